@@ -1,0 +1,38 @@
+"""fastnn: small dense neural networks on CPUs, at the speed the processor allows."""
+
+try:
+    from . import kernels
+except ModuleNotFoundError as error:
+    if error.name not in (f"{__name__}.kernels", f"{__name__}._kernels"):
+        raise
+    raise ImportError(f"fastnn at {__path__[0]} is a source tree that is not built: run pip install -e . there") from None
+
+from . import functional
+from .config import __version__, show_config
+from .model_file import ModelFileError, load
+from .network import MLP
+from .optimizers import SGD, Adam
+from .training import DivergenceError, History
+
+__all__ = [
+    "MLP",
+    "SGD",
+    "Adam",
+    "DivergenceError",
+    "History",
+    "ModelFileError",
+    "__version__",
+    "functional",
+    "kernels",
+    "load",
+    "reference",
+    "show_config",
+]
+
+
+def __getattr__(name):  # the NumPy twin serves tests and benches: imported when somebody asks for it
+    if name == "reference":
+        import importlib
+
+        return importlib.import_module(".reference", __name__)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,123 @@
+# What other compiled code can cimport: the enums, the structs, and the table of functions of the variant that was chosen for this CPU.
+#
+#     from fastnn.kernels cimport Table, table
+#     cdef const Table* kernels = table(sizeof(float))      # NULL for any other size than 4 or 8; needs the GIL
+#
+# Pointers to numbers are void*, since one table type serves float and double; each function wants the dtype of its table.
+# New fields are added at the end and raise TABLE_VERSION; none is ever moved or changed.
+
+cdef enum:
+    TABLE_VERSION = 1
+
+cpdef enum Activation:
+    IDENTITY
+    SIGMOID
+    RELU
+    TANH
+    LEAKY_RELU      # slope 0.01 below 0
+    ELU             # alpha = 1
+    SOFTPLUS
+    GELU            # z * normal distribution function of z, by erf
+    SILU
+    SOFTMAX         # over a row; an output only
+
+cpdef enum Loss:
+    GIVEN_GRADIENT              # no loss: `targets` holds dL/dY
+    SQUARED_ERROR
+    BINARY_CROSS_ENTROPY        # from probabilities
+    LOGITS_BINARY_CROSS_ENTROPY     # fused with the sigmoid: from z
+    CROSS_ENTROPY               # fused with the softmax: from z; targets are rows of probabilities
+    CLASS_CROSS_ENTROPY         # the same; targets are int64 class numbers
+
+cpdef enum Rule:                # how a gradient changes the parameters
+    NO_UPDATE
+    SGD
+    ADAM
+
+cpdef enum VectorFunction:
+    EXP
+    LOG
+    LOG1P
+    TANH_FUNCTION
+    ERF
+    SIGMOID_FUNCTION
+
+cpdef enum Stop:                # why a call of `train` came back
+    TIME
+    EPOCHS
+    NOT_FINITE
+    SIGNAL
+
+cdef struct Network:
+    Py_ssize_t n_layers
+    const Py_ssize_t* sizes         # (n_layers + 1,)
+    const int* activations          # (n_layers,) of Activation
+    void** weights                  # (n_layers,) row-major W (sizes[l], sizes[l + 1])
+    void** biases                   # (n_layers,) b (sizes[l + 1],), or NULL for a layer without
+
+cdef struct Optimizer:
+    int rule
+    bint nesterov
+    double lr, momentum, weight_decay, beta1, beta2, eps
+
+cdef struct Generator:              # numpy's bitgen_t, numpy/random/bitgen.h
+    void* state
+    unsigned long long (*next_uint64)(void*) noexcept nogil
+    unsigned int (*next_uint32)(void*) noexcept nogil
+    double (*next_double)(void*) noexcept nogil
+    unsigned long long (*next_raw)(void*) noexcept nogil
+
+cdef struct Training:
+    # IN: the network, its data (all row-major, borrowed) and how to learn from it
+    Network net
+    Optimizer optimizer
+    int loss
+    const void* X                   # (n_rows, sizes[0])
+    const void* targets             # (n_rows, sizes[-1]), or (n_rows,) int64 for CLASS_CROSS_ENTROPY
+    const void* sample_weight       # (n_rows,) or NULL
+    Py_ssize_t n_rows, batch_size
+    Generator* generator            # shuffles `order` at the start of every epoch; NULL: the order stays
+    Py_ssize_t* order               # (n_rows,) or NULL for 0, 1, 2, ...
+    void* dX                        # OUT (n_rows, sizes[0]) or NULL: the gradient of the inputs
+    int n_threads
+    # INOUT: where training stands
+    Py_ssize_t step, epoch, row     # whole steps and epochs done; first row of the next batch
+    double loss_sum                 # over the batches of this epoch: loss of the batch times its rows
+    Py_ssize_t diverged_step
+    # how long this call of `train` goes on
+    Py_ssize_t last_epoch
+    double* losses                  # OUT: losses[e - first_epoch], the mean loss of epoch e
+    Py_ssize_t first_epoch
+    long long deadline              # ns on the clock of `now`
+    int (*poll)() noexcept nogil    # asked about every 50 ms in steps that last long: not 0 means stop
+    int why                         # OUT: Stop
+    void* scratch                   # of scratch_size bytes, 64-byte aligned; filled by `prepare`
+
+cdef struct Table:
+    int version
+    int itemsize                    # 4 or 8
+    const char* name                # of the instruction set
+    # Training: prepare once, load, then any number of slices of `train` with any number of threads, store.
+    Py_ssize_t (*scratch_size)(const Training* job) noexcept nogil
+    void (*prepare)(Training* job) noexcept nogil
+    # Parameters come from net.weights and net.biases and go back there. moments: those of the optimizer, one after the other, each flat in
+    # the order W0, b0, W1, b1, ... (layers without bias have no b); the gradient is stored in the same order.
+    void (*load)(Training* job, const void* moments) noexcept nogil
+    void (*store)(Training* job, void* moments) noexcept nogil
+    void (*store_gradient)(Training* job, void* grads) noexcept nogil
+    void (*restore)(Training* job) noexcept nogil
+    void (*train)(Training* job, int thread) noexcept nogil
+    double (*loss_only)(Training* job) noexcept nogil
+    # Inference: X (n, sizes[0]) -> out (n, sizes[-1]); scratch of forward_size bytes
+    Py_ssize_t (*forward_size)(const Network* net, Py_ssize_t n) noexcept nogil
+    void (*forward)(const Network* net, const void* X, Py_ssize_t n, void* out, void* scratch) noexcept nogil
+    # On flat arrays: n rows of m numbers (only softmax asks what a row is; row_size(m) bytes of scratch)
+    Py_ssize_t (*row_size)(Py_ssize_t m) noexcept nogil
+    void (*activation)(int kind, const void* Z, void* out, Py_ssize_t n, Py_ssize_t m, void* scratch) noexcept nogil
+    void (*activation_backward)(int kind, const void* dA, const void* Z, void* dZ, Py_ssize_t n, Py_ssize_t m,
+                                void* scratch) noexcept nogil
+    void (*vector_function)(int which, const void* x, void* out, Py_ssize_t n) noexcept nogil
+    void (*update)(const Optimizer* optimizer, Py_ssize_t step, void* params, const void* grads, void* moment1, void* moment2,
+                   Py_ssize_t n) noexcept nogil
+
+cdef const Table* table(Py_ssize_t itemsize) except? NULL

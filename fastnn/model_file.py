@@ -1,0 +1,291 @@
+"""Model files: one safetensors file, which holds numbers and text but never code.
+
+Layout (https://huggingface.co/docs/safetensors): 8 bytes little-endian length of the header; the header, JSON; the arrays, little-endian
+and contiguous. Arrays are W0 (n_in, n_out), b0, W1, ...; with a training state also "moments" (n_moments, n_params) and, if training
+stopped within an epoch, "order". The architecture, the optimizer and the generator stand as JSON in the header's text metadata.
+
+Reading trusts nothing: every size is checked against the architecture and the length of the file before memory is taken.
+"""
+
+import json
+import os
+import secrets
+from dataclasses import asdict
+
+import numpy as np
+
+from . import optimizers
+from .network import MLP
+from .training import TrainingState
+
+FORMAT, VERSION = "fastnn", 1
+LONGEST_HEADER = 1_000_000  # bytes
+MOST_LAYERS, WIDEST = 1000, 2**24
+TYPES = {"F32": np.dtype("<f4"), "F64": np.dtype("<f8"), "I64": np.dtype("<i8")}
+NAMES = {dtype: name for name, dtype in TYPES.items()}
+BIT_GENERATORS = ("PCG64", "PCG64DXSM", "MT19937", "Philox", "SFC64")
+
+
+class ModelFileError(ValueError):
+    """The file is not a fastnn model, or is damaged."""
+
+
+# ---- write ----
+
+
+def save(net, path):
+    """Write net to path: beside it first, synced, then renamed, so that path holds the old file or the new one, whole."""
+    arrays, metadata = _parts(net)
+    header, at = {"__metadata__": metadata}, 0
+    for name, a in arrays.items():
+        header[name] = {"dtype": NAMES[a.dtype], "shape": list(a.shape), "data_offsets": [at, at + a.nbytes]}
+        at += a.nbytes
+    text = json.dumps(header).encode()
+    text += b" " * (-len(text) % 8)  # the arrays begin at a multiple of 8
+    path = os.path.realpath(path)
+    folder, name = os.path.split(path)
+    beside = os.path.join(folder, f".{name}.{secrets.token_hex(4)}.tmp")
+    try:
+        with open(beside, "xb") as file:
+            file.write(len(text).to_bytes(8, "little") + text)
+            for a in arrays.values():
+                file.write(a.data if a.size else b"")
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(beside, path)
+    except BaseException:
+        if os.path.exists(beside):
+            os.unlink(beside)
+        raise
+    _sync_folder(folder)
+
+
+def _sync_folder(folder):
+    """Make the rename last through a crash of the machine, where the system can."""
+    try:
+        descriptor = os.open(folder, os.O_RDONLY)
+    except OSError:
+        return
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _parts(net):
+    """The arrays and the text of a file."""
+    arrays = {}
+    for i, (W, b) in enumerate(zip(net.weights, net.biases)):
+        arrays[f"W{i}"] = W
+        if b is not None:
+            arrays[f"b{i}"] = b
+    network = dict(layer_sizes=net.layer_sizes, activations=net.activations, bias=net.bias, dtype=net.dtype.name)
+    metadata = {"format": FORMAT, "format_version": str(VERSION), "network": json.dumps(network), "rng": json.dumps(_rng_text(net.rng))}
+    state = net.state
+    if state is not None:
+        kind = next(name for name, cls in optimizers.OPTIMIZERS.items() if type(state.optimizer) is cls)
+        metadata["state"] = json.dumps(
+            dict(optimizer=kind, settings=asdict(state.optimizer), step=state.step, epoch=state.epoch, row=state.row, loss_sum=state.loss_sum)
+        )
+        arrays["moments"] = state.moments
+        if state.order is not None:
+            arrays["order"] = state.order.astype(np.int64)
+    return {name: np.ascontiguousarray(a, a.dtype.newbyteorder("<")) for name, a in arrays.items()}, metadata
+
+
+def _rng_text(rng):
+    """A generator's state with lists in place of arrays."""
+    state = rng.bit_generator.state
+    if state["bit_generator"] not in BIT_GENERATORS:
+        raise ValueError(f"net.rng uses {state['bit_generator']}, which a model file cannot hold; set net.rng to one of numpy's generators")
+    return json.loads(json.dumps(state, default=lambda a: a.tolist()))
+
+
+# ---- read ----
+
+
+def load(path):
+    """Read a network, with its training state, from a file written by `MLP.save`.
+
+    Parameters
+    ----------
+    path : str or path-like
+
+    Returns
+    -------
+    MLP
+
+    Raises
+    ------
+    ModelFileError
+        The file is not a fastnn model, is damaged, or is of a newer version.
+
+    Examples
+    --------
+    >>> import fastnn, tempfile, os
+    >>> path = os.path.join(tempfile.mkdtemp(), "net.safetensors")
+    >>> fastnn.MLP([4, 8, 1], rng=0).save(path)
+    >>> fastnn.load(path)
+    MLP([4, 8, 1], activation='relu', output='identity', dtype='float32')
+    """
+    with open(path, "rb") as file:
+        try:
+            return _read(file, os.fstat(file.fileno()).st_size)
+        except ModelFileError as error:
+            raise ModelFileError(f"{os.fspath(path)}: {error}") from None
+
+
+def _read(file, file_size):
+    header, start = _read_header(file, file_size)
+    metadata = _mapping(header.pop("__metadata__", None), "metadata")
+    if metadata.get("format") != FORMAT:
+        raise ModelFileError("not a fastnn model (no format: fastnn in its metadata)")
+    if metadata.get("format_version") != str(VERSION):
+        raise ModelFileError(f"format version {metadata.get('format_version')!r}, this fastnn reads {VERSION}: install a newer fastnn")
+    network = _network(_json(metadata.get("network"), "network"))
+    state = _state(_json(metadata["state"], "state")) if "state" in metadata else None
+    _check_arrays(header, network, state, file_size - start)
+    rng = _rng(_json(metadata.get("rng"), "rng"))
+
+    net = MLP(network["layer_sizes"], network["activations"][:-1], network["activations"][-1], network["bias"], network["dtype"])
+    net.rng = rng
+    for i, (W, b) in enumerate(zip(net.weights, net.biases)):
+        W[...] = _array(file, start, header[f"W{i}"])
+        if b is not None:
+            b[...] = _array(file, start, header[f"b{i}"])
+    if state is not None:
+        state.moments = _array(file, start, header["moments"]).astype(net.dtype)
+        if "order" in header:
+            state.order = _array(file, start, header["order"]).astype(np.intp)
+            if not np.array_equal(np.sort(state.order), np.arange(len(state.order))):
+                raise ModelFileError("order is not an order of rows")
+        net.state = state
+    return net
+
+
+def _read_header(file, file_size):
+    """The header's JSON and where the arrays start."""
+    length = int.from_bytes(file.read(8), "little")
+    if file_size < 8 or length > min(file_size - 8, LONGEST_HEADER):
+        raise ModelFileError("not a safetensors file, or cut short")
+    return _mapping(_json(file.read(length), "header"), "header"), 8 + length
+
+
+def _json(text, what):
+    def no_duplicates(pairs):
+        if len(dict(pairs)) < len(pairs):
+            raise ValueError("duplicate keys")
+        return dict(pairs)
+
+    if not isinstance(text, (str, bytes)):
+        raise ModelFileError(f"{what} is missing")
+    try:
+        return json.loads(text, object_pairs_hook=no_duplicates)
+    except (ValueError, RecursionError) as error:
+        raise ModelFileError(f"{what} is not JSON: {error}") from None
+
+
+def _mapping(value, what):
+    if not isinstance(value, dict):
+        raise ModelFileError(f"{what} is missing or not a mapping")
+    return value
+
+
+def _is_count(value, most, least=0):
+    return type(value) is int and least <= value <= most
+
+
+def _network(network):
+    """The architecture, checked for sanity; MLP checks the names."""
+    network = _mapping(network, "network")
+    sizes, names = network.get("layer_sizes"), network.get("activations")
+    if not isinstance(sizes, list) or not 2 <= len(sizes) <= MOST_LAYERS or not all(_is_count(size, WIDEST, 1) for size in sizes):
+        raise ModelFileError(f"layer_sizes must be 2 to {MOST_LAYERS} whole numbers of 1 to {WIDEST}")
+    if not isinstance(names, list) or len(names) != len(sizes) - 1 or type(network.get("bias")) is not bool:
+        raise ModelFileError("activations or bias do not fit layer_sizes")
+    if network.get("dtype") not in ("float32", "float64"):
+        raise ModelFileError(f"dtype {network.get('dtype')!r}")
+    from .activations import ACTIVATIONS
+
+    if not all(isinstance(name, str) and name in ACTIVATIONS for name in names) or "softmax" in names[:-1] or names[-1] == "softmax" and sizes[-1] == 1:
+        raise ModelFileError(f"activations {names!r}")
+    return network
+
+
+def _state(state):
+    state = _mapping(state, "state")
+    cls = optimizers.OPTIMIZERS.get(state.get("optimizer")) if isinstance(state.get("optimizer"), str) else None
+    counts = [state.get(name) for name in ("step", "epoch", "row")]
+    loss_sum = state.get("loss_sum")
+    if cls is None or not all(_is_count(count, 2**62) for count in counts) or type(loss_sum) not in (int, float):
+        raise ModelFileError("state is damaged")
+    try:
+        optimizer = cls(**_mapping(state.get("settings"), "settings"))
+    except (TypeError, ValueError) as error:
+        raise ModelFileError(f"the optimizer's settings are damaged: {error}") from None
+    return TrainingState(optimizer, None, *counts, float(loss_sum))
+
+
+def _check_arrays(header, network, state, n_bytes):
+    """The header must list exactly the arrays of this network, which fill the file without holes or overlaps."""
+    sizes, dtype = network["layer_sizes"], {"float32": "F32", "float64": "F64"}[network["dtype"]]
+    expected = {}
+    for i, (k, m) in enumerate(zip(sizes, sizes[1:])):
+        expected[f"W{i}"] = [k, m], dtype
+        if network["bias"]:
+            expected[f"b{i}"] = [m], dtype
+    if state is not None:
+        n_params = sum(np.prod(shape, dtype=object) for shape, _ in expected.values())
+        expected["moments"] = [state.optimizer.n_moments, n_params], dtype
+        if "order" in header:
+            order = _mapping(header["order"], "order")
+            n = order.get("shape", [None])[0] if isinstance(order.get("shape"), list) and order["shape"] else None
+            if not _is_count(n, n_bytes // 8, 1):
+                raise ModelFileError("order has no sensible shape")
+            expected["order"] = [n], "I64"
+    if set(header) != set(expected):
+        raise ModelFileError(f"holds the arrays {sorted(header)}, its architecture needs {sorted(expected)}")
+    spans = []
+    for name, (shape, kind) in expected.items():
+        entry = _mapping(header[name], name)
+        span = entry.get("data_offsets")
+        size = int(np.prod(shape, dtype=object)) * TYPES[kind].itemsize
+        whole = isinstance(span, list) and len(span) == 2 and all(_is_count(at, n_bytes) for at in span)
+        if entry.get("dtype") != kind or entry.get("shape") != shape or not whole or span[1] - span[0] != size:
+            raise ModelFileError(f"array {name} is not {kind} of shape {shape}")
+        spans.append(span)
+    at = 0
+    for begin, end in sorted(spans):
+        if begin != at:
+            raise ModelFileError("arrays overlap or leave holes")
+        at = end
+    if at != n_bytes:
+        raise ModelFileError(f"the arrays need {at} bytes, the file has {n_bytes}: cut short or not whole")
+
+
+def _array(file, start, entry):
+    begin, end = entry["data_offsets"]
+    file.seek(start + begin)
+    data = file.read(end - begin)
+    if len(data) != end - begin:
+        raise ModelFileError("cut short while it was read")
+    return np.frombuffer(data, TYPES[entry["dtype"]]).reshape(entry["shape"])
+
+
+def _rng(state):
+    state = _mapping(state, "rng")
+    name = state.get("bit_generator")
+    if name not in BIT_GENERATORS:
+        raise ModelFileError(f"rng {name!r} is none of {', '.join(BIT_GENERATORS)}")
+    bit_generator = getattr(np.random, name)(0)
+    try:
+        like = bit_generator.state
+        state["state"] = {
+            key: np.array(value, like["state"][key].dtype) if isinstance(value, list) else value for key, value in _mapping(state["state"], "rng").items()
+        }
+        if isinstance(state.get("buffer"), list):  # Philox
+            state["buffer"] = np.array(state["buffer"], np.uint64)
+        bit_generator.state = state
+    except (KeyError, TypeError, ValueError, OverflowError, AttributeError) as error:
+        raise ModelFileError(f"the state of the generator is damaged: {error!r}") from None
+    return np.random.Generator(bit_generator)

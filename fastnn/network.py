@@ -1,0 +1,284 @@
+"""MLP: a multilayer perceptron as one flat array of parameters and views into it."""
+
+import copy
+
+import numpy as np
+
+from . import activations, initializers, losses, training
+from .kernels import CompiledNetwork, Loss, Trainer
+from .validation import (
+    check_count,
+    check_dtype,
+    check_matrix,
+    check_out,
+    check_rng,
+    check_rows,
+    check_sample_weight,
+    check_targets,
+    check_threads,
+)
+
+
+class MLP(CompiledNetwork):
+    """A dense network: ``a = f(a W + b)`` layer by layer.
+
+    Parameters
+    ----------
+    layer_sizes : sequence of int
+        Inputs, hidden layers, outputs: ``[64, 100, 1]``. Two sizes make a network without a hidden layer (linear or logistic regression).
+    activation : str or sequence of str, default "relu"
+        Of all hidden layers, or one name for each: identity, sigmoid, relu, tanh, leaky_relu, elu, softplus, gelu, silu.
+    output : str, default "identity"
+        Activation of the last layer: any of these, or softmax.
+    bias : bool, default True
+        Whether layers have a bias b.
+    dtype : {"float32", "float64"}, default "float32"
+    rng : None, int or numpy.random.Generator, default None
+        Draws the first weights (see `fastnn.initializers`) and, later, the shuffling of `fit`. Same seed, same bits.
+
+    Attributes
+    ----------
+    params, grads : ndarray (n_params,)
+        All parameters, and the gradient that `loss_and_grad` and `backward` fill, in the order W0, b0, W1, b1, ...; contiguous, 64-byte
+        aligned. Change them in place: ``net.params[:] = ...``.
+    weights, biases, grad_weights, grad_biases : tuple of ndarray
+        Views into these: W (n_in, n_out), b (n_out,), or None in place of b without bias.
+    layer_sizes, activations : tuple
+        Sizes, and the activation of each layer, the output's last.
+    n_params : int
+    dtype : numpy.dtype
+    rng : numpy.random.Generator
+    state : TrainingState or None
+        What a training has moved besides the parameters: optimizer, moments, step, epoch. `fit(resume=True)` goes on from it.
+    history : History or None
+        Of the last `fit`.
+
+    Examples
+    --------
+    >>> import fastnn, numpy as np
+    >>> X = np.array([[0, 0], [0, 1], [1, 0], [1, 1]], "float32")
+    >>> y = np.array([0, 1, 1, 0])
+    >>> net = fastnn.MLP([2, 8, 1], activation="tanh", output="sigmoid", rng=0)
+    >>> history = net.fit(X, y, optimizer=fastnn.Adam(lr=0.05), epochs=300)
+    >>> (net.forward(X)[:, 0] > 0.5).astype(int)
+    array([0, 1, 1, 0])
+    """
+
+    def __init__(self, layer_sizes, activation="relu", output="identity", bias=True, dtype="float32", rng=None):
+        sizes = _check_sizes(layer_sizes)
+        n_hidden = len(sizes) - 2
+        hidden = [activation] * n_hidden if isinstance(activation, str) else list(activation)
+        if len(hidden) != n_hidden:
+            raise ValueError(f"activation names {len(hidden)} layers, layer_sizes has {n_hidden} hidden ones: give one name, or one for each")
+        activations.find(activation, activations.HIDDEN) if isinstance(activation, str) else None
+        for name in hidden:
+            activations.find(name, activations.HIDDEN)
+        activations.find(output, argument="output")
+        if output == "softmax" and sizes[-1] == 1:
+            raise ValueError("output='softmax' needs two outputs or more; for one probability use output='sigmoid'")
+        self.layer_sizes = sizes
+        self.activations = (*hidden, output)
+        self.bias = bool(bias)
+        self.dtype = check_dtype(dtype)
+        self.rng = check_rng(rng)
+        self.state = None
+        self.history = None
+        self._allocate()
+        initializers.initialize(self.rng, self.weights, self.activations)
+
+    def _allocate(self):
+        """Flat arrays, their views, and the kernels' view of it all."""
+        self.n_params = sum(k * m + m * self.bias for k, m in zip(self.layer_sizes, self.layer_sizes[1:]))
+        self.params, self.grads = (_aligned_zeros(self.n_params, self.dtype) for _ in range(2))
+        self.weights, self.biases = self._views(self.params)
+        self.grad_weights, self.grad_biases = self._views(self.grads)
+        self._kept = None  # the inputs of the last forward(keep=True)
+        self._threads = None  # what training has learned about one thread against several
+        kinds = [activations.ACTIVATIONS[name] for name in self.activations]
+        self._bind(self.layer_sizes, kinds, self.weights, self.biases, self.dtype)
+
+    def _views(self, flat):
+        weights, biases, at = [], [], 0
+        for k, m in zip(self.layer_sizes, self.layer_sizes[1:]):
+            weights.append(flat[at : at + k * m].reshape(k, m))
+            at += k * m
+            biases.append(flat[at : at + m] if self.bias else None)
+            at += m * self.bias
+        return tuple(weights), tuple(biases)
+
+    def __repr__(self):
+        hidden = self.activations[:-1]
+        names = repr(hidden[0]) if len(set(hidden)) == 1 else repr(list(hidden))
+        return (
+            f"MLP({list(self.layer_sizes)}, "
+            + f"activation={names}, " * bool(hidden)
+            + f"output={self.activations[-1]!r}, "
+            + "bias=False, " * (not self.bias)
+            + f"dtype={self.dtype.name!r})"
+        )
+
+    # ---- forward, loss, gradient ----
+
+    def _forward_checked(self, X, out, n_threads, keep):
+        """`forward` for everything that needs a look: other types, other layouts, wrong shapes, threads, keep."""
+        n_threads = check_threads(n_threads)
+        given = X
+        X = check_matrix("X", X, self.dtype, self.layer_sizes[0])
+        if out is None:
+            out = np.empty((len(X), self.layer_sizes[-1]), self.dtype)
+        else:
+            check_out("out", out, (len(X), self.layer_sizes[-1]), self.dtype, given, X)
+        if keep:
+            self._kept = X.copy() if X is given else X
+        training.forward_rows(self, X, out, n_threads)
+        return out
+
+    def loss(self, X, y, loss=None, sample_weight=None):
+        """The loss of all rows as one batch, sum(w_i l_i) / sum(w_i); 0.0 for no rows.
+
+        Parameters
+        ----------
+        X : array_like (n, n_in)
+        y : array_like
+            (n,) or (n, n_out) numbers; for "cross_entropy" class numbers (n,) or rows of probabilities.
+        loss : str, optional
+            See `fastnn.losses`; None picks from the output: sigmoid bce, softmax cross_entropy, else mse.
+        sample_weight : array_like (n,), optional
+            Weights w_i >= 0.
+
+        Returns
+        -------
+        float
+        """
+        self._check_not_training()
+        job = self._trainer(X, y, loss, sample_weight)
+        if job is None:
+            return 0.0
+        job.load()
+        return job.loss()
+
+    def loss_and_grad(self, X, y, loss=None, sample_weight=None):
+        """The same, and its gradient in `grads` (overwritten).
+
+        Examples
+        --------
+        >>> import fastnn, numpy as np
+        >>> net = fastnn.MLP([3, 4, 1], rng=0)
+        >>> loss = net.loss_and_grad(np.ones((5, 3)), np.zeros(5))
+        >>> net.params -= 0.1 * net.grads          # a step of one's own
+        """
+        self._check_not_training()
+        job = self._trainer(X, y, loss, sample_weight)
+        if job is None:
+            self.grads[:] = 0
+            return 0.0
+        return self._gradient(job)
+
+    def backward(self, dY):
+        """Gradients of any loss of your own.
+
+        Parameters
+        ----------
+        dY : array_like (n, n_out)
+            The loss's derivative with respect to the outputs of the last ``forward(X, keep=True)``. Outputs are computed again from the
+            remembered X, so the parameters must not have changed since.
+
+        Returns
+        -------
+        ndarray (n, n_in)
+            The derivative with respect to X. `grads` holds those of the parameters.
+
+        Examples
+        --------
+        >>> import fastnn, numpy as np
+        >>> net = fastnn.MLP([3, 4, 2], rng=0)
+        >>> Y = net.forward(np.ones((5, 3)), keep=True)
+        >>> dX = net.backward(2 * Y)               # of sum(Y**2)
+        >>> dX.shape
+        (5, 3)
+        """
+        self._check_not_training()
+        X = self._kept
+        if X is None:
+            raise RuntimeError("backward needs the inputs: call forward(X, keep=True) first")
+        dY = check_matrix("dY", dY, self.dtype, self.layer_sizes[-1])
+        check_rows("dY", len(dY), len(X))
+        dX = np.empty_like(X)
+        if len(X):
+            self._gradient(Trainer(self, X, dY, loss=Loss.GIVEN_GRADIENT, batch_size=len(X), dX=dX))
+        else:
+            self.grads[:] = 0
+        return dX
+
+    def _trainer(self, X, y, loss, sample_weight):
+        """A Trainer over all rows as one batch, without an optimizer; None for no rows."""
+        loss = losses.choose(loss, self.activations[-1])
+        X = check_matrix("X", X, self.dtype, self.layer_sizes[0])
+        y, classes = check_targets(y, len(X), self.layer_sizes[-1], self.dtype, loss)
+        w = check_sample_weight(sample_weight, len(X), self.dtype)
+        if not len(X):
+            return None
+        return Trainer(self, X, y, loss=losses.kernel_loss(loss, classes), batch_size=len(X), sample_weight=w)
+
+    def _gradient(self, job):
+        loss = np.empty(1)
+        job.load()
+        job.run(1, 0, loss)
+        job.store_gradient(self.grads)
+        return float(loss[0])
+
+    # ---- training: see training.py ----
+
+    fit = training.fit
+    partial_fit = training.partial_fit
+
+    # ---- copies and files ----
+
+    def copy(self):
+        """An independent network with the same parameters, state and generator."""
+        return copy.deepcopy(self)
+
+    def save(self, path):
+        """Write the network, and its training state, to a safetensors file; see `fastnn.load`.
+
+        The file is complete or not there: it is written beside `path`, synced and renamed.
+        """
+        from . import model_file
+
+        self._check_not_training()
+        model_file.save(self, path)
+
+    def __reduce__(self):
+        self._check_not_training()
+        values = {name: value for name, value in self.__dict__.items() if name not in _DERIVED}
+        return _rebuild, (type(self), values, self.params.copy(), self.grads.copy())
+
+
+_DERIVED = ("params", "grads", "weights", "biases", "grad_weights", "grad_biases", "n_params", "_kept", "_threads")
+
+
+def _rebuild(cls, values, params, grads):
+    """An MLP from its pickled parts; weights are views of params again."""
+    net = cls.__new__(cls)
+    net.__dict__.update(values)
+    net._allocate()
+    net.params[:] = params
+    net.grads[:] = grads
+    return net
+
+
+def _check_sizes(layer_sizes):
+    try:
+        sizes = tuple(layer_sizes)
+    except TypeError:
+        sizes = ()
+    if len(sizes) < 2:
+        raise ValueError(f"layer_sizes must list inputs, hidden layers and outputs, such as [64, 100, 1], got {layer_sizes!r}")
+    return tuple(check_count("every size in layer_sizes", size) for size in sizes)
+
+
+def _aligned_zeros(n, dtype):
+    """n zeros at a cache line's begin (64 bytes)."""
+    block = np.zeros(n * dtype.itemsize + 64, np.uint8)
+    start = -block.ctypes.data % 64
+    return block[start : start + n * dtype.itemsize].view(dtype)

@@ -1,0 +1,415 @@
+"""fit: slices of compiled training, and what Python does between them."""
+
+import sys
+import threading
+import time
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from . import losses, optimizers
+from .kernels import Stop, Trainer
+from .validation import check_count, check_matrix, check_rng, check_sample_weight, check_targets, check_threads
+
+SLICE = 0.05  # seconds of training between two looks at callbacks, progress and Ctrl-C
+EPOCHS_A_SLICE = 65536  # at most so many losses come back at once
+
+
+class DivergenceError(ArithmeticError):
+    """Training turned non-finite; the parameters are back where they were when that epoch began.
+
+    Attributes
+    ----------
+    epoch, step : int
+        In which epoch and after how many steps of the training it showed, both counted from 1.
+    """
+
+    def __init__(self, message, epoch, step):
+        super().__init__(message)
+        self.epoch = epoch
+        self.step = step
+
+    def __reduce__(self):
+        return DivergenceError, (self.args[0], self.epoch, self.step)
+
+
+@dataclass
+class History:
+    """What a `fit` leaves behind.
+
+    Attributes
+    ----------
+    loss : list of float
+        One number an epoch: the mean of its batches' losses, each before its update, weighted by the batches' rows.
+    val_loss : list of float
+        The loss of the validation data after each epoch; empty without.
+    n_epochs, n_steps : int
+        Whole epochs and steps done.
+    seconds : float
+        Wall time.
+    """
+
+    loss: list = field(default_factory=list)
+    val_loss: list = field(default_factory=list)
+    n_epochs: int = 0
+    n_steps: int = 0
+    seconds: float = 0.0
+
+
+@dataclass
+class TrainingState:
+    """What a training moves besides the parameters.
+
+    Attributes
+    ----------
+    optimizer : SGD or Adam
+    moments : ndarray (n_moments, n_params)
+        In the order of the parameters: the momentum of SGD, or Adam's m and v.
+    step, epoch : int
+        Whole steps and epochs done.
+    row : int
+        First row of the next batch; not 0 only if the training was stopped within an epoch.
+    loss_sum : float
+        Over the batches of that epoch: loss times rows.
+    order : ndarray (n,) or None
+        The order of the rows in that epoch.
+    """
+
+    optimizer: object
+    moments: np.ndarray
+    step: int = 0
+    epoch: int = 0
+    row: int = 0
+    loss_sum: float = 0.0
+    order: np.ndarray | None = None
+
+
+def fit(
+    self,
+    X,
+    y,
+    loss=None,
+    optimizer=None,
+    epochs=10,
+    batch_size=32,
+    shuffle=True,
+    validation_data=None,
+    sample_weight=None,
+    callbacks=(),
+    n_threads=1,
+    progress=False,
+    rng=None,
+    resume=False,
+):
+    """Train from the present parameters.
+
+    Parameters
+    ----------
+    X : array_like (n, n_in)
+    y : array_like
+        (n,) or (n, n_out) numbers; for "cross_entropy" class numbers (n,) or rows of probabilities.
+    loss : str, optional
+        See `fastnn.losses`; None picks from the output: sigmoid bce, softmax cross_entropy, else mse.
+    optimizer : "sgd", "adam", SGD or Adam, optional
+        None is Adam(), or with `resume` the optimizer of `net.state`.
+    epochs : int, default 10
+        Passes over the rows.
+    batch_size : int or None, default 32
+        Rows a step; the last batch of an epoch may be smaller. None, or more than n: all rows.
+    shuffle : bool, default True
+        A new order every epoch: ``rng.permutation(n)``.
+    validation_data : (X, y) or (X, y, sample_weight), optional
+        Its loss after every epoch goes to ``history.val_loss``.
+    sample_weight : array_like (n,), optional
+        Weights >= 0; a batch's loss is sum(w_i l_i) / sum(w_i).
+    callbacks : sequence of callables, optional
+        Each is called as ``callback(net, history)`` after every epoch and may read and change the parameters; training stops when one
+        returns True.
+    n_threads : int, default 1
+        At most this many threads, -1 for all CPUs of this process. The bits don't depend on it; if one thread is faster, one works.
+    progress : bool, default False
+        A line with epoch, loss and speed on standard error.
+    rng : None, int or numpy.random.Generator, optional
+        Draws the orders; None is ``net.rng``.
+    resume : bool, default False
+        Go on from `net.state`, exactly as if the last training had not stopped.
+
+    Returns
+    -------
+    History
+        Also kept as ``net.history``.
+
+    Raises
+    ------
+    DivergenceError
+        A loss or a parameter is no longer finite.
+    KeyboardInterrupt
+        On Ctrl-C, within 100 ms; parameters, state and history are those of the last whole step.
+
+    Examples
+    --------
+    >>> import fastnn, numpy as np
+    >>> X = np.linspace(-1, 1, 200)[:, None]
+    >>> net = fastnn.MLP([1, 16, 1], activation="tanh", rng=0)
+    >>> history = net.fit(X, X[:, 0] ** 2, epochs=100, optimizer=fastnn.Adam(lr=0.01))
+    >>> history.loss[-1] < 1e-3
+    True
+    """
+    epochs = check_count("epochs", epochs, least=0)
+    callbacks = [callbacks] if callable(callbacks) else list(callbacks)
+    for callback in callbacks:
+        if not callable(callback):
+            raise TypeError(f"callbacks must be callables, called as callback(net, history), got {callback!r}")
+    rng = self.rng if rng is None else check_rng(rng)
+    session = _Session(self, X, y, loss, optimizer, batch_size, shuffle, sample_weight, n_threads, rng, resume)
+    validation = _validation(self, validation_data, session.loss_name)
+    line = _ProgressLine(epochs, len(session.X)) if progress else None
+
+    def after_epoch():
+        if validation is not None:
+            session.history.val_loss.append(self.loss(*validation))
+        return any([callback(self, session.history) is True for callback in callbacks])
+
+    return session.run(epochs, after_epoch if callbacks or validation is not None else None, line)
+
+
+def partial_fit(self, X, y, loss=None, optimizer=None, batch_size=32, sample_weight=None, n_threads=1):
+    """One pass over these rows in this order, going on from ``net.state``; parameters as in `fit`.
+
+    Returns
+    -------
+    History
+    """
+    resume = self.state is not None
+    if resume:
+        self.state.row, self.state.loss_sum, self.state.order = 0, 0.0, None
+    session = _Session(self, X, y, loss, optimizer, batch_size, False, sample_weight, n_threads, self.rng, resume)
+    return session.run(1, None, None)
+
+
+class _Session:
+    """One call of fit: its arguments checked, its Trainer, its History, and the loop over slices."""
+
+    def __init__(self, net, X, y, loss, optimizer, batch_size, shuffle, sample_weight, n_threads, rng, resume):
+        net._check_not_training()
+        n_in, n_out = net.layer_sizes[0], net.layer_sizes[-1]
+        self.net = net
+        self.loss_name = losses.choose(loss, net.activations[-1])
+        self.X = check_matrix("X", X, net.dtype, n_in)
+        n = len(self.X)
+        if n == 0:
+            raise ValueError("X has no rows: there is nothing to learn from")
+        y, classes = check_targets(y, n, n_out, net.dtype, self.loss_name)
+        sample_weight = check_sample_weight(sample_weight, n, net.dtype)
+        batch_size = n if batch_size is None else min(check_count("batch_size", batch_size), n)
+        self.state = _state(net, optimizer, resume, n)
+        self.order = None
+        if shuffle:
+            self.order = np.arange(n, dtype=np.intp) if self.state.order is None else self.state.order.copy()
+        self.threads = _ThreadChoice(net, check_threads(n_threads), batch_size)
+        self.bit_generator = rng.bit_generator
+        self.trainer = Trainer(
+            net,
+            self.X,
+            y,
+            loss=losses.kernel_loss(self.loss_name, classes),
+            batch_size=batch_size,
+            optimizer=self.state.optimizer.kernel_settings(),
+            sample_weight=sample_weight,
+            order=self.order,
+            generator=self.bit_generator if shuffle else None,
+        )
+        self.history = History()
+
+    def run(self, epochs, after_epoch, line):
+        net, state, history, trainer = self.net, self.state, self.history, self.trainer
+        net._begin_training()
+        began = time.perf_counter()
+        first_step, last_epoch = state.step, state.epoch + epochs
+        try:
+            net.state, net.history = state, history
+            trainer.load(state.moments)
+            trainer.set_position(state.step, state.epoch, state.row, state.loss_sum)
+            try:
+                while state.epoch < last_epoch:
+                    self.slice(1 if after_epoch else min(last_epoch - state.epoch, EPOCHS_A_SLICE))
+                    history.n_steps = state.step - first_step
+                    history.seconds = time.perf_counter() - began
+                    if after_epoch and state.row == 0:
+                        self.store()
+                        stop = after_epoch()
+                        trainer.load(state.moments)
+                        if stop:
+                            break
+                    if line:
+                        line.show(history)
+            finally:
+                self.store()
+                history.n_steps = state.step - first_step
+                history.seconds = time.perf_counter() - began
+                if line:
+                    line.close(history)
+        finally:
+            net._end_training()
+        return history
+
+    def slice(self, epochs):
+        """About SLICE seconds of training, at most so many epochs; state and history follow whatever happens."""
+        state, mean_losses = self.state, np.empty(epochs)
+        before = state.epoch
+        try:
+            with self.bit_generator.lock:
+                why = self.threads.run(self.trainer, mean_losses)
+        finally:
+            state.step, state.epoch, state.row, state.loss_sum = self.trainer.position()
+            self.history.loss += mean_losses[: state.epoch - before].tolist()
+            self.history.n_epochs = len(self.history.loss)
+        if why == Stop.NOT_FINITE:
+            self.diverged()
+
+    def diverged(self):
+        state = self.state
+        step, epoch = state.step, state.epoch + (state.row > 0)
+        self.trainer.restore()
+        state.step, state.epoch, state.row, state.loss_sum = self.trainer.position()
+        if not np.isfinite(self.X).all():
+            row, column = np.argwhere(~np.isfinite(self.X))[0]
+            advice = f"X itself is not finite (first in row {row}, column {column})"
+        else:
+            advice = f"lower the learning rate (lr={self.state.optimizer.lr:g}), or scale inputs and targets to about -1..1"
+        raise DivergenceError(
+            f"training diverged in epoch {epoch}, step {step}: not finite any more; the parameters are those from the start of that epoch. "
+            f"Way out: {advice}",
+            epoch,
+            step,
+        )
+
+    def store(self):
+        """Parameters and moments back into the network and its state."""
+        self.trainer.store(self.state.moments)
+        self.state.order = self.order.copy() if self.order is not None and self.state.row else None
+
+
+def _state(net, optimizer, resume, n_rows):
+    if not resume:
+        optimizer = optimizers.find("adam" if optimizer is None else optimizer)
+        return TrainingState(optimizer, np.zeros((optimizer.n_moments, net.n_params), net.dtype))
+    state = net.state
+    if state is None:
+        raise ValueError("resume=True, but this network has not been trained: there is no state to go on from; use resume=False")
+    if optimizer is not None:
+        optimizer = optimizers.find(optimizer)
+        if type(optimizer) is not type(state.optimizer) or optimizer.n_moments != state.optimizer.n_moments:
+            raise ValueError(f"resume=True goes on with the moments of {state.optimizer}, which {optimizer} cannot use; use resume=False")
+        state.optimizer = optimizer
+    if state.row >= n_rows or (state.order is not None and len(state.order) != n_rows):
+        raise ValueError(f"resume=True within an epoch needs the same rows as before; X has {n_rows} now; use resume=False")
+    return state
+
+
+def _validation(net, data, loss_name):
+    """(X, y, loss, sample_weight), converted once."""
+    if data is None:
+        return None
+    if not isinstance(data, (tuple, list)) or len(data) not in (2, 3):
+        raise ValueError("validation_data must be (X, y) or (X, y, sample_weight)")
+    X = check_matrix("validation_data's X", data[0], net.dtype, net.layer_sizes[0])
+    y, _ = check_targets(data[1], len(X), net.layer_sizes[-1], net.dtype, loss_name)
+    w = check_sample_weight(data[2], len(X), net.dtype) if len(data) == 3 else None
+    return X, y, loss_name, w
+
+
+class _ThreadChoice:
+    """One thread or n: both are timed for 2 ms, n must win by 5 %; then again after 1, 2, 4 .. 16 slices while the answer stays.
+
+    No barrier saves a step whose partner is not running, so only this keeps n threads from ever costing much more than one: beside a
+    busy neighbour, or where a step is too short. Nobody can see the choice in the numbers.
+    """
+
+    TRIAL = 0.002
+
+    def __init__(self, net, n, batch_size):
+        self.n, self.net, self.key = n, net, (n, batch_size)
+        known = net._threads if net._threads and net._threads["key"] == self.key else None
+        self.memory = known or dict(key=self.key, threads=1, left=0, wait=1, best=np.inf)
+        net._threads = self.memory
+
+    def run(self, trainer, losses):
+        if self.n == 1:
+            return trainer.run(1, SLICE, losses)
+        m = self.memory
+        if m["left"] <= 0:
+            return self.trial(trainer, losses)
+        why, seconds = self.timed(trainer, m["threads"], SLICE, losses)
+        m["left"] -= 1
+        m["best"] = min(m["best"], seconds)
+        if seconds > 1.3 * m["best"]:
+            m["left"] = 0
+        return why
+
+    def trial(self, trainer, losses):
+        """Two short slices (one if that ends the work), and the choice."""
+        m, done = self.memory, trainer.position()[1]
+        why, one = self.timed(trainer, 1, self.TRIAL, losses)
+        rest = losses[trainer.position()[1] - done :]
+        if why != Stop.TIME or one < 4e-6:  # a barrier costs about what such a step does
+            many = np.inf
+        else:
+            why, many = self.timed(trainer, self.n, self.TRIAL, rest)
+        if why == Stop.TIME or many < np.inf or one < 4e-6:
+            best = self.n if many < 0.95 * one else 1
+            m["wait"] = min(2 * m["wait"], 16) if best == m["threads"] else 1
+            m.update(threads=best, left=m["wait"], best=np.inf)
+        return why
+
+    @staticmethod
+    def timed(trainer, n_threads, seconds, losses):
+        """Why the slice ended, and seconds a step."""
+        step, began = trainer.position()[0], time.perf_counter()
+        why = trainer.run(n_threads, seconds, losses)
+        return why, (time.perf_counter() - began) / max(1, trainer.position()[0] - step)
+
+
+def forward_rows(net, X, out, n_threads):
+    """out = net's outputs for X, rows shared among threads; bits don't depend on how."""
+    n_threads = min(n_threads, 1 + len(X) * net.n_params // 1_000_000)  # starting a thread costs about what a million products do
+    if n_threads == 1:
+        net._forward_into(X, out)
+        return
+    cuts = [len(X) * i // n_threads for i in range(n_threads + 1)]
+    threads = [threading.Thread(target=net._forward_into, args=(X[a:b], out[a:b])) for a, b in zip(cuts[1:], cuts[2:])]
+    for thread in threads:
+        thread.start()
+    net._forward_into(X[: cuts[1]], out[: cuts[1]])
+    for thread in threads:
+        thread.join()
+
+
+class _ProgressLine:
+    """One line on standard error, rewritten at most ten times a second on a terminal, once a second elsewhere."""
+
+    def __init__(self, epochs, n_rows):
+        self.epochs, self.n_rows = epochs, n_rows
+        self.rewrites = sys.stderr.isatty()
+        self.shown = 0.0
+
+    def show(self, history, end="\r"):
+        now = time.perf_counter()
+        if end == "\r" and now - self.shown < (0.1 if self.rewrites else 1.0):
+            return
+        self.shown = now
+        width = len(str(self.epochs))
+        parts = [f"epoch {history.n_epochs:{width}}/{self.epochs}"]
+        if history.loss:
+            parts.append(f"loss {history.loss[-1]:.4g}")
+        if history.val_loss:
+            parts.append(f"validation {history.val_loss[-1]:.4g}")
+        if history.seconds:
+            parts.append(f"{history.n_epochs * self.n_rows / history.seconds:,.0f} rows/s")
+        if history.n_epochs and end == "\r":
+            parts.append(f"{history.seconds / history.n_epochs * (self.epochs - history.n_epochs):.0f} s left")
+        line = "  ".join(parts)
+        print(f"{line:<78}" if self.rewrites else line, end=end if self.rewrites else "\n", file=sys.stderr, flush=True)
+
+    def close(self, history):
+        self.show(history, end="\n")

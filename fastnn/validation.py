@@ -1,0 +1,180 @@
+"""Every check of an argument and its message: what was expected, what came, and the way out.
+
+Arrays are converted once (C-contiguous, native byte order, the wanted dtype) and never changed; a function named `check_...` returns
+what it checked, converted where that is its job.
+"""
+
+import math
+import numbers
+import os
+
+import numpy as np
+
+FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
+
+
+def check_number(name, value, least=None, above=None, below=None):
+    """A finite number within bounds."""
+    bounds = [f"at least {least}"] * (least is not None) + [f"above {above}"] * (above is not None) + [f"below {below}"] * (below is not None)
+    good = isinstance(value, numbers.Real) and math.isfinite(value)
+    good = good and (least is None or value >= least) and (above is None or value > above) and (below is None or value < below)
+    if not good:
+        raise ValueError(f"{name} must be a finite number {' and '.join(bounds)}, got {value!r}")
+    return value
+
+
+def check_count(name, value, least=1):
+    """A whole number."""
+    if isinstance(value, bool) or not isinstance(value, numbers.Integral) or value < least:
+        raise ValueError(f"{name} must be a whole number of at least {least}, got {value!r}")
+    return int(value)
+
+
+def check_dtype(dtype):
+    """float32 or float64, as a NumPy dtype."""
+    try:
+        dtype = np.dtype(dtype)
+    except TypeError:
+        pass
+    if dtype not in FLOATS:
+        raise ValueError(f"dtype must be 'float32' or 'float64', got {dtype!r}")
+    return dtype
+
+
+def check_rng(rng):
+    """A generator from None, an int, a Generator or anything else that numpy.random.default_rng takes (SPEC 7)."""
+    try:
+        return np.random.default_rng(rng)
+    except (TypeError, ValueError):
+        raise ValueError(f"rng must be None, an int of at least 0 or a numpy.random.Generator, got {rng!r}") from None
+
+
+def check_threads(n_threads):
+    """How many threads are worth having: -1 means the CPUs this process may use, and more than those only get in each other's way."""
+    if isinstance(n_threads, bool) or not isinstance(n_threads, numbers.Integral) or (n_threads < 1 and n_threads != -1):
+        raise ValueError(f"n_threads must be at least 1, or -1 for all CPUs, got {n_threads!r}")
+    if n_threads == 1:
+        return 1
+    cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return cpus if n_threads == -1 else min(int(n_threads), cpus)
+
+
+def check_array(name, a, dtype=None):
+    """A C-contiguous array of real numbers. dtype None: float32 or float64 stay, float16 becomes float32, all else float64."""
+    if type(a) is not np.ndarray:
+        if hasattr(a, "toarray") and hasattr(a, "nnz"):
+            raise TypeError(f"{name} is a sparse matrix; give {name}.toarray()")
+        if np.ma.is_masked(a):
+            raise ValueError(f"{name} has masked entries; fill them first, for example with {name}.filled(0)")
+        try:
+            a = np.asarray(a)
+        except ValueError as error:
+            raise ValueError(f"{name} is not a rectangular array: {error}") from None
+    if a.dtype.kind not in "fiub":
+        raise TypeError(f"{name} must be float32 or float64, got {a.dtype}")
+    if dtype is None:
+        native = a.dtype.newbyteorder("=")
+        dtype = native if native in FLOATS else FLOATS[0] if native == np.float16 else FLOATS[1]
+    return np.ascontiguousarray(a, dtype) if a.ndim else np.asarray(a, dtype)
+
+
+def check_matrix(name, a, dtype=None, n_columns=None, taker="the network"):
+    """(n, n_columns)"""
+    a = check_array(name, a, dtype)
+    if a.ndim != 2:
+        hint = f"; for one row give {name}[None, :], for one column {name}[:, None]" if a.ndim == 1 else ""
+        raise ValueError(f"{name} must have 2 dimensions (rows, columns), got {a.ndim} (shape {a.shape}){hint}")
+    if n_columns is not None and a.shape[1] != n_columns:
+        raise ValueError(f"{name} has {a.shape[1]} column{'s' * (a.shape[1] != 1)}, {taker} takes {n_columns}")
+    return a
+
+
+def check_weight(W, n_in=None, dtype=None):
+    """W (n_in, n_out)"""
+    W = check_matrix("W", W, dtype)
+    if n_in is not None and W.shape[0] != n_in:
+        turned = "; W looks transposed: it must be (n_in, n_out), give W.T" if W.shape[1] == n_in else ""
+        raise ValueError(f"W has {W.shape[0]} rows, X has {n_in} columns{turned}")
+    return W
+
+
+def check_shape(name, a, shape, dtype=None):
+    a = check_array(name, a, dtype)
+    if a.shape != shape:
+        raise ValueError(f"{name} must have shape {shape}, got {a.shape}")
+    return a
+
+
+def check_out(name, a, shape, dtype, *others):
+    """An ndarray that receives a result: right shape and dtype, writable, C-contiguous, not overlapping `others`."""
+    if not isinstance(a, np.ndarray):
+        raise TypeError(f"{name} must be a NumPy array, got {type(a).__name__}: a result written to a copy would be lost")
+    if shape is not None and a.shape != shape:
+        raise ValueError(f"{name} must have shape {shape}, got {a.shape}")
+    if a.dtype != dtype:
+        raise TypeError(f"{name} must be {dtype}, got {a.dtype}")
+    if not a.flags.c_contiguous:
+        raise ValueError(f"{name} must be C-contiguous: a result written to a copy would be lost; use numpy.ascontiguousarray once and keep it")
+    if not a.flags.writeable:
+        raise ValueError(f"{name} is read-only")
+    for other in others:
+        if isinstance(other, np.ndarray) and np.may_share_memory(a, other):
+            raise ValueError(f"{name} overlaps another argument: give it memory of its own")
+    return a
+
+
+def check_rows(name, n, expected):
+    if n != expected:
+        raise ValueError(f"{name} has {n} row{'s' * (n != 1)}, X has {expected}")
+
+
+def check_sample_weight(w, n, dtype):
+    """(n,), none negative; None stays None."""
+    if w is None:
+        return None
+    w = check_array("sample_weight", w, dtype)
+    if w.shape != (n,):
+        raise ValueError(f"sample_weight must have shape ({n},), one number a row, got {w.shape}")
+    if n and w.min() < 0:
+        raise ValueError(f"sample_weight must not be negative, got {w.min()!r} in row {int(w.argmin())}")
+    return w
+
+
+def check_values(y, n, n_out, dtype, unit_interval=None):
+    """Targets as numbers: (n, n_out), from (n,) too where n_out is 1. unit_interval: the loss that wants them in [0, 1]."""
+    y = check_array("y", y, dtype)
+    if y.ndim == 1 and n_out == 1:
+        y = y[:, None]
+    if y.ndim != 2 or y.shape[1] != n_out:
+        expected = f"(n,) or (n, {n_out})" if n_out == 1 else f"(n, {n_out})"
+        raise ValueError(f"y must have shape {expected} for {n_out} output{'s' * (n_out != 1)}, got {y.shape}")
+    check_rows("y", len(y), n)
+    if unit_interval and y.size and (y.min() < 0 or y.max() > 1):
+        row = int(np.argmax(((y < 0) | (y > 1)).any(axis=1)))
+        raise ValueError(f"y must lie in [0, 1] for loss {unit_interval!r}, got {y[row].tolist()} in row {row}; for labels -1 and 1 give (y + 1) / 2")
+    return y
+
+
+def check_classes(y, n, n_out):
+    """Targets as class numbers 0..n_out-1: int64 (n,), from (n, 1) too; None if y is rows of probabilities."""
+    y = np.asarray(y)
+    if y.ndim == 2 and y.shape[1] == 1:
+        y = y[:, 0]
+    if y.ndim != 1:
+        return None
+    if y.dtype.kind not in "fiub" or (y.dtype.kind == "f" and not (np.mod(y, 1) == 0).all()):
+        raise ValueError(f"y must be class numbers 0..{n_out - 1} or rows of {n_out} probabilities, got {y.dtype} {y[:3].tolist()}...")
+    check_rows("y", len(y), n)
+    if n and (y.min() < 0 or y.max() >= n_out):
+        row = int(np.argmax((y < 0) | (y >= n_out)))
+        raise ValueError(f"y holds class {y[row]} in row {row}; the network has {n_out} outputs, so classes are 0..{n_out - 1}")
+    return np.ascontiguousarray(y, np.int64)
+
+
+def check_targets(y, n, n_out, dtype, loss):
+    """Targets for the loss of that name: (array, whether it holds class numbers)."""
+    if loss == "cross_entropy":
+        classes = check_classes(y, n, n_out)
+        if classes is not None:
+            return classes, True
+    return check_values(y, n, n_out, dtype, unit_interval=None if loss == "mse" else loss), False

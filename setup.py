@@ -1,0 +1,54 @@
+"""Which extensions there are and how each is compiled; everything else about the project stands in pyproject.toml.
+
+Every variant is the same source, src/variant.pxi, compiled for one instruction set and one dtype. `FASTNN_CFLAGS` adds flags for all
+(sanitizers, -g); none may relax the arithmetic: results are promised to the bit.
+"""
+
+import os
+import platform
+
+from Cython.Build import cythonize
+from setuptools import Extension, setup
+
+CFLAGS = ["-O3", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math", *os.environ.get("FASTNN_CFLAGS", "").split()]
+
+INSTRUCTION_SETS = {  # name -> flags, for this machine's architecture, the baseline first
+    "x86_64": {"baseline": [], "avx2": ["-mavx2", "-mfma"], "avx512": ["-mavx512f", "-mavx512dq", "-mfma"]},
+    "aarch64": {"neon": []},
+}
+architecture = {"amd64": "x86_64", "arm64": "aarch64"}.get(platform.machine().lower(), platform.machine().lower())
+variants = INSTRUCTION_SETS.get(architecture, {"baseline": []})
+
+
+def extension(name, source, flags=(), **macros):
+    return Extension(
+        f"fastnn.{name}",
+        [f"src/{source}"],
+        include_dirs=["src"],
+        extra_compile_args=[*CFLAGS, *flags],
+        extra_link_args=os.environ.get("FASTNN_CFLAGS", "").split(),
+        define_macros=list(macros.items()),
+    )
+
+
+extensions = [extension("kernels", "kernels.pyx", FASTNN_BUILT=f'"{" ".join(variants)}"')]
+for isa, flags in variants.items():
+    for dtype, macros in {"float32": {}, "float64": {"FASTNN_DOUBLE": "1"}}.items():
+        extensions.append(extension(f"_{isa}_{dtype}", f"variants/{isa}_{dtype}.pyx", flags, FASTNN_ISA_NAME=f'"{isa}"', **macros))
+
+setup(
+    ext_modules=cythonize(
+        extensions,
+        build_dir="build",
+        nthreads=os.cpu_count(),
+        compiler_directives={
+            "language_level": 3,
+            "boundscheck": False,
+            "wraparound": False,
+            "cdivision": True,
+            "initializedcheck": False,
+            "embedsignature": True,
+        },
+    ),
+    options={"build_ext": {"parallel": os.cpu_count()}},
+)

@@ -1,0 +1,169 @@
+# Inference: rows in, outputs out.
+#
+# A few rows read the user's row-major parameters as they are, one row at a time (`row_forward`): nothing to pack, the weights are read
+# once a row. More rows pay for packing the parameters into panels, then go chunk by chunk through the same products as training. Each
+# output is the same chain of additions on both ways, so a row gets the same bits alone or in any batch.
+
+cdef enum:
+    FEW_ROWS = 8            # from here on packing pays (measured on 30-64-64-1 .. 784-512-512-10)
+
+cdef inline Py_ssize_t widest(const Network* net) noexcept nogil:
+    cdef Py_ssize_t l, w = 0
+    for l in range(net.n_layers + 1):
+        w = net.sizes[l] if net.sizes[l] > w else w
+    return padded(w)
+
+cdef inline void vector_block(const int n_vecs, Py_ssize_t k, Py_ssize_t m, const real* x, const real* W, const real* b, real* y) noexcept nogil:
+    """y[:n_vecs*LANES] = b + x W, W row-major with m columns."""
+    cdef vec c[8]
+    cdef vec a
+    cdef Py_ssize_t i
+    cdef int v
+    for v in range(n_vecs):
+        c[v] = vload(b + v * LANES) if b != NULL else vset(0)
+    for i in range(k):
+        a = vset(x[i])
+        for v in range(n_vecs):
+            c[v] = vfma(a, vload(W + v * LANES), c[v])
+        W += m
+    for v in range(n_vecs):
+        vstore(y + v * LANES, c[v])
+
+cdef inline void vector_tail(Py_ssize_t n, Py_ssize_t k, Py_ssize_t m, const real* x, const real* W, const real* b, real* y) noexcept nogil:
+    """The same for the last n < LANES columns."""
+    cdef vec c = vload_part(b, n) if b != NULL else vset(0)
+    cdef Py_ssize_t i
+    for i in range(k):
+        c = vfma(vset(x[i]), vload_part(W, n), c)
+        W += m
+    vstore_part(y, c, n)
+
+cdef void vector_matrix(Py_ssize_t k, Py_ssize_t m, const real* x, const real* W, const real* b, real* y) noexcept nogil:
+    """y (m,) = b + x (k,) W (k, m)"""
+    cdef Py_ssize_t j = 0
+    cdef const real* none = NULL
+    while m - j >= 8 * LANES:
+        vector_block(8, k, m, x, W + j, b + j if b != NULL else none, y + j)
+        j += 8 * LANES
+    if m - j >= 4 * LANES:
+        vector_block(4, k, m, x, W + j, b + j if b != NULL else none, y + j)
+        j += 4 * LANES
+    if m - j >= 2 * LANES:
+        vector_block(2, k, m, x, W + j, b + j if b != NULL else none, y + j)
+        j += 2 * LANES
+    if m - j >= LANES:
+        vector_block(1, k, m, x, W + j, b + j if b != NULL else none, y + j)
+        j += LANES
+    if m > j:
+        vector_tail(m - j, k, m, x, W + j, b + j if b != NULL else none, y + j)
+
+cdef real dot_unpadded(Py_ssize_t k, const real* x, const real* w) noexcept nogil:
+    """`dot` of a padded x and a w that ends with the user's memory: the same lanes, the same tree."""
+    cdef vec sums[16]
+    cdef real lanes[16]
+    cdef Py_ssize_t j, q
+    cdef int v
+    for v in range(16 // LANES):
+        sums[v] = vset(0)
+    for j from 0 <= j < k by 16:
+        for v in range(16 // LANES):
+            q = j + v * LANES
+            if q + LANES <= k:
+                sums[v] = vfma(vload(x + q), vload(w + q), sums[v])
+            elif q < k:
+                sums[v] = vfma(vload(x + q), vload_part(w + q, k - q), sums[v])
+    for v in range(16 // LANES):
+        vstore(lanes + v * LANES, sums[v])
+    return sum16(lanes)
+
+cdef void row_forward(const Network* net, const real* x, real* out, real* this, real* other) noexcept nogil:
+    """One row. this, other: scratch of `widest` numbers each. A row is kept as a panel matrix of one row: contiguous, zeros after it."""
+    cdef Py_ssize_t l, k = net.sizes[0], m
+    cdef const real* W
+    cdef const real* b
+    cdef int activation
+    memcpy(this, x, k * sizeof(real))
+    memset(this + k, 0, (padded(k) - k) * sizeof(real))
+    for l in range(net.n_layers):
+        m = net.sizes[l + 1]
+        activation = net.activations[l]
+        W = <const real*>net.weights[l]
+        b = <const real*>net.biases[l]
+        if m == 1:
+            other[0] = dot_unpadded(k, this, W) + (b[0] if b != NULL else 0)
+        else:
+            vector_matrix(k, m, this, W, b, other)
+        if activation == SOFTMAX:
+            memset(other + m, 0, (padded(m) - m) * sizeof(real))
+            softmax_forward(0, 1, m, other, PANEL)
+        else:
+            activation_forward(activation, other, other, m)
+            memset(other + m, 0, (padded(m) - m) * sizeof(real))
+        this, other = other, this
+        k = m
+    memcpy(out, this, k * sizeof(real))
+
+cdef Py_ssize_t forward_size(const Network* net, Py_ssize_t n) noexcept nogil:
+    """Bytes of scratch for n rows."""
+    cdef Py_ssize_t l, size, stride = (up(least(n, CHUNK), ROW_SHARE) + SPACE) * PANEL
+    if n < FEW_ROWS:
+        return 2 * widest(net) * <Py_ssize_t>sizeof(real)
+    size = 2 * (widest(net) // PANEL * stride)
+    for l in range(net.n_layers):
+        size += up(weight_size(net.sizes[l], net.sizes[l + 1]), 16) + padded(net.sizes[l + 1])
+    return size * <Py_ssize_t>sizeof(real)
+
+cdef void forward(const Network* net, const void* X, Py_ssize_t n, void* out, void* scratch) noexcept nogil:
+    """out (n, sizes[-1]) = the network's outputs for X (n, sizes[0]). scratch: forward_size bytes, 64-byte aligned, zero if n >= FEW_ROWS."""
+    cdef Py_ssize_t i, n_in = net.sizes[0], n_out = net.sizes[net.n_layers], stride
+    cdef real* free = <real*>scratch
+    if n < FEW_ROWS:
+        for i in range(n):
+            row_forward(net, <const real*>X + i * n_in, <real*>out + i * n_out, free, free + widest(net))
+        return
+    stride = (up(least(n, CHUNK), ROW_SHARE) + SPACE) * PANEL
+    pack_network(net, free + 2 * (widest(net) // PANEL * stride))
+    for i from 0 <= i < n by CHUNK:
+        chunk_forward(net, free + 2 * (widest(net) // PANEL * stride), <const real*>X + i * n_in, least(CHUNK, n - i),
+                      <real*>out + i * n_out, free, free + widest(net) // PANEL * stride, stride)
+
+cdef void pack_network(const Network* net, real* packed) noexcept nogil:
+    cdef Py_ssize_t l, k, m
+    for l in range(net.n_layers):
+        k = net.sizes[l]
+        m = net.sizes[l + 1]
+        pack(k, m, <const real*>net.weights[l], packed)
+        packed += up(weight_size(k, m), 16)
+        if net.biases[l] != NULL:
+            memcpy(packed, net.biases[l], m * sizeof(real))
+        packed += padded(m)
+
+cdef void chunk_forward(const Network* net, const real* packed, const real* X, Py_ssize_t n, real* out, real* this, real* other,
+                        Py_ssize_t stride) noexcept nogil:
+    """Up to CHUNK rows through the packed network, back and forth between two panel matrices."""
+    cdef Py_ssize_t l, k, m, row = PANEL
+    cdef const real* b
+    gather(0, n, net.sizes[0], X, NULL, this, stride, row)
+    clear_after(n, net.sizes[0], this, stride)
+    for l in range(net.n_layers):
+        k = net.sizes[l]
+        m = net.sizes[l + 1]
+        b = packed + up(weight_size(k, m), 16)
+        if m == 1:
+            row = 1 if l == net.n_layers - 1 else PANEL
+            if row > 1:
+                clear_after(n, 0, other, stride)        # a hidden layer of one unit writes column 0 alone
+            dot_forward(0, n, k, this, stride, packed, b, net.activations[l], other, other, row)
+        else:
+            linear_forward(0, n, k, m, this, stride, packed, b, net.activations[l], other, other, stride)
+            clear_after(n, m, other, stride)
+        packed = b + padded(m)
+        this, other = other, this
+    scatter(0, n, net.sizes[net.n_layers], this, stride, row, out)
+
+cdef void clear_after(Py_ssize_t n, Py_ssize_t c, real* P, Py_ssize_t stride) noexcept nogil:
+    """Vectors after column c, left over from a wider layer, that a dot product would read: := 0."""
+    cdef Py_ssize_t i, j
+    for j from up(c, LANES) <= j < padded(c) by LANES:
+        for i in range(n):
+            vstore(P + at(j, stride) + i * PANEL, vset(0))

@@ -1,0 +1,95 @@
+# Column panels: the one layout that every inner loop reads.
+#
+# A matrix with r rows and c columns lies as [panel][row][PANEL]: panel q holds columns q*PANEL .. q*PANEL + PANEL - 1 of all rows,
+# row after row. So PANEL neighbouring columns of any row are one contiguous piece, the rows of a panel follow each other, and every
+# inner loop runs straight through memory whatever the width: no tails, no packing in a step.
+#     element (i, j)  at  base + at(j, stride) + i*PANEL        stride: numbers from one panel to the next
+# Invariant: columns beyond c are 0 in every matrix (weights, moments, activations, deltas), so that they never change a sum.
+# Chunk matrices (activations, deltas) have rows beyond the chunk's last: whatever stands there is never summed.
+#
+# Weights and everything shaped like them (gradients, moments) exist twice: row-major and unpadded outside (the user's view), in panels
+# while a training runs. W (n_in, n_out) lies in panels of outputs with its n_in rows; T = W^T in panels of inputs with n_out rows.
+# A layer with ONE output is a vector: W and T are the same memory, T's single row; its outputs are summed along memory (linear.pxi).
+
+cdef inline Py_ssize_t up(Py_ssize_t n, Py_ssize_t q) noexcept nogil:
+    """n rounded up to a multiple of q."""
+    return (n + q - 1) // q * q
+
+cdef inline Py_ssize_t at(Py_ssize_t j, Py_ssize_t stride) noexcept nogil:
+    """Where column j of row 0 lies."""
+    return j // PANEL * stride + j % PANEL
+
+cdef inline Py_ssize_t least(Py_ssize_t a, Py_ssize_t b) noexcept nogil:
+    return a if a < b else b
+
+cdef inline Py_ssize_t padded(Py_ssize_t c) noexcept nogil:
+    """Columns that exist in memory for c columns: whole panels, and whole groups of the 16 virtual lanes of a dot product."""
+    return up(c, PANEL if PANEL > 16 else 16)
+
+# Geometry of one layer's weights: rows per panel, numbers per panel, numbers in all.
+cdef inline Py_ssize_t weight_stride(Py_ssize_t n_in) noexcept nogil:
+    return up(n_in, BLOCK) * PANEL
+
+cdef inline Py_ssize_t weight_size(Py_ssize_t n_in, Py_ssize_t n_out) noexcept nogil:
+    return padded(n_in) if n_out == 1 else padded(n_out) // PANEL * weight_stride(n_in)
+
+cdef void pack(Py_ssize_t n_in, Py_ssize_t n_out, const real* W, real* P) noexcept nogil:
+    """Row-major W (n_in, n_out) -> panels P, or the vector of a layer with one output. P's padding is 0 before and stays."""
+    cdef Py_ssize_t i, j, stride = weight_stride(n_in)
+    if n_out == 1:
+        memcpy(P, W, n_in * sizeof(real))
+        return
+    for j from 0 <= j < n_out by PANEL:
+        for i in range(n_in):
+            memcpy(P + j // PANEL * stride + i * PANEL, W + i * n_out + j, least(PANEL, n_out - j) * sizeof(real))
+
+cdef void unpack(Py_ssize_t n_in, Py_ssize_t n_out, const real* P, real* W) noexcept nogil:
+    """The inverse of pack."""
+    cdef Py_ssize_t i, j, stride = weight_stride(n_in)
+    if n_out == 1:
+        memcpy(W, P, n_in * sizeof(real))
+        return
+    for j from 0 <= j < n_out by PANEL:
+        for i in range(n_in):
+            memcpy(W + i * n_out + j, P + j // PANEL * stride + i * PANEL, least(PANEL, n_out - j) * sizeof(real))
+
+cdef void transpose(Py_ssize_t i0, Py_ssize_t i1, Py_ssize_t j0, Py_ssize_t j1, const real* W, Py_ssize_t sw,
+                    real* T, Py_ssize_t st) noexcept nogil:
+    """Rows i0..i1 (multiples of LANES) and columns j0..j1 of one panel of W, to T."""
+    cdef Py_ssize_t i, j
+    for i from i0 <= i < i1 by LANES:
+        for j from j0 <= j < j1 by LANES:
+            vtranspose(W + at(j, sw) + i * PANEL, PANEL, T + at(i, st) + j * PANEL, PANEL)
+
+cdef void gather(Py_ssize_t lo, Py_ssize_t hi, Py_ssize_t c, const real* X, const Py_ssize_t* order, real* P, Py_ssize_t stride,
+                 Py_ssize_t row) noexcept nogil:
+    """Rows lo..hi of a chunk from row-major X (., c): row i is X[order[i]], or X[i]. `row`: numbers from a row of P to the next."""
+    cdef Py_ssize_t i, j
+    cdef const real* x
+    if row == 1:                                # one column, a plain vector
+        for i in range(lo, hi):
+            P[i] = X[order[i] if order != NULL else i]
+        return
+    for i in range(lo, hi):
+        x = X + (order[i] if order != NULL else i) * c
+        for j from 0 <= j < c by LANES:
+            vstore(P + at(j, stride) + i * PANEL, vload_part(x + j, c - j))
+
+cdef void scatter(Py_ssize_t lo, Py_ssize_t hi, Py_ssize_t c, const real* P, Py_ssize_t stride, Py_ssize_t row, real* X) noexcept nogil:
+    """Rows lo..hi of a chunk -> rows lo..hi of row-major X (., c)."""
+    cdef Py_ssize_t i, j
+    if row == 1:
+        memcpy(X + lo, P + lo, (hi - lo) * sizeof(real))
+        return
+    for i in range(lo, hi):
+        for j from 0 <= j < c by LANES:
+            vstore_part(X + i * c + j, vload(P + at(j, stride) + i * PANEL), c - j)
+
+cdef void clear_padding(Py_ssize_t lo, Py_ssize_t hi, Py_ssize_t c, real* P, Py_ssize_t stride) noexcept nogil:
+    """Columns beyond c of the last panel := 0, after an activation with f(0) != 0."""
+    cdef Py_ssize_t i, j
+    cdef real* p
+    for j from c // LANES * LANES <= j < up(c, PANEL) by LANES:
+        for i in range(lo, hi):
+            p = P + at(j, stride) + i * PANEL
+            vstore(p, vfirst(vload(p), c - j if c > j else 0))

@@ -1,0 +1,248 @@
+# The memory of a training: where everything lies, and the way of the parameters into it and back.
+#
+# One allocation, made by the caller: `layout` walks it once to know its size and once to hand out pointers. Parameters, first and
+# second moments and gradients are four regions of one shape, so that an offset from a weight to its moment or gradient is the same for
+# all; parameters and moments are neighbours, so that the copy to fall back on is one memcpy.
+
+cdef enum:
+    CHUNK = 256             # rows worked at once: bounds memory and the length of float sums
+    ROW_SHARE = 16          # threads share the rows of a chunk in multiples of it: whole register blocks, whole vectors
+    SPACE = 8               # rows between the panels of a chunk, so that no power of two separates them
+
+cdef struct Layer:
+    Py_ssize_t n_in, n_out
+    int activation          # IDENTITY where the loss is fused with it
+    real* W                 # weight panels, or the vector of a layer with one output
+    real* T                 # their transpose; NULL where no gradient of the inputs is wanted; W where it is a vector
+    real* b
+    bint learns_bias        # without: b is 0 and stays
+    real* G                 # gradients of W and b
+    real* gb
+    real* X                 # chunk panels: inputs,
+    real* Z                 # X W + b (Y itself unless the derivative reads it),
+    real* Y                 # outputs,
+    real* dZ                # gradient of X W + b
+    Py_ssize_t row          # numbers from a row of Z, Y, dZ to the next: PANEL; 1 for a last layer with one output
+
+cdef struct Scratch:
+    Layer* layers
+    Py_ssize_t stride       # from one panel of a chunk to the next
+    real* X                 # the chunk's inputs; their gradient; the last layer's outputs and their gradient
+    real* dX
+    real* Y
+    real* dY
+    Py_ssize_t input_row, output_row
+    real* targets
+    long long* labels
+    real* weight
+    real* row_loss
+    real* params
+    real* grads
+    real* saved             # copy of parameters and moments to fall back on, and where training stood
+    Py_ssize_t region       # numbers in params (and from params to the first moments, from there to the second)
+    Py_ssize_t saved_size
+    Py_ssize_t saved_step, saved_epoch, saved_row
+    double saved_loss_sum
+    long long saved_time
+    double step_ns          # a rough guess of what a step takes
+    bint in_place           # phase B updates the weights from registers
+    barrier meeting
+    flag abort              # raised by thread 0 when the user wants to stop: the present step is dropped
+    int stop[4]             # what thread 0 decided before a barrier; one for each kind of barrier, so none is overwritten unread
+    long long polled
+
+cdef inline char* take(char** free, Py_ssize_t n_bytes) noexcept nogil:
+    cdef char* p = free[0]
+    free[0] = p + up(n_bytes, 64)
+    return p
+
+cdef inline real* take_real(char** free, Py_ssize_t n) noexcept nogil:
+    return <real*>take(free, n * <Py_ssize_t>sizeof(real))
+
+cdef inline int n_moments(const Optimizer* o) noexcept nogil:
+    return 2 if o.rule == ADAM else 1 if o.rule == SGD and o.momentum != 0 else 0
+
+cdef Py_ssize_t macs(const Network* net) noexcept nogil:
+    cdef Py_ssize_t l, n = 0
+    for l in range(net.n_layers):
+        n += net.sizes[l] * net.sizes[l + 1]
+    return n
+
+cdef inline Py_ssize_t panel_matrix(Py_ssize_t rows, Py_ssize_t c) noexcept nogil:
+    return padded(c) // PANEL * weight_stride(rows)
+
+cdef Py_ssize_t layout(const Training* job, Scratch* s, char* base) noexcept nogil:
+    """Hands out `base` to s and its layers and returns how many bytes that took; with base NULL only counts (s may be anything)."""
+    cdef const Network* net = &job.net
+    cdef Py_ssize_t L = net.n_layers, l, n_in, n_out, rows = up(least(job.batch_size, CHUNK), ROW_SHARE), width
+    cdef Layer* layer
+    cdef Layer counted
+    cdef char* free = base
+    cdef real* params
+    s.layers = <Layer*>take(&free, L * <Py_ssize_t>sizeof(Layer))
+    s.stride = (rows + SPACE) * PANEL
+    s.labels = <long long*>take(&free, rows * <Py_ssize_t>sizeof(long long))
+    s.weight = take_real(&free, rows)
+    s.row_loss = take_real(&free, rows)
+
+    s.region = 0
+    for l in range(L):
+        s.region += up(weight_size(net.sizes[l], net.sizes[l + 1]), 16) + up(padded(net.sizes[l + 1]), 16)
+    s.params = take_real(&free, s.region * (1 + n_moments(&job.optimizer)))
+    s.saved_size = s.region * (1 + n_moments(&job.optimizer))
+    s.saved = take_real(&free, s.saved_size if job.optimizer.rule != NO_UPDATE else 0)
+    s.grads = take_real(&free, s.region)
+
+    s.input_row = 1 if L == 0 and net.sizes[0] == 1 else PANEL
+    width = padded(net.sizes[0]) // PANEL * s.stride
+    s.X = take_real(&free, width)
+    s.dX = take_real(&free, width if job.dX != NULL or L == 0 else 0)
+    s.Y = s.X
+    s.dY = s.dX
+    s.output_row = s.input_row
+    params = s.params
+    for l in range(L):
+        n_in = net.sizes[l]
+        n_out = net.sizes[l + 1]
+        layer = &counted if base == NULL else &s.layers[l]
+        layer.n_in = n_in
+        layer.n_out = n_out
+        layer.activation = net.activations[l]
+        if l == L - 1 and fused_with_output(job.loss):
+            layer.activation = IDENTITY
+        layer.learns_bias = net.biases[l] != NULL
+        layer.row = 1 if l == L - 1 and n_out == 1 else PANEL
+        layer.W = params
+        layer.b = params + up(weight_size(n_in, n_out), 16)
+        params = layer.b + up(padded(n_out), 16)
+        layer.G = s.grads + (layer.W - s.params)
+        layer.gb = s.grads + (layer.b - s.params)
+        layer.T = NULL
+        if l > 0 or job.dX != NULL:
+            layer.T = layer.W if n_out == 1 else take_real(&free, panel_matrix(n_out, n_in))
+        width = rows if layer.row == 1 else padded(n_out) // PANEL * s.stride
+        layer.X = s.Y
+        layer.Y = take_real(&free, width)
+        layer.Z = take_real(&free, width) if reads_input(layer.activation) else layer.Y
+        layer.dZ = take_real(&free, width)
+        s.Y = layer.Y
+        s.dY = layer.dZ
+        s.output_row = layer.row
+    s.targets = take_real(&free, rows if s.output_row == 1 else padded(net.sizes[L]) // PANEL * s.stride)
+    return free - base
+
+cdef Py_ssize_t scratch_size(const Training* job) noexcept nogil:
+    cdef Scratch s
+    return up(sizeof(Scratch), 64) + layout(job, &s, NULL)
+
+cdef void prepare(Training* job) noexcept nogil:
+    """Hands out job.scratch, which is zero."""
+    cdef Scratch* s = <Scratch*>job.scratch
+    layout(job, s, <char*>job.scratch + up(sizeof(Scratch), 64))
+    # multiply-adds a ns that the slowest part of this code surely reaches; only orders of magnitude matter
+    s.step_ns = 3.0 * macs(&job.net) * job.batch_size * sizeof(real) / (6.0 * LANES * sizeof(real))
+    s.in_place = job.optimizer.rule != NO_UPDATE and job.batch_size <= CHUNK and s.step_ns < 25e6
+
+cdef void transpose_weights(Layer* layer) noexcept nogil:
+    cdef Py_ssize_t j
+    if layer.T != NULL and layer.n_out > 1:
+        for j from 0 <= j < layer.n_out by PANEL:
+            transpose(0, up(layer.n_in, BLOCK), j, j + least(PANEL, up(layer.n_out - j, LANES)), layer.W, weight_stride(layer.n_in),
+                      layer.T, weight_stride(layer.n_out))
+
+cdef void load_region(const Training* job, const real* flat, Py_ssize_t offset) noexcept nogil:
+    """Flat (W0, b0, W1, ...) -> the region `offset` numbers after the parameters."""
+    cdef Scratch* s = <Scratch*>job.scratch
+    cdef Py_ssize_t l
+    cdef Layer* layer
+    for l in range(job.net.n_layers):
+        layer = &s.layers[l]
+        pack(layer.n_in, layer.n_out, flat, layer.W + offset)
+        flat += layer.n_in * layer.n_out
+        if layer.learns_bias:
+            memcpy(layer.b + offset, flat, layer.n_out * sizeof(real))
+            flat += layer.n_out
+
+cdef void store_region(const Training* job, real* flat, Py_ssize_t offset) noexcept nogil:
+    """The inverse of load_region."""
+    cdef Scratch* s = <Scratch*>job.scratch
+    cdef Py_ssize_t l
+    cdef Layer* layer
+    for l in range(job.net.n_layers):
+        layer = &s.layers[l]
+        unpack(layer.n_in, layer.n_out, layer.W + offset, flat)
+        flat += layer.n_in * layer.n_out
+        if layer.learns_bias:
+            memcpy(flat, layer.b + offset, layer.n_out * sizeof(real))
+            flat += layer.n_out
+
+cdef Py_ssize_t n_params(const Network* net) noexcept nogil:
+    cdef Py_ssize_t l, n = macs(net)
+    for l in range(net.n_layers):
+        n += net.sizes[l + 1] if net.biases[l] != NULL else 0
+    return n
+
+cdef void load(Training* job, const void* moments) noexcept nogil:
+    """Parameters and moments into the scratch."""
+    cdef Scratch* s = <Scratch*>job.scratch
+    cdef Py_ssize_t l
+    cdef int i
+    cdef Layer* layer
+    for l in range(job.net.n_layers):
+        layer = &s.layers[l]
+        pack(layer.n_in, layer.n_out, <const real*>job.net.weights[l], layer.W)
+        if layer.learns_bias:
+            memcpy(layer.b, job.net.biases[l], layer.n_out * sizeof(real))
+        transpose_weights(layer)
+    for i in range(n_moments(&job.optimizer)):
+        load_region(job, <const real*>moments + i * n_params(&job.net), (i + 1) * s.region)
+
+cdef void store(Training* job, void* moments) noexcept nogil:
+    """And back."""
+    cdef Scratch* s = <Scratch*>job.scratch
+    cdef Py_ssize_t l
+    cdef int i
+    cdef Layer* layer
+    for l in range(job.net.n_layers):
+        layer = &s.layers[l]
+        unpack(layer.n_in, layer.n_out, layer.W, <real*>job.net.weights[l])
+        if layer.learns_bias:
+            memcpy(job.net.biases[l], layer.b, layer.n_out * sizeof(real))
+    for i in range(n_moments(&job.optimizer)):
+        store_region(job, <real*>moments + i * n_params(&job.net), (i + 1) * s.region)
+
+cdef void store_gradient(Training* job, void* grads) noexcept nogil:
+    cdef Scratch* s = <Scratch*>job.scratch
+    store_region(job, <real*>grads, s.grads - s.params)
+
+cdef bint finite_params(const Scratch* s) noexcept nogil:
+    cdef vec sum = vset(0), zero = vset(0)
+    cdef real lanes[LANES]
+    cdef Py_ssize_t i
+    for i from 0 <= i < s.region by LANES:
+        sum = vfma(vload(s.params + i), zero, sum)      # inf * 0 and NaN * 0 are NaN
+    vstore(lanes, sum)
+    for i in range(LANES):
+        if lanes[i] != 0:
+            return False
+    return True
+
+cdef void save(const Training* job, Scratch* s, Py_ssize_t step, Py_ssize_t epoch, Py_ssize_t row) noexcept nogil:
+    memcpy(s.saved, s.params, s.saved_size * sizeof(real))
+    s.saved_step = step
+    s.saved_epoch = epoch
+    s.saved_row = row
+    s.saved_loss_sum = job.loss_sum
+    s.saved_time = now()
+
+cdef void restore(Training* job) noexcept nogil:
+    """Back to the last saved copy; `job` then says where training stood."""
+    cdef Scratch* s = <Scratch*>job.scratch
+    cdef Py_ssize_t l
+    memcpy(s.params, s.saved, s.saved_size * sizeof(real))
+    for l in range(job.net.n_layers):
+        transpose_weights(&s.layers[l])
+    job.step = s.saved_step
+    job.epoch = s.saved_epoch
+    job.row = s.saved_row
+    job.loss_sum = s.saved_loss_sum

@@ -1,0 +1,72 @@
+/* The SIMD primitives that every kernel is written in: an opaque `vec` of LANES numbers of type `real`.
+ *
+ * One kernel source serves every instruction set and both dtypes: the build sets FASTNN_DOUBLE (real = double) or not (real = float),
+ * and the compiler's target flags pick one of the headers below. A header defines the constants and functions listed here, nothing else.
+ *
+ *   LANES            numbers in a vec
+ *   ROWS, VECS       the register block of the matrix products: ROWS x VECS accumulators that the compiler keeps in registers
+ *   PANEL            VECS*LANES, the width of a column panel
+ *   TILE             ROWS*VECS, the vectors of a register block;  BLOCK   the larger of LANES and ROWS
+ *
+ *   vload(p) vstore(p, a)             LANES numbers, any alignment
+ *   vload_part(p, n) vstore_part(p, a, n)   only the first n (0 <= n; n >= LANES means all); lanes beyond n load as 0, memory beyond n is not touched
+ *   vset(x)                           x in every lane
+ *   vadd vsub vmul vdiv vsqrt         IEEE, round to nearest
+ *   vfma(a, b, c) = a*b + c           one rounding where the hardware has FMA; SSE2 and scalar round twice (docs: "its own bits")
+ *   vfnma(a, b, c) = c - a*b          likewise
+ *   vmax(a, b) = a > b ? a : b        so a NaN in either gives b; the same rule on every instruction set
+ *   vmin(a, b) = a < b ? a : b
+ *   vselect_gt(a, b, x, y)            lane by lane a > b ? x : y; a NaN compares false
+ *   vabs(a)  vcopysign(a, s)          sign bit cleared; magnitude of a with the sign bit of s
+ *   vround(a)                         to the nearest integer, ties to even; |a| < 2^22 (float), 2^51 (double)
+ *   vpow2(n)                          2^n for integer-valued n with MIN_EXP <= n <= MAX_EXP (normal numbers only)
+ *   vscale(a, n)                      a * 2^n, rounded once (so also to subnormals and inf), for 1/4 <= |a| <= 4 and integer-valued |n| <= 2*MAX_EXP - 2
+ *   vexponent(a) vmantissa(a)         a = m * 2^e with sqrt(1/2) <= m < sqrt(2), for positive normal a
+ *   vfirst(a, n)                      lanes 0..n-1 of a, the others 0
+ *   vtranspose(s, ss, d, ds)          the LANES x LANES block at s (rows ss apart), transposed, to d (rows ds apart)
+ *   sum16(p)                          sum of 16 numbers by one written-out tree, the same on every instruction set
+ *   LANE_NUMBERS                      0, 1, 2, ... 15
+ */
+#pragma once
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#include <math.h>
+
+#ifdef FASTNN_DOUBLE
+typedef double real;
+#define BY_DTYPE(single, dbl) dbl
+#else
+typedef float real;
+#define BY_DTYPE(single, dbl) single
+#endif
+
+enum { MIN_EXP = BY_DTYPE(-126, -1022), MAX_EXP = BY_DTYPE(127, 1023) };
+
+#if defined(__AVX512F__) && defined(__AVX512DQ__)
+#include "avx512.h"
+#elif defined(__AVX2__) && defined(__FMA__)
+#include "avx2.h"
+#elif defined(__aarch64__)
+#include "neon.h"
+#elif defined(__SSE2__)
+#include "sse2.h"
+#else
+#include "scalar.h"
+#endif
+
+enum {
+    PANEL = VECS * LANES,
+    TILE = ROWS * VECS,
+    BLOCK = LANES > ROWS ? LANES : ROWS, /* rows of a weight panel come in multiples of it: whole register blocks, whole transposes */
+};
+
+static const real LANE_NUMBERS[16] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+
+static inline real sum16(const real *p)
+{
+    real a[8];
+    for (int i = 0; i < 8; i++) a[i] = p[i] + p[i + 8];
+    for (int i = 0; i < 4; i++) a[i] += a[i + 4];
+    return (a[0] + a[2]) + (a[1] + a[3]);
+}

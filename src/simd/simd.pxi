@@ -1,0 +1,34 @@
+# What simd.h defines, as Cython sees it; the header documents each primitive.
+# `real` is float or double, chosen by the C compiler: a literal in an expression needs a cast, <real>0.5, or C computes in double.
+cdef extern from "simd/simd.h" nogil:
+    ctypedef float real
+    ctypedef struct vec:
+        pass
+    enum:
+        LANES, ROWS, VECS, PANEL, TILE, BLOCK, MIN_EXP, MAX_EXP
+    vec vload(const real* p)
+    vec vload_part(const real* p, Py_ssize_t n)
+    void vstore(real* p, vec a)
+    void vstore_part(real* p, vec a, Py_ssize_t n)
+    vec vset(real x)
+    vec vadd(vec a, vec b)
+    vec vsub(vec a, vec b)
+    vec vmul(vec a, vec b)
+    vec vdiv(vec a, vec b)
+    vec vsqrt(vec a)
+    vec vfma(vec a, vec b, vec c)
+    vec vfnma(vec a, vec b, vec c)
+    vec vmax(vec a, vec b)
+    vec vmin(vec a, vec b)
+    vec vselect_gt(vec a, vec b, vec x, vec y)
+    vec vabs(vec a)
+    vec vcopysign(vec a, vec s)
+    vec vround(vec a)
+    vec vpow2(vec n)
+    vec vscale(vec a, vec n)
+    vec vexponent(vec a)
+    vec vmantissa(vec a)
+    vec vfirst(vec a, Py_ssize_t n)
+    void vtranspose(const real* s, Py_ssize_t ss, real* d, Py_ssize_t ds)
+    real sum16(const real* p)
+    const real* LANE_NUMBERS

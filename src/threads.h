@@ -1,0 +1,57 @@
+/* A clock and a barrier for the threads of one training.
+ *
+ * The barrier spins for about 5 us, then yields the CPU at every look. Longer spinning gains nothing when all threads run and costs a
+ * whole time slice a step when one does not (measured: 10.8 -> 293 us a step beside a busy process; with 5 us and yield 28).
+ */
+#pragma once
+#include <sched.h>
+#include <stdatomic.h>
+#include <time.h>
+
+static inline long long now(void) /* ns, monotonic */
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return t.tv_sec * 1000000000LL + t.tv_nsec;
+}
+
+static inline void cpu_relax(void)
+{
+#if defined(__x86_64__) || defined(__i386__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    __asm__ __volatile__("yield");
+#endif
+}
+
+typedef struct {
+    _Atomic int arrived;
+    char apart[60]; /* a cache line of its own for each word that is written */
+    _Atomic int phase;
+    char apart2[60];
+} barrier;
+
+static inline void barrier_wait(barrier *b, int n_threads)
+{
+    if (n_threads < 2) return;
+    const int phase = atomic_load_explicit(&b->phase, memory_order_acquire);
+    if (atomic_fetch_add_explicit(&b->arrived, 1, memory_order_acq_rel) == n_threads - 1) {
+        atomic_store_explicit(&b->arrived, 0, memory_order_relaxed);
+        atomic_store_explicit(&b->phase, phase + 1, memory_order_release);
+        return;
+    }
+    const long long limit = now() + 5000;
+    do {
+        for (int k = 0; k < 32; k++) {
+            if (atomic_load_explicit(&b->phase, memory_order_acquire) != phase) return;
+            cpu_relax();
+        }
+    } while (now() < limit);
+    while (atomic_load_explicit(&b->phase, memory_order_acquire) == phase) sched_yield();
+}
+
+/* A flag that one thread raises and the others look at. */
+typedef _Atomic int flag;
+static inline void flag_set(flag *f, int x) { atomic_store_explicit(f, x, memory_order_release); }
+static inline int flag_get(flag *f) { return atomic_load_explicit(f, memory_order_acquire); }
+static inline void cpu_yield(void) { sched_yield(); }

@@ -1,0 +1,121 @@
+# One variant: every kernel, compiled for one instruction set and one dtype, behind a table of function pointers in a capsule.
+# The build gives the flags and FASTNN_ISA_NAME; the stubs in variants/ include this file and nothing else.
+from cpython.pycapsule cimport PyCapsule_New
+from libc.math cimport INFINITY, NAN, isfinite, pow, sqrt
+from libc.string cimport memcpy, memset
+
+from fastnn.kernels cimport (
+    ADAM, BINARY_CROSS_ENTROPY, CLASS_CROSS_ENTROPY, CROSS_ENTROPY, ELU, EPOCHS, ERF, EXP, GELU, GIVEN_GRADIENT, IDENTITY, LEAKY_RELU, LOG,
+    LOG1P, LOGITS_BINARY_CROSS_ENTROPY, NO_UPDATE, NOT_FINITE, RELU, SGD, SIGMOID, SIGMOID_FUNCTION, SIGNAL, SILU, SOFTMAX, SOFTPLUS,
+    SQUARED_ERROR, TABLE_VERSION, TANH, TANH_FUNCTION, TIME, Generator, Network, Optimizer, Table, Training,
+)
+
+cdef extern from "threads.h" nogil:
+    ctypedef struct barrier:
+        pass
+    ctypedef int flag
+    long long now()
+    void barrier_wait(barrier* b, int n_threads)
+    void flag_set(flag* f, int x)
+    int flag_get(flag* f)
+
+cdef extern from *:
+    const char* FASTNN_ISA_NAME
+
+include "simd/simd.pxi"
+include "kernels/math.pxi"
+include "kernels/panels.pxi"
+include "kernels/activation.pxi"
+include "kernels/update.pxi"
+include "kernels/linear.pxi"
+include "kernels/loss.pxi"
+include "scratch.pxi"
+include "network.pxi"
+include "forward.pxi"
+
+# ---- what users call on arrays of their own ----
+
+cdef Py_ssize_t row_size(Py_ssize_t m) noexcept nogil:
+    return 2 * padded(m) * <Py_ssize_t>sizeof(real)
+
+cdef void activation(int kind, const void* Z, void* out, Py_ssize_t n, Py_ssize_t m, void* scratch) noexcept nogil:
+    """out = f(Z), n rows of m numbers; out may be Z. scratch: row_size(m) zero bytes, for softmax."""
+    cdef Py_ssize_t i
+    if kind != SOFTMAX:
+        activation_forward(kind, <const real*>Z, <real*>out, n * m)
+        return
+    for i in range(n):
+        memcpy(scratch, <const real*>Z + i * m, m * sizeof(real))
+        softmax_forward(0, 1, m, <real*>scratch, PANEL)
+        memcpy(<real*>out + i * m, scratch, m * sizeof(real))
+
+cdef void activation_gradient(int kind, const void* dA, const void* Z, void* dZ, Py_ssize_t n, Py_ssize_t m, void* scratch) noexcept nogil:
+    """dZ = dA f'(Z) likewise; dZ may be dA. A few numbers at a time through a (where f' reads it), so that no memory is needed."""
+    cdef Py_ssize_t i, k
+    cdef real a[16 * LANES]
+    cdef real* rows = <real*>scratch
+    if kind == SOFTMAX:
+        for i in range(n):
+            memcpy(rows, <const real*>Z + i * m, m * sizeof(real))
+            memcpy(rows + padded(m), <const real*>dA + i * m, m * sizeof(real))
+            softmax_forward(0, 1, m, rows, PANEL)
+            softmax_backward(0, 1, m, rows, rows + padded(m), PANEL)
+            memcpy(<real*>dZ + i * m, rows + padded(m), m * sizeof(real))
+        return
+    for i from 0 <= i < n * m by 16 * LANES:
+        k = least(16 * LANES, n * m - i)
+        if reads_input(kind):
+            memcpy(a, <const real*>Z + i, k * sizeof(real))
+        else:
+            activation_forward(kind, <const real*>Z + i, a, k)
+        activation_backward(kind, a, <const real*>dA + i, <real*>dZ + i, k)
+
+cdef inline void vector_run(int which, const real* x, real* out, Py_ssize_t n) noexcept nogil:
+    cdef Py_ssize_t i
+    cdef vec a
+    for i from 0 <= i < n by LANES:
+        a = vload_part(x + i, n - i)
+        if which == EXP: a = vexp(a)
+        elif which == LOG: a = vlog(a)
+        elif which == LOG1P: a = vlog1p(a)
+        elif which == TANH_FUNCTION: a = vtanh(a)
+        elif which == ERF: a = verf(a)
+        else: a = vsigmoid(a)
+        vstore_part(out + i, a, n - i)
+
+cdef void vector_function(int which, const void* x, void* out, Py_ssize_t n) noexcept nogil:
+    """One of the functions of math.pxi on n numbers."""
+    if which == EXP: vector_run(EXP, <const real*>x, <real*>out, n)
+    elif which == LOG: vector_run(LOG, <const real*>x, <real*>out, n)
+    elif which == LOG1P: vector_run(LOG1P, <const real*>x, <real*>out, n)
+    elif which == TANH_FUNCTION: vector_run(TANH_FUNCTION, <const real*>x, <real*>out, n)
+    elif which == ERF: vector_run(ERF, <const real*>x, <real*>out, n)
+    else: vector_run(SIGMOID_FUNCTION, <const real*>x, <real*>out, n)
+
+cdef void update_flat(const Optimizer* optimizer, Py_ssize_t step, void* params, const void* grads, void* moment1, void* moment2,
+                      Py_ssize_t n) noexcept nogil:
+    cdef Step numbers
+    step_numbers(optimizer, step, &numbers)
+    update_arrays(&numbers, <real*>params, <const real*>grads, <real*>moment1, <real*>moment2, n)
+
+cdef Table TABLE
+TABLE.version = TABLE_VERSION
+TABLE.itemsize = sizeof(real)
+TABLE.name = FASTNN_ISA_NAME
+TABLE.scratch_size = scratch_size
+TABLE.prepare = prepare
+TABLE.load = load
+TABLE.store = store
+TABLE.store_gradient = store_gradient
+TABLE.restore = restore
+TABLE.train = train
+TABLE.loss_only = loss_only
+TABLE.forward_size = forward_size
+TABLE.forward = forward
+TABLE.row_size = row_size
+TABLE.activation = activation
+TABLE.activation_backward = activation_gradient
+TABLE.vector_function = vector_function
+TABLE.update = update_flat
+
+table = PyCapsule_New(&TABLE, "fastnn.Table", NULL)

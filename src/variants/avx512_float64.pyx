@@ -1,0 +1,1 @@
+include "../variant.pxi"
