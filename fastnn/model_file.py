@@ -15,6 +15,7 @@ from dataclasses import asdict
 import numpy as np
 
 from . import optimizers
+from .activations import ACTIVATIONS
 from .network import MLP
 from .training import TrainingState
 
@@ -84,9 +85,8 @@ def _parts(net):
     state = net.state
     if state is not None:
         kind = next(name for name, cls in optimizers.OPTIMIZERS.items() if type(state.optimizer) is cls)
-        metadata["state"] = json.dumps(
-            dict(optimizer=kind, settings=asdict(state.optimizer), step=state.step, epoch=state.epoch, row=state.row, loss_sum=state.loss_sum)
-        )
+        position = dict(step=state.step, epoch=state.epoch, row=state.row, loss_sum=state.loss_sum)
+        metadata["state"] = json.dumps(dict(optimizer=kind, settings=asdict(state.optimizer), **position))
         arrays["moments"] = state.moments
         if state.order is not None:
             arrays["order"] = state.order.astype(np.int64)
@@ -205,9 +205,8 @@ def _network(network):
         raise ModelFileError("activations or bias do not fit layer_sizes")
     if network.get("dtype") not in ("float32", "float64"):
         raise ModelFileError(f"dtype {network.get('dtype')!r}")
-    from .activations import ACTIVATIONS
-
-    if not all(isinstance(name, str) and name in ACTIVATIONS for name in names) or "softmax" in names[:-1] or names[-1] == "softmax" and sizes[-1] == 1:
+    known = all(isinstance(name, str) and name in ACTIVATIONS for name in names)
+    if not known or "softmax" in names[:-1] or (names[-1] == "softmax" and sizes[-1] == 1):
         raise ModelFileError(f"activations {names!r}")
     return network
 
@@ -280,8 +279,9 @@ def _rng(state):
     bit_generator = getattr(np.random, name)(0)
     try:
         like = bit_generator.state
-        state["state"] = {
-            key: np.array(value, like["state"][key].dtype) if isinstance(value, list) else value for key, value in _mapping(state["state"], "rng").items()
+        state["state"] = {  # lists were arrays
+            key: np.array(value, like["state"][key].dtype) if isinstance(value, list) else value
+            for key, value in _mapping(state["state"], "rng").items()
         }
         if isinstance(state.get("buffer"), list):  # Philox
             state["buffer"] = np.array(state["buffer"], np.uint64)

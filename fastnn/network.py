@@ -4,7 +4,7 @@ import copy
 
 import numpy as np
 
-from . import activations, initializers, losses, training
+from . import activations, initializers, losses, threads, training
 from .kernels import CompiledNetwork, Loss, Trainer
 from .validation import (
     check_count,
@@ -19,13 +19,34 @@ from .validation import (
 )
 
 
+class _Views(tuple):
+    """Views into a flat array; assigning to one writes into the array."""
+
+    def __setitem__(self, i, values):
+        self[i][...] = values
+
+
+def _in_place(name):
+    """A property whose memory never moves: assigning copies the values in."""
+
+    def get(net):
+        return getattr(net, name)
+
+    def set(net, values):
+        for target, value in [(get(net), values)] if isinstance(get(net), np.ndarray) else zip(get(net), values, strict=True):
+            if target is not value:
+                target[...] = value
+
+    return property(get, set)
+
+
 class MLP(CompiledNetwork):
     """A dense network: ``a = f(a W + b)`` layer by layer.
 
     Parameters
     ----------
     layer_sizes : sequence of int
-        Inputs, hidden layers, outputs: ``[64, 100, 1]``. Two sizes make a network without a hidden layer (linear or logistic regression).
+        Inputs, hidden layers, outputs: ``[64, 100, 1]``. Two sizes make a network without a hidden layer: linear or logistic regression.
     activation : str or sequence of str, default "relu"
         Of all hidden layers, or one name for each: identity, sigmoid, relu, tanh, leaky_relu, elu, softplus, gelu, silu.
     output : str, default "identity"
@@ -40,9 +61,9 @@ class MLP(CompiledNetwork):
     ----------
     params, grads : ndarray (n_params,)
         All parameters, and the gradient that `loss_and_grad` and `backward` fill, in the order W0, b0, W1, b1, ...; contiguous, 64-byte
-        aligned. Change them in place: ``net.params[:] = ...``.
+        aligned. Assigning to it copies into it: the memory stays, and so do the views.
     weights, biases, grad_weights, grad_biases : tuple of ndarray
-        Views into these: W (n_in, n_out), b (n_out,), or None in place of b without bias.
+        Views into these: W (n_in, n_out), b (n_out,), or None in place of b without bias. ``net.weights[0] = W`` copies W into the view.
     layer_sizes, activations : tuple
         Sizes, and the activation of each layer, the output's last.
     n_params : int
@@ -69,9 +90,8 @@ class MLP(CompiledNetwork):
         n_hidden = len(sizes) - 2
         hidden = [activation] * n_hidden if isinstance(activation, str) else list(activation)
         if len(hidden) != n_hidden:
-            raise ValueError(f"activation names {len(hidden)} layers, layer_sizes has {n_hidden} hidden ones: give one name, or one for each")
-        activations.find(activation, activations.HIDDEN) if isinstance(activation, str) else None
-        for name in hidden:
+            raise ValueError(f"activation lists {len(hidden)} names for {n_hidden} hidden layers: give one name, or one for each")
+        for name in [activation] if isinstance(activation, str) else hidden:
             activations.find(name, activations.HIDDEN)
         activations.find(output, argument="output")
         if output == "softmax" and sizes[-1] == 1:
@@ -89,9 +109,9 @@ class MLP(CompiledNetwork):
     def _allocate(self):
         """Flat arrays, their views, and the kernels' view of it all."""
         self.n_params = sum(k * m + m * self.bias for k, m in zip(self.layer_sizes, self.layer_sizes[1:]))
-        self.params, self.grads = (_aligned_zeros(self.n_params, self.dtype) for _ in range(2))
-        self.weights, self.biases = self._views(self.params)
-        self.grad_weights, self.grad_biases = self._views(self.grads)
+        self._params, self._grads = (_aligned_zeros(self.n_params, self.dtype) for _ in range(2))
+        self._weights, self._biases = self._views(self._params)
+        self._grad_weights, self._grad_biases = self._views(self._grads)
         self._kept = None  # the inputs of the last forward(keep=True)
         self._threads = None  # what training has learned about one thread against several
         kinds = [activations.ACTIVATIONS[name] for name in self.activations]
@@ -104,7 +124,11 @@ class MLP(CompiledNetwork):
             at += k * m
             biases.append(flat[at : at + m] if self.bias else None)
             at += m * self.bias
-        return tuple(weights), tuple(biases)
+        return _Views(weights), _Views(biases)
+
+    params, grads, weights, biases, grad_weights, grad_biases = map(
+        _in_place, ("_params", "_grads", "_weights", "_biases", "_grad_weights", "_grad_biases")
+    )
 
     def __repr__(self):
         hidden = self.activations[:-1]
@@ -130,7 +154,7 @@ class MLP(CompiledNetwork):
             check_out("out", out, (len(X), self.layer_sizes[-1]), self.dtype, given, X)
         if keep:
             self._kept = X.copy() if X is given else X
-        training.forward_rows(self, X, out, n_threads)
+        threads.forward(self, X, out, n_threads)
         return out
 
     def loss(self, X, y, loss=None, sample_weight=None):
@@ -254,7 +278,7 @@ class MLP(CompiledNetwork):
         return _rebuild, (type(self), values, self.params.copy(), self.grads.copy())
 
 
-_DERIVED = ("params", "grads", "weights", "biases", "grad_weights", "grad_biases", "n_params", "_kept", "_threads")
+_DERIVED = ("_params", "_grads", "_weights", "_biases", "_grad_weights", "_grad_biases", "n_params", "_kept", "_threads")
 
 
 def _rebuild(cls, values, params, grads):

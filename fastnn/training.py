@@ -1,7 +1,6 @@
 """fit: slices of compiled training, and what Python does between them."""
 
 import sys
-import threading
 import time
 from dataclasses import dataclass, field
 
@@ -9,6 +8,7 @@ import numpy as np
 
 from . import losses, optimizers
 from .kernels import Stop, Trainer
+from .threads import ThreadChoice
 from .validation import check_count, check_matrix, check_rng, check_sample_weight, check_targets, check_threads
 
 SLICE = 0.05  # seconds of training between two looks at callbacks, progress and Ctrl-C
@@ -168,7 +168,8 @@ def fit(
     def after_epoch():
         if validation is not None:
             session.history.val_loss.append(self.loss(*validation))
-        return any([callback(self, session.history) is True for callback in callbacks])
+        answers = [callback(self, session.history) for callback in callbacks]  # all are called, also after one says stop
+        return any(answer is True for answer in answers)
 
     return session.run(epochs, after_epoch if callbacks or validation is not None else None, line)
 
@@ -206,7 +207,7 @@ class _Session:
         self.order = None
         if shuffle:
             self.order = np.arange(n, dtype=np.intp) if self.state.order is None else self.state.order.copy()
-        self.threads = _ThreadChoice(net, check_threads(n_threads), batch_size)
+        self.threads = ThreadChoice(net, check_threads(n_threads), batch_size)
         self.bit_generator = rng.bit_generator
         self.trainer = Trainer(
             net,
@@ -259,7 +260,7 @@ class _Session:
         before = state.epoch
         try:
             with self.bit_generator.lock:
-                why = self.threads.run(self.trainer, mean_losses)
+                why = self.threads.run(self.trainer, SLICE, mean_losses)
         finally:
             state.step, state.epoch, state.row, state.loss_sum = self.trainer.position()
             self.history.loss += mean_losses[: state.epoch - before].tolist()
@@ -271,7 +272,11 @@ class _Session:
         state = self.state
         step, epoch = state.step, state.epoch + (state.row > 0)
         self.trainer.restore()
+        undone = state.epoch
         state.step, state.epoch, state.row, state.loss_sum = self.trainer.position()
+        undone -= state.epoch
+        self.history.loss = self.history.loss[: len(self.history.loss) - undone]
+        self.history.n_epochs = len(self.history.loss)
         if not np.isfinite(self.X).all():
             row, column = np.argwhere(~np.isfinite(self.X))[0]
             advice = f"X itself is not finite (first in row {row}, column {column})"
@@ -317,72 +322,6 @@ def _validation(net, data, loss_name):
     y, _ = check_targets(data[1], len(X), net.layer_sizes[-1], net.dtype, loss_name)
     w = check_sample_weight(data[2], len(X), net.dtype) if len(data) == 3 else None
     return X, y, loss_name, w
-
-
-class _ThreadChoice:
-    """One thread or n: both are timed for 2 ms, n must win by 5 %; then again after 1, 2, 4 .. 16 slices while the answer stays.
-
-    No barrier saves a step whose partner is not running, so only this keeps n threads from ever costing much more than one: beside a
-    busy neighbour, or where a step is too short. Nobody can see the choice in the numbers.
-    """
-
-    TRIAL = 0.002
-
-    def __init__(self, net, n, batch_size):
-        self.n, self.net, self.key = n, net, (n, batch_size)
-        known = net._threads if net._threads and net._threads["key"] == self.key else None
-        self.memory = known or dict(key=self.key, threads=1, left=0, wait=1, best=np.inf)
-        net._threads = self.memory
-
-    def run(self, trainer, losses):
-        if self.n == 1:
-            return trainer.run(1, SLICE, losses)
-        m = self.memory
-        if m["left"] <= 0:
-            return self.trial(trainer, losses)
-        why, seconds = self.timed(trainer, m["threads"], SLICE, losses)
-        m["left"] -= 1
-        m["best"] = min(m["best"], seconds)
-        if seconds > 1.3 * m["best"]:
-            m["left"] = 0
-        return why
-
-    def trial(self, trainer, losses):
-        """Two short slices (one if that ends the work), and the choice."""
-        m, done = self.memory, trainer.position()[1]
-        why, one = self.timed(trainer, 1, self.TRIAL, losses)
-        rest = losses[trainer.position()[1] - done :]
-        if why != Stop.TIME or one < 4e-6:  # a barrier costs about what such a step does
-            many = np.inf
-        else:
-            why, many = self.timed(trainer, self.n, self.TRIAL, rest)
-        if why == Stop.TIME or many < np.inf or one < 4e-6:
-            best = self.n if many < 0.95 * one else 1
-            m["wait"] = min(2 * m["wait"], 16) if best == m["threads"] else 1
-            m.update(threads=best, left=m["wait"], best=np.inf)
-        return why
-
-    @staticmethod
-    def timed(trainer, n_threads, seconds, losses):
-        """Why the slice ended, and seconds a step."""
-        step, began = trainer.position()[0], time.perf_counter()
-        why = trainer.run(n_threads, seconds, losses)
-        return why, (time.perf_counter() - began) / max(1, trainer.position()[0] - step)
-
-
-def forward_rows(net, X, out, n_threads):
-    """out = net's outputs for X, rows shared among threads; bits don't depend on how."""
-    n_threads = min(n_threads, 1 + len(X) * net.n_params // 1_000_000)  # starting a thread costs about what a million products do
-    if n_threads == 1:
-        net._forward_into(X, out)
-        return
-    cuts = [len(X) * i // n_threads for i in range(n_threads + 1)]
-    threads = [threading.Thread(target=net._forward_into, args=(X[a:b], out[a:b])) for a, b in zip(cuts[1:], cuts[2:])]
-    for thread in threads:
-        thread.start()
-    net._forward_into(X[: cuts[1]], out[: cuts[1]])
-    for thread in threads:
-        thread.join()
 
 
 class _ProgressLine:

@@ -15,7 +15,8 @@ FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
 
 def check_number(name, value, least=None, above=None, below=None):
     """A finite number within bounds."""
-    bounds = [f"at least {least}"] * (least is not None) + [f"above {above}"] * (above is not None) + [f"below {below}"] * (below is not None)
+    limits = {"at least": least, "above": above, "below": below}
+    bounds = [f"{word} {limit}" for word, limit in limits.items() if limit is not None]
     good = isinstance(value, numbers.Real) and math.isfinite(value)
     good = good and (least is None or value >= least) and (above is None or value > above) and (below is None or value < below)
     if not good:
@@ -114,7 +115,7 @@ def check_out(name, a, shape, dtype, *others):
     if a.dtype != dtype:
         raise TypeError(f"{name} must be {dtype}, got {a.dtype}")
     if not a.flags.c_contiguous:
-        raise ValueError(f"{name} must be C-contiguous: a result written to a copy would be lost; use numpy.ascontiguousarray once and keep it")
+        raise ValueError(f"{name} must be C-contiguous: a result written to a copy would be lost; keep numpy.ascontiguousarray({name})")
     if not a.flags.writeable:
         raise ValueError(f"{name} is read-only")
     for other in others:
@@ -151,7 +152,8 @@ def check_values(y, n, n_out, dtype, unit_interval=None):
     check_rows("y", len(y), n)
     if unit_interval and y.size and (y.min() < 0 or y.max() > 1):
         row = int(np.argmax(((y < 0) | (y > 1)).any(axis=1)))
-        raise ValueError(f"y must lie in [0, 1] for loss {unit_interval!r}, got {y[row].tolist()} in row {row}; for labels -1 and 1 give (y + 1) / 2")
+        way_out = "for labels -1 and 1 give (y + 1) / 2"
+        raise ValueError(f"y must lie in [0, 1] for loss {unit_interval!r}, got {y[row].tolist()} in row {row}; {way_out}")
     return y
 
 

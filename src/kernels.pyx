@@ -11,7 +11,7 @@ import _thread
 import numpy
 
 from cpython.buffer cimport (
-    PyBUF_C_CONTIGUOUS, PyBUF_FORMAT, PyBUF_WRITABLE, PyBuffer_Release, PyObject_CheckBuffer, PyObject_GetBuffer,
+    PyBUF_C_CONTIGUOUS, PyBUF_FORMAT, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer,
 )
 from cpython.pycapsule cimport PyCapsule_GetPointer
 from libc.stdint cimport uintptr_t
@@ -54,27 +54,29 @@ cdef extern from "Python.h":
 BUILT = FASTNN_BUILT.decode().split()
 SUPPORTED = [isa for isa in BUILT if cpu_supports(isa.encode())]
 
-cdef str choose():
-    wanted = os.environ.get("FASTNN_ISA")
-    if not wanted:
-        return SUPPORTED[len(SUPPORTED) - 1]
-    if wanted not in SUPPORTED:
-        raise ImportError(f"FASTNN_ISA={wanted!r} is not possible here: this build holds {', '.join(BUILT)} and this CPU runs "
-                          f"{', '.join(SUPPORTED)}; choose one of these or unset FASTNN_ISA")
-    return wanted
+cdef const Table* TABLE32
+cdef const Table* TABLE64
 
-CHOSEN = choose()
-COMPILER = FASTNN_COMPILER.decode()
-
-cdef const Table* load_table(str dtype) except NULL:
-    module = importlib.import_module(f"fastnn._{CHOSEN}_{dtype}")
+cdef const Table* load_table(str isa, str dtype) except NULL:
+    module = importlib.import_module(f"fastnn._{isa}_{dtype}")
     cdef const Table* t = <const Table*>PyCapsule_GetPointer(module.table, "fastnn.Table")
     if t.version != TABLE_VERSION:
         raise ImportError(f"{module.__file__} is of another build of fastnn (table {t.version}, expected {TABLE_VERSION}): build again")
     return t
 
-cdef const Table* TABLE32 = load_table("float32")
-cdef const Table* TABLE64 = load_table("float64")
+def use(isa):
+    """Choose the variant for everything that is made from now on; networks keep theirs. For tests and benches: users set FASTNN_ISA."""
+    global CHOSEN, TABLE32, TABLE64
+    if isa not in SUPPORTED:
+        raise ImportError(f"instruction set {isa!r} is not possible here: this build holds {', '.join(BUILT)} and this CPU runs "
+                          f"{', '.join(SUPPORTED)}; choose one of these or leave FASTNN_ISA unset")
+    TABLE32 = load_table(isa, "float32")
+    TABLE64 = load_table(isa, "float64")
+    CHOSEN = isa
+
+CHOSEN = None
+COMPILER = FASTNN_COMPILER.decode()
+use(os.environ.get("FASTNN_ISA") or SUPPORTED[len(SUPPORTED) - 1])
 
 cdef const Table* table(Py_ssize_t itemsize) except? NULL:
     """The chosen variant's functions for float (4) or double (8)."""

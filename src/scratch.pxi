@@ -139,8 +139,7 @@ cdef void prepare(Training* job) noexcept nogil:
     """Hands out job.scratch, which is zero."""
     cdef Scratch* s = <Scratch*>job.scratch
     layout(job, s, <char*>job.scratch + up(sizeof(Scratch), 64))
-    # multiply-adds a ns that the slowest part of this code surely reaches; only orders of magnitude matter
-    s.step_ns = 3.0 * macs(&job.net) * job.batch_size * sizeof(real) / (6.0 * LANES * sizeof(real))
+    s.step_ns = 3.0 * macs(&job.net) * job.batch_size / (2 * LANES)     # at half of what such cores reach; only its order matters
     s.in_place = job.optimizer.rule != NO_UPDATE and job.batch_size <= CHUNK and s.step_ns < 25e6
 
 cdef void transpose_weights(Layer* layer) noexcept nogil:

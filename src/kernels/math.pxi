@@ -1,90 +1,150 @@
 # exp, log, log1p, tanh, erf and sigmoid of a vec.
 #
-# Every function is one straight line: no branches, no tables, the edges by selects at the end. The source serves both dtypes and every instruction set;
-# AVX2, AVX-512 and NEON give the same bits, since they do the same operations in the same order.
+# Every function is one straight line without branches or tables; the edges are put right by clamps and selects. One source serves both dtypes and
+# every instruction set. AVX-512, AVX2 and NEON do the same operations in the same order and give the same bits.
 #
-#   exp      n = round(x / ln 2), r = x - n ln 2 with ln 2 in two parts; e^r = 1 + r q(r); times 2^n
-#   tanh     t = e^(-2|x|) - 1 = 2^n (e^r - 1) + (2^n - 1), where nothing cancels; tanh |x| = -t / (2 + t)
-#   log      x = 2^e (1 + f) with 1 + f in [sqrt(1/2), sqrt(2)); s = f / (1 + f/2); log(1 + f) = s + s^3 R(s^2), the series of 2 artanh(s/2)
-#   log1p    the same, but f comes from x itself, (x + 1) 2^-e - 1 in one fma, so that no digit of a small x is lost
-#   erf      x P(x^2) / Q(x^2): all coefficients are positive, so that nothing cancels
+#   exp      n = round(x / ln 2), r = x - n ln 2 with ln 2 in two parts, e^r = 1 + r q(r), times 2^n in a step that rounds once, to subnormals too
+#   sigmoid  e = e^-|x| cannot overflow; 1 / (1 + e) or e / (1 + e)
+#   expm1    for x <= 0: 2^n (e^r - 1) + (2^n - 1), where nothing cancels
+#   tanh     t = expm1(-2|x|), -t / (2 + t)
+#   erf      -expm1(-x H(x)) with H(x) = -log(erfc(x)) / x, which is smooth: exact to the last digits for small x, and the
+#            more x grows, the less an error of H weighs. (x P(x^2) / Q(x^2) is a little faster, but its rounding errors add up to 6 ULP.)
+#   log      x = 2^e (1 + f) with 1 + f between sqrt(1/2) and sqrt(2); s = f / (1 + f/2); log(1 + f) = 2 artanh(s/2) = s + s^3 R(s^2)
+#   log1p    the same, but f = x 2^-e + (2^-e - 1) comes from x in one fma, so that no digit of a small x is lost
 #
-# q, R and P/Q are minimax approximations (relative error of the result), computed for this file with the Remez algorithm in 45 digits, then
-# rounded to the dtype. The polynomials' own errors are 2^-23.3 (exp), 2^-25.8 (tanh), 2^-30 (log), 2^-25.2 (erf) for float, 2^-54.6 or less for double.
+# q, H and R are minimax polynomials made for this file: Remez in 45 digits for the error of the result (exp float: in ULP), rounded to the dtype,
+# the float ones then moved by a few ULP where a search found a smaller maximum. Long ones are split into even and odd powers: two short chains.
+# Two roads not taken: a division less in log (float) costs as many fma as it saves; tanh as P/Q has the rounding errors of erf's P/Q.
 #
-# Measured errors: @@TABLE@@
+# @@TABLE@@
+
+from libc.math cimport INFINITY, NAN
+
+
+cdef inline vec num(double c) noexcept nogil:
+    """c in every lane, converted when compiled: nothing is computed in double for float."""
+    return vset(<real>c)
+
+
+cdef inline vec by_dtype(double single, double dbl) noexcept nogil:
+    return num(single if sizeof(real) == 4 else dbl)
 
 
 cdef inline vec horner(vec p, vec x, double c) noexcept nogil:
     """One step of Horner's rule, p x + c."""
-    return vfma(p, x, vset(<real>c))
+    return vfma(p, x, num(c))
+
+
+cdef inline vec expm1_reduced(vec r) noexcept nogil:
+    """e^r - 1 = r + r^2 q(r) for |r| <= ln(2)/2."""
+    cdef vec z = vmul(r, r)
+    cdef vec q, o
+    if sizeof(real) == 4:
+        q = num(0.00138825236)
+        q = horner(q, r, 0.00836663321)
+        q = horner(q, r, 0.0416673496)
+        q = horner(q, r, 0.166665435)
+        q = horner(q, r, 0.49999997)
+    else:
+        q = num(2.7626024341676657e-07)
+        o = num(2.5053774477093003e-08)
+        q = horner(q, z, 2.4801505306026824e-05)
+        o = horner(o, z, 2.7557407506484549e-06)
+        q = horner(q, z, 0.0013888888931539846)
+        o = horner(o, z, 0.00019841269719083487)
+        q = horner(q, z, 0.041666666666576826)
+        o = horner(o, z, 0.0083333333333895036)
+        q = horner(q, z, 0.50000000000000056)
+        o = horner(o, z, 0.16666666666666588)
+        q = vfma(o, r, q)
+    return vfma(q, z, r)
 
 
 cdef inline vec vexp(vec x) noexcept nogil:
-    # Beyond these ends the result is 0 or inf; a NaN passes, since it compares false. The order of the arguments matters.
-    x = vmin(vset(<real>(89 if sizeof(real) == 4 else 710)), vmax(vset(<real>(-105 if sizeof(real) == 4 else -746)), x))
-    cdef vec n = vround(vmul(x, vset(<real>1.4426950408889634)))
-    cdef vec r, q
-    if sizeof(real) == 4:  # the high part of ln 2 has few enough digits for n times it to be exact even without FMA
-        r = vfnma(n, vset(<real>-2.12194440e-4), vfnma(n, vset(<real>0.693359375), x))
-        q = vset(<real>0.0082659414)
-        q = horner(q, r, 0.0418993495)
-        q = horner(q, r, 0.166681468)
-        q = horner(q, r, 0.499991387)
-        q = horner(q, r, 0.999999464)
+    # Beyond these ends the result is 0 or inf. A NaN compares false, so that it must be the second argument to pass.
+    x = vmin(by_dtype(89, 710), vmax(by_dtype(-105, -746), x))
+    cdef vec n = vround(vmul(x, num(1.4426950408889634)))
+    # The high part of ln 2 has few enough digits for n times it to be exact even without FMA.
+    cdef vec r = vfnma(n, by_dtype(0.693359375, 0.69314718036912382), x)
+    r = vfnma(n, by_dtype(-2.12194440e-4, 1.9082149292705877e-10), r)
+    cdef vec q
+    if sizeof(real) == 4:  # one term less than in expm1, with a free linear one: it need not be right for tiny r
+        q = num(0.00825032685)
+        q = horner(q, r, 0.0418992601)
+        q = horner(q, r, 0.166683376)
+        q = horner(q, r, 0.499991357)
+        q = horner(q, r, -5.66019253e-07)
+        q = vfma(q, r, r)
     else:
-        r = vfnma(n, vset(<real>1.9082149292705877e-10), vfnma(n, vset(<real>0.69314718036912382), x))
-        q = vset(<real>2.4991408478020777e-08)
-        q = horner(q, r, 2.7631034279209671e-07)
-        q = horner(q, r, 2.7557626783171578e-06)
-        q = horner(q, r, 2.4801490635852386e-05)
-        q = horner(q, r, 0.00019841269436684681)
-        q = horner(q, r, 0.0013888888946353311)
-        q = horner(q, r, 0.0083333333335497573)
-        q = horner(q, r, 0.041666666666517825)
-        q = horner(q, r, 0.16666666666666216)
-        q = horner(q, r, 0.50000000000000122)
-        q = horner(q, r, 1)
-    return vscale(horner(q, r, 1), n)
+        q = expm1_reduced(r)
+    return vscale(vadd(num(1), q), n)
 
 
 cdef inline vec vsigmoid(vec x) noexcept nogil:
-    # From e^-|x|, which cannot overflow. A NaN takes the branch of e, which is NaN.
-    cdef vec one = vset(<real>1)
-    cdef vec e = vexp(vcopysign(x, vset(<real>-1)))
-    return vdiv(vselect_gt(x, vset(<real>0), one, e), vadd(one, e))
+    # A NaN takes the branch of e, which is NaN.
+    cdef vec one = num(1)
+    cdef vec e = vexp(vcopysign(x, num(-1)))
+    return vdiv(vselect_gt(x, num(0), one, e), vadd(one, e))
+
+
+cdef inline vec expm1_negative(vec x) noexcept nogil:
+    """e^x - 1 for -87 <= x <= 0 (-700 for double); never below -1."""
+    # ln 2 in one part will do: its error grows with n, but the weight of e^x in the result shrinks as 2^n.
+    cdef vec n = vround(vmul(x, num(1.4426950408889634)))
+    cdef vec r = vfnma(n, num(0.6931471805599453), x)
+    cdef vec p = vpow2(n)
+    return vfma(p, expm1_reduced(r), vsub(p, num(1)))
 
 
 cdef inline vec vtanh(vec x) noexcept nogil:
-    # From here on tanh rounds to 1. r stands for -r/2 of the note above: it saves a multiplication.
-    # ln 2 needs one part only: its error grows with n, but the weight of e^-2|x| in the result shrinks as 2^n.
-    cdef vec one = vset(<real>1)
-    cdef vec a = vmin(vset(<real>(9.02 if sizeof(real) == 4 else 19.1)), vabs(x))
-    cdef vec n = vround(vmul(a, vset(<real>-2.8853900817779268)))
-    cdef vec r = vfma(n, vset(<real>0.34657359027997264), a)
-    cdef vec q, t
+    # Beyond 9.02 (19.1) the result rounds to 1; -|x| rather than |x|, since a + a then is -2|x| without a multiplication.
+    cdef vec a = vmax(by_dtype(-9.02, -19.1), vcopysign(x, num(-1)))
+    cdef vec t = expm1_negative(vadd(a, a))
+    return vcopysign(vdiv(t, vadd(num(2), t)), x)
+
+
+cdef inline vec verf(vec x) noexcept nogil:
+    # Beyond 3.93 (5.95) the result rounds to 1. a = -|x| and h = H - 1, so that a H = a + a h has the rounding error of a small h.
+    cdef vec a = vmax(by_dtype(-3.93, -5.95), vcopysign(x, num(-1)))
+    cdef vec z = vmul(a, a)
+    cdef vec h, o
     if sizeof(real) == 4:
-        q = vset(<real>0.0888483599)
-        q = horner(q, r, -0.267732233)
-        q = horner(q, r, 0.666677594)
-        q = horner(q, r, -1.33332348)
-        q = horner(q, r, 1.99999988)
-        q = horner(q, r, -2)
+        h = num(-0.000380999409)
+        o = num(-4.07077459e-05)
+        h = horner(h, z, 0.000205719465)
+        o = horner(o, z, -0.00125174352)
+        h = horner(h, z, 0.102814429)
+        o = horner(o, z, 0.0193217229)
+        h = horner(h, z, 0.128379211)
+        o = horner(o, z, -0.636616468)
+        h = vfma(o, a, h)
     else:
-        q = vset(<real>-5.131013012908647e-05)
-        q = horner(q, r, 0.00028289048925876897)
-        q = horner(q, r, -0.0014109392643320089)
-        q = horner(q, r, 0.0063491853583428669)
-        q = horner(q, r, -0.025396825240426864)
-        q = horner(q, r, 0.088888889161855014)
-        q = horner(q, r, -0.26666666666846411)
-        q = horner(q, r, 0.66666666666522922)
-        q = horner(q, r, -1.333333333333327)
-        q = horner(q, r, 2.0000000000000022)
-        q = horner(q, r, -2)
-    cdef vec p = vpow2(n)
-    t = vfma(p, vmul(r, q), vsub(p, one))
-    return vcopysign(vdiv(t, vadd(vset(<real>2), t)), x)
+        h = num(1.6149731400334339e-13)
+        o = num(3.5924386243091644e-15)
+        h = horner(h, z, 4.3020218239958155e-11)
+        o = horner(o, z, 3.3645479288528912e-12)
+        h = horner(h, z, 2.3606302233415236e-09)
+        o = horner(o, z, 3.7609046797259502e-10)
+        h = horner(h, z, 3.4586676347573286e-08)
+        o = horner(o, z, 1.0773872197763823e-08)
+        h = horner(h, z, -1.1697178747728273e-08)
+        o = horner(o, z, 6.5738575715794705e-08)
+        h = horner(h, z, -2.0371614064741467e-06)
+        o = horner(o, z, -5.706131063248637e-07)
+        h = horner(h, z, 3.1696969963169966e-06)
+        o = horner(o, z, -3.1329324376718288e-06)
+        h = horner(h, z, 6.4420479727671551e-05)
+        o = horner(o, z, 2.9575683751832565e-05)
+        h = horner(h, z, -0.00059013242940351702)
+        o = horner(o, z, -2.5904497004585407e-05)
+        h = horner(h, z, -0.00020919485389958432)
+        o = horner(o, z, -0.0016962076697120659)
+        h = horner(h, z, 0.10277260330131557)
+        o = horner(o, z, 0.019128446993097067)
+        h = horner(h, z, 0.12837916709551256)
+        o = horner(o, z, -0.63661977236759093)
+        h = vfma(o, a, h)
+    return vcopysign(expm1_negative(vfma(a, h, a)), x)
 
 
 cdef inline vec log_series(vec s, vec e) noexcept nogil:
@@ -92,91 +152,44 @@ cdef inline vec log_series(vec s, vec e) noexcept nogil:
     cdef vec z = vmul(s, s)
     cdef vec p
     if sizeof(real) == 4:
-        p = vset(<real>0.00233383384)
+        p = num(0.00233383384)
         p = horner(p, z, 0.0124929678)
         p = horner(p, z, 0.0833334699)
     else:
-        p = vset(<real>4.4487922409694448e-06)
+        p = num(4.4487922409694448e-06)
         p = horner(p, z, 1.8722184025378562e-05)
         p = horner(p, z, 8.87823695121272e-05)
         p = horner(p, z, 0.00043402766250709999)
         p = horner(p, z, 0.0022321428581388741)
         p = horner(p, z, 0.012499999999999227)
         p = horner(p, z, 0.083333333333333329)
-    return vfma(e, vset(<real>0.6931471805599453), vfma(vmul(s, z), p, s))
+    return vfma(e, num(0.6931471805599453), vfma(vmul(s, z), p, s))
 
 
 cdef inline vec log_edges(vec x, vec y) noexcept nogil:
     """y = log(x), put right where x is not a positive finite number: 0 gives -inf, less gives NaN; inf and NaN stay."""
-    cdef vec zero = vset(<real>0), inf = vset(<real>INFINITY)
-    y = vselect_gt(inf, x, y, x)
+    cdef vec zero = num(0), inf = num(INFINITY)
+    # x - max is inf for inf, NaN for NaN and far below y for all else; vmax takes it where y is NaN. It is cheaper than a select.
+    y = vmax(y, vsub(x, by_dtype(3.4028234663852886e38, 1.7976931348623157e308)))
     y = vselect_gt(x, zero, y, vsub(x, inf))
-    return vselect_gt(zero, x, vset(<real>NAN), y)
+    return vselect_gt(zero, x, num(NAN), y)
 
 
 cdef inline vec vlog(vec x) noexcept nogil:
     # Subnormal numbers are first made normal, by 2^24 (2^54).
-    cdef vec least = vset(<real>(1.1754943508222875e-38 if sizeof(real) == 4 else 2.2250738585072014e-308))
-    cdef vec a = vselect_gt(least, x, vmul(x, vset(<real>(16777216.0 if sizeof(real) == 4 else 18014398509481984.0))), x)
-    cdef vec m = vmantissa(a), half = vset(<real>0.5)
-    cdef vec e = vadd(vexponent(a), vselect_gt(least, x, vset(<real>(-24 if sizeof(real) == 4 else -54)), vset(<real>0)))
-    return log_edges(x, log_series(vdiv(vsub(m, vset(<real>1)), vfma(m, half, half)), e))
+    cdef vec least = by_dtype(1.1754943508222875e-38, 2.2250738585072014e-308)
+    cdef vec a = vselect_gt(least, x, vmul(x, by_dtype(16777216.0, 18014398509481984.0)), x)
+    cdef vec m = vmantissa(a), half = num(0.5)
+    cdef vec e = vadd(vexponent(a), vselect_gt(least, x, by_dtype(-24, -54), num(0)))
+    return log_edges(x, log_series(vdiv(vsub(m, num(1)), vfma(m, half, half)), e))
 
 
 cdef inline vec vlog1p(vec x) noexcept nogil:
     # 4 f = 4 (x 2^-e + (2^-e - 1)) rounds once: the subtraction is exact as long as its last digit matters, and e = 0 for small x, so that f = x.
     # Four times, because 2^-e alone would leave the normal numbers where e reaches 128 (1024).
-    cdef vec u = vadd(x, vset(<real>1)), four = vset(<real>4)
+    cdef vec u = vadd(x, num(1)), four = num(4)
     cdef vec e = vexponent(u)
-    cdef vec p = vpow2(vsub(vset(<real>2), e))
+    cdef vec p = vpow2(vsub(num(2), e))
     cdef vec f4 = vfma(x, p, vsub(p, four))
-    cdef vec y = log_series(vdiv(f4, vfma(f4, vset(<real>0.5), four)), e)
+    cdef vec y = log_series(vdiv(f4, vfma(f4, num(0.5), four)), e)
     return vcopysign(log_edges(u, y), x)  # the sign is always that of x; it matters for -0.0
-
-
-cdef inline vec verf(vec x) noexcept nogil:
-    # From here on erf rounds to 1; rounding errors just before must not lead beyond.
-    cdef vec a = vmin(vset(<real>(3.925 if sizeof(real) == 4 else 5.93)), vabs(x))
-    cdef vec z = vmul(a, a)
-    cdef vec p, q
-    if sizeof(real) == 4:
-        p = vset(<real>2.06262825e-06)
-        p = horner(p, z, 0.00028402856)
-        p = horner(p, z, 0.00371554331)
-        p = horner(p, z, 0.0525937527)
-        p = horner(p, z, 0.189201817)
-        p = horner(p, z, 1.12837911)
-        q = vset(<real>3.81776445e-05)
-        q = horner(q, z, 0.00115093181)
-        q = horner(q, z, 0.0148682334)
-        q = horner(q, z, 0.113615178)
-        q = horner(q, z, 0.501008689)
-        q = horner(q, z, 0.99999994)
-    else:
-        p = vset(<real>1.589590943691214e-17)
-        p = horner(p, z, 2.2395257186490527e-14)
-        p = horner(p, z, 3.3262360361947812e-12)
-        p = horner(p, z, 1.7030822735260013e-10)
-        p = horner(p, z, 6.7097669627860388e-09)
-        p = horner(p, z, 1.6797585944869788e-07)
-        p = horner(p, z, 3.8773573547445577e-06)
-        p = horner(p, z, 5.654897074920515e-05)
-        p = horner(p, z, 0.00085246904129086722)
-        p = horner(p, z, 0.0068562210979240317)
-        p = horner(p, z, 0.066011955794342436)
-        p = horner(p, z, 0.21957726204756983)
-        p = horner(p, z, 1.1283791670955126)
-        q = vset(<real>8.9300083834544507e-16)
-        q = horner(q, z, 3.3247867557417846e-13)
-        q = horner(q, z, 2.529793044362053e-11)
-        q = horner(q, z, 1.1150150820524245e-09)
-        q = horner(q, z, 3.4867018771721173e-08)
-        q = horner(q, z, 8.2886654751290397e-07)
-        q = horner(q, z, 1.5400178592775851e-05)
-        q = horner(q, z, 0.00022490478476503385)
-        q = horner(q, z, 0.0025540545292974063)
-        q = horner(q, z, 0.021918755930825248)
-        q = horner(q, z, 0.13447777768578714)
-        q = horner(q, z, 0.52792861517708478)
-        q = horner(q, z, 1)
-    return vcopysign(vmin(vset(<real>1), vdiv(vmul(a, p), q)), x)

@@ -66,9 +66,12 @@ cdef void gather(Py_ssize_t lo, Py_ssize_t hi, Py_ssize_t c, const real* X, cons
     """Rows lo..hi of a chunk from row-major X (., c): row i is X[order[i]], or X[i]. `row`: numbers from a row of P to the next."""
     cdef Py_ssize_t i, j
     cdef const real* x
-    if row == 1:                                # one column, a plain vector
+    if row == 1 and order == NULL:              # one column: a plain vector
+        memcpy(P + lo, X + lo, (hi - lo) * sizeof(real))
+        return
+    if row == 1:
         for i in range(lo, hi):
-            P[i] = X[order[i] if order != NULL else i]
+            P[i] = X[order[i]]
         return
     for i in range(lo, hi):
         x = X + (order[i] if order != NULL else i) * c

@@ -36,14 +36,13 @@ static inline vec vcopysign(vec a, vec s)
     return VEC(OP(or)(OP(andnot)(sign, a.v), OP(and)(sign, s.v)));
 }
 static inline vec vround(vec a) { return VEC(OP(roundscale)(a.v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC)); }
+/* Added to 1.5 * 2^23 (2^52), n stands in the low bits of the sum, from where it moves up: one instruction less than a conversion. */
 static inline vec vpow2(vec n)
 {
 #ifdef FASTNN_DOUBLE
-    __m512i i = _mm512_add_epi64(_mm512_cvtpd_epi64(n.v), _mm512_set1_epi64(1023));
-    return VEC(_mm512_castsi512_pd(_mm512_slli_epi64(i, 52)));
+    return VEC(_mm512_castsi512_pd(_mm512_slli_epi64(_mm512_castpd_si512(vadd(n, vset(0x1.8p52 + 1023)).v), 52)));
 #else
-    __m512i i = _mm512_add_epi32(_mm512_cvtps_epi32(n.v), _mm512_set1_epi32(127));
-    return VEC(_mm512_castsi512_ps(_mm512_slli_epi32(i, 23)));
+    return VEC(_mm512_castsi512_ps(_mm512_slli_epi32(_mm512_castps_si512(vadd(n, vset(0x1.8p23f + 127)).v), 23)));
 #endif
 }
 static inline vec vscale(vec a, vec n) { return VEC(OP(scalef)(a.v, n.v)); }

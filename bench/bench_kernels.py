@@ -1,0 +1,66 @@
+"""One kernel at a time, float32: layers, activations, losses with their gradient, updates."""
+
+import numpy as np
+import pytest
+
+from fastnn import functional, reference
+from fastnn.activations import ACTIVATIONS
+
+rng = np.random.default_rng(0)
+
+
+def both(name):
+    return getattr(functional, name), getattr(reference, name)
+
+
+@pytest.mark.parametrize("n, k, m", [(32, 30, 64), (256, 64, 64), (256, 256, 256), (128, 784, 10)])
+def test_linear(race, n, k, m):
+    X, W, b = rng.standard_normal((n, k), dtype="f"), rng.standard_normal((k, m), dtype="f"), np.zeros(m, "f")
+    fast, slow = both("linear")
+    race(lambda: fast(X, W, b, "relu"), lambda: slow(X, W, b, "relu"), rtol=1e-3)
+
+
+@pytest.mark.parametrize("n, k, m", [(32, 30, 64), (256, 64, 64), (256, 256, 256)])
+def test_linear_backward(race, n, k, m):
+    X, W, b = rng.standard_normal((n, k), dtype="f"), rng.standard_normal((k, m), dtype="f"), np.zeros(m, "f")
+    dY = rng.standard_normal((n, m), dtype="f")
+    fast, slow = both("linear_backward")
+    Y = functional.linear(X, W, b, "tanh")
+    race(lambda: fast(dY, X, W, b, Y, "tanh")[1], lambda: slow(dY, X, W, b, Y, "tanh")[1], rtol=1e-3)
+
+
+@pytest.mark.parametrize("name", [name for name in ACTIVATIONS if name != "gelu"])  # the reference's erf is a Python loop
+def test_activation(race, name):
+    Z, out = rng.standard_normal((1000, 100), dtype="f") * 3, np.empty((1000, 100), "f")
+    fast, slow = both("activation")
+    race(lambda: fast(Z, name, out=out), lambda: slow(Z, name, out=out))
+
+
+@pytest.mark.parametrize("name", ["binary_cross_entropy", "binary_cross_entropy_with_logits", "cross_entropy", "mean_squared_error"])
+def test_loss_with_gradient(race, name):
+    k = 10 if name == "cross_entropy" else 1
+    Y, grad = rng.random((100_000 // k, k), dtype="f"), np.empty((100_000 // k, k), "f")
+    y = rng.integers(0, max(k, 2), len(Y)) if k > 1 else (rng.random((len(Y), 1)) > 0.5).astype("f")
+    fast, slow = both(name)
+    race(lambda: fast(Y, y, grad=grad), lambda: slow(Y, y, grad=grad))
+
+
+@pytest.mark.parametrize("n", [10_000, 1_000_000])
+@pytest.mark.parametrize("rule", ["sgd", "momentum", "adam"])
+def test_update(who, benchmark, rule, n):
+    """Updates move what they time, so equality is checked on copies first."""
+    w, g = rng.standard_normal(n, dtype="f"), rng.standard_normal(n, dtype="f") * np.float32(1e-3)
+
+    def stepper(module, w):
+        m, v, step = np.zeros(n, "f"), np.zeros(n, "f"), iter(range(1, 1 << 40))
+        if rule == "adam":
+            return lambda: module.adam_step_(w, g, m, v, next(step))
+        momentum = dict(momentum=0.9, velocity=m) if rule == "momentum" else {}
+        return lambda: module.sgd_step_(w, g, 1e-3, **momentum)
+
+    ours, theirs = w.copy(), w.copy()
+    fast, slow = stepper(functional, ours), stepper(reference, theirs)
+    for _ in range(3):
+        fast(), slow()
+    np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-6)
+    benchmark(fast if who == "fastnn" else slow)

@@ -1,0 +1,80 @@
+"""What the tests share: the variants to run on, dtypes, and the report of what really ran."""
+
+import os
+from collections import Counter
+
+import numpy as np
+import pytest
+from hypothesis import settings
+
+from fastnn import kernels
+from fastnn.activations import ACTIVATIONS
+
+settings.register_profile("fastnn", derandomize=True, deadline=None, print_blob=False)
+settings.load_profile("fastnn")
+
+FORCED = os.environ.get("FASTNN_ISA")
+VARIANTS = [FORCED] if FORCED else list(kernels.SUPPORTED)
+DTYPES = {"float32": np.dtype("float32"), "float64": np.dtype("float64")}
+TOLERANCES = {"float32": 2e-5, "float64": 2e-13}
+
+ran = Counter()  # (instruction set, dtype) -> tests that ran on it
+
+
+@pytest.fixture(params=VARIANTS)
+def isa(request):
+    """An instruction set, chosen for this test: every one that this CPU runs, or the one that FASTNN_ISA names."""
+    before = kernels.CHOSEN
+    kernels.use(request.param)
+    assert kernels.CHOSEN == request.param
+    yield request.param
+    kernels.use(before)
+    dtype = request.node.callspec.params.get("dtype")
+    for name in [dtype] if dtype else DTYPES:
+        ran[request.param, name] += 1
+
+
+@pytest.fixture(params=DTYPES)
+def dtype(request):
+    return DTYPES[request.param]
+
+
+@pytest.fixture(params=ACTIVATIONS)
+def activation(request):
+    """Every activation by name, softmax among them."""
+    return request.param
+
+
+@pytest.fixture
+def tolerance(dtype):
+    """Relative error that a sum of some hundred terms, and a function of it, may have."""
+    return TOLERANCES[dtype.name]
+
+
+@pytest.fixture
+def eps(dtype):
+    """From 1 to the next number: twice what one rounding may change."""
+    return float(np.finfo(dtype).eps)
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(7)
+
+
+def pytest_report_header():
+    forced = f" (FASTNN_ISA={FORCED})" if FORCED else ""
+    return (
+        f"fastnn: built for {', '.join(kernels.BUILT)}; this CPU runs {', '.join(kernels.SUPPORTED)}; "
+        f"tested: {', '.join(VARIANTS)}{forced}; {kernels.COMPILER}"
+    )
+
+
+def pytest_terminal_summary(terminalreporter):
+    if not ran:
+        return
+    terminalreporter.section("kernel variants", sep="-")
+    for isa in kernels.BUILT:
+        counts = [f"{name} {ran[isa, name] or 'NO'} tests" for name in DTYPES]
+        remark = "" if isa in kernels.SUPPORTED else "   (this CPU cannot run it)"
+        terminalreporter.line(f"{isa:10} {', '.join(counts)}{remark}")
