@@ -10,7 +10,7 @@ import platform
 from Cython.Build import cythonize
 from setuptools import Extension, setup
 
-CFLAGS = ["-O3", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math", *os.environ.get("FASTNN_CFLAGS", "").split()]
+CFLAGS = ["-O3", "-g0", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math", *os.environ.get("FASTNN_CFLAGS", "").split()]
 
 INSTRUCTION_SETS = {  # name -> flags, for this machine's architecture, the baseline first
     "x86_64": {"baseline": [], "avx2": ["-mavx2", "-mfma"], "avx512": ["-mavx512f", "-mavx512dq", "-mfma"]},

@@ -2,13 +2,12 @@
 
 import platform
 import sys
-from importlib import metadata
 
 import numpy as np
 
 from . import kernels
 
-__version__ = metadata.version("fastnn-mlp")
+__version__ = "0.1.0"
 
 
 def show_config():

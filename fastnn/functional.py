@@ -9,6 +9,8 @@ the layer) and converts the others; what it is given is never changed. `out` and
 that end in _ change their first argument in place. `fastnn.reference` has the same functions in plain NumPy.
 """
 
+from functools import lru_cache
+
 import numpy as np
 
 from . import activations, kernels, optimizers
@@ -114,7 +116,7 @@ def linear_backward(dY, X, W, b, Y, activation="identity", need_dX=True):
     n_weights = W.size
     grads = np.zeros(n_weights + (0 if b is None else b.size), W.dtype)
     dX = np.zeros_like(X) if need_dX else None
-    if X.size and W.size:
+    if dY.size:
         job = Trainer(_bound(W, b, kind), X, dY, loss=Loss.GIVEN_GRADIENT, batch_size=len(X), dX=dX)
         _gradient(job)
         job.store_gradient(grads)
@@ -303,7 +305,7 @@ def _loss(kind, name, Y, y, sample_weight, grad, unit_interval):
         targets = check_values(y, n, k, Y.dtype, unit_interval)
     w = check_sample_weight(sample_weight, n, Y.dtype)
     if grad is not None:
-        check_out("grad", grad, shape, Y.dtype, given, y)
+        check_out("grad", grad, shape, Y.dtype, given, y, sample_weight)
     if not Y.size:
         return 0.0
     net = CompiledNetwork()
@@ -337,12 +339,12 @@ def sgd_step_(params, grads, lr, momentum=0.0, nesterov=False, weight_decay=0.0,
     >>> W
     array([0.9, 2.1])
     """
-    settings = optimizers.SGD(lr, momentum, nesterov, weight_decay)
+    settings = _settings(optimizers.SGD, lr, momentum, nesterov, weight_decay)
     if momentum and velocity is None:
         raise ValueError("momentum needs velocity: an array like params, zeros before the first step")
-    grads = _update_arrays(params, grads, velocity=velocity)
+    grads = _update_arrays(params, grads, **({} if velocity is None else {"velocity": velocity}))
     if params.size:
-        kernels.update(settings.kernel_settings(), 1, params, grads, velocity if momentum else None)
+        kernels.update(settings, 1, params, grads, velocity if momentum else None)
 
 
 def adam_step_(params, grads, m, v, step, lr=1e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.0):
@@ -370,11 +372,24 @@ def adam_step_(params, grads, m, v, step, lr=1e-3, betas=(0.9, 0.999), eps=1e-8,
     >>> W
     array([0.9])
     """
-    settings = optimizers.Adam(lr, betas, eps, weight_decay)
+    settings = _settings(optimizers.Adam, lr, tuple(betas) if isinstance(betas, list) else betas, eps, weight_decay)
     step = check_count("step", step)
     grads = _update_arrays(params, grads, m=m, v=v)
     if params.size:
-        kernels.update(settings.kernel_settings(), step, params, grads, m, v)
+        kernels.update(settings, step, params, grads, m, v)
+
+
+def _settings(optimizer, *numbers):
+    """The kernel's numbers, checked once for each set of them."""
+    try:
+        return _checked_settings(optimizer, *numbers)
+    except TypeError:  # not hashable: the check itself says which is wrong
+        return optimizer(*numbers).kernel_settings()
+
+
+@lru_cache
+def _checked_settings(optimizer, *numbers):
+    return optimizer(*numbers).kernel_settings()
 
 
 def _update_arrays(params, grads, **moments):
@@ -383,6 +398,5 @@ def _update_arrays(params, grads, **moments):
         raise TypeError(f"params must be a float32 or float64 NumPy array, got {getattr(params, 'dtype', type(params).__name__)}")
     check_out("params", params, None, params.dtype, grads, *moments.values())
     for name, moment in moments.items():
-        if moment is not None:
-            check_out(name, moment, params.shape, params.dtype, grads, *(m for other, m in moments.items() if other != name))
+        check_out(name, moment, params.shape, params.dtype, grads, *(m for other, m in moments.items() if other != name))
     return check_shape("grads", grads, params.shape, params.dtype)

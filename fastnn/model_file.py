@@ -9,7 +9,6 @@ Reading trusts nothing: every size is checked against the architecture and the l
 
 import json
 import os
-import secrets
 from dataclasses import asdict
 
 import numpy as np
@@ -45,7 +44,7 @@ def save(net, path):
     text += b" " * (-len(text) % 8)  # the arrays begin at a multiple of 8
     path = os.path.realpath(path)
     folder, name = os.path.split(path)
-    beside = os.path.join(folder, f".{name}.{secrets.token_hex(4)}.tmp")
+    beside = os.path.join(folder, f".{name}.{os.urandom(4).hex()}.tmp")
     try:
         with open(beside, "xb") as file:
             file.write(len(text).to_bytes(8, "little") + text)
@@ -128,7 +127,7 @@ def load(path):
     >>> fastnn.load(path)
     MLP([4, 8, 1], activation='relu', output='identity', dtype='float32')
     """
-    with open(path, "rb") as file:
+    with open(os.fspath(path), "rb") as file:
         try:
             return _read(file, os.fstat(file.fileno()).st_size)
         except ModelFileError as error:
@@ -216,11 +215,11 @@ def _state(state):
     cls = optimizers.OPTIMIZERS.get(state.get("optimizer")) if isinstance(state.get("optimizer"), str) else None
     counts = [state.get(name) for name in ("step", "epoch", "row")]
     loss_sum = state.get("loss_sum")
-    if cls is None or not all(_is_count(count, 2**62) for count in counts) or type(loss_sum) not in (int, float):
+    if cls is None or not all(_is_count(count, 2**62) for count in counts) or type(loss_sum) is not float or loss_sum != loss_sum:
         raise ModelFileError("state is damaged")
     try:
         optimizer = cls(**_mapping(state.get("settings"), "settings"))
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise ModelFileError(f"the optimizer's settings are damaged: {error}") from None
     return TrainingState(optimizer, None, *counts, float(loss_sum))
 
@@ -278,14 +277,23 @@ def _rng(state):
         raise ModelFileError(f"rng {name!r} is none of {', '.join(BIT_GENERATORS)}")
     bit_generator = getattr(np.random, name)(0)
     try:
-        like = bit_generator.state
-        state["state"] = {  # lists were arrays
-            key: np.array(value, like["state"][key].dtype) if isinstance(value, list) else value
-            for key, value in _mapping(state["state"], "rng").items()
-        }
-        if isinstance(state.get("buffer"), list):  # Philox
-            state["buffer"] = np.array(state["buffer"], np.uint64)
-        bit_generator.state = state
-    except (KeyError, TypeError, ValueError, OverflowError, AttributeError) as error:
+        bit_generator.state = _like(bit_generator.state, state)
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise ModelFileError(f"the state of the generator is damaged: {error!r}") from None
     return np.random.Generator(bit_generator)
+
+
+def _like(model, value, key=""):
+    """`value` with the structure of `model`, a generator's state: NumPy itself does not check lengths and positions."""
+    if isinstance(model, dict):
+        value = _mapping(value, key or "rng")
+        return {name: _like(model[name], value[name], f"rng's {name}") for name in model}
+    if isinstance(model, np.ndarray):
+        array = np.array(value, model.dtype)
+        if array.shape != model.shape:
+            raise ValueError(f"{key} has shape {array.shape}, not {model.shape}")
+        return array
+    most = {"rng's pos": 624, "rng's buffer_pos": 4, "rng's has_uint32": 1, "rng's uinteger": 2**32 - 1}.get(key, 2**128 - 1)
+    if type(value) is not type(model) or (isinstance(value, int) and not 0 <= value <= most):
+        raise ValueError(f"{key} is {value!r}"[:100])
+    return value

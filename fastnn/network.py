@@ -1,6 +1,6 @@
 """MLP: a multilayer perceptron as one flat array of parameters and views into it."""
 
-import copy
+from copy import deepcopy
 
 import numpy as np
 
@@ -88,10 +88,10 @@ class MLP(CompiledNetwork):
     def __init__(self, layer_sizes, activation="relu", output="identity", bias=True, dtype="float32", rng=None):
         sizes = _check_sizes(layer_sizes)
         n_hidden = len(sizes) - 2
-        hidden = [activation] * n_hidden if isinstance(activation, str) else list(activation)
+        hidden = list(activation) if isinstance(activation, (list, tuple)) else [activation] * n_hidden
         if len(hidden) != n_hidden:
             raise ValueError(f"activation lists {len(hidden)} names for {n_hidden} hidden layers: give one name, or one for each")
-        for name in [activation] if isinstance(activation, str) else hidden:
+        for name in hidden if isinstance(activation, (list, tuple)) else [activation]:
             activations.find(name, activations.HIDDEN)
         activations.find(output, argument="output")
         if output == "softmax" and sizes[-1] == 1:
@@ -151,9 +151,9 @@ class MLP(CompiledNetwork):
         if out is None:
             out = np.empty((len(X), self.layer_sizes[-1]), self.dtype)
         else:
-            check_out("out", out, (len(X), self.layer_sizes[-1]), self.dtype, given, X)
+            check_out("out", out, (len(X), self.layer_sizes[-1]), self.dtype, given, X, self._params)
         if keep:
-            self._kept = X.copy() if X is given else X
+            self._kept = X.copy()
         threads.forward(self, X, out, n_threads)
         return out
 
@@ -173,6 +173,13 @@ class MLP(CompiledNetwork):
         Returns
         -------
         float
+
+        Examples
+        --------
+        >>> import fastnn, numpy as np
+        >>> net = fastnn.MLP([3, 1], rng=0)
+        >>> net.loss(np.zeros((5, 3)), np.full(5, 2.0))        # biases are 0 at first, so the outputs are
+        4.0
         """
         self._check_not_training()
         job = self._trainer(X, y, loss, sample_weight)
@@ -259,13 +266,37 @@ class MLP(CompiledNetwork):
     # ---- copies and files ----
 
     def copy(self):
-        """An independent network with the same parameters, state and generator."""
-        return copy.deepcopy(self)
+        """An independent network with the same parameters, state and generator.
+
+        Examples
+        --------
+        >>> import fastnn
+        >>> net = fastnn.MLP([3, 4, 1], rng=0)
+        >>> other = net.copy()
+        >>> other.params += 1
+        >>> (other.params - net.params).min()
+        np.float32(1.0)
+        """
+        return deepcopy(self)
+
+    __copy__ = copy
 
     def save(self, path):
         """Write the network, and its training state, to a safetensors file; see `fastnn.load`.
 
         The file is complete or not there: it is written beside `path`, synced and renamed.
+
+        Parameters
+        ----------
+        path : str or path-like
+
+        Examples
+        --------
+        >>> import fastnn, os, tempfile
+        >>> path = os.path.join(tempfile.mkdtemp(), "net.safetensors")
+        >>> fastnn.MLP([3, 4, 1], rng=0).save(path)
+        >>> os.path.getsize(path) > 21 * 4
+        True
         """
         from . import model_file
 

@@ -106,7 +106,7 @@ def find(optimizer):
     """An optimizer from its name or from itself."""
     if isinstance(optimizer, tuple(OPTIMIZERS.values())):
         return optimizer
-    if optimizer not in OPTIMIZERS:
+    if not isinstance(optimizer, str) or optimizer not in OPTIMIZERS:
         names = ", ".join(repr(name) for name in OPTIMIZERS)
         raise ValueError(f"optimizer must be {names} or an optimizer such as Adam(lr=1e-3), got {optimizer!r}")
     return OPTIMIZERS[optimizer]()

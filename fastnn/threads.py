@@ -1,7 +1,7 @@
 """Several threads where they pay, one where they don't. No number depends on the choice."""
 
-import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from math import inf
 from types import SimpleNamespace
 
@@ -63,9 +63,9 @@ def forward(net, X, out, n_threads):
         net._forward_into(X, out)
         return
     cuts = [len(X) * i // n_threads for i in range(n_threads + 1)]
-    threads = [threading.Thread(target=net._forward_into, args=(X[a:b], out[a:b])) for a, b in zip(cuts[1:], cuts[2:])]
-    for thread in threads:
-        thread.start()
-    net._forward_into(X[: cuts[1]], out[: cuts[1]])
-    for thread in threads:
-        thread.join()
+    parts = [(X[a:b], out[a:b]) for a, b in zip(cuts, cuts[1:])]
+    with ThreadPoolExecutor(n_threads - 1) as helpers:
+        others = [helpers.submit(net._forward_into, *part) for part in parts[1:]]
+        net._forward_into(*parts[0])
+    for other in others:
+        other.result()  # raises what the helper raised

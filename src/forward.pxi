@@ -57,48 +57,26 @@ cdef void vector_matrix(Py_ssize_t k, Py_ssize_t m, const real* x, const real* W
     if m > j:
         vector_tail(m - j, k, m, x, W + j, b + j if b != NULL else none, y + j)
 
-cdef real dot_unpadded(Py_ssize_t k, const real* x, const real* w) noexcept nogil:
-    """`dot` of a padded x and a w that ends with the user's memory: the same lanes, the same tree."""
-    cdef vec sums[16]
-    cdef real lanes[16]
-    cdef Py_ssize_t j, q
-    cdef int v
-    for v in range(16 // LANES):
-        sums[v] = vset(0)
-    for j from 0 <= j < k by 16:
-        for v in range(16 // LANES):
-            q = j + v * LANES
-            if q + LANES <= k:
-                sums[v] = vfma(vload(x + q), vload(w + q), sums[v])
-            elif q < k:
-                sums[v] = vfma(vload(x + q), vload_part(w + q, k - q), sums[v])
-    for v in range(16 // LANES):
-        vstore(lanes + v * LANES, sums[v])
-    return sum16(lanes)
-
 cdef void row_forward(const Network* net, const real* x, real* out, real* this, real* other) noexcept nogil:
-    """One row. this, other: scratch of `widest` numbers each. A row is kept as a panel matrix of one row: contiguous, zeros after it."""
+    """One row. this, other: scratch of `widest` numbers each. A row is a panel matrix of one row: contiguous."""
     cdef Py_ssize_t l, k = net.sizes[0], m
     cdef const real* W
     cdef const real* b
     cdef int activation
     memcpy(this, x, k * sizeof(real))
-    memset(this + k, 0, (padded(k) - k) * sizeof(real))
     for l in range(net.n_layers):
         m = net.sizes[l + 1]
         activation = net.activations[l]
         W = <const real*>net.weights[l]
         b = <const real*>net.biases[l]
         if m == 1:
-            other[0] = dot_unpadded(k, this, W) + (b[0] if b != NULL else 0)
+            other[0] = dot(k, this, PANEL, W) + (b[0] if b != NULL else 0)
         else:
             vector_matrix(k, m, this, W, b, other)
         if activation == SOFTMAX:
-            memset(other + m, 0, (padded(m) - m) * sizeof(real))
             softmax_forward(0, 1, m, other, PANEL)
         else:
             activation_forward(activation, other, other, m)
-            memset(other + m, 0, (padded(m) - m) * sizeof(real))
         this, other = other, this
         k = m
     memcpy(out, this, k * sizeof(real))
@@ -114,7 +92,7 @@ cdef Py_ssize_t forward_size(const Network* net, Py_ssize_t n) noexcept nogil:
     return size * <Py_ssize_t>sizeof(real)
 
 cdef void forward(const Network* net, const void* X, Py_ssize_t n, void* out, void* scratch) noexcept nogil:
-    """out (n, sizes[-1]) = the network's outputs for X (n, sizes[0]). scratch: forward_size bytes, 64-byte aligned, zero if n >= FEW_ROWS."""
+    """out (n, sizes[-1]) = the network's outputs for X (n, sizes[0]). scratch: forward_size bytes, 64-byte aligned, zero."""
     cdef Py_ssize_t i, n_in = net.sizes[0], n_out = net.sizes[net.n_layers], stride
     cdef real* free = <real*>scratch
     if n < FEW_ROWS:
@@ -144,26 +122,15 @@ cdef void chunk_forward(const Network* net, const real* packed, const real* X, P
     cdef Py_ssize_t l, k, m, row = PANEL
     cdef const real* b
     gather(0, n, net.sizes[0], X, NULL, this, stride, row)
-    clear_after(n, net.sizes[0], this, stride)
     for l in range(net.n_layers):
         k = net.sizes[l]
         m = net.sizes[l + 1]
         b = packed + up(weight_size(k, m), 16)
         if m == 1:
             row = 1 if l == net.n_layers - 1 else PANEL
-            if row > 1:
-                clear_after(n, 0, other, stride)        # a hidden layer of one unit writes column 0 alone
             dot_forward(0, n, k, this, stride, packed, b, net.activations[l], other, other, row)
         else:
             linear_forward(0, n, k, m, this, stride, packed, b, net.activations[l], other, other, stride)
-            clear_after(n, m, other, stride)
         packed = b + padded(m)
         this, other = other, this
     scatter(0, n, net.sizes[net.n_layers], this, stride, row, out)
-
-cdef void clear_after(Py_ssize_t n, Py_ssize_t c, real* P, Py_ssize_t stride) noexcept nogil:
-    """Vectors after column c, left over from a wider layer, that a dot product would read: := 0."""
-    cdef Py_ssize_t i, j
-    for j from up(c, LANES) <= j < padded(c) by LANES:
-        for i in range(n):
-            vstore(P + at(j, stride) + i * PANEL, vset(0))

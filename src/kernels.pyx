@@ -137,6 +137,8 @@ cdef class CompiledNetwork:
     cdef const Table* table
     cdef Memory shape
     cdef list held
+    cdef char* params_begin             # all parameters lie between these
+    cdef char* params_end
     cdef Py_ssize_t itemsize, n_in, n_out, work
     cdef unsigned long trained_by       # the thread in which `fit` runs, or 0
     cdef object dtype_
@@ -144,7 +146,6 @@ cdef class CompiledNetwork:
     def _bind(self, sizes, activations, weights, biases, dtype):
         """weights and biases: lists of C-contiguous arrays (biases may hold None); they are used in place from now on."""
         cdef Py_ssize_t L = len(sizes) - 1, l
-        cdef Array a
         self.dtype_ = dtype
         self.itemsize = dtype.itemsize
         self.table = table(self.itemsize)
@@ -157,31 +158,40 @@ cdef class CompiledNetwork:
         cdef int* kinds = <int*>(self.net.biases + L)
         self.net.activations = kinds
         self.held = []
+        self.params_begin = self.params_end = NULL
         self.work = 0
         for l in range(L + 1):
             size[l] = sizes[l]
         for l in range(L):
             kinds[l] = activations[l]
-            a = Array(weights[l], self.itemsize, size[l] * size[l + 1])
-            self.held.append(a)
-            self.net.weights[l] = a.data
+            self.net.weights[l] = self.hold(Array(weights[l], self.itemsize, size[l] * size[l + 1]))
             if biases[l] is not None:
-                a = Array(biases[l], self.itemsize, size[l + 1])
-                self.held.append(a)
-                self.net.biases[l] = a.data
+                self.net.biases[l] = self.hold(Array(biases[l], self.itemsize, size[l + 1]))
             self.work += size[l] * size[l + 1]
         self.n_in = size[0]
         self.n_out = size[L]
+
+    cdef void* hold(self, Array a):
+        """Keeps the array's buffer as long as the network lives."""
+        self.held.append(a)
+        if self.params_begin == NULL or <char*>a.data < self.params_begin:
+            self.params_begin = <char*>a.data
+        if <char*>a.data + a.view.len > self.params_end:
+            self.params_end = <char*>a.data + a.view.len
+        return a.data
 
     cdef int check_not_training(self) except -1:
         if self.trained_by and self.trained_by != PyThread_get_thread_ident():
             raise RuntimeError("this network is being trained in another thread: use net.copy() there")
         return 0
 
-    def _begin_training(self):
+    def _check_may_train(self):
         self.check_not_training()
         if self.trained_by:
             raise RuntimeError("fit was called from a callback of the same network's fit: return from the callback first, or use net.copy()")
+
+    def _begin_training(self):
+        self._check_may_train()
         self.trained_by = PyThread_get_thread_ident()
 
     def _end_training(self):
@@ -191,9 +201,7 @@ cdef class CompiledNetwork:
         self.check_not_training()
 
     def forward(self, X, out=None, n_threads=1, keep=False):
-        """forward(X, out=None, n_threads=1, keep=False)
-
-        The network's outputs.
+        """The network's outputs.
 
         Parameters
         ----------
@@ -210,6 +218,13 @@ cdef class CompiledNetwork:
         -------
         ndarray (n, n_out)
             After the output activation; `out` if given. A row gets the same bits alone or in any batch.
+
+        Examples
+        --------
+        >>> import fastnn
+        >>> net = fastnn.MLP([2, 1], output="sigmoid", rng=0)
+        >>> net.forward([[0.0, 0.0]])
+        array([[0.5]], dtype=float32)
         """
         cdef Py_buffer x, y
         cdef bint ready = False
@@ -222,7 +237,8 @@ cdef class CompiledNetwork:
                 if out is None:
                     out = empty((x.shape[0], self.n_out), self.dtype_)
                 if get_matrix(out, &y, self.itemsize, self.n_out, True):
-                    ready = y.shape[0] == x.shape[0] and not overlap(&x, &y)
+                    ready = (y.shape[0] == x.shape[0] and not overlap(&y, <char*>x.buf, <char*>x.buf + x.len)
+                             and not overlap(&y, self.params_begin, self.params_end))
                     if ready:
                         self.run(x.buf, x.shape[0], y.buf)
                     PyBuffer_Release(&y)
@@ -273,8 +289,8 @@ cdef bint get_matrix(obj, Py_buffer* view, Py_ssize_t itemsize, Py_ssize_t n_col
     PyBuffer_Release(view)
     return False
 
-cdef inline bint overlap(const Py_buffer* a, const Py_buffer* b) noexcept:
-    return <char*>a.buf < <char*>b.buf + b.len and <char*>b.buf < <char*>a.buf + a.len
+cdef inline bint overlap(const Py_buffer* a, const char* begin, const char* end) noexcept:
+    return <char*>a.buf < end and begin < <char*>a.buf + a.len
 
 # ---- training ----
 
@@ -406,6 +422,7 @@ cdef class Trainer:
         cdef double loss
         with nogil:
             loss = self.table.loss_only(&self.job)
+        raise_pending()
         return loss
 
 # ---- on arrays ----
@@ -442,6 +459,8 @@ def update(optimizer, Py_ssize_t step, params, grads, moment1=None, moment2=None
     cdef Array p = Array(params, size, n, True), g = Array(grads, size, n)
     cdef Array m = optional(moment1, size, n, True), v = optional(moment2, size, n, True)
     cdef Optimizer o = optimizer
+    if (o.rule == ADAM and (m is None or v is None)) or (o.rule == SGD and o.momentum != 0 and m is None):
+        raise ValueError("an update with moments needs arrays for them")
     cdef void* first = pointer(m)
     cdef void* second = pointer(v)
     cdef const Table* t = table(size)

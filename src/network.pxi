@@ -27,7 +27,7 @@ cdef inline bint aborted(Training* job, Scratch* s, int thread) noexcept nogil:
 
 # ---- phase A: rows lo..hi of the chunk that begins with row `first` of the epoch ----
 
-cdef void gather_rows(const Training* job, Scratch* s, Py_ssize_t first, Py_ssize_t lo, Py_ssize_t hi, double scale) noexcept nogil:
+cdef void gather_rows(const Training* job, Scratch* s, Py_ssize_t first, Py_ssize_t lo, Py_ssize_t hi, double total) noexcept nogil:
     """Inputs, targets and weights of the rows, from where the order of this epoch says."""
     cdef Py_ssize_t n_in = job.net.sizes[0], n_out = job.net.sizes[job.net.n_layers], i
     cdef const Py_ssize_t* order = job.order + first if job.order != NULL else NULL
@@ -37,13 +37,16 @@ cdef void gather_rows(const Training* job, Scratch* s, Py_ssize_t first, Py_ssiz
     if job.loss == CLASS_CROSS_ENTROPY:
         for i in range(lo, hi):
             s.labels[i] = (<const long long*>job.targets)[order[i] if order != NULL else base + i]
+            if s.labels[i] < 0 or s.labels[i] >= n_out:     # checked before; changed by somebody since
+                s.labels[i] = 0
     else:
         gather(lo, hi, n_out, <const real*>job.targets + base * n_out, order, targets, s.stride, s.output_row)
-    for i in range(lo, hi):
-        s.weight[i] = <real>scale
-    if job.sample_weight != NULL:
+    if job.sample_weight == NULL:
         for i in range(lo, hi):
-            s.weight[i] *= (<const real*>job.sample_weight)[order[i] if order != NULL else base + i]
+            s.weight[i] = <real>(1 / total)
+    else:                                           # divided in double: neither tiny nor huge weights leave the range
+        for i in range(lo, hi):
+            s.weight[i] = <real>((<const real*>job.sample_weight)[order[i] if order != NULL else base + i] / total)
 
 cdef void forward_rows(Training* job, Scratch* s, int thread, Py_ssize_t lo, Py_ssize_t hi) noexcept nogil:
     cdef Py_ssize_t l
@@ -61,10 +64,10 @@ cdef void backward_output(Layer* layer, Py_ssize_t stride, Py_ssize_t lo, Py_ssi
     """dZ of the last layer from dY, in place, where the loss has not done it."""
     cdef const real* read = layer.Z if reads_input(layer.activation) else layer.Y
     cdef Py_ssize_t j, q
-    if layer.activation == SOFTMAX:
-        softmax_backward(lo, hi, layer.n_out, layer.Y, layer.dZ, stride)
-    elif layer.row == 1:
+    if layer.row == 1:
         activation_backward(layer.activation, read + lo, layer.dZ + lo, layer.dZ + lo, hi - lo)
+    elif layer.activation == SOFTMAX:
+        softmax_backward(lo, hi, layer.n_out, layer.Y, layer.dZ, stride)
     else:
         for j from 0 <= j < layer.n_out by PANEL:
             q = at(j, stride) + lo * PANEL
@@ -99,13 +102,13 @@ cdef void loss_rows(const Training* job, Scratch* s, Py_ssize_t lo, Py_ssize_t h
         loss_forward_backward(job.loss, lo, hi, job.net.sizes[job.net.n_layers], s.Y, s.stride, s.targets,
                               s.labels if job.loss == CLASS_CROSS_ENTROPY else NULL, s.weight, s.row_loss, s.dY)
 
-cdef void chunk_rows(Training* job, Scratch* s, int thread, Py_ssize_t first, Py_ssize_t n, double scale) noexcept nogil:
+cdef void chunk_rows(Training* job, Scratch* s, int thread, Py_ssize_t first, Py_ssize_t n, double total) noexcept nogil:
     cdef Py_ssize_t lo, hi
     share(n, ROW_SHARE, thread, job.n_threads, &lo, &hi)
     if lo >= hi:
         aborted(job, s, thread)
         return
-    gather_rows(job, s, first, lo, hi, scale)
+    gather_rows(job, s, first, lo, hi, total)
     forward_rows(job, s, thread, lo, hi)
     if flag_get(&s.abort):
         return
@@ -174,17 +177,17 @@ cdef void update_weights(Training* job, Scratch* s, int thread, const Step* step
 
 # ---- the loop ----
 
-cdef double batch_scale(const Training* job, Py_ssize_t first, Py_ssize_t n) noexcept nogil:
-    """1 / sum of the batch's weights (0 if they are all 0: such a batch changes nothing); 1 / n without weights."""
+cdef double total_weight(const Training* job, Py_ssize_t first, Py_ssize_t n) noexcept nogil:
+    """The sum of the batch's weights (1 if they are all 0: such a batch has no loss and no gradient); n without weights."""
     cdef Py_ssize_t i
     cdef double total = 0
     if job.loss == GIVEN_GRADIENT:
         return 1
     if job.sample_weight == NULL:
-        return 1.0 / n
+        return n
     for i in range(first, first + n):
         total += (<const real*>job.sample_weight)[job.order[i] if job.order != NULL else i]
-    return 1 / total if total != 0 else 0
+    return total if total != 0 else 1
 
 cdef inline Py_ssize_t draw(Generator* g, Py_ssize_t top) noexcept nogil:
     """A number in 0..top, unbiased: random bits under the next mask of ones, again while they are above."""
@@ -214,7 +217,7 @@ cdef void train(Training* job, int thread) noexcept nogil:
     cdef Scratch* s = <Scratch*>job.scratch
     cdef Py_ssize_t step = job.step, epoch = job.epoch, row = job.row, n, c, m       # each thread counts for itself
     cdef Py_ssize_t look = 1 + <Py_ssize_t>(20000 / (s.step_ns + 100)), looked = 0      # steps between looks at the clock: about 20 us
-    cdef double scale, loss
+    cdef double total, loss
     cdef bint entering = True, in_place = s.in_place
     cdef Step numbers
     if thread == 0:
@@ -226,7 +229,7 @@ cdef void train(Training* job, int thread) noexcept nogil:
                 if not entering and not finite_params(s):
                     s.stop[3] = 1
                     job.why = NOT_FINITE
-                elif row == 0 or (now() - s.saved_time > 10 * SECOND and finite_params(s)):
+                elif row == 0 or s.saved_time == 0 or (now() - s.saved_time > 10 * SECOND and finite_params(s)):
                     save(job, s, step, epoch, row)
             if thread == 0 and row == 0 and job.generator != NULL and not s.stop[3]:
                 shuffle(job)
@@ -235,12 +238,12 @@ cdef void train(Training* job, int thread) noexcept nogil:
                 break
             entering = False
         n = least(job.batch_size, job.n_rows - row)
-        scale = batch_scale(job, row, n)
+        total = total_weight(job, row, n)
         loss = 0
         step_numbers(&job.optimizer, step + 1, &numbers)
         for c from 0 <= c < n by CHUNK:
             m = least(CHUNK, n - c)
-            chunk_rows(job, s, thread, row + c, m, scale)
+            chunk_rows(job, s, thread, row + c, m, total)
             if thread == 0:
                 s.stop[0] = s.abort
             barrier_wait(&s.meeting, job.n_threads)
@@ -299,10 +302,10 @@ cdef double loss_only(Training* job) noexcept nogil:
     """The loss of all rows as one batch, parameters as they were loaded."""
     cdef Scratch* s = <Scratch*>job.scratch
     cdef Py_ssize_t c, m
-    cdef double scale = batch_scale(job, 0, job.n_rows), loss = 0
+    cdef double total = total_weight(job, 0, job.n_rows), loss = 0
     for c from 0 <= c < job.n_rows by CHUNK:
         m = least(CHUNK, job.n_rows - c)
-        gather_rows(job, s, c, 0, m, scale)
+        gather_rows(job, s, c, 0, m, total)
         forward_rows(job, s, 0, 0, m)
         if flag_get(&s.abort):
             break

@@ -71,6 +71,10 @@ cdef Py_ssize_t macs(const Network* net) noexcept nogil:
 cdef inline Py_ssize_t panel_matrix(Py_ssize_t rows, Py_ssize_t c) noexcept nogil:
     return padded(c) // PANEL * weight_stride(rows)
 
+cdef inline bint is_vector(int loss, Py_ssize_t n_outputs) noexcept nogil:
+    """Whether the outputs are kept as a plain vector over the rows: what a loss of single outputs likes best."""
+    return n_outputs == 1 and loss != CROSS_ENTROPY and loss != CLASS_CROSS_ENTROPY
+
 cdef Py_ssize_t layout(const Training* job, Scratch* s, char* base) noexcept nogil:
     """Hands out `base` to s and its layers and returns how many bytes that took; with base NULL only counts (s may be anything)."""
     cdef const Network* net = &job.net
@@ -93,7 +97,7 @@ cdef Py_ssize_t layout(const Training* job, Scratch* s, char* base) noexcept nog
     s.saved = take_real(&free, s.saved_size if job.optimizer.rule != NO_UPDATE else 0)
     s.grads = take_real(&free, s.region)
 
-    s.input_row = 1 if L == 0 and net.sizes[0] == 1 else PANEL
+    s.input_row = 1 if L == 0 and is_vector(job.loss, net.sizes[0]) else PANEL
     width = padded(net.sizes[0]) // PANEL * s.stride
     s.X = take_real(&free, width)
     s.dX = take_real(&free, width if job.dX != NULL or L == 0 else 0)
@@ -111,7 +115,7 @@ cdef Py_ssize_t layout(const Training* job, Scratch* s, char* base) noexcept nog
         if l == L - 1 and fused_with_output(job.loss):
             layer.activation = IDENTITY
         layer.learns_bias = net.biases[l] != NULL
-        layer.row = 1 if l == L - 1 and n_out == 1 else PANEL
+        layer.row = 1 if l == L - 1 and is_vector(job.loss, n_out) else PANEL
         layer.W = params
         layer.b = params + up(weight_size(n_in, n_out), 16)
         params = layer.b + up(padded(n_out), 16)

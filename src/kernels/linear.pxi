@@ -46,12 +46,12 @@ cdef inline void product(Py_ssize_t lo, Py_ssize_t hi, Py_ssize_t k, Py_ssize_t 
     """C[lo:hi, :m] = bias + A[lo:hi, :k] B[:k, :m], all in panels; then max(0, C) if relu; C where mask > 0 if mask. bias NULL is 0."""
     cdef vec c[TILE]
     cdef vec zero = vset(0)
-    cdef Py_ssize_t kb, ke, p, j, r, q
+    cdef Py_ssize_t kb = 0, ke, p, j, r, q
     cdef int i, v
     cdef bint narrow, last
     cdef const real* a
     cdef const real* b
-    for kb from 0 <= kb < k by KC:
+    while True:                                     # once even for k = 0, where the result is the bias
         ke = least(kb + KC, k)
         last = ke == k
         for j from 0 <= j < m by PANEL:
@@ -87,6 +87,9 @@ cdef inline void product(Py_ssize_t lo, Py_ssize_t hi, Py_ssize_t k, Py_ssize_t 
                             c[VECS * i + v] = vselect_gt(vload(mask + q + i * PANEL + v * LANES), zero, c[VECS * i + v], zero)
                         vstore(C + q + i * PANEL + v * LANES, c[VECS * i + v])
                 r += ROWS
+        if last:
+            return
+        kb += KC
 
 cdef void linear_forward(Py_ssize_t lo, Py_ssize_t hi, Py_ssize_t n_in, Py_ssize_t n_out, const real* X, Py_ssize_t sx, const real* W,
                          const real* b, int activation, real* Z, real* Y, Py_ssize_t sy) noexcept nogil:
@@ -171,19 +174,24 @@ cdef void column_sums(Py_ssize_t n, Py_ssize_t lo, Py_ssize_t hi, const real* dZ
             s = vadd(s, vload(dZ + at(j, sz) + i * PANEL))
         vstore(out + j, vadd(vload(out + j), s) if add else s)
 
-# ---- a layer with one output: W is a vector w, padded with zeros; row: numbers from a row of Z to the next (1 or PANEL) ----
+# ---- a layer with one output: W is a vector w; row: numbers from a row of Z to the next (1 or PANEL) ----
 
 cdef inline real dot(Py_ssize_t k, const real* x, Py_ssize_t sx, const real* w) noexcept nogil:
-    """sum of x_j w_j in 16 virtual lanes; x lies in panels of stride sx."""
+    """sum of x_j w_j in 16 virtual lanes; x lies in panels of stride sx (PANEL: a plain row). Nothing after k is read into the sum:
+    where X holds an infinity, padding is infinity times 0."""
     cdef vec sums[16]
     cdef real lanes[16]
-    cdef Py_ssize_t j
+    cdef Py_ssize_t j, whole = k // 16 * 16
     cdef int v
     for v in range(16 // LANES):
         sums[v] = vset(0)
-    for j from 0 <= j < k by 16:
+    for j from 0 <= j < whole by 16:
         for v in range(16 // LANES):
             sums[v] = vfma(vload(x + at(j + v * LANES, sx)), vload(w + j + v * LANES), sums[v])
+    for v in range(16 // LANES):
+        j = whole + v * LANES
+        if j < k:
+            sums[v] = vfma(vload_part(x + at(j, sx), k - j), vload_part(w + j, k - j), sums[v])
     for v in range(16 // LANES):
         vstore(lanes + v * LANES, sums[v])
     return sum16(lanes)

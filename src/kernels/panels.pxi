@@ -4,7 +4,7 @@
 # row after row. So PANEL neighbouring columns of any row are one contiguous piece, the rows of a panel follow each other, and every
 # inner loop runs straight through memory whatever the width: no tails, no packing in a step.
 #     element (i, j)  at  base + at(j, stride) + i*PANEL        stride: numbers from one panel to the next
-# Invariant: columns beyond c are 0 in every matrix (weights, moments, activations, deltas), so that they never change a sum.
+# Columns beyond c are 0 in every matrix (weights, moments, activations, deltas) as long as all numbers are finite, and no sum reads them.
 # Chunk matrices (activations, deltas) have rows beyond the chunk's last: whatever stands there is never summed.
 #
 # Weights and everything shaped like them (gradients, moments) exist twice: row-major and unpadded outside (the user's view), in panels
@@ -23,7 +23,7 @@ cdef inline Py_ssize_t least(Py_ssize_t a, Py_ssize_t b) noexcept nogil:
     return a if a < b else b
 
 cdef inline Py_ssize_t padded(Py_ssize_t c) noexcept nogil:
-    """Columns that exist in memory for c columns: whole panels, and whole groups of the 16 virtual lanes of a dot product."""
+    """Columns that exist in memory for c columns: whole panels, and whole groups of the 16 virtual lanes of a row's sums."""
     return up(c, PANEL if PANEL > 16 else 16)
 
 # Geometry of one layer's weights: rows per panel, numbers per panel, numbers in all.

@@ -61,7 +61,8 @@ static inline vec vpow2(vec n)
     int_vec i = INT(vadd)(BY_DTYPE(vcvtq_s32_f32, vcvtq_s64_f64)(n.v), INT_SET1(MAX_EXP));
     return VEC(FROM_BITS(INT_SHL(i, BY_DTYPE(23, 52))));
 }
-/* Added to 1.5 * 2^23 (2^52), n stands in the low bits of the sum; from there it gives two factors, 2^(n/2 rounded down) and the rest; both are normal, so that only the last product rounds. */
+/* Added to 1.5 * 2^23 (2^52), n stands in the low bits of the sum. From there come two factors, 2^(n/2 rounded down) and the rest;
+ * both are normal, so that only the last product rounds. */
 static inline vec vscale(vec a, vec n)
 {
     const real magic = BY_DTYPE(0x1.8p23f, 0x1.8p52);

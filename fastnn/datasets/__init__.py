@@ -1,0 +1,89 @@
+"""Two small data sets that ship with fastnn, for examples, tests and the demo.
+
+========= ==== ======= ====================================== =============
+set       rows columns question                               licence
+========= ==== ======= ====================================== =============
+digits    1797 64      which digit is it? odd or even?        CC BY 4.0
+wine      178  12      how intense is the colour of the wine? CC BY 4.0
+========= ==== ======= ====================================== =============
+
+Each is a gzipped CSV file with a header line; the .txt file beside it says what the columns are, where they come from and on which terms.
+"""
+
+import gzip
+from importlib import resources
+
+import numpy as np
+
+__all__ = ["load_digits", "load_wine"]
+
+
+def load_digits():
+    """Handwritten digits, 8 x 8 grey levels each.
+
+    Returns
+    -------
+    X : ndarray of float32 (1797, 64)
+        The pixels of an image in a row, line by line, from 0 (paper) to 1 (ink).
+    y : ndarray of int64 (1797,)
+        The digit, 0 to 9.
+
+    Notes
+    -----
+    Alpaydin and Kaynak (1998), Optical Recognition of Handwritten Digits, UCI Machine Learning Repository, CC BY 4.0; the part that was
+    made for testing. See digits.txt.
+
+    Examples
+    --------
+    >>> from fastnn.datasets import load_digits
+    >>> X, y = load_digits()
+    >>> X.shape, y[:5]
+    ((1797, 64), array([0, 1, 2, 3, 4]))
+    >>> (X[0].reshape(8, 8) * 16).astype(int)
+    array([[ 0,  0,  5, 13,  9,  1,  0,  0],
+           [ 0,  0, 13, 15, 10, 15,  5,  0],
+           [ 0,  3, 15,  2,  0, 11,  8,  0],
+           [ 0,  4, 12,  0,  0,  8,  8,  0],
+           [ 0,  5,  8,  0,  0,  9,  8,  0],
+           [ 0,  4, 11,  0,  1, 12,  7,  0],
+           [ 0,  2, 14,  5, 10, 12,  0,  0],
+           [ 0,  0,  6, 13, 10,  0,  0,  0]])
+    """
+    _, table = _read("digits")
+    return np.ascontiguousarray(table[:, :64] / 16, np.float32), table[:, 64].astype(np.int64)
+
+
+def load_wine():
+    """Wines and the intensity of their colour, for regression.
+
+    Returns
+    -------
+    X : ndarray of float32 (178, 12)
+        Twelve chemical measurements of each wine, each column shifted and scaled to mean 0 and variance 1.
+    y : ndarray of float32 (178,)
+        The colour intensity, 1.28 to 13.
+
+    Notes
+    -----
+    Aeberhard and Forina (1992), Wine, UCI Machine Learning Repository, CC BY 4.0. The rows are ordered by cultivar: shuffle before you
+    split. See wine.txt.
+
+    Examples
+    --------
+    >>> from fastnn.datasets import load_wine
+    >>> X, y = load_wine()
+    >>> X.shape, y[:3]
+    ((178, 12), array([5.64, 4.38, 5.68], dtype=float32))
+    """
+    names, table = _read("wine")
+    target = names.index("color_intensity")
+    X = np.delete(table, [target, names.index("cultivar")], axis=1)
+    X = (X - X.mean(axis=0)) / X.std(axis=0)
+    return np.ascontiguousarray(X, np.float32), table[:, target].astype(np.float32)
+
+
+def _read(name):
+    """(column names, table) of NAME.csv.gz."""
+    with resources.files(__name__).joinpath(f"{name}.csv.gz").open("rb") as packed, gzip.open(packed, "rt", encoding="ascii") as file:
+        names = file.readline().strip().split(",")
+        return names, np.loadtxt(file, delimiter=",")

@@ -1,0 +1,131 @@
+"""The compiled part: its types for tools. Arrays come checked and converted from the package; see src/kernels.pyx."""
+
+from collections.abc import Sequence
+from enum import IntEnum
+from typing import Any, Self, TypeAlias, TypedDict
+
+import numpy as np
+from numpy import empty as empty
+from numpy import ndarray as ndarray
+from numpy.typing import ArrayLike, NDArray
+
+_Numbers: TypeAlias = NDArray[np.float32] | NDArray[np.float64]  # C-contiguous, of the network's dtype
+
+class Activation(IntEnum):
+    IDENTITY = 0
+    SIGMOID = 1
+    RELU = 2
+    TANH = 3
+    LEAKY_RELU = 4
+    ELU = 5
+    SOFTPLUS = 6
+    GELU = 7
+    SILU = 8
+    SOFTMAX = 9
+
+class Loss(IntEnum):
+    GIVEN_GRADIENT = 0
+    SQUARED_ERROR = 1
+    BINARY_CROSS_ENTROPY = 2
+    LOGITS_BINARY_CROSS_ENTROPY = 3
+    CROSS_ENTROPY = 4
+    CLASS_CROSS_ENTROPY = 5
+
+class Rule(IntEnum):
+    NO_UPDATE = 0
+    SGD = 1
+    ADAM = 2
+
+class VectorFunction(IntEnum):
+    EXP = 0
+    LOG = 1
+    LOG1P = 2
+    TANH_FUNCTION = 3
+    ERF = 4
+    SIGMOID_FUNCTION = 5
+
+class Stop(IntEnum):
+    TIME = 0
+    EPOCHS = 1
+    NOT_FINITE = 2
+    SIGNAL = 3
+
+class _OptimizerSettings(TypedDict):
+    """The C struct Optimizer, as `SGD.kernel_settings()` and `Adam.kernel_settings()` give it."""
+
+    rule: int
+    nesterov: bool
+    lr: float
+    momentum: float
+    weight_decay: float
+    beta1: float
+    beta2: float
+    eps: float
+
+BUILT: list[str]
+SUPPORTED: list[str]
+CHOSEN: str
+COMPILER: str
+
+def use(isa: str) -> None: ...
+
+class Array:
+    def __new__(cls, obj: Any, itemsize: int, n: int, writable: bool = False, integers: bool = False) -> Self: ...
+
+class Memory:
+    def __new__(cls, n_bytes: int) -> Self: ...
+
+class CompiledNetwork:
+    def _bind(
+        self,
+        sizes: Sequence[int],
+        activations: Sequence[int],
+        weights: Sequence[_Numbers],
+        biases: Sequence[_Numbers | None],
+        dtype: np.dtype[Any],
+    ) -> None: ...
+    def _check_may_train(self) -> None: ...
+    def _begin_training(self) -> None: ...
+    def _end_training(self) -> None: ...
+    def _check_not_training(self) -> None: ...
+    def forward(self, X: ArrayLike, out: _Numbers | None = None, n_threads: int = 1, keep: bool = False) -> _Numbers: ...
+    def __call__(self, X: ArrayLike, out: _Numbers | None = None, n_threads: int = 1, keep: bool = False) -> _Numbers: ...
+    def _forward_into(self, X: _Numbers, out: _Numbers) -> None: ...
+
+class Trainer:
+    def __init__(
+        self,
+        network: CompiledNetwork,
+        X: _Numbers,
+        targets: _Numbers | NDArray[np.int64],
+        *,
+        loss: int,
+        batch_size: int,
+        optimizer: _OptimizerSettings | None = None,
+        sample_weight: _Numbers | None = None,
+        order: NDArray[np.intp] | None = None,
+        generator: np.random.BitGenerator | None = None,
+        dX: _Numbers | None = None,
+    ) -> None: ...
+    def load(self, moments: _Numbers | None = None) -> None: ...
+    def store(self, moments: _Numbers | None = None) -> None: ...
+    def set_optimizer(self, optimizer: _OptimizerSettings) -> None: ...
+    def store_gradient(self, grads: _Numbers) -> None: ...
+    def restore(self) -> None: ...
+    def position(self) -> tuple[int, int, int, float]: ...
+    def set_position(self, step: int, epoch: int, row: int, loss_sum: float) -> None: ...
+    def run(self, n_threads: int, seconds: float, losses: NDArray[np.float64]) -> int: ...
+    def _help(self, thread: int) -> None: ...
+    def loss(self) -> float: ...
+
+def activation(kind: int, Z: _Numbers, out: _Numbers) -> None: ...
+def activation_backward(kind: int, dA: _Numbers, Z: _Numbers, dZ: _Numbers) -> None: ...
+def vector_function(which: int, x: _Numbers, out: _Numbers) -> None: ...
+def update(
+    optimizer: _OptimizerSettings,
+    step: int,
+    params: _Numbers,
+    grads: _Numbers,
+    moment1: _Numbers | None = None,
+    moment2: _Numbers | None = None,
+) -> None: ...

@@ -1,0 +1,64 @@
+"""The data sets that ship: what they hold, that nobody can spoil them, and that licence and source lie beside them."""
+
+import doctest
+import gzip
+import pathlib
+
+import numpy as np
+import pytest
+
+from fastnn import datasets
+
+FOLDER = pathlib.Path(datasets.__file__).parent
+
+
+def test_digits():
+    X, y = datasets.load_digits()
+    assert (X.shape, X.dtype, y.shape, y.dtype) == ((1797, 64), "float32", (1797,), "int64")
+    assert X.flags.c_contiguous and X.min() == 0 and X.max() == 1
+    np.testing.assert_array_equal(np.unique(X * 16), np.arange(17))
+    np.testing.assert_array_equal(np.bincount(y), [178, 182, 177, 183, 181, 182, 181, 179, 174, 180])
+    assert round(float(X.sum()) * 16) == 561718
+
+
+def test_wine():
+    X, y = datasets.load_wine()
+    assert (X.shape, X.dtype, y.shape, y.dtype) == ((178, 12), "float32", (178,), "float32")
+    assert X.flags.c_contiguous
+    np.testing.assert_allclose(X.mean(axis=0), 0, atol=1e-6)
+    np.testing.assert_allclose(X.std(axis=0), 1, rtol=1e-6)
+    assert (y.min(), y.max()) == (np.float32(1.28), np.float32(13))
+    assert abs(np.float64(y).mean() - 5.058090) < 1e-6
+
+
+def test_wine_does_not_give_the_answer_away():
+    X, y = datasets.load_wine()
+    correlations = [abs(np.corrcoef(column, y)[0, 1]) for column in X.T]
+    assert max(correlations) < 0.9
+
+
+@pytest.mark.parametrize("load", [datasets.load_digits, datasets.load_wine])
+def test_every_call_gives_arrays_of_its_own(load):
+    X, y = load()
+    X[:], y[:] = 7, 7
+    X_again, y_again = load()
+    assert not (X_again == 7).all() and not (y_again == 7).all()
+
+
+@pytest.mark.parametrize("path", sorted(FOLDER.glob("*.csv.gz")), ids=lambda path: path.name)
+def test_files_are_small_and_say_where_they_come_from(path):
+    assert path.stat().st_size < 100_000
+    text = path.with_name(path.name.replace(".csv.gz", ".txt")).read_text(encoding="utf-8")
+    for needed in (path.name, "Creators", "Source\n", "https://doi.org/", "Licence", "CC BY 4.0", "Changed here"):
+        assert needed in text
+    with gzip.open(path, "rt", encoding="ascii") as file:
+        for name in file.readline().strip().split(","):
+            assert name in text or name.startswith("r"), f"column {name} is not explained"
+
+
+def test_examples_in_docstrings():
+    assert doctest.testmod(datasets).failed == 0
+
+
+def test_there_are_two():
+    assert sorted(path.name for path in FOLDER.glob("*.csv.gz")) == ["digits.csv.gz", "wine.csv.gz"]

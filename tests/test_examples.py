@@ -1,0 +1,400 @@
+"""The examples: each runs in a process of its own, prints the figures it promises in 80 columns, and saves a picture with something on it.
+
+Each is run once. Without matplotlib it is run without --plot, and the tests of the pictures skip. Two variables name data that is not
+shipped: FASTNN_MNIST, a folder with the four IDX files, and FASTNN_CHILDREN, a CSV file of height, male, age.
+"""
+
+import argparse
+import doctest
+import gzip
+import importlib.util
+import os
+import pathlib
+import re
+import runpy
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+import fastnn
+from fastnn import plotting
+from fastnn.datasets import load_digits
+
+EXAMPLES = pathlib.Path(__file__).parent.parent / "examples"
+if not EXAMPLES.exists():
+    pytest.skip("there are no examples beside these tests", allow_module_level=True)
+NAMES = sorted(path.stem for path in EXAMPLES.glob("*.py"))
+MATPLOTLIB = importlib.util.find_spec("matplotlib") is not None
+needs_matplotlib = pytest.mark.skipif(not MATPLOTLIB, reason="pictures need matplotlib (extra `plot`)")
+
+
+def run(name, *arguments):
+    """A finished process of the example."""
+    path = os.pathsep.join([str(pathlib.Path(fastnn.__file__).parents[1]), os.environ.get("PYTHONPATH", "")])
+    return subprocess.run(
+        [sys.executable, "-W", "error::UserWarning", "-W", "error::RuntimeWarning", EXAMPLES / f"{name}.py", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        env=os.environ | {"MPLBACKEND": "Agg", "PYTHONPATH": path, "PYTHONIOENCODING": "utf-8"},
+    )
+
+
+@pytest.fixture(scope="module")
+def shown(tmp_path_factory):
+    """shown(name): what the example prints, and where its picture is (None without matplotlib); each is run once."""
+    folder, done = tmp_path_factory.mktemp("pictures"), {}
+
+    def show(name, *arguments):
+        if (name, arguments) not in done:
+            picture = folder / f"{len(done)}.png" if MATPLOTLIB else None
+            result = run(name, *arguments, *(["--plot", picture] if picture else []))
+            assert (result.returncode, result.stderr) == (0, "")
+            assert max(map(len, result.stdout.replace(str(folder.parent), "").splitlines())) <= 80
+            done[name, arguments] = result.stdout, picture
+        return done[name, arguments]
+
+    return show
+
+
+def table(text, header):
+    """The rows of numbers below the line that begins so, as an array."""
+    lines = iter(text.splitlines())
+    next(line for line in lines if line.strip().startswith(header))
+    rows = []
+    for line in lines:
+        numbers = re.findall(r"-?\d+(?:\.\d+)?(?:e-?\d+)?", line)
+        if not numbers:
+            break
+        rows.append([float(number) for number in numbers])
+    return np.array(rows)
+
+
+def number(text, pattern):
+    """The number in the only place where the pattern, with one group, is found."""
+    (found,) = re.findall(pattern, text)
+    return float(found.replace(",", ""))
+
+
+# ---- figures ----
+
+
+def test_three_lines_learn(shown):
+    text, _ = shown("three_lines")
+    losses = table(text, "step")[:, 1]
+    assert losses[0] == pytest.approx(np.log(2), abs=1e-4)
+    assert (np.diff(losses) < 0).all() and losses[-1] < 0.25
+    assert number(text, r"accuracy ([\d.]+) on images") >= 0.9
+
+
+@pytest.mark.parametrize("arguments", [("--repeats", "1"), ("--repeats", "1", "--steps", "300")], ids=["to the end", "in the midst"])
+def test_eleven_lines_are_those_of_numpy(shown, arguments):
+    text, _ = shown("eleven_lines", *arguments)
+    rows = table(text, "bits")
+    truth, by_numpy, by_fastnn = rows[:, -3:].T
+    assert truth.tolist() == [0, 1, 1, 0]
+    np.testing.assert_allclose(by_fastnn, by_numpy, rtol=0, atol=1e-6)
+    assert number(text, r"largest difference ([\d.e-]+)") < 1e-6
+    assert number(text, r"mean error ([\d.]+)") == pytest.approx(np.mean(np.abs(truth - by_numpy)), abs=1e-4)
+    if "--steps" not in arguments:
+        assert np.mean(np.abs(truth - by_fastnn)) < 0.01
+        assert number(text, r"fastnn is ([\d,]+) times faster") > 1
+
+
+def test_eleven_lines_step_is_that_of_mse_with_learning_rate_two(rng):
+    """Half the sum of squares descends by (output - answer); the mean of four rows by 2/4 of it."""
+    example = runpy.run_path(str(EXAMPLES / "eleven_lines.py"))
+    W0, W1 = rng.uniform(-1, 1, (3, 4)), rng.uniform(-1, 1, (4, 1))
+    for steps in 1, 2, 100:
+        ours, theirs = (example[how](W0, W1, steps) for how in ("by_fastnn", "eleven_lines"))
+        np.testing.assert_allclose(ours, theirs, rtol=1e-13)
+    assert not np.array_equal(example["by_fastnn"](W0, W1, 1), example["by_fastnn"](W0, W1, 2))
+
+
+def test_odd_or_even_beats_one_layer(shown):
+    text, _ = shown("odd_or_even")
+    accuracy = number(text, r"accuracy ([\d.]+)")
+    assert accuracy >= 0.975
+    assert number(text, r": (\d+) of 360 images wrong") == round(360 * (1 - accuracy))
+    losses = table(text, "epoch")
+    assert losses[:, 0].tolist() == [1, 2, 5, 10, 20, 50, 100, 200]
+    assert losses[-1, 1] < 0.02 and losses[-1, 2] < 0.1 < losses[0, 2]
+
+
+def ages(text):
+    """(R2, mean error) with the identity at the end, (R2, mean error) with a sigmoid."""
+    found = re.findall(r"(identity|sigmoid) at the end: +R2 (-?[\d.]+), mean absolute error ([\d.]+)", text)
+    assert [name for name, _, _ in found] == ["identity", "sigmoid"]
+    return [(float(r2), float(error)) for _, r2, error in found]
+
+
+def test_age_of_invented_children(shown):
+    text, _ = shown("age_from_height")
+    (r2, error), (bad_r2, bad_error) = ages(text)
+    assert "1700 invented children" in text
+    assert r2 > 0.89 and error < 1.15
+    assert bad_r2 < 0 and bad_error > 5
+    girls_and_boys = table(text, "height")[:, 1:]
+    assert (np.diff(girls_and_boys, axis=0) > 0).all()
+
+
+def test_age_of_children_from_a_file(tmp_path):
+    height = np.linspace(80, 180, 300)
+    path = tmp_path / "children.csv.gz"
+    np.savetxt(path, np.column_stack([height, np.arange(300) % 2, height / 10 - 5]), delimiter=",", header="height,male,age", comments="")
+    result = run("age_from_height", path)
+    assert result.stdout.startswith("300 children:")
+    assert ages(result.stdout)[0][0] > 0.98
+    girls_and_boys = table(result.stdout, "height")
+    np.testing.assert_allclose(girls_and_boys[:, 1:], (girls_and_boys[:, :1] / 10 - 5).repeat(2, axis=1), atol=1)
+
+
+@pytest.mark.skipif("FASTNN_CHILDREN" not in os.environ, reason="FASTNN_CHILDREN names no CSV file of height, male, age")
+def test_age_of_real_children(shown):
+    (r2, error), _ = ages(shown("age_from_height", os.environ["FASTNN_CHILDREN"])[0])
+    assert r2 >= 0.905 and error <= 1.05
+
+
+@pytest.fixture(scope="module")
+def small_mnist(tmp_path_factory):
+    """The shipped digits as IDX files, two of them compressed."""
+    folder = tmp_path_factory.mktemp("idx")
+    X, digits = load_digits()
+    order = np.random.default_rng(0).permutation(len(X))
+    for part, rows in ("train", order[300:]), ("t10k", order[:300]):
+        images = np.round(255 * X[rows]).astype(np.uint8).reshape(-1, 8, 8)
+        labels = digits[rows].astype(np.uint8)
+        for kind, numbers in ("images-idx3", images), ("labels-idx1", labels):
+            content = bytes([0, 0, 8, numbers.ndim]) + np.array(numbers.shape, ">u4").tobytes() + numbers.tobytes()
+            name = f"{part}-{kind}-ubyte"
+            if part == "train":
+                (folder / f"{name}.gz").write_bytes(gzip.compress(content))
+            else:
+                (folder / name).write_bytes(content)
+    return str(folder)
+
+
+def accuracies(text):
+    """Of the two networks; the last epoch's is the one that is printed alone."""
+    curves = [[float(score) for score in line.split()] for line in re.findall(r"after each epoch (.*)", text)]
+    final = [float(score) for score in re.findall(r"test accuracy ([\d.]+)", text)]
+    assert [curve[-1] for curve in curves] == pytest.approx(final, abs=6e-4)
+    return final
+
+
+def test_mnist_on_small_files(shown, small_mnist):
+    text, _ = shown("mnist", small_mnist)
+    assert text.startswith("1,497 pictures to learn from, 300 to test on")
+    assert "64 - 16 - 16 - 10" in text and "64 - 128 - 10" in text
+    sigmoids, relu = accuracies(text)
+    assert sigmoids > 0.85 and relu > 0.95
+
+
+def test_mnist_says_what_is_wrong_with_a_folder(small_mnist, tmp_path):
+    missing = run("mnist", tmp_path)
+    assert (missing.returncode, missing.stdout) == (1, "")
+    assert "train-images-idx3-ubyte is not there, nor train-images-idx3-ubyte.gz" in missing.stderr and "Traceback" not in missing.stderr
+    (tmp_path / "train-images-idx3-ubyte").write_bytes(b"hello")
+    other = run("mnist", tmp_path)
+    assert "is not an IDX file of bytes" in other.stderr and "Traceback" not in other.stderr
+
+
+@pytest.mark.skipif("FASTNN_MNIST" not in os.environ, reason="FASTNN_MNIST names no folder with MNIST's four IDX files")
+def test_mnist(shown):
+    text, _ = shown("mnist", os.environ["FASTNN_MNIST"])
+    assert text.startswith("60,000 pictures to learn from, 10,000 to test on")
+    sigmoids, relu = accuracies(text)
+    assert sigmoids >= 0.93 and relu >= 0.975
+
+
+def test_binary_cross_entropy_is_what_it_says(shown):
+    text, _ = shown("binary_cross_entropy")
+    said, yes, no = table(text, "says yes with").T
+    np.testing.assert_allclose(yes, -np.log(said), atol=6e-4)
+    np.testing.assert_allclose(no, -np.log(1 - said), atol=6e-4)
+    share, cheapest, costs, entropy = table(text, "share of yes").T
+    np.testing.assert_array_equal(cheapest, share)
+    np.testing.assert_array_equal(costs, entropy)
+    _, truth, said, cost = table(text, "x   truth").T
+    np.testing.assert_allclose(cost, -np.log(np.where(truth, said, 1 - said)), atol=0.3, rtol=0.02)
+    first, last, mean = re.search(r"loss ([\d.]+) at first \(log 2\), ([\d.]+) at last: the mean of the costs, ([\d.]+)", text).groups()
+    assert float(first) == pytest.approx(np.log(2), abs=1e-4)
+    assert last == mean and float(last) == pytest.approx(cost.mean(), abs=1e-3) and float(last) < 0.5
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory):
+    """Two folders of pictures: light crosses and dark discs; and two of nothing but noise."""
+    Image = pytest.importorskip("PIL.Image", reason="pictures are drawn and read by Pillow (extra `plot`)")
+    from PIL import ImageDraw
+
+    folder, rng = tmp_path_factory.mktemp("cats"), np.random.default_rng(0)
+    for set in "shapes", "noise":
+        for kind in "crosses", "discs":
+            (folder / set / kind).mkdir(parents=True)
+            for i in range(100):
+                picture = Image.fromarray(rng.integers(0, 256, (40, 48, 3), np.uint8))
+                x, y, r = rng.integers(15, 30), rng.integers(15, 26), rng.integers(9, 14)
+                draw = ImageDraw.Draw(picture)
+                if set == "shapes" and kind == "discs":
+                    draw.ellipse((x - r, y - r, x + r, y + r), fill=(40, 20, 60))
+                elif set == "shapes":
+                    draw.line((x - r, y - r, x + r, y + r), fill=(250, 220, 230), width=5)
+                    draw.line((x - r, y + r, x + r, y - r), fill=(250, 220, 230), width=5)
+                picture.save(folder / set / kind / f"{i}.png")
+    (folder / "shapes" / "discs" / "notes.txt").write_text("not a picture", encoding="utf-8")
+    return folder
+
+
+def test_cat_or_not_tells_shapes_apart(shown, pictures):
+    text, _ = shown("cat_or_not", pictures / "shapes")
+    assert "notes.txt" in text.splitlines()[0] and "left out, not a picture" in text
+    assert "100 crosses, 100 discs: 160 pictures to learn from, 40 to test on" in text
+    assert number(text, r"accuracy ([\d.]+) on new ones") >= 0.9
+    assert "cats and dogs come to 0.60 to 0.63" in text
+
+
+def test_cat_or_not_is_honest_where_there_is_nothing_to_tell(shown, pictures):
+    text, _ = shown("cat_or_not", pictures / "noise")
+    assert number(text, r"accuracy ([\d.]+) on the pictures that it learned from") > 0.9
+    assert number(text, r"accuracy ([\d.]+) on new ones") < 0.75  # 40 coins come above that once in a thousand times
+    assert 0.5 <= number(text, r"accuracy ([\d.]+) for always saying") < 0.7
+
+
+def test_cat_or_not_says_what_is_wrong_with_a_folder(pictures, tmp_path):
+    result = run("cat_or_not", tmp_path)
+    assert result.returncode == 2 and "must hold two folders, one for each kind of picture; it holds 0" in result.stderr
+    (tmp_path / "cats").mkdir(), (tmp_path / "dogs").mkdir()
+    result = run("cat_or_not", tmp_path)
+    assert result.returncode == 2 and "cats holds 0, dogs 0" in result.stderr
+
+
+@pytest.mark.parametrize("shape", ["moons", "spirals"])
+def test_boundary_bends_with_time_and_layers(shown, shape):
+    text, _ = shown("decision_boundary", "--shape", shape)
+    scores = table(text, "epochs")
+    assert scores[:, 0].tolist() == [1, 10, 100]
+    assert (scores[2, 1:] > scores[0, 1:] + 0.08).all()
+    assert (scores[2, 2:] > 0.99).all()
+    assert scores[2, 1] > 0.99 if shape == "moons" else scores[2, 1] < 0.95
+
+
+# ---- pictures ----
+
+
+@needs_matplotlib
+@pytest.mark.parametrize("name", NAMES)
+def test_picture(shown, small_mnist, request, name):
+    from matplotlib.image import imread
+
+    arguments = {"eleven_lines": ["--repeats", "1"], "decision_boundary": ["--shape", "spirals"], "mnist": [small_mnist]}.get(name, [])
+    if name == "cat_or_not":
+        arguments = [request.getfixturevalue("pictures") / "shapes"]
+    _, path = shown(name, *arguments)
+    image = imread(path)[..., :3]
+    height, width, _ = image.shape
+    assert width >= 1500 and 0.3 < height / width < 1.2
+    ink = (image < 0.95).any(axis=2)
+    for half in ink[:, : width // 2], ink[:, width // 2 :], ink[: height // 2], ink[height // 2 :]:
+        assert 0.01 < half.mean() < 0.98
+    red_over_blue = image[..., 0] - image[..., 2]
+    assert (red_over_blue < -0.15).sum() > 500, "something is blue"
+    assert (red_over_blue > 0.15).sum() > 500, "something is orange"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_text_helps_a_newcomer(name):
+    text = (EXAMPLES / f"{name}.py").read_text(encoding="utf-8")
+    docstring = re.match(r'"""(.*?)"""', text, re.S)[1]
+    assert len(docstring.splitlines()) >= 10 and max(map(len, docstring.splitlines())) <= 80
+    assert f"python examples/{name}.py" in docstring and re.search(r"[Yy]ou\s+will\s+see", docstring)
+    assert text.count("\n") <= 125, "an example is short"
+    assert f"[{name}.py]({name}.py)" in (EXAMPLES / "README.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(("name", "arguments"), [("three_lines", ()), ("mnist", (".",))])
+def test_a_picture_that_cannot_be_saved_is_refused_at_once(name, arguments):
+    result = run(name, *arguments, "--plot", "picture.docx")
+    assert (result.returncode, result.stdout) == (2, "")
+    why = "a picture's name ends in .png, .svg or .pdf, got 'picture.docx'" if MATPLOTLIB else "pictures need matplotlib"
+    assert f"argument --plot: {why}" in result.stderr.splitlines()[-1]
+
+
+# ---- fastnn.plotting ----
+
+
+def test_without_matplotlib_it_says_what_to_install(monkeypatch):
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(argparse.ArgumentTypeError, match="pip install"):
+        plotting.picture_file("a.png")
+    monkeypatch.setitem(sys.modules, "matplotlib.pyplot", None)
+    with pytest.raises(ImportError, match="pip install"):
+        plotting.style()
+
+
+@pytest.fixture
+def plt(monkeypatch):
+    monkeypatch.setenv("MPLBACKEND", "Agg")
+    plt = pytest.importorskip("matplotlib.pyplot", reason="pictures need matplotlib (extra `plot`)")
+    plt.switch_backend("Agg")
+    yield plt
+    plt.close("all")
+
+
+def test_docstrings_hold(plt):
+    result = doctest.testmod(plotting)
+    assert result.attempted > 10 and result.failed == 0
+
+
+def test_style_ends_with_its_context(plt):
+    before = dict(plt.rcParams)
+    with plotting.style():
+        assert dict(plt.rcParams) != before
+    assert dict(plt.rcParams) == before
+
+
+def test_history_draws_what_it_was_given(plt):
+    history = fastnn.History(loss=[3.0, 2.0, 1.0])
+    ax = plotting.plot_history(history, plt.figure().add_subplot())
+    (line,) = ax.lines
+    assert line.get_xdata().tolist() == [1, 2, 3] and line.get_ydata().tolist() == [3, 2, 1] and ax.get_legend() is None
+    history.val_loss = [4.0, 3.0, 3.0]
+    ax = plotting.plot_history(history, plt.figure().add_subplot())
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["training", "held out"]
+    assert ax.lines[1].get_ydata().tolist() == [4, 3, 3]
+
+
+def test_decision_draws_the_line_where_it_is(plt):
+    net = fastnn.MLP([2, 1], output="sigmoid")
+    net.weights[0], net.biases[0] = [[10.0], [0.0]], [-2.5]  # says 0.5 where the first input is 0.25
+    ax = plotting.plot_decision(net, [[0, 0], [1, 0], [0, 1], [1, 1]], [0, 1, 0, 1])
+    (line,) = [c for c in ax.collections if hasattr(c, "levels") and len(c.levels) == 1]
+    np.testing.assert_allclose(line.get_paths()[0].vertices[:, 0], 0.25, atol=0.01)
+    blue, orange = ax.collections[-2:]
+    assert blue.get_offsets().tolist() == [[0, 0], [0, 1]] and orange.get_offsets().tolist() == [[1, 0], [1, 1]]
+
+
+@pytest.mark.parametrize(("sizes", "output"), [([3, 1], "sigmoid"), ([2, 2], "softmax"), ([2, 1], "identity")])
+def test_decision_refuses_other_networks(sizes, output):
+    with pytest.raises(ValueError, match="two inputs and one sigmoid output, got MLP"):
+        plotting.plot_decision(fastnn.MLP(sizes, output=output), [[0, 0]], [0])
+
+
+def test_weights_are_white_at_zero_and_coloured_by_sign(plt):
+    ax = plotting.plot_images([[[0.0, -2.0], [2.0, 1.0]], [[0.0, 0.0], [0.0, 0.0]]], signed=True)
+    first, zeros = (image.get_array() for image in ax.images)
+    blue, orange = (np.array([int(color[i : i + 2], 16) / 255 for i in (1, 3, 5)]) for color in (plotting.BLUE, plotting.ORANGE))
+    np.testing.assert_allclose(first, [[[1, 1, 1], blue], [orange, (1 + orange) / 2]])
+    np.testing.assert_array_equal(zeros, 1)
+
+
+def test_images_stand_in_rows_under_their_titles(plt):
+    ax = plotting.plot_images(np.ones((5, 4, 6)), titles=list("abcde"), columns=3)
+    left, top = (np.array([image.get_extent()[i] for image in ax.images]) for i in (0, 3))
+    assert (np.diff(left)[[0, 1, 3]] > 6).all() and left[3] == left[0] == 0
+    assert (top[:3] == 0).all() and (top[3:] > 4).all()
+    assert [text.get_text() for text in ax.texts] == list("abcde")
+    low, high = ax.get_ylim()  # downwards
+    assert high < top[0] and low > top[3] + 4

@@ -1,0 +1,149 @@
+"""Finite differences in float64: every gradient of random networks, to 1e-7 of the largest.
+
+A derivative along one parameter or input, or along a random direction through all of them, is taken by central differences of 4th order:
+the error of the formula is of the order of h^4, that of rounding 1e-16 / h.
+
+relu and leaky_relu have a kink where z = 0, elu has one in its slope; there a difference is no derivative. So each difference looks at the
+signs of the z of all units with a kink: where one changes between the ends of the stencil, the stencil shrinks tenfold, and if the kink
+is nearer than 1e-6 even so, that direction is left out (a network is never: the test counts what it compared).
+"""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+import fastnn
+from fastnn import reference as ref
+from fastnn.activations import ACTIVATIONS, HIDDEN
+
+PAIRS = [(output, "mse") for output in ACTIVATIONS]
+PAIRS += [("sigmoid", "bce"), ("identity", "bce_with_logits"), ("softmax", "cross_entropy")]
+KINKED = ("relu", "leaky_relu", "elu")
+COORDINATES, DIRECTIONS = 12, 3  # a network: so many numbers of each array alone, so many directions through all
+TOLERANCE = 1e-7
+
+each_network = settings(max_examples=120, suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+
+@st.composite
+def problems(draw):
+    """A network in float64, X, y, loss and weights."""
+    output, loss = draw(st.sampled_from(PAIRS))
+    depth = draw(st.integers(0, 4))
+    widths = [draw(st.integers(1, 40)) for _ in range(depth + 2)]
+    if output == "softmax":
+        widths[-1] = max(2, widths[-1])
+    hidden = [draw(st.sampled_from(list(HIDDEN))) for _ in range(depth)]
+    n = draw(st.sampled_from([1, 2, 7, 8, 9, 20]))
+    rng = np.random.default_rng(draw(st.integers(0, 2**32)))
+    net = fastnn.MLP(widths, hidden, output, bias=draw(st.booleans()), dtype="float64", rng=rng)
+    net.params += rng.normal(size=net.n_params) * 0.1  # biases too
+    if loss == "cross_entropy" and draw(st.booleans()):
+        y = rng.integers(0, widths[-1], n)
+    else:
+        y = rng.uniform(size=(n, widths[-1]))
+    weights = rng.uniform(0.1, 3, n) if draw(st.booleans()) else None
+    return net, rng.normal(size=(n, widths[0])), y, loss, weights, rng
+
+
+def signs_at_kinks(net, X):
+    """On which side of their kink the units of each kinked layer are."""
+    signs = []
+    for W, b, name in zip(net.weights, net.biases, net.activations, strict=True):
+        z = ref.linear(X, W, b)
+        if name in KINKED:
+            signs.append(z > 0)
+        X = ref.activation(z, name)
+    return [s.tobytes() for s in signs]
+
+
+def slope(f, signs, x, direction):
+    """df/dt of f(x + t direction) at t = 0; None beside a kink. f and signs read x, which is moved and put back."""
+    x0, here = x.copy(), signs()
+
+    def at(value, t):
+        x[...] = x0 + t * direction
+        result = value()
+        x[...] = x0
+        return result
+
+    h = 1e-3
+    while at(signs, -2 * h) != here or at(signs, 2 * h) != here:
+        h /= 10
+        if h < 1e-6:
+            return None
+    return (8 * (at(f, h) - at(f, -h)) - (at(f, 2 * h) - at(f, -2 * h))) / (12 * h)
+
+
+def directions(rng, shape):
+    """Unit vectors: single numbers, and some through all."""
+    size = math.prod(shape)
+    for i in rng.choice(size, min(size, COORDINATES), replace=False):
+        unit = np.zeros(size)
+        unit[i] = 1
+        yield unit.reshape(shape)
+    for _ in range(DIRECTIONS):
+        direction = rng.normal(size=shape)
+        yield direction / np.linalg.norm(direction)
+
+
+def assert_is_the_gradient(gradient, f, signs, x, rng):
+    """Errors are within TOLERANCE of the largest derivative, or of 1e-3 if all are smaller: units that are off, or saturated."""
+    compared = 0
+    scale = max(np.linalg.norm(gradient.ravel(), np.inf), 1e-3)
+    for direction in directions(rng, x.shape):
+        numeric = slope(f, signs, x, direction)
+        if numeric is not None:
+            compared += 1
+            assert abs(numeric - np.vdot(gradient, direction)) <= TOLERANCE * scale
+    assert compared > 0
+
+
+def arrays_of(net):
+    """Each W and b with its gradient: small ones are looked at as closely as large ones."""
+    yield from zip(net.weights, net.grad_weights, strict=True)
+    for b, db in zip(net.biases, net.grad_biases, strict=True):
+        if b is not None:
+            yield b, db
+
+
+@each_network
+@given(problems())
+def test_loss_and_grad_is_the_derivative_of_the_loss(isa, problem):
+    net, X, y, loss, weights, rng = problem
+    value = net.loss_and_grad(X, y, loss, weights)
+    assert value == pytest.approx(net.loss(X, y, loss, weights), rel=1e-12)
+    for x, gradient in arrays_of(net):
+        assert_is_the_gradient(gradient, lambda: net.loss(X, y, loss, weights), lambda: signs_at_kinks(net, X), x, rng)
+
+
+@each_network
+@given(problems())
+def test_backward_is_the_derivative_of_a_loss_of_ones_own(isa, problem):
+    net, X, _, _, _, rng = problem
+    weights = rng.normal(size=(len(X), net.layer_sizes[-1]))
+
+    def own_loss():
+        return float((weights * np.sin(net.forward(X))).sum())
+
+    Y = net.forward(X, keep=True)
+    dX = net.backward(weights * np.cos(Y))
+    for x, gradient in [(X, dX), *arrays_of(net)]:
+        assert_is_the_gradient(gradient, own_loss, lambda: signs_at_kinks(net, X), x, rng)
+
+
+@pytest.mark.parametrize(("output", "loss"), PAIRS)
+def test_every_activation_under_every_output_and_loss(isa, output, loss):
+    """What the random networks may miss: each pair of neighbours once, on more rows than a chunk has."""
+    rng = np.random.default_rng(len(output))
+    for hidden in HIDDEN:
+        for widths in ([3, 17, 2], [3, 1, 2], *([] if output == "softmax" else [[3, 5, 1]])):
+            net = fastnn.MLP(widths, hidden, output, dtype="float64", rng=rng)
+            net.params += rng.normal(size=net.n_params) * 0.1
+            X, y = rng.normal(size=(300, 3)), rng.uniform(size=(300, widths[-1]))
+            net.loss_and_grad(X, y, loss)
+            gradient = net.grads.copy()
+            assert_is_the_gradient(gradient, lambda: net.loss(X, y, loss), lambda: signs_at_kinks(net, X), net.params, rng)  # noqa: B023

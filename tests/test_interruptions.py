@@ -1,0 +1,443 @@
+"""What can happen to a training: stopped and gone on, Ctrl-C, divergence, other threads, fork, a long life."""
+
+import _thread
+import contextlib
+import copy
+import json
+import os
+import pickle
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import fastnn
+from fastnn import MLP, SGD, Adam, DivergenceError
+from fastnn.kernels import Loss, Trainer
+
+OPTIMIZERS = [SGD(0.1), SGD(0.05, 0.9, True, 0.01), Adam(0.01)]
+
+
+def data(n=70, n_in=6, n_out=1, dtype="float32", seed=1):
+    rng = np.random.default_rng(seed)
+    X = rng.normal(size=(n, n_in)).astype(dtype)
+    return X, ((np.sin(X[:, :1] * np.arange(1, n_out + 1)) + 1) / 2).astype(dtype)
+
+
+@pytest.fixture(autouse=True)
+def sigint_interrupts():
+    """Also where the tests run in the background of a shell, which lets programs ignore it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+def interrupted(fit, seconds, *arguments, send=_thread.interrupt_main, **options):
+    """A call stopped by Ctrl-C after so many seconds; the signal comes from another thread, as a terminal's would."""
+    timer = threading.Timer(seconds, send)
+    timer.start()
+    with pytest.raises(KeyboardInterrupt):
+        fit(*arguments, **options)
+    timer.join()
+
+
+def python(code, *arguments):
+    """A fresh interpreter that runs code with this fastnn."""
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(Path(fastnn.__file__).parents[1]), *sys.path])}
+    return subprocess.Popen([sys.executable, "-c", code, *map(str, arguments)], env=environment, stdout=subprocess.PIPE, text=True)
+
+
+def answer(process):
+    """The last line that it prints."""
+    try:
+        out, _ = process.communicate(timeout=100)
+    finally:
+        process.kill()
+    assert process.returncode == 0, f"the other process ended with {process.returncode}"
+    return json.loads(out.splitlines()[-1])
+
+
+# ---- stopped and gone on = never stopped ----
+
+HANDED_ON = {
+    "as it is": lambda net, path: net,
+    "save and load": lambda net, path: (net.save(path), fastnn.load(path))[1],
+    "pickle": lambda net, path: pickle.loads(pickle.dumps(net)),
+    "copy": lambda net, path: net.copy(),
+    "deepcopy": lambda net, path: copy.deepcopy(net),
+}
+
+
+@pytest.fixture(params=HANDED_ON)
+def hand_on(request, tmp_path):
+    return lambda net: HANDED_ON[request.param](net, tmp_path / "net.safetensors")
+
+
+def everything(net):
+    """All that may influence what comes, as comparable values."""
+    state = net.state
+    return net.params.tobytes(), state.moments.tobytes(), state.step, state.epoch, state.row, str(net.rng.bit_generator.state)
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS, ids=repr)
+def test_five_epochs_and_five_more_are_ten(optimizer, hand_on, dtype):
+    X, y = data()
+    whole, halves = MLP([6, 9, 1], dtype=dtype, rng=0), MLP([6, 9, 1], dtype=dtype, rng=0)
+    history = whole.fit(X, y, optimizer=optimizer, epochs=10)
+    first = halves.fit(X, y, optimizer=optimizer, epochs=5)
+    halves = hand_on(halves)
+    second = halves.fit(X, y, epochs=5, resume=True)
+    assert first.loss + second.loss == history.loss and second.n_steps == 15
+    assert everything(halves) == everything(whole)
+
+
+def test_training_goes_on_within_the_epoch_that_ctrl_c_stopped(hand_on):
+    X, y = data(150_000)
+    options = dict(batch_size=5, optimizer=Adam(0.001))
+    net, whole = MLP([6, 9, 1], rng=0), MLP([6, 9, 1], rng=0)
+    interrupted(net.fit, 0.1, X, y, epochs=3000, **options)
+    history, state = net.history, net.state
+    assert history.n_steps == state.step == 30_000 * state.epoch + state.row // 5 and history.n_epochs == state.epoch == len(history.loss)
+    net = hand_on(net)
+    rest = net.fit(X, y, epochs=state.epoch + 1 - net.state.epoch, batch_size=5, resume=True)
+    assert history.loss + rest.loss == whole.fit(X, y, epochs=len(history.loss) + 1, **options).loss
+    assert everything(net) == everything(whole)
+
+
+def test_partial_fit_is_one_pass_in_order_that_goes_on():
+    X, y = data(90)
+    net, twin = MLP([6, 9, 1], rng=0), MLP([6, 9, 1], rng=0)
+    for i, rows in enumerate([slice(0, 40), slice(40, 41), slice(41, 90)]):
+        ours = net.partial_fit(X[rows], y[rows], optimizer=None if i else SGD(0.1, 0.9), batch_size=16)
+        theirs = twin.fit(X[rows], y[rows], optimizer=None if i else SGD(0.1, 0.9), batch_size=16, epochs=1, shuffle=False, resume=i > 0)
+        assert (ours.loss, ours.n_epochs, ours.n_steps) == (theirs.loss, 1, theirs.n_steps) and net.history is ours
+    assert everything(net) == everything(twin) and (net.state.step, net.state.epoch) == (8, 3)
+
+
+def test_other_numbers_of_the_same_optimizer_may_go_on():
+    X, y = data()
+    net, same = MLP([6, 9, 1], rng=0), MLP([6, 9, 1], rng=0)
+    for n in (net, same):
+        n.fit(X, y, optimizer=Adam(0.01), epochs=2)
+    net.fit(X, y, optimizer=Adam(0.001), epochs=1, resume=True)
+    same.fit(X, y, optimizer=Adam(0.01), epochs=1, resume=True)
+    assert net.state.optimizer == Adam(0.001) and net.state.step == same.state.step == 9
+    assert net.params.tobytes() != same.params.tobytes()
+
+
+@pytest.mark.parametrize("other", [SGD(0.1), SGD(0.1, 0.9), "sgd"], ids=repr)
+def test_another_optimizers_moments_are_refused(other):
+    X, y = data()
+    net = MLP([6, 9, 1], rng=0)
+    with pytest.raises(ValueError, match="has not been trained: there is no state to go on from; use resume=False"):
+        net.fit(X, y, resume=True)
+    net.fit(X, y, optimizer=Adam(0.01), epochs=2)
+    before = everything(net)
+    with pytest.raises(ValueError, match=r"goes on with the moments of Adam\(lr=0.01.*cannot use; use resume=False"):
+        net.fit(X, y, optimizer=other, resume=True)
+    with pytest.raises(ValueError, match=r"moments of Adam\(lr=0.01.*cannot use; set net.state = None"):
+        net.partial_fit(X, y, optimizer=other)
+    assert everything(net) == before and net.state.optimizer == Adam(0.01)
+
+
+@pytest.mark.parametrize("call", ["fit", "partial_fit"])
+def test_a_refused_call_leaves_the_state_of_a_stopped_epoch(call):
+    X, y = data(100_000)
+    net = MLP([6, 9, 1], rng=0)
+    interrupted(net.fit, 0.05, X, y, epochs=3000, batch_size=5)
+    before, optimizer, order = everything(net), net.state.optimizer, net.state.order.tobytes()
+    with pytest.raises(ValueError, match="X"):
+        net.fit(X[:10], y[:10], optimizer=Adam(0.5), resume=True) if call == "fit" else net.partial_fit(X[:, :5], y)
+    assert everything(net) == before and net.state.optimizer == optimizer and net.state.order.tobytes() == order
+
+
+# ---- Ctrl-C ----
+
+LONG = [256, 1024, 1024, 1], 4096  # a step of some 0.2 s and more
+SHORT = [6, 9, 1], 70
+
+
+@pytest.mark.parametrize("send", [_thread.interrupt_main, lambda: signal.raise_signal(signal.SIGINT)], ids=["interrupt", "signal"])
+@pytest.mark.parametrize(("case", "seconds"), [(SHORT, 0.12), (LONG, 0.1), (LONG, 0.7)], ids=["short steps", "in a step", "long steps"])
+@pytest.mark.parametrize("n_threads", [1, 2])
+def test_ctrl_c_leaves_the_last_whole_step(case, seconds, n_threads, send):
+    sizes, n = case
+    X, y = data(n, sizes[0])
+    net, twin = MLP(sizes, rng=0), MLP(sizes, rng=0)
+    interrupted(net.fit, seconds, X, y, epochs=10**6, batch_size=None, n_threads=n_threads, send=send)
+    steps = net.history.n_steps  # of one epoch each
+    assert (net.state.step, net.state.epoch, net.state.row, net.history.n_epochs) == (steps, steps, 0, steps)
+    assert twin.fit(X, y, epochs=steps, batch_size=None).loss == net.history.loss
+    assert everything(net)[:-1] == everything(twin)[:-1]  # the order of a dropped step has been drawn
+    net.fit(X[:70], y[:70], epochs=2)
+    assert np.isfinite(net.params).all()
+
+
+def test_ctrl_c_at_any_moment_leaves_parameters_state_and_history_of_one_step():
+    """Signals at random microseconds of short epochs with a callback, where most of the time passes in Python code."""
+    if not hasattr(signal, "setitimer"):
+        pytest.skip("this system has no timer signals")
+    X, y = data(20, 3)
+    trace, histories = [MLP([3, 4, 1], rng=0).params.tobytes()], MLP([3, 4, 1], rng=0)
+    whole = histories.fit(X, y, epochs=3000, batch_size=None, callbacks=lambda net, h: trace.append(net.params.tobytes()))
+    before, random = signal.signal(signal.SIGALRM, signal.default_int_handler), np.random.default_rng(0)
+    try:
+        for _ in range(500):
+            net = MLP([3, 4, 1], rng=0)
+            with contextlib.suppress(KeyboardInterrupt):
+                try:
+                    signal.setitimer(signal.ITIMER_REAL, random.uniform(1e-4, 3e-3))
+                    net.fit(X, y, epochs=3000, batch_size=None, callbacks=lambda net, h: None)
+                finally:
+                    signal.setitimer(signal.ITIMER_REAL, 0)
+            steps = net.state.step if net.state else 0
+            assert net.params.tobytes() == trace[steps]
+            if net.state:
+                assert (net.state.epoch, net.history.n_steps, net.history.n_epochs) == (steps, steps, steps)
+                assert net.history.loss == whole.loss[:steps]
+            assert net.fit(X, y, epochs=1).n_steps == 1
+    finally:
+        signal.signal(signal.SIGALRM, before)
+
+
+def test_ctrl_c_in_the_last_step_of_an_epoch():
+    """Where the step is still updated: steps of some milliseconds, every one the last of its epoch, and each epoch a slice."""
+    X, y = data(256, 900)
+    for i in range(10):
+        net = MLP([900, 900, 1], rng=0)
+        interrupted(net.fit, 0.06 + 0.0037 * i, X, y, epochs=3000, batch_size=256, callbacks=lambda net, history: None)
+        assert net.history.n_steps == net.state.step == net.state.epoch == len(net.history.loss)
+
+
+CTRL_C = """
+import json, signal, sys, numpy as np, fastnn
+signal.signal(signal.SIGINT, signal.default_int_handler)
+sizes, n = json.loads(sys.argv[1])
+X = np.random.default_rng(1).normal(size=(n, sizes[0])).astype("float32")
+net, twin = (fastnn.MLP(sizes, rng=0) for _ in range(2))
+try:
+    print("ready", flush=True)
+    net.fit(X, X[:, 0], epochs=10**6, batch_size=None, shuffle=False, n_threads=2)
+except KeyboardInterrupt:
+    steps = net.history.n_steps if net.history else 0
+    twin.fit(X, X[:, 0], epochs=steps, batch_size=None, shuffle=False)
+    same = net.params.tobytes() == twin.params.tobytes()
+    net.fit(X, X[:, 0], epochs=1, batch_size=None, shuffle=False, resume=True)
+    twin.fit(X, X[:, 0], epochs=1, batch_size=None, shuffle=False, resume=True)
+    print(json.dumps([same, net.params.tobytes() == twin.params.tobytes(), bool(np.isfinite(net.params).all())]))
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGINT for a single process")
+@pytest.mark.parametrize("case", [SHORT, LONG], ids=["short steps", "long steps"])
+def test_ctrl_c_from_outside(case):
+    process = python(CTRL_C, json.dumps(case))
+    assert process.stdout.readline() == "ready\n"
+    time.sleep(0.3)
+    process.send_signal(signal.SIGINT)
+    assert answer(process) == [True, True, True]
+
+
+@pytest.mark.parametrize("call", ["loss", "loss_and_grad", "backward"])
+def test_ctrl_c_stops_a_long_loss_or_gradient(call):
+    net = MLP([100, 512, 512, 1], rng=0)
+    X, y = np.zeros((200_000, 100), "float32"), np.zeros((200_000, 1), "float32")
+    net._kept = X
+    interrupted(getattr(net, call), 0.1, *[y] if call == "backward" else [X, y])
+    assert net.loss(X[:5], y[:5]) >= 0 and net.fit(X[:5], y[:5], epochs=1).n_steps == 1
+
+
+# ---- divergence ----
+
+
+@pytest.mark.parametrize("optimizer", [SGD(3.0), SGD(2.0, 0.5)], ids=repr)
+@pytest.mark.parametrize("callbacks", [(), [lambda net, history: None]], ids=["", "callback"])
+def test_divergence_goes_back_to_the_start_of_its_epoch(optimizer, callbacks, dtype):
+    X, y = data(dtype=dtype)
+    net, twin = MLP([6, 1], dtype=dtype, rng=0), MLP([6, 1], dtype=dtype, rng=0)
+    with pytest.raises(DivergenceError) as caught:
+        net.fit(X, y, optimizer=optimizer, epochs=10**5, batch_size=8, callbacks=callbacks)
+    error = caught.value
+    assert error.epoch > 1 and 9 * (error.epoch - 1) < error.step <= 9 * error.epoch
+    assert f"in epoch {error.epoch}, step {error.step}:" in str(error) and "start of that epoch" in str(error)
+    assert f"lower the learning rate (lr={optimizer.lr:g})" in str(error)
+    history = twin.fit(X, y, optimizer=optimizer, epochs=error.epoch - 1, batch_size=8)
+    assert everything(net)[:-1] == everything(twin)[:-1] and np.isfinite(net.params).all()  # one more order has been drawn
+    assert (net.history.loss, net.history.n_epochs, net.history.n_steps) == (history.loss, history.n_epochs, history.n_steps)
+    net.params[:] = 0.1
+    assert net.fit(X, y, epochs=2).n_epochs == 2
+
+
+@pytest.mark.parametrize(("where", "step"), [((13, 2), 2), ((69, 0), 9)])
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_divergence_names_what_is_not_finite_in_X(where, step, value):
+    X, y = data()
+    X[where] = value
+    net = MLP([6, 1], rng=0)
+    before = net.params.tobytes()
+    with pytest.raises(DivergenceError, match=f"X itself is not finite .first in row {where[0]}, column {where[1]}") as caught:
+        net.fit(X, y, batch_size=8, shuffle=False)
+    assert (caught.value.epoch, caught.value.step) == (1, step) and net.params.tobytes() == before
+
+
+def test_parameters_that_overflow_in_the_very_last_step_diverge_too():
+    X, y = data()
+    net = MLP([6, 1], rng=0)
+    before = net.params.tobytes()
+    with pytest.raises(DivergenceError):
+        net.fit(X, y * 100, optimizer=SGD(3e38), epochs=1, batch_size=None)
+    assert net.params.tobytes() == before and (net.history.loss, net.history.n_steps, net.state.step) == ([], 0, 0)
+
+
+def test_a_stopped_epoch_that_goes_on_with_bad_parameters_gets_them_back():
+    X, y = data(100_000)
+    net = MLP([6, 9, 1], rng=0)
+    interrupted(net.fit, 0.05, X, y, epochs=3000, batch_size=5)
+    net.params[0] = np.nan
+    before = everything(net)
+    with pytest.raises(DivergenceError):
+        net.fit(X, y, batch_size=5, resume=True)
+    assert everything(net) == before
+
+
+def test_divergence_error_can_be_pickled():
+    error = pickle.loads(pickle.dumps(DivergenceError("a message", 3, 17)))
+    assert (type(error), str(error), error.epoch, error.step) == (DivergenceError, "a message", 3, 17)
+    assert isinstance(error, ArithmeticError)
+
+
+# ---- other threads, other processes, a long life ----
+
+
+def test_a_network_in_training_is_closed_to_other_threads(tmp_path):
+    X, y = data()
+    net, twin = MLP([6, 9, 1], rng=0), MLP([6, 9, 1], rng=0)
+    net.forward(X, keep=True)
+    inside, outside = threading.Event(), threading.Event()
+
+    def wait(net, history):
+        inside.set()
+        assert outside.wait(60)
+
+    thread = threading.Thread(target=net.fit, args=(X, y), kwargs=dict(epochs=4, callbacks=wait))
+    thread.start()
+    assert inside.wait(60)
+    try:
+        for call in [lambda: net.forward(X), lambda: net.forward(X.tolist()), lambda: net(X), lambda: net.loss(X, y),
+                     lambda: net.loss_and_grad(X, y), lambda: net.backward(y), lambda: net.fit(X, y),
+                     lambda: net.fit(X, y, optimizer=Adam(5), resume=True),
+                     lambda: net.partial_fit(X, y, optimizer=Adam(5)), lambda: net.save(tmp_path / "net"), net.copy,
+                     lambda: pickle.dumps(net), lambda: copy.deepcopy(net)]:  # fmt: skip
+            with pytest.raises(RuntimeError, match=r"trained in another thread: use net\.copy\(\)"):
+                call()
+    finally:
+        outside.set()
+        thread.join()
+    assert list(tmp_path.iterdir()) == []
+    twin.fit(X, y, epochs=4)
+    assert everything(net) == everything(twin) and net.state.optimizer == Adam() and net.forward(X).shape == (70, 1)
+
+
+def test_two_networks_train_at_the_same_time():
+    X, y = data(3000)
+    alone, together = ([MLP([6, 33, 1], rng=seed) for seed in (1, 2, 3)] for _ in range(2))
+    threads = [threading.Thread(target=net.fit, args=(X, y), kwargs=dict(epochs=20, n_threads=2)) for net in together]
+    for thread in threads:
+        thread.start()
+    for net in alone:
+        net.fit(X, y, epochs=20)
+    for thread in threads:
+        thread.join()
+    assert [everything(net) for net in together] == [everything(net) for net in alone]
+
+
+def in_two_threads(net, X, y):
+    """300 steps that really run in two threads; parameters as bytes."""
+    trainer = Trainer(net, X, y, loss=Loss.SQUARED_ERROR, batch_size=64, optimizer=Adam(0.01).kernel_settings())
+    moments = np.zeros((2, net.n_params), net.dtype)
+    trainer.load(moments)
+    trainer.run(2, 1e9, np.empty(300))
+    trainer.store(moments)
+    return net.params.tobytes()
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*:DeprecationWarning")
+def test_a_forked_child_trains_in_two_threads_after_its_parent_did():
+    X, y = data(64, 20)
+    nets = [MLP([20, 33, 1], rng=0) for _ in range(2)]
+    expected = in_two_threads(nets[0], X, y)
+    child = os.fork()
+    if child == 0:
+        try:
+            os._exit(0 if in_two_threads(nets[1], X, y) == expected else 3)
+        finally:
+            os._exit(4)
+    for _ in range(600):
+        done, status = os.waitpid(child, os.WNOHANG)
+        if done:
+            break
+        time.sleep(0.1)
+    else:
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+        pytest.fail("the child hangs")
+    assert os.waitstatus_to_exitcode(status) == 0
+
+
+LABELS = """
+import numpy as np, fastnn
+y = np.zeros(500, np.int64)
+def change(net, history):
+    y[:] = 10**12
+net = fastnn.MLP([3, 4, 5], output="softmax", rng=0)
+try:
+    net.fit(np.ones((500, 3)), y, epochs=5, callbacks=change)
+except ValueError:
+    pass
+print(1)
+"""
+
+
+def test_class_numbers_changed_during_a_training_harm_nobody():
+    assert answer(python(LABELS)) == 1
+
+
+LONG_LIFE = """
+import gc, json, sys, numpy as np, fastnn
+def resident():
+    with open("/proc/self/statm") as file:
+        return int(file.read().split()[1]) * 4096
+rng = np.random.default_rng(0)
+X, y = rng.normal(size=(100, 8)).astype("float32"), rng.uniform(size=100)
+net = fastnn.MLP([8, 16, 1], "tanh", "sigmoid", rng=0)
+def live(steps, forwards):
+    net.fit(X, y, epochs=steps // 20, batch_size=10)
+    for _ in range(steps // 20):
+        net.fit(X, y, epochs=1, batch_size=10, sample_weight=y, n_threads=2)
+    for i in range(forwards):
+        net.forward(X[: i % 30] if i % 2 else X[: 1 + i % 30].tolist())
+        if i % 10 == 0:
+            net.loss_and_grad(X, y)
+            try:
+                net.forward(X[:, :3])
+            except ValueError:
+                pass
+    net.history = None
+    gc.collect()
+live(2000, 400)
+before = resident(), sys.getallocatedblocks()
+live(100_000, 20_000)
+print(json.dumps([resident() - before[0], sys.getallocatedblocks() - before[1]]))
+"""
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/statm"), reason="needs /proc to know the memory of a process")
+def test_a_long_life_takes_no_more_memory():
+    bytes_more, blocks_more = answer(python(LONG_LIFE))
+    assert (bytes_more < 2_000_000, blocks_more < 100) == (True, True), (bytes_more, blocks_more)

@@ -1,0 +1,375 @@
+"""The variants: AVX2, AVX-512 and NEON give the same bits; FASTNN_ISA forces one; a broken one is an error.
+
+The baseline of x86-64 has no FMA: it multiplies, then adds, and has bits of its own.
+"""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import fastnn
+from fastnn import functional as F
+from fastnn import kernels
+from fastnn.activations import ACTIVATIONS, HIDDEN
+
+WITH_FMA = [isa for isa in kernels.SUPPORTED if isa != "baseline"]
+FORCED = os.environ.get("FASTNN_ISA")
+
+same_bits = pytest.mark.skipif(len(WITH_FMA) < 2 or bool(FORCED), reason="needs two instruction sets with FMA to compare")
+SHAPES = [(1, 1, 1), (3, 17, 1), (7, 5, 33), (8, 1, 9), (9, 33, 2), (16, 16, 16), (40, 100, 17), (257, 31, 1), (300, 7, 100), (20, 300, 31)]
+
+
+def on_every_variant(compute):
+    """The bytes of what compute() returns on each instruction set with FMA."""
+    before, results = kernels.CHOSEN, {}
+    try:
+        for isa in WITH_FMA:
+            kernels.use(isa)
+            results[isa] = b"".join(np.ascontiguousarray(a).tobytes() for a in compute())
+    finally:
+        kernels.use(before)
+    return results
+
+
+def assert_same_on_every_variant(compute):
+    results = on_every_variant(compute)
+    assert len(results[WITH_FMA[0]]) > 0
+    different = [isa for isa in WITH_FMA if results[isa] != results[WITH_FMA[0]]]
+    assert different == []
+
+
+# ---- the same bits ---------------------------------------------------------------------------------------------------
+
+
+@same_bits
+def test_linear_has_the_same_bits(dtype, activation):
+    rng = np.random.default_rng(1)
+    for n, n_in, n_out in SHAPES:
+        X, W, b, dY = (rng.normal(size=size).astype(dtype) for size in ((n, n_in), (n_in, n_out), n_out, (n, n_out)))
+        for bias in (b, None):
+            assert_same_on_every_variant(lambda args=(X, W, bias): [F.linear(*args, activation)])
+            assert_same_on_every_variant(
+                lambda args=(dY, X, W, bias, dY): [a for a in F.linear_backward(*args, activation) if a is not None]
+            )
+
+
+@same_bits
+def test_activations_have_the_same_bits(dtype, activation):
+    rng = np.random.default_rng(2)
+    bits = np.arange(200_000, dtype=np.uint64) * np.uint64(2**64 // 200_000)
+    numbers = (bits >> np.uint64(32)).astype(np.uint32).view(np.float32) if dtype == np.float32 else bits.view(np.float64)
+    numbers = numbers[np.isfinite(numbers)][:190_000].reshape(-1, 19)
+    for Z in (numbers, rng.normal(size=(300, 37)).astype(dtype) * 4):
+        dA = rng.normal(size=Z.shape).astype(dtype)
+        with np.errstate(all="ignore"):
+            assert_same_on_every_variant(lambda Z=Z: [F.activation(Z, activation)])
+            # a NaN (of inf * 0) has no bits worth comparing
+            assert_same_on_every_variant(lambda Z=Z, dA=dA: [np.nan_to_num(F.activation_backward(dA, Z, activation), nan=7)])
+
+
+@same_bits
+@pytest.mark.parametrize("name", [kind.name for kind in kernels.VectorFunction])
+def test_vector_functions_have_the_same_bits(dtype, name):
+    bits = np.arange(1_000_000, dtype=np.uint64) * np.uint64(2**64 // 1_000_000)
+    x = (bits >> np.uint64(32)).astype(np.uint32).view(np.float32) if dtype == np.float32 else bits.view(np.float64)
+    x = np.concatenate([x, np.linspace(-20, 20, 200_000).astype(dtype)])
+    out = np.empty_like(x)
+
+    def compute():
+        kernels.vector_function(kernels.VectorFunction[name], x, out)
+        return [np.isnan(out), np.nan_to_num(out, nan=0, posinf=np.inf, neginf=-np.inf)]
+
+    assert_same_on_every_variant(compute)
+
+
+@same_bits
+@pytest.mark.parametrize("weighted", [False, True])
+def test_losses_have_the_same_bits(dtype, weighted):
+    rng = np.random.default_rng(3)
+    for n in (1, 9, 64, 300):
+        for k in (1, 2, 17, 40):
+            Z, P, y = rng.normal(size=(n, k)) * 3, rng.uniform(size=(n, k)), rng.uniform(size=(n, k))
+            classes, w = rng.integers(0, k, n), rng.uniform(size=n) if weighted else None
+            cases = [
+                (F.binary_cross_entropy, P, y),
+                (F.binary_cross_entropy_with_logits, Z, y),
+                (F.cross_entropy, Z, classes),
+                (F.mean_squared_error, Z, y),
+                *([(F.cross_entropy, Z, y)] if k > 1 else []),
+            ]
+            for loss, outputs, targets in cases:
+                grad, outputs = np.empty((n, k), dtype), outputs.astype(dtype)
+                assert_same_on_every_variant(lambda f=loss, a=(outputs, targets, w), grad=grad: [np.float64(f(*a, grad=grad)), grad])
+
+
+UPDATES = {
+    "SGD": (F.sgd_step_, ["velocity"], dict(lr=0.1, weight_decay=0.01)),
+    "momentum": (F.sgd_step_, ["velocity"], dict(lr=0.1, momentum=0.9, weight_decay=0.01)),
+    "Nesterov": (F.sgd_step_, ["velocity"], dict(lr=0.1, momentum=0.9, nesterov=True)),
+    "Adam": (F.adam_step_, ["m", "v"], dict(lr=0.1, weight_decay=0.01, step=3)),
+}
+
+
+@same_bits
+@pytest.mark.parametrize("name", UPDATES)
+def test_updates_have_the_same_bits(dtype, name):
+    update, moments, settings = UPDATES[name]
+    rng = np.random.default_rng(4)
+    for n in (1, 9, 100, 257):
+        start, grads = rng.normal(size=n).astype(dtype), rng.normal(size=(5, n)).astype(dtype)
+
+        def train(start=start, grads=grads):
+            params, state = start.copy(), {moment: np.zeros_like(start) for moment in moments}
+            for g in grads:
+                update(params, g, **settings, **state)
+            return [params, *state.values()]
+
+        assert_same_on_every_variant(train)
+
+
+PAIRS = [(output, "mse") for output in ACTIVATIONS]
+PAIRS += [("sigmoid", "bce"), ("identity", "bce_with_logits"), ("softmax", "cross_entropy")]
+
+
+def random_problem(seed, dtype):
+    """An architecture, its data and a way to train it, all drawn from the seed."""
+    rng = np.random.default_rng(seed)
+    output, loss = PAIRS[seed % len(PAIRS)]
+    widths = rng.choice([1, 2, 5, 8, 16, 17, 31, 33, 64, 100], rng.integers(2, 7)).tolist()
+    if output == "softmax":
+        widths[-1] = max(2, widths[-1])
+    hidden = rng.choice(list(HIDDEN), len(widths) - 2).tolist()
+    n = int(rng.choice([1, 7, 8, 20, 100, 300]))
+    X = rng.normal(size=(n, widths[0])).astype(dtype)
+    y = rng.integers(0, widths[-1], n) if loss == "cross_entropy" else rng.uniform(size=(n, widths[-1]))
+    w = rng.uniform(0.5, 2, n) if seed % 2 else None
+    optimizer = [fastnn.SGD(0.01), fastnn.SGD(0.01, momentum=0.9, nesterov=True), fastnn.Adam(0.001), fastnn.Adam(0.001, weight_decay=0.01)]
+    settings = dict(loss=loss, optimizer=optimizer[seed % 4], batch_size=int(rng.choice([1, 5, 8, 32, 300])), epochs=2, sample_weight=w)
+
+    bias = bool(rng.integers(2))
+    return lambda: fastnn.MLP(widths, hidden, output, bias=bias, dtype=dtype, rng=seed), X, y, settings
+
+
+@same_bits
+@pytest.mark.parametrize("seed", range(26))
+def test_networks_have_the_same_bits(dtype, seed):
+    make, X, y, settings = random_problem(seed, dtype)
+
+    def compute():
+        net = make()
+        few, many = net.forward(X[:7]), net.forward(X)
+        loss = net.loss_and_grad(X, y, settings["loss"], settings["sample_weight"])
+        grads = net.grads.copy()
+        net.forward(X, keep=True)
+        dX = net.backward(np.ones_like(many))
+        history = net.fit(X, y, **settings)
+        return [few, many, np.float64(loss), grads, dX, net.grads, net.params, net.state.moments, np.array(history.loss)]
+
+    assert_same_on_every_variant(compute)
+
+
+def test_baseline_gives_the_same_numbers_up_to_rounding(isa, dtype, tolerance):
+    for seed in (0, 10, 11, 12):
+        make, X, y, settings = random_problem(seed, dtype)
+        chosen = kernels.CHOSEN
+        nets = [make()]
+        kernels.use(kernels.SUPPORTED[0])
+        nets.append(make())
+        kernels.use(chosen)
+        losses = [net.loss_and_grad(X, y, settings["loss"]) for net in nets]
+        assert losses[0] == pytest.approx(losses[1], rel=tolerance)
+        scale = np.abs(nets[1].grads).max()
+        assert np.abs(nets[0].grads - nets[1].grads).max() <= 10 * tolerance * scale
+
+
+def test_a_network_keeps_the_variant_it_was_made_on():
+    if len(kernels.SUPPORTED) < 2 or FORCED:
+        pytest.skip("needs two instruction sets")
+    X = np.random.default_rng(0).normal(size=(50, 30)).astype(np.float32)
+    before = kernels.CHOSEN
+    outputs = {}
+    try:
+        for isa in kernels.SUPPORTED:
+            kernels.use(isa)
+            net = fastnn.MLP([30, 50, 10], rng=0)
+            outputs[isa] = net.forward(X).tobytes()
+            for other in kernels.SUPPORTED:
+                kernels.use(other)
+                assert net.forward(X).tobytes() == outputs[isa]
+    finally:
+        kernels.use(before)
+
+
+# ---- the choice ------------------------------------------------------------------------------------------------------
+
+
+def python(code, **environment):
+    """A fresh interpreter: (return code, output, errors)."""
+    root = str(Path(fastnn.__file__).parents[1])
+    variables = {k: v for k, v in os.environ.items() if k != "FASTNN_ISA"} | environment
+    variables["PYTHONPATH"] = os.pathsep.join([root, *filter(None, [os.environ.get("PYTHONPATH")])])
+    result = subprocess.run([sys.executable, "-c", code], env=variables, capture_output=True, text=True, timeout=120)
+    return result.returncode, result.stdout, result.stderr
+
+
+@pytest.mark.parametrize("isa", kernels.SUPPORTED)
+def test_FASTNN_ISA_forces_a_variant_and_loads_no_other(isa):
+    code = """if True:
+        import sys, fastnn
+        loaded = [name for name in sys.modules if name.startswith("fastnn._")]
+        print(fastnn.kernels.CHOSEN, *sorted(loaded))"""
+    status, output, errors = python(code, FASTNN_ISA=isa)
+    assert (status, errors) == (0, "")
+    assert output.split() == [isa, f"fastnn._{isa}_float32", f"fastnn._{isa}_float64"]
+
+
+def test_without_FASTNN_ISA_the_best_is_chosen():
+    for environment in ({}, {"FASTNN_ISA": ""}):
+        status, output, _ = python("import fastnn; print(fastnn.kernels.CHOSEN)", **environment)
+        assert status == 0
+        assert output.strip() == kernels.SUPPORTED[-1]
+
+
+@pytest.mark.parametrize("wrong", ["avx1024", "AVX2", "sse2", "avx2 "])
+def test_unknown_FASTNN_ISA_is_an_error_that_lists_the_possible_ones(wrong):
+    status, _, errors = python("import fastnn", FASTNN_ISA=wrong)
+    assert status == 1
+    last = errors.strip().splitlines()[-1]
+    assert last.startswith(f"ImportError: instruction set {wrong!r} is not possible here")
+    assert all(isa in last for isa in kernels.SUPPORTED)
+    assert "FASTNN_ISA" in last
+
+
+def test_use_refuses_what_is_not_there_and_keeps_what_was_chosen():
+    before = kernels.CHOSEN
+    for wrong in ("avx1024", None, 2, "not-built"):
+        with pytest.raises(ImportError, match=f"instruction set .* is not possible here.*{kernels.SUPPORTED[0]}"):
+            kernels.use(wrong)
+    assert kernels.CHOSEN == before
+
+
+BREAK = """if True:
+    import sys
+    class Broken:
+        def find_spec(self, name, path=None, target=None):
+            if name == "fastnn._{isa}_{dtype}":
+                raise ImportError(name + ": undefined symbol, as from a build gone wrong")
+    sys.meta_path.insert(0, Broken())
+    import fastnn
+    print(fastnn.kernels.CHOSEN)"""
+
+
+@pytest.mark.parametrize("broken", ["float32", "float64"])
+@pytest.mark.parametrize("isa", kernels.SUPPORTED)
+def test_broken_variant_is_an_error_when_it_is_forced(isa, broken):
+    status, output, errors = python(BREAK.format(isa=isa, dtype=broken), FASTNN_ISA=isa)
+    assert (status, output) == (1, "")
+    assert f"fastnn._{isa}_{broken}: undefined symbol" in errors.splitlines()[-1]
+
+
+def test_broken_variant_is_an_error_when_it_would_be_chosen_and_never_a_step_down():
+    status, output, errors = python(BREAK.format(isa=kernels.SUPPORTED[-1], dtype="float32"))
+    assert (status, output) == (1, "")
+    assert "undefined symbol" in errors.splitlines()[-1]
+
+
+def test_missing_variant_is_an_error_that_names_it():
+    best = kernels.SUPPORTED[-1]
+    code = BREAK.format(isa=best, dtype="float32").replace("raise ImportError(", "raise ModuleNotFoundError(")
+    status, output, errors = python(code)
+    assert (status, output) == (1, "")
+    assert f"_{best}_float32" in errors.splitlines()[-1]
+
+
+def test_broken_variant_does_not_matter_to_another():
+    if len(kernels.SUPPORTED) < 2:
+        pytest.skip("needs two instruction sets")
+    isa, other = kernels.SUPPORTED[:2]
+    status, output, _ = python(BREAK.format(isa=other, dtype="float32"), FASTNN_ISA=isa)
+    assert (status, output.strip()) == (0, isa)
+
+
+# ---- memory ----------------------------------------------------------------------------------------------------------
+
+FENCED = """if True:
+    import ctypes, mmap
+    import numpy as np
+    from fastnn import functional as F, kernels
+
+    PAGE = mmap.PAGESIZE
+    libc = ctypes.CDLL(None, use_errno=True)
+
+    class Fence:
+        # one page of memory between two that nobody may touch
+        def __init__(self):
+            self.pages = mmap.mmap(-1, 3 * PAGE)
+            begin = ctypes.addressof(ctypes.c_char.from_buffer(self.pages))
+            for page in (begin, begin + 2 * PAGE):
+                assert libc.mprotect(ctypes.c_void_p(page), PAGE, 0) == 0
+
+        def hold(self, a, at_end):
+            offset = 2 * PAGE - a.nbytes if at_end else PAGE
+            view = np.frombuffer(self.pages, a.dtype, a.size, offset).reshape(a.shape)
+            view[...] = a
+            return view
+
+    fences = [Fence() for _ in range(6)]
+    for dtype in ("f4", "f8"):
+        for at_end in (True, False):
+            def held(*arrays):
+                return [fence.hold(a.astype(dtype), at_end) for fence, a in zip(fences, arrays)]
+            for m in (*range(1, 20), 31, 32, 33):
+                for n in (1, 7, 8, 9):
+                    for k, j in ((m, 5), (5, m), (m, 1), (1, m)):
+                        X, W, b, dY, out = held(np.ones((n, k)), np.ones((k, j)), np.ones(j), np.ones((n, j)), np.ones((n, j)))
+                        F.linear(X, W, b, "tanh", out=out)
+                        F.linear_backward(dY, X, W, b, dY, "gelu")
+                    Z, y, w, grad = held(np.full((n, m), 0.5), np.ones((n, m)), np.ones(n), np.ones((n, m)))
+                    for loss in (F.binary_cross_entropy, F.binary_cross_entropy_with_logits, F.mean_squared_error, F.cross_entropy):
+                        loss(Z, np.zeros(n, int) if loss is F.cross_entropy else y, w, grad=grad)
+                    for name in ("sigmoid", "silu", "identity", "softmax"):
+                        F.activation(Z, name, out=grad)
+                        F.activation_backward(y, Z, name, out=grad)
+                p, g, v1, v2, out = held(*[np.full(m, 0.5)] * 5)
+                F.sgd_step_(p, g, 0.1)
+                F.sgd_step_(p, g, 0.1, momentum=0.9, velocity=v1)
+                F.adam_step_(p, g, v1, v2, 1)
+                for function in kernels.VectorFunction:
+                    kernels.vector_function(function, g, out)
+    print(kernels.CHOSEN, "stayed inside")"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="asks Linux to guard the pages around an array")
+def test_kernels_touch_nothing_outside_their_arrays(isa):
+    status, output, errors = python(FENCED, FASTNN_ISA=isa)
+    assert (status, output.strip()) == (0, f"{isa} stayed inside"), errors
+
+
+# ---- what show_config says -------------------------------------------------------------------------------------------
+
+
+def test_show_config_names_version_variants_compiler_and_numpy(isa, capsys):
+    assert fastnn.show_config() is None
+    text, errors = capsys.readouterr()
+    assert errors == ""
+    lines = text.splitlines()
+    assert lines[0] == f"fastnn {fastnn.__version__}"
+    facts = dict(line.split(": ", 1) for line in lines[1:])
+    assert facts["instruction sets built"] == ", ".join(kernels.BUILT)
+    assert facts["supported by this CPU"] == ", ".join(kernels.SUPPORTED)
+    assert facts["chosen"].split()[0] == isa
+    assert facts["compiler"] == kernels.COMPILER
+    assert facts["numpy"] == np.__version__
+    assert facts["python"].startswith(sys.version.split()[0])
+
+
+def test_built_and_supported_are_lists_that_fit():
+    assert set(kernels.SUPPORTED) <= set(kernels.BUILT)
+    assert kernels.CHOSEN in kernels.SUPPORTED
+    for isa in kernels.BUILT:
+        for dtype in ("float32", "float64"):
+            assert list(Path(fastnn.__file__).parent.glob(f"_{isa}_{dtype}.*")), f"{isa} {dtype} is said to be built"

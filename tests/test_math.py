@@ -1,0 +1,198 @@
+"""exp, log, log1p, tanh, erf and sigmoid of the kernels: at most 2 ULP from the exact result for exp, 4 for the others.
+
+float32 meets float64's functions on 10 million numbers, spread over all bit patterns, and on every number around the places where a
+branch or a clamp acts; float64 meets long double where that has more digits, and mpmath. A ULP is a unit in the last digit of the
+rounded exact result, of a subnormal one too; what overflows counts as the number that would come after the largest.
+"""
+
+import math
+
+import mpmath
+import numpy as np
+import pytest
+
+from fastnn import kernels
+
+mp = mpmath.MPContext()
+mp.dps = 40
+
+
+def erf_of(x):
+    return np.fromiter(map(math.erf, x.tolist()), x.dtype, x.size)
+
+
+def sigmoid_of(x):
+    return 1 / (1 + np.exp(-x))
+
+
+EXP, LOG, LOG1P, TANH, ERF, SIGMOID = FUNCTIONS = ("exp", "log", "log1p", "tanh", "erf", "sigmoid")
+KINDS = dict(zip(FUNCTIONS, kernels.VectorFunction, strict=True))
+LIMIT = {name: 2 if name == EXP else 4 for name in FUNCTIONS}
+NUMPY = {EXP: np.exp, LOG: np.log, LOG1P: np.log1p, TANH: np.tanh, ERF: erf_of, SIGMOID: sigmoid_of}
+MPMATH = {EXP: mp.exp, LOG: mp.log, LOG1P: mp.log1p, TANH: mp.tanh, ERF: mp.erf, SIGMOID: lambda x: 1 / (1 + mp.exp(-x))}
+TURNS = {  # where overflow, underflow, clamps and the steps of an exponent lie, for float32 and float64
+    EXP: [-745.14, -708.4, -103.98, -87.34, -0.3466, 0, 0.3466, 88.03, 88.73, 709.1, 709.79],
+    LOG: [1.2e-38, 2.3e-308, 0.5, 0.7072, 1, 1.4142, 2],
+    LOG1P: [-1, -0.5, -0.2929, 0, 0.4142, 1, 2**24, 2.0**53],
+    TANH: [-19.1, -9.02, -0.1733, 0, 0.1733, 0.55, 9.02, 19.1],
+    ERF: [-5.95, -3.93, 0, 0.5, 1, 3.93, 5.95],
+    SIGMOID: [-745.14, -708.4, -103.98, -87.34, 0, 16.6, 36.7, 87.34, 708.4],
+}
+
+
+def computed(name, x):
+    out = np.empty_like(x)
+    kernels.vector_function(KINDS[name], x, out)
+    return out
+
+
+def around(points, dtype, n=1000):
+    """The n floats to both sides of each point."""
+    integers = np.int32 if dtype == np.float32 else np.int64
+
+    def turned(i):  # a float's bits as an integer that grows with the float, and back
+        return np.where(i < 0, np.iinfo(integers).min - i, i)
+
+    at = turned(np.array(points, dtype).view(integers))
+    return turned(at[:, None] + np.arange(-n, n, dtype=integers)).view(dtype).ravel()
+
+
+class Exact:
+    """Results to compare with: exact + rest, in a wider type (rest is what even that lost)."""
+
+    def __init__(self, x, exact, rest=0):
+        dtype, wide = x.dtype, exact.dtype
+        largest = np.finfo(dtype).max
+        self.x, self.rest, self.nan = x, rest, np.isnan(exact)
+        self.top = min(wide.type(largest) * wide.type(1 + np.finfo(dtype).eps / 2), np.finfo(wide).max)
+        self.exact = np.clip(exact, -self.top, self.top)
+        with np.errstate(all="ignore"):
+            self.digit = np.spacing(np.minimum(np.abs(exact).astype(dtype), largest)).astype(wide)
+
+    def ulps(self, actual):
+        """The largest error, and the argument where it is."""
+        assert (np.isnan(actual) == self.nan).all()
+        with np.errstate(all="ignore"):
+            error = np.clip(actual.astype(self.exact.dtype), -self.top, self.top)
+            error -= self.exact
+            error -= self.rest
+            error /= self.digit
+            np.abs(error, out=error)
+        error[self.nan] = 0
+        worst = int(error.argmax())
+        return float(error[worst]), float(self.x[worst])
+
+
+def assert_accurate(name, exact):
+    error, x = exact.ulps(computed(name, exact.x))
+    assert error <= LIMIT[name], f"{name}({x!r}) is off by {error:.2f} ULP"
+
+
+# ---- accuracy --------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module", params=FUNCTIONS)
+def single(request):
+    """float32: every 429th bit pattern, and all near the turns."""
+    bits = np.arange(0, 2**32, 429, dtype=np.uint32)
+    x = np.concatenate([bits.view(np.float32), around(TURNS[request.param], np.float32)])
+    assert len(x) > 10_000_000
+    with np.errstate(all="ignore"):
+        return request.param, Exact(x, NUMPY[request.param](x.astype(np.float64)))
+
+
+def test_float32_on_ten_million_numbers(isa, single):
+    assert_accurate(*single)
+
+
+@pytest.fixture(scope="module", params=[name for name in FUNCTIONS if name != ERF])
+def extended(request):
+    """float64: a million bit patterns, the range where things happen, and all near the turns; exact by long double."""
+    bits = np.arange(1_000_000, dtype=np.uint64) * np.uint64(2**64 // 1_000_000)
+    ranges = [np.linspace(-a, a, 100_001) for a in (750, 20, 1)]
+    x = np.concatenate([bits.view(np.float64), *ranges, around(TURNS[request.param], np.float64)])
+    with np.errstate(all="ignore"):
+        return request.param, Exact(x, NUMPY[request.param](x.astype(np.longdouble)))
+
+
+@pytest.mark.skipif(np.finfo(np.longdouble).nmant < 63, reason="long double has no more digits than float64 here")
+def test_float64_against_long_double(isa, extended):
+    assert_accurate(*extended)
+
+
+@pytest.fixture(scope="module", params=FUNCTIONS)
+def digits(request):
+    """float64: some thousand numbers of all sizes that matter; exact by mpmath."""
+    name = request.param
+    rng = np.random.default_rng(11)
+    sizes = np.exp(rng.uniform(np.log(1e-300), np.log(800), 500)), np.exp(rng.uniform(np.log(1e-5), np.log(800), 500))
+    x = np.concatenate([*sizes, rng.uniform(0, 7, 1000), rng.uniform(0, 1, 500)])
+    x = np.concatenate([x, -x, around(TURNS[name], np.float64, 10)])
+    x = x[x > 0] if name == LOG else x[x > -1] if name == LOG1P else x
+    results = [MPMATH[name](mp.mpf(a)) for a in x.tolist()]
+    exact = [float(a) if mp.fabs(a) < mp.mpf(2) ** 1024 else math.inf for a in results]
+    rest = [float(a - b) if math.isfinite(b) else 0.0 for a, b in zip(results, exact, strict=True)]
+    return name, Exact(x, np.array(exact), np.array(rest))
+
+
+def test_float64_against_mpmath(isa, digits):
+    assert_accurate(*digits)
+
+
+# ---- special values --------------------------------------------------------------------------------------------------
+
+INF, NAN = np.inf, np.nan
+SPECIAL = {
+    EXP: "0 1, -0 1, inf inf, -inf 0, max inf, -max 0, tiny 1, -tiny 1, least 1, -least 1",
+    LOG: "0 -inf, -0 -inf, 1 0, inf inf, -inf nan, -1 nan, -least nan, -max nan",
+    LOG1P: "0 0, -0 -0, -1 -inf, inf inf, -inf nan, -2 nan, -max nan, least least, -least -least, tiny tiny, -tiny -tiny",
+    TANH: "0 0, -0 -0, inf 1, -inf -1, max 1, -max -1, least least, -least -least, tiny tiny, -tiny -tiny, 20 1, -20 -1",
+    ERF: "0 0, -0 -0, inf 1, -inf -1, max 1, -max -1, least least, -least -least, 6 1, -6 -1",
+    SIGMOID: "0 0.5, -0 0.5, inf 1, -inf 0, max 1, -max 0, least 0.5, -least 0.5, 40 1",
+}
+
+
+def number(word, dtype):
+    """A number from its name; max, tiny and least are the dtype's largest, smallest normal and smallest one."""
+    info = np.finfo(dtype)
+    size = {"max": info.max, "tiny": info.tiny, "least": info.smallest_subnormal}.get(word.lstrip("-"), word.lstrip("-"))
+    return -dtype.type(size) if word[0] == "-" else dtype.type(size)
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_special_values_to_the_sign_of_zero(isa, dtype, name):
+    for pair in SPECIAL[name].split(", "):
+        x, y = (number(word, dtype) for word in pair.split())
+        result = computed(name, np.full(3, x))
+        np.testing.assert_array_equal(result, y, err_msg=f"{name}({x})")
+        assert np.isnan(y) or (np.signbit(result) == np.signbit(y)).all(), f"{name}({x})"
+    for nan in (np.nan, -np.nan):
+        assert np.isnan(computed(name, np.full(3, nan, dtype))).all()
+
+
+@pytest.mark.parametrize("name", [TANH, ERF])
+def test_odd_functions_are_odd_bit_for_bit(isa, dtype, name):
+    x = np.concatenate([np.abs(np.random.default_rng(2).normal(size=500_000) * 3), np.logspace(-37, 2, 100_000)]).astype(dtype)
+    assert computed(name, -x).tobytes() == (-computed(name, x)).tobytes()
+
+
+@pytest.mark.parametrize(("name", "low"), [(TANH, -1), (ERF, -1), (SIGMOID, 0)])
+def test_bounded_functions_stay_within_their_bounds(isa, dtype, name, low):
+    y = computed(name, np.concatenate([np.linspace(-50, 50, 1_000_000), around(TURNS[name], np.float64)]).astype(dtype))
+    assert y.min() >= low
+    assert y.max() == 1
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_a_number_has_the_same_bits_wherever_it_stands(isa, dtype, name):
+    x = np.random.default_rng(3).uniform(0.01, 5, 64).astype(dtype)
+    y = computed(name, x)
+    for n in range(34):
+        memory = np.full(n + 64, 99, dtype)
+        part = memory[20 : 20 + n]
+        kernels.vector_function(KINDS[name], x[7 : 7 + n].copy(), part)
+        assert part.tobytes() == y[7 : 7 + n].tobytes()
+        assert (memory[:20] == 99).all()
+        assert (memory[20 + n :] == 99).all()
+    kernels.vector_function(KINDS[name], x, x)  # in place
+    assert x.tobytes() == y.tobytes()

@@ -1,0 +1,416 @@
+"""MLP: how it is made, how its arrays lie in memory, what forward takes, and its losses and gradients against the reference."""
+
+import copy
+import pickle
+
+import numpy as np
+import pytest
+
+import fastnn
+from fastnn import MLP, reference
+from fastnn.activations import ACTIVATIONS, HIDDEN
+from fastnn.initializers import RELU_KINDS
+
+CLONES = {
+    "itself": lambda net, path: net,
+    "pickle": lambda net, path: pickle.loads(pickle.dumps(net)),
+    "deepcopy": lambda net, path: copy.deepcopy(net),
+    "copy.copy": lambda net, path: copy.copy(net),
+    "copy()": lambda net, path: net.copy(),
+    "load": lambda net, path: (net.save(path), fastnn.load(path))[1],
+}
+
+
+@pytest.fixture(params=CLONES)
+def clone(request, tmp_path):
+    return lambda net: CLONES[request.param](net, tmp_path / "net.safetensors")
+
+
+def data(n, n_in, n_out, dtype="float64", seed=3):
+    rng = np.random.default_rng(seed)
+    return rng.normal(size=(n, n_in)).astype(dtype), rng.uniform(size=(n, n_out)).astype(dtype)
+
+
+def close(actual, expected, dtype, times=1):
+    """Errors on the scale of the largest number expected."""
+    tolerance = {"float32": 5e-6, "float64": 1e-13}[np.dtype(dtype).name] * times
+    np.testing.assert_allclose(actual, expected, rtol=0, atol=tolerance * max(1e-3, np.abs(expected).max(initial=0)))
+
+
+# ---- construction ----
+
+
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize("sizes", [(1, 1), (3, 2), [4, 5, 6, 7], np.array([2, 3, 1]), range(1, 6)])
+def test_sizes_give_the_shapes(sizes, bias, dtype):
+    net = MLP(sizes, bias=bias, dtype=dtype, rng=0)
+    sizes = tuple(int(size) for size in sizes)
+    assert net.layer_sizes == sizes
+    assert [W.shape for W in net.weights] == list(zip(sizes, sizes[1:])) == [W.shape for W in net.grad_weights]
+    assert [b if b is None else b.shape for b in net.biases] == [(m,) if bias else None for m in sizes[1:]]
+    assert net.n_params == sum(k * m + bias * m for k, m in zip(sizes, sizes[1:])) == net.params.size == net.grads.size
+    assert net.dtype == net.params.dtype == net.grads.dtype == net.weights[-1].dtype == dtype
+    assert net.state is None and net.history is None
+
+
+def test_activation_is_one_name_or_one_for_each_hidden_layer():
+    assert MLP([2, 3, 4, 1], "tanh", "sigmoid").activations == ("tanh", "tanh", "sigmoid")
+    assert MLP([2, 3, 4, 1], ["elu", "relu"]).activations == ("elu", "relu", "identity")
+    assert MLP([2, 3], "tanh", "softmax").activations == ("softmax",)
+    assert MLP([2, 3], []).activations == ("identity",)
+
+
+@pytest.mark.parametrize("name", HIDDEN)
+def test_weights_start_as_their_own_activation_wants_them(name):
+    other = "tanh" if name in RELU_KINDS else "relu"
+    net = MLP([400, 300, 200], [name], other, rng=1)
+    for W, kind in zip(net.weights, [name, other]):
+        n_in, n_out = W.shape
+        limit = np.sqrt(6 / (n_in + n_out))
+        std = np.sqrt(2 / n_in) if kind in RELU_KINDS else limit / np.sqrt(3)
+        assert abs(W.std() / std - 1) < 0.02 and abs(W.mean()) < 0.02 * std
+        if kind in RELU_KINDS:  # a normal distribution has tails, a uniform one has none
+            assert np.abs(W).max() > 3.5 * std
+        else:
+            assert 0.99 * limit < np.abs(W).max() <= np.float32(limit)
+    assert all((b == 0).all() for b in net.biases) and (net.grads == 0).all()
+
+
+def test_seed_fixes_the_weights(dtype):
+    same, again, other = (MLP([5, 7, 2], dtype=dtype, rng=seed) for seed in (1, 1, 2))
+    assert same.params.tobytes() == again.params.tobytes() != other.params.tobytes()
+    assert MLP([5, 7, 2]).params.tobytes() != MLP([5, 7, 2]).params.tobytes()
+
+
+def test_float32_and_float64_start_alike():
+    single, double = (MLP([5, 7, 2], dtype=name, rng=3).params for name in ("float32", "float64"))
+    np.testing.assert_array_equal(single, double.astype("float32"))
+
+
+def test_a_generator_is_used_and_kept():
+    rng = np.random.Generator(np.random.Philox(4))
+    net = MLP([5, 7, 2], rng=rng)
+    assert net.rng is rng
+    assert MLP([5, 7, 2], rng=rng).params.tobytes() != net.params.tobytes()  # it has moved on
+    assert MLP([5, 7, 2], rng=np.random.Generator(np.random.Philox(4))).params.tobytes() == net.params.tobytes()
+
+
+# ---- memory ----
+
+
+@pytest.mark.parametrize("bias", [True, False])
+def test_arrays_are_views_of_one_aligned_array(clone, bias, dtype):
+    net = clone(MLP([3, 5, 1, 2], bias=bias, dtype=dtype, rng=0))
+    for flat, weights, biases in [(net.params, net.weights, net.biases), (net.grads, net.grad_weights, net.grad_biases)]:
+        assert flat.ctypes.data % 64 == 0 and flat.flags.c_contiguous and flat.flags.writeable and flat.ndim == 1
+        flat[:] = np.arange(net.n_params)
+        arrays = [a for pair in zip(weights, biases) for a in pair if a is not None]  # W0, b0, W1, ...
+        np.testing.assert_array_equal(np.concatenate([a.ravel() for a in arrays]), flat)
+        assert all(np.shares_memory(a, flat) and a.flags.writeable for a in arrays)
+    assert not np.shares_memory(net.params, net.grads)
+
+
+def test_what_is_written_to_the_views_is_what_the_kernels_use(clone):
+    net = clone(MLP([2, 3, 1], dtype="float64", rng=0))
+    X, _ = data(20, 2, 1)
+    net.weights[0][:] = [[1, 2, 3], [4, 5, 6]]
+    net.biases[1][0] = 7
+    net.params[9:12] = 0.5  # W1
+    expected = np.maximum(X @ [[1, 2, 3], [4, 5, 6]], 0) @ np.full((3, 1), 0.5) + 7
+    close(net.forward(X), expected, "float64")
+    close(net.forward(X[:1]), expected[:1], "float64")
+
+
+def test_assigning_copies_and_keeps_the_memory():
+    net = MLP([2, 3, 1], rng=0)
+    params, W = net.params, net.weights[0]
+    net.params = np.ones(13)
+    net.weights[0] = np.full((2, 3), 2.0)
+    net.params -= 1
+    assert net.params is params and net.weights[0] is W and (W == 1).all() and (net.biases[1] == 0).all()
+
+
+def test_clones_are_independent(clone):
+    X, y = data(40, 3, 1)
+    net = MLP([3, 8, 1], rng=0)
+    net.fit(X, y, epochs=2)
+    expected = net.copy().fit(X, y, epochs=2, resume=True).loss
+    before = net.params.tobytes(), net.state.moments.tobytes(), net.state.step, str(net.rng.bit_generator.state)
+    other = clone(net)
+    if other is not net:
+        assert other.fit(X, y, epochs=2, resume=True).loss == expected
+        assert (net.params.tobytes(), net.state.moments.tobytes(), net.state.step, str(net.rng.bit_generator.state)) == before
+    assert net.fit(X, y, epochs=2, resume=True).loss == expected
+
+
+# ---- forward ----
+
+INPUTS = {
+    "list": lambda X: X.tolist(),
+    "float16": lambda X: X.astype("float16"),
+    "float32": lambda X: X.astype("float32"),
+    "float64": lambda X: X.astype("float64"),
+    "longdouble": lambda X: X.astype("longdouble"),
+    "int8": lambda X: X.astype("int8"),
+    "uint64": lambda X: np.abs(X).astype("uint64"),
+    "big-endian": lambda X: X.astype(">f4"),
+    "Fortran": np.asfortranarray,
+    "strided rows": lambda X: np.repeat(X, 2, axis=0)[::2],
+    "strided columns": lambda X: np.repeat(X, 3, axis=1)[:, ::3],
+    "reversed": lambda X: X[::-1, ::-1].copy()[::-1, ::-1],
+    "slice of a larger array": lambda X: np.pad(X, 2)[2:-2, 2:-2],
+    "misaligned": lambda X: np.frombuffer(b"x" + X.tobytes(), X.dtype, offset=1).reshape(X.shape),
+    "masked array without mask": np.ma.masked_array,
+    "__array__": lambda X: Frame(X),
+}
+
+
+class Frame:
+    """As much of a DataFrame as NumPy asks for."""
+
+    def __init__(self, X):
+        self.X = X
+
+    def __array__(self, dtype=None, copy=None):
+        return np.array(self.X, dtype)
+
+
+@pytest.mark.parametrize("n", [1, 21])
+@pytest.mark.parametrize("kind", INPUTS)
+def test_inputs_of_every_kind_give_the_same_bits(kind, n, dtype):
+    X = np.random.default_rng(0).integers(-9, 9, (n, 5))
+    X = (np.abs(X) if kind == "uint64" else X).astype(dtype)
+    net = MLP([5, 9, 2], dtype=dtype, rng=0)
+    expected, odd = net.forward(X), INPUTS[kind](X)
+    before = copy.deepcopy(odd)
+    Y = net.forward(odd)
+    assert type(Y) is np.ndarray and Y.dtype == dtype and Y.tobytes() == expected.tobytes()
+    np.testing.assert_array_equal(np.asarray(odd), np.asarray(before))
+
+
+def test_read_only_and_memory_mapped_inputs(tmp_path):
+    X, _ = data(30, 5, 1, "float32")
+    net = MLP([5, 9, 2], rng=0)
+    expected = net.forward(X).tobytes()
+    np.save(tmp_path / "X.npy", X)
+    mapped = np.load(tmp_path / "X.npy", mmap_mode="r")
+    X.flags.writeable = False
+    assert net.forward(X).tobytes() == expected == net.forward(mapped).tobytes()
+
+
+@pytest.mark.parametrize("n", [0, 1, 7, 8, 300])
+def test_out_receives_the_result(n):
+    X, _ = data(n, 5, 1, "float32")
+    net = MLP([5, 9, 2], rng=0)
+    out = np.full((n, 2), np.nan, "float32")
+    assert net.forward(X, out=out) is out
+    assert out.tobytes() == net.forward(X).tobytes()
+    assert net.forward(X.astype("float64"), out=out, n_threads=2) is out
+
+
+@pytest.mark.parametrize(
+    ("out", "error", "message"),
+    [
+        (np.zeros((4, 2), "float64"), TypeError, "out must be float32, got float64"),
+        (np.zeros((4, 2), ">f4"), TypeError, "out must be float32"),
+        (np.zeros((3, 2), "float32"), ValueError, r"out must have shape \(4, 2\), got \(3, 2\)"),
+        (np.zeros(8, "float32"), ValueError, r"out must have shape \(4, 2\), got \(8,\)"),
+        (np.zeros((4, 2), "float32", order="F"), ValueError, "out must be C-contiguous"),
+        (np.zeros((4, 4), "float32")[:, ::2], ValueError, "out must be C-contiguous"),
+        (np.frombuffer(bytes(32), "float32").reshape(4, 2), ValueError, "out is read-only"),
+        ([[0.0, 0.0]] * 4, TypeError, "out must be a NumPy array, got list"),
+    ],
+)
+def test_out_that_does_not_fit_is_refused(out, error, message):
+    X, _ = data(4, 5, 1, "float32")
+    before = np.array(out)
+    with pytest.raises(error, match=message):
+        MLP([5, 9, 2], rng=0).forward(X, out=out)
+    np.testing.assert_array_equal(out, before)
+
+
+@pytest.mark.parametrize("n", [4, 40])
+@pytest.mark.parametrize("where", ["X", "part of X", "converted X", "params"])
+def test_out_that_overlaps_is_refused(where, n):
+    net = MLP([2, 100, 2], rng=0)
+    memory = np.ones((n + 1, 2), "float32")
+    X, out = {
+        "X": (memory[:n], memory[:n]),
+        "part of X": (memory[1:], memory[:n]),
+        "converted X": (memory[:n].T.copy().T, None),
+        "params": (memory[:n], net.params[: 2 * n].reshape(n, 2)),
+    }[where]
+    out = X.T.reshape(n, 2) if out is None else out
+    before = X.tobytes(), net.params.tobytes()
+    with pytest.raises(ValueError, match="out overlaps"):
+        net.forward(X, out=out)
+    assert (X.tobytes(), net.params.tobytes()) == before
+
+
+def test_no_rows_and_one_row(dtype):
+    net = MLP([5, 9, 2], dtype=dtype, output="softmax", rng=0)
+    X, _ = data(1, 5, 2, dtype)
+    assert net.forward(X[:0]).shape == (0, 2) and net.forward(X[:0]).dtype == dtype
+    assert net.forward(X).shape == (1, 2)
+    assert net.loss(X[:0], []) == net.loss_and_grad(X[:0], []) == 0.0 and (net.grads == 0).all()
+    assert net.forward(np.empty((0, 5)), keep=True).shape == (0, 2)
+    assert net.backward(np.empty((0, 2))).shape == (0, 5)
+
+
+def test_threads_do_not_show():
+    X, _ = data(3000, 40, 1, "float32")
+    net = MLP([40, 60, 3], rng=0)
+    expected = net.forward(X).tobytes()
+    assert all(net.forward(X, n_threads=n).tobytes() == expected for n in (1, 2, 5, -1, np.int64(2)))
+
+
+def test_an_error_in_a_helper_thread_is_raised_not_returned_as_numbers(monkeypatch):
+    import threading
+
+    monkeypatch.setattr("fastnn.network.check_threads", lambda n_threads: n_threads)  # the machine may have one CPU
+
+    class Failing(MLP):
+        def _forward_into(self, X, out):
+            if threading.current_thread() is not threading.main_thread():
+                raise MemoryError("no memory for scratch")
+            super()._forward_into(X, out)
+
+    monkeypatch.setattr(threading, "excepthook", lambda args: None)
+    with pytest.raises(MemoryError):
+        Failing([40, 60, 3], rng=0).forward(np.ones((3000, 40)), n_threads=2)
+
+
+def test_call_is_forward():
+    net = MLP([5, 9, 2], rng=0)
+    X, _ = data(9, 5, 2, "float32")
+    out = np.empty((9, 2), "float32")
+    assert net(X).tobytes() == net.forward(X).tobytes() and net(X, out) is out and net(X, n_threads=2).shape == (9, 2)
+
+
+@pytest.mark.parametrize("n", [1, 5, 70])
+@pytest.mark.parametrize("name", ACTIVATIONS)
+def test_forward_is_the_reference(name, n, isa, dtype):
+    for hidden, output in [("tanh", name)] if name == "softmax" else [(name, "identity"), ("relu", name)]:
+        net = MLP([5, 33, 9, 3], hidden, output, dtype=dtype, rng=1)
+        net.params += 0.05
+        X, _ = data(n, 5, 1, dtype)
+        close(net.forward(X), reference.forward(X, net.weights, net.biases, net.activations), dtype, 4)
+
+
+# ---- losses and gradients ----
+
+PAIRS = [(output, "mse") for output in ACTIVATIONS] + [("sigmoid", "bce"), ("identity", "bce_with_logits"), ("softmax", "cross_entropy")]
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("shape", [(1, 5, 2), (9, 5, 4, 3), (300, 5, 1), (300, 5, 17, 40)])
+@pytest.mark.parametrize(("output", "loss"), PAIRS)
+def test_loss_and_grad_are_the_reference(output, loss, shape, weighted, dtype):
+    n, *sizes = shape
+    if output == "softmax" and sizes[-1] == 1:
+        sizes[-1] = 2
+    net = MLP(sizes, "tanh", output, dtype=dtype, rng=1)
+    X, y = data(n, sizes[0], sizes[-1], dtype)
+    w = np.arange(n) % 3 if weighted and n > 1 else None
+    L, dW, db = reference.loss_and_grad(X, y, net.weights, net.biases, net.activations, loss, w)
+    net.grads[:] = np.nan
+    value = net.loss_and_grad(X, y, loss, w)
+    assert value == pytest.approx(L, rel={"float32": 2e-6, "float64": 1e-13}[dtype.name])
+    assert net.loss(X, y, loss, w) == pytest.approx(value, rel=1e-15)
+    for ours, expected in zip([*net.grad_weights, *net.grad_biases], [*dW, *db]):
+        close(ours, expected, dtype, 4)
+
+
+def test_class_numbers_are_one_hot_rows(dtype):
+    net = MLP([5, 4, 3], output="softmax", dtype=dtype, rng=1)
+    X, _ = data(300, 5, 3, dtype)
+    y = np.arange(300) % 3
+    L, grads = net.loss_and_grad(X, np.eye(3)[y]), net.grads.copy()
+    for classes in [y, y[:, None], y.astype("uint8"), y.astype(dtype), y.tolist()]:
+        assert abs(net.loss_and_grad(X, classes) - L) < 1e-6 * L
+        close(net.grads, grads, dtype)
+
+
+@pytest.mark.parametrize(("output", "loss"), [("sigmoid", "bce"), ("softmax", "cross_entropy"), ("identity", "mse"), ("relu", "mse")])
+def test_loss_none_picks_from_the_output(output, loss):
+    net = MLP([5, 3], output=output, rng=1)
+    X, y = data(10, 5, 3)
+    assert net.loss(X, y) == net.loss(X, y, loss) > 0
+
+
+REMEDIES = {
+    "bce": r"loss 'bce' needs output='sigmoid', the network has output='(\w+)'; for raw outputs use 'bce_with_logits'",
+    "bce_with_logits": r"loss 'bce_with_logits' needs output='identity', the network has output='(\w+)'; .*with output='sigmoid' use 'bce'",
+    "cross_entropy": r"loss 'cross_entropy' needs output='softmax', the network has output='(\w+)'; .*output='sigmoid' with 'bce'",
+}
+
+
+@pytest.mark.parametrize(("output", "loss"), [(o, loss) for o in ACTIVATIONS for loss in REMEDIES if (o, loss) not in PAIRS])
+def test_senseless_pairs_are_refused_with_the_remedy(output, loss):
+    net = MLP([5, 3], output=output, rng=1)
+    X, y = data(10, 5, 3)
+    for call in (net.loss, net.loss_and_grad, net.fit, net.partial_fit):
+        with pytest.raises(ValueError, match=REMEDIES[loss]) as caught:
+            call(X, y, loss)
+        assert f"has output={output!r}" in str(caught.value)
+    assert net.state is None
+
+
+@pytest.mark.parametrize("n", [1, 40, 300])
+@pytest.mark.parametrize("output", ACTIVATIONS)
+def test_backward_is_the_chain_rule(output, n, dtype):
+    net = MLP([5, 7, 4, 3], ["gelu", "relu"], output, dtype=dtype, rng=1)
+    X, dY = data(n, 5, 3, dtype)
+    Z, A = [], [X]
+    for W, b, name in zip(net.weights, net.biases, net.activations):
+        Z.append(reference.linear(A[-1], W, b))
+        A.append(reference.activation(Z[-1], name))
+    close(net.forward(X, keep=True), A[-1], dtype, 4)
+    dX, d = net.backward(dY), dY
+    for i in reversed(range(3)):
+        dZ = reference.activation_backward(d, Z[i], net.activations[i])
+        d, dW, db = reference.linear_backward(dZ, A[i], net.weights[i], net.biases[i], Z[i])
+        close(net.grad_weights[i], dW, dtype, 4)
+        close(net.grad_biases[i], db, dtype, 4)
+    close(dX, d, dtype, 4)
+
+
+@pytest.mark.parametrize("kind", ["ndarray", "subclass", "strided", "buffer"])
+def test_keep_remembers_the_numbers_even_if_the_caller_changes_them(kind):
+    class Matrix(np.ndarray):
+        pass
+
+    memory = np.ones((4, 6), "float32")
+    X = {"ndarray": memory, "subclass": memory.view(Matrix), "strided": memory[:, ::2], "buffer": memoryview(memory)}[kind]
+    net = MLP([np.shape(X)[1], 2], rng=0)
+    net.forward(X, keep=True)
+    memory[:] = 0
+    net.backward(np.ones((4, 2)))
+    assert (net.grads == 4).all()
+
+
+def test_backward_without_keep_says_so():
+    net = MLP([5, 3], rng=1)
+    X, _ = data(10, 5, 3)
+    net.forward(X)
+    with pytest.raises(RuntimeError, match=r"backward needs the inputs: call forward\(X, keep=True\) first"):
+        net.backward(np.ones((10, 3)))
+    net.forward(X, keep=True)
+    with pytest.raises(ValueError, match="dY has 9 rows, X has 10"):
+        net.backward(np.ones((9, 3)))
+
+
+# ---- text ----
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "MLP([64, 100, 1], activation='relu', output='sigmoid', dtype='float32')",
+        "MLP([2, 3, 4, 5], activation=['tanh', 'gelu'], output='softmax', dtype='float64')",
+        "MLP([2, 3, 4, 5], activation='elu', output='identity', bias=False, dtype='float32')",
+        "MLP([2, 1], output='sigmoid', dtype='float32')",
+    ],
+)
+def test_repr_is_the_call_that_makes_such_a_network(text):
+    assert repr(eval(text)) == text

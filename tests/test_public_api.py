@@ -1,0 +1,248 @@
+"""The public names, their signatures, their documentation, and that the stub of the compiled part tells the truth."""
+
+import ast
+import doctest
+import importlib
+import inspect
+import pkgutil
+import re
+from enum import IntEnum
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import fastnn
+from fastnn import activations, functional, kernels, losses, reference
+
+NAMES = [m.name for m in pkgutil.iter_modules(fastnn.__path__) if m.name not in ("__main__", "plotting")]
+MODULES = [importlib.import_module(f"fastnn.{name}") for name in NAMES]
+PYTHON = [module for module in [fastnn, *MODULES] if module.__file__.endswith(".py") and not module.__name__.endswith("cli")]
+
+# ---- names and signatures ----
+
+SIGNATURES = {
+    fastnn.MLP: "(layer_sizes, activation='relu', output='identity', bias=True, dtype='float32', rng=None)",
+    fastnn.MLP.forward: "(self, X, out=None, n_threads=1, keep=False)",
+    fastnn.MLP.loss: "(self, X, y, loss=None, sample_weight=None)",
+    fastnn.MLP.loss_and_grad: "(self, X, y, loss=None, sample_weight=None)",
+    fastnn.MLP.backward: "(self, dY)",
+    fastnn.MLP.fit: "(self, X, y, loss=None, optimizer=None, epochs=10, batch_size=32, shuffle=True, validation_data=None, "
+    "sample_weight=None, callbacks=(), n_threads=1, progress=False, rng=None, resume=False)",
+    fastnn.MLP.partial_fit: "(self, X, y, loss=None, optimizer=None, batch_size=32, sample_weight=None, n_threads=1)",
+    fastnn.MLP.save: "(self, path)",
+    fastnn.MLP.copy: "(self)",
+    fastnn.load: "(path)",
+    fastnn.show_config: "()",
+    fastnn.SGD: "(lr: float = 0.001, momentum: float = 0.0, nesterov: bool = False, weight_decay: float = 0.0) -> None",
+    fastnn.Adam: "(lr: float = 0.001, betas: tuple = (0.9, 0.999), eps: float = 1e-08, weight_decay: float = 0.0) -> None",
+    functional.linear: "(X, W, b=None, activation='identity', out=None)",
+    functional.linear_backward: "(dY, X, W, b, Y, activation='identity', need_dX=True)",
+    functional.activation: "(Z, name, out=None)",
+    functional.activation_backward: "(dA, Z, name, out=None)",
+    functional.binary_cross_entropy: "(Y, y, sample_weight=None, grad=None)",
+    functional.binary_cross_entropy_with_logits: "(Z, y, sample_weight=None, grad=None)",
+    functional.cross_entropy: "(Z, y, sample_weight=None, grad=None)",
+    functional.mean_squared_error: "(Y, y, sample_weight=None, grad=None)",
+    functional.sgd_step_: "(params, grads, lr, momentum=0.0, nesterov=False, weight_decay=0.0, velocity=None)",
+    functional.adam_step_: "(params, grads, m, v, step, lr=0.001, betas=(0.9, 0.999), eps=1e-08, weight_decay=0.0)",
+}
+
+
+@pytest.mark.parametrize("name", SIGNATURES, ids=lambda f: f.__qualname__)
+def test_signature(name):
+    assert str(inspect.signature(name)) == SIGNATURES[name]
+
+
+def test_every_public_name_is_one_that_was_decided():
+    names = "MLP SGD Adam DivergenceError History ModelFileError __version__ functional kernels load reference show_config"
+    assert set(fastnn.__all__) == set(names.split())
+    assert all(hasattr(fastnn, name) for name in fastnn.__all__) and fastnn.reference is reference
+    assert re.fullmatch(r"\d+\.\d+\.\d+\S*", fastnn.__version__)
+    assert {name for name in dir(fastnn) if name[0] != "_"} <= {*fastnn.__all__, *NAMES}
+
+
+def test_attributes_of_networks_histories_and_optimizers():
+    net = fastnn.MLP([2, 3, 1], rng=0)
+    for name in "params grads weights biases grad_weights grad_biases n_params layer_sizes activations dtype rng state history".split():
+        assert hasattr(net, name)
+    history = net.fit(np.ones((4, 2)), np.ones(4), epochs=1)
+    assert set(vars(history)) == {"loss", "val_loss", "n_epochs", "n_steps", "seconds"}
+    assert set(vars(net.state)) == {"optimizer", "moments", "step", "epoch", "row", "loss_sum", "order"}
+    for optimizer in (fastnn.SGD(0.1), fastnn.Adam(0.1)):
+        with pytest.raises(AttributeError):
+            optimizer.lr = 0.2
+        assert optimizer == type(optimizer)(lr=0.1) and hash(optimizer) == hash(type(optimizer)(lr=0.1))
+
+
+def test_the_article_in_code():
+    """Four lines of math, four lines of code; the reference takes the same calls."""
+    X, y = np.array([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]]), np.array([0.0, 1.0, 1.0, 1.0])
+    ends = []
+    for F in (functional, reference):
+        W, b, losses = np.zeros((2, 1)), np.zeros(1), []
+        for _ in range(300):
+            Y = F.linear(X, W, b, activation="sigmoid")
+            dY = np.empty_like(Y)
+            losses.append(F.binary_cross_entropy(Y, y, grad=dY))
+            dX, dW, db = F.linear_backward(dY, X, W, b, Y, activation="sigmoid", need_dX=False)
+            F.sgd_step_(W, dW, lr=1.0)
+            F.sgd_step_(b, db, lr=1.0)
+        assert dX is None and losses[-1] < 0.1 < losses[0]
+        ends.append(np.array([*W[:, 0], *b, losses[-1]]))
+    np.testing.assert_allclose(ends[0], ends[1], rtol=1e-12)
+
+
+def functions_of(module):
+    return {n: f for n, f in vars(module).items() if inspect.isfunction(f) and f.__module__ == module.__name__ and not n.startswith("_")}
+
+
+def test_functional_and_reference_are_twins():
+    ours, twins = functions_of(functional), functions_of(reference)
+    assert set(ours) == set(functional.__all__) == set(twins) - {"forward", "loss_and_grad", "fit"}  # those are the reference's networks
+    for name, function in ours.items():
+        assert inspect.signature(function) == inspect.signature(twins[name])
+
+
+def test_every_activation_of_the_kernels_has_a_name_and_a_reference():
+    assert {kind: name for name, kind in activations.ACTIVATIONS.items()} == {kind: kind.name.lower() for kind in kernels.Activation}
+    assert set(activations.HIDDEN) == set(activations.ACTIVATIONS) - {"softmax"}
+    Z = np.linspace(-1, 1, 12).reshape(4, 3)
+    for name in activations.ACTIVATIONS:
+        np.testing.assert_allclose(functional.activation(Z, name), reference.activation(Z, name), rtol=1e-14)
+        assert re.search(rf"^{name} ", activations.__doc__, re.M) and re.search(rf"^ +{name} ", reference.activation.__doc__, re.M)
+    with pytest.raises(ValueError, match=", ".join(activations.ACTIVATIONS)):
+        reference.activation(Z, "unknown")
+
+
+def test_every_loss_of_the_kernels_has_a_name_and_a_reference():
+    used = {losses.kernel_loss(name, classes) for name in losses.LOSSES for classes in (False, True)}
+    from_probabilities = {kernels.Loss.BINARY_CROSS_ENTROPY}  # functional alone: networks go from z
+    assert used | from_probabilities | {kernels.Loss.GIVEN_GRADIENT} == set(kernels.Loss)
+    X, W = np.ones((4, 2)), np.ones((2, 2))
+    for name in losses.LOSSES:
+        output = {"bce": "sigmoid", "cross_entropy": "softmax"}.get(name, "identity")
+        assert losses.choose(name, output) == name and re.search(rf"^{name} ", losses.__doc__, re.M)
+        assert reference.loss_and_grad(X, X / 2, [W], [None], [output], name)[0] > 0
+
+
+# ---- documentation ----
+
+
+@pytest.mark.parametrize("module", [fastnn, *MODULES], ids=lambda m: m.__name__)
+def test_every_module_says_what_it_is(module):
+    assert module.__name__.startswith("fastnn._") or len(module.__doc__.splitlines()[0]) >= 10  # _avx2_float32 holds one capsule
+
+
+PUBLIC = [fastnn.MLP, fastnn.SGD, fastnn.Adam, fastnn.load, fastnn.show_config, fastnn.MLP.fit, fastnn.MLP.loss, fastnn.MLP.loss_and_grad,
+          fastnn.MLP.partial_fit, fastnn.MLP.backward, fastnn.MLP.forward, fastnn.MLP.save, fastnn.MLP.copy,
+          *functions_of(functional).values()]  # fmt: skip
+
+
+@pytest.mark.parametrize("thing", PUBLIC, ids=lambda thing: thing.__qualname__)
+def test_every_public_thing_has_an_example(thing):
+    assert ">>> " in inspect.getdoc(thing) and re.search(r"Examples\n-+\n", inspect.getdoc(thing))
+
+
+@pytest.mark.parametrize("thing", [*PUBLIC, fastnn.History], ids=lambda thing: thing.__qualname__)
+def test_every_parameter_is_in_the_documentation(thing):
+    text = inspect.getdoc(thing)
+    names = [name for name in inspect.signature(thing).parameters if name != "self"]
+    if not re.search("(?i)as in `|the same", text):  # refers to a twin
+        assert [n for n in names if not re.search(rf"\b{n}\b", text)] == []
+
+
+@pytest.mark.parametrize("module", PYTHON, ids=lambda m: m.__name__)
+def test_examples_run(module):
+    result = doctest.testmod(module, optionflags=doctest.ELLIPSIS, extraglobs={})
+    assert result.failed == 0
+
+
+# ---- the stub of the compiled part ----
+
+STUB = {}  # name -> node; class.method -> node
+for node in ast.parse((Path(fastnn.__file__).parent / "kernels.pyi").read_text()).body:
+    if isinstance(node, ast.ClassDef | ast.FunctionDef):
+        STUB[node.name] = node
+        STUB.update({f"{node.name}.{n.name}": n for n in getattr(node, "body", []) if isinstance(n, ast.FunctionDef)})
+    elif isinstance(node, ast.AnnAssign):
+        STUB[node.target.id] = node
+    elif isinstance(node, ast.ImportFrom):
+        STUB.update({alias.asname: node for alias in node.names if alias.asname == alias.name})
+
+
+def test_the_stub_has_the_names_of_the_compiled_module():
+    hidden = {"importlib", "numpy", "os"}
+    assert {n for n in vars(kernels) if n[0] != "_"} - hidden == {name for name in STUB if "." not in name and name[0] != "_"}
+    for name in ("CompiledNetwork", "Trainer", "Array", "Memory"):
+        methods = {n for n, m in vars(getattr(kernels, name)).items() if type(m).__name__ == "cython_function_or_method"}
+        assert methods == {n.split(".")[1] for n in STUB if n.startswith(f"{name}.") and not n.endswith("__")}
+
+
+def stub_parameters(node):
+    """(name, has a default, keyword only) of each."""
+    a = node.args
+    positional = [(arg.arg, i >= len(a.args) - len(a.defaults), False) for i, arg in enumerate(a.args) if arg.arg not in ("self", "cls")]
+    return positional + [(arg.arg, d is not None, True) for arg, d in zip(a.kwonlyargs, a.kw_defaults)]
+
+
+FUNCTIONS = [name for name, node in STUB.items() if isinstance(node, ast.FunctionDef) and not name.endswith("__")]
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_the_stub_has_the_parameters_of_the_compiled_functions(name):
+    owner = getattr(kernels, name.split(".")[0]) if "." in name else kernels
+    parameters = inspect.signature(getattr(owner, name.split(".")[-1])).parameters.values()
+    runtime = [(p.name, p.default is not p.empty, p.kind is p.KEYWORD_ONLY) for p in parameters if p.name != "self"]
+    assert stub_parameters(STUB[name]) == runtime
+
+
+def test_the_stub_has_the_parameters_of_the_constructors():
+    """Cython has no signature for them: they are called by the names in the stub, and those only."""
+    net, x, X = fastnn.MLP([2, 1], rng=0), np.ones(6, "float32"), np.ones((3, 2), "float32")
+    settings, rng = fastnn.SGD().kernel_settings(), np.random.PCG64(0)
+    calls = {
+        "Array.__new__": dict(obj=x, itemsize=4, n=6, writable=True, integers=False),
+        "Memory.__new__": dict(n_bytes=64),
+        "Trainer.__init__": dict(network=net, X=X, targets=X[:, :1].copy(), loss=1, batch_size=3, optimizer=settings,
+                                 sample_weight=x[:3], order=np.arange(3), generator=rng, dX=X.copy()),
+    }  # fmt: skip
+    for name, arguments in calls.items():
+        make, parameters = getattr(kernels, name.split(".")[0]), stub_parameters(STUB[name])
+        assert [parameter for parameter, *_ in parameters] == list(arguments)
+        make(**arguments)
+        make(**{p: arguments[p] for p, has_default, _ in parameters if not has_default})
+        for parameter, has_default, _ in parameters:
+            if not has_default:
+                with pytest.raises(TypeError):
+                    make(**{p: a for p, a in arguments.items() if p != parameter})
+        with pytest.raises(TypeError):
+            make(**arguments, more=1)
+    positional = [a for p, a in calls["Trainer.__init__"].items() if p in ("network", "X", "targets", "loss")]
+    with pytest.raises(TypeError, match="3 positional"):
+        kernels.Trainer(*positional, batch_size=3)
+
+
+@pytest.mark.parametrize("name", ["Activation", "Loss", "Rule", "VectorFunction", "Stop"])
+def test_the_stub_has_the_numbers_of_the_enums(name):
+    stub = {n.targets[0].id: n.value.value for n in STUB[name].body if isinstance(n, ast.Assign)}
+    enum = getattr(kernels, name)
+    assert issubclass(enum, IntEnum) and STUB[name].bases[0].id == "IntEnum"
+    assert {member.name: int(member) for member in enum} == stub
+
+
+def test_the_stub_has_the_types_of_the_constants():
+    for name, kind in dict(BUILT=list, SUPPORTED=list, CHOSEN=str, COMPILER=str).items():
+        assert type(getattr(kernels, name)) is kind and ast.unparse(STUB[name].annotation).split("[")[0] == kind.__name__
+    assert {kernels.CHOSEN} <= set(kernels.SUPPORTED) <= set(kernels.BUILT)
+    assert kernels.Trainer.position.__doc__ and isinstance(fastnn.SGD().kernel_settings(), dict)
+    settings = {n.target.id for n in STUB["_OptimizerSettings"].body if isinstance(n, ast.AnnAssign)}
+    assert settings == set(fastnn.SGD().kernel_settings()) == set(fastnn.Adam().kernel_settings())
+
+
+def test_networks_are_called_as_the_stub_says():
+    net = fastnn.MLP([2, 1], rng=0)
+    X, names = np.ones((3, 2), "float32"), [name for name, *_ in stub_parameters(STUB["CompiledNetwork.__call__"])]
+    assert names == ["X", "out", "n_threads", "keep"]
+    out = np.empty((3, 1), "float32")
+    assert net(**dict(zip(names, [X, out, 1, True]))) is out

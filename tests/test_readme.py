@@ -1,0 +1,65 @@
+"""README.md keeps its word: its code runs, and the two commands are one line each."""
+
+import pathlib
+import re
+import subprocess
+import sys
+
+import pytest
+
+README = pathlib.Path(__file__).parent.parent / "README.md"
+if not README.exists():
+    pytest.skip("there is no README.md beside these tests", allow_module_level=True)
+TEXT = README.read_text(encoding="utf-8")
+
+
+def blocks(text):
+    """(language, code) of every fenced block."""
+    return re.findall(r"^```(\w*)\n(.*?)^```$", text, re.M | re.S)
+
+
+PYTHON = [code for language, code in blocks(TEXT) if language == "python"]
+
+
+def section(heading):
+    return re.search(rf"^## {heading}\n(.*?)(?=^## |\Z)", TEXT, re.M | re.S)[1]
+
+
+def test_there_is_code():
+    assert len(PYTHON) >= 2
+
+
+@pytest.mark.parametrize("code", PYTHON, ids=lambda code: code.splitlines()[0][:40])
+def test_code_runs_by_itself_and_does_what_it_says(code, tmp_path):
+    """A comment `# -> TEXT` says what the line prints; ~ before a number means roughly (to 2 %)."""
+    result = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    promised = re.findall(r"^print\(.*# -> (.*)$", code, re.M)
+    assert len(promised) == len(re.findall(r"^print\(", code, re.M)), "every print says what it shows"
+    for promise, shown in zip(promised, result.stdout.splitlines(), strict=True):
+        if promise.startswith("~"):
+            assert float(shown) == pytest.approx(float(promise[1:]), rel=0.02)
+        else:
+            assert shown == promise
+
+
+@pytest.mark.parametrize(("heading", "end"), [("Try it", "python -m fastnn demo"), ("Test it", "python -m pytest")])
+def test_one_command_does_it(heading, end):
+    ((_, code),) = blocks(section(heading))
+    (line,) = code.strip().splitlines()
+    assert re.fullmatch(r'python -m pip install -e "\.\[\w+\]" && ' + end, line)
+
+
+def test_extras_exist():
+    from importlib.metadata import metadata
+
+    named = set(re.findall(r"(?:\.|fastnn-mlp)\[(\w+)\]", TEXT))
+    assert named and named <= set(metadata("fastnn-mlp").get_all("Provides-Extra") or ())
+
+
+def test_both_names_are_there():
+    assert "`fastnn-mlp`" in TEXT and "`import fastnn`" in TEXT
+
+
+def test_lines_fit_a_terminal():
+    assert max(len(line) for _, code in blocks(TEXT) for line in code.splitlines()) <= 80
