@@ -406,8 +406,7 @@ cdef class Trainer:
             flag_set(&self.gate, 1)
             self.table.train(&self.job, 0)
             barrier_wait(&self.finish, self.job.n_threads)
-        if self.job.why == SIGNAL:
-            raise_pending()
+        raise_pending()
         return self.job.why
 
     def _help(self, int thread):

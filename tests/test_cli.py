@@ -140,7 +140,13 @@ def test_ctrl_c_exits_with_130(monkeypatch, capsys):
 
 @pytest.mark.skipif(os.name != "posix", reason="signals are sent the POSIX way")
 def test_ctrl_c_leaves_no_traceback():
-    with subprocess.Popen([*FASTNN, "demo"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+    code = """
+import signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # as in a terminal; a shell's background job would ignore it
+from fastnn.cli import main
+sys.exit(main(["demo"]))
+"""
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         process.stdout.readline()  # at work
         process.send_signal(signal.SIGINT)
         _, errors = process.communicate(timeout=60)

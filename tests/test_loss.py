@@ -24,6 +24,7 @@ class Case:
     targets: Callable
     magnitude: Callable  # (Y, y) -> (n,): the size of the terms that a row's loss is summed from
     slope: Callable  # (Y, y) -> like Y: the size of the numbers that dl is computed from
+    least_k: int = 1  # one column of targets for a softmax is taken for class numbers
 
 
 def logits(rng, n, k):
@@ -79,7 +80,16 @@ CASES = {
     "cross-entropy of classes": Case(
         F.cross_entropy, ref.cross_entropy, logits, lambda rng, n, k: rng.integers(0, k, n), row_magnitude, ones
     ),
-    "cross-entropy of probabilities": Case(F.cross_entropy, ref.cross_entropy, logits, distributions, row_magnitude, ones),
+    "cross-entropy of probabilities": Case(F.cross_entropy, ref.cross_entropy, logits, distributions, row_magnitude, ones, 2),
+    "cross-entropy of any rows": Case(
+        F.cross_entropy,
+        ref.cross_entropy,
+        logits,
+        probabilities,
+        lambda Z, y: y.sum(axis=1) * row_magnitude(Z, y),
+        lambda Z, y: 1 + y.sum(axis=1, keepdims=True) * np.ones_like(Z),
+        2,
+    ),
     "squared error": Case(
         F.mean_squared_error,
         ref.mean_squared_error,
@@ -102,8 +112,7 @@ def case(request):
 
 
 def sizes(case, *pairs):
-    """One column of targets for a softmax is taken for class numbers."""
-    return [(n, k) for n, k in pairs if k > 1 or case.targets is not distributions]
+    return [(n, k) for n, k in pairs if k >= case.least_k]
 
 
 def example(case, dtype, n, k, weights="weights", seed=3):
