@@ -8,6 +8,7 @@ import numpy as np
 from numpy import empty as empty
 from numpy import ndarray as ndarray
 from numpy.typing import ArrayLike, NDArray
+from typing_extensions import disjoint_base
 
 _Numbers: TypeAlias = NDArray[np.float32] | NDArray[np.float64]  # C-contiguous, of the network's dtype
 
@@ -69,12 +70,15 @@ COMPILER: str
 
 def use(isa: str) -> None: ...
 
+@disjoint_base
 class Array:
     def __new__(cls, obj: Any, itemsize: int, n: int, writable: bool = False, integers: bool = False) -> Self: ...
 
+@disjoint_base
 class Memory:
     def __new__(cls, n_bytes: int) -> Self: ...
 
+@disjoint_base
 class CompiledNetwork:
     def _bind(
         self,
@@ -92,6 +96,7 @@ class CompiledNetwork:
     def __call__(self, X: ArrayLike, out: _Numbers | None = None, n_threads: int = 1, keep: bool = False) -> _Numbers: ...
     def _forward_into(self, X: _Numbers, out: _Numbers) -> None: ...
 
+@disjoint_base
 class Trainer:
     def __init__(
         self,

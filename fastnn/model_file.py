@@ -21,7 +21,7 @@ from .training import TrainingState
 FORMAT, VERSION = "fastnn", 1
 LONGEST_HEADER = 1_000_000  # bytes
 MOST_LAYERS, WIDEST = 1000, 2**24
-TYPES = {"F32": np.dtype("<f4"), "F64": np.dtype("<f8"), "I64": np.dtype("<i8")}
+TYPES: dict[str, np.dtype] = {"F32": np.dtype("<f4"), "F64": np.dtype("<f8"), "I64": np.dtype("<i8")}
 NAMES = {dtype: name for name, dtype in TYPES.items()}
 BIT_GENERATORS = ("PCG64", "PCG64DXSM", "MT19937", "Philox", "SFC64")
 
@@ -213,15 +213,15 @@ def _network(network):
 def _state(state):
     state = _mapping(state, "state")
     cls = optimizers.OPTIMIZERS.get(state.get("optimizer")) if isinstance(state.get("optimizer"), str) else None
-    counts = [state.get(name) for name in ("step", "epoch", "row")]
+    counts = {name: state.get(name) for name in ("step", "epoch", "row")}
     loss_sum = state.get("loss_sum")
-    if cls is None or not all(_is_count(count, 2**62) for count in counts) or type(loss_sum) is not float or loss_sum != loss_sum:
+    if cls is None or not all(_is_count(count, 2**62) for count in counts.values()) or type(loss_sum) is not float or loss_sum != loss_sum:
         raise ModelFileError("state is damaged")
     try:
         optimizer = cls(**_mapping(state.get("settings"), "settings"))
     except (TypeError, ValueError, OverflowError) as error:
         raise ModelFileError(f"the optimizer's settings are damaged: {error}") from None
-    return TrainingState(optimizer, None, *counts, float(loss_sum))
+    return TrainingState(optimizer, np.empty(0), loss_sum=loss_sum, **counts)
 
 
 def _check_arrays(header, network, state, n_bytes):

@@ -111,7 +111,7 @@ def test_threads_slices_and_the_fused_update_never_show(data):
             params, moments, losses = case.by_hand()
             assert (params, moments) == results[isa][:2]
             assert losses == pytest.approx(results[isa][2], rel=1e-13)
-    assert results.get("avx2") == results.get("avx512", results.get("avx2"))
+    assert len({str(result) for isa, result in results.items() if isa != "baseline"}) <= 1
 
 
 @pytest.mark.parametrize("optimizer", [SGD(1e-4), Adam(1e-4)], ids=repr)

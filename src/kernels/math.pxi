@@ -1,7 +1,7 @@
 # exp, log, log1p, tanh, erf and sigmoid of a vec.
 #
-# Every function is one straight line without branches or tables; the edges are put right by clamps and selects. One source serves both dtypes and
-# every instruction set. AVX-512, AVX2 and NEON do the same operations in the same order and give the same bits.
+# Every function is one straight line without branches or tables; the edges are put right by clamps and selects. One source serves both
+# dtypes and every instruction set. AVX-512, AVX2 and NEON do the same operations in the same order and give the same bits.
 #
 #   exp      n = round(x / ln 2), r = x - n ln 2 with ln 2 in two parts, e^r = 1 + (r + r^2 q(r)), times 2^n in a step that rounds once, even to subnormals
 #   sigmoid  e = e^-|x| cannot overflow; 1 / (1 + e) or e / (1 + e)
