@@ -3,7 +3,8 @@
 # Every function is one straight line without branches or tables; the edges are put right by clamps and selects. One source serves both
 # dtypes and every instruction set. AVX-512, AVX2 and NEON do the same operations in the same order and give the same bits.
 #
-#   exp      n = round(x / ln 2), r = x - n ln 2 with ln 2 in two parts, e^r = 1 + (r + r^2 q(r)), times 2^n in a step that rounds once, even to subnormals
+#   exp      n = round(x / ln 2), r = x - n ln 2 with ln 2 in two parts, e^r = 1 + (r + r^2 q(r)), times 2^n in a step that rounds once,
+#            even to subnormals
 #   sigmoid  e = e^-|x| cannot overflow; 1 / (1 + e) or e / (1 + e)
 #   expm1    for x <= 0: 2^n (r + r^2 q(r)) + (2^n - 1), where nothing cancels
 #   tanh     t = expm1(-2|x|), |tanh x| = -t / (2 + t)
@@ -12,8 +13,9 @@
 #   log      x = 2^e (1 + f) with 1 + f between sqrt(1/2) and sqrt(2); s = f / (1 + f/2); log(1 + f) = 2 artanh(s/2) = s + s^3 R(s^2)
 #   log1p    the same, but f = x 2^-e + (2^-e - 1) comes from x in one fma, so that no digit of a small x is lost
 #
-# q, H and R are minimax polynomials made for this file: Remez in 45 digits for the error of the result, rounded to the dtype, the float ones then moved
-# by a few ULP where a search found a smaller maximum. Long ones are split into even and odd powers: two short chains of fma instead of a long one.
+# q, H and R are minimax polynomials made for this file: Remez in 45 digits for the error of the result, rounded to the dtype, the float
+# ones then moved by a few ULP where a search found a smaller maximum. Long ones are split into even and odd powers: two short chains of
+# fma instead of a long one.
 #
 # Greatest error found, in ULP (AVX-512 = AVX2 = NEON | SSE2 = scalar); float: all 2^32 numbers against libm's double; double: 3 x 10 million numbers
 # and the edges against long double, the worst also against mpmath:
