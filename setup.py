@@ -4,6 +4,7 @@ Every variant is the same source, src/variant.pxi, compiled for one instruction 
 (sanitizers, -g); none may relax the arithmetic: results are promised to the bit.
 """
 
+import glob
 import os
 import platform
 
@@ -11,6 +12,8 @@ from Cython.Build import cythonize
 from setuptools import Extension, setup
 
 CFLAGS = ["-O3", "-g0", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math", *os.environ.get("FASTNN_CFLAGS", "").split()]
+
+HEADERS = glob.glob("src/*.h") + glob.glob("src/simd/*.h")
 
 INSTRUCTION_SETS = {  # name -> flags, for this machine's architecture, the baseline first
     "x86_64": {"baseline": [], "avx2": ["-mavx2", "-mfma"], "avx512": ["-mavx512f", "-mavx512dq", "-mfma"]},
@@ -25,6 +28,7 @@ def extension(name, source, flags=(), **macros):
         f"fastnn.{name}",
         [f"src/{source}"],
         include_dirs=["src"],
+        depends=HEADERS,
         extra_compile_args=[*CFLAGS, *flags],
         extra_link_args=os.environ.get("FASTNN_CFLAGS", "").split(),
         define_macros=list(macros.items()),

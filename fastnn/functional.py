@@ -70,7 +70,7 @@ def linear(X, W, b=None, activation="identity", out=None):
     X, W, b = _layer(X, W, b)
     kind = activations.find(activation)
     shape = (len(X), W.shape[1])
-    Y = np.empty(shape, W.dtype) if out is None else check_out("out", out, shape, W.dtype, *given)
+    Y = np.empty(shape, W.dtype) if out is None else check_out("out", out, shape, W.dtype, *given, X, W, b)
     if Y.size:
         _bound(W, b, kind)._forward_into(X, Y)
     return Y
@@ -168,7 +168,7 @@ def activation(Z, name, out=None):
     """
     kind = activations.find(name, argument="name")
     given, Z = Z, check_array("Z", Z)
-    A = np.empty_like(Z) if out is None else check_out("out", out, Z.shape, Z.dtype, *([] if out is given else [given]))
+    A = np.empty_like(Z) if out is None else check_out("out", out, Z.shape, Z.dtype, *([] if out is given else [given, Z]))
     if Z.size:
         kernels.activation(kind, Z, A)
     return A
@@ -196,7 +196,7 @@ def activation_backward(dA, Z, name, out=None):
     kind = activations.find(name, argument="name")
     given_Z, Z = Z, check_array("Z", Z)
     given, dA = dA, check_shape("dA", dA, Z.shape, Z.dtype)
-    dZ = np.empty_like(Z) if out is None else check_out("out", out, Z.shape, Z.dtype, given_Z, *([] if out is given else [given]))
+    dZ = np.empty_like(Z) if out is None else check_out("out", out, Z.shape, Z.dtype, given_Z, Z, *([] if out is given else [given, dA]))
     if Z.size:
         kernels.activation_backward(kind, dA, Z, dZ)
     return dZ
@@ -305,7 +305,7 @@ def _loss(kind, name, Y, y, sample_weight, grad, unit_interval):
         targets = check_values(y, n, k, Y.dtype, unit_interval)
     w = check_sample_weight(sample_weight, n, Y.dtype)
     if grad is not None:
-        check_out("grad", grad, shape, Y.dtype, given, y, sample_weight)
+        check_out("grad", grad, shape, Y.dtype, given, Y, y, targets, sample_weight, w)
     if not Y.size:
         return 0.0
     net = CompiledNetwork()
@@ -396,7 +396,9 @@ def _update_arrays(params, grads, **moments):
     """grads converted; everything that is written to checked."""
     if not isinstance(params, np.ndarray) or params.dtype not in (np.float32, np.float64):
         raise TypeError(f"params must be a float32 or float64 NumPy array, got {getattr(params, 'dtype', type(params).__name__)}")
-    check_out("params", params, None, params.dtype, grads, *moments.values())
+    converted = check_shape("grads", grads, params.shape, params.dtype)
+    check_out("params", params, None, params.dtype, grads, converted, *moments.values())
     for name, moment in moments.items():
-        check_out(name, moment, params.shape, params.dtype, grads, *(m for other, m in moments.items() if other != name))
-    return check_shape("grads", grads, params.shape, params.dtype)
+        others = (m for other, m in moments.items() if other != name)
+        check_out(name, moment, params.shape, params.dtype, grads, converted, *others)
+    return converted

@@ -70,9 +70,9 @@ def use(isa):
     if isa not in SUPPORTED:
         raise ImportError(f"instruction set {isa!r} is not possible here: this build holds {', '.join(BUILT)} and this CPU runs "
                           f"{', '.join(SUPPORTED)}; choose one of these or leave FASTNN_ISA unset")
-    TABLE32 = load_table(isa, "float32")
-    TABLE64 = load_table(isa, "float64")
-    CHOSEN = isa
+    cdef const Table* single = load_table(isa, "float32")
+    cdef const Table* double_ = load_table(isa, "float64")
+    CHOSEN, TABLE32, TABLE64 = isa, single, double_
 
 CHOSEN = None
 COMPILER = FASTNN_COMPILER.decode()

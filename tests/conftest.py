@@ -18,7 +18,7 @@ VARIANTS = [FORCED] if FORCED else list(kernels.SUPPORTED)
 DTYPES = {"float32": np.dtype("float32"), "float64": np.dtype("float64")}
 TOLERANCES = {"float32": 2e-5, "float64": 2e-13}
 
-ran = Counter()  # (instruction set, dtype) -> tests that ran on it
+ran = Counter()  # (instruction set, dtype or "other") -> tests that ran on it
 
 
 @pytest.fixture(params=VARIANTS)
@@ -29,9 +29,7 @@ def isa(request):
     assert kernels.CHOSEN == request.param
     yield request.param
     kernels.use(before)
-    dtype = request.node.callspec.params.get("dtype")
-    for name in [dtype] if dtype else DTYPES:
-        ran[request.param, name] += 1
+    ran[request.param, request.node.callspec.params.get("dtype", "other")] += 1
 
 
 @pytest.fixture(params=DTYPES)
@@ -75,6 +73,6 @@ def pytest_terminal_summary(terminalreporter):
         return
     terminalreporter.section("kernel variants", sep="-")
     for isa in kernels.BUILT:
-        counts = [f"{name} {ran[isa, name] or 'NO'} tests" for name in DTYPES]
+        counts = [f"{name} {ran[isa, name] or 'NO'} tests" for name in (*DTYPES, "other")]
         remark = "" if isa in kernels.SUPPORTED else "   (this CPU cannot run it)"
         terminalreporter.line(f"{isa:10} {', '.join(counts)}{remark}")

@@ -468,10 +468,18 @@ def test_out_over_another_argument_is_refused(argument, shift):
     np.testing.assert_array_equal(memory, np.arange(40.0))
 
 
+class Frame(OfAnotherLibrary):
+    """The same, giving away its own memory, as data frames do."""
+
+    def __array__(self, dtype=None, copy=None):
+        return self.a
+
+
+@pytest.mark.parametrize("through", [memoryview, Frame])
 @pytest.mark.parametrize("argument", ["X", "W", "b"])
-def test_out_over_memory_that_came_through_another_object_is_refused(argument):
+def test_out_over_memory_that_came_through_another_object_is_refused(argument, through):
     memory = np.arange(9.0)
-    shared = memoryview(memory[:3] if argument == "b" else memory.reshape(3, 3))
+    shared = through(memory[:3] if argument == "b" else memory.reshape(3, 3))
     arguments = dict(X=np.ones((3, 3)), W=np.ones((3, 3)), b=np.ones(3)) | {argument: shared}
     with pytest.raises(ValueError, match=r"^out overlaps another argument"):
         F.linear(**arguments, out=memory.reshape(3, 3))

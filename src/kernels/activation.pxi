@@ -39,12 +39,10 @@ cdef inline vec activate(int kind, vec z) noexcept nogil:
     return z
 
 cdef inline vec derivative(int kind, vec s) noexcept nogil:
-    """f'(z), from s = z where reads_input(kind), else from s = a"""
+    """f'(z), from s = z where reads_input(kind), else from s = a; relu's is in `chain`"""
     cdef vec zero = vset(0), one = vset(1), p
     if kind == SIGMOID:
         return vmul(s, vsub(one, s))
-    if kind == RELU:
-        return vselect_gt(s, zero, one, zero)
     if kind == TANH:
         return vfnma(s, s, one)
     if kind == LEAKY_RELU:
@@ -71,12 +69,18 @@ cdef inline void forward_run(int kind, const real* z, real* a, Py_ssize_t n) noe
     if whole < n:
         vstore_part(a + whole, activate(kind, vload_part(z + whole, n - whole)), n - whole)
 
+cdef inline vec chain(int kind, vec da, vec s) noexcept nogil:
+    """da f'(.), where relu gives 0 even for an infinite da: nothing passes it"""
+    if kind == RELU:
+        return vselect_gt(s, vset(0), da, vset(0))
+    return vmul(da, derivative(kind, s))
+
 cdef inline void backward_run(int kind, const real* s, const real* da, real* dz, Py_ssize_t n) noexcept nogil:
     cdef Py_ssize_t i, whole = n // LANES * LANES
     for i from 0 <= i < whole by LANES:
-        vstore(dz + i, vmul(vload(da + i), derivative(kind, vload(s + i))))
+        vstore(dz + i, chain(kind, vload(da + i), vload(s + i)))
     if whole < n:
-        vstore_part(dz + whole, vmul(vload_part(da + whole, n - whole), derivative(kind, vload_part(s + whole, n - whole))), n - whole)
+        vstore_part(dz + whole, chain(kind, vload_part(da + whole, n - whole), vload_part(s + whole, n - whole)), n - whole)
 
 cdef void activation_forward(int kind, const real* z, real* a, Py_ssize_t n) noexcept nogil:
     """a = f(z) for n numbers; a may be z."""
