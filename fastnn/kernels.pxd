@@ -89,7 +89,7 @@ cdef struct Training:
     double* losses                  # OUT: losses[e - first_epoch], the mean loss of epoch e
     Py_ssize_t first_epoch
     long long deadline              # ns on the clock of `now`
-    int (*poll)() noexcept nogil    # asked about every 50 ms in steps that last long: not 0 means stop
+    int (*poll)() noexcept nogil    # asked about every 20 ms in steps that last long: not 0 means stop
     int why                         # OUT: Stop
     void* scratch                   # of scratch_size bytes, 64-byte aligned; filled by `prepare`
 

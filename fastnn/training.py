@@ -226,6 +226,7 @@ class _Session:
             order=self.order,
             generator=self.bit_generator if shuffle else None,
         )
+        self.data = {"X": self.X, "y": y, "sample_weight": sample_weight}
         self.history = History()
         self.first_step = self.state.step
         self.slice_losses, self.slice_epoch, self.losses_before = np.empty(0), self.state.epoch, 0
@@ -289,14 +290,18 @@ class _Session:
     def diverged(self):
         step, epoch = self.state.step, self.state.epoch + (self.state.row > 0)
         self.trainer.restore()
-        if np.isfinite(self.X).all():
-            advice = f"lower the learning rate (lr={self.state.optimizer.lr:g}), or scale inputs and targets to about -1..1"
+        saved_step, _, saved_row, _ = self.trainer.position()
+        copy = "the start of that epoch" if saved_row == 0 else f"step {saved_step}, the last copy"
+        bad = [(name, *np.argwhere(~np.isfinite(a))[0]) for name, a in self.data.items() if a is not None and not np.isfinite(a).all()]
+        if bad:
+            name, *place = bad[0]
+            way_out = (
+                f"{name} itself is not finite (first in " + ", ".join(f"{axis} {i}" for axis, i in zip(("row", "column"), place)) + ")"
+            )
         else:
-            row, column = np.argwhere(~np.isfinite(self.X))[0]
-            advice = f"X itself is not finite (first in row {row}, column {column})"
+            way_out = f"lower the learning rate (lr={self.state.optimizer.lr:g}), or scale inputs and targets to about -1..1"
         raise DivergenceError(
-            f"training diverged in epoch {epoch}, step {step}: not finite any more; the parameters are those from the start of that epoch. "
-            f"Way out: {advice}",
+            f"training diverged in epoch {epoch}, step {step}: not finite any more; the parameters are those of {copy}. Way out: {way_out}",
             epoch,
             step,
         )

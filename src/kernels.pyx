@@ -139,7 +139,7 @@ cdef class CompiledNetwork:
     cdef list held
     cdef char* params_begin             # all parameters lie between these
     cdef char* params_end
-    cdef Py_ssize_t itemsize, n_in, n_out, work
+    cdef Py_ssize_t itemsize, n_in, n_out, work, n_params
     cdef unsigned long trained_by       # the thread in which `fit` runs, or 0
     cdef object dtype_
 
@@ -159,7 +159,7 @@ cdef class CompiledNetwork:
         self.net.activations = kinds
         self.held = []
         self.params_begin = self.params_end = NULL
-        self.work = 0
+        self.work = self.n_params = 0
         for l in range(L + 1):
             size[l] = sizes[l]
         for l in range(L):
@@ -167,7 +167,9 @@ cdef class CompiledNetwork:
             self.net.weights[l] = self.hold(Array(weights[l], self.itemsize, size[l] * size[l + 1]))
             if biases[l] is not None:
                 self.net.biases[l] = self.hold(Array(biases[l], self.itemsize, size[l + 1]))
+                self.n_params += size[l + 1]
             self.work += size[l] * size[l + 1]
+            self.n_params += size[l] * size[l + 1]
         self.n_in = size[0]
         self.n_out = size[L]
 
@@ -347,27 +349,33 @@ cdef class Trainer:
         self.job.scratch = self.scratch.start
         self.table.prepare(&self.job)
 
+    cdef Array moments(self, moments, bint writable):
+        """The optimizer's moments as it needs them; None where it has none."""
+        cdef Optimizer* o = &self.job.optimizer
+        cdef Py_ssize_t n = 2 if o.rule == ADAM else 1 if o.rule == SGD and o.momentum != 0 else 0
+        if n == 0:
+            return None
+        if moments is None:
+            raise ValueError(f"this optimizer needs {n} moments of every parameter")
+        return Array(moments, self.network.itemsize, n * self.network.n_params, writable)
+
     def load(self, moments=None):
         """Takes the network's parameters (and the optimizer's moments) into the scratch."""
-        cdef Array m = optional(moments, self.network.itemsize, moments.size if moments is not None else 0)
+        cdef Array m = self.moments(moments, False)
         cdef void* p = pointer(m)
         with nogil:
             self.table.load(&self.job, p)
 
     def store(self, moments=None):
         """Puts them back into the network's arrays and into moments."""
-        cdef Array m = optional(moments, self.network.itemsize, moments.size if moments is not None else 0, True)
+        cdef Array m = self.moments(moments, True)
         cdef void* p = pointer(m)
         with nogil:
             self.table.store(&self.job, p)
 
-    def set_optimizer(self, optimizer):
-        """Other numbers (a learning rate) from the next slice on."""
-        self.job.optimizer = optimizer
-
     def store_gradient(self, grads):
         """The gradient of the last step, flat, in the order of the parameters."""
-        cdef Array g = Array(grads, self.network.itemsize, grads.size, True)
+        cdef Array g = Array(grads, self.network.itemsize, self.network.n_params, True)
         with nogil:
             self.table.store_gradient(&self.job, g.data)
 

@@ -18,8 +18,8 @@ cdef inline void share(Py_ssize_t n, Py_ssize_t q, int thread, int n_threads, Py
     hi[0] = least(parts * (thread + 1) // n_threads * q, n)
 
 cdef inline bint aborted(Training* job, Scratch* s, int thread) noexcept nogil:
-    """Whether to drop this step. Thread 0 asks the caller about every 50 ms if steps last long; shorter slices end by themselves."""
-    if thread == 0 and s.step_ns > 10e6 and job.poll != NULL and now() - s.polled > SECOND // 20:
+    """Whether to drop this step. Thread 0 asks the caller about every 20 ms if steps last long; a slice of short ones ends by itself."""
+    if thread == 0 and s.step_ns > 10e6 and job.poll != NULL and now() - s.polled > SECOND // 50:
         s.polled = now()
         if job.poll():
             flag_set(&s.abort, 1)
@@ -272,7 +272,7 @@ cdef void train(Training* job, int thread) noexcept nogil:
         if thread == 0:
             job.loss_sum += loss * n
             if row == 0:
-                job.losses[epoch - 1 - job.first_epoch] = job.loss_sum / job.n_rows
+                job.losses[epoch - 1 - job.first_epoch] = loss if n == job.n_rows else job.loss_sum / job.n_rows
                 job.loss_sum = 0
             looked += 1
             s.stop[2] = 1

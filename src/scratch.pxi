@@ -68,6 +68,12 @@ cdef Py_ssize_t macs(const Network* net) noexcept nogil:
         n += net.sizes[l] * net.sizes[l + 1]
     return n
 
+cdef Py_ssize_t n_units(const Network* net) noexcept nogil:
+    cdef Py_ssize_t l, n = 0
+    for l in range(net.n_layers + 1):
+        n += net.sizes[l]
+    return n
+
 cdef inline Py_ssize_t panel_matrix(Py_ssize_t rows, Py_ssize_t c) noexcept nogil:
     return padded(c) // PANEL * weight_stride(rows)
 
@@ -143,7 +149,8 @@ cdef void prepare(Training* job) noexcept nogil:
     """Hands out job.scratch, which is zero."""
     cdef Scratch* s = <Scratch*>job.scratch
     layout(job, s, <char*>job.scratch + up(sizeof(Scratch), 64))
-    s.step_ns = 3.0 * macs(&job.net) * job.batch_size / (2 * LANES)     # at half of what such cores reach; only its order matters
+    # products at half of what such cores reach, and what every number and row costs besides; only its order matters
+    s.step_ns = job.batch_size * (3.0 * macs(&job.net) / (2 * LANES) + 2 * n_units(&job.net) + 20)
     s.in_place = job.optimizer.rule != NO_UPDATE and job.batch_size <= CHUNK and s.step_ns < 25e6
 
 cdef void transpose_weights(Layer* layer) noexcept nogil:

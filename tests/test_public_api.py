@@ -59,12 +59,13 @@ def test_every_public_name_is_one_that_was_decided():
     assert set(fastnn.__all__) == set(names.split())
     assert all(hasattr(fastnn, name) for name in fastnn.__all__) and fastnn.reference is reference
     assert re.fullmatch(r"\d+\.\d+\.\d+\S*", fastnn.__version__)
-    assert {name for name in dir(fastnn) if name[0] != "_"} <= {*fastnn.__all__, *NAMES}
+    assert {name for name in dir(fastnn) if name[0] != "_"} <= {*fastnn.__all__, *NAMES, "plotting"}
 
 
 def test_attributes_of_networks_histories_and_optimizers():
     net = fastnn.MLP([2, 3, 1], rng=0)
-    for name in "params grads weights biases grad_weights grad_biases n_params layer_sizes activations dtype rng state history".split():
+    names = "params grads weights biases grad_weights grad_biases n_params layer_sizes activations dtype rng state history metadata"
+    for name in names.split():
         assert hasattr(net, name)
     history = net.fit(np.ones((4, 2)), np.ones(4), epochs=1)
     assert set(vars(history)) == {"loss", "val_loss", "n_epochs", "n_steps", "seconds"}

@@ -215,6 +215,8 @@ def test_history_counts():
     assert (net.state.step, net.state.epoch, net.state.row, net.state.order) == (12, 4, 0, None)
     again = net.fit(X, y, epochs=1)
     assert again is net.history is not history and (again.n_steps, net.state.step) == (3, 3)
+    again = net.fit(X, y, epochs=2, resume=True)
+    assert (again.n_steps, again.n_epochs, net.state.step, net.state.epoch) == (6, 2, 9, 3)
 
 
 def test_history_loss_is_that_of_the_batches_before_their_updates():
@@ -336,56 +338,6 @@ def test_progress_rewrites_one_line_on_a_terminal(monkeypatch, capsys):
 def test_no_progress_is_silence(capsys):
     MLP([6, 5, 1], rng=0).fit(*data(), epochs=2)
     assert capsys.readouterr() == ("", "")
-
-
-# ---- weights and sizes at the edge ----
-
-
-@pytest.mark.parametrize("optimizer", [SGD(0.1), SGD(0.1, 0.9), Adam()], ids=repr)
-def test_a_row_of_weight_zero_is_absent(optimizer):
-    X, y = data()
-    keep = np.arange(70) % 5 > 0
-    weighted, absent = MLP([6, 9, 1], rng=0), MLP([6, 9, 1], rng=0)
-    weighted.fit(X, y, optimizer=optimizer, batch_size=None, shuffle=False, sample_weight=keep)
-    absent.fit(X[keep], y[keep], optimizer=optimizer, batch_size=None, shuffle=False)
-    assert weighted.params.tobytes() == absent.params.tobytes()
-    assert weighted.history.loss == pytest.approx(absent.history.loss, rel=1e-6)
-
-
-def test_only_the_ratio_of_weights_counts_and_equal_weights_are_none():
-    X, y = data()
-    nets = [MLP([6, 9, 1], rng=0) for _ in range(3)]
-    for net, w in zip(nets, [None, np.ones(70), np.full(70, 1024.0)]):
-        net.fit(X, y, sample_weight=w, batch_size=16)
-    assert len({net.params.tobytes() for net in nets}) == 1
-
-
-def test_a_batch_of_zero_weights_changes_nothing():
-    X, y = data()
-    net = MLP([6, 9, 1], rng=0)
-    before = net.params.tobytes()
-    history = net.fit(X, y, optimizer=SGD(0.5), sample_weight=np.zeros(70))
-    assert net.params.tobytes() == before and history.loss == [0.0] * 10 and history.n_steps == 30
-    assert net.loss(X, y, sample_weight=np.zeros(70)) == 0.0 == net.loss_and_grad(X, y, sample_weight=np.zeros(70))
-    assert (net.grads == 0).all()
-
-
-def test_zero_epochs_change_nothing_but_the_state():
-    X, y = data()
-    net = MLP([6, 9, 1], rng=0)
-    before, bits = net.params.tobytes(), str(net.rng.bit_generator.state)
-    history = net.fit(X, y, epochs=0, progress=False, callbacks=lambda *_: 1 / 0)
-    assert (history.loss, history.n_epochs, history.n_steps) == ([], 0, 0) and net.params.tobytes() == before
-    assert (net.state.step, net.state.epoch, str(net.rng.bit_generator.state)) == (0, 0, bits)
-
-
-@pytest.mark.parametrize("shuffle", [True, False])
-def test_batches_larger_than_the_data_are_the_whole_data(shuffle):
-    X, y = data()
-    nets = [MLP([6, 9, 1], rng=0) for _ in range(3)]
-    for net, batch in zip(nets, [70, 10**15, None]):
-        assert net.fit(X, y, epochs=3, batch_size=batch, shuffle=shuffle).n_steps == 3
-    assert len({net.params.tobytes() for net in nets}) == 1
 
 
 def test_one_row():

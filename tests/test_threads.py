@@ -1,0 +1,165 @@
+"""Several threads, other processes, and a long life of one."""
+
+import copy
+import os
+import pickle
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import fastnn
+from fastnn import MLP, Adam
+from fastnn.kernels import Loss, Trainer
+
+
+def data(n=70, n_in=6):
+    X = np.random.default_rng(1).normal(size=(n, n_in)).astype("float32")
+    return X, (np.sin(X[:, :1]) + 1) / 2
+
+
+def everything(net):
+    """All that may influence what comes, as comparable values."""
+    state = net.state
+    return net.params.tobytes(), state.moments.tobytes(), state.step, state.epoch, state.row, str(net.rng.bit_generator.state)
+
+
+def python(code):
+    """What a fresh interpreter prints that runs code with this fastnn."""
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(Path(fastnn.__file__).parents[1]), *sys.path])}
+    return subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=100)
+
+
+def test_a_network_in_training_is_closed_to_other_threads(tmp_path):
+    X, y = data()
+    net, twin = MLP([6, 9, 1], rng=0), MLP([6, 9, 1], rng=0)
+    net.forward(X, keep=True)
+    inside, outside = threading.Event(), threading.Event()
+
+    def wait(net, history):
+        inside.set()
+        assert outside.wait(60)
+
+    thread = threading.Thread(target=net.fit, args=(X, y), kwargs=dict(epochs=4, callbacks=wait))
+    thread.start()
+    assert inside.wait(60)
+    try:
+        for call in [lambda: net.forward(X), lambda: net.forward(X.tolist()), lambda: net(X), lambda: net.loss(X, y),
+                     lambda: net.loss_and_grad(X, y), lambda: net.backward(y), lambda: net.fit(X, y),
+                     lambda: net.fit(X, y, optimizer=Adam(5), resume=True),
+                     lambda: net.partial_fit(X, y, optimizer=Adam(5)), lambda: net.save(tmp_path / "net"), net.copy,
+                     lambda: pickle.dumps(net), lambda: copy.deepcopy(net)]:  # fmt: skip
+            with pytest.raises(RuntimeError, match=r"trained in another thread: use net\.copy\(\)"):
+                call()
+    finally:
+        outside.set()
+        thread.join()
+    assert list(tmp_path.iterdir()) == []
+    twin.fit(X, y, epochs=4)
+    assert everything(net) == everything(twin) and net.state.optimizer == Adam() and net.forward(X).shape == (70, 1)
+
+
+def test_two_networks_train_at_the_same_time():
+    X, y = data(3000)
+    alone, together = ([MLP([6, 33, 1], rng=seed) for seed in (1, 2, 3)] for _ in range(2))
+    threads = [threading.Thread(target=net.fit, args=(X, y), kwargs=dict(epochs=20, n_threads=2)) for net in together]
+    for thread in threads:
+        thread.start()
+    for net in alone:
+        net.fit(X, y, epochs=20)
+    for thread in threads:
+        thread.join()
+    assert [everything(net) for net in together] == [everything(net) for net in alone]
+
+
+def in_two_threads(net, X, y):
+    """300 steps that really run in two threads; parameters as bytes."""
+    trainer = Trainer(net, X, y, loss=Loss.SQUARED_ERROR, batch_size=64, optimizer=Adam(0.01).kernel_settings())
+    moments = np.zeros((2, net.n_params), net.dtype)
+    trainer.load(moments)
+    trainer.run(2, 1e9, np.empty(300))
+    trainer.store(moments)
+    return net.params.tobytes()
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*:DeprecationWarning")
+def test_a_forked_child_trains_in_two_threads_after_its_parent_did():
+    X, y = data(64, 20)
+    nets = [MLP([20, 33, 1], rng=0) for _ in range(2)]
+    expected = in_two_threads(nets[0], X, y)
+    child = os.fork()
+    if child == 0:
+        try:
+            os._exit(0 if in_two_threads(nets[1], X, y) == expected else 3)
+        finally:
+            os._exit(4)
+    for _ in range(600):
+        done, status = os.waitpid(child, os.WNOHANG)
+        if done:
+            break
+        time.sleep(0.1)
+    else:
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+        pytest.fail("the child hangs")
+    assert os.waitstatus_to_exitcode(status) == 0
+
+
+LABELS = """
+import numpy as np, fastnn
+y = np.zeros(500, np.int64)
+def change(net, history):
+    y[:] = 10**12
+net = fastnn.MLP([3, 4, 5], output="softmax", rng=0)
+try:
+    net.fit(np.ones((500, 3)), y, epochs=5, callbacks=change)
+except ValueError:
+    pass
+"""
+
+
+def test_class_numbers_changed_during_a_training_harm_nobody():
+    assert python(LABELS).returncode == 0
+
+
+LONG_LIFE = """
+import gc, sys, numpy as np, fastnn
+def resident():
+    with open("/proc/self/statm") as file:
+        return int(file.read().split()[1]) * 4096
+rng = np.random.default_rng(0)
+X, y = rng.normal(size=(100, 8)).astype("float32"), rng.uniform(size=100)
+net = fastnn.MLP([8, 16, 1], "tanh", "sigmoid", rng=0)
+def live(steps, forwards):
+    net.fit(X, y, epochs=steps // 20, batch_size=10)
+    for _ in range(steps // 20):
+        net.fit(X, y, epochs=1, batch_size=10, sample_weight=y, n_threads=2)
+    for i in range(forwards):
+        net.forward(X[: i % 30] if i % 2 else X[: 1 + i % 30].tolist())
+        if i % 10 == 0:
+            net.loss_and_grad(X, y)
+            try:
+                net.forward(X[:, :3])
+            except ValueError:
+                pass
+    net.history = None
+    gc.collect()
+live(2000, 400)
+before = resident(), sys.getallocatedblocks()
+live(100_000, 20_000)
+print(resident() - before[0], sys.getallocatedblocks() - before[1])
+"""
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/statm"), reason="needs /proc to know the memory of a process")
+def test_a_long_life_takes_no_more_memory():
+    life = python(LONG_LIFE)
+    assert life.returncode == 0, life.stderr
+    bytes_more, blocks_more = map(int, life.stdout.split())
+    assert (bytes_more < 2_000_000, blocks_more < 100) == (True, True), (bytes_more, blocks_more)
