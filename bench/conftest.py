@@ -1,5 +1,12 @@
 """What all benches share: the machine in the header, shapes, and `beside`, which times fastnn next to the NumPy reference."""
 
+# ruff: noqa: E402
+import os
+
+# One thread each, as fastnn's default is. NumPy's BLAS reads this when it is loaded.
+for name in ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS"):
+    os.environ.setdefault(name, "1")
+
 import contextlib
 import io
 
