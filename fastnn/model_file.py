@@ -2,7 +2,8 @@
 
 Layout (https://huggingface.co/docs/safetensors): 8 bytes little-endian length of the header; the header, JSON; the arrays, little-endian
 and contiguous. Arrays are W0 (n_in, n_out), b0, W1, ...; with a training state also "moments" (n_moments, n_params) and, if training
-stopped within an epoch, "order". The architecture, the optimizer and the generator stand as JSON in the header's text metadata.
+stopped within an epoch, "order". The architecture, the optimizer and the generator stand as JSON in the header's text metadata, and
+``net.metadata``, if there is any, under "user".
 
 Reading trusts nothing: every size is checked against the architecture and the length of the file before memory is taken.
 """
@@ -19,7 +20,7 @@ from .network import MLP
 from .training import TrainingState
 
 FORMAT, VERSION = "fastnn", 1
-LONGEST_HEADER = 1_000_000  # bytes
+LONGEST_HEADER = 16_000_000  # bytes
 MOST_LAYERS, WIDEST = 1000, 2**24
 TYPES: dict[str, np.dtype] = {"F32": np.dtype("<f4"), "F64": np.dtype("<f8"), "I64": np.dtype("<i8")}
 NAMES = {dtype: name for name, dtype in TYPES.items()}
@@ -42,6 +43,8 @@ def save(net, path):
         at += a.nbytes
     text = json.dumps(header).encode()
     text += b" " * (-len(text) % 8)  # the arrays begin at a multiple of 8
+    if len(text) > LONGEST_HEADER:  # nobody could read it again
+        raise ValueError(f"the file's header takes {len(text):,} bytes, at most {LONGEST_HEADER:,} are allowed: keep less in net.metadata")
     path = os.path.realpath(path)
     folder, name = os.path.split(path)
     beside = os.path.join(folder, f".{name}.{os.urandom(4).hex()}.tmp")
@@ -81,6 +84,8 @@ def _parts(net):
             arrays[f"b{i}"] = b
     network = dict(layer_sizes=net.layer_sizes, activations=net.activations, bias=net.bias, dtype=net.dtype.name)
     metadata = {"format": FORMAT, "format_version": str(VERSION), "network": json.dumps(network), "rng": json.dumps(_rng_text(net.rng))}
+    if net.metadata:
+        metadata["user"] = json.dumps(_check_user(net.metadata, ValueError))
     state = net.state
     if state is not None:
         kind = next(name for name, cls in optimizers.OPTIMIZERS.items() if type(state.optimizer) is cls)
@@ -90,6 +95,13 @@ def _parts(net):
         if state.order is not None:
             arrays["order"] = state.order.astype(np.int64)
     return {name: np.ascontiguousarray(a, a.dtype.newbyteorder("<")) for name, a in arrays.items()}, metadata
+
+
+def _check_user(user, error):
+    """net.metadata: text by name, and nothing else."""
+    if not isinstance(user, dict) or not all(isinstance(text, str) for pair in user.items() for text in pair):
+        raise error(f"net.metadata must be a dict of str to str, got {user!r}"[:200])
+    return user
 
 
 def _rng_text(rng):
@@ -104,7 +116,7 @@ def _rng_text(rng):
 
 
 def load(path):
-    """Read a network, with its training state, from a file written by `MLP.save`.
+    """Read a network, with its training state and metadata, from a file written by `MLP.save`.
 
     Parameters
     ----------
@@ -145,9 +157,10 @@ def _read(file, file_size):
     state = _state(_json(metadata["state"], "state")) if "state" in metadata else None
     _check_arrays(header, network, state, file_size - start)
     rng = _rng(_json(metadata.get("rng"), "rng"))
+    user = _check_user(_json(metadata["user"], "user"), ModelFileError) if "user" in metadata else {}
 
     net = MLP(network["layer_sizes"], network["activations"][:-1], network["activations"][-1], network["bias"], network["dtype"])
-    net.rng = rng
+    net.rng, net.metadata = rng, user
     for i, (W, b) in enumerate(zip(net.weights, net.biases)):
         W[...] = _array(file, start, header[f"W{i}"])
         if b is not None:

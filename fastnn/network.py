@@ -73,6 +73,8 @@ class MLP(CompiledNetwork):
         What a training has moved besides the parameters: optimizer, moments, step, epoch. `fit(resume=True)` goes on from it.
     history : History or None
         Of the last `fit`.
+    metadata : dict of str to str
+        Notes of your own, empty at first; `save`, `load`, `copy` and pickle carry them.
 
     Examples
     --------
@@ -103,6 +105,7 @@ class MLP(CompiledNetwork):
         self.rng = check_rng(rng)
         self.state = None
         self.history = None
+        self.metadata = {}
         self._allocate()
         initializers.initialize(self.rng, self.weights, self.activations)
 
@@ -282,7 +285,7 @@ class MLP(CompiledNetwork):
     __copy__ = copy
 
     def save(self, path):
-        """Write the network, and its training state, to a safetensors file; see `fastnn.load`.
+        """Write the network, its training state and its `metadata` to a safetensors file; see `fastnn.load`.
 
         The file is complete or not there: it is written beside `path`, synced and renamed.
 

@@ -378,6 +378,16 @@ def test_harmful_files_are_refused_with_a_reason(name, path):
     assert text.startswith(f"{path}: ") and message in text and len(text) < 1000
 
 
+@pytest.mark.parametrize("row", [-1, 70, 2**62, 5])
+def test_an_order_that_is_none_is_refused(row, path):
+    """It says where the kernels read: numbers beyond the rows, or one twice, must not get there."""
+    net = stopped_within_an_epoch()
+    net.state.order[net.state.order == 7] = row
+    net.save(path)
+    with pytest.raises(ModelFileError, match="order is not an order of rows"):
+        fastnn.load(path)
+
+
 GENERATORS = {
     "a position after the end": (np.random.MT19937, ("state", "pos", 625)),
     "a position far away": (np.random.MT19937, ("state", "pos", 2**31 - 1)),
@@ -416,7 +426,7 @@ def test_a_generator_whose_state_does_not_fit_is_refused(name, path):
         (b'{"a":' * 100_000 + b"1" + b"}" * 100_000, "header is not JSON"),
         (b"[" * 300_000, "header is not JSON"),
         (b'{"a": ' + b"9" * 100_000 + b"}", "header is not JSON"),
-        (b" " * 1_000_001, "not a safetensors file, or cut short"),
+        (b" " * 16_000_001, "not a safetensors file, or cut short"),
     ],
 )
 def test_headers_that_are_none(header, message, path):

@@ -1,0 +1,91 @@
+"""net.metadata: notes that travel with a network, and what a model file may not hold in their place."""
+
+import json
+import pickle
+
+import pytest
+
+import fastnn
+from fastnn import MLP, ModelFileError, model_file
+
+NOTES = {"units": "cm", "Größe": 'in "Metern"\n\\', "": "", "lone": "\ud800"}
+
+
+@pytest.fixture
+def net():
+    net = MLP([3, 4, 1], rng=0)
+    net.metadata.update(NOTES)
+    return net
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "net.safetensors"
+
+
+def header_of(path):
+    data = path.read_bytes()
+    return json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
+
+
+def test_a_network_begins_without_notes(path):
+    net = MLP([3, 4, 1], rng=0)
+    assert net.metadata == {} and MLP([3, 1]).metadata is not MLP([3, 1]).metadata
+    net.save(path)
+    assert "user" not in header_of(path)["__metadata__"] and fastnn.load(path).metadata == {}
+
+
+def test_notes_travel_with_files_copies_and_pickles(net, path):
+    net.save(path)
+    assert json.loads(header_of(path)["__metadata__"]["user"]) == NOTES
+    for other in (fastnn.load(path), net.copy(), pickle.loads(pickle.dumps(net))):
+        assert other.metadata == NOTES and other.params.tobytes() == net.params.tobytes()
+        other.metadata["more"] = "x"
+    assert net.metadata == NOTES
+
+
+def test_training_leaves_notes_alone(net):
+    net.fit([[1.0, 2.0, 3.0]], [1.0], epochs=2)
+    assert net.metadata == NOTES
+
+
+@pytest.mark.parametrize("notes", [None, ["a"], {"a": 1}, {1: "a"}, {"a": {"b": "c"}}], ids=repr)
+def test_only_text_by_name_is_saved(net, path, notes):
+    net.metadata = notes
+    if notes is None:  # nothing is nothing
+        net.save(path)
+        assert fastnn.load(path).metadata == {}
+        return
+    with pytest.raises(ValueError, match=r"net\.metadata must be a dict of str to str, got"):
+        net.save(path)
+    assert not list(path.parent.iterdir())
+
+
+def test_too_long_for_the_header_is_said_when_saving(net, path, monkeypatch):
+    monkeypatch.setattr(model_file, "LONGEST_HEADER", 5000)
+    net.metadata = {"a": "x" * 6000}
+    with pytest.raises(ValueError, match=r"header takes 6,\d+ bytes, at most 5,000 are allowed: keep less in net.metadata"):
+        net.save(path)
+    assert not list(path.parent.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("user", "message"),
+    [
+        ("{", "user is not JSON"),
+        ('{"a": "b", "a": "c"}', "user is not JSON: duplicate keys"),
+        ("[1]", "must be a dict of str to str"),
+        ('{"a": 1}', "must be a dict of str to str"),
+        ('{"a": null}', "must be a dict of str to str"),
+        (7, "user is missing"),
+    ],
+)
+def test_damaged_notes_are_refused(net, path, user, message):
+    net.save(path)
+    data = path.read_bytes()
+    header = header_of(path)
+    header["__metadata__"]["user"] = user
+    text = json.dumps(header).encode()
+    path.write_bytes(len(text).to_bytes(8, "little") + text + data[8 + int.from_bytes(data[:8], "little") :])
+    with pytest.raises(ModelFileError, match=message):
+        fastnn.load(path)
