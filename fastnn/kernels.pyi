@@ -67,6 +67,7 @@ BUILT: list[str]
 SUPPORTED: list[str]
 CHOSEN: str
 COMPILER: str
+WORTH_SHARING: int
 
 def use(isa: str) -> None: ...
 

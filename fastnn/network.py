@@ -116,7 +116,7 @@ class MLP(CompiledNetwork):
         self._weights, self._biases = self._views(self._params)
         self._grad_weights, self._grad_biases = self._views(self._grads)
         self._kept = None  # the inputs of the last forward(keep=True)
-        self._threads = None  # what training has learned about one thread against several
+        self._threads = {}  # what has been learned about one thread against several, see threads.py
         kinds = [activations.ACTIVATIONS[name] for name in self.activations]
         self._bind(self.layer_sizes, kinds, self.weights, self.biases, self.dtype)
 

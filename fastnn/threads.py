@@ -5,43 +5,54 @@ from concurrent.futures import ThreadPoolExecutor
 from math import inf
 from types import SimpleNamespace
 
+from .kernels import WORTH_SHARING
+
+CHUNK = 256  # rows that a kernel works at once: shares are multiples of it
+
 
 class ThreadChoice:
     """One thread or n, slice by slice: both are timed for a few ms, n must win by 5 %.
 
-    They are timed again after 1, 2, 4 .. 16 slices while the answer stays, and at once when steps have become 1.3 times slower. No barrier
-    saves a step whose partner is not running, so only this keeps n threads from ever costing much more than one: beside a busy neighbour,
-    or where a step is short. The network remembers from one training to the next.
+    They are timed again after 1, 2, 4 .. 16 slices while the answer stays, and at once when the work has become 1.3 times slower. Nothing
+    else saves work whose partner is not running, so only this keeps n threads from ever costing much more than one: beside a busy
+    neighbour, or where there is little to share. The network remembers from one call to the next.
+
+    Parameters
+    ----------
+    net : MLP
+        Keeps what is learned.
+    kind : hashable
+        What sort of work this is; each sort has its own answer.
+    n : int
+        The most threads.
+    short : float, default 0.0
+        Seconds a unit of work below which threads are not even tried.
     """
 
     TRIAL = 0.004  # seconds; starting a thread takes about 0.0001 of it
-    SHORT_STEP = 4e-6  # seconds: a barrier costs about as much as it could save
 
-    def __init__(self, net, n, batch_size):
-        self.n = n
-        if net._threads is None or net._threads.key != (n, batch_size):
-            net._threads = SimpleNamespace(key=(n, batch_size), threads=1, one=None, slices=0, wait=1, best=inf)
-        self.memory = net._threads
+    def __init__(self, net, kind, n, short=0.0):
+        self.n, self.short = n, short
+        self.memory = net._threads.setdefault((kind, n), SimpleNamespace(threads=1, one=None, slices=0, wait=1, best=inf))
 
-    def run(self, trainer, seconds, losses):
-        """One slice of about so many seconds (less while timing); why it ended."""
-        if self.n == 1:
-            return trainer.run(1, seconds, losses)
+    def run(self, work, seconds):
+        """One slice of about so many seconds (less while timing): ``work(n_threads, seconds)``, which says how many units it did."""
         memory = self.memory
-        if memory.slices > 0:
-            why, step = self.timed(trainer, memory.threads, seconds, losses)
+        if self.n == 1:
+            work(1, seconds)
+        elif memory.slices > 0:
+            unit = self.timed(work, memory.threads, seconds)
             memory.slices -= 1
-            memory.best = min(memory.best, step)
-            if step > 1.3 * memory.best:
+            memory.best = min(memory.best, unit)
+            if unit > 1.3 * memory.best:
                 memory.slices = 0
         elif memory.one is None:
-            why, memory.one = self.timed(trainer, 1, min(seconds, self.TRIAL), losses)
-            if memory.one < self.SHORT_STEP:
+            memory.one = self.timed(work, 1, min(seconds, self.TRIAL))
+            if memory.one < self.short:
                 self.decide(1)
         else:
-            why, many = self.timed(trainer, self.n, min(seconds, self.TRIAL), losses)
+            many = self.timed(work, self.n, min(seconds, self.TRIAL))
             self.decide(self.n if many < 0.95 * memory.one else 1)
-        return why
 
     def decide(self, threads):
         memory = self.memory
@@ -49,23 +60,36 @@ class ThreadChoice:
         memory.threads, memory.slices, memory.one, memory.best = threads, memory.wait, None, inf
 
     @staticmethod
-    def timed(trainer, n_threads, seconds, losses):
-        """Why the slice ended, and its seconds a step."""
-        step, began = trainer.position()[0], time.perf_counter()
-        why = trainer.run(n_threads, seconds, losses)
-        return why, (time.perf_counter() - began) / max(1, trainer.position()[0] - step)
+    def timed(work, n_threads, seconds):
+        """Seconds a unit."""
+        began = time.perf_counter()
+        units = work(n_threads, seconds)
+        return (time.perf_counter() - began) / max(1, units)
 
 
 def forward(net, X, out, n_threads):
     """out = net's outputs for X, rows shared among threads; bits don't depend on how."""
-    n_threads = min(n_threads, 1 + len(X) * net.n_params // 1_000_000)  # starting a thread costs about what a million products do
-    if n_threads == 1:
+    n = len(X)
+    if n_threads == 1 or n * net.n_params < WORTH_SHARING:
         net._forward_into(X, out)
         return
-    cuts = [len(X) * i // n_threads for i in range(n_threads + 1)]
-    parts = [(X[a:b], out[a:b]) for a, b in zip(cuts, cuts[1:])]
-    with ThreadPoolExecutor(n_threads - 1) as helpers:
-        others = [helpers.submit(net._forward_into, *part) for part in parts[1:]]
-        net._forward_into(*parts[0])
-    for other in others:
-        other.result()  # raises what the helper raised
+    choice = ThreadChoice(net, "forward", n_threads)
+    done, products_a_second = 0, 2e10  # a guess, until the first rows have been timed
+    with ThreadPoolExecutor(n_threads - 1) as helpers:  # starts a thread when there is something for it
+
+        def work(threads, seconds):
+            nonlocal done, products_a_second
+            chunks = max(threads, round(seconds * products_a_second / net.n_params / CHUNK))
+            rows = min(n - done, chunks * CHUNK)
+            cuts = [done + rows * i // threads for i in range(threads + 1)]
+            began = time.perf_counter()
+            others = [helpers.submit(net._forward_into, X[a:b], out[a:b]) for a, b in zip(cuts[1:], cuts[2:])]
+            net._forward_into(X[done : cuts[1]], out[done : cuts[1]])
+            for other in others:
+                other.result()  # raises what the helper raised
+            products_a_second = rows * net.n_params / (time.perf_counter() - began)
+            done += rows
+            return rows
+
+        while done < n:
+            choice.run(work, 0.02)

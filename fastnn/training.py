@@ -12,6 +12,7 @@ from .threads import ThreadChoice
 from .validation import check_count, check_matrix, check_rng, check_sample_weight, check_targets, check_threads
 
 SLICE = 0.05  # seconds of training between two looks at callbacks, progress and Ctrl-C
+SHORT_STEP = 4e-6  # seconds: a barrier costs about as much as it could save
 EPOCHS_A_SLICE = 65536  # at most so many losses come back at once
 
 
@@ -209,7 +210,7 @@ class _Session:
         y, classes = check_targets(y, n, net.layer_sizes[-1], net.dtype, self.loss_name)
         sample_weight = check_sample_weight(sample_weight, n, net.dtype)
         batch_size = n if batch_size is None else min(check_count("batch_size", batch_size), n)
-        self.threads = ThreadChoice(net, check_threads(n_threads), batch_size)
+        self.threads = ThreadChoice(net, ("training", batch_size), check_threads(n_threads), SHORT_STEP)
         self.state = _resumed(net.state, optimizer, n, new_epoch) if resume else _fresh(net, optimizer)
         self.order = None
         if shuffle:
@@ -264,8 +265,15 @@ class _Session:
     def slice(self, epochs):
         """About SLICE seconds of training, at most so many epochs."""
         self.slice_losses, self.slice_epoch, self.losses_before = np.empty(epochs), self.state.epoch, len(self.history.loss)
+        step, why = self.state.step, Stop.TIME
+
+        def work(n_threads, seconds):
+            nonlocal why
+            why = self.trainer.run(n_threads, seconds, self.slice_losses)
+            return self.trainer.position()[0] - step
+
         with self.bit_generator.lock:
-            why = self.threads.run(self.trainer, SLICE, self.slice_losses)
+            self.threads.run(work, SLICE)
         self.follow()
         if why == Stop.NOT_FINITE:
             self.diverged()

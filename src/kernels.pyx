@@ -130,6 +130,7 @@ cdef class Memory:
 cdef enum:
     STACK = 8192            # bytes of scratch that need no allocation
     QUICK = 20000           # multiply-adds below which keeping the GIL costs less than giving it away
+    SHARED = 30000000       # and below which starting threads costs too much of what they save: about half a millisecond of work
 
 cdef class CompiledNetwork:
     """A network as the kernels see it: sizes, activations, and where its parameters lie."""
@@ -232,10 +233,12 @@ cdef class CompiledNetwork:
         cdef bint ready = False
         self.check_not_training()
         # The short way, for what needs no conversion; everything else goes by the checks of the Python class.
-        if keep is False and type(X) is ndarray and (out is None or type(out) is ndarray) and n_threads == 1:
+        if keep is False and type(X) is ndarray and (out is None or type(out) is ndarray) and type(n_threads) is int and n_threads != 0:
             if not get_matrix(X, &x, self.itemsize, self.n_in, False):
                 return self._forward_checked(X, out, n_threads, keep)
             try:
+                if n_threads != 1 and (n_threads < -1 or x.shape[0] * self.work >= SHARED):
+                    return self._forward_checked(X, out, n_threads, keep)
                 if out is None:
                     out = empty((x.shape[0], self.n_out), self.dtype_)
                 if get_matrix(out, &y, self.itemsize, self.n_out, True):
@@ -277,6 +280,7 @@ cdef class CompiledNetwork:
                 self.table.forward(&self.net, X, n, out, scratch)
         return 0
 
+WORTH_SHARING = SHARED
 ndarray = numpy.ndarray
 empty = numpy.empty
 

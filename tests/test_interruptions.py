@@ -319,7 +319,7 @@ def test_a_trainer_without_room_for_moments_says_so(optimizer):
     settings = optimizer.kernel_settings()
     trainer = kernels.Trainer(net, np.ones((3, 2), "f4"), np.ones((3, 1), "f4"), loss=1, batch_size=3, optimizer=settings)
     for call in (trainer.load, trainer.store):
-        with pytest.raises(ValueError, match="needs . moments"):
+        with pytest.raises(ValueError, match=r"needs . moments"):
             call()
         with pytest.raises(ValueError, match="expected"):
             call(np.zeros(1, "f4"))

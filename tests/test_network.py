@@ -2,6 +2,7 @@
 
 import copy
 import pickle
+import threading
 
 import numpy as np
 import pytest
@@ -257,16 +258,29 @@ def test_no_rows_and_one_row(dtype):
     assert net.backward(np.empty((0, 2))).shape == (0, 5)
 
 
-def test_threads_do_not_show():
-    X, _ = data(3000, 40, 1, "float32")
-    net = MLP([40, 60, 3], rng=0)
+def test_threads_do_not_show(monkeypatch):
+    monkeypatch.setattr("fastnn.network.check_threads", lambda n_threads: n_threads)  # the machine may have one CPU
+    who = set()
+
+    class Noting(MLP):
+        def _forward_into(self, X, out):
+            who.add(threading.get_ident())
+            super()._forward_into(X, out)
+
+    X = np.resize(data(3000, 40, 1, "float32")[0], (30_001, 40))
+    net = Noting([40, 60, 3], rng=0)
     expected = net.forward(X).tobytes()
-    assert all(net.forward(X, n_threads=n).tobytes() == expected for n in (1, 2, 5, -1, np.int64(2)))
+    assert all(net.forward(X, n_threads=n).tobytes() == expected for n in (2, 3, 7) for _ in range(4))
+    assert len(who) > 1  # they did share the work
+
+
+def test_any_number_of_threads_is_taken():
+    X, _ = data(300, 40, 1, "float32")
+    net = MLP([40, 60, 3], rng=0)
+    assert all(net.forward(X, n_threads=n).tobytes() == net.forward(X).tobytes() for n in (1, 2, 5, -1, np.int64(2)))
 
 
 def test_an_error_in_a_helper_thread_is_raised_not_returned_as_numbers(monkeypatch):
-    import threading
-
     monkeypatch.setattr("fastnn.network.check_threads", lambda n_threads: n_threads)  # the machine may have one CPU
 
     class Failing(MLP):
@@ -276,8 +290,11 @@ def test_an_error_in_a_helper_thread_is_raised_not_returned_as_numbers(monkeypat
             super()._forward_into(X, out)
 
     monkeypatch.setattr(threading, "excepthook", lambda args: None)
+    net, X = Failing([40, 60, 3], rng=0), np.ones((30_000, 40), "float32")
     with pytest.raises(MemoryError):
-        Failing([40, 60, 3], rng=0).forward(np.ones((3000, 40)), n_threads=2)
+        for _ in range(100):  # two threads are tried after one
+            net.forward(X, n_threads=2)
+
 
 
 def test_call_is_forward():
