@@ -1,38 +1,53 @@
 """The command line: `fastnn COMMAND ...`, or `python -m fastnn COMMAND ...`.
 
-A command is a function `add_NAME(commands)` that adds its parser, and one that does the work and returns the exit code: 0, or 1 with
-one line on standard error. Wrong usage exits with 2 (argparse), Ctrl-C with 130.
+Exit codes: 0; 2 with one line on standard error for wrong usage and for files that cannot be used; 1 if the work itself failed
+(training diverged, two libraries disagree) or nobody reads the output any more; 130 after Ctrl-C.
 """
 
 import argparse
 import os
 import sys
-import time
-from dataclasses import asdict
 
-import numpy as np
-
+from .commands import CommandError, bench, demo, info, predict, texts, train
 from .config import __version__
-from .datasets import load_digits
-from .network import MLP
-from .optimizers import SGD
-from .validation import check_threads
+from .model_file import ModelFileError
+from .table_files import TableError
+from .training import DivergenceError
 
-MAIN_HELP = """
-Small dense neural networks on CPUs.
+HELP = """
+Small dense neural networks on CPUs: learn from tables, predict, measure.
 
 examples:
-  fastnn demo                 see it work
-  fastnn demo --help          what a command takes
+  fastnn demo                                      see it work
+  fastnn train digits --target digit --out digits.safetensors
+                                                   learn from a table
+  fastnn predict digits.safetensors digits         what it says about rows
+  fastnn info digits.safetensors                   what is in the file
+  fastnn train --help                              what a command takes
+
+'digits' and 'wine' are small tables that ship with fastnn; yours are files:
+CSV, TSV (both also as .gz) or Parquet.
 """
+
+
+class _Parser(argparse.ArgumentParser):
+    def __init__(self, **options):
+        super().__init__(allow_abbrev=False, **options)
+
+    def error(self, message):
+        self.exit(2, f"{self.prog}: {_line(message)} (see {self.prog} --help)\n")
 
 
 def main(argv=None):
     """Run one command; the exit code."""
-    parser = argparse.ArgumentParser(prog="fastnn", **_texts(MAIN_HELP))
+    for stream in (sys.stdout, sys.stderr):  # names from a table must not end a command where a terminal cannot show them
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+    parser = _Parser(prog="fastnn", **texts(HELP))
     parser.add_argument("--version", action="version", version=f"fastnn {__version__}")
-    commands = parser.add_subparsers(title="commands", metavar="COMMAND")
-    add_demo(commands)
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", dest="command")
+    for command in (demo, train, predict, info, bench):
+        command.add(commands)
     arguments = parser.parse_args(argv)
     if "run" not in arguments:
         parser.print_help()
@@ -44,137 +59,33 @@ def main(argv=None):
     except KeyboardInterrupt:
         print("\nstopped", file=sys.stderr)
         return 130
-    except BrokenPipeError:  # the reader of a pipe has gone; nothing may be written when Python closes
+    except BrokenPipeError:
+        _silence_stdout()
+        return 1
+    except (CommandError, TableError, ModelFileError) as error:
+        return _failed(arguments, error, 2)
+    except DivergenceError as error:
+        advice = f": try a smaller --lr than {arguments.lr:g}, such as --lr {arguments.lr / 10:g}" if "lr" in arguments else ""
+        return _failed(arguments, f"training diverged in epoch {error.epoch}, step {error.step}; nothing was written{advice}", 1)
+    except MemoryError:
+        return _failed(arguments, "not enough memory: give a smaller table or a smaller --hidden", 2)
+    except OSError as error:
+        _silence_stdout()
+        return _failed(arguments, f"{error.filename or 'standard output'}: {error.strerror or error}", 2)
+
+
+def _failed(arguments, error, code):
+    print(f"fastnn {arguments.command}: {_line(error)}", file=sys.stderr)
+    return code
+
+
+def _line(message):
+    return " ".join(str(message).split())
+
+
+def _silence_stdout():
+    """Nothing more can be written there, also not what is still in the buffer when Python closes it."""
+    try:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
-
-
-def _texts(text):
-    """A command's help, kept line by line: what it does before the options, the examples after."""
-    description, _, examples = text.strip().partition("\n\n")
-    return dict(description=description, epilog=examples, formatter_class=argparse.RawDescriptionHelpFormatter)
-
-
-def _seed(text):
-    seed = int(text)
-    if seed < 0:
-        raise argparse.ArgumentTypeError(f"a seed is 0 or more, got {seed}")
-    return seed
-
-
-def _threads(text):
-    try:
-        return check_threads(int(text))
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"give a number of at least 1, or -1 for all CPUs, got {text!r}") from None
-
-
-_threads.__name__ = "threads"
-_seed.__name__ = "seed"
-
-# ---- demo ----
-
-EPOCHS = 200
-OPTIMIZER = SGD(lr=0.1, momentum=0.9, weight_decay=3e-4)
-BATCH = 32
-DEMO_HELP = """
-Is a handwritten digit odd or even? Train a 64-100-1 network on images of 8 x 8
-pixels, show what it makes of digits that it has not seen, and measure how much
-faster the training is than the same in plain NumPy. Takes seconds.
-
-examples:
-  fastnn demo
-  fastnn demo --seed 7        another split, other first weights
-  fastnn demo --threads -1    all CPUs, where that is faster
-"""
-
-
-def add_demo(commands):
-    parser = commands.add_parser("demo", help="learn to tell odd digits from even ones, in seconds", **_texts(DEMO_HELP))
-    parser.add_argument("--seed", type=_seed, default=0, help="draws the split, the first weights and the order of the rows (default: 0)")
-    parser.add_argument("--threads", type=_threads, default=1, help="at most so many, -1 for all CPUs; the result is the same (default: 1)")
-    parser.set_defaults(run=demo)
-
-
-def demo(arguments):
-    seed, threads = arguments.seed, arguments.threads
-    X, digits = load_digits()
-    odd = digits % 2
-    order = np.random.default_rng(seed).permutation(len(X))
-    test, train = order[: len(X) // 5], order[len(X) // 5 :]
-    net = MLP([64, 100, 1], activation="relu", output="sigmoid", rng=seed)
-    untrained = net.copy()
-
-    print("Is a handwritten digit odd or even?")
-    print(f"{len(X)} images of 8 x 8 pixels: {len(train)} to learn from, {len(test)} to test on (seed {seed})")
-    print("64 pixels -> 100 hidden units (ReLU) -> 1 probability (sigmoid)\n", flush=True)
-    history = net.fit(X[train], odd[train], optimizer=OPTIMIZER, epochs=EPOCHS, batch_size=BATCH, n_threads=threads, progress=True)
-    probability = net.forward(X[test])[:, 0]
-    right = (probability > 0.5) == odd[test]
-    print(f"loss {history.loss[-1]:.4f} after {history.n_epochs} epochs ({history.n_steps:,} steps), {history.seconds:.2f} s")
-    print(f"test accuracy {right.mean():.3f} ({np.count_nonzero(~right)} of {len(test)} wrong)\n")
-    _draw(X[test], digits[test], probability, _choose(digits[test], right))
-    print(f"\n{history.n_epochs * len(train) / history.seconds:,.0f} rows a second", flush=True)
-    return _race(untrained, X[train], odd[train], seed, threads)
-
-
-def _draw(images, digits, probability, which):
-    """Some digits side by side, and below each what it is and what the network says."""
-    shades, columns = _shades(" ░▒▓█", " .:*#"), []
-    for i in which:
-        levels = np.rint(images[i].reshape(8, 8) * (len(shades) - 1)).astype(int)
-        lines = ["".join(shades[level] * 2 for level in row) for row in levels]
-        truth, answer = ("odd" if x else "even" for x in (digits[i] % 2, probability[i] > 0.5))
-        percent = round(100 * max(probability[i], 1 - probability[i]))
-        sure = f"{percent} %" if percent < 100 else ">99 %"
-        lines += ["", f"{digits[i]} is {truth}", f"net: {answer} {sure}", "right" if answer == truth else "WRONG"]
-        columns.append([f"{line:<16}" for line in lines])
-    for line in zip(*columns, strict=True):
-        print("".join(line).rstrip())
-
-
-def _choose(digits, right):
-    """Different digits that the network got right, and one that it got wrong if there is one: five in all, if there are."""
-    _, first = np.unique(np.where(right, digits, 10), return_index=True)
-    good = sorted(i for i in first if right[i])
-    wrong = np.flatnonzero(~right)[:1]
-    return [*good[: 5 - len(wrong)], *wrong]
-
-
-def _shades(best, plain):
-    """`best` if standard output can show it."""
-    try:
-        best.encode(sys.stdout.encoding or "ascii")
-    except (UnicodeEncodeError, LookupError):
-        return plain
-    return best
-
-
-def _race(net, X, y, seed, threads, blocks=20):
-    """The first epochs again, by fastnn and by NumPy in turn: same weights, same order of rows; the best time of each counts."""
-    from . import reference
-
-    epochs = 10
-
-    def fastnn_fit():
-        return net.copy().fit(X, y, optimizer=OPTIMIZER, epochs=epochs, batch_size=BATCH, n_threads=threads, rng=seed).loss
-
-    def numpy_fit():
-        weights, biases = [W.copy() for W in net.weights], [b.copy() for b in net.biases]
-        return reference.fit(X, y, weights, biases, net.activations, "bce", optimizer="sgd", **asdict(OPTIMIZER), epochs=epochs,
-                             batch_size=BATCH, shuffle=True, rng=seed)  # fmt: skip
-
-    seconds, losses = dict.fromkeys((fastnn_fit, numpy_fit), np.inf), {}
-    for _ in range(blocks):
-        for fit in seconds:
-            began = time.perf_counter()
-            losses[fit] = fit()
-            seconds[fit] = min(seconds[fit], time.perf_counter() - began)
-    error = np.max(np.abs(np.divide(losses[fastnn_fit], losses[numpy_fit]) - 1))
-    if not error < 1e-3:
-        print(f"fastnn demo: fastnn and NumPy disagree: a loss differs by {100 * error:.2g} %; no speed is compared", file=sys.stderr)
-        return 1
-    ours, theirs = seconds.values()
-    print(f"{theirs / ours:.1f} times faster than reference, the same training in plain NumPy")
-    print(f"({epochs} epochs: {1000 * ours:.1f} ms, NumPy {1000 * theirs:.1f} ms; same losses to {error:.0e}; best of {blocks} each)")
-    return 0
+    except (OSError, ValueError):  # standard output is no file here
+        pass

@@ -265,7 +265,7 @@ class _Session:
     def slice(self, epochs):
         """About SLICE seconds of training, at most so many epochs."""
         self.slice_losses, self.slice_epoch, self.losses_before = np.empty(epochs), self.state.epoch, len(self.history.loss)
-        step, why = self.state.step, Stop.TIME
+        step, why = self.state.step, int(Stop.TIME)
 
         def work(n_threads, seconds):
             nonlocal why

@@ -1,152 +1,127 @@
-"""The command line, run as a user runs it."""
+"""The command line around its commands: help, usage, exit codes, what Ctrl-C, a closed pipe and a full disk do, and the live display."""
 
+import io
+import math
 import os
-import re
 import signal
 import subprocess
 import sys
+import threading
+import time
 
 import numpy as np
 import pytest
 
 import fastnn
-from fastnn import cli, reference
+from fastnn import cli
+from fastnn.commands import demo, display
+from fastnn.commands.display import Display, duration, sparkline
 
 FASTNN = [sys.executable, "-m", "fastnn"]
+COMMANDS = ["demo", "train", "predict", "info", "bench"]
+posix = pytest.mark.skipif(os.name != "posix", reason="signals, pipes and devices of POSIX")
 
 
-def run(*arguments, **environment):
-    return subprocess.run([*FASTNN, *arguments], capture_output=True, text=True, encoding="utf-8", timeout=60,
-                          env={**os.environ, "PYTHONIOENCODING": "utf-8", **environment})  # fmt: skip
+@pytest.fixture
+def run(capsys, monkeypatch):
+    """run(*arguments) -> (exit code, standard output, standard error), in this process and at 80 columns."""
+    monkeypatch.setenv("COLUMNS", "80")
+
+    def run(*arguments):
+        try:
+            code = cli.main(list(arguments))
+        except SystemExit as end:
+            code = end.code
+        return code, *capsys.readouterr()
+
+    return run
 
 
-@pytest.fixture(scope="module")
-def demo():
-    result = run("demo", "--seed", "0")
-    assert result.returncode == 0, result.stderr
-    return result
+# ---- help and usage ----
 
 
-def test_demo_learns(demo):
-    assert float(re.search(r"^test accuracy (0\.\d{3}) ", demo.stdout, re.M)[1]) >= 0.975
-    assert float(re.search(r"^loss (\d\.\d+) after", demo.stdout, re.M)[1]) < 0.05
+def test_alone_prints_help(run):
+    code, out, errors = run()
+    assert (code, errors) == (0, "") and out.startswith("usage: fastnn")
+    assert run("--help")[1] == out
+    assert all(f"\n    {name} " in out for name in COMMANDS)
 
 
-def test_demo_shows_progress(demo):
-    assert re.search(r"epoch 200/200  loss 0\.0\d+  [\d,]+ rows/s", demo.stderr)
-    assert "Traceback" not in demo.stderr
+@pytest.mark.parametrize("command", ["", *COMMANDS])
+def test_help_teaches_by_example(run, command):
+    code, out, errors = run(*command.split(), "--help")
+    assert (code, errors) == (0, "")
+    assert f"examples:\n  fastnn {command or 'demo'}" in out
+    assert max(map(len, out.splitlines())) <= 80 and "None" not in out
 
 
-def test_demo_measures(demo):
-    assert float(re.search(r"^(\d+\.\d) times faster than reference", demo.stdout, re.M)[1]) > 1
-    assert int(re.search(r"^([\d,]+) rows a second$", demo.stdout, re.M)[1].replace(",", "")) > 10_000
-
-
-def test_demo_draws_five_digits(demo):
-    lines = demo.stdout.splitlines()
-    drawing = [line for line in lines if set(line) & set("░▒▓█")]
-    assert len(drawing) == 8 and set("".join(drawing)) <= set(" ░▒▓█")
-    truth, answers, verdicts = lines[lines.index(drawing[-1]) + 2 :][:3]
-    truth = re.findall(r"(\d) is (odd|even)", truth)
-    answers = re.findall(r"net: (odd|even) >?(\d+) %", answers)
-    assert len(truth) == len(answers) == len(verdicts.split()) == 5
-    for (digit, parity), (answer, percent), verdict in zip(truth, answers, verdicts.split(), strict=True):
-        assert parity == ("odd" if int(digit) % 2 else "even")
-        assert verdict == ("right" if answer == parity else "WRONG")
-        assert 50 <= int(percent) <= 99
-
-
-def test_demo_fits_the_terminal(demo):
-    assert max(map(len, demo.stdout.splitlines())) <= 80
-
-
-def test_demo_can_do_without_unicode():
-    result = run("demo", PYTHONIOENCODING="ascii")
-    assert result.returncode == 0 and result.stdout.isascii()
-    assert any(set(line) == set(" .:*#") for line in result.stdout.splitlines())
-
-
-def test_the_seed_decides_and_the_threads_do_not(demo):
-    def numbers(result):
-        return re.findall(r"^(?:test accuracy|loss|\d is).*?(?=,|$)", result.stdout, re.M)  # but for the seconds
-
-    assert numbers(run("demo", "--threads", "-1")) == numbers(demo)
-    assert all(a != b for a, b in zip(numbers(run("demo", "--seed", "1")), numbers(demo), strict=True))
-
-
-def test_demo_compares_speed_only_of_the_same_work(monkeypatch, capsys):
-    fit = reference.fit
-    monkeypatch.setattr(reference, "fit", lambda *a, **k: [1.01 * loss for loss in fit(*a, **k)])
-    assert cli.main(["demo"]) == 1
-    shown = capsys.readouterr()
-    assert "times faster" not in shown.out
-    assert re.search(r"^fastnn demo: fastnn and NumPy disagree: a loss differs by 0\.99 %", shown.err, re.M)
-
-
-def test_choosing_digits_to_draw():
-    digits = np.array([3, 3, 1, 3, 8, 9, 9, 2, 5])
-    right = digits != 1
-    assert cli._choose(digits, right) == [0, 4, 5, 7, 2]  # four kinds, then the wrong one
-    assert cli._choose(digits, np.ones(9, bool)) == [0, 2, 4, 5, 7]
-    assert cli._choose(digits, np.zeros(9, bool)) == [0]
-
-
-# ---- around the commands ----
-
-
-def test_alone_prints_help():
-    result = run()
-    assert (result.returncode, result.stderr) == (0, "")
-    assert result.stdout.startswith("usage: fastnn")
-
-
-@pytest.mark.parametrize("arguments", [["--help"], ["demo", "--help"]])
-def test_help_teaches_by_example(arguments):
-    result = run(*arguments)
-    assert (result.returncode, result.stderr) == (0, "")
-    assert "examples:\n  fastnn demo" in result.stdout
-    assert max(map(len, result.stdout.splitlines())) <= 80
-
-
-def test_version():
-    result = run("--version")
-    assert (result.returncode, result.stdout) == (0, f"fastnn {fastnn.__version__}\n")
+def test_version(run):
+    assert run("--version") == (0, f"fastnn {fastnn.__version__}\n", "")
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["bake"], "invalid choice: 'bake' (choose from"),
-        (["demo", "--seed", "x"], "argument --seed: invalid seed value: 'x'"),
+        (["bake"], "fastnn: argument COMMAND: invalid choice: 'bake' (choose from"),
+        (["demo", "--seed", "x"], "fastnn demo: argument --seed: invalid seed value: 'x'"),
         (["demo", "--seed", "-1"], "argument --seed: a seed is 0 or more, got -1"),
         (["demo", "--threads", "0"], "argument --threads: give a number of at least 1, or -1 for all CPUs, got '0'"),
         (["demo", "--fast"], "unrecognized arguments: --fast"),
+        (["train"], "the following arguments are required: DATA, --target, --out"),
+        (["train", "a.csv", "--targ", "y", "--out", "m"], "arguments are required: --target"),  # no abbreviations
+        (["predict", "m"], "the following arguments are required: DATA"),
+        (["bench", "--seconds", "0"], "argument --seconds: give a number above 0, got '0'"),
+        (["bench", "--seconds", "\n"], r"argument --seconds: give a number above 0, got '\n'"),
     ],
 )
-def test_wrong_usage_exits_with_2(arguments, message):
-    result = run(*arguments)
-    assert (result.returncode, result.stdout) == (2, "")
-    assert message in result.stderr and "Traceback" not in result.stderr
+def test_wrong_usage_is_one_line_and_exits_with_2(run, arguments, message):
+    code, out, errors = run(*arguments)
+    assert (code, out) == (2, "")
+    assert message in errors and errors.count("\n") == 1 and errors.endswith("--help)\n")
 
 
-def test_ctrl_c_exits_with_130(monkeypatch, capsys):
+def test_the_script_is_the_same_command():
+    from importlib.metadata import entry_points
+
+    (script,) = entry_points(group="console_scripts", name="fastnn")
+    assert script.value == "fastnn.cli:main" and script.load() is cli.main
+
+
+def test_python_m_fastnn_is_the_same_command():
+    result = subprocess.run([*FASTNN, "--version"], capture_output=True, text=True, check=True)
+    assert (result.stdout, result.stderr) == (f"fastnn {fastnn.__version__}\n", "")
+
+
+# ---- what stops a command ----
+
+
+def test_ctrl_c_exits_with_130(run, monkeypatch):
     def interrupted():
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(cli, "load_digits", interrupted)
-    assert cli.main(["demo"]) == 130
-    assert capsys.readouterr().err == "\nstopped\n"
+    monkeypatch.setattr(demo, "load_digits", interrupted)
+    assert run("demo") == (130, "", "\nstopped\n")
 
 
-@pytest.mark.skipif(os.name != "posix", reason="signals are sent the POSIX way")
+@pytest.mark.parametrize(
+    ("error", "code", "message"),
+    [
+        (MemoryError(), 2, "fastnn demo: not enough memory: give a smaller table or a smaller --hidden"),
+        (OSError(28, "No space left on device", "a.txt"), 2, "fastnn demo: a.txt: No space left on device"),
+        (fastnn.DivergenceError("...", 3, 70), 1, "fastnn demo: training diverged in epoch 3, step 70; nothing was written"),
+    ],
+)
+def test_what_fails_is_one_line(run, monkeypatch, error, code, message):
+    def fail():
+        raise error
+
+    monkeypatch.setattr(demo, "load_digits", fail)
+    assert run("demo") == (code, "", f"{message}\n")
+
+
+@posix
 def test_ctrl_c_leaves_no_traceback():
-    code = """
-import signal, sys
-signal.signal(signal.SIGINT, signal.default_int_handler)  # as in a terminal; a shell's background job would ignore it
-from fastnn.cli import main
-sys.exit(main(["demo"]))
-"""
-    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen([*FASTNN, "demo"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         process.stdout.readline()  # at work
         process.send_signal(signal.SIGINT)
         _, errors = process.communicate(timeout=60)
@@ -154,7 +129,7 @@ sys.exit(main(["demo"]))
     assert errors.endswith("stopped\n") and "Traceback" not in errors
 
 
-@pytest.mark.skipif(os.name != "posix", reason="pipes break the POSIX way")
+@posix
 def test_a_reader_that_goes_away_is_no_crash():
     with subprocess.Popen([*FASTNN, "demo"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         process.stdout.close()
@@ -163,8 +138,121 @@ def test_a_reader_that_goes_away_is_no_crash():
     assert "Traceback" not in errors and "BrokenPipe" not in errors
 
 
-def test_the_script_is_the_same_command():
-    from importlib.metadata import entry_points
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="there is no device that is always full")
+def test_a_full_disk_behind_standard_output_is_one_line():
+    with open("/dev/full", "w") as full:
+        result = subprocess.run([*FASTNN, "info"], stdout=full, stderr=subprocess.PIPE, text=True)
+    assert (result.returncode, result.stderr) == (2, "fastnn info: standard output: No space left on device\n")
 
-    (script,) = entry_points(group="console_scripts", name="fastnn")
-    assert script.value == "fastnn.cli:main" and script.load() is cli.main
+
+def test_a_terminal_without_unicode_is_no_crash():
+    code = "import sys; from fastnn import cli, commands; print('ascii', sys.stdout.encoding); cli.main([]); print('Köln'); sys.exit(0)"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, env={**os.environ, "PYTHONIOENCODING": "ascii"})
+    assert (result.returncode, result.stderr) == (0, b"") and result.stdout.rstrip().endswith(rb"K\xf6ln")
+
+
+# ---- the live display ----
+
+
+class Terminal(io.StringIO):
+    encoding = "utf-8"
+
+    def isatty(self):
+        return True
+
+
+def train(epochs=3, score=None, errors=None, monkeypatch=None, slow=0.0):
+    """What standard error shows while a small network learns."""
+    errors = io.StringIO() if errors is None else errors
+    monkeypatch.setattr(sys, "stderr", errors)
+    net = fastnn.MLP([2, 4, 1], rng=0)
+    X = np.random.default_rng(0).normal(size=(50, 2))
+    shown = Display(net, epochs, 50, 8, score)
+    with shown:
+        net.fit(X, X[:, 0], epochs=epochs, batch_size=8, callbacks=[shown.after_epoch, lambda net, history: time.sleep(slow)])
+    return errors.getvalue()
+
+
+def test_where_nobody_looks_there_is_a_plain_line(monkeypatch):
+    text = train(score=lambda: "R2 0.5", monkeypatch=monkeypatch)
+    assert text.count("\n") == 1 and "\r" not in text
+    assert text.startswith("epoch 3/3  loss ") and "  held-out R2 0.5  " in text and text.endswith(" rows/s\n")
+
+
+def test_plain_lines_come_ever_less_often(monkeypatch):
+    monkeypatch.setattr(display._Line, "PAUSE", 0.05)
+    lines = train(epochs=20, slow=0.05, monkeypatch=monkeypatch).splitlines()
+    assert 4 < len(lines) <= 20 and lines[-1].startswith("epoch 20/20")
+    assert all(line.endswith(" s left") for line in lines[1:-2]) and "left" not in lines[-1]
+
+
+def test_a_terminal_without_rich_rewrites_its_line(monkeypatch):
+    monkeypatch.setitem(sys.modules, "rich.console", None)
+    text = train(epochs=4, slow=0.11, errors=Terminal(), monkeypatch=monkeypatch)
+    assert text.count("\n") == 1 and 2 <= text.count("\r") <= 6
+    assert all(len(part) == 78 for part in text.rstrip("\n").split("\r"))
+
+
+def test_a_terminal_with_rich_has_a_bar(monkeypatch):
+    pytest.importorskip("rich", reason="the extra cli is not installed")
+    monkeypatch.setenv("TERM", "xterm")
+    text = train(epochs=30, score=lambda: "accuracy 0.983", errors=Terminal(), monkeypatch=monkeypatch)
+    last = text.rpartition("epoch")[2]
+    assert "30/30" in last and "━━━━" in last and "100 %" in last
+    assert "█" in last and "held-out accuracy" in last and "0.983" in last and "rows/s" in last
+
+
+def test_a_display_leaves_no_thread_and_hides_no_error(monkeypatch):
+    def fail():
+        raise RuntimeError("score")
+
+    before = threading.active_count()
+    for errors in (io.StringIO(), Terminal()):
+        with pytest.raises(RuntimeError, match="score"):
+            train(score=fail, errors=errors, monkeypatch=monkeypatch)
+    end = time.perf_counter() + 5  # rich's thread looks up ten times a second
+    while threading.active_count() > before and time.perf_counter() < end:
+        time.sleep(0.01)
+    assert threading.active_count() == before
+
+
+def test_a_closed_standard_error_does_not_end_a_training(monkeypatch):
+    class Closed(io.StringIO):
+        def write(self, text):
+            raise BrokenPipeError
+
+    monkeypatch.setattr(display._Line, "PAUSE", 0.01)
+    train(slow=0.05, errors=Closed(), monkeypatch=monkeypatch)
+
+
+def test_scores_take_at_most_a_tenth_of_the_time(monkeypatch):
+    asked = []
+
+    def score():
+        asked.append(time.perf_counter())
+        time.sleep(0.02)
+        return "R2 0"
+
+    train(epochs=100, slow=0.01, score=score, monkeypatch=monkeypatch)
+    assert 2 <= len(asked) <= 8  # of 100 epochs; the first, the last, and each 0.2 s
+
+
+def test_the_display_moves_within_an_epoch():
+    net = fastnn.MLP([2, 1], rng=0)
+    shown = Display(net, 2, 100, 10)
+    assert list(shown.parts()) == ["epoch 0/2"]
+    net.history = fastnn.History(n_steps=5, seconds=1.0)
+    assert shown.state() == (0, 0.25, None, 50.0, 3.0)
+    net.history = fastnn.History(loss=[0.5], n_epochs=1, n_steps=15, seconds=3.0)
+    assert shown.state() == (1, 0.75, 0.5, 50.0, 1.0)
+    assert list(shown.parts()) == ["epoch 1/2", "loss 0.5", "50 rows/s", "1 s left"]
+
+
+def test_durations_in_words():
+    assert [duration(s) for s in (0.4, 59.4, 125, 3599, 3725)] == ["0 s", "59 s", "2:05 min", "59:59 min", "1:02 h"]
+
+
+def test_sparklines():
+    assert sparkline([], 5) == "" and sparkline([3.0], 5) == "▁" and sparkline([2.0, 2.0], 5) == "▁▁"
+    assert sparkline([7, 6, 5, 4, 3, 2, 1, 0], 8) == "█▇▆▅▄▃▂▁"
+    assert sparkline([math.sin(x) for x in range(1000)], 12) != "" and len(sparkline(list(range(1000)), 12)) == 12

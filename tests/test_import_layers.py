@@ -19,9 +19,12 @@ LAYERS = [
     {"threads"},
     {"functional", "training"},
     {"network"},
-    {"model_file", "export", "convert", "estimators", "tables"},
+    {"model_file", "export", "convert", "estimators", "table_files"},
+    {"table_values"},
+    {"tables"},
     {"plotting"},
     {"__init__"},  # the public names: nothing but the command line may ask for them here
+    {"commands"},
     {"cli"},
     {"__main__"},
 ]
@@ -30,15 +33,15 @@ HEIGHT = {name: height for height, names in enumerate(LAYERS) for name in names}
 LATE = {
     ("network", "model_file"),  # MLP.save
     ("__init__", "reference"),  # fastnn.reference
-    ("cli", "reference"),  # the demo's race
+    ("commands", "reference"),  # the race of demo, and bench
 }
 AT_IMPORT = {"numpy"}  # of all that is not fastnn or Python's own
 IN_FUNCTIONS = {  # the optional extras: who may use them, inside functions alone
-    "pyarrow": {"tables"},
-    "rich": {"cli"},
+    "pyarrow": {"table_files"},
+    "rich": {"commands"},
     "matplotlib": {"plotting"},
-    "sklearn": {"estimators", "convert"},
-    "torch": {"convert"},
+    "sklearn": {"estimators", "convert", "commands"},
+    "torch": {"convert", "commands"},
 }
 
 
@@ -49,8 +52,8 @@ def modules():
         yield parts[0], path
 
 
-def imports(tree):
-    """(module, late): "fastnn.x" or the top name of something else, and whether the import stands in a function."""
+def imports(tree, inside=False):
+    """(module, late): "fastnn.x", "." for its own subpackage, or the top name of something else; and whether it stands in a function."""
 
     def walk(node, late):
         for child in ast.iter_child_nodes(node):
@@ -58,6 +61,9 @@ def imports(tree):
             if isinstance(child, ast.Import):
                 names = [alias.name for alias in child.names]
             elif isinstance(child, ast.ImportFrom):
+                if inside and child.level == 1:
+                    yield ".", late
+                    continue
                 origin = ("fastnn." * (child.level > 0) + (child.module or "")).rstrip(".")
                 names = [f"fastnn.{alias.name}" for alias in child.names] if origin == "fastnn" else [origin]
             elif isinstance(child, ast.Call) and ast.unparse(child.func) in ("importlib.import_module", "import_module", "__import__"):
@@ -74,7 +80,9 @@ def imports(tree):
 
 def faults(importer, text):
     """What is wrong with the imports of this text, if it were the module `importer` of the package."""
-    for name, late in imports(ast.parse(text)):
+    for name, late in imports(ast.parse(text), inside=importer in ("commands", "datasets")):
+        if name == ".":
+            continue
         if name.startswith("fastnn."):
             imported = name.removeprefix("fastnn.")
             if imported not in HEIGHT:
@@ -95,6 +103,14 @@ def faults(importer, text):
 def test_imports_only_what_stands_below(importer, path):
     assert importer in HEIGHT, f"no place in the house for {importer}: add it to LAYERS and to docs/architecture.md"
     assert list(faults(importer, path.read_text(encoding="utf-8"))) == []
+
+
+def test_commands_share_what_is_meant_to_be_shared_and_nothing_else():
+    shared = {"display", "scores"}
+    for path in (PACKAGE / "commands").glob("*.py"):
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        own = {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.level == 1}  # None: from . import
+        assert own <= ({None} | shared if path.stem not in shared | {"__init__"} else set()), path.name
 
 
 def test_the_page_on_the_architecture_names_every_module():
@@ -120,6 +136,10 @@ def test_the_page_on_the_architecture_names_every_module():
         ("training", "import scipy.special"),
         ("training", "def f():\n    import scipy"),
         ("plotting", "import matplotlib.pyplot"),
+        ("commands", "from ..cli import main"),
+        ("commands", "from .. import reference"),
+        ("commands", "import rich"),
+        ("cli", "def f():\n    import rich"),
     ],
 )
 def test_the_rule_finds_a_fault(importer, text):

@@ -27,6 +27,7 @@ def section(heading):
 
 def test_there_is_code():
     assert len(PYTHON) >= 2
+    assert {language for language, _ in blocks(TEXT)} == {"python", "sh", "text"}  # each kind has its test below
 
 
 @pytest.mark.parametrize("code", PYTHON, ids=lambda code: code.splitlines()[0][:40])
@@ -41,6 +42,21 @@ def test_code_runs_by_itself_and_does_what_it_says(code, tmp_path):
             assert float(shown) == pytest.approx(float(promise[1:]), rel=0.02)
         else:
             assert shown == promise
+
+
+SCREENS = [code for language, code in blocks(TEXT) if language == "text"]
+
+
+@pytest.mark.parametrize("screen", SCREENS, ids=lambda screen: screen.splitlines()[0])
+def test_a_screen_is_what_the_command_shows(screen, tmp_path):
+    """All but its numbers, which differ a little from one processor to another."""
+    pytest.importorskip("pyarrow", reason="tables need the extra cli")
+    command, shown = screen.split("\n", 1)
+    arguments = command.removeprefix("$ fastnn ").split()
+    result = subprocess.run([sys.executable, "-m", "fastnn", *arguments], capture_output=True, text=True, cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    without_numbers = [re.sub(r"\d[\d.,]*", "#", text) for text in (shown, result.stdout)]
+    assert without_numbers[0] == without_numbers[1]
 
 
 @pytest.mark.parametrize(("heading", "end"), [("Try it", "python -m fastnn demo"), ("Test it", "python -m pytest")])

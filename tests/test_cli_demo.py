@@ -1,0 +1,90 @@
+"""fastnn demo, run as a user runs it."""
+
+import os
+import re
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from fastnn import cli, reference
+from fastnn.commands import demo as commands_demo
+
+FASTNN = [sys.executable, "-m", "fastnn"]
+
+
+def run(*arguments, **environment):
+    return subprocess.run([*FASTNN, *arguments], capture_output=True, text=True, encoding="utf-8", timeout=60,
+                          env={**os.environ, "PYTHONIOENCODING": "utf-8", **environment})  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def demo():
+    result = run("demo", "--seed", "0")
+    assert result.returncode == 0, result.stderr
+    return result
+
+
+def test_demo_learns(demo):
+    assert float(re.search(r"^test accuracy (0\.\d{3}) ", demo.stdout, re.M)[1]) >= 0.975
+    assert float(re.search(r"^loss (\d\.\d+) after", demo.stdout, re.M)[1]) < 0.05
+
+
+def test_demo_shows_progress(demo):
+    assert re.search(r"epoch 200/200  loss 0\.0\d+  held-out accuracy 0\.9\d+  [\d,]+ rows/s\n", demo.stderr)
+    assert "Traceback" not in demo.stderr
+
+
+def test_demo_measures(demo):
+    assert float(re.search(r"^(\d+\.\d) times faster than reference", demo.stdout, re.M)[1]) > 1
+    assert int(re.search(r"^([\d,]+) rows a second$", demo.stdout, re.M)[1].replace(",", "")) > 10_000
+
+
+def test_demo_draws_five_digits(demo):
+    lines = demo.stdout.splitlines()
+    drawing = [line for line in lines if set(line) & set("░▒▓█")]
+    assert len(drawing) == 8 and set("".join(drawing)) <= set(" ░▒▓█")
+    truth, answers, verdicts = lines[lines.index(drawing[-1]) + 2 :][:3]
+    truth = re.findall(r"(\d) is (odd|even)", truth)
+    answers = re.findall(r"net: (odd|even) >?(\d+) %", answers)
+    assert len(truth) == len(answers) == len(verdicts.split()) == 5
+    for (digit, parity), (answer, percent), verdict in zip(truth, answers, verdicts.split(), strict=True):
+        assert parity == ("odd" if int(digit) % 2 else "even")
+        assert verdict == ("right" if answer == parity else "WRONG")
+        assert 50 <= int(percent) <= 99
+
+
+def test_demo_fits_the_terminal(demo):
+    assert max(map(len, demo.stdout.splitlines())) <= 80
+
+
+def test_demo_can_do_without_unicode():
+    result = run("demo", PYTHONIOENCODING="ascii")
+    assert result.returncode == 0 and result.stdout.isascii()
+    assert any(set(line) == set(" .:*#") for line in result.stdout.splitlines())
+
+
+def test_the_seed_decides_and_the_threads_do_not(demo):
+    def numbers(result):
+        return re.findall(r"^(?:test accuracy|loss|\d is).*?(?=,|$)", result.stdout, re.M)  # but for the seconds
+
+    assert numbers(run("demo", "--threads", "-1")) == numbers(demo)
+    assert all(a != b for a, b in zip(numbers(run("demo", "--seed", "1")), numbers(demo), strict=True))
+
+
+def test_demo_compares_speed_only_of_the_same_work(monkeypatch, capsys):
+    fit = reference.fit
+    monkeypatch.setattr(reference, "fit", lambda *a, **k: [1.01 * loss for loss in fit(*a, **k)])
+    assert cli.main(["demo"]) == 1
+    shown = capsys.readouterr()
+    assert "times faster" not in shown.out
+    assert re.search(r"^fastnn demo: fastnn and NumPy disagree: a loss differs by 0\.99 %", shown.err, re.M)
+
+
+def test_choosing_digits_to_draw():
+    digits = np.array([3, 3, 1, 3, 8, 9, 9, 2, 5])
+    right = digits != 1
+    assert commands_demo._choose(digits, right) == [0, 4, 5, 7, 2]  # four kinds, then the wrong one
+    assert commands_demo._choose(digits, np.ones(9, bool)) == [0, 2, 4, 5, 7]
+    assert commands_demo._choose(digits, np.zeros(9, bool)) == [0]

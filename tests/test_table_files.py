@@ -1,0 +1,211 @@
+"""Files to tables and back: what is read alike, what is refused and on which line, and that writing is whole or not at all."""
+
+import gzip
+import os
+
+import numpy as np
+import pytest
+
+pa = pytest.importorskip("pyarrow", reason="the extra cli is not installed")
+import pyarrow.parquet as pq  # noqa: E402
+
+from fastnn.table_files import TableError, read, shown, to_text, where, write  # noqa: E402
+
+ROWS = {"n": [1, 2, None], "x": [0.5, None, 2.0], "city": ["Köln", "São Paulo", None]}
+CSV = "n,x,city\n1,0.5,Köln\n2,,São Paulo\n,2.0,\n"
+
+
+@pytest.fixture
+def file(tmp_path):
+    """file(name, text or bytes) -> path"""
+
+    def write(name, data):
+        path = tmp_path / name
+        path.write_bytes(data if isinstance(data, bytes) else data.encode())
+        return str(path)
+
+    return write
+
+
+# ---- read ----
+
+
+@pytest.mark.parametrize(
+    ("name", "data"),
+    [
+        ("a.csv", CSV),
+        ("a.csv", "\ufeff" + CSV),
+        ("a.csv", CSV.replace("\n", "\r\n")),
+        ("a.csv", CSV.replace("\n", "\r")),
+        ("a.csv", "\n\n" + CSV.replace("2,,", "\n2,,")),
+        ("a.tsv", CSV.replace(",", "\t")),
+        ("a.anything", CSV.replace(",", ";")),
+        ("a.csv", "n;x;city\n1;0,5;Köln\n2;;São Paulo\n;2,0;\n"),
+        ("a.csv.gz", gzip.compress(CSV.encode())),
+        ("gzipped, whatever it is called", gzip.compress(CSV.encode())),
+        ("a.csv", CSV.replace("2,,", "2,?,").replace(",2.0,", "NA,2.0,nan")),
+        ("a.csv", CSV.replace("Köln", '"Köln"').replace("São Paulo", '"São Paulo"')),
+    ],
+)  # fmt: skip
+def test_every_kind_of_text_is_the_same_table(file, name, data):
+    assert read(file(name, data)).to_pydict() == ROWS
+
+
+def test_parquet_is_the_same_table_whatever_its_texts_are_made_of(tmp_path):
+    path = str(tmp_path / "a.parquet")
+    texts = pa.array(ROWS["city"])
+    for city in texts, texts.cast(pa.large_string()), texts.dictionary_encode(), texts.cast(pa.string_view()):
+        pq.write_table(pa.table({**ROWS, "city": city}), path)
+        table = read(path)
+        assert table.to_pydict() == ROWS and table.schema.field("city").type == pa.string()
+    pq.write_table(pa.table({"x": pa.array([3, 5]).dictionary_encode()}), path)
+    assert read(path).schema.field("x").type == pa.int64()
+
+
+def test_a_folder_called_like_a_partition_adds_no_column(tmp_path):
+    (tmp_path / "year=2020").mkdir()
+    path = str(tmp_path / "year=2020" / "a.parquet")
+    pq.write_table(pa.table(ROWS), path)
+    assert read(path).column_names == list(ROWS)
+
+
+def test_quotes_hold_commas_and_lines(file):
+    path = file("a.csv", 'a,"b, c"\n1,"x, ""y""\nz"\n2,w\n')
+    assert read(path).to_pydict() == {"a": [1, 2], "b, c": ['x, "y"\nz', "w"]}
+
+
+def test_columns_that_must_be_text_are(file):
+    path = file("a.csv", "zip,when,n\n01234,2024-01-01,1\n,,2\n")
+    assert read(path, {"zip", "when", "other"}).to_pydict() == {"zip": ["01234", None], "when": ["2024-01-01", None], "n": [1, 2]}
+
+
+def test_lines_may_be_long(file):
+    names = [f"{i:05}" + "x" * 250 for i in range(10_000)]
+    table = read(file("a.csv", ",".join(names) + "\n" + ",".join(["1"] * 10_000) + "\n"))
+    assert table.column_names == names and table.num_rows == 1
+
+
+def test_a_type_is_found_from_all_rows(file):
+    path = file("a.csv", "a,b\n" + "1,2\n" * 400_000 + "1.5,x\n")  # longer than a block of pyarrow's
+    assert [str(t) for t in read(path).schema.types] == ["double", "string"]
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        ("", "is empty: a table begins with a line of column names"),
+        ("\n\n", "is empty"),
+        ("a,b\n", "has 2 columns but no rows"),
+        ("a\n", "has 1 column but no rows"),
+        ("a,b,a\n1,2,3\n", "2 columns are called 'a': rename all but one"),
+        ("a,b\n1,2\n3\n", ", line 3: has 1 value, the header names 2: mend the line; a value with a comma in it needs quotes"),
+        ("a,b\n1,2\n\n3,4\n" + '"x\n\ny",5\n' + "3,4,5\n", ", line 8: has 3 values, the header names 2"),
+        ("a\tb\n1\t2\n3\n", ", line 3: has 1 value, the header names 2: mend the line; a value with a tab in it needs quotes"),
+        ("a,b\n" + "1,2\n" * 400_000 + "3\n", ", line 400002: has 1 value"),
+        ("a,b\n1,x\n2,é\n".encode("latin1"), ", line 3: column 'b' is not UTF-8 text: save the file as UTF-8"),
+        ("a,é\n1,x\n".encode("latin1"), ", line 1: is not UTF-8 text"),
+        ("a,b\n1,x\n".encode("utf-16"), "is not text in UTF-8"),
+        (b"\x00\x01binary", "is not text in UTF-8"),
+        (b"PK\x03\x04...", "is a spreadsheet or a zip archive: save the table as CSV"),
+        (b"PAR1 and no more", "not a readable Parquet file"),
+        (gzip.compress(CSV.encode())[:-9], "is a damaged gzip file, perhaps cut short: get it again"),
+        (gzip.compress(CSV.encode())[:15] + b"\xff" * 30, "is a damaged gzip file"),
+        (",".join(["c"] * 1_000_000) + "\n" + ",".join("1" * 1_000_000), "has 1,000,000 columns, fastnn takes up to 10,000"),
+    ],
+    ids=lambda x: "" if isinstance(x, bytes) or len(x) > 100 or "\n" in x else x,
+)
+def test_what_cannot_be_read_is_said_in_one_line(file, data, message):
+    path = file("a.csv", data)
+    with pytest.raises(TableError) as caught:
+        read(path)
+    text = str(caught.value)
+    assert text.startswith(path) and message in text and "\n" not in text and len(text) < 400
+
+
+def test_wide_parquet_is_refused(tmp_path):
+    path = str(tmp_path / "a.parquet")
+    pq.write_table(pa.table({f"c{i}": [1] for i in range(10_001)}), path)
+    with pytest.raises(TableError, match=r"has 10,001 columns, fastnn takes up to 10,000: keep those that matter"):
+        read(path)
+
+
+@pytest.mark.parametrize(("name", "message"), [(".", "is a folder"), ("none.csv", "No such file"), (os.devnull, "is not a file on disk")])
+def test_what_is_no_file(tmp_path, monkeypatch, name, message):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(TableError, match=f"^{name}: {message}.*: give a CSV, TSV or Parquet file"):
+        read(name)
+
+
+def test_lines_are_those_of_an_editor(file, tmp_path):
+    path = file("a.csv", '\na,b\n1,2\n\n"x\ny",3\n4,5\n')
+    assert [where(path, row) for row in range(4)] == [f"{path}, line {n}" for n in (3, 5, 7)] + [f"{path}, row 4"]
+    pq.write_table(pa.table({"a": [1, 2]}), tmp_path / "a.parquet")
+    assert where(str(tmp_path / "a.parquet"), 1).endswith("a.parquet, row 2")
+
+
+def test_names_from_a_file_cannot_harm_a_terminal():
+    assert shown("a\x1b[31m\nb\u202ec") == "a\ufffd[31m\ufffdb\ufffdc"
+    assert shown("x" * 100) == "x" * 37 + "..." and shown("é 中") == "é 中"
+
+
+def test_without_pyarrow_the_message_says_what_to_install(monkeypatch):
+    monkeypatch.setitem(__import__("sys").modules, "pyarrow", None)
+    with pytest.raises(TableError, match=r'not installed: python -m pip install "fastnn-mlp\[cli\]"'):
+        read("a.csv")
+
+
+# ---- write ----
+
+COLUMNS = {"prediction": ["a", "b, c"], "p": np.array([0.25, 1e-9], np.float32)}
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.tsv", "a.tab", "a.csv.gz", "a.tsv.gz", "a.parquet", "a.pq"])
+def test_what_is_written_can_be_read(tmp_path, name):
+    path = str(tmp_path / name)
+    write(path, COLUMNS)
+    assert read(path).to_pydict() == {"prediction": ["a", "b, c"], "p": pytest.approx([0.25, 1e-9])}
+    assert os.listdir(tmp_path) == [name]
+
+
+def test_quotes_only_where_one_needs_them():
+    assert to_text({"a": ["x", "y"], "b, c": [1, 2]}) == b'a,"b, c"\nx,1\ny,2\n'
+    assert to_text({"a": ["x, z", "y"], "b": [1, 2]}) == b'a,b\n"x, z",1\n"y",2\n'
+    assert to_text({"a": ["x, z"], "b": [1]}, "b.tsv") == b"a\tb\nx, z\t1\n"
+
+
+@pytest.mark.parametrize("name", ["a", "a.xlsx", "a.csv.zip", "a.parquet.gz", "csv"])
+def test_an_ending_that_says_nothing_is_refused(tmp_path, name):
+    with pytest.raises(TableError, match=r"its ending must say what to write: \.csv"):
+        write(str(tmp_path / name), COLUMNS)
+    assert not os.listdir(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.csv.gz", "a.parquet"])
+def test_a_write_that_fails_leaves_the_old_file(tmp_path, monkeypatch, name):
+    path = tmp_path / name
+    path.write_text("old")
+
+    def full(descriptor):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(TableError, match=f"{name}: cannot be written: No space left on device"):
+        write(str(path), COLUMNS)
+    assert path.read_text() == "old" and os.listdir(tmp_path) == [name]
+
+
+def test_an_interrupted_write_leaves_nothing(tmp_path, monkeypatch):
+    def interrupted(*arguments):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, "replace", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        write(str(tmp_path / "a.csv"), COLUMNS)
+    assert not os.listdir(tmp_path)
+
+
+def test_a_link_stays_a_link(tmp_path):
+    (tmp_path / "b.csv").write_text("old")
+    (tmp_path / "a.csv").symlink_to("b.csv")
+    write(str(tmp_path / "a.csv"), COLUMNS)
+    assert (tmp_path / "a.csv").is_symlink() and (tmp_path / "b.csv").read_text().startswith("prediction")
