@@ -162,7 +162,7 @@ cdef void linear_backward_weight(Py_ssize_t n, Py_ssize_t lo, Py_ssize_t hi, Py_
                     update(step, W + q, <const real*>g, moments, ROWS * PANEL)
             p += ROWS
             if step != NULL and T != NULL and p % BLOCK == 0:
-                transpose(p - BLOCK, p, j, j + (LANES if narrow else PANEL), W, sw, T, st)
+                transpose(p - BLOCK, p, j, j + least(PANEL, up(n_out - j, LANES)), W, sw, T, st)
 
 cdef void column_sums(Py_ssize_t n, Py_ssize_t lo, Py_ssize_t hi, const real* dZ, Py_ssize_t sz, real* out, bint add) noexcept nogil:
     """Columns lo..hi (lo a multiple of LANES) of db = the sum of dZ's n rows."""

@@ -1,5 +1,5 @@
 /* Plain C for any other machine: one number, no FMA; the compiler does what it can. */
-enum { LANES = 1, ROWS = 4, VECS = 2 };
+enum { LANES = 1, ROWS = 4, VECS = 4 };
 
 typedef struct { real v; } vec;
 typedef BY_DTYPE(uint32_t, uint64_t) word; /* the bits of a real; unsigned, since lanes that are thrown away may wrap */

@@ -4,7 +4,8 @@
  * and the compiler's target flags pick one of the headers below. A header defines the constants and functions listed here, nothing else.
  *
  *   LANES            numbers in a vec
- *   ROWS, VECS       the register block of the matrix products: ROWS x VECS accumulators that the compiler keeps in registers
+ *   ROWS, VECS       the register block of the matrix products: ROWS x VECS accumulators that the compiler keeps in registers;
+ *                    ROWS divides VECS*LANES
  *   PANEL            VECS*LANES, the width of a column panel
  *   TILE             ROWS*VECS, the vectors of a register block;  BLOCK   the larger of LANES and ROWS
  *
@@ -60,6 +61,9 @@ enum {
     TILE = ROWS * VECS,
     BLOCK = LANES > ROWS ? LANES : ROWS, /* rows of a weight panel come in multiples of it: whole register blocks, whole transposes */
 };
+
+/* A block of ROWS rows of dW needs ROWS neighbouring columns of X: they must lie in one panel. Sums along memory have 16 virtual lanes. */
+_Static_assert(PANEL % ROWS == 0 && 16 % LANES == 0, "a register block does not fit the panels");
 
 static const real LANE_NUMBERS[16] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
 
