@@ -93,6 +93,13 @@ def test_a_number_comes_in_its_own_units(run):
     assert re.fullmatch(r"prediction\n\d+\.\d{1,5}\n\d+\.\d{1,5}\n", out)  # no more digits than float32 has
 
 
+def test_codes_stay_text(run):
+    write_csv("t.csv", code=["01", "02", "x"] * 20, y=[1, 2, 3] * 20)
+    assert cli.main(["train", "t.csv", "--target", "y", "--epochs", "60", "--out", "any"]) == 0
+    write_csv("t.csv", code=["02", "01"])
+    assert [row["prediction"] for row in rows_of("prediction" + run("any", "t.csv")[1].rpartition("\nprediction")[2])] == ["2", "1"]
+
+
 def test_it_is_what_the_network_says(run):
     net = fastnn.load("b")
     encoding = Encoding.from_text("b", net.metadata["table"])

@@ -130,6 +130,20 @@ def test_json_is_all_that_is_on_standard_output(run, people):
     assert json.loads(out)["scores"]["r2"] is None  # one row has no variance
 
 
+def test_seed_and_threads_reach_the_network(run, people, monkeypatch):
+    fit, seen = fastnn.MLP.fit, []
+
+    def spy(net, *arguments, **options):
+        seen.append((net.params.tobytes(), options["n_threads"]))
+        return fit(net, *arguments, **options)
+
+    monkeypatch.setattr(fastnn.MLP, "fit", spy)
+    for more in ([], ["--threads", "2"], ["--seed", "1"]):
+        assert run("train", "people.csv", "--target", "buys", "--epochs", "1", "--test-size", "0", "--out", "m", *more)[0] == 0
+    (first, one), (same, two), (other, _) = seen
+    assert first == same != other and (one, two) == (1, min(2, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 2))
+
+
 def test_options_reach_the_training(run, people):
     arguments = ["people.csv", "--target", "buys", "--drop", "group", "--drop", "income", "--out", "m", "--seed", "3", "--threads", "2",
                  "--hidden", "8, 4", "--activation", "tanh", "--epochs", "3", "--batch-size", "16", "--optimizer", "sgd", "--lr", "0.5",
@@ -166,6 +180,9 @@ def test_held_out_rows_are_not_looked_at(run):
     train, test = split("t.csv", Target("y", "binary", ["0", "1"]), np.arange(100) % 2, 0.2, order)
     column = load_model("m")[1].columns[0]
     assert (column.mean, column.scale) == (pytest.approx(train.mean()), pytest.approx(train.std()))
+    assert run("train", "t.csv", "--target", "a", "--drop", "y", "--epochs", "2", "--out", "n")[0] == 0
+    train, _ = split("t.csv", Target("a", "number"), np.arange(100.0), 0.2, np.random.default_rng(0))
+    assert load_model("n")[1].target.mean == pytest.approx(train.mean())
     a = np.arange(100)
     a[test] *= 1000  # other held-out rows, the same network
     write_csv("t.csv", a=a, c=["x", "y"] * 50, y=[0, 1] * 50)
@@ -279,8 +296,13 @@ def test_a_disk_that_fills_up_leaves_the_old_model(run, monkeypatch, number):
 @pytest.mark.skipif(os.name != "posix", reason="signals are sent the POSIX way")
 def test_ctrl_c_writes_no_model(run, people):
     command = [sys.executable, "-m", "fastnn", "train", "people.csv", "--target", "buys", "--out", "m", "--epochs", "10000000"]
+
+    def listen():  # where tests run in the background, SIGINT is ignored, and a child would inherit that
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(Path(fastnn.__file__).parents[1]), *sys.path])}
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment) as process:
+    pipes = dict(stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    with subprocess.Popen(command, **pipes, env=environment, preexec_fn=listen) as process:
         assert "rows/s" in process.stderr.readline()  # it learns
         process.send_signal(signal.SIGINT)
         began = time.perf_counter()
@@ -321,7 +343,8 @@ def test_info_on_many_columns_and_strange_notes(run):
     write_csv("t.csv", **{f"column number {i} of a table": np.arange(50) + i for i in range(50)}, y=np.arange(50) / 3)
     assert run("train", "t.csv", "--target", "y", "--epochs", "1", "--out", "m")[0] == 0
     code, out, _ = run("info", "m")
-    assert code == 0 and "... and 30 more; --json names all" in out and max(map(len, out.splitlines())) <= 80
+    assert code == 0 and "... and 30 more; --json names all" in out and "column number 19" in out and "column number 20" not in out
+    assert max(map(len, out.splitlines())) <= 80
     net = fastnn.load("m")
     for strange in ("{", "[]", "{}", '{"scores": 7}', '{"scores": {"on": "held out"}}', '{"scores": {"on": [], "r2": "x"}}'):
         net.metadata["training"] = strange

@@ -74,7 +74,14 @@ def test_quotes_hold_commas_and_lines(file):
     assert read(path).to_pydict() == {"a": [1, 2], "b, c": ['x, "y"\nz', "w"]}
 
 
+def test_quotes_hold_lines_wherever_a_block_ends(file):
+    value = "x\n" * 200
+    path = file("a.csv", "a,b\n" + f'1,"{value}"\n' * 10_000)
+    assert read(path).column("b").to_pylist() == [value] * 10_000
+
+
 def test_columns_that_must_be_text_are(file):
+    assert read(file("a.csv", "\ufeffzip,n\n01234,1\n"), {"zip"}).to_pydict() == {"zip": ["01234"], "n": [1]}
     path = file("a.csv", "zip,when,n\n01234,2024-01-01,1\n,,2\n")
     assert read(path, {"zip", "when", "other"}).to_pydict() == {"zip": ["01234", None], "when": ["2024-01-01", None], "n": [1, 2]}
 

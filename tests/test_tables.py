@@ -62,6 +62,7 @@ def test_booleans_are_numbers():
 def test_missing_numbers_become_the_mean_and_a_mark():
     X = X_of(a=[1.0, None, 3.0, np.nan])
     assert X.tolist() == [[-1, 0], [0, 1], [1, 0], [0, 1]]
+    assert X_of(a=[5, None, 5, None]).tolist() == [[0, 0], [0, 1], [0, 0], [0, 1]]  # whether it is there may tell something
 
 
 def test_categories_become_a_column_each():
@@ -205,6 +206,12 @@ def test_the_kind_of_target_is_found(values, task, classes):
     }[task]  # fmt: skip
     y = target.encode(PATH, table_of(y=values).column("y"))
     assert y.tolist() == values if task == "number" else [classes[k] for k in y] == [str(v).lower().removesuffix(".0") for v in values]
+
+
+def test_classes_that_are_numbers_are_the_same_in_every_type():
+    target = learn_target(PATH, table_of(y=[10_000_000, 20_000_000, 10_000_000]), "y")
+    assert target.encode(PATH, table_of(y=[2e7, 1e7])["y"]).tolist() == [1, 0]
+    assert learn_target(PATH, table_of(y=[1e7, 2.5]), "y").values == ["2.5", "10000000"]
 
 
 def test_a_task_can_be_told():
