@@ -48,13 +48,15 @@ def main(argv=None):
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", dest="command")
     for command in (demo, train, predict, info, bench):
         command.add(commands)
-    arguments = parser.parse_args(argv)
-    if "run" not in arguments:
-        parser.print_help()
-        return 0
+    arguments = argparse.Namespace(command=None)
     try:
-        code = arguments.run(arguments)
-        sys.stdout.flush()
+        try:
+            parser.parse_args(argv, arguments)
+            if arguments.command is None:
+                parser.print_help()
+            code = arguments.run(arguments) if arguments.command else 0
+        finally:  # also after --help: what cannot be written is said here, not when Python closes
+            sys.stdout.flush()
         return code
     except KeyboardInterrupt:
         print("\nstopped", file=sys.stderr)
@@ -70,12 +72,13 @@ def main(argv=None):
     except MemoryError:
         return _failed(arguments, "not enough memory: give a smaller table or a smaller --hidden", 2)
     except OSError as error:
-        _silence_stdout()
+        if not error.filename:
+            _silence_stdout()
         return _failed(arguments, f"{error.filename or 'standard output'}: {error.strerror or error}", 2)
 
 
 def _failed(arguments, error, code):
-    print(f"fastnn {arguments.command}: {_line(error)}", file=sys.stderr)
+    print(f"fastnn{' ' + arguments.command if arguments.command else ''}: {_line(error)}", file=sys.stderr)
     return code
 
 

@@ -134,9 +134,13 @@ def test_ctrl_c_leaves_no_traceback():
     assert errors.endswith("stopped\n") and "Traceback" not in errors
 
 
+BUFFERED = {**os.environ, "PYTHONUNBUFFERED": ""}  # as most users have it: trouble shows when the buffer is emptied
+
+
 @posix
-def test_a_reader_that_goes_away_is_no_crash():
-    with subprocess.Popen([*FASTNN, "demo"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+@pytest.mark.parametrize("arguments", [["demo"], ["info"], ["--help"], ["train", "--help"]])
+def test_a_reader_that_goes_away_is_no_crash(arguments):
+    with subprocess.Popen([*FASTNN, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=BUFFERED) as process:
         process.stdout.close()
         errors = process.stderr.read()
     assert process.returncode == 1
@@ -144,10 +148,12 @@ def test_a_reader_that_goes_away_is_no_crash():
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="there is no device that is always full")
-def test_a_full_disk_behind_standard_output_is_one_line():
+@pytest.mark.parametrize("arguments", [["info"], ["--help"]])
+def test_a_full_disk_behind_standard_output_is_one_line(arguments):
     with open("/dev/full", "w") as full:
-        result = subprocess.run([*FASTNN, "info"], stdout=full, stderr=subprocess.PIPE, text=True)
-    assert (result.returncode, result.stderr) == (2, "fastnn info: standard output: No space left on device\n")
+        result = subprocess.run([*FASTNN, *arguments], stdout=full, stderr=subprocess.PIPE, text=True, env=BUFFERED)
+    name = "fastnn info" if arguments == ["info"] else "fastnn"
+    assert (result.returncode, result.stderr) == (2, f"{name}: standard output: No space left on device\n")
 
 
 def test_a_terminal_without_unicode_is_no_crash():

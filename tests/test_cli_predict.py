@@ -242,7 +242,7 @@ def test_bad_input_is_one_line(run, arguments, message, tmp_path):
 
 
 def environment():
-    return {**os.environ, "PYTHONPATH": os.pathsep.join([str(Path(fastnn.__file__).parents[1]), *sys.path])}
+    return {**os.environ, "PYTHONUNBUFFERED": "", "PYTHONPATH": os.pathsep.join([str(Path(fastnn.__file__).parents[1]), *sys.path])}
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="limits are set the POSIX way")

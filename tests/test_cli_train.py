@@ -300,7 +300,7 @@ def test_ctrl_c_writes_no_model(run, people):
     def listen():  # where tests run in the background, SIGINT is ignored, and a child would inherit that
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(Path(fastnn.__file__).parents[1]), *sys.path])}
+    environment = {**os.environ, "PYTHONUNBUFFERED": "", "PYTHONPATH": os.pathsep.join([str(Path(fastnn.__file__).parents[1]), *sys.path])}
     pipes = dict(stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     with subprocess.Popen(command, **pipes, env=environment, preexec_fn=listen) as process:
         assert "rows/s" in process.stderr.readline()  # it learns

@@ -1,0 +1,42 @@
+# Buffers and memory: raw Py_buffers held as long as somebody needs them, and zeroed scratch.
+
+cdef inline Py_ssize_t itemsize_of(const char* format) noexcept:
+    """4 for native float32, 8 for native float64, 0 for anything else."""
+    if format == NULL or format[0] == 0 or format[1] != 0:
+        return 0
+    return 4 if format[0] == c"f" else 8 if format[0] == c"d" else 0
+
+cdef class Array:
+    """A C-contiguous buffer of n numbers, held as long as this object lives."""
+    cdef Py_buffer view
+    cdef void* data
+
+    def __cinit__(self, obj, Py_ssize_t itemsize, Py_ssize_t n, bint writable=False, bint integers=False):
+        PyObject_GetBuffer(obj, &self.view, PyBUF_C_CONTIGUOUS | PyBUF_FORMAT | (PyBUF_WRITABLE if writable else 0))
+        self.data = self.view.buf
+        cdef char kind = self.view.format[0]
+        if self.view.len != n * itemsize or (kind not in b"lq" if integers else itemsize_of(self.view.format) != itemsize):
+            raise ValueError(f"a kernel expected {n} numbers of {itemsize} bytes, got {self.view.len} bytes of {self.view.format.decode()!r}")
+
+    def __dealloc__(self):
+        PyBuffer_Release(&self.view)
+
+cdef inline void* pointer(Array a) noexcept:
+    return a.data if a is not None else NULL
+
+cdef Array optional(obj, Py_ssize_t itemsize, Py_ssize_t n, bint writable=False, bint integers=False):
+    return None if obj is None else Array(obj, itemsize, n, writable, integers)
+
+cdef class Memory:
+    """Zeroed memory at a cache line's begin. Large blocks come as untouched pages: what is never used costs nothing."""
+    cdef void* block
+    cdef void* start
+
+    def __cinit__(self, Py_ssize_t n_bytes):
+        self.block = calloc(1, n_bytes + 64)
+        if self.block == NULL:
+            raise MemoryError(f"no memory for {n_bytes} bytes of scratch")
+        self.start = <void*>((<uintptr_t>self.block + 63) // 64 * 64)
+
+    def __dealloc__(self):
+        free(self.block)

@@ -1,0 +1,137 @@
+# Trainer: one training, its memory, its slices and its threads.
+
+cdef int signals_pending() noexcept nogil:
+    with gil:
+        return PyErr_CheckSignals() != 0
+
+cdef int raise_pending() except -1:
+    """Raises what a signal handler raised while a kernel ran."""
+    return -1 if PyErr_Occurred() != NULL else 0
+
+cdef class Trainer:
+    """One training: a network bound to data, a loss and an optimizer, with the memory to run it in slices."""
+    cdef Training job
+    cdef const Table* table
+    cdef CompiledNetwork network
+    cdef list held
+    cdef Memory scratch
+    cdef barrier finish
+    cdef flag gate
+
+    def __init__(self, CompiledNetwork network, X, targets, *, int loss, Py_ssize_t batch_size, optimizer=None, sample_weight=None,
+                 order=None, generator=None, dX=None):
+        cdef Py_ssize_t n = len(X), size = network.itemsize
+        cdef Array x, y, w, o, d
+        if batch_size < 1 or n < 1:
+            raise ValueError("a training needs rows and a batch size of 1 or more")
+        x = Array(X, size, n * network.n_in)
+        y = Array(targets, 8 if loss == CLASS_CROSS_ENTROPY else size, n if loss == CLASS_CROSS_ENTROPY else n * network.n_out,
+                  False, loss == CLASS_CROSS_ENTROPY)
+        w = optional(sample_weight, size, n)
+        o = optional(order, sizeof(Py_ssize_t), n, True, True)
+        d = optional(dX, size, n * network.n_in, True)
+        self.held = [x, y, w, o, d, generator]
+        self.network = network
+        self.table = network.table
+        self.job.net = network.net
+        if optimizer is not None:
+            self.job.optimizer = optimizer
+        self.job.loss = loss
+        self.job.X = x.data
+        self.job.targets = y.data
+        self.job.sample_weight = pointer(w)
+        self.job.order = <Py_ssize_t*>pointer(o)
+        self.job.dX = pointer(d)
+        self.job.generator = NULL
+        if generator is not None and o is not None:
+            self.job.generator = <Generator*>PyCapsule_GetPointer(generator.capsule, "BitGenerator")
+        self.job.n_rows = n
+        self.job.batch_size = min(batch_size, n)
+        self.job.n_threads = 1
+        self.job.poll = signals_pending
+        self.scratch = Memory(self.table.scratch_size(&self.job))
+        self.job.scratch = self.scratch.start
+        self.table.prepare(&self.job)
+
+    cdef Array moments(self, moments, bint writable):
+        """The optimizer's moments as it needs them; None where it has none."""
+        cdef Optimizer* o = &self.job.optimizer
+        cdef Py_ssize_t n = 2 if o.rule == ADAM else 1 if o.rule == SGD and o.momentum != 0 else 0
+        if n == 0:
+            return None
+        if moments is None:
+            raise ValueError(f"this optimizer needs {n} moments of every parameter")
+        return Array(moments, self.network.itemsize, n * self.network.n_params, writable)
+
+    def load(self, moments=None):
+        """Takes the network's parameters (and the optimizer's moments) into the scratch."""
+        cdef Array m = self.moments(moments, False)
+        cdef void* p = pointer(m)
+        with nogil:
+            self.table.load(&self.job, p)
+
+    def store(self, moments=None):
+        """Puts them back into the network's arrays and into moments."""
+        cdef Array m = self.moments(moments, True)
+        cdef void* p = pointer(m)
+        with nogil:
+            self.table.store(&self.job, p)
+
+    def store_gradient(self, grads):
+        """The gradient of the last step, flat, in the order of the parameters."""
+        cdef Array g = Array(grads, self.network.itemsize, self.network.n_params, True)
+        with nogil:
+            self.table.store_gradient(&self.job, g.data)
+
+    def restore(self):
+        """Back to the copy of the parameters made at the start of the epoch."""
+        self.table.restore(&self.job)
+
+    def position(self):
+        """Whole steps and epochs done, the first row of the next batch, and the sum of the losses of this epoch's batches."""
+        return self.job.step, self.job.epoch, self.job.row, self.job.loss_sum
+
+    def set_position(self, Py_ssize_t step, Py_ssize_t epoch, Py_ssize_t row, double loss_sum):
+        self.job.step, self.job.epoch, self.job.row, self.job.loss_sum = step, epoch, row, loss_sum
+
+    def run(self, int n_threads, double seconds, losses):
+        """Trains for about `seconds`, at most until len(losses) epochs from the present one have ended; their mean losses go to `losses`.
+
+        Returns why it stopped, a `Stop`. Raises what a signal handler raised (KeyboardInterrupt); the step it fell into is dropped.
+        """
+        cdef Array l = Array(losses, 8, len(losses), True)
+        cdef int i
+        self.job.losses = <double*>l.data
+        self.job.first_epoch = self.job.epoch
+        self.job.last_epoch = self.job.epoch + len(losses)
+        self.job.deadline = now() + <long long>(1e9 * seconds)
+        self.job.n_threads = 1
+        flag_set(&self.gate, 0)
+        for i in range(1, n_threads):
+            try:
+                # not threading.Thread: its start() waits in Python code, where Ctrl-C could leave threads behind at a barrier
+                _thread.start_new_thread(self._help, (i,))
+            except RuntimeError:        # the system gives no more threads: fewer do the same
+                break
+            self.job.n_threads = i + 1
+        with nogil:
+            flag_set(&self.gate, 1)
+            self.table.train(&self.job, 0)
+            barrier_wait(&self.finish, self.job.n_threads)
+        raise_pending()
+        return self.job.why
+
+    def _help(self, int thread):
+        with nogil:
+            while flag_get(&self.gate) == 0:
+                cpu_yield()
+            self.table.train(&self.job, thread)
+            barrier_wait(&self.finish, self.job.n_threads)
+
+    def loss(self):
+        """The loss of all rows with the parameters as loaded."""
+        cdef double loss
+        with nogil:
+            loss = self.table.loss_only(&self.job)
+        raise_pending()
+        return loss
