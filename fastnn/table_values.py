@@ -31,7 +31,9 @@ def to_numbers(path, name, array):
         raise TableError(f"{place}: column {shown(name)!r} holds {what}, the model takes numbers there: give numbers, empty for missing")
     if pa.types.is_boolean(array.type):
         array = array.cast(pa.int8())
-    numbers = np.array(array.cast(pa.float64(), safe=False).to_numpy(), dtype=float)
+    if not pa.types.is_floating(array.type):  # those go as they are: an older pyarrow cannot cast float16
+        array = array.cast(pa.float64(), safe=False)
+    numbers = np.array(array.to_numpy(), dtype=float)
     infinite = np.isinf(numbers)
     if infinite.any():
         raise TableError(

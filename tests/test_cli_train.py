@@ -105,7 +105,7 @@ def test_the_screen(run, people):
     for line in [
         "300 rows: 240 to learn from, 60 held out (seed 0)",
         "target    buys: two classes (no, yes)",
-        "columns   1 number and 1 category -> 6 inputs (2 of them to mark missing values)",
+        "columns   1 number and 1 category -> 6 inputs (2 of them mark missing values)",
         "left out  id: 240 different texts in 240 rows",
         "left out  planet: the same in every row",
         "left out  group, income: --drop",

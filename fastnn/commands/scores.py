@@ -50,12 +50,17 @@ def score(net, target, X, y, n_threads=1):
 def in_words(target, result):
     """The figures, and beside them what a guess without looking reaches."""
     if target.task == "number":
-        yield f"R2 {result['r2']:.4f}, mean absolute error {result['mae']:.4g} (always the median: {result['mae_of_median']:.4g})"
+        yield f"R2 {result['r2']:.4f}, mean absolute error {_figure(result['mae'])}"
+        yield f"(always the median: mean absolute error {_figure(result['mae_of_median'])})"
     else:
         area = f", AUC {result['auc']:.4f}" if target.task == "binary" else ""
         yield f"accuracy {result['accuracy']:.3f} ({result['wrong']:,} of {result['rows']:,} wrong){area}"
         yield f"(always the most frequent class: accuracy {result['accuracy_of_most_frequent']:.3f})"
     yield f"loss {result['loss']:.4f} ({LOSSES[target.task]})"
+
+
+def _figure(x):
+    return f"{x:,.0f}" if 1000 <= x < 1e9 else f"{x:.4g}"
 
 
 LOSSES = {"binary": "binary cross-entropy", "classes": "cross-entropy", "number": "squared error of the standardised target"}

@@ -246,7 +246,7 @@ def _introduction(about, encoding):
         about["categories"] > 0
     )
     marks = sum(column.marks_missing for column in encoding.columns)
-    missing = f" ({marks:,} of them to mark missing values)" if marks else ""
+    missing = f" ({marks:,} of them mark missing values)" if marks else ""
     yield f"columns   {' and '.join(kinds)} -> {count(encoding.width, 'input')}{missing}"
     reasons: dict = {}
     for name, why in encoding.left_out.items():
