@@ -118,7 +118,7 @@ def linear_backward(dY, X, W, b, Y, activation="identity", need_dX=True):
     dX = np.zeros_like(X) if need_dX else None
     if dY.size:
         job = Trainer(_bound(W, b, kind), X, dY, loss=Loss.GIVEN_GRADIENT, batch_size=len(X), dX=dX)
-        _gradient(job)
+        job.gradient()
         job.store_gradient(grads)
     return dX, grads[:n_weights].reshape(W.shape), None if b is None else grads[n_weights:]
 
@@ -136,13 +136,6 @@ def _bound(W, b, kind):
     net = CompiledNetwork()
     net._bind(W.shape, [kind], [W], [b], W.dtype)
     return net
-
-
-def _gradient(job):
-    loss = np.empty(1)
-    job.load()
-    job.run(1, 0, loss)
-    return float(loss[0])
 
 
 # ---- activations ----
@@ -310,7 +303,7 @@ def _loss(kind, name, Y, y, sample_weight, grad, unit_interval):
         return 0.0
     net = CompiledNetwork()
     net._bind([k], [], [], [], Y.dtype)
-    return _gradient(Trainer(net, Y, targets, loss=kind, batch_size=n, sample_weight=w, dX=grad))
+    return Trainer(net, Y, targets, loss=kind, batch_size=n, sample_weight=w, dX=grad).gradient()
 
 
 # ---- updates in place ----

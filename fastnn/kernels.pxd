@@ -102,6 +102,7 @@ cdef struct Table:
     void (*prepare)(Training* job) noexcept nogil
     # Parameters come from net.weights and net.biases and go back there. moments: those of the optimizer, one after the other, each flat in
     # the order W0, b0, W1, b1, ... (layers without bias have no b); the gradient is stored in the same order.
+    Py_ssize_t (*moments_size)(const Training* job) noexcept nogil     # numbers in all
     void (*load)(Training* job, const void* moments) noexcept nogil
     void (*store)(Training* job, void* moments) noexcept nogil
     void (*store_gradient)(Training* job, void* grads) noexcept nogil

@@ -255,11 +255,9 @@ class MLP(CompiledNetwork):
         return Trainer(self, X, y, loss=losses.kernel_loss(loss, classes), batch_size=len(X), sample_weight=w)
 
     def _gradient(self, job):
-        loss = np.empty(1)
-        job.load()
-        job.run(1, 0, loss)
+        loss = job.gradient()
         job.store_gradient(self.grads)
-        return float(loss[0])
+        return loss
 
     # ---- training: see training.py ----
 

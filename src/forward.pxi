@@ -83,12 +83,12 @@ cdef void row_forward(const Network* net, const real* x, real* out, real* this, 
 
 cdef Py_ssize_t forward_size(const Network* net, Py_ssize_t n) noexcept nogil:
     """Bytes of scratch for n rows."""
-    cdef Py_ssize_t l, size, stride = (up(least(n, CHUNK), ROW_SHARE) + SPACE) * PANEL
+    cdef Py_ssize_t l, size
     if n < FEW_ROWS:
         return 2 * widest(net) * <Py_ssize_t>sizeof(real)
-    size = 2 * (widest(net) // PANEL * stride)
+    size = 2 * (widest(net) // PANEL * chunk_stride(n))
     for l in range(net.n_layers):
-        size += up(weight_size(net.sizes[l], net.sizes[l + 1]), 16) + padded(net.sizes[l + 1])
+        size += weight_size(net.sizes[l], net.sizes[l + 1]) + padded(net.sizes[l + 1])
     return size * <Py_ssize_t>sizeof(real)
 
 cdef void forward(const Network* net, const void* X, Py_ssize_t n, void* out, void* scratch) noexcept nogil:
@@ -99,7 +99,7 @@ cdef void forward(const Network* net, const void* X, Py_ssize_t n, void* out, vo
         for i in range(n):
             row_forward(net, <const real*>X + i * n_in, <real*>out + i * n_out, free, free + widest(net))
         return
-    stride = (up(least(n, CHUNK), ROW_SHARE) + SPACE) * PANEL
+    stride = chunk_stride(n)
     pack_network(net, free + 2 * (widest(net) // PANEL * stride))
     for i from 0 <= i < n by CHUNK:
         chunk_forward(net, free + 2 * (widest(net) // PANEL * stride), <const real*>X + i * n_in, least(CHUNK, n - i),
@@ -111,7 +111,7 @@ cdef void pack_network(const Network* net, real* packed) noexcept nogil:
         k = net.sizes[l]
         m = net.sizes[l + 1]
         pack(k, m, <const real*>net.weights[l], packed)
-        packed += up(weight_size(k, m), 16)
+        packed += weight_size(k, m)
         if net.biases[l] != NULL:
             memcpy(packed, net.biases[l], m * sizeof(real))
         packed += padded(m)
@@ -125,7 +125,7 @@ cdef void chunk_forward(const Network* net, const real* packed, const real* X, P
     for l in range(net.n_layers):
         k = net.sizes[l]
         m = net.sizes[l + 1]
-        b = packed + up(weight_size(k, m), 16)
+        b = packed + weight_size(k, m)
         if m == 1:
             row = 1 if l == net.n_layers - 1 else PANEL
             dot_forward(0, n, k, this, stride, packed, b, net.activations[l], other, other, row)

@@ -51,6 +51,14 @@ cdef struct Scratch:
     int stop[4]             # what thread 0 decided before a barrier; one for each kind of barrier, so none is overwritten unread
     long long polled
 
+cdef inline Py_ssize_t chunk_rows_in_memory(Py_ssize_t n) noexcept nogil:
+    """Rows that a chunk of n rows (or of CHUNK, if there are more) takes."""
+    return up(least(n, CHUNK), ROW_SHARE)
+
+cdef inline Py_ssize_t chunk_stride(Py_ssize_t n) noexcept nogil:
+    """From one panel of such a chunk to the next."""
+    return (chunk_rows_in_memory(n) + SPACE) * PANEL
+
 cdef inline char* take(char** free, Py_ssize_t n_bytes) noexcept nogil:
     cdef char* p = free[0]
     free[0] = p + up(n_bytes, 64)
@@ -84,20 +92,20 @@ cdef inline bint is_vector(int loss, Py_ssize_t n_outputs) noexcept nogil:
 cdef Py_ssize_t layout(const Training* job, Scratch* s, char* base) noexcept nogil:
     """Hands out `base` to s and its layers and returns how many bytes that took; with base NULL only counts (s may be anything)."""
     cdef const Network* net = &job.net
-    cdef Py_ssize_t L = net.n_layers, l, n_in, n_out, rows = up(least(job.batch_size, CHUNK), ROW_SHARE), width
+    cdef Py_ssize_t L = net.n_layers, l, n_in, n_out, rows = chunk_rows_in_memory(job.batch_size), width
     cdef Layer* layer
     cdef Layer counted
     cdef char* free = base
     cdef real* params
     s.layers = <Layer*>take(&free, L * <Py_ssize_t>sizeof(Layer))
-    s.stride = (rows + SPACE) * PANEL
+    s.stride = chunk_stride(job.batch_size)
     s.labels = <long long*>take(&free, rows * <Py_ssize_t>sizeof(long long))
     s.weight = take_real(&free, rows)
     s.row_loss = take_real(&free, rows)
 
     s.region = 0
     for l in range(L):
-        s.region += up(weight_size(net.sizes[l], net.sizes[l + 1]), 16) + up(padded(net.sizes[l + 1]), 16)
+        s.region += weight_size(net.sizes[l], net.sizes[l + 1]) + padded(net.sizes[l + 1])
     s.params = take_real(&free, s.region * (1 + n_moments(&job.optimizer)))
     s.saved_size = s.region * (1 + n_moments(&job.optimizer))
     s.saved = take_real(&free, s.saved_size if job.optimizer.rule != NO_UPDATE else 0)
@@ -123,8 +131,8 @@ cdef Py_ssize_t layout(const Training* job, Scratch* s, char* base) noexcept nog
         layer.learns_bias = net.biases[l] != NULL
         layer.row = 1 if l == L - 1 and is_vector(job.loss, n_out) else PANEL
         layer.W = params
-        layer.b = params + up(weight_size(n_in, n_out), 16)
-        params = layer.b + up(padded(n_out), 16)
+        layer.b = params + weight_size(n_in, n_out)
+        params = layer.b + padded(n_out)
         layer.G = s.grads + (layer.W - s.params)
         layer.gb = s.grads + (layer.b - s.params)
         layer.T = NULL
@@ -191,6 +199,10 @@ cdef Py_ssize_t n_params(const Network* net) noexcept nogil:
     for l in range(net.n_layers):
         n += net.sizes[l + 1] if net.biases[l] != NULL else 0
     return n
+
+cdef Py_ssize_t moments_size(const Training* job) noexcept nogil:
+    """Numbers that `load` and `store` move besides the parameters."""
+    return n_moments(&job.optimizer) * n_params(&job.net)
 
 cdef void load(Training* job, const void* moments) noexcept nogil:
     """Parameters and moments into the scratch."""

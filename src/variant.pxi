@@ -104,6 +104,7 @@ TABLE.itemsize = sizeof(real)
 TABLE.name = FASTNN_ISA_NAME
 TABLE.scratch_size = scratch_size
 TABLE.prepare = prepare
+TABLE.moments_size = moments_size
 TABLE.load = load
 TABLE.store = store
 TABLE.store_gradient = store_gradient

@@ -55,13 +55,12 @@ cdef class Trainer:
 
     cdef Array moments(self, moments, bint writable):
         """The optimizer's moments as it needs them; None where it has none."""
-        cdef Optimizer* o = &self.job.optimizer
-        cdef Py_ssize_t n = 2 if o.rule == ADAM else 1 if o.rule == SGD and o.momentum != 0 else 0
+        cdef Py_ssize_t n = self.table.moments_size(&self.job)
         if n == 0:
             return None
         if moments is None:
-            raise ValueError(f"this optimizer needs {n} moments of every parameter")
-        return Array(moments, self.network.itemsize, n * self.network.n_params, writable)
+            raise ValueError(f"this optimizer needs {n // self.network.n_params} moments of every parameter")
+        return Array(moments, self.network.itemsize, n, writable)
 
     def load(self, moments=None):
         """Takes the network's parameters (and the optimizer's moments) into the scratch."""
@@ -127,6 +126,13 @@ cdef class Trainer:
                 cpu_yield()
             self.table.train(&self.job, thread)
             barrier_wait(&self.finish, self.job.n_threads)
+
+    def gradient(self):
+        """The loss of all rows as one batch; its gradient waits for `store_gradient`. For a Trainer without an optimizer."""
+        loss = empty(1)
+        self.load()
+        self.run(1, 0, loss)
+        return float(loss[0])
 
     def loss(self):
         """The loss of all rows with the parameters as loaded."""

@@ -26,7 +26,7 @@ cdef inline Py_ssize_t padded(Py_ssize_t c) noexcept nogil:
     """Columns that exist in memory for c columns: whole panels, and whole groups of the 16 virtual lanes of a row's sums."""
     return up(c, PANEL if PANEL > 16 else 16)
 
-# Geometry of one layer's weights: rows per panel, numbers per panel, numbers in all.
+# Geometry of one layer's weights: numbers per panel, numbers in all. BLOCK*PANEL is 16 at least, so every size is a multiple of 16.
 cdef inline Py_ssize_t weight_stride(Py_ssize_t n_in) noexcept nogil:
     return up(n_in, BLOCK) * PANEL
 
