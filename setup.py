@@ -13,6 +13,9 @@ from setuptools import Extension, setup
 
 CFLAGS = ["-O3", "-g0", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math", *os.environ.get("FASTNN_CFLAGS", "").split()]
 
+# What a kernel file calls inline is meant so: it is compiled once for each set of constants that it is called with, whatever its length.
+INLINE = "inline __attribute__((always_inline))"
+
 HEADERS = glob.glob("src/*.h") + glob.glob("src/simd/*.h")
 
 INSTRUCTION_SETS = {  # name -> flags, for this machine's architecture, the baseline first
@@ -38,7 +41,8 @@ def extension(name, source, flags=(), **macros):
 extensions = [extension("kernels", "kernels.pyx", FASTNN_BUILT=f'"{" ".join(variants)}"')]
 for isa, flags in variants.items():
     for dtype, macros in {"float32": {}, "float64": {"FASTNN_DOUBLE": "1"}}.items():
-        extensions.append(extension(f"_{isa}_{dtype}", f"variants/{isa}_{dtype}.pyx", flags, FASTNN_ISA_NAME=f'"{isa}"', **macros))
+        macros |= {"FASTNN_ISA_NAME": f'"{isa}"', "CYTHON_INLINE": INLINE}
+        extensions.append(extension(f"_{isa}_{dtype}", f"variants/{isa}_{dtype}.pyx", flags, **macros))
 
 setup(
     ext_modules=cythonize(

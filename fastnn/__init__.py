@@ -7,25 +7,40 @@ except ModuleNotFoundError as error:
         raise
     raise ImportError(f"fastnn at {__path__[0]} is a source tree that is not built: run pip install -e . there") from None
 
-from . import functional
+from . import callbacks, functional, initializers, losses, optimizers, schedules
+from .callbacks import Checkpoint, EarlyStopping
 from .config import __version__, show_config
 from .model_file import ModelFileError, load
 from .network import MLP
-from .optimizers import SGD, Adam
-from .training import DivergenceError, History
+from .optimizers import LBFGS, SGD, Adadelta, Adagrad, Adam, Adamax, AdamW, NAdam, RMSprop
+from .state import DivergenceError, History
 
 __all__ = [
+    "LBFGS",
     "MLP",
     "SGD",
+    "Adadelta",
+    "Adagrad",
     "Adam",
+    "AdamW",
+    "Adamax",
+    "Checkpoint",
     "DivergenceError",
+    "EarlyStopping",
     "History",
     "ModelFileError",
+    "NAdam",
+    "RMSprop",
     "__version__",
+    "callbacks",
     "functional",
+    "initializers",
     "kernels",
     "load",
+    "losses",
+    "optimizers",
     "reference",
+    "schedules",
     "show_config",
 ]
 

@@ -11,8 +11,8 @@ import sys
 from .commands import CommandError, bench, demo, info, predict, texts, train
 from .config import __version__
 from .model_file import ModelFileError
+from .state import DivergenceError
 from .table_files import TableError
-from .training import DivergenceError
 
 HELP = """
 Small dense neural networks on CPUs: learn from tables, predict, measure.

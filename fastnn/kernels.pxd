@@ -7,7 +7,7 @@
 # New fields are added at the end and raise TABLE_VERSION; none is ever moved or changed.
 
 cdef enum:
-    TABLE_VERSION = 1
+    TABLE_VERSION = 2
 
 cpdef enum Activation:
     IDENTITY
@@ -20,6 +20,7 @@ cpdef enum Activation:
     GELU            # z * normal distribution function of z, by erf
     SILU
     SOFTMAX         # over a row; an output only
+    EXPONENTIAL
 
 cpdef enum Loss:
     GIVEN_GRADIENT              # no loss: `targets` holds dL/dY
@@ -28,11 +29,29 @@ cpdef enum Loss:
     LOGITS_BINARY_CROSS_ENTROPY     # fused with the sigmoid: from z
     CROSS_ENTROPY               # fused with the softmax: from z; targets are rows of probabilities
     CLASS_CROSS_ENTROPY         # the same; targets are int64 class numbers
+    ABSOLUTE_ERROR
+    HUBER                       # loss_numbers: delta
+    QUANTILE                    # loss_numbers: the quantile of each output
+    POISSON                     # fused with the exponential: from z, the logarithm of the rate
+    GAUSSIAN                    # outputs: means, then logarithms of variances; targets: y, then anything
+    OWN_LOSS                    # `own_loss` is asked about the outputs of each batch
 
 cpdef enum Rule:                # how a gradient changes the parameters
     NO_UPDATE
     SGD
-    ADAM
+    ADAM                # AdamW and AMSGrad too
+    ADAGRAD
+    ADADELTA
+    RMSPROP
+    ADAMAX
+    NADAM
+
+cpdef enum Schedule:            # how the learning rate moves; t: whole steps or epochs done
+    CONSTANT            # lr
+    STEP_DECAY          # lr factor^floor(t / every)
+    EXPONENTIAL_DECAY   # lr factor^t
+    COSINE_DECAY        # up to lr in `warmup`, down to final_lr in `every`
+    ONE_CYCLE           # from start_lr to lr at `warmup`, to final_lr at `every`
 
 cpdef enum VectorFunction:
     EXP
@@ -55,10 +74,20 @@ cdef struct Network:
     void** weights                  # (n_layers,) row-major W (sizes[l], sizes[l + 1])
     void** biases                   # (n_layers,) b (sizes[l + 1],), or NULL for a layer without
 
+cdef struct LearningRate:
+    int schedule
+    bint per_epoch                  # t counts epochs, not steps
+    double lr, factor, every, warmup, final_lr, start_lr
+
 cdef struct Optimizer:
     int rule
-    bint nesterov
-    double lr, momentum, weight_decay, beta1, beta2, eps
+    LearningRate rate
+    bint nesterov, amsgrad, centered, decoupled     # decoupled: the decay shrinks w and leaves the gradient alone
+    double momentum, weight_decay, beta1, beta2, eps
+    double decay                    # of the learning rate (Adagrad), of the momentum (NAdam)
+    double l1, l2                   # penalties on weights: l1 |w| + l2/2 w^2
+    double clip_value, clip_norm    # 0: none
+    double average                  # decay of the moving average of the parameters; 0: none
 
 cdef struct Generator:              # numpy's bitgen_t, numpy/random/bitgen.h
     void* state
@@ -80,6 +109,14 @@ cdef struct Training:
     Py_ssize_t* order               # (n_rows,) or NULL for 0, 1, 2, ...
     void* dX                        # OUT (n_rows, sizes[0]) or NULL: the gradient of the inputs
     int n_threads
+    const void* loss_numbers        # (sizes[-1],) or NULL: what a loss wants to know of each output; positive weights of BCE
+    double smoothing                # of the labels of BCE and cross-entropy
+    const double* dropout           # (n_layers,) or NULL: the share of each layer's inputs that a step drops
+    unsigned long long seed         # of dropout
+    int (*own_loss)(void* context, Py_ssize_t first, Py_ssize_t n, double* loss) noexcept nogil   # not 0: stop
+    void* own_context
+    void* own_outputs               # (batch_size, sizes[-1]): of rows first..first+n of the epoch's order, for own_loss
+    const void* own_gradient        # (batch_size, sizes[-1]): its answer
     # INOUT: where training stands
     Py_ssize_t step, epoch, row     # whole steps and epochs done; first row of the next batch
     double loss_sum                 # over the batches of this epoch: loss of the batch times its rows
@@ -100,8 +137,8 @@ cdef struct Table:
     # Training: prepare once, load, then any number of slices of `train` with any number of threads, store.
     Py_ssize_t (*scratch_size)(const Training* job) noexcept nogil
     void (*prepare)(Training* job) noexcept nogil
-    # Parameters come from net.weights and net.biases and go back there. moments: those of the optimizer, one after the other, each flat in
-    # the order W0, b0, W1, b1, ... (layers without bias have no b); the gradient is stored in the same order.
+    # Parameters come from net.weights and net.biases and go back there. moments: those of the optimizer, then the average of the parameters,
+    # if there is one; each flat in the order W0, b0, W1, b1, ... (layers without bias have no b); the gradient is stored in the same order.
     Py_ssize_t (*moments_size)(const Training* job) noexcept nogil     # numbers in all
     void (*load)(Training* job, const void* moments) noexcept nogil
     void (*store)(Training* job, void* moments) noexcept nogil
@@ -118,7 +155,8 @@ cdef struct Table:
     void (*activation_backward)(int kind, const void* dA, const void* Z, void* dZ, Py_ssize_t n, Py_ssize_t m,
                                 void* scratch) noexcept nogil
     void (*vector_function)(int which, const void* x, void* out, Py_ssize_t n) noexcept nogil
-    void (*update)(const Optimizer* optimizer, Py_ssize_t step, void* params, const void* grads, void* moment1, void* moment2,
-                   Py_ssize_t n) noexcept nogil
+    int (*n_moments)(const Optimizer* optimizer) noexcept nogil
+    void (*update)(const Optimizer* optimizer, Py_ssize_t step, void* params, const void* grads, void** moments, Py_ssize_t n) noexcept nogil
+    double (*learning_rate)(const LearningRate* rate, Py_ssize_t step, Py_ssize_t epoch) noexcept nogil
 
 cdef const Table* table(Py_ssize_t itemsize) except? NULL

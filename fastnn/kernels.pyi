@@ -1,6 +1,6 @@
 """The compiled part: its types for tools. Arrays come checked and converted from the package; see src/kernels.pyx."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from enum import IntEnum
 from typing import Any, Self, TypeAlias, TypedDict
 
@@ -23,6 +23,7 @@ class Activation(IntEnum):
     GELU = 7
     SILU = 8
     SOFTMAX = 9
+    EXPONENTIAL = 10
 
 class Loss(IntEnum):
     GIVEN_GRADIENT = 0
@@ -31,11 +32,29 @@ class Loss(IntEnum):
     LOGITS_BINARY_CROSS_ENTROPY = 3
     CROSS_ENTROPY = 4
     CLASS_CROSS_ENTROPY = 5
+    ABSOLUTE_ERROR = 6
+    HUBER = 7
+    QUANTILE = 8
+    POISSON = 9
+    GAUSSIAN = 10
+    OWN_LOSS = 11
 
 class Rule(IntEnum):
     NO_UPDATE = 0
     SGD = 1
     ADAM = 2
+    ADAGRAD = 3
+    ADADELTA = 4
+    RMSPROP = 5
+    ADAMAX = 6
+    NADAM = 7
+
+class Schedule(IntEnum):
+    CONSTANT = 0
+    STEP_DECAY = 1
+    EXPONENTIAL_DECAY = 2
+    COSINE_DECAY = 3
+    ONE_CYCLE = 4
 
 class VectorFunction(IntEnum):
     EXP = 0
@@ -51,17 +70,38 @@ class Stop(IntEnum):
     NOT_FINITE = 2
     SIGNAL = 3
 
+class _RateSettings(TypedDict):
+    """The C struct LearningRate, as a schedule's `kernel_settings()` gives it."""
+
+    schedule: int
+    per_epoch: bool
+    lr: float
+    factor: float
+    every: float
+    warmup: float
+    final_lr: float
+    start_lr: float
+
 class _OptimizerSettings(TypedDict):
-    """The C struct Optimizer, as `SGD.kernel_settings()` and `Adam.kernel_settings()` give it."""
+    """The C struct Optimizer, as an optimizer's `kernel_settings()` gives it."""
 
     rule: int
+    rate: _RateSettings
     nesterov: bool
-    lr: float
+    amsgrad: bool
+    centered: bool
+    decoupled: bool
     momentum: float
     weight_decay: float
     beta1: float
     beta2: float
     eps: float
+    decay: float
+    l1: float
+    l2: float
+    clip_value: float
+    clip_norm: float
+    average: float
 
 BUILT: list[str]
 SUPPORTED: list[str]
@@ -103,7 +143,7 @@ class Trainer:
         self,
         network: CompiledNetwork,
         X: _Numbers,
-        targets: _Numbers | NDArray[np.int64],
+        targets: _Numbers | NDArray[np.int64] | None,
         *,
         loss: int,
         batch_size: int,
@@ -112,7 +152,15 @@ class Trainer:
         order: NDArray[np.intp] | None = None,
         generator: np.random.BitGenerator | None = None,
         dX: _Numbers | None = None,
+        loss_numbers: _Numbers | None = None,
+        smoothing: float = 0,
+        dropout: NDArray[np.float64] | None = None,
+        seed: int = 0,
+        own_loss: Callable[[int, int], float] | None = None,
+        own_outputs: _Numbers | None = None,
+        own_gradient: _Numbers | None = None,
     ) -> None: ...
+    def set_optimizer(self, optimizer: _OptimizerSettings) -> None: ...
     def load(self, moments: _Numbers | None = None) -> None: ...
     def store(self, moments: _Numbers | None = None) -> None: ...
     def store_gradient(self, grads: _Numbers) -> None: ...
@@ -121,17 +169,12 @@ class Trainer:
     def set_position(self, step: int, epoch: int, row: int, loss_sum: float) -> None: ...
     def run(self, n_threads: int, seconds: float, losses: NDArray[np.float64]) -> int: ...
     def _help(self, thread: int) -> None: ...
-    def gradient(self) -> float: ...
+    def gradient(self, n_threads: int = 1) -> float: ...
     def loss(self) -> float: ...
 
 def activation(kind: int, Z: _Numbers, out: _Numbers) -> None: ...
 def activation_backward(kind: int, dA: _Numbers, Z: _Numbers, dZ: _Numbers) -> None: ...
 def vector_function(which: int, x: _Numbers, out: _Numbers) -> None: ...
-def update(
-    optimizer: _OptimizerSettings,
-    step: int,
-    params: _Numbers,
-    grads: _Numbers,
-    moment1: _Numbers | None = None,
-    moment2: _Numbers | None = None,
-) -> None: ...
+def n_moments(optimizer: _OptimizerSettings) -> int: ...
+def learning_rate(rate: _RateSettings, step: int, epoch: int) -> float: ...
+def update(optimizer: _OptimizerSettings, step: int, params: _Numbers, grads: _Numbers, *moments: _Numbers) -> None: ...

@@ -1,29 +1,32 @@
 """Model files: one safetensors file, which holds numbers and text but never code.
 
 Layout (https://huggingface.co/docs/safetensors): 8 bytes little-endian length of the header; the header, JSON; the arrays, little-endian
-and contiguous. Arrays are W0 (n_in, n_out), b0, W1, ...; with a training state also "moments" (n_moments, n_params) and, if training
-stopped within an epoch, "order". The architecture, the optimizer and the generator stand as JSON in the header's text metadata, and
-``net.metadata``, if there is any, under "user".
+and contiguous. Arrays are W0 (n_in, n_out), b0, W1, ...; with a training state also "moments" (n_moments, n_params), "order" (n,) if
+training stopped within an epoch, "params" (n_params,) if it stands elsewhere than the network, "best_params" (n_params,) of the best epoch.
+The architecture, the optimizer and the generator stand as JSON in the header's text metadata, and ``net.metadata``, if there is any, under
+"user".
 
 Reading trusts nothing: every size is checked against the architecture and the length of the file before memory is taken.
 """
 
 import json
 import os
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import numpy as np
 
 from . import optimizers
 from .activations import ACTIVATIONS
 from .network import MLP
-from .training import TrainingState
+from .schedules import Plateau
+from .state import Best, TrainingState
 
 FORMAT, VERSION = "fastnn", 1
 LONGEST_HEADER = 16_000_000  # bytes
 MOST_LAYERS, WIDEST = 1000, 2**24
 TYPES: dict[str, np.dtype] = {"F32": np.dtype("<f4"), "F64": np.dtype("<f8"), "I64": np.dtype("<i8")}
 NAMES = {dtype: name for name, dtype in TYPES.items()}
+COUNTS, SEEDS = ("step", "epoch", "row"), ("seed", "split_seed")  # of a training state
 BIT_GENERATORS = ("PCG64", "PCG64DXSM", "MT19937", "Philox", "SFC64")
 
 
@@ -82,18 +85,23 @@ def _parts(net):
         arrays[f"W{i}"] = W
         if b is not None:
             arrays[f"b{i}"] = b
-    network = dict(layer_sizes=net.layer_sizes, activations=net.activations, bias=net.bias, dtype=net.dtype.name)
+    network = dict(layer_sizes=net.layer_sizes, activations=net.activations, bias=net.bias, dtype=net.dtype.name, dropout=net.dropout)
     metadata = {"format": FORMAT, "format_version": str(VERSION), "network": json.dumps(network), "rng": json.dumps(_rng_text(net.rng))}
     if net.metadata:
         metadata["user"] = json.dumps(_check_user(net.metadata, ValueError))
     state = net.state
     if state is not None:
-        kind = next(name for name, cls in optimizers.OPTIMIZERS.items() if type(state.optimizer) is cls)
-        position = dict(step=state.step, epoch=state.epoch, row=state.row, loss_sum=state.loss_sum)
-        metadata["state"] = json.dumps(dict(optimizer=kind, settings=asdict(state.optimizer), **position))
+        numbers = {name: getattr(state, name) for name in (*COUNTS, *SEEDS, "loss_sum")}
+        plateau = state.plateau and asdict(state.plateau)
+        best = state.best and dict(loss=state.best.loss, epoch=state.best.epoch)
+        metadata["state"] = json.dumps(dict(**optimizers.describe(state.optimizer), **numbers, plateau=plateau, best=best))
         arrays["moments"] = state.moments
         if state.order is not None:
             arrays["order"] = state.order.astype(np.int64)
+        if state.params is not None:
+            arrays["params"] = state.params
+        if state.best is not None:
+            arrays["best_params"] = state.best.params
     return {name: np.ascontiguousarray(a, a.dtype.newbyteorder("<")) for name, a in arrays.items()}, metadata
 
 
@@ -159,7 +167,8 @@ def _read(file, file_size):
     rng = _rng(_json(metadata.get("rng"), "rng"))
     user = _check_user(_json(metadata["user"], "user"), ModelFileError) if "user" in metadata else {}
 
-    net = MLP(network["layer_sizes"], network["activations"][:-1], network["activations"][-1], network["bias"], network["dtype"])
+    *hidden, output = network["activations"]
+    net = MLP(network["layer_sizes"], hidden, output, network["bias"], network["dtype"], dropout=network["dropout"])
     net.rng, net.metadata = rng, user
     for i, (W, b) in enumerate(zip(net.weights, net.biases)):
         W[...] = _array(file, start, header[f"W{i}"])
@@ -171,6 +180,10 @@ def _read(file, file_size):
             state.order = _array(file, start, header["order"]).astype(np.intp)
             if not np.array_equal(np.sort(state.order), np.arange(len(state.order))):
                 raise ModelFileError("order is not an order of rows")
+        if "params" in header:
+            state.params = _array(file, start, header["params"]).astype(net.dtype)
+        if state.best is not None:
+            state.best = replace(state.best, params=_array(file, start, header["best_params"]).astype(net.dtype))
         net.state = state
     return net
 
@@ -220,21 +233,33 @@ def _network(network):
     known = all(isinstance(name, str) and name in ACTIVATIONS for name in names)
     if not known or "softmax" in names[:-1] or (names[-1] == "softmax" and sizes[-1] == 1):
         raise ModelFileError(f"activations {names!r}")
+    dropout = network.get("dropout")
+    if not isinstance(dropout, list) or len(dropout) != len(names) or not all(type(rate) is float and 0 <= rate < 1 for rate in dropout):
+        raise ModelFileError(f"dropout {dropout!r}"[:100])
     return network
 
 
 def _state(state):
     state = _mapping(state, "state")
-    cls = optimizers.OPTIMIZERS.get(state.get("optimizer")) if isinstance(state.get("optimizer"), str) else None
-    counts = {name: state.get(name) for name in ("step", "epoch", "row")}
+    counts, seeds = ({name: state.get(name) for name in names} for names in (COUNTS, SEEDS))
     loss_sum = state.get("loss_sum")
-    if cls is None or not all(_is_count(count, 2**62) for count in counts.values()) or type(loss_sum) is not float or loss_sum != loss_sum:
+    whole = all(_is_count(count, 2**62) for count in counts.values()) and all(s is None or _is_count(s, 2**63) for s in seeds.values())
+    if not whole or type(loss_sum) is not float or loss_sum != loss_sum:
         raise ModelFileError("state is damaged")
     try:
-        optimizer = cls(**_mapping(state.get("settings"), "settings"))
+        optimizer = optimizers.from_description(state.get("optimizer"), state.get("settings"))
     except (TypeError, ValueError, OverflowError) as error:
         raise ModelFileError(f"the optimizer's settings are damaged: {error}") from None
-    return TrainingState(optimizer, np.empty(0), loss_sum=loss_sum, **counts)
+    try:
+        plateau = None if state.get("plateau") is None else Plateau(**_mapping(state["plateau"], "plateau"))
+    except (TypeError, ValueError, OverflowError) as error:
+        raise ModelFileError(f"the schedule's plateau is damaged: {error}") from None
+    best = None if state.get("best") is None else _mapping(state["best"], "best")
+    if best is not None:
+        if type(best.get("loss")) is not float or not _is_count(best.get("epoch"), 2**62):
+            raise ModelFileError("best is damaged")
+        best = Best(best["loss"], best["epoch"], np.empty(0))
+    return TrainingState(optimizer, np.empty(0), loss_sum=loss_sum, plateau=plateau, best=best, **counts, **seeds)
 
 
 def _check_arrays(header, network, state, n_bytes):
@@ -248,6 +273,11 @@ def _check_arrays(header, network, state, n_bytes):
     if state is not None:
         n_params = sum(np.prod(shape, dtype=object) for shape, _ in expected.values())
         expected["moments"] = [state.optimizer.n_moments, n_params], dtype
+        expected |= {name: ([n_params], dtype) for name in ("params", "best_params") if name in header}
+        if ("best_params" in header) != (state.best is not None):
+            raise ModelFileError("best and best_params belong together")
+        if state.averages and "params" not in header:
+            raise ModelFileError("holds an average of the parameters, but not the parameters")
         if "order" in header:
             order = _mapping(header["order"], "order")
             n = order.get("shape", [None])[0] if isinstance(order.get("shape"), list) and order["shape"] else None

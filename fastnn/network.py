@@ -6,17 +6,8 @@ import numpy as np
 
 from . import activations, initializers, losses, threads, training
 from .kernels import CompiledNetwork, Loss, Trainer
-from .validation import (
-    check_count,
-    check_dtype,
-    check_matrix,
-    check_out,
-    check_rng,
-    check_rows,
-    check_sample_weight,
-    check_targets,
-    check_threads,
-)
+from .problem import pose
+from .validation import check_count, check_dtype, check_matrix, check_numbers, check_out, check_rng, check_rows, check_threads
 
 
 class _Views(tuple):
@@ -48,14 +39,20 @@ class MLP(CompiledNetwork):
     layer_sizes : sequence of int
         Inputs, hidden layers, outputs: ``[64, 100, 1]``. Two sizes make a network without a hidden layer: linear or logistic regression.
     activation : str or sequence of str, default "relu"
-        Of all hidden layers, or one name for each: identity, sigmoid, relu, tanh, leaky_relu, elu, softplus, gelu, silu.
+        Of all hidden layers, or one name for each: identity, sigmoid, relu, tanh, leaky_relu, elu, softplus, gelu, silu, exponential.
     output : str, default "identity"
         Activation of the last layer: any of these, or softmax.
     bias : bool, default True
         Whether layers have a bias b.
     dtype : {"float32", "float64"}, default "float32"
     rng : None, int or numpy.random.Generator, default None
-        Draws the first weights (see `fastnn.initializers`) and, later, the shuffling of `fit`. Same seed, same bits.
+        Draws the first weights and, later, the shuffling of `fit`. Same seed, same bits.
+    dropout : float or sequence of float, default 0.0
+        Share in [0, 1) of a layer's inputs that each step of `fit` sets to 0, while the others are scaled by 1 / (1 - share), so that
+        nothing is to be done afterwards (Srivastava et al., 2014). A number is for the outputs of all hidden layers; a sequence gives the
+        share of each layer's inputs, the network's own first: ``(0.2, 0.5)`` for one hidden layer.
+    init : str or callable, or a sequence of them, optional
+        How the weights W begin, of all layers or of each: see `fastnn.initializers`. None: Glorot-uniform, for ReLU kinds He-normal.
 
     Attributes
     ----------
@@ -71,6 +68,8 @@ class MLP(CompiledNetwork):
     rng : numpy.random.Generator
     state : TrainingState or None
         What a training has moved besides the parameters: optimizer, moments, step, epoch. `fit(resume=True)` goes on from it.
+    dropout : tuple of float
+        The share of each layer's inputs; may be assigned to, as in the constructor.
     history : History or None
         Of the last `fit`.
     metadata : dict of str to str
@@ -87,7 +86,9 @@ class MLP(CompiledNetwork):
     array([0, 1, 1, 0])
     """
 
-    def __init__(self, layer_sizes, activation="relu", output="identity", bias=True, dtype="float32", rng=None):
+    def __init__(
+        self, layer_sizes, activation="relu", output="identity", bias=True, dtype="float32", rng=None, dropout=0.0, init=None
+    ):  # fmt: skip
         sizes = _check_sizes(layer_sizes)
         n_hidden = len(sizes) - 2
         hidden = list(activation) if isinstance(activation, (list, tuple)) else [activation] * n_hidden
@@ -102,12 +103,14 @@ class MLP(CompiledNetwork):
         self.activations = (*hidden, output)
         self.bias = bool(bias)
         self.dtype = check_dtype(dtype)
+        self.dropout = dropout
+        init = initializers.check(init, len(sizes) - 1)
         self.rng = check_rng(rng)
         self.state = None
         self.history = None
         self.metadata = {}
         self._allocate()
-        initializers.initialize(self.rng, self.weights, self.activations)
+        initializers.initialize(self.rng, self.weights, self.activations, init)
 
     def _allocate(self):
         """Flat arrays, their views, and the kernels' view of it all."""
@@ -133,6 +136,20 @@ class MLP(CompiledNetwork):
         _in_place, ("_params", "_grads", "_weights", "_biases", "_grad_weights", "_grad_biases")
     )
 
+    @property
+    def dropout(self):
+        return self._dropout
+
+    @dropout.setter
+    def dropout(self, rates):
+        n_layers = len(self.layer_sizes) - 1
+        rates = check_numbers("dropout", rates, least=0, below=1)
+        if not isinstance(rates, tuple):
+            rates = (0.0,) + (rates,) * (n_layers - 1)
+        if len(rates) != n_layers:
+            raise ValueError(f"dropout lists {len(rates)} rates for {n_layers} layers: give one number, or one for each layer's inputs")
+        self._dropout = rates
+
     def __repr__(self):
         hidden = self.activations[:-1]
         names = repr(hidden[0]) if len(set(hidden)) == 1 else repr(list(hidden))
@@ -141,6 +158,7 @@ class MLP(CompiledNetwork):
             + f"activation={names}, " * bool(hidden)
             + f"output={self.activations[-1]!r}, "
             + "bias=False, " * (not self.bias)
+            + f"dropout={self.dropout}, " * any(self.dropout)
             + f"dtype={self.dtype.name!r})"
         )
 
@@ -168,8 +186,8 @@ class MLP(CompiledNetwork):
         X : array_like (n, n_in)
         y : array_like
             (n,) or (n, n_out) numbers; for "cross_entropy" class numbers (n,) or rows of probabilities.
-        loss : str, optional
-            See `fastnn.losses`; None picks from the output: sigmoid bce, softmax cross_entropy, else mse.
+        loss : str, loss or callable, optional
+            As in `fit`.
         sample_weight : array_like (n,), optional
             Weights w_i >= 0.
 
@@ -185,14 +203,10 @@ class MLP(CompiledNetwork):
         4.0
         """
         self._check_not_training()
-        job = self._trainer(X, y, loss, sample_weight)
-        if job is None:
-            return 0.0
-        job.load()
-        return job.loss()
+        return pose(self, X, y, losses.choose(loss, self.activations[-1]), sample_weight).judge(self)()
 
     def loss_and_grad(self, X, y, loss=None, sample_weight=None):
-        """The same, and its gradient in `grads` (overwritten).
+        """The same, and its gradient in `grads` (overwritten). Without dropout, which belongs to the steps of `fit`.
 
         Examples
         --------
@@ -202,11 +216,11 @@ class MLP(CompiledNetwork):
         >>> net.params -= 0.1 * net.grads          # a step of one's own
         """
         self._check_not_training()
-        job = self._trainer(X, y, loss, sample_weight)
-        if job is None:
+        problem = pose(self, X, y, losses.choose(loss, self.activations[-1]), sample_weight)
+        if not len(problem):
             self.grads[:] = 0
             return 0.0
-        return self._gradient(job)
+        return self._gradient(problem.trainer(self, len(problem)))
 
     def backward(self, dY):
         """Gradients of any loss of your own.
@@ -244,16 +258,6 @@ class MLP(CompiledNetwork):
             self.grads[:] = 0
         return dX
 
-    def _trainer(self, X, y, loss, sample_weight):
-        """A Trainer over all rows as one batch, without an optimizer; None for no rows."""
-        loss = losses.choose(loss, self.activations[-1])
-        X = check_matrix("X", X, self.dtype, self.layer_sizes[0])
-        y, classes = check_targets(y, len(X), self.layer_sizes[-1], self.dtype, loss)
-        w = check_sample_weight(sample_weight, len(X), self.dtype)
-        if not len(X):
-            return None
-        return Trainer(self, X, y, loss=losses.kernel_loss(loss, classes), batch_size=len(X), sample_weight=w)
-
     def _gradient(self, job):
         loss = job.gradient()
         job.store_gradient(self.grads)
@@ -281,6 +285,12 @@ class MLP(CompiledNetwork):
         return deepcopy(self)
 
     __copy__ = copy
+
+    def _twin(self, dtype):
+        """The same network in a dtype of its own, without state."""
+        twin = MLP(self.layer_sizes, self.activations[:-1], self.activations[-1], self.bias, dtype, rng=0)
+        twin.params = self.params
+        return twin
 
     def save(self, path):
         """Write the network, its training state and its `metadata` to a safetensors file; see `fastnn.load`.

@@ -15,6 +15,8 @@ FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
 
 def check_number(name, value, least=None, above=None, below=None):
     """A finite number within bounds."""
+    if isinstance(value, np.generic):
+        value = value.item()  # a float32 cannot be compared with the largest float
     limits = {"at least": least, "above": above, "below": below}
     bounds = [f"{word} {limit}" for word, limit in limits.items() if limit is not None]
     real = type(value) is float or isinstance(value, numbers.Real)  # the short way first: asking an abstract class takes 1 us
@@ -23,6 +25,19 @@ def check_number(name, value, least=None, above=None, below=None):
     if not good:
         raise ValueError(f"{name} must be a finite number {' and '.join(bounds)}, got {value!r}")
     return value
+
+
+def check_numbers(name, value, least=None, above=None, below=None):
+    """A number, or a sequence of numbers as a tuple."""
+    if isinstance(value, numbers.Real):
+        return float(check_number(name, value, least, above, below))
+    try:
+        values = tuple(value)
+    except TypeError:
+        values = ()
+    if not values or isinstance(value, (str, dict)):
+        raise ValueError(f"{name} must be a number or a sequence of numbers, got {value!r}")
+    return tuple(float(check_number(name, each, least, above, below)) for each in values)
 
 
 def check_count(name, value, least=1):
@@ -196,12 +211,3 @@ def check_classes(y, n, n_out):
         row = int(np.argmax((y < 0) | (y >= n_out)))
         raise ValueError(f"y holds class {y[row]} in row {row}; the network has {n_out} outputs, so classes are 0..{n_out - 1}")
     return ready(y, np.int64)
-
-
-def check_targets(y, n, n_out, dtype, loss):
-    """Targets for the loss of that name: (array, whether it holds class numbers)."""
-    if loss == "cross_entropy":
-        classes = check_classes(y, n, n_out)
-        if classes is not None:
-            return classes, True
-    return check_values(y, n, n_out, dtype, unit_interval=None if loss == "mse" else loss), False

@@ -3,13 +3,20 @@
 # A batch is worked in chunks of CHUNK rows. In phase A every thread takes a range of the chunk's ROWS: forward, loss, deltas down to the
 # first hidden layer. In phase B it takes a range of every layer's INPUT ROWS of W: the gradient over all rows of the chunk, in order. So
 # every number is computed by one thread, in an order that does not depend on how many there are. Chunk sums are added in chunk order.
-# If the batch is one chunk and the step is short, phase B updates W (and its transpose) from the registers that hold the gradient; else
-# gradients wait in memory and the update is a pass of its own: elementwise, so with the same bits.
+# If the batch is one chunk, the step is short and nothing clips by global norm, phase B updates W (and its transpose) from the registers
+# that hold the gradient; else gradients wait in memory and the update is a pass of its own: elementwise, so with the same bits.
+# A loss of the user's own wants the outputs of the whole batch: they are computed first, then once more on the way back of each chunk,
+# unless there is only one.
 #
 # Thread 0 alone decides when to stop. It writes its decision before a barrier, the others read it after, so all leave after the same
 # step. A stop that the user asks for in the middle of a long step drops that step.
 
 cdef long long SECOND = 1000000000      # ns
+
+cdef struct Place:
+    Py_ssize_t step         # whole steps done
+    Py_ssize_t row          # of the epoch: the chunk's first
+    Py_ssize_t in_batch     # the same, of the batch
 
 cdef inline void share(Py_ssize_t n, Py_ssize_t q, int thread, int n_threads, Py_ssize_t* lo, Py_ssize_t* hi) noexcept nogil:
     """Thread's part of 0..n, in multiples of q (the last is cut at n)."""
@@ -34,6 +41,8 @@ cdef void gather_rows(const Training* job, Scratch* s, Py_ssize_t first, Py_ssiz
     cdef Py_ssize_t base = 0 if order != NULL else first        # rows in order are read from there
     cdef real* targets = s.dY if job.loss == GIVEN_GRADIENT else s.targets
     gather(lo, hi, n_in, <const real*>job.X + base * n_in, order, s.X, s.stride, s.input_row)
+    if job.loss == OWN_LOSS:                        # its targets are its own affair, and so are weights
+        return
     if job.loss == CLASS_CROSS_ENTROPY:
         for i in range(lo, hi):
             s.labels[i] = (<const long long*>job.targets)[order[i] if order != NULL else base + i]
@@ -48,11 +57,14 @@ cdef void gather_rows(const Training* job, Scratch* s, Py_ssize_t first, Py_ssiz
         for i in range(lo, hi):
             s.weight[i] = <real>((<const real*>job.sample_weight)[order[i] if order != NULL else base + i] / total)
 
-cdef void forward_rows(Training* job, Scratch* s, int thread, Py_ssize_t lo, Py_ssize_t hi) noexcept nogil:
+cdef void forward_rows(Training* job, Scratch* s, int thread, Place place, Py_ssize_t lo, Py_ssize_t hi) noexcept nogil:
     cdef Py_ssize_t l
     cdef Layer* layer
     for l in range(job.net.n_layers):
         layer = &s.layers[l]
+        if layer.mask != NULL:
+            dropout_forward(mixed_in(mixed_in(job.seed, place.step), l), place.in_batch, layer.dropout, lo, hi, layer.n_in,
+                            s.layers[l - 1].Y if l else s.X, layer.mask, layer.X, s.stride)
         if layer.n_out == 1:
             dot_forward(lo, hi, layer.n_in, layer.X, s.stride, layer.W, layer.b, layer.activation, layer.Z, layer.Y, layer.row)
         else:
@@ -60,23 +72,28 @@ cdef void forward_rows(Training* job, Scratch* s, int thread, Py_ssize_t lo, Py_
         if aborted(job, s, thread):
             return
 
+cdef inline void backward_activation(int activation, Py_ssize_t c, const real* read, real* d, Py_ssize_t stride, Py_ssize_t lo,
+                                     Py_ssize_t hi) noexcept nogil:
+    """d *= f'(read), rows lo..hi of c columns in panels."""
+    cdef Py_ssize_t j, q
+    for j from 0 <= j < c by PANEL:
+        q = at(j, stride) + lo * PANEL
+        activation_backward(activation, read + q, d + q, d + q, (hi - lo) * PANEL)
+
 cdef void backward_output(Layer* layer, Py_ssize_t stride, Py_ssize_t lo, Py_ssize_t hi) noexcept nogil:
     """dZ of the last layer from dY, in place, where the loss has not done it."""
     cdef const real* read = layer.Z if reads_input(layer.activation) else layer.Y
-    cdef Py_ssize_t j, q
     if layer.row == 1:
         activation_backward(layer.activation, read + lo, layer.dZ + lo, layer.dZ + lo, hi - lo)
     elif layer.activation == SOFTMAX:
         softmax_backward(lo, hi, layer.n_out, layer.Y, layer.dZ, stride)
     else:
-        for j from 0 <= j < layer.n_out by PANEL:
-            q = at(j, stride) + lo * PANEL
-            activation_backward(layer.activation, read + q, layer.dZ + q, layer.dZ + q, (hi - lo) * PANEL)
+        backward_activation(layer.activation, layer.n_out, read, layer.dZ, stride, lo, hi)
 
 cdef void backward_rows(Training* job, Scratch* s, int thread, Py_ssize_t lo, Py_ssize_t hi) noexcept nogil:
     cdef Py_ssize_t l
     cdef Layer* layer
-    cdef int below
+    cdef int below, fused
     cdef const real* read = NULL
     cdef real* dX
     if job.net.n_layers:
@@ -91,31 +108,58 @@ cdef void backward_rows(Training* job, Scratch* s, int thread, Py_ssize_t lo, Py
             below = s.layers[l - 1].activation
             read = s.layers[l - 1].Z if reads_input(below) else s.layers[l - 1].Y
             dX = s.layers[l - 1].dZ
+        fused = IDENTITY if layer.mask != NULL else below       # dropout stands between the product and the derivative
         if layer.n_out == 1:
-            dot_backward_input(lo, hi, layer.n_in, layer.dZ, layer.row, layer.W, below, read, dX, s.stride)
+            dot_backward_input(lo, hi, layer.n_in, layer.dZ, layer.row, layer.W, fused, read, dX, s.stride)
         else:
-            linear_backward_input(lo, hi, layer.n_in, layer.n_out, layer.dZ, s.stride, layer.T, weight_stride(layer.n_out), below, read, dX,
+            linear_backward_input(lo, hi, layer.n_in, layer.n_out, layer.dZ, s.stride, layer.T, weight_stride(layer.n_out), fused, read, dX,
                                   s.stride)
+        if layer.mask != NULL:
+            dropout_backward(lo, hi, layer.n_in, layer.mask, dX, s.stride)
+            backward_activation(below, layer.n_in, read, dX, s.stride, lo, hi)
 
-cdef void loss_rows(const Training* job, Scratch* s, Py_ssize_t lo, Py_ssize_t hi) noexcept nogil:
-    if job.loss != GIVEN_GRADIENT:
-        loss_forward_backward(job.loss, lo, hi, job.net.sizes[job.net.n_layers], s.Y, s.stride, s.targets,
-                              s.labels if job.loss == CLASS_CROSS_ENTROPY else NULL, s.weight, s.row_loss, s.dY)
+cdef void loss_rows(const Training* job, Scratch* s, Place place, Py_ssize_t lo, Py_ssize_t hi) noexcept nogil:
+    cdef Py_ssize_t n_out = job.net.sizes[job.net.n_layers]
+    if job.loss == OWN_LOSS:
+        gather(lo, hi, n_out, <const real*>job.own_gradient + place.in_batch * n_out, NULL, s.dY, s.stride, s.output_row)
+    elif job.loss != GIVEN_GRADIENT:
+        loss_forward_backward(job.loss, lo, hi, n_out, s.Y, s.stride, s.targets, s.labels if job.loss == CLASS_CROSS_ENTROPY else NULL,
+                              &s.loss, s.weight, s.row_loss, s.dY)
 
-cdef void chunk_rows(Training* job, Scratch* s, int thread, Py_ssize_t first, Py_ssize_t n, double total) noexcept nogil:
+cdef void chunk_rows(Training* job, Scratch* s, int thread, Place place, Py_ssize_t n, double total, bint outputs_are_there) noexcept nogil:
+    """Phase A over the n rows of a chunk."""
     cdef Py_ssize_t lo, hi
     share(n, ROW_SHARE, thread, job.n_threads, &lo, &hi)
     if lo >= hi:
         aborted(job, s, thread)
         return
-    gather_rows(job, s, first, lo, hi, total)
-    forward_rows(job, s, thread, lo, hi)
-    if flag_get(&s.abort):
-        return
-    loss_rows(job, s, lo, hi)
+    if not outputs_are_there:
+        gather_rows(job, s, place.row, lo, hi, total)
+        forward_rows(job, s, thread, place, lo, hi)
+        if flag_get(&s.abort):
+            return
+    loss_rows(job, s, place, lo, hi)
     backward_rows(job, s, thread, lo, hi)
     if job.dX != NULL:
-        scatter(lo, hi, job.net.sizes[0], s.dX, s.stride, s.input_row, <real*>job.dX + first * job.net.sizes[0])
+        scatter(lo, hi, job.net.sizes[0], s.dX, s.stride, s.input_row, <real*>job.dX + place.row * job.net.sizes[0])
+
+cdef bint ask_own_loss(Training* job, Scratch* s, int thread, Place place, Py_ssize_t n, double* loss) noexcept nogil:
+    """The outputs of a batch of n rows, and what the user's own loss says of them. False: the step is to be dropped."""
+    cdef Py_ssize_t c, lo, hi, n_out = job.net.sizes[job.net.n_layers]
+    for c from 0 <= c < n by CHUNK:
+        share(least(CHUNK, n - c), ROW_SHARE, thread, job.n_threads, &lo, &hi)
+        if lo < hi:
+            gather_rows(job, s, place.row + c, lo, hi, 1)
+            place.in_batch = c
+            forward_rows(job, s, thread, place, lo, hi)
+            scatter(lo, hi, n_out, s.Y, s.stride, s.output_row, <real*>job.own_outputs + c * n_out)
+        barrier_wait(&s.meeting, job.n_threads)
+    if thread == 0:
+        s.stop[4] = flag_get(&s.abort) or job.own_loss(job.own_context, place.row, n, loss)
+        if s.stop[4]:
+            flag_set(&s.abort, 1)
+    barrier_wait(&s.meeting, job.n_threads)
+    return not s.stop[4]
 
 # ---- phase B: this thread's input rows of every W, over the n rows of the chunk ----
 
@@ -133,7 +177,7 @@ cdef void backward_bias(Layer* layer, Py_ssize_t stride, Py_ssize_t lo, Py_ssize
             s += layer.dZ[i * layer.row]
         layer.gb[0] = layer.gb[0] + s if add else s
 
-cdef void chunk_weights(Training* job, Scratch* s, int thread, Py_ssize_t n, bint add, const Step* step) noexcept nogil:
+cdef void chunk_weights(Training* job, Scratch* s, int thread, Py_ssize_t n, bint add, const Step* step, const Step* bias_step) noexcept nogil:
     """Gradients of the chunk (added to what is there if `add`); with a step, the update too."""
     cdef Py_ssize_t l, lo, hi
     cdef Layer* layer
@@ -151,11 +195,59 @@ cdef void chunk_weights(Training* job, Scratch* s, int thread, Py_ssize_t n, bin
             share(layer.n_out, LANES, thread, job.n_threads, &lo, &hi)
             backward_bias(layer, s.stride, lo, hi, n, add)
             if step != NULL:
-                update(step, layer.b + lo, layer.gb + lo, s.region, hi - lo)
+                update(bias_step, layer.b + lo, layer.gb + lo, s.region, hi - lo)
         if aborted(job, s, thread) and step == NULL:
             return
 
-cdef void update_weights(Training* job, Scratch* s, int thread, const Step* step) noexcept nogil:
+cdef inline real squares(const Step* step, const real* w, const real* g, Py_ssize_t stride, Py_ssize_t c) noexcept nogil:
+    """The sum of squares of c gradients with their penalties, in 16 virtual lanes."""
+    cdef vec sums[16]
+    cdef real lanes[16]
+    cdef vec a
+    cdef Py_ssize_t j, p
+    cdef int v
+    for v in range(16 // LANES):
+        sums[v] = vset(0)
+    for j from 0 <= j < c by 16:
+        for v in range(16 // LANES):
+            p = at(j + v * LANES, stride)
+            a = real_lanes(penalised(step, vload(w + p), vload(g + p)), c - j - v * LANES, vset(0))
+            sums[v] = vfma(a, a, sums[v])
+    for v in range(16 // LANES):
+        vstore(lanes + v * LANES, sums[v])
+    return sum16(lanes)
+
+cdef void sum_squares(Training* job, Scratch* s, int thread, const Step* step, const Step* bias_step) noexcept nogil:
+    """This thread's part of s.squares."""
+    cdef Py_ssize_t l, i, lo, hi, stride
+    cdef real* out = s.squares
+    cdef Layer* layer
+    for l in range(job.net.n_layers):
+        layer = &s.layers[l]
+        share_weights(layer, thread, job.n_threads, &lo, &hi)
+        if layer.n_out == 1:
+            if lo == 0 and hi > 0:
+                out[0] = squares(step, layer.W, layer.G, PANEL, layer.n_in)
+        else:
+            stride = weight_stride(layer.n_in)
+            for i in range(lo, least(hi, layer.n_in)):
+                out[i] = squares(step, layer.W + i * PANEL, layer.G + i * PANEL, stride, layer.n_out)
+        out += layer.n_in
+        share(layer.n_out, LANES, thread, job.n_threads, &lo, &hi)
+        if layer.learns_bias and lo == 0 and hi > 0:
+            out[0] = squares(bias_step, layer.b, layer.gb, PANEL, layer.n_out)
+        out += 1
+
+cdef real clip_scale(const Training* job, const Scratch* s) noexcept nogil:
+    """What clipping by norm leaves of the gradient: min(1, clip_norm / (norm + 1e-6)), as in PyTorch; a NaN stays one."""
+    cdef Py_ssize_t i
+    cdef double sum = 0, scale
+    for i in range(n_units(&job.net) - job.net.sizes[job.net.n_layers] + job.net.n_layers):
+        sum += s.squares[i]
+    scale = job.optimizer.clip_norm / (sqrt(sum) + 1e-6)
+    return 1 if scale > 1 else <real>scale
+
+cdef void update_weights(Training* job, Scratch* s, int thread, const Step* step, const Step* bias_step) noexcept nogil:
     """The update as a pass of its own."""
     cdef Py_ssize_t l, lo, hi, j, q
     cdef Layer* layer
@@ -173,7 +265,7 @@ cdef void update_weights(Training* job, Scratch* s, int thread, const Step* step
                               weight_stride(layer.n_out))
         if layer.learns_bias:
             share(layer.n_out, LANES, thread, job.n_threads, &lo, &hi)
-            update(step, layer.b + lo, layer.gb + lo, s.region, hi - lo)
+            update(bias_step, layer.b + lo, layer.gb + lo, s.region, hi - lo)
 
 # ---- the loop ----
 
@@ -181,7 +273,7 @@ cdef double total_weight(const Training* job, Py_ssize_t first, Py_ssize_t n) no
     """The sum of the batch's weights (1 if they are all 0: such a batch has no loss and no gradient); n without weights."""
     cdef Py_ssize_t i
     cdef double total = 0
-    if job.loss == GIVEN_GRADIENT:
+    if job.loss == GIVEN_GRADIENT or job.loss == OWN_LOSS:
         return 1
     if job.sample_weight == NULL:
         return n
@@ -189,7 +281,7 @@ cdef double total_weight(const Training* job, Py_ssize_t first, Py_ssize_t n) no
         total += (<const real*>job.sample_weight)[job.order[i] if job.order != NULL else i]
     return total if total != 0 else 1
 
-cdef inline Py_ssize_t draw(Generator* g, Py_ssize_t top) noexcept nogil:
+cdef inline Py_ssize_t random_below(Generator* g, Py_ssize_t top) noexcept nogil:
     """A number in 0..top, unbiased: random bits under the next mask of ones, again while they are above."""
     cdef unsigned long long mask = top, x
     mask |= mask >> 1
@@ -209,7 +301,7 @@ cdef void shuffle(Training* job) noexcept nogil:
     for i in range(job.n_rows):
         job.order[i] = i
     for i in range(job.n_rows - 1, 0, -1):
-        j = draw(job.generator, i)
+        j = random_below(job.generator, i)
         job.order[i], job.order[j] = job.order[j], job.order[i]
 
 cdef void train(Training* job, int thread) noexcept nogil:
@@ -218,8 +310,12 @@ cdef void train(Training* job, int thread) noexcept nogil:
     cdef Py_ssize_t step = job.step, epoch = job.epoch, row = job.row, n, c, m       # each thread counts for itself
     cdef Py_ssize_t look = 1 + <Py_ssize_t>(20000 / (s.step_ns + 100)), looked = 0      # steps between looks at the clock: about 20 us
     cdef double total, loss
-    cdef bint entering = True, in_place = s.in_place
-    cdef Step numbers
+    cdef bint entering = True, in_place = s.in_place, own = job.loss == OWN_LOSS
+    cdef bint clips = job.optimizer.clip_norm != 0
+    cdef Step numbers, without_penalties
+    cdef const Step* bias_numbers
+    cdef Place place
+    begin_steps(&job.optimizer, &numbers)
     if thread == 0:
         s.stop[3] = 0
         flag_set(&s.abort, 0)
@@ -240,18 +336,28 @@ cdef void train(Training* job, int thread) noexcept nogil:
         n = least(job.batch_size, job.n_rows - row)
         total = total_weight(job, row, n)
         loss = 0
-        step_numbers(&job.optimizer, step + 1, &numbers)
+        step_numbers(&job.optimizer, step, epoch, &numbers)
+        bias_numbers = for_biases(&numbers, &without_penalties)
+        place.step = step
+        place.in_batch = 0
+        place.row = row
+        if own and not ask_own_loss(job, s, thread, place, n, &loss):
+            if thread == 0:
+                job.why = SIGNAL
+            break
         for c from 0 <= c < n by CHUNK:
             m = least(CHUNK, n - c)
-            chunk_rows(job, s, thread, row + c, m, total)
+            place.in_batch = c
+            place.row = row + c
+            chunk_rows(job, s, thread, place, m, total, own and n <= CHUNK)
             if thread == 0:
                 s.stop[0] = s.abort
             barrier_wait(&s.meeting, job.n_threads)
             if s.stop[0]:
                 break
-            if thread == 0 and job.loss != GIVEN_GRADIENT:
+            if thread == 0 and job.loss != GIVEN_GRADIENT and not own:
                 loss += sum_rows(s.row_loss, m)
-            chunk_weights(job, s, thread, m, c > 0, &numbers if in_place else NULL)
+            chunk_weights(job, s, thread, m, c > 0, &numbers if in_place else NULL, bias_numbers)
             if thread == 0 and not in_place:
                 s.stop[1] = s.abort
             if c + m < n or not in_place:
@@ -263,7 +369,12 @@ cdef void train(Training* job, int thread) noexcept nogil:
                 job.why = SIGNAL
             break
         if not in_place and job.optimizer.rule != NO_UPDATE:
-            update_weights(job, s, thread, &numbers)
+            if clips:
+                sum_squares(job, s, thread, &numbers, bias_numbers)
+                barrier_wait(&s.meeting, job.n_threads)
+                numbers.scale = clip_scale(job, s)
+                bias_numbers = for_biases(&numbers, &without_penalties)
+            update_weights(job, s, thread, &numbers, bias_numbers)
         step += 1
         row += n
         if row == job.n_rows:
@@ -303,12 +414,15 @@ cdef double loss_only(Training* job) noexcept nogil:
     cdef Scratch* s = <Scratch*>job.scratch
     cdef Py_ssize_t c, m
     cdef double total = total_weight(job, 0, job.n_rows), loss = 0
+    cdef Place place
     for c from 0 <= c < job.n_rows by CHUNK:
         m = least(CHUNK, job.n_rows - c)
+        place.step = place.in_batch = 0
+        place.row = c
         gather_rows(job, s, c, 0, m, total)
-        forward_rows(job, s, 0, 0, m)
+        forward_rows(job, s, 0, place, 0, m)
         if flag_get(&s.abort):
             break
-        loss_rows(job, s, 0, m)
+        loss_rows(job, s, place, 0, m)
         loss += sum_rows(s.row_loss, m)
     return loss

@@ -1,8 +1,8 @@
 # The memory of a training: where everything lies, and the way of the parameters into it and back.
 #
-# One allocation, made by the caller: `layout` walks it once to know its size and once to hand out pointers. Parameters, first and
-# second moments and gradients are four regions of one shape, so that an offset from a weight to its moment or gradient is the same for
-# all; parameters and moments are neighbours, so that the copy to fall back on is one memcpy.
+# One allocation, made by the caller: `layout` walks it once to know its size and once to hand out pointers. Parameters, moments (the
+# average of the parameters is the last of them) and gradients are regions of one shape, so that an offset from a weight to its moment or
+# gradient is the same for all; parameters and moments are neighbours, so that the copy to fall back on is one memcpy.
 
 cdef enum:
     CHUNK = 256             # rows worked at once: bounds memory and the length of float sums
@@ -22,6 +22,8 @@ cdef struct Layer:
     real* Z                 # X W + b (Y itself unless the derivative reads it),
     real* Y                 # outputs,
     real* dZ                # gradient of X W + b
+    real* mask              # what dropout multiplied X by; NULL: nothing is dropped, and X are the outputs below
+    double dropout
     Py_ssize_t row          # numbers from a row of Z, Y, dZ to the next: PANEL; 1 for a last layer with one output
 
 cdef struct Scratch:
@@ -36,6 +38,7 @@ cdef struct Scratch:
     long long* labels
     real* weight
     real* row_loss
+    LossSettings loss
     real* params
     real* grads
     real* saved             # copy of parameters and moments to fall back on, and where training stood
@@ -46,9 +49,10 @@ cdef struct Scratch:
     long long saved_time
     double step_ns          # a rough guess of what a step takes
     bint in_place           # phase B updates the weights from registers
+    real* squares           # for clipping by norm: sums of the gradient's squares, one for each row of W and one for b
     barrier meeting
     flag abort              # raised by thread 0 when the user wants to stop: the present step is dropped
-    int stop[4]             # what thread 0 decided before a barrier; one for each kind of barrier, so none is overwritten unread
+    int stop[5]             # what thread 0 decided before a barrier; one for each kind of barrier, so none is overwritten unread
     long long polled
 
 cdef inline Py_ssize_t chunk_rows_in_memory(Py_ssize_t n) noexcept nogil:
@@ -66,9 +70,6 @@ cdef inline char* take(char** free, Py_ssize_t n_bytes) noexcept nogil:
 
 cdef inline real* take_real(char** free, Py_ssize_t n) noexcept nogil:
     return <real*>take(free, n * <Py_ssize_t>sizeof(real))
-
-cdef inline int n_moments(const Optimizer* o) noexcept nogil:
-    return 2 if o.rule == ADAM else 1 if o.rule == SGD and o.momentum != 0 else 0
 
 cdef Py_ssize_t macs(const Network* net) noexcept nogil:
     cdef Py_ssize_t l, n = 0
@@ -110,6 +111,11 @@ cdef Py_ssize_t layout(const Training* job, Scratch* s, char* base) noexcept nog
     s.saved_size = s.region * (1 + n_moments(&job.optimizer))
     s.saved = take_real(&free, s.saved_size if job.optimizer.rule != NO_UPDATE else 0)
     s.grads = take_real(&free, s.region)
+    s.squares = take_real(&free, n_units(net) + L if job.optimizer.clip_norm != 0 else 0)
+    s.loss.numbers = NULL
+    if job.loss_numbers != NULL:
+        s.loss.numbers = take_real(&free, padded(net.sizes[L]))
+    s.loss.smoothing = <real>job.smoothing
 
     s.input_row = 1 if L == 0 and is_vector(job.loss, net.sizes[0]) else PANEL
     width = padded(net.sizes[0]) // PANEL * s.stride
@@ -138,8 +144,15 @@ cdef Py_ssize_t layout(const Training* job, Scratch* s, char* base) noexcept nog
         layer.T = NULL
         if l > 0 or job.dX != NULL:
             layer.T = layer.W if n_out == 1 else take_real(&free, panel_matrix(n_out, n_in))
-        width = rows if layer.row == 1 else padded(n_out) // PANEL * s.stride
         layer.X = s.Y
+        layer.mask = NULL
+        layer.dropout = job.dropout[l] if job.dropout != NULL else 0
+        if layer.dropout != 0:
+            width = padded(n_in) // PANEL * s.stride
+            layer.mask = take_real(&free, width)
+            if l:                                       # the outputs below are kept for their derivative
+                layer.X = take_real(&free, width)
+        width = rows if layer.row == 1 else padded(n_out) // PANEL * s.stride
         layer.Y = take_real(&free, width)
         layer.Z = take_real(&free, width) if reads_input(layer.activation) else layer.Y
         layer.dZ = take_real(&free, width)
@@ -159,7 +172,10 @@ cdef void prepare(Training* job) noexcept nogil:
     layout(job, s, <char*>job.scratch + up(sizeof(Scratch), 64))
     # products at half of what such cores reach, and what every number and row costs besides; only its order matters
     s.step_ns = job.batch_size * (3.0 * macs(&job.net) / (2 * LANES) + 2 * n_units(&job.net) + 20)
-    s.in_place = job.optimizer.rule != NO_UPDATE and job.batch_size <= CHUNK and s.step_ns < 25e6
+    s.in_place = (job.optimizer.rule != NO_UPDATE and job.optimizer.clip_norm == 0 and job.batch_size <= CHUNK
+                  and s.step_ns < 25e6)
+    if job.loss_numbers != NULL:
+        memcpy(<void*>s.loss.numbers, job.loss_numbers, job.net.sizes[job.net.n_layers] * sizeof(real))
 
 cdef void transpose_weights(Layer* layer) noexcept nogil:
     cdef Py_ssize_t j

@@ -1,13 +1,16 @@
 # One variant: every kernel, compiled for one instruction set and one dtype, behind a table of function pointers in a capsule.
 # The build gives the flags and FASTNN_ISA_NAME; the stubs in variants/ include this file and nothing else.
 from cpython.pycapsule cimport PyCapsule_New
-from libc.math cimport INFINITY, NAN, isfinite, pow, sqrt
+from libc.math cimport INFINITY, NAN, cos, floor, fmin, isfinite, pow, sqrt
+from libc.math cimport M_PI as PI
 from libc.string cimport memcpy, memset
 
 from fastnn.kernels cimport (
-    ADAM, BINARY_CROSS_ENTROPY, CLASS_CROSS_ENTROPY, CROSS_ENTROPY, ELU, EPOCHS, ERF, EXP, GELU, GIVEN_GRADIENT, IDENTITY, LEAKY_RELU, LOG,
-    LOG1P, LOGITS_BINARY_CROSS_ENTROPY, NO_UPDATE, NOT_FINITE, RELU, SGD, SIGMOID, SIGMOID_FUNCTION, SIGNAL, SILU, SOFTMAX, SOFTPLUS,
-    SQUARED_ERROR, TABLE_VERSION, TANH, TANH_FUNCTION, TIME, Generator, Network, Optimizer, Table, Training,
+    ABSOLUTE_ERROR, ADADELTA, ADAGRAD, ADAM, ADAMAX, BINARY_CROSS_ENTROPY, CLASS_CROSS_ENTROPY, CONSTANT, COSINE_DECAY, CROSS_ENTROPY,
+    ELU, EPOCHS, ERF, EXP, EXPONENTIAL, EXPONENTIAL_DECAY, GAUSSIAN, GELU, GIVEN_GRADIENT, HUBER, IDENTITY, LEAKY_RELU, LOG, LOG1P,
+    LOGITS_BINARY_CROSS_ENTROPY, NADAM, NOT_FINITE, NO_UPDATE, ONE_CYCLE, OWN_LOSS, POISSON, QUANTILE, RELU, RMSPROP, SGD, SIGMOID,
+    SIGMOID_FUNCTION, SIGNAL, SILU, SOFTMAX, SOFTPLUS, SQUARED_ERROR, STEP_DECAY, TABLE_VERSION, TANH, TANH_FUNCTION, TIME, Generator,
+    LearningRate, Network, Optimizer, Table, Training,
 )
 
 cdef extern from "threads.h" nogil:
@@ -29,6 +32,7 @@ include "kernels/activation.pxi"
 include "kernels/update.pxi"
 include "kernels/linear.pxi"
 include "kernels/loss.pxi"
+include "kernels/dropout.pxi"
 include "scratch.pxi"
 include "network.pxi"
 include "forward.pxi"
@@ -92,11 +96,13 @@ cdef void vector_function(int which, const void* x, void* out, Py_ssize_t n) noe
     elif which == ERF: vector_run(ERF, <const real*>x, <real*>out, n)
     else: vector_run(SIGMOID_FUNCTION, <const real*>x, <real*>out, n)
 
-cdef void update_flat(const Optimizer* optimizer, Py_ssize_t step, void* params, const void* grads, void* moment1, void* moment2,
+cdef void update_flat(const Optimizer* optimizer, Py_ssize_t step, void* params, const void* grads, void** moments,
                       Py_ssize_t n) noexcept nogil:
+    """Step number `step`, the first is 1, on arrays of n numbers; an optimizer without schedule and without clipping by norm."""
     cdef Step numbers
-    step_numbers(optimizer, step, &numbers)
-    update_arrays(&numbers, <real*>params, <const real*>grads, <real*>moment1, <real*>moment2, n)
+    begin_steps(optimizer, &numbers)
+    step_numbers(optimizer, step - 1, 0, &numbers)
+    update_arrays(&numbers, <real*>params, <const real*>grads, <real**>moments, n)
 
 cdef Table TABLE
 TABLE.version = TABLE_VERSION
@@ -117,6 +123,8 @@ TABLE.row_size = row_size
 TABLE.activation = activation
 TABLE.activation_backward = activation_gradient
 TABLE.vector_function = vector_function
+TABLE.n_moments = n_moments
 TABLE.update = update_flat
+TABLE.learning_rate = learning_rate
 
 table = PyCapsule_New(&TABLE, "fastnn.Table", NULL)

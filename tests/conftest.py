@@ -60,6 +60,25 @@ def rng():
     return np.random.default_rng(7)
 
 
+@pytest.fixture(scope="session")
+def assert_derivative():
+    """assert_derivative(gradient, f, x): that of f(), which reads x, by central differences of 4th order; to 1e-7 of the largest number."""
+
+    def check(gradient, f, x, h=1e-3):
+        expected = np.empty_like(x)
+        for i in np.ndindex(x.shape):
+            x0, values = x[i], []
+            for step in (-2, -1, 1, 2):
+                x[i] = x0 + step * h
+                values.append(f())
+            x[i] = x0
+            expected[i] = np.dot([1, -8, 8, -1], values) / (12 * h)
+        assert gradient.shape == x.shape
+        assert np.abs(gradient - expected).max() <= 1e-7 * np.abs(expected).max()
+
+    return check
+
+
 def pytest_report_header():
     forced = f" (FASTNN_ISA={FORCED})" if FORCED else ""
     return (

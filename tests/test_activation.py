@@ -21,6 +21,12 @@ def defined(name, shape):
     return name != "softmax" or (len(shape) > 0 and shape[-1] > 0)
 
 
+def is_near(actual, exact, bound):
+    """Within the bound, or infinite because the dtype has no such number."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        return ((np.abs(actual - exact) <= bound + np.finfo(actual.dtype).tiny) | (actual == exact.astype(actual.dtype))).all()
+
+
 def values_are_right(name, Z, actual):
     """To some roundings of the result; gelu is z Phi(z) with Phi from erf, so an error is one of z."""
     eps = np.finfo(Z.dtype).eps
@@ -30,18 +36,20 @@ def values_are_right(name, Z, actual):
         bound += eps * np.abs(Z)
     if name == "softmax":
         bound = (10 + Z.shape[-1] / 16) * eps * exact + eps * np.abs(Z).max(axis=-1, keepdims=True) * exact
-    return actual.dtype == Z.dtype and actual.shape == Z.shape and (np.abs(actual - exact) <= bound + np.finfo(Z.dtype).tiny).all()
+    return actual.dtype == Z.dtype and actual.shape == Z.shape and is_near(actual, exact, bound)
 
 
 def slopes_are_right(name, dA, Z, actual):
-    """f' is a difference of numbers around 1, or of z: some eps of that."""
+    """f' is a difference of numbers around 1, or of z: some eps of that; exponential's is f itself."""
     eps = np.finfo(Z.dtype).eps
     exact = ref.activation_backward(dA.astype(float), Z.astype(float), name)
     bound = 6 * eps * np.abs(dA) * (1 + np.abs(Z) * (name in ("gelu", "silu")))
+    if name == "exponential":
+        bound = 6 * eps * np.abs(exact)
     if name == "softmax":
         a = ref.activation(Z.astype(float), name)
         bound = (10 + Z.shape[-1]) * eps * a * np.abs(dA).max(axis=-1, keepdims=True) * (1 + np.abs(Z).max(axis=-1, keepdims=True))
-    return actual.dtype == Z.dtype and actual.shape == Z.shape and (np.abs(actual - exact) <= bound + np.finfo(Z.dtype).tiny).all()
+    return actual.dtype == Z.dtype and actual.shape == Z.shape and is_near(actual, exact, bound)
 
 
 # ---- values ----------------------------------------------------------------------------------------------------------
@@ -106,6 +114,7 @@ LIMITS = {  # at -z and z, for large z: value and slope
     "gelu": lambda z: ([0, z], [0, 1]),
     "silu": lambda z: ([0, z], [0, 1]),
     "softmax": lambda z: ([0, 1], [0, 0]),
+    "exponential": lambda z: ([0, np.inf], [0, np.inf]),
 }
 
 
@@ -238,9 +247,9 @@ def test_wrong_shapes_and_names_are_refused():
     with pytest.raises(ValueError, match=r"dA must have shape \(3,\), got \(4,\)"):
         F.activation_backward(np.ones(4), np.ones(3), "tanh")
     for name in ("rleu", "TANH", None, 3, ["tanh"]):
-        with pytest.raises(ValueError, match=r"^name must be one of identity, sigmoid, .*, softmax, got "):
+        with pytest.raises(ValueError, match=r"^name must be one of identity, sigmoid, .*softmax.*, got "):
             F.activation([1.0], name)
-        with pytest.raises(ValueError, match=r"^name must be one of identity, sigmoid, .*, softmax, got "):
+        with pytest.raises(ValueError, match=r"^name must be one of identity, sigmoid, .*softmax.*, got "):
             F.activation_backward([1.0], [1.0], name)
     with pytest.raises(TypeError, match="Z must be float32 or float64, got complex128"):
         F.activation([1j], "tanh")

@@ -16,7 +16,7 @@ import pytest
 pytest.importorskip("pyarrow", reason="the extra cli is not installed")
 
 import fastnn
-from fastnn import cli, training
+from fastnn import cli, session
 from fastnn.commands import CommandError, load_model, scores
 from fastnn.commands.train import split
 from fastnn.datasets import load_digits
@@ -147,18 +147,18 @@ def test_seed_and_threads_reach_the_network(run, people, monkeypatch):
 def test_options_reach_the_training(run, people):
     arguments = ["people.csv", "--target", "buys", "--drop", "group", "--drop", "income", "--out", "m", "--seed", "3", "--threads", "2",
                  "--hidden", "8, 4", "--activation", "tanh", "--epochs", "3", "--batch-size", "16", "--optimizer", "sgd", "--lr", "0.5",
-                 "--weight-decay", "0.25", "--test-size", "0.5"]  # fmt: skip
+                 "--weight-decay", "0.25", "--test-size", "0.5", "--dropout", "0.5"]  # fmt: skip
     report = report_of(run, *arguments)
     for name, value in dict(seed=3, layer_sizes=[6, 8, 4, 1], activation="tanh", epochs=3, batch_size=16, optimizer="sgd", lr=0.5,
-                            weight_decay=0.25, held_out=150, parameters=97).items():  # fmt: skip
+                            weight_decay=0.25, held_out=150, parameters=97, dropout=0.5).items():  # fmt: skip
         assert report[name] == value
-    assert fastnn.load("m").activations == ("tanh", "tanh", "sigmoid")
+    assert fastnn.load("m").activations == ("tanh", "tanh", "sigmoid") and fastnn.load("m").dropout == (0, 0.5, 0.5)
     assert report_of(run, "people.csv", "--target", "buys", "--out", "m", "--hidden", "none")["layer_sizes"][1:] == [1]
 
 
 @pytest.mark.parametrize(("rows", "epochs", "batch"), [(40, 1000, 32), (1000, 200, 32), (6000, 62, 32), (80_000, 10, 128)])
 def test_defaults_follow_the_size_of_the_table(run, monkeypatch, rows, epochs, batch):
-    monkeypatch.setattr(training._Session, "run", lambda self, *a: fastnn.History([0.5], [], 1, 1, 1.0))
+    monkeypatch.setattr(session.Session, "run", lambda self, *a: fastnn.History([0.5], [], 1, 1, 1.0))
     write_csv("t.csv", a=range(rows), y=np.arange(rows) % 2)
     report = report_of(run, "t.csv", "--target", "y", "--out", "m")
     assert (report["epochs"], report["batch_size"]) == (min(epochs, 1000 if rows < 50 else 200), batch)

@@ -3,9 +3,10 @@
 A derivative along one parameter or input, or along a random direction through all of them, is taken by central differences of 4th order:
 the error of the formula is of the order of h^4, that of rounding 1e-16 / h.
 
-relu and leaky_relu have a kink where z = 0, elu has one in its slope; there a difference is no derivative. So each difference looks at the
-signs of the z of all units with a kink: where one changes between the ends of the stencil, the stencil shrinks tenfold, and if the kink
-is nearer than 1e-6 even so, that direction is left out (a network is never: the test counts what it compared).
+relu and leaky_relu have a kink where z = 0, elu has one in its slope; mae and quantile have one where output and target are equal, huber
+in its slope where they are delta apart. There a difference is no derivative. So each difference looks on which side of the kinks all units
+and outputs are: where one changes between the ends of the stencil, the stencil shrinks tenfold, and if the kink is nearer than 1e-6 even
+so, that direction is left out (a network is never: the test counts what it compared).
 """
 
 import math
@@ -18,9 +19,15 @@ from hypothesis import strategies as st
 import fastnn
 from fastnn import reference as ref
 from fastnn.activations import ACTIVATIONS, HIDDEN
+from fastnn.losses import BCE, BCEWithLogits, CrossEntropy, Huber, Quantile
 
-PAIRS = [(output, "mse") for output in ACTIVATIONS]
-PAIRS += [("sigmoid", "bce"), ("identity", "bce_with_logits"), ("softmax", "cross_entropy")]
+PAIRS = [(output, loss) for output in ACTIVATIONS for loss in ("mse", "mae", Huber(0.4), Quantile((0.2, 0.7)))]
+PAIRS += [
+    ("sigmoid", "bce"), ("sigmoid", BCE(2.5, 0.1)), ("identity", "bce_with_logits"), ("identity", BCEWithLogits(2.5, 0.1)),
+    ("softmax", "cross_entropy"), ("softmax", CrossEntropy(0.1)), ("exponential", "poisson"), ("identity", "gaussian_nll"),
+]  # fmt: skip
+NAMES = [f"{output}-{loss if isinstance(loss, str) else loss.name + ' with settings'}" for output, loss in PAIRS]
+BOUNDED = [name for name in HIDDEN if name != "exponential"]  # of several in a row the numbers have no end
 KINKED = ("relu", "leaky_relu", "elu")
 COORDINATES, DIRECTIONS = 12, 3  # a network: so many numbers of each array alone, so many directions through all
 TOLERANCE = 1e-7
@@ -34,29 +41,42 @@ def problems(draw):
     output, loss = draw(st.sampled_from(PAIRS))
     depth = draw(st.integers(0, 4))
     widths = [draw(st.integers(1, 40)) for _ in range(depth + 2)]
-    if output == "softmax":
-        widths[-1] = max(2, widths[-1])
-    hidden = [draw(st.sampled_from(list(HIDDEN))) for _ in range(depth)]
+    halved = loss == "gaussian_nll" or isinstance(loss, Quantile)  # two outputs for each target
+    widths[-1] = 2 * widths[-1] if halved else max(2, widths[-1]) if output == "softmax" else widths[-1]
+    hidden = [draw(st.sampled_from(BOUNDED)) for _ in range(depth)]
     n = draw(st.sampled_from([1, 2, 7, 8, 9, 20]))
     rng = np.random.default_rng(draw(st.integers(0, 2**32)))
     net = fastnn.MLP(widths, hidden, output, bias=draw(st.booleans()), dtype="float64", rng=rng)
-    net.params += rng.normal(size=net.n_params) * 0.1  # biases too
-    if loss == "cross_entropy" and draw(st.booleans()):
+    shake(net, rng, output, loss)
+    if loss in ("cross_entropy", CrossEntropy(0.1)) and draw(st.booleans()):
         y = rng.integers(0, widths[-1], n)
     else:
-        y = rng.uniform(size=(n, widths[-1]))
+        y = rng.uniform(size=(n, widths[-1] // (1 + halved)))
     weights = rng.uniform(0.1, 3, n) if draw(st.booleans()) else None
     return net, rng.normal(size=(n, widths[0])), y, loss, weights, rng
 
 
-def signs_at_kinks(net, X):
-    """On which side of their kink the units of each kinked layer are."""
+def shake(net, rng, output, loss):
+    """Biases too; small before an exponential, whose higher derivatives grow with it."""
+    net.params += rng.normal(size=net.n_params) * 0.1
+    if output == "exponential" or loss == "gaussian_nll":
+        net.params *= 0.2
+
+
+def sides_of_kinks(net, X, y=None, loss=None):
+    """On which side of their kinks the units of each kinked layer and the outputs are."""
     signs = []
     for W, b, name in zip(net.weights, net.biases, net.activations, strict=True):
         z = ref.linear(X, W, b)
         if name in KINKED:
             signs.append(z > 0)
         X = ref.activation(z, name)
+    if loss == "mae":
+        signs.append(X > y)
+    elif isinstance(loss, Quantile):
+        signs.append(X > np.repeat(y, 2, axis=1))
+    elif isinstance(loss, Huber):
+        signs += [X - y > loss.delta, y - X > loss.delta]
     return [s.tobytes() for s in signs]
 
 
@@ -117,7 +137,7 @@ def test_loss_and_grad_is_the_derivative_of_the_loss(isa, problem):
     value = net.loss_and_grad(X, y, loss, weights)
     assert value == pytest.approx(net.loss(X, y, loss, weights), rel=1e-12)
     for x, gradient in arrays_of(net):
-        assert_is_the_gradient(gradient, lambda: net.loss(X, y, loss, weights), lambda: signs_at_kinks(net, X), x, rng)
+        assert_is_the_gradient(gradient, lambda: net.loss(X, y, loss, weights), lambda: sides_of_kinks(net, X, y, loss), x, rng)
 
 
 @each_network
@@ -132,18 +152,20 @@ def test_backward_is_the_derivative_of_a_loss_of_ones_own(isa, problem):
     Y = net.forward(X, keep=True)
     dX = net.backward(weights * np.cos(Y))
     for x, gradient in [(X, dX), *arrays_of(net)]:
-        assert_is_the_gradient(gradient, own_loss, lambda: signs_at_kinks(net, X), x, rng)
+        assert_is_the_gradient(gradient, own_loss, lambda: sides_of_kinks(net, X), x, rng)
 
 
-@pytest.mark.parametrize(("output", "loss"), PAIRS)
+@pytest.mark.parametrize(("output", "loss"), PAIRS, ids=NAMES)
 def test_every_activation_under_every_output_and_loss(isa, output, loss):
     """What the random networks may miss: each pair of neighbours once, on more rows than a chunk has."""
     rng = np.random.default_rng(len(output))
+    halved = loss == "gaussian_nll" or isinstance(loss, Quantile)
     for hidden in HIDDEN:
-        for widths in ([3, 17, 2], [3, 1, 2], *([] if output == "softmax" else [[3, 5, 1]])):
+        for widths in ([3, 17, 2], [3, 1, 2], *([] if output == "softmax" or halved else [[3, 5, 1]])):
             net = fastnn.MLP(widths, hidden, output, dtype="float64", rng=rng)
-            net.params += rng.normal(size=net.n_params) * 0.1
-            X, y = rng.normal(size=(300, 3)), rng.uniform(size=(300, widths[-1]))
+            shake(net, rng, output, loss)
+            X, y = rng.normal(size=(300, 3)), rng.uniform(size=(300, widths[-1] // (1 + halved)))
             net.loss_and_grad(X, y, loss)
             gradient = net.grads.copy()
-            assert_is_the_gradient(gradient, lambda: net.loss(X, y, loss), lambda: signs_at_kinks(net, X), net.params, rng)  # noqa: B023
+            f, sides = (lambda: net.loss(X, y, loss)), (lambda: sides_of_kinks(net, X, y, loss))  # noqa: B023
+            assert_is_the_gradient(gradient, f, sides, net.params, rng)

@@ -1,5 +1,6 @@
-"""The losses of F, each with its gradient, against the NumPy reference in float64."""
+"""The losses of F with every option, each with its gradient, against the NumPy reference in float64."""
 
+import inspect
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -8,26 +9,34 @@ import numpy as np
 import pytest
 
 from fastnn import functional as F
+from fastnn import kernels
 from fastnn import reference as ref
 
-SIZES = (1, 2, 7, 8, 9, 15, 16, 17, 31, 32, 33, 100, 257)
-SHAPES = [*((n, 1) for n in SIZES), *((9, k) for k in SIZES), *((n, 5) for n in SIZES), (300, 17), (513, 1), (600, 2), (0, 1), (0, 5)]
+SHAPES = [*((n, 1) for n in range(1, 71)), *((n, 3) for n in range(1, 71)), *((9, k) for k in range(1, 41)), (9, 257), (300, 17), (513, 1),
+          (600, 2), (0, 1), (0, 5)]  # fmt: skip
+WITH_FMA = [isa for isa in kernels.SUPPORTED if isa != "baseline"]
 
 
 @dataclass
 class Case:
-    """A loss, its reference, and how to draw outputs and targets: (rng, n, k) -> array."""
+    """A loss by name, and how to draw outputs and targets: (rng, n, k) -> array."""
 
-    loss: Callable
-    oracle: Callable
+    name: str
     outputs: Callable
     targets: Callable
-    magnitude: Callable  # (Y, y) -> (n,): the size of the terms that a row's loss is summed from
-    slope: Callable  # (Y, y) -> like Y: the size of the numbers that dl is computed from
+    magnitude: Callable  # (Y, y, p) -> like y: the size of the terms that a row's loss is summed from; p: pos_weight, or 1
+    slope: Callable  # (Y, y, p) -> like Y: the size of the numbers that dl is computed from
+    options: Callable = lambda k: {}  # (number of outputs) -> keywords
     least_k: int = 1  # one column of targets for a softmax is taken for class numbers
 
+    def loss(self, Y, *arguments, **keywords):
+        return getattr(F, self.name)(Y, *arguments, **keywords, **self.options(Y.shape[1]))
 
-def logits(rng, n, k):
+    def oracle(self, Y, *arguments, **keywords):
+        return getattr(ref, self.name)(Y, *arguments, **keywords, **self.options(Y.shape[1]))
+
+
+def numbers(rng, n, k):
     return rng.normal(size=(n, k)) * 3
 
 
@@ -35,70 +44,92 @@ def probabilities(rng, n, k):
     return rng.uniform(0.01, 0.99, (n, k))
 
 
+def anything_in_0_1(rng, n, k):
+    return rng.uniform(size=(n, k))
+
+
+def yes_or_no(rng, n, k):
+    return rng.integers(0, 2, (n, k))
+
+
+def classes(rng, n, k):
+    return rng.integers(0, k, n)
+
+
 def distributions(rng, n, k):
     y = rng.uniform(size=(n, k))
     return y / y.sum(axis=1, keepdims=True)
 
 
-def logit_magnitude(Z, y):
-    return (1 + np.abs(Z)).sum(axis=1)
+def counts(rng, n, k):
+    return rng.poisson(2, (n, k))
 
 
-def row_magnitude(Z, y):
-    return 1 + np.log(Z.shape[1]) + Z.max(axis=1, initial=0) - Z.min(axis=1, initial=0)
+def means_and_log_variances(rng, n, k):
+    return np.concatenate([rng.normal(size=(n, k)) * 3, rng.uniform(-2, 2, (n, k))], axis=1)
 
 
-def ones(Y, y):
+def in_row(Z, y, p):
+    """Of softmax: how far the logits of a row spread, in each of its outputs."""
+    spread = 1 + np.log(Z.shape[1]) + Z.max(axis=1, initial=0) - Z.min(axis=1, initial=0)
+    return np.repeat(spread[:, None] / Z.shape[1], Z.shape[1], axis=1) * (1 if y.ndim == 1 else np.maximum(1, y.sum(axis=1, keepdims=True)))
+
+
+def squared_over_variance(Y, y, p):
+    mean, s = np.split(Y, 2, axis=1)
+    return (mean - y) ** 2 * np.exp(-s)
+
+
+def one(Y, y, p):
     return np.ones_like(Y)
 
 
+BCE = (lambda Y, y, p: p * (-np.log(Y) - np.log1p(-Y)), lambda Y, y, p: (1 + p) / (Y * (1 - Y)))
+LOGITS = (lambda Z, y, p: (1 + p) * (1 + np.abs(Z)), lambda Z, y, p: (1 + p) * np.ones_like(Z))
+ERROR = (lambda Y, y, p: np.abs(Y - y) / Y.shape[1], lambda Y, y, p: np.ones_like(Y) / Y.shape[1])
+SQUARE = (lambda Y, y, p: (Y - y) ** 2 / Y.shape[1], lambda Y, y, p: 2 * np.abs(Y - y) / Y.shape[1])
+POISSON = (lambda Z, y, p: np.exp(Z) + y * np.abs(Z), lambda Z, y, p: np.exp(Z) + y)
+GAUSSIAN = (
+    lambda Y, y, p: np.abs(Y[:, y.shape[1] :]) + squared_over_variance(Y, y, p),
+    lambda Y, y, p: np.concatenate(
+        [np.sqrt(squared_over_variance(Y, y, p) * np.exp(-Y[:, y.shape[1] :])), 1 + squared_over_variance(Y, y, p)], 1
+    ),
+)
+
+
+def weights_of_positives(k):
+    return np.arange(1, k + 1) / 4
+
+
 CASES = {
-    "bce": Case(
-        F.binary_cross_entropy,
-        ref.binary_cross_entropy,
-        probabilities,
-        lambda rng, n, k: rng.uniform(size=(n, k)),
-        lambda Y, y: (-np.log(Y) - np.log1p(-Y)).sum(axis=1),
-        lambda Y, y: np.abs(Y - y) / (Y * (1 - Y)),
-    ),
-    "bce of classes": Case(
-        F.binary_cross_entropy,
-        ref.binary_cross_entropy,
-        probabilities,
-        lambda rng, n, k: rng.integers(0, 2, (n, k)),
-        lambda Y, y: (-np.log(Y) - np.log1p(-Y)).sum(axis=1),
-        lambda Y, y: np.abs(Y - y) / (Y * (1 - Y)),
-    ),
-    "bce with logits": Case(
-        F.binary_cross_entropy_with_logits,
-        ref.binary_cross_entropy_with_logits,
-        logits,
-        lambda rng, n, k: rng.uniform(size=(n, k)),
-        logit_magnitude,
-        ones,
-    ),
-    "cross-entropy of classes": Case(
-        F.cross_entropy, ref.cross_entropy, logits, lambda rng, n, k: rng.integers(0, k, n), row_magnitude, ones
-    ),
-    "cross-entropy of probabilities": Case(F.cross_entropy, ref.cross_entropy, logits, distributions, row_magnitude, ones, 2),
-    "cross-entropy of any rows": Case(
-        F.cross_entropy,
-        ref.cross_entropy,
-        logits,
-        probabilities,
-        lambda Z, y: y.sum(axis=1) * row_magnitude(Z, y),
-        lambda Z, y: 1 + y.sum(axis=1, keepdims=True) * np.ones_like(Z),
-        2,
-    ),
-    "squared error": Case(
-        F.mean_squared_error,
-        ref.mean_squared_error,
-        logits,
-        logits,
-        lambda Y, y: ((Y - y) ** 2).mean(axis=1),
-        lambda Y, y: 2 * np.abs(Y - y) / Y.shape[1],
-    ),
-}
+    "bce": Case("binary_cross_entropy", probabilities, anything_in_0_1, *BCE),
+    "bce of classes": Case("binary_cross_entropy", probabilities, yes_or_no, *BCE),
+    "bce, weighted": Case("binary_cross_entropy", probabilities, anything_in_0_1, *BCE, lambda k: dict(pos_weight=2.5)),
+    "bce, smooth": Case("binary_cross_entropy", probabilities, yes_or_no, *BCE, lambda k: dict(label_smoothing=0.25)),
+    "bce, all": Case("binary_cross_entropy", probabilities, yes_or_no, *BCE,
+                     lambda k: dict(pos_weight=weights_of_positives(k), label_smoothing=0.1)),
+    "logits": Case("binary_cross_entropy_with_logits", numbers, anything_in_0_1, *LOGITS),
+    "logits, weighted": Case("binary_cross_entropy_with_logits", numbers, anything_in_0_1, *LOGITS, lambda k: dict(pos_weight=2.5)),
+    "logits, smooth": Case("binary_cross_entropy_with_logits", numbers, yes_or_no, *LOGITS, lambda k: dict(label_smoothing=0.25)),
+    "logits, all": Case("binary_cross_entropy_with_logits", numbers, yes_or_no, *LOGITS,
+                        lambda k: dict(pos_weight=weights_of_positives(k), label_smoothing=0.1)),
+    "classes": Case("cross_entropy", numbers, classes, in_row, one),
+    "classes, smooth": Case("cross_entropy", numbers, classes, in_row, one, lambda k: dict(label_smoothing=0.25)),
+    "distributions": Case("cross_entropy", numbers, distributions, in_row, one, least_k=2),
+    "distributions, smooth": Case("cross_entropy", numbers, distributions, in_row, one, lambda k: dict(label_smoothing=0.1), least_k=2),
+    "any rows": Case("cross_entropy", numbers, probabilities, in_row,
+                     lambda Z, y, p: 1 + y.sum(axis=1, keepdims=True) * np.ones_like(Z), least_k=2),
+    "mse": Case("mean_squared_error", numbers, numbers, *SQUARE),
+    "mae": Case("mean_absolute_error", numbers, numbers, *ERROR),
+    "huber": Case("huber", numbers, numbers, *SQUARE),
+    "huber, narrow": Case("huber", numbers, numbers, *SQUARE, lambda k: dict(delta=0.125)),
+    "huber, wide": Case("huber", numbers, numbers, *SQUARE, lambda k: dict(delta=8.0)),
+    "quantile": Case("quantile", numbers, numbers, *ERROR),
+    "quantile, high": Case("quantile", numbers, numbers, *ERROR, lambda k: dict(q=0.9)),
+    "quantiles": Case("quantile", numbers, numbers, *ERROR, lambda k: dict(q=np.arange(1, k + 1) / (k + 1))),
+    "poisson": Case("poisson_nll", numbers, counts, *POISSON),
+    "gaussian": Case("gaussian_nll", means_and_log_variances, numbers, *GAUSSIAN),
+}  # fmt: skip
 WEIGHTS = {
     "no weights": lambda rng, n: None,
     "weights": lambda rng, n: rng.uniform(0.1, 3, n),
@@ -116,7 +147,7 @@ def sizes(case, *pairs):
 
 
 def example(case, dtype, n, k, weights="weights", seed=3):
-    """Y, y, w in the dtype; classes stay whole numbers."""
+    """Y, y, w in the dtype; whole numbers stay that."""
     rng = np.random.default_rng([seed, n, k])
     Y, y, w = case.outputs(rng, n, k).astype(dtype), case.targets(rng, n, k), WEIGHTS[weights](rng, n)
     return Y, y.astype(dtype) if y.dtype.kind == "f" else y, None if w is None else w.astype(dtype)
@@ -124,19 +155,27 @@ def example(case, dtype, n, k, weights="weights", seed=3):
 
 def is_right(case, dtype, n, k, weights):
     Y, y, w = example(case, dtype, n, k, weights)
-    grad, exact_grad = np.full_like(Y, np.nan), np.zeros((n, k))
+    grad, exact_grad = np.full_like(Y, np.nan), np.zeros(Y.shape)
     L = case.loss(Y, y, w, grad=grad)
-    Y = Y.astype(float)
+    Y, y = Y.astype(float), y if y.ndim == 1 else y.astype(float)
     exact = case.oracle(Y, y, None if w is None else w.astype(float), grad=exact_grad)
-    share = np.ones(n) / max(n, 1) if w is None else w.astype(float) / max(w.sum(dtype=float), 1e-300)
-    eps = np.finfo(dtype).eps
-    bound = (12 + k / 16 + min(n, 256) / 16) * eps * (share * case.magnitude(Y, y)).sum()
+    share = (np.ones(n) / max(n, 1) if w is None else w.astype(float) / max(w.sum(dtype=float), 1e-300))[:, None]
+    eps, p = np.finfo(dtype).eps, case.options(k).get("pos_weight", 1)
+    bound = (12 + k / 16 + min(n, 256) / 16) * eps * (share * case.magnitude(Y, y, p)).sum()
     spread = Y.max(axis=1, initial=0, keepdims=True) - Y.min(axis=1, initial=0, keepdims=True)
-    slope = (12 + k / 16 + spread) * eps * share[:, None] * case.slope(Y, y)
+    slope = (12 + k / 16 + spread) * eps * share * case.slope(Y, y, p)
     return type(L) is float and abs(L - exact) <= bound and (np.abs(grad - exact_grad) <= slope).all()
 
 
 # ---- values and gradients --------------------------------------------------------------------------------------------
+
+
+def test_the_cases_cover_every_loss_and_option():
+    steps_and_layers = {name for name in F.__all__ if name.endswith("_step_") or "linear" in name or "activation" in name}
+    assert {case.name for case in CASES.values()} == set(F.__all__) - steps_and_layers
+    for name in {case.name for case in CASES.values()}:
+        given = {option for case in CASES.values() if case.name == name for option in case.options(2)}
+        assert given == set(inspect.signature(getattr(F, name)).parameters) - {"Y", "Z", "y", "sample_weight", "grad"}
 
 
 @pytest.mark.parametrize("weights", WEIGHTS)
@@ -177,9 +216,10 @@ def test_weight_of_two_is_the_row_twice(isa, dtype, eps, case):
     Y, y, _ = example(case, dtype, 9, 3)
     w = np.ones(9, dtype)
     w[4] = 2
-    grad, grad_twice = np.empty_like(Y), np.empty((10, 3), dtype)
+    Y_twice, y_twice = np.insert(Y, 4, Y[4], axis=0), np.insert(y, 4, y[4], axis=0)
+    grad, grad_twice = np.empty_like(Y), np.empty_like(Y_twice)
     L = case.loss(Y, y, w, grad=grad)
-    twice = case.loss(np.insert(Y, 4, Y[4], axis=0), np.insert(y, 4, y[4], axis=0), grad=grad_twice)
+    twice = case.loss(Y_twice, y_twice, grad=grad_twice)
     assert L == pytest.approx(twice, rel=20 * eps)
     np.testing.assert_allclose(grad[4], 2 * grad_twice[4], rtol=20 * eps)
 
@@ -190,7 +230,7 @@ def test_gradient_is_the_derivative(isa, case):
         Y, y, w = example(case, np.dtype(float), n, k)
         grad = np.empty_like(Y)
         case.loss(Y, y, w, grad=grad)
-        numeric, h = np.empty_like(Y), 1e-3 if case.oracle is not ref.binary_cross_entropy else 1e-5
+        numeric, h = np.empty_like(Y), 1e-5 if case.name == "binary_cross_entropy" else 1e-3
         for i in np.ndindex(Y.shape):
             values = []
             for step in (-2, -1, 1, 2):
@@ -226,221 +266,29 @@ def test_bad_number_spoils_the_gradient_of_its_row_alone(isa, dtype, case):
         assert spoiled_grad[others].tobytes() == grad[others].tobytes()
 
 
-# ---- what each promises ----------------------------------------------------------------------------------------------
+def test_row_has_the_same_bits_in_any_company(isa, dtype, case):
+    """Its loss where it alone weighs something, and its gradient, of which a batch of a power of two has an exact part."""
+    for n, k in sizes(case, (64, 1), (32, 3), (64, 17), (2, 40)):
+        Y, y, _ = example(case, dtype, n, k)
+        grad, alone = np.empty_like(Y), np.empty_like(Y[:1])
+        case.loss(Y, y, grad=grad)
+        for i in (0, 1, n // 2, n - 1):
+            L = case.loss(Y[i : i + 1], y[i : i + 1], grad=alone)
+            assert case.loss(Y, y, np.arange(n) == i) == L
+            assert (grad[i] * n).tobytes() == alone.tobytes()
 
 
-def test_rows_sum_over_outputs_but_squared_errors_are_their_mean():
-    assert F.binary_cross_entropy([[0.5, 0.5]], [[1, 0]]) == pytest.approx(2 * math.log(2))
-    assert F.binary_cross_entropy_with_logits([[0, 0]], [[1, 0]]) == pytest.approx(2 * math.log(2))
-    assert F.cross_entropy([[0, 0]], [[1, 1]]) == pytest.approx(2 * math.log(2))
-    assert F.mean_squared_error([[3, 1]], [[0, 0]]) == 5.0
-    assert F.mean_squared_error([[3, 1], [0, 0]], np.zeros((2, 2))) == 2.5
-
-
-@pytest.mark.parametrize("n", [1, 3, 40])
-@pytest.mark.parametrize("size", [1e4, 1e30])
-def test_bce_of_large_logits_is_exact(isa, dtype, eps, n, size):
-    z = dtype.type(size)
-    for logit, y, loss, slope in [
-        (z, 0, z, 1),
-        (z, 1, 0, 0),
-        (-z, 0, 0, 0),
-        (-z, 1, z, -1),
-        (z, 0.5, z / 2, 0.5),
-        (-z, 0.5, z / 2, -0.5),
-    ]:
-        for k in (1, 2):
-            Z, grad = np.full((n, k), logit), np.empty((n, k), dtype)
-            L = F.binary_cross_entropy_with_logits(Z, np.full((n, k), y), grad=grad)
-            assert L == pytest.approx(float(loss) * k, rel=10 * eps)
-            np.testing.assert_array_equal(grad, np.full((n, k), dtype.type(slope) * dtype.type(1 / n)))
-
-
-@pytest.mark.parametrize("n", [1, 3, 40])
-@pytest.mark.parametrize("as_rows", [False, True], ids=["classes", "probabilities"])
-@pytest.mark.parametrize("size", [1e4, 1e30])
-def test_cross_entropy_of_large_logits_is_exact(isa, dtype, eps, n, as_rows, size):
-    Z = np.tile(np.array([size, -size, 0], dtype), (n, 1))
-    for cls, loss, slope in [(0, 0, [0, 0, 0]), (1, 2 * Z[0, 0], [1, -1, 0]), (2, Z[0, 0], [1, 0, -1])]:
-        y = np.tile(np.eye(3)[cls], (n, 1)) if as_rows else np.full(n, cls)
-        grad = np.empty_like(Z)
-        assert F.cross_entropy(Z, y, grad=grad) == pytest.approx(float(loss), rel=10 * eps)
-        np.testing.assert_array_equal(grad, np.tile(np.array(slope, dtype) * dtype.type(1 / n), (n, 1)))
-
-
-@pytest.mark.parametrize("shift", [-1e4, 1e4, 1e30])
-def test_cross_entropy_of_equal_logits_is_log_k_wherever_they_stand(isa, dtype, eps, shift):
-    for k in (2, 10, 17, 100):
-        Z = np.full((5, k), shift, dtype)
-        grad = np.empty_like(Z)
-        assert F.cross_entropy(Z, np.zeros(5, int), grad=grad) == pytest.approx(math.log(k), rel=20 * eps)
-        np.testing.assert_allclose(grad[:, 1:], 1 / k / 5, rtol=20 * eps)
-
-
-def test_cross_entropy_of_one_class_is_zero(isa, dtype):
-    for n in (1, 9, 300):
-        Z, grad = example(CASES["squared error"], dtype, n, 1)[0], np.full((n, 1), np.nan, dtype)
-        assert F.cross_entropy(Z, np.zeros(n, int), grad=grad) == 0.0
-        np.testing.assert_array_equal(grad, 0)
-
-
-@pytest.mark.parametrize("n", [1, 40])
-def test_bce_of_certain_probabilities_is_clamped_as_in_pytorch(isa, dtype, eps, n):
-    small = np.finfo(dtype).smallest_subnormal
-    for p, y, loss, slope in [
-        (0, 0, 0, 0),
-        (1, 1, 0, 0),
-        (0, 1, 100, -1e12),
-        (1, 0, 100, 1e12),
-        (0, 0.5, 50, -0.5e12),
-        (1, 0.5, 50, 0.5e12),
-        (small, 1, min(100, -math.log(small)), -1e12),
-        (small, 0, float(small), float(small) * 1e12),
-    ]:
-        for k in (1, 2):
-            Y, grad = np.full((n, k), p, dtype), np.empty((n, k), dtype)
-            L = F.binary_cross_entropy(Y, np.full((n, k), y), grad=grad)
-            tolerance = 10 * eps
-            assert L == pytest.approx(loss * k, rel=tolerance, abs=float(small) * n * k)
-            np.testing.assert_allclose(grad, slope / n, rtol=tolerance, atol=float(small))
-
-
-def test_extremes_give_no_nan(isa, dtype):
-    extremes = [-1e30, -1e4, -1, 0, 1, 1e4, 1e30]
-    Z = np.array([[a, b] for a in extremes for b in extremes], dtype)
-    for y in ([[0, 0]], [[0, 1]], [[1, 0]], [[1, 1]]):
-        targets = np.repeat(y, len(Z), axis=0)
-        for loss in (F.binary_cross_entropy_with_logits, F.cross_entropy):
-            grad = np.full_like(Z, np.nan)
-            assert math.isfinite(loss(Z, targets, grad=grad))
-            assert np.isfinite(grad).all()
-    P = np.array([[a, b] for a in (0, 1e-30, 0.5, 1) for b in (0, 1e-30, 0.5, 1)], dtype)
-    for y in (0, 0.25, 1):
-        grad = np.full_like(P, np.nan)
-        assert math.isfinite(F.binary_cross_entropy(P, np.full(P.shape, y), grad=grad))
-        assert np.isfinite(grad).all()
-
-
-# ---- shapes, kinds, grad ---------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("name", [name for name in CASES if CASES[name].loss is not F.cross_entropy])
-def test_one_output_may_be_flat(isa, dtype, name):
-    case = CASES[name]
-    for n in (1, 9, 300):
-        Y, y, w = example(case, dtype, n, 1)
-        grad, flat = np.empty_like(Y), np.empty(n, dtype)
-        L = case.loss(Y, y, w, grad=grad)
-        assert case.loss(Y[:, 0], y[:, 0], w, grad=flat) == L
-        assert flat.tobytes() == grad.tobytes()
-        assert case.loss(Y, y[:, 0], w) == case.loss(Y[:, 0], y, w) == L
-
-
-@pytest.mark.parametrize("kind", ["int8", "uint8", "int32", "int64", "uint64", "float32", ">i4", "bool", "list", "column"])
-def test_classes_of_any_kind(isa, kind):
-    Z = logits(np.random.default_rng(0), 6, 2)
-    y = np.array([0, 1, 1, 0, 1, 0])
-    given = y.tolist() if kind == "list" else y[:, None] if kind == "column" else y.astype(kind)
-    assert F.cross_entropy(Z, given) == F.cross_entropy(Z, y)
-
-
-@pytest.mark.parametrize(
-    "kind",
-    [
-        np.asfortranarray,
-        lambda a: np.repeat(a, 2, axis=0)[::2],
-        lambda a: a[::-1].copy()[::-1],
-        lambda a: a.astype(a.dtype.newbyteorder(">")),
-        lambda a: np.frombuffer(b"\0" + a.tobytes(), a.dtype, offset=1).reshape(a.shape),
-        lambda a: np.lib.stride_tricks.as_strided(a, writeable=False),
-    ],
-    ids=["Fortran", "strided", "negative strides", "big-endian", "misaligned", "read-only"],
-)
-def test_any_layout_is_taken_and_left_as_it_was(isa, dtype, case, kind):
-    arguments = example(case, dtype, 40, 3)
-    given = [kind(a) for a in arguments]
-    grads = [np.empty((40, 3), dtype) for _ in range(2)]
-    assert case.loss(*given, grad=grads[0]) == case.loss(*arguments, grad=grads[1])
-    assert grads[0].tobytes() == grads[1].tobytes()
-    for a, b in zip(given, arguments, strict=True):
-        np.testing.assert_array_equal(a, b)
-
-
-def test_outputs_choose_the_dtype(case):
-    for given, computed in [("f2", "f4"), ("f4", "f4"), ("f8", "f8"), ("i4", "f8"), (">f4", "f4")]:
-        Y, y, w = example(case, np.dtype("f4"), 5, 3)
-        Y = Y if np.dtype(given).kind == "f" else Y > 0.5
-        for other in ("f4", "f8"):
-            case.loss(Y.astype(given), y, w.astype(other), grad=np.empty(Y.shape, computed))
-
-
-@pytest.mark.parametrize("n", [5, 600])
-@pytest.mark.parametrize("argument", ["Y", "y", "sample_weight"])
-def test_grad_over_another_argument_is_refused(argument, n):
-    memory = np.linspace(0, 1, n + 8)
-    for shift in (0, 3):
-        arguments = dict(Y=np.full(n, 0.5), y=np.zeros(n), sample_weight=np.ones(n)) | {argument: memory[shift : shift + n]}
-        for loss in (F.binary_cross_entropy, F.mean_squared_error):
-            with pytest.raises(ValueError, match=r"^grad overlaps another argument"):
-                loss(*arguments.values(), grad=memory[:n])
-    np.testing.assert_array_equal(memory, np.linspace(0, 1, n + 8))
-
-
-@pytest.mark.parametrize(
-    ("grad", "error", "message"),
-    [
-        ([[0.0] * 2] * 3, TypeError, "grad must be a NumPy array, got list"),
-        (np.zeros((3, 2), "f4"), TypeError, "grad must be float64, got float32"),
-        (np.zeros((2, 3)), ValueError, r"grad must have shape \(3, 2\), got \(2, 3\)"),
-        (np.zeros((2, 3)).T, ValueError, "grad must be C-contiguous"),
-        (np.frombuffer(bytes(48)).reshape(3, 2), ValueError, "grad is read-only"),
-    ],
-    ids=["list", "dtype", "shape", "Fortran", "read-only"],
-)
-def test_grad_must_fit_exactly(case, grad, error, message):
-    Y, y, w = example(case, np.dtype(float), 3, 2)
-    with pytest.raises(error, match=message):
-        case.loss(Y, y, w, grad=grad)
-
-
-@pytest.mark.parametrize(
-    ("changed", "message"),
-    [
-        (dict(Y=np.ones((2, 3, 1))), r"must have shape \(n,\) or \(n, k\), got \(2, 3, 1\)"),
-        (dict(Y=1.0), r"must have shape \(n,\) or \(n, k\), got \(\)"),
-        (dict(y=np.ones((4, 2))), r"y must have shape \(n, 3\) for 3 outputs, got \(4, 2\)"),
-        (dict(y=np.ones((5, 3))), "y has 5 rows, X has 4|y has 5 rows"),
-        (dict(sample_weight=np.ones(3)), r"sample_weight must have shape \(4,\), one number a row, got \(3,\)"),
-        (dict(sample_weight=np.ones((4, 1))), r"sample_weight must have shape \(4,\), one number a row, got \(4, 1\)"),
-        (dict(sample_weight=[1, 1, -0.5, 1]), r"sample_weight must not be negative, got .*-0.5.* in row 2"),
-    ],
-    ids=lambda x: "-".join(x) if isinstance(x, dict) else "",
-)
-def test_wrong_shapes_are_refused_with_the_way_out(case, changed, message):
-    arguments = dict(Y=np.full((4, 3), 0.5), y=np.full((4, 3), 1 / 3), sample_weight=None) | changed
-    with pytest.raises(ValueError, match=message):
-        case.loss(*arguments.values())
-
-
-@pytest.mark.parametrize("loss", [F.binary_cross_entropy, F.binary_cross_entropy_with_logits])
-@pytest.mark.parametrize("bad", [-1, 1.5, 2])
-def test_bce_targets_outside_0_and_1_are_refused_with_their_row(loss, bad):
-    with pytest.raises(ValueError, match=r"y must lie in \[0, 1\] for loss 'bce.*in row 1.*for labels -1 and 1 give \(y \+ 1\) / 2"):
-        loss([0.5, 0.5, 0.5], [0, bad, 1])
-
-
-@pytest.mark.parametrize(
-    ("y", "message"),
-    [
-        ([0, 3, 1], "y holds class 3 in row 1; .* 3 outputs, so classes are 0..2"),
-        ([0, 1, -1], "y holds class -1 in row 2"),
-        ([0, 0.5, 1], "y must be class numbers 0..2 or rows of 3 probabilities"),
-        (["a", "b", "c"], "y must be class numbers 0..2 or rows of 3 probabilities"),
-        ([0, np.nan, 1], "y must be class numbers 0..2|y holds class nan"),
-        ([0, 1], "y has 2 rows, X has 3|y has 2 rows"),
-    ],
-    ids=str,
-)
-def test_classes_that_are_none_are_refused_with_their_row(y, message):
-    with pytest.raises(ValueError, match=message):
-        F.cross_entropy(np.zeros((3, 3)), y)
+@pytest.mark.skipif(len(WITH_FMA) < 2, reason="needs two instruction sets with FMA to compare")
+def test_instruction_sets_with_fma_give_the_same_bits(dtype, case):
+    before, results = kernels.CHOSEN, []
+    for isa in WITH_FMA:
+        kernels.use(isa)
+        try:
+            results.append([])
+            for n, k in sizes(case, (1, 1), (9, 2), (64, 1), (70, 17), (300, 40)):
+                Y, y, w = example(case, dtype, n, k)
+                grad = np.empty_like(Y)
+                results[-1] += [case.loss(Y, y, w, grad=grad), grad.tobytes()]
+        finally:
+            kernels.use(before)
+    assert all(result == results[0] for result in results)

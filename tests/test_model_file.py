@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 import fastnn
-from fastnn import MLP, SGD, Adam, ModelFileError, model_file
+from fastnn import MLP, SGD, Adam, EarlyStopping, ModelFileError, model_file, optimizers, schedules
+from fastnn.schedules import ReduceOnPlateau
 
 X = np.random.default_rng(1).normal(size=(70, 3))
 BIT_GENERATORS = [np.random.PCG64, np.random.PCG64DXSM, np.random.MT19937, np.random.Philox, np.random.SFC64]
@@ -23,14 +24,18 @@ def text_of(generator):
 
 
 def assert_same(a, b):
-    assert (a.layer_sizes, a.activations, a.bias, a.dtype) == (b.layer_sizes, b.activations, b.bias, b.dtype)
+    assert (a.layer_sizes, a.activations, a.bias, a.dtype, a.dropout) == (b.layer_sizes, b.activations, b.bias, b.dtype, b.dropout)
     assert a.params.tobytes() == b.params.tobytes() and text_of(a.rng) == text_of(b.rng)
     assert (a.state is None) == (b.state is None)
     if a.state is not None:
-        for name in ("optimizer", "step", "epoch", "row", "loss_sum"):
+        for name in ("optimizer", "step", "epoch", "row", "loss_sum", "seed", "split_seed", "plateau"):
             assert getattr(a.state, name) == getattr(b.state, name)
         assert a.state.moments.tobytes() == b.state.moments.tobytes() and a.state.moments.dtype == b.state.moments.dtype == a.dtype
-        assert np.array_equal(a.state.order, b.state.order)
+        assert np.array_equal(a.state.order, b.state.order) and np.array_equal(a.state.params, b.state.params)
+        assert (a.state.best is None) == (b.state.best is None)
+        if a.state.best is not None:
+            assert (a.state.best.loss, a.state.best.epoch) == (b.state.best.loss, b.state.best.epoch)
+            assert a.state.best.params.tobytes() == b.state.best.params.tobytes()
 
 
 def stopped_within_an_epoch(**options):
@@ -38,6 +43,17 @@ def stopped_within_an_epoch(**options):
     net = MLP([3, 4, 1], rng=0, **options)
     net.fit(X, X[:, 0], epochs=2, batch_size=8)
     net.state.row, net.state.loss_sum, net.state.order = 16, 1.25, net.rng.permutation(70)
+    return net
+
+
+def with_all_that_a_state_can_hold(**options):
+    """An average, a plateau, a best epoch, seeds, and an epoch that was stopped."""
+    net = MLP([3, 4, 1], rng=0, dropout=[0.1, 0.2], **options)
+    optimizer = SGD(ReduceOnPlateau(0.3, patience=0, min_delta=0.5), clip_norm=1.0, average=0.9)
+    net.fit(X, X[:, 0], "huber", optimizer, 3, 8, validation_fraction=0.3, callbacks=EarlyStopping(2))
+    net.state.row, net.state.loss_sum, net.state.order = 16, 1.25, net.rng.permutation(49)
+    state = net.state
+    assert state.seed and state.split_seed and state.plateau.lr < 0.3 and state.best and state.params is not None
     return net
 
 
@@ -59,6 +75,29 @@ def test_what_is_saved_comes_back(optimizer, bias, dtype, path):
     loaded = fastnn.load(path)
     assert_same(loaded, net)
     assert type(loaded) is MLP and loaded.history is None and loaded.forward(X).tobytes() == net.forward(X).tobytes()
+
+
+def test_all_that_a_state_can_hold_comes_back(dtype, path):
+    net = with_all_that_a_state_can_hold(dtype=dtype)
+    net.save(path)
+    assert_same(fastnn.load(path), net)
+
+
+SETTINGS = dict(l1=0.1, l2=0.2, clip_value=3.0, average=0.5)
+OPTIMIZERS = [
+    *(optimizers.find(name) for name in optimizers.OPTIMIZERS), *(cls(schedule) for cls, schedule in zip(
+        [SGD, Adam, fastnn.RMSprop, fastnn.NAdam],
+        [schedules.StepDecay(0.1, 3), schedules.OneCycle(0.1, 9), schedules.CosineDecay(0.1, 5, 1), schedules.ExponentialDecay(0.1, 0.5)])),
+    fastnn.AdamW(amsgrad=True, **SETTINGS), fastnn.RMSprop(centered=True, momentum=0.1, **SETTINGS),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS, ids=repr)
+def test_every_optimizer_comes_back(optimizer, path):
+    net = MLP([3, 4, 1], rng=0)
+    net.fit(X, X[:, 0], optimizer=optimizer, epochs=2)
+    net.save(path)
+    assert_same(fastnn.load(path), net)
 
 
 @pytest.mark.parametrize("bits", BIT_GENERATORS)
@@ -250,9 +289,9 @@ def loads_or_is_refused(content):
     return True
 
 
-@pytest.mark.parametrize("state", [False, True])
-def test_every_truncation_is_refused(state, path):
-    net = stopped_within_an_epoch() if state else MLP([3, 1], rng=0)
+@pytest.mark.parametrize("make", [lambda: MLP([3, 1], rng=0), stopped_within_an_epoch, with_all_that_a_state_can_hold])
+def test_every_truncation_is_refused(make, path):
+    net = make()
     net.save(path)
     content = path.read_bytes()
     assert loads_or_is_refused(content)
@@ -341,8 +380,8 @@ HARMFUL = {
     "a hole": (lambda header, inner: header["order"].update(data_offsets=[a + 4 for a in header["order"]["data_offsets"]]), "order"),
     "an order of nothing": (setting("header", "order", "shape", [0]), "order"),
     "an order without shape": (setting("header", "order", "shape", None), "order"),
-    "an unknown optimizer": (setting("state", "optimizer", "lion"), "state is damaged"),
-    "an optimizer as a list": (setting("state", "optimizer", ["adam"]), "state is damaged"),
+    "an unknown optimizer": (setting("state", "optimizer", "lion"), "no optimizer is called 'lion'"),
+    "an optimizer as a list": (setting("state", "optimizer", ["adam"]), "no optimizer is called"),
     "another optimizer": (setting("state", "optimizer", "sgd"), "settings"),
     "settings as a list": (setting("state", "settings", []), "settings"),
     "a negative learning rate": (setting("state", "settings", "lr", -1), "lr"),
@@ -352,6 +391,22 @@ HARMFUL = {
     "steps without end": (setting("state", "step", BIG), "state is damaged"),
     "a row as text": (setting("state", "row", "5"), "state is damaged"),
     "a loss without end": (setting("state", "loss_sum", BIG), "state is damaged"),
+    "a schedule as a list": (setting("state", "settings", "lr", []), "lr"),
+    "an unknown schedule": (setting("state", "settings", "lr", {"schedule": "eval"}), "no schedule is called 'eval'"),
+    "a schedule with another setting": (setting("state", "settings", "lr", {"schedule": "OneCycle", "x": 1}), "settings"),
+    "a negative seed": (setting("state", "seed", -1), "state is damaged"),
+    "a seed without end": (setting("state", "split_seed", BIG), "state is damaged"),
+    "a plateau as a list": (setting("state", "plateau", []), "plateau"),
+    "a plateau that waits for nothing": (setting("state", "plateau", "wait", -1), "plateau is damaged"),
+    "a plateau without end": (setting("state", "plateau", "lr", BIG), "plateau"),
+    "a best epoch as a list": (setting("state", "best", []), "best"),
+    "a best epoch without loss": (setting("state", "best", {"epoch": 1}), "best is damaged"),
+    "no best epoch for its parameters": (setting("state", "best", None), "best and best_params belong together"),
+    "no parameters beside their average": (lambda header, inner: header.pop("params"), "but not the parameters"),
+    "parameters of another shape": (setting("header", "best_params", "shape", [3]), "best_params is not F32"),
+    "dropout as a number": (setting("network", "dropout", 0.5), "dropout"),
+    "dropout of everything": (setting("network", "dropout", [0.0, 1.0]), "dropout"),
+    "dropout of another network": (setting("network", "dropout", [0.0]), "dropout"),
     "a state as null": (setting("header", "__metadata__", "state", None), "state"),
     "no generator": (lambda header, inner: header["__metadata__"].pop("rng"), "rng is missing"),
     "a generator of another kind": (setting("rng", "bit_generator", "seed"), "rng 'seed' is none of"),
@@ -365,7 +420,8 @@ HARMFUL = {
 @pytest.mark.parametrize("name", HARMFUL)
 def test_harmful_files_are_refused_with_a_reason(name, path):
     edit, message = HARMFUL[name]
-    stopped_within_an_epoch().save(path)
+    everything = any(word in name for word in ("plateau", "best", "average", "dropout", "another shape"))
+    (with_all_that_a_state_can_hold if everything else stopped_within_an_epoch)().save(path)
     path.write_bytes(change(path.read_bytes(), edit))
     tracemalloc.start()
     try:

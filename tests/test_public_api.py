@@ -13,39 +13,65 @@ import numpy as np
 import pytest
 
 import fastnn
-from fastnn import activations, functional, kernels, losses, reference
+from fastnn import activations, functional, initializers, kernels, losses, optimizers, reference, schedules
 
-NAMES = [m.name for m in pkgutil.iter_modules(fastnn.__path__) if m.name not in ("__main__", "plotting")]
+WALKED = [m.name.removeprefix("fastnn.") for m in pkgutil.walk_packages(fastnn.__path__, "fastnn.")]
+NAMES = [name for name in WALKED if name not in ("__main__", "plotting") and not name.startswith("commands.")]
 MODULES = [importlib.import_module(f"fastnn.{name}") for name in NAMES]
 PYTHON = [module for module in [fastnn, *MODULES] if module.__file__.endswith(".py") and not module.__name__.endswith("cli")]
 
 # ---- names and signatures ----
 
 SIGNATURES = {
-    fastnn.MLP: "(layer_sizes, activation='relu', output='identity', bias=True, dtype='float32', rng=None)",
+    fastnn.MLP: "(layer_sizes, activation='relu', output='identity', bias=True, dtype='float32', rng=None, dropout=0.0, "
+    "init=None)",
     fastnn.MLP.forward: "(self, X, out=None, n_threads=1, keep=False)",
     fastnn.MLP.loss: "(self, X, y, loss=None, sample_weight=None)",
     fastnn.MLP.loss_and_grad: "(self, X, y, loss=None, sample_weight=None)",
     fastnn.MLP.backward: "(self, dY)",
     fastnn.MLP.fit: "(self, X, y, loss=None, optimizer=None, epochs=10, batch_size=32, shuffle=True, validation_data=None, "
-    "sample_weight=None, callbacks=(), n_threads=1, progress=False, rng=None, resume=False)",
-    fastnn.MLP.partial_fit: "(self, X, y, loss=None, optimizer=None, batch_size=32, sample_weight=None, n_threads=1)",
+    "sample_weight=None, callbacks=(), n_threads=1, progress=False, rng=None, resume=False, *, class_weight=None, validation_fraction=0.0)",
+    fastnn.MLP.partial_fit: "(self, X, y, loss=None, optimizer=None, batch_size=32, sample_weight=None, n_threads=1, *, class_weight=None)",
     fastnn.MLP.save: "(self, path)",
     fastnn.MLP.copy: "(self)",
     fastnn.load: "(path)",
     fastnn.show_config: "()",
-    fastnn.SGD: "(lr: float = 0.001, momentum: float = 0.0, nesterov: bool = False, weight_decay: float = 0.0) -> None",
-    fastnn.Adam: "(lr: float = 0.001, betas: tuple = (0.9, 0.999), eps: float = 1e-08, weight_decay: float = 0.0) -> None",
+    fastnn.LBFGS: "(history_size: int = 10, tolerance_grad: float = 1e-05, tolerance_loss: float = 2.2e-09, l2: float = 0.0) -> None",
+    fastnn.EarlyStopping: "(patience=10, min_delta=0.0, restore_best=True)",
+    fastnn.Checkpoint: "(path, every_epochs=None, every_seconds=None)",
     functional.linear: "(X, W, b=None, activation='identity', out=None)",
     functional.linear_backward: "(dY, X, W, b, Y, activation='identity', need_dX=True)",
     functional.activation: "(Z, name, out=None)",
     functional.activation_backward: "(dA, Z, name, out=None)",
-    functional.binary_cross_entropy: "(Y, y, sample_weight=None, grad=None)",
-    functional.binary_cross_entropy_with_logits: "(Z, y, sample_weight=None, grad=None)",
-    functional.cross_entropy: "(Z, y, sample_weight=None, grad=None)",
+    functional.binary_cross_entropy: "(Y, y, sample_weight=None, grad=None, pos_weight=None, label_smoothing=0.0)",
+    functional.binary_cross_entropy_with_logits: "(Z, y, sample_weight=None, grad=None, pos_weight=None, label_smoothing=0.0)",
+    functional.cross_entropy: "(Z, y, sample_weight=None, grad=None, label_smoothing=0.0)",
     functional.mean_squared_error: "(Y, y, sample_weight=None, grad=None)",
+    functional.mean_absolute_error: "(Y, y, sample_weight=None, grad=None)",
+    functional.huber: "(Y, y, sample_weight=None, grad=None, delta=1.0)",
+    functional.quantile: "(Y, y, sample_weight=None, grad=None, q=0.5)",
+    functional.poisson_nll: "(Z, y, sample_weight=None, grad=None)",
+    functional.gaussian_nll: "(Y, y, sample_weight=None, grad=None)",
     functional.sgd_step_: "(params, grads, lr, momentum=0.0, nesterov=False, weight_decay=0.0, velocity=None)",
-    functional.adam_step_: "(params, grads, m, v, step, lr=0.001, betas=(0.9, 0.999), eps=1e-08, weight_decay=0.0)",
+    functional.adam_step_: "(params, grads, m, v, step, lr=0.001, betas=(0.9, 0.999), eps=1e-08, weight_decay=0.0, v_max=None)",
+    functional.adamw_step_: "(params, grads, m, v, step, lr=0.001, betas=(0.9, 0.999), eps=1e-08, weight_decay=0.01, v_max=None)",
+    functional.adagrad_step_: "(params, grads, total, step, lr=0.01, lr_decay=0.0, weight_decay=0.0, eps=1e-10)",
+    functional.adadelta_step_: "(params, grads, v, u, lr=1.0, rho=0.9, eps=1e-06, weight_decay=0.0)",
+    functional.rmsprop_step_: "(params, grads, v, lr=0.01, alpha=0.99, eps=1e-08, weight_decay=0.0, momentum=0.0, centered=False, "
+    "mean=None, velocity=None)",
+    functional.adamax_step_: "(params, grads, m, u, step, lr=0.002, betas=(0.9, 0.999), eps=1e-08, weight_decay=0.0)",
+    functional.nadam_step_: "(params, grads, m, v, step, lr=0.002, betas=(0.9, 0.999), eps=1e-08, weight_decay=0.0, momentum_decay=0.004, "
+    "decoupled_weight_decay=False)",
+}
+OPTIMIZERS = {  # their own settings, in this order; then those that all share, by keyword
+    fastnn.SGD: "lr=0.001, momentum=0.0, nesterov=False, weight_decay=0.0",
+    fastnn.Adagrad: "lr=0.01, lr_decay=0.0, weight_decay=0.0, eps=1e-10",
+    fastnn.Adadelta: "lr=1.0, rho=0.9, eps=1e-06, weight_decay=0.0",
+    fastnn.RMSprop: "lr=0.01, alpha=0.99, eps=1e-08, weight_decay=0.0, momentum=0.0, centered=False",
+    fastnn.Adam: "lr=0.001, betas=(0.9, 0.999), eps=1e-08, weight_decay=0.0, amsgrad=False",
+    fastnn.AdamW: "lr=0.001, betas=(0.9, 0.999), eps=1e-08, weight_decay=0.01, amsgrad=False",
+    fastnn.Adamax: "lr=0.002, betas=(0.9, 0.999), eps=1e-08, weight_decay=0.0",
+    fastnn.NAdam: "lr=0.002, betas=(0.9, 0.999), eps=1e-08, weight_decay=0.0, momentum_decay=0.004, decoupled_weight_decay=False",
 }
 
 
@@ -54,8 +80,20 @@ def test_signature(name):
     assert str(inspect.signature(name)) == SIGNATURES[name]
 
 
+@pytest.mark.parametrize("optimizer", OPTIMIZERS, ids=lambda cls: cls.__name__)
+def test_settings_of_an_optimizer(optimizer):
+    parameters = inspect.signature(optimizer).parameters.values()
+    own = [f"{p.name}={p.default}" for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD]
+    shared = [f"{p.name}={p.default}" for p in parameters if p.kind is p.KEYWORD_ONLY]
+    assert ", ".join(own) == OPTIMIZERS[optimizer]
+    assert shared == ["l1=0.0", "l2=0.0", "clip_value=None", "clip_norm=None", "average=None"]
+
+
 def test_every_public_name_is_one_that_was_decided():
-    names = "MLP SGD Adam DivergenceError History ModelFileError __version__ functional kernels load reference show_config"
+    names = (
+        "MLP SGD Adagrad Adadelta RMSprop Adam AdamW Adamax NAdam LBFGS EarlyStopping Checkpoint DivergenceError History ModelFileError "
+        "__version__ callbacks functional initializers kernels load losses optimizers reference schedules show_config"
+    )
     assert set(fastnn.__all__) == set(names.split())
     assert all(hasattr(fastnn, name) for name in fastnn.__all__) and fastnn.reference is reference
     assert re.fullmatch(r"\d+\.\d+\.\d+\S*", fastnn.__version__)
@@ -64,13 +102,16 @@ def test_every_public_name_is_one_that_was_decided():
 
 def test_attributes_of_networks_histories_and_optimizers():
     net = fastnn.MLP([2, 3, 1], rng=0)
-    names = "params grads weights biases grad_weights grad_biases n_params layer_sizes activations dtype rng state history metadata"
+    names = (
+        "params grads weights biases grad_weights grad_biases n_params layer_sizes activations dtype rng dropout state history metadata"
+    )
     for name in names.split():
         assert hasattr(net, name)
     history = net.fit(np.ones((4, 2)), np.ones(4), epochs=1)
     assert set(vars(history)) == {"loss", "val_loss", "n_epochs", "n_steps", "seconds"}
-    assert set(vars(net.state)) == {"optimizer", "moments", "step", "epoch", "row", "loss_sum", "order"}
-    for optimizer in (fastnn.SGD(0.1), fastnn.Adam(0.1)):
+    assert set(vars(net.state)) == {*"optimizer moments step epoch row loss_sum order params seed split_seed plateau best".split()}
+    assert net.state.lr == 0.001
+    for optimizer in (cls(0.1) for cls in OPTIMIZERS):
         with pytest.raises(AttributeError):
             optimizer.lr = 0.2
         assert optimizer == type(optimizer)(lr=0.1) and hash(optimizer) == hash(type(optimizer)(lr=0.1))
@@ -95,12 +136,13 @@ def test_the_article_in_code():
 
 
 def functions_of(module):
-    return {n: f for n, f in vars(module).items() if inspect.isfunction(f) and f.__module__ == module.__name__ and not n.startswith("_")}
+    """The public functions of a module, or of the files of a package."""
+    return {n: f for n, f in vars(module).items() if inspect.isfunction(f) and f.__module__.startswith(module.__name__) and n[0] != "_"}
 
 
 def test_functional_and_reference_are_twins():
     ours, twins = functions_of(functional), functions_of(reference)
-    assert set(ours) == set(functional.__all__) == set(twins) - {"forward", "loss_and_grad", "fit"}  # those are the reference's networks
+    assert set(ours) == set(functional.__all__) == set(twins) - {"forward", "loss_and_grad", "fit", "dropout_mask"}  # its networks
     for name, function in ours.items():
         assert inspect.signature(function) == inspect.signature(twins[name])
 
@@ -117,14 +159,16 @@ def test_every_activation_of_the_kernels_has_a_name_and_a_reference():
 
 
 def test_every_loss_of_the_kernels_has_a_name_and_a_reference():
-    used = {losses.kernel_loss(name, classes) for name in losses.LOSSES for classes in (False, True)}
+    X, W, used = np.ones((4, 2)), np.ones((2, 2)), set()
+    for name, cls in losses.LOSSES.items():
+        y = X[:, :1] / 2 if name == "gaussian_nll" else X / 2
+        output = {"bce": "sigmoid", "cross_entropy": "softmax", "poisson": "exponential"}.get(name, "identity")
+        assert losses.choose(name, output) == cls() and re.search(rf"^{name} ", losses.__doc__, re.M)
+        assert reference.loss_and_grad(X, y, [W], [None], [output], name)[0] > 0
+        used.add(cls().prepare(y, 4, 2, np.dtype(float))[1]["loss"])
+    used |= {losses.choose("cross_entropy", "softmax").prepare([0, 1], 2, 2, np.dtype(float))[1]["loss"], losses.OwnLoss.kernel}
     from_probabilities = {kernels.Loss.BINARY_CROSS_ENTROPY}  # functional alone: networks go from z
     assert used | from_probabilities | {kernels.Loss.GIVEN_GRADIENT} == set(kernels.Loss)
-    X, W = np.ones((4, 2)), np.ones((2, 2))
-    for name in losses.LOSSES:
-        output = {"bce": "sigmoid", "cross_entropy": "softmax"}.get(name, "identity")
-        assert losses.choose(name, output) == name and re.search(rf"^{name} ", losses.__doc__, re.M)
-        assert reference.loss_and_grad(X, X / 2, [W], [None], [output], name)[0] > 0
 
 
 # ---- documentation ----
@@ -135,9 +179,10 @@ def test_every_module_says_what_it_is(module):
     assert module.__name__.startswith("fastnn._") or len(module.__doc__.splitlines()[0]) >= 10  # _avx2_float32 holds one capsule
 
 
-PUBLIC = [fastnn.MLP, fastnn.SGD, fastnn.Adam, fastnn.load, fastnn.show_config, fastnn.MLP.fit, fastnn.MLP.loss, fastnn.MLP.loss_and_grad,
-          fastnn.MLP.partial_fit, fastnn.MLP.backward, fastnn.MLP.forward, fastnn.MLP.save, fastnn.MLP.copy,
-          *functions_of(functional).values()]  # fmt: skip
+PUBLIC = [fastnn.MLP, fastnn.load, fastnn.show_config, fastnn.MLP.fit, fastnn.MLP.loss, fastnn.MLP.loss_and_grad,
+          fastnn.MLP.partial_fit, fastnn.MLP.backward, fastnn.MLP.forward, fastnn.MLP.save, fastnn.MLP.copy, fastnn.EarlyStopping,
+          fastnn.Checkpoint, fastnn.callbacks.Callback, optimizers.Optimizer, *optimizers.OPTIMIZERS.values(), *losses.LOSSES.values(),
+          *schedules.SCHEDULES.values(), *initializers.INITIALIZERS.values(), *functions_of(functional).values()]  # fmt: skip
 
 
 @pytest.mark.parametrize("thing", PUBLIC, ids=lambda thing: thing.__qualname__)
@@ -183,8 +228,9 @@ def test_the_stub_has_the_names_of_the_compiled_module():
 def stub_parameters(node):
     """(name, has a default, keyword only) of each."""
     a = node.args
+    rest = [(a.vararg.arg, False, False)] if a.vararg else []
     positional = [(arg.arg, i >= len(a.args) - len(a.defaults), False) for i, arg in enumerate(a.args) if arg.arg not in ("self", "cls")]
-    return positional + [(arg.arg, d is not None, True) for arg, d in zip(a.kwonlyargs, a.kw_defaults)]
+    return positional + rest + [(arg.arg, d is not None, True) for arg, d in zip(a.kwonlyargs, a.kw_defaults)]
 
 
 FUNCTIONS = [name for name, node in STUB.items() if isinstance(node, ast.FunctionDef) and not name.endswith("__")]
@@ -206,7 +252,8 @@ def test_the_stub_has_the_parameters_of_the_constructors():
         "Array.__new__": dict(obj=x, itemsize=4, n=6, writable=True, integers=False),
         "Memory.__new__": dict(n_bytes=64),
         "Trainer.__init__": dict(network=net, X=X, targets=X[:, :1].copy(), loss=1, batch_size=3, optimizer=settings,
-                                 sample_weight=x[:3], order=np.arange(3), generator=rng, dX=X.copy()),
+                                 sample_weight=x[:3], order=np.arange(3), generator=rng, dX=X.copy(), loss_numbers=x[:1], smoothing=0.1,
+                                 dropout=np.array([0.5]), seed=3, own_loss=None, own_outputs=None, own_gradient=None),
     }  # fmt: skip
     for name, arguments in calls.items():
         make, parameters = getattr(kernels, name.split(".")[0]), stub_parameters(STUB[name])
@@ -224,7 +271,7 @@ def test_the_stub_has_the_parameters_of_the_constructors():
         kernels.Trainer(*positional, batch_size=3)
 
 
-@pytest.mark.parametrize("name", ["Activation", "Loss", "Rule", "VectorFunction", "Stop"])
+@pytest.mark.parametrize("name", ["Activation", "Loss", "Rule", "Schedule", "VectorFunction", "Stop"])
 def test_the_stub_has_the_numbers_of_the_enums(name):
     stub = {n.targets[0].id: n.value.value for n in STUB[name].body if isinstance(n, ast.Assign)}
     enum = getattr(kernels, name)
@@ -237,8 +284,11 @@ def test_the_stub_has_the_types_of_the_constants():
         assert type(getattr(kernels, name)) is kind and ast.unparse(STUB[name].annotation).split("[")[0] == kind.__name__
     assert {kernels.CHOSEN} <= set(kernels.SUPPORTED) <= set(kernels.BUILT)
     assert kernels.Trainer.position.__doc__ and isinstance(fastnn.SGD().kernel_settings(), dict)
-    settings = {n.target.id for n in STUB["_OptimizerSettings"].body if isinstance(n, ast.AnnAssign)}
-    assert settings == set(fastnn.SGD().kernel_settings()) == set(fastnn.Adam().kernel_settings())
+    numbers, rate = (
+        {n.target.id for n in STUB[name].body if isinstance(n, ast.AnnAssign)} for name in ("_OptimizerSettings", "_RateSettings")
+    )
+    for settings in (cls().kernel_settings() for cls in OPTIMIZERS):
+        assert set(settings) == numbers and set(settings["rate"]) == rate
 
 
 def test_networks_are_called_as_the_stub_says():

@@ -82,6 +82,16 @@ WRONG = {
         (lambda: MLP([2, 1], rng="seed"), ValueError, "rng must be None, an int of at least 0 or", "got 'seed'"),
         (lambda: MLP([2, 1], rng=0.5), ValueError, "rng must be None, an int of at least 0 or", "got 0.5"),
     ],
+    "MLP.dropout": [
+        (lambda: MLP([2, 3, 1], dropout=1), ValueError, "dropout must be a finite number at least 0 and below 1", "got 1"),
+        (lambda: MLP([2, 3, 1], dropout=[0.5]), ValueError, "dropout lists 1 rates for 2 layers", "one for each layer's inputs"),
+        (lambda: MLP([2, 3, 1], dropout="half"), ValueError, "dropout must be a number or a sequence of numbers", "got 'half'"),
+    ],
+    "MLP.init": [
+        (lambda: MLP([2, 3, 1], init="xavier"), ValueError, "init must be", "glorot_uniform", "got 'xavier'"),
+        (lambda: MLP([2, 3, 1], init=["he_normal"]), ValueError, "init", "1", "2 layers"),
+        (lambda: MLP([2, 3, 1], init=lambda rng, n_in, n_out: np.ones(2)), ValueError, "shape (2, 3)", "got (2,)"),
+    ],
     # ---- using it ----
     "MLP.forward.X": [
         (lambda: net().forward(np.ones((4, 3))), ValueError, "X has 3 columns, the network takes 2"),
@@ -137,8 +147,8 @@ WRONG = {
         (lambda: net("softmax", 3).loss(X, [[0, 1], [2], [3], [4], [5]]), ValueError, "y is not a rectangular array"),
     ],
     "MLP.loss.loss": [
-        (lambda: net().loss(X, y, "l2"), ValueError, "loss must be None or one of bce, bce_with_logits, cross_entropy, mse", "got 'l2'"),
-        (lambda: net().loss(X, y, ["mse"]), ValueError, "loss must be None or one of", "got ['mse']"),
+        (lambda: net().loss(X, y, "l2"), ValueError, "loss must be None, one of bce, bce_with_logits", "or a function", "got 'l2'"),
+        (lambda: net().loss(X, y, ["mse"]), ValueError, "loss must be None, one of", "got ['mse']"),
         (lambda: net("identity").loss(X, y, "bce"), ValueError, "loss 'bce' needs output='sigmoid'", "'identity'", "'bce_with_logits'"),
     ],
     "MLP.loss.sample_weight": [
@@ -154,12 +164,12 @@ WRONG = {
         (lambda: net().fit(None, None), TypeError, "X must be float32 or float64, got object"),
     ],
     "MLP.fit.y": [(lambda: net().fit(X, y[:4]), ValueError, "y has 4 rows, X has 5")],
-    "MLP.fit.loss": [(lambda: net().fit(X, y, 5), ValueError, "loss must be None or one of bce", "got 5")],
+    "MLP.fit.loss": [(lambda: net().fit(X, y, 5), ValueError, "loss must be None, one of bce", "got 5")],
     "MLP.fit.optimizer": [
-        (lambda: net().fit(X, y, optimizer="lion"), ValueError, "optimizer must be 'sgd', 'adam' or", "Adam(lr=1e-3)", "got 'lion'"),
-        (lambda: net().fit(X, y, optimizer=SGD), ValueError, "optimizer must be 'sgd', 'adam' or", "got <class"),
-        (lambda: net().fit(X, y, optimizer=0.1), ValueError, "optimizer must be 'sgd', 'adam' or", "got 0.1"),
-        (lambda: net().fit(X, y, optimizer=["sgd"]), ValueError, "optimizer must be 'sgd', 'adam' or", "got ['sgd']"),
+        (lambda: net().fit(X, y, optimizer="lion"), ValueError, "optimizer must be one of 'sgd', ", "or an optimizer", "got 'lion'"),
+        (lambda: net().fit(X, y, optimizer=SGD), ValueError, "optimizer must be one of 'sgd', ", "or an optimizer", "got <class"),
+        (lambda: net().fit(X, y, optimizer=0.1), ValueError, "optimizer must be one of 'sgd', ", "or an optimizer", "got 0.1"),
+        (lambda: net().fit(X, y, optimizer=["sgd"]), ValueError, "optimizer must be one of 'sgd', ", "or an optimizer", "got ['sgd']"),
     ],
     "MLP.fit.epochs": [
         (lambda: net().fit(X, y, epochs=-1), ValueError, "epochs " + COUNT + " 0", "got -1"),
@@ -188,6 +198,11 @@ WRONG = {
     "MLP.fit.n_threads": [(lambda: net().fit(X, y, n_threads=0), ValueError, "n_threads must be at least 1, or -1 for all CPUs", "got 0")],
     "MLP.fit.rng": [(lambda: net().fit(X, y, rng="seed"), ValueError, "rng must be None, an int of at least 0", "got 'seed'")],
     "MLP.fit.resume": [(lambda: net().fit(X, y, resume=True), ValueError, "resume=True", "has not been trained", "use resume=False")],
+    "MLP.fit.class_weight": [(lambda: net().fit(X, y, class_weight="equal"), ValueError, "class_weight must be a dict", "got 'equal'")],
+    "MLP.fit.validation_fraction": [
+        (lambda: net().fit(X, y, validation_fraction=1), ValueError, "validation_fraction must be a finite number", "below 1", "got 1"),
+        (lambda: net().fit(X, y, validation_fraction=None), ValueError, "validation_fraction must be a finite number", "got None"),
+    ],
     "MLP.save.path": [(lambda: net().save(5), TypeError, "PathLike", "int")],
     "load.path": [
         (lambda: fastnn.load(10**6), TypeError, "PathLike", "int"),  # a number would be an open file, which closes with the loader
@@ -197,10 +212,18 @@ WRONG = {
     "SGD.lr": [
         (lambda: SGD(-1), ValueError, "lr must be a finite number at least 0", "got -1"),
         (lambda: SGD(float("nan")), ValueError, "lr must be a finite number at least 0", "got nan"),
-        (lambda: SGD("fast"), ValueError, "lr must be a finite number at least 0", "got 'fast'"),
-        (lambda: SGD([0.1]), ValueError, "lr must be a finite number at least 0", "got [0.1]"),
+        (lambda: SGD("fast"), ValueError, "lr must be a number of at least 0 or a schedule", "got 'fast'"),
+        (lambda: SGD([0.1]), ValueError, "lr must be a number of at least 0 or a schedule", "StepDecay", "got [0.1]"),
         (lambda: SGD(10**400), ValueError, "lr must be a finite number at least 0", "got 1000"),
     ],
+    "SGD.l1": [(lambda: SGD(l1=-1), ValueError, "l1 must be a finite number at least 0", "got -1")],
+    "SGD.l2": [(lambda: SGD(l2="x"), ValueError, "l2 must be a finite number at least 0", "got 'x'")],
+    "SGD.clip_value": [
+        (lambda: SGD(clip_value=0), ValueError, "clip_value must be a finite number above 0", "got 0"),
+        (lambda: SGD(clip_value=1, clip_norm=1), ValueError, "clip_value and clip_norm are two ways to clip", "choose one"),
+    ],
+    "SGD.clip_norm": [(lambda: SGD(clip_norm=-1), ValueError, "clip_norm must be a finite number above 0", "got -1")],
+    "SGD.average": [(lambda: SGD(average=1), ValueError, "average must be a finite number above 0 and below 1", "got 1")],
     "SGD.momentum": [(lambda: SGD(momentum=1), ValueError, "momentum must be a finite number at least 0 and below 1", "got 1")],
     "SGD.nesterov": [(lambda: SGD(nesterov=True), ValueError, "nesterov=True needs a momentum above 0", "got momentum=0")],
     "SGD.weight_decay": [(lambda: SGD(weight_decay=-0.1), ValueError, "weight_decay must be a finite number at least 0", "got -0.1")],
@@ -254,12 +277,36 @@ WRONG = {
     "mean_squared_error.y": [(lambda: F.mean_squared_error(P, X), ValueError, "y must have shape (n, 3) for 3 outputs, got (5, 2)")],
     **{
         f"{loss.__name__}.{argument}": [(lambda loss=loss, options=options: loss(P, P, **options), error, *fragments)]
-        for loss in (F.binary_cross_entropy, F.binary_cross_entropy_with_logits, F.cross_entropy, F.mean_squared_error)
+        for loss in (F.binary_cross_entropy, F.binary_cross_entropy_with_logits, F.cross_entropy, F.mean_squared_error,
+                     F.mean_absolute_error, F.huber, F.quantile, F.poisson_nll)
         for argument, options, error, *fragments in [
             ("sample_weight", dict(sample_weight=[1, 2]), ValueError, "sample_weight must have shape (5,)", "got (2,)"),
             ("grad", dict(grad=np.ones((5, 2))), ValueError, "grad must have shape (5, 3), got (5, 2)"),
         ]
     },
+    **{
+        f"{loss.__name__}.{argument}": [(lambda loss=loss, options=options: loss(P, P, **options), ValueError, *fragments)]
+        for loss, argument, options, *fragments in [
+            *((loss, "pos_weight", dict(pos_weight=0), "pos_weight must be a finite number above 0", "got 0")
+              for loss in (F.binary_cross_entropy, F.binary_cross_entropy_with_logits)),
+            *((loss, "label_smoothing", dict(label_smoothing=1), "label_smoothing must be a finite number at least 0 and below 1", "got 1")
+              for loss in (F.binary_cross_entropy, F.binary_cross_entropy_with_logits, F.cross_entropy)),
+            (F.huber, "delta", dict(delta=0), "delta must be a finite number above 0", "got 0"),
+            (F.quantile, "q", dict(q=1), "q must be a finite number above 0 and below 1", "got 1"),
+        ]
+    },
+    "mean_absolute_error.Y": [(lambda: F.mean_absolute_error("a", P), TypeError, "Y must be float32 or float64")],
+    "mean_absolute_error.y": [(lambda: F.mean_absolute_error(P, X), ValueError, "y must have shape (n, 3) for 3 outputs, got (5, 2)")],
+    "huber.Y": [(lambda: F.huber("a", P), TypeError, "Y must be float32 or float64")],
+    "huber.y": [(lambda: F.huber(P, P[:4]), ValueError, "y has 4 rows, X has 5")],
+    "quantile.Y": [(lambda: F.quantile("a", P), TypeError, "Y must be float32 or float64")],
+    "quantile.y": [(lambda: F.quantile(P, X), ValueError, "y must have shape", "got (5, 2)")],
+    "poisson_nll.Z": [(lambda: F.poisson_nll("a", P), TypeError, "Z must be float32 or float64")],
+    "poisson_nll.y": [(lambda: F.poisson_nll(P, -P), ValueError, "y must not be negative for loss 'poisson'", "in row 0")],
+    "gaussian_nll.Y": [(lambda: F.gaussian_nll(P, P), ValueError, "needs two outputs for each target", "3")],
+    "gaussian_nll.y": [(lambda: F.gaussian_nll(X, X), ValueError, "y must have shape", "got (5, 2)")],
+    "gaussian_nll.sample_weight": [(lambda: F.gaussian_nll(X, y, [1, 2]), ValueError, "sample_weight must have shape (5,)", "got (2,)")],
+    "gaussian_nll.grad": [(lambda: F.gaussian_nll(X, y, grad=P), ValueError, "grad must have shape (5, 2), got (5, 3)")],
     "sgd_step_.params": [
         (lambda: F.sgd_step_([1.0], [1.0], 0.1), TypeError, "params must be a float32 or float64 NumPy array", "got list"),
         (lambda: F.sgd_step_(np.ones(4, int), V, 0.1), TypeError, "params must be a float32 or float64 NumPy array", "got int64"),
@@ -272,7 +319,7 @@ WRONG = {
     ],
     "sgd_step_.lr": [
         (lambda: F.sgd_step_(zeros(), V, -1), ValueError, "lr must be a finite number at least 0", "got -1"),
-        (lambda: F.sgd_step_(zeros(), V, [0.1]), ValueError, "lr must be a finite number at least 0", "got [0.1]"),
+        (lambda: F.sgd_step_(zeros(), V, [0.1]), ValueError, "lr must be", "got [0.1]"),
     ],
     "sgd_step_.momentum": [
         (lambda: F.sgd_step_(zeros(), V, 0.1, 2, velocity=zeros()), ValueError, "momentum must be a finite number", "got 2"),
@@ -298,8 +345,40 @@ WRONG = {
     "adam_step_.eps": [(lambda: adam(eps=-1), ValueError, "eps must be a finite number above 0", "got -1")],
     "adam_step_.weight_decay": [(lambda: adam(weight_decay=-1), ValueError, "weight_decay must be a finite number", "got -1")],
 }
+STEPS = {  # in the order of their arguments: those like params; whether they count steps; wrong settings and what is said
+    F.adamw_step_: (["m", "v", "v_max"], True, dict(lr=-1, betas=5, eps=0, weight_decay=-1)),
+    F.adagrad_step_: (["total"], True, dict(lr=-1, lr_decay=-1, weight_decay=-1, eps=0)),
+    F.adadelta_step_: (["v", "u"], False, dict(lr=-1, rho=1, eps=0, weight_decay=-1)),
+    F.rmsprop_step_: (["v", "mean", "velocity"], False, dict(lr=-1, alpha=1, eps=0, weight_decay=-1, momentum=1)),
+    F.adamax_step_: (["m", "u"], True, dict(lr=-1, betas=5, eps=0, weight_decay=-1)),
+    F.nadam_step_: (["m", "v"], True, dict(lr=-1, betas=5, eps=0, weight_decay=-1, momentum_decay=-1)),
+}
+
+
+def call(step_, moments, counts, **changed):
+    """The step with good arguments but for those that changed."""
+    more = dict(momentum=0.5, centered=True) if step_ is F.rmsprop_step_ else {}
+    arguments = dict(params=zeros(), grads=V) | {name: zeros() for name in moments} | (dict(step=1) if counts else {}) | more
+    step_(**(arguments | changed))
+
+
+def wrong_steps():
+    for step_, (moments, counts, settings) in STEPS.items():
+        rows = [("params", [1.0], TypeError, "must be a float32 or float64 NumPy array")]
+        rows += [("grads", V[:3], ValueError, "must have shape (4,), got (3,)")]
+        rows += [(name, [0] * 4, TypeError, "must be a NumPy array") for name in moments] + [("step", 0, ValueError, COUNT)] * counts
+        rows += [(name, value, ValueError, "must be") for name, value in settings.items()]
+        for name, value, error, message in rows:
+            yield step_, moments, counts, name, value, error, message
+
+
+for step_, moments, counts, name, value, error, message in wrong_steps():
+    wrong = lambda step_=step_, moments=moments, counts=counts, name=name, value=value: call(step_, moments, counts, **{name: value})  # noqa: E731
+    WRONG[f"{step_.__name__}.{name}"] = [(wrong, error, f"{name} {message}")]
+WRONG["adam_step_.v_max"] = [(lambda: F.adam_step_(zeros(), V, zeros(), zeros(), 1, v_max=V[:3]), ValueError, "v_max must have shape (4,)")]
 AS_IN = {"MLP.loss_and_grad": "MLP.loss", "MLP.partial_fit": "MLP.fit", "MLP.__call__": "MLP.forward"}  # the same checks, sampled below
-FLAGS = {"bias", "shuffle", "progress", "resume", "keep", "nesterov", "need_dX"}  # anything is true or false
+FLAGS = {"bias", "shuffle", "progress", "resume", "keep", "nesterov", "need_dX", "amsgrad", "centered"}
+FLAGS |= {"decoupled_weight_decay"}  # anything is true or false
 
 
 @pytest.mark.parametrize(
@@ -316,7 +395,7 @@ def test_a_wrong_argument_is_named_with_what_was_expected_and_what_came(call, er
 
 
 def public_arguments():
-    functions = {name: getattr(F, name) for name in F.__all__} | {"MLP": MLP, "SGD": SGD, "Adam": Adam, "load": fastnn.load}
+    functions = {name: getattr(F, name) for name in F.__all__} | {"MLP": MLP, "SGD": SGD, "load": fastnn.load}
     methods = ("forward", "loss", "loss_and_grad", "backward", "fit", "partial_fit", "save")
     functions |= {f"MLP.{name}": getattr(MLP, name) for name in methods}
     for name, function in functions.items():
@@ -333,7 +412,7 @@ def test_every_public_argument_is_in_the_table():
 @pytest.mark.parametrize("call", ["loss", "loss_and_grad", "fit", "partial_fit"])
 def test_all_that_take_rows_check_them_alike(call):
     for arguments, message in [((X[:, :1], y), "X has 1 column, the network takes 2"), ((X, y[:4]), "y has 4 rows, X has 5"),
-                               ((X, y, "l2"), "loss must be None or one of"), ((X, -y - 1), r"y must lie in \[0, 1\]")]:  # fmt: skip
+                               ((X, y, "l2"), "loss must be None, one of"), ((X, -y - 1), r"y must lie in \[0, 1\]")]:  # fmt: skip
         with pytest.raises(ValueError, match=message):
             getattr(net(), call)(*arguments)
     with pytest.raises(ValueError, match=r"sample_weight must have shape \(5,\)"):

@@ -11,7 +11,7 @@ from .. import table_files, tables
 from ..activations import HIDDEN
 from ..config import __version__
 from ..network import MLP
-from ..optimizers import OPTIMIZERS, SGD, Adam
+from ..optimizers import LBFGS, OPTIMIZERS
 from . import (
     CommandError,
     add_json,
@@ -31,7 +31,8 @@ from .display import Display
 from .scores import accuracy, in_words, r2, score
 
 MOST_PARAMETERS = 200_000_000
-RATES = {"adam": 1e-3, "sgd": 1e-2}
+STEP_BY_STEP: dict = {name: cls for name, cls in OPTIMIZERS.items() if cls is not LBFGS}
+SETTINGS: dict = {"sgd": dict(lr=1e-2, momentum=0.9)}  # where the optimizer's own defaults are not meant to be good everywhere
 HELP = """
 Train a network to predict one column of a table from the others.
 
@@ -77,14 +78,17 @@ def add(commands):
     network.add_argument("--hidden", type=hidden, default=(64, 64), metavar="N,..", help="hidden layers, or 'none' (default: 64,64)")
     network.add_argument("--activation", choices=HIDDEN, default="relu", metavar="NAME",
                          help=f"of the hidden layers: {', '.join(HIDDEN)} (default: relu)")  # fmt: skip
+    network.add_argument("--dropout", type=number(below=1.0), default=0.0, metavar="PART",
+                         help="part of the hidden units that a step leaves out (default: 0)")  # fmt: skip
     training = parser.add_argument_group("the training")
     training.add_argument("--epochs", type=whole_number(1), metavar="N", help="passes over the rows (default: see below)")
     training.add_argument("--batch-size", type=whole_number(1), metavar="N", help="rows a step (default: see below)")
     training.add_argument(
-        "--optimizer", choices=OPTIMIZERS, default="adam", metavar="NAME", help="adam, or sgd with momentum 0.9 (default: adam)"
-    )
+        "--optimizer", choices=STEP_BY_STEP, default="adam", metavar="NAME",
+        help=f"{', '.join(STEP_BY_STEP)}; sgd with momentum 0.9 (default: adam)",
+    )  # fmt: skip
     training.add_argument("--lr", type=number(above=0.0), metavar="RATE",
-                          help="learning rate (default: 0.001, for sgd 0.01)")  # fmt: skip
+                          help="learning rate (default: the optimizer's: 0.001 for adam, 0.01 for sgd)")  # fmt: skip
     training.add_argument("--weight-decay", type=number(), metavar="X", help="pull of weights to 0 (default: see below)")
     add_seed(training)
     add_threads(training)
@@ -103,7 +107,6 @@ def hidden(text):
 
 def run(arguments):
     # all that can be wrong is found before the work begins
-    arguments.lr = arguments.lr or RATES[arguments.optimizer]
     path, out, say = find_data(arguments.data), arguments.out, _silent if arguments.json else print
     check_output(out, path)
     table = table_files.read(path)
@@ -205,9 +208,9 @@ def _network(encoding, n, arguments):
     steps = math.ceil(n / batch_size)
     epochs = arguments.epochs or max(10, min(200, round(300_000 / n)), math.ceil(1000 / steps))
     decay = min(0.03, 2 / n) if arguments.weight_decay is None else arguments.weight_decay
-    adam = arguments.optimizer == "adam"
-    optimizer = Adam(arguments.lr, weight_decay=decay) if adam else SGD(arguments.lr, momentum=0.9, weight_decay=decay)
-    net = MLP(sizes, arguments.activation, target.output, rng=arguments.seed)
+    settings = SETTINGS.get(arguments.optimizer, {}) | ({} if arguments.lr is None else dict(lr=arguments.lr))
+    optimizer = STEP_BY_STEP[arguments.optimizer](weight_decay=decay, **settings)
+    net = MLP(sizes, arguments.activation, target.output, rng=arguments.seed, dropout=arguments.dropout)
     return net, dict(epochs=epochs, batch_size=batch_size, optimizer=optimizer)
 
 
@@ -228,8 +231,9 @@ def _about(arguments, table, encoding, net, plan, n_train, n_test):
         "layer_sizes": list(net.layer_sizes),
         "activation": arguments.activation,
         "parameters": net.n_params,
+        "dropout": arguments.dropout,
         "optimizer": arguments.optimizer,
-        "lr": arguments.lr,
+        "lr": plan["optimizer"].lr,
         "weight_decay": plan["optimizer"].weight_decay,
         "batch_size": plan["batch_size"],
         "epochs": plan["epochs"],
@@ -256,6 +260,7 @@ def _introduction(about, encoding):
     ends = {"binary": "sigmoid, binary cross-entropy", "classes": "softmax, cross-entropy", "number": "identity, squared error"}
     sizes = "-".join(map(str, about["layer_sizes"]))
     inner = f"{about['activation']}, " if len(about["layer_sizes"]) > 2 else ""
+    inner += f"dropout {about['dropout']:g}, " if inner and about["dropout"] else ""
     yield f"network   {sizes}, {inner}output {ends[target.task]}"
     yield (
         f"training  {about['optimizer']}, lr {about['lr']:g}, weight decay {about['weight_decay']:.2g}, "

@@ -1,5 +1,8 @@
 # Kernels on arrays of the caller's own: activations, vector functions, updates.
 
+cdef enum:
+    MOST_MOMENTS = 4
+
 def activation(int kind, Z, out):
     """out = f(Z)"""
     cdef Py_ssize_t m = Z.shape[Z.ndim - 1] if Z.ndim else 1, n = Z.size // m if m else 0
@@ -26,16 +29,28 @@ def vector_function(int which, x, out):
     with nogil:
         t.vector_function(which, a.data, o.data, n)
 
-def update(optimizer, Py_ssize_t step, params, grads, moment1=None, moment2=None):
+def n_moments(optimizer):
+    """How many arrays like the parameters an optimizer moves besides them, the average among them."""
+    cdef Optimizer o = optimizer
+    return table(4).n_moments(&o)
+
+def learning_rate(rate, Py_ssize_t step, Py_ssize_t epoch):
+    """The rate after so many whole steps and epochs."""
+    cdef LearningRate r = rate
+    return table(4).learning_rate(&r, step, epoch)
+
+def update(optimizer, Py_ssize_t step, params, grads, *moments):
     """One step of the optimizer on flat arrays, in place."""
     cdef Py_ssize_t size = params.itemsize, n = params.size
     cdef Array p = Array(params, size, n, True), g = Array(grads, size, n)
-    cdef Array m = optional(moment1, size, n, True), v = optional(moment2, size, n, True)
     cdef Optimizer o = optimizer
-    if (o.rule == ADAM and (m is None or v is None)) or (o.rule == SGD and o.momentum != 0 and m is None):
-        raise ValueError("an update with moments needs arrays for them")
-    cdef void* first = pointer(m)
-    cdef void* second = pointer(v)
     cdef const Table* t = table(size)
+    cdef void* pointers[MOST_MOMENTS]
+    cdef list held = [Array(m, size, n, True) for m in moments]
+    cdef int k
+    if len(held) != t.n_moments(&o):
+        raise ValueError(f"this update needs {t.n_moments(&o)} moments, got {len(held)}")
+    for k in range(len(held)):
+        pointers[k] = (<Array>held[k]).data
     with nogil:
-        t.update(&o, step, p.data, g.data, first, second, n)
+        t.update(&o, step, p.data, g.data, pointers, n)

@@ -8,6 +8,10 @@ cdef int raise_pending() except -1:
     """Raises what a signal handler raised while a kernel ran."""
     return -1 if PyErr_Occurred() != NULL else 0
 
+cdef int ask_python(void* context, Py_ssize_t first, Py_ssize_t n, double* loss) noexcept nogil:
+    with gil:
+        return (<Trainer>context).ask(first, n, loss)
+
 cdef class Trainer:
     """One training: a network bound to data, a loss and an optimizer, with the memory to run it in slices."""
     cdef Training job
@@ -17,20 +21,32 @@ cdef class Trainer:
     cdef Memory scratch
     cdef barrier finish
     cdef flag gate
+    cdef object own_loss                # own_loss(first, n) -> float, from own_outputs; its gradient in own_gradient
+    cdef object error                   # what it raised
 
     def __init__(self, CompiledNetwork network, X, targets, *, int loss, Py_ssize_t batch_size, optimizer=None, sample_weight=None,
-                 order=None, generator=None, dX=None):
+                 order=None, generator=None, dX=None, loss_numbers=None, double smoothing=0, dropout=None, unsigned long long seed=0,
+                 own_loss=None, own_outputs=None, own_gradient=None):
         cdef Py_ssize_t n = len(X), size = network.itemsize
-        cdef Array x, y, w, o, d
+        cdef Array x, y, w, o, d, numbers, rates, outputs, gradient
         if batch_size < 1 or n < 1:
             raise ValueError("a training needs rows and a batch size of 1 or more")
         x = Array(X, size, n * network.n_in)
-        y = Array(targets, 8 if loss == CLASS_CROSS_ENTROPY else size, n if loss == CLASS_CROSS_ENTROPY else n * network.n_out,
-                  False, loss == CLASS_CROSS_ENTROPY)
+        if loss == OWN_LOSS:
+            y = None
+        else:
+            y = Array(targets, 8 if loss == CLASS_CROSS_ENTROPY else size, n if loss == CLASS_CROSS_ENTROPY else n * network.n_out,
+                      False, loss == CLASS_CROSS_ENTROPY)
         w = optional(sample_weight, size, n)
         o = optional(order, sizeof(Py_ssize_t), n, True, True)
         d = optional(dX, size, n * network.n_in, True)
-        self.held = [x, y, w, o, d, generator]
+        numbers = optional(loss_numbers, size, network.n_out)
+        rates = optional(dropout, sizeof(double), network.net.n_layers)
+        outputs = optional(own_outputs, size, min(batch_size, n) * network.n_out, True)
+        gradient = optional(own_gradient, size, min(batch_size, n) * network.n_out)
+        if loss == OWN_LOSS and (own_loss is None or outputs is None or gradient is None):
+            raise ValueError("a loss of one's own needs the function and two arrays for its batches")
+        self.held = [x, y, w, o, d, generator, numbers, rates, outputs, gradient]
         self.network = network
         self.table = network.table
         self.job.net = network.net
@@ -38,7 +54,7 @@ cdef class Trainer:
             self.job.optimizer = optimizer
         self.job.loss = loss
         self.job.X = x.data
-        self.job.targets = y.data
+        self.job.targets = pointer(y)
         self.job.sample_weight = pointer(w)
         self.job.order = <Py_ssize_t*>pointer(o)
         self.job.dX = pointer(d)
@@ -49,9 +65,33 @@ cdef class Trainer:
         self.job.batch_size = min(batch_size, n)
         self.job.n_threads = 1
         self.job.poll = signals_pending
+        self.job.loss_numbers = pointer(numbers)
+        self.job.smoothing = smoothing
+        self.job.dropout = <const double*>pointer(rates)
+        self.job.seed = seed
+        self.own_loss = own_loss
+        self.job.own_loss = ask_python
+        self.job.own_context = <void*>self
+        self.job.own_outputs = pointer(outputs)
+        self.job.own_gradient = pointer(gradient)
         self.scratch = Memory(self.table.scratch_size(&self.job))
         self.job.scratch = self.scratch.start
         self.table.prepare(&self.job)
+
+    cdef int ask(self, Py_ssize_t first, Py_ssize_t n, double* loss) noexcept:
+        try:
+            loss[0] = self.own_loss(first, n)
+        except BaseException as error:
+            self.error = error
+            return 1
+        return 0
+
+    def set_optimizer(self, optimizer):
+        """Goes on with other settings of the same moments."""
+        cdef Optimizer o = optimizer
+        if self.table.n_moments(&o) != self.table.n_moments(&self.job.optimizer) or (o.clip_norm != 0) != (self.job.optimizer.clip_norm != 0):
+            raise ValueError("these settings need other memory than the training has")
+        self.job.optimizer = o
 
     cdef Array moments(self, moments, bint writable):
         """The optimizer's moments as it needs them; None where it has none."""
@@ -63,7 +103,7 @@ cdef class Trainer:
         return Array(moments, self.network.itemsize, n, writable)
 
     def load(self, moments=None):
-        """Takes the network's parameters (and the optimizer's moments) into the scratch."""
+        """Takes the network's parameters (and the moments, and the average of the parameters) into the scratch."""
         cdef Array m = self.moments(moments, False)
         cdef void* p = pointer(m)
         with nogil:
@@ -118,6 +158,9 @@ cdef class Trainer:
             self.table.train(&self.job, 0)
             barrier_wait(&self.finish, self.job.n_threads)
         raise_pending()
+        if self.error is not None:
+            error, self.error = self.error, None
+            raise error
         return self.job.why
 
     def _help(self, int thread):
@@ -127,11 +170,11 @@ cdef class Trainer:
             self.table.train(&self.job, thread)
             barrier_wait(&self.finish, self.job.n_threads)
 
-    def gradient(self):
+    def gradient(self, int n_threads=1):
         """The loss of all rows as one batch; its gradient waits for `store_gradient`. For a Trainer without an optimizer."""
         loss = empty(1)
         self.load()
-        self.run(1, 0, loss)
+        self.run(n_threads, 0, loss)
         return float(loss[0])
 
     def loss(self):

@@ -2,7 +2,7 @@
 #
 # Design: (a) `activate` and `derivative` say the mathematics for one vec; their `kind` is a constant at every call, so the compiler keeps
 # one branch. (b) The loops run over a contiguous run of numbers: a flat array, or a tile of a panel just written by a product, still in
-# L1. (c) A derivative is read from the output a where it can be (sigmoid, relu, tanh, leaky_relu, elu), so that z need not be kept;
+# L1. (c) A derivative is read from the output a where it can be (sigmoid, relu, tanh, leaky_relu, elu, exponential), so that z need not be kept;
 # softplus, gelu and silu read z. (d) Softmax couples the outputs of a row; it has functions of
 # its own, on rows; only where a row is one number it is a case like the others.
 
@@ -12,7 +12,7 @@ cdef inline bint reads_input(int kind) noexcept nogil:
 
 cdef inline bint fills_padding(int kind) noexcept nogil:
     """f(0) != 0: zero columns of a panel don't stay zero."""
-    return kind == SIGMOID or kind == SOFTPLUS
+    return kind == SIGMOID or kind == SOFTPLUS or kind == EXPONENTIAL
 
 cdef inline vec activate(int kind, vec z) noexcept nogil:
     """a = f(z)"""
@@ -34,6 +34,8 @@ cdef inline vec activate(int kind, vec z) noexcept nogil:
         return vmul(z, normal_cdf(z))
     if kind == SILU:
         return vmul(z, vsigmoid(z))
+    if kind == EXPONENTIAL:
+        return vexp(z)
     if kind == SOFTMAX:                         # of a row of one number: 1, or NaN where that is not finite
         return vadd(vsub(z, z), one)
     return z
@@ -57,6 +59,8 @@ cdef inline vec derivative(int kind, vec s) noexcept nogil:
     if kind == SILU:                            # sigma (1 + z (1 - sigma))
         p = vsigmoid(s)
         return vmul(p, vfma(s, vsub(one, p), one))
+    if kind == EXPONENTIAL:
+        return s
     return zero if kind == SOFTMAX else one
 
 cdef inline vec normal_cdf(vec z) noexcept nogil:
@@ -92,6 +96,7 @@ cdef void activation_forward(int kind, const real* z, real* a, Py_ssize_t n) noe
     elif kind == SOFTPLUS: forward_run(SOFTPLUS, z, a, n)
     elif kind == GELU: forward_run(GELU, z, a, n)
     elif kind == SILU: forward_run(SILU, z, a, n)
+    elif kind == EXPONENTIAL: forward_run(EXPONENTIAL, z, a, n)
     elif kind == SOFTMAX: forward_run(SOFTMAX, z, a, n)
     elif z != a: memcpy(a, z, n * sizeof(real))
 
@@ -105,6 +110,7 @@ cdef void activation_backward(int kind, const real* s, const real* da, real* dz,
     elif kind == SOFTPLUS: backward_run(SOFTPLUS, s, da, dz, n)
     elif kind == GELU: backward_run(GELU, s, da, dz, n)
     elif kind == SILU: backward_run(SILU, s, da, dz, n)
+    elif kind == EXPONENTIAL: backward_run(EXPONENTIAL, s, da, dz, n)
     elif kind == SOFTMAX: backward_run(SOFTMAX, s, da, dz, n)
     elif da != dz: memcpy(dz, da, n * sizeof(real))
 

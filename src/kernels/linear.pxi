@@ -119,10 +119,11 @@ cdef void linear_backward_input(Py_ssize_t lo, Py_ssize_t hi, Py_ssize_t n_in, P
         activation_backward(activation, S + q, dX + q, dX + q, rows * PANEL)
 
 cdef void linear_backward_weight(Py_ssize_t n, Py_ssize_t lo, Py_ssize_t hi, Py_ssize_t n_in, Py_ssize_t n_out, const real* X, Py_ssize_t sx,
-                                 const real* dZ, Py_ssize_t sz, real* G, bint add, const Step* step, real* W, Py_ssize_t moments,
+                                 const real* dZ, Py_ssize_t sz, real* G, bint add, const Step* step, real* W, Py_ssize_t region,
                                  real* T, Py_ssize_t st) noexcept nogil:
     """Input rows lo..hi of dW = X^T dZ over the n rows of a chunk: to G (or G + dW if add); or, with a step, straight into W and, if T,
-    into W's transpose while the rows are in L1. moments: numbers from W to its first moment and from there to its second."""
+    into W's transpose while the rows are in L1. region: numbers from W to its first moment and from there
+    to its second, and so on."""
     cdef vec c[TILE]
     cdef vec g[TILE]
     cdef vec zero = vset(0), lr
@@ -157,9 +158,9 @@ cdef void linear_backward_weight(Py_ssize_t n, Py_ssize_t lo, Py_ssize_t hi, Py_
                     g[i] = c[i]
                 if narrow:
                     for i in range(ROWS):
-                        update(step, W + q + i * PANEL, <const real*>&g[VECS * i], moments, LANES)
+                        update(step, W + q + i * PANEL, <const real*>&g[VECS * i], region, LANES)
                 else:
-                    update(step, W + q, <const real*>g, moments, ROWS * PANEL)
+                    update(step, W + q, <const real*>g, region, ROWS * PANEL)
             p += ROWS
             if step != NULL and T != NULL and p % BLOCK == 0:
                 transpose(p - BLOCK, p, j, j + least(PANEL, up(n_out - j, LANES)), W, sw, T, st)

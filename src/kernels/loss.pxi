@@ -1,60 +1,112 @@
 # Losses: the loss of every row and the gradient of the batch's loss, in one pass over the outputs of the last layer.
 #
 # Design: (a) `loss_element` says the mathematics of the losses that treat each output alone; its `kind` is a constant at every call.
-# (b) Sigmoid + BCE and softmax + cross-entropy are fused: they take z, never a rounded probability, and give dL/dz. The others take a and
-# give dL/da, which then goes through the activation's derivative. (c) Rows are weighted here once and for all: `weight` holds
-# w_i / sum(w) of the batch (1/n without weights), so row_loss[i] = weight_i l_i and d = weight_i dl_i; their sums are the batch's.
-# (d) Outputs lie in panels (a row's sum goes in 16 virtual lanes, fixed tree) or, with one output, in a plain vector over the rows.
+# (b) Sigmoid + BCE, softmax + cross-entropy and exponential + Poisson are fused: they take z, never a rounded probability, and give dL/dz.
+# The others take a and give dL/da, which then goes through the activation's derivative. (c) Rows are weighted here once and for all:
+# `weight` holds w_i / sum(w) of the batch (1/n without weights), so row_loss[i] = weight_i l_i and d = weight_i dl_i; their sums are the
+# batch's. (d) Outputs lie in panels (a row's sum goes in 16 virtual lanes, fixed tree) or, with one output, in a plain vector over the
+# rows. (e) What a loss wants to know besides is in `LossSettings`: one number for each output, and the smoothing of labels.
+
+cdef enum:
+    WEIGHTED_BINARY_CROSS_ENTROPY = 100     # the two with loss_numbers: weights of the positive labels
+    WEIGHTED_LOGITS_BINARY_CROSS_ENTROPY
+
+cdef struct LossSettings:
+    const real* numbers     # one for each output, padded to whole panels, or NULL
+    real smoothing
 
 cdef inline bint fused_with_output(int loss) noexcept nogil:
     """The loss takes z and its gradient is dL/dz: the last layer's activation is part of it."""
-    return loss == LOGITS_BINARY_CROSS_ENTROPY or loss == CROSS_ENTROPY or loss == CLASS_CROSS_ENTROPY
+    return loss == LOGITS_BINARY_CROSS_ENTROPY or loss == CROSS_ENTROPY or loss == CLASS_CROSS_ENTROPY or loss == POISSON
 
-cdef inline vec loss_element(int kind, vec a, vec y, vec* d) noexcept nogil:
-    """One output's loss, and its derivative in d."""
-    cdef vec zero = vset(0), one = vset(1), e, p, log_p, log_q
+cdef inline bint is_mean(int loss) noexcept nogil:
+    """A row's loss is the mean over outputs, not the sum."""
+    return loss == SQUARED_ERROR or loss == ABSOLUTE_ERROR or loss == HUBER or loss == QUANTILE
+
+cdef inline vec sign(vec a) noexcept nogil:
+    """-1, 0 or 1"""
+    cdef vec zero = vset(0)
+    return vselect_gt(a, zero, vset(1), vselect_gt(zero, a, vset(-1), zero))
+
+cdef inline vec loss_element(int kind, vec a, vec y, vec p, real smoothing, vec* d) noexcept nogil:
+    """One output's loss, and its derivative in d. p: the output's number in LossSettings. The mean over outputs is in the weight."""
+    cdef vec zero = vset(0), one = vset(1), e, s, b, log_p, log_q
+    cdef bint weighted = kind == WEIGHTED_BINARY_CROSS_ENTROPY or kind == WEIGHTED_LOGITS_BINARY_CROSS_ENTROPY
+    if weighted or kind == BINARY_CROSS_ENTROPY or kind == LOGITS_BINARY_CROSS_ENTROPY:
+        y = vfma(vset(1 - smoothing), y, vset(<real>0.5 * smoothing))
     if kind == LOGITS_BINARY_CROSS_ENTROPY:         # max(z, 0) - z y + log(1 + exp(-|z|));  sigmoid(z) - y
         e = vexp(vsub(zero, vabs(a)))
-        p = vdiv(vselect_gt(zero, a, e, one), vadd(one, e))
-        d[0] = vsub(p, y)
+        s = vdiv(vselect_gt(zero, a, e, one), vadd(one, e))
+        d[0] = vsub(s, y)
         return vadd(vfnma(a, y, vmax(zero, a)), vlog1p(e))
-    if kind == BINARY_CROSS_ENTROPY:                # -y log p - (1 - y) log(1 - p), log >= -100;  (p - y) / max(p (1 - p), 1e-12)
+    if kind == WEIGHTED_LOGITS_BINARY_CROSS_ENTROPY:    # with t = p y, b = 1 - y:  (t + b) log(1 + exp(-|z|)) + b max(z, 0) + t max(-z, 0);
+        e = vexp(vsub(zero, vabs(a)))                   # (t + b) sigmoid(z) - t
+        s = vdiv(vselect_gt(zero, a, e, one), vadd(one, e))
+        p = vmul(p, y)
+        b = vsub(one, y)
+        d[0] = vsub(vmul(vadd(p, b), s), p)
+        return vfma(vadd(p, b), vlog1p(e), vfma(b, vmax(zero, a), vmul(p, vmax(zero, vsub(zero, a)))))
+    if kind == BINARY_CROSS_ENTROPY or kind == WEIGHTED_BINARY_CROSS_ENTROPY:
+        # -t log a - b log(1 - a), log >= -100;  (b a - t (1 - a)) / max(a (1 - a), 1e-12)
         log_p = vmax(vset(-100), vlog(a))
         log_q = vmax(vset(-100), vlog1p(vsub(zero, a)))
-        d[0] = vdiv(vsub(a, y), vmax(vset(<real>1e-12), vmul(a, vsub(one, a))))
-        return vsub(zero, vfma(y, log_p, vmul(vsub(one, y), log_q)))
-    p = vsub(a, y)                                  # (a - y)^2;  2 (a - y); the mean over outputs is in the weight
-    d[0] = vadd(p, p)
-    return vmul(p, p)
+        b = vsub(one, y)
+        if weighted:
+            y = vmul(p, y)
+            d[0] = vsub(vmul(b, a), vmul(y, vsub(one, a)))
+        else:
+            d[0] = vsub(a, y)
+        d[0] = vdiv(d[0], vmax(vset(<real>1e-12), vmul(a, vsub(one, a))))
+        return vsub(zero, vfma(y, log_p, vmul(b, log_q)))
+    if kind == POISSON:                             # exp(z) - y z;  exp(z) - y
+        e = vexp(a)
+        d[0] = vsub(e, y)
+        return vfnma(a, y, e)
+    s = vsub(a, y)
+    if kind == ABSOLUTE_ERROR:                      # |a - y|
+        d[0] = sign(s)
+        return vabs(s)
+    if kind == HUBER:                               # (a - y)^2 within delta, then delta (2 |a - y| - delta): the tangent goes on
+        b = vmax(vsub(zero, p), vmin(p, s))         # a - y, cut at delta
+        d[0] = vadd(b, b)
+        return vmul(b, vsub(vadd(s, s), b))
+    if kind == QUANTILE:                            # q (y - a) below y, (1 - q) (a - y) above
+        d[0] = vselect_gt(s, zero, vsub(one, p), vselect_gt(zero, s, vsub(zero, p), zero))
+        return vmul(d[0], s)
+    d[0] = vadd(s, s)                               # (a - y)^2;  2 (a - y)
+    return vmul(s, s)
 
-cdef inline void loss_vector(int kind, Py_ssize_t lo, Py_ssize_t hi, const real* A, const real* Y, const real* weight, real* row_loss,
-                             real* D) noexcept nogil:
+cdef inline void loss_vector(int kind, Py_ssize_t lo, Py_ssize_t hi, const real* A, const real* Y, const LossSettings* settings,
+                             const real* weight, real* row_loss, real* D) noexcept nogil:
     """One output: rows lo..hi, LANES at a time."""
     cdef Py_ssize_t i
-    cdef vec l, d, w
+    cdef vec l, d, w, p = vset(settings.numbers[0] if settings.numbers != NULL else 0)
+    cdef real smoothing = settings.smoothing
     i = lo
     while i + LANES <= hi:
         w = vload(weight + i)
-        l = loss_element(kind, vload(A + i), vload(Y + i), &d)
+        l = loss_element(kind, vload(A + i), vload(Y + i), p, smoothing, &d)
         vstore(row_loss + i, vmul(w, l))
         vstore(D + i, vmul(w, d))
         i += LANES
     if i < hi:
         w = vload_part(weight + i, hi - i)
-        l = loss_element(kind, vload_part(A + i, hi - i), vload_part(Y + i, hi - i), &d)
+        l = loss_element(kind, vload_part(A + i, hi - i), vload_part(Y + i, hi - i), p, smoothing, &d)
         vstore_part(row_loss + i, vmul(w, l), hi - i)
         vstore_part(D + i, vmul(w, d), hi - i)
 
 cdef inline void loss_panels(int kind, Py_ssize_t lo, Py_ssize_t hi, Py_ssize_t c, const real* A, Py_ssize_t stride, const real* Y,
-                             const real* weight, real* row_loss, real* D) noexcept nogil:
+                             const LossSettings* settings, const real* weight, real* row_loss, real* D) noexcept nogil:
     """c outputs in panels: row by row."""
     cdef vec sums[16]
     cdef vec d, l, w
+    cdef vec number = vset(0)
     cdef real lanes[16]
+    cdef real smoothing = settings.smoothing
     cdef Py_ssize_t i, j, k, p
     cdef int v
     for i in range(lo, hi):
-        w = vset(weight[i] / <real>c if kind == SQUARED_ERROR else weight[i])
+        w = vset(weight[i] / <real>c if is_mean(kind) else weight[i])
         for v in range(16 // LANES):
             sums[v] = vset(0)
         for j from 0 <= j < c by 16:
@@ -62,7 +114,9 @@ cdef inline void loss_panels(int kind, Py_ssize_t lo, Py_ssize_t hi, Py_ssize_t 
                 k = j + v * LANES
                 if k < c:
                     p = at(k, stride) + i * PANEL
-                    l = loss_element(kind, vload(A + p), vload(Y + p), &d)
+                    if settings.numbers != NULL:
+                        number = vload(settings.numbers + k)
+                    l = loss_element(kind, vload(A + p), vload(Y + p), number, smoothing, &d)
                     sums[v] = vadd(sums[v], real_lanes(vmul(w, l), c - k, vset(0)))
                     vstore(D + p, real_lanes(vmul(w, d), c - k, vset(0)))
         for v in range(16 // LANES):
@@ -70,17 +124,24 @@ cdef inline void loss_panels(int kind, Py_ssize_t lo, Py_ssize_t hi, Py_ssize_t 
         row_loss[i] = sum16(lanes)
 
 cdef inline void loss_elements(int kind, Py_ssize_t lo, Py_ssize_t hi, Py_ssize_t c, const real* A, Py_ssize_t stride, const real* Y,
-                               const real* weight, real* row_loss, real* D) noexcept nogil:
+                               const LossSettings* settings, const real* weight, real* row_loss, real* D) noexcept nogil:
     if c == 1:
-        loss_vector(kind, lo, hi, A, Y, weight, row_loss, D)
+        loss_vector(kind, lo, hi, A, Y, settings, weight, row_loss, D)
     else:
-        loss_panels(kind, lo, hi, c, A, stride, Y, weight, row_loss, D)
+        loss_panels(kind, lo, hi, c, A, stride, Y, settings, weight, row_loss, D)
 
-cdef inline void target_sums(const real* y, const real* z, Py_ssize_t stride, Py_ssize_t c, real top, real* y_sum, real* below) noexcept nogil:
-    """sum y_j and sum y_j (top - z_j) of one row, each in 16 virtual lanes."""
+# ---- losses that couple the outputs of a row ----
+
+cdef inline vec label(const real* y, Py_ssize_t p, Py_ssize_t n, real keep, real part) noexcept nogil:
+    """The first n lanes of a row's smoothed labels, then 0: keep y + part; y NULL: the part that every class gets."""
+    return real_lanes(vfma(vset(keep), vload(y + p), vset(part)) if y != NULL else vset(part), n, vset(0))
+
+cdef inline void target_sums(const real* y, const real* z, Py_ssize_t stride, Py_ssize_t c, real keep, real part, real top, real* y_sum,
+                             real* below) noexcept nogil:
+    """sum y_j and sum y_j (top - z_j) of one row's smoothed labels, each in 16 virtual lanes."""
     cdef vec s[16]
     cdef vec d[16]
-    cdef vec t = vset(top)
+    cdef vec t = vset(top), a
     cdef real lanes[16]
     cdef Py_ssize_t j, p
     cdef int v
@@ -89,8 +150,9 @@ cdef inline void target_sums(const real* y, const real* z, Py_ssize_t stride, Py
     for j from 0 <= j < c by 16:
         for v in range(16 // LANES):
             p = at(j + v * LANES, stride)
-            s[v] = vadd(s[v], vload(y + p))
-            d[v] = vfma(vload(y + p), vsub(t, vload(z + p)), d[v])
+            a = label(y, p, c - j - v * LANES, keep, part)
+            s[v] = vadd(s[v], a)
+            d[v] = vfma(a, vsub(t, vload(z + p)), d[v])
     for v in range(16 // LANES):
         vstore(lanes + v * LANES, s[v])
     y_sum[0] = sum16(lanes)
@@ -99,43 +161,101 @@ cdef inline void target_sums(const real* y, const real* z, Py_ssize_t stride, Py
     below[0] = sum16(lanes)
 
 cdef void cross_entropy(Py_ssize_t lo, Py_ssize_t hi, Py_ssize_t c, const real* Z, Py_ssize_t stride, const real* Y, const long long* labels,
-                        const real* weight, real* row_loss, real* D) noexcept nogil:
-    """l = sum_j y_j (log sum_k exp z_k - z_j);  dz = softmax(z) sum(y) - y. Targets: rows Y of probabilities, or class numbers."""
+                        real smoothing, const real* weight, real* row_loss, real* D) noexcept nogil:
+    """l = sum_j y_j (log sum_k exp z_k - z_j);  dz = softmax(z) sum(y) - y. Targets: rows Y of probabilities, or class numbers; smoothed:
+    (1 - s) y + s / c."""
     cdef Py_ssize_t i, j, p
-    cdef real top, total, target_sum, below_top
-    cdef vec factor
+    cdef real top, total, target_sum, below_top, keep = 1 - smoothing, part = smoothing / <real>c
+    cdef const real* y = NULL
+    cdef vec factor, d
     cdef real lanes[LANES]
     for i in range(lo, hi):
         top = row_max(Z + i * PANEL, stride, c)
         total = row_exp(Z + i * PANEL, D + i * PANEL, stride, c, top)
+        target_sum = below_top = 0
+        if labels == NULL:
+            y = Y + i * PANEL
+        if labels == NULL or smoothing != 0:
+            target_sums(y, Z + i * PANEL, stride, c, keep, part, top, &target_sum, &below_top)
         if labels != NULL:                          # z is subtracted from the row's maximum first: exact for large z
-            target_sum = 1
-            below_top = top - Z[at(labels[i], stride) + i * PANEL]
-        else:
-            target_sums(Y + i * PANEL, Z + i * PANEL, stride, c, top, &target_sum, &below_top)
+            target_sum += keep
+            below_top += keep * (top - Z[at(labels[i], stride) + i * PANEL])
         vstore(lanes, vlog(vset(total)))
         row_loss[i] = weight[i] * (lanes[0] * target_sum + below_top)
         factor = vset(weight[i] * target_sum / total)
         for j from 0 <= j < c by LANES:
-            p = at(j, stride) + i * PANEL
-            if labels != NULL:
-                vstore(D + p, vmul(factor, vload(D + p)))
-            else:
-                vstore(D + p, vfnma(vset(weight[i]), vload(Y + p), vmul(factor, vload(D + p))))
+            p = at(j, stride)
+            d = vmul(factor, vload(D + p + i * PANEL))
+            if labels == NULL or smoothing != 0:
+                d = vfnma(vset(weight[i]), label(y, p, c - j, keep, part), d)
+            vstore(D + p + i * PANEL, d)
         if labels != NULL:
-            D[at(labels[i], stride) + i * PANEL] -= weight[i]
+            D[at(labels[i], stride) + i * PANEL] -= weight[i] * keep
+
+cdef void gaussian(Py_ssize_t lo, Py_ssize_t hi, Py_ssize_t c, const real* A, Py_ssize_t stride, const real* Y, const real* weight,
+                   real* row_loss, real* D) noexcept nogil:
+    """Outputs: c/2 means mu, then as many logarithms s of variances.  l = sum_j (s_j + (y_j - mu_j)^2 exp(-s_j)) / 2;
+    dmu = (mu - y) exp(-s);  ds = (1 - (y - mu)^2 exp(-s)) / 2. LANES rows at once, since a row may have one mean only."""
+    cdef vec e, r, q, w, half = vset(<real>0.5)
+    cdef real mean[LANES]
+    cdef real s[LANES]
+    cdef real y[LANES]
+    cdef Py_ssize_t i, j, m = c // 2, k, n, to_mean, to_s
+    for i from lo <= i < hi by LANES:
+        n = least(LANES, hi - i)
+        for j from 0 <= j < c by LANES:             # what no column fills stays 0
+            for k in range(n):
+                vstore(D + at(j, stride) + (i + k) * PANEL, vset(0))
+        for k in range(n):
+            row_loss[i + k] = 0
+        w = vload_part(weight + i, n)
+        for j in range(m):
+            to_mean = at(j, stride) + i * PANEL
+            to_s = at(m + j, stride) + i * PANEL
+            for k in range(LANES):
+                mean[k] = A[to_mean + k * PANEL] if k < n else 0
+                s[k] = A[to_s + k * PANEL] if k < n else 0
+                y[k] = Y[to_mean + k * PANEL] if k < n else 0
+            e = vexp(vsub(vset(0), vload(s)))
+            r = vsub(vload(mean), vload(y))
+            q = vmul(vmul(r, r), e)
+            vstore(y, vmul(w, vmul(half, vadd(vload(s), q))))
+            vstore(mean, vmul(w, vmul(r, e)))
+            vstore(s, vmul(w, vmul(half, vsub(vset(1), q))))
+            for k in range(n):
+                row_loss[i + k] += y[k]
+                D[to_mean + k * PANEL] = mean[k]
+                D[to_s + k * PANEL] = s[k]
 
 cdef void loss_forward_backward(int loss, Py_ssize_t lo, Py_ssize_t hi, Py_ssize_t c, const real* A, Py_ssize_t stride, const real* Y,
-                                const long long* labels, const real* weight, real* row_loss, real* D) noexcept nogil:
+                                const long long* labels, const LossSettings* settings, const real* weight, real* row_loss,
+                                real* D) noexcept nogil:
     """row_loss and D = dL/dA (dL/dz for the fused losses) of rows lo..hi with c outputs."""
+    cdef bint weighted = settings.numbers != NULL
     if loss == LOGITS_BINARY_CROSS_ENTROPY:
-        loss_elements(LOGITS_BINARY_CROSS_ENTROPY, lo, hi, c, A, stride, Y, weight, row_loss, D)
+        if weighted:
+            loss_elements(WEIGHTED_LOGITS_BINARY_CROSS_ENTROPY, lo, hi, c, A, stride, Y, settings, weight, row_loss, D)
+        else:
+            loss_elements(LOGITS_BINARY_CROSS_ENTROPY, lo, hi, c, A, stride, Y, settings, weight, row_loss, D)
     elif loss == BINARY_CROSS_ENTROPY:
-        loss_elements(BINARY_CROSS_ENTROPY, lo, hi, c, A, stride, Y, weight, row_loss, D)
+        if weighted:
+            loss_elements(WEIGHTED_BINARY_CROSS_ENTROPY, lo, hi, c, A, stride, Y, settings, weight, row_loss, D)
+        else:
+            loss_elements(BINARY_CROSS_ENTROPY, lo, hi, c, A, stride, Y, settings, weight, row_loss, D)
     elif loss == SQUARED_ERROR:
-        loss_elements(SQUARED_ERROR, lo, hi, c, A, stride, Y, weight, row_loss, D)
+        loss_elements(SQUARED_ERROR, lo, hi, c, A, stride, Y, settings, weight, row_loss, D)
+    elif loss == ABSOLUTE_ERROR:
+        loss_elements(ABSOLUTE_ERROR, lo, hi, c, A, stride, Y, settings, weight, row_loss, D)
+    elif loss == HUBER:
+        loss_elements(HUBER, lo, hi, c, A, stride, Y, settings, weight, row_loss, D)
+    elif loss == QUANTILE:
+        loss_elements(QUANTILE, lo, hi, c, A, stride, Y, settings, weight, row_loss, D)
+    elif loss == POISSON:
+        loss_elements(POISSON, lo, hi, c, A, stride, Y, settings, weight, row_loss, D)
+    elif loss == GAUSSIAN:
+        gaussian(lo, hi, c, A, stride, Y, weight, row_loss, D)
     else:
-        cross_entropy(lo, hi, c, A, stride, Y, labels, weight, row_loss, D)
+        cross_entropy(lo, hi, c, A, stride, Y, labels, settings.smoothing, weight, row_loss, D)
 
 cdef real sum_rows(const real* row_loss, Py_ssize_t n) noexcept nogil:
     """The sum of n numbers in 16 virtual lanes."""

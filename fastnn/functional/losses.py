@@ -1,0 +1,270 @@
+"""Losses, each with its gradient in the same pass."""
+
+import numpy as np
+
+from .. import kernels, losses
+from ..kernels import CompiledNetwork, Trainer
+from ..validation import check_array, check_out, check_sample_weight, check_values
+
+
+def binary_cross_entropy(Y, y, sample_weight=None, grad=None, pos_weight=None, label_smoothing=0.0):
+    """BCE from probabilities: l_i = sum_j -p_j y_j log Y_j - (1 - y_j) log(1 - Y_j).
+
+    log is not taken below -100, and Y (1 - Y) in the gradient ((1 - y) Y - p y (1 - Y)) / (Y (1 - Y)) not below 1e-12, as in PyTorch.
+    Where the logits are at hand `binary_cross_entropy_with_logits` is exact.
+
+    Parameters
+    ----------
+    Y : array_like (n,) or (n, k)
+        Probabilities.
+    y : array_like
+        Targets in [0, 1], like Y; (n,) also for Y of shape (n, 1).
+    sample_weight : array_like (n,), optional
+        Weights w_i >= 0.
+    grad : ndarray like Y, optional
+        Receives the gradient of the returned number with respect to Y.
+    pos_weight : float or sequence of k floats, optional
+        Weight p_j > 0 of positive targets.
+    label_smoothing : float, default 0.0
+        s in [0, 1): targets become (1 - s) y + s/2.
+
+    Returns
+    -------
+    float
+        sum(w_i l_i) / sum(w_i); 0.0 for no rows or weights that are all 0.
+
+    Raises
+    ------
+    ValueError
+        Targets are not in [0, 1], a setting is out of range, shapes do not fit, or `grad` overlaps another argument.
+    TypeError
+        `grad` is no NumPy array of the dtype of Y.
+
+    Examples
+    --------
+    >>> from fastnn import functional as F
+    >>> round(F.binary_cross_entropy([0.9, 0.2], [1, 0]), 6)
+    0.164252
+    """
+    bce = losses.BCE(pos_weight, label_smoothing)
+    return _loss(bce, "Y", Y, y, sample_weight, grad, kernel=kernels.Loss.BINARY_CROSS_ENTROPY)  # `BCE` itself goes from logits
+
+
+def binary_cross_entropy_with_logits(Z, y, sample_weight=None, grad=None, pos_weight=None, label_smoothing=0.0):
+    """BCE from logits: l_i = sum_j p_j y_j log(1 + exp(-Z_j)) + (1 - y_j) log(1 + exp(Z_j)); never overflows.
+
+    Without p_j that is max(Z_j, 0) - Z_j y_j + log(1 + exp(-abs(Z_j))), and the gradient is sigmoid(Z) - y, weighted. As in
+    `fastnn.losses.BCEWithLogits`.
+
+    Parameters
+    ----------
+    Z : array_like (n,) or (n, k)
+        Logits.
+    y, sample_weight, grad, pos_weight, label_smoothing
+        As in `binary_cross_entropy`.
+
+    Returns
+    -------
+    float
+
+    Examples
+    --------
+    >>> from fastnn import functional as F
+    >>> F.binary_cross_entropy_with_logits([[1e4], [-1e4]], [0, 0])
+    5000.0
+    """
+    return _loss(losses.BCEWithLogits(pos_weight, label_smoothing), "Z", Z, y, sample_weight, grad)
+
+
+def cross_entropy(Z, y, sample_weight=None, grad=None, label_smoothing=0.0):
+    """Softmax cross-entropy from logits: l_i = sum_j y_j (log sum_k exp(Z_k) - Z_j). As in `fastnn.losses.CrossEntropy`.
+
+    Parameters
+    ----------
+    Z : array_like (n, k)
+        Logits.
+    y : array_like
+        Class numbers (n,), or rows of probabilities (n, k).
+    sample_weight, grad
+        As in `binary_cross_entropy`; the gradient is softmax(Z) - y for probabilities that sum to 1, weighted.
+    label_smoothing : float, default 0.0
+        s in [0, 1): targets become (1 - s) y + s/k.
+
+    Returns
+    -------
+    float
+
+    Examples
+    --------
+    >>> from fastnn import functional as F
+    >>> round(F.cross_entropy([[0.0, 0.0]], [1]), 6)
+    0.693147
+    """
+    return _loss(losses.CrossEntropy(label_smoothing), "Z", Z, y, sample_weight, grad)
+
+
+def mean_squared_error(Y, y, sample_weight=None, grad=None):
+    """l_i = mean_j (Y_j - y_j)^2, without a factor 1/2. As in `fastnn.losses.MSE`.
+
+    Parameters and result as in `binary_cross_entropy`; targets may be any numbers. The gradient is 2 (Y - y) / k, weighted.
+
+    Examples
+    --------
+    >>> from fastnn import functional as F
+    >>> F.mean_squared_error([[1.0, 2.0]], [[0.0, 0.0]])
+    2.5
+    """
+    return _loss(losses.MSE(), "Y", Y, y, sample_weight, grad)
+
+
+def mean_absolute_error(Y, y, sample_weight=None, grad=None):
+    """l_i = mean_j abs(Y_j - y_j). As in `fastnn.losses.MAE`.
+
+    Parameters and result as in `binary_cross_entropy`; targets may be any numbers. The gradient is sign(Y - y) / k, weighted, with
+    sign(0) = 0.
+
+    Examples
+    --------
+    >>> from fastnn import functional as F
+    >>> F.mean_absolute_error([[1.0, -2.0]], [[0.0, 0.0]])
+    1.5
+    """
+    return _loss(losses.MAE(), "Y", Y, y, sample_weight, grad)
+
+
+def huber(Y, y, sample_weight=None, grad=None, delta=1.0):
+    """Squared error up to `delta`, its tangent beyond (Huber, 1964): l_i = mean_j d^2, or delta (2 abs(d) - delta), d = Y_j - y_j.
+
+    As in `fastnn.losses.Huber`: no factor 1/2. The gradient is 2 d / k, with d cut to [-delta, delta], weighted.
+
+    Parameters
+    ----------
+    Y, y, sample_weight, grad
+        As in `binary_cross_entropy`; Y and y may be any numbers.
+    delta : float, default 1.0
+        In units of the targets, above 0.
+
+    Returns
+    -------
+    float
+
+    Examples
+    --------
+    >>> from fastnn import functional as F
+    >>> F.huber([0.5, 3.0], [0.0, 0.0])
+    2.625
+    """
+    return _loss(losses.Huber(delta), "Y", Y, y, sample_weight, grad)
+
+
+def quantile(Y, y, sample_weight=None, grad=None, q=0.5):
+    """Pinball loss (Koenker and Bassett, 1978): l_i = mean_j max(q_j (y_j - Y_j), (q_j - 1) (y_j - Y_j)).
+
+    The gradient is 1 - q_j where Y_j is above y_j, -q_j below, 0 where they are equal; over k, weighted. `fastnn.losses.Quantile` for a q
+    of each column: where several are of one target, its column of y stands once for each.
+
+    Parameters
+    ----------
+    Y, y, sample_weight, grad
+        As in `binary_cross_entropy`; Y and y may be any numbers.
+    q : float or sequence of k floats, default 0.5
+        Which quantile the columns of Y estimate, in (0, 1): one, or one for each.
+
+    Returns
+    -------
+    float
+
+    Examples
+    --------
+    >>> from fastnn import functional as F
+    >>> F.quantile([[1.0, 5.0]], [[3.0, 3.0]], q=(0.25, 0.75))
+    0.5
+    """
+    return _loss(_ColumnQuantiles(q), "Y", Y, y, sample_weight, grad)
+
+
+def poisson_nll(Z, y, sample_weight=None, grad=None):
+    """Poisson log-likelihood of counts, from logarithms of rates: l_i = sum_j exp(Z_j) - y_j Z_j, without the constant log y!.
+
+    As in `fastnn.losses.Poisson`. The gradient is exp(Z) - y, weighted.
+
+    Parameters
+    ----------
+    Z : array_like (n,) or (n, k)
+        Logarithms of rates.
+    y : array_like
+        Counts or other numbers of at least 0, like Z.
+    sample_weight, grad
+        As in `binary_cross_entropy`.
+
+    Returns
+    -------
+    float
+
+    Examples
+    --------
+    >>> from fastnn import functional as F
+    >>> F.poisson_nll([0.0, 0.0], [3, 1])
+    1.0
+    """
+    return _loss(losses.Poisson(), "Z", Z, y, sample_weight, grad)
+
+
+def gaussian_nll(Y, y, sample_weight=None, grad=None):
+    """Gaussian log-likelihood with a variance for each number: l_i = sum_j (s_j + (y_j - m_j)^2 exp(-s_j)) / 2.
+
+    Without the constant log(2 pi) / 2. As in `fastnn.losses.GaussianNLL` (Nix and Weigend, 1994). The gradient is (m - y) exp(-s) for the
+    means and (1 - (y - m)^2 exp(-s)) / 2 for the logarithms of variances, weighted.
+
+    Parameters
+    ----------
+    Y : array_like (n, 2k)
+        Means m in the first k columns, then logarithms s of variances.
+    y : array_like (n, k)
+        Any numbers; (n,) also for k = 1.
+    sample_weight, grad
+        As in `binary_cross_entropy`.
+
+    Returns
+    -------
+    float
+
+    Examples
+    --------
+    >>> from fastnn import functional as F
+    >>> F.gaussian_nll([[1.0, 0.0]], [3.0])
+    2.0
+    """
+    return _loss(losses.GaussianNLL(), "Y", Y, y, sample_weight, grad)
+
+
+class _ColumnQuantiles(losses.Quantile):
+    """Targets are like Y; `Quantile` takes those of all its quantiles from one column."""
+
+    def targets(self, y, n, n_out, dtype):
+        given = np.size(self.q)
+        if given not in (1, n_out):
+            raise ValueError(f"q has {given} numbers for {n_out} column{'s' * (n_out != 1)} of Y: give one, or one for each")
+        return check_values(y, n, n_out, dtype)
+
+
+def _loss(loss, name, Y, y, sample_weight, grad, kernel=None):
+    """A loss is a network without layers: its inputs are the outputs. kernel: in the place of the loss's own."""
+    given = Y
+    Y = check_array(name, Y)
+    if Y.ndim not in (1, 2):
+        raise ValueError(f"{name} must have shape (n,) or (n, k), got {Y.shape}")
+    shape = Y.shape
+    Y = Y if Y.ndim == 2 else Y[:, None]
+    n, k = Y.shape
+    targets, settings = loss.prepare(y, n, k, Y.dtype)
+    if kernel is not None:
+        settings["loss"] = kernel
+    w = check_sample_weight(sample_weight, n, Y.dtype)
+    if grad is not None:
+        check_out("grad", grad, shape, Y.dtype, given, Y, y, targets, sample_weight, w)
+    if not Y.size:
+        return 0.0
+    net = CompiledNetwork()
+    net._bind([k], [], [], [], Y.dtype)
+    return Trainer(net, Y, targets, batch_size=n, sample_weight=w, dX=grad, **settings).gradient()

@@ -1,0 +1,282 @@
+"""Updates in place, one step each: the rules of `fastnn.optimizers` on arrays of the caller's own."""
+
+from functools import lru_cache
+
+import numpy as np
+
+from .. import kernels, optimizers, schedules
+from ..validation import FLOATS, check_count, check_number, check_out, check_shape
+
+
+def sgd_step_(params, grads, lr, momentum=0.0, nesterov=False, weight_decay=0.0, velocity=None):
+    """One step of SGD on params, in place; formulas as in `fastnn.SGD`.
+
+    Parameters
+    ----------
+    params : ndarray
+        float32 or float64, C-contiguous, any shape.
+    grads : array_like
+        Like params.
+    lr : float
+        Learning rate of this step, at least 0.
+    momentum, nesterov, weight_decay
+        As in `fastnn.SGD`.
+    velocity : ndarray, optional
+        Like params, zeros before the first step; needed with momentum, changed in place.
+
+    Raises
+    ------
+    ValueError
+        A setting is out of range, an array has another shape than params, is not contiguous, is read-only, or overlaps another.
+    TypeError
+        params or a moment is no NumPy array of the right dtype: a copy would lose the update.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastnn import functional as F
+    >>> W = np.array([1.0, 2.0])
+    >>> F.sgd_step_(W, [1.0, -1.0], lr=0.1)
+    >>> W
+    array([0.9, 2.1])
+    """
+    settings = _settings(optimizers.SGD, lr=lr, momentum=momentum, nesterov=nesterov, weight_decay=weight_decay)
+    moments = dict(velocity=_needed("velocity", velocity, "momentum")) if momentum else {}
+    _update(settings, 1, params, grads, moments)
+
+
+def adagrad_step_(params, grads, total, step, lr=0.01, lr_decay=0.0, weight_decay=0.0, eps=1e-10):
+    """One step of Adagrad on params, in place; formulas as in `fastnn.Adagrad`.
+
+    Parameters
+    ----------
+    params, grads
+        As in `sgd_step_`.
+    total : ndarray
+        The sum s of squared gradients: like params, zeros before the first step; changed in place.
+    step : int
+        1 in the first step.
+    lr, lr_decay, weight_decay, eps
+        As in `fastnn.Adagrad`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastnn import functional as F
+    >>> W, total = np.array([1.0]), np.zeros(1)
+    >>> F.adagrad_step_(W, [5.0], total, step=1, lr=0.1)
+    >>> W
+    array([0.9])
+    """
+    settings = _settings(optimizers.Adagrad, lr=lr, lr_decay=lr_decay, weight_decay=weight_decay, eps=eps)
+    _update(settings, check_count("step", step), params, grads, dict(total=total))
+
+
+def adadelta_step_(params, grads, v, u, lr=1.0, rho=0.9, eps=1e-6, weight_decay=0.0):
+    """One step of Adadelta on params, in place; formulas as in `fastnn.Adadelta`.
+
+    Parameters
+    ----------
+    params, grads
+        As in `sgd_step_`.
+    v, u : ndarray
+        Means of squared gradients and of squared steps: like params, zeros before the first step; changed in place.
+    lr, rho, eps, weight_decay
+        As in `fastnn.Adadelta`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastnn import functional as F
+    >>> W, v, u = np.array([1.0]), np.zeros(1), np.zeros(1)
+    >>> F.adadelta_step_(W, [5.0], v, u)
+    >>> W.round(6)
+    array([0.996838])
+    """
+    settings = _settings(optimizers.Adadelta, lr=lr, rho=rho, eps=eps, weight_decay=weight_decay)
+    _update(settings, 1, params, grads, dict(v=v, u=u))
+
+
+def rmsprop_step_(params, grads, v, lr=0.01, alpha=0.99, eps=1e-8, weight_decay=0.0, momentum=0.0, centered=False, mean=None,
+                  velocity=None):  # fmt: skip
+    """One step of RMSprop on params, in place; formulas as in `fastnn.RMSprop`.
+
+    Parameters
+    ----------
+    params, grads
+        As in `sgd_step_`.
+    v : ndarray
+        Mean of squared gradients: like params, zeros before the first step; changed in place.
+    lr, alpha, eps, weight_decay, momentum, centered
+        As in `fastnn.RMSprop`.
+    mean, velocity : ndarray, optional
+        Like v: the mean m of gradients, needed with `centered`, and b, needed with momentum.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastnn import functional as F
+    >>> W, v = np.array([1.0]), np.zeros(1)
+    >>> F.rmsprop_step_(W, [5.0], v)
+    >>> W
+    array([0.9])
+    """
+    settings = _settings(optimizers.RMSprop, lr=lr, alpha=alpha, eps=eps, weight_decay=weight_decay, momentum=momentum, centered=centered)
+    moments = dict(v=v)
+    if centered:
+        moments["mean"] = _needed("mean", mean, "centered=True")
+    if momentum:
+        moments["velocity"] = _needed("velocity", velocity, "momentum")
+    _update(settings, 1, params, grads, moments)
+
+
+def adam_step_(params, grads, m, v, step, lr=1e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.0, v_max=None):
+    """One step of Adam on params, in place; formulas as in `fastnn.Adam`.
+
+    Parameters
+    ----------
+    params, grads
+        As in `sgd_step_`.
+    m, v : ndarray
+        Like params, zeros before the first step; changed in place.
+    step : int
+        1 in the first step.
+    lr, betas, eps, weight_decay
+        As in `fastnn.Adam`.
+    v_max : ndarray, optional
+        Like v: the largest v so far. If it is given, the step is AMSGrad's.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastnn import functional as F
+    >>> W, m, v = np.array([1.0]), np.zeros(1), np.zeros(1)
+    >>> F.adam_step_(W, [5.0], m, v, step=1, lr=0.1)
+    >>> W
+    array([0.9])
+    """
+    _adam(optimizers.Adam, params, grads, m, v, step, lr, betas, eps, weight_decay, v_max)
+
+
+def adamw_step_(params, grads, m, v, step, lr=1e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=1e-2, v_max=None):
+    """One step of AdamW on params, in place; formulas as in `fastnn.AdamW`.
+
+    Parameters
+    ----------
+    params, grads, m, v, step, lr, betas, eps, v_max
+        As in `adam_step_`.
+    weight_decay : float, default 1e-2
+        Decoupled: params first shrink by the factor 1 - lr weight_decay.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastnn import functional as F
+    >>> W, m, v = np.array([1.0]), np.zeros(1), np.zeros(1)
+    >>> F.adamw_step_(W, [5.0], m, v, step=1, lr=0.1, weight_decay=0.5)
+    >>> W
+    array([0.85])
+    """
+    _adam(optimizers.AdamW, params, grads, m, v, step, lr, betas, eps, weight_decay, v_max)
+
+
+def adamax_step_(params, grads, m, u, step, lr=2e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.0):
+    """One step of AdaMax on params, in place; formulas as in `fastnn.Adamax`.
+
+    Parameters
+    ----------
+    params, grads, step
+        As in `adam_step_`.
+    m, u : ndarray
+        Mean of gradients and decaying maximum: like params, zeros before the first step; changed in place.
+    lr, betas, eps, weight_decay
+        As in `fastnn.Adamax`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastnn import functional as F
+    >>> W, m, u = np.array([1.0]), np.zeros(1), np.zeros(1)
+    >>> F.adamax_step_(W, [5.0], m, u, step=1, lr=0.1)
+    >>> W
+    array([0.9])
+    """
+    settings = _settings(optimizers.Adamax, lr=lr, betas=betas, eps=eps, weight_decay=weight_decay)
+    _update(settings, check_count("step", step), params, grads, dict(m=m, u=u))
+
+
+def nadam_step_(params, grads, m, v, step, lr=2e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.0, momentum_decay=4e-3,
+                decoupled_weight_decay=False):  # fmt: skip
+    """One step of NAdam on params, in place; formulas as in `fastnn.NAdam`.
+
+    Parameters
+    ----------
+    params, grads, m, v, step
+        As in `adam_step_`.
+    lr, betas, eps, weight_decay, momentum_decay, decoupled_weight_decay
+        As in `fastnn.NAdam`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastnn import functional as F
+    >>> W, m, v = np.array([1.0]), np.zeros(1), np.zeros(1)
+    >>> F.nadam_step_(W, [5.0], m, v, step=1, lr=0.1)
+    >>> W.round(6)
+    array([0.894355])
+    """
+    settings = _settings(optimizers.NAdam, lr=lr, betas=betas, eps=eps, weight_decay=weight_decay, momentum_decay=momentum_decay,
+                         decoupled_weight_decay=decoupled_weight_decay)  # fmt: skip
+    _update(settings, check_count("step", step), params, grads, dict(m=m, v=v))
+
+
+def _adam(optimizer, params, grads, m, v, step, lr, betas, eps, weight_decay, v_max):
+    """Adam or AdamW."""
+    amsgrad = v_max is not None
+    settings = _settings(optimizer, lr=lr, betas=betas, eps=eps, weight_decay=weight_decay, amsgrad=amsgrad)
+    _update(settings, check_count("step", step), params, grads, dict(m=m, v=v, v_max=v_max) if amsgrad else dict(m=m, v=v))
+
+
+def _settings(optimizer, **numbers):
+    """The kernel's numbers, checked once for each set of them."""
+    try:
+        return _checked_settings(optimizer, **numbers)
+    except TypeError:  # not hashable: a list, which may be right, or something else, of which the check itself says what is wrong
+        check_number("lr", numbers["lr"], least=0)
+        return optimizer(**numbers).kernel_settings()
+
+
+@lru_cache
+def _checked_settings(optimizer, lr, **others):
+    check_number("lr", lr, least=0)  # no schedule: there is no training here whose steps it could count
+    return _other_settings(optimizer, **others) | dict(rate=schedules.as_settings(lr))
+
+
+@lru_cache
+def _other_settings(optimizer, **others):
+    """All but the rate, which often differs from step to step."""
+    return optimizer(**others).kernel_settings()
+
+
+def _needed(name, moment, by):
+    if moment is None:
+        raise ValueError(f"{by} needs {name}: an array like params, zeros before the first step")
+    return moment
+
+
+def _update(settings, step, params, grads, moments):
+    """The step, when everything that is written to has been checked; moments by name, in the kernel's order."""
+    if not isinstance(params, np.ndarray) or params.dtype not in FLOATS:
+        raise TypeError(f"params must be a float32 or float64 NumPy array, got {getattr(params, 'dtype', type(params).__name__)}")
+    shape, dtype = params.shape, params.dtype
+    converted = check_shape("grads", grads, shape, dtype)
+    check_out("params", params, shape, dtype, grads)
+    others = [params, grads]
+    if converted is not grads:
+        check_out("params", params, shape, dtype, converted)
+        others.append(converted)
+    for name, moment in moments.items():
+        check_out(name, moment, shape, dtype, *others)
+        others.append(moment)
+    if params.size:
+        kernels.update(settings, step, params, converted, *moments.values())

@@ -1,0 +1,170 @@
+"""Adam and its kin: momentum, and a rate for each parameter."""
+
+from dataclasses import dataclass
+
+from .. import schedules
+from ..kernels import Rule
+from ..validation import check_number
+from .base import Optimizer
+
+
+def _check(optimizer):
+    """What all of them have."""
+    betas = optimizer.betas
+    if not isinstance(betas, (tuple, list)) or len(betas) != 2:
+        raise ValueError(f"betas must be two numbers, got {betas!r}")
+    object.__setattr__(optimizer, "betas", tuple(check_number("betas", beta, least=0, below=1) for beta in betas))
+    optimizer._check("eps", above=0)
+    optimizer._check("weight_decay", least=0)
+
+
+@dataclass(frozen=True, repr=False)
+class Adam(Optimizer):
+    """Adam (Kingma and Ba, 2015, algorithm 1).
+
+    With g += weight_decay w:  m += (1 - b1) (g - m),  v = b2 v + (1 - b2) g^2,
+    w -= lr / (1 - b1^t) * m / (sqrt(v) / sqrt(1 - b2^t) + eps).  With `amsgrad` the largest v so far stands in the place of v (Reddi, Kale
+    and Kumar, 2018, algorithm 2). ``torch.optim.Adam``.
+
+    Parameters
+    ----------
+    lr : float or schedule, default 1e-3
+        Learning rate, at least 0.
+    betas : (float, float), default (0.9, 0.999)
+        b1 and b2, each in [0, 1).
+    eps : float, default 1e-8
+        Above 0.
+    weight_decay : float, default 0.0
+        L2 penalty (not decoupled: see `AdamW`), on biases too.
+    amsgrad : bool, default False
+    l1, l2, clip_value, clip_norm, average
+        See `Optimizer`.
+
+    Examples
+    --------
+    >>> from fastnn import Adam
+    >>> Adam(lr=3e-3)
+    Adam(lr=0.003)
+    """
+
+    lr: float | schedules.Schedule = 1e-3
+    betas: tuple = (0.9, 0.999)
+    eps: float = 1e-8
+    weight_decay: float = 0.0
+    amsgrad: bool = False
+
+    def __post_init__(self):
+        super().__post_init__()
+        _check(self)
+
+    def _own_settings(self):
+        return dict(rule=Rule.ADAM, beta1=self.betas[0], beta2=self.betas[1], eps=self.eps, weight_decay=self.weight_decay,
+                    amsgrad=bool(self.amsgrad))  # fmt: skip
+
+
+@dataclass(frozen=True, repr=False)
+class AdamW(Adam):
+    """Adam with decoupled weight decay (Loshchilov and Hutter, 2019, algorithm 2).
+
+    First w *= 1 - lr weight_decay (biases too), then the step of `Adam` without decay. ``torch.optim.AdamW``.
+
+    Parameters
+    ----------
+    lr, betas, eps, amsgrad
+        As in `Adam`.
+    weight_decay : float, default 1e-2
+    l1, l2, clip_value, clip_norm, average
+        See `Optimizer`.
+
+    Examples
+    --------
+    >>> from fastnn import AdamW
+    >>> AdamW(weight_decay=0.1)
+    AdamW(lr=0.001, weight_decay=0.1)
+    """
+
+    weight_decay: float = 1e-2
+
+    def _own_settings(self):
+        return super()._own_settings() | dict(decoupled=True)
+
+
+@dataclass(frozen=True, repr=False)
+class Adamax(Optimizer):
+    """AdaMax (Kingma and Ba, 2015, algorithm 2): Adam with a decaying maximum in the place of the mean square.
+
+    With g += weight_decay w:  m += (1 - b1) (g - m),  u = max(b2 u, abs(g) + eps),  w -= lr / (1 - b1^t) m / u. ``torch.optim.Adamax``.
+
+    Parameters
+    ----------
+    lr : float or schedule, default 2e-3
+    betas, eps
+        As in `Adam`.
+    weight_decay : float, default 0.0
+        L2 penalty, on biases too.
+    l1, l2, clip_value, clip_norm, average
+        See `Optimizer`.
+
+    Examples
+    --------
+    >>> from fastnn import Adamax
+    >>> Adamax()
+    Adamax(lr=0.002)
+    """
+
+    lr: float | schedules.Schedule = 2e-3
+    betas: tuple = (0.9, 0.999)
+    eps: float = 1e-8
+    weight_decay: float = 0.0
+
+    def __post_init__(self):
+        super().__post_init__()
+        _check(self)
+
+    def _own_settings(self):
+        return dict(rule=Rule.ADAMAX, beta1=self.betas[0], beta2=self.betas[1], eps=self.eps, weight_decay=self.weight_decay)
+
+
+@dataclass(frozen=True, repr=False)
+class NAdam(Optimizer):
+    """Adam with Nesterov's momentum (Dozat, 2016).
+
+    With mu_t = b1 (1 - 0.96^(t momentum_decay) / 2), M_t = mu_1 ... mu_t, and m and v as in `Adam`:
+    w -= lr ((1 - mu_t) / (1 - M_t) g + mu_(t+1) / (1 - M_(t+1)) m) / (sqrt(v) / sqrt(1 - b2^t) + eps). ``torch.optim.NAdam``.
+
+    Parameters
+    ----------
+    lr : float or schedule, default 2e-3
+    betas, eps
+        As in `Adam`.
+    weight_decay : float, default 0.0
+        L2 penalty, on biases too.
+    momentum_decay : float, default 4e-3
+        At least 0.
+    decoupled_weight_decay : bool, default False
+        Decay as in `AdamW`.
+    l1, l2, clip_value, clip_norm, average
+        See `Optimizer`.
+
+    Examples
+    --------
+    >>> from fastnn import NAdam
+    >>> NAdam(lr=1e-3)
+    NAdam(lr=0.001)
+    """
+
+    lr: float | schedules.Schedule = 2e-3
+    betas: tuple = (0.9, 0.999)
+    eps: float = 1e-8
+    weight_decay: float = 0.0
+    momentum_decay: float = 4e-3
+    decoupled_weight_decay: bool = False
+
+    def __post_init__(self):
+        super().__post_init__()
+        _check(self)
+        self._check("momentum_decay", least=0)
+
+    def _own_settings(self):
+        return dict(rule=Rule.NADAM, beta1=self.betas[0], beta2=self.betas[1], eps=self.eps, weight_decay=self.weight_decay,
+                    decay=self.momentum_decay, decoupled=bool(self.decoupled_weight_decay))  # fmt: skip

@@ -1,0 +1,50 @@
+"""Gradient descent with one rate for all parameters."""
+
+from dataclasses import dataclass
+
+from .. import schedules
+from ..kernels import Rule
+from .base import Optimizer
+
+
+@dataclass(frozen=True, repr=False)
+class SGD(Optimizer):
+    """Gradient descent, with momentum on request.
+
+    With g += weight_decay w:  v = momentum v + g (v starts at 0), then w -= lr v, or w -= lr (g + momentum v) with `nesterov`. Without
+    momentum w -= lr g. ``torch.optim.SGD`` without dampening.
+
+    Parameters
+    ----------
+    lr : float or schedule, default 1e-3
+        Learning rate, at least 0.
+    momentum : float, default 0.0
+        In [0, 1).
+    nesterov : bool, default False
+        Look ahead by one step of the momentum, which must be above 0 (Sutskever et al., 2013, as PyTorch writes it).
+    weight_decay : float, default 0.0
+        L2 penalty, on biases too.
+    l1, l2, clip_value, clip_norm, average
+        See `Optimizer`.
+
+    Examples
+    --------
+    >>> from fastnn import SGD
+    >>> SGD(0.1, momentum=0.9)
+    SGD(lr=0.1, momentum=0.9)
+    """
+
+    lr: float | schedules.Schedule = 1e-3
+    momentum: float = 0.0
+    nesterov: bool = False
+    weight_decay: float = 0.0
+
+    def __post_init__(self):
+        super().__post_init__()
+        self._check("momentum", least=0, below=1)
+        self._check("weight_decay", least=0)
+        if self.nesterov and self.momentum == 0:
+            raise ValueError("nesterov=True needs a momentum above 0, got momentum=0")
+
+    def _own_settings(self):
+        return dict(rule=Rule.SGD, momentum=self.momentum, nesterov=bool(self.nesterov), weight_decay=self.weight_decay)

@@ -1,0 +1,63 @@
+"""The four lines of the article in plain NumPy: what is right, and what is slow.
+
+    z = x W + b                                       linear
+    a = f(z)                                          activation
+    L = -1/N sum y log a + (1 - y) log(1 - a)         binary_cross_entropy, and other losses
+    W = W - lr dL/dW,   b = b - lr dL/db              sgd_step_, and other updates
+
+These functions have the signatures of `fastnn.functional`; the networks (`forward`, `loss_and_grad`, `fit`) are built
+from them. Rows are samples: X is (n, n_in), W is (n_in, n_out), b is (n_out,). dW stands for dL/dW and has the shape of
+W. Everything is computed in the dtype of its inputs.
+"""
+
+from .layer import activation, activation_backward, dropout_mask, linear, linear_backward
+from .losses import (
+    binary_cross_entropy,
+    binary_cross_entropy_with_logits,
+    cross_entropy,
+    gaussian_nll,
+    huber,
+    mean_absolute_error,
+    mean_squared_error,
+    poisson_nll,
+    quantile,
+)
+from .network import fit, forward, loss_and_grad
+from .updates import (
+    adadelta_step_,
+    adagrad_step_,
+    adam_step_,
+    adamax_step_,
+    adamw_step_,
+    nadam_step_,
+    rmsprop_step_,
+    sgd_step_,
+)
+
+__all__ = [
+    "activation",
+    "activation_backward",
+    "adadelta_step_",
+    "adagrad_step_",
+    "adam_step_",
+    "adamax_step_",
+    "adamw_step_",
+    "binary_cross_entropy",
+    "binary_cross_entropy_with_logits",
+    "cross_entropy",
+    "dropout_mask",
+    "fit",
+    "forward",
+    "gaussian_nll",
+    "huber",
+    "linear",
+    "linear_backward",
+    "loss_and_grad",
+    "mean_absolute_error",
+    "mean_squared_error",
+    "nadam_step_",
+    "poisson_nll",
+    "quantile",
+    "rmsprop_step_",
+    "sgd_step_",
+]

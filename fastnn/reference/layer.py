@@ -1,0 +1,173 @@
+"""One layer: z = x W + b, then a = f(z), and the gradients of both; and what dropout leaves of its inputs."""
+
+import math
+
+import numpy as np
+
+
+# ---- linear ----------------------------------------------------------------------------------------------------------
+def linear(X, W, b=None, activation="identity", out=None):
+    """One dense layer, Y = f(X W + b).
+
+    Parameters
+    ----------
+    X, W, b : arrays (n, n_in), (n_in, n_out) and (n_out,); no b means no bias
+    activation : str, the name of f
+    out : array (n, n_out), optional; receives the result, Y
+    """
+    value, _ = choose("activation", activation, _ACTIVATIONS)
+    return _into(out, value(X @ W if b is None else X @ W + b))
+
+
+def linear_backward(dY, X, W, b, Y, activation="identity", need_dX=True):
+    """The gradients of `linear`: dZ = dY f'(Z), dX = dZ W^T, dW = X^T dZ, and db is the sum of the rows of dZ.
+
+    Parameters
+    ----------
+    dY : array (n, n_out), the gradient with respect to Y
+    X, W, b, activation : what `linear` was given
+    Y : array (n, n_out), what it returned; not read here, since every f'(Z) is computed from Z
+    need_dX : bool, False for a first layer
+
+    Returns
+    -------
+    dX, dW, db : arrays like X, W and b; dX is None without need_dX, db is None without b
+    """
+    _, backward = choose("activation", activation, _ACTIVATIONS)
+    dZ = dY if activation == "identity" else backward(dY, linear(X, W, b))
+    dX = dZ @ W.T if need_dX else None
+    db = None if b is None else dZ.sum(axis=0)
+    return dX, X.T @ dZ, db
+
+
+# ---- activation ------------------------------------------------------------------------------------------------------
+def activation(Z, name, out=None):
+    """A = f(Z), element by element; for softmax, over the last axis::
+
+        name          f(z)                                  f'(z)
+        identity      z                                     1
+        sigmoid       s(z) = 1 / (1 + exp(-z))              s(z) s(-z)
+        relu          max(z, 0)                             1 if z > 0 else 0
+        tanh          tanh(z)                               1 - tanh(z)^2
+        leaky_relu    z if z > 0 else 0.01 z                1 if z > 0 else 0.01
+        elu           max(z, 0) + exp(min(z, 0)) - 1        exp(min(z, 0))
+        softplus      log(1 + exp(z))                       s(z)
+        gelu          z P(z), P(z) = (1 + erf(z/√2)) / 2    P(z) + z exp(-z^2/2) / √(2π)
+        silu          z s(z)                                s(z) (1 + z s(-z))
+        softmax       a_j = exp(z_j) / sum_k exp(z_k)       da_j/dz_k = a_j (δ_jk - a_k)
+        exponential   exp(z)                                exp(z)
+
+    Parameters
+    ----------
+    Z : array, any shape
+    name : str
+    out : array like Z, optional; receives the result, A
+    """
+    value, _ = choose("activation", name, _ACTIVATIONS)
+    return _into(out, value(Z))
+
+
+def activation_backward(dA, Z, name, out=None):
+    """The gradient of `activation`: dZ = dA f'(Z); for softmax, dz_k = a_k (da_k - sum_j da_j a_j).
+
+    Parameters
+    ----------
+    dA : array like Z, the gradient with respect to A = f(Z)
+    Z, name : what `activation` was given
+    out : array like Z, optional; receives the result, dZ
+    """
+    _, backward = choose("activation", name, _ACTIVATIONS)
+    return _into(out, backward(dA, Z))
+
+
+def _sigmoid(z):
+    e = np.exp(-np.abs(z))  # never overflows
+    return np.where(z >= 0, 1, e) / (1 + e)
+
+
+def _normal_cdf(z):  # (1 + erf(z/√2)) / 2, written so that it keeps its digits where erf is near -1
+    return (np.vectorize(math.erfc, otypes=[float])(-z / math.sqrt(2)) / 2).astype(z.dtype)
+
+
+def _softmax(z):
+    e = np.exp(z - z.max(axis=-1, keepdims=True))
+    return e / e.sum(axis=-1, keepdims=True)
+
+
+_ACTIVATIONS = {  # name: (f(z), da f'(z))
+    "identity": (np.copy, lambda da, z: np.copy(da)),
+    "sigmoid": (_sigmoid, lambda da, z: da * _sigmoid(z) * _sigmoid(-z)),
+    "relu": (lambda z: np.maximum(z, 0), lambda da, z: np.where(z > 0, da, 0)),
+    "tanh": (np.tanh, lambda da, z: da * (1 - np.tanh(z) ** 2)),
+    "leaky_relu": (lambda z: np.where(z > 0, z, 0.01 * z), lambda da, z: np.where(z > 0, da, 0.01 * da)),
+    "elu": (lambda z: np.maximum(z, 0) + np.expm1(np.minimum(z, 0)), lambda da, z: da * np.exp(np.minimum(z, 0))),
+    "softplus": (lambda z: np.maximum(z, 0) + np.log1p(np.exp(-np.abs(z))), lambda da, z: da * _sigmoid(z)),
+    "gelu": (
+        lambda z: z * _normal_cdf(z),
+        lambda da, z: da * (_normal_cdf(z) + z * np.exp(-z * z / 2) / math.sqrt(2 * math.pi)),
+    ),
+    "silu": (lambda z: z * _sigmoid(z), lambda da, z: da * _sigmoid(z) * (1 + z * _sigmoid(-z))),
+    "softmax": (_softmax, lambda da, z: _softmax(z) * (da - (da * _softmax(z)).sum(axis=-1, keepdims=True))),
+    "exponential": (np.exp, lambda da, z: da * np.exp(z)),
+}
+
+
+# ---- dropout ---------------------------------------------------------------------------------------------------------
+def dropout_mask(rate, seed, step, layer, rows, n_units, dtype):
+    """What a step multiplies a layer's inputs by: 0 with probability `rate`, else 1 / (1 - rate).
+
+    Inverted dropout (Srivastava et al., 2014, section 10): the mean stays, so inference does nothing. A unit's fate is
+    a hash of (seed, step, layer, row, unit) and of nothing else: the first four are mixed into 64 bits (the finaliser
+    of splitmix64, Steele, Lea and Flood, 2014), whose halves key a hash of 32 bits of the unit's number (steps of
+    MurmurHash3's finaliser). A unit is dropped where that is below floor(rate 2^32). The kernels draw the same.
+
+    Parameters
+    ----------
+    rate : float in [0, 1)
+    seed : int, its last 64 bits count
+    step : int, how many steps were done before this one
+    layer : int, the number of the layer whose inputs are dropped; the first is 0
+    rows, n_units : int, how many rows the batch has, and how many inputs the layer
+    dtype : dtype of the result
+
+    Returns
+    -------
+    mask : array (rows, n_units)
+    """
+    key = np.array([seed % 2**64], np.uint64)
+    for number in (step, layer, np.arange(rows)):
+        key = _mixed_in(key, number)
+    low, high = key.astype(np.uint32)[:, np.newaxis], (key >> np.uint64(32)).astype(np.uint32)[:, np.newaxis]
+    h = _hash(np.arange(n_units, dtype=np.uint32), low, high)
+    return np.where(h >= int(rate * 2**32), 1 / (1 - rate), 0).astype(dtype)
+
+
+def _mixed_in(key, number):
+    """A key of 64 bits made of another and of a number (or several: several keys)."""
+    x = key + np.uint64(0x9E3779B97F4A7C15) * np.asarray(number + 1, np.uint64).reshape(-1)  # all modulo 2^64
+    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return x ^ (x >> np.uint64(31))
+
+
+def _hash(n, low, high):
+    """32 bits made of a number and of the halves of a key."""
+    h = low + n * np.uint32(0x9E3779B9)  # all modulo 2^32
+    h = (h ^ (h >> np.uint32(16))) * np.uint32(0x85EBCA6B) + high
+    h = (h ^ (h >> np.uint32(13))) * np.uint32(0xC2B2AE35)
+    return h ^ (h >> np.uint32(16))
+
+
+# ---- helpers ---------------------------------------------------------------------------------------------------------
+def choose(what, name, table):
+    """The entry of a table, or an error that says what there is."""
+    if name not in table:
+        raise ValueError(f"unknown {what} {name!r}; choose from {', '.join(table)}")
+    return table[name]
+
+
+def _into(out, result):
+    if out is None:
+        return result
+    out[...] = result
+    return out

@@ -1,0 +1,182 @@
+"""Updates, in place, as PyTorch defines them.
+
+In the formulas p is a parameter, g its gradient, t = step = 1, 2, ... and every other letter an array of the caller's
+that moves with the parameters: zeros like params before the first step, changed by each. `weight_decay` adds
+weight_decay p to the gradient first of all; where it is decoupled, it shrinks p by lr weight_decay p instead.
+"""
+
+import math
+
+import numpy as np
+
+
+def sgd_step_(params, grads, lr, momentum=0.0, nesterov=False, weight_decay=0.0, velocity=None):
+    """Gradient descent as PyTorch defines it: g = grads + weight_decay p, v = momentum v + g, p = p - lr v.
+
+    Nesterov's variant takes g + momentum v in the place of the last v.
+
+    Parameters
+    ----------
+    params, grads : arrays of one shape; params is changed
+    lr, momentum, weight_decay : float
+    nesterov : bool
+    velocity : array like params, zeros before the first step; changed, and needed with momentum
+    """
+    g = _decayed(grads, params, weight_decay)
+    if momentum != 0:
+        if velocity is None:
+            raise ValueError("momentum needs velocity: an array of zeros like params, kept from step to step")
+        velocity[...] = momentum * velocity + g
+        g = g + momentum * velocity if nesterov else velocity
+    params -= lr * g
+
+
+# ---- a rate for each parameter ---------------------------------------------------------------------------------------
+def adagrad_step_(params, grads, total, step, lr=0.01, lr_decay=0.0, weight_decay=0.0, eps=1e-10):
+    """Adagrad (Duchi, Hazan and Singer, 2011):
+
+    total = total + g^2,   p = p - lr/(1 + (t - 1) lr_decay) g / (√total + eps)
+
+    Parameters
+    ----------
+    params, grads : arrays of one shape; params is changed
+    total : array like params, zeros before the first step; changed
+    step : int, counted from 1
+    lr, lr_decay, weight_decay, eps : float
+    """
+    g = _decayed(grads, params, weight_decay)
+    total += g * g
+    params -= lr / (1 + (step - 1) * lr_decay) * g / (np.sqrt(total) + eps)
+
+
+def adadelta_step_(params, grads, v, u, lr=1.0, rho=0.9, eps=1e-6, weight_decay=0.0):
+    """Adadelta (Zeiler, 2012, algorithm 1):
+
+    v = rho v + (1 - rho) g^2,   d = √(u + eps) / √(v + eps) g,   u = rho u + (1 - rho) d^2,   p = p - lr d
+
+    Parameters
+    ----------
+    params, grads : arrays of one shape; params is changed
+    v, u : arrays like params, zeros before the first step; changed
+    lr, rho, eps, weight_decay : float
+    """
+    g = _decayed(grads, params, weight_decay)
+    v[...] = rho * v + (1 - rho) * g * g
+    d = np.sqrt(u + eps) / np.sqrt(v + eps) * g
+    u[...] = rho * u + (1 - rho) * d * d
+    params -= lr * d
+
+
+def rmsprop_step_(params, grads, v, lr=0.01, alpha=0.99, eps=1e-8, weight_decay=0.0, momentum=0.0, centered=False,
+                  mean=None, velocity=None):  # fmt: skip
+    """RMSprop (Tieleman and Hinton, 2012, lecture 6.5): v = alpha v + (1 - alpha) g^2, p = p - lr g / (√v + eps)
+
+    Centered (Graves, 2013, eq. 38-41): mean = alpha mean + (1 - alpha) g, and max(0, v - mean^2) in the place of the
+    last v. With momentum, velocity = momentum velocity + g / (√v + eps), and p = p - lr velocity.
+
+    Parameters
+    ----------
+    params, grads : arrays of one shape; params is changed
+    v : array like params, zeros before the first step; changed
+    lr, alpha, eps, weight_decay, momentum : float
+    centered : bool
+    mean, velocity : arrays like v, needed when centered and with momentum
+    """
+    if centered and mean is None:
+        raise ValueError("centered needs mean: an array of zeros like params, kept from step to step")
+    if momentum != 0 and velocity is None:
+        raise ValueError("momentum needs velocity: an array of zeros like params, kept from step to step")
+    g = _decayed(grads, params, weight_decay)
+    v[...] = alpha * v + (1 - alpha) * g * g
+    variance = v
+    if centered:
+        mean += (1 - alpha) * (g - mean)
+        variance = np.maximum(v - mean * mean, 0)  # rounding may have gone below
+    d = g / (np.sqrt(variance) + eps)
+    if momentum != 0:
+        velocity[...] = momentum * velocity + d
+        d = velocity
+    params -= lr * d
+
+
+# ---- Adam and its kin ------------------------------------------------------------------------------------------------
+def adam_step_(params, grads, m, v, step, lr=1e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.0, v_max=None):
+    """Adam (Kingma and Ba, 2015, algorithm 1) as PyTorch defines it, with g = grads + weight_decay p and t = step:
+
+    m = b1 m + (1 - b1) g,   v = b2 v + (1 - b2) g^2,   p = p - lr/(1 - b1^t) m / (√v / √(1 - b2^t) + eps)
+
+    AMSGrad (Reddi, Kale and Kumar, 2018) has v_max = max(v_max, v) in the place of the last v.
+
+    Parameters
+    ----------
+    params, grads : arrays of one shape; params is changed
+    m, v : arrays like params, zeros before the first step; changed
+    step : int, counted from 1
+    lr, betas, eps, weight_decay : float; betas is (b1, b2)
+    v_max : array like v, optional; with it, the step is that of AMSGrad
+    """
+    b1, b2 = betas
+    g = _decayed(grads, params, weight_decay)
+    m[...] = b1 * m + (1 - b1) * g
+    v[...] = b2 * v + (1 - b2) * g * g
+    if v_max is not None:
+        v = np.maximum(v_max, v, out=v_max)
+    params -= lr / (1 - b1**step) * m / (np.sqrt(v) / math.sqrt(1 - b2**step) + eps)
+
+
+def adamw_step_(params, grads, m, v, step, lr=1e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=1e-2, v_max=None):
+    """Adam with decoupled weight decay (Loshchilov and Hutter, 2019): p = (1 - lr weight_decay) p, then Adam's step.
+
+    Parameters are those of `adam_step_`.
+    """
+    params *= 1 - lr * weight_decay
+    adam_step_(params, grads, m, v, step, lr, betas, eps, v_max=v_max)
+
+
+def adamax_step_(params, grads, m, u, step, lr=2e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.0):
+    """AdaMax (Kingma and Ba, 2015, algorithm 2):
+
+    m = b1 m + (1 - b1) g,   u = max(b2 u, |g| + eps),   p = p - lr/(1 - b1^t) m / u
+
+    Parameters
+    ----------
+    params, grads : arrays of one shape; params is changed
+    m, u : arrays like params, zeros before the first step; changed
+    step : int, counted from 1
+    lr, betas, eps, weight_decay : float; betas is (b1, b2)
+    """
+    b1, b2 = betas
+    g = _decayed(grads, params, weight_decay)
+    m[...] = b1 * m + (1 - b1) * g
+    u[...] = np.maximum(b2 * u, np.abs(g) + eps)
+    params -= lr / (1 - b1**step) * m / u
+
+
+def nadam_step_(params, grads, m, v, step, lr=2e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.0,
+                momentum_decay=4e-3, decoupled_weight_decay=False):  # fmt: skip
+    """Adam with Nesterov's momentum (Dozat, 2016): m and v of `adam_step_`, and with
+
+    mu_t = b1 (1 - 0.96^(t momentum_decay) / 2),   M_t = mu_1 mu_2 ... mu_t
+
+    p = p - lr ((1 - mu_t)/(1 - M_t) g + mu_(t+1)/(1 - M_(t+1)) m) / (√v / √(1 - b2^t) + eps)
+
+    Parameters
+    ----------
+    params, grads, m, v, step, lr, betas, eps, weight_decay : those of `adam_step_`
+    momentum_decay : float
+    decoupled_weight_decay : bool; the decay is that of `adamw_step_`
+    """
+    b1, b2 = betas
+    if decoupled_weight_decay:
+        params *= 1 - lr * weight_decay
+    g = grads if decoupled_weight_decay else _decayed(grads, params, weight_decay)
+    m[...] = b1 * m + (1 - b1) * g
+    v[...] = b2 * v + (1 - b2) * g * g
+    mus = [b1 * (1 - 0.5 * 0.96 ** (t * momentum_decay)) for t in range(1, step + 2)]
+    product = math.prod(mus[:-1])
+    direction = (1 - mus[-2]) / (1 - product) * g + mus[-1] / (1 - product * mus[-1]) * m
+    params -= lr * direction / (np.sqrt(v) / math.sqrt(1 - b2**step) + eps)
+
+
+def _decayed(grads, params, weight_decay):
+    return grads if weight_decay == 0 else grads + weight_decay * params

@@ -1,0 +1,189 @@
+"""One training: slices of compiled steps, and what happens between them."""
+
+import time
+
+import numpy as np
+
+from .kernels import Stop
+from .optimizers import same_moments
+from .state import DivergenceError, History
+from .threads import ThreadChoice
+from .validation import check_count, check_threads
+
+SLICE = 0.05  # seconds of training between two looks at callbacks, progress and Ctrl-C
+SHORT_STEP = 4e-6  # seconds: a barrier costs about as much as it could save
+EPOCHS_A_SLICE = 65536  # at most so many losses come back at once
+
+
+class Session:
+    """One call of fit: a problem bound to a Trainer, its History, and the loop over slices."""
+
+    def __init__(self, net, problem, state, batch_size, shuffle, n_threads, rng):
+        n = len(problem)
+        batch_size = n if batch_size is None else min(check_count("batch_size", batch_size), n)
+        self.threads = ThreadChoice(net, ("training", batch_size), check_threads(n_threads), SHORT_STEP)
+        self.net, self.problem, self.state, self.rng = net, problem, state, rng
+        self.order = None
+        if shuffle:
+            self.order = np.arange(n, dtype=np.intp) if state.order is None else state.order.copy()
+        if any(net.dropout) and state.seed is None:
+            state.seed = int(rng.integers(2**63))
+        self.trainer = problem.trainer(
+            net,
+            batch_size,
+            self.order,
+            rng.bit_generator.lock,
+            optimizer=state.kernel_settings(),
+            generator=rng.bit_generator if shuffle else None,
+            dropout=np.array(net.dropout) if any(net.dropout) else None,
+            seed=state.seed or 0,
+        )
+        self.history = History()
+        self.first_step = state.step
+        self.slice_losses, self.slice_epoch, self.losses_before = np.empty(0), state.epoch, 0
+        self.began = 0.0
+
+    def run(self, epochs, judge=None, callbacks=(), line=None):
+        """Train for so many epochs. judge: gives the validation loss; line: the progress line."""
+        net, state, trainer = self.net, self.state, self.trainer
+        net._begin_training()
+        try:
+            net.state, net.history, net.rng = state, self.history, self.rng
+            self.began = time.perf_counter()
+            self.looked_in = dict.fromkeys((c for c in callbacks if c.interval is not None), self.began)
+            every_epoch = bool(judge or callbacks or state.watches_loss)
+            last_epoch = state.epoch + epochs
+            if state.params is not None:
+                net.params = state.params
+            trainer.load(state.moments)
+            trainer.set_position(state.step, state.epoch, state.row, state.loss_sum)
+            try:
+                self.call(callbacks, "on_fit_begin")
+                stop = False
+                while state.epoch < last_epoch and not stop:
+                    self.slice(1 if every_epoch else min(last_epoch - state.epoch, EPOCHS_A_SLICE))
+                    if every_epoch and state.row == 0:
+                        self.watch(judge)
+                        stop = self.call(callbacks, "on_epoch_end")
+                    stop = self.call(self.due(), "on_interval") or stop
+                    if line:
+                        line.show(self.history)
+            finally:
+                try:
+                    self.finish()
+                except KeyboardInterrupt:  # Ctrl-C between two of its lines; doing it again is harmless
+                    self.finish()
+                    raise
+                if line:
+                    line.close(self.history)
+            for callback in callbacks:
+                callback.on_fit_end(net, self.history)
+        finally:
+            net._end_training()
+        return self.history
+
+    def slice(self, epochs):
+        """About SLICE seconds of training, at most so many epochs."""
+        self.slice_losses, self.slice_epoch, self.losses_before = np.empty(epochs), self.state.epoch, len(self.history.loss)
+        step, why = self.state.step, int(Stop.TIME)
+
+        def work(n_threads, seconds):
+            nonlocal why
+            why = self.trainer.run(n_threads, seconds, self.slice_losses)
+            return self.trainer.position()[0] - step
+
+        with self.rng.bit_generator.lock:
+            self.threads.run(work, SLICE)
+        self.follow()
+        if why == Stop.NOT_FINITE:
+            self.diverged()
+
+    def follow(self):
+        """State and history from where the trainer stands; harmless to repeat, so that nothing can come in between."""
+        state, history = self.state, self.history
+        state.step, state.epoch, state.row, state.loss_sum = self.trainer.position()
+        history.loss[self.losses_before :] = self.slice_losses[: max(0, state.epoch - self.slice_epoch)].tolist()
+        history.n_epochs = len(history.loss)
+        history.n_steps = state.step - self.first_step
+        history.seconds = time.perf_counter() - self.began
+
+    # ---- between slices ----
+
+    def watch(self, judge):
+        """The validation loss of the epoch that has ended, and what a schedule makes of it."""
+        if judge:
+            self.store()
+            self.history.val_loss.append(judge())
+        if self.state.watches_loss:
+            self.state.watch((self.history.val_loss or self.history.loss)[-1])
+            self.trainer.set_optimizer(self.state.kernel_settings())
+
+    def due(self):
+        """The callbacks that want to look in."""
+        now = time.perf_counter()
+        due = [callback for callback, before in self.looked_in.items() if now - before >= callback.interval]
+        self.looked_in.update(dict.fromkeys(due, now))
+        return due
+
+    def call(self, callbacks, event):
+        """Hand the parameters over to the callbacks and take them back as they are then, however that ends. True: one says stop."""
+        if not callbacks:
+            return False
+        self.store()
+        optimizer = self.state.optimizer
+        try:
+            answers = [getattr(callback, event)(self.net, self.history) for callback in callbacks]  # all, also after one says stop
+        finally:
+            self.load()
+        if self.state.optimizer != optimizer:
+            if not same_moments(self.state.optimizer, optimizer):
+                new, self.state.optimizer = self.state.optimizer, optimizer
+                raise ValueError(f"a callback put {new} in the place of {optimizer}, whose moments it cannot use")
+            self.trainer.set_optimizer(self.state.kernel_settings())
+        return any(answer is True for answer in answers)
+
+    def store(self):
+        """Parameters and moments back into the network and its state; the network gets the average, if there is one."""
+        net, state = self.net, self.state
+        self.trainer.store(state.moments)
+        state.params = None
+        if state.averages:
+            state.params = net.params.copy()
+            net.params = state.moments[-1]
+        state.order = self.order.copy() if self.order is not None and state.row else None
+
+    def load(self):
+        """And back into the trainer."""
+        net, state = self.net, self.state
+        if state.averages:
+            state.moments[-1] = net.params
+            net.params = state.params
+        self.trainer.load(state.moments)
+
+    def finish(self):
+        self.follow()
+        self.store()
+
+    def diverged(self):
+        step, epoch = self.state.step, self.state.epoch + (self.state.row > 0)
+        self.trainer.restore()
+        saved_step, _, saved_row, _ = self.trainer.position()
+        copy = "the start of that epoch" if saved_row == 0 else f"step {saved_step}, the last copy"
+        data = {"X": self.problem.X, "y": self.problem.targets, "sample_weight": self.problem.sample_weight}
+        bad = [(name, *np.argwhere(~np.isfinite(a))[0]) for name, a in data.items() if not _is_finite(a)]
+        if bad:
+            name, *place = bad[0]
+            way_out = (
+                f"{name} itself is not finite (first in " + ", ".join(f"{axis} {i}" for axis, i in zip(("row", "column"), place)) + ")"
+            )
+        else:
+            way_out = f"lower the learning rate (lr={self.state.lr:g}), or scale inputs and targets to about -1..1"
+        raise DivergenceError(
+            f"training diverged in epoch {epoch}, step {step}: not finite any more; the parameters are those of {copy}. Way out: {way_out}",
+            epoch,
+            step,
+        )
+
+
+def _is_finite(a):
+    return a is None or a.dtype.kind not in "fiub" or np.isfinite(a).all()

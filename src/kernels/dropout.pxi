@@ -1,0 +1,54 @@
+# Dropout: which units a step leaves out (Srivastava et al., 2014; inverted: what stays is scaled up, so inference does nothing).
+#
+# Design: a unit's fate is a hash of (seed, step, layer, row, unit) and of nothing else, so it depends neither on the thread that asks nor
+# on chunks, slices or the instruction set, and a resumed training drops what it would have dropped. The first four are mixed once a row
+# into 64 bits (the finaliser of splitmix64, Steele et al., 2014); its two halves key a 32-bit hash of the unit's number (multiply and
+# shift as in MurmurHash3's finaliser). A unit is dropped if that is below rate 2^32. The row is its place in the batch. The arithmetic is
+# of integers, exact on every instruction set, in plain loops that compilers turn into vectors by themselves.
+
+cdef inline unsigned long long mix(unsigned long long x) noexcept nogil:
+    x = (x ^ (x >> 30)) * <unsigned long long>0xbf58476d1ce4e5b9ULL
+    x = (x ^ (x >> 27)) * <unsigned long long>0x94d049bb133111ebULL
+    return x ^ (x >> 31)
+
+cdef inline unsigned long long mixed_in(unsigned long long key, Py_ssize_t n) noexcept nogil:
+    """A key made of another and of the number n."""
+    return mix(key + <unsigned long long>0x9e3779b97f4a7c15ULL * <unsigned long long>(n + 1))
+
+cdef inline void draw(unsigned int low, unsigned int high, unsigned int first, unsigned int threshold, real scale, real* out) noexcept nogil:
+    """PANEL multipliers, 0 or scale, for the units from `first` on."""
+    cdef unsigned int h
+    cdef Py_ssize_t j
+    for j in range(PANEL):
+        h = low + (first + <unsigned int>j) * <unsigned int>0x9e3779b9U
+        h = (h ^ (h >> 16)) * <unsigned int>0x85ebca6bU + high
+        h = (h ^ (h >> 13)) * <unsigned int>0xc2b2ae35U
+        h ^= h >> 16
+        out[j] = scale if h >= threshold else 0
+
+cdef void dropout_forward(unsigned long long key, Py_ssize_t first, double rate, Py_ssize_t lo, Py_ssize_t hi, Py_ssize_t c, const real* A,
+                          real* M, real* X, Py_ssize_t stride) noexcept nogil:
+    """X = A * M, rows lo..hi of c columns in panels; M: the multipliers, kept for the way back. X may be A. key: of this seed, step and
+    layer; first: the place in the batch of the chunk's row 0."""
+    cdef Py_ssize_t i, j, k, p
+    cdef unsigned long long row
+    cdef unsigned int threshold = <unsigned int>(rate * 4294967296.0)
+    cdef real scale = <real>(1 / (1 - rate))
+    for i in range(lo, hi):
+        row = mixed_in(key, first + i)
+        for j from 0 <= j < c by PANEL:
+            p = at(j, stride) + i * PANEL
+            draw(<unsigned int>row, <unsigned int>(row >> 32), <unsigned int>j, threshold, scale, M + p)
+            for k from 0 <= k < PANEL by LANES:
+                vstore(X + p + k, vmul(vload(A + p + k), vload(M + p + k)))
+
+cdef void dropout_backward(Py_ssize_t lo, Py_ssize_t hi, Py_ssize_t c, const real* M, real* dX, Py_ssize_t stride) noexcept nogil:
+    """dA = dX * M, in place."""
+    cdef Py_ssize_t j, k
+    cdef real* d
+    cdef const real* m
+    for j from 0 <= j < c by PANEL:
+        d = dX + at(j, stride)
+        m = M + at(j, stride)
+        for k from lo * PANEL <= k < hi * PANEL by LANES:
+            vstore(d + k, vmul(vload(d + k), vload(m + k)))

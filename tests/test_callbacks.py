@@ -1,0 +1,267 @@
+"""Callbacks: when they are called and what they may do; early stopping; checkpoints of a training that is killed."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import fastnn
+from fastnn import MLP, SGD, Adam, Checkpoint, EarlyStopping, session
+from fastnn.callbacks import Callback
+
+X = np.random.default_rng(1).normal(size=(70, 6)).astype("float32")
+Y = np.sin(X[:, :1])
+NOISE = np.random.default_rng(2).normal(size=70)
+
+
+def network(**options):
+    return MLP([6, 9, 1], "tanh", rng=0, **options)
+
+
+class Diary(Callback):
+    """Writes down what happens."""
+
+    def __init__(self, stop_at=None):
+        self.events, self.stop_at = [], stop_at
+
+    def on_fit_begin(self, net, history):
+        self.events.append(("begin", net.state.step, history.n_epochs))
+
+    def on_epoch_end(self, net, history):
+        self.events.append(("epoch", net.state.step, history.n_epochs))
+        return history.n_epochs == self.stop_at
+
+    def on_interval(self, net, history):
+        self.events.append(("look", net.state.step, net.state.row))
+
+    def on_fit_end(self, net, history):
+        self.events.append(("end", net.state.step, history.n_epochs))
+
+
+# ---- when ----
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "lbfgs"])
+def test_a_fit_begins_goes_through_its_epochs_and_ends(optimizer):
+    diary, steps = Diary(), 3 if optimizer == "adam" else 1
+    network().fit(X, Y, optimizer=optimizer, epochs=3, callbacks=diary)
+    assert diary.events == [("begin", 0, 0), *(("epoch", steps * e, e) for e in (1, 2, 3)), ("end", 3 * steps, 3)]
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "lbfgs"])
+def test_a_callback_that_stops_is_told_the_end_too(optimizer):
+    diary, other = Diary(stop_at=2), Diary()
+    history = network().fit(X, Y, optimizer=optimizer, epochs=9, callbacks=[diary, other])
+    assert diary.events == other.events and diary.events[-1][0] == "end" and history.n_epochs == 2
+
+
+def test_no_end_after_an_exception():
+    diary, net = Diary(), network()
+    with pytest.raises(ZeroDivisionError):
+        net.fit(X, Y, callbacks=[diary, lambda net, history: 1 / 0])
+    assert [event[0] for event in diary.events] == ["begin", "epoch"]
+    net.fit(X, Y)  # and it may be trained again
+
+
+def test_looking_in_at_intervals_also_within_an_epoch(monkeypatch):
+    monkeypatch.setattr(session, "SLICE", 0)
+    often, never, seldom = Diary(), Diary(), Diary()
+    often.interval, seldom.interval = 0.0, 1e9
+    many = np.tile(X, (200, 1))
+    network().fit(many, np.tile(Y, (200, 1)), epochs=2, callbacks=[often, never, seldom])
+    looks = [event for event in often.events if event[0] == "look"]
+    assert any(row > 0 for *_, row in looks) and len({step for _, step, _ in looks}) == len(looks)
+    assert not any(event[0] == "look" for event in never.events + seldom.events)
+
+
+def test_an_interval_may_stop_within_an_epoch(monkeypatch):
+    monkeypatch.setattr(session, "SLICE", 0)
+    stop = Diary()
+    stop.interval, stop.on_interval = 0.0, lambda net, history: net.state.row > 0
+    many, targets = np.tile(X, (200, 1)), np.tile(Y, (200, 1))
+    net, whole = network(), network()
+    net.fit(many, targets, epochs=2, callbacks=stop)
+    assert net.state.row > 0
+    net.fit(many, targets, epochs=2, resume=True)
+    whole.fit(many, targets, epochs=2)
+    assert net.params.tobytes() == whole.params.tobytes()
+
+
+# ---- what they may do ----
+
+
+def test_other_settings_of_the_same_optimizer():
+    net, twin = network(), network()
+
+    def slower(net, history):
+        net.state.optimizer = SGD(0.1 / 2**history.n_epochs, momentum=0.9)
+
+    net.fit(X, Y, optimizer=SGD(0.1, momentum=0.9), epochs=3, callbacks=slower)
+    for epoch in range(3):
+        twin.fit(X, Y, optimizer=SGD(0.1 / 2**epoch, momentum=0.9), epochs=1, resume=epoch > 0)
+    assert net.params.tobytes() == twin.params.tobytes() and net.state.lr == 0.1 / 8
+
+
+def test_an_optimizer_of_other_moments_is_refused():
+    net = network()
+
+    def other(net, history):
+        net.state.optimizer = Adam()
+
+    with pytest.raises(ValueError, match=r"a callback put Adam\(lr=0.001\) in the place of SGD\(lr=0.001\), whose moments it cannot use"):
+        net.fit(X, Y, optimizer=SGD(), callbacks=other)
+    assert net.state.optimizer == SGD() and net.state.epoch == 1
+
+
+@pytest.mark.parametrize(
+    ("callbacks", "message"),
+    [
+        (3, "must be callables, called as callback"),
+        ([None], "must be callables"),
+        (EarlyStopping, r"holds the class EarlyStopping: give an object of it, such as EarlyStopping\(\)"),
+        ([EarlyStopping(), EarlyStopping(3)], "more than one EarlyStopping"),
+    ],
+)
+def test_what_is_no_callback_is_refused(callbacks, message):
+    net = network()
+    before = net.params.tobytes()
+    with pytest.raises((TypeError, ValueError), match=message):
+        net.fit(X, Y, callbacks=callbacks)
+    assert net.params.tobytes() == before and net.state is None
+
+
+# ---- early stopping ----
+
+
+def overfit(stopping, net=None, epochs=500, **options):
+    net = net or network()
+    net.fit(X[:40], NOISE[:40], optimizer=Adam(0.02), epochs=epochs, validation_data=(X[40:], NOISE[40:]), callbacks=stopping, **options)
+    return net
+
+
+def test_it_stops_when_the_validation_loss_has_been_no_better_for_patience_epochs():
+    seen = []
+    net = overfit([EarlyStopping(patience=4), lambda net, history: seen.append(net.params.copy())])
+    losses, best = net.history.val_loss, net.state.best
+    assert best.epoch == np.argmin(losses) + 1 and best.loss == min(losses) and len(losses) == best.epoch + 4 < 500
+    assert net.params.tobytes() == seen[best.epoch - 1].tobytes() == best.params.tobytes()
+    assert net.state.params.tobytes() == seen[-1].tobytes()
+
+
+def test_going_on_after_the_best_was_restored_is_going_on_from_where_training_stood():
+    net, whole = overfit(EarlyStopping(3)), overfit(EarlyStopping(100), epochs=20)
+    overfit(EarlyStopping(100), net, epochs=20 - net.state.epoch, resume=True)
+    assert net.params.tobytes() == whole.params.tobytes() and net.state.best.epoch == whole.state.best.epoch
+    assert net.state.params.tobytes() == whole.state.params.tobytes()
+    net.fit(X, NOISE, epochs=1)  # a fresh one begins with what the network holds
+    twin = network()
+    twin.params = whole.params
+    assert net.state.best is None and net.state.params is None
+
+
+def test_patience_counts_over_fits():
+    whole, net = overfit(EarlyStopping(4)), network()
+    epochs = 0
+    while net.state is None or net.state.epoch - net.state.best.epoch < 4:
+        overfit(EarlyStopping(4), net, epochs=1, resume=net.state is not None)
+        epochs += 1
+    assert epochs == whole.history.n_epochs and net.params.tobytes() == whole.params.tobytes()
+
+
+def test_min_delta_wants_more():
+    far = overfit(EarlyStopping(4, min_delta=1e9))
+    assert far.history.n_epochs == 5 and far.state.best.epoch == 1
+
+
+def test_the_last_parameters_stay_without_restore_best():
+    net = overfit(EarlyStopping(4, restore_best=False))
+    twin = overfit((), epochs=net.history.n_epochs)
+    assert net.params.tobytes() == twin.params.tobytes() and net.state.params is None
+
+
+def test_without_validation_data_it_watches_the_training_loss():
+    net = network()
+    net.fit(X, Y, optimizer=SGD(0.0), epochs=50, callbacks=EarlyStopping(patience=2), shuffle=False)
+    assert net.history.n_epochs == 3 and net.state.best.loss == net.history.loss[0]
+
+
+@pytest.mark.parametrize("options", [dict(patience=0), dict(patience=1.5), dict(min_delta=-1), dict(min_delta=np.nan)])
+def test_settings_of_early_stopping_out_of_range(options):
+    with pytest.raises(ValueError, match=next(iter(options))):
+        EarlyStopping(**options)
+
+
+# ---- checkpoints ----
+
+
+def test_a_checkpoint_every_few_epochs(tmp_path):
+    path, epochs = tmp_path / "net", []
+
+    def look(net, history):
+        epochs.append(path.exists() and fastnn.load(path).state.epoch)
+
+    network().fit(X, Y, epochs=7, callbacks=[Checkpoint(path, every_epochs=3), look])
+    assert epochs == [False, False, 3, 3, 3, 6, 6]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [({}, "every_epochs or every_seconds"), (dict(every_epochs=0), "every_epochs"), (dict(every_seconds=0), "every_seconds")],
+)
+def test_settings_of_checkpoints_out_of_range(options, message):
+    with pytest.raises(ValueError, match=message):
+        Checkpoint("net", **options)
+
+
+TRAIN = """
+import sys
+import time
+
+import numpy as np
+import fastnn
+from fastnn.schedules import CosineDecay
+
+X = np.random.default_rng(1).normal(size=(20_000, 20))
+y = np.sin(X[:, 0])
+path, seconds = sys.argv[1], float(sys.argv[2])
+optimizer = fastnn.Adam(CosineDecay(0.01, duration=100), clip_norm=1.0, average=0.99)
+options = dict(epochs=100, validation_fraction=0.1, rng=3, n_threads=2)
+callbacks = [fastnn.EarlyStopping(patience=30), fastnn.Checkpoint(path, every_seconds=seconds)]
+"""
+BEGIN = """
+net = fastnn.MLP([20, 60, 1], rng=0, dropout=0.1)
+print("begins", flush=True)
+slowly = [*callbacks, lambda net, history: time.sleep(0.03)]  # no machine is so fast that it ends before it is killed
+net.fit(X, y, "huber", optimizer, callbacks=slowly, **options)
+"""
+
+
+def python(code, *arguments):
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(Path(fastnn.__file__).parents[1]), *sys.path])}
+    return subprocess.Popen([sys.executable, "-c", code, *map(str, arguments)], env=environment, stdout=subprocess.PIPE)
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="this system cannot kill")
+def test_a_training_that_was_killed_goes_on_to_the_same_bits(tmp_path):
+    path = tmp_path / "net"
+    with python(TRAIN + BEGIN, path, 0.01) as process:
+        assert process.stdout.readline() == b"begins\n"
+        while not path.exists() and process.poll() is None:
+            time.sleep(0.005)
+        time.sleep(0.1)
+        assert process.poll() is None, "it was done before it could be killed"
+        process.kill()
+    net, names = fastnn.load(path), {}
+    exec(TRAIN.replace("sys.argv[1]", "'unused'").replace("float(sys.argv[2])", "1e9"), names)
+    options = names["options"] | dict(rng=None, epochs=100 - net.state.epoch)
+    assert 0 < net.state.step and net.state.epoch < 100
+    net.fit(names["X"], names["y"], "huber", callbacks=names["callbacks"], resume=True, **options)
+    whole = MLP([20, 60, 1], rng=0, dropout=0.1)
+    whole.fit(names["X"], names["y"], "huber", names["optimizer"], callbacks=names["callbacks"], **names["options"])
+    assert net.params.tobytes() == whole.params.tobytes() and net.state.moments.tobytes() == whole.state.moments.tobytes()
+    assert net.state.best.epoch == whole.state.best.epoch and net.state.step == whole.state.step

@@ -1,0 +1,196 @@
+"""First weights: their distributions, what `init` may be, and that nobody's seeds change."""
+
+import numpy as np
+import pytest
+
+from fastnn import initializers
+from fastnn.initializers import INITIALIZERS, RELU_KINDS
+
+SHAPES = [(400, 300), (300, 400), (500, 100)]
+VARIANCES = {
+    "glorot": lambda n_in, n_out: 2 / (n_in + n_out),
+    "he": lambda n_in, n_out: 2 / n_in,
+    "lecun": lambda n_in, n_out: 1 / n_in,
+}
+
+
+def filled(activations, init=None, sizes=(5, 4, 3), dtype="float64", seed=3):
+    weights = [np.full(shape, np.nan, dtype) for shape in zip(sizes, sizes[1:])]
+    initializers.initialize(np.random.default_rng(seed), weights, activations, init)
+    return weights
+
+
+def drawn(functions, sizes=(5, 4, 3), seed=3):
+    """What these functions give one after the other."""
+    rng = np.random.default_rng(seed)
+    return [f(rng, *shape) for f, shape in zip(functions, zip(sizes, sizes[1:]))]
+
+
+# ---- distributions ---------------------------------------------------------------------------------------------------
+
+
+def test_every_initializer_has_a_test_of_its_distribution():
+    assert set(INITIALIZERS) == {f"{name}_{shape}" for name in VARIANCES for shape in ("uniform", "normal")} | {"orthogonal"}
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("family", VARIANCES)
+def test_uniform_weights_have_their_variance_and_their_limit(family, shape, rng):
+    W = INITIALIZERS[f"{family}_uniform"](rng, *shape)
+    variance = VARIANCES[family](*shape)
+    limit = np.sqrt(3 * variance)
+    assert W.shape == shape and W.dtype == np.float64
+    assert abs(W.var() / variance - 1) < 5 * np.sqrt(0.8 / W.size)  # the variance of x^2 / v is 0.8
+    assert abs(W.mean()) < 5 * np.sqrt(variance / W.size)
+    assert 0.999 * limit < W.max() <= limit and -limit <= W.min() < -0.999 * limit
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("family", VARIANCES)
+def test_normal_weights_have_their_variance_and_tails(family, shape, rng):
+    W = INITIALIZERS[f"{family}_normal"](rng, *shape)
+    variance = VARIANCES[family](*shape)
+    assert W.shape == shape and W.dtype == np.float64
+    assert abs(W.var() / variance - 1) < 5 * np.sqrt(2 / W.size)
+    assert abs(W.mean()) < 5 * np.sqrt(variance / W.size)
+    inside = np.mean(np.abs(W) < np.sqrt(variance))
+    assert abs(inside - 0.6827) < 5 * np.sqrt(0.6827 * 0.3173 / W.size)
+    assert np.abs(W).max() > 3.5 * np.sqrt(variance), "not truncated"
+
+
+@pytest.mark.parametrize("shape", [(7, 7), (9, 4), (4, 9), (1, 1), (1, 5), (5, 1), (120, 60)])
+def test_orthogonal_weights_are_orthonormal_along_their_shorter_side(shape, rng):
+    W = initializers.orthogonal(rng, *shape)
+    assert W.shape == shape and W.dtype == np.float64
+    gram = W.T @ W if shape[0] >= shape[1] else W @ W.T
+    np.testing.assert_allclose(gram, np.eye(min(shape)), atol=1e-13)
+
+
+@pytest.mark.parametrize("shape", [(2, 2), (3, 2), (2, 3)])
+def test_no_direction_is_preferred_by_orthogonal_weights(shape, rng):
+    """Without the signs of R's diagonal LAPACK's Q leans to one side: the mean of its first number would be near -0.5."""
+    first = np.mean([initializers.orthogonal(rng, *shape) for _ in range(2000)], axis=0)
+    assert np.abs(first).max() < 5 * np.sqrt(0.5 / 2000)
+
+
+def test_he_weights_keep_the_mean_square_through_relu_and_lecun_weights_through_linear_layers(rng):
+    relu = linear = rng.normal(size=(200, 400))
+    for _ in range(8):
+        relu = np.maximum(relu @ initializers.he_normal(rng, 400, 400), 0)
+        linear = linear @ initializers.lecun_normal(rng, 400, 400)
+    assert 0.7 < np.mean(relu**2) < 1.4 and 0.7 < np.mean(linear**2) < 1.4
+
+
+# ---- what init may be ------------------------------------------------------------------------------------------------
+
+
+def test_without_a_wish_each_layer_gets_what_its_activation_wants():
+    """Drawn here by hand: a change would change the weights that everybody's seeds give."""
+    rng = np.random.default_rng(3)
+    he = rng.normal(0, np.sqrt(2 / 5), (5, 4))
+    r = np.sqrt(6 / (4 + 3))
+    glorot = rng.uniform(-r, r, (4, 3))
+    for init in (None, [None, None]):
+        for W, expected in zip(filled(["relu", "tanh"], init), [he, glorot], strict=True):
+            np.testing.assert_array_equal(W, expected)
+
+
+@pytest.mark.parametrize("activation", ["identity", "sigmoid", "tanh", "softplus", "softmax", *RELU_KINDS])
+def test_kinds_of_relu_get_he_weights_and_all_others_glorot(activation):
+    expected = initializers.he_normal if activation in RELU_KINDS else initializers.glorot_uniform
+    np.testing.assert_array_equal(filled([activation], sizes=(5, 4))[0], drawn([expected], (5, 4))[0])
+
+
+def test_the_first_numbers_of_a_seed_are_these():
+    (W,) = filled(["relu"], sizes=(2, 2), seed=0)
+    np.testing.assert_allclose(W.ravel(), [0.12573022, -0.13210486, 0.64042265, 0.10490012], rtol=1e-6)
+
+
+@pytest.mark.parametrize("name", INITIALIZERS)
+def test_a_name_is_for_all_layers(name):
+    for W, expected in zip(filled(["relu", "tanh"], name), drawn([INITIALIZERS[name]] * 2), strict=True):
+        np.testing.assert_array_equal(W, expected)
+
+
+def test_a_function_of_ones_own_gets_the_generator_and_the_shape():
+    def mine(rng, n_in, n_out):
+        return rng.integers(1, 100, (n_in, n_out)).tolist()  # whole numbers, and no array
+
+    for W, expected in zip(filled(["relu", "tanh"], mine), drawn([mine] * 2), strict=True):
+        np.testing.assert_array_equal(W, expected)
+
+
+@pytest.mark.parametrize("kind", [list, tuple])
+def test_each_layer_may_have_its_own(kind):
+    def ones(rng, n_in, n_out):
+        return np.ones((n_in, n_out))
+
+    init = kind(["orthogonal", None, ones, "lecun_normal"])
+    sizes = (5, 4, 3, 2, 6)
+    expected = drawn([initializers.orthogonal, initializers.he_normal, ones, initializers.lecun_normal], sizes)
+    for W, values in zip(filled(["relu"] * 4, init, sizes), expected, strict=True):
+        np.testing.assert_array_equal(W, values)
+
+
+@pytest.mark.parametrize("name", [None, *INITIALIZERS])
+def test_float32_and_float64_begin_alike(name):
+    for single, double in zip(filled(["relu", "tanh"], name, dtype="float32"), filled(["relu", "tanh"], name)):
+        assert single.dtype == np.float32
+        np.testing.assert_array_equal(single, double.astype(np.float32))
+
+
+def test_check_gives_one_function_for_each_layer():
+    def mine(rng, n_in, n_out):
+        return np.zeros((n_in, n_out))
+
+    assert initializers.check(None, 2) == [None, None]
+    assert initializers.check("he_normal", 2) == [initializers.he_normal] * 2
+    assert initializers.check(mine, 1) == [mine]
+    assert initializers.check(["orthogonal", mine, None], 3) == [initializers.orthogonal, mine, None]
+
+
+# ---- errors ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("init", "message"),
+    [
+        ("xavier", "init must be one of glorot_uniform, .*orthogonal, None or a function .*got 'xavier'"),
+        ("check", "init must be one of"),
+        ("", "init must be one of"),
+        (0.1, "init must be one of .*got 0.1"),
+        (["he_normal", "He_normal"], r"init\[1\] must be one of .*got 'He_normal'"),
+        (["he_normal", ["he_normal"]], r"init\[1\] must be one of"),
+        (["he_normal"], "init lists 1 initializers for 2 layers: give one, or one for each"),
+        ([], "init lists 0 initializers for 2 layers"),
+        (("he_normal", None, None), "init lists 3 initializers for 2 layers"),
+    ],
+)
+def test_a_wish_that_nobody_can_fulfil(init, message):
+    with pytest.raises(ValueError, match=message):
+        initializers.check(init, 2)
+    with pytest.raises(ValueError, match=message):
+        filled(["relu", "tanh"], init)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "values", "error", "message"),
+    [
+        ("float64", np.zeros((3, 4)), ValueError, r"what init returns for weights\[1\] must have shape \(4, 3\), got \(3, 4\)"),
+        ("float64", 0.0, ValueError, r"must have shape \(4, 3\), got \(\)"),
+        ("float64", np.full((4, 3), np.nan), ValueError, r"weights\[1\] must be finite numbers of float64, got nan"),
+        ("float64", np.full((4, 3), -np.inf), ValueError, "finite numbers of float64, got -inf"),
+        ("float32", np.full((4, 3), 1e39), ValueError, r"finite numbers of float32, got 1e\+39"),
+        ("float64", np.full((4, 3), 1j), TypeError, r"what init returns for weights\[1\] must be float32 or float64, got complex128"),
+        ("float64", None, TypeError, "must be float32 or float64, got object"),
+    ],
+)
+def test_a_function_that_returns_no_weights(dtype, values, error, message):
+    with pytest.raises(error, match=message):
+        filled(["relu", "tanh"], [None, lambda rng, n_in, n_out: values], dtype=dtype)
+
+
+def test_the_largest_number_of_a_dtype_is_still_one(dtype):
+    largest = np.finfo(dtype).max
+    (W,) = filled(["relu"], lambda rng, n_in, n_out: np.full((n_in, n_out), largest), (5, 4), dtype)
+    assert (W == largest).all()

@@ -1,0 +1,71 @@
+"""PyTorch's optimizers, 100 steps in float64: the reference and the kernels go where they go.
+
+tests/data/make_pytorch_optimizers.py has the settings and made the numbers.
+"""
+
+import importlib.util
+import pathlib
+
+import numpy as np
+import pytest
+
+from fastnn import functional, reference
+
+SCRIPT = pathlib.Path(__file__).parent / "data" / "make_pytorch_optimizers.py"
+spec = importlib.util.spec_from_file_location("make_pytorch_optimizers", SCRIPT)
+pytorch = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(pytorch)
+
+MOMENTS = {  # the arrays that move with the parameters, but for amsgrad's v_max
+    "SGD": ["velocity"],
+    "Adagrad": ["total"],
+    "Adadelta": ["v", "u"],
+    "RMSprop": ["v", "mean", "velocity"],
+    "Adam": ["m", "v"],
+    "AdamW": ["m", "v"],
+    "Adamax": ["m", "u"],
+    "NAdam": ["m", "v"],
+}
+COUNTED = {"Adagrad", "Adam", "AdamW", "Adamax", "NAdam"}  # those whose step wants its number
+
+
+@pytest.fixture(scope="module")
+def stored():
+    with np.load(pytorch.FILE) as arrays:
+        return dict(arrays)
+
+
+def follow(module, name, start, gradients):
+    """The parameters after each step of our function."""
+    cls, settings = pytorch.VARIANTS[name]
+    step_, settings, moments = getattr(module, f"{cls.lower()}_step_"), dict(settings), list(MOMENTS[cls])
+    if settings.pop("amsgrad", False):
+        moments.append("v_max")
+    params, state, after = start.copy(), {moment: np.zeros_like(start) for moment in moments}, []
+    for step, gradient in enumerate(gradients, 1):
+        step_(params, gradient, **state, **settings, **({"step": step} if cls in COUNTED else {}))
+        after.append(params.copy())
+    return np.array(after)
+
+
+@pytest.mark.parametrize("name", pytorch.VARIANTS)
+@pytest.mark.parametrize("module", [reference, functional], ids=["reference", "functional"])
+def test_steps_are_those_of_pytorch(module, name, stored):
+    actual = follow(module, name, stored["start"], stored["gradients"])
+    np.testing.assert_allclose(actual, stored[name], rtol=1e-12)
+
+
+def test_each_variant_goes_its_own_way(stored):
+    assert set(stored) == {"start", "gradients", *pytorch.VARIANTS}
+    ends = np.array([stored[name][-1] for name in pytorch.VARIANTS])
+    distances = np.abs(ends[:, np.newaxis] - ends).max(axis=2)
+    assert (distances + np.eye(len(ends)) > 1e-3).all()
+
+
+def test_the_stored_numbers_are_still_those_of_pytorch(stored):
+    pytest.importorskip("torch")
+    start, gradients = pytorch.problem()
+    np.testing.assert_array_equal(start, stored["start"])
+    np.testing.assert_array_equal(gradients, stored["gradients"])
+    for name in pytorch.VARIANTS:
+        np.testing.assert_allclose(pytorch.follow(name, start, gradients), stored[name], rtol=1e-12, err_msg=name)

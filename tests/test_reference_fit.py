@@ -1,0 +1,266 @@
+"""The reference's `fit`, against its steps one by one, numbers worked by hand, and a training of PyTorch's."""
+
+import numpy as np
+import pytest
+
+from fastnn import reference as ref
+
+
+def network(rng, n_in, n_hidden):
+    shapes = [(n_in, n_hidden), (n_hidden, 1)]
+    return [rng.normal(size=s) for s in shapes], [rng.normal(size=s[1]) for s in shapes]
+
+
+def test_fit_by_hand():
+    # y = w x, w = 1, rate 0.1, batches of two rows and of one:
+    # x = 1, 2 and y = 2, 4: loss (1 + 4)/2, dL/dw = (2 (-1) 1 + 2 (-2) 2)/2 = -5, w = 1.5
+    # x = 3, y = 6: loss (4.5 - 6)^2 = 2.25, dL/dw = 2 (-1.5) 3 = -9, w = 2.4
+    w = np.array([[1.0]])
+    history = ref.fit(np.array([[1.0], [2.0], [3.0]]), [2, 4, 6], [w], [None], ["identity"], "mse", lr=0.1, epochs=1,
+                      batch_size=2)  # fmt: skip
+    assert history == [pytest.approx((2 * 2.5 + 1 * 2.25) / 3, rel=1e-14)]
+    assert w[0, 0] == pytest.approx(2.4, rel=1e-14)
+
+
+@pytest.fixture
+def problem(rng):
+    return rng.normal(size=(11, 3)), rng.integers(0, 2, 11), *network(rng, 3, 4), ["tanh", "sigmoid"], "bce"
+
+
+STEPS = {  # name: (options, its step; s: two arrays of the parameter, t: the step's number)
+    "sgd": ({}, lambda p, g, s, t, **o: ref.sgd_step_(p, g, **o)),
+    "sgd, momentum": (
+        dict(momentum=0.9, nesterov=True, weight_decay=0.01),
+        lambda p, g, s, t, **o: ref.sgd_step_(p, g, velocity=s[0], **o),
+    ),
+    "adagrad": (dict(lr_decay=0.1), lambda p, g, s, t, **o: ref.adagrad_step_(p, g, s[0], t, **o)),
+    "adadelta": (dict(rho=0.8), lambda p, g, s, t, **o: ref.adadelta_step_(p, g, s[0], s[1], **o)),
+    "rmsprop": (dict(alpha=0.9), lambda p, g, s, t, **o: ref.rmsprop_step_(p, g, s[0], **o)),
+    "rmsprop, centered": (
+        dict(centered=True, momentum=0.5, eps=1e-3),
+        lambda p, g, s, t, **o: ref.rmsprop_step_(p, g, s[0], mean=s[1], velocity=s[2], **o),
+    ),
+    "adam": (dict(betas=(0.8, 0.95), eps=1e-3), lambda p, g, s, t, **o: ref.adam_step_(p, g, s[0], s[1], t, **o)),
+    "adam, amsgrad": ({}, lambda p, g, s, t, **o: ref.adam_step_(p, g, s[0], s[1], t, v_max=s[2], **o)),
+    "adamw": (dict(weight_decay=0.2), lambda p, g, s, t, **o: ref.adamw_step_(p, g, s[0], s[1], t, **o)),
+    "adamw, amsgrad": ({}, lambda p, g, s, t, **o: ref.adamw_step_(p, g, s[0], s[1], t, v_max=s[2], **o)),
+    "adamax": (dict(betas=(0.8, 0.95)), lambda p, g, s, t, **o: ref.adamax_step_(p, g, s[0], s[1], t, **o)),
+    "nadam": (dict(momentum_decay=0.1), lambda p, g, s, t, **o: ref.nadam_step_(p, g, s[0], s[1], t, **o)),
+}
+
+
+@pytest.mark.parametrize(("shuffle", "weighted", "dropout"), [(False, False, None), (True, True, [0.2, 0.5])])
+@pytest.mark.parametrize("case", STEPS)
+def test_fit_is_its_steps(problem, case, shuffle, weighted, dropout, rng):
+    X, y, weights, biases, activations, loss = problem
+    options, step_ = STEPS[case]
+    w = rng.uniform(0.5, 2, 11) if weighted else np.ones(11)
+    mine_W, mine_b = [a.copy() for a in weights], [a.copy() for a in biases]
+    optimizer, _, variant = case.partition(", ")
+    history = ref.fit(*problem, optimizer, lr=0.05, epochs=3, batch_size=4, shuffle=shuffle,
+                      rng=np.random.default_rng(7), sample_weight=w if weighted else None, dropout=dropout, seed=8,
+                      **options, **({"amsgrad": True} if variant == "amsgrad" else {}))  # fmt: skip
+
+    draw, step, expected = np.random.default_rng(7), 0, []
+    state = [[np.zeros_like(p) for _ in range(3)] for p in mine_W + mine_b]
+    for _ in range(3):
+        order = draw.permutation(11) if shuffle else list(range(11))
+        losses = []
+        for rows in (order[:4], order[4:8], order[8:]):
+            L, dW, db = ref.loss_and_grad(X[rows], y[rows], mine_W, mine_b, activations, loss, w[rows],
+                                          dropout=dropout, seed=8, step=step)  # fmt: skip
+            losses.append(L)
+            step += 1
+            for p, g, s in zip(mine_W + mine_b, dW + db, state, strict=True):
+                step_(p, g, s, step, lr=0.05, **options)
+        expected.append((4 * losses[0] + 4 * losses[1] + 3 * losses[2]) / 11)
+
+    np.testing.assert_allclose(history, expected, rtol=1e-13)
+    for p, q in zip(weights + biases, mine_W + mine_b, strict=True):
+        np.testing.assert_allclose(p, q, rtol=1e-13)
+
+
+def line(**options):
+    """w and b after a step of rate 1 for y = w x + b, from w = 2, b = -1, at x = 1, y = 2.5: dw = db = 2 (1 - 2.5)."""
+    w, b = np.array([[2.0]]), np.array([-1.0])
+    ref.fit(np.ones((1, 1)), [2.5], [w], [b], ["identity"], "mse", lr=1, epochs=1, **options)
+    return w[0, 0], b[0]
+
+
+@pytest.mark.parametrize(("options", "dw", "db"), [
+    ({}, -3, -3),
+    (dict(l2=0.25), -3 + 0.25 * 2, -3),  # no penalties on biases
+    (dict(l1=0.25), -3 + 0.25, -3),
+    (dict(l1=0.25, l2=0.25), -3 + 0.25 + 0.5, -3),
+    (dict(clip_value=1.5), -1.5, -1.5),
+    (dict(l2=0.25, clip_value=2.75), -2.5, -2.75),  # penalties come before
+    (dict(l2=4, clip_value=2), 2, -2),  # 5 is cut too
+    (dict(clip_norm=100), -3, -3),
+    (dict(clip_norm=18**0.5 / 2), -1.5, -1.5),  # the norm is √(9 + 9)
+    (dict(l2=-0.5, clip_norm=2.5), -4 / 2, -3 / 2),  # √(16 + 9) = 5
+    (dict(clip_value=1.5, weight_decay=0.5), -1.5 + 1, -1.5 - 0.5),  # weight decay is the optimizer's
+])  # fmt: skip
+def test_penalties_and_clipping_by_hand(options, dw, db):
+    assert line(**options) == (pytest.approx(2 - dw, rel=1e-6), pytest.approx(-1 - db, rel=1e-6))
+
+
+def test_the_norm_has_a_millionth_added():
+    w, _ = line(clip_norm=1e-6)
+    assert 2 - w == pytest.approx(-3 * 1e-6 / (18**0.5 + 1e-6), rel=1e-9, abs=0)
+
+
+def test_l1_leaves_a_weight_of_zero_alone():
+    w = np.array([[0.0, 2.0, -2.0]])
+    ref.fit(np.zeros((1, 1)), np.zeros((1, 3)), [w], [None], ["identity"], "mse", lr=1, epochs=1, l1=0.5)
+    np.testing.assert_array_equal(w, [[0, 1.5, -1.5]])
+
+
+def test_history_is_without_penalties(problem):
+    L, _, _ = ref.loss_and_grad(*problem)
+    assert ref.fit(*problem, epochs=1, batch_size=11, l1=1, l2=1) == [pytest.approx(L, rel=1e-14)]
+
+
+def test_clipping_by_norm_is_over_all_parameters(problem):
+    _, _, weights, biases, *_ = problem
+    before = [p.copy() for p in weights + biases]
+    _, dW, db = ref.loss_and_grad(*problem)
+    norm = np.sqrt(sum((g**2).sum() for g in dW + db))
+    ref.fit(*problem, lr=1, epochs=1, batch_size=11, clip_norm=norm / 2)
+    for p, q, g in zip(weights + biases, before, dW + db, strict=True):
+        np.testing.assert_allclose(p, q - g / 2, rtol=1e-5)
+
+
+def test_rates_are_asked_for_with_steps_and_epochs_done():
+    asked, w = [], np.array([[0.0]])
+
+    def lr(step, epoch):
+        asked.append((step, epoch))
+        return 0.5 if step == 1 else 0.0
+
+    # only the second step moves: x = y = 1, dw = -2
+    ref.fit(np.ones((3, 1)), [1, 1, 1], [w], [None], ["identity"], "mse", lr=lr, epochs=2, batch_size=2)
+    assert asked == [(0, 0), (1, 0), (2, 1), (3, 1)]
+    assert w[0, 0] == 1.0
+
+
+def test_average_by_hand():
+    # x = y = 1, lr 0.25: w = 0, 0.5, 0.75; A = 0, then 0.75 0 + 0.25 0.5 = 0.125, then 0.75 0.125 + 0.25 0.75
+    w = np.array([[0.0]])
+    history, (A,), (b,) = ref.fit(
+        np.ones((1, 1)), [1], [w], [None], ["identity"], "mse", lr=0.25, epochs=2, average=0.75
+    )
+    assert history == [1, 0.25]
+    assert (w, A, b) == (0.75, 0.28125, None)
+
+
+def test_average_changes_nothing_else(problem):
+    X, y, weights, biases, *rest = problem
+    others = [W.copy() for W in weights], [b.copy() for b in biases]
+    history, averaged_W, averaged_b = ref.fit(*problem, "adam", lr=0.1, epochs=3, batch_size=4, average=0.9)
+    assert history == ref.fit(X, y, *others, *rest, "adam", lr=0.1, epochs=3, batch_size=4)
+    for p, q, A in zip(weights + biases, others[0] + others[1], averaged_W + averaged_b, strict=True):
+        np.testing.assert_array_equal(p, q)
+        assert A.shape == p.shape and (A != p).any()
+
+
+def test_fit_with_a_loss_of_ones_own_asks_once_a_batch(problem):
+    X, y, weights, biases, activations, _ = problem
+    others = [W.copy() for W in weights], [b.copy() for b in biases]
+    rows = []
+
+    def loss(outputs, y):
+        rows.append(len(y))
+        grad = np.empty_like(outputs)
+        return ref.binary_cross_entropy(outputs, y, None, grad), grad
+
+    history = ref.fit(X, y, weights, biases, activations, loss, epochs=2, batch_size=4, lr=0.1, dropout=[0, 0.5])
+    assert rows == [4, 4, 3] * 2
+    expected = ref.fit(X, y, *others, activations, "bce", epochs=2, batch_size=4, lr=0.1, dropout=[0, 0.5])
+    np.testing.assert_allclose(history, expected, rtol=1e-13)
+    np.testing.assert_allclose(weights[0], others[0][0], rtol=1e-12)
+
+
+def test_fit_gives_the_loss_its_options():
+    # x = y = 1 from w = 0, delta 0.25: the derivative is -2 0.25
+    w = np.array([[0.0]])
+    ref.fit(np.ones((1, 1)), [1], [w], [None], ["identity"], "huber", lr=1, epochs=1, loss_options=dict(delta=0.25))
+    assert w[0, 0] == 0.5
+
+
+def test_fit_drops_other_units_in_every_step():
+    # x = y = 1, w = 0, lr 1/8, rate 1/2: a step with x dropped does nothing, with x doubled w += 1/8 2 2 (1 - 2 w)
+    w, expected = np.array([[0.0]]), 0.0
+    history = ref.fit(
+        np.ones((1, 1)), [1], [w], [None], ["identity"], "mse", lr=1 / 8, epochs=20, dropout=[0.5], seed=3
+    )
+    masks = [ref.dropout_mask(0.5, 3, step, 0, 1, 1, float)[0, 0] for step in range(20)]
+    assert {0, 2} == set(masks)
+    for mask, L in zip(masks, history, strict=True):
+        assert L == pytest.approx((1 - mask * expected) ** 2, rel=1e-12)
+        expected += 1 / 8 * 2 * mask * (1 - mask * expected)
+    assert w[0, 0] == pytest.approx(expected, rel=1e-12)
+
+
+def test_fit_is_that_of_pytorch():
+    # torch 2.13.0, float64: Linear(2, 2), tanh, Linear(2, 1), BCEWithLogitsLoss, Adam(lr=0.1), 3 epochs of batches 2, 1
+    X, y = np.array([[1.0, -0.5], [0.25, 2.0], [-1.0, 0.5]]), [1, 0, 1]
+    weights = [np.array([[0.5, -0.25], [1.0, 0.75]]), np.array([[1.0], [-0.5]])]
+    biases = [np.array([0.1, -0.2]), np.array([0.3])]
+    history = ref.fit(X, y, weights, biases, ["tanh", "sigmoid"], "bce", "adam", lr=0.1, epochs=3, batch_size=2)
+    np.testing.assert_allclose(history, [0.7827352377252007, 0.6327216204040478, 0.5594574586802982], rtol=1e-12)
+    W0 = [[0.40128620737209586, -0.0677584695090979], [1.0437767135079106, 0.8885606162245381]]
+    np.testing.assert_allclose(weights[0], W0, rtol=1e-12)
+    np.testing.assert_allclose(biases[0], [0.6167642753823448, -0.4410623997559404], rtol=1e-12)
+    np.testing.assert_allclose(weights[1], [[0.6376856280659475], [-0.7344252119614971]], rtol=1e-12)
+    np.testing.assert_allclose(biases[1], [0.3747571668740193], rtol=1e-12)
+
+
+def test_fit_learns(rng):
+    X = rng.uniform(-1, 1, (200, 2))
+    y = (X[:, 0] * X[:, 1] > 0).astype(float)  # no line separates them
+    weights, biases, activations = *network(rng, 2, 16), ["relu", "sigmoid"]
+    history = ref.fit(X, y, weights, biases, activations, "bce", "adam", lr=0.02, epochs=60, shuffle=True, rng=0)
+    assert history[0] > 0.5
+    assert history[-1] < 0.2
+    assert np.mean((ref.forward(X, weights, biases, activations)[:, 0] > 0.5) == y) > 0.93
+
+
+def test_fit_shuffles_from_a_seed_or_a_generator(problem):
+    X, y, weights, biases, *rest = problem
+
+    def run(rng):
+        return ref.fit(X, y, [W.copy() for W in weights], [b.copy() for b in biases], *rest, lr=1.0, epochs=4,
+                       batch_size=3, shuffle=True, rng=rng)  # fmt: skip
+
+    assert run(3) == run(np.random.default_rng(3)) == run(3) != run(4)
+    assert run(None) != run(None)
+
+
+def test_fit_of_nothing(problem):
+    X, y, weights, biases, activations, loss = problem
+    before = [p.copy() for p in weights + biases]
+    assert ref.fit(*problem, epochs=0) == []
+    assert ref.fit(X[:0], y[:0], weights, biases, activations, loss, epochs=2) == [0, 0]
+    for p, q in zip(weights + biases, before, strict=True):
+        np.testing.assert_array_equal(p, q)
+
+
+def test_fit_with_a_batch_larger_than_the_data_is_one_step(problem):
+    _, _, weights, biases, *_ = problem
+    L, dW, db = ref.loss_and_grad(*problem)
+    expected = [p - 0.5 * g for p, g in zip(weights + biases, dW + db, strict=True)]
+    assert ref.fit(*problem, lr=0.5, epochs=1, batch_size=1000) == [pytest.approx(L, rel=1e-14)]
+    for p, q in zip(weights + biases, expected, strict=True):
+        np.testing.assert_allclose(p, q, rtol=1e-14)
+
+
+def test_an_unknown_optimizer_is_refused_with_the_known_ones(problem):
+    with pytest.raises(ValueError, match=r"unknown optimizer 'swish'; choose from sgd, .*nadam"):
+        ref.fit(*problem, "swish")
+
+
+def test_an_option_that_the_optimizer_has_not_is_refused(problem):
+    with pytest.raises(TypeError, match="nesterov"):
+        ref.fit(*problem, "adam", nesterov=True)
+    with pytest.raises(TypeError, match="v_max"):
+        ref.fit(*problem, "sgd", amsgrad=True)

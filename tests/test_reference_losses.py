@@ -1,0 +1,346 @@
+"""The reference's losses, against what is known without them: numbers worked by hand, and finite differences."""
+
+import math
+
+import numpy as np
+import pytest
+
+from fastnn import reference as ref
+
+LOSSES = {  # name: a function that draws (outputs, targets) for n rows
+    "binary_cross_entropy": lambda rng, n: (rng.uniform(0.1, 0.9, (n, 3)), rng.uniform(size=(n, 3))),
+    "binary_cross_entropy_with_logits": lambda rng, n: (rng.normal(size=(n, 3)), rng.uniform(size=(n, 3))),
+    "cross_entropy": lambda rng, n: (rng.normal(size=(n, 3)), rng.integers(0, 3, n)),
+    "mean_squared_error": lambda rng, n: (rng.normal(size=(n, 3)), rng.normal(size=(n, 3))),
+    "mean_absolute_error": lambda rng, n: (rng.normal(size=(n, 3)), rng.normal(size=(n, 3))),
+    "huber": lambda rng, n: (rng.normal(size=(n, 3)), rng.normal(size=(n, 3))),
+    "quantile": lambda rng, n: (rng.normal(size=(n, 3)), rng.normal(size=(n, 3))),
+    "poisson_nll": lambda rng, n: (rng.normal(size=(n, 3)), rng.integers(0, 5, (n, 3))),
+    "gaussian_nll": lambda rng, n: (rng.normal(size=(n, 4)), rng.normal(size=(n, 2))),
+}
+OPTIONS = {  # name: settings other than the usual
+    "binary_cross_entropy": [
+        dict(pos_weight=3.0),
+        dict(label_smoothing=0.1),
+        dict(pos_weight=[0.5, 1, 4], label_smoothing=0.3),
+    ],
+    "binary_cross_entropy_with_logits": [dict(pos_weight=3.0), dict(pos_weight=[0.5, 1, 4], label_smoothing=0.3)],
+    "cross_entropy": [dict(label_smoothing=0.1)],
+    "huber": [dict(delta=0.3), dict(delta=2.0)],
+    "quantile": [dict(q=0.9), dict(q=[0.1, 0.5, 0.9])],
+}
+EVERY = [
+    pytest.param(name, options, id=" ".join([name, *options]))
+    for name in LOSSES
+    for options in [{}, *OPTIONS.get(name, [])]
+]
+ONE_COLUMN = set(LOSSES) - {"cross_entropy", "gaussian_nll"}  # those whose outputs may be flat
+
+
+def loss_and_gradient(name, Y, y, sample_weight=None, **options):
+    grad = np.full_like(Y, np.nan)
+    L = getattr(ref, name)(Y, y, sample_weight, grad, **options)
+    assert type(L) is float
+    assert getattr(ref, name)(Y, y, sample_weight, **options) == L
+    return L, grad
+
+
+LOG2, LOG3, LOG5 = math.log(2), math.log(3), math.log(5)
+BY_HAND = {
+    # l: -log 1/2, -log 3/4 = 2 log 2 - log 3; dl/dp: -1/p, 1/(1 - p)
+    "binary_cross_entropy": (
+        [[0.5], [0.25]], [1, 0],
+        [LOG2, 2 * LOG2 - LOG3], [[-2], [4 / 3]],
+    ),
+    # the sum over two outputs, with targets between 0 and 1; dl/dp = (p - y) / (p (1 - p)) = (p - y) / (3/16)
+    "binary_cross_entropy with two outputs": (
+        [[0.25, 0.75], [0.75, 0.75]], [[0.5, 1], [0, 0.75]],
+        [0.5 * (2 * LOG2) + 1.5 * (2 * LOG2 - LOG3), 2 * LOG2 + 0.75 * (2 * LOG2 - LOG3) + 0.25 * 2 * LOG2],
+        [[-4 / 3, -4 / 3], [4, 0]],
+    ),
+    # p = 1/2 and 3/4
+    "binary_cross_entropy_with_logits": (
+        [[0], [LOG3]], [1, 0],
+        [LOG2, 2 * LOG2], [[-0.5], [0.75]],
+    ),
+    # p = 1/2, 3/4 and 1/4, 3/4
+    "binary_cross_entropy_with_logits with two outputs": (
+        [[0, LOG3], [-LOG3, LOG3]], [[0.5, 1], [1, 0.5]],
+        [LOG2 + 2 * LOG2 - LOG3, 2 * LOG2 + 0.5 * (2 * LOG2 - LOG3) + 0.5 * 2 * LOG2],
+        [[0, -0.25], [-0.75, 0.25]],
+    ),
+    # p = 1/5 (1, 1, 3) and 1/5 (2, 2, 1): l = log 5 - log 3, log 5 - log 2; dl/dz = p - y
+    "cross_entropy": (
+        [[0, 0, LOG3], [LOG2, LOG2, 0]], [2, 0],
+        [LOG5 - LOG3, LOG5 - LOG2], [[0.2, 0.2, -0.4], [-0.6, 0.4, 0.2]],
+    ),
+    # the same p with rows of targets, the second of which sums to 2
+    "cross_entropy with rows": (
+        [[0, 0, LOG3], [LOG2, LOG2, 0]], [[0.5, 0, 0.5], [0, 2, 0]],
+        [0.5 * LOG5 + 0.5 * (LOG5 - LOG3), 2 * (LOG5 - LOG2)], [[-0.3, 0.2, 0.1], [0.8, -1.2, 0.4]],
+    ),
+    # l = (1 - 3)^2, (2 - 1)^2
+    "mean_squared_error": (
+        [[1], [2]], [3, 1],
+        [4, 1], [[-4], [2]],
+    ),
+    # the mean over two outputs: l = (4 + 16)/2, (0 + 1)/2
+    "mean_squared_error with two outputs": (
+        [[1, 2], [3, 4]], [[3, -2], [3, 5]],
+        [10, 0.5], [[-2, 4], [0, -1]],
+    ),
+    "mean_absolute_error": (
+        [[1], [2]], [3, 1],
+        [2, 1], [[-1], [1]],
+    ),
+    "mean_absolute_error with two outputs": (
+        [[1, 2], [3, 4]], [[3, -2], [3, 5]],
+        [3, 0.5], [[-0.5, 0.5], [0, -0.5]],
+    ),
+    # distances -2, beyond delta = 1: 1 (2 2 - 1), and 1/2, within
+    "huber": (
+        [[1], [2.5]], [3, 2],
+        [3, 0.25], [[-2], [1]],
+    ),
+    # distances -2, 4 and 0, -1: the second is beyond, 3 (2 4 - 3) = 15
+    "huber with two outputs": (
+        [[1, 2], [3, 4]], [[3, -2], [3, 5]],
+        [(4 + 15) / 2, 0.5], [[-2, 3], [0, -1]], dict(delta=3),
+    ),
+    "huber at delta": (
+        [[1], [3]], [3, 1],
+        [4, 4], [[-4], [4]], dict(delta=2),
+    ),
+    "quantile": (
+        [[1], [2]], [3, 1],
+        [0.5 * 2, 0.5 * 1], [[-0.5], [0.5]],
+    ),
+    # too low by 2, too high by 4; right, too low by 1
+    "quantile with two outputs": (
+        [[1, 2], [3, 4]], [[3, -2], [3, 5]],
+        [(0.25 * 2 + 0.25 * 4) / 2, 0.75 * 1 / 2], [[-0.125, 0.125], [0, -0.375]], dict(q=[0.25, 0.75]),
+    ),
+    # rates 1 and 3
+    "poisson_nll": (
+        [[0], [LOG3]], [2, 1],
+        [1, 3 - LOG3], [[-1], [2]],
+    ),
+    # rates 1, 2 and 3, 1
+    "poisson_nll with two outputs": (
+        [[0, LOG2], [LOG3, 0]], [[1, 0], [3, 2]],
+        [1 + 2, 3 - 3 * LOG3 + 1], [[0, 2], [0, -1]],
+    ),
+    # mean 1, variance 1, target 3; mean 2, variance 2, target 1
+    "gaussian_nll": (
+        [[1, 0], [2, LOG2]], [3, 1],
+        [(0 + 4) / 2, (LOG2 + 1 / 2) / 2], [[-2, (1 - 4) / 2], [1 / 2, (1 - 1 / 2) / 2]],
+    ),
+    # two means, then two log-variances; variances 1, 1/2 and 2, 1
+    "gaussian_nll with two targets": (
+        [[1, 2, 0, -LOG2], [0, 0, LOG2, 0]], [[2, 2], [2, 0]],
+        [(0 + 1) / 2 - LOG2 / 2, (LOG2 + 4 / 2) / 2], [[-1, 0, 0, 1 / 2], [-1, 0, -1 / 2, 1 / 2]],
+    ),
+    # p = 3: the first row counts three times
+    "binary_cross_entropy with positive weight": (
+        [[0.5], [0.25]], [1, 0],
+        [3 * LOG2, 2 * LOG2 - LOG3], [[-6], [4 / 3]], dict(pos_weight=3),
+    ),
+    # t = 3/4, 1/4
+    "binary_cross_entropy smoothed": (
+        [[0.5], [0.25]], [1, 0],
+        [LOG2, 2 * LOG2 - 0.75 * LOG3], [[-1], [0]], dict(label_smoothing=0.5),
+    ),
+    # p t = 3, 1/2 and 1, 3/2; 1 - t = 1/4, 3/4 and 3/4, 1/4
+    "binary_cross_entropy with both": (
+        [[0.25, 0.75], [0.5, 0.5]], [[1, 0], [0, 1]],
+        [9 * LOG2 - 0.75 * LOG3, 3.5 * LOG2], [[-35 / 3, 7 / 3], [-0.5, -2.5]],
+        dict(pos_weight=[4, 2], label_smoothing=0.5),
+    ),
+    "binary_cross_entropy_with_logits with both": (
+        [[-LOG3, LOG3], [0, 0]], [[1, 0], [0, 1]],
+        [9 * LOG2 - 0.75 * LOG3, 3.5 * LOG2], [[-2.1875, 0.4375], [-0.125, -0.625]],
+        dict(pos_weight=[4, 2], label_smoothing=0.5),
+    ),
+    # t = 0.1, 0.1, 0.8 and 0.8, 0.1, 0.1
+    "cross_entropy smoothed": (
+        [[0, 0, LOG3], [LOG2, LOG2, 0]], [2, 0],
+        [LOG5 - 0.8 * LOG3, LOG5 - 0.9 * LOG2], [[0.1, 0.1, -0.2], [-0.4, 0.3, 0.1]], dict(label_smoothing=0.3),
+    ),
+    # t = 0.45, 0.1, 0.45 and 0.1, 1.5, 0.1
+    "cross_entropy with rows, smoothed": (
+        [[0, 0, LOG3], [LOG2, LOG2, 0]], [[0.5, 0, 0.5], [0, 2, 0]],
+        [LOG5 - 0.45 * LOG3, 1.7 * LOG5 - 1.6 * LOG2], [[-0.25, 0.1, 0.15], [0.58, -0.82, 0.24]],
+        dict(label_smoothing=0.3),
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("weights", [None, [3, 1], [0, 2], [0, 0]])
+@pytest.mark.parametrize("case", BY_HAND)
+def test_loss_by_hand(case, weights):
+    Y, y, losses, gradients, options = [*BY_HAND[case], {}][:5]
+    share = {None: [1 / 2, 1 / 2], (3, 1): [3 / 4, 1 / 4], (0, 2): [0, 1], (0, 0): [0, 0]}[weights and tuple(weights)]
+    L, grad = loss_and_gradient(case.split()[0], np.array(Y, float), np.array(y), weights, **options)
+    assert L == pytest.approx(share[0] * losses[0] + share[1] * losses[1], rel=1e-14, abs=0)
+    np.testing.assert_allclose(grad, [[share[0] * g for g in gradients[0]], [share[1] * g for g in gradients[1]]],
+                               rtol=1e-14, atol=1e-15)  # fmt: skip
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize(("name", "options"), EVERY)
+def test_loss_gradient_is_the_derivative(name, options, weighted, rng, assert_derivative):
+    Y, y = LOSSES[name](rng, 5)
+    w = rng.uniform(0, 2, 5) if weighted else None
+    _, grad = loss_and_gradient(name, Y, y, w, **options)
+    assert_derivative(grad, lambda: getattr(ref, name)(Y, y, w, **options), Y)
+
+
+@pytest.mark.parametrize("s", [0, 0.2])
+def test_cross_entropy_gradient_for_rows_is_the_derivative(s, rng, assert_derivative):
+    Z, y = rng.normal(size=(5, 3)), rng.uniform(size=(5, 3))  # rows that don't sum to 1
+    _, grad = loss_and_gradient("cross_entropy", Z, y, label_smoothing=s)
+    assert_derivative(grad, lambda: ref.cross_entropy(Z, y, label_smoothing=s), Z)
+
+
+@pytest.mark.parametrize(("name", "options"), EVERY)
+def test_a_weight_of_two_is_a_row_twice(name, options, rng):
+    Y, y = LOSSES[name](rng, 4)
+    twice, function = [0, 1, 1, 3], getattr(ref, name)
+    assert function(Y, y, [1, 2, 0, 1], **options) == pytest.approx(function(Y[twice], y[twice], **options), rel=1e-14)
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_loss_of_no_rows(name, rng):
+    Y, y = LOSSES[name](rng, 0)
+    L, grad = loss_and_gradient(name, Y, y)
+    assert L == 0 and grad.shape == Y.shape
+
+
+@pytest.mark.parametrize("name", sorted(ONE_COLUMN))
+def test_one_output_as_column_or_flat(name, rng):
+    column, y = rng.uniform(0.1, 0.9, (4, 1)), rng.integers(0, 2, 4)
+    L, grad = loss_and_gradient(name, column, y)
+    for Y, targets in ((column, y[:, None]), (column[:, 0], y), (column[:, 0], y[:, None])):
+        L_here, grad_here = loss_and_gradient(name, Y, targets)
+        assert L_here == L
+        np.testing.assert_array_equal(grad_here.ravel(), grad.ravel())
+
+
+@pytest.mark.parametrize(("name", "options"), EVERY)
+def test_loss_is_computed_in_the_dtype_of_the_outputs(name, options, rng):
+    for _ in range(10):
+        Y, y = LOSSES[name](rng, 5)
+        L, _ = loss_and_gradient(name, Y.astype(np.float32), y, rng.uniform(size=5), **options)
+        assert L == float(np.float32(L))
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_loss_changes_only_grad(name, rng):
+    Y, y = LOSSES[name](rng, 4)
+    w = rng.uniform(size=4)
+    copies = Y.copy(), y.copy(), w.copy()
+    loss_and_gradient(name, Y, y, w)
+    for array, copy in zip((Y, y, w), copies, strict=True):
+        np.testing.assert_array_equal(array, copy)
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_loss_refuses_targets_of_another_shape(name):
+    Y = np.full((2, 6 if name == "gaussian_nll" else 3), 0.5)
+    with pytest.raises(ValueError, match=r"y has shape \(3, 2\), the outputs have \(2, 3\)"):
+        getattr(ref, name)(Y, np.zeros((3, 2)))
+
+
+@pytest.mark.parametrize("shape", [(2, 3), (4,)])
+def test_gaussian_nll_refuses_what_is_no_pair_of_mean_and_variance(shape):
+    with pytest.raises(ValueError, match=r"Y must hold a mean and a log-variance for each target, got the shape"):
+        ref.gaussian_nll(np.zeros(shape), np.zeros((2, 1)))
+
+
+@pytest.mark.parametrize(("name", "option"), [("quantile", "q"), ("binary_cross_entropy", "pos_weight"),
+                                              ("binary_cross_entropy_with_logits", "pos_weight")])  # fmt: skip
+@pytest.mark.parametrize("n_out", [1, 3])
+def test_numbers_for_other_outputs_are_refused(name, option, n_out):
+    Y = np.full((4, n_out), 0.5)
+    with pytest.raises(ValueError, match=rf"{option} has shape \(2,\): give one number, or one for each of {n_out}"):
+        getattr(ref, name)(Y, Y, **{option: [0.5, 0.5]})
+
+
+@pytest.mark.parametrize("classes", [[0, 3], [-1, 0], [0, 0.5]])
+def test_cross_entropy_refuses_other_classes(classes):
+    with pytest.raises(ValueError, match="y must hold classes from 0 to 2"):
+        ref.cross_entropy(np.zeros((2, 3)), np.array(classes))
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_losses_at_extremes(dtype):
+    z, y, p = np.array([-1e4, 1e4, -1e4, 1e4], dtype), np.array([0, 1, 1, 0]), np.array([0, 1, 0, 1], dtype)
+    with np.errstate(all="raise", under="ignore"):
+        # the right answer costs nothing; the wrong one 1e4, or 100 where log is clamped
+        L, grad = loss_and_gradient("binary_cross_entropy_with_logits", z, y)
+        assert L == 5e3
+        np.testing.assert_array_equal(grad, [0, 0, -0.25, 0.25])
+        L, grad = loss_and_gradient("binary_cross_entropy", p, y)
+        assert L == 50
+        np.testing.assert_allclose(grad, [0, 0, -0.25e12, 0.25e12], rtol=1e-6)
+        L, grad = loss_and_gradient("cross_entropy", np.array([[-1e4, 1e4], [-1e4, 1e4]], dtype), [1, 0])
+        assert L == 1e4
+        np.testing.assert_array_equal(grad, [[0, 0], [-0.5, 0.5]])
+        L, grad = loss_and_gradient("mean_squared_error", z, y)
+        assert L == pytest.approx((1e4**2 + 9999**2 + 10001**2 + 1e4**2) / 4, rel=1e-6)
+        np.testing.assert_array_equal(grad, [-5000, 4999.5, -5000.5, 5000])
+
+
+def test_losses_keep_small_digits():
+    # log(1 + exp(-30)) survives beside z = 30; -log(1 - 1e-20) beside p = 1e-20
+    L = ref.binary_cross_entropy_with_logits(np.array([30.0]), [1])
+    assert L == pytest.approx(9.357622968839737e-14, rel=1e-14, abs=0)
+    assert ref.binary_cross_entropy(np.array([1e-20]), [0]) == pytest.approx(1e-20, rel=1e-14, abs=0)
+
+
+@pytest.mark.parametrize("n_out", [1, 3])
+def test_logits_and_probabilities_agree(n_out, rng):
+    Z, y = rng.normal(size=(5, n_out)), rng.uniform(size=(5, n_out))
+    L, dZ = loss_and_gradient("binary_cross_entropy_with_logits", Z, y)
+    L_p, dP = loss_and_gradient("binary_cross_entropy", ref.activation(Z, "sigmoid"), y)
+    assert L == pytest.approx(L_p, rel=1e-14)
+    np.testing.assert_allclose(dZ, ref.activation_backward(dP, Z, "sigmoid"), rtol=1e-12)
+
+
+def test_huber_does_not_square_what_is_far():
+    with np.errstate(all="raise"):
+        L, grad = loss_and_gradient("huber", np.array([1e200, -1e200]), [0, 0])
+    assert L == 2e200
+    np.testing.assert_array_equal(grad, [1, -1])
+
+
+def test_huber_is_mse_for_a_large_delta_and_absolute_error_for_a_small_one(rng):
+    Y, y = LOSSES["huber"](rng, 5)
+    assert ref.huber(Y, y, delta=100) == pytest.approx(ref.mean_squared_error(Y, y), rel=1e-14)
+    assert ref.huber(Y, y, delta=1e-9) / 2e-9 == pytest.approx(ref.mean_absolute_error(Y, y), rel=1e-8)
+
+
+def test_the_median_is_half_the_absolute_error(rng):
+    Y, y = LOSSES["quantile"](rng, 5)
+    L, grad = loss_and_gradient("quantile", Y, y)
+    expected_L, expected_grad = loss_and_gradient("mean_absolute_error", Y, y)
+    assert L == pytest.approx(expected_L / 2, rel=1e-14)
+    np.testing.assert_allclose(grad, expected_grad / 2, rtol=1e-14)
+
+
+@pytest.mark.parametrize(
+    ("name", "options"), [("quantile", dict(q=0.2)), ("mean_absolute_error", {}), ("mean_squared_error", {})]
+)
+def test_what_a_constant_learns(name, options):
+    # of the numbers 0, ..., 10: the 20 % quantile is 2 (2 below, 8 above), the median 5, the mean 5
+    y, best = np.arange(11.0), {"quantile": 2}.get(name, 5)
+    losses = {c: getattr(ref, name)(np.full(11, c), y, **options) for c in np.arange(0, 10.5, 0.5)}
+    assert min(losses, key=losses.get) == best
+
+
+def test_gaussian_nll_of_no_uncertainty_is_half_the_squared_error(rng):
+    mean, y = rng.normal(size=(5, 2)), rng.normal(size=(5, 2))
+    L, grad = loss_and_gradient("gaussian_nll", np.concatenate([mean, np.zeros((5, 2))], axis=1), y)
+    expected_L, expected_grad = loss_and_gradient("mean_squared_error", mean, y)  # a mean over two outputs
+    assert L == pytest.approx(expected_L, rel=1e-14)
+    np.testing.assert_allclose(grad[:, :2], expected_grad, rtol=1e-14)

@@ -1,0 +1,220 @@
+"""What the updates of F take: in place or not at all, gradients of any kind, and settings that are refused."""
+
+import inspect
+
+import numpy as np
+import pytest
+
+from fastnn import functional as F
+from fastnn.schedules import StepDecay
+
+STEPS = {  # with settings that want every moment
+    F.sgd_step_: dict(lr=0.1, momentum=0.9),
+    F.adagrad_step_: dict(step=1),
+    F.adadelta_step_: dict(),
+    F.rmsprop_step_: dict(centered=True, momentum=0.9),
+    F.adam_step_: dict(step=1),
+    F.adamw_step_: dict(step=1),
+    F.adamax_step_: dict(step=1),
+    F.nadam_step_: dict(step=1),
+}
+NAMES = {"velocity", "total", "v", "u", "m", "mean", "v_max"}
+MOMENTS = {step: [name for name in inspect.signature(step).parameters if name in NAMES] for step in STEPS}
+TARGETS = [(step, target) for step in STEPS for target in ["params", *MOMENTS[step]]]
+step_and_target = pytest.mark.parametrize(("step", "target"), TARGETS, ids=lambda x: x if isinstance(x, str) else x.__name__)
+
+
+@pytest.fixture(params=STEPS, ids=lambda step: step.__name__)
+def step(request):
+    return request.param
+
+
+def arrays(step, n=6, dtype=float):
+    """Everything a step takes, by name."""
+    rng = np.random.default_rng(5)
+    params, grads = rng.normal(size=(2, n)).astype(dtype)
+    return dict(params=params, grads=grads) | {name: np.zeros(n, dtype) for name in MOMENTS[step]}
+
+
+def test_the_given_arrays_change_and_the_gradient_does_not(isa, dtype, step):
+    given, before = arrays(step, 33, dtype), arrays(step, 33, dtype)
+    assert step(**given, **STEPS[step]) is None
+    assert {name for name in given if (given[name] != before[name]).any()} == set(given) - {"grads"}
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        np.ndarray.tolist,
+        lambda a: a.astype(np.float64),
+        lambda a: a.astype(a.dtype.newbyteorder(">")),
+        lambda a: np.repeat(a, 2)[::2],
+        lambda a: a[::-1].copy()[::-1],
+        lambda a: np.frombuffer(b"\0" + a.tobytes(), a.dtype, offset=1),
+        memoryview,
+        lambda a: np.broadcast_to(a, a.shape),
+    ],
+    ids=["list", "float64", "big-endian", "strided", "negative stride", "misaligned", "memoryview", "read-only"],
+)
+def test_gradient_may_be_any_kind_of_array(isa, dtype, step, kind):
+    given, expected = arrays(step, 33, dtype), arrays(step, 33, dtype)
+    step(**expected, **STEPS[step])
+    step(**given | dict(grads=kind(given["grads"])), **STEPS[step])
+    assert all(given[name].tobytes() == expected[name].tobytes() for name in given)
+
+
+@step_and_target
+@pytest.mark.parametrize(
+    ("array", "error"),
+    [
+        ([0.0] * 6, TypeError),
+        (np.zeros(6, np.float16), TypeError),
+        (np.zeros(6, int), TypeError),
+        (np.zeros(6, ">f8"), TypeError),
+        (np.zeros(6, complex), TypeError),
+        (np.zeros(12)[::2], ValueError),
+        (np.zeros(6)[::-1], ValueError),
+        (np.frombuffer(bytes(48)), ValueError),
+        (np.frombuffer(bytearray(49), "f8", 6, offset=1), ValueError),
+        (memoryview(np.zeros(6)), TypeError),
+    ],
+    ids=["list", "float16", "int", "big-endian", "complex", "strided", "negative stride", "read-only", "misaligned", "memoryview"],
+)
+def test_a_copy_would_lose_the_update_so_it_is_refused(step, target, array, error):
+    given = arrays(step)
+    with pytest.raises(error, match=f"^{target} .*(must be|is read-only|align)"):
+        step(**given | {target: array}, **STEPS[step])
+    assert not np.any(array)
+    untouched = arrays(step)
+    assert all((given[name] == untouched[name]).all() for name in given)
+
+
+@step_and_target
+def test_moments_must_fit_the_parameters(step, target):
+    if target != "params":
+        for wrong, error in [(np.zeros(5), ValueError), (np.zeros((6, 1)), ValueError), (np.zeros(6, np.float32), TypeError)]:
+            with pytest.raises(error, match=f"^{target} must "):
+                step(**arrays(step) | {target: wrong}, **STEPS[step])
+
+
+def test_gradient_must_fit_the_parameters(step):
+    for wrong in (np.ones(5), np.ones((6, 1)), 1.0):
+        with pytest.raises(ValueError, match=r"^grads must have shape \(6,\), got "):
+            step(**arrays(step) | dict(grads=wrong), **STEPS[step])
+    with pytest.raises(TypeError, match=r"^grads must be float32 or float64, got object"):
+        step(**arrays(step) | dict(grads=np.full(6, None)), **STEPS[step])
+
+
+@pytest.mark.parametrize("shift", [0, 1, 5], ids=lambda n: f"shifted by {n}")
+@step_and_target
+def test_arrays_that_overlap_are_refused(step, target, shift):
+    for other in {"grads", *MOMENTS[step]} - {target}:
+        memory = np.arange(1.0, 13.0)
+        given = arrays(step) | {target: memory[:6], other: memory[shift : shift + 6]}
+        with pytest.raises(ValueError, match=r"^[a-z_]+ overlaps another argument"):
+            step(**given, **STEPS[step])
+        np.testing.assert_array_equal(memory, np.arange(1.0, 13.0))
+
+
+@step_and_target
+def test_gradient_over_the_same_memory_through_another_object_is_refused(step, target):
+    given = arrays(step)
+    for grads in (memoryview(given[target]), given[target][::-1]):
+        with pytest.raises(ValueError, match=f"^{target} overlaps another argument"):
+            step(**given | dict(grads=grads), **STEPS[step])
+    assert all((given[name] == array).all() for name, array in arrays(step).items())
+
+
+def test_parts_of_one_block_are_taken(step):
+    given, expected = arrays(step), arrays(step)
+    block = np.array(list(given.values()))
+    step(**expected, **STEPS[step])
+    step(**dict(zip(given, block, strict=True)), **STEPS[step])
+    np.testing.assert_array_equal(block, np.array(list(expected.values())))
+
+
+# ---- moments that are wanted or not ----------------------------------------------------------------------------------
+
+
+def test_moments_that_a_setting_wants():
+    W, g = np.ones(3), np.ones(3)
+    for call, message in [
+        (lambda: F.sgd_step_(W, g, 0.1, momentum=0.9), "momentum needs velocity"),
+        (lambda: F.rmsprop_step_(W, g, np.zeros(3), momentum=0.9), "momentum needs velocity"),
+        (lambda: F.rmsprop_step_(W, g, np.zeros(3), centered=True), "centered=True needs mean"),
+        (lambda: F.rmsprop_step_(W, g, np.zeros(3), momentum=0.9, centered=True, velocity=np.zeros(3)), "centered=True needs mean"),
+    ]:
+        with pytest.raises(ValueError, match=f"^{message}: an array like params, zeros before the first step"):
+            call()
+    with pytest.raises(TypeError, match="m must be a NumPy array, got NoneType"):
+        F.adam_step_(W, g, None, np.zeros(3), 1)
+    np.testing.assert_array_equal(W, 1)
+
+
+def test_moments_that_no_setting_wants_are_left_alone():
+    W, g, velocity, mean = np.ones(3), np.ones(3), np.full(3, 7.0), np.full(3, 7.0)
+    F.sgd_step_(W, g, 0.1, velocity=velocity)
+    F.rmsprop_step_(W, g, np.zeros(3), mean=mean, velocity=velocity)
+    np.testing.assert_array_equal([velocity, mean], 7.0)
+
+
+def test_v_max_makes_the_step_amsgrad():
+    plain, amsgrad, v_max = np.ones(3), np.ones(3), np.full(3, 1e6)
+    F.adam_step_(plain, np.ones(3), np.zeros(3), np.zeros(3), 1, lr=0.1)
+    F.adam_step_(amsgrad, np.ones(3), np.zeros(3), np.zeros(3), 1, lr=0.1, v_max=v_max)
+    np.testing.assert_allclose(plain, 0.9)
+    np.testing.assert_allclose(amsgrad, 1 - 0.1 / (1000 / np.sqrt(0.001)))
+    np.testing.assert_array_equal(v_max, 1e6)
+
+
+# ---- settings --------------------------------------------------------------------------------------------------------
+
+RATE = "must be a finite number at least 0, got"
+WRONG = {
+    "lr": {-1: f"{RATE} -1", np.nan: f"{RATE} nan", np.inf: f"{RATE} inf", "0.1": f"{RATE} '0.1'", StepDecay(0.1, 5): f"{RATE} StepDecay"},
+    "momentum": {1.0: "must be a finite number at least 0 and below 1, got 1.0", -0.1: "at least 0"},
+    "weight_decay": {-1: f"{RATE} -1"},
+    "lr_decay": {-1: f"{RATE} -1"},
+    "momentum_decay": {-1: f"{RATE} -1"},
+    "rho": {1.0: "must be a finite number at least 0 and below 1, got 1.0"},
+    "alpha": {1.0: "must be a finite number at least 0 and below 1, got 1.0"},
+    "eps": {0: "must be a finite number above 0, got 0", -1e-8: "above 0"},
+    "betas": {(0.9, 1.0): "at least 0 and below 1, got 1.0", 0.9: "must be two numbers, got 0.9", (0.9,): "two numbers"},
+    "step": {0: "must be a whole number of at least 1, got 0", 1.5: "must be a whole number of at least 1, got 1.5"},
+}  # fmt: skip
+
+
+def test_wrong_settings_are_refused(step):
+    for setting, wrong in WRONG.items():
+        if setting in inspect.signature(step).parameters:
+            for value, message in wrong.items():
+                given = arrays(step)
+                with pytest.raises(ValueError, match=f"^{setting} .*{message}"):
+                    step(**given, **STEPS[step] | {setting: value})
+                assert all((given[name] == array).all() for name, array in arrays(step).items())
+
+
+def test_settings_that_cannot_be_remembered_are_checked_too(step):
+    given, expected = arrays(step), arrays(step)
+    with pytest.raises(ValueError, match=r"^lr must be a finite number at least 0, got \[0.1\]"):
+        step(**given, **STEPS[step] | dict(lr=[0.1]))
+    if "betas" in inspect.signature(step).parameters:
+        step(**given, **STEPS[step] | dict(betas=[0.8, 0.9]))
+        step(**expected, **STEPS[step] | dict(betas=(0.8, 0.9)))
+        assert given["params"].tobytes() == expected["params"].tobytes()
+
+
+def test_nesterov_wants_momentum():
+    with pytest.raises(ValueError, match="nesterov=True needs a momentum above 0"):
+        F.sgd_step_(np.ones(3), np.ones(3), 0.1, nesterov=True)
+
+
+def test_settings_are_remembered_for_what_they_are():
+    """A rate, a decay or a rule that differs is another set of settings."""
+    ends = []
+    for lr, decay, step in [(0.1, 0.0, F.adam_step_), (0.2, 0.0, F.adam_step_), (0.1, 0.5, F.adam_step_), (0.1, 0.5, F.adamw_step_)] * 2:
+        W = np.full(2, 3.0)
+        step(W, np.ones(2), np.zeros(2), np.zeros(2), 1, lr=lr, weight_decay=decay, eps=1.0)
+        ends.append(W[0])
+    assert ends[:4] == ends[4:]
+    assert len(set(ends)) == 4
