@@ -75,7 +75,7 @@ def use(isa):
     CHOSEN, TABLE32, TABLE64 = isa, single, double_
 
 CHOSEN = None
-COMPILER = FASTNN_COMPILER.decode()
+COMPILER = FASTNN_COMPILER.decode().strip()     # clang ends its version with a space
 use(os.environ.get("FASTNN_ISA") or SUPPORTED[len(SUPPORTED) - 1])
 
 cdef const Table* table(Py_ssize_t itemsize) except? NULL:
