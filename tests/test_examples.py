@@ -281,6 +281,57 @@ def test_boundary_bends_with_time_and_layers(shown, shape):
     assert scores[2, 1] > 0.99 if shape == "moons" else scores[2, 1] < 0.95
 
 
+ONE_RATE = ("SGD", "momentum", "Nesterov")
+
+
+def test_optimizers_come_down(shown):
+    text, _ = shown("optimizer_paths")
+    for surface in "valley", "saddle":
+        rows = re.findall(r"^(\w+) +lr ([\d.]+) +(.*)$", text.split(f"{surface}, height after")[1].split("\n\n")[0], re.M)
+        heights = {name: [float(height) for height in line.split()] for name, _, line in rows}
+        assert len(heights) == 11 and len({line[0] for line in heights.values()}) == 1
+        assert all(line[-1] < line[0] / 50 for line in heights.values())
+        if surface == "saddle":
+            assert min(heights[name][1] for name in ONE_RATE) >= 0.0625, "its height is 1/16"
+        else:
+            assert heights["AdamW"][-1] > 5 * heights["Adam"][-1], "it is pulled to (0, 0)"
+
+
+def test_optimizers_with_one_rate_go_to_the_saddle_first():
+    example = runpy.run_path(str(EXAMPLES / "optimizer_paths.py"))
+    for name in example["OPTIMIZERS"]:
+        path, _ = example["walk"]("saddle", name)
+        x_half_way_up = path[np.argmax(path[:, 1] > 0.5), 0]
+        assert (abs(x_half_way_up) < 0.05) == (name in ONE_RATE), name
+
+
+@pytest.mark.parametrize("surface", ["valley", "saddle"])
+def test_surfaces_have_the_gradient_that_they_say(surface, rng):
+    height, _ = runpy.run_path(str(EXAMPLES / "optimizer_paths.py"))["SURFACES"][surface]
+    for x, y in rng.uniform(-2, 2, (10, 2)):
+        d = 1e-5
+        slopes = [(height(x + d, y)[0] - height(x - d, y)[0]) / (2 * d), (height(x, y + d)[0] - height(x, y - d)[0]) / (2 * d)]
+        np.testing.assert_allclose(height(x, y)[1], slopes, rtol=1e-6, atol=1e-8)
+
+
+def test_a_rate_that_falls_comes_closer(shown):
+    text, _ = shown("learning_rate_schedules")
+    example = runpy.run_path(str(EXAMPLES / "learning_rate_schedules.py"))
+    epochs = [int(epoch) for epoch in text.splitlines()[0].split()[1:]]
+    assert epochs[-1] == example["EPOCHS"]
+    for name, schedule in example["SCHEDULES"].items():
+        lines = text.split(f"\n{name}\n")[1].splitlines()[:2]
+        lr, distance = ([float(number) for number in re.findall(r"\d\.\d+", line)] for line in lines)
+        if name == "ReduceOnPlateau":
+            assert lr[0] == 0.05 and lr == sorted(lr, reverse=True) and lr[-1] < 0.01
+        else:
+            np.testing.assert_allclose(lr, [schedule if name == "constant" else schedule(epoch - 1) for epoch in epochs], atol=6e-5)
+        if name == "constant":
+            usual = np.mean(distance[-4:])
+        else:
+            assert distance[-1] < usual / 2
+
+
 # ---- pictures ----
 
 

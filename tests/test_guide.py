@@ -1,0 +1,97 @@
+"""The guide keeps its word: the code of docs/losses.md and docs/optimizers.md runs, and they name everything there is.
+
+The Python blocks of a page run in order, in one namespace, in a folder of their own.
+"""
+
+import os
+import pathlib
+import re
+import subprocess
+import sys
+
+import pytest
+
+import fastnn
+
+DOCS = pathlib.Path(__file__).parent.parent / "docs"
+if not DOCS.exists():
+    pytest.skip("there is no docs/ beside these tests", allow_module_level=True)
+PAGES = {name: (DOCS / name).read_text(encoding="utf-8") for name in ("losses.md", "optimizers.md")}
+
+
+def program(text):
+    """A page's Python blocks, and empty lines in the place of the rest: line numbers stay."""
+    kept, inside = [], False
+    for line in text.splitlines():
+        if line.startswith("```"):
+            inside = line == "```python"
+            line = ""
+        kept.append(line if inside else "")
+    return "\n".join(kept) + "\n"
+
+
+def keeps(promise, shown):
+    """Word for word; ~ before a number means roughly (to 2 %)."""
+    promised, said = promise.split(), shown.split()
+    if len(promised) != len(said):
+        return False
+    return all(float(b) == pytest.approx(float(a[1:]), rel=0.02) if a.startswith("~") else a == b for a, b in zip(promised, said))
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_code_runs_and_does_what_it_says(page, tmp_path):
+    """A comment `# -> TEXT` says what the line prints."""
+    if page == "optimizers.md":
+        pytest.importorskip("scipy", reason="L-BFGS needs the extra scipy")
+    code = program(PAGES[page])
+    (tmp_path / page).write_text(code, encoding="utf-8")
+    path = os.pathsep.join([str(pathlib.Path(fastnn.__file__).parents[1]), os.environ.get("PYTHONPATH", "")])
+    result = subprocess.run(
+        [sys.executable, "-W", "error", page],
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": path, "PYTHONIOENCODING": "utf-8"},
+    )
+    assert result.returncode == 0, result.stderr
+    promised = re.findall(r"^\s*print\(.*# -> (.*)$", code, re.M)
+    assert len(promised) == len(re.findall(r"^\s*print\(", code, re.M)) > 0, "every print says what it shows"
+    broken = [pair for pair in zip(promised, result.stdout.splitlines(), strict=True) if not keeps(*pair)]
+    assert not broken
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_lines_fit_a_terminal(page):
+    text = PAGES[page]
+    assert max(len(line) for line in text.splitlines() if not line.startswith("|")) <= 80
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_links_lead_somewhere(page):
+    links = re.findall(r"\]\(([^)]+)\)", PAGES[page])
+    assert links
+    for link in links:
+        if not link.startswith("https://"):
+            path, _, heading = link.partition("#")
+            target = DOCS / path if path else DOCS / page
+            assert target.exists(), link
+            if heading:
+                headings = re.findall(r"^#+ (.*)$", target.read_text(encoding="utf-8"), re.M)
+                assert heading in {re.sub(r"[^\w -]", "", text.lower()).replace(" ", "-") for text in headings}, link
+
+
+def missing(page, names):
+    return [name for name in names if not re.search(rf"\b{re.escape(name)}\b", PAGES[page])]
+
+
+def test_every_loss_is_named():
+    assert not missing("losses.md", [*fastnn.losses.LOSSES, *(loss.__name__ for loss in fastnn.losses.LOSSES.values())])
+
+
+def test_every_optimizer_schedule_initializer_and_shared_setting_is_named():
+    optimizers = fastnn.optimizers.OPTIMIZERS
+    settings = {setting for optimizer in optimizers.values() for setting in optimizer.__dataclass_fields__}
+    initializers, schedules = fastnn.initializers.INITIALIZERS, fastnn.schedules.SCHEDULES
+    names = [*(optimizer.__name__ for optimizer in optimizers.values()), *settings, *schedules, *initializers]
+    assert not missing("optimizers.md", names)
