@@ -76,7 +76,7 @@ cdef void row_forward(const Network* net, const real* x, real* out, real* this, 
         if activation == SOFTMAX:
             softmax_forward(0, 1, m, other, PANEL)
         else:
-            activation_forward(activation, other, other, m)
+            activation_forward(activation, other, other, m, LANES)
         this, other = other, this
         k = m
     memcpy(out, this, k * sizeof(real))
@@ -89,21 +89,27 @@ cdef Py_ssize_t forward_size(const Network* net, Py_ssize_t n) noexcept nogil:
     size = 2 * (widest(net) // PANEL * chunk_stride(n))
     for l in range(net.n_layers):
         size += weight_size(net.sizes[l], net.sizes[l + 1]) + padded(net.sizes[l + 1])
-    return size * <Py_ssize_t>sizeof(real)
+    return size * <Py_ssize_t>sizeof(real) + chunk_rows_in_memory(n) * <Py_ssize_t>sizeof(real*)
 
 cdef void forward(const Network* net, const void* X, Py_ssize_t n, void* out, void* scratch) noexcept nogil:
     """out (n, sizes[-1]) = the network's outputs for X (n, sizes[0]). scratch: forward_size bytes, 64-byte aligned, zero."""
     cdef Py_ssize_t i, n_in = net.sizes[0], n_out = net.sizes[net.n_layers], stride
+    cdef const real** rows = <const real**>scratch
     cdef real* free = <real*>scratch
+    cdef real* other
+    cdef real* packed
     if n < FEW_ROWS:
         for i in range(n):
             row_forward(net, <const real*>X + i * n_in, <real*>out + i * n_out, free, free + widest(net))
         return
     stride = chunk_stride(n)
-    pack_network(net, free + 2 * (widest(net) // PANEL * stride))
+    free = <real*>(rows + chunk_rows_in_memory(n))
+    other = free + widest(net) // PANEL * stride
+    packed = other + widest(net) // PANEL * stride
+    pack_network(net, packed)
     for i from 0 <= i < n by CHUNK:
-        chunk_forward(net, free + 2 * (widest(net) // PANEL * stride), <const real*>X + i * n_in, least(CHUNK, n - i),
-                      <real*>out + i * n_out, free, free + widest(net) // PANEL * stride, stride)
+        point_to_rows(0, least(CHUNK, n - i), n_in, <const real*>X + i * n_in, NULL, rows)
+        chunk_forward(net, packed, rows, least(CHUNK, n - i), <real*>out + i * n_out, free, other, stride)
 
 cdef void pack_network(const Network* net, real* packed) noexcept nogil:
     cdef Py_ssize_t l, k, m
@@ -116,21 +122,23 @@ cdef void pack_network(const Network* net, real* packed) noexcept nogil:
             memcpy(packed, net.biases[l], m * sizeof(real))
         packed += padded(m)
 
-cdef void chunk_forward(const Network* net, const real* packed, const real* X, Py_ssize_t n, real* out, real* this, real* other,
+cdef void chunk_forward(const Network* net, const real* packed, const real** rows, Py_ssize_t n, real* out, real* this, real* other,
                         Py_ssize_t stride) noexcept nogil:
     """Up to CHUNK rows through the packed network, back and forth between two panel matrices."""
     cdef Py_ssize_t l, k, m, row = PANEL
     cdef const real* b
-    gather(0, n, net.sizes[0], X, NULL, this, stride, row)
+    if net.n_layers == 0:
+        memcpy(out, rows[0], n * net.sizes[0] * sizeof(real))
+        return
     for l in range(net.n_layers):
         k = net.sizes[l]
         m = net.sizes[l + 1]
         b = packed + weight_size(k, m)
         if m == 1:
             row = 1 if l == net.n_layers - 1 else PANEL
-            dot_forward(0, n, k, this, stride, packed, b, net.activations[l], other, other, row)
+            dot_forward(0, n, k, rows if l == 0 else NULL, this, stride, packed, b, net.activations[l], other, other, row)
         else:
-            linear_forward(0, n, k, m, this, stride, packed, b, net.activations[l], other, other, stride)
+            linear_forward(0, n, k, m, rows if l == 0 else NULL, this, stride, packed, b, net.activations[l], other, other, stride)
         packed = b + padded(m)
         this, other = other, this
     scatter(0, n, net.sizes[net.n_layers], this, stride, row, out)

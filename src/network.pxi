@@ -21,6 +21,10 @@ cdef struct Place:
 cdef inline void share(Py_ssize_t n, Py_ssize_t q, int thread, int n_threads, Py_ssize_t* lo, Py_ssize_t* hi) noexcept nogil:
     """Thread's part of 0..n, in multiples of q (the last is cut at n)."""
     cdef Py_ssize_t parts = (n + q - 1) // q
+    lo[0] = 0
+    hi[0] = n
+    if n_threads == 1:                  # spares a tiny step its divisions
+        return
     lo[0] = parts * thread // n_threads * q
     hi[0] = least(parts * (thread + 1) // n_threads * q, n)
 
@@ -40,7 +44,10 @@ cdef void gather_rows(const Training* job, Scratch* s, Py_ssize_t first, Py_ssiz
     cdef const Py_ssize_t* order = job.order + first if job.order != NULL else NULL
     cdef Py_ssize_t base = 0 if order != NULL else first        # rows in order are read from there
     cdef real* targets = s.dY if job.loss == GIVEN_GRADIENT else s.targets
-    gather(lo, hi, n_in, <const real*>job.X + base * n_in, order, s.X, s.stride, s.input_row)
+    if s.rows != NULL:
+        point_to_rows(lo, hi, n_in, <const real*>job.X + base * n_in, order, s.rows)
+    else:
+        gather(lo, hi, n_in, <const real*>job.X + base * n_in, order, s.X, s.stride, s.input_row)
     if job.loss == OWN_LOSS:                        # its targets are its own affair, and so are weights
         return
     if job.loss == CLASS_CROSS_ENTROPY:
@@ -66,29 +73,20 @@ cdef void forward_rows(Training* job, Scratch* s, int thread, Place place, Py_ss
             dropout_forward(mixed_in(mixed_in(job.seed, place.step), l), place.in_batch, layer.dropout, lo, hi, layer.n_in,
                             s.layers[l - 1].Y if l else s.X, layer.mask, layer.X, s.stride)
         if layer.n_out == 1:
-            dot_forward(lo, hi, layer.n_in, layer.X, s.stride, layer.W, layer.b, layer.activation, layer.Z, layer.Y, layer.row)
+            dot_forward(lo, hi, layer.n_in, layer.rows, layer.X, s.stride, layer.W, layer.b, layer.activation, layer.Z, layer.Y, layer.row)
         else:
-            linear_forward(lo, hi, layer.n_in, layer.n_out, layer.X, s.stride, layer.W, layer.b, layer.activation, layer.Z, layer.Y, s.stride)
+            linear_forward(lo, hi, layer.n_in, layer.n_out, layer.rows, layer.X, s.stride, layer.W, layer.b, layer.activation, layer.Z,
+                           layer.Y, s.stride)
         if aborted(job, s, thread):
             return
-
-cdef inline void backward_activation(int activation, Py_ssize_t c, const real* read, real* d, Py_ssize_t stride, Py_ssize_t lo,
-                                     Py_ssize_t hi) noexcept nogil:
-    """d *= f'(read), rows lo..hi of c columns in panels."""
-    cdef Py_ssize_t j, q
-    for j from 0 <= j < c by PANEL:
-        q = at(j, stride) + lo * PANEL
-        activation_backward(activation, read + q, d + q, d + q, (hi - lo) * PANEL)
 
 cdef void backward_output(Layer* layer, Py_ssize_t stride, Py_ssize_t lo, Py_ssize_t hi) noexcept nogil:
     """dZ of the last layer from dY, in place, where the loss has not done it."""
     cdef const real* read = layer.Z if reads_input(layer.activation) else layer.Y
     if layer.row == 1:
-        activation_backward(layer.activation, read + lo, layer.dZ + lo, layer.dZ + lo, hi - lo)
-    elif layer.activation == SOFTMAX:
-        softmax_backward(lo, hi, layer.n_out, layer.Y, layer.dZ, stride)
+        activation_backward(layer.activation, read + lo, layer.dZ + lo, layer.dZ + lo, hi - lo, LANES)
     else:
-        backward_activation(layer.activation, layer.n_out, read, layer.dZ, stride, lo, hi)
+        activation_backward_panels(layer.activation, lo, hi, layer.n_out, read, layer.dZ, stride)
 
 cdef void backward_rows(Training* job, Scratch* s, int thread, Py_ssize_t lo, Py_ssize_t hi) noexcept nogil:
     cdef Py_ssize_t l
@@ -116,7 +114,7 @@ cdef void backward_rows(Training* job, Scratch* s, int thread, Py_ssize_t lo, Py
                                   s.stride)
         if layer.mask != NULL:
             dropout_backward(lo, hi, layer.n_in, layer.mask, dX, s.stride)
-            backward_activation(below, layer.n_in, read, dX, s.stride, lo, hi)
+            activation_backward_panels(below, lo, hi, layer.n_in, read, dX, s.stride)
 
 cdef void loss_rows(const Training* job, Scratch* s, Place place, Py_ssize_t lo, Py_ssize_t hi) noexcept nogil:
     cdef Py_ssize_t n_out = job.net.sizes[job.net.n_layers]
@@ -164,7 +162,7 @@ cdef bint ask_own_loss(Training* job, Scratch* s, int thread, Place place, Py_ss
 # ---- phase B: this thread's input rows of every W, over the n rows of the chunk ----
 
 cdef inline void share_weights(const Layer* layer, int thread, int n_threads, Py_ssize_t* lo, Py_ssize_t* hi) noexcept nogil:
-    cdef Py_ssize_t block = LANES if layer.n_out == 1 else BLOCK if layer.T != NULL else ROWS
+    cdef Py_ssize_t block = PANEL if layer.n_out == 1 else BLOCK if layer.T != NULL else ROWS
     share(up(layer.n_in, block), block, thread, n_threads, lo, hi)
 
 cdef void backward_bias(Layer* layer, Py_ssize_t stride, Py_ssize_t lo, Py_ssize_t hi, Py_ssize_t n, bint add) noexcept nogil:
@@ -185,14 +183,14 @@ cdef void chunk_weights(Training* job, Scratch* s, int thread, Py_ssize_t n, bin
         layer = &s.layers[l]
         share_weights(layer, thread, job.n_threads, &lo, &hi)
         if layer.n_out == 1:
-            dot_backward_weight(n, lo, hi, layer.X, s.stride, layer.dZ, layer.row, layer.G, add)
+            dot_backward_weight(n, lo, hi, layer.n_in, layer.rows, layer.X, s.stride, layer.dZ, layer.row, layer.G, add)
             if step != NULL:
                 update(step, layer.W + lo, layer.G + lo, s.region, hi - lo)
         else:
-            linear_backward_weight(n, lo, hi, layer.n_in, layer.n_out, layer.X, s.stride, layer.dZ, s.stride, layer.G, add, step, layer.W,
-                                   s.region, layer.T, weight_stride(layer.n_out))
+            linear_backward_weight(n, lo, hi, layer.n_in, layer.n_out, layer.rows, layer.X, s.stride, layer.dZ, s.stride, layer.G, add, step,
+                                   layer.W, s.region, layer.T, weight_stride(layer.n_out))
         if layer.learns_bias:
-            share(layer.n_out, LANES, thread, job.n_threads, &lo, &hi)
+            share(layer.n_out, PANEL, thread, job.n_threads, &lo, &hi)
             backward_bias(layer, s.stride, lo, hi, n, add)
             if step != NULL:
                 update(bias_step, layer.b + lo, layer.gb + lo, s.region, hi - lo)
@@ -201,21 +199,19 @@ cdef void chunk_weights(Training* job, Scratch* s, int thread, Py_ssize_t n, bin
 
 cdef inline real squares(const Step* step, const real* w, const real* g, Py_ssize_t stride, Py_ssize_t c) noexcept nogil:
     """The sum of squares of c gradients with their penalties, in 16 virtual lanes."""
-    cdef vec sums[16]
+    cdef vec sums[SUM_VECS]
     cdef real lanes[16]
     cdef vec a
     cdef Py_ssize_t j, p
     cdef int v
-    for v in range(16 // LANES):
+    for v in range(SUM_VECS):
         sums[v] = vset(0)
     for j from 0 <= j < c by 16:
-        for v in range(16 // LANES):
+        for v in range(SUM_VECS):
             p = at(j + v * LANES, stride)
             a = real_lanes(penalised(step, vload(w + p), vload(g + p)), c - j - v * LANES, vset(0))
             sums[v] = vfma(a, a, sums[v])
-    for v in range(16 // LANES):
-        vstore(lanes + v * LANES, sums[v])
-    return sum16(lanes)
+    return sum16(sums)
 
 cdef void sum_squares(Training* job, Scratch* s, int thread, const Step* step, const Step* bias_step) noexcept nogil:
     """This thread's part of s.squares."""
@@ -233,7 +229,7 @@ cdef void sum_squares(Training* job, Scratch* s, int thread, const Step* step, c
             for i in range(lo, least(hi, layer.n_in)):
                 out[i] = squares(step, layer.W + i * PANEL, layer.G + i * PANEL, stride, layer.n_out)
         out += layer.n_in
-        share(layer.n_out, LANES, thread, job.n_threads, &lo, &hi)
+        share(layer.n_out, PANEL, thread, job.n_threads, &lo, &hi)
         if layer.learns_bias and lo == 0 and hi > 0:
             out[0] = squares(bias_step, layer.b, layer.gb, PANEL, layer.n_out)
         out += 1
@@ -264,7 +260,7 @@ cdef void update_weights(Training* job, Scratch* s, int thread, const Step* step
                     transpose(lo, hi, j, j + least(PANEL, up(layer.n_out - j, LANES)), layer.W, weight_stride(layer.n_in), layer.T,
                               weight_stride(layer.n_out))
         if layer.learns_bias:
-            share(layer.n_out, LANES, thread, job.n_threads, &lo, &hi)
+            share(layer.n_out, PANEL, thread, job.n_threads, &lo, &hi)
             update(bias_step, layer.b + lo, layer.gb + lo, s.region, hi - lo)
 
 # ---- the loop ----
@@ -309,6 +305,7 @@ cdef void train(Training* job, int thread) noexcept nogil:
     cdef Scratch* s = <Scratch*>job.scratch
     cdef Py_ssize_t step = job.step, epoch = job.epoch, row = job.row, n, c, m       # each thread counts for itself
     cdef Py_ssize_t look = 1 + <Py_ssize_t>(20000 / (s.step_ns + 100)), looked = 0      # steps between looks at the clock: about 20 us
+    cdef long long began = now()
     cdef double total, loss
     cdef bint entering = True, in_place = s.in_place, own = job.loss == OWN_LOSS
     cdef bint clips = job.optimizer.clip_norm != 0
@@ -325,8 +322,9 @@ cdef void train(Training* job, int thread) noexcept nogil:
                 if not entering and not finite_params(s):
                     s.stop[3] = 1
                     job.why = NOT_FINITE
-                elif row == 0 or s.saved_time == 0 or (now() - s.saved_time > 10 * SECOND and finite_params(s)):
+                elif row == 0 or s.saved_time == 0 or (began - s.saved_time > 10 * SECOND and finite_params(s)):
                     save(job, s, step, epoch, row)
+                    s.saved_time = began
             if thread == 0 and row == 0 and job.generator != NULL and not s.stop[3]:
                 shuffle(job)
             barrier_wait(&s.meeting, job.n_threads)

@@ -46,7 +46,7 @@ cdef void activation(int kind, const void* Z, void* out, Py_ssize_t n, Py_ssize_
     """out = f(Z), n rows of m numbers; out may be Z. scratch: row_size(m) zero bytes, for softmax."""
     cdef Py_ssize_t i
     if kind != SOFTMAX:
-        activation_forward(kind, <const real*>Z, <real*>out, n * m)
+        activation_forward(kind, <const real*>Z, <real*>out, n * m, LANES)
         return
     for i in range(n):
         memcpy(scratch, <const real*>Z + i * m, m * sizeof(real))
@@ -71,8 +71,8 @@ cdef void activation_gradient(int kind, const void* dA, const void* Z, void* dZ,
         if reads_input(kind):
             memcpy(a, <const real*>Z + i, k * sizeof(real))
         else:
-            activation_forward(kind, <const real*>Z + i, a, k)
-        activation_backward(kind, a, <const real*>dA + i, <real*>dZ + i, k)
+            activation_forward(kind, <const real*>Z + i, a, k, LANES)
+        activation_backward(kind, a, <const real*>dA + i, <real*>dZ + i, k, LANES)
 
 cdef inline void vector_run(int which, const real* x, real* out, Py_ssize_t n) noexcept nogil:
     cdef Py_ssize_t i

@@ -66,12 +66,14 @@ cdef inline vec derivative(int kind, vec s) noexcept nogil:
 cdef inline vec normal_cdf(vec z) noexcept nogil:
     return vfma(vset(<real>0.5), verf(vmul(z, vset(<real>0.7071067811865476))), vset(<real>0.5))
 
-cdef inline void forward_run(int kind, const real* z, real* a, Py_ssize_t n) noexcept nogil:
-    cdef Py_ssize_t i, whole = n // LANES * LANES
-    for i from 0 <= i < whole by LANES:
-        vstore(a + i, activate(kind, vload(z + i)))
-    if whole < n:
-        vstore_part(a + whole, activate(kind, vload_part(z + whole, n - whole)), n - whole)
+cdef inline void forward_run(int kind, const real* z, real* a, Py_ssize_t n, Py_ssize_t step) noexcept nogil:
+    while n >= LANES:
+        vstore(a, activate(kind, vload(z)))
+        z += step
+        a += step
+        n -= LANES
+    if n:
+        vstore_part(a, activate(kind, vload_part(z, n)), n)
 
 cdef inline vec chain(int kind, vec da, vec s) noexcept nogil:
     """da f'(.), where relu gives 0 even for an infinite da: nothing passes it"""
@@ -79,40 +81,67 @@ cdef inline vec chain(int kind, vec da, vec s) noexcept nogil:
         return vselect_gt(s, vset(0), da, vset(0))
     return vmul(da, derivative(kind, s))
 
-cdef inline void backward_run(int kind, const real* s, const real* da, real* dz, Py_ssize_t n) noexcept nogil:
-    cdef Py_ssize_t i, whole = n // LANES * LANES
-    for i from 0 <= i < whole by LANES:
-        vstore(dz + i, chain(kind, vload(da + i), vload(s + i)))
-    if whole < n:
-        vstore_part(dz + whole, chain(kind, vload_part(da + whole, n - whole), vload_part(s + whole, n - whole)), n - whole)
+cdef inline void backward_run(int kind, const real* s, const real* da, real* dz, Py_ssize_t n, Py_ssize_t step) noexcept nogil:
+    while n >= LANES:
+        vstore(dz, chain(kind, vload(da), vload(s)))
+        s += step
+        da += step
+        dz += step
+        n -= LANES
+    if n:
+        vstore_part(dz, chain(kind, vload_part(da, n), vload_part(s, n)), n)
 
-cdef void activation_forward(int kind, const real* z, real* a, Py_ssize_t n) noexcept nogil:
-    """a = f(z) for n numbers; a may be z."""
-    if kind == SIGMOID: forward_run(SIGMOID, z, a, n)
-    elif kind == RELU: forward_run(RELU, z, a, n)
-    elif kind == TANH: forward_run(TANH, z, a, n)
-    elif kind == LEAKY_RELU: forward_run(LEAKY_RELU, z, a, n)
-    elif kind == ELU: forward_run(ELU, z, a, n)
-    elif kind == SOFTPLUS: forward_run(SOFTPLUS, z, a, n)
-    elif kind == GELU: forward_run(GELU, z, a, n)
-    elif kind == SILU: forward_run(SILU, z, a, n)
-    elif kind == EXPONENTIAL: forward_run(EXPONENTIAL, z, a, n)
-    elif kind == SOFTMAX: forward_run(SOFTMAX, z, a, n)
+cdef void activation_forward(int kind, const real* z, real* a, Py_ssize_t n, Py_ssize_t step) noexcept nogil:
+    """a = f(z) for n numbers; a may be z. step: numbers from one vec to the next, LANES unless n is a multiple of it."""
+    if kind == SIGMOID: forward_run(SIGMOID, z, a, n, step)
+    elif kind == RELU: forward_run(RELU, z, a, n, step)
+    elif kind == TANH: forward_run(TANH, z, a, n, step)
+    elif kind == LEAKY_RELU: forward_run(LEAKY_RELU, z, a, n, step)
+    elif kind == ELU: forward_run(ELU, z, a, n, step)
+    elif kind == SOFTPLUS: forward_run(SOFTPLUS, z, a, n, step)
+    elif kind == GELU: forward_run(GELU, z, a, n, step)
+    elif kind == SILU: forward_run(SILU, z, a, n, step)
+    elif kind == EXPONENTIAL: forward_run(EXPONENTIAL, z, a, n, step)
+    elif kind == SOFTMAX: forward_run(SOFTMAX, z, a, n, step)
     elif z != a: memcpy(a, z, n * sizeof(real))
 
-cdef void activation_backward(int kind, const real* s, const real* da, real* dz, Py_ssize_t n) noexcept nogil:
+cdef void activation_backward(int kind, const real* s, const real* da, real* dz, Py_ssize_t n, Py_ssize_t step) noexcept nogil:
     """dz = da * f'(z) for n numbers, s as in `derivative`; dz may be da."""
-    if kind == SIGMOID: backward_run(SIGMOID, s, da, dz, n)
-    elif kind == RELU: backward_run(RELU, s, da, dz, n)
-    elif kind == TANH: backward_run(TANH, s, da, dz, n)
-    elif kind == LEAKY_RELU: backward_run(LEAKY_RELU, s, da, dz, n)
-    elif kind == ELU: backward_run(ELU, s, da, dz, n)
-    elif kind == SOFTPLUS: backward_run(SOFTPLUS, s, da, dz, n)
-    elif kind == GELU: backward_run(GELU, s, da, dz, n)
-    elif kind == SILU: backward_run(SILU, s, da, dz, n)
-    elif kind == EXPONENTIAL: backward_run(EXPONENTIAL, s, da, dz, n)
-    elif kind == SOFTMAX: backward_run(SOFTMAX, s, da, dz, n)
+    if kind == SIGMOID: backward_run(SIGMOID, s, da, dz, n, step)
+    elif kind == RELU: backward_run(RELU, s, da, dz, n, step)
+    elif kind == TANH: backward_run(TANH, s, da, dz, n, step)
+    elif kind == LEAKY_RELU: backward_run(LEAKY_RELU, s, da, dz, n, step)
+    elif kind == ELU: backward_run(ELU, s, da, dz, n, step)
+    elif kind == SOFTPLUS: backward_run(SOFTPLUS, s, da, dz, n, step)
+    elif kind == GELU: backward_run(GELU, s, da, dz, n, step)
+    elif kind == SILU: backward_run(SILU, s, da, dz, n, step)
+    elif kind == EXPONENTIAL: backward_run(EXPONENTIAL, s, da, dz, n, step)
+    elif kind == SOFTMAX: backward_run(SOFTMAX, s, da, dz, n, step)
     elif da != dz: memcpy(dz, da, n * sizeof(real))
+
+cdef void activation_forward_panels(int kind, Py_ssize_t lo, Py_ssize_t hi, Py_ssize_t c, real* Z, real* A, Py_ssize_t stride) noexcept nogil:
+    """A = f(Z), rows lo..hi of c columns; A is Z where the derivative does not read z."""
+    cdef Py_ssize_t j, q
+    if kind == SOFTMAX:
+        softmax_forward(lo, hi, c, Z, stride)
+    elif kind != IDENTITY:
+        for j from 0 <= j < c by PANEL:             # the rows of a panel are one run
+            q = at(j, stride) + lo * PANEL
+            if is_narrow(c, j): activation_forward(kind, Z + q, A + q, (hi - lo) * LANES, PANEL)
+            else: activation_forward(kind, Z + q, A + q, (hi - lo) * PANEL, LANES)
+        if fills_padding(kind):
+            clear_padding(lo, hi, c, A, stride)
+
+cdef void activation_backward_panels(int kind, Py_ssize_t lo, Py_ssize_t hi, Py_ssize_t c, const real* S, real* D, Py_ssize_t stride) noexcept nogil:
+    """D *= f'(S), rows lo..hi of c columns."""
+    cdef Py_ssize_t j, q
+    if kind == SOFTMAX:
+        softmax_backward(lo, hi, c, S, D, stride)
+    elif kind != IDENTITY:
+        for j from 0 <= j < c by PANEL:
+            q = at(j, stride) + lo * PANEL
+            if is_narrow(c, j): activation_backward(kind, S + q, D + q, D + q, (hi - lo) * LANES, PANEL)
+            else: activation_backward(kind, S + q, D + q, D + q, (hi - lo) * PANEL, LANES)
 
 # ---- softmax: rows of c numbers in panels (a contiguous row is a panel matrix with stride PANEL) ----
 
@@ -122,36 +151,27 @@ cdef inline vec real_lanes(vec a, Py_ssize_t n, vec other) noexcept nogil:
 
 cdef inline real row_max(const real* z, Py_ssize_t stride, Py_ssize_t c) noexcept nogil:
     cdef vec m = vset(-INFINITY)
-    cdef real lanes[16]
-    cdef real top = -INFINITY
     cdef Py_ssize_t j
-    cdef int v
     for j from 0 <= j < c by LANES:
         m = vmax(m, real_lanes(vload(z + at(j, stride)), c - j, vset(-INFINITY)))
-    vstore(lanes, m)
-    for v in range(LANES):
-        if lanes[v] > top:
-            top = lanes[v]
-    return top
+    return vtop(m)
 
 cdef inline real row_exp(const real* z, real* e, Py_ssize_t stride, Py_ssize_t c, real top) noexcept nogil:
     """e = exp(z - top), padding 0; returns the row's sum, in 16 virtual lanes. e may be z."""
-    cdef vec sums[16]
+    cdef vec sums[SUM_VECS]
     cdef vec t = vset(top), x
     cdef real lanes[16]
     cdef Py_ssize_t j
     cdef int v
-    for v in range(16 // LANES):
+    for v in range(SUM_VECS):
         sums[v] = vset(0)
     for j from 0 <= j < c by 16:
-        for v in range(16 // LANES):
+        for v in range(SUM_VECS):
             if j + v * LANES < c:
                 x = real_lanes(vexp(vsub(vload(z + at(j + v * LANES, stride)), t)), c - j - v * LANES, vset(0))
                 vstore(e + at(j + v * LANES, stride), x)
                 sums[v] = vadd(sums[v], x)
-    for v in range(16 // LANES):
-        vstore(lanes + v * LANES, sums[v])
-    return sum16(lanes)
+    return sum16(sums)
 
 cdef void softmax_forward(Py_ssize_t lo, Py_ssize_t hi, Py_ssize_t c, real* z, Py_ssize_t stride) noexcept nogil:
     """a_j = exp(z_j - max z) / sum exp(z - max z), rows lo..hi, in place."""
@@ -167,21 +187,18 @@ cdef void softmax_forward(Py_ssize_t lo, Py_ssize_t hi, Py_ssize_t c, real* z, P
 cdef void softmax_backward(Py_ssize_t lo, Py_ssize_t hi, Py_ssize_t c, const real* a, real* d, Py_ssize_t stride) noexcept nogil:
     """dz_j = a_j (da_j - sum_k a_k da_k), rows lo..hi, in place in d."""
     cdef Py_ssize_t i, j
-    cdef vec sums[16]
+    cdef vec sums[SUM_VECS]
     cdef vec mean
-    cdef real lanes[16]
     cdef int v
     cdef Py_ssize_t p
     for i in range(lo, hi):
-        for v in range(16 // LANES):
+        for v in range(SUM_VECS):
             sums[v] = vset(0)
         for j from 0 <= j < c by 16:
-            for v in range(16 // LANES):
+            for v in range(SUM_VECS):
                 p = at(j + v * LANES, stride) + i * PANEL
                 sums[v] = vfma(vload(a + p), vload(d + p), sums[v])
-        for v in range(16 // LANES):
-            vstore(lanes + v * LANES, sums[v])
-        mean = vset(sum16(lanes))
+        mean = vset(sum16(sums))
         for j from 0 <= j < c by LANES:
             p = at(j, stride) + i * PANEL
             vstore(d + p, vmul(vload(a + p), vsub(vload(d + p), mean)))

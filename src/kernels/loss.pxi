@@ -78,39 +78,31 @@ cdef inline vec loss_element(int kind, vec a, vec y, vec p, real smoothing, vec*
 
 cdef inline void loss_vector(int kind, Py_ssize_t lo, Py_ssize_t hi, const real* A, const real* Y, const LossSettings* settings,
                              const real* weight, real* row_loss, real* D) noexcept nogil:
-    """One output: rows lo..hi, LANES at a time."""
+    """One output: rows lo..hi, LANES at a time. Those after hi exist in memory: whole vectors, which the next load can take over."""
     cdef Py_ssize_t i
     cdef vec l, d, w, p = vset(settings.numbers[0] if settings.numbers != NULL else 0)
     cdef real smoothing = settings.smoothing
-    i = lo
-    while i + LANES <= hi:
+    for i from lo <= i < hi by LANES:
         w = vload(weight + i)
         l = loss_element(kind, vload(A + i), vload(Y + i), p, smoothing, &d)
         vstore(row_loss + i, vmul(w, l))
         vstore(D + i, vmul(w, d))
-        i += LANES
-    if i < hi:
-        w = vload_part(weight + i, hi - i)
-        l = loss_element(kind, vload_part(A + i, hi - i), vload_part(Y + i, hi - i), p, smoothing, &d)
-        vstore_part(row_loss + i, vmul(w, l), hi - i)
-        vstore_part(D + i, vmul(w, d), hi - i)
 
 cdef inline void loss_panels(int kind, Py_ssize_t lo, Py_ssize_t hi, Py_ssize_t c, const real* A, Py_ssize_t stride, const real* Y,
                              const LossSettings* settings, const real* weight, real* row_loss, real* D) noexcept nogil:
     """c outputs in panels: row by row."""
-    cdef vec sums[16]
+    cdef vec sums[SUM_VECS]
     cdef vec d, l, w
     cdef vec number = vset(0)
-    cdef real lanes[16]
     cdef real smoothing = settings.smoothing
     cdef Py_ssize_t i, j, k, p
     cdef int v
     for i in range(lo, hi):
         w = vset(weight[i] / <real>c if is_mean(kind) else weight[i])
-        for v in range(16 // LANES):
+        for v in range(SUM_VECS):
             sums[v] = vset(0)
         for j from 0 <= j < c by 16:
-            for v in range(16 // LANES):
+            for v in range(SUM_VECS):
                 k = j + v * LANES
                 if k < c:
                     p = at(k, stride) + i * PANEL
@@ -119,9 +111,7 @@ cdef inline void loss_panels(int kind, Py_ssize_t lo, Py_ssize_t hi, Py_ssize_t 
                     l = loss_element(kind, vload(A + p), vload(Y + p), number, smoothing, &d)
                     sums[v] = vadd(sums[v], real_lanes(vmul(w, l), c - k, vset(0)))
                     vstore(D + p, real_lanes(vmul(w, d), c - k, vset(0)))
-        for v in range(16 // LANES):
-            vstore(lanes + v * LANES, sums[v])
-        row_loss[i] = sum16(lanes)
+        row_loss[i] = sum16(sums)
 
 cdef inline void loss_elements(int kind, Py_ssize_t lo, Py_ssize_t hi, Py_ssize_t c, const real* A, Py_ssize_t stride, const real* Y,
                                const LossSettings* settings, const real* weight, real* row_loss, real* D) noexcept nogil:
@@ -139,26 +129,22 @@ cdef inline vec label(const real* y, Py_ssize_t p, Py_ssize_t n, real keep, real
 cdef inline void target_sums(const real* y, const real* z, Py_ssize_t stride, Py_ssize_t c, real keep, real part, real top, real* y_sum,
                              real* below) noexcept nogil:
     """sum y_j and sum y_j (top - z_j) of one row's smoothed labels, each in 16 virtual lanes."""
-    cdef vec s[16]
-    cdef vec d[16]
+    cdef vec s[SUM_VECS]
+    cdef vec d[SUM_VECS]
     cdef vec t = vset(top), a
     cdef real lanes[16]
     cdef Py_ssize_t j, p
     cdef int v
-    for v in range(16 // LANES):
+    for v in range(SUM_VECS):
         s[v] = d[v] = vset(0)
     for j from 0 <= j < c by 16:
-        for v in range(16 // LANES):
+        for v in range(SUM_VECS):
             p = at(j + v * LANES, stride)
             a = label(y, p, c - j - v * LANES, keep, part)
             s[v] = vadd(s[v], a)
             d[v] = vfma(a, vsub(t, vload(z + p)), d[v])
-    for v in range(16 // LANES):
-        vstore(lanes + v * LANES, s[v])
-    y_sum[0] = sum16(lanes)
-    for v in range(16 // LANES):
-        vstore(lanes + v * LANES, d[v])
-    below[0] = sum16(lanes)
+    y_sum[0] = sum16(s)
+    below[0] = sum16(d)
 
 cdef void cross_entropy(Py_ssize_t lo, Py_ssize_t hi, Py_ssize_t c, const real* Z, Py_ssize_t stride, const real* Y, const long long* labels,
                         real smoothing, const real* weight, real* row_loss, real* D) noexcept nogil:
@@ -259,16 +245,14 @@ cdef void loss_forward_backward(int loss, Py_ssize_t lo, Py_ssize_t hi, Py_ssize
 
 cdef real sum_rows(const real* row_loss, Py_ssize_t n) noexcept nogil:
     """The sum of n numbers in 16 virtual lanes."""
-    cdef vec sums[16]
+    cdef vec sums[SUM_VECS]
     cdef real lanes[16]
     cdef Py_ssize_t i
     cdef int v
-    for v in range(16 // LANES):
+    for v in range(SUM_VECS):
         sums[v] = vset(0)
     for i from 0 <= i < n by 16:
-        for v in range(16 // LANES):
+        for v in range(SUM_VECS):
             if i + v * LANES < n:
                 sums[v] = vadd(sums[v], vload_part(row_loss + i + v * LANES, n - i - v * LANES))
-    for v in range(16 // LANES):
-        vstore(lanes + v * LANES, sums[v])
-    return sum16(lanes)
+    return sum16(sums)

@@ -22,6 +22,10 @@ cdef inline Py_ssize_t at(Py_ssize_t j, Py_ssize_t stride) noexcept nogil:
 cdef inline Py_ssize_t least(Py_ssize_t a, Py_ssize_t b) noexcept nogil:
     return a if a < b else b
 
+cdef inline bint is_narrow(Py_ssize_t c, Py_ssize_t j) noexcept nogil:
+    """The panel that begins with column j of c has numbers in its first vec only: 10 outputs cost 16, not 32."""
+    return VECS > 1 and c - j <= LANES
+
 cdef inline Py_ssize_t padded(Py_ssize_t c) noexcept nogil:
     """Columns that exist in memory for c columns: whole panels, and whole groups of the 16 virtual lanes of a row's sums."""
     return up(c, PANEL if PANEL > 16 else 16)
@@ -65,7 +69,9 @@ cdef void gather(Py_ssize_t lo, Py_ssize_t hi, Py_ssize_t c, const real* X, cons
                  Py_ssize_t row) noexcept nogil:
     """Rows lo..hi of a chunk from row-major X (., c): row i is X[order[i]], or X[i]. `row`: numbers from a row of P to the next."""
     cdef Py_ssize_t i, j
+    cdef int v
     cdef const real* x
+    cdef real* p
     if row == 1 and order == NULL:              # one column: a plain vector
         memcpy(P + lo, X + lo, (hi - lo) * sizeof(real))
         return
@@ -75,8 +81,27 @@ cdef void gather(Py_ssize_t lo, Py_ssize_t hi, Py_ssize_t c, const real* X, cons
         return
     for i in range(lo, hi):
         x = X + (order[i] if order != NULL else i) * c
-        for j from 0 <= j < c by LANES:
-            vstore(P + at(j, stride) + i * PANEL, vload_part(x + j, c - j))
+        p = P + i * PANEL
+        j = c
+        while j >= PANEL:
+            for v in range(VECS):
+                vstore(p + v * LANES, vload(x + v * LANES))
+            x += PANEL
+            p += stride
+            j -= PANEL
+        while j > 0:
+            vstore(p, vload_part(x, j))
+            x += LANES
+            p += LANES
+            j -= LANES
+
+cdef void point_to_rows(Py_ssize_t lo, Py_ssize_t hi, Py_ssize_t c, const real* X, const Py_ssize_t* order, const real** rows) noexcept nogil:
+    """Where rows lo..hi of a chunk lie in row-major X (., c), for products that read them there; rows after hi are the last one again."""
+    cdef Py_ssize_t i
+    for i in range(lo, hi):
+        rows[i] = X + (order[i] if order != NULL else i) * c
+    for i in range(hi, up(hi, ROWS)):
+        rows[i] = rows[hi - 1]
 
 cdef void scatter(Py_ssize_t lo, Py_ssize_t hi, Py_ssize_t c, const real* P, Py_ssize_t stride, Py_ssize_t row, real* X) noexcept nogil:
     """Rows lo..hi of a chunk -> rows lo..hi of row-major X (., c)."""
@@ -89,10 +114,10 @@ cdef void scatter(Py_ssize_t lo, Py_ssize_t hi, Py_ssize_t c, const real* P, Py_
             vstore_part(X + i * c + j, vload(P + at(j, stride) + i * PANEL), c - j)
 
 cdef void clear_padding(Py_ssize_t lo, Py_ssize_t hi, Py_ssize_t c, real* P, Py_ssize_t stride) noexcept nogil:
-    """Columns beyond c of the last panel := 0, after an activation with f(0) != 0."""
-    cdef Py_ssize_t i, j
+    """Columns beyond c of the last panel := 0, after an activation with f(0) != 0 (which leaves the rest of a narrow one)."""
+    cdef Py_ssize_t i, j, end = up(c, LANES if is_narrow(c, c // PANEL * PANEL) else PANEL)
     cdef real* p
-    for j from c // LANES * LANES <= j < up(c, PANEL) by LANES:
+    for j from c // LANES * LANES <= j < end by LANES:
         for i in range(lo, hi):
             p = P + at(j, stride) + i * PANEL
             vstore(p, vfirst(vload(p), c - j if c > j else 0))

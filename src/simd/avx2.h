@@ -75,6 +75,18 @@ static inline vec vmantissa(vec a)
     const __m256i field = INT_SET1(BY_DTYPE(0x007fffff, 0x000fffffffffffffLL));
     return VEC(FROM_BITS(INT(add)(_mm256_and_si256(INT(sub)(BITS(a.v), root), field), root)));
 }
+#ifdef FASTNN_DOUBLE
+#define FOLD(op) \
+    __m128d c = _mm_##op##_pd(_mm256_castpd256_pd128(a.v), _mm256_extractf128_pd(a.v, 1)); \
+    return _mm_cvtsd_f64(_mm_##op##_sd(c, _mm_unpackhi_pd(c, c)))
+#else
+#define FOLD(op) \
+    __m128 c = _mm_##op##_ps(_mm256_castps256_ps128(a.v), _mm256_extractf128_ps(a.v, 1)); \
+    c = _mm_##op##_ps(c, _mm_movehl_ps(c, c)); \
+    return _mm_cvtss_f32(_mm_##op##_ss(c, _mm_movehdup_ps(c)))
+#endif
+static inline real vsum(vec a) { FOLD(add); }
+static inline real vtop(vec a) { FOLD(max); }
 static inline vec vfirst(vec a, ptrdiff_t n) { return VEC(OP(and)(a.v, FROM_BITS(first_lanes(n)))); }
 
 /* Loads put quarters that belong above each other into one register; what is left are shuffles within the 128-bit halves. */

@@ -71,6 +71,20 @@ static inline vec vmantissa(vec a)
     return VEC(_mm512_castsi512_ps(_mm512_add_epi32(i, root)));
 #endif
 }
+#ifdef FASTNN_DOUBLE
+#define FOLD(op) \
+    __m256d b = _mm256_##op##_pd(_mm512_castpd512_pd256(a.v), _mm512_extractf64x4_pd(a.v, 1)); \
+    __m128d c = _mm_##op##_pd(_mm256_castpd256_pd128(b), _mm256_extractf128_pd(b, 1)); \
+    return _mm_cvtsd_f64(_mm_##op##_sd(c, _mm_unpackhi_pd(c, c)))
+#else
+#define FOLD(op) \
+    __m256 b = _mm256_##op##_ps(_mm512_castps512_ps256(a.v), _mm512_extractf32x8_ps(a.v, 1)); \
+    __m128 c = _mm_##op##_ps(_mm256_castps256_ps128(b), _mm256_extractf128_ps(b, 1)); \
+    c = _mm_##op##_ps(c, _mm_movehl_ps(c, c)); \
+    return _mm_cvtss_f32(_mm_##op##_ss(c, _mm_movehdup_ps(c)))
+#endif
+static inline real vsum(vec a) { FOLD(add); }
+static inline real vtop(vec a) { FOLD(max); }
 static inline vec vfirst(vec a, ptrdiff_t n) { return VEC(OP(maskz_mov)(first_lanes(n), a.v)); }
 
 static inline void vtranspose(const real *s, ptrdiff_t ss, real *d, ptrdiff_t ds)

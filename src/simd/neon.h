@@ -85,6 +85,16 @@ static inline vec vmantissa(vec a)
     return VEC(FROM_BITS(INT(vadd)(INT(vand)(INT(vsub)(BITS(a.v), root), field), root)));
 }
 /* A window of LANES ints that slides over the border between all ones and zeros: ones in the first n lanes. */
+static inline real vsum(vec a)
+{
+#ifdef FASTNN_DOUBLE
+    return vgetq_lane_f64(a.v, 0) + vgetq_lane_f64(a.v, 1);
+#else
+    float32x2_t b = vadd_f32(vget_low_f32(a.v), vget_high_f32(a.v));
+    return vget_lane_f32(b, 0) + vget_lane_f32(b, 1);
+#endif
+}
+static inline real vtop(vec a) { return OP(vmaxv)(a.v); }
 static inline vec vfirst(vec a, ptrdiff_t n)
 {
     static const BY_DTYPE(int32_t, int64_t) border[8] = {-1, -1, -1, -1};

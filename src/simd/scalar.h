@@ -60,5 +60,7 @@ static inline vec vmantissa(vec a)
     const word root = BY_DTYPE(0x3f3504f3, 0x3fe6a09e667f3bcd), field = BY_DTYPE(0x007fffff, 0x000fffffffffffff);
     return from_bits(((bits(a) - root) & field) + root);
 }
+static inline real vsum(vec a) { return a.v; }
+static inline real vtop(vec a) { return a.v; }
 static inline vec vfirst(vec a, ptrdiff_t n) { return n > 0 ? a : VEC(0); }
 static inline void vtranspose(const real *s, ptrdiff_t ss, real *d, ptrdiff_t ds) { (void)ss; (void)ds; *d = *s; }

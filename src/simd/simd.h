@@ -8,6 +8,7 @@
  *                    ROWS divides VECS*LANES
  *   PANEL            VECS*LANES, the width of a column panel
  *   TILE             ROWS*VECS, the vectors of a register block;  BLOCK   the larger of LANES and ROWS
+ *   SUM_VECS         16/LANES, the vecs that hold the 16 virtual lanes of a sum along memory
  *
  *   vload(p) vstore(p, a)             LANES numbers, any alignment
  *   vload_part(p, n) vstore_part(p, a, n)   only the first n (0 <= n; n >= LANES means all); lanes beyond n load as 0, memory beyond n is not touched
@@ -25,7 +26,9 @@
  *   vexponent(a) vmantissa(a)         a = m * 2^e with sqrt(1/2) <= m < sqrt(2), for positive normal a
  *   vfirst(a, n)                      lanes 0..n-1 of a, the others 0
  *   vtranspose(s, ss, d, ds)          the LANES x LANES block at s (rows ss apart), transposed, to d (rows ds apart)
- *   sum16(p)                          sum of 16 numbers by one written-out tree, the same on every instruction set
+ *   vsum(a)                           sum of the lanes by halves: a[i] + a[i + LANES/2], and so on down to one number
+ *   vtop(a)                           the largest lane; anything if one is a NaN
+ *   sum16(a)                          sum of 16 virtual lanes in SUM_VECS vecs, by halves too: one tree, the same on every instruction set
  *   LANE_NUMBERS                      0, 1, 2, ... 15
  */
 #pragma once
@@ -59,6 +62,7 @@ enum { MIN_EXP = BY_DTYPE(-126, -1022), MAX_EXP = BY_DTYPE(127, 1023) };
 enum {
     PANEL = VECS * LANES,
     TILE = ROWS * VECS,
+    SUM_VECS = 16 / LANES,
     BLOCK = LANES > ROWS ? LANES : ROWS, /* rows of a weight panel come in multiples of it: whole register blocks, whole transposes */
 };
 
@@ -67,10 +71,11 @@ _Static_assert(PANEL % ROWS == 0 && 16 % LANES == 0, "a register block does not 
 
 static const real LANE_NUMBERS[16] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
 
-static inline real sum16(const real *p)
+static inline real sum16(const vec *lanes)
 {
-    real a[8];
-    for (int i = 0; i < 8; i++) a[i] = p[i] + p[i + 8];
-    for (int i = 0; i < 4; i++) a[i] += a[i + 4];
-    return (a[0] + a[2]) + (a[1] + a[3]);
+    vec a[SUM_VECS];
+    for (int i = 0; i < SUM_VECS; i++) a[i] = lanes[i];
+    for (int n = SUM_VECS / 2; n > 0; n /= 2)
+        for (int i = 0; i < n; i++) a[i] = vadd(a[i], a[i + n]);
+    return vsum(a[0]);
 }

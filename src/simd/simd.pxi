@@ -5,7 +5,7 @@ cdef extern from "simd/simd.h" nogil:
     ctypedef struct vec:
         pass
     enum:
-        LANES, ROWS, VECS, PANEL, TILE, BLOCK, MIN_EXP, MAX_EXP
+        LANES, ROWS, VECS, PANEL, TILE, BLOCK, SUM_VECS, MIN_EXP, MAX_EXP
     vec vload(const real* p)
     vec vload_part(const real* p, Py_ssize_t n)
     void vstore(real* p, vec a)
@@ -30,5 +30,7 @@ cdef extern from "simd/simd.h" nogil:
     vec vmantissa(vec a)
     vec vfirst(vec a, Py_ssize_t n)
     void vtranspose(const real* s, Py_ssize_t ss, real* d, Py_ssize_t ds)
-    real sum16(const real* p)
+    real vsum(vec a)
+    real vtop(vec a)
+    real sum16(const vec* lanes)
     const real* LANE_NUMBERS

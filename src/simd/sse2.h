@@ -100,6 +100,15 @@ static inline vec vmantissa(vec a)
     return VEC(FROM_BITS(INT(add)(_mm_and_si128(INT(sub)(BITS(a.v), root), field), root)));
 }
 /* A window of LANES ints that slides over the border between all ones and zeros: ones in the first n lanes. */
+#ifdef FASTNN_DOUBLE
+#define FOLD(op) return _mm_cvtsd_f64(_mm_##op##_sd(a.v, _mm_unpackhi_pd(a.v, a.v)))
+#else
+#define FOLD(op) \
+    __m128 b = _mm_##op##_ps(a.v, _mm_movehl_ps(a.v, a.v)); \
+    return _mm_cvtss_f32(_mm_##op##_ss(b, _mm_shuffle_ps(b, b, 1)))
+#endif
+static inline real vsum(vec a) { FOLD(add); }
+static inline real vtop(vec a) { FOLD(max); }
 static inline vec vfirst(vec a, ptrdiff_t n)
 {
     static const BY_DTYPE(int32_t, int64_t) border[8] = {-1, -1, -1, -1};

@@ -1,0 +1,220 @@
+"""PyTorch in bench/compare.py: eager, as its users write it, and one training step as one compiled function.
+
+Eager, its optimizers run as a loop, foreach and fused, and the best of the three is shown. Compiled by torch.compile is the whole step:
+loss, gradient and the change of the parameters, with Inductor's C++ wrapper, which has less to do around a call.
+"""
+
+import numpy as np
+import torch
+
+from .rows import flat
+
+functional = torch.nn.functional
+ELEMENTWISE = {"sigmoid": torch.sigmoid, "tanh": torch.tanh}
+
+
+class Torch:
+    variants = dict.fromkeys(("training", "update"), ("loop", "foreach", "fused"))
+
+    def __init__(self, threads):
+        torch.set_num_threads(threads)
+        torch.set_num_interop_threads(1)
+
+    def training(self, task, variant):
+        return Training(task, variant)
+
+    def inference(self, task, variant):
+        model = modules(task, with_output=True).eval()
+
+        def forward(X):
+            with torch.inference_mode():
+                return model(torch.from_numpy(X)).numpy()
+
+        return forward
+
+    def elementwise(self, task, variant):
+        z, y, out = torch.from_numpy(task.z), torch.from_numpy(task.y), torch.empty(task.n)
+        if task.function != "bce":
+            function = ELEMENTWISE[task.function]
+            return lambda: function(z, out=out).numpy()
+        z.requires_grad_()
+
+        def loss_and_grad():
+            z.grad = None
+            loss = functional.binary_cross_entropy_with_logits(z, y)
+            loss.backward()
+            return loss.item(), z.grad.numpy()
+
+        return loss_and_grad
+
+    def update(self, task, variant):
+        w = torch.nn.Parameter(torch.tensor(task.w))
+        w.grad = torch.tensor(task.g)
+        return optimizer([w], task.rule, task.lr, variant).step, lambda: w.detach().numpy()
+
+
+def modules(task, with_output=False):
+    layers = []
+    for W, b in zip(task.net.weights, task.net.biases):
+        layers += [torch.nn.Linear(*W.shape), torch.nn.ReLU() if task.activation == "relu" else torch.nn.Sigmoid()]
+        with torch.no_grad():
+            layers[-2].weight.copy_(torch.tensor(W.T))
+            layers[-2].bias.copy_(torch.tensor(b))
+    output = [torch.nn.Sigmoid() if task.binary else torch.nn.Softmax(1)] if with_output else []
+    return torch.nn.Sequential(*layers[:-1], *output)
+
+
+def optimizer(params, rule, lr, variant):
+    kind = dict(foreach=False) if variant == "loop" else {variant: True}
+    if rule == "adam":
+        return torch.optim.Adam(params, lr, **kind)
+    return torch.optim.SGD(params, lr, momentum=0.9 * (rule == "momentum"), **kind)
+
+
+def loss_function(task):
+    return functional.binary_cross_entropy_with_logits if task.binary else functional.cross_entropy
+
+
+class Training:
+    def __init__(self, task, variant):
+        self.task, self.variant = task, variant
+        self.batches = list(zip(torch.from_numpy(task.X).split(task.batch), torch.from_numpy(task.y).split(task.batch)))
+
+    def begin(self):
+        self.model = modules(self.task)
+        self.optimizer = optimizer(self.model.parameters(), self.task.optimizer, self.task.lr, self.variant)
+
+    def run(self, epochs):
+        model, optimizer, loss_of, losses = self.model, self.optimizer, loss_function(self.task), []
+        for _ in range(epochs):
+            total = 0.0
+            for x, y in self.batches:
+                optimizer.zero_grad()
+                loss = loss_of(model(x), y)
+                loss.backward()
+                optimizer.step()
+                total += loss.item()
+            losses.append(total / self.task.steps)
+        return losses
+
+    def params(self):
+        return np.concatenate([p.detach().numpy().T.ravel() for p in self.model.parameters()])
+
+
+# ---- compiled ----
+
+
+class TorchCompiled(Torch):
+    variants = {}  # noqa: RUF012 - nobody changes it
+
+    def __init__(self, threads):
+        super().__init__(threads)
+        torch._inductor.config.cpp_wrapper = True
+
+    def training(self, task, variant):
+        return CompiledTraining(task)
+
+    def inference(self, task, variant):
+        model = compiled(modules(task, with_output=True).eval())
+
+        def forward(X):
+            with torch.inference_mode():
+                return model(torch.from_numpy(X)).numpy()
+
+        return forward
+
+    def elementwise(self, task, variant):
+        z, y = torch.from_numpy(task.z), torch.from_numpy(task.y)
+        if task.function != "bce":
+            function = compiled(ELEMENTWISE[task.function])
+            return lambda: function(z).numpy()
+        function = compiled(torch.func.grad_and_value(functional.binary_cross_entropy_with_logits))
+
+        def loss_and_grad():
+            grad, loss = function(z, y)
+            return loss.item(), grad.numpy()
+
+        return loss_and_grad
+
+    def update(self, task, variant):
+        state = State([task.w], task.rule, task.lr)
+        step, g = compiled(state.step), [torch.tensor(task.g)]
+
+        def one():
+            with torch.no_grad():
+                step(state.next(), state.params, state.m, state.v, g)
+
+        return one, lambda: state.params[0].numpy()
+
+
+def compiled(function):
+    torch._dynamo.reset()
+    return torch.compile(function, fullgraph=True, dynamic=False)
+
+
+class State:
+    """Parameters, what moves with them, and how an optimizer changes both."""
+
+    def __init__(self, arrays, rule, lr):
+        self.params = [torch.tensor(a) for a in arrays]
+        self.m, self.v = ([torch.zeros_like(p) for p in self.params] for _ in range(2))
+        self.rule, self.lr, self.t = rule, lr, 0
+
+    def next(self):
+        """What Adam corrects m and v by, as a tensor: a number would be compiled anew whenever it changed."""
+        if self.rule != "adam":
+            return None
+        self.t += 1
+        return torch.tensor([self.lr / (1 - 0.9**self.t), 1 / (1 - 0.999**self.t)])
+
+    def step(self, corrections, params, ms, vs, grads):
+        for p, m, v, g in zip(params, ms, vs, grads):
+            if self.rule == "adam":
+                m.mul_(0.9).add_(g, alpha=0.1)
+                v.mul_(0.999).addcmul_(g, g, value=0.001)
+                p.sub_(corrections[0] * m / ((v * corrections[1]).sqrt() + 1e-8))
+            elif self.rule == "momentum":
+                p.sub_(m.mul_(0.9).add_(g), alpha=self.lr)
+            else:
+                p.sub_(g, alpha=self.lr)
+
+
+class CompiledTraining(Training):
+    def __init__(self, task):
+        super().__init__(task, "")
+        loss_of, activation = loss_function(task), torch.relu if task.activation == "relu" else torch.sigmoid
+        self.first = [a for layer in zip(task.net.weights, task.net.biases) for a in layer]
+        self.state, self.total = State(self.first, task.optimizer, task.lr), torch.zeros(())
+
+        def loss(params, x, y):
+            for W, b in zip(params[:-2:2], params[1:-2:2]):
+                x = activation(torch.addmm(b, x, W))
+            return loss_of(torch.addmm(params[-1], x, params[-2]), y)
+
+        def step(total, corrections, params, m, v, x, y):
+            grads, value = torch.func.grad_and_value(loss)(params, x, y)
+            self.state.step(corrections, params, m, v, grads)
+            total.add_(value)
+
+        self.step = compiled(step)
+
+    def begin(self):
+        state = self.state
+        for p, first in zip(state.params, self.first):
+            p.copy_(torch.from_numpy(first))
+        for p in (*state.m, *state.v):
+            p.zero_()
+        state.t = 0
+
+    def run(self, epochs):
+        state, total, step, losses = self.state, self.total, self.step, []
+        with torch.no_grad():
+            for _ in range(epochs):
+                total.zero_()
+                for x, y in self.batches:
+                    step(total, state.next(), state.params, state.m, state.v, x, y)
+                losses.append(total.item() / self.task.steps)
+        return losses
+
+    def params(self):
+        return flat([[p.numpy() for p in self.state.params]])
