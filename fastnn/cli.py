@@ -67,7 +67,11 @@ def main(argv=None):
     except (CommandError, TableError, ModelFileError) as error:
         return _failed(arguments, error, 2)
     except DivergenceError as error:
-        advice = f": try a smaller --lr than {arguments.lr:g}, such as --lr {arguments.lr / 10:g}" if "lr" in arguments else ""
+        advice = ""
+        if "lr" in arguments:
+            lr = arguments.lr
+            smaller = "--lr with a rate below the default" if lr is None else f"a smaller --lr than {lr:g}, such as --lr {lr / 10:g}"
+            advice = f": try {smaller}"
         return _failed(arguments, f"training diverged in epoch {error.epoch}, step {error.step}; nothing was written{advice}", 1)
     except MemoryError:
         return _failed(arguments, "not enough memory: give a smaller table or a smaller --hidden", 2)

@@ -279,6 +279,17 @@ def test_training_that_diverges_is_one_line_and_writes_nothing(run):
                         r"try a smaller --lr than 10000, such as --lr 1000", last)  # fmt: skip
 
 
+def test_divergence_at_the_default_rate_is_one_line_too(run, monkeypatch):
+    def diverge(*arguments, **settings):
+        raise fastnn.DivergenceError("not finite", 1, 8)
+
+    write_csv("t.csv", a=range(100), y=[0, 1] * 50)
+    monkeypatch.setattr(fastnn.MLP, "fit", diverge)
+    code, _, errors = run("train", "t.csv", "--target", "y", "--out", "m")
+    assert code == 1 and not os.path.exists("m")
+    assert errors.splitlines()[-1].endswith("in epoch 1, step 8; nothing was written: try --lr with a rate below the default")
+
+
 @pytest.mark.parametrize("number", [28, 5])
 def test_a_disk_that_fills_up_leaves_the_old_model(run, monkeypatch, number):
     write_csv("t.csv", a=range(100), y=[0, 1] * 50)

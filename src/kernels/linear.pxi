@@ -274,7 +274,7 @@ cdef void dot_backward_input(Py_ssize_t lo, Py_ssize_t hi, Py_ssize_t n_in, cons
 cdef void dot_backward_weight(Py_ssize_t n, Py_ssize_t lo, Py_ssize_t hi, Py_ssize_t n_in, const real** rows, const real* X, Py_ssize_t sx,
                               const real* dZ, Py_ssize_t row, real* g, bint add) noexcept nogil:
     """Inputs lo..hi (lo a multiple of PANEL) of dw = X^T dZ."""
-    cdef Py_ssize_t i, j
+    cdef Py_ssize_t i, j, there
     cdef int v
     cdef vec s[VECS]
     cdef vec d
@@ -287,6 +287,7 @@ cdef void dot_backward_weight(Py_ssize_t n, Py_ssize_t lo, Py_ssize_t hi, Py_ssi
                 if rows == NULL:
                     s[v] = vfma(vload(X + at(j, sx) + i * PANEL + v * LANES), d, s[v])
                 else:
-                    s[v] = vfma(vload_part(rows[i] + j + v * LANES, n_in - j - v * LANES), d, s[v])
+                    there = n_in - j - v * LANES
+                    s[v] = vfma(vload_part(rows[i] + j + v * LANES, there if there > 0 else 0), d, s[v])
         for v in range(VECS):
             vstore(g + j + v * LANES, vadd(vload(g + j + v * LANES), s[v]) if add else s[v])
