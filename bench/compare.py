@@ -52,8 +52,7 @@ def main():
             found = json.load(file)
     else:
         found = measure(parser, arguments)
-    for text in report.remarks(found["figures"]):
-        print(textwrap.fill(text, 79, subsequent_indent="  "))
+    say(f"\n{found['setting'][-1]}", *report.remarks(found["figures"]))
     write(arguments, found)
 
 
@@ -82,8 +81,7 @@ def measure(parser, arguments):
     if "fastnn" not in there:
         sys.exit(f"fastnn: {everybody['fastnn'].absent}")
     setting, product, figures = described(arguments, there), 0.0, {}
-    for text in [*setting, *(f"not here: {contestants.PEERS[who].name} ({c.absent})" for who, c in everybody.items() if c.absent)]:
-        print(textwrap.fill(text, 79, subsequent_indent="  "))
+    say(*setting, *(f"not here: {contestants.PEERS[who].name} ({c.absent})" for who, c in everybody.items() if c.absent))
     with contextlib.suppress(KeyboardInterrupt):  # what is there then is shown and written
         for title, group in rows.GROUPS.items():
             columns = [who for who, c in there.items() if who != "fastnn" and next(iter(group.values())).kind in c.kinds]
@@ -96,7 +94,6 @@ def measure(parser, arguments):
     for contestant in there.values():
         contestant.close()
     setting.append(f"NumPy's product of two float32 matrices of 1024 x 1024, in the same run: {product:.0f} GFLOP/s")
-    print(f"\n{setting[-1]}")
     return {"setting": setting, "product": product, "figures": figures}
 
 
@@ -140,6 +137,11 @@ def product_rate():
         A @ A
         seconds.append(time.perf_counter() - began)
     return 2 * 1024**3 / min(seconds) / 1e9
+
+
+def say(*texts):
+    for text in texts:
+        print(textwrap.fill(text, 79, subsequent_indent="  ", replace_whitespace=False))
 
 
 def show(text):

@@ -16,7 +16,8 @@ import fastnn
 DOCS = pathlib.Path(__file__).parent.parent / "docs"
 if not DOCS.exists():
     pytest.skip("there is no docs/ beside these tests", allow_module_level=True)
-PAGES = {name: (DOCS / name).read_text(encoding="utf-8") for name in ("losses.md", "optimizers.md")}
+PAGES = {name: (DOCS / name).read_text(encoding="utf-8") for name in ("losses.md", "optimizers.md", "performance.md")}
+LESSONS = ("losses.md", "optimizers.md")  # with Python to run
 
 
 def program(text):
@@ -38,7 +39,7 @@ def keeps(promise, shown):
     return all(float(b) == pytest.approx(float(a[1:]), rel=0.02) if a.startswith("~") else a == b for a, b in zip(promised, said))
 
 
-@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.parametrize("page", LESSONS)
 def test_code_runs_and_does_what_it_says(page, tmp_path):
     """A comment `# -> TEXT` says what the line prints."""
     if page == "optimizers.md":

@@ -106,8 +106,8 @@ def work(pipe, name, threads):
         versions = {package: metadata.version(package) for package in who.packages}
         return versions, [kind for kind in KINDS if hasattr(answers.peer, kind)]
 
-    attempt(pipe, open_up)
-    with contextlib.suppress(EOFError, KeyboardInterrupt):
+    with contextlib.suppress(EOFError, BrokenPipeError, KeyboardInterrupt):  # the parent has gone
+        attempt(pipe, open_up)
         while True:
             question, *arguments = pipe.recv()
             attempt(pipe, getattr(answers, question), *arguments)

@@ -11,7 +11,7 @@ import numba
 import numpy as np
 
 from . import numba_loops
-from .rows import flat
+from .rows import aligned, flat
 
 
 class NumbaLoops:
@@ -34,14 +34,14 @@ class NumbaLoops:
         return lambda X: forward(X, params, sizes, binary)
 
     def elementwise(self, task, variant):
-        z, y, out = task.z, task.y, np.empty_like(task.z)
+        z, y, out = task.z, task.y, aligned(task.z)
         function = self.one_by_one({"sigmoid": sigmoid, "tanh": tanh, "bce": bce}[task.function])
         if task.function == "bce":
             return lambda: (function(z, y, out), out)
         return lambda: function(z, out)
 
     def update(self, task, variant):
-        w, g, m, v = task.w.copy(), task.g, np.zeros_like(task.w), np.zeros_like(task.w)
+        w, g, m, v = aligned(task.w), task.g, aligned(0 * task.w), aligned(0 * task.w)
         function, t = self.one_by_one({"sgd": sgd, "momentum": momentum, "adam": adam}[task.rule]), 0
         lr = np.float32(task.lr)
 

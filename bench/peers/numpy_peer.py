@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from .rows import flat
+from .rows import aligned, flat
 
 
 class Numpy:
@@ -26,17 +26,17 @@ class Numpy:
         return forward
 
     def elementwise(self, task, variant):
-        z, y, out = task.z, task.y, np.empty_like(task.z)
+        z, y, out = task.z, task.y, aligned(task.z)
         if task.function == "tanh":
             return lambda: np.tanh(z, out)
         if task.function == "sigmoid":
             return lambda: sigmoid(z, out)
-        one, two = np.empty_like(z), np.empty_like(z)
+        one, two = aligned(z), aligned(z)
         return lambda: (bce(z, y, out, one, two), out)
 
     def update(self, task, variant):
-        w, m, v = task.w.copy(), np.zeros_like(task.w), np.zeros_like(task.w)
-        one, two, t = np.empty_like(w), np.empty_like(w), 0
+        w, m, v = aligned(task.w), aligned(0 * task.w), aligned(0 * task.w)
+        one, two, t = aligned(w), aligned(w), 0
 
         def step():
             nonlocal t

@@ -1,9 +1,9 @@
 """fastnn in bench/compare.py."""
 
-import numpy as np
-
 import fastnn
 from fastnn import functional as F
+
+from .rows import aligned
 
 
 class Fastnn:
@@ -18,14 +18,14 @@ class Fastnn:
         return net.forward if threads == 1 else lambda X: net.forward(X, n_threads=threads)
 
     def elementwise(self, task, variant):
-        z, y, out = task.z, task.y, np.empty_like(task.z)
+        z, y, out = task.z, task.y, aligned(task.z)
         if task.function == "bce":
             return lambda: (F.binary_cross_entropy_with_logits(z, y, grad=out), out)
         return lambda: F.activation(z, task.function, out=out)
 
     def update(self, task, variant):
-        w, g, lr = task.w.copy(), task.g, task.lr
-        m, v, numbers = np.zeros_like(w), np.zeros_like(w), iter(range(1, 1 << 60))
+        w, g, lr = aligned(task.w), task.g, task.lr
+        m, v, numbers = aligned(0 * w), aligned(0 * w), iter(range(1, 1 << 60))
         steps = {
             "sgd": lambda: F.sgd_step_(w, g, lr),
             "momentum": lambda: F.sgd_step_(w, g, lr, momentum=0.9, velocity=m),

@@ -1,5 +1,7 @@
 """The picture of bench/compare.py: how many times as long as fastnn each peer takes, row by row."""
 
+import textwrap
+
 from fastnn import plotting
 from fastnn.plotting import BLUE, GREEN, GREY, ORANGE
 
@@ -54,16 +56,18 @@ def draw(path, setting, figures):
         ticks = [tick for tick in (0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000) if low <= tick <= high]
         ax.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
         ax.minorticks_off()
-        ax.set_yticks([*places.values()], [f"{row.removesuffix('adam')}   {ROWS[row].title}" for row in places])
+        ax.set_yticks([*places.values()], [f"{row.removesuffix('-adam')}   {ROWS[row].title}" for row in places])
         for title, place in titles.items():
             ax.text(-0.01, place, title, transform=ax.get_yaxis_transform(), ha="right", va="center", weight="bold")
         ax.tick_params(axis="y", length=0)
         for side in ("left", "bottom"):
             ax.spines[side].set_visible(False)
-        ax.set_xlabel("times as long as fastnn (blue line); in the shade: faster than fastnn")
+        ax.set_xlabel("times as long as fastnn; in the shade: faster", loc="left")
+        ax.text(1, -0.75, "fastnn", color=BLUE, ha="center", va="bottom", weight="bold")
         handles = {handle.get_label(): handle for handle in ax.get_lines()}
         shown = [PEERS[who].name for who in MARKERS if who in drawn]
         figure.legend([handles[name] for name in shown], shown, loc="outside upper center", ncols=5, handletextpad=0.2, columnspacing=1.2)
-        figure.supxlabel("\n".join(setting), fontsize=8.5, color="#777777", x=0.01, ha="left")
+        below = "\n".join(textwrap.fill(text, 130) for text in setting)
+        figure.supxlabel(below, fontsize=8.5, color="#777777", x=0.01, ha="left")
         figure.savefig(path, dpi=200)
         plt.close(figure)
