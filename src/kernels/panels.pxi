@@ -5,6 +5,7 @@
 # inner loop runs straight through memory whatever the width: no tails, no packing in a step.
 #     element (i, j)  at  base + at(j, stride) + i*PANEL        stride: numbers from one panel to the next
 # Columns beyond c are 0 in every matrix (weights, moments, activations, deltas) as long as all numbers are finite, and no sum reads them.
+# (Inference uses two matrices in turn: there the unused half of a narrow panel holds what a wider layer left.)
 # Chunk matrices (activations, deltas) have rows beyond the chunk's last: whatever stands there is never summed.
 #
 # Weights and everything shaped like them (gradients, moments) exist twice: row-major and unpadded outside (the user's view), in panels
