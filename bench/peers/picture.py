@@ -69,5 +69,5 @@ def draw(path, setting, figures):
         figure.legend([handles[name] for name in shown], shown, loc="outside upper center", ncols=5, handletextpad=0.2, columnspacing=1.2)
         below = "\n".join(textwrap.fill(text, 130) for text in setting)
         figure.supxlabel(below, fontsize=8.5, color="#777777", x=0.01, ha="left")
-        figure.savefig(path, dpi=200)
+        figure.savefig(path, dpi=150)
         plt.close(figure)
