@@ -200,7 +200,6 @@ cdef void chunk_weights(Training* job, Scratch* s, int thread, Py_ssize_t n, bin
 cdef inline real squares(const Step* step, const real* w, const real* g, Py_ssize_t stride, Py_ssize_t c) noexcept nogil:
     """The sum of squares of c gradients with their penalties, in 16 virtual lanes."""
     cdef vec sums[SUM_VECS]
-    cdef real lanes[16]
     cdef vec a
     cdef Py_ssize_t j, p
     cdef int v

@@ -266,7 +266,6 @@ cdef void store_gradient(Training* job, void* grads) noexcept nogil:
 cdef bint finite_params(const Scratch* s) noexcept nogil:
     cdef vec sums[4]                                    # so that an addition need not wait for the one before
     cdef vec zero = vset(0)
-    cdef real lanes[LANES]
     cdef Py_ssize_t i = 0
     cdef int v
     for v in range(4):
@@ -276,11 +275,7 @@ cdef bint finite_params(const Scratch* s) noexcept nogil:
         for v in range(4):
             sums[v] = vfma(vload(s.params + i + v * LANES), zero, sums[v])      # inf * 0 and NaN * 0 are NaN
         i += 4 * LANES
-    vstore(lanes, vadd(vadd(sums[0], sums[1]), vadd(sums[2], sums[3])))
-    for i in range(LANES):
-        if lanes[i] != 0:
-            return False
-    return True
+    return vsum(vadd(vadd(sums[0], sums[1]), vadd(sums[2], sums[3]))) == 0
 
 cdef void save(const Training* job, Scratch* s, Py_ssize_t step, Py_ssize_t epoch, Py_ssize_t row) noexcept nogil:
     memcpy(s.saved, s.params, s.saved_size * sizeof(real))

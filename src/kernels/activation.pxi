@@ -160,7 +160,6 @@ cdef inline real row_exp(const real* z, real* e, Py_ssize_t stride, Py_ssize_t c
     """e = exp(z - top), padding 0; returns the row's sum, in 16 virtual lanes. e may be z."""
     cdef vec sums[SUM_VECS]
     cdef vec t = vset(top), x
-    cdef real lanes[16]
     cdef Py_ssize_t j
     cdef int v
     for v in range(SUM_VECS):

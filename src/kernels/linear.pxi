@@ -224,7 +224,6 @@ cdef inline real dot(Py_ssize_t k, const real* x, Py_ssize_t sx, const real* w) 
     """sum of x_j w_j in 16 virtual lanes; x lies in panels of stride sx (PANEL: a plain row). Nothing after k is read into the sum:
     where X holds an infinity, padding is infinity times 0."""
     cdef vec sums[SUM_VECS]
-    cdef real lanes[16]
     cdef Py_ssize_t j, whole = k // 16 * 16
     cdef int v
     for v in range(SUM_VECS):

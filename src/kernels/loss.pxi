@@ -132,7 +132,6 @@ cdef inline void target_sums(const real* y, const real* z, Py_ssize_t stride, Py
     cdef vec s[SUM_VECS]
     cdef vec d[SUM_VECS]
     cdef vec t = vset(top), a
-    cdef real lanes[16]
     cdef Py_ssize_t j, p
     cdef int v
     for v in range(SUM_VECS):
@@ -246,7 +245,6 @@ cdef void loss_forward_backward(int loss, Py_ssize_t lo, Py_ssize_t hi, Py_ssize
 cdef real sum_rows(const real* row_loss, Py_ssize_t n) noexcept nogil:
     """The sum of n numbers in 16 virtual lanes."""
     cdef vec sums[SUM_VECS]
-    cdef real lanes[16]
     cdef Py_ssize_t i
     cdef int v
     for v in range(SUM_VECS):

@@ -84,7 +84,6 @@ static inline vec vmantissa(vec a)
     const int_vec field = INT_SET1(BY_DTYPE(0x007fffff, 0x000fffffffffffffLL));
     return VEC(FROM_BITS(INT(vadd)(INT(vand)(INT(vsub)(BITS(a.v), root), field), root)));
 }
-/* A window of LANES ints that slides over the border between all ones and zeros: ones in the first n lanes. */
 static inline real vsum(vec a)
 {
 #ifdef FASTNN_DOUBLE
@@ -95,6 +94,7 @@ static inline real vsum(vec a)
 #endif
 }
 static inline real vtop(vec a) { return OP(vmaxv)(a.v); }
+/* A window of LANES ints that slides over the border between all ones and zeros: ones in the first n lanes. */
 static inline vec vfirst(vec a, ptrdiff_t n)
 {
     static const BY_DTYPE(int32_t, int64_t) border[8] = {-1, -1, -1, -1};

@@ -99,7 +99,6 @@ static inline vec vmantissa(vec a)
     const __m128i field = INT_SET1(BY_DTYPE(0x007fffff, 0x000fffffffffffffLL));
     return VEC(FROM_BITS(INT(add)(_mm_and_si128(INT(sub)(BITS(a.v), root), field), root)));
 }
-/* A window of LANES ints that slides over the border between all ones and zeros: ones in the first n lanes. */
 #ifdef FASTNN_DOUBLE
 #define FOLD(op) return _mm_cvtsd_f64(_mm_##op##_sd(a.v, _mm_unpackhi_pd(a.v, a.v)))
 #else
@@ -109,6 +108,7 @@ static inline vec vmantissa(vec a)
 #endif
 static inline real vsum(vec a) { FOLD(add); }
 static inline real vtop(vec a) { FOLD(max); }
+/* A window of LANES ints that slides over the border between all ones and zeros: ones in the first n lanes. */
 static inline vec vfirst(vec a, ptrdiff_t n)
 {
     static const BY_DTYPE(int32_t, int64_t) border[8] = {-1, -1, -1, -1};
