@@ -30,6 +30,11 @@ def test_tiny():
     assert run("tiny.py", "--quick").count("not arithmetic") == 2
 
 
+def test_threads():
+    text = run("threads.py", "--quick")
+    assert len(re.findall(r"^[\d-]+, \d+ +[\d.]+ \(1.00\)", text, re.M)) == 6 and "two trainings at once: " in text
+
+
 def test_exponential():
     text = run("published.py", "exponential", "--steps", 20, "--threads", 1)
     assert 0 < float(re.search(r"last loss ([\d.]+)", text).group(1)) < 100

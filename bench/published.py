@@ -193,7 +193,10 @@ def main():
     for command in (one, two):
         command.add_argument("--threads", type=int, default=CPUS, help=f"for each (default: {CPUS}, all)")
     arguments = parser.parse_args()
-    arguments.run(arguments)
+    try:
+        arguments.run(arguments)
+    except FileNotFoundError as error:
+        parser.error(f"{error.filename} is not there: FOLDER must have the four files of MNIST, as they are or with .gz")
 
 
 if __name__ == "__main__":
