@@ -15,11 +15,14 @@ from cpython.buffer cimport (
 )
 from cpython.pycapsule cimport PyCapsule_GetPointer
 from libc.stdint cimport uintptr_t
-from libc.stdlib cimport calloc, free
+from libc.stdlib cimport free
 from libc.string cimport memset
 
 cdef extern from "cpu.h":
     bint cpu_supports(const char* isa)
+
+cdef extern from "memory.h":
+    void* zeroed(size_t n_bytes)
 
 cdef extern from "threads.h" nogil:
     ctypedef struct barrier:

@@ -177,7 +177,7 @@ cdef void backward_bias(Layer* layer, Py_ssize_t stride, Py_ssize_t lo, Py_ssize
 
 cdef void chunk_weights(Training* job, Scratch* s, int thread, Py_ssize_t n, bint add, const Step* step, const Step* bias_step) noexcept nogil:
     """Gradients of the chunk (added to what is there if `add`); with a step, the update too."""
-    cdef Py_ssize_t l, lo, hi
+    cdef Py_ssize_t l, p, lo, hi
     cdef Layer* layer
     for l in range(job.net.n_layers - 1, -1, -1):
         layer = &s.layers[l]
@@ -187,8 +187,9 @@ cdef void chunk_weights(Training* job, Scratch* s, int thread, Py_ssize_t n, bin
             if step != NULL:
                 update(step, layer.W + lo, layer.G + lo, s.region, hi - lo)
         else:
-            linear_backward_weight(n, lo, hi, layer.n_in, layer.n_out, layer.rows, layer.X, s.stride, layer.dZ, s.stride, layer.G, add, step,
-                                   layer.W, s.region, layer.T, weight_stride(layer.n_out))
+            for p from lo <= p < hi by NC:              # whose X stays in L2
+                linear_backward_weight(n, p, least(p + NC, hi), layer.n_in, layer.n_out, layer.rows, layer.X, s.stride, layer.dZ, s.stride,
+                                       layer.G, add, step, layer.W, s.region, layer.T, weight_stride(layer.n_out))
         if layer.learns_bias:
             share(layer.n_out, PANEL, thread, job.n_threads, &lo, &hi)
             backward_bias(layer, s.stride, lo, hi, n, add)

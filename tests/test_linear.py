@@ -25,7 +25,7 @@ def shapes():
         a, b = MIXED[i % 10], MIXED[(3 * i + 1) % 10]
         yield from [(size, a, b), (b, size, a), (a, b, size)]
     yield from itertools.product((1, 9), (0, 1), (0, 1, 2))
-    yield from [(256, 5, 3), (512, 1, 1), (513, 3, 1), (600, 20, 17), (257, 257, 1), (257, 300, 10), (40, 513, 33)]
+    yield from [(256, 5, 3), (512, 1, 1), (513, 3, 1), (600, 20, 17), (257, 257, 1), (257, 300, 10), (40, 513, 33), (20, 520, 514)]
 
 
 SHAPES = sorted(set(shapes()))

@@ -30,6 +30,7 @@ from .rows import ROWS
 
 BLOCK, TURN = 5e-3, 0.1  # seconds, about
 MOST = 60_000  # epochs or calls in a block
+STEPS = 10  # of a training's block at least: what a call of `fit` does once is shared by many steps, as it is where people train
 
 
 class Who(NamedTuple):
@@ -166,7 +167,7 @@ def training(peer, task, variant):
         job.run(epochs)
         return (time.perf_counter() - began) / epochs / task.steps
 
-    epochs = enough(lambda n: block(n) * n * task.steps, getattr(peer, "block", BLOCK))
+    epochs = max(enough(lambda n: block(n) * n * task.steps, getattr(peer, "block", BLOCK)), -(-STEPS // task.steps))
     return lambda: block(epochs), (losses, params)
 
 

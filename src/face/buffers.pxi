@@ -28,12 +28,12 @@ cdef Array optional(obj, Py_ssize_t itemsize, Py_ssize_t n, bint writable=False,
     return None if obj is None else Array(obj, itemsize, n, writable, integers)
 
 cdef class Memory:
-    """Zeroed memory at a cache line's begin. Large blocks come as untouched pages: what is never used costs nothing."""
+    """Zeroed memory at a cache line's begin."""
     cdef void* block
     cdef void* start
 
     def __cinit__(self, Py_ssize_t n_bytes):
-        self.block = calloc(1, n_bytes + 64)
+        self.block = zeroed(n_bytes + 64)
         if self.block == NULL:
             raise MemoryError(f"no memory for {n_bytes} bytes of scratch")
         self.start = <void*>((<uintptr_t>self.block + 63) // 64 * 64)

@@ -3,8 +3,9 @@
 # Design: every product is one register block, `block`: ROWS x VECS accumulators += (ROWS broadcast numbers) * (one row of a panel), one
 # FMA each; ROWS x 1 where the panel is narrow. The first layer reads its inputs where the user keeps them (`block_of_rows`,
 # `block_of_columns`), the others from panels. A block keeps its sums in registers for the whole inner dimension (KC inputs at a time, so that
-# the piece of the panel it reads stays in L1; partial sums wait in the result). What follows a sum is done while its tile is at hand: the
-# activation after a forward product, the activation's derivative after dX, the update after dW.
+# the piece of the panel it reads stays in L1; partial sums wait in the result). Wide results are made NC columns at a time, so that what all
+# their panels read, and the partial sums, stay in L2. What follows a sum is done while its tile is at hand: the activation after a forward
+# product, the activation's derivative after dX, the update after dW.
 # Order of sums, the same on every instruction set and for every split of the work: forward starts from b and adds inputs k = 0, 1, ...;
 # dX adds outputs in order; dW and db add the rows of a chunk in order. One output is a dot product along memory: 16 virtual lanes, the
 # tree of sum16, then + b.
@@ -12,7 +13,8 @@
 # Rows are worked in blocks of ROWS: up to ROWS - 1 rows after `hi` are computed too. They exist in memory and are never summed.
 
 cdef enum:
-    KC = 256
+    KC = 256                # inputs of a product worked at once
+    NC = 256                # columns of its result; inputs of dW
 
 cdef inline void block(const int vecs, Py_ssize_t n, const real* A, Py_ssize_t next_row, Py_ssize_t next_step, const real* B,
                        vec* c) noexcept nogil:
@@ -98,10 +100,10 @@ cdef inline void product_tile(const int vecs, Py_ssize_t kb, Py_ssize_t ke, cons
                 c[vecs * i + v] = vselect_gt(vload(mask + i * PANEL + v * LANES), zero, c[vecs * i + v], zero)
             vstore(C + i * PANEL + v * LANES, c[vecs * i + v])
 
-cdef inline void product(Py_ssize_t lo, Py_ssize_t hi, Py_ssize_t k, Py_ssize_t m, const real** rows, const real* A, Py_ssize_t sa,
-                         const real* B, Py_ssize_t sb, const real* bias, bint relu, const real* mask, real* C, Py_ssize_t sc) noexcept nogil:
-    """C[lo:hi, :m] = bias + A[lo:hi, :k] B[:k, :m], all in panels (A: `rows` unless NULL); then max(0, C) if relu; C where mask > 0 if mask.
-    bias NULL is 0."""
+cdef inline void product_group(Py_ssize_t lo, Py_ssize_t hi, Py_ssize_t k, Py_ssize_t m, const real** rows, const real* A, Py_ssize_t sa,
+                               const real* B, Py_ssize_t sb, const real* bias, bint relu, const real* mask, real* C,
+                               Py_ssize_t sc) noexcept nogil:
+    """`product` of up to NC columns."""
     cdef Py_ssize_t kb = 0, ke, j, r, q
     cdef bint last
     cdef const real* a
@@ -125,6 +127,16 @@ cdef inline void product(Py_ssize_t lo, Py_ssize_t hi, Py_ssize_t k, Py_ssize_t 
         if last:
             return
         kb += KC
+
+cdef inline void product(Py_ssize_t lo, Py_ssize_t hi, Py_ssize_t k, Py_ssize_t m, const real** rows, const real* A, Py_ssize_t sa,
+                         const real* B, Py_ssize_t sb, const real* bias, bint relu, const real* mask, real* C, Py_ssize_t sc) noexcept nogil:
+    """C[lo:hi, :m] = bias + A[lo:hi, :k] B[:k, :m], all in panels (A: `rows` unless NULL); then max(0, C) if relu; C where mask > 0 if mask.
+    bias NULL is 0."""
+    cdef Py_ssize_t j, q
+    for j from 0 <= j < m by NC:
+        q = at(j, sc)
+        product_group(lo, hi, k, least(NC, m - j), rows, A, sa, B + at(j, sb), sb, bias + j if bias != NULL else NULL, relu,
+                      mask + q if mask != NULL else NULL, C + q, sc)
 
 cdef void linear_forward(Py_ssize_t lo, Py_ssize_t hi, Py_ssize_t n_in, Py_ssize_t n_out, const real** rows, const real* X, Py_ssize_t sx,
                          const real* W, const real* b, int activation, real* Z, real* Y, Py_ssize_t sy) noexcept nogil:
