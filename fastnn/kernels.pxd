@@ -108,7 +108,7 @@ cdef struct Training:
     Generator* generator            # shuffles `order` at the start of every epoch; NULL: the order stays
     Py_ssize_t* order               # (n_rows,) or NULL for 0, 1, 2, ...
     void* dX                        # OUT (n_rows, sizes[0]) or NULL: the gradient of the inputs
-    int n_threads
+    int n_threads                   # of a call of `train`; when prepared: of any, since memory for their chunks is laid out then
     const void* loss_numbers        # (sizes[-1],) or NULL: what a loss wants to know of each output; positive weights of BCE
     double smoothing                # of the labels of BCE and cross-entropy
     const double* dropout           # (n_layers,) or NULL: the share of each layer's inputs that a step drops

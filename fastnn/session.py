@@ -37,6 +37,7 @@ class Session:
             generator=rng.bit_generator if shuffle else None,
             dropout=np.array(net.dropout) if any(net.dropout) else None,
             seed=state.seed or 0,
+            n_threads=self.threads.n,
         )
         self.history = History()
         self.first_step = state.step

@@ -3,9 +3,13 @@
 # One allocation, made by the caller: `layout` walks it once to know its size and once to hand out pointers. Parameters, moments (the
 # average of the parameters is the last of them) and gradients are regions of one shape, so that an offset from a weight to its moment or
 # gradient is the same for all; parameters and moments are neighbours, so that the copy to fall back on is one memcpy.
+#
+# A `Space` is what one chunk of rows needs besides. One is enough where the threads share each chunk; where each takes chunks of its own
+# (chunk.pxi says when) there is one for every thread, with gradients of its own.
 
 cdef enum:
     CHUNK = 256             # rows worked at once: bounds memory and the length of float sums
+    SMALL = 100000          # weights of networks whose gradients are soon added: threads take whole chunks of their batches
     ROW_SHARE = 16          # threads share the rows of a chunk in multiples of it: whole register blocks, whole vectors
     SPACE = 8               # rows between the panels of a chunk, so that no power of two separates them
 
@@ -27,7 +31,7 @@ cdef struct Layer:
     double dropout
     Py_ssize_t row          # numbers from a row of Z, Y, dZ to the next: PANEL; 1 for a last layer with one output
 
-cdef struct Scratch:
+cdef struct Space:
     Layer* layers
     Py_ssize_t stride       # from one panel of a chunk to the next
     const real** rows       # where the chunk's inputs lie, or NULL: they are copied to X
@@ -40,9 +44,15 @@ cdef struct Scratch:
     long long* labels
     real* weight
     real* row_loss
+    real* grads             # the first space's are those of the batch
+    bint polls              # its thread asks the caller whether to go on
+    flag* abort             # the Scratch's
+
+cdef struct Scratch:
+    Space* spaces
+    int n_spaces
     LossSettings loss
     real* params
-    real* grads
     real* saved             # copy of parameters and moments to fall back on, and where training stood
     Py_ssize_t region       # numbers in params (and from params to the first moments, from there to the second)
     Py_ssize_t saved_size
@@ -96,48 +106,63 @@ cdef inline bint reads_rows(const Training* job) noexcept nogil:
     """The first layer reads its inputs where the user keeps them: copying them first cost 20 % of a step of 784-16-16-10, batch 32."""
     return job.net.n_layers > 0 and job.net.sizes[0] >= ROWS and (job.dropout == NULL or job.dropout[0] == 0)
 
-cdef Py_ssize_t layout(const Training* job, Scratch* s, char* base) noexcept nogil:
-    """Hands out `base` to s and its layers and returns how many bytes that took; with base NULL only counts (s may be anything)."""
-    cdef const Network* net = &job.net
-    cdef Py_ssize_t L = net.n_layers, l, n_in, n_out, rows = chunk_rows_in_memory(job.batch_size), width
-    cdef Layer* layer
-    cdef Layer counted
-    cdef char* free = base
-    cdef real* params
-    s.layers = <Layer*>take(&free, L * <Py_ssize_t>sizeof(Layer))
-    s.stride = chunk_stride(job.batch_size)
-    s.labels = <long long*>take(&free, rows * <Py_ssize_t>sizeof(long long))
-    s.weight = take_real(&free, rows)
-    s.row_loss = take_real(&free, rows)
+cdef int spaces_for(const Training* job) noexcept nogil:
+    """How many chunks are worked at once at most, by the threads there will be."""
+    cdef Py_ssize_t chunks = (job.batch_size + CHUNK - 1) // CHUNK
+    return <int>least(job.n_threads, chunks) if job.n_threads > 1 and macs(&job.net) <= SMALL else 1
 
+cdef Py_ssize_t layout(const Training* job, Scratch* s, char* base) noexcept nogil:
+    """Hands out `base` to s and its spaces and returns how many bytes that took; with base NULL only counts (s may be anything)."""
+    cdef const Network* net = &job.net
+    cdef Py_ssize_t L = net.n_layers, l
+    cdef char* free = base
+    cdef int k
+    s.n_spaces = spaces_for(job)
+    s.spaces = <Space*>take(&free, s.n_spaces * <Py_ssize_t>sizeof(Space))
     s.region = 0
     for l in range(L):
         s.region += weight_size(net.sizes[l], net.sizes[l + 1]) + padded(net.sizes[l + 1])
     s.params = take_real(&free, s.region * (1 + n_moments(&job.optimizer)))
     s.saved_size = s.region * (1 + n_moments(&job.optimizer))
     s.saved = take_real(&free, s.saved_size if job.optimizer.rule != NO_UPDATE else 0)
-    s.grads = take_real(&free, s.region)
     s.squares = take_real(&free, n_units(net) + L if job.optimizer.clip_norm != 0 else 0)
     s.loss.numbers = NULL
     if job.loss_numbers != NULL:
         s.loss.numbers = take_real(&free, padded(net.sizes[L]))
     s.loss.smoothing = <real>job.smoothing
+    for k in range(s.n_spaces):
+        free = layout_space(job, s, k, base == NULL, free)
+    return free - base
 
-    s.input_row = 1 if L == 0 and is_vector(job.loss, net.sizes[0]) else PANEL
-    width = padded(net.sizes[0]) // PANEL * s.stride
-    s.rows = NULL
+cdef char* layout_space(const Training* job, const Scratch* s, int k, bint counts, char* free) noexcept nogil:
+    """Hands out `free` to space k and its layers, or only counts; returns where the memory goes on. The transposes are the first space's."""
+    cdef const Network* net = &job.net
+    cdef Py_ssize_t L = net.n_layers, l, n_in, n_out, rows = chunk_rows_in_memory(job.batch_size), width
+    cdef Space counted_space
+    cdef Space* space = &counted_space if counts else &s.spaces[k]
+    cdef Layer counted
+    cdef Layer* layer
+    cdef real* params = s.params
+    space.layers = <Layer*>take(&free, L * <Py_ssize_t>sizeof(Layer))
+    space.stride = chunk_stride(job.batch_size)
+    space.labels = <long long*>take(&free, rows * <Py_ssize_t>sizeof(long long))
+    space.weight = take_real(&free, rows)
+    space.row_loss = take_real(&free, rows)
+    space.grads = take_real(&free, s.region)
+    space.input_row = 1 if L == 0 and is_vector(job.loss, net.sizes[0]) else PANEL
+    width = padded(net.sizes[0]) // PANEL * space.stride
+    space.rows = NULL
     if reads_rows(job):
-        s.rows = <const real**>take(&free, rows * <Py_ssize_t>sizeof(real*))
-    s.X = take_real(&free, width if s.rows == NULL else 0)
-    s.dX = take_real(&free, width if job.dX != NULL or L == 0 else 0)
-    s.Y = s.X
-    s.dY = s.dX
-    s.output_row = s.input_row
-    params = s.params
+        space.rows = <const real**>take(&free, rows * <Py_ssize_t>sizeof(real*))
+    space.X = take_real(&free, width if space.rows == NULL else 0)
+    space.dX = take_real(&free, width if job.dX != NULL or L == 0 else 0)
+    space.Y = space.X
+    space.dY = space.dX
+    space.output_row = space.input_row
     for l in range(L):
         n_in = net.sizes[l]
         n_out = net.sizes[l + 1]
-        layer = &counted if base == NULL else &s.layers[l]
+        layer = &counted if counts else &space.layers[l]
         layer.n_in = n_in
         layer.n_out = n_out
         layer.activation = net.activations[l]
@@ -148,29 +173,34 @@ cdef Py_ssize_t layout(const Training* job, Scratch* s, char* base) noexcept nog
         layer.W = params
         layer.b = params + weight_size(n_in, n_out)
         params = layer.b + padded(n_out)
-        layer.G = s.grads + (layer.W - s.params)
-        layer.gb = s.grads + (layer.b - s.params)
+        layer.G = space.grads + (layer.W - s.params)
+        layer.gb = space.grads + (layer.b - s.params)
         layer.T = NULL
         if l > 0 or job.dX != NULL:
-            layer.T = layer.W if n_out == 1 else take_real(&free, panel_matrix(n_out, n_in))
-        layer.rows = s.rows if l == 0 else NULL
-        layer.X = s.Y
+            if n_out == 1:
+                layer.T = layer.W
+            elif k == 0:
+                layer.T = take_real(&free, panel_matrix(n_out, n_in))
+            elif not counts:
+                layer.T = s.spaces[0].layers[l].T
+        layer.rows = space.rows if l == 0 else NULL
+        layer.X = space.Y
         layer.mask = NULL
         layer.dropout = job.dropout[l] if job.dropout != NULL else 0
         if layer.dropout != 0:
-            width = padded(n_in) // PANEL * s.stride
+            width = padded(n_in) // PANEL * space.stride
             layer.mask = take_real(&free, width)
             if l:                                       # the outputs below are kept for their derivative
                 layer.X = take_real(&free, width)
-        width = rows if layer.row == 1 else padded(n_out) // PANEL * s.stride
+        width = rows if layer.row == 1 else padded(n_out) // PANEL * space.stride
         layer.Y = take_real(&free, width)
         layer.Z = take_real(&free, width) if reads_input(layer.activation) else layer.Y
         layer.dZ = take_real(&free, width)
-        s.Y = layer.Y
-        s.dY = layer.dZ
-        s.output_row = layer.row
-    s.targets = take_real(&free, rows if s.output_row == 1 else padded(net.sizes[L]) // PANEL * s.stride)
-    return free - base
+        space.Y = layer.Y
+        space.dY = layer.dZ
+        space.output_row = layer.row
+    space.targets = take_real(&free, rows if space.output_row == 1 else padded(net.sizes[L]) // PANEL * space.stride)
+    return free
 
 cdef Py_ssize_t scratch_size(const Training* job) noexcept nogil:
     cdef Scratch s
@@ -179,11 +209,15 @@ cdef Py_ssize_t scratch_size(const Training* job) noexcept nogil:
 cdef void prepare(Training* job) noexcept nogil:
     """Hands out job.scratch, which is zero."""
     cdef Scratch* s = <Scratch*>job.scratch
+    cdef int k
     layout(job, s, <char*>job.scratch + up(sizeof(Scratch), 64))
     # products at half of what such cores reach, and what every number and row costs besides; only its order matters
     s.step_ns = job.batch_size * (3.0 * macs(&job.net) / (2 * LANES) + 2 * n_units(&job.net) + 20)
     s.in_place = (job.optimizer.rule != NO_UPDATE and job.optimizer.clip_norm == 0 and job.batch_size <= CHUNK
                   and s.step_ns < 25e6)
+    for k in range(s.n_spaces):
+        s.spaces[k].abort = &s.abort
+        s.spaces[k].polls = k == 0 and s.step_ns > 10e6 and job.poll != NULL
     if job.loss_numbers != NULL:
         memcpy(<void*>s.loss.numbers, job.loss_numbers, job.net.sizes[job.net.n_layers] * sizeof(real))
 
@@ -200,7 +234,7 @@ cdef void load_region(const Training* job, const real* flat, Py_ssize_t offset) 
     cdef Py_ssize_t l
     cdef Layer* layer
     for l in range(job.net.n_layers):
-        layer = &s.layers[l]
+        layer = &s.spaces[0].layers[l]
         pack(layer.n_in, layer.n_out, flat, layer.W + offset)
         flat += layer.n_in * layer.n_out
         if layer.learns_bias:
@@ -213,7 +247,7 @@ cdef void store_region(const Training* job, real* flat, Py_ssize_t offset) noexc
     cdef Py_ssize_t l
     cdef Layer* layer
     for l in range(job.net.n_layers):
-        layer = &s.layers[l]
+        layer = &s.spaces[0].layers[l]
         unpack(layer.n_in, layer.n_out, layer.W + offset, flat)
         flat += layer.n_in * layer.n_out
         if layer.learns_bias:
@@ -237,7 +271,7 @@ cdef void load(Training* job, const void* moments) noexcept nogil:
     cdef int i
     cdef Layer* layer
     for l in range(job.net.n_layers):
-        layer = &s.layers[l]
+        layer = &s.spaces[0].layers[l]
         pack(layer.n_in, layer.n_out, <const real*>job.net.weights[l], layer.W)
         if layer.learns_bias:
             memcpy(layer.b, job.net.biases[l], layer.n_out * sizeof(real))
@@ -252,7 +286,7 @@ cdef void store(Training* job, void* moments) noexcept nogil:
     cdef int i
     cdef Layer* layer
     for l in range(job.net.n_layers):
-        layer = &s.layers[l]
+        layer = &s.spaces[0].layers[l]
         unpack(layer.n_in, layer.n_out, layer.W, <real*>job.net.weights[l])
         if layer.learns_bias:
             memcpy(job.net.biases[l], layer.b, layer.n_out * sizeof(real))
@@ -261,7 +295,7 @@ cdef void store(Training* job, void* moments) noexcept nogil:
 
 cdef void store_gradient(Training* job, void* grads) noexcept nogil:
     cdef Scratch* s = <Scratch*>job.scratch
-    store_region(job, <real*>grads, s.grads - s.params)
+    store_region(job, <real*>grads, s.spaces[0].grads - s.params)
 
 cdef bint finite_params(const Scratch* s) noexcept nogil:
     cdef vec sums[4]                                    # so that an addition need not wait for the one before
@@ -290,7 +324,7 @@ cdef void restore(Training* job) noexcept nogil:
     cdef Py_ssize_t l
     memcpy(s.params, s.saved, s.saved_size * sizeof(real))
     for l in range(job.net.n_layers):
-        transpose_weights(&s.layers[l])
+        transpose_weights(&s.spaces[0].layers[l])
     job.step = s.saved_step
     job.epoch = s.saved_epoch
     job.row = s.saved_row

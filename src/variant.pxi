@@ -34,7 +34,8 @@ include "kernels/linear.pxi"
 include "kernels/loss.pxi"
 include "kernels/dropout.pxi"
 include "scratch.pxi"
-include "network.pxi"
+include "chunk.pxi"
+include "train.pxi"
 include "forward.pxi"
 
 # ---- what users call on arrays of their own ----

@@ -113,12 +113,14 @@ class Case:
     def net(self):
         return MLP(self.sizes, self.hidden, self.output, self.bias, self.dtype, rng=0, dropout=self.dropout)
 
-    def train(self, n_threads, seconds):
-        """In slices of `seconds`: parameters and moments as bytes, and the losses; DIVERGED if they are not finite."""
+    def train(self, n_threads, seconds, prepared_for=1):
+        """In slices of `seconds`: parameters and moments as bytes, and the losses; DIVERGED if they are not finite. prepared_for: so many
+        threads have memory for chunks of their own."""
         net, rng = self.net(), np.random.default_rng(5)
         problem = pose(net, self.X, self.y, losses.choose(self.loss, self.output), self.weight)
         trainer = problem.trainer(net, self.batch, np.arange(len(self.X)), rng.bit_generator.lock, generator=rng.bit_generator,
-                                  optimizer=self.optimizer.kernel_settings(), dropout=np.array(net.dropout), seed=7)  # fmt: skip
+                                  optimizer=self.optimizer.kernel_settings(), dropout=np.array(net.dropout), seed=7,
+                                  n_threads=prepared_for)  # fmt: skip
         moments, done = self.moments(net), []
         trainer.load(moments)
         while len(done) < EPOCHS:
@@ -234,6 +236,18 @@ def test_a_step_too_long_for_the_fused_update_has_its_bits(optimizer):
     case.X, case.y = data(300, 1100, 2)
     assert case.train(1, 1e9)[:2] == case.train(3, 0)[:2]
     assert optimizer.clip_norm or case.by_hand()[:2] == case.train(1, 1e9)[:2]
+
+
+@settings(max_examples=60)
+@given(st.data())
+def test_threads_that_take_whole_chunks_never_show(data_):
+    case = Case(data_.draw)
+    n, halved = data_.draw(st.integers(260, 1300)), isinstance(case.loss, Quantile) or case.loss == "gaussian_nll"
+    case.batch = data_.draw(st.integers(257, n))
+    case.X, case.y = data(n, case.sizes[0], case.sizes[-1] // (2 if halved else 1), case.dtype)
+    case.weight = None if case.weight is None else (np.arange(n) % 3).astype(case.dtype)
+    threads = data_.draw(st.sampled_from([2, 3, 5]))
+    assert case.train(threads, 1e9, threads) == case.train(1, 1e9)
 
 
 @pytest.mark.parametrize("slice_seconds", [0, 0.05, 1e9])

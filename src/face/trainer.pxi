@@ -26,7 +26,7 @@ cdef class Trainer:
 
     def __init__(self, CompiledNetwork network, X, targets, *, int loss, Py_ssize_t batch_size, optimizer=None, sample_weight=None,
                  order=None, generator=None, dX=None, loss_numbers=None, double smoothing=0, dropout=None, unsigned long long seed=0,
-                 own_loss=None, own_outputs=None, own_gradient=None):
+                 own_loss=None, own_outputs=None, own_gradient=None, int n_threads=1):
         cdef Py_ssize_t n = len(X), size = network.itemsize
         cdef Array x, y, w, o, d, numbers, rates, outputs, gradient
         if batch_size < 1 or n < 1:
@@ -63,7 +63,7 @@ cdef class Trainer:
             self.job.generator = <Generator*>PyCapsule_GetPointer(generator.capsule, "BitGenerator")
         self.job.n_rows = n
         self.job.batch_size = min(batch_size, n)
-        self.job.n_threads = 1
+        self.job.n_threads = n_threads
         self.job.poll = signals_pending
         self.job.loss_numbers = pointer(numbers)
         self.job.smoothing = smoothing

@@ -1,0 +1,180 @@
+# One chunk of rows of a batch, in the two phases of a step; `space` is the memory in which it is worked (scratch.pxi).
+#
+# In phase A a thread takes a range of the chunk's rows: forward, loss, deltas down to the first hidden layer. In phase B it takes a range of
+# every layer's INPUT ROWS of W: the gradient over all rows of the chunk, in order. So every number is computed by one thread, in an order that
+# does not depend on how many there are. `part` of `parts` says which of the threads that share the chunk this is; 0 of 1 has it for itself.
+
+cdef long long SECOND = 1000000000      # ns
+
+cdef struct Place:
+    Py_ssize_t step         # whole steps done
+    Py_ssize_t row          # of the epoch: the chunk's first
+    Py_ssize_t in_batch     # the same, of the batch
+
+cdef inline void share(Py_ssize_t n, Py_ssize_t q, int part, int parts, Py_ssize_t* lo, Py_ssize_t* hi) noexcept nogil:
+    """A part of 0..n, in multiples of q (the last is cut at n)."""
+    cdef Py_ssize_t blocks = (n + q - 1) // q
+    lo[0] = 0
+    hi[0] = n
+    if parts == 1:                      # spares a tiny step its divisions
+        return
+    lo[0] = blocks * part // parts * q
+    hi[0] = least(blocks * (part + 1) // parts * q, n)
+
+cdef inline bint aborted(Training* job, const Space* space, int part) noexcept nogil:
+    """Whether to drop this step. One thread asks the caller about every 20 ms if steps last long; a slice of short ones ends by itself."""
+    cdef Scratch* s
+    if space.polls and part == 0:
+        s = <Scratch*>job.scratch
+        if now() - s.polled > SECOND // 50:
+            s.polled = now()
+            if job.poll():
+                flag_set(&s.abort, 1)
+    return flag_get(space.abort)
+
+# ---- phase A: rows lo..hi of the chunk that begins with row `first` of the epoch ----
+
+cdef void gather_rows(const Training* job, Space* space, Py_ssize_t first, Py_ssize_t lo, Py_ssize_t hi, double total) noexcept nogil:
+    """Inputs, targets and weights of the rows, from where the order of this epoch says."""
+    cdef Py_ssize_t n_in = job.net.sizes[0], n_out = job.net.sizes[job.net.n_layers], i
+    cdef const Py_ssize_t* order = job.order + first if job.order != NULL else NULL
+    cdef Py_ssize_t base = 0 if order != NULL else first        # rows in order are read from there
+    cdef real* targets = space.dY if job.loss == GIVEN_GRADIENT else space.targets
+    if space.rows != NULL:
+        point_to_rows(lo, hi, n_in, <const real*>job.X + base * n_in, order, space.rows)
+    else:
+        gather(lo, hi, n_in, <const real*>job.X + base * n_in, order, space.X, space.stride, space.input_row)
+    if job.loss == OWN_LOSS:                        # its targets are its own affair, and so are weights
+        return
+    if job.loss == CLASS_CROSS_ENTROPY:
+        for i in range(lo, hi):
+            space.labels[i] = (<const long long*>job.targets)[order[i] if order != NULL else base + i]
+            if space.labels[i] < 0 or space.labels[i] >= n_out:     # checked before; changed by somebody since
+                space.labels[i] = 0
+    else:
+        gather(lo, hi, n_out, <const real*>job.targets + base * n_out, order, targets, space.stride, space.output_row)
+    if job.sample_weight == NULL:
+        for i in range(lo, hi):
+            space.weight[i] = <real>(1 / total)
+    else:                                           # divided in double: neither tiny nor huge weights leave the range
+        for i in range(lo, hi):
+            space.weight[i] = <real>((<const real*>job.sample_weight)[order[i] if order != NULL else base + i] / total)
+
+cdef void forward_rows(Training* job, Space* space, int part, Place place, Py_ssize_t lo, Py_ssize_t hi) noexcept nogil:
+    cdef Py_ssize_t l
+    cdef Layer* layer
+    for l in range(job.net.n_layers):
+        layer = &space.layers[l]
+        if layer.mask != NULL:
+            dropout_forward(mixed_in(mixed_in(job.seed, place.step), l), place.in_batch, layer.dropout, lo, hi, layer.n_in,
+                            space.layers[l - 1].Y if l else space.X, layer.mask, layer.X, space.stride)
+        if layer.n_out == 1:
+            dot_forward(lo, hi, layer.n_in, layer.rows, layer.X, space.stride, layer.W, layer.b, layer.activation, layer.Z, layer.Y, layer.row)
+        else:
+            linear_forward(lo, hi, layer.n_in, layer.n_out, layer.rows, layer.X, space.stride, layer.W, layer.b, layer.activation, layer.Z,
+                           layer.Y, space.stride)
+        if aborted(job, space, part):
+            return
+
+cdef void backward_output(Layer* layer, Py_ssize_t stride, Py_ssize_t lo, Py_ssize_t hi) noexcept nogil:
+    """dZ of the last layer from dY, in place, where the loss has not done it."""
+    cdef const real* read = layer.Z if reads_input(layer.activation) else layer.Y
+    if layer.row == 1:
+        activation_backward(layer.activation, read + lo, layer.dZ + lo, layer.dZ + lo, hi - lo, LANES)
+    else:
+        activation_backward_panels(layer.activation, lo, hi, layer.n_out, read, layer.dZ, stride)
+
+cdef void backward_rows(Training* job, Space* space, int part, Py_ssize_t lo, Py_ssize_t hi) noexcept nogil:
+    cdef Py_ssize_t l
+    cdef Layer* layer
+    cdef int below, fused
+    cdef const real* read = NULL
+    cdef real* dX
+    if job.net.n_layers:
+        backward_output(&space.layers[job.net.n_layers - 1], space.stride, lo, hi)
+    for l in range(job.net.n_layers - 1, -1, -1):
+        layer = &space.layers[l]
+        if layer.T == NULL or aborted(job, space, part):
+            return
+        below = IDENTITY
+        dX = space.dX
+        if l:
+            below = space.layers[l - 1].activation
+            read = space.layers[l - 1].Z if reads_input(below) else space.layers[l - 1].Y
+            dX = space.layers[l - 1].dZ
+        fused = IDENTITY if layer.mask != NULL else below       # dropout stands between the product and the derivative
+        if layer.n_out == 1:
+            dot_backward_input(lo, hi, layer.n_in, layer.dZ, layer.row, layer.W, fused, read, dX, space.stride)
+        else:
+            linear_backward_input(lo, hi, layer.n_in, layer.n_out, layer.dZ, space.stride, layer.T, weight_stride(layer.n_out), fused, read, dX,
+                                  space.stride)
+        if layer.mask != NULL:
+            dropout_backward(lo, hi, layer.n_in, layer.mask, dX, space.stride)
+            activation_backward_panels(below, lo, hi, layer.n_in, read, dX, space.stride)
+
+cdef void loss_rows(const Training* job, Space* space, Place place, Py_ssize_t lo, Py_ssize_t hi) noexcept nogil:
+    cdef Py_ssize_t n_out = job.net.sizes[job.net.n_layers]
+    if job.loss == OWN_LOSS:
+        gather(lo, hi, n_out, <const real*>job.own_gradient + place.in_batch * n_out, NULL, space.dY, space.stride, space.output_row)
+    elif job.loss != GIVEN_GRADIENT:
+        loss_forward_backward(job.loss, lo, hi, n_out, space.Y, space.stride, space.targets,
+                              space.labels if job.loss == CLASS_CROSS_ENTROPY else NULL, &(<Scratch*>job.scratch).loss, space.weight,
+                              space.row_loss, space.dY)
+
+cdef void chunk_rows(Training* job, Space* space, int part, int parts, Place place, Py_ssize_t n, double total,
+                     bint outputs_are_there) noexcept nogil:
+    """Phase A over the n rows of a chunk."""
+    cdef Py_ssize_t lo, hi
+    share(n, ROW_SHARE, part, parts, &lo, &hi)
+    if lo >= hi:
+        aborted(job, space, part)
+        return
+    if not outputs_are_there:
+        gather_rows(job, space, place.row, lo, hi, total)
+        forward_rows(job, space, part, place, lo, hi)
+        if flag_get(space.abort):
+            return
+    loss_rows(job, space, place, lo, hi)
+    backward_rows(job, space, part, lo, hi)
+    if job.dX != NULL:
+        scatter(lo, hi, job.net.sizes[0], space.dX, space.stride, space.input_row, <real*>job.dX + place.row * job.net.sizes[0])
+
+# ---- phase B: a part of the input rows of every W, over the n rows of the chunk ----
+
+cdef inline void share_weights(const Layer* layer, int part, int parts, Py_ssize_t* lo, Py_ssize_t* hi) noexcept nogil:
+    cdef Py_ssize_t block = PANEL if layer.n_out == 1 else BLOCK if layer.T != NULL else ROWS
+    share(up(layer.n_in, block), block, part, parts, lo, hi)
+
+cdef void backward_bias(Layer* layer, Py_ssize_t stride, Py_ssize_t lo, Py_ssize_t hi, Py_ssize_t n, bint add) noexcept nogil:
+    cdef Py_ssize_t i
+    cdef real s = 0
+    if layer.n_out > 1:
+        column_sums(n, lo, hi, layer.dZ, stride, layer.gb, add)
+    elif hi > lo:
+        for i in range(n):
+            s += layer.dZ[i * layer.row]
+        layer.gb[0] = layer.gb[0] + s if add else s
+
+cdef void chunk_weights(Training* job, Space* space, int part, int parts, Py_ssize_t n, bint add, const Step* step,
+                        const Step* bias_step) noexcept nogil:
+    """Gradients of the chunk (added to what is there if `add`); with a step, the update too."""
+    cdef Py_ssize_t l, p, lo, hi, region = (<Scratch*>job.scratch).region
+    cdef Layer* layer
+    for l in range(job.net.n_layers - 1, -1, -1):
+        layer = &space.layers[l]
+        share_weights(layer, part, parts, &lo, &hi)
+        if layer.n_out == 1:
+            dot_backward_weight(n, lo, hi, layer.n_in, layer.rows, layer.X, space.stride, layer.dZ, layer.row, layer.G, add)
+            if step != NULL:
+                update(step, layer.W + lo, layer.G + lo, region, hi - lo)
+        else:
+            for p from lo <= p < hi by NC:              # whose X stays in L2
+                linear_backward_weight(n, p, least(p + NC, hi), layer.n_in, layer.n_out, layer.rows, layer.X, space.stride, layer.dZ, space.stride,
+                                       layer.G, add, step, layer.W, region, layer.T, weight_stride(layer.n_out))
+        if layer.learns_bias:
+            share(layer.n_out, PANEL, part, parts, &lo, &hi)
+            backward_bias(layer, space.stride, lo, hi, n, add)
+            if step != NULL:
+                update(bias_step, layer.b + lo, layer.gb + lo, region, hi - lo)
+        if aborted(job, space, part) and step == NULL:
+            return
