@@ -7,7 +7,7 @@
 # New fields are added at the end and raise TABLE_VERSION; none is ever moved or changed.
 
 cdef enum:
-    TABLE_VERSION = 2
+    TABLE_VERSION = 3
 
 cpdef enum Activation:
     IDENTITY
@@ -129,6 +129,11 @@ cdef struct Training:
     int (*poll)() noexcept nogil    # asked about every 20 ms in steps that last long: not 0 means stop
     int why                         # OUT: Stop
     void* scratch                   # of scratch_size bytes, 64-byte aligned; filled by `prepare`
+    # judged after every epoch, if not NULL: other rows of the same network, prepared before, whose loss is that of the parameters as they
+    # are in this training (of their average, if there is one)
+    Training* validation
+    double* validation_losses       # OUT: validation_losses[e - first_epoch]
+    Py_ssize_t validated            # OUT: whole epochs done and judged
 
 cdef struct Table:
     int version

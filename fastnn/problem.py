@@ -59,6 +59,11 @@ class Problem:
         return Trainer(net, self.X, self.targets, batch_size=batch_size, sample_weight=self.sample_weight, order=order,
                        **self.settings, **own, **more)  # fmt: skip
 
+    @property
+    def in_kernels(self):
+        """Whether the kernels alone can tell the loss: there are rows, and it is no function of the user's."""
+        return len(self) > 0 and not isinstance(self.loss, losses.OwnLoss)
+
     def judge(self, net):
         """A function that gives the loss of all rows as one batch with the present parameters; 0.0 for no rows."""
         if not len(self):

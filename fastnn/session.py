@@ -18,7 +18,7 @@ EPOCHS_A_SLICE = 65536  # at most so many losses come back at once
 class Session:
     """One call of fit: a problem bound to a Trainer, its History, and the loop over slices."""
 
-    def __init__(self, net, problem, state, batch_size, shuffle, n_threads, rng):
+    def __init__(self, net, problem, state, batch_size, shuffle, n_threads, rng, validation=None):
         n = len(problem)
         batch_size = n if batch_size is None else min(check_count("batch_size", batch_size), n)
         self.threads = ThreadChoice(net, ("training", batch_size), check_threads(n_threads), SHORT_STEP)
@@ -28,6 +28,8 @@ class Session:
             self.order = np.arange(n, dtype=np.intp) if state.order is None else state.order.copy()
         if any(net.dropout) and state.seed is None:
             state.seed = int(rng.integers(2**63))
+        judged_in_kernels = validation is not None and validation.in_kernels
+        self.judge = validation.judge(net) if validation is not None and not judged_in_kernels else None
         self.trainer = problem.trainer(
             net,
             batch_size,
@@ -38,21 +40,22 @@ class Session:
             dropout=np.array(net.dropout) if any(net.dropout) else None,
             seed=state.seed or 0,
             n_threads=self.threads.n,
+            validation=validation.trainer(net, len(validation)) if judged_in_kernels else None,
         )
         self.history = History()
         self.first_step = state.step
-        self.slice_losses, self.slice_epoch, self.losses_before = np.empty(0), state.epoch, 0
+        self.slice_losses, self.slice_epoch, self.losses_before = np.empty((2, 0)), state.epoch, 0
         self.began = 0.0
 
-    def run(self, epochs, judge=None, callbacks=(), line=None):
-        """Train for so many epochs. judge: gives the validation loss; line: the progress line."""
+    def run(self, epochs, callbacks=(), line=None):
+        """Train for so many epochs. line: the progress line."""
         net, state, trainer = self.net, self.state, self.trainer
         net._begin_training()
         try:
             net.state, net.history, net.rng = state, self.history, self.rng
             self.began = time.perf_counter()
             self.looked_in = dict.fromkeys((c for c in callbacks if c.interval is not None), self.began)
-            every_epoch = bool(judge or callbacks or state.watches_loss)
+            every_epoch = bool(self.judge or callbacks or state.watches_loss)
             last_epoch = state.epoch + epochs
             if state.params is not None:
                 net.params = state.params
@@ -64,7 +67,7 @@ class Session:
                 while state.epoch < last_epoch and not stop:
                     self.slice(1 if every_epoch else min(last_epoch - state.epoch, EPOCHS_A_SLICE))
                     if every_epoch and state.row == 0:
-                        self.watch(judge)
+                        self.watch()
                         stop = self.call(callbacks, "on_epoch_end")
                     stop = self.call(self.due(), "on_interval") or stop
                     if line:
@@ -85,12 +88,12 @@ class Session:
 
     def slice(self, epochs):
         """About SLICE seconds of training, at most so many epochs."""
-        self.slice_losses, self.slice_epoch, self.losses_before = np.empty(epochs), self.state.epoch, len(self.history.loss)
+        self.slice_losses, self.slice_epoch, self.losses_before = np.empty((2, epochs)), self.state.epoch, len(self.history.loss)
         step, why = self.state.step, int(Stop.TIME)
 
         def work(n_threads, seconds):
             nonlocal why
-            why = self.trainer.run(n_threads, seconds, self.slice_losses)
+            why = self.trainer.run(n_threads, seconds, *self.slice_losses)
             return self.trainer.position()[0] - step
 
         with self.rng.bit_generator.lock:
@@ -103,18 +106,22 @@ class Session:
         """State and history from where the trainer stands; harmless to repeat, so that nothing can come in between."""
         state, history = self.state, self.history
         state.step, state.epoch, state.row, state.loss_sum = self.trainer.position()
-        history.loss[self.losses_before :] = self.slice_losses[: max(0, state.epoch - self.slice_epoch)].tolist()
+        losses, validation_losses = self.slice_losses
+        history.loss[self.losses_before :] = losses[: max(0, state.epoch - self.slice_epoch)].tolist()
+        if self.judge is None:
+            judged = max(0, self.trainer.epochs_validated() - self.slice_epoch)
+            history.val_loss[self.losses_before :] = validation_losses[:judged].tolist()
         history.n_epochs = len(history.loss)
         history.n_steps = state.step - self.first_step
         history.seconds = time.perf_counter() - self.began
 
     # ---- between slices ----
 
-    def watch(self, judge):
-        """The validation loss of the epoch that has ended, and what a schedule makes of it."""
-        if judge:
+    def watch(self):
+        """The validation loss of the epoch that has ended, where the kernels have not given it, and what a schedule makes of it."""
+        if self.judge:
             self.store()
-            self.history.val_loss.append(judge())
+            self.history.val_loss.append(self.judge())
         if self.state.watches_loss:
             self.state.watch((self.history.val_loss or self.history.loss)[-1])
             self.trainer.set_optimizer(self.state.kernel_settings())

@@ -104,12 +104,12 @@ def fit(
             at.split_seed = int(rng.integers(2**63))
         problem, validation = problem.split(validation_fraction, at.split_seed)
     problem = problem.with_class_weight(class_weight, self.layer_sizes[-1])
-    judge = None if validation is None else validation.judge(self)
     line = ProgressLine(epochs, len(problem)) if progress else None
     if isinstance(at.optimizer, optimizers.LBFGS):
+        judge = None if validation is None else validation.judge(self)
         return lbfgs.run(self, problem, at, epochs, judge, callbacks, line, n_threads)
     at.check_rows(len(problem))
-    return Session(self, problem, at, batch_size, shuffle, n_threads, rng).run(epochs, judge, callbacks, line)
+    return Session(self, problem, at, batch_size, shuffle, n_threads, rng, validation).run(epochs, callbacks, line)
 
 
 def partial_fit(self, X, y, loss=None, optimizer=None, batch_size=32, sample_weight=None, n_threads=1, *, class_weight=None):

@@ -220,6 +220,16 @@ cdef void prepare(Training* job) noexcept nogil:
         s.spaces[k].polls = k == 0 and s.step_ns > 10e6 and job.poll != NULL
     if job.loss_numbers != NULL:
         memcpy(<void*>s.loss.numbers, job.loss_numbers, job.net.sizes[job.net.n_layers] * sizeof(real))
+    if job.validation != NULL:
+        judge_here(job, s)
+
+cdef void judge_here(const Training* job, const Scratch* s) noexcept nogil:
+    """The layers of the validation read this training's parameters; their average, the last of the moments, if there is one."""
+    cdef const Scratch* other = <const Scratch*>job.validation.scratch
+    cdef Py_ssize_t l, offset = n_moments(&job.optimizer) * s.region if job.optimizer.average != 0 else 0
+    for l in range(job.net.n_layers):
+        other.spaces.layers[l].W = s.spaces.layers[l].W + offset
+        other.spaces.layers[l].b = s.spaces.layers[l].b + offset
 
 cdef void transpose_weights(Layer* layer) noexcept nogil:
     cdef Py_ssize_t j

@@ -174,28 +174,28 @@ cdef double total_weight(const Training* job, Py_ssize_t first, Py_ssize_t n) no
         total += (<const real*>job.sample_weight)[job.order[i] if job.order != NULL else i]
     return total if total != 0 else 1
 
-cdef inline Py_ssize_t random_below(Generator* g, Py_ssize_t top) noexcept nogil:
-    """A number in 0..top, unbiased: random bits under the next mask of ones, again while they are above."""
-    cdef unsigned long long mask = top, x
-    mask |= mask >> 1
-    mask |= mask >> 2
-    mask |= mask >> 4
-    mask |= mask >> 8
-    mask |= mask >> 16
-    mask |= mask >> 32
-    while True:
-        x = (g.next_uint32(g.state) if mask < 1ULL << 32 else g.next_uint64(g.state)) & mask
-        if x <= <unsigned long long>top:
-            return x
-
 cdef void shuffle(Training* job) noexcept nogil:
-    """order = generator.permutation(n_rows), number for number as numpy's Generator draws it, so that anybody can follow a training."""
-    cdef Py_ssize_t i, j
+    """order = generator.permutation(n_rows), number for number as numpy's Generator draws it, so that anybody can follow a training: for
+    i = n-1 .. 1 swap i and a j <= i, unbiased: random bits under the next mask of ones, drawn again while they are above i. Without branches,
+    since no predictor foresees which draws are refused, up to half of them: a j above i swaps i with itself, and i stays."""
+    cdef Generator* g = job.generator
+    cdef Py_ssize_t* order = job.order
+    cdef Py_ssize_t i, j, low, taken
+    cdef unsigned long long mask = 1
     for i in range(job.n_rows):
-        job.order[i] = i
-    for i in range(job.n_rows - 1, 0, -1):
-        j = random_below(job.generator, i)
-        job.order[i], job.order[j] = job.order[j], job.order[i]
+        order[i] = i
+    i = job.n_rows - 1
+    while mask < <unsigned long long>i:
+        mask = 2 * mask + 1
+    while i > 0:
+        low = <Py_ssize_t>(mask >> 1)                   # down to here the mask stays
+        while i > low:
+            j = <Py_ssize_t>((g.next_uint32(g.state) if mask < 1ULL << 32 else g.next_uint64(g.state)) & mask)
+            taken = j <= i
+            j = j if taken else i
+            order[i], order[j] = order[j], order[i]
+            i -= taken
+        mask >>= 1
 
 cdef void train(Training* job, int thread) noexcept nogil:
     """One slice: every thread of 0..n_threads-1 calls it once. job.why says why it ended; job.step, epoch and row where it stands."""
@@ -216,9 +216,8 @@ cdef void train(Training* job, int thread) noexcept nogil:
     while True:
         if entering or row == 0:
             if thread == 0 and job.optimizer.rule != NO_UPDATE:
-                if not entering and not finite_params(s):
+                if not entering and not epoch_is_good(job, s, epoch):
                     s.stop[3] = 1
-                    job.why = NOT_FINITE
                 elif row == 0 or s.saved_time == 0 or (began - s.saved_time > 10 * SECOND and finite_params(s)):
                     save(job, s, step, epoch, row)
                     s.saved_time = began
@@ -282,15 +281,32 @@ cdef void train(Training* job, int thread) noexcept nogil:
         job.step = step
         job.epoch = epoch
         job.row = row
-        if job.why == EPOCHS and job.optimizer.rule != NO_UPDATE and not finite_params(s):
-            job.why = NOT_FINITE
+        if row == 0 and job.optimizer.rule != NO_UPDATE and (job.why == EPOCHS or job.why == TIME):
+            epoch_is_good(job, s, epoch)
+
+cdef bint epoch_is_good(Training* job, Scratch* s, Py_ssize_t epoch) noexcept nogil:
+    """When all threads have done its last step: the parameters are finite, and the validation rows have been judged. Else job.why says why."""
+    cdef double loss
+    if not finite_params(s):
+        job.why = NOT_FINITE
+        return False
+    if job.validation == NULL:
+        return True
+    loss = loss_only(job.validation)
+    if flag_get(&(<Scratch*>job.validation.scratch).abort):
+        job.why = SIGNAL
+        return False
+    job.validation_losses[epoch - 1 - job.first_epoch] = loss
+    job.validated = epoch
+    return True
 
 cdef double loss_only(Training* job) noexcept nogil:
-    """The loss of all rows as one batch, parameters as they were loaded."""
+    """The loss of all rows as one batch, parameters as they were loaded. Not all of it if the caller wants to stop (the abort flag)."""
     cdef Scratch* s = <Scratch*>job.scratch
     cdef Py_ssize_t c, m
     cdef double total = total_weight(job, 0, job.n_rows), loss = 0
     cdef Place place
+    flag_set(&s.abort, 0)
     for c from 0 <= c < job.n_rows by CHUNK:
         m = least(CHUNK, job.n_rows - c)
         place.step = place.in_batch = 0

@@ -251,7 +251,34 @@ def test_ctrl_c_stops_a_long_loss_or_gradient(call):
     assert net.loss(X[:5], y[:5]) >= 0 and net.fit(X[:5], y[:5], epochs=1).n_steps == 1
 
 
+@pytest.mark.parametrize("callbacks", [(), [lambda net, history: None]], ids=["", "callback"])
+def test_ctrl_c_in_a_long_validation(callbacks):
+    """The epoch counts, its validation loss is not known."""
+    net, twin = (MLP([100, 512, 512, 1], rng=0) for _ in range(2))
+    X, y = np.ones((200_000, 100), "float32"), np.zeros(200_000, "float32")
+    interrupted(net.fit, 0.15, X[:64], y[:64], epochs=100, validation_data=(X, y), callbacks=callbacks)
+    epochs = net.state.epoch
+    assert (net.state.row, net.history.n_epochs, len(net.history.loss)) == (0, epochs, epochs)
+    assert len(net.history.val_loss) == epochs - 1
+    assert twin.fit(X[:64], y[:64], epochs=epochs).loss == net.history.loss and twin.params.tobytes() == net.params.tobytes()
+    assert len(net.fit(X[:64], y[:64], epochs=2, resume=True, validation_data=(X[:9], y[:9])).val_loss) == 2
+
+
 # ---- divergence ----
+
+
+@pytest.mark.parametrize("callbacks", [(), [lambda net, history: None]], ids=["", "callback"])
+def test_an_epoch_that_diverged_is_not_validated(callbacks):
+    X, y = data(40)
+    net = MLP([6, 1], output="identity", rng=0)
+    with pytest.raises(DivergenceError) as error:
+        net.fit(X, y, optimizer=SGD(1e3), epochs=1000, validation_data=(X, y), callbacks=callbacks)
+    assert 1 < len(net.history.val_loss) == error.value.epoch - 1
+    X, targets = np.ones((1, 1), "float32"), np.full(1, 3e38, "float32")  # the update is the first number that overflows
+    net = MLP([1, 1], output="identity", dtype="float32", rng=0)
+    with pytest.raises(DivergenceError):
+        net.fit(X, targets, "mae", SGD(1e39), epochs=1, validation_data=(X, targets), callbacks=callbacks)
+    assert net.history.val_loss == []
 
 
 @pytest.mark.parametrize("optimizer", [SGD(3.0), SGD(2.0, 0.5)], ids=repr)

@@ -228,15 +228,20 @@ def test_history_loss_is_that_of_the_batches_before_their_updates():
 
 
 @pytest.mark.parametrize("weight", [None, WEIGHTS])
-def test_validation_loss_is_that_after_every_epoch(weight):
+@pytest.mark.parametrize("optimizer", [SGD(0.1), Adam(average=0.5), SGD(0.1, clip_norm=0.1)], ids=repr)
+@pytest.mark.parametrize("hidden", [[5], [40, 17], []], ids=repr)
+def test_validation_loss_is_that_after_every_epoch(weight, optimizer, hidden):
     X, y = data()
     X_val, y_val = data(70, seed=9)
     held_out = (X_val, y_val) if weight is None else [X_val.tolist(), y_val, weight]
-    net, plain, seen = MLP([6, 5, 1], rng=0), MLP([6, 5, 1], rng=0), []
+    net, whole, plain = (MLP([6, *hidden, 1], rng=0, dropout=0.25) for _ in range(3))
+    seen = []
     look = lambda net, h: seen.append(net.loss(X_val, y_val, sample_weight=weight))  # noqa: E731
-    history = net.fit(X, y, epochs=5, validation_data=held_out, callbacks=look)
+    history = net.fit(X, y, optimizer=optimizer, epochs=5, validation_data=held_out, callbacks=look)
     assert history.val_loss == seen and len(seen) == 5
-    assert plain.fit(X, y, epochs=5).loss == history.loss and plain.params.tobytes() == net.params.tobytes()
+    assert whole.fit(X, y, optimizer=optimizer, epochs=5, validation_data=held_out, n_threads=2).val_loss == seen
+    assert plain.fit(X, y, optimizer=optimizer, epochs=5).loss == history.loss
+    assert plain.params.tobytes() == net.params.tobytes() == whole.params.tobytes()
 
 
 def test_callbacks_are_called_in_order_after_every_epoch():

@@ -26,7 +26,8 @@ cdef class Trainer:
 
     def __init__(self, CompiledNetwork network, X, targets, *, int loss, Py_ssize_t batch_size, optimizer=None, sample_weight=None,
                  order=None, generator=None, dX=None, loss_numbers=None, double smoothing=0, dropout=None, unsigned long long seed=0,
-                 own_loss=None, own_outputs=None, own_gradient=None, int n_threads=1):
+                 own_loss=None, own_outputs=None, own_gradient=None, int n_threads=1,
+                 Trainer validation=None):
         cdef Py_ssize_t n = len(X), size = network.itemsize
         cdef Array x, y, w, o, d, numbers, rates, outputs, gradient
         if batch_size < 1 or n < 1:
@@ -46,7 +47,9 @@ cdef class Trainer:
         gradient = optional(own_gradient, size, min(batch_size, n) * network.n_out)
         if loss == OWN_LOSS and (own_loss is None or outputs is None or gradient is None):
             raise ValueError("a loss of one's own needs the function and two arrays for its batches")
-        self.held = [x, y, w, o, d, generator, numbers, rates, outputs, gradient]
+        if validation is not None and validation.network is not network:
+            raise ValueError("a validation must be of the same network")
+        self.held = [x, y, w, o, d, generator, numbers, rates, outputs, gradient, validation]
         self.network = network
         self.table = network.table
         self.job.net = network.net
@@ -74,6 +77,7 @@ cdef class Trainer:
         self.job.own_context = <void*>self
         self.job.own_outputs = pointer(outputs)
         self.job.own_gradient = pointer(gradient)
+        self.job.validation = &validation.job if validation is not None else NULL
         self.scratch = Memory(self.table.scratch_size(&self.job))
         self.job.scratch = self.scratch.start
         self.table.prepare(&self.job)
@@ -133,15 +137,24 @@ cdef class Trainer:
     def set_position(self, Py_ssize_t step, Py_ssize_t epoch, Py_ssize_t row, double loss_sum):
         self.job.step, self.job.epoch, self.job.row, self.job.loss_sum = step, epoch, row, loss_sum
 
-    def run(self, int n_threads, double seconds, losses):
-        """Trains for about `seconds`, at most until len(losses) epochs from the present one have ended; their mean losses go to `losses`.
+    def epochs_validated(self):
+        """Whole epochs done whose validation loss is known, if there is a validation and `run` has been called."""
+        return self.job.validated
+
+    def run(self, int n_threads, double seconds, losses, validation_losses=None):
+        """Trains for about `seconds`, at most until len(losses) epochs from the present one have ended; their mean losses go to `losses`,
+        the losses of the validation after each of them to `validation_losses`.
 
         Returns why it stopped, a `Stop`. Raises what a signal handler raised (KeyboardInterrupt); the step it fell into is dropped.
         """
         cdef Array l = Array(losses, 8, len(losses), True)
+        cdef Array v = optional(validation_losses, 8, len(losses), True)
         cdef int i
+        if self.job.validation != NULL and v is None:
+            raise ValueError("a training with a validation needs an array for its losses")
         self.job.losses = <double*>l.data
-        self.job.first_epoch = self.job.epoch
+        self.job.validation_losses = <double*>pointer(v)
+        self.job.first_epoch = self.job.validated = self.job.epoch
         self.job.last_epoch = self.job.epoch + len(losses)
         self.job.deadline = now() + <long long>(1e9 * seconds)
         self.job.n_threads = 1
