@@ -60,6 +60,7 @@ cpdef enum VectorFunction:
     TANH_FUNCTION
     ERF
     SIGMOID_FUNCTION
+    LOG1P_UNIT          # log1p for 0 <= x <= 1
 
 cpdef enum Stop:                # why a call of `train` came back
     TIME

@@ -63,6 +63,7 @@ class VectorFunction(IntEnum):
     TANH_FUNCTION = 3
     ERF = 4
     SIGMOID_FUNCTION = 5
+    LOG1P_UNIT = 6
 
 class Stop(IntEnum):
     TIME = 0

@@ -7,7 +7,7 @@ from libc.string cimport memcpy, memset
 
 from fastnn.kernels cimport (
     ABSOLUTE_ERROR, ADADELTA, ADAGRAD, ADAM, ADAMAX, BINARY_CROSS_ENTROPY, CLASS_CROSS_ENTROPY, CONSTANT, COSINE_DECAY, CROSS_ENTROPY,
-    ELU, EPOCHS, ERF, EXP, EXPONENTIAL, EXPONENTIAL_DECAY, GAUSSIAN, GELU, GIVEN_GRADIENT, HUBER, IDENTITY, LEAKY_RELU, LOG, LOG1P,
+    ELU, EPOCHS, ERF, EXP, EXPONENTIAL, EXPONENTIAL_DECAY, GAUSSIAN, GELU, GIVEN_GRADIENT, HUBER, IDENTITY, LEAKY_RELU, LOG, LOG1P, LOG1P_UNIT,
     LOGITS_BINARY_CROSS_ENTROPY, NADAM, NOT_FINITE, NO_UPDATE, ONE_CYCLE, OWN_LOSS, POISSON, QUANTILE, RELU, RMSPROP, SGD, SIGMOID,
     SIGMOID_FUNCTION, SIGNAL, SILU, SOFTMAX, SOFTPLUS, SQUARED_ERROR, STEP_DECAY, TABLE_VERSION, TANH, TANH_FUNCTION, TIME, Generator,
     LearningRate, Network, Optimizer, Table, Training,
@@ -85,6 +85,7 @@ cdef inline void vector_run(int which, const real* x, real* out, Py_ssize_t n) n
         elif which == LOG1P: a = vlog1p(a)
         elif which == TANH_FUNCTION: a = vtanh(a)
         elif which == ERF: a = verf(a)
+        elif which == LOG1P_UNIT: a = vlog1p_unit(a)
         else: a = vsigmoid(a)
         vstore_part(out + i, a, n - i)
 
@@ -95,6 +96,7 @@ cdef void vector_function(int which, const void* x, void* out, Py_ssize_t n) noe
     elif which == LOG1P: vector_run(LOG1P, <const real*>x, <real*>out, n)
     elif which == TANH_FUNCTION: vector_run(TANH_FUNCTION, <const real*>x, <real*>out, n)
     elif which == ERF: vector_run(ERF, <const real*>x, <real*>out, n)
+    elif which == LOG1P_UNIT: vector_run(LOG1P_UNIT, <const real*>x, <real*>out, n)
     else: vector_run(SIGMOID_FUNCTION, <const real*>x, <real*>out, n)
 
 cdef void update_flat(const Optimizer* optimizer, Py_ssize_t step, void* params, const void* grads, void** moments,

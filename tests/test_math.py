@@ -1,4 +1,4 @@
-"""exp, log, log1p, tanh, erf and sigmoid of the kernels: at most 2 ULP from the exact result for exp, 4 for the others.
+"""exp, log, log1p, tanh, erf and sigmoid of the kernels: at most 2 ULP from the exact result for exp and log1p_unit, 4 for the others.
 
 float32 meets float64's functions on 10 million numbers, spread over all bit patterns, and on every number around the places where a
 branch or a clamp acts; float64 meets long double where that has more digits, and mpmath. A ULP is a unit in the last digit of the
@@ -26,7 +26,8 @@ def sigmoid_of(x):
 
 
 EXP, LOG, LOG1P, TANH, ERF, SIGMOID = FUNCTIONS = ("exp", "log", "log1p", "tanh", "erf", "sigmoid")
-KINDS = dict(zip(FUNCTIONS, kernels.VectorFunction, strict=True))
+UNIT = "log1p_unit"  # log1p for 0..1 alone
+KINDS = dict(zip((*FUNCTIONS, UNIT), kernels.VectorFunction, strict=True))
 LIMIT = {name: 2 if name == EXP else 4 for name in FUNCTIONS}
 NUMPY = {EXP: np.exp, LOG: np.log, LOG1P: np.log1p, TANH: np.tanh, ERF: erf_of, SIGMOID: sigmoid_of}
 MPMATH = {EXP: mp.exp, LOG: mp.log, LOG1P: mp.log1p, TANH: mp.tanh, ERF: mp.erf, SIGMOID: lambda x: 1 / (1 + mp.exp(-x))}
@@ -103,6 +104,16 @@ def single(request):
 
 def test_float32_on_ten_million_numbers(isa, single):
     assert_accurate(*single)
+
+
+def test_log1p_of_numbers_up_to_1(isa, dtype):
+    """float32: every 97th of them, and all near the ends."""
+    x = np.concatenate([np.arange(0, 0x3F800001, 97, dtype=np.uint32).view(np.float32), around([0, 1], np.float32, 100_000)])
+    x = x[(x >= 0) & (x <= 1)].astype(dtype)
+    wide = x.astype(np.longdouble if dtype == np.float64 else np.float64)
+    error, worst = Exact(x, np.log1p(wide)).ulps(computed(UNIT, x))
+    assert error <= (2 if dtype == np.float32 else 4), f"log1p({worst!r}) is off by {error:.2f} ULP"
+    assert np.isnan(computed(UNIT, np.full(3, np.nan, dtype))).all()
 
 
 @pytest.fixture(scope="module", params=[name for name in FUNCTIONS if name != ERF])

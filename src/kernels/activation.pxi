@@ -29,7 +29,7 @@ cdef inline vec activate(int kind, vec z) noexcept nogil:
         t = vtanh(vmul(vset(<real>0.5), vmin(zero, z)))
         return vselect_gt(z, zero, z, vdiv(vadd(t, t), vsub(one, t)))
     if kind == SOFTPLUS:                        # log(1 + exp(z))
-        return vadd(vmax(zero, z), vlog1p(vexp(vsub(zero, vabs(z)))))
+        return vadd(vmax(zero, z), vlog1p_unit(vexp(vsub(zero, vabs(z)))))
     if kind == GELU:                            # z Phi(z), Phi the normal distribution function
         return vmul(z, normal_cdf(z))
     if kind == SILU:

@@ -38,14 +38,14 @@ cdef inline vec loss_element(int kind, vec a, vec y, vec p, real smoothing, vec*
         e = vexp(vsub(zero, vabs(a)))
         s = vdiv(vselect_gt(zero, a, e, one), vadd(one, e))
         d[0] = vsub(s, y)
-        return vadd(vfnma(a, y, vmax(zero, a)), vlog1p(e))
+        return vadd(vfnma(a, y, vmax(zero, a)), vlog1p_unit(e))
     if kind == WEIGHTED_LOGITS_BINARY_CROSS_ENTROPY:    # with t = p y, b = 1 - y:  (t + b) log(1 + exp(-|z|)) + b max(z, 0) + t max(-z, 0);
         e = vexp(vsub(zero, vabs(a)))                   # (t + b) sigmoid(z) - t
         s = vdiv(vselect_gt(zero, a, e, one), vadd(one, e))
         p = vmul(p, y)
         b = vsub(one, y)
         d[0] = vsub(vmul(vadd(p, b), s), p)
-        return vfma(vadd(p, b), vlog1p(e), vfma(b, vmax(zero, a), vmul(p, vmax(zero, vsub(zero, a)))))
+        return vfma(vadd(p, b), vlog1p_unit(e), vfma(b, vmax(zero, a), vmul(p, vmax(zero, vsub(zero, a)))))
     if kind == BINARY_CROSS_ENTROPY or kind == WEIGHTED_BINARY_CROSS_ENTROPY:
         # -t log a - b log(1 - a), log >= -100;  (b a - t (1 - a)) / max(a (1 - a), 1e-12)
         log_p = vmax(vset(-100), vlog(a))
