@@ -156,7 +156,7 @@ class Case:
                 step += 1
                 for part, penalties in ((is_weight, {}), (~is_weight, dict(l1=0.0, l2=0.0))):  # biases have no penalties
                     params, own = net.params[part], [m[part] for m in moments]
-                    kernels.update(settings | penalties, step, params, net.grads[part], *own)
+                    kernels.update(kernels.packed(settings | penalties), step, params, net.grads[part], *own)
                     net.params[part] = params
                     for m, new in zip(moments, own):
                         m[part] = new

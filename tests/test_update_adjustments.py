@@ -75,7 +75,7 @@ def train(optimizer, params, grads):
     if optimizer.average:
         moments[-1][...] = params
     for step, g in enumerate(grads, 1):
-        kernels.update(optimizer.kernel_settings(), step, params, g, *moments)
+        kernels.update(kernels.packed(optimizer.kernel_settings()), step, params, g, *moments)
     return [params, *moments]
 
 
@@ -110,14 +110,14 @@ def test_penalties_by_hand(isa, dtype):
         (dict(l1=0.5, l2=0.5), [0.5, -0.5, 0, 0]),
     ]:
         moved = w.copy()
-        kernels.update(OPTIMIZERS["sgd"](1.0, **adjustments).kernel_settings(), 1, moved, np.zeros_like(w))
+        kernels.update(kernels.packed(OPTIMIZERS["sgd"](1.0, **adjustments).kernel_settings()), 1, moved, np.zeros_like(w))
         np.testing.assert_array_equal(moved, expected)
 
 
 def test_clipping_comes_after_penalties_and_before_weight_decay(isa, dtype):
     w, g = np.array([4, 4, -4], dtype), np.array([9, -0.25, -9], dtype)
     optimizer = OPTIMIZERS["sgd"](1.0, l2=0.25, clip_value=0.5, weight_decay=0.5)
-    kernels.update(optimizer.kernel_settings(), 1, w, g)
+    kernels.update(kernels.packed(optimizer.kernel_settings()), 1, w, g)
     np.testing.assert_array_equal(w, [4 - 0.5 - 2, 4 - 0.5 - 2, -4 + 0.5 + 2])  # g + 1 is 10, 0.75, -10: all beyond 0.5
 
 
@@ -125,7 +125,7 @@ def test_average_by_hand(isa, dtype):
     w, average = np.array([1], dtype), np.array([1], dtype)
     settings = OPTIMIZERS["sgd"](1.0, average=0.75).kernel_settings()
     for expected in (0.75, 0.3125):  # of 1, then 0, then -1
-        kernels.update(settings, 1, w, np.ones(1, dtype), average)
+        kernels.update(kernels.packed(settings), 1, w, np.ones(1, dtype), average)
         np.testing.assert_array_equal(average, [expected])
 
 
@@ -186,7 +186,7 @@ def test_every_optimizer_knows_its_moments(rule, adjustments):
     params, grads = start("float64")
     for wrong in {n - 1, n + 1} - {-1}:
         with pytest.raises(ValueError, match=f"this update needs {n} moments, got {wrong}"):
-            kernels.update(settings, 1, params, grads[0], *(np.zeros_like(params) for _ in range(wrong)))
+            kernels.update(kernels.packed(settings), 1, params, grads[0], *(np.zeros_like(params) for _ in range(wrong)))
     np.testing.assert_array_equal(params, start("float64")[0])
 
 

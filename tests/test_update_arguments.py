@@ -5,6 +5,7 @@ import inspect
 import numpy as np
 import pytest
 
+from fastnn import SGD, kernels
 from fastnn import functional as F
 from fastnn.schedules import StepDecay
 
@@ -218,3 +219,27 @@ def test_settings_are_remembered_for_what_they_are():
         ends.append(W[0])
     assert ends[:4] == ends[4:]
     assert len(set(ends)) == 4
+
+
+ODD = {  # params, gradient, velocity that the kernel itself must not take
+    "another shape": lambda w: (w, w.reshape(2, 3).copy(), w.copy()),
+    "another dtype": lambda w: (w, w.astype("float32"), w.copy()),
+    "gaps": lambda w: (w, np.ones(12)[::2], w.copy()),
+    "in common": lambda w: (w[:4], w[3:7], w[:4].copy()),
+    "the same": lambda w: (w, w.copy(), w),
+    "within a number": lambda w: (w, np.ones(8 * 7, np.uint8)[4:52].view(np.float64), w.copy()),
+    "read-only": lambda w: (np.frombuffer(w.tobytes()), w.copy(), w.copy()),
+    "a list": lambda w: (w, w.tolist(), w.copy()),
+    "too many": lambda w: (w, w.copy(), w.copy(), w.copy()),
+}
+
+
+@pytest.mark.parametrize("odd", ODD)
+def test_the_kernel_takes_nothing_that_is_not_ready(odd):
+    settings = kernels.packed(SGD(0.1, 0.9).kernel_settings())
+    w = np.ones(6)
+    with pytest.raises((TypeError, ValueError, BufferError)):
+        kernels.update(settings, 1, *ODD[odd](w))
+    with pytest.raises(ValueError, match="packed"):
+        kernels.update(settings[:-1], 1, w, w.copy(), w.copy())
+    assert (w == 1).all()

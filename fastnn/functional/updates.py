@@ -243,13 +243,13 @@ def _settings(optimizer, **numbers):
         return _checked_settings(optimizer, **numbers)
     except TypeError:  # not hashable: a list, which may be right, or something else, of which the check itself says what is wrong
         check_number("lr", numbers["lr"], least=0)
-        return optimizer(**numbers).kernel_settings()
+        return kernels.packed(optimizer(**numbers).kernel_settings())
 
 
 @lru_cache
 def _checked_settings(optimizer, lr, **others):
     check_number("lr", lr, least=0)  # no schedule: there is no training here whose steps it could count
-    return _other_settings(optimizer, **others) | dict(rate=schedules.as_settings(lr))
+    return kernels.packed(_other_settings(optimizer, **others) | dict(rate=schedules.as_settings(lr)))
 
 
 @lru_cache
@@ -265,7 +265,11 @@ def _needed(name, moment, by):
 
 
 def _update(settings, step, params, grads, moments):
-    """The step, when everything that is written to has been checked; moments by name, in the kernel's order."""
+    """The step; moments by name, in the kernel's order. What the kernel does not take as it is, is converted here, or refused by name."""
+    try:
+        return kernels.update(settings, step, params, grads, *moments.values())
+    except (AttributeError, BufferError, TypeError, ValueError):
+        pass
     if not isinstance(params, np.ndarray) or params.dtype not in FLOATS:
         raise TypeError(f"params must be a float32 or float64 NumPy array, got {getattr(params, 'dtype', type(params).__name__)}")
     shape, dtype = params.shape, params.dtype

@@ -39,18 +39,47 @@ def learning_rate(rate, Py_ssize_t step, Py_ssize_t epoch):
     cdef LearningRate r = rate
     return table(4).learning_rate(&r, step, epoch)
 
-def update(optimizer, Py_ssize_t step, params, grads, *moments):
-    """One step of the optimizer on flat arrays, in place."""
-    cdef Py_ssize_t size = params.itemsize, n = params.size
-    cdef Array p = Array(params, size, n, True), g = Array(grads, size, n)
+cdef bint may_step_together(Array a, Array b) noexcept:
+    """Same shape, and no memory in common."""
+    cdef int i
+    cdef char* p = <char*>a.data
+    cdef char* q = <char*>b.data
+    if a.view.ndim != b.view.ndim or (p < q + b.view.len and q < p + a.view.len):
+        return False
+    for i in range(a.view.ndim):
+        if a.view.shape[i] != b.view.shape[i]:
+            return False
+    return True
+
+def packed(optimizer):
+    """An optimizer's settings as `update` wants them: made once, since they take longer to convert than a small array to update."""
     cdef Optimizer o = optimizer
+    return (<char*>&o)[:sizeof(Optimizer)]
+
+def update(bytes optimizer, Py_ssize_t step, params, grads, *moments):
+    """One step of a packed optimizer, in place, on NumPy arrays of one shape and dtype, C-contiguous, aligned and apart. Anything else raises
+    before a number has changed (it is for the caller to say which array is to blame)."""
+    cdef Py_ssize_t size = params.itemsize, n = params.size
+    cdef const Optimizer* o = <const Optimizer*><const char*>optimizer
     cdef const Table* t = table(size)
-    cdef void* pointers[MOST_MOMENTS]
-    cdef list held = [Array(m, size, n, True) for m in moments]
+    cdef void* pointers[MOST_MOMENTS + 2]
+    cdef list held = []
+    cdef Array a
     cdef int k
-    if len(held) != t.n_moments(&o):
-        raise ValueError(f"this update needs {t.n_moments(&o)} moments, got {len(held)}")
-    for k in range(len(held)):
-        pointers[k] = (<Array>held[k]).data
+    if len(optimizer) != sizeof(Optimizer) or t == NULL:
+        raise ValueError("an update takes `packed` settings and arrays of float32 or float64")
+    if t.n_moments(o) != len(moments):
+        raise ValueError(f"this update needs {t.n_moments(o)} moments, got {len(moments)}")
+    for k, x in enumerate((params, grads, *moments)):
+        if type(x) is not numpy.ndarray:
+            raise TypeError("an update takes NumPy arrays")
+        a = Array(x, size, n, k != 1)
+        if <uintptr_t>a.data % <uintptr_t>size != 0:
+            raise ValueError("an array begins within a number")
+        for other in held:
+            if not may_step_together(a, other):
+                raise ValueError("arrays of an update have the same shape and no memory in common")
+        pointers[k] = a.data
+        held.append(a)
     with nogil:
-        t.update(&o, step, p.data, g.data, pointers, n)
+        t.update(o, step, pointers[0], pointers[1], pointers + 2, n)
