@@ -1,11 +1,13 @@
 # Inference: rows in, outputs out.
 #
-# A few rows read the user's row-major parameters as they are, one row at a time (`row_forward`): nothing to pack, the weights are read
-# once a row. More rows pay for packing the parameters into panels, then go chunk by chunk through the same products as training. Each
-# output is the same chain of additions on both ways, so a row gets the same bits alone or in any batch.
+# A few rows read the user's row-major parameters as they are: nothing to pack. A layer is worked through in strips of neighbouring columns,
+# each for all rows, four at a time, so that a weight is loaded once for four rows and a strip comes from memory once. More rows pay for packing
+# the parameters into panels, then go chunk by chunk through the same products as training. Each output is the same chain of additions on
+# both ways, so a row gets the same bits alone or in any batch.
 
 cdef enum:
-    FEW_ROWS = 8            # from here on packing pays (measured on 30-64-64-1 .. 784-512-512-10)
+    FEW_ROWS = 64           # from here on packing pays (measured on 30-64-64-1 .. 784-512-512-10)
+    STRIP = TILE // 4       # vectors of a strip for four rows: as many accumulators as a register block has; one row takes 8
 
 cdef inline Py_ssize_t widest(const Network* net) noexcept nogil:
     cdef Py_ssize_t l, w = 0
@@ -13,79 +15,109 @@ cdef inline Py_ssize_t widest(const Network* net) noexcept nogil:
         w = net.sizes[l] if net.sizes[l] > w else w
     return padded(w)
 
-cdef inline void vector_block(const int n_vecs, Py_ssize_t k, Py_ssize_t m, const real* x, const real* W, const real* b, real* y) noexcept nogil:
-    """y[:n_vecs*LANES] = b + x W, W row-major with m columns."""
-    cdef vec c[8]
+cdef inline void strip_rows(const int n_rows, const int n_vecs, const bint whole, Py_ssize_t k, Py_ssize_t m, Py_ssize_t n, const real* x,
+                            const real* W, const real* b, real* y) noexcept nogil:
+    """n_rows rows of y = b + x W, a strip of n_vecs vectors or, if not whole, of n < LANES columns: x (., k), W (k, m), y (., m) row-major."""
+    cdef vec c[TILE]
+    cdef vec w[8]
     cdef vec a
     cdef Py_ssize_t i
-    cdef int v
+    cdef int r, v
     for v in range(n_vecs):
-        c[v] = vload(b + v * LANES) if b != NULL else vset(0)
+        w[v] = vset(0)
+        if b != NULL:
+            w[v] = vload(b + v * LANES) if whole else vload_part(b, n)
+        for r in range(n_rows):
+            c[r * n_vecs + v] = w[v]
     for i in range(k):
-        a = vset(x[i])
         for v in range(n_vecs):
-            c[v] = vfma(a, vload(W + v * LANES), c[v])
+            w[v] = vload(W + v * LANES) if whole else vload_part(W, n)
+        for r in range(n_rows):
+            a = vset(x[r * k + i])
+            for v in range(n_vecs):
+                c[r * n_vecs + v] = vfma(a, w[v], c[r * n_vecs + v])
         W += m
-    for v in range(n_vecs):
-        vstore(y + v * LANES, c[v])
+    for r in range(n_rows):
+        for v in range(n_vecs):
+            if whole:
+                vstore(y + r * m + v * LANES, c[r * n_vecs + v])
+            else:
+                vstore_part(y + r * m, c[r * n_vecs + v], n)
 
-cdef inline void vector_tail(Py_ssize_t n, Py_ssize_t k, Py_ssize_t m, const real* x, const real* W, const real* b, real* y) noexcept nogil:
-    """The same for the last n < LANES columns."""
-    cdef vec c = vload_part(b, n) if b != NULL else vset(0)
-    cdef Py_ssize_t i
-    for i in range(k):
-        c = vfma(vset(x[i]), vload_part(W, n), c)
-        W += m
-    vstore_part(y, c, n)
+cdef inline void strip(const int n_vecs, const bint whole, Py_ssize_t rows, Py_ssize_t k, Py_ssize_t m, Py_ssize_t n, const real* x,
+                       const real* W, const real* b, real* y) noexcept nogil:
+    """The same for any number of rows. The last block overlaps the one before: that costs no more than a whole one."""
+    cdef Py_ssize_t r = 0
+    if rows == 1:
+        strip_rows(1, n_vecs, whole, k, m, n, x, W, b, y)
+    elif rows == 2:
+        strip_rows(2, n_vecs, whole, k, m, n, x, W, b, y)
+    elif rows == 3:
+        strip_rows(3, n_vecs, whole, k, m, n, x, W, b, y)
+    else:
+        while r < rows:
+            r = least(r, rows - 4)
+            strip_rows(4, n_vecs, whole, k, m, n, x + r * k, W, b, y + r * m)
+            r += 4
 
-cdef void vector_matrix(Py_ssize_t k, Py_ssize_t m, const real* x, const real* W, const real* b, real* y) noexcept nogil:
-    """y (m,) = b + x (k,) W (k, m)"""
+cdef void few_rows_product(Py_ssize_t n, Py_ssize_t k, Py_ssize_t m, const real* x, const real* W, const real* b, real* y) noexcept nogil:
+    """y (n, m) = b + x (n, k) W (k, m)"""
     cdef Py_ssize_t j = 0
     cdef const real* none = NULL
-    while m - j >= 8 * LANES:
-        vector_block(8, k, m, x, W + j, b + j if b != NULL else none, y + j)
+    while n == 1 and m - j >= 8 * LANES:
+        strip_rows(1, 8, True, k, m, LANES, x, W + j, b + j if b != NULL else none, y + j)
         j += 8 * LANES
-    if m - j >= 4 * LANES:
-        vector_block(4, k, m, x, W + j, b + j if b != NULL else none, y + j)
+    while n == 1 and m - j >= 4 * LANES:
+        strip_rows(1, 4, True, k, m, LANES, x, W + j, b + j if b != NULL else none, y + j)
         j += 4 * LANES
-    if m - j >= 2 * LANES:
-        vector_block(2, k, m, x, W + j, b + j if b != NULL else none, y + j)
+    while m - j >= STRIP * LANES:
+        strip(STRIP, True, n, k, m, LANES, x, W + j, b + j if b != NULL else none, y + j)
+        j += STRIP * LANES
+    while m - j >= 2 * LANES:
+        strip(2, True, n, k, m, LANES, x, W + j, b + j if b != NULL else none, y + j)
         j += 2 * LANES
-    if m - j >= LANES:
-        vector_block(1, k, m, x, W + j, b + j if b != NULL else none, y + j)
+    while m - j >= LANES:
+        strip(1, True, n, k, m, LANES, x, W + j, b + j if b != NULL else none, y + j)
         j += LANES
     if m > j:
-        vector_tail(m - j, k, m, x, W + j, b + j if b != NULL else none, y + j)
+        strip(1, False, n, k, m, m - j, x, W + j, b + j if b != NULL else none, y + j)
 
-cdef void row_forward(const Network* net, const real* x, real* out, real* this, real* other) noexcept nogil:
-    """One row. this, other: scratch of `widest` numbers each. A row is a panel matrix of one row: contiguous."""
-    cdef Py_ssize_t l, k = net.sizes[0], m
+cdef void few_rows_forward(const Network* net, Py_ssize_t n, const real* x, real* out, real* free) noexcept nogil:
+    """n rows. free: scratch of n*widest numbers twice, and widest."""
+    cdef Py_ssize_t l, i, k, m
     cdef const real* W
     cdef const real* b
+    cdef real* y
+    cdef real* row = free + 2 * n * widest(net)
     cdef int activation
-    memcpy(this, x, k * sizeof(real))
+    if net.n_layers == 0:
+        memcpy(out, x, n * net.sizes[0] * sizeof(real))
     for l in range(net.n_layers):
+        k = net.sizes[l]
         m = net.sizes[l + 1]
         activation = net.activations[l]
         W = <const real*>net.weights[l]
         b = <const real*>net.biases[l]
+        y = out if l == net.n_layers - 1 else free + l % 2 * n * widest(net)
         if m == 1:
-            other[0] = dot(k, this, PANEL, W) + (b[0] if b != NULL else 0)
+            for i in range(n):
+                y[i] = dot(k, x + i * k, PANEL, W) + (b[0] if b != NULL else 0)
         else:
-            vector_matrix(k, m, this, W, b, other)
+            few_rows_product(n, k, m, x, W, b, y)
         if activation == SOFTMAX:
-            softmax_forward(0, 1, m, other, PANEL)
+            for i in range(n):                          # a row is padded before it is summed
+                memcpy(row, y + i * m, m * sizeof(real))
+                softmax_forward(0, 1, m, row, PANEL)
+                memcpy(y + i * m, row, m * sizeof(real))
         else:
-            activation_forward(activation, other, other, m, LANES)
-        this, other = other, this
-        k = m
-    memcpy(out, this, k * sizeof(real))
+            activation_forward(activation, y, y, n * m, LANES)
+        x = y
 
 cdef Py_ssize_t forward_size(const Network* net, Py_ssize_t n) noexcept nogil:
     """Bytes of scratch for n rows."""
     cdef Py_ssize_t l, size
     if n < FEW_ROWS:
-        return 2 * widest(net) * <Py_ssize_t>sizeof(real)
+        return (2 * n + 1) * widest(net) * <Py_ssize_t>sizeof(real)
     size = 2 * (widest(net) // PANEL * chunk_stride(n))
     for l in range(net.n_layers):
         size += weight_size(net.sizes[l], net.sizes[l + 1]) + padded(net.sizes[l + 1])
@@ -99,8 +131,7 @@ cdef void forward(const Network* net, const void* X, Py_ssize_t n, void* out, vo
     cdef real* other
     cdef real* packed
     if n < FEW_ROWS:
-        for i in range(n):
-            row_forward(net, <const real*>X + i * n_in, <real*>out + i * n_out, free, free + widest(net))
+        few_rows_forward(net, n, <const real*>X, <real*>out, free)
         return
     stride = chunk_stride(n)
     free = <real*>(rows + chunk_rows_in_memory(n))
