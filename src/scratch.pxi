@@ -48,6 +48,9 @@ cdef struct Space:
     bint polls              # its thread asks the caller whether to go on
     flag* abort             # the Scratch's
 
+cdef struct Run:
+    Py_ssize_t first, n     # numbers of a region that are no padding, whole panel rows: n of them from `first` on
+
 cdef struct Scratch:
     Space* spaces
     int n_spaces
@@ -55,6 +58,8 @@ cdef struct Scratch:
     real* params
     real* saved             # copy of parameters and moments to fall back on, and where training stood
     Py_ssize_t region       # numbers in params (and from params to the first moments, from there to the second)
+    Run* runs               # all that a region holds: of a tiny layer most is padding
+    int n_runs
     Py_ssize_t saved_size
     Py_ssize_t saved_step, saved_epoch, saved_row
     double saved_loss_sum
@@ -111,6 +116,36 @@ cdef int spaces_for(const Training* job) noexcept nogil:
     cdef Py_ssize_t chunks = (job.batch_size + CHUNK - 1) // CHUNK
     return <int>least(job.n_threads, chunks) if job.n_threads > 1 and macs(&job.net) <= SMALL else 1
 
+cdef Py_ssize_t most_runs(const Network* net) noexcept nogil:
+    cdef Py_ssize_t l, n = net.n_layers
+    for l in range(net.n_layers):
+        n += padded(net.sizes[l + 1]) // PANEL
+    return n
+
+cdef void add_run(Scratch* s, Py_ssize_t first, Py_ssize_t n) noexcept nogil:
+    """Or more of the last one, if it ends there."""
+    if s.n_runs and s.runs[s.n_runs - 1].first + s.runs[s.n_runs - 1].n == first:
+        s.runs[s.n_runs - 1].n += n
+    else:
+        s.runs[s.n_runs].first = first
+        s.runs[s.n_runs].n = n
+        s.n_runs += 1
+
+cdef void find_runs(const Network* net, Scratch* s) noexcept nogil:
+    cdef Py_ssize_t l, j, n_in, n_out, first = 0
+    s.n_runs = 0
+    for l in range(net.n_layers):
+        n_in = net.sizes[l]
+        n_out = net.sizes[l + 1]
+        if n_out == 1:
+            add_run(s, first, padded(n_in))
+        else:
+            for j from 0 <= j < n_out by PANEL:
+                add_run(s, first + at(j, weight_stride(n_in)), n_in * PANEL)
+        first += weight_size(n_in, n_out)
+        add_run(s, first, padded(n_out))
+        first += padded(n_out)
+
 cdef Py_ssize_t layout(const Training* job, Scratch* s, char* base) noexcept nogil:
     """Hands out `base` to s and its spaces and returns how many bytes that took; with base NULL only counts (s may be anything)."""
     cdef const Network* net = &job.net
@@ -122,6 +157,7 @@ cdef Py_ssize_t layout(const Training* job, Scratch* s, char* base) noexcept nog
     s.region = 0
     for l in range(L):
         s.region += weight_size(net.sizes[l], net.sizes[l + 1]) + padded(net.sizes[l + 1])
+    s.runs = <Run*>take(&free, most_runs(net) * <Py_ssize_t>sizeof(Run))
     s.params = take_real(&free, s.region * (1 + n_moments(&job.optimizer)))
     s.saved_size = s.region * (1 + n_moments(&job.optimizer))
     s.saved = take_real(&free, s.saved_size if job.optimizer.rule != NO_UPDATE else 0)
@@ -211,6 +247,7 @@ cdef void prepare(Training* job) noexcept nogil:
     cdef Scratch* s = <Scratch*>job.scratch
     cdef int k
     layout(job, s, <char*>job.scratch + up(sizeof(Scratch), 64))
+    find_runs(&job.net, s)
     # products at half of what such cores reach, and what every number and row costs besides; only its order matters
     s.step_ns = job.batch_size * (3.0 * macs(&job.net) / (2 * LANES) + 2 * n_units(&job.net) + 20)
     s.in_place = (job.optimizer.rule != NO_UPDATE and job.optimizer.clip_norm == 0 and job.batch_size <= CHUNK
@@ -308,21 +345,30 @@ cdef void store_gradient(Training* job, void* grads) noexcept nogil:
     store_region(job, <real*>grads, s.spaces[0].grads - s.params)
 
 cdef bint finite_params(const Scratch* s) noexcept nogil:
-    cdef vec sums[4]                                    # so that an addition need not wait for the one before
+    cdef vec sums[VECS]
     cdef vec zero = vset(0)
-    cdef Py_ssize_t i = 0
-    cdef int v
-    for v in range(4):
+    cdef Py_ssize_t i
+    cdef int k, v
+    cdef const real* p
+    for v in range(VECS):
         sums[v] = zero
-    while i < s.region:
-        i = least(i, s.region - 4 * LANES)              # a region is 4 vectors or more: weights and biases of a layer have PANEL at least
-        for v in range(4):
-            sums[v] = vfma(vload(s.params + i + v * LANES), zero, sums[v])      # inf * 0 and NaN * 0 are NaN
-        i += 4 * LANES
-    return vsum(vadd(vadd(sums[0], sums[1]), vadd(sums[2], sums[3]))) == 0
+    for k in range(s.n_runs):
+        p = s.params + s.runs[k].first
+        for i from 0 <= i < s.runs[k].n by PANEL:
+            for v in range(VECS):
+                sums[v] = vfma(vload(p + i + v * LANES), zero, sums[v])         # inf * 0 and NaN * 0 are NaN
+    for v in range(1, VECS):
+        sums[0] = vadd(sums[0], sums[v])
+    return vsum(sums[0]) == 0
 
 cdef void save(const Training* job, Scratch* s, Py_ssize_t step, Py_ssize_t epoch, Py_ssize_t row) noexcept nogil:
-    memcpy(s.saved, s.params, s.saved_size * sizeof(real))
+    cdef Py_ssize_t i, region
+    cdef int k, v
+    for region from 0 <= region < s.saved_size by s.region:
+        for k in range(s.n_runs):
+            for i from region + s.runs[k].first <= i < region + s.runs[k].first + s.runs[k].n by PANEL:
+                for v in range(VECS):
+                    vstore(s.saved + i + v * LANES, vload(s.params + i + v * LANES))
     s.saved_step = step
     s.saved_epoch = epoch
     s.saved_row = row

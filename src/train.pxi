@@ -260,7 +260,7 @@ cdef void train(Training* job, int thread) noexcept nogil:
             if row == 0:
                 job.losses[epoch - 1 - job.first_epoch] = loss if n == job.n_rows else job.loss_sum / job.n_rows
                 job.loss_sum = 0
-            looked += 1
+            looked = look if row == 0 and job.validation != NULL else looked + 1    # a validation may last longer than many steps
             s.stop[2] = 1
             if not isfinite(loss):
                 job.why = NOT_FINITE

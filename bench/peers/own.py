@@ -9,6 +9,8 @@ from .rows import aligned
 class Fastnn:
     def __init__(self, threads):
         self.threads = threads
+        if threads > 1:
+            self.block = 50e-3  # a call starts its threads anew
 
     def training(self, task, variant):
         return Training(task, self.threads)
