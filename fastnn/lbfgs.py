@@ -39,24 +39,24 @@ def run(net, problem, state, epochs, judge, callbacks, line, n_threads):
         if any(answer is True for answer in answers):
             raise _Stopped
 
-    net._begin_training()
-    try:
-        net.state, net.history = state, history
-        for callback in callbacks:
-            callback.on_fit_begin(net, history)
-        if epochs:
-            options = dict(maxiter=epochs, maxfun=2**31 - 1, maxcor=state.optimizer.history_size, gtol=state.optimizer.tolerance_grad,
-                           ftol=state.optimizer.tolerance_loss)  # fmt: skip
-            try:
-                minimize(penalised, net.params.astype(np.float64), jac=True, method="L-BFGS-B", callback=after_iteration, options=options)
-            except _Stopped:
-                pass
-        for callback in callbacks:
-            callback.on_fit_end(net, history)
-    finally:
-        if line:
-            line.close(history)
-        net._end_training()
+    with net._in_training():
+        try:
+            net.state, net.history = state, history
+            for callback in callbacks:
+                callback.on_fit_begin(net, history)
+            if epochs:
+                options = dict(maxiter=epochs, maxfun=2**31 - 1, maxcor=state.optimizer.history_size, gtol=state.optimizer.tolerance_grad,
+                               ftol=state.optimizer.tolerance_loss)  # fmt: skip
+                start = net.params.astype(np.float64)
+                try:
+                    minimize(penalised, start, jac=True, method="L-BFGS-B", callback=after_iteration, options=options)
+                except _Stopped:
+                    pass
+            for callback in callbacks:
+                callback.on_fit_end(net, history)
+        finally:
+            if line:
+                line.close(history)
     return history
 
 

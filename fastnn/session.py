@@ -50,8 +50,7 @@ class Session:
     def run(self, epochs, callbacks=(), line=None):
         """Train for so many epochs. line: the progress line."""
         net, state, trainer = self.net, self.state, self.trainer
-        net._begin_training()
-        try:
+        with net._in_training():
             net.state, net.history, net.rng = state, self.history, self.rng
             self.began = time.perf_counter()
             self.looked_in = dict.fromkeys((c for c in callbacks if c.interval is not None), self.began)
@@ -82,8 +81,6 @@ class Session:
                     line.close(self.history)
             for callback in callbacks:
                 callback.on_fit_end(net, self.history)
-        finally:
-            net._end_training()
         return self.history
 
     def slice(self, epochs):

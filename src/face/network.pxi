@@ -66,12 +66,9 @@ cdef class CompiledNetwork:
         if self.trained_by:
             raise RuntimeError("fit was called from a callback of the same network's fit: return from the callback first, or use net.copy()")
 
-    def _begin_training(self):
-        self._check_may_train()
-        self.trained_by = PyThread_get_thread_ident()
-
-    def _end_training(self):
-        self.trained_by = 0
+    def _in_training(self):
+        """A context in which this thread trains the network and nobody else may."""
+        return InTraining(self)
 
     def _check_not_training(self):
         self.check_not_training()
@@ -152,6 +149,20 @@ cdef class CompiledNetwork:
             with nogil:
                 self.table.forward(&self.net, X, n, out, scratch)
         return 0
+
+cdef class InTraining:
+    """Compiled, since no signal comes in between its `__enter__` and the block: Ctrl-C cannot leave a network closed for ever."""
+    cdef CompiledNetwork network
+
+    def __init__(self, CompiledNetwork network):
+        self.network = network
+
+    def __enter__(self):
+        self.network._check_may_train()
+        self.network.trained_by = PyThread_get_thread_ident()
+
+    def __exit__(self, *exception):
+        self.network.trained_by = 0
 
 WORTH_SHARING = SHARED
 ndarray = numpy.ndarray
