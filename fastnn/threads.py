@@ -13,9 +13,10 @@ CHUNK = 256  # rows that a kernel works at once: shares are multiples of it
 class ThreadChoice:
     """One thread or n, slice by slice: both are timed for a few ms, n must win by 5 %.
 
-    They are timed again after 1, 2, 4 .. 16 slices while the answer stays, and at once when the work has become 1.3 times slower. Nothing
-    else saves work whose partner is not running, so only this keeps n threads from ever costing much more than one: beside a busy
-    neighbour, or where there is little to share. The network remembers from one call to the next.
+    They are timed again after 1, 2, 4 .. 16 times 50 ms of work while the answer stays, and at once when the work has become 1.3 times
+    slower. (Of work, not after so many slices: what short calls found must not outlast long ones.) Nothing else saves work whose partner is
+    not running, so only this keeps n threads from ever costing much more than one: beside a busy neighbour, or where there is little to
+    share. The network remembers from one call to the next.
 
     Parameters
     ----------
@@ -30,41 +31,43 @@ class ThreadChoice:
     """
 
     TRIAL = 0.004  # seconds; starting a thread takes about 0.0001 of it
+    REST = 0.05  # seconds of work until they are timed again, at first
 
     def __init__(self, net, kind, n, short=0.0):
         self.n, self.short = n, short
-        self.memory = net._threads.setdefault((kind, n), SimpleNamespace(threads=1, one=None, slices=0, wait=1, best=inf))
+        self.memory = net._threads.setdefault((kind, n), SimpleNamespace(threads=1, one=None, left=0.0, wait=1, best=inf))
 
     def run(self, work, seconds):
         """One slice of about so many seconds (less while timing): ``work(n_threads, seconds)``, which says how many units it did."""
         memory = self.memory
         if self.n == 1:
             work(1, seconds)
-        elif memory.slices > 0:
-            unit = self.timed(work, memory.threads, seconds)
-            memory.slices -= 1
+        elif memory.left > 0:
+            unit, took = self.timed(work, memory.threads, seconds)
+            memory.left -= took
             memory.best = min(memory.best, unit)
             if unit > 1.3 * memory.best:
-                memory.slices = 0
+                memory.left = 0.0
         elif memory.one is None:
-            memory.one = self.timed(work, 1, min(seconds, self.TRIAL))
+            memory.one, _ = self.timed(work, 1, min(seconds, self.TRIAL))
             if memory.one < self.short:
                 self.decide(1)
         else:
-            many = self.timed(work, self.n, min(seconds, self.TRIAL))
+            many, _ = self.timed(work, self.n, min(seconds, self.TRIAL))
             self.decide(self.n if many < 0.95 * memory.one else 1)
 
     def decide(self, threads):
         memory = self.memory
         memory.wait = min(2 * memory.wait, 16) if threads == memory.threads else 1
-        memory.threads, memory.slices, memory.one, memory.best = threads, memory.wait, None, inf
+        memory.threads, memory.left, memory.one, memory.best = threads, memory.wait * self.REST, None, inf
 
     @staticmethod
     def timed(work, n_threads, seconds):
-        """Seconds a unit."""
+        """Seconds a unit, and all in all."""
         began = time.perf_counter()
         units = work(n_threads, seconds)
-        return (time.perf_counter() - began) / max(1, units)
+        took = time.perf_counter() - began
+        return took / max(1, units), took
 
 
 def forward(net, X, out, n_threads):

@@ -9,12 +9,13 @@ import sys
 import threading
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 import fastnn
-from fastnn import MLP, Adam
+from fastnn import MLP, Adam, threads
 from fastnn.kernels import Loss, Trainer
 
 
@@ -163,3 +164,54 @@ def test_a_long_life_takes_no_more_memory():
     assert life.returncode == 0, life.stderr
     bytes_more, blocks_more = map(int, life.stdout.split())
     assert (bytes_more < 2_000_000, blocks_more < 100) == (True, True), (bytes_more, blocks_more)
+
+
+class Worker:
+    """Work for a ThreadChoice on a clock of its own: a unit takes `one` seconds, with more threads `many`, which take `start` to begin."""
+
+    def __init__(self, monkeypatch, one, many, start=1e-4):
+        self.one, self.many, self.start, self.now, self.seen = one, many, start, 0.0, []
+        monkeypatch.setattr(threads, "time", SimpleNamespace(perf_counter=lambda: self.now))
+        self.choice = threads.ThreadChoice(SimpleNamespace(_threads={}), "work", 2)
+
+    def run(self, units):
+        """A call with so many units to do, in slices of up to 50 ms."""
+        self.left = units
+        while self.left > 0:
+            self.choice.run(self.work, 0.05)
+
+    def work(self, n_threads, seconds):
+        unit = self.one if n_threads == 1 else self.many
+        done = min(self.left, max(1, int(seconds / unit)))
+        self.left -= done
+        self.now += done * unit + self.start * (n_threads > 1)
+        self.seen.append(n_threads)
+        return done
+
+
+@pytest.mark.parametrize(("many", "expected"), [(0.6e-4, 2), (0.97e-4, 1), (2e-4, 1)])
+def test_the_faster_number_of_threads_works(many, expected, monkeypatch):
+    worker = Worker(monkeypatch, 1e-4, many)
+    worker.run(100_000)
+    assert worker.seen[:2] == [1, 2]
+    assert sum(n == expected for n in worker.seen) > 0.85 * len(worker.seen)
+
+
+def test_what_short_calls_found_does_not_last(monkeypatch):
+    """For eight units starting a thread does not pay; for many it does, and that is soon seen."""
+    worker = Worker(monkeypatch, 1e-4, 0.9e-4, start=2e-4)
+    for _ in range(100):
+        worker.run(8)
+    assert worker.seen.count(2) < 10
+    worker.seen.clear()
+    worker.run(10_000)
+    assert worker.seen.count(2) > 0.5 * len(worker.seen)
+
+
+def test_threads_that_have_become_slow_are_left(monkeypatch):
+    worker = Worker(monkeypatch, 1e-4, 0.6e-4)
+    worker.run(50_000)
+    worker.many = 9e-4  # somebody else needs the other CPU
+    worker.seen.clear()
+    worker.run(50_000)
+    assert worker.seen.count(2) < 0.1 * len(worker.seen)

@@ -29,6 +29,7 @@ from typing import NamedTuple
 from .rows import ROWS
 
 BLOCK, TURN = 5e-3, 0.1  # seconds, about
+SETTLE = 0.3  # seconds before a turn if there are several threads: some libraries' threads spin on for 0.2 s when their work is done
 MOST = 60_000  # epochs or calls in a block
 STEPS = 10  # of a training's block at least: what a call of `fit` does once is shared by many steps, as it is where people train
 
@@ -103,7 +104,7 @@ def work(pipe, name, threads):
 
     def open_up():
         nonlocal answers
-        answers = Worker(getattr(importlib.import_module(f".{who.file}", __package__), who.peer)(threads))
+        answers = Worker(getattr(importlib.import_module(f".{who.file}", __package__), who.peer)(threads), SETTLE if threads > 1 else 0)
         versions = {package: metadata.version(package) for package in who.packages}
         return versions, [kind for kind in KINDS if hasattr(answers.peer, kind)]
 
@@ -123,12 +124,13 @@ def attempt(pipe, function, *arguments):
 
 
 class Worker:
-    def __init__(self, peer):
-        self.peer, self.block = peer, None
+    def __init__(self, peer, settle):
+        self.peer, self.settle, self.block = peer, settle, None
 
     def prepare(self, row):
         self.block = None  # let go of what the last row held
         gc.collect()
+        time.sleep(self.settle)
         task = ROWS[row]
         if not hasattr(self.peer, task.kind) or row in getattr(self.peer, "too_slow", ()):
             return None
@@ -143,6 +145,7 @@ class Worker:
         return [one[:3] for one in ready]
 
     def turn(self):
+        time.sleep(self.settle)
         best, end = math.inf, time.perf_counter() + TURN
         while True:
             best = min(best, self.block())
