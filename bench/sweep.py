@@ -88,7 +88,9 @@ class Case:
         lanes, rows, _ = blocks(dtype)
         self.size, self.trains, self.n, self.best = size, trains, n, math.inf
         self.work = multiply_adds(layer_sizes, n, trains)
-        self.rounded = multiply_adds(layer_sizes, n, trains, rows if trains or n >= 8 else 1, lanes)  # fewer rows go one at a time
+        if not trains and n < 64:
+            rows = 4 if n > 3 else 1  # src/forward.pxi: a few rows go four at a time, up to three as many as they are
+        self.rounded = multiply_adds(layer_sizes, n, trains, rows, lanes)
         rng = np.random.default_rng(0)
         self.net = fastnn.MLP(layer_sizes, activation, output, dtype=dtype, rng=0)
         self.X = rng.standard_normal((n * BATCHES if trains else n, layer_sizes[0])).astype(dtype)
