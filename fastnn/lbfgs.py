@@ -69,7 +69,7 @@ class _PenalisedLoss:
         for b in net._views(self.is_weight)[1]:
             if b is not None:
                 b[:] = 0
-        self.trainer = _in_double(problem).trainer(self.twin, len(problem))
+        self.trainer = _in_double(problem).trainer(self.twin, len(problem), n_threads=n_threads)
         self.loss = np.nan  # without the penalty, where it was asked last
 
     def __call__(self, x):

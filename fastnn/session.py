@@ -55,22 +55,13 @@ class Session:
             self.began = time.perf_counter()
             self.looked_in = dict.fromkeys((c for c in callbacks if c.interval is not None), self.began)
             every_epoch = bool(self.judge or callbacks or state.watches_loss)
-            last_epoch = state.epoch + epochs
             if state.params is not None:
                 net.params = state.params
             trainer.load(state.moments)
             trainer.set_position(state.step, state.epoch, state.row, state.loss_sum)
             try:
                 self.call(callbacks, "on_fit_begin")
-                stop = False
-                while state.epoch < last_epoch and not stop:
-                    self.slice(1 if every_epoch else min(last_epoch - state.epoch, EPOCHS_A_SLICE))
-                    if every_epoch and state.row == 0:
-                        self.watch()
-                        stop = self.call(callbacks, "on_epoch_end")
-                    stop = self.call(self.due(), "on_interval") or stop
-                    if line:
-                        line.show(self.history)
+                self.train_until(state.epoch + epochs, every_epoch, callbacks, line)
             finally:
                 try:
                     self.finish()
@@ -82,6 +73,19 @@ class Session:
             for callback in callbacks:
                 callback.on_fit_end(net, self.history)
         return self.history
+
+    def train_until(self, last_epoch, every_epoch, callbacks, line):
+        """All slices. A function of its own: CPython 3.13 does not cover the jump back of a while loop by the try around it, so that a
+        Ctrl-C there would pass by what must be done at the end."""
+        state, stop = self.state, False
+        while state.epoch < last_epoch and not stop:
+            self.slice(1 if every_epoch else min(last_epoch - state.epoch, EPOCHS_A_SLICE))
+            if every_epoch and state.row == 0:
+                self.watch()
+                stop = self.call(callbacks, "on_epoch_end")
+            stop = self.call(self.due(), "on_interval") or stop
+            if line:
+                line.show(self.history)
 
     def slice(self, epochs):
         """About SLICE seconds of training, at most so many epochs."""

@@ -94,5 +94,8 @@ def forward(net, X, out, n_threads):
             done += rows
             return rows
 
-        while done < n:
-            choice.run(work, 0.02)
+        def all_rows():  # a function of its own for the reason that Session.train_until is one
+            while done < n:
+                choice.run(work, 0.02)
+
+        all_rows()
