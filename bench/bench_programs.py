@@ -32,7 +32,7 @@ def test_tiny():
 
 def test_threads():
     text = run("threads.py", "--quick")
-    assert len(re.findall(r"^[\d-]+, \d+ +[\d.]+ \(1.00\)", text, re.M)) == 6 and "two trainings at once: " in text
+    assert len(re.findall(r"^[\d-]+, \d+ +[\d.]+ \(1.00\)", text, re.M)) == 8 and "two trainings at once: " in text
 
 
 def test_exponential():
