@@ -45,9 +45,24 @@ __all__ = [
 ]
 
 
-def __getattr__(name):  # the NumPy twin serves tests and benches: imported when somebody asks for it
-    if name == "reference":
-        import importlib
+_ESTIMATORS = ("MLPClassifier", "MLPRegressor")  # not in __all__, so that `from fastnn import *` needs NumPy alone
 
-        return importlib.import_module(".reference", __name__)
+
+def __dir__():
+    return [*__all__, *_ESTIMATORS]
+
+
+def __getattr__(name):  # imported when somebody asks for it: the NumPy twin, which serves tests and benches, and what needs scikit-learn
+    from importlib import import_module
+
+    if name == "reference":
+        return import_module(".reference", __name__)
+    if name in ("estimators", *_ESTIMATORS):
+        try:
+            estimators = import_module(".estimators", __name__)
+            return estimators if name == "estimators" else getattr(estimators, name)
+        except ModuleNotFoundError as error:
+            if error.name != "sklearn":
+                raise
+            raise ImportError(f'{name} needs scikit-learn: pip install "fastnn-mlp[sklearn]"') from None
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -7,7 +7,7 @@
 # New fields are added at the end and raise TABLE_VERSION; none is ever moved or changed.
 
 cdef enum:
-    TABLE_VERSION = 3
+    TABLE_VERSION = 4
 
 cpdef enum Activation:
     IDENTITY
@@ -67,6 +67,7 @@ cpdef enum Stop:                # why a call of `train` came back
     EPOCHS
     NOT_FINITE
     SIGNAL
+    CONVERGED
 
 cdef struct Network:
     Py_ssize_t n_layers
@@ -135,6 +136,15 @@ cdef struct Training:
     Training* validation
     double* validation_losses       # OUT: validation_losses[e - first_epoch]
     Py_ssize_t validated            # OUT: whole epochs done and judged
+    # the loss of a batch is loss_scale sum(w_i l_i) / sum(w_i) + alpha/2 sum W^2 / sum(w_i); a validation's has no penalty
+    double loss_scale               # 0: 1
+    double gradient_scale           # stands in the place of loss_scale where gradients are computed; 0: 1
+    double alpha                    # scikit-learn's: a penalty that the rows share
+    # stop (CONVERGED) after so many epochs in a row without a mean loss of best_loss - tolerance or less
+    Py_ssize_t patience             # 0: never
+    double tolerance
+    double best_loss                # INOUT: the lowest mean loss so far; infinity at first
+    Py_ssize_t not_better           # INOUT: such epochs until now
 
 cdef struct Table:
     int version
@@ -164,5 +174,6 @@ cdef struct Table:
     int (*n_moments)(const Optimizer* optimizer) noexcept nogil
     void (*update)(const Optimizer* optimizer, Py_ssize_t step, void* params, const void* grads, void** moments, Py_ssize_t n) noexcept nogil
     double (*learning_rate)(const LearningRate* rate, Py_ssize_t step, Py_ssize_t epoch) noexcept nogil
+    bint (*all_finite)(const void* x, Py_ssize_t n) noexcept nogil
 
 cdef const Table* table(Py_ssize_t itemsize) except? NULL

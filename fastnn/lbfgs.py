@@ -45,8 +45,9 @@ def run(net, problem, state, epochs, judge, callbacks, line, n_threads):
             for callback in callbacks:
                 callback.on_fit_begin(net, history)
             if epochs:
-                options = dict(maxiter=epochs, maxfun=2**31 - 1, maxcor=state.optimizer.history_size, gtol=state.optimizer.tolerance_grad,
-                               ftol=state.optimizer.tolerance_loss)  # fmt: skip
+                o = state.optimizer
+                options = dict(maxiter=epochs, maxfun=o.max_evaluations or 2**31 - 1, maxcor=o.history_size, gtol=o.tolerance_grad,
+                               ftol=o.tolerance_loss)  # fmt: skip
                 start = net.params.astype(np.float64)
                 try:
                     minimize(penalised, start, jac=True, method="L-BFGS-B", callback=after_iteration, options=options)
@@ -70,7 +71,9 @@ class _PenalisedLoss:
             if b is not None:
                 b[:] = 0
         self.trainer = _in_double(problem).trainer(self.twin, len(problem), n_threads=n_threads)
-        self.loss = np.nan  # without the penalty, where it was asked last
+        total = len(problem) if problem.sample_weight is None else problem.sample_weight.sum(dtype=np.float64)
+        self.slope = state.optimizer.l2 + problem.alpha / (total or 1)
+        self.loss = np.nan  # without the penalty l2, where it was asked last
 
     def __call__(self, x):
         self.twin.params = x
@@ -81,8 +84,8 @@ class _PenalisedLoss:
             raise DivergenceError(
                 f"L-BFGS diverged in iteration {at}: the loss is not finite; the parameters are those of the iteration before. Way out: "
                 "look for NaN in X and y, scale inputs and targets to about -1..1, or add a penalty (l2)", at, at)  # fmt: skip
-        slope = self.state.optimizer.l2 * self.is_weight * x
-        return self.loss + slope @ x / 2, self.twin.grads + slope
+        w = self.is_weight * x
+        return self.loss + self.state.optimizer.l2 * (w @ w) / 2, self.twin.grads + self.slope * w
 
 
 def _in_double(problem):

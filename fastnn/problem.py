@@ -22,6 +22,8 @@ class Problem:
     settings : dict
         Keywords of `kernels.Trainer` that say which loss it is.
     sample_weight : ndarray (n,) or None
+    alpha : float
+        A penalty that the rows share, counted in the loss: alpha/2 sum W^2 / sum(w_i) of a batch. scikit-learn's `alpha`.
     """
 
     X: np.ndarray
@@ -29,6 +31,7 @@ class Problem:
     loss: losses.Loss
     settings: dict
     sample_weight: np.ndarray | None
+    alpha: float = 0.0
 
     def __len__(self):
         return len(self.X)
@@ -57,7 +60,7 @@ class Problem:
         """A `kernels.Trainer` over the rows. lock: held while it runs, but not while a loss of the user's own does."""
         own = self.loss.in_batches(self.targets, order, batch_size, net.layer_sizes[-1], net.dtype, lock)
         return Trainer(net, self.X, self.targets, batch_size=batch_size, sample_weight=self.sample_weight, order=order,
-                       **self.settings, **own, **more)  # fmt: skip
+                       alpha=self.alpha, **self.settings, **own, **more)  # fmt: skip
 
     @property
     def in_kernels(self):

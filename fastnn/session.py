@@ -18,7 +18,8 @@ EPOCHS_A_SLICE = 65536  # at most so many losses come back at once
 class Session:
     """One call of fit: a problem bound to a Trainer, its History, and the loop over slices."""
 
-    def __init__(self, net, problem, state, batch_size, shuffle, n_threads, rng, validation=None):
+    def __init__(self, net, problem, state, batch_size, shuffle, n_threads, rng, validation=None, patience=None):
+        """patience: (epochs, tolerance, best_loss), see `Trainer.stop_when_level`."""
         n = len(problem)
         batch_size = n if batch_size is None else min(check_count("batch_size", batch_size), n)
         self.threads = ThreadChoice(net, ("training", batch_size), check_threads(n_threads), SHORT_STEP)
@@ -42,6 +43,9 @@ class Session:
             n_threads=self.threads.n,
             validation=validation.trainer(net, len(validation)) if judged_in_kernels else None,
         )
+        if patience is not None:
+            self.trainer.stop_when_level(*patience)
+        self.converged = False
         self.history = History()
         self.first_step = state.step
         self.slice_losses, self.slice_epoch, self.losses_before = np.empty((2, 0)), state.epoch, 0
@@ -83,7 +87,7 @@ class Session:
             if every_epoch and state.row == 0:
                 self.watch()
                 stop = self.call(callbacks, "on_epoch_end")
-            stop = self.call(self.due(), "on_interval") or stop
+            stop = self.call(self.due(), "on_interval") or stop or self.converged
             if line:
                 line.show(self.history)
 
@@ -102,6 +106,7 @@ class Session:
         self.follow()
         if why == Stop.NOT_FINITE:
             self.diverged()
+        self.converged = why == Stop.CONVERGED
 
     def follow(self):
         """State and history from where the trainer stands; harmless to repeat, so that nothing can come in between."""

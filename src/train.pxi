@@ -96,7 +96,7 @@ cdef inline bint has_row_losses(const Training* job) noexcept nogil:
 # ---- the update as a pass of its own ----
 
 cdef inline real squares(const Step* step, const real* w, const real* g, Py_ssize_t stride, Py_ssize_t c) noexcept nogil:
-    """The sum of squares of c gradients with their penalties, in 16 virtual lanes."""
+    """The sum of squares of c gradients with their penalties, or, without a step, of c weights; in 16 virtual lanes."""
     cdef vec sums[SUM_VECS]
     cdef vec a
     cdef Py_ssize_t j, p
@@ -106,7 +106,8 @@ cdef inline real squares(const Step* step, const real* w, const real* g, Py_ssiz
     for j from 0 <= j < c by 16:
         for v in range(SUM_VECS):
             p = at(j + v * LANES, stride)
-            a = real_lanes(penalised(step, vload(w + p), vload(g + p)), c - j - v * LANES, vset(0))
+            a = penalised(step, vload(w + p), vload(g + p)) if step != NULL else vload(w + p)
+            a = real_lanes(a, c - j - v * LANES, vset(0))
             sums[v] = vfma(a, a, sums[v])
     return sum16(sums)
 
@@ -130,6 +131,20 @@ cdef void sum_squares(Training* job, Scratch* s, int thread, const Step* step, c
         if layer.learns_bias and lo == 0 and hi > 0:
             out[0] = squares(bias_step, layer.b, layer.gb, PANEL, layer.n_out)
         out += 1
+
+cdef double weight_squares(const Training* job, const Scratch* s) noexcept nogil:
+    """sum W^2 of all layers, no biases."""
+    cdef Py_ssize_t l, i
+    cdef double sum = 0
+    cdef const Layer* layer
+    for l in range(job.net.n_layers):
+        layer = &s.spaces.layers[l]
+        if layer.n_out == 1:
+            sum += squares(NULL, layer.W, NULL, PANEL, layer.n_in)
+        else:
+            for i in range(layer.n_in):
+                sum += squares(NULL, layer.W + i * PANEL, NULL, weight_stride(layer.n_in), layer.n_out)
+    return sum
 
 cdef real clip_scale(const Training* job, const Scratch* s) noexcept nogil:
     """What clipping by norm leaves of the gradient: min(1, clip_norm / (norm + 1e-6)), as in PyTorch; a NaN stays one."""
@@ -161,6 +176,9 @@ cdef void update_weights(Training* job, Scratch* s, int thread, const Step* step
             update(bias_step, layer.b + lo, layer.gb + lo, s.region, hi - lo)
 
 # ---- the loop ----
+
+cdef inline double given(double scale) noexcept nogil:
+    return scale if scale != 0 else 1
 
 cdef double total_weight(const Training* job, Py_ssize_t first, Py_ssize_t n) noexcept nogil:
     """The sum of the batch's weights (1 if they are all 0: such a batch has no loss and no gradient); n without weights."""
@@ -203,13 +221,16 @@ cdef void train(Training* job, int thread) noexcept nogil:
     cdef Py_ssize_t step = job.step, epoch = job.epoch, row = job.row, n        # each thread counts for itself
     cdef Py_ssize_t look = 1 + <Py_ssize_t>(20000 / (s.step_ns + 100)), looked = 0      # steps between looks at the clock: about 20 us
     cdef long long began = now()
-    cdef double total, loss
+    cdef double total, loss, l2, penalty = 0, scale = given(job.gradient_scale)
     cdef bint entering = True, in_place = s.in_place, own = job.loss == OWN_LOSS
     cdef bint clips = job.optimizer.clip_norm != 0
     cdef Step numbers, without_penalties
     cdef const Step* bias_numbers
     cdef Place place
     begin_steps(&job.optimizer, &numbers)
+    if job.alpha != 0:
+        numbers.adjusts = True
+        numbers.plain = False
     if thread == 0:
         s.stop[3] = 0
         flag_set(&s.abort, 0)
@@ -231,6 +252,12 @@ cdef void train(Training* job, int thread) noexcept nogil:
         total = total_weight(job, row, n)
         loss = 0
         step_numbers(&job.optimizer, step, epoch, &numbers)
+        if job.alpha != 0:
+            l2 = job.alpha / (n if own else total)
+            numbers.l2 = <real>(job.optimizer.l2 + l2)
+            if thread == 0:
+                penalty = l2 / 2 * weight_squares(job, s)
+        total /= scale
         bias_numbers = for_biases(&numbers, &without_penalties)
         place.step = step
         place.in_batch = 0
@@ -256,14 +283,18 @@ cdef void train(Training* job, int thread) noexcept nogil:
             row = 0
             epoch += 1
         if thread == 0:
+            loss = loss * (given(job.loss_scale) / scale) + penalty
             job.loss_sum += loss * n
             if row == 0:
-                job.losses[epoch - 1 - job.first_epoch] = loss if n == job.n_rows else job.loss_sum / job.n_rows
+                loss = loss if n == job.n_rows else job.loss_sum / job.n_rows
+                job.losses[epoch - 1 - job.first_epoch] = loss
                 job.loss_sum = 0
             looked = look if row == 0 and job.validation != NULL else looked + 1    # a validation may last longer than many steps
             s.stop[2] = 1
             if not isfinite(loss):
                 job.why = NOT_FINITE
+            elif row == 0 and has_converged(job, loss):
+                job.why = CONVERGED
             elif row == 0 and epoch == job.last_epoch:
                 job.why = EPOCHS
             elif flag_get(&s.abort):
@@ -281,8 +312,16 @@ cdef void train(Training* job, int thread) noexcept nogil:
         job.step = step
         job.epoch = epoch
         job.row = row
-        if row == 0 and job.optimizer.rule != NO_UPDATE and (job.why == EPOCHS or job.why == TIME):
+        if row == 0 and job.optimizer.rule != NO_UPDATE and (job.why == EPOCHS or job.why == TIME or job.why == CONVERGED):
             epoch_is_good(job, s, epoch)
+
+cdef bint has_converged(Training* job, double loss) noexcept nogil:
+    """At the end of an epoch of this mean loss: it has been the last that patience allows without a better one."""
+    if job.patience == 0:
+        return False
+    job.not_better = job.not_better + 1 if loss > job.best_loss - job.tolerance else 0
+    job.best_loss = fmin(job.best_loss, loss)
+    return job.not_better >= job.patience
 
 cdef bint epoch_is_good(Training* job, Scratch* s, Py_ssize_t epoch) noexcept nogil:
     """When all threads have done its last step: the parameters are finite, and the validation rows have been judged. Else job.why says why."""
@@ -304,7 +343,7 @@ cdef double loss_only(Training* job) noexcept nogil:
     """The loss of all rows as one batch, parameters as they were loaded. Not all of it if the caller wants to stop (the abort flag)."""
     cdef Scratch* s = <Scratch*>job.scratch
     cdef Py_ssize_t c, m
-    cdef double total = total_weight(job, 0, job.n_rows), loss = 0
+    cdef double total = total_weight(job, 0, job.n_rows) / given(job.loss_scale), loss = 0
     cdef Place place
     flag_set(&s.abort, 0)
     for c from 0 <= c < job.n_rows by CHUNK:

@@ -6,11 +6,11 @@ from libc.math cimport M_PI as PI
 from libc.string cimport memcpy, memset
 
 from fastnn.kernels cimport (
-    ABSOLUTE_ERROR, ADADELTA, ADAGRAD, ADAM, ADAMAX, BINARY_CROSS_ENTROPY, CLASS_CROSS_ENTROPY, CONSTANT, COSINE_DECAY, CROSS_ENTROPY,
-    ELU, EPOCHS, ERF, EXP, EXPONENTIAL, EXPONENTIAL_DECAY, GAUSSIAN, GELU, GIVEN_GRADIENT, HUBER, IDENTITY, LEAKY_RELU, LOG, LOG1P, LOG1P_UNIT,
-    LOGITS_BINARY_CROSS_ENTROPY, NADAM, NOT_FINITE, NO_UPDATE, ONE_CYCLE, OWN_LOSS, POISSON, QUANTILE, RELU, RMSPROP, SGD, SIGMOID,
-    SIGMOID_FUNCTION, SIGNAL, SILU, SOFTMAX, SOFTPLUS, SQUARED_ERROR, STEP_DECAY, TABLE_VERSION, TANH, TANH_FUNCTION, TIME, Generator,
-    LearningRate, Network, Optimizer, Table, Training,
+    ABSOLUTE_ERROR, ADADELTA, ADAGRAD, ADAM, ADAMAX, BINARY_CROSS_ENTROPY, CLASS_CROSS_ENTROPY, CONSTANT, CONVERGED, COSINE_DECAY,
+    CROSS_ENTROPY, ELU, EPOCHS, ERF, EXP, EXPONENTIAL, EXPONENTIAL_DECAY, GAUSSIAN, GELU, GIVEN_GRADIENT, HUBER, IDENTITY, LEAKY_RELU,
+    LOG, LOG1P, LOG1P_UNIT, LOGITS_BINARY_CROSS_ENTROPY, NADAM, NOT_FINITE, NO_UPDATE, ONE_CYCLE, OWN_LOSS, POISSON, QUANTILE, RELU,
+    RMSPROP, SGD, SIGMOID, SIGMOID_FUNCTION, SIGNAL, SILU, SOFTMAX, SOFTPLUS, SQUARED_ERROR, STEP_DECAY, TABLE_VERSION, TANH,
+    TANH_FUNCTION, TIME, Generator, LearningRate, Network, Optimizer, Table, Training,
 )
 
 cdef extern from "threads.h" nogil:
@@ -108,6 +108,21 @@ cdef void update_flat(const Optimizer* optimizer, Py_ssize_t step, void* params,
     step_numbers(optimizer, step - 1, 0, &numbers)
     update_arrays(&numbers, <real*>params, <const real*>grads, <real**>moments, n)
 
+cdef bint all_finite(const void* x, Py_ssize_t n) noexcept nogil:
+    """Whether n numbers are."""
+    cdef vec sums[4]
+    cdef vec zero = vset(0)
+    cdef Py_ssize_t i
+    cdef int v
+    for v in range(4):
+        sums[v] = zero
+    for i from 0 <= i < n by 4 * LANES:
+        for v in range(4):
+            if i + v * LANES < n:
+                # inf * 0 and NaN * 0 are NaN
+                sums[v] = vfma(vload_part(<const real*>x + i + v * LANES, n - i - v * LANES), zero, sums[v])
+    return vsum(vadd(vadd(sums[0], sums[1]), vadd(sums[2], sums[3]))) == 0
+
 cdef Table TABLE
 TABLE.version = TABLE_VERSION
 TABLE.itemsize = sizeof(real)
@@ -130,5 +145,6 @@ TABLE.vector_function = vector_function
 TABLE.n_moments = n_moments
 TABLE.update = update_flat
 TABLE.learning_rate = learning_rate
+TABLE.all_finite = all_finite
 
 table = PyCapsule_New(&TABLE, "fastnn.Table", NULL)

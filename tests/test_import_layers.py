@@ -35,15 +35,17 @@ HEIGHT = {name: height for height, names in enumerate(LAYERS) for name in names}
 LATE = {
     ("network", "model_file"),  # MLP.save
     ("__init__", "reference"),  # fastnn.reference
+    ("__init__", "estimators"),  # fastnn.MLPClassifier
     ("commands", "reference"),  # the race of demo, and bench
 }
 AT_IMPORT = {"numpy"}  # of all that is not fastnn or Python's own
+OF_ESTIMATORS = {"sklearn"}  # besides, in a package that is imported when somebody asks for it
 IN_FUNCTIONS = {  # the optional extras: who may use them, inside functions alone
     "pyarrow": {"table_files"},
     "rich": {"commands"},
     "matplotlib": {"plotting"},
-    "scipy": {"lbfgs"},
-    "sklearn": {"estimators", "convert", "commands"},
+    "scipy": {"lbfgs", "estimators"},
+    "sklearn": {"convert", "commands"},
     "torch": {"convert", "commands"},
 }
 
@@ -98,6 +100,8 @@ def faults(importer, text):
                 yield f"{importer} imports fastnn.{imported}, but stands alone"
             elif HEIGHT[imported] >= HEIGHT[importer]:
                 yield f"{importer} imports {name}, which does not stand below it"
+        elif importer == "estimators" and name in OF_ESTIMATORS:
+            continue
         elif name not in sys.stdlib_module_names and name not in AT_IMPORT and not (late and importer in IN_FUNCTIONS.get(name, ())):
             yield f"{importer} imports {name}{'' if late else ' when it is imported'}"
 

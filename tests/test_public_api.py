@@ -36,7 +36,8 @@ SIGNATURES = {
     fastnn.MLP.copy: "(self)",
     fastnn.load: "(path)",
     fastnn.show_config: "()",
-    fastnn.LBFGS: "(history_size: int = 10, tolerance_grad: float = 1e-05, tolerance_loss: float = 2.2e-09, l2: float = 0.0) -> None",
+    fastnn.LBFGS: "(history_size: int = 10, tolerance_grad: float = 1e-05, tolerance_loss: float = 2.2e-09, l2: float = 0.0, "
+    "max_evaluations: int | None = None) -> None",
     fastnn.EarlyStopping: "(patience=10, min_delta=0.0, restore_best=True)",
     fastnn.Checkpoint: "(path, every_epochs=None, every_seconds=None)",
     functional.linear: "(X, W, b=None, activation='identity', out=None)",
@@ -97,7 +98,8 @@ def test_every_public_name_is_one_that_was_decided():
     assert set(fastnn.__all__) == set(names.split())
     assert all(hasattr(fastnn, name) for name in fastnn.__all__) and fastnn.reference is reference
     assert re.fullmatch(r"\d+\.\d+\.\d+\S*", fastnn.__version__)
-    assert {name for name in dir(fastnn) if name[0] != "_"} <= {*fastnn.__all__, *NAMES, "plotting"}
+    assert {name for name in vars(fastnn) if name[0] != "_"} <= {*fastnn.__all__, *NAMES, "plotting", "estimators"}
+    assert set(dir(fastnn)) == {*fastnn.__all__, "MLPClassifier", "MLPRegressor"}  # these need scikit-learn: not for `import *`
 
 
 def test_attributes_of_networks_histories_and_optimizers():
@@ -254,7 +256,7 @@ def test_the_stub_has_the_parameters_of_the_constructors():
         "Trainer.__init__": dict(network=net, X=X, targets=X[:, :1].copy(), loss=1, batch_size=3, optimizer=settings,
                                  sample_weight=x[:3], order=np.arange(3), generator=rng, dX=X.copy(), loss_numbers=x[:1], smoothing=0.1,
                                  dropout=np.array([0.5]), seed=3, own_loss=None, own_outputs=None, own_gradient=None, n_threads=1,
-                                 validation=None),
+                                 validation=None, loss_scale=0.5, gradient_scale=1.0, alpha=0.1),
     }  # fmt: skip
     for name, arguments in calls.items():
         make, parameters = getattr(kernels, name.split(".")[0]), stub_parameters(STUB[name])

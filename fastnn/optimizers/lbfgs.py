@@ -24,18 +24,21 @@ class LBFGS:
         Or when an iteration lowers the loss by less than this part of it.
     l2 : float, default 0.0
         Penalty l2/2 sum W^2 on weights, no biases. ``history.loss`` is without it.
+    max_evaluations : int, optional
+        It also ends when loss and gradient have been computed so many times.
 
     Examples
     --------
     >>> from fastnn import LBFGS
     >>> LBFGS(l2=1e-3)
-    LBFGS(history_size=10, tolerance_grad=1e-05, tolerance_loss=2.2e-09, l2=0.001)
+    LBFGS(history_size=10, tolerance_grad=1e-05, tolerance_loss=2.2e-09, l2=0.001, max_evaluations=None)
     """
 
     history_size: int = 10
     tolerance_grad: float = 1e-5
     tolerance_loss: float = 2.2e-9
     l2: float = 0.0
+    max_evaluations: int | None = None
 
     n_moments = 0
 
@@ -43,3 +46,5 @@ class LBFGS:
         object.__setattr__(self, "history_size", check_count("history_size", self.history_size))
         for name in ("tolerance_grad", "tolerance_loss", "l2"):
             object.__setattr__(self, name, check_number(name, getattr(self, name), least=0))
+        if self.max_evaluations is not None:
+            object.__setattr__(self, "max_evaluations", check_count("max_evaluations", self.max_evaluations))

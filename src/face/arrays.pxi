@@ -29,6 +29,16 @@ def vector_function(int which, x, out):
     with nogil:
         t.vector_function(which, a.data, o.data, n)
 
+def all_finite(x):
+    """Whether all numbers of an array are."""
+    cdef Array a = Array(x, x.itemsize, x.size)
+    cdef Py_ssize_t n = x.size
+    cdef const Table* t = table(x.itemsize)
+    cdef bint finite
+    with nogil:
+        finite = t.all_finite(a.data, n)
+    return finite
+
 def n_moments(optimizer):
     """How many arrays like the parameters an optimizer moves besides them, the average among them."""
     cdef Optimizer o = optimizer

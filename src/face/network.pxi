@@ -123,6 +123,26 @@ cdef class CompiledNetwork:
                 return out
         return self._forward_checked(X, out, n_threads, keep)
 
+    def _forward_finite(self, X):
+        """`forward` of an array that needs no conversion and holds finite numbers only; None for anything else."""
+        cdef Py_buffer x, y
+        cdef bint finite
+        self.check_not_training()
+        if type(X) is not ndarray or not get_matrix(X, &x, self.itemsize, self.n_in, False):
+            return None
+        try:
+            with nogil:
+                finite = self.table.all_finite(x.buf, x.shape[0] * self.n_in)
+            if not finite:
+                return None
+            out = empty((x.shape[0], self.n_out), self.dtype_)
+            get_matrix(out, &y, self.itemsize, self.n_out, True)
+            self.run(x.buf, x.shape[0], y.buf)
+            PyBuffer_Release(&y)
+        finally:
+            PyBuffer_Release(&x)
+        return out
+
     def __call__(self, X, out=None, n_threads=1, keep=False):
         return self.forward(X, out, n_threads, keep)
 

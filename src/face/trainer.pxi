@@ -27,7 +27,7 @@ cdef class Trainer:
     def __init__(self, CompiledNetwork network, X, targets, *, int loss, Py_ssize_t batch_size, optimizer=None, sample_weight=None,
                  order=None, generator=None, dX=None, loss_numbers=None, double smoothing=0, dropout=None, unsigned long long seed=0,
                  own_loss=None, own_outputs=None, own_gradient=None, int n_threads=1,
-                 Trainer validation=None):
+                 Trainer validation=None, double loss_scale=1, double gradient_scale=1, double alpha=0):
         cdef Py_ssize_t n = len(X), size = network.itemsize
         cdef Array x, y, w, o, d, numbers, rates, outputs, gradient
         if batch_size < 1 or n < 1:
@@ -78,6 +78,9 @@ cdef class Trainer:
         self.job.own_outputs = pointer(outputs)
         self.job.own_gradient = pointer(gradient)
         self.job.validation = &validation.job if validation is not None else NULL
+        self.job.loss_scale = loss_scale
+        self.job.gradient_scale = gradient_scale
+        self.job.alpha = alpha
         self.scratch = Memory(self.table.scratch_size(&self.job))
         self.job.scratch = self.scratch.start
         self.table.prepare(&self.job)
@@ -96,6 +99,11 @@ cdef class Trainer:
         if self.table.n_moments(&o) != self.table.n_moments(&self.job.optimizer) or (o.clip_norm != 0) != (self.job.optimizer.clip_norm != 0):
             raise ValueError("these settings need other memory than the training has")
         self.job.optimizer = o
+
+    def stop_when_level(self, Py_ssize_t patience, double tolerance, double best_loss):
+        """`run` stops when the mean loss of so many epochs in a row (0: never stop) has not been below best_loss, which falls with it, by
+        tolerance or more."""
+        self.job.patience, self.job.tolerance, self.job.best_loss, self.job.not_better = patience, tolerance, best_loss, 0
 
     cdef Array moments(self, moments, bint writable):
         """The optimizer's moments as it needs them; None where it has none."""

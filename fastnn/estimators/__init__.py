@@ -1,0 +1,6 @@
+"""scikit-learn estimators over `fastnn.MLP`: importing this package imports scikit-learn (the extra ``sklearn``)."""
+
+from .classifier import MLPClassifier
+from .regressor import MLPRegressor
+
+__all__ = ["MLPClassifier", "MLPRegressor"]

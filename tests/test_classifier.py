@@ -1,0 +1,241 @@
+"""MLPClassifier: targets of every kind, weights, settings of its own, probabilities."""
+
+import re
+
+import numpy as np
+import pytest
+from sklearn.datasets import load_breast_cancer, load_iris, make_multilabel_classification
+from sklearn.exceptions import ConvergenceWarning, NotFittedError
+from sklearn.metrics import log_loss
+from sklearn.preprocessing import scale
+from sklearn.utils.class_weight import compute_sample_weight
+
+import fastnn
+from fastnn import MLPClassifier, losses, schedules
+
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+
+IRIS, KINDS = load_iris(return_X_y=True)
+IRIS = scale(IRIS)
+CANCER, BENIGN = load_breast_cancer(return_X_y=True)
+CANCER = scale(CANCER)
+LABELLED, LABELS = make_multilabel_classification(n_samples=120, n_features=8, n_classes=4, random_state=0)
+
+
+def quick(**settings):
+    return MLPClassifier(**(dict(hidden_layer_sizes=(8,), max_iter=60, learning_rate_init=0.01, random_state=0) | settings))
+
+
+@pytest.mark.parametrize("names", [["a", "bc", "d"], [3, 7, -1], [1.0, 2.0, 4.0], [True, False, True], ["ä", "β", "ж"]])
+def test_labels_of_any_kind(names):
+    y = np.array(names)[KINDS]
+    net = quick().fit(IRIS, y)
+    assert net.classes_.tolist() == sorted(set(names)) and set(net.predict(IRIS)) <= set(names)
+    assert net.score(IRIS, y) > (0.6 if isinstance(names[0], bool) else 0.9)
+    assert quick().fit(IRIS, y.tolist()).predict(IRIS).tolist() == net.predict(IRIS).tolist()
+
+
+def test_probabilities_of_two_classes_many_classes_and_labels():
+    for X, y in [(CANCER, BENIGN), (IRIS, KINDS), (LABELLED, LABELS)]:
+        net = quick().fit(X, y)
+        P, log_P, Z = net.predict_proba(X), net.predict_log_proba(X), net.decision_function(X)
+        np.testing.assert_allclose(np.exp(log_P), P, rtol=1e-12, atol=1e-15)
+        assert P.shape == (len(X), y.shape[1] if y.ndim == 2 else len(net.classes_))
+        if y.ndim == 1:
+            np.testing.assert_allclose(P.sum(axis=1), 1)
+            assert (net.predict(X) == net.classes_[P.argmax(axis=1)]).all()
+        if X is CANCER:
+            np.testing.assert_allclose(1 / (1 + np.exp(-Z)), P[:, 1])
+        elif X is IRIS:
+            np.testing.assert_allclose(np.exp(Z) / np.exp(Z).sum(axis=1, keepdims=True), P)
+        else:
+            assert ((P > 0.5) == net.predict(X)).all() and net.predict(X).dtype.kind == "i"
+
+
+def test_log_probabilities_never_are_minus_infinity():
+    for X, y in [(CANCER, BENIGN), (IRIS, KINDS)]:
+        net = quick(dtype="float32").fit(X, y)
+        far = (1e4 * X).astype("float32")
+        assert (net.predict_proba(far) == 0).any()
+        assert np.isfinite(net.predict_log_proba(far)).all()
+
+
+def test_one_class_is_always_right():
+    net = quick().fit(IRIS, np.full(150, "only"))
+    assert set(net.predict(IRIS)) == {"only"}
+    np.testing.assert_array_equal(net.predict_proba(IRIS), np.ones((150, 1)))
+    np.testing.assert_array_equal(net.predict_log_proba(IRIS), np.zeros((150, 1)))
+
+
+def test_class_weight_is_a_weight_of_rows():
+    few = np.r_[np.flatnonzero(BENIGN == 0)[:20], np.flatnonzero(BENIGN == 1)]
+    X, y = CANCER[few], BENIGN[few]
+    for weights in ("balanced", {0: 5.0, 1: 0.5}):
+        a = quick(class_weight=weights).fit(X, y)
+        b = quick().fit(X, y, sample_weight=compute_sample_weight(weights, y))
+        np.testing.assert_array_equal(a.coefs_[0], b.coefs_[0])
+    w = np.linspace(1, 2, len(y))
+    a = quick(class_weight="balanced").fit(X, y, w)
+    b = quick().fit(X, y, w * compute_sample_weight("balanced", y))
+    np.testing.assert_array_equal(a.coefs_[0], b.coefs_[0])
+    with pytest.raises(ValueError, match="'balanced' needs all rows at once"):
+        quick(class_weight="balanced").partial_fit(X, y, classes=[0, 1])
+
+
+def test_settings_that_scikit_learn_has_not():
+    layers = quick(hidden_layer_sizes=(8, 6), activation=["tanh", "gelu"]).fit(IRIS, KINDS)
+    assert layers.network_.activations == ("tanh", "gelu", "softmax")
+    assert quick(dropout=0.5).fit(IRIS, KINDS).network_.dropout == (0.0, 0.5)
+    assert quick(dropout=(0.1, 0.0)).fit(IRIS, KINDS).network_.dropout == (0.1, 0.0)
+    lowered = quick(schedule=schedules.CosineDecay(0.05, 60)).fit(IRIS, KINDS)
+    assert lowered.network_.state.lr < 1e-4
+    own = quick(solver=fastnn.AdamW(lr=0.02, weight_decay=0.1)).fit(IRIS, KINDS)
+    assert own.network_.state.optimizer == fastnn.AdamW(lr=0.02, weight_decay=0.1)
+    smooth = quick(loss=losses.CrossEntropy(label_smoothing=0.3)).fit(IRIS, KINDS)
+    assert smooth.predict_proba(IRIS).max() < quick().fit(IRIS, KINDS).predict_proba(IRIS).max()
+    seen = []
+    quick(callbacks=lambda net, history: seen.append(net.params.copy()), max_iter=3).fit(IRIS, KINDS)
+    assert len(seen) == 3 and not np.array_equal(seen[0], seen[1])
+    np.testing.assert_array_equal(quick(n_threads=2).fit(CANCER, BENIGN).coefs_[0], quick().fit(CANCER, BENIGN).coefs_[0])
+
+
+def test_dtype_is_that_of_the_rows_or_the_one_asked_for():
+    for given, asked, found in [("f4", None, "f4"), ("f8", None, "f8"), ("f2", None, "f8"), ("i4", None, "f8"), ("f8", "float32", "f4"),
+                                ("f4", np.float64, "f8")]:  # fmt: skip
+        X = (2 * IRIS).astype(given)
+        net = quick(dtype=asked).fit(X, KINDS)
+        assert net.network_.dtype == net.predict_proba(X).dtype == net.coefs_[0].dtype == np.dtype(found)
+
+
+def test_validation_data_are_judged_after_every_epoch():
+    net = quick(validation_data=(IRIS[::3], KINDS[::3]), max_iter=12).fit(IRIS, KINDS)
+    assert len(net.validation_scores_) == len(net.validation_loss_curve_) == len(net.loss_curve_) == 12
+    assert net.validation_scores_[-1] == net.score(IRIS[::3], KINDS[::3]) and net.best_validation_score_ == max(net.validation_scores_)
+    assert net.validation_loss_curve_[-1] == pytest.approx(log_loss(KINDS[::3], net.predict_proba(IRIS[::3])))
+    w = np.r_[np.ones(25), np.zeros(25)]
+    half = quick(validation_data=(IRIS[::3], KINDS[::3], w), max_iter=3).fit(IRIS, KINDS)
+    assert half.validation_scores_[-1] == half.score(IRIS[::3][:25], KINDS[::3][:25])
+    stopped = quick(validation_data=(IRIS[::3], KINDS[::3]), early_stopping=True, n_iter_no_change=3, max_iter=500).fit(IRIS, KINDS)
+    assert stopped.n_iter_ < 500 and stopped.score(IRIS[::3], KINDS[::3]) == stopped.best_validation_score_
+    with pytest.raises(ValueError, match=r"validation_data must be \(X, y\)"):
+        quick(validation_data=(IRIS,)).fit(IRIS, KINDS)
+
+
+def test_parameters_are_views_into_the_network():
+    net = quick().fit(IRIS, KINDS)
+    net.coefs_[0][:] = 0
+    net.intercepts_[1][:] = [0, 3, 0]
+    net.coefs_[1][:] = 0
+    assert set(net.predict(IRIS)) == {1} and not net.network_.weights[0].any()
+
+
+def test_partial_fit_row_by_row_is_the_same_however_it_is_called():
+    """A single row goes a shorter way after the first call; the numbers are the same."""
+    one, other = quick(), quick()
+    for i in range(60):
+        x, y = IRIS[i * 2 : i * 2 + 1], KINDS[i * 2 : i * 2 + 1]
+        one.partial_fit(x, y, classes=[0, 1, 2] if i == 0 else None)
+        other.partial_fit(x.tolist(), y.tolist(), classes=[0, 1, 2])
+    assert one._online is not None and one.t_ == other.t_ == 60
+    np.testing.assert_array_equal(one.network_.params, other.network_.params)
+    np.testing.assert_array_equal(one.loss_curve_, other.loss_curve_)
+    one.set_params(learning_rate_init=0.0001).partial_fit(IRIS[:1], KINDS[:1])
+    assert one.network_.state.lr == 0.0001
+
+
+@pytest.mark.parametrize("labels", [["no", "yes"], [0, 1]])
+def test_partial_fit_of_single_rows_learns_labels(labels):
+    y, net = np.array(labels)[BENIGN], quick()
+    for _ in range(3):
+        for i in range(len(y)):
+            net.partial_fit(CANCER[i : i + 1], y[i : i + 1], classes=labels)
+            net.partial_fit(CANCER[i : i + 1], y[i : i + 1])
+    assert net.score(CANCER, y) > 0.97
+
+
+def test_partial_fit_says_what_is_wrong_and_loses_nothing():
+    net = quick()
+    with pytest.raises(ValueError, match="classes must be passed on the first call"):
+        net.partial_fit(IRIS, KINDS)
+    net.partial_fit(IRIS[:1], KINDS[:1], classes=[0, 1, 2]).partial_fit(IRIS[:1], KINDS[:1])
+    before, bad = net.network_.params.copy(), IRIS[:1].copy()
+    bad[0, 2] = np.nan
+    for X, y, message in [
+        (bad, [0], "NaN .* row 0, column 2"),
+        (IRIS[:1], [9], "classes not in classes_"),
+        (IRIS[:1, :3], [0], "3 features"),
+        (IRIS[:1], [0, 1], "inconsistent"),
+    ]:
+        with pytest.raises(ValueError, match=message):
+            net.partial_fit(X, y)
+    with pytest.raises(ValueError, match="not the same as on the last call"):
+        net.partial_fit(IRIS[:1], [0], classes=[0, 1])
+    np.testing.assert_array_equal(net.network_.params, before)
+    with pytest.raises(ValueError, match="does not support early_stopping"):
+        quick(early_stopping=True).partial_fit(IRIS, KINDS, classes=[0, 1, 2])
+    assert not hasattr(quick(solver="lbfgs"), "partial_fit")
+
+
+def test_warm_start_wants_the_same_network_and_classes():
+    net = quick(warm_start=True).fit(IRIS, KINDS)
+    with pytest.raises(ValueError, match=re.escape("hidden layers of [8] units (relu)")):
+        net.set_params(hidden_layer_sizes=(9,)).fit(IRIS, KINDS)
+    net.set_params(hidden_layer_sizes=(8,))
+    with pytest.raises(ValueError, match="classes not in classes_"):
+        net.fit(IRIS, KINDS + 1)
+    with pytest.raises(ValueError, match="features"):
+        net.fit(IRIS[:, :2], KINDS)
+
+
+def test_calibrate_mends_probabilities_and_nothing_else():
+    half = np.arange(len(BENIGN)) % 2 == 0
+    for X, y in [(CANCER, BENIGN), (IRIS, KINDS)]:
+        here = half[: len(y)]
+        net = quick(max_iter=1000, alpha=0.0, tol=0.0, hidden_layer_sizes=(50,)).fit(X[here], y[here])
+        sure, classes = log_loss(y[~here], net.predict_proba(X[~here])), net.predict(X)
+        assert net.calibrate(X[~here], y[~here]) is net and net.temperature_ > 1
+        assert log_loss(y[~here], net.predict_proba(X[~here])) < sure
+        assert (net.predict(X) == classes).all()
+        assert net.calibrate(X[~here], y[~here]).temperature_ == pytest.approx(1, abs=1e-3)
+    labels = quick().fit(LABELLED, LABELS).calibrate(LABELLED, LABELS)
+    assert labels.temperature_ > 0
+    with pytest.raises(NotFittedError):
+        quick().calibrate(IRIS, KINDS)
+
+
+def test_bad_settings_and_bad_targets_are_refused():
+    for settings, message in [
+        (dict(activation="softplusplus"), "activation must be one of logistic, identity"),
+        (dict(hidden_layer_sizes=(3, 0)), "hidden_layer_sizes must be > 0"),
+        (dict(hidden_layer_sizes=(3,), activation=["relu", "tanh"]), "lists 2 names for 1 hidden"),
+        (dict(dropout=(0.1,)), "dropout lists 1 rates for 2 layers"),
+        (dict(solver="newton"), "'solver' parameter"),
+        (dict(loss="bce"), "loss 'bce' needs output='sigmoid'"),
+        (dict(class_weight="even"), "class_weight"),
+        (dict(callbacks=[3]), "callbacks must be callables"),
+    ]:
+        with pytest.raises(ValueError if "callbacks" not in settings else TypeError, match=message):
+            quick(**settings).fit(IRIS, KINDS)
+    for y in (np.linspace(0, 1, 150), np.column_stack([KINDS, KINDS])):
+        with pytest.raises(ValueError):
+            quick().fit(IRIS, y)
+
+
+def test_a_training_that_diverges_says_so():
+    with pytest.raises(fastnn.DivergenceError, match="diverged in epoch"), np.errstate(all="ignore"):
+        quick(solver="sgd", learning_rate_init=1e30, dtype="float32").fit(IRIS, KINDS)
+
+
+def test_ctrl_c_warns_and_keeps_what_has_been_learned():
+    def interrupt(net, history):
+        if history.n_epochs == 5:
+            raise KeyboardInterrupt
+
+    with pytest.warns(UserWarning, match="interrupted by user"):
+        net = quick(callbacks=interrupt).fit(IRIS, KINDS)
+    assert net.n_iter_ == len(net.loss_curve_) == 5 and net.predict(IRIS).shape == (150,)
+
+
+def test_the_warning_for_too_few_epochs_says_what_to_do():
+    with pytest.warns(ConvergenceWarning, match=r"max_iter=2 epochs .* raise max_iter"):
+        quick(max_iter=2).fit(IRIS, KINDS)

@@ -1,0 +1,136 @@
+"""scikit-learn's own checks of estimators, all of them, and the tools that people put estimators into."""
+
+import os
+import subprocess
+import sys
+import warnings
+
+import joblib
+import numpy as np
+import pytest
+from sklearn import config_context
+from sklearn.base import clone
+from sklearn.calibration import CalibratedClassifierCV
+from sklearn.compose import TransformedTargetRegressor
+from sklearn.datasets import load_breast_cancer, load_diabetes
+from sklearn.ensemble import VotingClassifier
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.inspection import permutation_importance
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV, cross_val_score, cross_validate
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler, scale
+from sklearn.utils.estimator_checks import estimator_checks_generator
+
+from fastnn import MLPClassifier, MLPRegressor, losses
+
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning", "ignore:X is badly scaled", "ignore:y is large")
+
+X, y = load_breast_cancer(return_X_y=True)
+X = scale(X)
+SETTINGS = [
+    MLPClassifier(),
+    MLPRegressor(),
+    MLPClassifier(solver="sgd", learning_rate_init=0.1, n_threads=2),
+    MLPClassifier(solver="lbfgs", loss=losses.BCE(), max_iter=100, hidden_layer_sizes=()),
+    MLPRegressor(solver="sgd", activation=["tanh"], learning_rate_init=0.01),
+]
+
+
+def checks():
+    for estimator in SETTINGS[:3]:
+        for own, check in estimator_checks_generator(estimator):
+            yield pytest.param(own, check, id=f"{estimator}-{getattr(check, 'func', check).__name__}"[:120])
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize(("estimator", "check"), list(checks()))
+def test_every_check_of_scikit_learn(estimator, check):
+    check(estimator)
+
+
+def test_the_check_that_scikit_learn_skips_without_a_setting():
+    code = """
+import warnings
+warnings.simplefilter("ignore")
+from sklearn.utils.estimator_checks import check_estimator
+from fastnn import MLPClassifier, MLPRegressor
+for estimator in (MLPClassifier(), MLPRegressor()):
+    results = check_estimator(estimator, on_fail=None, on_skip=None)
+    print(*{result["status"] for result in results}, len(results) > 50)
+"""
+    environment = dict(os.environ, SCIPY_ARRAY_API="1")
+    run = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    assert run.stdout.split("\n")[:2] == ["passed True", "passed True"]
+
+
+# ---- tools ----
+
+
+def test_pipelines_and_grids_in_processes_and_threads():
+    grid = GridSearchCV(
+        make_pipeline(StandardScaler(), MLPClassifier(max_iter=20, learning_rate_init=0.01, random_state=0)),
+        {"mlpclassifier__hidden_layer_sizes": [(), (5,), (5, 5)], "mlpclassifier__alpha": [1e-4, 1.0]},
+        cv=3,
+        n_jobs=2,
+    )
+    grid.fit(X, y)
+    assert grid.best_score_ > 0.9
+    with joblib.parallel_backend("threading", n_jobs=2):
+        threaded = clone(grid).fit(X, y)
+    np.testing.assert_array_equal(grid.cv_results_["mean_test_score"], threaded.cv_results_["mean_test_score"])
+
+
+def test_cross_validation():
+    alone = cross_val_score(MLPClassifier(max_iter=20, random_state=0), X, y, cv=4)
+    np.testing.assert_array_equal(cross_val_score(MLPClassifier(max_iter=20, random_state=0), X, y, cv=4, n_jobs=2), alone)
+    scores = cross_validate(MLPRegressor(max_iter=20), *load_diabetes(return_X_y=True), scoring=["r2", "neg_mean_absolute_error"])
+    assert len(scores["test_r2"]) == 5
+
+
+def test_meta_estimators():
+    net = MLPClassifier((8,), max_iter=60, learning_rate_init=0.01, random_state=0)
+    assert CalibratedClassifierCV(net, cv=3).fit(X, y).score(X, y) > 0.95
+    assert CalibratedClassifierCV(net, method="isotonic", cv=3).fit(X, y).score(X, y) > 0.95
+    assert VotingClassifier([("net", net), ("line", LogisticRegression())], voting="soft").fit(X, y).score(X, y) > 0.95
+    importances = permutation_importance(clone(net).fit(X, y), X, y, n_repeats=2, random_state=0).importances_mean
+    assert importances.shape == (30,) and importances.max() > 0
+    rows, target = load_diabetes(return_X_y=True)
+    wrapped = TransformedTargetRegressor(MLPRegressor(max_iter=300, random_state=0), transformer=StandardScaler())
+    assert wrapped.fit(scale(rows), target).score(scale(rows), target) > 0.4
+
+
+@pytest.mark.parametrize("estimator", SETTINGS, ids=str)
+def test_clone_pickle_and_joblib_keep_everything(estimator, tmp_path):
+    net = clone(estimator).set_params(max_iter=4, random_state=0)
+    assert repr(net) == repr(clone(net))
+    rows, target = X[:60], y[:60] * 1.0
+    net.fit(rows, target)
+    joblib.dump(net, tmp_path / "net.joblib")
+    again = joblib.load(tmp_path / "net.joblib")
+    np.testing.assert_array_equal(again.predict(rows), net.predict(rows))
+    assert again.coefs_[0].base is not None and again.loss_curve_ == net.loss_curve_
+    if estimator.solver != "lbfgs":
+        for row in range(3):
+            for each in (net, again):
+                each.partial_fit(rows[row : row + 1], target[row : row + 1])
+        for a, b in zip(net.coefs_, again.coefs_):
+            np.testing.assert_array_equal(a, b)
+
+
+def test_metadata_routing():
+    w = np.random.default_rng(0).integers(1, 5, len(y)).astype(float)
+    with config_context(enable_metadata_routing=True):
+        net = MLPClassifier((5,), max_iter=5, random_state=0).set_fit_request(sample_weight=True).set_score_request(sample_weight=False)
+        assert net.get_metadata_routing().fit.requests == {"sample_weight": True}
+        weighted = cross_val_score(net, X, y, params=dict(sample_weight=w), cv=3)
+        search = GridSearchCV(net, {"alpha": [1e-3]}, cv=3).fit(X, y, sample_weight=w)
+    np.testing.assert_array_equal(search.cv_results_["mean_test_score"], [weighted.mean()])
+
+
+def test_tables_out_of_a_transformer_keep_their_names():
+    pipeline = make_pipeline(StandardScaler().set_output(transform="pandas"), MLPClassifier(max_iter=5))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        pipeline.fit(*load_breast_cancer(return_X_y=True, as_frame=True))
+    assert pipeline[-1].feature_names_in_[0] == "mean radius"

@@ -1,0 +1,166 @@
+"""The estimators beside scikit-learn's own MLP: the same settings, the same seed, the same rows; the same numbers."""
+
+import warnings
+
+import numpy as np
+import pytest
+from sklearn import neural_network as theirs
+from sklearn.datasets import load_breast_cancer, load_diabetes, load_wine, make_multilabel_classification
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.preprocessing import scale
+
+import fastnn as ours
+
+DATA = {
+    "two classes": load_breast_cancer(return_X_y=True),
+    "three classes": load_wine(return_X_y=True),
+    "labels": make_multilabel_classification(n_samples=150, n_features=12, random_state=0),
+    "regression": load_diabetes(return_X_y=True),
+    "two targets": load_diabetes(return_X_y=True),
+}
+X_, y_ = DATA["two targets"]
+DATA["two targets"] = X_, np.column_stack([y_, np.sin(y_)])
+DATA = {name: (scale(X), scale(y) if name in ("regression", "two targets") else y) for name, (X, y) in DATA.items()}
+SGD = dict(solver="sgd", learning_rate_init=0.02)
+RULES = {
+    "sgd": SGD | dict(momentum=0.0, nesterovs_momentum=False),
+    "momentum": SGD | dict(nesterovs_momentum=False),
+    "nesterov": SGD,
+    "invscaling": SGD | dict(learning_rate="invscaling", power_t=0.3),
+    "adaptive": SGD | dict(learning_rate="adaptive", tol=0.01, n_iter_no_change=1),
+    "adam": dict(solver="adam"),
+    "lbfgs": dict(solver="lbfgs"),
+}
+
+
+def both(data, sample_weight=None, X=None, **settings):
+    """(theirs, ours), fitted."""
+    rows, y = DATA[data]
+    kind = "MLPRegressor" if data in ("regression", "two targets") else "MLPClassifier"
+    settings = dict(hidden_layer_sizes=(12, 7), shuffle=False, max_iter=50, random_state=3, alpha=0.05, n_iter_no_change=10) | settings
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        warnings.simplefilter("ignore", UserWarning)  # poisson's targets, batch sizes
+        return [
+            getattr(module, kind)(**settings).fit(
+                rows if X is None else X, y, **({} if sample_weight is None else dict(sample_weight=sample_weight))
+            )
+            for module in (theirs, ours)
+        ]
+
+
+def differences(a, b):
+    """Of the loss curves, and of the coefficients."""
+    assert len(a.loss_curve_) == len(b.loss_curve_)
+    coefs = max(np.abs(u - v).max() for u, v in zip([*a.coefs_, *a.intercepts_], [*b.coefs_, *b.intercepts_], strict=True))
+    return np.abs(np.subtract(a.loss_curve_, b.loss_curve_)).max(), coefs
+
+
+@pytest.mark.parametrize("batch_size", [10_000, 64])
+@pytest.mark.parametrize("data", DATA)
+@pytest.mark.parametrize("rule", ["sgd", "momentum", "nesterov", "invscaling", "adaptive"])
+def test_sgd_in_all_its_forms(rule, data, batch_size):
+    a, b = both(data, batch_size=batch_size, **RULES[rule])
+    assert max(differences(a, b)) < 1e-12
+    assert (a.n_iter_, a.t_, a.n_layers_, a.n_outputs_, a.out_activation_) == (
+        b.n_iter_,
+        b.t_,
+        b.n_layers_,
+        b.n_outputs_,
+        b.out_activation_,
+    )
+    assert a.loss_ == pytest.approx(b.loss_, rel=1e-12) and a.best_loss_ == pytest.approx(b.best_loss_, rel=1e-12)
+
+
+@pytest.mark.parametrize("activation", ["identity", "logistic", "tanh", "relu"])
+def test_every_activation(activation):
+    assert max(differences(*both("three classes", activation=activation, **SGD))) < 1e-12
+
+
+@pytest.mark.parametrize("data", DATA)
+def test_predictions(data):
+    a, b = both(data, **SGD)
+    X = DATA[data][0]
+    np.testing.assert_allclose(a.predict(X), b.predict(X), atol=1e-12)
+    assert a.predict(X).shape == b.predict(X).shape
+    assert a.score(X, DATA[data][1]) == pytest.approx(b.score(X, DATA[data][1]), abs=1e-12)
+    if hasattr(a, "classes_"):
+        np.testing.assert_allclose(a.predict_proba(X), b.predict_proba(X), atol=1e-12)
+        np.testing.assert_allclose(a.predict_log_proba(X), b.predict_log_proba(X), atol=1e-9)
+        assert a.classes_.tolist() == b.classes_.tolist()
+
+
+@pytest.mark.parametrize("data", DATA)
+def test_weights_of_rows(data):
+    w = np.random.default_rng(0).integers(0, 4, len(DATA[data][0])).astype(float)
+    assert max(differences(*both(data, sample_weight=w, batch_size=50, **SGD))) < 1e-12
+
+
+@pytest.mark.parametrize("epsilon", [1e-8, 1e-12])
+@pytest.mark.parametrize("data", DATA)
+def test_adam_as_close_as_its_other_place_of_epsilon_allows(data, epsilon):
+    """scikit-learn adds epsilon to sqrt(v), fastnn (as PyTorch) to sqrt(v / (1 - beta_2^t)): without epsilon they are the same."""
+    curve, coefs = differences(*both(data, batch_size=64, epsilon=epsilon))
+    assert curve < (3e-4 if epsilon == 1e-8 else 1e-7)
+    assert coefs < (3e-2 if epsilon == 1e-8 else 1e-4)
+
+
+@pytest.mark.parametrize("data", DATA)
+def test_lbfgs_finds_the_same_minimum(data):
+    if data == "two targets":
+        pytest.skip("scikit-learn's gradient is not that of its loss there")
+    a, b = both(data, solver="lbfgs", alpha=1.0, max_iter=2000, max_fun=10**6, hidden_layer_sizes=())
+    assert a.loss_ == pytest.approx(b.loss_, rel=1e-4)
+
+
+def test_early_stopping_holds_out_the_same_rows_and_keeps_the_same_epoch():
+    a, b = both("three classes", early_stopping=True, validation_fraction=0.2, max_iter=200, **SGD)
+    assert a.validation_scores_ == pytest.approx(b.validation_scores_, abs=1e-12)
+    assert a.best_validation_score_ == b.best_validation_score_ and a.n_iter_ == b.n_iter_ < 200
+    assert max(differences(a, b)) < 1e-12
+    a, b = both("regression", early_stopping=True, max_iter=30, **SGD)
+    assert a.validation_scores_ == pytest.approx(b.validation_scores_, abs=1e-12)
+
+
+def test_stops_in_the_same_epoch_and_warns_when_it_does_not():
+    a, b = both("two classes", tol=1e-3, max_iter=500, **SGD)
+    assert a.n_iter_ == b.n_iter_ < 500
+    X, y = DATA["two classes"]
+    with pytest.warns(ConvergenceWarning, match="max_iter=3"):
+        ours.MLPClassifier(max_iter=3).fit(X, y)
+
+
+def test_warm_start_and_partial_fit_go_on_as_there():
+    X, y = DATA["three classes"]
+    settings = dict(hidden_layer_sizes=(9,), shuffle=False, random_state=0, max_iter=5, n_iter_no_change=10, **SGD)
+    pair = [module.MLPClassifier(**settings) for module in (theirs, ours)]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        for net in pair:
+            net.fit(X, y)
+            net.set_params(warm_start=True).fit(X, y).fit(X, y)
+            net.set_params(warm_start=False)
+            for row in range(7):
+                net.partial_fit(X[row : row + 1], y[row : row + 1])
+            net.partial_fit(X, y)
+    a, b = pair
+    assert max(differences(a, b)) < 1e-12 and (a.t_, a.n_iter_, len(a.loss_curve_)) == (b.t_, b.n_iter_, len(b.loss_curve_))
+
+
+def test_first_weights_are_those_of_scikit_learn():
+    for activation in ("relu", "logistic"):
+        a, b = both("two classes", activation=activation, max_iter=1, solver="sgd", learning_rate_init=1e-300)
+        assert differences(a, b)[1] == 0
+
+
+def test_poisson():
+    rows, y = DATA["regression"]
+    settings = dict(loss="poisson", hidden_layer_sizes=(6,), shuffle=False, max_iter=50, random_state=0, **SGD)
+    counts = np.random.default_rng(0).poisson(np.exp(y / 2))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        a, b = (module.MLPRegressor(**settings).fit(rows, counts) for module in (theirs, ours))
+    assert a.out_activation_ == b.out_activation_ == "exp"
+    assert max(np.abs(u - v).max() for u, v in zip(a.coefs_, b.coefs_)) < 1e-12
+    constant = np.mean([k * np.log(k) - k if k else 0 for k in counts])  # of y alone: fastnn's loss is without it
+    np.testing.assert_allclose(np.subtract(a.loss_curve_, b.loss_curve_), constant, rtol=1e-9)

@@ -1,0 +1,176 @@
+"""Tables of every kind into the estimators: frames with names, Arrow, sparse; what is refused, and what is warned of."""
+
+import re
+import warnings
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pyarrow as pa
+import pytest
+from scipy import sparse
+from sklearn.datasets import load_diabetes, load_iris
+from sklearn.exceptions import NotFittedError
+from sklearn.preprocessing import scale
+
+from fastnn import MLPClassifier, MLPRegressor
+from fastnn.estimators import inputs
+
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+
+X, y = load_iris(return_X_y=True)
+X = scale(X)
+NAMES = ["sepal length", "sepal width", "petal length", "petal width"]
+RNG = np.random.default_rng(0)
+MOSTLY_ZERO = np.where(RNG.uniform(size=(300, 40)) < 0.15, RNG.normal(size=(300, 40)), 0.0)
+SIGN = (MOSTLY_ZERO @ RNG.normal(size=40) > 0).astype(int)
+
+
+def quick(**settings):
+    return MLPClassifier(**(dict(hidden_layer_sizes=(8,), max_iter=30, learning_rate_init=0.01, random_state=0) | settings))
+
+
+@pytest.mark.parametrize(
+    "table", [pd.DataFrame, pl.DataFrame, lambda a, names: pa.table(dict(zip(names, a.T)))], ids=["pandas", "polars", "arrow"]
+)
+def test_tables_with_names(table):
+    given = table(X, NAMES) if table is pl.DataFrame else table(X, columns=NAMES) if table is pd.DataFrame else table(X, NAMES)
+    net, plain = quick().fit(given, y), quick().fit(X, y)
+    np.testing.assert_array_equal(net.predict_proba(given), plain.predict_proba(X))
+    assert net.feature_names_in_.tolist() == NAMES
+    with pytest.warns(UserWarning, match="does not have valid feature names"):
+        net.predict(X)
+
+
+def test_series_and_columns_as_targets():
+    expected = quick().fit(X, y).predict(X)
+    for target in (pd.Series(y), pl.Series(y), pa.array(y), y.tolist(), pd.Series(y, dtype="category"), pd.Series(y.astype(str))):
+        assert quick().fit(X, target).predict(X).astype(int).tolist() == expected.tolist()
+    regression = MLPRegressor(max_iter=5, random_state=0).fit(X, pd.DataFrame({"a": y, "b": -y}))
+    assert regression.predict(X).shape == (150, 2)
+
+
+def test_frames_in_another_order_are_refused():
+    frame = pd.DataFrame(X, columns=NAMES)
+    net = quick().fit(frame, y)
+    with pytest.raises(ValueError, match="feature names"):
+        net.predict(frame[NAMES[::-1]])
+
+
+# ---- sparse ----
+
+KINDS = [sparse.csr_matrix, sparse.csc_matrix, sparse.coo_array, sparse.csr_array, sparse.lil_matrix]
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
+def test_sparse_rows_without_shuffling_are_as_good_as_dense(kind):
+    given = kind(MOSTLY_ZERO)
+    for settings in (dict(), dict(solver="sgd", batch_size=7), dict(early_stopping=True, max_iter=10), dict(alpha=0.1, batch_size=50)):
+        a, b = quick(shuffle=False, **settings).fit(given, SIGN), quick(shuffle=False, **settings).fit(MOSTLY_ZERO, SIGN)
+        np.testing.assert_array_equal(a.network_.params, b.network_.params)
+        np.testing.assert_allclose(a.loss_curve_, b.loss_curve_, rtol=1e-12)
+        np.testing.assert_array_equal(a.predict_proba(given), b.predict_proba(MOSTLY_ZERO))
+        np.testing.assert_array_equal(a.decision_function(given), b.decision_function(MOSTLY_ZERO))
+        assert a.validation_scores_ == b.validation_scores_ and a.n_iter_ == b.n_iter_ and a.t_ == b.t_
+
+
+def test_sparse_rows_are_made_dense_a_block_at_a_time(monkeypatch):
+    monkeypatch.setattr(inputs, "BLOCK_BYTES", 64 * 40 * 8)
+    widest = []
+    original = sparse.csr_matrix.toarray
+
+    def toarray(self, *arguments, **more):
+        widest.append(self.shape[0])
+        return original(self, *arguments, **more)
+
+    monkeypatch.setattr(sparse.csr_matrix, "toarray", toarray)
+    given = sparse.csr_matrix(MOSTLY_ZERO)
+    a = quick(batch_size=10, validation_data=(given, SIGN), shuffle=False).fit(given, SIGN)
+    a.partial_fit(given, SIGN)
+    probabilities = a.predict_proba(given)
+    assert widest and max(widest) <= 64
+    b = quick(batch_size=10, validation_data=(MOSTLY_ZERO, SIGN), shuffle=False).fit(MOSTLY_ZERO, SIGN)
+    b.partial_fit(MOSTLY_ZERO, SIGN)
+    np.testing.assert_array_equal(a.network_.params, b.network_.params)
+    np.testing.assert_array_equal(probabilities, b.predict_proba(MOSTLY_ZERO))
+    np.testing.assert_allclose(a.validation_loss_curve_, b.validation_loss_curve_, rtol=1e-12)
+    shuffled = quick(batch_size=10).fit(given, SIGN)
+    assert shuffled.score(given, SIGN) > 0.8
+
+
+def test_sparse_rows_schedules_weights_and_callbacks():
+    from fastnn.schedules import StepDecay
+
+    given, w = sparse.csr_matrix(MOSTLY_ZERO), RNG.uniform(size=300)
+    settings = dict(schedule=StepDecay(0.1, every=3, factor=0.5), solver="sgd", shuffle=False, batch_size=32, max_iter=9)
+    seen: list = []
+    a = quick(callbacks=lambda net, history: seen.append(history.n_epochs), **settings).fit(given, SIGN, w)
+    b = quick(**settings).fit(MOSTLY_ZERO, SIGN, w)
+    np.testing.assert_array_equal(a.network_.params, b.network_.params)
+    assert seen == list(range(1, 10)) and a.network_.state.epoch == 9
+    with pytest.raises(ValueError, match=r"takes no sparse X: give X.toarray\(\)"):
+        quick(solver="lbfgs").fit(given, SIGN)
+
+
+# ---- refused ----
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_what_is_not_finite_is_refused_with_its_place(bad):
+    rows = X.copy()
+    rows[17, 2] = rows[40, 0] = bad
+    what = "NaN" if np.isnan(bad) else "inf"
+    for given, column in [
+        (rows, "2"),
+        (pd.DataFrame(rows, columns=NAMES), "'petal length'"),
+        (sparse.csr_matrix(rows), "2"),
+        (rows.astype("f4"), "2"),
+    ]:
+        with pytest.raises(ValueError, match=f"X contains {what} .first in row 17, column {column}."):
+            quick().fit(given, y)
+    net = quick().fit(X, y)
+    for method in (net.predict, net.predict_proba, net.predict_log_proba, net.decision_function):
+        with pytest.raises(ValueError, match=f"X contains {what} .first in row 17, column 2."):
+            method(rows)
+    with pytest.raises(ValueError, match=what if bad != -np.inf else "inf"):
+        MLPRegressor().fit(X, np.where(np.arange(150) == 3, bad, 1.0))
+
+
+def test_weights_that_make_no_sense_are_refused():
+    negative = np.where(np.arange(150) == 4, -1.0, 1.0)
+    for w, message in [(np.zeros(150), "zero"), (negative, "must not be negative, got -1.0 in row 4"), (np.ones(3), "shape")]:
+        with pytest.raises(ValueError, match=message):
+            quick().fit(X, y, w)
+
+
+def test_an_estimator_that_is_not_fitted_says_so():
+    for method in ("predict", "predict_proba", "predict_log_proba", "decision_function"):
+        with pytest.raises(NotFittedError, match="not fitted yet"):
+            getattr(quick(), method)(X)
+    assert not hasattr(quick(), "coefs_")
+
+
+# ---- warned of ----
+
+
+def test_a_warning_for_columns_of_very_different_or_very_large_size():
+    for factor, message in [
+        ([1, 1, 1, 1e4], "from 1 .column .. to 1e.04 .column 3."),
+        ([1e3] * 4, "badly scaled"),
+        ([1e-4, 1, 1, 1], "column 0"),
+    ]:
+        with pytest.warns(UserWarning, match=message) as caught:
+            quick(max_iter=2).fit(X * factor, y)
+        assert caught[0].filename == __file__
+    with pytest.warns(UserWarning, match=re.escape("'petal width'")):
+        quick(max_iter=2).fit(pd.DataFrame(X * [1, 1, 1, 1e4], columns=NAMES), y)
+    with pytest.warns(UserWarning, match="y is large .its root mean square is 1.*TransformedTargetRegressor"):
+        MLPRegressor(max_iter=2).fit(scale(load_diabetes().data), load_diabetes().target)
+
+
+def test_no_warning_without_reason():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        quick(max_iter=2000, tol=1e-3).fit(X, y)
+        quick(max_iter=2000, tol=1e-3).fit(np.hstack([X, np.zeros((150, 1))]), y)
+        quick(max_iter=2000, tol=1e-3).fit(sparse.csr_matrix(MOSTLY_ZERO), SIGN)

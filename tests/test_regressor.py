@@ -1,0 +1,109 @@
+"""MLPRegressor: targets, losses, predictions."""
+
+import numpy as np
+import pytest
+from sklearn.datasets import load_diabetes
+from sklearn.metrics import r2_score
+from sklearn.preprocessing import scale
+
+import fastnn
+from fastnn import MLPRegressor, losses
+
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+
+X, y = (scale(a) for a in load_diabetes(return_X_y=True))
+WAVE = np.linspace(-1, 1, 400)[:, None]
+
+
+def quick(**settings):
+    return MLPRegressor(**(dict(hidden_layer_sizes=(16,), max_iter=100, learning_rate_init=0.01, random_state=0) | settings))
+
+
+def test_one_target_and_many():
+    one, many = quick().fit(X, y), quick().fit(X, np.column_stack([y, -y, y**2]))
+    assert one.predict(X).shape == (442,) and many.predict(X).shape == (442, 3)
+    assert one.score(X, y) > 0.5 and many.score(X, np.column_stack([y, -y, y**2])) > 0.4
+    with pytest.raises(ValueError, match="y has 2 targets, MLPRegressor was fitted with 3"):
+        many.partial_fit(X, np.column_stack([y, y]))
+
+
+def test_score_of_validation_rows_is_r2():
+    w = np.random.default_rng(0).uniform(size=442)
+    Y = np.column_stack([y, y**3])
+    net = quick(validation_data=(X, Y, w), max_iter=5).fit(X, Y)
+    assert net.validation_scores_[-1] == pytest.approx(r2_score(Y, net.predict(X), sample_weight=w))
+
+
+@pytest.mark.parametrize(("loss", "q"), [("mae", 0.5), ("quantile", 0.5), (losses.Quantile(0.9), 0.9), (losses.Quantile(0.1), 0.1)])
+def test_losses_that_look_for_quantiles(loss, q):
+    noise = np.random.default_rng(0).exponential(size=400)
+    net = quick(loss=loss, max_iter=400).fit(WAVE, noise)
+    assert np.mean(noise < net.predict(WAVE)) == pytest.approx(q, abs=0.06)
+
+
+def test_many_quantiles_of_one_target_and_of_two():
+    noise = np.random.default_rng(0).normal(size=400)
+    net = quick(loss=losses.Quantile((0.1, 0.5, 0.9)), max_iter=300).fit(WAVE, noise)
+    shares = (noise[:, None] < net.predict(WAVE)).mean(axis=0)
+    np.testing.assert_allclose(shares, [0.1, 0.5, 0.9], atol=0.06)
+    assert quick(loss=losses.Quantile((0.1, 0.9)), max_iter=3).fit(WAVE, np.column_stack([noise, noise])).predict(WAVE).shape == (400, 4)
+
+
+def test_gaussian_nll_learns_standard_deviations():
+    spread = 0.1 + WAVE[:, 0] ** 2
+    noisy = np.sin(3 * WAVE[:, 0]) + spread * np.random.default_rng(0).normal(size=400)
+    net = quick(loss="gaussian_nll", max_iter=800, activation="tanh").fit(WAVE, noisy)
+    mean, std = net.predict(WAVE, return_std=True)
+    assert mean.shape == std.shape == (400,) and np.corrcoef(std, spread)[0, 1] > 0.8
+    np.testing.assert_array_equal(mean, net.predict(WAVE))
+    with pytest.raises(ValueError, match="return_std=True needs a network that has learned them"):
+        quick(max_iter=2).fit(X, y).predict(X, return_std=True)
+
+
+def test_other_losses_and_one_of_ones_own():
+    for loss in ("mse", "huber", losses.Huber(0.3)):
+        assert quick(loss=loss).fit(X, y).score(X, y) > 0.5
+    counts = np.random.default_rng(0).poisson(np.exp(y))
+    assert (quick(loss="poisson").fit(X, counts).predict(X) > 0).all()
+
+    def squared(outputs, targets):
+        difference = outputs - targets
+        return (difference**2).mean(), 2 * difference / difference.size
+
+    a, b = quick(loss=squared, alpha=0.3).fit(X, y), quick(loss="mse", alpha=0.3).fit(X, y)
+    np.testing.assert_allclose(a.loss_curve_, b.loss_curve_, rtol=1e-9)
+    with pytest.raises(ValueError, match="loss 'bce' needs output='sigmoid'"):
+        quick(loss="bce").fit(X, y)
+
+
+@pytest.mark.parametrize("solver", ["sgd", "adam", "lbfgs", fastnn.RMSprop(lr=0.01), fastnn.LBFGS()])
+def test_every_solver_learns(solver):
+    net = quick(solver=solver).fit(X, y)
+    assert net.score(X, y) > 0.5 and len(net.loss_curve_) == net.n_iter_
+
+
+def test_alpha_counts_in_the_loss_of_every_solver():
+    for solver in ("sgd", "lbfgs"):
+        net = quick(solver=solver, alpha=100.0, max_iter=300, batch_size=442, learning_rate_init=0.05).fit(X, y)
+        penalty = 100 / 2 * sum((W**2).sum() for W in net.coefs_) / 442
+        data = 0.5 * np.mean((net.predict(X) - y) ** 2)
+        assert net.loss_ == pytest.approx(data + penalty, rel=1e-3) and penalty > 0.01 * data
+
+
+def test_partial_fit_row_by_row():
+    net, other = quick(), quick()
+    for i in range(50):
+        net.partial_fit(X[i : i + 1], y[i : i + 1])
+        other.partial_fit(X[i : i + 1].tolist(), y[i : i + 1].tolist())
+    assert net._online is not None
+    np.testing.assert_array_equal(net.network_.params, other.network_.params)
+    before = net.network_.params.copy()
+    for bad in ([np.nan], [np.inf], ["three"], [[1.0, 2.0]]):
+        with pytest.raises(ValueError):
+            net.partial_fit(X[:1], bad)
+    np.testing.assert_array_equal(net.network_.params, before)
+
+
+def test_max_fun_ends_lbfgs():
+    few = quick(solver="lbfgs", max_fun=5, tol=0.0).fit(X, y)
+    assert few.n_iter_ <= 5 < quick(solver="lbfgs", tol=0.0).fit(X, y).n_iter_
