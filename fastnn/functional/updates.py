@@ -268,7 +268,7 @@ def _update(settings, step, params, grads, moments):
     """The step; moments by name, in the kernel's order. What the kernel does not take as it is, is converted here, or refused by name."""
     try:
         return kernels.update(settings, step, params, grads, *moments.values())
-    except (AttributeError, BufferError, TypeError, ValueError):
+    except (BufferError, TypeError, ValueError):
         pass
     if not isinstance(params, np.ndarray) or params.dtype not in FLOATS:
         raise TypeError(f"params must be a float32 or float64 NumPy array, got {getattr(params, 'dtype', type(params).__name__)}")
