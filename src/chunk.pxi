@@ -34,6 +34,15 @@ cdef inline bint aborted(Training* job, const Space* space, int part) noexcept n
 
 # ---- phase A: rows lo..hi of the chunk that begins with row `first` of the epoch ----
 
+cdef void weigh_rows(const Training* job, Space* space, Py_ssize_t first, Py_ssize_t lo, Py_ssize_t hi, double total) noexcept nogil:
+    cdef Py_ssize_t i
+    if job.sample_weight == NULL:
+        for i in range(lo, hi):
+            space.weight[i] = <real>(1 / total)
+    else:                                           # divided in double: neither tiny nor huge weights leave the range
+        for i in range(lo, hi):
+            space.weight[i] = <real>((<const real*>job.sample_weight)[job.order[first + i] if job.order != NULL else first + i] / total)
+
 cdef void gather_rows(const Training* job, Space* space, Py_ssize_t first, Py_ssize_t lo, Py_ssize_t hi, double total) noexcept nogil:
     """Inputs, targets and weights of the rows, from where the order of this epoch says."""
     cdef Py_ssize_t n_in = job.net.sizes[0], n_out = job.net.sizes[job.net.n_layers], i
@@ -53,12 +62,7 @@ cdef void gather_rows(const Training* job, Space* space, Py_ssize_t first, Py_ss
                 space.labels[i] = 0
     else:
         gather(lo, hi, n_out, <const real*>job.targets + base * n_out, order, targets, space.stride, space.output_row)
-    if job.sample_weight == NULL:
-        for i in range(lo, hi):
-            space.weight[i] = <real>(1 / total)
-    else:                                           # divided in double: neither tiny nor huge weights leave the range
-        for i in range(lo, hi):
-            space.weight[i] = <real>((<const real*>job.sample_weight)[order[i] if order != NULL else base + i] / total)
+    weigh_rows(job, space, first, lo, hi, total)
 
 cdef void forward_rows(Training* job, Space* space, int part, Place place, Py_ssize_t lo, Py_ssize_t hi) noexcept nogil:
     cdef Py_ssize_t l
@@ -121,6 +125,23 @@ cdef void loss_rows(const Training* job, Space* space, Place place, Py_ssize_t l
                               space.labels if job.loss == CLASS_CROSS_ENTROPY else NULL, &(<Scratch*>job.scratch).loss, space.weight,
                               space.row_loss, space.dY)
 
+cdef inline bint has_row_losses(const Training* job) noexcept nogil:
+    return job.loss != GIVEN_GRADIENT and job.loss != OWN_LOSS
+
+cdef inline bint is_in_place(const Training* job, const Space* space, Py_ssize_t n) noexcept nogil:
+    """The outputs of n rows are the caller's own numbers, and as many as a loss reads and writes: whole vectors."""
+    return job.net.n_layers == 0 and space.output_row == 1 and job.order == NULL and has_row_losses(job) and n % LANES == 0
+
+cdef void loss_in_place(const Training* job, Space* space, Place place, Py_ssize_t lo, Py_ssize_t hi, double total) noexcept nogil:
+    """Phase A without a layer, in the caller's arrays: copying them to the space and back took a tenth of the time."""
+    cdef Space there = space[0]
+    there.Y = <real*>job.X + place.row
+    there.targets = <real*>job.targets + place.row
+    if job.dX != NULL:
+        there.dY = <real*>job.dX + place.row
+    weigh_rows(job, space, place.row, lo, hi, total)
+    loss_rows(job, &there, place, lo, hi)
+
 cdef void chunk_rows(Training* job, Space* space, int part, int parts, Place place, Py_ssize_t n, double total,
                      bint outputs_are_there) noexcept nogil:
     """Phase A over the n rows of a chunk."""
@@ -128,6 +149,9 @@ cdef void chunk_rows(Training* job, Space* space, int part, int parts, Place pla
     share(n, ROW_SHARE, part, parts, &lo, &hi)
     if lo >= hi:
         aborted(job, space, part)
+        return
+    if is_in_place(job, space, hi - lo):
+        loss_in_place(job, space, place, lo, hi, total)
         return
     if not outputs_are_there:
         gather_rows(job, space, place.row, lo, hi, total)

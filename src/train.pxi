@@ -90,9 +90,6 @@ cdef void add_chunks(Training* job, Scratch* s, int thread, Py_ssize_t n, double
             for i from lo <= i < hi by LANES:
                 vstore(sums + i, vadd(vload(sums + i), vload(s.spaces[k].grads + i)))
 
-cdef inline bint has_row_losses(const Training* job) noexcept nogil:
-    return job.loss != GIVEN_GRADIENT and job.loss != OWN_LOSS
-
 # ---- the update as a pass of its own ----
 
 cdef inline real squares(const Step* step, const real* w, const real* g, Py_ssize_t stride, Py_ssize_t c) noexcept nogil:

@@ -278,6 +278,18 @@ def test_row_has_the_same_bits_in_any_company(isa, dtype, case):
             assert (grad[i] * n).tobytes() == alone.tobytes()
 
 
+def test_bits_do_not_depend_on_where_arrays_begin_and_nothing_is_written_beside_them(isa, dtype, case):
+    for n, k in sizes(case, (7, 1), (32, 1), (256, 1), (272, 1), (515, 1), (40, 3)):
+        Y, y, w = example(case, dtype, n, k)
+        grad, memory = np.empty_like(Y), np.full(Y.size + 33, 7, dtype)
+        L = case.loss(Y, y, w, grad=grad)
+        Y_odd, y_odd = np.insert(Y.ravel(), 0, 7)[1:].reshape(Y.shape), np.insert(y.ravel(), 0, 7)[1:].reshape(y.shape)
+        assert case.loss(Y_odd, y_odd, w, grad=memory[1 : Y.size + 1].reshape(Y.shape)) == L
+        assert memory[1 : Y.size + 1].tobytes() == grad.tobytes()
+        assert memory[0] == 7
+        assert (memory[Y.size + 1 :] == 7).all()
+
+
 @pytest.mark.skipif(len(WITH_FMA) < 2, reason="needs two instruction sets with FMA to compare")
 def test_instruction_sets_with_fma_give_the_same_bits(dtype, case):
     before, results = kernels.CHOSEN, []
