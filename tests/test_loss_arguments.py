@@ -190,6 +190,15 @@ def test_gaussian_wants_two_outputs_for_each_target():
             F.gaussian_nll(Y, np.ones(4))
 
 
+def test_labels_end_at_0_and_1(dtype):
+    one = dtype.type(1)
+    for y in (-0.0, 0, np.finfo(dtype).smallest_subnormal, 0.5, one):
+        assert np.isfinite(F.binary_cross_entropy_with_logits(np.zeros(3, dtype), np.array([0, 1, y], dtype)))
+    for y in (np.nextafter(one, 2 * one), 2, np.inf, -np.finfo(dtype).smallest_subnormal, -1, -np.inf):
+        with pytest.raises(ValueError, match=r"y must lie in \[0, 1\] for loss 'bce_with_logits', got .* in row 2"):
+            F.binary_cross_entropy_with_logits(np.zeros(3, dtype), np.array([0, 1, y], dtype))
+
+
 @pytest.mark.parametrize(
     ("y", "message"),
     [
