@@ -122,26 +122,34 @@ cdef void activation_backward(int kind, const real* s, const real* da, real* dz,
 cdef void activation_forward_panels(int kind, Py_ssize_t lo, Py_ssize_t hi, Py_ssize_t c, real* Z, real* A, Py_ssize_t stride) noexcept nogil:
     """A = f(Z), rows lo..hi of c columns; A is Z where the derivative does not read z."""
     cdef Py_ssize_t j, q
+    cdef int v
     if kind == SOFTMAX:
         softmax_forward(lo, hi, c, Z, stride)
     elif kind != IDENTITY:
         for j from 0 <= j < c by PANEL:             # the rows of a panel are one run
             q = at(j, stride) + lo * PANEL
-            if is_narrow(c, j): activation_forward(kind, Z + q, A + q, (hi - lo) * LANES, PANEL)
-            else: activation_forward(kind, Z + q, A + q, (hi - lo) * PANEL, LANES)
+            if vecs_used(c, j) < VECS:
+                for v in range(vecs_used(c, j)):
+                    activation_forward(kind, Z + q + v * LANES, A + q + v * LANES, (hi - lo) * LANES, PANEL)
+            else:
+                activation_forward(kind, Z + q, A + q, (hi - lo) * PANEL, LANES)
         if fills_padding(kind):
             clear_padding(lo, hi, c, A, stride)
 
 cdef void activation_backward_panels(int kind, Py_ssize_t lo, Py_ssize_t hi, Py_ssize_t c, const real* S, real* D, Py_ssize_t stride) noexcept nogil:
     """D *= f'(S), rows lo..hi of c columns."""
     cdef Py_ssize_t j, q
+    cdef int v
     if kind == SOFTMAX:
         softmax_backward(lo, hi, c, S, D, stride)
     elif kind != IDENTITY:
         for j from 0 <= j < c by PANEL:
             q = at(j, stride) + lo * PANEL
-            if is_narrow(c, j): activation_backward(kind, S + q, D + q, D + q, (hi - lo) * LANES, PANEL)
-            else: activation_backward(kind, S + q, D + q, D + q, (hi - lo) * PANEL, LANES)
+            if vecs_used(c, j) < VECS:
+                for v in range(vecs_used(c, j)):
+                    activation_backward(kind, S + q + v * LANES, D + q + v * LANES, D + q + v * LANES, (hi - lo) * LANES, PANEL)
+            else:
+                activation_backward(kind, S + q, D + q, D + q, (hi - lo) * PANEL, LANES)
 
 # ---- softmax: rows of c numbers in panels (a contiguous row is a panel matrix with stride PANEL) ----
 

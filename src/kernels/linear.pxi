@@ -1,7 +1,7 @@
 # The linear layer: Y = f(X W + b), dX = dZ W^T, dW = X^T dZ, db = sum of dZ's rows.
 #
-# Design: every product is one register block, `block`: ROWS x VECS accumulators += (ROWS broadcast numbers) * (one row of a panel), one
-# FMA each; ROWS x 1 where the panel is narrow. The first layer reads its inputs where the user keeps them (`block_of_rows`,
+# Design: every product is one register block, `block`: WIDE_ROWS x VECS accumulators += (WIDE_ROWS broadcast numbers) * (one row of a panel),
+# one FMA each; ROWS x 1 or 2 where the panel is narrow. The first layer reads its inputs where the user keeps them (`block_of_rows`,
 # `block_of_columns`), the others from panels. A block keeps its sums in registers for the whole inner dimension (KC inputs at a time, so that
 # the piece of the panel it reads stays in L1; partial sums wait in the result). Wide results are made NC columns at a time, so that what all
 # their panels read, and the partial sums, stay in L2. What follows a sum is done while its tile is at hand: the activation after a forward
@@ -16,45 +16,49 @@ cdef enum:
     KC = 256                # inputs of a product worked at once
     NC = 256                # columns of its result; inputs of dW
 
+cdef inline int rows_in_block(const int vecs) noexcept nogil:
+    """Of a panel of which so many vecs are worked."""
+    return WIDE_ROWS if vecs == VECS else ROWS
+
 cdef inline void block(const int vecs, Py_ssize_t n, const real* A, Py_ssize_t next_row, Py_ssize_t next_step, const real* B,
                        vec* c) noexcept nogil:
     """c[i][v] += A[i*next_row] * B[v], n steps; A moves on by next_step, B by a row of its panel. vecs, here and below a constant at every
-    call: the vectors of a panel's row that are used, 1 if it is narrow, else VECS."""
-    cdef vec b[VECS]
+    call: the vectors of a panel's row that are worked, 1, 2 or VECS."""
+    cdef factor b[VECS]
     cdef vec a
     cdef Py_ssize_t p
     cdef int i, v
     for p in range(n):
         for v in range(vecs):
-            b[v] = vload(B + v * LANES)
-        for i in range(ROWS):
+            b[v] = vfactor(B + v * LANES)
+        for i in range(rows_in_block(vecs)):
             a = vset(A[i * next_row])
             for v in range(vecs):
-                c[vecs * i + v] = vfma(a, b[v], c[vecs * i + v])
+                c[vecs * i + v] = vfma_factor(a, b[v], c[vecs * i + v])
         A += next_step
         B += PANEL
 
 cdef inline void block_of_rows(const int vecs, Py_ssize_t n, const real** rows, Py_ssize_t k, const real* B, vec* c) noexcept nogil:
     """c[i][v] += rows[i][k] * B[v], n steps of k."""
     cdef const real* a[ROWS]
-    cdef vec b[VECS]
+    cdef factor b[VECS]
     cdef vec x
     cdef Py_ssize_t p
     cdef int i, v
-    for i in range(ROWS):
+    for i in range(rows_in_block(vecs)):
         a[i] = rows[i] + k
     for p in range(n):
         for v in range(vecs):
-            b[v] = vload(B + v * LANES)
-        for i in range(ROWS):
+            b[v] = vfactor(B + v * LANES)
+        for i in range(rows_in_block(vecs)):
             x = vset(a[i][p])
             for v in range(vecs):
-                c[vecs * i + v] = vfma(x, b[v], c[vecs * i + v])
+                c[vecs * i + v] = vfma_factor(x, b[v], c[vecs * i + v])
         B += PANEL
 
 cdef inline void block_of_columns(const int vecs, Py_ssize_t n, const real** rows, Py_ssize_t k, const real* B, vec* c) noexcept nogil:
     """c[i][v] += rows[p][k + i] * B[p][v], n steps of p."""
-    cdef vec b[VECS]
+    cdef factor b[VECS]
     cdef vec x
     cdef const real* a
     cdef Py_ssize_t p
@@ -62,21 +66,21 @@ cdef inline void block_of_columns(const int vecs, Py_ssize_t n, const real** row
     for p in range(n):
         a = rows[p] + k
         for v in range(vecs):
-            b[v] = vload(B + v * LANES)
-        for i in range(ROWS):
+            b[v] = vfactor(B + v * LANES)
+        for i in range(rows_in_block(vecs)):
             x = vset(a[i])
             for v in range(vecs):
-                c[vecs * i + v] = vfma(x, b[v], c[vecs * i + v])
+                c[vecs * i + v] = vfma_factor(x, b[v], c[vecs * i + v])
         B += PANEL
 
 cdef inline void product_tile(const int vecs, Py_ssize_t kb, Py_ssize_t ke, const real** rows, const real* A, Py_ssize_t sa, const real* B,
                               const real* bias, bint relu, const real* mask, real* C) noexcept nogil:
-    """ROWS rows of a panel of C = bias + A B over inputs kb..ke, added to what is in C if kb > 0. A: `rows`, or if that is NULL panels."""
+    """A block of rows of a panel of C = bias + A B over inputs kb..ke, added to what is in C if kb > 0. A: `rows`, or if that is NULL panels."""
     cdef vec c[TILE]
     cdef vec zero = vset(0)
     cdef Py_ssize_t p
     cdef int i, v
-    for i in range(ROWS):
+    for i in range(rows_in_block(vecs)):
         for v in range(vecs):
             if kb:
                 c[vecs * i + v] = vload(C + i * PANEL + v * LANES)
@@ -92,9 +96,9 @@ cdef inline void product_tile(const int vecs, Py_ssize_t kb, Py_ssize_t ke, cons
             A += sa
             B += PANEL * PANEL
     if relu:
-        for i in range(vecs * ROWS):
+        for i in range(rows_in_block(vecs) * vecs):
             c[i] = vmax(zero, c[i])
-    for i in range(ROWS):
+    for i in range(rows_in_block(vecs)):
         for v in range(vecs):
             if mask != NULL:
                 c[vecs * i + v] = vselect_gt(vload(mask + i * PANEL + v * LANES), zero, c[vecs * i + v], zero)
@@ -105,6 +109,7 @@ cdef inline void product_group(Py_ssize_t lo, Py_ssize_t hi, Py_ssize_t k, Py_ss
                                Py_ssize_t sc) noexcept nogil:
     """`product` of up to NC columns."""
     cdef Py_ssize_t kb = 0, ke, j, r, q
+    cdef int vecs
     cdef bint last
     cdef const real* a
     cdef const real* b
@@ -116,12 +121,15 @@ cdef inline void product_group(Py_ssize_t lo, Py_ssize_t hi, Py_ssize_t k, Py_ss
         for j from 0 <= j < m by PANEL:
             b = B + at(j, sb) + kb * PANEL
             c = bias + j if bias != NULL else NULL
-            for r from lo <= r < hi by ROWS:
+            vecs = vecs_used(m, j)
+            for r from lo <= r < hi by rows_in_block(vecs):
                 a = A + at(kb, sa) + r * PANEL
                 q = at(j, sc) + r * PANEL
                 here = mask + q if last and mask != NULL else NULL
-                if is_narrow(m, j):
+                if vecs == 1:
                     product_tile(1, kb, ke, rows + r if rows != NULL else NULL, a, sa, b, c, last and relu, here, C + q)
+                elif VECS > 2 and vecs == 2:
+                    product_tile(2, kb, ke, rows + r if rows != NULL else NULL, a, sa, b, c, last and relu, here, C + q)
                 else:
                     product_tile(VECS, kb, ke, rows + r if rows != NULL else NULL, a, sa, b, c, last and relu, here, C + q)
         if last:
@@ -154,18 +162,18 @@ cdef void linear_backward_input(Py_ssize_t lo, Py_ssize_t hi, Py_ssize_t n_in, P
 
 cdef inline void weight_tile(const int vecs, Py_ssize_t n, const real** rows, Py_ssize_t p, const real* X, const real* dZ, real* G, bint add,
                              const Step* step, real* W, Py_ssize_t region, Py_ssize_t skip) noexcept nogil:
-    """ROWS rows of a panel of dW, those of inputs p.. , without the first `skip`. X: its column p in panels, unless there are rows."""
+    """A block of rows of a panel of dW, those of inputs p.. , without the first `skip`. X: its column p in panels, unless there are rows."""
     cdef vec c[TILE]
     cdef vec lr
     cdef int i, v
-    for i in range(vecs * ROWS):
+    for i in range(rows_in_block(vecs) * vecs):
         c[i] = vset(0)
     if rows != NULL:
         block_of_columns(vecs, n, rows, p, dZ, c)
     else:
         block(vecs, n, X, 1, PANEL, dZ, c)
     if step == NULL:
-        for i in range(ROWS):
+        for i in range(rows_in_block(vecs)):
             for v in range(vecs):
                 if i >= skip:
                     if add:
@@ -173,7 +181,7 @@ cdef inline void weight_tile(const int vecs, Py_ssize_t n, const real** rows, Py
                     vstore(G + i * PANEL + v * LANES, c[vecs * i + v])
     elif step.plain:                                # w - lr g needs no memory but W's
         lr = vset(-step.lr)
-        for i in range(ROWS):
+        for i in range(rows_in_block(vecs)):
             for v in range(vecs):
                 if i >= skip:
                     vstore(W + i * PANEL + v * LANES, vfma(lr, c[vecs * i + v], vload(W + i * PANEL + v * LANES)))
@@ -184,13 +192,13 @@ cdef inline void update_tile(const int vecs, Py_ssize_t skip, const Step* step, 
     """Any other rule reads it from memory, all rows in one run if the panel is not narrow."""
     cdef vec g[TILE]
     cdef Py_ssize_t i
-    for i in range(vecs * ROWS):
+    for i in range(rows_in_block(vecs) * vecs):
         g[i] = gradient[i]
     if vecs == VECS:
-        update(step, W + skip * PANEL, <const real*>&g[vecs * skip], region, (ROWS - skip) * PANEL)
+        update(step, W + skip * PANEL, <const real*>&g[vecs * skip], region, (rows_in_block(vecs) - skip) * PANEL)
     else:
-        for i in range(skip, ROWS):
-            update(step, W + i * PANEL, <const real*>&g[i], region, LANES)
+        for i in range(skip, rows_in_block(vecs)):
+            update(step, W + i * PANEL, <const real*>&g[vecs * i], region, vecs * LANES)
 
 cdef void linear_backward_weight(Py_ssize_t n, Py_ssize_t lo, Py_ssize_t hi, Py_ssize_t n_in, Py_ssize_t n_out, const real** rows,
                                  const real* X, Py_ssize_t sx, const real* dZ, Py_ssize_t sz, real* G, bint add, const Step* step, real* W,
@@ -199,18 +207,22 @@ cdef void linear_backward_weight(Py_ssize_t n, Py_ssize_t lo, Py_ssize_t hi, Py_
     into W's transpose while the rows are in L1. region: numbers from W to its first moment and from there
     to its second, and so on."""
     cdef Py_ssize_t j, p, first, q, sw = weight_stride(n_in)
+    cdef int vecs
     for j from 0 <= j < n_out by PANEL:
+        vecs = vecs_used(n_out, j)
         p = lo
         while p < hi:
             # nothing stands after a row's last number: there the last block overlaps the one before, whose rows are not stored again
-            first = least(p, n_in - ROWS) if rows != NULL else p
+            first = least(p, n_in - rows_in_block(vecs)) if rows != NULL else p
             q = at(j, sw) + first * PANEL
             if p < n_in:
-                if is_narrow(n_out, j):
+                if vecs == 1:
                     weight_tile(1, n, rows, first, X + at(p, sx), dZ + at(j, sz), G + q, add, step, W + q, region, p - first)
+                elif VECS > 2 and vecs == 2:
+                    weight_tile(2, n, rows, first, X + at(p, sx), dZ + at(j, sz), G + q, add, step, W + q, region, p - first)
                 else:
                     weight_tile(VECS, n, rows, first, X + at(p, sx), dZ + at(j, sz), G + q, add, step, W + q, region, p - first)
-            p += ROWS
+            p += rows_in_block(vecs)
             if step != NULL and T != NULL and p % BLOCK == 0:
                 transpose(p - BLOCK, p, j, j + least(PANEL, up(n_out - j, LANES)), W, sw, T, st)
 

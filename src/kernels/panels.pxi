@@ -23,9 +23,9 @@ cdef inline Py_ssize_t at(Py_ssize_t j, Py_ssize_t stride) noexcept nogil:
 cdef inline Py_ssize_t least(Py_ssize_t a, Py_ssize_t b) noexcept nogil:
     return a if a < b else b
 
-cdef inline bint is_narrow(Py_ssize_t c, Py_ssize_t j) noexcept nogil:
-    """The panel that begins with column j of c has numbers in its first vec only: 10 outputs cost 16, not 32."""
-    return VECS > 1 and c - j <= LANES
+cdef inline int vecs_used(Py_ssize_t c, Py_ssize_t j) noexcept nogil:
+    """Of the panel that begins with column j of c: 1, 2 or all VECS vecs have numbers (3 are worked as 4). 10 outputs cost 16, not 32."""
+    return 1 if c - j <= LANES else 2 if c - j <= 2 * LANES and VECS > 2 else VECS
 
 cdef inline Py_ssize_t padded(Py_ssize_t c) noexcept nogil:
     """Columns that exist in memory for c columns: whole panels, and whole groups of the 16 virtual lanes of a row's sums."""
@@ -116,7 +116,7 @@ cdef void scatter(Py_ssize_t lo, Py_ssize_t hi, Py_ssize_t c, const real* P, Py_
 
 cdef void clear_padding(Py_ssize_t lo, Py_ssize_t hi, Py_ssize_t c, real* P, Py_ssize_t stride) noexcept nogil:
     """Columns beyond c of the last panel := 0, after an activation with f(0) != 0 (which leaves the rest of a narrow one)."""
-    cdef Py_ssize_t i, j, end = up(c, LANES if is_narrow(c, c // PANEL * PANEL) else PANEL)
+    cdef Py_ssize_t i, j, end = up(c, LANES * vecs_used(c, c // PANEL * PANEL))
     cdef real* p
     for j from c // LANES * LANES <= j < end by LANES:
         for i in range(lo, hi):

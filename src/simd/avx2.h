@@ -1,9 +1,10 @@
 /* AVX2 with FMA: 8 floats or 4 doubles, 16 registers. */
 #include <immintrin.h>
 
-enum { LANES = BY_DTYPE(8, 4), ROWS = 4, VECS = 2 };
+enum { LANES = BY_DTYPE(8, 4), ROWS = 4, VECS = 2, WIDE_ROWS = ROWS };
 
 typedef struct { BY_DTYPE(__m256, __m256d) v; } vec;
+typedef vec factor;
 
 #define OP(name) BY_DTYPE(_mm256_##name##_ps, _mm256_##name##_pd)
 #define INT(name) BY_DTYPE(_mm256_##name##_epi32, _mm256_##name##_epi64)
@@ -30,6 +31,8 @@ static inline vec vmul(vec a, vec b) { return VEC(OP(mul)(a.v, b.v)); }
 static inline vec vdiv(vec a, vec b) { return VEC(OP(div)(a.v, b.v)); }
 static inline vec vsqrt(vec a) { return VEC(OP(sqrt)(a.v)); }
 static inline vec vfma(vec a, vec b, vec c) { return VEC(OP(fmadd)(a.v, b.v, c.v)); }
+static inline factor vfactor(const real *p) { return vload(p); }
+static inline vec vfma_factor(vec a, factor b, vec c) { return vfma(a, b, c); }
 static inline vec vfnma(vec a, vec b, vec c) { return VEC(OP(fnmadd)(a.v, b.v, c.v)); }
 static inline vec vmax(vec a, vec b) { return VEC(OP(max)(a.v, b.v)); }
 static inline vec vmin(vec a, vec b) { return VEC(OP(min)(a.v, b.v)); }

@@ -1,9 +1,10 @@
 /* AVX-512 (F, DQ): 16 floats or 8 doubles, 32 registers, real masks. */
 #include <immintrin.h>
 
-enum { LANES = BY_DTYPE(16, 8), ROWS = 8, VECS = 2 };
+enum { LANES = BY_DTYPE(16, 8), ROWS = 8, VECS = 2, WIDE_ROWS = ROWS };
 
 typedef struct { BY_DTYPE(__m512, __m512d) v; } vec;
+typedef vec factor;
 
 #define OP(name) BY_DTYPE(_mm512_##name##_ps, _mm512_##name##_pd)
 #define VEC(x) ((vec){x})
@@ -22,6 +23,8 @@ static inline vec vmul(vec a, vec b) { return VEC(OP(mul)(a.v, b.v)); }
 static inline vec vdiv(vec a, vec b) { return VEC(OP(div)(a.v, b.v)); }
 static inline vec vsqrt(vec a) { return VEC(OP(sqrt)(a.v)); }
 static inline vec vfma(vec a, vec b, vec c) { return VEC(OP(fmadd)(a.v, b.v, c.v)); }
+static inline factor vfactor(const real *p) { return vload(p); }
+static inline vec vfma_factor(vec a, factor b, vec c) { return vfma(a, b, c); }
 static inline vec vfnma(vec a, vec b, vec c) { return VEC(OP(fnmadd)(a.v, b.v, c.v)); }
 static inline vec vmax(vec a, vec b) { return VEC(OP(max)(a.v, b.v)); }
 static inline vec vmin(vec a, vec b) { return VEC(OP(min)(a.v, b.v)); }

@@ -1,9 +1,10 @@
 /* NEON (AArch64): 4 floats or 2 doubles, 32 registers, FMA; no masks. */
 #include <arm_neon.h>
 
-enum { LANES = BY_DTYPE(4, 2), ROWS = BY_DTYPE(8, 4), VECS = BY_DTYPE(2, 4) };
+enum { LANES = BY_DTYPE(4, 2), ROWS = BY_DTYPE(8, 4), VECS = BY_DTYPE(2, 4), WIDE_ROWS = ROWS };
 
 typedef struct { BY_DTYPE(float32x4_t, float64x2_t) v; } vec;
+typedef vec factor;
 typedef BY_DTYPE(uint32x4_t, uint64x2_t) lane_mask;
 typedef BY_DTYPE(int32x4_t, int64x2_t) int_vec;
 
@@ -44,6 +45,8 @@ static inline vec vmul(vec a, vec b) { return VEC(OP(vmul)(a.v, b.v)); }
 static inline vec vdiv(vec a, vec b) { return VEC(OP(vdiv)(a.v, b.v)); }
 static inline vec vsqrt(vec a) { return VEC(OP(vsqrt)(a.v)); }
 static inline vec vfma(vec a, vec b, vec c) { return VEC(OP(vfma)(c.v, a.v, b.v)); }
+static inline factor vfactor(const real *p) { return vload(p); }
+static inline vec vfma_factor(vec a, factor b, vec c) { return vfma(a, b, c); }
 static inline vec vfnma(vec a, vec b, vec c) { return VEC(OP(vfms)(c.v, a.v, b.v)); }
 /* Compare and select: NEON's own max and min give NaN where x86 gives b. */
 static inline vec vselect_gt(vec a, vec b, vec x, vec y) { return VEC(OP(vbsl)(OP(vcgt)(a.v, b.v), x.v, y.v)); }

@@ -1,7 +1,8 @@
 /* Plain C for any other machine: one number, no FMA; the compiler does what it can. */
-enum { LANES = 1, ROWS = 4, VECS = 4 };
+enum { LANES = 1, ROWS = 4, VECS = 4, WIDE_ROWS = ROWS };
 
 typedef struct { real v; } vec;
+typedef vec factor;
 typedef BY_DTYPE(uint32_t, uint64_t) word; /* the bits of a real; unsigned, since lanes that are thrown away may wrap */
 
 #define OP(name) BY_DTYPE(name##f, name)
@@ -21,6 +22,8 @@ static inline vec vmul(vec a, vec b) { return VEC(a.v * b.v); }
 static inline vec vdiv(vec a, vec b) { return VEC(a.v / b.v); }
 static inline vec vsqrt(vec a) { return VEC(OP(sqrt)(a.v)); }
 static inline vec vfma(vec a, vec b, vec c) { return vadd(vmul(a, b), c); }
+static inline factor vfactor(const real *p) { return vload(p); }
+static inline vec vfma_factor(vec a, factor b, vec c) { return vfma(a, b, c); }
 static inline vec vfnma(vec a, vec b, vec c) { return vsub(c, vmul(a, b)); }
 static inline vec vmax(vec a, vec b) { return a.v > b.v ? a : b; }
 static inline vec vmin(vec a, vec b) { return a.v < b.v ? a : b; }

@@ -4,14 +4,15 @@
  * and the compiler's target flags pick one of the headers below. A header defines the constants and functions listed here, nothing else.
  *
  *   LANES            numbers in a vec
- *   ROWS, VECS       the register block of the matrix products: ROWS x VECS accumulators that the compiler keeps in registers;
- *                    ROWS divides VECS*LANES
+ *   WIDE_ROWS, VECS  the register block of the matrix products: WIDE_ROWS x VECS accumulators that the compiler keeps in registers
+ *   ROWS             its rows where a panel has numbers in one or two of more vecs; ROWS divides VECS*LANES, WIDE_ROWS divides ROWS
  *   PANEL            VECS*LANES, the width of a column panel
  *   TILE             ROWS*VECS, the vectors of a register block;  BLOCK   the larger of LANES and ROWS
  *   SUM_VECS         16/LANES, the vecs that hold the 16 virtual lanes of a sum along memory
  *
  *   vload(p) vstore(p, a)             LANES numbers, any alignment
  *   vload_part(p, n) vstore_part(p, a, n)   only the first n (0 <= n; n >= LANES means all); lanes beyond n load as 0, memory beyond n is not touched
+ *   vfactor(p)                        LANES numbers of a panel, aligned to a vec's size, as vfma_factor(a, b, c) = vfma(a, b, c) takes its b
  *   vset(x)                           x in every lane
  *   vadd vsub vmul vdiv vsqrt         IEEE, round to nearest
  *   vfma(a, b, c) = a*b + c           one rounding where the hardware has FMA; SSE2 and scalar round twice (docs: "its own bits")
@@ -67,7 +68,7 @@ enum {
 };
 
 /* A block of ROWS rows of dW needs ROWS neighbouring columns of X: they must lie in one panel. Sums along memory have 16 virtual lanes. */
-_Static_assert(PANEL % ROWS == 0 && 16 % LANES == 0, "a register block does not fit the panels");
+_Static_assert(PANEL % ROWS == 0 && ROWS % WIDE_ROWS == 0 && 16 % LANES == 0, "a register block does not fit the panels");
 
 static const real LANE_NUMBERS[16] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
 

@@ -4,8 +4,10 @@ cdef extern from "simd/simd.h" nogil:
     ctypedef float real
     ctypedef struct vec:
         pass
+    ctypedef struct factor:
+        pass
     enum:
-        LANES, ROWS, VECS, PANEL, TILE, BLOCK, SUM_VECS, MIN_EXP, MAX_EXP
+        LANES, ROWS, VECS, WIDE_ROWS, PANEL, TILE, BLOCK, SUM_VECS, MIN_EXP, MAX_EXP
     vec vload(const real* p)
     vec vload_part(const real* p, Py_ssize_t n)
     void vstore(real* p, vec a)
@@ -17,6 +19,8 @@ cdef extern from "simd/simd.h" nogil:
     vec vdiv(vec a, vec b)
     vec vsqrt(vec a)
     vec vfma(vec a, vec b, vec c)
+    factor vfactor(const real* p)
+    vec vfma_factor(vec a, factor b, vec c)
     vec vfnma(vec a, vec b, vec c)
     vec vmax(vec a, vec b)
     vec vmin(vec a, vec b)
