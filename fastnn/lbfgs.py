@@ -1,7 +1,6 @@
 """The run of L-BFGS: SciPy walks; the kernels tell it the loss and the gradient of all rows."""
 
 import time
-from dataclasses import replace
 
 import numpy as np
 
@@ -70,7 +69,7 @@ class _PenalisedLoss:
         for b in net._views(self.is_weight)[1]:
             if b is not None:
                 b[:] = 0
-        self.trainer = _in_double(problem).trainer(self.twin, len(problem), n_threads=n_threads)
+        self.trainer = problem.in_double().trainer(self.twin, len(problem), n_threads=n_threads)
         total = len(problem) if problem.sample_weight is None else problem.sample_weight.sum(dtype=np.float64)
         self.slope = state.optimizer.l2 + problem.alpha / (total or 1)
         self.loss = np.nan  # without the penalty l2, where it was asked last
@@ -86,12 +85,3 @@ class _PenalisedLoss:
                 "look for NaN in X and y, scale inputs and targets to about -1..1, or add a penalty (l2)", at, at)  # fmt: skip
         w = self.is_weight * x
         return self.loss + self.state.optimizer.l2 * (w @ w) / 2, self.twin.grads + self.slope * w
-
-
-def _in_double(problem):
-    def double(a):
-        return a.astype(np.float64) if isinstance(a, np.ndarray) and a.dtype.kind == "f" else a
-
-    settings = {name: double(value) for name, value in problem.settings.items()}
-    return replace(problem, X=double(problem.X), targets=double(problem.targets), sample_weight=double(problem.sample_weight),
-                   settings=settings)  # fmt: skip

@@ -9,7 +9,7 @@ from .kernels import Trainer
 from .validation import check_matrix, check_sample_weight
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class Problem:
     """What a network is to learn, or to be judged by.
 
@@ -61,6 +61,15 @@ class Problem:
         own = self.loss.in_batches(self.targets, order, batch_size, net.layer_sizes[-1], net.dtype, lock)
         return Trainer(net, self.X, self.targets, batch_size=batch_size, sample_weight=self.sample_weight, order=order,
                        alpha=self.alpha, **self.settings, **own, **more)  # fmt: skip
+
+    def in_double(self):
+        """The same in float64."""
+
+        def double(a):
+            return a.astype(np.float64) if isinstance(a, np.ndarray) and a.dtype.kind == "f" else a
+
+        settings = {name: double(value) for name, value in self.settings.items()}
+        return replace(self, X=double(self.X), targets=double(self.targets), sample_weight=double(self.sample_weight), settings=settings)
 
     @property
     def in_kernels(self):

@@ -49,7 +49,7 @@ class History:
     seconds: float = 0.0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Best:
     """The best epoch that `EarlyStopping` has seen.
 
@@ -67,7 +67,7 @@ class Best:
     params: np.ndarray
 
 
-@dataclass
+@dataclass(eq=False)
 class TrainingState:
     """What a training moves besides the parameters.
 

@@ -93,7 +93,7 @@ cdef void add_chunks(Training* job, Scratch* s, int thread, Py_ssize_t n, double
 # ---- the update as a pass of its own ----
 
 cdef inline real squares(const Step* step, const real* w, const real* g, Py_ssize_t stride, Py_ssize_t c) noexcept nogil:
-    """The sum of squares of c gradients with their penalties, or, without a step, of c weights; in 16 virtual lanes."""
+    """The sum of squares of c gradients with their penalties, in 16 virtual lanes."""
     cdef vec sums[SUM_VECS]
     cdef vec a
     cdef Py_ssize_t j, p
@@ -103,8 +103,7 @@ cdef inline real squares(const Step* step, const real* w, const real* g, Py_ssiz
     for j from 0 <= j < c by 16:
         for v in range(SUM_VECS):
             p = at(j + v * LANES, stride)
-            a = penalised(step, vload(w + p), vload(g + p)) if step != NULL else vload(w + p)
-            a = real_lanes(a, c - j - v * LANES, vset(0))
+            a = real_lanes(penalised(step, vload(w + p), vload(g + p)), c - j - v * LANES, vset(0))
             sums[v] = vfma(a, a, sums[v])
     return sum16(sums)
 
@@ -129,18 +128,35 @@ cdef void sum_squares(Training* job, Scratch* s, int thread, const Step* step, c
             out[0] = squares(bias_step, layer.b, layer.gb, PANEL, layer.n_out)
         out += 1
 
+cdef inline real matrix_squares(const real* w, Py_ssize_t rows, Py_ssize_t c, Py_ssize_t stride) noexcept nogil:
+    """The sum of squares of rows of c numbers in panels, in 16 virtual lanes."""
+    cdef vec sums[SUM_VECS]
+    cdef vec a
+    cdef Py_ssize_t i, j, k
+    cdef int v
+    for v in range(SUM_VECS):
+        sums[v] = vset(0)
+    for j from 0 <= j < c by 16:
+        for v in range(SUM_VECS):
+            k = j + v * LANES
+            if k < c:
+                for i in range(rows):
+                    a = real_lanes(vload(w + at(k, stride) + i * PANEL), c - k, vset(0))
+                    sums[v] = vfma(a, a, sums[v])
+    return sum16(sums)
+
 cdef double weight_squares(const Training* job, const Scratch* s) noexcept nogil:
-    """sum W^2 of all layers, no biases."""
+    """sum W^2 of all layers, no biases; rows in groups, since long sums lose digits."""
     cdef Py_ssize_t l, i
     cdef double sum = 0
     cdef const Layer* layer
     for l in range(job.net.n_layers):
         layer = &s.spaces.layers[l]
         if layer.n_out == 1:
-            sum += squares(NULL, layer.W, NULL, PANEL, layer.n_in)
+            sum += matrix_squares(layer.W, 1, layer.n_in, PANEL)
         else:
-            for i in range(layer.n_in):
-                sum += squares(NULL, layer.W + i * PANEL, NULL, weight_stride(layer.n_in), layer.n_out)
+            for i from 0 <= i < layer.n_in by 64:
+                sum += matrix_squares(layer.W + i * PANEL, least(64, layer.n_in - i), layer.n_out, weight_stride(layer.n_in))
     return sum
 
 cdef real clip_scale(const Training* job, const Scratch* s) noexcept nogil:

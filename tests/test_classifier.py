@@ -239,3 +239,33 @@ def test_ctrl_c_warns_and_keeps_what_has_been_learned():
 def test_the_warning_for_too_few_epochs_says_what_to_do():
     with pytest.warns(ConvergenceWarning, match=r"max_iter=2 epochs .* raise max_iter"):
         quick(max_iter=2).fit(IRIS, KINDS)
+
+
+def test_a_fit_that_fails_leaves_the_last_one_as_it_was():
+    net = quick().fit(IRIS, KINDS)
+    before, expected = dict(vars(net)), net.predict(IRIS)
+    for settings, X, y in [
+        (dict(hidden_layer_sizes=(3, 0)), CANCER, BENIGN),
+        (dict(validation_data=(CANCER[:5, :3], BENIGN[:5])), CANCER, BENIGN),
+        (dict(solver="sgd", learning_rate_init=1e300), CANCER, BENIGN),
+    ]:
+        with pytest.raises((ValueError, fastnn.DivergenceError)), np.errstate(all="ignore"):
+            net.set_params(**settings).fit(X, y)
+        net.set_params(**{name: before[name] for name in settings})
+        assert net.classes_.tolist() == [0, 1, 2] and (net.predict(IRIS) == expected).all() and net.n_features_in_ == 4
+    with pytest.raises(ValueError, match=r"validation_data: y has classes not in classes_: \[7\]"):
+        quick(validation_data=(IRIS, np.full(150, 7))).fit(IRIS, KINDS)
+
+
+def test_a_column_of_labels_is_taken_as_a_vector():
+    with pytest.warns(match="column-vector y was passed"):
+        net = quick(early_stopping=True, class_weight={0: 2.0}).fit(CANCER, BENIGN[:, None])
+    assert net.predict(CANCER).shape == BENIGN.shape and net.best_validation_score_ > 0.8
+
+
+def test_sparse_indicators():
+    from scipy import sparse
+
+    a, b = (quick(max_iter=10, early_stopping=True).fit(LABELLED, Y) for Y in (LABELS, sparse.csr_matrix(LABELS)))
+    np.testing.assert_array_equal(a.network_.params, b.network_.params)
+    assert a.validation_scores_ == b.validation_scores_

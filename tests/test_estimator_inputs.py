@@ -14,7 +14,9 @@ from sklearn.exceptions import NotFittedError
 from sklearn.preprocessing import scale
 
 from fastnn import MLPClassifier, MLPRegressor
+from fastnn.callbacks import Callback
 from fastnn.estimators import inputs
+from fastnn.schedules import ReduceOnPlateau, StepDecay
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -99,8 +101,6 @@ def test_sparse_rows_are_made_dense_a_block_at_a_time(monkeypatch):
 
 
 def test_sparse_rows_schedules_weights_and_callbacks():
-    from fastnn.schedules import StepDecay
-
     given, w = sparse.csr_matrix(MOSTLY_ZERO), RNG.uniform(size=300)
     settings = dict(schedule=StepDecay(0.1, every=3, factor=0.5), solver="sgd", shuffle=False, batch_size=32, max_iter=9)
     seen: list = []
@@ -108,8 +108,43 @@ def test_sparse_rows_schedules_weights_and_callbacks():
     b = quick(**settings).fit(MOSTLY_ZERO, SIGN, w)
     np.testing.assert_array_equal(a.network_.params, b.network_.params)
     assert seen == list(range(1, 10)) and a.network_.state.epoch == 9
-    with pytest.raises(ValueError, match=r"takes no sparse X: give X.toarray\(\)"):
-        quick(solver="lbfgs").fit(given, SIGN)
+    plateau = dict(schedule=ReduceOnPlateau(0.3, patience=1), solver="sgd", shuffle=False, max_iter=40)
+    a, b = (quick(**plateau).fit(X, SIGN) for X in (given, MOSTLY_ZERO))
+    np.testing.assert_array_equal(a.network_.params, b.network_.params)
+    assert a.network_.state.plateau == b.network_.state.plateau
+
+
+def test_callbacks_look_in_while_sparse_rows_are_learned(monkeypatch):
+    monkeypatch.setattr(inputs, "BLOCK_BYTES", 64 * 40 * 8)
+    events = []
+
+    class Watcher(Callback):
+        interval = 1e-9
+
+        def on_fit_begin(self, net, history):
+            events.append("begin")
+
+        def on_interval(self, net, history):
+            events.append("interval")
+
+        def on_epoch_end(self, net, history):
+            events.append("epoch")
+            return history.n_epochs == 2
+
+        def on_fit_end(self, net, history):
+            events.append("end")
+
+    net = quick(callbacks=Watcher(), batch_size=64, max_iter=9).fit(sparse.csr_matrix(MOSTLY_ZERO), SIGN)
+    assert events == ["begin", *(5 * ["interval"] + ["epoch"]) * 2, "end"] and net.n_iter_ == 2
+
+
+def test_lbfgs_over_blocks_of_sparse_rows(monkeypatch):
+    monkeypatch.setattr(inputs, "BLOCK_BYTES", 64 * 40 * 8)
+    given, w = sparse.csr_matrix(MOSTLY_ZERO), RNG.uniform(size=300)
+    a, b = (quick(solver="lbfgs", alpha=0.5, max_iter=8, validation_data=(X, SIGN)).fit(X, SIGN, w) for X in (given, MOSTLY_ZERO))
+    np.testing.assert_allclose(a.loss_curve_, b.loss_curve_, rtol=1e-9)
+    np.testing.assert_allclose(a.coefs_[0], b.coefs_[0], rtol=1e-6, atol=1e-8)
+    np.testing.assert_allclose(a.validation_loss_curve_, b.validation_loss_curve_, rtol=1e-9)
 
 
 # ---- refused ----

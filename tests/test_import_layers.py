@@ -14,7 +14,7 @@ PACKAGE = pathlib.Path(fastnn.__file__).parent
 # A file imports only what stands in a line above its own. A name that is not here is a test failure: decide where it belongs.
 LAYERS = [
     {"kernels", "reference", "datasets"},
-    {"config", "validation"},
+    {"config", "settings", "validation"},
     {"activations", "losses", "schedules", "initializers", "progress"},
     {"optimizers"},
     {"functional", "state", "threads"},

@@ -1,6 +1,7 @@
 """What both estimators share: settings, fit and partial_fit."""
 
 import warnings
+from contextlib import contextmanager
 from numbers import Integral, Real
 from typing import Any, ClassVar
 
@@ -20,8 +21,9 @@ from ..network import MLP
 from ..optimizers import LBFGS, Optimizer
 from ..progress import ProgressLine
 from . import inputs, settings
-from .fitting import ScoreStopping, Task, learn
+from .fitting import ScoreStopping, learn
 from .online import Online
+from .task import Task
 
 
 def _steps(estimator):
@@ -75,6 +77,17 @@ class BaseMLP(BaseEstimator):
             if name not in ("self", "__class__"):
                 setattr(self, name, value)
 
+    @contextmanager
+    def _unchanged_by_errors(self):
+        """What is not fitted because of an error stays as it was before."""
+        before = dict(self.__dict__)
+        try:
+            yield
+        except Exception:
+            self.__dict__.clear()
+            self.__dict__.update(before)
+            raise
+
     # ---- fit ----
 
     @_fit_context(prefer_skip_nested_validation=True)
@@ -99,13 +112,18 @@ class BaseMLP(BaseEstimator):
         DivergenceError
             The loss or a parameter is no longer finite.
         """
-        fresh = not (self.warm_start and hasattr(self, "network_"))
+        with self._unchanged_by_errors():
+            return self._fit(X, y, sample_weight, not (self.warm_start and hasattr(self, "network_")))
+
+    def _fit(self, X, y, sample_weight, fresh):
         X, y, weight = self._rows(X, y, sample_weight, fresh)
         random_state = check_random_state(self.random_state)
         task = self._begin(X, y, weight, random_state, fresh)
         inputs.warn_if_badly_scaled(X, self._scaled_targets(task), getattr(self, "feature_names_in_", None))
         task, validation, judge = self._validation(task, y, random_state)
         n, net, converged = len(task), self.network_, True
+        if self.batch_size != "auto" and self.batch_size > n:
+            warnings.warn(f"batch_size={self.batch_size} is more than the {n} rows: all of them make one batch", stacklevel=4)
         try:
             converged = learn(
                 net, task, state.fresh(net, settings.optimizer(self)), np.random.default_rng(random_state.randint(2**31)),
@@ -115,7 +133,7 @@ class BaseMLP(BaseEstimator):
                 callbacks=[*judge, *settings.rate_callbacks(self, n), *as_list(self.callbacks)],
             )  # fmt: skip
         except KeyboardInterrupt:
-            warnings.warn("Training interrupted by user: the parameters are those of the last whole step.", stacklevel=3)
+            warnings.warn("Training interrupted by user: the parameters are those of the last whole step.", stacklevel=4)
         self._note(net.history, n)
         self._note_scores(*judge)
         if not converged:
@@ -123,7 +141,7 @@ class BaseMLP(BaseEstimator):
                 f"The training ended after max_iter={self.max_iter} epochs while its loss still changed: raise max_iter or the learning "
                 "rate (learning_rate_init), or be content sooner (tol); inputs of about -1..1 (StandardScaler) learn fastest.",
                 ConvergenceWarning,
-                stacklevel=3,
+                stacklevel=4,
             )
         return self
 
@@ -154,11 +172,7 @@ class BaseMLP(BaseEstimator):
         return Task(X, targets, self._weigh_classes(y, weight, X.dtype), loss, float(self.alpha))
 
     def _batch_size(self, n):
-        if self.batch_size == "auto":
-            return min(200, n)
-        if self.batch_size > n:
-            warnings.warn(f"batch_size={self.batch_size} is more than the {n} rows: all of them make one batch", stacklevel=4)
-        return min(self.batch_size, n)
+        return min(200 if self.batch_size == "auto" else self.batch_size, n)
 
     def _validation(self, task, y, random_state):
         """The rows to learn from, those to be judged by (or None), and the callback that judges, in a list."""
@@ -177,9 +191,11 @@ class BaseMLP(BaseEstimator):
             if len(self.validation_data) not in (2, 3):
                 raise ValueError(f"validation_data must be (X, y) or (X, y, sample_weight), got {len(self.validation_data)} parts")
             X, y_val, *weight = self.validation_data
-            X, y_val = inputs.check_X_y(self, X, y_val, self.network_.dtype, False)
-            targets, *_ = self._encode(y_val, X.dtype)
-            validation = Task(X, targets, inputs.check_weight(weight[0], X) if weight else None, task.loss)
+            try:
+                X, y_val = inputs.check_X_y(self, X, y_val, self.network_.dtype, False)
+                validation = Task(X, self._encode(y_val, X.dtype)[0], inputs.check_weight(weight[0], X) if weight else None, task.loss)
+            except ValueError as error:
+                raise ValueError(f"validation_data: {error}") from None
 
         def score(net):
             return self._score_outputs(y_val, inputs.outputs(net, validation.X, self.n_threads), validation.weight)
@@ -204,7 +220,11 @@ class BaseMLP(BaseEstimator):
 
     # ---- partial_fit ----
 
-    def _partial_fit(self, X, y, sample_weight, fresh, *classes):
+    def _partial_fit(self, *arguments):
+        with self._unchanged_by_errors():
+            return self._pass_over(*arguments)
+
+    def _pass_over(self, X, y, sample_weight, fresh, *classes):
         if self.early_stopping:
             raise ValueError("partial_fit does not support early_stopping=True: it has no rows to hold out; judge by rows of your own")
         X, y, weight = self._rows(X, y, sample_weight, fresh)

@@ -6,8 +6,8 @@ import numpy as np
 from sklearn.base import ClassifierMixin, _fit_context
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.class_weight import compute_sample_weight
-from sklearn.utils.multiclass import check_classification_targets, type_of_target
-from sklearn.utils.validation import check_is_fitted, column_or_1d
+from sklearn.utils.multiclass import type_of_target
+from sklearn.utils.validation import check_is_fitted
 
 from .. import losses
 from ..activations import ACTIVATIONS
@@ -121,14 +121,15 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
 
     def _learn_targets(self, y, classes=None):
         """What classes there are; `classes` of all calls of partial_fit, if given."""
-        check_classification_targets(y)
-        self._kind = type_of_target(y)
+        self._kind = type_of_target(y, input_name="y")
         if self._kind == "multiclass-multioutput":
             raise ValueError("y has several columns of classes: give one column, or an indicator matrix of 0 and 1 (multi-label)")
+        if self._kind not in ("binary", "multiclass", "multilabel-indicator"):
+            raise ValueError(f"Unknown label type: {self._kind}: y must hold classes; for a target of numbers take MLPRegressor")
         if self._kind == "multilabel-indicator":
             self.classes_ = np.arange(y.shape[1])
         else:
-            self.classes_ = np.unique(column_or_1d(y, warn=True) if classes is None else classes)
+            self.classes_ = np.unique(y if classes is None else classes)
             self._kind = "binary" if len(self.classes_) <= 2 else "multiclass"
         self._codes = {label: code for code, label in enumerate(self.classes_.tolist())}
 
@@ -139,11 +140,13 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
                 raise ValueError(f"y must be an indicator matrix of {len(self.classes_)} columns, as in the first call of fit")
             targets = np.asarray(y.toarray() if inputs.is_sparse(y) else y, dtype)
         else:
-            y = column_or_1d(y, warn=True)
-            strangers = np.setdiff1d(y, self.classes_)
-            if len(strangers):
-                raise ValueError(f"y has classes not in classes_: {strangers.tolist()}; classes_ is {self.classes_.tolist()}")
-            targets = np.searchsorted(self.classes_, y)
+            if y.ndim != 1:
+                raise ValueError(f"y must have one class for each row, got shape {y.shape}")
+            targets = np.minimum(np.searchsorted(self.classes_, y), len(self.classes_) - 1)
+            strange = self.classes_[targets] != y
+            if strange.any():
+                names = np.unique(y[strange]).tolist()
+                raise ValueError(f"y has classes not in classes_: {names}; classes_ is {self.classes_.tolist()}")
             if self._kind == "binary":
                 targets = targets.astype(dtype)[:, None]
         output = "softmax" if self._kind == "multiclass" else "sigmoid"
@@ -195,7 +198,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
 
     @_fit_context(prefer_skip_nested_validation=True)
     def _partial_fit_checked(self, X, y, sample_weight, classes):
-        fresh = not hasattr(self, "classes_")
+        fresh = not hasattr(self, "network_")
         if self.class_weight == "balanced":
             raise ValueError("class_weight='balanced' needs all rows at once, which partial_fit does not have: give a dict of weights")
         if fresh and classes is None and type_of_target(y) != "multilabel-indicator":

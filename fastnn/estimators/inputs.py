@@ -4,7 +4,7 @@ import warnings
 
 import numpy as np
 from sklearn.base import is_regressor
-from sklearn.utils.validation import _check_sample_weight, validate_data
+from sklearn.utils.validation import _check_sample_weight, column_or_1d, validate_data
 
 from .. import kernels
 
@@ -17,6 +17,8 @@ def check_X_y(estimator, X, y, dtype, reset):
     """X, a C-contiguous array or a CSR matrix, and y, an array; both of finite numbers."""
     X, y = validate_data(estimator, X, y, accept_sparse="csr", dtype=dtype, order="C", multi_output=True, reset=reset,
                          y_numeric=is_regressor(estimator), ensure_all_finite=False)  # fmt: skip
+    if y.ndim == 2 and y.shape[1] == 1:
+        y = column_or_1d(y.toarray() if is_sparse(y) else y, warn=True)
     return check_finite(estimator, X), y
 
 
@@ -93,14 +95,14 @@ def warn_if_badly_scaled(X, y, names):
             f"(column {largest}). A network learns better and faster from columns of about the same size: "
             "make_pipeline(StandardScaler(), estimator)",
             UserWarning,
-            stacklevel=4,
+            stacklevel=5,
         )
     if y is not None and root_mean_square(y).max(initial=0) > LARGE:
         warnings.warn(
             f"y is large (its root mean square is {root_mean_square(y).max():.3g}), so that learning it takes many epochs: "
             "TransformedTargetRegressor(estimator, transformer=StandardScaler())",
             UserWarning,
-            stacklevel=4,
+            stacklevel=5,
         )
 
 

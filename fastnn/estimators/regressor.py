@@ -2,7 +2,6 @@
 
 import numpy as np
 from sklearn.base import MultiOutputMixin, RegressorMixin, _fit_context
-from sklearn.utils.validation import column_or_1d
 
 from .. import losses
 from .base import BaseMLP, partial_fit_available
@@ -52,12 +51,9 @@ class MLPRegressor(MultiOutputMixin, RegressorMixin, BaseMLP):
 
     def _learn_targets(self, y):
         self._n_targets = 1 if y.ndim == 1 else y.shape[1]
-        self._flat = y.ndim == 1 or y.shape[1] == 1
 
     def _encode(self, y, dtype):
         """Targets for the loss, the loss, how many outputs, and their activation."""
-        if y.ndim == 2 and y.shape[1] == 1:
-            y = column_or_1d(y, warn=True)
         y = y.reshape(len(y), -1)
         if y.shape[1] != self._n_targets:
             raise ValueError(f"y has {y.shape[1]} targets, {type(self).__name__} was fitted with {self._n_targets}")

@@ -6,11 +6,12 @@ from typing import ClassVar
 import numpy as np
 
 from .. import kernels
+from ..settings import Settings
 from ..validation import check_values
 
 
-@dataclass(frozen=True)
-class Loss:
+@dataclass(frozen=True, eq=False, repr=False)
+class Loss(Settings):
     """What all losses have: which output they fit, what targets they take, and their numbers for the kernels."""
 
     name: ClassVar[str]

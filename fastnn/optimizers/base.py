@@ -3,14 +3,15 @@
 from dataclasses import dataclass, field, fields
 
 from .. import kernels, schedules
+from ..settings import Settings
 from ..validation import check_number
 
 _NOTHING = dict(nesterov=False, amsgrad=False, centered=False, decoupled=False, momentum=0.0, weight_decay=0.0, beta1=0.0, beta2=0.0,
                 eps=0.0, decay=0.0)  # fmt: skip
 
 
-@dataclass(frozen=True, kw_only=True, repr=False)
-class Optimizer:
+@dataclass(frozen=True, eq=False, repr=False, kw_only=True)
+class Optimizer(Settings):
     """What all optimizers have besides their own settings, by keyword.
 
     The gradient of a batch first gets the penalties, g = dL/dw + l2 w + l1 sign(w) (weights alone, no biases; sign(0) = 0), is then

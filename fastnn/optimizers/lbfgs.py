@@ -2,11 +2,12 @@
 
 from dataclasses import dataclass
 
+from ..settings import Settings
 from ..validation import check_count, check_number
 
 
-@dataclass(frozen=True)
-class LBFGS:
+@dataclass(frozen=True, eq=False, repr=False)
+class LBFGS(Settings):
     """L-BFGS-B (Byrd, Lu, Nocedal and Zhu, 1995), by ``scipy.optimize.minimize``: for small data, where it needs few passes.
 
     Every iteration works on all rows (`batch_size` and `shuffle` of `fit` count for nothing), in float64 whatever the network's dtype, with

@@ -1,0 +1,192 @@
+"""What kernels do for the estimators: a penalty that rows share, scales of loss and gradient, a rule for stopping, the look for NaN."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from fastnn import MLP, SGD, Adam, kernels, losses
+from fastnn.kernels import Stop, Trainer
+from fastnn.problem import pose
+
+SIZES = [[7, 1], [7, 20, 1], [33, 70, 19, 3]]
+
+
+def posed(sizes, dtype, alpha, n=90, weighted=False, loss="mse", seed=0):
+    """A network, and the problem of random rows for it."""
+    rng = np.random.default_rng(seed)
+    net = MLP(sizes, "tanh", dtype=dtype, rng=seed)
+    w = rng.integers(0, 3, n).astype(dtype) if weighted else None
+    found = pose(net, rng.normal(size=(n, sizes[0])), rng.normal(size=(n, sizes[-1])), losses.choose(loss, "identity"), w)
+    return net, replace(found, alpha=alpha)
+
+
+def trained(net, problem, optimizer, batch_size, epochs=3, n_threads=1, patience=None):
+    """Parameters and losses after some epochs, and why they ended."""
+    trainer = problem.trainer(net, batch_size, optimizer=optimizer.kernel_settings(), n_threads=n_threads)
+    moments = np.zeros((optimizer.n_moments, net.n_params), net.dtype)
+    trainer.load(moments)
+    if patience is not None:
+        trainer.stop_when_level(*patience)
+    found = np.full(epochs, np.nan)
+    why = trainer.run(n_threads, 60.0, found)
+    trainer.store(moments)
+    return net.params.copy(), found, why
+
+
+def weight_squares(net):
+    return sum((W.astype(float) ** 2).sum() for W in net.weights)
+
+
+@pytest.mark.parametrize("sizes", SIZES, ids=str)
+@pytest.mark.parametrize("weighted", [False, True])
+def test_alpha_is_an_l2_that_the_rows_of_a_batch_share(isa, dtype, sizes, weighted, tolerance):
+    for optimizer in (SGD(0.1), Adam(0.01)):
+        net, problem = posed(sizes, dtype, 0.7, weighted=weighted)
+        total = 90 if not weighted else float(problem.sample_weight.sum())
+        first = weight_squares(net)
+        params, losses_, _ = trained(net, problem, optimizer, 90)
+        other, plain = posed(sizes, dtype, 0.0, weighted=weighted)
+        expected, without, _ = trained(other, plain, replace(optimizer, l2=0.7 / total), 90)
+        np.testing.assert_array_equal(params, expected)
+        assert losses_[0] - without[0] == pytest.approx(0.7 / 2 * first / total, rel=50 * tolerance)
+
+
+def test_alpha_over_batches_of_different_size(isa, dtype, tolerance):
+    """The last batch has 26 rows of 90: its share of the penalty for each is larger."""
+    sizes, rate = [7, 20, 2], 0.05
+    net, problem = posed(sizes, dtype, 0.7)
+    params, found, _ = trained(net, problem, SGD(rate), 32, epochs=1)
+    net, problem = posed(sizes, dtype, 0.0)
+    sum_, w = 0.0, np.ones(net.n_params)
+    for b in net._views(w)[1]:
+        b[:] = 0
+    for rows in (slice(0, 32), slice(32, 64), slice(64, 90)):
+        n = len(problem.X[rows])
+        sum_ += n * net.loss_and_grad(problem.X[rows], problem.targets[rows]) + 0.35 * weight_squares(net)
+        net.params -= rate * (net.grads + 0.7 / n * w * net.params)
+    np.testing.assert_allclose(params, net.params, rtol=200 * tolerance, atol=20 * tolerance)
+    assert found[0] == pytest.approx(sum_ / 90, rel=50 * tolerance)
+
+
+@pytest.mark.parametrize("sizes", SIZES, ids=str)
+def test_penalised_losses_have_the_same_bits_everywhere(dtype, sizes):
+    """Any number of threads, and every instruction set with a fused multiply-add."""
+    found = set()
+    before = kernels.CHOSEN
+    try:
+        for name in kernels.SUPPORTED:
+            if name != "baseline":
+                kernels.use(name)
+                for n_threads in (1, 2, 3):
+                    net, problem = posed(sizes, dtype, 0.7, n=600)
+                    params, losses_, _ = trained(net, problem, Adam(0.01), 300, n_threads=n_threads)
+                    found.add((params.tobytes(), losses_.tobytes()))
+    finally:
+        kernels.use(before)
+    assert len(found) <= 1
+
+
+def test_scales_of_loss_and_gradient(isa, dtype, tolerance):
+    net, problem = posed([7, 20, 3], dtype, 0.3)
+    first, start = weight_squares(net), net.copy()
+    plain = start.loss(problem.X, problem.targets)
+    scaled = replace(problem, settings=problem.settings | dict(loss_scale=0.5, gradient_scale=1.5))
+    params, found, _ = trained(net, scaled, SGD(0.1), 90, epochs=1)
+    assert found[0] == pytest.approx(plain / 2 + 0.15 * first / 90, rel=50 * tolerance)
+    start.loss_and_grad(problem.X, problem.targets)
+    expected = start.params - 0.1 * 1.5 * start.grads
+    for (W, b), (V, c) in zip(zip(*net._views(params)), zip(*net._views(expected))):
+        np.testing.assert_allclose(b, c, rtol=200 * tolerance, atol=20 * tolerance)
+        assert not np.allclose(W, V, rtol=0, atol=1e-6)  # these have the penalty's part besides
+    assert scaled.judge(start)() == pytest.approx(plain / 2, rel=50 * tolerance)  # without penalty
+
+
+def test_a_loss_of_ones_own_has_the_penalty_too(dtype, tolerance):
+    def squared(outputs, y):
+        return float(((outputs - y) ** 2).mean()), 2 * (outputs - y) / outputs.size
+
+    found = []
+    for loss in ("mse", squared):
+        net, problem = posed([7, 9, 2], dtype, 0.4, loss=loss)
+        found.append(trained(net, problem, SGD(0.1), 40)[1])
+    np.testing.assert_allclose(*found, rtol=50 * tolerance)
+
+
+# ---- the rule for stopping ----
+
+
+def rule(losses_, patience, tolerance, best=np.inf):
+    """After how many epochs it stops; None: it does not."""
+    worse = 0
+    for epoch, loss in enumerate(losses_, 1):
+        worse = worse + 1 if loss > best - tolerance else 0
+        best = min(best, loss)
+        if worse >= patience:
+            return epoch
+    return None
+
+
+@pytest.mark.parametrize("n_threads", [1, 2])
+@pytest.mark.parametrize(("patience", "tolerance"), [(1, 0.0), (3, 1e-3), (2, 1e-2), (5, 0.0)])
+def test_it_stops_when_the_loss_is_level(isa, patience, tolerance, n_threads):
+    net, problem = posed([7, 20, 1], "float64", 0.0)
+    whole = trained(net, problem, SGD(0.3, momentum=0.9), 32, epochs=300)[1]
+    expected = rule(whole, patience, tolerance)
+    assert expected is not None
+    net, problem = posed([7, 20, 1], "float64", 0.0)
+    _, found, why = trained(net, problem, SGD(0.3, momentum=0.9), 32, 300, n_threads, (patience, tolerance, np.inf))
+    assert why == Stop.CONVERGED and np.isfinite(found).sum() == expected
+    np.testing.assert_array_equal(found[:expected], whole[:expected])
+
+
+def test_it_counts_on_over_slices_and_from_a_best_loss_that_is_given():
+    net, problem = posed([7, 20, 1], "float64", 0.0)
+    trainer = problem.trainer(net, 90, optimizer=SGD(0.0).kernel_settings())  # the loss stays
+    trainer.load()
+    trainer.stop_when_level(4, 1e-6, np.inf)
+    whys = [trainer.run(1, 1.0, np.empty(2)) for _ in range(3)]
+    assert whys == [Stop.EPOCHS, Stop.EPOCHS, Stop.CONVERGED] and trainer.position()[1] == 5
+    trainer.stop_when_level(1, 0.0, 0.0)
+    assert trainer.run(1, 1.0, np.empty(9)) == Stop.CONVERGED and trainer.position()[1] == 6
+    trainer.stop_when_level(0, 0.0, 0.0)
+    assert trainer.run(1, 1.0, np.empty(9)) == Stop.EPOCHS
+
+
+def test_a_validation_is_judged_in_the_last_epoch_too():
+    net, problem = posed([7, 20, 1], "float64", 0.0)
+    validation = problem.trainer(net, 90)
+    trainer = Trainer(net, problem.X, problem.targets, loss=problem.settings["loss"], batch_size=90,
+                      optimizer=SGD(0.0).kernel_settings(), validation=validation)  # fmt: skip
+    trainer.load()
+    trainer.stop_when_level(2, 1e-6, np.inf)
+    found = np.full((2, 9), np.nan)
+    assert trainer.run(1, 1.0, *found) == Stop.CONVERGED
+    assert np.isfinite(found).sum(axis=1).tolist() == [3, 3] and trainer.epochs_validated() == 3
+
+
+# ---- NaN and inf ----
+
+
+def test_all_finite_finds_one_bad_number_anywhere(isa, dtype):
+    for n in [*range(70), 257]:
+        x = np.full(n, np.finfo(dtype).max)
+        assert kernels.all_finite(x)
+        for i in range(n):
+            for bad in (np.nan, np.inf, -np.inf):
+                x[i] = bad
+                assert not kernels.all_finite(x)
+            x[i] = -np.finfo(dtype).max
+
+
+def test_forward_of_finite_numbers_is_forward_and_nothing_for_others(isa, dtype):
+    net = MLP([5, 8, 2], dtype=dtype, rng=0)
+    for n in (0, 1, 70):
+        X = np.random.default_rng(0).normal(size=(n, 5)).astype(dtype)
+        np.testing.assert_array_equal(net._forward_finite(X), net.forward(X))
+    other = np.dtype("float64" if dtype == "float32" else "float32")
+    for given in (X.tolist(), X.astype(other), np.asfortranarray(X), X[:, :4].copy(), X[0], X[::2], X.astype(X.dtype.newbyteorder())):
+        assert net._forward_finite(given) is None
+    for bad in (np.nan, np.inf):
+        X[69, 4] = bad
+        assert net._forward_finite(X) is None
