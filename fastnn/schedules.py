@@ -28,7 +28,7 @@ __all__ = ["SCHEDULES", "CosineDecay", "ExponentialDecay", "OneCycle", "Plateau"
 _NOTHING = dict(per_epoch=False, factor=0.0, every=0.0, warmup=0.0, final_lr=0.0, start_lr=0.0)
 
 
-@dataclass(frozen=True, eq=False, repr=False)
+@dataclass(eq=False, repr=False)
 class Schedule(Settings):
     """What all schedules have in common: ``schedule(t)`` is the rate after t whole steps or epochs, whichever its unit is."""
 
@@ -45,7 +45,7 @@ class Schedule(Settings):
             object.__setattr__(self, name, check(name, getattr(self, name)))
 
 
-@dataclass(frozen=True, eq=False, repr=False)
+@dataclass(eq=False, repr=False)
 class StepDecay(Schedule):
     """Lower the rate by a factor at regular intervals: lr factor^floor(t / every).
 
@@ -85,7 +85,7 @@ class StepDecay(Schedule):
         return _settings(Kind.STEP_DECAY, self.unit, lr=self.lr, factor=self.factor, every=self.every)
 
 
-@dataclass(frozen=True, eq=False, repr=False)
+@dataclass(eq=False, repr=False)
 class ExponentialDecay(Schedule):
     """Lower the rate by a factor every time: lr factor^t.
 
@@ -122,7 +122,7 @@ class ExponentialDecay(Schedule):
         return _settings(Kind.EXPONENTIAL_DECAY, self.unit, lr=self.lr, factor=self.factor)
 
 
-@dataclass(frozen=True, eq=False, repr=False)
+@dataclass(eq=False, repr=False)
 class CosineDecay(Schedule):
     """Half a cosine from lr down to final_lr, after a linear warm-up if wanted.
 
@@ -173,7 +173,7 @@ class CosineDecay(Schedule):
         return _settings(Kind.COSINE_DECAY, self.unit, lr=self.lr, every=self.duration, warmup=self.warmup, final_lr=self.final_lr)
 
 
-@dataclass(frozen=True, eq=False, repr=False)
+@dataclass(eq=False, repr=False)
 class OneCycle(Schedule):
     """Half a cosine from start_lr up to max_lr, another one down to final_lr.
 
@@ -226,7 +226,7 @@ class OneCycle(Schedule):
         return _settings(Kind.ONE_CYCLE, self.unit, lr=self.max_lr, every=end, warmup=peak, final_lr=final_lr, start_lr=start_lr)
 
 
-@dataclass(frozen=True, eq=False, repr=False)
+@dataclass(eq=False, repr=False)
 class Plateau(Settings):
     """Where a `ReduceOnPlateau` stands; ``Plateau()`` is the beginning.
 
@@ -258,7 +258,7 @@ class Plateau(Settings):
         check_count("wait", self.wait, least=0)
 
 
-@dataclass(frozen=True, eq=False, repr=False)
+@dataclass(eq=False, repr=False)
 class ReduceOnPlateau(Schedule):
     """Lower the rate by a factor when the loss stops falling.
 

@@ -16,7 +16,7 @@ FTOL = 2.220446049250313e-09  # SciPy's default for L-BFGS-B, which scikit-learn
 LEAST_RATE = 1e-6  # where learning_rate="adaptive" gives up
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class HalfSquaredError(losses.MSE):
     """scikit-learn's squared error: gradients are those of half the sum over outputs, while what is reported is half their mean."""
 

@@ -10,7 +10,7 @@ from ..settings import Settings
 from ..validation import check_values
 
 
-@dataclass(frozen=True, eq=False, repr=False)
+@dataclass(eq=False, repr=False)
 class Loss(Settings):
     """What all losses have: which output they fit, what targets they take, and their numbers for the kernels."""
 

@@ -9,7 +9,7 @@ from ..validation import check_classes, check_number, check_numbers, check_value
 from .base import Loss, for_outputs
 
 
-@dataclass(frozen=True, eq=False, repr=False)
+@dataclass(eq=False, repr=False)
 class BCE(Loss):
     """Binary cross-entropy of a sigmoid output: l = sum_j -p_j y_j log a_j - (1 - y_j) log(1 - a_j).
 
@@ -56,7 +56,7 @@ class BCE(Loss):
         return dict(loss_numbers=for_outputs("pos_weight", self.pos_weight, n_out, dtype), smoothing=self.label_smoothing)
 
 
-@dataclass(frozen=True, eq=False, repr=False)
+@dataclass(eq=False, repr=False)
 class BCEWithLogits(BCE):
     """Binary cross-entropy of raw outputs (logits): `BCE` with a = sigmoid(z).
 
@@ -77,7 +77,7 @@ class BCEWithLogits(BCE):
     remedy = "it applies the sigmoid itself; with output='sigmoid' use 'bce'"
 
 
-@dataclass(frozen=True, eq=False, repr=False)
+@dataclass(eq=False, repr=False)
 class CrossEntropy(Loss):
     """Cross-entropy of a softmax output: l = -sum_j y_j log a_j, computed from z as sum_j y_j (log sum_k exp(z_k) - z_j).
 

@@ -11,7 +11,7 @@ from ..validation import check_array, check_rows
 from .base import Loss
 
 
-@dataclass(frozen=True, eq=False, repr=False)
+@dataclass(eq=False, repr=False)
 class OwnLoss(Loss):
     """A function of the user's: ``function(outputs, y) -> (value, d_outputs)``."""
 

@@ -9,7 +9,7 @@ from ..validation import check_number, check_numbers, check_values
 from .base import Loss, for_outputs
 
 
-@dataclass(frozen=True, eq=False, repr=False)
+@dataclass(eq=False, repr=False)
 class MSE(Loss):
     """Mean squared error: l = mean_j (a_j - y_j)^2, no factor 1/2. ``torch.nn.MSELoss``.
 
@@ -24,7 +24,7 @@ class MSE(Loss):
     kernel = kernels.Loss.SQUARED_ERROR
 
 
-@dataclass(frozen=True, eq=False, repr=False)
+@dataclass(eq=False, repr=False)
 class MAE(Loss):
     """Mean absolute error: l = mean_j abs(a_j - y_j), derivative 0 where a = y. Learns the median. ``torch.nn.L1Loss``.
 
@@ -39,7 +39,7 @@ class MAE(Loss):
     kernel = kernels.Loss.ABSOLUTE_ERROR
 
 
-@dataclass(frozen=True, eq=False, repr=False)
+@dataclass(eq=False, repr=False)
 class Huber(Loss):
     """Squared error up to `delta`, its tangent beyond (Huber, 1964): outliers pull with a bounded force.
 
@@ -70,7 +70,7 @@ class Huber(Loss):
         return dict(loss_numbers=for_outputs("delta", self.delta, n_out, dtype))
 
 
-@dataclass(frozen=True, eq=False, repr=False)
+@dataclass(eq=False, repr=False)
 class Quantile(Loss):
     """Pinball loss (Koenker and Bassett, 1978): l = mean_j max(q (y_j - a_j), (q - 1) (y_j - a_j)); learns the q-quantile.
 
@@ -117,7 +117,7 @@ class Quantile(Loss):
         return dict(loss_numbers=np.tile(q, n_out // len(q)).astype(dtype))
 
 
-@dataclass(frozen=True, eq=False, repr=False)
+@dataclass(eq=False, repr=False)
 class Poisson(Loss):
     """Poisson log-likelihood of counts: l = sum_j a_j - y_j log a_j, a the rate, without the constant log y!.
 
@@ -149,7 +149,7 @@ class Poisson(Loss):
         return y
 
 
-@dataclass(frozen=True, eq=False, repr=False)
+@dataclass(eq=False, repr=False)
 class GaussianNLL(Loss):
     """Gaussian log-likelihood with a learned variance (Nix and Weigend, 1994; in this form Kendall and Gal, 2017, eq. 8).
 

@@ -18,7 +18,7 @@ def _check(optimizer):
     optimizer._check("weight_decay", least=0)
 
 
-@dataclass(frozen=True, eq=False, repr=False)
+@dataclass(eq=False, repr=False)
 class Adam(Optimizer):
     """Adam (Kingma and Ba, 2015, algorithm 1).
 
@@ -62,7 +62,7 @@ class Adam(Optimizer):
                     amsgrad=bool(self.amsgrad))  # fmt: skip
 
 
-@dataclass(frozen=True, eq=False, repr=False)
+@dataclass(eq=False, repr=False)
 class AdamW(Adam):
     """Adam with decoupled weight decay (Loshchilov and Hutter, 2019, algorithm 2).
 
@@ -89,7 +89,7 @@ class AdamW(Adam):
         return super()._own_settings() | dict(decoupled=True)
 
 
-@dataclass(frozen=True, eq=False, repr=False)
+@dataclass(eq=False, repr=False)
 class Adamax(Optimizer):
     """AdaMax (Kingma and Ba, 2015, algorithm 2): Adam with a decaying maximum in the place of the mean square.
 
@@ -125,7 +125,7 @@ class Adamax(Optimizer):
         return dict(rule=Rule.ADAMAX, beta1=self.betas[0], beta2=self.betas[1], eps=self.eps, weight_decay=self.weight_decay)
 
 
-@dataclass(frozen=True, eq=False, repr=False)
+@dataclass(eq=False, repr=False)
 class NAdam(Optimizer):
     """Adam with Nesterov's momentum (Dozat, 2016).
 

@@ -7,7 +7,7 @@ from ..kernels import Rule
 from .base import Optimizer
 
 
-@dataclass(frozen=True, eq=False, repr=False)
+@dataclass(eq=False, repr=False)
 class Adagrad(Optimizer):
     """Adagrad (Duchi, Hazan and Singer, 2011): a rate of its own for each parameter, which only falls.
 
@@ -47,7 +47,7 @@ class Adagrad(Optimizer):
         return dict(rule=Rule.ADAGRAD, decay=self.lr_decay, weight_decay=self.weight_decay, eps=self.eps)
 
 
-@dataclass(frozen=True, eq=False, repr=False)
+@dataclass(eq=False, repr=False)
 class Adadelta(Optimizer):
     """Adadelta (Zeiler, 2012, algorithm 1): steps as large as past steps were, in units of the parameter.
 
@@ -88,7 +88,7 @@ class Adadelta(Optimizer):
         return dict(rule=Rule.ADADELTA, beta2=self.rho, eps=self.eps, weight_decay=self.weight_decay)
 
 
-@dataclass(frozen=True, eq=False, repr=False)
+@dataclass(eq=False, repr=False)
 class RMSprop(Optimizer):
     """RMSprop (Tieleman and Hinton, 2012, lecture 6.5): the gradient over the root of its mean square.
 

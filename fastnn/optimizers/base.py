@@ -10,7 +10,7 @@ _NOTHING = dict(nesterov=False, amsgrad=False, centered=False, decoupled=False, 
                 eps=0.0, decay=0.0)  # fmt: skip
 
 
-@dataclass(frozen=True, eq=False, repr=False, kw_only=True)
+@dataclass(eq=False, repr=False, kw_only=True)
 class Optimizer(Settings):
     """What all optimizers have besides their own settings, by keyword.
 

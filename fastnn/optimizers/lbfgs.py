@@ -6,7 +6,7 @@ from ..settings import Settings
 from ..validation import check_count, check_number
 
 
-@dataclass(frozen=True, eq=False, repr=False)
+@dataclass(eq=False, repr=False)
 class LBFGS(Settings):
     """L-BFGS-B (Byrd, Lu, Nocedal and Zhu, 1995), by ``scipy.optimize.minimize``: for small data, where it needs few passes.
 

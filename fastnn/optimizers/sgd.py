@@ -7,7 +7,7 @@ from ..kernels import Rule
 from .base import Optimizer
 
 
-@dataclass(frozen=True, eq=False, repr=False)
+@dataclass(eq=False, repr=False)
 class SGD(Optimizer):
     """Gradient descent, with momentum on request.
 
