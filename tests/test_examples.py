@@ -26,6 +26,7 @@ EXAMPLES = pathlib.Path(__file__).parent.parent / "examples"
 if not EXAMPLES.exists():
     pytest.skip("there are no examples beside these tests", allow_module_level=True)
 NAMES = sorted(path.stem for path in EXAMPLES.glob("*.py"))
+WITH_SKLEARN = "quantiles", "reliability"
 MATPLOTLIB = importlib.util.find_spec("matplotlib") is not None
 needs_matplotlib = pytest.mark.skipif(not MATPLOTLIB, reason="pictures need matplotlib (extra `plot`)")
 
@@ -49,6 +50,8 @@ def shown(tmp_path_factory):
 
     def show(name, *arguments):
         if (name, arguments) not in done:
+            if name in WITH_SKLEARN:
+                pytest.importorskip("sklearn", reason="the estimators need the extra sklearn")
             picture = folder / f"{len(done)}.png" if MATPLOTLIB else None
             result = run(name, *arguments, *(["--plot", picture] if picture else []))
             assert (result.returncode, result.stderr) == (0, "")
@@ -330,6 +333,37 @@ def test_a_rate_that_falls_comes_closer(shown):
             usual = np.mean(distance[-4:])
         else:
             assert distance[-1] < usual / 2
+
+
+def test_quantiles_widen_with_the_noise(shown):
+    text, _ = shown("quantiles")
+    _, learned, truth = table(text, "x   10 to 90 %").T
+    np.testing.assert_allclose(learned, truth, rtol=0.15)
+    assert (np.diff(learned) > 0.1).all()
+    below = re.findall(r"of (\d+)%: ([\d.]+)%", text)
+    assert [q for q, _ in below] == ["10", "50", "90"]
+    np.testing.assert_allclose([float(share) for _, share in below], [10, 50, 90], atol=3)
+
+
+def test_calibrated_probabilities_are_what_they_say(shown):
+    text, _ = shown("reliability")
+    before, after = ([float(n) for n in re.search(rf"^{when} +([\d. ]+)$", text, re.M)[1].split()] for when in ("before", "after"))
+    assert after[0] < before[0] - 0.2 and after[1] < 0.04 < 0.1 < before[1] and after[2] == before[2] > 0.78
+    assert number(text, r"temperature ([\d.]+)") > 2
+    low, high, before, n_before, after, n_after = table(text, "network says").T
+    assert n_before.sum() == n_after.sum() == 10_000
+    middle = (low + high) / 2
+    assert np.abs(after - middle).max() < 7 < 20 < np.abs(before - middle).max()
+
+
+@pytest.mark.skipif(importlib.util.find_spec("sklearn") is None, reason="the estimators need the extra sklearn")
+def test_expected_calibration_error_by_hand():
+    example = runpy.run_path(str(EXAMPLES / "reliability.py"))
+    p, y = np.array([0.0, 0.05, 0.95, 1.0, 0.5]), np.array([0, 1, 1, 1, 1])
+    said, true, n = example["reliability"](p, y)
+    assert n.tolist() == [2, 0, 0, 0, 0, 1, 0, 0, 0, 2]
+    np.testing.assert_allclose([said[0], true[0], said[5], true[5], said[9], true[9]], [0.025, 0.5, 0.5, 1, 0.975, 1])
+    assert example["ece"](p, y) == pytest.approx((2 * 0.475 + 0.5 + 2 * 0.025) / 5)
 
 
 # ---- pictures ----
