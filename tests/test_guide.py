@@ -1,8 +1,9 @@
-"""The guide keeps its word: the code of docs/losses.md and docs/optimizers.md runs, and they name everything there is.
+"""The guide keeps its word: the code of its pages in docs/ runs, and they name everything there is.
 
 The Python blocks of a page run in order, in one namespace, in a folder of their own.
 """
 
+import inspect
 import os
 import pathlib
 import re
@@ -16,8 +17,9 @@ import fastnn
 DOCS = pathlib.Path(__file__).parent.parent / "docs"
 if not DOCS.exists():
     pytest.skip("there is no docs/ beside these tests", allow_module_level=True)
-PAGES = {name: (DOCS / name).read_text(encoding="utf-8") for name in ("losses.md", "optimizers.md", "performance.md")}
-LESSONS = ("losses.md", "optimizers.md")  # with Python to run
+LESSONS = ("losses.md", "optimizers.md", "estimators.md", "moving.md")  # with Python to run
+PAGES = {name: (DOCS / name).read_text(encoding="utf-8") for name in (*LESSONS, "performance.md")}
+NEEDS = {"optimizers.md": "scipy", "estimators.md": "sklearn", "moving.md": "sklearn"}
 
 
 def program(text):
@@ -42,8 +44,8 @@ def keeps(promise, shown):
 @pytest.mark.parametrize("page", LESSONS)
 def test_code_runs_and_does_what_it_says(page, tmp_path):
     """A comment `# -> TEXT` says what the line prints."""
-    if page == "optimizers.md":
-        pytest.importorskip("scipy", reason="L-BFGS needs the extra scipy")
+    if page in NEEDS:
+        pytest.importorskip(NEEDS[page], reason=f"the page needs the extra {NEEDS[page]}")
     code = program(PAGES[page])
     (tmp_path / page).write_text(code, encoding="utf-8")
     path = os.pathsep.join([str(pathlib.Path(fastnn.__file__).parents[1]), os.environ.get("PYTHONPATH", "")])
@@ -96,3 +98,33 @@ def test_every_optimizer_schedule_initializer_and_shared_setting_is_named():
     initializers, schedules = fastnn.initializers.INITIALIZERS, fastnn.schedules.SCHEDULES
     names = [*(optimizer.__name__ for optimizer in optimizers.values()), *settings, *schedules, *initializers]
     assert not missing("optimizers.md", names)
+
+
+@pytest.mark.parametrize("name", ["MLPClassifier", "MLPRegressor"])
+def test_every_parameter_of_an_estimator_is_named(name):
+    pytest.importorskip("sklearn", reason="the estimators need the extra sklearn")
+    parameters = inspect.signature(getattr(fastnn, name)).parameters
+    assert len(parameters) > 25
+    table = PAGES["moving.md"].split("### The parameters")[1].split("\n###")[0]
+    assert not [parameter for parameter in parameters if f"`{parameter}`" not in table]
+
+
+def test_what_the_estimators_add_is_explained():
+    """What scikit-learn's own have not: parameters, attributes and methods."""
+    theirs = pytest.importorskip("sklearn.neural_network", reason="the estimators need the extra sklearn")
+    names = set()
+    for ours in fastnn.MLPClassifier, fastnn.MLPRegressor:
+        own = getattr(theirs, ours.__name__)
+        names |= set(inspect.signature(ours).parameters) - set(inspect.signature(own).parameters)
+        names |= {name for name in set(dir(ours)) - set(dir(own)) if not name.startswith(("_", "set_"))}
+    assert {"dropout", "calibrate", "class_weight"} <= names and not missing("estimators.md", names)
+
+
+def test_the_defaults_that_differ_from_scikit_learn_are_told():
+    theirs = pytest.importorskip("sklearn.neural_network", reason="the estimators need the extra sklearn")
+    for ours in fastnn.MLPClassifier, fastnn.MLPRegressor:
+        own = inspect.signature(getattr(theirs, ours.__name__)).parameters
+        for name, parameter in inspect.signature(ours).parameters.items():
+            if name in own and parameter.default != own[name].default:
+                told = f"| `{name}` | **{parameter.default}**, not {own[name].default} |"
+                assert told in PAGES["moving.md"]
