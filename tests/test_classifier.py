@@ -1,6 +1,7 @@
 """MLPClassifier: targets of every kind, weights, settings of its own, probabilities."""
 
 import re
+import warnings
 
 import numpy as np
 import pytest
@@ -196,11 +197,19 @@ def test_calibrate_mends_probabilities_and_nothing_else():
         assert net.calibrate(X[~here], y[~here]) is net and net.temperature_ > 1
         assert log_loss(y[~here], net.predict_proba(X[~here])) < sure
         assert (net.predict(X) == classes).all()
-        assert net.calibrate(X[~here], y[~here]).temperature_ == pytest.approx(1, abs=1e-3)
+        T, params = net.temperature_, net.network_.params.copy()
+        assert net.calibrate(X[~here], y[~here]).temperature_ == pytest.approx(T, rel=1e-3)
+        np.testing.assert_allclose(net.network_.params, params, rtol=1e-3)
+        assert not hasattr(net.partial_fit(X[:1], y[:1]), "temperature_")
     labels = quick().fit(LABELLED, LABELS).calibrate(LABELLED, LABELS)
     assert labels.temperature_ > 0
     with pytest.raises(NotFittedError):
         quick().calibrate(IRIS, KINDS)
+    for X, y in [(CANCER, BENIGN), (IRIS, KINDS)]:
+        net = quick(max_iter=300).fit(X, y)
+        right = np.flatnonzero(net.predict(X) == y)[:9]
+        with pytest.warns(UserWarning, match="These 9 rows are all predicted right"):
+            assert net.calibrate(X[right], y[right]).temperature_ == 1
 
 
 def test_bad_settings_and_bad_targets_are_refused():
@@ -211,6 +220,10 @@ def test_bad_settings_and_bad_targets_are_refused():
         (dict(dropout=(0.1,)), "dropout lists 1 rates for 2 layers"),
         (dict(solver="newton"), "'solver' parameter"),
         (dict(loss="bce"), "loss 'bce' needs output='sigmoid'"),
+        (dict(loss="hinge"), "loss must be one of log_loss, bce, .* got 'hinge'"),
+        (dict(loss=losses.BCE(pos_weight=2.0)), "does not fit 3 classes .multiclass.: losses.BCE"),
+        (dict(class_weight={0: -1.0}), "class_weight of 0 must be a finite number at least 0, got -1.0"),
+        (dict(schedule=schedules.StepDecay(0.1, 3), solver=fastnn.Adam()), "brings its own rate: give it the schedule as lr"),
         (dict(class_weight="even"), "class_weight"),
         (dict(callbacks=[3]), "callbacks must be callables"),
     ]:
@@ -269,3 +282,9 @@ def test_sparse_indicators():
     a, b = (quick(max_iter=10, early_stopping=True).fit(LABELLED, Y) for Y in (LABELS, sparse.csr_matrix(LABELS)))
     np.testing.assert_array_equal(a.network_.params, b.network_.params)
     assert a.validation_scores_ == b.validation_scores_
+
+
+def test_so_many_epochs_and_no_more_need_no_warning():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert quick(max_iter=3, n_iter_no_change=np.inf).fit(IRIS, KINDS).n_iter_ == 3

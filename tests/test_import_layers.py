@@ -39,12 +39,12 @@ LATE = {
     ("commands", "reference"),  # the race of demo, and bench
 }
 AT_IMPORT = {"numpy"}  # of all that is not fastnn or Python's own
-OF_ESTIMATORS = {"sklearn"}  # besides, in a package that is imported when somebody asks for it
+OF_ESTIMATORS = {"sklearn", "scipy"}  # besides, in a package that is imported when somebody asks for it
 IN_FUNCTIONS = {  # the optional extras: who may use them, inside functions alone
     "pyarrow": {"table_files"},
     "rich": {"commands"},
     "matplotlib": {"plotting"},
-    "scipy": {"lbfgs", "estimators"},
+    "scipy": {"lbfgs"},
     "sklearn": {"convert", "commands"},
     "torch": {"convert", "commands"},
 }

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from sklearn.datasets import load_diabetes
-from sklearn.metrics import r2_score
+from sklearn.metrics import mean_pinball_loss, r2_score
 from sklearn.preprocessing import scale
 
 import fastnn
@@ -46,7 +46,17 @@ def test_many_quantiles_of_one_target_and_of_two():
     net = quick(loss=losses.Quantile((0.1, 0.5, 0.9)), max_iter=300).fit(WAVE, noise)
     shares = (noise[:, None] < net.predict(WAVE)).mean(axis=0)
     np.testing.assert_allclose(shares, [0.1, 0.5, 0.9], atol=0.06)
+    with pytest.raises(ValueError, match=r"here are 3 quantiles of it: judge each by sklearn.metrics.mean_pinball_loss"):
+        net.score(WAVE, noise)
     assert quick(loss=losses.Quantile((0.1, 0.9)), max_iter=3).fit(WAVE, np.column_stack([noise, noise])).predict(WAVE).shape == (400, 4)
+
+
+def test_validation_rows_judge_quantiles_by_their_loss():
+    Y, w = np.column_stack([y, y**2]), np.random.default_rng(0).uniform(size=442)
+    net = quick(loss=losses.Quantile((0.2, 0.7)), validation_data=(X, Y, w), max_iter=4).fit(X, Y)
+    np.testing.assert_allclose(net.validation_scores_, np.negative(net.validation_loss_curve_))
+    by_hand = [mean_pinball_loss(Y[:, i // 2], net.predict(X)[:, i], alpha=(0.2, 0.7)[i % 2], sample_weight=w) for i in range(4)]
+    assert net.validation_scores_[-1] == pytest.approx(-np.mean(by_hand))
 
 
 def test_gaussian_nll_learns_standard_deviations():
@@ -74,6 +84,8 @@ def test_other_losses_and_one_of_ones_own():
     np.testing.assert_allclose(a.loss_curve_, b.loss_curve_, rtol=1e-9)
     with pytest.raises(ValueError, match="loss 'bce' needs output='sigmoid'"):
         quick(loss="bce").fit(X, y)
+    with pytest.raises(ValueError, match=r"loss must be one of squared_error, poisson, bce, .*, got 'absolute'"):
+        quick(loss="absolute").fit(X, y)
 
 
 @pytest.mark.parametrize("solver", ["sgd", "adam", "lbfgs", fastnn.RMSprop(lr=0.01), fastnn.LBFGS()])

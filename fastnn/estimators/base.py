@@ -66,7 +66,7 @@ class BaseMLP(BaseEstimator):
         "validation_data": [tuple, list, None],
         "n_threads": [Interval(Integral, 1, None, closed="left"), Options(Integral, {-1})],
         "callbacks": [tuple, list, Callback, callable],
-        "dtype": [StrOptions({"float32", "float64"}), Options(type, {np.float32, np.float64}), np.dtype, None],
+        "dtype": [StrOptions({"float32", "float64"}), Options(type, {float, np.float32, np.float64}), np.dtype, None],
     }
 
     validation_scores_: Any
@@ -136,7 +136,7 @@ class BaseMLP(BaseEstimator):
             warnings.warn("Training interrupted by user: the parameters are those of the last whole step.", stacklevel=4)
         self._note(net.history, n)
         self._note_scores(*judge)
-        if not converged:
+        if not converged and self.n_iter_no_change < np.inf:  # else so many epochs and no more were asked for
             warnings.warn(
                 f"The training ended after max_iter={self.max_iter} epochs while its loss still changed: raise max_iter or the learning "
                 "rate (learning_rate_init), or be content sooner (tol); inputs of about -1..1 (StandardScaler) learn fastest.",
@@ -169,6 +169,7 @@ class BaseMLP(BaseEstimator):
         else:
             settings.check_same(self.network_, self)
         self.network_.dropout = self.dropout
+        self.__dict__.pop("temperature_", None)  # of `calibrate`: what is learned from now on is without it
         return Task(X, targets, self._weigh_classes(y, weight, X.dtype), loss, float(self.alpha))
 
     def _batch_size(self, n):

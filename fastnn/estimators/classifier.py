@@ -12,15 +12,17 @@ from sklearn.utils.validation import check_is_fitted
 from .. import losses
 from ..activations import ACTIVATIONS
 from ..kernels import Activation, CompiledNetwork
-from . import inputs
+from ..validation import check_number
+from . import inputs, settings
 from .base import BaseMLP, partial_fit_available
+from .calibration import best_temperature
 
 
 class MLPClassifier(ClassifierMixin, BaseMLP):
     """A network that tells classes apart, as a scikit-learn estimator.
 
     Parameters and attributes have the names and meanings of ``sklearn.neural_network.MLPClassifier``, and with the same settings and
-    ``shuffle=False`` it computes the same; docs/estimators.md says what is different on purpose. y may hold two or more classes of any kind
+    ``shuffle=False`` it computes the same; docs/moving.md says what is different on purpose. y may hold two or more classes of any kind
     (strings too), or be an indicator matrix of 0 and 1 (multi-label).
 
     Parameters
@@ -150,13 +152,23 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
             if self._kind == "binary":
                 targets = targets.astype(dtype)[:, None]
         output = "softmax" if self._kind == "multiclass" else "sigmoid"
-        loss = losses.choose(None if self.loss == "log_loss" else self.loss, output)
-        return targets, loss, 1 if self._kind == "binary" else len(self.classes_), output
+        return targets, self._chosen_loss(output), 1 if self._kind == "binary" else len(self.classes_), output
+
+    def _chosen_loss(self, output):
+        if self.loss == "log_loss":
+            return losses.choose(None, output)
+        if isinstance(self.loss, losses.Loss) and self.loss.output not in (None, output):
+            fitting = "losses.BCE(...) is for two classes and for labels, losses.CrossEntropy(...) for three classes and more"
+            raise ValueError(f"loss={self.loss!r} does not fit {len(self.classes_)} classes ({self._kind}): {fitting}")
+        return settings.loss(self.loss, output, ("log_loss",))
 
     def _weigh_classes(self, y, weight, dtype):
         """The weights of the rows times those of their classes."""
         if self.class_weight is None:
             return weight
+        if isinstance(self.class_weight, dict):
+            for label, w in self.class_weight.items():
+                check_number(f"class_weight of {label!r}", w, least=0)
         of_class = compute_sample_weight(self.class_weight, y).astype(dtype)
         return of_class if weight is None else weight * of_class
 
@@ -303,36 +315,24 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         """Temperature scaling: divide the logits by the number T that makes the log-loss on held-out rows least (Guo et al., 2017).
 
         T > 1 makes probabilities less sure, T < 1 surer; the class predicted stays the same. W and b of the last layer are divided by T,
-        so that predictions take no longer.
+        so that predictions take no longer. Whatever the network learns afterwards is learned from there.
 
         Parameters
         ----------
         X, y, sample_weight
-            Rows that the network has not learned from, as in `fit`.
+            Rows that the network has not learned from, as in `fit`. If all are predicted right, T stays as it is, with a warning.
 
         Returns
         -------
-        self, with `temperature_`, T
+        self, with `temperature_`, T; of several calls since the last fit, their product
         """
-        from scipy.optimize import minimize_scalar
-
         check_is_fitted(self)
         X, y = inputs.check_X_y(self, X, y, self.network_.dtype, False)
         weight = inputs.check_weight(sample_weight, X)
-        targets, *_ = self._encode(y, np.float64)
-        Z = self._logits(X).astype(np.float64)
-
-        def log_loss(log_T):
-            z = Z / np.exp(log_T)
-            if self._kind == "multiclass":
-                each = np.logaddexp.reduce(z, axis=1) - z[np.arange(len(z)), targets]
-            else:
-                each = (np.logaddexp(0, z) - targets * z).sum(axis=1)
-            return np.average(each, weights=weight)
-
-        self.temperature_ = float(np.exp(minimize_scalar(log_loss, bounds=(-5, 5), method="bounded").x))
-        self.network_.weights[-1][...] /= self.temperature_
-        self.network_.biases[-1][...] /= self.temperature_
+        T = best_temperature(self._logits(X), self._encode(y, np.float64)[0], weight)
+        self.network_.weights[-1][...] /= T
+        self.network_.biases[-1][...] /= T
+        self.temperature_ = T * getattr(self, "temperature_", 1.0)
         self._online = None
         return self
 

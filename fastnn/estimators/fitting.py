@@ -47,6 +47,7 @@ def learn(net, task, state, rng, *, epochs, batch_size, shuffle, n_threads, vali
     adaptive : bool
         Where it would stop, go on with a fifth of the learning rate, down to LEAST_RATE.
     """
+    net.history = whole = History()
     if isinstance(state.optimizer, LBFGS):
         rows = BlockTask(**vars(task)) if inputs.is_sparse(task.X) else task.problem(net)
         judge = None if validation is None else lambda: validation.judge(net)
@@ -55,7 +56,6 @@ def learn(net, task, state, rng, *, epochs, batch_size, shuffle, n_threads, vali
     rows = task
     if not inputs.is_sparse(task.X):
         rows, kind, validation = task.problem(net), Session, validation and validation.problem(net)
-    whole = History()
     while True:
         session = kind(net, rows, state, batch_size, shuffle, n_threads, rng, validation, patience)
         try:

@@ -4,15 +4,15 @@ import numpy as np
 from sklearn.base import MultiOutputMixin, RegressorMixin, _fit_context
 
 from .. import losses
+from . import settings
 from .base import BaseMLP, partial_fit_available
-from .settings import HalfSquaredError
 
 
 class MLPRegressor(MultiOutputMixin, RegressorMixin, BaseMLP):
     """A network that learns numbers, as a scikit-learn estimator.
 
     Parameters and attributes have the names and meanings of ``sklearn.neural_network.MLPRegressor`` (but the first parameter is
-    ``hidden_layer_sizes``), and with the same settings and ``shuffle=False`` it computes the same; docs/estimators.md says what differs on
+    ``hidden_layer_sizes``), and with the same settings and ``shuffle=False`` it computes the same; docs/moving.md says what differs on
     purpose. y may have one or many columns.
 
     Parameters
@@ -63,10 +63,10 @@ class MLPRegressor(MultiOutputMixin, RegressorMixin, BaseMLP):
 
     def _chosen_loss(self):
         if self.loss == "squared_error":
-            return HalfSquaredError()
+            return settings.HalfSquaredError()
         if self.loss == "poisson":
             return losses.Poisson()
-        return losses.choose(self.loss, getattr(self.loss, "output", None) or "identity")
+        return settings.loss(self.loss, getattr(self.loss, "output", None) or "identity", ("squared_error", "poisson"))
 
     def _weigh_classes(self, y, weight, dtype):
         return weight
@@ -132,12 +132,35 @@ class MLPRegressor(MultiOutputMixin, RegressorMixin, BaseMLP):
             raise ValueError(f"return_std=True needs a network that has learned them: loss='gaussian_nll', not {self.loss!r}")
         return self._shaped(Y)
 
+    def score(self, X, y, sample_weight=None):
+        """R^2 of the predictions, the mean over targets; see ``sklearn.metrics.r2_score``.
+
+        Parameters
+        ----------
+        X, y, sample_weight
+            As in `fit`.
+
+        Returns
+        -------
+        float
+        """
+        loss = self._chosen_loss()
+        if isinstance(loss, losses.Quantile) and np.size(loss.q) > 1:
+            raise ValueError(f"score is R^2 of one prediction a target, and here are {np.size(loss.q)} quantiles of it: judge each by "
+                             "sklearn.metrics.mean_pinball_loss")  # fmt: skip
+        return super().score(X, y, sample_weight)
+
     def _shaped(self, Y):
         return Y[:, 0] if Y.shape[1] == 1 else Y
 
     def _score_outputs(self, y, Y, weight):
-        """R^2 of outputs Y, the mean over targets."""
-        y, Y = y.reshape(len(y), -1), Y[:, : self._n_targets]
+        """R^2 of outputs Y, the mean over targets; of quantiles, their loss with a minus."""
+        y, loss = y.reshape(len(y), -1), self._chosen_loss()
+        if isinstance(loss, losses.Quantile):
+            q = np.tile(loss.q, Y.shape[1] // np.size(loss.q))
+            above = np.repeat(y, np.size(loss.q), axis=1) - Y
+            return -float(np.average(np.maximum(q * above, (q - 1) * above).mean(axis=1), weights=weight))
+        Y = Y[:, : self._n_targets]
         if not np.isfinite(Y).all():
             return np.nan
         residual = np.average((y - Y) ** 2, axis=0, weights=weight)

@@ -24,6 +24,16 @@ class HalfSquaredError(losses.MSE):
         return dict(loss_scale=0.5, gradient_scale=n_out / 2)
 
 
+def loss(loss, output, names):
+    """One of fastnn's losses for this output; names: what the estimator has besides, for the message."""
+    if isinstance(loss, str) and loss not in losses.LOSSES:
+        raise ValueError(
+            f"loss must be one of {', '.join([*names, *losses.LOSSES])}, an object of fastnn.losses such as Huber(2.0), or a function "
+            f"(outputs, y) -> (value, d_outputs), got {loss!r}"
+        )
+    return losses.choose(loss, output)
+
+
 def hidden_sizes(hidden_layer_sizes):
     """A list of whole numbers, from one number too."""
     sizes = list(np.atleast_1d(hidden_layer_sizes)) if np.size(hidden_layer_sizes) else []
@@ -67,6 +77,8 @@ def optimizer(estimator):
     """What `solver` and the settings around it ask for."""
     e = estimator
     if isinstance(e.solver, tuple(optimizers.OPTIMIZERS.values())):
+        if e.schedule is not None:
+            raise ValueError(f"schedule is given beside solver={e.solver!r}, which brings its own rate: give it the schedule as lr")
         return e.solver
     lr = e.learning_rate_init if e.schedule is None else e.schedule
     if e.solver == "sgd":
