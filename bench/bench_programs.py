@@ -30,6 +30,11 @@ def test_tiny():
     assert run("tiny.py", "--quick").count("not arithmetic") == 2
 
 
+def test_estimators():
+    text = run("estimators.py", "--quick")
+    assert len(re.findall(r"^(?:predict|partial_fit|fit).*(?:[\d.]+ +){3}[um]s$", text, re.M)) == 10
+
+
 def test_threads():
     text = run("threads.py", "--quick")
     assert len(re.findall(r"^[\d-]+, \d+ +[\d.]+ \(1.00\)", text, re.M)) == 8 and "two trainings at once: " in text

@@ -100,12 +100,15 @@ def fits(X, y, rounds):
         rows, labels = np.tile(X, (copies, 1)), np.tile(y, copies)
         settings = SETTINGS | dict(max_iter=epochs)
         start = fastnn.MLPClassifier(**settings | dict(max_iter=1)).fit(rows, labels).network_
-        jobs = dict(
-            fastnn=lambda: fastnn.MLPClassifier(**settings).fit(rows, labels),  # noqa: B023
-            MLP=lambda: start.copy().fit(rows, labels, None, fastnn.Adam(l2=1e-4 / 32), epochs, 32),  # noqa: B023
-        )
-        best = best_of(max(1, rounds // 2), jobs, dict(fastnn=1, MLP=1))
-        best |= best_of(1, dict(sklearn=lambda: neural_network.MLPClassifier(**settings).fit(rows, labels)), dict(sklearn=1))  # noqa: B023
+
+        def fit(module, rows=rows, labels=labels, settings=settings):
+            module.MLPClassifier(**settings).fit(rows, labels)
+
+        def fit_network(rows=rows, labels=labels, epochs=epochs, start=start):
+            start.copy().fit(rows, labels, None, fastnn.Adam(l2=1e-4 / 32), epochs, 32)
+
+        best = best_of(max(1, rounds // 2), dict(fastnn=lambda fit=fit: fit(fastnn), MLP=fit_network), dict(fastnn=1, MLP=1))
+        best |= best_of(max(1, rounds // 30), dict(sklearn=lambda fit=fit: fit(neural_network)), dict(sklearn=1))
         show(f"fit, {len(rows):,} rows, {epochs} epochs", best, 1e3, "ms")
 
 

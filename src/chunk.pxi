@@ -132,15 +132,16 @@ cdef inline bint is_in_place(const Training* job, const Space* space, Py_ssize_t
     """The outputs of n rows are the caller's own numbers, and as many as a loss reads and writes: whole vectors."""
     return job.net.n_layers == 0 and space.output_row == 1 and job.order == NULL and has_row_losses(job) and n % LANES == 0
 
-cdef void loss_in_place(const Training* job, Space* space, Place place, Py_ssize_t lo, Py_ssize_t hi, double total) noexcept nogil:
+cdef void loss_in_place(Training* job, Space* space, Place place, Py_ssize_t n, double total) noexcept nogil:
     """Phase A without a layer, in the caller's arrays: copying them to the space and back took a tenth of the time."""
     cdef Space there = space[0]
     there.Y = <real*>job.X + place.row
     there.targets = <real*>job.targets + place.row
     if job.dX != NULL:
         there.dY = <real*>job.dX + place.row
-    weigh_rows(job, space, place.row, lo, hi, total)
-    loss_rows(job, &there, place, lo, hi)
+    weigh_rows(job, space, place.row, 0, n, total)
+    if not aborted(job, space, 0):
+        loss_rows(job, &there, place, 0, n)
 
 cdef void chunk_rows(Training* job, Space* space, int part, int parts, Place place, Py_ssize_t n, double total,
                      bint outputs_are_there) noexcept nogil:
@@ -149,9 +150,6 @@ cdef void chunk_rows(Training* job, Space* space, int part, int parts, Place pla
     share(n, ROW_SHARE, part, parts, &lo, &hi)
     if lo >= hi:
         aborted(job, space, part)
-        return
-    if is_in_place(job, space, hi - lo):
-        loss_in_place(job, space, place, lo, hi, total)
         return
     if not outputs_are_there:
         gather_rows(job, space, place.row, lo, hi, total)
