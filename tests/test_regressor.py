@@ -88,6 +88,20 @@ def test_other_losses_and_one_of_ones_own():
         quick(loss="absolute").fit(X, y)
 
 
+def test_a_loss_that_is_changed_after_fit_does_not_change_predictions():
+    net = quick(max_iter=5).fit(X, y)
+    before = net.predict(X)
+    for loss, message in [
+        ("gaussian_nll", "needs 2 outputs .identity., the network that is there has 1"),
+        ("poisson", "1 outputs .exponential."),
+    ]:
+        net.set_params(loss=loss)
+        np.testing.assert_array_equal(net.predict(X), before)
+        with pytest.raises(ValueError, match=message):
+            net.partial_fit(X, np.abs(y))
+    net.set_params(loss="mae").partial_fit(X, y)
+
+
 @pytest.mark.parametrize("solver", ["sgd", "adam", "lbfgs", fastnn.RMSprop(lr=0.01), fastnn.LBFGS()])
 def test_every_solver_learns(solver):
     net = quick(solver=solver).fit(X, y)

@@ -167,7 +167,8 @@ class BaseMLP(BaseEstimator):
             self.best_loss_ = np.inf
             self.validation_scores_ = self.best_validation_score_ = None
         else:
-            settings.check_same(self.network_, self)
+            settings.check_same(self.network_, self, n_out, output)
+        self._loss = loss
         self.network_.dropout = self.dropout
         self.__dict__.pop("temperature_", None)  # of `calibrate`: what is learned from now on is without it
         return Task(X, targets, self._weigh_classes(y, weight, X.dtype), loss, float(self.alpha))

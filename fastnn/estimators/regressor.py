@@ -2,6 +2,7 @@
 
 import numpy as np
 from sklearn.base import MultiOutputMixin, RegressorMixin, _fit_context
+from sklearn.utils.validation import check_is_fitted
 
 from .. import losses
 from . import settings
@@ -125,7 +126,7 @@ class MLPRegressor(MultiOutputMixin, RegressorMixin, BaseMLP):
         std : ndarray of the same shape, if asked for
         """
         Y = self._outputs(X)
-        if isinstance(self._chosen_loss(), losses.GaussianNLL):
+        if isinstance(self._loss, losses.GaussianNLL):
             mean, std = self._shaped(Y[:, : self._n_targets]), self._shaped(np.exp(Y[:, self._n_targets :] / 2))
             return (mean, std) if return_std else mean
         if return_std:
@@ -144,10 +145,13 @@ class MLPRegressor(MultiOutputMixin, RegressorMixin, BaseMLP):
         -------
         float
         """
-        loss = self._chosen_loss()
-        if isinstance(loss, losses.Quantile) and np.size(loss.q) > 1:
-            raise ValueError(f"score is R^2 of one prediction a target, and here are {np.size(loss.q)} quantiles of it: judge each by "
-                             "sklearn.metrics.mean_pinball_loss")  # fmt: skip
+        check_is_fitted(self)
+        n_quantiles = np.size(self._loss.q) if isinstance(self._loss, losses.Quantile) else 1
+        if n_quantiles > 1:
+            raise ValueError(
+                f"score is R^2 of one prediction a target, and here are {n_quantiles} quantiles of it: judge each by "
+                "sklearn.metrics.mean_pinball_loss"
+            )
         return super().score(X, y, sample_weight)
 
     def _shaped(self, Y):
@@ -155,7 +159,7 @@ class MLPRegressor(MultiOutputMixin, RegressorMixin, BaseMLP):
 
     def _score_outputs(self, y, Y, weight):
         """R^2 of outputs Y, the mean over targets; of quantiles, their loss with a minus."""
-        y, loss = y.reshape(len(y), -1), self._chosen_loss()
+        y, loss = y.reshape(len(y), -1), self._loss
         if isinstance(loss, losses.Quantile):
             q = np.tile(loss.q, Y.shape[1] // np.size(loss.q))
             above = np.repeat(y, np.size(loss.q), axis=1) - Y

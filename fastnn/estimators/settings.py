@@ -62,8 +62,13 @@ def first_parameters(net, activation, random_state):
         b[...] = random_state.uniform(-r, r, b.shape)
 
 
-def check_same(net, estimator):
+def check_same(net, estimator, n_out, output):
     """warm_start and partial_fit go on with the network that is there."""
+    if (net.layer_sizes[-1], net.activations[-1]) != (n_out, output):
+        raise ValueError(
+            f"loss={estimator.loss!r} needs {n_out} outputs ({output}), the network that is there has {net.layer_sizes[-1]} "
+            f"({net.activations[-1]}): fit with warm_start=False to begin anew"
+        )
     sizes, names = hidden_sizes(estimator.hidden_layer_sizes), activations(estimator.activation)
     there = list(net.layer_sizes[1:-1]), list(net.activations[:-1])
     if there != (sizes, names if isinstance(names, list) else [names] * len(sizes)):
