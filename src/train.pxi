@@ -236,7 +236,8 @@ cdef void train(Training* job, int thread) noexcept nogil:
     cdef Py_ssize_t step = job.step, epoch = job.epoch, row = job.row, n        # each thread counts for itself
     cdef Py_ssize_t look = 1 + <Py_ssize_t>(20000 / (s.step_ns + 100)), looked = 0      # steps between looks at the clock: about 20 us
     cdef long long began = now()
-    cdef double total, loss, l2, penalty = 0, scale = given(job.gradient_scale)
+    cdef double total, loss, l2, penalty = 0, shrink = 1 / given(job.gradient_scale), reported = given(job.loss_scale) * shrink
+    cdef bint scaled = job.alpha != 0 or shrink != 1 or reported != 1
     cdef bint entering = True, in_place = s.in_place, own = job.loss == OWN_LOSS
     cdef bint clips = job.optimizer.clip_norm != 0
     cdef Step numbers, without_penalties
@@ -272,7 +273,8 @@ cdef void train(Training* job, int thread) noexcept nogil:
             numbers.l2 = <real>(job.optimizer.l2 + l2)
             if thread == 0:
                 penalty = l2 / 2 * weight_squares(job, s)
-        total /= scale
+        if scaled:
+            total *= shrink
         bias_numbers = for_biases(&numbers, &without_penalties)
         place.step = step
         place.in_batch = 0
@@ -298,7 +300,8 @@ cdef void train(Training* job, int thread) noexcept nogil:
             row = 0
             epoch += 1
         if thread == 0:
-            loss = loss * (given(job.loss_scale) / scale) + penalty
+            if scaled:
+                loss = loss * reported + penalty
             job.loss_sum += loss * n
             if row == 0:
                 loss = loss if n == job.n_rows else job.loss_sum / job.n_rows
