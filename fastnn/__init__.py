@@ -62,7 +62,7 @@ def __getattr__(name):  # imported when somebody asks for it: the NumPy twin, wh
             estimators = import_module(".estimators", __name__)
             return estimators if name == "estimators" else getattr(estimators, name)
         except ModuleNotFoundError as error:
-            if error.name != "sklearn":
+            if (error.name or "").partition(".")[0] != "sklearn":
                 raise
             raise ImportError(f'{name} needs scikit-learn: pip install "fastnn-mlp[sklearn]"') from None
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

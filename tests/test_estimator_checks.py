@@ -134,3 +134,19 @@ def test_tables_out_of_a_transformer_keep_their_names():
         warnings.simplefilter("ignore", ConvergenceWarning)
         pipeline.fit(*load_breast_cancer(return_X_y=True, as_frame=True))
     assert pipeline[-1].feature_names_in_[0] == "mean radius"
+
+
+def test_without_scikit_learn_the_message_says_how_to_get_it():
+    code = """
+import sys
+sys.modules["sklearn"] = None
+from fastnn import *
+import fastnn
+print(fastnn.MLP([2, 1]))
+try:
+    from fastnn import MLPClassifier
+except ImportError as error:
+    print(error)
+"""
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout.splitlines()[1] == 'MLPClassifier needs scikit-learn: pip install "fastnn-mlp[sklearn]"'
