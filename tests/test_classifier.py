@@ -201,6 +201,7 @@ def test_calibrate_mends_probabilities_and_nothing_else():
         assert net.calibrate(X[~here], y[~here]).temperature_ == pytest.approx(T, rel=1e-3)
         np.testing.assert_allclose(net.network_.params, params, rtol=1e-3)
         assert not hasattr(net.partial_fit(X[:1], y[:1]), "temperature_")
+        assert not hasattr(net.calibrate(X[~here], y[~here]).partial_fit(X[:1], y[:1]), "temperature_")  # row by row, too
     labels = quick().fit(LABELLED, LABELS).calibrate(LABELLED, LABELS)
     assert labels.temperature_ > 0
     with pytest.raises(NotFittedError):
