@@ -237,7 +237,7 @@ cdef void train(Training* job, int thread) noexcept nogil:
     cdef Py_ssize_t look = 1 + <Py_ssize_t>(20000 / (s.step_ns + 100)), looked = 0      # steps between looks at the clock: about 20 us
     cdef long long began = now()
     cdef double total, loss, l2, penalty = 0, shrink = 1 / given(job.gradient_scale), reported = given(job.loss_scale) * shrink
-    cdef bint scaled = job.alpha != 0 or shrink != 1 or reported != 1
+    cdef bint penalised = job.alpha != 0, watches = job.patience != 0, scaled = penalised or shrink != 1 or reported != 1
     cdef bint entering = True, in_place = s.in_place, own = job.loss == OWN_LOSS
     cdef bint clips = job.optimizer.clip_norm != 0
     cdef Step numbers, without_penalties
@@ -268,7 +268,7 @@ cdef void train(Training* job, int thread) noexcept nogil:
         total = total_weight(job, row, n)
         loss = 0
         step_numbers(&job.optimizer, step, epoch, &numbers)
-        if job.alpha != 0:
+        if penalised:
             l2 = job.alpha / (n if own else total)
             numbers.l2 = <real>(job.optimizer.l2 + l2)
             if thread == 0:
@@ -311,7 +311,7 @@ cdef void train(Training* job, int thread) noexcept nogil:
             s.stop[2] = 1
             if not isfinite(loss):
                 job.why = NOT_FINITE
-            elif row == 0 and has_converged(job, loss):
+            elif row == 0 and watches and has_converged(job, loss):
                 job.why = CONVERGED
             elif row == 0 and epoch == job.last_epoch:
                 job.why = EPOCHS
@@ -335,8 +335,6 @@ cdef void train(Training* job, int thread) noexcept nogil:
 
 cdef bint has_converged(Training* job, double loss) noexcept nogil:
     """At the end of an epoch of this mean loss: it has been the last that patience allows without a better one."""
-    if job.patience == 0:
-        return False
     job.not_better = job.not_better + 1 if loss > job.best_loss - job.tolerance else 0
     job.best_loss = fmin(job.best_loss, loss)
     return job.not_better >= job.patience
