@@ -67,7 +67,7 @@ def times(dtype, rounds):
     calls = dict(fastnn=200, sklearn=5, MLP=200)
     print(f"\n30-32-1 {dtype:<18} {'fastnn':>9} {'MLP':>9} {'scikit-learn':>13}")
     for method in ("predict_proba", "predict"):
-        jobs = dict(fastnn=lambda: getattr(ours, method)(row), sklearn=lambda: getattr(theirs, method)(row), MLP=lambda: net.forward(row))  # noqa: B023
+        jobs = dict(fastnn=lambda: getattr(ours, method)(row), sklearn=lambda: getattr(theirs, method)(row), MLP=lambda: net.forward(row))  # noqa: B023 (timed before the next turn)
         show(f"{method}, one row", best_of(rounds, jobs, calls), 1e6, "us")
     for each in (ours, theirs):
         each.partial_fit(row, label)

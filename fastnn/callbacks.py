@@ -8,6 +8,8 @@ optimizer into ``net.state.optimizer``.
 ``history.val_loss[-1]`` is the validation loss of the epoch that has just ended, where `fit` was given validation data.
 """
 
+import time
+
 from .state import Best
 from .validation import check_count, check_number
 
@@ -136,6 +138,20 @@ class Checkpoint(Callback):
 
     def on_interval(self, net, history):
         net.save(self.path)
+
+
+class Lookouts:
+    """The callbacks with an interval, and when each has looked in."""
+
+    def __init__(self, callbacks, now):
+        self.looked_in = dict.fromkeys((callback for callback in callbacks if callback.interval is not None), now)
+
+    def due(self):
+        """Those that want to look in again."""
+        now = time.perf_counter()
+        due = [callback for callback, before in self.looked_in.items() if now - before >= callback.interval]
+        self.looked_in.update(dict.fromkeys(due, now))
+        return due
 
 
 class _Function(Callback):

@@ -4,6 +4,7 @@ import time
 
 import numpy as np
 
+from .callbacks import Lookouts
 from .kernels import Stop
 from .optimizers import same_moments
 from .state import DivergenceError, History
@@ -57,7 +58,7 @@ class Session:
         with net._in_training():
             net.state, net.history, net.rng = state, self.history, self.rng
             self.began = time.perf_counter()
-            self.looked_in = dict.fromkeys((c for c in callbacks if c.interval is not None), self.began)
+            self.lookouts = Lookouts(callbacks, self.began)
             every_epoch = bool(self.judge or callbacks or state.watches_loss)
             if state.params is not None:
                 net.params = state.params
@@ -87,7 +88,7 @@ class Session:
             if every_epoch and state.row == 0:
                 self.watch()
                 stop = self.call(callbacks, "on_epoch_end")
-            stop = self.call(self.due(), "on_interval") or stop or self.converged
+            stop = self.call(self.lookouts.due(), "on_interval") or stop or self.converged
             if line:
                 line.show(self.history)
 
@@ -131,13 +132,6 @@ class Session:
         if self.state.watches_loss:
             self.state.watch((self.history.val_loss or self.history.loss)[-1])
             self.trainer.set_optimizer(self.state.kernel_settings())
-
-    def due(self):
-        """The callbacks that want to look in."""
-        now = time.perf_counter()
-        due = [callback for callback, before in self.looked_in.items() if now - before >= callback.interval]
-        self.looked_in.update(dict.fromkeys(due, now))
-        return due
 
     def call(self, callbacks, event):
         """Hand the parameters over to the callbacks and take them back as they are then, however that ends. True: one says stop."""

@@ -297,12 +297,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         logits = CompiledNetwork()  # the same parameters, without the last activation
         kinds = [ACTIVATIONS[name] for name in net.activations[:-1]]
         logits._bind(net.layer_sizes, [*kinds, Activation.IDENTITY], net.weights, net.biases, net.dtype)
-        out = np.empty((X.shape[0], self.n_outputs_), net.dtype)
-        step = inputs.block_rows(X)
-        for a in range(0, len(out), step):
-            rows = X[a : a + step]
-            logits._forward_into(rows.toarray() if inputs.is_sparse(X) else rows, out[a : a + step])
-        return out
+        return inputs.outputs(logits, X, 1)
 
     def _score_outputs(self, y, Y, weight):
         """The mean accuracy of outputs Y."""

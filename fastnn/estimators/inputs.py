@@ -8,7 +8,7 @@ from sklearn.utils.validation import _check_sample_weight, column_or_1d, validat
 
 from .. import kernels
 
-BLOCK_BYTES = 4e6  # of a sparse table made dense at once: fits the second-level cache or nearly so
+BLOCK_BYTES = 4e6  # of a sparse table made dense at once
 SAMPLE = 1000  # rows that are looked at to tell how columns are scaled
 LARGE, SPREAD = 100, 1000  # a column's root mean square, and the largest of them over the smallest, that deserve a warning
 
@@ -73,11 +73,8 @@ def outputs(net, X, n_threads):
     """net.forward for dense or sparse rows."""
     if not is_sparse(X):
         return net.forward(X, n_threads=n_threads)
-    out = np.empty((X.shape[0], net.layer_sizes[-1]), net.dtype)
     step = block_rows(X)
-    for a in range(0, len(out), step):
-        net.forward(X[a : a + step].toarray(), out=out[a : a + step], n_threads=n_threads)
-    return out
+    return np.concatenate([net.forward(X[a : a + step].toarray(), n_threads=n_threads) for a in range(0, X.shape[0], step)])
 
 
 # ---- scale ----

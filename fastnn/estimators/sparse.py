@@ -4,6 +4,7 @@ import time
 
 import numpy as np
 
+from ..callbacks import Lookouts
 from ..session import Session
 from ..state import History
 from . import inputs
@@ -26,7 +27,7 @@ class SparseSession:
 
     def run(self, epochs, callbacks=(), line=None):
         history, net = self.history, self.net
-        self.looked_in = dict.fromkeys((callback for callback in callbacks if callback.interval is not None), time.perf_counter())
+        self.lookouts = Lookouts(callbacks, time.perf_counter())
         try:
             for callback in callbacks:
                 callback.on_fit_begin(net, history)
@@ -46,14 +47,7 @@ class SparseSession:
 
     def ask(self, callbacks, event):
         """All of them, also after one says stop; whether one does."""
-        return any([getattr(callback, event)(self.net, self.history) is True for callback in callbacks])  # noqa: C419
-
-    def due(self):
-        """The callbacks that want to look in."""
-        now = time.perf_counter()
-        due = [callback for callback, before in self.looked_in.items() if now - before >= callback.interval]
-        self.looked_in.update(dict.fromkeys(due, now))
-        return due
+        return any([getattr(callback, event)(self.net, self.history) is True for callback in callbacks])  # noqa: C419 (a generator would stop at the first)
 
     def epoch(self):
         """One pass over the rows; True if a callback has said stop meanwhile."""
@@ -67,7 +61,7 @@ class SparseSession:
             loss += block.loss[0] * len(rows)
             history.n_steps += block.n_steps
             history.seconds += block.seconds
-            stop = self.ask(self.due(), "on_interval") or stop
+            stop = self.ask(self.lookouts.due(), "on_interval") or stop
         state.epoch += 1
         history.n_epochs += 1
         history.loss.append(loss / n)
@@ -109,8 +103,7 @@ class BlockGradient:
             loss += part * trainer.gradient(n_threads)
             trainer.store_gradient(part_grads)
             self.grads += part * part_grads
-        weight = len(self.task) if self.task.weight is None else self.task.weight.sum(dtype=np.float64)
-        return loss + self.task.alpha / 2 / weight * sum(float((W**2).sum()) for W in self.net.weights)
+        return loss + self.task.alpha / 2 / self.task.weigh() * sum(float((W**2).sum()) for W in self.net.weights)
 
     def store_gradient(self, grads):
         grads[...] = self.grads

@@ -23,6 +23,10 @@ class Task:
     def __len__(self):
         return self.X.shape[0]
 
+    def weigh(self, rows=slice(None)):
+        """The sum of the weights of some of the rows, or their number."""
+        return float(len(self.targets[rows]) if self.weight is None else self.weight[rows].sum(dtype=np.float64))
+
     def problem(self, net, rows=slice(None)):
         """Some of the rows for the kernels; sparse ones are made dense."""
         X, weight = self.X[rows], None if self.weight is None else self.weight[rows]
@@ -31,11 +35,10 @@ class Task:
 
     def blocks(self, net):
         """Problems without penalty, of one block of rows after the other, and what part each is of the whole."""
-        step, whole = inputs.block_rows(self.X), len(self) if self.weight is None else self.weight.sum(dtype=np.float64)
+        step, whole = inputs.block_rows(self.X), self.weigh() or 1.0
         for a in range(0, len(self), step):
             rows = slice(a, a + step)
-            weight = len(self.targets[rows]) if self.weight is None else self.weight[rows].sum(dtype=np.float64)
-            yield replace(self.problem(net, rows), alpha=0.0), float(weight / (whole or 1.0))
+            yield replace(self.problem(net, rows), alpha=0.0), self.weigh(rows) / whole
 
     def judge(self, net):
         """The loss without penalty."""
