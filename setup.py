@@ -38,7 +38,7 @@ def extension(name, source, flags=(), **macros):
     )
 
 
-extensions = [extension("kernels", "kernels.pyx", FASTNN_BUILT=f'"{" ".join(variants)}"')]
+extensions = [extension("kernels", "binding/kernels.pyx", FASTNN_BUILT=f'"{" ".join(variants)}"')]
 for isa, flags in variants.items():
     for dtype, macros in {"float32": {}, "float64": {"FASTNN_DOUBLE": "1"}}.items():
         macros |= {"FASTNN_ISA_NAME": f'"{isa}"', "CYTHON_INLINE": INLINE}

@@ -26,7 +26,7 @@ from sklearn.preprocessing import StandardScaler, scale
 
 import fastnn
 from fastnn.datasets import load_digits, load_wine
-from fastnn.problem import pose
+from fastnn.training.data import pose
 
 STEPS = 200
 SETTINGS = dict(hidden_layer_sizes=(32,), batch_size=32, max_iter=20, tol=0.0, n_iter_no_change=1000, random_state=0)

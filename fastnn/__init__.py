@@ -10,10 +10,10 @@ except ModuleNotFoundError as error:
 from . import callbacks, functional, initializers, losses, optimizers, schedules
 from .callbacks import Checkpoint, EarlyStopping
 from .config import __version__, show_config
-from .model_file import ModelFileError, load
+from .files.model import ModelFileError, load
 from .network import MLP
 from .optimizers import LBFGS, SGD, Adadelta, Adagrad, Adam, Adamax, AdamW, NAdam, RMSprop
-from .state import DivergenceError, History
+from .training.state import DivergenceError, History
 
 __all__ = [
     "LBFGS",

@@ -10,7 +10,7 @@ optimizer into ``net.state.optimizer``.
 
 import time
 
-from .state import Best
+from .training.state import Best
 from .validation import check_count, check_number
 
 

@@ -1,4 +1,4 @@
-"""The compiled part: its types for tools. Arrays come checked and converted from the package; see src/kernels.pyx."""
+"""The compiled part: its types for tools. Arrays come checked and converted from the package; see src/binding/kernels.pyx."""
 
 from collections.abc import Callable, Sequence
 from enum import IntEnum

@@ -4,9 +4,10 @@ from copy import deepcopy
 
 import numpy as np
 
-from . import activations, initializers, losses, threads, training
+from . import activations, initializers, losses, threads
 from .kernels import CompiledNetwork, Loss, Trainer
-from .problem import pose
+from .training import api as training
+from .training.data import pose
 from .validation import check_count, check_dtype, check_matrix, check_numbers, check_out, check_rng, check_rows, check_threads
 
 
@@ -309,7 +310,7 @@ class MLP(CompiledNetwork):
         >>> os.path.getsize(path) > 21 * 4
         True
         """
-        from . import model_file
+        from .files import model as model_file
 
         self._check_not_training()
         model_file.save(self, path)

@@ -26,18 +26,18 @@ cdef extern from *:
     const char* FASTNN_ISA_NAME
 
 include "simd/simd.pxi"
-include "kernels/math.pxi"
-include "kernels/panels.pxi"
-include "kernels/activation.pxi"
-include "kernels/update.pxi"
-include "kernels/linear.pxi"
-include "kernels/loss.pxi"
-include "kernels/dropout.pxi"
-include "scratch.pxi"
-include "parameters.pxi"
-include "chunk.pxi"
-include "train.pxi"
-include "forward.pxi"
+include "ops/math.pxi"
+include "ops/panels.pxi"
+include "ops/activation.pxi"
+include "ops/update.pxi"
+include "ops/linear.pxi"
+include "ops/loss.pxi"
+include "ops/dropout.pxi"
+include "train/workspace.pxi"
+include "train/pack.pxi"
+include "train/chunk.pxi"
+include "train/loop.pxi"
+include "infer/forward.pxi"
 
 # ---- what users call on arrays of their own ----
 

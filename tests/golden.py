@@ -246,16 +246,16 @@ def library_cases(dtype, n_threads):
         for rate in ("constant", "invscaling", "adaptive") if solver == "sgd" else ("constant",):
             for kind, targets in ((MLPRegressor, y), (MLPClassifier, (y > 0) * 1), (MLPClassifier, (y * 1.5 + 1.5).astype(int))):
 
-                def run(options=options, kind=kind, targets=targets, rate=rate, sparse=sparse):
+                def run(options=options, kind=kind, targets=targets, rate=rate, sparse=sparse, steps=solver != "lbfgs" and not early):
                     val = options["validation_data"] and (X[:40], targets[:40])
                     model = kind((9, 5), learning_rate=rate, learning_rate_init=0.1, tol=0.01, **options | dict(validation_data=val))
                     with warnings.catch_warnings():
                         warnings.simplefilter("ignore")
                         rows = csr_matrix(X) if sparse else X
                         model.fit(rows, targets, sample_weight=np.arange(120) % 4 + 0.5)
-                        if solver != "lbfgs" and not early:
+                        if steps:
                             for i in range(5):
-                                model.partial_fit(X[i : i + 1], targets[i : i + 1], **{} if kind is MLPRegressor else {})
+                                model.partial_fit(X[i : i + 1], targets[i : i + 1])
                     return checksum(model.network_.params, model.loss_curve_, model.validation_loss_curve_,
                                     model.validation_scores_ or [], model.predict(X))  # fmt: skip
 
@@ -264,7 +264,8 @@ def library_cases(dtype, n_threads):
         for dropped in (None, (X[:30], y[:30])):
 
             def run(optimizer=optimizer, dropped=dropped):
-                return trained(network([12, 8, 1], dtype), X, y, optimizer=optimizer, epochs=15, validation_data=dropped, n_threads=n_threads)
+                options = dict(optimizer=optimizer, epochs=15, validation_data=dropped, n_threads=n_threads)
+                return trained(network([12, 8, 1], dtype), X, y, **options)
 
             yield f"fit {optimizer} {dropped is None}", run
 

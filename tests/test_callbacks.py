@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 
 import fastnn
-from fastnn import MLP, SGD, Adam, Checkpoint, EarlyStopping, session
+from fastnn import MLP, SGD, Adam, Checkpoint, EarlyStopping
 from fastnn.callbacks import Callback
+from fastnn.training import session
 
 X = np.random.default_rng(1).normal(size=(70, 6)).astype("float32")
 Y = np.sin(X[:, :1])

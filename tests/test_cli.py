@@ -14,8 +14,8 @@ import pytest
 
 import fastnn
 from fastnn import cli
-from fastnn.commands import demo, display
-from fastnn.commands.display import Display, duration, sparkline
+from fastnn.cli import demo, display
+from fastnn.cli.display import Display, duration, sparkline
 
 FASTNN = [sys.executable, "-m", "fastnn"]
 COMMANDS = ["demo", "train", "predict", "info", "bench"]
@@ -157,7 +157,7 @@ def test_a_full_disk_behind_standard_output_is_one_line(arguments):
 
 
 def test_a_terminal_without_unicode_is_no_crash():
-    code = "import sys; from fastnn import cli, commands; print('ascii', sys.stdout.encoding); cli.main([]); print('Köln'); sys.exit(0)"
+    code = "import sys; from fastnn import cli; print('ascii', sys.stdout.encoding); cli.main([]); print('Köln'); sys.exit(0)"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, env={**os.environ, "PYTHONIOENCODING": "ascii"})
     assert (result.returncode, result.stderr) == (0, b"") and result.stdout.rstrip().endswith(rb"K\xf6ln")
 

@@ -12,7 +12,7 @@ import pytest
 
 import fastnn
 from fastnn import cli, reference
-from fastnn.commands import bench
+from fastnn.cli import bench
 
 
 @pytest.fixture
@@ -107,7 +107,7 @@ def test_libraries_get_one_thread_in_a_new_process():
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(Path(fastnn.__file__).parents[1]), *sys.path])}
     code = """
 import os, sys
-from fastnn.commands import bench
+from fastnn.cli import bench
 for name in bench.ONE_THREAD:
     os.environ.pop(name, None)
 bench.subprocess.Popen = type("Popen", (bench.subprocess.Popen,), {"__init__": lambda self, command, env: (

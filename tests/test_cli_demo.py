@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from fastnn import cli, reference
-from fastnn.commands import demo as commands_demo
+from fastnn.cli import demo as commands_demo
 
 FASTNN = [sys.executable, "-m", "fastnn"]
 

@@ -16,8 +16,8 @@ pytest.importorskip("pyarrow", reason="the extra cli is not installed")
 
 import fastnn
 from fastnn import cli
-from fastnn.table_files import read
-from fastnn.tables import Encoding
+from fastnn.tables.encoding import Encoding
+from fastnn.tables.files import read
 
 
 def call(capsys, *arguments):
@@ -176,7 +176,7 @@ def test_json(run):
 @pytest.mark.parametrize("terminal", [True, False])
 def test_the_score_comes_last_on_a_terminal_alone(run, monkeypatch, terminal):
     monkeypatch.setattr(sys.stdout, "isatty", lambda: terminal, raising=False)
-    monkeypatch.setattr("fastnn.commands.predict._say", lambda target, scores: print("score"))
+    monkeypatch.setattr("fastnn.cli.predict._say", lambda target, scores: print("score"))
     lines = run("b", "new.csv")[1].splitlines()
     assert len(lines) == 4 and lines.index("score") == (3 if terminal else 0)
 

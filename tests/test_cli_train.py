@@ -16,11 +16,13 @@ import pytest
 pytest.importorskip("pyarrow", reason="the extra cli is not installed")
 
 import fastnn
-from fastnn import cli, session
-from fastnn.commands import CommandError, load_model, scores
-from fastnn.commands.train import split
+from fastnn import cli
+from fastnn.cli import scores
+from fastnn.cli.common import CommandError, load_model
+from fastnn.cli.train import split
 from fastnn.datasets import load_digits
-from fastnn.tables import Target
+from fastnn.tables.encoding import Target
+from fastnn.training import session
 
 
 @pytest.fixture

@@ -15,110 +15,117 @@ PACKAGE = pathlib.Path(fastnn.__file__).parent
 LAYERS = [
     {"kernels", "reference", "datasets"},
     {"config", "settings", "validation"},
-    {"activations", "losses", "schedules", "initializers", "progress"},
+    {"activations", "losses", "schedules", "initializers"},
     {"optimizers"},
-    {"functional", "state", "threads"},
-    {"callbacks", "problem"},
-    {"session", "lbfgs"},
-    {"training"},
+    {"functional", "threads"},
+    {"training.state", "training.progress", "training.data"},
+    {"callbacks"},
+    {"training.session", "training.lbfgs"},
+    {"training.api"},
     {"network"},
-    {"model_file", "export", "convert", "estimators", "table_files"},
-    {"table_values"},
-    {"tables"},
+    {"files"},
+    {"estimators", "tables"},
     {"plotting"},
     {"__init__"},  # the public names: nothing but the command line may ask for them here
-    {"commands"},
     {"cli"},
     {"__main__"},
 ]
 HEIGHT = {name: height for height, names in enumerate(LAYERS) for name in names}
 # Exceptions, each inside a function, so that it costs nothing until it is called.
 LATE = {
-    ("network", "model_file"),  # MLP.save
+    ("network", "files"),  # MLP.save
     ("__init__", "reference"),  # fastnn.reference
     ("__init__", "estimators"),  # fastnn.MLPClassifier
-    ("commands", "reference"),  # the race of demo, and bench
+    ("cli", "reference"),  # the race of demo, and bench
 }
 AT_IMPORT = {"numpy"}  # of all that is not fastnn or Python's own
 OF_ESTIMATORS = {"sklearn", "scipy"}  # besides, in a package that is imported when somebody asks for it
 IN_FUNCTIONS = {  # the optional extras: who may use them, inside functions alone
-    "pyarrow": {"table_files"},
-    "rich": {"commands"},
+    "pyarrow": {"tables"},
+    "rich": {"cli"},
     "matplotlib": {"plotting"},
-    "scipy": {"lbfgs"},
-    "sklearn": {"convert", "commands"},
-    "torch": {"convert", "commands"},
+    "scipy": {"training.lbfgs"},
+    "sklearn": {"cli"},
+    "torch": {"cli"},
 }
+
+
+def place(*parts):
+    """The name in LAYERS of a module: that of its package, or its own where the package has an order of its own."""
+    return next((name for n in (3, 2, 1) if (name := ".".join(parts[:n])) in HEIGHT), parts[0])
 
 
 def modules():
     """(name in LAYERS, path) of every Python file of the package."""
     for path in sorted(PACKAGE.rglob("*.py")):
         parts = path.relative_to(PACKAGE).with_suffix("").parts
-        yield parts[0], path
+        if parts != ("training", "__init__"):  # a docstring
+            yield place(*parts), path
 
 
-def imports(tree, inside=False):
-    """(module, late): "fastnn.x", "." for its own subpackage, or the top name of something else; and whether it stands in a function."""
+def imports(tree, package=()):
+    """(module, late): the parts of its name, and whether the import stands in a function. package: that of the file, without fastnn."""
 
     def walk(node, late):
         for child in ast.iter_child_nodes(node):
             yield from walk(child, late or isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda))
             if isinstance(child, ast.Import):
-                names = [alias.name for alias in child.names]
+                names = [tuple(alias.name.split(".")) for alias in child.names]
             elif isinstance(child, ast.ImportFrom):
-                if inside and child.level == 1:
-                    yield ".", late
-                    continue
-                origin = ("fastnn." * (child.level > 0) + (child.module or "")).rstrip(".")
-                names = [f"fastnn.{alias.name}" for alias in child.names] if origin == "fastnn" else [origin]
+                origin = tuple(child.module.split(".")) if child.module else ()
+                if child.level:
+                    origin = ("fastnn", *package[: len(package) + 1 - child.level], *origin)
+                folder = origin[0] == "fastnn" and (PACKAGE / "/".join(origin[1:])).is_dir()
+                names = [(*origin, alias.name) for alias in child.names] if folder else [origin]
             elif isinstance(child, ast.Call) and ast.unparse(child.func) in ("importlib.import_module", "import_module", "__import__"):
                 name = child.args[0].value if isinstance(child.args[0], ast.Constant) else "?"
-                names = ["fastnn" + name if name.startswith(".") else name]
+                names = [("fastnn" + name if name.startswith(".") else name,)] if not name.startswith(".") else [("fastnn", name[1:])]
             else:
                 continue
             for name in names:
-                top, _, rest = name.partition(".")
-                yield (f"fastnn.{rest.partition('.')[0]}" if top == "fastnn" else top), late
+                yield name, late
 
     yield from walk(tree, False)
 
 
-def faults(importer, text):
-    """What is wrong with the imports of this text, if it were the module `importer` of the package."""
-    for name, late in imports(ast.parse(text), inside=(PACKAGE / importer).is_dir()):
-        if name == ".":
-            continue
-        if name.startswith("fastnn."):
-            imported = name.removeprefix("fastnn.")
+def faults(importer, text, package=None):
+    """What is wrong with the imports of this text, if it were the module `importer`, of the package of these parts."""
+    if package is None:
+        package = tuple(importer.split(".")) if (PACKAGE / importer).is_dir() else tuple(importer.split("."))[:-1]
+    for parts, late in imports(ast.parse(text), package):
+        name = ".".join(parts)
+        if parts[0] == "fastnn":
+            imported = place(*parts[1:]) if len(parts) > 1 else "__init__"
             if imported not in HEIGHT:
                 imported = "__init__"  # a public name: from . import MLP
-            if late and (importer, imported) in LATE:
+            if imported == importer or (late and (importer, imported) in LATE):
                 continue
             if imported == "reference":
                 yield f"{importer} imports reference, which is for tests, benches and the demo"
             elif importer in ("reference", "datasets"):
-                yield f"{importer} imports fastnn.{imported}, but stands alone"
+                yield f"{importer} imports {name}, but stands alone"
             elif HEIGHT[imported] >= HEIGHT[importer]:
                 yield f"{importer} imports {name}, which does not stand below it"
-        elif importer == "estimators" and name in OF_ESTIMATORS:
+        elif importer == "estimators" and parts[0] in OF_ESTIMATORS:
             continue
-        elif name not in sys.stdlib_module_names and name not in AT_IMPORT and not (late and importer in IN_FUNCTIONS.get(name, ())):
+        elif parts[0] not in sys.stdlib_module_names | AT_IMPORT and not (late and importer in IN_FUNCTIONS.get(parts[0], ())):
             yield f"{importer} imports {name}{'' if late else ' when it is imported'}"
 
 
 @pytest.mark.parametrize(("importer", "path"), list(modules()), ids=lambda x: x if isinstance(x, str) else x.name)
 def test_imports_only_what_stands_below(importer, path):
     assert importer in HEIGHT, f"no place in the house for {importer}: add it to LAYERS and to docs/architecture.md"
-    assert list(faults(importer, path.read_text(encoding="utf-8"))) == []
+    package = path.relative_to(PACKAGE).parent.parts
+    assert list(faults(importer, path.read_text(encoding="utf-8"), package)) == []
 
 
 def test_commands_share_what_is_meant_to_be_shared_and_nothing_else():
-    shared = {"display", "scores"}
-    for path in (PACKAGE / "commands").glob("*.py"):
+    shared = {"common", "display", "scores"}
+    for path in (PACKAGE / "cli").glob("*.py"):
         tree = ast.parse(path.read_text(encoding="utf-8"))
-        own = {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.level == 1}  # None: from . import
-        assert own <= ({None} | shared if path.stem not in shared | {"__init__"} else set()), path.name
+        own = {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.level == 1}
+        if path.stem != "__init__":
+            assert own <= (set() if path.stem in shared else shared), path.name
 
 
 def test_the_page_on_the_architecture_names_every_module():
@@ -126,28 +133,30 @@ def test_the_page_on_the_architecture_names_every_module():
     if not page.exists():
         pytest.skip("installed from a wheel: the docs are not here")
     text = page.read_text(encoding="utf-8")
-    assert [name for name, _ in modules() if f"{name}.py" not in text and f"{name}/" not in text and name != "__init__"] == []
+    names = {name.rpartition(".")[2] for name, _ in modules()} - {"__init__"}
+    assert [name for name in names if f"{name}.py" not in text and f"{name}/" not in text] == []
 
 
 @pytest.mark.parametrize(
     ("importer", "text"),
     [
-        ("losses", "from ..training import fit"),
+        ("losses", "from ..training.session import Session"),
         ("losses", "from .. import MLP"),
-        ("training", "def f():\n    from . import network"),
-        ("network", "from . import model_file"),
+        ("training.data", "def f():\n    from .. import network"),
+        ("training.session", "from .api import fit"),
+        ("network", "from .files import model"),
         ("functional", "from .. import reference"),
-        ("training", "def f():\n    from fastnn.reference import linear"),
-        ("training", "import importlib\ndef f():\n    importlib.import_module('.reference', __name__)"),
+        ("training.api", "def f():\n    from fastnn.reference import linear"),
+        ("training.api", "import importlib\ndef f():\n    importlib.import_module('.reference', __name__)"),
         ("reference", "from ..validation import check_array"),
         ("reference", "import fastnn.kernels"),
-        ("training", "import scipy.special"),
-        ("training", "def f():\n    import scipy"),
+        ("training.api", "import scipy.special"),
+        ("training.api", "def f():\n    import scipy"),
         ("plotting", "import matplotlib.pyplot"),
-        ("commands", "from ..cli import main"),
-        ("commands", "from .. import reference"),
-        ("commands", "import rich"),
-        ("cli", "def f():\n    import rich"),
+        ("tables", "from ..cli import main"),
+        ("cli", "from .. import reference"),
+        ("cli", "import rich"),
+        ("plotting", "def f():\n    import rich"),
     ],
 )
 def test_the_rule_finds_a_fault(importer, text):
@@ -156,7 +165,10 @@ def test_the_rule_finds_a_fault(importer, text):
 
 def test_the_reference_needs_numpy_alone():
     trees = [ast.parse(path.read_text(encoding="utf-8")) for path in (PACKAGE / "reference").glob("*.py")]
-    assert {name for tree in trees for name, _ in imports(tree, inside=True)} - set(sys.stdlib_module_names) == {"numpy", "."}
+    own = {("fastnn", "reference")}
+    assert {name[:2] for tree in trees for name, _ in imports(tree, ("reference",)) if name[0] not in sys.stdlib_module_names} - own == {
+        ("numpy",)
+    }
 
 
 def test_import_fastnn_loads_numpy_and_nothing_else():

@@ -6,7 +6,8 @@ import pickle
 import pytest
 
 import fastnn
-from fastnn import MLP, ModelFileError, model_file
+from fastnn import MLP, ModelFileError
+from fastnn.files import model as model_file
 
 NOTES = {"units": "cm", "Größe": 'in "Metern"\n\\', "": "", "lone": "\ud800"}
 

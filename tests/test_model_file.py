@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 import fastnn
-from fastnn import MLP, SGD, Adam, EarlyStopping, ModelFileError, model_file, optimizers, schedules
+from fastnn import MLP, SGD, Adam, EarlyStopping, ModelFileError, optimizers, schedules
+from fastnn.files import model as model_file
 from fastnn.schedules import ReduceOnPlateau
 
 X = np.random.default_rng(1).normal(size=(70, 3))

@@ -7,7 +7,7 @@ import pytest
 
 from fastnn import MLP, SGD, Adam, kernels, losses
 from fastnn.kernels import Stop, Trainer
-from fastnn.problem import pose
+from fastnn.training.data import pose
 
 SIZES = [[7, 1], [7, 20, 1], [33, 70, 19, 3]]
 

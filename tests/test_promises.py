@@ -29,14 +29,14 @@ from fastnn import (
     kernels,
     losses,
     schedules,
-    session,
 )
 from fastnn.activations import HIDDEN
 from fastnn.callbacks import Callback
 from fastnn.kernels import Stop
 from fastnn.losses import BCE, CrossEntropy, Huber, Quantile
-from fastnn.problem import pose
 from fastnn.schedules import CosineDecay, ExponentialDecay, OneCycle, ReduceOnPlateau, StepDecay
+from fastnn.training import session
+from fastnn.training.data import pose
 
 VARIANTS = [kernels.CHOSEN] if os.environ.get("FASTNN_ISA") else kernels.SUPPORTED
 EPOCHS = 3

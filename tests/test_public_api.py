@@ -16,9 +16,10 @@ import fastnn
 from fastnn import activations, functional, initializers, kernels, losses, optimizers, reference, schedules
 
 WALKED = [m.name.removeprefix("fastnn.") for m in pkgutil.walk_packages(fastnn.__path__, "fastnn.")]
-NAMES = [name for name in WALKED if name not in ("__main__", "plotting") and not name.startswith("commands.")]
+VARIANT = re.compile(r"_\w+_float(32|64)")  # one for an instruction set that this CPU lacks must not be imported
+NAMES = [name for name in WALKED if name not in ("__main__", "plotting") and not name.startswith("cli.") and not VARIANT.fullmatch(name)]
 MODULES = [importlib.import_module(f"fastnn.{name}") for name in NAMES]
-PYTHON = [module for module in [fastnn, *MODULES] if module.__file__.endswith(".py") and not module.__name__.endswith("cli")]
+PYTHON = [module for module in [fastnn, *MODULES] if module.__file__.endswith(".py") and module.__name__ != "fastnn.cli"]
 
 # ---- names and signatures ----
 

@@ -7,9 +7,9 @@ import pytest
 
 pa = pytest.importorskip("pyarrow", reason="the extra cli is not installed")
 
-from fastnn import tables  # noqa: E402
-from fastnn.table_files import TableError, read  # noqa: E402
-from fastnn.tables import Column, Encoding, Target, learn_target  # noqa: E402
+from fastnn.tables import encoding as tables  # noqa: E402
+from fastnn.tables.encoding import Column, Encoding, Target, learn_target  # noqa: E402
+from fastnn.tables.files import TableError, read  # noqa: E402
 
 PATH = "a.csv"
 

@@ -14,12 +14,13 @@ from sklearn.utils._param_validation import Interval, Options, StrOptions
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
-from .. import schedules, state
+from .. import schedules
 from ..callbacks import Callback, as_list
 from ..losses import Loss
 from ..network import MLP
 from ..optimizers import LBFGS, Optimizer
-from ..progress import ProgressLine
+from ..training import state
+from ..training.progress import ProgressLine
 from . import inputs, settings
 from .fitting import ScoreStopping, learn
 from .online import Online

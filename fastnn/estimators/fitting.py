@@ -4,11 +4,11 @@ from typing import Any
 
 import numpy as np
 
-from .. import lbfgs
 from ..callbacks import Callback
 from ..optimizers import LBFGS
-from ..session import Session
-from ..state import History
+from ..training import lbfgs
+from ..training.session import Session
+from ..training.state import History
 from . import inputs
 from .settings import LEAST_RATE, with_rate
 from .sparse import BlockTask, SparseSession

@@ -5,8 +5,8 @@ import time
 import numpy as np
 
 from ..callbacks import Lookouts
-from ..session import Session
-from ..state import History
+from ..training.session import Session
+from ..training.state import History
 from . import inputs
 from .task import Task
 

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from .. import losses
-from ..problem import pose
+from ..training.data import pose
 from . import inputs
 
 

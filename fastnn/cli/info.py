@@ -7,8 +7,8 @@ from importlib import metadata
 
 from .. import kernels
 from ..config import __version__, show_config
-from ..table_files import shown
-from . import add_json, count, listed, load_model, print_json, texts
+from ..tables.files import shown
+from .common import add_json, count, listed, load_model, print_json, texts
 from .scores import in_words
 
 MOST_ROWS = 20

@@ -1,4 +1,4 @@
-"""The commands of the command line, one a file, and here what they share.
+"""What the commands share: arguments, files, and what is shown.
 
 A command is a function `add(commands)` that adds its parser, and one that does the work: it prints to standard output what was asked
 for, returns the exit code, and raises what `fastnn.cli` turns into one line on standard error.
@@ -11,9 +11,9 @@ import os
 import sys
 
 from .. import datasets
-from ..model_file import ModelFileError, load
-from ..table_files import shown
-from ..tables import Encoding
+from ..files.model import ModelFileError, load
+from ..tables.encoding import Encoding
+from ..tables.files import shown
 from ..validation import check_threads
 
 

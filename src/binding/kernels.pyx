@@ -85,7 +85,7 @@ cdef const Table* table(Py_ssize_t itemsize) except? NULL:
     """The chosen variant's functions for float (4) or double (8)."""
     return TABLE32 if itemsize == 4 else TABLE64 if itemsize == 8 else NULL
 
-include "face/buffers.pxi"
-include "face/network.pxi"
-include "face/trainer.pxi"
-include "face/arrays.pxi"
+include "buffers.pxi"
+include "network.pxi"
+include "trainer.pxi"
+include "arrays.pxi"

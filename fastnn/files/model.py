@@ -15,11 +15,11 @@ from dataclasses import asdict, replace
 
 import numpy as np
 
-from . import optimizers
-from .activations import ACTIVATIONS
-from .network import MLP
-from .schedules import Plateau
-from .state import Best, TrainingState
+from .. import optimizers
+from ..activations import ACTIVATIONS
+from ..network import MLP
+from ..schedules import Plateau
+from ..training.state import Best, TrainingState
 
 FORMAT, VERSION = "fastnn", 1
 LONGEST_HEADER = 16_000_000  # bytes

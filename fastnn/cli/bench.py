@@ -17,7 +17,7 @@ from .. import kernels
 from ..config import __version__
 from ..network import MLP
 from ..optimizers import SGD
-from . import add_json, number, print_json, texts
+from .common import add_json, number, print_json, texts
 
 NETWORKS = (([30, 32, 1], 32), ([30, 64, 64, 1], 32), ([28, 256, 256, 1], 256), ([784, 128, 10], 128))
 LR = 0.01

@@ -9,7 +9,7 @@ import numpy as np
 from ..datasets import load_digits
 from ..network import MLP
 from ..optimizers import SGD
-from . import add_seed, add_threads, texts
+from .common import add_seed, add_threads, texts
 from .display import Display
 from .scores import accuracy
 

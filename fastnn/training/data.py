@@ -4,9 +4,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from . import losses
-from .kernels import Trainer
-from .validation import check_matrix, check_sample_weight
+from .. import losses
+from ..kernels import Trainer
+from ..validation import check_matrix, check_sample_weight
 
 
 @dataclass(eq=False, repr=False)

@@ -11,8 +11,8 @@ from dataclasses import asdict, dataclass, field
 
 import numpy as np
 
-from .table_files import MOST_COLUMNS, TableError, arrow, shown, where
-from .table_values import (
+from .files import MOST_COLUMNS, TableError, arrow, shown, where
+from .values import (
     check_known,
     column,
     is_float,

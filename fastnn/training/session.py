@@ -4,12 +4,12 @@ import time
 
 import numpy as np
 
-from .callbacks import Lookouts
-from .kernels import Stop
-from .optimizers import same_moments
+from ..callbacks import Lookouts
+from ..kernels import Stop
+from ..optimizers import same_moments
+from ..threads import ThreadChoice
+from ..validation import check_count, check_threads
 from .state import DivergenceError, History
-from .threads import ThreadChoice
-from .validation import check_count, check_threads
 
 SLICE = 0.05  # seconds of training between two looks at callbacks, progress and Ctrl-C
 SHORT_STEP = 4e-6  # seconds: a barrier costs about as much as it could save

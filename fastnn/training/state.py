@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from . import kernels, optimizers, schedules
+from .. import kernels, optimizers, schedules
 
 
 class DivergenceError(ArithmeticError):

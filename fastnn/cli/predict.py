@@ -4,9 +4,9 @@ import sys
 
 import numpy as np
 
-from .. import table_files
-from ..table_files import TableError, shown
-from . import CommandError, add_json, add_threads, check_output, count, find_data, load_model, note, print_json, texts
+from ..tables import files as table_files
+from ..tables.files import TableError, shown
+from .common import CommandError, add_json, add_threads, check_output, count, find_data, load_model, note, print_json, texts
 from .scores import in_words, score
 
 HELP = """

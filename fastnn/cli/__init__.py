@@ -8,11 +8,12 @@ import argparse
 import os
 import sys
 
-from .commands import CommandError, bench, demo, info, predict, texts, train
-from .config import __version__
-from .model_file import ModelFileError
-from .state import DivergenceError
-from .table_files import TableError
+from ..config import __version__
+from ..files.model import ModelFileError
+from ..tables.files import TableError
+from ..training.state import DivergenceError
+from . import bench, demo, info, predict, train
+from .common import CommandError, texts
 
 HELP = """
 Small dense neural networks on CPUs: learn from tables, predict, measure.

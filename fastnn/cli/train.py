@@ -7,12 +7,13 @@ import os
 
 import numpy as np
 
-from .. import table_files, tables
 from ..activations import HIDDEN
 from ..config import __version__
 from ..network import MLP
 from ..optimizers import LBFGS, OPTIMIZERS
-from . import (
+from ..tables import encoding as tables
+from ..tables import files as table_files
+from .common import (
     CommandError,
     add_json,
     add_seed,

@@ -4,8 +4,8 @@ import time
 
 import numpy as np
 
+from ..validation import check_threads
 from .state import DivergenceError, History
-from .validation import check_threads
 
 
 class _Stopped(Exception):

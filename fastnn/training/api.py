@@ -1,11 +1,12 @@
 """fit and partial_fit: from arguments to a session."""
 
-from . import callbacks as callbacks_
-from . import lbfgs, losses, optimizers, state
-from .problem import pose
+from .. import callbacks as callbacks_
+from .. import losses, optimizers
+from ..validation import check_count, check_number, check_rng
+from . import lbfgs, state
+from .data import pose
 from .progress import ProgressLine
 from .session import Session
-from .validation import check_count, check_number, check_rng
 
 
 def fit(

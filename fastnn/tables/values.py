@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from .table_files import TableError, arrow, shown, where
+from .files import TableError, arrow, shown, where
 
 
 def is_number(kind):

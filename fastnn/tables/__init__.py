@@ -1,0 +1,1 @@
+"""Tables: files of rows and columns, the kinds of their columns, and their encoding as numbers."""

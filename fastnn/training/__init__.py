@@ -1,0 +1,1 @@
+"""Training: the session, the engines that it drives, and what they share."""
