@@ -26,7 +26,7 @@ from sklearn.preprocessing import StandardScaler, scale
 
 import fastnn
 from fastnn.datasets import load_digits, load_wine
-from fastnn.training.data import pose
+from fastnn.training.data import Data
 
 STEPS = 200
 SETTINGS = dict(hidden_layer_sizes=(32,), batch_size=32, max_iter=20, tol=0.0, n_iter_no_change=1000, random_state=0)
@@ -82,7 +82,7 @@ def times(dtype, rounds):
 def steps_alone(net, row, label):
     """STEPS steps on one row in one run of compiled code."""
     net = net.copy()
-    problem = pose(net, np.repeat(row, STEPS, axis=0), np.repeat(label, STEPS), fastnn.losses.BCE())
+    problem = Data.of(net, np.repeat(row, STEPS, axis=0), np.repeat(label, STEPS), fastnn.losses.BCE())
     trainer = problem.trainer(net, 1, optimizer=fastnn.Adam().kernel_settings())
     trainer.load(np.zeros((2, net.n_params), net.dtype))
     loss = np.empty(1)

@@ -11,6 +11,7 @@ optimizer into ``net.state.optimizer``.
 import time
 
 from .training.state import Best
+from .training.stopping import Patience
 from .validation import check_count, check_number
 
 
@@ -62,6 +63,8 @@ class EarlyStopping(Callback):
         Epochs without a better loss after which training stops, at least 1.
     min_delta : float, default 0.0
         Better means lower than the best so far by more than this.
+    keep : {"first", "last"}, default "first"
+        Which of several epochs with the same lowest loss is the best; with "last", an equal loss also restarts the count.
     restore_best : bool, default True
         After `fit` the network holds the parameters of the best epoch, ``net.state.best.epoch``; those where training stands are in
         ``net.state.params``, from which `fit(resume=True)` goes on.
@@ -78,16 +81,22 @@ class EarlyStopping(Callback):
     True
     """
 
-    def __init__(self, patience=10, min_delta=0.0, restore_best=True):
+    def __init__(self, patience=10, min_delta=0.0, restore_best=True, keep="first"):
         self.patience = check_count("patience", patience)
         self.min_delta = check_number("min_delta", min_delta, least=0)
         self.restore_best = bool(restore_best)
+        if keep not in ("first", "last"):
+            raise ValueError(f"keep must be 'first' or 'last', got {keep!r}")
+        self.keep = keep
 
     def on_epoch_end(self, net, history):
         state, loss = net.state, (history.val_loss or history.loss)[-1]
-        if state.best is None or loss < state.best.loss - self.min_delta:
+        patience = Patience(self.patience, self.min_delta, keep=self.keep)
+        if state.best is not None:  # also where training goes on from a file
+            patience.best, patience.count = state.best.loss, state.epoch - 1 - state.best.epoch
+        if patience.update(loss) or state.best is None:
             state.best = Best(loss, state.epoch, net.params.copy())
-        return state.epoch - state.best.epoch >= self.patience
+        return patience.exhausted
 
     def on_fit_end(self, net, history):
         if self.restore_best and net.state.best is not None and net.state.best.epoch != net.state.epoch:

@@ -7,7 +7,7 @@ import numpy as np
 from . import activations, initializers, losses, threads
 from .kernels import CompiledNetwork, Loss, Trainer
 from .training import api as training
-from .training.data import pose
+from .training.data import Data
 from .validation import check_count, check_dtype, check_matrix, check_numbers, check_out, check_rng, check_rows, check_threads
 
 
@@ -204,7 +204,7 @@ class MLP(CompiledNetwork):
         4.0
         """
         self._check_not_training()
-        return pose(self, X, y, losses.choose(loss, self.activations[-1]), sample_weight).judge(self)()
+        return Data.of(self, X, y, losses.choose(loss, self.activations[-1]), sample_weight).evaluator(self)()
 
     def loss_and_grad(self, X, y, loss=None, sample_weight=None):
         """The same, and its gradient in `grads` (overwritten). Without dropout, which belongs to the steps of `fit`.
@@ -217,11 +217,11 @@ class MLP(CompiledNetwork):
         >>> net.params -= 0.1 * net.grads          # a step of one's own
         """
         self._check_not_training()
-        problem = pose(self, X, y, losses.choose(loss, self.activations[-1]), sample_weight)
-        if not len(problem):
+        data = Data.of(self, X, y, losses.choose(loss, self.activations[-1]), sample_weight)
+        if not len(data):
             self.grads[:] = 0
             return 0.0
-        return self._gradient(problem.trainer(self, len(problem)))
+        return self._gradient(data.trainer(self, len(data)))
 
     def backward(self, dY):
         """Gradients of any loss of your own.

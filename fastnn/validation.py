@@ -4,6 +4,7 @@ Arrays are converted once (C-contiguous, native byte order, the wanted dtype) an
 what it checked, converted where that is its job.
 """
 
+import math
 import numbers
 import os
 import sys
@@ -175,15 +176,26 @@ def check_rows(name, n, expected):
 
 
 def check_sample_weight(w, n, dtype):
-    """(n,), none negative; None stays None."""
+    """(n,), none negative, and what they were multiplied by, see `in_range`; None stays None."""
     if w is None:
-        return None
-    w = check_array("sample_weight", w, dtype)
+        return None, 1.0
+    w = check_array("sample_weight", w)
     if w.shape != (n,):
         raise ValueError(f"sample_weight must have shape ({n},), one number a row, got {w.shape}")
     if n and w.min() < 0:
         raise ValueError(f"sample_weight must not be negative, got {w.min()!r} in row {int(w.argmin())}")
-    return w
+    return in_range(w, dtype)
+
+
+def in_range(w, dtype):
+    """Weights in a dtype, and the power of two that they were multiplied by so that their largest is neither lost nor infinite there.
+
+    It is 1 for ordinary weights, which keep their bits. A loss sum(w_i l_i) / sum(w_i) does not depend on it.
+    """
+    exponent = max(math.frexp(w.max(initial=0))[1], -1000)  # of inf and NaN, which go through, it is 0
+    if abs(exponent) <= (100 if dtype == np.float32 else 900):
+        return ready(w, dtype), 1.0
+    return ready(np.ldexp(w, -exponent), dtype), math.ldexp(1.0, -exponent)
 
 
 def check_values(y, n, n_out, dtype, unit_interval=None):

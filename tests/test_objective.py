@@ -7,7 +7,7 @@ import pytest
 
 from fastnn import MLP, SGD, Adam, kernels, losses
 from fastnn.kernels import Stop, Trainer
-from fastnn.training.data import pose
+from fastnn.training.data import Data
 
 SIZES = [[7, 1], [7, 20, 1], [33, 70, 19, 3]]
 
@@ -17,7 +17,7 @@ def posed(sizes, dtype, alpha, n=90, weighted=False, loss="mse", seed=0):
     rng = np.random.default_rng(seed)
     net = MLP(sizes, "tanh", dtype=dtype, rng=seed)
     w = rng.integers(0, 3, n).astype(dtype) if weighted else None
-    found = pose(net, rng.normal(size=(n, sizes[0])), rng.normal(size=(n, sizes[-1])), losses.choose(loss, "identity"), w)
+    found = Data.of(net, rng.normal(size=(n, sizes[0])), rng.normal(size=(n, sizes[-1])), losses.choose(loss, "identity"), w)
     return net, replace(found, alpha=alpha)
 
 
@@ -99,7 +99,7 @@ def test_scales_of_loss_and_gradient(isa, dtype, tolerance):
     for (W, b), (V, c) in zip(zip(*net._views(params)), zip(*net._views(expected))):
         np.testing.assert_allclose(b, c, rtol=200 * tolerance, atol=20 * tolerance)
         assert not np.allclose(W, V, rtol=0, atol=1e-6)  # these have the penalty's part besides
-    assert scaled.judge(start)() == pytest.approx(plain / 2, rel=50 * tolerance)  # without penalty
+    assert scaled.evaluator(start)() == pytest.approx(plain / 2, rel=50 * tolerance)  # without penalty
 
 
 def test_a_loss_of_ones_own_has_the_penalty_too(dtype, tolerance):

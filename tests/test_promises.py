@@ -36,7 +36,7 @@ from fastnn.kernels import Stop
 from fastnn.losses import BCE, CrossEntropy, Huber, Quantile
 from fastnn.schedules import CosineDecay, ExponentialDecay, OneCycle, ReduceOnPlateau, StepDecay
 from fastnn.training import session
-from fastnn.training.data import pose
+from fastnn.training.data import Data
 
 VARIANTS = [kernels.CHOSEN] if os.environ.get("FASTNN_ISA") else kernels.SUPPORTED
 EPOCHS = 3
@@ -117,17 +117,16 @@ class Case:
         """In slices of `seconds`: parameters and moments as bytes, and the losses; DIVERGED if they are not finite. prepared_for: so many
         threads have memory for chunks of their own."""
         net, rng = self.net(), np.random.default_rng(5)
-        problem = pose(net, self.X, self.y, losses.choose(self.loss, self.output), self.weight)
-        trainer = problem.trainer(net, self.batch, np.arange(len(self.X)), rng.bit_generator.lock, generator=rng.bit_generator,
+        problem = Data.of(net, self.X, self.y, losses.choose(self.loss, self.output), self.weight)
+        trainer = problem.trainer(net, self.batch, np.arange(len(self.X)), generator=rng.bit_generator,
                                   optimizer=self.optimizer.kernel_settings(), dropout=np.array(net.dropout), seed=7,
                                   n_threads=prepared_for)  # fmt: skip
         moments, done = self.moments(net), []
         trainer.load(moments)
         while len(done) < EPOCHS:
             now = np.empty(EPOCHS - len(done))
-            with rng.bit_generator.lock:
-                if trainer.run(n_threads, seconds, now) == Stop.NOT_FINITE:
-                    return DIVERGED
+            if trainer.run(n_threads, seconds, now) == Stop.NOT_FINITE:
+                return DIVERGED
             done += now[: trainer.position()[1] - len(done)].tolist()
         trainer.store(moments)
         return net.params.tobytes(), moments.tobytes(), done

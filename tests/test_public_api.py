@@ -39,7 +39,7 @@ SIGNATURES = {
     fastnn.show_config: "()",
     fastnn.LBFGS: "(history_size: int = 10, tolerance_grad: float = 1e-05, tolerance_loss: float = 2.2e-09, l2: float = 0.0, "
     "max_evaluations: int | None = None) -> None",
-    fastnn.EarlyStopping: "(patience=10, min_delta=0.0, restore_best=True)",
+    fastnn.EarlyStopping: "(patience=10, min_delta=0.0, restore_best=True, keep='first')",
     fastnn.Checkpoint: "(path, every_epochs=None, every_seconds=None)",
     functional.linear: "(X, W, b=None, activation='identity', out=None)",
     functional.linear_backward: "(dY, X, W, b, Y, activation='identity', need_dX=True)",

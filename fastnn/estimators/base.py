@@ -2,6 +2,7 @@
 
 import warnings
 from contextlib import contextmanager
+from dataclasses import replace
 from numbers import Integral, Real
 from typing import Any, ClassVar
 
@@ -16,20 +17,21 @@ from sklearn.utils.validation import check_is_fitted
 
 from .. import schedules
 from ..callbacks import Callback, as_list
-from ..losses import Loss
+from ..losses import Loss, OwnLoss
 from ..network import MLP
 from ..optimizers import LBFGS, Optimizer
 from ..training import state
+from ..training.data import Data, is_sparse
+from ..training.engines.online import OnlineEngine
 from ..training.progress import ProgressLine
+from ..training.session import Session
 from . import inputs, settings
-from .fitting import ScoreStopping, learn
-from .online import Online
-from .task import Task
+from .scoring import ScoreStopping
 
 
 def _steps(estimator):
     """Whether its solver goes step by step, as partial_fit does."""
-    if estimator.solver == "lbfgs" or isinstance(estimator.solver, LBFGS):
+    if estimator.solver == "lbfgs" or getattr(estimator.solver, "full_batch", False):
         raise AttributeError("partial_fit goes on step by step, which solver='lbfgs' cannot: take solver='adam' or 'sgd'")
     return True
 
@@ -119,20 +121,25 @@ class BaseMLP(BaseEstimator):
     def _fit(self, X, y, sample_weight, fresh):
         X, y, weight = self._rows(X, y, sample_weight, fresh)
         random_state = check_random_state(self.random_state)
-        task = self._begin(X, y, weight, random_state, fresh)
-        inputs.warn_if_badly_scaled(X, self._scaled_targets(task), getattr(self, "feature_names_in_", None))
-        task, validation, judge = self._validation(task, y, random_state)
-        n, net, converged = len(task), self.network_, True
+        data = self._begin(X, y, weight, random_state, fresh)
+        inputs.warn_if_badly_scaled(X, self._scaled_targets(data), getattr(self, "feature_names_in_", None))
+        data, validation, judge = self._validation(data, y, random_state)
+        n, net, converged = len(data), self.network_, True
         if self.batch_size != "auto" and self.batch_size > n:
             warnings.warn(f"batch_size={self.batch_size} is more than the {n} rows: all of them make one batch", stacklevel=4)
+        patience = settings.patience(self, np.inf if fresh else self.best_loss_)
+        session = Session(
+            net, data, state.fresh(net, settings.optimizer(self)), self._batch_size(n), self.shuffle, self.n_threads,
+            np.random.default_rng(random_state.randint(2**31)), validation, patience,
+            goes_on=settings.AdaptiveRate() if settings.moves_rate(self, "adaptive") else None,
+        )  # fmt: skip
         try:
-            converged = learn(
-                net, task, state.fresh(net, settings.optimizer(self)), np.random.default_rng(random_state.randint(2**31)),
-                epochs=self.max_iter, batch_size=self._batch_size(n), shuffle=self.shuffle, n_threads=self.n_threads,
-                validation=validation, patience=settings.patience(self, np.inf if fresh else self.best_loss_),
-                adaptive=settings.moves_rate(self, "adaptive"), line=ProgressLine(self.max_iter, n) if self.verbose else None,
+            history = session.run(
+                self.max_iter,
                 callbacks=[*judge, *settings.rate_callbacks(self, n), *as_list(self.callbacks)],
-            )  # fmt: skip
+                line=ProgressLine(self.max_iter, n) if self.verbose else None,
+            )
+            converged = history.n_epochs < self.max_iter or (patience is not None and patience.exhausted)
         except KeyboardInterrupt:
             warnings.warn("Training interrupted by user: the parameters are those of the last whole step.", stacklevel=4)
         self._note(net.history, n)
@@ -172,38 +179,37 @@ class BaseMLP(BaseEstimator):
         self._loss = loss
         self.network_.dropout = self.dropout
         self.__dict__.pop("temperature_", None)  # of `calibrate`: what is learned from now on is without it
-        return Task(X, targets, self._weigh_classes(y, weight, X.dtype), loss, float(self.alpha))
+        return Data.of(self.network_, X, targets, loss, weight, float(self.alpha)).weighted(self._class_weights(y))
 
     def _batch_size(self, n):
         return min(200 if self.batch_size == "auto" else self.batch_size, n)
 
-    def _validation(self, task, y, random_state):
+    def _validation(self, data, y, random_state):
         """The rows to learn from, those to be judged by (or None), and the callback that judges, in a list."""
         if self.validation_data is None and not self.early_stopping:
-            return task, None, []
+            return data, None, []
         if self.validation_data is None:
-            rows = np.arange(len(task))
-            learned, held_out = train_test_split(rows, test_size=self.validation_fraction, random_state=random_state,
+            learned, held_out = train_test_split(np.arange(len(data)), test_size=self.validation_fraction, random_state=random_state,
                                                  stratify=self._strata(y))  # fmt: skip
             if len(held_out) < 2:
                 raise ValueError(f"The validation set is too small ({len(held_out)} rows): increase validation_fraction, or give more rows")
-            weight = (None, None) if task.weight is None else (task.weight[learned], task.weight[held_out])
-            validation = Task(task.X[held_out], task.targets[held_out], weight[1], task.loss)
-            task, y_val = Task(task.X[learned], task.targets[learned], weight[0], task.loss, task.alpha), y[held_out]
+            validation, y_val = replace(data.take(held_out), alpha=0.0), y[held_out]
+            data = data.take(learned)
         else:
             if len(self.validation_data) not in (2, 3):
                 raise ValueError(f"validation_data must be (X, y) or (X, y, sample_weight), got {len(self.validation_data)} parts")
             X, y_val, *weight = self.validation_data
             try:
                 X, y_val = inputs.check_X_y(self, X, y_val, self.network_.dtype, False)
-                validation = Task(X, self._encode(y_val, X.dtype)[0], inputs.check_weight(weight[0], X) if weight else None, task.loss)
+                weight = inputs.check_weight(weight[0], X) if weight else None
+                validation = Data.of(self.network_, X, self._encode(y_val, X.dtype)[0], data.loss, weight)
             except ValueError as error:
                 raise ValueError(f"validation_data: {error}") from None
 
         def score(net):
-            return self._score_outputs(y_val, inputs.outputs(net, validation.X, self.n_threads), validation.weight)
+            return self._score_outputs(y_val, inputs.outputs(net, validation.X, self.n_threads), validation.sample_weight)
 
-        return task, validation, [ScoreStopping(score, self.n_iter_no_change if self.early_stopping else np.inf, self.tol)]
+        return data, validation, [ScoreStopping(score, self.n_iter_no_change if self.early_stopping else np.inf, self.tol)]
 
     def _note(self, history, n):
         """Attributes that tell how it went; n: rows."""
@@ -232,18 +238,24 @@ class BaseMLP(BaseEstimator):
             raise ValueError("partial_fit does not support early_stopping=True: it has no rows to hold out; judge by rows of your own")
         X, y, weight = self._rows(X, y, sample_weight, fresh)
         random_state = check_random_state(self.random_state)
-        task = self._begin(X, y, weight, random_state, fresh, *classes)
-        net, n = self.network_, len(task)
+        data = self._begin(X, y, weight, random_state, fresh, *classes)
+        net, n = self.network_, len(data)
         if fresh:
             net.rng = np.random.default_rng(random_state.randint(2**31))
         optimizer = settings.optimizer(self)
         at = state.fresh(net, optimizer) if net.state is None else state.resumed(net.state, optimizer, new_epoch=True)
-        learn(net, task, at, net.rng, epochs=1, batch_size=self._batch_size(n), shuffle=self.shuffle, n_threads=self.n_threads,
-                           validation=None, patience=None, adaptive=False, callbacks=as_list(self.callbacks), line=None)  # fmt: skip
+        Session(net, data, at, self._batch_size(n), self.shuffle, self.n_threads, net.rng).run(1, as_list(self.callbacks))
         self._note(net.history, n)
-        if n == 1 and Online.serves(self, task):
-            self._online = Online(self, task)
+        if n == 1 and self._may_go_online(data):
+            self._online = OnlineEngine(net, data)
         return self
+
+    def _may_go_online(self, data):
+        """Whether nothing is asked for that needs a look between steps."""
+        state: Any = self.network_.state
+        plain = not self.callbacks and getattr(self, "class_weight", None) is None and data.sample_weight is None
+        plain = plain and not state.averages and not state.watches_loss
+        return plain and not is_sparse(data.X) and not isinstance(data.loss, OwnLoss) and not hasattr(self, "feature_names_in_")
 
     def _note_step(self, loss):
         """What an online step has changed; False if it went wrong."""

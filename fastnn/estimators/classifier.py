@@ -162,20 +162,19 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
             raise ValueError(f"loss={self.loss!r} does not fit {len(self.classes_)} classes ({self._kind}): {fitting}")
         return settings.loss(self.loss, output, ("log_loss",))
 
-    def _weigh_classes(self, y, weight, dtype):
-        """The weights of the rows times those of their classes."""
+    def _class_weights(self, y):
+        """For each row that of its class, or None."""
         if self.class_weight is None:
-            return weight
+            return None
         if isinstance(self.class_weight, dict):
             for label, w in self.class_weight.items():
                 check_number(f"class_weight of {label!r}", w, least=0)
-        of_class = compute_sample_weight(self.class_weight, y).astype(dtype)
-        return of_class if weight is None else weight * of_class
+        return compute_sample_weight(self.class_weight, y)
 
     def _strata(self, y):
         return y if self._kind == "binary" else None  # as scikit-learn, so that the same rows are held out
 
-    def _scaled_targets(self, task):
+    def _scaled_targets(self, data):
         return None  # there is nothing to scale
 
     # ---- fit ----

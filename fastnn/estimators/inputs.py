@@ -7,8 +7,8 @@ from sklearn.base import is_regressor
 from sklearn.utils.validation import _check_sample_weight, column_or_1d, validate_data
 
 from .. import kernels
+from ..training.data import block_rows, is_sparse
 
-BLOCK_BYTES = 4e6  # of a sparse table made dense at once
 SAMPLE = 1000  # rows that are looked at to tell how columns are scaled
 LARGE, SPREAD = 100, 1000  # a column's root mean square, and the largest of them over the smallest, that deserve a warning
 
@@ -45,28 +45,15 @@ def check_finite(estimator, X):
 
 
 def check_weight(sample_weight, X):
-    """(n,), or None."""
+    """float64 (n,), or None."""
     if sample_weight is None:
         return None
-    weight = _check_sample_weight(sample_weight, X, dtype=X.dtype)
+    weight = _check_sample_weight(sample_weight, X, dtype=np.float64)
     if weight.min() < 0:
         raise ValueError(f"sample_weight must not be negative, got {weight.min()} in row {int(weight.argmin())}")
     if not weight.any():  # scikit-learn says so itself from 1.9 on
         raise ValueError("sample_weight is zero in all rows: there is nothing to learn from")
     return weight
-
-
-# ---- sparse tables, a block of rows at a time ----
-
-
-def is_sparse(X):
-    return hasattr(X, "toarray")
-
-
-def block_rows(X, batch_size=1):
-    """How many rows of X make a block; whole batches."""
-    rows = int(BLOCK_BYTES / (X.shape[1] * X.dtype.itemsize))
-    return max(1, rows // batch_size) * batch_size
 
 
 def outputs(net, X, n_threads):

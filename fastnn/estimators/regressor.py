@@ -69,14 +69,14 @@ class MLPRegressor(MultiOutputMixin, RegressorMixin, BaseMLP):
             return losses.Poisson()
         return settings.loss(self.loss, getattr(self.loss, "output", None) or "identity", ("squared_error", "poisson"))
 
-    def _weigh_classes(self, y, weight, dtype):
-        return weight
+    def _class_weights(self, y):
+        return None
 
     def _strata(self, y):
         return None
 
-    def _scaled_targets(self, task):
-        return task.targets if task.loss.output is None else None
+    def _scaled_targets(self, data):
+        return data.targets if data.loss.output is None else None
 
     # ---- fit ----
 

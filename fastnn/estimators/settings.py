@@ -9,6 +9,7 @@ from .. import losses, optimizers
 from ..activations import HIDDEN
 from ..callbacks import Callback
 from ..optimizers import LBFGS, SGD, Adam
+from ..training.stopping import Patience
 
 ACTIVATIONS = {"logistic": "sigmoid"}
 OUTPUTS = {"sigmoid": "logistic", "exponential": "exp"}  # scikit-learn's names for `out_activation_`
@@ -94,9 +95,11 @@ def optimizer(estimator):
 
 
 def patience(estimator, best_loss):
-    """(epochs, tolerance, best loss) for the rule that looks at the loss, or None."""
+    """The patience with the training loss, or None."""
     e = estimator
-    return None if e.early_stopping or e.n_iter_no_change == np.inf else (e.n_iter_no_change + 1, e.tol, best_loss)
+    if e.early_stopping or e.n_iter_no_change == np.inf:
+        return None
+    return Patience(e.n_iter_no_change + 1, e.tol, running_best=True, best=best_loss)
 
 
 # ---- scikit-learn's ways to move the learning rate of SGD ----
@@ -105,6 +108,16 @@ def patience(estimator, best_loss):
 def moves_rate(estimator, way):
     """Whether this is the way it asks for."""
     return estimator.learning_rate == way and estimator.solver == "sgd" and estimator.schedule is None
+
+
+class AdaptiveRate(Callback):
+    """scikit-learn's learning_rate="adaptive": where training would stop, go on with a fifth of the rate, down to LEAST_RATE."""
+
+    def on_stop(self, net, history):
+        if net.state.optimizer.lr <= LEAST_RATE:
+            return False
+        with_rate(net.state, net.state.optimizer.lr / 5)
+        return True
 
 
 def rate_callbacks(estimator, n_rows):

@@ -260,7 +260,7 @@ def _loss(loss, name, Y, y, sample_weight, grad, kernel=None):
     targets, settings = loss.prepare(y, n, k, Y.dtype)
     if kernel is not None:
         settings["loss"] = kernel
-    w = check_sample_weight(sample_weight, n, Y.dtype)
+    w, _ = check_sample_weight(sample_weight, n, Y.dtype)
     if grad is not None:
         check_out("grad", grad, shape, Y.dtype, given, Y, y, targets, sample_weight, w)
     if not Y.size:

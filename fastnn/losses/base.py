@@ -32,7 +32,7 @@ class Loss(Settings):
         targets = self.targets(y, n, n_out, dtype)
         return targets, dict(loss=self.kernel, **self.settings(n_out, dtype))
 
-    def in_batches(self, y, order, batch_size, n_out, dtype, lock):
+    def in_batches(self, y, order, batch_size, n_out, dtype):
         """More such keywords, for a loss that is asked batch by batch."""
         return {}
 

@@ -1,7 +1,6 @@
 """A loss of the user's own: a Python function that is called once a batch."""
 
 from collections.abc import Callable
-from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -35,25 +34,13 @@ class OwnLoss(Loss):
             raise ValueError(f"loss: your function must return d_outputs of shape {outputs.shape}, like the outputs, got {d_outputs.shape}")
         return float(value), d_outputs
 
-    def in_batches(self, y, order, batch_size, n_out, dtype, lock):
-        """What a Trainer calls in every batch, and the arrays between. lock: the generator's, which the user's function may want."""
+    def in_batches(self, y, order, batch_size, n_out, dtype):
+        """What a Trainer calls in every batch, and the arrays between."""
         outputs, gradient = (np.zeros((batch_size, n_out), dtype) for _ in range(2))
 
         def own_loss(first, n):
             rows = slice(first, first + n) if order is None else order[first : first + n]
-            with _released(lock):
-                value, gradient[:n] = self.ask(outputs[:n].copy(), y[rows])
+            value, gradient[:n] = self.ask(outputs[:n].copy(), y[rows])
             return value
 
         return dict(own_loss=own_loss, own_outputs=outputs, own_gradient=gradient)
-
-
-@contextmanager
-def _released(lock):
-    if lock is not None:
-        lock.release()
-    try:
-        yield
-    finally:
-        if lock is not None:
-            lock.acquire()

@@ -59,7 +59,7 @@ def find(optimizer):
 
 def same_moments(optimizer, other):
     """Whether a training with one of them can go on with the other: L-BFGS cannot, it has nothing to go on from."""
-    if isinstance(optimizer, LBFGS) or isinstance(other, LBFGS):
+    if optimizer.full_batch or other.full_batch:
         return False
     a, b = optimizer.kernel_settings(), other.kernel_settings()
     kinds = ("momentum", "amsgrad", "centered", "average")

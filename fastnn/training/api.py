@@ -1,10 +1,10 @@
 """fit and partial_fit: from arguments to a session."""
 
 from .. import callbacks as callbacks_
-from .. import losses, optimizers
+from .. import losses
 from ..validation import check_count, check_number, check_rng
-from . import lbfgs, state
-from .data import pose
+from . import state
+from .data import Data, of_validation
 from .progress import ProgressLine
 from .session import Session
 
@@ -94,23 +94,19 @@ def fit(
     callbacks = callbacks_.as_list(callbacks)
     rng = self.rng if rng is None else check_rng(rng)
     loss = losses.choose(loss, self.activations[-1])
-    validation = _validation(self, validation_data, loss)
+    validation = of_validation(self, validation_data, loss)
     check_number("validation_fraction", validation_fraction, least=0, below=1)
     if validation_fraction and validation is not None:
         raise ValueError("validation_data and validation_fraction are two ways to validate: give one")
-    problem = _rows(self, X, y, loss, sample_weight)
+    data = _rows(self, X, y, loss, sample_weight)
     at = state.resumed(self.state, optimizer) if resume else state.fresh(self, optimizer)
     if validation_fraction:
         if at.split_seed is None:
             at.split_seed = int(rng.integers(2**63))
-        problem, validation = problem.split(validation_fraction, at.split_seed)
-    problem = problem.with_class_weight(class_weight, self.layer_sizes[-1])
-    line = ProgressLine(epochs, len(problem)) if progress else None
-    if isinstance(at.optimizer, optimizers.LBFGS):
-        judge = None if validation is None else validation.judge(self)
-        return lbfgs.run(self, problem, at, epochs, judge, callbacks, line, n_threads)
-    at.check_rows(len(problem))
-    return Session(self, problem, at, batch_size, shuffle, n_threads, rng, validation).run(epochs, callbacks, line)
+        data, validation = data.split(validation_fraction, at.split_seed)
+    data = data.with_class_weight(class_weight, self.layer_sizes[-1])
+    line = ProgressLine(epochs, len(data)) if progress else None
+    return Session(self, data, at, batch_size, shuffle, n_threads, rng, validation).run(epochs, callbacks, line)
 
 
 def partial_fit(self, X, y, loss=None, optimizer=None, batch_size=32, sample_weight=None, n_threads=1, *, class_weight=None):
@@ -132,31 +128,17 @@ def partial_fit(self, X, y, loss=None, optimizer=None, batch_size=32, sample_wei
     3
     """
     self._check_may_train()
-    problem = _rows(self, X, y, losses.choose(loss, self.activations[-1]), sample_weight)
-    problem = problem.with_class_weight(class_weight, self.layer_sizes[-1])
+    data = _rows(self, X, y, losses.choose(loss, self.activations[-1]), sample_weight)
+    data = data.with_class_weight(class_weight, self.layer_sizes[-1])
     at = state.fresh(self, optimizer) if self.state is None else state.resumed(self.state, optimizer, new_epoch=True)
-    if isinstance(at.optimizer, optimizers.LBFGS):
+    if at.optimizer.full_batch:
         raise ValueError("partial_fit goes on step by step, which L-BFGS cannot: use fit, or another optimizer")
-    return Session(self, problem, at, batch_size, False, n_threads, self.rng).run(1)
+    return Session(self, data, at, batch_size, False, n_threads, self.rng).run(1)
 
 
 def _rows(net, X, y, loss, sample_weight):
-    """The problem to learn; it has rows."""
-    problem = pose(net, X, y, loss, sample_weight)
-    if not len(problem):
+    """What to learn from; it has rows."""
+    data = Data.of(net, X, y, loss, sample_weight)
+    if not len(data):
         raise ValueError("X has no rows: there is nothing to learn from")
-    return problem
-
-
-def _validation(net, data, loss):
-    """The problem to be judged by, or None."""
-    if data is None:
-        return None
-    if not isinstance(data, (tuple, list)) or len(data) not in (2, 3):
-        got = f"{len(data)} parts" if isinstance(data, (tuple, list)) else type(data).__name__
-        raise ValueError(f"validation_data must be (X, y) or (X, y, sample_weight), got {got}")
-    X, y, *sample_weight = data
-    try:
-        return pose(net, X, y, loss, *sample_weight)
-    except (TypeError, ValueError) as error:
-        raise type(error)(f"validation_data: {error}") from None
+    return data

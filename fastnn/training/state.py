@@ -113,12 +113,12 @@ class TrainingState:
     @property
     def averages(self):
         """Whether the last row of `moments` is the average of the parameters."""
-        return getattr(self.optimizer, "average", None) is not None
+        return self.optimizer.average is not None
 
     @property
     def lr(self):
         """The learning rate of the next step; None for L-BFGS, which has none."""
-        if isinstance(self.optimizer, optimizers.LBFGS):
+        if self.optimizer.lr is None:
             return None
         return kernels.learning_rate(self.kernel_settings()["rate"], self.step, self.epoch)
 
@@ -130,14 +130,21 @@ class TrainingState:
         return settings
 
     def check_rows(self, n):
-        """An epoch that was stopped goes on with the rows that it began with."""
+        """An epoch that was stopped goes on with the rows that it began with, in an order of all of them."""
         if self.row >= n or (self.order is not None and len(self.order) != n):
             raise ValueError(f"resume=True within an epoch needs the same rows as before; X has {n} now; use resume=False")
+        if self.order is not None and not np.array_equal(np.sort(self.order), np.arange(n)):
+            raise ValueError(f"net.state.order must hold each of the rows 0..{n - 1} once, in any order; use resume=False to begin anew")
+
+    def draw_seed(self, net, rng):
+        """The seed of dropout, where it is needed and there is none."""
+        if any(net.dropout) and self.seed is None:
+            self.seed = int(rng.integers(2**63))
 
     @property
     def watches_loss(self):
         """Whether the schedule wants the loss of every epoch."""
-        return isinstance(getattr(self.optimizer, "lr", None), schedules.ReduceOnPlateau)
+        return isinstance(self.optimizer.lr, schedules.ReduceOnPlateau)
 
     def watch(self, loss):
         """Tell it the loss of an epoch."""

@@ -1,0 +1,67 @@
+"""Weights of rows at the ends of the number range: only their ratios count."""
+
+import numpy as np
+import pytest
+
+import fastnn
+from fastnn import MLP
+from fastnn import functional as F
+from fastnn.validation import in_range
+
+RNG = np.random.default_rng(3)
+X, y, WEIGHT = RNG.normal(size=(40, 3)), RNG.normal(size=40), RNG.integers(1, 5, 40).astype(float)
+EXTREMES = [2.0**-174, 2.0**130, 2.0**-1010, 2.0**1010]  # 4e-53, 1e39; the last two beyond what float32 and its squares could hold
+
+
+def fitted(weight, dtype, **options):
+    net = MLP([3, 4, 1], dtype=dtype, rng=0)
+    history = net.fit(X, y, sample_weight=weight, epochs=3, batch_size=16, optimizer=fastnn.SGD(0.1), **options)
+    return net.params.tobytes(), history.loss, history.val_loss
+
+
+@pytest.mark.parametrize("scale", EXTREMES)
+def test_the_scale_of_weights_does_not_matter(scale, dtype):
+    validation = dict(validation_data=(X[:9], y[:9], WEIGHT[:9] * scale))
+    assert fitted(WEIGHT * scale, dtype, **validation) == fitted(WEIGHT, dtype, validation_data=(X[:9], y[:9], WEIGHT[:9]))
+    net = MLP([3, 4, 1], dtype=dtype, rng=0)
+    assert net.loss(X, y, sample_weight=WEIGHT * scale) == net.loss(X, y, sample_weight=WEIGHT) > 0
+    Y = net.forward(X)[:, 0]
+    assert F.mean_squared_error(Y, y, WEIGHT * scale) == F.mean_squared_error(Y, y, WEIGHT) > 0
+
+
+@pytest.mark.parametrize("scale", EXTREMES)
+def test_nor_does_that_of_class_weights(scale, dtype):
+    labels, found = (y > 0).astype(int), []
+    for s, w in ((1.0, None), (scale, None), (1.0, WEIGHT), (scale, WEIGHT), (scale, WEIGHT / scale), (scale, WEIGHT * scale)):
+        net = MLP([3, 4, 2], output="softmax", dtype=dtype, rng=0)
+        history = net.fit(X, labels, class_weight={0: 3 * s, 1: s}, sample_weight=w, epochs=2)
+        found.append((net.params.tobytes(), history.loss))
+    assert found[0] == found[1] and len({repr(f) for f in found[2:]}) == 1 and np.isfinite(found[0][1]).all()
+
+
+@pytest.mark.parametrize("scale", EXTREMES[:2])
+def test_estimators_scale_the_penalty_too(scale):
+    pytest.importorskip("sklearn")
+    from fastnn import MLPRegressor
+
+    found = []
+    for s in (1.0, scale):  # the penalty of a batch is alpha/2 sum W^2 / sum(w_i): as large if alpha grows with the weights
+        model = MLPRegressor((4,), alpha=0.5 * s, max_iter=3, n_iter_no_change=np.inf, random_state=0, dtype="float32")
+        found.append(model.fit(X, y, sample_weight=WEIGHT * s).loss_curve_)
+    assert found[0] == found[1]
+
+
+def test_ordinary_weights_keep_their_bits(dtype):
+    for w in (WEIGHT / 3, np.full(40, 1e-30), np.full(40, 1e30)):
+        converted, scale = in_range(w, dtype)
+        assert scale == 1 and (converted == w.astype(dtype)).all()
+
+
+@pytest.mark.parametrize("bad", [np.inf, np.nan])
+def test_weights_that_are_not_finite_are_named(bad):
+    with pytest.raises(fastnn.DivergenceError, match="sample_weight itself is not finite"):
+        fitted(np.where(np.arange(40) == 5, bad, 1.0), "float32")
+
+
+def test_the_smallest_weights_are_not_lost():
+    assert fitted(np.full(40, 5e-324), "float64") == fitted(np.full(40, 2.0**-60), "float64")
