@@ -10,8 +10,8 @@ except ModuleNotFoundError as error:
 from . import callbacks, functional, initializers, losses, optimizers, schedules
 from .callbacks import Checkpoint, EarlyStopping
 from .config import __version__, show_config
-from .files.model import ModelFileError, load
-from .network import MLP
+from .files.model import ModelFileError
+from .mlp import MLP, load
 from .optimizers import LBFGS, SGD, Adadelta, Adagrad, Adam, Adamax, AdamW, NAdam, RMSprop
 from .training.state import DivergenceError, History
 

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 from hypothesis import settings
 
-from fastnn import kernels
+from fastnn import MLP, SGD, EarlyStopping, kernels
 from fastnn.activations import ACTIVATIONS
+from fastnn.schedules import ReduceOnPlateau
 
 settings.register_profile("fastnn", derandomize=True, deadline=None, print_blob=False)
 settings.load_profile("fastnn")
@@ -77,6 +78,37 @@ def assert_derivative():
         assert np.abs(gradient - expected).max() <= 1e-7 * np.abs(expected).max()
 
     return check
+
+
+@pytest.fixture
+def stopped_within_an_epoch():
+    """stopped_within_an_epoch(**options of MLP): a network with an order and a row in its state."""
+
+    def make(**options):
+        X = np.random.default_rng(1).normal(size=(70, 3))
+        net = MLP([3, 4, 1], rng=0, **options)
+        net.fit(X, X[:, 0], epochs=2, batch_size=8)
+        net.state.row, net.state.loss_sum, net.state.order = 16, 1.25, net.rng.permutation(70)
+        return net
+
+    return make
+
+
+@pytest.fixture
+def with_all_that_a_state_can_hold():
+    """with_all_that_a_state_can_hold(**options of MLP): an average, a plateau, a best epoch, seeds, and an epoch that was stopped."""
+
+    def make(**options):
+        X = np.random.default_rng(1).normal(size=(70, 3))
+        net = MLP([3, 4, 1], rng=0, dropout=[0.1, 0.2], **options)
+        optimizer = SGD(ReduceOnPlateau(0.3, patience=0, min_delta=0.5), clip_norm=1.0, average=0.9)
+        net.fit(X, X[:, 0], "huber", optimizer, 3, 8, validation_fraction=0.3, callbacks=EarlyStopping(2))
+        net.state.row, net.state.loss_sum, net.state.order = 16, 1.25, net.rng.permutation(49)
+        state = net.state
+        assert state.seed and state.split_seed and state.plateau.lr < 0.3 and state.best and state.params is not None
+        return net
+
+    return make
 
 
 def pytest_report_header():

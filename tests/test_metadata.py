@@ -7,7 +7,7 @@ import pytest
 
 import fastnn
 from fastnn import MLP, ModelFileError
-from fastnn.files import model as model_file
+from fastnn.files import safetensors
 
 NOTES = {"units": "cm", "Größe": 'in "Metern"\n\\', "": "", "lone": "\ud800"}
 
@@ -63,7 +63,7 @@ def test_only_text_by_name_is_saved(net, path, notes):
 
 
 def test_too_long_for_the_header_is_said_when_saving(net, path, monkeypatch):
-    monkeypatch.setattr(model_file, "LONGEST_HEADER", 5000)
+    monkeypatch.setattr(safetensors, "LONGEST_HEADER", 5000)
     net.metadata = {"a": "x" * 6000}
     with pytest.raises(ValueError, match=r"header takes 6,\d+ bytes, at most 5,000 are allowed: keep less in net.metadata"):
         net.save(path)

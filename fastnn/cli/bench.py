@@ -15,7 +15,7 @@ import numpy as np
 
 from .. import kernels
 from ..config import __version__
-from ..network import MLP
+from ..mlp import MLP
 from ..optimizers import SGD
 from .common import add_json, number, print_json, texts
 

@@ -11,7 +11,8 @@ import os
 import sys
 
 from .. import datasets
-from ..files.model import ModelFileError, load
+from ..files.model import ModelFileError
+from ..mlp import load
 from ..tables.encoding import Encoding
 from ..tables.files import shown
 from ..validation import check_threads

@@ -7,7 +7,7 @@ from dataclasses import asdict
 import numpy as np
 
 from ..datasets import load_digits
-from ..network import MLP
+from ..mlp import MLP
 from ..optimizers import SGD
 from .common import add_seed, add_threads, texts
 from .display import Display

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..activations import HIDDEN
 from ..config import __version__
-from ..network import MLP
+from ..mlp import MLP
 from ..optimizers import LBFGS, OPTIMIZERS
 from ..tables import encoding as tables
 from ..tables import files as table_files

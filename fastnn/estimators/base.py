@@ -18,7 +18,7 @@ from sklearn.utils.validation import check_is_fitted
 from .. import schedules
 from ..callbacks import Callback, as_list
 from ..losses import Loss, OwnLoss
-from ..network import MLP
+from ..mlp import MLP
 from ..optimizers import LBFGS, Optimizer
 from ..training import state
 from ..training.data import Data, is_sparse

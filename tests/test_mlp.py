@@ -1,0 +1,119 @@
+"""MLP: losses and gradients against the reference."""
+
+import numpy as np
+import pytest
+
+from fastnn import MLP, reference
+from fastnn.activations import ACTIVATIONS
+
+
+def data(n, n_in, n_out, dtype="float64", seed=3):
+    rng = np.random.default_rng(seed)
+    return rng.normal(size=(n, n_in)).astype(dtype), rng.uniform(size=(n, n_out)).astype(dtype)
+
+
+def close(actual, expected, dtype, times=1):
+    """Errors on the scale of the largest number expected."""
+    tolerance = {"float32": 5e-6, "float64": 1e-13}[np.dtype(dtype).name] * times
+    np.testing.assert_allclose(actual, expected, rtol=0, atol=tolerance * max(1e-3, np.abs(expected).max(initial=0)))
+
+
+PAIRS = [(output, "mse") for output in ACTIVATIONS] + [("sigmoid", "bce"), ("identity", "bce_with_logits"), ("softmax", "cross_entropy")]
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("shape", [(1, 5, 2), (9, 5, 4, 3), (300, 5, 1), (300, 5, 17, 40)])
+@pytest.mark.parametrize(("output", "loss"), PAIRS)
+def test_loss_and_grad_are_the_reference(output, loss, shape, weighted, dtype):
+    n, *sizes = shape
+    if output == "softmax" and sizes[-1] == 1:
+        sizes[-1] = 2
+    net = MLP(sizes, "tanh", output, dtype=dtype, rng=1)
+    X, y = data(n, sizes[0], sizes[-1], dtype)
+    w = np.arange(n) % 3 if weighted and n > 1 else None
+    L, dW, db = reference.loss_and_grad(X, y, net.weights, net.biases, net.activations, loss, w)
+    net.grads[:] = np.nan
+    value = net.loss_and_grad(X, y, loss, w)
+    assert value == pytest.approx(L, rel={"float32": 2e-6, "float64": 1e-13}[dtype.name])
+    assert net.loss(X, y, loss, w) == pytest.approx(value, rel=1e-15)
+    for ours, expected in zip([*net.grad_weights, *net.grad_biases], [*dW, *db]):
+        close(ours, expected, dtype, 4)
+
+
+def test_class_numbers_are_one_hot_rows(dtype):
+    net = MLP([5, 4, 3], output="softmax", dtype=dtype, rng=1)
+    X, _ = data(300, 5, 3, dtype)
+    y = np.arange(300) % 3
+    L, grads = net.loss_and_grad(X, np.eye(3)[y]), net.grads.copy()
+    for classes in [y, y[:, None], y.astype("uint8"), y.astype(dtype), y.tolist()]:
+        assert abs(net.loss_and_grad(X, classes) - L) < 1e-6 * L
+        close(net.grads, grads, dtype)
+
+
+@pytest.mark.parametrize(("output", "loss"), [("sigmoid", "bce"), ("softmax", "cross_entropy"), ("identity", "mse"), ("relu", "mse")])
+def test_loss_none_picks_from_the_output(output, loss):
+    net = MLP([5, 3], output=output, rng=1)
+    X, y = data(10, 5, 3)
+    assert net.loss(X, y) == net.loss(X, y, loss) > 0
+
+
+REMEDIES = {
+    "bce": r"loss 'bce' needs output='sigmoid', the network has output='(\w+)'; for raw outputs use 'bce_with_logits'",
+    "bce_with_logits": r"loss 'bce_with_logits' needs output='identity', the network has output='(\w+)'; .*with output='sigmoid' use 'bce'",
+    "cross_entropy": r"loss 'cross_entropy' needs output='softmax', the network has output='(\w+)'; .*output='sigmoid' with 'bce'",
+}
+
+
+@pytest.mark.parametrize(("output", "loss"), [(o, loss) for o in ACTIVATIONS for loss in REMEDIES if (o, loss) not in PAIRS])
+def test_senseless_pairs_are_refused_with_the_remedy(output, loss):
+    net = MLP([5, 3], output=output, rng=1)
+    X, y = data(10, 5, 3)
+    for call in (net.loss, net.loss_and_grad, net.fit, net.partial_fit):
+        with pytest.raises(ValueError, match=REMEDIES[loss]) as caught:
+            call(X, y, loss)
+        assert f"has output={output!r}" in str(caught.value)
+    assert net.state is None
+
+
+@pytest.mark.parametrize("n", [1, 40, 300])
+@pytest.mark.parametrize("output", ACTIVATIONS)
+def test_backward_is_the_chain_rule(output, n, dtype):
+    net = MLP([5, 7, 4, 3], ["gelu", "relu"], output, dtype=dtype, rng=1)
+    X, dY = data(n, 5, 3, dtype)
+    Z, A = [], [X]
+    for W, b, name in zip(net.weights, net.biases, net.activations):
+        Z.append(reference.linear(A[-1], W, b))
+        A.append(reference.activation(Z[-1], name))
+    close(net.forward(X, keep=True), A[-1], dtype, 4)
+    dX, d = net.backward(dY), dY
+    for i in reversed(range(3)):
+        dZ = reference.activation_backward(d, Z[i], net.activations[i])
+        d, dW, db = reference.linear_backward(dZ, A[i], net.weights[i], net.biases[i], Z[i])
+        close(net.grad_weights[i], dW, dtype, 4)
+        close(net.grad_biases[i], db, dtype, 4)
+    close(dX, d, dtype, 4)
+
+
+@pytest.mark.parametrize("kind", ["ndarray", "subclass", "strided", "buffer"])
+def test_keep_remembers_the_numbers_even_if_the_caller_changes_them(kind):
+    class Matrix(np.ndarray):
+        pass
+
+    memory = np.ones((4, 6), "float32")
+    X = {"ndarray": memory, "subclass": memory.view(Matrix), "strided": memory[:, ::2], "buffer": memoryview(memory)}[kind]
+    net = MLP([np.shape(X)[1], 2], rng=0)
+    net.forward(X, keep=True)
+    memory[:] = 0
+    net.backward(np.ones((4, 2)))
+    assert (net.grads == 4).all()
+
+
+def test_backward_without_keep_says_so():
+    net = MLP([5, 3], rng=1)
+    X, _ = data(10, 5, 3)
+    net.forward(X)
+    with pytest.raises(RuntimeError, match=r"backward needs the inputs: call forward\(X, keep=True\) first"):
+        net.backward(np.ones((10, 3)))
+    net.forward(X, keep=True)
+    with pytest.raises(ValueError, match="dY has 9 rows, X has 10"):
+        net.backward(np.ones((9, 3)))
