@@ -1,6 +1,8 @@
-"""Files that are replaced: whole or not at all, whatever fails."""
+"""Files that are replaced: whole or not at all, whatever fails, with the permissions they had."""
 
+import errno
 import os
+import stat
 import threading
 
 import pytest
@@ -86,3 +88,48 @@ def test_many_threads_may_save_to_one_name(path):
     for thread in threads:
         thread.join()
     assert fastnn.load(path).params.tobytes() in [net.params.tobytes() for net in nets] and len(list(path.parent.iterdir())) == 1
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such permissions")
+@pytest.mark.parametrize("mode", [0o600, 0o640, 0o666, 0o400, 0o755])
+def test_a_file_keeps_its_permissions(mode, path, monkeypatch):
+    seen, replace = [], os.replace
+    path.write_bytes(b"old")
+    path.chmod(mode)
+    monkeypatch.setattr(os, "replace", lambda a, b: (seen.append(os.stat(a).st_mode & 0o777), replace(a, b)))
+    MLP([3, 1], rng=0).save(path)
+    assert (path.stat().st_mode & 0o777, seen) == (mode, [mode])
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such permissions")
+def test_a_private_file_is_private_from_its_first_byte(path, monkeypatch):
+    path.write_bytes(b"old")
+    path.chmod(0o600)
+
+    def refuse(*_):
+        raise OSError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(os, "chmod", refuse)  # as a file system without permissions does
+    MLP([3, 1], rng=0).save(path)
+    assert path.stat().st_mode & 0o777 == 0o600 and fastnn.load(path).layer_sizes == (3, 1)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no umask")
+def test_a_new_file_has_the_permissions_of_any_other(path):
+    path.with_name("other").touch()
+    MLP([3, 1], rng=0).save(path)
+    assert path.stat().st_mode == path.with_name("other").stat().st_mode
+
+
+@pytest.mark.parametrize("number", [errno.EIO, errno.EINVAL])
+def test_a_folder_that_cannot_be_synced_is_no_error_since_the_file_is_in_place(number, path, monkeypatch):
+    fsync = os.fsync
+
+    def fail_for_folders(descriptor):
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            raise OSError(number, os.strerror(number))
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", fail_for_folders)
+    MLP([3, 1], rng=0).save(path)
+    assert fastnn.load(path).layer_sizes == (3, 1) and list(path.parent.iterdir()) == [path]

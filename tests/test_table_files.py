@@ -217,3 +217,11 @@ def test_a_link_stays_a_link(tmp_path):
     (tmp_path / "a.csv").symlink_to("b.csv")
     write(str(tmp_path / "a.csv"), COLUMNS)
     assert (tmp_path / "a.csv").is_symlink() and (tmp_path / "b.csv").read_text().startswith("prediction")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such permissions")
+def test_a_file_keeps_its_permissions(tmp_path):
+    path = tmp_path / "a.csv"
+    path.touch(0o600)
+    write(str(path), COLUMNS)
+    assert path.stat().st_mode & 0o777 == 0o600 and path.read_text().startswith("prediction")

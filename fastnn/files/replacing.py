@@ -8,8 +8,8 @@ from contextlib import contextmanager
 def replacing(path):
     """A new file that takes the place of `path` when the block ends: `path` holds the old content or the new one, whole.
 
-    It is written beside `path`, synced and renamed; if the block raises, it is removed. A symbolic link stays one: what it
-    points to is replaced.
+    It is written beside `path`, synced and renamed; if the block raises, it is removed. It keeps the permissions of the file that it
+    replaces. A symbolic link stays one: what it points to is replaced.
 
     Parameters
     ----------
@@ -27,8 +27,12 @@ def replacing(path):
     path = os.path.realpath(path)
     folder, name = os.path.split(path)
     beside = os.path.join(folder, f".{name}.{os.urandom(4).hex()}.tmp")
+    mode = _permissions(path)
     try:
-        with open(beside, "xb") as file:
+        # Created with no more permissions than the old file has: a private file is private from its first byte.
+        with open(beside, "xb", opener=lambda name, flags: os.open(name, flags, 0o666 if mode is None else mode)) as file:
+            if mode is not None:
+                _set_permissions(beside, mode)
             yield file
             file.flush()
             os.fsync(file.fileno())
@@ -40,13 +44,31 @@ def replacing(path):
     _sync_folder(folder)
 
 
+def _permissions(path):
+    """Those of a file, or None if there is none."""
+    try:
+        return os.stat(path).st_mode & 0o777
+    except FileNotFoundError:
+        return None
+
+
+def _set_permissions(path, mode):
+    """Undo what the umask took away; a file system without permissions may refuse."""
+    try:
+        os.chmod(path, mode)
+    except OSError:
+        pass
+
+
 def _sync_folder(folder):
-    """Make the rename last through a crash of the machine, where the system can."""
+    """Make the rename last through a crash of the machine, where the system can. The file is in place: no error says otherwise."""
     try:
         descriptor = os.open(folder, os.O_RDONLY)
     except OSError:
         return
     try:
         os.fsync(descriptor)
+    except OSError:
+        pass
     finally:
         os.close(descriptor)

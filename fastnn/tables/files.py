@@ -12,6 +12,8 @@ import stat
 import zlib
 from collections import Counter
 
+from ..files.replacing import replacing
+
 MOST_COLUMNS = 10_000
 LONGEST_LINE = 1 << 26  # bytes of the header
 ENDINGS = ".csv, .tsv or .parquet, or .csv.gz, .tsv.gz"
@@ -236,10 +238,9 @@ def write(path, columns):
     """Columns {name: array} to a file of the kind that its ending names: whole or not at all."""
     pa = arrow()
     check_ending(path)
-    folder, name = os.path.split(os.path.realpath(path))
-    beside = os.path.join(folder, f".{name}.{os.urandom(4).hex()}.tmp")
+    name = os.path.basename(os.path.realpath(path))
     try:
-        with open(beside, "xb") as file:
+        with replacing(path) as file:
             if name.endswith((".parquet", ".pq")):
                 pa.parquet.write_table(pa.table(columns), file)
             elif name.endswith(".gz"):
@@ -247,14 +248,8 @@ def write(path, columns):
                     packed.write(to_text(columns, name))
             else:
                 file.write(to_text(columns, name))
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(beside, os.path.join(folder, name))
     except OSError as error:
         raise TableError(f"{path}: cannot be written: {error.strerror or _one_line(error)}") from None
-    finally:
-        if os.path.exists(beside):
-            os.unlink(beside)
 
 
 def to_text(columns, name=".csv"):
