@@ -93,6 +93,23 @@ def test_a_number_comes_in_its_own_units(run):
     assert re.fullmatch(r"prediction\n\d+\.\d{1,5}\n\d+\.\d{1,5}\n", out)  # no more digits than float32 has
 
 
+@pytest.mark.parametrize("unit", [1e-160, 1e-303])
+def test_tiny_numbers_are_learned_like_any_other(run, capsys, unit):
+    a = np.random.default_rng(1).normal(size=200)
+    write_csv("tiny.csv", a=a, y=(3 + a) * unit)
+    assert call(capsys, "train", "tiny.csv", "--target", "y", "--out", "tiny")[0] == 0
+    code, out, err = run("tiny", "tiny.csv")
+    predicted = np.array([float(row["prediction"]) for row in rows_of(out)])
+    assert code == 0 and np.abs(predicted / unit - 3 - a).max() < 0.2
+    assert float(re.search("R2 ([0-9.]+),", err)[1]) > 0.99
+
+
+def test_targets_very_far_from_those_of_the_training_have_an_infinite_loss(run):
+    write_csv("far.csv", a=[1.0, 2.0], city=["Rom", "Rom"], n=[1e100, 2e100])
+    code, _, err = run("n", "far.csv")
+    assert code == 0 and "loss inf" in err
+
+
 def test_codes_stay_text(run):
     write_csv("t.csv", code=["01", "02", "x"] * 20, y=[1, 2, 3] * 20)
     assert cli.main(["train", "t.csv", "--target", "y", "--epochs", "60", "--out", "any"]) == 0

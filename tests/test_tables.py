@@ -108,6 +108,7 @@ def test_what_tells_nothing_is_left_out_and_why():
     [
         (dict(a=[1.0, np.inf, 2.0, 3.0]), r"a.csv, row 2: column 'a' is infinite: give a number, or leave it empty"),
         (dict(a=[1e200, -1e200, 3e200, 1.0]), r"column 'a' holds numbers up to 3e\+200, too large"),
+        (dict(a=[1e-310, 2e-310, 0.0, 0.0]), "column 'a' holds numbers that differ by less than 2e-308, too little to work with: rescale"),
         (dict(a=pa.array([1, 2, 3, 4], pa.date32())), "column 'a' holds dates or times: give numbers made of them .*, or --drop a"),
         (dict(a=pa.array([1, 2, 3, 4], pa.timestamp("s"))), "column 'a' holds dates or times"),
         (dict(a=[[1], [2], [3], [4]]), "column 'a' holds values of type list"),
@@ -257,6 +258,25 @@ def test_numbers_come_back_in_their_own_units():
     assert z.tolist() == [3] and target.decode(np.array([z], "f"))["prediction"].tolist() == [1e6 + 5]
     assert Target("y", "number", scale=1e9).decode(np.array([[0.25]], "f"))["prediction"].tolist() == [2.5e8]
     assert Target("y", "number", scale=1e-3).decode(np.array([[0.5]], "f"))["prediction"].tolist() == [5e-4]
+
+
+@pytest.mark.parametrize("exponent", [-1022, -1010, -700, -500, 0, 300])
+def test_numbers_of_any_size_are_standardised_alike(exponent):
+    unit, values, outputs = 2.0**exponent, np.array([1.0, 2.5, 3.0, 9.0]), np.array([[-0.5], [0.25]], "float32")
+    expected, target = Target("y", "number"), Target("y", "number")
+    expected.learn_scale("a.csv", values)
+    target.learn_scale("a.csv", values * unit)
+    assert (target.mean, target.scale) == (expected.mean * unit, expected.scale * unit)
+    assert target.standardise("a.csv", values * unit).tolist() == expected.standardise("a.csv", values).tolist()
+    back, there = target.decode(outputs)["prediction"], expected.decode(outputs)["prediction"]
+    np.testing.assert_allclose(back / unit, there, rtol=1e-6)
+
+
+def test_a_scale_is_1_where_all_numbers_are_the_same():
+    target = Target("y", "number")
+    for value in (0.0, 3.0, 1e-320):
+        target.learn_scale("a.csv", np.full(5, value))
+        assert (target.mean, target.scale) == (value, 1.0)
 
 
 def test_classes_come_back_with_their_probabilities():

@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from ..tables.values import power_of_two
+
 
 def accuracy(outputs, y):
     """The share of rows whose most probable class is right."""
@@ -20,8 +22,12 @@ def auc(scores, y):
 
 def r2(predicted, y):
     """1 - mean squared error / variance; nan where the variance is 0."""
+    unit = power_of_two(y)
+    y = y / unit
     variance = np.var(y)
-    return float(1 - np.mean((y - predicted) ** 2) / variance) if variance > 0 else float("nan")
+    with np.errstate(over="ignore"):
+        error = np.mean((y - predicted.astype(float) / unit) ** 2)
+    return float(1 - error / variance) if variance > 0 else float("nan")
 
 
 def score(net, target, X, y, n_threads=1):
@@ -34,8 +40,9 @@ def score(net, target, X, y, n_threads=1):
         the accuracy of always the most frequent class, or the mae of always the median.
     """
     outputs = net.forward(X, n_threads=n_threads)
-    scaled = (y - target.mean) / target.scale if target.task == "number" else y
-    result = {"rows": len(y), "loss": net.loss(X, scaled)}
+    with np.errstate(over="ignore"):  # the loss of targets that are very far from those of the training is inf
+        scaled = (y - target.mean) / target.scale if target.task == "number" else y
+        result = {"rows": len(y), "loss": net.loss(X, scaled)}
     if target.task == "number":
         predicted = outputs[:, 0].astype(float) * target.scale + target.mean
         errors = np.abs(predicted - y)

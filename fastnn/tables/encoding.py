@@ -29,6 +29,7 @@ from .values import (
 MOST_CATEGORIES = 1000
 LONGEST_CATEGORY = 200  # characters
 FEW_CLASSES = 10  # whole numbers with at most so many different values are classes
+MOST_DIGITS = 308  # that np.round knows: it multiplies by a power of ten
 LONGEST_TEXT = 3_000_000  # characters of an Encoding; a model file's header must hold it, escaped
 TASKS = ("binary", "classes", "number")
 
@@ -231,7 +232,10 @@ class Target:
         """{column: values} from the network's outputs (n, n_outputs): the prediction, and the probability of each class."""
         if self.task == "number":  # float32 outputs have no more than seven digits
             digits = max(0, 6 - math.floor(math.log10(self.scale)))
-            return {"prediction": np.round(outputs[:, 0].astype(float) * self.scale + self.mean, digits)}
+            numbers = outputs[:, 0].astype(float) * self.scale + self.mean
+            if digits > MOST_DIGITS:
+                return {"prediction": np.array([round(number, digits) for number in numbers.tolist()])}
+            return {"prediction": np.round(numbers, digits)}
         p = np.column_stack([1 - outputs[:, 0], outputs[:, 0]]) if self.task == "binary" else outputs
         chosen = np.array(self.values, object)[p.argmax(axis=1)]
         return {"prediction": chosen, **{f"probability_{value}": p[:, k] for k, value in enumerate(self.values)}}

@@ -6,6 +6,8 @@ import numpy as np
 
 from .files import TableError, arrow, shown, where
 
+SMALL_SCALE = 1e-140  # below it, squares of numbers lose digits or become 0
+
 
 def is_number(kind):
     types = arrow().types
@@ -81,7 +83,26 @@ def mean_and_scale(path, name, numbers):
         raise TableError(
             f"{path}: column {shown(name)!r} holds numbers up to {np.abs(numbers).max():.0e}, too large to work with: rescale it"
         )
-    return mean, scale if scale > 0 else 1.0
+    if numbers.min() == numbers.max():
+        return mean, scale if scale > 0 else 1.0
+    if scale < SMALL_SCALE:
+        unit = power_of_two(numbers - mean)
+        scale = float(np.std((numbers - mean) / unit)) * unit
+        if scale < np.finfo(float).tiny:
+            raise TableError(
+                f"{path}: column {shown(name)!r} holds numbers that differ by less than {np.finfo(float).tiny:.0e}, too little to work "
+                "with: rescale it"
+            )
+    return mean, scale
+
+
+def power_of_two(numbers):
+    """The greatest power of two, of normal size, that is not above all of these numbers; 1 for zeros.
+
+    Numbers divided by it have squares that neither overflow nor underflow, and the same digits.
+    """
+    largest = float(np.abs(numbers).max())
+    return max(2.0 ** (math.frexp(largest)[1] - 1), float(np.finfo(float).tiny)) if largest else 1.0
 
 
 def column(path, table, name, what="column"):
@@ -97,7 +118,8 @@ def column(path, table, name, what="column"):
 
 def standardised(path, name, numbers, mean, scale):
     """(x - mean) / scale, float64; numbers that float32 could not work with are refused."""
-    z = (numbers - mean) / scale
+    with np.errstate(over="ignore"):
+        z = (numbers - mean) / scale
     extreme = ~(np.abs(z) < 1e15)  # squares of it must still be float32
     if extreme.any():
         row = int(extreme.argmax())
