@@ -3,6 +3,7 @@
 Whatever cannot be right is a `TableError`: one line that names file, line or column, and the way out.
 """
 
+import codecs
 import csv
 import gzip
 import io
@@ -16,6 +17,7 @@ from ..files.replacing import replacing
 
 MOST_COLUMNS = 10_000
 LONGEST_LINE = 1 << 26  # bytes of the header
+LONGEST_NAMES = 1 << 20  # bytes of its lines after the first
 ENDINGS = ".csv, .tsv or .parquet, or .csv.gz, .tsv.gz"
 FOREIGN = {
     b"PK\x03\x04": "a spreadsheet or a zip archive: save the table",
@@ -116,18 +118,32 @@ def _open(path):
     return (gzip.open if packed else open)(path, "rb")
 
 
+# A name in quotes, which begins where a value may begin; it may hold line breaks. Possessive, so that one pass over the text is enough.
+QUOTED = rb'(?<![^\t,;])"(?:[^"]++|"")*+"'
+HEADER = re.compile(rb'(?:[^\r\n"]++|' + QUOTED + rb'|")*+')
+
+
 def _head(path):
-    """(the first line with something on it, the line after it), as bytes."""
+    """(the first record with something on it, the line after it), as bytes."""
     with _open(path) as file:
-        header = file.readline(LONGEST_LINE)
-        while header and not header.strip():
-            header = file.readline(LONGEST_LINE)
-        header, _, rest = header.rstrip(b"\r\n").partition(b"\r")  # lines of an old Mac end with \r alone
-        return header, rest.partition(b"\r")[0] or file.readline(LONGEST_LINE)
+        text = file.readline(LONGEST_LINE)
+        while text and not text.removeprefix(codecs.BOM_UTF8).strip():
+            text = file.readline(LONGEST_LINE)
+        text = text.removeprefix(codecs.BOM_UTF8)
+        if b'"' in text:  # perhaps a name goes on in the next line
+            text += file.read(LONGEST_NAMES)
+            header = next(HEADER.finditer(text))[0]
+        else:
+            header = text.rstrip(b"\r\n").partition(b"\r")[0]
+        rest = text[len(header) :].lstrip(b"\r\n") or file.readline(LONGEST_LINE)
+        return header, re.split(rb"[\r\n]", rest, maxsplit=1)[0]
 
 
 def _delimiter(header):
-    return max("\t,;", key=lambda mark: header.count(mark.encode()))
+    """(the delimiter, how many columns it makes); what stands in quotes divides nothing."""
+    bare = re.sub(QUOTED, b"", header) if b'"' in header else header
+    delimiter = max("\t,;", key=lambda mark: bare.count(mark.encode()))
+    return delimiter, bare.count(delimiter.encode()) + 1
 
 
 def _read_text(pa, path, as_text):
@@ -136,8 +152,8 @@ def _read_text(pa, path, as_text):
         raise TableError(f"{path}: is empty: a table begins with a line of column names")
     if b"\0" in header:
         raise TableError(f"{path}: is not text in UTF-8 (it holds zero bytes): save the table as CSV in UTF-8")
-    delimiter = _delimiter(header)
-    _check_width(path, header.count(delimiter.encode()) + 1)
+    delimiter, width = _delimiter(header)
+    _check_width(path, width)
     point = "," if delimiter == ";" and re.search(rb"(^|;)\s*-?\d+,\d+\s*(;|$)", first) else "."  # where 1,5 is a number, ; divides
     try:
         names = next(csv.reader([header.decode("utf-8-sig")], delimiter=delimiter), [])
@@ -208,7 +224,7 @@ def where(path, row):
         with open(path, "rb") as file:
             if file.read(4) != b"PAR1":
                 with _open(path) as packed, io.TextIOWrapper(packed, "utf-8", "replace", newline="") as text:
-                    reader = csv.reader(text, delimiter=_delimiter(_head(path)[0]))
+                    reader = csv.reader(text, delimiter=_delimiter(_head(path)[0])[0])
                     left, end = row + 1, 0
                     for record in reader:
                         if record:
