@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -137,32 +138,6 @@ def resident():
 rng = np.random.default_rng(0)
 X, y = rng.normal(size=(100, 8)).astype("float32"), rng.uniform(size=100)
 net = fastnn.MLP([8, 16, 1], "tanh", "sigmoid", rng=0)
-def test_calls_together_all_end_and_raise_what_one_raised(monkeypatch):
-    done = []
-
-    def call(i, error=None):
-        time.sleep(0.01 * i)
-        done.append(i)
-        if error:
-            raise error
-
-    threads.together([lambda i=i: call(i) for i in range(4)])
-    assert sorted(done) == [0, 1, 2, 3]
-    for bad in (0, 2):
-        done.clear()
-        with pytest.raises(ValueError, match="mine"):
-            threads.together([lambda i=i: call(i, ValueError("mine") if i == bad else None) for i in range(4)])
-        assert sorted(done) == [0, 1, 2, 3]
-
-    def none_left(*arguments):
-        raise RuntimeError("can't start new thread")
-
-    monkeypatch.setattr(threads._thread, "start_new_thread", none_left)
-    done.clear()
-    threads.together([lambda i=i: call(i) for i in range(4)])
-    assert sorted(done) == [0, 1, 2, 3]
-
-
 def live(steps, forwards):
     net.fit(X, y, epochs=steps // 20, batch_size=10)
     for _ in range(steps // 20):
@@ -190,6 +165,32 @@ def test_a_long_life_takes_no_more_memory():
     assert life.returncode == 0, life.stderr
     bytes_more, blocks_more = map(int, life.stdout.split())
     assert (bytes_more < 2_000_000, blocks_more < 100) == (True, True), (bytes_more, blocks_more)
+
+
+def test_calls_together_all_end_and_raise_what_one_raised(monkeypatch):
+    done = []
+
+    def call(i, error=None):
+        time.sleep(0.01 * i)
+        done.append(i)
+        if error:
+            raise error
+
+    threads.together([partial(call, i) for i in range(4)])
+    assert sorted(done) == [0, 1, 2, 3]
+    for bad in (0, 2):
+        done.clear()
+        with pytest.raises(ValueError, match="mine"):
+            threads.together([partial(call, i, ValueError("mine") if i == bad else None) for i in range(4)])
+        assert sorted(done) == [0, 1, 2, 3]
+
+    def none_left(*arguments):
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threads._thread, "start_new_thread", none_left)
+    done.clear()
+    threads.together([partial(call, i) for i in range(4)])
+    assert sorted(done) == [0, 1, 2, 3]
 
 
 class Worker:
