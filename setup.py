@@ -5,6 +5,7 @@ Every variant is the same source, src/variant.pxi, compiled for one instruction 
 """
 
 import glob
+import hashlib
 import os
 import platform
 
@@ -16,7 +17,8 @@ CFLAGS = ["-O3", "-g0", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-m
 # What a kernel file calls inline is meant so: it is compiled once for each set of constants that it is called with, whatever its length.
 INLINE = "inline __attribute__((always_inline))"
 
-HEADERS = glob.glob("src/*.h") + glob.glob("src/simd/*.h")
+SOURCES = ["setup.py", "fastnn/kernels.pxd", *sorted(path for path in glob.glob("src/**", recursive=True) if os.path.isfile(path))]
+VARIANT_SOURCES = [path for path in SOURCES if not path.startswith(os.path.join("src", "binding"))]
 
 INSTRUCTION_SETS = {  # name -> flags, for this machine's architecture, the baseline first
     "x86_64": {"baseline": [], "avx2": ["-mavx2", "-mfma"], "avx512": ["-mavx512f", "-mavx512dq", "-mfma"]},
@@ -26,15 +28,27 @@ architecture = {"amd64": "x86_64", "arm64": "aarch64"}.get(platform.machine().lo
 variants = INSTRUCTION_SETS.get(architecture, {"baseline": []})
 
 
+def build_hash():
+    """A hash of the flags and of the sources of the variants. `kernels` refuses a variant that was built with another."""
+    digest = hashlib.sha256(repr([CFLAGS, variants]).encode())
+    for path in VARIANT_SOURCES:
+        with open(path, "rb") as file:
+            digest.update(path.encode() + b"\0" + file.read() + b"\0")
+    return digest.hexdigest()[:16]
+
+
+BUILD = f'"{build_hash()}"'
+
+
 def extension(name, source, flags=(), **macros):
     return Extension(
         f"fastnn.{name}",
         [f"src/{source}"],
         include_dirs=["src"],
-        depends=HEADERS,
+        depends=SOURCES if name == "kernels" else VARIANT_SOURCES,
         extra_compile_args=[*CFLAGS, *flags],
         extra_link_args=os.environ.get("FASTNN_CFLAGS", "").split(),
-        define_macros=list(macros.items()),
+        define_macros=[("FASTNN_BUILD", BUILD), *macros.items()],
     )
 
 

@@ -4,10 +4,10 @@
 #     cdef const Table* kernels = table(sizeof(float))      # NULL for any other size than 4 or 8; needs the GIL
 #
 # Pointers to numbers are void*, since one table type serves float and double; each function wants the dtype of its table.
-# New fields are added at the end and raise TABLE_VERSION; none is ever moved or changed.
+# API_VERSION is the version of all that. A released version never changes: new fields are added at the end and raise it.
 
 cdef enum:
-    TABLE_VERSION = 4
+    API_VERSION = 1
 
 cpdef enum Activation:
     IDENTITY
@@ -98,6 +98,10 @@ cdef struct Generator:              # numpy's bitgen_t, numpy/random/bitgen.h
     double (*next_double)(void*) noexcept nogil
     unsigned long long (*next_raw)(void*) noexcept nogil
 
+cdef struct Poll:                   # asked about every 20 ms in work that lasts long
+    int (*check)(void* context) noexcept nogil      # not 0: stop
+    void* context
+
 cdef struct Training:
     # IN: the network, its data (all row-major, borrowed) and how to learn from it
     Network net
@@ -128,7 +132,7 @@ cdef struct Training:
     double* losses                  # OUT: losses[e - first_epoch], the mean loss of epoch e
     Py_ssize_t first_epoch
     long long deadline              # ns on the clock of `now`
-    int (*poll)() noexcept nogil    # asked about every 20 ms in steps that last long: not 0 means stop
+    Poll poll                       # check may be NULL
     int why                         # OUT: Stop
     void* scratch                   # of scratch_size bytes, 64-byte aligned; filled by `prepare`
     # judged after every epoch, if not NULL: other rows of the same network, prepared before, whose loss is that of the parameters as they
@@ -147,7 +151,7 @@ cdef struct Training:
     Py_ssize_t not_better           # INOUT: such epochs until now
 
 cdef struct Table:
-    int version
+    int version                     # API_VERSION
     int itemsize                    # 4 or 8
     const char* name                # of the instruction set
     # Training: prepare once, load, then any number of slices of `train` with any number of threads, store.
@@ -162,9 +166,9 @@ cdef struct Table:
     void (*restore)(Training* job) noexcept nogil
     void (*train)(Training* job, int thread) noexcept nogil
     double (*loss_only)(Training* job) noexcept nogil
-    # Inference: X (n, sizes[0]) -> out (n, sizes[-1]); scratch of forward_size bytes
+    # Inference: X (n, sizes[0]) -> out (n, sizes[-1]); scratch of forward_size bytes, zero. Not 0: `poll`, which may be NULL, has stopped it.
     Py_ssize_t (*forward_size)(const Network* net, Py_ssize_t n) noexcept nogil
-    void (*forward)(const Network* net, const void* X, Py_ssize_t n, void* out, void* scratch) noexcept nogil
+    int (*forward)(const Network* net, const void* X, Py_ssize_t n, void* out, void* scratch, const Poll* poll) noexcept nogil
     # On flat arrays: n rows of m numbers (only softmax asks what a row is; row_size(m) bytes of scratch)
     Py_ssize_t (*row_size)(Py_ssize_t m) noexcept nogil
     void (*activation)(int kind, const void* Z, void* out, Py_ssize_t n, Py_ssize_t m, void* scratch) noexcept nogil

@@ -37,6 +37,7 @@ class Network(CompiledNetwork):
     """
 
     def __init__(self, layer_sizes, activation="relu", output="identity", bias=True, dtype="float32", dropout=0.0):
+        self._check_may_bind()
         sizes = _check_sizes(layer_sizes)
         n_hidden = len(sizes) - 2
         hidden = list(activation) if isinstance(activation, (list, tuple)) else [activation] * n_hidden

@@ -110,15 +110,18 @@ def together(calls):
         finally:
             end.release()
 
-    for call in calls[1:]:
-        end = _thread.allocate_lock()
-        end.acquire()
-        ends.append(end)
-        try:
-            _thread.start_new_thread(run, (call, end))
-        except RuntimeError:  # the system gives no more threads
-            run(call, end)
     try:
+        for call in calls[1:]:
+            end = _thread.allocate_lock()
+            end.acquire()
+            ends.append(end)
+            try:
+                _thread.start_new_thread(run, (call, end))
+            except RuntimeError:  # the system gives no more threads
+                run(call, end)
+            except Exception:  # no Ctrl-C: it comes when the thread runs
+                end.release()
+                raise
         calls[0]()
     finally:
         for end in ends:

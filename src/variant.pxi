@@ -1,17 +1,11 @@
 # One variant: every kernel, compiled for one instruction set and one dtype, behind a table of function pointers in a capsule.
 # The build gives the flags and FASTNN_ISA_NAME; the stubs in variants/ include this file and nothing else.
 from cpython.pycapsule cimport PyCapsule_New
-from libc.math cimport INFINITY, NAN, cos, floor, fmin, isfinite, pow, sqrt
+from libc.math cimport INFINITY, NAN, cos, floor, fmin, isfinite, ldexp, pow, sqrt
 from libc.math cimport M_PI as PI
 from libc.string cimport memcpy, memset
 
-from fastnn.kernels cimport (
-    ABSOLUTE_ERROR, ADADELTA, ADAGRAD, ADAM, ADAMAX, BINARY_CROSS_ENTROPY, CLASS_CROSS_ENTROPY, CONSTANT, CONVERGED, COSINE_DECAY,
-    CROSS_ENTROPY, ELU, EPOCHS, ERF, EXP, EXPONENTIAL, EXPONENTIAL_DECAY, GAUSSIAN, GELU, GIVEN_GRADIENT, HUBER, IDENTITY, LEAKY_RELU,
-    LOG, LOG1P, LOG1P_UNIT, LOGITS_BINARY_CROSS_ENTROPY, NADAM, NOT_FINITE, NO_UPDATE, ONE_CYCLE, OWN_LOSS, POISSON, QUANTILE, RELU,
-    RMSPROP, SGD, SIGMOID, SIGMOID_FUNCTION, SIGNAL, SILU, SOFTMAX, SOFTPLUS, SQUARED_ERROR, STEP_DECAY, TABLE_VERSION, TANH,
-    TANH_FUNCTION, TIME, Generator, LearningRate, Network, Optimizer, Table, Training,
-)
+from fastnn.kernels cimport *
 
 cdef extern from "threads.h" nogil:
     ctypedef struct barrier:
@@ -23,6 +17,10 @@ cdef extern from "threads.h" nogil:
     int flag_get(flag* f)
 
 cdef extern from *:
+    """
+    #define FASTNN_TABLE "fastnn.Table " FASTNN_BUILD
+    """
+    const char* FASTNN_TABLE
     const char* FASTNN_ISA_NAME
 
 include "simd/simd.pxi"
@@ -124,7 +122,7 @@ cdef bint all_finite(const void* x, Py_ssize_t n) noexcept nogil:
     return vsum(vadd(vadd(sums[0], sums[1]), vadd(sums[2], sums[3]))) == 0
 
 cdef Table TABLE
-TABLE.version = TABLE_VERSION
+TABLE.version = API_VERSION
 TABLE.itemsize = sizeof(real)
 TABLE.name = FASTNN_ISA_NAME
 TABLE.scratch_size = scratch_size
@@ -147,4 +145,4 @@ TABLE.update = update_flat
 TABLE.learning_rate = learning_rate
 TABLE.all_finite = all_finite
 
-table = PyCapsule_New(&TABLE, "fastnn.Table", NULL)
+capsule = PyCapsule_New(&TABLE, FASTNN_TABLE, NULL)

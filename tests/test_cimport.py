@@ -21,7 +21,7 @@ cdef extern from "<stdlib.h>" nogil:
     void* aligned_alloc(size_t alignment, size_t size)
     void free(void* memory)
 from libc.string cimport memset
-from fastnn.kernels cimport RELU, SIGMOID, TABLE_VERSION, Network, Table, table
+from fastnn.kernels cimport RELU, SIGMOID, API_VERSION, Network, Table, table
 
 cdef class Client:
     "A float32 network of two layers that owns nothing of fastnn but its functions."
@@ -51,12 +51,12 @@ cdef class Client:
         with nogil:                         # no Python from here
             scratch = aligned_alloc(64, size)
             memset(scratch, 0, size)
-            self.kernels.forward(&self.net, &X[0, 0], n, &out[0, 0], scratch)
+            self.kernels.forward(&self.net, &X[0, 0], n, &out[0, 0], scratch, NULL)
             free(scratch)
 
 def facts():
     other = table(3) == NULL
-    return table(4).version, table(4).itemsize, table(8).itemsize, (<bytes>table(4).name).decode(), TABLE_VERSION, other
+    return table(4).version, table(4).itemsize, table(8).itemsize, (<bytes>table(4).name).decode(), API_VERSION, other
 
 def activation(int kind, double[::1] z):
     cdef double scratch[64]

@@ -56,7 +56,7 @@ def test_a_network_in_training_is_closed_to_other_threads(tmp_path):
                      lambda: net.fit(X, y, optimizer=Adam(5), resume=True),
                      lambda: net.partial_fit(X, y, optimizer=Adam(5)), lambda: net.save(tmp_path / "net"), net.copy,
                      lambda: pickle.dumps(net), lambda: copy.deepcopy(net)]:  # fmt: skip
-            with pytest.raises(RuntimeError, match=r"trained in another thread: use net\.copy\(\)"):
+            with pytest.raises(RuntimeError, match=r"trained in another thread: wait until fit ends, or make a copy \(net\.copy\(\)\)"):
                 call()
     finally:
         outside.set()

@@ -3,11 +3,18 @@
 cdef enum:
     MOST_MOMENTS = 4
 
+cdef const Table* table_of(x) except NULL:
+    """The functions for an array's dtype."""
+    cdef const Table* t = table(x.itemsize)
+    if t == NULL:
+        raise TypeError(f"expected an array of float32 or float64, got {x.dtype}")
+    return t
+
 def activation(int kind, Z, out):
     """out = f(Z)"""
     cdef Py_ssize_t m = Z.shape[Z.ndim - 1] if Z.ndim else 1, n = Z.size // m if m else 0
     cdef Array z = Array(Z, Z.itemsize, n * m), o = Array(out, Z.itemsize, n * m, True)
-    cdef const Table* t = table(Z.itemsize)
+    cdef const Table* t = table_of(Z)
     cdef Memory scratch = Memory(t.row_size(m) if kind == SOFTMAX else 0)
     with nogil:
         t.activation(kind, z.data, o.data, n, m, scratch.start)
@@ -16,7 +23,7 @@ def activation_backward(int kind, dA, Z, dZ):
     """dZ = dA * f'(Z)"""
     cdef Py_ssize_t m = Z.shape[Z.ndim - 1] if Z.ndim else 1, n = Z.size // m if m else 0
     cdef Array z = Array(Z, Z.itemsize, n * m), a = Array(dA, Z.itemsize, n * m), d = Array(dZ, Z.itemsize, n * m, True)
-    cdef const Table* t = table(Z.itemsize)
+    cdef const Table* t = table_of(Z)
     cdef Memory scratch = Memory(t.row_size(m) if kind == SOFTMAX else 0)
     with nogil:
         t.activation_backward(kind, a.data, z.data, d.data, n, m, scratch.start)
@@ -25,7 +32,7 @@ def vector_function(int which, x, out):
     """out = exp(x), ... : one of `VectorFunction`, as the kernels compute it."""
     cdef Array a = Array(x, x.itemsize, x.size), o = Array(out, x.itemsize, x.size, True)
     cdef Py_ssize_t n = x.size
-    cdef const Table* t = table(x.itemsize)
+    cdef const Table* t = table_of(x)
     with nogil:
         t.vector_function(which, a.data, o.data, n)
 
@@ -33,7 +40,7 @@ def all_finite(x):
     """Whether all numbers of an array are."""
     cdef Array a = Array(x, x.itemsize, x.size)
     cdef Py_ssize_t n = x.size
-    cdef const Table* t = table(x.itemsize)
+    cdef const Table* t = table_of(x)
     cdef bint finite
     with nogil:
         finite = t.all_finite(a.data, n)

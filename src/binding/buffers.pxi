@@ -15,8 +15,8 @@ cdef class Array:
         PyObject_GetBuffer(obj, &self.view, PyBUF_C_CONTIGUOUS | PyBUF_FORMAT | (PyBUF_WRITABLE if writable else 0))
         self.data = self.view.buf
         cdef char kind = self.view.format[0]
-        if self.view.len != n * itemsize or (kind not in b"lq" if integers else itemsize_of(self.view.format) != itemsize):
-            raise ValueError(f"a kernel expected {n} numbers of {itemsize} bytes, got {self.view.len} bytes of {self.view.format.decode()!r}")
+        if self.view.len != n * itemsize or (kind not in b"lq" if integers else itemsize == 0 or itemsize_of(self.view.format) != itemsize):
+            raise ValueError(f"expected {n} numbers of {itemsize} bytes, got {self.view.len} bytes of {self.view.format.decode()!r}")
 
     def __dealloc__(self):
         PyBuffer_Release(&self.view)

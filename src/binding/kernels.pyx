@@ -13,7 +13,7 @@ import numpy
 from cpython.buffer cimport (
     PyBUF_C_CONTIGUOUS, PyBUF_FORMAT, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer,
 )
-from cpython.pycapsule cimport PyCapsule_GetPointer
+from cpython.pycapsule cimport PyCapsule_GetPointer, PyCapsule_IsValid
 from libc.stdint cimport uintptr_t
 from libc.stdlib cimport free
 from libc.string cimport memset
@@ -43,12 +43,15 @@ cdef extern from *:
     #else
     #define FASTNN_COMPILER "unknown"
     #endif
+    #define FASTNN_TABLE "fastnn.Table " FASTNN_BUILD
     """
+    const char* FASTNN_TABLE
     const char* FASTNN_BUILT
     const char* FASTNN_COMPILER
 
 cdef extern from "Python.h":
     int PyErr_CheckSignals()
+    int handle_signals "PyErr_CheckSignals"() except -1
     void* PyErr_Occurred()
     unsigned long PyThread_get_thread_ident()
 
@@ -62,10 +65,10 @@ cdef const Table* TABLE64
 
 cdef const Table* load_table(str isa, str dtype) except NULL:
     module = importlib.import_module(f"fastnn._{isa}_{dtype}")
-    cdef const Table* t = <const Table*>PyCapsule_GetPointer(module.table, "fastnn.Table")
-    if t.version != TABLE_VERSION:
-        raise ImportError(f"{module.__file__} is of another build of fastnn (table {t.version}, expected {TABLE_VERSION}): build again")
-    return t
+    # The capsule's name holds a hash of the sources and flags, so a table of another layout is never read.
+    if not PyCapsule_IsValid(module.capsule, FASTNN_TABLE):
+        raise ImportError(f"{module.__file__} is from another build of fastnn than {__file__}. Build all extensions again.")
+    return <const Table*>PyCapsule_GetPointer(module.capsule, FASTNN_TABLE)
 
 def use(isa):
     """Choose the variant for everything that is made from now on; networks keep theirs. For tests and benches: users set FASTNN_ISA."""

@@ -18,13 +18,17 @@ cdef class CompiledNetwork:
     cdef object dtype_
 
     def _bind(self, sizes, activations, weights, biases, dtype):
-        """weights and biases: lists of C-contiguous arrays (biases may hold None); they are used in place from now on."""
+        """weights and biases: lists of C-contiguous arrays (biases may hold None); they are used in place from now on.
+
+        What was bound before stays alive as long as a `Trainer` or a running `forward` reads it."""
         cdef Py_ssize_t L = len(sizes) - 1, l
+        self._check_may_bind()
+        self.net.n_layers = 0               # nothing is bound, should an array be refused
+        self.n_in = self.n_out = -1
         self.dtype_ = dtype
         self.itemsize = dtype.itemsize
         self.table = table(self.itemsize)
         self.shape = Memory((L + 1) * sizeof(Py_ssize_t) + L * (2 * sizeof(void*) + sizeof(int)))
-        self.net.n_layers = L
         cdef Py_ssize_t* size = <Py_ssize_t*>self.shape.start
         self.net.sizes = size
         self.net.weights = <void**>(size + L + 1)
@@ -44,6 +48,7 @@ cdef class CompiledNetwork:
                 self.n_params += size[l + 1]
             self.work += size[l] * size[l + 1]
             self.n_params += size[l] * size[l + 1]
+        self.net.n_layers = L
         self.n_in = size[0]
         self.n_out = size[L]
 
@@ -58,8 +63,14 @@ cdef class CompiledNetwork:
 
     cdef int check_not_training(self) except -1:
         if self.trained_by and self.trained_by != PyThread_get_thread_ident():
-            raise RuntimeError("this network is being trained in another thread: use net.copy() there")
+            raise RuntimeError("this network is being trained in another thread: wait until fit ends, or make a copy (net.copy()) before it begins")
         return 0
+
+    def _check_may_bind(self):
+        """No memory is taken away from a training, not even by its own callbacks."""
+        self.check_not_training()
+        if self.trained_by:
+            raise RuntimeError("this network is being trained: __init__ must wait until fit ends; make another network instead")
 
     def _check_may_train(self):
         self.check_not_training()
@@ -127,13 +138,14 @@ cdef class CompiledNetwork:
         """`forward` of an array that needs no conversion and holds finite numbers only; None for anything else."""
         cdef Py_buffer x, y
         cdef bint finite
+        cdef Memory shape = self.shape
         self.check_not_training()
         if type(X) is not ndarray or not get_matrix(X, &x, self.itemsize, self.n_in, False):
             return None
         try:
             with nogil:
                 finite = self.table.all_finite(x.buf, x.shape[0] * self.n_in)
-            if not finite:
+            if not finite or self.shape is not shape:       # bound to other memory meanwhile
                 return None
             out = empty((x.shape[0], self.n_out), self.dtype_)
             get_matrix(out, &y, self.itemsize, self.n_out, True)
@@ -155,7 +167,11 @@ cdef class CompiledNetwork:
     cdef int run(self, const void* X, Py_ssize_t n, void* out) except -1:
         cdef Py_ssize_t size = self.table.forward_size(&self.net, n)
         cdef char stack[STACK + 64]
-        cdef Memory memory
+        cdef Memory memory, shape
+        cdef list held
+        cdef Network net
+        cdef const Table* kernels
+        cdef Poll poll
         cdef void* scratch
         if size <= STACK:
             scratch = <void*>((<uintptr_t>&stack[0] + 63) // 64 * 64)
@@ -164,11 +180,14 @@ cdef class CompiledNetwork:
             memory = Memory(size)
             scratch = memory.start
         if n * self.work < QUICK:
-            self.table.forward(&self.net, X, n, out, scratch)
-        else:
-            with nogil:
-                self.table.forward(&self.net, X, n, out, scratch)
-        return 0
+            self.table.forward(&self.net, X, n, out, scratch, NULL)
+            return 0
+        shape, held, net, kernels = self.shape, self.held, self.net, self.table     # `_bind` in another thread changes them and frees nothing
+        poll.check = signals_pending
+        poll.context = NULL
+        with nogil:
+            kernels.forward(&net, X, n, out, scratch, &poll)
+        return raise_pending()
 
 cdef class InTraining:
     """Compiled, since no signal comes in between its `__enter__` and the block: Ctrl-C cannot leave a network closed for ever."""
@@ -180,9 +199,25 @@ cdef class InTraining:
     def __enter__(self):
         self.network._check_may_train()
         self.network.trained_by = PyThread_get_thread_ident()
+        IN_TRAINING[id(self.network)] = self.network
 
     def __exit__(self, *exception):
+        IN_TRAINING.pop(id(self.network), None)
         self.network.trained_by = 0
+
+IN_TRAINING = {}            # id -> network: those that some thread trains
+
+def in_forked_child():
+    """Only the thread that has forked goes on: what others trained, nobody trains here."""
+    cdef CompiledNetwork network
+    for network in list(IN_TRAINING.values()):
+        if network.trained_by != PyThread_get_thread_ident():
+            network.trained_by = 0
+            del IN_TRAINING[id(network)]
+    forget_trainers()
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=in_forked_child)
 
 WORTH_SHARING = SHARED
 ndarray = numpy.ndarray

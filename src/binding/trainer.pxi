@@ -1,28 +1,53 @@
 # Trainer: one training, its memory, its slices and its threads.
 
-cdef int signals_pending() noexcept nogil:
+cdef int signals_pending(void* context) noexcept nogil:
+    """A `Poll`: whether a signal handler has raised something."""
     with gil:
         return PyErr_CheckSignals() != 0
 
 cdef int raise_pending() except -1:
-    """Raises what a signal handler raised while a kernel ran."""
+    """Raises what a signal handler raised while `signals_pending` was asked."""
     return -1 if PyErr_Occurred() != NULL else 0
+
+cdef int check_trainer(void* context) noexcept nogil:
+    """The `Poll` of a Trainer."""
+    with gil:
+        return (<Trainer>context).check()
 
 cdef int ask_python(void* context, Py_ssize_t first, Py_ssize_t n, double* loss) noexcept nogil:
     with gil:
         return (<Trainer>context).ask(first, n, loss)
+
+cdef enum:              # what the gate tells helpers that wait there
+    CLOSED
+    OPEN
+    CANCELLED           # leave without training
+
+cdef int check_order(const Py_ssize_t* order, Py_ssize_t n) except -1:
+    cdef Py_ssize_t i
+    cdef bint inside = True
+    with nogil:
+        for i in range(n):
+            inside = inside and 0 <= order[i] < n
+    if not inside:
+        raise ValueError(f"order must hold row numbers from 0 to {n - 1}")
+    return 0
 
 cdef class Trainer:
     """One training: a network bound to data, a loss and an optimizer, with the memory to run it in slices."""
     cdef Training job
     cdef const Table* table
     cdef CompiledNetwork network
-    cdef list held
+    cdef list held                      # all that the training points to, also should the network be bound to other memory
+    cdef Py_ssize_t itemsize, n_params
     cdef Memory scratch
     cdef barrier finish
     cdef flag gate
     cdef object own_loss                # own_loss(first, n) -> float, from own_outputs; its gradient in own_gradient
-    cdef object error                   # what it raised
+    cdef object error                   # what it, or a signal handler, raised
+    cdef object lock                    # the generator's, or None without shuffling: held during a slice, but not while Python code runs
+    cdef bint holds_lock
+    cdef unsigned long run_by           # the thread in which `run` runs
 
     def __init__(self, CompiledNetwork network, X, targets, *, int loss, Py_ssize_t batch_size, optimizer=None, sample_weight=None,
                  order=None, generator=None, dX=None, loss_numbers=None, double smoothing=0, dropout=None, unsigned long long seed=0,
@@ -49,8 +74,12 @@ cdef class Trainer:
             raise ValueError("a loss of one's own needs the function and two arrays for its batches")
         if validation is not None and validation.network is not network:
             raise ValueError("a validation must be of the same network")
-        self.held = [x, y, w, o, d, generator, numbers, rates, outputs, gradient, validation]
+        if o is not None:
+            check_order(<const Py_ssize_t*>o.data, n)
+        self.held = [x, y, w, o, d, generator, numbers, rates, outputs, gradient, validation, network.shape, network.held]
         self.network = network
+        self.itemsize = network.itemsize
+        self.n_params = network.n_params
         self.table = network.table
         self.job.net = network.net
         if optimizer is not None:
@@ -64,10 +93,12 @@ cdef class Trainer:
         self.job.generator = NULL
         if generator is not None and o is not None:
             self.job.generator = <Generator*>PyCapsule_GetPointer(generator.capsule, "BitGenerator")
+            self.lock = generator.lock
         self.job.n_rows = n
         self.job.batch_size = min(batch_size, n)
         self.job.n_threads = n_threads
-        self.job.poll = signals_pending
+        self.job.poll.check = check_trainer
+        self.job.poll.context = <void*>self
         self.job.loss_numbers = pointer(numbers)
         self.job.smoothing = smoothing
         self.job.dropout = <const double*>pointer(rates)
@@ -86,11 +117,42 @@ cdef class Trainer:
         self.table.prepare(&self.job)
 
     cdef int ask(self, Py_ssize_t first, Py_ssize_t n, double* loss) noexcept:
+        self.release()
         try:
             loss[0] = self.own_loss(first, n)
+            self.acquire()
         except BaseException as error:
             self.error = error
             return 1
+        return 0
+
+    cdef int check(self) noexcept:
+        """Lets signal handlers run, which may draw from the generator. Not 0: one has raised something."""
+        self.release()
+        try:
+            handle_signals()
+            self.acquire()
+        except BaseException as error:
+            self.error = error
+            return 1
+        return 0
+
+    cdef int acquire(self) except -1:
+        """If this is interrupted, the lock is not held."""
+        if self.lock is not None:
+            self.lock.acquire()
+            self.holds_lock = True
+        return 0
+
+    cdef void release(self) noexcept:
+        if self.holds_lock:
+            self.holds_lock = False
+            self.lock.release()
+
+    cdef int raise_error(self) except -1:
+        if self.error is not None:
+            error, self.error = self.error, None
+            raise error
         return 0
 
     def set_optimizer(self, optimizer):
@@ -111,8 +173,8 @@ cdef class Trainer:
         if n == 0:
             return None
         if moments is None:
-            raise ValueError(f"this optimizer needs {n // self.network.n_params} moments of every parameter")
-        return Array(moments, self.network.itemsize, n, writable)
+            raise ValueError(f"this optimizer needs {n // self.n_params} moments of every parameter")
+        return Array(moments, self.itemsize, n, writable)
 
     def load(self, moments=None):
         """Takes the network's parameters (and the moments, and the average of the parameters) into the scratch."""
@@ -130,7 +192,7 @@ cdef class Trainer:
 
     def store_gradient(self, grads):
         """The gradient of the last step, flat, in the order of the parameters."""
-        cdef Array g = Array(grads, self.network.itemsize, self.network.n_params, True)
+        cdef Array g = Array(grads, self.itemsize, self.n_params, True)
         with nogil:
             self.table.store_gradient(&self.job, g.data)
 
@@ -143,6 +205,8 @@ cdef class Trainer:
         return self.job.step, self.job.epoch, self.job.row, self.job.loss_sum
 
     def set_position(self, Py_ssize_t step, Py_ssize_t epoch, Py_ssize_t row, double loss_sum):
+        if step < 0 or epoch < 0 or not 0 <= row < self.job.n_rows:
+            raise ValueError(f"step {step}, epoch {epoch}, row {row}: not a position in a training on {self.job.n_rows} rows")
         self.job.step, self.job.epoch, self.job.row, self.job.loss_sum = step, epoch, row, loss_sum
 
     def epochs_validated(self):
@@ -158,6 +222,8 @@ cdef class Trainer:
         cdef Array l = Array(losses, 8, len(losses), True)
         cdef Array v = optional(validation_losses, 8, len(losses), True)
         cdef int i
+        if len(losses) < 1:
+            raise ValueError("losses must have room for one epoch or more")
         if self.job.validation != NULL and v is None:
             raise ValueError("a training with a validation needs an array for its losses")
         self.job.losses = <double*>l.data
@@ -166,29 +232,52 @@ cdef class Trainer:
         self.job.last_epoch = self.job.epoch + len(losses)
         self.job.deadline = now() + <long long>(1e9 * seconds)
         self.job.n_threads = 1
-        flag_set(&self.gate, 0)
+        flag_set(&self.gate, CLOSED)
         for i in range(1, n_threads):
             try:
                 # not threading.Thread: its start() waits in Python code, where Ctrl-C could leave threads behind at a barrier
                 _thread.start_new_thread(self._help, (i,))
             except RuntimeError:        # the system gives no more threads: fewer do the same
                 break
+            except BaseException:
+                self.cancel()
+                raise
             self.job.n_threads = i + 1
+        self.run_by = PyThread_get_thread_ident()
+        try:
+            if self.lock is not None:
+                RUNNING[id(self)] = self
+            if self.job.validation != NULL:
+                self.job.validation.poll = self.job.poll
+            self.acquire()
+        except BaseException:
+            self.cancel()
+            RUNNING.pop(id(self), None)
+            raise
         with nogil:
-            flag_set(&self.gate, 1)
+            flag_set(&self.gate, OPEN)
             self.table.train(&self.job, 0)
             barrier_wait(&self.finish, self.job.n_threads)
-        raise_pending()
-        if self.error is not None:
-            error, self.error = self.error, None
-            raise error
+        self.release()
+        if self.lock is not None:
+            RUNNING.pop(id(self), None)
+        if self.job.validation != NULL:
+            self.job.validation.poll.context = self.job.validation.own_context
+        self.raise_error()
         return self.job.why
+
+    cdef void cancel(self) noexcept:
+        """Lets helpers go that wait at the gate, and waits until they have left."""
+        with nogil:
+            flag_set(&self.gate, CANCELLED)
+            barrier_wait(&self.finish, self.job.n_threads)
 
     def _help(self, int thread):
         with nogil:
-            while flag_get(&self.gate) == 0:
+            while flag_get(&self.gate) == CLOSED:
                 cpu_yield()
-            self.table.train(&self.job, thread)
+            if flag_get(&self.gate) == OPEN:
+                self.table.train(&self.job, thread)
             barrier_wait(&self.finish, self.job.n_threads)
 
     def gradient(self, int n_threads=1):
@@ -203,5 +292,18 @@ cdef class Trainer:
         cdef double loss
         with nogil:
             loss = self.table.loss_only(&self.job)
-        raise_pending()
+        self.raise_error()
         return loss
+
+RUNNING = {}                # id -> Trainer: those that hold the lock of a generator
+
+cdef int forget_trainers() except -1:
+    """In a forked child: what other threads ran here has no thread, and nobody else will release its lock."""
+    cdef Trainer trainer
+    for trainer in list(RUNNING.values()):
+        if trainer.run_by != PyThread_get_thread_ident():
+            del RUNNING[id(trainer)]
+            if trainer.holds_lock:
+                trainer.holds_lock = False
+                trainer.lock._at_fork_reinit()
+    return 0

@@ -9,6 +9,16 @@ cdef enum:
     FEW_ROWS = 64           # from here on packing pays (measured on 30-64-64-1 .. 784-512-512-10)
     STRIP = TILE // 4       # vectors of a strip for four rows: as many accumulators as a register block has; one row takes 8
 
+cdef struct Clock:
+    const Poll* poll        # NULL: never stop
+    long long polled        # when it was asked last
+
+cdef inline bint has_to_stop(Clock* clock) noexcept nogil:
+    if clock.poll == NULL or now() - clock.polled < SECOND // 50:
+        return False
+    clock.polled = now()
+    return clock.poll.check(clock.poll.context)
+
 cdef inline Py_ssize_t widest(const Network* net) noexcept nogil:
     cdef Py_ssize_t l, w = 0
     for l in range(net.n_layers + 1):
@@ -82,8 +92,8 @@ cdef void few_rows_product(Py_ssize_t n, Py_ssize_t k, Py_ssize_t m, const real*
     if m > j:
         strip(1, False, n, k, m, m - j, x, W + j, b + j if b != NULL else none, y + j)
 
-cdef void few_rows_forward(const Network* net, Py_ssize_t n, const real* x, real* out, real* free) noexcept nogil:
-    """n rows. free: scratch of n*widest numbers twice, and widest."""
+cdef int few_rows_forward(const Network* net, Py_ssize_t n, const real* x, real* out, real* free, Clock* clock) noexcept nogil:
+    """n rows. free: scratch of n*widest numbers twice, and widest. Not 0: stopped."""
     cdef Py_ssize_t l, i, k, m
     cdef const real* W
     cdef const real* b
@@ -112,6 +122,9 @@ cdef void few_rows_forward(const Network* net, Py_ssize_t n, const real* x, real
         else:
             activation_forward(activation, y, y, n * m, LANES)
         x = y
+        if has_to_stop(clock):
+            return 1
+    return 0
 
 cdef Py_ssize_t forward_size(const Network* net, Py_ssize_t n) noexcept nogil:
     """Bytes of scratch for n rows."""
@@ -123,16 +136,18 @@ cdef Py_ssize_t forward_size(const Network* net, Py_ssize_t n) noexcept nogil:
         size += weight_size(net.sizes[l], net.sizes[l + 1]) + padded(net.sizes[l + 1])
     return size * <Py_ssize_t>sizeof(real) + chunk_rows_in_memory(n) * <Py_ssize_t>sizeof(real*)
 
-cdef void forward(const Network* net, const void* X, Py_ssize_t n, void* out, void* scratch) noexcept nogil:
-    """out (n, sizes[-1]) = the network's outputs for X (n, sizes[0]). scratch: forward_size bytes, 64-byte aligned, zero."""
+cdef int forward(const Network* net, const void* X, Py_ssize_t n, void* out, void* scratch, const Poll* poll) noexcept nogil:
+    """out (n, sizes[-1]) = the network's outputs for X (n, sizes[0]). scratch: forward_size bytes, 64-byte aligned, zero. Not 0: stopped."""
     cdef Py_ssize_t i, n_in = net.sizes[0], n_out = net.sizes[net.n_layers], stride
     cdef const real** rows = <const real**>scratch
     cdef real* free = <real*>scratch
     cdef real* other
     cdef real* packed
+    cdef Clock clock
+    clock.poll = poll
+    clock.polled = now() if poll != NULL else 0
     if n < FEW_ROWS:
-        few_rows_forward(net, n, <const real*>X, <real*>out, free)
-        return
+        return few_rows_forward(net, n, <const real*>X, <real*>out, free, &clock)
     stride = chunk_stride(n)
     free = <real*>(rows + chunk_rows_in_memory(n))
     other = free + widest(net) // PANEL * stride
@@ -140,7 +155,9 @@ cdef void forward(const Network* net, const void* X, Py_ssize_t n, void* out, vo
     pack_network(net, packed)
     for i from 0 <= i < n by CHUNK:
         point_to_rows(0, least(CHUNK, n - i), n_in, <const real*>X + i * n_in, NULL, rows)
-        chunk_forward(net, packed, rows, least(CHUNK, n - i), <real*>out + i * n_out, free, other, stride)
+        if chunk_forward(net, packed, rows, least(CHUNK, n - i), <real*>out + i * n_out, free, other, stride, &clock):
+            return 1
+    return 0
 
 cdef void pack_network(const Network* net, real* packed) noexcept nogil:
     cdef Py_ssize_t l, k, m
@@ -153,14 +170,14 @@ cdef void pack_network(const Network* net, real* packed) noexcept nogil:
             memcpy(packed, net.biases[l], m * sizeof(real))
         packed += padded(m)
 
-cdef void chunk_forward(const Network* net, const real* packed, const real** rows, Py_ssize_t n, real* out, real* this, real* other,
-                        Py_ssize_t stride) noexcept nogil:
-    """Up to CHUNK rows through the packed network, back and forth between two panel matrices."""
+cdef int chunk_forward(const Network* net, const real* packed, const real** rows, Py_ssize_t n, real* out, real* this, real* other,
+                       Py_ssize_t stride, Clock* clock) noexcept nogil:
+    """Up to CHUNK rows through the packed network, back and forth between two panel matrices. Not 0: stopped."""
     cdef Py_ssize_t l, k, m, row = PANEL
     cdef const real* b
     if net.n_layers == 0:
         memcpy(out, rows[0], n * net.sizes[0] * sizeof(real))
-        return
+        return has_to_stop(clock)
     for l in range(net.n_layers):
         k = net.sizes[l]
         m = net.sizes[l + 1]
@@ -172,4 +189,7 @@ cdef void chunk_forward(const Network* net, const real* packed, const real** row
             linear_forward(0, n, k, m, rows if l == 0 else NULL, this, stride, packed, b, net.activations[l], other, other, stride)
         packed = b + padded(m)
         this, other = other, this
+        if has_to_stop(clock):
+            return 1
     scatter(0, n, net.sizes[net.n_layers], this, stride, row, out)
+    return 0

@@ -24,8 +24,9 @@ cdef struct Step:
     real lr_gradient        # NAdam: the part of the present gradient, beside that of the moment in lr
     real eps
     real rest_average       # 1 - the decay of the average
-    Py_ssize_t t            # NAdam: the product of mu_1..mu_t
-    double mu_product
+    Py_ssize_t t            # NAdam: the number of factors in mu_partial
+    double mu_partial       # mu_1 .. mu_t, those that differ from beta1
+    double mu_product       # mu_1 .. of all steps so far
 
 cdef inline int rule_moments(const Optimizer* o) noexcept nogil:
     if o.rule == SGD: return o.momentum != 0
@@ -66,16 +67,19 @@ cdef inline double mu(const Optimizer* o, Py_ssize_t t) noexcept nogil:
     return o.beta1 * (1 - 0.5 * pow(0.96, t * o.decay))
 
 cdef void multiply_mus(const Optimizer* o, Py_ssize_t t, Step* s) noexcept nogil:
-    """mu_product = mu_1 .. mu_t: one factor more than last time, or all of them, in the same order. What is below 1e-20 counts for nothing:
-    1 - mu_product is 1."""
-    if s.t != t - 1:
+    """mu_product = mu_1 .. mu_t: one factor more than last time, or all of them, in the same order, so that a resumed training gets the same bits.
+    What is below 1e-20 counts for nothing: 1 - mu_product is 1. From t decay = 910 on the factors are beta1 exactly, since 0.96^910 < 2^-53:
+    then a power replaces them, and no step takes more than some thousand factors (the product of those before is below exp(-12 / decay))."""
+    if s.t > t:
         s.t = 0
     if s.t == 0:
-        s.mu_product = 1
-    while s.t < t and s.mu_product > 1e-20:
+        s.mu_partial = 1
+    while s.t < t and s.mu_partial > 1e-20 and (s.t + 1) * o.decay <= 910:
         s.t += 1
-        s.mu_product *= mu(o, s.t)
-    s.t = t
+        s.mu_partial *= mu(o, s.t)
+    s.mu_product = s.mu_partial
+    if s.t < t and s.mu_partial > 1e-20:
+        s.mu_product *= pow(o.beta1, t - s.t)
 
 cdef void begin_steps(const Optimizer* o, Step* s) noexcept nogil:
     """The numbers that all steps share."""
@@ -99,6 +103,8 @@ cdef void begin_steps(const Optimizer* o, Step* s) noexcept nogil:
     s.beta2 = <real>o.beta2
     s.rest2 = <real>(1 - o.beta2)
     s.eps = <real>o.eps
+    if s.eps == 0 and o.eps > 0:                    # it would not keep 0 / 0 away
+        s.eps = <real>ldexp(1, MIN_EXP)             # the smallest normal number
 
 cdef inline double correction(double beta, double t) noexcept nogil:
     """1 - beta^t. The power takes half as long as a step of a tiny network, and once it is below exp(-38) < 2^-54 it rounds away."""

@@ -28,7 +28,7 @@ cdef inline bint aborted(Training* job, const Space* space, int part) noexcept n
         s = <Scratch*>job.scratch
         if now() - s.polled > SECOND // 50:
             s.polled = now()
-            if job.poll():
+            if job.poll.check(job.poll.context):
                 flag_set(&s.abort, 1)
     return flag_get(space.abort)
 

@@ -230,7 +230,7 @@ cdef void prepare(Training* job) noexcept nogil:
                   and s.step_ns < 25e6)
     for k in range(s.n_spaces):
         s.spaces[k].abort = &s.abort
-        s.spaces[k].polls = k == 0 and s.step_ns > 10e6 and job.poll != NULL
+        s.spaces[k].polls = k == 0 and s.step_ns > 10e6 and job.poll.check != NULL
     if job.loss_numbers != NULL:
         memcpy(<void*>s.loss.numbers, job.loss_numbers, job.net.sizes[job.net.n_layers] * sizeof(real))
     if job.validation != NULL:

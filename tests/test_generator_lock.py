@@ -1,0 +1,115 @@
+"""The lock of a generator: held by a slice that shuffles, never while Python code runs.
+
+In numpy 1.26 it is a plain Lock, so that a thread which holds it and draws waits for itself; later it is an RLock.
+"""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import fastnn
+from fastnn import MLP
+
+
+def run_python(code):
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(Path(fastnn.__file__).parents[1]), *sys.path])}
+    return subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=60)
+
+
+HANDLER = """
+import faulthandler, signal
+import numpy as np, fastnn
+faulthandler.dump_traceback_later(30, exit=True)
+rng = np.random.default_rng(0)
+drawn = []
+def handler(*arguments):
+    drawn.append(rng.random())
+net = fastnn.MLP([200, 800, 400, 1], rng=rng)
+X, y = np.ones((4096, 200), "f4"), np.ones(4096, "f4")
+signal.signal(signal.SIGALRM, handler)
+signal.setitimer(signal.ITIMER_REAL, 0.02, 0.02)
+net.fit(X, y, epochs=2, batch_size=4096, optimizer=fastnn.SGD(1e-6), validation_data=(X, y))    # steps so long that signals are seen within
+net.fit(X[:64], y[:64], epochs=100, optimizer=fastnn.SGD(1e-6))
+net.fit(X[:64], y[:64], epochs=20, loss=lambda Y, y: (float(net.rng.random()), np.zeros_like(Y)), optimizer="sgd")
+signal.setitimer(signal.ITIMER_REAL, 0)
+print(len(drawn))
+"""
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="this system has no interval timer")
+def test_a_signal_handler_may_draw_from_the_generator():
+    """On numpy 1.26 this waited for ever."""
+    done = run_python(HANDLER)
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout) > 3
+
+
+def test_networks_that_share_a_generator_do_not_wait_without_shuffling():
+    shared = np.random.default_rng(0)
+    net = MLP([3, 4, 1], rng=shared)
+    X, y = np.ones((64, 3), "f4"), np.ones(64, "f4")
+    held, finished = threading.Event(), threading.Event()
+
+    def hold():
+        with shared.bit_generator.lock:
+            held.set()
+            finished.wait(20)
+
+    holder = threading.Thread(target=hold)
+    holder.start()
+    assert held.wait(20)
+    trains = threading.Thread(target=net.fit, args=(X, y), kwargs=dict(epochs=3, shuffle=False), daemon=True)
+    trains.start()
+    trains.join(10)
+    waits = threading.Thread(target=net.fit, args=(X, y), kwargs=dict(epochs=3), daemon=True)
+    ended = not trains.is_alive()
+    if ended:
+        waits.start()
+        time.sleep(0.2)
+        assert waits.is_alive()  # this one shuffles
+    finished.set()
+    holder.join()
+    assert ended
+    waits.join(20)
+    assert not waits.is_alive() and net.state.epoch == 3
+
+
+def test_the_lock_is_released_whatever_ends_a_training():
+    net = MLP([3, 4, 1], rng=0)
+    X, y = np.ones((64, 3), "f4"), np.ones(64, "f4")
+
+    def fails(Y, y):
+        raise ZeroDivisionError
+
+    def interrupts(Y, y):
+        raise KeyboardInterrupt
+
+    for loss, error in ((fails, ZeroDivisionError), (interrupts, KeyboardInterrupt)):
+        with pytest.raises(error):
+            net.fit(X, y, loss=loss)
+        assert free(net)
+    with pytest.raises(fastnn.DivergenceError):
+        net.fit(X * 1e30, y, optimizer=fastnn.SGD(1e30))
+    assert free(net)
+
+
+def free(net):
+    """Whether another thread gets the lock."""
+    got = []
+
+    def take():
+        if net.rng.bit_generator.lock.acquire(timeout=5):
+            net.rng.bit_generator.lock.release()
+            got.append(True)
+
+    thread = threading.Thread(target=take)
+    thread.start()
+    thread.join()
+    return got == [True]

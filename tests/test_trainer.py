@@ -1,0 +1,346 @@
+"""The binding: what a Trainer and a CompiledNetwork refuse, what they hold, and what interrupts them."""
+
+import _thread
+import ctypes
+import gc
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+import fastnn
+from fastnn import MLP, Adam, NAdam, kernels, threads
+from fastnn.kernels import Loss, Trainer
+
+
+@pytest.fixture(autouse=True)
+def sigint_interrupts():
+    """Also where the tests run in the background of a shell, which lets programs ignore it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+def seconds_to_stop(call, after):
+    """How long a call goes on after Ctrl-C, which comes `after` seconds from its start."""
+    sent = []
+
+    def send():
+        sent.append(time.perf_counter())
+        _thread.interrupt_main()
+
+    timer = threading.Timer(after, send)
+    timer.start()
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            call()
+        return time.perf_counter() - sent[0]
+    finally:
+        timer.cancel()
+        timer.join()
+
+
+def trainer(net, n=8, **options):
+    X, y = np.ones((n, net.layer_sizes[0]), net.dtype), np.ones((n, 1), net.dtype)
+    return Trainer(net, X, y, **dict(loss=Loss.SQUARED_ERROR, batch_size=n, optimizer=fastnn.SGD(0.1).kernel_settings()) | options)
+
+
+# ---- builds ----
+
+
+def test_a_variant_of_another_build_is_refused(monkeypatch, isa):
+    new = ctypes.pythonapi.PyCapsule_New
+    new.restype, new.argtypes = ctypes.py_object, (ctypes.c_void_p, ctypes.c_char_p, ctypes.c_void_p)
+    memory, name = ctypes.create_string_buffer(1000), b"fastnn.Table 0123456789abcdef"
+    other = SimpleNamespace(__file__="other.so", capsule=new(ctypes.addressof(memory), name, None))
+    other.table = other.capsule
+    monkeypatch.setattr(kernels.importlib, "import_module", lambda _: other)
+    with pytest.raises(ImportError, match=r"other\.so is from another build of fastnn than .*kernels.*\. Build all extensions again"):
+        kernels.use(isa)
+    monkeypatch.undo()
+    assert kernels.CHOSEN == isa and MLP([2, 1], rng=0).forward(np.ones((1, 2))).shape == (1, 1)
+
+
+# ---- arguments ----
+
+
+@pytest.mark.parametrize("dtype", ["V0", "V4", "V8", "S0", "i4", "c8", "f2"])
+def test_all_finite_refuses_what_holds_no_numbers(dtype):
+    with pytest.raises((TypeError, ValueError)):
+        kernels.all_finite(np.zeros(3, dtype))
+
+
+def test_a_run_needs_room_for_the_loss_of_an_epoch():
+    job = trainer(MLP([2, 1], rng=0))
+    job.load()
+    with pytest.raises(ValueError, match="losses"):
+        job.run(1, 0.01, np.empty(0))
+
+
+@pytest.mark.parametrize("bad", [-1, 8, 2**62, -(2**62)])
+def test_every_row_number_of_an_order_is_checked(bad):
+    net, order = MLP([2, 1], rng=0), np.arange(8, dtype=np.intp)
+    trainer(net, order=order)
+    for place in (0, 5, 7):
+        order = np.arange(8, dtype=np.intp)
+        order[place] = bad
+        with pytest.raises(ValueError, match="row numbers from 0 to 7"):
+            trainer(net, order=order)
+
+
+@pytest.mark.parametrize("position", [(-1, 0, 0), (0, -1, 0), (0, 0, -1), (0, 0, 8)])
+def test_a_position_outside_the_data_is_refused(position):
+    with pytest.raises(ValueError, match="not a position"):
+        trainer(MLP([2, 1], rng=0)).set_position(*position, 0.0)
+
+
+# ---- memory that is bound anew ----
+
+REBOUND = """
+import gc, numpy as np, fastnn, sys
+from fastnn.kernels import Loss, Trainer
+net = fastnn.MLP([300, 300, 1], rng=0)
+X, y = np.ones((8, 300), "f4"), np.ones((8, 1), "f4")
+trainer = Trainer(net, X, y, loss=Loss.SQUARED_ERROR, batch_size=8, optimizer=fastnn.SGD(0.01).kernel_settings())
+alone = fastnn.MLP([300, 300, 1], rng=0)
+other = Trainer(alone, X, y, loss=Loss.SQUARED_ERROR, batch_size=8, optimizer=fastnn.SGD(0.01).kernel_settings())
+net.__init__([2, 2, 1], rng=0)
+gc.collect()
+filler = [np.full(90_300, 1e30, "f4") for _ in range(20)]
+losses = []
+for job in (trainer, other):
+    loss = np.empty(3)
+    job.load()
+    job.run(1, 100.0, loss)
+    job.store()
+    grads = np.empty(300 * 300 + 300 + 301, "f4")
+    job.store_gradient(grads)
+    losses.append(loss.tobytes())
+assert losses[0] == losses[1]
+"""
+
+
+def run_python(code, timeout=100):
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(Path(fastnn.__file__).parents[1]), *sys.path])}
+    return subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=timeout)
+
+
+def test_a_trainer_holds_the_memory_of_a_network_that_is_bound_anew():
+    done = run_python(REBOUND)
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_network_in_training_is_not_bound_anew():
+    X, y, seen = np.ones((8, 2)), np.ones(8), []
+
+    def rebind(net, history):
+        try:
+            net.__init__([2, 1], rng=0)
+        except RuntimeError as error:
+            seen.append(str(error))
+
+    net, twin = MLP([2, 5, 1], rng=0), MLP([2, 5, 1], rng=0)
+    net.fit(X, y, epochs=3, callbacks=rebind)
+    twin.fit(X, y, epochs=3)
+    assert len(seen) == 3 and "being trained" in seen[0]
+    assert net.params.tobytes() == twin.params.tobytes()
+    net.__init__([2, 3, 1], rng=0)  # afterwards it may
+    assert net.forward(X).shape == (8, 1)
+
+
+def test_a_failed_binding_leaves_nothing_bound():
+    net = MLP([2, 1], rng=0)
+    with pytest.raises(ValueError):
+        net._bind([2, 3, 1], [0, 0], [np.ones((2, 3), "f4"), np.ones((2, 1), "f4")], [None, None], np.dtype("f4"))
+    with pytest.raises(ValueError):
+        net._forward_into(np.ones((1, 2), "f4"), np.ones((1, 1), "f4"))
+
+
+def test_forward_reads_on_while_its_network_is_bound_anew():
+    net = MLP([256, 1024, 256], rng=0)
+    X = np.random.default_rng(0).normal(size=(20_000, 256)).astype("float32")
+    expected, out, end = net.forward(X), [], threading.Event()
+    thread = threading.Thread(target=lambda: (out.append(net.forward(X)), end.set()))
+    thread.start()
+    while not end.is_set():
+        time.sleep(0.01)
+        net.__init__([2, 1], rng=0)
+        gc.collect()
+        filler = [np.full(256 * 1024, np.nan, "float32") for _ in range(4)]
+    thread.join()
+    assert len(filler) == 4 and out[0].tobytes() == expected.tobytes()
+
+
+# ---- Ctrl-C ----
+
+
+@pytest.mark.parametrize("n_threads", [1, 2])
+def test_forward_ends_soon_after_ctrl_c(n_threads):
+    net, X = MLP([100, 512, 512, 1], rng=0), np.ones((1_000_000, 100), "float32")
+    assert seconds_to_stop(lambda: net.forward(X, n_threads=n_threads), 0.3) < 0.5  # 0.02 to 0.1 where the machine is idle
+
+
+def test_a_loss_over_many_rows_ends_soon_after_ctrl_c():
+    net, X = MLP([100, 512, 512, 1], rng=0), np.ones((1_000_000, 100), "float32")
+    y = np.zeros(1_000_000, "float32")
+    assert seconds_to_stop(lambda: net.loss(X, y), 0.5) < 0.5
+    with_function = lambda: net.loss(X, y, loss=lambda Y, y: (0.0, Y))  # noqa: E731
+    assert seconds_to_stop(with_function, 0.5) < 0.5
+
+
+# ---- threads and processes ----
+
+
+def failing_after(n, error, real=_thread.start_new_thread):
+    """start_new_thread that fails from the n-th call on."""
+    calls = []
+
+    def start(*arguments):
+        calls.append(arguments)
+        if len(calls) > n:
+            raise error
+        return real(*arguments)
+
+    return start
+
+
+STARTS = """
+import _thread, sys, time
+import numpy as np, fastnn
+from fastnn import kernels, threads
+real, calls = _thread.start_new_thread, []
+def start(*arguments):
+    calls.append(1)
+    if len(calls) == 2:
+        raise MemoryError("no memory for a thread")
+    return real(*arguments)
+_thread.start_new_thread = start
+net = fastnn.MLP([2, 1], rng=0)
+job = kernels.Trainer(net, np.ones((8, 2), "f4"), np.ones((8, 1), "f4"), loss=1, batch_size=8, optimizer=fastnn.SGD(0.1).kernel_settings())
+job.load()
+try:
+    if sys.argv[-1] == "run":
+        job.run(3, 0.01, np.empty(1))
+    else:
+        threads.together([lambda: None, lambda: time.sleep(0.1), lambda: None])
+except MemoryError:
+    pass
+else:
+    raise SystemExit("nothing was raised")
+time.sleep(0.2)
+used = time.process_time()
+time.sleep(0.3)
+print(_thread._count(), time.process_time() - used < 0.1)
+before = net.params.copy()
+job.run(3, 1.0, np.empty(1))
+assert (net.params == before).all() and job.position()[0] == 1
+"""
+
+
+@pytest.mark.parametrize("where", ["run", "together"])
+def test_helpers_end_when_a_thread_cannot_be_started(where):
+    code = STARTS.replace("sys.argv[-1]", repr(where))
+    done = run_python(code)
+    assert (done.returncode, done.stdout.split()) == (0, ["0", "True"]), (done.stdout, done.stderr)
+
+
+def test_calls_together_end_when_a_thread_cannot_be_started(monkeypatch):
+    done = []
+    monkeypatch.setattr(threads._thread, "start_new_thread", failing_after(1, MemoryError("none left")))
+    with pytest.raises(MemoryError, match="none left"):
+        threads.together([lambda: done.append(0), lambda: (time.sleep(0.2), done.append(1)), lambda: done.append(2)])
+    assert done == [1]  # the thread that ran has ended
+
+
+FORKED = """
+import os, sys, threading, time, warnings
+import numpy as np, fastnn
+warnings.simplefilter("ignore")
+shared = np.random.default_rng(0)
+net, other = fastnn.MLP([6, 9, 1], rng=shared), fastnn.MLP([6, 9, 1], rng=1)
+other.rng = shared
+X, y = np.ones((20_000, 6), "f4"), np.ones(20_000, "f4")
+trains = threading.Thread(target=net.fit, args=(X, y), kwargs=dict(epochs=10**6, callbacks=fastnn.callbacks.Callback()), daemon=True)
+trains.start()
+time.sleep(0.3)
+for attempt in range(5):
+    time.sleep(0.013)
+    child = os.fork()
+    if child == 0:
+        threading.Timer(20, os._exit, (3,)).start()
+        for each in (net, other):
+            each.forward(X)
+            twin = each.copy()
+            each.fit(X[:100], y[:100], epochs=2)
+            twin.fit(X[:100], y[:100], epochs=2)
+        os._exit(0)
+    status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    if status:
+        os._exit(status)
+try:
+    net.forward(X)
+except RuntimeError:
+    os._exit(0)         # in the parent it is still in training
+os._exit(4)
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+def test_a_child_forked_during_a_training_uses_all_networks():
+    done = run_python(FORKED)
+    assert done.returncode == 0, (done.returncode, done.stderr)
+
+
+# ---- extreme settings ----
+
+
+@pytest.mark.parametrize("make", [Adam, fastnn.RMSprop, fastnn.Adagrad])
+def test_an_eps_below_the_smallest_number_still_keeps_zero_from_zero(make, dtype):
+    net = MLP([3, 4, 1], dtype=dtype, rng=0)
+    X, y = np.zeros((8, 3), dtype), np.zeros(8, dtype)  # all gradients of W are 0
+    history = net.fit(X, y, optimizer=make(eps=1e-320 if dtype == np.float64 else 1e-50), epochs=3)
+    assert np.isfinite(history.loss).all() and np.isfinite(net.params).all()
+
+
+def product_of_mus(beta1, decay, t):
+    return np.prod(beta1 * (1 - 0.5 * 0.96 ** (np.arange(1, t + 1) * decay)))
+
+
+NADAMS = [(0.9, 0.004), (0.5, 0.0), (1 - 1e-9, 5.0), (1 - 1e-12, 1000.0), (1 - 1e-15, 910.0), (0.9, 1e-9)]
+
+
+@pytest.mark.parametrize(("beta1", "decay"), NADAMS)
+def test_nadam_goes_on_from_any_step_at_once(beta1, decay):
+    settings = kernels.packed(NAdam(0.01, betas=(beta1, 0.999), momentum_decay=decay).kernel_settings())
+
+    def step(t):
+        w, g, m, v = np.zeros(1), np.ones(1), np.ones(1), np.ones(1)
+        kernels.update(settings, t, w, g, m, v)
+        return w[0]
+
+    began = time.perf_counter()
+    assert np.isfinite(step(2**62))
+    assert time.perf_counter() - began < 1
+    for t in (1, 2, 300, 5000):
+        product = product_of_mus(beta1, decay, t)
+        mu, after = (beta1 * (1 - 0.5 * 0.96 ** (i * decay)) for i in (t, t + 1))
+        first, second = 0.01 * after / (1 - product * after), 0.01 * (1 - mu) / (1 - product)
+        expected = -(first + second) / (1 / np.sqrt(1 - 0.999**t) + 1e-8)
+        assert step(t) == pytest.approx(expected, rel=1e-6 if 1 - product * after < 1e-3 else 1e-9)
+
+
+def test_nadam_resumed_is_nadam_not_stopped_where_a_power_ends_its_product():
+    X, y = np.random.default_rng(0).normal(size=(40, 3)), np.ones(40)
+    optimizer = NAdam(0.001, betas=(1 - 1e-6, 0.999), momentum_decay=20.0)  # from step 46 on
+    whole, halves = (MLP([3, 5, 1], dtype="float64", rng=0) for _ in range(2))
+    whole.fit(X, y, optimizer=optimizer, epochs=30, batch_size=10)
+    for epochs in (3, 10, 17):
+        halves.fit(X, y, optimizer=optimizer, epochs=epochs, batch_size=10, resume=halves.state is not None)
+    assert whole.params.tobytes() == halves.params.tobytes()
