@@ -1,5 +1,7 @@
-"""The programs of this folder run and print what they should: with few sizes, few steps, few rounds."""
+"""The programs of this folder run and print what they should, with few sizes, steps and rounds; and compare.py finds out other work."""
 
+import json
+import os
 import pathlib
 import re
 import struct
@@ -7,13 +9,67 @@ import subprocess
 import sys
 
 import numpy as np
+import pytest
+from tasks import ROWS
 
 HERE = pathlib.Path(__file__).parent
 
 
-def run(program, *arguments):
+def run(program, *arguments, **environment):
     command = [sys.executable, HERE / program, *map(str, arguments)]
-    return subprocess.run(command, check=True, capture_output=True, text=True, timeout=60).stdout
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, env={**os.environ, **environment})
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.mark.parametrize("only", ["--peers=numpy", "--only=fastnn"])
+def test_compare(tmp_path, only):
+    files = ["--json", tmp_path / "peers.json", "--markdown", tmp_path / "peers.md", "--plot", tmp_path / "peers.png"]
+    text = run("compare.py", "--rows", "T1,I1,sigmoid,sgd", "--rounds", 1, only, *files)
+    assert max(map(len, text.splitlines())) <= 80
+    figures = json.loads((tmp_path / "peers.json").read_text())["figures"]
+    peers = {"fastnn", "numpy"} if "numpy" in only else {"fastnn"}
+    assert list(figures) == ["T1", "I1", "sigmoid", "sgd"] and all(set(cells) == peers for cells in figures.values())
+    assert all(cell["us"] > 0 for cells in figures.values() for cell in cells.values())
+    assert "| T1 | 3-4-1, 4 |" in (tmp_path / "peers.md").read_text()
+    assert (tmp_path / "peers.png").stat().st_size > 1000
+
+
+def test_options(tmp_path):
+    file = tmp_path / "options.md"
+    text = run("options.py", "--rows", "T2", "--options", "adam,cosine,dropout", "--rounds", 1, "--only", "fastnn", "--markdown", file)
+    assert re.search(r"^dropout +[\d.]+ +[\d.]+$", text, re.M)
+    assert re.search(r"^\| cosine \| [\d.]+ \([\d.]+\) \|$", file.read_text(), re.M)
+
+
+def test_a_peer_that_is_not_installed_is_skipped(tmp_path):
+    (tmp_path / "onnxruntime.py").write_text("raise ImportError('not here')")
+    text = run("compare.py", "--rows", "I1", "--rounds", 1, "--peers", "onnx", PYTHONPATH=tmp_path)
+    assert "not here: ONNX Runtime (ImportError: not here)" in text and re.search(r"^I1 +[\d.]+$", text, re.M)
+
+
+# ---- the same work ----
+
+
+@pytest.mark.parametrize("row", ["T1", "T2", "I1", "tanh", "bce", "momentum"])
+def test_other_work_is_found_out(row):
+    """The right results pass; results that are a little off, or no numbers, do not."""
+    task = ROWS[row].make()
+    expected = task.expected()
+    assert task.difference(expected, expected) is None
+
+    def spoilt(change):
+        if isinstance(expected, tuple):
+            first, second = expected
+            return (np.multiply(first, 1 + change), second), (first, second * (1 + change))
+        return (expected * (1 + change),)
+
+    for change in 0.05, np.nan:
+        for results in spoilt(change):
+            assert "differ" in task.difference(results, expected)
+
+
+# ---- the other programs ----
 
 
 def test_sweep():
@@ -32,7 +88,9 @@ def test_tiny():
 
 def test_estimators():
     text = run("estimators.py", "--quick")
+    alone = run("estimators.py", "--quick", "--only", "fastnn")
     assert len(re.findall(r"^(?:predict|partial_fit|fit).*(?:[\d.]+ +){3}[um]s$", text, re.M)) == 10
+    assert len(re.findall(r"^(?:predict|partial_fit|fit).*[a-z] +(?:[\d.]+ +){2}[um]s$", alone, re.M)) == 10
 
 
 def test_threads():

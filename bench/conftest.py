@@ -1,17 +1,16 @@
-"""What all benches share: the machine in the header, shapes, and `beside`, which times fastnn next to the NumPy reference."""
-
-# ruff: noqa: E402
-import os
-
-# One thread each, as fastnn's default is. NumPy's BLAS reads this when it is loaded.
-for name in ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS"):
-    os.environ.setdefault(name, "1")
+"""What all benches share: the machine in the header, the networks, and `race`, which times fastnn next to the NumPy reference."""
 
 import contextlib
 import io
+import os
+import sys
 
-import numpy as np
 import pytest
+
+sys.path.insert(0, os.path.dirname(__file__))  # the benches import their neighbours as the programs do
+import measure  # noqa: F401 - before NumPy
+import numpy as np
+from networks import NETWORKS
 
 import fastnn
 
@@ -42,24 +41,9 @@ def race(who, benchmark):
     return run
 
 
-NETWORKS = {  # layer sizes, hidden activation, batch
-    "3-4-1 b4": ([3, 4, 1], "sigmoid", 4),
-    "30-32-1 b32": ([30, 32, 1], "relu", 32),
-    "30-64-64-1 b32": ([30, 64, 64, 1], "relu", 32),
-    "30-64-64-1 b256": ([30, 64, 64, 1], "relu", 256),
-    "28-256-256-1 b256": ([28, 256, 256, 1], "relu", 256),
-    "784-128-10 b128": ([784, 128, 10], "relu", 128),
-}
-
-
-@pytest.fixture(params=NETWORKS)
+@pytest.fixture(params=["T1", "T2", "T3a", "T3b", "T4", "T6"])
 def network(request):
-    """(net, X, y, batch size, loss name), float32"""
-    sizes, activation, batch = NETWORKS[request.param]
-    rng = np.random.default_rng(0)
-    n = batch * 8
-    X = rng.standard_normal((n, sizes[0]), dtype="f")
-    binary = sizes[-1] == 1
-    y = (X[:, :1] > 0).astype("f") if binary else rng.integers(0, sizes[-1], n)
-    net = fastnn.MLP(sizes, activation, output="sigmoid" if binary else "softmax", rng=0)
-    return net, X, y, batch, "bce" if binary else "cross_entropy"
+    """(net, X, y, batch size, loss name), float32, eight batches"""
+    network = NETWORKS[request.param]
+    X, y = network.data(8 * network.batch)
+    return network.make(), X, y, network.batch, "bce" if network.binary else "cross_entropy"

@@ -4,125 +4,112 @@
     python bench/isa.py --quick          one round
 
 Each set runs in a process of its own, chosen by FASTNN_ISA; the processes take turns, and the best block of each counts. Plain SGD, one
-thread, in order. NumPy does the same steps, written out below and checked to have the same losses; its matrix products come from a BLAS
+thread, in order. NumPy does the same steps (peers_plain.py), checked to have the same losses; its matrix products come from a BLAS
 that uses all that the CPU has.
 
 You will see microseconds a step and GFLOP/s (two for a multiply-add), how many times longer float64 takes than float32 (2 where lanes are
 all that counts), each set beside the widest, and NumPy's time beside each: above 1.0, even the narrow set is faster than NumPy.
 """
 
-# ruff: noqa: E402
 import argparse
 import json
 import os
 import subprocess
 import sys
-import time
 
-for name in ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS"):
-    os.environ.setdefault(name, "1")
-
+import measure
 import numpy as np
+from measure import number
+from networks import NETWORKS
 
 import fastnn
 from fastnn import kernels
 
-ROWS = {  # layer sizes, activation, batch
-    "T1": ([3, 4, 1], "sigmoid", 4),
-    "T2": ([30, 32, 1], "relu", 32),
-    "T3a": ([30, 64, 64, 1], "relu", 32),
-    "T3b": ([30, 64, 64, 1], "relu", 256),
-    "T4": ([28, 256, 256, 1], "relu", 256),
-}
+ROWS = "T1", "T2", "T3a", "T3b", "T4"
 DTYPES = ["float32", "float64"]
 BATCHES, RATE = 8, 0.01
 
 
-def task(row, dtype):
-    sizes, activation, batch = ROWS[row]
-    rng = np.random.default_rng(0)
-    X = rng.standard_normal((BATCHES * batch, sizes[0])).astype(dtype)
-    y = (X[:, :1] > 0).astype(dtype)
-    return fastnn.MLP(sizes, activation, "sigmoid", dtype=dtype, rng=0), X, y, batch
+class Task:
+    """What peers.py's NumPy needs to train: a network, rows and the rule."""
+
+    rule, lr, steps = "sgd", RATE, BATCHES
+
+    def __init__(self, row, dtype):
+        network = NETWORKS[row]
+        self.net, self.sizes, self.activation, self.batch, self.binary = network.make(dtype), *network[:3], network.binary
+        self.n = BATCHES * network.batch
+        self.X, self.y = network.data(self.n, dtype)
 
 
-def flops(row):
-    """Of a step: forward, gradients of the weights, and of the inputs of all layers but the first."""
-    sizes, _, batch = ROWS[row]
-    products = [k * m for k, m in zip(sizes, sizes[1:])]
-    return 2 * batch * (3 * sum(products) - products[0])
+def fastnn_epochs(task):
+    """Return a function(epochs) of the seconds and the epochs' losses."""
+
+    def run(epochs):
+        net = task.net.copy()
+        history = net.fit(task.X, task.y, "bce", fastnn.SGD(RATE), epochs, task.batch, shuffle=False)
+        return history.seconds, history.loss
+
+    return run
 
 
-def fastnn_epochs(net, X, y, batch, epochs):
-    """Seconds, and the epochs' losses."""
-    history = net.copy().fit(X, y, "bce", fastnn.SGD(RATE), epochs, batch, shuffle=False)
-    return history.seconds, history.loss
+def numpy_epochs(task):
+    from peers_plain import NumpyTraining
+
+    job = NumpyTraining(task)
+
+    def run(epochs):
+        job.begin()
+        losses = []
+        return measure.seconds(lambda: losses.extend(job.run(epochs))), losses
+
+    return run
 
 
-def numpy_epochs(net, X, y, batch, epochs):
-    weights, biases, losses = [W.copy() for W in net.weights], [b.copy() for b in net.biases], []
-    relu, lr = net.activations[0] == "relu", X.dtype.type(RATE)
-    began = time.perf_counter()
-    for _ in range(epochs):
-        loss = 0.0
-        for i in range(0, len(X), batch):
-            A, y_batch = [X[i : i + batch]], y[i : i + batch]
-            for W, b in zip(weights, biases):
-                Z = A[-1] @ W + b
-                A.append(np.maximum(Z, 0) if relu else 1 / (1 + np.exp(-Z)))
-            loss += np.mean(np.maximum(Z, 0) - Z * y_batch + np.log1p(np.exp(-np.abs(Z))))
-            d = (1 / (1 + np.exp(-Z)) - y_batch) / X.dtype.type(batch)
-            for W, b, a in zip(weights[::-1], biases[::-1], A[-2::-1]):
-                dW, db = a.T @ d, d.sum(axis=0)
-                if a is not A[0]:
-                    d = d @ W.T
-                    d = d * (a > 0) if relu else d * a * (1 - a)
-                W -= lr * dW
-                b -= lr * db
-        losses.append(loss / BATCHES)
-    return time.perf_counter() - began, losses
-
-
-def best_times(train, rounds, seconds=4e-3):
-    """[(row, dtype, seconds a step)]"""
+def best_times(train, rounds, length=4e-3):
+    """Return [(row, dtype, seconds a step)]."""
     times = []
     for row in ROWS:
         for dtype in DTYPES:
-            job = task(row, dtype)
-            time_of_three, losses = train(*job, 3)
-            np.testing.assert_allclose(losses, fastnn_epochs(*job, 3)[1], rtol=1e-4)
-            epochs = max(1, round(3 * seconds / time_of_three))
-            times.append((row, dtype, min(train(*job, epochs)[0] for _ in range(rounds)) / epochs / BATCHES))
+            task = Task(row, dtype)
+            run = train(task)
+            took, losses = run(3)
+            np.testing.assert_allclose(losses, fastnn_epochs(task)(3)[1], rtol=1e-4)
+            epochs = max(1, round(3 * length / took))
+            best = measure.race({row: lambda run=run, epochs=epochs: run(epochs)[0]}, rounds)
+            times.append((row, dtype, best[row] / epochs / BATCHES))
     return times
 
 
 def in_process(isa, rounds):
-    """{(row, dtype): seconds} of a fresh process on this set."""
+    """Return {(row, dtype): seconds} of a fresh process on this set."""
     command = [sys.executable, __file__, "--times", "numpy" if isa == "NumPy" else "fastnn", "--rounds", str(rounds)]
     environment = os.environ if isa == "NumPy" else {**os.environ, "FASTNN_ISA": isa}
     answer = subprocess.run(command, env=environment, check=True, stdout=subprocess.PIPE).stdout
     return {(row, dtype): seconds for row, dtype, seconds in json.loads(answer)}
 
 
-def number(us):
-    return f"{us:.2f}" if us < 100 else f"{us:.0f}"
+def fastest(results):
+    return {key: min(result[key] for result in results) for key in results[0]}
 
 
 def report(figures, sets):
-    widest = sets[0]
-    for row, (sizes, activation, batch) in ROWS.items():
-        print(f"\n{row}: {'-'.join(map(str, sizes))}, {activation}, batches of {batch}")
-        print(f"{'':9} {'float32':>8} {'GFLOP/s':>8} {'float64':>9} {'GFLOP/s':>8} {'64 / 32':>8} {'/ ' + widest:>9} {'NumPy / it':>11}")
+    """figures: {set: {(row, dtype): seconds}}"""
+    widths, widest = [9, 9, 9, 10, 9, 9, 10, 12], sets[0]
+    for row in ROWS:
+        network = NETWORKS[row]
+        print(f"\n{row}: {network.title}, {network.activation}, batches of {network.batch}")
+        print(measure.line(widths, "", "float32", "GFLOP/s", "float64", "GFLOP/s", "64 / 32", f"/ {widest}", "NumPy / it"))
         for isa in [*sets, "NumPy"]:
-            us = [figures[isa, row, dtype] * 1e6 for dtype in DTYPES]
-            speed = [flops(row) / t / 1e3 for t in us]
-            line = f"{isa:9} {number(us[0]):>8} {speed[0]:8.1f} {number(us[1]):>9} {speed[1]:8.1f} {us[1] / us[0]:8.2f}"
-            beside = us[0] / figures[widest, row, "float32"] / 1e6, figures["NumPy", row, "float32"] * 1e6 / us[0]
-            print(line + f" {beside[0]:9.2f} {beside[1]:11.2f}")
+            us = [figures[isa][row, dtype] * 1e6 for dtype in DTYPES]
+            speed = [f"{network.flops / t / 1e3:.1f}" for t in us]
+            beside = us[0] / figures[widest][row, "float32"] / 1e6, figures["NumPy"][row, "float32"] * 1e6 / us[0]
+            cells = number(us[0]), speed[0], number(us[1]), speed[1], *(f"{ratio:.2f}" for ratio in (us[1] / us[0], *beside))
+            print(measure.line(widths, isa, *cells))
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = measure.parser(__doc__)
     parser.add_argument("--rounds", type=int, default=5, help="processes of each set, ten blocks of each row in each (default: 5)")
     parser.add_argument("--quick", action="store_true", help="one process of each, one block")
     parser.add_argument("--times", choices=["fastnn", "numpy"], help=argparse.SUPPRESS)  # the process of one set
@@ -132,13 +119,9 @@ def main():
         print(json.dumps(best_times(train, arguments.rounds)))
         return
     sets = [isa for isa in reversed(kernels.BUILT) if isa in kernels.SUPPORTED]
-    print(f"fastnn {fastnn.__version__}, NumPy {np.__version__}, one thread; microseconds a step; ratios of float32")
-    figures = {}
-    for _ in range(1 if arguments.quick else arguments.rounds):
-        for isa in [*sets, "NumPy"]:
-            for key, seconds in in_process(isa, 1 if arguments.quick else 10).items():
-                figures[isa, *key] = min(seconds, figures.get((isa, *key), np.inf))
-    report(figures, sets)
+    print(f"{measure.versions('numpy')}, one thread; microseconds a step; ratios of float32")
+    rounds, inner = (1, 1) if arguments.quick else (arguments.rounds, 10)
+    report(measure.race({isa: lambda isa=isa: in_process(isa, inner) for isa in [*sets, "NumPy"]}, rounds, fastest), sets)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,4 @@
-"""The options of a training that the benches turn on one at a time, written once and in fastnn's words.
-
-Used by bench_options.py, options.py and peers/trainings.py, which say how they are run.
-"""
+"""The options of a training that the benches turn on one at a time, and the same training by `fastnn.reference`."""
 
 from dataclasses import dataclass
 
@@ -24,17 +21,25 @@ def own_loss(outputs, y):
 
 @dataclass(frozen=True)
 class Option:
-    """What differs from plain SGD."""
+    """What differs from plain SGD. The loss is the one that fits the network's output, a `BCE` with options, or `own_loss`."""
 
     optimizer: fastnn.optimizers.Optimizer = SGD(LR)  # noqa: RUF009 - it is immutable
-    loss: object = BCE()
+    loss: object = None
     dropout: float = 0.0
     sample_weight: bool = False
     class_weight: dict | None = None
 
+    @property
+    def pos_weight(self):
+        return self.loss.pos_weight if isinstance(self.loss, BCE) else None
+
+    @property
+    def label_smoothing(self):
+        return self.loss.label_smoothing if isinstance(self.loss, BCE) else 0.0
+
 
 def options(steps=1000):
-    """Name: Option, for a training of so many steps, which the cosine spans.
+    """Return {name: Option} for a training of so many steps, which the cosine spans.
 
     Rates are such that all networks of the benches learn, and the rest so strong that leaving it out shows in a few epochs' losses.
     """
@@ -71,7 +76,7 @@ NAMES = list(options())
 
 
 def weights_of_rows(option, y):
-    """What `sample_weight` and `class_weight` come to, or None."""
+    """Return what `sample_weight` and `class_weight` come to, or None."""
     if option.sample_weight:
         return np.random.default_rng(1).exponential(size=len(y)).astype(y.dtype)
     if option.class_weight:
@@ -80,7 +85,7 @@ def weights_of_rows(option, y):
 
 
 def fit(net, option, X, y, epochs, batch, n_threads=1):
-    """fastnn's own: the losses of the epochs."""
+    """Train with fastnn, and return the losses of the epochs."""
     weights = weights_of_rows(option, y) if option.sample_weight else None
     history = net.fit(X, y, option.loss, option.optimizer, epochs, batch, shuffle=False, sample_weight=weights,
                       class_weight=option.class_weight, n_threads=n_threads)  # fmt: skip
@@ -88,18 +93,25 @@ def fit(net, option, X, y, epochs, batch, n_threads=1):
 
 
 def fit_reference(net, option, X, y, epochs, batch, seed=0):
-    """The same by `fastnn.reference`, in the dtype of X, from the parameters of `net`: losses, and the parameters in one array."""
+    """Do the same by `fastnn.reference`, in the dtype of X: return the losses, and the parameters in one array. `net` stays as it is."""
     weights, biases = [W.astype(X.dtype) for W in net.weights], [b.astype(X.dtype) for b in net.biases]
     settings = dict(vars(option.optimizer))
     rate = settings.pop("lr")
     by_step = getattr(rate, "unit", None) == "step"
     lr = (lambda step, epoch: rate(step if by_step else epoch)) if callable(rate) else rate
     loss, loss_options = option.loss, None
-    if isinstance(loss, BCE):
+    if loss is None:
+        loss = "bce" if net.layer_sizes[-1] == 1 else "cross_entropy"
+    elif isinstance(loss, BCE):
         loss, loss_options = "bce", dict(pos_weight=loss.pos_weight, label_smoothing=loss.label_smoothing)
     losses = reference.fit(X, y, weights, biases, net.activations, loss, type(option.optimizer).__name__.lower(), lr, epochs, batch,
                            sample_weight=weights_of_rows(option, y), loss_options=loss_options,
                            dropout=net.dropout if option.dropout else None, seed=seed, **settings)  # fmt: skip
     if option.optimizer.average is not None:
         losses, weights, biases = losses
-    return losses, np.concatenate([part.ravel() for layer in zip(weights, biases) for part in layer])
+    return losses, flat(zip(weights, biases))
+
+
+def flat(layers):
+    """Return (W, b), (W, b), ... in one array, in fastnn's order."""
+    return np.concatenate([np.ravel(a) for layer in layers for a in layer])

@@ -12,14 +12,17 @@ of threads, as far as they have them (scikit-learn's Adam has no schedule); each
 and the epoch of the first test that reaches 98 %, and PyTorch's and scikit-learn's time over fastnn's.
 """
 
-import argparse
+import functools
 import gzip
 import os
 import pathlib
+import statistics
 import time
 import warnings
 
+import measure
 import numpy as np
+from networks import NETWORKS
 
 import fastnn
 from fastnn.schedules import OneCycle
@@ -47,14 +50,12 @@ def learn_exponential(arguments):
     rng = np.random.default_rng(0)
     matrices = rng.standard_normal((10_000, 2, 2))
     X, y = matrices.reshape(-1, 4), exponential(matrices).reshape(-1, 4)
-    sizes = [4, 32, 16, 4]
-    products = [k * m for k, m in zip(sizes, sizes[1:])]
-    flops = 2 * len(X) * (3 * sum(products) - products[0])
-    print(f"4-32-16-4, tanh, {len(X):,} rows in one batch, Adam, {arguments.steps:,} steps")
+    network = NETWORKS["exponential"]
+    print(f"{network.title}, {network.activation}, {len(X):,} rows in one batch, Adam, {arguments.steps:,} steps")
     for n_threads in sorted({1, arguments.threads}):
-        net = fastnn.MLP(sizes, "tanh", rng=0)
+        net = fastnn.MLP(network.sizes, network.activation, rng=0)
         history = net.fit(X, y, "mse", fastnn.Adam(1e-3), arguments.steps, None, False, n_threads=n_threads)
-        speed = flops * arguments.steps / history.seconds / 1e9
+        speed = network.flops * arguments.steps / history.seconds / 1e9
         print(f"  threads: {n_threads} {history.seconds:6.2f} s, {speed:5.1f} GFLOP/s, last loss {history.loss[-1]:.5f}")
 
 
@@ -99,7 +100,7 @@ class Clock:
 
 
 def with_fastnn(task, seed):
-    net = fastnn.MLP([784, 128, 10], "relu", "softmax", rng=seed)
+    net = fastnn.MLP(NETWORKS["T6"].sizes, "relu", "softmax", rng=seed)
     clock = Clock(task)
 
     def test(net, history):
@@ -152,7 +153,8 @@ CONTESTANTS = {"fastnn": ("fastnn", with_fastnn), "PyTorch": ("torch", with_pyto
 
 def learn_mnist(arguments):
     task = Task(arguments)
-    print(f"784-128-10, Adam, one cycle to {task.rate:g} in {task.epochs} epochs, batches of {task.batch}, threads: {task.threads}")
+    title = NETWORKS["T6"].title
+    print(f"{title}, Adam, one cycle to {task.rate:g} in {task.epochs} epochs, batches of {task.batch}, threads: {task.threads}")
     warnings.filterwarnings("ignore", module="sklearn")
     ready = []
     for name in CONTESTANTS if arguments.only is None else [arguments.only]:
@@ -162,21 +164,23 @@ def learn_mnist(arguments):
             ready.append((name, train))
         except ImportError:
             print(f"  {name} is not installed")
-    seconds = {name: [] for name, _ in ready}
-    for seed in range(arguments.seeds):
-        for name, train in ready:
-            clock = train(task, seed)
-            there = clock.best >= task.goal
-            seconds[name].append(clock.seconds if there else np.inf)
-            missed = "" if there else f", never {task.goal}"
-            print(f"  seed {seed} {name:13} {clock.seconds:7.2f} s, {clock.best:.4f} in {clock.epochs} epochs{missed}", flush=True)
-    for name, _ in ready:
-        ratio = np.median(seconds[name]) / np.median(seconds[ready[0][0]])
-        print(f"  {name:20} {np.median(seconds[name]):7.2f} s, the median; {ratio:.1f} times {ready[0][0]}'s")
+
+    def job(name, train, seeds):
+        seed = next(seeds)
+        clock = train(task, seed)
+        there = clock.best >= task.goal
+        missed = "" if there else f", never {task.goal}"
+        print(f"  seed {seed} {name:13} {clock.seconds:7.2f} s, {clock.best:.4f} in {clock.epochs} epochs{missed}", flush=True)
+        return clock.seconds if there else np.inf
+
+    jobs = {name: functools.partial(job, name, train, iter(range(arguments.seeds))) for name, train in ready}
+    medians = measure.race(jobs, arguments.seeds, statistics.median)
+    for name, seconds in medians.items():
+        print(f"  {name:20} {seconds:7.2f} s, the median; {seconds / medians[ready[0][0]]:.1f} times {ready[0][0]}'s")
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = measure.parser(__doc__)
     commands = parser.add_subparsers(required=True)
     one = commands.add_parser("exponential")
     one.set_defaults(run=learn_exponential)

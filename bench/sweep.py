@@ -18,18 +18,13 @@ nanoseconds for a thousand multiply-adds, counting whole register blocks: it fal
 little work, to the speed of the products, and a cliff is a step upwards.
 """
 
-# ruff: noqa: E402
-import argparse
-import gc
 import math
-import os
 import random
 import time
 
-for name in ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS"):
-    os.environ.setdefault(name, "1")
-
+import measure
 import numpy as np
+from measure import calls, chosen
 
 import fastnn
 from fastnn import kernels, plotting
@@ -97,32 +92,20 @@ class Case:
         self.y = rng.integers(0, max(2, layer_sizes[-1]), len(self.X))
         self.out = np.empty((n, layer_sizes[-1]), dtype)
         self.turns = 1
-        self.turns = max(1, round(BLOCK / self.block()))
+        self.turns = max(1, round(BLOCK / self.block() / (BATCHES if trains else 1)))
 
     def block(self):
-        """Seconds of a block; a turn is an epoch, or a call of forward."""
-        if self.trains:
-            history = self.net.fit(self.X, self.y, optimizer=fastnn.SGD(0.0), epochs=self.turns, batch_size=self.n, shuffle=False)
-            seconds, units = history.seconds, history.n_steps
-        else:
-            forward, X, out = self.net.forward, self.X, self.out
-            began = time.perf_counter()
-            for _ in range(self.turns):
-                forward(X, out)
-            seconds, units = time.perf_counter() - began, self.turns
-        self.best = min(self.best, seconds / units)
-        return seconds
+        """Seconds of a unit: of a step, in an epoch a turn, or of a call of forward."""
+        if not self.trains:
+            return calls(lambda: self.net.forward(self.X, self.out), self.turns)()
+        history = self.net.fit(self.X, self.y, optimizer=fastnn.SGD(0.0), epochs=self.turns, batch_size=self.n, shuffle=False)
+        return history.seconds / history.n_steps
 
 
 def take_turns(cases, rounds):
-    cases = list(cases)
-    gc.collect()
-    gc.disable()
-    for _ in range(rounds):
-        random.shuffle(cases)
-        for case in cases:
-            case.block()
-    gc.enable()
+    best = measure.race({case: case.block for case in cases}, rounds, shuffle=True)
+    for case, seconds in best.items():
+        case.best = min(case.best, seconds)
 
 
 def dearer(cases, dtype):
@@ -144,8 +127,8 @@ def jumps(cases):
     return sorted((line for line in found if line[0] > JUMP), reverse=True)
 
 
-def measure(what, dtype, arguments):
-    """{size: Case}, timed"""
+def timed(what, dtype, arguments):
+    """Return {size: Case}."""
     _, sizes, spec = SWEEPS[what]
     sizes = sizes[:: 1 if len(sizes) < 10 else arguments.every]
     cases = {size: Case(size, spec(size), what != "rows", dtype) for size in sizes}
@@ -210,34 +193,25 @@ def draw(file, measured):
         figure.savefig(file)
 
 
-def names(known):
-    def parse(text):
-        chosen = text.split(",")
-        if not set(chosen) <= set(known):
-            raise argparse.ArgumentTypeError(f"{text!r}: names of {', '.join(known)}, with commas")
-        return [name for name in known if name in chosen]
-
-    return parse
-
-
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--only", type=names(SWEEPS), default=list(SWEEPS), help="of " + ",".join(SWEEPS))
-    parser.add_argument("--dtypes", type=names(["float32", "float64"]), default=["float32", "float64"], help="default: both")
+    parser = measure.parser(__doc__)
+    parser.add_argument("--only", help="of " + ",".join(SWEEPS))
+    parser.add_argument("--dtypes", help="default: float32,float64")
     parser.add_argument("--rounds", type=int, default=15, help="blocks of each size (default: 15)")
     parser.add_argument("--every", type=int, default=1, help="only every so many sizes (default: 1)")
     parser.add_argument("--tries", type=int, default=8, help="times that suspects are timed again (default: 8)")
     parser.add_argument("--quick", action="store_true", help="every 15th size, two rounds")
     parser.add_argument("--plot", type=plotting.picture_file, metavar="FILE", help="save the picture there")
     arguments = parser.parse_args()
+    sweeps, dtypes = chosen(parser, "only", arguments.only, SWEEPS), chosen(parser, "dtypes", arguments.dtypes, ["float32", "float64"])
     if arguments.quick:
         arguments.rounds, arguments.every, arguments.tries = 2, max(15, arguments.every), 0
     random.seed(0)
-    print(f"fastnn {fastnn.__version__}, {kernels.CHOSEN}, one thread")
+    print(f"{measure.versions()}, one thread")
     measured = {}
-    for what in arguments.only:
-        for dtype in arguments.dtypes:
-            measured.setdefault(what, {})[dtype] = measure(what, dtype, arguments)
+    for what in sweeps:
+        for dtype in dtypes:
+            measured.setdefault(what, {})[dtype] = timed(what, dtype, arguments)
             report(what, dtype, measured[what][dtype])
     if arguments.plot:
         draw(arguments.plot, measured)

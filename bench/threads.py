@@ -9,7 +9,6 @@ may be more than there are CPUs. In the end one training, then two of the same a
 time would be 2. (--busy shows the median instead of the best, which would choose the moments when the other process was not there.)
 """
 
-import argparse
 import contextlib
 import statistics
 import subprocess
@@ -17,75 +16,64 @@ import sys
 import threading
 import time
 
-import numpy as np
+import measure
+from measure import seconds
+from networks import NETWORKS
 
 import fastnn
 
-ROWS = {  # layer sizes, activation, batch, rows of data
-    "T2": ([30, 32, 1], "relu", 32, 16000),
-    "T3a": ([30, 64, 64, 1], "relu", 32, 8000),
-    "T3b": ([30, 64, 64, 1], "relu", 256, 16384),
-    "T4": ([28, 256, 256, 1], "relu", 256, 4096),
-    "T5": ([784, 16, 16, 10], "sigmoid", 32, 1024),
-    "T6": ([784, 128, 10], "relu", 128, 3840),
-    "T7": ([784, 512, 512, 10], "relu", 256, 2560),
-    "exponential": ([4, 32, 16, 4], "tanh", 10000, 10000),
-}
+ROWS = "T2", "T3a", "T3b", "T4", "T5", "T6", "T7", "exponential"
 THREADS = 1, 2, 16
 
 
 def task(row):
-    """network() -> a new one, and fit(net, epochs, n_threads) -> seconds"""
-    sizes, activation, batch, n = ROWS[row]
-    rng = np.random.default_rng(0)
-    X = rng.standard_normal((n, sizes[0]), dtype="f")
-    y = (X[:, :1] > 0).astype("f") if sizes[-1] == 1 else rng.integers(0, sizes[-1], n)
-
-    def network():
-        return fastnn.MLP(sizes, activation, "sigmoid" if sizes[-1] == 1 else "softmax", rng=0)
+    """Return fit(net, epochs, n_threads), on a long epoch's rows."""
+    network = NETWORKS[row]
+    X, y = network.data(network.many_rows)
 
     def fit(net, epochs, n_threads=1):
-        began = time.perf_counter()
-        net.fit(X, y, optimizer=fastnn.SGD(1e-3), epochs=epochs, batch_size=batch, shuffle=False, n_threads=n_threads)
-        return time.perf_counter() - began
+        net.fit(X, y, optimizer=fastnn.SGD(1e-3), epochs=epochs, batch_size=network.batch, shuffle=False, n_threads=n_threads)
 
-    return network, fit, -(-n // batch)
+    return fit
 
 
-def epochs_of(fit, net, seconds):
+def epochs_of(fit, net, length):
     fit(net, 1)  # warm
-    return max(1, round(seconds / fit(net, 1)))
+    return max(1, round(length / seconds(fit, net, 1)))
 
 
-def one_row(row, turns, seconds, typical=min):
-    """{threads: microseconds a step}; the same bits, or there is nothing to compare."""
-    network, fit, steps = task(row)
-    epochs, params = epochs_of(fit, network(), seconds), set()
-    times = {n_threads: [] for n_threads in THREADS}
-    for _ in range(turns):
-        for n_threads in THREADS:
-            net = network()
-            times[n_threads].append(fit(net, epochs, n_threads) / epochs / steps * 1e6)
-            params.add(net.params.tobytes())
+def one_row(row, turns, length, typical=min):
+    """Return {threads: microseconds a step}; the same bits, or there is nothing to compare."""
+    network, fit, params = NETWORKS[row], task(row), set()
+    epochs = epochs_of(fit, network.make(), length)
+
+    def job(n_threads):
+        net = network.make()
+        us = seconds(fit, net, epochs, n_threads) / epochs / -(-network.many_rows // network.batch) * 1e6
+        params.add(net.params.tobytes())
+        return us
+
+    best = measure.race({n: lambda n=n: job(n) for n in THREADS}, turns, typical)
     if len(params) > 1:
         raise SystemExit(f"{row}: the parameters depend on the number of threads")
-    return {n_threads: typical(us) for n_threads, us in times.items()}
+    return best
 
 
-def two_at_once(row, turns, seconds):
-    """How many times as much two trainings do at once as in turn, in each of some turns."""
-    network, fit, _ = task(row)
-    epochs, ratios = epochs_of(fit, network(), seconds), []
-    for _ in range(turns):
-        alone = fit(network(), epochs)
-        threads = [threading.Thread(target=fit, args=(network(), epochs)) for _ in range(2)]
-        began = time.perf_counter()
+def two_at_once(row, turns, length):
+    """Return how many times as much two trainings do at once as in turn, in each of some turns."""
+    network, fit = NETWORKS[row], task(row)
+    epochs = epochs_of(fit, network.make(), length)
+
+    def both():
+        threads = [threading.Thread(target=fit, args=(network.make(), epochs)) for _ in range(2)]
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join()
-        ratios.append(2 * alone / (time.perf_counter() - began))
-    return ratios
+
+    jobs = {"alone": lambda: seconds(fit, network.make(), epochs), "both": lambda: seconds(both)}
+    found = measure.race(jobs, turns, best=list)
+    return [2 * alone / together for alone, together in zip(found["alone"], found["both"])]
 
 
 @contextlib.contextmanager
@@ -102,20 +90,21 @@ def busy_neighbour():
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = measure.parser(__doc__)
     parser.add_argument("--quick", action="store_true", help="one short turn of each")
     parser.add_argument("--busy", action="store_true", help="beside a process that never rests")
     arguments = parser.parse_args()
-    turns, seconds = (1, 0.01) if arguments.quick else (5, 0.3)
-    print(f"fastnn {fastnn.__version__}, {fastnn.kernels.CHOSEN}; microseconds a step, and beside one thread's")
-    print(f"{'threads':22}" + "".join(f"{n:>9} {'':6}" for n in THREADS))
+    turns, length = (1, 0.01) if arguments.quick else (5, 0.3)
+    widths = [22, *[16] * len(THREADS)]
+    print(f"{measure.versions()}; microseconds a step, and beside one thread's")
+    print(measure.line(widths, "threads", *(f"{n} {'':6}" for n in THREADS)))
     with busy_neighbour() if arguments.busy else contextlib.nullcontext():
-        for row, (sizes, _, batch, _) in ROWS.items():
-            us = one_row(row, turns, seconds, statistics.median if arguments.busy else min)
-            title = f"{'-'.join(map(str, sizes))}, {batch}"
-            print(f"{title:22}" + "".join(f"{us[n]:9.2f} ({us[n] / us[1]:.2f})" for n in THREADS), flush=True)
+        for row in ROWS:
+            us = one_row(row, turns, length, statistics.median if arguments.busy else min)
+            title = f"{NETWORKS[row].title}, {NETWORKS[row].batch}"
+            print(measure.line(widths, title, *(f"{us[n]:.2f} ({us[n] / us[1]:.2f})" for n in THREADS)), flush=True)
         if not arguments.busy:
-            print("two trainings at once: " + ", ".join(f"{r:.2f}" for r in two_at_once("T3a", turns, seconds)) + " times as much as one")
+            print("two trainings at once: " + ", ".join(f"{r:.2f}" for r in two_at_once("T3a", turns, length)) + " times as much as one")
 
 
 if __name__ == "__main__":

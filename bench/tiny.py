@@ -9,38 +9,31 @@ one call. "the rest": Python between the epochs, the way of the parameters to an
 All take turns, and the best round of each counts.
 """
 
-import argparse
-import gc
-import math
-import os
-import time
-
-os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-
+import measure
 import numpy as np
+from networks import NETWORKS
 
 import fastnn
 
-EPOCHS, BATCH = 200, 32
+NETWORK = NETWORKS["T2"]
+EPOCHS, BATCH = 200, NETWORK.batch
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = measure.parser(__doc__)
     parser.add_argument("--rounds", type=int, default=200, help="default: 200")
     parser.add_argument("--quick", action="store_true", help="5 rounds")
     arguments = parser.parse_args()
-    rng = np.random.default_rng(0)
-    X = rng.standard_normal((569 + 114, 30), dtype="f")
-    y = (X @ rng.standard_normal(30) > 0).astype("f")
+    X, y = NETWORK.data(569 + 114)
     X, X_val, y, y_val = X[:569], X[569:].copy(), y[:569], y[569:].copy()
-    print(f"fastnn {fastnn.__version__}, {fastnn.kernels.CHOSEN}, one thread; 30-32-1, {EPOCHS} epochs of {-(-len(X) // BATCH)} steps")
+    print(f"{measure.versions()}, one thread; {NETWORK.title}, {EPOCHS} epochs of {-(-len(X) // BATCH)} steps")
     for name, optimizer in {"SGD": fastnn.SGD(0.05), "Adam": fastnn.Adam(1e-3)}.items():
-        begin = fastnn.MLP([30, 32, 1], "relu", "sigmoid", rng=0)
-        report(name, best_times(begin, X, y, X_val, y_val, optimizer, 5 if arguments.quick else arguments.rounds))
+        report(name, best_times(X, y, X_val, y_val, optimizer, 5 if arguments.quick else arguments.rounds))
 
 
-def best_times(begin, X, y, X_val, y_val, optimizer, rounds):
-    """Seconds of each part's 200 epochs."""
+def best_times(X, y, X_val, y_val, optimizer, rounds):
+    """Return the seconds of each part's 200 epochs."""
+    begin = NETWORK.make()
     X_vals = np.tile(X_val, (EPOCHS, 1))
     out = np.empty((len(X_vals), 1), "f")
 
@@ -58,17 +51,7 @@ def best_times(begin, X, y, X_val, y_val, optimizer, rounds):
         "validation": validate,
         "no epoch": lambda net: fit(net, 0, **whole),
     }
-    best = dict.fromkeys(parts, math.inf)
-    gc.collect()
-    gc.disable()
-    for _ in range(rounds):
-        for name, run in parts.items():
-            net = begin.copy()
-            began = time.perf_counter()
-            run(net)
-            best[name] = min(best[name], time.perf_counter() - began)
-    gc.enable()
-    return best
+    return measure.race({name: lambda run=run: measure.seconds(run, begin.copy()) for name, run in parts.items()}, rounds)
 
 
 def report(name, best):

@@ -1,13 +1,15 @@
-"""PyTorch in bench/compare.py: eager, as its users write it, and one training step as one compiled function.
+"""PyTorch in compare.py and options.py: eager, as its users write it, and one training step as one compiled function.
 
 Eager, its optimizers run as a loop, foreach and fused, and the best of the three is shown. Compiled by torch.compile is the whole step:
 loss, gradient and the change of the parameters, with Inductor's C++ wrapper, which has less to do around a call.
 """
 
+import math
+
 import numpy as np
 import torch
-
-from .rows import flat
+from option_list import LR, flat, own_loss, weights_of_rows
+from torch.nn.utils import clip_grad_norm_, clip_grad_value_
 
 functional = torch.nn.functional
 ELEMENTWISE = {"sigmoid": torch.sigmoid, "tanh": torch.tanh}
@@ -21,7 +23,12 @@ class Torch:
         torch.set_num_interop_threads(1)
 
     def training(self, task, variant):
-        return Training(task, variant)
+        try:
+            return Training(task, variant)
+        except TypeError:  # it has not fused all of its optimizers
+            if variant != "fused":
+                raise
+            return None
 
     def inference(self, task, variant):
         model = modules(task, with_output=True).eval()
@@ -54,51 +61,118 @@ class Torch:
 
 
 def modules(task, with_output=False):
-    layers = []
+    layers, dropout = [], task.option.dropout if task.kind == "training" else 0
     for W, b in zip(task.net.weights, task.net.biases):
         layers += [torch.nn.Linear(*W.shape), torch.nn.ReLU() if task.activation == "relu" else torch.nn.Sigmoid()]
         with torch.no_grad():
             layers[-2].weight.copy_(torch.tensor(W.T))
             layers[-2].bias.copy_(torch.tensor(b))
+        if dropout:
+            layers.append(torch.nn.Dropout(dropout))
     output = [torch.nn.Sigmoid() if task.binary else torch.nn.Softmax(1)] if with_output else []
-    return torch.nn.Sequential(*layers[:-1], *output)
+    return torch.nn.Sequential(*layers[: -2 if dropout else -1], *output)
 
 
 def optimizer(params, rule, lr, variant):
-    kind = dict(foreach=False) if variant == "loop" else {variant: True}
     if rule == "adam":
-        return torch.optim.Adam(params, lr, **kind)
-    return torch.optim.SGD(params, lr, momentum=0.9 * (rule == "momentum"), **kind)
+        return torch.optim.Adam(params, lr, **kind(variant))
+    return torch.optim.SGD(params, lr, momentum=0.9 * (rule == "momentum"), **kind(variant))
+
+
+def kind(variant):
+    return dict(foreach=False) if variant == "loop" else {variant: True}
 
 
 def loss_function(task):
-    return functional.binary_cross_entropy_with_logits if task.binary else functional.cross_entropy
+    """Return loss(z, y), or loss(z, y, weights)."""
+    bce, option = functional.binary_cross_entropy_with_logits, task.option
+    if option.loss is own_loss:
+
+        def own(z, y):
+            p = torch.sigmoid(z).clamp(1e-6, 1 - 1e-6)
+            return -(y * p.log() + (1 - y) * (1 - p).log()).mean()
+
+        return own
+    if option.sample_weight or option.class_weight:
+        return lambda z, y, w: bce(z, y, w, reduction="sum") / w.sum()
+    if option.pos_weight is not None:
+        return torch.nn.BCEWithLogitsLoss(pos_weight=torch.tensor(option.pos_weight))
+    return bce if task.binary else functional.cross_entropy
 
 
 class Training:
+    """What its users write; `variant` is how the optimizer goes over the parameters."""
+
+    ours = ("lr", "l1", "l2", "clip_value", "clip_norm", "average")  # settings that its optimizers don't take
+
     def __init__(self, task, variant):
-        self.task, self.variant = task, variant
-        self.batches = list(zip(torch.from_numpy(task.X).split(task.batch), torch.from_numpy(task.y).split(task.batch)))
+        self.task, self.variant, option = task, variant, task.option
+        y, weights = task.y, weights_of_rows(option, task.y)
+        if option.label_smoothing:  # its binary loss has none: the targets are smoothed once
+            y = ((1 - option.label_smoothing) * y + option.label_smoothing / 2).astype(y.dtype)
+        rows = [task.X, y] if weights is None else [task.X, y, weights[:, np.newaxis]]
+        self.batches = list(zip(*(torch.from_numpy(a).split(task.batch) for a in rows)))
+        self.loss = loss_function(task)
+        self.begin()
 
     def begin(self):
+        """Make the first weights, the optimizer, the schedule and the average anew."""
         self.model = modules(self.task)
-        self.optimizer = optimizer(self.model.parameters(), self.task.optimizer, self.task.lr, self.variant)
+        self.linear = [layer for layer in self.model if isinstance(layer, torch.nn.Linear)]
+        settings, groups = self.task.option.optimizer, self.model.parameters()
+        own = {name: value for name, value in vars(settings).items() if name not in self.ours}
+        if settings.l2:  # not on biases
+            groups = [dict(params=[layer.weight for layer in self.linear], weight_decay=settings.l2),
+                      dict(params=[layer.bias for layer in self.linear])]  # fmt: skip
+        rate, self.by_step, self.by_epoch = settings.lr, None, None
+        lr = rate if isinstance(rate, float) else LR
+        self.optimizer = getattr(torch.optim, type(settings).__name__)(groups, lr=lr, **own, **kind(self.variant))
+        if hasattr(rate, "duration"):
+            self.by_step = torch.optim.lr_scheduler.LambdaLR(self.optimizer, lambda t: warm_cosine(t, rate.warmup, rate.duration))
+        elif hasattr(rate, "every"):
+            self.by_epoch = torch.optim.lr_scheduler.StepLR(self.optimizer, rate.every, rate.factor)
+        self.averaged = None
+        if settings.average is not None:
+            ema = torch.optim.swa_utils.get_ema_multi_avg_fn(settings.average)
+            self.averaged = torch.optim.swa_utils.AveragedModel(self.model, multi_avg_fn=ema)
+            self.averaged.update_parameters(self.model)  # the first call copies: the average begins with the first weights, as fastnn's
 
     def run(self, epochs):
-        model, optimizer, loss_of, losses = self.model, self.optimizer, loss_function(self.task), []
+        model, optimizer, loss_of, settings, losses = self.model, self.optimizer, self.loss, self.task.option.optimizer, []
         for _ in range(epochs):
             total = 0.0
-            for x, y in self.batches:
+            for x, *rest in self.batches:
                 optimizer.zero_grad()
-                loss = loss_of(model(x), y)
-                loss.backward()
+                loss = loss_of(model(x), *rest)
+                if settings.l1:
+                    (loss + settings.l1 * sum(layer.weight.abs().sum() for layer in self.linear)).backward()
+                else:
+                    loss.backward()
+                if settings.clip_value is not None:
+                    clip_grad_value_(model.parameters(), settings.clip_value)
+                if settings.clip_norm is not None:
+                    clip_grad_norm_(model.parameters(), settings.clip_norm)
                 optimizer.step()
+                if self.by_step:
+                    self.by_step.step()
+                if self.averaged:
+                    self.averaged.update_parameters(model)
                 total += loss.item()
+            if self.by_epoch:
+                self.by_epoch.step()
             losses.append(total / self.task.steps)
         return losses
 
     def params(self):
-        return np.concatenate([p.detach().numpy().T.ravel() for p in self.model.parameters()])
+        model = self.averaged.module if self.averaged else self.model
+        return np.concatenate([p.detach().numpy().T.ravel() for p in model.parameters()])
+
+
+def warm_cosine(t, warmup, duration):
+    """fastnn's `CosineDecay`, as a factor."""
+    if t < warmup:
+        return (t + 1) / (warmup + 1)
+    return (1 + math.cos(math.pi * (min(t, duration) - warmup) / (duration - warmup))) / 2
 
 
 # ---- compiled ----
@@ -179,12 +253,13 @@ class State:
                 p.sub_(g, alpha=self.lr)
 
 
-class CompiledTraining(Training):
+class CompiledTraining:
     def __init__(self, task):
-        super().__init__(task, "")
+        self.task = task
+        self.batches = list(zip(torch.from_numpy(task.X).split(task.batch), torch.from_numpy(task.y).split(task.batch)))
         loss_of, activation = loss_function(task), torch.relu if task.activation == "relu" else torch.sigmoid
         self.first = [a for layer in zip(task.net.weights, task.net.biases) for a in layer]
-        self.state, self.total = State(self.first, task.optimizer, task.lr), torch.zeros(())
+        self.state, self.total = State(self.first, task.rule, task.lr), torch.zeros(())
 
         def loss(params, x, y):
             for W, b in zip(params[:-2:2], params[1:-2:2]):

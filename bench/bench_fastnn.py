@@ -1,8 +1,12 @@
-"""One kernel at a time, float32: layers, activations, losses with their gradient, updates."""
+"""Kernels, whole networks and every option of a training in float32, each beside `fastnn.reference` and checked to be the same."""
+
+import copy
 
 import numpy as np
 import pytest
+from option_list import NAMES, fit, fit_reference, options
 
+import fastnn
 from fastnn import functional, reference
 from fastnn.activations import ACTIVATIONS
 
@@ -64,3 +68,61 @@ def test_update(who, benchmark, rule, n):
         fast(), slow()
     np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-6)
     benchmark(fast if who == "fastnn" else slow)
+
+
+# ---- whole networks ----
+
+
+def epoch_of_reference(net, X, y, loss, batch, optimizer):
+    weights, biases = [W.copy() for W in net.weights], [b.copy() for b in net.biases]
+    return lambda: reference.fit(X, y, weights, biases, net.activations, loss, optimizer, lr=1e-3, epochs=1, batch_size=batch)
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
+def test_epoch(who, benchmark, network, optimizer):
+    """Eight steps."""
+    net, X, y, batch, loss = network
+    settings = {"sgd": fastnn.SGD, "adam": fastnn.Adam}[optimizer](1e-3)
+
+    def fast(net=net):
+        return net.fit(X, y, loss, settings, epochs=1, batch_size=batch, shuffle=False).loss
+
+    slow = epoch_of_reference(net, X, y, loss, batch, optimizer)
+    np.testing.assert_allclose(fast(copy.deepcopy(net)), epoch_of_reference(net, X, y, loss, batch, optimizer)(), rtol=1e-4)
+    benchmark(fast if who == "fastnn" else slow)
+
+
+def test_loss_and_grad(race, network):
+    net, X, y, batch, loss = network
+    X, y = X[:batch], y[:batch]
+    race(lambda: net.loss_and_grad(X, y), lambda: reference.loss_and_grad(X, y, net.weights, net.biases, net.activations, loss)[0])
+
+
+@pytest.mark.parametrize("rows", [1, 10, 1000])
+def test_forward(race, network, rows):
+    net, X, *_ = network
+    X = np.resize(X, (rows, X.shape[1]))
+    race(lambda: net.forward(X), lambda: reference.forward(X, net.weights, net.biases, net.activations))
+
+
+# ---- options; options.py times them beside PyTorch and JAX ----
+
+
+@pytest.mark.parametrize("network", ["T2", "T3b"], indirect=True)
+@pytest.mark.parametrize("name", NAMES)
+def test_option(who, benchmark, network, name):
+    """Two epochs, sixteen steps; the second epoch is where a schedule by epochs begins to tell."""
+    net, X, y, batch, _ = network
+    option = options(steps=16)[name]
+    net.dropout = option.dropout
+
+    trained = copy.deepcopy(net)
+    losses = fit(trained, option, X, y, 2, batch)
+    same_losses, same_params = fit_reference(net, option, X, y, 2, batch, trained.state.seed or 0)
+    np.testing.assert_allclose(losses, same_losses, rtol=1e-4)
+    np.testing.assert_allclose(trained.params, same_params, rtol=1e-2, atol=1e-4)
+
+    if who == "fastnn":
+        benchmark(fit, net, option, X, y, 2, batch)
+    else:
+        benchmark(fit_reference, net, option, X, y, 2, batch)
