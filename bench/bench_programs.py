@@ -1,5 +1,6 @@
 """The programs of this folder run and print what they should, with few sizes, steps and rounds; and compare.py finds out other work."""
 
+import dataclasses
 import json
 import os
 import pathlib
@@ -9,8 +10,10 @@ import subprocess
 import sys
 
 import numpy as np
+import peers_plain
 import pytest
-from tasks import ROWS
+from option_list import fit_reference
+from tasks import ROWS, TASKS
 
 HERE = pathlib.Path(__file__).parent
 
@@ -49,6 +52,30 @@ def test_a_peer_that_is_not_installed_is_skipped(tmp_path):
 
 
 # ---- the same work ----
+
+
+TRAININGS = [row for row, task in ROWS.items() if task.kind == "training"]
+
+
+@pytest.mark.parametrize("row", [*TRAININGS, "T2 momentum", "T2 clip_norm", "T3b dropout", "T4 amsgrad", "T4 average"])
+def test_a_learning_rate_that_is_off_is_found_out(row):
+    """fastnn passes; with a rate that is 1 % off its parameters do not, even beside the right losses."""
+    task = TASKS[row].make()
+
+    def params_of(option):
+        task.option = option
+        job = peers_plain.FastnnTraining(task, 1)
+        job.begin()
+        job.run(1)
+        return job.net.state.seed, job.params().copy()
+
+    option = task.option
+    seed, params = params_of(option)
+    X, y = task.X.astype(float), task.y.astype(float) if task.binary else task.y
+    losses, right = fit_reference(task.net, option, X, y, 1, task.batch, seed or 0)
+    assert task.difference((losses, params), (losses, right)) is None
+    _, off = params_of(dataclasses.replace(option, optimizer=dataclasses.replace(option.optimizer, lr=1.01 * option.optimizer.lr)))
+    assert "updates of parameters differ" in task.difference((losses, off), (losses, right))
 
 
 @pytest.mark.parametrize("row", ["T1", "T2", "I1", "tanh", "bce", "momentum"])
