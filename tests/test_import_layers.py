@@ -188,6 +188,17 @@ print(*(name for name, module in sys.modules.items() if name not in before and h
     assert not loaded & {"fastnn.reference", "fastnn.cli", "fastnn.datasets", "argparse"}
 
 
+def test_import_fastnn_does_not_load_the_lazy_parts_of_numpy():
+    """numpy.random takes 20 ms; an annotation that names it is enough to load it."""
+    code = """
+import numpy, sys
+before = "numpy.random" in sys.modules
+import fastnn
+assert ("numpy.random" in sys.modules) == before
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
 def test_compiled_code_imports_nothing_of_the_package():
     source = PACKAGE.parent / "src"
     if not source.is_dir():

@@ -29,7 +29,7 @@ COUNTS, SEEDS = ("step", "epoch", "row"), ("seed", "split_seed")  # of a trainin
 BIT_GENERATORS = ("PCG64", "PCG64DXSM", "MT19937", "Philox", "SFC64")
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False, match_args=False)
 class Parts:
     """What a model file holds.
 
@@ -56,7 +56,7 @@ class Parts:
     dropout: tuple
     params: np.ndarray
     state: TrainingState | None
-    rng: np.random.Generator
+    rng: "np.random.Generator"  # text, since the name itself would import numpy.random
     metadata: dict
 
 
