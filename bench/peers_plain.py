@@ -243,10 +243,12 @@ def put(net, model):
 
 
 class SklearnTraining:
+    epsilon = 1e-8 * (1 - 0.999) ** 0.5  # Adam's 1e-8 in the first step: scikit-learn adds it before v's bias is corrected
+
     def __init__(self, task):
         self.task, self.y = task, task.y.ravel().astype(int)
         self.model = classifier(task, batch_size=task.batch, solver=task.rule, learning_rate_init=task.lr, momentum=0,
-                                nesterovs_momentum=False, tol=0, n_iter_no_change=1 << 40, max_iter=1)  # fmt: skip
+                                nesterovs_momentum=False, epsilon=self.epsilon, tol=0, n_iter_no_change=1 << 40, max_iter=1)  # fmt: skip
         self.model.fit(task.X, self.y)  # makes its arrays
 
     def begin(self):
