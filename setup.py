@@ -58,6 +58,11 @@ for isa, flags in variants.items():
         macros |= {"FASTNN_ISA_NAME": f'"{isa}"', "CYTHON_INLINE": INLINE}
         extensions.append(extension(f"_{isa}_{dtype}", f"variants/{isa}_{dtype}.pyx", flags, **macros))
 
+# Cython does not see that this file depends on fastnn/kernels.pxd, which lies in another folder.
+BINDING, DECLARATIONS = "build/src/binding/kernels.c", "fastnn/kernels.pxd"
+if os.path.exists(BINDING) and os.path.getmtime(BINDING) < os.path.getmtime(DECLARATIONS):
+    os.remove(BINDING)
+
 setup(
     ext_modules=cythonize(
         extensions,

@@ -22,8 +22,6 @@ import numpy as np
 
 from .validation import check_shape
 
-RELU_KINDS = ("relu", "leaky_relu", "elu", "gelu", "silu")
-
 
 def glorot_uniform(rng, n_in, n_out):
     """U(-r, r), r = sqrt(6 / (n_in + n_out)): for units that are near the identity at 0, such as tanh.
@@ -154,6 +152,16 @@ def orthogonal(rng, n_in, n_out):
 
 INITIALIZERS = {f.__name__: f for f in (glorot_uniform, glorot_normal, he_uniform, he_normal, lecun_uniform, lecun_normal, orthogonal)}
 
+# generated: for activations, by src/generate.py from src/operations.py
+FOR_ACTIVATION = {  # all others get glorot_uniform
+    "relu": he_normal,
+    "leaky_relu": he_normal,
+    "elu": he_normal,
+    "gelu": he_normal,
+    "silu": he_normal,
+}
+# end of for activations
+
 
 def check(init, n_layers):
     """What a network's `init` asks for: for each layer a function such as those above, or None for what its activation wants.
@@ -200,7 +208,7 @@ def initialize(rng, weights, activations, init=None):
     """
     for i, (W, activation, f) in enumerate(zip(weights, activations, check(init, len(weights)))):
         if f is None:
-            f = he_normal if activation in RELU_KINDS else glorot_uniform
+            f = FOR_ACTIVATION.get(activation, glorot_uniform)
         name = f"what init returns for weights[{i}]"
         values = check_shape(name, f(rng, *W.shape), W.shape, np.float64)
         bad = ~(np.abs(values) <= np.finfo(W.dtype).max)

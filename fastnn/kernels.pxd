@@ -14,32 +14,32 @@ cpdef enum Activation:
     SIGMOID
     RELU
     TANH
-    LEAKY_RELU      # slope 0.01 below 0
-    ELU             # alpha = 1
+    LEAKY_RELU    # slope 0.01 below 0
+    ELU           # alpha = 1
     SOFTPLUS
-    GELU            # z * normal distribution function of z, by erf
+    GELU          # z times the normal distribution function of z, by erf
     SILU
-    SOFTMAX         # over a row; an output only
+    SOFTMAX       # over a row; an output only
     EXPONENTIAL
 
 cpdef enum Loss:
-    GIVEN_GRADIENT              # no loss: `targets` holds dL/dY
+    GIVEN_GRADIENT                # no loss: `targets` holds dL/dY
     SQUARED_ERROR
-    BINARY_CROSS_ENTROPY        # from probabilities
-    LOGITS_BINARY_CROSS_ENTROPY     # fused with the sigmoid: from z
-    CROSS_ENTROPY               # fused with the softmax: from z; targets are rows of probabilities
-    CLASS_CROSS_ENTROPY         # the same; targets are int64 class numbers
+    BINARY_CROSS_ENTROPY          # from probabilities
+    LOGITS_BINARY_CROSS_ENTROPY   # fused with the sigmoid: from z
+    CROSS_ENTROPY                 # fused with the softmax: from z; targets are rows of probabilities
+    CLASS_CROSS_ENTROPY           # the same; targets are int64 class numbers
     ABSOLUTE_ERROR
-    HUBER                       # loss_numbers: delta
-    QUANTILE                    # loss_numbers: the quantile of each output
-    POISSON                     # fused with the exponential: from z, the logarithm of the rate
-    GAUSSIAN                    # outputs: means, then logarithms of variances; targets: y, then anything
-    OWN_LOSS                    # `own_loss` is asked about the outputs of each batch
+    HUBER                         # loss_numbers: delta
+    QUANTILE                      # loss_numbers: the quantile of each output
+    POISSON                       # fused with the exponential: from z, the logarithm of the rate
+    GAUSSIAN                      # outputs: means, then logarithms of variances; targets: y, then anything
+    OWN_LOSS                      # `own_loss` is asked about the outputs of each batch
 
 cpdef enum Rule:                # how a gradient changes the parameters
     NO_UPDATE
     SGD
-    ADAM                # AdamW and AMSGrad too
+    ADAM        # AdamW and AMSGrad too
     ADAGRAD
     ADADELTA
     RMSPROP

@@ -333,7 +333,9 @@ class ReduceOnPlateau(Schedule):
         return Plateau(lr, best, wait)
 
 
+# generated: schedules, by src/generate.py from src/operations.py
 SCHEDULES = {cls.__name__: cls for cls in (StepDecay, ExponentialDecay, CosineDecay, OneCycle, ReduceOnPlateau)}
+# end of schedules
 
 
 def check(lr):

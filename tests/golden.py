@@ -17,7 +17,8 @@ import zlib
 import numpy as np
 
 import fastnn
-from fastnn import MLP, kernels, losses, schedules
+from fastnn import MLP, kernels, losses, optimizers, schedules
+from fastnn.activations import HIDDEN
 from fastnn.callbacks import EarlyStopping
 
 FILE = pathlib.Path(__file__).parent / "data" / "golden.json"
@@ -83,6 +84,10 @@ LOSSES = {  # name: (loss, output, targets from numbers in [-1, 1), outputs for 
     "gaussian": ("gaussian_nll", "identity", lambda y: y, 2),
     "custom": (lambda Y, y: (float(((Y - y) ** 2).sum()) / len(Y), 2 * (Y - y) / len(Y)), "identity", lambda y: y, 1),
 }
+IN_TABLE = {"cross_entropy", *(loss if isinstance(loss, str) else getattr(loss, "name", "") for loss, *_ in LOSSES.values())}
+LOSSES |= {
+    name: (name, cls.output or "identity", lambda y: y / 2 + 0.5, 1) for name, cls in losses.LOSSES.items() if name not in IN_TABLE
+}
 OPTIMIZERS = {
     "sgd": fastnn.SGD(0.1),
     "decay": fastnn.SGD(0.1, weight_decay=0.01),
@@ -111,6 +116,9 @@ OPTIMIZERS = {
     "cosine": fastnn.SGD(schedules.CosineDecay(0.05, 10, warmup=3, unit="step")),
     "one cycle": fastnn.SGD(schedules.OneCycle(0.1, 11)),
     "plateau": fastnn.SGD(schedules.ReduceOnPlateau(0.1, patience=0, min_delta=0.5)),
+}
+OPTIMIZERS |= {
+    name: cls() for name, cls in optimizers.OPTIMIZERS.items() if cls not in {fastnn.LBFGS, *map(type, OPTIMIZERS.values())}
 }
 
 
@@ -145,7 +153,7 @@ def cases(dtype, n_threads):
         )
     for (name, optimizer), shape in itertools.product(OPTIMIZERS.items(), ("tiny", "small", "deep", "chunks")):
         yield add(f"optimizer {name}", shape, 1 if shape == "small" else 2, optimizer=optimizer, activation="relu")
-    for name, shape in itertools.product(GOLDEN_ACTIVATIONS, ("tiny", "deep")):
+    for name, shape in itertools.product(HIDDEN, ("tiny", "deep")):
         yield add(f"activation {name}", shape, 3, activation=name)
         yield add(f"output {name}", shape, 3, output=name, loss="mse")
     yield add("output softmax, mse", "small", 5, output="softmax", loss="mse")
@@ -174,9 +182,6 @@ def cases(dtype, n_threads):
         yield f"resumed, {shape}", _resumed(dtype, shape, n_threads)
         yield f"partial_fit, {shape}", _partial(dtype, shape, n_threads)
         yield f"forward, {shape}", _predicted(dtype, shape, n_threads)
-
-
-GOLDEN_ACTIVATIONS = ("identity", "sigmoid", "relu", "tanh", "leaky_relu", "elu", "softplus", "gelu", "silu", "exponential")
 
 
 def _whole(dtype, shape, n_threads, **options):

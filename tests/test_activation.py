@@ -1,15 +1,15 @@
 """F.activation and F.activation_backward against the NumPy reference in float64."""
 
+import cases
 import numpy as np
 import pytest
 
 from fastnn import functional as F
 from fastnn import reference as ref
-from fastnn.activations import ACTIVATIONS
+from fastnn.activations import ACTIVATIONS, HIDDEN
 
 SIZES = (0, 1, 2, 7, 8, 9, 15, 16, 17, 31, 32, 33, 100, 257)
 SHAPES = [*((n,) for n in SIZES), (), (0, 3), (3, 0), (1, 1), (5, 1), (1, 5), (4, 17), (33, 2), (2, 3, 4), (2, 1, 3, 2), (3, 257)]
-ELEMENTWISE = [name for name in ACTIVATIONS if name != "softmax"]
 
 
 def numbers(dtype, shape, seed=0, scale=3.0):
@@ -43,7 +43,7 @@ def slopes_are_right(name, dA, Z, actual):
     """f' is a difference of numbers around 1, or of z: some eps of that; exponential's is f itself."""
     eps = np.finfo(Z.dtype).eps
     exact = ref.activation_backward(dA.astype(float), Z.astype(float), name)
-    bound = 6 * eps * np.abs(dA) * (1 + np.abs(Z) * (name in ("gelu", "silu")))
+    bound = 6 * eps * np.abs(dA) * (1 + np.abs(Z) * (name != "softmax" and cases.ACTIVATIONS[name].times_z))
     if name == "exponential":
         bound = 6 * eps * np.abs(exact)
     if name == "softmax":
@@ -83,7 +83,7 @@ def test_relative_digits_last_over_all_magnitudes(isa, dtype, activation):
     assert slopes_are_right(activation, dA, Z, F.activation_backward(dA, Z, activation))
 
 
-@pytest.mark.parametrize("name", ELEMENTWISE)
+@pytest.mark.parametrize("name", HIDDEN)
 def test_a_number_has_the_same_bits_wherever_it_stands(isa, dtype, name):
     Z = numbers(dtype, 100)
     A, dZ = F.activation(Z, name), F.activation_backward(Z, Z, name)
@@ -103,27 +103,21 @@ def test_softmax_of_a_row_has_the_same_bits_in_any_company(isa, dtype, k):
 
 # ---- edges -----------------------------------------------------------------------------------------------------------
 
-LIMITS = {  # at -z and z, for large z: value and slope
-    "identity": lambda z: ([-z, z], [1, 1]),
-    "sigmoid": lambda z: ([0, 1], [0, 0]),
-    "relu": lambda z: ([0, z], [0, 1]),
-    "tanh": lambda z: ([-1, 1], [0, 0]),
-    "leaky_relu": lambda z: ([z * z.dtype.type(-0.01), z], [z.dtype.type(0.01), 1]),
-    "elu": lambda z: ([-1, z], [0, 1]),
-    "softplus": lambda z: ([0, z], [0, 1]),
-    "gelu": lambda z: ([0, z], [0, 1]),
-    "silu": lambda z: ([0, z], [0, 1]),
-    "softmax": lambda z: ([0, 1], [0, 0]),
-    "exponential": lambda z: ([0, np.inf], [0, np.inf]),
-}
+
+def limits(name, z):
+    """Values and slopes at -z and z."""
+    if name == "softmax":
+        return [0, 1], [0, 0]
+    return [cases.value(name, s * z) for s in (-1, 1)], [cases.slope(name, s * z) for s in (-1, 1)]
 
 
 @pytest.mark.parametrize("size", [1e4, 1e30, "max"])
 def test_large_numbers_reach_the_limits_exactly(isa, dtype, activation, size):
     z = dtype.type(np.finfo(dtype).max if size == "max" else size)
-    values, slopes = LIMITS[activation](z)
+    values, slopes = limits(activation, z)
     Z = np.array([[-z, z]] * 9)
-    np.testing.assert_array_equal(F.activation(Z, activation), np.array([values] * 9, dtype))
+    rtol = np.finfo(dtype).eps if activation != "softmax" and cases.ACTIVATIONS[activation].scaled else 0
+    np.testing.assert_allclose(F.activation(Z, activation), np.array([values] * 9).astype(dtype), rtol=rtol)
     np.testing.assert_array_equal(F.activation_backward(np.ones_like(Z), Z, activation), np.array([slopes] * 9, dtype))
 
 
@@ -146,10 +140,19 @@ def test_softmax_of_a_bad_row_spoils_no_other(isa, dtype, bad):
     np.testing.assert_allclose(A[2], exact, rtol=1e-5)
 
 
-@pytest.mark.parametrize(("name", "slope"), [("relu", 0), ("leaky_relu", 0.01), ("elu", 1)])
-def test_slope_at_the_kink(isa, dtype, name, slope):
-    Z = np.array([0.0, -0.0], dtype)
-    np.testing.assert_array_equal(F.activation_backward(np.full(2, 3, dtype), Z, name), np.full(2, 3, dtype) * dtype.type(slope))
+@pytest.mark.parametrize("name", [name for name, activation in cases.ACTIVATIONS.items() if activation.kinked])
+def test_slope_at_the_kink(isa, dtype, name):
+    Z, slope = np.array([0.0, -0.0], dtype), dtype.type(cases.slope(name, 0))
+    np.testing.assert_array_equal(F.activation_backward(np.full(2, 3, dtype), Z, name), np.full(2, 3, dtype) * slope)
+
+
+@pytest.mark.parametrize("name", HIDDEN)
+def test_zeros_keep_their_sign_where_f_of_0_is_0(isa, dtype, name):
+    A = F.activation(np.array([0.0, -0.0] * 9, dtype), name)
+    if cases.value(name, 0) == 0:
+        assert (A == 0).all()
+        assert not np.signbit(A[::2]).any()
+        assert np.signbit(A[1::2]).all() or name == "relu"  # max(0, z)
 
 
 # ---- out, and kinds of input -----------------------------------------------------------------------------------------

@@ -1,10 +1,11 @@
 """fit computes what fastnn.reference.fit does, to 1e-10 in float64: every loss, optimizer, schedule, penalty and control, one by one."""
 
+import cases
 import numpy as np
 import pytest
 
 import fastnn
-from fastnn import MLP, SGD, Adadelta, Adagrad, Adam, Adamax, AdamW, NAdam, RMSprop, initializers, reference, schedules
+from fastnn import MLP, SGD, Adadelta, Adagrad, Adam, Adamax, AdamW, NAdam, RMSprop, initializers, losses, reference, schedules
 from fastnn.losses import BCE, BCEWithLogits, CrossEntropy, Huber, Quantile
 
 X = np.random.default_rng(1).normal(size=(300, 6))
@@ -61,6 +62,7 @@ LOSSES = {
     "gaussian_nll": dict(n_out=4),
     "gaussian_nll, one target": dict(y=SMOOTH[:, 0], n_out=2),
 }  # fmt: skip
+LOSSES |= {name: dict(output=cls.output or "identity") for name, cls in losses.LOSSES.items() if name not in LOSSES}
 
 
 @pytest.mark.parametrize("weight", [None, WEIGHT], ids=["", "weighted"])
@@ -99,6 +101,8 @@ OPTIMIZERS = [
     (NAdam(0.01, (0.5, 0.7), 1e-4, 0.1, 0.01), dict(betas=(0.5, 0.7), eps=1e-4, weight_decay=0.1, momentum_decay=0.01)),
     (NAdam(0.01, weight_decay=0.3, decoupled_weight_decay=True), dict(weight_decay=0.3, decoupled_weight_decay=True)),
 ]  # fmt: skip
+OTHERS = [cls for cls in cases.STEPS.values() if cls not in [type(optimizer) for optimizer, _ in OPTIMIZERS]]
+OPTIMIZERS += [(cls(0.01, **settings), settings) for cls in OTHERS for settings in ({}, dict(weight_decay=0.3))]
 
 
 @pytest.mark.parametrize("batch", [64, 300])

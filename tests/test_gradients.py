@@ -11,6 +11,7 @@ so, that direction is left out (a network is never: the test counts what it comp
 
 import math
 
+import cases
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -19,16 +20,12 @@ from hypothesis import strategies as st
 import fastnn
 from fastnn import reference as ref
 from fastnn.activations import ACTIVATIONS, HIDDEN
-from fastnn.losses import BCE, BCEWithLogits, CrossEntropy, Huber, Quantile
+from fastnn.losses import CrossEntropy, Huber, Quantile
 
-PAIRS = [(output, loss) for output in ACTIVATIONS for loss in ("mse", "mae", Huber(0.4), Quantile((0.2, 0.7)))]
-PAIRS += [
-    ("sigmoid", "bce"), ("sigmoid", BCE(2.5, 0.1)), ("identity", "bce_with_logits"), ("identity", BCEWithLogits(2.5, 0.1)),
-    ("softmax", "cross_entropy"), ("softmax", CrossEntropy(0.1)), ("exponential", "poisson"), ("identity", "gaussian_nll"),
-]  # fmt: skip
+PAIRS = [(output, loss) for loss, needed in cases.NETWORK_LOSSES for output in ([needed] if needed else ACTIVATIONS)]
 NAMES = [f"{output}-{loss if isinstance(loss, str) else loss.name + ' with settings'}" for output, loss in PAIRS]
 BOUNDED = [name for name in HIDDEN if name != "exponential"]  # of several in a row the numbers have no end
-KINKED = ("relu", "leaky_relu", "elu")
+KINKED = [name for name, activation in cases.ACTIVATIONS.items() if activation.kinked]
 COORDINATES, DIRECTIONS = 12, 3  # a network: so many numbers of each array alone, so many directions through all
 TOLERANCE = 1e-7
 
@@ -41,8 +38,8 @@ def problems(draw):
     output, loss = draw(st.sampled_from(PAIRS))
     depth = draw(st.integers(0, 4))
     widths = [draw(st.integers(1, 40)) for _ in range(depth + 2)]
-    halved = loss == "gaussian_nll" or isinstance(loss, Quantile)  # two outputs for each target
-    widths[-1] = 2 * widths[-1] if halved else max(2, widths[-1]) if output == "softmax" else widths[-1]
+    per_target = cases.outputs_per_target(loss)
+    widths[-1] = per_target * widths[-1] if per_target > 1 else max(2, widths[-1]) if output == "softmax" else widths[-1]
     hidden = [draw(st.sampled_from(BOUNDED)) for _ in range(depth)]
     n = draw(st.sampled_from([1, 2, 7, 8, 9, 20]))
     rng = np.random.default_rng(draw(st.integers(0, 2**32)))
@@ -51,7 +48,7 @@ def problems(draw):
     if loss in ("cross_entropy", CrossEntropy(0.1)) and draw(st.booleans()):
         y = rng.integers(0, widths[-1], n)
     else:
-        y = rng.uniform(size=(n, widths[-1] // (1 + halved)))
+        y = rng.uniform(size=(n, widths[-1] // per_target))
     weights = rng.uniform(0.1, 3, n) if draw(st.booleans()) else None
     return net, rng.normal(size=(n, widths[0])), y, loss, weights, rng
 
@@ -159,12 +156,12 @@ def test_backward_is_the_derivative_of_a_loss_of_ones_own(isa, problem):
 def test_every_activation_under_every_output_and_loss(isa, output, loss):
     """What the random networks may miss: each pair of neighbours once, on more rows than a chunk has."""
     rng = np.random.default_rng(len(output))
-    halved = loss == "gaussian_nll" or isinstance(loss, Quantile)
+    per_target = cases.outputs_per_target(loss)
     for hidden in HIDDEN:
-        for widths in ([3, 17, 2], [3, 1, 2], *([] if output == "softmax" or halved else [[3, 5, 1]])):
+        for widths in ([3, 17, 2], [3, 1, 2], *([] if output == "softmax" or per_target > 1 else [[3, 5, 1]])):
             net = fastnn.MLP(widths, hidden, output, dtype="float64", rng=rng)
             shake(net, rng, output, loss)
-            X, y = rng.normal(size=(300, 3)), rng.uniform(size=(300, widths[-1] // (1 + halved)))
+            X, y = rng.normal(size=(300, 3)), rng.uniform(size=(300, widths[-1] // per_target))
             net.loss_and_grad(X, y, loss)
             gradient = net.grads.copy()
             f, sides = (lambda: net.loss(X, y, loss)), (lambda: sides_of_kinks(net, X, y, loss))  # noqa: B023

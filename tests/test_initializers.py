@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from fastnn import initializers
-from fastnn.initializers import INITIALIZERS, RELU_KINDS
+from fastnn.activations import ACTIVATIONS
+from fastnn.initializers import FOR_ACTIVATION, INITIALIZERS
 
 SHAPES = [(400, 300), (300, 400), (500, 100)]
 VARIANCES = {
@@ -95,10 +96,15 @@ def test_without_a_wish_each_layer_gets_what_its_activation_wants():
             np.testing.assert_array_equal(W, expected)
 
 
-@pytest.mark.parametrize("activation", ["identity", "sigmoid", "tanh", "softplus", "softmax", *RELU_KINDS])
+@pytest.mark.parametrize("activation", ACTIVATIONS)
 def test_kinds_of_relu_get_he_weights_and_all_others_glorot(activation):
-    expected = initializers.he_normal if activation in RELU_KINDS else initializers.glorot_uniform
+    expected = FOR_ACTIVATION.get(activation, initializers.glorot_uniform)
     np.testing.assert_array_equal(filled([activation], sizes=(5, 4))[0], drawn([expected], (5, 4))[0])
+
+
+def test_these_are_kinds_of_relu():
+    assert all(FOR_ACTIVATION[name] is initializers.he_normal for name in ("relu", "leaky_relu", "elu", "gelu", "silu"))
+    assert not FOR_ACTIVATION.keys() & {"identity", "sigmoid", "tanh", "softplus", "softmax", "exponential"}
 
 
 def test_the_first_numbers_of_a_seed_are_these():

@@ -2,134 +2,19 @@
 
 import inspect
 import math
-from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 import pytest
+from cases import LOSSES
 
 from fastnn import functional as F
 from fastnn import kernels
-from fastnn import reference as ref
 
 SHAPES = [*((n, 1) for n in range(1, 71)), *((n, 3) for n in range(1, 71)), *((9, k) for k in range(1, 41)), (9, 257), (300, 17), (513, 1),
           (600, 2), (0, 1), (0, 5)]  # fmt: skip
 WITH_FMA = [isa for isa in kernels.SUPPORTED if isa != "baseline"]
 
 
-@dataclass
-class Case:
-    """A loss by name, and how to draw outputs and targets: (rng, n, k) -> array."""
-
-    name: str
-    outputs: Callable
-    targets: Callable
-    magnitude: Callable  # (Y, y, p) -> like y: the size of the terms that a row's loss is summed from; p: pos_weight, or 1
-    slope: Callable  # (Y, y, p) -> like Y: the size of the numbers that dl is computed from
-    options: Callable = lambda k: {}  # (number of outputs) -> keywords
-    least_k: int = 1  # one column of targets for a softmax is taken for class numbers
-
-    def loss(self, Y, *arguments, **keywords):
-        return getattr(F, self.name)(Y, *arguments, **keywords, **self.options(Y.shape[1]))
-
-    def oracle(self, Y, *arguments, **keywords):
-        return getattr(ref, self.name)(Y, *arguments, **keywords, **self.options(Y.shape[1]))
-
-
-def numbers(rng, n, k):
-    return rng.normal(size=(n, k)) * 3
-
-
-def probabilities(rng, n, k):
-    return rng.uniform(0.01, 0.99, (n, k))
-
-
-def anything_in_0_1(rng, n, k):
-    return rng.uniform(size=(n, k))
-
-
-def yes_or_no(rng, n, k):
-    return rng.integers(0, 2, (n, k))
-
-
-def classes(rng, n, k):
-    return rng.integers(0, k, n)
-
-
-def distributions(rng, n, k):
-    y = rng.uniform(size=(n, k))
-    return y / y.sum(axis=1, keepdims=True)
-
-
-def counts(rng, n, k):
-    return rng.poisson(2, (n, k))
-
-
-def means_and_log_variances(rng, n, k):
-    return np.concatenate([rng.normal(size=(n, k)) * 3, rng.uniform(-2, 2, (n, k))], axis=1)
-
-
-def in_row(Z, y, p):
-    """Of softmax: how far the logits of a row spread, in each of its outputs."""
-    spread = 1 + np.log(Z.shape[1]) + Z.max(axis=1, initial=0) - Z.min(axis=1, initial=0)
-    return np.repeat(spread[:, None] / Z.shape[1], Z.shape[1], axis=1) * (1 if y.ndim == 1 else np.maximum(1, y.sum(axis=1, keepdims=True)))
-
-
-def squared_over_variance(Y, y, p):
-    mean, s = np.split(Y, 2, axis=1)
-    return (mean - y) ** 2 * np.exp(-s)
-
-
-def one(Y, y, p):
-    return np.ones_like(Y)
-
-
-BCE = (lambda Y, y, p: p * (-np.log(Y) - np.log1p(-Y)), lambda Y, y, p: (1 + p) / (Y * (1 - Y)))
-LOGITS = (lambda Z, y, p: (1 + p) * (1 + np.abs(Z)), lambda Z, y, p: (1 + p) * np.ones_like(Z))
-ERROR = (lambda Y, y, p: np.abs(Y - y) / Y.shape[1], lambda Y, y, p: np.ones_like(Y) / Y.shape[1])
-SQUARE = (lambda Y, y, p: (Y - y) ** 2 / Y.shape[1], lambda Y, y, p: 2 * np.abs(Y - y) / Y.shape[1])
-POISSON = (lambda Z, y, p: np.exp(Z) + y * np.abs(Z), lambda Z, y, p: np.exp(Z) + y)
-GAUSSIAN = (
-    lambda Y, y, p: np.abs(Y[:, y.shape[1] :]) + squared_over_variance(Y, y, p),
-    lambda Y, y, p: np.concatenate(
-        [np.sqrt(squared_over_variance(Y, y, p) * np.exp(-Y[:, y.shape[1] :])), 1 + squared_over_variance(Y, y, p)], 1
-    ),
-)
-
-
-def weights_of_positives(k):
-    return np.arange(1, k + 1) / 4
-
-
-CASES = {
-    "bce": Case("binary_cross_entropy", probabilities, anything_in_0_1, *BCE),
-    "bce of classes": Case("binary_cross_entropy", probabilities, yes_or_no, *BCE),
-    "bce, weighted": Case("binary_cross_entropy", probabilities, anything_in_0_1, *BCE, lambda k: dict(pos_weight=2.5)),
-    "bce, smooth": Case("binary_cross_entropy", probabilities, yes_or_no, *BCE, lambda k: dict(label_smoothing=0.25)),
-    "bce, all": Case("binary_cross_entropy", probabilities, yes_or_no, *BCE,
-                     lambda k: dict(pos_weight=weights_of_positives(k), label_smoothing=0.1)),
-    "logits": Case("binary_cross_entropy_with_logits", numbers, anything_in_0_1, *LOGITS),
-    "logits, weighted": Case("binary_cross_entropy_with_logits", numbers, anything_in_0_1, *LOGITS, lambda k: dict(pos_weight=2.5)),
-    "logits, smooth": Case("binary_cross_entropy_with_logits", numbers, yes_or_no, *LOGITS, lambda k: dict(label_smoothing=0.25)),
-    "logits, all": Case("binary_cross_entropy_with_logits", numbers, yes_or_no, *LOGITS,
-                        lambda k: dict(pos_weight=weights_of_positives(k), label_smoothing=0.1)),
-    "classes": Case("cross_entropy", numbers, classes, in_row, one),
-    "classes, smooth": Case("cross_entropy", numbers, classes, in_row, one, lambda k: dict(label_smoothing=0.25)),
-    "distributions": Case("cross_entropy", numbers, distributions, in_row, one, least_k=2),
-    "distributions, smooth": Case("cross_entropy", numbers, distributions, in_row, one, lambda k: dict(label_smoothing=0.1), least_k=2),
-    "any rows": Case("cross_entropy", numbers, probabilities, in_row,
-                     lambda Z, y, p: 1 + y.sum(axis=1, keepdims=True) * np.ones_like(Z), least_k=2),
-    "mse": Case("mean_squared_error", numbers, numbers, *SQUARE),
-    "mae": Case("mean_absolute_error", numbers, numbers, *ERROR),
-    "huber": Case("huber", numbers, numbers, *SQUARE),
-    "huber, narrow": Case("huber", numbers, numbers, *SQUARE, lambda k: dict(delta=0.125)),
-    "huber, wide": Case("huber", numbers, numbers, *SQUARE, lambda k: dict(delta=8.0)),
-    "quantile": Case("quantile", numbers, numbers, *ERROR),
-    "quantile, high": Case("quantile", numbers, numbers, *ERROR, lambda k: dict(q=0.9)),
-    "quantiles": Case("quantile", numbers, numbers, *ERROR, lambda k: dict(q=np.arange(1, k + 1) / (k + 1))),
-    "poisson": Case("poisson_nll", numbers, counts, *POISSON),
-    "gaussian": Case("gaussian_nll", means_and_log_variances, numbers, *GAUSSIAN),
-}  # fmt: skip
 WEIGHTS = {
     "no weights": lambda rng, n: None,
     "weights": lambda rng, n: rng.uniform(0.1, 3, n),
@@ -137,9 +22,9 @@ WEIGHTS = {
 }
 
 
-@pytest.fixture(params=CASES)
+@pytest.fixture(params=LOSSES)
 def case(request):
-    return CASES[request.param]
+    return LOSSES[request.param]
 
 
 def sizes(case, *pairs):
@@ -172,9 +57,9 @@ def is_right(case, dtype, n, k, weights):
 
 def test_the_cases_cover_every_loss_and_option():
     steps_and_layers = {name for name in F.__all__ if name.endswith("_step_") or "linear" in name or "activation" in name}
-    assert {case.name for case in CASES.values()} == set(F.__all__) - steps_and_layers
-    for name in {case.name for case in CASES.values()}:
-        given = {option for case in CASES.values() if case.name == name for option in case.options(2)}
+    assert {case.name for case in LOSSES.values()} == set(F.__all__) - steps_and_layers
+    for name in {case.name for case in LOSSES.values()}:
+        given = {option for case in LOSSES.values() if case.name == name for option in case.options(2)}
         assert given == set(inspect.signature(getattr(F, name)).parameters) - {"Y", "Z", "y", "sample_weight", "grad"}
 
 

@@ -1,5 +1,6 @@
 """What the losses of F take: shapes and kinds of arrays, `grad` that fits exactly, targets and settings that are refused."""
 
+import cases
 import numpy as np
 import pytest
 
@@ -30,6 +31,11 @@ CASES = {  # name: loss, outputs, targets
     "quantile": (F.quantile, numbers, numbers),
     "poisson": (F.poisson_nll, numbers, in_0_1),
     "gaussian": (F.gaussian_nll, lambda rng, n, k: rng.normal(size=(n, 2 * k)), numbers),
+}
+CASES |= {
+    case.name: (getattr(F, case.name), case.outputs, case.targets)
+    for case in cases.LOSSES.values()
+    if getattr(F, case.name) not in [loss for loss, *_ in CASES.values()]
 }
 FLAT = [name for name in CASES if name not in ("cross-entropy of classes", "cross-entropy of rows", "gaussian")]
 

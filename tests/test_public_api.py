@@ -9,6 +9,7 @@ import re
 from enum import IntEnum
 from pathlib import Path
 
+import cases
 import numpy as np
 import pytest
 
@@ -45,35 +46,7 @@ SIGNATURES = {
     functional.linear_backward: "(dY, X, W, b, Y, activation='identity', need_dX=True)",
     functional.activation: "(Z, name, out=None)",
     functional.activation_backward: "(dA, Z, name, out=None)",
-    functional.binary_cross_entropy: "(Y, y, sample_weight=None, grad=None, pos_weight=None, label_smoothing=0.0)",
-    functional.binary_cross_entropy_with_logits: "(Z, y, sample_weight=None, grad=None, pos_weight=None, label_smoothing=0.0)",
-    functional.cross_entropy: "(Z, y, sample_weight=None, grad=None, label_smoothing=0.0)",
-    functional.mean_squared_error: "(Y, y, sample_weight=None, grad=None)",
-    functional.mean_absolute_error: "(Y, y, sample_weight=None, grad=None)",
-    functional.huber: "(Y, y, sample_weight=None, grad=None, delta=1.0)",
-    functional.quantile: "(Y, y, sample_weight=None, grad=None, q=0.5)",
-    functional.poisson_nll: "(Z, y, sample_weight=None, grad=None)",
-    functional.gaussian_nll: "(Y, y, sample_weight=None, grad=None)",
-    functional.sgd_step_: "(params, grads, lr, momentum=0.0, nesterov=False, weight_decay=0.0, velocity=None)",
-    functional.adam_step_: "(params, grads, m, v, step, lr=0.001, betas=(0.9, 0.999), eps=1e-08, weight_decay=0.0, v_max=None)",
-    functional.adamw_step_: "(params, grads, m, v, step, lr=0.001, betas=(0.9, 0.999), eps=1e-08, weight_decay=0.01, v_max=None)",
-    functional.adagrad_step_: "(params, grads, total, step, lr=0.01, lr_decay=0.0, weight_decay=0.0, eps=1e-10)",
-    functional.adadelta_step_: "(params, grads, v, u, lr=1.0, rho=0.9, eps=1e-06, weight_decay=0.0)",
-    functional.rmsprop_step_: "(params, grads, v, lr=0.01, alpha=0.99, eps=1e-08, weight_decay=0.0, momentum=0.0, centered=False, "
-    "mean=None, velocity=None)",
-    functional.adamax_step_: "(params, grads, m, u, step, lr=0.002, betas=(0.9, 0.999), eps=1e-08, weight_decay=0.0)",
-    functional.nadam_step_: "(params, grads, m, v, step, lr=0.002, betas=(0.9, 0.999), eps=1e-08, weight_decay=0.0, momentum_decay=0.004, "
-    "decoupled_weight_decay=False)",
-}
-OPTIMIZERS = {  # their own settings, in this order; then those that all share, by keyword
-    fastnn.SGD: "lr=0.001, momentum=0.0, nesterov=False, weight_decay=0.0",
-    fastnn.Adagrad: "lr=0.01, lr_decay=0.0, weight_decay=0.0, eps=1e-10",
-    fastnn.Adadelta: "lr=1.0, rho=0.9, eps=1e-06, weight_decay=0.0",
-    fastnn.RMSprop: "lr=0.01, alpha=0.99, eps=1e-08, weight_decay=0.0, momentum=0.0, centered=False",
-    fastnn.Adam: "lr=0.001, betas=(0.9, 0.999), eps=1e-08, weight_decay=0.0, amsgrad=False",
-    fastnn.AdamW: "lr=0.001, betas=(0.9, 0.999), eps=1e-08, weight_decay=0.01, amsgrad=False",
-    fastnn.Adamax: "lr=0.002, betas=(0.9, 0.999), eps=1e-08, weight_decay=0.0",
-    fastnn.NAdam: "lr=0.002, betas=(0.9, 0.999), eps=1e-08, weight_decay=0.0, momentum_decay=0.004, decoupled_weight_decay=False",
+    **{getattr(functional, name): signature for name, signature in cases.SIGNATURES.items()},
 }
 
 
@@ -82,21 +55,22 @@ def test_signature(name):
     assert str(inspect.signature(name)) == SIGNATURES[name]
 
 
-@pytest.mark.parametrize("optimizer", OPTIMIZERS, ids=lambda cls: cls.__name__)
-def test_settings_of_an_optimizer(optimizer):
+@pytest.mark.parametrize("name", cases.STEPS)
+def test_settings_of_an_optimizer(name):
+    optimizer = cases.STEPS[name]
     parameters = inspect.signature(optimizer).parameters.values()
     own = [f"{p.name}={p.default}" for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD]
     shared = [f"{p.name}={p.default}" for p in parameters if p.kind is p.KEYWORD_ONLY]
-    assert ", ".join(own) == OPTIMIZERS[optimizer]
+    assert ", ".join(own) == cases.SETTINGS[optimizer.__name__]
     assert shared == ["l1=0.0", "l2=0.0", "clip_value=None", "clip_norm=None", "average=None"]
 
 
 def test_every_public_name_is_one_that_was_decided():
     names = (
-        "MLP SGD Adagrad Adadelta RMSprop Adam AdamW Adamax NAdam LBFGS EarlyStopping Checkpoint DivergenceError History ModelFileError "
+        "MLP LBFGS EarlyStopping Checkpoint DivergenceError History ModelFileError "
         "__version__ callbacks functional initializers kernels load losses optimizers reference schedules show_config"
     )
-    assert set(fastnn.__all__) == set(names.split())
+    assert set(fastnn.__all__) == {*names.split(), *cases.SETTINGS}
     assert all(hasattr(fastnn, name) for name in fastnn.__all__) and fastnn.reference is reference
     assert re.fullmatch(r"\d+\.\d+\.\d+\S*", fastnn.__version__)
     assert {name for name in vars(fastnn) if name[0] != "_"} <= {*fastnn.__all__, *NAMES, "plotting", "estimators"}
@@ -114,7 +88,7 @@ def test_attributes_of_networks_histories_and_optimizers():
     assert set(vars(history)) == {"loss", "val_loss", "n_epochs", "n_steps", "seconds"}
     assert set(vars(net.state)) == {*"optimizer moments step epoch row loss_sum order params seed split_seed plateau best".split()}
     assert net.state.lr == 0.001
-    for optimizer in (cls(0.1) for cls in OPTIMIZERS):
+    for optimizer in (cls(0.1) for cls in cases.STEPS.values()):
         with pytest.raises(AttributeError):
             optimizer.lr = 0.2
         assert optimizer == type(optimizer)(lr=0.1) and hash(optimizer) == hash(type(optimizer)(lr=0.1))
@@ -165,7 +139,7 @@ def test_every_loss_of_the_kernels_has_a_name_and_a_reference():
     X, W, used = np.ones((4, 2)), np.ones((2, 2)), set()
     for name, cls in losses.LOSSES.items():
         y = X[:, :1] / 2 if name == "gaussian_nll" else X / 2
-        output = {"bce": "sigmoid", "cross_entropy": "softmax", "poisson": "exponential"}.get(name, "identity")
+        output = cls.output or "identity"
         assert losses.choose(name, output) == cls() and re.search(rf"^{name} ", losses.__doc__, re.M)
         assert reference.loss_and_grad(X, y, [W], [None], [output], name)[0] > 0
         used.add(cls().prepare(y, 4, 2, np.dtype(float))[1]["loss"])
@@ -291,7 +265,7 @@ def test_the_stub_has_the_types_of_the_constants():
     numbers, rate = (
         {n.target.id for n in STUB[name].body if isinstance(n, ast.AnnAssign)} for name in ("_OptimizerSettings", "_RateSettings")
     )
-    for settings in (cls().kernel_settings() for cls in OPTIMIZERS):
+    for settings in (cls().kernel_settings() for cls in cases.STEPS.values()):
         assert set(settings) == numbers and set(settings["rate"]) == rate
 
 

@@ -6,6 +6,7 @@ tests/data/make_pytorch_optimizers.py has the settings and made the numbers.
 import importlib.util
 import pathlib
 
+import cases
 import numpy as np
 import pytest
 
@@ -16,19 +17,6 @@ spec = importlib.util.spec_from_file_location("make_pytorch_optimizers", SCRIPT)
 pytorch = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(pytorch)
 
-MOMENTS = {  # the arrays that move with the parameters, but for amsgrad's v_max
-    "SGD": ["velocity"],
-    "Adagrad": ["total"],
-    "Adadelta": ["v", "u"],
-    "RMSprop": ["v", "mean", "velocity"],
-    "Adam": ["m", "v"],
-    "AdamW": ["m", "v"],
-    "Adamax": ["m", "u"],
-    "NAdam": ["m", "v"],
-}
-COUNTED = {"Adagrad", "Adam", "AdamW", "Adamax", "NAdam"}  # those whose step wants its number
-
-
 @pytest.fixture(scope="module")
 def stored():
     with np.load(pytorch.FILE) as arrays:
@@ -38,12 +26,12 @@ def stored():
 def follow(module, name, start, gradients):
     """The parameters after each step of our function."""
     cls, settings = pytorch.VARIANTS[name]
-    step_, settings, moments = getattr(module, f"{cls.lower()}_step_"), dict(settings), list(MOMENTS[cls])
+    step_, settings, moments = getattr(module, f"{cls.lower()}_step_"), dict(settings), list(reference.updates.OPTIMIZERS[cls.lower()][1])
     if settings.pop("amsgrad", False):
         moments.append("v_max")
     params, state, after = start.copy(), {moment: np.zeros_like(start) for moment in moments}, []
     for step, gradient in enumerate(gradients, 1):
-        step_(params, gradient, **state, **settings, **({"step": step} if cls in COUNTED else {}))
+        step_(params, gradient, **state, **settings, **({"step": step} if cases.counts(cls.lower()) else {}))
         after.append(params.copy())
     return np.array(after)
 

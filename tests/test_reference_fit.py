@@ -1,5 +1,6 @@
 """The reference's `fit`, against its steps one by one, numbers worked by hand, and a training of PyTorch's."""
 
+import cases
 import numpy as np
 import pytest
 
@@ -47,6 +48,15 @@ STEPS = {  # name: (options, its step; s: two arrays of the parameter, t: the st
     "adamax": (dict(betas=(0.8, 0.95)), lambda p, g, s, t, **o: ref.adamax_step_(p, g, s[0], s[1], t, **o)),
     "nadam": (dict(momentum_decay=0.1), lambda p, g, s, t, **o: ref.nadam_step_(p, g, s[0], s[1], t, **o)),
 }
+
+
+def whole_step(name):
+    """A step whose arrays always move."""
+    step_, moments = ref.updates.OPTIMIZERS[name]
+    return lambda p, g, s, t, **o: step_(p, g, *s[: len(moments)], *([t] if cases.counts(name) else []), **o)
+
+
+STEPS |= {name: ({}, whole_step(name)) for name in cases.STEPS if name not in STEPS}
 
 
 @pytest.mark.parametrize(("shuffle", "weighted", "dropout"), [(False, False, None), (True, True, [0.2, 0.5])])
@@ -255,7 +265,7 @@ def test_fit_with_a_batch_larger_than_the_data_is_one_step(problem):
 
 
 def test_an_unknown_optimizer_is_refused_with_the_known_ones(problem):
-    with pytest.raises(ValueError, match=r"unknown optimizer 'swish'; choose from sgd, .*nadam"):
+    with pytest.raises(ValueError, match=f"unknown optimizer 'swish'; choose from {', '.join(cases.STEPS)}"):
         ref.fit(*problem, "swish")
 
 

@@ -2,37 +2,23 @@
 
 import math
 
+import cases
 import numpy as np
 import pytest
 
 from fastnn import reference as ref
 
-LOSSES = {  # name: a function that draws (outputs, targets) for n rows
-    "binary_cross_entropy": lambda rng, n: (rng.uniform(0.1, 0.9, (n, 3)), rng.uniform(size=(n, 3))),
-    "binary_cross_entropy_with_logits": lambda rng, n: (rng.normal(size=(n, 3)), rng.uniform(size=(n, 3))),
-    "cross_entropy": lambda rng, n: (rng.normal(size=(n, 3)), rng.integers(0, 3, n)),
-    "mean_squared_error": lambda rng, n: (rng.normal(size=(n, 3)), rng.normal(size=(n, 3))),
-    "mean_absolute_error": lambda rng, n: (rng.normal(size=(n, 3)), rng.normal(size=(n, 3))),
-    "huber": lambda rng, n: (rng.normal(size=(n, 3)), rng.normal(size=(n, 3))),
-    "quantile": lambda rng, n: (rng.normal(size=(n, 3)), rng.normal(size=(n, 3))),
-    "poisson_nll": lambda rng, n: (rng.normal(size=(n, 3)), rng.integers(0, 5, (n, 3))),
-    "gaussian_nll": lambda rng, n: (rng.normal(size=(n, 4)), rng.normal(size=(n, 2))),
-}
-OPTIONS = {  # name: settings other than the usual
-    "binary_cross_entropy": [
-        dict(pos_weight=3.0),
-        dict(label_smoothing=0.1),
-        dict(pos_weight=[0.5, 1, 4], label_smoothing=0.3),
-    ],
-    "binary_cross_entropy_with_logits": [dict(pos_weight=3.0), dict(pos_weight=[0.5, 1, 4], label_smoothing=0.3)],
-    "cross_entropy": [dict(label_smoothing=0.1)],
-    "huber": [dict(delta=0.3), dict(delta=2.0)],
-    "quantile": [dict(q=0.9), dict(q=[0.1, 0.5, 0.9])],
-}
+
+def draw(case):
+    """A function that draws (outputs, targets) for n rows."""
+    return lambda rng, n: (case.outputs(rng, n, 3), case.targets(rng, n, 3))
+
+
+LOSSES = {case.name: draw(case) for case in reversed(cases.LOSSES.values())}  # of several the first
+LOSSES["binary_cross_entropy"] = lambda rng, n: (rng.uniform(0.1, 0.9, (n, 3)), rng.uniform(size=(n, 3)))  # differences need distance
+OPTIONS = {name: [case.options(3) for case in cases.LOSSES.values() if case.name == name and case.options(3)] for name in LOSSES}
 EVERY = [
-    pytest.param(name, options, id=" ".join([name, *options]))
-    for name in LOSSES
-    for options in [{}, *OPTIONS.get(name, [])]
+    pytest.param(name, options, id=f"{name} {options}") for name in LOSSES for options in [{}, *OPTIONS[name]]
 ]
 ONE_COLUMN = set(LOSSES) - {"cross_entropy", "gaussian_nll"}  # those whose outputs may be flat
 

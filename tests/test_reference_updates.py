@@ -3,25 +3,14 @@
 import inspect
 import math
 
+import cases
 import numpy as np
 import pytest
 
 from fastnn import reference as ref
 
-UPDATES = {  # name: the arrays that move with the parameters
-    "sgd_step_": ["velocity"],
-    "adagrad_step_": ["total"],
-    "adadelta_step_": ["v", "u"],
-    "rmsprop_step_": ["v", "mean", "velocity"],
-    "adam_step_": ["m", "v", "v_max"],
-    "adamw_step_": ["m", "v", "v_max"],
-    "adamax_step_": ["m", "u"],
-    "nadam_step_": ["m", "v"],
-}
-OPTIONS = {  # settings under which a step changes all of them
-    "sgd_step_": dict(lr=0.1, momentum=0.9, nesterov=True),
-    "rmsprop_step_": dict(centered=True, momentum=0.9),
-}
+UPDATES = {f"{name}_step_": cases.all_moments(name) for name in cases.STEPS}  # the arrays that move with the parameters
+OPTIONS = {f"{name}_step_": settings for name, settings in cases.EVERY_MOMENT.items()}
 
 
 def take_step(name, params, grads, state, step=1, **options):

@@ -1,9 +1,8 @@
 """The updates of F, every rule and option: twenty steps against the NumPy reference in float64, and the same bits however it comes."""
 
-import inspect
-
 import numpy as np
 import pytest
+from cases import OPTIMIZERS, all_moments, counts, moments_of, parameters_of
 
 from fastnn import functional as F
 from fastnn import kernels
@@ -12,85 +11,12 @@ from fastnn import reference as ref
 SIZES = [*range(3 * 16 + 2), 100, 257]
 STEPS = 20
 WITH_FMA = [isa for isa in kernels.SUPPORTED if isa != "baseline"]
-SETTINGS = {  # rule: name: settings; v_max is zeros like params
-    "sgd": {
-        "plain": dict(lr=0.1),
-        "weight decay": dict(lr=0.1, weight_decay=0.05),
-        "momentum": dict(lr=0.05, momentum=0.9),
-        "momentum and decay": dict(lr=0.05, momentum=0.8, weight_decay=0.05),
-        "Nesterov": dict(lr=0.05, momentum=0.9, nesterov=True),
-        "Nesterov and decay": dict(lr=0.05, momentum=0.8, nesterov=True, weight_decay=0.05),
-        "no rate": dict(lr=0.0),
-    },
-    "adagrad": {
-        "defaults": dict(),
-        "large rate that falls": dict(lr=0.3, lr_decay=0.2),
-        "weight decay": dict(lr=0.1, weight_decay=0.1),
-        "eps": dict(lr=0.1, eps=0.5),
-    },
-    "adadelta": {
-        "defaults": dict(),
-        "other rho": dict(rho=0.5),
-        "rate": dict(lr=3.0),
-        "eps and weight decay": dict(eps=1e-2, weight_decay=0.1),
-        "no mean": dict(rho=0.0, eps=0.1),
-    },
-    "rmsprop": {
-        "defaults": dict(),
-        "other alpha": dict(lr=0.03, alpha=0.5),
-        "eps": dict(lr=0.03, eps=0.5),
-        "weight decay": dict(lr=0.03, weight_decay=0.1),
-        "momentum": dict(lr=0.03, momentum=0.9),
-        "centered": dict(lr=0.03, alpha=0.9, centered=True),
-        "everything": dict(lr=0.01, alpha=0.8, centered=True, momentum=0.5, weight_decay=0.1, eps=1e-3),
-    },
-    "adam": {
-        "defaults": dict(),
-        "large rate": dict(lr=0.1),
-        "other betas": dict(lr=0.03, betas=(0.5, 0.9)),
-        "no momentum": dict(lr=0.03, betas=(0.0, 0.9)),
-        "eps": dict(lr=0.03, eps=0.5),
-        "weight decay": dict(lr=0.03, weight_decay=0.1),
-        "AMSGrad": dict(lr=0.03, betas=(0.9, 0.5), v_max=True),
-        "AMSGrad and decay": dict(lr=0.03, betas=(0.9, 0.5), weight_decay=0.1, v_max=True),
-    },
-    "adamw": {
-        "defaults": dict(),
-        "much decay": dict(lr=0.03, weight_decay=0.5),
-        "no decay, eps": dict(lr=0.03, weight_decay=0.0, eps=0.5),
-        "AMSGrad": dict(lr=0.03, betas=(0.5, 0.5), weight_decay=0.5, v_max=True),
-    },
-    "adamax": {
-        "defaults": dict(),
-        "other betas": dict(lr=0.03, betas=(0.5, 0.7)),
-        "eps": dict(lr=0.03, eps=0.5),
-        "weight decay": dict(lr=0.03, weight_decay=0.1),
-    },
-    "nadam": {
-        "defaults": dict(),
-        "other betas": dict(lr=0.03, betas=(0.5, 0.9)),
-        "momentum that grows": dict(lr=0.03, momentum_decay=1.0),
-        "eps": dict(lr=0.03, eps=0.5),
-        "weight decay": dict(lr=0.03, weight_decay=0.1),
-        "decoupled": dict(lr=0.03, weight_decay=0.5, decoupled_weight_decay=True),
-    },
-}
-MOMENTS = dict(adagrad=["total"], adadelta=["v", "u"], adam=["m", "v"], adamw=["m", "v"], adamax=["m", "u"], nadam=["m", "v"])
 
 
-@pytest.fixture(params=[(rule, name) for rule, cases in SETTINGS.items() for name in cases], ids=", ".join)
+@pytest.fixture(params=[(rule, name) for rule, settings in OPTIMIZERS.items() for name in settings], ids=", ".join)
 def case(request):
     rule, name = request.param
-    return rule, SETTINGS[rule][name]
-
-
-def moments_of(rule, settings):
-    """The names of the arrays that move with the parameters."""
-    if rule == "sgd":
-        return ["velocity"] if settings.get("momentum") else []
-    if rule == "rmsprop":
-        return ["v"] + ["mean"] * settings.get("centered", False) + ["velocity"] * ("momentum" in settings)
-    return MOMENTS[rule] + ["v_max"] * ("v_max" in settings)
+    return rule, OPTIMIZERS[rule][name]
 
 
 def start(dtype, n=257):
@@ -104,9 +30,8 @@ def train(functions, case, params, grads, first_step=1):
     rule, settings = case
     step = getattr(functions, f"{rule}_step_")
     settings = settings | {name: np.zeros_like(params) for name in moments_of(rule, settings)}
-    counts = "step" in inspect.signature(step).parameters
     for t, g in enumerate(grads, first_step):
-        step(params, g, **settings, **(dict(step=t) if counts else {}))
+        step(params, g, **settings, **(dict(step=t) if counts(rule) else {}))
     return [params, *(settings[name] for name in moments_of(rule, settings))]
 
 
@@ -118,11 +43,10 @@ def in_float64(case, params, grads):
 
 
 def test_the_cases_cover_every_rule_and_setting():
-    assert {f"{rule}_step_" for rule in SETTINGS} == {name for name in F.__all__ if name.endswith("_step_")}
-    for rule, cases in SETTINGS.items():
+    assert {f"{rule}_step_" for rule in OPTIMIZERS} == {name for name in F.__all__ if name.endswith("_step_")}
+    for rule, cases in OPTIMIZERS.items():
         given = {name for settings in cases.values() for name in settings}
-        parameters = inspect.signature(getattr(F, f"{rule}_step_")).parameters
-        assert set(parameters) - given <= {"params", "grads", "step", "velocity", "mean", *MOMENTS.get(rule, ["v"])}, rule
+        assert set(parameters_of(rule)) - given <= {"params", "grads", "step", *all_moments(rule)}, rule
 
 
 def test_twenty_steps_are_the_reference_for_all_sizes(isa, dtype, eps, case):

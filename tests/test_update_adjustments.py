@@ -3,8 +3,7 @@
 Straight on `kernels.update`, against the same in NumPy around the reference's steps.
 """
 
-import inspect
-
+import cases
 import numpy as np
 import pytest
 
@@ -31,10 +30,7 @@ RULES = {  # with weight decay, which comes after clipping, or is decoupled
     "nadam": dict(lr=0.1, weight_decay=0.1),
     "nadam, decoupled": dict(lr=0.1, weight_decay=0.5, decoupled_weight_decay=True),
 }
-MOMENTS = dict(
-    adagrad=["total"], adadelta=["v", "u"], rmsprop=["v"], adam=["m", "v"], adamw=["m", "v"], adamax=["m", "u"], nadam=["m", "v"]
-)
-OPTIONAL = dict(amsgrad="v_max", centered="mean", momentum="velocity")
+RULES |= {name: dict(lr=0.1, weight_decay=0.5) for name in cases.STEPS if name not in {rule.replace(",", "").split()[0] for rule in RULES}}
 ADJUSTMENTS = {
     "none": dict(),
     "l2": dict(l2=0.3),
@@ -83,13 +79,12 @@ def in_numpy(rule, w, grads, l1=0.0, l2=0.0, clip_value=np.inf, average=None):
     """The same, in float64."""
     name, settings = rule.replace(",", "").split()[0], RULES[rule]
     step = getattr(ref, f"{name}_step_")
-    moments = {moment: np.zeros_like(w) for moment in [*MOMENTS.get(name, []), *(OPTIONAL[s] for s in settings if s in OPTIONAL)]}
-    moments = {name: moments[name] for name in ("m", "v", "u", "total", "v_max", "mean", "velocity") if name in moments}
+    moments = {moment: np.zeros_like(w) for moment in cases.moments_of(name, settings)}
     own = {setting: value for setting, value in settings.items() if setting != "amsgrad"}
     averages = w.copy()
     for t, g in enumerate(grads, 1):
         g = np.clip(g + l2 * w + l1 * np.sign(w), -clip_value, clip_value)
-        step(w, g, **own, **moments, **(dict(step=t) if "step" in inspect.signature(step).parameters else {}))
+        step(w, g, **own, **moments, **(dict(step=t) if cases.counts(name) else {}))
         if average:
             averages += (1 - average) * (w - averages)
     return [w, *moments.values(), *([averages] if average else [])]

@@ -2,6 +2,7 @@
 
 import inspect
 
+import cases
 import numpy as np
 import pytest
 
@@ -10,17 +11,9 @@ from fastnn import functional as F
 from fastnn.schedules import StepDecay
 
 STEPS = {  # with settings that want every moment
-    F.sgd_step_: dict(lr=0.1, momentum=0.9),
-    F.adagrad_step_: dict(step=1),
-    F.adadelta_step_: dict(),
-    F.rmsprop_step_: dict(centered=True, momentum=0.9),
-    F.adam_step_: dict(step=1),
-    F.adamw_step_: dict(step=1),
-    F.adamax_step_: dict(step=1),
-    F.nadam_step_: dict(step=1),
+    cases.step_of(name): cases.EVERY_MOMENT.get(name, {}) | (dict(step=1) if cases.counts(name) else {}) for name in cases.STEPS
 }
-NAMES = {"velocity", "total", "v", "u", "m", "mean", "v_max"}
-MOMENTS = {step: [name for name in inspect.signature(step).parameters if name in NAMES] for step in STEPS}
+MOMENTS = {cases.step_of(name): [m for m in cases.parameters_of(name) if m in cases.all_moments(name)] for name in cases.STEPS}
 TARGETS = [(step, target) for step in STEPS for target in ["params", *MOMENTS[step]]]
 step_and_target = pytest.mark.parametrize(("step", "target"), TARGETS, ids=lambda x: x if isinstance(x, str) else x.__name__)
 

@@ -4,6 +4,7 @@ import inspect
 import re
 import zlib
 
+import cases
 import numpy as np
 import pytest
 
@@ -42,6 +43,8 @@ class Sparse:
 
 ONE_OF = "one of identity, sigmoid, relu, tanh, leaky_relu, elu, softplus, gelu, silu"
 COUNT = "must be a whole number of at least"
+
+LOSSES = {getattr(F, case.name) for case in cases.LOSSES.values()} - {F.gaussian_nll}  # those whose targets are like their outputs
 
 # callable.argument: [(what is called, type of error, fragments of the message, in order), ...]
 WRONG = {
@@ -166,7 +169,7 @@ WRONG = {
     "MLP.fit.y": [(lambda: net().fit(X, y[:4]), ValueError, "y has 4 rows, X has 5")],
     "MLP.fit.loss": [(lambda: net().fit(X, y, 5), ValueError, "loss must be None, one of bce", "got 5")],
     "MLP.fit.optimizer": [
-        (lambda: net().fit(X, y, optimizer="lion"), ValueError, "optimizer must be one of 'sgd', ", "or an optimizer", "got 'lion'"),
+        (lambda: net().fit(X, y, optimizer="newton"), ValueError, "optimizer must be one of 'sgd', ", "or an optimizer", "got 'newton'"),
         (lambda: net().fit(X, y, optimizer=SGD), ValueError, "optimizer must be one of 'sgd', ", "or an optimizer", "got <class"),
         (lambda: net().fit(X, y, optimizer=0.1), ValueError, "optimizer must be one of 'sgd', ", "or an optimizer", "got 0.1"),
         (lambda: net().fit(X, y, optimizer=["sgd"]), ValueError, "optimizer must be one of 'sgd', ", "or an optimizer", "got ['sgd']"),
@@ -277,8 +280,7 @@ WRONG = {
     "mean_squared_error.y": [(lambda: F.mean_squared_error(P, X), ValueError, "y must have shape (n, 3) for 3 outputs, got (5, 2)")],
     **{
         f"{loss.__name__}.{argument}": [(lambda loss=loss, options=options: loss(P, P, **options), error, *fragments)]
-        for loss in (F.binary_cross_entropy, F.binary_cross_entropy_with_logits, F.cross_entropy, F.mean_squared_error,
-                     F.mean_absolute_error, F.huber, F.quantile, F.poisson_nll)
+        for loss in LOSSES
         for argument, options, error, *fragments in [
             ("sample_weight", dict(sample_weight=[1, 2]), ValueError, "sample_weight must have shape (5,)", "got (2,)"),
             ("grad", dict(grad=np.ones((5, 2))), ValueError, "grad must have shape (5, 3), got (5, 2)"),
@@ -345,13 +347,18 @@ WRONG = {
     "adam_step_.eps": [(lambda: adam(eps=-1), ValueError, "eps must be a finite number above 0", "got -1")],
     "adam_step_.weight_decay": [(lambda: adam(weight_decay=-1), ValueError, "weight_decay must be a finite number", "got -1")],
 }
-STEPS = {  # in the order of their arguments: those like params; whether they count steps; wrong settings and what is said
-    F.adamw_step_: (["m", "v", "v_max"], True, dict(lr=-1, betas=5, eps=0, weight_decay=-1)),
-    F.adagrad_step_: (["total"], True, dict(lr=-1, lr_decay=-1, weight_decay=-1, eps=0)),
-    F.adadelta_step_: (["v", "u"], False, dict(lr=-1, rho=1, eps=0, weight_decay=-1)),
-    F.rmsprop_step_: (["v", "mean", "velocity"], False, dict(lr=-1, alpha=1, eps=0, weight_decay=-1, momentum=1)),
-    F.adamax_step_: (["m", "u"], True, dict(lr=-1, betas=5, eps=0, weight_decay=-1)),
-    F.nadam_step_: (["m", "v"], True, dict(lr=-1, betas=5, eps=0, weight_decay=-1, momentum_decay=-1)),
+for loss in LOSSES:  # what is true of all
+    outputs = next(iter(inspect.signature(loss).parameters))
+    WRONG.setdefault(f"{loss.__name__}.{outputs}", [(lambda loss=loss: loss("a", P), TypeError, f"{outputs} must be float32 or float64")])
+    WRONG.setdefault(f"{loss.__name__}.y", [(lambda loss=loss: loss(P, X), ValueError, "y must have shape (n, 3)", "got (5, 2)")])
+STEPS = {  # those like params; whether they count steps; wrong settings
+    cases.step_of(name): (
+        cases.all_moments(name),
+        cases.counts(name),
+        {setting: wrong for setting, wrong in cases.WRONG_SETTINGS.items() if setting in cases.parameters_of(name)},
+    )
+    for name in cases.STEPS
+    if name not in ("sgd", "adam")  # above
 }
 
 
@@ -423,7 +430,7 @@ def test_all_that_take_rows_check_them_alike(call):
 def test_a_refused_training_changes_nothing(call):
     made = net()
     before, bits = made.params.tobytes(), str(made.rng.bit_generator.state)
-    for options in [dict(optimizer="lion"), dict(batch_size=0), dict(n_threads=0), dict(sample_weight=-y)]:
+    for options in [dict(optimizer="newton"), dict(batch_size=0), dict(n_threads=0), dict(sample_weight=-y)]:
         with pytest.raises(ValueError):
             getattr(made, call)(X, y, **options)
     assert made.params.tobytes() == before and str(made.rng.bit_generator.state) == bits

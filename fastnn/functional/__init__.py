@@ -1,8 +1,8 @@
 """The article's lines on plain arrays: linear layer, activation, losses, gradients, updates.
 
     Y = act(X W + b)                        lines 1 and 2   `linear`
-    L = mean of -y log Y - (1-y) log(1-Y)   line 3          `binary_cross_entropy`, and eight other losses
-    W -= lr dL/dW                           line 4          `linear_backward`, `sgd_step_`, and seven other updates
+    L = mean of -y log Y - (1-y) log(1-Y)   line 3          `binary_cross_entropy`, and other losses
+    W -= lr dL/dW                           line 4          `linear_backward`, `sgd_step_`, and other updates
 
 Arrays are anything that NumPy sees as one. A function works in the dtype of its first array argument that is float32 or float64 (W's for
 the layer) and converts the others; what it is given is never changed. `out` and `grad` receive results and must fit exactly; functions

@@ -4,19 +4,19 @@ The loss of a batch is sum(w_i l_i) / sum(w_i) over its rows i, with the weights
 and `net.loss_and_grad` take a name, an object of this module such as ``Huber(delta=2.0)``, or a function of your own. With the outputs a_j
 of a row, its targets y_j, and the outputs z_j before the last activation, l_i is
 
-=============== ===================================================================== =============== ============================
-name            l_i                                                                   output          class
-=============== ===================================================================== =============== ============================
-bce             sum_j -p_j y_j log a_j - (1 - y_j) log(1 - a_j)                       sigmoid         `BCE`
-bce_with_logits the same with a = sigmoid(z), z the network's output                  identity        `BCEWithLogits`
-cross_entropy   -sum_j y_j log a_j, y a class number or probabilities                 softmax         `CrossEntropy`
-mse             mean_j (a_j - y_j)^2                                                  any             `MSE`
-mae             mean_j abs(a_j - y_j)                                                 any             `MAE`
-huber           mean_j d^2, d = a_j - y_j; delta (2 abs(d) - delta) beyond delta      any             `Huber`
-quantile        mean_j max(q (y_j - a_j), (q - 1) (y_j - a_j))                        any             `Quantile`
-poisson         sum_j a_j - y_j log a_j                                               exponential     `Poisson`
-gaussian_nll    sum_j (s_j + (y_j - m_j)^2 exp(-s_j)) / 2, outputs m, then s          identity        `GaussianNLL`
-=============== ===================================================================== =============== ============================
+=============== ================================================================ =========== ===============
+name            l_i                                                              output      class
+=============== ================================================================ =========== ===============
+bce             sum_j -p_j y_j log a_j - (1 - y_j) log(1 - a_j)                  sigmoid     `BCE`
+bce_with_logits the same with a = sigmoid(z), z the network's output             identity    `BCEWithLogits`
+cross_entropy   -sum_j y_j log a_j, y a class number or probabilities            softmax     `CrossEntropy`
+mse             mean_j (a_j - y_j)^2                                             any         `MSE`
+mae             mean_j abs(a_j - y_j)                                            any         `MAE`
+huber           mean_j d^2, d = a_j - y_j; delta (2 abs(d) - delta) beyond delta any         `Huber`
+quantile        mean_j max(q (y_j - a_j), (q - 1) (y_j - a_j))                   any         `Quantile`
+poisson         sum_j a_j - y_j log a_j                                          exponential `Poisson`
+gaussian_nll    sum_j (s_j + (y_j - m_j)^2 exp(-s_j)) / 2, outputs m, then s     identity    `GaussianNLL`
+=============== ================================================================ =========== ===============
 
 bce, bce_with_logits, cross_entropy and poisson are computed from z, never from a rounded probability. Log-likelihoods are sums over
 outputs, errors are means over them, without a factor 1/2.
@@ -47,8 +47,10 @@ __all__ = [
     "class_weights",
 ]
 
+# generated: losses, by src/generate.py from src/operations.py
 LOSSES = {cls.name: cls for cls in (BCE, BCEWithLogits, CrossEntropy, MSE, MAE, Huber, Quantile, Poisson, GaussianNLL)}
 _FOR_OUTPUT = {"sigmoid": "bce", "softmax": "cross_entropy", "exponential": "poisson"}
+# end of losses
 
 
 def choose(loss, output):

@@ -4,19 +4,19 @@ What moves (moments, step, the average of the parameters) is the network's `stat
 (`fastnn.schedules`). All optimizers but `LBFGS` share the settings of `Optimizer`. In the formulas w is a parameter, g its gradient with
 penalties, clipped, and t = 1, 2, ... the number of the step.
 
-========== ===================== ============================================ ====================================================
-name       class                 moments                                      source
-========== ===================== ============================================ ====================================================
-"sgd"      `SGD`                 velocity, with momentum                      Robbins and Monro, 1951; Sutskever et al., 2013
-"adagrad"  `Adagrad`             sum of g^2                                   Duchi, Hazan and Singer, 2011
-"adadelta" `Adadelta`            means of g^2 and of the squared steps        Zeiler, 2012
-"rmsprop"  `RMSprop`             mean of g^2; of g; velocity                  Tieleman and Hinton, 2012; Graves, 2013
-"adam"     `Adam`                means m of g and v of g^2; AMSGrad's max v   Kingma and Ba, 2015; Reddi, Kale and Kumar, 2018
-"adamw"    `AdamW`               as Adam                                      Loshchilov and Hutter, 2019
-"adamax"   `Adamax`              mean of g, decaying maximum of abs(g)        Kingma and Ba, 2015, section 7.1
-"nadam"    `NAdam`               as Adam                                      Dozat, 2016
-"lbfgs"    `LBFGS`               none; full batch, by SciPy                   Byrd, Lu, Nocedal and Zhu, 1995
-========== ===================== ============================================ ====================================================
+========== ========== ========================================== ================================================
+name       class      moments                                    source
+========== ========== ========================================== ================================================
+"sgd"      `SGD`      velocity, with momentum                    Robbins and Monro, 1951; Sutskever et al., 2013
+"adagrad"  `Adagrad`  sum of g^2                                 Duchi, Hazan and Singer, 2011
+"adadelta" `Adadelta` means of g^2 and of the squared steps      Zeiler, 2012
+"rmsprop"  `RMSprop`  mean of g^2; of g; velocity                Tieleman and Hinton, 2012; Graves, 2013
+"adam"     `Adam`     means m of g and v of g^2; AMSGrad's max v Kingma and Ba, 2015; Reddi, Kale and Kumar, 2018
+"adamw"    `AdamW`    as Adam                                    Loshchilov and Hutter, 2019
+"adamax"   `Adamax`   mean of g, decaying maximum of abs(g)      Kingma and Ba, 2015, section 7.1
+"nadam"    `NAdam`    as Adam                                    Dozat, 2016
+"lbfgs"    `LBFGS`    none; full batch, by SciPy                 Byrd, Lu, Nocedal and Zhu, 1995
+========== ========== ========================================== ================================================
 """
 
 from dataclasses import asdict
@@ -44,7 +44,9 @@ __all__ = [
     "same_moments",
 ]
 
+# generated: optimizers, by src/generate.py from src/operations.py
 OPTIMIZERS = {cls.__name__.lower(): cls for cls in (SGD, Adagrad, Adadelta, RMSprop, Adam, AdamW, Adamax, NAdam, LBFGS)}
+# end of optimizers
 
 
 def find(optimizer):

@@ -44,18 +44,18 @@ def linear_backward(dY, X, W, b, Y, activation="identity", need_dX=True):
 def activation(Z, name, out=None):
     """A = f(Z), element by element; for softmax, over the last axis::
 
-        name          f(z)                                  f'(z)
-        identity      z                                     1
-        sigmoid       s(z) = 1 / (1 + exp(-z))              s(z) s(-z)
-        relu          max(z, 0)                             1 if z > 0 else 0
-        tanh          tanh(z)                               1 - tanh(z)^2
-        leaky_relu    z if z > 0 else 0.01 z                1 if z > 0 else 0.01
-        elu           max(z, 0) + exp(min(z, 0)) - 1        exp(min(z, 0))
-        softplus      log(1 + exp(z))                       s(z)
-        gelu          z P(z), P(z) = (1 + erf(z/√2)) / 2    P(z) + z exp(-z^2/2) / √(2π)
-        silu          z s(z)                                s(z) (1 + z s(-z))
-        softmax       a_j = exp(z_j) / sum_k exp(z_k)       da_j/dz_k = a_j (δ_jk - a_k)
-        exponential   exp(z)                                exp(z)
+        name          f(z)                         f'(z), a = f(z)
+        identity      z                            1
+        sigmoid       1 / (1 + exp(-z))            a (1 - a)
+        relu          max(0, z)                    1 if a > 0 else 0
+        tanh          tanh(z)                      1 - a^2
+        leaky_relu    z if z > 0 else 0.01 z       1 if a > 0 else 0.01
+        elu           z if z > 0 else exp(z) - 1   1 if a > 0 else a + 1
+        softplus      log(1 + exp(z))              sigmoid(z)
+        gelu          z Phi(z), Phi by erf         Phi(z) + z phi(z)
+        silu          z sigmoid(z)                 s (1 + z (1 - s)), s = sigmoid(z)
+        softmax       exp(z_j) / sum_k exp(z_k)    of a row; as an output only
+        exponential   exp(z)                       a; for outputs that count (poisson)
 
     Parameters
     ----------

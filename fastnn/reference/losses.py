@@ -166,12 +166,32 @@ def quantile(Y, y, sample_weight=None, grad=None, q=0.5):
     return _mean_error(np.maximum(q * (y - Y), (q - 1) * (y - Y)), slope, share, grad)
 
 
+def _quantiles(Y, y, sample_weight=None, grad=None, q=0.5):
+    """`quantile` for several q at once: the outputs are those of target 0 for all q, then of target 1, ..."""
+    q, y = np.atleast_1d(q), columns(np.asarray(y))
+    return quantile(Y, np.repeat(y, len(q), axis=1), sample_weight, grad, np.tile(q, y.shape[1]))
+
+
 def _mean_error(errors, slopes, share, grad):
     """The loss from the errors (n, n_out) of all outputs, and its gradient from their derivatives."""
     n_out = errors.shape[1]
     if grad is not None:
         columns(grad)[...] = share * slopes / n_out
     return float((share * errors / n_out).sum())
+
+
+# ---- the losses of networks ------------------------------------------------------------------------------------------
+LOSSES = {  # name: (the loss, the output activation whose z it is computed from; None: from the output itself)
+    "bce": (binary_cross_entropy_with_logits, "sigmoid"),
+    "bce_with_logits": (binary_cross_entropy_with_logits, "identity"),
+    "cross_entropy": (cross_entropy, "softmax"),
+    "mse": (mean_squared_error, None),
+    "mae": (mean_absolute_error, None),
+    "huber": (huber, None),
+    "quantile": (_quantiles, None),
+    "poisson": (poisson_nll, "exponential"),
+    "gaussian_nll": (gaussian_nll, "identity"),
+}
 
 
 # ---- helpers ---------------------------------------------------------------------------------------------------------

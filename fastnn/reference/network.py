@@ -1,11 +1,13 @@
 """Networks, and their training. For each layer: W (n_in, n_out), b (n_out,) or None, and the name of an activation."""
 
+import inspect
 import math
 
 import numpy as np
 
-from . import losses, updates
 from .layer import activation, activation_backward, choose, dropout_mask, linear, linear_backward
+from .losses import LOSSES
+from .updates import OPTIMIZERS
 
 
 def forward(X, weights, biases, activations):
@@ -16,25 +18,6 @@ def forward(X, weights, biases, activations):
 
 
 # ---- loss and gradients ----------------------------------------------------------------------------------------------
-def _quantiles(Y, y, sample_weight=None, grad=None, q=0.5):
-    """`quantile` for several q at once: the outputs are those of target 0 for all q, then of target 1, ..."""
-    q, y = np.atleast_1d(q), losses.columns(np.asarray(y))
-    return losses.quantile(Y, np.repeat(y, len(q), axis=1), sample_weight, grad, np.tile(q, y.shape[1]))
-
-
-_LOSSES = {  # name: (the loss, the output activation whose z it is computed from; None: from the output itself)
-    "bce": (losses.binary_cross_entropy_with_logits, "sigmoid"),
-    "bce_with_logits": (losses.binary_cross_entropy_with_logits, "identity"),
-    "cross_entropy": (losses.cross_entropy, "softmax"),
-    "mse": (losses.mean_squared_error, None),
-    "mae": (losses.mean_absolute_error, None),
-    "huber": (losses.huber, None),
-    "quantile": (_quantiles, None),
-    "poisson": (losses.poisson_nll, "exponential"),
-    "gaussian_nll": (losses.gaussian_nll, "identity"),
-}
-
-
 def loss_and_grad(X, y, weights, biases, activations, loss, sample_weight=None, loss_options=None, dropout=None,
                   seed=0, step=0):  # fmt: skip
     """The loss of a network and its gradients, by the chain rule from the last layer to the first.
@@ -44,9 +27,8 @@ def loss_and_grad(X, y, weights, biases, activations, loss, sample_weight=None, 
     X : array (n, n_in)
     y, sample_weight : what the loss takes
     weights, biases, activations : lists, one entry for each layer; a bias may be None
-    loss : "bce" (for a sigmoid output), "bce_with_logits" (identity), "cross_entropy" (softmax), "poisson"
-        (exponential), "gaussian_nll" (identity), "mse", "mae", "huber" or "quantile" (any); or a function
-        (outputs, y) -> (value, d_outputs), which does not hear of sample_weight
+    loss : str, a name of `losses.LOSSES`, which says what output activation it needs; or a function
+        (outputs, y) -> (value, d_outputs), which is called without sample_weight
     loss_options : dict, optional; further arguments of the loss. Several q of "quantile" want as many outputs for each
         target: those of target 0 for all q, then of target 1, ...
     dropout : list of float, optional; for each layer the share of its inputs that is dropped
@@ -57,7 +39,7 @@ def loss_and_grad(X, y, weights, biases, activations, loss, sample_weight=None, 
     L, grad_weights, grad_biases : float, and lists like weights and biases
     """
     if not callable(loss):
-        loss_of, output = choose("loss", loss, _LOSSES)
+        loss_of, output = choose("loss", loss, LOSSES)
         if output is not None:
             if activations[-1] != output:
                 raise ValueError(f"loss {loss!r} needs the output activation {output!r}, got {activations[-1]!r}")
@@ -88,19 +70,6 @@ def loss_and_grad(X, y, weights, biases, activations, loss, sample_weight=None, 
 
 
 # ---- training --------------------------------------------------------------------------------------------------------
-_OPTIMIZERS = {  # name: (its step, the arrays that move with the parameters)
-    "sgd": (updates.sgd_step_, ["velocity"]),
-    "adagrad": (updates.adagrad_step_, ["total"]),
-    "adadelta": (updates.adadelta_step_, ["v", "u"]),
-    "rmsprop": (updates.rmsprop_step_, ["v", "mean", "velocity"]),
-    "adam": (updates.adam_step_, ["m", "v"]),
-    "adamw": (updates.adamw_step_, ["m", "v"]),
-    "adamax": (updates.adamax_step_, ["m", "u"]),
-    "nadam": (updates.nadam_step_, ["m", "v"]),
-}
-_COUNTING = {"adagrad", "adam", "adamw", "adamax", "nadam"}  # those whose step wants its number
-
-
 def fit(X, y, weights, biases, activations, loss, optimizer="sgd", lr=1e-3, epochs=10, batch_size=32, shuffle=False,
         rng=None, sample_weight=None, loss_options=None, l1=0.0, l2=0.0, clip_value=None, clip_norm=None, average=None,
         dropout=None, seed=0, **options):  # fmt: skip
@@ -109,8 +78,8 @@ def fit(X, y, weights, biases, activations, loss, optimizer="sgd", lr=1e-3, epoc
     Parameters
     ----------
     X, y, weights, biases, activations, loss, sample_weight, loss_options, dropout, seed : what `loss_and_grad` takes
-    optimizer, **options : "sgd", "adagrad", "adadelta", "rmsprop", "adam", "adamw", "adamax" or "nadam", and arguments
-        of `sgd_step_`, `adagrad_step_`, ...; amsgrad=True for the variant of adam and adamw
+    optimizer, **options : str, a name of `updates.OPTIMIZERS`, and arguments of its step; amsgrad=True for the variant of
+        adam and adamw
     lr : float, or a function lr(step, epoch) of how many whole steps and epochs were done before
     epochs, batch_size : int; the last batch of an epoch may be shorter
     shuffle, rng : bool, and int, Generator or None; an epoch takes the rows in the order of rng.permutation(n)
@@ -126,9 +95,10 @@ def fit(X, y, weights, biases, activations, loss, optimizer="sgd", lr=1e-3, epoc
         without penalties
     averaged_weights, averaged_biases : lists like weights and biases; with `average` only
     """
-    step_, moving = choose("optimizer", optimizer, _OPTIMIZERS)
+    step_, moving = choose("optimizer", optimizer, OPTIMIZERS)
     if options.pop("amsgrad", False):
         moving = [*moving, "v_max"]
+    counts = "step" in inspect.signature(step_).parameters  # a step that wants its number
     X, y, n, rng = np.asarray(X), np.asarray(y), len(X), np.random.default_rng(rng)
     w = np.ones(n, X.dtype) if sample_weight is None else np.asarray(sample_weight)
     params = _arrays(weights, biases)
@@ -146,7 +116,7 @@ def fit(X, y, weights, biases, activations, loss, optimizer="sgd", lr=1e-3, epoc
             _adjust_(dW, db, weights, l1, l2, clip_value, clip_norm)
             options["lr"] = lr(step, epoch) if callable(lr) else lr
             step += 1
-            if optimizer in _COUNTING:
+            if counts:
                 options["step"] = step
             for p, g, arrays in zip(params, _arrays(dW, db), state, strict=True):
                 step_(p, g, **arrays, **options)

@@ -178,5 +178,18 @@ def nadam_step_(params, grads, m, v, step, lr=2e-3, betas=(0.9, 0.999), eps=1e-8
     params -= lr * direction / (np.sqrt(v) / math.sqrt(1 - b2**step) + eps)
 
 
+OPTIMIZERS = {  # name: (its step, the arrays that move with the parameters)
+    "sgd": (sgd_step_, ["velocity"]),
+    "adagrad": (adagrad_step_, ["total"]),
+    "adadelta": (adadelta_step_, ["v", "u"]),
+    "rmsprop": (rmsprop_step_, ["v", "mean", "velocity"]),
+    "adam": (adam_step_, ["m", "v"]),
+    "adamw": (adamw_step_, ["m", "v"]),
+    "adamax": (adamax_step_, ["m", "u"]),
+    "nadam": (nadam_step_, ["m", "v"]),
+}
+
+
+# ---- helpers ---------------------------------------------------------------------------------------------------------
 def _decayed(grads, params, weight_decay):
     return grads if weight_decay == 0 else grads + weight_decay * params

@@ -6,6 +6,7 @@
 # softplus, gelu and silu read z. (d) Softmax couples the outputs of a row; it has functions of
 # its own, on rows; only where a row is one number it is a case like the others.
 
+# generated: what a kernel must know, by src/generate.py from src/operations.py
 cdef inline bint reads_input(int kind) noexcept nogil:
     """Whether `derivative` wants z rather than a."""
     return kind == SOFTPLUS or kind == GELU or kind == SILU
@@ -13,6 +14,7 @@ cdef inline bint reads_input(int kind) noexcept nogil:
 cdef inline bint fills_padding(int kind) noexcept nogil:
     """f(0) != 0: zero columns of a panel don't stay zero."""
     return kind == SIGMOID or kind == SOFTPLUS or kind == EXPONENTIAL
+# end of what a kernel must know
 
 cdef inline vec activate(int kind, vec z) noexcept nogil:
     """a = f(z)"""
@@ -93,6 +95,7 @@ cdef inline void backward_run(int kind, const real* s, const real* da, real* dz,
 
 cdef void activation_forward(int kind, const real* z, real* a, Py_ssize_t n, Py_ssize_t step) noexcept nogil:
     """a = f(z) for n numbers; a may be z. step: numbers from one vec to the next, LANES unless n is a multiple of it."""
+    # generated: forward, by src/generate.py from src/operations.py
     if kind == SIGMOID: forward_run(SIGMOID, z, a, n, step)
     elif kind == RELU: forward_run(RELU, z, a, n, step)
     elif kind == TANH: forward_run(TANH, z, a, n, step)
@@ -101,12 +104,14 @@ cdef void activation_forward(int kind, const real* z, real* a, Py_ssize_t n, Py_
     elif kind == SOFTPLUS: forward_run(SOFTPLUS, z, a, n, step)
     elif kind == GELU: forward_run(GELU, z, a, n, step)
     elif kind == SILU: forward_run(SILU, z, a, n, step)
-    elif kind == EXPONENTIAL: forward_run(EXPONENTIAL, z, a, n, step)
     elif kind == SOFTMAX: forward_run(SOFTMAX, z, a, n, step)
+    elif kind == EXPONENTIAL: forward_run(EXPONENTIAL, z, a, n, step)
     elif z != a: memcpy(a, z, n * sizeof(real))
+    # end of forward
 
 cdef void activation_backward(int kind, const real* s, const real* da, real* dz, Py_ssize_t n, Py_ssize_t step) noexcept nogil:
     """dz = da * f'(z) for n numbers, s as in `derivative`; dz may be da."""
+    # generated: backward, by src/generate.py from src/operations.py
     if kind == SIGMOID: backward_run(SIGMOID, s, da, dz, n, step)
     elif kind == RELU: backward_run(RELU, s, da, dz, n, step)
     elif kind == TANH: backward_run(TANH, s, da, dz, n, step)
@@ -115,9 +120,10 @@ cdef void activation_backward(int kind, const real* s, const real* da, real* dz,
     elif kind == SOFTPLUS: backward_run(SOFTPLUS, s, da, dz, n, step)
     elif kind == GELU: backward_run(GELU, s, da, dz, n, step)
     elif kind == SILU: backward_run(SILU, s, da, dz, n, step)
-    elif kind == EXPONENTIAL: backward_run(EXPONENTIAL, s, da, dz, n, step)
     elif kind == SOFTMAX: backward_run(SOFTMAX, s, da, dz, n, step)
+    elif kind == EXPONENTIAL: backward_run(EXPONENTIAL, s, da, dz, n, step)
     elif da != dz: memcpy(dz, da, n * sizeof(real))
+    # end of backward
 
 cdef void activation_forward_panels(int kind, Py_ssize_t lo, Py_ssize_t hi, Py_ssize_t c, real* Z, real* A, Py_ssize_t stride) noexcept nogil:
     """A = f(Z), rows lo..hi of c columns; A is Z where the derivative does not read z."""

@@ -15,6 +15,7 @@ cdef struct LossSettings:
     const real* numbers     # one for each output, padded to whole panels, or NULL
     real smoothing
 
+# generated: what a kernel must know, by src/generate.py from src/operations.py
 cdef inline bint fused_with_output(int loss) noexcept nogil:
     """The loss takes z and its gradient is dL/dz: the last layer's activation is part of it."""
     return loss == LOGITS_BINARY_CROSS_ENTROPY or loss == CROSS_ENTROPY or loss == CLASS_CROSS_ENTROPY or loss == POISSON
@@ -22,6 +23,7 @@ cdef inline bint fused_with_output(int loss) noexcept nogil:
 cdef inline bint is_mean(int loss) noexcept nogil:
     """A row's loss is the mean over outputs, not the sum."""
     return loss == SQUARED_ERROR or loss == ABSOLUTE_ERROR or loss == HUBER or loss == QUANTILE
+# end of what a kernel must know
 
 cdef inline vec sign(vec a) noexcept nogil:
     """-1, 0 or 1"""
@@ -217,16 +219,15 @@ cdef void loss_forward_backward(int loss, Py_ssize_t lo, Py_ssize_t hi, Py_ssize
                                 real* D) noexcept nogil:
     """row_loss and D = dL/dA (dL/dz for the fused losses) of rows lo..hi with c outputs."""
     cdef bint weighted = settings.numbers != NULL
-    if loss == LOGITS_BINARY_CROSS_ENTROPY:
-        if weighted:
-            loss_elements(WEIGHTED_LOGITS_BINARY_CROSS_ENTROPY, lo, hi, c, A, stride, Y, settings, weight, row_loss, D)
-        else:
-            loss_elements(LOGITS_BINARY_CROSS_ENTROPY, lo, hi, c, A, stride, Y, settings, weight, row_loss, D)
+    # generated: losses of single outputs, by src/generate.py from src/operations.py
+    if loss == LOGITS_BINARY_CROSS_ENTROPY and weighted:
+        loss_elements(WEIGHTED_LOGITS_BINARY_CROSS_ENTROPY, lo, hi, c, A, stride, Y, settings, weight, row_loss, D)
+    elif loss == LOGITS_BINARY_CROSS_ENTROPY:
+        loss_elements(LOGITS_BINARY_CROSS_ENTROPY, lo, hi, c, A, stride, Y, settings, weight, row_loss, D)
+    elif loss == BINARY_CROSS_ENTROPY and weighted:
+        loss_elements(WEIGHTED_BINARY_CROSS_ENTROPY, lo, hi, c, A, stride, Y, settings, weight, row_loss, D)
     elif loss == BINARY_CROSS_ENTROPY:
-        if weighted:
-            loss_elements(WEIGHTED_BINARY_CROSS_ENTROPY, lo, hi, c, A, stride, Y, settings, weight, row_loss, D)
-        else:
-            loss_elements(BINARY_CROSS_ENTROPY, lo, hi, c, A, stride, Y, settings, weight, row_loss, D)
+        loss_elements(BINARY_CROSS_ENTROPY, lo, hi, c, A, stride, Y, settings, weight, row_loss, D)
     elif loss == SQUARED_ERROR:
         loss_elements(SQUARED_ERROR, lo, hi, c, A, stride, Y, settings, weight, row_loss, D)
     elif loss == ABSOLUTE_ERROR:
@@ -237,6 +238,7 @@ cdef void loss_forward_backward(int loss, Py_ssize_t lo, Py_ssize_t hi, Py_ssize
         loss_elements(QUANTILE, lo, hi, c, A, stride, Y, settings, weight, row_loss, D)
     elif loss == POISSON:
         loss_elements(POISSON, lo, hi, c, A, stride, Y, settings, weight, row_loss, D)
+    # end of losses of single outputs
     elif loss == GAUSSIAN:
         gaussian(lo, hi, c, A, stride, Y, weight, row_loss, D)
     else:

@@ -252,24 +252,22 @@ cdef inline void update_run(int rule, int moments, bint bare, const Step* step, 
 cdef void update_arrays(const Step* s, real* w, const real* g, real** m, Py_ssize_t n) noexcept nogil:
     """One step on n parameters w with gradients g and the moments m[0], m[1], ..., then the average."""
     cdef bint bare = not (s.adjusts or s.decoupled or s.averages)
-    if s.rule == SGD and s.n_moments == 0:
-        if bare: update_run(SGD, 0, True, s, w, g, m, n)
-        else: update_run(SGD, 0, False, s, w, g, m, n)
-    elif s.rule == SGD:
-        if bare: update_run(SGD, 1, True, s, w, g, m, n)
-        else: update_run(SGD, 1, False, s, w, g, m, n)
-    elif s.rule == ADAM:
-        if s.n_moments == 3: update_run(ADAM, 3, False, s, w, g, m, n)
-        elif bare: update_run(ADAM, 2, True, s, w, g, m, n)
-        else: update_run(ADAM, 2, False, s, w, g, m, n)
+    # generated: rules, by src/generate.py from src/operations.py
+    if s.rule == SGD and s.n_moments == 0 and bare: update_run(SGD, 0, True, s, w, g, m, n)
+    elif s.rule == SGD and s.n_moments == 0: update_run(SGD, 0, False, s, w, g, m, n)
+    elif s.rule == SGD and s.n_moments == 1 and bare: update_run(SGD, 1, True, s, w, g, m, n)
+    elif s.rule == SGD and s.n_moments == 1: update_run(SGD, 1, False, s, w, g, m, n)
     elif s.rule == ADAGRAD: update_run(ADAGRAD, 1, False, s, w, g, m, n)
     elif s.rule == ADADELTA: update_run(ADADELTA, 2, False, s, w, g, m, n)
+    elif s.rule == RMSPROP and s.n_moments == 1: update_run(RMSPROP, 1, False, s, w, g, m, n)
+    elif s.rule == RMSPROP and s.n_moments == 2: update_run(RMSPROP, 2, False, s, w, g, m, n)
+    elif s.rule == RMSPROP and s.n_moments == 3: update_run(RMSPROP, 3, False, s, w, g, m, n)
+    elif s.rule == ADAM and s.n_moments == 2 and bare: update_run(ADAM, 2, True, s, w, g, m, n)
+    elif s.rule == ADAM and s.n_moments == 2: update_run(ADAM, 2, False, s, w, g, m, n)
+    elif s.rule == ADAM and s.n_moments == 3: update_run(ADAM, 3, False, s, w, g, m, n)
     elif s.rule == ADAMAX: update_run(ADAMAX, 2, False, s, w, g, m, n)
     elif s.rule == NADAM: update_run(NADAM, 2, False, s, w, g, m, n)
-    elif s.rule == RMSPROP:
-        if s.n_moments == 1: update_run(RMSPROP, 1, False, s, w, g, m, n)
-        elif s.n_moments == 2: update_run(RMSPROP, 2, False, s, w, g, m, n)
-        else: update_run(RMSPROP, 3, False, s, w, g, m, n)
+    # end of rules
 
 cdef inline void update(const Step* s, real* w, const real* g, Py_ssize_t region, Py_ssize_t n) noexcept nogil:
     """The same where the moments lie `region`, 2 `region`, ... numbers after w, as in a training's scratch."""
