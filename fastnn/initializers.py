@@ -1,7 +1,8 @@
 """First weights: f(rng, n_in, n_out) -> W (n_in, n_out), drawn in float64, so float32 and float64 networks of one seed begin alike.
 
-Without a wish a layer gets He-normal weights if its activation is a kind of ReLU, else Glorot-uniform ones. Biases are zero. U(-r, r) is
-the uniform distribution, whose variance is r^2 / 3; N(0, v) the normal one of variance v, not truncated.
+By default a layer gets He-normal weights if its activation is a kind of ReLU, LeCun-normal ones if it is selu, whose outputs then keep
+mean 0 and variance 1 (Klambauer et al., 2017), else Glorot-uniform ones. Biases are zero. U(-r, r) is the uniform distribution, whose
+variance is r^2 / 3; N(0, v) the normal one of variance v, not truncated.
 
 ============== ======================================= ====================================
 name           weights                                 source
@@ -159,6 +160,7 @@ FOR_ACTIVATION = {  # all others get glorot_uniform
     "elu": he_normal,
     "gelu": he_normal,
     "silu": he_normal,
+    "selu": lecun_normal,
 }
 # end of for activations
 
@@ -199,7 +201,7 @@ def initialize(rng, weights, activations, init=None):
         One for each layer.
     init : None, str, callable, or a list or tuple of these
         A name of `INITIALIZERS`, or a function f(rng, n_in, n_out) -> array_like (n_in, n_out) of finite numbers; for all layers, or one
-        for each. None: by the activation, `he_normal` for kinds of ReLU, else `glorot_uniform`.
+        for each. None: by the activation, as in `FOR_ACTIVATION`, else `glorot_uniform`.
 
     Raises
     ------

@@ -21,6 +21,7 @@ cpdef enum Activation:
     SILU
     SOFTMAX       # over a row; an output only
     EXPONENTIAL
+    SELU          # s = 1.0507009873554805, alpha = 1.6732632423543772
 
 cpdef enum Loss:
     GIVEN_GRADIENT                # no loss: `targets` holds dL/dY

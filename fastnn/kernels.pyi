@@ -24,6 +24,7 @@ class Activation(IntEnum):
     SILU = 8
     SOFTMAX = 9
     EXPONENTIAL = 10
+    SELU = 11
 
 class Loss(IntEnum):
     GIVEN_GRADIENT = 0

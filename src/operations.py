@@ -40,6 +40,10 @@ ACTIVATIONS = (
     Activation("silu", 8, "z sigmoid(z)", "s (1 + z (1 - s)), s = sigmoid(z)", reads_input=True, init="he_normal"),
     Activation("softmax", 9, "exp(z_j) / sum_k exp(z_k)", "of a row; as an output only", hidden=False, note="over a row; an output only"),
     Activation("exponential", 10, "exp(z)", "a; for outputs that count (poisson)", fills_padding=True),
+    Activation(
+        "selu", 11, "s z if z > 0 else s alpha (exp(z) - 1)", "s if a > 0 else a + s alpha", init="lecun_normal",
+        note="s = 1.0507009873554805, alpha = 1.6732632423543772",
+    ),
 )  # fmt: skip
 
 

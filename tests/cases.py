@@ -36,6 +36,7 @@ def normal(z):
     return (mp.erfc(-z / mp.sqrt(2)) / 2, mp.npdf(z)) if abs(z) < 1000 else (mp.mpf(z > 0), mp.mpf(0))
 
 
+SCALE, ALPHA = mp.mpf("1.0507009873554804934193349852946"), mp.mpf("1.6732632423543772848170429916717")
 ACTIVATIONS = {  # softmax, which couples the outputs of a row, has tests of its own
     "identity": Activation(lambda z: z, lambda z: 1),
     "sigmoid": Activation(sigmoid, lambda z: sigmoid(z) * sigmoid(-z)),
@@ -47,6 +48,12 @@ ACTIVATIONS = {  # softmax, which couples the outputs of a row, has tests of its
     "gelu": Activation(lambda z: z * normal(z)[0], lambda z: normal(z)[0] + z * normal(z)[1], times_z=True),
     "silu": Activation(lambda z: z * sigmoid(z), lambda z: sigmoid(z) * (1 + z * sigmoid(-z)), times_z=True),
     "exponential": Activation(mp.exp, mp.exp),
+    "selu": Activation(
+        lambda z: SCALE * (z if z > 0 else ALPHA * mp.expm1(z)),
+        lambda z: SCALE * (1 if z > 0 else ALPHA * mp.exp(z)),
+        kinked=True,
+        scaled=True,
+    ),
 }
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from fastnn import initializers
+from fastnn import initializers, reference
 from fastnn.activations import ACTIVATIONS
 from fastnn.initializers import FOR_ACTIVATION, INITIALIZERS
 
@@ -80,6 +80,13 @@ def test_he_weights_keep_the_mean_square_through_relu_and_lecun_weights_through_
         relu = np.maximum(relu @ initializers.he_normal(rng, 400, 400), 0)
         linear = linear @ initializers.lecun_normal(rng, 400, 400)
     assert 0.7 < np.mean(relu**2) < 1.4 and 0.7 < np.mean(linear**2) < 1.4
+
+
+def test_selu_with_its_own_weights_keeps_mean_and_variance_from_layer_to_layer(rng):
+    X = rng.normal(size=(500, 300))
+    for W in filled(["selu"] * 12, sizes=[300] * 13):
+        X = reference.linear(X, W, activation="selu")
+        assert abs(X.mean()) < 0.15 and 0.75 < X.var() < 1.25
 
 
 # ---- what init may be ------------------------------------------------------------------------------------------------

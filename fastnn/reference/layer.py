@@ -44,18 +44,19 @@ def linear_backward(dY, X, W, b, Y, activation="identity", need_dX=True):
 def activation(Z, name, out=None):
     """A = f(Z), element by element; for softmax, over the last axis::
 
-        name          f(z)                         f'(z), a = f(z)
-        identity      z                            1
-        sigmoid       1 / (1 + exp(-z))            a (1 - a)
-        relu          max(0, z)                    1 if a > 0 else 0
-        tanh          tanh(z)                      1 - a^2
-        leaky_relu    z if z > 0 else 0.01 z       1 if a > 0 else 0.01
-        elu           z if z > 0 else exp(z) - 1   1 if a > 0 else a + 1
-        softplus      log(1 + exp(z))              sigmoid(z)
-        gelu          z Phi(z), Phi by erf         Phi(z) + z phi(z)
-        silu          z sigmoid(z)                 s (1 + z (1 - s)), s = sigmoid(z)
-        softmax       exp(z_j) / sum_k exp(z_k)    of a row; as an output only
-        exponential   exp(z)                       a; for outputs that count (poisson)
+        name          f(z)                                     f'(z), a = f(z)
+        identity      z                                        1
+        sigmoid       1 / (1 + exp(-z))                        a (1 - a)
+        relu          max(0, z)                                1 if a > 0 else 0
+        tanh          tanh(z)                                  1 - a^2
+        leaky_relu    z if z > 0 else 0.01 z                   1 if a > 0 else 0.01
+        elu           z if z > 0 else exp(z) - 1               1 if a > 0 else a + 1
+        softplus      log(1 + exp(z))                          sigmoid(z)
+        gelu          z Phi(z), Phi by erf                     Phi(z) + z phi(z)
+        silu          z sigmoid(z)                             s (1 + z (1 - s)), s = sigmoid(z)
+        softmax       exp(z_j) / sum_k exp(z_k)                of a row; as an output only
+        exponential   exp(z)                                   a; for outputs that count (poisson)
+        selu          s z if z > 0 else s alpha (exp(z) - 1)   s if a > 0 else a + s alpha
 
     Parameters
     ----------
@@ -94,6 +95,8 @@ def _softmax(z):
     return e / e.sum(axis=-1, keepdims=True)
 
 
+_SCALE, _ALPHA = 1.0507009873554804934193349852946, 1.6732632423543772848170429916717  # selu's
+
 _ACTIVATIONS = {  # name: (f(z), da f'(z))
     "identity": (np.copy, lambda da, z: np.copy(da)),
     "sigmoid": (_sigmoid, lambda da, z: da * _sigmoid(z) * _sigmoid(-z)),
@@ -109,6 +112,10 @@ _ACTIVATIONS = {  # name: (f(z), da f'(z))
     "silu": (lambda z: z * _sigmoid(z), lambda da, z: da * _sigmoid(z) * (1 + z * _sigmoid(-z))),
     "softmax": (_softmax, lambda da, z: _softmax(z) * (da - (da * _softmax(z)).sum(axis=-1, keepdims=True))),
     "exponential": (np.exp, lambda da, z: da * np.exp(z)),
+    "selu": (  # Klambauer et al., 2017
+        lambda z: _SCALE * np.where(z > 0, z, _ALPHA * np.expm1(np.minimum(z, 0))),
+        lambda da, z: da * _SCALE * np.where(z > 0, 1, _ALPHA * np.exp(np.minimum(z, 0))),
+    ),
 }
 
 

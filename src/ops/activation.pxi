@@ -38,6 +38,9 @@ cdef inline vec activate(int kind, vec z) noexcept nogil:
         return vmul(z, vsigmoid(z))
     if kind == EXPONENTIAL:
         return vexp(z)
+    if kind == SELU:                            # s z above 0, s alpha (exp(z) - 1) below (Klambauer et al., 2017)
+        t = vcopysign(expm1_negative(vmax(by_dtype(-87, -700), vmin(zero, z))), z)
+        return vmul(vselect_gt(z, zero, vset(<real>1.0507009873554805), vset(<real>1.7580993408473766)), vselect_gt(z, zero, z, t))
     if kind == SOFTMAX:                         # of a row of one number: 1, or NaN where that is not finite
         return vadd(vsub(z, z), one)
     return z
@@ -63,6 +66,8 @@ cdef inline vec derivative(int kind, vec s) noexcept nogil:
         return vmul(p, vfma(s, vsub(one, p), one))
     if kind == EXPONENTIAL:
         return s
+    if kind == SELU:
+        return vselect_gt(s, zero, vset(<real>1.0507009873554805), vadd(s, vset(<real>1.7580993408473766)))
     return zero if kind == SOFTMAX else one
 
 cdef inline vec normal_cdf(vec z) noexcept nogil:
@@ -106,6 +111,7 @@ cdef void activation_forward(int kind, const real* z, real* a, Py_ssize_t n, Py_
     elif kind == SILU: forward_run(SILU, z, a, n, step)
     elif kind == SOFTMAX: forward_run(SOFTMAX, z, a, n, step)
     elif kind == EXPONENTIAL: forward_run(EXPONENTIAL, z, a, n, step)
+    elif kind == SELU: forward_run(SELU, z, a, n, step)
     elif z != a: memcpy(a, z, n * sizeof(real))
     # end of forward
 
@@ -122,6 +128,7 @@ cdef void activation_backward(int kind, const real* s, const real* da, real* dz,
     elif kind == SILU: backward_run(SILU, s, da, dz, n, step)
     elif kind == SOFTMAX: backward_run(SOFTMAX, s, da, dz, n, step)
     elif kind == EXPONENTIAL: backward_run(EXPONENTIAL, s, da, dz, n, step)
+    elif kind == SELU: backward_run(SELU, s, da, dz, n, step)
     elif da != dz: memcpy(dz, da, n * sizeof(real))
     # end of backward
 
