@@ -15,6 +15,7 @@ silu        z sigmoid(z)                           s (1 + z (1 - s)), s = sigmoi
 softmax     exp(z_j) / sum_k exp(z_k)              of a row; as an output only
 exponential exp(z)                                 a; for outputs that count (poisson)
 selu        s z if z > 0 else s alpha (exp(z) - 1) s if a > 0 else a + s alpha
+mish        z t, t = tanh(log(1 + exp(z)))         t + z (1 - t^2) sigmoid(z)
 =========== ====================================== ====================================
 """
 

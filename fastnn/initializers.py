@@ -161,6 +161,7 @@ FOR_ACTIVATION = {  # all others get glorot_uniform
     "gelu": he_normal,
     "silu": he_normal,
     "selu": lecun_normal,
+    "mish": he_normal,
 }
 # end of for activations
 

@@ -22,6 +22,7 @@ cpdef enum Activation:
     SOFTMAX       # over a row; an output only
     EXPONENTIAL
     SELU          # s = 1.0507009873554805, alpha = 1.6732632423543772
+    MISH
 
 cpdef enum Loss:
     GIVEN_GRADIENT                # no loss: `targets` holds dL/dY

@@ -25,6 +25,7 @@ class Activation(IntEnum):
     SOFTMAX = 9
     EXPONENTIAL = 10
     SELU = 11
+    MISH = 12
 
 class Loss(IntEnum):
     GIVEN_GRADIENT = 0

@@ -24,7 +24,8 @@ class MLP(Network):
     layer_sizes : sequence of int
         Inputs, hidden layers, outputs: ``[64, 100, 1]``. Two sizes make a network without a hidden layer: linear or logistic regression.
     activation : str or sequence of str, default "relu"
-        Of all hidden layers, or one name for each: identity, sigmoid, relu, tanh, leaky_relu, elu, softplus, gelu, silu, exponential, selu.
+        Of all hidden layers, or one name for each: identity, sigmoid, relu, tanh, leaky_relu, elu, softplus, gelu, silu, exponential, selu,
+        mish.
     output : str, default "identity"
         Activation of the last layer: any of these, or softmax.
     bias : bool, default True

@@ -44,6 +44,9 @@ ACTIVATIONS = (
         "selu", 11, "s z if z > 0 else s alpha (exp(z) - 1)", "s if a > 0 else a + s alpha", init="lecun_normal",
         note="s = 1.0507009873554805, alpha = 1.6732632423543772",
     ),
+    Activation(
+        "mish", 12, "z t, t = tanh(log(1 + exp(z)))", "t + z (1 - t^2) sigmoid(z)", reads_input=True, init="he_normal",
+    ),
 )  # fmt: skip
 
 

@@ -36,6 +36,10 @@ def normal(z):
     return (mp.erfc(-z / mp.sqrt(2)) / 2, mp.npdf(z)) if abs(z) < 1000 else (mp.mpf(z > 0), mp.mpf(0))
 
 
+def tanh_softplus(z):
+    return mp.tanh((z if z > 0 else 0) + mp.log1p(mp.exp(-abs(z))))
+
+
 SCALE, ALPHA = mp.mpf("1.0507009873554804934193349852946"), mp.mpf("1.6732632423543772848170429916717")
 ACTIVATIONS = {  # softmax, which couples the outputs of a row, has tests of its own
     "identity": Activation(lambda z: z, lambda z: 1),
@@ -53,6 +57,9 @@ ACTIVATIONS = {  # softmax, which couples the outputs of a row, has tests of its
         lambda z: SCALE * (1 if z > 0 else ALPHA * mp.exp(z)),
         kinked=True,
         scaled=True,
+    ),
+    "mish": Activation(
+        lambda z: z * tanh_softplus(z), lambda z: tanh_softplus(z) + z * (1 - tanh_softplus(z) ** 2) * sigmoid(z), times_z=True
     ),
 }
 

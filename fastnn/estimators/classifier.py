@@ -31,7 +31,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         Units of each hidden layer; () is a linear or logistic regression.
     activation : str or sequence of str, default "relu"
         Of all hidden layers, or of each: identity, logistic (or sigmoid), relu, tanh, leaky_relu, elu, softplus, gelu, silu, exponential,
-        selu.
+        selu, mish.
     solver : {"adam", "sgd", "lbfgs"} or optimizer, default "adam"
         These three take their settings from the parameters below; an object such as ``fastnn.AdamW(lr=1e-3)`` brings its own.
     alpha : float, default 1e-4

@@ -57,6 +57,7 @@ def activation(Z, name, out=None):
         softmax       exp(z_j) / sum_k exp(z_k)                of a row; as an output only
         exponential   exp(z)                                   a; for outputs that count (poisson)
         selu          s z if z > 0 else s alpha (exp(z) - 1)   s if a > 0 else a + s alpha
+        mish          z t, t = tanh(log(1 + exp(z)))           t + z (1 - t^2) sigmoid(z)
 
     Parameters
     ----------
@@ -95,6 +96,11 @@ def _softmax(z):
     return e / e.sum(axis=-1, keepdims=True)
 
 
+def _mish_backward(da, z):
+    t = np.tanh(np.logaddexp(0, z))
+    return da * (t + z * (1 - t * t) * _sigmoid(z))
+
+
 _SCALE, _ALPHA = 1.0507009873554804934193349852946, 1.6732632423543772848170429916717  # selu's
 
 _ACTIVATIONS = {  # name: (f(z), da f'(z))
@@ -116,6 +122,7 @@ _ACTIVATIONS = {  # name: (f(z), da f'(z))
         lambda z: _SCALE * np.where(z > 0, z, _ALPHA * np.expm1(np.minimum(z, 0))),
         lambda da, z: da * _SCALE * np.where(z > 0, 1, _ALPHA * np.exp(np.minimum(z, 0))),
     ),
+    "mish": (lambda z: z * np.tanh(np.logaddexp(0, z)), _mish_backward),  # Misra, 2019
 }
 
 

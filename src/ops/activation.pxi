@@ -3,13 +3,13 @@
 # Design: (a) `activate` and `derivative` say the mathematics for one vec; their `kind` is a constant at every call, so the compiler keeps
 # one branch. (b) The loops run over a contiguous run of numbers: a flat array, or a tile of a panel just written by a product, still in
 # L1. (c) A derivative is read from the output a where it can be (sigmoid, relu, tanh, leaky_relu, elu, exponential), so that z need not be kept;
-# softplus, gelu and silu read z. (d) Softmax couples the outputs of a row; it has functions of
+# the others read z (`reads_input` in src/operations.py). (d) Softmax couples the outputs of a row; it has functions of
 # its own, on rows; only where a row is one number it is a case like the others.
 
 # generated: what a kernel must know, by src/generate.py from src/operations.py
 cdef inline bint reads_input(int kind) noexcept nogil:
     """Whether `derivative` wants z rather than a."""
-    return kind == SOFTPLUS or kind == GELU or kind == SILU
+    return kind == SOFTPLUS or kind == GELU or kind == SILU or kind == MISH
 
 cdef inline bint fills_padding(int kind) noexcept nogil:
     """f(0) != 0: zero columns of a panel don't stay zero."""
@@ -41,13 +41,15 @@ cdef inline vec activate(int kind, vec z) noexcept nogil:
     if kind == SELU:                            # s z above 0, s alpha (exp(z) - 1) below (Klambauer et al., 2017)
         t = vcopysign(expm1_negative(vmax(by_dtype(-87, -700), vmin(zero, z))), z)
         return vmul(vselect_gt(z, zero, vset(<real>1.0507009873554805), vset(<real>1.7580993408473766)), vselect_gt(z, zero, z, t))
+    if kind == MISH:                            # z tanh(softplus(z)) (Misra, 2019)
+        return vmul(z, tanh_softplus(z, vexp(vsub(zero, vabs(z))), &t))
     if kind == SOFTMAX:                         # of a row of one number: 1, or NaN where that is not finite
         return vadd(vsub(z, z), one)
     return z
 
 cdef inline vec derivative(int kind, vec s) noexcept nogil:
     """f'(z), from s = z where reads_input(kind), else from s = a; relu's is in `chain`"""
-    cdef vec zero = vset(0), one = vset(1), p
+    cdef vec zero = vset(0), one = vset(1), p, e, t
     if kind == SIGMOID:
         return vmul(s, vsub(one, s))
     if kind == TANH:
@@ -68,10 +70,24 @@ cdef inline vec derivative(int kind, vec s) noexcept nogil:
         return s
     if kind == SELU:
         return vselect_gt(s, zero, vset(<real>1.0507009873554805), vadd(s, vset(<real>1.7580993408473766)))
+    if kind == MISH:                            # t + z (1 - t^2) sigmoid(z), 1 - t^2 = (1 - t) (1 + t)
+        e = vexp(vsub(zero, vabs(s)))
+        t = tanh_softplus(s, e, &p)
+        return vfma(s, vmul(vmul(p, vadd(one, t)), vdiv(vselect_gt(s, zero, one, e), vadd(one, e))), t)
     return zero if kind == SOFTMAX else one
 
 cdef inline vec normal_cdf(vec z) noexcept nogil:
     return vfma(vset(<real>0.5), verf(vmul(z, vset(<real>0.7071067811865476))), vset(<real>0.5))
+
+cdef inline vec tanh_softplus(vec z, vec e, vec* rest) noexcept nogil:
+    """t = tanh(log(1 + exp(z))) = n / (n + r), and in `rest` 1 - t = r / (n + r), from e = exp(-|z|): n = 1 + 2 e and r = 2 e^2 above 0,
+    n = e^2 + 2 e and r = 2 below, all of them positive, so that no digit is lost."""
+    cdef vec zero = vset(0), square = vmul(e, e)
+    cdef vec n = vadd(vselect_gt(z, zero, vset(1), square), vadd(e, e))
+    cdef vec r = vselect_gt(z, zero, vadd(square, square), vset(2))
+    cdef vec d = vadd(n, r)
+    rest[0] = vdiv(r, d)
+    return vdiv(n, d)
 
 cdef inline void forward_run(int kind, const real* z, real* a, Py_ssize_t n, Py_ssize_t step) noexcept nogil:
     while n >= LANES:
@@ -112,6 +128,7 @@ cdef void activation_forward(int kind, const real* z, real* a, Py_ssize_t n, Py_
     elif kind == SOFTMAX: forward_run(SOFTMAX, z, a, n, step)
     elif kind == EXPONENTIAL: forward_run(EXPONENTIAL, z, a, n, step)
     elif kind == SELU: forward_run(SELU, z, a, n, step)
+    elif kind == MISH: forward_run(MISH, z, a, n, step)
     elif z != a: memcpy(a, z, n * sizeof(real))
     # end of forward
 
@@ -129,6 +146,7 @@ cdef void activation_backward(int kind, const real* s, const real* da, real* dz,
     elif kind == SOFTMAX: backward_run(SOFTMAX, s, da, dz, n, step)
     elif kind == EXPONENTIAL: backward_run(EXPONENTIAL, s, da, dz, n, step)
     elif kind == SELU: backward_run(SELU, s, da, dz, n, step)
+    elif kind == MISH: backward_run(MISH, s, da, dz, n, step)
     elif da != dz: memcpy(dz, da, n * sizeof(real))
     # end of backward
 
