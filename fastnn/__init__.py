@@ -12,7 +12,7 @@ from .callbacks import Checkpoint, EarlyStopping
 from .config import __version__, show_config
 from .files.model import ModelFileError
 from .mlp import MLP, load
-from .optimizers import LBFGS, SGD, Adadelta, Adagrad, Adam, Adamax, AdamW, NAdam, RMSprop
+from .optimizers import LBFGS, SGD, Adadelta, Adagrad, Adam, Adamax, AdamW, Lion, NAdam, RMSprop
 from .training.state import DivergenceError, History
 
 __all__ = [
@@ -28,6 +28,7 @@ __all__ = [
     "DivergenceError",
     "EarlyStopping",
     "History",
+    "Lion",
     "ModelFileError",
     "NAdam",
     "RMSprop",

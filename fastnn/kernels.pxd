@@ -47,6 +47,7 @@ cpdef enum Rule:                # how a gradient changes the parameters
     RMSPROP
     ADAMAX
     NADAM
+    LION
 
 cpdef enum Schedule:            # how the learning rate moves; t: whole steps or epochs done
     CONSTANT            # lr

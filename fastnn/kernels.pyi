@@ -50,6 +50,7 @@ class Rule(IntEnum):
     RMSPROP = 5
     ADAMAX = 6
     NADAM = 7
+    LION = 8
 
 class Schedule(IntEnum):
     CONSTANT = 0

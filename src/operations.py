@@ -156,6 +156,7 @@ OPTIMIZERS = (
         "Adamax", "adam", "ADAMAX", 6, ((2, False),), "mean of g, decaying maximum of abs(g)", "Kingma and Ba, 2015, section 7.1", "AdaMax",
     ),
     Optimizer("NAdam", "adam", "NADAM", 7, ((2, False),), "as Adam", "Dozat, 2016", "NAdam"),
+    Optimizer("Lion", "lion", "LION", 8, ((1, False),), "mean of g", "Chen et al., 2023, algorithm 2", "Lion"),
     Optimizer(
         "LBFGS", "lbfgs", moments="none; full batch, by SciPy", source="Byrd, Lu, Nocedal and Zhu, 1995", readme="L-BFGS (through SciPy)",
     ),

@@ -282,6 +282,12 @@ OPTIMIZERS = {  # rule: name: settings; v_max is zeros like params
         "weight decay": dict(lr=0.03, weight_decay=0.1),
         "decoupled": dict(lr=0.03, weight_decay=0.5, decoupled_weight_decay=True),
     },
+    "lion": {
+        "defaults": dict(),
+        "other betas": dict(lr=0.03, betas=(0.5, 0.9)),
+        "no momentum": dict(lr=0.03, betas=(0.0, 0.0)),
+        "weight decay": dict(lr=0.03, weight_decay=0.5),
+    },
 }
 
 STEPS = {name: cls for name, cls in optimizers.OPTIMIZERS.items() if name != "lbfgs"}  # those that make steps
@@ -336,6 +342,7 @@ SIGNATURES = {
     "adamax_step_": "(params, grads, m, u, step, lr=0.002, betas=(0.9, 0.999), eps=1e-08, weight_decay=0.0)",
     "nadam_step_": "(params, grads, m, v, step, lr=0.002, betas=(0.9, 0.999), eps=1e-08, weight_decay=0.0, momentum_decay=0.004, "
     "decoupled_weight_decay=False)",
+    "lion_step_": "(params, grads, m, lr=0.0001, betas=(0.9, 0.99), weight_decay=0.0)",
 }
 SETTINGS = {  # of an optimizer, its own, in this order; then come those that all share, by keyword
     "SGD": "lr=0.001, momentum=0.0, nesterov=False, weight_decay=0.0",
@@ -345,5 +352,6 @@ SETTINGS = {  # of an optimizer, its own, in this order; then come those that al
     "Adam": "lr=0.001, betas=(0.9, 0.999), eps=1e-08, weight_decay=0.0, amsgrad=False",
     "AdamW": "lr=0.001, betas=(0.9, 0.999), eps=1e-08, weight_decay=0.01, amsgrad=False",
     "Adamax": "lr=0.002, betas=(0.9, 0.999), eps=1e-08, weight_decay=0.0",
+    "Lion": "lr=0.0001, betas=(0.9, 0.99), weight_decay=0.0",
     "NAdam": "lr=0.002, betas=(0.9, 0.999), eps=1e-08, weight_decay=0.0, momentum_decay=0.004, decoupled_weight_decay=False",
 }

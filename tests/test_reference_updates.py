@@ -24,6 +24,7 @@ RMSPROP = dict(lr=0.5, alpha=0.75, eps=2)
 ADAM = dict(lr=0.5, betas=(0.5, 0.75), eps=0.5)
 ADAMAX = dict(lr=0.5, betas=(0.5, 0.5), eps=0.5)
 NADAM = dict(ADAM, momentum_decay=0)  # mu = b1 / 2 = 1/4, M_t = 1/4^t
+LION = dict(lr=0.5, betas=(0.75, 0.5))
 SECOND = dict(lr=0.5, betas=(0.5, 0.5), eps=2, step=2)
 BY_HAND = {  # name: (update, p, g, the arrays before, options, p after, the arrays after)
     "sgd": ("sgd_step_", 1, 0.5, {}, dict(lr=0.5), 0.75, {}),
@@ -94,6 +95,12 @@ BY_HAND = {  # name: (update, p, g, the arrays before, options, p after, the arr
     "nadam, decoupled": ("nadam_step_", 2, 2, dict(m=0, v=0),
                          dict(NADAM, weight_decay=0.5, decoupled_weight_decay=True),
                          1.5 - 0.5 * 34 / 15 / 2.5, dict(m=1, v=1)),
+    # 0.75 4 + 0.25 (-8) = 1, m = 0.5 4 + 0.5 (-8)
+    "lion": ("lion_step_", 1, -8, dict(m=4), LION, 1 - 0.5, dict(m=-2)),
+    # 0.75 4 + 0.25 (-12) = 0: it stays
+    "lion, no sign": ("lion_step_", 1, -12, dict(m=4), LION, 1, dict(m=-4)),
+    # p shrinks to (1 - 0.5 0.25) 2, m does not see it
+    "lion, decay": ("lion_step_", 2, 4, dict(m=4), dict(LION, weight_decay=0.25), 1.75 - 0.5, dict(m=4)),
 }  # fmt: skip
 
 
@@ -104,7 +111,7 @@ def test_step_by_hand(case):
     for moment, value in before.items():
         odd = moment in ("velocity", "mean", "m")  # changes sign with the gradient
         state[moment] = np.array([value, -value if odd else value], float)
-    take_step(name, params, grads, state, **{"step": 1, **options})
+    take_step(name, params, grads, state, **options)
     np.testing.assert_allclose(params, [expected, -expected], rtol=1e-14, atol=1e-15)
     for moment, value in after.items():
         np.testing.assert_allclose(np.abs(state[moment]), abs(value), rtol=1e-14)

@@ -230,6 +230,31 @@ def nadam_step_(params, grads, m, v, step, lr=2e-3, betas=(0.9, 0.999), eps=1e-8
     _update(settings, check_count("step", step), params, grads, dict(m=m, v=v))
 
 
+def lion_step_(params, grads, m, lr=1e-4, betas=(0.9, 0.99), weight_decay=0.0):
+    """One step of Lion on params, in place; formulas as in `fastnn.Lion`.
+
+    Parameters
+    ----------
+    params, grads
+        As in `sgd_step_`.
+    m : ndarray
+        Mean of gradients: like params, zeros before the first step; changed in place.
+    lr, betas, weight_decay
+        As in `fastnn.Lion`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastnn import functional as F
+    >>> W, m = np.array([1.0, 1.0]), np.zeros(2)
+    >>> F.lion_step_(W, [5.0, -0.1], m, lr=0.1)
+    >>> W
+    array([0.9, 1.1])
+    """
+    settings = _settings(optimizers.Lion, lr=lr, betas=betas, weight_decay=weight_decay)
+    _update(settings, 1, params, grads, dict(m=m))
+
+
 def _adam(optimizer, params, grads, m, v, step, lr, betas, eps, weight_decay, v_max):
     """Adam or AdamW."""
     amsgrad = v_max is not None

@@ -15,6 +15,7 @@ name       class      moments                                    source
 "adamw"    `AdamW`    as Adam                                    Loshchilov and Hutter, 2019
 "adamax"   `Adamax`   mean of g, decaying maximum of abs(g)      Kingma and Ba, 2015, section 7.1
 "nadam"    `NAdam`    as Adam                                    Dozat, 2016
+"lion"     `Lion`     mean of g                                  Chen et al., 2023, algorithm 2
 "lbfgs"    `LBFGS`    none; full batch, by SciPy                 Byrd, Lu, Nocedal and Zhu, 1995
 ========== ========== ========================================== ================================================
 """
@@ -26,6 +27,7 @@ from .adam import Adam, Adamax, AdamW, NAdam
 from .adaptive import Adadelta, Adagrad, RMSprop
 from .base import Optimizer
 from .lbfgs import LBFGS
+from .lion import Lion
 from .sgd import SGD
 
 __all__ = [
@@ -37,6 +39,7 @@ __all__ = [
     "Adam",
     "AdamW",
     "Adamax",
+    "Lion",
     "NAdam",
     "Optimizer",
     "RMSprop",
@@ -45,7 +48,7 @@ __all__ = [
 ]
 
 # generated: optimizers, by src/generate.py from src/operations.py
-OPTIMIZERS = {cls.__name__.lower(): cls for cls in (SGD, Adagrad, Adadelta, RMSprop, Adam, AdamW, Adamax, NAdam, LBFGS)}
+OPTIMIZERS = {cls.__name__.lower(): cls for cls in (SGD, Adagrad, Adadelta, RMSprop, Adam, AdamW, Adamax, NAdam, Lion, LBFGS)}
 # end of optimizers
 
 

@@ -4,16 +4,12 @@ from dataclasses import dataclass
 
 from .. import schedules
 from ..kernels import Rule
-from ..validation import check_number
-from .base import Optimizer
+from .base import Optimizer, check_betas
 
 
 def _check(optimizer):
     """What all of them have."""
-    betas = optimizer.betas
-    if not isinstance(betas, (tuple, list)) or len(betas) != 2:
-        raise ValueError(f"betas must be two numbers, got {betas!r}")
-    object.__setattr__(optimizer, "betas", tuple(check_number("betas", beta, least=0, below=1) for beta in betas))
+    check_betas(optimizer)
     optimizer._check("eps", above=0)
     optimizer._check("weight_decay", least=0)
 

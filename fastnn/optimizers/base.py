@@ -95,3 +95,11 @@ class Optimizer(Settings):
     def _own_settings(self):
         """Those of the rule: what differs from _NOTHING."""
         raise NotImplementedError
+
+
+def check_betas(optimizer):
+    """Two decays of moments."""
+    betas = optimizer.betas
+    if not isinstance(betas, (tuple, list)) or len(betas) != 2:
+        raise ValueError(f"betas must be two numbers, got {betas!r}")
+    object.__setattr__(optimizer, "betas", tuple(check_number("betas", beta, least=0, below=1) for beta in betas))

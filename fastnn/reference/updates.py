@@ -1,4 +1,4 @@
-"""Updates, in place, as PyTorch defines them.
+"""Updates, in place, as PyTorch defines them where it has them.
 
 In the formulas p is a parameter, g its gradient, t = step = 1, 2, ... and every other letter an array of the caller's
 that moves with the parameters: zeros like params before the first step, changed by each. `weight_decay` adds
@@ -178,6 +178,23 @@ def nadam_step_(params, grads, m, v, step, lr=2e-3, betas=(0.9, 0.999), eps=1e-8
     params -= lr * direction / (np.sqrt(v) / math.sqrt(1 - b2**step) + eps)
 
 
+def lion_step_(params, grads, m, lr=1e-4, betas=(0.9, 0.99), weight_decay=0.0):
+    """Lion (Chen et al., 2023, algorithm 2): p = (1 - lr weight_decay) p, then with sign(0) = 0
+
+    p = p - lr sign(b1 m + (1 - b1) g),   m = b2 m + (1 - b2) g
+
+    Parameters
+    ----------
+    params, grads : arrays of one shape; params is changed
+    m : array like params, zeros before the first step; changed
+    lr, betas, weight_decay : float; betas is (b1, b2)
+    """
+    b1, b2 = betas
+    params *= 1 - lr * weight_decay
+    params -= lr * np.sign(m + (1 - b1) * (grads - m))
+    m += (1 - b2) * (grads - m)
+
+
 OPTIMIZERS = {  # name: (its step, the arrays that move with the parameters)
     "sgd": (sgd_step_, ["velocity"]),
     "adagrad": (adagrad_step_, ["total"]),
@@ -187,6 +204,7 @@ OPTIMIZERS = {  # name: (its step, the arrays that move with the parameters)
     "adamw": (adamw_step_, ["m", "v"]),
     "adamax": (adamax_step_, ["m", "u"]),
     "nadam": (nadam_step_, ["m", "v"]),
+    "lion": (lion_step_, ["m"]),
 }
 
 

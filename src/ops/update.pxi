@@ -1,4 +1,4 @@
-# Updates in place, in PyTorch's definitions: SGD, Adam and its kin, Adagrad, Adadelta, RMSprop.
+# Updates in place: SGD, Adam and its kin, Adagrad, Adadelta, RMSprop in PyTorch's definitions, and Lion.
 #
 # Design: (a) `change` says the mathematics of a rule for one vec; its `rule` and its number of moments are constants at every call. What
 # all rules share stands around it: `adjusted` before (penalties, clipping, L2 decay of the gradient), the average of the parameters
@@ -31,7 +31,7 @@ cdef struct Step:
 cdef inline int rule_moments(const Optimizer* o) noexcept nogil:
     if o.rule == SGD: return o.momentum != 0
     if o.rule == ADAM: return 2 + o.amsgrad
-    if o.rule == ADAGRAD: return 1
+    if o.rule == ADAGRAD or o.rule == LION: return 1
     if o.rule == RMSPROP: return 1 + o.centered + (o.momentum != 0)
     return 0 if o.rule == NO_UPDATE else 2
 
@@ -196,6 +196,10 @@ cdef inline vec change(int rule, int moments, const Step* s, vec w, vec g, vec* 
         d = vmul(vsqrt(vdiv(vadd(m[1], vset(s.eps)), vadd(m[0], vset(s.eps)))), g)
         m[1] = mean_square(s, m[1], d)
         return vfnma(vset(s.lr), d, w)
+    if rule == LION:
+        d = moved(s.rest1, m[0], g)         # b1 m + (1 - b1) g, of which only the sign counts: 0 and NaN stay what they are
+        m[0] = moved(s.rest2, m[0], g)
+        return vfnma(vset(s.lr), vselect_gt(d, zero, vset(1), vselect_gt(zero, d, vset(-1), d)), w)
     m[0] = mean_square(s, m[0], g)          # RMSprop: m is v, then the mean if centered, then the velocity if there is momentum
     d = m[0]
     centered = moments == 3 or (moments == 2 and s.centered)
@@ -267,6 +271,7 @@ cdef void update_arrays(const Step* s, real* w, const real* g, real** m, Py_ssiz
     elif s.rule == ADAM and s.n_moments == 3: update_run(ADAM, 3, False, s, w, g, m, n)
     elif s.rule == ADAMAX: update_run(ADAMAX, 2, False, s, w, g, m, n)
     elif s.rule == NADAM: update_run(NADAM, 2, False, s, w, g, m, n)
+    elif s.rule == LION: update_run(LION, 1, False, s, w, g, m, n)
     # end of rules
 
 cdef inline void update(const Step* s, real* w, const real* g, Py_ssize_t region, Py_ssize_t n) noexcept nogil:

@@ -1,0 +1,44 @@
+"""Lion: steps of one length, in the direction of a sign."""
+
+from dataclasses import dataclass
+
+from .. import schedules
+from ..kernels import Rule
+from .base import Optimizer, check_betas
+
+
+@dataclass(eq=False, repr=False)
+class Lion(Optimizer):
+    """Lion (Chen et al., 2023, algorithm 2, arXiv:2302.06675): every parameter moves by lr, up or down.
+
+    First w *= 1 - lr weight_decay (biases too), then w -= lr sign(b1 m + (1 - b1) g), with sign(0) = 0, then m = b2 m + (1 - b2) g.
+
+    Parameters
+    ----------
+    lr : float or schedule, default 1e-4
+        Learning rate, at least 0: the length of each step. A third to a tenth of Adam's.
+    betas : (float, float), default (0.9, 0.99)
+        b1 and b2, each in [0, 1).
+    weight_decay : float, default 0.0
+        Decoupled, as in `AdamW`; three to ten times as large as there, since lr is smaller.
+    l1, l2, clip_value, clip_norm, average
+        See `Optimizer`.
+
+    Examples
+    --------
+    >>> from fastnn import Lion
+    >>> Lion(lr=3e-4)
+    Lion(lr=0.0003)
+    """
+
+    lr: float | schedules.Schedule = 1e-4
+    betas: tuple = (0.9, 0.99)
+    weight_decay: float = 0.0
+
+    def __post_init__(self):
+        super().__post_init__()
+        check_betas(self)
+        self._check("weight_decay", least=0)
+
+    def _own_settings(self):
+        return dict(rule=Rule.LION, beta1=self.betas[0], beta2=self.betas[1], weight_decay=self.weight_decay, decoupled=True)
