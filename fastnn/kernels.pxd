@@ -37,6 +37,7 @@ cpdef enum Loss:
     POISSON                       # fused with the exponential: from z, the logarithm of the rate
     GAUSSIAN                      # outputs: means, then logarithms of variances; targets: y, then anything
     OWN_LOSS                      # `own_loss` is asked about the outputs of each batch
+    LOG_COSH
 
 cpdef enum Rule:                # how a gradient changes the parameters
     NO_UPDATE

@@ -40,6 +40,7 @@ class Loss(IntEnum):
     POISSON = 9
     GAUSSIAN = 10
     OWN_LOSS = 11
+    LOG_COSH = 12
 
 class Rule(IntEnum):
     NO_UPDATE = 0

@@ -106,6 +106,9 @@ LOSSES = (
         readme="Huber", note="loss_numbers: delta",
     ),
     Loss(
+        "LOG_COSH", 12, "log_cosh", "LogCosh", "regression", "log_cosh", "mean_j log cosh(a_j - y_j)", mean=True, readme="log-cosh",
+    ),
+    Loss(
         "QUANTILE", 8, "quantile", "Quantile", "regression", "quantile", "mean_j max(q (y_j - a_j), (q - 1) (y_j - a_j))", mean=True,
         readme="quantiles", note="loss_numbers: the quantile of each output",
     ),

@@ -3,9 +3,11 @@
 import math
 
 import cases
+import mpmath as mp
 import numpy as np
 import pytest
 
+from fastnn import functional
 from fastnn import reference as ref
 
 
@@ -96,6 +98,15 @@ BY_HAND = {
     "huber at delta": (
         [[1], [3]], [3, 1],
         [4, 4], [[-4], [4]], dict(delta=2),
+    ),
+    # cosh log 2 = 5/4 and cosh log 3 = 5/3; tanh log 2 = 3/5 and tanh log 3 = 4/5
+    "log_cosh": (
+        [[LOG2], [0]], [0, LOG3],
+        [LOG5 - 2 * LOG2, LOG5 - LOG3], [[0.6], [-0.8]],
+    ),
+    "log_cosh with two outputs": (
+        [[LOG2, -LOG3], [5, 1]], [[0, 0], [5, 1]],
+        [(2 * LOG5 - 2 * LOG2 - LOG3) / 2, 0], [[0.3, -0.4], [0, 0]],
     ),
     "quantile": (
         [[1], [2]], [3, 1],
@@ -275,6 +286,19 @@ def test_losses_at_extremes(dtype):
         L, grad = loss_and_gradient("mean_squared_error", z, y)
         assert L == pytest.approx((1e4**2 + 9999**2 + 10001**2 + 1e4**2) / 4, rel=1e-6)
         np.testing.assert_array_equal(grad, [-5000, 4999.5, -5000.5, 5000])
+
+
+@pytest.mark.parametrize("module", [ref, functional], ids=["reference", "functional"])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_log_cosh_has_its_digits_from_the_smallest_to_the_largest(module, dtype):
+    with mp.workdps(50), np.errstate(all="raise", under="ignore"):
+        for size in (0, 1e-18, 1e-9, 1e-4, 0.1, 0.74, 0.76, 0.99, 1.01, 3, 20, 100, 1e4, 1e30):
+            for d in (dtype(size), -dtype(size)):
+                grad, x = np.empty(1, dtype), mp.mpf(float(d))
+                L = module.log_cosh(np.array([d]), [0], grad=grad)
+                exact = mp.log(mp.cosh(x)) if abs(x) < 1e3 else abs(x) - mp.log(2)
+                assert L == pytest.approx(float(exact), rel=16 * float(np.finfo(dtype).eps), abs=float(np.finfo(dtype).tiny))
+                assert grad[0] == pytest.approx(float(mp.tanh(x)), rel=4 * float(np.finfo(dtype).eps))
 
 
 def test_losses_keep_small_digits():

@@ -157,6 +157,20 @@ def huber(Y, y, sample_weight=None, grad=None, delta=1.0):
     return _loss(losses.Huber(delta), "Y", Y, y, sample_weight, grad)
 
 
+def log_cosh(Y, y, sample_weight=None, grad=None):
+    """l_i = mean_j log cosh(Y_j - y_j), which neither overflows nor loses digits near 0. As in `fastnn.losses.LogCosh`.
+
+    Parameters and result as in `binary_cross_entropy`; targets may be any numbers. The gradient is tanh(Y - y) / k, weighted.
+
+    Examples
+    --------
+    >>> from fastnn import functional as F
+    >>> round(F.log_cosh([[2.0, -1e4]], [[0.0, 0.0]]), 6)
+    5000.315928
+    """
+    return _loss(losses.LogCosh(), "Y", Y, y, sample_weight, grad)
+
+
 def quantile(Y, y, sample_weight=None, grad=None, q=0.5):
     """Pinball loss (Koenker and Bassett, 1978): l_i = mean_j max(q_j (y_j - Y_j), (q_j - 1) (y_j - Y_j)).
 

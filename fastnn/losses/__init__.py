@@ -13,6 +13,7 @@ cross_entropy   -sum_j y_j log a_j, y a class number or probabilities           
 mse             mean_j (a_j - y_j)^2                                             any         `MSE`
 mae             mean_j abs(a_j - y_j)                                            any         `MAE`
 huber           mean_j d^2, d = a_j - y_j; delta (2 abs(d) - delta) beyond delta any         `Huber`
+log_cosh        mean_j log cosh(a_j - y_j)                                       any         `LogCosh`
 quantile        mean_j max(q (y_j - a_j), (q - 1) (y_j - a_j))                   any         `Quantile`
 poisson         sum_j a_j - y_j log a_j                                          exponential `Poisson`
 gaussian_nll    sum_j (s_j + (y_j - m_j)^2 exp(-s_j)) / 2, outputs m, then s     identity    `GaussianNLL`
@@ -28,7 +29,7 @@ activation, y the same rows of what `fit` was given; value is a float, d_outputs
 from .base import Loss
 from .classification import BCE, BCEWithLogits, CrossEntropy, class_weights
 from .own import OwnLoss
-from .regression import MAE, MSE, GaussianNLL, Huber, Poisson, Quantile
+from .regression import MAE, MSE, GaussianNLL, Huber, LogCosh, Poisson, Quantile
 
 __all__ = [
     "BCE",
@@ -39,6 +40,7 @@ __all__ = [
     "CrossEntropy",
     "GaussianNLL",
     "Huber",
+    "LogCosh",
     "Loss",
     "OwnLoss",
     "Poisson",
@@ -48,7 +50,7 @@ __all__ = [
 ]
 
 # generated: losses, by src/generate.py from src/operations.py
-LOSSES = {cls.name: cls for cls in (BCE, BCEWithLogits, CrossEntropy, MSE, MAE, Huber, Quantile, Poisson, GaussianNLL)}
+LOSSES = {cls.name: cls for cls in (BCE, BCEWithLogits, CrossEntropy, MSE, MAE, Huber, LogCosh, Quantile, Poisson, GaussianNLL)}
 _FOR_OUTPUT = {"sigmoid": "bce", "softmax": "cross_entropy", "exponential": "poisson"}
 # end of losses
 

@@ -71,6 +71,24 @@ class Huber(Loss):
 
 
 @dataclass(eq=False, repr=False)
+class LogCosh(Loss):
+    """Logarithm of the hyperbolic cosine: l = mean_j log cosh(a_j - y_j): d^2 / 2 near 0, abs(d) - log 2 far out.
+
+    Half of `MSE` for small errors and about `MAE` for large ones, and smooth between them. The derivative tanh(d) is bounded, so outliers
+    pull with a bounded force. Where it bends is fixed: scale the targets to about -1..1.
+
+    Examples
+    --------
+    >>> import fastnn
+    >>> round(fastnn.MLP([1, 1], rng=0).loss([[0.0]], [2.0], loss="log_cosh"), 6)
+    1.325003
+    """
+
+    name = "log_cosh"
+    kernel = kernels.Loss.LOG_COSH
+
+
+@dataclass(eq=False, repr=False)
 class Quantile(Loss):
     """Pinball loss (Koenker and Bassett, 1978): l = mean_j max(q (y_j - a_j), (q - 1) (y_j - a_j)); learns the q-quantile.
 

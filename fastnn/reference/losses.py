@@ -3,6 +3,8 @@
 The loss l of a row is a sum over its outputs where it is a log-likelihood, and a mean over them where it is an error.
 """
 
+import math
+
 import numpy as np
 
 from .layer import activation
@@ -151,6 +153,21 @@ def huber(Y, y, sample_weight=None, grad=None, delta=1.0):
     return _mean_error(cut * (2 * difference - cut), 2 * cut, share, grad)
 
 
+def log_cosh(Y, y, sample_weight=None, grad=None):
+    """The mean over outputs: l = 1/n_out sum_j log cosh(Y_j - y_j), dl/dY = tanh(Y - y) / n_out.
+
+    With d = Y - y, log cosh d = |d| + log(1 + exp(-2 |d|)) - log 2 far from 0, where cosh overflows, and log(1 + 2 sinh^2(d/2)) near it,
+    where digits would be lost.
+
+    Parameters and result are those of `binary_cross_entropy`, with any numbers as outputs and targets.
+    """
+    Y, y, share = _rows(Y, y, sample_weight)
+    size = np.abs(Y - y)
+    near = np.log1p(2 * np.sinh(np.minimum(size, 1) / 2) ** 2)
+    errors = np.where(size > 1, size + np.log1p(np.exp(-2 * size)) - math.log(2), near)
+    return _mean_error(errors, np.tanh(Y - y), share, grad)
+
+
 def quantile(Y, y, sample_weight=None, grad=None, q=0.5):
     """The pinball loss (Koenker and Bassett, 1978): l = 1/n_out sum_j max(q_j (y_j - Y_j), (q_j - 1) (y_j - Y_j)).
 
@@ -188,6 +205,7 @@ LOSSES = {  # name: (the loss, the output activation whose z it is computed from
     "mse": (mean_squared_error, None),
     "mae": (mean_absolute_error, None),
     "huber": (huber, None),
+    "log_cosh": (log_cosh, None),
     "quantile": (_quantiles, None),
     "poisson": (poisson_nll, "exponential"),
     "gaussian_nll": (gaussian_nll, "identity"),

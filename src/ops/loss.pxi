@@ -22,7 +22,7 @@ cdef inline bint fused_with_output(int loss) noexcept nogil:
 
 cdef inline bint is_mean(int loss) noexcept nogil:
     """A row's loss is the mean over outputs, not the sum."""
-    return loss == SQUARED_ERROR or loss == ABSOLUTE_ERROR or loss == HUBER or loss == QUANTILE
+    return loss == SQUARED_ERROR or loss == ABSOLUTE_ERROR or loss == HUBER or loss == LOG_COSH or loss == QUANTILE
 # end of what a kernel must know
 
 cdef inline vec sign(vec a) noexcept nogil:
@@ -72,6 +72,13 @@ cdef inline vec loss_element(int kind, vec a, vec y, vec p, real smoothing, vec*
         b = vmax(vsub(zero, p), vmin(p, s))         # a - y, cut at delta
         d[0] = vadd(b, b)
         return vmul(b, vsub(vadd(s, s), b))
+    if kind == LOG_COSH:                            # log cosh d, d = a - y;  tanh d. Near 0 -log(1 - tanh^2 d) / 2 keeps the digits
+        d[0] = vtanh(s)                             # that |d| + log(1 + exp(-2 |d|)) - log 2 loses; far out exp overflows in neither
+        b = vabs(s)
+        e = vexp(vmul(vset(-2), b))
+        log_p = vlog1p(vselect_gt(b, vset(<real>0.75), e, vsub(zero, vmul(d[0], d[0]))))
+        log_q = vadd(vsub(b, vset(<real>0.6931471805599453)), log_p)
+        return vselect_gt(b, vset(<real>0.75), log_q, vmul(vset(<real>-0.5), log_p))
     if kind == QUANTILE:                            # q (y - a) below y, (1 - q) (a - y) above
         d[0] = vselect_gt(s, zero, vsub(one, p), vselect_gt(zero, s, vsub(zero, p), zero))
         return vmul(d[0], s)
@@ -234,6 +241,8 @@ cdef void loss_forward_backward(int loss, Py_ssize_t lo, Py_ssize_t hi, Py_ssize
         loss_elements(ABSOLUTE_ERROR, lo, hi, c, A, stride, Y, settings, weight, row_loss, D)
     elif loss == HUBER:
         loss_elements(HUBER, lo, hi, c, A, stride, Y, settings, weight, row_loss, D)
+    elif loss == LOG_COSH:
+        loss_elements(LOG_COSH, lo, hi, c, A, stride, Y, settings, weight, row_loss, D)
     elif loss == QUANTILE:
         loss_elements(QUANTILE, lo, hi, c, A, stride, Y, settings, weight, row_loss, D)
     elif loss == POISSON:
