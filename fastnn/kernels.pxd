@@ -56,6 +56,7 @@ cpdef enum Schedule:            # how the learning rate moves; t: whole steps or
     EXPONENTIAL_DECAY   # lr factor^t
     COSINE_DECAY        # up to lr in `warmup`, down to final_lr in `every`
     ONE_CYCLE           # from start_lr to lr at `warmup`, to final_lr at `every`
+    RATE_TABLE          # rates[t]; from their end on, the last of them
 
 cpdef enum VectorFunction:
     EXP
@@ -84,6 +85,8 @@ cdef struct LearningRate:
     int schedule
     bint per_epoch                  # t counts epochs, not steps
     double lr, factor, every, warmup, final_lr, start_lr
+    const double* rates             # RATE_TABLE: (n_rates,), n_rates at least 1; borrowed
+    Py_ssize_t n_rates
 
 cdef struct Optimizer:
     int rule

@@ -59,6 +59,7 @@ class Schedule(IntEnum):
     EXPONENTIAL_DECAY = 2
     COSINE_DECAY = 3
     ONE_CYCLE = 4
+    RATE_TABLE = 5
 
 class VectorFunction(IntEnum):
     EXP = 0
@@ -87,6 +88,7 @@ class _RateSettings(TypedDict):
     warmup: float
     final_lr: float
     start_lr: float
+    rates: NDArray[np.float64] | None
 
 class _OptimizerSettings(TypedDict):
     """The C struct Optimizer, as an optimizer's `kernel_settings()` gives it."""

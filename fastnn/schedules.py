@@ -10,6 +10,7 @@ class              rate                                         source
 `ExponentialDecay` lr factor^t                                  PyTorch's ExponentialLR
 `CosineDecay`      warm-up, then half a cosine to final_lr      Loshchilov and Hutter, 2017; Goyal et al., 2017
 `OneCycle`         half a cosine up to max_lr, another far down Smith and Topin, 2019
+`Table`            rates[min(t, len(rates) - 1)]                PyTorch's LambdaLR
 `ReduceOnPlateau`  lower by factor if the loss no longer falls  PyTorch's ReduceLROnPlateau
 ================== ============================================ ===============================================
 """
@@ -18,14 +19,16 @@ import math
 import numbers
 from dataclasses import asdict, dataclass
 
+import numpy as np
+
 from . import kernels
 from .kernels import Schedule as Kind
 from .settings import Settings
 from .validation import check_count, check_number
 
-__all__ = ["SCHEDULES", "CosineDecay", "ExponentialDecay", "OneCycle", "Plateau", "ReduceOnPlateau", "Schedule", "StepDecay"]
+__all__ = ["SCHEDULES", "CosineDecay", "ExponentialDecay", "OneCycle", "Plateau", "ReduceOnPlateau", "Schedule", "StepDecay", "Table"]
 
-_NOTHING = dict(per_epoch=False, factor=0.0, every=0.0, warmup=0.0, final_lr=0.0, start_lr=0.0)
+_NOTHING = dict(per_epoch=False, lr=0.0, factor=0.0, every=0.0, warmup=0.0, final_lr=0.0, start_lr=0.0, rates=None)
 
 
 @dataclass(eq=False, repr=False)
@@ -227,6 +230,41 @@ class OneCycle(Schedule):
 
 
 @dataclass(eq=False, repr=False)
+class Table(Schedule):
+    """A rate for each epoch or step: rates[t], and the last of them from then on.
+
+    For schedules that no other class has. The compiled loop reads the table; ``torch.optim.lr_scheduler.LambdaLR`` calls a function.
+
+    Parameters
+    ----------
+    rates : sequence of float
+        At least one, each at least 0. It is part of a saved model's description, so a million of them are too many.
+    unit : {"epoch", "step"}, default "epoch"
+
+    Raises
+    ------
+    ValueError
+        There are no rates, a rate is not a number of at least 0, or the unit is none of the two.
+
+    Examples
+    --------
+    >>> from fastnn.schedules import Table
+    >>> table = Table([0.1, 0.4, 0.2])
+    >>> [table(t) for t in range(5)]
+    [0.1, 0.4, 0.2, 0.2, 0.2]
+    """
+
+    rates: tuple
+    unit: str = "epoch"
+
+    def __post_init__(self):
+        self._check(rates=_rates, unit=_unit)
+
+    def kernel_settings(self):
+        return _settings(Kind.RATE_TABLE, self.unit) | dict(rates=np.array(self.rates, np.float64))
+
+
+@dataclass(eq=False, repr=False)
 class Plateau(Settings):
     """Where a `ReduceOnPlateau` stands; ``Plateau()`` is the beginning.
 
@@ -334,7 +372,7 @@ class ReduceOnPlateau(Schedule):
 
 
 # generated: schedules, by src/generate.py from src/operations.py
-SCHEDULES = {cls.__name__: cls for cls in (StepDecay, ExponentialDecay, CosineDecay, OneCycle, ReduceOnPlateau)}
+SCHEDULES = {cls.__name__: cls for cls in (StepDecay, ExponentialDecay, CosineDecay, OneCycle, Table, ReduceOnPlateau)}
 # end of schedules
 
 
@@ -391,6 +429,17 @@ def _number(most=math.inf, **bounds):
 def _whole(least):
     """The same for whole numbers, of those that a double can hold."""
     return lambda name, value: check_number(name, check_count(name, value, least), least)
+
+
+def _rates(name, value):
+    """A tuple of Python's own numbers."""
+    if isinstance(value, (str, bytes)) or not hasattr(value, "__iter__"):
+        raise ValueError(f"{name} must be a sequence of numbers of at least 0, got {value!r}")
+    check = _number(least=0)
+    rates = tuple(check(name, rate) for rate in value)
+    if not rates:
+        raise ValueError(f"{name} must hold at least one number, got {value!r}")
+    return rates
 
 
 def _unit(name, value):

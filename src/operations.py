@@ -189,6 +189,10 @@ SCHEDULES = (
         "OneCycle", "ONE_CYCLE", 4, "half a cosine up to max_lr, another far down", "Smith and Topin, 2019", "one-cycle",
         "from start_lr to lr at `warmup`, to final_lr at `every`",
     ),
+    Schedule(
+        "Table", "RATE_TABLE", 5, "rates[min(t, len(rates) - 1)]", "PyTorch's LambdaLR", "a table of rates",
+        "rates[t]; from their end on, the last of them",
+    ),
     Schedule("ReduceOnPlateau", "", 0, "lower by factor if the loss no longer falls", "PyTorch's ReduceLROnPlateau", "plateau"),
 )  # fmt: skip
 

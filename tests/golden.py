@@ -115,6 +115,8 @@ OPTIMIZERS = {
     "exponential decay": fastnn.Adam(schedules.ExponentialDecay(0.05, 0.9, unit="step")),
     "cosine": fastnn.SGD(schedules.CosineDecay(0.05, 10, warmup=3, unit="step")),
     "one cycle": fastnn.SGD(schedules.OneCycle(0.1, 11)),
+    "table by epoch": fastnn.Adam(schedules.Table([0.05, 0.01])),
+    "table by step": fastnn.SGD(schedules.Table([0.1, 0.05, 0.2, 0.0, 0.02], unit="step")),
     "plateau": fastnn.SGD(schedules.ReduceOnPlateau(0.1, patience=0, min_delta=0.5)),
 }
 OPTIMIZERS |= {

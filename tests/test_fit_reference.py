@@ -129,7 +129,8 @@ def test_what_stands_around_an_optimizer(cls, settings, batch):
 SCHEDULES = [
     schedules.StepDecay(0.1, every=2, factor=0.5), schedules.StepDecay(0.1, every=3, unit="step"), schedules.ExponentialDecay(0.1, 0.7),
     schedules.ExponentialDecay(0.1, 0.9, unit="step"), schedules.CosineDecay(0.1, 4), schedules.CosineDecay(0.1, 12, 3, 0.01, unit="step"),
-    schedules.OneCycle(0.1, 20), schedules.OneCycle(0.1, 4, unit="epoch"),
+    schedules.OneCycle(0.1, 20), schedules.OneCycle(0.1, 4, unit="epoch"), schedules.Table([0.1, 0.02, 0.05]),
+    schedules.Table(np.linspace(0.1, 0.01, 13), unit="step"),
 ]  # fmt: skip
 
 

@@ -35,7 +35,7 @@ from fastnn.activations import HIDDEN
 from fastnn.callbacks import Callback
 from fastnn.kernels import Stop
 from fastnn.losses import Huber
-from fastnn.schedules import CosineDecay, ExponentialDecay, OneCycle, ReduceOnPlateau, StepDecay
+from fastnn.schedules import CosineDecay, ExponentialDecay, OneCycle, ReduceOnPlateau, StepDecay, Table
 from fastnn.training import session
 from fastnn.training.data import Data
 
@@ -80,7 +80,8 @@ RULES = [
 ]  # fmt: skip
 OTHERS = [cls for cls in cases.STEPS.values() if cls not in [rule["cls"] for rule in RULES]]
 RULES += [dict(cls=cls, **settings) for cls in OTHERS for settings in ({}, dict(weight_decay=0.1))]
-SCHEDULES = [StepDecay(0.1, 2), ExponentialDecay(0.05, 0.9, unit="step"), CosineDecay(0.05, 10, warmup=3, unit="step"), OneCycle(0.1, 11)]
+SCHEDULES = [StepDecay(0.1, 2), ExponentialDecay(0.05, 0.9, unit="step"), CosineDecay(0.05, 10, warmup=3, unit="step"), OneCycle(0.1, 11),
+             Table([0.1, 0.02]), Table([0.05, 0.1, 0.0, 0.02], unit="step")]  # fmt: skip
 widths = st.one_of(st.integers(1, 40), st.sampled_from([1, 8, 15, 16, 17, 32, 33, 64, 70]))
 
 

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 import fastnn
 from fastnn import kernels, schedules
-from fastnn.schedules import SCHEDULES, CosineDecay, ExponentialDecay, OneCycle, Plateau, ReduceOnPlateau, StepDecay
+from fastnn.schedules import SCHEDULES, CosineDecay, ExponentialDecay, OneCycle, Plateau, ReduceOnPlateau, StepDecay, Table
 
 TIMES = [*range(60), 99, 100, 101, 1000, 10**6, 2**40]
 CLOSE = dict(rel=1e-14, abs=1e-17)
@@ -51,7 +51,14 @@ def one_cycle(t, max_lr, duration, pct_start=0.3, div_factor=25.0, final_div_fac
     return eased(max_lr, final_lr, (t - peak) / (end - peak))
 
 
+def table(t, rates):
+    return rates[min(t, len(rates) - 1)]
+
+
 CASES = [
+    (Table, table, dict(rates=[0.4])),
+    (Table, table, dict(rates=(0.4, 0.0, 0.3, 0.1))),
+    (Table, table, dict(rates=np.linspace(0.1, 0.2, 70))),
     (StepDecay, step_decay, dict(lr=0.4, every=10)),
     (StepDecay, step_decay, dict(lr=0.4, every=1, factor=0.5)),
     (StepDecay, step_decay, dict(lr=0.4, every=7, factor=1)),
@@ -76,6 +83,7 @@ CASES = [
     (OneCycle, one_cycle, dict(max_lr=0.4, duration=1, pct_start=1)),
 ]
 EXAMPLES = [
+    Table((0.1, 0.3, 0.2), "step"),
     StepDecay(0.1, 3, 0.5, "step"),
     ExponentialDecay(0.1, 0.9),
     CosineDecay(0.1, 30, 3, 1e-4),
@@ -346,8 +354,8 @@ def test_a_schedule_is_an_immutable_value(schedule):
 @pytest.mark.parametrize("schedule", EXAMPLES, ids=str)
 def test_an_optimizer_takes_a_schedule(schedule):
     settings = fastnn.SGD(schedule).kernel_settings()
-    assert settings["rate"] == schedule.kernel_settings()
-    assert set(settings["rate"]) == {"schedule", "per_epoch", "lr", "factor", "every", "warmup", "final_lr", "start_lr"}
+    assert str(settings["rate"]) == str(schedule.kernel_settings())  # a table's array has no truth value
+    assert set(settings["rate"]) == {"schedule", "per_epoch", "lr", "factor", "every", "warmup", "final_lr", "start_lr", "rates"}
     with pytest.raises(ValueError, match="lr must be"):
         fastnn.SGD("fast")
 
@@ -471,3 +479,82 @@ def test_a_description_is_plain():
 def test_malformed_descriptions(value, error, message):
     with pytest.raises(error, match=message):
         schedules.from_description(value)
+
+
+# ---- tables ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        (dict(rates=[]), r"rates must hold at least one number, got \[\]"),
+        (dict(rates=0.1), "rates must be a sequence of numbers of at least 0, got 0.1"),
+        (dict(rates="0.1"), "rates must be a sequence of numbers of at least 0, got '0.1'"),
+        (dict(rates=None), "rates must be a sequence of numbers of at least 0, got None"),
+        (dict(rates=[0.1, -0.1]), "rates must be a finite number at least 0, got -0.1"),
+        (dict(rates=[0.1, math.inf]), "rates must be a finite number at least 0, got inf"),
+        (dict(rates=[0.1, None]), "rates must be a finite number at least 0, got None"),
+        (dict(rates=[[0.1]]), "rates must be a finite number at least 0"),
+        (dict(rates=[0.1], unit="day"), "unit must be 'epoch' or 'step', got 'day'"),
+    ],
+    ids=repr,
+)
+def test_tables_that_are_none(settings, message):
+    with pytest.raises(ValueError, match=message):
+        Table(**settings)
+
+
+def test_a_table_is_a_tuple_of_its_own():
+    rates = np.array([0.5, 0.25])
+    table = Table(rates)
+    rates[:] = 9
+    assert table.rates == (0.5, 0.25) and type(table.rates[0]) is float and table(1) == 0.25
+    assert table == Table([0.5, 0.25]) != Table([0.5, 0.125]) and hash(table) == hash(Table((0.5, 0.25)))
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        table.rates = (1.0,)
+
+
+@pytest.mark.parametrize("unit", ["epoch", "step"])
+def test_training_takes_the_rates_of_a_table(unit):
+    X = np.random.default_rng(0).normal(size=(60, 4))
+    constant, tabled = (fastnn.MLP([4, 5, 1], rng=0) for _ in range(2))
+    rates = [0.1, 0.02, 0.3, 0.0, 0.05]
+    tabled.fit(X, X[:, 0], optimizer=fastnn.SGD(Table(rates, unit), momentum=0.5), epochs=7, batch_size=60 if unit == "step" else 20)
+    for epoch in range(7):
+        sgd = fastnn.SGD(rates[min(epoch, 4)], momentum=0.5)
+        options = dict(optimizer=sgd, epochs=1, batch_size=60 if unit == "step" else 20, resume=epoch > 0)
+        constant.fit(X, X[:, 0], **options)
+    assert tabled.params.tobytes() == constant.params.tobytes() and tabled.state.lr == 0.05
+
+
+def test_a_trainer_holds_the_table_that_it_reads():
+    X = np.random.default_rng(0).normal(size=(8, 3)).astype("float32")
+    ends = []
+    for spoil in (False, True):
+        net = fastnn.MLP([3, 1], rng=0)
+        settings = fastnn.SGD(Table([0.1] * 5000, "step")).kernel_settings()
+        freed = settings["rate"]["rates"].size
+        trainer = kernels.Trainer(net, X, X[:, :1].copy(), loss=kernels.Loss.SQUARED_ERROR, batch_size=1, optimizer=settings)
+        if spoil:
+            trainer.set_optimizer(fastnn.SGD(Table([0.1] * 5000, "step")).kernel_settings())
+            settings["rate"]["rates"] = None
+            others = [np.full(freed, 1e9) for _ in range(20)]  # in the place of the table, if nobody held it
+        trainer.load()
+        losses = np.empty(3)
+        trainer.run(1, 1e9, losses)
+        trainer.store()
+        ends.append((net.params.tobytes(), losses.tobytes()))
+    assert ends[0] == ends[1] and len(others) == 20
+
+
+def test_a_table_for_the_kernels_has_numbers_and_somebody_who_holds_them():
+    settings = fastnn.SGD(Table([0.1, 0.2], "step")).kernel_settings()
+    with pytest.raises(ValueError, match="an update takes one rate"):
+        kernels.packed(settings)
+    assert [kernels.learning_rate(settings["rate"], step, 0) for step in (-(2**62), -1, 0, 1, 2, 2**62)] == [0.1, 0.1, 0.1, 0.2, 0.2, 0.2]
+    for rates in (None, np.empty(0)):
+        with pytest.raises(ValueError, match="a table of rates needs at least one"):
+            kernels.learning_rate(settings["rate"] | dict(rates=rates), 0, 0)
+    for rates in (np.ones(3, "float32"), np.ones((3, 2)), np.ones(6)[::2]):
+        with pytest.raises((ValueError, BufferError)):
+            kernels.learning_rate(settings["rate"] | dict(rates=rates), 0, 0)

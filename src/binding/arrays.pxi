@@ -46,14 +46,56 @@ def all_finite(x):
         finite = t.all_finite(a.data, n)
     return finite
 
+cdef Array read_rate(dict settings, LearningRate* r):
+    """A schedule's numbers. Returns the array that r.rates points into, for whoever keeps r to hold; None for a schedule without a table."""
+    cdef object table = settings["rates"]
+    cdef Py_ssize_t n = 0 if table is None else len(table)
+    cdef Array rates = optional(table, sizeof(double), n)
+    r.schedule = settings["schedule"]
+    r.per_epoch = settings["per_epoch"]
+    r.lr = settings["lr"]
+    r.factor = settings["factor"]
+    r.every = settings["every"]
+    r.warmup = settings["warmup"]
+    r.final_lr = settings["final_lr"]
+    r.start_lr = settings["start_lr"]
+    r.rates = <const double*>pointer(rates)
+    r.n_rates = n
+    if r.schedule == RATE_TABLE and n == 0:
+        raise ValueError("a table of rates needs at least one")
+    return rates
+
+cdef Array read_optimizer(dict settings, Optimizer* o):
+    """An optimizer's numbers; returns as `read_rate`."""
+    cdef Array rates = read_rate(settings["rate"], &o.rate)
+    o.rule = settings["rule"]
+    o.nesterov = settings["nesterov"]
+    o.amsgrad = settings["amsgrad"]
+    o.centered = settings["centered"]
+    o.decoupled = settings["decoupled"]
+    o.momentum = settings["momentum"]
+    o.weight_decay = settings["weight_decay"]
+    o.beta1 = settings["beta1"]
+    o.beta2 = settings["beta2"]
+    o.eps = settings["eps"]
+    o.decay = settings["decay"]
+    o.l1 = settings["l1"]
+    o.l2 = settings["l2"]
+    o.clip_value = settings["clip_value"]
+    o.clip_norm = settings["clip_norm"]
+    o.average = settings["average"]
+    return rates
+
 def n_moments(optimizer):
     """How many arrays like the parameters an optimizer moves besides them, the average among them."""
-    cdef Optimizer o = optimizer
+    cdef Optimizer o
+    read_optimizer(optimizer, &o)       # whose rates are not read here
     return table(4).n_moments(&o)
 
 def learning_rate(rate, Py_ssize_t step, Py_ssize_t epoch):
     """The rate after so many whole steps and epochs."""
-    cdef LearningRate r = rate
+    cdef LearningRate r
+    cdef Array rates = read_rate(rate, &r)      # held until the rate is known
     return table(4).learning_rate(&r, step, epoch)
 
 cdef bint may_step_together(const Py_buffer* a, const Py_buffer* b) noexcept:
@@ -68,7 +110,10 @@ cdef bint may_step_together(const Py_buffer* a, const Py_buffer* b) noexcept:
 
 def packed(optimizer):
     """An optimizer's settings as `update` wants them: made once, since they take longer to convert than a small array to update."""
-    cdef Optimizer o = optimizer
+    cdef Optimizer o
+    memset(&o, 0, sizeof(Optimizer))
+    if read_optimizer(optimizer, &o) is not None:
+        raise ValueError("an update takes one rate: nobody holds the table of a schedule for it")
     return (<char*>&o)[:sizeof(Optimizer)]
 
 def update(bytes optimizer, Py_ssize_t step, params, grads, *moments):

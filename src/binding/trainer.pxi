@@ -83,7 +83,7 @@ cdef class Trainer:
         self.table = network.table
         self.job.net = network.net
         if optimizer is not None:
-            self.job.optimizer = optimizer
+            self.held.append(read_optimizer(optimizer, &self.job.optimizer))
         self.job.loss = loss
         self.job.X = x.data
         self.job.targets = pointer(y)
@@ -157,9 +157,12 @@ cdef class Trainer:
 
     def set_optimizer(self, optimizer):
         """Goes on with other settings of the same moments."""
-        cdef Optimizer o = optimizer
+        cdef Optimizer o
+        cdef Array rates = read_optimizer(optimizer, &o)
         if self.table.n_moments(&o) != self.table.n_moments(&self.job.optimizer) or (o.clip_norm != 0) != (self.job.optimizer.clip_norm != 0):
             raise ValueError("these settings need other memory than the training has")
+        if rates is not None:
+            self.held.append(rates)     # beside the old ones, which a step under way may still read
         self.job.optimizer = o
 
     def stop_when_level(self, Py_ssize_t patience, double tolerance, double best_loss):

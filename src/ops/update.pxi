@@ -48,6 +48,7 @@ cdef inline double eased(double start, double end, double part) noexcept nogil:
 cdef double learning_rate(const LearningRate* r, Py_ssize_t step, Py_ssize_t epoch) noexcept nogil:
     """After so many whole steps and epochs; formulas in fastnn/schedules.py."""
     cdef double t = epoch if r.per_epoch else step
+    cdef Py_ssize_t k
     if r.schedule == STEP_DECAY:
         return r.lr * pow(r.factor, floor(t / r.every))
     if r.schedule == EXPONENTIAL_DECAY:
@@ -60,6 +61,9 @@ cdef double learning_rate(const LearningRate* r, Py_ssize_t step, Py_ssize_t epo
         if t <= r.warmup:
             return eased(r.start_lr, r.lr, t / r.warmup if r.warmup > 0 else 1)
         return eased(r.lr, r.final_lr, fmin(1, (t - r.warmup) / (r.every - r.warmup)) if r.every > r.warmup else 1)
+    if r.schedule == RATE_TABLE:
+        k = epoch if r.per_epoch else step
+        return r.rates[least(k, r.n_rates - 1) if k > 0 else 0]
     return r.lr
 
 cdef inline double mu(const Optimizer* o, Py_ssize_t t) noexcept nogil:
