@@ -40,6 +40,7 @@ cdef class Trainer:
     cdef CompiledNetwork network
     cdef list held                      # all that the training points to, also should the network be bound to other memory
     cdef Py_ssize_t itemsize, n_params
+    cdef Array rates                    # that a schedule's table lies in, or None
     cdef Memory scratch
     cdef barrier finish
     cdef flag gate
@@ -83,7 +84,7 @@ cdef class Trainer:
         self.table = network.table
         self.job.net = network.net
         if optimizer is not None:
-            self.held.append(read_optimizer(optimizer, &self.job.optimizer))
+            self.rates = read_optimizer(optimizer, &self.job.optimizer)
         self.job.loss = loss
         self.job.X = x.data
         self.job.targets = pointer(y)
@@ -161,9 +162,7 @@ cdef class Trainer:
         cdef Array rates = read_optimizer(optimizer, &o)
         if self.table.n_moments(&o) != self.table.n_moments(&self.job.optimizer) or (o.clip_norm != 0) != (self.job.optimizer.clip_norm != 0):
             raise ValueError("these settings need other memory than the training has")
-        if rates is not None:
-            self.held.append(rates)     # beside the old ones, which a step under way may still read
-        self.job.optimizer = o
+        self.rates, self.job.optimizer = rates, o
 
     def stop_when_level(self, Py_ssize_t patience, double tolerance, double best_loss):
         """`run` stops when the mean loss of so many epochs in a row (0: never stop) has not been below best_loss, which falls with it, by
