@@ -52,7 +52,7 @@ def tree(tmp_path):
         ("fastnn/losses/__init__.py", "MSE, MAE, Huber", "MSE, Huber"),
         ("fastnn/initializers.py", '    "gelu": he_normal', '    "gelu": glorot_normal'),
         ("fastnn/optimizers/__init__.py", "Dozat, 2016", "Dozat, 2017"),
-        ("fastnn/network.py", "tanh, leaky_relu", "tanh, leaky"),
+        ("fastnn/mlp.py", "tanh, leaky_relu", "tanh, leaky"),
         ("README.md", "Adagrad, Adadelta", "Adadelta"),
     ],
 )
