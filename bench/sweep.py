@@ -84,7 +84,7 @@ class Case:
         self.size, self.trains, self.n, self.best = size, trains, n, math.inf
         self.work = multiply_adds(layer_sizes, n, trains)
         if not trains and n < 64:
-            rows = 4 if n > 3 else 1  # src/infer/forward.pxi: a few rows go four at a time, up to three as many as they are
+            rows = 4 if n > 3 else 1  # src/infer/few.pxi: a few rows go four at a time, up to three as many as they are
         self.rounded = multiply_adds(layer_sizes, n, trains, rows, lanes)
         rng = np.random.default_rng(0)
         self.net = fastnn.MLP(layer_sizes, activation, output, dtype=dtype, rng=0)

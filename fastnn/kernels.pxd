@@ -8,6 +8,7 @@
 
 cdef enum:
     API_VERSION = 1
+    LONG_SHUFFLE = 1048576          # more rows than this are shuffled at the beginning of a slice or not at all: an epoch ends the slice
 
 cpdef enum Activation:
     IDENTITY
@@ -32,11 +33,11 @@ cpdef enum Loss:
     CROSS_ENTROPY                 # fused with the softmax: from z; targets are rows of probabilities
     CLASS_CROSS_ENTROPY           # the same; targets are int64 class numbers
     ABSOLUTE_ERROR
-    HUBER                         # loss_numbers: delta
-    QUANTILE                      # loss_numbers: the quantile of each output
+    HUBER                         # numbers: delta
+    QUANTILE                      # numbers: the quantile of each output
     POISSON                       # fused with the exponential: from z, the logarithm of the rate
     GAUSSIAN                      # outputs: means, then logarithms of variances; targets: y, then anything
-    OWN_LOSS                      # `own_loss` is asked about the outputs of each batch
+    OWN_LOSS                      # `custom.evaluate` is asked about the outputs of each batch
     LOG_COSH
 
 cpdef enum Rule:                # how a gradient changes the parameters
@@ -109,11 +110,7 @@ cdef struct Poll:                   # asked about every 20 ms in work that lasts
     int (*check)(void* context) noexcept nogil      # not 0: stop
     void* context
 
-cdef struct Training:
-    # IN: the network, its data (all row-major, borrowed) and how to learn from it
-    Network net
-    Optimizer optimizer
-    int loss
+cdef struct Data:                   # rows to learn from or to judge by: row-major, borrowed
     const void* X                   # (n_rows, sizes[0])
     const void* targets             # (n_rows, sizes[-1]), or (n_rows,) int64 for CLASS_CROSS_ENTROPY
     const void* sample_weight       # (n_rows,) or NULL
@@ -121,49 +118,73 @@ cdef struct Training:
     Generator* generator            # shuffles `order` at the start of every epoch; NULL: the order stays
     Py_ssize_t* order               # (n_rows,) or NULL for 0, 1, 2, ...
     void* dX                        # OUT (n_rows, sizes[0]) or NULL: the gradient of the inputs
-    int n_threads                   # of a call of `train`; when prepared: of any, since memory for their chunks is laid out then
-    const void* loss_numbers        # (sizes[-1],) or NULL: what a loss wants to know of each output; positive weights of BCE
+
+cdef struct CustomLoss:             # a loss that is evaluated for a whole batch at once
+    int (*evaluate)(void* context, Py_ssize_t first, Py_ssize_t n, double* loss) noexcept nogil   # not 0: stop
+    void* context
+    void* outputs                   # (batch_size, sizes[-1]): of rows first..first+n of the epoch's order, for `evaluate`
+    const void* gradient            # (batch_size, sizes[-1]): its answer
+
+cdef struct Objective:              # scale sum(w_i l_i) / sum(w_i) + shared_l2/2 sum W^2 / sum(w_i) of a batch; a validation's has no penalty
+    int loss                        # Loss
+    const void* numbers             # (sizes[-1],) or NULL: what a loss wants to know of each output; positive weights of BCE
     double smoothing                # of the labels of BCE and cross-entropy
-    const double* dropout           # (n_layers,) or NULL: the share of each layer's inputs that a step drops
-    unsigned long long seed         # of dropout
-    int (*own_loss)(void* context, Py_ssize_t first, Py_ssize_t n, double* loss) noexcept nogil   # not 0: stop
-    void* own_context
-    void* own_outputs               # (batch_size, sizes[-1]): of rows first..first+n of the epoch's order, for own_loss
-    const void* own_gradient        # (batch_size, sizes[-1]): its answer
-    # INOUT: where training stands
-    Py_ssize_t step, epoch, row     # whole steps and epochs done; first row of the next batch
-    double loss_sum                 # over the batches of this epoch: loss of the batch times its rows
-    Py_ssize_t diverged_step
-    # how long this call of `train` goes on
-    Py_ssize_t last_epoch
-    double* losses                  # OUT: losses[e - first_epoch], the mean loss of epoch e
-    Py_ssize_t first_epoch
-    long long deadline              # ns on the clock of `now`
-    Poll poll                       # check may be NULL
-    int why                         # OUT: Stop
-    void* scratch                   # of scratch_size bytes, 64-byte aligned; filled by `prepare`
-    # judged after every epoch, if not NULL: other rows of the same network, prepared before, whose loss is that of the parameters as they
-    # are in this training (of their average, if there is one)
-    Training* validation
-    double* validation_losses       # OUT: validation_losses[e - first_epoch]
-    Py_ssize_t validated            # OUT: whole epochs done and judged
-    # the loss of a batch is loss_scale sum(w_i l_i) / sum(w_i) + alpha/2 sum W^2 / sum(w_i); a validation's has no penalty
-    double loss_scale               # 0: 1
-    double gradient_scale           # stands in the place of loss_scale where gradients are computed; 0: 1
-    double alpha                    # scikit-learn's: a penalty that the rows share
-    # stop (CONVERGED) after so many epochs in a row without a mean loss of best_loss - tolerance or less
+    double scale                    # 0: 1
+    double gradient_scale           # replaces `scale` where gradients are computed; 0: 1
+    double shared_l2                # a penalty that the rows of a batch share
+    CustomLoss custom
+
+cdef struct Dropout:
+    const double* rates             # (n_layers,) or NULL: the share of each layer's inputs that a step drops
+    unsigned long long seed
+
+cdef struct Stopping:               # CONVERGED after `patience` epochs in a row without a mean loss of best_loss - tolerance or less
     Py_ssize_t patience             # 0: never
     double tolerance
     double best_loss                # INOUT: the lowest mean loss so far; infinity at first
     Py_ssize_t not_better           # INOUT: such epochs until now
 
+cdef struct Position:               # where a training stands
+    Py_ssize_t step, epoch, row     # whole steps and epochs done; first row of the next batch
+    double loss_sum                 # over the batches of this epoch: loss of the batch times its rows
+
+cdef struct Slice:                  # one call of `train`
+    int n_threads                   # when prepared: the most of any call, since memory for their chunks is laid out then
+    Py_ssize_t first_epoch, last_epoch
+    long long deadline              # ns on the clock of `now`
+    Poll poll                       # check may be NULL
+    double* losses                  # OUT: losses[e - first_epoch], the mean loss of epoch e
+    double* validation_losses       # OUT: validation_losses[e - first_epoch]
+    Py_ssize_t validated            # OUT: whole epochs done and validated
+    int why                         # OUT: Stop
+    bint dropped_shuffle            # OUT: `poll` stopped the shuffle of an epoch; the generator has moved on in vain
+
+cdef struct Training:
+    Network net
+    Data data
+    Objective objective
+    Optimizer optimizer
+    Dropout dropout
+    Stopping stopping
+    Position position               # INOUT
+    Slice slice
+    # or NULL; evaluated after every epoch: other rows of the same network, prepared before, whose loss is that of the parameters as they are in
+    # this training (of their average, if there is one)
+    Training* validation
+    void* memory                    # parameters, moments and the copy to fall back on: of memory_size bytes, 64-byte aligned, zero
+    void* workspace                 # what the threads of a slice compute in: of workspace_size bytes, 64-byte aligned
+
 cdef struct Table:
     int version                     # API_VERSION
     int itemsize                    # 4 or 8
     const char* name                # of the instruction set
-    # Training: prepare once, load, then any number of slices of `train` with any number of threads, store.
-    Py_ssize_t (*scratch_size)(const Training* job) noexcept nogil
+    # Training: give it memory, prepare, give it a workspace, attach; then load, any number of slices of `train` with any number of threads,
+    # store. Trainings may use one workspace in turn, as large as the largest needs: attach again after another has used it, with `clear`
+    # unless it is zero.
+    Py_ssize_t (*memory_size)(const Training* job) noexcept nogil
     void (*prepare)(Training* job) noexcept nogil
+    Py_ssize_t (*workspace_size)(const Training* job) noexcept nogil
+    void (*attach)(Training* job, bint clear) noexcept nogil
     # Parameters come from net.weights and net.biases and go back there. moments: those of the optimizer, then the average of the parameters,
     # if there is one; each flat in the order W0, b0, W1, b1, ... (layers without bias have no b); the gradient is stored in the same order.
     Py_ssize_t (*moments_size)(const Training* job) noexcept nogil     # numbers in all
@@ -173,7 +194,7 @@ cdef struct Table:
     void (*restore)(Training* job) noexcept nogil
     void (*train)(Training* job, int thread) noexcept nogil
     double (*loss_only)(Training* job) noexcept nogil
-    # Inference: X (n, sizes[0]) -> out (n, sizes[-1]); scratch of forward_size bytes, zero. Not 0: `poll`, which may be NULL, has stopped it.
+    # Inference: X (n, sizes[0]) -> out (n, sizes[-1]); scratch of forward_size bytes, zero. Not 0: `poll`, which may be NULL, stopped it.
     Py_ssize_t (*forward_size)(const Network* net, Py_ssize_t n) noexcept nogil
     int (*forward)(const Network* net, const void* X, Py_ssize_t n, void* out, void* scratch, const Poll* poll) noexcept nogil
     # On flat arrays: n rows of m numbers (only softmax asks what a row is; row_size(m) bytes of scratch)

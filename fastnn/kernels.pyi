@@ -157,6 +157,9 @@ class InTraining:
     def __exit__(self, *exception: object) -> None: ...
 
 @disjoint_base
+class Workspace: ...
+
+@disjoint_base
 class Trainer:
     def __init__(
         self,
@@ -183,7 +186,9 @@ class Trainer:
         loss_scale: float = 1,
         gradient_scale: float = 1,
         alpha: float = 0,
+        workspace: Workspace | None = None,
     ) -> None: ...
+    workspace: Workspace
     def set_optimizer(self, optimizer: _OptimizerSettings) -> None: ...
     def stop_when_level(self, patience: int, tolerance: float, best_loss: float) -> None: ...
     def load(self, moments: _Numbers | None = None) -> None: ...

@@ -171,7 +171,7 @@ def activation_kernels(pxi):
     pxi.region("backward", branches("kind", kinds, call, "elif da != dz: memcpy(dz, da, n * sizeof(real))"), 4)
 
 
-LOSS_CALL = "loss_elements({}, lo, hi, c, A, stride, Y, settings, weight, row_loss, D)"
+LOSS_CALL = "loss_elements({}, lo, hi, c, r)"
 
 
 def loss_kernels(pxi):

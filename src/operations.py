@@ -103,14 +103,14 @@ LOSSES = (
     ),
     Loss(
         "HUBER", 7, "huber", "Huber", "regression", "huber", "mean_j d^2, d = a_j - y_j; delta (2 abs(d) - delta) beyond delta", mean=True,
-        readme="Huber", note="loss_numbers: delta",
+        readme="Huber", note="numbers: delta",
     ),
     Loss(
         "LOG_COSH", 12, "log_cosh", "LogCosh", "regression", "log_cosh", "mean_j log cosh(a_j - y_j)", mean=True, readme="log-cosh",
     ),
     Loss(
         "QUANTILE", 8, "quantile", "Quantile", "regression", "quantile", "mean_j max(q (y_j - a_j), (q - 1) (y_j - a_j))", mean=True,
-        readme="quantiles", note="loss_numbers: the quantile of each output",
+        readme="quantiles", note="numbers: the quantile of each output",
     ),
     Loss(
         "POISSON", 9, "poisson", "Poisson", "regression", "poisson_nll", "sum_j a_j - y_j log a_j", "exponential",
@@ -121,7 +121,7 @@ LOSSES = (
         "sum_j (s_j + (y_j - m_j)^2 exp(-s_j)) / 2, outputs m, then s", "identity", alone=False,
         readme="Gaussian with a learned variance", note="outputs: means, then logarithms of variances; targets: y, then anything",
     ),
-    Loss("OWN_LOSS", 11, alone=False, note="`own_loss` is asked about the outputs of each batch"),
+    Loss("OWN_LOSS", 11, alone=False, note="`custom.evaluate` is asked about the outputs of each batch"),
 )  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-# One variant: every kernel, compiled for one instruction set and one dtype, behind a table of function pointers in a capsule.
+# One variant: every op, compiled for one instruction set and one dtype, behind a table of function pointers in a capsule.
 # The build gives the flags and FASTNN_ISA_NAME; the stubs in variants/ include this file and nothing else.
 from cpython.pycapsule cimport PyCapsule_New
 from libc.math cimport INFINITY, NAN, cos, floor, fmin, isfinite, ldexp, pow, sqrt
@@ -24,18 +24,25 @@ cdef extern from *:
     const char* FASTNN_ISA_NAME
 
 include "simd/simd.pxi"
+include "poll.pxi"
 include "ops/math.pxi"
 include "ops/panels.pxi"
+include "ops/sums.pxi"
 include "ops/activation.pxi"
 include "ops/update.pxi"
 include "ops/linear.pxi"
 include "ops/loss.pxi"
 include "ops/dropout.pxi"
+include "train/parameters.pxi"
 include "train/workspace.pxi"
 include "train/pack.pxi"
 include "train/chunk.pxi"
+include "train/gradient.pxi"
+include "train/update.pxi"
+include "train/epoch.pxi"
 include "train/loop.pxi"
-include "infer/forward.pxi"
+include "infer/few.pxi"
+include "infer/many.pxi"
 
 # ---- what users call on arrays of their own ----
 
@@ -125,8 +132,10 @@ cdef Table TABLE
 TABLE.version = API_VERSION
 TABLE.itemsize = sizeof(real)
 TABLE.name = FASTNN_ISA_NAME
-TABLE.scratch_size = scratch_size
+TABLE.memory_size = memory_size
 TABLE.prepare = prepare
+TABLE.workspace_size = workspace_size
+TABLE.attach = attach
 TABLE.moments_size = moments_size
 TABLE.load = load
 TABLE.store = store

@@ -231,7 +231,7 @@ def test_the_stub_has_the_parameters_of_the_constructors():
         "Trainer.__init__": dict(network=net, X=X, targets=X[:, :1].copy(), loss=1, batch_size=3, optimizer=settings,
                                  sample_weight=x[:3], order=np.arange(3), generator=rng, dX=X.copy(), loss_numbers=x[:1], smoothing=0.1,
                                  dropout=np.array([0.5]), seed=3, own_loss=None, own_outputs=None, own_gradient=None, n_threads=1,
-                                 validation=None, loss_scale=0.5, gradient_scale=1.0, alpha=0.1),
+                                 validation=None, loss_scale=0.5, gradient_scale=1.0, alpha=0.1, workspace=kernels.Workspace()),
     }  # fmt: skip
     for name, arguments in calls.items():
         make, parameters = getattr(kernels, name.split(".")[0]), stub_parameters(STUB[name])

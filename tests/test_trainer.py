@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 import fastnn
-from fastnn import MLP, Adam, NAdam, kernels, threads
+from fastnn import MLP, kernels, threads
 from fastnn.kernels import Loss, Trainer
 
 
@@ -298,49 +298,33 @@ def test_a_child_forked_during_a_training_uses_all_networks():
     assert done.returncode == 0, (done.returncode, done.stderr)
 
 
-# ---- extreme settings ----
+# ---- the shuffle ----
 
 
-@pytest.mark.parametrize("make", [Adam, fastnn.RMSprop, fastnn.Adagrad])
-def test_an_eps_below_the_smallest_number_still_keeps_zero_from_zero(make, dtype):
-    net = MLP([3, 4, 1], dtype=dtype, rng=0)
-    X, y = np.zeros((8, 3), dtype), np.zeros(8, dtype)  # all gradients of W are 0
-    history = net.fit(X, y, optimizer=make(eps=1e-320 if dtype == np.float64 else 1e-50), epochs=3)
-    assert np.isfinite(history.loss).all() and np.isfinite(net.params).all()
+
+def test_the_shuffle_of_many_rows_ends_soon_after_ctrl_c_as_if_it_had_not_begun():
+    n = 30_000_000
+    net, order = MLP([1, 1], rng=0), np.arange(n, dtype=np.intp)
+    X, y = np.zeros((n, 1), "float32"), np.zeros((n, 1), "float32")
+    bits = np.random.default_rng(3).bit_generator
+    settings = fastnn.SGD(0.1).kernel_settings()
+    job = Trainer(net, X, y, loss=Loss.SQUARED_ERROR, batch_size=100_000, optimizer=settings, order=order, generator=bits)
+    job.load()
+    before, position = str(bits.state), job.position()
+    assert seconds_to_stop(lambda: job.run(1, 1e9, np.empty(5)), 0.1) < 0.3
+    assert (str(bits.state), job.position()) == (before, position)
+    job.run(1, 0.0, np.empty(5))  # a shuffle that is not stopped is numpy's
+    assert (order[::1000] == np.random.default_rng(3).permutation(n)[::1000]).all()
 
 
-def product_of_mus(beta1, decay, t):
-    return np.prod(beta1 * (1 - 0.5 * 0.96 ** (np.arange(1, t + 1) * decay)))
-
-
-NADAMS = [(0.9, 0.004), (0.5, 0.0), (1 - 1e-9, 5.0), (1 - 1e-12, 1000.0), (1 - 1e-15, 910.0), (0.9, 1e-9)]
-
-
-@pytest.mark.parametrize(("beta1", "decay"), NADAMS)
-def test_nadam_goes_on_from_any_step_at_once(beta1, decay):
-    settings = kernels.packed(NAdam(0.01, betas=(beta1, 0.999), momentum_decay=decay).kernel_settings())
-
-    def step(t):
-        w, g, m, v = np.zeros(1), np.ones(1), np.ones(1), np.ones(1)
-        kernels.update(settings, t, w, g, m, v)
-        return w[0]
-
-    began = time.perf_counter()
-    assert np.isfinite(step(2**62))
-    assert time.perf_counter() - began < 1
-    for t in (1, 2, 300, 5000):
-        product = product_of_mus(beta1, decay, t)
-        mu, after = (beta1 * (1 - 0.5 * 0.96 ** (i * decay)) for i in (t, t + 1))
-        first, second = 0.01 * after / (1 - product * after), 0.01 * (1 - mu) / (1 - product)
-        expected = -(first + second) / (1 / np.sqrt(1 - 0.999**t) + 1e-8)
-        assert step(t) == pytest.approx(expected, rel=1e-6 if 1 - product * after < 1e-3 else 1e-9)
-
-
-def test_nadam_resumed_is_nadam_not_stopped_where_a_power_ends_its_product():
-    X, y = np.random.default_rng(0).normal(size=(40, 3)), np.ones(40)
-    optimizer = NAdam(0.001, betas=(1 - 1e-6, 0.999), momentum_decay=20.0)  # from step 46 on
-    whole, halves = (MLP([3, 5, 1], dtype="float64", rng=0) for _ in range(2))
-    whole.fit(X, y, optimizer=optimizer, epochs=30, batch_size=10)
-    for epochs in (3, 10, 17):
-        halves.fit(X, y, optimizer=optimizer, epochs=epochs, batch_size=10, resume=halves.state is not None)
-    assert whole.params.tobytes() == halves.params.tobytes()
+def test_an_epoch_of_many_rows_ends_the_slice():
+    n = 2**20 + 1
+    net, order = MLP([1, 1], rng=0), np.arange(n, dtype=np.intp)
+    X, y = np.zeros((n, 1), "float32"), np.zeros((n, 1), "float32")
+    options = dict(loss=Loss.SQUARED_ERROR, batch_size=n // 2, optimizer=fastnn.SGD(0.1).kernel_settings())
+    job = Trainer(net, X, y, order=order, generator=np.random.default_rng(0).bit_generator, **options)
+    job.load()
+    assert job.run(1, 1e9, np.empty(2)) == kernels.Stop.TIME and job.position()[:3] == (3, 1, 0)
+    in_order = Trainer(net, X, y, **options)
+    in_order.load()
+    assert in_order.run(1, 1e9, np.empty(2)) == kernels.Stop.EPOCHS and in_order.position()[:3] == (6, 2, 0)

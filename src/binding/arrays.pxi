@@ -1,4 +1,4 @@
-# Kernels on arrays of the caller's own: activations, vector functions, updates.
+# Functions on arrays of the caller's own: activations, vector functions, updates.
 
 cdef enum:
     MOST_MOMENTS = 4
@@ -29,7 +29,7 @@ def activation_backward(int kind, dA, Z, dZ):
         t.activation_backward(kind, a.data, z.data, d.data, n, m, scratch.start)
 
 def vector_function(int which, x, out):
-    """out = exp(x), ... : one of `VectorFunction`, as the kernels compute it."""
+    """out = exp(x), ... : one of `VectorFunction`, as the ops compute it."""
     cdef Array a = Array(x, x.itemsize, x.size), o = Array(out, x.itemsize, x.size, True)
     cdef Py_ssize_t n = x.size
     cdef const Table* t = table_of(x)

@@ -1,4 +1,4 @@
-# CompiledNetwork: a network as the kernels see it, and the short way of `forward` for what needs no conversion.
+# CompiledNetwork: a network as compiled code sees it, and the short way of `forward` for what needs no conversion.
 
 cdef enum:
     STACK = 8192            # bytes of scratch that need no allocation
@@ -6,7 +6,7 @@ cdef enum:
     SHARED = 30000000       # and below which starting threads costs too much of what they save: about half a millisecond of work
 
 cdef class CompiledNetwork:
-    """A network as the kernels see it: sizes, activations, and where its parameters lie."""
+    """A network as compiled code sees it: sizes, activations, and where its parameters lie."""
     cdef Network net
     cdef const Table* table
     cdef Memory shape
@@ -63,7 +63,8 @@ cdef class CompiledNetwork:
 
     cdef int check_not_training(self) except -1:
         if self.trained_by and self.trained_by != PyThread_get_thread_ident():
-            raise RuntimeError("this network is being trained in another thread: wait until fit ends, or make a copy (net.copy()) before it begins")
+            raise RuntimeError("this network is being trained in another thread: wait until fit ends, or make a copy (net.copy()) before it "
+                               "begins")
         return 0
 
     def _check_may_bind(self):
@@ -159,7 +160,7 @@ cdef class CompiledNetwork:
         return self.forward(X, out, n_threads, keep)
 
     def _forward_into(self, X, out):
-        """out = outputs for X, both exactly as the kernels want them."""
+        """out = outputs for X, both C-contiguous and of its dtype."""
         cdef Py_ssize_t n = len(X)
         cdef Array x = Array(X, self.itemsize, n * self.n_in), y = Array(out, self.itemsize, n * self.n_out, True)
         self.run(x.data, n, y.data)
@@ -170,7 +171,7 @@ cdef class CompiledNetwork:
         cdef Memory memory, shape
         cdef list held
         cdef Network net
-        cdef const Table* kernels
+        cdef const Table* functions
         cdef Poll poll
         cdef void* scratch
         if size <= STACK:
@@ -182,11 +183,12 @@ cdef class CompiledNetwork:
         if n * self.work < QUICK:
             self.table.forward(&self.net, X, n, out, scratch, NULL)
             return 0
-        shape, held, net, kernels = self.shape, self.held, self.net, self.table     # `_bind` in another thread changes them and frees nothing
+        # `_bind` in another thread changes these and frees nothing
+        shape, held, net, functions = self.shape, self.held, self.net, self.table
         poll.check = signals_pending
         poll.context = NULL
         with nogil:
-            kernels.forward(&net, X, n, out, scratch, &poll)
+            functions.forward(&net, X, n, out, scratch, &poll)
         return raise_pending()
 
 cdef class InTraining:

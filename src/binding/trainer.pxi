@@ -33,19 +33,46 @@ cdef int check_order(const Py_ssize_t* order, Py_ssize_t n) except -1:
         raise ValueError(f"order must hold row numbers from 0 to {n - 1}")
     return 0
 
+cdef class Workspace:
+    """What the threads of a slice compute in. Trainers may use one in turn: it becomes as large as the largest needs."""
+    cdef Memory memory
+    cdef Py_ssize_t size
+    cdef void* attached                 # the Trainer for which it is laid out; never followed, and NULL when that is gone
+    cdef bint used, busy                # has been laid out before; somebody computes in it
+
+    cdef int reserve(self, Py_ssize_t size) except -1:
+        if size > self.size:
+            self.check_free()
+            self.memory = Memory(size)
+            self.size = size
+            self.attached = NULL
+            self.used = False
+        return 0
+
+    cdef int check_free(self) except -1:
+        if self.busy:
+            raise RuntimeError("this workspace is in use: give every trainer that runs at the same time its own")
+        return 0
+
 cdef class Trainer:
-    """One training: a network bound to data, a loss and an optimizer, with the memory to run it in slices."""
+    """One training: a network bound to data, a loss and an optimizer, with the memory to run it in slices.
+
+    workspace: where it computes; by default in one of its own. The gradient of the last step waits there for `store_gradient`, until another
+    Trainer uses it."""
     cdef Training job
     cdef const Table* table
     cdef CompiledNetwork network
     cdef list held                      # all that the training points to, also should the network be bound to other memory
     cdef Py_ssize_t itemsize, n_params
     cdef Array rates                    # that a schedule's table lies in, or None
-    cdef Memory scratch
+    cdef Memory memory
+    cdef readonly Workspace workspace
     cdef barrier finish
     cdef flag gate
     cdef object own_loss                # own_loss(first, n) -> float, from own_outputs; its gradient in own_gradient
     cdef object error                   # what it, or a signal handler, raised
+    cdef Trainer validation
+    cdef object generator
     cdef object lock                    # the generator's, or None without shuffling: held during a slice, but not while Python code runs
     cdef bint holds_lock
     cdef unsigned long run_by           # the thread in which `run` runs
@@ -53,7 +80,8 @@ cdef class Trainer:
     def __init__(self, CompiledNetwork network, X, targets, *, int loss, Py_ssize_t batch_size, optimizer=None, sample_weight=None,
                  order=None, generator=None, dX=None, loss_numbers=None, double smoothing=0, dropout=None, unsigned long long seed=0,
                  own_loss=None, own_outputs=None, own_gradient=None, int n_threads=1,
-                 Trainer validation=None, double loss_scale=1, double gradient_scale=1, double alpha=0):
+                 Trainer validation=None, double loss_scale=1, double gradient_scale=1, double alpha=0,
+                 Workspace workspace=None):
         cdef Py_ssize_t n = len(X), size = network.itemsize
         cdef Array x, y, w, o, d, numbers, rates, outputs, gradient
         if batch_size < 1 or n < 1:
@@ -85,37 +113,64 @@ cdef class Trainer:
         self.job.net = network.net
         if optimizer is not None:
             self.rates = read_optimizer(optimizer, &self.job.optimizer)
-        self.job.loss = loss
-        self.job.X = x.data
-        self.job.targets = pointer(y)
-        self.job.sample_weight = pointer(w)
-        self.job.order = <Py_ssize_t*>pointer(o)
-        self.job.dX = pointer(d)
-        self.job.generator = NULL
+        self.set_data(x, y, w, o, d, n, min(batch_size, n))
         if generator is not None and o is not None:
-            self.job.generator = <Generator*>PyCapsule_GetPointer(generator.capsule, "BitGenerator")
+            self.job.data.generator = <Generator*>PyCapsule_GetPointer(generator.capsule, "BitGenerator")
+            self.generator = generator
             self.lock = generator.lock
-        self.job.n_rows = n
-        self.job.batch_size = min(batch_size, n)
-        self.job.n_threads = n_threads
-        self.job.poll.check = check_trainer
-        self.job.poll.context = <void*>self
-        self.job.loss_numbers = pointer(numbers)
-        self.job.smoothing = smoothing
-        self.job.dropout = <const double*>pointer(rates)
-        self.job.seed = seed
+        self.job.objective.loss = loss
+        self.job.objective.numbers = pointer(numbers)
+        self.job.objective.smoothing = smoothing
+        self.job.objective.scale = loss_scale
+        self.job.objective.gradient_scale = gradient_scale
+        self.job.objective.shared_l2 = alpha
         self.own_loss = own_loss
-        self.job.own_loss = ask_python
-        self.job.own_context = <void*>self
-        self.job.own_outputs = pointer(outputs)
-        self.job.own_gradient = pointer(gradient)
+        self.job.objective.custom.evaluate = ask_python
+        self.job.objective.custom.context = <void*>self
+        self.job.objective.custom.outputs = pointer(outputs)
+        self.job.objective.custom.gradient = pointer(gradient)
+        self.job.dropout.rates = <const double*>pointer(rates)
+        self.job.dropout.seed = seed
+        self.job.slice.n_threads = n_threads
+        self.job.slice.poll.check = check_trainer
+        self.job.slice.poll.context = <void*>self
+        self.validation = validation
         self.job.validation = &validation.job if validation is not None else NULL
-        self.job.loss_scale = loss_scale
-        self.job.gradient_scale = gradient_scale
-        self.job.alpha = alpha
-        self.scratch = Memory(self.table.scratch_size(&self.job))
-        self.job.scratch = self.scratch.start
+        self.memory = Memory(self.table.memory_size(&self.job))
+        self.job.memory = self.memory.start
         self.table.prepare(&self.job)
+        if validation is not None:
+            validation.workspace.attached = NULL        # its layers read other parameters now
+        self.workspace = Workspace() if workspace is None else workspace
+        self.workspace.reserve(self.table.workspace_size(&self.job))
+
+    cdef void set_data(self, Array x, Array y, Array w, Array o, Array d, Py_ssize_t n, Py_ssize_t batch_size) noexcept:
+        self.job.data.X = x.data
+        self.job.data.targets = pointer(y)
+        self.job.data.sample_weight = pointer(w)
+        self.job.data.order = <Py_ssize_t*>pointer(o)
+        self.job.data.dX = pointer(d)
+        self.job.data.n_rows = n
+        self.job.data.batch_size = batch_size
+
+    def __dealloc__(self):
+        if self.workspace is not None and self.workspace.attached == <void*>self:
+            self.workspace.attached = NULL
+
+    cdef int enter(self) except -1:
+        """Lays the workspace out for this training, if another was there, and keeps others away until `leave`."""
+        cdef Workspace here = self.workspace
+        here.check_free()
+        if here.attached != <void*>self:
+            self.job.workspace = here.memory.start
+            self.table.attach(&self.job, here.used)
+            here.attached = <void*>self
+            here.used = True
+        here.busy = True
+        return 0
+
+    cdef void leave(self) noexcept:
+        self.workspace.busy = False
 
     cdef int ask(self, Py_ssize_t first, Py_ssize_t n, double* loss) noexcept:
         self.release()
@@ -167,7 +222,8 @@ cdef class Trainer:
     def stop_when_level(self, Py_ssize_t patience, double tolerance, double best_loss):
         """`run` stops when the mean loss of so many epochs in a row (0: never stop) has not been below best_loss, which falls with it, by
         tolerance or more."""
-        self.job.patience, self.job.tolerance, self.job.best_loss, self.job.not_better = patience, tolerance, best_loss, 0
+        self.job.stopping.patience, self.job.stopping.tolerance = patience, tolerance
+        self.job.stopping.best_loss, self.job.stopping.not_better = best_loss, 0
 
     cdef Array moments(self, moments, bint writable):
         """The optimizer's moments as it needs them; None where it has none."""
@@ -179,7 +235,7 @@ cdef class Trainer:
         return Array(moments, self.itemsize, n, writable)
 
     def load(self, moments=None):
-        """Takes the network's parameters (and the moments, and the average of the parameters) into the scratch."""
+        """Takes the network's parameters (and the moments, and the average of the parameters) into the training."""
         cdef Array m = self.moments(moments, False)
         cdef void* p = pointer(m)
         with nogil:
@@ -195,6 +251,8 @@ cdef class Trainer:
     def store_gradient(self, grads):
         """The gradient of the last step, flat, in the order of the parameters."""
         cdef Array g = Array(grads, self.itemsize, self.n_params, True)
+        if self.workspace.attached != <void*>self or self.workspace.busy:
+            raise RuntimeError("the gradient is gone: another trainer has used the workspace since, or nothing has run")
         with nogil:
             self.table.store_gradient(&self.job, g.data)
 
@@ -204,16 +262,18 @@ cdef class Trainer:
 
     def position(self):
         """Whole steps and epochs done, the first row of the next batch, and the sum of the losses of this epoch's batches."""
-        return self.job.step, self.job.epoch, self.job.row, self.job.loss_sum
+        cdef Position* here = &self.job.position
+        return here.step, here.epoch, here.row, here.loss_sum
 
     def set_position(self, Py_ssize_t step, Py_ssize_t epoch, Py_ssize_t row, double loss_sum):
-        if step < 0 or epoch < 0 or not 0 <= row < self.job.n_rows:
-            raise ValueError(f"step {step}, epoch {epoch}, row {row}: not a position in a training on {self.job.n_rows} rows")
-        self.job.step, self.job.epoch, self.job.row, self.job.loss_sum = step, epoch, row, loss_sum
+        cdef Position* here = &self.job.position
+        if step < 0 or epoch < 0 or not 0 <= row < self.job.data.n_rows:
+            raise ValueError(f"step {step}, epoch {epoch}, row {row}: not a position in a training on {self.job.data.n_rows} rows")
+        here.step, here.epoch, here.row, here.loss_sum = step, epoch, row, loss_sum
 
     def epochs_validated(self):
         """Whole epochs done whose validation loss is known, if there is a validation and `run` has been called."""
-        return self.job.validated
+        return self.job.slice.validated
 
     def run(self, int n_threads, double seconds, losses, validation_losses=None):
         """Trains for about `seconds`, at most until len(losses) epochs from the present one have ended; their mean losses go to `losses`,
@@ -223,17 +283,64 @@ cdef class Trainer:
         """
         cdef Array l = Array(losses, 8, len(losses), True)
         cdef Array v = optional(validation_losses, 8, len(losses), True)
-        cdef int i
+        cdef Slice* here = &self.job.slice
+        cdef Trainer validation = self.validation
         if len(losses) < 1:
             raise ValueError("losses must have room for one epoch or more")
-        if self.job.validation != NULL and v is None:
+        if validation is not None and v is None:
             raise ValueError("a training with a validation needs an array for its losses")
-        self.job.losses = <double*>l.data
-        self.job.validation_losses = <double*>pointer(v)
-        self.job.first_epoch = self.job.validated = self.job.epoch
-        self.job.last_epoch = self.job.epoch + len(losses)
-        self.job.deadline = now() + <long long>(1e9 * seconds)
-        self.job.n_threads = 1
+        here.losses = <double*>l.data
+        here.validation_losses = <double*>pointer(v)
+        here.first_epoch = here.validated = self.job.position.epoch
+        here.last_epoch = here.first_epoch + len(losses)
+        here.deadline = now() + <long long>(1e9 * seconds)
+        here.n_threads = 1
+        self.enter()
+        try:
+            if validation is None:
+                self.train(n_threads)
+            else:
+                validation.enter()
+                validation.job.slice.poll.context = <void*>self     # whose lock a signal handler may need
+                try:
+                    self.train(n_threads)
+                finally:
+                    validation.job.slice.poll.context = <void*>validation
+                    validation.leave()
+        finally:
+            self.leave()
+        self.raise_error()
+        return here.why
+
+    cdef int train(self, int n_threads) except -1:
+        """One slice. The generator is before the shuffle if that is interrupted, as if the epoch had not begun."""
+        state = None
+        if self.lock is not None and self.job.data.n_rows > LONG_SHUFFLE and self.job.position.row == 0:
+            state = self.generator.state
+        self.start_helpers(n_threads)
+        try:
+            if self.lock is not None:
+                RUNNING[id(self)] = self
+                self.run_by = PyThread_get_thread_ident()
+            self.acquire()
+        except BaseException:
+            self.cancel()
+            RUNNING.pop(id(self), None)
+            raise
+        with nogil:
+            flag_set(&self.gate, OPEN)
+            self.table.train(&self.job, 0)
+            barrier_wait(&self.finish, self.job.slice.n_threads)
+        self.release()
+        if self.lock is not None:
+            RUNNING.pop(id(self), None)
+        if self.job.slice.dropped_shuffle and state is not None:
+            self.generator.state = state
+        return 0
+
+    cdef int start_helpers(self, int n_threads) except -1:
+        """As many as the system gives; they wait at the gate."""
+        cdef int i
         flag_set(&self.gate, CLOSED)
         for i in range(1, n_threads):
             try:
@@ -244,35 +351,14 @@ cdef class Trainer:
             except BaseException:
                 self.cancel()
                 raise
-            self.job.n_threads = i + 1
-        self.run_by = PyThread_get_thread_ident()
-        try:
-            if self.lock is not None:
-                RUNNING[id(self)] = self
-            if self.job.validation != NULL:
-                self.job.validation.poll = self.job.poll
-            self.acquire()
-        except BaseException:
-            self.cancel()
-            RUNNING.pop(id(self), None)
-            raise
-        with nogil:
-            flag_set(&self.gate, OPEN)
-            self.table.train(&self.job, 0)
-            barrier_wait(&self.finish, self.job.n_threads)
-        self.release()
-        if self.lock is not None:
-            RUNNING.pop(id(self), None)
-        if self.job.validation != NULL:
-            self.job.validation.poll.context = self.job.validation.own_context
-        self.raise_error()
-        return self.job.why
+            self.job.slice.n_threads = i + 1
+        return 0
 
     cdef void cancel(self) noexcept:
         """Lets helpers go that wait at the gate, and waits until they have left."""
         with nogil:
             flag_set(&self.gate, CANCELLED)
-            barrier_wait(&self.finish, self.job.n_threads)
+            barrier_wait(&self.finish, self.job.slice.n_threads)
 
     def _help(self, int thread):
         with nogil:
@@ -280,7 +366,7 @@ cdef class Trainer:
                 cpu_yield()
             if flag_get(&self.gate) == OPEN:
                 self.table.train(&self.job, thread)
-            barrier_wait(&self.finish, self.job.n_threads)
+            barrier_wait(&self.finish, self.job.slice.n_threads)
 
     def gradient(self, int n_threads=1):
         """The loss of all rows as one batch; its gradient waits for `store_gradient`. For a Trainer without an optimizer."""
@@ -292,8 +378,10 @@ cdef class Trainer:
     def loss(self):
         """The loss of all rows with the parameters as loaded."""
         cdef double loss
+        self.enter()
         with nogil:
             loss = self.table.loss_only(&self.job)
+        self.leave()
         self.raise_error()
         return loss
 

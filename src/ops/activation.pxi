@@ -184,10 +184,6 @@ cdef void activation_backward_panels(int kind, Py_ssize_t lo, Py_ssize_t hi, Py_
 
 # ---- softmax: rows of c numbers in panels (a contiguous row is a panel matrix with stride PANEL) ----
 
-cdef inline vec real_lanes(vec a, Py_ssize_t n, vec other) noexcept nogil:
-    """Lanes 0..n-1 of a, then those of `other`."""
-    return a if n >= LANES else vselect_gt(vset(<real>n), vload(LANE_NUMBERS), a, other)
-
 cdef inline real row_max(const real* z, Py_ssize_t stride, Py_ssize_t c) noexcept nogil:
     cdef vec m = vset(-INFINITY)
     cdef Py_ssize_t j
@@ -197,19 +193,18 @@ cdef inline real row_max(const real* z, Py_ssize_t stride, Py_ssize_t c) noexcep
 
 cdef inline real row_exp(const real* z, real* e, Py_ssize_t stride, Py_ssize_t c, real top) noexcept nogil:
     """e = exp(z - top), padding 0; returns the row's sum, in 16 virtual lanes. e may be z."""
-    cdef vec sums[SUM_VECS]
+    cdef lanes16 sums
     cdef vec t = vset(top), x
     cdef Py_ssize_t j
     cdef int v
-    for v in range(SUM_VECS):
-        sums[v] = vset(0)
+    clear16(&sums)
     for j from 0 <= j < c by 16:
         for v in range(SUM_VECS):
             if j + v * LANES < c:
                 x = real_lanes(vexp(vsub(vload(z + at(j + v * LANES, stride)), t)), c - j - v * LANES, vset(0))
                 vstore(e + at(j + v * LANES, stride), x)
-                sums[v] = vadd(sums[v], x)
-    return sum16(sums)
+                add16(&sums, v, x)
+    return total16(&sums)
 
 cdef void softmax_forward(Py_ssize_t lo, Py_ssize_t hi, Py_ssize_t c, real* z, Py_ssize_t stride) noexcept nogil:
     """a_j = exp(z_j - max z) / sum exp(z - max z), rows lo..hi, in place."""
@@ -225,18 +220,17 @@ cdef void softmax_forward(Py_ssize_t lo, Py_ssize_t hi, Py_ssize_t c, real* z, P
 cdef void softmax_backward(Py_ssize_t lo, Py_ssize_t hi, Py_ssize_t c, const real* a, real* d, Py_ssize_t stride) noexcept nogil:
     """dz_j = a_j (da_j - sum_k a_k da_k), rows lo..hi, in place in d."""
     cdef Py_ssize_t i, j
-    cdef vec sums[SUM_VECS]
+    cdef lanes16 sums
     cdef vec mean
     cdef int v
     cdef Py_ssize_t p
     for i in range(lo, hi):
-        for v in range(SUM_VECS):
-            sums[v] = vset(0)
+        clear16(&sums)
         for j from 0 <= j < c by 16:
             for v in range(SUM_VECS):
                 p = at(j + v * LANES, stride) + i * PANEL
-                sums[v] = vfma(vload(a + p), vload(d + p), sums[v])
-        mean = vset(sum16(sums))
+                fma16(&sums, v, vload(a + p), vload(d + p))
+        mean = vset(total16(&sums))
         for j from 0 <= j < c by LANES:
             p = at(j, stride) + i * PANEL
             vstore(d + p, vmul(vload(a + p), vsub(vload(d + p), mean)))

@@ -27,10 +27,11 @@ cdef inline void draw(unsigned int low, unsigned int high, unsigned int first, u
         out[j] = scale if h >= threshold else 0
 
 cdef void dropout_forward(unsigned long long key, Py_ssize_t first, double rate, Py_ssize_t lo, Py_ssize_t hi, Py_ssize_t c, const real* A,
-                          real* M, real* X, Py_ssize_t stride) noexcept nogil:
-    """X = A * M, rows lo..hi of c columns in panels; M: the multipliers, kept for the way back. X may be A. key: of this seed, step and
-    layer; first: the place in the batch of the chunk's row 0."""
-    cdef Py_ssize_t i, j, k, p
+                          Panels mask, real* X) noexcept nogil:
+    """X = A * mask, rows lo..hi of c columns, all in the mask's layout; mask: the multipliers, kept for the way back. X may be A. key: of this
+    seed, step and layer; first: the place in the batch of the chunk's row 0."""
+    cdef Py_ssize_t i, j, k, p, stride = mask.stride
+    cdef real* M = mask.data
     cdef unsigned long long row
     cdef unsigned int threshold = <unsigned int>(rate * 4294967296.0)
     cdef real scale = <real>(1 / (1 - rate))
@@ -42,13 +43,13 @@ cdef void dropout_forward(unsigned long long key, Py_ssize_t first, double rate,
             for k from 0 <= k < PANEL by LANES:
                 vstore(X + p + k, vmul(vload(A + p + k), vload(M + p + k)))
 
-cdef void dropout_backward(Py_ssize_t lo, Py_ssize_t hi, Py_ssize_t c, const real* M, real* dX, Py_ssize_t stride) noexcept nogil:
-    """dA = dX * M, in place."""
-    cdef Py_ssize_t j, k
+cdef void dropout_backward(Py_ssize_t lo, Py_ssize_t hi, Py_ssize_t c, Panels mask, real* dX) noexcept nogil:
+    """dA = dX * mask, in place."""
+    cdef Py_ssize_t j, k, stride = mask.stride
     cdef real* d
     cdef const real* m
     for j from 0 <= j < c by PANEL:
         d = dX + at(j, stride)
-        m = M + at(j, stride)
+        m = mask.data + at(j, stride)
         for k from lo * PANEL <= k < hi * PANEL by LANES:
             vstore(d + k, vmul(vload(d + k), vload(m + k)))

@@ -16,6 +16,39 @@ cdef enum:
     KC = 256                # inputs of a product worked at once
     NC = 256                # columns of its result; inputs of dW
 
+cdef struct Inputs:         # of a layer: where the user keeps each row, or panels
+    const real** rows       # NULL: panels
+    Panels X
+
+cdef struct Layer:          # k = n_in inputs, m = n_out outputs; a layer with one output has vectors for W and T
+    Py_ssize_t n_in, n_out
+    int activation          # IDENTITY where the loss is fused with it
+    Panels W                # IN; INOUT where phase B updates it
+    Panels T                # its transpose; data NULL where no gradient of the inputs is wanted; W's own where it is a vector
+    real* b
+    bint learns_bias        # without: b is 0 and stays
+    real* G                 # OUT: the gradients of W and b, in their layout
+    real* gb
+    Inputs inputs
+    Panels Z                # OUT: X W + b (Y itself unless the derivative reads it),
+    Panels Y                # OUT: outputs,
+    Panels dZ               # IN: the gradient of X W + b
+    Panels mask             # what dropout multiplied X by; data NULL: nothing is dropped, and X are the outputs below
+    double dropout
+    Py_ssize_t row          # numbers from a row of Z, Y, dZ to the next: PANEL; 1 for a last layer with one output
+
+cdef struct Finish:         # what follows a product's sum while its tile is at hand
+    const real* bias        # NULL: 0
+    bint relu               # max(0, C)
+    const real* mask        # in C's layout: C where mask > 0; NULL: C
+
+cdef struct Sink:           # where a tile of dW goes
+    real* G                 # its gradient's place, or, with a step:
+    bint add                # to what is there
+    const Step* step        # straight into
+    real* W
+    Py_ssize_t region       # numbers from W to its first moment, from there to its second, and so on
+
 cdef inline int rows_in_block(const int vecs) noexcept nogil:
     """Of a panel of which so many vecs are worked."""
     return WIDE_ROWS if vecs == VECS else ROWS
@@ -73,120 +106,130 @@ cdef inline void block_of_columns(const int vecs, Py_ssize_t n, const real** row
                 c[vecs * i + v] = vfma_factor(x, b[v], c[vecs * i + v])
         B += PANEL
 
-cdef inline void product_tile(const int vecs, Py_ssize_t kb, Py_ssize_t ke, const real** rows, const real* A, Py_ssize_t sa, const real* B,
-                              const real* bias, bint relu, const real* mask, real* C) noexcept nogil:
-    """A block of rows of a panel of C = bias + A B over inputs kb..ke, added to what is in C if kb > 0. A: `rows`, or if that is NULL panels."""
+cdef inline void product_tile(const int vecs, Py_ssize_t kb, Py_ssize_t ke, Inputs A, const real* B, Finish finish, real* C) noexcept nogil:
+    """A block of rows of a panel of C = bias + A B over inputs kb..ke, added to what is in C if kb > 0. A: rows from the block's first on, or
+    panels from its first row and input kb on."""
     cdef vec c[TILE]
     cdef vec zero = vset(0)
+    cdef const real* a = A.X.data
     cdef Py_ssize_t p
     cdef int i, v
     for i in range(rows_in_block(vecs)):
         for v in range(vecs):
             if kb:
                 c[vecs * i + v] = vload(C + i * PANEL + v * LANES)
-            elif bias != NULL:
-                c[vecs * i + v] = vload(bias + v * LANES)
+            elif finish.bias != NULL:
+                c[vecs * i + v] = vload(finish.bias + v * LANES)
             else:
                 c[vecs * i + v] = zero
-    if rows != NULL:
-        block_of_rows(vecs, ke - kb, rows, kb, B, c)
+    if A.rows != NULL:
+        block_of_rows(vecs, ke - kb, A.rows, kb, B, c)
     else:
         for p from kb <= p < ke by PANEL:
-            block(vecs, least(PANEL, ke - p), A, PANEL, 1, B, c)
-            A += sa
+            block(vecs, least(PANEL, ke - p), a, PANEL, 1, B, c)
+            a += A.X.stride
             B += PANEL * PANEL
-    if relu:
+    if finish.relu:
         for i in range(rows_in_block(vecs) * vecs):
             c[i] = vmax(zero, c[i])
     for i in range(rows_in_block(vecs)):
         for v in range(vecs):
-            if mask != NULL:
-                c[vecs * i + v] = vselect_gt(vload(mask + i * PANEL + v * LANES), zero, c[vecs * i + v], zero)
+            if finish.mask != NULL:
+                c[vecs * i + v] = vselect_gt(vload(finish.mask + i * PANEL + v * LANES), zero, c[vecs * i + v], zero)
             vstore(C + i * PANEL + v * LANES, c[vecs * i + v])
 
-cdef inline void product_group(Py_ssize_t lo, Py_ssize_t hi, Py_ssize_t k, Py_ssize_t m, const real** rows, const real* A, Py_ssize_t sa,
-                               const real* B, Py_ssize_t sb, const real* bias, bint relu, const real* mask, real* C,
-                               Py_ssize_t sc) noexcept nogil:
+cdef inline void product_group(Py_ssize_t lo, Py_ssize_t hi, Py_ssize_t k, Py_ssize_t m, Inputs A, Panels B, Finish finish,
+                               Panels C) noexcept nogil:
     """`product` of up to NC columns."""
     cdef Py_ssize_t kb = 0, ke, j, r, q
     cdef int vecs
     cdef bint last
-    cdef const real* a
+    cdef Finish here
+    cdef Inputs a
     cdef const real* b
-    cdef const real* c
-    cdef const real* here
+    a.X.stride = A.X.stride
     while True:                                     # once even for k = 0, where the result is the bias
         ke = least(kb + KC, k)
         last = ke == k
+        here.relu = last and finish.relu
         for j from 0 <= j < m by PANEL:
-            b = B + at(j, sb) + kb * PANEL
-            c = bias + j if bias != NULL else NULL
+            b = element(B, kb, j)
+            here.bias = finish.bias + j if finish.bias != NULL else NULL
             vecs = vecs_used(m, j)
             for r from lo <= r < hi by rows_in_block(vecs):
-                a = A + at(kb, sa) + r * PANEL
-                q = at(j, sc) + r * PANEL
-                here = mask + q if last and mask != NULL else NULL
+                a.rows = A.rows + r if A.rows != NULL else NULL
+                a.X.data = element(A.X, r, kb)
+                q = at(j, C.stride) + r * PANEL
+                here.mask = finish.mask + q if last and finish.mask != NULL else NULL
                 if vecs == 1:
-                    product_tile(1, kb, ke, rows + r if rows != NULL else NULL, a, sa, b, c, last and relu, here, C + q)
+                    product_tile(1, kb, ke, a, b, here, C.data + q)
                 elif VECS > 2 and vecs == 2:
-                    product_tile(2, kb, ke, rows + r if rows != NULL else NULL, a, sa, b, c, last and relu, here, C + q)
+                    product_tile(2, kb, ke, a, b, here, C.data + q)
                 else:
-                    product_tile(VECS, kb, ke, rows + r if rows != NULL else NULL, a, sa, b, c, last and relu, here, C + q)
+                    product_tile(VECS, kb, ke, a, b, here, C.data + q)
         if last:
             return
         kb += KC
 
-cdef inline void product(Py_ssize_t lo, Py_ssize_t hi, Py_ssize_t k, Py_ssize_t m, const real** rows, const real* A, Py_ssize_t sa,
-                         const real* B, Py_ssize_t sb, const real* bias, bint relu, const real* mask, real* C, Py_ssize_t sc) noexcept nogil:
-    """C[lo:hi, :m] = bias + A[lo:hi, :k] B[:k, :m], all in panels (A: `rows` unless NULL); then max(0, C) if relu; C where mask > 0 if mask.
-    bias NULL is 0."""
+cdef inline void product(Py_ssize_t lo, Py_ssize_t hi, Py_ssize_t k, Py_ssize_t m, Inputs A, Panels B, Finish finish, Panels C) noexcept nogil:
+    """C[lo:hi, :m] = finish(bias + A[lo:hi, :k] B[:k, :m])"""
+    cdef Finish here = finish
     cdef Py_ssize_t j, q
     for j from 0 <= j < m by NC:
-        q = at(j, sc)
-        product_group(lo, hi, k, least(NC, m - j), rows, A, sa, B + at(j, sb), sb, bias + j if bias != NULL else NULL, relu,
-                      mask + q if mask != NULL else NULL, C + q, sc)
+        q = at(j, C.stride)
+        here.bias = finish.bias + j if finish.bias != NULL else NULL
+        here.mask = finish.mask + q if finish.mask != NULL else NULL
+        product_group(lo, hi, k, least(NC, m - j), A, panels(element(B, 0, j), B.stride), here, panels(C.data + q, C.stride))
 
-cdef void linear_forward(Py_ssize_t lo, Py_ssize_t hi, Py_ssize_t n_in, Py_ssize_t n_out, const real** rows, const real* X, Py_ssize_t sx,
-                         const real* W, const real* b, int activation, real* Z, real* Y, Py_ssize_t sy) noexcept nogil:
-    """Rows lo..hi of Y = f(X W + b). Z: where to keep X W + b (same layout as Y), or Y itself."""
-    product(lo, hi, n_in, n_out, rows, X, sx, W, weight_stride(n_in), b, activation == RELU, NULL, Z, sy)
-    if activation != RELU:
-        activation_forward_panels(activation, lo, hi, n_out, Z, Y, sy)
+cdef void linear_forward(Py_ssize_t lo, Py_ssize_t hi, const Layer* layer) noexcept nogil:
+    """Rows lo..hi of Y = f(X W + b)."""
+    cdef Finish finish
+    finish.bias = layer.b
+    finish.relu = layer.activation == RELU
+    finish.mask = NULL
+    product(lo, hi, layer.n_in, layer.n_out, layer.inputs, layer.W, finish, layer.Z)
+    if layer.activation != RELU:
+        activation_forward_panels(layer.activation, lo, hi, layer.n_out, layer.Z.data, layer.Y.data, layer.Y.stride)
 
-cdef void linear_backward_input(Py_ssize_t lo, Py_ssize_t hi, Py_ssize_t n_in, Py_ssize_t n_out, const real* dZ, Py_ssize_t sz, const real* T,
-                                Py_ssize_t st, int activation, const real* S, real* dX, Py_ssize_t sx) noexcept nogil:
+cdef void linear_backward_input(Py_ssize_t lo, Py_ssize_t hi, const Layer* layer, int activation, const real* S, Panels dX) noexcept nogil:
     """Rows lo..hi of dX = (dZ W^T) * f'(S): f is the activation BELOW this layer, S what its derivative reads, in dX's layout."""
-    product(lo, hi, n_out, n_in, NULL, dZ, sz, T, st, NULL, False, S if activation == RELU else NULL, dX, sx)
+    cdef Finish finish
+    cdef Inputs dZ
+    finish.bias = NULL
+    finish.relu = False
+    finish.mask = S if activation == RELU else NULL
+    dZ.rows = NULL
+    dZ.X = layer.dZ
+    product(lo, hi, layer.n_out, layer.n_in, dZ, layer.T, finish, dX)
     if activation != RELU:
-        activation_backward_panels(activation, lo, hi, n_in, S, dX, sx)
+        activation_backward_panels(activation, lo, hi, layer.n_in, S, dX.data, dX.stride)
 
-cdef inline void weight_tile(const int vecs, Py_ssize_t n, const real** rows, Py_ssize_t p, const real* X, const real* dZ, real* G, bint add,
-                             const Step* step, real* W, Py_ssize_t region, Py_ssize_t skip) noexcept nogil:
+cdef inline void weight_tile(const int vecs, Py_ssize_t n, Inputs X, Py_ssize_t p, const real* dZ, Py_ssize_t skip, Sink to) noexcept nogil:
     """A block of rows of a panel of dW, those of inputs p.. , without the first `skip`. X: its column p in panels, unless there are rows."""
     cdef vec c[TILE]
     cdef vec lr
     cdef int i, v
     for i in range(rows_in_block(vecs) * vecs):
         c[i] = vset(0)
-    if rows != NULL:
-        block_of_columns(vecs, n, rows, p, dZ, c)
+    if X.rows != NULL:
+        block_of_columns(vecs, n, X.rows, p, dZ, c)
     else:
-        block(vecs, n, X, 1, PANEL, dZ, c)
-    if step == NULL:
+        block(vecs, n, X.X.data, 1, PANEL, dZ, c)
+    if to.step == NULL:
         for i in range(rows_in_block(vecs)):
             for v in range(vecs):
                 if i >= skip:
-                    if add:
-                        c[vecs * i + v] = vadd(vload(G + i * PANEL + v * LANES), c[vecs * i + v])
-                    vstore(G + i * PANEL + v * LANES, c[vecs * i + v])
-    elif step.plain:                                # w - lr g needs no memory but W's
-        lr = vset(-step.lr)
+                    if to.add:
+                        c[vecs * i + v] = vadd(vload(to.G + i * PANEL + v * LANES), c[vecs * i + v])
+                    vstore(to.G + i * PANEL + v * LANES, c[vecs * i + v])
+    elif to.step.plain:                             # w - lr g needs no memory but W's
+        lr = vset(-to.step.lr)
         for i in range(rows_in_block(vecs)):
             for v in range(vecs):
                 if i >= skip:
-                    vstore(W + i * PANEL + v * LANES, vfma(lr, c[vecs * i + v], vload(W + i * PANEL + v * LANES)))
+                    vstore(to.W + i * PANEL + v * LANES, vfma(lr, c[vecs * i + v], vload(to.W + i * PANEL + v * LANES)))
     else:
-        update_tile(vecs, skip, step, W, c, region)
+        update_tile(vecs, skip, to.step, to.W, c, to.region)
 
 cdef inline void update_tile(const int vecs, Py_ssize_t skip, const Step* step, real* W, const vec* gradient, Py_ssize_t region) noexcept nogil:
     """Any other rule reads it from memory, all rows in one run if the panel is not narrow."""
@@ -200,40 +243,51 @@ cdef inline void update_tile(const int vecs, Py_ssize_t skip, const Step* step, 
         for i in range(skip, rows_in_block(vecs)):
             update(step, W + i * PANEL, <const real*>&g[vecs * i], region, vecs * LANES)
 
-cdef void linear_backward_weight(Py_ssize_t n, Py_ssize_t lo, Py_ssize_t hi, Py_ssize_t n_in, Py_ssize_t n_out, const real** rows,
-                                 const real* X, Py_ssize_t sx, const real* dZ, Py_ssize_t sz, real* G, bint add, const Step* step, real* W,
-                                 Py_ssize_t region, real* T, Py_ssize_t st) noexcept nogil:
-    """Input rows lo..hi of dW = X^T dZ over the n rows of a chunk: to G (or G + dW if add); or, with a step, straight into W and, if T,
-    into W's transpose while the rows are in L1. region: numbers from W to its first moment and from there
-    to its second, and so on."""
-    cdef Py_ssize_t j, p, first, q, sw = weight_stride(n_in)
+cdef void linear_backward_weight(Py_ssize_t n, Py_ssize_t lo, Py_ssize_t hi, const Layer* layer, bint add, const Step* step,
+                                 Py_ssize_t region) noexcept nogil:
+    """Input rows lo..hi of dW = X^T dZ over the n rows of a chunk: to G (or G + dW if add); or, with a step, straight into W and, if there is
+    one, into W's transpose while the rows are in L1."""
+    cdef Py_ssize_t j, p, first, q, n_in = layer.n_in, n_out = layer.n_out
+    cdef Panels W = layer.W, T = layer.T, dZ = layer.dZ
+    cdef Inputs inputs = layer.inputs, X
+    cdef real* G = layer.G
+    cdef const real* d
+    cdef Sink to
     cdef int vecs
+    X = inputs
+    to.add = add
+    to.step = step
+    to.region = region
     for j from 0 <= j < n_out by PANEL:
         vecs = vecs_used(n_out, j)
+        d = element(dZ, 0, j)
         p = lo
         while p < hi:
             # nothing stands after a row's last number: there the last block overlaps the one before, whose rows are not stored again
-            first = least(p, n_in - rows_in_block(vecs)) if rows != NULL else p
-            q = at(j, sw) + first * PANEL
+            first = least(p, n_in - rows_in_block(vecs)) if inputs.rows != NULL else p
+            q = at(j, W.stride) + first * PANEL
+            to.G = G + q
+            to.W = W.data + q
+            X.X.data = element(inputs.X, 0, p)
             if p < n_in:
                 if vecs == 1:
-                    weight_tile(1, n, rows, first, X + at(p, sx), dZ + at(j, sz), G + q, add, step, W + q, region, p - first)
+                    weight_tile(1, n, X, first, d, p - first, to)
                 elif VECS > 2 and vecs == 2:
-                    weight_tile(2, n, rows, first, X + at(p, sx), dZ + at(j, sz), G + q, add, step, W + q, region, p - first)
+                    weight_tile(2, n, X, first, d, p - first, to)
                 else:
-                    weight_tile(VECS, n, rows, first, X + at(p, sx), dZ + at(j, sz), G + q, add, step, W + q, region, p - first)
+                    weight_tile(VECS, n, X, first, d, p - first, to)
             p += rows_in_block(vecs)
-            if step != NULL and T != NULL and p % BLOCK == 0:
-                transpose(p - BLOCK, p, j, j + least(PANEL, up(n_out - j, LANES)), W, sw, T, st)
+            if step != NULL and T.data != NULL and p % BLOCK == 0:
+                transpose(p - BLOCK, p, j, j + least(PANEL, up(n_out - j, LANES)), W, T)
 
-cdef void column_sums(Py_ssize_t n, Py_ssize_t lo, Py_ssize_t hi, const real* dZ, Py_ssize_t sz, real* out, bint add) noexcept nogil:
+cdef void column_sums(Py_ssize_t n, Py_ssize_t lo, Py_ssize_t hi, Panels dZ, real* out, bint add) noexcept nogil:
     """Columns lo..hi (lo a multiple of PANEL) of db = the sum of dZ's n rows."""
     cdef Py_ssize_t i, j
     cdef int v
     cdef vec s[VECS]
     cdef const real* d
     for j from lo <= j < hi by PANEL:
-        d = dZ + at(j, sz)
+        d = element(dZ, 0, j)
         for v in range(VECS):
             s[v] = vset(0)
         for i in range(n):
@@ -244,47 +298,34 @@ cdef void column_sums(Py_ssize_t n, Py_ssize_t lo, Py_ssize_t hi, const real* dZ
 
 # ---- a layer with one output: W is a vector w; row: numbers from a row of Z to the next (1 or PANEL) ----
 
-cdef inline real dot(Py_ssize_t k, const real* x, Py_ssize_t sx, const real* w) noexcept nogil:
-    """sum of x_j w_j in 16 virtual lanes; x lies in panels of stride sx (PANEL: a plain row). Nothing after k is read into the sum:
-    where X holds an infinity, padding is infinity times 0."""
-    cdef vec sums[SUM_VECS]
-    cdef Py_ssize_t j, whole = k // 16 * 16
-    cdef int v
-    for v in range(SUM_VECS):
-        sums[v] = vset(0)
-    for j from 0 <= j < whole by 16:
-        for v in range(SUM_VECS):
-            sums[v] = vfma(vload(x + at(j + v * LANES, sx)), vload(w + j + v * LANES), sums[v])
-    for v in range(SUM_VECS):
-        j = whole + v * LANES
-        if j < k:
-            sums[v] = vfma(vload_part(x + at(j, sx), k - j), vload_part(w + j, k - j), sums[v])
-    return sum16(sums)
-
-cdef void dot_forward(Py_ssize_t lo, Py_ssize_t hi, Py_ssize_t n_in, const real** rows, const real* X, Py_ssize_t sx, const real* w,
-                      const real* b, int activation, real* Z, real* Y, Py_ssize_t row) noexcept nogil:
+cdef void dot_forward(Py_ssize_t lo, Py_ssize_t hi, const Layer* layer) noexcept nogil:
     """Rows lo..hi of Y = f(X w + b)."""
-    cdef Py_ssize_t i
-    cdef real bias = b[0] if b != NULL else 0
-    if rows != NULL:
+    cdef Py_ssize_t i, n_in = layer.n_in, row = layer.row
+    cdef Inputs X = layer.inputs
+    cdef const real* w = layer.W.data
+    cdef real* Z = layer.Z.data
+    cdef real bias = layer.b[0] if layer.b != NULL else 0
+    if X.rows != NULL:
         for i in range(lo, hi):
-            Z[i * row] = dot(n_in, rows[i], PANEL, w) + bias
+            Z[i * row] = dot(n_in, X.rows[i], PANEL, w) + bias
     else:
         for i in range(lo, hi):
-            Z[i * row] = dot(n_in, X + i * PANEL, sx, w) + bias
+            Z[i * row] = dot(n_in, X.X.data + i * PANEL, X.X.stride, w) + bias
     if row == 1:
-        activation_forward(activation, Z + lo, Y + lo, hi - lo, LANES)
+        activation_forward(layer.activation, Z + lo, layer.Y.data + lo, hi - lo, LANES)
     else:
-        activation_forward_panels(activation, lo, hi, 1, Z, Y, 0)
+        activation_forward_panels(layer.activation, lo, hi, 1, Z, layer.Y.data, 0)
 
-cdef void dot_backward_input(Py_ssize_t lo, Py_ssize_t hi, Py_ssize_t n_in, const real* dZ, Py_ssize_t row, const real* w, int activation,
-                             const real* S, real* dX, Py_ssize_t sx) noexcept nogil:
+cdef void dot_backward_input(Py_ssize_t lo, Py_ssize_t hi, const Layer* layer, int activation, const real* S, Panels to) noexcept nogil:
     """Rows lo..hi of dX = (dZ w^T) * f'(S), as linear_backward_input."""
-    cdef Py_ssize_t i, j, q
+    cdef Py_ssize_t i, j, q, n_in = layer.n_in, row = layer.row, stride = to.stride
+    cdef const real* w = layer.W.data
+    cdef const real* dZ = layer.dZ.data
+    cdef real* dX = to.data
     cdef vec x, zero = vset(0)
     for j from 0 <= j < n_in by LANES:
         x = vload(w + j)
-        q = at(j, sx)
+        q = at(j, stride)
         if activation == RELU:
             for i in range(lo, hi):
                 vstore(dX + q + i * PANEL, vselect_gt(vload(S + q + i * PANEL), zero, vmul(vset(dZ[i * row]), x), zero))
@@ -292,12 +333,15 @@ cdef void dot_backward_input(Py_ssize_t lo, Py_ssize_t hi, Py_ssize_t n_in, cons
             for i in range(lo, hi):
                 vstore(dX + q + i * PANEL, vmul(vset(dZ[i * row]), x))
     if activation != RELU:
-        activation_backward_panels(activation, lo, hi, n_in, S, dX, sx)
+        activation_backward_panels(activation, lo, hi, n_in, S, dX, stride)
 
-cdef void dot_backward_weight(Py_ssize_t n, Py_ssize_t lo, Py_ssize_t hi, Py_ssize_t n_in, const real** rows, const real* X, Py_ssize_t sx,
-                              const real* dZ, Py_ssize_t row, real* g, bint add) noexcept nogil:
+cdef void dot_backward_weight(Py_ssize_t n, Py_ssize_t lo, Py_ssize_t hi, const Layer* layer, bint add) noexcept nogil:
     """Inputs lo..hi (lo a multiple of PANEL) of dw = X^T dZ."""
-    cdef Py_ssize_t i, j, there
+    cdef Py_ssize_t i, j, there, n_in = layer.n_in, row = layer.row
+    cdef const real** rows = layer.inputs.rows
+    cdef Panels X = layer.inputs.X
+    cdef const real* dZ = layer.dZ.data
+    cdef real* g = layer.G
     cdef int v
     cdef vec s[VECS]
     cdef vec d
@@ -308,7 +352,7 @@ cdef void dot_backward_weight(Py_ssize_t n, Py_ssize_t lo, Py_ssize_t hi, Py_ssi
             d = vset(dZ[i * row])
             for v in range(VECS):
                 if rows == NULL:
-                    s[v] = vfma(vload(X + at(j, sx) + i * PANEL + v * LANES), d, s[v])
+                    s[v] = vfma(vload(element(X, i, j) + v * LANES), d, s[v])
                 else:
                     there = n_in - j - v * LANES
                     s[v] = vfma(vload_part(rows[i] + j + v * LANES, there if there > 0 else 0), d, s[v])

@@ -5,15 +5,24 @@
 # The others take a and give dL/da, which then goes through the activation's derivative. (c) Rows are weighted here once and for all:
 # `weight` holds w_i / sum(w) of the batch (1/n without weights), so row_loss[i] = weight_i l_i and d = weight_i dl_i; their sums are the
 # batch's. (d) Outputs lie in panels (a row's sum goes in 16 virtual lanes, fixed tree) or, with one output, in a plain vector over the
-# rows. (e) What a loss wants to know besides is in `LossSettings`: one number for each output, and the smoothing of labels.
+# rows. (e) What a loss wants to know besides is in `LossNumbers`: one number for each output, and the smoothing of labels.
 
 cdef enum:
     WEIGHTED_BINARY_CROSS_ENTROPY = 100     # the two with loss_numbers: weights of the positive labels
     WEIGHTED_LOGITS_BINARY_CROSS_ENTROPY
 
-cdef struct LossSettings:
+cdef struct LossNumbers:
     const real* numbers     # one for each output, padded to whole panels, or NULL
     real smoothing
+
+cdef struct LossRows:       # what a loss reads and writes of a chunk's rows; Y and D in A's layout
+    Panels A                # IN: outputs; z for the fused losses
+    const real* Y           # IN: targets, or
+    const long long* labels     # IN: class numbers; else NULL
+    const real* weight      # IN: of each row
+    real* row_loss          # OUT
+    real* D                 # OUT: the gradient of A
+    const LossNumbers* settings
 
 # generated: what a kernel must know, by src/generate.py from src/operations.py
 cdef inline bint fused_with_output(int loss) noexcept nogil:
@@ -31,7 +40,7 @@ cdef inline vec sign(vec a) noexcept nogil:
     return vselect_gt(a, zero, vset(1), vselect_gt(zero, a, vset(-1), zero))
 
 cdef inline vec loss_element(int kind, vec a, vec y, vec p, real smoothing, vec* d) noexcept nogil:
-    """One output's loss, and its derivative in d. p: the output's number in LossSettings. The mean over outputs is in the weight."""
+    """One output's loss, and its derivative in d. p: the output's number in LossNumbers. The mean over outputs is in the weight."""
     cdef vec zero = vset(0), one = vset(1), e, s, b, log_p, log_q
     cdef bint weighted = kind == WEIGHTED_BINARY_CROSS_ENTROPY or kind == WEIGHTED_LOGITS_BINARY_CROSS_ENTROPY
     if weighted or kind == BINARY_CROSS_ENTROPY or kind == LOGITS_BINARY_CROSS_ENTROPY:
@@ -85,49 +94,56 @@ cdef inline vec loss_element(int kind, vec a, vec y, vec p, real smoothing, vec*
     d[0] = vadd(s, s)                               # (a - y)^2;  2 (a - y)
     return vmul(s, s)
 
-cdef inline void loss_vector(int kind, Py_ssize_t lo, Py_ssize_t hi, const real* A, const real* Y, const LossSettings* settings,
-                             const real* weight, real* row_loss, real* D) noexcept nogil:
+cdef inline void loss_vector(int kind, Py_ssize_t lo, Py_ssize_t hi, const LossRows* r) noexcept nogil:
     """One output: rows lo..hi, LANES at a time. Those after hi exist in memory: whole vectors, which the next load can take over."""
+    cdef const real* A = r.A.data
+    cdef const real* Y = r.Y
+    cdef const real* weight = r.weight
+    cdef real* row_loss = r.row_loss
+    cdef real* D = r.D
     cdef Py_ssize_t i
-    cdef vec l, d, w, p = vset(settings.numbers[0] if settings.numbers != NULL else 0)
-    cdef real smoothing = settings.smoothing
+    cdef vec l, d, w, p = vset(r.settings.numbers[0] if r.settings.numbers != NULL else 0)
+    cdef real smoothing = r.settings.smoothing
     for i from lo <= i < hi by LANES:
         w = vload(weight + i)
         l = loss_element(kind, vload(A + i), vload(Y + i), p, smoothing, &d)
         vstore(row_loss + i, vmul(w, l))
         vstore(D + i, vmul(w, d))
 
-cdef inline void loss_panels(int kind, Py_ssize_t lo, Py_ssize_t hi, Py_ssize_t c, const real* A, Py_ssize_t stride, const real* Y,
-                             const LossSettings* settings, const real* weight, real* row_loss, real* D) noexcept nogil:
+cdef inline void loss_panels(int kind, Py_ssize_t lo, Py_ssize_t hi, Py_ssize_t c, const LossRows* r) noexcept nogil:
     """c outputs in panels: row by row."""
-    cdef vec sums[SUM_VECS]
+    cdef const real* A = r.A.data
+    cdef const real* Y = r.Y
+    cdef const real* numbers = r.settings.numbers
+    cdef const real* weight = r.weight
+    cdef real* row_loss = r.row_loss
+    cdef real* D = r.D
+    cdef lanes16 sums
     cdef vec d, l, w
     cdef vec number = vset(0)
-    cdef real smoothing = settings.smoothing
-    cdef Py_ssize_t i, j, k, p
+    cdef real smoothing = r.settings.smoothing
+    cdef Py_ssize_t i, j, k, p, stride = r.A.stride
     cdef int v
     for i in range(lo, hi):
         w = vset(weight[i] / <real>c if is_mean(kind) else weight[i])
-        for v in range(SUM_VECS):
-            sums[v] = vset(0)
+        clear16(&sums)
         for j from 0 <= j < c by 16:
             for v in range(SUM_VECS):
                 k = j + v * LANES
                 if k < c:
                     p = at(k, stride) + i * PANEL
-                    if settings.numbers != NULL:
-                        number = vload(settings.numbers + k)
+                    if numbers != NULL:
+                        number = vload(numbers + k)
                     l = loss_element(kind, vload(A + p), vload(Y + p), number, smoothing, &d)
-                    sums[v] = vadd(sums[v], real_lanes(vmul(w, l), c - k, vset(0)))
+                    add16(&sums, v, real_lanes(vmul(w, l), c - k, vset(0)))
                     vstore(D + p, real_lanes(vmul(w, d), c - k, vset(0)))
-        row_loss[i] = sum16(sums)
+        row_loss[i] = total16(&sums)
 
-cdef inline void loss_elements(int kind, Py_ssize_t lo, Py_ssize_t hi, Py_ssize_t c, const real* A, Py_ssize_t stride, const real* Y,
-                               const LossSettings* settings, const real* weight, real* row_loss, real* D) noexcept nogil:
+cdef inline void loss_elements(int kind, Py_ssize_t lo, Py_ssize_t hi, Py_ssize_t c, const LossRows* r) noexcept nogil:
     if c == 1:
-        loss_vector(kind, lo, hi, A, Y, settings, weight, row_loss, D)
+        loss_vector(kind, lo, hi, r)
     else:
-        loss_panels(kind, lo, hi, c, A, stride, Y, settings, weight, row_loss, D)
+        loss_panels(kind, lo, hi, c, r)
 
 # ---- losses that couple the outputs of a row ----
 
@@ -135,48 +151,56 @@ cdef inline vec label(const real* y, Py_ssize_t p, Py_ssize_t n, real keep, real
     """The first n lanes of a row's smoothed labels, then 0: keep y + part; y NULL: the part that every class gets."""
     return real_lanes(vfma(vset(keep), vload(y + p), vset(part)) if y != NULL else vset(part), n, vset(0))
 
-cdef inline void target_sums(const real* y, const real* z, Py_ssize_t stride, Py_ssize_t c, real keep, real part, real top, real* y_sum,
-                             real* below) noexcept nogil:
-    """sum y_j and sum y_j (top - z_j) of one row's smoothed labels, each in 16 virtual lanes."""
-    cdef vec s[SUM_VECS]
-    cdef vec d[SUM_VECS]
+cdef struct TargetSums:     # of one row's smoothed labels y, each in 16 virtual lanes
+    real y                  # sum y_j
+    real below_top          # sum y_j (max z - z_j)
+
+cdef inline TargetSums target_sums(const real* y, const real* z, Py_ssize_t stride, Py_ssize_t c, real keep, real part, real top) noexcept nogil:
+    cdef lanes16 s, d
+    cdef TargetSums sums
     cdef vec t = vset(top), a
     cdef Py_ssize_t j, p
     cdef int v
-    for v in range(SUM_VECS):
-        s[v] = d[v] = vset(0)
+    clear16(&s)
+    clear16(&d)
     for j from 0 <= j < c by 16:
         for v in range(SUM_VECS):
             p = at(j + v * LANES, stride)
             a = label(y, p, c - j - v * LANES, keep, part)
-            s[v] = vadd(s[v], a)
-            d[v] = vfma(a, vsub(t, vload(z + p)), d[v])
-    y_sum[0] = sum16(s)
-    below[0] = sum16(d)
+            add16(&s, v, a)
+            fma16(&d, v, a, vsub(t, vload(z + p)))
+    sums.y = total16(&s)
+    sums.below_top = total16(&d)
+    return sums
 
-cdef void cross_entropy(Py_ssize_t lo, Py_ssize_t hi, Py_ssize_t c, const real* Z, Py_ssize_t stride, const real* Y, const long long* labels,
-                        real smoothing, const real* weight, real* row_loss, real* D) noexcept nogil:
+cdef void cross_entropy(Py_ssize_t lo, Py_ssize_t hi, Py_ssize_t c, const LossRows* r) noexcept nogil:
     """l = sum_j y_j (log sum_k exp z_k - z_j);  dz = softmax(z) sum(y) - y. Targets: rows Y of probabilities, or class numbers; smoothed:
     (1 - s) y + s / c."""
-    cdef Py_ssize_t i, j, p
-    cdef real top, total, target_sum, below_top, keep = 1 - smoothing, part = smoothing / <real>c
+    cdef const real* Z = r.A.data
+    cdef const long long* labels = r.labels
+    cdef const real* weight = r.weight
+    cdef real* D = r.D
+    cdef real smoothing = r.settings.smoothing
+    cdef Py_ssize_t i, j, p, stride = r.A.stride
+    cdef real top, total, keep = 1 - smoothing, part = smoothing / <real>c
+    cdef TargetSums sums
     cdef const real* y = NULL
     cdef vec factor, d
     cdef real lanes[LANES]
     for i in range(lo, hi):
         top = row_max(Z + i * PANEL, stride, c)
         total = row_exp(Z + i * PANEL, D + i * PANEL, stride, c, top)
-        target_sum = below_top = 0
+        sums.y = sums.below_top = 0
         if labels == NULL:
-            y = Y + i * PANEL
+            y = r.Y + i * PANEL
         if labels == NULL or smoothing != 0:
-            target_sums(y, Z + i * PANEL, stride, c, keep, part, top, &target_sum, &below_top)
+            sums = target_sums(y, Z + i * PANEL, stride, c, keep, part, top)
         if labels != NULL:                          # z is subtracted from the row's maximum first: exact for large z
-            target_sum += keep
-            below_top += keep * (top - Z[at(labels[i], stride) + i * PANEL])
+            sums.y += keep
+            sums.below_top += keep * (top - Z[at(labels[i], stride) + i * PANEL])
         vstore(lanes, vlog(vset(total)))
-        row_loss[i] = weight[i] * (lanes[0] * target_sum + below_top)
-        factor = vset(weight[i] * target_sum / total)
+        r.row_loss[i] = weight[i] * (lanes[0] * sums.y + sums.below_top)
+        factor = vset(weight[i] * sums.y / total)
         for j from 0 <= j < c by LANES:
             p = at(j, stride)
             d = vmul(factor, vload(D + p + i * PANEL))
@@ -186,15 +210,18 @@ cdef void cross_entropy(Py_ssize_t lo, Py_ssize_t hi, Py_ssize_t c, const real* 
         if labels != NULL:
             D[at(labels[i], stride) + i * PANEL] -= weight[i] * keep
 
-cdef void gaussian(Py_ssize_t lo, Py_ssize_t hi, Py_ssize_t c, const real* A, Py_ssize_t stride, const real* Y, const real* weight,
-                   real* row_loss, real* D) noexcept nogil:
+cdef void gaussian(Py_ssize_t lo, Py_ssize_t hi, Py_ssize_t c, const LossRows* r) noexcept nogil:
     """Outputs: c/2 means mu, then as many logarithms s of variances.  l = sum_j (s_j + (y_j - mu_j)^2 exp(-s_j)) / 2;
     dmu = (mu - y) exp(-s);  ds = (1 - (y - mu)^2 exp(-s)) / 2. LANES rows at once, since a row may have one mean only."""
-    cdef vec e, r, q, w, half = vset(<real>0.5)
+    cdef const real* A = r.A.data
+    cdef const real* Y = r.Y
+    cdef real* row_loss = r.row_loss
+    cdef real* D = r.D
+    cdef vec e, residual, q, w, half = vset(<real>0.5)
     cdef real mean[LANES]
     cdef real s[LANES]
     cdef real y[LANES]
-    cdef Py_ssize_t i, j, m = c // 2, k, n, to_mean, to_s
+    cdef Py_ssize_t i, j, m = c // 2, k, n, to_mean, to_s, stride = r.A.stride
     for i from lo <= i < hi by LANES:
         n = least(LANES, hi - i)
         for j from 0 <= j < c by LANES:             # what no column fills stays 0
@@ -202,7 +229,7 @@ cdef void gaussian(Py_ssize_t lo, Py_ssize_t hi, Py_ssize_t c, const real* A, Py
                 vstore(D + at(j, stride) + (i + k) * PANEL, vset(0))
         for k in range(n):
             row_loss[i + k] = 0
-        w = vload_part(weight + i, n)
+        w = vload_part(r.weight + i, n)
         for j in range(m):
             to_mean = at(j, stride) + i * PANEL
             to_s = at(m + j, stride) + i * PANEL
@@ -211,57 +238,42 @@ cdef void gaussian(Py_ssize_t lo, Py_ssize_t hi, Py_ssize_t c, const real* A, Py
                 s[k] = A[to_s + k * PANEL] if k < n else 0
                 y[k] = Y[to_mean + k * PANEL] if k < n else 0
             e = vexp(vsub(vset(0), vload(s)))
-            r = vsub(vload(mean), vload(y))
-            q = vmul(vmul(r, r), e)
+            residual = vsub(vload(mean), vload(y))
+            q = vmul(vmul(residual, residual), e)
             vstore(y, vmul(w, vmul(half, vadd(vload(s), q))))
-            vstore(mean, vmul(w, vmul(r, e)))
+            vstore(mean, vmul(w, vmul(residual, e)))
             vstore(s, vmul(w, vmul(half, vsub(vset(1), q))))
             for k in range(n):
                 row_loss[i + k] += y[k]
                 D[to_mean + k * PANEL] = mean[k]
                 D[to_s + k * PANEL] = s[k]
 
-cdef void loss_forward_backward(int loss, Py_ssize_t lo, Py_ssize_t hi, Py_ssize_t c, const real* A, Py_ssize_t stride, const real* Y,
-                                const long long* labels, const LossSettings* settings, const real* weight, real* row_loss,
-                                real* D) noexcept nogil:
+cdef void loss_forward_backward(int loss, Py_ssize_t lo, Py_ssize_t hi, Py_ssize_t c, const LossRows* r) noexcept nogil:
     """row_loss and D = dL/dA (dL/dz for the fused losses) of rows lo..hi with c outputs."""
-    cdef bint weighted = settings.numbers != NULL
+    cdef bint weighted = r.settings.numbers != NULL
     # generated: losses of single outputs, by src/generate.py from src/operations.py
     if loss == LOGITS_BINARY_CROSS_ENTROPY and weighted:
-        loss_elements(WEIGHTED_LOGITS_BINARY_CROSS_ENTROPY, lo, hi, c, A, stride, Y, settings, weight, row_loss, D)
+        loss_elements(WEIGHTED_LOGITS_BINARY_CROSS_ENTROPY, lo, hi, c, r)
     elif loss == LOGITS_BINARY_CROSS_ENTROPY:
-        loss_elements(LOGITS_BINARY_CROSS_ENTROPY, lo, hi, c, A, stride, Y, settings, weight, row_loss, D)
+        loss_elements(LOGITS_BINARY_CROSS_ENTROPY, lo, hi, c, r)
     elif loss == BINARY_CROSS_ENTROPY and weighted:
-        loss_elements(WEIGHTED_BINARY_CROSS_ENTROPY, lo, hi, c, A, stride, Y, settings, weight, row_loss, D)
+        loss_elements(WEIGHTED_BINARY_CROSS_ENTROPY, lo, hi, c, r)
     elif loss == BINARY_CROSS_ENTROPY:
-        loss_elements(BINARY_CROSS_ENTROPY, lo, hi, c, A, stride, Y, settings, weight, row_loss, D)
+        loss_elements(BINARY_CROSS_ENTROPY, lo, hi, c, r)
     elif loss == SQUARED_ERROR:
-        loss_elements(SQUARED_ERROR, lo, hi, c, A, stride, Y, settings, weight, row_loss, D)
+        loss_elements(SQUARED_ERROR, lo, hi, c, r)
     elif loss == ABSOLUTE_ERROR:
-        loss_elements(ABSOLUTE_ERROR, lo, hi, c, A, stride, Y, settings, weight, row_loss, D)
+        loss_elements(ABSOLUTE_ERROR, lo, hi, c, r)
     elif loss == HUBER:
-        loss_elements(HUBER, lo, hi, c, A, stride, Y, settings, weight, row_loss, D)
+        loss_elements(HUBER, lo, hi, c, r)
     elif loss == LOG_COSH:
-        loss_elements(LOG_COSH, lo, hi, c, A, stride, Y, settings, weight, row_loss, D)
+        loss_elements(LOG_COSH, lo, hi, c, r)
     elif loss == QUANTILE:
-        loss_elements(QUANTILE, lo, hi, c, A, stride, Y, settings, weight, row_loss, D)
+        loss_elements(QUANTILE, lo, hi, c, r)
     elif loss == POISSON:
-        loss_elements(POISSON, lo, hi, c, A, stride, Y, settings, weight, row_loss, D)
+        loss_elements(POISSON, lo, hi, c, r)
     # end of losses of single outputs
     elif loss == GAUSSIAN:
-        gaussian(lo, hi, c, A, stride, Y, weight, row_loss, D)
+        gaussian(lo, hi, c, r)
     else:
-        cross_entropy(lo, hi, c, A, stride, Y, labels, settings.smoothing, weight, row_loss, D)
-
-cdef real sum_rows(const real* row_loss, Py_ssize_t n) noexcept nogil:
-    """The sum of n numbers in 16 virtual lanes."""
-    cdef vec sums[SUM_VECS]
-    cdef Py_ssize_t i
-    cdef int v
-    for v in range(SUM_VECS):
-        sums[v] = vset(0)
-    for i from 0 <= i < n by 16:
-        for v in range(SUM_VECS):
-            if i + v * LANES < n:
-                sums[v] = vadd(sums[v], vload_part(row_loss + i + v * LANES, n - i - v * LANES))
-    return sum16(sums)
+        cross_entropy(lo, hi, c, r)

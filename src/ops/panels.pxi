@@ -20,6 +20,20 @@ cdef inline Py_ssize_t at(Py_ssize_t j, Py_ssize_t stride) noexcept nogil:
     """Where column j of row 0 lies."""
     return j // PANEL * stride + j % PANEL
 
+cdef struct Panels:         # a matrix in panels
+    real* data
+    Py_ssize_t stride
+
+cdef inline Panels panels(real* data, Py_ssize_t stride) noexcept nogil:
+    cdef Panels P
+    P.data = data
+    P.stride = stride
+    return P
+
+cdef inline real* element(Panels P, Py_ssize_t i, Py_ssize_t j) noexcept nogil:
+    """Where row i, column j lies."""
+    return P.data + at(j, P.stride) + i * PANEL
+
 cdef inline Py_ssize_t least(Py_ssize_t a, Py_ssize_t b) noexcept nogil:
     return a if a < b else b
 
@@ -37,6 +51,33 @@ cdef inline Py_ssize_t weight_stride(Py_ssize_t n_in) noexcept nogil:
 
 cdef inline Py_ssize_t weight_size(Py_ssize_t n_in, Py_ssize_t n_out) noexcept nogil:
     return padded(n_in) if n_out == 1 else padded(n_out) // PANEL * weight_stride(n_in)
+
+# ---- a network's region: all its parameters, or as many numbers of another kind, in panels ----
+
+cdef struct LayerLayout:
+    Py_ssize_t n_in, n_out
+    Py_ssize_t W, stride    # where the weights begin, and from one of their panels to the next (PANEL: a vector)
+    Py_ssize_t b            # where the biases begin, also where there are none
+    Py_ssize_t end          # where the next layer begins
+
+cdef inline LayerLayout layer_layout(const Network* net, Py_ssize_t l, Py_ssize_t begin) noexcept nogil:
+    """Of layer l, which begins where layer l - 1 ends (layer 0: at 0)."""
+    cdef LayerLayout p
+    p.n_in = net.sizes[l]
+    p.n_out = net.sizes[l + 1]
+    p.W = begin
+    p.stride = PANEL if p.n_out == 1 else weight_stride(p.n_in)
+    p.b = begin + weight_size(p.n_in, p.n_out)
+    p.end = p.b + padded(p.n_out)
+    return p
+
+cdef Py_ssize_t region_size(const Network* net) noexcept nogil:
+    cdef Py_ssize_t l, end = 0
+    for l in range(net.n_layers):
+        end = layer_layout(net, l, end).end
+    return end
+
+# ---- into panels and back ----
 
 cdef void pack(Py_ssize_t n_in, Py_ssize_t n_out, const real* W, real* P) noexcept nogil:
     """Row-major W (n_in, n_out) -> panels P, or the vector of a layer with one output. P's padding is 0 before and stays."""
@@ -58,18 +99,17 @@ cdef void unpack(Py_ssize_t n_in, Py_ssize_t n_out, const real* P, real* W) noex
         for i in range(n_in):
             memcpy(W + i * n_out + j, P + j // PANEL * stride + i * PANEL, least(PANEL, n_out - j) * sizeof(real))
 
-cdef void transpose(Py_ssize_t i0, Py_ssize_t i1, Py_ssize_t j0, Py_ssize_t j1, const real* W, Py_ssize_t sw,
-                    real* T, Py_ssize_t st) noexcept nogil:
+cdef void transpose(Py_ssize_t i0, Py_ssize_t i1, Py_ssize_t j0, Py_ssize_t j1, Panels W, Panels T) noexcept nogil:
     """Rows i0..i1 (multiples of LANES) and columns j0..j1 of one panel of W, to T."""
     cdef Py_ssize_t i, j
     for i from i0 <= i < i1 by LANES:
         for j from j0 <= j < j1 by LANES:
-            vtranspose(W + at(j, sw) + i * PANEL, PANEL, T + at(i, st) + j * PANEL, PANEL)
+            vtranspose(element(W, i, j), PANEL, element(T, j, i), PANEL)
 
-cdef void gather(Py_ssize_t lo, Py_ssize_t hi, Py_ssize_t c, const real* X, const Py_ssize_t* order, real* P, Py_ssize_t stride,
-                 Py_ssize_t row) noexcept nogil:
-    """Rows lo..hi of a chunk from row-major X (., c): row i is X[order[i]], or X[i]. `row`: numbers from a row of P to the next."""
-    cdef Py_ssize_t i, j
+cdef void gather(Py_ssize_t lo, Py_ssize_t hi, Py_ssize_t c, const real* X, const Py_ssize_t* order, Panels to, Py_ssize_t row) noexcept nogil:
+    """Rows lo..hi of a chunk from row-major X (., c): row i is X[order[i]], or X[i]. `row`: numbers from a row of the panels to the next."""
+    cdef Py_ssize_t i, j, stride = to.stride
+    cdef real* P = to.data
     cdef int v
     cdef const real* x
     cdef real* p
@@ -104,15 +144,15 @@ cdef void point_to_rows(Py_ssize_t lo, Py_ssize_t hi, Py_ssize_t c, const real* 
     for i in range(hi, up(hi, ROWS)):
         rows[i] = rows[hi - 1]
 
-cdef void scatter(Py_ssize_t lo, Py_ssize_t hi, Py_ssize_t c, const real* P, Py_ssize_t stride, Py_ssize_t row, real* X) noexcept nogil:
+cdef void scatter(Py_ssize_t lo, Py_ssize_t hi, Py_ssize_t c, Panels P, Py_ssize_t row, real* X) noexcept nogil:
     """Rows lo..hi of a chunk -> rows lo..hi of row-major X (., c)."""
     cdef Py_ssize_t i, j
     if row == 1:
-        memcpy(X + lo, P + lo, (hi - lo) * sizeof(real))
+        memcpy(X + lo, P.data + lo, (hi - lo) * sizeof(real))
         return
     for i in range(lo, hi):
         for j from 0 <= j < c by LANES:
-            vstore_part(X + i * c + j, vload(P + at(j, stride) + i * PANEL), c - j)
+            vstore_part(X + i * c + j, vload(element(P, i, j)), c - j)
 
 cdef void clear_padding(Py_ssize_t lo, Py_ssize_t hi, Py_ssize_t c, real* P, Py_ssize_t stride) noexcept nogil:
     """Columns beyond c of the last panel := 0, after an activation with f(0) != 0 (which leaves the rest of a narrow one)."""

@@ -71,9 +71,10 @@ cdef inline double mu(const Optimizer* o, Py_ssize_t t) noexcept nogil:
     return o.beta1 * (1 - 0.5 * pow(0.96, t * o.decay))
 
 cdef void multiply_mus(const Optimizer* o, Py_ssize_t t, Step* s) noexcept nogil:
-    """mu_product = mu_1 .. mu_t: one factor more than last time, or all of them, in the same order, so that a resumed training gets the same bits.
-    What is below 1e-20 counts for nothing: 1 - mu_product is 1. From t decay = 910 on the factors are beta1 exactly, since 0.96^910 < 2^-53:
-    then a power replaces them, and no step takes more than some thousand factors (the product of those before is below exp(-12 / decay))."""
+    """mu_product = mu_1 .. mu_t: the factors since last time, or all of them, in the same order, so that a resumed training gets the same
+    bits. What is below 1e-20 counts for nothing: 1 - mu_product is 1. From t decay = 910 on the factors are beta1 exactly, since
+    0.96^910 < 2^-53: then a power replaces them, and no step takes more than some thousand factors (their product is below
+    exp(-12 / decay))."""
     if s.t > t:
         s.t = 0
     if s.t == 0:
@@ -279,7 +280,7 @@ cdef void update_arrays(const Step* s, real* w, const real* g, real** m, Py_ssiz
     # end of rules
 
 cdef inline void update(const Step* s, real* w, const real* g, Py_ssize_t region, Py_ssize_t n) noexcept nogil:
-    """The same where the moments lie `region`, 2 `region`, ... numbers after w, as in a training's scratch."""
+    """The same where the moments lie `region`, 2 `region`, ... numbers after w, as in a training's memory."""
     cdef real* m[MOST_MOMENTS]
     cdef int k
     for k in range(MOST_MOMENTS):

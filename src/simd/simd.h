@@ -1,6 +1,6 @@
-/* The SIMD primitives that every kernel is written in: an opaque `vec` of LANES numbers of type `real`.
+/* The SIMD primitives that every op is written in: an opaque `vec` of LANES numbers of type `real`.
  *
- * One kernel source serves every instruction set and both dtypes: the build sets FASTNN_DOUBLE (real = double) or not (real = float),
+ * One source serves every instruction set and both dtypes: the build sets FASTNN_DOUBLE (real = double) or not (real = float),
  * and the compiler's target flags pick one of the headers below. A header defines the constants and functions listed here, nothing else.
  *
  *   LANES            numbers in a vec

@@ -1,10 +1,8 @@
-# One chunk of rows of a batch, in the two phases of a step; `space` is the memory in which it is worked (scratch.pxi).
+# One chunk of rows of a batch, in the two phases of a step; `space` is the memory in which it is worked (workspace.pxi).
 #
 # In phase A a thread takes a range of the chunk's rows: forward, loss, deltas down to the first hidden layer. In phase B it takes a range of
 # every layer's INPUT ROWS of W: the gradient over all rows of the chunk, in order. So every number is computed by one thread, in an order that
 # does not depend on how many there are. `part` of `parts` says which of the threads that share the chunk this is; 0 of 1 has it for itself.
-
-cdef long long SECOND = 1000000000      # ns
 
 cdef struct Place:
     Py_ssize_t step         # whole steps done
@@ -22,46 +20,44 @@ cdef inline void share(Py_ssize_t n, Py_ssize_t q, int part, int parts, Py_ssize
     hi[0] = least(blocks * (part + 1) // parts * q, n)
 
 cdef inline bint aborted(Training* job, const Space* space, int part) noexcept nogil:
-    """Whether to drop this step. One thread asks the caller about every 20 ms if steps last long; a slice of short ones ends by itself."""
-    cdef Scratch* s
-    if space.polls and part == 0:
-        s = <Scratch*>job.scratch
-        if now() - s.polled > SECOND // 50:
-            s.polled = now()
-            if job.poll.check(job.poll.context):
-                flag_set(&s.abort, 1)
+    """Whether to drop this step. One thread asks the caller if steps last long; a slice of short ones ends by itself."""
+    if space.polls and part == 0 and has_to_stop(&workspace(job).clock):
+        flag_set(&workspace(job).abort, 1)
     return flag_get(space.abort)
 
 # ---- phase A: rows lo..hi of the chunk that begins with row `first` of the epoch ----
 
 cdef void weigh_rows(const Training* job, Space* space, Py_ssize_t first, Py_ssize_t lo, Py_ssize_t hi, double total) noexcept nogil:
-    cdef Py_ssize_t i
-    if job.sample_weight == NULL:
+    cdef Py_ssize_t i, row
+    if job.data.sample_weight == NULL:
         for i in range(lo, hi):
             space.weight[i] = <real>(1 / total)
     else:                                           # divided in double: neither tiny nor huge weights leave the range
         for i in range(lo, hi):
-            space.weight[i] = <real>((<const real*>job.sample_weight)[job.order[first + i] if job.order != NULL else first + i] / total)
+            row = job.data.order[first + i] if job.data.order != NULL else first + i
+            space.weight[i] = <real>((<const real*>job.data.sample_weight)[row] / total)
 
 cdef void gather_rows(const Training* job, Space* space, Py_ssize_t first, Py_ssize_t lo, Py_ssize_t hi, double total) noexcept nogil:
     """Inputs, targets and weights of the rows, from where the order of this epoch says."""
     cdef Py_ssize_t n_in = job.net.sizes[0], n_out = job.net.sizes[job.net.n_layers], i
-    cdef const Py_ssize_t* order = job.order + first if job.order != NULL else NULL
+    cdef const Data* data = &job.data
+    cdef const Py_ssize_t* order = data.order + first if data.order != NULL else NULL
     cdef Py_ssize_t base = 0 if order != NULL else first        # rows in order are read from there
-    cdef real* targets = space.dY if job.loss == GIVEN_GRADIENT else space.targets
-    if space.rows != NULL:
-        point_to_rows(lo, hi, n_in, <const real*>job.X + base * n_in, order, space.rows)
+    cdef int loss = job.objective.loss
+    if space.inputs.rows != NULL:
+        point_to_rows(lo, hi, n_in, <const real*>data.X + base * n_in, order, space.inputs.rows)
     else:
-        gather(lo, hi, n_in, <const real*>job.X + base * n_in, order, space.X, space.stride, space.input_row)
-    if job.loss == OWN_LOSS:                        # its targets are its own affair, and so are weights
+        gather(lo, hi, n_in, <const real*>data.X + base * n_in, order, space.inputs.X, space.input_row)
+    if loss == OWN_LOSS:                            # a custom loss reads its own targets and weights
         return
-    if job.loss == CLASS_CROSS_ENTROPY:
+    if loss == CLASS_CROSS_ENTROPY:
         for i in range(lo, hi):
-            space.labels[i] = (<const long long*>job.targets)[order[i] if order != NULL else base + i]
+            space.labels[i] = (<const long long*>data.targets)[order[i] if order != NULL else base + i]
             if space.labels[i] < 0 or space.labels[i] >= n_out:     # checked before; changed by somebody since
                 space.labels[i] = 0
     else:
-        gather(lo, hi, n_out, <const real*>job.targets + base * n_out, order, targets, space.stride, space.output_row)
+        gather(lo, hi, n_out, <const real*>data.targets + base * n_out, order,
+               panels(space.dY.data if loss == GIVEN_GRADIENT else space.targets, space.Y.stride), space.output_row)
     weigh_rows(job, space, first, lo, hi, total)
 
 cdef void forward_rows(Training* job, Space* space, int part, Place place, Py_ssize_t lo, Py_ssize_t hi) noexcept nogil:
@@ -69,76 +65,85 @@ cdef void forward_rows(Training* job, Space* space, int part, Place place, Py_ss
     cdef Layer* layer
     for l in range(job.net.n_layers):
         layer = &space.layers[l]
-        if layer.mask != NULL:
-            dropout_forward(mixed_in(mixed_in(job.seed, place.step), l), place.in_batch, layer.dropout, lo, hi, layer.n_in,
-                            space.layers[l - 1].Y if l else space.X, layer.mask, layer.X, space.stride)
+        if layer.mask.data != NULL:
+            dropout_forward(mixed_in(mixed_in(job.dropout.seed, place.step), l), place.in_batch, layer.dropout, lo, hi, layer.n_in,
+                            space.layers[l - 1].Y.data if l else space.inputs.X.data, layer.mask, layer.inputs.X.data)
         if layer.n_out == 1:
-            dot_forward(lo, hi, layer.n_in, layer.rows, layer.X, space.stride, layer.W, layer.b, layer.activation, layer.Z, layer.Y, layer.row)
+            dot_forward(lo, hi, layer)
         else:
-            linear_forward(lo, hi, layer.n_in, layer.n_out, layer.rows, layer.X, space.stride, layer.W, layer.b, layer.activation, layer.Z,
-                           layer.Y, space.stride)
+            linear_forward(lo, hi, layer)
         if aborted(job, space, part):
             return
 
-cdef void backward_output(Layer* layer, Py_ssize_t stride, Py_ssize_t lo, Py_ssize_t hi) noexcept nogil:
+cdef inline const real* read_by_derivative(const Layer* layer) noexcept nogil:
+    return layer.Z.data if reads_input(layer.activation) else layer.Y.data
+
+cdef void backward_output(Layer* layer, Py_ssize_t lo, Py_ssize_t hi) noexcept nogil:
     """dZ of the last layer from dY, in place, where the loss has not done it."""
-    cdef const real* read = layer.Z if reads_input(layer.activation) else layer.Y
+    cdef const real* read = read_by_derivative(layer)
+    cdef real* dZ = layer.dZ.data
     if layer.row == 1:
-        activation_backward(layer.activation, read + lo, layer.dZ + lo, layer.dZ + lo, hi - lo, LANES)
+        activation_backward(layer.activation, read + lo, dZ + lo, dZ + lo, hi - lo, LANES)
     else:
-        activation_backward_panels(layer.activation, lo, hi, layer.n_out, read, layer.dZ, stride)
+        activation_backward_panels(layer.activation, lo, hi, layer.n_out, read, dZ, layer.dZ.stride)
 
 cdef void backward_rows(Training* job, Space* space, int part, Py_ssize_t lo, Py_ssize_t hi) noexcept nogil:
     cdef Py_ssize_t l
     cdef Layer* layer
     cdef int below, fused
     cdef const real* read = NULL
-    cdef real* dX
+    cdef Panels dX
     if job.net.n_layers:
-        backward_output(&space.layers[job.net.n_layers - 1], space.stride, lo, hi)
+        backward_output(&space.layers[job.net.n_layers - 1], lo, hi)
     for l in range(job.net.n_layers - 1, -1, -1):
         layer = &space.layers[l]
-        if layer.T == NULL or aborted(job, space, part):
+        if layer.T.data == NULL or aborted(job, space, part):
             return
         below = IDENTITY
         dX = space.dX
         if l:
             below = space.layers[l - 1].activation
-            read = space.layers[l - 1].Z if reads_input(below) else space.layers[l - 1].Y
+            read = read_by_derivative(&space.layers[l - 1])
             dX = space.layers[l - 1].dZ
-        fused = IDENTITY if layer.mask != NULL else below       # dropout stands between the product and the derivative
+        fused = IDENTITY if layer.mask.data != NULL else below      # dropout stands between the product and the derivative
         if layer.n_out == 1:
-            dot_backward_input(lo, hi, layer.n_in, layer.dZ, layer.row, layer.W, fused, read, dX, space.stride)
+            dot_backward_input(lo, hi, layer, fused, read, dX)
         else:
-            linear_backward_input(lo, hi, layer.n_in, layer.n_out, layer.dZ, space.stride, layer.T, weight_stride(layer.n_out), fused, read, dX,
-                                  space.stride)
-        if layer.mask != NULL:
-            dropout_backward(lo, hi, layer.n_in, layer.mask, dX, space.stride)
-            activation_backward_panels(below, lo, hi, layer.n_in, read, dX, space.stride)
+            linear_backward_input(lo, hi, layer, fused, read, dX)
+        if layer.mask.data != NULL:
+            dropout_backward(lo, hi, layer.n_in, layer.mask, dX.data)
+            activation_backward_panels(below, lo, hi, layer.n_in, read, dX.data, dX.stride)
 
 cdef void loss_rows(const Training* job, Space* space, Place place, Py_ssize_t lo, Py_ssize_t hi) noexcept nogil:
     cdef Py_ssize_t n_out = job.net.sizes[job.net.n_layers]
-    if job.loss == OWN_LOSS:
-        gather(lo, hi, n_out, <const real*>job.own_gradient + place.in_batch * n_out, NULL, space.dY, space.stride, space.output_row)
-    elif job.loss != GIVEN_GRADIENT:
-        loss_forward_backward(job.loss, lo, hi, n_out, space.Y, space.stride, space.targets,
-                              space.labels if job.loss == CLASS_CROSS_ENTROPY else NULL, &(<Scratch*>job.scratch).loss, space.weight,
-                              space.row_loss, space.dY)
+    cdef int loss = job.objective.loss
+    cdef LossRows rows
+    if loss == OWN_LOSS:
+        gather(lo, hi, n_out, <const real*>job.objective.custom.gradient + place.in_batch * n_out, NULL, space.dY, space.output_row)
+    elif loss != GIVEN_GRADIENT:
+        rows.A = space.Y
+        rows.Y = space.targets
+        rows.labels = space.labels if loss == CLASS_CROSS_ENTROPY else NULL
+        rows.weight = space.weight
+        rows.row_loss = space.row_loss
+        rows.D = space.dY.data
+        rows.settings = &parameters(job).loss
+        loss_forward_backward(loss, lo, hi, n_out, &rows)
 
 cdef inline bint has_row_losses(const Training* job) noexcept nogil:
-    return job.loss != GIVEN_GRADIENT and job.loss != OWN_LOSS
+    return job.objective.loss != GIVEN_GRADIENT and job.objective.loss != OWN_LOSS
 
 cdef inline bint is_in_place(const Training* job, const Space* space, Py_ssize_t n) noexcept nogil:
     """The outputs of n rows are the caller's own numbers, and as many as a loss reads and writes: whole vectors."""
-    return job.net.n_layers == 0 and space.output_row == 1 and job.order == NULL and has_row_losses(job) and n % LANES == 0
+    return job.net.n_layers == 0 and space.output_row == 1 and job.data.order == NULL and has_row_losses(job) and n % LANES == 0
 
 cdef void loss_in_place(Training* job, Space* space, Place place, Py_ssize_t n, double total) noexcept nogil:
     """Phase A without a layer, in the caller's arrays: copying them to the space and back took a tenth of the time."""
     cdef Space there = space[0]
-    there.Y = <real*>job.X + place.row
-    there.targets = <real*>job.targets + place.row
-    if job.dX != NULL:
-        there.dY = <real*>job.dX + place.row
+    there.Y.data = <real*>job.data.X + place.row
+    there.targets = <real*>job.data.targets + place.row
+    if job.data.dX != NULL:
+        there.dY.data = <real*>job.data.dX + place.row
     weigh_rows(job, space, place.row, 0, n, total)
     if not aborted(job, space, 0):
         loss_rows(job, &there, place, 0, n)
@@ -158,44 +163,44 @@ cdef void chunk_rows(Training* job, Space* space, int part, int parts, Place pla
             return
     loss_rows(job, space, place, lo, hi)
     backward_rows(job, space, part, lo, hi)
-    if job.dX != NULL:
-        scatter(lo, hi, job.net.sizes[0], space.dX, space.stride, space.input_row, <real*>job.dX + place.row * job.net.sizes[0])
+    if job.data.dX != NULL:
+        scatter(lo, hi, job.net.sizes[0], space.dX, space.input_row, <real*>job.data.dX + place.row * job.net.sizes[0])
 
 # ---- phase B: a part of the input rows of every W, over the n rows of the chunk ----
 
 cdef inline void share_weights(const Layer* layer, int part, int parts, Py_ssize_t* lo, Py_ssize_t* hi) noexcept nogil:
-    cdef Py_ssize_t block = PANEL if layer.n_out == 1 else BLOCK if layer.T != NULL else ROWS
+    """A part of its input rows."""
+    cdef Py_ssize_t block = PANEL if layer.n_out == 1 else BLOCK if layer.T.data != NULL else ROWS
     share(up(layer.n_in, block), block, part, parts, lo, hi)
 
-cdef void backward_bias(Layer* layer, Py_ssize_t stride, Py_ssize_t lo, Py_ssize_t hi, Py_ssize_t n, bint add) noexcept nogil:
+cdef void backward_bias(Layer* layer, Py_ssize_t lo, Py_ssize_t hi, Py_ssize_t n, bint add) noexcept nogil:
     cdef Py_ssize_t i
     cdef real s = 0
     if layer.n_out > 1:
-        column_sums(n, lo, hi, layer.dZ, stride, layer.gb, add)
+        column_sums(n, lo, hi, layer.dZ, layer.gb, add)
     elif hi > lo:
         for i in range(n):
-            s += layer.dZ[i * layer.row]
+            s += layer.dZ.data[i * layer.row]
         layer.gb[0] = layer.gb[0] + s if add else s
 
 cdef void chunk_weights(Training* job, Space* space, int part, int parts, Py_ssize_t n, bint add, const Step* step,
                         const Step* bias_step) noexcept nogil:
     """Gradients of the chunk (added to what is there if `add`); with a step, the update too."""
-    cdef Py_ssize_t l, p, lo, hi, region = (<Scratch*>job.scratch).region
+    cdef Py_ssize_t l, p, lo, hi, region = parameters(job).region
     cdef Layer* layer
     for l in range(job.net.n_layers - 1, -1, -1):
         layer = &space.layers[l]
         share_weights(layer, part, parts, &lo, &hi)
         if layer.n_out == 1:
-            dot_backward_weight(n, lo, hi, layer.n_in, layer.rows, layer.X, space.stride, layer.dZ, layer.row, layer.G, add)
+            dot_backward_weight(n, lo, hi, layer, add)
             if step != NULL:
-                update(step, layer.W + lo, layer.G + lo, region, hi - lo)
+                update(step, layer.W.data + lo, layer.G + lo, region, hi - lo)
         else:
             for p from lo <= p < hi by NC:              # whose X stays in L2
-                linear_backward_weight(n, p, least(p + NC, hi), layer.n_in, layer.n_out, layer.rows, layer.X, space.stride, layer.dZ, space.stride,
-                                       layer.G, add, step, layer.W, region, layer.T, weight_stride(layer.n_out))
+                linear_backward_weight(n, p, least(p + NC, hi), layer, add, step, region)
         if layer.learns_bias:
             share(layer.n_out, PANEL, part, parts, &lo, &hi)
-            backward_bias(layer, space.stride, lo, hi, n, add)
+            backward_bias(layer, lo, hi, n, add)
             if step != NULL:
                 update(bias_step, layer.b + lo, layer.gb + lo, region, hi - lo)
         if aborted(job, space, part) and step == NULL:

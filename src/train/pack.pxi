@@ -1,39 +1,36 @@
-# The parameters and moments of a training: into its scratch and back, and the copy to fall back on.
+# The parameters and moments of a training: into its memory and back, and the copy to fall back on.
 #
-# Outside they are flat, (W0, b0, W1, ...) row-major; in the scratch each is a region in panels (panels.pxi, scratch.pxi).
+# Outside they are flat, (W0, b0, W1, ...) row-major; inside each is a region in panels (panels.pxi, parameters.pxi).
 
-cdef void transpose_weights(Layer* layer) noexcept nogil:
+cdef void transpose_weights(const Weights* w) noexcept nogil:
     cdef Py_ssize_t j
-    if layer.T != NULL and layer.n_out > 1:
-        for j from 0 <= j < layer.n_out by PANEL:
-            transpose(0, up(layer.n_in, BLOCK), j, j + least(PANEL, up(layer.n_out - j, LANES)), layer.W, weight_stride(layer.n_in),
-                      layer.T, weight_stride(layer.n_out))
+    if w.T.data != NULL and w.n_out > 1:
+        for j from 0 <= j < w.n_out by PANEL:
+            transpose(0, up(w.n_in, BLOCK), j, j + least(PANEL, up(w.n_out - j, LANES)), w.W, w.T)
 
-cdef void load_region(const Training* job, const real* flat, Py_ssize_t offset) noexcept nogil:
-    """Flat (W0, b0, W1, ...) -> the region `offset` numbers after the parameters."""
-    cdef Scratch* s = <Scratch*>job.scratch
+cdef void load_region(const Training* job, const real* flat, real* region) noexcept nogil:
+    """Flat (W0, b0, W1, ...) -> a region."""
     cdef Py_ssize_t l
-    cdef Layer* layer
+    cdef const Weights* w
     for l in range(job.net.n_layers):
-        layer = &s.spaces[0].layers[l]
-        pack(layer.n_in, layer.n_out, flat, layer.W + offset)
-        flat += layer.n_in * layer.n_out
-        if layer.learns_bias:
-            memcpy(layer.b + offset, flat, layer.n_out * sizeof(real))
-            flat += layer.n_out
+        w = &parameters(job).layers[l]
+        pack(w.n_in, w.n_out, flat, region + w.at.W)
+        flat += w.n_in * w.n_out
+        if w.learns_bias:
+            memcpy(region + w.at.b, flat, w.n_out * sizeof(real))
+            flat += w.n_out
 
-cdef void store_region(const Training* job, real* flat, Py_ssize_t offset) noexcept nogil:
+cdef void store_region(const Training* job, real* flat, const real* region) noexcept nogil:
     """The inverse of load_region."""
-    cdef Scratch* s = <Scratch*>job.scratch
     cdef Py_ssize_t l
-    cdef Layer* layer
+    cdef const Weights* w
     for l in range(job.net.n_layers):
-        layer = &s.spaces[0].layers[l]
-        unpack(layer.n_in, layer.n_out, layer.W + offset, flat)
-        flat += layer.n_in * layer.n_out
-        if layer.learns_bias:
-            memcpy(flat, layer.b + offset, layer.n_out * sizeof(real))
-            flat += layer.n_out
+        w = &parameters(job).layers[l]
+        unpack(w.n_in, w.n_out, region + w.at.W, flat)
+        flat += w.n_in * w.n_out
+        if w.learns_bias:
+            memcpy(flat, region + w.at.b, w.n_out * sizeof(real))
+            flat += w.n_out
 
 cdef Py_ssize_t n_params(const Network* net) noexcept nogil:
     cdef Py_ssize_t l, n = macs(net)
@@ -46,102 +43,72 @@ cdef Py_ssize_t moments_size(const Training* job) noexcept nogil:
     return n_moments(&job.optimizer) * n_params(&job.net)
 
 cdef void load(Training* job, const void* moments) noexcept nogil:
-    """Parameters and moments into the scratch."""
-    cdef Scratch* s = <Scratch*>job.scratch
+    """Parameters and moments into the training."""
+    cdef Parameters* p = parameters(job)
     cdef Py_ssize_t l
     cdef int i
-    cdef Layer* layer
+    cdef Weights* w
     for l in range(job.net.n_layers):
-        layer = &s.spaces[0].layers[l]
-        pack(layer.n_in, layer.n_out, <const real*>job.net.weights[l], layer.W)
-        if layer.learns_bias:
-            memcpy(layer.b, job.net.biases[l], layer.n_out * sizeof(real))
-        transpose_weights(layer)
-    for i in range(n_moments(&job.optimizer)):
-        load_region(job, <const real*>moments + i * n_params(&job.net), (i + 1) * s.region)
+        w = &p.layers[l]
+        pack(w.n_in, w.n_out, <const real*>job.net.weights[l], w.W.data)
+        if w.learns_bias:
+            memcpy(w.b, job.net.biases[l], w.n_out * sizeof(real))
+        transpose_weights(w)
+    for i in range(1, p.n_regions):
+        load_region(job, <const real*>moments + (i - 1) * n_params(&job.net), p.start + i * p.region)
 
 cdef void store(Training* job, void* moments) noexcept nogil:
     """And back."""
-    cdef Scratch* s = <Scratch*>job.scratch
+    cdef Parameters* p = parameters(job)
     cdef Py_ssize_t l
     cdef int i
-    cdef Layer* layer
+    cdef Weights* w
     for l in range(job.net.n_layers):
-        layer = &s.spaces[0].layers[l]
-        unpack(layer.n_in, layer.n_out, layer.W, <real*>job.net.weights[l])
-        if layer.learns_bias:
-            memcpy(job.net.biases[l], layer.b, layer.n_out * sizeof(real))
-    for i in range(n_moments(&job.optimizer)):
-        store_region(job, <real*>moments + i * n_params(&job.net), (i + 1) * s.region)
+        w = &p.layers[l]
+        unpack(w.n_in, w.n_out, w.W.data, <real*>job.net.weights[l])
+        if w.learns_bias:
+            memcpy(job.net.biases[l], w.b, w.n_out * sizeof(real))
+    for i in range(1, p.n_regions):
+        store_region(job, <real*>moments + (i - 1) * n_params(&job.net), p.start + i * p.region)
 
 cdef void store_gradient(Training* job, void* grads) noexcept nogil:
-    cdef Scratch* s = <Scratch*>job.scratch
-    store_region(job, <real*>grads, s.spaces[0].grads - s.params)
+    """That of the last step, from the workspace."""
+    store_region(job, <real*>grads, workspace(job).spaces[0].grads)
 
 # ---- the copy to fall back on ----
 
-cdef void add_run(Scratch* s, Py_ssize_t first, Py_ssize_t n) noexcept nogil:
-    """Or more of the last one, if it ends there."""
-    if s.n_runs and s.runs[s.n_runs - 1].first + s.runs[s.n_runs - 1].n == first:
-        s.runs[s.n_runs - 1].n += n
-    else:
-        s.runs[s.n_runs].first = first
-        s.runs[s.n_runs].n = n
-        s.n_runs += 1
-
-cdef void find_runs(const Network* net, Scratch* s) noexcept nogil:
-    cdef Py_ssize_t l, j, n_in, n_out, first = 0
-    s.n_runs = 0
-    for l in range(net.n_layers):
-        n_in = net.sizes[l]
-        n_out = net.sizes[l + 1]
-        if n_out == 1:
-            add_run(s, first, padded(n_in))
-        else:
-            for j from 0 <= j < n_out by PANEL:
-                add_run(s, first + at(j, weight_stride(n_in)), n_in * PANEL)
-        first += weight_size(n_in, n_out)
-        add_run(s, first, padded(n_out))
-        first += padded(n_out)
-
-cdef bint finite_params(const Scratch* s) noexcept nogil:
+cdef bint finite_params(const Parameters* p) noexcept nogil:
     cdef vec sums[VECS]
     cdef vec zero = vset(0)
     cdef Py_ssize_t i
     cdef int k, v
-    cdef const real* p
+    cdef const real* w
     for v in range(VECS):
         sums[v] = zero
-    for k in range(s.n_runs):
-        p = s.params + s.runs[k].first
-        for i from 0 <= i < s.runs[k].n by PANEL:
+    for k in range(p.n_spans):
+        w = p.start + p.spans[k].first
+        for i from 0 <= i < p.spans[k].n by PANEL:
             for v in range(VECS):
-                sums[v] = vfma(vload(p + i + v * LANES), zero, sums[v])         # inf * 0 and NaN * 0 are NaN
+                sums[v] = vfma(vload(w + i + v * LANES), zero, sums[v])         # inf * 0 and NaN * 0 are NaN
     for v in range(1, VECS):
         sums[0] = vadd(sums[0], sums[v])
     return vsum(sums[0]) == 0
 
-cdef void save(const Training* job, Scratch* s, Py_ssize_t step, Py_ssize_t epoch, Py_ssize_t row) noexcept nogil:
+cdef void save(Parameters* p, Position position) noexcept nogil:
     cdef Py_ssize_t i, region
     cdef int k, v
-    for region from 0 <= region < s.saved_size by s.region:
-        for k in range(s.n_runs):
-            for i from region + s.runs[k].first <= i < region + s.runs[k].first + s.runs[k].n by PANEL:
+    for region from 0 <= region < p.n_regions * p.region by p.region:
+        for k in range(p.n_spans):
+            for i from region + p.spans[k].first <= i < region + p.spans[k].first + p.spans[k].n by PANEL:
                 for v in range(VECS):
-                    vstore(s.saved + i + v * LANES, vload(s.params + i + v * LANES))
-    s.saved_step = step
-    s.saved_epoch = epoch
-    s.saved_row = row
-    s.saved_loss_sum = job.loss_sum
+                    vstore(p.saved + i + v * LANES, vload(p.start + i + v * LANES))
+    p.saved_position = position
 
 cdef void restore(Training* job) noexcept nogil:
     """Back to the last saved copy; `job` then says where training stood."""
-    cdef Scratch* s = <Scratch*>job.scratch
+    cdef Parameters* p = parameters(job)
     cdef Py_ssize_t l
-    memcpy(s.params, s.saved, s.saved_size * sizeof(real))
+    memcpy(p.start, p.saved, p.n_regions * p.region * sizeof(real))
     for l in range(job.net.n_layers):
-        transpose_weights(&s.spaces[0].layers[l])
-    job.step = s.saved_step
-    job.epoch = s.saved_epoch
-    job.row = s.saved_row
-    job.loss_sum = s.saved_loss_sum
+        transpose_weights(&p.layers[l])
+    job.position = p.saved_position
