@@ -3,6 +3,7 @@
 cdef enum:
     STACK = 8192            # bytes of scratch that need no allocation
     QUICK = 20000           # multiply-adds below which keeping the GIL costs less than giving it away
+    LONG = 10000000         # from here on, about 0.1 ms of work, looking at the clock for Ctrl-C costs nothing
     SHARED = 30000000       # and below which starting threads costs too much of what they save: about half a millisecond of work
 
 cdef class CompiledNetwork:
@@ -188,7 +189,7 @@ cdef class CompiledNetwork:
         poll.check = signals_pending
         poll.context = NULL
         with nogil:
-            functions.forward(&net, X, n, out, scratch, &poll)
+            functions.forward(&net, X, n, out, scratch, &poll if n * self.work >= LONG else NULL)
         return raise_pending()
 
 cdef class InTraining:

@@ -141,7 +141,7 @@ cdef class Trainer:
         self.table.prepare(&self.job)
         if validation is not None:
             validation.workspace.attached = NULL        # its layers read other parameters now
-        self.workspace = Workspace() if workspace is None else workspace
+        self.workspace = Workspace.__new__(Workspace) if workspace is None else workspace
         self.workspace.reserve(self.table.workspace_size(&self.job))
 
     cdef void set_data(self, Array x, Array y, Array w, Array o, Array d, Py_ssize_t n, Py_ssize_t batch_size) noexcept:
