@@ -10,7 +10,7 @@ import numpy as np
 from ..activations import HIDDEN
 from ..config import __version__
 from ..mlp import MLP
-from ..optimizers import LBFGS, OPTIMIZERS
+from ..optimizers import OPTIMIZERS
 from ..tables import encoding as tables
 from ..tables import files as table_files
 from .common import (
@@ -32,7 +32,7 @@ from .display import Display
 from .scores import accuracy, in_words, r2, score
 
 MOST_PARAMETERS = 200_000_000
-STEP_BY_STEP: dict = {name: cls for name, cls in OPTIMIZERS.items() if cls is not LBFGS}
+STEP_BY_STEP: dict = {name: cls for name, cls in OPTIMIZERS.items() if not cls.full_batch}
 SETTINGS: dict = {"sgd": dict(lr=1e-2, momentum=0.9)}  # where the optimizer's own defaults are not meant to be good everywhere
 HELP = """
 Train a network to predict one column of a table from the others.
