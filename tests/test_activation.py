@@ -117,7 +117,7 @@ def test_large_numbers_reach_the_limits_exactly(isa, dtype, activation, size):
     values, slopes = limits(activation, z)
     Z = np.array([[-z, z]] * 9)
     rtol = np.finfo(dtype).eps if activation != "softmax" and cases.ACTIVATIONS[activation].scaled else 0
-    with np.errstate(over="ignore"):  # selu of the largest number
+    with np.errstate(over="ignore"):  # beyond the largest number
         values = np.array([values] * 9).astype(dtype)
     np.testing.assert_allclose(F.activation(Z, activation), values, rtol=rtol)
     np.testing.assert_array_equal(F.activation_backward(np.ones_like(Z), Z, activation), np.array([slopes] * 9, dtype))

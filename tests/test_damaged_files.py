@@ -125,7 +125,7 @@ HARMFUL = {
     "a hole": (lambda header, inner: header["order"].update(data_offsets=[a + 4 for a in header["order"]["data_offsets"]]), "order"),
     "an order of nothing": (setting("header", "order", "shape", [0]), "order"),
     "an order without shape": (setting("header", "order", "shape", None), "order"),
-    "an unknown optimizer": (setting("state", "optimizer", "lion"), "no optimizer is called 'lion'"),
+    "an unknown optimizer": (setting("state", "optimizer", "newton"), "no optimizer is called 'newton'"),
     "an optimizer as a list": (setting("state", "optimizer", ["adam"]), "no optimizer is called"),
     "another optimizer": (setting("state", "optimizer", "sgd"), "settings"),
     "settings as a list": (setting("state", "settings", []), "settings"),
