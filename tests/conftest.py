@@ -81,6 +81,16 @@ def assert_derivative():
 
 
 @pytest.fixture
+def sizes_of_a_watched_step():
+    """A network whose step of 256 rows looks for signals (above 10 ms by the trainer's guess), yet updates in phase B (below 25 ms).
+
+    Most of its time passes between the last look of phase A and the first of phase B, when the lower layer is not updated yet."""
+    lanes = {"avx512": 16, "avx2": 8}.get(kernels.CHOSEN, 4)
+    width = int((16e6 / 256 * 2 * lanes / 3) ** 0.5)
+    return [8, width, width]
+
+
+@pytest.fixture
 def stopped_within_an_epoch():
     """stopped_within_an_epoch(**options of MLP): a network with an order and a row in its state."""
 

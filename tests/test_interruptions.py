@@ -204,13 +204,21 @@ def test_ctrl_c_at_any_moment_leaves_parameters_state_and_history_of_one_step():
         signal.signal(signal.SIGALRM, before)
 
 
-def test_ctrl_c_in_the_last_step_of_an_epoch():
+def test_ctrl_c_in_the_last_step_of_an_epoch(sizes_of_a_watched_step):
     """Where the step is still updated: steps of some milliseconds, every one the last of its epoch, and each epoch a slice."""
-    X, y = data(256, 900)
-    for i in range(10):
-        net = MLP([900, 900, 1], rng=0)
-        interrupted(net.fit, 0.06 + 0.0037 * i, X, y, epochs=3000, batch_size=256, callbacks=lambda net, history: None)
-        assert net.history.n_steps == net.state.step == net.state.epoch == len(net.history.loss)
+    sizes = sizes_of_a_watched_step
+    X, y = data(256, sizes[0], sizes[-1])
+    options = dict(batch_size=256, callbacks=lambda net, history: None)
+    trace, twin = [], MLP(sizes, rng=0)
+    for i in range(8):
+        net = MLP(sizes, rng=0)
+        interrupted(net.fit, 0.06 + 0.0037 * i, X, y, epochs=3000, **options)
+        steps = net.state.step
+        assert net.history.n_steps == steps == net.state.epoch == len(net.history.loss)
+        if steps > len(trace):
+            keep = lambda net, history: trace.append((net.params.tobytes(), net.state.moments.tobytes()))  # noqa: E731
+            twin.fit(X, y, epochs=steps - len(trace), batch_size=256, callbacks=keep, resume=bool(trace))
+        assert (net.params.tobytes(), net.state.moments.tobytes()) == trace[steps - 1]
 
 
 CTRL_C = """

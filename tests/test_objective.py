@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from fastnn import MLP, SGD, Adam, kernels, losses
-from fastnn.kernels import Stop, Trainer
+from fastnn.kernels import Loss, Stop, Trainer
 from fastnn.training.data import Data
 
 SIZES = [[7, 1], [7, 20, 1], [33, 70, 19, 3]]
@@ -151,6 +151,24 @@ def test_it_counts_on_over_slices_and_from_a_best_loss_that_is_given():
     assert trainer.run(1, 1.0, np.empty(9)) == Stop.CONVERGED and trainer.position()[1] == 6
     trainer.stop_when_level(0, 0.0, 0.0)
     assert trainer.run(1, 1.0, np.empty(9)) == Stop.EPOCHS
+
+
+@pytest.mark.parametrize(("tolerance", "epochs"), [(0.0, 9), (0.25, 3)])
+def test_a_loss_that_stays_equal_is_level_only_with_a_tolerance(tolerance, epochs):
+    """A loss of exactly best - tolerance is no worse: without tolerance it may stay for ever."""
+    net = MLP([2, 1], "identity", dtype="float64", rng=0)
+    net.params[:] = 0
+    job = Trainer(net, np.ones((4, 2)), np.ones((4, 1)), loss=Loss.SQUARED_ERROR, batch_size=2, optimizer=SGD(0.0).kernel_settings())
+    job.load()
+    found = np.full(9, np.nan)
+    job.stop_when_level(2, tolerance, np.inf)
+    assert job.run(1, 60.0, found) == (Stop.EPOCHS if epochs == 9 else Stop.CONVERGED)
+    assert found[:epochs].tolist() == [1.0] * epochs and np.isnan(found[epochs:]).all()
+    job.stop_when_level(1, tolerance, 1.0 + tolerance)  # exactly the best loss less the tolerance: once no worse, then a best of its own
+    assert job.run(1, 60.0, np.empty(1)) == Stop.EPOCHS
+    assert job.run(1, 60.0, np.empty(1)) == (Stop.CONVERGED if tolerance else Stop.EPOCHS)
+    job.stop_when_level(1, tolerance, np.nextafter(1.0 + tolerance, 0.0))  # the next smaller number is worse
+    assert job.run(1, 60.0, np.empty(1)) == Stop.CONVERGED
 
 
 def test_a_validation_is_judged_in_the_last_epoch_too():

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 import fastnn
-from fastnn import MLP, Adam, threads
+from fastnn import MLP, SGD, Adam, AdamW, threads
 from fastnn.kernels import Loss, Trainer
 
 
@@ -87,6 +87,26 @@ def in_two_threads(net, X, y):
     trainer.run(2, 1e9, np.empty(300))
     trainer.store(moments)
     return net.params.tobytes()
+
+
+@pytest.mark.parametrize(
+    "optimizer", [SGD(0.05), SGD(0.05, 0.9, l2=0.1), Adam(0.01), Adam(0.01, clip_norm=0.1), AdamW(average=0.5)], ids=repr
+)
+@pytest.mark.parametrize("batch_size", [384, 1024, 1500])
+@pytest.mark.parametrize("n_threads", [2, 3])
+def test_threads_with_chunks_of_their_own_train_as_one_thread(optimizer, batch_size, n_threads, dtype):
+    """The batch has several chunks of 256 rows, and some threads take more than one."""
+    X, y = (a.astype(dtype) for a in data(1500))
+    found = []
+    for threads_ in (1, n_threads):
+        net = MLP([6, 17, 1], "tanh", dtype=dtype, rng=0)
+        moments, losses = np.zeros((optimizer.n_moments, net.n_params), dtype), np.empty(4)
+        job = Trainer(net, X, y, loss=Loss.SQUARED_ERROR, batch_size=batch_size, optimizer=optimizer.kernel_settings(), n_threads=threads_)
+        job.load(moments)
+        job.run(threads_, 1e9, losses)
+        job.store(moments)
+        found.append((net.params.tobytes(), moments.tobytes(), losses.tobytes()))
+    assert found[0] == found[1]
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
