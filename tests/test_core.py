@@ -1,12 +1,14 @@
 """The compiled core at the places where one wrong word shows nowhere else."""
 
+import itertools
 import signal
 import time
 
 import numpy as np
 import pytest
 
-from fastnn import MLP, SGD, Adam, kernels
+from fastnn import MLP, SGD, Adam, reference
+from fastnn.kernels import Loss, Stop, Trainer
 
 
 def data(n, n_in, n_out=1, dtype="float32"):
@@ -53,7 +55,7 @@ def test_ctrl_c_at_every_look_of_a_step_leaves_a_whole_step(optimizer, n_rows, n
     def prepared():
         net = MLP(sizes, rng=0)
         moments = np.zeros((optimizer.n_moments, net.n_params), "f4")
-        job = kernels.Trainer(net, X, y, loss=kernels.Loss.SQUARED_ERROR, batch_size=n_rows, optimizer=optimizer.kernel_settings(),
+        job = Trainer(net, X, y, loss=Loss.SQUARED_ERROR, batch_size=n_rows, optimizer=optimizer.kernel_settings(),
                               n_threads=n_threads)  # fmt: skip
         job.load(moments)
         return net, moments, job
@@ -72,3 +74,240 @@ def test_ctrl_c_at_every_look_of_a_step_leaves_a_whole_step(optimizer, n_rows, n
             trace.append(found(*twin))
             twin[-1].run(1, 1e9, np.empty(1))
         assert found(*case) == trace[step]
+
+
+# ---- restore ----
+
+
+def trainer(net, X, y, optimizer, batch_size, **options):
+    options = dict(loss=Loss.SQUARED_ERROR, optimizer=optimizer.kernel_settings()) | options
+    job = Trainer(net, X, y, batch_size=batch_size, **options)
+    moments = np.zeros((optimizer.n_moments, net.n_params), net.dtype)
+    job.load(moments)
+    return job, moments
+
+
+def stored(net, job, moments):
+    job.store(moments)
+    return net.params.tobytes(), moments.tobytes()
+
+
+@pytest.mark.parametrize("optimizer", [SGD(0.05, 0.9), Adam(0.01), Adam(0.01, clip_norm=0.1)], ids=repr)
+@pytest.mark.parametrize("sizes", [[6, 40, 17, 1], [6, 40, 3]], ids=str)
+def test_a_restored_training_goes_on_as_if_nothing_had_happened(sizes, optimizer, dtype):
+    """The third epoch diverges; back at its start come parameters, their transposes, moments and the position."""
+    X, y = data(64, sizes[0], sizes[-1], dtype)
+    nets = [MLP(sizes, "tanh", dtype=dtype, rng=0) for _ in range(2)]
+    outputs, gradient = (np.zeros((16, sizes[-1]), dtype) for _ in range(2))
+    calls = []
+
+    def squares(first, n):
+        calls.append(first)
+        d = outputs[:n] - y[first : first + n]
+        gradient[:n] = 2 * d / d.size
+        if len(calls) in diverges:
+            gradient[:n] = np.nan
+            return np.nan
+        return float((d * d).mean())
+
+    arrays = dict(loss=Loss.OWN_LOSS, own_loss=squares, own_outputs=outputs, own_gradient=gradient)
+    found = []
+    for net, diverges in zip(nets, ([11], [])):
+        calls.clear()
+        job, moments = trainer(net, X, None, optimizer, 16, **arrays)
+        losses = np.zeros(5)
+        if diverges:
+            assert job.run(1, 1e9, losses) == Stop.NOT_FINITE and job.position()[:3] == (11, 2, 48)
+            job.restore()
+            assert job.position() == (8, 2, 0, 0.0)
+            assert job.run(1, 1e9, losses[2:]) == Stop.EPOCHS
+        else:
+            assert job.run(1, 1e9, losses) == Stop.EPOCHS
+        found.append((job.position(), losses.tolist(), stored(net, job, moments)))
+    assert found[0] == found[1]
+
+
+@pytest.mark.parametrize("bias", [0, 1])
+def test_a_bias_alone_that_overflows_is_seen(bias, dtype):
+    """Inputs of 0 leave the weights alone."""
+    net = MLP([3, 5, 2], dtype=dtype, rng=0)
+    net.biases[bias][1] = np.inf if bias == 0 else np.finfo(dtype).max
+    X = np.zeros((4, 3), dtype)
+    gradient = np.full((4, 2), -np.finfo(dtype).max / 8, dtype)
+    if bias == 0:
+        net.weights[1][:] = 0
+        gradient[:] = 0
+    job, _ = trainer(net, X, gradient, SGD(4.0), 4, loss=Loss.GIVEN_GRADIENT)
+    assert job.run(1, 1e9, np.empty(1)) == Stop.NOT_FINITE
+
+
+# ---- why a slice ends ----
+
+
+def test_a_slice_whose_time_is_over_ends_after_a_step_and_the_last_epoch_comes_first():
+    """Steps of more than 20 us by the trainer's guess: the clock is looked at after each."""
+    X, y = data(256, 64)
+    job, _ = trainer(MLP([64, 128, 1], rng=0), X, y, SGD(0.1), 64)
+    assert job.run(1, 0.0, np.empty(3)) == Stop.TIME and job.position()[:3] == (1, 0, 64)
+    assert [job.run(1, 0.0, np.empty(1)) for _ in range(3)] == [Stop.TIME, Stop.TIME, Stop.EPOCHS] and job.position()[:3] == (4, 1, 0)
+    one_step, _ = trainer(MLP([64, 128, 1], rng=0), X, y, SGD(0.1), 256)
+    assert one_step.run(1, 0.0, np.empty(1)) == Stop.EPOCHS
+
+
+def test_a_run_knows_no_validation_losses_of_the_run_before():
+    X, y = data(256, 64)
+    net = MLP([64, 128, 1], rng=0)
+    judge = Trainer(net, X, y, loss=Loss.SQUARED_ERROR, batch_size=256)
+    job, _ = trainer(net, X, y, SGD(0.001), 64, validation=judge)
+    assert job.run(1, 1e9, *np.empty((2, 2))) == Stop.EPOCHS and job.epochs_validated() == 2
+    job.set_position(0, 0, 0, 0.0)
+    assert job.run(1, 0.0, *np.empty((2, 2))) == Stop.TIME and job.epochs_validated() == 0
+
+
+def test_a_validation_that_has_run_on_its_own_reads_the_trainings_parameters_later():
+    X, y = data(30, 5)
+    net = MLP([5, 9, 1], dtype="float64", rng=0)
+    X, y = X.astype("f8"), y.astype("f8")
+    judge = Trainer(net, X, y, loss=Loss.SQUARED_ERROR, batch_size=30)
+    judge.load()
+    assert judge.loss() == pytest.approx(net.loss(X, y), rel=1e-14)
+    job, moments = trainer(net, X, y, SGD(0.1), 10, validation=judge)
+    losses = np.empty((2, 3))
+    job.run(1, 1e9, *losses)
+    stored(net, job, moments)
+    assert losses[1, -1] == pytest.approx(net.loss(X, y), rel=1e-14)
+
+
+# ---- forward at the edges of its blocks ----
+
+INPUTS, OUTPUTS = [1, 15, 16, 17, 255, 256, 257, 512, 513], [1, 2, 33, 256, 257, 300]
+
+
+@pytest.mark.parametrize("n", [1, 3, 5, 63, 64, 65, 257])
+def test_forward_of_whole_numbers_is_exact_at_the_edges_of_its_blocks(n, isa, dtype):
+    rng = np.random.default_rng(0)
+    for n_in, n_out in itertools.product(INPUTS, OUTPUTS):
+        X = rng.integers(-3, 4, (n, n_in)).astype(dtype)
+        net = MLP([n_in, n_out, 3], "relu", "identity", dtype=dtype, rng=0)
+        net.params[:] = rng.integers(-3, 4, net.n_params)
+        (W, V), (b, c) = (list(map(np.float64, arrays)) for arrays in (net.weights, net.biases))  # exact, and quick
+        expected = np.maximum(X.astype(np.float64) @ W + b, 0) @ V + c
+        around = np.full((n + 2, 3), 7, dtype)
+        net.forward(X, out=around[1:-1])
+        assert (around[1:-1] == expected).all() and (around[[0, -1]] == 7).all()
+
+
+@pytest.mark.parametrize("n", [1, 5, 64])
+@pytest.mark.parametrize("sizes", [[3, 1], [3, 4], [3, 40, 2]], ids=str)
+def test_relu_passes_no_number_in_place_of_a_nan(sizes, n, isa, dtype):
+    net, X = MLP(sizes, "relu", "relu", dtype=dtype, rng=0), np.ones((n, 3), dtype)
+    X[n // 2, 1] = np.nan
+    bad = np.isnan(net.forward(X))
+    assert bad[n // 2].all() and bad.sum() == sizes[-1]
+
+
+# ---- one step ----
+
+
+@pytest.mark.parametrize("kind", ["clip_value", "clip_norm", "l1", "l2"])
+def test_a_gradient_that_is_nan_makes_the_parameters_nan(kind, isa, dtype):
+    net = MLP([3, 40, 2], "tanh", dtype=dtype, rng=0)
+    gradient = np.full((4, 2), np.nan, dtype)
+    job, moments = trainer(net, np.ones((4, 3), dtype), gradient, SGD(0.1, **{kind: 0.1}), 4, loss=Loss.GIVEN_GRADIENT)
+    assert job.run(1, 1e9, np.empty(1)) == Stop.NOT_FINITE
+    stored(net, job, moments)
+    assert np.isnan(net.params).all()
+
+
+@pytest.mark.parametrize("n_rows", [40, 700])
+@pytest.mark.parametrize("sizes", [[6, 1], [6, 5], [6, 19, 40, 1]], ids=str)
+@pytest.mark.parametrize("clip_norm", [None, 1e-3, 1e-7, 1e9])
+def test_penalties_are_for_weights_and_the_norm_is_of_all(clip_norm, sizes, n_rows):
+    X, y = data(n_rows, 6, sizes[-1], "float64")
+    for n_threads in (1, 2):
+        net = MLP(sizes, "tanh", dtype="float64", rng=0)
+        net.params += 0.01
+        twin, g = net.copy(), np.empty(net.n_params)
+        job, moments = trainer(net, X, y, SGD(0.5, l1=0.01, l2=0.3, clip_norm=clip_norm), n_rows, n_threads=n_threads)
+        job.run(n_threads, 1e9, np.empty(1))
+        stored(net, job, moments)
+        twin.loss_and_grad(X, y)
+        g[:] = twin.grads
+        for G, W in zip(twin._views(g)[0], twin.weights):
+            G += 0.3 * W + 0.01 * np.sign(W)
+        if clip_norm is not None:
+            g *= min(1.0, clip_norm / (np.sqrt((g * g).sum()) + 1e-6))
+        np.testing.assert_allclose(net.params - twin.params, -0.5 * g, rtol=1e-7, atol=1e-16)
+
+
+@pytest.mark.parametrize("batch_size", [100, 600])
+@pytest.mark.parametrize("step", [0, 5])
+def test_dropout_is_of_the_step_the_layer_and_the_row_of_the_batch(step, batch_size, isa):
+    rates = [0.3, 0.5, 0.2]
+    X, y = data(batch_size, 6, 2, "float64")
+    net, grads = MLP([6, 30, 30, 2], "tanh", dtype="float64", rng=0), np.empty(6 * 30 + 30 + 30 * 30 + 30 + 62)
+    for n_threads in (1, 3):
+        job = Trainer(net, X, y, loss=Loss.SQUARED_ERROR, batch_size=batch_size, dropout=np.array(rates), seed=11, n_threads=n_threads)
+        job.set_position(step, 0, 0, 0.0)
+        loss = job.gradient(n_threads)
+        job.store_gradient(grads)
+        expected, dW, db = reference.loss_and_grad(X, y, net.weights, net.biases, ["tanh", "tanh", "identity"], "mse", dropout=rates,
+                                                   seed=11, step=step)  # fmt: skip
+        assert loss == pytest.approx(expected, rel=1e-12)
+        for ours, theirs in zip([a for pair in zip(*net._views(grads)) for a in pair], [a for pair in zip(dW, db) for a in pair]):
+            np.testing.assert_allclose(ours, theirs, rtol=1e-9, atol=1e-14)
+
+
+@pytest.mark.parametrize("n_threads", [1, 2])
+def test_a_custom_loss_that_raises_leaves_the_steps_before(n_threads, dtype):
+    """A batch has three chunks; its gradient is read chunk by chunk, and not at all where the function has raised."""
+    X, y = data(1400, 6, 2, dtype)
+    net, twin = (MLP([6, 9, 2], "tanh", dtype=dtype, rng=0) for _ in range(2))
+    outputs, gradient, calls = np.zeros((700, 2), dtype), np.zeros((700, 2), dtype), []
+
+    def squares(first, n):
+        calls.append(first)
+        if len(calls) == 4:
+            gradient[:] = 1e3
+            raise ZeroDivisionError
+        d = outputs - y[first : first + n]
+        gradient[:] = 2 * d / d.size
+        return float((d.astype("f8") ** 2).mean())
+
+    arrays = dict(loss=Loss.OWN_LOSS, own_loss=squares, own_outputs=outputs, own_gradient=gradient)
+    job, moments = trainer(net, X, None, Adam(0.01), 700, n_threads=n_threads, **arrays)
+    with pytest.raises(ZeroDivisionError):
+        job.run(n_threads, 1e9, np.empty(9))
+    assert job.position()[:3] == (3, 1, 700) and calls == [0, 700, 0, 700]
+    other, theirs = trainer(twin, X, y, Adam(0.01), 700)
+    other.run(1, 1e9, np.empty(1))
+    other.run(1, 0.0, np.empty(2))
+    assert other.position()[:3] == (3, 1, 700)
+    stored(net, job, moments)
+    stored(twin, other, theirs)
+    np.testing.assert_allclose(net.params, twin.params, rtol=0, atol=1e-5 if dtype == np.float32 else 1e-13)
+
+
+def test_settings_that_need_other_memory_are_refused():
+    X, y = data(8, 3)
+    job, _ = trainer(MLP([3, 1], rng=0), X, y, SGD(0.1), 8)
+    for other in (SGD(0.1, 0.9), Adam(), SGD(0.1, average=0.5), SGD(0.1, clip_norm=1.0)):
+        with pytest.raises(ValueError, match="other memory"):
+            job.set_optimizer(other.kernel_settings())
+    job.set_optimizer(SGD(0.2, l2=0.1, clip_value=1.0).kernel_settings())
+
+
+# ---- the shuffle ----
+
+
+@pytest.mark.parametrize("bits", [np.random.PCG64, np.random.MT19937])
+def test_an_order_is_numpys_permutation_of_any_number_of_rows(bits):
+    for n in [*range(1, 70), 127, 128, 129, 255, 256, 257, 1023, 1024, 1025]:
+        generator, order = bits(3), np.zeros(n, np.intp)
+        X, y = np.zeros((n, 1), "f4"), np.zeros((n, 1), "f4")
+        job, _ = trainer(MLP([1, 1], rng=0), X, y, SGD(0.1), n, order=order, generator=generator)
+        twin = np.random.Generator(bits(3))
+        for _ in range(2):
+            job.run(1, 1e9, np.empty(1))
+            assert order.tolist() == twin.permutation(n).tolist()
+        assert str(generator.state) == str(twin.bit_generator.state)

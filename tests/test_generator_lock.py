@@ -100,6 +100,35 @@ def test_the_lock_is_released_whatever_ends_a_training():
     assert free(net)
 
 
+def test_another_thread_may_draw_while_a_custom_loss_runs():
+    net, seen = MLP([3, 4, 1], rng=0), []
+    X, y = np.ones((64, 3), "f4"), np.ones(64, "f4")
+    net.fit(X, y, loss=lambda Y, y: (seen.append(free(net)) or 1.0, np.zeros_like(Y)), epochs=2, batch_size=32)
+    assert seen == [True] * 4
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="this system has no interval timer")
+def test_another_thread_may_draw_while_a_signal_handler_runs(sizes_of_a_watched_step):
+    sizes = sizes_of_a_watched_step
+    net, seen = MLP(sizes, rng=0), []
+    X, Y = np.ones((256, sizes[0]), "f4"), np.ones((256, sizes[-1]), "f4")
+
+    def handler(*_):
+        seen.append(free(net))
+        if len(seen) == 5 or not seen[-1]:
+            raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGALRM, handler)
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.03, 0.03)
+        with pytest.raises(KeyboardInterrupt):
+            net.fit(X, Y, optimizer=fastnn.SGD(1e-3), epochs=10**4, batch_size=256)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    assert seen == [True] * 5 and free(net)
+
+
 def free(net):
     """Whether another thread gets the lock."""
     got = []
