@@ -1,7 +1,6 @@
 """What all optimizers that make steps have in common: the way of a gradient before and after the rule."""
 
 from dataclasses import dataclass, field, fields
-from typing import ClassVar
 
 from .. import kernels, schedules
 from ..settings import Settings
@@ -52,7 +51,7 @@ class Optimizer(Settings):
     clip_norm: float | None = None
     average: float | None = None
 
-    full_batch: ClassVar[bool] = False  # whether a step takes all rows, so that training cannot go on step by step
+    full_batch = False  # whether a step takes all rows, so that training cannot go on step by step
 
     def __post_init__(self):
         object.__setattr__(self, "lr", schedules.check(self.lr))

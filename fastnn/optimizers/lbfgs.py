@@ -1,7 +1,6 @@
 """L-BFGS: SciPy's, on the whole data at once."""
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 from ..settings import Settings
 from ..validation import check_count, check_number
@@ -42,10 +41,9 @@ class LBFGS(Settings):
     l2: float = 0.0
     max_evaluations: int | None = None
 
-    full_batch: ClassVar[bool] = True
-    lr: ClassVar[None] = None
-    average: ClassVar[None] = None
-    n_moments: ClassVar[int] = 0
+    full_batch = True
+    lr = average = None
+    n_moments = 0
 
     def __post_init__(self):
         object.__setattr__(self, "history_size", check_count("history_size", self.history_size))
