@@ -240,6 +240,19 @@ def test_penalties_are_for_weights_and_the_norm_is_of_all(clip_norm, sizes, n_ro
         np.testing.assert_allclose(net.params - twin.params, -0.5 * g, rtol=1e-7, atol=1e-16)
 
 
+@pytest.mark.parametrize("optimizer", [SGD(0.1), Adam(0.01), Adam(0.01, clip_norm=0.1)], ids=repr)
+@pytest.mark.parametrize("width", [3, 9, 20, 33, 70])
+def test_threads_share_the_rows_of_every_weight_and_of_its_transpose(width, optimizer, isa, dtype):
+    X, y = data(40, width, 2, dtype)
+    found = set()
+    for n_threads in (1, 2, 3, 5):
+        net = MLP([width, width, width + 1, 2], "tanh", dtype=dtype, rng=0)
+        job, moments = trainer(net, X, y, optimizer, 20)
+        job.run(n_threads, 1e9, np.empty(3))
+        found.add(stored(net, job, moments))
+    assert len(found) == 1
+
+
 @pytest.mark.parametrize("batch_size", [100, 600])
 @pytest.mark.parametrize("step", [0, 5])
 def test_dropout_is_of_the_step_the_layer_and_the_row_of_the_batch(step, batch_size, isa):

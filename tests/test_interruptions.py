@@ -209,16 +209,17 @@ def test_ctrl_c_in_the_last_step_of_an_epoch(sizes_of_a_watched_step):
     sizes = sizes_of_a_watched_step
     X, y = data(256, sizes[0], sizes[-1])
     options = dict(batch_size=256, callbacks=lambda net, history: None)
-    trace, twin = [], MLP(sizes, rng=0)
+    twin = MLP(sizes, rng=0)
+    trace = [(twin.params.tobytes(), bytes(2 * twin.params.nbytes))]
     for i in range(8):
         net = MLP(sizes, rng=0)
         interrupted(net.fit, 0.06 + 0.0037 * i, X, y, epochs=3000, **options)
         steps = net.state.step
         assert net.history.n_steps == steps == net.state.epoch == len(net.history.loss)
-        if steps > len(trace):
+        if steps >= len(trace):
             keep = lambda net, history: trace.append((net.params.tobytes(), net.state.moments.tobytes()))  # noqa: E731
-            twin.fit(X, y, epochs=steps - len(trace), batch_size=256, callbacks=keep, resume=bool(trace))
-        assert (net.params.tobytes(), net.state.moments.tobytes()) == trace[steps - 1]
+            twin.fit(X, y, epochs=steps + 1 - len(trace), batch_size=256, callbacks=keep, resume=len(trace) > 1)
+        assert (net.params.tobytes(), net.state.moments.tobytes()) == trace[steps]
 
 
 CTRL_C = """
