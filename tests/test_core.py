@@ -209,6 +209,15 @@ def test_relu_passes_no_number_in_place_of_a_nan(sizes, n, isa, dtype):
 # ---- one step ----
 
 
+@pytest.mark.parametrize("loss", ["mse", "huber", "log_cosh"])
+@pytest.mark.parametrize("n_out", [1, 3])
+def test_the_gradient_at_an_output_that_is_nan_is_nan(n_out, loss, isa, dtype):
+    net = MLP([2, n_out], "identity", dtype=dtype, rng=0)
+    net.biases[0][-1] = np.nan
+    assert np.isnan(net.loss_and_grad(np.zeros((5, 2), dtype), np.zeros((5, n_out), dtype), loss))
+    assert np.isnan(net.grad_biases[0]).tolist() == [False] * (n_out - 1) + [True]
+
+
 @pytest.mark.parametrize("kind", ["clip_value", "clip_norm", "l1", "l2"])
 def test_a_gradient_that_is_nan_makes_the_parameters_nan(kind, isa, dtype):
     net = MLP([3, 40, 2], "tanh", dtype=dtype, rng=0)

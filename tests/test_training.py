@@ -147,9 +147,10 @@ def test_losses_are_the_plain_loop(name, hidden):
 
 @pytest.mark.parametrize("optimizer", [SGD(0.05), SGD(0.05, 0.9), Adam(0.01)], ids=repr)
 @pytest.mark.parametrize("batch", [256, 257, 400, 700])
-def test_batches_of_several_chunks_are_the_plain_loop(batch, optimizer):
-    X, y = data(700, n_out=2)
-    net = MLP([6, 40, 2], "tanh", dtype="float64", rng=0)
+@pytest.mark.parametrize("n_out", [1, 2])
+def test_batches_of_several_chunks_are_the_plain_loop(n_out, batch, optimizer):
+    X, y = data(700, n_out=n_out)
+    net = MLP([6, 40, n_out], "tanh", dtype="float64", rng=0)
     check_against_the_plain_loop(net, X, y, "mse", optimizer, epochs=8, batch=batch, weight=np.arange(700) % 3 + 0.5)
 
 
