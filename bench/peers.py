@@ -152,6 +152,8 @@ def work(pipe, who, threads, packages):
 def attempt(pipe, function, *arguments):
     try:
         answer = function(*arguments), None
+    except metadata.PackageNotFoundError:
+        answer = None, "not installed"
     except Exception as error:
         answer = None, f"{type(error).__name__}: {error}".splitlines()[0][:200]
     pipe.send(answer)
