@@ -68,7 +68,7 @@ enum {
 };
 
 /* A block of ROWS rows of dW needs ROWS neighbouring columns of X: they must lie in one panel. Sums along memory have 16 virtual lanes. */
-_Static_assert(PANEL % ROWS == 0 && ROWS % WIDE_ROWS == 0 && 16 % LANES == 0, "a register block does not fit the panels");
+_Static_assert((PANEL & (PANEL - 1)) == 0 && PANEL % ROWS == 0 && ROWS % WIDE_ROWS == 0 && 16 % LANES == 0, "a register block does not fit the panels");
 
 static const real LANE_NUMBERS[16] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
 

@@ -77,9 +77,11 @@ cdef bint batch_gradient(Training* job, int thread, Progress* my) noexcept nogil
     cdef const Step* step = &my.numbers if parameters(job).in_place else NULL
     cdef Space* space = s.spaces
     cdef Place place
+    cdef double loss
     place.step = my.step
     if custom and not custom_loss(job, thread, my):
         return False
+    loss = my.loss
     while c < n:
         m = mine = least(CHUNK, n - c)
         if at_once > 1:
@@ -99,17 +101,18 @@ cdef bint batch_gradient(Training* job, int thread, Progress* my) noexcept nogil
         if not apart and not all_go_on(s, thread, n_threads, &s.decided.drop_rows):
             return False
         if not apart and thread == 0 and has_row_losses(job):
-            my.loss += sum_numbers(space.row_loss, m)
+            loss += sum_numbers(space.row_loss, m)
         if mine > 0:
             chunk_weights(job, space, part, parts, mine, c > 0 and space == s.spaces, step, my.bias_numbers)
         c += m
         if step != NULL:                                    # one chunk, and the step's own barrier follows
-            return True
+            break
         if not all_go_on(s, thread, n_threads, &s.decided.drop_weights):
             return False
         if apart:
-            add_chunks(job, thread, m, &my.loss)
+            add_chunks(job, thread, m, &loss)
             barrier_wait(&s.meeting, n_threads)
+    my.loss = loss
     return True
 
 cdef void add_chunks(Training* job, int thread, Py_ssize_t n, double* loss) noexcept nogil:
