@@ -34,11 +34,12 @@ class OnlineEngine(DenseEngine):
 
     def step(self):
         """One step on what is in `X` and `targets`; its loss, or None if it went wrong, which leaves all as it was."""
-        state = self.state
-        with self.net._in_training():
-            self.load(state)
-            if self.trainer.run(1, 1.0, self.losses) == Stop.NOT_FINITE:
+        state, trainer = self.state, self.trainer
+        with self.net._in_training():  # load, advance and store, without a call for each: 0.3 of 9 us
+            trainer.load(state.moments)
+            trainer.set_position(state.step, state.epoch, 0, 0.0)
+            if trainer.run(1, 1.0, self.losses) == Stop.NOT_FINITE:
                 return None
-            self.trainer.store(state.moments)
-            state.step, state.epoch, _, _ = self.position()
+            trainer.store(state.moments)
+            state.step, state.epoch, _, _ = trainer.position()
         return self.losses.item()
