@@ -10,7 +10,7 @@ except ModuleNotFoundError as error:
 from . import callbacks, functional, initializers, losses, optimizers, schedules
 from .callbacks import Checkpoint, EarlyStopping
 from .config import __version__, show_config
-from .files.model import ModelFileError
+from .files import ModelFileError
 from .mlp import MLP, load
 from .optimizers import LBFGS, SGD, Adadelta, Adagrad, Adam, Adamax, AdamW, Lion, NAdam, RMSprop
 from .training.state import DivergenceError, History

@@ -6,7 +6,6 @@ import numpy as np
 
 from . import initializers, losses
 from .callbacks import as_list
-from .files import model
 from .kernels import Loss, Trainer
 from .network import Network
 from .training.data import Data, of_validation
@@ -333,6 +332,8 @@ class MLP(Network):
         True
         """
         self._check_not_training()
+        from .files import model
+
         parts = {field.name: getattr(self, field.name) for field in fields(model.Parts)}
         model.write(path, model.Parts(**parts))
 
@@ -361,6 +362,8 @@ def load(path):
     >>> fastnn.load(path)
     MLP([4, 8, 1], activation='relu', output='identity', dtype='float32')
     """
+    from .files import model
+
     return _from_parts(model.read(path))
 
 

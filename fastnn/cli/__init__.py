@@ -9,7 +9,7 @@ import os
 import sys
 
 from ..config import __version__
-from ..files.model import ModelFileError
+from ..files import ModelFileError
 from ..tables.files import TableError
 from ..training.state import DivergenceError
 from . import bench, demo, info, predict, train

@@ -11,7 +11,7 @@ import os
 import sys
 
 from .. import datasets
-from ..files.model import ModelFileError
+from ..files import ModelFileError
 from ..mlp import load
 from ..tables.encoding import Encoding
 from ..tables.files import shown

@@ -19,8 +19,8 @@ from .. import optimizers
 from ..activations import ACTIVATIONS
 from ..schedules import Plateau
 from ..training.state import Best, TrainingState
-from . import safetensors
-from .safetensors import ModelFileError, Reader, is_count, mapping, parse_json
+from . import ModelFileError, safetensors
+from .safetensors import Reader, is_count, mapping, parse_json
 
 FORMAT, VERSION = "fastnn", 1
 MOST_LAYERS, WIDEST = 1000, 2**24

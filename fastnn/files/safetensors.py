@@ -10,15 +10,12 @@ import sys
 
 import numpy as np
 
+from . import ModelFileError
 from .replacing import replacing
 
 LONGEST_HEADER = 16_000_000  # bytes
 TYPES: dict[str, np.dtype] = {"F32": np.dtype("<f4"), "F64": np.dtype("<f8"), "I64": np.dtype("<i8")}
 NAMES = {dtype: name for name, dtype in TYPES.items()}
-
-
-class ModelFileError(ValueError):
-    """The file is not a fastnn model, or is damaged."""
 
 
 def write(path, arrays, metadata):
