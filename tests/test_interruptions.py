@@ -273,6 +273,14 @@ def test_ctrl_c_in_a_long_validation(callbacks):
     assert len(net.fit(X[:64], y[:64], epochs=2, resume=True, validation_data=(X[:9], y[:9])).val_loss) == 2
 
 
+def test_ctrl_c_in_forward_lets_go_of_its_arrays():
+    net = MLP([100, 512, 512, 1], rng=0)
+    X, out = np.zeros((300_000, 100), "float32"), np.empty((300_000, 1), "float32")
+    before = sys.getrefcount(X), sys.getrefcount(out)
+    interrupted(net.forward, 0.1, X, out)
+    assert (sys.getrefcount(X), sys.getrefcount(out)) == before
+
+
 # ---- divergence ----
 
 

@@ -127,9 +127,11 @@ cdef class CompiledNetwork:
                 if get_matrix(out, &y, self.itemsize, self.n_out, True):
                     ready = (y.shape[0] == x.shape[0] and not overlap(&y, <char*>x.buf, <char*>x.buf + x.len)
                              and not overlap(&y, self.params_begin, self.params_end))
-                    if ready:
-                        self.run(x.buf, x.shape[0], y.buf)
-                    PyBuffer_Release(&y)
+                    try:
+                        if ready:
+                            self.run(x.buf, x.shape[0], y.buf)
+                    finally:            # Ctrl-C may have ended the run
+                        PyBuffer_Release(&y)
             finally:
                 PyBuffer_Release(&x)
             if ready:
@@ -151,8 +153,10 @@ cdef class CompiledNetwork:
                 return None
             out = empty((x.shape[0], self.n_out), self.dtype_)
             get_matrix(out, &y, self.itemsize, self.n_out, True)
-            self.run(x.buf, x.shape[0], y.buf)
-            PyBuffer_Release(&y)
+            try:
+                self.run(x.buf, x.shape[0], y.buf)
+            finally:
+                PyBuffer_Release(&y)
         finally:
             PyBuffer_Release(&x)
         return out
