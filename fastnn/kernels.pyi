@@ -116,7 +116,6 @@ SUPPORTED: list[str]
 CHOSEN: str
 COMPILER: str
 WORTH_SHARING: int
-IN_TRAINING: dict[int, CompiledNetwork]
 RUNNING: dict[int, Trainer]
 
 def use(isa: str) -> None: ...
