@@ -1,7 +1,9 @@
-"""Which extensions there are and how each is compiled; everything else about the project stands in pyproject.toml.
+"""Which extensions there are and how each is compiled; everything else about the project stands in
+pyproject.toml.
 
-Every variant is the same source, src/variant.pxi, compiled for one instruction set and one dtype. `FASTNN_CFLAGS` adds flags for all
-(sanitizers, -g); none may relax the arithmetic: results are promised to the bit.
+Every variant is the same source, src/variant.pxi, compiled for one instruction set and one dtype.
+`FASTNN_CFLAGS` adds flags for all (sanitizers, -g); none may relax the arithmetic: results are
+promised to the bit.
 """
 
 import glob
@@ -12,24 +14,43 @@ import platform
 from Cython.Build import cythonize
 from setuptools import Extension, setup
 
-CFLAGS = ["-O3", "-g0", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math", *os.environ.get("FASTNN_CFLAGS", "").split()]
+CFLAGS = [
+    "-O3",
+    "-g0",
+    "-ffp-contract=off",
+    "-fno-math-errno",
+    "-fno-trapping-math",
+    *os.environ.get("FASTNN_CFLAGS", "").split(),
+]
 
-# What a kernel file calls inline is meant so: it is compiled once for each set of constants that it is called with, whatever its length.
+# What a kernel file calls inline is meant so: it is compiled once for each set of constants that it
+# is called with, whatever its length.
 INLINE = "inline __attribute__((always_inline))"
 
-SOURCES = ["setup.py", "fastnn/kernels.pxd", *sorted(path for path in glob.glob("src/**", recursive=True) if os.path.isfile(path))]
+SOURCES = [
+    "setup.py",
+    "fastnn/kernels.pxd",
+    *sorted(path for path in glob.glob("src/**", recursive=True) if os.path.isfile(path)),
+]
 VARIANT_SOURCES = [path for path in SOURCES if not path.startswith(os.path.join("src", "binding"))]
 
 INSTRUCTION_SETS = {  # name -> flags, for this machine's architecture, the baseline first
-    "x86_64": {"baseline": [], "avx2": ["-mavx2", "-mfma"], "avx512": ["-mavx512f", "-mavx512dq", "-mfma"]},
+    "x86_64": {
+        "baseline": [],
+        "avx2": ["-mavx2", "-mfma"],
+        "avx512": ["-mavx512f", "-mavx512dq", "-mfma"],
+    },
     "aarch64": {"neon": []},
 }
-architecture = {"amd64": "x86_64", "arm64": "aarch64"}.get(platform.machine().lower(), platform.machine().lower())
+architecture = {"amd64": "x86_64", "arm64": "aarch64"}.get(
+    platform.machine().lower(), platform.machine().lower()
+)
 variants = INSTRUCTION_SETS.get(architecture, {"baseline": []})
 
 
 def build_hash():
-    """A hash of the flags and of the sources of the variants. `kernels` refuses a variant that was built with another."""
+    """A hash of the flags and of the sources of the variants. `kernels` refuses a variant that was
+    built with another."""
     digest = hashlib.sha256(repr([CFLAGS, variants]).encode())
     for path in VARIANT_SOURCES:
         with open(path, "rb") as file:
@@ -56,7 +77,9 @@ extensions = [extension("kernels", "binding/kernels.pyx", FASTNN_BUILT=f'"{" ".j
 for isa, flags in variants.items():
     for dtype, macros in {"float32": {}, "float64": {"FASTNN_DOUBLE": "1"}}.items():
         macros |= {"FASTNN_ISA_NAME": f'"{isa}"', "CYTHON_INLINE": INLINE}
-        extensions.append(extension(f"_{isa}_{dtype}", f"variants/{isa}_{dtype}.pyx", flags, **macros))
+        extensions.append(
+            extension(f"_{isa}_{dtype}", f"variants/{isa}_{dtype}.pyx", flags, **macros)
+        )
 
 # Cython does not see that this file depends on fastnn/kernels.pxd, which lies in another folder.
 BINDING, DECLARATIONS = "build/src/binding/kernels.c", "fastnn/kernels.pxd"

@@ -1,4 +1,5 @@
-"""Kernels, whole networks and every option of a training in float32, each beside `fastnn.reference` and checked to be the same."""
+"""Kernels, whole networks and every option of a training in float32, each beside `fastnn.reference`
+and checked to be the same."""
 
 import copy
 
@@ -19,28 +20,48 @@ def both(name):
 
 @pytest.mark.parametrize("n, k, m", [(32, 30, 64), (256, 64, 64), (256, 256, 256), (128, 784, 10)])
 def test_linear(race, n, k, m):
-    X, W, b = rng.standard_normal((n, k), dtype="f"), rng.standard_normal((k, m), dtype="f"), np.zeros(m, "f")
+    X, W, b = (
+        rng.standard_normal((n, k), dtype="f"),
+        rng.standard_normal((k, m), dtype="f"),
+        np.zeros(m, "f"),
+    )
     fast, slow = both("linear")
     race(lambda: fast(X, W, b, "relu"), lambda: slow(X, W, b, "relu"), rtol=1e-3)
 
 
 @pytest.mark.parametrize("n, k, m", [(32, 30, 64), (256, 64, 64), (256, 256, 256)])
 def test_linear_backward(race, n, k, m):
-    X, W, b = rng.standard_normal((n, k), dtype="f"), rng.standard_normal((k, m), dtype="f"), np.zeros(m, "f")
+    X, W, b = (
+        rng.standard_normal((n, k), dtype="f"),
+        rng.standard_normal((k, m), dtype="f"),
+        np.zeros(m, "f"),
+    )
     dY = rng.standard_normal((n, m), dtype="f")
     fast, slow = both("linear_backward")
     Y = functional.linear(X, W, b, "tanh")
-    race(lambda: fast(dY, X, W, b, Y, "tanh")[1], lambda: slow(dY, X, W, b, Y, "tanh")[1], rtol=1e-3)
+    race(
+        lambda: fast(dY, X, W, b, Y, "tanh")[1], lambda: slow(dY, X, W, b, Y, "tanh")[1], rtol=1e-3
+    )
 
 
-@pytest.mark.parametrize("name", [name for name in ACTIVATIONS if name != "gelu"])  # the reference's erf is a Python loop
+@pytest.mark.parametrize(
+    "name", [name for name in ACTIVATIONS if name != "gelu"]
+)  # the reference's erf is a Python loop
 def test_activation(race, name):
     Z, out = rng.standard_normal((1000, 100), dtype="f") * 3, np.empty((1000, 100), "f")
     fast, slow = both("activation")
     race(lambda: fast(Z, name, out=out), lambda: slow(Z, name, out=out))
 
 
-@pytest.mark.parametrize("name", ["binary_cross_entropy", "binary_cross_entropy_with_logits", "cross_entropy", "mean_squared_error"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "binary_cross_entropy",
+        "binary_cross_entropy_with_logits",
+        "cross_entropy",
+        "mean_squared_error",
+    ],
+)
 def test_loss_with_gradient(race, name):
     k = 10 if name == "cross_entropy" else 1
     Y, grad = rng.random((100_000 // k, k), dtype="f"), np.empty((100_000 // k, k), "f")
@@ -75,7 +96,9 @@ def test_update(who, benchmark, rule, n):
 
 def epoch_of_reference(net, X, y, loss, batch, optimizer):
     weights, biases = [W.copy() for W in net.weights], [b.copy() for b in net.biases]
-    return lambda: reference.fit(X, y, weights, biases, net.activations, loss, optimizer, lr=1e-3, epochs=1, batch_size=batch)
+    return lambda: reference.fit(
+        X, y, weights, biases, net.activations, loss, optimizer, lr=1e-3, epochs=1, batch_size=batch
+    )
 
 
 @pytest.mark.parametrize("optimizer", ["sgd", "adam"])
@@ -88,21 +111,29 @@ def test_epoch(who, benchmark, network, optimizer):
         return net.fit(X, y, loss, settings, epochs=1, batch_size=batch, shuffle=False).loss
 
     slow = epoch_of_reference(net, X, y, loss, batch, optimizer)
-    np.testing.assert_allclose(fast(copy.deepcopy(net)), epoch_of_reference(net, X, y, loss, batch, optimizer)(), rtol=1e-4)
+    np.testing.assert_allclose(
+        fast(copy.deepcopy(net)), epoch_of_reference(net, X, y, loss, batch, optimizer)(), rtol=1e-4
+    )
     benchmark(fast if who == "fastnn" else slow)
 
 
 def test_loss_and_grad(race, network):
     net, X, y, batch, loss = network
     X, y = X[:batch], y[:batch]
-    race(lambda: net.loss_and_grad(X, y), lambda: reference.loss_and_grad(X, y, net.weights, net.biases, net.activations, loss)[0])
+    race(
+        lambda: net.loss_and_grad(X, y),
+        lambda: reference.loss_and_grad(X, y, net.weights, net.biases, net.activations, loss)[0],
+    )
 
 
 @pytest.mark.parametrize("rows", [1, 10, 1000])
 def test_forward(race, network, rows):
     net, X, *_ = network
     X = np.resize(X, (rows, X.shape[1]))
-    race(lambda: net.forward(X), lambda: reference.forward(X, net.weights, net.biases, net.activations))
+    race(
+        lambda: net.forward(X),
+        lambda: reference.forward(X, net.weights, net.biases, net.activations),
+    )
 
 
 # ---- options; options.py times them beside PyTorch and JAX ----

@@ -1,4 +1,5 @@
-"""The programs of this folder run and print what they should, with few sizes, steps and rounds; and compare.py finds out other work."""
+"""The programs of this folder run and print what they should, with few sizes, steps and rounds; and
+compare.py finds out other work."""
 
 import dataclasses
 import json
@@ -20,19 +21,30 @@ HERE = pathlib.Path(__file__).parent
 
 def run(program, *arguments, **environment):
     command = [sys.executable, HERE / program, *map(str, arguments)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, env={**os.environ, **environment})
+    done = subprocess.run(
+        command, capture_output=True, text=True, timeout=120, env={**os.environ, **environment}
+    )
     assert done.returncode == 0, done.stderr
     return done.stdout
 
 
 @pytest.mark.parametrize("only", ["--peers=numpy", "--only=fastnn"])
 def test_compare(tmp_path, only):
-    files = ["--json", tmp_path / "peers.json", "--markdown", tmp_path / "peers.md", "--plot", tmp_path / "peers.png"]
+    files = [
+        "--json",
+        tmp_path / "peers.json",
+        "--markdown",
+        tmp_path / "peers.md",
+        "--plot",
+        tmp_path / "peers.png",
+    ]
     text = run("compare.py", "--rows", "T1,I1,sigmoid,sgd", "--rounds", 1, only, *files)
     assert max(map(len, text.splitlines())) <= 80
     figures = json.loads((tmp_path / "peers.json").read_text())["figures"]
     peers = {"fastnn", "numpy"} if "numpy" in only else {"fastnn"}
-    assert list(figures) == ["T1", "I1", "sigmoid", "sgd"] and all(set(cells) == peers for cells in figures.values())
+    assert list(figures) == ["T1", "I1", "sigmoid", "sgd"] and all(
+        set(cells) == peers for cells in figures.values()
+    )
     assert all(cell["us"] > 0 for cells in figures.values() for cell in cells.values())
     assert "| T1 | 3-4-1, 4 |" in (tmp_path / "peers.md").read_text()
     assert (tmp_path / "peers.png").stat().st_size > 1000
@@ -40,7 +52,19 @@ def test_compare(tmp_path, only):
 
 def test_options(tmp_path):
     file = tmp_path / "options.md"
-    text = run("options.py", "--rows", "T2", "--options", "adam,cosine,dropout", "--rounds", 1, "--only", "fastnn", "--markdown", file)
+    text = run(
+        "options.py",
+        "--rows",
+        "T2",
+        "--options",
+        "adam,cosine,dropout",
+        "--rounds",
+        1,
+        "--only",
+        "fastnn",
+        "--markdown",
+        file,
+    )
     assert re.search(r"^dropout +[\d.]+ +[\d.]+$", text, re.M)
     assert re.search(r"^\| cosine \| [\d.]+ \([\d.]+\) \|$", file.read_text(), re.M)
 
@@ -49,7 +73,9 @@ def test_a_peer_that_is_not_installed_is_skipped(tmp_path):
     for package in ("onnx", "onnxruntime"):
         (tmp_path / f"{package}.py").write_text("raise ImportError('broken')")
     text = run("compare.py", "--rows", "I1", "--rounds", 1, "--peers", "onnx", PYTHONPATH=tmp_path)
-    assert re.search(r"not here: ONNX Runtime \((not installed|ImportError: broken)\)", " ".join(text.split()))
+    assert re.search(
+        r"not here: ONNX Runtime \((not installed|ImportError: broken)\)", " ".join(text.split())
+    )
     assert re.search(r"^I1 +[\d.]+$", text, re.M)
 
 
@@ -59,9 +85,12 @@ def test_a_peer_that_is_not_installed_is_skipped(tmp_path):
 TRAININGS = [row for row, task in ROWS.items() if task.kind == "training"]
 
 
-@pytest.mark.parametrize("row", [*TRAININGS, "T2 momentum", "T2 clip_norm", "T3b dropout", "T4 amsgrad", "T4 average"])
+@pytest.mark.parametrize(
+    "row", [*TRAININGS, "T2 momentum", "T2 clip_norm", "T3b dropout", "T4 amsgrad", "T4 average"]
+)
 def test_a_learning_rate_that_is_off_is_found_out(row):
-    """fastnn passes; with a rate that is 1 % off its parameters do not, even beside the right losses."""
+    """fastnn passes; with a rate that is 1 % off its parameters do not, even beside the right
+    losses."""
     task = TASKS[row].make()
 
     def params_of(option):
@@ -76,7 +105,11 @@ def test_a_learning_rate_that_is_off_is_found_out(row):
     X, y = task.X.astype(float), task.y.astype(float) if task.binary else task.y
     losses, right = fit_reference(task.net, option, X, y, 1, task.batch, seed or 0)
     assert task.difference((losses, params), (losses, right)) is None
-    _, off = params_of(dataclasses.replace(option, optimizer=dataclasses.replace(option.optimizer, lr=1.01 * option.optimizer.lr)))
+    _, off = params_of(
+        dataclasses.replace(
+            option, optimizer=dataclasses.replace(option.optimizer, lr=1.01 * option.optimizer.lr)
+        )
+    )
     assert "updates of parameters differ" in task.difference((losses, off), (losses, right))
 
 
@@ -102,7 +135,16 @@ def test_other_work_is_found_out(row):
 
 
 def test_sweep():
-    text = run("sweep.py", "--quick", "--every", 60, "--only", "width,rows,activation", "--dtypes", "float32")
+    text = run(
+        "sweep.py",
+        "--quick",
+        "--every",
+        60,
+        "--only",
+        "width,rows,activation",
+        "--dtypes",
+        "float32",
+    )
     assert re.search(r"32-w-w-1.*\n +5 sizes, 241: +[\d.]+ us", text)
     assert re.search(r"gelu +[\d.]+ us", text)
 
@@ -119,12 +161,18 @@ def test_estimators():
     text = run("estimators.py", "--quick")
     alone = run("estimators.py", "--quick", "--only", "fastnn")
     assert len(re.findall(r"^(?:predict|partial_fit|fit).*(?:[\d.]+ +){3}[um]s$", text, re.M)) == 10
-    assert len(re.findall(r"^(?:predict|partial_fit|fit).*[a-z] +(?:[\d.]+ +){2}[um]s$", alone, re.M)) == 10
+    assert (
+        len(re.findall(r"^(?:predict|partial_fit|fit).*[a-z] +(?:[\d.]+ +){2}[um]s$", alone, re.M))
+        == 10
+    )
 
 
 def test_threads():
     text = run("threads.py", "--quick")
-    assert len(re.findall(r"^[\d-]+, \d+ +[\d.]+ \(1.00\)", text, re.M)) == 8 and "two trainings at once: " in text
+    assert (
+        len(re.findall(r"^[\d-]+, \d+ +[\d.]+ \(1.00\)", text, re.M)) == 8
+        and "two trainings at once: " in text
+    )
 
 
 def test_exponential():
@@ -133,7 +181,11 @@ def test_exponential():
 
 
 def write_idx(path, array):
-    path.write_bytes(bytes([0, 0, 8, array.ndim]) + struct.pack(f">{array.ndim}I", *array.shape) + array.astype(np.uint8).tobytes())
+    path.write_bytes(
+        bytes([0, 0, 8, array.ndim])
+        + struct.pack(f">{array.ndim}I", *array.shape)
+        + array.astype(np.uint8).tobytes()
+    )
 
 
 def test_mnist(tmp_path):

@@ -1,4 +1,5 @@
-"""What all benches share: the machine in the header, the networks, and `race`, which times fastnn next to the NumPy reference."""
+"""What all benches share: the machine in the header, the networks, and `race`, which times fastnn
+next to the NumPy reference."""
 
 import contextlib
 import io
@@ -7,7 +8,9 @@ import sys
 
 import pytest
 
-sys.path.insert(0, os.path.dirname(__file__))  # the benches import their neighbours as the programs do
+sys.path.insert(
+    0, os.path.dirname(__file__)
+)  # the benches import their neighbours as the programs do
 import measure  # noqa: F401 - before NumPy
 import numpy as np
 from networks import NETWORKS
@@ -25,13 +28,18 @@ def pytest_report_header():
 @pytest.fixture(params=["fastnn", "reference"])
 def who(request, benchmark):
     """Each bench runs for both, in one group; compare them within one run only."""
-    benchmark.group = request.node.name.replace(f"{request.param}-", "").replace(f"-{request.param}", "").replace(f"[{request.param}]", "")
+    benchmark.group = (
+        request.node.name.replace(f"{request.param}-", "")
+        .replace(f"-{request.param}", "")
+        .replace(f"[{request.param}]", "")
+    )
     return request.param
 
 
 @pytest.fixture
 def race(who, benchmark):
-    """race(fast, slow, same): check that both compute the same, then time the one whose turn it is."""
+    """race(fast, slow, same): check that both compute the same, then time the one whose turn it
+    is."""
 
     def run(fast, slow, rtol=1e-4):
         for a, b in zip(np.atleast_1d(fast()), np.atleast_1d(slow())):

@@ -1,13 +1,15 @@
-"""The scikit-learn estimators beside scikit-learn's own MLP, and beside `MLP` without an estimator around it.
+"""The scikit-learn estimators beside scikit-learn's own MLP, and beside `MLP` without an estimator
+around it.
 
     python bench/estimators.py              one row, partial_fit, whole fits
     python bench/estimators.py --scores     5-fold scores at the defaults of both, on data that scikit-learn and fastnn ship (minutes)
     python bench/estimators.py --quick      few rounds
     python bench/estimators.py --only fastnn        without the times of scikit-learn
 
-You will see microseconds a call and milliseconds a fit. All take turns in one run, on one thread, and the best of many counts; before
-anything is timed, the same settings, seed and order of rows must have given the same probabilities. "MLP" is `forward`, one step of a
-training that goes on, and `MLP.fit` with as many epochs from the same weights.
+You will see microseconds a call and milliseconds a fit. All take turns in one run, on one thread,
+and the best of many counts; before anything is timed, the same settings, seed and order of rows
+must have given the same probabilities. "MLP" is `forward`, one step of a training that goes on, and
+`MLP.fit` with as many epochs from the same weights.
 """
 
 import warnings
@@ -25,7 +27,14 @@ from fastnn.datasets import load_digits, load_wine
 
 STEPS = 400  # an epoch of `fit` by single rows
 WIDTHS = [28, 8, 10, 14, 3]  # of a line
-SETTINGS = dict(hidden_layer_sizes=(32,), batch_size=32, max_iter=20, tol=0.0, n_iter_no_change=1000, random_state=0)
+SETTINGS = dict(
+    hidden_layer_sizes=(32,),
+    batch_size=32,
+    max_iter=20,
+    tol=0.0,
+    n_iter_no_change=1000,
+    random_state=0,
+)
 
 
 def main():
@@ -40,13 +49,20 @@ def main():
         scores(1 if arguments.quick else 5)
     else:
         for dtype in ("float32", "float64"):
-            times(dtype, 3 if arguments.quick else 100, ["fastnn", "MLP", *["scikit-learn"] * (arguments.only is None)])
+            times(
+                dtype,
+                3 if arguments.quick else 100,
+                ["fastnn", "MLP", *["scikit-learn"] * (arguments.only is None)],
+            )
 
 
 def times(dtype, rounds, columns):
     X, y = datasets.load_breast_cancer(return_X_y=True)
     X = scale(X).astype(dtype)
-    ours, theirs = (module.MLPClassifier(shuffle=False, **SETTINGS).fit(X, y) for module in (fastnn, neural_network))
+    ours, theirs = (
+        module.MLPClassifier(shuffle=False, **SETTINGS).fit(X, y)
+        for module in (fastnn, neural_network)
+    )
     np.testing.assert_allclose(ours.predict_proba(X), theirs.predict_proba(X), atol=1e-3)
     row, label, net = X[:1].copy(), y[:1].copy(), ours.network_
     print()
@@ -71,15 +87,19 @@ def times(dtype, rounds, columns):
 
 
 def show(title, jobs, columns, rounds, unit, word, slow=()):
-    """Race the jobs of the columns and print a line. Slow ones take a fifteenth of the turns, after the others."""
+    """Race the jobs of the columns and print a line. Slow ones take a fifteenth of the turns, after
+    the others."""
     best = measure.race({name: jobs[name] for name in columns if name not in slow}, rounds)
-    best |= measure.race({name: jobs[name] for name in columns if name in slow}, max(1, rounds // 15))
+    best |= measure.race(
+        {name: jobs[name] for name in columns if name in slow}, max(1, rounds // 15)
+    )
     cells = [f"{best[name] * unit:.2f}" for name in columns]
     print(measure.line([*WIDTHS[: len(cells) + 1], WIDTHS[-1]], title, *cells, word), flush=True)
 
 
 def steps_alone(net, row, label):
-    """Return a job: the seconds of a step on one row in one long `fit`, whose rows are all the same."""
+    """Return a job: the seconds of a step on one row in one long `fit`, whose rows are all the
+    same."""
     net, rows, labels = net.copy(), np.repeat(row, STEPS, axis=0), np.repeat(label, STEPS)
 
     def job():
@@ -100,10 +120,24 @@ def fits(X, y, rounds, columns):
             return seconds(module.MLPClassifier(**settings).fit, rows, labels)
 
         def fit_network(rows=rows, labels=labels, epochs=epochs, start=start):
-            return seconds(lambda: start.copy().fit(rows, labels, None, fastnn.Adam(l2=1e-4 / 32), epochs, 32))
+            return seconds(
+                lambda: start.copy().fit(rows, labels, None, fastnn.Adam(l2=1e-4 / 32), epochs, 32)
+            )
 
-        jobs = {"fastnn": lambda fit=fit: fit(fastnn), "MLP": fit_network, "scikit-learn": lambda fit=fit: fit(neural_network)}
-        show(f"fit, {len(rows):,} rows, {epochs} epochs", jobs, columns, max(1, rounds // 2), 1e3, "ms", slow=["scikit-learn"])
+        jobs = {
+            "fastnn": lambda fit=fit: fit(fastnn),
+            "MLP": fit_network,
+            "scikit-learn": lambda fit=fit: fit(neural_network),
+        }
+        show(
+            f"fit, {len(rows):,} rows, {epochs} epochs",
+            jobs,
+            columns,
+            max(1, rounds // 2),
+            1e3,
+            "ms",
+            slow=["scikit-learn"],
+        )
 
 
 # ---- scores ----
@@ -118,7 +152,9 @@ def scores(seeds):
         "diabetes": datasets.load_diabetes(return_X_y=True),
         "wine quality": load_wine(),
     }
-    print(f"\n{'5-fold score, mean of ' + str(seeds) + ' seeds':<36} {'fastnn':>9} {'scikit-learn':>13}")
+    print(
+        f"\n{'5-fold score, mean of ' + str(seeds) + ' seeds':<36} {'fastnn':>9} {'scikit-learn':>13}"
+    )
     for name, (X, y) in tables.items():
         classes = name not in ("diabetes", "wine quality")
         kind, folds = ("MLPClassifier", StratifiedKFold) if classes else ("MLPRegressor", KFold)
@@ -129,9 +165,14 @@ def scores(seeds):
                 for seed in range(seeds):
                     net = getattr(module, kind)(random_state=seed)
                     net = make_pipeline(StandardScaler(), net) if scaled else net
-                    found.append(cross_val_score(net, X, y, cv=folds(5, shuffle=True, random_state=0)).mean())
+                    found.append(
+                        cross_val_score(net, X, y, cv=folds(5, shuffle=True, random_state=0)).mean()
+                    )
                 means.append(np.mean(found))
-            print(f"{name + (', scaled' if scaled else ''):<36} {means[0]:>9.4f} {means[1]:>13.4f}", flush=True)
+            print(
+                f"{name + (', scaled' if scaled else ''):<36} {means[0]:>9.4f} {means[1]:>13.4f}",
+                flush=True,
+            )
 
 
 if __name__ == "__main__":

@@ -1,6 +1,8 @@
-"""How the programs here measure and print: jobs that take turns, of which the best counts, and lines of numbers.
+"""How the programs here measure and print: jobs that take turns, of which the best counts, and
+lines of numbers.
 
-Import this before NumPy: libraries read how many threads they may start when they are loaded, and one each is the default.
+Import this before NumPy: libraries read how many threads they may start when they are loaded, and
+one each is the default.
 """
 
 import argparse
@@ -19,13 +21,17 @@ for _name in THREADS_OF_BLAS:
 
 
 def limit_threads(n):
-    """Give this process and its children n CPUs, and the libraries that they load later n threads."""
+    """Give this process and its children n CPUs, and the libraries that they load later n
+    threads."""
     os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[-n:])
     for name in THREADS_OF_BLAS:
         os.environ[name] = str(n)
     os.environ["JAX_PLATFORMS"] = "cpu"
     if n == 1:
-        os.environ["XLA_FLAGS"] = os.environ.get("XLA_FLAGS", "") + " --xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
+        os.environ["XLA_FLAGS"] = (
+            os.environ.get("XLA_FLAGS", "")
+            + " --xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
+        )
 
 
 # ---- timing ----
@@ -34,8 +40,9 @@ def limit_threads(n):
 def race(jobs, rounds, best=min, shuffle=False, progress=None):
     """Run the jobs in turns, so many rounds, and return {name: best of its results}.
 
-    A job is a function that works for a block and returns its seconds a unit, or what else `best` can choose from. `shuffle` changes
-    the order in each round; `progress` is called with the number of each.
+    A job is a function that works for a block and returns its seconds a unit, or what else `best`
+    can choose from. `shuffle` changes the order in each round; `progress` is called with the number
+    of each.
     """
     results = {name: [] for name in jobs}
     order = list(jobs)
@@ -73,7 +80,8 @@ def calls(function, n):
 
 
 def enough(block, length, most):
-    """Return how many units make a block of about `length` seconds, at most `most`; block(n) is the seconds of n. Warms up, too."""
+    """Return how many units make a block of about `length` seconds, at most `most`; block(n) is the
+    seconds of n. Warms up, too."""
     n = 1
     block(n)
     while (took := block(n)) < length / 4 and n < most:
@@ -85,11 +93,14 @@ def enough(block, length, most):
 
 
 def parser(doc):
-    return argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
+    return argparse.ArgumentParser(
+        description=doc, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
 
 
 def chosen(parser, option, text, known):
-    """Return the names in `text`, which has commas, in the order of `known`; all if text is None."""
+    """Return the names in `text`, which has commas, in the order of `known`; all if text is
+    None."""
     names = list(known) if text is None else text.split(",")
     for name in names:
         if name not in known:
@@ -100,7 +111,9 @@ def chosen(parser, option, text, known):
 def check_turns(parser, arguments):
     cpus = len(os.sched_getaffinity(0))
     if arguments.rounds < 1 or not 1 <= arguments.threads <= cpus:
-        parser.error(f"--rounds must be at least 1, and --threads from 1 to {cpus}, the CPUs that this process may use")
+        parser.error(
+            f"--rounds must be at least 1, and --threads from 1 to {cpus}, the CPUs that this process may use"
+        )
 
 
 # ---- printing ----
@@ -110,7 +123,10 @@ def versions(*packages):
     import fastnn
     from fastnn import kernels
 
-    parts = [f"fastnn {fastnn.__version__} ({kernels.CHOSEN})", f"Python {platform.python_version()}"]
+    parts = [
+        f"fastnn {fastnn.__version__} ({kernels.CHOSEN})",
+        f"Python {platform.python_version()}",
+    ]
     return ", ".join(parts + [f"{package} {metadata.version(package)}" for package in packages])
 
 
@@ -131,7 +147,10 @@ def line(widths, first, *cells):
 def markdown(head, rows, left=1):
     """Return a table in Markdown, all columns but the first `left` to the right."""
     rule = "|" + "---|" * left + "---:|" * (len(head) - left)
-    return "\n".join([f"| {' | '.join(head)} |", rule, *(f"| {' | '.join(row)} |" for row in rows)]) + "\n"
+    return (
+        "\n".join([f"| {' | '.join(head)} |", rule, *(f"| {' | '.join(row)} |" for row in rows)])
+        + "\n"
+    )
 
 
 def say(*texts):

@@ -1,4 +1,5 @@
-"""Microseconds a step of training with each option on, beside the same option in PyTorch (eager) and in JAX with Optax.
+"""Microseconds a step of training with each option on, beside the same option in PyTorch (eager)
+and in JAX with Optax.
 
     python bench/options.py                                    all options, four networks: some minutes
     python bench/options.py --rows T2 --options adam,dropout --rounds 5
@@ -6,9 +7,10 @@
     python bench/options.py --only fastnn                      nobody else; so does --peers none
     python bench/options.py --markdown options.md              and one compact table of all
 
-Float32, one thread each, the same first weights, the same rows in the same order, and the same losses and parameters as the reference's:
-see tasks.py. All take turns in short blocks, each from the first weights, and the best block of each counts. PyTorch's optimizers run as a
-loop, foreach and fused, and the best of the three is shown.
+Float32, one thread each, the same first weights, the same rows in the same order, and the same
+losses and parameters as the reference's: see tasks.py. All take turns in short blocks, each from
+the first weights, and the best block of each counts. PyTorch's optimizers run as a loop, foreach
+and fused, and the best of the three is shown.
 """
 
 import measure
@@ -17,14 +19,18 @@ from measure import chosen, line, number, say, show, times
 WHO = {"torch": "torch", "jax": "jaxscan"}  # names of peers here, and in the table of peers.py
 HEADS = {"torch": "PyTorch", "jax": "JAX"}
 TURN = 0.02  # seconds
-BASE_EVERY = 4  # fastnn's plain SGD, to which the options are compared, is timed again after so many of them
+BASE_EVERY = (
+    4  # fastnn's plain SGD, to which the options are compared, is timed again after so many of them
+)
 
 
 def main():
     parser = measure.parser(__doc__)
     parser.add_argument("--rows", help="of T2,T3a,T3b,T4 (default: all)")
     parser.add_argument("--options", help="names with commas (default: all); sgd comes along")
-    parser.add_argument("--peers", help="of torch,jax; or none (default: both, where they are installed)")
+    parser.add_argument(
+        "--peers", help="of torch,jax; or none (default: both, where they are installed)"
+    )
     parser.add_argument("--only", choices=["fastnn"], help="no peers")
     parser.add_argument("--rounds", type=int, default=20, help="default: 20")
     parser.add_argument("--threads", type=int, default=1, help="for each (default: 1)")
@@ -41,16 +47,28 @@ def main():
     rows = chosen(parser, "rows", arguments.rows, list(WITH_OPTIONS))
     names = chosen(parser, "options", arguments.options, NAMES)
     names = ["sgd", *(name for name in names if name != "sgd")]  # what the others are compared to
-    contestants = {who: Contestant(WHO.get(who, who), arguments.threads, ["optax"] * (who == "jax")) for who in ("fastnn", *peers)}
-    absent = {who: contestant.absent for who, contestant in contestants.items() if contestant.absent}
+    contestants = {
+        who: Contestant(WHO.get(who, who), arguments.threads, ["optax"] * (who == "jax"))
+        for who in ("fastnn", *peers)
+    }
+    absent = {
+        who: contestant.absent for who, contestant in contestants.items() if contestant.absent
+    }
     there = {who: contestant for who, contestant in contestants.items() if who not in absent}
     peers = [who for who in peers if who in there]
-    versions = measure.versions(*(package for contestant in there.values() for package in contestant.versions))
+    versions = measure.versions(
+        *(package for contestant in there.values() for package in contestant.versions)
+    )
     say(versions, *(f"not here: {HEADS[who]} ({why})" for who, why in absent.items()))
     figures = {}
     for row in rows:
         figures[row] = one_row(row, names, there, arguments.rounds)
-        print_row(f"{row}: {TASKS[f'{row} sgd'].title.replace(', ', ', batches of ')}", figures[row], names, peers)
+        print_row(
+            f"{row}: {TASKS[f'{row} sgd'].title.replace(', ', ', batches of ')}",
+            figures[row],
+            names,
+            peers,
+        )
     for contestant in there.values():
         contestant.close()
     if arguments.markdown:
@@ -106,14 +124,25 @@ def print_row(title, cells, names, peers):
 
 
 def page(heading, figures, names, peers):
-    """Return a table in Markdown. figures: those of each row. Of each peer the least, over the rows, that fastnn is faster by."""
+    """Return a table in Markdown. figures: those of each row. Of each peer the least, over the
+    rows, that fastnn is faster by."""
     head = ["option", *figures, *(f"{HEADS[who]}: times as long, at least" for who in peers)]
     lines = []
     for name in names:
         own = {row: cells["fastnn", name]["us"] for row, cells in figures.items()}
-        parts = [name, *(f"{times(own[row] / cells['fastnn', 'sgd']['us'])} ({number(own[row])})" for row, cells in figures.items())]
+        parts = [
+            name,
+            *(
+                f"{times(own[row] / cells['fastnn', 'sgd']['us'])} ({number(own[row])})"
+                for row, cells in figures.items()
+            ),
+        ]
         for who in peers:
-            ratios = [cells[who, name]["us"] / own[row] for row, cells in figures.items() if "us" in cells.get((who, name), {})]
+            ratios = [
+                cells[who, name]["us"] / own[row]
+                for row, cells in figures.items()
+                if "us" in cells.get((who, name), {})
+            ]
             parts.append(times(min(ratios)) if ratios else "")
         lines.append(parts)
     return f"{heading}. Times plain SGD's step (microseconds)\n\n{measure.markdown(head, lines)}"

@@ -1,8 +1,10 @@
-"""Who takes part in compare.py and options.py: one table, and the process in which each of them works.
+"""Who takes part in compare.py and options.py: one table, and the process in which each of them
+works.
 
-Each has a process of its own: thread pools of several libraries in one process fight, and what one of them does to itself (a crash, a
-setting, a gigabyte) stays with it. The processes never work at once: `Contestant` asks them in turn, through a pipe, and the others
-sleep. A turn is several short blocks, of which the best counts, so that the caches are this contestant's again.
+Each has a process of its own: thread pools of several libraries in one process fight, and what one
+of them does to itself (a crash, a setting, a gigabyte) stays with it. The processes never work at
+once: `Contestant` asks them in turn, through a pipe, and the others sleep. A turn is several short
+blocks, of which the best counts, so that the caches are this contestant's again.
 
 A peer is a class, made with the number of threads, with some of
 
@@ -31,9 +33,13 @@ from measure import calls, enough
 from tasks import TASKS
 
 BLOCK, TURN = 5e-3, 0.1  # seconds, about
-SETTLE = 0.3  # seconds before a turn if there are several threads: some libraries' threads spin on for 0.2 s when their work is done
+# seconds before a turn if there are several threads: some libraries' threads spin on for 0.2 s when
+# their work is done
+SETTLE = 0.3
 MOST = 60_000  # epochs or calls in a block
-STEPS = 10  # of a training's block at least: what a call of `fit` does once is shared by many steps, as it is where people train
+# of a training's block at least: what a call of `fit` does once is shared by many steps, as it is
+# where people train
+STEPS = 10
 
 
 class Peer(NamedTuple):
@@ -41,22 +47,72 @@ class Peer(NamedTuple):
     module: str
     adapter: str  # the class in that module
     head: tuple  # of a narrow column
-    mark: tuple  # in the picture: colour, shape, whether it is full; a library has one colour, and full are compiled loops and steps
+    # in the picture: colour, shape, whether it is full; a library has one colour, and full are
+    # compiled loops and steps
+    mark: tuple
     packages: tuple = ()
 
 
-GREY, YELLOW, ORANGE, GREEN, PURPLE, SKY = "#777777", "#E69F00", "#D55E00", "#009E73", "#CC79A7", "#56B4E9"  # Okabe's and Ito's
+GREY, YELLOW, ORANGE, GREEN, PURPLE, SKY = (
+    "#777777",
+    "#E69F00",
+    "#D55E00",
+    "#009E73",
+    "#CC79A7",
+    "#56B4E9",
+)  # Okabe's and Ito's
 PEERS = {
     "fastnn": Peer("fastnn", "peers_plain", "Fastnn", ("", "fastnn"), ()),
     "numpy": Peer("NumPy", "peers_plain", "Numpy", ("", "NumPy"), (GREY, "o", False), ("numpy",)),
-    "sklearn": Peer("scikit-learn", "peers_plain", "Sklearn", ("scikit", "-learn"), (YELLOW, "^", True), ("scikit-learn",)),
-    "torch": Peer("PyTorch", "peers_torch", "Torch", ("Py-", "Torch"), (ORANGE, "s", False), ("torch",)),
-    "torchcompile": Peer("PyTorch compiled", "peers_torch", "TorchCompiled", ("Torch", "comp'd"), (ORANGE, "s", True), ("torch",)),
-    "jaxstep": Peer("JAX step", "peers_jax", "JaxStep", ("JAX", "step"), (GREEN, "D", False), ("jax",)),
-    "jaxscan": Peer("JAX scan", "peers_jax", "JaxScan", ("JAX", "scan"), (GREEN, "D", True), ("jax",)),
-    "numbaloops": Peer("Numba loops", "peers_numba", "NumbaLoops", ("Numba", "loops"), (PURPLE, "v", False), ("numba",)),
-    "numbablas": Peer("Numba + BLAS", "peers_numba", "NumbaBlas", ("Numba", "BLAS"), (PURPLE, "v", True), ("numba", "scipy")),
-    "onnx": Peer("ONNX Runtime", "peers_plain", "Onnx", ("ONNX", "RT"), (SKY, "o", True), ("onnxruntime", "onnx")),
+    "sklearn": Peer(
+        "scikit-learn",
+        "peers_plain",
+        "Sklearn",
+        ("scikit", "-learn"),
+        (YELLOW, "^", True),
+        ("scikit-learn",),
+    ),
+    "torch": Peer(
+        "PyTorch", "peers_torch", "Torch", ("Py-", "Torch"), (ORANGE, "s", False), ("torch",)
+    ),
+    "torchcompile": Peer(
+        "PyTorch compiled",
+        "peers_torch",
+        "TorchCompiled",
+        ("Torch", "comp'd"),
+        (ORANGE, "s", True),
+        ("torch",),
+    ),
+    "jaxstep": Peer(
+        "JAX step", "peers_jax", "JaxStep", ("JAX", "step"), (GREEN, "D", False), ("jax",)
+    ),
+    "jaxscan": Peer(
+        "JAX scan", "peers_jax", "JaxScan", ("JAX", "scan"), (GREEN, "D", True), ("jax",)
+    ),
+    "numbaloops": Peer(
+        "Numba loops",
+        "peers_numba",
+        "NumbaLoops",
+        ("Numba", "loops"),
+        (PURPLE, "v", False),
+        ("numba",),
+    ),
+    "numbablas": Peer(
+        "Numba + BLAS",
+        "peers_numba",
+        "NumbaBlas",
+        ("Numba", "BLAS"),
+        (PURPLE, "v", True),
+        ("numba", "scipy"),
+    ),
+    "onnx": Peer(
+        "ONNX Runtime",
+        "peers_plain",
+        "Onnx",
+        ("ONNX", "RT"),
+        (SKY, "o", True),
+        ("onnxruntime", "onnx"),
+    ),
 }
 
 
@@ -64,14 +120,19 @@ class Contestant:
     """The parent's end of the pipe. `absent` says why it cannot take part, or is None."""
 
     def __init__(self, who, threads, packages=()):
-        context = multiprocessing.get_context("spawn")  # a new interpreter, which reads the settings of threads for itself
+        context = multiprocessing.get_context(
+            "spawn"
+        )  # a new interpreter, which reads the settings of threads for itself
         self.pipe, end = context.Pipe()
         self.process = context.Process(target=work, args=(end, who, threads, packages), daemon=True)
         self.process.start()
         end.close()
         self.who, self.absent = who, None
         answer, self.absent = self.ask()
-        self.versions, self.kinds = answer or ({}, [])  # of its packages; of the tasks that it knows
+        self.versions, self.kinds = answer or (
+            {},
+            [],
+        )  # of its packages; of the tasks that it knows
 
     def ask(self, *question):
         """Return (answer, None) or (None, what went wrong)."""
@@ -87,7 +148,8 @@ class Contestant:
             return None, self.absent
 
     def prepare(self, row):
-        """Return [(variant, results, seconds of a unit)], the fastest first; None if it has nothing for this row."""
+        """Return [(variant, results, seconds of a unit)], the fastest first; None if it has nothing
+        for this row."""
         return self.ask("prepare", row)
 
     def close(self):
@@ -97,7 +159,8 @@ class Contestant:
 
 
 def prepared(row, contestants):
-    """Let each get ready, check its results, and return {who: {"us": time of a unit, "variant": ...} or {"note": why there is none}}."""
+    """Let each get ready, check its results, and return {who: {"us": time of a unit, "variant":
+    ...} or {"note": why there is none}}."""
     task, cells = TASKS[row].make(), {}
     expected = task.expected()
     for who, contestant in contestants.items():
@@ -105,16 +168,27 @@ def prepared(row, contestants):
         if failure:
             cells[who] = {"note": f"fails: {failure}"}
         elif variants:
-            wrong = next(filter(None, (task.difference(results, expected, f"{who}'s") for _, results, _ in variants)), None)
+            wrong = next(
+                filter(
+                    None,
+                    (task.difference(results, expected, f"{who}'s") for _, results, _ in variants),
+                ),
+                None,
+            )
             variant, _, seconds = variants[0]
-            cells[who] = {"note": f"unlike: {wrong}; not timed"} if wrong else {"us": 1e6 * seconds, "variant": variant}
+            cells[who] = (
+                {"note": f"unlike: {wrong}; not timed"}
+                if wrong
+                else {"us": 1e6 * seconds, "variant": variant}
+            )
     if "us" not in cells["fastnn"]:
         sys.exit(f"{row}, fastnn: {cells['fastnn']['note']}; no speed is compared")
     return cells
 
 
 def turn(contestant, row, cell, seconds=TURN):
-    """Return a job for `measure.race`, which writes down in the cell why a contestant cannot go on."""
+    """Return a job for `measure.race`, which writes down in the cell why a contestant cannot go
+    on."""
 
     def job():
         best, failure = contestant.ask("turn", row, seconds)
@@ -138,7 +212,10 @@ def work(pipe, who, threads, packages):
     def open_up():
         nonlocal worker
         adapter = getattr(importlib.import_module(peer.module), peer.adapter)
-        versions = {package: metadata.version(package) for package in dict.fromkeys([*peer.packages, *packages])}
+        versions = {
+            package: metadata.version(package)
+            for package in dict.fromkeys([*peer.packages, *packages])
+        }
         worker = Worker(adapter(threads), SETTLE if threads > 1 else 0)
         return versions, [kind for kind in KINDS if hasattr(worker.peer, kind)]
 
@@ -193,7 +270,7 @@ class Worker:
                 return best
 
 
-# ---- for each kind of task: block(), which returns seconds of a unit, and the results to be checked ----
+# ---- for each kind of task: block(), which returns seconds of a unit, and the results to be checke
 
 
 def training(peer, task, variant):
@@ -212,7 +289,10 @@ def training(peer, task, variant):
         job.run(epochs)
         return time.perf_counter() - began
 
-    epochs = max(enough(lambda n: block(job, n), getattr(peer, "block", BLOCK), MOST), -(-STEPS // task.steps))
+    epochs = max(
+        enough(lambda n: block(job, n), getattr(peer, "block", BLOCK), MOST),
+        -(-STEPS // task.steps),
+    )
     if task.name == "cosine":  # it spans the training
         job = peer.training(task.over(epochs), variant)
         block(job, epochs)

@@ -1,7 +1,8 @@
-"""JAX in compare.py and options.py: one compiled step, called for every batch; and many epochs in one compiled call, scans over batches.
+"""JAX in compare.py and options.py: one compiled step, called for every batch; and many epochs in
+one compiled call, scans over batches.
 
-Plain SGD and Adam are written out. With an option on, a step is what users of Optax write; where Optax's definition differs from PyTorch's
-and fastnn's, arguments make them one.
+Plain SGD and Adam are written out. With an option on, a step is what users of Optax write; where
+Optax's definition differs from PyTorch's and fastnn's, arguments make them one.
 """
 
 import functools
@@ -42,7 +43,10 @@ class JaxStep(JaxScan):
         return lambda: np.asarray(function(z))
 
     def update(self, task, variant):
-        change, g = jax.jit(functools.partial(updated, task.rule, task.lr), donate_argnums=0), jnp.array(task.g)
+        change, g = (
+            jax.jit(functools.partial(updated, task.rule, task.lr), donate_argnums=0),
+            jnp.array(task.g),
+        )
         state = first_state(jnp.array(task.w), task.rule)
 
         def step():
@@ -107,7 +111,9 @@ def plain(task):
 
     def step(state, batch):
         x, y = batch
-        loss, grads = jax.value_and_grad(lambda params: loss_of(logits(task, params, x), y))(state[0])
+        loss, grads = jax.value_and_grad(lambda params: loss_of(logits(task, params, x), y))(
+            state[0]
+        )
         return updated(task.rule, task.lr, state, grads), loss
 
     return lambda params: first_state(params, task.rule), step, lambda state: state[0]
@@ -123,7 +129,11 @@ def with_option(task):
         for i, (W, b) in enumerate(params[:-1]):
             x = jax.nn.relu(x @ W + b)
             if option.dropout:
-                x = jnp.where(jax.random.bernoulli(keys[i], 1 - option.dropout, x.shape), x / (1 - option.dropout), 0.0)
+                x = jnp.where(
+                    jax.random.bernoulli(keys[i], 1 - option.dropout, x.shape),
+                    x / (1 - option.dropout),
+                    0.0,
+                )
         W, b = params[-1]
         loss = loss_of(x @ W + b, *rest)
         penalty = settings.l1 * sum(jnp.abs(W).sum() for W, _ in params) if settings.l1 else 0.0
@@ -142,10 +152,14 @@ def with_option(task):
         if option.dropout:
             state["key"], *keys = jax.random.split(state["key"], len(state["params"]))
         gradient, loss = jax.grad(objective, has_aux=True)(state["params"], keys, *batch)
-        updates, state["optimizer"] = optimizer.update(gradient, state["optimizer"], state["params"])
+        updates, state["optimizer"] = optimizer.update(
+            gradient, state["optimizer"], state["params"]
+        )
         state["params"] = optax.apply_updates(state["params"], updates)
         if settings.average is not None:
-            state["average"] = optax.incremental_update(state["params"], state["average"], 1 - settings.average)
+            state["average"] = optax.incremental_update(
+                state["params"], state["average"], 1 - settings.average
+            )
         return state, loss
 
     return first, step, lambda state: state["params" if settings.average is None else "average"]
@@ -155,23 +169,34 @@ def transformation(optax, o, n_batches):
     """Return what makes the gradient the update, in fastnn's order."""
     (b1, b2), lr, name, links = getattr(o, "betas", (0, 0)), o.lr, type(o).__name__, []
     if hasattr(lr, "duration"):
-        lr = optax.warmup_cosine_decay_schedule(lr.lr / (lr.warmup + 1), lr.lr, lr.warmup, lr.duration)
+        lr = optax.warmup_cosine_decay_schedule(
+            lr.lr / (lr.warmup + 1), lr.lr, lr.warmup, lr.duration
+        )
     elif hasattr(lr, "every"):
         lr = optax.exponential_decay(lr.lr, lr.every * n_batches, lr.factor, staircase=True)
     rules = {
         "SGD": lambda: optax.sgd(lr, o.momentum or None, o.nesterov),
-        "Adagrad": lambda: optax.adagrad(lr, initial_accumulator_value=0.0, eps=0.0),  # fastnn's eps of 1e-10 is outside of the root
+        "Adagrad": lambda: optax.adagrad(
+            lr, initial_accumulator_value=0.0, eps=0.0
+        ),  # fastnn's eps of 1e-10 is outside of the root
         "Adadelta": lambda: optax.adadelta(lr, o.rho, o.eps),
         "RMSprop": lambda: optax.rmsprop(lr, o.alpha, o.eps, eps_in_sqrt=False),
         "Adam": lambda: optax.adam(lr, b1, b2, o.eps),
-        # Optax corrects the bias of v before the maximum, PyTorch and fastnn that of the maximum: here the rate does it.
-        "AMSGrad": lambda: optax.amsgrad(lambda t: lr * jnp.sqrt(1 - b2 ** (t + 1)), b1, b2, o.eps, bias_correction_nu=False),
+        # Optax corrects the bias of v before the maximum, PyTorch and fastnn that of the maximum:
+        # here the rate does it.
+        "AMSGrad": lambda: optax.amsgrad(
+            lambda t: lr * jnp.sqrt(1 - b2 ** (t + 1)), b1, b2, o.eps, bias_correction_nu=False
+        ),
         "AdamW": lambda: optax.adamw(lr, b1, b2, o.eps, weight_decay=o.weight_decay),
         "Adamax": lambda: optax.adamax(lr, b1, b2, o.eps),
-        "NAdam": lambda: optax.nadam(lr, b1, b2, o.eps),  # without PyTorch's momentum_decay; option_list.py switches it off
+        "NAdam": lambda: optax.nadam(
+            lr, b1, b2, o.eps
+        ),  # without PyTorch's momentum_decay; option_list.py switches it off
     }
     if o.l2:
-        links.append(optax.add_decayed_weights(o.l2, mask=lambda params: [(True, False)] * len(params)))  # not on biases
+        links.append(
+            optax.add_decayed_weights(o.l2, mask=lambda params: [(True, False)] * len(params))
+        )  # not on biases
     if o.clip_value is not None:
         links.append(optax.clip(o.clip_value))
     if o.clip_norm is not None:

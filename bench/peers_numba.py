@@ -1,8 +1,9 @@
-"""Numba in compare.py: what one writes who wants a compiled loop of one's own, with plain loops or with BLAS for the products.
+"""Numba in compare.py: what one writes who wants a compiled loop of one's own, with plain loops or
+with BLAS for the products.
 
-All parameters are in one array, as all outputs and all deltas are: calls pass few arguments, and one compiled function serves all
-networks. np.dot within Numba is SciPy's BLAS; sigmoid and tanh are one number at a time, for a vector library (Intel's SVML) does not come
-with a Numba from PyPI.
+All parameters are in one array, as all outputs and all deltas are: calls pass few arguments, and
+one compiled function serves all networks. np.dot within Numba is SciPy's BLAS; sigmoid and tanh are
+one number at a time, for a vector library (Intel's SVML) does not come with a Numba from PyPI.
 """
 
 import math
@@ -13,13 +14,17 @@ from option_list import flat
 from tasks import aligned
 
 ZERO, ONE = np.float32(0), np.float32(1)
-SETTINGS = dict(nogil=True, fastmath=True, error_model="numpy")  # Python's error model looks at every divisor, one at a time
+SETTINGS = dict(
+    nogil=True, fastmath=True, error_model="numpy"
+)  # Python's error model looks at every divisor, one at a time
 
 
 def build(blas):
     """Return train and forward, which work on whole trainings and whole arrays of rows."""
     jit = numba.njit(**SETTINGS)
-    times, transposed_times, times_transposed = (jit(f) for f in (WITH_BLAS if blas else WITH_LOOPS))
+    times, transposed_times, times_transposed = (
+        jit(f) for f in (WITH_BLAS if blas else WITH_LOOPS)
+    )
 
     @jit
     def layer(flat, i, rows, sizes):
@@ -42,7 +47,9 @@ def build(blas):
                     Z[i, j] += b[j]
 
     @jit
-    def train(X, y, sizes, params, grads, m, v, outputs, deltas, batch, relu, binary, adam, lr, t, losses):
+    def train(
+        X, y, sizes, params, grads, m, v, outputs, deltas, batch, relu, binary, adam, lr, t, losses
+    ):
         n_layers = len(sizes) - 1
         ends = (sizes[1:] * (sizes[:-1] + 1)).cumsum()
         for epoch in range(len(losses)):
@@ -54,7 +61,14 @@ def build(blas):
                     k, n = sizes[i], sizes[i + 1]
                     at = ends[i] - (k + 1) * n
                     Z = layer(outputs, i, batch, sizes)
-                    linear(A, params[at : at + k * n].reshape(k, n), params[at + k * n : ends[i]], Z, i < n_layers - 1, relu)
+                    linear(
+                        A,
+                        params[at : at + k * n].reshape(k, n),
+                        params[at + k * n : ends[i]],
+                        Z,
+                        i < n_layers - 1,
+                        relu,
+                    )
                     A = Z
                 D = layer(deltas, n_layers - 1, batch, sizes)
                 targets = y[start : start + batch]
@@ -130,7 +144,14 @@ def build(blas):
             k, n = sizes[i], sizes[i + 1]
             Z = np.empty((len(X), n), np.float32)
             last = i == len(sizes) - 2
-            linear(A, params[at : at + k * n].reshape(k, n), params[at + k * n : at + k * n + n], Z, not last or binary, not last)
+            linear(
+                A,
+                params[at : at + k * n].reshape(k, n),
+                params[at + k * n : at + k * n + n],
+                Z,
+                not last or binary,
+                not last,
+            )
             at += k * n + n
             A = Z
         if not binary:
@@ -171,7 +192,11 @@ def times_transposed(A, B, C):
 
 
 WITH_LOOPS = times, transposed_times, times_transposed
-WITH_BLAS = (lambda A, B, C: np.dot(A, B, C), lambda A, B, C: np.dot(A.T, B, C), lambda A, B, C: np.dot(A, B.T, C))
+WITH_BLAS = (
+    lambda A, B, C: np.dot(A, B, C),
+    lambda A, B, C: np.dot(A.T, B, C),
+    lambda A, B, C: np.dot(A, B.T, C),
+)
 
 
 # ---- the peers ----
@@ -205,13 +230,18 @@ class NumbaLoops:
 
     def update(self, task, variant):
         w, g, m, v = aligned(task.w), task.g, aligned(0 * task.w), aligned(0 * task.w)
-        function, t = self.one_by_one({"sgd": sgd, "momentum": momentum, "adam": adam}[task.rule]), 0
+        function, t = (
+            self.one_by_one({"sgd": sgd, "momentum": momentum, "adam": adam}[task.rule]),
+            0,
+        )
         lr = np.float32(task.lr)
 
         def step():
             nonlocal t
             t += 1
-            function(w, g, m, v, lr, np.float32(task.lr / (1 - 0.9**t)), np.float32(1 / (1 - 0.999**t)))
+            function(
+                w, g, m, v, lr, np.float32(task.lr / (1 - 0.9**t)), np.float32(1 / (1 - 0.999**t))
+            )
 
         return step, lambda: w
 
@@ -229,7 +259,9 @@ class Training:
         self.task, self.train = task, train
         self.first = flat(zip(task.net.weights, task.net.biases))
         self.state = [np.empty_like(self.first) for _ in range(4)]  # parameters, gradients, m, v
-        self.layers = [np.empty(task.batch * sum(task.sizes[1:]), "f") for _ in range(2)]  # outputs, deltas
+        self.layers = [
+            np.empty(task.batch * sum(task.sizes[1:]), "f") for _ in range(2)
+        ]  # outputs, deltas
         self.y = task.y.ravel().astype("f")
 
     def begin(self):
@@ -240,8 +272,20 @@ class Training:
 
     def run(self, epochs):
         task, losses = self.task, np.empty(epochs)
-        self.t = self.train(task.X, self.y, np.array(task.sizes), *self.state, *self.layers, task.batch, task.activation == "relu",
-                            task.binary, task.rule == "adam", np.float32(task.lr), self.t, losses)  # fmt: skip
+        self.t = self.train(
+            task.X,
+            self.y,
+            np.array(task.sizes),
+            *self.state,
+            *self.layers,
+            task.batch,
+            task.activation == "relu",
+            task.binary,
+            task.rule == "adam",
+            np.float32(task.lr),
+            self.t,
+            losses,
+        )
         return losses.tolist()
 
     def params(self):

@@ -163,9 +163,17 @@ class NumpyTraining:
         self.W, self.b = [W.copy() for W in self.W], [b.copy() for b in self.b]
         self.both = [*self.W, *self.b]
         self.dW, self.db = [np.empty_like(W) for W in self.W], [np.empty_like(b) for b in self.b]
-        self.m, self.v, self.one, self.two = ([np.zeros_like(p) for p in self.both] for _ in range(4))
-        self.A, self.dZ, self.T = ([np.empty((task.batch, k), dtype) for k in task.sizes[1:]] for _ in range(3))
-        self.ones, self.rows, self.temporary = np.ones(task.batch, dtype), np.arange(task.batch), np.empty((task.batch, 1), dtype)
+        self.m, self.v, self.one, self.two = (
+            [np.zeros_like(p) for p in self.both] for _ in range(4)
+        )
+        self.A, self.dZ, self.T = (
+            [np.empty((task.batch, k), dtype) for k in task.sizes[1:]] for _ in range(3)
+        )
+        self.ones, self.rows, self.temporary = (
+            np.ones(task.batch, dtype),
+            np.arange(task.batch),
+            np.empty((task.batch, 1), dtype),
+        )
 
     def begin(self):
         for p, first in zip(self.both, [*self.task.net.weights, *self.task.net.biases]):
@@ -179,9 +187,13 @@ class NumpyTraining:
         for _ in range(epochs):
             total = 0.0
             for start in range(0, task.n, task.batch):
-                total += self.loss_and_grad(task.X[start : start + task.batch], task.y[start : start + task.batch])
+                total += self.loss_and_grad(
+                    task.X[start : start + task.batch], task.y[start : start + task.batch]
+                )
                 self.t += 1
-                for p, g, m, v, one, two in zip(self.both, [*self.dW, *self.db], self.m, self.v, self.one, self.two):
+                for p, g, m, v, one, two in zip(
+                    self.both, [*self.dW, *self.db], self.m, self.v, self.one, self.two
+                ):
                     self.step(p, g, m, v, self.t, task.lr, one, two)
             losses.append(total / task.steps)
         return losses
@@ -193,7 +205,11 @@ class NumpyTraining:
             A = Z
             if i < len(W) - 1:
                 np.maximum(Z, 0, Z) if relu else sigmoid(Z, Z)
-        loss = bce(Z, y, dZ[-1], self.T[-1], self.temporary) if self.task.binary else cross_entropy(Z, y, dZ[-1], self.rows)
+        loss = (
+            bce(Z, y, dZ[-1], self.T[-1], self.temporary)
+            if self.task.binary
+            else cross_entropy(Z, y, dZ[-1], self.rows)
+        )
         for i in reversed(range(len(W))):
             np.dot((self.A[i - 1] if i else X).T, dZ[i], self.dW[i])
             np.dot(self.ones, dZ[i], self.db[i])
@@ -208,7 +224,7 @@ class NumpyTraining:
         return flat(zip(self.W, self.b))
 
 
-# ---- scikit-learn's MLPClassifier: `fit` of as many epochs, going on from weights that are put there (warm_start) ----
+# ---- scikit-learn's MLPClassifier: `fit` of as many epochs, going on from weights that are put the
 
 
 class Sklearn:
@@ -234,21 +250,37 @@ def classifier(task, **options):
     from sklearn.neural_network import MLPClassifier
 
     activation = {"relu": "relu", "sigmoid": "logistic"}[task.activation]
-    return MLPClassifier(task.sizes[1:-1], activation, alpha=0, shuffle=False, warm_start=True, **options)
+    return MLPClassifier(
+        task.sizes[1:-1], activation, alpha=0, shuffle=False, warm_start=True, **options
+    )
 
 
 def put(net, model):
-    for own, its in zip([*net.weights, *net.biases], [*model.coefs_, *model.intercepts_], strict=True):
+    for own, its in zip(
+        [*net.weights, *net.biases], [*model.coefs_, *model.intercepts_], strict=True
+    ):
         its[...] = own
 
 
 class SklearnTraining:
-    epsilon = 1e-8 * (1 - 0.999) ** 0.5  # Adam's 1e-8 in the first step: scikit-learn adds it before v's bias is corrected
+    epsilon = (
+        1e-8 * (1 - 0.999) ** 0.5
+    )  # Adam's 1e-8 in the first step: scikit-learn adds it before v's bias is corrected
 
     def __init__(self, task):
         self.task, self.y = task, task.y.ravel().astype(int)
-        self.model = classifier(task, batch_size=task.batch, solver=task.rule, learning_rate_init=task.lr, momentum=0,
-                                nesterovs_momentum=False, epsilon=self.epsilon, tol=0, n_iter_no_change=1 << 40, max_iter=1)  # fmt: skip
+        self.model = classifier(
+            task,
+            batch_size=task.batch,
+            solver=task.rule,
+            learning_rate_init=task.lr,
+            momentum=0,
+            nesterovs_momentum=False,
+            epsilon=self.epsilon,
+            tol=0,
+            n_iter_no_change=1 << 40,
+            max_iter=1,
+        )
         self.model.fit(task.X, self.y)  # makes its arrays
 
     def begin(self):
@@ -279,14 +311,24 @@ class Onnx:
 
         nodes, arrays, A = [], [], "X"
         for i, (W, b) in enumerate(zip(task.net.weights, task.net.biases)):
-            arrays += [onnx.numpy_helper.from_array(np.ascontiguousarray(W), f"W{i}"), onnx.numpy_helper.from_array(b, f"b{i}")]
+            arrays += [
+                onnx.numpy_helper.from_array(np.ascontiguousarray(W), f"W{i}"),
+                onnx.numpy_helper.from_array(b, f"b{i}"),
+            ]
             last = i == len(task.sizes) - 2
             activation = "Relu" if not last else "Sigmoid" if task.binary else "Softmax"
-            nodes += [helper.make_node("Gemm", [A, f"W{i}", f"b{i}"], [f"Z{i}"]), helper.make_node(activation, [f"Z{i}"], [f"A{i}"])]
+            nodes += [
+                helper.make_node("Gemm", [A, f"W{i}", f"b{i}"], [f"Z{i}"]),
+                helper.make_node(activation, [f"Z{i}"], [f"A{i}"]),
+            ]
             A = f"A{i}"
-        enters, leaves = (helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, [None, k])
-                          for name, k in (("X", task.sizes[0]), (A, task.sizes[-1])))  # fmt: skip
+        enters, leaves = (
+            helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, [None, k])
+            for name, k in (("X", task.sizes[0]), (A, task.sizes[-1]))
+        )
         graph = helper.make_graph(nodes, "mlp", [enters], [leaves], arrays)
         model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
-        session = self.make_session(model.SerializeToString(), self.options, providers=["CPUExecutionProvider"])
+        session = self.make_session(
+            model.SerializeToString(), self.options, providers=["CPUExecutionProvider"]
+        )
         return lambda X: session.run(None, {"X": X})[0]

@@ -1,7 +1,9 @@
-"""PyTorch in compare.py and options.py: eager, as its users write it, and one training step as one compiled function.
+"""PyTorch in compare.py and options.py: eager, as its users write it, and one training step as one
+compiled function.
 
-Eager, its optimizers run as a loop, foreach and fused, and the best of the three is shown. Compiled by torch.compile is the whole step:
-loss, gradient and the change of the parameters, with Inductor's C++ wrapper, which has less to do around a call.
+Eager, its optimizers run as a loop, foreach and fused, and the best of the three is shown. Compiled
+by torch.compile is the whole step: loss, gradient and the change of the parameters, with Inductor's
+C++ wrapper, which has less to do around a call.
 """
 
 import math
@@ -63,7 +65,10 @@ class Torch:
 def modules(task, with_output=False):
     layers, dropout = [], task.option.dropout if task.kind == "training" else 0
     for W, b in zip(task.net.weights, task.net.biases):
-        layers += [torch.nn.Linear(*W.shape), torch.nn.ReLU() if task.activation == "relu" else torch.nn.Sigmoid()]
+        layers += [
+            torch.nn.Linear(*W.shape),
+            torch.nn.ReLU() if task.activation == "relu" else torch.nn.Sigmoid(),
+        ]
         with torch.no_grad():
             layers[-2].weight.copy_(torch.tensor(W.T))
             layers[-2].bias.copy_(torch.tensor(b))
@@ -103,7 +108,14 @@ def loss_function(task):
 class Training:
     """What its users write; `variant` is how the optimizer goes over the parameters."""
 
-    ours = ("lr", "l1", "l2", "clip_value", "clip_norm", "average")  # settings that its optimizers don't take
+    ours = (
+        "lr",
+        "l1",
+        "l2",
+        "clip_value",
+        "clip_norm",
+        "average",
+    )  # settings that its optimizers don't take
 
     def __init__(self, task, variant):
         self.task, self.variant, option = task, variant, task.option
@@ -122,30 +134,46 @@ class Training:
         settings, groups = self.task.option.optimizer, self.model.parameters()
         own = {name: value for name, value in vars(settings).items() if name not in self.ours}
         if settings.l2:  # not on biases
-            groups = [dict(params=[layer.weight for layer in self.linear], weight_decay=settings.l2),
-                      dict(params=[layer.bias for layer in self.linear])]  # fmt: skip
+            groups = [
+                dict(params=[layer.weight for layer in self.linear], weight_decay=settings.l2),
+                dict(params=[layer.bias for layer in self.linear]),
+            ]
         rate, self.by_step, self.by_epoch = settings.lr, None, None
         lr = rate if isinstance(rate, float) else LR
-        self.optimizer = getattr(torch.optim, type(settings).__name__)(groups, lr=lr, **own, **kind(self.variant))
+        self.optimizer = getattr(torch.optim, type(settings).__name__)(
+            groups, lr=lr, **own, **kind(self.variant)
+        )
         if hasattr(rate, "duration"):
-            self.by_step = torch.optim.lr_scheduler.LambdaLR(self.optimizer, lambda t: warm_cosine(t, rate.warmup, rate.duration))
+            self.by_step = torch.optim.lr_scheduler.LambdaLR(
+                self.optimizer, lambda t: warm_cosine(t, rate.warmup, rate.duration)
+            )
         elif hasattr(rate, "every"):
             self.by_epoch = torch.optim.lr_scheduler.StepLR(self.optimizer, rate.every, rate.factor)
         self.averaged = None
         if settings.average is not None:
             ema = torch.optim.swa_utils.get_ema_multi_avg_fn(settings.average)
             self.averaged = torch.optim.swa_utils.AveragedModel(self.model, multi_avg_fn=ema)
-            self.averaged.update_parameters(self.model)  # the first call copies: the average begins with the first weights, as fastnn's
+            self.averaged.update_parameters(
+                self.model
+            )  # the first call copies: the average begins with the first weights, as fastnn's
 
     def run(self, epochs):
-        model, optimizer, loss_of, settings, losses = self.model, self.optimizer, self.loss, self.task.option.optimizer, []
+        model, optimizer, loss_of, settings, losses = (
+            self.model,
+            self.optimizer,
+            self.loss,
+            self.task.option.optimizer,
+            [],
+        )
         for _ in range(epochs):
             total = 0.0
             for x, *rest in self.batches:
                 optimizer.zero_grad()
                 loss = loss_of(model(x), *rest)
                 if settings.l1:
-                    (loss + settings.l1 * sum(layer.weight.abs().sum() for layer in self.linear)).backward()
+                    (
+                        loss + settings.l1 * sum(layer.weight.abs().sum() for layer in self.linear)
+                    ).backward()
                 else:
                     loss.backward()
                 if settings.clip_value is not None:
@@ -235,7 +263,8 @@ class State:
         self.rule, self.lr, self.t = rule, lr, 0
 
     def next(self):
-        """What Adam corrects m and v by, as a tensor: a number would be compiled anew whenever it changed."""
+        """What Adam corrects m and v by, as a tensor: a number would be compiled anew whenever it
+        changed."""
         if self.rule != "adam":
             return None
         self.t += 1
@@ -256,8 +285,16 @@ class State:
 class CompiledTraining:
     def __init__(self, task):
         self.task = task
-        self.batches = list(zip(torch.from_numpy(task.X).split(task.batch), torch.from_numpy(task.y).split(task.batch)))
-        loss_of, activation = loss_function(task), torch.relu if task.activation == "relu" else torch.sigmoid
+        self.batches = list(
+            zip(
+                torch.from_numpy(task.X).split(task.batch),
+                torch.from_numpy(task.y).split(task.batch),
+            )
+        )
+        loss_of, activation = (
+            loss_function(task),
+            torch.relu if task.activation == "relu" else torch.sigmoid,
+        )
         self.first = [a for layer in zip(task.net.weights, task.net.biases) for a in layer]
         self.state, self.total = State(self.first, task.rule, task.lr), torch.zeros(())
 

@@ -3,13 +3,16 @@
     python bench/published.py exponential            the example of SimpleChains.jl, on one thread and on all
     python bench/published.py mnist FOLDER           MNIST to 98 %, beside PyTorch and scikit-learn where these are installed
 
-exponential: the exponential of a 2x2 matrix, learned by 4-32-16-4 with tanh from 10,000 matrices, all in one batch, by 10,000 steps of
-Adam. You will see seconds, GFLOP/s and the last loss. SimpleChains.jl's authors report 1.64 s on four cores of another machine (8 threads).
+exponential: the exponential of a 2x2 matrix, learned by 4-32-16-4 with tanh from 10,000 matrices,
+all in one batch, by 10,000 steps of Adam. You will see seconds, GFLOP/s and the last loss.
+SimpleChains.jl's authors report 1.64 s on four cores of another machine (8 threads).
 
-mnist: 784-128-10, ReLU and softmax, until 98 % of the test pictures are read right, which is tested after every epoch; the tests count in
-everybody's time. FOLDER has the four files of MNIST, as examples/mnist.py wants them. All have the same batches, rate, schedule and number
-of threads, as far as they have them (scikit-learn's Adam has no schedule); each runs from several seeds, in turn. You will see the seconds
-and the epoch of the first test that reaches 98 %, and PyTorch's and scikit-learn's time over fastnn's.
+mnist: 784-128-10, ReLU and softmax, until 98 % of the test pictures are read right, which is tested
+after every epoch; the tests count in everybody's time. FOLDER has the four files of MNIST, as
+examples/mnist.py wants them. All have the same batches, rate, schedule and number of threads, as
+far as they have them (scikit-learn's Adam has no schedule); each runs from several seeds, in turn.
+You will see the seconds and the epoch of the first test that reaches 98 %, and PyTorch's and
+scikit-learn's time over fastnn's.
 """
 
 import functools
@@ -51,12 +54,18 @@ def learn_exponential(arguments):
     matrices = rng.standard_normal((10_000, 2, 2))
     X, y = matrices.reshape(-1, 4), exponential(matrices).reshape(-1, 4)
     network = NETWORKS["exponential"]
-    print(f"{network.title}, {network.activation}, {len(X):,} rows in one batch, Adam, {arguments.steps:,} steps")
+    print(
+        f"{network.title}, {network.activation}, {len(X):,} rows in one batch, Adam, {arguments.steps:,} steps"
+    )
     for n_threads in sorted({1, arguments.threads}):
         net = fastnn.MLP(network.sizes, network.activation, rng=0)
-        history = net.fit(X, y, "mse", fastnn.Adam(1e-3), arguments.steps, None, False, n_threads=n_threads)
+        history = net.fit(
+            X, y, "mse", fastnn.Adam(1e-3), arguments.steps, None, False, n_threads=n_threads
+        )
         speed = network.flops * arguments.steps / history.seconds / 1e9
-        print(f"  threads: {n_threads} {history.seconds:6.2f} s, {speed:5.1f} GFLOP/s, last loss {history.loss[-1]:.5f}")
+        print(
+            f"  threads: {n_threads} {history.seconds:6.2f} s, {speed:5.1f} GFLOP/s, last loss {history.loss[-1]:.5f}"
+        )
 
 
 # ---- MNIST to 98 % ----
@@ -64,7 +73,11 @@ def learn_exponential(arguments):
 
 def read_idx(folder, name):
     path = pathlib.Path(folder, name)
-    content = path.read_bytes() if path.exists() else gzip.decompress(path.with_name(name + ".gz").read_bytes())
+    content = (
+        path.read_bytes()
+        if path.exists()
+        else gzip.decompress(path.with_name(name + ".gz").read_bytes())
+    )
     shape = np.frombuffer(content, ">u4", content[3], offset=4)
     return np.frombuffer(content, np.uint8, offset=4 + 4 * content[3]).reshape(shape)
 
@@ -75,12 +88,20 @@ class Task:
     def __init__(self, arguments):
         (self.X, self.y), (self.X_test, self.y_test) = (
             (
-                read_idx(arguments.folder, f"{which}-images-idx3-ubyte").reshape(-1, 784).astype("f") / 255,
+                read_idx(arguments.folder, f"{which}-images-idx3-ubyte")
+                .reshape(-1, 784)
+                .astype("f")
+                / 255,
                 read_idx(arguments.folder, f"{which}-labels-idx1-ubyte").astype(np.int64),
             )
             for which in ("train", "t10k")
         )
-        self.batch, self.epochs, self.rate, self.goal = arguments.batch, arguments.epochs, arguments.rate, arguments.goal
+        self.batch, self.epochs, self.rate, self.goal = (
+            arguments.batch,
+            arguments.epochs,
+            arguments.rate,
+            arguments.goal,
+        )
         self.threads = arguments.threads
         self.steps = self.epochs * -(-len(self.X) // self.batch)
 
@@ -107,7 +128,16 @@ def with_fastnn(task, seed):
         return clock.reached(net.forward(task.X_test, n_threads=task.threads).argmax(axis=1))
 
     adam = fastnn.Adam(OneCycle(task.rate, task.steps))
-    net.fit(task.X, task.y, "cross_entropy", adam, task.epochs, task.batch, callbacks=[test], n_threads=task.threads)
+    net.fit(
+        task.X,
+        task.y,
+        "cross_entropy",
+        adam,
+        task.epochs,
+        task.batch,
+        callbacks=[test],
+        n_threads=task.threads,
+    )
     return clock
 
 
@@ -121,7 +151,9 @@ def with_pytorch(task, seed):
     X, y, X_test = torch.from_numpy(task.X), torch.from_numpy(task.y), torch.from_numpy(task.X_test)
     model = nn.Sequential(nn.Linear(784, 128), nn.ReLU(), nn.Linear(128, 10))
     optimizer = torch.optim.Adam(model.parameters(), fused=True)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, task.rate, total_steps=task.steps, cycle_momentum=False)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimizer, task.rate, total_steps=task.steps, cycle_momentum=False
+    )
     clock = Clock(task)
     for _ in range(task.epochs):
         order = torch.randperm(len(X))
@@ -139,7 +171,13 @@ def with_pytorch(task, seed):
 def with_scikit_learn(task, seed):
     from sklearn.neural_network import MLPClassifier
 
-    model = MLPClassifier([128], batch_size=task.batch, learning_rate_init=min(task.rate, 1e-3), alpha=0, random_state=seed)
+    model = MLPClassifier(
+        [128],
+        batch_size=task.batch,
+        learning_rate_init=min(task.rate, 1e-3),
+        alpha=0,
+        random_state=seed,
+    )
     clock = Clock(task)
     for _ in range(2 * task.epochs):  # its rate stays high: more epochs
         model.partial_fit(task.X, task.y, classes=range(10))
@@ -148,13 +186,19 @@ def with_scikit_learn(task, seed):
     return clock
 
 
-CONTESTANTS = {"fastnn": ("fastnn", with_fastnn), "PyTorch": ("torch", with_pytorch), "scikit-learn": ("sklearn", with_scikit_learn)}
+CONTESTANTS = {
+    "fastnn": ("fastnn", with_fastnn),
+    "PyTorch": ("torch", with_pytorch),
+    "scikit-learn": ("sklearn", with_scikit_learn),
+}
 
 
 def learn_mnist(arguments):
     task = Task(arguments)
     title = NETWORKS["T6"].title
-    print(f"{title}, Adam, one cycle to {task.rate:g} in {task.epochs} epochs, batches of {task.batch}, threads: {task.threads}")
+    print(
+        f"{title}, Adam, one cycle to {task.rate:g} in {task.epochs} epochs, batches of {task.batch}, threads: {task.threads}"
+    )
     warnings.filterwarnings("ignore", module="sklearn")
     ready = []
     for name in CONTESTANTS if arguments.only is None else [arguments.only]:
@@ -170,13 +214,21 @@ def learn_mnist(arguments):
         clock = train(task, seed)
         there = clock.best >= task.goal
         missed = "" if there else f", never {task.goal}"
-        print(f"  seed {seed} {name:13} {clock.seconds:7.2f} s, {clock.best:.4f} in {clock.epochs} epochs{missed}", flush=True)
+        print(
+            f"  seed {seed} {name:13} {clock.seconds:7.2f} s, {clock.best:.4f} in {clock.epochs} epochs{missed}",
+            flush=True,
+        )
         return clock.seconds if there else np.inf
 
-    jobs = {name: functools.partial(job, name, train, iter(range(arguments.seeds))) for name, train in ready}
+    jobs = {
+        name: functools.partial(job, name, train, iter(range(arguments.seeds)))
+        for name, train in ready
+    }
     medians = measure.race(jobs, arguments.seeds, statistics.median)
     for name, seconds in medians.items():
-        print(f"  {name:20} {seconds:7.2f} s, the median; {seconds / medians[ready[0][0]]:.1f} times {ready[0][0]}'s")
+        print(
+            f"  {name:20} {seconds:7.2f} s, the median; {seconds / medians[ready[0][0]]:.1f} times {ready[0][0]}'s"
+        )
 
 
 def main():
@@ -195,12 +247,16 @@ def main():
     two.add_argument("--goal", type=float, default=0.98, help="test accuracy (default: 0.98)")
     two.add_argument("--only", choices=CONTESTANTS)
     for command in (one, two):
-        command.add_argument("--threads", type=int, default=CPUS, help=f"for each (default: {CPUS}, all)")
+        command.add_argument(
+            "--threads", type=int, default=CPUS, help=f"for each (default: {CPUS}, all)"
+        )
     arguments = parser.parse_args()
     try:
         arguments.run(arguments)
     except FileNotFoundError as error:
-        parser.error(f"{error.filename} is not there: FOLDER must have the four files of MNIST, as they are or with .gz")
+        parser.error(
+            f"{error.filename} is not there: FOLDER must have the four files of MNIST, as they are or with .gz"
+        )
 
 
 if __name__ == "__main__":

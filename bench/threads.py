@@ -1,12 +1,15 @@
-"""Threads that never hurt: training steps with one thread and with more allowed, and two trainings at once.
+"""Threads that never hurt: training steps with one thread and with more allowed, and two trainings
+at once.
 
     python bench/threads.py              eight networks, and two trainings in two Python threads: a minute
     python bench/threads.py --busy       the same beside another process that never rests, on the last of the CPUs
     python bench/threads.py --quick      one short turn of each
 
-Plain SGD, float32, in order. For each network all numbers of threads take turns, a training of about 0.3 s each, and the best counts; 16
-may be more than there are CPUs. In the end one training, then two of the same at once, each with one thread: twice as much done in the same
-time would be 2. (--busy shows the median instead of the best, which would choose the moments when the other process was not there.)
+Plain SGD, float32, in order. For each network all numbers of threads take turns, a training of
+about 0.3 s each, and the best counts; 16 may be more than there are CPUs. In the end one training,
+then two of the same at once, each with one thread: twice as much done in the same time would be 2.
+(--busy shows the median instead of the best, which would choose the moments when the other process
+was not there.)
 """
 
 import contextlib
@@ -32,7 +35,15 @@ def task(row):
     X, y = network.data(network.many_rows)
 
     def fit(net, epochs, n_threads=1):
-        net.fit(X, y, optimizer=fastnn.SGD(1e-3), epochs=epochs, batch_size=network.batch, shuffle=False, n_threads=n_threads)
+        net.fit(
+            X,
+            y,
+            optimizer=fastnn.SGD(1e-3),
+            epochs=epochs,
+            batch_size=network.batch,
+            shuffle=False,
+            n_threads=n_threads,
+        )
 
     return fit
 
@@ -49,7 +60,12 @@ def one_row(row, turns, length, typical=min):
 
     def job(n_threads):
         net = network.make()
-        us = seconds(fit, net, epochs, n_threads) / epochs / -(-network.many_rows // network.batch) * 1e6
+        us = (
+            seconds(fit, net, epochs, n_threads)
+            / epochs
+            / -(-network.many_rows // network.batch)
+            * 1e6
+        )
         params.add(net.params.tobytes())
         return us
 
@@ -78,7 +94,8 @@ def two_at_once(row, turns, length):
 
 @contextlib.contextmanager
 def busy_neighbour():
-    """A process that never rests, on the last CPU of this one where the system can bind it there."""
+    """A process that never rests, on the last CPU of this one where the system can bind it
+    there."""
     bind = "import os; hasattr(os, 'sched_setaffinity') and os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})"
     neighbour = subprocess.Popen([sys.executable, "-c", f"{bind}\nwhile True: pass"])
     try:
@@ -102,9 +119,18 @@ def main():
         for row in ROWS:
             us = one_row(row, turns, length, statistics.median if arguments.busy else min)
             title = f"{NETWORKS[row].title}, {NETWORKS[row].batch}"
-            print(measure.line(widths, title, *(f"{us[n]:.2f} ({us[n] / us[1]:.2f})" for n in THREADS)), flush=True)
+            print(
+                measure.line(
+                    widths, title, *(f"{us[n]:.2f} ({us[n] / us[1]:.2f})" for n in THREADS)
+                ),
+                flush=True,
+            )
         if not arguments.busy:
-            print("two trainings at once: " + ", ".join(f"{r:.2f}" for r in two_at_once("T3a", turns, length)) + " times as much as one")
+            print(
+                "two trainings at once: "
+                + ", ".join(f"{r:.2f}" for r in two_at_once("T3a", turns, length))
+                + " times as much as one"
+            )
 
 
 if __name__ == "__main__":

@@ -40,25 +40,58 @@ def spirals(rng, n):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--shape", choices=["moons", "spirals"], default="spirals", help="default: spirals")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--shape", choices=["moons", "spirals"], default="spirals", help="default: spirals"
+    )
     parser.add_argument("--points", type=int, default=1000, help="default: 1000")
-    parser.add_argument("--width", type=int, default=16, help="units of every hidden layer (default: 16)")
-    parser.add_argument("--seed", type=int, default=0, help="draws the points, the weights and the order (default: 0)")
-    parser.add_argument("--plot", type=plotting.picture_file, metavar="FILE", help="save the picture there")
+    parser.add_argument(
+        "--width", type=int, default=16, help="units of every hidden layer (default: 16)"
+    )
+    parser.add_argument(
+        "--seed",
+        type=int,
+        default=0,
+        help="draws the points, the weights and the order (default: 0)",
+    )
+    parser.add_argument(
+        "--plot", type=plotting.picture_file, metavar="FILE", help="save the picture there"
+    )
     arguments = parser.parse_args()
 
     make = {"moons": moons, "spirals": spirals}[arguments.shape]
     X, y = make(np.random.default_rng(arguments.seed), arguments.points)
-    nets = [fastnn.MLP([2, *[arguments.width] * depth, 1], activation="tanh", output="sigmoid", rng=arguments.seed) for depth in (1, 2, 3)]
-    print(f"{len(X)} points on two {arguments.shape}; accuracy with one, two and three hidden layers\n")
-    print("epochs    " + "   ".join("-".join(map(str, net.layer_sizes)).ljust(12) for net in nets).rstrip())
+    nets = [
+        fastnn.MLP(
+            [2, *[arguments.width] * depth, 1],
+            activation="tanh",
+            output="sigmoid",
+            rng=arguments.seed,
+        )
+        for depth in (1, 2, 3)
+    ]
+    print(
+        f"{len(X)} points on two {arguments.shape}; accuracy with one, two and three hidden layers\n"
+    )
+    print(
+        "epochs    "
+        + "   ".join("-".join(map(str, net.layer_sizes)).ljust(12) for net in nets).rstrip()
+    )
 
     rows = []
     for epochs in 1, 10, 100:
         for net in nets:
             done = net.state.epoch if net.state else 0
-            net.fit(X, y, optimizer=fastnn.Adam(lr=0.01), epochs=epochs - done, batch_size=16, resume=done > 0)
+            net.fit(
+                X,
+                y,
+                optimizer=fastnn.Adam(lr=0.01),
+                epochs=epochs - done,
+                batch_size=16,
+                resume=done > 0,
+            )
         scores = [np.mean((net.forward(X)[:, 0] > 0.5) == y) for net in nets]
         print(f"{epochs:6}    " + "   ".join(f"{score:<12.3f}" for score in scores).rstrip())
         rows.append((epochs, [net.copy() for net in nets], scores))
@@ -71,7 +104,13 @@ def draw(file, X, y, rows):
 
     wide, high = np.ptp(X, axis=0)
     with plotting.style():
-        figure, grid = plt.subplots(3, 3, figsize=(8, 7.3 * (high + 0.24 * wide) / (1.24 * wide) + 1.1), sharex=True, sharey=True)
+        figure, grid = plt.subplots(
+            3,
+            3,
+            figsize=(8, 7.3 * (high + 0.24 * wide) / (1.24 * wide) + 1.1),
+            sharex=True,
+            sharey=True,
+        )
         for axes, (epochs, nets, scores) in zip(grid, rows):
             for ax, net, score in zip(axes, nets, scores):
                 plotting.plot_decision(net, X, y, ax)

@@ -46,7 +46,9 @@ def eleven_lines(W0, W1, steps):
 def by_fastnn(W0, W1, steps):
     net = fastnn.MLP([3, 4, 1], activation="sigmoid", output="sigmoid", bias=False, dtype="float64")
     net.weights = W0, W1
-    net.fit(X, y, loss="mse", optimizer=fastnn.SGD(lr=2), epochs=steps, batch_size=None, shuffle=False)
+    net.fit(
+        X, y, loss="mse", optimizer=fastnn.SGD(lr=2), epochs=steps, batch_size=None, shuffle=False
+    )
     return net.forward(X)
 
 
@@ -56,11 +58,20 @@ def timed(function, *arguments):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--steps", type=int, default=60_000, help="default: 60,000")
     parser.add_argument("--seed", type=int, default=1, help="draws the weights (default: 1)")
-    parser.add_argument("--repeats", type=int, default=3, help="time each so many times, in turn; the best counts (default: 3)")
-    parser.add_argument("--plot", type=plotting.picture_file, metavar="FILE", help="save the picture there")
+    parser.add_argument(
+        "--repeats",
+        type=int,
+        default=3,
+        help="time each so many times, in turn; the best counts (default: 3)",
+    )
+    parser.add_argument(
+        "--plot", type=plotting.picture_file, metavar="FILE", help="save the picture there"
+    )
     arguments = parser.parse_args()
 
     rng, steps = np.random.default_rng(arguments.seed), arguments.steps
@@ -75,7 +86,9 @@ def main():
     print("bits      answer   NumPy          fastnn")
     for bits, answer, their, our in zip(X.astype(int), y[:, 0], theirs[:, 0], ours[:, 0]):
         print(f"{bits}   {answer:.0f}        {their:.10f}   {our:.10f}")
-    print(f"\nmean error {np.mean(np.abs(y - ours)):.4f}; largest difference {np.max(np.abs(ours - theirs)):.0e}")
+    print(
+        f"\nmean error {np.mean(np.abs(y - ours)):.4f}; largest difference {np.max(np.abs(ours - theirs)):.0e}"
+    )
     best = {name: min(seconds) for name, seconds in times.items()}
     for name, seconds in best.items():
         print(f"{name:6} {seconds:.3f} s, {1e6 * seconds / steps:5.2f} us a step")
@@ -94,14 +107,42 @@ def draw(file, W0, W1, steps, best):
         figure, (left, right) = plt.subplots(1, 2, figsize=(8, 3.6), width_ratios=[1.7, 1])
         for i, style in enumerate(["-", "-", "--", "--"]):
             color = plotting.ORANGE if y[i] else plotting.BLUE
-            left.semilogx(marks, ours[:, i], style, color=color, label=f"{X[i].astype(int)} should be {y[i, 0]:.0f}")
-            left.plot(marks[::12], theirs[:, i], "o", color=color, markersize=5, markerfacecolor="white")
-        left.plot([], [], "o", color="#555555", markersize=5, markerfacecolor="white", label="NumPy's answers")
-        left.set(title="The four answers while it learns", xlabel="steps", ylabel="output", ylim=(-0.02, 1.02))
+            left.semilogx(
+                marks,
+                ours[:, i],
+                style,
+                color=color,
+                label=f"{X[i].astype(int)} should be {y[i, 0]:.0f}",
+            )
+            left.plot(
+                marks[::12], theirs[:, i], "o", color=color, markersize=5, markerfacecolor="white"
+            )
+        left.plot(
+            [],
+            [],
+            "o",
+            color="#555555",
+            markersize=5,
+            markerfacecolor="white",
+            label="NumPy's answers",
+        )
+        left.set(
+            title="The four answers while it learns",
+            xlabel="steps",
+            ylabel="output",
+            ylim=(-0.02, 1.02),
+        )
         left.legend(loc="upper left")
-        bars = right.barh(list(best), best.values(), color=[plotting.GREY, plotting.BLUE], height=0.4)
+        bars = right.barh(
+            list(best), best.values(), color=[plotting.GREY, plotting.BLUE], height=0.4
+        )
         right.bar_label(bars, [f"{seconds:.2f} s" for seconds in best.values()], padding=4)
-        right.set(title=f"{steps:,} steps take", xlabel="seconds", xlim=(0, 1.25 * max(best.values())), ylim=(-0.7, 1.7))
+        right.set(
+            title=f"{steps:,} steps take",
+            xlabel="seconds",
+            xlim=(0, 1.25 * max(best.values())),
+            ylim=(-0.7, 1.7),
+        )
         figure.savefig(file)
 
 

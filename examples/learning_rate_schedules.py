@@ -51,9 +51,18 @@ class Rates(Callback):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seed", type=int, default=0, help="draws the points, the weights and the order (default: 0)")
-    parser.add_argument("--plot", type=plotting.picture_file, metavar="FILE", help="save the picture there")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--seed",
+        type=int,
+        default=0,
+        help="draws the points, the weights and the order (default: 0)",
+    )
+    parser.add_argument(
+        "--plot", type=plotting.picture_file, metavar="FILE", help="save the picture there"
+    )
     arguments = parser.parse_args()
 
     rng = np.random.default_rng(arguments.seed)
@@ -67,7 +76,15 @@ def main():
     for name, lr in SCHEDULES.items():
         net, watch = fastnn.MLP([1, 32, 32, 1], activation="tanh", rng=arguments.seed), Rates()
         sgd = fastnn.SGD(lr, momentum=0.9)
-        history = net.fit(X, y, optimizer=sgd, epochs=EPOCHS, batch_size=16, validation_data=(X_true, curve(X_true)), callbacks=watch)
+        history = net.fit(
+            X,
+            y,
+            optimizer=sgd,
+            epochs=EPOCHS,
+            batch_size=16,
+            validation_data=(X_true, curve(X_true)),
+            callbacks=watch,
+        )
         done[name] = watch.rates[:EPOCHS], history.val_loss
         print(f"\n{name}")
         for what, numbers in zip(("learning rate", "distance from the curve"), done[name]):
@@ -81,17 +98,29 @@ def draw(file, done):
 
     epochs, usual = np.arange(1, EPOCHS + 1), np.mean(done["constant"][1][-20:])
     with plotting.style():
-        figure, grid = plt.subplots(4, 3, figsize=(9, 7), sharex=True, sharey="row", height_ratios=[1, 1.3, 1, 1.3])
+        figure, grid = plt.subplots(
+            4, 3, figsize=(9, 7), sharex=True, sharey="row", height_ratios=[1, 1.3, 1, 1.3]
+        )
         upper, lower = grid[::2].ravel(), grid[1::2].ravel()
         for above, below, (name, (rates, errors)) in zip(upper, lower, done.items()):
             above.plot(epochs, rates, drawstyle="steps-mid")
-            above.fill_between(epochs, rates, step="mid", color=plotting.BLUE, alpha=0.15, linewidth=0)
+            above.fill_between(
+                epochs, rates, step="mid", color=plotting.BLUE, alpha=0.15, linewidth=0
+            )
             above.set(title=name, ylim=(0, 0.055), yticks=[0, 0.025, 0.05])
             below.semilogy(epochs, errors, color=plotting.ORANGE)
             below.axhline(usual, color=plotting.GREY, linestyle=":", linewidth=1.2)
             below.set(ylim=(0.003, 0.6), xlim=(0, EPOCHS), xticks=range(0, EPOCHS + 1, 20))
             below.set_yticks([0.01, 0.1], ["0.01", "0.1"])
-        lower[0].text(EPOCHS, 0.02, "dotted, in all six:\nits mean over the last 20", ha="right", va="top", fontsize=9, color="#555555")
+        lower[0].text(
+            EPOCHS,
+            0.02,
+            "dotted, in all six:\nits mean over the last 20",
+            ha="right",
+            va="top",
+            fontsize=9,
+            color="#555555",
+        )
         for ax in upper[::3]:
             ax.set_ylabel("learning rate")
         for ax in lower[::3]:

@@ -29,7 +29,8 @@ from fastnn import plotting
 
 
 def read_idx(folder, name):
-    """The array in an IDX file: two zeros, the type (8: bytes), the number of sizes, the sizes, the numbers."""
+    """The array in an IDX file: two zeros, the type (8: bytes), the number of sizes, the sizes, the
+    numbers."""
     path = pathlib.Path(folder, name)
     packed = path.with_name(name + ".gz")
     if not path.exists() and not packed.exists():
@@ -42,26 +43,51 @@ def read_idx(folder, name):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("folder", help="where the four files are")
-    parser.add_argument("--epochs", type=int, default=10, help="passes over the pictures (default: 10)")
-    parser.add_argument("--threads", type=int, default=-1, help="at most so many, -1 for all CPUs; the result is the same (default: -1)")
-    parser.add_argument("--plot", type=plotting.picture_file, metavar="FILE", help="save the picture there")
+    parser.add_argument(
+        "--epochs", type=int, default=10, help="passes over the pictures (default: 10)"
+    )
+    parser.add_argument(
+        "--threads",
+        type=int,
+        default=-1,
+        help="at most so many, -1 for all CPUs; the result is the same (default: -1)",
+    )
+    parser.add_argument(
+        "--plot", type=plotting.picture_file, metavar="FILE", help="save the picture there"
+    )
     arguments = parser.parse_args()
 
-    images, y = (read_idx(arguments.folder, f"train-{kind}-ubyte") for kind in ("images-idx3", "labels-idx1"))
-    test_images, y_test = (read_idx(arguments.folder, f"t10k-{kind}-ubyte") for kind in ("images-idx3", "labels-idx1"))
+    images, y = (
+        read_idx(arguments.folder, f"train-{kind}-ubyte") for kind in ("images-idx3", "labels-idx1")
+    )
+    test_images, y_test = (
+        read_idx(arguments.folder, f"t10k-{kind}-ubyte") for kind in ("images-idx3", "labels-idx1")
+    )
     height, width = images.shape[1:]
-    X, X_test = (pixels.reshape(-1, height * width).astype("float32") / 255 for pixels in (images, test_images))
+    X, X_test = (
+        pixels.reshape(-1, height * width).astype("float32") / 255
+        for pixels in (images, test_images)
+    )
     print(f"{len(X):,} pictures to learn from, {len(X_test):,} to test on")
 
-    sigmoids = fastnn.MLP([height * width, 16, 16, 10], activation="sigmoid", output="sigmoid", rng=0)
+    sigmoids = fastnn.MLP(
+        [height * width, 16, 16, 10], activation="sigmoid", output="sigmoid", rng=0
+    )
     relu = fastnn.MLP([height * width, 128, 10], activation="relu", output="softmax", rng=0)
-    ten_answers = np.eye(10)[y]  # ten sigmoids give ten yes-or-no answers; the softmax takes the digit itself
+    ten_answers = np.eye(10)[
+        y
+    ]  # ten sigmoids give ten yes-or-no answers; the softmax takes the digit itself
     train(sigmoids, X, ten_answers, X_test, y_test, fastnn.SGD(lr=0.5), 16, arguments)
     train(relu, X, y, X_test, y_test, fastnn.Adam(lr=1e-3), 64, arguments)
     if arguments.plot:
-        draw(arguments.plot, [net.weights[0].T[:16].reshape(-1, height, width) for net in (sigmoids, relu)])
+        draw(
+            arguments.plot,
+            [net.weights[0].T[:16].reshape(-1, height, width) for net in (sigmoids, relu)],
+        )
 
 
 def train(net, X, y, X_test, y_test, optimizer, batch_size, arguments):
@@ -70,12 +96,22 @@ def train(net, X, y, X_test, y_test, optimizer, batch_size, arguments):
     def score(net, history):
         scores.append(np.mean(net.forward(X_test).argmax(axis=1) == y_test))
 
-    print(f"\n{' - '.join(map(str, net.layer_sizes))}, {net.activations[0]}, {net.n_params:,} parameters")
+    print(
+        f"\n{' - '.join(map(str, net.layer_sizes))}, {net.activations[0]}, {net.n_params:,} parameters"
+    )
     history = net.fit(
-        X, y, optimizer=optimizer, epochs=arguments.epochs, batch_size=batch_size, callbacks=[score], n_threads=arguments.threads
+        X,
+        y,
+        optimizer=optimizer,
+        epochs=arguments.epochs,
+        batch_size=batch_size,
+        callbacks=[score],
+        n_threads=arguments.threads,
     )
     print("after each epoch " + " ".join(f"{score:.3f}" for score in scores[:10]))
-    print(f"test accuracy {scores[-1]:.4f}, {history.seconds:.1f} s, {len(X) * history.n_epochs / history.seconds:,.0f} pictures a second")
+    print(
+        f"test accuracy {scores[-1]:.4f}, {history.seconds:.1f} s, {len(X) * history.n_epochs / history.seconds:,.0f} pictures a second"
+    )
 
 
 def draw(file, weights):
@@ -83,7 +119,9 @@ def draw(file, weights):
 
     with plotting.style():
         figure, axes = plt.subplots(1, 2, figsize=(8, 4.3))
-        for ax, images, title in zip(axes, weights, ["Sigmoid: what its 16 units look for", "ReLU: 16 of its 128 units"]):
+        for ax, images, title in zip(
+            axes, weights, ["Sigmoid: what its 16 units look for", "ReLU: 16 of its 128 units"]
+        ):
             plotting.plot_images(images, ax, columns=4, signed=True).set_title(title)
         figure.savefig(file)
 

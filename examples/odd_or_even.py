@@ -23,11 +23,22 @@ from fastnn.datasets import load_digits
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--hidden", type=int, default=100, help="hidden units (default: 100)")
-    parser.add_argument("--epochs", type=int, default=200, help="passes over the images (default: 200)")
-    parser.add_argument("--seed", type=int, default=1, help="draws the split, the weights and the order (default: 1)")
-    parser.add_argument("--plot", type=plotting.picture_file, metavar="FILE", help="save the picture there")
+    parser.add_argument(
+        "--epochs", type=int, default=200, help="passes over the images (default: 200)"
+    )
+    parser.add_argument(
+        "--seed",
+        type=int,
+        default=1,
+        help="draws the split, the weights and the order (default: 1)",
+    )
+    parser.add_argument(
+        "--plot", type=plotting.picture_file, metavar="FILE", help="save the picture there"
+    )
     arguments = parser.parse_args()
 
     images, digits = load_digits()
@@ -36,7 +47,9 @@ def main():
     odd = digits % 2
     test, train = slice(0, 360), slice(360, None)
 
-    net = fastnn.MLP([64, arguments.hidden, 1], activation="relu", output="sigmoid", rng=arguments.seed)
+    net = fastnn.MLP(
+        [64, arguments.hidden, 1], activation="relu", output="sigmoid", rng=arguments.seed
+    )
     print(f"{net}\n{net.n_params:,} parameters")
     history = net.fit(
         X[train],
@@ -58,7 +71,9 @@ def main():
     right = (probability > 0.5) == odd[test]
     print(f"accuracy {right.mean():.3f}: {np.count_nonzero(~right)} of {len(right)} images wrong")
     if arguments.plot:
-        hardest = np.argsort(np.where(odd[test], probability, 1 - probability))[:9]  # by the probability that it gives to the truth
+        hardest = np.argsort(np.where(odd[test], probability, 1 - probability))[
+            :9
+        ]  # by the probability that it gives to the truth
         draw(arguments.plot, history, X[hardest], digits[hardest], probability[hardest])
 
 
@@ -67,8 +82,13 @@ def draw(file, history, X, digits, probability):
 
     with plotting.style():
         figure, (left, right) = plt.subplots(1, 2, figsize=(8, 3.9), width_ratios=[1.3, 1])
-        plotting.plot_history(history, left).set(title="Learning curve", ylabel="binary cross-entropy", yscale="log")
-        answers = [f"{digit}: odd {p:.0%}" if p > 0.5 else f"{digit}: even {1 - p:.0%}" for digit, p in zip(digits, probability)]
+        plotting.plot_history(history, left).set(
+            title="Learning curve", ylabel="binary cross-entropy", yscale="log"
+        )
+        answers = [
+            f"{digit}: odd {p:.0%}" if p > 0.5 else f"{digit}: even {1 - p:.0%}"
+            for digit, p in zip(digits, probability)
+        ]
         plotting.plot_images(X.reshape(-1, 8, 8), right, titles=answers, columns=3)
         right.set(title="The nine hardest, and its answers", anchor="N")
         figure.savefig(file)

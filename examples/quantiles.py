@@ -43,18 +43,33 @@ def points(rng, n):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--points", type=int, default=3000, help="to learn from (default: 3000)")
-    parser.add_argument("--seed", type=int, default=0, help="draws the points, the weights and the order (default: 0)")
-    parser.add_argument("--plot", type=plotting.picture_file, metavar="FILE", help="save the picture there")
+    parser.add_argument(
+        "--seed",
+        type=int,
+        default=0,
+        help="draws the points, the weights and the order (default: 0)",
+    )
+    parser.add_argument(
+        "--plot", type=plotting.picture_file, metavar="FILE", help="save the picture there"
+    )
     arguments = parser.parse_args()
 
     rng = np.random.default_rng(arguments.seed)
     x, y = points(rng, arguments.points)
-    falling = schedules.ExponentialDecay(0.01, factor=0.97)  # the noise of the points keeps a high rate in motion
-    net = MLPRegressor((32, 32), activation="tanh", loss=losses.Quantile(QUANTILES), schedule=falling, random_state=arguments.seed).fit(
-        scaled(x), y
-    )
+    falling = schedules.ExponentialDecay(
+        0.01, factor=0.97
+    )  # the noise of the points keeps a high rate in motion
+    net = MLPRegressor(
+        (32, 32),
+        activation="tanh",
+        loss=losses.Quantile(QUANTILES),
+        schedule=falling,
+        random_state=arguments.seed,
+    ).fit(scaled(x), y)
     print(f"{len(x)} points, {net.n_iter_} epochs\n")
 
     print("     x   10 to 90 % is so wide   in truth")
@@ -80,7 +95,9 @@ def draw(file, x, y, net):
     import matplotlib.pyplot as plt
 
     across = np.linspace(0, 5, 400)
-    low, middle, high = np.sort(net.predict(scaled(across))).T  # each is learned for itself: sorted, they never cross
+    low, middle, high = np.sort(
+        net.predict(scaled(across))
+    ).T  # each is learned for itself: sorted, they never cross
     with plotting.style():
         figure, ax = plt.subplots(figsize=(8, 4.4))
         ax.scatter(x, y, s=6, color=plotting.BLUE, alpha=0.3, linewidths=0)
@@ -90,7 +107,13 @@ def draw(file, x, y, net):
             ax.plot(across, curve, color=plotting.ORANGE, linewidth=2.2)
             ax.text(5.05, curve[-1], name, color=plotting.ORANGE, va="center", fontsize=11)
         for factor in NORMAL:
-            (truth,) = ax.plot(across, wave(across) + factor * spread(across), color="#222222", linewidth=1.1, linestyle=(0, (5, 3)))
+            (truth,) = ax.plot(
+                across,
+                wave(across) + factor * spread(across),
+                color="#222222",
+                linewidth=1.1,
+                linestyle=(0, (5, 3)),
+            )
         dots = ax.scatter([], [], s=25, color=plotting.BLUE, alpha=0.6, linewidths=0)
         band = plt.Rectangle((0, 0), 1, 1, facecolor=plotting.ORANGE, alpha=0.25)
         curves = plt.Line2D([], [], color=plotting.ORANGE, linewidth=2.2)

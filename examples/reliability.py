@@ -42,7 +42,8 @@ def reliability(p, y):
 
 
 def ece(p, y):
-    """Expected calibration error: the mean distance of what is said from what is true, weighted by rows."""
+    """Expected calibration error: the mean distance of what is said from what is true, weighted by
+    rows."""
     said, true, n = reliability(p, y)
     return (n * np.abs(said - true)).sum() / n.sum()
 
@@ -52,14 +53,27 @@ def log_loss(log_p, y):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seed", type=int, default=0, help="draws the rows, the weights and the order (default: 0)")
-    parser.add_argument("--plot", type=plotting.picture_file, metavar="FILE", help="save the picture there")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--seed", type=int, default=0, help="draws the rows, the weights and the order (default: 0)"
+    )
+    parser.add_argument(
+        "--plot", type=plotting.picture_file, metavar="FILE", help="save the picture there"
+    )
     arguments = parser.parse_args()
 
     rng = np.random.default_rng(arguments.seed)
     (X, y), held_out, (X_new, y_new) = (rows(rng, n) for n in (1000, 500, 10_000))
-    clf = MLPClassifier((64,), alpha=0.0, learning_rate_init=0.01, tol=1e-3, n_iter_no_change=10, random_state=arguments.seed)
+    clf = MLPClassifier(
+        (64,),
+        alpha=0.0,
+        learning_rate_init=0.01,
+        tol=1e-3,
+        n_iter_no_change=10,
+        random_state=arguments.seed,
+    )
     clf.fit(X, y)
 
     done = {}
@@ -67,7 +81,12 @@ def main():
         if name == "after":
             clf.calibrate(*held_out)
         p = clf.predict_proba(X_new)[:, 1]
-        done[name] = p, log_loss(clf.predict_log_proba(X_new), y_new), ece(p, y_new), clf.score(X_new, y_new)
+        done[name] = (
+            p,
+            log_loss(clf.predict_log_proba(X_new), y_new),
+            ece(p, y_new),
+            clf.score(X_new, y_new),
+        )
     print(f"temperature {clf.temperature_:.2f}, from {len(held_out[1])} held-out rows\n")
     print("         log-loss    ECE   accuracy")
     for name, (_, loss, error, accuracy) in done.items():
@@ -77,7 +96,10 @@ def main():
     print("\n                before             after")
     print("network says    class 1    rows    class 1    rows")
     for i in range(10):
-        print(f"{EDGES[i]:4.0%} to {EDGES[i + 1]:4.0%}" + "".join(f"    {true[i]:7.0%}  {n[i]:6}" for _, true, n in bins))
+        print(
+            f"{EDGES[i]:4.0%} to {EDGES[i + 1]:4.0%}"
+            + "".join(f"    {true[i]:7.0%}  {n[i]:6}" for _, true, n in bins)
+        )
     if arguments.plot:
         draw(arguments.plot, y_new, done)
 
@@ -91,12 +113,31 @@ def draw(file, y, done):
             done.items(), (plotting.ORANGE, plotting.BLUE), "^o", (-0.02, 0.02), strict=True
         ):
             said, true, n = reliability(p, y)
-            left.plot(said[n > 0], true[n > 0], color=color, marker=marker, markersize=7, markeredgecolor="white", clip_on=False,
-                      label=f"{name}: log-loss {loss:.2f}, ECE {error:.3f}")  # fmt: skip
+            left.plot(
+                said[n > 0],
+                true[n > 0],
+                color=color,
+                marker=marker,
+                markersize=7,
+                markeredgecolor="white",
+                clip_on=False,
+                label=f"{name}: log-loss {loss:.2f}, ECE {error:.3f}",
+            )
             right.bar(EDGES[:-1] + 0.05 + shift, n / len(y), 0.04, color=color, label=name)
-        left.plot([0, 1], [0, 1], color=plotting.GREY, linestyle=":", linewidth=1.4, label="as often as it says", zorder=1)
+        left.plot(
+            [0, 1],
+            [0, 1],
+            color=plotting.GREY,
+            linestyle=":",
+            linewidth=1.4,
+            label="as often as it says",
+            zorder=1,
+        )
         left.set(
-            xlim=(0, 1), ylim=(0, 1), xlabel="probability of class 1 that the network says", ylabel="share of class 1 among these rows"
+            xlim=(0, 1),
+            ylim=(0, 1),
+            xlabel="probability of class 1 that the network says",
+            ylabel="share of class 1 among these rows",
         )
         left.set(title="Reliability diagram", aspect="equal")
         left.legend(loc="upper left")

@@ -24,15 +24,26 @@ from fastnn.datasets import load_digits
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--steps", type=int, default=500, help="steps of gradient descent (default: 500)")
-    parser.add_argument("--lr", type=float, default=0.5, help="the learning rate alpha (default: 0.5)")
-    parser.add_argument("--plot", type=plotting.picture_file, metavar="FILE", help="save the picture there")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--steps", type=int, default=500, help="steps of gradient descent (default: 500)"
+    )
+    parser.add_argument(
+        "--lr", type=float, default=0.5, help="the learning rate alpha (default: 0.5)"
+    )
+    parser.add_argument(
+        "--plot", type=plotting.picture_file, metavar="FILE", help="save the picture there"
+    )
     arguments = parser.parse_args()
 
     images, digits = load_digits()
     order = np.random.default_rng(0).permutation(len(images))
-    X, y = images[order], (digits[order, None] % 2).astype("float32")  # a row is an image; y is 1 for odd
+    X, y = (
+        images[order],
+        (digits[order, None] % 2).astype("float32"),
+    )  # a row is an image; y is 1 for odd
     X, X_test, y, y_test = X[360:], X[:360], y[360:], y[:360]
 
     W, b = np.zeros((64, 1), "float32"), np.zeros(1, "float32")
@@ -64,10 +75,19 @@ def draw(file, curve, W):
     import matplotlib.pyplot as plt
 
     with plotting.style():
-        figure, (left, middle, right) = plt.subplots(1, 3, figsize=(9, 3.2), width_ratios=[1.15, 1.15, 0.9])
+        figure, (left, middle, right) = plt.subplots(
+            1, 3, figsize=(9, 3.2), width_ratios=[1.15, 1.15, 0.9]
+        )
         left.plot(curve[:, 0])
         left.axhline(np.log(2), color=plotting.GREY, linestyle=":", linewidth=1.2)
-        left.text(len(curve), np.log(2) - 0.015, "log 2: knows nothing", ha="right", va="top", color="#555555")
+        left.text(
+            len(curve),
+            np.log(2) - 0.015,
+            "log 2: knows nothing",
+            ha="right",
+            va="top",
+            color="#555555",
+        )
         left.set(title="Loss", xlabel="step", ylabel="binary cross-entropy", ylim=(0, 0.75))
         middle.plot(curve[:, 1], label="learned from")
         middle.plot(curve[:, 2], label="not seen before")

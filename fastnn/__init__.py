@@ -5,7 +5,9 @@ try:
 except ModuleNotFoundError as error:
     if error.name not in (f"{__name__}.kernels", f"{__name__}._kernels"):
         raise
-    raise ImportError(f"fastnn at {__path__[0]} is a source tree that is not built: run pip install -e . there") from None
+    raise ImportError(
+        f"fastnn at {__path__[0]} is a source tree that is not built: run pip install -e . there"
+    ) from None
 
 from . import callbacks, functional, initializers, losses, optimizers, schedules
 from .callbacks import Checkpoint, EarlyStopping
@@ -46,14 +48,21 @@ __all__ = [
 ]
 
 
-_ESTIMATORS = ("MLPClassifier", "MLPRegressor")  # not in __all__, so that `from fastnn import *` needs NumPy alone
+_ESTIMATORS = (
+    "MLPClassifier",
+    "MLPRegressor",
+)  # not in __all__, so that `from fastnn import *` needs NumPy alone
 
 
 def __dir__():
     return [*__all__, *_ESTIMATORS]
 
 
-def __getattr__(name):  # imported when somebody asks for it: the NumPy twin, which serves tests and benches, and what needs scikit-learn
+def __getattr__(
+    name,
+    # imported when somebody asks for it: the NumPy twin, which serves tests and benches, and what
+    # needs scikit-learn
+):
     from importlib import import_module
 
     if name == "reference":
@@ -65,5 +74,7 @@ def __getattr__(name):  # imported when somebody asks for it: the NumPy twin, wh
         except ModuleNotFoundError as error:
             if (error.name or "").partition(".")[0] != "sklearn":
                 raise
-            raise ImportError(f'{name} needs scikit-learn: pip install "fastnn-mlp[sklearn]"') from None
+            raise ImportError(
+                f'{name} needs scikit-learn: pip install "fastnn-mlp[sklearn]"'
+            ) from None
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

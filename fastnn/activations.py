@@ -29,6 +29,8 @@ def find(name, choices=ACTIVATIONS, argument="activation"):
     """The kernel's number of an activation; a ValueError that lists the names otherwise."""
     kind = choices.get(name) if isinstance(name, str) else None
     if kind is None:
-        hint = " (softmax couples the units of a layer: use it as output)" if name == "softmax" else ""
+        hint = (
+            " (softmax couples the units of a layer: use it as output)" if name == "softmax" else ""
+        )
         raise ValueError(f"{argument} must be one of {', '.join(choices)}, got {name!r}{hint}")
     return kind

@@ -1,11 +1,13 @@
 """Callbacks: what `fit` calls between epochs.
 
-A callback is a function ``callback(net, history)``, called after every epoch, or an object of a class derived from `Callback`, which may
-also look in at the beginning, at the end and every few seconds. While it runs, the network holds the parameters of the last whole step (or
-their average, if the optimizer keeps one); it may read and change them, save or copy the network, and put other settings of the same
-optimizer into ``net.state.optimizer``.
+A callback is a function ``callback(net, history)``, called after every epoch, or an object of a
+class derived from `Callback`, which may also look in at the beginning, at the end and every few
+seconds. While it runs, the network holds the parameters of the last whole step (or their average,
+if the optimizer keeps one); it may read and change them, save or copy the network, and put other
+settings of the same optimizer into ``net.state.optimizer``.
 
-``history.val_loss[-1]`` is the validation loss of the epoch that has just ended, where `fit` was given validation data.
+``history.val_loss[-1]`` is the validation loss of the epoch that has just ended, where `fit` was
+given validation data.
 """
 
 import time
@@ -45,7 +47,8 @@ class Callback:
         """After every epoch; training stops when it returns True."""
 
     def on_interval(self, net, history):
-        """About every `interval` seconds, also within an epoch; training stops when it returns True."""
+        """About every `interval` seconds, also within an epoch; training stops when it returns
+        True."""
 
     def on_fit_end(self, net, history):
         """After the last step, unless `fit` ends by an exception."""
@@ -54,8 +57,9 @@ class Callback:
 class EarlyStopping(Callback):
     """Stop when the loss has not become better for a while; keep the best parameters.
 
-    It watches the validation loss, or the training loss where there is no validation data. On small data the validation loss is noisy:
-    choose a patience that spans its ups and downs, or don't stop early.
+    It watches the validation loss, or the training loss where there is no validation data. On small
+    data the validation loss is noisy: choose a patience that spans its ups and downs, or don't stop
+    early.
 
     Parameters
     ----------
@@ -64,10 +68,12 @@ class EarlyStopping(Callback):
     min_delta : float, default 0.0
         Better means lower than the best so far by more than this.
     keep : {"first", "last"}, default "first"
-        Which of several epochs with the same lowest loss is the best; with "last", an equal loss also restarts the count.
+        Which of several epochs with the same lowest loss is the best; with "last", an equal loss
+        also restarts the count.
     restore_best : bool, default True
-        After `fit` the network holds the parameters of the best epoch, ``net.state.best.epoch``; those where training stands are in
-        ``net.state.params``, from which `fit(resume=True)` goes on.
+        After `fit` the network holds the parameters of the best epoch, ``net.state.best.epoch``;
+        those where training stands are in ``net.state.params``, from which `fit(resume=True)` goes
+        on.
 
     Examples
     --------
@@ -99,17 +105,23 @@ class EarlyStopping(Callback):
         return patience.exhausted
 
     def on_fit_end(self, net, history):
-        if self.restore_best and net.state.best is not None and net.state.best.epoch != net.state.epoch:
+        if (
+            self.restore_best
+            and net.state.best is not None
+            and net.state.best.epoch != net.state.epoch
+        ):
             if net.state.params is None:
                 net.state.params = net.params.copy()
             net.params = net.state.best.params
 
 
 class Checkpoint(Callback):
-    """Save the network with its training state every few epochs or seconds, so that a training that was killed can go on.
+    """Save the network with its training state every few epochs or seconds, so that a training that
+    was killed can go on.
 
-    ``net = fastnn.load(path); net.fit(X, y, ..., resume=True)`` with the same data and arguments ends in the same bits as a training that
-    was never stopped (with `epochs` for what is left: ``total - net.state.epoch``). The file is complete or not there, see `MLP.save`.
+    ``net = fastnn.load(path); net.fit(X, y, ..., resume=True)`` with the same data and arguments
+    ends in the same bits as a training that was never stopped (with `epochs` for what is left:
+    ``total - net.state.epoch``). The file is complete or not there, see `MLP.save`.
 
     Parameters
     ----------
@@ -136,10 +148,16 @@ class Checkpoint(Callback):
 
     def __init__(self, path, every_epochs=None, every_seconds=None):
         if every_epochs is None and every_seconds is None:
-            raise ValueError("Checkpoint needs every_epochs or every_seconds: how often shall it save?")
+            raise ValueError(
+                "Checkpoint needs every_epochs or every_seconds: how often shall it save?"
+            )
         self.path = path
-        self.every_epochs = None if every_epochs is None else check_count("every_epochs", every_epochs)
-        self.interval = None if every_seconds is None else check_number("every_seconds", every_seconds, above=0)
+        self.every_epochs = (
+            None if every_epochs is None else check_count("every_epochs", every_epochs)
+        )
+        self.interval = (
+            None if every_seconds is None else check_number("every_seconds", every_seconds, above=0)
+        )
 
     def on_epoch_end(self, net, history):
         if self.every_epochs is not None and net.state.epoch % self.every_epochs == 0:
@@ -153,12 +171,18 @@ class Lookouts:
     """The callbacks with an interval, and when each has looked in."""
 
     def __init__(self, callbacks, now):
-        self.looked_in = dict.fromkeys((callback for callback in callbacks if callback.interval is not None), now)
+        self.looked_in = dict.fromkeys(
+            (callback for callback in callbacks if callback.interval is not None), now
+        )
 
     def due(self):
         """Those that want to look in again."""
         now = time.perf_counter()
-        due = [callback for callback, before in self.looked_in.items() if now - before >= callback.interval]
+        due = [
+            callback
+            for callback, before in self.looked_in.items()
+            if now - before >= callback.interval
+        ]
         self.looked_in.update(dict.fromkeys(due, now))
         return due
 
@@ -178,9 +202,17 @@ def as_list(callbacks):
     given = list(callbacks) if isinstance(callbacks, (tuple, list)) else [callbacks]
     for callback in given:
         if isinstance(callback, type) and issubclass(callback, Callback):
-            raise TypeError(f"callbacks holds the class {callback.__name__}: give an object of it, such as {callback.__name__}()")
+            raise TypeError(
+                f"callbacks holds the class {callback.__name__}: give an object of it, such as {callback.__name__}()"
+            )
         if not isinstance(callback, Callback) and not callable(callback):
-            raise TypeError(f"callbacks must be callables, called as callback(net, history), or Callback objects, got {callback!r}")
+            raise TypeError(
+                f"callbacks must be callables, called as callback(net, history), or Callback objects, got {callback!r}"
+            )
     if sum(isinstance(callback, EarlyStopping) for callback in given) > 1:
-        raise ValueError("callbacks holds more than one EarlyStopping: they would share net.state.best; give one")
-    return [callback if isinstance(callback, Callback) else _Function(callback) for callback in given]
+        raise ValueError(
+            "callbacks holds more than one EarlyStopping: they would share net.state.best; give one"
+        )
+    return [
+        callback if isinstance(callback, Callback) else _Function(callback) for callback in given
+    ]

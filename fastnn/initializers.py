@@ -1,8 +1,10 @@
-"""First weights: f(rng, n_in, n_out) -> W (n_in, n_out), drawn in float64, so float32 and float64 networks of one seed begin alike.
+"""First weights: f(rng, n_in, n_out) -> W (n_in, n_out), drawn in float64, so float32 and float64
+networks of one seed begin alike.
 
-By default a layer gets He-normal weights if its activation is a kind of ReLU, LeCun-normal ones if it is selu, whose outputs then keep
-mean 0 and variance 1 (Klambauer et al., 2017), else Glorot-uniform ones. Biases are zero. U(-r, r) is the uniform distribution, whose
-variance is r^2 / 3; N(0, v) the normal one of variance v, not truncated.
+By default a layer gets He-normal weights if its activation is a kind of ReLU, LeCun-normal ones if
+it is selu, whose outputs then keep mean 0 and variance 1 (Klambauer et al., 2017), else
+Glorot-uniform ones. Biases are zero. U(-r, r) is the uniform distribution, whose variance is r^2 /
+3; N(0, v) the normal one of variance v, not truncated.
 
 ============== ======================================= ====================================
 name           weights                                 source
@@ -25,10 +27,11 @@ from .validation import check_shape
 
 
 def glorot_uniform(rng, n_in, n_out):
-    """U(-r, r), r = sqrt(6 / (n_in + n_out)): for units that are near the identity at 0, such as tanh.
+    """U(-r, r), r = sqrt(6 / (n_in + n_out)): for units that are near the identity at 0, such as
+    tanh.
 
-    The variance 2 / (n_in + n_out) is the compromise between keeping that of the values, forwards, and that of the gradients, backwards.
-    Glorot and Bengio, 2010, equation 16.
+    The variance 2 / (n_in + n_out) is the compromise between keeping that of the values, forwards,
+    and that of the gradients, backwards. Glorot and Bengio, 2010, equation 16.
 
     Parameters
     ----------
@@ -53,7 +56,8 @@ def glorot_uniform(rng, n_in, n_out):
 
 
 def glorot_normal(rng, n_in, n_out):
-    """N(0, 2 / (n_in + n_out)): as `glorot_uniform`, but normal. Glorot and Bengio, 2010, equation 12.
+    """N(0, 2 / (n_in + n_out)): as `glorot_uniform`, but normal. Glorot and Bengio, 2010, equation
+    12.
 
     Parameters and result as in `glorot_uniform`.
 
@@ -84,7 +88,8 @@ def he_uniform(rng, n_in, n_out):
 
 
 def he_normal(rng, n_in, n_out):
-    """N(0, 2 / n_in): keeps the mean square of the values from layer to layer where ReLU drops half of it. He et al., 2015, equation 10.
+    """N(0, 2 / n_in): keeps the mean square of the values from layer to layer where ReLU drops half
+    of it. He et al., 2015, equation 10.
 
     Parameters and result as in `glorot_uniform`.
 
@@ -99,7 +104,8 @@ def he_normal(rng, n_in, n_out):
 
 
 def lecun_uniform(rng, n_in, n_out):
-    """U(-r, r), r = sqrt(3 / n_in): as `lecun_normal`, but uniform. LeCun et al., 1998, section 4.6.
+    """U(-r, r), r = sqrt(3 / n_in): as `lecun_normal`, but uniform. LeCun et al., 1998, section
+    4.6.
 
     Parameters and result as in `glorot_uniform`.
 
@@ -115,7 +121,8 @@ def lecun_uniform(rng, n_in, n_out):
 
 
 def lecun_normal(rng, n_in, n_out):
-    """N(0, 1 / n_in): keeps the variance of the values of linear units. LeCun et al., 1998, section 4.6 ("Efficient BackProp").
+    """N(0, 1 / n_in): keeps the variance of the values of linear units. LeCun et al., 1998, section
+    4.6 ("Efficient BackProp").
 
     Parameters and result as in `glorot_uniform`.
 
@@ -130,11 +137,13 @@ def lecun_normal(rng, n_in, n_out):
 
 
 def orthogonal(rng, n_in, n_out):
-    """W^T W = I, or W W^T = I if n_in < n_out: linear layers keep lengths, however many there are. Saxe, McClelland and Ganguli, 2014.
+    """W^T W = I, or W W^T = I if n_in < n_out: linear layers keep lengths, however many there are.
+    Saxe, McClelland and Ganguli, 2014.
 
-    The Q of the QR decomposition of a matrix of standard normal numbers, with the signs that make the diagonal of R positive: so every
-    rotation is as likely as any other (Mezzadri, 2007, section 5). For n_in < n_out the transpose of such a matrix. LAPACK computes it: one
-    seed gives the same bits with one build of NumPy.
+    The Q of the QR decomposition of a matrix of standard normal numbers, with the signs that make
+    the diagonal of R positive: so every rotation is as likely as any other (Mezzadri, 2007, section
+    5). For n_in < n_out the transpose of such a matrix. LAPACK computes it: one seed gives the same
+    bits with one build of NumPy.
 
     Parameters and result as in `glorot_uniform`.
 
@@ -151,7 +160,18 @@ def orthogonal(rng, n_in, n_out):
     return Q if n_in >= n_out else Q.T
 
 
-INITIALIZERS = {f.__name__: f for f in (glorot_uniform, glorot_normal, he_uniform, he_normal, lecun_uniform, lecun_normal, orthogonal)}
+INITIALIZERS = {
+    f.__name__: f
+    for f in (
+        glorot_uniform,
+        glorot_normal,
+        he_uniform,
+        he_normal,
+        lecun_uniform,
+        lecun_normal,
+        orthogonal,
+    )
+}
 
 # generated: for activations, by src/generate.py from src/operations.py
 FOR_ACTIVATION = {  # all others get glorot_uniform
@@ -167,7 +187,8 @@ FOR_ACTIVATION = {  # all others get glorot_uniform
 
 
 def check(init, n_layers):
-    """What a network's `init` asks for: for each layer a function such as those above, or None for what its activation wants.
+    """What a network's `init` asks for: for each layer a function such as those above, or None for
+    what its activation wants.
 
     Parameters
     ----------
@@ -182,12 +203,15 @@ def check(init, n_layers):
     Raises
     ------
     ValueError
-        A name is unknown, something else is neither a name nor a function, or the list has the wrong length.
+        A name is unknown, something else is neither a name nor a function, or the list has the
+        wrong length.
     """
     if not isinstance(init, (list, tuple)):
         return [_find("init", init)] * n_layers
     if len(init) != n_layers:
-        raise ValueError(f"init lists {len(init)} initializers for {n_layers} layers: give one, or one for each")
+        raise ValueError(
+            f"init lists {len(init)} initializers for {n_layers} layers: give one, or one for each"
+        )
     return [_find(f"init[{i}]", each) for i, each in enumerate(init)]
 
 
@@ -201,13 +225,15 @@ def initialize(rng, weights, activations, init=None):
     activations : sequence of str
         One for each layer.
     init : None, str, callable, or a list or tuple of these
-        A name of `INITIALIZERS`, or a function f(rng, n_in, n_out) -> array_like (n_in, n_out) of finite numbers; for all layers, or one
-        for each. None: by the activation, as in `FOR_ACTIVATION`, else `glorot_uniform`.
+        A name of `INITIALIZERS`, or a function f(rng, n_in, n_out) -> array_like (n_in, n_out) of
+        finite numbers; for all layers, or one for each. None: by the activation, as in
+        `FOR_ACTIVATION`, else `glorot_uniform`.
 
     Raises
     ------
     ValueError
-        As in `check`, or a function of one's own returns another shape or a number that is not finite in the network's dtype.
+        As in `check`, or a function of one's own returns another shape or a number that is not
+        finite in the network's dtype.
     """
     for i, (W, activation, f) in enumerate(zip(weights, activations, check(init, len(weights)))):
         if f is None:
@@ -225,5 +251,7 @@ def _find(argument, init):
         return init
     if not isinstance(init, str) or init not in INITIALIZERS:
         way_out = "or a function f(rng, n_in, n_out) -> W (n_in, n_out)"
-        raise ValueError(f"{argument} must be one of {', '.join(INITIALIZERS)}, None {way_out}, got {init!r}")
+        raise ValueError(
+            f"{argument} must be one of {', '.join(INITIALIZERS)}, None {way_out}, got {init!r}"
+        )
     return INITIALIZERS[init]

@@ -21,10 +21,11 @@ class MLP(Network):
     Parameters
     ----------
     layer_sizes : sequence of int
-        Inputs, hidden layers, outputs: ``[64, 100, 1]``. Two sizes make a network without a hidden layer: linear or logistic regression.
+        Inputs, hidden layers, outputs: ``[64, 100, 1]``. Two sizes make a network without a hidden
+        layer: linear or logistic regression.
     activation : str or sequence of str, default "relu"
-        Of all hidden layers, or one name for each: identity, sigmoid, relu, tanh, leaky_relu, elu, softplus, gelu, silu, exponential, selu,
-        mish.
+        Of all hidden layers, or one name for each: identity, sigmoid, relu, tanh, leaky_relu, elu,
+        softplus, gelu, silu, exponential, selu, mish.
     output : str, default "identity"
         Activation of the last layer: any of these, or softmax.
     bias : bool, default True
@@ -33,26 +34,31 @@ class MLP(Network):
     rng : None, int or numpy.random.Generator, default None
         Draws the first weights and, later, the shuffling of `fit`. Same seed, same bits.
     dropout : float or sequence of float, default 0.0
-        Share in [0, 1) of a layer's inputs that each step of `fit` sets to 0, while the others are scaled by 1 / (1 - share), so that
-        nothing is to be done afterwards (Srivastava et al., 2014). A number is for the outputs of all hidden layers; a sequence gives the
-        share of each layer's inputs, the network's own first: ``(0.2, 0.5)`` for one hidden layer.
+        Share in [0, 1) of a layer's inputs that each step of `fit` sets to 0, while the others are
+        scaled by 1 / (1 - share), so that nothing is to be done afterwards (Srivastava et al.,
+        2014). A number is for the outputs of all hidden layers; a sequence gives the share of each
+        layer's inputs, the network's own first: ``(0.2, 0.5)`` for one hidden layer.
     init : str or callable, or a sequence of them, optional
-        How the weights W begin, of all layers or of each: see `fastnn.initializers`. None: Glorot-uniform, for ReLU kinds He-normal.
+        How the weights W begin, of all layers or of each: see `fastnn.initializers`. None:
+        Glorot-uniform, for ReLU kinds He-normal.
 
     Attributes
     ----------
     params, grads : ndarray (n_params,)
-        All parameters, and the gradient that `loss_and_grad` and `backward` fill, in the order W0, b0, W1, b1, ...; contiguous, 64-byte
-        aligned. Assigning to it copies into it: the memory stays, and so do the views.
+        All parameters, and the gradient that `loss_and_grad` and `backward` fill, in the order W0,
+        b0, W1, b1, ...; contiguous, 64-byte aligned. Assigning to it copies into it: the memory
+        stays, and so do the views.
     weights, biases, grad_weights, grad_biases : tuple of ndarray
-        Views into these: W (n_in, n_out), b (n_out,), or None in place of b without bias. ``net.weights[0] = W`` copies W into the view.
+        Views into these: W (n_in, n_out), b (n_out,), or None in place of b without bias.
+        ``net.weights[0] = W`` copies W into the view.
     layer_sizes, activations : tuple
         Sizes, and the activation of each layer, the output's last.
     n_params : int
     dtype : numpy.dtype
     rng : numpy.random.Generator
     state : TrainingState or None
-        What a training has moved besides the parameters: optimizer, moments, step, epoch. `fit(resume=True)` goes on from it.
+        What a training has moved besides the parameters: optimizer, moments, step, epoch.
+        `fit(resume=True)` goes on from it.
     dropout : tuple of float
         The share of each layer's inputs; may be assigned to, as in the constructor.
     history : History or None
@@ -72,8 +78,16 @@ class MLP(Network):
     """
 
     def __init__(
-        self, layer_sizes, activation="relu", output="identity", bias=True, dtype="float32", rng=None, dropout=0.0, init=None
-    ):  # fmt: skip
+        self,
+        layer_sizes,
+        activation="relu",
+        output="identity",
+        bias=True,
+        dtype="float32",
+        rng=None,
+        dropout=0.0,
+        init=None,
+    ):
         super().__init__(layer_sizes, activation, output, bias, dtype, dropout)
         init = initializers.check(init, len(self.weights))
         self._begin(check_rng(rng))
@@ -87,7 +101,8 @@ class MLP(Network):
 
     @classmethod
     def _blank(cls, layer_sizes, activations, bias, dtype, dropout, rng):
-        """A network with parameters of 0, for a caller that has them: drawing them would take most of the time of `load`."""
+        """A network with parameters of 0, for a caller that has them: drawing them would take most
+        of the time of `load`."""
         net = cls.__new__(cls)
         Network.__init__(net, layer_sizes, activations[:-1], activations[-1], bias, dtype, dropout)
         net._begin(rng)
@@ -100,7 +115,8 @@ class MLP(Network):
         ----------
         X : array_like (n, n_in)
         y : array_like
-            (n,) or (n, n_out) numbers; for "cross_entropy" class numbers (n,) or rows of probabilities.
+            (n,) or (n, n_out) numbers; for "cross_entropy" class numbers (n,) or rows of
+            probabilities.
         loss : str, loss or callable, optional
             As in `fit`.
         sample_weight : array_like (n,), optional
@@ -118,10 +134,13 @@ class MLP(Network):
         4.0
         """
         self._check_not_training()
-        return Data.of(self, X, y, losses.choose(loss, self.activations[-1]), sample_weight).evaluator(self)()
+        return Data.of(
+            self, X, y, losses.choose(loss, self.activations[-1]), sample_weight
+        ).evaluator(self)()
 
     def loss_and_grad(self, X, y, loss=None, sample_weight=None):
-        """The same, and its gradient in `grads` (overwritten). Without dropout, which belongs to the steps of `fit`.
+        """The same, and its gradient in `grads` (overwritten). Without dropout, which belongs to
+        the steps of `fit`.
 
         Examples
         --------
@@ -143,8 +162,9 @@ class MLP(Network):
         Parameters
         ----------
         dY : array_like (n, n_out)
-            The loss's derivative with respect to the outputs of the last ``forward(X, keep=True)``. Outputs are computed again from the
-            remembered X, so the parameters must not have changed since.
+            The loss's derivative with respect to the outputs of the last ``forward(X, keep=True)``.
+            Outputs are computed again from the remembered X, so the parameters must not have
+            changed since.
 
         Returns
         -------
@@ -206,12 +226,15 @@ class MLP(Network):
         ----------
         X : array_like (n, n_in)
         y : array_like
-            (n,) or (n, n_out) numbers; for "cross_entropy" class numbers (n,) or rows of probabilities. See `fastnn.losses`.
+            (n,) or (n, n_out) numbers; for "cross_entropy" class numbers (n,) or rows of
+            probabilities. See `fastnn.losses`.
         loss : str, loss or callable, optional
-            A name, an object of `fastnn.losses`, or a function ``(outputs, y) -> (value, d_outputs)``; None picks from the output: sigmoid
-            bce, softmax cross_entropy, exponential poisson, else mse.
+            A name, an object of `fastnn.losses`, or a function ``(outputs, y) -> (value,
+            d_outputs)``; None picks from the output: sigmoid bce, softmax cross_entropy,
+            exponential poisson, else mse.
         optimizer : str or optimizer, optional
-            A name or an object, see `fastnn.optimizers`. None is Adam(), or with `resume` the optimizer of `net.state`.
+            A name or an object, see `fastnn.optimizers`. None is Adam(), or with `resume` the
+            optimizer of `net.state`.
         epochs : int, default 10
             Passes over the rows.
         batch_size : int or None, default 32
@@ -223,21 +246,24 @@ class MLP(Network):
         sample_weight : array_like (n,), optional
             Weights >= 0; a batch's loss is sum(w_i l_i) / sum(w_i).
         callbacks : callable or Callback, or list or tuple of them, optional
-            See `fastnn.callbacks`. A function is called as ``callback(net, history)`` after every epoch and may read and change the
-            parameters; training stops when one returns True.
+            See `fastnn.callbacks`. A function is called as ``callback(net, history)`` after every
+            epoch and may read and change the parameters; training stops when one returns True.
         n_threads : int, default 1
-            At most this many threads, -1 for all CPUs of this process. The bits don't depend on it; if one thread is faster, one works.
+            At most this many threads, -1 for all CPUs of this process. The bits don't depend on it;
+            if one thread is faster, one works.
         progress : bool, default False
             A line with epoch, loss and speed on standard error.
         rng : None, int or numpy.random.Generator, optional
-            Draws the orders, the rows held out and the seed of dropout; it becomes ``net.rng``. None is ``net.rng``.
+            Draws the orders, the rows held out and the seed of dropout; it becomes ``net.rng``.
+            None is ``net.rng``.
         resume : bool, default False
             Go on from `net.state`, exactly as if the last training had not stopped.
         class_weight : dict, sequence or "balanced", optional
-            A weight for each class, times `sample_weight`; "balanced" is n / (number of classes * rows of the class). For classes: bce of
-            one output, cross_entropy.
+            A weight for each class, times `sample_weight`; "balanced" is n / (number of classes *
+            rows of the class). For classes: bce of one output, cross_entropy.
         validation_fraction : float in [0, 1), default 0.0
-            This part of the rows, at random, is validation data and not learned from. With `resume` the same rows as before.
+            This part of the rows, at random, is validation data and not learned from. With `resume`
+            the same rows as before.
 
         Returns
         -------
@@ -249,7 +275,8 @@ class MLP(Network):
         DivergenceError
             A loss or a parameter is no longer finite.
         KeyboardInterrupt
-            On Ctrl-C, within 100 ms; parameters, state and history are those of the last whole step.
+            On Ctrl-C, within 100 ms; parameters, state and history are those of the last whole
+            step.
 
         Examples
         --------
@@ -268,7 +295,9 @@ class MLP(Network):
         validation = of_validation(self, validation_data, loss)
         check_number("validation_fraction", validation_fraction, least=0, below=1)
         if validation_fraction and validation is not None:
-            raise ValueError("validation_data and validation_fraction are two ways to validate: give one")
+            raise ValueError(
+                "validation_data and validation_fraction are two ways to validate: give one"
+            )
         data = self._data(X, y, loss, sample_weight)
         state = resumed(self.state, optimizer) if resume else fresh(self, optimizer)
         if validation_fraction:
@@ -277,10 +306,24 @@ class MLP(Network):
             data, validation = data.split(validation_fraction, state.split_seed)
         data = data.with_class_weight(class_weight, self.layer_sizes[-1])
         line = ProgressLine(epochs, len(data)) if progress else None
-        return Session(self, data, state, batch_size, shuffle, n_threads, rng, validation).run(epochs, callbacks, line)
+        return Session(self, data, state, batch_size, shuffle, n_threads, rng, validation).run(
+            epochs, callbacks, line
+        )
 
-    def partial_fit(self, X, y, loss=None, optimizer=None, batch_size=32, sample_weight=None, n_threads=1, *, class_weight=None):
-        """One pass over these rows in this order, going on from ``net.state``; parameters as in `fit`.
+    def partial_fit(
+        self,
+        X,
+        y,
+        loss=None,
+        optimizer=None,
+        batch_size=32,
+        sample_weight=None,
+        n_threads=1,
+        *,
+        class_weight=None,
+    ):
+        """One pass over these rows in this order, going on from ``net.state``; parameters as in
+        `fit`.
 
         What is left of an epoch that was stopped is dropped.
 
@@ -300,9 +343,15 @@ class MLP(Network):
         self._check_may_train()
         data = self._data(X, y, losses.choose(loss, self.activations[-1]), sample_weight)
         data = data.with_class_weight(class_weight, self.layer_sizes[-1])
-        state = fresh(self, optimizer) if self.state is None else resumed(self.state, optimizer, new_epoch=True)
+        state = (
+            fresh(self, optimizer)
+            if self.state is None
+            else resumed(self.state, optimizer, new_epoch=True)
+        )
         if state.optimizer.full_batch:
-            raise ValueError("partial_fit goes on step by step, which L-BFGS cannot: use fit, or another optimizer")
+            raise ValueError(
+                "partial_fit goes on step by step, which L-BFGS cannot: use fit, or another optimizer"
+            )
         return Session(self, data, state, batch_size, False, n_threads, self.rng).run(1)
 
     def _data(self, X, y, loss, sample_weight):
@@ -315,7 +364,8 @@ class MLP(Network):
     # ---- files ----
 
     def save(self, path):
-        """Write the network, its training state and its `metadata` to a safetensors file; see `fastnn.load`.
+        """Write the network, its training state and its `metadata` to a safetensors file; see
+        `fastnn.load`.
 
         The file is complete or not there: it is written beside `path`, synced and renamed.
 
@@ -368,6 +418,8 @@ def load(path):
 
 
 def _from_parts(parts):
-    net = MLP._blank(parts.layer_sizes, parts.activations, parts.bias, parts.dtype, parts.dropout, parts.rng)
+    net = MLP._blank(
+        parts.layer_sizes, parts.activations, parts.bias, parts.dtype, parts.dropout, parts.rng
+    )
     net.params, net.state, net.metadata = parts.params, parts.state, parts.metadata
     return net

@@ -1,4 +1,5 @@
-"""Network: sizes and activations, one flat array of parameters with views into it, and `forward`. `fastnn.mlp` adds training and files."""
+"""Network: sizes and activations, one flat array of parameters with views into it, and `forward`.
+`fastnn.mlp` adds training and files."""
 
 from copy import deepcopy
 
@@ -6,7 +7,14 @@ import numpy as np
 
 from . import activations, threads
 from .kernels import CompiledNetwork
-from .validation import check_count, check_dtype, check_matrix, check_numbers, check_out, check_threads
+from .validation import (
+    check_count,
+    check_dtype,
+    check_matrix,
+    check_numbers,
+    check_out,
+    check_threads,
+)
 
 
 class _Views(tuple):
@@ -23,7 +31,11 @@ def _in_place(name):
         return getattr(net, name)
 
     def set(net, values):
-        for target, value in [(get(net), values)] if isinstance(get(net), np.ndarray) else zip(get(net), values, strict=True):
+        for target, value in (
+            [(get(net), values)]
+            if isinstance(get(net), np.ndarray)
+            else zip(get(net), values, strict=True)
+        ):
             if target is not value:
                 target[...] = value
 
@@ -36,18 +48,32 @@ class Network(CompiledNetwork):
     Parameters and attributes as in `fastnn.MLP`.
     """
 
-    def __init__(self, layer_sizes, activation="relu", output="identity", bias=True, dtype="float32", dropout=0.0):
+    def __init__(
+        self,
+        layer_sizes,
+        activation="relu",
+        output="identity",
+        bias=True,
+        dtype="float32",
+        dropout=0.0,
+    ):
         self._check_may_bind()
         sizes = _check_sizes(layer_sizes)
         n_hidden = len(sizes) - 2
-        hidden = list(activation) if isinstance(activation, (list, tuple)) else [activation] * n_hidden
+        hidden = (
+            list(activation) if isinstance(activation, (list, tuple)) else [activation] * n_hidden
+        )
         if len(hidden) != n_hidden:
-            raise ValueError(f"activation lists {len(hidden)} names for {n_hidden} hidden layers: give one name, or one for each")
+            raise ValueError(
+                f"activation lists {len(hidden)} names for {n_hidden} hidden layers: give one name, or one for each"
+            )
         for name in hidden if isinstance(activation, (list, tuple)) else [activation]:
             activations.find(name, activations.HIDDEN)
         activations.find(output, argument="output")
         if output == "softmax" and sizes[-1] == 1:
-            raise ValueError("output='softmax' needs two outputs or more; for one probability use output='sigmoid'")
+            raise ValueError(
+                "output='softmax' needs two outputs or more; for one probability use output='sigmoid'"
+            )
         self.layer_sizes = sizes
         self.activations = (*hidden, output)
         self.bias = bool(bias)
@@ -57,7 +83,9 @@ class Network(CompiledNetwork):
 
     def _allocate(self):
         """Flat arrays, their views, and the kernels' view of it all."""
-        self.n_params = sum(k * m + m * self.bias for k, m in zip(self.layer_sizes, self.layer_sizes[1:]))
+        self.n_params = sum(
+            k * m + m * self.bias for k, m in zip(self.layer_sizes, self.layer_sizes[1:])
+        )
         self._params, self._grads = (_aligned_zeros(self.n_params, self.dtype) for _ in range(2))
         self._weights, self._biases = self._views(self._params)
         self._grad_weights, self._grad_biases = self._views(self._grads)
@@ -90,7 +118,9 @@ class Network(CompiledNetwork):
         if not isinstance(rates, tuple):
             rates = (0.0,) + (rates,) * (n_layers - 1)
         if len(rates) != n_layers:
-            raise ValueError(f"dropout lists {len(rates)} rates for {n_layers} layers: give one number, or one for each layer's inputs")
+            raise ValueError(
+                f"dropout lists {len(rates)} rates for {n_layers} layers: give one number, or one for each layer's inputs"
+            )
         self._dropout = rates
 
     def __repr__(self):
@@ -106,14 +136,17 @@ class Network(CompiledNetwork):
         )
 
     def _forward_checked(self, X, out, n_threads, keep):
-        """`forward` for everything that needs a look: other types, other layouts, wrong shapes, threads, keep."""
+        """`forward` for everything that needs a look: other types, other layouts, wrong shapes,
+        threads, keep."""
         n_threads = check_threads(n_threads)
         given = X
         X = check_matrix("X", X, self.dtype, self.layer_sizes[0])
         if out is None:
             out = np.empty((len(X), self.layer_sizes[-1]), self.dtype)
         else:
-            check_out("out", out, (len(X), self.layer_sizes[-1]), self.dtype, given, X, self._params)
+            check_out(
+                "out", out, (len(X), self.layer_sizes[-1]), self.dtype, given, X, self._params
+            )
         if keep:
             self._kept = X.copy()
         threads.forward(self, X, out, n_threads)
@@ -136,8 +169,11 @@ class Network(CompiledNetwork):
     __copy__ = copy
 
     def _twin(self, dtype):
-        """A network of another dtype with the same layers and parameters, without dropout, state or generator."""
-        twin = Network(self.layer_sizes, self.activations[:-1], self.activations[-1], self.bias, dtype)
+        """A network of another dtype with the same layers and parameters, without dropout, state or
+        generator."""
+        twin = Network(
+            self.layer_sizes, self.activations[:-1], self.activations[-1], self.bias, dtype
+        )
         twin.params = self.params
         return twin
 
@@ -147,7 +183,17 @@ class Network(CompiledNetwork):
         return _rebuild, (type(self), values, self.params.copy(), self.grads.copy())
 
 
-_DERIVED = ("_params", "_grads", "_weights", "_biases", "_grad_weights", "_grad_biases", "n_params", "_kept", "_threads")
+_DERIVED = (
+    "_params",
+    "_grads",
+    "_weights",
+    "_biases",
+    "_grad_weights",
+    "_grad_biases",
+    "n_params",
+    "_kept",
+    "_threads",
+)
 
 
 def _rebuild(cls, values, params, grads):
@@ -166,7 +212,9 @@ def _check_sizes(layer_sizes):
     except TypeError:
         sizes = ()
     if len(sizes) < 2:
-        raise ValueError(f"layer_sizes must list inputs, hidden layers and outputs, such as [64, 100, 1], got {layer_sizes!r}")
+        raise ValueError(
+            f"layer_sizes must list inputs, hidden layers and outputs, such as [64, 100, 1], got {layer_sizes!r}"
+        )
     return tuple(check_count("every size in layer_sizes", size) for size in sizes)
 
 

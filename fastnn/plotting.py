@@ -6,8 +6,8 @@
         plot_decision(net, X, y, right)
         figure.savefig("net.png")
 
-Each function draws into `ax`, matplotlib's present axes by default, and returns it. The colours are those of Okabe and Ito, which eyes of
-every kind tell apart.
+Each function draws into `ax`, matplotlib's present axes by default, and returns it. The colours are
+those of Okabe and Ito, which eyes of every kind tell apart.
 """
 
 import argparse
@@ -15,7 +15,17 @@ import importlib.util
 
 import numpy as np
 
-__all__ = ["BLUE", "GREEN", "GREY", "ORANGE", "picture_file", "plot_decision", "plot_history", "plot_images", "style"]
+__all__ = [
+    "BLUE",
+    "GREEN",
+    "GREY",
+    "ORANGE",
+    "picture_file",
+    "plot_decision",
+    "plot_history",
+    "plot_images",
+    "style",
+]
 
 BLUE, ORANGE, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "#777777"
 
@@ -48,7 +58,8 @@ _STYLE = {
 
 
 def style():
-    """A context in which matplotlib draws as fastnn's examples do; figures 8 inches wide are made to be read at 800 pixels.
+    """A context in which matplotlib draws as fastnn's examples do; figures 8 inches wide are made
+    to be read at 800 pixels.
 
     Examples
     --------
@@ -58,11 +69,14 @@ def style():
     ...     figure, ax = plt.subplots(figsize=(8, 4))
     """
     plt = _pyplot()
-    return plt.rc_context({**_STYLE, "axes.prop_cycle": plt.cycler(color=[BLUE, ORANGE, GREEN, GREY])})
+    return plt.rc_context(
+        {**_STYLE, "axes.prop_cycle": plt.cycler(color=[BLUE, ORANGE, GREEN, GREY])}
+    )
 
 
 def picture_file(name):
-    """`name`, if a picture can be made of that name: argparse's ``type`` for ``--plot FILE``, which fails before the training, not after.
+    """`name`, if a picture can be made of that name: argparse's ``type`` for ``--plot FILE``, which
+    fails before the training, not after.
 
     Examples
     --------
@@ -74,7 +88,9 @@ def picture_file(name):
         raise argparse.ArgumentTypeError("pictures need matplotlib: pip install matplotlib")
     ending = name.rpartition(".")[2].lower()
     if ending not in ("png", "svg", "pdf"):
-        raise argparse.ArgumentTypeError(f"a picture's name ends in .png, .svg or .pdf, got {name!r}")
+        raise argparse.ArgumentTypeError(
+            f"a picture's name ends in .png, .svg or .pdf, got {name!r}"
+        )
     return name
 
 
@@ -100,7 +116,10 @@ def plot_history(history, ax=None):
     'epoch'
     """
     ax = ax or _pyplot().gca()
-    for losses, label, color in (history.loss, "training", BLUE), (history.val_loss, "held out", ORANGE):
+    for losses, label, color in (
+        (history.loss, "training", BLUE),
+        (history.val_loss, "held out", ORANGE),
+    ):
         if losses:
             ax.plot(range(1, len(losses) + 1), losses, color=color, label=label)
     ax.set(xlabel="epoch", ylabel="loss")
@@ -110,7 +129,8 @@ def plot_history(history, ax=None):
 
 
 def plot_decision(net, X, y, ax=None):
-    """What a network of two inputs and one probability answers all over the plane: its 0.5 line, and the rows it should tell apart.
+    """What a network of two inputs and one probability answers all over the plane: its 0.5 line,
+    and the rows it should tell apart.
 
     Parameters
     ----------
@@ -133,7 +153,9 @@ def plot_decision(net, X, y, ax=None):
     >>> ax = plot_decision(net, [[0, 0], [0, 1], [1, 0], [1, 1]], [0, 1, 1, 0])
     """
     if (net.layer_sizes[0], net.layer_sizes[-1], net.activations[-1]) != (2, 1, "sigmoid"):
-        raise ValueError(f"plot_decision draws networks of two inputs and one sigmoid output, got {net}")
+        raise ValueError(
+            f"plot_decision draws networks of two inputs and one sigmoid output, got {net}"
+        )
     from matplotlib.colors import LinearSegmentedColormap
 
     ax = ax or _pyplot().gca()
@@ -189,10 +211,21 @@ def plot_images(images, ax=None, titles=None, columns=None, signed=False):
     step_x, step_y = 1.12 * width, 1.12 * height + over
     for i, image in enumerate(images):
         x, y = i % columns * step_x, i // columns * step_y
-        ax.imshow(image, extent=(x, x + width, y + height, y), vmin=0, vmax=1 if images.ndim == 4 else images.max() or 1)
-        ax.add_patch(_pyplot().Rectangle((x, y), width, height, fill=False, edgecolor="#CCCCCC", linewidth=0.6))
+        ax.imshow(
+            image,
+            extent=(x, x + width, y + height, y),
+            vmin=0,
+            vmax=1 if images.ndim == 4 else images.max() or 1,
+        )
+        ax.add_patch(
+            _pyplot().Rectangle(
+                (x, y), width, height, fill=False, edgecolor="#CCCCCC", linewidth=0.6
+            )
+        )
         if titles is not None:
-            ax.text(x + width / 2, y - 0.07 * height, titles[i], ha="center", va="bottom", fontsize=9)
+            ax.text(
+                x + width / 2, y - 0.07 * height, titles[i], ha="center", va="bottom", fontsize=9
+            )
     rows = -(-len(images) // columns)
     ax.set_xlim(-0.02 * width, min(columns, len(images)) * step_x - 0.10 * width)
     ax.set_ylim(rows * step_y - 0.10 * height - over, -0.02 * height - over)

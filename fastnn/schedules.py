@@ -1,7 +1,9 @@
-"""Schedules: how the learning rate moves while a network learns. Immutable settings; give one to an optimizer as its `lr`.
+"""Schedules: how the learning rate moves while a network learns. Immutable settings; give one to an
+optimizer as its `lr`.
 
-In the formulas t counts the steps or epochs done, whole ones, 0 at first; ``unit`` says which of the two. A step takes the rate of the t
-before it. Any rate may be asked for beforehand: ``schedule(t)`` is, to the bit, what training uses.
+In the formulas t counts the steps or epochs done, whole ones, 0 at first; ``unit`` says which of
+the two. A step takes the rate of the t before it. Any rate may be asked for beforehand:
+``schedule(t)`` is, to the bit, what training uses.
 
 ================== ============================================ ===============================================
 class              rate                                         source
@@ -26,14 +28,34 @@ from .kernels import Schedule as Kind
 from .settings import Settings
 from .validation import check_count, check_number
 
-__all__ = ["SCHEDULES", "CosineDecay", "ExponentialDecay", "OneCycle", "Plateau", "ReduceOnPlateau", "Schedule", "StepDecay", "Table"]
+__all__ = [
+    "SCHEDULES",
+    "CosineDecay",
+    "ExponentialDecay",
+    "OneCycle",
+    "Plateau",
+    "ReduceOnPlateau",
+    "Schedule",
+    "StepDecay",
+    "Table",
+]
 
-_NOTHING = dict(per_epoch=False, lr=0.0, factor=0.0, every=0.0, warmup=0.0, final_lr=0.0, start_lr=0.0, rates=None)
+_NOTHING = dict(
+    per_epoch=False,
+    lr=0.0,
+    factor=0.0,
+    every=0.0,
+    warmup=0.0,
+    final_lr=0.0,
+    start_lr=0.0,
+    rates=None,
+)
 
 
 @dataclass(eq=False, repr=False)
 class Schedule(Settings):
-    """What all schedules have in common: ``schedule(t)`` is the rate after t whole steps or epochs, whichever its unit is."""
+    """What all schedules have in common: ``schedule(t)`` is the rate after t whole steps or epochs,
+    whichever its unit is."""
 
     def __call__(self, t):
         t = check_count("t", t, least=0)
@@ -82,10 +104,14 @@ class StepDecay(Schedule):
     unit: str = "epoch"
 
     def __post_init__(self):
-        self._check(lr=_number(least=0), every=_whole(1), factor=_number(above=0, most=1), unit=_unit)
+        self._check(
+            lr=_number(least=0), every=_whole(1), factor=_number(above=0, most=1), unit=_unit
+        )
 
     def kernel_settings(self):
-        return _settings(Kind.STEP_DECAY, self.unit, lr=self.lr, factor=self.factor, every=self.every)
+        return _settings(
+            Kind.STEP_DECAY, self.unit, lr=self.lr, factor=self.factor, every=self.every
+        )
 
 
 @dataclass(eq=False, repr=False)
@@ -130,11 +156,14 @@ class CosineDecay(Schedule):
     """Half a cosine from lr down to final_lr, after a linear warm-up if wanted.
 
     t < warmup:              lr (t + 1) / (warmup + 1)
-    warmup <= t < duration:  final_lr + (lr - final_lr) / 2 (1 + cos(pi (t - warmup) / (duration - warmup)))
+    warmup <= t < duration:  final_lr + (lr - final_lr) / 2 (1 + cos(pi (t - warmup) / (duration -
+    warmup)))
     t >= duration:           final_lr
 
-    Loshchilov and Hutter, 2017, equation 5, without restarts; the warm-up of Goyal et al., 2017, section 2.2. Without warm-up and within
-    its duration ``torch.optim.lr_scheduler.CosineAnnealingLR`` with T_max = duration, eta_min = final_lr (which rises again afterwards).
+    Loshchilov and Hutter, 2017, equation 5, without restarts; the warm-up of Goyal et al., 2017,
+    section 2.2. Without warm-up and within its duration
+    ``torch.optim.lr_scheduler.CosineAnnealingLR`` with T_max = duration, eta_min = final_lr (which
+    rises again afterwards).
 
     Parameters
     ----------
@@ -168,21 +197,37 @@ class CosineDecay(Schedule):
     unit: str = "epoch"
 
     def __post_init__(self):
-        self._check(lr=_number(least=0), duration=_whole(1), warmup=_whole(0), final_lr=_number(least=0, most=self.lr), unit=_unit)
+        self._check(
+            lr=_number(least=0),
+            duration=_whole(1),
+            warmup=_whole(0),
+            final_lr=_number(least=0, most=self.lr),
+            unit=_unit,
+        )
         if self.warmup >= self.duration:
-            raise ValueError(f"duration counts the warm-up too and must be above warmup={self.warmup}, got {self.duration}")
+            raise ValueError(
+                f"duration counts the warm-up too and must be above warmup={self.warmup}, got {self.duration}"
+            )
 
     def kernel_settings(self):
-        return _settings(Kind.COSINE_DECAY, self.unit, lr=self.lr, every=self.duration, warmup=self.warmup, final_lr=self.final_lr)
+        return _settings(
+            Kind.COSINE_DECAY,
+            self.unit,
+            lr=self.lr,
+            every=self.duration,
+            warmup=self.warmup,
+            final_lr=self.final_lr,
+        )
 
 
 @dataclass(eq=False, repr=False)
 class OneCycle(Schedule):
     """Half a cosine from start_lr up to max_lr, another one down to final_lr.
 
-    start_lr = max_lr / div_factor and final_lr = start_lr / final_div_factor. The peak is at t = pct_start duration - 1, the end at
-    t = duration - 1, and then the rate stays. Smith and Topin, 2019. Within its duration
-    ``torch.optim.lr_scheduler.OneCycleLR`` with total_steps = duration, anneal_strategy="cos", cycle_momentum=False.
+    start_lr = max_lr / div_factor and final_lr = start_lr / final_div_factor. The peak is at t =
+    pct_start duration - 1, the end at t = duration - 1, and then the rate stays. Smith and Topin,
+    2019. Within its duration ``torch.optim.lr_scheduler.OneCycleLR`` with total_steps = duration,
+    anneal_strategy="cos", cycle_momentum=False.
 
     Parameters
     ----------
@@ -191,7 +236,8 @@ class OneCycle(Schedule):
     duration : int
         Length of the cycle in steps or epochs, at least 1.
     pct_start : float in [0, 1], default 0.3
-        Part of the cycle in which the rate rises. Below 1 / duration the peak lies before the first step, and it only falls.
+        Part of the cycle in which the rate rises. Below 1 / duration the peak lies before the first
+        step, and it only falls.
     div_factor : float, default 25.0
         At least 1.
     final_div_factor : float, default 1e4
@@ -219,26 +265,41 @@ class OneCycle(Schedule):
     unit: str = "step"
 
     def __post_init__(self):
-        self._check(max_lr=_number(least=0), duration=_whole(1), pct_start=_number(least=0, most=1), unit=_unit)
+        self._check(
+            max_lr=_number(least=0),
+            duration=_whole(1),
+            pct_start=_number(least=0, most=1),
+            unit=_unit,
+        )
         self._check(div_factor=_number(least=1), final_div_factor=_number(least=1))
 
     def kernel_settings(self):
         start_lr = self.max_lr / self.div_factor
         peak, end = self.pct_start * self.duration - 1, self.duration - 1
         final_lr = start_lr / self.final_div_factor
-        return _settings(Kind.ONE_CYCLE, self.unit, lr=self.max_lr, every=end, warmup=peak, final_lr=final_lr, start_lr=start_lr)
+        return _settings(
+            Kind.ONE_CYCLE,
+            self.unit,
+            lr=self.max_lr,
+            every=end,
+            warmup=peak,
+            final_lr=final_lr,
+            start_lr=start_lr,
+        )
 
 
 @dataclass(eq=False, repr=False)
 class Table(Schedule):
     """A rate for each epoch or step: rates[t], and the last of them from then on.
 
-    For schedules that no other class has. The compiled loop reads the table; ``torch.optim.lr_scheduler.LambdaLR`` calls a function.
+    For schedules that no other class has. The compiled loop reads the table;
+    ``torch.optim.lr_scheduler.LambdaLR`` calls a function.
 
     Parameters
     ----------
     rates : sequence of float
-        At least one, each at least 0. It is part of a saved model's description, so a million of them are too many.
+        At least one, each at least 0. It is part of a saved model's description, so a million of
+        them are too many.
     unit : {"epoch", "step"}, default "epoch"
 
     Raises
@@ -291,7 +352,9 @@ class Plateau(Settings):
         for name, least in (("lr", 0), ("best", -math.inf)):
             value = getattr(self, name)
             if not isinstance(value, (int, float)) or not value >= least:
-                raise ValueError(f"{name} of a plateau must be a number of at least {least}, or infinity at first, got {value!r}")
+                raise ValueError(
+                    f"{name} of a plateau must be a number of at least {least}, or infinity at first, got {value!r}"
+                )
             object.__setattr__(self, name, float(value))
         check_count("wait", self.wait, least=0)
 
@@ -300,13 +363,15 @@ class Plateau(Settings):
 class ReduceOnPlateau(Schedule):
     """Lower the rate by a factor when the loss stops falling.
 
-    The loss after each epoch, on the validation data if there are any, else that of the training, is an improvement if it is below
-    best (1 - min_delta). After more than `patience` epochs in a row without one, lr becomes max(lr factor, min_lr), unless that is less
-    than 1e-8 away, and the count begins anew. ``torch.optim.lr_scheduler.ReduceLROnPlateau`` with its defaults (mode="min",
-    threshold_mode="rel", cooldown=0, eps=1e-8) and threshold = min_delta; the rates are the same to the bit.
+    The loss after each epoch, on the validation data if there are any, else that of the training,
+    is an improvement if it is below best (1 - min_delta). After more than `patience` epochs in a
+    row without one, lr becomes max(lr factor, min_lr), unless that is less than 1e-8 away, and the
+    count begins anew. ``torch.optim.lr_scheduler.ReduceLROnPlateau`` with its defaults (mode="min",
+    threshold_mode="rel", cooldown=0, eps=1e-8) and threshold = min_delta; the rates are the same to
+    the bit.
 
-    min_delta is a part of the best loss, which makes no sense of a loss below 0: for one that may be there ("gaussian_nll", for example)
-    set it to 0.
+    min_delta is a part of the best loss, which makes no sense of a loss below 0: for one that may
+    be there ("gaussian_nll", for example) set it to 0.
 
     Parameters
     ----------
@@ -348,14 +413,17 @@ class ReduceOnPlateau(Schedule):
         self._check(min_delta=_number(least=0, below=1), min_lr=_number(least=0, most=self.lr))
 
     def __call__(self, t):
-        raise TypeError("the rate of ReduceOnPlateau depends on the losses, not on t alone: ask at(plateau)")
+        raise TypeError(
+            "the rate of ReduceOnPlateau depends on the losses, not on t alone: ask at(plateau)"
+        )
 
     def kernel_settings(self):
         """Those of the first rate, which moves only between epochs: see `at`."""
         return constant(self.lr)
 
     def at(self, plateau):
-        """The rate where `plateau` stands, even if it stood there under other settings: from min_lr to lr."""
+        """The rate where `plateau` stands, even if it stood there under other settings: from min_lr
+        to lr."""
         return max(min(plateau.lr, self.lr), self.min_lr)
 
     def after_epoch(self, plateau, loss):
@@ -372,8 +440,16 @@ class ReduceOnPlateau(Schedule):
 
 
 # generated: schedules, by src/generate.py from src/operations.py
-SCHEDULES = {cls.__name__: cls for cls in (StepDecay, ExponentialDecay, CosineDecay, OneCycle, Table, ReduceOnPlateau)}
+_CLASSES = (
+    StepDecay,
+    ExponentialDecay,
+    CosineDecay,
+    OneCycle,
+    Table,
+    ReduceOnPlateau,
+)
 # end of schedules
+SCHEDULES = {cls.__name__: cls for cls in _CLASSES}
 
 
 def check(lr):
@@ -381,7 +457,9 @@ def check(lr):
     if isinstance(lr, tuple(SCHEDULES.values())):
         return lr
     if isinstance(lr, bool) or not isinstance(lr, numbers.Real):
-        raise ValueError(f"lr must be a number of at least 0 or a schedule ({', '.join(SCHEDULES)}), got {lr!r}")
+        raise ValueError(
+            f"lr must be a number of at least 0 or a schedule ({', '.join(SCHEDULES)}), got {lr!r}"
+        )
     return check_number("lr", lr, least=0)
 
 
@@ -412,7 +490,11 @@ def from_description(value):
 
 
 def _settings(kind, unit, **values):
-    return _NOTHING | dict(schedule=kind, per_epoch=unit == "epoch") | {name: float(value) for name, value in values.items()}
+    return (
+        _NOTHING
+        | dict(schedule=kind, per_epoch=unit == "epoch")
+        | {name: float(value) for name, value in values.items()}
+    )
 
 
 def _number(most=math.inf, **bounds):

@@ -14,10 +14,11 @@ CHUNK = 256  # rows that a kernel works at once: shares are multiples of it
 class ThreadChoice:
     """One thread or n, slice by slice: both are timed for a few ms, n must win by 5 %.
 
-    They are timed again after 1, 2, 4 .. 16 times 50 ms of work while the answer stays, and at once when the work has become 1.3 times
-    slower. (Of work, not after so many slices: what short calls found must not outlast long ones.) Nothing else saves work whose partner is
-    not running, so only this keeps n threads from ever costing much more than one: beside a busy neighbour, or where there is little to
-    share. The network remembers from one call to the next.
+    They are timed again after 1, 2, 4 .. 16 times 50 ms of work while the answer stays, and at once
+    when the work has become 1.3 times slower. (Of work, not after so many slices: what short calls
+    found must not outlast long ones.) Nothing else saves work whose partner is not running, so only
+    this keeps n threads from ever costing much more than one: beside a busy neighbour, or where
+    there is little to share. The network remembers from one call to the next.
 
     Parameters
     ----------
@@ -36,10 +37,13 @@ class ThreadChoice:
 
     def __init__(self, net, kind, n, short=0.0):
         self.n, self.short = n, short
-        self.memory = net._threads.setdefault((kind, n), SimpleNamespace(threads=1, one=None, left=0.0, wait=1, best=inf))
+        self.memory = net._threads.setdefault(
+            (kind, n), SimpleNamespace(threads=1, one=None, left=0.0, wait=1, best=inf)
+        )
 
     def run(self, work, seconds):
-        """One slice of about so many seconds (less while timing): ``work(n_threads, seconds)``, which says how many units it did."""
+        """One slice of about so many seconds (less while timing): ``work(n_threads, seconds)``,
+        which says how many units it did."""
         memory = self.memory
         if self.n == 1:
             work(1, seconds)
@@ -60,7 +64,12 @@ class ThreadChoice:
     def decide(self, threads):
         memory = self.memory
         memory.wait = min(2 * memory.wait, 16) if threads == memory.threads else 1
-        memory.threads, memory.left, memory.one, memory.best = threads, memory.wait * self.REST, None, inf
+        memory.threads, memory.left, memory.one, memory.best = (
+            threads,
+            memory.wait * self.REST,
+            None,
+            inf,
+        )
 
     @staticmethod
     def timed(work, n_threads, seconds):
@@ -98,8 +107,9 @@ def forward(net, X, out, n_threads):
 
 
 def together(calls):
-    """Make these calls, the first here, each other in a thread of its own; raise what one of them raised when all have ended. (An executor
-    does as much, but starting and ending it takes 85 us more, a tenth of what two threads save on a millisecond.)"""
+    """Make these calls, the first here, each other in a thread of its own; raise what one of them
+    raised when all have ended. (An executor does as much, but starting and ending it takes 85 us
+    more, a tenth of what two threads save on a millisecond.)"""
     ends, errors = [], []
 
     def run(call, end):

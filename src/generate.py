@@ -1,10 +1,12 @@
-"""Write what follows from the tables in src/operations.py: enums, the choice of kernels, imports, lists in docstrings and documentation.
+"""Write what follows from the tables in src/operations.py: enums, the choice of kernels, imports,
+lists in docstrings and documentation.
 
     python src/generate.py            # after a change of the tables
     python src/generate.py --check    # write nothing; exit with 1 and name the files that are stale
 
-In code a generated part stands between the comments `generated: NAME` and `end of NAME`. Enums, imports and `__all__` are found by their
-names, a table or list in a text by the words in front of it.
+In code a generated part stands between the comments `generated: NAME` and `end of NAME`. Enums,
+imports and `__all__` are found by their names, a table or list in a text by the words in front of
+it.
 """
 
 import pathlib
@@ -15,21 +17,39 @@ import textwrap
 from operations import ACTIVATIONS, LOSSES, NO_OPTIMIZER, NO_SCHEDULE, OPTIMIZERS, SCHEDULES
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
-WIDTH = 140
+WIDTH = 100
 PATHS = dict(
-    pxd="fastnn/kernels.pxd", pyi="fastnn/kernels.pyi", activation="src/ops/activation.pxi", loss="src/ops/loss.pxi",
-    update="src/ops/update.pxi", activations="fastnn/activations.py", initializers="fastnn/initializers.py",
-    losses="fastnn/losses/__init__.py", optimizers="fastnn/optimizers/__init__.py", schedules="fastnn/schedules.py",
-    public="fastnn/__init__.py", functional="fastnn/functional/__init__.py", reference="fastnn/reference/__init__.py",
-    layer="fastnn/reference/layer.py", mlp="fastnn/mlp.py", classifier="fastnn/estimators/classifier.py", readme="README.md",
+    pxd="fastnn/kernels.pxd",
+    pyi="fastnn/kernels.pyi",
+    activation="src/ops/activation.pxi",
+    loss="src/ops/loss.pxi",
+    update="src/ops/update.pxi",
+    activations="fastnn/activations.py",
+    initializers="fastnn/initializers.py",
+    losses="fastnn/losses/__init__.py",
+    optimizers="fastnn/optimizers/__init__.py",
+    schedules="fastnn/schedules.py",
+    public="fastnn/__init__.py",
+    functional="fastnn/functional/__init__.py",
+    reference="fastnn/reference/__init__.py",
+    layer="fastnn/reference/layer.py",
+    mlp="fastnn/mlp.py",
+    classifier="fastnn/estimators/classifier.py",
+    readme="README.md",
     moving="docs/moving.md",
-)  # fmt: skip
+)
 RULE = "(=+(?: =+)+)"  # the lines above, within and below a table
 
 _ACTIVATION = {row.name.upper(): (row.number, row.note) for row in ACTIVATIONS}
-_LOSS = {row.kernel: (row.number, row.note) for row in reversed(LOSSES)}  # of rows that share a kernel the first has the note
-_RULE = {NO_OPTIMIZER[0]: NO_OPTIMIZER[1:]} | {row.kernel: (row.number, row.note) for row in reversed(OPTIMIZERS) if row.kernel}
-_SCHEDULE = {NO_SCHEDULE[0]: NO_SCHEDULE[1:]} | {row.kernel: (row.number, row.note) for row in SCHEDULES if row.kernel}
+_LOSS = {
+    row.kernel: (row.number, row.note) for row in reversed(LOSSES)
+}  # of rows that share a kernel the first has the note
+_RULE = {NO_OPTIMIZER[0]: NO_OPTIMIZER[1:]} | {
+    row.kernel: (row.number, row.note) for row in reversed(OPTIMIZERS) if row.kernel
+}
+_SCHEDULE = {NO_SCHEDULE[0]: NO_SCHEDULE[1:]} | {
+    row.kernel: (row.number, row.note) for row in SCHEDULES if row.kernel
+}
 ENUMS = dict(Activation=_ACTIVATION, Loss=_LOSS, Rule=_RULE, Schedule=_SCHEDULE)
 
 
@@ -41,7 +61,8 @@ class Text:
         self.before = self.now = self.path.read_text(encoding="utf-8")
 
     def replace(self, pattern, new, what):
-        """What the one match of a pattern has between its first and its last group; new may be a function of it."""
+        """What the one match of a pattern has between its first and its last group; new may be a
+        function of it."""
         matches = list(re.finditer(pattern, self.now, re.M | re.S))
         if len(matches) != 1:
             raise ValueError(f"{self.path}: expected one {what}, found {len(matches)}")
@@ -53,7 +74,11 @@ class Text:
     def region(self, name, lines, indent=0):
         """Lines between the comments that name a generated part."""
         body = "".join(" " * indent + line + "\n" if line else "\n" for line in lines)
-        self.replace(rf"^ *# generated: {name}\b[^\n]*\n(?P<old>.*?)^ *# end of {name}$", body, f"'# generated: {name}'")
+        self.replace(
+            rf"^ *# generated: {name}\b[^\n]*\n(?P<old>.*?)^ *# end of {name}$",
+            body,
+            f"'# generated: {name}'",
+        )
 
     def names(self, pattern, new, what):
         """A sorted list of names, one a line, to which `new` are added."""
@@ -68,7 +93,11 @@ class Text:
     def imports(self, module, new):
         """`from .MODULE import ...`, on one line while it fits; put in order if there is none."""
         if f"\nfrom .{module} import " not in self.now:
-            before = [m for m in re.finditer(r"^from \.(\w+) import [^\n]*\n", self.now, re.M) if m[1] < module]
+            before = [
+                m
+                for m in re.finditer(r"^from \.(\w+) import [^\n]*\n", self.now, re.M)
+                if m[1] < module
+            ]
             place = before[-1].end()
             self.now = f"{self.now[:place]}from .{module} import {new[0]}\n{self.now[place:]}"
         pattern = rf"^(?P<old>from \.{module} import (?:\([^)]*\)|[^\n(]*)\n)"
@@ -76,7 +105,10 @@ class Text:
 
     @staticmethod
     def _import(module, old, new):
-        names = sorted({*re.findall(r"\w+", old.split(" import ")[1]), *new}, key=lambda name: isort_key(name, str.lower))
+        names = sorted(
+            {*re.findall(r"\w+", old.split(" import ")[1]), *new},
+            key=lambda name: isort_key(name, str.lower),
+        )
         line = f"from .{module} import {', '.join(names)}\n"
         if len(line) <= WIDTH + 1 and "(" not in old:
             return line
@@ -86,14 +118,17 @@ class Text:
         """The first table of the text after some words."""
         widths = [max(map(len, column)) for column in zip(head, *rows)]
         rule = " ".join("=" * width for width in widths)
-        lines = [" ".join(f"{cell:{width}}" for cell, width in zip(row, widths)).rstrip() for row in rows]
+        lines = [
+            " ".join(f"{cell:{width}}" for cell, width in zip(row, widths)).rstrip() for row in rows
+        ]
         head = " ".join(f"{cell:{width}}" for cell, width in zip(head, widths)).rstrip()
         new = "\n".join([rule, head, rule, *lines, rule]) + "\n"
         pattern = rf"\A.*?{re.escape(after)}.*?^(?P<old>{RULE}\n[^\n]*\n{RULE}\n.*?^{RULE}\n)"
         self.replace(pattern, new, f"table after {after!r}")
 
     def listing(self, start, names, stop, width=WIDTH, indent=0):
-        """Names between the words `start` and `stop` of a paragraph or list item, which is wrapped anew."""
+        """Names between the words `start` and `stop` of a paragraph or list item, which is wrapped
+        anew."""
         pattern = rf"(?P<old>^[^\n]*{re.escape(start)}(?:(?!\n\n|\n- ).)*?)(?=\n\n|\n- |\n {{0,{max(indent - 1, 0)}}}\S)"
 
         def wrapped(old):
@@ -102,13 +137,19 @@ class Text:
             words = f"{before}{start}{', '.join(names)}{stop}{rest.split(stop, 1)[1]}"
             first = old[: len(old) - len(old.lstrip())]
             whole = dict(break_on_hyphens=False, break_long_words=False)
-            return textwrap.fill(words, width, initial_indent=first, subsequent_indent=" " * indent, **whole)
+            return textwrap.fill(
+                words, width, initial_indent=first, subsequent_indent=" " * indent, **whole
+            )
 
         self.replace(pattern, wrapped, f"text with {start!r}")
 
     def words(self, start, names, stop):
         """The same within one line that is not wrapped."""
-        self.replace(rf"{re.escape(start)}(?P<old>[^\n]*?){re.escape(stop)}", ", ".join(names), f"line with {start!r}")
+        self.replace(
+            rf"{re.escape(start)}(?P<old>[^\n]*?){re.escape(stop)}",
+            ", ".join(names),
+            f"line with {start!r}",
+        )
 
 
 def isort_key(name, written=str):
@@ -116,12 +157,9 @@ def isort_key(name, written=str):
     return (0 if name.isupper() else 1 if name[0].isupper() else 2), written(name)
 
 
-def wrap_tuple(start, names, end):
-    """`start(a, b, ...)end`, in several lines if it is too long."""
-    line = f"{start}({', '.join(names)}){end}"
-    if len(line) <= WIDTH:
-        return [line]
-    return [start + "(", *(f"    {name}," for name in names), ")" + end]
+def tuple_of(name, names):
+    """`NAME = (a, b, ...)`, one a line, as ruff formats it."""
+    return [f"{name} = (", *(f"    {each}," for each in names), ")"]
 
 
 # ---- compiled code ----
@@ -131,7 +169,9 @@ def members(enum):
     """(name, note) in the order of the numbers, which have no holes."""
     rows = sorted(ENUMS[enum].items(), key=lambda row: row[1][0])
     if [number for _, (number, _) in rows] != list(range(len(rows))):
-        raise ValueError(f"the numbers of enum {enum} must be 0, 1, 2, ... without holes, got {rows}")
+        raise ValueError(
+            f"the numbers of enum {enum} must be 0, 1, 2, ... without holes, got {rows}"
+        )
     return [(name, note) for name, (_, note) in rows]
 
 
@@ -139,10 +179,18 @@ def enums(pxd, pyi):
     for enum in ENUMS:
         names = members(enum)
         width = max(len(name) for name, _ in names) + 3
-        lines = [f"    {name:{width}}# {note}\n" if note else f"    {name}\n" for name, note in names]
-        pxd.replace(rf"^cpdef enum {enum}:[^\n]*\n(?P<old>(?:    [^\n]*\n)+)", "".join(lines), f"enum {enum}")
+        lines = [
+            f"    {name:{width}}# {note}\n" if note else f"    {name}\n" for name, note in names
+        ]
+        pxd.replace(
+            rf"^cpdef enum {enum}:[^\n]*\n(?P<old>(?:    [^\n]*\n)+)",
+            "".join(lines),
+            f"enum {enum}",
+        )
         numbers = "".join(f"    {name} = {i}\n" for i, (name, _) in enumerate(names))
-        pyi.replace(rf"^class {enum}\(IntEnum\):\n(?P<old>(?:    [^\n]*\n)+)", numbers, f"class {enum}")
+        pyi.replace(
+            rf"^class {enum}\(IntEnum\):\n(?P<old>(?:    [^\n]*\n)+)", numbers, f"class {enum}"
+        )
 
 
 def any_of(variable, kernels):
@@ -151,43 +199,61 @@ def any_of(variable, kernels):
 
 def branches(variable, kinds, call, otherwise):
     """if variable == KIND: call of KIND, elif ..."""
-    return [f"{'el' * (i > 0)}if {variable} == {kind}: {call.format(kind)}" for i, kind in enumerate(kinds)] + [otherwise]
+    return [
+        f"{'el' * (i > 0)}if {variable} == {kind}: {call.format(kind)}"
+        for i, kind in enumerate(kinds)
+    ] + [otherwise]
 
 
 def activation_kernels(pxi):
     kinds = [row.name.upper() for row in ACTIVATIONS if row.name != "identity"]
-    pxi.region("what a kernel must know", [
-        "cdef inline bint reads_input(int kind) noexcept nogil:",
-        '    """Whether `derivative` wants z rather than a."""',
-        any_of("kind", [row.name.upper() for row in ACTIVATIONS if row.reads_input]),
-        "",
-        "cdef inline bint fills_padding(int kind) noexcept nogil:",
-        '    """f(0) != 0: zero columns of a panel don\'t stay zero."""',
-        any_of("kind", [row.name.upper() for row in ACTIVATIONS if row.fills_padding]),
-    ])  # fmt: skip
+    pxi.region(
+        "what a kernel must know",
+        [
+            "cdef inline bint reads_input(int kind) noexcept nogil:",
+            '    """Whether `derivative` wants z rather than a."""',
+            any_of("kind", [row.name.upper() for row in ACTIVATIONS if row.reads_input]),
+            "",
+            "cdef inline bint fills_padding(int kind) noexcept nogil:",
+            '    """f(0) != 0: zero columns of a panel don\'t stay zero."""',
+            any_of("kind", [row.name.upper() for row in ACTIVATIONS if row.fills_padding]),
+        ],
+    )
     call = "forward_run({}, z, a, n, step)"
-    pxi.region("forward", branches("kind", kinds, call, "elif z != a: memcpy(a, z, n * sizeof(real))"), 4)
+    pxi.region(
+        "forward", branches("kind", kinds, call, "elif z != a: memcpy(a, z, n * sizeof(real))"), 4
+    )
     call = "backward_run({}, s, da, dz, n, step)"
-    pxi.region("backward", branches("kind", kinds, call, "elif da != dz: memcpy(dz, da, n * sizeof(real))"), 4)
+    pxi.region(
+        "backward",
+        branches("kind", kinds, call, "elif da != dz: memcpy(dz, da, n * sizeof(real))"),
+        4,
+    )
 
 
 LOSS_CALL = "loss_elements({}, lo, hi, c, r)"
 
 
 def loss_kernels(pxi):
-    pxi.region("what a kernel must know", [
-        "cdef inline bint fused_with_output(int loss) noexcept nogil:",
-        '    """The loss takes z and its gradient is dL/dz: the last layer\'s activation is part of it."""',
-        any_of("loss", dict.fromkeys(row.kernel for row in LOSSES if row.fused)),
-        "",
-        "cdef inline bint is_mean(int loss) noexcept nogil:",
-        '    """A row\'s loss is the mean over outputs, not the sum."""',
-        any_of("loss", dict.fromkeys(row.kernel for row in LOSSES if row.mean)),
-    ])  # fmt: skip
+    pxi.region(
+        "what a kernel must know",
+        [
+            "cdef inline bint fused_with_output(int loss) noexcept nogil:",
+            '    """The loss takes z and its gradient is dL/dz: the last layer\'s activation is part of it."""',
+            any_of("loss", dict.fromkeys(row.kernel for row in LOSSES if row.fused)),
+            "",
+            "cdef inline bint is_mean(int loss) noexcept nogil:",
+            '    """A row\'s loss is the mean over outputs, not the sum."""',
+            any_of("loss", dict.fromkeys(row.kernel for row in LOSSES if row.mean)),
+        ],
+    )
     lines, weighted = [], {row.kernel: row.weighted for row in LOSSES if row.alone}
     for kernel in weighted:
         if weighted[kernel]:
-            lines += [f"elif loss == {kernel} and weighted:", f"    {LOSS_CALL.format(weighted[kernel])}"]
+            lines += [
+                f"elif loss == {kernel} and weighted:",
+                f"    {LOSS_CALL.format(weighted[kernel])}",
+            ]
         lines += [f"elif loss == {kernel}:", f"    {LOSS_CALL.format(kernel)}"]
     pxi.region("losses of single outputs", [lines[0].removeprefix("el"), *lines[1:]], 4)
 
@@ -196,9 +262,13 @@ def update_kernels(pxi):
     lines = []
     for kernel, compiled in {row.kernel: row.compiled for row in OPTIMIZERS if row.kernel}.items():
         for moments, has_bare in compiled:
-            condition = f"s.rule == {kernel}" + (f" and s.n_moments == {moments}" if len(compiled) > 1 else "")
+            condition = f"s.rule == {kernel}" + (
+                f" and s.n_moments == {moments}" if len(compiled) > 1 else ""
+            )
             if has_bare:
-                lines.append(f"elif {condition} and bare: update_run({kernel}, {moments}, True, s, w, g, m, n)")
+                lines.append(
+                    f"elif {condition} and bare: update_run({kernel}, {moments}, True, s, w, g, m, n)"
+                )
             lines.append(f"elif {condition}: update_run({kernel}, {moments}, False, s, w, g, m, n)")
     pxi.region("rules", [lines[0].removeprefix("el"), *lines[1:]], 4)
 
@@ -209,14 +279,24 @@ def update_kernels(pxi):
 def activations_in(python, reference, initializers):
     names = [row.name for row in ACTIVATIONS]
     rows = [(row.name, row.formula, row.slope) for row in ACTIVATIONS]
-    python.table(("name", "f(z)", "f'(z), from a = f(z) where it can be"), rows, "Activations by name.")
+    python.table(
+        ("name", "f(z)", "f'(z), from a = f(z) where it can be"), rows, "Activations by name."
+    )
     width, formulas = max(map(len, names)) + 3, max(len(row.formula) for row in ACTIVATIONS) + 3
     lines = [f"{row.name:{width}}{row.formula:{formulas}}{row.slope}" for row in ACTIVATIONS]
     head = f"{'name':{width}}{'f(z)':{formulas}}f'(z), a = f(z)"
     body = "".join(f"        {line}\n" for line in [head, *lines])
-    reference.replace(r"^(?P<old>        name +f\(z\) [^\n]*\n(?:        [^\n]*\n)+)", body, "table of activations")
-    inits = [f'    "{row.name}": {row.init},' for row in ACTIVATIONS if row.init != "glorot_uniform"]
-    initializers.region("for activations", ["FOR_ACTIVATION = {  # all others get glorot_uniform", *inits, "}"])
+    reference.replace(
+        r"^(?P<old>        name +f\(z\) [^\n]*\n(?:        [^\n]*\n)+)",
+        body,
+        "table of activations",
+    )
+    inits = [
+        f'    "{row.name}": {row.init},' for row in ACTIVATIONS if row.init != "glorot_uniform"
+    ]
+    initializers.region(
+        "for activations", ["FOR_ACTIVATION = {  # all others get glorot_uniform", *inits, "}"]
+    )
 
 
 def losses_in(package, functional, reference):
@@ -226,9 +306,9 @@ def losses_in(package, functional, reference):
     for module in dict.fromkeys(row.module for row in named):
         package.imports(module, [row.cls for row in named if row.module == module])
     package.names(r"^__all__ = \[\n(?P<old>.*?)\]", [row.cls for row in named], "__all__")
-    lines = wrap_tuple("LOSSES = {cls.name: cls for cls in ", [row.cls for row in named], "}")
-    defaults = ", ".join(f'"{row.default_for}": "{row.name}"' for row in named if row.default_for)
-    package.region("losses", [*lines, f"_FOR_OUTPUT = {{{defaults}}}"])
+    lines = tuple_of("_CLASSES", [row.cls for row in named])
+    defaults = [f'    "{row.default_for}": "{row.name}",' for row in named if row.default_for]
+    package.region("losses", [*lines, "_FOR_OUTPUT = {", *defaults, "}"])
     functions = [row.function for row in LOSSES if row.function]
     for module in (functional, reference):
         module.imports("losses", functions)
@@ -244,7 +324,7 @@ def optimizers_in(package, public, functional, reference):
     public.imports("optimizers", classes)
     for module in (package, public):
         module.names(r"^__all__ = \[\n(?P<old>.*?)\]", classes, "__all__")
-    package.region("optimizers", wrap_tuple("OPTIMIZERS = {cls.__name__.lower(): cls for cls in ", classes, "}"))
+    package.region("optimizers", tuple_of("_CLASSES", classes))
     steps = [f"{row.cls.lower()}_step_" for row in OPTIMIZERS if row.kernel]
     for module in (functional, reference):
         module.imports("updates", steps)
@@ -255,7 +335,7 @@ def schedules_in(python):
     rows = [(f"`{row.cls}`", row.rate, row.source) for row in SCHEDULES]
     python.table(("class", "rate", "source"), rows, "Schedules:")
     classes = [row.cls for row in SCHEDULES]
-    python.region("schedules", wrap_tuple("SCHEDULES = {cls.__name__: cls for cls in ", classes, "}"))
+    python.region("schedules", tuple_of("_CLASSES", classes))
 
 
 def hidden(but=()):
@@ -279,8 +359,20 @@ def main(check):
     files["moving"].words("more of them (", hidden(in_sklearn), ")")
     readme = files["readme"]
     readme.listing("- Activations: ", hidden(["exponential"]), "; softmax", 80, 2)
-    readme.listing("- [Losses](docs/losses.md): ", [row.readme for row in LOSSES if row.readme], ", or a Python", 80, 2)
-    readme.listing("- [Optimizers](docs/optimizers.md): ", [row.readme for row in OPTIMIZERS if row.readme], ", in PyTorch's", 80, 2)
+    readme.listing(
+        "- [Losses](docs/losses.md): ",
+        [row.readme for row in LOSSES if row.readme],
+        ", or a Python",
+        80,
+        2,
+    )
+    readme.listing(
+        "- [Optimizers](docs/optimizers.md): ",
+        [row.readme for row in OPTIMIZERS if row.readme],
+        ", in PyTorch's",
+        80,
+        2,
+    )
     readme.listing("schedules: ", [row.readme for row in SCHEDULES if row.readme], ";", 80, 2)
     stale = [text for text in files.values() if text.now != text.before]
     for text in stale:

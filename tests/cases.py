@@ -1,4 +1,5 @@
-"""What the tests know of each activation, loss and optimizer. A new one gets its rows here; the tests take their cases from here."""
+"""What the tests know of each activation, loss and optimizer. A new one gets its rows here; the
+tests take their cases from here."""
 
 import inspect
 from collections.abc import Callable
@@ -14,7 +15,7 @@ from fastnn import reference as ref
 from fastnn.losses import BCE as BCELoss
 from fastnn.losses import BCEWithLogits, CrossEntropy, Huber, Quantile
 
-# ---- activations -----------------------------------------------------------------------------------------------------
+# ---- activations ---------------------------------------------------------------------------------
 
 
 class Activation(NamedTuple):
@@ -33,24 +34,37 @@ def sigmoid(z):
 
 def normal(z):
     """Distribution function and density; far out their limits."""
-    return (mp.erfc(-z / mp.sqrt(2)) / 2, mp.npdf(z)) if abs(z) < 1000 else (mp.mpf(z > 0), mp.mpf(0))
+    return (
+        (mp.erfc(-z / mp.sqrt(2)) / 2, mp.npdf(z)) if abs(z) < 1000 else (mp.mpf(z > 0), mp.mpf(0))
+    )
 
 
 def tanh_softplus(z):
     return mp.tanh((z if z > 0 else 0) + mp.log1p(mp.exp(-abs(z))))
 
 
-SCALE, ALPHA = mp.mpf("1.0507009873554804934193349852946"), mp.mpf("1.6732632423543772848170429916717")
+SCALE, ALPHA = (
+    mp.mpf("1.0507009873554804934193349852946"),
+    mp.mpf("1.6732632423543772848170429916717"),
+)
 ACTIVATIONS = {  # softmax, which couples the outputs of a row, has tests of its own
     "identity": Activation(lambda z: z, lambda z: 1),
     "sigmoid": Activation(sigmoid, lambda z: sigmoid(z) * sigmoid(-z)),
     "relu": Activation(lambda z: z if z > 0 else 0, lambda z: z > 0, kinked=True),
     "tanh": Activation(mp.tanh, lambda z: 4 * sigmoid(2 * z) * sigmoid(-2 * z)),
-    "leaky_relu": Activation(lambda z: z if z > 0 else 0.01 * z, lambda z: 1 if z > 0 else 0.01, kinked=True, scaled=True),
-    "elu": Activation(lambda z: z if z > 0 else mp.expm1(z), lambda z: 1 if z > 0 else mp.exp(z), kinked=True),
+    "leaky_relu": Activation(
+        lambda z: z if z > 0 else 0.01 * z, lambda z: 1 if z > 0 else 0.01, kinked=True, scaled=True
+    ),
+    "elu": Activation(
+        lambda z: z if z > 0 else mp.expm1(z), lambda z: 1 if z > 0 else mp.exp(z), kinked=True
+    ),
     "softplus": Activation(lambda z: (z if z > 0 else 0) + mp.log1p(mp.exp(-abs(z))), sigmoid),
-    "gelu": Activation(lambda z: z * normal(z)[0], lambda z: normal(z)[0] + z * normal(z)[1], times_z=True),
-    "silu": Activation(lambda z: z * sigmoid(z), lambda z: sigmoid(z) * (1 + z * sigmoid(-z)), times_z=True),
+    "gelu": Activation(
+        lambda z: z * normal(z)[0], lambda z: normal(z)[0] + z * normal(z)[1], times_z=True
+    ),
+    "silu": Activation(
+        lambda z: z * sigmoid(z), lambda z: sigmoid(z) * (1 + z * sigmoid(-z)), times_z=True
+    ),
     "exponential": Activation(mp.exp, mp.exp),
     "selu": Activation(
         lambda z: SCALE * (z if z > 0 else ALPHA * mp.expm1(z)),
@@ -59,7 +73,9 @@ ACTIVATIONS = {  # softmax, which couples the outputs of a row, has tests of its
         scaled=True,
     ),
     "mish": Activation(
-        lambda z: z * tanh_softplus(z), lambda z: tanh_softplus(z) + z * (1 - tanh_softplus(z) ** 2) * sigmoid(z), times_z=True
+        lambda z: z * tanh_softplus(z),
+        lambda z: tanh_softplus(z) + z * (1 - tanh_softplus(z) ** 2) * sigmoid(z),
+        times_z=True,
     ),
 }
 
@@ -76,7 +92,7 @@ def slope(name, z):
         return float(ACTIVATIONS[name].slope(mp.mpf(float(z))))
 
 
-# ---- losses ----------------------------------------------------------------------------------------------------------
+# ---- losses --------------------------------------------------------------------------------------
 
 
 @dataclass
@@ -86,7 +102,9 @@ class Loss:
     name: str
     outputs: Callable
     targets: Callable
-    magnitude: Callable  # (Y, y, p) -> like y: the size of the terms that a row's loss is summed from; p: pos_weight, or 1
+    # (Y, y, p) -> like y: the size of the terms that a row's loss is summed from; p: pos_weight, or
+    # 1
+    magnitude: Callable
     slope: Callable  # (Y, y, p) -> like Y: the size of the numbers that dl is computed from
     options: Callable = lambda k: {}  # (number of outputs) -> keywords
     least_k: int = 1  # one column of targets for a softmax is taken for class numbers
@@ -134,7 +152,9 @@ def means_and_log_variances(rng, n, k):
 def in_row(Z, y, p):
     """Of softmax: how far the logits of a row spread, in each of its outputs."""
     spread = 1 + np.log(Z.shape[1]) + Z.max(axis=1, initial=0) - Z.min(axis=1, initial=0)
-    return np.repeat(spread[:, None] / Z.shape[1], Z.shape[1], axis=1) * (1 if y.ndim == 1 else np.maximum(1, y.sum(axis=1, keepdims=True)))
+    return np.repeat(spread[:, None] / Z.shape[1], Z.shape[1], axis=1) * (
+        1 if y.ndim == 1 else np.maximum(1, y.sum(axis=1, keepdims=True))
+    )
 
 
 def squared_over_variance(Y, y, p):
@@ -154,7 +174,11 @@ POISSON = (lambda Z, y, p: np.exp(Z) + y * np.abs(Z), lambda Z, y, p: np.exp(Z) 
 GAUSSIAN = (
     lambda Y, y, p: np.abs(Y[:, y.shape[1] :]) + squared_over_variance(Y, y, p),
     lambda Y, y, p: np.concatenate(
-        [np.sqrt(squared_over_variance(Y, y, p) * np.exp(-Y[:, y.shape[1] :])), 1 + squared_over_variance(Y, y, p)], 1
+        [
+            np.sqrt(squared_over_variance(Y, y, p) * np.exp(-Y[:, y.shape[1] :])),
+            1 + squared_over_variance(Y, y, p),
+        ],
+        1,
     ),
 )
 
@@ -166,21 +190,63 @@ def weights_of_positives(k):
 LOSSES = {
     "bce": Loss("binary_cross_entropy", probabilities, anything_in_0_1, *BCE),
     "bce of classes": Loss("binary_cross_entropy", probabilities, yes_or_no, *BCE),
-    "bce, weighted": Loss("binary_cross_entropy", probabilities, anything_in_0_1, *BCE, lambda k: dict(pos_weight=2.5)),
-    "bce, smooth": Loss("binary_cross_entropy", probabilities, yes_or_no, *BCE, lambda k: dict(label_smoothing=0.25)),
-    "bce, all": Loss("binary_cross_entropy", probabilities, yes_or_no, *BCE,
-                     lambda k: dict(pos_weight=weights_of_positives(k), label_smoothing=0.1)),
+    "bce, weighted": Loss(
+        "binary_cross_entropy", probabilities, anything_in_0_1, *BCE, lambda k: dict(pos_weight=2.5)
+    ),
+    "bce, smooth": Loss(
+        "binary_cross_entropy", probabilities, yes_or_no, *BCE, lambda k: dict(label_smoothing=0.25)
+    ),
+    "bce, all": Loss(
+        "binary_cross_entropy",
+        probabilities,
+        yes_or_no,
+        *BCE,
+        lambda k: dict(pos_weight=weights_of_positives(k), label_smoothing=0.1),
+    ),
     "logits": Loss("binary_cross_entropy_with_logits", numbers, anything_in_0_1, *LOGITS),
-    "logits, weighted": Loss("binary_cross_entropy_with_logits", numbers, anything_in_0_1, *LOGITS, lambda k: dict(pos_weight=2.5)),
-    "logits, smooth": Loss("binary_cross_entropy_with_logits", numbers, yes_or_no, *LOGITS, lambda k: dict(label_smoothing=0.25)),
-    "logits, all": Loss("binary_cross_entropy_with_logits", numbers, yes_or_no, *LOGITS,
-                        lambda k: dict(pos_weight=weights_of_positives(k), label_smoothing=0.1)),
+    "logits, weighted": Loss(
+        "binary_cross_entropy_with_logits",
+        numbers,
+        anything_in_0_1,
+        *LOGITS,
+        lambda k: dict(pos_weight=2.5),
+    ),
+    "logits, smooth": Loss(
+        "binary_cross_entropy_with_logits",
+        numbers,
+        yes_or_no,
+        *LOGITS,
+        lambda k: dict(label_smoothing=0.25),
+    ),
+    "logits, all": Loss(
+        "binary_cross_entropy_with_logits",
+        numbers,
+        yes_or_no,
+        *LOGITS,
+        lambda k: dict(pos_weight=weights_of_positives(k), label_smoothing=0.1),
+    ),
     "classes": Loss("cross_entropy", numbers, classes, in_row, one),
-    "classes, smooth": Loss("cross_entropy", numbers, classes, in_row, one, lambda k: dict(label_smoothing=0.25)),
+    "classes, smooth": Loss(
+        "cross_entropy", numbers, classes, in_row, one, lambda k: dict(label_smoothing=0.25)
+    ),
     "distributions": Loss("cross_entropy", numbers, distributions, in_row, one, least_k=2),
-    "distributions, smooth": Loss("cross_entropy", numbers, distributions, in_row, one, lambda k: dict(label_smoothing=0.1), least_k=2),
-    "any rows": Loss("cross_entropy", numbers, probabilities, in_row,
-                     lambda Z, y, p: 1 + y.sum(axis=1, keepdims=True) * np.ones_like(Z), least_k=2),
+    "distributions, smooth": Loss(
+        "cross_entropy",
+        numbers,
+        distributions,
+        in_row,
+        one,
+        lambda k: dict(label_smoothing=0.1),
+        least_k=2,
+    ),
+    "any rows": Loss(
+        "cross_entropy",
+        numbers,
+        probabilities,
+        in_row,
+        lambda Z, y, p: 1 + y.sum(axis=1, keepdims=True) * np.ones_like(Z),
+        least_k=2,
+    ),
     "mse": Loss("mean_squared_error", numbers, numbers, *SQUARE),
     "mae": Loss("mean_absolute_error", numbers, numbers, *ERROR),
     "huber": Loss("huber", numbers, numbers, *SQUARE),
@@ -189,10 +255,12 @@ LOSSES = {
     "log_cosh": Loss("log_cosh", numbers, numbers, *ERROR),
     "quantile": Loss("quantile", numbers, numbers, *ERROR),
     "quantile, high": Loss("quantile", numbers, numbers, *ERROR, lambda k: dict(q=0.9)),
-    "quantiles": Loss("quantile", numbers, numbers, *ERROR, lambda k: dict(q=np.arange(1, k + 1) / (k + 1))),
+    "quantiles": Loss(
+        "quantile", numbers, numbers, *ERROR, lambda k: dict(q=np.arange(1, k + 1) / (k + 1))
+    ),
     "poisson": Loss("poisson_nll", numbers, counts, *POISSON),
     "gaussian": Loss("gaussian_nll", means_and_log_variances, numbers, *GAUSSIAN),
-}  # fmt: skip
+}
 
 
 def outputs_per_target(loss):
@@ -214,12 +282,14 @@ NETWORK_LOSSES = [  # (a loss, the output that it needs; None: any), for targets
     ("poisson", "exponential"),
     ("gaussian_nll", "identity"),
 ]
-NETWORK_LOSSES += [(name, cls.output) for name, cls in losses.LOSSES.items() if name not in {
-    loss if isinstance(loss, str) else loss.name for loss, _ in NETWORK_LOSSES
-}]  # fmt: skip
+NETWORK_LOSSES += [
+    (name, cls.output)
+    for name, cls in losses.LOSSES.items()
+    if name not in {loss if isinstance(loss, str) else loss.name for loss, _ in NETWORK_LOSSES}
+]
 
 
-# ---- optimizers ------------------------------------------------------------------------------------------------------
+# ---- optimizers ----------------------------------------------------------------------------------
 
 OPTIMIZERS = {  # rule: name: settings; v_max is zeros like params
     "sgd": {
@@ -251,7 +321,9 @@ OPTIMIZERS = {  # rule: name: settings; v_max is zeros like params
         "weight decay": dict(lr=0.03, weight_decay=0.1),
         "momentum": dict(lr=0.03, momentum=0.9),
         "centered": dict(lr=0.03, alpha=0.9, centered=True),
-        "everything": dict(lr=0.01, alpha=0.8, centered=True, momentum=0.5, weight_decay=0.1, eps=1e-3),
+        "everything": dict(
+            lr=0.01, alpha=0.8, centered=True, momentum=0.5, weight_decay=0.1, eps=1e-3
+        ),
     },
     "adam": {
         "defaults": dict(),
@@ -291,9 +363,24 @@ OPTIMIZERS = {  # rule: name: settings; v_max is zeros like params
     },
 }
 
-STEPS = {name: cls for name, cls in optimizers.OPTIMIZERS.items() if name != "lbfgs"}  # those that make steps
-EVERY_MOMENT = {"sgd": dict(lr=0.1, momentum=0.9, nesterov=True), "rmsprop": dict(centered=True, momentum=0.9)}  # settings that want all
-WRONG_SETTINGS = dict(lr=-1, betas=5, eps=0, weight_decay=-1, lr_decay=-1, momentum=1, momentum_decay=-1, rho=1, alpha=1)
+STEPS = {
+    name: cls for name, cls in optimizers.OPTIMIZERS.items() if name != "lbfgs"
+}  # those that make steps
+EVERY_MOMENT = {
+    "sgd": dict(lr=0.1, momentum=0.9, nesterov=True),
+    "rmsprop": dict(centered=True, momentum=0.9),
+}  # settings that want all
+WRONG_SETTINGS = dict(
+    lr=-1,
+    betas=5,
+    eps=0,
+    weight_decay=-1,
+    lr_decay=-1,
+    momentum=1,
+    momentum_decay=-1,
+    rho=1,
+    alpha=1,
+)
 
 
 def step_of(name, module=F):
@@ -312,16 +399,23 @@ def counts(name):
 
 def all_moments(name):
     """The arrays that may move with the parameters, in the order of the kernels."""
-    return [*ref.updates.OPTIMIZERS[name][1], *(["v_max"] if "v_max" in parameters_of(name) else [])]
+    return [
+        *ref.updates.OPTIMIZERS[name][1],
+        *(["v_max"] if "v_max" in parameters_of(name) else []),
+    ]
 
 
 def moments_of(name, settings):
     """Those that do under these settings of a step: v_max, or of an optimizer: amsgrad."""
-    wanted = dict(velocity=settings.get("momentum"), mean=settings.get("centered"), v_max="v_max" in settings or settings.get("amsgrad"))
+    wanted = dict(
+        velocity=settings.get("momentum"),
+        mean=settings.get("centered"),
+        v_max="v_max" in settings or settings.get("amsgrad"),
+    )
     return [moment for moment in all_moments(name) if wanted.get(moment, True)]
 
 
-# ---- signatures, of functional and reference alike -------------------------------------------------------------------
+# ---- signatures, of functional and reference alike -----------------------------------------------
 
 SIGNATURES = {
     "binary_cross_entropy": "(Y, y, sample_weight=None, grad=None, pos_weight=None, label_smoothing=0.0)",

@@ -24,7 +24,8 @@ ran = Counter()  # (instruction set, dtype or "other") -> tests that ran on it
 
 @pytest.fixture(params=VARIANTS)
 def isa(request):
-    """An instruction set, chosen for this test: every one that this CPU runs, or the one that FASTNN_ISA names."""
+    """An instruction set, chosen for this test: every one that this CPU runs, or the one that
+    FASTNN_ISA names."""
     before = kernels.CHOSEN
     kernels.use(request.param)
     assert kernels.CHOSEN == request.param
@@ -63,7 +64,8 @@ def rng():
 
 @pytest.fixture(scope="session")
 def assert_derivative():
-    """assert_derivative(gradient, f, x): that of f(), which reads x, by central differences of 4th order; to 1e-7 of the largest number."""
+    """assert_derivative(gradient, f, x): that of f(), which reads x, by central differences of 4th
+    order; to 1e-7 of the largest number."""
 
     def check(gradient, f, x, h=1e-3):
         expected = np.empty_like(x)
@@ -82,9 +84,11 @@ def assert_derivative():
 
 @pytest.fixture
 def sizes_of_a_watched_step():
-    """A network whose step of 256 rows looks for signals (above 10 ms by the trainer's guess), yet updates in phase B (below 25 ms).
+    """A network whose step of 256 rows looks for signals (above 10 ms by the trainer's guess), yet
+    updates in phase B (below 25 ms).
 
-    Most of its time passes between the last look of phase A and the first of phase B, when the lower layer is not updated yet."""
+    Most of its time passes between the last look of phase A and the first of phase B, when the
+    lower layer is not updated yet."""
     lanes = {"avx512": 16, "avx2": 8}.get(kernels.CHOSEN, 4)
     width = int((16e6 / 256 * 2 * lanes / 3) ** 0.5)
     return [8, width, width]
@@ -106,16 +110,32 @@ def stopped_within_an_epoch():
 
 @pytest.fixture
 def with_all_that_a_state_can_hold():
-    """with_all_that_a_state_can_hold(**options of MLP): an average, a plateau, a best epoch, seeds, and an epoch that was stopped."""
+    """with_all_that_a_state_can_hold(**options of MLP): an average, a plateau, a best epoch, seeds,
+    and an epoch that was stopped."""
 
     def make(**options):
         X = np.random.default_rng(1).normal(size=(70, 3))
         net = MLP([3, 4, 1], rng=0, dropout=[0.1, 0.2], **options)
         optimizer = SGD(ReduceOnPlateau(0.3, patience=0, min_delta=0.5), clip_norm=1.0, average=0.9)
-        net.fit(X, X[:, 0], "huber", optimizer, 3, 8, validation_fraction=0.3, callbacks=EarlyStopping(2))
+        net.fit(
+            X,
+            X[:, 0],
+            "huber",
+            optimizer,
+            3,
+            8,
+            validation_fraction=0.3,
+            callbacks=EarlyStopping(2),
+        )
         net.state.row, net.state.loss_sum, net.state.order = 16, 1.25, net.rng.permutation(49)
         state = net.state
-        assert state.seed and state.split_seed and state.plateau.lr < 0.3 and state.best and state.params is not None
+        assert (
+            state.seed
+            and state.split_seed
+            and state.plateau.lr < 0.3
+            and state.best
+            and state.params is not None
+        )
         return net
 
     return make

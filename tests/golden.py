@@ -1,10 +1,13 @@
-"""Trainings and predictions whose bits are on record: test_golden.py compares them with data/golden.json.
+"""Trainings and predictions whose bits are on record: test_golden.py compares them with
+data/golden.json.
 
     python tests/golden.py --write          record them anew, after a change that is meant to change numbers (say so in CHANGELOG.md)
     python tests/golden.py --libraries F    also those that pass through SciPy and scikit-learn, to a file F: to compare two versions of
-                                            fastnn on one machine; their bits may change with these libraries
+                                            fastnn on one machine; their bits may change with these
+                                            libraries
 
-Data and first parameters come from integer arithmetic, so no library's random numbers are in them but the shuffling of PCG64.
+Data and first parameters come from integer arithmetic, so no library's random numbers are in them
+but the shuffling of PCG64.
 """
 
 import argparse
@@ -22,7 +25,9 @@ from fastnn.activations import HIDDEN
 from fastnn.callbacks import EarlyStopping
 
 FILE = pathlib.Path(__file__).parent / "data" / "golden.json"
-ROUNDINGS = {"baseline": "two roundings"}  # of a product and a sum; every other instruction set has a fused multiply-add: one
+ROUNDINGS = {
+    "baseline": "two roundings"
+}  # of a product and a sum; every other instruction set has a fused multiply-add: one
 
 
 def rounding(isa):
@@ -33,7 +38,9 @@ def rounding(isa):
 def numbers(shape, seed):
     """Numbers in [-1, 1), multiples of 2^-20: the same everywhere."""
     n = int(np.prod(shape))
-    x = np.arange(1, n + 1, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15) + np.uint64(seed * 0x632BE59BD9B4E019 % 2**64)
+    x = np.arange(1, n + 1, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15) + np.uint64(
+        seed * 0x632BE59BD9B4E019 % 2**64
+    )
     x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     return ((x >> np.uint64(43)).astype(np.float64) / 2**20 - 1).reshape(shape)
@@ -61,7 +68,9 @@ def trained(net, X, y, **options):
     history = net.fit(X, y, **dict(epochs=3, batch_size=32, optimizer=fastnn.SGD(0.05)) | options)
     state = net.state
     best = [] if state.best is None else [state.best.params, state.best.epoch, state.best.loss]
-    return checksum(net.params, state.moments, history.loss, history.val_loss, [state.step, state.epoch], *best)
+    return checksum(
+        net.params, state.moments, history.loss, history.val_loss, [state.step, state.epoch], *best
+    )
 
 
 SHAPES = {  # name: (sizes without outputs, rows, batch)
@@ -73,7 +82,12 @@ SHAPES = {  # name: (sizes without outputs, rows, batch)
 }
 LOSSES = {  # name: (loss, output, targets from numbers in [-1, 1), outputs for each target)
     "bce": ("bce", "sigmoid", lambda y: (y > 0) * 1.0, 1),
-    "bce soft": (losses.BCE(pos_weight=3.0, label_smoothing=0.1), "sigmoid", lambda y: y / 2 + 0.5, 1),
+    "bce soft": (
+        losses.BCE(pos_weight=3.0, label_smoothing=0.1),
+        "sigmoid",
+        lambda y: y / 2 + 0.5,
+        1,
+    ),
     "logits": ("bce_with_logits", "identity", lambda y: y / 2 + 0.5, 1),
     "mse": ("mse", "identity", lambda y: y, 1),
     "mse of sigmoid": ("mse", "sigmoid", lambda y: y / 2 + 0.5, 1),
@@ -82,11 +96,21 @@ LOSSES = {  # name: (loss, output, targets from numbers in [-1, 1), outputs for 
     "quantile": (losses.Quantile((0.1, 0.9)), "identity", lambda y: y, 2),
     "poisson": ("poisson", "exponential", lambda y: np.floor(3 * y + 3), 1),
     "gaussian": ("gaussian_nll", "identity", lambda y: y, 2),
-    "custom": (lambda Y, y: (float(((Y - y) ** 2).sum()) / len(Y), 2 * (Y - y) / len(Y)), "identity", lambda y: y, 1),
+    "custom": (
+        lambda Y, y: (float(((Y - y) ** 2).sum()) / len(Y), 2 * (Y - y) / len(Y)),
+        "identity",
+        lambda y: y,
+        1,
+    ),
 }
-IN_TABLE = {"cross_entropy", *(loss if isinstance(loss, str) else getattr(loss, "name", "") for loss, *_ in LOSSES.values())}
+IN_TABLE = {
+    "cross_entropy",
+    *(loss if isinstance(loss, str) else getattr(loss, "name", "") for loss, *_ in LOSSES.values()),
+}
 LOSSES |= {
-    name: (name, cls.output or "identity", lambda y: y / 2 + 0.5, 1) for name, cls in losses.LOSSES.items() if name not in IN_TABLE
+    name: (name, cls.output or "identity", lambda y: y / 2 + 0.5, 1)
+    for name, cls in losses.LOSSES.items()
+    if name not in IN_TABLE
 }
 OPTIMIZERS = {
     "sgd": fastnn.SGD(0.1),
@@ -120,24 +144,47 @@ OPTIMIZERS = {
     "plateau": fastnn.SGD(schedules.ReduceOnPlateau(0.1, patience=0, min_delta=0.5)),
 }
 OPTIMIZERS |= {
-    name: cls() for name, cls in optimizers.OPTIMIZERS.items() if cls not in {fastnn.LBFGS, *map(type, OPTIMIZERS.values())}
+    name: cls()
+    for name, cls in optimizers.OPTIMIZERS.items()
+    if cls not in {fastnn.LBFGS, *map(type, OPTIMIZERS.values())}
 }
 
 
 def cases(dtype, n_threads):
     """(name, function that gives a CRC) of every case."""
 
-    def add(name, shape, n_out=1, output="identity", targets=lambda y: y, per_target=1, activation="tanh", network_options=None, **options):
+    def add(
+        name,
+        shape,
+        n_out=1,
+        output="identity",
+        targets=lambda y: y,
+        per_target=1,
+        activation="tanh",
+        network_options=None,
+        **options,
+    ):
         sizes, n, batch = SHAPES[shape]
         X, y = numbers((n, sizes[0]), 1), targets(numbers((n, n_out), 2))
 
         def run():
-            net = network([*sizes, n_out * per_target], dtype, activation, output, **network_options or {})
-            return trained(net, X.astype(dtype), y.astype(dtype), batch_size=batch, n_threads=n_threads, **options)
+            net = network(
+                [*sizes, n_out * per_target], dtype, activation, output, **network_options or {}
+            )
+            return trained(
+                net,
+                X.astype(dtype),
+                y.astype(dtype),
+                batch_size=batch,
+                n_threads=n_threads,
+                **options,
+            )
 
         return f"{name}, {shape}", run
 
-    for (name, (loss, output, targets, per_target)), shape in itertools.product(LOSSES.items(), ("tiny", "small", "chunks")):
+    for (name, (loss, output, targets, per_target)), shape in itertools.product(
+        LOSSES.items(), ("tiny", "small", "chunks")
+    ):
         n_out = 1 if shape == "small" else 3
         yield add(f"loss {name}", shape, n_out, output, targets, per_target, loss=loss)
     weight = np.arange(700) % 3 + 0.5
@@ -147,21 +194,42 @@ def cases(dtype, n_threads):
 
         def run(sizes=sizes, n=n, batch=batch, n_out=n_out, classes=classes, **options):
             net = network([*sizes, n_out], dtype, "relu", "softmax")
-            return trained(net, numbers((n, sizes[0]), 1), classes, batch_size=batch, n_threads=n_threads, **options)
+            return trained(
+                net,
+                numbers((n, sizes[0]), 1),
+                classes,
+                batch_size=batch,
+                n_threads=n_threads,
+                **options,
+            )
 
         yield f"loss cross_entropy {n_out}, {shape}", run
-        yield f"loss cross_entropy {n_out} smoothed, weighted, {shape}", lambda run=run, n=n: run(
-            loss=losses.CrossEntropy(0.1), sample_weight=weight[:n], class_weight="balanced"
+        yield (
+            f"loss cross_entropy {n_out} smoothed, weighted, {shape}",
+            lambda run=run, n=n: run(
+                loss=losses.CrossEntropy(0.1), sample_weight=weight[:n], class_weight="balanced"
+            ),
         )
-    for (name, optimizer), shape in itertools.product(OPTIMIZERS.items(), ("tiny", "small", "deep", "chunks")):
-        yield add(f"optimizer {name}", shape, 1 if shape == "small" else 2, optimizer=optimizer, activation="relu")
+    for (name, optimizer), shape in itertools.product(
+        OPTIMIZERS.items(), ("tiny", "small", "deep", "chunks")
+    ):
+        yield add(
+            f"optimizer {name}",
+            shape,
+            1 if shape == "small" else 2,
+            optimizer=optimizer,
+            activation="relu",
+        )
     for name, shape in itertools.product(HIDDEN, ("tiny", "deep")):
         yield add(f"activation {name}", shape, 3, activation=name)
         yield add(f"output {name}", shape, 3, output=name, loss="mse")
     yield add("output softmax, mse", "small", 5, output="softmax", loss="mse")
     for shape in SHAPES:
         rows, batch = SHAPES[shape][1:]
-        held_out = numbers((20, SHAPES[shape][0][0]), 5).astype(dtype), numbers((20, 2), 6).astype(dtype)
+        held_out = (
+            numbers((20, SHAPES[shape][0][0]), 5).astype(dtype),
+            numbers((20, 2), 6).astype(dtype),
+        )
         early = dict(callbacks=EarlyStopping(patience=2), epochs=8)
         for name, options in {
             "in order": dict(shuffle=False),
@@ -171,7 +239,10 @@ def cases(dtype, n_threads):
             "stopping": dict(validation_data=held_out, **early, optimizer=fastnn.SGD(0.5)),
             "stopping, average": dict(**early, optimizer=fastnn.Adam(0.1, average=0.9)),
             "dropout": dict(network_options=dict(dropout=0.3)),
-            "dropout of inputs": dict(network_options=dict(dropout=[0.2] * len(SHAPES[shape][0])), optimizer=fastnn.Adam(0.01)),
+            "dropout of inputs": dict(
+                network_options=dict(dropout=[0.2] * len(SHAPES[shape][0])),
+                optimizer=fastnn.Adam(0.01),
+            ),
             "no bias": dict(network_options=dict(bias=False), optimizer=fastnn.Adam(0.01, l2=0.1)),
             "whole": dict(batch_size=None, optimizer=fastnn.Adam(0.01)),
         }.items():
@@ -191,7 +262,14 @@ def _whole(dtype, shape, n_threads, **options):
 
     def run():
         net = network([*sizes, 2], dtype)
-        return trained(net, numbers((n, sizes[0]), 1), numbers((n, 2), 2), batch_size=None, n_threads=n_threads, **options)
+        return trained(
+            net,
+            numbers((n, sizes[0]), 1),
+            numbers((n, 2), 2),
+            batch_size=None,
+            n_threads=n_threads,
+            **options,
+        )
 
     return run
 
@@ -203,7 +281,9 @@ def _resumed(dtype, shape, n_threads):
     def run():
         net = network([*sizes, 1], dtype)
         net.fit(X, y, optimizer=fastnn.Adam(0.01), epochs=2, batch_size=batch, n_threads=n_threads)
-        return trained(net, X, y, optimizer=None, epochs=2, batch_size=batch, resume=True, n_threads=n_threads)
+        return trained(
+            net, X, y, optimizer=None, epochs=2, batch_size=batch, resume=True, n_threads=n_threads
+        )
 
     return run
 
@@ -214,7 +294,10 @@ def _partial(dtype, shape, n_threads):
 
     def run():
         net = network([*sizes, 1], dtype)
-        loss = [net.partial_fit(X[i : i + 50], y[i : i + 50], optimizer="sgd", batch_size=batch).loss[0] for i in range(0, n, 50)]
+        loss = [
+            net.partial_fit(X[i : i + 50], y[i : i + 50], optimizer="sgd", batch_size=batch).loss[0]
+            for i in range(0, n, 50)
+        ]
         return checksum(net.params, loss, [net.state.step, net.state.epoch])
 
     return run
@@ -225,15 +308,21 @@ def _predicted(dtype, shape, n_threads):
 
     def run():
         crc = 0
-        for n, output in itertools.product((1, 2, 5, 63, 64, 300), ("identity", "sigmoid", "softmax")):
+        for n, output in itertools.product(
+            (1, 2, 5, 63, 64, 300), ("identity", "sigmoid", "softmax")
+        ):
             net = network([*sizes, 3 if output == "softmax" else 1], dtype, "relu", output)
             X, y = numbers((n, sizes[0]), n), numbers((n, 1), 2) > 0
             crc = zlib.crc32(net.forward(X, n_threads=n_threads).tobytes(), crc)
             if output == "sigmoid":
                 loss = net.loss_and_grad(X, y)
-                crc = zlib.crc32(np.array([loss, net.loss(X, y)]).tobytes() + net.grads.tobytes(), crc)
+                crc = zlib.crc32(
+                    np.array([loss, net.loss(X, y)]).tobytes() + net.grads.tobytes(), crc
+                )
                 net.forward(X, keep=True)
-                crc = zlib.crc32(net.backward(numbers((n, 1), 4)).tobytes() + net.grads.tobytes(), crc)
+                crc = zlib.crc32(
+                    net.backward(numbers((n, 1), 4)).tobytes() + net.grads.tobytes(), crc
+                )
         return crc
 
     return run
@@ -247,15 +336,42 @@ def library_cases(dtype, n_threads):
 
     X, y = numbers((120, 12), 1).astype(dtype), numbers((120,), 2)
     held_out = X[:40], y[:40]
-    for solver, sparse, early, fraction in itertools.product(("adam", "sgd", "lbfgs", fastnn.RMSprop()), (0, 1), (0, 1), (0, 1)):
-        options = dict(solver=solver, random_state=3, max_iter=25, early_stopping=bool(early), n_iter_no_change=3, n_threads=n_threads,
-                       validation_data=held_out if fraction else None, dropout=0.2 if solver == "adam" else 0.0)  # fmt: skip
+    for solver, sparse, early, fraction in itertools.product(
+        ("adam", "sgd", "lbfgs", fastnn.RMSprop()), (0, 1), (0, 1), (0, 1)
+    ):
+        options = dict(
+            solver=solver,
+            random_state=3,
+            max_iter=25,
+            early_stopping=bool(early),
+            n_iter_no_change=3,
+            n_threads=n_threads,
+            validation_data=held_out if fraction else None,
+            dropout=0.2 if solver == "adam" else 0.0,
+        )
         for rate in ("constant", "invscaling", "adaptive") if solver == "sgd" else ("constant",):
-            for kind, targets in ((MLPRegressor, y), (MLPClassifier, (y > 0) * 1), (MLPClassifier, (y * 1.5 + 1.5).astype(int))):
+            for kind, targets in (
+                (MLPRegressor, y),
+                (MLPClassifier, (y > 0) * 1),
+                (MLPClassifier, (y * 1.5 + 1.5).astype(int)),
+            ):
 
-                def run(options=options, kind=kind, targets=targets, rate=rate, sparse=sparse, steps=solver != "lbfgs" and not early):
+                def run(
+                    options=options,
+                    kind=kind,
+                    targets=targets,
+                    rate=rate,
+                    sparse=sparse,
+                    steps=solver != "lbfgs" and not early,
+                ):
                     val = options["validation_data"] and (X[:40], targets[:40])
-                    model = kind((9, 5), learning_rate=rate, learning_rate_init=0.1, tol=0.01, **options | dict(validation_data=val))
+                    model = kind(
+                        (9, 5),
+                        learning_rate=rate,
+                        learning_rate_init=0.1,
+                        tol=0.01,
+                        **options | dict(validation_data=val),
+                    )
                     with warnings.catch_warnings():
                         warnings.simplefilter("ignore")
                         rows = csr_matrix(X) if sparse else X
@@ -263,28 +379,43 @@ def library_cases(dtype, n_threads):
                         if steps:
                             for i in range(5):
                                 model.partial_fit(X[i : i + 1], targets[i : i + 1])
-                    return checksum(model.network_.params, model.loss_curve_, model.validation_loss_curve_,
-                                    model.validation_scores_ or [], model.predict(X))  # fmt: skip
+                    return checksum(
+                        model.network_.params,
+                        model.loss_curve_,
+                        model.validation_loss_curve_,
+                        model.validation_scores_ or [],
+                        model.predict(X),
+                    )
 
-                yield f"{kind.__name__} {len(np.unique(targets))} {solver} {rate} sparse={sparse} early={early} data={fraction}", run
+                yield (
+                    f"{kind.__name__} {len(np.unique(targets))} {solver} {rate} sparse={sparse} early={early} data={fraction}",
+                    run,
+                )
     for optimizer in (fastnn.LBFGS(), fastnn.LBFGS(l2=0.1, history_size=4, max_evaluations=20)):
         for dropped in (None, (X[:30], y[:30])):
 
             def run(optimizer=optimizer, dropped=dropped):
-                options = dict(optimizer=optimizer, epochs=15, validation_data=dropped, n_threads=n_threads)
+                options = dict(
+                    optimizer=optimizer, epochs=15, validation_data=dropped, n_threads=n_threads
+                )
                 return trained(network([12, 8, 1], dtype), X, y, **options)
 
             yield f"fit {optimizer} {dropped is None}", run
 
 
 def record(isas, kinds=(cases,), threads=(1, 2)):
-    """{rounding: {dtype: {name: CRC}}}; an AssertionError where threads or instruction sets that promise the same bits differ."""
+    """{rounding: {dtype: {name: CRC}}}; an AssertionError where threads or instruction sets that
+    promise the same bits differ."""
     found = {}
     for isa in isas:
         kernels.use(isa)
         for dtype, n_threads, kind in itertools.product(("float32", "float64"), threads, kinds):
             for name, run in kind(dtype, n_threads):
-                before = found.setdefault(rounding(isa), {}).setdefault(dtype, {}).setdefault(name, crc := run())
+                before = (
+                    found.setdefault(rounding(isa), {})
+                    .setdefault(dtype, {})
+                    .setdefault(name, crc := run())
+                )
                 assert before == crc, (isa, dtype, n_threads, name)
     return found
 
@@ -297,4 +428,6 @@ if __name__ == "__main__":
     if arguments.write:
         FILE.write_text(json.dumps(record(kernels.SUPPORTED), indent=1) + "\n", encoding="utf-8")
     if arguments.libraries:
-        pathlib.Path(arguments.libraries).write_text(json.dumps(record(kernels.SUPPORTED, (library_cases,)), indent=1), encoding="utf-8")
+        pathlib.Path(arguments.libraries).write_text(
+            json.dumps(record(kernels.SUPPORTED, (library_cases,)), indent=1), encoding="utf-8"
+        )

@@ -9,7 +9,20 @@ from fastnn import reference as ref
 from fastnn.activations import ACTIVATIONS, HIDDEN
 
 SIZES = (0, 1, 2, 7, 8, 9, 15, 16, 17, 31, 32, 33, 100, 257)
-SHAPES = [*((n,) for n in SIZES), (), (0, 3), (3, 0), (1, 1), (5, 1), (1, 5), (4, 17), (33, 2), (2, 3, 4), (2, 1, 3, 2), (3, 257)]
+SHAPES = [
+    *((n,) for n in SIZES),
+    (),
+    (0, 3),
+    (3, 0),
+    (1, 1),
+    (5, 1),
+    (1, 5),
+    (4, 17),
+    (33, 2),
+    (2, 3, 4),
+    (2, 1, 3, 2),
+    (3, 257),
+]
 
 
 def numbers(dtype, shape, seed=0, scale=3.0):
@@ -24,35 +37,53 @@ def defined(name, shape):
 def is_near(actual, exact, bound):
     """Within the bound, or infinite because the dtype has no such number."""
     with np.errstate(over="ignore", invalid="ignore"):
-        return ((np.abs(actual - exact) <= bound + np.finfo(actual.dtype).tiny) | (actual == exact.astype(actual.dtype))).all()
+        return (
+            (np.abs(actual - exact) <= bound + np.finfo(actual.dtype).tiny)
+            | (actual == exact.astype(actual.dtype))
+        ).all()
 
 
 def values_are_right(name, Z, actual):
-    """To some roundings of the result; gelu is z Phi(z) with Phi from erf, so an error is one of z."""
+    """To some roundings of the result; gelu is z Phi(z) with Phi from erf, so an error is one of
+    z."""
     eps = np.finfo(Z.dtype).eps
     exact = ref.activation(Z.astype(float), name)
     bound = 6 * eps * np.abs(exact)
     if name == "gelu":
         bound += eps * np.abs(Z)
     if name == "softmax":
-        bound = (10 + Z.shape[-1] / 16) * eps * exact + eps * np.abs(Z).max(axis=-1, keepdims=True) * exact
+        bound = (10 + Z.shape[-1] / 16) * eps * exact + eps * np.abs(Z).max(
+            axis=-1, keepdims=True
+        ) * exact
     return actual.dtype == Z.dtype and actual.shape == Z.shape and is_near(actual, exact, bound)
 
 
 def slopes_are_right(name, dA, Z, actual):
-    """f' is a difference of numbers around 1, or of z: some eps of that; exponential's is f itself."""
+    """f' is a difference of numbers around 1, or of z: some eps of that; exponential's is f
+    itself."""
     eps = np.finfo(Z.dtype).eps
     exact = ref.activation_backward(dA.astype(float), Z.astype(float), name)
-    bound = 6 * eps * np.abs(dA) * (1 + np.abs(Z) * (name != "softmax" and cases.ACTIVATIONS[name].times_z))
+    bound = (
+        6
+        * eps
+        * np.abs(dA)
+        * (1 + np.abs(Z) * (name != "softmax" and cases.ACTIVATIONS[name].times_z))
+    )
     if name == "exponential":
         bound = 6 * eps * np.abs(exact)
     if name == "softmax":
         a = ref.activation(Z.astype(float), name)
-        bound = (10 + Z.shape[-1]) * eps * a * np.abs(dA).max(axis=-1, keepdims=True) * (1 + np.abs(Z).max(axis=-1, keepdims=True))
+        bound = (
+            (10 + Z.shape[-1])
+            * eps
+            * a
+            * np.abs(dA).max(axis=-1, keepdims=True)
+            * (1 + np.abs(Z).max(axis=-1, keepdims=True))
+        )
     return actual.dtype == Z.dtype and actual.shape == Z.shape and is_near(actual, exact, bound)
 
 
-# ---- values ----------------------------------------------------------------------------------------------------------
+# ---- values --------------------------------------------------------------------------------------
 
 
 def test_values_are_the_reference_for_all_shapes(isa, dtype, activation):
@@ -89,7 +120,10 @@ def test_a_number_has_the_same_bits_wherever_it_stands(isa, dtype, name):
     A, dZ = F.activation(Z, name), F.activation_backward(Z, Z, name)
     for i in range(0, 100, 7):
         assert F.activation(Z[i : i + 1], name).tobytes() == A[i : i + 1].tobytes()
-        assert F.activation_backward(Z[i : i + 3], Z[i : i + 3], name).tobytes() == dZ[i : i + 3].tobytes()
+        assert (
+            F.activation_backward(Z[i : i + 3], Z[i : i + 3], name).tobytes()
+            == dZ[i : i + 3].tobytes()
+        )
 
 
 @pytest.mark.parametrize("k", [1, 2, 9, 17, 100])
@@ -101,7 +135,7 @@ def test_softmax_of_a_row_has_the_same_bits_in_any_company(isa, dtype, k):
     assert F.activation(Z.reshape(4, 5, k), "softmax").tobytes() == A.tobytes()
 
 
-# ---- edges -----------------------------------------------------------------------------------------------------------
+# ---- edges ---------------------------------------------------------------------------------------
 
 
 def limits(name, z):
@@ -116,11 +150,17 @@ def test_large_numbers_reach_the_limits_exactly(isa, dtype, activation, size):
     z = dtype.type(np.finfo(dtype).max if size == "max" else size)
     values, slopes = limits(activation, z)
     Z = np.array([[-z, z]] * 9)
-    rtol = np.finfo(dtype).eps if activation != "softmax" and cases.ACTIVATIONS[activation].scaled else 0
+    rtol = (
+        np.finfo(dtype).eps
+        if activation != "softmax" and cases.ACTIVATIONS[activation].scaled
+        else 0
+    )
     with np.errstate(over="ignore"):  # beyond the largest number
         values = np.array([values] * 9).astype(dtype)
     np.testing.assert_allclose(F.activation(Z, activation), values, rtol=rtol)
-    np.testing.assert_array_equal(F.activation_backward(np.ones_like(Z), Z, activation), np.array([slopes] * 9, dtype))
+    np.testing.assert_array_equal(
+        F.activation_backward(np.ones_like(Z), Z, activation), np.array([slopes] * 9, dtype)
+    )
 
 
 def test_infinities_and_nan_go_by_the_reference(isa, dtype, activation):
@@ -142,10 +182,14 @@ def test_softmax_of_a_bad_row_spoils_no_other(isa, dtype, bad):
     np.testing.assert_allclose(A[2], exact, rtol=1e-5)
 
 
-@pytest.mark.parametrize("name", [name for name, activation in cases.ACTIVATIONS.items() if activation.kinked])
+@pytest.mark.parametrize(
+    "name", [name for name, activation in cases.ACTIVATIONS.items() if activation.kinked]
+)
 def test_slope_at_the_kink(isa, dtype, name):
     Z, slope = np.array([0.0, -0.0], dtype), dtype.type(cases.slope(name, 0))
-    np.testing.assert_array_equal(F.activation_backward(np.full(2, 3, dtype), Z, name), np.full(2, 3, dtype) * slope)
+    np.testing.assert_array_equal(
+        F.activation_backward(np.full(2, 3, dtype), Z, name), np.full(2, 3, dtype) * slope
+    )
 
 
 @pytest.mark.parametrize("name", HIDDEN)
@@ -157,7 +201,7 @@ def test_zeros_keep_their_sign_where_f_of_0_is_0(isa, dtype, name):
         assert np.signbit(A[1::2]).all() or name == "relu"  # max(0, z)
 
 
-# ---- out, and kinds of input -----------------------------------------------------------------------------------------
+# ---- out, and kinds of input ---------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("shape", [(0,), (9,), (100,), (5, 17), (3, 4, 5)], ids=str)
@@ -198,14 +242,25 @@ def test_any_layout_is_taken_and_left_as_it_was(isa, dtype, activation, kind):
     Z, dA = numbers(dtype, (5, 6)), numbers(dtype, (5, 6), seed=1)
     given, given_dA = kind(Z), kind(dA)
     assert F.activation(given, activation).tobytes() == F.activation(Z, activation).tobytes()
-    assert F.activation_backward(given_dA, given, activation).tobytes() == F.activation_backward(dA, Z, activation).tobytes()
+    assert (
+        F.activation_backward(given_dA, given, activation).tobytes()
+        == F.activation_backward(dA, Z, activation).tobytes()
+    )
     np.testing.assert_array_equal(given, Z)
     np.testing.assert_array_equal(given_dA, dA)
 
 
 @pytest.mark.parametrize(
     ("Z", "computed"),
-    [([-1, 2], "f8"), ([True], "f8"), (np.ones(2, "f2"), "f4"), (np.ones(2, "f4"), "f4"), (np.ones(2, ">f4"), "f4"), (3, "f8"), ([], "f8")],
+    [
+        ([-1, 2], "f8"),
+        ([True], "f8"),
+        (np.ones(2, "f2"), "f4"),
+        (np.ones(2, "f4"), "f4"),
+        (np.ones(2, ">f4"), "f4"),
+        (3, "f8"),
+        ([], "f8"),
+    ],
 )
 def test_dtype_of_the_result(activation, Z, computed):
     if np.ndim(Z) and np.size(Z):
@@ -252,9 +307,13 @@ def test_wrong_shapes_and_names_are_refused():
     with pytest.raises(ValueError, match=r"dA must have shape \(3,\), got \(4,\)"):
         F.activation_backward(np.ones(4), np.ones(3), "tanh")
     for name in ("rleu", "TANH", None, 3, ["tanh"]):
-        with pytest.raises(ValueError, match=r"^name must be one of identity, sigmoid, .*softmax.*, got "):
+        with pytest.raises(
+            ValueError, match=r"^name must be one of identity, sigmoid, .*softmax.*, got "
+        ):
             F.activation([1.0], name)
-        with pytest.raises(ValueError, match=r"^name must be one of identity, sigmoid, .*softmax.*, got "):
+        with pytest.raises(
+            ValueError, match=r"^name must be one of identity, sigmoid, .*softmax.*, got "
+        ):
             F.activation_backward([1.0], [1.0], name)
     with pytest.raises(TypeError, match="Z must be float32 or float64, got complex128"):
         F.activation([1j], "tanh")

@@ -1,4 +1,5 @@
-"""Callbacks: when they are called and what they may do; early stopping; checkpoints of a training that is killed."""
+"""Callbacks: when they are called and what they may do; early stopping; checkpoints of a training
+that is killed."""
 
 import os
 import signal
@@ -51,7 +52,11 @@ class Diary(Callback):
 def test_a_fit_begins_goes_through_its_epochs_and_ends(optimizer):
     diary, steps = Diary(), 3 if optimizer == "adam" else 1
     network().fit(X, Y, optimizer=optimizer, epochs=3, callbacks=diary)
-    assert diary.events == [("begin", 0, 0), *(("epoch", steps * e, e) for e in (1, 2, 3)), ("end", 3 * steps, 3)]
+    assert diary.events == [
+        ("begin", 0, 0),
+        *(("epoch", steps * e, e) for e in (1, 2, 3)),
+        ("end", 3 * steps, 3),
+    ]
 
 
 @pytest.mark.parametrize("optimizer", ["adam", "lbfgs"])
@@ -114,7 +119,10 @@ def test_an_optimizer_of_other_moments_is_refused():
     def other(net, history):
         net.state.optimizer = Adam()
 
-    with pytest.raises(ValueError, match=r"a callback put Adam\(lr=0.001\) in the place of SGD\(lr=0.001\), whose moments it cannot use"):
+    with pytest.raises(
+        ValueError,
+        match=r"a callback put Adam\(lr=0.001\) in the place of SGD\(lr=0.001\), whose moments it cannot use",
+    ):
         net.fit(X, Y, optimizer=SGD(), callbacks=other)
     assert net.state.optimizer == SGD() and net.state.epoch == 1
 
@@ -124,7 +132,10 @@ def test_an_optimizer_of_other_moments_is_refused():
     [
         (3, "must be callables, called as callback"),
         ([None], "must be callables"),
-        (EarlyStopping, r"holds the class EarlyStopping: give an object of it, such as EarlyStopping\(\)"),
+        (
+            EarlyStopping,
+            r"holds the class EarlyStopping: give an object of it, such as EarlyStopping\(\)",
+        ),
         ([EarlyStopping(), EarlyStopping(3)], "more than one EarlyStopping"),
     ],
 )
@@ -141,7 +152,15 @@ def test_what_is_no_callback_is_refused(callbacks, message):
 
 def overfit(stopping, net=None, epochs=500, **options):
     net = net or network()
-    net.fit(X[:40], NOISE[:40], optimizer=Adam(0.02), epochs=epochs, validation_data=(X[40:], NOISE[40:]), callbacks=stopping, **options)
+    net.fit(
+        X[:40],
+        NOISE[:40],
+        optimizer=Adam(0.02),
+        epochs=epochs,
+        validation_data=(X[40:], NOISE[40:]),
+        callbacks=stopping,
+        **options,
+    )
     return net
 
 
@@ -149,7 +168,11 @@ def test_it_stops_when_the_validation_loss_has_been_no_better_for_patience_epoch
     seen = []
     net = overfit([EarlyStopping(patience=4), lambda net, history: seen.append(net.params.copy())])
     losses, best = net.history.val_loss, net.state.best
-    assert best.epoch == np.argmin(losses) + 1 and best.loss == min(losses) and len(losses) == best.epoch + 4 < 500
+    assert (
+        best.epoch == np.argmin(losses) + 1
+        and best.loss == min(losses)
+        and len(losses) == best.epoch + 4 < 500
+    )
     assert net.params.tobytes() == seen[best.epoch - 1].tobytes() == best.params.tobytes()
     assert net.state.params.tobytes() == seen[-1].tobytes()
 
@@ -157,7 +180,10 @@ def test_it_stops_when_the_validation_loss_has_been_no_better_for_patience_epoch
 def test_going_on_after_the_best_was_restored_is_going_on_from_where_training_stood():
     net, whole = overfit(EarlyStopping(3)), overfit(EarlyStopping(100), epochs=20)
     overfit(EarlyStopping(100), net, epochs=20 - net.state.epoch, resume=True)
-    assert net.params.tobytes() == whole.params.tobytes() and net.state.best.epoch == whole.state.best.epoch
+    assert (
+        net.params.tobytes() == whole.params.tobytes()
+        and net.state.best.epoch == whole.state.best.epoch
+    )
     assert net.state.params.tobytes() == whole.state.params.tobytes()
     net.fit(X, NOISE, epochs=1)  # a fresh one begins with what the network holds
     twin = network()
@@ -191,7 +217,9 @@ def test_without_validation_data_it_watches_the_training_loss():
     assert net.history.n_epochs == 3 and net.state.best.loss == net.history.loss[0]
 
 
-@pytest.mark.parametrize("options", [dict(patience=0), dict(patience=1.5), dict(min_delta=-1), dict(min_delta=np.nan)])
+@pytest.mark.parametrize(
+    "options", [dict(patience=0), dict(patience=1.5), dict(min_delta=-1), dict(min_delta=np.nan)]
+)
 def test_settings_of_early_stopping_out_of_range(options):
     with pytest.raises(ValueError, match=next(iter(options))):
         EarlyStopping(**options)
@@ -212,7 +240,11 @@ def test_a_checkpoint_every_few_epochs(tmp_path):
 
 @pytest.mark.parametrize(
     ("options", "message"),
-    [({}, "every_epochs or every_seconds"), (dict(every_epochs=0), "every_epochs"), (dict(every_seconds=0), "every_seconds")],
+    [
+        ({}, "every_epochs or every_seconds"),
+        (dict(every_epochs=0), "every_epochs"),
+        (dict(every_seconds=0), "every_seconds"),
+    ],
 )
 def test_settings_of_checkpoints_out_of_range(options, message):
     with pytest.raises(ValueError, match=message):
@@ -243,8 +275,13 @@ net.fit(X, y, "huber", optimizer, callbacks=slowly, **options)
 
 
 def python(code, *arguments):
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(Path(fastnn.__file__).parents[1]), *sys.path])}
-    return subprocess.Popen([sys.executable, "-c", code, *map(str, arguments)], env=environment, stdout=subprocess.PIPE)
+    environment = {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join([str(Path(fastnn.__file__).parents[1]), *sys.path]),
+    }
+    return subprocess.Popen(
+        [sys.executable, "-c", code, *map(str, arguments)], env=environment, stdout=subprocess.PIPE
+    )
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="this system cannot kill")
@@ -263,6 +300,16 @@ def test_a_training_that_was_killed_goes_on_to_the_same_bits(tmp_path):
     assert 0 < net.state.step and net.state.epoch < 100
     net.fit(names["X"], names["y"], "huber", callbacks=names["callbacks"], resume=True, **options)
     whole = MLP([20, 60, 1], rng=0, dropout=0.1)
-    whole.fit(names["X"], names["y"], "huber", names["optimizer"], callbacks=names["callbacks"], **names["options"])
-    assert net.params.tobytes() == whole.params.tobytes() and net.state.moments.tobytes() == whole.state.moments.tobytes()
+    whole.fit(
+        names["X"],
+        names["y"],
+        "huber",
+        names["optimizer"],
+        callbacks=names["callbacks"],
+        **names["options"],
+    )
+    assert (
+        net.params.tobytes() == whole.params.tobytes()
+        and net.state.moments.tobytes() == whole.state.moments.tobytes()
+    )
     assert net.state.best.epoch == whole.state.best.epoch and net.state.step == whole.state.step

@@ -1,4 +1,5 @@
-"""Other compiled code: a client in Cython, built outside the package, that reaches the kernels by cimport and calls them without Python."""
+"""Other compiled code: a client in Cython, built outside the package, that reaches the kernels by
+cimport and calls them without Python."""
 
 import importlib.util
 import os
@@ -87,9 +88,13 @@ def client(tmp_path_factory):
     paths = [str(Path(fastnn.__file__).parents[1]), *sys.path]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths), "CFLAGS": "-O0 -g0"}
     command = [sys.executable, "setup.py", "build_ext", "--inplace"]
-    built = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=100)
+    built = subprocess.run(
+        command, cwd=folder, env=environment, capture_output=True, text=True, timeout=100
+    )
     assert built.returncode == 0, built.stdout[-2000:] + built.stderr[-2000:]
-    spec = importlib.util.spec_from_file_location("client", folder / ("client" + sysconfig.get_config_var("EXT_SUFFIX")))
+    spec = importlib.util.spec_from_file_location(
+        "client", folder / ("client" + sysconfig.get_config_var("EXT_SUFFIX"))
+    )
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
@@ -109,7 +114,9 @@ def test_a_client_computes_the_same_bits_as_the_network(client, sizes, n):
 def test_a_client_may_leave_out_a_bias(client):
     net = MLP([3, 5, 2], rng=0)
     X, out = np.ones((9, 3), "float32"), np.empty((9, 2), "float32")
-    client.Client(net.weights[0], net.biases[0], net.weights[1], None, int(kernels.Activation.IDENTITY)).forward(X, out)
+    client.Client(
+        net.weights[0], net.biases[0], net.weights[1], None, int(kernels.Activation.IDENTITY)
+    ).forward(X, out)
     assert out.tobytes() == net.forward(X).tobytes()  # whose bias is 0
 
 

@@ -20,14 +20,23 @@ IRIS, KINDS = load_iris(return_X_y=True)
 IRIS = scale(IRIS)
 CANCER, BENIGN = load_breast_cancer(return_X_y=True)
 CANCER = scale(CANCER)
-LABELLED, LABELS = make_multilabel_classification(n_samples=120, n_features=8, n_classes=4, random_state=0)
+LABELLED, LABELS = make_multilabel_classification(
+    n_samples=120, n_features=8, n_classes=4, random_state=0
+)
 
 
 def quick(**settings):
-    return MLPClassifier(**(dict(hidden_layer_sizes=(8,), max_iter=60, learning_rate_init=0.01, random_state=0) | settings))
+    return MLPClassifier(
+        **(
+            dict(hidden_layer_sizes=(8,), max_iter=60, learning_rate_init=0.01, random_state=0)
+            | settings
+        )
+    )
 
 
-@pytest.mark.parametrize("names", [["a", "bc", "d"], [3, 7, -1], [1.0, 2.0, 4.0], [True, False, True], ["ä", "β", "ж"]])
+@pytest.mark.parametrize(
+    "names", [["a", "bc", "d"], [3, 7, -1], [1.0, 2.0, 4.0], [True, False, True], ["ä", "β", "ж"]]
+)
 def test_labels_of_any_kind(names):
     y = np.array(names)[KINDS]
     net = quick().fit(IRIS, y)
@@ -95,29 +104,58 @@ def test_settings_that_scikit_learn_has_not():
     smooth = quick(loss=losses.CrossEntropy(label_smoothing=0.3)).fit(IRIS, KINDS)
     assert smooth.predict_proba(IRIS).max() < quick().fit(IRIS, KINDS).predict_proba(IRIS).max()
     seen = []
-    quick(callbacks=lambda net, history: seen.append(net.params.copy()), max_iter=3).fit(IRIS, KINDS)
+    quick(callbacks=lambda net, history: seen.append(net.params.copy()), max_iter=3).fit(
+        IRIS, KINDS
+    )
     assert len(seen) == 3 and not np.array_equal(seen[0], seen[1])
-    np.testing.assert_array_equal(quick(n_threads=2).fit(CANCER, BENIGN).coefs_[0], quick().fit(CANCER, BENIGN).coefs_[0])
+    np.testing.assert_array_equal(
+        quick(n_threads=2).fit(CANCER, BENIGN).coefs_[0], quick().fit(CANCER, BENIGN).coefs_[0]
+    )
 
 
 def test_dtype_is_that_of_the_rows_or_the_one_asked_for():
-    for given, asked, found in [("f4", None, "f4"), ("f8", None, "f8"), ("f2", None, "f8"), ("i4", None, "f8"), ("f8", "float32", "f4"),
-                                ("f4", np.float64, "f8")]:  # fmt: skip
+    for given, asked, found in [
+        ("f4", None, "f4"),
+        ("f8", None, "f8"),
+        ("f2", None, "f8"),
+        ("i4", None, "f8"),
+        ("f8", "float32", "f4"),
+        ("f4", np.float64, "f8"),
+    ]:
         X = (2 * IRIS).astype(given)
         net = quick(dtype=asked).fit(X, KINDS)
-        assert net.network_.dtype == net.predict_proba(X).dtype == net.coefs_[0].dtype == np.dtype(found)
+        assert (
+            net.network_.dtype
+            == net.predict_proba(X).dtype
+            == net.coefs_[0].dtype
+            == np.dtype(found)
+        )
 
 
 def test_validation_data_are_judged_after_every_epoch():
     net = quick(validation_data=(IRIS[::3], KINDS[::3]), max_iter=12).fit(IRIS, KINDS)
-    assert len(net.validation_scores_) == len(net.validation_loss_curve_) == len(net.loss_curve_) == 12
-    assert net.validation_scores_[-1] == net.score(IRIS[::3], KINDS[::3]) and net.best_validation_score_ == max(net.validation_scores_)
-    assert net.validation_loss_curve_[-1] == pytest.approx(log_loss(KINDS[::3], net.predict_proba(IRIS[::3])))
+    assert (
+        len(net.validation_scores_) == len(net.validation_loss_curve_) == len(net.loss_curve_) == 12
+    )
+    assert net.validation_scores_[-1] == net.score(
+        IRIS[::3], KINDS[::3]
+    ) and net.best_validation_score_ == max(net.validation_scores_)
+    assert net.validation_loss_curve_[-1] == pytest.approx(
+        log_loss(KINDS[::3], net.predict_proba(IRIS[::3]))
+    )
     w = np.r_[np.ones(25), np.zeros(25)]
     half = quick(validation_data=(IRIS[::3], KINDS[::3], w), max_iter=3).fit(IRIS, KINDS)
     assert half.validation_scores_[-1] == half.score(IRIS[::3][:25], KINDS[::3][:25])
-    stopped = quick(validation_data=(IRIS[::3], KINDS[::3]), early_stopping=True, n_iter_no_change=3, max_iter=500).fit(IRIS, KINDS)
-    assert stopped.n_iter_ < 500 and stopped.score(IRIS[::3], KINDS[::3]) == stopped.best_validation_score_
+    stopped = quick(
+        validation_data=(IRIS[::3], KINDS[::3]),
+        early_stopping=True,
+        n_iter_no_change=3,
+        max_iter=500,
+    ).fit(IRIS, KINDS)
+    assert (
+        stopped.n_iter_ < 500
+        and stopped.score(IRIS[::3], KINDS[::3]) == stopped.best_validation_score_
+    )
     with pytest.raises(ValueError, match=r"validation_data must be \(X, y\)"):
         quick(validation_data=(IRIS,)).fit(IRIS, KINDS)
 
@@ -192,7 +230,9 @@ def test_calibrate_mends_probabilities_and_nothing_else():
     half = np.arange(len(BENIGN)) % 2 == 0
     for X, y in [(CANCER, BENIGN), (IRIS, KINDS)]:
         here = half[: len(y)]
-        net = quick(max_iter=1000, alpha=0.0, tol=0.0, hidden_layer_sizes=(50,)).fit(X[here], y[here])
+        net = quick(max_iter=1000, alpha=0.0, tol=0.0, hidden_layer_sizes=(50,)).fit(
+            X[here], y[here]
+        )
         sure, classes = log_loss(y[~here], net.predict_proba(X[~here])), net.predict(X)
         assert net.calibrate(X[~here], y[~here]) is net and net.temperature_ > 1
         assert log_loss(y[~here], net.predict_proba(X[~here])) < sure
@@ -201,7 +241,9 @@ def test_calibrate_mends_probabilities_and_nothing_else():
         assert net.calibrate(X[~here], y[~here]).temperature_ == pytest.approx(T, rel=1e-3)
         np.testing.assert_allclose(net.network_.params, params, rtol=1e-3)
         assert not hasattr(net.partial_fit(X[:1], y[:1]), "temperature_")
-        assert not hasattr(net.calibrate(X[~here], y[~here]).partial_fit(X[:1], y[:1]), "temperature_")  # row by row, too
+        assert not hasattr(
+            net.calibrate(X[~here], y[~here]).partial_fit(X[:1], y[:1]), "temperature_"
+        )  # row by row, too
     labels = quick().fit(LABELLED, LABELS).calibrate(LABELLED, LABELS)
     assert labels.temperature_ > 0
     with pytest.raises(NotFittedError):
@@ -223,8 +265,14 @@ def test_bad_settings_and_bad_targets_are_refused():
         (dict(loss="bce"), "loss 'bce' needs output='sigmoid'"),
         (dict(loss="hinge"), "loss must be one of log_loss, bce, .* got 'hinge'"),
         (dict(loss=losses.BCE(pos_weight=2.0)), "does not fit 3 classes .multiclass.: losses.BCE"),
-        (dict(class_weight={0: -1.0}), "class_weight of 0 must be a finite number at least 0, got -1.0"),
-        (dict(schedule=schedules.StepDecay(0.1, 3), solver=fastnn.Adam()), "brings its own rate: give it the schedule as lr"),
+        (
+            dict(class_weight={0: -1.0}),
+            "class_weight of 0 must be a finite number at least 0, got -1.0",
+        ),
+        (
+            dict(schedule=schedules.StepDecay(0.1, 3), solver=fastnn.Adam()),
+            "brings its own rate: give it the schedule as lr",
+        ),
         (dict(class_weight="even"), "class_weight"),
         (dict(callbacks=[3]), "callbacks must be callables"),
     ]:
@@ -236,7 +284,10 @@ def test_bad_settings_and_bad_targets_are_refused():
 
 
 def test_a_training_that_diverges_says_so():
-    with pytest.raises(fastnn.DivergenceError, match="diverged in epoch"), np.errstate(all="ignore"):
+    with (
+        pytest.raises(fastnn.DivergenceError, match="diverged in epoch"),
+        np.errstate(all="ignore"),
+    ):
         quick(solver="sgd", learning_rate_init=1e30, dtype="float32").fit(IRIS, KINDS)
 
 
@@ -266,7 +317,11 @@ def test_a_fit_that_fails_leaves_the_last_one_as_it_was():
         with pytest.raises((ValueError, fastnn.DivergenceError)), np.errstate(all="ignore"):
             net.set_params(**settings).fit(X, y)
         net.set_params(**{name: before[name] for name in settings})
-        assert net.classes_.tolist() == [0, 1, 2] and (net.predict(IRIS) == expected).all() and net.n_features_in_ == 4
+        assert (
+            net.classes_.tolist() == [0, 1, 2]
+            and (net.predict(IRIS) == expected).all()
+            and net.n_features_in_ == 4
+        )
     with pytest.raises(ValueError, match=r"validation_data: y has classes not in classes_: \[7\]"):
         quick(validation_data=(IRIS, np.full(150, 7))).fit(IRIS, KINDS)
 
@@ -280,7 +335,10 @@ def test_a_column_of_labels_is_taken_as_a_vector():
 def test_sparse_indicators():
     from scipy import sparse
 
-    a, b = (quick(max_iter=10, early_stopping=True).fit(LABELLED, Y) for Y in (LABELS, sparse.csr_matrix(LABELS)))
+    a, b = (
+        quick(max_iter=10, early_stopping=True).fit(LABELLED, Y)
+        for Y in (LABELS, sparse.csr_matrix(LABELS))
+    )
     np.testing.assert_array_equal(a.network_.params, b.network_.params)
     assert a.validation_scores_ == b.validation_scores_
 

@@ -1,4 +1,5 @@
-"""The command line around its commands: help, usage, exit codes, what Ctrl-C, a closed pipe and a full disk do, and the live display."""
+"""The command line around its commands: help, usage, exit codes, what Ctrl-C, a closed pipe and a
+full disk do, and the live display."""
 
 import io
 import math
@@ -24,7 +25,8 @@ posix = pytest.mark.skipif(os.name != "posix", reason="signals, pipes and device
 
 @pytest.fixture
 def run(capsys, monkeypatch):
-    """run(*arguments) -> (exit code, standard output, standard error), in this process and at 80 columns."""
+    """run(*arguments) -> (exit code, standard output, standard error), in this process and at 80
+    columns."""
     monkeypatch.setenv("COLUMNS", "80")
 
     def run(*arguments):
@@ -65,11 +67,17 @@ def test_version(run):
         (["bake"], "fastnn: argument COMMAND: invalid choice: 'bake' (choose from"),
         (["demo", "--seed", "x"], "fastnn demo: argument --seed: invalid seed value: 'x'"),
         (["demo", "--seed", "-1"], "argument --seed: a seed is 0 or more, got -1"),
-        (["demo", "--threads", "0"], "argument --threads: give a number of at least 1, or -1 for all CPUs, got '0'"),
+        (
+            ["demo", "--threads", "0"],
+            "argument --threads: give a number of at least 1, or -1 for all CPUs, got '0'",
+        ),
         (["demo", "--fast"], "unrecognized arguments: --fast"),
         (["demo", "--fa\nst"], "unrecognized arguments: --fa st"),
         (["train"], "the following arguments are required: DATA, --target, --out"),
-        (["train", "a.csv", "--targ", "y", "--out", "m"], "arguments are required: --target"),  # no abbreviations
+        (
+            ["train", "a.csv", "--targ", "y", "--out", "m"],
+            "arguments are required: --target",
+        ),  # no abbreviations
         (["predict", "m"], "the following arguments are required: DATA"),
         (["bench", "--seconds", "0"], "argument --seconds: give a number above 0, got '0'"),
         (["bench", "--seconds", "\n"], r"argument --seconds: give a number above 0, got '\n'"),
@@ -107,9 +115,21 @@ def test_ctrl_c_exits_with_130(run, monkeypatch):
 @pytest.mark.parametrize(
     ("error", "code", "message"),
     [
-        (MemoryError(), 2, "fastnn demo: not enough memory: give a smaller table or a smaller --hidden"),
-        (OSError(28, "No space left on device", "a.txt"), 2, "fastnn demo: a.txt: No space left on device"),
-        (fastnn.DivergenceError("...", 3, 70), 1, "fastnn demo: training diverged in epoch 3, step 70; nothing was written"),
+        (
+            MemoryError(),
+            2,
+            "fastnn demo: not enough memory: give a smaller table or a smaller --hidden",
+        ),
+        (
+            OSError(28, "No space left on device", "a.txt"),
+            2,
+            "fastnn demo: a.txt: No space left on device",
+        ),
+        (
+            fastnn.DivergenceError("...", 3, 70),
+            1,
+            "fastnn demo: training diverged in epoch 3, step 70; nothing was written",
+        ),
     ],
 )
 def test_what_fails_is_one_line(run, monkeypatch, error, code, message):
@@ -122,7 +142,8 @@ def test_what_fails_is_one_line(run, monkeypatch, error, code, message):
 
 @posix
 def test_ctrl_c_leaves_no_traceback():
-    def listen():  # where tests run in the background, SIGINT is ignored, and a child would inherit that
+    # where tests run in the background, SIGINT is ignored, and a child would inherit that
+    def listen():
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
     pipes = dict(stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
@@ -134,32 +155,54 @@ def test_ctrl_c_leaves_no_traceback():
     assert errors.endswith("stopped\n") and "Traceback" not in errors
 
 
-BUFFERED = {**os.environ, "PYTHONUNBUFFERED": ""}  # as most users have it: trouble shows when the buffer is emptied
+BUFFERED = {
+    **os.environ,
+    "PYTHONUNBUFFERED": "",
+}  # as most users have it: trouble shows when the buffer is emptied
 
 
 @posix
 @pytest.mark.parametrize("arguments", [["demo"], ["info"], ["--help"], ["train", "--help"]])
 def test_a_reader_that_goes_away_is_no_crash(arguments):
-    with subprocess.Popen([*FASTNN, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=BUFFERED) as process:
+    with subprocess.Popen(
+        [*FASTNN, *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=BUFFERED,
+    ) as process:
         process.stdout.close()
         errors = process.stderr.read()
     assert process.returncode == 1
     assert "Traceback" not in errors and "BrokenPipe" not in errors
 
 
-@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="there is no device that is always full")
+@pytest.mark.skipif(
+    not os.path.exists("/dev/full"), reason="there is no device that is always full"
+)
 @pytest.mark.parametrize("arguments", [["info"], ["--help"]])
 def test_a_full_disk_behind_standard_output_is_one_line(arguments):
     with open("/dev/full", "w") as full:
-        result = subprocess.run([*FASTNN, *arguments], stdout=full, stderr=subprocess.PIPE, text=True, env=BUFFERED)
+        result = subprocess.run(
+            [*FASTNN, *arguments], stdout=full, stderr=subprocess.PIPE, text=True, env=BUFFERED
+        )
     name = "fastnn info" if arguments == ["info"] else "fastnn"
-    assert (result.returncode, result.stderr) == (2, f"{name}: standard output: No space left on device\n")
+    assert (result.returncode, result.stderr) == (
+        2,
+        f"{name}: standard output: No space left on device\n",
+    )
 
 
 def test_a_terminal_without_unicode_is_no_crash():
     code = "import sys; from fastnn import cli; print('ascii', sys.stdout.encoding); cli.main([]); print('Köln'); sys.exit(0)"
-    result = subprocess.run([sys.executable, "-c", code], capture_output=True, env={**os.environ, "PYTHONIOENCODING": "ascii"})
-    assert (result.returncode, result.stderr) == (0, b"") and result.stdout.rstrip().endswith(rb"K\xf6ln")
+    result = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        env={**os.environ, "PYTHONIOENCODING": "ascii"},
+    )
+    assert (result.returncode, result.stderr) == (0, b"") and result.stdout.rstrip().endswith(
+        rb"K\xf6ln"
+    )
 
 
 # ---- the live display ----
@@ -180,14 +223,24 @@ def train(epochs=3, score=None, errors=None, monkeypatch=None, slow=0.0):
     X = np.random.default_rng(0).normal(size=(50, 2))
     shown = Display(net, epochs, 50, 8, score)
     with shown:
-        net.fit(X, X[:, 0], epochs=epochs, batch_size=8, callbacks=[shown.after_epoch, lambda net, history: time.sleep(slow)])
+        net.fit(
+            X,
+            X[:, 0],
+            epochs=epochs,
+            batch_size=8,
+            callbacks=[shown.after_epoch, lambda net, history: time.sleep(slow)],
+        )
     return errors.getvalue()
 
 
 def test_where_nobody_looks_there_is_a_plain_line(monkeypatch):
     text = train(score=lambda: "R2 0.5", monkeypatch=monkeypatch)
     assert text.count("\n") == 1 and "\r" not in text
-    assert text.startswith("epoch 3/3  loss ") and "  held-out R2 0.5  " in text and text.endswith(" rows/s\n")
+    assert (
+        text.startswith("epoch 3/3  loss ")
+        and "  held-out R2 0.5  " in text
+        and text.endswith(" rows/s\n")
+    )
 
 
 def test_plain_lines_come_ever_less_often(monkeypatch):
@@ -215,7 +268,9 @@ def test_a_terminal_without_rich_rewrites_its_line(monkeypatch):
 def test_a_terminal_with_rich_has_a_bar(monkeypatch):
     pytest.importorskip("rich", reason="the extra cli is not installed")
     monkeypatch.setenv("TERM", "xterm")
-    text = train(epochs=30, score=lambda: "accuracy 0.983", errors=Terminal(), monkeypatch=monkeypatch)
+    text = train(
+        epochs=30, score=lambda: "accuracy 0.983", errors=Terminal(), monkeypatch=monkeypatch
+    )
     last = text.rpartition("epoch")[2]
     assert "30/30" in last and "━━━━" in last and "100 %" in last
     assert "█" in last and "held-out accuracy" in last and "0.983" in last and "rows/s" in last
@@ -278,10 +333,21 @@ def test_the_display_moves_within_an_epoch():
 
 
 def test_durations_in_words():
-    assert [duration(s) for s in (0.4, 59.4, 125, 3599, 3725)] == ["0 s", "59 s", "2:05 min", "59:59 min", "1:02 h"]
+    assert [duration(s) for s in (0.4, 59.4, 125, 3599, 3725)] == [
+        "0 s",
+        "59 s",
+        "2:05 min",
+        "59:59 min",
+        "1:02 h",
+    ]
 
 
 def test_sparklines():
-    assert sparkline([], 5) == "" and sparkline([3.0], 5) == "▁" and sparkline([2.0, 2.0], 5) == "▁▁"
+    assert (
+        sparkline([], 5) == "" and sparkline([3.0], 5) == "▁" and sparkline([2.0, 2.0], 5) == "▁▁"
+    )
     assert sparkline([7, 6, 5, 4, 3, 2, 1, 0], 8) == "█▇▆▅▄▃▂▁"
-    assert sparkline([math.sin(x) for x in range(1000)], 12) != "" and len(sparkline(list(range(1000)), 12)) == 12
+    assert (
+        sparkline([math.sin(x) for x in range(1000)], 12) != ""
+        and len(sparkline(list(range(1000)), 12)) == 12
+    )

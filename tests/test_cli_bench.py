@@ -37,12 +37,27 @@ def small(monkeypatch):
 def test_the_screen(run, small):
     code, out, errors = run("--seconds", "0.01")
     assert (code, errors) == (0, "") and max(map(len, out.splitlines())) <= 80
-    assert out.startswith(f"fastnn     {fastnn.__version__}, {fastnn.kernels.CHOSEN}\nbeside     reference (NumPy {np.__version__})")
+    assert out.startswith(
+        f"fastnn     {fastnn.__version__}, {fastnn.kernels.CHOSEN}\nbeside     reference (NumPy {np.__version__})"
+    )
     assert "one thread" in out and "same losses and outputs, checked" in out
-    assert len(re.findall(r"^5-4-[13], batches of (?:32|256) +a step +rows/s +ratio +one row +ratio$", out, re.M)) == 2
-    rows = re.findall(r"^  (\S+) +([\d.]+) (us|ms) +([\d,]+) +([\d.]+) +([\d.]+) (us|ms) +([\d.]+)$", out, re.M)
+    assert (
+        len(
+            re.findall(
+                r"^5-4-[13], batches of (?:32|256) +a step +rows/s +ratio +one row +ratio$",
+                out,
+                re.M,
+            )
+        )
+        == 2
+    )
+    rows = re.findall(
+        r"^  (\S+) +([\d.]+) (us|ms) +([\d,]+) +([\d.]+) +([\d.]+) (us|ms) +([\d.]+)$", out, re.M
+    )
     assert [row[0] for row in rows] == ["fastnn", "reference"] * 2
-    assert all(row[4] == row[7] == "1.0" for row in rows[::2]) and all(float(row[4]) > 1 and float(row[7]) > 1 for row in rows[1::2])
+    assert all(row[4] == row[7] == "1.0" for row in rows[::2]) and all(
+        float(row[4]) > 1 and float(row[7]) > 1 for row in rows[1::2]
+    )
 
 
 def test_json(run, small):
@@ -50,16 +65,25 @@ def test_json(run, small):
     report = json.loads(out)
     assert code == 0 and (report["isa"], report["threads"]) == (fastnn.kernels.CHOSEN, 1)
     (first, second), figures = report["networks"], report["networks"][0]["libraries"]
-    assert (first["layer_sizes"], first["batch_size"], second["layer_sizes"]) == ([5, 4, 1], 32, [5, 4, 3])
+    assert (first["layer_sizes"], first["batch_size"], second["layer_sizes"]) == (
+        [5, 4, 1],
+        32,
+        [5, 4, 3],
+    )
     ours, theirs = figures["fastnn"], figures["reference"]
     assert ours["rows_per_second"] == pytest.approx(32 / ours["seconds_a_step"])
-    assert theirs["step_ratio"] == pytest.approx(theirs["seconds_a_step"] / ours["seconds_a_step"]) and ours["row_ratio"] == 1
+    assert (
+        theirs["step_ratio"] == pytest.approx(theirs["seconds_a_step"] / ours["seconds_a_step"])
+        and ours["row_ratio"] == 1
+    )
 
 
 @pytest.mark.parametrize("other", ["scikit-learn", "PyTorch"])
 @pytest.mark.parametrize(("sizes", "batch"), [([30, 32, 1], 32), ([30, 8, 8, 5], 64)])
 def test_other_libraries_do_the_same_work(other, sizes, batch):
-    pytest.importorskip({"scikit-learn": "sklearn", "PyTorch": "torch"}[other], reason=f"{other} is not installed")
+    pytest.importorskip(
+        {"scikit-learn": "sklearn", "PyTorch": "torch"}[other], reason=f"{other} is not installed"
+    )
     makers = {name: bench.MAKERS[name] for name in ("fastnn", "reference", other)}
     contestants, rows = bench._contestants(makers, sizes, batch)
     assert bench._disagreement(contestants, rows) is None
@@ -68,7 +92,12 @@ def test_other_libraries_do_the_same_work(other, sizes, batch):
 
 
 def test_the_networks_are_the_four_that_were_promised():
-    assert bench.NETWORKS == (([30, 32, 1], 32), ([30, 64, 64, 1], 32), ([28, 256, 256, 1], 256), ([784, 128, 10], 128))
+    assert bench.NETWORKS == (
+        ([30, 32, 1], 32),
+        ([30, 64, 64, 1], 32),
+        ([28, 256, 256, 1], 256),
+        ([784, 128, 10], 128),
+    )
 
 
 @pytest.mark.parametrize(
@@ -80,11 +109,16 @@ def test_the_networks_are_the_four_that_were_promised():
 )
 def test_no_speed_is_shown_where_the_work_differs(run, small, monkeypatch, function, message):
     right = getattr(reference, function)
-    wrong = {"fit": lambda *a, **k: [1.01 * loss for loss in right(*a, **k)], "forward": lambda *a: right(*a) + 0.01}[function]
+    wrong = {
+        "fit": lambda *a, **k: [1.01 * loss for loss in right(*a, **k)],
+        "forward": lambda *a: right(*a) + 0.01,
+    }[function]
     monkeypatch.setattr(reference, function, wrong)
     code, out, errors = run()
     assert code == 1 and " us " not in out
-    assert errors.startswith(f"fastnn bench: 5-4-1, batches of 32: {message}") and errors.endswith("; no speed is compared\n")
+    assert errors.startswith(f"fastnn bench: 5-4-1, batches of 32: {message}") and errors.endswith(
+        "; no speed is compared\n"
+    )
 
 
 def test_nan_is_a_disagreement(run, small, monkeypatch):
@@ -94,17 +128,28 @@ def test_nan_is_a_disagreement(run, small, monkeypatch):
 
 def test_libraries_that_are_not_there_are_named(run, small, monkeypatch):
     monkeypatch.setattr(bench, "MAKERS", {**bench.MAKERS, "scikit-learn": None, "PyTorch": None})
-    monkeypatch.setattr(bench.metadata, "version", lambda name: (_ for _ in ()).throw(bench.metadata.PackageNotFoundError(name)))
+    monkeypatch.setattr(
+        bench.metadata,
+        "version",
+        lambda name: (_ for _ in ()).throw(bench.metadata.PackageNotFoundError(name)),
+    )
     code, out, _ = run("--seconds", "0.01")
     assert code == 0 and "\nnot here   scikit-learn, PyTorch\n" in out
 
 
 def test_durations_in_words():
-    assert [bench._duration(s) for s in (4.123e-7, 1.23456e-5, 0.00123)] == ["0.41 us", "12.3 us", "1.23 ms"]
+    assert [bench._duration(s) for s in (4.123e-7, 1.23456e-5, 0.00123)] == [
+        "0.41 us",
+        "12.3 us",
+        "1.23 ms",
+    ]
 
 
 def test_libraries_get_one_thread_in_a_new_process():
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(Path(fastnn.__file__).parents[1]), *sys.path])}
+    environment = {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join([str(Path(fastnn.__file__).parents[1]), *sys.path]),
+    }
     code = """
 import os, sys
 from fastnn.cli import bench
@@ -117,7 +162,9 @@ bench.subprocess.Popen = type("Popen", (bench.subprocess.Popen,), {"__init__": l
 from fastnn import cli
 sys.exit(cli.main(["bench", "--json", "--seconds", "3"]))
 """
-    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment)
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, env=environment
+    )
     assert result.returncode == 7, result.stderr
     assert all(f"'{name}': '1'" in result.stdout for name in bench.ONE_THREAD)
     assert "main(['bench', '--seconds', '3.0', '--json'])" in result.stdout

@@ -15,8 +15,14 @@ FASTNN = [sys.executable, "-m", "fastnn"]
 
 
 def run(*arguments, **environment):
-    return subprocess.run([*FASTNN, *arguments], capture_output=True, text=True, encoding="utf-8", timeout=60,
-                          env={**os.environ, "PYTHONIOENCODING": "utf-8", **environment})  # fmt: skip
+    return subprocess.run(
+        [*FASTNN, *arguments],
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        timeout=60,
+        env={**os.environ, "PYTHONIOENCODING": "utf-8", **environment},
+    )
 
 
 @pytest.fixture(scope="module")
@@ -32,13 +38,17 @@ def test_demo_learns(demo):
 
 
 def test_demo_shows_progress(demo):
-    assert re.search(r"epoch 200/200  loss 0\.0\d+  held-out accuracy 0\.9\d+  [\d,]+ rows/s\n", demo.stderr)
+    assert re.search(
+        r"epoch 200/200  loss 0\.0\d+  held-out accuracy 0\.9\d+  [\d,]+ rows/s\n", demo.stderr
+    )
     assert "Traceback" not in demo.stderr
 
 
 def test_demo_measures(demo):
     assert float(re.search(r"^(\d+\.\d) times faster than reference", demo.stdout, re.M)[1]) > 1
-    assert int(re.search(r"^([\d,]+) rows a second$", demo.stdout, re.M)[1].replace(",", "")) > 10_000
+    assert (
+        int(re.search(r"^([\d,]+) rows a second$", demo.stdout, re.M)[1].replace(",", "")) > 10_000
+    )
 
 
 def test_demo_draws_five_digits(demo):
@@ -49,7 +59,9 @@ def test_demo_draws_five_digits(demo):
     truth = re.findall(r"(\d) is (odd|even)", truth)
     answers = re.findall(r"net: (odd|even) >?(\d+) %", answers)
     assert len(truth) == len(answers) == len(verdicts.split()) == 5
-    for (digit, parity), (answer, percent), verdict in zip(truth, answers, verdicts.split(), strict=True):
+    for (digit, parity), (answer, percent), verdict in zip(
+        truth, answers, verdicts.split(), strict=True
+    ):
         assert parity == ("odd" if int(digit) % 2 else "even")
         assert verdict == ("right" if answer == parity else "WRONG")
         assert 50 <= int(percent) <= 99
@@ -67,10 +79,14 @@ def test_demo_can_do_without_unicode():
 
 def test_the_seed_decides_and_the_threads_do_not(demo):
     def numbers(result):
-        return re.findall(r"^(?:test accuracy|loss|\d is).*?(?=,|$)", result.stdout, re.M)  # but for the seconds
+        return re.findall(
+            r"^(?:test accuracy|loss|\d is).*?(?=,|$)", result.stdout, re.M
+        )  # but for the seconds
 
     assert numbers(run("demo", "--threads", "-1")) == numbers(demo)
-    assert all(a != b for a, b in zip(numbers(run("demo", "--seed", "1")), numbers(demo), strict=True))
+    assert all(
+        a != b for a, b in zip(numbers(run("demo", "--seed", "1")), numbers(demo), strict=True)
+    )
 
 
 def test_demo_compares_speed_only_of_the_same_work(monkeypatch, capsys):
@@ -79,7 +95,9 @@ def test_demo_compares_speed_only_of_the_same_work(monkeypatch, capsys):
     assert cli.main(["demo"]) == 1
     shown = capsys.readouterr()
     assert "times faster" not in shown.out
-    assert re.search(r"^fastnn demo: fastnn and NumPy disagree: a loss differs by 0\.99 %", shown.err, re.M)
+    assert re.search(
+        r"^fastnn demo: fastnn and NumPy disagree: a loss differs by 0\.99 %", shown.err, re.M
+    )
 
 
 def test_choosing_digits_to_draw():

@@ -30,7 +30,8 @@ def call(capsys, *arguments):
 
 @pytest.fixture
 def run(capsys, monkeypatch, models):
-    """run(*arguments) -> (exit code, standard output, standard error), in a folder with models and tables."""
+    """run(*arguments) -> (exit code, standard output, standard error), in a folder with models and
+    tables."""
     monkeypatch.chdir(models)
     before = {name: Path(name).read_bytes() for name in os.listdir()}
     yield lambda *arguments: call(capsys, "predict", *arguments)
@@ -55,11 +56,31 @@ def models(tmp_path_factory):
     try:
         rng = np.random.default_rng(0)
         a, city = rng.normal(size=120), rng.choice(["Köln", "Rom"], 120)
-        data = dict(a=a, city=city, b=np.where(a + (city == "Rom") > 0, "yes", "no"), c=np.digitize(a, [-0.5, 0.5]), n=1000 + 50 * a)
+        data = dict(
+            a=a,
+            city=city,
+            b=np.where(a + (city == "Rom") > 0, "yes", "no"),
+            c=np.digitize(a, [-0.5, 0.5]),
+            n=1000 + 50 * a,
+        )
         write_csv("table.csv", **data)
         write_csv("new.csv", city=["Rom", "Köln"], a=[2.5, -2.5])
         for target in "bcn":
-            assert cli.main(["train", "table.csv", "--target", target, "--drop", ",".join("bcn".replace(target, "")), "--out", target]) == 0
+            assert (
+                cli.main(
+                    [
+                        "train",
+                        "table.csv",
+                        "--target",
+                        target,
+                        "--drop",
+                        ",".join("bcn".replace(target, "")),
+                        "--out",
+                        target,
+                    ]
+                )
+                == 0
+            )
     finally:
         os.chdir(here)
     return folder
@@ -74,23 +95,34 @@ def rows_of(text, delimiter=","):
 
 def test_two_classes(run):
     code, out, errors = run("b", "new.csv")
-    assert (code, errors) == (0, "") and out.splitlines()[0] == "prediction,probability_no,probability_yes"
+    assert (code, errors) == (0, "") and out.splitlines()[
+        0
+    ] == "prediction,probability_no,probability_yes"
     first, second = rows_of(out)
     assert (first["prediction"], second["prediction"]) == ("yes", "no")
     assert float(first["probability_yes"]) > 0.9 and float(second["probability_yes"]) < 0.1
-    assert float(first["probability_yes"]) + float(first["probability_no"]) == pytest.approx(1, abs=1e-6)
+    assert float(first["probability_yes"]) + float(first["probability_no"]) == pytest.approx(
+        1, abs=1e-6
+    )
 
 
 def test_several_classes(run):
     code, out, _ = run("c", "new.csv")
-    assert code == 0 and out.splitlines()[0] == "prediction,probability_0,probability_1,probability_2"
+    assert (
+        code == 0 and out.splitlines()[0] == "prediction,probability_0,probability_1,probability_2"
+    )
     assert [row["prediction"] for row in rows_of(out)] == ["2", "0"]
 
 
 def test_a_number_comes_in_its_own_units(run):
     code, out, _ = run("n", "new.csv")
-    assert code == 0 and [float(row["prediction"]) for row in rows_of(out)] == [pytest.approx(1125, abs=25), pytest.approx(875, abs=25)]
-    assert re.fullmatch(r"prediction\n\d+\.\d{1,5}\n\d+\.\d{1,5}\n", out)  # no more digits than float32 has
+    assert code == 0 and [float(row["prediction"]) for row in rows_of(out)] == [
+        pytest.approx(1125, abs=25),
+        pytest.approx(875, abs=25),
+    ]
+    assert re.fullmatch(
+        r"prediction\n\d+\.\d{1,5}\n\d+\.\d{1,5}\n", out
+    )  # no more digits than float32 has
 
 
 @pytest.mark.parametrize("unit", [1e-160, 1e-303])
@@ -114,7 +146,10 @@ def test_codes_stay_text(run):
     write_csv("t.csv", code=["01", "02", "x"] * 20, y=[1, 2, 3] * 20)
     assert cli.main(["train", "t.csv", "--target", "y", "--epochs", "60", "--out", "any"]) == 0
     write_csv("t.csv", code=["02", "01"])
-    assert [row["prediction"] for row in rows_of("prediction" + run("any", "t.csv")[1].rpartition("\nprediction")[2])] == ["2", "1"]
+    assert [
+        row["prediction"]
+        for row in rows_of("prediction" + run("any", "t.csv")[1].rpartition("\nprediction")[2])
+    ] == ["2", "1"]
 
 
 def test_it_is_what_the_network_says(run):
@@ -128,7 +163,12 @@ def test_it_is_what_the_network_says(run):
 
 def test_the_score_is_said_where_the_target_is_known(run):
     _, out, errors = run("b", "table.csv")
-    assert re.match(r"score     accuracy (0\.9\d\d|1\.000) \(\d of 120 wrong\), AUC [01]\.\d{4}\n", errors) and len(out.splitlines()) == 121
+    assert (
+        re.match(
+            r"score     accuracy (0\.9\d\d|1\.000) \(\d of 120 wrong\), AUC [01]\.\d{4}\n", errors
+        )
+        and len(out.splitlines()) == 121
+    )
     assert re.match(r"score     accuracy (0\.9\d\d|1\.000) \(", run("c", "table.csv")[2])
     assert re.match(
         r"score     R2 0\.9\d\d\d, mean absolute error \d+\.\d+\n +\(always the median: mean absolute error \d+\.\d+\)\n",
@@ -144,7 +184,11 @@ def test_the_score_is_said_where_the_target_is_known(run):
             ["yes", ""],
             "note: 'b' is missing, or none of the classes, in 1 row: not scored\nscore     accuracy 1.000 (0 of 1 wrong), AUC nan",
         ),
-        ("b", ["maybe", ""], "note: 'b' is missing, or none of the classes, in 2 rows: not scored\n"),
+        (
+            "b",
+            ["maybe", ""],
+            "note: 'b' is missing, or none of the classes, in 2 rows: not scored\n",
+        ),
         ("b", ["", ""], "note: 'b' is missing, or none of the classes, in 2 rows: not scored\n"),
         ("n", ["1100", "many"], "note: not scored: t.csv, line 3: column 'n' holds 'many'"),
         ("n", ["2024-01-01", ""], "note: not scored: t.csv: column 'n' holds dates or times"),
@@ -160,13 +204,20 @@ def test_values_that_training_did_not_have(run):
     write_csv("t.csv", a=["1", ""], city=["Rom", "Paris"])
     code, out, errors = run("b", "t.csv")
     assert (code, out) == (2, "")
-    assert errors == ("fastnn predict: t.csv, line 3: column 'city' holds 'Paris', which the training data did not have; "
-                      "--unseen-as-missing takes it for missing\n")  # fmt: skip
+    assert errors == (
+        "fastnn predict: t.csv, line 3: column 'city' holds 'Paris', which the training data did not have; "
+        "--unseen-as-missing takes it for missing\n"
+    )
     code, out, errors = run("b", "t.csv", "--unseen-as-missing")
-    assert code == 0 and len(rows_of(out)) == 2 and errors.splitlines() == [
-        "note: 'a': missing in 1 rows, but never in the training rows: taken for the mean",
-        "note: 'city': 1 rows hold what the training rows did not, such as 'Paris': missing",
-    ]  # fmt: skip
+    assert (
+        code == 0
+        and len(rows_of(out)) == 2
+        and errors.splitlines()
+        == [
+            "note: 'a': missing in 1 rows, but never in the training rows: taken for the mean",
+            "note: 'city': 1 rows hold what the training rows did not, such as 'Paris': missing",
+        ]
+    )
 
 
 # ---- where it goes ----
@@ -179,15 +230,32 @@ def test_files(run, name):
     assert (code, out, errors) == (0, f"written: {name} (2 rows)\n", "")
     table = read(name)
     assert table.column("prediction").to_pylist() == [row["prediction"] for row in expected]
-    np.testing.assert_allclose(table.column("probability_yes").to_numpy(), [float(row["probability_yes"]) for row in expected], rtol=1e-6)
+    np.testing.assert_allclose(
+        table.column("probability_yes").to_numpy(),
+        [float(row["probability_yes"]) for row in expected],
+        rtol=1e-6,
+    )
 
 
 def test_json(run):
     report = json.loads(run("b", "table.csv", "--json")[1])
-    assert (report["rows"], report["task"], report["out"], len(report["prediction"])) == (120, "binary", None, 120)
-    assert report["scores"]["accuracy"] > 0.9 and 0 <= min(report["probability_yes"]) <= max(report["probability_yes"]) <= 1
+    assert (report["rows"], report["task"], report["out"], len(report["prediction"])) == (
+        120,
+        "binary",
+        None,
+        120,
+    )
+    assert (
+        report["scores"]["accuracy"] > 0.9
+        and 0 <= min(report["probability_yes"]) <= max(report["probability_yes"]) <= 1
+    )
     report = json.loads(run("n", "new.csv", "--json", "--out", "o.csv")[1])
-    assert report["out"] == "o.csv" and report["scores"] is None and "prediction" not in report and os.path.exists("o.csv")
+    assert (
+        report["out"] == "o.csv"
+        and report["scores"] is None
+        and "prediction" not in report
+        and os.path.exists("o.csv")
+    )
 
 
 @pytest.mark.parametrize("terminal", [True, False])
@@ -204,7 +272,10 @@ def test_class_names_of_any_kind(run, models):
     assert cli.main(["train", "t.csv", "--target", "y", "--epochs", "60", "--out", "any"]) == 0
     out = run("any", "t.csv")[1].rpartition("fastnn predict any t.csv\n")[2]
     rows = rows_of(out)
-    assert [row["prediction"] for row in rows[:3]] == names and set(rows[0]) == {"prediction", *(f"probability_{name}" for name in names)}
+    assert [row["prediction"] for row in rows[:3]] == names and set(rows[0]) == {
+        "prediction",
+        *(f"probability_{name}" for name in names),
+    }
 
 
 # ---- what goes wrong ----
@@ -218,23 +289,59 @@ def damaged(name, model, change):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["none", "new.csv"], "none: No such file or directory: give a file that 'fastnn train' wrote"),
+        (
+            ["none", "new.csv"],
+            "none: No such file or directory: give a file that 'fastnn train' wrote",
+        ),
         ([".", "new.csv"], ".: is a folder: give a file that 'fastnn train' wrote"),
-        (["table.csv", "b"], "table.csv: no fastnn model, or damaged (not a safetensors file, or cut short)"),
-        (["plain", "new.csv"], "plain: holds a network but nothing about a table (MLP.save wrote it)"),
+        (
+            ["table.csv", "b"],
+            "table.csv: no fastnn model, or damaged (not a safetensors file, or cut short)",
+        ),
+        (
+            ["plain", "new.csv"],
+            "plain: holds a network but nothing about a table (MLP.save wrote it)",
+        ),
         (["short", "new.csv"], "short: no fastnn model, or damaged"),
-        (["changed", "new.csv"], "changed: what it says about columns is damaged: train the model again"),
-        (["mixed", "new.csv"], "mixed: what it says about columns does not fit its network: train the model again"),
-        (["infinite", "new.csv"], "new.csv, line 2: the model's output is not finite: train it again"),
+        (
+            ["changed", "new.csv"],
+            "changed: what it says about columns is damaged: train the model again",
+        ),
+        (
+            ["mixed", "new.csv"],
+            "mixed: what it says about columns does not fit its network: train the model again",
+        ),
+        (
+            ["infinite", "new.csv"],
+            "new.csv, line 2: the model's output is not finite: train it again",
+        ),
         (["b", "none.csv"], "none.csv: No such file or directory: give a CSV, TSV or Parquet file"),
-        (["b", "other.csv"], "other.csv: the model needs the columns 'a', 'city': give a table with the columns it was trained on"),
+        (
+            ["b", "other.csv"],
+            "other.csv: the model needs the columns 'a', 'city': give a table with the columns it was trained on",
+        ),
         (["b", "ragged.csv"], "ragged.csv, line 3: has 1 value, the header names 2: mend the line"),
-        (["b", "words.csv"], "words.csv, line 3: column 'a' holds 'one', the model takes numbers there"),
-        (["b", "new.csv", "--out", "o.xlsx"], "o.xlsx: its ending must say what to write: .csv, .tsv or .parquet"),
-        (["b", "new.csv", "--out", "new.csv"], "new.csv: --out is a file that is read: give another name"),
-        (["b.csv", "new.csv", "--out", "b.csv"], "b.csv: --out is a file that is read: give another name"),
+        (
+            ["b", "words.csv"],
+            "words.csv, line 3: column 'a' holds 'one', the model takes numbers there",
+        ),
+        (
+            ["b", "new.csv", "--out", "o.xlsx"],
+            "o.xlsx: its ending must say what to write: .csv, .tsv or .parquet",
+        ),
+        (
+            ["b", "new.csv", "--out", "new.csv"],
+            "new.csv: --out is a file that is read: give another name",
+        ),
+        (
+            ["b.csv", "new.csv", "--out", "b.csv"],
+            "b.csv: --out is a file that is read: give another name",
+        ),
         (["b", "new.csv", "--out", "no/o.csv"], "no/o.csv: there is no folder no: make it first"),
-        (["b", "new.csv", "--out", "folder.csv"], "folder.csv: --out is a folder: give the name of a file"),
+        (
+            ["b", "new.csv", "--out", "folder.csv"],
+            "folder.csv: --out is a folder: give the name of a file",
+        ),
     ],
 )
 def test_bad_input_is_one_line(run, arguments, message, tmp_path):
@@ -257,12 +364,20 @@ def test_bad_input_is_one_line(run, arguments, message, tmp_path):
     if "folder.csv" in arguments:
         os.rmdir("folder.csv")
         before.remove("folder.csv")
-    assert (code, out) == (2, "") and errors.startswith(f"fastnn predict: {message}") and errors.count("\n") == 1
+    assert (
+        (code, out) == (2, "")
+        and errors.startswith(f"fastnn predict: {message}")
+        and errors.count("\n") == 1
+    )
     assert sorted(os.listdir()) == before
 
 
 def environment():
-    return {**os.environ, "PYTHONUNBUFFERED": "", "PYTHONPATH": os.pathsep.join([str(Path(fastnn.__file__).parents[1]), *sys.path])}
+    return {
+        **os.environ,
+        "PYTHONUNBUFFERED": "",
+        "PYTHONPATH": os.pathsep.join([str(Path(fastnn.__file__).parents[1]), *sys.path]),
+    }
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="limits are set the POSIX way")
@@ -274,24 +389,38 @@ resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
 from fastnn import cli
 sys.exit(cli.main(["predict", "b", "table.csv", "--out", {name!r}]))
 """
-    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment())
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, env=environment()
+    )
     assert (result.returncode, result.stdout) == (2, "")
-    assert result.stderr.splitlines()[-1] == f"fastnn predict: {name}: cannot be written: File too large"
+    assert (
+        result.stderr.splitlines()[-1]
+        == f"fastnn predict: {name}: cannot be written: File too large"
+    )
     assert not [other for other in os.listdir() if name in other]
 
 
-@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="there is no device that is always full")
+@pytest.mark.skipif(
+    not os.path.exists("/dev/full"), reason="there is no device that is always full"
+)
 def test_a_full_disk_behind_standard_output(run):
     with open("/dev/full", "w") as full:
         command = [sys.executable, "-m", "fastnn", "predict", "b", "new.csv"]
-        result = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, env=environment())
-    assert (result.returncode, result.stderr) == (2, "fastnn predict: standard output: No space left on device\n")
+        result = subprocess.run(
+            command, stdout=full, stderr=subprocess.PIPE, text=True, env=environment()
+        )
+    assert (result.returncode, result.stderr) == (
+        2,
+        "fastnn predict: standard output: No space left on device\n",
+    )
 
 
 @pytest.mark.skipif(os.name != "posix", reason="pipes break the POSIX way")
 def test_a_reader_that_goes_away_is_no_crash(run):
     command = [sys.executable, "-m", "fastnn", "predict", "b", "new.csv"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment()) as process:
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment()
+    ) as process:
         process.stdout.close()
         errors = process.stderr.read()
     assert (process.returncode, errors) == (1, "")
@@ -301,5 +430,9 @@ def test_bytes_are_utf8_whatever_the_terminal_speaks(run):
     write_csv("t.csv", a=[float(i % 2) for i in range(40)], y=["Köln", "Łódź"] * 20)
     assert cli.main(["train", "t.csv", "--target", "y", "--epochs", "5", "--out", "any"]) == 0
     command = [sys.executable, "-m", "fastnn", "predict", "any", "t.csv"]
-    result = subprocess.run(command, capture_output=True, env={**environment(), "PYTHONIOENCODING": "ascii"})
-    assert result.returncode == 0 and result.stdout.startswith("prediction,probability_Köln,probability_Łódź\n".encode())
+    result = subprocess.run(
+        command, capture_output=True, env={**environment(), "PYTHONIOENCODING": "ascii"}
+    )
+    assert result.returncode == 0 and result.stdout.startswith(
+        "prediction,probability_Köln,probability_Łódź\n".encode()
+    )

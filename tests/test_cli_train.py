@@ -49,7 +49,8 @@ def write_csv(name, **columns):
 
 @pytest.fixture
 def people(run):
-    """A table with everything: numbers, categories, missing values, an id, a constant; three targets."""
+    """A table with everything: numbers, categories, missing values, an id, a constant; three
+    targets."""
     rng = np.random.default_rng(0)
     n = 300
     age, city = rng.integers(18, 80, n), rng.choice(["Rom", "Köln", "Paris"], n)
@@ -80,29 +81,69 @@ def test_odd_or_even_without_a_flag(run):
     report = report_of(run, "odd.csv", "--target", "odd", "--out", "odd.safetensors")
     assert report["task"] == "binary" and report["held_out"] == 359 and report["trained_on"] == 1438
     assert report["scores"]["on"] == "held out" and report["scores"]["rows"] == 359
-    assert report["scores"]["accuracy"] >= 0.975 and report["scores"]["auc"] >= 0.99 and report["scores"]["loss"] < 0.1
+    assert (
+        report["scores"]["accuracy"] >= 0.975
+        and report["scores"]["auc"] >= 0.99
+        and report["scores"]["loss"] < 0.1
+    )
     assert report["scores"]["accuracy_of_most_frequent"] == pytest.approx(0.51, abs=0.02)
 
 
 def test_the_sets_that_ship_have_names(run):
     classes = report_of(run, "digits", "--target", "digit", "--out", "d", "--epochs", "40")
-    assert classes["task"] == "classes" and len(classes["classes"]) == 10 and classes["scores"]["accuracy"] > 0.95
+    assert (
+        classes["task"] == "classes"
+        and len(classes["classes"]) == 10
+        and classes["scores"]["accuracy"] > 0.95
+    )
     number = report_of(run, "wine", "--target", "color_intensity", "--out", "w", "--seed", "1")
-    assert number["task"] == "number" and number["scores"]["r2"] > 0.5 and number["scores"]["mae"] < number["scores"]["mae_of_median"]
+    assert (
+        number["task"] == "number"
+        and number["scores"]["r2"] > 0.5
+        and number["scores"]["mae"] < number["scores"]["mae_of_median"]
+    )
     write_csv("wine", a=range(20), color_intensity=np.arange(20) / 7)  # a file comes first
     assert report_of(run, "wine", "--target", "color_intensity", "--out", "w")["rows"] == 20
 
 
-@pytest.mark.parametrize(("target", "score", "least"), [("buys", "accuracy", 0.9), ("group", "accuracy", 0.9), ("income", "r2", 0.9)])
+@pytest.mark.parametrize(
+    ("target", "score", "least"),
+    [("buys", "accuracy", 0.9), ("group", "accuracy", 0.9), ("income", "r2", 0.9)],
+)
 def test_a_mixed_table_is_learned(run, people, target, score, least):
-    report = report_of(run, "people.csv", "--target", target, "--drop", "buys,group,income".replace(target, "id"), "--out", "m")
+    report = report_of(
+        run,
+        "people.csv",
+        "--target",
+        target,
+        "--drop",
+        "buys,group,income".replace(target, "id"),
+        "--out",
+        "m",
+    )
     assert report["scores"][score] > least
-    assert (report["numbers"], report["categories"]) == (1, 1) and report["left_out"]["planet"] == "the same in every row"
-    assert report["layer_sizes"] == [6, 64, 64, 3 if target == "group" else 1]  # a number, three cities, two marks
+    assert (report["numbers"], report["categories"]) == (1, 1) and report["left_out"][
+        "planet"
+    ] == "the same in every row"
+    assert report["layer_sizes"] == [
+        6,
+        64,
+        64,
+        3 if target == "group" else 1,
+    ]  # a number, three cities, two marks
 
 
 def test_the_screen(run, people):
-    code, out, errors = run("train", "people.csv", "--target", "buys", "--drop", "group,income", "--out", "m.safetensors")
+    code, out, errors = run(
+        "train",
+        "people.csv",
+        "--target",
+        "buys",
+        "--drop",
+        "group,income",
+        "--out",
+        "m.safetensors",
+    )
     assert code == 0 and max(map(len, out.splitlines())) <= 80
     for line in [
         "300 rows: 240 to learn from, 60 held out (seed 0)",
@@ -117,18 +158,67 @@ def test_the_screen(run, people):
         "  fastnn predict m.safetensors people.csv",
     ]:
         assert f"{line}\n" in out
-    assert re.search(r"^held out  accuracy [01]\.\d{3} \(\d+ of 60 wrong\), AUC [01]\.\d{4}$", out, re.M)
+    assert re.search(
+        r"^held out  accuracy [01]\.\d{3} \(\d+ of 60 wrong\), AUC [01]\.\d{4}$", out, re.M
+    )
     assert re.search(r"^          loss \d\.\d{4} \(binary cross-entropy\)$", out, re.M)
-    assert re.search(r"^epoch 200/200  loss .*  held-out accuracy [01]\.\d{3}  [\d,]+ rows/s$", errors, re.M)
-    code, out, _ = run("train", "people.csv", "--target", "income", "--out", "m.safetensors", "--test-size", "0", "--epochs", "5")
-    assert "300 to learn from, 0 held out" in out and "seen      R2 " in out and "on the rows it learned from" in out
+    assert re.search(
+        r"^epoch 200/200  loss .*  held-out accuracy [01]\.\d{3}  [\d,]+ rows/s$", errors, re.M
+    )
+    code, out, _ = run(
+        "train",
+        "people.csv",
+        "--target",
+        "income",
+        "--out",
+        "m.safetensors",
+        "--test-size",
+        "0",
+        "--epochs",
+        "5",
+    )
+    assert (
+        "300 to learn from, 0 held out" in out
+        and "seen      R2 " in out
+        and "on the rows it learned from" in out
+    )
 
 
 def test_json_is_all_that_is_on_standard_output(run, people):
-    code, out, _ = run("train", "people.csv", "--target", "group", "--out", "m", "--json", "--epochs", "2", "--test-size", "0.01")
+    code, out, _ = run(
+        "train",
+        "people.csv",
+        "--target",
+        "group",
+        "--out",
+        "m",
+        "--json",
+        "--epochs",
+        "2",
+        "--test-size",
+        "0.01",
+    )
     report = json.loads(out)
-    assert code == 0 and report["model"] == "m" and report["epochs"] == 2 and report["seconds"] > 0 and report["rows_per_second"] > 0
-    code, out, _ = run("train", "people.csv", "--target", "income", "--out", "m", "--json", "--epochs", "2", "--test-size", "0.004")
+    assert (
+        code == 0
+        and report["model"] == "m"
+        and report["epochs"] == 2
+        and report["seconds"] > 0
+        and report["rows_per_second"] > 0
+    )
+    code, out, _ = run(
+        "train",
+        "people.csv",
+        "--target",
+        "income",
+        "--out",
+        "m",
+        "--json",
+        "--epochs",
+        "2",
+        "--test-size",
+        "0.004",
+    )
     assert json.loads(out)["scores"]["r2"] is None  # one row has no variance
 
 
@@ -141,36 +231,110 @@ def test_seed_and_threads_reach_the_network(run, people, monkeypatch):
 
     monkeypatch.setattr(fastnn.MLP, "fit", spy)
     for more in ([], ["--threads", "2"], ["--seed", "1"]):
-        assert run("train", "people.csv", "--target", "buys", "--epochs", "1", "--test-size", "0", "--out", "m", *more)[0] == 0
+        assert (
+            run(
+                "train",
+                "people.csv",
+                "--target",
+                "buys",
+                "--epochs",
+                "1",
+                "--test-size",
+                "0",
+                "--out",
+                "m",
+                *more,
+            )[0]
+            == 0
+        )
     (first, one), (same, two), (other, _) = seen
-    assert first == same != other and (one, two) == (1, min(2, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 2))
+    assert first == same != other and (one, two) == (
+        1,
+        min(2, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 2),
+    )
 
 
 def test_options_reach_the_training(run, people):
-    arguments = ["people.csv", "--target", "buys", "--drop", "group", "--drop", "income", "--out", "m", "--seed", "3", "--threads", "2",
-                 "--hidden", "8, 4", "--activation", "tanh", "--epochs", "3", "--batch-size", "16", "--optimizer", "sgd", "--lr", "0.5",
-                 "--weight-decay", "0.25", "--test-size", "0.5", "--dropout", "0.5"]  # fmt: skip
+    arguments = [
+        "people.csv",
+        "--target",
+        "buys",
+        "--drop",
+        "group",
+        "--drop",
+        "income",
+        "--out",
+        "m",
+        "--seed",
+        "3",
+        "--threads",
+        "2",
+        "--hidden",
+        "8, 4",
+        "--activation",
+        "tanh",
+        "--epochs",
+        "3",
+        "--batch-size",
+        "16",
+        "--optimizer",
+        "sgd",
+        "--lr",
+        "0.5",
+        "--weight-decay",
+        "0.25",
+        "--test-size",
+        "0.5",
+        "--dropout",
+        "0.5",
+    ]
     report = report_of(run, *arguments)
-    for name, value in dict(seed=3, layer_sizes=[6, 8, 4, 1], activation="tanh", epochs=3, batch_size=16, optimizer="sgd", lr=0.5,
-                            weight_decay=0.25, held_out=150, parameters=97, dropout=0.5).items():  # fmt: skip
+    for name, value in dict(
+        seed=3,
+        layer_sizes=[6, 8, 4, 1],
+        activation="tanh",
+        epochs=3,
+        batch_size=16,
+        optimizer="sgd",
+        lr=0.5,
+        weight_decay=0.25,
+        held_out=150,
+        parameters=97,
+        dropout=0.5,
+    ).items():
         assert report[name] == value
-    assert fastnn.load("m").activations == ("tanh", "tanh", "sigmoid") and fastnn.load("m").dropout == (0, 0.5, 0.5)
-    assert report_of(run, "people.csv", "--target", "buys", "--out", "m", "--hidden", "none")["layer_sizes"][1:] == [1]
+    assert fastnn.load("m").activations == ("tanh", "tanh", "sigmoid") and fastnn.load(
+        "m"
+    ).dropout == (0, 0.5, 0.5)
+    assert report_of(run, "people.csv", "--target", "buys", "--out", "m", "--hidden", "none")[
+        "layer_sizes"
+    ][1:] == [1]
 
 
-@pytest.mark.parametrize(("rows", "epochs", "batch"), [(40, 1000, 32), (1000, 200, 32), (6000, 62, 32), (80_000, 10, 128)])
+@pytest.mark.parametrize(
+    ("rows", "epochs", "batch"),
+    [(40, 1000, 32), (1000, 200, 32), (6000, 62, 32), (80_000, 10, 128)],
+)
 def test_defaults_follow_the_size_of_the_table(run, monkeypatch, rows, epochs, batch):
-    monkeypatch.setattr(session.Session, "run", lambda self, *a: fastnn.History([0.5], [], 1, 1, 1.0))
+    monkeypatch.setattr(
+        session.Session, "run", lambda self, *a: fastnn.History([0.5], [], 1, 1, 1.0)
+    )
     write_csv("t.csv", a=range(rows), y=np.arange(rows) % 2)
     report = report_of(run, "t.csv", "--target", "y", "--out", "m")
-    assert (report["epochs"], report["batch_size"]) == (min(epochs, 1000 if rows < 50 else 200), batch)
+    assert (report["epochs"], report["batch_size"]) == (
+        min(epochs, 1000 if rows < 50 else 200),
+        batch,
+    )
     assert report["weight_decay"] == pytest.approx(min(0.03, 2 / report["trained_on"]))
 
 
 def test_the_seed_decides_and_nothing_else(run, people):
     files = []
     for more in ([], ["--threads", "2"], ["--seed", "1"]):
-        assert run("train", "people.csv", "--target", "buys", "--epochs", "5", "--out", "m", *more)[0] == 0
+        assert (
+            run("train", "people.csv", "--target", "buys", "--epochs", "5", "--out", "m", *more)[0]
+            == 0
+        )
         files.append(Path("m").read_bytes())
     assert files[0] == files[1] != files[2]
 
@@ -182,8 +346,12 @@ def test_held_out_rows_are_not_looked_at(run):
     train, test = split("t.csv", Target("y", "binary", ["0", "1"]), np.arange(100) % 2, 0.2, order)
     column = load_model("m")[1].columns[0]
     assert (column.mean, column.scale) == (pytest.approx(train.mean()), pytest.approx(train.std()))
-    assert run("train", "t.csv", "--target", "a", "--drop", "y", "--epochs", "2", "--out", "n")[0] == 0
-    train, _ = split("t.csv", Target("a", "number"), np.arange(100.0), 0.2, np.random.default_rng(0))
+    assert (
+        run("train", "t.csv", "--target", "a", "--drop", "y", "--epochs", "2", "--out", "n")[0] == 0
+    )
+    train, _ = split(
+        "t.csv", Target("a", "number"), np.arange(100.0), 0.2, np.random.default_rng(0)
+    )
     assert load_model("n")[1].target.mean == pytest.approx(train.mean())
     a = np.arange(100)
     a[test] *= 1000  # other held-out rows, the same network
@@ -198,22 +366,34 @@ def test_held_out_rows_are_not_looked_at(run):
 @pytest.mark.parametrize("part", [0.01, 0.2, 0.5, 0.9])
 def test_each_class_is_split_alike(part):
     y = np.repeat([0, 1, 2, 3], [500, 100, 10, 1])
-    train, test = split("t", Target("y", "classes", ["a", "b", "c", "d"]), y, part, np.random.default_rng(0))
+    train, test = split(
+        "t", Target("y", "classes", ["a", "b", "c", "d"]), y, part, np.random.default_rng(0)
+    )
     assert sorted([*train, *test]) == list(range(611))
     held = np.bincount(y[test], minlength=4)
     np.testing.assert_allclose(held[:3], part * np.array([500, 100, 10]), atol=1.01)
     assert held[3] == 0 and set(y[train]) == {0, 1, 2, 3}
     assert not np.array_equal(y[train], np.sort(y[train]))
-    again = split("t", Target("y", "classes", ["a", "b", "c", "d"]), y, part, np.random.default_rng(0))
+    again = split(
+        "t", Target("y", "classes", ["a", "b", "c", "d"]), y, part, np.random.default_rng(0)
+    )
     assert np.array_equal(again[1], test)
 
 
 def test_numbers_are_split_at_random():
     train, test = split("t", Target("y", "number"), np.arange(10.0), 0.3, np.random.default_rng(0))
     assert len(test) == 3 and sorted([*train, *test]) == list(range(10))
-    assert [len(split("t", Target("y", "number"), np.arange(10.0), p, np.random.default_rng(0))[1]) for p in (0, 0.001, 0.999)] == [0, 1, 9]
-    with pytest.raises(CommandError, match=r"t: 2 rows are too few to hold out 0\.2 of them: --test-size 0 trains on all"):
-        split("t", Target("y", "binary", ["0", "1"]), np.array([0, 1]), 0.2, np.random.default_rng(0))
+    assert [
+        len(split("t", Target("y", "number"), np.arange(10.0), p, np.random.default_rng(0))[1])
+        for p in (0, 0.001, 0.999)
+    ] == [0, 1, 9]
+    with pytest.raises(
+        CommandError,
+        match=r"t: 2 rows are too few to hold out 0\.2 of them: --test-size 0 trains on all",
+    ):
+        split(
+            "t", Target("y", "binary", ["0", "1"]), np.array([0, 1]), 0.2, np.random.default_rng(0)
+        )
 
 
 def test_scores():
@@ -224,8 +404,12 @@ def test_scores():
     s, y = rng.integers(0, 20, 300) / 20, rng.integers(0, 2, 300)
     pairs = np.sign(s[y == 1][:, None] - s[y == 0])
     assert scores.auc(s, y) == pytest.approx(np.mean((pairs + 1) / 2))
-    assert scores.r2(np.array([1.0, 2.0, 4.0]), np.array([1.0, 2.0, 3.0])) == 0.5 and np.isnan(scores.r2(np.ones(1), np.ones(1)))
-    assert scores.accuracy(np.array([[0.6], [0.4], [0.5]]), np.array([1, 1, 0])) == pytest.approx(2 / 3)
+    assert scores.r2(np.array([1.0, 2.0, 4.0]), np.array([1.0, 2.0, 3.0])) == 0.5 and np.isnan(
+        scores.r2(np.ones(1), np.ones(1))
+    )
+    assert scores.accuracy(np.array([[0.6], [0.4], [0.5]]), np.array([1, 1, 0])) == pytest.approx(
+        2 / 3
+    )
     assert scores.accuracy(np.array([[0.6, 0.4], [0.1, 0.9]]), np.array([0, 0])) == 0.5
 
 
@@ -241,24 +425,45 @@ def test_scores():
         (["t.csv", "--target", "A"], "t.csv: has no target 'A'; did you mean 'a'?"),
         (["t.csv", "--drop", "y"], "--drop names the target 'y': leave it out of --drop"),
         (["t.csv", "--drop", "a,z"], "t.csv: has no column 'z'; its columns are a, c, y"),
-        (["t.csv", "--drop", "a,c"], "t.csv: no column but the target tells anything (a: --drop, c: --drop)"),
-        (["t.csv", "--task", "classes"], "t.csv: the target 'y' has 2 different values: choose --task binary"),
-        (["t.csv", "--out", "no/m"], "no/m: there is no folder no: make it first, or give another --out"),
+        (
+            ["t.csv", "--drop", "a,c"],
+            "t.csv: no column but the target tells anything (a: --drop, c: --drop)",
+        ),
+        (
+            ["t.csv", "--task", "classes"],
+            "t.csv: the target 'y' has 2 different values: choose --task binary",
+        ),
+        (
+            ["t.csv", "--out", "no/m"],
+            "no/m: there is no folder no: make it first, or give another --out",
+        ),
         (["t.csv", "--out", "."], ".: --out is a folder: give the name of a file"),
         (["t.csv", "--out", "t.csv"], "t.csv: --out is a file that is read: give another name"),
         (["t.csv", "--out", "t.csv/m"], "t.csv/m: there is no folder t.csv"),
         (["t.csv", "--out", os.devnull], f"{os.devnull}: --out is not a file on disk"),
-        (["t.csv", "--hidden", "64,x"], "argument --hidden: give sizes such as 64 or 64,32, or none, got '64,x'"),
+        (
+            ["t.csv", "--hidden", "64,x"],
+            "argument --hidden: give sizes such as 64 or 64,32, or none, got '64,x'",
+        ),
         (["t.csv", "--hidden", "0"], "got '0'"),
         (["t.csv", "--hidden", ""], "got ''"),
         (
             ["t.csv", "--hidden", "100000,100000"],
             "--hidden makes 3 layers with 10,000,600,001 parameters, more than fastnn is for: give less",
         ),
-        (["t.csv", "--epochs", "0"], "argument --epochs: give a whole number of at least 1, got '0'"),
-        (["t.csv", "--batch-size", "2.5"], "argument --batch-size: give a whole number of at least 1, got '2.5'"),
+        (
+            ["t.csv", "--epochs", "0"],
+            "argument --epochs: give a whole number of at least 1, got '0'",
+        ),
+        (
+            ["t.csv", "--batch-size", "2.5"],
+            "argument --batch-size: give a whole number of at least 1, got '2.5'",
+        ),
         (["t.csv", "--lr", "nan"], "argument --lr: give a number above 0, got 'nan'"),
-        (["t.csv", "--test-size", "1"], "argument --test-size: give a number of at least 0 and below 1, got '1'"),
+        (
+            ["t.csv", "--test-size", "1"],
+            "argument --test-size: give a number of at least 0 and below 1, got '1'",
+        ),
         (["t.csv", "--activation", "relo"], "argument --activation: invalid choice: 'relo'"),
     ],
 )
@@ -266,19 +471,32 @@ def test_bad_input_is_one_line_before_any_work(run, monkeypatch, arguments, mess
     monkeypatch.setattr(fastnn.MLP, "fit", None)  # nothing may be trained
     write_csv("t.csv", a=range(20), c=["x", "y"] * 10, y=[0, 1] * 10)
     before = Path("t.csv").read_text()
-    defaults = [*["--target", "y"] * ("--target" not in arguments), *["--out", "m"] * ("--out" not in arguments)]
+    defaults = [
+        *["--target", "y"] * ("--target" not in arguments),
+        *["--out", "m"] * ("--out" not in arguments),
+    ]
     code, out, errors = run("train", *arguments, *defaults)
-    assert (code, out) == (2, "") and errors.startswith("fastnn train: ") and message in errors and errors.count("\n") == 1
+    assert (
+        (code, out) == (2, "")
+        and errors.startswith("fastnn train: ")
+        and message in errors
+        and errors.count("\n") == 1
+    )
     assert os.listdir() == ["t.csv"] and Path("t.csv").read_text() == before
 
 
 def test_training_that_diverges_is_one_line_and_writes_nothing(run):
     write_csv("t.csv", a=range(100), y=np.arange(100) ** 2)
-    code, _, errors = run("train", "t.csv", "--target", "y", "--out", "m", "--optimizer", "sgd", "--lr", "1e4")
+    code, _, errors = run(
+        "train", "t.csv", "--target", "y", "--out", "m", "--optimizer", "sgd", "--lr", "1e4"
+    )
     assert code == 1 and not os.path.exists("m")
     last = errors.splitlines()[-1]
-    assert re.fullmatch(r"fastnn train: training diverged in epoch \d+, step \d+; nothing was written: "
-                        r"try a smaller --lr than 10000, such as --lr 1000", last)  # fmt: skip
+    assert re.fullmatch(
+        r"fastnn train: training diverged in epoch \d+, step \d+; nothing was written: "
+        r"try a smaller --lr than 10000, such as --lr 1000",
+        last,
+    )
 
 
 def test_divergence_at_the_default_rate_is_one_line_too(run, monkeypatch):
@@ -289,7 +507,9 @@ def test_divergence_at_the_default_rate_is_one_line_too(run, monkeypatch):
     monkeypatch.setattr(fastnn.MLP, "fit", diverge)
     code, _, errors = run("train", "t.csv", "--target", "y", "--out", "m")
     assert code == 1 and not os.path.exists("m")
-    assert errors.splitlines()[-1].endswith("in epoch 1, step 8; nothing was written: try --lr with a rate below the default")
+    assert errors.splitlines()[-1].endswith(
+        "in epoch 1, step 8; nothing was written: try --lr with a rate below the default"
+    )
 
 
 @pytest.mark.parametrize("number", [28, 5])
@@ -302,18 +522,39 @@ def test_a_disk_that_fills_up_leaves_the_old_model(run, monkeypatch, number):
 
     monkeypatch.setattr(os, "fsync", full)
     code, out, errors = run("train", "t.csv", "--target", "y", "--epochs", "1", "--out", "m")
-    assert code == 2 and errors.splitlines()[-1] == f"fastnn train: m: cannot be written: {os.strerror(number)}" and "written" not in out
+    assert (
+        code == 2
+        and errors.splitlines()[-1] == f"fastnn train: m: cannot be written: {os.strerror(number)}"
+        and "written" not in out
+    )
     assert sorted(os.listdir()) == ["m", "t.csv"] and Path("m").read_text() == "old"
 
 
 @pytest.mark.skipif(os.name != "posix", reason="signals are sent the POSIX way")
 def test_ctrl_c_writes_no_model(run, people):
-    command = [sys.executable, "-m", "fastnn", "train", "people.csv", "--target", "buys", "--out", "m", "--epochs", "10000000"]
+    command = [
+        sys.executable,
+        "-m",
+        "fastnn",
+        "train",
+        "people.csv",
+        "--target",
+        "buys",
+        "--out",
+        "m",
+        "--epochs",
+        "10000000",
+    ]
 
-    def listen():  # where tests run in the background, SIGINT is ignored, and a child would inherit that
+    # where tests run in the background, SIGINT is ignored, and a child would inherit that
+    def listen():
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
-    environment = {**os.environ, "PYTHONUNBUFFERED": "", "PYTHONPATH": os.pathsep.join([str(Path(fastnn.__file__).parents[1]), *sys.path])}
+    environment = {
+        **os.environ,
+        "PYTHONUNBUFFERED": "",
+        "PYTHONPATH": os.pathsep.join([str(Path(fastnn.__file__).parents[1]), *sys.path]),
+    }
     pipes = dict(stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     with subprocess.Popen(command, **pipes, env=environment, preexec_fn=listen) as process:
         assert "rows/s" in process.stderr.readline()  # it learns
@@ -328,16 +569,39 @@ def test_ctrl_c_writes_no_model(run, people):
 
 
 def test_info_on_a_model(run, people):
-    assert run("train", "people.csv", "--target", "buys", "--drop", "group,income", "--out", "m.safetensors")[0] == 0
+    assert (
+        run(
+            "train",
+            "people.csv",
+            "--target",
+            "buys",
+            "--drop",
+            "group,income",
+            "--out",
+            "m.safetensors",
+        )[0]
+        == 0
+    )
     code, out, errors = run("info", "m.safetensors")
     assert (code, errors) == (0, "") and max(map(len, out.splitlines())) <= 80
-    for text in ["m.safetensors: 21 kB", "network   6-64-64-1, 4,673 parameters, float32", "target    buys: two classes (no, yes)",
-                 "held out  accuracy", "training  adam, lr 0.001, 200 epochs over 240 rows, seed 0", "columns   2 columns -> 6 inputs",
-                 "  city                  3: Köln, Paris, Rom, or missing", "left out  id, planet, group, income"]:  # fmt: skip
+    for text in [
+        "m.safetensors: 21 kB",
+        "network   6-64-64-1, 4,673 parameters, float32",
+        "target    buys: two classes (no, yes)",
+        "held out  accuracy",
+        "training  adam, lr 0.001, 200 epochs over 240 rows, seed 0",
+        "columns   2 columns -> 6 inputs",
+        "  city                  3: Köln, Paris, Rom, or missing",
+        "left out  id, planet, group, income",
+    ]:
         assert text in out
-    assert re.search(r"^  age                   number, \d\d\.\d+ \+- \d\d\.\d+, or missing$", out, re.M)
+    assert re.search(
+        r"^  age                   number, \d\d\.\d+ \+- \d\d\.\d+, or missing$", out, re.M
+    )
     report = json.loads(run("info", "m.safetensors", "--json")[1])
-    assert report["layer_sizes"] == [6, 64, 64, 1] and report["training"]["scores"]["on"] == "held out"
+    assert (
+        report["layer_sizes"] == [6, 64, 64, 1] and report["training"]["scores"]["on"] == "held out"
+    )
     assert [column["name"] for column in report["table"]["columns"]] == ["age", "city"]
 
 
@@ -347,19 +611,39 @@ def test_info_on_a_model_that_knows_no_table(run):
     net.metadata["made by"] = "hand\x1b[31m"
     net.save("m")
     code, out, _ = run("info", "m")
-    assert code == 0 and "table     none: MLP.save wrote this file" in out and "state     2 epochs, 2 steps; Adam(lr=0.001" in out
+    assert (
+        code == 0
+        and "table     none: MLP.save wrote this file" in out
+        and "state     2 epochs, 2 steps; Adam(lr=0.001" in out
+    )
     assert "note      made by: hand\ufffd[31m" in out
     assert json.loads(run("info", "m", "--json")[1])["table"] is None
 
 
 def test_info_on_many_columns_and_strange_notes(run):
-    write_csv("t.csv", **{f"column number {i} of a table": np.arange(50) + i for i in range(50)}, y=np.arange(50) / 3)
+    write_csv(
+        "t.csv",
+        **{f"column number {i} of a table": np.arange(50) + i for i in range(50)},
+        y=np.arange(50) / 3,
+    )
     assert run("train", "t.csv", "--target", "y", "--epochs", "1", "--out", "m")[0] == 0
     code, out, _ = run("info", "m")
-    assert code == 0 and "... and 30 more; --json names all" in out and "column number 19" in out and "column number 20" not in out
+    assert (
+        code == 0
+        and "... and 30 more; --json names all" in out
+        and "column number 19" in out
+        and "column number 20" not in out
+    )
     assert max(map(len, out.splitlines())) <= 80
     net = fastnn.load("m")
-    for strange in ("{", "[]", "{}", '{"scores": 7}', '{"scores": {"on": "held out"}}', '{"scores": {"on": [], "r2": "x"}}'):
+    for strange in (
+        "{",
+        "[]",
+        "{}",
+        '{"scores": 7}',
+        '{"scores": {"on": "held out"}}',
+        '{"scores": {"on": [], "r2": "x"}}',
+    ):
         net.metadata["training"] = strange
         net.save("m")
         assert run("info", "m")[0] == 0
@@ -367,5 +651,9 @@ def test_info_on_many_columns_and_strange_notes(run):
 
 def test_info_on_this_installation(run):
     code, out, errors = run("info")
-    assert (code, errors) == (0, "") and f"fastnn {fastnn.__version__}" in out and "also used: pyarrow " in out
+    assert (
+        (code, errors) == (0, "")
+        and f"fastnn {fastnn.__version__}" in out
+        and "also used: pyarrow " in out
+    )
     assert json.loads(run("info", "--json")[1])["chosen"] == fastnn.kernels.CHOSEN

@@ -21,9 +21,11 @@ def data(n, n_in, n_out=1, dtype="float32"):
 
 
 def interrupted_at_look(job, look, n_threads):
-    """Runs a Trainer until the compiled loop has looked for signals so often since the first came; then the handler raises.
+    """Runs a Trainer until the compiled loop has looked for signals so often since the first came;
+    then the handler raises.
 
-    The handler lasts longer than the loop waits between two looks, and leaves another signal: so every place that looks is one look."""
+    The handler lasts longer than the loop waits between two looks, and leaves another signal: so
+    every place that looks is one look."""
     looks = []
 
     def handler(*_):
@@ -45,18 +47,32 @@ def interrupted_at_look(job, look, n_threads):
 @pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="this system has no timer signals")
 @pytest.mark.parametrize(
     ("optimizer", "n_rows", "n_threads"),
-    [(SGD(0.01), 256, 1), (Adam(0.01), 256, 2), (SGD(0.01, 0.9, clip_norm=0.1), 256, 1), (SGD(0.01), 600, 2)],
+    [
+        (SGD(0.01), 256, 1),
+        (Adam(0.01), 256, 2),
+        (SGD(0.01, 0.9, clip_norm=0.1), 256, 1),
+        (SGD(0.01), 600, 2),
+    ],
     ids=["fused", "fused in two threads", "clipped", "three chunks"],
 )
-def test_ctrl_c_at_every_look_of_a_step_leaves_a_whole_step(optimizer, n_rows, n_threads, sizes_of_a_watched_step):
+def test_ctrl_c_at_every_look_of_a_step_leaves_a_whole_step(
+    optimizer, n_rows, n_threads, sizes_of_a_watched_step
+):
     sizes = sizes_of_a_watched_step
     X, y = data(n_rows, sizes[0], sizes[-1])
 
     def prepared():
         net = MLP(sizes, rng=0)
         moments = np.zeros((optimizer.n_moments, net.n_params), "f4")
-        job = Trainer(net, X, y, loss=Loss.SQUARED_ERROR, batch_size=n_rows, optimizer=optimizer.kernel_settings(),
-                              n_threads=n_threads)  # fmt: skip
+        job = Trainer(
+            net,
+            X,
+            y,
+            loss=Loss.SQUARED_ERROR,
+            batch_size=n_rows,
+            optimizer=optimizer.kernel_settings(),
+            n_threads=n_threads,
+        )
         job.load(moments)
         return net, moments, job
 
@@ -92,10 +108,13 @@ def stored(net, job, moments):
     return net.params.tobytes(), moments.tobytes()
 
 
-@pytest.mark.parametrize("optimizer", [SGD(0.05, 0.9), Adam(0.01), Adam(0.01, clip_norm=0.1)], ids=repr)
+@pytest.mark.parametrize(
+    "optimizer", [SGD(0.05, 0.9), Adam(0.01), Adam(0.01, clip_norm=0.1)], ids=repr
+)
 @pytest.mark.parametrize("sizes", [[6, 40, 17, 1], [6, 40, 3]], ids=str)
 def test_a_restored_training_goes_on_as_if_nothing_had_happened(sizes, optimizer, dtype):
-    """The third epoch diverges; back at its start come parameters, their transposes, moments and the position."""
+    """The third epoch diverges; back at its start come parameters, their transposes, moments and
+    the position."""
     X, y = data(64, sizes[0], sizes[-1], dtype)
     nets = [MLP(sizes, "tanh", dtype=dtype, rng=0) for _ in range(2)]
     outputs, gradient = (np.zeros((16, sizes[-1]), dtype) for _ in range(2))
@@ -149,7 +168,11 @@ def test_a_slice_whose_time_is_over_ends_after_a_step_and_the_last_epoch_comes_f
     X, y = data(256, 64)
     job, _ = trainer(MLP([64, 128, 1], rng=0), X, y, SGD(0.1), 64)
     assert job.run(1, 0.0, np.empty(3)) == Stop.TIME and job.position()[:3] == (1, 0, 64)
-    assert [job.run(1, 0.0, np.empty(1)) for _ in range(3)] == [Stop.TIME, Stop.TIME, Stop.EPOCHS] and job.position()[:3] == (4, 1, 0)
+    assert [job.run(1, 0.0, np.empty(1)) for _ in range(3)] == [
+        Stop.TIME,
+        Stop.TIME,
+        Stop.EPOCHS,
+    ] and job.position()[:3] == (4, 1, 0)
     one_step, _ = trainer(MLP([64, 128, 1], rng=0), X, y, SGD(0.1), 256)
     assert one_step.run(1, 0.0, np.empty(1)) == Stop.EPOCHS
 
@@ -190,7 +213,9 @@ def test_forward_of_whole_numbers_is_exact_at_the_edges_of_its_blocks(n, isa, dt
         X = rng.integers(-3, 4, (n, n_in)).astype(dtype)
         net = MLP([n_in, n_out, 3], "relu", "identity", dtype=dtype, rng=0)
         net.params[:] = rng.integers(-3, 4, net.n_params)
-        (W, V), (b, c) = (list(map(np.float64, arrays)) for arrays in (net.weights, net.biases))  # exact, and quick
+        (W, V), (b, c) = (
+            list(map(np.float64, arrays)) for arrays in (net.weights, net.biases)
+        )  # exact, and quick
         expected = np.maximum(X.astype(np.float64) @ W + b, 0) @ V + c
         around = np.full((n + 2, 3), 7, dtype)
         net.forward(X, out=around[1:-1])
@@ -222,7 +247,9 @@ def test_the_gradient_at_an_output_that_is_nan_is_nan(n_out, loss, isa, dtype):
 def test_a_gradient_that_is_nan_makes_the_parameters_nan(kind, isa, dtype):
     net = MLP([3, 40, 2], "tanh", dtype=dtype, rng=0)
     gradient = np.full((4, 2), np.nan, dtype)
-    job, moments = trainer(net, np.ones((4, 3), dtype), gradient, SGD(0.1, **{kind: 0.1}), 4, loss=Loss.GIVEN_GRADIENT)
+    job, moments = trainer(
+        net, np.ones((4, 3), dtype), gradient, SGD(0.1, **{kind: 0.1}), 4, loss=Loss.GIVEN_GRADIENT
+    )
     assert job.run(1, 1e9, np.empty(1)) == Stop.NOT_FINITE
     stored(net, job, moments)
     assert np.isnan(net.params).all()
@@ -237,7 +264,9 @@ def test_penalties_are_for_weights_and_the_norm_is_of_all(clip_norm, sizes, n_ro
         net = MLP(sizes, "tanh", dtype="float64", rng=0)
         net.params += 0.01
         twin, g = net.copy(), np.empty(net.n_params)
-        job, moments = trainer(net, X, y, SGD(0.5, l1=0.01, l2=0.3, clip_norm=clip_norm), n_rows, n_threads=n_threads)
+        job, moments = trainer(
+            net, X, y, SGD(0.5, l1=0.01, l2=0.3, clip_norm=clip_norm), n_rows, n_threads=n_threads
+        )
         job.run(n_threads, 1e9, np.empty(1))
         stored(net, job, moments)
         twin.loss_and_grad(X, y)
@@ -267,22 +296,47 @@ def test_threads_share_the_rows_of_every_weight_and_of_its_transpose(width, opti
 def test_dropout_is_of_the_step_the_layer_and_the_row_of_the_batch(step, batch_size, isa):
     rates = [0.3, 0.5, 0.2]
     X, y = data(batch_size, 6, 2, "float64")
-    net, grads = MLP([6, 30, 30, 2], "tanh", dtype="float64", rng=0), np.empty(6 * 30 + 30 + 30 * 30 + 30 + 62)
+    net, grads = (
+        MLP([6, 30, 30, 2], "tanh", dtype="float64", rng=0),
+        np.empty(6 * 30 + 30 + 30 * 30 + 30 + 62),
+    )
     for n_threads in (1, 3):
-        job = Trainer(net, X, y, loss=Loss.SQUARED_ERROR, batch_size=batch_size, dropout=np.array(rates), seed=11, n_threads=n_threads)
+        job = Trainer(
+            net,
+            X,
+            y,
+            loss=Loss.SQUARED_ERROR,
+            batch_size=batch_size,
+            dropout=np.array(rates),
+            seed=11,
+            n_threads=n_threads,
+        )
         job.set_position(step, 0, 0, 0.0)
         loss = job.gradient(n_threads)
         job.store_gradient(grads)
-        expected, dW, db = reference.loss_and_grad(X, y, net.weights, net.biases, ["tanh", "tanh", "identity"], "mse", dropout=rates,
-                                                   seed=11, step=step)  # fmt: skip
+        expected, dW, db = reference.loss_and_grad(
+            X,
+            y,
+            net.weights,
+            net.biases,
+            ["tanh", "tanh", "identity"],
+            "mse",
+            dropout=rates,
+            seed=11,
+            step=step,
+        )
         assert loss == pytest.approx(expected, rel=1e-12)
-        for ours, theirs in zip([a for pair in zip(*net._views(grads)) for a in pair], [a for pair in zip(dW, db) for a in pair]):
+        for ours, theirs in zip(
+            [a for pair in zip(*net._views(grads)) for a in pair],
+            [a for pair in zip(dW, db) for a in pair],
+        ):
             np.testing.assert_allclose(ours, theirs, rtol=1e-9, atol=1e-14)
 
 
 @pytest.mark.parametrize("n_threads", [1, 2])
 def test_a_custom_loss_that_raises_leaves_the_steps_before(n_threads, dtype):
-    """A batch has three chunks; its gradient is read chunk by chunk, and not at all where the function has raised."""
+    """A batch has three chunks; its gradient is read chunk by chunk, and not at all where the
+    function has raised."""
     X, y = data(1400, 6, 2, dtype)
     net, twin = (MLP([6, 9, 2], "tanh", dtype=dtype, rng=0) for _ in range(2))
     outputs, gradient, calls = np.zeros((700, 2), dtype), np.zeros((700, 2), dtype), []
@@ -307,7 +361,9 @@ def test_a_custom_loss_that_raises_leaves_the_steps_before(n_threads, dtype):
     assert other.position()[:3] == (3, 1, 700)
     stored(net, job, moments)
     stored(twin, other, theirs)
-    np.testing.assert_allclose(net.params, twin.params, rtol=0, atol=1e-5 if dtype == np.float32 else 1e-13)
+    np.testing.assert_allclose(
+        net.params, twin.params, rtol=0, atol=1e-5 if dtype == np.float32 else 1e-13
+    )
 
 
 def test_settings_that_need_other_memory_are_refused():

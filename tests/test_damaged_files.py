@@ -11,7 +11,13 @@ import fastnn
 from fastnn import MLP, ModelFileError, mlp
 from fastnn.files import model as model_file
 
-BIT_GENERATORS = [np.random.PCG64, np.random.PCG64DXSM, np.random.MT19937, np.random.Philox, np.random.SFC64]
+BIT_GENERATORS = [
+    np.random.PCG64,
+    np.random.PCG64DXSM,
+    np.random.MT19937,
+    np.random.Philox,
+    np.random.SFC64,
+]
 
 
 @pytest.fixture
@@ -23,7 +29,8 @@ def path(tmp_path):
 
 
 def loads_or_is_refused(content):
-    """Nothing but a network or a ModelFileError may come of it; whether it was loaded. In memory, since disks take their time."""
+    """Nothing but a network or a ModelFileError may come of it; whether it was loaded. In memory,
+    since disks take their time."""
     try:
         net = mlp._from_parts(model_file._read(io.BytesIO(content), len(content)))
     except ModelFileError as error:
@@ -34,7 +41,9 @@ def loads_or_is_refused(content):
     return True
 
 
-@pytest.mark.parametrize("make", ["without_state", "stopped_within_an_epoch", "with_all_that_a_state_can_hold"])
+@pytest.mark.parametrize(
+    "make", ["without_state", "stopped_within_an_epoch", "with_all_that_a_state_can_hold"]
+)
 def test_every_truncation_is_refused(make, path, request):
     net = MLP([3, 1], rng=0) if make == "without_state" else request.getfixturevalue(make)()
     net.save(path)
@@ -51,10 +60,20 @@ def test_every_flipped_byte_loads_or_is_refused(bits, path, stopped_within_an_ep
     net.save(path)
     content = path.read_bytes()
     header = 8 + int.from_bytes(content[:8], "little")
-    places = list(range(min(header + 20, len(content)))) if header < 2000 else [*range(1200), *range(header - 1000, header + 20)]
+    places = (
+        list(range(min(header + 20, len(content))))
+        if header < 2000
+        else [*range(1200), *range(header - 1000, header + 20)]
+    )
     refused = 0
     for at in [*places, *range(header, len(content), 37)]:
-        for byte in {content[at] ^ 1, content[at] ^ 4, content[at] ^ 0x10, content[at] ^ 0x80, *b"9-"} - {content[at]}:
+        for byte in {
+            content[at] ^ 1,
+            content[at] ^ 4,
+            content[at] ^ 0x10,
+            content[at] ^ 0x80,
+            *b"9-",
+        } - {content[at]}:
             refused += not loads_or_is_refused(content[:at] + bytes([byte]) + content[at + 1 :])
     assert refused > 1000
 
@@ -77,7 +96,8 @@ def change(content, edit):
 
 
 def setting(*keys_and_value):
-    """An edit that sets one value: setting("network", "bias", 3) or setting("header", "W0", "shape", [1, 2])."""
+    """An edit that sets one value: setting("network", "bias", 3) or setting("header", "W0",
+    "shape", [1, 2])."""
     *keys, last, value = keys_and_value
 
     def edit(header, inner):
@@ -92,7 +112,10 @@ def setting(*keys_and_value):
 BIG = 10**400
 HARMFUL = {
     "another format": (setting("header", "__metadata__", "format", "pt"), "not a fastnn model"),
-    "a newer version": (setting("header", "__metadata__", "format_version", "2"), "version '2', this fastnn reads 1: install a newer"),
+    "a newer version": (
+        setting("header", "__metadata__", "format_version", "2"),
+        "version '2', this fastnn reads 1: install a newer",
+    ),
     "no metadata": (lambda header, inner: header.pop("__metadata__"), "metadata is missing"),
     "metadata as a list": (setting("header", "__metadata__", []), "metadata"),
     "a network that is no text": (setting("header", "__metadata__", "network", 5), "network"),
@@ -106,26 +129,49 @@ HARMFUL = {
     "huge sizes": (setting("network", "layer_sizes", [2**24, 2**24, 1]), "W0"),
     "too huge a size": (setting("network", "layer_sizes", [3, 2**62, 1]), "whole numbers of 1 to"),
     "a size without end": (setting("network", "layer_sizes", [3, BIG, 1]), "whole numbers of 1 to"),
-    "too many layers": (setting("network", "layer_sizes", [1] * 5000), "layer_sizes must be 2 to 1000"),
+    "too many layers": (
+        setting("network", "layer_sizes", [1] * 5000),
+        "layer_sizes must be 2 to 1000",
+    ),
     "other sizes": (setting("network", "layer_sizes", [3, 5, 1]), "W0"),
-    "an unknown activation": (setting("network", "activations", ["os.system", "identity"]), "activations"),
+    "an unknown activation": (
+        setting("network", "activations", ["os.system", "identity"]),
+        "activations",
+    ),
     "softmax inside": (setting("network", "activations", ["softmax", "identity"]), "activations"),
     "activations missing": (setting("network", "activations", ["relu"]), "activations"),
     "bias as a number": (setting("network", "bias", 1), "bias"),
     "another dtype": (setting("network", "dtype", "float16"), "float16"),
-    "an unknown array": (setting("header", "W2", {"dtype": "F32", "shape": [], "data_offsets": [0, 0]}), "W2"),
+    "an unknown array": (
+        setting("header", "W2", {"dtype": "F32", "shape": [], "data_offsets": [0, 0]}),
+        "W2",
+    ),
     "an array missing": (lambda header, inner: header.pop("b1"), "holds the arrays"),
     "an array as a number": (setting("header", "W0", 3), "W0"),
     "array of another dtype": (setting("header", "W0", "dtype", "F64"), "W0 is not F32"),
     "array of another shape": (setting("header", "W0", "shape", [4, 3]), "W0 is not F32"),
     "a negative offset": (setting("header", "W0", "data_offsets", [-48, 0]), "W0"),
-    "an offset beyond the file": (setting("header", "W0", "data_offsets", [10**12, 10**12 + 48]), "W0"),
+    "an offset beyond the file": (
+        setting("header", "W0", "data_offsets", [10**12, 10**12 + 48]),
+        "W0",
+    ),
     "an offset without end": (setting("header", "W0", "data_offsets", [0, BIG]), "W0"),
-    "overlapping arrays": (setting("header", "b0", "data_offsets", [0, 16]), "arrays overlap or leave holes"),
-    "a hole": (lambda header, inner: header["order"].update(data_offsets=[a + 4 for a in header["order"]["data_offsets"]]), "order"),
+    "overlapping arrays": (
+        setting("header", "b0", "data_offsets", [0, 16]),
+        "arrays overlap or leave holes",
+    ),
+    "a hole": (
+        lambda header, inner: header["order"].update(
+            data_offsets=[a + 4 for a in header["order"]["data_offsets"]]
+        ),
+        "order",
+    ),
     "an order of nothing": (setting("header", "order", "shape", [0]), "order"),
     "an order without shape": (setting("header", "order", "shape", None), "order"),
-    "an unknown optimizer": (setting("state", "optimizer", "newton"), "no optimizer is called 'newton'"),
+    "an unknown optimizer": (
+        setting("state", "optimizer", "newton"),
+        "no optimizer is called 'newton'",
+    ),
     "an optimizer as a list": (setting("state", "optimizer", ["adam"]), "no optimizer is called"),
     "another optimizer": (setting("state", "optimizer", "sgd"), "settings"),
     "settings as a list": (setting("state", "settings", []), "settings"),
@@ -137,24 +183,45 @@ HARMFUL = {
     "a row as text": (setting("state", "row", "5"), "state is damaged"),
     "a loss without end": (setting("state", "loss_sum", BIG), "state is damaged"),
     "a schedule as a list": (setting("state", "settings", "lr", []), "lr"),
-    "an unknown schedule": (setting("state", "settings", "lr", {"schedule": "eval"}), "no schedule is called 'eval'"),
-    "a schedule with another setting": (setting("state", "settings", "lr", {"schedule": "OneCycle", "x": 1}), "settings"),
+    "an unknown schedule": (
+        setting("state", "settings", "lr", {"schedule": "eval"}),
+        "no schedule is called 'eval'",
+    ),
+    "a schedule with another setting": (
+        setting("state", "settings", "lr", {"schedule": "OneCycle", "x": 1}),
+        "settings",
+    ),
     "a negative seed": (setting("state", "seed", -1), "state is damaged"),
     "a seed without end": (setting("state", "split_seed", BIG), "state is damaged"),
     "a plateau as a list": (setting("state", "plateau", []), "plateau"),
-    "a plateau that waits for nothing": (setting("state", "plateau", "wait", -1), "plateau is damaged"),
+    "a plateau that waits for nothing": (
+        setting("state", "plateau", "wait", -1),
+        "plateau is damaged",
+    ),
     "a plateau without end": (setting("state", "plateau", "lr", BIG), "plateau"),
     "a best epoch as a list": (setting("state", "best", []), "best"),
     "a best epoch without loss": (setting("state", "best", {"epoch": 1}), "best is damaged"),
-    "no best epoch for its parameters": (setting("state", "best", None), "best and best_params belong together"),
-    "no parameters beside their average": (lambda header, inner: header.pop("params"), "but not the parameters"),
-    "parameters of another shape": (setting("header", "best_params", "shape", [3]), "best_params is not F32"),
+    "no best epoch for its parameters": (
+        setting("state", "best", None),
+        "best and best_params belong together",
+    ),
+    "no parameters beside their average": (
+        lambda header, inner: header.pop("params"),
+        "but not the parameters",
+    ),
+    "parameters of another shape": (
+        setting("header", "best_params", "shape", [3]),
+        "best_params is not F32",
+    ),
     "dropout as a number": (setting("network", "dropout", 0.5), "dropout"),
     "dropout of everything": (setting("network", "dropout", [0.0, 1.0]), "dropout"),
     "dropout of another network": (setting("network", "dropout", [0.0]), "dropout"),
     "a state as null": (setting("header", "__metadata__", "state", None), "state"),
     "no generator": (lambda header, inner: header["__metadata__"].pop("rng"), "rng is missing"),
-    "a generator of another kind": (setting("rng", "bit_generator", "seed"), "rng 'seed' is none of"),
+    "a generator of another kind": (
+        setting("rng", "bit_generator", "seed"),
+        "rng 'seed' is none of",
+    ),
     "a generator as a list": (setting("rng", "bit_generator", ["PCG64"]), "rng"),
     "a generator without state": (setting("rng", "state", None), "generator"),
     "a generator's state too large": (setting("rng", "state", "state", BIG), "generator"),
@@ -163,9 +230,13 @@ HARMFUL = {
 
 
 @pytest.mark.parametrize("name", HARMFUL)
-def test_harmful_files_are_refused_with_a_reason(name, path, stopped_within_an_epoch, with_all_that_a_state_can_hold):
+def test_harmful_files_are_refused_with_a_reason(
+    name, path, stopped_within_an_epoch, with_all_that_a_state_can_hold
+):
     edit, message = HARMFUL[name]
-    everything = any(word in name for word in ("plateau", "best", "average", "dropout", "another shape"))
+    everything = any(
+        word in name for word in ("plateau", "best", "average", "dropout", "another shape")
+    )
     (with_all_that_a_state_can_hold if everything else stopped_within_an_epoch)().save(path)
     path.write_bytes(change(path.read_bytes(), edit))
     tracemalloc.start()

@@ -1,4 +1,5 @@
-"""The data sets that ship: what they hold, that nobody can spoil them, and that licence and source lie beside them."""
+"""The data sets that ship: what they hold, that nobody can spoil them, and that licence and source
+lie beside them."""
 
 import doctest
 import gzip
@@ -17,7 +18,9 @@ def test_digits():
     assert (X.shape, X.dtype, y.shape, y.dtype) == ((1797, 64), "float32", (1797,), "int64")
     assert X.flags.c_contiguous and X.min() == 0 and X.max() == 1
     np.testing.assert_array_equal(np.unique(X * 16), np.arange(17))
-    np.testing.assert_array_equal(np.bincount(y), [178, 182, 177, 183, 181, 182, 181, 179, 174, 180])
+    np.testing.assert_array_equal(
+        np.bincount(y), [178, 182, 177, 183, 181, 182, 181, 179, 174, 180]
+    )
     assert round(float(X.sum()) * 16) == 561718
 
 
@@ -49,7 +52,15 @@ def test_every_call_gives_arrays_of_its_own(load):
 def test_files_are_small_and_say_where_they_come_from(path):
     assert path.stat().st_size < 100_000
     text = path.with_name(path.name.replace(".csv.gz", ".txt")).read_text(encoding="utf-8")
-    for needed in (path.name, "Creators", "Source\n", "https://doi.org/", "Licence", "CC BY 4.0", "Changed here"):
+    for needed in (
+        path.name,
+        "Creators",
+        "Source\n",
+        "https://doi.org/",
+        "Licence",
+        "CC BY 4.0",
+        "Changed here",
+    ):
         assert needed in text
     with gzip.open(path, "rt", encoding="ascii") as file:
         for name in file.readline().strip().split(","):

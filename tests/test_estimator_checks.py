@@ -1,4 +1,5 @@
-"""scikit-learn's own checks of estimators, all of them, and the tools that people put estimators into."""
+"""scikit-learn's own checks of estimators, all of them, and the tools that people put estimators
+into."""
 
 import os
 import subprocess
@@ -24,7 +25,9 @@ from sklearn.utils.estimator_checks import estimator_checks_generator
 
 from fastnn import MLPClassifier, MLPRegressor, losses
 
-pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning", "ignore:X is badly scaled", "ignore:y is large")
+pytestmark = pytest.mark.filterwarnings(
+    "ignore::sklearn.exceptions.ConvergenceWarning", "ignore:X is badly scaled", "ignore:y is large"
+)
 
 X, y = load_breast_cancer(return_X_y=True)
 X = scale(X)
@@ -40,7 +43,9 @@ SETTINGS = [
 def checks():
     for estimator in SETTINGS[:3]:
         for own, check in estimator_checks_generator(estimator):
-            yield pytest.param(own, check, id=f"{estimator}-{getattr(check, 'func', check).__name__}"[:120])
+            yield pytest.param(
+                own, check, id=f"{estimator}-{getattr(check, 'func', check).__name__}"[:120]
+            )
 
 
 @pytest.mark.filterwarnings("ignore")
@@ -60,7 +65,9 @@ for estimator in (MLPClassifier(), MLPRegressor()):
     print(*{result["status"] for result in results}, len(results) > 50)
 """
     environment = dict(os.environ, SCIPY_ARRAY_API="1")
-    run = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    run = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
+    )
     assert run.stdout.split("\n")[:2] == ["passed True", "passed True"]
 
 
@@ -69,8 +76,13 @@ for estimator in (MLPClassifier(), MLPRegressor()):
 
 def test_pipelines_and_grids_in_processes_and_threads():
     grid = GridSearchCV(
-        make_pipeline(StandardScaler(), MLPClassifier(max_iter=20, learning_rate_init=0.01, random_state=0)),
-        {"mlpclassifier__hidden_layer_sizes": [(), (5,), (5, 5)], "mlpclassifier__alpha": [1e-4, 1.0]},
+        make_pipeline(
+            StandardScaler(), MLPClassifier(max_iter=20, learning_rate_init=0.01, random_state=0)
+        ),
+        {
+            "mlpclassifier__hidden_layer_sizes": [(), (5,), (5, 5)],
+            "mlpclassifier__alpha": [1e-4, 1.0],
+        },
         cv=3,
         n_jobs=2,
     )
@@ -78,13 +90,21 @@ def test_pipelines_and_grids_in_processes_and_threads():
     assert grid.best_score_ > 0.9
     with joblib.parallel_backend("threading", n_jobs=2):
         threaded = clone(grid).fit(X, y)
-    np.testing.assert_array_equal(grid.cv_results_["mean_test_score"], threaded.cv_results_["mean_test_score"])
+    np.testing.assert_array_equal(
+        grid.cv_results_["mean_test_score"], threaded.cv_results_["mean_test_score"]
+    )
 
 
 def test_cross_validation():
     alone = cross_val_score(MLPClassifier(max_iter=20, random_state=0), X, y, cv=4)
-    np.testing.assert_array_equal(cross_val_score(MLPClassifier(max_iter=20, random_state=0), X, y, cv=4, n_jobs=2), alone)
-    scores = cross_validate(MLPRegressor(max_iter=20), *load_diabetes(return_X_y=True), scoring=["r2", "neg_mean_absolute_error"])
+    np.testing.assert_array_equal(
+        cross_val_score(MLPClassifier(max_iter=20, random_state=0), X, y, cv=4, n_jobs=2), alone
+    )
+    scores = cross_validate(
+        MLPRegressor(max_iter=20),
+        *load_diabetes(return_X_y=True),
+        scoring=["r2", "neg_mean_absolute_error"],
+    )
     assert len(scores["test_r2"]) == 5
 
 
@@ -92,11 +112,20 @@ def test_meta_estimators():
     net = MLPClassifier((8,), max_iter=60, learning_rate_init=0.01, random_state=0)
     assert CalibratedClassifierCV(net, cv=3).fit(X, y).score(X, y) > 0.95
     assert CalibratedClassifierCV(net, method="isotonic", cv=3).fit(X, y).score(X, y) > 0.95
-    assert VotingClassifier([("net", net), ("line", LogisticRegression())], voting="soft").fit(X, y).score(X, y) > 0.95
-    importances = permutation_importance(clone(net).fit(X, y), X, y, n_repeats=2, random_state=0).importances_mean
+    assert (
+        VotingClassifier([("net", net), ("line", LogisticRegression())], voting="soft")
+        .fit(X, y)
+        .score(X, y)
+        > 0.95
+    )
+    importances = permutation_importance(
+        clone(net).fit(X, y), X, y, n_repeats=2, random_state=0
+    ).importances_mean
     assert importances.shape == (30,) and importances.max() > 0
     rows, target = load_diabetes(return_X_y=True)
-    wrapped = TransformedTargetRegressor(MLPRegressor(max_iter=300, random_state=0), transformer=StandardScaler())
+    wrapped = TransformedTargetRegressor(
+        MLPRegressor(max_iter=300, random_state=0), transformer=StandardScaler()
+    )
     assert wrapped.fit(scale(rows), target).score(scale(rows), target) > 0.4
 
 
@@ -121,7 +150,11 @@ def test_clone_pickle_and_joblib_keep_everything(estimator, tmp_path):
 def test_metadata_routing():
     w = np.random.default_rng(0).integers(1, 5, len(y)).astype(float)
     with config_context(enable_metadata_routing=True):
-        net = MLPClassifier((5,), max_iter=5, random_state=0).set_fit_request(sample_weight=True).set_score_request(sample_weight=False)
+        net = (
+            MLPClassifier((5,), max_iter=5, random_state=0)
+            .set_fit_request(sample_weight=True)
+            .set_score_request(sample_weight=False)
+        )
         assert net.get_metadata_routing().fit.requests == {"sample_weight": True}
         weighted = cross_val_score(net, X, y, params=dict(sample_weight=w), cv=3)
         search = GridSearchCV(net, {"alpha": [1e-3]}, cv=3).fit(X, y, sample_weight=w)
@@ -129,7 +162,9 @@ def test_metadata_routing():
 
 
 def test_tables_out_of_a_transformer_keep_their_names():
-    pipeline = make_pipeline(StandardScaler().set_output(transform="pandas"), MLPClassifier(max_iter=5))
+    pipeline = make_pipeline(
+        StandardScaler().set_output(transform="pandas"), MLPClassifier(max_iter=5)
+    )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         pipeline.fit(*load_breast_cancer(return_X_y=True, as_frame=True))
@@ -149,4 +184,7 @@ except ImportError as error:
     print(error)
 """
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert run.stdout.splitlines()[1] == 'MLPClassifier needs scikit-learn: pip install "fastnn-mlp[sklearn]"'
+    assert (
+        run.stdout.splitlines()[1]
+        == 'MLPClassifier needs scikit-learn: pip install "fastnn-mlp[sklearn]"'
+    )

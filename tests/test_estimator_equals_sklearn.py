@@ -1,11 +1,17 @@
-"""The estimators beside scikit-learn's own MLP: the same settings, the same seed, the same rows; the same numbers."""
+"""The estimators beside scikit-learn's own MLP: the same settings, the same seed, the same rows;
+the same numbers."""
 
 import warnings
 
 import numpy as np
 import pytest
 from sklearn import neural_network as theirs
-from sklearn.datasets import load_breast_cancer, load_diabetes, load_wine, make_multilabel_classification
+from sklearn.datasets import (
+    load_breast_cancer,
+    load_diabetes,
+    load_wine,
+    make_multilabel_classification,
+)
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.preprocessing import scale
 
@@ -20,7 +26,10 @@ DATA = {
 }
 X_, y_ = DATA["two targets"]
 DATA["two targets"] = X_, np.column_stack([y_, np.sin(y_)])
-DATA = {name: (scale(X), scale(y) if name in ("regression", "two targets") else y) for name, (X, y) in DATA.items()}
+DATA = {
+    name: (scale(X), scale(y) if name in ("regression", "two targets") else y)
+    for name, (X, y) in DATA.items()
+}
 SGD = dict(solver="sgd", learning_rate_init=0.02)
 RULES = {
     "sgd": SGD | dict(momentum=0.0, nesterovs_momentum=False),
@@ -37,13 +46,25 @@ def both(data, sample_weight=None, X=None, **settings):
     """(theirs, ours), fitted."""
     rows, y = DATA[data]
     kind = "MLPRegressor" if data in ("regression", "two targets") else "MLPClassifier"
-    settings = dict(hidden_layer_sizes=(12, 7), shuffle=False, max_iter=50, random_state=3, alpha=0.05, n_iter_no_change=10) | settings
+    settings = (
+        dict(
+            hidden_layer_sizes=(12, 7),
+            shuffle=False,
+            max_iter=50,
+            random_state=3,
+            alpha=0.05,
+            n_iter_no_change=10,
+        )
+        | settings
+    )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         warnings.simplefilter("ignore", UserWarning)  # poisson's targets, batch sizes
         return [
             getattr(module, kind)(**settings).fit(
-                rows if X is None else X, y, **({} if sample_weight is None else dict(sample_weight=sample_weight))
+                rows if X is None else X,
+                y,
+                **({} if sample_weight is None else dict(sample_weight=sample_weight)),
             )
             for module in (theirs, ours)
         ]
@@ -52,7 +73,10 @@ def both(data, sample_weight=None, X=None, **settings):
 def differences(a, b):
     """Of the loss curves, and of the coefficients."""
     assert len(a.loss_curve_) == len(b.loss_curve_)
-    coefs = max(np.abs(u - v).max() for u, v in zip([*a.coefs_, *a.intercepts_], [*b.coefs_, *b.intercepts_], strict=True))
+    coefs = max(
+        np.abs(u - v).max()
+        for u, v in zip([*a.coefs_, *a.intercepts_], [*b.coefs_, *b.intercepts_], strict=True)
+    )
     return np.abs(np.subtract(a.loss_curve_, b.loss_curve_)).max(), coefs
 
 
@@ -69,7 +93,9 @@ def test_sgd_in_all_its_forms(rule, data, batch_size):
         b.n_outputs_,
         b.out_activation_,
     )
-    assert a.loss_ == pytest.approx(b.loss_, rel=1e-12) and a.best_loss_ == pytest.approx(b.best_loss_, rel=1e-12)
+    assert a.loss_ == pytest.approx(b.loss_, rel=1e-12) and a.best_loss_ == pytest.approx(
+        b.best_loss_, rel=1e-12
+    )
 
 
 @pytest.mark.parametrize("activation", ["identity", "logistic", "tanh", "relu"])
@@ -99,7 +125,8 @@ def test_weights_of_rows(data):
 @pytest.mark.parametrize("epsilon", [1e-8, 1e-12])
 @pytest.mark.parametrize("data", DATA)
 def test_adam_as_close_as_its_other_place_of_epsilon_allows(data, epsilon):
-    """scikit-learn adds epsilon to sqrt(v), fastnn (as PyTorch) to sqrt(v / (1 - beta_2^t)): without epsilon they are the same."""
+    """scikit-learn adds epsilon to sqrt(v), fastnn (as PyTorch) to sqrt(v / (1 - beta_2^t)):
+    without epsilon they are the same."""
     curve, coefs = differences(*both(data, batch_size=64, epsilon=epsilon))
     assert curve < (3e-4 if epsilon == 1e-8 else 1e-7)
     assert coefs < (3e-2 if epsilon == 1e-8 else 1e-4)
@@ -109,7 +136,9 @@ def test_adam_as_close_as_its_other_place_of_epsilon_allows(data, epsilon):
 def test_lbfgs_finds_the_same_minimum(data):
     if data == "two targets":
         pytest.skip("scikit-learn's gradient is not that of its loss there")
-    a, b = both(data, solver="lbfgs", alpha=1.0, max_iter=2000, max_fun=10**6, hidden_layer_sizes=())
+    a, b = both(
+        data, solver="lbfgs", alpha=1.0, max_iter=2000, max_fun=10**6, hidden_layer_sizes=()
+    )
     assert a.loss_ == pytest.approx(b.loss_, rel=1e-4)
 
 
@@ -132,7 +161,14 @@ def test_stops_in_the_same_epoch_and_warns_when_it_does_not():
 
 def test_warm_start_and_partial_fit_go_on_as_there():
     X, y = DATA["three classes"]
-    settings = dict(hidden_layer_sizes=(9,), shuffle=False, random_state=0, max_iter=5, n_iter_no_change=10, **SGD)
+    settings = dict(
+        hidden_layer_sizes=(9,),
+        shuffle=False,
+        random_state=0,
+        max_iter=5,
+        n_iter_no_change=10,
+        **SGD,
+    )
     pair = [module.MLPClassifier(**settings) for module in (theirs, ours)]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
@@ -144,23 +180,37 @@ def test_warm_start_and_partial_fit_go_on_as_there():
                 net.partial_fit(X[row : row + 1], y[row : row + 1])
             net.partial_fit(X, y)
     a, b = pair
-    assert max(differences(a, b)) < 1e-12 and (a.t_, a.n_iter_, len(a.loss_curve_)) == (b.t_, b.n_iter_, len(b.loss_curve_))
+    assert max(differences(a, b)) < 1e-12 and (a.t_, a.n_iter_, len(a.loss_curve_)) == (
+        b.t_,
+        b.n_iter_,
+        len(b.loss_curve_),
+    )
 
 
 def test_first_weights_are_those_of_scikit_learn():
     for activation in ("relu", "logistic"):
-        a, b = both("two classes", activation=activation, max_iter=1, solver="sgd", learning_rate_init=1e-300)
+        a, b = both(
+            "two classes",
+            activation=activation,
+            max_iter=1,
+            solver="sgd",
+            learning_rate_init=1e-300,
+        )
         assert differences(a, b)[1] == 0
 
 
 def test_poisson():
     rows, y = DATA["regression"]
-    settings = dict(loss="poisson", hidden_layer_sizes=(6,), shuffle=False, max_iter=50, random_state=0, **SGD)
+    settings = dict(
+        loss="poisson", hidden_layer_sizes=(6,), shuffle=False, max_iter=50, random_state=0, **SGD
+    )
     counts = np.random.default_rng(0).poisson(np.exp(y / 2))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         a, b = (module.MLPRegressor(**settings).fit(rows, counts) for module in (theirs, ours))
     assert a.out_activation_ == b.out_activation_ == "exp"
     assert max(np.abs(u - v).max() for u, v in zip(a.coefs_, b.coefs_)) < 1e-12
-    constant = np.mean([k * np.log(k) - k if k else 0 for k in counts])  # of y alone: fastnn's loss is without it
+    constant = np.mean(
+        [k * np.log(k) - k if k else 0 for k in counts]
+    )  # of y alone: fastnn's loss is without it
     np.testing.assert_allclose(np.subtract(a.loss_curve_, b.loss_curve_), constant, rtol=1e-9)

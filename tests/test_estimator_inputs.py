@@ -1,4 +1,5 @@
-"""Tables of every kind into the estimators: frames with names, Arrow, sparse; what is refused, and what is warned of."""
+"""Tables of every kind into the estimators: frames with names, Arrow, sparse; what is refused, and
+what is warned of."""
 
 import re
 import warnings
@@ -30,14 +31,27 @@ SIGN = (MOSTLY_ZERO @ RNG.normal(size=40) > 0).astype(int)
 
 
 def quick(**settings):
-    return MLPClassifier(**(dict(hidden_layer_sizes=(8,), max_iter=30, learning_rate_init=0.01, random_state=0) | settings))
+    return MLPClassifier(
+        **(
+            dict(hidden_layer_sizes=(8,), max_iter=30, learning_rate_init=0.01, random_state=0)
+            | settings
+        )
+    )
 
 
 @pytest.mark.parametrize(
-    "table", [pd.DataFrame, pl.DataFrame, lambda a, names: pa.table(dict(zip(names, a.T)))], ids=["pandas", "polars", "arrow"]
+    "table",
+    [pd.DataFrame, pl.DataFrame, lambda a, names: pa.table(dict(zip(names, a.T)))],
+    ids=["pandas", "polars", "arrow"],
 )
 def test_tables_with_names(table):
-    given = table(X, NAMES) if table is pl.DataFrame else table(X, columns=NAMES) if table is pd.DataFrame else table(X, NAMES)
+    given = (
+        table(X, NAMES)
+        if table is pl.DataFrame
+        else table(X, columns=NAMES)
+        if table is pd.DataFrame
+        else table(X, NAMES)
+    )
     net, plain = quick().fit(given, y), quick().fit(X, y)
     np.testing.assert_array_equal(net.predict_proba(given), plain.predict_proba(X))
     assert net.feature_names_in_.tolist() == NAMES
@@ -47,7 +61,14 @@ def test_tables_with_names(table):
 
 def test_series_and_columns_as_targets():
     expected = quick().fit(X, y).predict(X)
-    for target in (pd.Series(y), pl.Series(y), pa.array(y), y.tolist(), pd.Series(y, dtype="category"), pd.Series(y.astype(str))):
+    for target in (
+        pd.Series(y),
+        pl.Series(y),
+        pa.array(y),
+        y.tolist(),
+        pd.Series(y, dtype="category"),
+        pd.Series(y.astype(str)),
+    ):
         assert quick().fit(X, target).predict(X).astype(int).tolist() == expected.tolist()
     regression = MLPRegressor(max_iter=5, random_state=0).fit(X, pd.DataFrame({"a": y, "b": -y}))
     assert regression.predict(X).shape == (150, 2)
@@ -62,19 +83,35 @@ def test_frames_in_another_order_are_refused():
 
 # ---- sparse ----
 
-KINDS = [sparse.csr_matrix, sparse.csc_matrix, sparse.coo_array, sparse.csr_array, sparse.lil_matrix]
+KINDS = [
+    sparse.csr_matrix,
+    sparse.csc_matrix,
+    sparse.coo_array,
+    sparse.csr_array,
+    sparse.lil_matrix,
+]
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
 def test_sparse_rows_without_shuffling_are_as_good_as_dense(kind):
     given = kind(MOSTLY_ZERO)
-    for settings in (dict(), dict(solver="sgd", batch_size=7), dict(early_stopping=True, max_iter=10), dict(alpha=0.1, batch_size=50)):
-        a, b = quick(shuffle=False, **settings).fit(given, SIGN), quick(shuffle=False, **settings).fit(MOSTLY_ZERO, SIGN)
+    for settings in (
+        dict(),
+        dict(solver="sgd", batch_size=7),
+        dict(early_stopping=True, max_iter=10),
+        dict(alpha=0.1, batch_size=50),
+    ):
+        a, b = (
+            quick(shuffle=False, **settings).fit(given, SIGN),
+            quick(shuffle=False, **settings).fit(MOSTLY_ZERO, SIGN),
+        )
         np.testing.assert_array_equal(a.network_.params, b.network_.params)
         np.testing.assert_allclose(a.loss_curve_, b.loss_curve_, rtol=1e-12)
         np.testing.assert_array_equal(a.predict_proba(given), b.predict_proba(MOSTLY_ZERO))
         np.testing.assert_array_equal(a.decision_function(given), b.decision_function(MOSTLY_ZERO))
-        assert a.validation_scores_ == b.validation_scores_ and a.n_iter_ == b.n_iter_ and a.t_ == b.t_
+        assert (
+            a.validation_scores_ == b.validation_scores_ and a.n_iter_ == b.n_iter_ and a.t_ == b.t_
+        )
 
 
 def test_sparse_rows_are_made_dense_a_block_at_a_time(monkeypatch):
@@ -92,7 +129,9 @@ def test_sparse_rows_are_made_dense_a_block_at_a_time(monkeypatch):
     a.partial_fit(given, SIGN)
     probabilities = a.predict_proba(given)
     assert widest and max(widest) <= 64
-    b = quick(batch_size=10, validation_data=(MOSTLY_ZERO, SIGN), shuffle=False).fit(MOSTLY_ZERO, SIGN)
+    b = quick(batch_size=10, validation_data=(MOSTLY_ZERO, SIGN), shuffle=False).fit(
+        MOSTLY_ZERO, SIGN
+    )
     b.partial_fit(MOSTLY_ZERO, SIGN)
     np.testing.assert_array_equal(a.network_.params, b.network_.params)
     np.testing.assert_array_equal(probabilities, b.predict_proba(MOSTLY_ZERO))
@@ -103,13 +142,23 @@ def test_sparse_rows_are_made_dense_a_block_at_a_time(monkeypatch):
 
 def test_sparse_rows_schedules_weights_and_callbacks():
     given, w = sparse.csr_matrix(MOSTLY_ZERO), RNG.uniform(size=300)
-    settings = dict(schedule=StepDecay(0.1, every=3, factor=0.5), solver="sgd", shuffle=False, batch_size=32, max_iter=9)
+    settings = dict(
+        schedule=StepDecay(0.1, every=3, factor=0.5),
+        solver="sgd",
+        shuffle=False,
+        batch_size=32,
+        max_iter=9,
+    )
     seen: list = []
-    a = quick(callbacks=lambda net, history: seen.append(history.n_epochs), **settings).fit(given, SIGN, w)
+    a = quick(callbacks=lambda net, history: seen.append(history.n_epochs), **settings).fit(
+        given, SIGN, w
+    )
     b = quick(**settings).fit(MOSTLY_ZERO, SIGN, w)
     np.testing.assert_array_equal(a.network_.params, b.network_.params)
     assert seen == list(range(1, 10)) and a.network_.state.epoch == 9
-    plateau = dict(schedule=ReduceOnPlateau(0.3, patience=1), solver="sgd", shuffle=False, max_iter=40)
+    plateau = dict(
+        schedule=ReduceOnPlateau(0.3, patience=1), solver="sgd", shuffle=False, max_iter=40
+    )
     a, b = (quick(**plateau).fit(X, SIGN) for X in (given, MOSTLY_ZERO))
     np.testing.assert_array_equal(a.network_.params, b.network_.params)
     assert a.network_.state.plateau == b.network_.state.plateau
@@ -136,7 +185,9 @@ def test_callbacks_look_in_while_sparse_rows_are_learned(monkeypatch):
         def on_fit_end(self, net, history):
             events.append("end")
 
-    net = quick(callbacks=Watcher(), batch_size=64, max_iter=9).fit(sparse.csr_matrix(MOSTLY_ZERO), SIGN)
+    net = quick(callbacks=Watcher(), batch_size=64, max_iter=9).fit(
+        sparse.csr_matrix(MOSTLY_ZERO), SIGN
+    )
     assert (events[0], events[-1], net.n_iter_) == ("begin", "end", 2)
     first, second = (i for i, event in enumerate(events) if event == "epoch")
     assert events[1:first].count("interval") >= 4 and events[first:second].count("interval") >= 5
@@ -145,7 +196,10 @@ def test_callbacks_look_in_while_sparse_rows_are_learned(monkeypatch):
 def test_lbfgs_over_blocks_of_sparse_rows(monkeypatch):
     monkeypatch.setattr(training_data, "BLOCK_BYTES", 64 * 40 * 8)
     given, w = sparse.csr_matrix(MOSTLY_ZERO), RNG.uniform(size=300)
-    a, b = (quick(solver="lbfgs", alpha=0.5, max_iter=8, validation_data=(X, SIGN)).fit(X, SIGN, w) for X in (given, MOSTLY_ZERO))
+    a, b = (
+        quick(solver="lbfgs", alpha=0.5, max_iter=8, validation_data=(X, SIGN)).fit(X, SIGN, w)
+        for X in (given, MOSTLY_ZERO)
+    )
     np.testing.assert_allclose(a.loss_curve_, b.loss_curve_, rtol=1e-9)
     np.testing.assert_allclose(a.coefs_[0], b.coefs_[0], rtol=1e-6, atol=1e-8)
     np.testing.assert_allclose(a.validation_loss_curve_, b.validation_loss_curve_, rtol=1e-9)
@@ -165,7 +219,9 @@ def test_what_is_not_finite_is_refused_with_its_place(bad):
         (sparse.csr_matrix(rows), "2"),
         (rows.astype("f4"), "2"),
     ]:
-        with pytest.raises(ValueError, match=f"X contains {what} .first in row 17, column {column}."):
+        with pytest.raises(
+            ValueError, match=f"X contains {what} .first in row 17, column {column}."
+        ):
             quick().fit(given, y)
     net = quick().fit(X, y)
     for method in (net.predict, net.predict_proba, net.predict_log_proba, net.decision_function):
@@ -177,7 +233,11 @@ def test_what_is_not_finite_is_refused_with_its_place(bad):
 
 def test_weights_that_make_no_sense_are_refused():
     negative = np.where(np.arange(150) == 4, -1.0, 1.0)
-    for w, message in [(np.zeros(150), "zero"), (negative, "must not be negative, got -1.0 in row 4"), (np.ones(3), "shape")]:
+    for w, message in [
+        (np.zeros(150), "zero"),
+        (negative, "must not be negative, got -1.0 in row 4"),
+        (np.ones(3), "shape"),
+    ]:
         with pytest.raises(ValueError, match=message):
             quick().fit(X, y, w)
 
@@ -203,7 +263,9 @@ def test_a_warning_for_columns_of_very_different_or_very_large_size():
         assert caught[0].filename == __file__
     with pytest.warns(UserWarning, match=re.escape("'petal width'")):
         quick(max_iter=2).fit(pd.DataFrame(X * [1, 1, 1, 1e4], columns=NAMES), y)
-    with pytest.warns(UserWarning, match="y is large .its root mean square is 1.*TransformedTargetRegressor"):
+    with pytest.warns(
+        UserWarning, match="y is large .its root mean square is 1.*TransformedTargetRegressor"
+    ):
         MLPRegressor(max_iter=2).fit(scale(load_diabetes().data), load_diabetes().target)
 
 

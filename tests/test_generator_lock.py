@@ -1,6 +1,7 @@
 """The lock of a generator: held by a slice that shuffles, never while Python code runs.
 
-In numpy 1.26 it is a plain Lock, so that a thread which holds it and draws waits for itself; later it is an RLock.
+In numpy 1.26 it is a plain Lock, so that a thread which holds it and draws waits for itself; later
+it is an RLock.
 """
 
 import os
@@ -19,8 +20,13 @@ from fastnn import MLP
 
 
 def run_python(code):
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(Path(fastnn.__file__).parents[1]), *sys.path])}
-    return subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=60)
+    environment = {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join([str(Path(fastnn.__file__).parents[1]), *sys.path]),
+    }
+    return subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=60
+    )
 
 
 HANDLER = """
@@ -65,7 +71,9 @@ def test_networks_that_share_a_generator_do_not_wait_without_shuffling():
     holder = threading.Thread(target=hold)
     holder.start()
     assert held.wait(20)
-    trains = threading.Thread(target=net.fit, args=(X, y), kwargs=dict(epochs=3, shuffle=False), daemon=True)
+    trains = threading.Thread(
+        target=net.fit, args=(X, y), kwargs=dict(epochs=3, shuffle=False), daemon=True
+    )
     trains.start()
     trains.join(10)
     waits = threading.Thread(target=net.fit, args=(X, y), kwargs=dict(epochs=3), daemon=True)
@@ -103,7 +111,13 @@ def test_the_lock_is_released_whatever_ends_a_training():
 def test_another_thread_may_draw_while_a_custom_loss_runs():
     net, seen = MLP([3, 4, 1], rng=0), []
     X, y = np.ones((64, 3), "f4"), np.ones(64, "f4")
-    net.fit(X, y, loss=lambda Y, y: (seen.append(free(net)) or 1.0, np.zeros_like(Y)), epochs=2, batch_size=32)
+    net.fit(
+        X,
+        y,
+        loss=lambda Y, y: (seen.append(free(net)) or 1.0, np.zeros_like(Y)),
+        epochs=2,
+        batch_size=32,
+    )
     assert seen == [True] * 4
 
 

@@ -1,4 +1,5 @@
-"""The numbers of some hundred trainings and predictions are those on record, bit for bit: see golden.py."""
+"""The numbers of some hundred trainings and predictions are those on record, bit for bit: see
+golden.py."""
 
 import importlib.util
 import json
@@ -6,7 +7,9 @@ import pathlib
 
 import pytest
 
-SPEC = importlib.util.spec_from_file_location("golden", pathlib.Path(__file__).with_name("golden.py"))
+SPEC = importlib.util.spec_from_file_location(
+    "golden", pathlib.Path(__file__).with_name("golden.py")
+)
 golden = importlib.util.module_from_spec(SPEC)
 SPEC.loader.exec_module(golden)
 

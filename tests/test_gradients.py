@@ -1,12 +1,15 @@
 """Finite differences in float64: every gradient of random networks, to 1e-7 of the largest.
 
-A derivative along one parameter or input, or along a random direction through all of them, is taken by central differences of 4th order:
-the error of the formula is of the order of h^4, that of rounding 1e-16 / h.
+A derivative along one parameter or input, or along a random direction through all of them, is taken
+by central differences of 4th order: the error of the formula is of the order of h^4, that of
+rounding 1e-16 / h.
 
-relu and leaky_relu have a kink where z = 0, elu has one in its slope; mae and quantile have one where output and target are equal, huber
-in its slope where they are delta apart. There a difference is no derivative. So each difference looks on which side of the kinks all units
-and outputs are: where one changes between the ends of the stencil, the stencil shrinks tenfold, and if the kink is nearer than 1e-6 even
-so, that direction is left out (a network is never: the test counts what it compared).
+relu and leaky_relu have a kink where z = 0, elu has one in its slope; mae and quantile have one
+where output and target are equal, huber in its slope where they are delta apart. There a difference
+is no derivative. So each difference looks on which side of the kinks all units and outputs are:
+where one changes between the ends of the stencil, the stencil shrinks tenfold, and if the kink is
+nearer than 1e-6 even so, that direction is left out (a network is never: the test counts what it
+compared).
 """
 
 import math
@@ -22,14 +25,28 @@ from fastnn import reference as ref
 from fastnn.activations import ACTIVATIONS, HIDDEN
 from fastnn.losses import CrossEntropy, Huber, Quantile
 
-PAIRS = [(output, loss) for loss, needed in cases.NETWORK_LOSSES for output in ([needed] if needed else ACTIVATIONS)]
-NAMES = [f"{output}-{loss if isinstance(loss, str) else loss.name + ' with settings'}" for output, loss in PAIRS]
-BOUNDED = [name for name in HIDDEN if name != "exponential"]  # of several in a row the numbers have no end
+PAIRS = [
+    (output, loss)
+    for loss, needed in cases.NETWORK_LOSSES
+    for output in ([needed] if needed else ACTIVATIONS)
+]
+NAMES = [
+    f"{output}-{loss if isinstance(loss, str) else loss.name + ' with settings'}"
+    for output, loss in PAIRS
+]
+BOUNDED = [
+    name for name in HIDDEN if name != "exponential"
+]  # of several in a row the numbers have no end
 KINKED = [name for name, activation in cases.ACTIVATIONS.items() if activation.kinked]
-COORDINATES, DIRECTIONS = 12, 3  # a network: so many numbers of each array alone, so many directions through all
+COORDINATES, DIRECTIONS = (
+    12,
+    3,
+)  # a network: so many numbers of each array alone, so many directions through all
 TOLERANCE = 1e-7
 
-each_network = settings(max_examples=120, suppress_health_check=[HealthCheck.function_scoped_fixture])
+each_network = settings(
+    max_examples=120, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 
 
 @st.composite
@@ -39,7 +56,13 @@ def problems(draw):
     depth = draw(st.integers(0, 4))
     widths = [draw(st.integers(1, 40)) for _ in range(depth + 2)]
     per_target = cases.outputs_per_target(loss)
-    widths[-1] = per_target * widths[-1] if per_target > 1 else max(2, widths[-1]) if output == "softmax" else widths[-1]
+    widths[-1] = (
+        per_target * widths[-1]
+        if per_target > 1
+        else max(2, widths[-1])
+        if output == "softmax"
+        else widths[-1]
+    )
     hidden = [draw(st.sampled_from(BOUNDED)) for _ in range(depth)]
     n = draw(st.sampled_from([1, 2, 7, 8, 9, 20]))
     rng = np.random.default_rng(draw(st.integers(0, 2**32)))
@@ -78,7 +101,8 @@ def sides_of_kinks(net, X, y=None, loss=None):
 
 
 def slope(f, signs, x, direction):
-    """df/dt of f(x + t direction) at t = 0; None beside a kink. f and signs read x, which is moved and put back."""
+    """df/dt of f(x + t direction) at t = 0; None beside a kink. f and signs read x, which is moved
+    and put back."""
     x0, here = x.copy(), signs()
 
     def at(value, t):
@@ -108,7 +132,8 @@ def directions(rng, shape):
 
 
 def assert_is_the_gradient(gradient, f, signs, x, rng):
-    """Errors are within TOLERANCE of the largest derivative, or of 1e-3 if all are smaller: units that are off, or saturated."""
+    """Errors are within TOLERANCE of the largest derivative, or of 1e-3 if all are smaller: units
+    that are off, or saturated."""
     compared = 0
     scale = max(np.linalg.norm(gradient.ravel(), np.inf), 1e-3)
     for direction in directions(rng, x.shape):
@@ -134,7 +159,13 @@ def test_loss_and_grad_is_the_derivative_of_the_loss(isa, problem):
     value = net.loss_and_grad(X, y, loss, weights)
     assert value == pytest.approx(net.loss(X, y, loss, weights), rel=1e-12)
     for x, gradient in arrays_of(net):
-        assert_is_the_gradient(gradient, lambda: net.loss(X, y, loss, weights), lambda: sides_of_kinks(net, X, y, loss), x, rng)
+        assert_is_the_gradient(
+            gradient,
+            lambda: net.loss(X, y, loss, weights),
+            lambda: sides_of_kinks(net, X, y, loss),
+            x,
+            rng,
+        )
 
 
 @each_network
@@ -154,11 +185,16 @@ def test_backward_is_the_derivative_of_a_loss_of_ones_own(isa, problem):
 
 @pytest.mark.parametrize(("output", "loss"), PAIRS, ids=NAMES)
 def test_every_activation_under_every_output_and_loss(isa, output, loss):
-    """What the random networks may miss: each pair of neighbours once, on more rows than a chunk has."""
+    """What the random networks may miss: each pair of neighbours once, on more rows than a chunk
+    has."""
     rng = np.random.default_rng(len(output))
     per_target = cases.outputs_per_target(loss)
     for hidden in HIDDEN:
-        for widths in ([3, 17, 2], [3, 1, 2], *([] if output == "softmax" or per_target > 1 else [[3, 5, 1]])):
+        for widths in (
+            [3, 17, 2],
+            [3, 1, 2],
+            *([] if output == "softmax" or per_target > 1 else [[3, 5, 1]]),
+        ):
             net = fastnn.MLP(widths, hidden, output, dtype="float64", rng=rng)
             shake(net, rng, output, loss)
             X, y = rng.normal(size=(300, 3)), rng.uniform(size=(300, widths[-1] // per_target))

@@ -38,7 +38,10 @@ def keeps(promise, shown):
     promised, said = promise.split(), shown.split()
     if len(promised) != len(said):
         return False
-    return all(float(b) == pytest.approx(float(a[1:]), rel=0.02) if a.startswith("~") else a == b for a, b in zip(promised, said))
+    return all(
+        float(b) == pytest.approx(float(a[1:]), rel=0.02) if a.startswith("~") else a == b
+        for a, b in zip(promised, said)
+    )
 
 
 @pytest.mark.parametrize("page", LESSONS)
@@ -48,7 +51,9 @@ def test_code_runs_and_does_what_it_says(page, tmp_path):
         pytest.importorskip(NEEDS[page], reason=f"the page needs the extra {NEEDS[page]}")
     code = program(PAGES[page])
     (tmp_path / page).write_text(code, encoding="utf-8")
-    path = os.pathsep.join([str(pathlib.Path(fastnn.__file__).parents[1]), os.environ.get("PYTHONPATH", "")])
+    path = os.pathsep.join(
+        [str(pathlib.Path(fastnn.__file__).parents[1]), os.environ.get("PYTHONPATH", "")]
+    )
     result = subprocess.run(
         [sys.executable, "-W", "error", page],
         capture_output=True,
@@ -59,8 +64,12 @@ def test_code_runs_and_does_what_it_says(page, tmp_path):
     )
     assert result.returncode == 0, result.stderr
     promised = re.findall(r"^\s*print\(.*# -> (.*)$", code, re.M)
-    assert len(promised) == len(re.findall(r"^\s*print\(", code, re.M)) > 0, "every print says what it shows"
-    broken = [pair for pair in zip(promised, result.stdout.splitlines(), strict=True) if not keeps(*pair)]
+    assert len(promised) == len(re.findall(r"^\s*print\(", code, re.M)) > 0, (
+        "every print says what it shows"
+    )
+    broken = [
+        pair for pair in zip(promised, result.stdout.splitlines(), strict=True) if not keeps(*pair)
+    ]
     assert not broken
 
 
@@ -81,7 +90,9 @@ def test_links_lead_somewhere(page):
             assert target.exists(), link
             if heading:
                 headings = re.findall(r"^#+ (.*)$", target.read_text(encoding="utf-8"), re.M)
-                assert heading in {re.sub(r"[^\w -]", "", text.lower()).replace(" ", "-") for text in headings}, link
+                assert heading in {
+                    re.sub(r"[^\w -]", "", text.lower()).replace(" ", "-") for text in headings
+                }, link
 
 
 def missing(page, names):
@@ -89,14 +100,24 @@ def missing(page, names):
 
 
 def test_every_loss_is_named():
-    assert not missing("losses.md", [*fastnn.losses.LOSSES, *(loss.__name__ for loss in fastnn.losses.LOSSES.values())])
+    assert not missing(
+        "losses.md",
+        [*fastnn.losses.LOSSES, *(loss.__name__ for loss in fastnn.losses.LOSSES.values())],
+    )
 
 
 def test_every_optimizer_schedule_initializer_and_shared_setting_is_named():
     optimizers = fastnn.optimizers.OPTIMIZERS
-    settings = {setting for optimizer in optimizers.values() for setting in optimizer.__dataclass_fields__}
+    settings = {
+        setting for optimizer in optimizers.values() for setting in optimizer.__dataclass_fields__
+    }
     initializers, schedules = fastnn.initializers.INITIALIZERS, fastnn.schedules.SCHEDULES
-    names = [*(optimizer.__name__ for optimizer in optimizers.values()), *settings, *schedules, *initializers]
+    names = [
+        *(optimizer.__name__ for optimizer in optimizers.values()),
+        *settings,
+        *schedules,
+        *initializers,
+    ]
     assert not missing("optimizers.md", names)
 
 
@@ -111,17 +132,23 @@ def test_every_parameter_of_an_estimator_is_named(name):
 
 def test_what_the_estimators_add_is_explained():
     """What scikit-learn's own have not: parameters, attributes and methods."""
-    theirs = pytest.importorskip("sklearn.neural_network", reason="the estimators need the extra sklearn")
+    theirs = pytest.importorskip(
+        "sklearn.neural_network", reason="the estimators need the extra sklearn"
+    )
     names = set()
     for ours in fastnn.MLPClassifier, fastnn.MLPRegressor:
         own = getattr(theirs, ours.__name__)
         names |= set(inspect.signature(ours).parameters) - set(inspect.signature(own).parameters)
-        names |= {name for name in set(dir(ours)) - set(dir(own)) if not name.startswith(("_", "set_"))}
+        names |= {
+            name for name in set(dir(ours)) - set(dir(own)) if not name.startswith(("_", "set_"))
+        }
     assert {"dropout", "calibrate", "class_weight"} <= names and not missing("estimators.md", names)
 
 
 def test_the_defaults_that_differ_from_scikit_learn_are_told():
-    theirs = pytest.importorskip("sklearn.neural_network", reason="the estimators need the extra sklearn")
+    theirs = pytest.importorskip(
+        "sklearn.neural_network", reason="the estimators need the extra sklearn"
+    )
     for ours in fastnn.MLPClassifier, fastnn.MLPRegressor:
         own = inspect.signature(getattr(theirs, ours.__name__)).parameters
         for name, parameter in inspect.signature(ours).parameters.items():

@@ -1,4 +1,5 @@
-"""Who may import whom (docs/architecture.md): the imports of every file in the package, as they stand in its text."""
+"""Who may import whom (docs/architecture.md): the imports of every file in the package, as they
+stand in its text."""
 
 import ast
 import pathlib
@@ -11,7 +12,8 @@ import fastnn
 
 PACKAGE = pathlib.Path(fastnn.__file__).parent
 
-# A file imports only what stands in a line above its own. A name that is not here is a test failure: decide where it belongs.
+# A file imports only what stands in a line above its own. A name that is not here is a test
+# failure: decide where it belongs.
 LAYERS = [
     {"kernels", "reference", "datasets"},
     {"config", "settings", "validation"},
@@ -39,7 +41,10 @@ LATE = {
     ("cli", "reference"),  # the race of demo, and bench
 }
 AT_IMPORT = {"numpy"}  # of all that is not fastnn or Python's own
-OF_ESTIMATORS = {"sklearn", "scipy"}  # besides, in a package that is imported when somebody asks for it
+OF_ESTIMATORS = {
+    "sklearn",
+    "scipy",
+}  # besides, in a package that is imported when somebody asks for it
 IN_FUNCTIONS = {  # the optional extras: who may use them, inside functions alone
     "pyarrow": {"tables"},
     "rich": {"cli"},
@@ -51,7 +56,8 @@ IN_FUNCTIONS = {  # the optional extras: who may use them, inside functions alon
 
 
 def place(*parts):
-    """The name in LAYERS of a module: that of its package, or its own where the package has an order of its own."""
+    """The name in LAYERS of a module: that of its package, or its own where the package has an
+    order of its own."""
     return next((name for n in (3, 2, 1) if (name := ".".join(parts[:n])) in HEIGHT), parts[0])
 
 
@@ -64,11 +70,15 @@ def modules():
 
 
 def imports(tree, package=()):
-    """(module, late): the parts of its name, and whether the import stands in a function. package: that of the file, without fastnn."""
+    """(module, late): the parts of its name, and whether the import stands in a function. package:
+    that of the file, without fastnn."""
 
     def walk(node, late):
         for child in ast.iter_child_nodes(node):
-            yield from walk(child, late or isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda))
+            yield from walk(
+                child,
+                late or isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda),
+            )
             if isinstance(child, ast.Import):
                 names = [tuple(alias.name.split(".")) for alias in child.names]
             elif isinstance(child, ast.ImportFrom):
@@ -77,9 +87,17 @@ def imports(tree, package=()):
                     origin = ("fastnn", *package[: len(package) + 1 - child.level], *origin)
                 folder = origin[0] == "fastnn" and (PACKAGE / "/".join(origin[1:])).is_dir()
                 names = [(*origin, alias.name) for alias in child.names] if folder else [origin]
-            elif isinstance(child, ast.Call) and ast.unparse(child.func) in ("importlib.import_module", "import_module", "__import__"):
+            elif isinstance(child, ast.Call) and ast.unparse(child.func) in (
+                "importlib.import_module",
+                "import_module",
+                "__import__",
+            ):
                 name = child.args[0].value if isinstance(child.args[0], ast.Constant) else "?"
-                names = [("fastnn" + name if name.startswith(".") else name,)] if not name.startswith(".") else [("fastnn", name[1:])]
+                names = (
+                    [("fastnn" + name if name.startswith(".") else name,)]
+                    if not name.startswith(".")
+                    else [("fastnn", name[1:])]
+                )
             else:
                 continue
             for name in names:
@@ -89,9 +107,14 @@ def imports(tree, package=()):
 
 
 def faults(importer, text, package=None):
-    """What is wrong with the imports of this text, if it were the module `importer`, of the package of these parts."""
+    """What is wrong with the imports of this text, if it were the module `importer`, of the package
+    of these parts."""
     if package is None:
-        package = tuple(importer.split(".")) if (PACKAGE / importer).is_dir() else tuple(importer.split("."))[:-1]
+        package = (
+            tuple(importer.split("."))
+            if (PACKAGE / importer).is_dir()
+            else tuple(importer.split("."))[:-1]
+        )
     for parts, late in imports(ast.parse(text), package):
         name = ".".join(parts)
         if parts[0] == "fastnn":
@@ -108,13 +131,19 @@ def faults(importer, text, package=None):
                 yield f"{importer} imports {name}, which does not stand below it"
         elif importer == "estimators" and parts[0] in OF_ESTIMATORS:
             continue
-        elif parts[0] not in sys.stdlib_module_names | AT_IMPORT and not (late and importer in IN_FUNCTIONS.get(parts[0], ())):
+        elif parts[0] not in sys.stdlib_module_names | AT_IMPORT and not (
+            late and importer in IN_FUNCTIONS.get(parts[0], ())
+        ):
             yield f"{importer} imports {name}{'' if late else ' when it is imported'}"
 
 
-@pytest.mark.parametrize(("importer", "path"), list(modules()), ids=lambda x: x if isinstance(x, str) else x.name)
+@pytest.mark.parametrize(
+    ("importer", "path"), list(modules()), ids=lambda x: x if isinstance(x, str) else x.name
+)
 def test_imports_only_what_stands_below(importer, path):
-    assert importer in HEIGHT, f"no place in the house for {importer}: add it to LAYERS and to docs/architecture.md"
+    assert importer in HEIGHT, (
+        f"no place in the house for {importer}: add it to LAYERS and to docs/architecture.md"
+    )
     package = path.relative_to(PACKAGE).parent.parts
     assert list(faults(importer, path.read_text(encoding="utf-8"), package)) == []
 
@@ -123,7 +152,11 @@ def test_commands_share_what_is_meant_to_be_shared_and_nothing_else():
     shared = {"common", "display", "scores"}
     for path in (PACKAGE / "cli").glob("*.py"):
         tree = ast.parse(path.read_text(encoding="utf-8"))
-        own = {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.level == 1}
+        own = {
+            node.module
+            for node in ast.walk(tree)
+            if isinstance(node, ast.ImportFrom) and node.level == 1
+        }
         if path.stem != "__init__":
             assert own <= (set() if path.stem in shared else shared), path.name
 
@@ -149,7 +182,10 @@ def test_the_page_on_the_architecture_names_every_module():
         ("network", "from .files import model"),
         ("functional", "from .. import reference"),
         ("training.session", "def f():\n    from fastnn.reference import linear"),
-        ("training.session", "import importlib\ndef f():\n    importlib.import_module('.reference', __name__)"),
+        (
+            "training.session",
+            "import importlib\ndef f():\n    importlib.import_module('.reference', __name__)",
+        ),
         ("reference", "from ..validation import check_array"),
         ("reference", "import fastnn.kernels"),
         ("training.session", "import scipy.special"),
@@ -166,11 +202,16 @@ def test_the_rule_finds_a_fault(importer, text):
 
 
 def test_the_reference_needs_numpy_alone():
-    trees = [ast.parse(path.read_text(encoding="utf-8")) for path in (PACKAGE / "reference").glob("*.py")]
+    trees = [
+        ast.parse(path.read_text(encoding="utf-8")) for path in (PACKAGE / "reference").glob("*.py")
+    ]
     own = {("fastnn", "reference")}
-    assert {name[:2] for tree in trees for name, _ in imports(tree, ("reference",)) if name[0] not in sys.stdlib_module_names} - own == {
-        ("numpy",)
-    }
+    assert {
+        name[:2]
+        for tree in trees
+        for name, _ in imports(tree, ("reference",))
+        if name[0] not in sys.stdlib_module_names
+    } - own == {("numpy",)}
 
 
 def test_import_fastnn_loads_numpy_and_nothing_else():
@@ -182,7 +223,10 @@ print(*(name for name, module in sys.modules.items() if name not in before and h
 """
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     loaded = set(run.stdout.split())
-    assert {name.partition(".")[0] for name in loaded} - set(sys.stdlib_module_names) == {"fastnn", "numpy"}
+    assert {name.partition(".")[0] for name in loaded} - set(sys.stdlib_module_names) == {
+        "fastnn",
+        "numpy",
+    }
     variants = [name for name in loaded if name.startswith("fastnn._") and "float" in name]
     assert len(variants) == 2, "one variant for each dtype"
     assert not loaded & {"fastnn.reference", "fastnn.cli", "fastnn.datasets", "argparse"}

@@ -27,11 +27,13 @@ def drawn(functions, sizes=(5, 4, 3), seed=3):
     return [f(rng, *shape) for f, shape in zip(functions, zip(sizes, sizes[1:]))]
 
 
-# ---- distributions ---------------------------------------------------------------------------------------------------
+# ---- distributions -------------------------------------------------------------------------------
 
 
 def test_every_initializer_has_a_test_of_its_distribution():
-    assert set(INITIALIZERS) == {f"{name}_{shape}" for name in VARIANCES for shape in ("uniform", "normal")} | {"orthogonal"}
+    assert set(INITIALIZERS) == {
+        f"{name}_{shape}" for name in VARIANCES for shape in ("uniform", "normal")
+    } | {"orthogonal"}
 
 
 @pytest.mark.parametrize("shape", SHAPES)
@@ -69,7 +71,8 @@ def test_orthogonal_weights_are_orthonormal_along_their_shorter_side(shape, rng)
 
 @pytest.mark.parametrize("shape", [(2, 2), (3, 2), (2, 3)])
 def test_no_direction_is_preferred_by_orthogonal_weights(shape, rng):
-    """Without the signs of R's diagonal LAPACK's Q leans to one side: the mean of its first number would be near -0.5."""
+    """Without the signs of R's diagonal LAPACK's Q leans to one side: the mean of its first number
+    would be near -0.5."""
     first = np.mean([initializers.orthogonal(rng, *shape) for _ in range(2000)], axis=0)
     assert np.abs(first).max() < 5 * np.sqrt(0.5 / 2000)
 
@@ -89,7 +92,7 @@ def test_selu_with_its_own_weights_keeps_mean_and_variance_from_layer_to_layer(r
         assert abs(X.mean()) < 0.15 and 0.75 < X.var() < 1.25
 
 
-# ---- what init may be ------------------------------------------------------------------------------------------------
+# ---- what init may be ----------------------------------------------------------------------------
 
 
 def test_without_a_wish_each_layer_gets_what_its_activation_wants():
@@ -106,22 +109,38 @@ def test_without_a_wish_each_layer_gets_what_its_activation_wants():
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 def test_kinds_of_relu_get_he_weights_and_all_others_glorot(activation):
     expected = FOR_ACTIVATION.get(activation, initializers.glorot_uniform)
-    np.testing.assert_array_equal(filled([activation], sizes=(5, 4))[0], drawn([expected], (5, 4))[0])
+    np.testing.assert_array_equal(
+        filled([activation], sizes=(5, 4))[0], drawn([expected], (5, 4))[0]
+    )
 
 
 def test_these_are_kinds_of_relu():
-    assert all(FOR_ACTIVATION[name] is initializers.he_normal for name in ("relu", "leaky_relu", "elu", "gelu", "silu"))
-    assert not FOR_ACTIVATION.keys() & {"identity", "sigmoid", "tanh", "softplus", "softmax", "exponential"}
+    assert all(
+        FOR_ACTIVATION[name] is initializers.he_normal
+        for name in ("relu", "leaky_relu", "elu", "gelu", "silu")
+    )
+    assert not FOR_ACTIVATION.keys() & {
+        "identity",
+        "sigmoid",
+        "tanh",
+        "softplus",
+        "softmax",
+        "exponential",
+    }
 
 
 def test_the_first_numbers_of_a_seed_are_these():
     (W,) = filled(["relu"], sizes=(2, 2), seed=0)
-    np.testing.assert_allclose(W.ravel(), [0.12573022, -0.13210486, 0.64042265, 0.10490012], rtol=1e-6)
+    np.testing.assert_allclose(
+        W.ravel(), [0.12573022, -0.13210486, 0.64042265, 0.10490012], rtol=1e-6
+    )
 
 
 @pytest.mark.parametrize("name", INITIALIZERS)
 def test_a_name_is_for_all_layers(name):
-    for W, expected in zip(filled(["relu", "tanh"], name), drawn([INITIALIZERS[name]] * 2), strict=True):
+    for W, expected in zip(
+        filled(["relu", "tanh"], name), drawn([INITIALIZERS[name]] * 2), strict=True
+    ):
         np.testing.assert_array_equal(W, expected)
 
 
@@ -140,14 +159,18 @@ def test_each_layer_may_have_its_own(kind):
 
     init = kind(["orthogonal", None, ones, "lecun_normal"])
     sizes = (5, 4, 3, 2, 6)
-    expected = drawn([initializers.orthogonal, initializers.he_normal, ones, initializers.lecun_normal], sizes)
+    expected = drawn(
+        [initializers.orthogonal, initializers.he_normal, ones, initializers.lecun_normal], sizes
+    )
     for W, values in zip(filled(["relu"] * 4, init, sizes), expected, strict=True):
         np.testing.assert_array_equal(W, values)
 
 
 @pytest.mark.parametrize("name", [None, *INITIALIZERS])
 def test_float32_and_float64_begin_alike(name):
-    for single, double in zip(filled(["relu", "tanh"], name, dtype="float32"), filled(["relu", "tanh"], name)):
+    for single, double in zip(
+        filled(["relu", "tanh"], name, dtype="float32"), filled(["relu", "tanh"], name)
+    ):
         assert single.dtype == np.float32
         np.testing.assert_array_equal(single, double.astype(np.float32))
 
@@ -159,16 +182,23 @@ def test_check_gives_one_function_for_each_layer():
     assert initializers.check(None, 2) == [None, None]
     assert initializers.check("he_normal", 2) == [initializers.he_normal] * 2
     assert initializers.check(mine, 1) == [mine]
-    assert initializers.check(["orthogonal", mine, None], 3) == [initializers.orthogonal, mine, None]
+    assert initializers.check(["orthogonal", mine, None], 3) == [
+        initializers.orthogonal,
+        mine,
+        None,
+    ]
 
 
-# ---- errors ----------------------------------------------------------------------------------------------------------
+# ---- errors --------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
     ("init", "message"),
     [
-        ("xavier", "init must be one of glorot_uniform, .*orthogonal, None or a function .*got 'xavier'"),
+        (
+            "xavier",
+            "init must be one of glorot_uniform, .*orthogonal, None or a function .*got 'xavier'",
+        ),
         ("check", "init must be one of"),
         ("", "init must be one of"),
         (0.1, "init must be one of .*got 0.1"),
@@ -189,12 +219,27 @@ def test_a_wish_that_nobody_can_fulfil(init, message):
 @pytest.mark.parametrize(
     ("dtype", "values", "error", "message"),
     [
-        ("float64", np.zeros((3, 4)), ValueError, r"what init returns for weights\[1\] must have shape \(4, 3\), got \(3, 4\)"),
+        (
+            "float64",
+            np.zeros((3, 4)),
+            ValueError,
+            r"what init returns for weights\[1\] must have shape \(4, 3\), got \(3, 4\)",
+        ),
         ("float64", 0.0, ValueError, r"must have shape \(4, 3\), got \(\)"),
-        ("float64", np.full((4, 3), np.nan), ValueError, r"weights\[1\] must be finite numbers of float64, got nan"),
+        (
+            "float64",
+            np.full((4, 3), np.nan),
+            ValueError,
+            r"weights\[1\] must be finite numbers of float64, got nan",
+        ),
         ("float64", np.full((4, 3), -np.inf), ValueError, "finite numbers of float64, got -inf"),
         ("float32", np.full((4, 3), 1e39), ValueError, r"finite numbers of float32, got 1e\+39"),
-        ("float64", np.full((4, 3), 1j), TypeError, r"what init returns for weights\[1\] must be float32 or float64, got complex128"),
+        (
+            "float64",
+            np.full((4, 3), 1j),
+            TypeError,
+            r"what init returns for weights\[1\] must be float32 or float64, got complex128",
+        ),
         ("float64", None, TypeError, "must be float32 or float64, got object"),
     ],
 )

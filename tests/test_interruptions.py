@@ -37,7 +37,8 @@ def sigint_interrupts():
 
 
 def interrupted(fit, seconds, *arguments, send=_thread.interrupt_main, **options):
-    """A call stopped by Ctrl-C after so many seconds; the signal comes from another thread, as a terminal's would."""
+    """A call stopped by Ctrl-C after so many seconds; the signal comes from another thread, as a
+    terminal's would."""
     timer = threading.Timer(seconds, send)
     timer.start()
     with pytest.raises(KeyboardInterrupt):
@@ -47,8 +48,16 @@ def interrupted(fit, seconds, *arguments, send=_thread.interrupt_main, **options
 
 def python(code, *arguments):
     """A fresh interpreter that runs code with this fastnn."""
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(Path(fastnn.__file__).parents[1]), *sys.path])}
-    return subprocess.Popen([sys.executable, "-c", code, *map(str, arguments)], env=environment, stdout=subprocess.PIPE, text=True)
+    environment = {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join([str(Path(fastnn.__file__).parents[1]), *sys.path]),
+    }
+    return subprocess.Popen(
+        [sys.executable, "-c", code, *map(str, arguments)],
+        env=environment,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
 
 
 def answer(process):
@@ -80,7 +89,14 @@ def hand_on(request, tmp_path):
 def everything(net):
     """All that may influence what comes, as comparable values."""
     state = net.state
-    return net.params.tobytes(), state.moments.tobytes(), state.step, state.epoch, state.row, str(net.rng.bit_generator.state)
+    return (
+        net.params.tobytes(),
+        state.moments.tobytes(),
+        state.step,
+        state.epoch,
+        state.row,
+        str(net.rng.bit_generator.state),
+    )
 
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS, ids=repr)
@@ -101,7 +117,10 @@ def test_training_goes_on_within_the_epoch_that_ctrl_c_stopped(hand_on):
     net, whole = MLP([6, 9, 1], rng=0), MLP([6, 9, 1], rng=0)
     interrupted(net.fit, 0.1, X, y, epochs=3000, **options)
     history, state = net.history, net.state
-    assert history.n_steps == state.step == 30_000 * state.epoch + state.row // 5 and history.n_epochs == state.epoch == len(history.loss)
+    assert (
+        history.n_steps == state.step == 30_000 * state.epoch + state.row // 5
+        and history.n_epochs == state.epoch == len(history.loss)
+    )
     net = hand_on(net)
     rest = net.fit(X, y, epochs=state.epoch + 1 - net.state.epoch, batch_size=5, resume=True)
     assert history.loss + rest.loss == whole.fit(X, y, epochs=len(history.loss) + 1, **options).loss
@@ -112,9 +131,23 @@ def test_partial_fit_is_one_pass_in_order_that_goes_on():
     X, y = data(90)
     net, twin = MLP([6, 9, 1], rng=0), MLP([6, 9, 1], rng=0)
     for i, rows in enumerate([slice(0, 40), slice(40, 41), slice(41, 90)]):
-        ours = net.partial_fit(X[rows], y[rows], optimizer=None if i else SGD(0.1, 0.9), batch_size=16)
-        theirs = twin.fit(X[rows], y[rows], optimizer=None if i else SGD(0.1, 0.9), batch_size=16, epochs=1, shuffle=False, resume=i > 0)
-        assert (ours.loss, ours.n_epochs, ours.n_steps) == (theirs.loss, 1, theirs.n_steps) and net.history is ours
+        ours = net.partial_fit(
+            X[rows], y[rows], optimizer=None if i else SGD(0.1, 0.9), batch_size=16
+        )
+        theirs = twin.fit(
+            X[rows],
+            y[rows],
+            optimizer=None if i else SGD(0.1, 0.9),
+            batch_size=16,
+            epochs=1,
+            shuffle=False,
+            resume=i > 0,
+        )
+        assert (ours.loss, ours.n_epochs, ours.n_steps) == (
+            theirs.loss,
+            1,
+            theirs.n_steps,
+        ) and net.history is ours
     assert everything(net) == everything(twin) and (net.state.step, net.state.epoch) == (8, 3)
 
 
@@ -133,13 +166,19 @@ def test_other_numbers_of_the_same_optimizer_may_go_on():
 def test_another_optimizers_moments_are_refused(other):
     X, y = data()
     net = MLP([6, 9, 1], rng=0)
-    with pytest.raises(ValueError, match="has not been trained: there is no state to go on from; use resume=False"):
+    with pytest.raises(
+        ValueError, match="has not been trained: there is no state to go on from; use resume=False"
+    ):
         net.fit(X, y, resume=True)
     net.fit(X, y, optimizer=Adam(0.01), epochs=2)
     before = everything(net)
-    with pytest.raises(ValueError, match=r"goes on with the moments of Adam\(lr=0.01.*cannot use; use resume=False"):
+    with pytest.raises(
+        ValueError, match=r"goes on with the moments of Adam\(lr=0.01.*cannot use; use resume=False"
+    ):
         net.fit(X, y, optimizer=other, resume=True)
-    with pytest.raises(ValueError, match=r"moments of Adam\(lr=0.01.*cannot use; set net.state = None"):
+    with pytest.raises(
+        ValueError, match=r"moments of Adam\(lr=0.01.*cannot use; set net.state = None"
+    ):
         net.partial_fit(X, y, optimizer=other)
     assert everything(net) == before and net.state.optimizer == Adam(0.01)
 
@@ -151,8 +190,14 @@ def test_a_refused_call_leaves_the_state_of_a_stopped_epoch(call):
     interrupted(net.fit, 0.05, X, y, epochs=3000, batch_size=5)
     before, optimizer, order = everything(net), net.state.optimizer, net.state.order.tobytes()
     with pytest.raises(ValueError, match="X"):
-        net.fit(X[:10], y[:10], optimizer=Adam(0.5), resume=True) if call == "fit" else net.partial_fit(X[:, :5], y)
-    assert everything(net) == before and net.state.optimizer == optimizer and net.state.order.tobytes() == order
+        net.fit(
+            X[:10], y[:10], optimizer=Adam(0.5), resume=True
+        ) if call == "fit" else net.partial_fit(X[:, :5], y)
+    assert (
+        everything(net) == before
+        and net.state.optimizer == optimizer
+        and net.state.order.tobytes() == order
+    )
 
 
 # ---- Ctrl-C ----
@@ -161,30 +206,57 @@ LONG = [256, 1024, 1024, 1], 4096  # a step of some 0.2 s and more
 SHORT = [6, 9, 1], 70
 
 
-@pytest.mark.parametrize("send", [_thread.interrupt_main, lambda: signal.raise_signal(signal.SIGINT)], ids=["interrupt", "signal"])
-@pytest.mark.parametrize(("case", "seconds"), [(SHORT, 0.12), (LONG, 0.1), (LONG, 0.7)], ids=["short steps", "in a step", "long steps"])
+@pytest.mark.parametrize(
+    "send",
+    [_thread.interrupt_main, lambda: signal.raise_signal(signal.SIGINT)],
+    ids=["interrupt", "signal"],
+)
+@pytest.mark.parametrize(
+    ("case", "seconds"),
+    [(SHORT, 0.12), (LONG, 0.1), (LONG, 0.7)],
+    ids=["short steps", "in a step", "long steps"],
+)
 @pytest.mark.parametrize("n_threads", [1, 2])
 def test_ctrl_c_leaves_the_last_whole_step(case, seconds, n_threads, send):
     sizes, n = case
     X, y = data(n, sizes[0])
     net, twin = MLP(sizes, rng=0), MLP(sizes, rng=0)
-    interrupted(net.fit, seconds, X, y, epochs=10**6, batch_size=None, n_threads=n_threads, send=send)
+    interrupted(
+        net.fit, seconds, X, y, epochs=10**6, batch_size=None, n_threads=n_threads, send=send
+    )
     steps = net.history.n_steps  # of one epoch each
-    assert (net.state.step, net.state.epoch, net.state.row, net.history.n_epochs) == (steps, steps, 0, steps)
+    assert (net.state.step, net.state.epoch, net.state.row, net.history.n_epochs) == (
+        steps,
+        steps,
+        0,
+        steps,
+    )
     assert twin.fit(X, y, epochs=steps, batch_size=None).loss == net.history.loss
-    assert everything(net)[:-1] == everything(twin)[:-1]  # the order of a dropped step has been drawn
+    assert (
+        everything(net)[:-1] == everything(twin)[:-1]
+    )  # the order of a dropped step has been drawn
     net.fit(X[:70], y[:70], epochs=2)
     assert np.isfinite(net.params).all()
 
 
 def test_ctrl_c_at_any_moment_leaves_parameters_state_and_history_of_one_step():
-    """Signals at random microseconds of short epochs with a callback, where most of the time passes in Python code."""
+    """Signals at random microseconds of short epochs with a callback, where most of the time passes
+    in Python code."""
     if not hasattr(signal, "setitimer"):
         pytest.skip("this system has no timer signals")
     X, y = data(20, 3)
     trace, histories = [MLP([3, 4, 1], rng=0).params.tobytes()], MLP([3, 4, 1], rng=0)
-    whole = histories.fit(X, y, epochs=3000, batch_size=None, callbacks=lambda net, h: trace.append(net.params.tobytes()))
-    before, random = signal.signal(signal.SIGALRM, signal.default_int_handler), np.random.default_rng(0)
+    whole = histories.fit(
+        X,
+        y,
+        epochs=3000,
+        batch_size=None,
+        callbacks=lambda net, h: trace.append(net.params.tobytes()),
+    )
+    before, random = (
+        signal.signal(signal.SIGALRM, signal.default_int_handler),
+        np.random.default_rng(0),
+    )
     try:
         for _ in range(500):
             net = MLP([3, 4, 1], rng=0)
@@ -197,7 +269,11 @@ def test_ctrl_c_at_any_moment_leaves_parameters_state_and_history_of_one_step():
             steps = net.state.step if net.state else 0
             assert net.params.tobytes() == trace[steps]
             if net.state:
-                assert (net.state.epoch, net.history.n_steps, net.history.n_epochs) == (steps, steps, steps)
+                assert (net.state.epoch, net.history.n_steps, net.history.n_epochs) == (
+                    steps,
+                    steps,
+                    steps,
+                )
                 assert net.history.loss == whole.loss[:steps]
             assert net.fit(X, y, epochs=1).n_steps == 1
     finally:
@@ -205,7 +281,8 @@ def test_ctrl_c_at_any_moment_leaves_parameters_state_and_history_of_one_step():
 
 
 def test_ctrl_c_in_the_last_step_of_an_epoch(sizes_of_a_watched_step):
-    """Where the step is still updated: steps of some milliseconds, every one the last of its epoch, and each epoch a slice."""
+    """Where the step is still updated: steps of some milliseconds, every one the last of its epoch,
+    and each epoch a slice."""
     sizes = sizes_of_a_watched_step
     X, y = data(256, sizes[0], sizes[-1])
     options = dict(batch_size=256, callbacks=lambda net, history: None)
@@ -217,8 +294,18 @@ def test_ctrl_c_in_the_last_step_of_an_epoch(sizes_of_a_watched_step):
         steps = net.state.step
         assert net.history.n_steps == steps == net.state.epoch == len(net.history.loss)
         if steps >= len(trace):
-            keep = lambda net, history: trace.append((net.params.tobytes(), net.state.moments.tobytes()))  # noqa: E731
-            twin.fit(X, y, epochs=steps + 1 - len(trace), batch_size=256, callbacks=keep, resume=len(trace) > 1)
+
+            def keep(net, history):
+                trace.append((net.params.tobytes(), net.state.moments.tobytes()))
+
+            twin.fit(
+                X,
+                y,
+                epochs=steps + 1 - len(trace),
+                batch_size=256,
+                callbacks=keep,
+                resume=len(trace) > 1,
+            )
         assert (net.params.tobytes(), net.state.moments.tobytes()) == trace[steps]
 
 
@@ -265,12 +352,20 @@ def test_ctrl_c_in_a_long_validation(callbacks):
     """The epoch counts, its validation loss is not known."""
     net, twin = (MLP([100, 512, 512, 1], rng=0) for _ in range(2))
     X, y = np.ones((200_000, 100), "float32"), np.zeros(200_000, "float32")
-    interrupted(net.fit, 0.15, X[:64], y[:64], epochs=100, validation_data=(X, y), callbacks=callbacks)
+    interrupted(
+        net.fit, 0.15, X[:64], y[:64], epochs=100, validation_data=(X, y), callbacks=callbacks
+    )
     epochs = net.state.epoch
     assert (net.state.row, net.history.n_epochs, len(net.history.loss)) == (0, epochs, epochs)
     assert len(net.history.val_loss) == epochs - 1
-    assert twin.fit(X[:64], y[:64], epochs=epochs).loss == net.history.loss and twin.params.tobytes() == net.params.tobytes()
-    assert len(net.fit(X[:64], y[:64], epochs=2, resume=True, validation_data=(X[:9], y[:9])).val_loss) == 2
+    assert (
+        twin.fit(X[:64], y[:64], epochs=epochs).loss == net.history.loss
+        and twin.params.tobytes() == net.params.tobytes()
+    )
+    assert (
+        len(net.fit(X[:64], y[:64], epochs=2, resume=True, validation_data=(X[:9], y[:9])).val_loss)
+        == 2
+    )
 
 
 def test_ctrl_c_in_forward_lets_go_of_its_arrays():
@@ -291,10 +386,21 @@ def test_an_epoch_that_diverged_is_not_validated(callbacks):
     with pytest.raises(DivergenceError) as error:
         net.fit(X, y, optimizer=SGD(1e3), epochs=1000, validation_data=(X, y), callbacks=callbacks)
     assert 1 < len(net.history.val_loss) == error.value.epoch - 1
-    X, targets = np.ones((1, 1), "float32"), np.full(1, 3e38, "float32")  # the update is the first number that overflows
+    X, targets = (
+        np.ones((1, 1), "float32"),
+        np.full(1, 3e38, "float32"),
+    )  # the update is the first number that overflows
     net = MLP([1, 1], output="identity", dtype="float32", rng=0)
     with pytest.raises(DivergenceError):
-        net.fit(X, targets, "mae", SGD(1e39), epochs=1, validation_data=(X, targets), callbacks=callbacks)
+        net.fit(
+            X,
+            targets,
+            "mae",
+            SGD(1e39),
+            epochs=1,
+            validation_data=(X, targets),
+            callbacks=callbacks,
+        )
     assert net.history.val_loss == []
 
 
@@ -307,11 +413,19 @@ def test_divergence_goes_back_to_the_start_of_its_epoch(optimizer, callbacks, dt
         net.fit(X, y, optimizer=optimizer, epochs=10**5, batch_size=8, callbacks=callbacks)
     error = caught.value
     assert error.epoch > 1 and 9 * (error.epoch - 1) < error.step <= 9 * error.epoch
-    assert f"in epoch {error.epoch}, step {error.step}:" in str(error) and "start of that epoch" in str(error)
+    assert f"in epoch {error.epoch}, step {error.step}:" in str(
+        error
+    ) and "start of that epoch" in str(error)
     assert f"lower the learning rate (lr={optimizer.lr:g})" in str(error)
     history = twin.fit(X, y, optimizer=optimizer, epochs=error.epoch - 1, batch_size=8)
-    assert everything(net)[:-1] == everything(twin)[:-1] and np.isfinite(net.params).all()  # one more order has been drawn
-    assert (net.history.loss, net.history.n_epochs, net.history.n_steps) == (history.loss, history.n_epochs, history.n_steps)
+    assert (
+        everything(net)[:-1] == everything(twin)[:-1] and np.isfinite(net.params).all()
+    )  # one more order has been drawn
+    assert (net.history.loss, net.history.n_epochs, net.history.n_steps) == (
+        history.loss,
+        history.n_epochs,
+        history.n_steps,
+    )
     net.params[:] = 0.1
     assert net.fit(X, y, epochs=2).n_epochs == 2
 
@@ -323,7 +437,9 @@ def test_divergence_names_what_is_not_finite_in_X(where, step, value):
     X[where] = value
     net = MLP([6, 1], rng=0)
     before = net.params.tobytes()
-    with pytest.raises(DivergenceError, match=f"X itself is not finite .first in row {where[0]}, column {where[1]}") as caught:
+    with pytest.raises(
+        DivergenceError, match=f"X itself is not finite .first in row {where[0]}, column {where[1]}"
+    ) as caught:
         net.fit(X, y, batch_size=8, shuffle=False)
     assert (caught.value.epoch, caught.value.step) == (1, step) and net.params.tobytes() == before
 
@@ -334,7 +450,11 @@ def test_parameters_that_overflow_in_the_very_last_step_diverge_too():
     before = net.params.tobytes()
     with pytest.raises(DivergenceError):
         net.fit(X, y * 100, optimizer=SGD(3e38), epochs=1, batch_size=None)
-    assert net.params.tobytes() == before and (net.history.loss, net.history.n_steps, net.state.step) == ([], 0, 0)
+    assert net.params.tobytes() == before and (
+        net.history.loss,
+        net.history.n_steps,
+        net.state.step,
+    ) == ([], 0, 0)
 
 
 def test_a_stopped_epoch_that_goes_on_with_bad_parameters_gets_them_back():
@@ -361,7 +481,9 @@ def test_divergence_names_targets_and_weights_that_are_not_finite(name):
 def test_a_trainer_without_room_for_moments_says_so(optimizer):
     net = MLP([2, 1], rng=0)
     settings = optimizer.kernel_settings()
-    trainer = kernels.Trainer(net, np.ones((3, 2), "f4"), np.ones((3, 1), "f4"), loss=1, batch_size=3, optimizer=settings)
+    trainer = kernels.Trainer(
+        net, np.ones((3, 2), "f4"), np.ones((3, 1), "f4"), loss=1, batch_size=3, optimizer=settings
+    )
     for call in (trainer.load, trainer.store):
         with pytest.raises(ValueError, match=r"needs . moments"):
             call()
@@ -371,5 +493,10 @@ def test_a_trainer_without_room_for_moments_says_so(optimizer):
 
 def test_divergence_error_can_be_pickled():
     error = pickle.loads(pickle.dumps(DivergenceError("a message", 3, 17)))
-    assert (type(error), str(error), error.epoch, error.step) == (DivergenceError, "a message", 3, 17)
+    assert (type(error), str(error), error.epoch, error.step) == (
+        DivergenceError,
+        "a message",
+        3,
+        17,
+    )
     assert isinstance(error, ArithmeticError)

@@ -1,4 +1,5 @@
-"""The variants: AVX2, AVX-512 and NEON give the same bits; FASTNN_ISA forces one; a broken one is an error.
+"""The variants: AVX2, AVX-512 and NEON give the same bits; FASTNN_ISA forces one; a broken one is
+an error.
 
 The baseline of x86-64 has no FMA: it multiplies, then adds, and has bits of its own.
 """
@@ -19,8 +20,21 @@ from fastnn.activations import ACTIVATIONS, HIDDEN
 WITH_FMA = [isa for isa in kernels.SUPPORTED if isa != "baseline"]
 FORCED = os.environ.get("FASTNN_ISA")
 
-same_bits = pytest.mark.skipif(len(WITH_FMA) < 2 or bool(FORCED), reason="needs two instruction sets with FMA to compare")
-SHAPES = [(1, 1, 1), (3, 17, 1), (7, 5, 33), (8, 1, 9), (9, 33, 2), (16, 16, 16), (40, 100, 17), (257, 31, 1), (300, 7, 100), (20, 300, 31)]
+same_bits = pytest.mark.skipif(
+    len(WITH_FMA) < 2 or bool(FORCED), reason="needs two instruction sets with FMA to compare"
+)
+SHAPES = [
+    (1, 1, 1),
+    (3, 17, 1),
+    (7, 5, 33),
+    (8, 1, 9),
+    (9, 33, 2),
+    (16, 16, 16),
+    (40, 100, 17),
+    (257, 31, 1),
+    (300, 7, 100),
+    (20, 300, 31),
+]
 
 
 def on_every_variant(compute):
@@ -42,18 +56,23 @@ def assert_same_on_every_variant(compute):
     assert different == []
 
 
-# ---- the same bits ---------------------------------------------------------------------------------------------------
+# ---- the same bits -------------------------------------------------------------------------------
 
 
 @same_bits
 def test_linear_has_the_same_bits(dtype, activation):
     rng = np.random.default_rng(1)
     for n, n_in, n_out in SHAPES:
-        X, W, b, dY = (rng.normal(size=size).astype(dtype) for size in ((n, n_in), (n_in, n_out), n_out, (n, n_out)))
+        X, W, b, dY = (
+            rng.normal(size=size).astype(dtype)
+            for size in ((n, n_in), (n_in, n_out), n_out, (n, n_out))
+        )
         for bias in (b, None):
             assert_same_on_every_variant(lambda args=(X, W, bias): [F.linear(*args, activation)])
             assert_same_on_every_variant(
-                lambda args=(dY, X, W, bias, dY): [a for a in F.linear_backward(*args, activation) if a is not None]
+                lambda args=(dY, X, W, bias, dY): [
+                    a for a in F.linear_backward(*args, activation) if a is not None
+                ]
             )
 
 
@@ -61,21 +80,31 @@ def test_linear_has_the_same_bits(dtype, activation):
 def test_activations_have_the_same_bits(dtype, activation):
     rng = np.random.default_rng(2)
     bits = np.arange(200_000, dtype=np.uint64) * np.uint64(2**64 // 200_000)
-    numbers = (bits >> np.uint64(32)).astype(np.uint32).view(np.float32) if dtype == np.float32 else bits.view(np.float64)
+    numbers = (
+        (bits >> np.uint64(32)).astype(np.uint32).view(np.float32)
+        if dtype == np.float32
+        else bits.view(np.float64)
+    )
     numbers = numbers[np.isfinite(numbers)][:190_000].reshape(-1, 19)
     for Z in (numbers, rng.normal(size=(300, 37)).astype(dtype) * 4):
         dA = rng.normal(size=Z.shape).astype(dtype)
         with np.errstate(all="ignore"):
             assert_same_on_every_variant(lambda Z=Z: [F.activation(Z, activation)])
             # a NaN (of inf * 0) has no bits worth comparing
-            assert_same_on_every_variant(lambda Z=Z, dA=dA: [np.nan_to_num(F.activation_backward(dA, Z, activation), nan=7)])
+            assert_same_on_every_variant(
+                lambda Z=Z, dA=dA: [np.nan_to_num(F.activation_backward(dA, Z, activation), nan=7)]
+            )
 
 
 @same_bits
 @pytest.mark.parametrize("name", [kind.name for kind in kernels.VectorFunction])
 def test_vector_functions_have_the_same_bits(dtype, name):
     bits = np.arange(1_000_000, dtype=np.uint64) * np.uint64(2**64 // 1_000_000)
-    x = (bits >> np.uint64(32)).astype(np.uint32).view(np.float32) if dtype == np.float32 else bits.view(np.float64)
+    x = (
+        (bits >> np.uint64(32)).astype(np.uint32).view(np.float32)
+        if dtype == np.float32
+        else bits.view(np.float64)
+    )
     x = np.concatenate([x, np.linspace(-20, 20, 200_000).astype(dtype)])
     out = np.empty_like(x)
 
@@ -92,7 +121,11 @@ def test_losses_have_the_same_bits(dtype, weighted):
     rng = np.random.default_rng(3)
     for n in (1, 9, 64, 300):
         for k in (1, 2, 17, 40):
-            Z, P, y = rng.normal(size=(n, k)) * 3, rng.uniform(size=(n, k)), rng.uniform(size=(n, k))
+            Z, P, y = (
+                rng.normal(size=(n, k)) * 3,
+                rng.uniform(size=(n, k)),
+                rng.uniform(size=(n, k)),
+            )
             classes, w = rng.integers(0, k, n), rng.uniform(size=n) if weighted else None
             cases = [
                 (F.binary_cross_entropy, P, y),
@@ -103,7 +136,12 @@ def test_losses_have_the_same_bits(dtype, weighted):
             ]
             for loss, outputs, targets in cases:
                 grad, outputs = np.empty((n, k), dtype), outputs.astype(dtype)
-                assert_same_on_every_variant(lambda f=loss, a=(outputs, targets, w), grad=grad: [np.float64(f(*a, grad=grad)), grad])
+                assert_same_on_every_variant(
+                    lambda f=loss, a=(outputs, targets, w), grad=grad: [
+                        np.float64(f(*a, grad=grad)),
+                        grad,
+                    ]
+                )
 
 
 UPDATES = {
@@ -145,13 +183,33 @@ def random_problem(seed, dtype):
     hidden = rng.choice(list(HIDDEN), len(widths) - 2).tolist()
     n = int(rng.choice([1, 7, 8, 20, 100, 300]))
     X = rng.normal(size=(n, widths[0])).astype(dtype)
-    y = rng.integers(0, widths[-1], n) if loss == "cross_entropy" else rng.uniform(size=(n, widths[-1]))
+    y = (
+        rng.integers(0, widths[-1], n)
+        if loss == "cross_entropy"
+        else rng.uniform(size=(n, widths[-1]))
+    )
     w = rng.uniform(0.5, 2, n) if seed % 2 else None
-    optimizer = [fastnn.SGD(0.01), fastnn.SGD(0.01, momentum=0.9, nesterov=True), fastnn.Adam(0.001), fastnn.Adam(0.001, weight_decay=0.01)]
-    settings = dict(loss=loss, optimizer=optimizer[seed % 4], batch_size=int(rng.choice([1, 5, 8, 32, 300])), epochs=2, sample_weight=w)
+    optimizer = [
+        fastnn.SGD(0.01),
+        fastnn.SGD(0.01, momentum=0.9, nesterov=True),
+        fastnn.Adam(0.001),
+        fastnn.Adam(0.001, weight_decay=0.01),
+    ]
+    settings = dict(
+        loss=loss,
+        optimizer=optimizer[seed % 4],
+        batch_size=int(rng.choice([1, 5, 8, 32, 300])),
+        epochs=2,
+        sample_weight=w,
+    )
 
     bias = bool(rng.integers(2))
-    return lambda: fastnn.MLP(widths, hidden, output, bias=bias, dtype=dtype, rng=seed), X, y, settings
+    return (
+        lambda: fastnn.MLP(widths, hidden, output, bias=bias, dtype=dtype, rng=seed),
+        X,
+        y,
+        settings,
+    )
 
 
 @same_bits
@@ -167,7 +225,17 @@ def test_networks_have_the_same_bits(dtype, seed):
         net.forward(X, keep=True)
         dX = net.backward(np.ones_like(many))
         history = net.fit(X, y, **settings)
-        return [few, many, np.float64(loss), grads, dX, net.grads, net.params, net.state.moments, np.array(history.loss)]
+        return [
+            few,
+            many,
+            np.float64(loss),
+            grads,
+            dX,
+            net.grads,
+            net.params,
+            net.state.moments,
+            np.array(history.loss),
+        ]
 
     assert_same_on_every_variant(compute)
 
@@ -204,7 +272,7 @@ def test_a_network_keeps_the_variant_it_was_made_on():
         kernels.use(before)
 
 
-# ---- the choice ------------------------------------------------------------------------------------------------------
+# ---- the choice ----------------------------------------------------------------------------------
 
 
 def python(code, **environment):
@@ -212,7 +280,9 @@ def python(code, **environment):
     root = str(Path(fastnn.__file__).parents[1])
     variables = {k: v for k, v in os.environ.items() if k != "FASTNN_ISA"} | environment
     variables["PYTHONPATH"] = os.pathsep.join([root, *filter(None, [os.environ.get("PYTHONPATH")])])
-    result = subprocess.run([sys.executable, "-c", code], env=variables, capture_output=True, text=True, timeout=120)
+    result = subprocess.run(
+        [sys.executable, "-c", code], env=variables, capture_output=True, text=True, timeout=120
+    )
     return result.returncode, result.stdout, result.stderr
 
 
@@ -247,7 +317,9 @@ def test_unknown_FASTNN_ISA_is_an_error_that_lists_the_possible_ones(wrong):
 def test_use_refuses_what_is_not_there_and_keeps_what_was_chosen():
     before = kernels.CHOSEN
     for wrong in ("avx1024", None, 2, "not-built"):
-        with pytest.raises(ImportError, match=f"instruction set .* is not possible here.*{kernels.SUPPORTED[0]}"):
+        with pytest.raises(
+            ImportError, match=f"instruction set .* is not possible here.*{kernels.SUPPORTED[0]}"
+        ):
             kernels.use(wrong)
     assert kernels.CHOSEN == before
 
@@ -279,7 +351,9 @@ def test_broken_variant_is_an_error_when_it_would_be_chosen_and_never_a_step_dow
 
 def test_missing_variant_is_an_error_that_names_it():
     best = kernels.SUPPORTED[-1]
-    code = BREAK.format(isa=best, dtype="float32").replace("raise ImportError(", "raise ModuleNotFoundError(")
+    code = BREAK.format(isa=best, dtype="float32").replace(
+        "raise ImportError(", "raise ModuleNotFoundError("
+    )
     status, output, errors = python(code)
     assert (status, output) == (1, "")
     assert f"_{best}_float32" in errors.splitlines()[-1]
@@ -293,7 +367,7 @@ def test_broken_variant_does_not_matter_to_another():
     assert (status, output.strip()) == (0, isa)
 
 
-# ---- memory ----------------------------------------------------------------------------------------------------------
+# ---- memory --------------------------------------------------------------------------------------
 
 FENCED = """if True:
     import ctypes, mmap
@@ -349,7 +423,7 @@ def test_kernels_touch_nothing_outside_their_arrays(isa):
     assert (status, output.strip()) == (0, f"{isa} stayed inside"), errors
 
 
-# ---- what show_config says -------------------------------------------------------------------------------------------
+# ---- what show_config says -----------------------------------------------------------------------
 
 
 def test_show_config_names_version_variants_compiler_and_numpy(isa, capsys):
@@ -372,4 +446,6 @@ def test_built_and_supported_are_lists_that_fit():
     assert kernels.CHOSEN in kernels.SUPPORTED
     for isa in kernels.BUILT:
         for dtype in ("float32", "float64"):
-            assert list(Path(fastnn.__file__).parent.glob(f"_{isa}_{dtype}.*")), f"{isa} {dtype} is said to be built"
+            assert list(Path(fastnn.__file__).parent.glob(f"_{isa}_{dtype}.*")), (
+                f"{isa} {dtype} is said to be built"
+            )

@@ -18,16 +18,29 @@ def test_least_squares_are_found_to_many_digits(dtype):
     history = net.fit(X, Y, optimizer="lbfgs", epochs=100)
     expected = np.linalg.lstsq(np.column_stack([X, np.ones(200)]), Y, rcond=None)[0]
     np.testing.assert_allclose(net.params, expected, rtol=1e-5, atol=1e-6)
-    assert len(history.loss) == history.n_epochs == history.n_steps == net.state.step == net.state.epoch < 30
-    assert history.loss[-1] == pytest.approx(net.loss(X, Y), rel=1e-5) and history.loss == sorted(history.loss, reverse=True)
+    assert (
+        len(history.loss)
+        == history.n_epochs
+        == history.n_steps
+        == net.state.step
+        == net.state.epoch
+        < 30
+    )
+    assert history.loss[-1] == pytest.approx(net.loss(X, Y), rel=1e-5) and history.loss == sorted(
+        history.loss, reverse=True
+    )
 
 
 def test_the_penalty_is_on_weights_alone():
     l2 = 0.3
     net = MLP([5, 1], rng=0, dtype="float64")
-    history = net.fit(X, Y + 4, optimizer=LBFGS(l2=l2, tolerance_grad=1e-9, tolerance_loss=0), epochs=200)
+    history = net.fit(
+        X, Y + 4, optimizer=LBFGS(l2=l2, tolerance_grad=1e-9, tolerance_loss=0), epochs=200
+    )
     A = np.column_stack([X, np.ones(200)])
-    expected = np.linalg.solve(A.T @ A * 2 / 200 + l2 * np.diag([1, 1, 1, 1, 1, 0]), A.T @ (Y + 4) * 2 / 200)  # mse has no factor 1/2
+    expected = np.linalg.solve(
+        A.T @ A * 2 / 200 + l2 * np.diag([1, 1, 1, 1, 1, 0]), A.T @ (Y + 4) * 2 / 200
+    )  # mse has no factor 1/2
     np.testing.assert_allclose(net.params, expected, rtol=1e-6)
     assert history.loss[-1] == pytest.approx(net.loss(X, Y + 4))  # without the penalty
 
@@ -35,8 +48,13 @@ def test_the_penalty_is_on_weights_alone():
 def test_a_hidden_layer_class_weights_and_validation():
     y = X[:, 0] * X[:, 1] > 0
     net = MLP([5, 20, 1], "tanh", "sigmoid", rng=0)
-    history = net.fit(X, y, optimizer=LBFGS(l2=1e-3), epochs=200, validation_fraction=0.2, class_weight="balanced")
-    assert len(history.val_loss) == len(history.loss) and history.val_loss[-1] < 0.5 < history.val_loss[0]
+    history = net.fit(
+        X, y, optimizer=LBFGS(l2=1e-3), epochs=200, validation_fraction=0.2, class_weight="balanced"
+    )
+    assert (
+        len(history.val_loss) == len(history.loss)
+        and history.val_loss[-1] < 0.5 < history.val_loss[0]
+    )
     assert ((net.forward(X)[:, 0] > 0.5) == y).mean() > 0.9
 
 
@@ -45,22 +63,45 @@ def test_threads_and_batches_of_many_chunks_do_not_show(n_threads):
     big, y = np.tile(X, (10, 1)), np.tile(Y, 10)
     nets = [MLP([5, 30, 1], rng=0) for _ in range(2)]
     nets[0].fit(big, y, optimizer="lbfgs", epochs=5)
-    nets[1].fit(big, y, optimizer="lbfgs", epochs=5, n_threads=n_threads, batch_size=7, shuffle=False)
+    nets[1].fit(
+        big, y, optimizer="lbfgs", epochs=5, n_threads=n_threads, batch_size=7, shuffle=False
+    )
     assert nets[0].params.tobytes() == nets[1].params.tobytes()
 
 
 def test_callbacks_look_and_stop():
     seen = []
     net = MLP([5, 9, 1], rng=0)
-    net.fit(X, Y, optimizer="lbfgs", epochs=50, callbacks=lambda net, history: seen.append(net.loss(X, Y)) or len(seen) == 4)
+    net.fit(
+        X,
+        Y,
+        optimizer="lbfgs",
+        epochs=50,
+        callbacks=lambda net, history: seen.append(net.loss(X, Y)) or len(seen) == 4,
+    )
     assert seen == pytest.approx(net.history.loss, rel=1e-4) and len(seen) == 4
-    net.fit(X, X[:, 0] * 0, optimizer="lbfgs", epochs=50, validation_data=(X, np.sin(5 * Y)), callbacks=EarlyStopping(3))
-    assert net.history.n_epochs <= 50 and net.loss(X, np.sin(5 * Y)) == pytest.approx(min(net.history.val_loss), rel=1e-4)
+    net.fit(
+        X,
+        X[:, 0] * 0,
+        optimizer="lbfgs",
+        epochs=50,
+        validation_data=(X, np.sin(5 * Y)),
+        callbacks=EarlyStopping(3),
+    )
+    assert net.history.n_epochs <= 50 and net.loss(X, np.sin(5 * Y)) == pytest.approx(
+        min(net.history.val_loss), rel=1e-4
+    )
 
 
 def test_a_loss_of_ones_own():
     net = MLP([5, 1], rng=0)
-    net.fit(X, Y, lambda a, y: (float(((a[:, 0] - y) ** 2).mean()), 2 * (a - y[:, None]) / len(y)), "lbfgs", epochs=100)
+    net.fit(
+        X,
+        Y,
+        lambda a, y: (float(((a[:, 0] - y) ** 2).mean()), 2 * (a - y[:, None]) / len(y)),
+        "lbfgs",
+        epochs=100,
+    )
     assert net.loss(X, Y) < 0.02
 
 
@@ -82,13 +123,18 @@ def test_a_loss_that_is_not_finite_ends_with_the_parameters_of_the_iteration_bef
 def test_what_it_cannot_do_is_said():
     net = MLP([5, 9, 1], rng=0)
     net.fit(X, Y, optimizer="lbfgs", epochs=2)
-    with pytest.raises(ValueError, match=r"goes on with the moments of LBFGS.*which LBFGS.*cannot use; use resume=False"):
+    with pytest.raises(
+        ValueError,
+        match=r"goes on with the moments of LBFGS.*which LBFGS.*cannot use; use resume=False",
+    ):
         net.fit(X, Y, resume=True)
     net.state = None
     with pytest.raises(ValueError, match="partial_fit goes on step by step, which L-BFGS cannot"):
         net.partial_fit(X, Y, optimizer=LBFGS())
     net.dropout = 0.5
-    with pytest.raises(ValueError, match=r"a loss that does not change by chance: set net.dropout = 0"):
+    with pytest.raises(
+        ValueError, match=r"a loss that does not change by chance: set net.dropout = 0"
+    ):
         net.fit(X, Y, optimizer="lbfgs")
 
 
@@ -105,7 +151,10 @@ def test_without_scipy_the_message_says_what_to_install(monkeypatch):
         MLP([5, 1], rng=0).fit(X, Y, optimizer="lbfgs")
 
 
-@pytest.mark.parametrize("setting", [dict(history_size=0), dict(tolerance_grad=-1), dict(tolerance_loss=np.nan), dict(l2=-1)])
+@pytest.mark.parametrize(
+    "setting",
+    [dict(history_size=0), dict(tolerance_grad=-1), dict(tolerance_loss=np.nan), dict(l2=-1)],
+)
 def test_settings_out_of_range(setting):
     with pytest.raises(ValueError, match=next(iter(setting))):
         fastnn.LBFGS(**setting)

@@ -1,7 +1,8 @@
 """F.linear and F.linear_backward against the NumPy reference in float64.
 
-Every size stands in every role (rows, inputs, outputs) beside mixed others. Errors are held to what rounding can do to sums of that
-length, computed for each number; where all sums are exact (small integers) nothing may differ at all.
+Every size stands in every role (rows, inputs, outputs) beside mixed others. Errors are held to what
+rounding can do to sums of that length, computed for each number; where all sums are exact (small
+integers) nothing may differ at all.
 """
 
 import itertools
@@ -16,7 +17,22 @@ from fastnn import functional as F
 from fastnn import reference as ref
 from fastnn.activations import ACTIVATIONS, HIDDEN
 
-SIZES = (0, 1, 2, 7, 8, 9, 15, 16, 17, 31, 32, 33, 100, 257)  # around the blocks of rows, vectors, panels, chunks
+SIZES = (
+    0,
+    1,
+    2,
+    7,
+    8,
+    9,
+    15,
+    16,
+    17,
+    31,
+    32,
+    33,
+    100,
+    257,
+)  # around the blocks of rows, vectors, panels, chunks
 MIXED = (3, 33, 8, 1, 17, 7, 16, 9, 5, 32)
 
 
@@ -26,7 +42,16 @@ def shapes():
         a, b = MIXED[i % 10], MIXED[(3 * i + 1) % 10]
         yield from [(size, a, b), (b, size, a), (a, b, size)]
     yield from itertools.product((1, 9), (0, 1), (0, 1, 2))
-    yield from [(256, 5, 3), (512, 1, 1), (513, 3, 1), (600, 20, 17), (257, 257, 1), (257, 300, 10), (40, 513, 33), (20, 520, 514)]
+    yield from [
+        (256, 5, 3),
+        (512, 1, 1),
+        (513, 3, 1),
+        (600, 20, 17),
+        (257, 257, 1),
+        (257, 300, 10),
+        (40, 513, 33),
+        (20, 520, 514),
+    ]
 
 
 SHAPES = sorted(set(shapes()))
@@ -44,7 +69,10 @@ def smooth_data(dtype, n, n_in, n_out):
 def whole_data(dtype, n, n_in, n_out):
     """The same in small whole numbers: every sum is exact, kinks at 0 are met exactly."""
     rng = np.random.default_rng([n, n_in, n_out])
-    return frozen(dtype, *(rng.integers(-4, 5, shape) for shape in ((n, n_in), (n_in, n_out), n_out, (n, n_out))))
+    return frozen(
+        dtype,
+        *(rng.integers(-4, 5, shape) for shape in ((n, n_in), (n_in, n_out), n_out, (n, n_out))),
+    )
 
 
 def frozen(dtype, *arrays):
@@ -65,26 +93,34 @@ def expected(data, dtype, shape, activation):
 
 
 def rounding_of_Z(eps, X, W, b):
-    """What the sums of X W + b may lose; n roundings lose at most n eps/2 of the sum of magnitudes."""
+    """What the sums of X W + b may lose; n roundings lose at most n eps/2 of the sum of
+    magnitudes."""
     return (X.shape[1] + 2) * eps * (np.abs(X) @ np.abs(W) + np.abs(b))
 
 
 def rounding_of_dZ(eps, X, W, b, dY):
-    """dZ = dY f'(Z): every |f''| <= 1, and f' itself is computed to some eps (1 + |z|); softmax mixes a row."""
+    """dZ = dY f'(Z): every |f''| <= 1, and f' itself is computed to some eps (1 + |z|); softmax
+    mixes a row."""
     z = np.abs(X @ W + b)
     slope = (16 + dY.shape[1]) * eps * (1 + z) + 2 * rounding_of_Z(eps, X, W, b)
-    return np.abs(dY).max(axis=1, initial=0, keepdims=True) * slope.max(axis=1, initial=0, keepdims=True) + np.zeros_like(dY)
+    return np.abs(dY).max(axis=1, initial=0, keepdims=True) * slope.max(
+        axis=1, initial=0, keepdims=True
+    ) + np.zeros_like(dY)
 
 
 def within(actual, expected, bound):
-    return actual.shape == expected.shape and np.isfinite(actual).all() and (np.abs(actual - expected) <= bound).all()
+    return (
+        actual.shape == expected.shape
+        and np.isfinite(actual).all()
+        and (np.abs(actual - expected) <= bound).all()
+    )
 
 
 def same_bits(a, b):
     return a.dtype == b.dtype and a.shape == b.shape and a.tobytes() == b.tobytes()
 
 
-# ---- the grid --------------------------------------------------------------------------------------------------------
+# ---- the grid ------------------------------------------------------------------------------------
 
 
 def forward_is_right(dtype, shape, activation):
@@ -140,7 +176,7 @@ def test_sums_of_whole_numbers_are_exact_for_all_shapes(isa, dtype, activation):
     assert [shape for shape in SHAPES if not exact_sums_are_exact(dtype, shape, activation)] == []
 
 
-# ---- optional arguments ----------------------------------------------------------------------------------------------
+# ---- optional arguments --------------------------------------------------------------------------
 
 PLAIN = [(0, 3, 2), (3, 5, 1), (9, 33, 17), (300, 7, 1), (300, 17, 33)]
 
@@ -150,7 +186,9 @@ def test_no_bias_is_a_bias_of_zeros(isa, dtype, shape):
     X, W, _, dY = smooth_data(dtype, *shape)
     zeros = np.zeros(shape[2], dtype)
     for name in ACTIVATIONS:
-        np.testing.assert_array_equal(F.linear(X, W, activation=name), F.linear(X, W, zeros, name), err_msg=name)
+        np.testing.assert_array_equal(
+            F.linear(X, W, activation=name), F.linear(X, W, zeros, name), err_msg=name
+        )
         dX, dW, db = F.linear_backward(dY, X, W, None, dY, name)
         dX0, dW0, _ = F.linear_backward(dY, X, W, zeros, dY, name)
         assert db is None, name
@@ -182,13 +220,15 @@ def test_nothing_around_out_changes(isa, dtype, shape):
     for name in ACTIVATIONS:
         Y = F.linear(X, W, b, name)
         memory = np.full(Y.size + 200, 99, dtype)
-        F.linear(X, W, b, name, out=memory[101 : 101 + Y.size].reshape(Y.shape))  # aligned to nothing but its items
+        F.linear(
+            X, W, b, name, out=memory[101 : 101 + Y.size].reshape(Y.shape)
+        )  # aligned to nothing but its items
         assert memory[101 : 101 + Y.size].tobytes() == Y.tobytes(), name
         assert (memory[:101] == 99).all(), name
         assert (memory[101 + Y.size :] == 99).all(), name
 
 
-# ---- a row gets the same bits in any company -------------------------------------------------------------------------
+# ---- a row gets the same bits in any company -----------------------------------------------------
 
 
 @pytest.mark.parametrize("n_in", [1, 16, 33, 300])
@@ -196,8 +236,22 @@ def test_row_has_the_same_bits_alone_and_in_any_batch(isa, dtype, activation, n_
     for n_out in (1, 3, 17, 32, 100):
         X, W, b, _ = smooth_data(dtype, 260, n_in, n_out)
         Y = F.linear(X, W, b, activation)
-        for first, last in [(0, 1), (255, 256), (256, 257), (259, 260), (0, 7), (1, 9), (250, 259), (2, 258), (3, 260)]:
-            assert same_bits(F.linear(X[first:last], W, b, activation), Y[first:last]), (n_out, first, last)
+        for first, last in [
+            (0, 1),
+            (255, 256),
+            (256, 257),
+            (259, 260),
+            (0, 7),
+            (1, 9),
+            (250, 259),
+            (2, 258),
+            (3, 260),
+        ]:
+            assert same_bits(F.linear(X[first:last], W, b, activation), Y[first:last]), (
+                n_out,
+                first,
+                last,
+            )
 
 
 @pytest.mark.parametrize("n_out", [1, 17])
@@ -205,7 +259,9 @@ def test_row_of_dX_has_the_same_bits_alone_and_in_any_batch(isa, dtype, activati
     X, W, b, dY = smooth_data(dtype, 260, 9, n_out)
     dX, _, _ = F.linear_backward(dY, X, W, b, dY, activation)
     for first, last in [(0, 1), (256, 257), (0, 7), (1, 9), (3, 260)]:
-        part, _, _ = F.linear_backward(dY[first:last], X[first:last], W, b, dY[first:last], activation)
+        part, _, _ = F.linear_backward(
+            dY[first:last], X[first:last], W, b, dY[first:last], activation
+        )
         assert same_bits(part, dX[first:last])
 
 
@@ -229,14 +285,20 @@ def bad_number_spoils_its_row_alone(dtype, activation, bad, n, n_out):
         assert np.isnan(after[n // 2]).all()
     else:  # limits, as IEEE arithmetic has them; finite for most
         with np.errstate(all="ignore"):
-            np.testing.assert_allclose(after, ref.linear(spoiled.astype(float), W, b, activation), rtol=1e-4, atol=1e-4)
+            np.testing.assert_allclose(
+                after, ref.linear(spoiled.astype(float), W, b, activation), rtol=1e-4, atol=1e-4
+            )
     after_dX = F.linear_backward(dY, spoiled, W, b, dY, activation)[0]
     assert same_bits(after_dX[others], dX[others])
 
 
 @pytest.mark.parametrize("output", ["identity", "sigmoid"])
-@pytest.mark.parametrize("sizes", [[3, 5, 1], [3, 5, 2], [3, 1, 2], [3, 1, 1], [3, 17, 17, 1], [3, 16, 1, 1]], ids=str)
-def test_row_with_an_infinity_has_the_same_bits_in_any_batch_behind_a_bounded_layer(isa, dtype, sizes, output):
+@pytest.mark.parametrize(
+    "sizes", [[3, 5, 1], [3, 5, 2], [3, 1, 2], [3, 1, 1], [3, 17, 17, 1], [3, 16, 1, 1]], ids=str
+)
+def test_row_with_an_infinity_has_the_same_bits_in_any_batch_behind_a_bounded_layer(
+    isa, dtype, sizes, output
+):
     for name in ("sigmoid", "relu", "tanh", "elu", "softplus"):
         net = fastnn.MLP(sizes, name, output, dtype=dtype, rng=1)
         net.weights[0][...] = -np.abs(net.weights[0])  # so that an infinity comes out as 0 or -1
@@ -247,7 +309,9 @@ def test_row_with_an_infinity_has_the_same_bits_in_any_batch_behind_a_bounded_la
         assert same_bits(Y[4:5], net.forward(X[4:5]))
 
 
-@pytest.mark.parametrize("sizes", [[3, 1, 1, 1], [3, 1], [3, 5, 1, 1], [3, 17, 1, 5], [3, 40, 3, 1, 2]], ids=str)
+@pytest.mark.parametrize(
+    "sizes", [[3, 1, 1, 1], [3, 1], [3, 5, 1, 1], [3, 17, 1, 5], [3, 40, 3, 1, 2]], ids=str
+)
 def test_bad_row_spoils_no_row_of_another_chunk(isa, dtype, sizes):
     net = fastnn.MLP(sizes, "tanh", dtype=dtype, rng=1)
     X = np.ones((600, sizes[0]), dtype)
@@ -266,10 +330,12 @@ def test_large_inputs_reach_the_limits(isa, dtype, n):
         np.testing.assert_array_equal(Y[:, 0], np.array(values, dtype), err_msg=name)
         dX = F.linear_backward(np.ones_like(X), X, one, None, Y, name)[0]
         np.testing.assert_array_equal(dX[:, 0], np.array(slopes, dtype), err_msg=name)
-    np.testing.assert_array_equal(F.linear(X, np.hstack([one, -one]), None, "softmax"), np.hstack([high, ~high]))
+    np.testing.assert_array_equal(
+        F.linear(X, np.hstack([one, -one]), None, "softmax"), np.hstack([high, ~high])
+    )
 
 
-# ---- kinds of input --------------------------------------------------------------------------------------------------
+# ---- kinds of input ------------------------------------------------------------------------------
 
 
 def spaced(a):
@@ -304,7 +370,9 @@ KINDS = {
     "read-only": read_only,
     "Fortran": np.asfortranarray,
     "strided": spaced,
-    "negative strides": lambda a: a[tuple(slice(None, None, -1) for _ in a.shape)].copy()[tuple(slice(None, None, -1) for _ in a.shape)],
+    "negative strides": lambda a: a[tuple(slice(None, None, -1) for _ in a.shape)].copy()[
+        tuple(slice(None, None, -1) for _ in a.shape)
+    ],
     "transposed view": lambda a: a.T.copy().T,
     "misaligned": misaligned,
     "big-endian": lambda a: a.astype(a.dtype.newbyteorder(">")),
@@ -352,7 +420,17 @@ def test_any_kind_of_array_is_taken_and_left_as_it_was(isa, dtype, kind, n, tmp_
 
 @pytest.mark.parametrize(
     ("given", "computed"),
-    [("f2", "f4"), ("f4", "f4"), (">f4", "f4"), ("f8", "f8"), (">f8", "f8"), ("g", "f8"), ("i4", "f8"), ("u1", "f8"), ("?", "f8")],
+    [
+        ("f2", "f4"),
+        ("f4", "f4"),
+        (">f4", "f4"),
+        ("f8", "f8"),
+        (">f8", "f8"),
+        ("g", "f8"),
+        ("i4", "f8"),
+        ("u1", "f8"),
+        ("?", "f8"),
+    ],
 )
 def test_computes_in_the_dtype_of_W(given, computed):
     W = np.ones((2, 3), given)
@@ -393,14 +471,23 @@ def test_numbers_that_are_none_are_refused_by_name(wrong):
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
-        (dict(X=np.ones(2)), r"X must have 2 dimensions \(rows, columns\), got 1 .*for one row give X\[None, :\], for one column X\[:, "),
+        (
+            dict(X=np.ones(2)),
+            r"X must have 2 dimensions \(rows, columns\), got 1 .*for one row give X\[None, :\], for one column X\[:, ",
+        ),
         (dict(X=np.ones((4, 2, 1))), r"X must have 2 dimensions .*got 3"),
         (dict(X=1.0), r"X must have 2 dimensions .*got 0"),
         (dict(X=np.ones((4, 5))), "W has 2 rows, X has 5 columns$"),
         (dict(X=[[1, 2], [3]]), "X is not a rectangular array"),
-        (dict(X=np.ma.masked_array(np.ones((4, 2)), mask=True)), "X has masked entries; fill them first"),
+        (
+            dict(X=np.ma.masked_array(np.ones((4, 2)), mask=True)),
+            "X has masked entries; fill them first",
+        ),
         (dict(W=np.ones(2)), "W must have 2 dimensions"),
-        (dict(W=np.ones((3, 2))), r"W has 3 rows, X has 2 columns; W looks transposed: it must be \(n_in, n_out\), give W.T"),
+        (
+            dict(W=np.ones((3, 2))),
+            r"W has 3 rows, X has 2 columns; W looks transposed: it must be \(n_in, n_out\), give W.T",
+        ),
         (dict(b=np.ones(2)), r"b must have shape \(3,\), got \(2,\)"),
         (dict(b=np.ones((1, 3))), r"b must have shape \(3,\), got \(1, 3\)"),
         (dict(b=1.0), r"b must have shape \(3,\), got \(\)"),
@@ -413,7 +500,17 @@ def test_numbers_that_are_none_are_refused_by_name(wrong):
     ids=lambda x: "-".join(x) if isinstance(x, dict) else "",
 )
 def test_wrong_shapes_and_names_are_refused_with_the_way_out(changed, message):
-    a = dict(X=np.ones((4, 2)), W=np.ones((2, 3)), b=np.ones(3), Y=np.ones((4, 3)), dY=np.ones((4, 3)), activation="tanh") | changed
+    a = (
+        dict(
+            X=np.ones((4, 2)),
+            W=np.ones((2, 3)),
+            b=np.ones(3),
+            Y=np.ones((4, 3)),
+            dY=np.ones((4, 3)),
+            activation="tanh",
+        )
+        | changed
+    )
     with pytest.raises(ValueError, match=message):
         F.linear_backward(a["dY"], a["X"], a["W"], a["b"], a["Y"], a["activation"])
     if not {"dY", "Y"} & set(changed):
@@ -421,7 +518,7 @@ def test_wrong_shapes_and_names_are_refused_with_the_way_out(changed, message):
             F.linear(a["X"], a["W"], a["b"], a["activation"])
 
 
-# ---- out -------------------------------------------------------------------------------------------------------------
+# ---- out -----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -437,7 +534,17 @@ def test_wrong_shapes_and_names_are_refused_with_the_way_out(changed, message):
         (read_only(np.zeros((4, 3))), ValueError, "out is read-only"),
         (np.frombuffer(bytearray(97), "f8", 12, offset=1).reshape(4, 3), ValueError, "out .*align"),
     ],
-    ids=["list", "dtype", "byte order", "shape", "flat", "Fortran", "strided", "read-only", "misaligned"],
+    ids=[
+        "list",
+        "dtype",
+        "byte order",
+        "shape",
+        "flat",
+        "Fortran",
+        "strided",
+        "read-only",
+        "misaligned",
+    ],
 )
 def test_out_must_fit_exactly(out, error, message):
     with pytest.raises(error, match=message):
@@ -452,7 +559,9 @@ def test_out_over_another_argument_is_refused(argument, shift):
     memory = np.arange(40.0)
     shape = (size,) if argument == "b" else (size, size)
     shared = memory[shift : shift + int(np.prod(shape))].reshape(shape)
-    arguments = dict(X=np.ones((size, size)), W=np.ones((size, size)), b=np.ones(size)) | {argument: shared}
+    arguments = dict(X=np.ones((size, size)), W=np.ones((size, size)), b=np.ones(size)) | {
+        argument: shared
+    }
     out = memory[:9].reshape(3, 3)
     with pytest.raises(ValueError, match=r"^out overlaps another argument"):
         F.linear(**arguments, out=out)

@@ -1,4 +1,5 @@
-"""The losses of F with every option, each with its gradient, against the NumPy reference in float64."""
+"""The losses of F with every option, each with its gradient, against the NumPy reference in
+float64."""
 
 import inspect
 import math
@@ -10,8 +11,17 @@ from cases import LOSSES
 from fastnn import functional as F
 from fastnn import kernels
 
-SHAPES = [*((n, 1) for n in range(1, 71)), *((n, 3) for n in range(1, 71)), *((9, k) for k in range(1, 41)), (9, 257), (300, 17), (513, 1),
-          (600, 2), (0, 1), (0, 5)]  # fmt: skip
+SHAPES = [
+    *((n, 1) for n in range(1, 71)),
+    *((n, 3) for n in range(1, 71)),
+    *((9, k) for k in range(1, 41)),
+    (9, 257),
+    (300, 17),
+    (513, 1),
+    (600, 2),
+    (0, 1),
+    (0, 5),
+]
 WITH_FMA = [isa for isa in kernels.SUPPORTED if isa != "baseline"]
 
 
@@ -34,7 +44,11 @@ def sizes(case, *pairs):
 def example(case, dtype, n, k, weights="weights", seed=3):
     """Y, y, w in the dtype; whole numbers stay that."""
     rng = np.random.default_rng([seed, n, k])
-    Y, y, w = case.outputs(rng, n, k).astype(dtype), case.targets(rng, n, k), WEIGHTS[weights](rng, n)
+    Y, y, w = (
+        case.outputs(rng, n, k).astype(dtype),
+        case.targets(rng, n, k),
+        WEIGHTS[weights](rng, n),
+    )
     return Y, y.astype(dtype) if y.dtype.kind == "f" else y, None if w is None else w.astype(dtype)
 
 
@@ -44,28 +58,46 @@ def is_right(case, dtype, n, k, weights):
     L = case.loss(Y, y, w, grad=grad)
     Y, y = Y.astype(float), y if y.ndim == 1 else y.astype(float)
     exact = case.oracle(Y, y, None if w is None else w.astype(float), grad=exact_grad)
-    share = (np.ones(n) / max(n, 1) if w is None else w.astype(float) / max(w.sum(dtype=float), 1e-300))[:, None]
+    share = (
+        np.ones(n) / max(n, 1) if w is None else w.astype(float) / max(w.sum(dtype=float), 1e-300)
+    )[:, None]
     eps, p = np.finfo(dtype).eps, case.options(k).get("pos_weight", 1)
     bound = (12 + k / 16 + min(n, 256) / 16) * eps * (share * case.magnitude(Y, y, p)).sum()
     spread = Y.max(axis=1, initial=0, keepdims=True) - Y.min(axis=1, initial=0, keepdims=True)
     slope = (12 + k / 16 + spread) * eps * share * case.slope(Y, y, p)
-    return type(L) is float and abs(L - exact) <= bound and (np.abs(grad - exact_grad) <= slope).all()
+    return (
+        type(L) is float and abs(L - exact) <= bound and (np.abs(grad - exact_grad) <= slope).all()
+    )
 
 
-# ---- values and gradients --------------------------------------------------------------------------------------------
+# ---- values and gradients ------------------------------------------------------------------------
 
 
 def test_the_cases_cover_every_loss_and_option():
-    steps_and_layers = {name for name in F.__all__ if name.endswith("_step_") or "linear" in name or "activation" in name}
+    steps_and_layers = {
+        name
+        for name in F.__all__
+        if name.endswith("_step_") or "linear" in name or "activation" in name
+    }
     assert {case.name for case in LOSSES.values()} == set(F.__all__) - steps_and_layers
     for name in {case.name for case in LOSSES.values()}:
-        given = {option for case in LOSSES.values() if case.name == name for option in case.options(2)}
-        assert given == set(inspect.signature(getattr(F, name)).parameters) - {"Y", "Z", "y", "sample_weight", "grad"}
+        given = {
+            option for case in LOSSES.values() if case.name == name for option in case.options(2)
+        }
+        assert given == set(inspect.signature(getattr(F, name)).parameters) - {
+            "Y",
+            "Z",
+            "y",
+            "sample_weight",
+            "grad",
+        }
 
 
 @pytest.mark.parametrize("weights", WEIGHTS)
 def test_loss_and_gradient_are_the_reference_for_all_shapes(isa, dtype, case, weights):
-    assert [shape for shape in sizes(case, *SHAPES) if not is_right(case, dtype, *shape, weights)] == []
+    assert [
+        shape for shape in sizes(case, *SHAPES) if not is_right(case, dtype, *shape, weights)
+    ] == []
 
 
 def test_loss_is_the_same_without_grad(isa, dtype, case):
@@ -93,7 +125,9 @@ def test_weights_near_the_ends_of_the_range_keep_the_loss(isa, dtype, eps, case)
     plain = case.loss(Y, y)
     for w in (limits.smallest_subnormal, limits.tiny, limits.max / 64):
         grad = np.full_like(Y, np.nan)
-        assert case.loss(Y, y, np.full(40, w, dtype), grad=grad) == pytest.approx(plain, rel=30 * eps)
+        assert case.loss(Y, y, np.full(40, w, dtype), grad=grad) == pytest.approx(
+            plain, rel=30 * eps
+        )
         assert np.isfinite(grad).all()
 
 
@@ -137,7 +171,12 @@ def test_rows_that_weigh_nothing(isa, dtype, case):
 def test_no_rows(isa, dtype, case):
     for n, k in sizes(case, (0, 1), (0, 3)):
         Y, y, _ = example(case, dtype, n, k)
-        assert case.loss(Y, y) == case.loss(Y, y, np.zeros(0)) == case.loss(Y, y, grad=np.empty_like(Y)) == 0.0
+        assert (
+            case.loss(Y, y)
+            == case.loss(Y, y, np.zeros(0))
+            == case.loss(Y, y, grad=np.empty_like(Y))
+            == 0.0
+        )
 
 
 def test_bad_number_spoils_the_gradient_of_its_row_alone(isa, dtype, case):
@@ -152,7 +191,8 @@ def test_bad_number_spoils_the_gradient_of_its_row_alone(isa, dtype, case):
 
 
 def test_row_has_the_same_bits_in_any_company(isa, dtype, case):
-    """Its loss where it alone weighs something, and its gradient, of which a batch of a power of two has an exact part."""
+    """Its loss where it alone weighs something, and its gradient, of which a batch of a power of
+    two has an exact part."""
     for n, k in sizes(case, (64, 1), (32, 3), (64, 17), (2, 40)):
         Y, y, _ = example(case, dtype, n, k)
         grad, alone = np.empty_like(Y), np.empty_like(Y[:1])
@@ -163,12 +203,17 @@ def test_row_has_the_same_bits_in_any_company(isa, dtype, case):
             assert (grad[i] * n).tobytes() == alone.tobytes()
 
 
-def test_bits_do_not_depend_on_where_arrays_begin_and_nothing_is_written_beside_them(isa, dtype, case):
+def test_bits_do_not_depend_on_where_arrays_begin_and_nothing_is_written_beside_them(
+    isa, dtype, case
+):
     for n, k in sizes(case, (7, 1), (32, 1), (256, 1), (272, 1), (515, 1), (40, 3)):
         Y, y, w = example(case, dtype, n, k)
         grad, memory = np.empty_like(Y), np.full(Y.size + 33, 7, dtype)
         L = case.loss(Y, y, w, grad=grad)
-        Y_odd, y_odd = np.insert(Y.ravel(), 0, 7)[1:].reshape(Y.shape), np.insert(y.ravel(), 0, 7)[1:].reshape(y.shape)
+        Y_odd, y_odd = (
+            np.insert(Y.ravel(), 0, 7)[1:].reshape(Y.shape),
+            np.insert(y.ravel(), 0, 7)[1:].reshape(y.shape),
+        )
         assert case.loss(Y_odd, y_odd, w, grad=memory[1 : Y.size + 1].reshape(Y.shape)) == L
         assert memory[1 : Y.size + 1].tobytes() == grad.tobytes()
         assert memory[0] == 7

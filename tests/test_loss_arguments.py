@@ -1,4 +1,5 @@
-"""What the losses of F take: shapes and kinds of arrays, `grad` that fits exactly, targets and settings that are refused."""
+"""What the losses of F take: shapes and kinds of arrays, `grad` that fits exactly, targets and
+settings that are refused."""
 
 import cases
 import numpy as np
@@ -37,7 +38,11 @@ CASES |= {
     for case in cases.LOSSES.values()
     if getattr(F, case.name) not in [loss for loss, *_ in CASES.values()]
 }
-FLAT = [name for name in CASES if name not in ("cross-entropy of classes", "cross-entropy of rows", "gaussian")]
+FLAT = [
+    name
+    for name in CASES
+    if name not in ("cross-entropy of classes", "cross-entropy of rows", "gaussian")
+]
 
 
 @pytest.fixture(params=CASES)
@@ -53,7 +58,7 @@ def example(name, dtype, n, k):
     return loss, Y.astype(dtype), y.astype(dtype) if y.dtype.kind == "f" else y, w.astype(dtype)
 
 
-# ---- shapes and kinds ------------------------------------------------------------------------------------------------
+# ---- shapes and kinds ----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", FLAT)
@@ -72,7 +77,10 @@ def test_one_target_of_gaussian_may_be_flat(isa, dtype):
     assert loss(Y, y[:, 0], w) == loss(Y, y, w)
 
 
-@pytest.mark.parametrize("kind", ["int8", "uint8", "int32", "int64", "uint64", "float32", ">i4", "bool", "list", "column"])
+@pytest.mark.parametrize(
+    "kind",
+    ["int8", "uint8", "int32", "int64", "uint64", "float32", ">i4", "bool", "list", "column"],
+)
 def test_classes_of_any_kind(isa, kind):
     Z = numbers(np.random.default_rng(0), 6, 2)
     y = np.array([0, 1, 1, 0, 1, 0])
@@ -110,15 +118,27 @@ def test_outputs_choose_the_dtype(name):
             loss(Y.astype(given), y, w.astype(other), grad=np.empty(Y.shape, computed))
 
 
-@pytest.mark.parametrize("kind", [list, tuple, np.array, lambda a: np.array(a, "f4")], ids=["list", "tuple", "array", "float32"])
+@pytest.mark.parametrize(
+    "kind",
+    [list, tuple, np.array, lambda a: np.array(a, "f4")],
+    ids=["list", "tuple", "array", "float32"],
+)
 def test_numbers_for_each_output_may_be_any_sequence(isa, dtype, kind):
-    for name, option in [("bce", "pos_weight"), ("bce with logits", "pos_weight"), ("quantile", "q")]:
+    for name, option in [
+        ("bce", "pos_weight"),
+        ("bce with logits", "pos_weight"),
+        ("quantile", "q"),
+    ]:
         loss, Y, y, w = example(name, dtype, 9, 3)
-        assert loss(Y, y, w, **{option: kind([0.25, 0.5, 0.75])}) == loss(Y, y, w, **{option: (0.25, 0.5, 0.75)})
-        assert loss(Y, y, w, **{option: kind([0.25] * 3)}) == loss(Y, y, w, **{option: kind([0.25])[0]})
+        assert loss(Y, y, w, **{option: kind([0.25, 0.5, 0.75])}) == loss(
+            Y, y, w, **{option: (0.25, 0.5, 0.75)}
+        )
+        assert loss(Y, y, w, **{option: kind([0.25] * 3)}) == loss(
+            Y, y, w, **{option: kind([0.25])[0]}
+        )
 
 
-# ---- grad ------------------------------------------------------------------------------------------------------------
+# ---- grad ----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("n", [5, 600])
@@ -127,7 +147,9 @@ def test_numbers_for_each_output_may_be_any_sequence(isa, dtype, kind):
 def test_grad_over_another_argument_is_refused(name, argument, n):
     memory = np.linspace(0, 1, n + 8)
     for shift in (0, 3):
-        arguments = dict(Y=np.full(n, 0.5), y=np.zeros(n), sample_weight=np.ones(n)) | {argument: memory[shift : shift + n]}
+        arguments = dict(Y=np.full(n, 0.5), y=np.zeros(n), sample_weight=np.ones(n)) | {
+            argument: memory[shift : shift + n]
+        }
         with pytest.raises(ValueError, match=r"^grad overlaps another argument"):
             CASES[name][0](*arguments.values(), grad=memory[:n])
     np.testing.assert_array_equal(memory, np.linspace(0, 1, n + 8))
@@ -151,7 +173,7 @@ def test_grad_must_fit_exactly(name, grad, error, message):
     assert not np.any(grad)
 
 
-# ---- what is refused -------------------------------------------------------------------------------------------------
+# ---- what is refused -----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -161,11 +183,28 @@ def test_grad_must_fit_exactly(name, grad, error, message):
         (dict(Y=1.0), r"must have shape \(n,\) or \(n, k\), got \(\)"),
         (dict(y=np.ones((5, 3))), r"y must have shape \(n, [42]\) for [42] outputs, got \(5, 3\)"),
         (dict(y=np.ones((6, 4)), y_of_gaussian=np.ones((6, 2))), "y has 6 rows, X has 5"),
-        (dict(sample_weight=np.ones(3)), r"sample_weight must have shape \(5,\), one number a row, got \(3,\)"),
-        (dict(sample_weight=np.ones((5, 1))), r"sample_weight must have shape \(5,\), one number a row, got \(5, 1\)"),
-        (dict(sample_weight=[1, 1, -0.5, 1, 1]), r"sample_weight must not be negative, got .*-0.5.* in row 2"),
+        (
+            dict(sample_weight=np.ones(3)),
+            r"sample_weight must have shape \(5,\), one number a row, got \(3,\)",
+        ),
+        (
+            dict(sample_weight=np.ones((5, 1))),
+            r"sample_weight must have shape \(5,\), one number a row, got \(5, 1\)",
+        ),
+        (
+            dict(sample_weight=[1, 1, -0.5, 1, 1]),
+            r"sample_weight must not be negative, got .*-0.5.* in row 2",
+        ),
     ],
-    ids=["three dimensions", "a number", "columns", "rows", "weights", "a column of weights", "a negative weight"],
+    ids=[
+        "three dimensions",
+        "a number",
+        "columns",
+        "rows",
+        "weights",
+        "a column of weights",
+        "a negative weight",
+    ],
 )
 def test_wrong_shapes_are_refused_with_the_way_out(name, changed, message):
     y = np.full((5, 2 if name == "gaussian" else 4), 1 / 4)
@@ -181,27 +220,46 @@ def test_wrong_shapes_are_refused_with_the_way_out(name, changed, message):
 @pytest.mark.parametrize("loss", [F.binary_cross_entropy, F.binary_cross_entropy_with_logits])
 @pytest.mark.parametrize("bad", [-1, 1.5, 2])
 def test_bce_targets_outside_0_and_1_are_refused_with_their_row(loss, bad):
-    with pytest.raises(ValueError, match=r"y must lie in \[0, 1\] for loss 'bce.*in row 1.*for labels -1 and 1 give \(y \+ 1\) / 2"):
+    with pytest.raises(
+        ValueError,
+        match=r"y must lie in \[0, 1\] for loss 'bce.*in row 1.*for labels -1 and 1 give \(y \+ 1\) / 2",
+    ):
         loss([0.5, 0.5, 0.5], [0, bad, 1])
 
 
 def test_negative_counts_are_refused_with_their_row():
-    with pytest.raises(ValueError, match=r"y must not be negative for loss 'poisson', got .*-1.* in row 2"):
+    with pytest.raises(
+        ValueError, match=r"y must not be negative for loss 'poisson', got .*-1.* in row 2"
+    ):
         F.poisson_nll([0.0, 0.0, 0.0], [3, 0, -1])
 
 
 def test_gaussian_wants_two_outputs_for_each_target():
     for Y in (np.ones((4, 3)), np.ones(4)):
-        with pytest.raises(ValueError, match=r"loss 'gaussian_nll' needs two outputs for each target \(mean, log variance\)"):
+        with pytest.raises(
+            ValueError,
+            match=r"loss 'gaussian_nll' needs two outputs for each target \(mean, log variance\)",
+        ):
             F.gaussian_nll(Y, np.ones(4))
 
 
 def test_labels_end_at_0_and_1(dtype):
     one = dtype.type(1)
     for y in (-0.0, 0, np.finfo(dtype).smallest_subnormal, 0.5, one):
-        assert np.isfinite(F.binary_cross_entropy_with_logits(np.zeros(3, dtype), np.array([0, 1, y], dtype)))
-    for y in (np.nextafter(one, 2 * one), 2, np.inf, -np.finfo(dtype).smallest_subnormal, -1, -np.inf):
-        with pytest.raises(ValueError, match=r"y must lie in \[0, 1\] for loss 'bce_with_logits', got .* in row 2"):
+        assert np.isfinite(
+            F.binary_cross_entropy_with_logits(np.zeros(3, dtype), np.array([0, 1, y], dtype))
+        )
+    for y in (
+        np.nextafter(one, 2 * one),
+        2,
+        np.inf,
+        -np.finfo(dtype).smallest_subnormal,
+        -1,
+        -np.inf,
+    ):
+        with pytest.raises(
+            ValueError, match=r"y must lie in \[0, 1\] for loss 'bce_with_logits', got .* in row 2"
+        ):
             F.binary_cross_entropy_with_logits(np.zeros(3, dtype), np.array([0, 1, y], dtype))
 
 
@@ -226,18 +284,50 @@ def test_classes_that_are_none_are_refused_with_their_row(y, message):
     ("name", "options", "message"),
     [
         ("bce", dict(pos_weight=0), "pos_weight must be a finite number above 0, got 0"),
-        ("bce", dict(pos_weight="3"), "pos_weight must be a number or a sequence of numbers, got '3'"),
-        ("bce", dict(pos_weight=(1, 2)), "pos_weight has 2 numbers for 3 outputs: give one, or one for each"),
-        ("bce with logits", dict(pos_weight=(1, -2, 1)), "pos_weight must be a finite number above 0, got -2"),
-        ("bce", dict(label_smoothing=1.0), "label_smoothing must be a finite number at least 0 and below 1, got 1.0"),
-        ("bce with logits", dict(label_smoothing=-0.1), "label_smoothing must be a finite number at least 0 and below 1, got -0.1"),
-        ("cross-entropy of classes", dict(label_smoothing=1.0), "label_smoothing must be a finite number at least 0 and below 1, got 1.0"),
-        ("cross-entropy of rows", dict(label_smoothing=np.nan), "label_smoothing must be a finite number"),
+        (
+            "bce",
+            dict(pos_weight="3"),
+            "pos_weight must be a number or a sequence of numbers, got '3'",
+        ),
+        (
+            "bce",
+            dict(pos_weight=(1, 2)),
+            "pos_weight has 2 numbers for 3 outputs: give one, or one for each",
+        ),
+        (
+            "bce with logits",
+            dict(pos_weight=(1, -2, 1)),
+            "pos_weight must be a finite number above 0, got -2",
+        ),
+        (
+            "bce",
+            dict(label_smoothing=1.0),
+            "label_smoothing must be a finite number at least 0 and below 1, got 1.0",
+        ),
+        (
+            "bce with logits",
+            dict(label_smoothing=-0.1),
+            "label_smoothing must be a finite number at least 0 and below 1, got -0.1",
+        ),
+        (
+            "cross-entropy of classes",
+            dict(label_smoothing=1.0),
+            "label_smoothing must be a finite number at least 0 and below 1, got 1.0",
+        ),
+        (
+            "cross-entropy of rows",
+            dict(label_smoothing=np.nan),
+            "label_smoothing must be a finite number",
+        ),
         ("huber", dict(delta=0), "delta must be a finite number above 0, got 0"),
         ("huber", dict(delta=np.inf), "delta must be a finite number above 0, got inf"),
         ("quantile", dict(q=1), "q must be a finite number above 0 and below 1, got 1"),
         ("quantile", dict(q=(0.5, 0)), "q must be a finite number above 0 and below 1, got 0"),
-        ("quantile", dict(q=(0.1, 0.9)), "q has 2 numbers for 3 columns of Y: give one, or one for each"),
+        (
+            "quantile",
+            dict(q=(0.1, 0.9)),
+            "q has 2 numbers for 3 columns of Y: give one, or one for each",
+        ),
         ("quantile", dict(q=[]), r"q must be a number or a sequence of numbers, got \[\]"),
     ],
     ids=str,

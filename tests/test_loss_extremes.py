@@ -1,4 +1,5 @@
-"""The losses of F by hand: what a row's loss is, what an option means, and what happens at the ends of the range."""
+"""The losses of F by hand: what a row's loss is, what an option means, and what happens at the ends
+of the range."""
 
 import math
 
@@ -38,7 +39,9 @@ def test_bce_of_large_logits_is_exact(isa, dtype, eps, n, size):
             Z, grad = np.full((n, k), logit), np.empty((n, k), dtype)
             L = F.binary_cross_entropy_with_logits(Z, np.full((n, k), y), grad=grad)
             assert L == pytest.approx(float(loss) * k, rel=10 * eps)
-            np.testing.assert_array_equal(grad, np.full((n, k), dtype.type(slope) * dtype.type(1 / n)))
+            np.testing.assert_array_equal(
+                grad, np.full((n, k), dtype.type(slope) * dtype.type(1 / n))
+            )
 
 
 @pytest.mark.parametrize("n", [1, 3, 40])
@@ -46,11 +49,17 @@ def test_bce_of_large_logits_is_exact(isa, dtype, eps, n, size):
 @pytest.mark.parametrize("size", [1e4, 1e30])
 def test_cross_entropy_of_large_logits_is_exact(isa, dtype, eps, n, as_rows, size):
     Z = np.tile(np.array([size, -size, 0], dtype), (n, 1))
-    for cls, loss, slope in [(0, 0, [0, 0, 0]), (1, 2 * Z[0, 0], [1, -1, 0]), (2, Z[0, 0], [1, 0, -1])]:
+    for cls, loss, slope in [
+        (0, 0, [0, 0, 0]),
+        (1, 2 * Z[0, 0], [1, -1, 0]),
+        (2, Z[0, 0], [1, 0, -1]),
+    ]:
         y = np.tile(np.eye(3)[cls], (n, 1)) if as_rows else np.full(n, cls)
         grad = np.empty_like(Z)
         assert F.cross_entropy(Z, y, grad=grad) == pytest.approx(float(loss), rel=10 * eps)
-        np.testing.assert_array_equal(grad, np.tile(np.array(slope, dtype) * dtype.type(1 / n), (n, 1)))
+        np.testing.assert_array_equal(
+            grad, np.tile(np.array(slope, dtype) * dtype.type(1 / n), (n, 1))
+        )
 
 
 @pytest.mark.parametrize("shift", [-1e4, 1e4, 1e30])
@@ -58,13 +67,18 @@ def test_cross_entropy_of_equal_logits_is_log_k_wherever_they_stand(isa, dtype, 
     for k in (2, 10, 17, 100):
         Z = np.full((5, k), shift, dtype)
         grad = np.empty_like(Z)
-        assert F.cross_entropy(Z, np.zeros(5, int), grad=grad) == pytest.approx(math.log(k), rel=20 * eps)
+        assert F.cross_entropy(Z, np.zeros(5, int), grad=grad) == pytest.approx(
+            math.log(k), rel=20 * eps
+        )
         np.testing.assert_allclose(grad[:, 1:], 1 / k / 5, rtol=20 * eps)
 
 
 def test_cross_entropy_of_one_class_is_zero(isa, dtype):
     for n in (1, 9, 300):
-        Z, grad = np.random.default_rng(n).normal(size=(n, 1)).astype(dtype), np.full((n, 1), np.nan, dtype)
+        Z, grad = (
+            np.random.default_rng(n).normal(size=(n, 1)).astype(dtype),
+            np.full((n, 1), np.nan, dtype),
+        )
         assert F.cross_entropy(Z, np.zeros(n, int), grad=grad) == 0.0
         np.testing.assert_array_equal(grad, 0)
 
@@ -106,7 +120,7 @@ def test_extremes_give_no_nan(isa, dtype):
         assert np.isfinite(grad).all()
 
 
-# ---- what an option means --------------------------------------------------------------------------------------------
+# ---- what an option means ------------------------------------------------------------------------
 
 
 def loss_and_gradient(loss, Y, y, **options):
@@ -125,10 +139,16 @@ def test_smoothed_labels_are_labels(isa, dtype, eps):
             rng.integers(0, k, n),
         )
         for s in (0.125, 0.75):
-            cases = [(F.binary_cross_entropy, P, y, (1 - s) * y + s / 2), (F.binary_cross_entropy_with_logits, Z, y, (1 - s) * y + s / 2)]
+            cases = [
+                (F.binary_cross_entropy, P, y, (1 - s) * y + s / 2),
+                (F.binary_cross_entropy_with_logits, Z, y, (1 - s) * y + s / 2),
+            ]
             if k > 1:
                 smooth = (1 - s) * np.eye(k)[cls] + s / k
-                cases += [(F.cross_entropy, Z, cls, smooth), (F.cross_entropy, Z, np.eye(k)[cls], smooth)]
+                cases += [
+                    (F.cross_entropy, Z, cls, smooth),
+                    (F.cross_entropy, Z, np.eye(k)[cls], smooth),
+                ]
             for loss, Y, sharp, smooth in cases:
                 L, grad = loss_and_gradient(loss, Y, sharp, label_smoothing=s)
                 exact, exact_grad = loss_and_gradient(loss, Y, smooth)
@@ -145,24 +165,37 @@ def test_positive_weights_weigh_the_positive(isa, dtype, eps):
         assert weighted[0] == pytest.approx((3 * yes + no + 3 * yes) / 3, rel=10 * eps)
         np.testing.assert_allclose(weighted[1], plain[1] * [[3], [1], [3]], rtol=10 * eps)
         both = np.repeat(Y, 2, axis=1)
-        assert loss(both, [[1, 1]] * 3, pos_weight=(2, 0.5)) == pytest.approx(2.5 * yes, rel=10 * eps)
+        assert loss(both, [[1, 1]] * 3, pos_weight=(2, 0.5)) == pytest.approx(
+            2.5 * yes, rel=10 * eps
+        )
 
 
-def test_huber_is_the_square_when_it_is_wide_and_a_multiple_of_the_error_when_it_is_narrow(isa, dtype, eps):
+def test_huber_is_the_square_when_it_is_wide_and_a_multiple_of_the_error_when_it_is_narrow(
+    isa, dtype, eps
+):
     rng = np.random.default_rng(3)
     for n, k in ((9, 1), (5, 17)):
         Y, y = rng.normal(size=(2, n, k)).astype(dtype)
-        wide, square = loss_and_gradient(F.huber, Y, y, delta=100.0), loss_and_gradient(F.mean_squared_error, Y, y)
+        wide, square = (
+            loss_and_gradient(F.huber, Y, y, delta=100.0),
+            loss_and_gradient(F.mean_squared_error, Y, y),
+        )
         assert wide[0] == pytest.approx(square[0], rel=10 * eps)
         np.testing.assert_allclose(wide[1], square[1], rtol=10 * eps)
-        narrow, error = loss_and_gradient(F.huber, Y, y, delta=2.0**-60), loss_and_gradient(F.mean_absolute_error, Y, y)
+        narrow, error = (
+            loss_and_gradient(F.huber, Y, y, delta=2.0**-60),
+            loss_and_gradient(F.mean_absolute_error, Y, y),
+        )
         assert narrow[0] * 2.0**59 == pytest.approx(error[0], rel=10 * eps)
         np.testing.assert_allclose(narrow[1] * dtype.type(2.0**59), error[1], rtol=10 * eps)
 
 
 def test_quantile_of_one_half_is_half_the_error(isa, dtype):
     Y, y = np.random.default_rng(4).normal(size=(2, 9, 3)).astype(dtype)
-    half, error = loss_and_gradient(F.quantile, Y, y), loss_and_gradient(F.mean_absolute_error, Y, y)
+    half, error = (
+        loss_and_gradient(F.quantile, Y, y),
+        loss_and_gradient(F.mean_absolute_error, Y, y),
+    )
     assert half[0] * 2 == error[0]
     np.testing.assert_array_equal(half[1] * 2, error[1])
 
@@ -176,7 +209,7 @@ def test_slopes_where_output_and_target_are_equal_are_zero(isa, dtype):
             np.testing.assert_array_equal(grad, 0)
 
 
-# ---- extremes of the others ------------------------------------------------------------------------------------------
+# ---- extremes of the others ----------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("n", [1, 40])
@@ -207,13 +240,16 @@ def test_poisson_of_large_logarithms(isa, dtype):
         L, grad = loss_and_gradient(F.poisson_nll, Z, np.zeros((n, k)))
         assert L == 0.0
         np.testing.assert_array_equal(grad, 0)
-        L, grad = loss_and_gradient(F.poisson_nll, -Z, np.full((n, k), 2))  # a rate that no number holds
+        L, grad = loss_and_gradient(
+            F.poisson_nll, -Z, np.full((n, k), 2)
+        )  # a rate that no number holds
         assert L == np.inf
         np.testing.assert_array_equal(grad, np.inf)
 
 
 def test_gaussian_of_large_variances(isa, dtype):
-    """Their logarithms are what the loss sees: neither exp(1e4) nor its inverse does harm where the difference is 0."""
+    """Their logarithms are what the loss sees: neither exp(1e4) nor its inverse does harm where the
+    difference is 0."""
     for n in (1, 40):
         Y = np.tile(np.array([3, 5, 1e4, 40], dtype), (n, 1))
         L, grad = loss_and_gradient(F.gaussian_nll, Y, np.tile([1.0, 5.0], (n, 1)))
@@ -221,7 +257,11 @@ def test_gaussian_of_large_variances(isa, dtype):
         np.testing.assert_allclose(grad, np.tile([0, 0, 0.5 / n, 0.5 / n], (n, 1)), rtol=1e-6)
 
 
-@pytest.mark.parametrize("options", [dict(pos_weight=4.0), dict(label_smoothing=0.5), dict(pos_weight=4.0, label_smoothing=0.5)], ids=str)
+@pytest.mark.parametrize(
+    "options",
+    [dict(pos_weight=4.0), dict(label_smoothing=0.5), dict(pos_weight=4.0, label_smoothing=0.5)],
+    ids=str,
+)
 def test_extremes_with_options_go_by_the_reference(isa, dtype, eps, options):
     Z = np.array([-1e30, -1e4, -50, 0, 50, 1e4, 1e30], dtype)[:, None]
     P = np.array([0, 1e-30, 0.25, 1], dtype)[:, None]

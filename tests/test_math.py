@@ -1,8 +1,10 @@
-"""exp, log, log1p, tanh, erf and sigmoid of the kernels: at most 2 ULP from the exact result for exp and log1p_unit, 4 for the others.
+"""exp, log, log1p, tanh, erf and sigmoid of the kernels: at most 2 ULP from the exact result for
+exp and log1p_unit, 4 for the others.
 
-float32 meets float64's functions on 10 million numbers, spread over all bit patterns, and on every number around the places where a
-branch or a clamp acts; float64 meets long double where that has more digits, and mpmath. A ULP is a unit in the last digit of the
-rounded exact result, of a subnormal one too; what overflows counts as the number that would come after the largest.
+float32 meets float64's functions on 10 million numbers, spread over all bit patterns, and on every
+number around the places where a branch or a clamp acts; float64 meets long double where that has
+more digits, and mpmath. A ULP is a unit in the last digit of the rounded exact result, of a
+subnormal one too; what overflows counts as the number that would come after the largest.
 """
 
 import math
@@ -30,8 +32,16 @@ UNIT = "log1p_unit"  # log1p for 0..1 alone
 KINDS = dict(zip((*FUNCTIONS, UNIT), kernels.VectorFunction, strict=True))
 LIMIT = {name: 2 if name == EXP else 4 for name in FUNCTIONS}
 NUMPY = {EXP: np.exp, LOG: np.log, LOG1P: np.log1p, TANH: np.tanh, ERF: erf_of, SIGMOID: sigmoid_of}
-MPMATH = {EXP: mp.exp, LOG: mp.log, LOG1P: mp.log1p, TANH: mp.tanh, ERF: mp.erf, SIGMOID: lambda x: 1 / (1 + mp.exp(-x))}
-TURNS = {  # where overflow, underflow, clamps and the steps of an exponent lie, for float32 and float64
+MPMATH = {
+    EXP: mp.exp,
+    LOG: mp.log,
+    LOG1P: mp.log1p,
+    TANH: mp.tanh,
+    ERF: mp.erf,
+    SIGMOID: lambda x: 1 / (1 + mp.exp(-x)),
+}
+# where overflow, underflow, clamps and the steps of an exponent lie, for float32 and float64
+TURNS = {
     EXP: [-745.14, -708.4, -103.98, -87.34, -0.3466, 0, 0.3466, 88.03, 88.73, 709.1, 709.79],
     LOG: [1.2e-38, 2.3e-308, 0.5, 0.7072, 1, 1.4142, 2],
     LOG1P: [-1, -0.5, -0.2929, 0, 0.4142, 1, 2**24, 2.0**53],
@@ -65,7 +75,9 @@ class Exact:
         dtype, wide = x.dtype, exact.dtype
         largest = np.finfo(dtype).max
         self.x, self.rest, self.nan = x, rest, np.isnan(exact)
-        self.top = min(wide.type(largest) * wide.type(1 + np.finfo(dtype).eps / 2), np.finfo(wide).max)
+        self.top = min(
+            wide.type(largest) * wide.type(1 + np.finfo(dtype).eps / 2), np.finfo(wide).max
+        )
         self.exact = np.clip(exact, -self.top, self.top)
         with np.errstate(all="ignore"):
             self.digit = np.spacing(np.minimum(np.abs(exact).astype(dtype), largest)).astype(wide)
@@ -89,7 +101,7 @@ def assert_accurate(name, exact):
     assert error <= LIMIT[name], f"{name}({x!r}) is off by {error:.2f} ULP"
 
 
-# ---- accuracy --------------------------------------------------------------------------------------------------------
+# ---- accuracy ------------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module", params=FUNCTIONS)
@@ -108,7 +120,12 @@ def test_float32_on_ten_million_numbers(isa, single):
 
 def test_log1p_of_numbers_up_to_1(isa, dtype):
     """float32: every 97th of them, and all near the ends."""
-    x = np.concatenate([np.arange(0, 0x3F800001, 97, dtype=np.uint32).view(np.float32), around([0, 1], np.float32, 100_000)])
+    x = np.concatenate(
+        [
+            np.arange(0, 0x3F800001, 97, dtype=np.uint32).view(np.float32),
+            around([0, 1], np.float32, 100_000),
+        ]
+    )
     x = x[(x >= 0) & (x <= 1)].astype(dtype)
     wide = x.astype(np.longdouble if dtype == np.float64 else np.float64)
     error, worst = Exact(x, np.log1p(wide)).ulps(computed(UNIT, x))
@@ -118,7 +135,8 @@ def test_log1p_of_numbers_up_to_1(isa, dtype):
 
 @pytest.fixture(scope="module", params=[name for name in FUNCTIONS if name != ERF])
 def extended(request):
-    """float64: a million bit patterns, the range where things happen, and all near the turns; exact by long double."""
+    """float64: a million bit patterns, the range where things happen, and all near the turns; exact
+    by long double."""
     bits = np.arange(1_000_000, dtype=np.uint64) * np.uint64(2**64 // 1_000_000)
     ranges = [np.linspace(-a, a, 100_001) for a in (750, 20, 1)]
     x = np.concatenate([bits.view(np.float64), *ranges, around(TURNS[request.param], np.float64)])
@@ -126,7 +144,9 @@ def extended(request):
         return request.param, Exact(x, NUMPY[request.param](x.astype(np.longdouble)))
 
 
-@pytest.mark.skipif(np.finfo(np.longdouble).nmant < 63, reason="long double has no more digits than float64 here")
+@pytest.mark.skipif(
+    np.finfo(np.longdouble).nmant < 63, reason="long double has no more digits than float64 here"
+)
 def test_float64_against_long_double(isa, extended):
     assert_accurate(*extended)
 
@@ -136,7 +156,10 @@ def digits(request):
     """float64: some thousand numbers of all sizes that matter; exact by mpmath."""
     name = request.param
     rng = np.random.default_rng(11)
-    sizes = np.exp(rng.uniform(np.log(1e-300), np.log(800), 500)), np.exp(rng.uniform(np.log(1e-5), np.log(800), 500))
+    sizes = (
+        np.exp(rng.uniform(np.log(1e-300), np.log(800), 500)),
+        np.exp(rng.uniform(np.log(1e-5), np.log(800), 500)),
+    )
     x = np.concatenate([*sizes, rng.uniform(0, 7, 1000), rng.uniform(0, 1, 500)])
     x = np.concatenate([x, -x, around(TURNS[name], np.float64, 10)])
     x = x[x > 0] if name == LOG else x[x > -1] if name == LOG1P else x
@@ -150,7 +173,7 @@ def test_float64_against_mpmath(isa, digits):
     assert_accurate(*digits)
 
 
-# ---- special values --------------------------------------------------------------------------------------------------
+# ---- special values ------------------------------------------------------------------------------
 
 INF, NAN = np.inf, np.nan
 SPECIAL = {
@@ -164,9 +187,12 @@ SPECIAL = {
 
 
 def number(word, dtype):
-    """A number from its name; max, tiny and least are the dtype's largest, smallest normal and smallest one."""
+    """A number from its name; max, tiny and least are the dtype's largest, smallest normal and
+    smallest one."""
     info = np.finfo(dtype)
-    size = {"max": info.max, "tiny": info.tiny, "least": info.smallest_subnormal}.get(word.lstrip("-"), word.lstrip("-"))
+    size = {"max": info.max, "tiny": info.tiny, "least": info.smallest_subnormal}.get(
+        word.lstrip("-"), word.lstrip("-")
+    )
     return -dtype.type(size) if word[0] == "-" else dtype.type(size)
 
 
@@ -183,13 +209,20 @@ def test_special_values_to_the_sign_of_zero(isa, dtype, name):
 
 @pytest.mark.parametrize("name", [TANH, ERF])
 def test_odd_functions_are_odd_bit_for_bit(isa, dtype, name):
-    x = np.concatenate([np.abs(np.random.default_rng(2).normal(size=500_000) * 3), np.logspace(-37, 2, 100_000)]).astype(dtype)
+    x = np.concatenate(
+        [np.abs(np.random.default_rng(2).normal(size=500_000) * 3), np.logspace(-37, 2, 100_000)]
+    ).astype(dtype)
     assert computed(name, -x).tobytes() == (-computed(name, x)).tobytes()
 
 
 @pytest.mark.parametrize(("name", "low"), [(TANH, -1), (ERF, -1), (SIGMOID, 0)])
 def test_bounded_functions_stay_within_their_bounds(isa, dtype, name, low):
-    y = computed(name, np.concatenate([np.linspace(-50, 50, 1_000_000), around(TURNS[name], np.float64)]).astype(dtype))
+    y = computed(
+        name,
+        np.concatenate([np.linspace(-50, 50, 1_000_000), around(TURNS[name], np.float64)]).astype(
+            dtype
+        ),
+    )
     assert y.min() >= low
     assert y.max() == 1
 

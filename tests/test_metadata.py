@@ -1,4 +1,5 @@
-"""net.metadata: notes that travel with a network, and what a model file may not hold in their place."""
+"""net.metadata: notes that travel with a network, and what a model file may not hold in their
+place."""
 
 import json
 import pickle
@@ -65,7 +66,10 @@ def test_only_text_by_name_is_saved(net, path, notes):
 def test_too_long_for_the_header_is_said_when_saving(net, path, monkeypatch):
     monkeypatch.setattr(safetensors, "LONGEST_HEADER", 5000)
     net.metadata = {"a": "x" * 6000}
-    with pytest.raises(ValueError, match=r"header takes 6,\d+ bytes, at most 5,000 are allowed: keep less in net.metadata"):
+    with pytest.raises(
+        ValueError,
+        match=r"header takes 6,\d+ bytes, at most 5,000 are allowed: keep less in net.metadata",
+    ):
         net.save(path)
     assert not list(path.parent.iterdir())
 
@@ -87,6 +91,8 @@ def test_damaged_notes_are_refused(net, path, user, message):
     header = header_of(path)
     header["__metadata__"]["user"] = user
     text = json.dumps(header).encode()
-    path.write_bytes(len(text).to_bytes(8, "little") + text + data[8 + int.from_bytes(data[:8], "little") :])
+    path.write_bytes(
+        len(text).to_bytes(8, "little") + text + data[8 + int.from_bytes(data[:8], "little") :]
+    )
     with pytest.raises(ModelFileError, match=message):
         fastnn.load(path)

@@ -15,10 +15,16 @@ def data(n, n_in, n_out, dtype="float64", seed=3):
 def close(actual, expected, dtype, times=1):
     """Errors on the scale of the largest number expected."""
     tolerance = {"float32": 5e-6, "float64": 1e-13}[np.dtype(dtype).name] * times
-    np.testing.assert_allclose(actual, expected, rtol=0, atol=tolerance * max(1e-3, np.abs(expected).max(initial=0)))
+    np.testing.assert_allclose(
+        actual, expected, rtol=0, atol=tolerance * max(1e-3, np.abs(expected).max(initial=0))
+    )
 
 
-PAIRS = [(output, "mse") for output in ACTIVATIONS] + [("sigmoid", "bce"), ("identity", "bce_with_logits"), ("softmax", "cross_entropy")]
+PAIRS = [(output, "mse") for output in ACTIVATIONS] + [
+    ("sigmoid", "bce"),
+    ("identity", "bce_with_logits"),
+    ("softmax", "cross_entropy"),
+]
 
 
 @pytest.mark.parametrize("weighted", [False, True])
@@ -50,7 +56,10 @@ def test_class_numbers_are_one_hot_rows(dtype):
         close(net.grads, grads, dtype)
 
 
-@pytest.mark.parametrize(("output", "loss"), [("sigmoid", "bce"), ("softmax", "cross_entropy"), ("identity", "mse"), ("relu", "mse")])
+@pytest.mark.parametrize(
+    ("output", "loss"),
+    [("sigmoid", "bce"), ("softmax", "cross_entropy"), ("identity", "mse"), ("relu", "mse")],
+)
 def test_loss_none_picks_from_the_output(output, loss):
     net = MLP([5, 3], output=output, rng=1)
     X, y = data(10, 5, 3)
@@ -64,7 +73,10 @@ REMEDIES = {
 }
 
 
-@pytest.mark.parametrize(("output", "loss"), [(o, loss) for o in ACTIVATIONS for loss in REMEDIES if (o, loss) not in PAIRS])
+@pytest.mark.parametrize(
+    ("output", "loss"),
+    [(o, loss) for o in ACTIVATIONS for loss in REMEDIES if (o, loss) not in PAIRS],
+)
 def test_senseless_pairs_are_refused_with_the_remedy(output, loss):
     net = MLP([5, 3], output=output, rng=1)
     X, y = data(10, 5, 3)
@@ -100,7 +112,12 @@ def test_keep_remembers_the_numbers_even_if_the_caller_changes_them(kind):
         pass
 
     memory = np.ones((4, 6), "float32")
-    X = {"ndarray": memory, "subclass": memory.view(Matrix), "strided": memory[:, ::2], "buffer": memoryview(memory)}[kind]
+    X = {
+        "ndarray": memory,
+        "subclass": memory.view(Matrix),
+        "strided": memory[:, ::2],
+        "buffer": memoryview(memory),
+    }[kind]
     net = MLP([np.shape(X)[1], 2], rng=0)
     net.forward(X, keep=True)
     memory[:] = 0
@@ -112,7 +129,9 @@ def test_backward_without_keep_says_so():
     net = MLP([5, 3], rng=1)
     X, _ = data(10, 5, 3)
     net.forward(X)
-    with pytest.raises(RuntimeError, match=r"backward needs the inputs: call forward\(X, keep=True\) first"):
+    with pytest.raises(
+        RuntimeError, match=r"backward needs the inputs: call forward\(X, keep=True\) first"
+    ):
         net.backward(np.ones((10, 3)))
     net.forward(X, keep=True)
     with pytest.raises(ValueError, match="dY has 9 rows, X has 10"):

@@ -13,7 +13,13 @@ import fastnn
 from fastnn import MLP, SGD, Adam, ModelFileError, files, initializers, optimizers, schedules
 
 X = np.random.default_rng(1).normal(size=(70, 3))
-BIT_GENERATORS = [np.random.PCG64, np.random.PCG64DXSM, np.random.MT19937, np.random.Philox, np.random.SFC64]
+BIT_GENERATORS = [
+    np.random.PCG64,
+    np.random.PCG64DXSM,
+    np.random.MT19937,
+    np.random.Philox,
+    np.random.SFC64,
+]
 
 
 def text_of(generator):
@@ -21,17 +27,40 @@ def text_of(generator):
 
 
 def assert_same(a, b):
-    assert (a.layer_sizes, a.activations, a.bias, a.dtype, a.dropout) == (b.layer_sizes, b.activations, b.bias, b.dtype, b.dropout)
+    assert (a.layer_sizes, a.activations, a.bias, a.dtype, a.dropout) == (
+        b.layer_sizes,
+        b.activations,
+        b.bias,
+        b.dtype,
+        b.dropout,
+    )
     assert a.params.tobytes() == b.params.tobytes() and text_of(a.rng) == text_of(b.rng)
     assert (a.state is None) == (b.state is None)
     if a.state is not None:
-        for name in ("optimizer", "step", "epoch", "row", "loss_sum", "seed", "split_seed", "plateau"):
+        for name in (
+            "optimizer",
+            "step",
+            "epoch",
+            "row",
+            "loss_sum",
+            "seed",
+            "split_seed",
+            "plateau",
+        ):
             assert getattr(a.state, name) == getattr(b.state, name)
-        assert a.state.moments.tobytes() == b.state.moments.tobytes() and a.state.moments.dtype == b.state.moments.dtype == a.dtype
-        assert np.array_equal(a.state.order, b.state.order) and np.array_equal(a.state.params, b.state.params)
+        assert (
+            a.state.moments.tobytes() == b.state.moments.tobytes()
+            and a.state.moments.dtype == b.state.moments.dtype == a.dtype
+        )
+        assert np.array_equal(a.state.order, b.state.order) and np.array_equal(
+            a.state.params, b.state.params
+        )
         assert (a.state.best is None) == (b.state.best is None)
         if a.state.best is not None:
-            assert (a.state.best.loss, a.state.best.epoch) == (b.state.best.loss, b.state.best.epoch)
+            assert (a.state.best.loss, a.state.best.epoch) == (
+                b.state.best.loss,
+                b.state.best.epoch,
+            )
             assert a.state.best.params.tobytes() == b.state.best.params.tobytes()
 
 
@@ -44,7 +73,11 @@ def path(tmp_path):
 
 
 @pytest.mark.parametrize("bias", [True, False])
-@pytest.mark.parametrize("optimizer", [None, SGD(0.1), SGD(0.1, 0.9, True, 0.01), Adam(0.01, (0.8, 0.99), 1e-6, 0.1)], ids=repr)
+@pytest.mark.parametrize(
+    "optimizer",
+    [None, SGD(0.1), SGD(0.1, 0.9, True, 0.01), Adam(0.01, (0.8, 0.99), 1e-6, 0.1)],
+    ids=repr,
+)
 def test_what_is_saved_comes_back(optimizer, bias, dtype, path):
     net = MLP([3, 4, 5, 2], ["gelu", "tanh"], "softmax", bias, dtype, rng=3)
     if optimizer:
@@ -52,7 +85,11 @@ def test_what_is_saved_comes_back(optimizer, bias, dtype, path):
     net.save(path)
     loaded = fastnn.load(path)
     assert_same(loaded, net)
-    assert type(loaded) is MLP and loaded.history is None and loaded.forward(X).tobytes() == net.forward(X).tobytes()
+    assert (
+        type(loaded) is MLP
+        and loaded.history is None
+        and loaded.forward(X).tobytes() == net.forward(X).tobytes()
+    )
 
 
 def test_all_that_a_state_can_hold_comes_back(dtype, path, with_all_that_a_state_can_hold):
@@ -63,11 +100,22 @@ def test_all_that_a_state_can_hold_comes_back(dtype, path, with_all_that_a_state
 
 SETTINGS = dict(l1=0.1, l2=0.2, clip_value=3.0, average=0.5)
 OPTIMIZERS = [
-    *(optimizers.find(name) for name in optimizers.OPTIMIZERS), *(cls(schedule) for cls, schedule in zip(
-        [SGD, Adam, fastnn.RMSprop, fastnn.NAdam],
-        [schedules.StepDecay(0.1, 3), schedules.OneCycle(0.1, 9), schedules.CosineDecay(0.1, 5, 1), schedules.ExponentialDecay(0.1, 0.5)])),
-    fastnn.AdamW(amsgrad=True, **SETTINGS), fastnn.RMSprop(centered=True, momentum=0.1, **SETTINGS),
-]  # fmt: skip
+    *(optimizers.find(name) for name in optimizers.OPTIMIZERS),
+    *(
+        cls(schedule)
+        for cls, schedule in zip(
+            [SGD, Adam, fastnn.RMSprop, fastnn.NAdam],
+            [
+                schedules.StepDecay(0.1, 3),
+                schedules.OneCycle(0.1, 9),
+                schedules.CosineDecay(0.1, 5, 1),
+                schedules.ExponentialDecay(0.1, 0.5),
+            ],
+        )
+    ),
+    fastnn.AdamW(amsgrad=True, **SETTINGS),
+    fastnn.RMSprop(centered=True, momentum=0.1, **SETTINGS),
+]
 
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS, ids=repr)
@@ -93,7 +141,10 @@ def test_a_stopped_epoch_comes_back(dtype, path, stopped_within_an_epoch):
     net.save(path)
     loaded = fastnn.load(path)
     assert_same(loaded, net)
-    assert loaded.fit(X, X[:, 0], epochs=2, resume=True).loss == net.fit(X, X[:, 0], epochs=2, resume=True).loss
+    assert (
+        loaded.fit(X, X[:, 0], epochs=2, resume=True).loss
+        == net.fit(X, X[:, 0], epochs=2, resume=True).loss
+    )
 
 
 @pytest.mark.parametrize("values", [np.nan, np.inf, -0.0, 5e-324])
@@ -123,7 +174,10 @@ def test_a_foreign_generator_is_refused(path):
 
     net = MLP([3, 1], rng=0)
     net.rng = np.random.Generator(Mine(0))
-    with pytest.raises(ValueError, match=r"net.rng uses Mine, which a model file cannot hold; set net.rng to one of numpy's"):
+    with pytest.raises(
+        ValueError,
+        match=r"net.rng uses Mine, which a model file cannot hold; set net.rng to one of numpy's",
+    ):
         net.save(path)
     assert not path.exists()
 
@@ -131,8 +185,17 @@ def test_a_foreign_generator_is_refused(path):
 def test_loading_and_copying_draw_no_weights(path, monkeypatch):
     net = MLP([3, 4, 1], rng=0)
     net.save(path)
-    monkeypatch.setattr(initializers, "initialize", lambda *_: pytest.fail("weights are drawn only to be overwritten"))
-    for other in (fastnn.load(path), net.copy(), pickle.loads(pickle.dumps(net)), net._twin(np.dtype("float64"))):
+    monkeypatch.setattr(
+        initializers,
+        "initialize",
+        lambda *_: pytest.fail("weights are drawn only to be overwritten"),
+    )
+    for other in (
+        fastnn.load(path),
+        net.copy(),
+        pickle.loads(pickle.dumps(net)),
+        net._twin(np.dtype("float64")),
+    ):
         assert other.params.tolist() == net.params.tolist()
 
 
@@ -149,14 +212,24 @@ def test_a_training_of_any_length_comes_back(optimizer, path):
 
 
 def test_others_read_it(path, dtype, stopped_within_an_epoch):
-    safetensors = pytest.importorskip("safetensors", reason="the package safetensors is not installed")
+    safetensors = pytest.importorskip(
+        "safetensors", reason="the package safetensors is not installed"
+    )
     from safetensors.numpy import load_file, save_file
 
     net = stopped_within_an_epoch(dtype=dtype)
     net.save(path)
     arrays = load_file(path)
-    expected = {"W0": net.weights[0], "b0": net.biases[0], "W1": net.weights[1], "b1": net.biases[1], "moments": net.state.moments}
-    assert set(arrays) == {*expected, "order"} and arrays["order"].tolist() == net.state.order.tolist()
+    expected = {
+        "W0": net.weights[0],
+        "b0": net.biases[0],
+        "W1": net.weights[1],
+        "b1": net.biases[1],
+        "moments": net.state.moments,
+    }
+    assert (
+        set(arrays) == {*expected, "order"} and arrays["order"].tolist() == net.state.order.tolist()
+    )
     for name, a in expected.items():
         np.testing.assert_array_equal(arrays[name], a, strict=True)
     with safetensors.safe_open(path, "numpy") as file:
@@ -175,14 +248,31 @@ def test_others_read_it(path, dtype, stopped_within_an_epoch):
 def test_the_loader_can_run_no_code():
     texts = [path.read_text(encoding="utf-8") for path in Path(files.__file__).parent.glob("*.py")]
     names = {name for text in texts for node in ast.walk(ast.parse(text)) for name in words(node)}
-    assert names.isdisjoint({"pickle", "marshal", "shelve", "importlib", "eval", "exec", "compile", "__import__", "globals"})
+    assert names.isdisjoint(
+        {
+            "pickle",
+            "marshal",
+            "shelve",
+            "importlib",
+            "eval",
+            "exec",
+            "compile",
+            "__import__",
+            "globals",
+        }
+    )
     assert "json" in names
 
 
 def words(node):
     if isinstance(node, ast.Import):
         return [alias.name for alias in node.names]
-    return [getattr(node, "id", None), getattr(node, "attr", None), getattr(node, "module", None), getattr(node, "name", None)]
+    return [
+        getattr(node, "id", None),
+        getattr(node, "attr", None),
+        getattr(node, "module", None),
+        getattr(node, "name", None),
+    ]
 
 
 def test_missing_files_and_folders_are_what_python_says(tmp_path):

@@ -35,7 +35,9 @@ def data(n, n_in, n_out, dtype="float64", seed=3):
 def close(actual, expected, dtype, times=1):
     """Errors on the scale of the largest number expected."""
     tolerance = {"float32": 5e-6, "float64": 1e-13}[np.dtype(dtype).name] * times
-    np.testing.assert_allclose(actual, expected, rtol=0, atol=tolerance * max(1e-3, np.abs(expected).max(initial=0)))
+    np.testing.assert_allclose(
+        actual, expected, rtol=0, atol=tolerance * max(1e-3, np.abs(expected).max(initial=0))
+    )
 
 
 # ---- construction ----
@@ -47,9 +49,20 @@ def test_sizes_give_the_shapes(sizes, bias, dtype):
     net = MLP(sizes, bias=bias, dtype=dtype, rng=0)
     sizes = tuple(int(size) for size in sizes)
     assert net.layer_sizes == sizes
-    assert [W.shape for W in net.weights] == list(zip(sizes, sizes[1:])) == [W.shape for W in net.grad_weights]
-    assert [b if b is None else b.shape for b in net.biases] == [(m,) if bias else None for m in sizes[1:]]
-    assert net.n_params == sum(k * m + bias * m for k, m in zip(sizes, sizes[1:])) == net.params.size == net.grads.size
+    assert (
+        [W.shape for W in net.weights]
+        == list(zip(sizes, sizes[1:]))
+        == [W.shape for W in net.grad_weights]
+    )
+    assert [b if b is None else b.shape for b in net.biases] == [
+        (m,) if bias else None for m in sizes[1:]
+    ]
+    assert (
+        net.n_params
+        == sum(k * m + bias * m for k, m in zip(sizes, sizes[1:]))
+        == net.params.size
+        == net.grads.size
+    )
     assert net.dtype == net.params.dtype == net.grads.dtype == net.weights[-1].dtype == dtype
     assert net.state is None and net.history is None
 
@@ -68,7 +81,9 @@ def test_weights_start_as_their_own_activation_wants_them(name):
     for W, kind in zip(net.weights, [name, other]):
         drawn = FOR_ACTIVATION.get(kind, glorot_uniform)(np.random.default_rng(2), *W.shape)
         assert abs(W.std() / drawn.std() - 1) < 0.02 and abs(W.mean()) < 0.02 * drawn.std()
-        assert abs(np.abs(W).max() / np.abs(drawn).max() - 1) < (0.02 if kind not in FOR_ACTIVATION else 0.3)  # tails, or a limit
+        assert abs(np.abs(W).max() / np.abs(drawn).max() - 1) < (
+            0.02 if kind not in FOR_ACTIVATION else 0.3
+        )  # tails, or a limit
     assert all((b == 0).all() for b in net.biases) and (net.grads == 0).all()
 
 
@@ -88,7 +103,10 @@ def test_a_generator_is_used_and_kept():
     net = MLP([5, 7, 2], rng=rng)
     assert net.rng is rng
     assert MLP([5, 7, 2], rng=rng).params.tobytes() != net.params.tobytes()  # it has moved on
-    assert MLP([5, 7, 2], rng=np.random.Generator(np.random.Philox(4))).params.tobytes() == net.params.tobytes()
+    assert (
+        MLP([5, 7, 2], rng=np.random.Generator(np.random.Philox(4))).params.tobytes()
+        == net.params.tobytes()
+    )
 
 
 # ---- memory ----
@@ -97,10 +115,20 @@ def test_a_generator_is_used_and_kept():
 @pytest.mark.parametrize("bias", [True, False])
 def test_arrays_are_views_of_one_aligned_array(clone, bias, dtype):
     net = clone(MLP([3, 5, 1, 2], bias=bias, dtype=dtype, rng=0))
-    for flat, weights, biases in [(net.params, net.weights, net.biases), (net.grads, net.grad_weights, net.grad_biases)]:
-        assert flat.ctypes.data % 64 == 0 and flat.flags.c_contiguous and flat.flags.writeable and flat.ndim == 1
+    for flat, weights, biases in [
+        (net.params, net.weights, net.biases),
+        (net.grads, net.grad_weights, net.grad_biases),
+    ]:
+        assert (
+            flat.ctypes.data % 64 == 0
+            and flat.flags.c_contiguous
+            and flat.flags.writeable
+            and flat.ndim == 1
+        )
         flat[:] = np.arange(net.n_params)
-        arrays = [a for pair in zip(weights, biases) for a in pair if a is not None]  # W0, b0, W1, ...
+        arrays = [
+            a for pair in zip(weights, biases) for a in pair if a is not None
+        ]  # W0, b0, W1, ...
         np.testing.assert_array_equal(np.concatenate([a.ravel() for a in arrays]), flat)
         assert all(np.shares_memory(a, flat) and a.flags.writeable for a in arrays)
     assert not np.shares_memory(net.params, net.grads)
@@ -123,7 +151,12 @@ def test_assigning_copies_and_keeps_the_memory():
     net.params = np.ones(13)
     net.weights[0] = np.full((2, 3), 2.0)
     net.params -= 1
-    assert net.params is params and net.weights[0] is W and (W == 1).all() and (net.biases[1] == 0).all()
+    assert (
+        net.params is params
+        and net.weights[0] is W
+        and (W == 1).all()
+        and (net.biases[1] == 0).all()
+    )
 
 
 def test_clones_are_independent(clone):
@@ -131,11 +164,21 @@ def test_clones_are_independent(clone):
     net = MLP([3, 8, 1], rng=0)
     net.fit(X, y, epochs=2)
     expected = net.copy().fit(X, y, epochs=2, resume=True).loss
-    before = net.params.tobytes(), net.state.moments.tobytes(), net.state.step, str(net.rng.bit_generator.state)
+    before = (
+        net.params.tobytes(),
+        net.state.moments.tobytes(),
+        net.state.step,
+        str(net.rng.bit_generator.state),
+    )
     other = clone(net)
     if other is not net:
         assert other.fit(X, y, epochs=2, resume=True).loss == expected
-        assert (net.params.tobytes(), net.state.moments.tobytes(), net.state.step, str(net.rng.bit_generator.state)) == before
+        assert (
+            net.params.tobytes(),
+            net.state.moments.tobytes(),
+            net.state.step,
+            str(net.rng.bit_generator.state),
+        ) == before
     assert net.fit(X, y, epochs=2, resume=True).loss == expected
 
 
@@ -254,7 +297,9 @@ def test_no_rows_and_one_row(dtype):
 
 
 def test_threads_do_not_show(monkeypatch):
-    monkeypatch.setattr("fastnn.network.check_threads", lambda n_threads: n_threads)  # the machine may have one CPU
+    monkeypatch.setattr(
+        "fastnn.network.check_threads", lambda n_threads: n_threads
+    )  # the machine may have one CPU
     who = set()
 
     class Noting(MLP):
@@ -265,18 +310,25 @@ def test_threads_do_not_show(monkeypatch):
     X = np.resize(data(3000, 40, 1, "float32")[0], (30_001, 40))
     net = Noting([40, 60, 3], rng=0)
     expected = net.forward(X).tobytes()
-    assert all(net.forward(X, n_threads=n).tobytes() == expected for n in (2, 3, 7) for _ in range(4))
+    assert all(
+        net.forward(X, n_threads=n).tobytes() == expected for n in (2, 3, 7) for _ in range(4)
+    )
     assert len(who) > 1  # they did share the work
 
 
 def test_any_number_of_threads_is_taken():
     X, _ = data(300, 40, 1, "float32")
     net = MLP([40, 60, 3], rng=0)
-    assert all(net.forward(X, n_threads=n).tobytes() == net.forward(X).tobytes() for n in (1, 2, 5, -1, np.int64(2)))
+    assert all(
+        net.forward(X, n_threads=n).tobytes() == net.forward(X).tobytes()
+        for n in (1, 2, 5, -1, np.int64(2))
+    )
 
 
 def test_an_error_in_a_helper_thread_is_raised_not_returned_as_numbers(monkeypatch):
-    monkeypatch.setattr("fastnn.network.check_threads", lambda n_threads: n_threads)  # the machine may have one CPU
+    monkeypatch.setattr(
+        "fastnn.network.check_threads", lambda n_threads: n_threads
+    )  # the machine may have one CPU
 
     class Failing(MLP):
         def _forward_into(self, X, out):
@@ -291,22 +343,29 @@ def test_an_error_in_a_helper_thread_is_raised_not_returned_as_numbers(monkeypat
             net.forward(X, n_threads=2)
 
 
-
 def test_call_is_forward():
     net = MLP([5, 9, 2], rng=0)
     X, _ = data(9, 5, 2, "float32")
     out = np.empty((9, 2), "float32")
-    assert net(X).tobytes() == net.forward(X).tobytes() and net(X, out) is out and net(X, n_threads=2).shape == (9, 2)
+    assert (
+        net(X).tobytes() == net.forward(X).tobytes()
+        and net(X, out) is out
+        and net(X, n_threads=2).shape == (9, 2)
+    )
 
 
 @pytest.mark.parametrize("n", [1, 5, 70])
 @pytest.mark.parametrize("name", ACTIVATIONS)
 def test_forward_is_the_reference(name, n, isa, dtype):
-    for hidden, output in [("tanh", name)] if name == "softmax" else [(name, "identity"), ("relu", name)]:
+    for hidden, output in (
+        [("tanh", name)] if name == "softmax" else [(name, "identity"), ("relu", name)]
+    ):
         net = MLP([5, 33, 9, 3], hidden, output, dtype=dtype, rng=1)
         net.params += 0.05
         X, _ = data(n, 5, 1, dtype)
-        close(net.forward(X), reference.forward(X, net.weights, net.biases, net.activations), dtype, 4)
+        close(
+            net.forward(X), reference.forward(X, net.weights, net.biases, net.activations), dtype, 4
+        )
 
 
 # ---- text ----

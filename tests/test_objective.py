@@ -1,4 +1,5 @@
-"""What kernels do for the estimators: a penalty that rows share, scales of loss and gradient, a rule for stopping, the look for NaN."""
+"""What kernels do for the estimators: a penalty that rows share, scales of loss and gradient, a
+rule for stopping, the look for NaN."""
 
 from dataclasses import replace
 
@@ -17,13 +18,21 @@ def posed(sizes, dtype, alpha, n=90, weighted=False, loss="mse", seed=0):
     rng = np.random.default_rng(seed)
     net = MLP(sizes, "tanh", dtype=dtype, rng=seed)
     w = rng.integers(0, 3, n).astype(dtype) if weighted else None
-    found = Data.of(net, rng.normal(size=(n, sizes[0])), rng.normal(size=(n, sizes[-1])), losses.choose(loss, "identity"), w)
+    found = Data.of(
+        net,
+        rng.normal(size=(n, sizes[0])),
+        rng.normal(size=(n, sizes[-1])),
+        losses.choose(loss, "identity"),
+        w,
+    )
     return net, replace(found, alpha=alpha)
 
 
 def trained(net, problem, optimizer, batch_size, epochs=3, n_threads=1, patience=None):
     """Parameters and losses after some epochs, and why they ended."""
-    trainer = problem.trainer(net, batch_size, optimizer=optimizer.kernel_settings(), n_threads=n_threads)
+    trainer = problem.trainer(
+        net, batch_size, optimizer=optimizer.kernel_settings(), n_threads=n_threads
+    )
     moments = np.zeros((optimizer.n_moments, net.n_params), net.dtype)
     trainer.load(moments)
     if patience is not None:
@@ -63,7 +72,9 @@ def test_alpha_over_batches_of_different_size(isa, dtype, tolerance):
         b[:] = 0
     for rows in (slice(0, 32), slice(32, 64), slice(64, 90)):
         n = len(problem.X[rows])
-        sum_ += n * net.loss_and_grad(problem.X[rows], problem.targets[rows]) + 0.35 * weight_squares(net)
+        sum_ += n * net.loss_and_grad(
+            problem.X[rows], problem.targets[rows]
+        ) + 0.35 * weight_squares(net)
         net.params -= rate * (net.grads + 0.7 / n * w * net.params)
     np.testing.assert_allclose(params, net.params, rtol=200 * tolerance, atol=20 * tolerance)
     assert found[0] == pytest.approx(sum_ / 90, rel=50 * tolerance)
@@ -99,7 +110,9 @@ def test_scales_of_loss_and_gradient(isa, dtype, tolerance):
     for (W, b), (V, c) in zip(zip(*net._views(params)), zip(*net._views(expected))):
         np.testing.assert_allclose(b, c, rtol=200 * tolerance, atol=20 * tolerance)
         assert not np.allclose(W, V, rtol=0, atol=1e-6)  # these have the penalty's part besides
-    assert scaled.evaluator(start)() == pytest.approx(plain / 2, rel=50 * tolerance)  # without penalty
+    assert scaled.evaluator(start)() == pytest.approx(
+        plain / 2, rel=50 * tolerance
+    )  # without penalty
 
 
 def test_a_loss_of_ones_own_has_the_penalty_too(dtype, tolerance):
@@ -135,7 +148,9 @@ def test_it_stops_when_the_loss_is_level(isa, patience, tolerance, n_threads):
     expected = rule(whole, patience, tolerance)
     assert expected is not None
     net, problem = posed([7, 20, 1], "float64", 0.0)
-    _, found, why = trained(net, problem, SGD(0.3, momentum=0.9), 32, 300, n_threads, (patience, tolerance, np.inf))
+    _, found, why = trained(
+        net, problem, SGD(0.3, momentum=0.9), 32, 300, n_threads, (patience, tolerance, np.inf)
+    )
     assert why == Stop.CONVERGED and np.isfinite(found).sum() == expected
     np.testing.assert_array_equal(found[:expected], whole[:expected])
 
@@ -158,24 +173,42 @@ def test_a_loss_that_stays_equal_is_level_only_with_a_tolerance(tolerance, epoch
     """A loss of exactly best - tolerance is no worse: without tolerance it may stay for ever."""
     net = MLP([2, 1], "identity", dtype="float64", rng=0)
     net.params[:] = 0
-    job = Trainer(net, np.ones((4, 2)), np.ones((4, 1)), loss=Loss.SQUARED_ERROR, batch_size=2, optimizer=SGD(0.0).kernel_settings())
+    job = Trainer(
+        net,
+        np.ones((4, 2)),
+        np.ones((4, 1)),
+        loss=Loss.SQUARED_ERROR,
+        batch_size=2,
+        optimizer=SGD(0.0).kernel_settings(),
+    )
     job.load()
     found = np.full(9, np.nan)
     job.stop_when_level(2, tolerance, np.inf)
     assert job.run(1, 60.0, found) == (Stop.EPOCHS if epochs == 9 else Stop.CONVERGED)
     assert found[:epochs].tolist() == [1.0] * epochs and np.isnan(found[epochs:]).all()
-    job.stop_when_level(1, tolerance, 1.0 + tolerance)  # exactly the best loss less the tolerance: once no worse, then a best of its own
+    job.stop_when_level(
+        1, tolerance, 1.0 + tolerance
+    )  # exactly the best loss less the tolerance: once no worse, then a best of its own
     assert job.run(1, 60.0, np.empty(1)) == Stop.EPOCHS
     assert job.run(1, 60.0, np.empty(1)) == (Stop.CONVERGED if tolerance else Stop.EPOCHS)
-    job.stop_when_level(1, tolerance, np.nextafter(1.0 + tolerance, 0.0))  # the next smaller number is worse
+    job.stop_when_level(
+        1, tolerance, np.nextafter(1.0 + tolerance, 0.0)
+    )  # the next smaller number is worse
     assert job.run(1, 60.0, np.empty(1)) == Stop.CONVERGED
 
 
 def test_a_validation_is_judged_in_the_last_epoch_too():
     net, problem = posed([7, 20, 1], "float64", 0.0)
     validation = problem.trainer(net, 90)
-    trainer = Trainer(net, problem.X, problem.targets, loss=problem.settings["loss"], batch_size=90,
-                      optimizer=SGD(0.0).kernel_settings(), validation=validation)  # fmt: skip
+    trainer = Trainer(
+        net,
+        problem.X,
+        problem.targets,
+        loss=problem.settings["loss"],
+        batch_size=90,
+        optimizer=SGD(0.0).kernel_settings(),
+        validation=validation,
+    )
     trainer.load()
     trainer.stop_when_level(2, 1e-6, np.inf)
     found = np.full((2, 9), np.nan)
@@ -203,7 +236,15 @@ def test_forward_of_finite_numbers_is_forward_and_nothing_for_others(isa, dtype)
         X = np.random.default_rng(0).normal(size=(n, 5)).astype(dtype)
         np.testing.assert_array_equal(net._forward_finite(X), net.forward(X))
     other = np.dtype("float64" if dtype == "float32" else "float32")
-    for given in (X.tolist(), X.astype(other), np.asfortranarray(X), X[:, :4].copy(), X[0], X[::2], X.astype(X.dtype.newbyteorder())):
+    for given in (
+        X.tolist(),
+        X.astype(other),
+        np.asfortranarray(X),
+        X[:, :4].copy(),
+        X[0],
+        X[::2],
+        X.astype(X.dtype.newbyteorder()),
+    ):
         assert net._forward_finite(given) is None
     for bad in (np.nan, np.inf):
         X[69, 4] = bad

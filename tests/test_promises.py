@@ -1,4 +1,5 @@
-"""The promises that hold to the last bit: no number depends on threads, slices, the fused update, a row's batch, or the process."""
+"""The promises that hold to the last bit: no number depends on threads, slices, the fused update, a
+row's batch, or the process."""
 
 import contextlib
 import os
@@ -35,7 +36,14 @@ from fastnn.activations import HIDDEN
 from fastnn.callbacks import Callback
 from fastnn.kernels import Stop
 from fastnn.losses import Huber
-from fastnn.schedules import CosineDecay, ExponentialDecay, OneCycle, ReduceOnPlateau, StepDecay, Table
+from fastnn.schedules import (
+    CosineDecay,
+    ExponentialDecay,
+    OneCycle,
+    ReduceOnPlateau,
+    StepDecay,
+    Table,
+)
 from fastnn.training import session
 from fastnn.training.data import Data
 
@@ -67,41 +75,73 @@ def own_loss(outputs, y):
 
 
 PAIRS = [  # output, loss, how many outputs it wants a multiple of
-    *((output or "identity", loss, 2 if output == "softmax" else cases.outputs_per_target(loss)) for loss, output in cases.NETWORK_LOSSES),
-    ("softmax", "mse", 2), ("sigmoid", "mse", 1), ("gelu", "mse", 1), ("tanh", Huber(0.3), 1), ("identity", own_loss, 1),
+    *(
+        (output or "identity", loss, 2 if output == "softmax" else cases.outputs_per_target(loss))
+        for loss, output in cases.NETWORK_LOSSES
+    ),
+    ("softmax", "mse", 2),
+    ("sigmoid", "mse", 1),
+    ("gelu", "mse", 1),
+    ("tanh", Huber(0.3), 1),
+    ("identity", own_loss, 1),
     ("softmax", own_loss, 2),
-]  # fmt: skip
+]
 RULES = [
-    dict(cls=SGD, lr=0.1), dict(cls=SGD, lr=0.1, weight_decay=0.01), dict(cls=SGD, lr=0.05, momentum=0.9),
-    dict(cls=SGD, lr=0.05, momentum=0.9, nesterov=True, weight_decay=0.01), dict(cls=Adagrad, lr_decay=0.01), dict(cls=Adadelta),
-    dict(cls=RMSprop), dict(cls=RMSprop, centered=True), dict(cls=RMSprop, momentum=0.5, weight_decay=0.1),
-    dict(cls=RMSprop, centered=True, momentum=0.5), dict(cls=Adam, lr=0.01), dict(cls=Adam, weight_decay=0.1, amsgrad=True),
-    dict(cls=AdamW), dict(cls=Adamax), dict(cls=NAdam), dict(cls=NAdam, weight_decay=0.1, decoupled_weight_decay=True),
-]  # fmt: skip
+    dict(cls=SGD, lr=0.1),
+    dict(cls=SGD, lr=0.1, weight_decay=0.01),
+    dict(cls=SGD, lr=0.05, momentum=0.9),
+    dict(cls=SGD, lr=0.05, momentum=0.9, nesterov=True, weight_decay=0.01),
+    dict(cls=Adagrad, lr_decay=0.01),
+    dict(cls=Adadelta),
+    dict(cls=RMSprop),
+    dict(cls=RMSprop, centered=True),
+    dict(cls=RMSprop, momentum=0.5, weight_decay=0.1),
+    dict(cls=RMSprop, centered=True, momentum=0.5),
+    dict(cls=Adam, lr=0.01),
+    dict(cls=Adam, weight_decay=0.1, amsgrad=True),
+    dict(cls=AdamW),
+    dict(cls=Adamax),
+    dict(cls=NAdam),
+    dict(cls=NAdam, weight_decay=0.1, decoupled_weight_decay=True),
+]
 OTHERS = [cls for cls in cases.STEPS.values() if cls not in [rule["cls"] for rule in RULES]]
 RULES += [dict(cls=cls, **settings) for cls in OTHERS for settings in ({}, dict(weight_decay=0.1))]
-SCHEDULES = [StepDecay(0.1, 2), ExponentialDecay(0.05, 0.9, unit="step"), CosineDecay(0.05, 10, warmup=3, unit="step"), OneCycle(0.1, 11),
-             Table([0.1, 0.02]), Table([0.05, 0.1, 0.0, 0.02], unit="step")]  # fmt: skip
+SCHEDULES = [
+    StepDecay(0.1, 2),
+    ExponentialDecay(0.05, 0.9, unit="step"),
+    CosineDecay(0.05, 10, warmup=3, unit="step"),
+    OneCycle(0.1, 11),
+    Table([0.1, 0.02]),
+    Table([0.05, 0.1, 0.0, 0.02], unit="step"),
+]
 widths = st.one_of(st.integers(1, 40), st.sampled_from([1, 8, 15, 16, 17, 32, 33, 64, 70]))
 
 
 def optimizers(draw):
     """Any rule, with any of what stands around it."""
-    settings = draw(st.sampled_from(RULES)) | draw(st.sampled_from([{}, dict(l1=0.01), dict(l2=0.1), dict(l1=0.01, l2=0.1)]))
-    settings |= draw(st.sampled_from([{}, {}, dict(clip_value=0.01), dict(clip_norm=0.1)])) | draw(st.sampled_from([{}, dict(average=0.9)]))
+    settings = draw(st.sampled_from(RULES)) | draw(
+        st.sampled_from([{}, dict(l1=0.01), dict(l2=0.1), dict(l1=0.01, l2=0.1)])
+    )
+    settings |= draw(st.sampled_from([{}, {}, dict(clip_value=0.01), dict(clip_norm=0.1)])) | draw(
+        st.sampled_from([{}, dict(average=0.9)])
+    )
     if draw(st.booleans()):
         settings |= dict(lr=draw(st.sampled_from(SCHEDULES)))
     return settings.pop("cls")(**settings)
 
 
 class Case:
-    """One training, run whole in any number of threads and slices, or step by step with what the public functions do."""
+    """One training, run whole in any number of threads and slices, or step by step with what the
+    public functions do."""
 
     def __init__(self, draw):
         self.output, self.loss, multiple = draw(st.sampled_from(PAIRS))
         n_out = -(-draw(widths) // multiple) * multiple
         self.sizes = [draw(widths), *draw(st.lists(widths, max_size=3)), n_out]
-        self.hidden = [draw(st.sampled_from([name for name in HIDDEN if name != "exponential"])) for _ in self.sizes[2:]]
+        self.hidden = [
+            draw(st.sampled_from([name for name in HIDDEN if name != "exponential"]))
+            for _ in self.sizes[2:]
+        ]
         self.bias, self.dtype = draw(st.booleans()), draw(st.sampled_from(["float32", "float64"]))
         n = draw(st.one_of(st.integers(1, 60), st.integers(250, 530)))
         self.batch = draw(st.integers(1 + n // 12, n))
@@ -110,22 +150,35 @@ class Case:
         self.X, self.y = data(n, self.sizes[0], n_out // self.per_target(), self.dtype)
         if self.loss == "cross_entropy" and draw(st.booleans()):
             self.y = self.y.argmax(axis=1)
-        self.weight = None if self.loss is own_loss else draw(st.sampled_from([None, (np.arange(n) % 3).astype(self.dtype)]))
+        self.weight = (
+            None
+            if self.loss is own_loss
+            else draw(st.sampled_from([None, (np.arange(n) % 3).astype(self.dtype)]))
+        )
 
     def per_target(self):
         return cases.outputs_per_target(self.loss)
 
     def net(self):
-        return MLP(self.sizes, self.hidden, self.output, self.bias, self.dtype, rng=0, dropout=self.dropout)
+        return MLP(
+            self.sizes, self.hidden, self.output, self.bias, self.dtype, rng=0, dropout=self.dropout
+        )
 
     def train(self, n_threads, seconds, prepared_for=1):
-        """In slices of `seconds`: parameters and moments as bytes, and the losses; DIVERGED if they are not finite. prepared_for: so many
-        threads have memory for chunks of their own."""
+        """In slices of `seconds`: parameters and moments as bytes, and the losses; DIVERGED if they
+        are not finite. prepared_for: so many threads have memory for chunks of their own."""
         net, rng = self.net(), np.random.default_rng(5)
         problem = Data.of(net, self.X, self.y, losses.choose(self.loss, self.output), self.weight)
-        trainer = problem.trainer(net, self.batch, np.arange(len(self.X)), generator=rng.bit_generator,
-                                  optimizer=self.optimizer.kernel_settings(), dropout=np.array(net.dropout), seed=7,
-                                  n_threads=prepared_for)  # fmt: skip
+        trainer = problem.trainer(
+            net,
+            self.batch,
+            np.arange(len(self.X)),
+            generator=rng.bit_generator,
+            optimizer=self.optimizer.kernel_settings(),
+            dropout=np.array(net.dropout),
+            seed=7,
+            n_threads=prepared_for,
+        )
         moments, done = self.moments(net), []
         trainer.load(moments)
         while len(done) < EPOCHS:
@@ -158,9 +211,14 @@ class Case:
                 total += net.loss_and_grad(self.X[rows], self.y[rows], self.loss, w) * len(rows)
                 settings["rate"] = schedules.constant(kernels.learning_rate(rate, step, epoch))
                 step += 1
-                for part, penalties in ((is_weight, {}), (~is_weight, dict(l1=0.0, l2=0.0))):  # biases have no penalties
+                for part, penalties in (
+                    (is_weight, {}),
+                    (~is_weight, dict(l1=0.0, l2=0.0)),
+                ):  # biases have no penalties
                     params, own = net.params[part], [m[part] for m in moments]
-                    kernels.update(kernels.packed(settings | penalties), step, params, net.grads[part], *own)
+                    kernels.update(
+                        kernels.packed(settings | penalties), step, params, net.grads[part], *own
+                    )
                     net.params[part] = params
                     for m, new in zip(moments, own):
                         m[part] = new
@@ -176,7 +234,9 @@ def test_threads_slices_and_the_fused_update_never_show(data):
     for isa in VARIANTS:
         with using(isa):
             results[isa] = case.train(1, 1e9)
-            threads, seconds = data.draw(st.sampled_from([(1, 0), (2, 1e9), (2, 0), (3, 0), (3, 1e9), (7, 1e9), (7, 0)]))
+            threads, seconds = data.draw(
+                st.sampled_from([(1, 0), (2, 1e9), (2, 0), (3, 0), (3, 1e9), (7, 1e9), (7, 0)])
+            )
             assert case.train(threads, seconds) == results[isa]
             by_hand = None if results[isa] is DIVERGED else case.by_hand()
             if by_hand:
@@ -190,28 +250,73 @@ def test_threads_slices_and_the_fused_update_never_show(data):
 def test_resumed_is_never_stopped(data_):
     draw = data_.draw
     case = Case(draw)
-    case.optimizer = draw(st.sampled_from([case.optimizer, Adam(ReduceOnPlateau(0.01, patience=0, min_delta=0.5)),
-                                           SGD(ReduceOnPlateau(0.1, 0.5, 1, 0.3), average=0.5)]))  # fmt: skip
+    case.optimizer = draw(
+        st.sampled_from(
+            [
+                case.optimizer,
+                Adam(ReduceOnPlateau(0.01, patience=0, min_delta=0.5)),
+                SGD(ReduceOnPlateau(0.1, 0.5, 1, 0.3), average=0.5),
+            ]
+        )
+    )
     whole, parts = case.net(), case.net()
-    options = dict(loss=case.loss, batch_size=case.batch, shuffle=draw(st.booleans()), sample_weight=case.weight,
-                   validation_fraction=0.2 if len(case.X) > 20 else 0.0)  # fmt: skip
+    options = dict(
+        loss=case.loss,
+        batch_size=case.batch,
+        shuffle=draw(st.booleans()),
+        sample_weight=case.weight,
+        validation_fraction=0.2 if len(case.X) > 20 else 0.0,
+    )
     stopping = draw(st.sampled_from([[], [EarlyStopping(patience=100)]]))
     try:
-        history = whole.fit(case.X, case.y, optimizer=case.optimizer, epochs=5, rng=11, callbacks=stopping, **options)
+        history = whole.fit(
+            case.X,
+            case.y,
+            optimizer=case.optimizer,
+            epochs=5,
+            rng=11,
+            callbacks=stopping,
+            **options,
+        )
     except DivergenceError:  # a large rate, and an exponential
         reject()
     seen, resume = [], False
-    with tempfile.TemporaryDirectory() as folder, mock.patch.object(session, "SLICE", draw(st.sampled_from([0, 1e9]))):
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        mock.patch.object(session, "SLICE", draw(st.sampled_from([0, 1e9]))),
+    ):
         while parts.state is None or parts.state.epoch < 5:
             stop = StopSometime(draw(st.integers(1, 4)), draw(st.booleans()))
             left = 5 - parts.state.epoch if resume else 5
             more = {} if resume else dict(rng=11, optimizer=case.optimizer)
-            seen.append(parts.fit(case.X, case.y, epochs=left, resume=resume, callbacks=[*stopping, stop], **more, **options))
+            seen.append(
+                parts.fit(
+                    case.X,
+                    case.y,
+                    epochs=left,
+                    resume=resume,
+                    callbacks=[*stopping, stop],
+                    **more,
+                    **options,
+                )
+            )
             parts.save(os.path.join(folder, "net"))
-            parts, resume = draw(st.sampled_from([parts, parts.copy(), fastnn.load(os.path.join(folder, "net"))])), True
-    assert [x for part in seen for x in part.loss] == history.loss and [x for part in seen for x in part.val_loss] == history.val_loss
-    assert parts.state.moments.tobytes() == whole.state.moments.tobytes() and parts.params.tobytes() == whole.params.tobytes()
-    assert (parts.state.params is None) == (whole.state.params is None) and parts.state.plateau == whole.state.plateau
+            parts, resume = (
+                draw(
+                    st.sampled_from([parts, parts.copy(), fastnn.load(os.path.join(folder, "net"))])
+                ),
+                True,
+            )
+    assert [x for part in seen for x in part.loss] == history.loss and [
+        x for part in seen for x in part.val_loss
+    ] == history.val_loss
+    assert (
+        parts.state.moments.tobytes() == whole.state.moments.tobytes()
+        and parts.params.tobytes() == whole.params.tobytes()
+    )
+    assert (parts.state.params is None) == (
+        whole.state.params is None
+    ) and parts.state.plateau == whole.state.plateau
     assert str(parts.rng.bit_generator.state) == str(whole.rng.bit_generator.state)
 
 
@@ -232,11 +337,22 @@ class StopSometime(Callback):
         return self.looks <= 0 and self.within
 
 
-@pytest.mark.parametrize("optimizer", [SGD(1e-4), Adam(1e-4), Adam(1e-4, clip_norm=1e3), AdamW(1e-4, l1=1e-3, average=0.5)], ids=repr)
+@pytest.mark.parametrize(
+    "optimizer",
+    [SGD(1e-4), Adam(1e-4), Adam(1e-4, clip_norm=1e3), AdamW(1e-4, l1=1e-3, average=0.5)],
+    ids=repr,
+)
 def test_a_step_too_long_for_the_fused_update_has_its_bits(optimizer):
     case = Case.__new__(Case)
     case.output, case.loss, case.sizes, case.hidden = "identity", "mse", [1100, 1030, 2], ["relu"]
-    case.bias, case.dtype, case.batch, case.optimizer, case.weight, case.dropout = True, "float32", 256, optimizer, None, 0.0
+    case.bias, case.dtype, case.batch, case.optimizer, case.weight, case.dropout = (
+        True,
+        "float32",
+        256,
+        optimizer,
+        None,
+        0.0,
+    )
     case.X, case.y = data(300, 1100, 2)
     assert case.train(1, 1e9)[:2] == case.train(3, 0)[:2]
     assert optimizer.clip_norm or case.by_hand()[:2] == case.train(1, 1e9)[:2]
@@ -265,7 +381,10 @@ def test_fit_has_the_same_bits_whatever_cuts_it(slice_seconds, callbacks, n_thre
     monkeypatch.setattr(session, "EPOCHS_A_SLICE", 2)
     net = MLP([20, 30, 1], rng=0)
     assert net.fit(X, y, epochs=5, callbacks=callbacks, n_threads=n_threads).loss == history.loss
-    assert net.params.tobytes() == expected.params.tobytes() and net.state.moments.tobytes() == expected.state.moments.tobytes()
+    assert (
+        net.params.tobytes() == expected.params.tobytes()
+        and net.state.moments.tobytes() == expected.state.moments.tobytes()
+    )
 
 
 @settings(max_examples=150)
@@ -273,9 +392,18 @@ def test_fit_has_the_same_bits_whatever_cuts_it(slice_seconds, callbacks, n_thre
 def test_a_row_predicts_the_same_bits_alone_or_in_any_batch(data_):
     draw = data_.draw
     sizes = [draw(widths), *draw(st.lists(widths, max_size=3)), draw(widths) + 1]
-    n, output = draw(st.sampled_from([1, 2, 3, 4, 6, 9, 31, 63, 64, 256, 257, 530])), draw(st.sampled_from([*HIDDEN, "softmax"]))
+    n, output = (
+        draw(st.sampled_from([1, 2, 3, 4, 6, 9, 31, 63, 64, 256, 257, 530])),
+        draw(st.sampled_from([*HIDDEN, "softmax"])),
+    )
     with using(draw(st.sampled_from(VARIANTS))):
-        net = MLP(sizes, draw(st.sampled_from(list(HIDDEN))), output, dtype=draw(st.sampled_from(["float32", "float64"])), rng=0)
+        net = MLP(
+            sizes,
+            draw(st.sampled_from(list(HIDDEN))),
+            output,
+            dtype=draw(st.sampled_from(["float32", "float64"])),
+            rng=0,
+        )
         net.params += 0.01
         X, _ = data(n, sizes[0], dtype=net.dtype)
         Y = net.forward(X)
@@ -315,7 +443,11 @@ def test_a_batch_of_zero_weights_changes_nothing():
     before = net.params.tobytes()
     history = net.fit(X, y, optimizer=SGD(0.5), sample_weight=np.zeros(70))
     assert net.params.tobytes() == before and history.loss == [0.0] * 10 and history.n_steps == 30
-    assert net.loss(X, y, sample_weight=np.zeros(70)) == 0.0 == net.loss_and_grad(X, y, sample_weight=np.zeros(70))
+    assert (
+        net.loss(X, y, sample_weight=np.zeros(70))
+        == 0.0
+        == net.loss_and_grad(X, y, sample_weight=np.zeros(70))
+    )
     assert (net.grads == 0).all()
 
 
@@ -324,7 +456,11 @@ def test_zero_epochs_change_nothing_but_the_state():
     net = MLP([6, 9, 1], rng=0)
     before, bits = net.params.tobytes(), str(net.rng.bit_generator.state)
     history = net.fit(X, y, epochs=0, progress=False, callbacks=lambda *_: 1 / 0)
-    assert (history.loss, history.n_epochs, history.n_steps) == ([], 0, 0) and net.params.tobytes() == before
+    assert (history.loss, history.n_epochs, history.n_steps) == (
+        [],
+        0,
+        0,
+    ) and net.params.tobytes() == before
     assert (net.state.step, net.state.epoch, str(net.rng.bit_generator.state)) == (0, 0, bits)
 
 
@@ -349,6 +485,14 @@ print(net.params.tobytes().hex(), history.loss)
 
 
 def test_the_same_seed_gives_the_same_bits_in_every_process():
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(Path(fastnn.__file__).parents[1]), *sys.path])}
-    runs = [subprocess.run([sys.executable, "-c", TRAIN], env=environment, capture_output=True, check=True).stdout for _ in range(2)]
+    environment = {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join([str(Path(fastnn.__file__).parents[1]), *sys.path]),
+    }
+    runs = [
+        subprocess.run(
+            [sys.executable, "-c", TRAIN], env=environment, capture_output=True, check=True
+        ).stdout
+        for _ in range(2)
+    ]
     assert runs[0] == runs[1] and len(runs[0]) > 1000

@@ -1,4 +1,5 @@
-"""The public names, their signatures, their documentation, and that the stub of the compiled part tells the truth."""
+"""The public names, their signatures, their documentation, and that the stub of the compiled part
+tells the truth."""
 
 import ast
 import doctest
@@ -14,13 +15,34 @@ import numpy as np
 import pytest
 
 import fastnn
-from fastnn import activations, functional, initializers, kernels, losses, optimizers, reference, schedules
+from fastnn import (
+    activations,
+    functional,
+    initializers,
+    kernels,
+    losses,
+    optimizers,
+    reference,
+    schedules,
+)
 
 WALKED = [m.name.removeprefix("fastnn.") for m in pkgutil.walk_packages(fastnn.__path__, "fastnn.")]
-VARIANT = re.compile(r"_\w+_float(32|64)")  # one for an instruction set that this CPU lacks must not be imported
-NAMES = [name for name in WALKED if name not in ("__main__", "plotting") and not name.startswith("cli.") and not VARIANT.fullmatch(name)]
+VARIANT = re.compile(
+    r"_\w+_float(32|64)"
+)  # one for an instruction set that this CPU lacks must not be imported
+NAMES = [
+    name
+    for name in WALKED
+    if name not in ("__main__", "plotting")
+    and not name.startswith("cli.")
+    and not VARIANT.fullmatch(name)
+]
 MODULES = [importlib.import_module(f"fastnn.{name}") for name in NAMES]
-PYTHON = [module for module in [fastnn, *MODULES] if module.__file__.endswith(".py") and module.__name__ != "fastnn.cli"]
+PYTHON = [
+    module
+    for module in [fastnn, *MODULES]
+    if module.__file__.endswith(".py") and module.__name__ != "fastnn.cli"
+]
 
 # ---- names and signatures ----
 
@@ -73,30 +95,44 @@ def test_every_public_name_is_one_that_was_decided():
     assert set(fastnn.__all__) == {*names.split(), *cases.SETTINGS}
     assert all(hasattr(fastnn, name) for name in fastnn.__all__) and fastnn.reference is reference
     assert re.fullmatch(r"\d+\.\d+\.\d+\S*", fastnn.__version__)
-    assert {name for name in vars(fastnn) if name[0] != "_"} <= {*fastnn.__all__, *NAMES, "plotting", "estimators"}
-    assert set(dir(fastnn)) == {*fastnn.__all__, "MLPClassifier", "MLPRegressor"}  # these need scikit-learn: not for `import *`
+    assert {name for name in vars(fastnn) if name[0] != "_"} <= {
+        *fastnn.__all__,
+        *NAMES,
+        "plotting",
+        "estimators",
+    }
+    assert set(dir(fastnn)) == {
+        *fastnn.__all__,
+        "MLPClassifier",
+        "MLPRegressor",
+    }  # these need scikit-learn: not for `import *`
 
 
 def test_attributes_of_networks_histories_and_optimizers():
     net = fastnn.MLP([2, 3, 1], rng=0)
-    names = (
-        "params grads weights biases grad_weights grad_biases n_params layer_sizes activations dtype rng dropout state history metadata"
-    )
+    names = "params grads weights biases grad_weights grad_biases n_params layer_sizes activations dtype rng dropout state history metadata"
     for name in names.split():
         assert hasattr(net, name)
     history = net.fit(np.ones((4, 2)), np.ones(4), epochs=1)
     assert set(vars(history)) == {"loss", "val_loss", "n_epochs", "n_steps", "seconds"}
-    assert set(vars(net.state)) == {*"optimizer moments step epoch row loss_sum order params seed split_seed plateau best".split()}
+    assert set(vars(net.state)) == {
+        *"optimizer moments step epoch row loss_sum order params seed split_seed plateau best".split()
+    }
     assert net.state.lr == 0.001
     for optimizer in (cls(0.1) for cls in cases.STEPS.values()):
         with pytest.raises(AttributeError):
             optimizer.lr = 0.2
-        assert optimizer == type(optimizer)(lr=0.1) and hash(optimizer) == hash(type(optimizer)(lr=0.1))
+        assert optimizer == type(optimizer)(lr=0.1) and hash(optimizer) == hash(
+            type(optimizer)(lr=0.1)
+        )
 
 
 def test_the_article_in_code():
     """Four lines of math, four lines of code; the reference takes the same calls."""
-    X, y = np.array([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]]), np.array([0.0, 1.0, 1.0, 1.0])
+    X, y = (
+        np.array([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]]),
+        np.array([0.0, 1.0, 1.0, 1.0]),
+    )
     ends = []
     for F in (functional, reference):
         W, b, losses = np.zeros((2, 1)), np.zeros(1), []
@@ -114,23 +150,37 @@ def test_the_article_in_code():
 
 def functions_of(module):
     """The public functions of a module, or of the files of a package."""
-    return {n: f for n, f in vars(module).items() if inspect.isfunction(f) and f.__module__.startswith(module.__name__) and n[0] != "_"}
+    return {
+        n: f
+        for n, f in vars(module).items()
+        if inspect.isfunction(f) and f.__module__.startswith(module.__name__) and n[0] != "_"
+    }
 
 
 def test_functional_and_reference_are_twins():
     ours, twins = functions_of(functional), functions_of(reference)
-    assert set(ours) == set(functional.__all__) == set(twins) - {"forward", "loss_and_grad", "fit", "dropout_mask"}  # its networks
+    assert (
+        set(ours)
+        == set(functional.__all__)
+        == set(twins) - {"forward", "loss_and_grad", "fit", "dropout_mask"}
+    )  # its networks
     for name, function in ours.items():
         assert inspect.signature(function) == inspect.signature(twins[name])
 
 
 def test_every_activation_of_the_kernels_has_a_name_and_a_reference():
-    assert {kind: name for name, kind in activations.ACTIVATIONS.items()} == {kind: kind.name.lower() for kind in kernels.Activation}
+    assert {kind: name for name, kind in activations.ACTIVATIONS.items()} == {
+        kind: kind.name.lower() for kind in kernels.Activation
+    }
     assert set(activations.HIDDEN) == set(activations.ACTIVATIONS) - {"softmax"}
     Z = np.linspace(-1, 1, 12).reshape(4, 3)
     for name in activations.ACTIVATIONS:
-        np.testing.assert_allclose(functional.activation(Z, name), reference.activation(Z, name), rtol=1e-14)
-        assert re.search(rf"^{name} ", activations.__doc__, re.M) and re.search(rf"^ +{name} ", reference.activation.__doc__, re.M)
+        np.testing.assert_allclose(
+            functional.activation(Z, name), reference.activation(Z, name), rtol=1e-14
+        )
+        assert re.search(rf"^{name} ", activations.__doc__, re.M) and re.search(
+            rf"^ +{name} ", reference.activation.__doc__, re.M
+        )
     with pytest.raises(ValueError, match=", ".join(activations.ACTIVATIONS)):
         reference.activation(Z, "unknown")
 
@@ -140,10 +190,15 @@ def test_every_loss_of_the_kernels_has_a_name_and_a_reference():
     for name, cls in losses.LOSSES.items():
         y = X[:, :1] / 2 if name == "gaussian_nll" else X / 2
         output = cls.output or "identity"
-        assert losses.choose(name, output) == cls() and re.search(rf"^{name} ", losses.__doc__, re.M)
+        assert losses.choose(name, output) == cls() and re.search(
+            rf"^{name} ", losses.__doc__, re.M
+        )
         assert reference.loss_and_grad(X, y, [W], [None], [output], name)[0] > 0
         used.add(cls().prepare(y, 4, 2, np.dtype(float))[1]["loss"])
-    used |= {losses.choose("cross_entropy", "softmax").prepare([0, 1], 2, 2, np.dtype(float))[1]["loss"], losses.OwnLoss.kernel}
+    used |= {
+        losses.choose("cross_entropy", "softmax").prepare([0, 1], 2, 2, np.dtype(float))[1]["loss"],
+        losses.OwnLoss.kernel,
+    }
     from_probabilities = {kernels.Loss.BINARY_CROSS_ENTROPY}  # functional alone: networks go from z
     assert used | from_probabilities | {kernels.Loss.GIVEN_GRADIENT} == set(kernels.Loss)
 
@@ -153,13 +208,33 @@ def test_every_loss_of_the_kernels_has_a_name_and_a_reference():
 
 @pytest.mark.parametrize("module", [fastnn, *MODULES], ids=lambda m: m.__name__)
 def test_every_module_says_what_it_is(module):
-    assert module.__name__.startswith("fastnn._") or len(module.__doc__.splitlines()[0]) >= 10  # _avx2_float32 holds one capsule
+    assert (
+        module.__name__.startswith("fastnn._") or len(module.__doc__.splitlines()[0]) >= 10
+    )  # _avx2_float32 holds one capsule
 
 
-PUBLIC = [fastnn.MLP, fastnn.load, fastnn.show_config, fastnn.MLP.fit, fastnn.MLP.loss, fastnn.MLP.loss_and_grad,
-          fastnn.MLP.partial_fit, fastnn.MLP.backward, fastnn.MLP.forward, fastnn.MLP.save, fastnn.MLP.copy, fastnn.EarlyStopping,
-          fastnn.Checkpoint, fastnn.callbacks.Callback, optimizers.Optimizer, *optimizers.OPTIMIZERS.values(), *losses.LOSSES.values(),
-          *schedules.SCHEDULES.values(), *initializers.INITIALIZERS.values(), *functions_of(functional).values()]  # fmt: skip
+PUBLIC = [
+    fastnn.MLP,
+    fastnn.load,
+    fastnn.show_config,
+    fastnn.MLP.fit,
+    fastnn.MLP.loss,
+    fastnn.MLP.loss_and_grad,
+    fastnn.MLP.partial_fit,
+    fastnn.MLP.backward,
+    fastnn.MLP.forward,
+    fastnn.MLP.save,
+    fastnn.MLP.copy,
+    fastnn.EarlyStopping,
+    fastnn.Checkpoint,
+    fastnn.callbacks.Callback,
+    optimizers.Optimizer,
+    *optimizers.OPTIMIZERS.values(),
+    *losses.LOSSES.values(),
+    *schedules.SCHEDULES.values(),
+    *initializers.INITIALIZERS.values(),
+    *functions_of(functional).values(),
+]
 
 
 @pytest.mark.parametrize("thing", PUBLIC, ids=lambda thing: thing.__qualname__)
@@ -171,7 +246,7 @@ def test_every_public_thing_has_an_example(thing):
 def test_every_parameter_is_in_the_documentation(thing):
     text = inspect.getdoc(thing)
     names = [name for name in inspect.signature(thing).parameters if name != "self"]
-    if not re.search("(?i)as in `|the same", text):  # refers to a twin
+    if not re.search(r"(?i)as\s+in\s+`|the\s+same", text):  # refers to a twin
         assert [n for n in names if not re.search(rf"\b{n}\b", text)] == []
 
 
@@ -187,7 +262,13 @@ STUB = {}  # name -> node; class.method -> node
 for node in ast.parse((Path(fastnn.__file__).parent / "kernels.pyi").read_text()).body:
     if isinstance(node, ast.ClassDef | ast.FunctionDef):
         STUB[node.name] = node
-        STUB.update({f"{node.name}.{n.name}": n for n in getattr(node, "body", []) if isinstance(n, ast.FunctionDef)})
+        STUB.update(
+            {
+                f"{node.name}.{n.name}": n
+                for n in getattr(node, "body", [])
+                if isinstance(n, ast.FunctionDef)
+            }
+        )
     elif isinstance(node, ast.AnnAssign):
         STUB[node.target.id] = node
     elif isinstance(node, ast.ImportFrom):
@@ -196,43 +277,89 @@ for node in ast.parse((Path(fastnn.__file__).parent / "kernels.pyi").read_text()
 
 def test_the_stub_has_the_names_of_the_compiled_module():
     hidden = {"importlib", "numpy", "os"}
-    assert {n for n in vars(kernels) if n[0] != "_"} - hidden == {name for name in STUB if "." not in name and name[0] != "_"}
+    assert {n for n in vars(kernels) if n[0] != "_"} - hidden == {
+        name for name in STUB if "." not in name and name[0] != "_"
+    }
     for name in ("CompiledNetwork", "Trainer", "Array", "Memory"):
-        methods = {n for n, m in vars(getattr(kernels, name)).items() if type(m).__name__ == "cython_function_or_method"}
-        assert methods == {n.split(".")[1] for n in STUB if n.startswith(f"{name}.") and not n.endswith("__")}
+        methods = {
+            n
+            for n, m in vars(getattr(kernels, name)).items()
+            if type(m).__name__ == "cython_function_or_method"
+        }
+        assert methods == {
+            n.split(".")[1] for n in STUB if n.startswith(f"{name}.") and not n.endswith("__")
+        }
 
 
 def stub_parameters(node):
     """(name, has a default, keyword only) of each."""
     a = node.args
     rest = [(a.vararg.arg, False, False)] if a.vararg else []
-    positional = [(arg.arg, i >= len(a.args) - len(a.defaults), False) for i, arg in enumerate(a.args) if arg.arg not in ("self", "cls")]
-    return positional + rest + [(arg.arg, d is not None, True) for arg, d in zip(a.kwonlyargs, a.kw_defaults)]
+    positional = [
+        (arg.arg, i >= len(a.args) - len(a.defaults), False)
+        for i, arg in enumerate(a.args)
+        if arg.arg not in ("self", "cls")
+    ]
+    return (
+        positional
+        + rest
+        + [(arg.arg, d is not None, True) for arg, d in zip(a.kwonlyargs, a.kw_defaults)]
+    )
 
 
-FUNCTIONS = [name for name, node in STUB.items() if isinstance(node, ast.FunctionDef) and not name.endswith("__")]
+FUNCTIONS = [
+    name
+    for name, node in STUB.items()
+    if isinstance(node, ast.FunctionDef) and not name.endswith("__")
+]
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_the_stub_has_the_parameters_of_the_compiled_functions(name):
     owner = getattr(kernels, name.split(".")[0]) if "." in name else kernels
     parameters = inspect.signature(getattr(owner, name.split(".")[-1])).parameters.values()
-    runtime = [(p.name, p.default is not p.empty, p.kind is p.KEYWORD_ONLY) for p in parameters if p.name != "self"]
+    runtime = [
+        (p.name, p.default is not p.empty, p.kind is p.KEYWORD_ONLY)
+        for p in parameters
+        if p.name != "self"
+    ]
     assert stub_parameters(STUB[name]) == runtime
 
 
 def test_the_stub_has_the_parameters_of_the_constructors():
-    """Cython has no signature for them: they are called by the names in the stub, and those only."""
+    """Cython has no signature for them: they are called by the names in the stub, and those
+    only."""
     net, x, X = fastnn.MLP([2, 1], rng=0), np.ones(6, "float32"), np.ones((3, 2), "float32")
     settings, rng = fastnn.SGD().kernel_settings(), np.random.PCG64(0)
     calls = {
         "Array.__new__": dict(obj=x, itemsize=4, n=6, writable=True, integers=False),
         "Memory.__new__": dict(n_bytes=64),
-        "Trainer.__init__": dict(network=net, X=X, targets=X[:, :1].copy(), loss=1, batch_size=3, optimizer=settings,
-                                 sample_weight=x[:3], order=np.arange(3), generator=rng, dX=X.copy(), loss_numbers=x[:1], smoothing=0.1,
-                                 dropout=np.array([0.5]), seed=3, own_loss=None, own_outputs=None, own_gradient=None, n_threads=1,
-                                 validation=None, loss_scale=0.5, gradient_scale=1.0, alpha=0.1, workspace=kernels.Workspace()),
-    }  # fmt: skip
+        "Trainer.__init__": dict(
+            network=net,
+            X=X,
+            targets=X[:, :1].copy(),
+            loss=1,
+            batch_size=3,
+            optimizer=settings,
+            sample_weight=x[:3],
+            order=np.arange(3),
+            generator=rng,
+            dX=X.copy(),
+            loss_numbers=x[:1],
+            smoothing=0.1,
+            dropout=np.array([0.5]),
+            seed=3,
+            own_loss=None,
+            own_outputs=None,
+            own_gradient=None,
+            n_threads=1,
+            validation=None,
+            loss_scale=0.5,
+            gradient_scale=1.0,
+            alpha=0.1,
+            workspace=kernels.Workspace(),
+        ),
+    }
     for name, arguments in calls.items():
         make, parameters = getattr(kernels, name.split(".")[0]), stub_parameters(STUB[name])
         assert [parameter for parameter, *_ in parameters] == list(arguments)
@@ -244,12 +371,16 @@ def test_the_stub_has_the_parameters_of_the_constructors():
                     make(**{p: a for p, a in arguments.items() if p != parameter})
         with pytest.raises(TypeError):
             make(**arguments, more=1)
-    positional = [a for p, a in calls["Trainer.__init__"].items() if p in ("network", "X", "targets", "loss")]
+    positional = [
+        a for p, a in calls["Trainer.__init__"].items() if p in ("network", "X", "targets", "loss")
+    ]
     with pytest.raises(TypeError, match="3 positional"):
         kernels.Trainer(*positional, batch_size=3)
 
 
-@pytest.mark.parametrize("name", ["Activation", "Loss", "Rule", "Schedule", "VectorFunction", "Stop"])
+@pytest.mark.parametrize(
+    "name", ["Activation", "Loss", "Rule", "Schedule", "VectorFunction", "Stop"]
+)
 def test_the_stub_has_the_numbers_of_the_enums(name):
     stub = {n.targets[0].id: n.value.value for n in STUB[name].body if isinstance(n, ast.Assign)}
     enum = getattr(kernels, name)
@@ -259,11 +390,15 @@ def test_the_stub_has_the_numbers_of_the_enums(name):
 
 def test_the_stub_has_the_types_of_the_constants():
     for name, kind in dict(BUILT=list, SUPPORTED=list, CHOSEN=str, COMPILER=str).items():
-        assert type(getattr(kernels, name)) is kind and ast.unparse(STUB[name].annotation).split("[")[0] == kind.__name__
+        assert (
+            type(getattr(kernels, name)) is kind
+            and ast.unparse(STUB[name].annotation).split("[")[0] == kind.__name__
+        )
     assert {kernels.CHOSEN} <= set(kernels.SUPPORTED) <= set(kernels.BUILT)
     assert kernels.Trainer.position.__doc__ and isinstance(fastnn.SGD().kernel_settings(), dict)
     numbers, rate = (
-        {n.target.id for n in STUB[name].body if isinstance(n, ast.AnnAssign)} for name in ("_OptimizerSettings", "_RateSettings")
+        {n.target.id for n in STUB[name].body if isinstance(n, ast.AnnAssign)}
+        for name in ("_OptimizerSettings", "_RateSettings")
     )
     for settings in (cls().kernel_settings() for cls in cases.STEPS.values()):
         assert set(settings) == numbers and set(settings["rate"]) == rate
@@ -271,7 +406,10 @@ def test_the_stub_has_the_types_of_the_constants():
 
 def test_networks_are_called_as_the_stub_says():
     net = fastnn.MLP([2, 1], rng=0)
-    X, names = np.ones((3, 2), "float32"), [name for name, *_ in stub_parameters(STUB["CompiledNetwork.__call__"])]
+    X, names = (
+        np.ones((3, 2), "float32"),
+        [name for name, *_ in stub_parameters(STUB["CompiledNetwork.__call__"])],
+    )
     assert names == ["X", "out", "n_threads", "keep"]
     out = np.empty((3, 1), "float32")
     assert net(**dict(zip(names, [X, out, 1, True]))) is out

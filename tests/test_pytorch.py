@@ -17,6 +17,7 @@ spec = importlib.util.spec_from_file_location("make_pytorch_optimizers", SCRIPT)
 pytorch = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(pytorch)
 
+
 @pytest.fixture(scope="module")
 def stored():
     with np.load(pytorch.FILE) as arrays:
@@ -26,12 +27,22 @@ def stored():
 def follow(module, name, start, gradients):
     """The parameters after each step of our function."""
     cls, settings = pytorch.VARIANTS[name]
-    step_, settings, moments = getattr(module, f"{cls.lower()}_step_"), dict(settings), list(reference.updates.OPTIMIZERS[cls.lower()][1])
+    step_, settings, moments = (
+        getattr(module, f"{cls.lower()}_step_"),
+        dict(settings),
+        list(reference.updates.OPTIMIZERS[cls.lower()][1]),
+    )
     if settings.pop("amsgrad", False):
         moments.append("v_max")
     params, state, after = start.copy(), {moment: np.zeros_like(start) for moment in moments}, []
     for step, gradient in enumerate(gradients, 1):
-        step_(params, gradient, **state, **settings, **({"step": step} if cases.counts(cls.lower()) else {}))
+        step_(
+            params,
+            gradient,
+            **state,
+            **settings,
+            **({"step": step} if cases.counts(cls.lower()) else {}),
+        )
         after.append(params.copy())
     return np.array(after)
 
@@ -56,4 +67,6 @@ def test_the_stored_numbers_are_still_those_of_pytorch(stored):
     np.testing.assert_array_equal(start, stored["start"])
     np.testing.assert_array_equal(gradients, stored["gradients"])
     for name in pytorch.VARIANTS:
-        np.testing.assert_allclose(pytorch.follow(name, start, gradients), stored[name], rtol=1e-12, err_msg=name)
+        np.testing.assert_allclose(
+            pytorch.follow(name, start, gradients), stored[name], rtol=1e-12, err_msg=name
+        )

@@ -27,16 +27,24 @@ def section(heading):
 
 def test_there_is_code():
     assert len(PYTHON) >= 2
-    assert {language for language, _ in blocks(TEXT)} == {"python", "sh", "text"}  # each kind has its test below
+    assert {language for language, _ in blocks(TEXT)} == {
+        "python",
+        "sh",
+        "text",
+    }  # each kind has its test below
 
 
 @pytest.mark.parametrize("code", PYTHON, ids=lambda code: code.splitlines()[0][:40])
 def test_code_runs_by_itself_and_does_what_it_says(code, tmp_path):
     """A comment `# -> TEXT` says what the line prints; ~ before a number means roughly (to 2 %)."""
-    result = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, cwd=tmp_path)
+    result = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, cwd=tmp_path
+    )
     assert result.returncode == 0, result.stderr
     promised = re.findall(r"^print\(.*# -> (.*)$", code, re.M)
-    assert len(promised) == len(re.findall(r"^print\(", code, re.M)), "every print says what it shows"
+    assert len(promised) == len(re.findall(r"^print\(", code, re.M)), (
+        "every print says what it shows"
+    )
     for promise, shown in zip(promised, result.stdout.splitlines(), strict=True):
         if promise.startswith("~"):
             assert float(shown) == pytest.approx(float(promise[1:]), rel=0.02)
@@ -53,13 +61,17 @@ def test_a_screen_is_what_the_command_shows(screen, tmp_path):
     pytest.importorskip("pyarrow", reason="tables need the extra cli")
     command, shown = screen.split("\n", 1)
     arguments = command.removeprefix("$ fastnn ").split()
-    result = subprocess.run([sys.executable, "-m", "fastnn", *arguments], capture_output=True, text=True, cwd=tmp_path)
+    result = subprocess.run(
+        [sys.executable, "-m", "fastnn", *arguments], capture_output=True, text=True, cwd=tmp_path
+    )
     assert result.returncode == 0, result.stderr
     without_numbers = [re.sub(r"\d[\d.,]*", "#", text) for text in (shown, result.stdout)]
     assert without_numbers[0] == without_numbers[1]
 
 
-@pytest.mark.parametrize(("heading", "end"), [("Try it", "python -m fastnn demo"), ("Test it", "python -m pytest")])
+@pytest.mark.parametrize(
+    ("heading", "end"), [("Try it", "python -m fastnn demo"), ("Test it", "python -m pytest")]
+)
 def test_one_command_does_it(heading, end):
     ((_, code),) = blocks(section(heading))
     (line,) = code.strip().splitlines()

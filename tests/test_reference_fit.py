@@ -1,4 +1,5 @@
-"""The reference's `fit`, against its steps one by one, numbers worked by hand, and a training of PyTorch's."""
+"""The reference's `fit`, against its steps one by one, numbers worked by hand, and a training of
+PyTorch's."""
 
 import cases
 import numpy as np
@@ -17,15 +18,30 @@ def test_fit_by_hand():
     # x = 1, 2 and y = 2, 4: loss (1 + 4)/2, dL/dw = (2 (-1) 1 + 2 (-2) 2)/2 = -5, w = 1.5
     # x = 3, y = 6: loss (4.5 - 6)^2 = 2.25, dL/dw = 2 (-1.5) 3 = -9, w = 2.4
     w = np.array([[1.0]])
-    history = ref.fit(np.array([[1.0], [2.0], [3.0]]), [2, 4, 6], [w], [None], ["identity"], "mse", lr=0.1, epochs=1,
-                      batch_size=2)  # fmt: skip
+    history = ref.fit(
+        np.array([[1.0], [2.0], [3.0]]),
+        [2, 4, 6],
+        [w],
+        [None],
+        ["identity"],
+        "mse",
+        lr=0.1,
+        epochs=1,
+        batch_size=2,
+    )
     assert history == [pytest.approx((2 * 2.5 + 1 * 2.25) / 3, rel=1e-14)]
     assert w[0, 0] == pytest.approx(2.4, rel=1e-14)
 
 
 @pytest.fixture
 def problem(rng):
-    return rng.normal(size=(11, 3)), rng.integers(0, 2, 11), *network(rng, 3, 4), ["tanh", "sigmoid"], "bce"
+    return (
+        rng.normal(size=(11, 3)),
+        rng.integers(0, 2, 11),
+        *network(rng, 3, 4),
+        ["tanh", "sigmoid"],
+        "bce",
+    )
 
 
 STEPS = {  # name: (options, its step; s: two arrays of the parameter, t: the step's number)
@@ -41,25 +57,47 @@ STEPS = {  # name: (options, its step; s: two arrays of the parameter, t: the st
         dict(centered=True, momentum=0.5, eps=1e-3),
         lambda p, g, s, t, **o: ref.rmsprop_step_(p, g, s[0], mean=s[1], velocity=s[2], **o),
     ),
-    "adam": (dict(betas=(0.8, 0.95), eps=1e-3), lambda p, g, s, t, **o: ref.adam_step_(p, g, s[0], s[1], t, **o)),
-    "adam, amsgrad": ({}, lambda p, g, s, t, **o: ref.adam_step_(p, g, s[0], s[1], t, v_max=s[2], **o)),
-    "adamw": (dict(weight_decay=0.2), lambda p, g, s, t, **o: ref.adamw_step_(p, g, s[0], s[1], t, **o)),
-    "adamw, amsgrad": ({}, lambda p, g, s, t, **o: ref.adamw_step_(p, g, s[0], s[1], t, v_max=s[2], **o)),
-    "adamax": (dict(betas=(0.8, 0.95)), lambda p, g, s, t, **o: ref.adamax_step_(p, g, s[0], s[1], t, **o)),
-    "nadam": (dict(momentum_decay=0.1), lambda p, g, s, t, **o: ref.nadam_step_(p, g, s[0], s[1], t, **o)),
+    "adam": (
+        dict(betas=(0.8, 0.95), eps=1e-3),
+        lambda p, g, s, t, **o: ref.adam_step_(p, g, s[0], s[1], t, **o),
+    ),
+    "adam, amsgrad": (
+        {},
+        lambda p, g, s, t, **o: ref.adam_step_(p, g, s[0], s[1], t, v_max=s[2], **o),
+    ),
+    "adamw": (
+        dict(weight_decay=0.2),
+        lambda p, g, s, t, **o: ref.adamw_step_(p, g, s[0], s[1], t, **o),
+    ),
+    "adamw, amsgrad": (
+        {},
+        lambda p, g, s, t, **o: ref.adamw_step_(p, g, s[0], s[1], t, v_max=s[2], **o),
+    ),
+    "adamax": (
+        dict(betas=(0.8, 0.95)),
+        lambda p, g, s, t, **o: ref.adamax_step_(p, g, s[0], s[1], t, **o),
+    ),
+    "nadam": (
+        dict(momentum_decay=0.1),
+        lambda p, g, s, t, **o: ref.nadam_step_(p, g, s[0], s[1], t, **o),
+    ),
 }
 
 
 def whole_step(name):
     """A step whose arrays always move."""
     step_, moments = ref.updates.OPTIMIZERS[name]
-    return lambda p, g, s, t, **o: step_(p, g, *s[: len(moments)], *([t] if cases.counts(name) else []), **o)
+    return lambda p, g, s, t, **o: step_(
+        p, g, *s[: len(moments)], *([t] if cases.counts(name) else []), **o
+    )
 
 
 STEPS |= {name: ({}, whole_step(name)) for name in cases.STEPS if name not in STEPS}
 
 
-@pytest.mark.parametrize(("shuffle", "weighted", "dropout"), [(False, False, None), (True, True, [0.2, 0.5])])
+@pytest.mark.parametrize(
+    ("shuffle", "weighted", "dropout"), [(False, False, None), (True, True, [0.2, 0.5])]
+)
 @pytest.mark.parametrize("case", STEPS)
 def test_fit_is_its_steps(problem, case, shuffle, weighted, dropout, rng):
     X, y, weights, biases, activations, loss = problem
@@ -67,9 +105,20 @@ def test_fit_is_its_steps(problem, case, shuffle, weighted, dropout, rng):
     w = rng.uniform(0.5, 2, 11) if weighted else np.ones(11)
     mine_W, mine_b = [a.copy() for a in weights], [a.copy() for a in biases]
     optimizer, _, variant = case.partition(", ")
-    history = ref.fit(*problem, optimizer, lr=0.05, epochs=3, batch_size=4, shuffle=shuffle,
-                      rng=np.random.default_rng(7), sample_weight=w if weighted else None, dropout=dropout, seed=8,
-                      **options, **({"amsgrad": True} if variant == "amsgrad" else {}))  # fmt: skip
+    history = ref.fit(
+        *problem,
+        optimizer,
+        lr=0.05,
+        epochs=3,
+        batch_size=4,
+        shuffle=shuffle,
+        rng=np.random.default_rng(7),
+        sample_weight=w if weighted else None,
+        dropout=dropout,
+        seed=8,
+        **options,
+        **({"amsgrad": True} if variant == "amsgrad" else {}),
+    )
 
     draw, step, expected = np.random.default_rng(7), 0, []
     state = [[np.zeros_like(p) for _ in range(3)] for p in mine_W + mine_b]
@@ -77,8 +126,18 @@ def test_fit_is_its_steps(problem, case, shuffle, weighted, dropout, rng):
         order = draw.permutation(11) if shuffle else list(range(11))
         losses = []
         for rows in (order[:4], order[4:8], order[8:]):
-            L, dW, db = ref.loss_and_grad(X[rows], y[rows], mine_W, mine_b, activations, loss, w[rows],
-                                          dropout=dropout, seed=8, step=step)  # fmt: skip
+            L, dW, db = ref.loss_and_grad(
+                X[rows],
+                y[rows],
+                mine_W,
+                mine_b,
+                activations,
+                loss,
+                w[rows],
+                dropout=dropout,
+                seed=8,
+                step=step,
+            )
             losses.append(L)
             step += 1
             for p, g, s in zip(mine_W + mine_b, dW + db, state, strict=True):
@@ -91,25 +150,30 @@ def test_fit_is_its_steps(problem, case, shuffle, weighted, dropout, rng):
 
 
 def line(**options):
-    """w and b after a step of rate 1 for y = w x + b, from w = 2, b = -1, at x = 1, y = 2.5: dw = db = 2 (1 - 2.5)."""
+    """w and b after a step of rate 1 for y = w x + b, from w = 2, b = -1, at x = 1, y = 2.5: dw =
+    db = 2 (1 - 2.5)."""
     w, b = np.array([[2.0]]), np.array([-1.0])
     ref.fit(np.ones((1, 1)), [2.5], [w], [b], ["identity"], "mse", lr=1, epochs=1, **options)
     return w[0, 0], b[0]
 
 
-@pytest.mark.parametrize(("options", "dw", "db"), [
-    ({}, -3, -3),
-    (dict(l2=0.25), -3 + 0.25 * 2, -3),  # no penalties on biases
-    (dict(l1=0.25), -3 + 0.25, -3),
-    (dict(l1=0.25, l2=0.25), -3 + 0.25 + 0.5, -3),
-    (dict(clip_value=1.5), -1.5, -1.5),
-    (dict(l2=0.25, clip_value=2.75), -2.5, -2.75),  # penalties come before
-    (dict(l2=4, clip_value=2), 2, -2),  # 5 is cut too
-    (dict(clip_norm=100), -3, -3),
-    (dict(clip_norm=18**0.5 / 2), -1.5, -1.5),  # the norm is √(9 + 9)
-    (dict(l2=-0.5, clip_norm=2.5), -4 / 2, -3 / 2),  # √(16 + 9) = 5
-    (dict(clip_value=1.5, weight_decay=0.5), -1.5 + 1, -1.5 - 0.5),  # weight decay is the optimizer's
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("options", "dw", "db"),
+    [
+        ({}, -3, -3),
+        (dict(l2=0.25), -3 + 0.25 * 2, -3),  # no penalties on biases
+        (dict(l1=0.25), -3 + 0.25, -3),
+        (dict(l1=0.25, l2=0.25), -3 + 0.25 + 0.5, -3),
+        (dict(clip_value=1.5), -1.5, -1.5),
+        (dict(l2=0.25, clip_value=2.75), -2.5, -2.75),  # penalties come before
+        (dict(l2=4, clip_value=2), 2, -2),  # 5 is cut too
+        (dict(clip_norm=100), -3, -3),
+        (dict(clip_norm=18**0.5 / 2), -1.5, -1.5),  # the norm is √(9 + 9)
+        (dict(l2=-0.5, clip_norm=2.5), -4 / 2, -3 / 2),  # √(16 + 9) = 5
+        # weight decay is the optimizer's
+        (dict(clip_value=1.5, weight_decay=0.5), -1.5 + 1, -1.5 - 0.5),
+    ],
+)
 def test_penalties_and_clipping_by_hand(options, dw, db):
     assert line(**options) == (pytest.approx(2 - dw, rel=1e-6), pytest.approx(-1 - db, rel=1e-6))
 
@@ -121,7 +185,9 @@ def test_the_norm_has_a_millionth_added():
 
 def test_l1_leaves_a_weight_of_zero_alone():
     w = np.array([[0.0, 2.0, -2.0]])
-    ref.fit(np.zeros((1, 1)), np.zeros((1, 3)), [w], [None], ["identity"], "mse", lr=1, epochs=1, l1=0.5)
+    ref.fit(
+        np.zeros((1, 1)), np.zeros((1, 3)), [w], [None], ["identity"], "mse", lr=1, epochs=1, l1=0.5
+    )
     np.testing.assert_array_equal(w, [[0, 1.5, -1.5]])
 
 
@@ -148,13 +214,16 @@ def test_rates_are_asked_for_with_steps_and_epochs_done():
         return 0.5 if step == 1 else 0.0
 
     # only the second step moves: x = y = 1, dw = -2
-    ref.fit(np.ones((3, 1)), [1, 1, 1], [w], [None], ["identity"], "mse", lr=lr, epochs=2, batch_size=2)
+    ref.fit(
+        np.ones((3, 1)), [1, 1, 1], [w], [None], ["identity"], "mse", lr=lr, epochs=2, batch_size=2
+    )
     assert asked == [(0, 0), (1, 0), (2, 1), (3, 1)]
     assert w[0, 0] == 1.0
 
 
 def test_average_by_hand():
-    # x = y = 1, lr 0.25: w = 0, 0.5, 0.75; A = 0, then 0.75 0 + 0.25 0.5 = 0.125, then 0.75 0.125 + 0.25 0.75
+    # x = y = 1, lr 0.25: w = 0, 0.5, 0.75; A = 0, then 0.75 0 + 0.25 0.5 = 0.125, then 0.75 0.125 +
+    # 0.25 0.75
     w = np.array([[0.0]])
     history, (A,), (b,) = ref.fit(
         np.ones((1, 1)), [1], [w], [None], ["identity"], "mse", lr=0.25, epochs=2, average=0.75
@@ -166,9 +235,13 @@ def test_average_by_hand():
 def test_average_changes_nothing_else(problem):
     X, y, weights, biases, *rest = problem
     others = [W.copy() for W in weights], [b.copy() for b in biases]
-    history, averaged_W, averaged_b = ref.fit(*problem, "adam", lr=0.1, epochs=3, batch_size=4, average=0.9)
+    history, averaged_W, averaged_b = ref.fit(
+        *problem, "adam", lr=0.1, epochs=3, batch_size=4, average=0.9
+    )
     assert history == ref.fit(X, y, *others, *rest, "adam", lr=0.1, epochs=3, batch_size=4)
-    for p, q, A in zip(weights + biases, others[0] + others[1], averaged_W + averaged_b, strict=True):
+    for p, q, A in zip(
+        weights + biases, others[0] + others[1], averaged_W + averaged_b, strict=True
+    ):
         np.testing.assert_array_equal(p, q)
         assert A.shape == p.shape and (A != p).any()
 
@@ -183,9 +256,13 @@ def test_fit_with_a_loss_of_ones_own_asks_once_a_batch(problem):
         grad = np.empty_like(outputs)
         return ref.binary_cross_entropy(outputs, y, None, grad), grad
 
-    history = ref.fit(X, y, weights, biases, activations, loss, epochs=2, batch_size=4, lr=0.1, dropout=[0, 0.5])
+    history = ref.fit(
+        X, y, weights, biases, activations, loss, epochs=2, batch_size=4, lr=0.1, dropout=[0, 0.5]
+    )
     assert rows == [4, 4, 3] * 2
-    expected = ref.fit(X, y, *others, activations, "bce", epochs=2, batch_size=4, lr=0.1, dropout=[0, 0.5])
+    expected = ref.fit(
+        X, y, *others, activations, "bce", epochs=2, batch_size=4, lr=0.1, dropout=[0, 0.5]
+    )
     np.testing.assert_allclose(history, expected, rtol=1e-13)
     np.testing.assert_allclose(weights[0], others[0][0], rtol=1e-12)
 
@@ -193,15 +270,35 @@ def test_fit_with_a_loss_of_ones_own_asks_once_a_batch(problem):
 def test_fit_gives_the_loss_its_options():
     # x = y = 1 from w = 0, delta 0.25: the derivative is -2 0.25
     w = np.array([[0.0]])
-    ref.fit(np.ones((1, 1)), [1], [w], [None], ["identity"], "huber", lr=1, epochs=1, loss_options=dict(delta=0.25))
+    ref.fit(
+        np.ones((1, 1)),
+        [1],
+        [w],
+        [None],
+        ["identity"],
+        "huber",
+        lr=1,
+        epochs=1,
+        loss_options=dict(delta=0.25),
+    )
     assert w[0, 0] == 0.5
 
 
 def test_fit_drops_other_units_in_every_step():
-    # x = y = 1, w = 0, lr 1/8, rate 1/2: a step with x dropped does nothing, with x doubled w += 1/8 2 2 (1 - 2 w)
+    # x = y = 1, w = 0, lr 1/8, rate 1/2: a step with x dropped does nothing, with x doubled w +=
+    # 1/8 2 2 (1 - 2 w)
     w, expected = np.array([[0.0]]), 0.0
     history = ref.fit(
-        np.ones((1, 1)), [1], [w], [None], ["identity"], "mse", lr=1 / 8, epochs=20, dropout=[0.5], seed=3
+        np.ones((1, 1)),
+        [1],
+        [w],
+        [None],
+        ["identity"],
+        "mse",
+        lr=1 / 8,
+        epochs=20,
+        dropout=[0.5],
+        seed=3,
     )
     masks = [ref.dropout_mask(0.5, 3, step, 0, 1, 1, float)[0, 0] for step in range(20)]
     assert {0, 2} == set(masks)
@@ -212,16 +309,23 @@ def test_fit_drops_other_units_in_every_step():
 
 
 def test_fit_is_that_of_pytorch():
-    # torch 2.13.0, float64: Linear(2, 2), tanh, Linear(2, 1), BCEWithLogitsLoss, Adam(lr=0.1), 3 epochs of batches 2, 1
+    # torch 2.13.0, float64: Linear(2, 2), tanh, Linear(2, 1), BCEWithLogitsLoss, Adam(lr=0.1), 3
+    # epochs of batches 2, 1
     X, y = np.array([[1.0, -0.5], [0.25, 2.0], [-1.0, 0.5]]), [1, 0, 1]
     weights = [np.array([[0.5, -0.25], [1.0, 0.75]]), np.array([[1.0], [-0.5]])]
     biases = [np.array([0.1, -0.2]), np.array([0.3])]
-    history = ref.fit(X, y, weights, biases, ["tanh", "sigmoid"], "bce", "adam", lr=0.1, epochs=3, batch_size=2)
-    np.testing.assert_allclose(history, [0.7827352377252007, 0.6327216204040478, 0.5594574586802982], rtol=1e-12)
+    history = ref.fit(
+        X, y, weights, biases, ["tanh", "sigmoid"], "bce", "adam", lr=0.1, epochs=3, batch_size=2
+    )
+    np.testing.assert_allclose(
+        history, [0.7827352377252007, 0.6327216204040478, 0.5594574586802982], rtol=1e-12
+    )
     W0 = [[0.40128620737209586, -0.0677584695090979], [1.0437767135079106, 0.8885606162245381]]
     np.testing.assert_allclose(weights[0], W0, rtol=1e-12)
     np.testing.assert_allclose(biases[0], [0.6167642753823448, -0.4410623997559404], rtol=1e-12)
-    np.testing.assert_allclose(weights[1], [[0.6376856280659475], [-0.7344252119614971]], rtol=1e-12)
+    np.testing.assert_allclose(
+        weights[1], [[0.6376856280659475], [-0.7344252119614971]], rtol=1e-12
+    )
     np.testing.assert_allclose(biases[1], [0.3747571668740193], rtol=1e-12)
 
 
@@ -229,7 +333,9 @@ def test_fit_learns(rng):
     X = rng.uniform(-1, 1, (200, 2))
     y = (X[:, 0] * X[:, 1] > 0).astype(float)  # no line separates them
     weights, biases, activations = *network(rng, 2, 16), ["relu", "sigmoid"]
-    history = ref.fit(X, y, weights, biases, activations, "bce", "adam", lr=0.02, epochs=60, shuffle=True, rng=0)
+    history = ref.fit(
+        X, y, weights, biases, activations, "bce", "adam", lr=0.02, epochs=60, shuffle=True, rng=0
+    )
     assert history[0] > 0.5
     assert history[-1] < 0.2
     assert np.mean((ref.forward(X, weights, biases, activations)[:, 0] > 0.5) == y) > 0.93
@@ -239,8 +345,18 @@ def test_fit_shuffles_from_a_seed_or_a_generator(problem):
     X, y, weights, biases, *rest = problem
 
     def run(rng):
-        return ref.fit(X, y, [W.copy() for W in weights], [b.copy() for b in biases], *rest, lr=1.0, epochs=4,
-                       batch_size=3, shuffle=True, rng=rng)  # fmt: skip
+        return ref.fit(
+            X,
+            y,
+            [W.copy() for W in weights],
+            [b.copy() for b in biases],
+            *rest,
+            lr=1.0,
+            epochs=4,
+            batch_size=3,
+            shuffle=True,
+            rng=rng,
+        )
 
     assert run(3) == run(np.random.default_rng(3)) == run(3) != run(4)
     assert run(None) != run(None)
@@ -265,7 +381,9 @@ def test_fit_with_a_batch_larger_than_the_data_is_one_step(problem):
 
 
 def test_an_unknown_optimizer_is_refused_with_the_known_ones(problem):
-    with pytest.raises(ValueError, match=f"unknown optimizer 'swish'; choose from {', '.join(cases.STEPS)}"):
+    with pytest.raises(
+        ValueError, match=f"unknown optimizer 'swish'; choose from {', '.join(cases.STEPS)}"
+    ):
         ref.fit(*problem, "swish")
 
 

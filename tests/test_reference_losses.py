@@ -1,4 +1,5 @@
-"""The reference's losses, against what is known without them: numbers worked by hand, and finite differences."""
+"""The reference's losses, against what is known without them: numbers worked by hand, and finite
+differences."""
 
 import math
 
@@ -17,10 +18,20 @@ def draw(case):
 
 
 LOSSES = {case.name: draw(case) for case in reversed(cases.LOSSES.values())}  # of several the first
-LOSSES["binary_cross_entropy"] = lambda rng, n: (rng.uniform(0.1, 0.9, (n, 3)), rng.uniform(size=(n, 3)))  # differences need distance
-OPTIONS = {name: [case.options(3) for case in cases.LOSSES.values() if case.name == name and case.options(3)] for name in LOSSES}
+LOSSES["binary_cross_entropy"] = lambda rng, n: (
+    rng.uniform(0.1, 0.9, (n, 3)),
+    rng.uniform(size=(n, 3)),
+)  # differences need distance
+OPTIONS = {
+    name: [
+        case.options(3) for case in cases.LOSSES.values() if case.name == name and case.options(3)
+    ]
+    for name in LOSSES
+}
 EVERY = [
-    pytest.param(name, options, id=f"{name} {options}") for name in LOSSES for options in [{}, *OPTIONS[name]]
+    pytest.param(name, options, id=f"{name} {options}")
+    for name in LOSSES
+    for options in [{}, *OPTIONS[name]]
 ]
 ONE_COLUMN = set(LOSSES) - {"cross_entropy", "gaussian_nll"}  # those whose outputs may be flat
 
@@ -37,150 +48,220 @@ LOG2, LOG3, LOG5 = math.log(2), math.log(3), math.log(5)
 BY_HAND = {
     # l: -log 1/2, -log 3/4 = 2 log 2 - log 3; dl/dp: -1/p, 1/(1 - p)
     "binary_cross_entropy": (
-        [[0.5], [0.25]], [1, 0],
-        [LOG2, 2 * LOG2 - LOG3], [[-2], [4 / 3]],
+        [[0.5], [0.25]],
+        [1, 0],
+        [LOG2, 2 * LOG2 - LOG3],
+        [[-2], [4 / 3]],
     ),
-    # the sum over two outputs, with targets between 0 and 1; dl/dp = (p - y) / (p (1 - p)) = (p - y) / (3/16)
+    # the sum over two outputs, with targets between 0 and 1; dl/dp = (p - y) / (p (1 - p)) = (p -
+    # y) / (3/16)
     "binary_cross_entropy with two outputs": (
-        [[0.25, 0.75], [0.75, 0.75]], [[0.5, 1], [0, 0.75]],
-        [0.5 * (2 * LOG2) + 1.5 * (2 * LOG2 - LOG3), 2 * LOG2 + 0.75 * (2 * LOG2 - LOG3) + 0.25 * 2 * LOG2],
+        [[0.25, 0.75], [0.75, 0.75]],
+        [[0.5, 1], [0, 0.75]],
+        [
+            0.5 * (2 * LOG2) + 1.5 * (2 * LOG2 - LOG3),
+            2 * LOG2 + 0.75 * (2 * LOG2 - LOG3) + 0.25 * 2 * LOG2,
+        ],
         [[-4 / 3, -4 / 3], [4, 0]],
     ),
     # p = 1/2 and 3/4
     "binary_cross_entropy_with_logits": (
-        [[0], [LOG3]], [1, 0],
-        [LOG2, 2 * LOG2], [[-0.5], [0.75]],
+        [[0], [LOG3]],
+        [1, 0],
+        [LOG2, 2 * LOG2],
+        [[-0.5], [0.75]],
     ),
     # p = 1/2, 3/4 and 1/4, 3/4
     "binary_cross_entropy_with_logits with two outputs": (
-        [[0, LOG3], [-LOG3, LOG3]], [[0.5, 1], [1, 0.5]],
+        [[0, LOG3], [-LOG3, LOG3]],
+        [[0.5, 1], [1, 0.5]],
         [LOG2 + 2 * LOG2 - LOG3, 2 * LOG2 + 0.5 * (2 * LOG2 - LOG3) + 0.5 * 2 * LOG2],
         [[0, -0.25], [-0.75, 0.25]],
     ),
     # p = 1/5 (1, 1, 3) and 1/5 (2, 2, 1): l = log 5 - log 3, log 5 - log 2; dl/dz = p - y
     "cross_entropy": (
-        [[0, 0, LOG3], [LOG2, LOG2, 0]], [2, 0],
-        [LOG5 - LOG3, LOG5 - LOG2], [[0.2, 0.2, -0.4], [-0.6, 0.4, 0.2]],
+        [[0, 0, LOG3], [LOG2, LOG2, 0]],
+        [2, 0],
+        [LOG5 - LOG3, LOG5 - LOG2],
+        [[0.2, 0.2, -0.4], [-0.6, 0.4, 0.2]],
     ),
     # the same p with rows of targets, the second of which sums to 2
     "cross_entropy with rows": (
-        [[0, 0, LOG3], [LOG2, LOG2, 0]], [[0.5, 0, 0.5], [0, 2, 0]],
-        [0.5 * LOG5 + 0.5 * (LOG5 - LOG3), 2 * (LOG5 - LOG2)], [[-0.3, 0.2, 0.1], [0.8, -1.2, 0.4]],
+        [[0, 0, LOG3], [LOG2, LOG2, 0]],
+        [[0.5, 0, 0.5], [0, 2, 0]],
+        [0.5 * LOG5 + 0.5 * (LOG5 - LOG3), 2 * (LOG5 - LOG2)],
+        [[-0.3, 0.2, 0.1], [0.8, -1.2, 0.4]],
     ),
     # l = (1 - 3)^2, (2 - 1)^2
     "mean_squared_error": (
-        [[1], [2]], [3, 1],
-        [4, 1], [[-4], [2]],
+        [[1], [2]],
+        [3, 1],
+        [4, 1],
+        [[-4], [2]],
     ),
     # the mean over two outputs: l = (4 + 16)/2, (0 + 1)/2
     "mean_squared_error with two outputs": (
-        [[1, 2], [3, 4]], [[3, -2], [3, 5]],
-        [10, 0.5], [[-2, 4], [0, -1]],
+        [[1, 2], [3, 4]],
+        [[3, -2], [3, 5]],
+        [10, 0.5],
+        [[-2, 4], [0, -1]],
     ),
     "mean_absolute_error": (
-        [[1], [2]], [3, 1],
-        [2, 1], [[-1], [1]],
+        [[1], [2]],
+        [3, 1],
+        [2, 1],
+        [[-1], [1]],
     ),
     "mean_absolute_error with two outputs": (
-        [[1, 2], [3, 4]], [[3, -2], [3, 5]],
-        [3, 0.5], [[-0.5, 0.5], [0, -0.5]],
+        [[1, 2], [3, 4]],
+        [[3, -2], [3, 5]],
+        [3, 0.5],
+        [[-0.5, 0.5], [0, -0.5]],
     ),
     # distances -2, beyond delta = 1: 1 (2 2 - 1), and 1/2, within
     "huber": (
-        [[1], [2.5]], [3, 2],
-        [3, 0.25], [[-2], [1]],
+        [[1], [2.5]],
+        [3, 2],
+        [3, 0.25],
+        [[-2], [1]],
     ),
     # distances -2, 4 and 0, -1: the second is beyond, 3 (2 4 - 3) = 15
     "huber with two outputs": (
-        [[1, 2], [3, 4]], [[3, -2], [3, 5]],
-        [(4 + 15) / 2, 0.5], [[-2, 3], [0, -1]], dict(delta=3),
+        [[1, 2], [3, 4]],
+        [[3, -2], [3, 5]],
+        [(4 + 15) / 2, 0.5],
+        [[-2, 3], [0, -1]],
+        dict(delta=3),
     ),
     "huber at delta": (
-        [[1], [3]], [3, 1],
-        [4, 4], [[-4], [4]], dict(delta=2),
+        [[1], [3]],
+        [3, 1],
+        [4, 4],
+        [[-4], [4]],
+        dict(delta=2),
     ),
     # cosh log 2 = 5/4 and cosh log 3 = 5/3; tanh log 2 = 3/5 and tanh log 3 = 4/5
     "log_cosh": (
-        [[LOG2], [0]], [0, LOG3],
-        [LOG5 - 2 * LOG2, LOG5 - LOG3], [[0.6], [-0.8]],
+        [[LOG2], [0]],
+        [0, LOG3],
+        [LOG5 - 2 * LOG2, LOG5 - LOG3],
+        [[0.6], [-0.8]],
     ),
     "log_cosh with two outputs": (
-        [[LOG2, -LOG3], [5, 1]], [[0, 0], [5, 1]],
-        [(2 * LOG5 - 2 * LOG2 - LOG3) / 2, 0], [[0.3, -0.4], [0, 0]],
+        [[LOG2, -LOG3], [5, 1]],
+        [[0, 0], [5, 1]],
+        [(2 * LOG5 - 2 * LOG2 - LOG3) / 2, 0],
+        [[0.3, -0.4], [0, 0]],
     ),
     "quantile": (
-        [[1], [2]], [3, 1],
-        [0.5 * 2, 0.5 * 1], [[-0.5], [0.5]],
+        [[1], [2]],
+        [3, 1],
+        [0.5 * 2, 0.5 * 1],
+        [[-0.5], [0.5]],
     ),
     # too low by 2, too high by 4; right, too low by 1
     "quantile with two outputs": (
-        [[1, 2], [3, 4]], [[3, -2], [3, 5]],
-        [(0.25 * 2 + 0.25 * 4) / 2, 0.75 * 1 / 2], [[-0.125, 0.125], [0, -0.375]], dict(q=[0.25, 0.75]),
+        [[1, 2], [3, 4]],
+        [[3, -2], [3, 5]],
+        [(0.25 * 2 + 0.25 * 4) / 2, 0.75 * 1 / 2],
+        [[-0.125, 0.125], [0, -0.375]],
+        dict(q=[0.25, 0.75]),
     ),
     # rates 1 and 3
     "poisson_nll": (
-        [[0], [LOG3]], [2, 1],
-        [1, 3 - LOG3], [[-1], [2]],
+        [[0], [LOG3]],
+        [2, 1],
+        [1, 3 - LOG3],
+        [[-1], [2]],
     ),
     # rates 1, 2 and 3, 1
     "poisson_nll with two outputs": (
-        [[0, LOG2], [LOG3, 0]], [[1, 0], [3, 2]],
-        [1 + 2, 3 - 3 * LOG3 + 1], [[0, 2], [0, -1]],
+        [[0, LOG2], [LOG3, 0]],
+        [[1, 0], [3, 2]],
+        [1 + 2, 3 - 3 * LOG3 + 1],
+        [[0, 2], [0, -1]],
     ),
     # mean 1, variance 1, target 3; mean 2, variance 2, target 1
     "gaussian_nll": (
-        [[1, 0], [2, LOG2]], [3, 1],
-        [(0 + 4) / 2, (LOG2 + 1 / 2) / 2], [[-2, (1 - 4) / 2], [1 / 2, (1 - 1 / 2) / 2]],
+        [[1, 0], [2, LOG2]],
+        [3, 1],
+        [(0 + 4) / 2, (LOG2 + 1 / 2) / 2],
+        [[-2, (1 - 4) / 2], [1 / 2, (1 - 1 / 2) / 2]],
     ),
     # two means, then two log-variances; variances 1, 1/2 and 2, 1
     "gaussian_nll with two targets": (
-        [[1, 2, 0, -LOG2], [0, 0, LOG2, 0]], [[2, 2], [2, 0]],
-        [(0 + 1) / 2 - LOG2 / 2, (LOG2 + 4 / 2) / 2], [[-1, 0, 0, 1 / 2], [-1, 0, -1 / 2, 1 / 2]],
+        [[1, 2, 0, -LOG2], [0, 0, LOG2, 0]],
+        [[2, 2], [2, 0]],
+        [(0 + 1) / 2 - LOG2 / 2, (LOG2 + 4 / 2) / 2],
+        [[-1, 0, 0, 1 / 2], [-1, 0, -1 / 2, 1 / 2]],
     ),
     # p = 3: the first row counts three times
     "binary_cross_entropy with positive weight": (
-        [[0.5], [0.25]], [1, 0],
-        [3 * LOG2, 2 * LOG2 - LOG3], [[-6], [4 / 3]], dict(pos_weight=3),
+        [[0.5], [0.25]],
+        [1, 0],
+        [3 * LOG2, 2 * LOG2 - LOG3],
+        [[-6], [4 / 3]],
+        dict(pos_weight=3),
     ),
     # t = 3/4, 1/4
     "binary_cross_entropy smoothed": (
-        [[0.5], [0.25]], [1, 0],
-        [LOG2, 2 * LOG2 - 0.75 * LOG3], [[-1], [0]], dict(label_smoothing=0.5),
+        [[0.5], [0.25]],
+        [1, 0],
+        [LOG2, 2 * LOG2 - 0.75 * LOG3],
+        [[-1], [0]],
+        dict(label_smoothing=0.5),
     ),
     # p t = 3, 1/2 and 1, 3/2; 1 - t = 1/4, 3/4 and 3/4, 1/4
     "binary_cross_entropy with both": (
-        [[0.25, 0.75], [0.5, 0.5]], [[1, 0], [0, 1]],
-        [9 * LOG2 - 0.75 * LOG3, 3.5 * LOG2], [[-35 / 3, 7 / 3], [-0.5, -2.5]],
+        [[0.25, 0.75], [0.5, 0.5]],
+        [[1, 0], [0, 1]],
+        [9 * LOG2 - 0.75 * LOG3, 3.5 * LOG2],
+        [[-35 / 3, 7 / 3], [-0.5, -2.5]],
         dict(pos_weight=[4, 2], label_smoothing=0.5),
     ),
     "binary_cross_entropy_with_logits with both": (
-        [[-LOG3, LOG3], [0, 0]], [[1, 0], [0, 1]],
-        [9 * LOG2 - 0.75 * LOG3, 3.5 * LOG2], [[-2.1875, 0.4375], [-0.125, -0.625]],
+        [[-LOG3, LOG3], [0, 0]],
+        [[1, 0], [0, 1]],
+        [9 * LOG2 - 0.75 * LOG3, 3.5 * LOG2],
+        [[-2.1875, 0.4375], [-0.125, -0.625]],
         dict(pos_weight=[4, 2], label_smoothing=0.5),
     ),
     # t = 0.1, 0.1, 0.8 and 0.8, 0.1, 0.1
     "cross_entropy smoothed": (
-        [[0, 0, LOG3], [LOG2, LOG2, 0]], [2, 0],
-        [LOG5 - 0.8 * LOG3, LOG5 - 0.9 * LOG2], [[0.1, 0.1, -0.2], [-0.4, 0.3, 0.1]], dict(label_smoothing=0.3),
+        [[0, 0, LOG3], [LOG2, LOG2, 0]],
+        [2, 0],
+        [LOG5 - 0.8 * LOG3, LOG5 - 0.9 * LOG2],
+        [[0.1, 0.1, -0.2], [-0.4, 0.3, 0.1]],
+        dict(label_smoothing=0.3),
     ),
     # t = 0.45, 0.1, 0.45 and 0.1, 1.5, 0.1
     "cross_entropy with rows, smoothed": (
-        [[0, 0, LOG3], [LOG2, LOG2, 0]], [[0.5, 0, 0.5], [0, 2, 0]],
-        [LOG5 - 0.45 * LOG3, 1.7 * LOG5 - 1.6 * LOG2], [[-0.25, 0.1, 0.15], [0.58, -0.82, 0.24]],
+        [[0, 0, LOG3], [LOG2, LOG2, 0]],
+        [[0.5, 0, 0.5], [0, 2, 0]],
+        [LOG5 - 0.45 * LOG3, 1.7 * LOG5 - 1.6 * LOG2],
+        [[-0.25, 0.1, 0.15], [0.58, -0.82, 0.24]],
         dict(label_smoothing=0.3),
     ),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("weights", [None, [3, 1], [0, 2], [0, 0]])
 @pytest.mark.parametrize("case", BY_HAND)
 def test_loss_by_hand(case, weights):
     Y, y, losses, gradients, options = [*BY_HAND[case], {}][:5]
-    share = {None: [1 / 2, 1 / 2], (3, 1): [3 / 4, 1 / 4], (0, 2): [0, 1], (0, 0): [0, 0]}[weights and tuple(weights)]
-    L, grad = loss_and_gradient(case.split()[0], np.array(Y, float), np.array(y), weights, **options)
+    share = {None: [1 / 2, 1 / 2], (3, 1): [3 / 4, 1 / 4], (0, 2): [0, 1], (0, 0): [0, 0]}[
+        weights and tuple(weights)
+    ]
+    L, grad = loss_and_gradient(
+        case.split()[0], np.array(Y, float), np.array(y), weights, **options
+    )
     assert L == pytest.approx(share[0] * losses[0] + share[1] * losses[1], rel=1e-14, abs=0)
-    np.testing.assert_allclose(grad, [[share[0] * g for g in gradients[0]], [share[1] * g for g in gradients[1]]],
-                               rtol=1e-14, atol=1e-15)  # fmt: skip
+    np.testing.assert_allclose(
+        grad,
+        [[share[0] * g for g in gradients[0]], [share[1] * g for g in gradients[1]]],
+        rtol=1e-14,
+        atol=1e-15,
+    )
 
 
 @pytest.mark.parametrize("weighted", [False, True])
@@ -203,7 +284,9 @@ def test_cross_entropy_gradient_for_rows_is_the_derivative(s, rng, assert_deriva
 def test_a_weight_of_two_is_a_row_twice(name, options, rng):
     Y, y = LOSSES[name](rng, 4)
     twice, function = [0, 1, 1, 3], getattr(ref, name)
-    assert function(Y, y, [1, 2, 0, 1], **options) == pytest.approx(function(Y[twice], y[twice], **options), rel=1e-14)
+    assert function(Y, y, [1, 2, 0, 1], **options) == pytest.approx(
+        function(Y[twice], y[twice], **options), rel=1e-14
+    )
 
 
 @pytest.mark.parametrize("name", LOSSES)
@@ -250,16 +333,26 @@ def test_loss_refuses_targets_of_another_shape(name):
 
 @pytest.mark.parametrize("shape", [(2, 3), (4,)])
 def test_gaussian_nll_refuses_what_is_no_pair_of_mean_and_variance(shape):
-    with pytest.raises(ValueError, match=r"Y must hold a mean and a log-variance for each target, got the shape"):
+    with pytest.raises(
+        ValueError, match=r"Y must hold a mean and a log-variance for each target, got the shape"
+    ):
         ref.gaussian_nll(np.zeros(shape), np.zeros((2, 1)))
 
 
-@pytest.mark.parametrize(("name", "option"), [("quantile", "q"), ("binary_cross_entropy", "pos_weight"),
-                                              ("binary_cross_entropy_with_logits", "pos_weight")])  # fmt: skip
+@pytest.mark.parametrize(
+    ("name", "option"),
+    [
+        ("quantile", "q"),
+        ("binary_cross_entropy", "pos_weight"),
+        ("binary_cross_entropy_with_logits", "pos_weight"),
+    ],
+)
 @pytest.mark.parametrize("n_out", [1, 3])
 def test_numbers_for_other_outputs_are_refused(name, option, n_out):
     Y = np.full((4, n_out), 0.5)
-    with pytest.raises(ValueError, match=rf"{option} has shape \(2,\): give one number, or one for each of {n_out}"):
+    with pytest.raises(
+        ValueError, match=rf"{option} has shape \(2,\): give one number, or one for each of {n_out}"
+    ):
         getattr(ref, name)(Y, Y, **{option: [0.5, 0.5]})
 
 
@@ -271,7 +364,11 @@ def test_cross_entropy_refuses_other_classes(classes):
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_losses_at_extremes(dtype):
-    z, y, p = np.array([-1e4, 1e4, -1e4, 1e4], dtype), np.array([0, 1, 1, 0]), np.array([0, 1, 0, 1], dtype)
+    z, y, p = (
+        np.array([-1e4, 1e4, -1e4, 1e4], dtype),
+        np.array([0, 1, 1, 0]),
+        np.array([0, 1, 0, 1], dtype),
+    )
     with np.errstate(all="raise", under="ignore"):
         # the right answer costs nothing; the wrong one 1e4, or 100 where log is clamped
         L, grad = loss_and_gradient("binary_cross_entropy_with_logits", z, y)
@@ -280,7 +377,9 @@ def test_losses_at_extremes(dtype):
         L, grad = loss_and_gradient("binary_cross_entropy", p, y)
         assert L == 50
         np.testing.assert_allclose(grad, [0, 0, -0.25e12, 0.25e12], rtol=1e-6)
-        L, grad = loss_and_gradient("cross_entropy", np.array([[-1e4, 1e4], [-1e4, 1e4]], dtype), [1, 0])
+        L, grad = loss_and_gradient(
+            "cross_entropy", np.array([[-1e4, 1e4], [-1e4, 1e4]], dtype), [1, 0]
+        )
         assert L == 1e4
         np.testing.assert_array_equal(grad, [[0, 0], [-0.5, 0.5]])
         L, grad = loss_and_gradient("mean_squared_error", z, y)
@@ -297,15 +396,23 @@ def test_log_cosh_has_its_digits_from_the_smallest_to_the_largest(module, dtype)
                 grad, x = np.empty(1, dtype), mp.mpf(float(d))
                 L = module.log_cosh(np.array([d]), [0], grad=grad)
                 exact = mp.log(mp.cosh(x)) if abs(x) < 1e3 else abs(x) - mp.log(2)
-                assert L == pytest.approx(float(exact), rel=16 * float(np.finfo(dtype).eps), abs=float(np.finfo(dtype).tiny))
-                assert grad[0] == pytest.approx(float(mp.tanh(x)), rel=4 * float(np.finfo(dtype).eps))
+                assert L == pytest.approx(
+                    float(exact),
+                    rel=16 * float(np.finfo(dtype).eps),
+                    abs=float(np.finfo(dtype).tiny),
+                )
+                assert grad[0] == pytest.approx(
+                    float(mp.tanh(x)), rel=4 * float(np.finfo(dtype).eps)
+                )
 
 
 def test_losses_keep_small_digits():
     # log(1 + exp(-30)) survives beside z = 30; -log(1 - 1e-20) beside p = 1e-20
     L = ref.binary_cross_entropy_with_logits(np.array([30.0]), [1])
     assert L == pytest.approx(9.357622968839737e-14, rel=1e-14, abs=0)
-    assert ref.binary_cross_entropy(np.array([1e-20]), [0]) == pytest.approx(1e-20, rel=1e-14, abs=0)
+    assert ref.binary_cross_entropy(np.array([1e-20]), [0]) == pytest.approx(
+        1e-20, rel=1e-14, abs=0
+    )
 
 
 @pytest.mark.parametrize("n_out", [1, 3])
@@ -327,7 +434,9 @@ def test_huber_does_not_square_what_is_far():
 def test_huber_is_mse_for_a_large_delta_and_absolute_error_for_a_small_one(rng):
     Y, y = LOSSES["huber"](rng, 5)
     assert ref.huber(Y, y, delta=100) == pytest.approx(ref.mean_squared_error(Y, y), rel=1e-14)
-    assert ref.huber(Y, y, delta=1e-9) / 2e-9 == pytest.approx(ref.mean_absolute_error(Y, y), rel=1e-8)
+    assert ref.huber(Y, y, delta=1e-9) / 2e-9 == pytest.approx(
+        ref.mean_absolute_error(Y, y), rel=1e-8
+    )
 
 
 def test_the_median_is_half_the_absolute_error(rng):
@@ -339,7 +448,8 @@ def test_the_median_is_half_the_absolute_error(rng):
 
 
 @pytest.mark.parametrize(
-    ("name", "options"), [("quantile", dict(q=0.2)), ("mean_absolute_error", {}), ("mean_squared_error", {})]
+    ("name", "options"),
+    [("quantile", dict(q=0.2)), ("mean_absolute_error", {}), ("mean_squared_error", {})],
 )
 def test_what_a_constant_learns(name, options):
     # of the numbers 0, ..., 10: the 20 % quantile is 2 (2 below, 8 above), the median 5, the mean 5
@@ -351,6 +461,8 @@ def test_what_a_constant_learns(name, options):
 def test_gaussian_nll_of_no_uncertainty_is_half_the_squared_error(rng):
     mean, y = rng.normal(size=(5, 2)), rng.normal(size=(5, 2))
     L, grad = loss_and_gradient("gaussian_nll", np.concatenate([mean, np.zeros((5, 2))], axis=1), y)
-    expected_L, expected_grad = loss_and_gradient("mean_squared_error", mean, y)  # a mean over two outputs
+    expected_L, expected_grad = loss_and_gradient(
+        "mean_squared_error", mean, y
+    )  # a mean over two outputs
     assert L == pytest.approx(expected_L, rel=1e-14)
     np.testing.assert_allclose(grad[:, :2], expected_grad, rtol=1e-14)

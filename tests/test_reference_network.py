@@ -1,4 +1,5 @@
-"""The reference's networks, their losses and gradients, against finite differences and the chain rule written out."""
+"""The reference's networks, their losses and gradients, against finite differences and the chain
+rule written out."""
 
 import inspect
 import itertools
@@ -18,27 +19,42 @@ B = np.array([0.5, -0.5, 1.0])
 
 def network(rng, sizes, biases=True):
     shapes = list(itertools.pairwise(sizes))
-    return [rng.normal(size=s) for s in shapes], [rng.normal(size=s[1]) if biases else None for s in shapes]
+    return [rng.normal(size=s) for s in shapes], [
+        rng.normal(size=s[1]) if biases else None for s in shapes
+    ]
 
 
 def test_forward_is_layer_after_layer(rng):
     X, ((W0, W1), (b0, _)) = rng.normal(size=(6, 3)), network(rng, [3, 4, 2])
     np.testing.assert_allclose(
-        ref.forward(X, [W0, W1], [b0, None], ["tanh", "sigmoid"]), 1 / (1 + np.exp(-np.tanh(X @ W0 + b0) @ W1))
+        ref.forward(X, [W0, W1], [b0, None], ["tanh", "sigmoid"]),
+        1 / (1 + np.exp(-np.tanh(X @ W0 + b0) @ W1)),
     )
     np.testing.assert_allclose(ref.forward(X, [W0], [b0], ["relu"]), np.maximum(X @ W0 + b0, 0))
 
 
 NETWORK_LOSSES = [  # (loss, its options, output activation, number of outputs)
-    ("bce", {}, "sigmoid", 1), ("bce", dict(pos_weight=[2, 1, 0.5], label_smoothing=0.1), "sigmoid", 3),
-    ("bce_with_logits", {}, "identity", 2), ("bce_with_logits", dict(pos_weight=3), "identity", 1),
-    ("cross_entropy", {}, "softmax", 3), ("cross_entropy", dict(label_smoothing=0.2), "softmax", 3),
-    ("poisson", {}, "exponential", 1), ("poisson", {}, "exponential", 3), ("gaussian_nll", {}, "identity", 2),
-    ("gaussian_nll", {}, "identity", 4), ("quantile", dict(q=0.3), "softplus", 3),
-    ("quantile", dict(q=(0.1, 0.5, 0.9)), "identity", 3), ("quantile", dict(q=(0.2, 0.7)), "identity", 4),
-    *((loss, {}, output, 3) for loss in ANY_OUTPUT for output in ("identity", "tanh", "exponential")),
-    ("huber", dict(delta=0.1), "identity", 2), *(("mse", {}, output, 3) for output in ACTIVATIONS),
-]  # fmt: skip
+    ("bce", {}, "sigmoid", 1),
+    ("bce", dict(pos_weight=[2, 1, 0.5], label_smoothing=0.1), "sigmoid", 3),
+    ("bce_with_logits", {}, "identity", 2),
+    ("bce_with_logits", dict(pos_weight=3), "identity", 1),
+    ("cross_entropy", {}, "softmax", 3),
+    ("cross_entropy", dict(label_smoothing=0.2), "softmax", 3),
+    ("poisson", {}, "exponential", 1),
+    ("poisson", {}, "exponential", 3),
+    ("gaussian_nll", {}, "identity", 2),
+    ("gaussian_nll", {}, "identity", 4),
+    ("quantile", dict(q=0.3), "softplus", 3),
+    ("quantile", dict(q=(0.1, 0.5, 0.9)), "identity", 3),
+    ("quantile", dict(q=(0.2, 0.7)), "identity", 4),
+    *(
+        (loss, {}, output, 3)
+        for loss in ANY_OUTPUT
+        for output in ("identity", "tanh", "exponential")
+    ),
+    ("huber", dict(delta=0.1), "identity", 2),
+    *(("mse", {}, output, 3) for output in ACTIVATIONS),
+]
 
 
 def targets(rng, loss, options, n, n_out):
@@ -54,7 +70,8 @@ def targets(rng, loss, options, n, n_out):
 
 @pytest.fixture
 def assert_gradients(assert_derivative):
-    """assert_gradients(X, y, weights, biases, activations, loss, ...): they are the derivatives of the loss."""
+    """assert_gradients(X, y, weights, biases, activations, loss, ...): they are the derivatives of
+    the loss."""
 
     def check(X, y, weights, biases, *arguments, **options):
         def f():
@@ -73,7 +90,9 @@ def assert_gradients(assert_derivative):
 
 @pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize(("loss", "options", "output", "n_out"), NETWORK_LOSSES)
-def test_network_gradients_for_every_loss(loss, options, output, n_out, weighted, rng, assert_gradients):
+def test_network_gradients_for_every_loss(
+    loss, options, output, n_out, weighted, rng, assert_gradients
+):
     weights, biases = network(rng, [3, 4, 5, n_out])
     weights[-1] /= 4  # an exponential output stays moderate
     biases[1] = None
@@ -95,26 +114,45 @@ def test_network_gradients_of_one_layer(rng, assert_gradients):
     assert_gradients(X, y, *network(rng, [3, 1]), ["sigmoid"], "bce")
 
 
-@pytest.mark.parametrize(("loss", "output"), [("bce", "sigmoid"), ("mse", "tanh"), ("poisson", "exponential")])
+@pytest.mark.parametrize(
+    ("loss", "output"), [("bce", "sigmoid"), ("mse", "tanh"), ("poisson", "exponential")]
+)
 def test_network_gradients_under_dropout(loss, output, rng, assert_gradients):
     X, y = rng.normal(size=(6, 3)), targets(rng, loss, {}, 6, 2)
     weights, biases = network(rng, [3, 8, 5, 2])
-    assert_gradients(X, y, weights, biases, ["relu", "gelu", output], loss, dropout=[0.2, 0.5, 0.3], seed=4, step=9)
+    assert_gradients(
+        X,
+        y,
+        weights,
+        biases,
+        ["relu", "gelu", output],
+        loss,
+        dropout=[0.2, 0.5, 0.3],
+        seed=4,
+        step=9,
+    )
 
 
 @pytest.mark.parametrize("weighted", [False, True])
-@pytest.mark.parametrize(("loss", "output", "loss_of_outputs"), [
-    ("bce", "sigmoid", ref.binary_cross_entropy),
-    ("bce_with_logits", "identity", ref.binary_cross_entropy_with_logits),
-    ("cross_entropy", "softmax", lambda Y, y, w: ref.cross_entropy(np.log(Y), y, w)),
-    ("mse", "tanh", ref.mean_squared_error),
-    ("mae", "tanh", ref.mean_absolute_error),
-    ("huber", "tanh", ref.huber),
-    ("quantile", "tanh", ref.quantile),
-    ("poisson", "exponential", lambda Y, y, w: ref.poisson_nll(np.log(Y), y, w)),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("loss", "output", "loss_of_outputs"),
+    [
+        ("bce", "sigmoid", ref.binary_cross_entropy),
+        ("bce_with_logits", "identity", ref.binary_cross_entropy_with_logits),
+        ("cross_entropy", "softmax", lambda Y, y, w: ref.cross_entropy(np.log(Y), y, w)),
+        ("mse", "tanh", ref.mean_squared_error),
+        ("mae", "tanh", ref.mean_absolute_error),
+        ("huber", "tanh", ref.huber),
+        ("quantile", "tanh", ref.quantile),
+        ("poisson", "exponential", lambda Y, y, w: ref.poisson_nll(np.log(Y), y, w)),
+    ],
+)
 def test_network_loss_is_the_loss_of_its_outputs(loss, output, loss_of_outputs, weighted, rng):
-    X, y, (weights, biases) = rng.normal(size=(6, 3)), rng.uniform(size=(6, 2)), network(rng, [3, 4, 2])
+    X, y, (weights, biases) = (
+        rng.normal(size=(6, 3)),
+        rng.uniform(size=(6, 2)),
+        network(rng, [3, 4, 2]),
+    )
     w = rng.uniform(0, 2, 6) if weighted else None
     Y = ref.forward(X, weights, biases, ["elu", output])
     L, _, _ = ref.loss_and_grad(X, y, weights, biases, ["elu", output], loss, w)
@@ -125,7 +163,9 @@ def test_network_loss_is_the_loss_of_its_outputs(loss, output, loss_of_outputs, 
 def test_network_loss_is_computed_from_logits(loss, output):
     # one output: z = (-1e4), two: z = (-1e4, 1e4); a rounded probability would give log 0
     weights = [np.array([[-1e4]])] if loss == "bce" else [np.array([[-1e4, 1e4]])]
-    L, (dW,), _ = ref.loss_and_grad(np.ones((1, 1)), [1 if loss == "bce" else 0], weights, [None], [output], loss)
+    L, (dW,), _ = ref.loss_and_grad(
+        np.ones((1, 1)), [1 if loss == "bce" else 0], weights, [None], [output], loss
+    )
     assert L == (1e4 if loss == "bce" else 2e4)
     np.testing.assert_array_equal(dW, [[-1.0]] if loss == "bce" else [[-1.0, 1.0]])
 
@@ -134,11 +174,15 @@ def test_a_first_layer_computes_no_dX(rng, monkeypatch):
     asked, original = [], ref.linear_backward
 
     def spy(*arguments, **options):
-        asked.append(inspect.signature(original).bind(*arguments, **options).arguments.get("need_dX", True))
+        asked.append(
+            inspect.signature(original).bind(*arguments, **options).arguments.get("need_dX", True)
+        )
         return original(*arguments, **options)
 
     monkeypatch.setattr(ref_network, "linear_backward", spy)
-    ref.loss_and_grad(rng.normal(size=(6, 3)), np.zeros((6, 1)), *network(rng, [3, 4, 4, 1]), ["relu"] * 3, "mse")
+    ref.loss_and_grad(
+        rng.normal(size=(6, 3)), np.zeros((6, 1)), *network(rng, [3, 4, 4, 1]), ["relu"] * 3, "mse"
+    )
     assert asked == [True, True, False]
 
 
@@ -150,11 +194,14 @@ def test_everything_stays_in_its_dtype(loss, options, output, n_out, dtype, rng)
     arguments = weights, biases, ["gelu", output], loss, np.arange(6), options
     L, dW, db = ref.loss_and_grad(X, y, *arguments, dropout=[0.5, 0.5])
     assert type(L) is float
-    assert {a.dtype for a in [*dW, *db, ref.forward(X, weights, biases, ["gelu", output])]} == {np.dtype(dtype)}
+    assert {a.dtype for a in [*dW, *db, ref.forward(X, weights, biases, ["gelu", output])]} == {
+        np.dtype(dtype)
+    }
 
 
 def test_several_quantiles_lie_target_by_target():
-    # targets 1 and 5; outputs (target 0: 10 %, 90 %), (target 1: 10 %, 90 %): too low by 1, right, too high by 1, by 2
+    # targets 1 and 5; outputs (target 0: 10 %, 90 %), (target 1: 10 %, 90 %): too low by 1, right,
+    # too high by 1, by 2
     y, outputs = [[1.0, 5.0]], np.array([[0.0, 1.0, 6.0, 7.0]])
     L, (dW,), _ = ref.loss_and_grad(
         np.ones((1, 1)), y, [outputs], [None], ["identity"], "quantile", None, dict(q=(0.1, 0.9))
@@ -164,8 +211,15 @@ def test_several_quantiles_lie_target_by_target():
 
 
 def test_dropout_multiplies_the_inputs_of_its_layer(rng):
-    X, y, (weights, biases) = rng.normal(size=(6, 3)), rng.normal(size=(6, 2)), network(rng, [3, 8, 2])
-    first, second = (ref.dropout_mask(rate, 4, 9, i, 6, n, float) for i, (rate, n) in enumerate([(0.25, 3), (0.5, 8)]))
+    X, y, (weights, biases) = (
+        rng.normal(size=(6, 3)),
+        rng.normal(size=(6, 2)),
+        network(rng, [3, 8, 2]),
+    )
+    first, second = (
+        ref.dropout_mask(rate, 4, 9, i, 6, n, float)
+        for i, (rate, n) in enumerate([(0.25, 3), (0.5, 8)])
+    )
     hidden = np.tanh((X * first) @ weights[0] + biases[0])
     outputs = (hidden * second) @ weights[1] + biases[1]
     L, dW, db = ref.loss_and_grad(
@@ -176,16 +230,26 @@ def test_dropout_multiplies_the_inputs_of_its_layer(rng):
     np.testing.assert_allclose(db[1], (outputs - y).sum(axis=0) / 6, rtol=1e-13)
     assert (
         L
-        != ref.loss_and_grad(X, y, weights, biases, ["tanh", "identity"], "mse", dropout=[0.25, 0.5], seed=4, step=8)[0]
+        != ref.loss_and_grad(
+            X, y, weights, biases, ["tanh", "identity"], "mse", dropout=[0.25, 0.5], seed=4, step=8
+        )[0]
     )
     assert (
         L
-        != ref.loss_and_grad(X, y, weights, biases, ["tanh", "identity"], "mse", dropout=[0.25, 0.5], seed=5, step=9)[0]
+        != ref.loss_and_grad(
+            X, y, weights, biases, ["tanh", "identity"], "mse", dropout=[0.25, 0.5], seed=5, step=9
+        )[0]
     )
 
 
 def test_no_dropout_is_a_rate_of_zero(rng):
-    arguments = rng.normal(size=(6, 3)), rng.normal(size=(6, 2)), *network(rng, [3, 8, 2]), ["tanh", "identity"], "mse"
+    arguments = (
+        rng.normal(size=(6, 3)),
+        rng.normal(size=(6, 2)),
+        *network(rng, [3, 8, 2]),
+        ["tanh", "identity"],
+        "mse",
+    )
     L, dW, db = ref.loss_and_grad(*arguments)
     L_0, dW_0, db_0 = ref.loss_and_grad(*arguments, dropout=[0.0, 0.0])
     assert L == L_0
@@ -195,7 +259,11 @@ def test_no_dropout_is_a_rate_of_zero(rng):
 
 @pytest.mark.parametrize("output", ["identity", "softmax"])
 def test_a_loss_of_ones_own(output, rng):
-    X, y, (weights, biases) = rng.normal(size=(6, 3)), rng.uniform(size=(6, 2)), network(rng, [3, 4, 2])
+    X, y, (weights, biases) = (
+        rng.normal(size=(6, 3)),
+        rng.uniform(size=(6, 2)),
+        network(rng, [3, 4, 2]),
+    )
     rest = weights, biases, ["elu", output]
     seen = []
 
@@ -204,7 +272,9 @@ def test_a_loss_of_ones_own(output, rng):
         seen.append((outputs, y))
         return ref.mean_squared_error(outputs, y, None, grad), grad
 
-    L, dW, db = ref.loss_and_grad(X, y, *rest, loss, sample_weight=np.arange(6))  # which it does not hear of
+    L, dW, db = ref.loss_and_grad(
+        X, y, *rest, loss, sample_weight=np.arange(6)
+    )  # which it does not hear of
     expected = ref.loss_and_grad(X, y, *rest, "mse")
     assert L == expected[0]
     for a, b in zip(dW + db, expected[1] + expected[2], strict=True):
@@ -219,12 +289,20 @@ def test_an_unknown_loss_is_refused_with_the_known_ones():
         ref.loss_and_grad(X, X @ W, [W], [B], ["identity"], "swish")
 
 
-@pytest.mark.parametrize(("loss", "output"), [
-    ("bce", "identity"), ("bce_with_logits", "sigmoid"), ("cross_entropy", "sigmoid"), ("poisson", "identity"),
-    ("gaussian_nll", "tanh"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("loss", "output"),
+    [
+        ("bce", "identity"),
+        ("bce_with_logits", "sigmoid"),
+        ("cross_entropy", "sigmoid"),
+        ("poisson", "identity"),
+        ("gaussian_nll", "tanh"),
+    ],
+)
 def test_a_loss_refuses_the_wrong_output(loss, output):
-    with pytest.raises(ValueError, match=f"loss '{loss}' needs the output activation '.*', got '{output}'"):
+    with pytest.raises(
+        ValueError, match=f"loss '{loss}' needs the output activation '.*', got '{output}'"
+    ):
         ref.loss_and_grad(X, X @ W, [W], [B], [output], loss)
 
 

@@ -16,7 +16,12 @@ WAVE = np.linspace(-1, 1, 400)[:, None]
 
 
 def quick(**settings):
-    return MLPRegressor(**(dict(hidden_layer_sizes=(16,), max_iter=100, learning_rate_init=0.01, random_state=0) | settings))
+    return MLPRegressor(
+        **(
+            dict(hidden_layer_sizes=(16,), max_iter=100, learning_rate_init=0.01, random_state=0)
+            | settings
+        )
+    )
 
 
 def test_one_target_and_many():
@@ -34,7 +39,10 @@ def test_score_of_validation_rows_is_r2():
     assert net.validation_scores_[-1] == pytest.approx(r2_score(Y, net.predict(X), sample_weight=w))
 
 
-@pytest.mark.parametrize(("loss", "q"), [("mae", 0.5), ("quantile", 0.5), (losses.Quantile(0.9), 0.9), (losses.Quantile(0.1), 0.1)])
+@pytest.mark.parametrize(
+    ("loss", "q"),
+    [("mae", 0.5), ("quantile", 0.5), (losses.Quantile(0.9), 0.9), (losses.Quantile(0.1), 0.1)],
+)
 def test_losses_that_look_for_quantiles(loss, q):
     noise = np.random.default_rng(0).exponential(size=400)
     net = quick(loss=loss, max_iter=400).fit(WAVE, noise)
@@ -46,16 +54,26 @@ def test_many_quantiles_of_one_target_and_of_two():
     net = quick(loss=losses.Quantile((0.1, 0.5, 0.9)), max_iter=300).fit(WAVE, noise)
     shares = (noise[:, None] < net.predict(WAVE)).mean(axis=0)
     np.testing.assert_allclose(shares, [0.1, 0.5, 0.9], atol=0.06)
-    with pytest.raises(ValueError, match=r"here are 3 quantiles of it: judge each by sklearn.metrics.mean_pinball_loss"):
+    with pytest.raises(
+        ValueError,
+        match=r"here are 3 quantiles of it: judge each by sklearn.metrics.mean_pinball_loss",
+    ):
         net.score(WAVE, noise)
-    assert quick(loss=losses.Quantile((0.1, 0.9)), max_iter=3).fit(WAVE, np.column_stack([noise, noise])).predict(WAVE).shape == (400, 4)
+    assert quick(loss=losses.Quantile((0.1, 0.9)), max_iter=3).fit(
+        WAVE, np.column_stack([noise, noise])
+    ).predict(WAVE).shape == (400, 4)
 
 
 def test_validation_rows_judge_quantiles_by_their_loss():
     Y, w = np.column_stack([y, y**2]), np.random.default_rng(0).uniform(size=442)
     net = quick(loss=losses.Quantile((0.2, 0.7)), validation_data=(X, Y, w), max_iter=4).fit(X, Y)
     np.testing.assert_allclose(net.validation_scores_, np.negative(net.validation_loss_curve_))
-    by_hand = [mean_pinball_loss(Y[:, i // 2], net.predict(X)[:, i], alpha=(0.2, 0.7)[i % 2], sample_weight=w) for i in range(4)]
+    by_hand = [
+        mean_pinball_loss(
+            Y[:, i // 2], net.predict(X)[:, i], alpha=(0.2, 0.7)[i % 2], sample_weight=w
+        )
+        for i in range(4)
+    ]
     assert net.validation_scores_[-1] == pytest.approx(-np.mean(by_hand))
 
 
@@ -84,7 +102,9 @@ def test_other_losses_and_one_of_ones_own():
     np.testing.assert_allclose(a.loss_curve_, b.loss_curve_, rtol=1e-9)
     with pytest.raises(ValueError, match="loss 'bce' needs output='sigmoid'"):
         quick(loss="bce").fit(X, y)
-    with pytest.raises(ValueError, match=r"loss must be one of squared_error, poisson, bce, .*, got 'absolute'"):
+    with pytest.raises(
+        ValueError, match=r"loss must be one of squared_error, poisson, bce, .*, got 'absolute'"
+    ):
         quick(loss="absolute").fit(X, y)
 
 
@@ -102,7 +122,9 @@ def test_a_loss_that_is_changed_after_fit_does_not_change_predictions():
     net.set_params(loss="mae").partial_fit(X, y)
 
 
-@pytest.mark.parametrize("solver", ["sgd", "adam", "lbfgs", fastnn.RMSprop(lr=0.01), fastnn.LBFGS()])
+@pytest.mark.parametrize(
+    "solver", ["sgd", "adam", "lbfgs", fastnn.RMSprop(lr=0.01), fastnn.LBFGS()]
+)
 def test_every_solver_learns(solver):
     net = quick(solver=solver).fit(X, y)
     assert net.score(X, y) > 0.5 and len(net.loss_curve_) == net.n_iter_
@@ -110,7 +132,9 @@ def test_every_solver_learns(solver):
 
 def test_alpha_counts_in_the_loss_of_every_solver():
     for solver in ("sgd", "lbfgs"):
-        net = quick(solver=solver, alpha=100.0, max_iter=300, batch_size=442, learning_rate_init=0.05).fit(X, y)
+        net = quick(
+            solver=solver, alpha=100.0, max_iter=300, batch_size=442, learning_rate_init=0.05
+        ).fit(X, y)
         penalty = 100 / 2 * sum((W**2).sum() for W in net.coefs_) / 442
         data = 0.5 * np.mean((net.predict(X) - y) ** 2)
         assert net.loss_ == pytest.approx(data + penalty, rel=1e-3) and penalty > 0.01 * data

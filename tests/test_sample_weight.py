@@ -10,19 +10,28 @@ from fastnn.validation import in_range
 
 RNG = np.random.default_rng(3)
 X, y, WEIGHT = RNG.normal(size=(40, 3)), RNG.normal(size=40), RNG.integers(1, 5, 40).astype(float)
-EXTREMES = [2.0**-174, 2.0**130, 2.0**-1010, 2.0**1010]  # 4e-53, 1e39; the last two beyond what float32 and its squares could hold
+EXTREMES = [
+    2.0**-174,
+    2.0**130,
+    2.0**-1010,
+    2.0**1010,
+]  # 4e-53, 1e39; the last two beyond what float32 and its squares could hold
 
 
 def fitted(weight, dtype, **options):
     net = MLP([3, 4, 1], dtype=dtype, rng=0)
-    history = net.fit(X, y, sample_weight=weight, epochs=3, batch_size=16, optimizer=fastnn.SGD(0.1), **options)
+    history = net.fit(
+        X, y, sample_weight=weight, epochs=3, batch_size=16, optimizer=fastnn.SGD(0.1), **options
+    )
     return net.params.tobytes(), history.loss, history.val_loss
 
 
 @pytest.mark.parametrize("scale", EXTREMES)
 def test_the_scale_of_weights_does_not_matter(scale, dtype):
     validation = dict(validation_data=(X[:9], y[:9], WEIGHT[:9] * scale))
-    assert fitted(WEIGHT * scale, dtype, **validation) == fitted(WEIGHT, dtype, validation_data=(X[:9], y[:9], WEIGHT[:9]))
+    assert fitted(WEIGHT * scale, dtype, **validation) == fitted(
+        WEIGHT, dtype, validation_data=(X[:9], y[:9], WEIGHT[:9])
+    )
     net = MLP([3, 4, 1], dtype=dtype, rng=0)
     assert net.loss(X, y, sample_weight=WEIGHT * scale) == net.loss(X, y, sample_weight=WEIGHT) > 0
     Y = net.forward(X)[:, 0]
@@ -32,11 +41,22 @@ def test_the_scale_of_weights_does_not_matter(scale, dtype):
 @pytest.mark.parametrize("scale", EXTREMES)
 def test_nor_does_that_of_class_weights(scale, dtype):
     labels, found = (y > 0).astype(int), []
-    for s, w in ((1.0, None), (scale, None), (1.0, WEIGHT), (scale, WEIGHT), (scale, WEIGHT / scale), (scale, WEIGHT * scale)):
+    for s, w in (
+        (1.0, None),
+        (scale, None),
+        (1.0, WEIGHT),
+        (scale, WEIGHT),
+        (scale, WEIGHT / scale),
+        (scale, WEIGHT * scale),
+    ):
         net = MLP([3, 4, 2], output="softmax", dtype=dtype, rng=0)
         history = net.fit(X, labels, class_weight={0: 3 * s, 1: s}, sample_weight=w, epochs=2)
         found.append((net.params.tobytes(), history.loss))
-    assert found[0] == found[1] and len({repr(f) for f in found[2:]}) == 1 and np.isfinite(found[0][1]).all()
+    assert (
+        found[0] == found[1]
+        and len({repr(f) for f in found[2:]}) == 1
+        and np.isfinite(found[0][1]).all()
+    )
 
 
 @pytest.mark.parametrize("scale", EXTREMES[:2])
@@ -45,8 +65,20 @@ def test_estimators_scale_the_penalty_too(scale):
     from fastnn import MLPRegressor
 
     found = []
-    for s in (1.0, scale):  # the penalty of a batch is alpha/2 sum W^2 / sum(w_i): as large if alpha grows with the weights
-        model = MLPRegressor((4,), alpha=0.5 * s, max_iter=3, n_iter_no_change=np.inf, random_state=0, dtype="float32")
+    for s in (
+        1.0,
+        scale,
+        # the penalty of a batch is alpha/2 sum W^2 / sum(w_i): as large if alpha grows with the
+        # weights
+    ):
+        model = MLPRegressor(
+            (4,),
+            alpha=0.5 * s,
+            max_iter=3,
+            n_iter_no_change=np.inf,
+            random_state=0,
+            dtype="float32",
+        )
         found.append(model.fit(X, y, sample_weight=WEIGHT * s).loss_curve_)
     assert found[0] == found[1]
 

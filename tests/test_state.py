@@ -5,7 +5,12 @@ import pytest
 
 from fastnn import MLP
 
-ORDERS = {"too large": [0, 1, 2, 3, 4, 10**9], "negative": [0, 1, 2, 3, 4, -1], "twice": [0, 1, 2, 3, 4, 4], "part": [5, 4, 3, 2, 1, 0.5]}
+ORDERS = {
+    "too large": [0, 1, 2, 3, 4, 10**9],
+    "negative": [0, 1, 2, 3, 4, -1],
+    "twice": [0, 1, 2, 3, 4, 4],
+    "part": [5, 4, 3, 2, 1, 0.5],
+}
 
 
 @pytest.mark.parametrize("order", ORDERS.values(), ids=ORDERS)
@@ -15,7 +20,9 @@ def test_an_order_that_is_no_order_of_the_rows_is_refused(order):
     net.fit(X, y, epochs=1, batch_size=2)
     net.state.row, net.state.order = 2, np.array(order)
     before = net.params.tobytes()
-    with pytest.raises(ValueError, match=r"net\.state\.order must hold each of the rows 0\.\.5 once.*resume=False"):
+    with pytest.raises(
+        ValueError, match=r"net\.state\.order must hold each of the rows 0\.\.5 once.*resume=False"
+    ):
         net.fit(X, y, resume=True, batch_size=2)
     assert net.params.tobytes() == before
     net.state.order = np.arange(6)[::-1]

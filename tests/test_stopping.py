@@ -21,7 +21,11 @@ LOSSES = [1.0, 0.8, 0.75, 0.75, 0.72, 0.9, math.nan]
         (dict(min_delta=0.1), [0, 0, 1, 2, 3, 4, 5], [1, 1, 0, 0, 0, 0, 0]),
         (dict(min_delta=0.1, keep="last"), [0, 0, 1, 2, 3, 4, 5], [1, 1, 0, 0, 0, 0, 0]),
         (dict(min_delta=0.1, running_best=True), [0, 0, 1, 2, 3, 4, 5], [1, 1, 1, 0, 1, 0, 0]),
-        (dict(min_delta=0.25, running_best=True, best=1.0), [1, 2, 3, 4, 5, 6, 7], [0, 1, 1, 0, 1, 0, 0]),
+        (
+            dict(min_delta=0.25, running_best=True, best=1.0),
+            [1, 2, 3, 4, 5, 6, 7],
+            [0, 1, 1, 0, 1, 0, 0],
+        ),
         (dict(running_best=True, keep="last"), [0, 0, 0, 0, 0, 1, 2], [1, 1, 1, 1, 1, 0, 0]),
     ],
     ids=str,
@@ -35,15 +39,25 @@ def test_what_counts_as_an_improvement(settings, counts, best):
 def test_it_is_exhausted_after_so_many_epochs_without_improvement():
     patience = Patience(2)
     assert [(patience.update(loss), patience.exhausted) for loss in (1.0, 1.0, 0.5, 0.6, 0.7)] == [
-        (True, False), (False, False), (True, False), (False, False), (False, True),
-    ]  # fmt: skip
+        (True, False),
+        (False, False),
+        (True, False),
+        (False, False),
+        (False, True),
+    ]
 
 
 def test_early_stopping_keeps_the_last_of_equal_epochs_if_asked():
     X, y = np.eye(2), [0.0, 1.0]
     for keep, epochs, best in (("first", 4, 1), ("last", 10, 10)):
         net = MLP([2, 1], rng=0)
-        history = net.fit(X, y, epochs=10, optimizer=fastnn.SGD(0.0), callbacks=EarlyStopping(patience=3, keep=keep))
+        history = net.fit(
+            X,
+            y,
+            epochs=10,
+            optimizer=fastnn.SGD(0.0),
+            callbacks=EarlyStopping(patience=3, keep=keep),
+        )
         assert (history.n_epochs, net.state.best.epoch) == (epochs, best)
     with pytest.raises(ValueError, match="keep must be 'first' or 'last', got 'best'"):
         EarlyStopping(keep="best")
@@ -57,7 +71,8 @@ def test_patience_goes_on_counting_after_a_resume():
 
 
 def test_compiled_loop_and_patience_agree_on_when_to_stop():
-    """The dense engine counts in the compiled loop; a callback makes every epoch a slice and the session count."""
+    """The dense engine counts in the compiled loop; a callback makes every epoch a slice and the
+    session count."""
     pytest.importorskip("sklearn")
     from fastnn import MLPRegressor
 
@@ -65,8 +80,12 @@ def test_compiled_loop_and_patience_agree_on_when_to_stop():
     X, y = rng.normal(size=(80, 4)), rng.normal(size=80)
     found = []
     for callbacks in ((), (lambda net, history: None,)):
-        model = MLPRegressor((5,), tol=0.01, n_iter_no_change=4, random_state=0, callbacks=callbacks, max_iter=500).fit(X, y)
-        found.append((model.n_iter_, model.loss_curve_, model.best_loss_, model.network_.params.tobytes()))
+        model = MLPRegressor(
+            (5,), tol=0.01, n_iter_no_change=4, random_state=0, callbacks=callbacks, max_iter=500
+        ).fit(X, y)
+        found.append(
+            (model.n_iter_, model.loss_curve_, model.best_loss_, model.network_.params.tobytes())
+        )
     assert found[0] == found[1] and found[0][0] < 500
 
 
@@ -101,7 +120,14 @@ def test_every_engine_gives_callbacks_the_same_events(kind):
     rng = np.random.default_rng(0)
     X, y = rng.normal(size=(40, 4)), rng.normal(size=40)
     events = Events()
-    model = MLPRegressor((5,), solver="lbfgs" if kind == "lbfgs" else "adam", tol=0, max_iter=3, n_iter_no_change=np.inf, callbacks=events)
+    model = MLPRegressor(
+        (5,),
+        solver="lbfgs" if kind == "lbfgs" else "adam",
+        tol=0,
+        max_iter=3,
+        n_iter_no_change=np.inf,
+        callbacks=events,
+    )
     model.fit(csr_matrix(X) if kind == "sparse" else X, y)
     epochs = [e for i in (1, 2, 3) for e in (f"epoch {i} of {i}", "interval")]
     assert events.log == ["begin", *epochs, "end"]
@@ -118,4 +144,7 @@ def test_the_adaptive_rate_is_one_training_with_one_beginning_and_one_end():
     model = MLPRegressor((5,), **rate, tol=0.1, n_iter_no_change=2, callbacks=events)
     model.fit(X, y)
     assert events.log.count("begin") == events.log.count("end") == 1
-    assert model.network_.state.optimizer.lr <= 1e-6 and model.n_iter_ == len(model.loss_curve_) == model.network_.history.n_epochs
+    assert (
+        model.network_.state.optimizer.lr <= 1e-6
+        and model.n_iter_ == len(model.loss_curve_) == model.network_.history.n_epochs
+    )

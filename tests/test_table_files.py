@@ -1,4 +1,5 @@
-"""Files to tables and back: what is read alike, what is refused and on which line, and that writing is whole or not at all."""
+"""Files to tables and back: what is read alike, what is refused and on which line, and that writing
+is whole or not at all."""
 
 import gzip
 import os
@@ -47,7 +48,7 @@ def file(tmp_path):
         ("a.csv", CSV.replace("2,,", "2,?,").replace(",2.0,", "NA,2.0,nan")),
         ("a.csv", CSV.replace("Köln", '"Köln"').replace("São Paulo", '"São Paulo"')),
     ],
-)  # fmt: skip
+)
 def test_every_kind_of_text_is_the_same_table(file, name, data):
     assert read(file(name, data)).to_pydict() == ROWS
 
@@ -77,7 +78,9 @@ def test_quotes_hold_commas_and_lines(file):
 
 
 @pytest.mark.parametrize("mark", [",", ";", "\t"])
-@pytest.mark.parametrize("name", ["a\nb", "a\r\nb", "\n", 'say ""a"",\nb', "x,\ty;\tz,\ty,", "a\n" * 1000])
+@pytest.mark.parametrize(
+    "name", ["a\nb", "a\r\nb", "\n", 'say ""a"",\nb', "x,\ty;\tz,\ty,", "a\n" * 1000]
+)
 @pytest.mark.parametrize("before", ["", "\ufeff", "\n\n"])
 def test_a_quoted_name_may_hold_anything(file, before, name, mark):
     names = [name.replace('""', '"'), "c", "d"]
@@ -100,9 +103,16 @@ def test_quotes_hold_lines_wherever_a_block_ends(file):
 
 
 def test_columns_that_must_be_text_are(file):
-    assert read(file("a.csv", "\ufeffzip,n\n01234,1\n"), {"zip"}).to_pydict() == {"zip": ["01234"], "n": [1]}
+    assert read(file("a.csv", "\ufeffzip,n\n01234,1\n"), {"zip"}).to_pydict() == {
+        "zip": ["01234"],
+        "n": [1],
+    }
     path = file("a.csv", "zip,when,n\n01234,2024-01-01,1\n,,2\n")
-    assert read(path, {"zip", "when", "other"}).to_pydict() == {"zip": ["01234", None], "when": ["2024-01-01", None], "n": [1, 2]}
+    assert read(path, {"zip", "when", "other"}).to_pydict() == {
+        "zip": ["01234", None],
+        "when": ["2024-01-01", None],
+        "n": [1, 2],
+    }
 
 
 def test_lines_may_be_long(file):
@@ -112,7 +122,9 @@ def test_lines_may_be_long(file):
 
 
 def test_a_type_is_found_from_all_rows(file):
-    path = file("a.csv", "a,b\n" + "1,2\n" * 400_000 + "1.5,x\n")  # longer than a block of pyarrow's
+    path = file(
+        "a.csv", "a,b\n" + "1,2\n" * 400_000 + "1.5,x\n"
+    )  # longer than a block of pyarrow's
     assert [str(t) for t in read(path).schema.types] == ["double", "string"]
 
 
@@ -124,21 +136,39 @@ def test_a_type_is_found_from_all_rows(file):
         ("a,b\n", "has 2 columns but no rows"),
         ("a\n", "has 1 column but no rows"),
         ("a,b,a\n1,2,3\n", "2 columns are called 'a': rename all but one"),
-        ("a,b\n1,2\n3\n", ", line 3: has 1 value, the header names 2: mend the line; a value with a comma in it needs quotes"),
-        ("a,b\n1,2\n\n3,4\n" + '"x\n\ny",5\n' + "3,4,5\n", ", line 8: has 3 values, the header names 2"),
-        ("a\tb\n1\t2\n3\n", ", line 3: has 1 value, the header names 2: mend the line; a value with a tab in it needs quotes"),
+        (
+            "a,b\n1,2\n3\n",
+            ", line 3: has 1 value, the header names 2: mend the line; a value with a comma in it needs quotes",
+        ),
+        (
+            "a,b\n1,2\n\n3,4\n" + '"x\n\ny",5\n' + "3,4,5\n",
+            ", line 8: has 3 values, the header names 2",
+        ),
+        (
+            "a\tb\n1\t2\n3\n",
+            ", line 3: has 1 value, the header names 2: mend the line; a value with a tab in it needs quotes",
+        ),
         ("a,b\n" + "1,2\n" * 400_000 + "3\n", ", line 400002: has 1 value"),
         ('"a\nb",c\n1,2\n3\n', ", line 4: has 1 value, the header names 2"),
         ('"a,b\n1,2\n3,4\n', "cannot be read"),
-        ("a,b\n1,x\n2,é\n".encode("latin1"), ", line 3: column 'b' is not UTF-8 text: save the file as UTF-8"),
+        (
+            "a,b\n1,x\n2,é\n".encode("latin1"),
+            ", line 3: column 'b' is not UTF-8 text: save the file as UTF-8",
+        ),
         ("a,é\n1,x\n".encode("latin1"), ", line 1: is not UTF-8 text"),
         ("a,b\n1,x\n".encode("utf-16"), "is not text in UTF-8"),
         (b"\x00\x01binary", "is not text in UTF-8"),
         (b"PK\x03\x04...", "is a spreadsheet or a zip archive: save the table as CSV"),
         (b"PAR1 and no more", "not a readable Parquet file"),
-        (gzip.compress(CSV.encode(), mtime=0)[:-9], "is a damaged gzip file, perhaps cut short: get it again"),
+        (
+            gzip.compress(CSV.encode(), mtime=0)[:-9],
+            "is a damaged gzip file, perhaps cut short: get it again",
+        ),
         (gzip.compress(CSV.encode(), mtime=0)[:15] + b"\xff" * 30, "is a damaged gzip file"),
-        (",".join(["c"] * 1_000_000) + "\n" + ",".join("1" * 1_000_000), "has 1,000,000 columns, fastnn takes up to 10,000"),
+        (
+            ",".join(["c"] * 1_000_000) + "\n" + ",".join("1" * 1_000_000),
+            "has 1,000,000 columns, fastnn takes up to 10,000",
+        ),
     ],
     ids=lambda x: "" if isinstance(x, bytes) or len(x) > 100 or "\n" in x else x,
 )
@@ -153,11 +183,16 @@ def test_what_cannot_be_read_is_said_in_one_line(file, data, message):
 def test_wide_parquet_is_refused(tmp_path):
     path = str(tmp_path / "a.parquet")
     pq.write_table(pa.table({f"c{i}": [1] for i in range(10_001)}), path)
-    with pytest.raises(TableError, match=r"has 10,001 columns, fastnn takes up to 10,000: keep those that matter"):
+    with pytest.raises(
+        TableError, match=r"has 10,001 columns, fastnn takes up to 10,000: keep those that matter"
+    ):
         read(path)
 
 
-@pytest.mark.parametrize(("name", "message"), [(".", "is a folder"), ("none.csv", "No such file"), (os.devnull, "is not a file on disk")])
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [(".", "is a folder"), ("none.csv", "No such file"), (os.devnull, "is not a file on disk")],
+)
 def test_what_is_no_file(tmp_path, monkeypatch, name, message):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(TableError, match=f"^{name}: {message}.*: give a CSV, TSV or Parquet file"):
@@ -166,7 +201,9 @@ def test_what_is_no_file(tmp_path, monkeypatch, name, message):
 
 def test_lines_are_those_of_an_editor(file, tmp_path):
     path = file("a.csv", '\na,b\n1,2\n\n"x\ny",3\n4,5\n')
-    assert [where(path, row) for row in range(4)] == [f"{path}, line {n}" for n in (3, 5, 7)] + [f"{path}, row 4"]
+    assert [where(path, row) for row in range(4)] == [f"{path}, line {n}" for n in (3, 5, 7)] + [
+        f"{path}, row 4"
+    ]
     pq.write_table(pa.table({"a": [1, 2]}), tmp_path / "a.parquet")
     assert where(str(tmp_path / "a.parquet"), 1).endswith("a.parquet, row 2")
 
@@ -178,7 +215,9 @@ def test_names_from_a_file_cannot_harm_a_terminal():
 
 def test_without_pyarrow_the_message_says_what_to_install(monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "pyarrow", None)
-    with pytest.raises(TableError, match=r'not installed: python -m pip install "fastnn-mlp\[cli\]"'):
+    with pytest.raises(
+        TableError, match=r'not installed: python -m pip install "fastnn-mlp\[cli\]"'
+    ):
         read("a.csv")
 
 
@@ -187,7 +226,9 @@ def test_without_pyarrow_the_message_says_what_to_install(monkeypatch):
 COLUMNS = {"prediction": ["a", "b, c"], "p": np.array([0.25, 1e-9], np.float32)}
 
 
-@pytest.mark.parametrize("name", ["a.csv", "a.tsv", "a.tab", "a.csv.gz", "a.tsv.gz", "a.parquet", "a.pq"])
+@pytest.mark.parametrize(
+    "name", ["a.csv", "a.tsv", "a.tab", "a.csv.gz", "a.tsv.gz", "a.parquet", "a.pq"]
+)
 def test_what_is_written_can_be_read(tmp_path, name):
     path = str(tmp_path / name)
     write(path, COLUMNS)
@@ -236,7 +277,9 @@ def test_a_link_stays_a_link(tmp_path):
     (tmp_path / "b.csv").write_text("old")
     (tmp_path / "a.csv").symlink_to("b.csv")
     write(str(tmp_path / "a.csv"), COLUMNS)
-    assert (tmp_path / "a.csv").is_symlink() and (tmp_path / "b.csv").read_text().startswith("prediction")
+    assert (tmp_path / "a.csv").is_symlink() and (tmp_path / "b.csv").read_text().startswith(
+        "prediction"
+    )
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no such permissions")

@@ -1,4 +1,5 @@
-"""Columns to numbers: what is learned, from which rows, what is refused, and that a model remembers it."""
+"""Columns to numbers: what is learned, from which rows, what is refused, and that a model remembers
+it."""
 
 import json
 
@@ -20,7 +21,9 @@ def table_of(**columns):
 
 def learn(table, target="y", rows=None, drop=()):
     found = learn_target(PATH, table, target)
-    return Encoding.learn(PATH, table, found, np.arange(table.num_rows) if rows is None else np.array(rows), drop)
+    return Encoding.learn(
+        PATH, table, found, np.arange(table.num_rows) if rows is None else np.array(rows), drop
+    )
 
 
 def X_of(**columns):
@@ -47,12 +50,16 @@ def test_numbers_are_standardised():
         pa.array([1, 2, 3, 5], pa.uint8()),
         pa.array(np.array([1, 2, 3, 5], np.float16)),
         pa.array([1, 2, 3, 5], pa.decimal128(10, 2)),
-        pa.array([2**60 + 2**56 * k for k in (1, 2, 3, 5)], pa.int64()),  # more than float64 holds exactly
+        pa.array(
+            [2**60 + 2**56 * k for k in (1, 2, 3, 5)], pa.int64()
+        ),  # more than float64 holds exactly
     ],
     ids=lambda array: str(array.type),
 )
 def test_every_kind_of_number(array):
-    np.testing.assert_allclose(X_of(a=array)[:, 0], (np.array([1, 2, 3, 5]) - 2.75) / np.std([1, 2, 3, 5]), rtol=1e-6)
+    np.testing.assert_allclose(
+        X_of(a=array)[:, 0], (np.array([1, 2, 3, 5]) - 2.75) / np.std([1, 2, 3, 5]), rtol=1e-6
+    )
 
 
 def test_booleans_are_numbers():
@@ -62,7 +69,12 @@ def test_booleans_are_numbers():
 def test_missing_numbers_become_the_mean_and_a_mark():
     X = X_of(a=[1.0, None, 3.0, np.nan])
     assert X.tolist() == [[-1, 0], [0, 1], [1, 0], [0, 1]]
-    assert X_of(a=[5, None, 5, None]).tolist() == [[0, 0], [0, 1], [0, 0], [0, 1]]  # whether it is there may tell something
+    assert X_of(a=[5, None, 5, None]).tolist() == [
+        [0, 0],
+        [0, 1],
+        [0, 0],
+        [0, 1],
+    ]  # whether it is there may tell something
 
 
 def test_categories_become_a_column_each():
@@ -86,9 +98,17 @@ def test_only_the_training_rows_teach():
 def test_what_tells_nothing_is_left_out_and_why():
     n = 40
     table = table_of(
-        good=list(range(n)), one=[7] * n, word=["w"] * n, none=pa.nulls(n), empty=pa.nulls(n, pa.string()), id=[f"c{i}" for i in range(n)],
-        long=["x" * 300, "y"] * (n // 2), extra=[1.0, 2.0] * (n // 2), **{"": list(range(n))}, y=[0, 1] * (n // 2),
-    )  # fmt: skip
+        good=list(range(n)),
+        one=[7] * n,
+        word=["w"] * n,
+        none=pa.nulls(n),
+        empty=pa.nulls(n, pa.string()),
+        id=[f"c{i}" for i in range(n)],
+        long=["x" * 300, "y"] * (n // 2),
+        extra=[1.0, 2.0] * (n // 2),
+        **{"": list(range(n))},
+        y=[0, 1] * (n // 2),
+    )
     encoding = learn(table, drop=["extra"])
     assert [column.name for column in encoding.columns] == ["good"]
     assert encoding.left_out == {
@@ -106,13 +126,25 @@ def test_what_tells_nothing_is_left_out_and_why():
 @pytest.mark.parametrize(
     ("columns", "message"),
     [
-        (dict(a=[1.0, np.inf, 2.0, 3.0]), r"a.csv, row 2: column 'a' is infinite: give a number, or leave it empty"),
+        (
+            dict(a=[1.0, np.inf, 2.0, 3.0]),
+            r"a.csv, row 2: column 'a' is infinite: give a number, or leave it empty",
+        ),
         (dict(a=[1e200, -1e200, 3e200, 1.0]), r"column 'a' holds numbers up to 3e\+200, too large"),
-        (dict(a=[1e-310, 2e-310, 0.0, 0.0]), "column 'a' holds numbers that differ by less than 2e-308, too little to work with: rescale"),
-        (dict(a=pa.array([1, 2, 3, 4], pa.date32())), "column 'a' holds dates or times: give numbers made of them .*, or --drop a"),
+        (
+            dict(a=[1e-310, 2e-310, 0.0, 0.0]),
+            "column 'a' holds numbers that differ by less than 2e-308, too little to work with: rescale",
+        ),
+        (
+            dict(a=pa.array([1, 2, 3, 4], pa.date32())),
+            "column 'a' holds dates or times: give numbers made of them .*, or --drop a",
+        ),
         (dict(a=pa.array([1, 2, 3, 4], pa.timestamp("s"))), "column 'a' holds dates or times"),
         (dict(a=[[1], [2], [3], [4]]), "column 'a' holds values of type list"),
-        (dict(a=[1, 1, 1, 1]), "no column but the target tells anything .a: the same in every row."),
+        (
+            dict(a=[1, 1, 1, 1]),
+            "no column but the target tells anything .a: the same in every row.",
+        ),
         (dict(), "no column but the target tells anything .there is no other column."),
     ],
 )
@@ -126,7 +158,10 @@ def test_a_number_that_is_none_is_found_where_it_stands(tmp_path):
     with open(path, "w") as file:
         file.write("a,y\n" + "".join(f"{i},{i % 2}\n" for i in range(30)) + "unknown,1\n")
     table = read(path)
-    with pytest.raises(TableError, match=r"a.csv, line 32: column 'a' holds numbers, but 'unknown' here: .* or --drop a$"):
+    with pytest.raises(
+        TableError,
+        match=r"a.csv, line 32: column 'a' holds numbers, but 'unknown' here: .* or --drop a$",
+    ):
         Encoding.learn(path, table, learn_target(path, table, "y"), np.arange(31))
 
 
@@ -136,7 +171,10 @@ def test_codes_with_few_values_are_categories():
 
 def test_too_many_inputs_are_refused(monkeypatch):
     monkeypatch.setattr(tables, "MOST_COLUMNS", 5)
-    with pytest.raises(TableError, match="makes 6 inputs, fastnn takes up to 5: --drop columns with many categories"):
+    with pytest.raises(
+        TableError,
+        match="makes 6 inputs, fastnn takes up to 5: --drop columns with many categories",
+    ):
         X_of(a=list("abcdef") * 4)
 
 
@@ -152,12 +190,27 @@ def encoding():
 @pytest.mark.parametrize(
     ("columns", "message"),
     [
-        (dict(a=[1.0]), "the model needs the column 'c': give a table with the columns it was trained on"),
+        (
+            dict(a=[1.0]),
+            "the model needs the column 'c': give a table with the columns it was trained on",
+        ),
         (dict(b=[1.0]), "the model needs the columns 'a', 'c'"),
-        (dict(a=[1.0, 2.0], c=["x", "q"]), "row 2: column 'c' holds 'q', which the training data did not have; --unseen-as-missing"),
-        (dict(a=["1", "one"], c=["x", "z"]), "row 2: column 'a' holds 'one', the model takes numbers there"),
-        (dict(a=pa.array([1], pa.date32()), c=["x"]), "column 'a' holds dates or times, the model takes numbers there"),
-        (dict(a=[1.0, 1e300], c=["x", "z"]), r"row 2: column 'a' is 1e\+300, far from all training data .mean 2.: mend it"),
+        (
+            dict(a=[1.0, 2.0], c=["x", "q"]),
+            "row 2: column 'c' holds 'q', which the training data did not have; --unseen-as-missing",
+        ),
+        (
+            dict(a=["1", "one"], c=["x", "z"]),
+            "row 2: column 'a' holds 'one', the model takes numbers there",
+        ),
+        (
+            dict(a=pa.array([1], pa.date32()), c=["x"]),
+            "column 'a' holds dates or times, the model takes numbers there",
+        ),
+        (
+            dict(a=[1.0, 1e300], c=["x", "z"]),
+            r"row 2: column 'a' is 1e\+300, far from all training data .mean 2.: mend it",
+        ),
         (dict(a=[1.0], c=[[1]]), "column 'c' holds values of type list<.*>: give text or numbers"),
     ],
 )
@@ -167,20 +220,26 @@ def test_tables_that_do_not_fit(encoding, columns, message):
 
 
 def test_the_order_of_columns_and_others_beside_them_are_no_matter(encoding):
-    assert encoding.encode(PATH, table_of(more=["?"], c=["z"], y=[7], a=[2]))[0].tolist() == [[0, 0, 1]]
+    assert encoding.encode(PATH, table_of(more=["?"], c=["z"], y=[7], a=[2]))[0].tolist() == [
+        [0, 0, 1]
+    ]
 
 
 def test_categories_that_look_like_numbers_stay_text(tmp_path):
-    table = table_of(code=["01", "02", "x", "01"], flag=["True", "maybe", "True", "False"], y=["1", "2", "1", "two"])
+    table = table_of(
+        code=["01", "02", "x", "01"],
+        flag=["True", "maybe", "True", "False"],
+        y=["1", "2", "1", "two"],
+    )
     encoding = learn(table)
     assert encoding.text_columns == {"code", "flag", "y"}
     path = str(tmp_path / "a.csv")
     with open(path, "w") as file:
         file.write("code,flag,y\n01,True,1\n")
     again = read(path, encoding.text_columns)
-    assert encoding.encode(path, again)[0].tolist() == [[1, 0, 0, 0, 1, 0]] and encoding.target.encode(
-        path, again.column("y")
-    ).tolist() == [0]
+    assert encoding.encode(path, again)[0].tolist() == [
+        [1, 0, 0, 0, 1, 0]
+    ] and encoding.target.encode(path, again.column("y")).tolist() == [0]
 
 
 # ---- the target ----
@@ -203,10 +262,16 @@ def test_the_kind_of_target_is_found(values, task, classes):
     target = learn_target(PATH, table_of(y=values), "y")
     assert (target.task, target.values) == (task, classes)
     assert (target.n_outputs, target.output) == {
-        "binary": (1, "sigmoid"), "classes": (len(classes), "softmax"), "number": (1, "identity"),
-    }[task]  # fmt: skip
+        "binary": (1, "sigmoid"),
+        "classes": (len(classes), "softmax"),
+        "number": (1, "identity"),
+    }[task]
     y = target.encode(PATH, table_of(y=values).column("y"))
-    assert y.tolist() == values if task == "number" else [classes[k] for k in y] == [str(v).lower().removesuffix(".0") for v in values]
+    assert (
+        y.tolist() == values
+        if task == "number"
+        else [classes[k] for k in y] == [str(v).lower().removesuffix(".0") for v in values]
+    )
 
 
 def test_classes_that_are_numbers_are_the_same_in_every_type():
@@ -223,18 +288,38 @@ def test_a_task_can_be_told():
 @pytest.mark.parametrize(
     ("values", "task", "message"),
     [
-        ([1, None, 2], None, r"a.csv, row 2: the target 'y' is missing: fill it, or leave out such rows .1 in all."),
+        (
+            [1, None, 2],
+            None,
+            r"a.csv, row 2: the target 'y' is missing: fill it, or leave out such rows .1 in all.",
+        ),
         ([1.0, np.nan, np.nan], None, r"row 2: the target 'y' is missing: .* .2 in all."),
         ([1, 1, 1], None, "the target 'y' is '1' in every row: there is nothing to tell apart"),
         (pa.nulls(3), None, "the target 'y' is empty in every row"),
-        (pa.array([1, 2, 3], pa.date32()), None, "the target 'y' holds dates or times: give a number or a class"),
-        ([f"t{i}" for i in range(30)], None, "has 30 different values, too many for classes: choose another --target"),
-        ([*map(str, range(30)), "many"], None, "row 31: the target 'y' holds numbers, but 'many' here: mend it, or --task classes"),
+        (
+            pa.array([1, 2, 3], pa.date32()),
+            None,
+            "the target 'y' holds dates or times: give a number or a class",
+        ),
+        (
+            [f"t{i}" for i in range(30)],
+            None,
+            "has 30 different values, too many for classes: choose another --target",
+        ),
+        (
+            [*map(str, range(30)), "many"],
+            None,
+            "row 31: the target 'y' holds numbers, but 'many' here: mend it, or --task classes",
+        ),
         (["a", "b", "a"], "number", "row 1: the target 'y' is 'a', not a number"),
         (["a", "b", "a"], "classes", "has 2 different values: choose --task binary"),
         ([1, 2, 3], "binary", "has 3 different values: choose --task classes or --task number"),
         ([1.0, 2.0, np.inf, 3.0], None, "row 3: column 'y' is infinite"),
-        (list(range(1001)), "classes", "has 1,001 different values, too many for classes: try --task number"),
+        (
+            list(range(1001)),
+            "classes",
+            "has 1,001 different values, too many for classes: try --task number",
+        ),
     ],
 )
 def test_targets_that_cannot_be_learned(values, task, message):
@@ -246,7 +331,10 @@ def test_a_column_that_is_not_there():
     table = table_of(**{"Age ": [1], **{f"c{i}": [1] for i in range(9)}})
     with pytest.raises(TableError, match=r"a.csv: has no target 'age'; did you mean 'Age '\?"):
         learn_target(PATH, table, "age")
-    with pytest.raises(TableError, match=r"a.csv: has no target 'y'; its columns are Age , c0, c1, c2, c3, c4, c5, c6, ...$"):
+    with pytest.raises(
+        TableError,
+        match=r"a.csv: has no target 'y'; its columns are Age , c0, c1, c2, c3, c4, c5, c6, ...$",
+    ):
         learn_target(PATH, table, "y")
 
 
@@ -255,19 +343,32 @@ def test_numbers_come_back_in_their_own_units():
     target.learn_scale(PATH, np.array([1e6 + 1, 1e6 + 3]))
     assert (target.mean, target.scale) == (1e6 + 2, 1.0)
     z = target.standardise(PATH, np.array([1e6 + 5]))
-    assert z.tolist() == [3] and target.decode(np.array([z], "f"))["prediction"].tolist() == [1e6 + 5]
-    assert Target("y", "number", scale=1e9).decode(np.array([[0.25]], "f"))["prediction"].tolist() == [2.5e8]
-    assert Target("y", "number", scale=1e-3).decode(np.array([[0.5]], "f"))["prediction"].tolist() == [5e-4]
+    assert z.tolist() == [3] and target.decode(np.array([z], "f"))["prediction"].tolist() == [
+        1e6 + 5
+    ]
+    assert Target("y", "number", scale=1e9).decode(np.array([[0.25]], "f"))[
+        "prediction"
+    ].tolist() == [2.5e8]
+    assert Target("y", "number", scale=1e-3).decode(np.array([[0.5]], "f"))[
+        "prediction"
+    ].tolist() == [5e-4]
 
 
 @pytest.mark.parametrize("exponent", [-1022, -1010, -700, -500, 0, 300])
 def test_numbers_of_any_size_are_standardised_alike(exponent):
-    unit, values, outputs = 2.0**exponent, np.array([1.0, 2.5, 3.0, 9.0]), np.array([[-0.5], [0.25]], "float32")
+    unit, values, outputs = (
+        2.0**exponent,
+        np.array([1.0, 2.5, 3.0, 9.0]),
+        np.array([[-0.5], [0.25]], "float32"),
+    )
     expected, target = Target("y", "number"), Target("y", "number")
     expected.learn_scale("a.csv", values)
     target.learn_scale("a.csv", values * unit)
     assert (target.mean, target.scale) == (expected.mean * unit, expected.scale * unit)
-    assert target.standardise("a.csv", values * unit).tolist() == expected.standardise("a.csv", values).tolist()
+    assert (
+        target.standardise("a.csv", values * unit).tolist()
+        == expected.standardise("a.csv", values).tolist()
+    )
     back, there = target.decode(outputs)["prediction"], expected.decode(outputs)["prediction"]
     np.testing.assert_allclose(back / unit, there, rtol=1e-6)
 
@@ -282,22 +383,40 @@ def test_a_scale_is_1_where_all_numbers_are_the_same():
 def test_classes_come_back_with_their_probabilities():
     columns = Target("y", "binary", ["no", "yes"]).decode(np.array([[0.25], [0.75]], "f"))
     assert {name: list(values) for name, values in columns.items()} == {
-        "prediction": ["no", "yes"], "probability_no": [0.75, 0.25], "probability_yes": [0.25, 0.75],
-    }  # fmt: skip
+        "prediction": ["no", "yes"],
+        "probability_no": [0.75, 0.25],
+        "probability_yes": [0.25, 0.75],
+    }
     columns = Target("y", "classes", ["a", "b", "c"]).decode(np.array([[0.2, 0.5, 0.3]], "f"))
-    assert list(columns) == ["prediction", "probability_a", "probability_b", "probability_c"] and columns["prediction"].tolist() == ["b"]
+    assert list(columns) == [
+        "prediction",
+        "probability_a",
+        "probability_b",
+        "probability_c",
+    ] and columns["prediction"].tolist() == ["b"]
 
 
 def test_which_rows_can_be_measured():
-    assert Target("y", "binary", ["0", "1"]).known(PATH, table_of(y=[0.0, 1.0, None, 2.0, np.nan])["y"]).tolist() == [1, 1, 0, 0, 0]
-    assert Target("y", "number").known(PATH, table_of(y=[0.5, None, np.nan])["y"]).tolist() == [1, 0, 0]
+    assert Target("y", "binary", ["0", "1"]).known(
+        PATH, table_of(y=[0.0, 1.0, None, 2.0, np.nan])["y"]
+    ).tolist() == [1, 1, 0, 0, 0]
+    assert Target("y", "number").known(PATH, table_of(y=[0.5, None, np.nan])["y"]).tolist() == [
+        1,
+        0,
+        0,
+    ]
 
 
 # ---- as text ----
 
 
 def test_an_encoding_is_the_same_after_a_trip_through_text():
-    table = table_of(a=[1.0, None, 2.0, 5.0], c=["ä\n", '"', "x", None], k=[1, 1, 1, 1], y=["no", "yes", "no", "no"])
+    table = table_of(
+        a=[1.0, None, 2.0, 5.0],
+        c=["ä\n", '"', "x", None],
+        k=[1, 1, 1, 1],
+        y=["no", "yes", "no", "no"],
+    )
     encoding = learn(table)
     again = Encoding.from_text(PATH, encoding.to_text())
     assert again == encoding
@@ -306,7 +425,14 @@ def test_an_encoding_is_the_same_after_a_trip_through_text():
 
 GOOD = {
     "columns": [{"name": "a", "values": None, "mean": 0.0, "scale": 1.0, "marks_missing": False}],
-    "target": {"name": "y", "task": "binary", "values": ["0", "1"], "text": False, "mean": 0.0, "scale": 1.0},
+    "target": {
+        "name": "y",
+        "task": "binary",
+        "values": ["0", "1"],
+        "text": False,
+        "mean": 0.0,
+        "scale": 1.0,
+    },
     "left_out": {"b": "empty"},
 }
 
@@ -358,7 +484,9 @@ def test_the_text_that_the_next_test_damages_is_good():
         changed("left_out", to=["b"]),
         changed("left_out", to={"b": 1}),
     ],
-)  # fmt: skip
+)
 def test_damaged_text_is_refused(text):
-    with pytest.raises(TableError, match=r"^a.csv: what it says about columns is damaged: train the model again$"):
+    with pytest.raises(
+        TableError, match=r"^a.csv: what it says about columns is damaged: train the model again$"
+    ):
         Encoding.from_text(PATH, text)

@@ -28,13 +28,25 @@ def data(n=70, n_in=6):
 def everything(net):
     """All that may influence what comes, as comparable values."""
     state = net.state
-    return net.params.tobytes(), state.moments.tobytes(), state.step, state.epoch, state.row, str(net.rng.bit_generator.state)
+    return (
+        net.params.tobytes(),
+        state.moments.tobytes(),
+        state.step,
+        state.epoch,
+        state.row,
+        str(net.rng.bit_generator.state),
+    )
 
 
 def python(code):
     """What a fresh interpreter prints that runs code with this fastnn."""
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(Path(fastnn.__file__).parents[1]), *sys.path])}
-    return subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=100)
+    environment = {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join([str(Path(fastnn.__file__).parents[1]), *sys.path]),
+    }
+    return subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=100
+    )
 
 
 def test_a_network_in_training_is_closed_to_other_threads(tmp_path):
@@ -51,25 +63,45 @@ def test_a_network_in_training_is_closed_to_other_threads(tmp_path):
     thread.start()
     assert inside.wait(60)
     try:
-        for call in [lambda: net.forward(X), lambda: net.forward(X.tolist()), lambda: net(X), lambda: net.loss(X, y),
-                     lambda: net.loss_and_grad(X, y), lambda: net.backward(y), lambda: net.fit(X, y),
-                     lambda: net.fit(X, y, optimizer=Adam(5), resume=True),
-                     lambda: net.partial_fit(X, y, optimizer=Adam(5)), lambda: net.save(tmp_path / "net"), net.copy,
-                     lambda: pickle.dumps(net), lambda: copy.deepcopy(net)]:  # fmt: skip
-            with pytest.raises(RuntimeError, match=r"trained in another thread: wait until fit ends, or make a copy \(net\.copy\(\)\)"):
+        for call in [
+            lambda: net.forward(X),
+            lambda: net.forward(X.tolist()),
+            lambda: net(X),
+            lambda: net.loss(X, y),
+            lambda: net.loss_and_grad(X, y),
+            lambda: net.backward(y),
+            lambda: net.fit(X, y),
+            lambda: net.fit(X, y, optimizer=Adam(5), resume=True),
+            lambda: net.partial_fit(X, y, optimizer=Adam(5)),
+            lambda: net.save(tmp_path / "net"),
+            net.copy,
+            lambda: pickle.dumps(net),
+            lambda: copy.deepcopy(net),
+        ]:
+            with pytest.raises(
+                RuntimeError,
+                match=r"trained in another thread: wait until fit ends, or make a copy \(net\.copy\(\)\)",
+            ):
                 call()
     finally:
         outside.set()
         thread.join()
     assert list(tmp_path.iterdir()) == []
     twin.fit(X, y, epochs=4)
-    assert everything(net) == everything(twin) and net.state.optimizer == Adam() and net.forward(X).shape == (70, 1)
+    assert (
+        everything(net) == everything(twin)
+        and net.state.optimizer == Adam()
+        and net.forward(X).shape == (70, 1)
+    )
 
 
 def test_two_networks_train_at_the_same_time():
     X, y = data(3000)
     alone, together = ([MLP([6, 33, 1], rng=seed) for seed in (1, 2, 3)] for _ in range(2))
-    threads = [threading.Thread(target=net.fit, args=(X, y), kwargs=dict(epochs=20, n_threads=2)) for net in together]
+    threads = [
+        threading.Thread(target=net.fit, args=(X, y), kwargs=dict(epochs=20, n_threads=2))
+        for net in together
+    ]
     for thread in threads:
         thread.start()
     for net in alone:
@@ -81,7 +113,9 @@ def test_two_networks_train_at_the_same_time():
 
 def in_two_threads(net, X, y):
     """300 steps that really run in two threads; parameters as bytes."""
-    trainer = Trainer(net, X, y, loss=Loss.SQUARED_ERROR, batch_size=64, optimizer=Adam(0.01).kernel_settings())
+    trainer = Trainer(
+        net, X, y, loss=Loss.SQUARED_ERROR, batch_size=64, optimizer=Adam(0.01).kernel_settings()
+    )
     moments = np.zeros((2, net.n_params), net.dtype)
     trainer.load(moments)
     trainer.run(2, 1e9, np.empty(300))
@@ -90,18 +124,30 @@ def in_two_threads(net, X, y):
 
 
 @pytest.mark.parametrize(
-    "optimizer", [SGD(0.05), SGD(0.05, 0.9, l2=0.1), Adam(0.01), Adam(0.01, clip_norm=0.1), AdamW(average=0.5)], ids=repr
+    "optimizer",
+    [SGD(0.05), SGD(0.05, 0.9, l2=0.1), Adam(0.01), Adam(0.01, clip_norm=0.1), AdamW(average=0.5)],
+    ids=repr,
 )
 @pytest.mark.parametrize("batch_size", [384, 1024, 1500])
 @pytest.mark.parametrize("n_threads", [2, 3])
-def test_threads_with_chunks_of_their_own_train_as_one_thread(optimizer, batch_size, n_threads, dtype):
+def test_threads_with_chunks_of_their_own_train_as_one_thread(
+    optimizer, batch_size, n_threads, dtype
+):
     """The batch has several chunks of 256 rows, and some threads take more than one."""
     X, y = (a.astype(dtype) for a in data(1500))
     found = []
     for threads_ in (1, n_threads):
         net = MLP([6, 17, 1], "tanh", dtype=dtype, rng=0)
         moments, losses = np.zeros((optimizer.n_moments, net.n_params), dtype), np.empty(4)
-        job = Trainer(net, X, y, loss=Loss.SQUARED_ERROR, batch_size=batch_size, optimizer=optimizer.kernel_settings(), n_threads=threads_)
+        job = Trainer(
+            net,
+            X,
+            y,
+            loss=Loss.SQUARED_ERROR,
+            batch_size=batch_size,
+            optimizer=optimizer.kernel_settings(),
+            n_threads=threads_,
+        )
         job.load(moments)
         job.run(threads_, 1e9, losses)
         job.store(moments)
@@ -179,7 +225,9 @@ print(resident() - before[0], sys.getallocatedblocks() - before[1])
 """
 
 
-@pytest.mark.skipif(not os.path.exists("/proc/self/statm"), reason="needs /proc to know the memory of a process")
+@pytest.mark.skipif(
+    not os.path.exists("/proc/self/statm"), reason="needs /proc to know the memory of a process"
+)
 def test_a_long_life_takes_no_more_memory():
     life = python(LONG_LIFE)
     assert life.returncode == 0, life.stderr
@@ -201,7 +249,9 @@ def test_calls_together_all_end_and_raise_what_one_raised(monkeypatch):
     for bad in (0, 2):
         done.clear()
         with pytest.raises(ValueError, match="mine"):
-            threads.together([partial(call, i, ValueError("mine") if i == bad else None) for i in range(4)])
+            threads.together(
+                [partial(call, i, ValueError("mine") if i == bad else None) for i in range(4)]
+            )
         assert sorted(done) == [0, 1, 2, 3]
 
     def none_left(*arguments):
@@ -214,7 +264,8 @@ def test_calls_together_all_end_and_raise_what_one_raised(monkeypatch):
 
 
 class Worker:
-    """Work for a ThreadChoice on a clock of its own: a unit takes `one` seconds, with more threads `many`, which take `start` to begin."""
+    """Work for a ThreadChoice on a clock of its own: a unit takes `one` seconds, with more threads
+    `many`, which take `start` to begin."""
 
     def __init__(self, monkeypatch, one, many, start=1e-4):
         self.one, self.many, self.start, self.now, self.seen = one, many, start, 0.0, []

@@ -1,4 +1,5 @@
-"""The binding: what a Trainer and a CompiledNetwork refuse, what they hold, and what interrupts them."""
+"""The binding: what a Trainer and a CompiledNetwork refuse, what they hold, and what interrupts
+them."""
 
 import _thread
 import ctypes
@@ -49,7 +50,13 @@ def seconds_to_stop(call, after):
 
 def trainer(net, n=8, **options):
     X, y = np.ones((n, net.layer_sizes[0]), net.dtype), np.ones((n, 1), net.dtype)
-    return Trainer(net, X, y, **dict(loss=Loss.SQUARED_ERROR, batch_size=n, optimizer=fastnn.SGD(0.1).kernel_settings()) | options)
+    return Trainer(
+        net,
+        X,
+        y,
+        **dict(loss=Loss.SQUARED_ERROR, batch_size=n, optimizer=fastnn.SGD(0.1).kernel_settings())
+        | options,
+    )
 
 
 # ---- builds ----
@@ -57,12 +64,18 @@ def trainer(net, n=8, **options):
 
 def test_a_variant_of_another_build_is_refused(monkeypatch, isa):
     new = ctypes.pythonapi.PyCapsule_New
-    new.restype, new.argtypes = ctypes.py_object, (ctypes.c_void_p, ctypes.c_char_p, ctypes.c_void_p)
+    new.restype, new.argtypes = (
+        ctypes.py_object,
+        (ctypes.c_void_p, ctypes.c_char_p, ctypes.c_void_p),
+    )
     memory, name = ctypes.create_string_buffer(1000), b"fastnn.Table 0123456789abcdef"
     other = SimpleNamespace(__file__="other.so", capsule=new(ctypes.addressof(memory), name, None))
     other.table = other.capsule
     monkeypatch.setattr(kernels.importlib, "import_module", lambda _: other)
-    with pytest.raises(ImportError, match=r"other\.so is from another build of fastnn than .*kernels.*\. Build all extensions again"):
+    with pytest.raises(
+        ImportError,
+        match=r"other\.so is from another build of fastnn than .*kernels.*\. Build all extensions again",
+    ):
         kernels.use(isa)
     monkeypatch.undo()
     assert kernels.CHOSEN == isa and MLP([2, 1], rng=0).forward(np.ones((1, 2))).shape == (1, 1)
@@ -128,8 +141,17 @@ assert losses[0] == losses[1]
 
 
 def run_python(code, timeout=100):
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(Path(fastnn.__file__).parents[1]), *sys.path])}
-    return subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=timeout)
+    environment = {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join([str(Path(fastnn.__file__).parents[1]), *sys.path]),
+    }
+    return subprocess.run(
+        [sys.executable, "-c", code],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+    )
 
 
 def test_a_trainer_holds_the_memory_of_a_network_that_is_bound_anew():
@@ -158,7 +180,13 @@ def test_a_network_in_training_is_not_bound_anew():
 def test_a_failed_binding_leaves_nothing_bound():
     net = MLP([2, 1], rng=0)
     with pytest.raises(ValueError):
-        net._bind([2, 3, 1], [0, 0], [np.ones((2, 3), "f4"), np.ones((2, 1), "f4")], [None, None], np.dtype("f4"))
+        net._bind(
+            [2, 3, 1],
+            [0, 0],
+            [np.ones((2, 3), "f4"), np.ones((2, 1), "f4")],
+            [None, None],
+            np.dtype("f4"),
+        )
     with pytest.raises(ValueError):
         net._forward_into(np.ones((1, 2), "f4"), np.ones((1, 1), "f4"))
 
@@ -184,7 +212,9 @@ def test_forward_reads_on_while_its_network_is_bound_anew():
 @pytest.mark.parametrize("n_threads", [1, 2])
 def test_forward_ends_soon_after_ctrl_c(n_threads):
     net, X = MLP([100, 512, 512, 1], rng=0), np.ones((1_000_000, 100), "float32")
-    assert seconds_to_stop(lambda: net.forward(X, n_threads=n_threads), 0.3) < 0.5  # 0.02 to 0.1 where the machine is idle
+    assert (
+        seconds_to_stop(lambda: net.forward(X, n_threads=n_threads), 0.3) < 0.5
+    )  # 0.02 to 0.1 where the machine is idle
 
 
 def test_a_loss_over_many_rows_ends_soon_after_ctrl_c():
@@ -253,9 +283,17 @@ def test_helpers_end_when_a_thread_cannot_be_started(where):
 
 def test_calls_together_end_when_a_thread_cannot_be_started(monkeypatch):
     done = []
-    monkeypatch.setattr(threads._thread, "start_new_thread", failing_after(1, MemoryError("none left")))
+    monkeypatch.setattr(
+        threads._thread, "start_new_thread", failing_after(1, MemoryError("none left"))
+    )
     with pytest.raises(MemoryError, match="none left"):
-        threads.together([lambda: done.append(0), lambda: (time.sleep(0.2), done.append(1)), lambda: done.append(2)])
+        threads.together(
+            [
+                lambda: done.append(0),
+                lambda: (time.sleep(0.2), done.append(1)),
+                lambda: done.append(2),
+            ]
+        )
     assert done == [1]  # the thread that ran has ended
 
 
@@ -301,14 +339,22 @@ def test_a_child_forked_during_a_training_uses_all_networks():
 # ---- the shuffle ----
 
 
-
 def test_the_shuffle_of_many_rows_ends_soon_after_ctrl_c_as_if_it_had_not_begun():
     n = 30_000_000
     net, order = MLP([1, 1], rng=0), np.arange(n, dtype=np.intp)
     X, y = np.zeros((n, 1), "float32"), np.zeros((n, 1), "float32")
     bits = np.random.default_rng(3).bit_generator
     settings = fastnn.SGD(0.1).kernel_settings()
-    job = Trainer(net, X, y, loss=Loss.SQUARED_ERROR, batch_size=100_000, optimizer=settings, order=order, generator=bits)
+    job = Trainer(
+        net,
+        X,
+        y,
+        loss=Loss.SQUARED_ERROR,
+        batch_size=100_000,
+        optimizer=settings,
+        order=order,
+        generator=bits,
+    )
     job.load()
     before, position = str(bits.state), job.position()
     assert seconds_to_stop(lambda: job.run(1, 1e9, np.empty(5)), 0.1) < 0.3
@@ -321,10 +367,18 @@ def test_an_epoch_of_many_rows_ends_the_slice():
     n = 2**20 + 1
     net, order = MLP([1, 1], rng=0), np.arange(n, dtype=np.intp)
     X, y = np.zeros((n, 1), "float32"), np.zeros((n, 1), "float32")
-    options = dict(loss=Loss.SQUARED_ERROR, batch_size=n // 2, optimizer=fastnn.SGD(0.1).kernel_settings())
-    job = Trainer(net, X, y, order=order, generator=np.random.default_rng(0).bit_generator, **options)
+    options = dict(
+        loss=Loss.SQUARED_ERROR, batch_size=n // 2, optimizer=fastnn.SGD(0.1).kernel_settings()
+    )
+    job = Trainer(
+        net, X, y, order=order, generator=np.random.default_rng(0).bit_generator, **options
+    )
     job.load()
     assert job.run(1, 1e9, np.empty(2)) == kernels.Stop.TIME and job.position()[:3] == (3, 1, 0)
     in_order = Trainer(net, X, y, **options)
     in_order.load()
-    assert in_order.run(1, 1e9, np.empty(2)) == kernels.Stop.EPOCHS and in_order.position()[:3] == (6, 2, 0)
+    assert in_order.run(1, 1e9, np.empty(2)) == kernels.Stop.EPOCHS and in_order.position()[:3] == (
+        6,
+        2,
+        0,
+    )

@@ -1,4 +1,5 @@
-"""fit: the numbers of a plain float64 loop, history, callbacks, progress, weights, and going on where a training stopped."""
+"""fit: the numbers of a plain float64 loop, history, callbacks, progress, weights, and going on
+where a training stopped."""
 
 import contextlib
 import math
@@ -44,7 +45,10 @@ def output_gradient(z, y, output, loss):
 
 def plain_fit(net, X, y, loss, optimizer, steps, batch, seed, weight=None, shuffle=True):
     """Parameters after so many steps from net's own, and the mean loss of every epoch."""
-    params, names = [a.copy() for pair in zip(net.weights, net.biases) for a in pair if a is not None], net.activations
+    params, names = (
+        [a.copy() for pair in zip(net.weights, net.biases) for a in pair if a is not None],
+        net.activations,
+    )
     per_layer, n, epochs, rng = len(params) // len(names), len(X), [], np.random.default_rng(seed)
     moments, t = [[np.zeros_like(p), np.zeros_like(p)] for p in params], 0
     while t < steps:
@@ -67,11 +71,20 @@ def plain_fit(net, X, y, loss, optimizer, steps, batch, seed, weight=None, shuff
             for p, g, m in zip(params, grads, moments):
                 g = g + optimizer.weight_decay * p
                 if isinstance(optimizer, Adam):
-                    (b1, b2), m[0], m[1] = optimizer.betas, *(b * a + (1 - b) * x for b, a, x in zip(optimizer.betas, m, (g, g * g)))
-                    p -= optimizer.lr * (m[0] / (1 - b1**t)) / (np.sqrt(m[1] / (1 - b2**t)) + optimizer.eps)
+                    (b1, b2), m[0], m[1] = (
+                        optimizer.betas,
+                        *(b * a + (1 - b) * x for b, a, x in zip(optimizer.betas, m, (g, g * g))),
+                    )
+                    p -= (
+                        optimizer.lr
+                        * (m[0] / (1 - b1**t))
+                        / (np.sqrt(m[1] / (1 - b2**t)) + optimizer.eps)
+                    )
                 else:
                     m[0] = optimizer.momentum * m[0] + g
-                    p -= optimizer.lr * (g + optimizer.momentum * m[0] if optimizer.nesterov else m[0])
+                    p -= optimizer.lr * (
+                        g + optimizer.momentum * m[0] if optimizer.nesterov else m[0]
+                    )
         epochs.append(total / n)
     return np.concatenate([p.ravel() for p in params]), epochs
 
@@ -82,20 +95,32 @@ def data(n=70, n_in=6, n_out=1, seed=1):
     return X, (np.sin(X[:, :1] * np.arange(1, n_out + 1)) + 1) / 2
 
 
-def check_against_the_plain_loop(net, X, y, loss, optimizer, epochs=20, batch=7, tolerance=1e-10, **options):
+def check_against_the_plain_loop(
+    net, X, y, loss, optimizer, epochs=20, batch=7, tolerance=1e-10, **options
+):
     """fit's parameters and losses, to `tolerance`."""
-    expected, losses = plain_fit(net, X, y, loss, optimizer, epochs * math.ceil(len(X) / batch), batch, 5, **options)
+    expected, losses = plain_fit(
+        net, X, y, loss, optimizer, epochs * math.ceil(len(X) / batch), batch, 5, **options
+    )
     before = net.params.copy()
     if "weight" in options:
         options["sample_weight"] = options.pop("weight")
     history = net.fit(X, y, loss, optimizer, epochs, batch, rng=5, **options)
-    assert np.abs(net.params - expected).max() < tolerance < 1e-3 < np.abs(net.params - before).max()
+    assert (
+        np.abs(net.params - expected).max() < tolerance < 1e-3 < np.abs(net.params - before).max()
+    )
     np.testing.assert_allclose(history.loss, losses, rtol=0, atol=tolerance)
 
 
 WEIGHTS = np.arange(70) % 4 / 2  # a quarter of them 0
 THREE_HIDDEN = [6, 16, 33, 5, 1]
-SGDS = [SGD(0.1), SGD(0.05, 0.9), SGD(0.05, 0.9, nesterov=True), SGD(0.05, 0.5, True, 0.01), SGD(0.1, weight_decay=0.1)]
+SGDS = [
+    SGD(0.1),
+    SGD(0.05, 0.9),
+    SGD(0.05, 0.9, nesterov=True),
+    SGD(0.05, 0.5, True, 0.01),
+    SGD(0.1, weight_decay=0.1),
+]
 ADAMS = [Adam(0.01), Adam(0.01, (0.5, 0.7), 1e-4), Adam(0.003, weight_decay=0.1)]
 
 
@@ -103,20 +128,31 @@ ADAMS = [Adam(0.01), Adam(0.01, (0.5, 0.7), 1e-4), Adam(0.003, weight_decay=0.1)
 def test_200_steps_of_three_hidden_layers_are_the_plain_loop(weight, isa):
     X, y = data()
     net = MLP(THREE_HIDDEN, ["tanh", "relu", "sigmoid"], "sigmoid", dtype="float64", rng=0)
-    check_against_the_plain_loop(net, X, y, "bce", Adam(0.01), epochs=29, batch=11, weight=weight)  # 7 steps an epoch, the last of 4 rows
+    check_against_the_plain_loop(
+        net, X, y, "bce", Adam(0.01), epochs=29, batch=11, weight=weight
+    )  # 7 steps an epoch, the last of 4 rows
 
 
 @pytest.mark.parametrize("optimizer", SGDS + ADAMS, ids=repr)
 @pytest.mark.parametrize("bias", [True, False])
 def test_optimizers_are_the_plain_loop(optimizer, bias):
     X, y = data(n_out=3)
-    check_against_the_plain_loop(MLP([6, 20, 3], "tanh", bias=bias, dtype="float64", rng=0), X, y, "mse", optimizer, weight=WEIGHTS)
+    check_against_the_plain_loop(
+        MLP([6, 20, 3], "tanh", bias=bias, dtype="float64", rng=0),
+        X,
+        y,
+        "mse",
+        optimizer,
+        weight=WEIGHTS,
+    )
 
 
 @pytest.mark.parametrize("name", [name for name in HIDDEN if name != "exponential"])
 def test_activations_are_the_plain_loop(name):
     X, y = data(n_out=2)
-    net = MLP([6, 9, 1, 17, 2], name, name, dtype="float64", rng=0)  # also as output, also through a layer of one unit
+    net = MLP(
+        [6, 9, 1, 17, 2], name, name, dtype="float64", rng=0
+    )  # also as output, also through a layer of one unit
     net.params += 0.05
     check_against_the_plain_loop(net, X, y, "mse", SGD(0.05, 0.5))
 
@@ -151,30 +187,43 @@ def test_losses_are_the_plain_loop(name, hidden):
 def test_batches_of_several_chunks_are_the_plain_loop(n_out, batch, optimizer):
     X, y = data(700, n_out=n_out)
     net = MLP([6, 40, n_out], "tanh", dtype="float64", rng=0)
-    check_against_the_plain_loop(net, X, y, "mse", optimizer, epochs=8, batch=batch, weight=np.arange(700) % 3 + 0.5)
+    check_against_the_plain_loop(
+        net, X, y, "mse", optimizer, epochs=8, batch=batch, weight=np.arange(700) % 3 + 0.5
+    )
 
 
 @pytest.mark.parametrize("batch", [64, 300])
 def test_wide_layers_are_the_plain_loop(batch):
     X, y = data(600, 700, 3)
-    net = MLP([700, 520, 300, 3], "relu", dtype="float64", rng=0)  # more inputs than one block of a product
+    net = MLP(
+        [700, 520, 300, 3], "relu", dtype="float64", rng=0
+    )  # more inputs than one block of a product
     check_against_the_plain_loop(net, X, y, "mse", Adam(1e-3), epochs=1, batch=batch)
 
 
 def test_rows_in_order_without_shuffle():
     X, y = data()
-    check_against_the_plain_loop(MLP([6, 9, 1], "tanh", dtype="float64", rng=0), X, y, "mse", Adam(0.01), shuffle=False)
+    check_against_the_plain_loop(
+        MLP([6, 9, 1], "tanh", dtype="float64", rng=0), X, y, "mse", Adam(0.01), shuffle=False
+    )
 
 
 def test_float32_follows_float64():
     X, y = data()
-    single, double = (MLP(THREE_HIDDEN, "tanh", dtype=name, rng=0) for name in ("float32", "float64"))
-    histories = [net.fit(X, y, epochs=30, batch_size=11, optimizer=Adam(0.01)) for net in (single, double)]
+    single, double = (
+        MLP(THREE_HIDDEN, "tanh", dtype=name, rng=0) for name in ("float32", "float64")
+    )
+    histories = [
+        net.fit(X, y, epochs=30, batch_size=11, optimizer=Adam(0.01)) for net in (single, double)
+    ]
     np.testing.assert_allclose(histories[0].loss, histories[1].loss, rtol=1e-3)
     np.testing.assert_allclose(single.params, double.params, atol=1e-3)
 
 
-@pytest.mark.parametrize("bits", [np.random.PCG64, np.random.PCG64DXSM, np.random.MT19937, np.random.Philox, np.random.SFC64])
+@pytest.mark.parametrize(
+    "bits",
+    [np.random.PCG64, np.random.PCG64DXSM, np.random.MT19937, np.random.Philox, np.random.SFC64],
+)
 def test_every_epoch_draws_one_permutation(bits):
     X, y = data(50)
     ours, twin = (np.random.Generator(bits(3)) for _ in range(2))
@@ -199,7 +248,12 @@ def test_history_counts():
     net = MLP([6, 5, 1], rng=0)
     history = net.fit(X, y, epochs=4, batch_size=32)
     assert net.history is history and isinstance(history, fastnn.History)
-    assert (history.n_epochs, history.n_steps, len(history.loss), history.val_loss) == (4, 12, 4, []) and history.seconds > 0
+    assert (history.n_epochs, history.n_steps, len(history.loss), history.val_loss) == (
+        4,
+        12,
+        4,
+        [],
+    ) and history.seconds > 0
     assert (net.state.step, net.state.epoch, net.state.row, net.state.order) == (12, 4, 0, None)
     again = net.fit(X, y, epochs=1)
     assert again is net.history is not history and (again.n_steps, net.state.step) == (3, 3)
@@ -211,12 +265,18 @@ def test_history_loss_is_that_of_the_batches_before_their_updates():
     X, y = data()
     net = MLP([6, 5, 1], dtype="float64", rng=0)
     expected = net.loss(X, y)
-    assert net.fit(X, y, optimizer=SGD(0.0), epochs=2, batch_size=32).loss == pytest.approx([expected] * 2, rel=1e-14)
-    assert net.fit(X, y, optimizer=SGD(1.0), epochs=1, batch_size=None).loss == pytest.approx([expected], rel=1e-14)
+    assert net.fit(X, y, optimizer=SGD(0.0), epochs=2, batch_size=32).loss == pytest.approx(
+        [expected] * 2, rel=1e-14
+    )
+    assert net.fit(X, y, optimizer=SGD(1.0), epochs=1, batch_size=None).loss == pytest.approx(
+        [expected], rel=1e-14
+    )
 
 
 @pytest.mark.parametrize("weight", [None, WEIGHTS])
-@pytest.mark.parametrize("optimizer", [SGD(0.1), Adam(average=0.5), SGD(0.1, clip_norm=0.1)], ids=repr)
+@pytest.mark.parametrize(
+    "optimizer", [SGD(0.1), Adam(average=0.5), SGD(0.1, clip_norm=0.1)], ids=repr
+)
 @pytest.mark.parametrize("hidden", [[5], [40, 17], []], ids=repr)
 def test_validation_loss_is_that_after_every_epoch(weight, optimizer, hidden):
     X, y = data()
@@ -227,7 +287,12 @@ def test_validation_loss_is_that_after_every_epoch(weight, optimizer, hidden):
     look = lambda net, h: seen.append(net.loss(X_val, y_val, sample_weight=weight))  # noqa: E731
     history = net.fit(X, y, optimizer=optimizer, epochs=5, validation_data=held_out, callbacks=look)
     assert history.val_loss == seen and len(seen) == 5
-    assert whole.fit(X, y, optimizer=optimizer, epochs=5, validation_data=held_out, n_threads=2).val_loss == seen
+    assert (
+        whole.fit(
+            X, y, optimizer=optimizer, epochs=5, validation_data=held_out, n_threads=2
+        ).val_loss
+        == seen
+    )
     assert plain.fit(X, y, optimizer=optimizer, epochs=5).loss == history.loss
     assert plain.params.tobytes() == net.params.tobytes() == whole.params.tobytes()
 
@@ -235,9 +300,20 @@ def test_validation_loss_is_that_after_every_epoch(weight, optimizer, hidden):
 def test_callbacks_are_called_in_order_after_every_epoch():
     X, y = data()
     net, calls = MLP([6, 5, 1], rng=0), []
-    net.fit(X, y, epochs=3, callbacks=[lambda n, h: calls.append(("a", n is net, h is net.history, h.n_epochs, h.n_steps, len(h.loss))),
-                                       lambda n, h: calls.append(("b", n.state.epoch, n.state.step))])  # fmt: skip
-    assert calls == [call for e in (1, 2, 3) for call in [("a", True, True, e, 3 * e, e), ("b", e, 3 * e)]]
+    net.fit(
+        X,
+        y,
+        epochs=3,
+        callbacks=[
+            lambda n, h: calls.append(
+                ("a", n is net, h is net.history, h.n_epochs, h.n_steps, len(h.loss))
+            ),
+            lambda n, h: calls.append(("b", n.state.epoch, n.state.step)),
+        ],
+    )
+    assert calls == [
+        call for e in (1, 2, 3) for call in [("a", True, True, e, 3 * e, e), ("b", e, 3 * e)]
+    ]
 
 
 def test_callbacks_see_and_change_the_parameters():
@@ -317,7 +393,9 @@ def test_progress_is_plain_lines_without_a_terminal(capsys):
     MLP([6, 5, 1], rng=0).fit(X, y, epochs=12, progress=True, validation_data=(X, y))
     out, err = capsys.readouterr()
     assert out == "" and err.endswith("\n") and "\r" not in err and "\x1b" not in err
-    assert re.fullmatch(r"epoch 12/12  loss \d\S*  validation \d\S*  [\d,]+ rows/s", err.splitlines()[-1])
+    assert re.fullmatch(
+        r"epoch 12/12  loss \d\S*  validation \d\S*  [\d,]+ rows/s", err.splitlines()[-1]
+    )
 
 
 def test_progress_rewrites_one_line_on_a_terminal(monkeypatch, capsys):
@@ -325,7 +403,12 @@ def test_progress_rewrites_one_line_on_a_terminal(monkeypatch, capsys):
     X, y = data()
     MLP([6, 5, 1], rng=0).fit(X, y, epochs=3, progress=True, callbacks=lambda net, h: None)
     err = capsys.readouterr().err
-    assert err.count("\n") == 1 and err.endswith("\n") and "\r" in err and "epoch 3/3" in err.split("\r")[-1]
+    assert (
+        err.count("\n") == 1
+        and err.endswith("\n")
+        and "\r" in err
+        and "epoch 3/3" in err.split("\r")[-1]
+    )
 
 
 def test_no_progress_is_silence(capsys):

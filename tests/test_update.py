@@ -1,4 +1,5 @@
-"""The updates of F, every rule and option: twenty steps against the NumPy reference in float64, and the same bits however it comes."""
+"""The updates of F, every rule and option: twenty steps against the NumPy reference in float64, and
+the same bits however it comes."""
 
 import numpy as np
 import pytest
@@ -13,7 +14,10 @@ STEPS = 20
 WITH_FMA = [isa for isa in kernels.SUPPORTED if isa != "baseline"]
 
 
-@pytest.fixture(params=[(rule, name) for rule, settings in OPTIMIZERS.items() for name in settings], ids=", ".join)
+@pytest.fixture(
+    params=[(rule, name) for rule, settings in OPTIMIZERS.items() for name in settings],
+    ids=", ".join,
+)
 def case(request):
     rule, name = request.param
     return rule, OPTIMIZERS[rule][name]
@@ -39,14 +43,21 @@ def in_float64(case, params, grads):
     return train(ref, case, params.astype(float), grads.astype(float))
 
 
-# ---- values ----------------------------------------------------------------------------------------------------------
+# ---- values --------------------------------------------------------------------------------------
 
 
 def test_the_cases_cover_every_rule_and_setting():
-    assert {f"{rule}_step_" for rule in OPTIMIZERS} == {name for name in F.__all__ if name.endswith("_step_")}
+    assert {f"{rule}_step_" for rule in OPTIMIZERS} == {
+        name for name in F.__all__ if name.endswith("_step_")
+    }
     for rule, cases in OPTIMIZERS.items():
         given = {name for settings in cases.values() for name in settings}
-        assert set(parameters_of(rule)) - given <= {"params", "grads", "step", *all_moments(rule)}, rule
+        assert set(parameters_of(rule)) - given <= {
+            "params",
+            "grads",
+            "step",
+            *all_moments(rule),
+        }, rule
 
 
 def test_twenty_steps_are_the_reference_for_all_sizes(isa, dtype, eps, case):
@@ -55,9 +66,13 @@ def test_twenty_steps_are_the_reference_for_all_sizes(isa, dtype, eps, case):
     wrong = []
     for n in SIZES:
         actual = train(F, case, params[:n].copy(), grads[:, :n])
-        # a step rounds some numbers of the size of the parameters, moments and gradients, which are about 1
+        # a step rounds some numbers of the size of the parameters, moments and gradients, which are
+        # about 1
         bounds = [4 * STEPS * eps * (1 + np.abs(e[:n])) for e in exact]
-        if any(a.dtype != dtype or (np.abs(a - e[:n]) > bound).any() for a, e, bound in zip(actual, exact, bounds, strict=True)):
+        if any(
+            a.dtype != dtype or (np.abs(a - e[:n]) > bound).any()
+            for a, e, bound in zip(actual, exact, bounds, strict=True)
+        ):
             wrong.append(n)
     assert wrong == []
 
@@ -66,7 +81,9 @@ def test_first_step_to_the_last_digits(isa, dtype, eps, case):
     params, grads = start(dtype)
     exact = in_float64(case, params, grads[:1])
     for a, e in zip(train(F, case, params.copy(), grads[:1]), exact, strict=True):
-        np.testing.assert_array_less(np.abs(a - e), 4 * eps * (np.abs(e) + np.abs(params - e)) + np.finfo(dtype).tiny)
+        np.testing.assert_array_less(
+            np.abs(a - e), 4 * eps * (np.abs(e) + np.abs(params - e)) + np.finfo(dtype).tiny
+        )
 
 
 def test_shape_does_not_matter(isa, dtype, case):
@@ -74,7 +91,9 @@ def test_shape_does_not_matter(isa, dtype, case):
         size = int(np.prod(shape))
         params, grads = start(dtype, size)
         flat = train(F, case, params.copy(), grads)
-        for a, b in zip(train(F, case, params.reshape(shape), grads.reshape(STEPS, *shape)), flat, strict=True):
+        for a, b in zip(
+            train(F, case, params.reshape(shape), grads.reshape(STEPS, *shape)), flat, strict=True
+        ):
             assert a.shape == shape
             assert a.tobytes() == b.tobytes()
 
@@ -91,14 +110,23 @@ def test_steps_count_from_where_they_are_told(isa, dtype, eps):
                 np.testing.assert_allclose(a, e, rtol=32 * eps, atol=32 * eps)
 
 
-# ---- the same bits ---------------------------------------------------------------------------------------------------
+# ---- the same bits -------------------------------------------------------------------------------
 
 
 def test_a_parameter_moves_by_the_same_bits_wherever_it_stands(isa, dtype, case):
     params, grads = start(dtype, 100)
     everything = train(F, case, params.copy(), grads)
-    for part in (slice(0, 1), slice(99, 100), slice(3, 12), slice(1, 34), slice(60, 99), *(slice(k, 50) for k in range(17))):
-        for a, b in zip(train(F, case, params[part].copy(), grads[:, part]), everything, strict=True):
+    for part in (
+        slice(0, 1),
+        slice(99, 100),
+        slice(3, 12),
+        slice(1, 34),
+        slice(60, 99),
+        *(slice(k, 50) for k in range(17)),
+    ):
+        for a, b in zip(
+            train(F, case, params[part].copy(), grads[:, part]), everything, strict=True
+        ):
             assert a.tobytes() == b[part].tobytes()
 
 
@@ -108,7 +136,9 @@ def test_instruction_sets_with_fma_give_the_same_bits(dtype, case):
     for isa in WITH_FMA:
         kernels.use(isa)
         try:
-            results.append([a.tobytes() for n in (1, 19, 257) for a in train(F, case, *start(dtype, n))])
+            results.append(
+                [a.tobytes() for n in (1, 19, 257) for a in train(F, case, *start(dtype, n))]
+            )
         finally:
             kernels.use(before)
     assert all(result == results[0] for result in results)
@@ -135,10 +165,12 @@ def test_bad_gradient_spoils_its_parameter_alone(isa, dtype, case, bad):
     for a, b in zip(spoiled, good, strict=True):
         assert a[others].tobytes() == b[others].tobytes()
     with np.errstate(all="ignore"):
-        np.testing.assert_allclose(spoiled[0][17], in_float64(case, params, grads)[0][17], rtol=1e-4)
+        np.testing.assert_allclose(
+            spoiled[0][17], in_float64(case, params, grads)[0][17], rtol=1e-4
+        )
 
 
-# ---- by hand ---------------------------------------------------------------------------------------------------------
+# ---- by hand -------------------------------------------------------------------------------------
 
 
 def test_plain_step():
@@ -165,8 +197,17 @@ def test_first_steps_whose_length_is_known(isa, dtype, eps):
         W = train(F, (rule, settings), np.zeros_like(g), [g])[0]
         np.testing.assert_allclose(W, -0.125 * length, rtol=max(1e-8, 8 * eps))
     # NAdam adds a part of the momentum to come: with no decay of it mu is b1/2, and M_2 its square
-    W = train(F, ("nadam", dict(lr=0.125, eps=1e-12, betas=(0.5, 0.9), momentum_decay=0.0)), np.zeros_like(g), [g])[0]
-    np.testing.assert_allclose(W, -0.125 * (1 + 0.25 / (1 - 0.25**2) * 0.5), rtol=max(1e-8, 8 * eps))
+    W = train(
+        F,
+        ("nadam", dict(lr=0.125, eps=1e-12, betas=(0.5, 0.9), momentum_decay=0.0)),
+        np.zeros_like(g),
+        [g],
+    )[0]
+    np.testing.assert_allclose(
+        W, -0.125 * (1 + 0.25 / (1 - 0.25**2) * 0.5), rtol=max(1e-8, 8 * eps)
+    )
     # Adadelta's is sqrt(eps / (0.1 g^2 + eps)) g
     W = train(F, ("adadelta", dict()), np.zeros_like(g), [g])[0]
-    np.testing.assert_allclose(W, -(np.sqrt(1e-6) / np.sqrt(0.1 * g.astype(float) ** 2 + 1e-6) * g), rtol=16 * eps)
+    np.testing.assert_allclose(
+        W, -(np.sqrt(1e-6) / np.sqrt(0.1 * g.astype(float) ** 2 + 1e-6) * g), rtol=16 * eps
+    )

@@ -1,4 +1,5 @@
-"""What all optimizers share around their rule: penalties, clipping and decay of the gradient before it, the average after.
+"""What all optimizers share around their rule: penalties, clipping and decay of the gradient before
+it, the average after.
 
 Straight on `kernels.update`, against the same in NumPy around the reference's steps.
 """
@@ -21,7 +22,9 @@ RULES = {  # with weight decay, which comes after clipping, or is decoupled
     "rmsprop": dict(lr=0.1, weight_decay=0.1),
     "rmsprop with momentum": dict(lr=0.1, weight_decay=0.1, momentum=0.5),
     "rmsprop, centered": dict(lr=0.1, weight_decay=0.1, alpha=0.5, centered=True),
-    "rmsprop, centered, with momentum": dict(lr=0.1, weight_decay=0.1, alpha=0.5, centered=True, momentum=0.5),
+    "rmsprop, centered, with momentum": dict(
+        lr=0.1, weight_decay=0.1, alpha=0.5, centered=True, momentum=0.5
+    ),
     "adam": dict(lr=0.1, weight_decay=0.1),
     "adam without decay": dict(lr=0.1),
     "adam, amsgrad": dict(lr=0.1, weight_decay=0.1, amsgrad=True),
@@ -30,7 +33,11 @@ RULES = {  # with weight decay, which comes after clipping, or is decoupled
     "nadam": dict(lr=0.1, weight_decay=0.1),
     "nadam, decoupled": dict(lr=0.1, weight_decay=0.5, decoupled_weight_decay=True),
 }
-RULES |= {name: dict(lr=0.1, weight_decay=0.5) for name in cases.STEPS if name not in {rule.replace(",", "").split()[0] for rule in RULES}}
+RULES |= {
+    name: dict(lr=0.1, weight_decay=0.5)
+    for name in cases.STEPS
+    if name not in {rule.replace(",", "").split()[0] for rule in RULES}
+}
 ADJUSTMENTS = {
     "none": dict(),
     "l2": dict(l2=0.3),
@@ -57,7 +64,8 @@ def optimizer_of(rule, **adjustments):
 
 
 def start(dtype, n=67):
-    """Parameters, zeros of both signs and a number that is hardly one among them, and a gradient for every step."""
+    """Parameters, zeros of both signs and a number that is hardly one among them, and a gradient
+    for every step."""
     rng = np.random.default_rng(5)
     params, grads = rng.normal(size=n).astype(dtype), rng.normal(size=(STEPS, n)).astype(dtype)
     params[:3] = 0, -0.0, np.finfo(dtype).smallest_subnormal
@@ -105,7 +113,12 @@ def test_penalties_by_hand(isa, dtype):
         (dict(l1=0.5, l2=0.5), [0.5, -0.5, 0, 0]),
     ]:
         moved = w.copy()
-        kernels.update(kernels.packed(OPTIMIZERS["sgd"](1.0, **adjustments).kernel_settings()), 1, moved, np.zeros_like(w))
+        kernels.update(
+            kernels.packed(OPTIMIZERS["sgd"](1.0, **adjustments).kernel_settings()),
+            1,
+            moved,
+            np.zeros_like(w),
+        )
         np.testing.assert_array_equal(moved, expected)
 
 
@@ -113,7 +126,9 @@ def test_clipping_comes_after_penalties_and_before_weight_decay(isa, dtype):
     w, g = np.array([4, 4, -4], dtype), np.array([9, -0.25, -9], dtype)
     optimizer = OPTIMIZERS["sgd"](1.0, l2=0.25, clip_value=0.5, weight_decay=0.5)
     kernels.update(kernels.packed(optimizer.kernel_settings()), 1, w, g)
-    np.testing.assert_array_equal(w, [4 - 0.5 - 2, 4 - 0.5 - 2, -4 + 0.5 + 2])  # g + 1 is 10, 0.75, -10: all beyond 0.5
+    np.testing.assert_array_equal(
+        w, [4 - 0.5 - 2, 4 - 0.5 - 2, -4 + 0.5 + 2]
+    )  # g + 1 is 10, 0.75, -10: all beyond 0.5
 
 
 def test_average_by_hand(isa, dtype):
@@ -130,7 +145,11 @@ def test_no_number_depends_on_how_the_array_is_cut(isa, dtype, rule):
     everything = train(optimizer, params.copy(), grads)
     for k in (*range(18), 31, 32, 33, 49):
         for part in (slice(0, k), slice(k, 50)):
-            for a, b in zip(train(optimizer, params[part].copy(), grads[:, part].copy()), everything, strict=True):
+            for a, b in zip(
+                train(optimizer, params[part].copy(), grads[:, part].copy()),
+                everything,
+                strict=True,
+            ):
                 assert a.tobytes() == b[part].tobytes()
 
 
@@ -140,14 +159,21 @@ def test_instruction_sets_with_fma_give_the_same_bits(dtype, rule, adjustments):
     for isa in WITH_FMA:
         kernels.use(isa)
         try:
-            results.append([a.tobytes() for n in (9, 67) for a in train(optimizer_of(rule, **adjustments), *start(dtype, n))])
+            results.append(
+                [
+                    a.tobytes()
+                    for n in (9, 67)
+                    for a in train(optimizer_of(rule, **adjustments), *start(dtype, n))
+                ]
+            )
         finally:
             kernels.use(before)
     assert all(result == results[0] for result in results)
 
 
 def test_what_is_no_number_stays_none(isa, dtype, rule, adjustments):
-    """Through penalties and clipping too, from a gradient or a parameter; and no other number hears of it."""
+    """Through penalties and clipping too, from a gradient or a parameter; and no other number hears
+    of it."""
     optimizer = optimizer_of(rule, **adjustments)
     others = np.arange(67) != 20
     for spoiled in ("params", "grads"):
@@ -164,28 +190,44 @@ def test_what_is_no_number_stays_none(isa, dtype, rule, adjustments):
 def test_clipping_makes_infinite_gradients_finite(isa, dtype, rule):
     params, grads = start(dtype)
     clipped = optimizer_of(rule, clip_value=0.5)
-    expected = train(clipped, params.copy(), np.where(np.arange(len(params)) == 20, np.copysign(9, grads), grads))
+    expected = train(
+        clipped, params.copy(), np.where(np.arange(len(params)) == 20, np.copysign(9, grads), grads)
+    )
     grads[:, 20] = np.copysign(np.inf, grads[:, 20])
     for a, b in zip(train(clipped, params, grads), expected, strict=True):
         assert a.tobytes() == b.tobytes()
         assert np.isfinite(a).all()
 
 
-# ---- how many arrays move --------------------------------------------------------------------------------------------
+# ---- how many arrays move ------------------------------------------------------------------------
 
 
 def test_every_optimizer_knows_its_moments(rule, adjustments):
     optimizer = optimizer_of(rule, **adjustments)
     n, settings = optimizer.n_moments, optimizer.kernel_settings()
-    assert n == kernels.n_moments(settings) == len(in_numpy(rule, *start("float64"), **adjustments)) - 1
+    assert (
+        n
+        == kernels.n_moments(settings)
+        == len(in_numpy(rule, *start("float64"), **adjustments)) - 1
+    )
     params, grads = start("float64")
     for wrong in {n - 1, n + 1} - {-1}:
         with pytest.raises(ValueError, match=f"this update needs {n} moments, got {wrong}"):
-            kernels.update(kernels.packed(settings), 1, params, grads[0], *(np.zeros_like(params) for _ in range(wrong)))
+            kernels.update(
+                kernels.packed(settings),
+                1,
+                params,
+                grads[0],
+                *(np.zeros_like(params) for _ in range(wrong)),
+            )
     np.testing.assert_array_equal(params, start("float64")[0])
 
 
 def test_the_rules_here_are_all_optimizers_that_make_steps():
-    assert {optimizer_of(rule).__class__ for rule in RULES} == set(OPTIMIZERS.values()) - {OPTIMIZERS["lbfgs"]}
+    assert {optimizer_of(rule).__class__ for rule in RULES} == set(OPTIMIZERS.values()) - {
+        OPTIMIZERS["lbfgs"]
+    }
     assert OPTIMIZERS["lbfgs"].n_moments == 0
-    assert {optimizer_of(rule).kernel_settings()["rule"] for rule in RULES} == set(kernels.Rule) - {kernels.Rule.NO_UPDATE}
+    assert {optimizer_of(rule).kernel_settings()["rule"] for rule in RULES} == set(kernels.Rule) - {
+        kernels.Rule.NO_UPDATE
+    }

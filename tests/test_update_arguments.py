@@ -1,4 +1,5 @@
-"""What the updates of F take: in place or not at all, gradients of any kind, and settings that are refused."""
+"""What the updates of F take: in place or not at all, gradients of any kind, and settings that are
+refused."""
 
 import inspect
 
@@ -11,11 +12,18 @@ from fastnn import functional as F
 from fastnn.schedules import StepDecay
 
 STEPS = {  # with settings that want every moment
-    cases.step_of(name): cases.EVERY_MOMENT.get(name, {}) | (dict(step=1) if cases.counts(name) else {}) for name in cases.STEPS
+    cases.step_of(name): cases.EVERY_MOMENT.get(name, {})
+    | (dict(step=1) if cases.counts(name) else {})
+    for name in cases.STEPS
 }
-MOMENTS = {cases.step_of(name): [m for m in cases.parameters_of(name) if m in cases.all_moments(name)] for name in cases.STEPS}
+MOMENTS = {
+    cases.step_of(name): [m for m in cases.parameters_of(name) if m in cases.all_moments(name)]
+    for name in cases.STEPS
+}
 TARGETS = [(step, target) for step in STEPS for target in ["params", *MOMENTS[step]]]
-step_and_target = pytest.mark.parametrize(("step", "target"), TARGETS, ids=lambda x: x if isinstance(x, str) else x.__name__)
+step_and_target = pytest.mark.parametrize(
+    ("step", "target"), TARGETS, ids=lambda x: x if isinstance(x, str) else x.__name__
+)
 
 
 @pytest.fixture(params=STEPS, ids=lambda step: step.__name__)
@@ -48,7 +56,16 @@ def test_the_given_arrays_change_and_the_gradient_does_not(isa, dtype, step):
         memoryview,
         lambda a: np.broadcast_to(a, a.shape),
     ],
-    ids=["list", "float64", "big-endian", "strided", "negative stride", "misaligned", "memoryview", "read-only"],
+    ids=[
+        "list",
+        "float64",
+        "big-endian",
+        "strided",
+        "negative stride",
+        "misaligned",
+        "memoryview",
+        "read-only",
+    ],
 )
 def test_gradient_may_be_any_kind_of_array(isa, dtype, step, kind):
     given, expected = arrays(step, 33, dtype), arrays(step, 33, dtype)
@@ -72,7 +89,18 @@ def test_gradient_may_be_any_kind_of_array(isa, dtype, step, kind):
         (np.frombuffer(bytearray(49), "f8", 6, offset=1), ValueError),
         (memoryview(np.zeros(6)), TypeError),
     ],
-    ids=["list", "float16", "int", "big-endian", "complex", "strided", "negative stride", "read-only", "misaligned", "memoryview"],
+    ids=[
+        "list",
+        "float16",
+        "int",
+        "big-endian",
+        "complex",
+        "strided",
+        "negative stride",
+        "read-only",
+        "misaligned",
+        "memoryview",
+    ],
 )
 def test_a_copy_would_lose_the_update_so_it_is_refused(step, target, array, error):
     given = arrays(step)
@@ -86,7 +114,11 @@ def test_a_copy_would_lose_the_update_so_it_is_refused(step, target, array, erro
 @step_and_target
 def test_moments_must_fit_the_parameters(step, target):
     if target != "params":
-        for wrong, error in [(np.zeros(5), ValueError), (np.zeros((6, 1)), ValueError), (np.zeros(6, np.float32), TypeError)]:
+        for wrong, error in [
+            (np.zeros(5), ValueError),
+            (np.zeros((6, 1)), ValueError),
+            (np.zeros(6, np.float32), TypeError),
+        ]:
             with pytest.raises(error, match=f"^{target} must "):
                 step(**arrays(step) | {target: wrong}, **STEPS[step])
 
@@ -127,7 +159,7 @@ def test_parts_of_one_block_are_taken(step):
     np.testing.assert_array_equal(block, np.array(list(expected.values())))
 
 
-# ---- moments that are wanted or not ----------------------------------------------------------------------------------
+# ---- moments that are wanted or not --------------------------------------------------------------
 
 
 def test_moments_that_a_setting_wants():
@@ -136,9 +168,16 @@ def test_moments_that_a_setting_wants():
         (lambda: F.sgd_step_(W, g, 0.1, momentum=0.9), "momentum needs velocity"),
         (lambda: F.rmsprop_step_(W, g, np.zeros(3), momentum=0.9), "momentum needs velocity"),
         (lambda: F.rmsprop_step_(W, g, np.zeros(3), centered=True), "centered=True needs mean"),
-        (lambda: F.rmsprop_step_(W, g, np.zeros(3), momentum=0.9, centered=True, velocity=np.zeros(3)), "centered=True needs mean"),
+        (
+            lambda: F.rmsprop_step_(
+                W, g, np.zeros(3), momentum=0.9, centered=True, velocity=np.zeros(3)
+            ),
+            "centered=True needs mean",
+        ),
     ]:
-        with pytest.raises(ValueError, match=f"^{message}: an array like params, zeros before the first step"):
+        with pytest.raises(
+            ValueError, match=f"^{message}: an array like params, zeros before the first step"
+        ):
             call()
     with pytest.raises(TypeError, match="m must be a NumPy array, got NoneType"):
         F.adam_step_(W, g, None, np.zeros(3), 1)
@@ -161,21 +200,37 @@ def test_v_max_makes_the_step_amsgrad():
     np.testing.assert_array_equal(v_max, 1e6)
 
 
-# ---- settings --------------------------------------------------------------------------------------------------------
+# ---- settings ------------------------------------------------------------------------------------
 
 RATE = "must be a finite number at least 0, got"
 WRONG = {
-    "lr": {-1: f"{RATE} -1", np.nan: f"{RATE} nan", np.inf: f"{RATE} inf", "0.1": f"{RATE} '0.1'", StepDecay(0.1, 5): f"{RATE} StepDecay"},
-    "momentum": {1.0: "must be a finite number at least 0 and below 1, got 1.0", -0.1: "at least 0"},
+    "lr": {
+        -1: f"{RATE} -1",
+        np.nan: f"{RATE} nan",
+        np.inf: f"{RATE} inf",
+        "0.1": f"{RATE} '0.1'",
+        StepDecay(0.1, 5): f"{RATE} StepDecay",
+    },
+    "momentum": {
+        1.0: "must be a finite number at least 0 and below 1, got 1.0",
+        -0.1: "at least 0",
+    },
     "weight_decay": {-1: f"{RATE} -1"},
     "lr_decay": {-1: f"{RATE} -1"},
     "momentum_decay": {-1: f"{RATE} -1"},
     "rho": {1.0: "must be a finite number at least 0 and below 1, got 1.0"},
     "alpha": {1.0: "must be a finite number at least 0 and below 1, got 1.0"},
     "eps": {0: "must be a finite number above 0, got 0", -1e-8: "above 0"},
-    "betas": {(0.9, 1.0): "at least 0 and below 1, got 1.0", 0.9: "must be two numbers, got 0.9", (0.9,): "two numbers"},
-    "step": {0: "must be a whole number of at least 1, got 0", 1.5: "must be a whole number of at least 1, got 1.5"},
-}  # fmt: skip
+    "betas": {
+        (0.9, 1.0): "at least 0 and below 1, got 1.0",
+        0.9: "must be two numbers, got 0.9",
+        (0.9,): "two numbers",
+    },
+    "step": {
+        0: "must be a whole number of at least 1, got 0",
+        1.5: "must be a whole number of at least 1, got 1.5",
+    },
+}
 
 
 def test_wrong_settings_are_refused(step):
@@ -206,7 +261,12 @@ def test_nesterov_wants_momentum():
 def test_settings_are_remembered_for_what_they_are():
     """A rate, a decay or a rule that differs is another set of settings."""
     ends = []
-    for lr, decay, step in [(0.1, 0.0, F.adam_step_), (0.2, 0.0, F.adam_step_), (0.1, 0.5, F.adam_step_), (0.1, 0.5, F.adamw_step_)] * 2:
+    for lr, decay, step in [
+        (0.1, 0.0, F.adam_step_),
+        (0.2, 0.0, F.adam_step_),
+        (0.1, 0.5, F.adam_step_),
+        (0.1, 0.5, F.adamw_step_),
+    ] * 2:
         W = np.full(2, 3.0)
         step(W, np.ones(2), np.zeros(2), np.zeros(2), 1, lr=lr, weight_decay=decay, eps=1.0)
         ends.append(W[0])

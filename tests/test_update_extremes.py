@@ -1,4 +1,5 @@
-"""Settings and gradients at the ends of their ranges: eps that rounds to 0, NAdam after any number of steps, squares that overflow."""
+"""Settings and gradients at the ends of their ranges: eps that rounds to 0, NAdam after any number
+of steps, squares that overflow."""
 
 import time
 
@@ -22,12 +23,21 @@ def product_of_mus(beta1, decay, t):
     return np.prod(beta1 * (1 - 0.5 * 0.96 ** (np.arange(1, t + 1) * decay)))
 
 
-NADAMS = [(0.9, 0.004), (0.5, 0.0), (1 - 1e-9, 5.0), (1 - 1e-12, 1000.0), (1 - 1e-15, 910.0), (0.9, 1e-9)]
+NADAMS = [
+    (0.9, 0.004),
+    (0.5, 0.0),
+    (1 - 1e-9, 5.0),
+    (1 - 1e-12, 1000.0),
+    (1 - 1e-15, 910.0),
+    (0.9, 1e-9),
+]
 
 
 @pytest.mark.parametrize(("beta1", "decay"), NADAMS)
 def test_nadam_goes_on_from_any_step_at_once(beta1, decay):
-    settings = kernels.packed(NAdam(0.01, betas=(beta1, 0.999), momentum_decay=decay).kernel_settings())
+    settings = kernels.packed(
+        NAdam(0.01, betas=(beta1, 0.999), momentum_decay=decay).kernel_settings()
+    )
 
     def step(t):
         w, g, m, v = np.zeros(1), np.ones(1), np.ones(1), np.ones(1)
@@ -51,7 +61,9 @@ def test_nadam_resumed_is_nadam_not_stopped_where_a_power_ends_its_product():
     whole, halves = (MLP([3, 5, 1], dtype="float64", rng=0) for _ in range(2))
     whole.fit(X, y, optimizer=optimizer, epochs=30, batch_size=10)
     for epochs in (3, 10, 17):
-        halves.fit(X, y, optimizer=optimizer, epochs=epochs, batch_size=10, resume=halves.state is not None)
+        halves.fit(
+            X, y, optimizer=optimizer, epochs=epochs, batch_size=10, resume=halves.state is not None
+        )
     assert whole.params.tobytes() == halves.params.tobytes()
 
 
@@ -63,8 +75,15 @@ def test_clipping_by_norm_survives_squares_that_overflow(isa, dtype, n_threads):
         net = MLP(sizes, "identity", dtype=dtype, rng=0)
         X = np.random.default_rng(0).normal(size=(300, 6)).astype(dtype)
         dY = np.full((300, sizes[-1]), huge / 300, dtype)
-        job = Trainer(net, X, dY, loss=Loss.GIVEN_GRADIENT, batch_size=300, n_threads=n_threads,
-                      optimizer=fastnn.SGD(0.5, clip_norm=1.0).kernel_settings())  # fmt: skip
+        job = Trainer(
+            net,
+            X,
+            dY,
+            loss=Loss.GIVEN_GRADIENT,
+            batch_size=300,
+            n_threads=n_threads,
+            optimizer=fastnn.SGD(0.5, clip_norm=1.0).kernel_settings(),
+        )
         before, grads = net.params.copy(), np.empty(net.n_params, dtype)
         job.load()
         job.run(n_threads, 100.0, np.empty(1))
@@ -73,4 +92,6 @@ def test_clipping_by_norm_survives_squares_that_overflow(isa, dtype, n_threads):
         assert np.isfinite(grads).all() and np.abs(grads).max() > huge / 1000
         g = grads.astype(np.longdouble)
         expected = -0.5 * g / np.sqrt((g * g).sum())
-        np.testing.assert_allclose(net.params - before, expected.astype(float), rtol=1e-3, atol=1e-6)
+        np.testing.assert_allclose(
+            net.params - before, expected.astype(float), rtol=1e-3, atol=1e-6
+        )

@@ -1,7 +1,8 @@
 """The command line: `fastnn COMMAND ...`, or `python -m fastnn COMMAND ...`.
 
-Exit codes: 0; 2 with one line on standard error for wrong usage and for files that cannot be used; 1 if the work itself failed
-(training diverged, two libraries disagree) or nobody reads the output any more; 130 after Ctrl-C.
+Exit codes: 0; 2 with one line on standard error for wrong usage and for files that cannot be used;
+1 if the work itself failed (training diverged, two libraries disagree) or nobody reads the output
+any more; 130 after Ctrl-C.
 """
 
 import argparse
@@ -41,7 +42,10 @@ class _Parser(argparse.ArgumentParser):
 
 def main(argv=None):
     """Run one command; the exit code."""
-    for stream in (sys.stdout, sys.stderr):  # names from a table must not end a command where a terminal cannot show them
+    for stream in (
+        sys.stdout,
+        sys.stderr,
+    ):  # names from a table must not end a command where a terminal cannot show them
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
     parser = _Parser(prog="fastnn", **texts(HELP))
@@ -71,19 +75,34 @@ def main(argv=None):
         advice = ""
         if "lr" in arguments:
             lr = arguments.lr
-            smaller = "--lr with a rate below the default" if lr is None else f"a smaller --lr than {lr:g}, such as --lr {lr / 10:g}"
+            smaller = (
+                "--lr with a rate below the default"
+                if lr is None
+                else f"a smaller --lr than {lr:g}, such as --lr {lr / 10:g}"
+            )
             advice = f": try {smaller}"
-        return _failed(arguments, f"training diverged in epoch {error.epoch}, step {error.step}; nothing was written{advice}", 1)
+        return _failed(
+            arguments,
+            f"training diverged in epoch {error.epoch}, step {error.step}; nothing was written{advice}",
+            1,
+        )
     except MemoryError:
-        return _failed(arguments, "not enough memory: give a smaller table or a smaller --hidden", 2)
+        return _failed(
+            arguments, "not enough memory: give a smaller table or a smaller --hidden", 2
+        )
     except OSError as error:
         if not error.filename:
             _silence_stdout()
-        return _failed(arguments, f"{error.filename or 'standard output'}: {error.strerror or error}", 2)
+        return _failed(
+            arguments, f"{error.filename or 'standard output'}: {error.strerror or error}", 2
+        )
 
 
 def _failed(arguments, error, code):
-    print(f"fastnn{' ' + arguments.command if arguments.command else ''}: {_line(error)}", file=sys.stderr)
+    print(
+        f"fastnn{' ' + arguments.command if arguments.command else ''}: {_line(error)}",
+        file=sys.stderr,
+    )
     return code
 
 
@@ -92,7 +111,8 @@ def _line(message):
 
 
 def _silence_stdout():
-    """Nothing more can be written there, also not what is still in the buffer when Python closes it."""
+    """Nothing more can be written there, also not what is still in the buffer when Python closes
+    it."""
     try:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except (OSError, ValueError):  # standard output is no file here

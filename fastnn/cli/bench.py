@@ -1,7 +1,9 @@
-"""fastnn bench: this machine's figures for four typical networks, beside NumPy, scikit-learn and PyTorch where they are installed.
+"""fastnn bench: this machine's figures for four typical networks, beside NumPy, scikit-learn and
+PyTorch where they are installed.
 
-All start from the same weights and see the same rows in the same order; nothing is timed before their losses and outputs agree. They
-work in turn, one short block after another, and the best block of each counts: what else the machine does hits all of them alike.
+All start from the same weights and see the same rows in the same order; nothing is timed before
+their losses and outputs agree. They work in turn, one short block after another, and the best block
+of each counts: what else the machine does hits all of them alike.
 """
 
 import contextlib
@@ -19,11 +21,22 @@ from ..mlp import MLP
 from ..optimizers import SGD
 from .common import add_json, number, print_json, texts
 
-NETWORKS = (([30, 32, 1], 32), ([30, 64, 64, 1], 32), ([28, 256, 256, 1], 256), ([784, 128, 10], 128))
+NETWORKS = (
+    ([30, 32, 1], 32),
+    ([30, 64, 64, 1], 32),
+    ([28, 256, 256, 1], 256),
+    ([784, 128, 10], 128),
+)
 LR = 0.01
 TOLERANCE = 1e-3  # of losses, relative, and of probabilities
 BLOCK = {"step": 5e-3, "row": 2e-3}  # seconds at least
-ONE_THREAD = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "BLIS_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
+ONE_THREAD = (
+    "OPENBLAS_NUM_THREADS",
+    "OMP_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "BLIS_NUM_THREADS",
+    "VECLIB_MAXIMUM_THREADS",
+)
 HELP = """
 Measure this machine: training (plain SGD, float32) and prediction of single
 rows for four typical networks, by fastnn, by fastnn.reference (plain NumPy),
@@ -37,8 +50,16 @@ examples:
 
 
 def add(commands):
-    parser = commands.add_parser("bench", help="measure this machine, beside other libraries", **texts(HELP))
-    parser.add_argument("--seconds", type=number(above=0.0), default=12.0, metavar="S", help="about so long in all (default: 12)")
+    parser = commands.add_parser(
+        "bench", help="measure this machine, beside other libraries", **texts(HELP)
+    )
+    parser.add_argument(
+        "--seconds",
+        type=number(above=0.0),
+        default=12.0,
+        metavar="S",
+        help="about so long in all (default: 12)",
+    )
     add_json(parser)
     parser.set_defaults(run=run)
 
@@ -71,7 +92,15 @@ def run(arguments):
         sys.stdout.flush()
     if arguments.json:
         versions = {"fastnn": __version__, **versions}
-        print_json({"isa": kernels.CHOSEN, "dtype": "float32", "threads": 1, "versions": versions, "networks": results})
+        print_json(
+            {
+                "isa": kernels.CHOSEN,
+                "dtype": "float32",
+                "threads": 1,
+                "versions": versions,
+                "networks": results,
+            }
+        )
     return 0
 
 
@@ -80,12 +109,15 @@ def _silent(*text):
 
 
 def _again_with_one_thread(arguments):
-    """The same command in a new process: libraries read how many threads they may use when they are loaded."""
+    """The same command in a new process: libraries read how many threads they may use when they are
+    loaded."""
     argv = ["bench", "--seconds", str(arguments.seconds), *["--json"] * arguments.json]
     folder = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
     code = f"import sys; sys.path.append({folder!r}); from fastnn.cli import main; sys.exit(main({argv!r}))"
     sys.stdout.flush()
-    with subprocess.Popen([sys.executable, "-c", code], env={**os.environ, **dict.fromkeys(ONE_THREAD, "1")}) as child:
+    with subprocess.Popen(
+        [sys.executable, "-c", code], env={**os.environ, **dict.fromkeys(ONE_THREAD, "1")}
+    ) as child:
         try:
             status = child.wait()
             return status if status >= 0 else 128 - status
@@ -109,7 +141,7 @@ def _status(text):
             print(" " * len(text), end="\r", file=sys.stderr, flush=True)
 
 
-# ---- who takes part: train(epochs) -> the loss of each, predict(X), one_row(X) -> a function to time ----
+# ---- who takes part: train(epochs) -> the loss of each, predict(X), one_row(X) -> a function to ti
 
 
 class _Fastnn:
@@ -117,7 +149,9 @@ class _Fastnn:
         self.net, self.data, self.batch = net, (X, y), batch
 
     def train(self, epochs):
-        return self.net.fit(*self.data, optimizer=SGD(LR), epochs=epochs, batch_size=self.batch, shuffle=False).loss
+        return self.net.fit(
+            *self.data, optimizer=SGD(LR), epochs=epochs, batch_size=self.batch, shuffle=False
+        ).loss
 
     def predict(self, X):
         return self.net.forward(X)
@@ -131,11 +165,16 @@ class _Reference(_Fastnn):
         from .. import reference
 
         super().__init__(net, X, y, batch)
-        self.module, self.parts = reference, ([W.copy() for W in net.weights], [b.copy() for b in net.biases], net.activations)
+        self.module, self.parts = (
+            reference,
+            ([W.copy() for W in net.weights], [b.copy() for b in net.biases], net.activations),
+        )
 
     def train(self, epochs):
         loss = "bce" if self.parts[2][-1] == "sigmoid" else "cross_entropy"
-        return self.module.fit(*self.data, *self.parts, loss, lr=LR, epochs=epochs, batch_size=self.batch)
+        return self.module.fit(
+            *self.data, *self.parts, loss, lr=LR, epochs=epochs, batch_size=self.batch
+        )
 
     def predict(self, X):
         return self.module.forward(X, *self.parts)
@@ -149,11 +188,21 @@ class _Sklearn(_Fastnn):
         from sklearn.neural_network import MLPClassifier
 
         super().__init__(net, X, y, batch)
-        self.model = MLPClassifier(net.layer_sizes[1:-1], solver="sgd", alpha=0, batch_size=batch, learning_rate_init=LR, momentum=0,
-                                   nesterovs_momentum=False, shuffle=False)  # fmt: skip
+        self.model = MLPClassifier(
+            net.layer_sizes[1:-1],
+            solver="sgd",
+            alpha=0,
+            batch_size=batch,
+            learning_rate_init=LR,
+            momentum=0,
+            nesterovs_momentum=False,
+            shuffle=False,
+        )
         self.classes = np.arange(max(2, net.layer_sizes[-1]))
         self.model.partial_fit(X[:batch], y[:batch], classes=self.classes)  # makes the arrays
-        for mine, its in zip([*net.weights, *net.biases], [*self.model.coefs_, *self.model.intercepts_], strict=True):
+        for mine, its in zip(
+            [*net.weights, *net.biases], [*self.model.coefs_, *self.model.intercepts_], strict=True
+        ):
             its[...] = mine
 
     def train(self, epochs):
@@ -183,7 +232,10 @@ class _Torch(_Fastnn):
         self.model = torch.nn.Sequential(*layers[:-1])
         self.output = torch.sigmoid if binary else lambda z: torch.softmax(z, 1)
         self.loss = torch.nn.BCEWithLogitsLoss() if binary else torch.nn.CrossEntropyLoss()
-        self.X, self.y = torch.from_numpy(X), torch.from_numpy(y.astype("f")[:, None] if binary else y)
+        self.X, self.y = (
+            torch.from_numpy(X),
+            torch.from_numpy(y.astype("f")[:, None] if binary else y),
+        )
         self.optimizer = torch.optim.SGD(self.model.parameters(), lr=LR)
 
     def train(self, epochs):
@@ -192,7 +244,10 @@ class _Torch(_Fastnn):
             total = self.torch.zeros(())
             for start in range(0, len(self.X), self.batch):
                 self.optimizer.zero_grad()
-                loss = self.loss(self.model(self.X[start : start + self.batch]), self.y[start : start + self.batch])
+                loss = self.loss(
+                    self.model(self.X[start : start + self.batch]),
+                    self.y[start : start + self.batch],
+                )
                 loss.backward()
                 self.optimizer.step()
                 total += loss.detach()
@@ -236,7 +291,11 @@ def _contestants(makers, sizes, batch):
     rng = np.random.default_rng(0)
     n = max(8192, 32 * batch)
     X = rng.standard_normal((n, sizes[0]), dtype="f")
-    y = (X[:, :8].sum(axis=1) > 0).astype(np.int64) if sizes[-1] == 1 else np.abs(X[:, : sizes[-1]]).argmax(axis=1)
+    y = (
+        (X[:, :8].sum(axis=1) > 0).astype(np.int64)
+        if sizes[-1] == 1
+        else np.abs(X[:, : sizes[-1]]).argmax(axis=1)
+    )
     net = MLP(sizes, "relu", "sigmoid" if sizes[-1] == 1 else "softmax", rng=0)
     return {name: make(net.copy(), X, y, batch) for name, make in makers.items()}, X[:1000]
 
@@ -258,8 +317,16 @@ def _disagreement(contestants, rows):
 def _measure(contestants, rows, batch, seconds):
     """{name: seconds a step, rows a second, seconds for one row, and both beside fastnn's}"""
     steps = len(contestants["fastnn"].data[0]) // batch
-    step = _race({name: contestant.train for name, contestant in contestants.items()}, BLOCK["step"], 0.7 * seconds)
-    row = _race({name: _repeat(contestant.one_row(rows[:1])) for name, contestant in contestants.items()}, BLOCK["row"], 0.3 * seconds)
+    step = _race(
+        {name: contestant.train for name, contestant in contestants.items()},
+        BLOCK["step"],
+        0.7 * seconds,
+    )
+    row = _race(
+        {name: _repeat(contestant.one_row(rows[:1])) for name, contestant in contestants.items()},
+        BLOCK["row"],
+        0.3 * seconds,
+    )
     return {
         name: {
             "seconds_a_step": step[name] / steps,
@@ -311,4 +378,10 @@ def _table(title, figures):
 
 
 def _duration(seconds):
-    return f"{1e6 * seconds:.2f} us" if seconds < 1e-5 else f"{1e6 * seconds:.1f} us" if seconds < 1e-3 else f"{1e3 * seconds:.2f} ms"
+    return (
+        f"{1e6 * seconds:.2f} us"
+        if seconds < 1e-5
+        else f"{1e6 * seconds:.1f} us"
+        if seconds < 1e-3
+        else f"{1e3 * seconds:.2f} ms"
+    )

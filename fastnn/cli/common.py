@@ -1,7 +1,8 @@
 """What the commands share: arguments, files, and what is shown.
 
-A command is a function `add(commands)` that adds its parser, and one that does the work: it prints to standard output what was asked
-for, returns the exit code, and raises what `fastnn.cli` turns into one line on standard error.
+A command is a function `add(commands)` that adds its parser, and one that does the work: it prints
+to standard output what was asked for, returns the exit code, and raises what `fastnn.cli` turns
+into one line on standard error.
 """
 
 import argparse
@@ -28,7 +29,11 @@ class CommandError(Exception):
 def texts(text):
     """A command's help, kept line by line: what it does before the options, the examples after."""
     description, _, examples = text.strip().partition("\n\nexamples:")
-    return dict(description=description, epilog="examples:" + examples, formatter_class=argparse.RawDescriptionHelpFormatter)
+    return dict(
+        description=description,
+        epilog="examples:" + examples,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
 
 
 def whole_number(least):
@@ -40,7 +45,9 @@ def whole_number(least):
         except ValueError:
             number = least - 1
         if number < least:
-            raise argparse.ArgumentTypeError(f"give a whole number of at least {least}, got {text!r}")
+            raise argparse.ArgumentTypeError(
+                f"give a whole number of at least {least}, got {text!r}"
+            )
         return number
 
     return convert
@@ -74,49 +81,75 @@ def threads(text):
     try:
         return check_threads(int(text))
     except ValueError:
-        raise argparse.ArgumentTypeError(f"give a number of at least 1, or -1 for all CPUs, got {text!r}") from None
+        raise argparse.ArgumentTypeError(
+            f"give a number of at least 1, or -1 for all CPUs, got {text!r}"
+        ) from None
 
 
 def add_seed(parser):
-    parser.add_argument("--seed", type=seed, default=0, metavar="N",
-                        help="draws the split, the first weights and the order of the rows (default: 0)")  # fmt: skip
+    parser.add_argument(
+        "--seed",
+        type=seed,
+        default=0,
+        metavar="N",
+        help="draws the split, the first weights and the order of the rows (default: 0)",
+    )
 
 
 def add_threads(parser):
-    parser.add_argument("--threads", type=threads, default=1, metavar="N",
-                        help="at most so many, -1 for all CPUs; the result is the same (default: 1)")  # fmt: skip
+    parser.add_argument(
+        "--threads",
+        type=threads,
+        default=1,
+        metavar="N",
+        help="at most so many, -1 for all CPUs; the result is the same (default: 1)",
+    )
 
 
 def add_json(parser):
-    parser.add_argument("--json", action="store_true", help="print one JSON object, for a program to read")
+    parser.add_argument(
+        "--json", action="store_true", help="print one JSON object, for a program to read"
+    )
 
 
 # ---- files ----
 
 
 def find_data(path):
-    """The path of a table; `digits` and `wine` are the sets that ship, unless there are files of that name."""
+    """The path of a table; `digits` and `wine` are the sets that ship, unless there are files of
+    that name."""
     shipped = os.path.join(os.path.dirname(datasets.__file__), f"{path}.csv.gz")
-    return shipped if path.isidentifier() and not os.path.exists(path) and os.path.exists(shipped) else path
+    return (
+        shipped
+        if path.isidentifier() and not os.path.exists(path) and os.path.exists(shipped)
+        else path
+    )
 
 
 def check_output(path, *inputs):
-    """CommandError unless a new file can be written there. Asked first, so that no work is done in vain."""
+    """CommandError unless a new file can be written there. Asked first, so that no work is done in
+    vain."""
     for other in inputs:
         if os.path.exists(path) and os.path.exists(other) and os.path.samefile(path, other):
             raise CommandError(f"{path}: --out is a file that is read: give another name")
     if os.path.exists(path) and not os.path.isfile(path):
-        raise CommandError(f"{path}: --out is {'a folder' if os.path.isdir(path) else 'not a file on disk'}: give the name of a file")
+        raise CommandError(
+            f"{path}: --out is {'a folder' if os.path.isdir(path) else 'not a file on disk'}: give the name of a file"
+        )
     folder, name = os.path.split(os.path.realpath(path))
     if not os.path.isdir(folder):
-        raise CommandError(f"{path}: there is no folder {os.path.dirname(path) or folder}: make it first, or give another --out")
+        raise CommandError(
+            f"{path}: there is no folder {os.path.dirname(path) or folder}: make it first, or give another --out"
+        )
     beside = os.path.join(folder, f".{name}.{os.urandom(4).hex()}.tmp")
     try:
         with open(beside, "xb"):
             pass
         os.unlink(beside)
     except OSError as error:
-        raise CommandError(f"{path}: cannot be written: {error.strerror}: give another --out") from None
+        raise CommandError(
+            f"{path}: cannot be written: {error.strerror}: give another --out"
+        ) from None
 
 
 def load_model(path):
@@ -128,13 +161,21 @@ def load_model(path):
         raise CommandError(f"{path}: {what}: give a file that 'fastnn train' wrote") from None
     except ModelFileError as error:
         reason = str(error).removeprefix(f"{path}: ")
-        raise CommandError(f"{path}: no fastnn model, or damaged ({reason}): give a file that 'fastnn train' wrote") from None
+        raise CommandError(
+            f"{path}: no fastnn model, or damaged ({reason}): give a file that 'fastnn train' wrote"
+        ) from None
     if "table" not in net.metadata:
         return net, None
     encoding = Encoding.from_text(path, net.metadata["table"])
     sizes = net.layer_sizes
-    if (encoding.width, encoding.target.n_outputs, encoding.target.output) != (sizes[0], sizes[-1], net.activations[-1]):
-        raise CommandError(f"{path}: what it says about columns does not fit its network: train the model again")
+    if (encoding.width, encoding.target.n_outputs, encoding.target.output) != (
+        sizes[0],
+        sizes[-1],
+        net.activations[-1],
+    ):
+        raise CommandError(
+            f"{path}: what it says about columns does not fit its network: train the model again"
+        )
     return net, encoding
 
 
@@ -167,4 +208,6 @@ def count(n, thing, things=None):
 def listed(names, most=6):
     """a, b, c, ..."""
     names = [shown(name, 24) for name in names]
-    return ", ".join(names[:most]) + (f", ... ({len(names) - most:,} more)" if len(names) > most else "")
+    return ", ".join(names[:most]) + (
+        f", ... ({len(names) - most:,} more)" if len(names) > most else ""
+    )

@@ -1,4 +1,5 @@
-"""fastnn demo: odd or even? A network that learns in seconds, and how much faster that is than in NumPy."""
+"""fastnn demo: odd or even? A network that learns in seconds, and how much faster that is than in
+NumPy."""
 
 import sys
 import time
@@ -29,7 +30,9 @@ examples:
 
 
 def add(commands):
-    parser = commands.add_parser("demo", help="learn to tell odd digits from even ones, in seconds", **texts(HELP))
+    parser = commands.add_parser(
+        "demo", help="learn to tell odd digits from even ones, in seconds", **texts(HELP)
+    )
     add_seed(parser)
     add_threads(parser)
     parser.set_defaults(run=run)
@@ -45,16 +48,32 @@ def run(arguments):
     untrained = net.copy()
 
     print("Is a handwritten digit odd or even?")
-    print(f"{len(X)} images of 8 x 8 pixels: {len(train)} to learn from, {len(test)} to test on (seed {seed})")
+    print(
+        f"{len(X)} images of 8 x 8 pixels: {len(train)} to learn from, {len(test)} to test on (seed {seed})"
+    )
     print("64 pixels -> 100 hidden units (ReLU) -> 1 probability (sigmoid)\n", flush=True)
-    display = Display(net, EPOCHS, len(train), BATCH, lambda: f"accuracy {accuracy(net.forward(X[test]), odd[test]):.3f}")
+    display = Display(
+        net,
+        EPOCHS,
+        len(train),
+        BATCH,
+        lambda: f"accuracy {accuracy(net.forward(X[test]), odd[test]):.3f}",
+    )
     with display:
         history = net.fit(
-            X[train], odd[train], optimizer=OPTIMIZER, epochs=EPOCHS, batch_size=BATCH, n_threads=threads, callbacks=display.after_epoch
+            X[train],
+            odd[train],
+            optimizer=OPTIMIZER,
+            epochs=EPOCHS,
+            batch_size=BATCH,
+            n_threads=threads,
+            callbacks=display.after_epoch,
         )
     probability = net.forward(X[test])[:, 0]
     right = (probability > 0.5) == odd[test]
-    print(f"loss {history.loss[-1]:.4f} after {history.n_epochs} epochs ({history.n_steps:,} steps), {history.seconds:.2f} s")
+    print(
+        f"loss {history.loss[-1]:.4f} after {history.n_epochs} epochs ({history.n_steps:,} steps), {history.seconds:.2f} s"
+    )
     print(f"test accuracy {right.mean():.3f} ({np.count_nonzero(~right)} of {len(test)} wrong)\n")
     _draw(X[test], digits[test], probability, _choose(digits[test], right))
     print(f"\n{history.n_epochs * len(train) / history.seconds:,.0f} rows a second", flush=True)
@@ -70,14 +89,20 @@ def _draw(images, digits, probability, which):
         truth, answer = ("odd" if x else "even" for x in (digits[i] % 2, probability[i] > 0.5))
         percent = round(100 * max(probability[i], 1 - probability[i]))
         sure = f"{percent} %" if percent < 100 else ">99 %"
-        lines += ["", f"{digits[i]} is {truth}", f"net: {answer} {sure}", "right" if answer == truth else "WRONG"]
+        lines += [
+            "",
+            f"{digits[i]} is {truth}",
+            f"net: {answer} {sure}",
+            "right" if answer == truth else "WRONG",
+        ]
         columns.append([f"{line:<16}" for line in lines])
     for line in zip(*columns, strict=True):
         print("".join(line).rstrip())
 
 
 def _choose(digits, right):
-    """Different digits that the network got right, and one that it got wrong if there is one: five in all, if there are."""
+    """Different digits that the network got right, and one that it got wrong if there is one: five
+    in all, if there are."""
     _, first = np.unique(np.where(right, digits, 10), return_index=True)
     good = sorted(i for i in first if right[i])
     wrong = np.flatnonzero(~right)[:1]
@@ -94,18 +119,43 @@ def _shades(best, plain):
 
 
 def _race(net, X, y, seed, threads, blocks=20):
-    """The first epochs again, by fastnn and by NumPy in turn: same weights, same order of rows; the best time of each counts."""
+    """The first epochs again, by fastnn and by NumPy in turn: same weights, same order of rows; the
+    best time of each counts."""
     from .. import reference
 
     epochs = 10
 
     def fastnn_fit():
-        return net.copy().fit(X, y, optimizer=OPTIMIZER, epochs=epochs, batch_size=BATCH, n_threads=threads, rng=seed).loss
+        return (
+            net.copy()
+            .fit(
+                X,
+                y,
+                optimizer=OPTIMIZER,
+                epochs=epochs,
+                batch_size=BATCH,
+                n_threads=threads,
+                rng=seed,
+            )
+            .loss
+        )
 
     def numpy_fit():
         weights, biases = [W.copy() for W in net.weights], [b.copy() for b in net.biases]
-        return reference.fit(X, y, weights, biases, net.activations, "bce", optimizer="sgd", **asdict(OPTIMIZER), epochs=epochs,
-                             batch_size=BATCH, shuffle=True, rng=seed)  # fmt: skip
+        return reference.fit(
+            X,
+            y,
+            weights,
+            biases,
+            net.activations,
+            "bce",
+            optimizer="sgd",
+            **asdict(OPTIMIZER),
+            epochs=epochs,
+            batch_size=BATCH,
+            shuffle=True,
+            rng=seed,
+        )
 
     seconds, losses = dict.fromkeys((fastnn_fit, numpy_fit), np.inf), {}
     for _ in range(blocks):
@@ -115,9 +165,14 @@ def _race(net, X, y, seed, threads, blocks=20):
             seconds[fit] = min(seconds[fit], time.perf_counter() - began)
     error = np.max(np.abs(np.divide(losses[fastnn_fit], losses[numpy_fit]) - 1))
     if not error < 1e-3:
-        print(f"fastnn demo: fastnn and NumPy disagree: a loss differs by {100 * error:.2g} %; no speed is compared", file=sys.stderr)
+        print(
+            f"fastnn demo: fastnn and NumPy disagree: a loss differs by {100 * error:.2g} %; no speed is compared",
+            file=sys.stderr,
+        )
         return 1
     ours, theirs = seconds.values()
     print(f"{theirs / ours:.1f} times faster than reference, the same training in plain NumPy")
-    print(f"({epochs} epochs: {1000 * ours:.1f} ms, NumPy {1000 * theirs:.1f} ms; same losses to {error:.0e}; best of {blocks} each)")
+    print(
+        f"({epochs} epochs: {1000 * ours:.1f} ms, NumPy {1000 * theirs:.1f} ms; same losses to {error:.0e}; best of {blocks} each)"
+    )
     return 0

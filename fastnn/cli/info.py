@@ -24,7 +24,9 @@ examples:
 
 
 def add(commands):
-    parser = commands.add_parser("info", help="this installation, or what is in a model file", **texts(HELP))
+    parser = commands.add_parser(
+        "info", help="this installation, or what is in a model file", **texts(HELP)
+    )
     parser.add_argument("model", nargs="?", metavar="MODEL", help="a model file")
     add_json(parser)
     parser.set_defaults(run=run)
@@ -35,13 +37,29 @@ def run(arguments):
 
 
 def _installation(arguments):
-    extras = {name: _version(name) for name in ("pyarrow", "rich", "matplotlib", "scikit-learn", "torch")}
+    extras = {
+        name: _version(name) for name in ("pyarrow", "rich", "matplotlib", "scikit-learn", "torch")
+    }
     if arguments.json:
-        built = {name.lower(): getattr(kernels, name) for name in ("BUILT", "SUPPORTED", "CHOSEN", "COMPILER")}
-        print_json({"fastnn": __version__, **built, "numpy": _version("numpy"), "python": platform.python_version(), "extras": extras})
+        built = {
+            name.lower(): getattr(kernels, name)
+            for name in ("BUILT", "SUPPORTED", "CHOSEN", "COMPILER")
+        }
+        print_json(
+            {
+                "fastnn": __version__,
+                **built,
+                "numpy": _version("numpy"),
+                "python": platform.python_version(),
+                "extras": extras,
+            }
+        )
         return 0
     show_config()
-    print("also used:", ", ".join(f"{name} {version or '(not installed)'}" for name, version in extras.items()))
+    print(
+        "also used:",
+        ", ".join(f"{name} {version or '(not installed)'}" for name, version in extras.items()),
+    )
     return 0
 
 
@@ -57,10 +75,22 @@ def _model(arguments):
     net, encoding = load_model(path)
     training = _training(net)
     if arguments.json:
-        network = {"layer_sizes": net.layer_sizes, "activations": net.activations, "bias": net.bias, "dtype": net.dtype.name}
+        network = {
+            "layer_sizes": net.layer_sizes,
+            "activations": net.activations,
+            "bias": net.bias,
+            "dtype": net.dtype.name,
+        }
         table = json.loads(encoding.to_text()) if encoding else None
         print_json(
-            {"file": path, "bytes": os.path.getsize(path), **network, "parameters": net.n_params, "table": table, "training": training}
+            {
+                "file": path,
+                "bytes": os.path.getsize(path),
+                **network,
+                "parameters": net.n_params,
+                "table": table,
+                "training": training,
+            }
         )
         return 0
     print(f"{shown(path, 60)}: {os.path.getsize(path) / 1000:,.0f} kB")
@@ -69,7 +99,9 @@ def _model(arguments):
     )
     print(f"layers    {listed(net.activations, 10)}")
     if net.state is not None:
-        print(f"state     {count(net.state.epoch, 'epoch')}, {count(net.state.step, 'step')}; {net.state.optimizer}")
+        print(
+            f"state     {count(net.state.epoch, 'epoch')}, {count(net.state.step, 'step')}; {net.state.optimizer}"
+        )
     for name in net.metadata:
         if name not in ("table", "training"):
             print(f"note      {shown(name, 20)}: {shown(net.metadata[name], 46)}")
@@ -87,7 +119,9 @@ def _model(arguments):
             if column.values is None
             else f"{len(column.values):,}: {listed(column.values, 4)}"
         )
-        print(f"  {shown(column.name, 20):20}  {shown(what, 40)}{', or missing' * column.marks_missing}")
+        print(
+            f"  {shown(column.name, 20):20}  {shown(what, 40)}{', or missing' * column.marks_missing}"
+        )
     if len(encoding.columns) > MOST_ROWS:
         print(f"  ... and {len(encoding.columns) - MOST_ROWS:,} more; --json names all")
     if encoding.left_out:
@@ -107,10 +141,16 @@ def _training(net):
 def _trained(target, training):
     try:
         scores = training["scores"]
-        lines = [f"{'held out' if scores['on'] == 'held out' else 'seen    '}  {line}" if i == 0 else f"          {line}"
-                 for i, line in enumerate(in_words(target, scores))]  # fmt: skip
+        lines = [
+            f"{'held out' if scores['on'] == 'held out' else 'seen    '}  {line}"
+            if i == 0
+            else f"          {line}"
+            for i, line in enumerate(in_words(target, scores))
+        ]
         epochs = f"{training['epochs']:,} epochs over {training['trained_on']:,} rows"
-        lines.append(f"training  {shown(training['optimizer'])}, lr {training['lr']:g}, {epochs}, seed {training['seed']}")
+        lines.append(
+            f"training  {shown(training['optimizer'])}, lr {training['lr']:g}, {epochs}, seed {training['seed']}"
+        )
     except (KeyError, TypeError, ValueError):
         return []
     return lines

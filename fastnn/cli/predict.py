@@ -6,7 +6,18 @@ import numpy as np
 
 from ..tables import files as table_files
 from ..tables.files import TableError, shown
-from .common import CommandError, add_json, add_threads, check_output, count, find_data, load_model, note, print_json, texts
+from .common import (
+    CommandError,
+    add_json,
+    add_threads,
+    check_output,
+    count,
+    find_data,
+    load_model,
+    note,
+    print_json,
+    texts,
+)
 from .scores import in_words, score
 
 HELP = """
@@ -25,12 +36,23 @@ examples:
 
 
 def add(commands):
-    parser = commands.add_parser("predict", help="what a model says about the rows of a table", **texts(HELP))
+    parser = commands.add_parser(
+        "predict", help="what a model says about the rows of a table", **texts(HELP)
+    )
     parser.add_argument("model", metavar="MODEL", help="the file that 'fastnn train' wrote")
-    parser.add_argument("data", metavar="DATA", help="a table with the columns that the model was trained on")
-    parser.add_argument("--out", metavar="FILE", help=f"write to {table_files.ENDINGS} (default: CSV to standard output)")
-    parser.add_argument("--unseen-as-missing", action="store_true",
-                        help="take a category that training did not have for a missing value (default: an error)")  # fmt: skip
+    parser.add_argument(
+        "data", metavar="DATA", help="a table with the columns that the model was trained on"
+    )
+    parser.add_argument(
+        "--out",
+        metavar="FILE",
+        help=f"write to {table_files.ENDINGS} (default: CSV to standard output)",
+    )
+    parser.add_argument(
+        "--unseen-as-missing",
+        action="store_true",
+        help="take a category that training did not have for a missing value (default: an error)",
+    )
     add_threads(parser)
     add_json(parser)
     parser.set_defaults(run=run)
@@ -52,7 +74,9 @@ def run(arguments):
     outputs = net.forward(X, n_threads=arguments.threads)
     bad = ~np.isfinite(outputs).all(axis=1)
     if bad.any():
-        raise CommandError(f"{table_files.where(path, int(bad.argmax()))}: the model's output is not finite: train it again")
+        raise CommandError(
+            f"{table_files.where(path, int(bad.argmax()))}: the model's output is not finite: train it again"
+        )
     columns = encoding.target.decode(outputs)
     for text in notes:
         note(text)
@@ -64,11 +88,24 @@ def run(arguments):
     if not to_terminal:  # what reads a pipe would write between the lines
         _say(encoding.target, scores)
     if arguments.json:
-        answers = {} if out is not None else {name: values.tolist() for name, values in columns.items()}
-        print_json({"model": arguments.model, "rows": len(X), "task": encoding.target.task, "out": out, "scores": scores, **answers})
+        answers = (
+            {} if out is not None else {name: values.tolist() for name, values in columns.items()}
+        )
+        print_json(
+            {
+                "model": arguments.model,
+                "rows": len(X),
+                "task": encoding.target.task,
+                "out": out,
+                "scores": scores,
+                **answers,
+            }
+        )
     elif out is None:
         sys.stdout.flush()
-        sys.stdout.buffer.write(table_files.to_text(columns))  # UTF-8, whatever the terminal's encoding
+        sys.stdout.buffer.write(
+            table_files.to_text(columns)
+        )  # UTF-8, whatever the terminal's encoding
         sys.stdout.buffer.flush()
     else:
         print(f"written: {out} ({count(len(X), 'row')})")
@@ -83,7 +120,8 @@ def _say(target, scores):
 
 
 def _score(path, table, net, encoding, X):
-    """The score on the rows whose target is known; None without any. A target that cannot be used is no reason not to predict."""
+    """The score on the rows whose target is known; None without any. A target that cannot be used
+    is no reason not to predict."""
     target = encoding.target
     if target.name not in table.column_names:
         return None
@@ -94,7 +132,9 @@ def _score(path, table, net, encoding, X):
         note(f"not scored: {error}")
         return None
     if not known.all():
-        note(f"{shown(target.name)!r} is missing, or none of the classes, in {count(len(known) - known.sum(), 'row')}: not scored")
+        note(
+            f"{shown(target.name)!r} is missing, or none of the classes, in {count(len(known) - known.sum(), 'row')}: not scored"
+        )
     if not known.any():
         return None
     return score(net, target, X[known], y)

@@ -1,4 +1,5 @@
-"""How good predictions are: accuracy and AUC for two classes, accuracy for several, R2 and mean absolute error for a number."""
+"""How good predictions are: accuracy and AUC for two classes, accuracy for several, R2 and mean
+absolute error for a number."""
 
 import numpy as np
 
@@ -12,12 +13,17 @@ def accuracy(outputs, y):
 
 
 def auc(scores, y):
-    """The probability that a row of class 1 gets a higher score than one of class 0, ties counted half; nan if a class is absent."""
+    """The probability that a row of class 1 gets a higher score than one of class 0, ties counted
+    half; nan if a class is absent."""
     _, place, counts = np.unique(scores, return_inverse=True, return_counts=True)
-    ranks = (np.cumsum(counts) - (counts - 1) / 2)[place]  # from 1; equal scores share the mean of theirs
+    ranks = (np.cumsum(counts) - (counts - 1) / 2)[
+        place
+    ]  # from 1; equal scores share the mean of theirs
     n1 = int(np.count_nonzero(y))
     n0 = len(y) - n1
-    return float((ranks[y == 1].sum() - n1 * (n1 + 1) / 2) / (n0 * n1)) if n0 and n1 else float("nan")
+    return (
+        float((ranks[y == 1].sum() - n1 * (n1 + 1) / 2) / (n0 * n1)) if n0 and n1 else float("nan")
+    )
 
 
 def r2(predicted, y):
@@ -31,22 +37,31 @@ def r2(predicted, y):
 
 
 def score(net, target, X, y, n_threads=1):
-    """All that is said about rows X with the targets y (class numbers, or numbers in their own units).
+    """All that is said about rows X with the targets y (class numbers, or numbers in their own
+    units).
 
     Returns
     -------
     dict
-        rows and loss; accuracy, wrong and (two classes) auc; r2 and mae for a number; and what a guess without looking reaches:
-        the accuracy of always the most frequent class, or the mae of always the median.
+        rows and loss; accuracy, wrong and (two classes) auc; r2 and mae for a number; and what a
+        guess without looking reaches: the accuracy of always the most frequent class, or the mae of
+        always the median.
     """
     outputs = net.forward(X, n_threads=n_threads)
-    with np.errstate(over="ignore"):  # the loss of targets that are very far from those of the training is inf
+    with np.errstate(
+        over="ignore"
+    ):  # the loss of targets that are very far from those of the training is inf
         scaled = (y - target.mean) / target.scale if target.task == "number" else y
         result = {"rows": len(y), "loss": net.loss(X, scaled)}
     if target.task == "number":
         predicted = outputs[:, 0].astype(float) * target.scale + target.mean
         errors = np.abs(predicted - y)
-        return {**result, "r2": r2(predicted, y), "mae": float(errors.mean()), "mae_of_median": float(np.abs(y - np.median(y)).mean())}
+        return {
+            **result,
+            "r2": r2(predicted, y),
+            "mae": float(errors.mean()),
+            "mae_of_median": float(np.abs(y - np.median(y)).mean()),
+        }
     right = accuracy(outputs, y)
     result.update(accuracy=right, wrong=round((1 - right) * len(y)))
     if target.task == "binary":
@@ -70,4 +85,8 @@ def _figure(x):
     return f"{x:,.0f}" if 1000 <= x < 1e9 else f"{x:.4g}"
 
 
-LOSSES = {"binary": "binary cross-entropy", "classes": "cross-entropy", "number": "squared error of the standardised target"}
+LOSSES = {
+    "binary": "binary cross-entropy",
+    "classes": "cross-entropy",
+    "number": "squared error of the standardised target",
+}

@@ -7,7 +7,8 @@ digits    1797 64      which digit is it? odd or even?        CC BY 4.0
 wine      178  12      how intense is the colour of the wine? CC BY 4.0
 ========= ==== ======= ====================================== =============
 
-Each is a gzipped CSV file with a header line; the .txt file beside it says what the columns are, where they come from and on which terms.
+Each is a gzipped CSV file with a header line; the .txt file beside it says what the columns are,
+where they come from and on which terms.
 """
 
 import gzip
@@ -30,8 +31,8 @@ def load_digits():
 
     Notes
     -----
-    Alpaydin and Kaynak (1998), Optical Recognition of Handwritten Digits, UCI Machine Learning Repository, CC BY 4.0; the part that was
-    made for testing. See digits.txt.
+    Alpaydin and Kaynak (1998), Optical Recognition of Handwritten Digits, UCI Machine Learning
+    Repository, CC BY 4.0; the part that was made for testing. See digits.txt.
 
     Examples
     --------
@@ -59,14 +60,15 @@ def load_wine():
     Returns
     -------
     X : ndarray of float32 (178, 12)
-        Twelve chemical measurements of each wine, each column shifted and scaled to mean 0 and variance 1.
+        Twelve chemical measurements of each wine, each column shifted and scaled to mean 0 and
+        variance 1.
     y : ndarray of float32 (178,)
         The colour intensity, 1.28 to 13.
 
     Notes
     -----
-    Aeberhard and Forina (1992), Wine, UCI Machine Learning Repository, CC BY 4.0. The rows are ordered by cultivar: shuffle before you
-    split. See wine.txt.
+    Aeberhard and Forina (1992), Wine, UCI Machine Learning Repository, CC BY 4.0. The rows are
+    ordered by cultivar: shuffle before you split. See wine.txt.
 
     Examples
     --------
@@ -84,6 +86,9 @@ def load_wine():
 
 def _read(name):
     """(column names, table) of NAME.csv.gz."""
-    with resources.files(__name__).joinpath(f"{name}.csv.gz").open("rb") as packed, gzip.open(packed, "rt", encoding="ascii") as file:
+    with (
+        resources.files(__name__).joinpath(f"{name}.csv.gz").open("rb") as packed,
+        gzip.open(packed, "rt", encoding="ascii") as file,
+    ):
         names = file.readline().strip().split(",")
         return names, np.loadtxt(file, delimiter=",")

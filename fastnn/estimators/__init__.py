@@ -1,4 +1,5 @@
-"""scikit-learn estimators over `fastnn.MLP`: importing this package imports scikit-learn (the extra ``sklearn``)."""
+"""scikit-learn estimators over `fastnn.MLP`: importing this package imports scikit-learn (the extra
+``sklearn``)."""
 
 from .classifier import MLPClassifier
 from .regressor import MLPRegressor

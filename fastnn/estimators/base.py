@@ -32,12 +32,15 @@ from .scoring import ScoreStopping
 def _steps(estimator):
     """Whether its solver goes step by step, as partial_fit does."""
     if estimator.solver == "lbfgs" or getattr(estimator.solver, "full_batch", False):
-        raise AttributeError("partial_fit goes on step by step, which solver='lbfgs' cannot: take solver='adam' or 'sgd'")
+        raise AttributeError(
+            "partial_fit goes on step by step, which solver='lbfgs' cannot: take solver='adam' or 'sgd'"
+        )
     return True
 
 
 class BaseMLP(BaseEstimator):
-    """Settings, fit and partial_fit of `MLPClassifier` and `MLPRegressor`, which say what targets and predictions are."""
+    """Settings, fit and partial_fit of `MLPClassifier` and `MLPRegressor`, which say what targets
+    and predictions are."""
 
     _parameter_constraints: ClassVar[dict] = {
         "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
@@ -69,7 +72,12 @@ class BaseMLP(BaseEstimator):
         "validation_data": [tuple, list, None],
         "n_threads": [Interval(Integral, 1, None, closed="left"), Options(Integral, {-1})],
         "callbacks": [tuple, list, Callback, callable],
-        "dtype": [StrOptions({"float32", "float64"}), Options(type, {float, np.float32, np.float64}), np.dtype, None],
+        "dtype": [
+            StrOptions({"float32", "float64"}),
+            Options(type, {float, np.float32, np.float64}),
+            np.dtype,
+            None,
+        ],
     }
 
     validation_scores_: Any
@@ -95,14 +103,16 @@ class BaseMLP(BaseEstimator):
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X, y, sample_weight=None):
-        """Learn from these rows; from the beginning, unless `warm_start` goes on from the parameters that the last fit has left.
+        """Learn from these rows; from the beginning, unless `warm_start` goes on from the
+        parameters that the last fit has left.
 
         Parameters
         ----------
         X : array_like or sparse matrix (n, n_features)
         y : array_like (n,) or (n, n_targets)
         sample_weight : array_like (n,), optional
-            Weights >= 0; a batch's loss is sum(w_i l_i) / sum(w_i). A row of weight 0 is as good as absent.
+            Weights >= 0; a batch's loss is sum(w_i l_i) / sum(w_i). A row of weight 0 is as good as
+            absent.
 
         Returns
         -------
@@ -116,35 +126,56 @@ class BaseMLP(BaseEstimator):
             The loss or a parameter is no longer finite.
         """
         with self._unchanged_by_errors():
-            return self._fit(X, y, sample_weight, not (self.warm_start and hasattr(self, "network_")))
+            return self._fit(
+                X, y, sample_weight, not (self.warm_start and hasattr(self, "network_"))
+            )
 
     def _fit(self, X, y, sample_weight, fresh):
         X, y, weight = self._rows(X, y, sample_weight, fresh)
         random_state = check_random_state(self.random_state)
         data = self._begin(X, y, weight, random_state, fresh)
-        inputs.warn_if_badly_scaled(X, self._scaled_targets(data), getattr(self, "feature_names_in_", None))
+        inputs.warn_if_badly_scaled(
+            X, self._scaled_targets(data), getattr(self, "feature_names_in_", None)
+        )
         data, validation, judge = self._validation(data, y, random_state)
         n, net, converged = len(data), self.network_, True
         if self.batch_size != "auto" and self.batch_size > n:
-            warnings.warn(f"batch_size={self.batch_size} is more than the {n} rows: all of them make one batch", stacklevel=4)
+            warnings.warn(
+                f"batch_size={self.batch_size} is more than the {n} rows: all of them make one batch",
+                stacklevel=4,
+            )
         patience = settings.patience(self, np.inf if fresh else self.best_loss_)
         session = Session(
-            net, data, state.fresh(net, settings.optimizer(self)), self._batch_size(n), self.shuffle, self.n_threads,
-            np.random.default_rng(random_state.randint(2**31)), validation, patience,
+            net,
+            data,
+            state.fresh(net, settings.optimizer(self)),
+            self._batch_size(n),
+            self.shuffle,
+            self.n_threads,
+            np.random.default_rng(random_state.randint(2**31)),
+            validation,
+            patience,
             goes_on=settings.AdaptiveRate() if settings.moves_rate(self, "adaptive") else None,
-        )  # fmt: skip
+        )
         try:
             history = session.run(
                 self.max_iter,
                 callbacks=[*judge, *settings.rate_callbacks(self, n), *as_list(self.callbacks)],
                 line=ProgressLine(self.max_iter, n) if self.verbose else None,
             )
-            converged = history.n_epochs < self.max_iter or (patience is not None and patience.exhausted)
+            converged = history.n_epochs < self.max_iter or (
+                patience is not None and patience.exhausted
+            )
         except KeyboardInterrupt:
-            warnings.warn("Training interrupted by user: the parameters are those of the last whole step.", stacklevel=4)
+            warnings.warn(
+                "Training interrupted by user: the parameters are those of the last whole step.",
+                stacklevel=4,
+            )
         self._note(net.history, n)
         self._note_scores(*judge)
-        if not converged and self.n_iter_no_change < np.inf:  # else so many epochs and no more were asked for
+        if (
+            not converged and self.n_iter_no_change < np.inf
+        ):  # else so many epochs and no more were asked for
             warnings.warn(
                 f"The training ended after max_iter={self.max_iter} epochs while its loss still changed: raise max_iter or the learning "
                 "rate (learning_rate_init), or be content sooner (tol); inputs of about -1..1 (StandardScaler) learn fastest.",
@@ -167,7 +198,13 @@ class BaseMLP(BaseEstimator):
         targets, loss, n_out, output = self._encode(y, X.dtype)
         if fresh:
             hidden = settings.hidden_sizes(self.hidden_layer_sizes)
-            net = MLP([X.shape[1], *hidden, n_out], settings.activations(self.activation), output, dtype=X.dtype, rng=0)
+            net = MLP(
+                [X.shape[1], *hidden, n_out],
+                settings.activations(self.activation),
+                output,
+                dtype=X.dtype,
+                rng=0,
+            )
             settings.first_parameters(net, self.activation, random_state)
             self.network_, self.n_outputs_, self.n_layers_ = net, n_out, len(net.layer_sizes)
             self.out_activation_ = settings.OUTPUTS.get(output, output)
@@ -178,38 +215,63 @@ class BaseMLP(BaseEstimator):
             settings.check_same(self.network_, self, n_out, output)
         self._loss = loss
         self.network_.dropout = self.dropout
-        self.__dict__.pop("temperature_", None)  # of `calibrate`: what is learned from now on is without it
-        return Data.of(self.network_, X, targets, loss, weight, float(self.alpha)).weighted(self._class_weights(y))
+        self.__dict__.pop(
+            "temperature_", None
+        )  # of `calibrate`: what is learned from now on is without it
+        return Data.of(self.network_, X, targets, loss, weight, float(self.alpha)).weighted(
+            self._class_weights(y)
+        )
 
     def _batch_size(self, n):
         return min(200 if self.batch_size == "auto" else self.batch_size, n)
 
     def _validation(self, data, y, random_state):
-        """The rows to learn from, those to be judged by (or None), and the callback that judges, in a list."""
+        """The rows to learn from, those to be judged by (or None), and the callback that judges, in
+        a list."""
         if self.validation_data is None and not self.early_stopping:
             return data, None, []
         if self.validation_data is None:
-            learned, held_out = train_test_split(np.arange(len(data)), test_size=self.validation_fraction, random_state=random_state,
-                                                 stratify=self._strata(y))  # fmt: skip
+            learned, held_out = train_test_split(
+                np.arange(len(data)),
+                test_size=self.validation_fraction,
+                random_state=random_state,
+                stratify=self._strata(y),
+            )
             if len(held_out) < 2:
-                raise ValueError(f"The validation set is too small ({len(held_out)} rows): increase validation_fraction, or give more rows")
+                raise ValueError(
+                    f"The validation set is too small ({len(held_out)} rows): increase validation_fraction, or give more rows"
+                )
             validation, y_val = replace(data.take(held_out), alpha=0.0), y[held_out]
             data = data.take(learned)
         else:
             if len(self.validation_data) not in (2, 3):
-                raise ValueError(f"validation_data must be (X, y) or (X, y, sample_weight), got {len(self.validation_data)} parts")
+                raise ValueError(
+                    f"validation_data must be (X, y) or (X, y, sample_weight), got {len(self.validation_data)} parts"
+                )
             X, y_val, *weight = self.validation_data
             try:
                 X, y_val = inputs.check_X_y(self, X, y_val, self.network_.dtype, False)
                 weight = inputs.check_weight(weight[0], X) if weight else None
-                validation = Data.of(self.network_, X, self._encode(y_val, X.dtype)[0], data.loss, weight)
+                validation = Data.of(
+                    self.network_, X, self._encode(y_val, X.dtype)[0], data.loss, weight
+                )
             except ValueError as error:
                 raise ValueError(f"validation_data: {error}") from None
 
         def score(net):
-            return self._score_outputs(y_val, inputs.outputs(net, validation.X, self.n_threads), validation.sample_weight)
+            return self._score_outputs(
+                y_val, inputs.outputs(net, validation.X, self.n_threads), validation.sample_weight
+            )
 
-        return data, validation, [ScoreStopping(score, self.n_iter_no_change if self.early_stopping else np.inf, self.tol)]
+        return (
+            data,
+            validation,
+            [
+                ScoreStopping(
+                    score, self.n_iter_no_change if self.early_stopping else np.inf, self.tol
+                )
+            ],
+        )
 
     def _note(self, history, n):
         """Attributes that tell how it went; n: rows."""
@@ -235,7 +297,9 @@ class BaseMLP(BaseEstimator):
 
     def _pass_over(self, X, y, sample_weight, fresh, *classes):
         if self.early_stopping:
-            raise ValueError("partial_fit does not support early_stopping=True: it has no rows to hold out; judge by rows of your own")
+            raise ValueError(
+                "partial_fit does not support early_stopping=True: it has no rows to hold out; judge by rows of your own"
+            )
         X, y, weight = self._rows(X, y, sample_weight, fresh)
         random_state = check_random_state(self.random_state)
         data = self._begin(X, y, weight, random_state, fresh, *classes)
@@ -243,8 +307,14 @@ class BaseMLP(BaseEstimator):
         if fresh:
             net.rng = np.random.default_rng(random_state.randint(2**31))
         optimizer = settings.optimizer(self)
-        at = state.fresh(net, optimizer) if net.state is None else state.resumed(net.state, optimizer, new_epoch=True)
-        Session(net, data, at, self._batch_size(n), self.shuffle, self.n_threads, net.rng).run(1, as_list(self.callbacks))
+        at = (
+            state.fresh(net, optimizer)
+            if net.state is None
+            else state.resumed(net.state, optimizer, new_epoch=True)
+        )
+        Session(net, data, at, self._batch_size(n), self.shuffle, self.n_threads, net.rng).run(
+            1, as_list(self.callbacks)
+        )
         self._note(net.history, n)
         if n == 1 and self._may_go_online(data):
             self._online = OnlineEngine(net, data)
@@ -253,9 +323,18 @@ class BaseMLP(BaseEstimator):
     def _may_go_online(self, data):
         """Whether nothing is asked for that needs a look between steps."""
         state: Any = self.network_.state
-        plain = not self.callbacks and getattr(self, "class_weight", None) is None and data.sample_weight is None
+        plain = (
+            not self.callbacks
+            and getattr(self, "class_weight", None) is None
+            and data.sample_weight is None
+        )
         plain = plain and not state.averages and not state.watches_loss
-        return plain and not is_sparse(data.X) and not isinstance(data.loss, OwnLoss) and not hasattr(self, "feature_names_in_")
+        return (
+            plain
+            and not is_sparse(data.X)
+            and not isinstance(data.loss, OwnLoss)
+            and not hasattr(self, "feature_names_in_")
+        )
 
     def _note_step(self, loss):
         """What an online step has changed; False if it went wrong."""
@@ -293,7 +372,10 @@ class BaseMLP(BaseEstimator):
         return tags
 
     def __getstate__(self):
-        return {name: None if name == "_online" else value for name, value in super().__getstate__().items()}
+        return {
+            name: None if name == "_online" else value
+            for name, value in super().__getstate__().items()
+        }
 
     def _outputs(self, X):
         """What the network says of these rows."""

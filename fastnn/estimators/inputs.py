@@ -1,4 +1,5 @@
-"""What estimators take: tables of numbers, dense or sparse, all finite, and whether they are scaled well."""
+"""What estimators take: tables of numbers, dense or sparse, all finite, and whether they are scaled
+well."""
 
 import warnings
 
@@ -10,13 +11,26 @@ from .. import kernels
 from ..training.data import block_rows, is_sparse
 
 SAMPLE = 1000  # rows that are looked at to tell how columns are scaled
-LARGE, SPREAD = 100, 1000  # a column's root mean square, and the largest of them over the smallest, that deserve a warning
+LARGE, SPREAD = (
+    100,
+    1000,
+)  # a column's root mean square, and the largest of them over the smallest, that deserve a warning
 
 
 def check_X_y(estimator, X, y, dtype, reset):
     """X, a C-contiguous array or a CSR matrix, and y, an array; both of finite numbers."""
-    X, y = validate_data(estimator, X, y, accept_sparse="csr", dtype=dtype, order="C", multi_output=True, reset=reset,
-                         y_numeric=is_regressor(estimator), ensure_all_finite=False)  # fmt: skip
+    X, y = validate_data(
+        estimator,
+        X,
+        y,
+        accept_sparse="csr",
+        dtype=dtype,
+        order="C",
+        multi_output=True,
+        reset=reset,
+        y_numeric=is_regressor(estimator),
+        ensure_all_finite=False,
+    )
     if y.ndim == 2 and y.shape[1] == 1:
         y = column_or_1d(y.toarray() if is_sparse(y) else y, warn=True)
     return check_finite(estimator, X), y
@@ -25,7 +39,15 @@ def check_X_y(estimator, X, y, dtype, reset):
 def check_X(estimator, X):
     """The same for rows to predict."""
     dtype = estimator.network_.dtype
-    X = validate_data(estimator, X, accept_sparse="csr", dtype=dtype, order="C", reset=False, ensure_all_finite=False)
+    X = validate_data(
+        estimator,
+        X,
+        accept_sparse="csr",
+        dtype=dtype,
+        order="C",
+        reset=False,
+        ensure_all_finite=False,
+    )
     return check_finite(estimator, X)
 
 
@@ -33,7 +55,11 @@ def check_finite(estimator, X):
     numbers = X.data if is_sparse(X) else X
     if not kernels.all_finite(numbers):
         where = np.argwhere(~np.isfinite(numbers))[0]
-        row, column = (int(np.searchsorted(X.indptr, where[0], "right")) - 1, int(X.indices[where[0]])) if is_sparse(X) else where
+        row, column = (
+            (int(np.searchsorted(X.indptr, where[0], "right")) - 1, int(X.indices[where[0]]))
+            if is_sparse(X)
+            else where
+        )
         what = "NaN" if np.isnan(numbers[tuple(where)]) else "inf"
         names = getattr(estimator, "feature_names_in_", None)
         name = int(column) if names is None else repr(str(names[column]))
@@ -50,7 +76,9 @@ def check_weight(sample_weight, X):
         return None
     weight = _check_sample_weight(sample_weight, X, dtype=np.float64)
     if weight.min() < 0:
-        raise ValueError(f"sample_weight must not be negative, got {weight.min()} in row {int(weight.argmin())}")
+        raise ValueError(
+            f"sample_weight must not be negative, got {weight.min()} in row {int(weight.argmin())}"
+        )
     if not weight.any():  # scikit-learn says so itself from 1.9 on
         raise ValueError("sample_weight is zero in all rows: there is nothing to learn from")
     return weight
@@ -61,7 +89,12 @@ def outputs(net, X, n_threads):
     if not is_sparse(X):
         return net.forward(X, n_threads=n_threads)
     step = block_rows(X)
-    return np.concatenate([net.forward(X[a : a + step].toarray(), n_threads=n_threads) for a in range(0, X.shape[0], step)])
+    return np.concatenate(
+        [
+            net.forward(X[a : a + step].toarray(), n_threads=n_threads)
+            for a in range(0, X.shape[0], step)
+        ]
+    )
 
 
 # ---- scale ----

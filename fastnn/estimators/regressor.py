@@ -12,15 +12,17 @@ from .base import BaseMLP, partial_fit_available
 class MLPRegressor(MultiOutputMixin, RegressorMixin, BaseMLP):
     """A network that learns numbers, as a scikit-learn estimator.
 
-    Parameters and attributes have the names and meanings of ``sklearn.neural_network.MLPRegressor`` (but the first parameter is
-    ``hidden_layer_sizes``), and with the same settings and ``shuffle=False`` it computes the same; docs/moving.md says what differs on
-    purpose. y may have one or many columns.
+    Parameters and attributes have the names and meanings of ``sklearn.neural_network.MLPRegressor``
+    (but the first parameter is ``hidden_layer_sizes``), and with the same settings and
+    ``shuffle=False`` it computes the same; docs/moving.md says what differs on purpose. y may have
+    one or many columns.
 
     Parameters
     ----------
     loss : str or loss, default "squared_error"
-        "squared_error" and "poisson" are scikit-learn's; besides, mse, mae, huber, quantile, gaussian_nll, objects such as
-        ``losses.Quantile((0.1, 0.5, 0.9))``, or a function of your own: see `fastnn.losses`.
+        "squared_error" and "poisson" are scikit-learn's; besides, mse, mae, huber, quantile,
+        gaussian_nll, objects such as ``losses.Quantile((0.1, 0.5, 0.9))``, or a function of your
+        own: see `fastnn.losses`.
     hidden_layer_sizes, activation, solver, ...
         All others as in `MLPClassifier`, which has class_weight besides.
 
@@ -40,12 +42,39 @@ class MLPRegressor(MultiOutputMixin, RegressorMixin, BaseMLP):
     """
 
     def __init__(
-        self, hidden_layer_sizes=(100,), *, activation="relu", solver="adam", alpha=1e-4, batch_size="auto", learning_rate="constant",
-        learning_rate_init=1e-3, power_t=0.5, max_iter=1000, shuffle=True, random_state=None, tol=1e-4, verbose=False, warm_start=False,
-        momentum=0.9, nesterovs_momentum=True, early_stopping=False, validation_fraction=0.1, beta_1=0.9, beta_2=0.999, epsilon=1e-8,
-        n_iter_no_change=30, max_fun=15000, loss="squared_error", dropout=0.0, schedule=None, validation_data=None, n_threads=1,
-        callbacks=(), dtype=None,
-    ):  # fmt: skip
+        self,
+        hidden_layer_sizes=(100,),
+        *,
+        activation="relu",
+        solver="adam",
+        alpha=1e-4,
+        batch_size="auto",
+        learning_rate="constant",
+        learning_rate_init=1e-3,
+        power_t=0.5,
+        max_iter=1000,
+        shuffle=True,
+        random_state=None,
+        tol=1e-4,
+        verbose=False,
+        warm_start=False,
+        momentum=0.9,
+        nesterovs_momentum=True,
+        early_stopping=False,
+        validation_fraction=0.1,
+        beta_1=0.9,
+        beta_2=0.999,
+        epsilon=1e-8,
+        n_iter_no_change=30,
+        max_fun=15000,
+        loss="squared_error",
+        dropout=0.0,
+        schedule=None,
+        validation_data=None,
+        n_threads=1,
+        callbacks=(),
+        dtype=None,
+    ):
         self._keep(locals())
 
     # ---- targets ----
@@ -57,17 +86,34 @@ class MLPRegressor(MultiOutputMixin, RegressorMixin, BaseMLP):
         """Targets for the loss, the loss, how many outputs, and their activation."""
         y = y.reshape(len(y), -1)
         if y.shape[1] != self._n_targets:
-            raise ValueError(f"y has {y.shape[1]} targets, {type(self).__name__} was fitted with {self._n_targets}")
+            raise ValueError(
+                f"y has {y.shape[1]} targets, {type(self).__name__} was fitted with {self._n_targets}"
+            )
         loss = self._chosen_loss()
-        each = 2 if isinstance(loss, losses.GaussianNLL) else np.size(loss.q) if isinstance(loss, losses.Quantile) else 1
-        return np.ascontiguousarray(y, dtype), loss, each * self._n_targets, loss.output or "identity"
+        each = (
+            2
+            if isinstance(loss, losses.GaussianNLL)
+            else np.size(loss.q)
+            if isinstance(loss, losses.Quantile)
+            else 1
+        )
+        return (
+            np.ascontiguousarray(y, dtype),
+            loss,
+            each * self._n_targets,
+            loss.output or "identity",
+        )
 
     def _chosen_loss(self):
         if self.loss == "squared_error":
             return settings.HalfSquaredError()
         if self.loss == "poisson":
             return losses.Poisson()
-        return settings.loss(self.loss, getattr(self.loss, "output", None) or "identity", ("squared_error", "poisson"))
+        return settings.loss(
+            self.loss,
+            getattr(self.loss, "output", None) or "identity",
+            ("squared_error", "poisson"),
+        )
 
     def _class_weights(self, y):
         return None
@@ -122,15 +168,21 @@ class MLPRegressor(MultiOutputMixin, RegressorMixin, BaseMLP):
         Returns
         -------
         ndarray (n,) for one target, else (n, n_targets)
-            With several quantiles (n, n_targets * n_quantiles): of target 0 all, then of target 1, ...
+            With several quantiles (n, n_targets * n_quantiles): of target 0 all, then of target 1,
+            ...
         std : ndarray of the same shape, if asked for
         """
         Y = self._outputs(X)
         if isinstance(self._loss, losses.GaussianNLL):
-            mean, std = self._shaped(Y[:, : self._n_targets]), self._shaped(np.exp(Y[:, self._n_targets :] / 2))
+            mean, std = (
+                self._shaped(Y[:, : self._n_targets]),
+                self._shaped(np.exp(Y[:, self._n_targets :] / 2)),
+            )
             return (mean, std) if return_std else mean
         if return_std:
-            raise ValueError(f"return_std=True needs a network that has learned them: loss='gaussian_nll', not {self.loss!r}")
+            raise ValueError(
+                f"return_std=True needs a network that has learned them: loss='gaussian_nll', not {self.loss!r}"
+            )
         return self._shaped(Y)
 
     def score(self, X, y, sample_weight=None):
@@ -163,10 +215,14 @@ class MLPRegressor(MultiOutputMixin, RegressorMixin, BaseMLP):
         if isinstance(loss, losses.Quantile):
             q = np.tile(loss.q, Y.shape[1] // np.size(loss.q))
             above = np.repeat(y, np.size(loss.q), axis=1) - Y
-            return -float(np.average(np.maximum(q * above, (q - 1) * above).mean(axis=1), weights=weight))
+            return -float(
+                np.average(np.maximum(q * above, (q - 1) * above).mean(axis=1), weights=weight)
+            )
         Y = Y[:, : self._n_targets]
         if not np.isfinite(Y).all():
             return np.nan
         residual = np.average((y - Y) ** 2, axis=0, weights=weight)
-        variance = np.average((y - np.average(y, axis=0, weights=weight)) ** 2, axis=0, weights=weight)
+        variance = np.average(
+            (y - np.average(y, axis=0, weights=weight)) ** 2, axis=0, weights=weight
+        )
         return float(np.mean(1 - residual / np.where(variance > 0, variance, 1)))

@@ -7,11 +7,13 @@ from ..training.stopping import Patience
 
 
 class ScoreStopping(Callback):
-    """Score the held-out rows after every epoch; with finite patience, stop when the score no longer rises, and keep the best parameters.
+    """Score the held-out rows after every epoch; with finite patience, stop when the score no
+    longer rises, and keep the best parameters.
 
     score : function of the network
     patience : int or inf
-        More epochs than this in a row without a score of the best so far plus `tol` or more end the training.
+        More epochs than this in a row without a score of the best so far plus `tol` or more end the
+        training.
     """
 
     def __init__(self, score, patience, tol):

@@ -12,21 +12,26 @@ from ..optimizers import LBFGS, SGD, Adam
 from ..training.stopping import Patience
 
 ACTIVATIONS = {"logistic": "sigmoid"}
-OUTPUTS = {"sigmoid": "logistic", "exponential": "exp"}  # scikit-learn's names for `out_activation_`
+OUTPUTS = {
+    "sigmoid": "logistic",
+    "exponential": "exp",
+}  # scikit-learn's names for `out_activation_`
 FTOL = 2.220446049250313e-09  # SciPy's default for L-BFGS-B, which scikit-learn takes
 LEAST_RATE = 1e-6  # where learning_rate="adaptive" gives up
 
 
 @dataclass(eq=False, repr=False)
 class HalfSquaredError(losses.MSE):
-    """scikit-learn's squared error: gradients are those of half the sum over outputs, while what is reported is half their mean."""
+    """scikit-learn's squared error: gradients are those of half the sum over outputs, while what is
+    reported is half their mean."""
 
     def settings(self, n_out, dtype):
         return dict(loss_scale=0.5, gradient_scale=n_out / 2)
 
 
 def loss(loss, output, names):
-    """One of fastnn's losses for this output; names: what the estimator has besides, for the message."""
+    """One of fastnn's losses for this output; names: what the estimator has besides, for the
+    message."""
     if isinstance(loss, str) and loss not in losses.LOSSES:
         raise ValueError(
             f"loss must be one of {', '.join([*names, *losses.LOSSES])}, an object of fastnn.losses such as Huber(2.0), or a function "
@@ -39,7 +44,9 @@ def hidden_sizes(hidden_layer_sizes):
     """A list of whole numbers, from one number too."""
     sizes = list(np.atleast_1d(hidden_layer_sizes)) if np.size(hidden_layer_sizes) else []
     if any(size != int(size) or size <= 0 for size in sizes):
-        raise ValueError(f"hidden_layer_sizes must be > 0 and whole numbers, got {hidden_layer_sizes!r}")
+        raise ValueError(
+            f"hidden_layer_sizes must be > 0 and whole numbers, got {hidden_layer_sizes!r}"
+        )
     return [int(size) for size in sizes]
 
 
@@ -49,12 +56,15 @@ def activations(activation):
         return [activations(each) for each in activation]
     name = ACTIVATIONS.get(activation, activation)
     if name not in HIDDEN:
-        raise ValueError(f"activation must be one of {', '.join(['logistic', *HIDDEN])}, or one of them for each layer, got {activation!r}")
+        raise ValueError(
+            f"activation must be one of {', '.join(['logistic', *HIDDEN])}, or one of them for each layer, got {activation!r}"
+        )
     return name
 
 
 def first_parameters(net, activation, random_state):
-    """As scikit-learn draws them, number for number: W and b from U(-r, r), r = sqrt(6 / (n_in + n_out)), with a 2 for logistic units."""
+    """As scikit-learn draws them, number for number: W and b from U(-r, r), r = sqrt(6 / (n_in +
+    n_out)), with a 2 for logistic units."""
     names = activation if isinstance(activation, (list, tuple)) else [activation]
     for i, (W, b) in enumerate(zip(net.weights, net.biases)):
         logistic = bool(names) and names[min(i, len(names) - 1)] in ("logistic", "sigmoid")
@@ -84,7 +94,9 @@ def optimizer(estimator):
     e = estimator
     if isinstance(e.solver, tuple(optimizers.OPTIMIZERS.values())):
         if e.schedule is not None:
-            raise ValueError(f"schedule is given beside solver={e.solver!r}, which brings its own rate: give it the schedule as lr")
+            raise ValueError(
+                f"schedule is given beside solver={e.solver!r}, which brings its own rate: give it the schedule as lr"
+            )
         return e.solver
     lr = e.learning_rate_init if e.schedule is None else e.schedule
     if e.solver == "sgd":
@@ -107,11 +119,14 @@ def patience(estimator, best_loss):
 
 def moves_rate(estimator, way):
     """Whether this is the way it asks for."""
-    return estimator.learning_rate == way and estimator.solver == "sgd" and estimator.schedule is None
+    return (
+        estimator.learning_rate == way and estimator.solver == "sgd" and estimator.schedule is None
+    )
 
 
 class AdaptiveRate(Callback):
-    """scikit-learn's learning_rate="adaptive": where training would stop, go on with a fifth of the rate, down to LEAST_RATE."""
+    """scikit-learn's learning_rate="adaptive": where training would stop, go on with a fifth of the
+    rate, down to LEAST_RATE."""
 
     def on_stop(self, net, history):
         if net.state.optimizer.lr <= LEAST_RATE:
@@ -122,7 +137,11 @@ class AdaptiveRate(Callback):
 
 def rate_callbacks(estimator, n_rows):
     e = estimator
-    return [InverseScaling(e.learning_rate_init, e.power_t, n_rows, e.t_)] if moves_rate(e, "invscaling") else []
+    return (
+        [InverseScaling(e.learning_rate_init, e.power_t, n_rows, e.t_)]
+        if moves_rate(e, "invscaling")
+        else []
+    )
 
 
 class InverseScaling(Callback):
@@ -137,8 +156,9 @@ class InverseScaling(Callback):
 
 
 def with_rate(state, lr):
-    """The state of a training with SGD that goes on with another rate. scikit-learn's velocity holds the rates of the steps it was made of;
-    fastnn's (as PyTorch's) does not, so it is put right by their ratio."""
+    """The state of a training with SGD that goes on with another rate. scikit-learn's velocity
+    holds the rates of the steps it was made of; fastnn's (as PyTorch's) does not, so it is put
+    right by their ratio."""
     if state.optimizer.momentum and lr > 0:
         state.moments *= state.optimizer.lr / lr
     state.optimizer = replace(state.optimizer, lr=lr)

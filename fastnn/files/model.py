@@ -1,12 +1,14 @@
 """Model files: what fastnn puts into a safetensors file.
 
-Arrays are W0 (n_in, n_out), b0, W1, ...; with a training state also "moments" (n_moments, n_params), "order" (n,) if training stopped
-within an epoch, "params" (n_params,) if it stands elsewhere than the network, "best_params" (n_params,) of the best epoch. The
-architecture, the optimizer and the generator stand as JSON in the header's text metadata, and ``net.metadata``, if there is any, under
-"user".
+Arrays are W0 (n_in, n_out), b0, W1, ...; with a training state also "moments" (n_moments,
+n_params), "order" (n,) if training stopped within an epoch, "params" (n_params,) if it stands
+elsewhere than the network, "best_params" (n_params,) of the best epoch. The architecture, the
+optimizer and the generator stand as JSON in the header's text metadata, and ``net.metadata``, if
+there is any, under "user".
 
-`read` turns a file into `Parts` and `write` turns `Parts` into a file; `fastnn.mlp` turns `Parts` into a network. Reading trusts nothing:
-every size is checked against the architecture and the length of the file before memory is taken.
+`read` turns a file into `Parts` and `write` turns `Parts` into a file; `fastnn.mlp` turns `Parts`
+into a network. Reading trusts nothing: every size is checked against the architecture and the
+length of the file before memory is taken.
 """
 
 import json
@@ -87,7 +89,12 @@ def write(path, parts):
     """Write `Parts` to path: whole or not at all."""
     arrays = _views(parts.params, _shapes(parts.layer_sizes, parts.bias))
     network = {name: getattr(parts, name) for name in NETWORK} | {"dtype": parts.dtype.name}
-    metadata = {"format": FORMAT, "format_version": str(VERSION), "network": json.dumps(network), "rng": json.dumps(_rng_text(parts.rng))}
+    metadata = {
+        "format": FORMAT,
+        "format_version": str(VERSION),
+        "network": json.dumps(network),
+        "rng": json.dumps(_rng_text(parts.rng)),
+    }
     if parts.metadata:
         metadata["user"] = json.dumps(_check_user(parts.metadata, ValueError))
     state = parts.state
@@ -105,7 +112,9 @@ def write(path, parts):
 
 def _check_user(user, error):
     """net.metadata: text by name, and nothing else."""
-    if not isinstance(user, dict) or not all(isinstance(text, str) for pair in user.items() for text in pair):
+    if not isinstance(user, dict) or not all(
+        isinstance(text, str) for pair in user.items() for text in pair
+    ):
         raise error(f"net.metadata must be a dict of str to str, got {user!r}"[:200])
     return user
 
@@ -114,7 +123,9 @@ def _rng_text(rng):
     """A generator's state with lists in place of arrays."""
     state = rng.bit_generator.state
     if state["bit_generator"] not in BIT_GENERATORS:
-        raise ValueError(f"net.rng uses {state['bit_generator']}, which a model file cannot hold; set net.rng to one of numpy's generators")
+        raise ValueError(
+            f"net.rng uses {state['bit_generator']}, which a model file cannot hold; set net.rng to one of numpy's generators"
+        )
     return json.loads(json.dumps(state, default=lambda a: a.tolist()))
 
 
@@ -158,14 +169,20 @@ def _read(file, file_size):
     if metadata.get("format") != FORMAT:
         raise ModelFileError("not a fastnn model (no format: fastnn in its metadata)")
     if metadata.get("format_version") != str(VERSION):
-        raise ModelFileError(f"format version {metadata.get('format_version')!r}, this fastnn reads {VERSION}: install a newer fastnn")
+        raise ModelFileError(
+            f"format version {metadata.get('format_version')!r}, this fastnn reads {VERSION}: install a newer fastnn"
+        )
     network = _network(parse_json(metadata.get("network"), "network"))
     state = _state(parse_json(metadata["state"], "state")) if "state" in metadata else None
     shapes = _shapes(network["layer_sizes"], network["bias"])
     dtype = np.dtype(network["dtype"])
     reader.check(_expected(reader, shapes, dtype, state))
     rng = _rng(parse_json(metadata.get("rng"), "rng"))
-    user = _check_user(parse_json(metadata["user"], "user"), ModelFileError) if "user" in metadata else {}
+    user = (
+        _check_user(parse_json(metadata["user"], "user"), ModelFileError)
+        if "user" in metadata
+        else {}
+    )
 
     params = np.empty(sum(int(np.prod(shape)) for shape in shapes.values()), dtype)
     for name, view in _views(params, shapes).items():
@@ -180,16 +197,28 @@ def _read(file, file_size):
             state.params = reader.array("params")
         if state.best is not None:
             state.best = replace(state.best, params=reader.array("best_params"))
-    return Parts(**(network | dict(dtype=dtype)), params=params, state=state, rng=rng, metadata=user)
+    return Parts(
+        **(network | dict(dtype=dtype)), params=params, state=state, rng=rng, metadata=user
+    )
 
 
 def _network(network):
     """The architecture, checked as strictly as a network checks its arguments."""
     network = mapping(network, "network")
     sizes, names = network.get("layer_sizes"), network.get("activations")
-    if not isinstance(sizes, list) or not 2 <= len(sizes) <= MOST_LAYERS or not all(is_count(size, WIDEST, 1) for size in sizes):
-        raise ModelFileError(f"layer_sizes must be 2 to {MOST_LAYERS} whole numbers of 1 to {WIDEST}")
-    if not isinstance(names, list) or len(names) != len(sizes) - 1 or type(network.get("bias")) is not bool:
+    if (
+        not isinstance(sizes, list)
+        or not 2 <= len(sizes) <= MOST_LAYERS
+        or not all(is_count(size, WIDEST, 1) for size in sizes)
+    ):
+        raise ModelFileError(
+            f"layer_sizes must be 2 to {MOST_LAYERS} whole numbers of 1 to {WIDEST}"
+        )
+    if (
+        not isinstance(names, list)
+        or len(names) != len(sizes) - 1
+        or type(network.get("bias")) is not bool
+    ):
         raise ModelFileError("activations or bias do not fit layer_sizes")
     if network.get("dtype") not in ("float32", "float64"):
         raise ModelFileError(f"dtype {network.get('dtype')!r}")
@@ -197,7 +226,11 @@ def _network(network):
     if not known or "softmax" in names[:-1] or (names[-1] == "softmax" and sizes[-1] == 1):
         raise ModelFileError(f"activations {names!r}")
     dropout = network.get("dropout")
-    if not isinstance(dropout, list) or len(dropout) != len(names) or not all(type(rate) is float and 0 <= rate < 1 for rate in dropout):
+    if (
+        not isinstance(dropout, list)
+        or len(dropout) != len(names)
+        or not all(type(rate) is float and 0 <= rate < 1 for rate in dropout)
+    ):
         raise ModelFileError(f"dropout {dropout!r}"[:100])
     return {name: network[name] for name in NETWORK}
 
@@ -207,7 +240,9 @@ def _state(state):
     state = mapping(state, "state")
     counts, seeds = ({name: state.get(name) for name in names} for names in (COUNTS, SEEDS))
     loss_sum = state.get("loss_sum")
-    whole = all(is_count(count, 2**62) for count in counts.values()) and all(s is None or is_count(s, 2**63) for s in seeds.values())
+    whole = all(is_count(count, 2**62) for count in counts.values()) and all(
+        s is None or is_count(s, 2**63) for s in seeds.values()
+    )
     if not whole or type(loss_sum) is not float or loss_sum != loss_sum:
         raise ModelFileError("state is damaged")
     try:
@@ -215,7 +250,11 @@ def _state(state):
     except (TypeError, ValueError, OverflowError) as error:
         raise ModelFileError(f"the optimizer's settings are damaged: {error}") from None
     try:
-        plateau = None if state.get("plateau") is None else Plateau(**mapping(state["plateau"], "plateau"))
+        plateau = (
+            None
+            if state.get("plateau") is None
+            else Plateau(**mapping(state["plateau"], "plateau"))
+        )
     except (TypeError, ValueError, OverflowError) as error:
         raise ModelFileError(f"the schedule's plateau is damaged: {error}") from None
     best = None if state.get("best") is None else mapping(state["best"], "best")
@@ -223,7 +262,9 @@ def _state(state):
         if type(best.get("loss")) is not float or not is_count(best.get("epoch"), 2**62):
             raise ModelFileError("best is damaged")
         best = Best(best["loss"], best["epoch"], np.empty(0))
-    return TrainingState(optimizer, np.empty(0), loss_sum=loss_sum, plateau=plateau, best=best, **counts, **seeds)
+    return TrainingState(
+        optimizer, np.empty(0), loss_sum=loss_sum, plateau=plateau, best=best, **counts, **seeds
+    )
 
 
 def _expected(reader, shapes, dtype, state):
@@ -234,14 +275,20 @@ def _expected(reader, shapes, dtype, state):
         return expected
     n_params = sum(np.prod(shape, dtype=object) for shape in shapes.values())
     expected["moments"] = [state.optimizer.n_moments, n_params], kind
-    expected |= {name: ([n_params], kind) for name in ("params", "best_params") if name in reader.entries}
+    expected |= {
+        name: ([n_params], kind) for name in ("params", "best_params") if name in reader.entries
+    }
     if ("best_params" in reader.entries) != (state.best is not None):
         raise ModelFileError("best and best_params belong together")
     if state.averages and "params" not in reader.entries:
         raise ModelFileError("holds an average of the parameters, but not the parameters")
     if "order" in reader.entries:
         order = mapping(reader.entries["order"], "order")
-        n = order.get("shape", [None])[0] if isinstance(order.get("shape"), list) and order["shape"] else None
+        n = (
+            order.get("shape", [None])[0]
+            if isinstance(order.get("shape"), list) and order["shape"]
+            else None
+        )
         if not is_count(n, reader.n_bytes // 8, 1):
             raise ModelFileError("order has no sensible shape")
         expected["order"] = [n], "I64"
@@ -262,7 +309,8 @@ def _rng(state):
 
 
 def _like(model, value, key=""):
-    """`value` with the structure of `model`, a generator's state: NumPy itself does not check lengths and positions."""
+    """`value` with the structure of `model`, a generator's state: NumPy itself does not check
+    lengths and positions."""
     if isinstance(model, dict):
         value = mapping(value, key or "rng")
         return {name: _like(model[name], value[name], f"rng's {name}") for name in model}
@@ -271,7 +319,12 @@ def _like(model, value, key=""):
         if array.shape != model.shape:
             raise ValueError(f"{key} has shape {array.shape}, not {model.shape}")
         return array
-    most = {"rng's pos": 624, "rng's buffer_pos": 4, "rng's has_uint32": 1, "rng's uinteger": 2**32 - 1}.get(key, 2**128 - 1)
+    most = {
+        "rng's pos": 624,
+        "rng's buffer_pos": 4,
+        "rng's has_uint32": 1,
+        "rng's uinteger": 2**32 - 1,
+    }.get(key, 2**128 - 1)
     if type(value) is not type(model) or (isinstance(value, int) and not 0 <= value <= most):
         raise ValueError(f"{key} is {value!r}"[:100])
     return value

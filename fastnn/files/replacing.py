@@ -6,10 +6,12 @@ from contextlib import contextmanager
 
 @contextmanager
 def replacing(path):
-    """A new file that takes the place of `path` when the block ends: `path` holds the old content or the new one, whole.
+    """A new file that takes the place of `path` when the block ends: `path` holds the old content
+    or the new one, whole.
 
-    It is written beside `path`, synced and renamed; if the block raises, it is removed. It keeps the permissions of the file that it
-    replaces. A symbolic link stays one: what it points to is replaced.
+    It is written beside `path`, synced and renamed; if the block raises, it is removed. It keeps
+    the permissions of the file that it replaces. A symbolic link stays one: what it points to is
+    replaced.
 
     Parameters
     ----------
@@ -29,8 +31,13 @@ def replacing(path):
     beside = os.path.join(folder, f".{name}.{os.urandom(4).hex()}.tmp")
     mode = _permissions(path)
     try:
-        # Created with no more permissions than the old file has: a private file is private from its first byte.
-        with open(beside, "xb", opener=lambda name, flags: os.open(name, flags, 0o666 if mode is None else mode)) as file:
+        # Created with no more permissions than the old file has: a private file is private from its
+        # first byte.
+        with open(
+            beside,
+            "xb",
+            opener=lambda name, flags: os.open(name, flags, 0o666 if mode is None else mode),
+        ) as file:
             if mode is not None:
                 _set_permissions(beside, mode)
             yield file
@@ -61,7 +68,8 @@ def _set_permissions(path, mode):
 
 
 def _sync_folder(folder):
-    """Make the rename last through a crash of the machine, where the system can. The file is in place: no error says otherwise."""
+    """Make the rename last through a crash of the machine, where the system can. The file is in
+    place: no error says otherwise."""
     try:
         descriptor = os.open(folder, os.O_RDONLY)
     except OSError:

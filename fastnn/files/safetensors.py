@@ -1,8 +1,11 @@
-"""The safetensors format: named arrays and text, never code (https://huggingface.co/docs/safetensors).
+"""The safetensors format: named arrays and text, never code
+(https://huggingface.co/docs/safetensors).
 
-A file is 8 bytes, the little-endian length of the header; the header, JSON; the arrays, little-endian and contiguous.
+A file is 8 bytes, the little-endian length of the header; the header, JSON; the arrays,
+little-endian and contiguous.
 
-Reading trusts nothing: every size is checked against what the caller expects and the length of the file before memory is taken.
+Reading trusts nothing: every size is checked against what the caller expects and the length of the
+file before memory is taken.
 """
 
 import json
@@ -14,7 +17,11 @@ from . import ModelFileError
 from .replacing import replacing
 
 LONGEST_HEADER = 16_000_000  # bytes
-TYPES: dict[str, np.dtype] = {"F32": np.dtype("<f4"), "F64": np.dtype("<f8"), "I64": np.dtype("<i8")}
+TYPES: dict[str, np.dtype] = {
+    "F32": np.dtype("<f4"),
+    "F64": np.dtype("<f8"),
+    "I64": np.dtype("<i8"),
+}
 NAMES = {dtype: name for name, dtype in TYPES.items()}
 
 
@@ -28,15 +35,23 @@ def write(path, arrays, metadata):
         float32, float64 or int64; they stand in the file in this order.
     metadata : dict of str to str
     """
-    arrays = {name: np.ascontiguousarray(a, a.dtype.newbyteorder("<")) for name, a in arrays.items()}
+    arrays = {
+        name: np.ascontiguousarray(a, a.dtype.newbyteorder("<")) for name, a in arrays.items()
+    }
     header, at = {"__metadata__": metadata}, 0
     for name, a in arrays.items():
-        header[name] = {"dtype": NAMES[a.dtype], "shape": list(a.shape), "data_offsets": [at, at + a.nbytes]}
+        header[name] = {
+            "dtype": NAMES[a.dtype],
+            "shape": list(a.shape),
+            "data_offsets": [at, at + a.nbytes],
+        }
         at += a.nbytes
     text = json.dumps(header).encode()
     text += b" " * (-len(text) % 8)  # the arrays begin at a multiple of 8
     if len(text) > LONGEST_HEADER:  # nobody could read it again
-        raise ValueError(f"the file's header takes {len(text):,} bytes, at most {LONGEST_HEADER:,} are allowed: keep less in net.metadata")
+        raise ValueError(
+            f"the file's header takes {len(text):,} bytes, at most {LONGEST_HEADER:,} are allowed: keep less in net.metadata"
+        )
     with replacing(path) as file:
         file.write(len(text).to_bytes(8, "little") + text)
         for a in arrays.values():
@@ -74,16 +89,28 @@ class Reader:
         self.n_bytes = file_size - self.start
 
     def check(self, expected):
-        """The header must list exactly these arrays, {name: (shape, type)}, and they must fill the file without holes or overlaps."""
+        """The header must list exactly these arrays, {name: (shape, type)}, and they must fill the
+        file without holes or overlaps."""
         if set(self.entries) != set(expected):
-            raise ModelFileError(f"holds the arrays {sorted(self.entries)}, its architecture needs {sorted(expected)}")
+            raise ModelFileError(
+                f"holds the arrays {sorted(self.entries)}, its architecture needs {sorted(expected)}"
+            )
         spans = []
         for name, (shape, kind) in expected.items():
             entry = mapping(self.entries[name], name)
             span = entry.get("data_offsets")
             size = int(np.prod(shape, dtype=object)) * TYPES[kind].itemsize
-            whole = isinstance(span, list) and len(span) == 2 and all(is_count(at, self.n_bytes) for at in span)
-            if entry.get("dtype") != kind or entry.get("shape") != shape or not whole or span[1] - span[0] != size:
+            whole = (
+                isinstance(span, list)
+                and len(span) == 2
+                and all(is_count(at, self.n_bytes) for at in span)
+            )
+            if (
+                entry.get("dtype") != kind
+                or entry.get("shape") != shape
+                or not whole
+                or span[1] - span[0] != size
+            ):
                 raise ModelFileError(f"array {name} is not {kind} of shape {shape}")
             spans.append(span)
         at = 0
@@ -92,7 +119,9 @@ class Reader:
                 raise ModelFileError("arrays overlap or leave holes")
             at = end
         if at != self.n_bytes:
-            raise ModelFileError(f"the arrays need {at} bytes, the file has {self.n_bytes}: cut short or not whole")
+            raise ModelFileError(
+                f"the arrays need {at} bytes, the file has {self.n_bytes}: cut short or not whole"
+            )
 
     def array(self, name):
         """A new array; only after `check`."""

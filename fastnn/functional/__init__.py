@@ -4,9 +4,10 @@
     L = mean of -y log Y - (1-y) log(1-Y)   line 3          `binary_cross_entropy`, and other losses
     W -= lr dL/dW                           line 4          `linear_backward`, `sgd_step_`, and other updates
 
-Arrays are anything that NumPy sees as one. A function works in the dtype of its first array argument that is float32 or float64 (W's for
-the layer) and converts the others; what it is given is never changed. `out` and `grad` receive results and must fit exactly; functions
-that end in _ change `params` and its moments in place. `fastnn.reference` has the same functions in plain NumPy.
+Arrays are anything that NumPy sees as one. A function works in the dtype of its first array
+argument that is float32 or float64 (W's for the layer) and converts the others; what it is given is
+never changed. `out` and `grad` receive results and must fit exactly; functions that end in _ change
+`params` and its moments in place. `fastnn.reference` has the same functions in plain NumPy.
 """
 
 from .layer import activation, activation_backward, linear, linear_backward

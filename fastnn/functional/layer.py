@@ -34,7 +34,11 @@ def linear(X, W, b=None, activation="identity", out=None):
     X, W, b = _layer(X, W, b)
     kind = activations.find(activation)
     shape = (len(X), W.shape[1])
-    Y = np.empty(shape, W.dtype) if out is None else check_out("out", out, shape, W.dtype, *given, X, W, b)
+    Y = (
+        np.empty(shape, W.dtype)
+        if out is None
+        else check_out("out", out, shape, W.dtype, *given, X, W, b)
+    )
     if Y.size:
         _bound(W, b, kind)._forward_into(X, Y)
     return Y
@@ -52,7 +56,8 @@ def linear_backward(dY, X, W, b, Y, activation="identity", need_dX=True):
     X, W, b
         As given to `linear`; b may be None.
     Y : array_like (n, n_out)
-        What `linear` returned. Only its shape is checked here: Z and Y are computed again, in cache, which costs less than reading them.
+        What `linear` returned. Only its shape is checked here: Z and Y are computed again, in
+        cache, which costs less than reading them.
     activation : str, default "identity"
     need_dX : bool, default True
         False saves a third of the work where X is data.
@@ -125,7 +130,11 @@ def activation(Z, name, out=None):
     """
     kind = activations.find(name, argument="name")
     given, Z = Z, check_array("Z", Z)
-    A = np.empty_like(Z) if out is None else check_out("out", out, Z.shape, Z.dtype, *([] if out is given else [given, Z]))
+    A = (
+        np.empty_like(Z)
+        if out is None
+        else check_out("out", out, Z.shape, Z.dtype, *([] if out is given else [given, Z]))
+    )
     if Z.size:
         kernels.activation(kind, Z, A)
     return A
@@ -153,7 +162,13 @@ def activation_backward(dA, Z, name, out=None):
     kind = activations.find(name, argument="name")
     given_Z, Z = Z, check_array("Z", Z)
     given, dA = dA, check_shape("dA", dA, Z.shape, Z.dtype)
-    dZ = np.empty_like(Z) if out is None else check_out("out", out, Z.shape, Z.dtype, given_Z, Z, *([] if out is given else [given, dA]))
+    dZ = (
+        np.empty_like(Z)
+        if out is None
+        else check_out(
+            "out", out, Z.shape, Z.dtype, given_Z, Z, *([] if out is given else [given, dA])
+        )
+    )
     if Z.size:
         kernels.activation_backward(kind, dA, Z, dZ)
     return dZ

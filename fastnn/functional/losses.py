@@ -10,8 +10,9 @@ from ..validation import check_array, check_out, check_sample_weight, check_valu
 def binary_cross_entropy(Y, y, sample_weight=None, grad=None, pos_weight=None, label_smoothing=0.0):
     """BCE from probabilities: l_i = sum_j -p_j y_j log Y_j - (1 - y_j) log(1 - Y_j).
 
-    log is not taken below -100, and Y (1 - Y) in the gradient ((1 - y) Y - p y (1 - Y)) / (Y (1 - Y)) not below 1e-12, as in PyTorch.
-    Where the logits are at hand `binary_cross_entropy_with_logits` is exact.
+    log is not taken below -100, and Y (1 - Y) in the gradient ((1 - y) Y - p y (1 - Y)) / (Y (1 -
+    Y)) not below 1e-12, as in PyTorch. Where the logits are at hand
+    `binary_cross_entropy_with_logits` is exact.
 
     Parameters
     ----------
@@ -36,7 +37,8 @@ def binary_cross_entropy(Y, y, sample_weight=None, grad=None, pos_weight=None, l
     Raises
     ------
     ValueError
-        Targets are not in [0, 1], a setting is out of range, shapes do not fit, or `grad` overlaps another argument.
+        Targets are not in [0, 1], a setting is out of range, shapes do not fit, or `grad` overlaps
+        another argument.
     TypeError
         `grad` is no NumPy array of the dtype of Y.
 
@@ -47,14 +49,19 @@ def binary_cross_entropy(Y, y, sample_weight=None, grad=None, pos_weight=None, l
     0.164252
     """
     bce = losses.BCE(pos_weight, label_smoothing)
-    return _loss(bce, "Y", Y, y, sample_weight, grad, kernel=kernels.Loss.BINARY_CROSS_ENTROPY)  # `BCE` itself goes from logits
+    return _loss(
+        bce, "Y", Y, y, sample_weight, grad, kernel=kernels.Loss.BINARY_CROSS_ENTROPY
+    )  # `BCE` itself goes from logits
 
 
-def binary_cross_entropy_with_logits(Z, y, sample_weight=None, grad=None, pos_weight=None, label_smoothing=0.0):
-    """BCE from logits: l_i = sum_j p_j y_j log(1 + exp(-Z_j)) + (1 - y_j) log(1 + exp(Z_j)); never overflows.
+def binary_cross_entropy_with_logits(
+    Z, y, sample_weight=None, grad=None, pos_weight=None, label_smoothing=0.0
+):
+    """BCE from logits: l_i = sum_j p_j y_j log(1 + exp(-Z_j)) + (1 - y_j) log(1 + exp(Z_j)); never
+    overflows.
 
-    Without p_j that is max(Z_j, 0) - Z_j y_j + log(1 + exp(-abs(Z_j))), and the gradient is sigmoid(Z) - y, weighted. As in
-    `fastnn.losses.BCEWithLogits`.
+    Without p_j that is max(Z_j, 0) - Z_j y_j + log(1 + exp(-abs(Z_j))), and the gradient is
+    sigmoid(Z) - y, weighted. As in `fastnn.losses.BCEWithLogits`.
 
     Parameters
     ----------
@@ -77,7 +84,8 @@ def binary_cross_entropy_with_logits(Z, y, sample_weight=None, grad=None, pos_we
 
 
 def cross_entropy(Z, y, sample_weight=None, grad=None, label_smoothing=0.0):
-    """Softmax cross-entropy from logits: l_i = sum_j y_j (log sum_k exp(Z_k) - Z_j). As in `fastnn.losses.CrossEntropy`.
+    """Softmax cross-entropy from logits: l_i = sum_j y_j (log sum_k exp(Z_k) - Z_j). As in
+    `fastnn.losses.CrossEntropy`.
 
     Parameters
     ----------
@@ -86,7 +94,8 @@ def cross_entropy(Z, y, sample_weight=None, grad=None, label_smoothing=0.0):
     y : array_like
         Class numbers (n,), or rows of probabilities (n, k).
     sample_weight, grad
-        As in `binary_cross_entropy`; the gradient is softmax(Z) - y for probabilities that sum to 1, weighted.
+        As in `binary_cross_entropy`; the gradient is softmax(Z) - y for probabilities that sum to
+        1, weighted.
     label_smoothing : float, default 0.0
         s in [0, 1): targets become (1 - s) y + s/k.
 
@@ -106,7 +115,8 @@ def cross_entropy(Z, y, sample_weight=None, grad=None, label_smoothing=0.0):
 def mean_squared_error(Y, y, sample_weight=None, grad=None):
     """l_i = mean_j (Y_j - y_j)^2, without a factor 1/2. As in `fastnn.losses.MSE`.
 
-    Parameters and result as in `binary_cross_entropy`; targets may be any numbers. The gradient is 2 (Y - y) / k, weighted.
+    Parameters and result as in `binary_cross_entropy`; targets may be any numbers. The gradient is
+    2 (Y - y) / k, weighted.
 
     Examples
     --------
@@ -120,8 +130,8 @@ def mean_squared_error(Y, y, sample_weight=None, grad=None):
 def mean_absolute_error(Y, y, sample_weight=None, grad=None):
     """l_i = mean_j abs(Y_j - y_j). As in `fastnn.losses.MAE`.
 
-    Parameters and result as in `binary_cross_entropy`; targets may be any numbers. The gradient is sign(Y - y) / k, weighted, with
-    sign(0) = 0.
+    Parameters and result as in `binary_cross_entropy`; targets may be any numbers. The gradient is
+    sign(Y - y) / k, weighted, with sign(0) = 0.
 
     Examples
     --------
@@ -133,9 +143,11 @@ def mean_absolute_error(Y, y, sample_weight=None, grad=None):
 
 
 def huber(Y, y, sample_weight=None, grad=None, delta=1.0):
-    """Squared error up to `delta`, its tangent beyond (Huber, 1964): l_i = mean_j d^2, or delta (2 abs(d) - delta), d = Y_j - y_j.
+    """Squared error up to `delta`, its tangent beyond (Huber, 1964): l_i = mean_j d^2, or delta (2
+    abs(d) - delta), d = Y_j - y_j.
 
-    As in `fastnn.losses.Huber`: no factor 1/2. The gradient is 2 d / k, with d cut to [-delta, delta], weighted.
+    As in `fastnn.losses.Huber`: no factor 1/2. The gradient is 2 d / k, with d cut to [-delta,
+    delta], weighted.
 
     Parameters
     ----------
@@ -158,9 +170,11 @@ def huber(Y, y, sample_weight=None, grad=None, delta=1.0):
 
 
 def log_cosh(Y, y, sample_weight=None, grad=None):
-    """l_i = mean_j log cosh(Y_j - y_j), which neither overflows nor loses digits near 0. As in `fastnn.losses.LogCosh`.
+    """l_i = mean_j log cosh(Y_j - y_j), which neither overflows nor loses digits near 0. As in
+    `fastnn.losses.LogCosh`.
 
-    Parameters and result as in `binary_cross_entropy`; targets may be any numbers. The gradient is tanh(Y - y) / k, weighted.
+    Parameters and result as in `binary_cross_entropy`; targets may be any numbers. The gradient is
+    tanh(Y - y) / k, weighted.
 
     Examples
     --------
@@ -172,10 +186,12 @@ def log_cosh(Y, y, sample_weight=None, grad=None):
 
 
 def quantile(Y, y, sample_weight=None, grad=None, q=0.5):
-    """Pinball loss (Koenker and Bassett, 1978): l_i = mean_j max(q_j (y_j - Y_j), (q_j - 1) (y_j - Y_j)).
+    """Pinball loss (Koenker and Bassett, 1978): l_i = mean_j max(q_j (y_j - Y_j), (q_j - 1) (y_j -
+    Y_j)).
 
-    The gradient is 1 - q_j where Y_j is above y_j, -q_j below, 0 where they are equal; over k, weighted. `fastnn.losses.Quantile` for a q
-    of each column: where several are of one target, its column of y stands once for each.
+    The gradient is 1 - q_j where Y_j is above y_j, -q_j below, 0 where they are equal; over k,
+    weighted. `fastnn.losses.Quantile` for a q of each column: where several are of one target, its
+    column of y stands once for each.
 
     Parameters
     ----------
@@ -198,7 +214,8 @@ def quantile(Y, y, sample_weight=None, grad=None, q=0.5):
 
 
 def poisson_nll(Z, y, sample_weight=None, grad=None):
-    """Poisson log-likelihood of counts, from logarithms of rates: l_i = sum_j exp(Z_j) - y_j Z_j, without the constant log y!.
+    """Poisson log-likelihood of counts, from logarithms of rates: l_i = sum_j exp(Z_j) - y_j Z_j,
+    without the constant log y!.
 
     As in `fastnn.losses.Poisson`. The gradient is exp(Z) - y, weighted.
 
@@ -225,10 +242,12 @@ def poisson_nll(Z, y, sample_weight=None, grad=None):
 
 
 def gaussian_nll(Y, y, sample_weight=None, grad=None):
-    """Gaussian log-likelihood with a variance for each number: l_i = sum_j (s_j + (y_j - m_j)^2 exp(-s_j)) / 2.
+    """Gaussian log-likelihood with a variance for each number: l_i = sum_j (s_j + (y_j - m_j)^2
+    exp(-s_j)) / 2.
 
-    Without the constant log(2 pi) / 2. As in `fastnn.losses.GaussianNLL` (Nix and Weigend, 1994). The gradient is (m - y) exp(-s) for the
-    means and (1 - (y - m)^2 exp(-s)) / 2 for the logarithms of variances, weighted.
+    Without the constant log(2 pi) / 2. As in `fastnn.losses.GaussianNLL` (Nix and Weigend, 1994).
+    The gradient is (m - y) exp(-s) for the means and (1 - (y - m)^2 exp(-s)) / 2 for the logarithms
+    of variances, weighted.
 
     Parameters
     ----------
@@ -258,12 +277,15 @@ class _ColumnQuantiles(losses.Quantile):
     def targets(self, y, n, n_out, dtype):
         given = np.size(self.q)
         if given not in (1, n_out):
-            raise ValueError(f"q has {given} numbers for {n_out} column{'s' * (n_out != 1)} of Y: give one, or one for each")
+            raise ValueError(
+                f"q has {given} numbers for {n_out} column{'s' * (n_out != 1)} of Y: give one, or one for each"
+            )
         return check_values(y, n, n_out, dtype)
 
 
 def _loss(loss, name, Y, y, sample_weight, grad, kernel=None):
-    """A loss is a network without layers: its inputs are the outputs. kernel: in the place of the loss's own."""
+    """A loss is a network without layers: its inputs are the outputs. kernel: in the place of the
+    loss's own."""
     given = Y
     Y = check_array(name, Y)
     if Y.ndim not in (1, 2):

@@ -1,4 +1,5 @@
-"""Updates in place, one step each: the rules of `fastnn.optimizers` on arrays of the caller's own."""
+"""Updates in place, one step each: the rules of `fastnn.optimizers` on arrays of the caller's
+own."""
 
 from functools import lru_cache
 
@@ -27,7 +28,8 @@ def sgd_step_(params, grads, lr, momentum=0.0, nesterov=False, weight_decay=0.0,
     Raises
     ------
     ValueError
-        A setting is out of range, an array has another shape than params, is not contiguous, is read-only, or overlaps another.
+        A setting is out of range, an array has another shape than params, is not contiguous, is
+        read-only, or overlaps another.
     TypeError
         params or a moment is no NumPy array of the right dtype: a copy would lose the update.
 
@@ -40,7 +42,9 @@ def sgd_step_(params, grads, lr, momentum=0.0, nesterov=False, weight_decay=0.0,
     >>> W
     array([0.9, 2.1])
     """
-    settings = _settings(optimizers.SGD, lr=lr, momentum=momentum, nesterov=nesterov, weight_decay=weight_decay)
+    settings = _settings(
+        optimizers.SGD, lr=lr, momentum=momentum, nesterov=nesterov, weight_decay=weight_decay
+    )
     moments = dict(velocity=_needed("velocity", velocity, "momentum")) if momentum else {}
     _update(settings, 1, params, grads, moments)
 
@@ -68,7 +72,9 @@ def adagrad_step_(params, grads, total, step, lr=0.01, lr_decay=0.0, weight_deca
     >>> W
     array([0.9])
     """
-    settings = _settings(optimizers.Adagrad, lr=lr, lr_decay=lr_decay, weight_decay=weight_decay, eps=eps)
+    settings = _settings(
+        optimizers.Adagrad, lr=lr, lr_decay=lr_decay, weight_decay=weight_decay, eps=eps
+    )
     _update(settings, check_count("step", step), params, grads, dict(total=total))
 
 
@@ -80,7 +86,8 @@ def adadelta_step_(params, grads, v, u, lr=1.0, rho=0.9, eps=1e-6, weight_decay=
     params, grads
         As in `sgd_step_`.
     v, u : ndarray
-        Means of squared gradients and of squared steps: like params, zeros before the first step; changed in place.
+        Means of squared gradients and of squared steps: like params, zeros before the first step;
+        changed in place.
     lr, rho, eps, weight_decay
         As in `fastnn.Adadelta`.
 
@@ -97,8 +104,19 @@ def adadelta_step_(params, grads, v, u, lr=1.0, rho=0.9, eps=1e-6, weight_decay=
     _update(settings, 1, params, grads, dict(v=v, u=u))
 
 
-def rmsprop_step_(params, grads, v, lr=0.01, alpha=0.99, eps=1e-8, weight_decay=0.0, momentum=0.0, centered=False, mean=None,
-                  velocity=None):  # fmt: skip
+def rmsprop_step_(
+    params,
+    grads,
+    v,
+    lr=0.01,
+    alpha=0.99,
+    eps=1e-8,
+    weight_decay=0.0,
+    momentum=0.0,
+    centered=False,
+    mean=None,
+    velocity=None,
+):
     """One step of RMSprop on params, in place; formulas as in `fastnn.RMSprop`.
 
     Parameters
@@ -121,7 +139,15 @@ def rmsprop_step_(params, grads, v, lr=0.01, alpha=0.99, eps=1e-8, weight_decay=
     >>> W
     array([0.9])
     """
-    settings = _settings(optimizers.RMSprop, lr=lr, alpha=alpha, eps=eps, weight_decay=weight_decay, momentum=momentum, centered=centered)
+    settings = _settings(
+        optimizers.RMSprop,
+        lr=lr,
+        alpha=alpha,
+        eps=eps,
+        weight_decay=weight_decay,
+        momentum=momentum,
+        centered=centered,
+    )
     moments = dict(v=v)
     if centered:
         moments["mean"] = _needed("mean", mean, "centered=True")
@@ -130,7 +156,9 @@ def rmsprop_step_(params, grads, v, lr=0.01, alpha=0.99, eps=1e-8, weight_decay=
     _update(settings, 1, params, grads, moments)
 
 
-def adam_step_(params, grads, m, v, step, lr=1e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.0, v_max=None):
+def adam_step_(
+    params, grads, m, v, step, lr=1e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.0, v_max=None
+):
     """One step of Adam on params, in place; formulas as in `fastnn.Adam`.
 
     Parameters
@@ -158,7 +186,9 @@ def adam_step_(params, grads, m, v, step, lr=1e-3, betas=(0.9, 0.999), eps=1e-8,
     _adam(optimizers.Adam, params, grads, m, v, step, lr, betas, eps, weight_decay, v_max)
 
 
-def adamw_step_(params, grads, m, v, step, lr=1e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=1e-2, v_max=None):
+def adamw_step_(
+    params, grads, m, v, step, lr=1e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=1e-2, v_max=None
+):
     """One step of AdamW on params, in place; formulas as in `fastnn.AdamW`.
 
     Parameters
@@ -180,7 +210,9 @@ def adamw_step_(params, grads, m, v, step, lr=1e-3, betas=(0.9, 0.999), eps=1e-8
     _adam(optimizers.AdamW, params, grads, m, v, step, lr, betas, eps, weight_decay, v_max)
 
 
-def adamax_step_(params, grads, m, u, step, lr=2e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.0):
+def adamax_step_(
+    params, grads, m, u, step, lr=2e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.0
+):
     """One step of AdaMax on params, in place; formulas as in `fastnn.Adamax`.
 
     Parameters
@@ -188,7 +220,8 @@ def adamax_step_(params, grads, m, u, step, lr=2e-3, betas=(0.9, 0.999), eps=1e-
     params, grads, step
         As in `adam_step_`.
     m, u : ndarray
-        Mean of gradients and decaying maximum: like params, zeros before the first step; changed in place.
+        Mean of gradients and decaying maximum: like params, zeros before the first step; changed in
+        place.
     lr, betas, eps, weight_decay
         As in `fastnn.Adamax`.
 
@@ -205,8 +238,19 @@ def adamax_step_(params, grads, m, u, step, lr=2e-3, betas=(0.9, 0.999), eps=1e-
     _update(settings, check_count("step", step), params, grads, dict(m=m, u=u))
 
 
-def nadam_step_(params, grads, m, v, step, lr=2e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.0, momentum_decay=4e-3,
-                decoupled_weight_decay=False):  # fmt: skip
+def nadam_step_(
+    params,
+    grads,
+    m,
+    v,
+    step,
+    lr=2e-3,
+    betas=(0.9, 0.999),
+    eps=1e-8,
+    weight_decay=0.0,
+    momentum_decay=4e-3,
+    decoupled_weight_decay=False,
+):
     """One step of NAdam on params, in place; formulas as in `fastnn.NAdam`.
 
     Parameters
@@ -225,8 +269,15 @@ def nadam_step_(params, grads, m, v, step, lr=2e-3, betas=(0.9, 0.999), eps=1e-8
     >>> W.round(6)
     array([0.894355])
     """
-    settings = _settings(optimizers.NAdam, lr=lr, betas=betas, eps=eps, weight_decay=weight_decay, momentum_decay=momentum_decay,
-                         decoupled_weight_decay=decoupled_weight_decay)  # fmt: skip
+    settings = _settings(
+        optimizers.NAdam,
+        lr=lr,
+        betas=betas,
+        eps=eps,
+        weight_decay=weight_decay,
+        momentum_decay=momentum_decay,
+        decoupled_weight_decay=decoupled_weight_decay,
+    )
     _update(settings, check_count("step", step), params, grads, dict(m=m, v=v))
 
 
@@ -258,23 +309,37 @@ def lion_step_(params, grads, m, lr=1e-4, betas=(0.9, 0.99), weight_decay=0.0):
 def _adam(optimizer, params, grads, m, v, step, lr, betas, eps, weight_decay, v_max):
     """Adam or AdamW."""
     amsgrad = v_max is not None
-    settings = _settings(optimizer, lr=lr, betas=betas, eps=eps, weight_decay=weight_decay, amsgrad=amsgrad)
-    _update(settings, check_count("step", step), params, grads, dict(m=m, v=v, v_max=v_max) if amsgrad else dict(m=m, v=v))
+    settings = _settings(
+        optimizer, lr=lr, betas=betas, eps=eps, weight_decay=weight_decay, amsgrad=amsgrad
+    )
+    _update(
+        settings,
+        check_count("step", step),
+        params,
+        grads,
+        dict(m=m, v=v, v_max=v_max) if amsgrad else dict(m=m, v=v),
+    )
 
 
 def _settings(optimizer, **numbers):
     """The kernel's numbers, checked once for each set of them."""
     try:
         return _checked_settings(optimizer, **numbers)
-    except TypeError:  # not hashable: a list, which may be right, or something else, of which the check itself says what is wrong
+    # not hashable: a list, which may be right, or something else, of which the check itself says
+    # what is wrong
+    except TypeError:
         check_number("lr", numbers["lr"], least=0)
         return kernels.packed(optimizer(**numbers).kernel_settings())
 
 
 @lru_cache
 def _checked_settings(optimizer, lr, **others):
-    check_number("lr", lr, least=0)  # no schedule: there is no training here whose steps it could count
-    return kernels.packed(_other_settings(optimizer, **others) | dict(rate=schedules.as_settings(lr)))
+    check_number(
+        "lr", lr, least=0
+    )  # no schedule: there is no training here whose steps it could count
+    return kernels.packed(
+        _other_settings(optimizer, **others) | dict(rate=schedules.as_settings(lr))
+    )
 
 
 @lru_cache
@@ -290,13 +355,16 @@ def _needed(name, moment, by):
 
 
 def _update(settings, step, params, grads, moments):
-    """The step; moments by name, in the kernel's order. What the kernel does not take as it is, is converted here, or refused by name."""
+    """The step; moments by name, in the kernel's order. What the kernel does not take as it is, is
+    converted here, or refused by name."""
     try:
         return kernels.update(settings, step, params, grads, *moments.values())
     except (BufferError, TypeError, ValueError):
         pass
     if not isinstance(params, np.ndarray) or params.dtype not in FLOATS:
-        raise TypeError(f"params must be a float32 or float64 NumPy array, got {getattr(params, 'dtype', type(params).__name__)}")
+        raise TypeError(
+            f"params must be a float32 or float64 NumPy array, got {getattr(params, 'dtype', type(params).__name__)}"
+        )
     shape, dtype = params.shape, params.dtype
     converted = check_shape("grads", grads, shape, dtype)
     check_out("params", params, shape, dtype, grads)

@@ -1,8 +1,9 @@
 """Losses: what a network is trained to make small.
 
-The loss of a batch is sum(w_i l_i) / sum(w_i) over its rows i, with the weights w_i of the rows (1 if none are given). `fit`, `net.loss`
-and `net.loss_and_grad` take a name, an object of this module such as ``Huber(delta=2.0)``, or a function of your own. With the outputs a_j
-of a row, its targets y_j, and the outputs z_j before the last activation, l_i is
+The loss of a batch is sum(w_i l_i) / sum(w_i) over its rows i, with the weights w_i of the rows (1
+if none are given). `fit`, `net.loss` and `net.loss_and_grad` take a name, an object of this module
+such as ``Huber(delta=2.0)``, or a function of your own. With the outputs a_j of a row, its targets
+y_j, and the outputs z_j before the last activation, l_i is
 
 =============== ================================================================ =========== ===============
 name            l_i                                                              output      class
@@ -19,11 +20,13 @@ poisson         sum_j a_j - y_j log a_j                                         
 gaussian_nll    sum_j (s_j + (y_j - m_j)^2 exp(-s_j)) / 2, outputs m, then s     identity    `GaussianNLL`
 =============== ================================================================ =========== ===============
 
-bce, bce_with_logits, cross_entropy and poisson are computed from z, never from a rounded probability. Log-likelihoods are sums over
-outputs, errors are means over them, without a factor 1/2.
+bce, bce_with_logits, cross_entropy and poisson are computed from z, never from a rounded
+probability. Log-likelihoods are sums over outputs, errors are means over them, without a factor
+1/2.
 
-A loss of your own is a function ``loss(outputs, y) -> (value, d_outputs)``, called once a batch: outputs (n, n_out) after the last
-activation, y the same rows of what `fit` was given; value is a float, d_outputs (n, n_out) its derivative with respect to the outputs.
+A loss of your own is a function ``loss(outputs, y) -> (value, d_outputs)``, called once a batch:
+outputs (n, n_out) after the last activation, y the same rows of what `fit` was given; value is a
+float, d_outputs (n, n_out) its derivative with respect to the outputs.
 """
 
 from .base import Loss
@@ -50,13 +53,30 @@ __all__ = [
 ]
 
 # generated: losses, by src/generate.py from src/operations.py
-LOSSES = {cls.name: cls for cls in (BCE, BCEWithLogits, CrossEntropy, MSE, MAE, Huber, LogCosh, Quantile, Poisson, GaussianNLL)}
-_FOR_OUTPUT = {"sigmoid": "bce", "softmax": "cross_entropy", "exponential": "poisson"}
+_CLASSES = (
+    BCE,
+    BCEWithLogits,
+    CrossEntropy,
+    MSE,
+    MAE,
+    Huber,
+    LogCosh,
+    Quantile,
+    Poisson,
+    GaussianNLL,
+)
+_FOR_OUTPUT = {
+    "sigmoid": "bce",
+    "softmax": "cross_entropy",
+    "exponential": "poisson",
+}
 # end of losses
+LOSSES = {cls.name: cls for cls in _CLASSES}
 
 
 def choose(loss, output):
-    """The loss for this output activation: `loss` if it fits, the natural one for None; ValueError otherwise."""
+    """The loss for this output activation: `loss` if it fits, the natural one for None; ValueError
+    otherwise."""
     if loss is None:
         loss = _FOR_OUTPUT.get(output, "mse")
     if isinstance(loss, str) and loss in LOSSES:
@@ -64,8 +84,12 @@ def choose(loss, output):
     elif callable(loss) and not isinstance(loss, type):
         loss = OwnLoss(loss)
     if not isinstance(loss, Loss):
-        raise ValueError(f"loss must be None, one of {', '.join(LOSSES)}, an object of fastnn.losses or a function (outputs, y) -> "
-                         f"(value, d_outputs), got {loss!r}")  # fmt: skip
+        raise ValueError(
+            f"loss must be None, one of {', '.join(LOSSES)}, an object of fastnn.losses or a function (outputs, y) -> "
+            f"(value, d_outputs), got {loss!r}"
+        )
     if loss.output not in (None, output):
-        raise ValueError(f"loss {loss.name!r} needs output={loss.output!r}, the network has output={output!r}; {loss.remedy}")
+        raise ValueError(
+            f"loss {loss.name!r} needs output={loss.output!r}, the network has output={output!r}; {loss.remedy}"
+        )
     return loss

@@ -12,7 +12,8 @@ from ..validation import check_values
 
 @dataclass(eq=False, repr=False)
 class Loss(Settings):
-    """What all losses have: which output they fit, what targets they take, and their numbers for the kernels."""
+    """What all losses have: which output they fit, what targets they take, and their numbers for
+    the kernels."""
 
     name: ClassVar[str]
     output: ClassVar[str | None] = None  # the activation of the last layer that it needs; None: any
@@ -43,5 +44,7 @@ def for_outputs(name, numbers, n_out, dtype):
         return None
     numbers = np.array(numbers, dtype)
     if numbers.ndim and len(numbers) != n_out:
-        raise ValueError(f"{name} has {len(numbers)} numbers for {n_out} output{'s' * (n_out != 1)}: give one, or one for each")
+        raise ValueError(
+            f"{name} has {len(numbers)} numbers for {n_out} output{'s' * (n_out != 1)}: give one, or one for each"
+        )
     return np.ascontiguousarray(np.broadcast_to(numbers, n_out))

@@ -11,17 +11,20 @@ from .base import Loss, for_outputs
 
 @dataclass(eq=False, repr=False)
 class BCE(Loss):
-    """Binary cross-entropy of a sigmoid output: l = sum_j -p_j y_j log a_j - (1 - y_j) log(1 - a_j).
+    """Binary cross-entropy of a sigmoid output: l = sum_j -p_j y_j log a_j - (1 - y_j) log(1 -
+    a_j).
 
-    Several outputs are several yes/no questions (multi-label). Computed from the logit, exact however sure the network is. ``torch.nn.
-    BCEWithLogitsLoss``, summed over outputs.
+    Several outputs are several yes/no questions (multi-label). Computed from the logit, exact
+    however sure the network is. ``torch.nn. BCEWithLogitsLoss``, summed over outputs.
 
     Parameters
     ----------
     pos_weight : float or sequence of n_out floats, optional
-        Weight p_j > 0 of positive targets: about (number of negatives) / (number of positives) balances a rare class.
+        Weight p_j > 0 of positive targets: about (number of negatives) / (number of positives)
+        balances a rare class.
     label_smoothing : float, default 0.0
-        s in [0, 1): targets become (1 - s) y + s/2 (Szegedy et al., 2016, as Keras does for two classes).
+        s in [0, 1): targets become (1 - s) y + s/2 (Szegedy et al., 2016, as Keras does for two
+        classes).
 
     Raises
     ------
@@ -46,14 +49,19 @@ class BCE(Loss):
 
     def __post_init__(self):
         if self.pos_weight is not None:
-            object.__setattr__(self, "pos_weight", check_numbers("pos_weight", self.pos_weight, above=0))
+            object.__setattr__(
+                self, "pos_weight", check_numbers("pos_weight", self.pos_weight, above=0)
+            )
         check_number("label_smoothing", self.label_smoothing, least=0, below=1)
 
     def targets(self, y, n, n_out, dtype):
         return check_values(y, n, n_out, dtype, unit_interval=self.name)
 
     def settings(self, n_out, dtype):
-        return dict(loss_numbers=for_outputs("pos_weight", self.pos_weight, n_out, dtype), smoothing=self.label_smoothing)
+        return dict(
+            loss_numbers=for_outputs("pos_weight", self.pos_weight, n_out, dtype),
+            smoothing=self.label_smoothing,
+        )
 
 
 @dataclass(eq=False, repr=False)
@@ -79,9 +87,11 @@ class BCEWithLogits(BCE):
 
 @dataclass(eq=False, repr=False)
 class CrossEntropy(Loss):
-    """Cross-entropy of a softmax output: l = -sum_j y_j log a_j, computed from z as sum_j y_j (log sum_k exp(z_k) - z_j).
+    """Cross-entropy of a softmax output: l = -sum_j y_j log a_j, computed from z as sum_j y_j (log
+    sum_k exp(z_k) - z_j).
 
-    Targets are class numbers 0..n_out-1 (n,), or rows of probabilities (n, n_out). ``torch.nn.CrossEntropyLoss``.
+    Targets are class numbers 0..n_out-1 (n,), or rows of probabilities (n, n_out).
+    ``torch.nn.CrossEntropyLoss``.
 
     Parameters
     ----------
@@ -113,7 +123,9 @@ class CrossEntropy(Loss):
     def prepare(self, y, n, n_out, dtype):
         classes = check_classes(y, n, n_out)
         if classes is not None:
-            return classes, dict(loss=kernels.Loss.CLASS_CROSS_ENTROPY, smoothing=self.label_smoothing)
+            return classes, dict(
+                loss=kernels.Loss.CLASS_CROSS_ENTROPY, smoothing=self.label_smoothing
+            )
         targets = check_values(y, n, n_out, dtype, unit_interval=self.name)
         return targets, dict(loss=kernels.Loss.CROSS_ENTROPY, smoothing=self.label_smoothing)
 
@@ -124,30 +136,44 @@ def class_weights(class_weight, targets, n_out, loss):
     Parameters
     ----------
     class_weight : dict of class: weight, sequence of weights, or "balanced"
-        "balanced" is n / (number of classes * rows of the class), as in scikit-learn. Classes that a dict leaves out weigh 1.
+        "balanced" is n / (number of classes * rows of the class), as in scikit-learn. Classes that
+        a dict leaves out weigh 1.
     targets : ndarray
-        int64 (n,) class numbers; (n, n_out) probabilities, of which a row's weight is the mean; or (n, 1) in [0, 1]: classes 0 and 1.
+        int64 (n,) class numbers; (n, n_out) probabilities, of which a row's weight is the mean; or
+        (n, 1) in [0, 1]: classes 0 and 1.
     """
     if not isinstance(loss, (BCE, CrossEntropy)) or (isinstance(loss, BCE) and n_out > 1):
-        remedy = "for several yes/no outputs give BCE(pos_weight=...)" if isinstance(loss, BCE) else "use sample_weight"
-        raise ValueError(f"class_weight needs classes: loss 'bce' with one output or 'cross_entropy'; {remedy}")
+        remedy = (
+            "for several yes/no outputs give BCE(pos_weight=...)"
+            if isinstance(loss, BCE)
+            else "use sample_weight"
+        )
+        raise ValueError(
+            f"class_weight needs classes: loss 'bce' with one output or 'cross_entropy'; {remedy}"
+        )
     if targets.ndim == 2 and n_out == 1:
         targets = np.concatenate([1 - targets, targets], axis=1)
     k = max(2, n_out)
     members = np.bincount(targets, minlength=k) if targets.ndim == 1 else targets.sum(axis=0)
     if isinstance(class_weight, str):
         if class_weight != "balanced":
-            raise ValueError(f"class_weight must be a dict, a sequence of weights or 'balanced', got {class_weight!r}")
+            raise ValueError(
+                f"class_weight must be a dict, a sequence of weights or 'balanced', got {class_weight!r}"
+            )
         present = members > 0
         weights = np.divide(len(targets), present.sum() * members, out=np.zeros(k), where=present)
     elif isinstance(class_weight, dict):
         weights = np.ones(k)
         for key, weight in class_weight.items():
             if not (isinstance(key, (int, np.integer)) and 0 <= key < k):
-                raise ValueError(f"class_weight names the class {key!r}; the classes are 0..{k - 1}")
+                raise ValueError(
+                    f"class_weight names the class {key!r}; the classes are 0..{k - 1}"
+                )
             weights[key] = check_number("class_weight", weight, least=0)
     else:
         weights = np.array(check_numbers("class_weight", class_weight, least=0))
         if weights.shape != (k,):
-            raise ValueError(f"class_weight must hold {k} weights, one for each class, got {weights.size}")
+            raise ValueError(
+                f"class_weight must hold {k} weights, one for each class, got {weights.size}"
+            )
     return weights[targets] if targets.ndim == 1 else targets @ weights

@@ -27,11 +27,17 @@ class OwnLoss(Loss):
         """The value, and its derivative like the outputs."""
         answer = self.function(outputs, y)
         if not isinstance(answer, tuple) or len(answer) != 2:
-            raise TypeError(f"loss: your function must return (value, d_outputs), it returned {type(answer).__name__}")
+            raise TypeError(
+                f"loss: your function must return (value, d_outputs), it returned {type(answer).__name__}"
+            )
         value, d_outputs = answer
-        d_outputs = check_array("loss: the d_outputs that your function returns", d_outputs, outputs.dtype)
+        d_outputs = check_array(
+            "loss: the d_outputs that your function returns", d_outputs, outputs.dtype
+        )
         if d_outputs.shape != outputs.shape:
-            raise ValueError(f"loss: your function must return d_outputs of shape {outputs.shape}, like the outputs, got {d_outputs.shape}")
+            raise ValueError(
+                f"loss: your function must return d_outputs of shape {outputs.shape}, like the outputs, got {d_outputs.shape}"
+            )
         return float(value), d_outputs
 
     def in_batches(self, y, order, batch_size, n_out, dtype):

@@ -26,7 +26,8 @@ class MSE(Loss):
 
 @dataclass(eq=False, repr=False)
 class MAE(Loss):
-    """Mean absolute error: l = mean_j abs(a_j - y_j), derivative 0 where a = y. Learns the median. ``torch.nn.L1Loss``.
+    """Mean absolute error: l = mean_j abs(a_j - y_j), derivative 0 where a = y. Learns the median.
+    ``torch.nn.L1Loss``.
 
     Examples
     --------
@@ -41,10 +42,11 @@ class MAE(Loss):
 
 @dataclass(eq=False, repr=False)
 class Huber(Loss):
-    """Squared error up to `delta`, its tangent beyond (Huber, 1964): outliers pull with a bounded force.
+    """Squared error up to `delta`, its tangent beyond (Huber, 1964): outliers pull with a bounded
+    force.
 
-    With d = a_j - y_j:  l = mean_j d^2 where abs(d) <= delta, else delta (2 abs(d) - delta). No factor 1/2, as in `MSE`, which it is for a
-    large delta: twice ``torch.nn.HuberLoss``.
+    With d = a_j - y_j:  l = mean_j d^2 where abs(d) <= delta, else delta (2 abs(d) - delta). No
+    factor 1/2, as in `MSE`, which it is for a large delta: twice ``torch.nn.HuberLoss``.
 
     Parameters
     ----------
@@ -72,10 +74,12 @@ class Huber(Loss):
 
 @dataclass(eq=False, repr=False)
 class LogCosh(Loss):
-    """Logarithm of the hyperbolic cosine: l = mean_j log cosh(a_j - y_j): d^2 / 2 near 0, abs(d) - log 2 far out.
+    """Logarithm of the hyperbolic cosine: l = mean_j log cosh(a_j - y_j): d^2 / 2 near 0, abs(d) -
+    log 2 far out.
 
-    Half of `MSE` for small errors and about `MAE` for large ones, and smooth between them. The derivative tanh(d) is bounded, so outliers
-    pull with a bounded force. Where it bends is fixed: scale the targets to about -1..1.
+    Half of `MSE` for small errors and about `MAE` for large ones, and smooth between them. The
+    derivative tanh(d) is bounded, so outliers pull with a bounded force. Where it bends is fixed:
+    scale the targets to about -1..1.
 
     Examples
     --------
@@ -90,10 +94,12 @@ class LogCosh(Loss):
 
 @dataclass(eq=False, repr=False)
 class Quantile(Loss):
-    """Pinball loss (Koenker and Bassett, 1978): l = mean_j max(q (y_j - a_j), (q - 1) (y_j - a_j)); learns the q-quantile.
+    """Pinball loss (Koenker and Bassett, 1978): l = mean_j max(q (y_j - a_j), (q - 1) (y_j - a_j));
+    learns the q-quantile.
 
-    Several quantiles at once: ``q=(0.1, 0.5, 0.9)`` wants three outputs for each target: for m targets the outputs are those of target 0
-    for all q, then of target 1, ... Quantiles may cross; sort them where that matters.
+    Several quantiles at once: ``q=(0.1, 0.5, 0.9)`` wants three outputs for each target: for m
+    targets the outputs are those of target 0 for all q, then of target 1, ... Quantiles may cross;
+    sort them where that matters.
 
     Parameters
     ----------
@@ -127,7 +133,9 @@ class Quantile(Loss):
     def targets(self, y, n, n_out, dtype):
         each = len(np.atleast_1d(self.q))
         if n_out % each:
-            raise ValueError(f"loss 'quantile' with {each} quantiles needs {each} outputs for each target, the network has {n_out}")
+            raise ValueError(
+                f"loss 'quantile' with {each} quantiles needs {each} outputs for each target, the network has {n_out}"
+            )
         return np.repeat(check_values(y, n, n_out // each, dtype), each, axis=1)
 
     def settings(self, n_out, dtype):
@@ -137,9 +145,11 @@ class Quantile(Loss):
 
 @dataclass(eq=False, repr=False)
 class Poisson(Loss):
-    """Poisson log-likelihood of counts: l = sum_j a_j - y_j log a_j, a the rate, without the constant log y!.
+    """Poisson log-likelihood of counts: l = sum_j a_j - y_j log a_j, a the rate, without the
+    constant log y!.
 
-    The output is "exponential" and the loss is computed from z = log a: exp(z) - y z. ``torch.nn.PoissonNLLLoss`` of z.
+    The output is "exponential" and the loss is computed from z = log a: exp(z) - y z.
+    ``torch.nn.PoissonNLLLoss`` of z.
 
     Raises
     ------
@@ -163,16 +173,20 @@ class Poisson(Loss):
         y = check_values(y, n, n_out, dtype)
         if y.size and y.min() < 0:
             row = int((y < 0).any(axis=1).argmax())
-            raise ValueError(f"y must not be negative for loss 'poisson', got {y[row].tolist()} in row {row}")
+            raise ValueError(
+                f"y must not be negative for loss 'poisson', got {y[row].tolist()} in row {row}"
+            )
         return y
 
 
 @dataclass(eq=False, repr=False)
 class GaussianNLL(Loss):
-    """Gaussian log-likelihood with a learned variance (Nix and Weigend, 1994; in this form Kendall and Gal, 2017, eq. 8).
+    """Gaussian log-likelihood with a learned variance (Nix and Weigend, 1994; in this form Kendall
+    and Gal, 2017, eq. 8).
 
-    For m targets the network has 2m outputs: m means, then the logarithms s of m variances, so that exp(s) is positive whatever the output.
-    l = sum_j (s_j + (y_j - mean_j)^2 exp(-s_j)) / 2, without the constant log(2 pi) / 2.
+    For m targets the network has 2m outputs: m means, then the logarithms s of m variances, so that
+    exp(s) is positive whatever the output. l = sum_j (s_j + (y_j - mean_j)^2 exp(-s_j)) / 2,
+    without the constant log(2 pi) / 2.
 
     Raises
     ------
@@ -195,6 +209,10 @@ class GaussianNLL(Loss):
 
     def targets(self, y, n, n_out, dtype):
         if n_out % 2:
-            raise ValueError(f"loss 'gaussian_nll' needs two outputs for each target (mean, log variance), the network has {n_out}")
+            raise ValueError(
+                f"loss 'gaussian_nll' needs two outputs for each target (mean, log variance), the network has {n_out}"
+            )
         y = check_values(y, n, n_out // 2, dtype)
-        return np.concatenate([y, np.zeros_like(y)], axis=1)  # as wide as the outputs; the second half is not read
+        return np.concatenate(
+            [y, np.zeros_like(y)], axis=1
+        )  # as wide as the outputs; the second half is not read

@@ -1,8 +1,10 @@
-"""Optimizers: how the gradient of a batch becomes a step. Immutable settings, in PyTorch's names and definitions.
+"""Optimizers: how the gradient of a batch becomes a step. Immutable settings, in PyTorch's names
+and definitions.
 
-What moves (moments, step, the average of the parameters) is the network's `state`. The learning rate `lr` is a number or a schedule
-(`fastnn.schedules`). All optimizers but `LBFGS` share the settings of `Optimizer`. In the formulas w is a parameter, g its gradient with
-penalties, clipped, and t = 1, 2, ... the number of the step.
+What moves (moments, step, the average of the parameters) is the network's `state`. The learning
+rate `lr` is a number or a schedule (`fastnn.schedules`). All optimizers but `LBFGS` share the
+settings of `Optimizer`. In the formulas w is a parameter, g its gradient with penalties, clipped,
+and t = 1, 2, ... the number of the step.
 
 ========== ========== ========================================== ================================================
 name       class      moments                                    source
@@ -48,8 +50,20 @@ __all__ = [
 ]
 
 # generated: optimizers, by src/generate.py from src/operations.py
-OPTIMIZERS = {cls.__name__.lower(): cls for cls in (SGD, Adagrad, Adadelta, RMSprop, Adam, AdamW, Adamax, NAdam, Lion, LBFGS)}
+_CLASSES = (
+    SGD,
+    Adagrad,
+    Adadelta,
+    RMSprop,
+    Adam,
+    AdamW,
+    Adamax,
+    NAdam,
+    Lion,
+    LBFGS,
+)
 # end of optimizers
+OPTIMIZERS = {cls.__name__.lower(): cls for cls in _CLASSES}
 
 
 def find(optimizer):
@@ -58,12 +72,15 @@ def find(optimizer):
         return optimizer
     if not isinstance(optimizer, str) or optimizer not in OPTIMIZERS:
         names = ", ".join(repr(name) for name in OPTIMIZERS)
-        raise ValueError(f"optimizer must be one of {names} or an optimizer such as Adam(lr=1e-3), got {optimizer!r}")
+        raise ValueError(
+            f"optimizer must be one of {names} or an optimizer such as Adam(lr=1e-3), got {optimizer!r}"
+        )
     return OPTIMIZERS[optimizer]()
 
 
 def same_moments(optimizer, other):
-    """Whether a training with one of them can go on with the other: L-BFGS cannot, it has nothing to go on from."""
+    """Whether a training with one of them can go on with the other: L-BFGS cannot, it has nothing
+    to go on from."""
     if optimizer.full_batch or other.full_batch:
         return False
     a, b = optimizer.kernel_settings(), other.kernel_settings()

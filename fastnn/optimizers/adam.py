@@ -19,8 +19,8 @@ class Adam(Optimizer):
     """Adam (Kingma and Ba, 2015, algorithm 1).
 
     With g += weight_decay w:  m += (1 - b1) (g - m),  v = b2 v + (1 - b2) g^2,
-    w -= lr / (1 - b1^t) * m / (sqrt(v) / sqrt(1 - b2^t) + eps).  With `amsgrad` the largest v so far stands in the place of v (Reddi, Kale
-    and Kumar, 2018, algorithm 2). ``torch.optim.Adam``.
+    w -= lr / (1 - b1^t) * m / (sqrt(v) / sqrt(1 - b2^t) + eps).  With `amsgrad` the largest v so
+    far stands in the place of v (Reddi, Kale and Kumar, 2018, algorithm 2). ``torch.optim.Adam``.
 
     Parameters
     ----------
@@ -54,15 +54,22 @@ class Adam(Optimizer):
         _check(self)
 
     def _own_settings(self):
-        return dict(rule=Rule.ADAM, beta1=self.betas[0], beta2=self.betas[1], eps=self.eps, weight_decay=self.weight_decay,
-                    amsgrad=bool(self.amsgrad))  # fmt: skip
+        return dict(
+            rule=Rule.ADAM,
+            beta1=self.betas[0],
+            beta2=self.betas[1],
+            eps=self.eps,
+            weight_decay=self.weight_decay,
+            amsgrad=bool(self.amsgrad),
+        )
 
 
 @dataclass(eq=False, repr=False)
 class AdamW(Adam):
     """Adam with decoupled weight decay (Loshchilov and Hutter, 2019, algorithm 2).
 
-    First w *= 1 - lr weight_decay (biases too), then the step of `Adam` without decay. ``torch.optim.AdamW``.
+    First w *= 1 - lr weight_decay (biases too), then the step of `Adam` without decay.
+    ``torch.optim.AdamW``.
 
     Parameters
     ----------
@@ -87,9 +94,11 @@ class AdamW(Adam):
 
 @dataclass(eq=False, repr=False)
 class Adamax(Optimizer):
-    """AdaMax (Kingma and Ba, 2015, algorithm 2): Adam with a decaying maximum in the place of the mean square.
+    """AdaMax (Kingma and Ba, 2015, algorithm 2): Adam with a decaying maximum in the place of the
+    mean square.
 
-    With g += weight_decay w:  m += (1 - b1) (g - m),  u = max(b2 u, abs(g) + eps),  w -= lr / (1 - b1^t) m / u. ``torch.optim.Adamax``.
+    With g += weight_decay w:  m += (1 - b1) (g - m),  u = max(b2 u, abs(g) + eps),  w -= lr / (1 -
+    b1^t) m / u. ``torch.optim.Adamax``.
 
     Parameters
     ----------
@@ -118,7 +127,13 @@ class Adamax(Optimizer):
         _check(self)
 
     def _own_settings(self):
-        return dict(rule=Rule.ADAMAX, beta1=self.betas[0], beta2=self.betas[1], eps=self.eps, weight_decay=self.weight_decay)
+        return dict(
+            rule=Rule.ADAMAX,
+            beta1=self.betas[0],
+            beta2=self.betas[1],
+            eps=self.eps,
+            weight_decay=self.weight_decay,
+        )
 
 
 @dataclass(eq=False, repr=False)
@@ -126,7 +141,8 @@ class NAdam(Optimizer):
     """Adam with Nesterov's momentum (Dozat, 2016).
 
     With mu_t = b1 (1 - 0.96^(t momentum_decay) / 2), M_t = mu_1 ... mu_t, and m and v as in `Adam`:
-    w -= lr ((1 - mu_t) / (1 - M_t) g + mu_(t+1) / (1 - M_(t+1)) m) / (sqrt(v) / sqrt(1 - b2^t) + eps). ``torch.optim.NAdam``.
+    w -= lr ((1 - mu_t) / (1 - M_t) g + mu_(t+1) / (1 - M_(t+1)) m) / (sqrt(v) / sqrt(1 - b2^t) +
+    eps). ``torch.optim.NAdam``.
 
     Parameters
     ----------
@@ -162,5 +178,12 @@ class NAdam(Optimizer):
         self._check("momentum_decay", least=0)
 
     def _own_settings(self):
-        return dict(rule=Rule.NADAM, beta1=self.betas[0], beta2=self.betas[1], eps=self.eps, weight_decay=self.weight_decay,
-                    decay=self.momentum_decay, decoupled=bool(self.decoupled_weight_decay))  # fmt: skip
+        return dict(
+            rule=Rule.NADAM,
+            beta1=self.betas[0],
+            beta2=self.betas[1],
+            eps=self.eps,
+            weight_decay=self.weight_decay,
+            decay=self.momentum_decay,
+            decoupled=bool(self.decoupled_weight_decay),
+        )

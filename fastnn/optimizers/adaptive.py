@@ -9,9 +9,11 @@ from .base import Optimizer
 
 @dataclass(eq=False, repr=False)
 class Adagrad(Optimizer):
-    """Adagrad (Duchi, Hazan and Singer, 2011): a rate of its own for each parameter, which only falls.
+    """Adagrad (Duchi, Hazan and Singer, 2011): a rate of its own for each parameter, which only
+    falls.
 
-    With g += weight_decay w:  s += g^2,  w -= lr / (1 + (t - 1) lr_decay) g / (sqrt(s) + eps). ``torch.optim.Adagrad``.
+    With g += weight_decay w:  s += g^2,  w -= lr / (1 + (t - 1) lr_decay) g / (sqrt(s) + eps).
+    ``torch.optim.Adagrad``.
 
     Parameters
     ----------
@@ -44,15 +46,18 @@ class Adagrad(Optimizer):
         self._check("eps", above=0)
 
     def _own_settings(self):
-        return dict(rule=Rule.ADAGRAD, decay=self.lr_decay, weight_decay=self.weight_decay, eps=self.eps)
+        return dict(
+            rule=Rule.ADAGRAD, decay=self.lr_decay, weight_decay=self.weight_decay, eps=self.eps
+        )
 
 
 @dataclass(eq=False, repr=False)
 class Adadelta(Optimizer):
-    """Adadelta (Zeiler, 2012, algorithm 1): steps as large as past steps were, in units of the parameter.
+    """Adadelta (Zeiler, 2012, algorithm 1): steps as large as past steps were, in units of the
+    parameter.
 
-    With g += weight_decay w:  v = rho v + (1 - rho) g^2,  d = sqrt(u + eps) / sqrt(v + eps) g,  u = rho u + (1 - rho) d^2,  w -= lr d.
-    ``torch.optim.Adadelta``.
+    With g += weight_decay w:  v = rho v + (1 - rho) g^2,  d = sqrt(u + eps) / sqrt(v + eps) g,  u =
+    rho u + (1 - rho) d^2,  w -= lr d. ``torch.optim.Adadelta``.
 
     Parameters
     ----------
@@ -85,16 +90,20 @@ class Adadelta(Optimizer):
         self._check("weight_decay", least=0)
 
     def _own_settings(self):
-        return dict(rule=Rule.ADADELTA, beta2=self.rho, eps=self.eps, weight_decay=self.weight_decay)
+        return dict(
+            rule=Rule.ADADELTA, beta2=self.rho, eps=self.eps, weight_decay=self.weight_decay
+        )
 
 
 @dataclass(eq=False, repr=False)
 class RMSprop(Optimizer):
-    """RMSprop (Tieleman and Hinton, 2012, lecture 6.5): the gradient over the root of its mean square.
+    """RMSprop (Tieleman and Hinton, 2012, lecture 6.5): the gradient over the root of its mean
+    square.
 
-    With g += weight_decay w:  v = alpha v + (1 - alpha) g^2;  a = v, or with `centered` m += (1 - alpha) (g - m) and a = max(0, v - m^2)
-    (Graves, 2013, eq. 38-41);  d = g / (sqrt(a) + eps);  with momentum b = momentum b + d and w -= lr b, else w -= lr d.
-    ``torch.optim.RMSprop``, which gives NaN where v - m^2 is below 0 by rounding.
+    With g += weight_decay w:  v = alpha v + (1 - alpha) g^2;  a = v, or with `centered` m += (1 -
+    alpha) (g - m) and a = max(0, v - m^2) (Graves, 2013, eq. 38-41);  d = g / (sqrt(a) + eps);
+    with momentum b = momentum b + d and w -= lr b, else w -= lr d. ``torch.optim.RMSprop``, which
+    gives NaN where v - m^2 is below 0 by rounding.
 
     Parameters
     ----------
@@ -133,5 +142,11 @@ class RMSprop(Optimizer):
         self._check("momentum", least=0, below=1)
 
     def _own_settings(self):
-        return dict(rule=Rule.RMSPROP, beta2=self.alpha, eps=self.eps, weight_decay=self.weight_decay, momentum=self.momentum,
-                    centered=bool(self.centered))  # fmt: skip
+        return dict(
+            rule=Rule.RMSPROP,
+            beta2=self.alpha,
+            eps=self.eps,
+            weight_decay=self.weight_decay,
+            momentum=self.momentum,
+            centered=bool(self.centered),
+        )

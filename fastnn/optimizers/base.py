@@ -1,4 +1,5 @@
-"""What all optimizers that make steps have in common: the way of a gradient before and after the rule."""
+"""What all optimizers that make steps have in common: the way of a gradient before and after the
+rule."""
 
 from dataclasses import dataclass, field, fields
 
@@ -6,16 +7,27 @@ from .. import kernels, schedules
 from ..settings import Settings
 from ..validation import check_number
 
-_NOTHING = dict(nesterov=False, amsgrad=False, centered=False, decoupled=False, momentum=0.0, weight_decay=0.0, beta1=0.0, beta2=0.0,
-                eps=0.0, decay=0.0)  # fmt: skip
+_NOTHING = dict(
+    nesterov=False,
+    amsgrad=False,
+    centered=False,
+    decoupled=False,
+    momentum=0.0,
+    weight_decay=0.0,
+    beta1=0.0,
+    beta2=0.0,
+    eps=0.0,
+    decay=0.0,
+)
 
 
 @dataclass(eq=False, repr=False, kw_only=True)
 class Optimizer(Settings):
     """What all optimizers have besides their own settings, by keyword.
 
-    The gradient of a batch first gets the penalties, g = dL/dw + l2 w + l1 sign(w) (weights alone, no biases; sign(0) = 0), is then
-    clipped, and then goes to the optimizer, whose `weight_decay` comes on top, on biases too. ``history.loss`` is without penalties.
+    The gradient of a batch first gets the penalties, g = dL/dw + l2 w + l1 sign(w) (weights alone,
+    no biases; sign(0) = 0), is then clipped, and then goes to the optimizer, whose `weight_decay`
+    comes on top, on biases too. ``history.loss`` is without penalties.
 
     Parameters
     ----------
@@ -26,11 +38,13 @@ class Optimizer(Settings):
     clip_value : float, optional
         Every number of the gradient is cut to [-clip_value, clip_value].
     clip_norm : float, optional
-        The whole gradient is multiplied by min(1, clip_norm / (norm + 1e-6)), norm its Euclidean norm over all parameters (Pascanu, Mikolov
-        and Bengio, 2013; as PyTorch's ``clip_grad_norm_``).
+        The whole gradient is multiplied by min(1, clip_norm / (norm + 1e-6)), norm its Euclidean
+        norm over all parameters (Pascanu, Mikolov and Bengio, 2013; as PyTorch's
+        ``clip_grad_norm_``).
     average : float in (0, 1), optional
-        Keep an exponential moving average of the parameters, A += (1 - average) (w - A) after every step, A = w at first (Polyak and
-        Juditsky, 1992). Callbacks, validation and the network after `fit` have A; training goes on from w, in ``net.state.params``.
+        Keep an exponential moving average of the parameters, A += (1 - average) (w - A) after every
+        step, A = w at first (Polyak and Juditsky, 1992). Callbacks, validation and the network
+        after `fit` have A; training goes on from w, in ``net.state.params``.
 
     Raises
     ------
@@ -61,7 +75,9 @@ class Optimizer(Settings):
             if getattr(self, name) is not None:
                 self._check(name, above=0)
         if self.clip_value is not None and self.clip_norm is not None:
-            raise ValueError("clip_value and clip_norm are two ways to clip: choose one and leave the other None")
+            raise ValueError(
+                "clip_value and clip_norm are two ways to clip: choose one and leave the other None"
+            )
         if self.average is not None:
             self._check("average", above=0, below=1)
 
@@ -70,7 +86,9 @@ class Optimizer(Settings):
         object.__setattr__(self, name, check_number(name, getattr(self, name), **bounds))
 
     def __repr__(self):
-        in_order = sorted(fields(self), key=lambda f: bool(f.kw_only))  # their own settings, then those that all share
+        in_order = sorted(
+            fields(self), key=lambda f: bool(f.kw_only)
+        )  # their own settings, then those that all share
         shown = [f.name for f in in_order if f.name == "lr" or getattr(self, f.name) != f.default]
         return f"{type(self).__name__}({', '.join(f'{name}={getattr(self, name)!r}' for name in shown)})"
 
@@ -101,4 +119,6 @@ def check_betas(optimizer):
     betas = optimizer.betas
     if not isinstance(betas, (tuple, list)) or len(betas) != 2:
         raise ValueError(f"betas must be two numbers, got {betas!r}")
-    object.__setattr__(optimizer, "betas", tuple(check_number("betas", beta, least=0, below=1) for beta in betas))
+    object.__setattr__(
+        optimizer, "betas", tuple(check_number("betas", beta, least=0, below=1) for beta in betas)
+    )

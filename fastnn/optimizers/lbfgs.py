@@ -8,12 +8,15 @@ from ..validation import check_count, check_number
 
 @dataclass(eq=False, repr=False)
 class LBFGS(Settings):
-    """L-BFGS-B (Byrd, Lu, Nocedal and Zhu, 1995), by ``scipy.optimize.minimize``: for small data, where it needs few passes.
+    """L-BFGS-B (Byrd, Lu, Nocedal and Zhu, 1995), by ``scipy.optimize.minimize``: for small data,
+    where it needs few passes.
 
-    Every iteration works on all rows (`batch_size` and `shuffle` of `fit` count for nothing), in float64 whatever the network's dtype, with
-    as many evaluations of loss and gradient as its line search wants; an "epoch" is an iteration, ``history.loss`` the loss after it, and
-    `epochs` the most there may be. It ends earlier when it has converged. Callbacks may look and stop; what they change counts for nothing,
-    and `resume` has nothing to go on from. Needs SciPy (the extra ``scipy``).
+    Every iteration works on all rows (`batch_size` and `shuffle` of `fit` count for nothing), in
+    float64 whatever the network's dtype, with as many evaluations of loss and gradient as its line
+    search wants; an "epoch" is an iteration, ``history.loss`` the loss after it, and `epochs` the
+    most there may be. It ends earlier when it has converged. Callbacks may look and stop; what they
+    change counts for nothing, and `resume` has nothing to go on from. Needs SciPy (the extra
+    ``scipy``).
 
     Parameters
     ----------
@@ -31,8 +34,8 @@ class LBFGS(Settings):
     Examples
     --------
     >>> from fastnn import LBFGS
-    >>> LBFGS(l2=1e-3)
-    LBFGS(history_size=10, tolerance_grad=1e-05, tolerance_loss=2.2e-09, l2=0.001, max_evaluations=None)
+    >>> LBFGS(l2=1e-3).tolerance_loss
+    2.2e-09
     """
 
     history_size: int = 10
@@ -50,4 +53,6 @@ class LBFGS(Settings):
         for name in ("tolerance_grad", "tolerance_loss", "l2"):
             object.__setattr__(self, name, check_number(name, getattr(self, name), least=0))
         if self.max_evaluations is not None:
-            object.__setattr__(self, "max_evaluations", check_count("max_evaluations", self.max_evaluations))
+            object.__setattr__(
+                self, "max_evaluations", check_count("max_evaluations", self.max_evaluations)
+            )

@@ -9,9 +9,11 @@ from .base import Optimizer, check_betas
 
 @dataclass(eq=False, repr=False)
 class Lion(Optimizer):
-    """Lion (Chen et al., 2023, algorithm 2, arXiv:2302.06675): every parameter moves by lr, up or down.
+    """Lion (Chen et al., 2023, algorithm 2, arXiv:2302.06675): every parameter moves by lr, up or
+    down.
 
-    First w *= 1 - lr weight_decay (biases too), then w -= lr sign(b1 m + (1 - b1) g), with sign(0) = 0, then m = b2 m + (1 - b2) g.
+    First w *= 1 - lr weight_decay (biases too), then w -= lr sign(b1 m + (1 - b1) g), with sign(0)
+    = 0, then m = b2 m + (1 - b2) g.
 
     Parameters
     ----------
@@ -41,4 +43,10 @@ class Lion(Optimizer):
         self._check("weight_decay", least=0)
 
     def _own_settings(self):
-        return dict(rule=Rule.LION, beta1=self.betas[0], beta2=self.betas[1], weight_decay=self.weight_decay, decoupled=True)
+        return dict(
+            rule=Rule.LION,
+            beta1=self.betas[0],
+            beta2=self.betas[1],
+            weight_decay=self.weight_decay,
+            decoupled=True,
+        )

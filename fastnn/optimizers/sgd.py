@@ -11,8 +11,8 @@ from .base import Optimizer
 class SGD(Optimizer):
     """Gradient descent, with momentum on request.
 
-    With g += weight_decay w:  v = momentum v + g (v starts at 0), then w -= lr v, or w -= lr (g + momentum v) with `nesterov`. Without
-    momentum w -= lr g. ``torch.optim.SGD`` without dampening.
+    With g += weight_decay w:  v = momentum v + g (v starts at 0), then w -= lr v, or w -= lr (g +
+    momentum v) with `nesterov`. Without momentum w -= lr g. ``torch.optim.SGD`` without dampening.
 
     Parameters
     ----------
@@ -21,7 +21,8 @@ class SGD(Optimizer):
     momentum : float, default 0.0
         In [0, 1).
     nesterov : bool, default False
-        Look ahead by one step of the momentum, which must be above 0 (Sutskever et al., 2013, as PyTorch writes it).
+        Look ahead by one step of the momentum, which must be above 0 (Sutskever et al., 2013, as
+        PyTorch writes it).
     weight_decay : float, default 0.0
         L2 penalty, on biases too.
     l1, l2, clip_value, clip_norm, average
@@ -47,4 +48,9 @@ class SGD(Optimizer):
             raise ValueError("nesterov=True needs a momentum above 0, got momentum=0")
 
     def _own_settings(self):
-        return dict(rule=Rule.SGD, momentum=self.momentum, nesterov=bool(self.nesterov), weight_decay=self.weight_decay)
+        return dict(
+            rule=Rule.SGD,
+            momentum=self.momentum,
+            nesterov=bool(self.nesterov),
+            weight_decay=self.weight_decay,
+        )

@@ -5,9 +5,10 @@
     L = -1/N sum y log a + (1 - y) log(1 - a)         binary_cross_entropy, and other losses
     W = W - lr dL/dW,   b = b - lr dL/db              sgd_step_, and other updates
 
-These functions have the signatures of `fastnn.functional`; the networks (`forward`, `loss_and_grad`, `fit`) are built
-from them. Rows are samples: X is (n, n_in), W is (n_in, n_out), b is (n_out,). dW stands for dL/dW and has the shape of
-W. Everything is computed in the dtype of its inputs.
+These functions have the signatures of `fastnn.functional`; the networks (`forward`,
+`loss_and_grad`, `fit`) are built from them. Rows are samples: X is (n, n_in), W is (n_in, n_out), b
+is (n_out,). dW stands for dL/dW and has the shape of W. Everything is computed in the dtype of its
+inputs.
 """
 
 from .layer import activation, activation_backward, dropout_mask, linear, linear_backward

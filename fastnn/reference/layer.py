@@ -1,11 +1,12 @@
-"""One layer: z = x W + b, then a = f(z), and the gradients of both; and what dropout leaves of its inputs."""
+"""One layer: z = x W + b, then a = f(z), and the gradients of both; and what dropout leaves of its
+inputs."""
 
 import math
 
 import numpy as np
 
 
-# ---- linear ----------------------------------------------------------------------------------------------------------
+# ---- linear --------------------------------------------------------------------------------------
 def linear(X, W, b=None, activation="identity", out=None):
     """One dense layer, Y = f(X W + b).
 
@@ -20,7 +21,8 @@ def linear(X, W, b=None, activation="identity", out=None):
 
 
 def linear_backward(dY, X, W, b, Y, activation="identity", need_dX=True):
-    """The gradients of `linear`: dZ = dY f'(Z), dX = dZ W^T, dW = X^T dZ, and db is the sum of the rows of dZ.
+    """The gradients of `linear`: dZ = dY f'(Z), dX = dZ W^T, dW = X^T dZ, and db is the sum of the
+    rows of dZ.
 
     Parameters
     ----------
@@ -40,7 +42,7 @@ def linear_backward(dY, X, W, b, Y, activation="identity", need_dX=True):
     return dX, X.T @ dZ, db
 
 
-# ---- activation ------------------------------------------------------------------------------------------------------
+# ---- activation ----------------------------------------------------------------------------------
 def activation(Z, name, out=None):
     """A = f(Z), element by element; for softmax, over the last axis::
 
@@ -108,15 +110,27 @@ _ACTIVATIONS = {  # name: (f(z), da f'(z))
     "sigmoid": (_sigmoid, lambda da, z: da * _sigmoid(z) * _sigmoid(-z)),
     "relu": (lambda z: np.maximum(z, 0), lambda da, z: np.where(z > 0, da, 0)),
     "tanh": (np.tanh, lambda da, z: da * (1 - np.tanh(z) ** 2)),
-    "leaky_relu": (lambda z: np.where(z > 0, z, 0.01 * z), lambda da, z: np.where(z > 0, da, 0.01 * da)),
-    "elu": (lambda z: np.maximum(z, 0) + np.expm1(np.minimum(z, 0)), lambda da, z: da * np.exp(np.minimum(z, 0))),
-    "softplus": (lambda z: np.maximum(z, 0) + np.log1p(np.exp(-np.abs(z))), lambda da, z: da * _sigmoid(z)),
+    "leaky_relu": (
+        lambda z: np.where(z > 0, z, 0.01 * z),
+        lambda da, z: np.where(z > 0, da, 0.01 * da),
+    ),
+    "elu": (
+        lambda z: np.maximum(z, 0) + np.expm1(np.minimum(z, 0)),
+        lambda da, z: da * np.exp(np.minimum(z, 0)),
+    ),
+    "softplus": (
+        lambda z: np.maximum(z, 0) + np.log1p(np.exp(-np.abs(z))),
+        lambda da, z: da * _sigmoid(z),
+    ),
     "gelu": (
         lambda z: z * _normal_cdf(z),
         lambda da, z: da * (_normal_cdf(z) + z * np.exp(-z * z / 2) / math.sqrt(2 * math.pi)),
     ),
     "silu": (lambda z: z * _sigmoid(z), lambda da, z: da * _sigmoid(z) * (1 + z * _sigmoid(-z))),
-    "softmax": (_softmax, lambda da, z: _softmax(z) * (da - (da * _softmax(z)).sum(axis=-1, keepdims=True))),
+    "softmax": (
+        _softmax,
+        lambda da, z: _softmax(z) * (da - (da * _softmax(z)).sum(axis=-1, keepdims=True)),
+    ),
     "exponential": (np.exp, lambda da, z: da * np.exp(z)),
     "selu": (  # Klambauer et al., 2017
         lambda z: _SCALE * np.where(z > 0, z, _ALPHA * np.expm1(np.minimum(z, 0))),
@@ -126,14 +140,15 @@ _ACTIVATIONS = {  # name: (f(z), da f'(z))
 }
 
 
-# ---- dropout ---------------------------------------------------------------------------------------------------------
+# ---- dropout -------------------------------------------------------------------------------------
 def dropout_mask(rate, seed, step, layer, rows, n_units, dtype):
     """What a step multiplies a layer's inputs by: 0 with probability `rate`, else 1 / (1 - rate).
 
-    Inverted dropout (Srivastava et al., 2014, section 10): the mean stays, so inference does nothing. A unit's fate is
-    a hash of (seed, step, layer, row, unit) and of nothing else: the first four are mixed into 64 bits (the finaliser
-    of splitmix64, Steele, Lea and Flood, 2014), whose halves key a hash of 32 bits of the unit's number (steps of
-    MurmurHash3's finaliser). A unit is dropped where that is below floor(rate 2^32). The kernels draw the same.
+    Inverted dropout (Srivastava et al., 2014, section 10): the mean stays, so inference does
+    nothing. A unit's fate is a hash of (seed, step, layer, row, unit) and of nothing else: the
+    first four are mixed into 64 bits (the finaliser of splitmix64, Steele, Lea and Flood, 2014),
+    whose halves key a hash of 32 bits of the unit's number (steps of MurmurHash3's finaliser). A
+    unit is dropped where that is below floor(rate 2^32). The kernels draw the same.
 
     Parameters
     ----------
@@ -151,14 +166,19 @@ def dropout_mask(rate, seed, step, layer, rows, n_units, dtype):
     key = np.array([seed % 2**64], np.uint64)
     for number in (step, layer, np.arange(rows)):
         key = _mixed_in(key, number)
-    low, high = key.astype(np.uint32)[:, np.newaxis], (key >> np.uint64(32)).astype(np.uint32)[:, np.newaxis]
+    low, high = (
+        key.astype(np.uint32)[:, np.newaxis],
+        (key >> np.uint64(32)).astype(np.uint32)[:, np.newaxis],
+    )
     h = _hash(np.arange(n_units, dtype=np.uint32), low, high)
     return np.where(h >= int(rate * 2**32), 1 / (1 - rate), 0).astype(dtype)
 
 
 def _mixed_in(key, number):
     """A key of 64 bits made of another and of a number (or several: several keys)."""
-    x = key + np.uint64(0x9E3779B97F4A7C15) * np.asarray(number + 1, np.uint64).reshape(-1)  # all modulo 2^64
+    x = key + np.uint64(0x9E3779B97F4A7C15) * np.asarray(number + 1, np.uint64).reshape(
+        -1
+    )  # all modulo 2^64
     x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     return x ^ (x >> np.uint64(31))
@@ -172,7 +192,7 @@ def _hash(n, low, high):
     return h ^ (h >> np.uint32(16))
 
 
-# ---- helpers ---------------------------------------------------------------------------------------------------------
+# ---- helpers -------------------------------------------------------------------------------------
 def choose(what, name, table):
     """The entry of a table, or an error that says what there is."""
     if name not in table:

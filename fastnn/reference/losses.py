@@ -1,6 +1,7 @@
 """Losses: L = sum_i w_i l_i / sum_i w_i over the rows i; 0 when the weights sum to 0.
 
-The loss l of a row is a sum over its outputs where it is a log-likelihood, and a mean over them where it is an error.
+The loss l of a row is a sum over its outputs where it is a log-likelihood, and a mean over them
+where it is an error.
 """
 
 import math
@@ -10,7 +11,7 @@ import numpy as np
 from .layer import activation
 
 
-# ---- log-likelihoods -------------------------------------------------------------------------------------------------
+# ---- log-likelihoods -----------------------------------------------------------------------------
 def binary_cross_entropy(Y, y, sample_weight=None, grad=None, pos_weight=None, label_smoothing=0.0):
     """From probabilities a, with targets t = (1 - s) y + s/2 and weights p of the positive ones:
 
@@ -42,17 +43,23 @@ def binary_cross_entropy(Y, y, sample_weight=None, grad=None, pos_weight=None, l
     return float(L)
 
 
-def binary_cross_entropy_with_logits(Z, y, sample_weight=None, grad=None, pos_weight=None, label_smoothing=0.0):
+def binary_cross_entropy_with_logits(
+    Z, y, sample_weight=None, grad=None, pos_weight=None, label_smoothing=0.0
+):
     """From logits z, with a = sigmoid(z): the same l, dl/dz = (p t + 1 - t) a - p t.
 
-    The logarithms are -log a = max(-z, 0) + log(1 + exp(-|z|)) and -log(1 - a) = max(z, 0) + log(1 + exp(-|z|)).
+    The logarithms are -log a = max(-z, 0) + log(1 + exp(-|z|)) and -log(1 - a) = max(z, 0) + log(1
+    + exp(-|z|)).
 
-    Parameters and result are those of `binary_cross_entropy`, with logits Z in the place of the probabilities.
+    Parameters and result are those of `binary_cross_entropy`, with logits Z in the place of the
+    probabilities.
     """
     z, y, share = _rows(Z, y, sample_weight)
     positive, negative = _weighted_targets(y, pos_weight, label_smoothing)
     both, size = positive + negative, np.abs(z)
-    L = (share * (both * np.log1p(np.exp(-size)) + np.where(z > 0, negative, positive) * size)).sum()
+    L = (
+        share * (both * np.log1p(np.exp(-size)) + np.where(z > 0, negative, positive) * size)
+    ).sum()
     if grad is not None:
         columns(grad)[...] = share * (both * activation(z, "sigmoid") - positive)
     return float(L)
@@ -63,8 +70,9 @@ def cross_entropy(Z, y, sample_weight=None, grad=None, label_smoothing=0.0):
 
     dl/dz = softmax(z) sum_j t_j - t
 
-    Parameters and result are those of `binary_cross_entropy`, with logits Z (n, k) in the place of the probabilities;
-    y holds classes from 0 to k - 1, as integers (n,), or rows of probabilities (n, k).
+    Parameters and result are those of `binary_cross_entropy`, with logits Z (n, k) in the place of
+    the probabilities; y holds classes from 0 to k - 1, as integers (n,), or rows of probabilities
+    (n, k).
     """
     y, k = np.asarray(y), np.shape(Z)[1]
     if y.ndim == 1:
@@ -81,9 +89,11 @@ def cross_entropy(Z, y, sample_weight=None, grad=None, label_smoothing=0.0):
 
 
 def poisson_nll(Z, y, sample_weight=None, grad=None):
-    """Of counts, from the logarithm z of the rate, without log y!: l = sum_j exp(z_j) - y_j z_j, dl/dz = exp(z) - y.
+    """Of counts, from the logarithm z of the rate, without log y!: l = sum_j exp(z_j) - y_j z_j,
+    dl/dz = exp(z) - y.
 
-    Parameters and result are those of `binary_cross_entropy`, with Z in the place of the probabilities and y >= 0.
+    Parameters and result are those of `binary_cross_entropy`, with Z in the place of the
+    probabilities and y >= 0.
     """
     z, y, share = _rows(Z, y, sample_weight)
     rate = np.exp(z)
@@ -100,12 +110,14 @@ def gaussian_nll(Y, y, sample_weight=None, grad=None):
 
     dl/dmean = (mean - y) exp(-s),   dl/ds = (1 - (y - mean)^2 exp(-s)) / 2
 
-    Parameters and result are those of `binary_cross_entropy`, with other shapes: Y (n, 2m) holds m means, then m
-    log-variances; y is (n, m), or (n,) for m = 1.
+    Parameters and result are those of `binary_cross_entropy`, with other shapes: Y (n, 2m) holds m
+    means, then m log-variances; y is (n, m), or (n,) for m = 1.
     """
     Y = np.asarray(Y)
     if Y.ndim != 2 or Y.shape[1] % 2:
-        raise ValueError(f"Y must hold a mean and a log-variance for each target, got the shape {Y.shape}")
+        raise ValueError(
+            f"Y must hold a mean and a log-variance for each target, got the shape {Y.shape}"
+        )
     mean, s = np.split(Y, 2, axis=1)
     mean, y, share = _rows(mean, y, sample_weight)
     difference, precision = mean - y, np.exp(-s)
@@ -116,11 +128,12 @@ def gaussian_nll(Y, y, sample_weight=None, grad=None):
     return float(L)
 
 
-# ---- errors: means over outputs --------------------------------------------------------------------------------------
+# ---- errors: means over outputs ------------------------------------------------------------------
 def mean_squared_error(Y, y, sample_weight=None, grad=None):
     """The mean over outputs, without 1/2: l = 1/n_out sum_j (Y_j - y_j)^2, dl/dY = 2/n_out (Y - y).
 
-    Parameters and result are those of `binary_cross_entropy`, with any numbers as outputs and targets.
+    Parameters and result are those of `binary_cross_entropy`, with any numbers as outputs and
+    targets.
     """
     Y, y, share = _rows(Y, y, sample_weight)
     difference = Y - y
@@ -128,9 +141,11 @@ def mean_squared_error(Y, y, sample_weight=None, grad=None):
 
 
 def mean_absolute_error(Y, y, sample_weight=None, grad=None):
-    """The mean over outputs: l = 1/n_out sum_j |Y_j - y_j|, dl/dY = sign(Y - y) / n_out, 0 where they are equal.
+    """The mean over outputs: l = 1/n_out sum_j |Y_j - y_j|, dl/dY = sign(Y - y) / n_out, 0 where
+    they are equal.
 
-    Parameters and result are those of `binary_cross_entropy`, with any numbers as outputs and targets.
+    Parameters and result are those of `binary_cross_entropy`, with any numbers as outputs and
+    targets.
     """
     Y, y, share = _rows(Y, y, sample_weight)
     return _mean_error(np.abs(Y - y), np.sign(Y - y), share, grad)
@@ -143,7 +158,8 @@ def huber(Y, y, sample_weight=None, grad=None, delta=1.0):
 
     With c, which is d cut to [-delta, delta], both are c (2 d - c), and dl/dY = 2/n_out c.
 
-    Parameters and result are those of `binary_cross_entropy`, with any numbers as outputs and targets, and
+    Parameters and result are those of `binary_cross_entropy`, with any numbers as outputs and
+    targets, and
 
     delta : float > 0
     """
@@ -156,10 +172,11 @@ def huber(Y, y, sample_weight=None, grad=None, delta=1.0):
 def log_cosh(Y, y, sample_weight=None, grad=None):
     """The mean over outputs: l = 1/n_out sum_j log cosh(Y_j - y_j), dl/dY = tanh(Y - y) / n_out.
 
-    With d = Y - y, log cosh d = |d| + log(1 + exp(-2 |d|)) - log 2 far from 0, where cosh overflows, and log(1 + 2 sinh^2(d/2)) near it,
-    where digits would be lost.
+    With d = Y - y, log cosh d = |d| + log(1 + exp(-2 |d|)) - log 2 far from 0, where cosh
+    overflows, and log(1 + 2 sinh^2(d/2)) near it, where digits would be lost.
 
-    Parameters and result are those of `binary_cross_entropy`, with any numbers as outputs and targets.
+    Parameters and result are those of `binary_cross_entropy`, with any numbers as outputs and
+    targets.
     """
     Y, y, share = _rows(Y, y, sample_weight)
     size = np.abs(Y - y)
@@ -169,11 +186,13 @@ def log_cosh(Y, y, sample_weight=None, grad=None):
 
 
 def quantile(Y, y, sample_weight=None, grad=None, q=0.5):
-    """The pinball loss (Koenker and Bassett, 1978): l = 1/n_out sum_j max(q_j (y_j - Y_j), (q_j - 1) (y_j - Y_j)).
+    """The pinball loss (Koenker and Bassett, 1978): l = 1/n_out sum_j max(q_j (y_j - Y_j), (q_j -
+    1) (y_j - Y_j)).
 
     dl/dY = -q/n_out where Y < y, (1 - q)/n_out where Y > y, 0 where they are equal.
 
-    Parameters and result are those of `binary_cross_entropy`, with any numbers as outputs and targets, and
+    Parameters and result are those of `binary_cross_entropy`, with any numbers as outputs and
+    targets, and
 
     q : float or array (n_out,) in (0, 1); which quantile each output learns
     """
@@ -184,21 +203,24 @@ def quantile(Y, y, sample_weight=None, grad=None, q=0.5):
 
 
 def _quantiles(Y, y, sample_weight=None, grad=None, q=0.5):
-    """`quantile` for several q at once: the outputs are those of target 0 for all q, then of target 1, ..."""
+    """`quantile` for several q at once: the outputs are those of target 0 for all q, then of target
+    1, ..."""
     q, y = np.atleast_1d(q), columns(np.asarray(y))
     return quantile(Y, np.repeat(y, len(q), axis=1), sample_weight, grad, np.tile(q, y.shape[1]))
 
 
 def _mean_error(errors, slopes, share, grad):
-    """The loss from the errors (n, n_out) of all outputs, and its gradient from their derivatives."""
+    """The loss from the errors (n, n_out) of all outputs, and its gradient from their
+    derivatives."""
     n_out = errors.shape[1]
     if grad is not None:
         columns(grad)[...] = share * slopes / n_out
     return float((share * errors / n_out).sum())
 
 
-# ---- the losses of networks ------------------------------------------------------------------------------------------
-LOSSES = {  # name: (the loss, the output activation whose z it is computed from; None: from the output itself)
+# ---- the losses of networks ----------------------------------------------------------------------
+# name: (the loss, the output activation whose z it is computed from; None: from the output itself)
+LOSSES = {
     "bce": (binary_cross_entropy_with_logits, "sigmoid"),
     "bce_with_logits": (binary_cross_entropy_with_logits, "identity"),
     "cross_entropy": (cross_entropy, "softmax"),
@@ -212,19 +234,24 @@ LOSSES = {  # name: (the loss, the output activation whose z it is computed from
 }
 
 
-# ---- helpers ---------------------------------------------------------------------------------------------------------
+# ---- helpers -------------------------------------------------------------------------------------
 def columns(a):
     """(n,) as (n, 1)"""
     return a[:, np.newaxis] if a.ndim == 1 else a
 
 
 def _rows(Y, y, sample_weight):
-    """Y and y as arrays (n, n_out) of one dtype, and the share w_i / sum(w) of every row, (n, 1)."""
+    """Y and y as arrays (n, n_out) of one dtype, and the share w_i / sum(w) of every row, (n,
+    1)."""
     Y = columns(np.asarray(Y))
     y = columns(np.asarray(y, dtype=Y.dtype))
     if y.shape != Y.shape:
         raise ValueError(f"y has shape {y.shape}, the outputs have {Y.shape}")
-    w = np.ones(len(Y), Y.dtype) if sample_weight is None else np.asarray(sample_weight, dtype=Y.dtype)
+    w = (
+        np.ones(len(Y), Y.dtype)
+        if sample_weight is None
+        else np.asarray(sample_weight, dtype=Y.dtype)
+    )
     share = w / w.sum() if w.any() else np.zeros_like(w)
     return Y, y, share.reshape(len(Y), 1)
 
@@ -244,5 +271,7 @@ def _for_outputs(name, numbers, Y):
     """One number, or one for each of the outputs Y (n, n_out), in their dtype."""
     numbers, n_out = np.asarray(numbers, dtype=Y.dtype), Y.shape[1]
     if numbers.shape not in ((), (n_out,)):
-        raise ValueError(f"{name} has shape {numbers.shape}: give one number, or one for each of {n_out} outputs")
+        raise ValueError(
+            f"{name} has shape {numbers.shape}: give one number, or one for each of {n_out} outputs"
+        )
     return numbers

@@ -1,4 +1,5 @@
-"""Networks, and their training. For each layer: W (n_in, n_out), b (n_out,) or None, and the name of an activation."""
+"""Networks, and their training. For each layer: W (n_in, n_out), b (n_out,) or None, and the name
+of an activation."""
 
 import inspect
 import math
@@ -11,15 +12,27 @@ from .updates import OPTIMIZERS
 
 
 def forward(X, weights, biases, activations):
-    """The outputs (n, n_out) of a network for the rows of X (n, n_in): `linear`, layer after layer."""
+    """The outputs (n, n_out) of a network for the rows of X (n, n_in): `linear`, layer after
+    layer."""
     for W, b, name in zip(weights, biases, activations, strict=True):
         X = linear(X, W, b, name)
     return X
 
 
-# ---- loss and gradients ----------------------------------------------------------------------------------------------
-def loss_and_grad(X, y, weights, biases, activations, loss, sample_weight=None, loss_options=None, dropout=None,
-                  seed=0, step=0):  # fmt: skip
+# ---- loss and gradients --------------------------------------------------------------------------
+def loss_and_grad(
+    X,
+    y,
+    weights,
+    biases,
+    activations,
+    loss,
+    sample_weight=None,
+    loss_options=None,
+    dropout=None,
+    seed=0,
+    step=0,
+):
     """The loss of a network and its gradients, by the chain rule from the last layer to the first.
 
     Parameters
@@ -29,7 +42,8 @@ def loss_and_grad(X, y, weights, biases, activations, loss, sample_weight=None, 
     weights, biases, activations : lists, one entry for each layer; a bias may be None
     loss : str, a name of `losses.LOSSES`, which says what output activation it needs; or a function
         (outputs, y) -> (value, d_outputs), which is called without sample_weight
-    loss_options : dict, optional; further arguments of the loss. Several q of "quantile" want as many outputs for each
+    loss_options : dict, optional; further arguments of the loss. Several q of "quantile" want as
+    many outputs for each
         target: those of target 0 for all q, then of target 1, ...
     dropout : list of float, optional; for each layer the share of its inputs that is dropped
     seed, step : int, what `dropout_mask` takes
@@ -42,7 +56,9 @@ def loss_and_grad(X, y, weights, biases, activations, loss, sample_weight=None, 
         loss_of, output = choose("loss", loss, LOSSES)
         if output is not None:
             if activations[-1] != output:
-                raise ValueError(f"loss {loss!r} needs the output activation {output!r}, got {activations[-1]!r}")
+                raise ValueError(
+                    f"loss {loss!r} needs the output activation {output!r}, got {activations[-1]!r}"
+                )
             activations = [*activations[:-1], "identity"]  # these losses start from z
     masks = [None] * len(weights)  # what the inputs of the layers are multiplied by
     if dropout is not None:
@@ -63,35 +79,63 @@ def loss_and_grad(X, y, weights, biases, activations, loss, sample_weight=None, 
     dW, db = [None] * len(Z), [None] * len(Z)
     for i in reversed(range(len(Z))):
         dZ = activation_backward(dA, Z[i], activations[i])
-        dA, dW[i], db[i] = linear_backward(dZ, inputs[i], weights[i], biases[i], Z[i], need_dX=i > 0)
+        dA, dW[i], db[i] = linear_backward(
+            dZ, inputs[i], weights[i], biases[i], Z[i], need_dX=i > 0
+        )
         if i > 0 and masks[i] is not None:
             dA *= masks[i]
     return L, dW, db
 
 
-# ---- training --------------------------------------------------------------------------------------------------------
-def fit(X, y, weights, biases, activations, loss, optimizer="sgd", lr=1e-3, epochs=10, batch_size=32, shuffle=False,
-        rng=None, sample_weight=None, loss_options=None, l1=0.0, l2=0.0, clip_value=None, clip_norm=None, average=None,
-        dropout=None, seed=0, **options):  # fmt: skip
+# ---- training ------------------------------------------------------------------------------------
+def fit(
+    X,
+    y,
+    weights,
+    biases,
+    activations,
+    loss,
+    optimizer="sgd",
+    lr=1e-3,
+    epochs=10,
+    batch_size=32,
+    shuffle=False,
+    rng=None,
+    sample_weight=None,
+    loss_options=None,
+    l1=0.0,
+    l2=0.0,
+    clip_value=None,
+    clip_norm=None,
+    average=None,
+    dropout=None,
+    seed=0,
+    **options,
+):
     """Train by mini-batches, changing weights and biases in place.
 
     Parameters
     ----------
-    X, y, weights, biases, activations, loss, sample_weight, loss_options, dropout, seed : what `loss_and_grad` takes
-    optimizer, **options : str, a name of `updates.OPTIMIZERS`, and arguments of its step; amsgrad=True for the variant of
+    X, y, weights, biases, activations, loss, sample_weight, loss_options, dropout, seed : what
+    `loss_and_grad` takes optimizer, **options : str, a name of `updates.OPTIMIZERS`, and arguments
+    of its step; amsgrad=True for the variant of
         adam and adamw
     lr : float, or a function lr(step, epoch) of how many whole steps and epochs were done before
     epochs, batch_size : int; the last batch of an epoch may be shorter
-    shuffle, rng : bool, and int, Generator or None; an epoch takes the rows in the order of rng.permutation(n)
-    l1, l2 : float; penalties l1 sum |W| + l2/2 sum W^2 of the weights, not of the biases: g = dL/dW + l2 W + l1 sign(W)
-    clip_value, clip_norm : float, optional; then each number of the gradient is cut to [-clip_value, clip_value], or
-        all are multiplied by min(1, clip_norm / (N + 1e-6)), N their Euclidean norm (Pascanu, Mikolov and Bengio, 2013)
-    average : float in (0, 1), optional; the decay of a moving average A of the parameters, which begins where they do:
+    shuffle, rng : bool, and int, Generator or None; an epoch takes the rows in the order of
+    rng.permutation(n) l1, l2 : float; penalties l1 sum |W| + l2/2 sum W^2 of the weights, not of
+    the biases: g = dL/dW + l2 W + l1 sign(W) clip_value, clip_norm : float, optional; then each
+    number of the gradient is cut to [-clip_value, clip_value], or
+        all are multiplied by min(1, clip_norm / (N + 1e-6)), N their Euclidean norm (Pascanu,
+        Mikolov and Bengio, 2013)
+    average : float in (0, 1), optional; the decay of a moving average A of the parameters, which
+    begins where they do:
         A = average A + (1 - average) p after every step
 
     Returns
     -------
-    history : list of float, one for each epoch: the batches' losses before their updates, averaged over the rows;
+    history : list of float, one for each epoch: the batches' losses before their updates, averaged
+    over the rows;
         without penalties
     averaged_weights, averaged_biases : lists like weights and biases; with `average` only
     """
@@ -103,15 +147,28 @@ def fit(X, y, weights, biases, activations, loss, optimizer="sgd", lr=1e-3, epoc
     w = np.ones(n, X.dtype) if sample_weight is None else np.asarray(sample_weight)
     params = _arrays(weights, biases)
     state = [{name: np.zeros_like(p) for name in moving} for p in params]
-    averaged_weights, averaged_biases = ([None if p is None else p.copy() for p in ps] for ps in (weights, biases))
+    averaged_weights, averaged_biases = (
+        [None if p is None else p.copy() for p in ps] for ps in (weights, biases)
+    )
     history, step = [], 0
     for epoch in range(epochs):
         order = rng.permutation(n) if shuffle else np.arange(n)
         total = 0.0
         for start in range(0, n, batch_size):
             rows = order[start : start + batch_size]
-            L, dW, db = loss_and_grad(X[rows], y[rows], weights, biases, activations, loss, w[rows], loss_options,
-                                      dropout, seed, step)  # fmt: skip
+            L, dW, db = loss_and_grad(
+                X[rows],
+                y[rows],
+                weights,
+                biases,
+                activations,
+                loss,
+                w[rows],
+                loss_options,
+                dropout,
+                seed,
+                step,
+            )
             total += L * len(rows)
             _adjust_(dW, db, weights, l1, l2, clip_value, clip_norm)
             options["lr"] = lr(step, epoch) if callable(lr) else lr

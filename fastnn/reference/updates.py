@@ -1,8 +1,9 @@
 """Updates, in place, as PyTorch defines them where it has them.
 
-In the formulas p is a parameter, g its gradient, t = step = 1, 2, ... and every other letter an array of the caller's
-that moves with the parameters: zeros like params before the first step, changed by each. `weight_decay` adds
-weight_decay p to the gradient first of all; where it is decoupled, it shrinks p by lr weight_decay p instead.
+In the formulas p is a parameter, g its gradient, t = step = 1, 2, ... and every other letter an
+array of the caller's that moves with the parameters: zeros like params before the first step,
+changed by each. `weight_decay` adds weight_decay p to the gradient first of all; where it is
+decoupled, it shrinks p by lr weight_decay p instead.
 """
 
 import math
@@ -11,7 +12,8 @@ import numpy as np
 
 
 def sgd_step_(params, grads, lr, momentum=0.0, nesterov=False, weight_decay=0.0, velocity=None):
-    """Gradient descent as PyTorch defines it: g = grads + weight_decay p, v = momentum v + g, p = p - lr v.
+    """Gradient descent as PyTorch defines it: g = grads + weight_decay p, v = momentum v + g, p = p
+    - lr v.
 
     Nesterov's variant takes g + momentum v in the place of the last v.
 
@@ -25,13 +27,15 @@ def sgd_step_(params, grads, lr, momentum=0.0, nesterov=False, weight_decay=0.0,
     g = _decayed(grads, params, weight_decay)
     if momentum != 0:
         if velocity is None:
-            raise ValueError("momentum needs velocity: an array of zeros like params, kept from step to step")
+            raise ValueError(
+                "momentum needs velocity: an array of zeros like params, kept from step to step"
+            )
         velocity[...] = momentum * velocity + g
         g = g + momentum * velocity if nesterov else velocity
     params -= lr * g
 
 
-# ---- a rate for each parameter ---------------------------------------------------------------------------------------
+# ---- a rate for each parameter -------------------------------------------------------------------
 def adagrad_step_(params, grads, total, step, lr=0.01, lr_decay=0.0, weight_decay=0.0, eps=1e-10):
     """Adagrad (Duchi, Hazan and Singer, 2011):
 
@@ -67,12 +71,25 @@ def adadelta_step_(params, grads, v, u, lr=1.0, rho=0.9, eps=1e-6, weight_decay=
     params -= lr * d
 
 
-def rmsprop_step_(params, grads, v, lr=0.01, alpha=0.99, eps=1e-8, weight_decay=0.0, momentum=0.0, centered=False,
-                  mean=None, velocity=None):  # fmt: skip
-    """RMSprop (Tieleman and Hinton, 2012, lecture 6.5): v = alpha v + (1 - alpha) g^2, p = p - lr g / (√v + eps)
+def rmsprop_step_(
+    params,
+    grads,
+    v,
+    lr=0.01,
+    alpha=0.99,
+    eps=1e-8,
+    weight_decay=0.0,
+    momentum=0.0,
+    centered=False,
+    mean=None,
+    velocity=None,
+):
+    """RMSprop (Tieleman and Hinton, 2012, lecture 6.5): v = alpha v + (1 - alpha) g^2, p = p - lr g
+    / (√v + eps)
 
-    Centered (Graves, 2013, eq. 38-41): mean = alpha mean + (1 - alpha) g, and max(0, v - mean^2) in the place of the
-    last v. With momentum, velocity = momentum velocity + g / (√v + eps), and p = p - lr velocity.
+    Centered (Graves, 2013, eq. 38-41): mean = alpha mean + (1 - alpha) g, and max(0, v - mean^2) in
+    the place of the last v. With momentum, velocity = momentum velocity + g / (√v + eps), and p = p
+    - lr velocity.
 
     Parameters
     ----------
@@ -83,9 +100,13 @@ def rmsprop_step_(params, grads, v, lr=0.01, alpha=0.99, eps=1e-8, weight_decay=
     mean, velocity : arrays like v, needed when centered and with momentum
     """
     if centered and mean is None:
-        raise ValueError("centered needs mean: an array of zeros like params, kept from step to step")
+        raise ValueError(
+            "centered needs mean: an array of zeros like params, kept from step to step"
+        )
     if momentum != 0 and velocity is None:
-        raise ValueError("momentum needs velocity: an array of zeros like params, kept from step to step")
+        raise ValueError(
+            "momentum needs velocity: an array of zeros like params, kept from step to step"
+        )
     g = _decayed(grads, params, weight_decay)
     v[...] = alpha * v + (1 - alpha) * g * g
     variance = v
@@ -99,9 +120,12 @@ def rmsprop_step_(params, grads, v, lr=0.01, alpha=0.99, eps=1e-8, weight_decay=
     params -= lr * d
 
 
-# ---- Adam and its kin ------------------------------------------------------------------------------------------------
-def adam_step_(params, grads, m, v, step, lr=1e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.0, v_max=None):
-    """Adam (Kingma and Ba, 2015, algorithm 1) as PyTorch defines it, with g = grads + weight_decay p and t = step:
+# ---- Adam and its kin ----------------------------------------------------------------------------
+def adam_step_(
+    params, grads, m, v, step, lr=1e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.0, v_max=None
+):
+    """Adam (Kingma and Ba, 2015, algorithm 1) as PyTorch defines it, with g = grads + weight_decay
+    p and t = step:
 
     m = b1 m + (1 - b1) g,   v = b2 v + (1 - b2) g^2,   p = p - lr/(1 - b1^t) m / (√v / √(1 - b2^t) + eps)
 
@@ -124,8 +148,11 @@ def adam_step_(params, grads, m, v, step, lr=1e-3, betas=(0.9, 0.999), eps=1e-8,
     params -= lr / (1 - b1**step) * m / (np.sqrt(v) / math.sqrt(1 - b2**step) + eps)
 
 
-def adamw_step_(params, grads, m, v, step, lr=1e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=1e-2, v_max=None):
-    """Adam with decoupled weight decay (Loshchilov and Hutter, 2019): p = (1 - lr weight_decay) p, then Adam's step.
+def adamw_step_(
+    params, grads, m, v, step, lr=1e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=1e-2, v_max=None
+):
+    """Adam with decoupled weight decay (Loshchilov and Hutter, 2019): p = (1 - lr weight_decay) p,
+    then Adam's step.
 
     Parameters are those of `adam_step_`.
     """
@@ -133,7 +160,9 @@ def adamw_step_(params, grads, m, v, step, lr=1e-3, betas=(0.9, 0.999), eps=1e-8
     adam_step_(params, grads, m, v, step, lr, betas, eps, v_max=v_max)
 
 
-def adamax_step_(params, grads, m, u, step, lr=2e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.0):
+def adamax_step_(
+    params, grads, m, u, step, lr=2e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.0
+):
     """AdaMax (Kingma and Ba, 2015, algorithm 2):
 
     m = b1 m + (1 - b1) g,   u = max(b2 u, |g| + eps),   p = p - lr/(1 - b1^t) m / u
@@ -152,8 +181,19 @@ def adamax_step_(params, grads, m, u, step, lr=2e-3, betas=(0.9, 0.999), eps=1e-
     params -= lr / (1 - b1**step) * m / u
 
 
-def nadam_step_(params, grads, m, v, step, lr=2e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.0,
-                momentum_decay=4e-3, decoupled_weight_decay=False):  # fmt: skip
+def nadam_step_(
+    params,
+    grads,
+    m,
+    v,
+    step,
+    lr=2e-3,
+    betas=(0.9, 0.999),
+    eps=1e-8,
+    weight_decay=0.0,
+    momentum_decay=4e-3,
+    decoupled_weight_decay=False,
+):
     """Adam with Nesterov's momentum (Dozat, 2016): m and v of `adam_step_`, and with
 
     mu_t = b1 (1 - 0.96^(t momentum_decay) / 2),   M_t = mu_1 mu_2 ... mu_t
@@ -208,6 +248,6 @@ OPTIMIZERS = {  # name: (its step, the arrays that move with the parameters)
 }
 
 
-# ---- helpers ---------------------------------------------------------------------------------------------------------
+# ---- helpers -------------------------------------------------------------------------------------
 def _decayed(grads, params, weight_decay):
     return grads if weight_decay == 0 else grads + weight_decay * params

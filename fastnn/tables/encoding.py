@@ -1,8 +1,9 @@
 """Columns of a table -> numbers for a network, and what a model must remember to do it again.
 
-Numbers are standardised, categories become one column each (one-hot), a missing value becomes the column's mean, or no category, and a mark
-in a column of its own. All that is learned comes from the training rows alone and is plain data (`Encoding.to_text`), kept in the model
-file. Whatever cannot be right is a `TableError`.
+Numbers are standardised, categories become one column each (one-hot), a missing value becomes the
+column's mean, or no category, and a mark in a column of its own. All that is learned comes from the
+training rows alone and is plain data (`Encoding.to_text`), kept in the model file. Whatever cannot
+be right is a `TableError`.
 """
 
 import json
@@ -40,7 +41,12 @@ def _check(good, what):
 
 
 def _are_texts(values):
-    return isinstance(values, list) and len(values) > 0 and all(isinstance(v, str) for v in values) and len(set(values)) == len(values)
+    return (
+        isinstance(values, list)
+        and len(values) > 0
+        and all(isinstance(v, str) for v in values)
+        and len(set(values)) == len(values)
+    )
 
 
 def _is_scale(mean, scale):
@@ -72,8 +78,14 @@ class Column:
     marks_missing: bool = False
 
     def __post_init__(self):
-        _check(isinstance(self.name, str) and (self.values is None or _are_texts(self.values)), "name or values")
-        _check(_is_scale(self.mean, self.scale) and type(self.marks_missing) is bool, "mean, scale or marks_missing")
+        _check(
+            isinstance(self.name, str) and (self.values is None or _are_texts(self.values)),
+            "name or values",
+        )
+        _check(
+            _is_scale(self.mean, self.scale) and type(self.marks_missing) is bool,
+            "mean, scale or marks_missing",
+        )
 
     @property
     def width(self):
@@ -86,7 +98,9 @@ class Column:
         if self.values is None:
             numbers = to_numbers(path, self.name, array)
             missing = np.isnan(numbers)
-            out[:, 0] = standardised(path, self.name, np.where(missing, self.mean, numbers), self.mean, self.scale)
+            out[:, 0] = standardised(
+                path, self.name, np.where(missing, self.mean, numbers), self.mean, self.scale
+            )
         else:
             texts = to_texts(path, self.name, array)
             codes = pa.compute.index_in(texts, value_set=pa.array(self.values, pa.string()))
@@ -153,7 +167,8 @@ def _learn_column(path, name, array, rows):
 
 @dataclass
 class Target:
-    """The column to predict: two classes (BCE), several (softmax) or a number (squared error on the standardised value).
+    """The column to predict: two classes (BCE), several (softmax) or a number (squared error on the
+    standardised value).
 
     Attributes
     ----------
@@ -176,13 +191,23 @@ class Target:
     scale: float = 1.0
 
     def __post_init__(self):
-        _check(isinstance(self.name, str) and self.task in TASKS and type(self.text) is bool, "name, task or text")
+        _check(
+            isinstance(self.name, str) and self.task in TASKS and type(self.text) is bool,
+            "name, task or text",
+        )
         n = {"binary": 2, "number": 0}.get(self.task) if isinstance(self.values, list) else -1
-        _check(self.values == [] if n == 0 else _are_texts(self.values) and n in (None, len(self.values)), "values")
+        _check(
+            self.values == []
+            if n == 0
+            else _are_texts(self.values) and n in (None, len(self.values)),
+            "values",
+        )
         _check(_is_scale(self.mean, self.scale), "mean or scale")
 
     def describe(self):
-        names = ", ".join(shown(value, 20) for value in self.values[:6]) + (", ..." if len(self.values) > 6 else "")
+        names = ", ".join(shown(value, 20) for value in self.values[:6]) + (
+            ", ..." if len(self.values) > 6 else ""
+        )
         return {
             "binary": f"two classes ({names})",
             "classes": f"{len(self.values)} classes ({names})",
@@ -198,7 +223,8 @@ class Target:
         return {"binary": "sigmoid", "classes": "softmax", "number": "identity"}[self.task]
 
     def encode(self, path, array):
-        """Class numbers (n,) int64, or the numbers as they are (n,), float64; none may be missing."""
+        """Class numbers (n,) int64, or the numbers as they are (n,), float64; none may be
+        missing."""
         check_known(path, self.name, array)
         if self.task == "number":
             return to_numbers(path, self.name, array)
@@ -206,8 +232,12 @@ class Target:
         codes = arrow().compute.index_in(texts, value_set=arrow().array(self.values))
         if codes.null_count:
             row = int(codes.is_null().to_numpy(zero_copy_only=False).argmax())
-            classes = ", ".join(shown(value, 20) for value in self.values[:8]) + (", ..." if len(self.values) > 8 else "")
-            raise TableError(f"{where(path, row)}: {shown(self.name)!r} is {shown(texts[row].as_py())!r}, none of the classes {classes}")
+            classes = ", ".join(shown(value, 20) for value in self.values[:8]) + (
+                ", ..." if len(self.values) > 8 else ""
+            )
+            raise TableError(
+                f"{where(path, row)}: {shown(self.name)!r} is {shown(texts[row].as_py())!r}, none of the classes {classes}"
+            )
         return codes.to_numpy(zero_copy_only=False).astype(np.int64)
 
     def known(self, path, array):
@@ -215,7 +245,9 @@ class Target:
         pa = arrow()
         known = pa.compute.invert(pa.compute.is_null(array, nan_is_null=True)).to_numpy()
         if self.task != "number":
-            codes = pa.compute.index_in(to_texts(path, self.name, array), value_set=pa.array(self.values))
+            codes = pa.compute.index_in(
+                to_texts(path, self.name, array), value_set=pa.array(self.values)
+            )
             known = known & codes.is_valid().to_numpy(zero_copy_only=False)
         return known
 
@@ -226,19 +258,31 @@ class Target:
 
     def standardise(self, path, y):
         """What the network learns for these y: class numbers as they are."""
-        return standardised(path, self.name, y, self.mean, self.scale) if self.task == "number" else y
+        return (
+            standardised(path, self.name, y, self.mean, self.scale) if self.task == "number" else y
+        )
 
     def decode(self, outputs):
-        """{column: values} from the network's outputs (n, n_outputs): the prediction, and the probability of each class."""
+        """{column: values} from the network's outputs (n, n_outputs): the prediction, and the
+        probability of each class."""
         if self.task == "number":  # float32 outputs have no more than seven digits
             digits = max(0, 6 - math.floor(math.log10(self.scale)))
             numbers = outputs[:, 0].astype(float) * self.scale + self.mean
             if digits > MOST_DIGITS:
-                return {"prediction": np.array([round(number, digits) for number in numbers.tolist()])}
+                return {
+                    "prediction": np.array([round(number, digits) for number in numbers.tolist()])
+                }
             return {"prediction": np.round(numbers, digits)}
-        p = np.column_stack([1 - outputs[:, 0], outputs[:, 0]]) if self.task == "binary" else outputs
+        p = (
+            np.column_stack([1 - outputs[:, 0], outputs[:, 0]])
+            if self.task == "binary"
+            else outputs
+        )
         chosen = np.array(self.values, object)[p.argmax(axis=1)]
-        return {"prediction": chosen, **{f"probability_{value}": p[:, k] for k, value in enumerate(self.values)}}
+        return {
+            "prediction": chosen,
+            **{f"probability_{value}": p[:, k] for k, value in enumerate(self.values)},
+        }
 
 
 def learn_target(path, table, name, task=None):
@@ -247,14 +291,20 @@ def learn_target(path, table, name, task=None):
     array = column(path, table, name, "target")
     shown_name = repr(shown(name))
     if len(array) == array.null_count:
-        raise TableError(f"{path}: the target {shown_name} is empty in every row: there is nothing to learn")
+        raise TableError(
+            f"{path}: the target {shown_name} is empty in every row: there is nothing to learn"
+        )
     check_known(path, name, array)
     if not is_number(array.type) and not is_text(array.type):
-        raise TableError(f"{path}: the target {shown_name} holds {kind(array.type)}: give a number or a class")
+        raise TableError(
+            f"{path}: the target {shown_name} holds {kind(array.type)}: give a number or a class"
+        )
     text = is_text(array.type)
     different = array.unique()
     if len(different) < 2:
-        raise TableError(f"{path}: the target {shown_name} is {shown(different[0].as_py())!r} in every row: there is nothing to tell apart")
+        raise TableError(
+            f"{path}: the target {shown_name} is {shown(different[0].as_py())!r} in every row: there is nothing to tell apart"
+        )
     if text and len(different) > 10 and task != "classes":
         values = different.to_pylist()
         if sum(map(is_float, values)) > 0.9 * len(values) and not_a_number(array)[0] is not None:
@@ -269,16 +319,28 @@ def learn_target(path, table, name, task=None):
     if task == "number":
         if text:
             row, bad = not_a_number(array)
-            raise TableError(f"{where(path, row or 0)}: the target {shown_name} is {shown(bad)!r}, not a number: --task number cannot be")
+            raise TableError(
+                f"{where(path, row or 0)}: the target {shown_name} is {shown(bad)!r}, not a number: --task number cannot be"
+            )
         to_numbers(path, name, array)  # none infinite
         return Target(name, task)
     if (task == "binary") != (len(different) == 2):
-        fitting = "binary" if len(different) == 2 else "classes" if text else "classes or --task number"
-        raise TableError(f"{path}: the target {shown_name} has {len(different):,} different values: choose --task {fitting}")
-    if len(different) > MOST_CATEGORIES or (text and len(different) > 20 and len(different) > 0.5 * len(array)):
+        fitting = (
+            "binary" if len(different) == 2 else "classes" if text else "classes or --task number"
+        )
+        raise TableError(
+            f"{path}: the target {shown_name} has {len(different):,} different values: choose --task {fitting}"
+        )
+    if len(different) > MOST_CATEGORIES or (
+        text and len(different) > 20 and len(different) > 0.5 * len(array)
+    ):
         way_out = "choose another --target" if text else "try --task number"
-        raise TableError(f"{path}: the target {shown_name} has {len(different):,} different values, too many for classes: {way_out}")
-    values = to_texts(path, name, pa.array(sorted(different.to_pylist()), different.type)).to_pylist()
+        raise TableError(
+            f"{path}: the target {shown_name} has {len(different):,} different values, too many for classes: {way_out}"
+        )
+    values = to_texts(
+        path, name, pa.array(sorted(different.to_pylist()), different.type)
+    ).to_pylist()
     return Target(name, task, values, text)
 
 
@@ -287,7 +349,8 @@ def learn_target(path, table, name, task=None):
 
 @dataclass
 class Encoding:
-    """All that turns rows of a table into numbers: learned from training rows, kept in the model file.
+    """All that turns rows of a table into numbers: learned from training rows, kept in the model
+    file.
 
     Attributes
     ----------
@@ -315,8 +378,13 @@ class Encoding:
             else:
                 left_out[name] = learned
         if not columns:
-            reasons = ", ".join(f"{shown(name)}: {why}" for name, why in list(left_out.items())[:3]) or "there is no other column"
-            raise TableError(f"{path}: no column but the target tells anything ({reasons}): add columns to learn from")
+            reasons = (
+                ", ".join(f"{shown(name)}: {why}" for name, why in list(left_out.items())[:3])
+                or "there is no other column"
+            )
+            raise TableError(
+                f"{path}: no column but the target tells anything ({reasons}): add columns to learn from"
+            )
         encoding = cls(columns, target, left_out)
         if encoding.width > MOST_COLUMNS or len(encoding.to_text()) > LONGEST_TEXT:
             raise TableError(
@@ -331,7 +399,9 @@ class Encoding:
     @property
     def text_columns(self):
         """Columns that must be read as text, whatever they look like."""
-        return {c.name for c in self.columns if c.values is not None} | ({self.target.name} if self.target.text else set())
+        return {c.name for c in self.columns if c.values is not None} | (
+            {self.target.name} if self.target.text else set()
+        )
 
     def encode(self, path, table, unseen_is_missing=False):
         """(X (n, width), float32; notes: what a user should know about it)."""
@@ -345,7 +415,9 @@ class Encoding:
             )
         X, notes, at = np.zeros((table.num_rows, self.width), np.float32), [], 0
         for c in self.columns:
-            notes.append(c.encode(path, table.column(c.name), X[:, at : at + c.width], unseen_is_missing))
+            notes.append(
+                c.encode(path, table.column(c.name), X[:, at : at + c.width], unseen_is_missing)
+            )
             at += c.width
         return X, [note for note in notes if note]
 
@@ -359,7 +431,13 @@ class Encoding:
             parts = json.loads(text)
             columns, left_out = [Column(**c) for c in parts["columns"]], parts["left_out"]
             _check(len(columns) > 0 and len({c.name for c in columns}) == len(columns), "columns")
-            _check(isinstance(left_out, dict) and all(isinstance(why, str) for why in left_out.values()), "left_out")
+            _check(
+                isinstance(left_out, dict)
+                and all(isinstance(why, str) for why in left_out.values()),
+                "left_out",
+            )
             return cls(columns, Target(**parts["target"]), left_out)
         except (ValueError, KeyError, TypeError, RecursionError):
-            raise TableError(f"{path}: what it says about columns is damaged: train the model again") from None
+            raise TableError(
+                f"{path}: what it says about columns is damaged: train the model again"
+            ) from None

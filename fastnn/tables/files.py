@@ -1,6 +1,8 @@
-"""Table files: CSV, TSV and Parquet to a pyarrow.Table and back (extra `cli`), and on which line of a file something stands.
+"""Table files: CSV, TSV and Parquet to a pyarrow.Table and back (extra `cli`), and on which line of
+a file something stands.
 
-Whatever cannot be right is a `TableError`: one line that names file, line or column, and the way out.
+Whatever cannot be right is a `TableError`: one line that names file, line or column, and the way
+out.
 """
 
 import codecs
@@ -38,12 +40,15 @@ def arrow():
         import pyarrow.csv
         import pyarrow.parquet
     except ImportError:
-        raise TableError('tables are read by pyarrow, which is not installed: python -m pip install "fastnn-mlp[cli]"') from None
+        raise TableError(
+            'tables are read by pyarrow, which is not installed: python -m pip install "fastnn-mlp[cli]"'
+        ) from None
     return pyarrow
 
 
 def shown(text, most=40):
-    """Text from a file as it may stand on a terminal: one line, no control characters, not endless."""
+    """Text from a file as it may stand on a terminal: one line, no control characters, not
+    endless."""
     text = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in str(text))
     return text if len(text) <= most else text[: most - 3] + "..."
 
@@ -58,7 +63,8 @@ def read(path, as_text=()):
     ----------
     path : str
     as_text : collection of str
-        Columns that are text, even where they look like numbers or dates. (A table to predict may have only some of the values.)
+        Columns that are text, even where they look like numbers or dates. (A table to predict may
+        have only some of the values.)
 
     Returns
     -------
@@ -68,22 +74,32 @@ def read(path, as_text=()):
     pa = arrow()
     try:
         if not stat.S_ISREG(os.stat(path).st_mode):
-            raise TableError(f"{path}: is {'a folder' if os.path.isdir(path) else 'not a file on disk'}: give a CSV, TSV or Parquet file")
+            raise TableError(
+                f"{path}: is {'a folder' if os.path.isdir(path) else 'not a file on disk'}: give a CSV, TSV or Parquet file"
+            )
         with open(path, "rb") as file:
             magic = file.read(4)
         if magic in FOREIGN:
             raise TableError(f"{path}: is {FOREIGN[magic]} as CSV")
         table = _read_parquet(pa, path) if magic == b"PAR1" else _read_text(pa, path, as_text)
     except (gzip.BadGzipFile, EOFError, zlib.error):
-        raise TableError(f"{path}: is a damaged gzip file, perhaps cut short: get it again") from None
+        raise TableError(
+            f"{path}: is a damaged gzip file, perhaps cut short: get it again"
+        ) from None
     except OSError as error:
-        raise TableError(f"{path}: {error.strerror or _one_line(error)}: give a CSV, TSV or Parquet file") from None
+        raise TableError(
+            f"{path}: {error.strerror or _one_line(error)}: give a CSV, TSV or Parquet file"
+        ) from None
     for name, count in Counter(table.column_names).items():
         if count > 1:
-            raise TableError(f"{path}: {count} columns are called {shown(name)!r}: rename all but one")
+            raise TableError(
+                f"{path}: {count} columns are called {shown(name)!r}: rename all but one"
+            )
     if table.num_rows == 0:
         n = len(table.column_names)
-        raise TableError(f"{path}: has {n} column{'s' * (n != 1)} but no rows: there is nothing to learn from or to predict")
+        raise TableError(
+            f"{path}: has {n} column{'s' * (n != 1)} but no rows: there is nothing to learn from or to predict"
+        )
     return _plain_text(pa, table)
 
 
@@ -98,7 +114,9 @@ def _read_parquet(pa, path):
 
 def _check_width(path, n_columns):
     if n_columns > MOST_COLUMNS:
-        raise TableError(f"{path}: has {n_columns:,} columns, fastnn takes up to {MOST_COLUMNS:,}: keep those that matter")
+        raise TableError(
+            f"{path}: has {n_columns:,} columns, fastnn takes up to {MOST_COLUMNS:,}: keep those that matter"
+        )
 
 
 def _plain_text(pa, table):
@@ -118,7 +136,8 @@ def _open(path):
     return (gzip.open if packed else open)(path, "rb")
 
 
-# A name in quotes, which begins where a value may begin; it may hold line breaks. Possessive, so that one pass over the text is enough.
+# A name in quotes, which begins where a value may begin; it may hold line breaks. Possessive, so
+# that one pass over the text is enough.
 QUOTED = rb'(?<![^\t,;])"(?:[^"]++|"")*+"'
 HEADER = re.compile(rb'(?:[^\r\n"]++|' + QUOTED + rb'|")*+')
 
@@ -151,10 +170,14 @@ def _read_text(pa, path, as_text):
     if not header:
         raise TableError(f"{path}: is empty: a table begins with a line of column names")
     if b"\0" in header:
-        raise TableError(f"{path}: is not text in UTF-8 (it holds zero bytes): save the table as CSV in UTF-8")
+        raise TableError(
+            f"{path}: is not text in UTF-8 (it holds zero bytes): save the table as CSV in UTF-8"
+        )
     delimiter, width = _delimiter(header)
     _check_width(path, width)
-    point = "," if delimiter == ";" and re.search(rb"(^|;)\s*-?\d+,\d+\s*(;|$)", first) else "."  # where 1,5 is a number, ; divides
+    point = (
+        "," if delimiter == ";" and re.search(rb"(^|;)\s*-?\d+,\d+\s*(;|$)", first) else "."
+    )  # where 1,5 is a number, ; divides
     try:
         names = next(csv.reader([header.decode("utf-8-sig")], delimiter=delimiter), [])
         convert = pa.csv.ConvertOptions(
@@ -163,24 +186,33 @@ def _read_text(pa, path, as_text):
             decimal_point=point,
             column_types={name: pa.string() for name in names if name in as_text},
         )
-        block = min(max(1 << 20, 500 * max(len(header), len(first))), 1 << 26)  # bytes at a time: some hundred rows, however wide
+        block = min(
+            max(1 << 20, 500 * max(len(header), len(first))), 1 << 26
+        )  # bytes at a time: some hundred rows, however wide
         table = _parse(pa, path, delimiter, block, convert)
     except (UnicodeDecodeError, csv.Error, pa.ArrowException) as error:
         raise TableError(_what_is_wrong(pa, path, delimiter, error)) from None
     for name, kind in zip(table.column_names, table.schema.types):
         if pa.types.is_binary(kind):
-            raise TableError(f"{path}{_not_utf8(path) or ''}: column {shown(name)!r} is not UTF-8 text: save the file as UTF-8")
+            raise TableError(
+                f"{path}{_not_utf8(path) or ''}: column {shown(name)!r} is not UTF-8 text: save the file as UTF-8"
+            )
     return table
 
 
 def _parse(pa, path, delimiter, block=1 << 26, convert=None, handler=None, threads=True):
-    parse = pa.csv.ParseOptions(delimiter=delimiter, newlines_in_values=True, invalid_row_handler=handler)
+    parse = pa.csv.ParseOptions(
+        delimiter=delimiter, newlines_in_values=True, invalid_row_handler=handler
+    )
     with _open(path) as file:
-        return pa.csv.read_csv(file, pa.csv.ReadOptions(use_threads=threads, block_size=block), parse, convert)
+        return pa.csv.read_csv(
+            file, pa.csv.ReadOptions(use_threads=threads, block_size=block), parse, convert
+        )
 
 
 def _what_is_wrong(pa, path, delimiter, error):
-    """One line about a text file that pyarrow cannot read, with the number of the line if that can be found."""
+    """One line about a text file that pyarrow cannot read, with the number of the line if that can
+    be found."""
     line = _not_utf8(path)
     if line:
         return f"{path}{line}: is not UTF-8 text: save the file as UTF-8"
@@ -191,7 +223,9 @@ def _what_is_wrong(pa, path, delimiter, error):
         return "error"
 
     try:
-        _parse(pa, path, delimiter, handler=note, threads=False)  # only without threads does pyarrow count rows
+        _parse(
+            pa, path, delimiter, handler=note, threads=False
+        )  # only without threads does pyarrow count rows
     except pa.ArrowException:
         if ragged and ragged[0].number:
             row = ragged[0]
@@ -216,14 +250,18 @@ def _not_utf8(path):
 
 
 def where(path, row):
-    """'PATH, line N', or 'PATH, row N' in a Parquet file, of a row; rows count from 0, after the header.
+    """'PATH, line N', or 'PATH, row N' in a Parquet file, of a row; rows count from 0, after the
+    header.
 
     Lines are counted as an editor counts them: blank ones, and all that a quoted value covers.
     """
     try:
         with open(path, "rb") as file:
             if file.read(4) != b"PAR1":
-                with _open(path) as packed, io.TextIOWrapper(packed, "utf-8", "replace", newline="") as text:
+                with (
+                    _open(path) as packed,
+                    io.TextIOWrapper(packed, "utf-8", "replace", newline="") as text,
+                ):
                     reader = csv.reader(text, delimiter=_delimiter(_head(path)[0])[0])
                     left, end = row + 1, 0
                     for record in reader:
@@ -265,7 +303,9 @@ def write(path, columns):
             else:
                 file.write(to_text(columns, name))
     except OSError as error:
-        raise TableError(f"{path}: cannot be written: {error.strerror or _one_line(error)}") from None
+        raise TableError(
+            f"{path}: cannot be written: {error.strerror or _one_line(error)}"
+        ) from None
 
 
 def to_text(columns, name=".csv"):
@@ -273,11 +313,20 @@ def to_text(columns, name=".csv"):
     pa = arrow()
     delimiter = "\t" if re.search(r"\.(tsv|tab)(\.gz)?$", name) else ","
     header = io.StringIO()
-    csv.writer(header, delimiter=delimiter, lineterminator="\n").writerow(columns)  # pyarrow would quote every name
-    for style in ("none", "needed"):  # pyarrow's "needed" quotes every text, and "none" fails where one needs quotes
+    csv.writer(header, delimiter=delimiter, lineterminator="\n").writerow(
+        columns
+    )  # pyarrow would quote every name
+    for style in (
+        "none",
+        "needed",
+    ):  # pyarrow's "needed" quotes every text, and "none" fails where one needs quotes
         body = pa.BufferOutputStream()
         try:
-            pa.csv.write_csv(pa.table(columns), body, pa.csv.WriteOptions(include_header=False, delimiter=delimiter, quoting_style=style))
+            pa.csv.write_csv(
+                pa.table(columns),
+                body,
+                pa.csv.WriteOptions(include_header=False, delimiter=delimiter, quoting_style=style),
+            )
             break
         except pa.ArrowInvalid:
             if style == "needed":

@@ -1,4 +1,5 @@
-"""What the values of a column are (numbers, texts, or what fastnn cannot use), and the errors that name the line of a bad one."""
+"""What the values of a column are (numbers, texts, or what fastnn cannot use), and the errors that
+name the line of a bad one."""
 
 import math
 
@@ -11,7 +12,13 @@ SMALL_SCALE = 1e-140  # below it, squares of numbers lose digits or become 0
 
 def is_number(kind):
     types = arrow().types
-    return types.is_integer(kind) or types.is_floating(kind) or types.is_decimal(kind) or types.is_boolean(kind) or types.is_null(kind)
+    return (
+        types.is_integer(kind)
+        or types.is_floating(kind)
+        or types.is_decimal(kind)
+        or types.is_boolean(kind)
+        or types.is_null(kind)
+    )
 
 
 def is_text(kind):
@@ -20,7 +27,13 @@ def is_text(kind):
 
 def kind(arrow_type):
     types = arrow().types
-    return "dates or times" if types.is_temporal(arrow_type) else "text" if is_text(arrow_type) else f"values of type {arrow_type}"
+    return (
+        "dates or times"
+        if types.is_temporal(arrow_type)
+        else "text"
+        if is_text(arrow_type)
+        else f"values of type {arrow_type}"
+    )
 
 
 def to_numbers(path, name, array):
@@ -30,10 +43,14 @@ def to_numbers(path, name, array):
         row, text = not_a_number(array) if is_text(array.type) else (None, "")
         what = f"{shown(text)!r}" if row is not None else kind(array.type)
         place = path if row is None else where(path, row)
-        raise TableError(f"{place}: column {shown(name)!r} holds {what}, the model takes numbers there: give numbers, empty for missing")
+        raise TableError(
+            f"{place}: column {shown(name)!r} holds {what}, the model takes numbers there: give numbers, empty for missing"
+        )
     if pa.types.is_boolean(array.type):
         array = array.cast(pa.int8())
-    if not pa.types.is_floating(array.type):  # those go as they are: an older pyarrow cannot cast float16
+    if not pa.types.is_floating(
+        array.type
+    ):  # those go as they are: an older pyarrow cannot cast float16
         array = array.cast(pa.float64(), safe=False)
     numbers = np.array(array.to_numpy(), dtype=float)
     infinite = np.isinf(numbers)
@@ -56,7 +73,9 @@ def to_texts(path, name, array):
         texts = array.cast(pa.string())
         return texts.combine_chunks() if isinstance(texts, pa.ChunkedArray) else texts
     except pa.ArrowException:
-        raise TableError(f"{path}: column {shown(name)!r} holds {kind(array.type)}: give text or numbers") from None
+        raise TableError(
+            f"{path}: column {shown(name)!r} holds {kind(array.type)}: give text or numbers"
+        ) from None
 
 
 def is_float(text):
@@ -97,7 +116,8 @@ def mean_and_scale(path, name, numbers):
 
 
 def power_of_two(numbers):
-    """The greatest power of two, of normal size, that is not above all of these numbers; 1 for zeros.
+    """The greatest power of two, of normal size, that is not above all of these numbers; 1 for
+    zeros.
 
     Numbers divided by it have squares that neither overflow nor underflow, and the same digits.
     """
@@ -108,10 +128,15 @@ def power_of_two(numbers):
 def column(path, table, name, what="column"):
     """A column by name; a TableError that lists what there is otherwise."""
     if name not in table.column_names:
-        close = [other for other in table.column_names if other.lower().strip() == name.lower().strip()]
-        names = ", ".join(map(shown, table.column_names[:8])) + (", ..." if len(table.column_names) > 8 else "")
+        close = [
+            other for other in table.column_names if other.lower().strip() == name.lower().strip()
+        ]
+        names = ", ".join(map(shown, table.column_names[:8])) + (
+            ", ..." if len(table.column_names) > 8 else ""
+        )
         raise TableError(
-            f"{path}: has no {what} {shown(name)!r}; " + (f"did you mean {close[0]!r}?" if close else f"its columns are {names}")
+            f"{path}: has no {what} {shown(name)!r}; "
+            + (f"did you mean {close[0]!r}?" if close else f"its columns are {names}")
         )
     return table.column(name)
 
@@ -134,4 +159,6 @@ def check_known(path, name, array):
     missing = arrow().compute.is_null(array, nan_is_null=True).to_numpy()
     if missing.any():
         row, n = int(missing.argmax()), int(missing.sum())
-        raise TableError(f"{where(path, row)}: the target {shown(name)!r} is missing: fill it, or leave out such rows ({n:,} in all)")
+        raise TableError(
+            f"{where(path, row)}: the target {shown(name)!r} is missing: fill it, or leave out such rows ({n:,} in all)"
+        )

@@ -26,7 +26,8 @@ class Data:
         Keywords of `kernels.Trainer` that say which loss it is.
     sample_weight : ndarray (n,) or None
     alpha : float
-        A penalty that the rows share: a batch's loss has alpha/2 sum W^2 / sum(w_i) besides. scikit-learn's `alpha`.
+        A penalty that the rows share: a batch's loss has alpha/2 sum W^2 / sum(w_i) besides.
+        scikit-learn's `alpha`.
     """
 
     X: Any
@@ -44,7 +45,9 @@ class Data:
         n = X.shape[0]
         targets, settings = loss.prepare(y, n, net.layer_sizes[-1], net.dtype)
         if sample_weight is not None and isinstance(loss, losses.OwnLoss):
-            raise ValueError("sample_weight: a loss of your own weighs its rows itself; give it the weights, for example as a column of y")
+            raise ValueError(
+                "sample_weight: a loss of your own weighs its rows itself; give it the weights, for example as a column of y"
+            )
         weight, scale = check_sample_weight(sample_weight, n, net.dtype)
         return cls(X, targets, loss, settings, weight, alpha * scale)
 
@@ -59,11 +62,14 @@ class Data:
         return replace(self, X=self.X[rows], targets=self.targets[rows], sample_weight=w)
 
     def split(self, fraction, seed):
-        """Two parts: the rows to learn from, and a random part of them that is held out; both keep the order of the rows."""
+        """Two parts: the rows to learn from, and a random part of them that is held out; both keep
+        the order of the rows."""
         n = len(self)
         n_out = round(fraction * n)
         if not 0 < n_out < n:
-            raise ValueError(f"validation_fraction={fraction} holds out {n_out} of {n} rows: there must be some, and some to learn from")
+            raise ValueError(
+                f"validation_fraction={fraction} holds out {n_out} of {n} rows: there must be some, and some to learn from"
+            )
         rows = np.random.default_rng(seed).permutation(n)
         return self.take(np.sort(rows[n_out:])), self.take(np.sort(rows[:n_out]))
 
@@ -74,7 +80,10 @@ class Data:
         dtype = self.X.dtype
         if self.sample_weight is None:
             weights, scale = in_range(weights, dtype)
-        elif in_range(weights, dtype)[1] == 1 and in_range(weights * self.sample_weight.astype(np.float64), dtype)[1] == 1:
+        elif (
+            in_range(weights, dtype)[1] == 1
+            and in_range(weights * self.sample_weight.astype(np.float64), dtype)[1] == 1
+        ):
             weights, scale = weights.astype(dtype) * self.sample_weight, 1.0
         else:  # to the middle of what float64 holds, before they are multiplied
             weights, of_weights = in_range(weights, np.dtype(np.float32))
@@ -90,16 +99,28 @@ class Data:
 
     def total_weight(self):
         """The sum of the weights, or the number of rows."""
-        return float(len(self) if self.sample_weight is None else self.sample_weight.sum(dtype=np.float64))
+        return float(
+            len(self) if self.sample_weight is None else self.sample_weight.sum(dtype=np.float64)
+        )
 
     def in_double(self):
         """The same in float64."""
 
         def double(a):
-            return a.astype(np.float64, copy=False) if hasattr(a, "astype") and a.dtype.kind == "f" else a
+            return (
+                a.astype(np.float64, copy=False)
+                if hasattr(a, "astype") and a.dtype.kind == "f"
+                else a
+            )
 
         settings = {name: double(value) for name, value in self.settings.items()}
-        return replace(self, X=double(self.X), targets=double(self.targets), sample_weight=double(self.sample_weight), settings=settings)
+        return replace(
+            self,
+            X=double(self.X),
+            targets=double(self.targets),
+            sample_weight=double(self.sample_weight),
+            settings=settings,
+        )
 
     # ---- sparse rows ----
 
@@ -108,7 +129,8 @@ class Data:
         return replace(self, X=self.X.toarray()) if is_sparse(self.X) else self
 
     def blocks(self):
-        """The rows in dense parts of about BLOCK_BYTES without penalty, and the share of the total weight that each has."""
+        """The rows in dense parts of about BLOCK_BYTES without penalty, and the share of the total
+        weight that each has."""
         step, total = block_rows(self.X), self.total_weight() or 1.0
         for first in range(0, len(self), step):
             part = self.take(slice(first, first + step))
@@ -118,17 +140,31 @@ class Data:
 
     def trainer(self, net, batch_size, order=None, **more):
         """A `kernels.Trainer` over dense rows."""
-        custom = self.loss.in_batches(self.targets, order, batch_size, net.layer_sizes[-1], net.dtype)
-        return Trainer(net, self.X, self.targets, batch_size=batch_size, sample_weight=self.sample_weight, order=order,
-                       alpha=self.alpha, **self.settings, **custom, **more)  # fmt: skip
+        custom = self.loss.in_batches(
+            self.targets, order, batch_size, net.layer_sizes[-1], net.dtype
+        )
+        return Trainer(
+            net,
+            self.X,
+            self.targets,
+            batch_size=batch_size,
+            sample_weight=self.sample_weight,
+            order=order,
+            alpha=self.alpha,
+            **self.settings,
+            **custom,
+            **more,
+        )
 
     @property
     def compiled(self):
-        """Whether the kernels alone can compute the loss: there are rows, they are dense, and the loss is no Python function."""
+        """Whether the kernels alone can compute the loss: there are rows, they are dense, and the
+        loss is no Python function."""
         return len(self) > 0 and not is_sparse(self.X) and not isinstance(self.loss, losses.OwnLoss)
 
     def evaluator(self, net):
-        """A function that gives the loss of all rows as one batch with the present parameters, without penalty; 0.0 for no rows."""
+        """A function that gives the loss of all rows as one batch with the present parameters,
+        without penalty; 0.0 for no rows."""
         if not len(self):
             return lambda: 0.0
         if is_sparse(self.X):

@@ -5,7 +5,8 @@ import time
 
 
 class ProgressLine:
-    """One line on standard error, rewritten at most ten times a second on a terminal, once a second elsewhere."""
+    """One line on standard error, rewritten at most ten times a second on a terminal, once a second
+    elsewhere."""
 
     def __init__(self, epochs, n_rows):
         self.epochs, self.n_rows = epochs, n_rows
@@ -26,9 +27,16 @@ class ProgressLine:
         if history.seconds:
             parts.append(f"{history.n_epochs * self.n_rows / history.seconds:,.0f} rows/s")
         if history.n_epochs and end == "\r":
-            parts.append(f"{history.seconds / history.n_epochs * (self.epochs - history.n_epochs):.0f} s left")
+            parts.append(
+                f"{history.seconds / history.n_epochs * (self.epochs - history.n_epochs):.0f} s left"
+            )
         line = "  ".join(parts)
-        print(f"{line:<78}" if self.rewrites else line, end=end if self.rewrites else "\n", file=sys.stderr, flush=True)
+        print(
+            f"{line:<78}" if self.rewrites else line,
+            end=end if self.rewrites else "\n",
+            file=sys.stderr,
+            flush=True,
+        )
 
     def close(self, history):
         self.show(history, end="\n")

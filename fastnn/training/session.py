@@ -25,13 +25,28 @@ class Session:
     patience : Patience, optional
         Stop when the training loss has exhausted it.
     goes_on : Callback, optional
-        Where patience or a callback stops the training, its `on_stop` is asked; if it returns True, training goes on with fresh patience.
+        Where patience or a callback stops the training, its `on_stop` is asked; if it returns True,
+        training goes on with fresh patience.
     """
 
-    def __init__(self, net, data, state, batch_size, shuffle, n_threads, rng, validation=None, patience=None, goes_on=None):
+    def __init__(
+        self,
+        net,
+        data,
+        state,
+        batch_size,
+        shuffle,
+        n_threads,
+        rng,
+        validation=None,
+        patience=None,
+        goes_on=None,
+    ):
         self.net, self.data, self.state, self.rng = net, data, state, rng
         self.engine = engine(net, data, state, batch_size, shuffle, n_threads, rng, validation)
-        self.evaluate = None if validation is None or self.engine.validates else validation.evaluator(net)
+        self.evaluate = (
+            None if validation is None or self.engine.validates else validation.evaluator(net)
+        )
         self.patience, self.goes_on = patience, goes_on
         self.stopped = False  # before the last epoch, by patience or a callback
         self.history = History()
@@ -44,7 +59,11 @@ class Session:
         with net._in_training():
             net.state, net.history, net.rng = state, self.history, self.rng
             self.began = time.perf_counter()
-            self.callbacks, self.line, self.lookouts = callbacks, line, Lookouts(callbacks, self.began)
+            self.callbacks, self.line, self.lookouts = (
+                callbacks,
+                line,
+                Lookouts(callbacks, self.began),
+            )
             self.every_epoch = bool(self.evaluate or callbacks or state.watches_loss)
             self.last_epoch = state.epoch + epochs
             self.begin_slice(0)
@@ -62,7 +81,9 @@ class Session:
             finally:
                 try:
                     self.finish()
-                except KeyboardInterrupt:  # Ctrl-C between two of its lines; doing it again is harmless
+                except (
+                    KeyboardInterrupt
+                ):  # Ctrl-C between two of its lines; doing it again is harmless
                     self.finish()
                     raise
                 if line:
@@ -72,10 +93,13 @@ class Session:
         return self.history
 
     def loop(self):
-        """All slices. A function of its own: CPython 3.13 does not cover the jump back of a while loop by the try around it, so that a
-        Ctrl-C there would pass by what must be done at the end."""
+        """All slices. A function of its own: CPython 3.13 does not cover the jump back of a while
+        loop by the try around it, so that a Ctrl-C there would pass by what must be done at the
+        end."""
         while self.state.epoch < self.last_epoch and not self.stopped:
-            epochs = 1 if self.every_epoch else min(self.last_epoch - self.state.epoch, EPOCHS_A_SLICE)
+            epochs = (
+                1 if self.every_epoch else min(self.last_epoch - self.state.epoch, EPOCHS_A_SLICE)
+            )
             why = self.engine.advance(SLICE, self.begin_slice(epochs))
             if why == Stop.NOT_FINITE:
                 self.follow()
@@ -84,15 +108,22 @@ class Session:
 
     def begin_slice(self, epochs):
         """Room for the losses of the epochs that come, and where they belong in the history."""
-        self.slice_losses, self.slice_epoch, self.losses_before = np.empty((2, epochs)), self.state.epoch, len(self.history.loss)
+        self.slice_losses, self.slice_epoch, self.losses_before = (
+            np.empty((2, epochs)),
+            self.state.epoch,
+            len(self.history.loss),
+        )
         return self.slice_losses
 
     def follow(self):
-        """State and history from where the engine stands; harmless to repeat, so that nothing can come in between."""
+        """State and history from where the engine stands; harmless to repeat, so that nothing can
+        come in between."""
         state, history = self.state, self.history
         state.step, state.epoch, state.row, state.loss_sum = self.engine.position()
         losses, validation_losses = self.slice_losses
-        history.loss[self.losses_before :] = losses[: max(0, state.epoch - self.slice_epoch)].tolist()
+        history.loss[self.losses_before :] = losses[
+            : max(0, state.epoch - self.slice_epoch)
+        ].tolist()
         if self.engine.validates:
             validated = max(0, self.engine.epochs_validated() - self.slice_epoch)
             history.val_loss[self.losses_before :] = validation_losses[:validated].tolist()
@@ -101,7 +132,8 @@ class Session:
         history.seconds = time.perf_counter() - self.began
 
     def tick(self):
-        """What comes after a slice, or after an iteration of an engine that drives. True: training stops here."""
+        """What comes after a slice, or after an iteration of an engine that drives. True: training
+        stops here."""
         self.follow()
         stop = False
         if self.patience is not None:
@@ -114,7 +146,12 @@ class Session:
         stop = self.call(self.lookouts.due(), "on_interval") or stop
         if self.line:
             self.line.show(self.history)
-        if stop and self.goes_on and self.state.epoch < self.last_epoch and self.call([self.goes_on], "on_stop"):
+        if (
+            stop
+            and self.goes_on
+            and self.state.epoch < self.last_epoch
+            and self.call([self.goes_on], "on_stop")
+        ):
             stop = False
             if self.patience is not None:
                 self.patience.count = 0
@@ -125,7 +162,8 @@ class Session:
     # ---- between slices ----
 
     def end_epoch(self):
-        """The validation loss of the epoch that has ended, where the engine has not computed it, and what a schedule makes of it."""
+        """The validation loss of the epoch that has ended, where the engine has not computed it,
+        and what a schedule makes of it."""
         if self.evaluate:
             self.store()
             self.history.val_loss.append(self.evaluate())
@@ -134,24 +172,30 @@ class Session:
             self.engine.set_optimizer(self.state.kernel_settings())
 
     def call(self, callbacks, event):
-        """Hand the parameters over to the callbacks and take them back as they are then, however that ends. True: one says stop."""
+        """Hand the parameters over to the callbacks and take them back as they are then, however
+        that ends. True: one says stop."""
         if not callbacks:
             return False
         self.store()
         optimizer = self.state.optimizer
         try:
-            answers = [getattr(callback, event)(self.net, self.history) for callback in callbacks]  # all, also after one says stop
+            answers = [
+                getattr(callback, event)(self.net, self.history) for callback in callbacks
+            ]  # all, also after one says stop
         finally:
             self.load()
         if self.state.optimizer != optimizer:
             if not same_moments(self.state.optimizer, optimizer):
                 new, self.state.optimizer = self.state.optimizer, optimizer
-                raise ValueError(f"a callback put {new} in the place of {optimizer}, whose moments it cannot use")
+                raise ValueError(
+                    f"a callback put {new} in the place of {optimizer}, whose moments it cannot use"
+                )
             self.engine.set_optimizer(self.state.kernel_settings())
         return any(answer is True for answer in answers)
 
     def store(self):
-        """Parameters and moments back into the network and its state; the network gets the average, if there is one."""
+        """Parameters and moments back into the network and its state; the network gets the average,
+        if there is one."""
         net, state = self.net, self.state
         self.engine.store(state)
         state.params = None
@@ -177,11 +221,17 @@ class Session:
         saved_step, _, saved_row, _ = self.engine.position()
         copy = "the start of that epoch" if saved_row == 0 else f"step {saved_step}, the last copy"
         data = {"X": self.data.X, "y": self.data.targets, "sample_weight": self.data.sample_weight}
-        bad = [(name, *np.argwhere(~np.isfinite(a))[0]) for name, a in data.items() if not _is_finite(a)]
+        bad = [
+            (name, *np.argwhere(~np.isfinite(a))[0])
+            for name, a in data.items()
+            if not _is_finite(a)
+        ]
         if bad:
             name, *place = bad[0]
             way_out = (
-                f"{name} itself is not finite (first in " + ", ".join(f"{axis} {i}" for axis, i in zip(("row", "column"), place)) + ")"
+                f"{name} itself is not finite (first in "
+                + ", ".join(f"{axis} {i}" for axis, i in zip(("row", "column"), place))
+                + ")"
             )
         else:
             way_out = f"lower the learning rate (lr={self.state.lr:g}), or scale inputs and targets to about -1..1"

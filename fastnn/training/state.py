@@ -33,7 +33,8 @@ class History:
     Attributes
     ----------
     loss : list of float
-        One number an epoch: the mean of its batches' losses, each before its update, weighted by the batches' rows; without penalties.
+        One number an epoch: the mean of its batches' losses, each before its update, weighted by
+        the batches' rows; without penalties.
     val_loss : list of float
         The loss of the validation data after each epoch; empty without.
     n_epochs, n_steps : int
@@ -76,7 +77,8 @@ class TrainingState:
     optimizer : Optimizer or LBFGS
         Its settings. A callback may put others with the same moments in their place.
     moments : ndarray (n_moments, n_params)
-        In the order of the parameters: those of the optimizer, then the average of the parameters if there is one.
+        In the order of the parameters: those of the optimizer, then the average of the parameters
+        if there is one.
     step, epoch : int
         Whole steps and epochs done.
     row : int
@@ -86,7 +88,8 @@ class TrainingState:
     order : ndarray (n,) or None
         The order of the rows in that epoch.
     params : ndarray (n_params,) or None
-        Where the training stands, if the network holds something else: the average, or the best. The training goes on from here.
+        Where the training stands, if the network holds something else: the average, or the best.
+        The training goes on from here.
     seed : int or None
         Of dropout; None: none was used.
     split_seed : int or None
@@ -130,11 +133,16 @@ class TrainingState:
         return settings
 
     def check_rows(self, n):
-        """An epoch that was stopped goes on with the rows that it began with, in an order of all of them."""
+        """An epoch that was stopped goes on with the rows that it began with, in an order of all of
+        them."""
         if self.row >= n or (self.order is not None and len(self.order) != n):
-            raise ValueError(f"resume=True within an epoch needs the same rows as before; X has {n} now; use resume=False")
+            raise ValueError(
+                f"resume=True within an epoch needs the same rows as before; X has {n} now; use resume=False"
+            )
         if self.order is not None and not np.array_equal(np.sort(self.order), np.arange(n)):
-            raise ValueError(f"net.state.order must hold each of the rows 0..{n - 1} once, in any order; use resume=False to begin anew")
+            raise ValueError(
+                f"net.state.order must hold each of the rows 0..{n - 1} once, in any order; use resume=False to begin anew"
+            )
 
     def draw_seed(self, net, rng):
         """The seed of dropout, where it is needed and there is none."""
@@ -161,13 +169,18 @@ def fresh(net, optimizer):
 
 
 def resumed(state, optimizer, new_epoch=False):
-    """The state of a training that goes on. new_epoch: what is left of an epoch that was stopped is dropped (partial_fit)."""
+    """The state of a training that goes on. new_epoch: what is left of an epoch that was stopped is
+    dropped (partial_fit)."""
     way_out = "set net.state = None to begin anew" if new_epoch else "use resume=False"
     if state is None:
-        raise ValueError("resume=True, but this network has not been trained: there is no state to go on from; use resume=False")
+        raise ValueError(
+            "resume=True, but this network has not been trained: there is no state to go on from; use resume=False"
+        )
     optimizer = state.optimizer if optimizer is None else optimizers.find(optimizer)
     if not optimizers.same_moments(optimizer, state.optimizer):
-        raise ValueError(f"training goes on with the moments of {state.optimizer}, which {optimizer} cannot use; {way_out}")
+        raise ValueError(
+            f"training goes on with the moments of {state.optimizer}, which {optimizer} cannot use; {way_out}"
+        )
     if new_epoch:
         return replace(state, optimizer=optimizer, row=0, loss_sum=0.0, order=None)
     return replace(state, optimizer=optimizer)

@@ -15,11 +15,12 @@ class Patience:
     min_delta : float, default 0.0
         By how much a loss must be lower to be an improvement.
     running_best : bool, default False
-        What a loss is compared with. False: the last improvement, ``loss < best - min_delta``. True: the lowest loss so far, however
-        little lower it was, ``loss <= best - min_delta``; this is how scikit-learn counts (with `epochs` = n_iter_no_change + 1).
+        What a loss is compared with. False: the last improvement, ``loss < best - min_delta``.
+        True: the lowest loss so far, however little lower it was, ``loss <= best - min_delta``;
+        this is how scikit-learn counts (with `epochs` = n_iter_no_change + 1).
     keep : {"first", "last"}, default "first"
-        Which of several epochs with the same best loss is the best one. With "last", an equal loss is an improvement unless `min_delta`
-        asks for more.
+        Which of several epochs with the same best loss is the best one. With "last", an equal loss
+        is an improvement unless `min_delta` asks for more.
     best : float, default inf
         The loss to improve on.
     count : int, default 0
@@ -42,7 +43,8 @@ class Patience:
     count: int = 0
 
     def update(self, loss):
-        """Take the loss of an epoch; whether this epoch is the best so far. NaN is no improvement."""
+        """Take the loss of an epoch; whether this epoch is the best so far. NaN is no
+        improvement."""
         limit, last = self.best - self.min_delta, self.keep == "last"
         if self.running_best:
             improved, is_best = loss <= limit, loss < self.best or (last and loss == self.best)

@@ -1,9 +1,10 @@
-"""Makes pytorch_optimizers.npz: what PyTorch's optimizers do in 100 steps along given gradients, in float64.
+"""Makes pytorch_optimizers.npz: what PyTorch's optimizers do in 100 steps along given gradients, in
+float64.
 
     python make_pytorch_optimizers.py       (needs torch; the stored file is from torch 2.13.0)
 
-The file holds "start" (7,), "gradients" (100, 7), and for every name in VARIANTS the parameters after each step,
-(100, 7).
+The file holds "start" (7,), "gradients" (100, 7), and for every name in VARIANTS the parameters
+after each step, (100, 7).
 """
 
 import pathlib
@@ -17,7 +18,10 @@ VARIANTS = {  # name: (class in torch.optim, its arguments)
     "SGD, momentum": ("SGD", dict(lr=0.05, momentum=0.9)),
     "SGD, momentum, weight decay": ("SGD", dict(lr=0.05, momentum=0.9, weight_decay=0.05)),
     "SGD, Nesterov": ("SGD", dict(lr=0.05, momentum=0.9, nesterov=True)),
-    "SGD, Nesterov, weight decay": ("SGD", dict(lr=0.05, momentum=0.8, nesterov=True, weight_decay=0.05)),
+    "SGD, Nesterov, weight decay": (
+        "SGD",
+        dict(lr=0.05, momentum=0.8, nesterov=True, weight_decay=0.05),
+    ),
     "Adagrad": ("Adagrad", dict(lr=0.1)),
     "Adagrad, lr_decay": ("Adagrad", dict(lr=0.2, lr_decay=0.05, eps=1e-3)),
     "Adagrad, weight decay": ("Adagrad", dict(lr=0.1, weight_decay=0.05)),
@@ -27,27 +31,42 @@ VARIANTS = {  # name: (class in torch.optim, its arguments)
     "RMSprop, weight decay": ("RMSprop", dict(lr=0.01, alpha=0.9, eps=1e-3, weight_decay=0.05)),
     "RMSprop, centered": ("RMSprop", dict(lr=0.01, centered=True)),
     "RMSprop, momentum": ("RMSprop", dict(lr=0.01, momentum=0.9)),
-    "RMSprop, centered, momentum": ("RMSprop", dict(lr=0.01, centered=True, momentum=0.5, weight_decay=0.05)),
+    "RMSprop, centered, momentum": (
+        "RMSprop",
+        dict(lr=0.01, centered=True, momentum=0.5, weight_decay=0.05),
+    ),
     "Adam": ("Adam", dict(lr=0.01)),
     "Adam, other betas": ("Adam", dict(lr=0.05, betas=(0.8, 0.95), eps=1e-3)),
     "Adam, weight decay": ("Adam", dict(lr=0.01, weight_decay=0.05)),
     "Adam, amsgrad": ("Adam", dict(lr=0.02, betas=(0.9, 0.95), amsgrad=True)),
-    "Adam, amsgrad, weight decay": ("Adam", dict(lr=0.02, betas=(0.9, 0.95), amsgrad=True, weight_decay=0.05)),
+    "Adam, amsgrad, weight decay": (
+        "Adam",
+        dict(lr=0.02, betas=(0.9, 0.95), amsgrad=True, weight_decay=0.05),
+    ),
     "AdamW": ("AdamW", dict(lr=0.01)),
     "AdamW, amsgrad": ("AdamW", dict(lr=0.02, betas=(0.9, 0.95), weight_decay=0.2, amsgrad=True)),
     "Adamax": ("Adamax", dict(lr=0.02)),
-    "Adamax, weight decay": ("Adamax", dict(lr=0.02, betas=(0.8, 0.95), eps=1e-3, weight_decay=0.05)),
+    "Adamax, weight decay": (
+        "Adamax",
+        dict(lr=0.02, betas=(0.8, 0.95), eps=1e-3, weight_decay=0.05),
+    ),
     "NAdam": ("NAdam", dict(lr=0.02)),
-    "NAdam, weight decay": ("NAdam", dict(lr=0.02, betas=(0.8, 0.95), weight_decay=0.05, momentum_decay=0.1)),
+    "NAdam, weight decay": (
+        "NAdam",
+        dict(lr=0.02, betas=(0.8, 0.95), weight_decay=0.05, momentum_decay=0.1),
+    ),
     "NAdam, decoupled": ("NAdam", dict(lr=0.02, weight_decay=0.2, decoupled_weight_decay=True)),
 }
 
 
 def problem(steps=100, n=7):
-    """Parameters, and gradients of changing sign and size, from 1e-3 to 5; the last parameter has none at first."""
+    """Parameters, and gradients of changing sign and size, from 1e-3 to 5; the last parameter has
+    none at first."""
     rng = np.random.default_rng(20)
     sizes = 10.0 ** rng.uniform(-2, 0.5, (steps, n))
-    gradients = rng.normal(size=(steps, n)) * sizes + np.sin(np.arange(steps)[:, np.newaxis] / 9 + np.arange(n))
+    gradients = rng.normal(size=(steps, n)) * sizes + np.sin(
+        np.arange(steps)[:, np.newaxis] / 9 + np.arange(n)
+    )
     gradients[:5, -1] = 0
     return rng.normal(size=n), gradients
 

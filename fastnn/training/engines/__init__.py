@@ -1,4 +1,5 @@
-"""Engines: what computes the steps of a training. A `Session` drives one of them; `engine` picks it."""
+"""Engines: what computes the steps of a training. A `Session` drives one of them; `engine` picks
+it."""
 
 from ...validation import check_count, check_threads
 from ..data import is_sparse
@@ -6,7 +7,8 @@ from .dense import DenseEngine
 
 
 def engine(net, data, state, batch_size, shuffle, n_threads, rng, validation=None):
-    """The engine for this optimizer and these rows; arguments as in `MLP.fit`. Rarer engines are imported when they are needed."""
+    """The engine for this optimizer and these rows; arguments as in `MLP.fit`. Rarer engines are
+    imported when they are needed."""
     n_threads = check_threads(n_threads)
     if state.optimizer.full_batch:
         from .lbfgs import LBFGSEngine

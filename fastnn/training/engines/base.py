@@ -4,14 +4,16 @@
 class Engine:
     """What computes steps, and nothing else: the loop around it is `Session`.
 
-    Between `load` and `store` the engine holds the parameters and moments; the network and its state hold them otherwise.
+    Between `load` and `store` the engine holds the parameters and moments; the network and its
+    state hold them otherwise.
 
     Attributes
     ----------
     validates : bool
         Whether `advance` computes the validation loss of each epoch itself.
     drives : bool
-        Whether the engine runs its own iterations (`drive`) and calls ``session.tick()`` after each, instead of being advanced.
+        Whether the engine runs its own iterations (`drive`) and calls ``session.tick()`` after
+        each, instead of being advanced.
     """
 
     validates = False
@@ -26,14 +28,17 @@ class Engine:
         raise NotImplementedError
 
     def position(self):
-        """Where it stands: whole steps and epochs done, first row of the next batch, sum of this epoch's losses (times rows)."""
+        """Where it stands: whole steps and epochs done, first row of the next batch, sum of this
+        epoch's losses (times rows)."""
         raise NotImplementedError
 
     def advance(self, seconds, losses):
-        """Compute steps for about so many seconds, at most until ``losses.shape[1]`` epochs have ended; it may return after any epoch.
+        """Compute steps for about so many seconds, at most until ``losses.shape[1]`` epochs have
+        ended; it may return after any epoch.
 
         losses : ndarray (2, epochs)
-            Receives the mean loss of each epoch and, if the engine validates, the validation loss after it.
+            Receives the mean loss of each epoch and, if the engine validates, the validation loss
+            after it.
 
         Returns why it stopped, a `kernels.Stop`.
         """
@@ -46,7 +51,8 @@ class Engine:
     def drive(self, session, epochs):
         """Run at most so many iterations; asked only if it drives.
 
-        Each writes its loss to ``session.begin_slice(1)[0, 0]`` and then calls ``session.tick()``, which says whether to stop.
+        Each writes its loss to ``session.begin_slice(1)[0, 0]`` and then calls ``session.tick()``,
+        which says whether to stop.
         """
         raise NotImplementedError
 
@@ -58,4 +64,5 @@ class Engine:
         """Go on with other settings of the same moments, ``state.kernel_settings()``."""
 
     def set_patience(self, patience):
-        """Let `advance` return when this `Patience` is exhausted. An engine that returns after every epoch need not look."""
+        """Let `advance` return when this `Patience` is exhausted. An engine that returns after
+        every epoch need not look."""

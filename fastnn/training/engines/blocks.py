@@ -13,21 +13,30 @@ from .dense import DenseEngine
 
 
 class BlocksEngine(Engine):
-    """An epoch is one pass over the blocks; each is a `DenseEngine`'s, which begins where the last one has stopped.
+    """An epoch is one pass over the blocks; each is a `DenseEngine`'s, which begins where the last
+    one has stopped.
 
     Without shuffling the steps are those of dense rows, to the bit: a block holds whole batches.
     """
 
     def __init__(self, net, data, state, batch_size, shuffle, n_threads, rng, validation=None):
         self.net, self.data, self.state, self.shuffle, self.rng = net, data, state, shuffle, rng
-        self.batch_size, self.n_threads, self.rows = batch_size, n_threads, block_rows(data.X, batch_size)
+        self.batch_size, self.n_threads, self.rows = (
+            batch_size,
+            n_threads,
+            block_rows(data.X, batch_size),
+        )
         self.block: Any = None  # the engine of the block that is being worked on
         self.where = (state.step, state.epoch, 0, 0.0)  # at the start of that block
 
     def load(self, state):
         self.state = state
         if self.block is not None:
-            self.block.load(replace(state, row=state.row - self.where[2], loss_sum=state.loss_sum - self.where[3]))
+            self.block.load(
+                replace(
+                    state, row=state.row - self.where[2], loss_sum=state.loss_sum - self.where[3]
+                )
+            )
 
     def store(self, state):
         if self.block is not None:
@@ -64,12 +73,15 @@ class BlocksEngine(Engine):
             self.state.draw_seed(self.net, self.rng)
         rows = self.data.take(self.order[row : row + self.rows]).dense()
         state = replace(self.state, step=step, epoch=epoch, row=0, loss_sum=0.0, order=None)
-        block = DenseEngine(self.net, rows, state, min(self.batch_size, len(rows)), False, self.n_threads, self.rng)
+        block = DenseEngine(
+            self.net, rows, state, min(self.batch_size, len(rows)), False, self.n_threads, self.rng
+        )
         block.load(state)
         self.block, self.block_length = block, len(rows)
 
     def end_block(self, loss, losses):
-        """loss: its mean. Parameters and moments are in the network and the state again, for the next block."""
+        """loss: its mean. Parameters and moments are in the network and the state again, for the
+        next block."""
         step, n = self.block.position()[0], len(self.data)
         _, epoch, row, loss_sum = self.where
         self.block.store(self.state)

@@ -17,7 +17,9 @@ class DenseEngine(Engine):
         self.threads = ThreadChoice(net, ("training", batch_size), n_threads, SHORT_STEP)
         self.order = None
         if shuffle:
-            self.order = np.arange(n, dtype=np.intp) if state.order is None else state.order.astype(np.intp)
+            self.order = (
+                np.arange(n, dtype=np.intp) if state.order is None else state.order.astype(np.intp)
+            )
         state.draw_seed(net, rng)
         self.validates = validation is not None and validation.compiled
         self.trainer = data.trainer(

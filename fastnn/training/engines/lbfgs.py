@@ -24,7 +24,9 @@ class LBFGSEngine(Engine):
         except ImportError:
             raise ImportError('LBFGS needs SciPy: pip install "fastnn-mlp[scipy]"') from None
         if any(net.dropout):
-            raise ValueError("L-BFGS needs a loss that does not change by chance: set net.dropout = 0, or choose another optimizer")
+            raise ValueError(
+                "L-BFGS needs a loss that does not change by chance: set net.dropout = 0, or choose another optimizer"
+            )
         self.minimize, self.net, self.optimizer = minimize, net, state.optimizer
         self.objective = Objective(net, data, state.optimizer.l2, n_threads)
         self.params, self.iterations = net.params.copy(), state.step  # after the last iteration
@@ -40,11 +42,18 @@ class LBFGSEngine(Engine):
 
     def drive(self, session, epochs):
         o, objective = self.optimizer, self.objective
-        options = dict(maxiter=epochs, maxfun=o.max_evaluations or 2**31 - 1, maxcor=o.history_size, gtol=o.tolerance_grad,
-                       ftol=o.tolerance_loss)  # fmt: skip
+        options = dict(
+            maxiter=epochs,
+            maxfun=o.max_evaluations or 2**31 - 1,
+            maxcor=o.history_size,
+            gtol=o.tolerance_grad,
+            ftol=o.tolerance_loss,
+        )
 
         def after_iteration(x):
-            if not np.array_equal(x, objective.twin.params):  # not the point that the line search looked at last
+            if not np.array_equal(
+                x, objective.twin.params
+            ):  # not the point that the line search looked at last
                 evaluate(x)
             session.begin_slice(1)[0, 0] = objective.loss
             self.params = x.astype(self.net.dtype)
@@ -60,7 +69,14 @@ class LBFGSEngine(Engine):
 
         start = self.net.params.astype(np.float64)
         try:
-            self.minimize(evaluate, start, jac=True, method="L-BFGS-B", callback=after_iteration, options=options)
+            self.minimize(
+                evaluate,
+                start,
+                jac=True,
+                method="L-BFGS-B",
+                callback=after_iteration,
+                options=options,
+            )
         except _Stopped:
             pass
 
@@ -68,14 +84,23 @@ class LBFGSEngine(Engine):
         i = self.iterations + 1
         raise DivergenceError(
             f"L-BFGS diverged in iteration {i}: the loss is not finite; the parameters are those of the iteration before. Way out: "
-            "look for NaN in X and y, scale inputs and targets to about -1..1, or add a penalty (l2)", i, i)  # fmt: skip
+            "look for NaN in X and y, scale inputs and targets to about -1..1, or add a penalty (l2)",
+            i,
+            i,
+        )
 
 
 class Objective:
-    """x -> loss + l2/2 sum W^2 and its gradient, in float64; `loss` is the last one without the penalty l2."""
+    """x -> loss + l2/2 sum W^2 and its gradient, in float64; `loss` is the last one without the
+    penalty l2."""
 
     def __init__(self, net, data, l2, n_threads):
-        self.twin, self.l2, self.n_threads, self.loss = net._twin(np.dtype(np.float64)), l2, n_threads, np.nan
+        self.twin, self.l2, self.n_threads, self.loss = (
+            net._twin(np.dtype(np.float64)),
+            l2,
+            n_threads,
+            np.nan,
+        )
         self.is_weight = np.ones(net.n_params)
         for b in net._views(self.is_weight)[1]:
             if b is not None:
@@ -83,7 +108,11 @@ class Objective:
         self.data = data.in_double()
         self.total = data.total_weight() or 1.0
         self.slope = l2 + data.alpha / self.total
-        self.trainer: Any = None if is_sparse(data.X) else self.data.trainer(self.twin, len(data), n_threads=n_threads)
+        self.trainer: Any = (
+            None
+            if is_sparse(data.X)
+            else self.data.trainer(self.twin, len(data), n_threads=n_threads)
+        )
 
     def __call__(self, x):
         self.twin.params = x
@@ -107,4 +136,6 @@ class Objective:
             trainer.store_gradient(of_block)
             grads += part * of_block
         twin.grads[...] = grads
-        return loss + self.data.alpha / 2 / self.total * sum(float((W**2).sum()) for W in twin.weights)
+        return loss + self.data.alpha / 2 / self.total * sum(
+            float((W**2).sum()) for W in twin.weights
+        )

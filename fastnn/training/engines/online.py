@@ -1,4 +1,5 @@
-"""Single rows, one after the other: a trainer that stays, so that a step costs little more than its arithmetic."""
+"""Single rows, one after the other: a trainer that stays, so that a step costs little more than its
+arithmetic."""
 
 import numpy as np
 
@@ -27,15 +28,23 @@ class OnlineEngine(DenseEngine):
 
     def takes(self, X):
         """Whether X is one row of finite numbers; then it is the next to learn from."""
-        if type(X) is not np.ndarray or X.shape != self.X.shape or X.dtype != self.X.dtype or self.net.state is not self.state:
+        if (
+            type(X) is not np.ndarray
+            or X.shape != self.X.shape
+            or X.dtype != self.X.dtype
+            or self.net.state is not self.state
+        ):
             return False
         self.X[...] = X
         return kernels.all_finite(self.X)
 
     def step(self):
-        """One step on what is in `X` and `targets`; its loss, or None if it went wrong, which leaves all as it was."""
+        """One step on what is in `X` and `targets`; its loss, or None if it went wrong, which
+        leaves all as it was."""
         state, trainer = self.state, self.trainer
-        with self.net._in_training():  # load, advance and store, without a call for each: 0.3 of 9 us
+        with (
+            self.net._in_training()
+        ):  # load, advance and store, without a call for each: 0.3 of 9 us
             trainer.load(state.moments)
             trainer.set_position(state.step, state.epoch, 0, 0.0)
             if trainer.run(1, 1.0, self.losses) == Stop.NOT_FINITE:
