@@ -13,7 +13,7 @@ from fastnn.schedules import CosineDecay, StepDecay
 LR = 0.05
 
 
-def own_loss(outputs, y):
+def custom_loss(outputs, y):
     """Binary cross-entropy, as a user would write it."""
     p, y = np.clip(outputs, 1e-6, 1 - 1e-6), y.reshape(outputs.shape)
     value = -np.mean(y * np.log(p) + (1 - y) * np.log(1 - p))
@@ -23,7 +23,7 @@ def own_loss(outputs, y):
 @dataclass(frozen=True)
 class Option:
     """What differs from plain SGD. The loss is the one that fits the network's output, a `BCE` with
-    options, or `own_loss`."""
+    options, or `custom_loss`."""
 
     optimizer: fastnn.optimizers.Optimizer = SGD(LR)  # noqa: RUF009 - it is immutable
     loss: object = None
@@ -79,7 +79,7 @@ def options(steps=1000):
         "sample_weight": Option(sample_weight=True),
         "class_weight": Option(class_weight={0: 1.0, 1: 3.0}),
         "pos_weight": Option(loss=BCE(pos_weight=3.0)),
-        "own_loss": Option(loss=own_loss),
+        "custom_loss": Option(loss=custom_loss),
     }
 
 

@@ -10,7 +10,7 @@ import functools
 import jax
 import jax.numpy as jnp
 import numpy as np
-from option_list import flat, own_loss, weights_of_rows
+from option_list import custom_loss, flat, weights_of_rows
 from peers import MOST
 
 
@@ -208,7 +208,7 @@ def transformation(optax, o, n_batches):
 
 def loss_function(optax, option):
     """Return loss(z, y), or loss(z, y, weights)."""
-    if option.loss is own_loss:
+    if option.loss is custom_loss:
 
         def own(z, y):
             p = jnp.clip(jax.nn.sigmoid(z), 1e-6, 1 - 1e-6)

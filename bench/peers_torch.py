@@ -10,7 +10,7 @@ import math
 
 import numpy as np
 import torch
-from option_list import LR, flat, own_loss, weights_of_rows
+from option_list import LR, custom_loss, flat, weights_of_rows
 from torch.nn.utils import clip_grad_norm_, clip_grad_value_
 
 functional = torch.nn.functional
@@ -91,7 +91,7 @@ def kind(variant):
 def loss_function(task):
     """Return loss(z, y), or loss(z, y, weights)."""
     bce, option = functional.binary_cross_entropy_with_logits, task.option
-    if option.loss is own_loss:
+    if option.loss is custom_loss:
 
         def own(z, y):
             p = torch.sigmoid(z).clamp(1e-6, 1 - 1e-6)

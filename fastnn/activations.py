@@ -25,7 +25,7 @@ ACTIVATIONS = {kind.name.lower(): kind for kind in Activation}
 HIDDEN = {name: kind for name, kind in ACTIVATIONS.items() if name != "softmax"}
 
 
-def find(name, choices=ACTIVATIONS, argument="activation"):
+def resolve(name, choices=ACTIVATIONS, argument="activation"):
     """The kernel's number of an activation; a ValueError that lists the names otherwise."""
     kind = choices.get(name) if isinstance(name, str) else None
     if kind is None:

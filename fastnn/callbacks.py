@@ -89,7 +89,7 @@ class EarlyStopping(Callback):
 
     def __init__(self, patience=10, min_delta=0.0, restore_best=True, keep="first"):
         self.patience = check_count("patience", patience)
-        self.min_delta = check_number("min_delta", min_delta, least=0)
+        self.min_delta = check_number("min_delta", min_delta, minimum=0)
         self.restore_best = bool(restore_best)
         if keep not in ("first", "last"):
             raise ValueError(f"keep must be 'first' or 'last', got {keep!r}")
@@ -167,11 +167,11 @@ class Checkpoint(Callback):
         net.save(self.path)
 
 
-class Lookouts:
+class IntervalTimer:
     """The callbacks with an interval, and when each has looked in."""
 
     def __init__(self, callbacks, now):
-        self.looked_in = dict.fromkeys(
+        self.last_calls = dict.fromkeys(
             (callback for callback in callbacks if callback.interval is not None), now
         )
 
@@ -180,10 +180,10 @@ class Lookouts:
         now = time.perf_counter()
         due = [
             callback
-            for callback, before in self.looked_in.items()
+            for callback, before in self.last_calls.items()
             if now - before >= callback.interval
         ]
-        self.looked_in.update(dict.fromkeys(due, now))
+        self.last_calls.update(dict.fromkeys(due, now))
         return due
 
 
@@ -197,7 +197,7 @@ class _Function(Callback):
         return self.function(net, history)
 
 
-def as_list(callbacks):
+def resolve_callbacks(callbacks):
     """`callbacks` of fit as a list of Callback."""
     given = list(callbacks) if isinstance(callbacks, (tuple, list)) else [callbacks]
     for callback in given:

@@ -186,7 +186,7 @@ FOR_ACTIVATION = {  # all others get glorot_uniform
 # end of for activations
 
 
-def check(init, n_layers):
+def resolve(init, n_layers):
     """What a network's `init` asks for: for each layer a function such as those above, or None for
     what its activation wants.
 
@@ -207,12 +207,12 @@ def check(init, n_layers):
         wrong length.
     """
     if not isinstance(init, (list, tuple)):
-        return [_find("init", init)] * n_layers
+        return [_resolve("init", init)] * n_layers
     if len(init) != n_layers:
         raise ValueError(
             f"init lists {len(init)} initializers for {n_layers} layers: give one, or one for each"
         )
-    return [_find(f"init[{i}]", each) for i, each in enumerate(init)]
+    return [_resolve(f"init[{i}]", each) for i, each in enumerate(init)]
 
 
 def initialize(rng, weights, activations, init=None):
@@ -232,10 +232,10 @@ def initialize(rng, weights, activations, init=None):
     Raises
     ------
     ValueError
-        As in `check`, or a function of one's own returns another shape or a number that is not
+        As in `resolve`, or a function of one's own returns another shape or a number that is not
         finite in the network's dtype.
     """
-    for i, (W, activation, f) in enumerate(zip(weights, activations, check(init, len(weights)))):
+    for i, (W, activation, f) in enumerate(zip(weights, activations, resolve(init, len(weights)))):
         if f is None:
             f = FOR_ACTIVATION.get(activation, glorot_uniform)
         name = f"what init returns for weights[{i}]"
@@ -246,7 +246,7 @@ def initialize(rng, weights, activations, init=None):
         W[...] = values
 
 
-def _find(argument, init):
+def _resolve(argument, init):
     if init is None or callable(init):
         return init
     if not isinstance(init, str) or init not in INITIALIZERS:

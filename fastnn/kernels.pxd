@@ -37,7 +37,7 @@ cpdef enum Loss:
     QUANTILE                      # numbers: the quantile of each output
     POISSON                       # fused with the exponential: from z, the logarithm of the rate
     GAUSSIAN                      # outputs: means, then logarithms of variances; targets: y, then anything
-    OWN_LOSS                      # `custom.evaluate` is asked about the outputs of each batch
+    CUSTOM_LOSS                   # `custom.evaluate` is asked about the outputs of each batch
     LOG_COSH
 
 cpdef enum Rule:                # how a gradient changes the parameters
@@ -142,7 +142,7 @@ cdef struct Stopping:               # CONVERGED after `patience` epochs in a row
     Py_ssize_t patience             # 0: never
     double tolerance
     double best_loss                # INOUT: the lowest mean loss so far; infinity at first
-    Py_ssize_t not_better           # INOUT: such epochs until now
+    Py_ssize_t no_improvement           # INOUT: such epochs until now
 
 cdef struct Position:               # where a training stands
     Py_ssize_t step, epoch, row     # whole steps and epochs done; first row of the next batch

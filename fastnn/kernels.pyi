@@ -41,7 +41,7 @@ class Loss(IntEnum):
     QUANTILE = 8
     POISSON = 9
     GAUSSIAN = 10
-    OWN_LOSS = 11
+    CUSTOM_LOSS = 11
     LOG_COSH = 12
 
 class Rule(IntEnum):
@@ -80,7 +80,7 @@ class Stop(IntEnum):
     CONVERGED = 4
 
 class _RateSettings(TypedDict):
-    """The C struct LearningRate, as a schedule's `kernel_settings()` gives it."""
+    """The C struct LearningRate, as a schedule's `to_kernel()` gives it."""
 
     schedule: int
     per_epoch: bool
@@ -93,7 +93,7 @@ class _RateSettings(TypedDict):
     rates: NDArray[np.float64] | None
 
 class _OptimizerSettings(TypedDict):
-    """The C struct Optimizer, as an optimizer's `kernel_settings()` gives it."""
+    """The C struct Optimizer, as an optimizer's `to_kernel()` gives it."""
 
     rule: int
     rate: _RateSettings
@@ -185,9 +185,9 @@ class Trainer:
         smoothing: float = 0,
         dropout: NDArray[np.float64] | None = None,
         seed: int = 0,
-        own_loss: Callable[[int, int], float] | None = None,
-        own_outputs: _Numbers | None = None,
-        own_gradient: _Numbers | None = None,
+        custom_loss: Callable[[int, int], float] | None = None,
+        custom_outputs: _Numbers | None = None,
+        custom_gradient: _Numbers | None = None,
         n_threads: int = 1,
         validation: Trainer | None = None,
         loss_scale: float = 1,
@@ -197,7 +197,7 @@ class Trainer:
     ) -> None: ...
     workspace: Workspace
     def set_optimizer(self, optimizer: _OptimizerSettings) -> None: ...
-    def stop_when_level(self, patience: int, tolerance: float, best_loss: float) -> None: ...
+    def set_patience(self, patience: int, tolerance: float, best_loss: float) -> None: ...
     def load(self, moments: _Numbers | None = None) -> None: ...
     def store(self, moments: _Numbers | None = None) -> None: ...
     def store_gradient(self, grads: _Numbers) -> None: ...

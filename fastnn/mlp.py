@@ -5,7 +5,7 @@ from dataclasses import fields
 import numpy as np
 
 from . import initializers, losses
-from .callbacks import as_list
+from .callbacks import resolve_callbacks
 from .kernels import Loss, Trainer
 from .network import Network
 from .training.data import Data, of_validation
@@ -89,7 +89,7 @@ class MLP(Network):
         init=None,
     ):
         super().__init__(layer_sizes, activation, output, bias, dtype, dropout)
-        init = initializers.check(init, len(self.weights))
+        init = initializers.resolve(init, len(self.weights))
         self._begin(check_rng(rng))
         initializers.initialize(self.rng, self.weights, self.activations, init)
 
@@ -135,7 +135,7 @@ class MLP(Network):
         """
         self._check_not_training()
         return Data.of(
-            self, X, y, losses.choose(loss, self.activations[-1]), sample_weight
+            self, X, y, losses.resolve(loss, self.activations[-1]), sample_weight
         ).evaluator(self)()
 
     def loss_and_grad(self, X, y, loss=None, sample_weight=None):
@@ -150,7 +150,7 @@ class MLP(Network):
         >>> net.params -= 0.1 * net.grads          # a step of one's own
         """
         self._check_not_training()
-        data = Data.of(self, X, y, losses.choose(loss, self.activations[-1]), sample_weight)
+        data = Data.of(self, X, y, losses.resolve(loss, self.activations[-1]), sample_weight)
         if not len(data):
             self.grads[:] = 0
             return 0.0
@@ -288,12 +288,12 @@ class MLP(Network):
         True
         """
         self._check_may_train()
-        epochs = check_count("epochs", epochs, least=0)
-        callbacks = as_list(callbacks)
+        epochs = check_count("epochs", epochs, minimum=0)
+        callbacks = resolve_callbacks(callbacks)
         rng = self.rng if rng is None else check_rng(rng)
-        loss = losses.choose(loss, self.activations[-1])
+        loss = losses.resolve(loss, self.activations[-1])
         validation = of_validation(self, validation_data, loss)
-        check_number("validation_fraction", validation_fraction, least=0, below=1)
+        check_number("validation_fraction", validation_fraction, minimum=0, below=1)
         if validation_fraction and validation is not None:
             raise ValueError(
                 "validation_data and validation_fraction are two ways to validate: give one"
@@ -341,7 +341,7 @@ class MLP(Network):
         3
         """
         self._check_may_train()
-        data = self._data(X, y, losses.choose(loss, self.activations[-1]), sample_weight)
+        data = self._data(X, y, losses.resolve(loss, self.activations[-1]), sample_weight)
         data = data.with_class_weight(class_weight, self.layer_sizes[-1])
         state = (
             fresh(self, optimizer)

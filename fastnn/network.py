@@ -68,8 +68,8 @@ class Network(CompiledNetwork):
                 f"activation lists {len(hidden)} names for {n_hidden} hidden layers: give one name, or one for each"
             )
         for name in hidden if isinstance(activation, (list, tuple)) else [activation]:
-            activations.find(name, activations.HIDDEN)
-        activations.find(output, argument="output")
+            activations.resolve(name, activations.HIDDEN)
+        activations.resolve(output, argument="output")
         if output == "softmax" and sizes[-1] == 1:
             raise ValueError(
                 "output='softmax' needs two outputs or more; for one probability use output='sigmoid'"
@@ -114,7 +114,7 @@ class Network(CompiledNetwork):
     @dropout.setter
     def dropout(self, rates):
         n_layers = len(self.layer_sizes) - 1
-        rates = check_numbers("dropout", rates, least=0, below=1)
+        rates = check_numbers("dropout", rates, minimum=0, below=1)
         if not isinstance(rates, tuple):
             rates = (0.0,) + (rates,) * (n_layers - 1)
         if len(rates) != n_layers:

@@ -25,7 +25,7 @@ import numpy as np
 
 from . import kernels
 from .kernels import Schedule as Kind
-from .settings import Settings
+from .options import Options
 from .validation import check_count, check_number
 
 __all__ = [
@@ -53,15 +53,15 @@ _NOTHING = dict(
 
 
 @dataclass(eq=False, repr=False)
-class Schedule(Settings):
+class Schedule(Options):
     """What all schedules have in common: ``schedule(t)`` is the rate after t whole steps or epochs,
     whichever its unit is."""
 
     def __call__(self, t):
-        t = check_count("t", t, least=0)
-        return kernels.learning_rate(self.kernel_settings(), t, t)
+        t = check_count("t", t, minimum=0)
+        return kernels.learning_rate(self.to_kernel(), t, t)
 
-    def kernel_settings(self):
+    def to_kernel(self):
         """The numbers of the kernel's struct LearningRate."""
         raise NotImplementedError
 
@@ -105,10 +105,10 @@ class StepDecay(Schedule):
 
     def __post_init__(self):
         self._check(
-            lr=_number(least=0), every=_whole(1), factor=_number(above=0, most=1), unit=_unit
+            lr=_number(minimum=0), every=_whole(1), factor=_number(above=0, maximum=1), unit=_unit
         )
 
-    def kernel_settings(self):
+    def to_kernel(self):
         return _settings(
             Kind.STEP_DECAY, self.unit, lr=self.lr, factor=self.factor, every=self.every
         )
@@ -145,9 +145,9 @@ class ExponentialDecay(Schedule):
     unit: str = "epoch"
 
     def __post_init__(self):
-        self._check(lr=_number(least=0), factor=_number(above=0, most=1), unit=_unit)
+        self._check(lr=_number(minimum=0), factor=_number(above=0, maximum=1), unit=_unit)
 
-    def kernel_settings(self):
+    def to_kernel(self):
         return _settings(Kind.EXPONENTIAL_DECAY, self.unit, lr=self.lr, factor=self.factor)
 
 
@@ -198,10 +198,10 @@ class CosineDecay(Schedule):
 
     def __post_init__(self):
         self._check(
-            lr=_number(least=0),
+            lr=_number(minimum=0),
             duration=_whole(1),
             warmup=_whole(0),
-            final_lr=_number(least=0, most=self.lr),
+            final_lr=_number(minimum=0, maximum=self.lr),
             unit=_unit,
         )
         if self.warmup >= self.duration:
@@ -209,7 +209,7 @@ class CosineDecay(Schedule):
                 f"duration counts the warm-up too and must be above warmup={self.warmup}, got {self.duration}"
             )
 
-    def kernel_settings(self):
+    def to_kernel(self):
         return _settings(
             Kind.COSINE_DECAY,
             self.unit,
@@ -266,14 +266,14 @@ class OneCycle(Schedule):
 
     def __post_init__(self):
         self._check(
-            max_lr=_number(least=0),
+            max_lr=_number(minimum=0),
             duration=_whole(1),
-            pct_start=_number(least=0, most=1),
+            pct_start=_number(minimum=0, maximum=1),
             unit=_unit,
         )
-        self._check(div_factor=_number(least=1), final_div_factor=_number(least=1))
+        self._check(div_factor=_number(minimum=1), final_div_factor=_number(minimum=1))
 
-    def kernel_settings(self):
+    def to_kernel(self):
         start_lr = self.max_lr / self.div_factor
         peak, end = self.pct_start * self.duration - 1, self.duration - 1
         final_lr = start_lr / self.final_div_factor
@@ -321,12 +321,12 @@ class Table(Schedule):
     def __post_init__(self):
         self._check(rates=_rates, unit=_unit)
 
-    def kernel_settings(self):
+    def to_kernel(self):
         return _settings(Kind.RATE_TABLE, self.unit) | dict(rates=np.array(self.rates, np.float64))
 
 
 @dataclass(eq=False, repr=False)
-class Plateau(Settings):
+class Plateau(Options):
     """Where a `ReduceOnPlateau` stands; ``Plateau()`` is the beginning.
 
     Parameters
@@ -349,14 +349,14 @@ class Plateau(Settings):
     wait: int = 0
 
     def __post_init__(self):
-        for name, least in (("lr", 0), ("best", -math.inf)):
+        for name, minimum in (("lr", 0), ("best", -math.inf)):
             value = getattr(self, name)
-            if not isinstance(value, (int, float)) or not value >= least:
+            if not isinstance(value, (int, float)) or not value >= minimum:
                 raise ValueError(
-                    f"{name} of a plateau must be a number of at least {least}, or infinity at first, got {value!r}"
+                    f"{name} of a plateau must be a number of at least {minimum}, or infinity at first, got {value!r}"
                 )
             object.__setattr__(self, name, float(value))
-        check_count("wait", self.wait, least=0)
+        check_count("wait", self.wait, minimum=0)
 
 
 @dataclass(eq=False, repr=False)
@@ -397,7 +397,7 @@ class ReduceOnPlateau(Schedule):
     >>> plateau, rates = Plateau(), []
     >>> for loss in (1.0, 0.9, 0.9, 0.9, 0.9, 0.8):
     ...     plateau = schedule.after_epoch(plateau, loss)
-    ...     rates.append(schedule.at(plateau))
+    ...     rates.append(schedule.rate_at(plateau))
     >>> rates
     [0.4, 0.4, 0.4, 0.2, 0.2, 0.2]
     """
@@ -409,19 +409,21 @@ class ReduceOnPlateau(Schedule):
     min_lr: float = 0.0
 
     def __post_init__(self):
-        self._check(lr=_number(least=0), factor=_number(above=0, below=1), patience=_whole(0))
-        self._check(min_delta=_number(least=0, below=1), min_lr=_number(least=0, most=self.lr))
+        self._check(lr=_number(minimum=0), factor=_number(above=0, below=1), patience=_whole(0))
+        self._check(
+            min_delta=_number(minimum=0, below=1), min_lr=_number(minimum=0, maximum=self.lr)
+        )
 
     def __call__(self, t):
         raise TypeError(
-            "the rate of ReduceOnPlateau depends on the losses, not on t alone: ask at(plateau)"
+            "the rate of ReduceOnPlateau depends on the losses, not on t alone: call rate_at(plateau)"
         )
 
-    def kernel_settings(self):
-        """Those of the first rate, which moves only between epochs: see `at`."""
+    def to_kernel(self):
+        """Those of the first rate, which moves only between epochs: see `rate_at`."""
         return constant(self.lr)
 
-    def at(self, plateau):
+    def rate_at(self, plateau):
         """The rate where `plateau` stands, even if it stood there under other settings: from min_lr
         to lr."""
         return max(min(plateau.lr, self.lr), self.min_lr)
@@ -432,7 +434,7 @@ class ReduceOnPlateau(Schedule):
         if loss < best * (1 - self.min_delta):
             best, wait = float(loss), 0
         if wait > self.patience:
-            wait, before = 0, self.at(plateau)
+            wait, before = 0, self.rate_at(plateau)
             after = max(before * self.factor, self.min_lr)
             if before - after > 1e-8:
                 lr = after
@@ -452,7 +454,7 @@ _CLASSES = (
 SCHEDULES = {cls.__name__: cls for cls in _CLASSES}
 
 
-def check(lr):
+def resolve(lr):
     """A learning rate: a number or a schedule."""
     if isinstance(lr, tuple(SCHEDULES.values())):
         return lr
@@ -460,7 +462,7 @@ def check(lr):
         raise ValueError(
             f"lr must be a number of at least 0 or a schedule ({', '.join(SCHEDULES)}), got {lr!r}"
         )
-    return check_number("lr", lr, least=0)
+    return check_number("lr", lr, minimum=0)
 
 
 def constant(lr):
@@ -470,7 +472,7 @@ def constant(lr):
 
 def as_settings(lr):
     """The same for a number or a schedule."""
-    return lr.kernel_settings() if isinstance(lr, Schedule) else constant(lr)
+    return lr.to_kernel() if isinstance(lr, Schedule) else constant(lr)
 
 
 def describe(lr):
@@ -481,12 +483,12 @@ def describe(lr):
 def from_description(value):
     """The inverse; a ValueError or TypeError if that is no learning rate's description."""
     if not isinstance(value, dict):
-        return check(value)
-    settings = value.copy()
-    name = settings.pop("schedule", None)
+        return resolve(value)
+    fields = value.copy()
+    name = fields.pop("schedule", None)
     if not isinstance(name, str) or name not in SCHEDULES:
         raise ValueError(f"no schedule is called {name!r}")
-    return SCHEDULES[name](**settings)
+    return SCHEDULES[name](**fields)
 
 
 def _settings(kind, unit, **values):
@@ -497,27 +499,27 @@ def _settings(kind, unit, **values):
     )
 
 
-def _number(most=math.inf, **bounds):
+def _number(maximum=math.inf, **bounds):
     """A check that gives back Python's own number, which JSON can hold."""
 
     def check(name, value):
-        if check_number(name, value, **bounds) > most:
-            raise ValueError(f"{name} must be at most {most}, got {value!r}")
+        if check_number(name, value, **bounds) > maximum:
+            raise ValueError(f"{name} must be at most {maximum}, got {value!r}")
         return float(value)
 
     return check
 
 
-def _whole(least):
+def _whole(minimum):
     """The same for whole numbers, of those that a double can hold."""
-    return lambda name, value: check_number(name, check_count(name, value, least), least)
+    return lambda name, value: check_number(name, check_count(name, value, minimum), minimum)
 
 
 def _rates(name, value):
     """A tuple of Python's own numbers."""
     if isinstance(value, (str, bytes)) or not hasattr(value, "__iter__"):
         raise ValueError(f"{name} must be a sequence of numbers of at least 0, got {value!r}")
-    check = _number(least=0)
+    check = _number(minimum=0)
     rates = tuple(check(name, rate) for rate in value)
     if not rates:
         raise ValueError(f"{name} must hold at least one number, got {value!r}")

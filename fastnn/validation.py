@@ -18,11 +18,11 @@ ONE_IN_BITS = {
 }  # by itemsize; as integers, the numbers from 0 to 1 are those up to it, but for -0.0
 
 
-def check_number(name, value, least=None, above=None, below=None):
+def check_number(name, value, minimum=None, above=None, below=None):
     """A finite number within bounds."""
     if isinstance(value, np.generic):
         value = value.item()  # a float32 cannot be compared with the largest float
-    limits = {"at least": least, "above": above, "below": below}
+    limits = {"at least": minimum, "above": above, "below": below}
     bounds = [f"{word} {limit}" for word, limit in limits.items() if limit is not None]
     real = type(value) is float or isinstance(
         value, numbers.Real
@@ -30,7 +30,7 @@ def check_number(name, value, least=None, above=None, below=None):
     good = real and abs(value) <= sys.float_info.max
     good = (
         good
-        and (least is None or value >= least)
+        and (minimum is None or value >= minimum)
         and (above is None or value > above)
         and (below is None or value < below)
     )
@@ -39,25 +39,25 @@ def check_number(name, value, least=None, above=None, below=None):
     return value
 
 
-def check_numbers(name, value, least=None, above=None, below=None):
+def check_numbers(name, value, minimum=None, above=None, below=None):
     """A number, or a sequence of numbers as a tuple."""
     if isinstance(value, numbers.Real):
-        return float(check_number(name, value, least, above, below))
+        return float(check_number(name, value, minimum, above, below))
     try:
         values = tuple(value)
     except TypeError:
         values = ()
     if not values or isinstance(value, (str, dict)):
         raise ValueError(f"{name} must be a number or a sequence of numbers, got {value!r}")
-    return tuple(float(check_number(name, each, least, above, below)) for each in values)
+    return tuple(float(check_number(name, each, minimum, above, below)) for each in values)
 
 
-def check_count(name, value, least=1):
+def check_count(name, value, minimum=1):
     """A whole number."""
-    if type(value) is int and value >= least:  # spares nearly every call the slow look below
+    if type(value) is int and value >= minimum:  # spares nearly every call the slow look below
         return value
-    if isinstance(value, bool) or not isinstance(value, numbers.Integral) or value < least:
-        raise ValueError(f"{name} must be a whole number of at least {least}, got {value!r}")
+    if isinstance(value, bool) or not isinstance(value, numbers.Integral) or value < minimum:
+        raise ValueError(f"{name} must be a whole number of at least {minimum}, got {value!r}")
     return int(value)
 
 

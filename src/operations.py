@@ -269,7 +269,7 @@ LOSSES = (
         note="outputs: means, then logarithms of variances; targets: y, then anything",
     ),
     Loss(
-        "OWN_LOSS",
+        "CUSTOM_LOSS",
         11,
         alone=False,
         note="`custom.evaluate` is asked about the outputs of each batch",

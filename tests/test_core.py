@@ -70,7 +70,7 @@ def test_ctrl_c_at_every_look_of_a_step_leaves_a_whole_step(
             y,
             loss=Loss.SQUARED_ERROR,
             batch_size=n_rows,
-            optimizer=optimizer.kernel_settings(),
+            optimizer=optimizer.to_kernel(),
             n_threads=n_threads,
         )
         job.load(moments)
@@ -96,7 +96,7 @@ def test_ctrl_c_at_every_look_of_a_step_leaves_a_whole_step(
 
 
 def trainer(net, X, y, optimizer, batch_size, **options):
-    options = dict(loss=Loss.SQUARED_ERROR, optimizer=optimizer.kernel_settings()) | options
+    options = dict(loss=Loss.SQUARED_ERROR, optimizer=optimizer.to_kernel()) | options
     job = Trainer(net, X, y, batch_size=batch_size, **options)
     moments = np.zeros((optimizer.n_moments, net.n_params), net.dtype)
     job.load(moments)
@@ -129,7 +129,9 @@ def test_a_restored_training_goes_on_as_if_nothing_had_happened(sizes, optimizer
             return np.nan
         return float((d * d).mean())
 
-    arrays = dict(loss=Loss.OWN_LOSS, own_loss=squares, own_outputs=outputs, own_gradient=gradient)
+    arrays = dict(
+        loss=Loss.CUSTOM_LOSS, custom_loss=squares, custom_outputs=outputs, custom_gradient=gradient
+    )
     found = []
     for net, diverges in zip(nets, ([11], [])):
         calls.clear()
@@ -350,7 +352,9 @@ def test_a_custom_loss_that_raises_leaves_the_steps_before(n_threads, dtype):
         gradient[:] = 2 * d / d.size
         return float((d.astype("f8") ** 2).mean())
 
-    arrays = dict(loss=Loss.OWN_LOSS, own_loss=squares, own_outputs=outputs, own_gradient=gradient)
+    arrays = dict(
+        loss=Loss.CUSTOM_LOSS, custom_loss=squares, custom_outputs=outputs, custom_gradient=gradient
+    )
     job, moments = trainer(net, X, None, Adam(0.01), 700, n_threads=n_threads, **arrays)
     with pytest.raises(ZeroDivisionError):
         job.run(n_threads, 1e9, np.empty(9))
@@ -371,8 +375,8 @@ def test_settings_that_need_other_memory_are_refused():
     job, _ = trainer(MLP([3, 1], rng=0), X, y, SGD(0.1), 8)
     for other in (SGD(0.1, 0.9), Adam(), SGD(0.1, average=0.5), SGD(0.1, clip_norm=1.0)):
         with pytest.raises(ValueError, match="other memory"):
-            job.set_optimizer(other.kernel_settings())
-    job.set_optimizer(SGD(0.2, l2=0.1, clip_value=1.0).kernel_settings())
+            job.set_optimizer(other.to_kernel())
+    job.set_optimizer(SGD(0.2, l2=0.1, clip_value=1.0).to_kernel())
 
 
 # ---- the shuffle ----

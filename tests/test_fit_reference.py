@@ -264,11 +264,11 @@ def test_a_rate_that_falls_on_a_plateau(validated):
         X, SMOOTH[:, :2], optimizer=SGD(schedule, 0.5), epochs=8, rng=3, validation_data=validation
     )
     for loss in history.val_loss if validated else history.loss:
-        rates.append(schedule.at(plateau))
+        rates.append(schedule.rate_at(plateau))
         plateau = schedule.after_epoch(plateau, loss)
     assert (
         len(set(rates)) > 2
-        and net.state.lr == schedule.at(plateau)
+        and net.state.lr == schedule.rate_at(plateau)
         and net.state.plateau == plateau
     )
     twin.rng = np.random.default_rng(3)

@@ -174,13 +174,13 @@ def test_backward_is_the_derivative_of_a_loss_of_ones_own(isa, problem):
     net, X, _, _, _, rng = problem
     weights = rng.normal(size=(len(X), net.layer_sizes[-1]))
 
-    def own_loss():
+    def custom_loss():
         return float((weights * np.sin(net.forward(X))).sum())
 
     Y = net.forward(X, keep=True)
     dX = net.backward(weights * np.cos(Y))
     for x, gradient in [(X, dX), *arrays_of(net)]:
-        assert_is_the_gradient(gradient, own_loss, lambda: sides_of_kinks(net, X), x, rng)
+        assert_is_the_gradient(gradient, custom_loss, lambda: sides_of_kinks(net, X), x, rng)
 
 
 @pytest.mark.parametrize(("output", "loss"), PAIRS, ids=NAMES)

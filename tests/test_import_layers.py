@@ -16,7 +16,7 @@ PACKAGE = pathlib.Path(fastnn.__file__).parent
 # failure: decide where it belongs.
 LAYERS = [
     {"kernels", "reference", "datasets"},
-    {"config", "settings", "validation"},
+    {"config", "options", "validation"},
     {"activations", "losses", "schedules", "initializers"},
     {"optimizers"},
     {"functional", "threads"},

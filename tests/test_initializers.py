@@ -179,10 +179,10 @@ def test_check_gives_one_function_for_each_layer():
     def mine(rng, n_in, n_out):
         return np.zeros((n_in, n_out))
 
-    assert initializers.check(None, 2) == [None, None]
-    assert initializers.check("he_normal", 2) == [initializers.he_normal] * 2
-    assert initializers.check(mine, 1) == [mine]
-    assert initializers.check(["orthogonal", mine, None], 3) == [
+    assert initializers.resolve(None, 2) == [None, None]
+    assert initializers.resolve("he_normal", 2) == [initializers.he_normal] * 2
+    assert initializers.resolve(mine, 1) == [mine]
+    assert initializers.resolve(["orthogonal", mine, None], 3) == [
         initializers.orthogonal,
         mine,
         None,
@@ -211,7 +211,7 @@ def test_check_gives_one_function_for_each_layer():
 )
 def test_a_wish_that_nobody_can_fulfil(init, message):
     with pytest.raises(ValueError, match=message):
-        initializers.check(init, 2)
+        initializers.resolve(init, 2)
     with pytest.raises(ValueError, match=message):
         filled(["relu", "tanh"], init)
 

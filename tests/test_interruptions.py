@@ -480,7 +480,7 @@ def test_divergence_names_targets_and_weights_that_are_not_finite(name):
 @pytest.mark.parametrize("optimizer", [SGD(0.1, momentum=0.9), Adam()])
 def test_a_trainer_without_room_for_moments_says_so(optimizer):
     net = MLP([2, 1], rng=0)
-    settings = optimizer.kernel_settings()
+    settings = optimizer.to_kernel()
     trainer = kernels.Trainer(
         net, np.ones((3, 2), "f4"), np.ones((3, 1), "f4"), loss=1, batch_size=3, optimizer=settings
     )

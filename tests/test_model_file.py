@@ -100,7 +100,7 @@ def test_all_that_a_state_can_hold_comes_back(dtype, path, with_all_that_a_state
 
 SETTINGS = dict(l1=0.1, l2=0.2, clip_value=3.0, average=0.5)
 OPTIMIZERS = [
-    *(optimizers.find(name) for name in optimizers.OPTIMIZERS),
+    *(optimizers.resolve(name) for name in optimizers.OPTIMIZERS),
     *(
         cls(schedule)
         for cls, schedule in zip(

@@ -22,7 +22,7 @@ def posed(sizes, dtype, alpha, n=90, weighted=False, loss="mse", seed=0):
         net,
         rng.normal(size=(n, sizes[0])),
         rng.normal(size=(n, sizes[-1])),
-        losses.choose(loss, "identity"),
+        losses.resolve(loss, "identity"),
         w,
     )
     return net, replace(found, alpha=alpha)
@@ -30,13 +30,11 @@ def posed(sizes, dtype, alpha, n=90, weighted=False, loss="mse", seed=0):
 
 def trained(net, problem, optimizer, batch_size, epochs=3, n_threads=1, patience=None):
     """Parameters and losses after some epochs, and why they ended."""
-    trainer = problem.trainer(
-        net, batch_size, optimizer=optimizer.kernel_settings(), n_threads=n_threads
-    )
+    trainer = problem.trainer(net, batch_size, optimizer=optimizer.to_kernel(), n_threads=n_threads)
     moments = np.zeros((optimizer.n_moments, net.n_params), net.dtype)
     trainer.load(moments)
     if patience is not None:
-        trainer.stop_when_level(*patience)
+        trainer.set_patience(*patience)
     found = np.full(epochs, np.nan)
     why = trainer.run(n_threads, 60.0, found)
     trainer.store(moments)
@@ -102,7 +100,9 @@ def test_scales_of_loss_and_gradient(isa, dtype, tolerance):
     net, problem = posed([7, 20, 3], dtype, 0.3)
     first, start = weight_squares(net), net.copy()
     plain = start.loss(problem.X, problem.targets)
-    scaled = replace(problem, settings=problem.settings | dict(loss_scale=0.5, gradient_scale=1.5))
+    scaled = replace(
+        problem, loss_options=problem.loss_options | dict(loss_scale=0.5, gradient_scale=1.5)
+    )
     params, found, _ = trained(net, scaled, SGD(0.1), 90, epochs=1)
     assert found[0] == pytest.approx(plain / 2 + 0.15 * first / 90, rel=50 * tolerance)
     start.loss_and_grad(problem.X, problem.targets)
@@ -157,14 +157,14 @@ def test_it_stops_when_the_loss_is_level(isa, patience, tolerance, n_threads):
 
 def test_it_counts_on_over_slices_and_from_a_best_loss_that_is_given():
     net, problem = posed([7, 20, 1], "float64", 0.0)
-    trainer = problem.trainer(net, 90, optimizer=SGD(0.0).kernel_settings())  # the loss stays
+    trainer = problem.trainer(net, 90, optimizer=SGD(0.0).to_kernel())  # the loss stays
     trainer.load()
-    trainer.stop_when_level(4, 1e-6, np.inf)
+    trainer.set_patience(4, 1e-6, np.inf)
     whys = [trainer.run(1, 1.0, np.empty(2)) for _ in range(3)]
     assert whys == [Stop.EPOCHS, Stop.EPOCHS, Stop.CONVERGED] and trainer.position()[1] == 5
-    trainer.stop_when_level(1, 0.0, 0.0)
+    trainer.set_patience(1, 0.0, 0.0)
     assert trainer.run(1, 1.0, np.empty(9)) == Stop.CONVERGED and trainer.position()[1] == 6
-    trainer.stop_when_level(0, 0.0, 0.0)
+    trainer.set_patience(0, 0.0, 0.0)
     assert trainer.run(1, 1.0, np.empty(9)) == Stop.EPOCHS
 
 
@@ -179,19 +179,19 @@ def test_a_loss_that_stays_equal_is_level_only_with_a_tolerance(tolerance, epoch
         np.ones((4, 1)),
         loss=Loss.SQUARED_ERROR,
         batch_size=2,
-        optimizer=SGD(0.0).kernel_settings(),
+        optimizer=SGD(0.0).to_kernel(),
     )
     job.load()
     found = np.full(9, np.nan)
-    job.stop_when_level(2, tolerance, np.inf)
+    job.set_patience(2, tolerance, np.inf)
     assert job.run(1, 60.0, found) == (Stop.EPOCHS if epochs == 9 else Stop.CONVERGED)
     assert found[:epochs].tolist() == [1.0] * epochs and np.isnan(found[epochs:]).all()
-    job.stop_when_level(
+    job.set_patience(
         1, tolerance, 1.0 + tolerance
     )  # exactly the best loss less the tolerance: once no worse, then a best of its own
     assert job.run(1, 60.0, np.empty(1)) == Stop.EPOCHS
     assert job.run(1, 60.0, np.empty(1)) == (Stop.CONVERGED if tolerance else Stop.EPOCHS)
-    job.stop_when_level(
+    job.set_patience(
         1, tolerance, np.nextafter(1.0 + tolerance, 0.0)
     )  # the next smaller number is worse
     assert job.run(1, 60.0, np.empty(1)) == Stop.CONVERGED
@@ -204,13 +204,13 @@ def test_a_validation_is_judged_in_the_last_epoch_too():
         net,
         problem.X,
         problem.targets,
-        loss=problem.settings["loss"],
+        loss=problem.loss_options["loss"],
         batch_size=90,
-        optimizer=SGD(0.0).kernel_settings(),
+        optimizer=SGD(0.0).to_kernel(),
         validation=validation,
     )
     trainer.load()
-    trainer.stop_when_level(2, 1e-6, np.inf)
+    trainer.set_patience(2, 1e-6, np.inf)
     found = np.full((2, 9), np.nan)
     assert trainer.run(1, 1.0, *found) == Stop.CONVERGED
     assert np.isfinite(found).sum(axis=1).tolist() == [3, 3] and trainer.epochs_validated() == 3

@@ -68,7 +68,7 @@ def data(n=70, n_in=6, n_out=1, dtype="float32", seed=1):
     return X, ((np.sin(X[:, :1] * np.arange(1, n_out + 1)) + 1) / 2).astype(dtype)
 
 
-def own_loss(outputs, y):
+def custom_loss(outputs, y):
     """Mean log cosh of the error."""
     d = outputs - y.reshape(outputs.shape)
     return np.log(np.cosh(np.clip(d, -80, 80))).mean(), np.tanh(d) / d.size
@@ -83,8 +83,8 @@ PAIRS = [  # output, loss, how many outputs it wants a multiple of
     ("sigmoid", "mse", 1),
     ("gelu", "mse", 1),
     ("tanh", Huber(0.3), 1),
-    ("identity", own_loss, 1),
-    ("softmax", own_loss, 2),
+    ("identity", custom_loss, 1),
+    ("softmax", custom_loss, 2),
 ]
 RULES = [
     dict(cls=SGD, lr=0.1),
@@ -152,7 +152,7 @@ class Case:
             self.y = self.y.argmax(axis=1)
         self.weight = (
             None
-            if self.loss is own_loss
+            if self.loss is custom_loss
             else draw(st.sampled_from([None, (np.arange(n) % 3).astype(self.dtype)]))
         )
 
@@ -168,13 +168,13 @@ class Case:
         """In slices of `seconds`: parameters and moments as bytes, and the losses; DIVERGED if they
         are not finite. prepared_for: so many threads have memory for chunks of their own."""
         net, rng = self.net(), np.random.default_rng(5)
-        problem = Data.of(net, self.X, self.y, losses.choose(self.loss, self.output), self.weight)
+        problem = Data.of(net, self.X, self.y, losses.resolve(self.loss, self.output), self.weight)
         trainer = problem.trainer(
             net,
             self.batch,
             np.arange(len(self.X)),
             generator=rng.bit_generator,
-            optimizer=self.optimizer.kernel_settings(),
+            optimizer=self.optimizer.to_kernel(),
             dropout=np.array(net.dropout),
             seed=7,
             n_threads=prepared_for,
@@ -200,7 +200,7 @@ class Case:
         if any(self.net().dropout) or self.optimizer.clip_norm is not None:
             return None
         net, rng, done = self.net(), np.random.default_rng(5), []
-        moments, settings, step = self.moments(net), self.optimizer.kernel_settings(), 0
+        moments, settings, step = self.moments(net), self.optimizer.to_kernel(), 0
         rate, is_weight = settings["rate"], np.zeros(net.n_params, bool)
         for W in net._views(is_weight)[0]:
             W[...] = True

@@ -190,14 +190,16 @@ def test_every_loss_of_the_kernels_has_a_name_and_a_reference():
     for name, cls in losses.LOSSES.items():
         y = X[:, :1] / 2 if name == "gaussian_nll" else X / 2
         output = cls.output or "identity"
-        assert losses.choose(name, output) == cls() and re.search(
+        assert losses.resolve(name, output) == cls() and re.search(
             rf"^{name} ", losses.__doc__, re.M
         )
         assert reference.loss_and_grad(X, y, [W], [None], [output], name)[0] > 0
         used.add(cls().prepare(y, 4, 2, np.dtype(float))[1]["loss"])
     used |= {
-        losses.choose("cross_entropy", "softmax").prepare([0, 1], 2, 2, np.dtype(float))[1]["loss"],
-        losses.OwnLoss.kernel,
+        losses.resolve("cross_entropy", "softmax").prepare([0, 1], 2, 2, np.dtype(float))[1][
+            "loss"
+        ],
+        losses.CustomLoss.kernel,
     }
     from_probabilities = {kernels.Loss.BINARY_CROSS_ENTROPY}  # functional alone: networks go from z
     assert used | from_probabilities | {kernels.Loss.GIVEN_GRADIENT} == set(kernels.Loss)
@@ -330,7 +332,7 @@ def test_the_stub_has_the_parameters_of_the_constructors():
     """Cython has no signature for them: they are called by the names in the stub, and those
     only."""
     net, x, X = fastnn.MLP([2, 1], rng=0), np.ones(6, "float32"), np.ones((3, 2), "float32")
-    settings, rng = fastnn.SGD().kernel_settings(), np.random.PCG64(0)
+    settings, rng = fastnn.SGD().to_kernel(), np.random.PCG64(0)
     calls = {
         "Array.__new__": dict(obj=x, itemsize=4, n=6, writable=True, integers=False),
         "Memory.__new__": dict(n_bytes=64),
@@ -349,9 +351,9 @@ def test_the_stub_has_the_parameters_of_the_constructors():
             smoothing=0.1,
             dropout=np.array([0.5]),
             seed=3,
-            own_loss=None,
-            own_outputs=None,
-            own_gradient=None,
+            custom_loss=None,
+            custom_outputs=None,
+            custom_gradient=None,
             n_threads=1,
             validation=None,
             loss_scale=0.5,
@@ -395,12 +397,12 @@ def test_the_stub_has_the_types_of_the_constants():
             and ast.unparse(STUB[name].annotation).split("[")[0] == kind.__name__
         )
     assert {kernels.CHOSEN} <= set(kernels.SUPPORTED) <= set(kernels.BUILT)
-    assert kernels.Trainer.position.__doc__ and isinstance(fastnn.SGD().kernel_settings(), dict)
+    assert kernels.Trainer.position.__doc__ and isinstance(fastnn.SGD().to_kernel(), dict)
     numbers, rate = (
         {n.target.id for n in STUB[name].body if isinstance(n, ast.AnnAssign)}
         for name in ("_OptimizerSettings", "_RateSettings")
     )
-    for settings in (cls().kernel_settings() for cls in cases.STEPS.values()):
+    for settings in (cls().to_kernel() for cls in cases.STEPS.values()):
         assert set(settings) == numbers and set(settings["rate"]) == rate
 
 

@@ -120,7 +120,7 @@ def test_rates_are_those_of_the_formula_and_count_their_unit_alone(
     schedule, formula, settings, unit
 ):
     made = schedule(**settings, unit=unit)
-    numbers = made.kernel_settings()
+    numbers = made.to_kernel()
     for t in TIMES:
         expected = pytest.approx(formula(t, **settings), **CLOSE)
         assert made(t) == expected
@@ -305,10 +305,10 @@ def test_one_cycle_is_pytorchs_within_its_duration(duration, settings):
 
 
 def plateau_rates(schedule, losses):
-    plateau, rates = Plateau(), [schedule.at(Plateau())]
+    plateau, rates = Plateau(), [schedule.rate_at(Plateau())]
     for loss in losses:
         plateau = schedule.after_epoch(plateau, loss)
-        rates.append(schedule.at(plateau))
+        rates.append(schedule.rate_at(plateau))
     return rates
 
 
@@ -418,17 +418,17 @@ def test_a_plateau_says_where_it_stands():
 def test_a_plateau_keeps_within_the_settings_that_come_later():
     """fit(resume=True) may bring others."""
     low = Plateau(0.01, 1.0, 0)
-    assert ReduceOnPlateau(0.8).at(low) == 0.01
-    assert ReduceOnPlateau(0.001).at(low) == 0.001
-    assert ReduceOnPlateau(0.8, min_lr=0.1).at(low) == 0.1
+    assert ReduceOnPlateau(0.8).rate_at(low) == 0.01
+    assert ReduceOnPlateau(0.001).rate_at(low) == 0.001
+    assert ReduceOnPlateau(0.8, min_lr=0.1).rate_at(low) == 0.1
     assert ReduceOnPlateau(0.001, 0.5, 0).after_epoch(low, 2.0) == Plateau(0.0005, 1.0, 0)
 
 
 def test_the_rate_of_a_plateau_is_no_function_of_time():
     schedule = ReduceOnPlateau(0.8)
-    with pytest.raises(TypeError, match=r"depends on the losses.* ask at\(plateau\)"):
+    with pytest.raises(TypeError, match=r"depends on the losses.* call rate_at\(plateau\)"):
         schedule(3)
-    assert schedule.kernel_settings() == schedules.as_settings(schedule) == schedules.constant(0.8)
+    assert schedule.to_kernel() == schedules.as_settings(schedule) == schedules.constant(0.8)
 
 
 @pytest.mark.parametrize(
@@ -459,15 +459,13 @@ def test_a_schedule_is_an_immutable_value(schedule):
     assert eval(repr(schedule)) == schedule
     with pytest.raises(dataclasses.FrozenInstanceError):
         schedule.lr = 1.0
-    assert schedules.check(schedule) is schedule
+    assert schedules.resolve(schedule) is schedule
 
 
 @pytest.mark.parametrize("schedule", EXAMPLES, ids=str)
 def test_an_optimizer_takes_a_schedule(schedule):
-    settings = fastnn.SGD(schedule).kernel_settings()
-    assert str(settings["rate"]) == str(
-        schedule.kernel_settings()
-    )  # a table's array has no truth value
+    settings = fastnn.SGD(schedule).to_kernel()
+    assert str(settings["rate"]) == str(schedule.to_kernel())  # a table's array has no truth value
     assert set(settings["rate"]) == {
         "schedule",
         "per_epoch",
@@ -491,7 +489,7 @@ def test_numbers_become_pythons_own():
 
 @pytest.mark.parametrize("lr", [0, 0.0, 0.1, 3, np.float64(0.1), Fraction(1, 3)])
 def test_a_rate_may_be_any_number_of_at_least_zero(lr):
-    assert schedules.check(lr) == lr
+    assert schedules.resolve(lr) == lr
 
 
 @pytest.mark.parametrize(
@@ -517,7 +515,7 @@ def test_a_rate_may_be_any_number_of_at_least_zero(lr):
 )
 def test_what_is_no_rate(lr):
     with pytest.raises(ValueError, match=r"^lr must be"):
-        schedules.check(lr)
+        schedules.resolve(lr)
 
 
 WHOLE = "must be a whole number of at least"
@@ -724,7 +722,7 @@ def test_a_trainer_holds_the_table_that_it_reads():
     ends = []
     for spoil in (False, True):
         net = fastnn.MLP([3, 1], rng=0)
-        settings = fastnn.SGD(Table([0.1] * 5000, "step")).kernel_settings()
+        settings = fastnn.SGD(Table([0.1] * 5000, "step")).to_kernel()
         freed = settings["rate"]["rates"].size
         trainer = kernels.Trainer(
             net,
@@ -735,7 +733,7 @@ def test_a_trainer_holds_the_table_that_it_reads():
             optimizer=settings,
         )
         if spoil:
-            trainer.set_optimizer(fastnn.SGD(Table([0.1] * 5000, "step")).kernel_settings())
+            trainer.set_optimizer(fastnn.SGD(Table([0.1] * 5000, "step")).to_kernel())
             settings["rate"]["rates"] = None
             others = [
                 np.full(freed, 1e9) for _ in range(20)
@@ -749,7 +747,7 @@ def test_a_trainer_holds_the_table_that_it_reads():
 
 
 def test_a_table_for_the_kernels_has_numbers_and_somebody_who_holds_them():
-    settings = fastnn.SGD(Table([0.1, 0.2], "step")).kernel_settings()
+    settings = fastnn.SGD(Table([0.1, 0.2], "step")).to_kernel()
     with pytest.raises(ValueError, match="an update takes one rate"):
         kernels.packed(settings)
     assert [

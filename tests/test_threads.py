@@ -114,7 +114,7 @@ def test_two_networks_train_at_the_same_time():
 def in_two_threads(net, X, y):
     """300 steps that really run in two threads; parameters as bytes."""
     trainer = Trainer(
-        net, X, y, loss=Loss.SQUARED_ERROR, batch_size=64, optimizer=Adam(0.01).kernel_settings()
+        net, X, y, loss=Loss.SQUARED_ERROR, batch_size=64, optimizer=Adam(0.01).to_kernel()
     )
     moments = np.zeros((2, net.n_params), net.dtype)
     trainer.load(moments)
@@ -145,7 +145,7 @@ def test_threads_with_chunks_of_their_own_train_as_one_thread(
             y,
             loss=Loss.SQUARED_ERROR,
             batch_size=batch_size,
-            optimizer=optimizer.kernel_settings(),
+            optimizer=optimizer.to_kernel(),
             n_threads=threads_,
         )
         job.load(moments)

@@ -54,7 +54,7 @@ def trainer(net, n=8, **options):
         net,
         X,
         y,
-        **dict(loss=Loss.SQUARED_ERROR, batch_size=n, optimizer=fastnn.SGD(0.1).kernel_settings())
+        **dict(loss=Loss.SQUARED_ERROR, batch_size=n, optimizer=fastnn.SGD(0.1).to_kernel())
         | options,
     )
 
@@ -121,9 +121,9 @@ import gc, numpy as np, fastnn, sys
 from fastnn.kernels import Loss, Trainer
 net = fastnn.MLP([300, 300, 1], rng=0)
 X, y = np.ones((8, 300), "f4"), np.ones((8, 1), "f4")
-trainer = Trainer(net, X, y, loss=Loss.SQUARED_ERROR, batch_size=8, optimizer=fastnn.SGD(0.01).kernel_settings())
+trainer = Trainer(net, X, y, loss=Loss.SQUARED_ERROR, batch_size=8, optimizer=fastnn.SGD(0.01).to_kernel())
 alone = fastnn.MLP([300, 300, 1], rng=0)
-other = Trainer(alone, X, y, loss=Loss.SQUARED_ERROR, batch_size=8, optimizer=fastnn.SGD(0.01).kernel_settings())
+other = Trainer(alone, X, y, loss=Loss.SQUARED_ERROR, batch_size=8, optimizer=fastnn.SGD(0.01).to_kernel())
 net.__init__([2, 2, 1], rng=0)
 gc.collect()
 filler = [np.full(90_300, 1e30, "f4") for _ in range(20)]
@@ -253,7 +253,7 @@ def start(*arguments):
     return real(*arguments)
 _thread.start_new_thread = start
 net = fastnn.MLP([2, 1], rng=0)
-job = kernels.Trainer(net, np.ones((8, 2), "f4"), np.ones((8, 1), "f4"), loss=1, batch_size=8, optimizer=fastnn.SGD(0.1).kernel_settings())
+job = kernels.Trainer(net, np.ones((8, 2), "f4"), np.ones((8, 1), "f4"), loss=1, batch_size=8, optimizer=fastnn.SGD(0.1).to_kernel())
 job.load()
 try:
     if sys.argv[-1] == "run":
@@ -344,7 +344,7 @@ def test_the_shuffle_of_many_rows_ends_soon_after_ctrl_c_as_if_it_had_not_begun(
     net, order = MLP([1, 1], rng=0), np.arange(n, dtype=np.intp)
     X, y = np.zeros((n, 1), "float32"), np.zeros((n, 1), "float32")
     bits = np.random.default_rng(3).bit_generator
-    settings = fastnn.SGD(0.1).kernel_settings()
+    settings = fastnn.SGD(0.1).to_kernel()
     job = Trainer(
         net,
         X,
@@ -368,7 +368,7 @@ def test_an_epoch_of_many_rows_ends_the_slice():
     net, order = MLP([1, 1], rng=0), np.arange(n, dtype=np.intp)
     X, y = np.zeros((n, 1), "float32"), np.zeros((n, 1), "float32")
     options = dict(
-        loss=Loss.SQUARED_ERROR, batch_size=n // 2, optimizer=fastnn.SGD(0.1).kernel_settings()
+        loss=Loss.SQUARED_ERROR, batch_size=n // 2, optimizer=fastnn.SGD(0.1).to_kernel()
     )
     job = Trainer(
         net, X, y, order=order, generator=np.random.default_rng(0).bit_generator, **options

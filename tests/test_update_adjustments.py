@@ -79,7 +79,7 @@ def train(optimizer, params, grads):
     if optimizer.average:
         moments[-1][...] = params
     for step, g in enumerate(grads, 1):
-        kernels.update(kernels.packed(optimizer.kernel_settings()), step, params, g, *moments)
+        kernels.update(kernels.packed(optimizer.to_kernel()), step, params, g, *moments)
     return [params, *moments]
 
 
@@ -114,7 +114,7 @@ def test_penalties_by_hand(isa, dtype):
     ]:
         moved = w.copy()
         kernels.update(
-            kernels.packed(OPTIMIZERS["sgd"](1.0, **adjustments).kernel_settings()),
+            kernels.packed(OPTIMIZERS["sgd"](1.0, **adjustments).to_kernel()),
             1,
             moved,
             np.zeros_like(w),
@@ -125,7 +125,7 @@ def test_penalties_by_hand(isa, dtype):
 def test_clipping_comes_after_penalties_and_before_weight_decay(isa, dtype):
     w, g = np.array([4, 4, -4], dtype), np.array([9, -0.25, -9], dtype)
     optimizer = OPTIMIZERS["sgd"](1.0, l2=0.25, clip_value=0.5, weight_decay=0.5)
-    kernels.update(kernels.packed(optimizer.kernel_settings()), 1, w, g)
+    kernels.update(kernels.packed(optimizer.to_kernel()), 1, w, g)
     np.testing.assert_array_equal(
         w, [4 - 0.5 - 2, 4 - 0.5 - 2, -4 + 0.5 + 2]
     )  # g + 1 is 10, 0.75, -10: all beyond 0.5
@@ -133,7 +133,7 @@ def test_clipping_comes_after_penalties_and_before_weight_decay(isa, dtype):
 
 def test_average_by_hand(isa, dtype):
     w, average = np.array([1], dtype), np.array([1], dtype)
-    settings = OPTIMIZERS["sgd"](1.0, average=0.75).kernel_settings()
+    settings = OPTIMIZERS["sgd"](1.0, average=0.75).to_kernel()
     for expected in (0.75, 0.3125):  # of 1, then 0, then -1
         kernels.update(kernels.packed(settings), 1, w, np.ones(1, dtype), average)
         np.testing.assert_array_equal(average, [expected])
@@ -204,7 +204,7 @@ def test_clipping_makes_infinite_gradients_finite(isa, dtype, rule):
 
 def test_every_optimizer_knows_its_moments(rule, adjustments):
     optimizer = optimizer_of(rule, **adjustments)
-    n, settings = optimizer.n_moments, optimizer.kernel_settings()
+    n, settings = optimizer.n_moments, optimizer.to_kernel()
     assert (
         n
         == kernels.n_moments(settings)
@@ -228,6 +228,6 @@ def test_the_rules_here_are_all_optimizers_that_make_steps():
         OPTIMIZERS["lbfgs"]
     }
     assert OPTIMIZERS["lbfgs"].n_moments == 0
-    assert {optimizer_of(rule).kernel_settings()["rule"] for rule in RULES} == set(kernels.Rule) - {
+    assert {optimizer_of(rule).to_kernel()["rule"] for rule in RULES} == set(kernels.Rule) - {
         kernels.Rule.NO_UPDATE
     }

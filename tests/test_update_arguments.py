@@ -289,7 +289,7 @@ ODD = {  # params, gradient, velocity that the kernel itself must not take
 
 @pytest.mark.parametrize("odd", ODD)
 def test_the_kernel_takes_nothing_that_is_not_ready(odd):
-    settings = kernels.packed(SGD(0.1, 0.9).kernel_settings())
+    settings = kernels.packed(SGD(0.1, 0.9).to_kernel())
     w = np.ones(6)
     with pytest.raises((TypeError, ValueError, BufferError)):
         kernels.update(settings, 1, *ODD[odd](w))

@@ -35,9 +35,7 @@ NADAMS = [
 
 @pytest.mark.parametrize(("beta1", "decay"), NADAMS)
 def test_nadam_goes_on_from_any_step_at_once(beta1, decay):
-    settings = kernels.packed(
-        NAdam(0.01, betas=(beta1, 0.999), momentum_decay=decay).kernel_settings()
-    )
+    settings = kernels.packed(NAdam(0.01, betas=(beta1, 0.999), momentum_decay=decay).to_kernel())
 
     def step(t):
         w, g, m, v = np.zeros(1), np.ones(1), np.ones(1), np.ones(1)
@@ -82,7 +80,7 @@ def test_clipping_by_norm_survives_squares_that_overflow(isa, dtype, n_threads):
             loss=Loss.GIVEN_GRADIENT,
             batch_size=300,
             n_threads=n_threads,
-            optimizer=fastnn.SGD(0.5, clip_norm=1.0).kernel_settings(),
+            optimizer=fastnn.SGD(0.5, clip_norm=1.0).to_kernel(),
         )
         before, grads = net.params.copy(), np.empty(net.n_params, dtype)
         job.load()

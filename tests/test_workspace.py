@@ -34,7 +34,7 @@ def with_own_or(workspace, dtype, i, n_threads, **options):
         y,
         loss=Loss.SQUARED_ERROR,
         batch_size=batch,
-        optimizer=optimizer.kernel_settings(),
+        optimizer=optimizer.to_kernel(),
         n_threads=n_threads,
         dropout=np.array(net.dropout),
         seed=7,
@@ -95,7 +95,7 @@ def test_a_validation_and_its_training_may_use_a_workspace_each_that_others_use_
                 y,
                 loss=Loss.SQUARED_ERROR,
                 batch_size=batch,
-                optimizer=Adam(0.01).kernel_settings(),
+                optimizer=Adam(0.01).to_kernel(),
                 validation=judge,
                 workspace=a,
             )
@@ -141,14 +141,14 @@ def test_a_workspace_in_use_is_refused():
         return 0.0
 
     net = MLP([2, 1], rng=0)
-    arrays = dict(own_outputs=np.zeros((8, 1), "f4"), own_gradient=np.zeros((8, 1), "f4"))
-    settings = fastnn.SGD(0.1).kernel_settings()
-    arrays |= dict(own_loss=ask, workspace=one)
+    arrays = dict(custom_outputs=np.zeros((8, 1), "f4"), custom_gradient=np.zeros((8, 1), "f4"))
+    settings = fastnn.SGD(0.1).to_kernel()
+    arrays |= dict(custom_loss=ask, workspace=one)
     job = Trainer(
         net,
         np.ones((8, 2), "f4"),
         None,
-        loss=Loss.OWN_LOSS,
+        loss=Loss.CUSTOM_LOSS,
         batch_size=8,
         optimizer=settings,
         **arrays,

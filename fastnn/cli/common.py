@@ -36,26 +36,26 @@ def texts(text):
     )
 
 
-def whole_number(least):
+def whole_number(minimum):
     """The type of an argument that counts something."""
 
     def convert(text):
         try:
             number = int(text)
         except ValueError:
-            number = least - 1
-        if number < least:
+            number = minimum - 1
+        if number < minimum:
             raise argparse.ArgumentTypeError(
-                f"give a whole number of at least {least}, got {text!r}"
+                f"give a whole number of at least {minimum}, got {text!r}"
             )
         return number
 
     return convert
 
 
-def number(least=0.0, below=math.inf, above=-math.inf):
+def number(minimum=0.0, below=math.inf, above=-math.inf):
     """The type of an argument that measures something."""
-    limits = f"above {above:g}" if above > -math.inf else f"of at least {least:g}"
+    limits = f"above {above:g}" if above > -math.inf else f"of at least {minimum:g}"
     limits += f" and below {below:g}" if below < math.inf else ""
 
     def convert(text):
@@ -63,7 +63,7 @@ def number(least=0.0, below=math.inf, above=-math.inf):
             number = float(text)
         except ValueError:
             number = math.nan
-        if not (least <= number < below and number > above):
+        if not (minimum <= number < below and number > above):
             raise argparse.ArgumentTypeError(f"give a number {limits}, got {text!r}")
         return number
 
@@ -205,9 +205,9 @@ def count(n, thing, things=None):
     return f"{n:,} {thing if n == 1 else things or thing + 's'}"
 
 
-def listed(names, most=6):
+def listed(names, maximum=6):
     """a, b, c, ..."""
     names = [shown(name, 24) for name in names]
-    return ", ".join(names[:most]) + (
-        f", ... ({len(names) - most:,} more)" if len(names) > most else ""
+    return ", ".join(names[:maximum]) + (
+        f", ... ({len(names) - maximum:,} more)" if len(names) > maximum else ""
     )

@@ -16,8 +16,8 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from .. import schedules
-from ..callbacks import Callback, as_list
-from ..losses import Loss, OwnLoss
+from ..callbacks import Callback, resolve_callbacks
+from ..losses import CustomLoss, Loss
 from ..mlp import MLP
 from ..optimizers import LBFGS, Optimizer
 from ..training import state
@@ -25,7 +25,7 @@ from ..training.data import Data, is_sparse
 from ..training.engines.online import OnlineEngine
 from ..training.progress import ProgressLine
 from ..training.session import Session
-from . import inputs, settings
+from . import inputs, parameters
 from .scoring import ScoreStopping
 
 
@@ -144,23 +144,27 @@ class BaseMLP(BaseEstimator):
                 f"batch_size={self.batch_size} is more than the {n} rows: all of them make one batch",
                 stacklevel=4,
             )
-        patience = settings.patience(self, np.inf if fresh else self.best_loss_)
+        patience = parameters.patience(self, np.inf if fresh else self.best_loss_)
         session = Session(
             net,
             data,
-            state.fresh(net, settings.optimizer(self)),
+            state.fresh(net, parameters.optimizer(self)),
             self._batch_size(n),
             self.shuffle,
             self.n_threads,
             np.random.default_rng(random_state.randint(2**31)),
             validation,
             patience,
-            goes_on=settings.AdaptiveRate() if settings.moves_rate(self, "adaptive") else None,
+            goes_on=parameters.AdaptiveRate() if parameters.moves_rate(self, "adaptive") else None,
         )
         try:
             history = session.run(
                 self.max_iter,
-                callbacks=[*judge, *settings.rate_callbacks(self, n), *as_list(self.callbacks)],
+                callbacks=[
+                    *judge,
+                    *parameters.rate_callbacks(self, n),
+                    *resolve_callbacks(self.callbacks),
+                ],
                 line=ProgressLine(self.max_iter, n) if self.verbose else None,
             )
             converged = history.n_epochs < self.max_iter or (
@@ -197,22 +201,22 @@ class BaseMLP(BaseEstimator):
             self._learn_targets(y, *classes)
         targets, loss, n_out, output = self._encode(y, X.dtype)
         if fresh:
-            hidden = settings.hidden_sizes(self.hidden_layer_sizes)
+            hidden = parameters.hidden_sizes(self.hidden_layer_sizes)
             net = MLP(
                 [X.shape[1], *hidden, n_out],
-                settings.activations(self.activation),
+                parameters.activations(self.activation),
                 output,
                 dtype=X.dtype,
                 rng=0,
             )
-            settings.first_parameters(net, self.activation, random_state)
+            parameters.first_parameters(net, self.activation, random_state)
             self.network_, self.n_outputs_, self.n_layers_ = net, n_out, len(net.layer_sizes)
-            self.out_activation_ = settings.OUTPUTS.get(output, output)
+            self.out_activation_ = parameters.OUTPUTS.get(output, output)
             self.t_, self.loss_curve_, self.validation_loss_curve_ = 0, [], []
             self.best_loss_ = np.inf
             self.validation_scores_ = self.best_validation_score_ = None
         else:
-            settings.check_same(self.network_, self, n_out, output)
+            parameters.check_same(self.network_, self, n_out, output)
         self._loss = loss
         self.network_.dropout = self.dropout
         self.__dict__.pop(
@@ -306,14 +310,14 @@ class BaseMLP(BaseEstimator):
         net, n = self.network_, len(data)
         if fresh:
             net.rng = np.random.default_rng(random_state.randint(2**31))
-        optimizer = settings.optimizer(self)
+        optimizer = parameters.optimizer(self)
         at = (
             state.fresh(net, optimizer)
             if net.state is None
             else state.resumed(net.state, optimizer, new_epoch=True)
         )
         Session(net, data, at, self._batch_size(n), self.shuffle, self.n_threads, net.rng).run(
-            1, as_list(self.callbacks)
+            1, resolve_callbacks(self.callbacks)
         )
         self._note(net.history, n)
         if n == 1 and self._may_go_online(data):
@@ -328,11 +332,11 @@ class BaseMLP(BaseEstimator):
             and getattr(self, "class_weight", None) is None
             and data.sample_weight is None
         )
-        plain = plain and not state.averages and not state.watches_loss
+        plain = plain and not state.averages and not state.needs_epoch_loss
         return (
             plain
             and not is_sparse(data.X)
-            and not isinstance(data.loss, OwnLoss)
+            and not isinstance(data.loss, CustomLoss)
             and not hasattr(self, "feature_names_in_")
         )
 

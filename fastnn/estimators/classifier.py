@@ -13,7 +13,7 @@ from .. import losses
 from ..activations import ACTIVATIONS
 from ..kernels import Activation, CompiledNetwork
 from ..validation import check_number
-from . import inputs, settings
+from . import inputs, parameters
 from .base import BaseMLP, partial_fit_available
 from .calibration import best_temperature
 
@@ -210,13 +210,13 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
 
     def _chosen_loss(self, output):
         if self.loss == "log_loss":
-            return losses.choose(None, output)
+            return losses.resolve(None, output)
         if isinstance(self.loss, losses.Loss) and self.loss.output not in (None, output):
             fitting = "losses.BCE(...) is for two classes and for labels, losses.CrossEntropy(...) for three classes and more"
             raise ValueError(
                 f"loss={self.loss!r} does not fit {len(self.classes_)} classes ({self._kind}): {fitting}"
             )
-        return settings.loss(self.loss, output, ("log_loss",))
+        return parameters.loss(self.loss, output, ("log_loss",))
 
     def _class_weights(self, y):
         """For each row that of its class, or None."""
@@ -224,7 +224,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
             return None
         if isinstance(self.class_weight, dict):
             for label, w in self.class_weight.items():
-                check_number(f"class_weight of {label!r}", w, least=0)
+                check_number(f"class_weight of {label!r}", w, minimum=0)
         return compute_sample_weight(self.class_weight, y)
 
     def _strata(self, y):

@@ -5,7 +5,7 @@ from sklearn.base import MultiOutputMixin, RegressorMixin, _fit_context
 from sklearn.utils.validation import check_is_fitted
 
 from .. import losses
-from . import settings
+from . import parameters
 from .base import BaseMLP, partial_fit_available
 
 
@@ -106,10 +106,10 @@ class MLPRegressor(MultiOutputMixin, RegressorMixin, BaseMLP):
 
     def _chosen_loss(self):
         if self.loss == "squared_error":
-            return settings.HalfSquaredError()
+            return parameters.HalfSquaredError()
         if self.loss == "poisson":
             return losses.Poisson()
-        return settings.loss(
+        return parameters.loss(
             self.loss,
             getattr(self.loss, "output", None) or "identity",
             ("squared_error", "poisson"),

@@ -166,5 +166,5 @@ def mapping(value, what):
     return value
 
 
-def is_count(value, most, least=0):
-    return type(value) is int and least <= value <= most
+def is_count(value, maximum, minimum=0):
+    return type(value) is int and minimum <= value <= maximum

@@ -32,7 +32,7 @@ def linear(X, W, b=None, activation="identity", out=None):
     """
     given = X, W, b
     X, W, b = _layer(X, W, b)
-    kind = activations.find(activation)
+    kind = activations.resolve(activation)
     shape = (len(X), W.shape[1])
     Y = (
         np.empty(shape, W.dtype)
@@ -78,7 +78,7 @@ def linear_backward(dY, X, W, b, Y, activation="identity", need_dX=True):
            [2.]])
     """
     X, W, b = _layer(X, W, b)
-    kind = activations.find(activation)
+    kind = activations.resolve(activation)
     shape = (len(X), W.shape[1])
     dY = check_shape("dY", dY, shape, W.dtype)
     check_shape("Y", Y, shape, W.dtype)
@@ -128,7 +128,7 @@ def activation(Z, name, out=None):
     >>> F.activation([-1.0, 0.0, 2.0], "relu")
     array([0., 0., 2.])
     """
-    kind = activations.find(name, argument="name")
+    kind = activations.resolve(name, argument="name")
     given, Z = Z, check_array("Z", Z)
     A = (
         np.empty_like(Z)
@@ -159,7 +159,7 @@ def activation_backward(dA, Z, name, out=None):
     >>> F.activation_backward([1.0, 1.0], [-1.0, 2.0], "leaky_relu")
     array([0.01, 1.  ])
     """
-    kind = activations.find(name, argument="name")
+    kind = activations.resolve(name, argument="name")
     given_Z, Z = Z, check_array("Z", Z)
     given, dA = dA, check_shape("dA", dA, Z.shape, Z.dtype)
     dZ = (

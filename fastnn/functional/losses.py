@@ -293,9 +293,9 @@ def _loss(loss, name, Y, y, sample_weight, grad, kernel=None):
     shape = Y.shape
     Y = Y if Y.ndim == 2 else Y[:, None]
     n, k = Y.shape
-    targets, settings = loss.prepare(y, n, k, Y.dtype)
+    targets, options = loss.prepare(y, n, k, Y.dtype)
     if kernel is not None:
-        settings["loss"] = kernel
+        options["loss"] = kernel
     w, _ = check_sample_weight(sample_weight, n, Y.dtype)
     if grad is not None:
         check_out("grad", grad, shape, Y.dtype, given, Y, y, targets, sample_weight, w)
@@ -303,4 +303,4 @@ def _loss(loss, name, Y, y, sample_weight, grad, kernel=None):
         return 0.0
     net = CompiledNetwork()
     net._bind([k], [], [], [], Y.dtype)
-    return Trainer(net, Y, targets, batch_size=n, sample_weight=w, dX=grad, **settings).gradient()
+    return Trainer(net, Y, targets, batch_size=n, sample_weight=w, dX=grad, **options).gradient()

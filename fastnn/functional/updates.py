@@ -42,11 +42,11 @@ def sgd_step_(params, grads, lr, momentum=0.0, nesterov=False, weight_decay=0.0,
     >>> W
     array([0.9, 2.1])
     """
-    settings = _settings(
+    optimizer = _to_kernel(
         optimizers.SGD, lr=lr, momentum=momentum, nesterov=nesterov, weight_decay=weight_decay
     )
     moments = dict(velocity=_needed("velocity", velocity, "momentum")) if momentum else {}
-    _update(settings, 1, params, grads, moments)
+    _update(optimizer, 1, params, grads, moments)
 
 
 def adagrad_step_(params, grads, total, step, lr=0.01, lr_decay=0.0, weight_decay=0.0, eps=1e-10):
@@ -72,10 +72,10 @@ def adagrad_step_(params, grads, total, step, lr=0.01, lr_decay=0.0, weight_deca
     >>> W
     array([0.9])
     """
-    settings = _settings(
+    optimizer = _to_kernel(
         optimizers.Adagrad, lr=lr, lr_decay=lr_decay, weight_decay=weight_decay, eps=eps
     )
-    _update(settings, check_count("step", step), params, grads, dict(total=total))
+    _update(optimizer, check_count("step", step), params, grads, dict(total=total))
 
 
 def adadelta_step_(params, grads, v, u, lr=1.0, rho=0.9, eps=1e-6, weight_decay=0.0):
@@ -100,8 +100,8 @@ def adadelta_step_(params, grads, v, u, lr=1.0, rho=0.9, eps=1e-6, weight_decay=
     >>> W.round(6)
     array([0.996838])
     """
-    settings = _settings(optimizers.Adadelta, lr=lr, rho=rho, eps=eps, weight_decay=weight_decay)
-    _update(settings, 1, params, grads, dict(v=v, u=u))
+    optimizer = _to_kernel(optimizers.Adadelta, lr=lr, rho=rho, eps=eps, weight_decay=weight_decay)
+    _update(optimizer, 1, params, grads, dict(v=v, u=u))
 
 
 def rmsprop_step_(
@@ -139,7 +139,7 @@ def rmsprop_step_(
     >>> W
     array([0.9])
     """
-    settings = _settings(
+    optimizer = _to_kernel(
         optimizers.RMSprop,
         lr=lr,
         alpha=alpha,
@@ -153,7 +153,7 @@ def rmsprop_step_(
         moments["mean"] = _needed("mean", mean, "centered=True")
     if momentum:
         moments["velocity"] = _needed("velocity", velocity, "momentum")
-    _update(settings, 1, params, grads, moments)
+    _update(optimizer, 1, params, grads, moments)
 
 
 def adam_step_(
@@ -234,8 +234,10 @@ def adamax_step_(
     >>> W
     array([0.9])
     """
-    settings = _settings(optimizers.Adamax, lr=lr, betas=betas, eps=eps, weight_decay=weight_decay)
-    _update(settings, check_count("step", step), params, grads, dict(m=m, u=u))
+    optimizer = _to_kernel(
+        optimizers.Adamax, lr=lr, betas=betas, eps=eps, weight_decay=weight_decay
+    )
+    _update(optimizer, check_count("step", step), params, grads, dict(m=m, u=u))
 
 
 def nadam_step_(
@@ -269,7 +271,7 @@ def nadam_step_(
     >>> W.round(6)
     array([0.894355])
     """
-    settings = _settings(
+    optimizer = _to_kernel(
         optimizers.NAdam,
         lr=lr,
         betas=betas,
@@ -278,7 +280,7 @@ def nadam_step_(
         momentum_decay=momentum_decay,
         decoupled_weight_decay=decoupled_weight_decay,
     )
-    _update(settings, check_count("step", step), params, grads, dict(m=m, v=v))
+    _update(optimizer, check_count("step", step), params, grads, dict(m=m, v=v))
 
 
 def lion_step_(params, grads, m, lr=1e-4, betas=(0.9, 0.99), weight_decay=0.0):
@@ -302,18 +304,18 @@ def lion_step_(params, grads, m, lr=1e-4, betas=(0.9, 0.99), weight_decay=0.0):
     >>> W
     array([0.9, 1.1])
     """
-    settings = _settings(optimizers.Lion, lr=lr, betas=betas, weight_decay=weight_decay)
-    _update(settings, 1, params, grads, dict(m=m))
+    optimizer = _to_kernel(optimizers.Lion, lr=lr, betas=betas, weight_decay=weight_decay)
+    _update(optimizer, 1, params, grads, dict(m=m))
 
 
 def _adam(optimizer, params, grads, m, v, step, lr, betas, eps, weight_decay, v_max):
     """Adam or AdamW."""
     amsgrad = v_max is not None
-    settings = _settings(
+    optimizer = _to_kernel(
         optimizer, lr=lr, betas=betas, eps=eps, weight_decay=weight_decay, amsgrad=amsgrad
     )
     _update(
-        settings,
+        optimizer,
         check_count("step", step),
         params,
         grads,
@@ -321,31 +323,31 @@ def _adam(optimizer, params, grads, m, v, step, lr, betas, eps, weight_decay, v_
     )
 
 
-def _settings(optimizer, **numbers):
+def _to_kernel(optimizer, **numbers):
     """The kernel's numbers, checked once for each set of them."""
     try:
-        return _checked_settings(optimizer, **numbers)
+        return _checked_to_kernel(optimizer, **numbers)
     # not hashable: a list, which may be right, or something else, of which the check itself says
     # what is wrong
     except TypeError:
-        check_number("lr", numbers["lr"], least=0)
-        return kernels.packed(optimizer(**numbers).kernel_settings())
+        check_number("lr", numbers["lr"], minimum=0)
+        return kernels.packed(optimizer(**numbers).to_kernel())
 
 
 @lru_cache
-def _checked_settings(optimizer, lr, **others):
+def _checked_to_kernel(optimizer, lr, **others):
     check_number(
-        "lr", lr, least=0
+        "lr", lr, minimum=0
     )  # no schedule: there is no training here whose steps it could count
     return kernels.packed(
-        _other_settings(optimizer, **others) | dict(rate=schedules.as_settings(lr))
+        _other_to_kernel(optimizer, **others) | dict(rate=schedules.as_settings(lr))
     )
 
 
 @lru_cache
-def _other_settings(optimizer, **others):
+def _other_to_kernel(optimizer, **others):
     """All but the rate, which often differs from step to step."""
-    return optimizer(**others).kernel_settings()
+    return optimizer(**others).to_kernel()
 
 
 def _needed(name, moment, by):
@@ -354,11 +356,11 @@ def _needed(name, moment, by):
     return moment
 
 
-def _update(settings, step, params, grads, moments):
+def _update(optimizer, step, params, grads, moments):
     """The step; moments by name, in the kernel's order. What the kernel does not take as it is, is
     converted here, or refused by name."""
     try:
-        return kernels.update(settings, step, params, grads, *moments.values())
+        return kernels.update(optimizer, step, params, grads, *moments.values())
     except (BufferError, TypeError, ValueError):
         pass
     if not isinstance(params, np.ndarray) or params.dtype not in FLOATS:
@@ -376,4 +378,4 @@ def _update(settings, step, params, grads, moments):
         check_out(name, moment, shape, dtype, *others)
         others.append(moment)
     if params.size:
-        kernels.update(settings, step, params, converted, *moments.values())
+        kernels.update(optimizer, step, params, converted, *moments.values())

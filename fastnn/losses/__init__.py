@@ -24,14 +24,14 @@ bce, bce_with_logits, cross_entropy and poisson are computed from z, never from 
 probability. Log-likelihoods are sums over outputs, errors are means over them, without a factor
 1/2.
 
-A loss of your own is a function ``loss(outputs, y) -> (value, d_outputs)``, called once a batch:
+A custom loss is a function ``loss(outputs, y) -> (value, d_outputs)``, called once a batch:
 outputs (n, n_out) after the last activation, y the same rows of what `fit` was given; value is a
 float, d_outputs (n, n_out) its derivative with respect to the outputs.
 """
 
 from .base import Loss
 from .classification import BCE, BCEWithLogits, CrossEntropy, class_weights
-from .own import OwnLoss
+from .custom import CustomLoss
 from .regression import MAE, MSE, GaussianNLL, Huber, LogCosh, Poisson, Quantile
 
 __all__ = [
@@ -41,15 +41,15 @@ __all__ = [
     "MSE",
     "BCEWithLogits",
     "CrossEntropy",
+    "CustomLoss",
     "GaussianNLL",
     "Huber",
     "LogCosh",
     "Loss",
-    "OwnLoss",
     "Poisson",
     "Quantile",
-    "choose",
     "class_weights",
+    "resolve",
 ]
 
 # generated: losses, by src/generate.py from src/operations.py
@@ -74,7 +74,7 @@ _FOR_OUTPUT = {
 LOSSES = {cls.name: cls for cls in _CLASSES}
 
 
-def choose(loss, output):
+def resolve(loss, output):
     """The loss for this output activation: `loss` if it fits, the natural one for None; ValueError
     otherwise."""
     if loss is None:
@@ -82,7 +82,7 @@ def choose(loss, output):
     if isinstance(loss, str) and loss in LOSSES:
         loss = LOSSES[loss]()
     elif callable(loss) and not isinstance(loss, type):
-        loss = OwnLoss(loss)
+        loss = CustomLoss(loss)
     if not isinstance(loss, Loss):
         raise ValueError(
             f"loss must be None, one of {', '.join(LOSSES)}, an object of fastnn.losses or a function (outputs, y) -> "

@@ -6,12 +6,12 @@ from typing import ClassVar
 import numpy as np
 
 from .. import kernels
-from ..settings import Settings
+from ..options import Options
 from ..validation import check_values
 
 
 @dataclass(eq=False, repr=False)
-class Loss(Settings):
+class Loss(Options):
     """What all losses have: which output they fit, what targets they take, and their numbers for
     the kernels."""
 
@@ -24,14 +24,14 @@ class Loss(Settings):
         """y, checked, as the kernel wants it."""
         return check_values(y, n, n_out, dtype)
 
-    def settings(self, n_out, dtype):
+    def to_kernel(self, n_out, dtype):
         """What the kernel must know besides: keywords of `kernels.Trainer`."""
         return {}
 
     def prepare(self, y, n, n_out, dtype):
         """Targets, and keywords of `kernels.Trainer`."""
         targets = self.targets(y, n, n_out, dtype)
-        return targets, dict(loss=self.kernel, **self.settings(n_out, dtype))
+        return targets, dict(loss=self.kernel, **self.to_kernel(n_out, dtype))
 
     def in_batches(self, y, order, batch_size, n_out, dtype):
         """More such keywords, for a loss that is asked batch by batch."""

@@ -52,12 +52,12 @@ class BCE(Loss):
             object.__setattr__(
                 self, "pos_weight", check_numbers("pos_weight", self.pos_weight, above=0)
             )
-        check_number("label_smoothing", self.label_smoothing, least=0, below=1)
+        check_number("label_smoothing", self.label_smoothing, minimum=0, below=1)
 
     def targets(self, y, n, n_out, dtype):
         return check_values(y, n, n_out, dtype, unit_interval=self.name)
 
-    def settings(self, n_out, dtype):
+    def to_kernel(self, n_out, dtype):
         return dict(
             loss_numbers=for_outputs("pos_weight", self.pos_weight, n_out, dtype),
             smoothing=self.label_smoothing,
@@ -118,7 +118,7 @@ class CrossEntropy(Loss):
     remedy = "it compares rows of probabilities; for independent yes/no outputs use output='sigmoid' with 'bce'"
 
     def __post_init__(self):
-        check_number("label_smoothing", self.label_smoothing, least=0, below=1)
+        check_number("label_smoothing", self.label_smoothing, minimum=0, below=1)
 
     def prepare(self, y, n, n_out, dtype):
         classes = check_classes(y, n, n_out)
@@ -169,9 +169,9 @@ def class_weights(class_weight, targets, n_out, loss):
                 raise ValueError(
                     f"class_weight names the class {key!r}; the classes are 0..{k - 1}"
                 )
-            weights[key] = check_number("class_weight", weight, least=0)
+            weights[key] = check_number("class_weight", weight, minimum=0)
     else:
-        weights = np.array(check_numbers("class_weight", class_weight, least=0))
+        weights = np.array(check_numbers("class_weight", class_weight, minimum=0))
         if weights.shape != (k,):
             raise ValueError(
                 f"class_weight must hold {k} weights, one for each class, got {weights.size}"

@@ -68,7 +68,7 @@ class Huber(Loss):
     def __post_init__(self):
         check_number("delta", self.delta, above=0)
 
-    def settings(self, n_out, dtype):
+    def to_kernel(self, n_out, dtype):
         return dict(loss_numbers=for_outputs("delta", self.delta, n_out, dtype))
 
 
@@ -138,7 +138,7 @@ class Quantile(Loss):
             )
         return np.repeat(check_values(y, n, n_out // each, dtype), each, axis=1)
 
-    def settings(self, n_out, dtype):
+    def to_kernel(self, n_out, dtype):
         q = np.atleast_1d(self.q)
         return dict(loss_numbers=np.tile(q, n_out // len(q)).astype(dtype))
 

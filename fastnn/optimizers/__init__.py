@@ -45,7 +45,7 @@ __all__ = [
     "NAdam",
     "Optimizer",
     "RMSprop",
-    "find",
+    "resolve",
     "same_moments",
 ]
 
@@ -66,7 +66,7 @@ _CLASSES = (
 OPTIMIZERS = {cls.__name__.lower(): cls for cls in _CLASSES}
 
 
-def find(optimizer):
+def resolve(optimizer):
     """An optimizer from its name or from itself."""
     if isinstance(optimizer, tuple(OPTIMIZERS.values())):
         return optimizer
@@ -83,25 +83,25 @@ def same_moments(optimizer, other):
     to go on from."""
     if optimizer.full_batch or other.full_batch:
         return False
-    a, b = optimizer.kernel_settings(), other.kernel_settings()
+    a, b = optimizer.to_kernel(), other.to_kernel()
     kinds = ("momentum", "amsgrad", "centered", "average")
     return a["rule"] == b["rule"] and all(bool(a[kind]) == bool(b[kind]) for kind in kinds)
 
 
 def describe(optimizer):
     """The optimizer as numbers and text that JSON can hold."""
-    settings = asdict(optimizer)
-    if "lr" in settings:
-        settings["lr"] = schedules.describe(optimizer.lr)
-    return dict(optimizer=type(optimizer).__name__.lower(), settings=settings)
+    fields = asdict(optimizer)
+    if "lr" in fields:
+        fields["lr"] = schedules.describe(optimizer.lr)
+    return dict(optimizer=type(optimizer).__name__.lower(), settings=fields)
 
 
-def from_description(name, settings):
+def from_description(name, fields):
     """The inverse; a ValueError or TypeError if that is no optimizer's description."""
     if not isinstance(name, str) or name not in OPTIMIZERS:
         raise ValueError(f"no optimizer is called {name!r}")
-    if not isinstance(settings, dict):
+    if not isinstance(fields, dict):
         raise TypeError("an optimizer's settings must be a mapping")
-    if "lr" in settings:
-        settings = settings | dict(lr=schedules.from_description(settings["lr"]))
-    return OPTIMIZERS[name](**settings)
+    if "lr" in fields:
+        fields = fields | dict(lr=schedules.from_description(fields["lr"]))
+    return OPTIMIZERS[name](**fields)

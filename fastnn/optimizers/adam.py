@@ -11,7 +11,7 @@ def _check(optimizer):
     """What all of them have."""
     check_betas(optimizer)
     optimizer._check("eps", above=0)
-    optimizer._check("weight_decay", least=0)
+    optimizer._check("weight_decay", minimum=0)
 
 
 @dataclass(eq=False, repr=False)
@@ -53,7 +53,7 @@ class Adam(Optimizer):
         super().__post_init__()
         _check(self)
 
-    def _own_settings(self):
+    def _rule_to_kernel(self):
         return dict(
             rule=Rule.ADAM,
             beta1=self.betas[0],
@@ -88,8 +88,8 @@ class AdamW(Adam):
 
     weight_decay: float = 1e-2
 
-    def _own_settings(self):
-        return super()._own_settings() | dict(decoupled=True)
+    def _rule_to_kernel(self):
+        return super()._rule_to_kernel() | dict(decoupled=True)
 
 
 @dataclass(eq=False, repr=False)
@@ -126,7 +126,7 @@ class Adamax(Optimizer):
         super().__post_init__()
         _check(self)
 
-    def _own_settings(self):
+    def _rule_to_kernel(self):
         return dict(
             rule=Rule.ADAMAX,
             beta1=self.betas[0],
@@ -175,9 +175,9 @@ class NAdam(Optimizer):
     def __post_init__(self):
         super().__post_init__()
         _check(self)
-        self._check("momentum_decay", least=0)
+        self._check("momentum_decay", minimum=0)
 
-    def _own_settings(self):
+    def _rule_to_kernel(self):
         return dict(
             rule=Rule.NADAM,
             beta1=self.betas[0],

@@ -41,11 +41,11 @@ class Adagrad(Optimizer):
 
     def __post_init__(self):
         super().__post_init__()
-        self._check("lr_decay", least=0)
-        self._check("weight_decay", least=0)
+        self._check("lr_decay", minimum=0)
+        self._check("weight_decay", minimum=0)
         self._check("eps", above=0)
 
-    def _own_settings(self):
+    def _rule_to_kernel(self):
         return dict(
             rule=Rule.ADAGRAD, decay=self.lr_decay, weight_decay=self.weight_decay, eps=self.eps
         )
@@ -85,11 +85,11 @@ class Adadelta(Optimizer):
 
     def __post_init__(self):
         super().__post_init__()
-        self._check("rho", least=0, below=1)
+        self._check("rho", minimum=0, below=1)
         self._check("eps", above=0)
-        self._check("weight_decay", least=0)
+        self._check("weight_decay", minimum=0)
 
-    def _own_settings(self):
+    def _rule_to_kernel(self):
         return dict(
             rule=Rule.ADADELTA, beta2=self.rho, eps=self.eps, weight_decay=self.weight_decay
         )
@@ -136,12 +136,12 @@ class RMSprop(Optimizer):
 
     def __post_init__(self):
         super().__post_init__()
-        self._check("alpha", least=0, below=1)
+        self._check("alpha", minimum=0, below=1)
         self._check("eps", above=0)
-        self._check("weight_decay", least=0)
-        self._check("momentum", least=0, below=1)
+        self._check("weight_decay", minimum=0)
+        self._check("momentum", minimum=0, below=1)
 
-    def _own_settings(self):
+    def _rule_to_kernel(self):
         return dict(
             rule=Rule.RMSPROP,
             beta2=self.alpha,

@@ -4,7 +4,7 @@ rule."""
 from dataclasses import dataclass, field, fields
 
 from .. import kernels, schedules
-from ..settings import Settings
+from ..options import Options
 from ..validation import check_number
 
 _NOTHING = dict(
@@ -22,7 +22,7 @@ _NOTHING = dict(
 
 
 @dataclass(eq=False, repr=False, kw_only=True)
-class Optimizer(Settings):
+class Optimizer(Options):
     """What all optimizers have besides their own settings, by keyword.
 
     The gradient of a batch first gets the penalties, g = dL/dw + l2 w + l1 sign(w) (weights alone,
@@ -68,9 +68,9 @@ class Optimizer(Settings):
     full_batch = False  # whether a step takes all rows, so that training cannot go on step by step
 
     def __post_init__(self):
-        object.__setattr__(self, "lr", schedules.check(self.lr))
-        self._check("l1", least=0)
-        self._check("l2", least=0)
+        object.__setattr__(self, "lr", schedules.resolve(self.lr))
+        self._check("l1", minimum=0)
+        self._check("l2", minimum=0)
         for name in ("clip_value", "clip_norm"):
             if getattr(self, name) is not None:
                 self._check(name, above=0)
@@ -95,9 +95,9 @@ class Optimizer(Settings):
     @property
     def n_moments(self):
         """How many arrays like the parameters move with them; the average is the last."""
-        return kernels.n_moments(self.kernel_settings())
+        return kernels.n_moments(self.to_kernel())
 
-    def kernel_settings(self):
+    def to_kernel(self):
         """The numbers of the kernel's struct Optimizer."""
         return _NOTHING | dict(
             rate=schedules.as_settings(self.lr),
@@ -106,10 +106,10 @@ class Optimizer(Settings):
             clip_value=self.clip_value or 0.0,
             clip_norm=self.clip_norm or 0.0,
             average=self.average or 0.0,
-            **self._own_settings(),
+            **self._rule_to_kernel(),
         )
 
-    def _own_settings(self):
+    def _rule_to_kernel(self):
         """Those of the rule: what differs from _NOTHING."""
         raise NotImplementedError
 
@@ -120,5 +120,5 @@ def check_betas(optimizer):
     if not isinstance(betas, (tuple, list)) or len(betas) != 2:
         raise ValueError(f"betas must be two numbers, got {betas!r}")
     object.__setattr__(
-        optimizer, "betas", tuple(check_number("betas", beta, least=0, below=1) for beta in betas)
+        optimizer, "betas", tuple(check_number("betas", beta, minimum=0, below=1) for beta in betas)
     )

@@ -2,12 +2,12 @@
 
 from dataclasses import dataclass
 
-from ..settings import Settings
+from ..options import Options
 from ..validation import check_count, check_number
 
 
 @dataclass(eq=False, repr=False)
-class LBFGS(Settings):
+class LBFGS(Options):
     """L-BFGS-B (Byrd, Lu, Nocedal and Zhu, 1995), by ``scipy.optimize.minimize``: for small data,
     where it needs few passes.
 
@@ -51,7 +51,7 @@ class LBFGS(Settings):
     def __post_init__(self):
         object.__setattr__(self, "history_size", check_count("history_size", self.history_size))
         for name in ("tolerance_grad", "tolerance_loss", "l2"):
-            object.__setattr__(self, name, check_number(name, getattr(self, name), least=0))
+            object.__setattr__(self, name, check_number(name, getattr(self, name), minimum=0))
         if self.max_evaluations is not None:
             object.__setattr__(
                 self, "max_evaluations", check_count("max_evaluations", self.max_evaluations)

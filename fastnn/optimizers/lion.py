@@ -40,9 +40,9 @@ class Lion(Optimizer):
     def __post_init__(self):
         super().__post_init__()
         check_betas(self)
-        self._check("weight_decay", least=0)
+        self._check("weight_decay", minimum=0)
 
-    def _own_settings(self):
+    def _rule_to_kernel(self):
         return dict(
             rule=Rule.LION,
             beta1=self.betas[0],

@@ -42,12 +42,12 @@ class SGD(Optimizer):
 
     def __post_init__(self):
         super().__post_init__()
-        self._check("momentum", least=0, below=1)
-        self._check("weight_decay", least=0)
+        self._check("momentum", minimum=0, below=1)
+        self._check("weight_decay", minimum=0)
         if self.nesterov and self.momentum == 0:
             raise ValueError("nesterov=True needs a momentum above 0, got momentum=0")
 
-    def _own_settings(self):
+    def _rule_to_kernel(self):
         return dict(
             rule=Rule.SGD,
             momentum=self.momentum,

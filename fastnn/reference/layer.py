@@ -16,7 +16,7 @@ def linear(X, W, b=None, activation="identity", out=None):
     activation : str, the name of f
     out : array (n, n_out), optional; receives the result, Y
     """
-    value, _ = choose("activation", activation, _ACTIVATIONS)
+    value, _ = resolve("activation", activation, _ACTIVATIONS)
     return _into(out, value(X @ W if b is None else X @ W + b))
 
 
@@ -35,7 +35,7 @@ def linear_backward(dY, X, W, b, Y, activation="identity", need_dX=True):
     -------
     dX, dW, db : arrays like X, W and b; dX is None without need_dX, db is None without b
     """
-    _, backward = choose("activation", activation, _ACTIVATIONS)
+    _, backward = resolve("activation", activation, _ACTIVATIONS)
     dZ = dY if activation == "identity" else backward(dY, linear(X, W, b))
     dX = dZ @ W.T if need_dX else None
     db = None if b is None else dZ.sum(axis=0)
@@ -67,7 +67,7 @@ def activation(Z, name, out=None):
     name : str
     out : array like Z, optional; receives the result, A
     """
-    value, _ = choose("activation", name, _ACTIVATIONS)
+    value, _ = resolve("activation", name, _ACTIVATIONS)
     return _into(out, value(Z))
 
 
@@ -80,7 +80,7 @@ def activation_backward(dA, Z, name, out=None):
     Z, name : what `activation` was given
     out : array like Z, optional; receives the result, dZ
     """
-    _, backward = choose("activation", name, _ACTIVATIONS)
+    _, backward = resolve("activation", name, _ACTIVATIONS)
     return _into(out, backward(dA, Z))
 
 
@@ -193,7 +193,7 @@ def _hash(n, low, high):
 
 
 # ---- helpers -------------------------------------------------------------------------------------
-def choose(what, name, table):
+def resolve(what, name, table):
     """The entry of a table, or an error that says what there is."""
     if name not in table:
         raise ValueError(f"unknown {what} {name!r}; choose from {', '.join(table)}")

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from .layer import activation, activation_backward, choose, dropout_mask, linear, linear_backward
+from .layer import activation, activation_backward, dropout_mask, linear, linear_backward, resolve
 from .losses import LOSSES
 from .updates import OPTIMIZERS
 
@@ -53,7 +53,7 @@ def loss_and_grad(
     L, grad_weights, grad_biases : float, and lists like weights and biases
     """
     if not callable(loss):
-        loss_of, output = choose("loss", loss, LOSSES)
+        loss_of, output = resolve("loss", loss, LOSSES)
         if output is not None:
             if activations[-1] != output:
                 raise ValueError(
@@ -139,7 +139,7 @@ def fit(
         without penalties
     averaged_weights, averaged_biases : lists like weights and biases; with `average` only
     """
-    step_, moving = choose("optimizer", optimizer, OPTIMIZERS)
+    step_, moving = resolve("optimizer", optimizer, OPTIMIZERS)
     if options.pop("amsgrad", False):
         moving = [*moving, "v_max"]
     counts = "step" in inspect.signature(step_).parameters  # a step that wants its number

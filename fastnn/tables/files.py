@@ -46,11 +46,11 @@ def arrow():
     return pyarrow
 
 
-def shown(text, most=40):
+def shown(text, maximum=40):
     """Text from a file as it may stand on a terminal: one line, no control characters, not
     endless."""
     text = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in str(text))
-    return text if len(text) <= most else text[: most - 3] + "..."
+    return text if len(text) <= maximum else text[: maximum - 3] + "..."
 
 
 # ---- read ----

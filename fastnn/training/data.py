@@ -22,7 +22,7 @@ class Data:
     targets : ndarray
         As the loss's kernel takes them; for a custom loss, as the user passed them.
     loss : losses.Loss
-    settings : dict
+    loss_options : dict
         Keywords of `kernels.Trainer` that say which loss it is.
     sample_weight : ndarray (n,) or None
     alpha : float
@@ -33,23 +33,23 @@ class Data:
     X: Any
     targets: np.ndarray
     loss: losses.Loss
-    settings: dict
+    loss_options: dict
     sample_weight: np.ndarray | None
     alpha: float = 0.0
 
     @classmethod
     def of(cls, net, X, y, loss, sample_weight=None, alpha=0.0):
-        """These rows for this network. loss: what `losses.choose` gives."""
+        """These rows for this network. loss: what `losses.resolve` gives."""
         if not is_sparse(X):
             X = check_matrix("X", X, net.dtype, net.layer_sizes[0])
         n = X.shape[0]
-        targets, settings = loss.prepare(y, n, net.layer_sizes[-1], net.dtype)
-        if sample_weight is not None and isinstance(loss, losses.OwnLoss):
+        targets, options = loss.prepare(y, n, net.layer_sizes[-1], net.dtype)
+        if sample_weight is not None and isinstance(loss, losses.CustomLoss):
             raise ValueError(
                 "sample_weight: a loss of your own weighs its rows itself; give it the weights, for example as a column of y"
             )
         weight, scale = check_sample_weight(sample_weight, n, net.dtype)
-        return cls(X, targets, loss, settings, weight, alpha * scale)
+        return cls(X, targets, loss, options, weight, alpha * scale)
 
     def __len__(self):
         return self.X.shape[0]
@@ -113,13 +113,13 @@ class Data:
                 else a
             )
 
-        settings = {name: double(value) for name, value in self.settings.items()}
+        options = {name: double(value) for name, value in self.loss_options.items()}
         return replace(
             self,
             X=double(self.X),
             targets=double(self.targets),
             sample_weight=double(self.sample_weight),
-            settings=settings,
+            loss_options=options,
         )
 
     # ---- sparse rows ----
@@ -151,7 +151,7 @@ class Data:
             sample_weight=self.sample_weight,
             order=order,
             alpha=self.alpha,
-            **self.settings,
+            **self.loss_options,
             **custom,
             **more,
         )
@@ -160,7 +160,9 @@ class Data:
     def compiled(self):
         """Whether the kernels alone can compute the loss: there are rows, they are dense, and the
         loss is no Python function."""
-        return len(self) > 0 and not is_sparse(self.X) and not isinstance(self.loss, losses.OwnLoss)
+        return (
+            len(self) > 0 and not is_sparse(self.X) and not isinstance(self.loss, losses.CustomLoss)
+        )
 
     def evaluator(self, net):
         """A function that gives the loss of all rows as one batch with the present parameters,
@@ -169,8 +171,8 @@ class Data:
             return lambda: 0.0
         if is_sparse(self.X):
             return lambda: sum(part * block.evaluator(net)() for block, part in self.blocks())
-        if isinstance(self.loss, losses.OwnLoss):
-            return lambda: self.loss.ask(net.forward(self.X), self.targets)[0]
+        if isinstance(self.loss, losses.CustomLoss):
+            return lambda: self.loss.evaluate(net.forward(self.X), self.targets)[0]
         trainer = self.trainer(net, len(self))
 
         def evaluate():

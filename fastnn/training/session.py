@@ -4,7 +4,7 @@ import time
 
 import numpy as np
 
-from ..callbacks import Lookouts
+from ..callbacks import IntervalTimer
 from ..kernels import Stop
 from ..optimizers import same_moments
 from .engines import engine
@@ -62,9 +62,9 @@ class Session:
             self.callbacks, self.line, self.lookouts = (
                 callbacks,
                 line,
-                Lookouts(callbacks, self.began),
+                IntervalTimer(callbacks, self.began),
             )
-            self.every_epoch = bool(self.evaluate or callbacks or state.watches_loss)
+            self.every_epoch = bool(self.evaluate or callbacks or state.needs_epoch_loss)
             self.last_epoch = state.epoch + epochs
             self.begin_slice(0)
             if state.params is not None:
@@ -167,9 +167,9 @@ class Session:
         if self.evaluate:
             self.store()
             self.history.val_loss.append(self.evaluate())
-        if self.state.watches_loss:
-            self.state.watch((self.history.val_loss or self.history.loss)[-1])
-            self.engine.set_optimizer(self.state.kernel_settings())
+        if self.state.needs_epoch_loss:
+            self.state.update_plateau((self.history.val_loss or self.history.loss)[-1])
+            self.engine.set_optimizer(self.state.to_kernel())
 
     def call(self, callbacks, event):
         """Hand the parameters over to the callbacks and take them back as they are then, however
@@ -190,7 +190,7 @@ class Session:
                 raise ValueError(
                     f"a callback put {new} in the place of {optimizer}, whose moments it cannot use"
                 )
-            self.engine.set_optimizer(self.state.kernel_settings())
+            self.engine.set_optimizer(self.state.to_kernel())
         return any(answer is True for answer in answers)
 
     def store(self):

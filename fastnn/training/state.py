@@ -75,7 +75,7 @@ class TrainingState:
     Attributes
     ----------
     optimizer : Optimizer or LBFGS
-        Its settings. A callback may put others with the same moments in their place.
+        Its options. A callback may put others with the same moments in their place.
     moments : ndarray (n_moments, n_params)
         In the order of the parameters: those of the optimizer, then the average of the parameters
         if there is one.
@@ -123,14 +123,14 @@ class TrainingState:
         """The learning rate of the next step; None for L-BFGS, which has none."""
         if self.optimizer.lr is None:
             return None
-        return kernels.learning_rate(self.kernel_settings()["rate"], self.step, self.epoch)
+        return kernels.learning_rate(self.to_kernel()["rate"], self.step, self.epoch)
 
-    def kernel_settings(self):
+    def to_kernel(self):
         """The optimizer's numbers for the kernels, with the rate as a plateau has left it."""
-        settings = self.optimizer.kernel_settings()
-        if self.watches_loss and self.plateau is not None:
-            settings["rate"] = schedules.constant(self.optimizer.lr.at(self.plateau))
-        return settings
+        options = self.optimizer.to_kernel()
+        if self.needs_epoch_loss and self.plateau is not None:
+            options["rate"] = schedules.constant(self.optimizer.lr.rate_at(self.plateau))
+        return options
 
     def check_rows(self, n):
         """An epoch that was stopped goes on with the rows that it began with, in an order of all of
@@ -150,18 +150,18 @@ class TrainingState:
             self.seed = int(rng.integers(2**63))
 
     @property
-    def watches_loss(self):
+    def needs_epoch_loss(self):
         """Whether the schedule wants the loss of every epoch."""
         return isinstance(self.optimizer.lr, schedules.ReduceOnPlateau)
 
-    def watch(self, loss):
+    def update_plateau(self, loss):
         """Tell it the loss of an epoch."""
         self.plateau = self.optimizer.lr.after_epoch(self.plateau or schedules.Plateau(), loss)
 
 
 def fresh(net, optimizer):
     """The state of a training that begins."""
-    optimizer = optimizers.find("adam" if optimizer is None else optimizer)
+    optimizer = optimizers.resolve("adam" if optimizer is None else optimizer)
     state = TrainingState(optimizer, np.zeros((optimizer.n_moments, net.n_params), net.dtype))
     if state.averages:
         state.moments[-1] = net.params
@@ -176,7 +176,7 @@ def resumed(state, optimizer, new_epoch=False):
         raise ValueError(
             "resume=True, but this network has not been trained: there is no state to go on from; use resume=False"
         )
-    optimizer = state.optimizer if optimizer is None else optimizers.find(optimizer)
+    optimizer = state.optimizer if optimizer is None else optimizers.resolve(optimizer)
     if not optimizers.same_moments(optimizer, state.optimizer):
         raise ValueError(
             f"training goes on with the moments of {state.optimizer}, which {optimizer} cannot use; {way_out}"

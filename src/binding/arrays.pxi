@@ -46,44 +46,44 @@ def all_finite(x):
         finite = t.all_finite(a.data, n)
     return finite
 
-cdef Array read_rate(dict settings, LearningRate* r):
+cdef Array read_rate(dict options, LearningRate* r):
     """A schedule's numbers. Returns the array that r.rates points into, for whoever keeps r to hold; None for a schedule without a table."""
-    cdef object table = settings["rates"]
+    cdef object table = options["rates"]
     cdef Py_ssize_t n = 0 if table is None else len(table)
     cdef Array rates = optional(table, sizeof(double), n)
-    r.schedule = settings["schedule"]
-    r.per_epoch = settings["per_epoch"]
-    r.lr = settings["lr"]
-    r.factor = settings["factor"]
-    r.every = settings["every"]
-    r.warmup = settings["warmup"]
-    r.final_lr = settings["final_lr"]
-    r.start_lr = settings["start_lr"]
+    r.schedule = options["schedule"]
+    r.per_epoch = options["per_epoch"]
+    r.lr = options["lr"]
+    r.factor = options["factor"]
+    r.every = options["every"]
+    r.warmup = options["warmup"]
+    r.final_lr = options["final_lr"]
+    r.start_lr = options["start_lr"]
     r.rates = <const double*>pointer(rates)
     r.n_rates = n
     if r.schedule == RATE_TABLE and n == 0:
         raise ValueError("a table of rates needs at least one")
     return rates
 
-cdef Array read_optimizer(dict settings, Optimizer* o):
+cdef Array read_optimizer(dict options, Optimizer* o):
     """An optimizer's numbers; returns as `read_rate`."""
-    cdef Array rates = read_rate(settings["rate"], &o.rate)
-    o.rule = settings["rule"]
-    o.nesterov = settings["nesterov"]
-    o.amsgrad = settings["amsgrad"]
-    o.centered = settings["centered"]
-    o.decoupled = settings["decoupled"]
-    o.momentum = settings["momentum"]
-    o.weight_decay = settings["weight_decay"]
-    o.beta1 = settings["beta1"]
-    o.beta2 = settings["beta2"]
-    o.eps = settings["eps"]
-    o.decay = settings["decay"]
-    o.l1 = settings["l1"]
-    o.l2 = settings["l2"]
-    o.clip_value = settings["clip_value"]
-    o.clip_norm = settings["clip_norm"]
-    o.average = settings["average"]
+    cdef Array rates = read_rate(options["rate"], &o.rate)
+    o.rule = options["rule"]
+    o.nesterov = options["nesterov"]
+    o.amsgrad = options["amsgrad"]
+    o.centered = options["centered"]
+    o.decoupled = options["decoupled"]
+    o.momentum = options["momentum"]
+    o.weight_decay = options["weight_decay"]
+    o.beta1 = options["beta1"]
+    o.beta2 = options["beta2"]
+    o.eps = options["eps"]
+    o.decay = options["decay"]
+    o.l1 = options["l1"]
+    o.l2 = options["l2"]
+    o.clip_value = options["clip_value"]
+    o.clip_norm = options["clip_norm"]
+    o.average = options["average"]
     return rates
 
 def n_moments(optimizer):

@@ -14,9 +14,9 @@ cdef int check_trainer(void* context) noexcept nogil:
     with gil:
         return (<Trainer>context).check()
 
-cdef int ask_python(void* context, Py_ssize_t first, Py_ssize_t n, double* loss) noexcept nogil:
+cdef int call_python(void* context, Py_ssize_t first, Py_ssize_t n, double* loss) noexcept nogil:
     with gil:
-        return (<Trainer>context).ask(first, n, loss)
+        return (<Trainer>context).evaluate(first, n, loss)
 
 cdef enum:              # what the gate tells helpers that wait there
     CLOSED
@@ -69,7 +69,7 @@ cdef class Trainer:
     cdef readonly Workspace workspace
     cdef barrier finish
     cdef flag gate
-    cdef object own_loss                # own_loss(first, n) -> float, from own_outputs; its gradient in own_gradient
+    cdef object custom_loss                # custom_loss(first, n) -> float, from custom_outputs; its gradient in custom_gradient
     cdef object error                   # what it, or a signal handler, raised
     cdef Trainer validation
     cdef object generator
@@ -79,7 +79,7 @@ cdef class Trainer:
 
     def __init__(self, CompiledNetwork network, X, targets, *, int loss, Py_ssize_t batch_size, optimizer=None, sample_weight=None,
                  order=None, generator=None, dX=None, loss_numbers=None, double smoothing=0, dropout=None, unsigned long long seed=0,
-                 own_loss=None, own_outputs=None, own_gradient=None, int n_threads=1,
+                 custom_loss=None, custom_outputs=None, custom_gradient=None, int n_threads=1,
                  Trainer validation=None, double loss_scale=1, double gradient_scale=1, double alpha=0,
                  Workspace workspace=None):
         cdef Py_ssize_t n = len(X), size = network.itemsize
@@ -87,7 +87,7 @@ cdef class Trainer:
         if batch_size < 1 or n < 1:
             raise ValueError("a training needs rows and a batch size of 1 or more")
         x = Array(X, size, n * network.n_in)
-        if loss == OWN_LOSS:
+        if loss == CUSTOM_LOSS:
             y = None
         else:
             y = Array(targets, 8 if loss == CLASS_CROSS_ENTROPY else size, n if loss == CLASS_CROSS_ENTROPY else n * network.n_out,
@@ -97,9 +97,9 @@ cdef class Trainer:
         d = optional(dX, size, n * network.n_in, True)
         numbers = optional(loss_numbers, size, network.n_out)
         rates = optional(dropout, sizeof(double), network.net.n_layers)
-        outputs = optional(own_outputs, size, min(batch_size, n) * network.n_out, True)
-        gradient = optional(own_gradient, size, min(batch_size, n) * network.n_out)
-        if loss == OWN_LOSS and (own_loss is None or outputs is None or gradient is None):
+        outputs = optional(custom_outputs, size, min(batch_size, n) * network.n_out, True)
+        gradient = optional(custom_gradient, size, min(batch_size, n) * network.n_out)
+        if loss == CUSTOM_LOSS and (custom_loss is None or outputs is None or gradient is None):
             raise ValueError("a loss of one's own needs the function and two arrays for its batches")
         if validation is not None and validation.network is not network:
             raise ValueError("a validation must be of the same network")
@@ -124,8 +124,8 @@ cdef class Trainer:
         self.job.objective.scale = loss_scale
         self.job.objective.gradient_scale = gradient_scale
         self.job.objective.shared_l2 = alpha
-        self.own_loss = own_loss
-        self.job.objective.custom.evaluate = ask_python
+        self.custom_loss = custom_loss
+        self.job.objective.custom.evaluate = call_python
         self.job.objective.custom.context = <void*>self
         self.job.objective.custom.outputs = pointer(outputs)
         self.job.objective.custom.gradient = pointer(gradient)
@@ -172,10 +172,10 @@ cdef class Trainer:
     cdef void leave(self) noexcept:
         self.workspace.busy = False
 
-    cdef int ask(self, Py_ssize_t first, Py_ssize_t n, double* loss) noexcept:
+    cdef int evaluate(self, Py_ssize_t first, Py_ssize_t n, double* loss) noexcept:
         self.release()
         try:
-            loss[0] = self.own_loss(first, n)
+            loss[0] = self.custom_loss(first, n)
             self.acquire()
         except BaseException as error:
             self.error = error
@@ -219,11 +219,11 @@ cdef class Trainer:
             raise ValueError("these settings need other memory than the training has")
         self.rates, self.job.optimizer = rates, o
 
-    def stop_when_level(self, Py_ssize_t patience, double tolerance, double best_loss):
+    def set_patience(self, Py_ssize_t patience, double tolerance, double best_loss):
         """`run` stops when the mean loss of so many epochs in a row (0: never stop) has not been below best_loss, which falls with it, by
         tolerance or more."""
         self.job.stopping.patience, self.job.stopping.tolerance = patience, tolerance
-        self.job.stopping.best_loss, self.job.stopping.not_better = best_loss, 0
+        self.job.stopping.best_loss, self.job.stopping.no_improvement = best_loss, 0
 
     cdef Array moments(self, moments, bint writable):
         """The optimizer's moments as it needs them; None where it has none."""

@@ -22,7 +22,7 @@ cdef struct LossRows:       # what a loss reads and writes of a chunk's rows; Y 
     const real* weight      # IN: of each row
     real* row_loss          # OUT
     real* D                 # OUT: the gradient of A
-    const LossNumbers* settings
+    const LossNumbers* options
 
 # generated: what a kernel must know, by src/generate.py from src/operations.py
 cdef inline bint fused_with_output(int loss) noexcept nogil:
@@ -102,8 +102,8 @@ cdef inline void loss_vector(int kind, Py_ssize_t lo, Py_ssize_t hi, const LossR
     cdef real* row_loss = r.row_loss
     cdef real* D = r.D
     cdef Py_ssize_t i
-    cdef vec l, d, w, p = vset(r.settings.numbers[0] if r.settings.numbers != NULL else 0)
-    cdef real smoothing = r.settings.smoothing
+    cdef vec l, d, w, p = vset(r.options.numbers[0] if r.options.numbers != NULL else 0)
+    cdef real smoothing = r.options.smoothing
     for i from lo <= i < hi by LANES:
         w = vload(weight + i)
         l = loss_element(kind, vload(A + i), vload(Y + i), p, smoothing, &d)
@@ -114,14 +114,14 @@ cdef inline void loss_panels(int kind, Py_ssize_t lo, Py_ssize_t hi, Py_ssize_t 
     """c outputs in panels: row by row."""
     cdef const real* A = r.A.data
     cdef const real* Y = r.Y
-    cdef const real* numbers = r.settings.numbers
+    cdef const real* numbers = r.options.numbers
     cdef const real* weight = r.weight
     cdef real* row_loss = r.row_loss
     cdef real* D = r.D
     cdef lanes16 sums
     cdef vec d, l, w
     cdef vec number = vset(0)
-    cdef real smoothing = r.settings.smoothing
+    cdef real smoothing = r.options.smoothing
     cdef Py_ssize_t i, j, k, p, stride = r.A.stride
     cdef int v
     for i in range(lo, hi):
@@ -180,7 +180,7 @@ cdef void cross_entropy(Py_ssize_t lo, Py_ssize_t hi, Py_ssize_t c, const LossRo
     cdef const long long* labels = r.labels
     cdef const real* weight = r.weight
     cdef real* D = r.D
-    cdef real smoothing = r.settings.smoothing
+    cdef real smoothing = r.options.smoothing
     cdef Py_ssize_t i, j, p, stride = r.A.stride
     cdef real top, total, keep = 1 - smoothing, part = smoothing / <real>c
     cdef TargetSums sums
@@ -250,7 +250,7 @@ cdef void gaussian(Py_ssize_t lo, Py_ssize_t hi, Py_ssize_t c, const LossRows* r
 
 cdef void loss_forward_backward(int loss, Py_ssize_t lo, Py_ssize_t hi, Py_ssize_t c, const LossRows* r) noexcept nogil:
     """row_loss and D = dL/dA (dL/dz for the fused losses) of rows lo..hi with c outputs."""
-    cdef bint weighted = r.settings.numbers != NULL
+    cdef bint weighted = r.options.numbers != NULL
     # generated: losses of single outputs, by src/generate.py from src/operations.py
     if loss == LOGITS_BINARY_CROSS_ENTROPY and weighted:
         loss_elements(WEIGHTED_LOGITS_BINARY_CROSS_ENTROPY, lo, hi, c, r)

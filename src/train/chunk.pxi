@@ -48,7 +48,7 @@ cdef void gather_rows(const Training* job, Space* space, Py_ssize_t first, Py_ss
         point_to_rows(lo, hi, n_in, <const real*>data.X + base * n_in, order, space.inputs.rows)
     else:
         gather(lo, hi, n_in, <const real*>data.X + base * n_in, order, space.inputs.X, space.input_row)
-    if loss == OWN_LOSS:                            # a custom loss reads its own targets and weights
+    if loss == CUSTOM_LOSS:                            # a custom loss reads its own targets and weights
         return
     if loss == CLASS_CROSS_ENTROPY:
         for i in range(lo, hi):
@@ -118,7 +118,7 @@ cdef void loss_rows(const Training* job, Space* space, Place place, Py_ssize_t l
     cdef Py_ssize_t n_out = job.net.sizes[job.net.n_layers]
     cdef int loss = job.objective.loss
     cdef LossRows rows
-    if loss == OWN_LOSS:
+    if loss == CUSTOM_LOSS:
         gather(lo, hi, n_out, <const real*>job.objective.custom.gradient + place.in_batch * n_out, NULL, space.dY, space.output_row)
     elif loss != GIVEN_GRADIENT:
         rows.A = space.Y
@@ -127,11 +127,11 @@ cdef void loss_rows(const Training* job, Space* space, Place place, Py_ssize_t l
         rows.weight = space.weight
         rows.row_loss = space.row_loss
         rows.D = space.dY.data
-        rows.settings = &parameters(job).loss
+        rows.options = &parameters(job).loss
         loss_forward_backward(loss, lo, hi, n_out, &rows)
 
 cdef inline bint has_row_losses(const Training* job) noexcept nogil:
-    return job.objective.loss != GIVEN_GRADIENT and job.objective.loss != OWN_LOSS
+    return job.objective.loss != GIVEN_GRADIENT and job.objective.loss != CUSTOM_LOSS
 
 cdef inline bint is_in_place(const Training* job, const Space* space, Py_ssize_t n) noexcept nogil:
     """The outputs of n rows are the caller's own numbers, and as many as a loss reads and writes: whole vectors."""

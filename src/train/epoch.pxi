@@ -71,9 +71,9 @@ cdef bint end_epoch(Training* job, Py_ssize_t epoch) noexcept nogil:
 
 cdef bint has_converged(Stopping* stopping, double loss) noexcept nogil:
     """At the end of an epoch of this mean loss: it has been the last that patience allows without a better one."""
-    stopping.not_better = stopping.not_better + 1 if loss > stopping.best_loss - stopping.tolerance else 0
+    stopping.no_improvement = stopping.no_improvement + 1 if loss > stopping.best_loss - stopping.tolerance else 0
     stopping.best_loss = fmin(stopping.best_loss, loss)
-    return stopping.not_better >= stopping.patience
+    return stopping.no_improvement >= stopping.patience
 
 cdef double loss_only(Training* job) noexcept nogil:
     """The loss of all rows as one batch, parameters as they were loaded. Not all of it if the caller wants to stop (the abort flag)."""

@@ -44,7 +44,7 @@ cdef inline bint all_go_on(Workspace* s, int thread, int n_threads, int* drop) n
     barrier_wait(&s.meeting, n_threads)
     return not drop[0]
 
-cdef bint custom_loss(Training* job, int thread, Progress* my) noexcept nogil:
+cdef bint evaluate_custom_loss(Training* job, int thread, Progress* my) noexcept nogil:
     """The outputs of the batch, and what the custom loss says of them. False: the step is to be dropped."""
     cdef Workspace* s = workspace(job)
     cdef const CustomLoss* custom = &job.objective.custom
@@ -73,13 +73,13 @@ cdef bint batch_gradient(Training* job, int thread, Progress* my) noexcept nogil
     cdef Workspace* s = workspace(job)
     cdef int n_threads = job.slice.n_threads, part = thread, parts = n_threads
     cdef Py_ssize_t c = 0, n = my.n, at_once = least(s.n_spaces, n_threads), m, mine
-    cdef bint apart = False, custom = job.objective.loss == OWN_LOSS
+    cdef bint apart = False, custom = job.objective.loss == CUSTOM_LOSS
     cdef const Step* step = &my.numbers if parameters(job).in_place else NULL
     cdef Space* space = s.spaces
     cdef Place place
     cdef double loss
     place.step = my.step
-    if custom and not custom_loss(job, thread, my):
+    if custom and not evaluate_custom_loss(job, thread, my):
         return False
     loss = my.loss
     while c < n:

@@ -54,7 +54,7 @@ cdef inline void begin_step(Training* job, int thread, Progress* my) noexcept no
     step_numbers(&job.optimizer, my.step, my.epoch, &my.numbers)
     if my.scaled:
         if job.objective.shared_l2 != 0:
-            shared_l2 = job.objective.shared_l2 / (my.n if job.objective.loss == OWN_LOSS else my.total)
+            shared_l2 = job.objective.shared_l2 / (my.n if job.objective.loss == CUSTOM_LOSS else my.total)
             my.numbers.l2 = <real>(job.optimizer.l2 + shared_l2)
             if thread == 0:
                 my.penalty = shared_l2 / 2 * weight_squares(job)

@@ -60,8 +60,8 @@ class Engine:
         """Back to the last copy of the parameters, after training turned non-finite."""
         raise NotImplementedError
 
-    def set_optimizer(self, settings):
-        """Go on with other settings of the same moments, ``state.kernel_settings()``."""
+    def set_optimizer(self, optimizer):
+        """Go on with other settings of the same moments, ``state.to_kernel()``."""
 
     def set_patience(self, patience):
         """Let `advance` return when this `Patience` is exhausted. An engine that returns after

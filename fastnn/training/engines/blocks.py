@@ -95,6 +95,6 @@ class BlocksEngine(Engine):
         if self.block is not None:
             self.block.restore()
 
-    def set_optimizer(self, settings):
+    def set_optimizer(self, optimizer):
         if self.block is not None:
-            self.block.set_optimizer(settings)
+            self.block.set_optimizer(optimizer)

@@ -26,7 +26,7 @@ class DenseEngine(Engine):
             net,
             batch_size,
             self.order,
-            optimizer=state.kernel_settings(),
+            optimizer=state.to_kernel(),
             generator=rng.bit_generator if shuffle else None,
             dropout=np.array(net.dropout) if any(net.dropout) else None,
             seed=state.seed or 0,
@@ -57,7 +57,7 @@ class DenseEngine(Engine):
         return why
 
     def set_patience(self, patience):
-        self.trainer.stop_when_level(patience.epochs, patience.min_delta, patience.best)
+        self.trainer.set_patience(patience.epochs, patience.min_delta, patience.best)
 
     def epochs_validated(self):
         return self.trainer.epochs_validated()
@@ -65,5 +65,5 @@ class DenseEngine(Engine):
     def restore(self):
         self.trainer.restore()
 
-    def set_optimizer(self, settings):
-        self.trainer.set_optimizer(settings)
+    def set_optimizer(self, optimizer):
+        self.trainer.set_optimizer(optimizer)

@@ -5,7 +5,7 @@ from dataclasses import FrozenInstanceError, dataclass, fields
 
 
 @dataclass(eq=False, repr=False)
-class Settings:
+class Options:
     """The base of such a dataclass: what ``@dataclass(frozen=True)`` would write and compile for
     each of thirty classes stands here once. That was a third of what `import fastnn` took beyond
     NumPy's."""

@@ -25,7 +25,7 @@ class HalfSquaredError(losses.MSE):
     """scikit-learn's squared error: gradients are those of half the sum over outputs, while what is
     reported is half their mean."""
 
-    def settings(self, n_out, dtype):
+    def to_kernel(self, n_out, dtype):
         return dict(loss_scale=0.5, gradient_scale=n_out / 2)
 
 
@@ -37,7 +37,7 @@ def loss(loss, output, names):
             f"loss must be one of {', '.join([*names, *losses.LOSSES])}, an object of fastnn.losses such as Huber(2.0), or a function "
             f"(outputs, y) -> (value, d_outputs), got {loss!r}"
         )
-    return losses.choose(loss, output)
+    return losses.resolve(loss, output)
 
 
 def hidden_sizes(hidden_layer_sizes):

@@ -11,19 +11,19 @@ from .base import Loss
 
 
 @dataclass(eq=False, repr=False)
-class OwnLoss(Loss):
+class CustomLoss(Loss):
     """A function of the user's: ``function(outputs, y) -> (value, d_outputs)``."""
 
     function: Callable
     name = "loss of your own"
-    kernel = kernels.Loss.OWN_LOSS
+    kernel = kernels.Loss.CUSTOM_LOSS
 
     def prepare(self, y, n, n_out, dtype):
         y = np.asarray(y)
         check_rows("y", len(y) if y.ndim else 0, n)
         return y, dict(loss=self.kernel)
 
-    def ask(self, outputs, y):
+    def evaluate(self, outputs, y):
         """The value, and its derivative like the outputs."""
         answer = self.function(outputs, y)
         if not isinstance(answer, tuple) or len(answer) != 2:
@@ -44,9 +44,9 @@ class OwnLoss(Loss):
         """What a Trainer calls in every batch, and the arrays between."""
         outputs, gradient = (np.zeros((batch_size, n_out), dtype) for _ in range(2))
 
-        def own_loss(first, n):
+        def custom_loss(first, n):
             rows = slice(first, first + n) if order is None else order[first : first + n]
-            value, gradient[:n] = self.ask(outputs[:n].copy(), y[rows])
+            value, gradient[:n] = self.evaluate(outputs[:n].copy(), y[rows])
             return value
 
-        return dict(own_loss=own_loss, own_outputs=outputs, own_gradient=gradient)
+        return dict(custom_loss=custom_loss, custom_outputs=outputs, custom_gradient=gradient)
