@@ -1,9 +1,8 @@
-"""Which extensions there are and how each is compiled; everything else about the project stands in
-pyproject.toml.
+"""The extension modules and their compiler flags. pyproject.toml has all other metadata.
 
-Every variant is the same source, src/variant.pxi, compiled for one instruction set and one dtype.
-`FASTNN_CFLAGS` adds flags for all (sanitizers, -g); none may relax the arithmetic: results are
-promised to the bit.
+Every variant compiles the same source, src/variant.pxi, for one instruction set and one dtype.
+The environment variable FASTNN_CFLAGS adds flags to all extensions, for example -g or sanitizers.
+Do not add flags that relax floating-point arithmetic: results are reproducible to the bit.
 """
 
 import glob
@@ -23,8 +22,8 @@ CFLAGS = [
     *os.environ.get("FASTNN_CFLAGS", "").split(),
 ]
 
-# What a kernel file calls inline is meant so: it is compiled once for each set of constants that it
-# is called with, whatever its length.
+# Inline functions must be inlined whatever their length, so that the compiler specializes them for
+# the constants of each call.
 INLINE = "inline __attribute__((always_inline))"
 
 SOURCES = [
@@ -34,7 +33,8 @@ SOURCES = [
 ]
 VARIANT_SOURCES = [path for path in SOURCES if not path.startswith(os.path.join("src", "binding"))]
 
-INSTRUCTION_SETS = {  # name -> flags, for this machine's architecture, the baseline first
+# compiler flags of the instruction sets of each architecture, the baseline first
+INSTRUCTION_SETS = {
     "x86_64": {
         "baseline": [],
         "avx2": ["-mavx2", "-mfma"],
@@ -49,8 +49,10 @@ variants = INSTRUCTION_SETS.get(architecture, {"baseline": []})
 
 
 def build_hash():
-    """A hash of the flags and of the sources of the variants. `kernels` refuses a variant that was
-    built with another."""
+    """Return a hash of the variants' flags and sources.
+
+    `kernels` refuses to load a variant that was built with another hash.
+    """
     digest = hashlib.sha256(repr([CFLAGS, variants]).encode())
     for path in VARIANT_SOURCES:
         with open(path, "rb") as file:
@@ -81,7 +83,8 @@ for isa, flags in variants.items():
             extension(f"_{isa}_{dtype}", f"variants/{isa}_{dtype}.pyx", flags, **macros)
         )
 
-# Cython does not see that this file depends on fastnn/kernels.pxd, which lies in another folder.
+# Cython does not detect that kernels.pyx depends on fastnn/kernels.pxd, which is in another folder.
+# Removing kernels.c makes Cython generate it again.
 BINDING, DECLARATIONS = "build/src/binding/kernels.c", "fastnn/kernels.pxd"
 if os.path.exists(BINDING) and os.path.getmtime(BINDING) < os.path.getmtime(DECLARATIONS):
     os.remove(BINDING)

@@ -1,5 +1,7 @@
-"""The programs of this folder run and print what they should, with few sizes, steps and rounds; and
-compare.py finds out other work."""
+"""Tests of the benchmark programs, with few sizes, steps and rounds.
+
+They also test that compare.py detects peers that compute something else.
+"""
 
 import dataclasses
 import json
@@ -13,31 +15,26 @@ import sys
 import numpy as np
 import peers_plain
 import pytest
-from option_list import fit_reference
-from tasks import ROWS, TASKS
+from tasks import ROWS, TASKS, fit_reference
 
 HERE = pathlib.Path(__file__).parent
 
 
 def run(program, *arguments, **environment):
     command = [sys.executable, HERE / program, *map(str, arguments)]
-    done = subprocess.run(
+    result = subprocess.run(
         command, capture_output=True, text=True, timeout=120, env={**os.environ, **environment}
     )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+    assert result.returncode == 0, result.stderr
+    return result.stdout
+
+
+OUTPUTS = {"json": "peers.json", "markdown": "peers.md", "plot": "peers.png"}
 
 
 @pytest.mark.parametrize("only", ["--peers=numpy", "--only=fastnn"])
 def test_compare(tmp_path, only):
-    files = [
-        "--json",
-        tmp_path / "peers.json",
-        "--markdown",
-        tmp_path / "peers.md",
-        "--plot",
-        tmp_path / "peers.png",
-    ]
+    files = [f"--{name}={tmp_path / file}" for name, file in OUTPUTS.items()]
     text = run("compare.py", "--rows", "T1,I1,sigmoid,sgd", "--rounds", 1, only, *files)
     assert max(map(len, text.splitlines())) <= 80
     figures = json.loads((tmp_path / "peers.json").read_text())["figures"]
@@ -69,17 +66,18 @@ def test_options(tmp_path):
     assert re.search(r"^\| cosine \| [\d.]+ \([\d.]+\) \|$", file.read_text(), re.M)
 
 
-def test_a_peer_that_is_not_installed_is_skipped(tmp_path):
+def test_missing_peer_is_skipped(tmp_path):
     for package in ("onnx", "onnxruntime"):
         (tmp_path / f"{package}.py").write_text("raise ImportError('broken')")
     text = run("compare.py", "--rows", "I1", "--rounds", 1, "--peers", "onnx", PYTHONPATH=tmp_path)
     assert re.search(
-        r"not here: ONNX Runtime \((not installed|ImportError: broken)\)", " ".join(text.split())
+        r"not available: ONNX Runtime \((not installed|ImportError: broken)\)",
+        " ".join(text.split()),
     )
     assert re.search(r"^I1 +[\d.]+$", text, re.M)
 
 
-# ---- the same work ----
+# ---- checks of the results ----
 
 
 TRAININGS = [row for row, task in ROWS.items() if task.kind == "training"]
@@ -88,47 +86,44 @@ TRAININGS = [row for row, task in ROWS.items() if task.kind == "training"]
 @pytest.mark.parametrize(
     "row", [*TRAININGS, "T2 momentum", "T2 clip_norm", "T3b dropout", "T4 amsgrad", "T4 average"]
 )
-def test_a_learning_rate_that_is_off_is_found_out(row):
-    """fastnn passes; with a rate that is 1 % off its parameters do not, even beside the right
-    losses."""
-    task = TASKS[row].make()
+def test_wrong_learning_rate_is_detected(row):
+    """fastnn's parameters pass the check. With a learning rate that is 1 % off they do not."""
+    task = TASKS[row].make_data()
 
-    def params_of(option):
+    def train(option):
         task.option = option
-        job = peers_plain.FastnnTraining(task, 1)
-        job.begin()
-        job.run(1)
-        return job.net.state.seed, job.params().copy()
+        trainer = peers_plain.FastnnTraining(task, 1)
+        trainer.reset()
+        trainer.run(1)
+        return trainer.net.state.seed, trainer.params().copy()
 
     option = task.option
-    seed, params = params_of(option)
+    seed, params = train(option)
     X, y = task.X.astype(float), task.y.astype(float) if task.binary else task.y
-    losses, right = fit_reference(task.net, option, X, y, 1, task.batch, seed or 0)
-    assert task.difference((losses, params), (losses, right)) is None
-    _, off = params_of(
-        dataclasses.replace(
-            option, optimizer=dataclasses.replace(option.optimizer, lr=1.01 * option.optimizer.lr)
-        )
-    )
-    assert "updates of parameters differ" in task.difference((losses, off), (losses, right))
+    losses, expected = fit_reference(task.net, option, X, y, 1, task.batch, seed or 0)
+    assert task.find_mismatch((losses, params), (losses, expected)) is None
+    optimizer = dataclasses.replace(option.optimizer, lr=1.01 * option.optimizer.lr)
+    _, params = train(dataclasses.replace(option, optimizer=optimizer))
+    mismatch = task.find_mismatch((losses, params), (losses, expected))
+    assert "updates of parameters differ" in mismatch
 
 
 @pytest.mark.parametrize("row", ["T1", "T2", "I1", "tanh", "bce", "momentum"])
-def test_other_work_is_found_out(row):
-    """The right results pass; results that are a little off, or no numbers, do not."""
-    task = ROWS[row].make()
+def test_wrong_results_are_detected(row):
+    """The expected results pass the check. Results that are 5 % off, or NaN, do not."""
+    task = ROWS[row].make_data()
     expected = task.expected()
-    assert task.difference(expected, expected) is None
+    assert task.find_mismatch(expected, expected) is None
 
-    def spoilt(change):
+    def wrong_results(change):
         if isinstance(expected, tuple):
             first, second = expected
             return (np.multiply(first, 1 + change), second), (first, second * (1 + change))
         return (expected * (1 + change),)
 
     for change in 0.05, np.nan:
-        for results in spoilt(change):
-            assert "differ" in task.difference(results, expected)
+        for results in wrong_results(change):
+            assert "differ" in task.find_mismatch(results, expected)
 
 
 # ---- the other programs ----
@@ -153,8 +148,8 @@ def test_isa():
     assert run("isa.py", "--quick").count("NumPy   ") == 5
 
 
-def test_tiny():
-    assert run("tiny.py", "--quick").count("not arithmetic") == 2
+def test_overhead():
+    assert run("sweep.py", "--quick", "--only", "overhead").count("not arithmetic") == 2
 
 
 def test_estimators():
@@ -193,7 +188,9 @@ def test_mnist(tmp_path):
     for which, n in ("train", 2000), ("t10k", 200):
         labels = rng.integers(0, 10, n)
         images = rng.integers(0, 30, (n, 28, 28))
-        images[np.arange(n), 2 * labels + 4] = 255  # a bar, the higher the smaller the digit
+        images[np.arange(n), 2 * labels + 4] = (
+            255  # a bright row of pixels whose position encodes the digit
+        )
         write_idx(tmp_path / f"{which}-images-idx3-ubyte", images)
         write_idx(tmp_path / f"{which}-labels-idx1-ubyte", labels)
     text = run("published.py", "mnist", tmp_path, "--only", "fastnn", "--threads", 1)

@@ -1,5 +1,4 @@
-"""What all benches share: the machine in the header, the networks, and `race`, which times fastnn
-next to the NumPy reference."""
+"""Report header and fixtures of the benchmarks that compare fastnn with `fastnn.reference`."""
 
 import contextlib
 import io
@@ -8,14 +7,17 @@ import sys
 
 import pytest
 
-sys.path.insert(
-    0, os.path.dirname(__file__)
-)  # the benches import their neighbours as the programs do
+# The benchmarks import the modules of this folder by name, as the programs do.
+sys.path.insert(0, os.path.dirname(__file__))
 import measure  # noqa: F401 - before NumPy
 import numpy as np
 from networks import NETWORKS
 
 import fastnn
+
+
+def pytest_xdist_auto_num_workers():
+    return 0  # measure in one process, with nothing beside it
 
 
 def pytest_report_header():
@@ -26,8 +28,11 @@ def pytest_report_header():
 
 
 @pytest.fixture(params=["fastnn", "reference"])
-def who(request, benchmark):
-    """Each bench runs for both, in one group; compare them within one run only."""
+def implementation(request, benchmark):
+    """The implementation to time.
+
+    Both are in one benchmark group. Compare their times only within one run.
+    """
     benchmark.group = (
         request.node.name.replace(f"{request.param}-", "")
         .replace(f"-{request.param}", "")
@@ -37,21 +42,20 @@ def who(request, benchmark):
 
 
 @pytest.fixture
-def race(who, benchmark):
-    """race(fast, slow, same): check that both compute the same, then time the one whose turn it
-    is."""
+def check_and_time(implementation, benchmark):
+    """A function that checks that fast() and slow() return the same, and times one of them."""
 
     def run(fast, slow, rtol=1e-4):
         for a, b in zip(np.atleast_1d(fast()), np.atleast_1d(slow())):
             np.testing.assert_allclose(a, b, rtol=rtol, atol=rtol)
-        benchmark(fast if who == "fastnn" else slow)
+        benchmark(fast if implementation == "fastnn" else slow)
 
     return run
 
 
 @pytest.fixture(params=["T1", "T2", "T3a", "T3b", "T4", "T6"])
 def network(request):
-    """(net, X, y, batch size, loss name), float32, eight batches"""
+    """(net, X, y, batch size, loss name), in float32, with eight batches of rows"""
     network = NETWORKS[request.param]
     X, y = network.data(8 * network.batch)
     return network.make(), X, y, network.batch, "bce" if network.binary else "cross_entropy"

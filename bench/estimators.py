@@ -1,22 +1,23 @@
-"""The scikit-learn estimators beside scikit-learn's own MLP, and beside `MLP` without an estimator
-around it.
+"""Compare fastnn's estimators with scikit-learn's, and with `fastnn.MLP` without an estimator.
 
-    python bench/estimators.py              one row, partial_fit, whole fits
-    python bench/estimators.py --scores     5-fold scores at the defaults of both, on data that scikit-learn and fastnn ship (minutes)
-    python bench/estimators.py --quick      few rounds
-    python bench/estimators.py --only fastnn        without the times of scikit-learn
+    python bench/estimators.py                  predictions and partial_fit of one row, whole fits
+    python bench/estimators.py --scores         5-fold scores with default settings; takes minutes
+    python bench/estimators.py --quick          few rounds
+    python bench/estimators.py --only fastnn    without scikit-learn's times
 
-You will see microseconds a call and milliseconds a fit. All take turns in one run, on one thread,
-and the best of many counts; before anything is timed, the same settings, seed and order of rows
-must have given the same probabilities. "MLP" is `forward`, one step of a training that goes on, and
-`MLP.fit` with as many epochs from the same weights.
+The program prints microseconds per call and milliseconds per fit. All alternate in one run, on
+one thread, and the best of many is reported. With the same settings, seed and order of rows,
+the probabilities of both must match before anything is timed. "MLP" is `forward`, one step of a
+longer training, and `MLP.fit` with the same number of epochs from the same initial weights.
+
+The data sets of --scores ship with scikit-learn or with fastnn.
 """
 
 import warnings
 
 import measure
 import numpy as np
-from measure import calls, seconds
+from measure import seconds, table_row, timed_calls
 from sklearn import datasets, neural_network
 from sklearn.model_selection import KFold, StratifiedKFold, cross_val_score
 from sklearn.pipeline import make_pipeline
@@ -25,8 +26,8 @@ from sklearn.preprocessing import StandardScaler, scale
 import fastnn
 from fastnn.datasets import load_digits, load_wine
 
-STEPS = 400  # an epoch of `fit` by single rows
-WIDTHS = [28, 8, 10, 14, 3]  # of a line
+STEPS = 400  # in an epoch of single rows
+WIDTHS = [28, 8, 10, 14, 3]  # of the columns
 SETTINGS = dict(
     hidden_layer_sizes=(32,),
     batch_size=32,
@@ -38,68 +39,70 @@ SETTINGS = dict(
 
 
 def main():
-    parser = measure.parser(__doc__)
-    parser.add_argument("--scores", action="store_true", help="5-fold scores instead of times")
-    parser.add_argument("--only", choices=["fastnn"], help="no times of scikit-learn")
-    parser.add_argument("--quick", action="store_true", help="few rounds, or one seed")
+    parser = measure.make_parser(__doc__)
+    parser.add_argument("--scores", action="store_true", help="compute 5-fold scores, not times")
+    parser.add_argument("--only", choices=["fastnn"], help="do not time scikit-learn")
+    parser.add_argument("--quick", action="store_true", help="few rounds, or one seed for --scores")
     arguments = parser.parse_args()
     warnings.simplefilter("ignore")
     print(f"{measure.versions('scikit-learn', 'numpy')}; one thread")
     if arguments.scores:
-        scores(1 if arguments.quick else 5)
-    else:
-        for dtype in ("float32", "float64"):
-            times(
-                dtype,
-                3 if arguments.quick else 100,
-                ["fastnn", "MLP", *["scikit-learn"] * (arguments.only is None)],
-            )
+        compare_scores(1 if arguments.quick else 5)
+        return
+    columns = ["fastnn", "MLP", *["scikit-learn"] * (arguments.only is None)]
+    for dtype in ("float32", "float64"):
+        compare_times(dtype, 3 if arguments.quick else 100, columns)
 
 
-def times(dtype, rounds, columns):
+# ---- times ----
+
+
+def compare_times(dtype, rounds, columns):
     X, y = datasets.load_breast_cancer(return_X_y=True)
     X = scale(X).astype(dtype)
-    ours, theirs = (
+    model, sklearn_model = (
         module.MLPClassifier(shuffle=False, **SETTINGS).fit(X, y)
         for module in (fastnn, neural_network)
     )
-    np.testing.assert_allclose(ours.predict_proba(X), theirs.predict_proba(X), atol=1e-3)
-    row, label, net = X[:1].copy(), y[:1].copy(), ours.network_
+    np.testing.assert_allclose(model.predict_proba(X), sklearn_model.predict_proba(X), atol=1e-3)
+    row, label, net = X[:1].copy(), y[:1].copy(), model.network_
     print()
-    print(measure.line(WIDTHS, f"30-32-1 {dtype}", *columns))
+    print(table_row(WIDTHS, f"30-32-1 {dtype}", *columns))
     for name in ("predict_proba", "predict"):
-        method, their_method = getattr(ours, name), getattr(theirs, name)
+        method, sklearn_method = getattr(model, name), getattr(sklearn_model, name)
         jobs = {
-            "fastnn": calls(lambda method=method: method(row), 200),
-            "MLP": calls(lambda: net.forward(row), 200),
-            "scikit-learn": calls(lambda method=their_method: method(row), 5),
+            "fastnn": timed_calls(lambda method=method: method(row), 200),
+            "MLP": timed_calls(lambda: net.forward(row), 200),
+            "scikit-learn": timed_calls(lambda method=sklearn_method: method(row), 5),
         }
-        show(f"{name}, one row", jobs, columns, rounds, 1e6, "us")
-    for each in (ours, theirs):
-        each.partial_fit(row, label)
+        time_and_print(f"{name}, one row", jobs, columns, rounds, 1e6, "us")
+    for estimator in (model, sklearn_model):
+        estimator.partial_fit(row, label)
     jobs = {
-        "fastnn": calls(lambda: ours.partial_fit(row, label), 200),
-        "MLP": steps_alone(net, row, label),
-        "scikit-learn": calls(lambda: theirs.partial_fit(row, label), 5),
+        "fastnn": timed_calls(lambda: model.partial_fit(row, label), 200),
+        "MLP": make_step_job(net, row, label),
+        "scikit-learn": timed_calls(lambda: sklearn_model.partial_fit(row, label), 5),
     }
-    show("partial_fit, one row", jobs, columns, rounds, 1e6, "us")
-    fits(X, y, rounds, columns)
+    time_and_print("partial_fit, one row", jobs, columns, rounds, 1e6, "us")
+    compare_fits(X, y, rounds, columns)
 
 
-def show(title, jobs, columns, rounds, unit, word, slow=()):
-    """Race the jobs of the columns and print a line. Slow ones take a fifteenth of the turns, after
-    the others."""
-    best = measure.race({name: jobs[name] for name in columns if name not in slow}, rounds)
-    best |= measure.race(
+def time_and_print(title, jobs, columns, rounds, scale, unit, slow=()):
+    """Time the jobs and print one line.
+
+    `scale` converts seconds to the unit. The slow jobs run after the others, with a fifteenth of
+    the rounds.
+    """
+    best = measure.interleave({name: jobs[name] for name in columns if name not in slow}, rounds)
+    best |= measure.interleave(
         {name: jobs[name] for name in columns if name in slow}, max(1, rounds // 15)
     )
-    cells = [f"{best[name] * unit:.2f}" for name in columns]
-    print(measure.line([*WIDTHS[: len(cells) + 1], WIDTHS[-1]], title, *cells, word), flush=True)
+    cells = [f"{best[name] * scale:.2f}" for name in columns]
+    print(table_row([*WIDTHS[: len(cells) + 1], WIDTHS[-1]], title, *cells, unit), flush=True)
 
 
-def steps_alone(net, row, label):
-    """Return a job: the seconds of a step on one row in one long `fit`, whose rows are all the
-    same."""
+def make_step_job(net, row, label):
+    """Return a job that times a step on one row, within a `fit` of many steps on that row."""
     net, rows, labels = net.copy(), np.repeat(row, STEPS, axis=0), np.repeat(label, STEPS)
 
     def job():
@@ -109,42 +112,35 @@ def steps_alone(net, row, label):
     return job
 
 
-def fits(X, y, rounds, columns):
-    """Time whole fits: the estimator's own work beside the training's."""
+def compare_fits(X, y, rounds, columns):
+    """Time whole fits of the estimators and of `MLP`."""
     for copies, epochs in [(1, 200), (20, 20)]:
         rows, labels = np.tile(X, (copies, 1)), np.tile(y, copies)
         settings = SETTINGS | dict(max_iter=epochs)
-        start = fastnn.MLPClassifier(**settings | dict(max_iter=1)).fit(rows, labels).network_
+        initial = fastnn.MLPClassifier(**settings | dict(max_iter=1)).fit(rows, labels).network_
 
         def fit(module, rows=rows, labels=labels, settings=settings):
             return seconds(module.MLPClassifier(**settings).fit, rows, labels)
 
-        def fit_network(rows=rows, labels=labels, epochs=epochs, start=start):
-            return seconds(
-                lambda: start.copy().fit(rows, labels, None, fastnn.Adam(l2=1e-4 / 32), epochs, 32)
-            )
+        def fit_network(rows=rows, labels=labels, epochs=epochs, initial=initial):
+            adam = fastnn.Adam(l2=1e-4 / 32)
+            return seconds(lambda: initial.copy().fit(rows, labels, None, adam, epochs, 32))
 
         jobs = {
             "fastnn": lambda fit=fit: fit(fastnn),
             "MLP": fit_network,
             "scikit-learn": lambda fit=fit: fit(neural_network),
         }
-        show(
-            f"fit, {len(rows):,} rows, {epochs} epochs",
-            jobs,
-            columns,
-            max(1, rounds // 2),
-            1e3,
-            "ms",
-            slow=["scikit-learn"],
-        )
+        title = f"fit, {len(rows):,} rows, {epochs} epochs"
+        slow = ["scikit-learn"]
+        time_and_print(title, jobs, columns, max(1, rounds // 2), 1e3, "ms", slow)
 
 
 # ---- scores ----
 
 
-def scores(seeds):
-    """The mean of 5 folds, and of so many seeds; raw and scaled inputs."""
+def compare_scores(n_seeds):
+    """Print mean 5-fold scores over several seeds, with raw and with scaled inputs."""
     tables = {
         "breast cancer": datasets.load_breast_cancer(return_X_y=True),
         "wine": datasets.load_wine(return_X_y=True),
@@ -152,27 +148,24 @@ def scores(seeds):
         "diabetes": datasets.load_diabetes(return_X_y=True),
         "wine quality": load_wine(),
     }
-    print(
-        f"\n{'5-fold score, mean of ' + str(seeds) + ' seeds':<36} {'fastnn':>9} {'scikit-learn':>13}"
-    )
+    title = f"5-fold score, mean of {n_seeds} seeds"
+    print(f"\n{title:<36} {'fastnn':>9} {'scikit-learn':>13}")
     for name, (X, y) in tables.items():
-        classes = name not in ("diabetes", "wine quality")
-        kind, folds = ("MLPClassifier", StratifiedKFold) if classes else ("MLPRegressor", KFold)
+        is_regression = name in ("diabetes", "wine quality")
+        estimator = "MLPRegressor" if is_regression else "MLPClassifier"
+        make_folds = KFold if is_regression else StratifiedKFold
         for scaled in (False, True):
             means = []
             for module in (fastnn, neural_network):
-                found = []
-                for seed in range(seeds):
-                    net = getattr(module, kind)(random_state=seed)
-                    net = make_pipeline(StandardScaler(), net) if scaled else net
-                    found.append(
-                        cross_val_score(net, X, y, cv=folds(5, shuffle=True, random_state=0)).mean()
-                    )
-                means.append(np.mean(found))
-            print(
-                f"{name + (', scaled' if scaled else ''):<36} {means[0]:>9.4f} {means[1]:>13.4f}",
-                flush=True,
-            )
+                scores = []
+                for seed in range(n_seeds):
+                    model = getattr(module, estimator)(random_state=seed)
+                    model = make_pipeline(StandardScaler(), model) if scaled else model
+                    folds = make_folds(5, shuffle=True, random_state=0)
+                    scores.append(cross_val_score(model, X, y, cv=folds).mean())
+                means.append(np.mean(scores))
+            label = name + (", scaled" if scaled else "")
+            print(f"{label:<36} {means[0]:>9.4f} {means[1]:>13.4f}", flush=True)
 
 
 if __name__ == "__main__":

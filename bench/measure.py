@@ -1,8 +1,7 @@
-"""How the programs here measure and print: jobs that take turns, of which the best counts, and
-lines of numbers.
+"""Timing, command-line and printing helpers shared by the benchmark programs.
 
-Import this before NumPy: libraries read how many threads they may start when they are loaded, and
-one each is the default.
+Import this module before NumPy. BLAS and OpenMP read their thread limits when they are loaded,
+and this module sets the limits to one thread.
 """
 
 import argparse
@@ -15,16 +14,18 @@ import textwrap
 import time
 from importlib import metadata
 
-THREADS_OF_BLAS = "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS"
-for _name in THREADS_OF_BLAS:
+THREAD_VARIABLES = "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS"
+for _name in THREAD_VARIABLES:
     os.environ.setdefault(_name, "1")
 
 
 def limit_threads(n):
-    """Give this process and its children n CPUs, and the libraries that they load later n
-    threads."""
+    """Restrict this process and its children to n CPUs and n threads.
+
+    The thread limits apply to libraries that are loaded after this call.
+    """
     os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[-n:])
-    for name in THREADS_OF_BLAS:
+    for name in THREAD_VARIABLES:
         os.environ[name] = str(n)
     os.environ["JAX_PLATFORMS"] = "cpu"
     if n == 1:
@@ -37,12 +38,12 @@ def limit_threads(n):
 # ---- timing ----
 
 
-def race(jobs, rounds, best=min, shuffle=False, progress=None):
-    """Run the jobs in turns, so many rounds, and return {name: best of its results}.
+def interleave(jobs, rounds, reduce=min, shuffle=False, on_round=None):
+    """Run every job once per round, and return {name: reduce(results)}.
 
-    A job is a function that works for a block and returns its seconds a unit, or what else `best`
-    can choose from. `shuffle` changes the order in each round; `progress` is called with the number
-    of each.
+    A job is a function without arguments that times a block of work and returns a number, usually
+    seconds per step or call. Interleaving spreads the load of other processes over all jobs.
+    `shuffle` changes the order in each round. `on_round` is called with each round's number.
     """
     results = {name: [] for name in jobs}
     order = list(jobs)
@@ -50,69 +51,79 @@ def race(jobs, rounds, best=min, shuffle=False, progress=None):
     gc.disable()
     try:
         for i in range(rounds):
-            if progress:
-                progress(i)
+            if on_round:
+                on_round(i)
             if shuffle:
                 random.shuffle(order)
             for name in order:
                 results[name].append(jobs[name]())
     finally:
         gc.enable()
-    return {name: best(found) for name, found in results.items()}
+    return {name: reduce(values) for name, values in results.items()}
 
 
 def seconds(function, *arguments):
-    began = time.perf_counter()
+    """Return the duration of one call."""
+    start = time.perf_counter()
     function(*arguments)
-    return time.perf_counter() - began
+    return time.perf_counter() - start
 
 
-def calls(function, n):
-    """Return a job: n calls of the function make a block, a call is the unit."""
+def timed_calls(function, n):
+    """Return a job that calls `function` n times and returns the seconds per call."""
 
     def block():
-        began = time.perf_counter()
+        start = time.perf_counter()
         for _ in range(n):
             function()
-        return (time.perf_counter() - began) / n
+        return (time.perf_counter() - start) / n
 
     return block
 
 
-def enough(block, length, most):
-    """Return how many units make a block of about `length` seconds, at most `most`; block(n) is the
-    seconds of n. Warms up, too."""
+def block_size(block, length, maximum):
+    """Return the n for which block(n) takes about `length` seconds, at most `maximum`.
+
+    block(n) runs n units of work and returns the seconds they took. The calls also warm up.
+    """
     n = 1
     block(n)
-    while (took := block(n)) < length / 4 and n < most:
-        n = min(4 * n, most)
-    return max(1, min(most, round(n * length / took)))
+    while (duration := block(n)) < length / 4 and n < maximum:
+        n = min(4 * n, maximum)
+    return max(1, min(maximum, round(n * length / duration)))
 
 
 # ---- arguments ----
 
 
-def parser(doc):
+def make_parser(doc):
+    """Return an argument parser that shows `doc`, a module docstring, in its help."""
     return argparse.ArgumentParser(
         description=doc, formatter_class=argparse.RawDescriptionHelpFormatter
     )
 
 
-def chosen(parser, option, text, known):
-    """Return the names in `text`, which has commas, in the order of `known`; all if text is
-    None."""
+def select_names(parser, option, text, known):
+    """Return the names in the comma-separated `text`, in the order of `known`.
+
+    None selects all names. An unknown name ends the program with an error message.
+    """
     names = list(known) if text is None else text.split(",")
     for name in names:
         if name not in known:
-            parser.error(f"--{option}: {name!r} is none of {', '.join(known)}")
+            parser.error(f"--{option}: unknown name {name!r}. Choose from {', '.join(known)}.")
     return [name for name in known if name in names]
 
 
-def check_turns(parser, arguments):
+def check_rounds_and_threads(parser, arguments):
+    """End the program with an error message if --rounds or --threads is out of range."""
     cpus = len(os.sched_getaffinity(0))
-    if arguments.rounds < 1 or not 1 <= arguments.threads <= cpus:
+    if arguments.rounds < 1:
+        parser.error(f"--rounds must be at least 1, got {arguments.rounds}")
+    if not 1 <= arguments.threads <= cpus:
         parser.error(
-            f"--rounds must be at least 1, and --threads from 1 to {cpus}, the CPUs that this process may use"
+            f"--threads must be from 1 to {cpus}, the number of CPUs available to this process,"
+            f" got {arguments.threads}"
         )
 
 
@@ -120,6 +131,7 @@ def check_turns(parser, arguments):
 
 
 def versions(*packages):
+    """Return the versions of fastnn, Python and the packages in one line."""
     import fastnn
     from fastnn import kernels
 
@@ -130,35 +142,38 @@ def versions(*packages):
     return ", ".join(parts + [f"{package} {metadata.version(package)}" for package in packages])
 
 
-def number(us):
+def format_us(us):
+    """Format microseconds with about three digits."""
     return f"{us:.2f}" if us < 10 else f"{us:.1f}" if us < 100 else f"{us:.0f}"
 
 
-def times(ratio):
+def format_ratio(ratio):
+    """Format a ratio with two decimals below 10, and with none above."""
     return f"{ratio:.2f}" if ratio < 9.995 else f"{ratio:.0f}"
 
 
-def line(widths, first, *cells):
-    """Return a line of a table: the first cell to the left, the others to the right."""
+def table_row(widths, first, *cells):
+    """Return one line of a text table: the first cell left-aligned, the others right-aligned."""
     width, *others = widths
     return (f"{first:{width}}" + "".join(f"{cell:>{w}}" for cell, w in zip(cells, others))).rstrip()
 
 
-def markdown(head, rows, left=1):
-    """Return a table in Markdown, all columns but the first `left` to the right."""
-    rule = "|" + "---|" * left + "---:|" * (len(head) - left)
+def markdown_table(header, rows, n_left=1):
+    """Return a Markdown table. The first `n_left` columns are left-aligned."""
+    rule = "|" + "---|" * n_left + "---:|" * (len(header) - n_left)
     return (
-        "\n".join([f"| {' | '.join(head)} |", rule, *(f"| {' | '.join(row)} |" for row in rows)])
+        "\n".join([f"| {' | '.join(header)} |", rule, *(f"| {' | '.join(row)} |" for row in rows)])
         + "\n"
     )
 
 
-def say(*texts):
+def print_wrapped(*texts):
+    """Print each text, wrapped to 79 columns."""
     for text in texts:
         print(textwrap.fill(text, 79, subsequent_indent="  ", replace_whitespace=False))
 
 
-def show(text):
-    """Show what happens meanwhile, on a terminal only."""
+def show_progress(text):
+    """Overwrite the progress line on stderr. Does nothing if stderr is not a terminal."""
     if sys.stderr.isatty():
         print(f"\r{text:50}\r", end="", file=sys.stderr, flush=True)

@@ -1,4 +1,4 @@
-"""The networks that the programs here train and run: one table."""
+"""The networks that the benchmark programs train and run."""
 
 from typing import NamedTuple
 
@@ -8,18 +8,18 @@ import fastnn
 
 
 class Network(NamedTuple):
-    """Layer sizes, hidden activation and batch size; the rows of data and the learning rate of
-    plain SGD; the rows of a long epoch.
+    """The architecture and training settings of one network.
 
-    One output means sigmoid and binary cross-entropy, several mean softmax and cross-entropy.
+    A network with one output uses sigmoid and binary cross-entropy. A network with several outputs
+    uses softmax and cross-entropy.
     """
 
-    sizes: list
-    activation: str
+    sizes: list  # units of each layer, inputs first
+    activation: str  # of the hidden layers
     batch: int
-    rows: int
-    lr: float
-    many_rows: int
+    rows: int  # in the data set
+    lr: float  # of plain SGD
+    many_rows: int  # in the larger data set of threads.py
 
     @property
     def binary(self):
@@ -31,21 +31,26 @@ class Network(NamedTuple):
 
     @property
     def flops(self):
-        """Floating-point operations of a step: forward, gradients of the weights, and of the inputs
-        of all layers but the first."""
+        """Floating-point operations of one training step.
+
+        Counts the forward pass, the gradients of all weights, and the gradients of the inputs of
+        all layers but the first.
+        """
         products = [k * m for k, m in zip(self.sizes, self.sizes[1:])]
         return 2 * self.batch * (3 * sum(products) - products[0])
 
     def make(self, dtype="float32"):
-        """Return a new `fastnn.MLP`, the same one each time."""
+        """Return a new `fastnn.MLP`, with the same initial weights each time."""
         output = "sigmoid" if self.binary else "softmax"
         return fastnn.MLP(
             self.sizes, self.activation, output, init="glorot_uniform", dtype=dtype, rng=0
         )
 
     def data(self, rows=None, dtype="float32"):
-        """Return X and the y that it decides, up to some noise: zeros and ones (rows, 1), or
-        classes (rows,)."""
+        """Return random inputs X and targets y, a noisy linear function of X.
+
+        y holds zeros and ones of shape (rows, 1), or class indices of shape (rows,).
+        """
         rng = np.random.default_rng(99)
         n, (d, *_, k) = rows or self.rows, self.sizes
         X = rng.standard_normal((n, d), dtype="f")
@@ -65,13 +70,8 @@ NETWORKS = {
     "T6": Network([784, 128, 10], "relu", 128, 1024, 0.02, 3840),
     "T7": Network([784, 512, 512, 10], "relu", 256, 1024, 0.02, 2560),
     "T8": Network([1024, 2048, 2048, 1], "relu", 512, 1024, 0.01, 1024),
-    "exponential": Network(
-        [4, 32, 16, 4], "tanh", 10_000, 10_000, 0.01, 10_000
-    ),  # of SimpleChains.jl
+    # the example of SimpleChains.jl
+    "exponential": Network([4, 32, 16, 4], "tanh", 10_000, 10_000, 0.01, 10_000),
 }
-PREDICTS = {
-    "1": "T2",
-    "2": "T3a",
-    "3": "T6",
-    "4": "T7",
-}  # I1 predicts one row with the network of T2, B1 many rows
+# The networks of the inference rows: I1 predicts one row with the network of T2, B1 many rows.
+INFERENCE_NETWORKS = {"1": "T2", "2": "T3a", "3": "T6", "4": "T7"}

@@ -1,151 +1,157 @@
-"""Microseconds a step of training with each option on, beside the same option in PyTorch (eager)
-and in JAX with Optax.
+"""Time a training step with each option of fastnn, PyTorch (eager) and JAX with Optax.
 
-    python bench/options.py                                    all options, four networks: some minutes
+    python bench/options.py                                    all options, four networks; minutes
     python bench/options.py --rows T2 --options adam,dropout --rounds 5
     python bench/options.py --peers jax                        without PyTorch
-    python bench/options.py --only fastnn                      nobody else; so does --peers none
-    python bench/options.py --markdown options.md              and one compact table of all
+    python bench/options.py --only fastnn                      without peers, like --peers none
+    python bench/options.py --markdown options.md              also write one compact table
 
-Float32, one thread each, the same first weights, the same rows in the same order, and the same
-losses and parameters as the reference's: see tasks.py. All take turns in short blocks, each from
-the first weights, and the best block of each counts. PyTorch's optimizers run as a loop, foreach
-and fused, and the best of the three is shown.
+All use float32, the same number of threads, the same initial weights, and the same rows in the
+same order. The losses and parameters must match the reference's, as in compare.py; tasks.py has
+the options and the tolerances. Blocks of all options and peers alternate, each block starts at
+the initial weights, and the best block is reported. PyTorch's optimizers run in three
+implementations, loop, foreach and fused, and the fastest is reported.
 """
 
 import measure
-from measure import chosen, line, number, say, show, times
+from measure import format_ratio, format_us, print_wrapped, select_names, show_progress, table_row
 
-WHO = {"torch": "torch", "jax": "jaxscan"}  # names of peers here, and in the table of peers.py
-HEADS = {"torch": "PyTorch", "jax": "JAX"}
+PEER_KEYS = {"torch": "torch", "jax": "jaxscan"}  # name in --peers: key in peers.PEERS
+HEADERS = {"torch": "PyTorch", "jax": "JAX"}
 TURN = 0.02  # seconds
-BASE_EVERY = (
-    4  # fastnn's plain SGD, to which the options are compared, is timed again after so many of them
-)
+# fastnn's plain SGD, the baseline of the ratios, is timed again after this many options
+BASELINE_INTERVAL = 4
 
 
 def main():
-    parser = measure.parser(__doc__)
-    parser.add_argument("--rows", help="of T2,T3a,T3b,T4 (default: all)")
-    parser.add_argument("--options", help="names with commas (default: all); sgd comes along")
+    parser = measure.make_parser(__doc__)
+    parser.add_argument("--rows", help="comma-separated, of T2,T3a,T3b,T4 (default: all)")
     parser.add_argument(
-        "--peers", help="of torch,jax; or none (default: both, where they are installed)"
+        "--options", help="comma-separated names of options (default: all); sgd is always timed"
     )
-    parser.add_argument("--only", choices=["fastnn"], help="no peers")
-    parser.add_argument("--rounds", type=int, default=20, help="default: 20")
-    parser.add_argument("--threads", type=int, default=1, help="for each (default: 1)")
-    parser.add_argument("--markdown", metavar="FILE")
+    parser.add_argument(
+        "--peers", help="comma-separated, of torch,jax, or none (default: both, if installed)"
+    )
+    parser.add_argument("--only", choices=["fastnn"], help="time no peers")
+    parser.add_argument(
+        "--rounds", type=int, default=20, help="times that each option runs (default: 20)"
+    )
+    parser.add_argument(
+        "--threads", type=int, default=1, help="number of threads for each (default: 1)"
+    )
+    parser.add_argument("--markdown", metavar="FILE", help="write a Markdown table of all rows")
     arguments = parser.parse_args()
-    none = arguments.only or arguments.peers == "none"
-    peers = [] if none else chosen(parser, "peers", arguments.peers, list(WHO))
-    measure.check_turns(parser, arguments)
+    no_peers = arguments.only or arguments.peers == "none"
+    peers = [] if no_peers else select_names(parser, "peers", arguments.peers, list(PEER_KEYS))
+    measure.check_rounds_and_threads(parser, arguments)
     measure.limit_threads(arguments.threads)  # before anything imports NumPy
-    from option_list import NAMES
-    from peers import Contestant
-    from tasks import TASKS, WITH_OPTIONS
+    from peers import PeerProcess
+    from tasks import OPTION_NAMES, OPTION_NETWORKS, TASKS
 
-    rows = chosen(parser, "rows", arguments.rows, list(WITH_OPTIONS))
-    names = chosen(parser, "options", arguments.options, NAMES)
-    names = ["sgd", *(name for name in names if name != "sgd")]  # what the others are compared to
-    contestants = {
-        who: Contestant(WHO.get(who, who), arguments.threads, ["optax"] * (who == "jax"))
-        for who in ("fastnn", *peers)
+    rows = select_names(parser, "rows", arguments.rows, list(OPTION_NETWORKS))
+    names = select_names(parser, "options", arguments.options, OPTION_NAMES)
+    names = ["sgd", *(name for name in names if name != "sgd")]  # the baseline first
+    processes = {
+        peer: PeerProcess(PEER_KEYS.get(peer, peer), arguments.threads, ["optax"] * (peer == "jax"))
+        for peer in ("fastnn", *peers)
     }
-    absent = {
-        who: contestant.absent for who, contestant in contestants.items() if contestant.absent
-    }
-    there = {who: contestant for who, contestant in contestants.items() if who not in absent}
-    peers = [who for who in peers if who in there]
+    failures = {peer: process.failure for peer, process in processes.items() if process.failure}
+    processes = {peer: processes[peer] for peer in processes if peer not in failures}
+    peers = [peer for peer in peers if peer in processes]
     versions = measure.versions(
-        *(package for contestant in there.values() for package in contestant.versions)
+        *(package for process in processes.values() for package in process.versions)
     )
-    say(versions, *(f"not here: {HEADS[who]} ({why})" for who, why in absent.items()))
+    print_wrapped(
+        versions, *(f"not available: {HEADERS[peer]} ({why})" for peer, why in failures.items())
+    )
     figures = {}
     for row in rows:
-        figures[row] = one_row(row, names, there, arguments.rounds)
-        print_row(
-            f"{row}: {TASKS[f'{row} sgd'].title.replace(', ', ', batches of ')}",
-            figures[row],
-            names,
-            peers,
-        )
-    for contestant in there.values():
-        contestant.close()
+        figures[row] = time_options(row, names, processes, arguments.rounds)
+        title = TASKS[f"{row} sgd"].title.replace(", ", ", batches of ")
+        print_table(f"{row}: {title}", figures[row], names, peers)
+    for process in processes.values():
+        process.close()
     if arguments.markdown:
+        heading = f"{versions}; threads: {arguments.threads}"
         with open(arguments.markdown, "w") as file:
-            file.write(page(f"{versions}; threads: {arguments.threads}", figures, names, peers))
+            file.write(markdown_page(heading, figures, names, peers))
 
 
-def one_row(row, names, there, rounds):
-    """Return {(who, option): cell}, cells as in peers.py; names begin with "sgd"."""
-    from peers import prepared, turn
+def time_options(row, names, processes, rounds):
+    """Return {(peer, option): cell} for one network; peers.prepare_row describes the cells.
 
-    for contestant in there.values():
-        contestant.ask("forget")
+    `names` begins with "sgd".
+    """
+    from peers import make_job, prepare_row
+
+    for process in processes.values():
+        process.request("clear")
     cells, jobs = {}, {}
     for i, name in enumerate(names):
-        show(f"{row}: {name} gets ready")
-        for who, cell in prepared(f"{row} {name}", there).items():
-            cells[who, name] = cell
+        show_progress(f"{row}: preparing {name}")
+        for peer, cell in prepare_row(f"{row} {name}", processes).items():
+            cells[peer, name] = cell
             if "us" in cell:
-                jobs[who, name] = turn(there[who], f"{row} {name}", cell, TURN)
-        if i % BASE_EVERY == BASE_EVERY - 1:
+                jobs[peer, name] = make_job(processes[peer], f"{row} {name}", cell, TURN)
+        if i % BASELINE_INTERVAL == BASELINE_INTERVAL - 1:
             jobs["fastnn", "sgd", i] = jobs["fastnn", "sgd"]
-    best = measure.race(jobs, rounds, progress=lambda i: show(f"{row}: round {i + 1} of {rounds}"))
-    show("")
-    for (who, name, *_), us in best.items():
-        cell = cells[who, name]
+    best = measure.interleave(
+        jobs, rounds, on_round=lambda i: show_progress(f"{row}: round {i + 1} of {rounds}")
+    )
+    show_progress("")
+    for (peer, name, *_), us in best.items():
+        cell = cells[peer, name]
         if "us" in cell:
             cell["us"] = min(us, cell["us"])
     return cells
 
 
-def print_row(title, cells, names, peers):
-    """Print a table for a terminal of 80 columns."""
+def print_table(title, cells, names, peers):
+    """Print the table of one network, in at most 80 columns."""
     print(f"\n{title}; microseconds a step")
-    widths, heads = [15, 8, 7], ["", "fastnn", "x sgd"]
-    for who in peers:
-        widths += [9, 10] + [8] * (who == "torch")
-        heads += [HEADS[who], "x fastnn"] + [""] * (who == "torch")
-    print(line(widths, *heads))
-    base, notes = cells["fastnn", "sgd"]["us"], []
+    widths, headers = [15, 8, 7], ["", "fastnn", "x sgd"]
+    for peer in peers:
+        widths += [9, 10] + [8] * (peer == "torch")
+        headers += [HEADERS[peer], "x fastnn"] + [""] * (peer == "torch")
+    print(table_row(widths, *headers))
+    baseline, notes = cells["fastnn", "sgd"]["us"], []
     for name in names:
-        own = cells["fastnn", name]["us"]
-        parts = [number(own), times(own / base)]
-        for who in peers:
-            cell = cells.get((who, name), {})
+        fastnn_us = cells["fastnn", name]["us"]
+        values = [format_us(fastnn_us), format_ratio(fastnn_us / baseline)]
+        for peer in peers:
+            cell = cells.get((peer, name), {})
             if "note" in cell:
-                notes.append(f"{name}, {HEADS[who]}: {cell['note']}")
+                notes.append(f"{name}, {HEADERS[peer]}: {cell['note']}")
             us = cell.get("us")
-            parts += [number(us), times(us / own)] if us else ["", ""]
-            parts += [cell.get("variant", "")] * (who == "torch")
-        print(line(widths, name, *parts), flush=True)
-    say(*notes)
+            values += [format_us(us), format_ratio(us / fastnn_us)] if us else ["", ""]
+            values += [cell.get("variant", "")] * (peer == "torch")
+        print(table_row(widths, name, *values), flush=True)
+    print_wrapped(*notes)
 
 
-def page(heading, figures, names, peers):
-    """Return a table in Markdown. figures: those of each row. Of each peer the least, over the
-    rows, that fastnn is faster by."""
-    head = ["option", *figures, *(f"{HEADS[who]}: times as long, at least" for who in peers)]
+def markdown_page(heading, figures, names, peers):
+    """Return a Markdown table of all networks.
+
+    A network's column has fastnn's time relative to plain SGD. A peer's column has its smallest
+    time relative to fastnn's over all networks.
+    """
+    header = ["option", *figures, *(f"{HEADERS[peer]} / fastnn, at least" for peer in peers)]
     lines = []
     for name in names:
-        own = {row: cells["fastnn", name]["us"] for row, cells in figures.items()}
-        parts = [
-            name,
-            *(
-                f"{times(own[row] / cells['fastnn', 'sgd']['us'])} ({number(own[row])})"
-                for row, cells in figures.items()
-            ),
-        ]
-        for who in peers:
+        line, fastnn_us = [name], {}
+        for row, cells in figures.items():
+            us = fastnn_us[row] = cells["fastnn", name]["us"]
+            line.append(f"{format_ratio(us / cells['fastnn', 'sgd']['us'])} ({format_us(us)})")
+        for peer in peers:
             ratios = [
-                cells[who, name]["us"] / own[row]
+                cells[peer, name]["us"] / fastnn_us[row]
                 for row, cells in figures.items()
-                if "us" in cells.get((who, name), {})
+                if "us" in cells.get((peer, name), {})
             ]
-            parts.append(times(min(ratios)) if ratios else "")
-        lines.append(parts)
-    return f"{heading}. Times plain SGD's step (microseconds)\n\n{measure.markdown(head, lines)}"
+            line.append(format_ratio(min(ratios)) if ratios else "")
+        lines.append(line)
+    table = measure.markdown_table(header, lines)
+    return f"{heading}. Time / plain SGD's time (microseconds a step)\n\n{table}"
 
 
 if __name__ == "__main__":

@@ -1,21 +1,27 @@
-"""Who takes part in compare.py and options.py: one table, and the process in which each of them
-works.
+"""The table of peers for compare.py and options.py, and the processes in which the peers run.
 
-Each has a process of its own: thread pools of several libraries in one process fight, and what one
-of them does to itself (a crash, a setting, a gigabyte) stays with it. The processes never work at
-once: `Contestant` asks them in turn, through a pipe, and the others sleep. A turn is several short
-blocks, of which the best counts, so that the caches are this contestant's again.
+Every peer runs in its own process, because the thread pools of several libraries in one process
+slow each other down, and because a crash, a global setting or a memory leak then affects one
+peer only. The parent sends requests to one process at a time, through a pipe, and the others
+sleep. One request times several short blocks and returns the best, so that the caches hold this
+peer's data.
 
-A peer is a class, made with the number of threads, with some of
+A peer is a class. Its constructor takes the number of threads. It has some of these methods,
+where `variant` is one of several ways to do the same work, such as an optimizer's
+implementation:
 
-    training(task, variant)       -> an object with begin(), back to the first weights; run(epochs), which returns their losses; params();
-                                     or None if the library does not offer this
-    inference(task, variant)      -> function(X) of the probabilities
-    elementwise(task, variant)    -> function() of the results
-    update(task, variant)         -> function() that steps, function() of the parameters
-    variants                      ways of doing a kind of task, of which the fastest is shown: {kind: names}
-    too_slow                      rows that nobody would wait for
-    block                         seconds, if longer ones suit it better
+    training(task, variant)       returns an object with reset(), which restores the initial
+                                  weights, run(epochs), which returns the losses, and params(); or
+                                  None if the library does not support the task
+    inference(task, variant)      returns function(X), which returns probabilities
+    elementwise(task, variant)    returns function(), which returns the results
+    update(task, variant)         returns step() and params()
+
+and of these attributes:
+
+    variants    {kind of task: names of its variants}; the fastest one is reported
+    too_slow    rows that take too long to time
+    block       length of a training block in seconds, if not BLOCK
 """
 
 import contextlib
@@ -29,38 +35,35 @@ import time
 from importlib import metadata
 from typing import NamedTuple
 
-from measure import calls, enough
+from measure import block_size, timed_calls
 from tasks import TASKS
 
-BLOCK, TURN = 5e-3, 0.1  # seconds, about
-# seconds before a turn if there are several threads: some libraries' threads spin on for 0.2 s when
-# their work is done
+BLOCK, TURN = 5e-3, 0.1  # approximate length of a block and of a request, in seconds
+# Sleep this long before timing with several threads. The threads of some libraries spin for 0.2 s
+# after their work is done.
 SETTLE = 0.3
-MOST = 60_000  # epochs or calls in a block
-# of a training's block at least: what a call of `fit` does once is shared by many steps, as it is
-# where people train
-STEPS = 10
+MAX_BLOCK = 60_000  # epochs or calls per block
+# A training block has at least this many steps, so that the fixed cost of a call of `fit` is
+# shared by many steps, as in real trainings.
+MIN_STEPS = 10
 
 
 class Peer(NamedTuple):
+    """A row of the table of peers."""
+
     name: str
     module: str
     adapter: str  # the class in that module
-    head: tuple  # of a narrow column
-    # in the picture: colour, shape, whether it is full; a library has one colour, and full are
-    # compiled loops and steps
-    mark: tuple
+    header: tuple  # two lines, for a narrow column
+    # In the plot: colour, shape, filled. A library has one colour, and its compiled loops and steps
+    # have filled markers.
+    marker: tuple
     packages: tuple = ()
 
 
-GREY, YELLOW, ORANGE, GREEN, PURPLE, SKY = (
-    "#777777",
-    "#E69F00",
-    "#D55E00",
-    "#009E73",
-    "#CC79A7",
-    "#56B4E9",
-)  # Okabe's and Ito's
+# the palette of Okabe and Ito
+GREY, YELLOW, ORANGE = "#777777", "#E69F00", "#D55E00"
+GREEN, PURPLE, SKY = "#009E73", "#CC79A7", "#56B4E9"
 PEERS = {
     "fastnn": Peer("fastnn", "peers_plain", "Fastnn", ("", "fastnn"), ()),
     "numpy": Peer("NumPy", "peers_plain", "Numpy", ("", "NumPy"), (GREY, "o", False), ("numpy",)),
@@ -116,41 +119,44 @@ PEERS = {
 }
 
 
-class Contestant:
-    """The parent's end of the pipe. `absent` says why it cannot take part, or is None."""
+# ---- in the parent process ----
 
-    def __init__(self, who, threads, packages=()):
-        context = multiprocessing.get_context(
-            "spawn"
-        )  # a new interpreter, which reads the settings of threads for itself
-        self.pipe, end = context.Pipe()
-        self.process = context.Process(target=work, args=(end, who, threads, packages), daemon=True)
+
+class PeerProcess:
+    """The parent's handle of a peer's process.
+
+    `failure` says why the process cannot run tasks, or is None.
+    """
+
+    def __init__(self, peer, threads, packages=()):
+        # A spawned interpreter reads the thread limits from the environment when it starts.
+        context = multiprocessing.get_context("spawn")
+        self.pipe, child_pipe = context.Pipe()
+        self.process = context.Process(
+            target=serve, args=(child_pipe, peer, threads, packages), daemon=True
+        )
         self.process.start()
-        end.close()
-        self.who, self.absent = who, None
-        answer, self.absent = self.ask()
-        self.versions, self.kinds = answer or (
-            {},
-            [],
-        )  # of its packages; of the tasks that it knows
+        child_pipe.close()
+        self.failure = None
+        info, self.failure = self.receive()
+        # of the packages; of the tasks that the peer supports
+        self.versions, self.kinds = info or ({}, [])
 
-    def ask(self, *question):
-        """Return (answer, None) or (None, what went wrong)."""
-        if self.absent:
-            return None, self.absent
+    def request(self, method, *arguments):
+        """Call a method of the `Worker`, and return (result, None) or (None, error message)."""
+        if self.failure:
+            return None, self.failure
+        return self.receive((method, *arguments))
+
+    def receive(self, message=None):
         try:
-            if question:
-                self.pipe.send(question)
+            if message:
+                self.pipe.send(message)
             return self.pipe.recv()
         except (EOFError, BrokenPipeError, ConnectionResetError):
             self.process.join(10)
-            self.absent = f"its process ended ({self.process.exitcode})"
-            return None, self.absent
-
-    def prepare(self, row):
-        """Return [(variant, results, seconds of a unit)], the fastest first; None if it has nothing
-        for this row."""
-        return self.ask("prepare", row)
+            self.failure = f"its process ended with exit code {self.process.exitcode}"
+            return None, self.failure
 
     def close(self):
         with contextlib.suppress(OSError):
@@ -158,40 +164,39 @@ class Contestant:
         self.process.join(10)
 
 
-def prepared(row, contestants):
-    """Let each get ready, check its results, and return {who: {"us": time of a unit, "variant":
-    ...} or {"note": why there is none}}."""
-    task, cells = TASKS[row].make(), {}
+def prepare_row(row, processes):
+    """Prepare the row's task in every process, and compare the results with the reference.
+
+    Returns a cell for each peer that supports the task: {"us": microseconds, "variant": name of
+    the fastest variant} or {"note": why it is not timed}.
+    """
+    task, cells = TASKS[row].make_data(), {}
     expected = task.expected()
-    for who, contestant in contestants.items():
-        variants, failure = contestant.prepare(row)
+    for peer, process in processes.items():
+        variants, failure = process.request("prepare", row)
         if failure:
-            cells[who] = {"note": f"fails: {failure}"}
+            cells[peer] = {"note": f"fails: {failure}"}
         elif variants:
-            wrong = next(
-                filter(
-                    None,
-                    (task.difference(results, expected, f"{who}'s") for _, results, _ in variants),
-                ),
-                None,
-            )
+            mismatches = [task.find_mismatch(results, expected, peer) for _, results, _ in variants]
+            mismatch = next(filter(None, mismatches), None)
             variant, _, seconds = variants[0]
-            cells[who] = (
-                {"note": f"unlike: {wrong}; not timed"}
-                if wrong
-                else {"us": 1e6 * seconds, "variant": variant}
-            )
+            if mismatch:
+                cells[peer] = {"note": f"wrong: {mismatch}; not timed"}
+            else:
+                cells[peer] = {"us": 1e6 * seconds, "variant": variant}
     if "us" not in cells["fastnn"]:
-        sys.exit(f"{row}, fastnn: {cells['fastnn']['note']}; no speed is compared")
+        sys.exit(f"{row}, fastnn: {cells['fastnn']['note']}. Nothing is timed.")
     return cells
 
 
-def turn(contestant, row, cell, seconds=TURN):
-    """Return a job for `measure.race`, which writes down in the cell why a contestant cannot go
-    on."""
+def make_job(process, row, cell, seconds=TURN):
+    """Return a job for `measure.interleave` that times the row's task in the process.
+
+    If the process fails, the job replaces the cell's contents with a note and returns infinity.
+    """
 
     def job():
-        best, failure = contestant.ask("turn", row, seconds)
+        best, failure = process.request("best_time", row, seconds)
         if failure:
             cell.clear()
             cell["note"] = f"fails: {failure}"
@@ -200,126 +205,138 @@ def turn(contestant, row, cell, seconds=TURN):
     return job
 
 
-# ---- the other end ----
+# ---- in the peer's process ----
 
 
-def work(pipe, who, threads, packages):
-    """Answer until the parent closes the pipe."""
-    peer, worker = PEERS[who], None
-    sys.stdout = open(os.devnull, "w")  # what compilers have to say
+def serve(pipe, peer, threads, packages):
+    """Answer requests until the parent closes the pipe."""
+    row, worker = PEERS[peer], None
+    sys.stdout = open(os.devnull, "w")  # hide the output of compilers
     gc.disable()
 
-    def open_up():
+    def start():
         nonlocal worker
-        adapter = getattr(importlib.import_module(peer.module), peer.adapter)
+        adapter = getattr(importlib.import_module(row.module), row.adapter)
         versions = {
             package: metadata.version(package)
-            for package in dict.fromkeys([*peer.packages, *packages])
+            for package in dict.fromkeys([*row.packages, *packages])
         }
         worker = Worker(adapter(threads), SETTLE if threads > 1 else 0)
         return versions, [kind for kind in KINDS if hasattr(worker.peer, kind)]
 
-    with contextlib.suppress(EOFError, BrokenPipeError, KeyboardInterrupt):  # the parent has gone
-        attempt(pipe, open_up)
+    # these exceptions mean that the parent has ended
+    with contextlib.suppress(EOFError, BrokenPipeError, KeyboardInterrupt):
+        respond(pipe, start)
         while True:
-            question, *arguments = pipe.recv()
-            attempt(pipe, getattr(worker, question), *arguments)
+            method, *arguments = pipe.recv()
+            respond(pipe, getattr(worker, method), *arguments)
 
 
-def attempt(pipe, function, *arguments):
+def respond(pipe, function, *arguments):
+    """Call the function, and send (result, None) or (None, error message)."""
     try:
-        answer = function(*arguments), None
+        result = function(*arguments), None
     except metadata.PackageNotFoundError:
-        answer = None, "not installed"
+        result = None, "not installed"
     except Exception as error:
-        answer = None, f"{type(error).__name__}: {error}".splitlines()[0][:200]
-    pipe.send(answer)
+        result = None, f"{type(error).__name__}: {error}".splitlines()[0][:200]
+    pipe.send(result)
 
 
 class Worker:
+    """Prepares and times tasks. Its public methods are the requests that the parent sends."""
+
     def __init__(self, peer, settle):
         self.peer, self.settle, self.blocks = peer, settle, {}
 
-    def forget(self):
-        """Let go of all that was prepared."""
+    def clear(self):
+        """Release the memory of all prepared tasks."""
         self.blocks.clear()
         gc.collect()
 
     def prepare(self, row):
+        """Return [(variant, results, seconds per unit)], the fastest variant first.
+
+        Returns None if the peer does not support the row's task.
+        """
         task, peer = TASKS[row], self.peer
         if not hasattr(peer, task.kind) or row in getattr(peer, "too_slow", ()):
             return None
         time.sleep(self.settle)
-        task.make()
-        ready = []
+        task.make_data()
+        prepared = []
         for variant in getattr(peer, "variants", {}).get(task.kind, ("",)):
             made = KINDS[task.kind](peer, task, variant)
             if made:
                 self.blocks[row], results = made
-                ready.append((variant, results, self.turn(row, TURN), self.blocks[row]))
-        ready.sort(key=lambda one: one[2])
-        self.blocks[row] = ready[0][3]
-        return [one[:3] for one in ready]
+                prepared.append((variant, results, self.best_time(row, TURN), self.blocks[row]))
+        prepared.sort(key=lambda entry: entry[2])
+        self.blocks[row] = prepared[0][3]
+        return [entry[:3] for entry in prepared]
 
-    def turn(self, row, seconds):
+    def best_time(self, row, duration):
+        """Run blocks for `duration` seconds, and return the least seconds per unit."""
         time.sleep(self.settle)
-        best, end = math.inf, time.perf_counter() + seconds
+        best, end = math.inf, time.perf_counter() + duration
         while True:
             best = min(best, self.blocks[row]())
             if time.perf_counter() > end:
                 return best
 
 
-# ---- for each kind of task: block(), which returns seconds of a unit, and the results to be checke
+# ---- kinds of tasks ----
+#
+# Each function returns block(), which returns seconds per unit, and the results to compare.
 
 
 def training(peer, task, variant):
-    job = peer.training(task, variant)
-    if job is None:
+    trainer = peer.training(task, variant)
+    if trainer is None:
         return None
-    job.begin()
-    job.run(1)
-    params = job.params().copy()
-    job.begin()
-    losses = job.run(task.epochs)
+    trainer.reset()
+    trainer.run(1)
+    params = trainer.params().copy()
+    trainer.reset()
+    losses = trainer.run(task.epochs)
 
-    def block(job, epochs):
-        job.begin()
-        began = time.perf_counter()
-        job.run(epochs)
-        return time.perf_counter() - began
+    def block(trainer, epochs):
+        trainer.reset()
+        start = time.perf_counter()
+        trainer.run(epochs)
+        return time.perf_counter() - start
 
+    length = getattr(peer, "block", BLOCK)
     epochs = max(
-        enough(lambda n: block(job, n), getattr(peer, "block", BLOCK), MOST),
-        -(-STEPS // task.steps),
+        block_size(lambda n: block(trainer, n), length, MAX_BLOCK), -(-MIN_STEPS // task.steps)
     )
-    if task.name == "cosine":  # it spans the training
-        job = peer.training(task.over(epochs), variant)
-        block(job, epochs)
-    return lambda: block(job, epochs) / epochs / task.steps, (losses, params)
+    if task.name == "cosine":  # the schedule spans the training
+        trainer = peer.training(task.with_epochs(epochs), variant)
+        block(trainer, epochs)
+    return lambda: block(trainer, epochs) / epochs / task.steps, (losses, params)
 
 
 def inference(peer, task, variant):
     forward, X = peer.inference(task, variant), task.X
-    return repeated(lambda: forward(X)), forward(X).copy()
+    return block_of_calls(lambda: forward(X)), forward(X).copy()
 
 
 def elementwise(peer, task, variant):
     function = peer.elementwise(task, variant)
     results = function()
-    return repeated(function), results
+    return block_of_calls(function), results
 
 
 def update(peer, task, variant):
     step, params = peer.update(task, variant)
-    for _ in range(task.checked):
+    for _ in range(task.n_checked):
         step()
     results = params().copy()
-    return repeated(step), results
+    return block_of_calls(step), results
 
 
-def repeated(function):
-    return calls(function, enough(lambda n: n * calls(function, n)(), BLOCK, MOST))
+def block_of_calls(function):
+    n = block_size(lambda n: n * timed_calls(function, n)(), BLOCK, MAX_BLOCK)
+    return timed_calls(function, n)
 
 
 KINDS = {"training": training, "inference": inference, "elementwise": elementwise, "update": update}

@@ -1,8 +1,8 @@
-"""JAX in compare.py and options.py: one compiled step, called for every batch; and many epochs in
-one compiled call, scans over batches.
+"""JAX, as a compiled step that is called for every batch, and as a compiled scan over many epochs.
 
-Plain SGD and Adam are written out. With an option on, a step is what users of Optax write; where
-Optax's definition differs from PyTorch's and fastnn's, arguments make them one.
+The steps of plain SGD and Adam are written out. A step with an option uses Optax. Where Optax
+defines an option differently from PyTorch and fastnn, its arguments are chosen so that the
+results are the same.
 """
 
 import functools
@@ -10,15 +10,15 @@ import functools
 import jax
 import jax.numpy as jnp
 import numpy as np
-from option_list import custom_loss, flat, weights_of_rows
-from peers import MOST
+from peers import MAX_BLOCK
+from tasks import custom_loss, flatten, row_weights
 
 
 class JaxScan:
-    """Training only: the rest is `JaxStep`'s."""
+    """Training only. `JaxStep` has the other kinds of tasks."""
 
     def __init__(self, threads):
-        pass  # XLA has been told by the environment
+        pass  # XLA reads its thread limit from the environment
 
     def training(self, task, variant):
         return ScanTraining(task)
@@ -31,7 +31,7 @@ class JaxStep(JaxScan):
     def inference(self, task, variant):
         output = jax.nn.sigmoid if task.binary else jax.nn.softmax
         function = jax.jit(lambda params, X: output(logits(task, params, X)))
-        params = first_params(task)
+        params = initial_params(task)
         return lambda X: np.asarray(function(params, X))
 
     def elementwise(self, task, variant):
@@ -43,24 +43,22 @@ class JaxStep(JaxScan):
         return lambda: np.asarray(function(z))
 
     def update(self, task, variant):
-        change, g = (
-            jax.jit(functools.partial(updated, task.rule, task.lr), donate_argnums=0),
-            jnp.array(task.g),
-        )
-        state = first_state(jnp.array(task.w), task.rule)
+        update = functools.partial(apply_update, task.rule, task.lr)
+        update, g = jax.jit(update, donate_argnums=0), jnp.array(task.g)
+        state = initial_state(jnp.array(task.w), task.rule)
 
         def step():
             nonlocal state
-            state = change(state, g)
+            state = update(state, g)
             state[0].block_until_ready()
 
         return step, lambda: np.asarray(state[0])
 
 
-# ---- the mathematics ----
+# ---- forward pass, losses and updates ----
 
 
-def first_params(task):
+def initial_params(task):
     return [(jnp.array(W), jnp.array(b)) for W, b in zip(task.net.weights, task.net.biases)]
 
 
@@ -80,16 +78,16 @@ def cross_entropy(z, y):
     return -jnp.mean(jnp.take_along_axis(jax.nn.log_softmax(z), y[:, None], axis=1))
 
 
-def first_state(params, rule):
-    """(parameters, m, v, steps)"""
+def initial_state(params, rule):
+    """Return (parameters, m, v, number of steps). A moment that the rule does not use is ()."""
 
-    def zeros(needed):
-        return jax.tree.map(jnp.zeros_like, params) if needed else ()
+    def zeros_if(used):
+        return jax.tree.map(jnp.zeros_like, params) if used else ()
 
-    return params, zeros(rule != "sgd"), zeros(rule == "adam"), jnp.zeros((), jnp.int32)
+    return params, zeros_if(rule != "sgd"), zeros_if(rule == "adam"), jnp.zeros((), jnp.int32)
 
 
-def updated(rule, lr, state, grads):
+def apply_update(rule, lr, state, grads):
     params, m, v, t = state
     t = t + 1
     if rule == "sgd":
@@ -103,10 +101,13 @@ def updated(rule, lr, state, grads):
     return jax.tree.map(lambda p, m, v: p - a * m / (jnp.sqrt(b * v) + 1e-8), params, m, v), m, v, t
 
 
-# ---- a step: first(params) -> state, step(state, batch) -> (state, loss), params(state) ----
+# ---- training steps ----
+#
+# Each function returns three functions: initial(params) -> state, step(state, batch) ->
+# (state, loss), and params(state).
 
 
-def plain(task):
+def make_plain_step(task):
     loss_of = bce if task.binary else cross_entropy
 
     def step(state, batch):
@@ -114,16 +115,17 @@ def plain(task):
         loss, grads = jax.value_and_grad(lambda params: loss_of(logits(task, params, x), y))(
             state[0]
         )
-        return updated(task.rule, task.lr, state, grads), loss
+        return apply_update(task.rule, task.lr, state, grads), loss
 
-    return lambda params: first_state(params, task.rule), step, lambda state: state[0]
+    return lambda params: initial_state(params, task.rule), step, lambda state: state[0]
 
 
-def with_option(task):
+def make_option_step(task):
     import optax
 
     option, settings = task.option, task.option.optimizer
-    optimizer, loss_of = transformation(optax, settings, task.steps), loss_function(optax, option)
+    optimizer = make_optimizer(optax, settings, task.steps)
+    loss_of = loss_function(optax, option)
 
     def objective(params, keys, x, *rest):
         for i, (W, b) in enumerate(params[:-1]):
@@ -139,7 +141,7 @@ def with_option(task):
         penalty = settings.l1 * sum(jnp.abs(W).sum() for W, _ in params) if settings.l1 else 0.0
         return loss + penalty, loss
 
-    def first(params):
+    def initial(params):
         state = dict(params=params, optimizer=optimizer.init(params))
         if option.dropout:
             state["key"] = jax.random.key(0)
@@ -162,12 +164,16 @@ def with_option(task):
             )
         return state, loss
 
-    return first, step, lambda state: state["params" if settings.average is None else "average"]
+    return initial, step, lambda state: state["params" if settings.average is None else "average"]
 
 
-def transformation(optax, o, n_batches):
-    """Return what makes the gradient the update, in fastnn's order."""
-    (b1, b2), lr, name, links = getattr(o, "betas", (0, 0)), o.lr, type(o).__name__, []
+def make_optimizer(optax, settings, n_batches):
+    """Return the Optax optimizer with the settings of a fastnn optimizer.
+
+    Penalties, clipping and weight decay come in fastnn's order.
+    """
+    b1, b2 = getattr(settings, "betas", (0, 0))
+    lr, name, transforms = settings.lr, type(settings).__name__, []
     if hasattr(lr, "duration"):
         lr = optax.warmup_cosine_decay_schedule(
             lr.lr / (lr.warmup + 1), lr.lr, lr.warmup, lr.duration
@@ -175,46 +181,52 @@ def transformation(optax, o, n_batches):
     elif hasattr(lr, "every"):
         lr = optax.exponential_decay(lr.lr, lr.every * n_batches, lr.factor, staircase=True)
     rules = {
-        "SGD": lambda: optax.sgd(lr, o.momentum or None, o.nesterov),
-        "Adagrad": lambda: optax.adagrad(
-            lr, initial_accumulator_value=0.0, eps=0.0
-        ),  # fastnn's eps of 1e-10 is outside of the root
-        "Adadelta": lambda: optax.adadelta(lr, o.rho, o.eps),
-        "RMSprop": lambda: optax.rmsprop(lr, o.alpha, o.eps, eps_in_sqrt=False),
-        "Adam": lambda: optax.adam(lr, b1, b2, o.eps),
-        # Optax corrects the bias of v before the maximum, PyTorch and fastnn that of the maximum:
-        # here the rate does it.
+        "SGD": lambda: optax.sgd(lr, settings.momentum or None, settings.nesterov),
+        # fastnn adds its eps of 1e-10 outside the square root
+        "Adagrad": lambda: optax.adagrad(lr, initial_accumulator_value=0.0, eps=0.0),
+        "Adadelta": lambda: optax.adadelta(lr, settings.rho, settings.eps),
+        "RMSprop": lambda: optax.rmsprop(lr, settings.alpha, settings.eps, eps_in_sqrt=False),
+        "Adam": lambda: optax.adam(lr, b1, b2, settings.eps),
+        # Optax corrects the bias of v and then takes the maximum. PyTorch and fastnn correct the
+        # bias of the maximum. Here the learning rate contains the correction.
         "AMSGrad": lambda: optax.amsgrad(
-            lambda t: lr * jnp.sqrt(1 - b2 ** (t + 1)), b1, b2, o.eps, bias_correction_nu=False
+            lambda t: lr * jnp.sqrt(1 - b2 ** (t + 1)),
+            b1,
+            b2,
+            settings.eps,
+            bias_correction_nu=False,
         ),
-        "AdamW": lambda: optax.adamw(lr, b1, b2, o.eps, weight_decay=o.weight_decay),
-        "Adamax": lambda: optax.adamax(lr, b1, b2, o.eps),
-        "NAdam": lambda: optax.nadam(
-            lr, b1, b2, o.eps
-        ),  # without PyTorch's momentum_decay; option_list.py switches it off
+        "AdamW": lambda: optax.adamw(lr, b1, b2, settings.eps, weight_decay=settings.weight_decay),
+        "Adamax": lambda: optax.adamax(lr, b1, b2, settings.eps),
+        # Optax has no momentum_decay. tasks.make_options disables fastnn's.
+        "NAdam": lambda: optax.nadam(lr, b1, b2, settings.eps),
     }
-    if o.l2:
-        links.append(
-            optax.add_decayed_weights(o.l2, mask=lambda params: [(True, False)] * len(params))
-        )  # not on biases
-    if o.clip_value is not None:
-        links.append(optax.clip(o.clip_value))
-    if o.clip_norm is not None:
-        links.append(optax.clip_by_global_norm(o.clip_norm))
-    if o.weight_decay and name != "AdamW":
-        links.append(optax.add_decayed_weights(o.weight_decay))
-    return optax.chain(*links, rules["AMSGrad" if getattr(o, "amsgrad", False) else name]())
+    if settings.l2:  # weights only, not biases
+        transforms.append(
+            optax.add_decayed_weights(
+                settings.l2, mask=lambda params: [(True, False)] * len(params)
+            )
+        )
+    if settings.clip_value is not None:
+        transforms.append(optax.clip(settings.clip_value))
+    if settings.clip_norm is not None:
+        transforms.append(optax.clip_by_global_norm(settings.clip_norm))
+    if settings.weight_decay and name != "AdamW":
+        transforms.append(optax.add_decayed_weights(settings.weight_decay))
+    if getattr(settings, "amsgrad", False):
+        name = "AMSGrad"
+    return optax.chain(*transforms, rules[name]())
 
 
 def loss_function(optax, option):
     """Return loss(z, y), or loss(z, y, weights)."""
     if option.loss is custom_loss:
 
-        def own(z, y):
+        def custom(z, y):
             p = jnp.clip(jax.nn.sigmoid(z), 1e-6, 1 - 1e-6)
             return -jnp.mean(y * jnp.log(p) + (1 - y) * jnp.log(1 - p))
 
-        return own
+        return custom
     bce = optax.sigmoid_binary_cross_entropy
     if option.sample_weight or option.class_weight:
         return lambda z, y, w: jnp.sum(w * bce(z, y)) / jnp.sum(w)
@@ -230,14 +242,15 @@ def loss_function(optax, option):
 class StepTraining:
     def __init__(self, task):
         self.task, option = task, task.option
-        self.first, self.step, self.params_of = (with_option if task.name else plain)(task)
-        y, weights = task.y, weights_of_rows(option, task.y)
-        if option.label_smoothing:  # its binary loss has none: the targets are smoothed once
+        make_step = make_option_step if task.name else make_plain_step
+        self.initial, self.step, self.params_of = make_step(task)
+        y, weights = task.y, row_weights(option, task.y)
+        if option.label_smoothing:  # not in Optax's binary loss: smooth the targets once
             y = ((1 - option.label_smoothing) * y + option.label_smoothing / 2).astype(y.dtype)
         rows = [task.X, y] if weights is None else [task.X, y, weights[:, np.newaxis]]
-        self.prepare([a.reshape(task.steps, task.batch, *a.shape[1:]) for a in rows])
+        self.compile([a.reshape(task.steps, task.batch, *a.shape[1:]) for a in rows])
 
-    def prepare(self, rows):
+    def compile(self, rows):
         def step(state, total, batch):
             state, loss = self.step(state, batch)
             return state, total + loss
@@ -245,11 +258,11 @@ class StepTraining:
         self.compiled = jax.jit(step, donate_argnums=(0, 1))
         self.batches = [tuple(map(jnp.array, batch)) for batch in zip(*rows)]
 
-    def begin(self):
-        self.state = jax.block_until_ready(self.first(first_params(self.task)))
+    def reset(self):
+        self.state = jax.block_until_ready(self.initial(initial_params(self.task)))
 
     def run(self, epochs):
-        """The losses are read after the last step, so that nobody waits for one."""
+        # Reading a loss waits for its step, so all losses are read after the last step.
         state, compiled, losses = self.state, self.compiled, []
         for _ in range(epochs):
             total = jnp.zeros(())
@@ -260,13 +273,13 @@ class StepTraining:
         return [float(total) / self.task.steps for total in losses]
 
     def params(self):
-        return flat(self.params_of(self.state))
+        return flatten(self.params_of(self.state))
 
 
 class ScanTraining(StepTraining):
-    def prepare(self, rows):
+    def compile(self, rows):
         task, batches = self.task, tuple(map(jnp.array, rows))
-        self.most = MOST if task.steps == 1 else 4096
+        self.max_epochs = MAX_BLOCK if task.steps == 1 else 4096
 
         def run(state, batches, epochs):
             def epoch(i, carry):
@@ -278,7 +291,7 @@ class ScanTraining(StepTraining):
                     loss = losses_of_steps.mean()
                 return state, losses.at[i].set(loss)
 
-            return jax.lax.fori_loop(0, epochs, epoch, (state, jnp.zeros(self.most)))
+            return jax.lax.fori_loop(0, epochs, epoch, (state, jnp.zeros(self.max_epochs)))
 
         compiled = jax.jit(run, donate_argnums=0)
         self.compiled = lambda state, epochs: compiled(state, batches, epochs)
@@ -286,7 +299,7 @@ class ScanTraining(StepTraining):
     def run(self, epochs):
         losses = []
         while len(losses) < epochs:
-            n = min(epochs - len(losses), self.most)
-            self.state, some = self.compiled(self.state, n)
-            losses += np.asarray(some)[:n].tolist()
+            n = min(epochs - len(losses), self.max_epochs)
+            self.state, new_losses = self.compiled(self.state, n)
+            losses += np.asarray(new_losses)[:n].tolist()
         return losses

@@ -1,40 +1,36 @@
-"""Numba in compare.py: what one writes who wants a compiled loop of one's own, with plain loops or
-with BLAS for the products.
+"""Numba training loops as users write them, with plain loops or with BLAS for the products.
 
-All parameters are in one array, as all outputs and all deltas are: calls pass few arguments, and
-one compiled function serves all networks. np.dot within Numba is SciPy's BLAS; sigmoid and tanh are
-one number at a time, for a vector library (Intel's SVML) does not come with a Numba from PyPI.
+All parameters are in one array, as are all outputs and all gradients of the outputs ("deltas").
+So calls pass few arguments, and one compiled function serves all networks. np.dot within Numba
+calls SciPy's BLAS. sigmoid and tanh compute one number at a time, because Numba from PyPI has
+no vector math library (Intel's SVML).
 """
 
 import math
 
 import numba
 import numpy as np
-from option_list import flat
-from tasks import aligned
+from tasks import aligned, flatten
 
 ZERO, ONE = np.float32(0), np.float32(1)
-SETTINGS = dict(
-    nogil=True, fastmath=True, error_model="numpy"
-)  # Python's error model looks at every divisor, one at a time
+# Python's error model tests every divisor for zero, which prevents vectorization.
+SETTINGS = dict(nogil=True, fastmath=True, error_model="numpy")
 
 
-def build(blas):
-    """Return train and forward, which work on whole trainings and whole arrays of rows."""
+def compile_functions(blas):
+    """Return two compiled functions: train, for all epochs, and forward, for all rows."""
     jit = numba.njit(**SETTINGS)
-    times, transposed_times, times_transposed = (
-        jit(f) for f in (WITH_BLAS if blas else WITH_LOOPS)
-    )
+    matmul, matmul_tn, matmul_nt = (jit(f) for f in (BLAS if blas else LOOPS))
 
     @jit
-    def layer(flat, i, rows, sizes):
-        """Layer i's outputs or deltas (rows, n_out)."""
+    def layer_view(values, i, rows, sizes):
+        """Return the outputs or deltas of layer i, of shape (rows, n_out)."""
         start = rows * sizes[1 : i + 1].sum()
-        return flat[start : start + rows * sizes[i + 1]].reshape(rows, sizes[i + 1])
+        return values[start : start + rows * sizes[i + 1]].reshape(rows, sizes[i + 1])
 
     @jit
     def linear(A, W, b, Z, activate, relu):
-        times(A, W, Z)
+        matmul(A, W, Z)
         for i in range(Z.shape[0]):
             if activate and relu:
                 for j in range(Z.shape[1]):
@@ -59,41 +55,41 @@ def build(blas):
                 A = rows
                 for i in range(n_layers):
                     k, n = sizes[i], sizes[i + 1]
-                    at = ends[i] - (k + 1) * n
-                    Z = layer(outputs, i, batch, sizes)
+                    offset = ends[i] - (k + 1) * n
+                    Z = layer_view(outputs, i, batch, sizes)
                     linear(
                         A,
-                        params[at : at + k * n].reshape(k, n),
-                        params[at + k * n : ends[i]],
+                        params[offset : offset + k * n].reshape(k, n),
+                        params[offset + k * n : ends[i]],
                         Z,
                         i < n_layers - 1,
                         relu,
                     )
                     A = Z
-                D = layer(deltas, n_layers - 1, batch, sizes)
+                D = layer_view(deltas, n_layers - 1, batch, sizes)
                 targets = y[start : start + batch]
                 total += bce(A, targets, D) if binary else cross_entropy(A, targets, D)
                 for i in range(n_layers - 1, -1, -1):
                     k, n = sizes[i], sizes[i + 1]
-                    at = ends[i] - (k + 1) * n
-                    D = layer(deltas, i, batch, sizes)
-                    A = layer(outputs, i - 1, batch, sizes) if i > 0 else rows
-                    transposed_times(A, D, grads[at : at + k * n].reshape(k, n))
-                    db = grads[at + k * n : ends[i]]
+                    offset = ends[i] - (k + 1) * n
+                    D = layer_view(deltas, i, batch, sizes)
+                    A = layer_view(outputs, i - 1, batch, sizes) if i > 0 else rows
+                    matmul_tn(A, D, grads[offset : offset + k * n].reshape(k, n))
+                    db = grads[offset + k * n : ends[i]]
                     db[:] = ZERO
                     for r in range(batch):
                         for j in range(n):
                             db[j] += D[r, j]
                     if i > 0:
-                        E = layer(deltas, i - 1, batch, sizes)
-                        times_transposed(D, params[at : at + k * n].reshape(k, n), E)
+                        dA = layer_view(deltas, i - 1, batch, sizes)
+                        matmul_nt(D, params[offset : offset + k * n].reshape(k, n), dA)
                         for r in range(batch):
                             if relu:
                                 for j in range(k):
-                                    E[r, j] = E[r, j] if A[r, j] > ZERO else ZERO
+                                    dA[r, j] = dA[r, j] if A[r, j] > ZERO else ZERO
                             else:
                                 for j in range(k):
-                                    E[r, j] *= A[r, j] * (ONE - A[r, j])
+                                    dA[r, j] *= A[r, j] * (ONE - A[r, j])
                 t += 1
                 if adam:
                     a, b = np.float32(lr / (1 - 0.9**t)), np.float32(1 / (1 - 0.999**t))
@@ -109,50 +105,50 @@ def build(blas):
 
     @jit
     def bce(Z, y, D):
-        total, share = ZERO, np.float32(1 / len(y))
+        total, scale = ZERO, np.float32(1 / len(y))
         for i in range(len(y)):
             z = Z[i, 0]
             e = np.exp(-abs(z))
             p = ONE / (ONE + e)
-            D[i, 0] = ((p if z >= ZERO else ONE - p) - y[i]) * share
+            D[i, 0] = ((p if z >= ZERO else ONE - p) - y[i]) * scale
             total += max(z, ZERO) - z * y[i] + np.log1p(e)
-        return total * share
+        return total * scale
 
     @jit
     def softmax(Z, P):
         for i in range(Z.shape[0]):
-            most, total = Z[i].max(), ZERO
+            row_max, total = Z[i].max(), ZERO
             for j in range(Z.shape[1]):
-                P[i, j] = np.exp(Z[i, j] - most)
+                P[i, j] = np.exp(Z[i, j] - row_max)
                 total += P[i, j]
             P[i] *= ONE / total
 
     @jit
     def cross_entropy(Z, y, D):
         softmax(Z, D)
-        total, share = ZERO, np.float32(1 / len(y))
+        total, scale = ZERO, np.float32(1 / len(y))
         for i in range(len(y)):
             total -= np.log(D[i, int(y[i])])
             D[i, int(y[i])] -= ONE
-            D[i] *= share
-        return total * share
+            D[i] *= scale
+        return total * scale
 
     @jit
     def forward(X, params, sizes, binary):
-        A, at = X, 0
+        A, offset = X, 0
         for i in range(len(sizes) - 1):
             k, n = sizes[i], sizes[i + 1]
             Z = np.empty((len(X), n), np.float32)
-            last = i == len(sizes) - 2
+            is_last = i == len(sizes) - 2
             linear(
                 A,
-                params[at : at + k * n].reshape(k, n),
-                params[at + k * n : at + k * n + n],
+                params[offset : offset + k * n].reshape(k, n),
+                params[offset + k * n : offset + k * n + n],
                 Z,
-                not last or binary,
-                not last,
+                not is_last or binary,
+                not is_last,
             )
-            at += k * n + n
+            offset += k * n + n
             A = Z
         if not binary:
             softmax(A, A)
@@ -161,10 +157,10 @@ def build(blas):
     return train, forward
 
 
-# ---- products: A B, A^T B, A B^T into C ----
+# ---- products into C: matmul is A B, matmul_tn is A^T B, matmul_nt is A B^T ----
 
 
-def times(A, B, C):
+def matmul(A, B, C):
     for i in range(A.shape[0]):
         C[i] = ZERO
         for k in range(A.shape[1]):
@@ -173,7 +169,7 @@ def times(A, B, C):
                 C[i, j] += a * B[k, j]
 
 
-def transposed_times(A, B, C):
+def matmul_tn(A, B, C):
     C[:] = ZERO
     for i in range(A.shape[0]):
         for k in range(A.shape[1]):
@@ -182,7 +178,7 @@ def transposed_times(A, B, C):
                 C[k, j] += a * B[i, j]
 
 
-def times_transposed(A, B, C):
+def matmul_nt(A, B, C):
     for i in range(A.shape[0]):
         for k in range(B.shape[0]):
             total = ZERO
@@ -191,8 +187,8 @@ def times_transposed(A, B, C):
             C[i, k] = total
 
 
-WITH_LOOPS = times, transposed_times, times_transposed
-WITH_BLAS = (
+LOOPS = matmul, matmul_tn, matmul_nt
+BLAS = (
     lambda A, B, C: np.dot(A, B, C),
     lambda A, B, C: np.dot(A.T, B, C),
     lambda A, B, C: np.dot(A, B.T, C),
@@ -208,33 +204,30 @@ class NumbaLoops:
 
     def __init__(self, threads):
         if self.blas:
-            import scipy.linalg  # noqa: F401 - its BLAS, or Numba could not compile
-        self.train, self.forward = build(self.blas)
-        self.one_by_one = numba.njit(parallel=threads > 1, **SETTINGS)
+            import scipy.linalg  # noqa: F401 - Numba needs its BLAS to compile np.dot
+        self.train, self.forward = compile_functions(self.blas)
+        self.jit_parallel = numba.njit(parallel=threads > 1, **SETTINGS)
         numba.set_num_threads(threads)
 
     def training(self, task, variant):
         return Training(task, self.train)
 
     def inference(self, task, variant):
-        forward, params = self.forward, flat(zip(task.net.weights, task.net.biases))
+        forward, params = self.forward, flatten(zip(task.net.weights, task.net.biases))
         sizes, binary = np.array(task.sizes), task.binary
         return lambda X: forward(X, params, sizes, binary)
 
     def elementwise(self, task, variant):
         z, y, out = task.z, task.y, aligned(task.z)
-        function = self.one_by_one({"sigmoid": sigmoid, "tanh": tanh, "bce": bce}[task.function])
+        function = self.jit_parallel({"sigmoid": sigmoid, "tanh": tanh, "bce": bce}[task.function])
         if task.function == "bce":
             return lambda: (function(z, y, out), out)
         return lambda: function(z, out)
 
     def update(self, task, variant):
         w, g, m, v = aligned(task.w), task.g, aligned(0 * task.w), aligned(0 * task.w)
-        function, t = (
-            self.one_by_one({"sgd": sgd, "momentum": momentum, "adam": adam}[task.rule]),
-            0,
-        )
-        lr = np.float32(task.lr)
+        function = self.jit_parallel({"sgd": sgd, "momentum": momentum, "adam": adam}[task.rule])
+        lr, t = np.float32(task.lr), 0
 
         def step():
             nonlocal t
@@ -247,25 +240,24 @@ class NumbaLoops:
 
 
 class NumbaBlas(NumbaLoops):
-    """The products only: elementwise and updates are the loops'."""
+    """Training and inference with BLAS. `NumbaLoops` has the kinds of tasks without products."""
 
     too_slow = ()
     blas = True
-    elementwise = update = property()  # no such attribute
+    elementwise = update = property()  # hasattr is False
 
 
 class Training:
     def __init__(self, task, train):
         self.task, self.train = task, train
-        self.first = flat(zip(task.net.weights, task.net.biases))
-        self.state = [np.empty_like(self.first) for _ in range(4)]  # parameters, gradients, m, v
-        self.layers = [
-            np.empty(task.batch * sum(task.sizes[1:]), "f") for _ in range(2)
-        ]  # outputs, deltas
+        self.initial = flatten(zip(task.net.weights, task.net.biases))
+        self.state = [np.empty_like(self.initial) for _ in range(4)]  # parameters, gradients, m, v
+        n = task.batch * sum(task.sizes[1:])
+        self.layers = [np.empty(n, "f") for _ in range(2)]  # outputs, deltas
         self.y = task.y.ravel().astype("f")
 
-    def begin(self):
-        self.state[0][...] = self.first
+    def reset(self):
+        self.state[0][...] = self.initial
         for moment in self.state[2:]:
             moment.fill(0)
         self.t = 0
@@ -292,7 +284,7 @@ class Training:
         return self.state[0]
 
 
-# ---- one number after another; prange is range with one thread ----
+# ---- elementwise functions and updates; with one thread prange is range ----
 
 
 def sigmoid(z, out):

@@ -1,10 +1,10 @@
-"""The peers that have nothing to compile: fastnn itself, NumPy, scikit-learn and ONNX Runtime."""
+"""The peers that compile nothing: fastnn itself, NumPy, scikit-learn and ONNX Runtime."""
 
+import itertools
 import warnings
 
 import numpy as np
-from option_list import fit, flat
-from tasks import aligned
+from tasks import aligned, fit_fastnn, flatten
 
 from fastnn import functional as F
 
@@ -15,7 +15,7 @@ class Fastnn:
     def __init__(self, threads):
         self.threads = threads
         if threads > 1:
-            self.block = 50e-3  # a call starts its threads anew
+            self.block = 50e-3  # every call of fit starts its threads again
 
     def training(self, task, variant):
         return FastnnTraining(task, self.threads)
@@ -32,11 +32,11 @@ class Fastnn:
 
     def update(self, task, variant):
         w, g, lr = aligned(task.w), task.g, task.lr
-        m, v, numbers = aligned(0 * w), aligned(0 * w), iter(range(1, 1 << 60))
+        m, v, step_numbers = aligned(0 * w), aligned(0 * w), itertools.count(1)
         steps = {
             "sgd": lambda: F.sgd_step_(w, g, lr),
             "momentum": lambda: F.sgd_step_(w, g, lr, momentum=0.9, velocity=m),
-            "adam": lambda: F.adam_step_(w, g, m, v, next(numbers), lr),
+            "adam": lambda: F.adam_step_(w, g, m, v, next(step_numbers), lr),
         }
         return steps[task.rule], lambda: w
 
@@ -45,38 +45,38 @@ class FastnnTraining:
     def __init__(self, task, threads):
         self.task, self.threads, self.net = task, threads, task.net.copy()
 
-    def begin(self):
+    def reset(self):
         self.net.params, self.net.state = self.task.net.params, None
         if self.task.option.dropout:
-            self.net.rng = np.random.default_rng(0)  # the same units again
+            self.net.rng = np.random.default_rng(0)  # the same dropout masks each time
 
     def run(self, epochs):
         task = self.task
-        return fit(self.net, task.option, task.X, task.y, epochs, task.batch, self.threads)
+        return fit_fastnn(self.net, task.option, task.X, task.y, epochs, task.batch, self.threads)
 
     def params(self):
         return self.net.params
 
 
-# ---- NumPy, as well as it goes: every array is made once, and everything is written in place ----
+# ---- NumPy: arrays are allocated once, and all operations are in place ----
 
 
 class Numpy:
     def __init__(self, threads):
-        pass  # its BLAS has been told by the environment
+        pass  # BLAS reads its thread limit from the environment
 
     def training(self, task, variant):
         return NumpyTraining(task)
 
     def inference(self, task, variant):
         layers = list(zip(task.net.weights, task.net.biases))
-        arrays = [np.empty((task.n, k), "f") for k in task.sizes[1:]]
+        outputs = [np.empty((task.n, k), "f") for k in task.sizes[1:]]
 
         def forward(X):
             A = X
-            for (W, b), Z in zip(layers, arrays):
+            for (W, b), Z in zip(layers, outputs):
                 np.add(np.dot(A, W, Z), b, Z)
-                A = np.maximum(Z, 0, Z) if Z is not arrays[-1] else Z
+                A = np.maximum(Z, 0, Z) if Z is not outputs[-1] else Z
             return sigmoid(A, A) if task.binary else softmax(A, A)
 
         return forward
@@ -87,17 +87,17 @@ class Numpy:
             return lambda: np.tanh(z, out)
         if task.function == "sigmoid":
             return lambda: sigmoid(z, out)
-        one, two = aligned(z), aligned(z)
-        return lambda: (bce(z, y, out, one, two), out)
+        buffer1, buffer2 = aligned(z), aligned(z)
+        return lambda: (bce(z, y, out, buffer1, buffer2), out)
 
     def update(self, task, variant):
         w, m, v = aligned(task.w), aligned(0 * task.w), aligned(0 * task.w)
-        one, two, t = aligned(w), aligned(w), 0
+        buffer1, buffer2, t = aligned(w), aligned(w), 0
 
         def step():
             nonlocal t
             t += 1
-            steps[task.rule](w, task.g, m, v, t, task.lr, one, two)
+            UPDATE_RULES[task.rule](w, task.g, m, v, t, task.lr, buffer1, buffer2)
 
         return step, lambda: w
 
@@ -115,69 +115,67 @@ def softmax(z, out):
     return np.divide(out, out.sum(axis=1, keepdims=True), out)
 
 
-def bce(z, y, grad, one, two):
-    """max(z, 0) - y z + log(1 + exp(-|z|)), averaged, and (sigmoid(z) - y) / n in grad"""
-    np.exp(np.negative(np.abs(z, one), one), one)
-    np.log1p(one, one)
-    np.add(one, np.maximum(z, 0, two), one)
-    np.subtract(one, np.multiply(z, y, two), one)
+def bce(z, y, grad, buffer1, buffer2):
+    """Return the mean of max(z, 0) - y z + log(1 + exp(-|z|)); grad = (sigmoid(z) - y) / n."""
+    np.exp(np.negative(np.abs(z, buffer1), buffer1), buffer1)
+    np.log1p(buffer1, buffer1)
+    np.add(buffer1, np.maximum(z, 0, buffer2), buffer1)
+    np.subtract(buffer1, np.multiply(z, y, buffer2), buffer1)
     np.subtract(sigmoid(z, grad), y, grad)
     np.multiply(grad, 1 / len(z), grad)
-    return one.mean()
+    return buffer1.mean()
 
 
-def cross_entropy(z, y, grad, rows):
+def cross_entropy(z, y, grad, row_numbers):
     softmax(z, grad)
-    loss = -np.log(grad[rows, y]).mean()
-    grad[rows, y] -= 1
+    loss = -np.log(grad[row_numbers, y]).mean()
+    grad[row_numbers, y] -= 1
     np.multiply(grad, 1 / len(z), grad)
     return loss
 
 
-def sgd(w, g, m, v, t, lr, one, two):
-    np.subtract(w, np.multiply(g, lr, one), w)
+def sgd(w, g, m, v, t, lr, buffer1, buffer2):
+    np.subtract(w, np.multiply(g, lr, buffer1), w)
 
 
-def momentum(w, g, m, v, t, lr, one, two):
+def momentum(w, g, m, v, t, lr, buffer1, buffer2):
     np.add(np.multiply(m, 0.9, m), g, m)
-    np.subtract(w, np.multiply(m, lr, one), w)
+    np.subtract(w, np.multiply(m, lr, buffer1), w)
 
 
-def adam(w, g, m, v, t, lr, one, two):
-    np.add(np.multiply(m, 0.9, m), np.multiply(g, 0.1, one), m)
-    np.multiply(np.multiply(g, g, one), 0.001, one)
-    np.add(np.multiply(v, 0.999, v), one, v)
-    np.sqrt(np.multiply(v, 1 / (1 - 0.999**t), one), one)
-    np.add(one, 1e-8, one)
-    np.divide(np.multiply(m, lr / (1 - 0.9**t), two), one, two)
-    np.subtract(w, two, w)
+def adam(w, g, m, v, t, lr, buffer1, buffer2):
+    np.add(np.multiply(m, 0.9, m), np.multiply(g, 0.1, buffer1), m)
+    np.multiply(np.multiply(g, g, buffer1), 0.001, buffer1)
+    np.add(np.multiply(v, 0.999, v), buffer1, v)
+    np.sqrt(np.multiply(v, 1 / (1 - 0.999**t), buffer1), buffer1)
+    np.add(buffer1, 1e-8, buffer1)
+    np.divide(np.multiply(m, lr / (1 - 0.9**t), buffer2), buffer1, buffer2)
+    np.subtract(w, buffer2, w)
 
 
-steps = {"sgd": sgd, "momentum": momentum, "adam": adam}
+UPDATE_RULES = {"sgd": sgd, "momentum": momentum, "adam": adam}
 
 
 class NumpyTraining:
     def __init__(self, task):
-        self.task, self.step, dtype = task, steps[task.rule], task.net.dtype
-        self.W, self.b = list(task.net.weights), list(task.net.biases)
-        self.W, self.b = [W.copy() for W in self.W], [b.copy() for b in self.b]
-        self.both = [*self.W, *self.b]
+        self.task, self.update, dtype = task, UPDATE_RULES[task.rule], task.net.dtype
+        self.W, self.b = [W.copy() for W in task.net.weights], [b.copy() for b in task.net.biases]
+        self.arrays = [*self.W, *self.b]
         self.dW, self.db = [np.empty_like(W) for W in self.W], [np.empty_like(b) for b in self.b]
-        self.m, self.v, self.one, self.two = (
-            [np.zeros_like(p) for p in self.both] for _ in range(4)
+        self.m, self.v, self.buffers1, self.buffers2 = (
+            [np.zeros_like(p) for p in self.arrays] for _ in range(4)
         )
+        # outputs, gradients and temporaries of each layer
         self.A, self.dZ, self.T = (
             [np.empty((task.batch, k), dtype) for k in task.sizes[1:]] for _ in range(3)
         )
-        self.ones, self.rows, self.temporary = (
-            np.ones(task.batch, dtype),
-            np.arange(task.batch),
-            np.empty((task.batch, 1), dtype),
-        )
+        self.ones = np.ones(task.batch, dtype)
+        self.row_numbers = np.arange(task.batch)
+        self.column = np.empty((task.batch, 1), dtype)
 
-    def begin(self):
-        for p, first in zip(self.both, [*self.task.net.weights, *self.task.net.biases]):
-            p[...] = first
+    def reset(self):
+        for p, initial in zip(self.arrays, [*self.task.net.weights, *self.task.net.biases]):
+            p[...] = initial
         for p in (*self.m, *self.v):
             p.fill(0)
         self.t = 0
@@ -191,10 +189,10 @@ class NumpyTraining:
                     task.X[start : start + task.batch], task.y[start : start + task.batch]
                 )
                 self.t += 1
-                for p, g, m, v, one, two in zip(
-                    self.both, [*self.dW, *self.db], self.m, self.v, self.one, self.two
+                for p, g, m, v, buffer1, buffer2 in zip(
+                    self.arrays, [*self.dW, *self.db], self.m, self.v, self.buffers1, self.buffers2
                 ):
-                    self.step(p, g, m, v, self.t, task.lr, one, two)
+                    self.update(p, g, m, v, self.t, task.lr, buffer1, buffer2)
             losses.append(total / task.steps)
         return losses
 
@@ -205,11 +203,10 @@ class NumpyTraining:
             A = Z
             if i < len(W) - 1:
                 np.maximum(Z, 0, Z) if relu else sigmoid(Z, Z)
-        loss = (
-            bce(Z, y, dZ[-1], self.T[-1], self.temporary)
-            if self.task.binary
-            else cross_entropy(Z, y, dZ[-1], self.rows)
-        )
+        if self.task.binary:
+            loss = bce(Z, y, dZ[-1], self.T[-1], self.column)
+        else:
+            loss = cross_entropy(Z, y, dZ[-1], self.row_numbers)
         for i in reversed(range(len(W))):
             np.dot((self.A[i - 1] if i else X).T, dZ[i], self.dW[i])
             np.dot(self.ones, dZ[i], self.db[i])
@@ -221,32 +218,32 @@ class NumpyTraining:
         return float(loss)
 
     def params(self):
-        return flat(zip(self.W, self.b))
+        return flatten(zip(self.W, self.b))
 
 
-# ---- scikit-learn's MLPClassifier: `fit` of as many epochs, going on from weights that are put the
+# ---- scikit-learn: one `fit` of MLPClassifier over many epochs, from the initial weights ----
 
 
 class Sklearn:
-    block = 0.05  # a fit costs a millisecond before it begins
+    block = 0.05  # a call of fit has a fixed cost of about a millisecond
 
     def __init__(self, threads):
-        import sklearn  # noqa: F401 - or it cannot take part
+        import sklearn  # noqa: F401 - fail here if it is not installed
 
-        warnings.simplefilter("ignore")  # that it has not converged
+        warnings.simplefilter("ignore")  # ConvergenceWarning
 
     def training(self, task, variant):
         return SklearnTraining(task)
 
     def inference(self, task, variant):
-        model = classifier(task, batch_size=1)
+        model = make_classifier(task, batch_size=1)
         classes = np.arange(max(2, task.sizes[-1]))
         model.partial_fit(np.zeros((len(classes), task.sizes[0]), "f"), classes, classes=classes)
-        put(task.net, model)
+        copy_weights(task.net, model)
         return lambda X: model.predict_proba(X)[:, 1:] if task.binary else model.predict_proba(X)
 
 
-def classifier(task, **options):
+def make_classifier(task, **options):
     from sklearn.neural_network import MLPClassifier
 
     activation = {"relu": "relu", "sigmoid": "logistic"}[task.activation]
@@ -255,21 +252,20 @@ def classifier(task, **options):
     )
 
 
-def put(net, model):
-    for own, its in zip(
-        [*net.weights, *net.biases], [*model.coefs_, *model.intercepts_], strict=True
-    ):
-        its[...] = own
+def copy_weights(net, model):
+    sources, targets = [*net.weights, *net.biases], [*model.coefs_, *model.intercepts_]
+    for source, target in zip(sources, targets, strict=True):
+        target[...] = source
 
 
 class SklearnTraining:
-    epsilon = (
-        1e-8 * (1 - 0.999) ** 0.5
-    )  # Adam's 1e-8 in the first step: scikit-learn adds it before v's bias is corrected
+    # scikit-learn adds epsilon before it corrects the bias of v. In the first step this value
+    # equals an epsilon of 1e-8 that is added after the correction.
+    epsilon = 1e-8 * (1 - 0.999) ** 0.5
 
     def __init__(self, task):
         self.task, self.y = task, task.y.ravel().astype(int)
-        self.model = classifier(
+        self.model = make_classifier(
             task,
             batch_size=task.batch,
             solver=task.rule,
@@ -281,20 +277,21 @@ class SklearnTraining:
             n_iter_no_change=1 << 40,
             max_iter=1,
         )
-        self.model.fit(task.X, self.y)  # makes its arrays
+        self.model.fit(task.X, self.y)  # allocates the weights
 
-    def begin(self):
-        put(self.task.net, self.model)
+    def reset(self):
+        copy_weights(self.task.net, self.model)
 
     def run(self, epochs):
-        """Its optimizer begins anew with every fit."""
-        return self.model.set_params(max_iter=epochs).fit(self.task.X, self.y).loss_curve_[-epochs:]
+        # every call of fit creates a new optimizer
+        self.model.set_params(max_iter=epochs).fit(self.task.X, self.y)
+        return self.model.loss_curve_[-epochs:]
 
     def params(self):
-        return flat(zip(self.model.coefs_, self.model.intercepts_))
+        return flatten(zip(self.model.coefs_, self.model.intercepts_))
 
 
-# ---- ONNX Runtime: a session of Gemm and activations ----
+# ---- ONNX Runtime: a session of Gemm and activation nodes ----
 
 
 class Onnx:
@@ -315,18 +312,18 @@ class Onnx:
                 onnx.numpy_helper.from_array(np.ascontiguousarray(W), f"W{i}"),
                 onnx.numpy_helper.from_array(b, f"b{i}"),
             ]
-            last = i == len(task.sizes) - 2
-            activation = "Relu" if not last else "Sigmoid" if task.binary else "Softmax"
+            is_last = i == len(task.sizes) - 2
+            activation = "Relu" if not is_last else "Sigmoid" if task.binary else "Softmax"
             nodes += [
                 helper.make_node("Gemm", [A, f"W{i}", f"b{i}"], [f"Z{i}"]),
                 helper.make_node(activation, [f"Z{i}"], [f"A{i}"]),
             ]
             A = f"A{i}"
-        enters, leaves = (
+        graph_input, graph_output = (
             helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, [None, k])
             for name, k in (("X", task.sizes[0]), (A, task.sizes[-1]))
         )
-        graph = helper.make_graph(nodes, "mlp", [enters], [leaves], arrays)
+        graph = helper.make_graph(nodes, "mlp", [graph_input], [graph_output], arrays)
         model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
         session = self.make_session(
             model.SerializeToString(), self.options, providers=["CPUExecutionProvider"]

@@ -1,16 +1,15 @@
-"""PyTorch in compare.py and options.py: eager, as its users write it, and one training step as one
-compiled function.
+"""PyTorch, eager as users write it, and with the whole training step in one compiled function.
 
-Eager, its optimizers run as a loop, foreach and fused, and the best of the three is shown. Compiled
-by torch.compile is the whole step: loss, gradient and the change of the parameters, with Inductor's
-C++ wrapper, which has less to do around a call.
+The eager optimizers run in three implementations: loop, foreach and fused. The fastest is
+reported. torch.compile compiles the loss, the gradient and the update of the parameters
+together, with Inductor's C++ wrapper, which has less overhead per call.
 """
 
 import math
 
 import numpy as np
 import torch
-from option_list import LR, custom_loss, flat, weights_of_rows
+from tasks import LR, custom_loss, flatten, row_weights
 from torch.nn.utils import clip_grad_norm_, clip_grad_value_
 
 functional = torch.nn.functional
@@ -27,13 +26,13 @@ class Torch:
     def training(self, task, variant):
         try:
             return Training(task, variant)
-        except TypeError:  # it has not fused all of its optimizers
+        except TypeError:  # some optimizers have no fused implementation
             if variant != "fused":
                 raise
             return None
 
     def inference(self, task, variant):
-        model = modules(task, with_output=True).eval()
+        model = make_model(task, with_output=True).eval()
 
         def forward(X):
             with torch.inference_mode():
@@ -59,10 +58,10 @@ class Torch:
     def update(self, task, variant):
         w = torch.nn.Parameter(torch.tensor(task.w))
         w.grad = torch.tensor(task.g)
-        return optimizer([w], task.rule, task.lr, variant).step, lambda: w.detach().numpy()
+        return make_optimizer([w], task.rule, task.lr, variant).step, lambda: w.detach().numpy()
 
 
-def modules(task, with_output=False):
+def make_model(task, with_output=False):
     layers, dropout = [], task.option.dropout if task.kind == "training" else 0
     for W, b in zip(task.net.weights, task.net.biases):
         layers += [
@@ -78,13 +77,15 @@ def modules(task, with_output=False):
     return torch.nn.Sequential(*layers[: -2 if dropout else -1], *output)
 
 
-def optimizer(params, rule, lr, variant):
+def make_optimizer(params, rule, lr, variant):
     if rule == "adam":
-        return torch.optim.Adam(params, lr, **kind(variant))
-    return torch.optim.SGD(params, lr, momentum=0.9 * (rule == "momentum"), **kind(variant))
+        return torch.optim.Adam(params, lr, **implementation(variant))
+    return torch.optim.SGD(
+        params, lr, momentum=0.9 * (rule == "momentum"), **implementation(variant)
+    )
 
 
-def kind(variant):
+def implementation(variant):
     return dict(foreach=False) if variant == "loop" else {variant: True}
 
 
@@ -93,11 +94,11 @@ def loss_function(task):
     bce, option = functional.binary_cross_entropy_with_logits, task.option
     if option.loss is custom_loss:
 
-        def own(z, y):
+        def custom(z, y):
             p = torch.sigmoid(z).clamp(1e-6, 1 - 1e-6)
             return -(y * p.log() + (1 - y) * (1 - p).log()).mean()
 
-        return own
+        return custom
     if option.sample_weight or option.class_weight:
         return lambda z, y, w: bce(z, y, w, reduction="sum") / w.sum()
     if option.pos_weight is not None:
@@ -106,74 +107,65 @@ def loss_function(task):
 
 
 class Training:
-    """What its users write; `variant` is how the optimizer goes over the parameters."""
+    """Eager training. `variant` is the implementation of the optimizer."""
 
-    ours = (
-        "lr",
-        "l1",
-        "l2",
-        "clip_value",
-        "clip_norm",
-        "average",
-    )  # settings that its optimizers don't take
+    # settings of fastnn's optimizers that PyTorch's do not have
+    fastnn_only = "lr", "l1", "l2", "clip_value", "clip_norm", "average"
 
     def __init__(self, task, variant):
         self.task, self.variant, option = task, variant, task.option
-        y, weights = task.y, weights_of_rows(option, task.y)
-        if option.label_smoothing:  # its binary loss has none: the targets are smoothed once
+        y, weights = task.y, row_weights(option, task.y)
+        if option.label_smoothing:  # not in PyTorch's binary loss: smooth the targets once
             y = ((1 - option.label_smoothing) * y + option.label_smoothing / 2).astype(y.dtype)
         rows = [task.X, y] if weights is None else [task.X, y, weights[:, np.newaxis]]
         self.batches = list(zip(*(torch.from_numpy(a).split(task.batch) for a in rows)))
         self.loss = loss_function(task)
-        self.begin()
+        self.reset()
 
-    def begin(self):
-        """Make the first weights, the optimizer, the schedule and the average anew."""
-        self.model = modules(self.task)
+    def reset(self):
+        """Create the model, optimizer, schedule and average again."""
+        self.model = make_model(self.task)
         self.linear = [layer for layer in self.model if isinstance(layer, torch.nn.Linear)]
         settings, groups = self.task.option.optimizer, self.model.parameters()
-        own = {name: value for name, value in vars(settings).items() if name not in self.ours}
-        if settings.l2:  # not on biases
+        shared = {
+            name: value for name, value in vars(settings).items() if name not in self.fastnn_only
+        }
+        if settings.l2:  # weights only, not biases
             groups = [
                 dict(params=[layer.weight for layer in self.linear], weight_decay=settings.l2),
                 dict(params=[layer.bias for layer in self.linear]),
             ]
-        rate, self.by_step, self.by_epoch = settings.lr, None, None
+        rate, self.step_schedule, self.epoch_schedule = settings.lr, None, None
         lr = rate if isinstance(rate, float) else LR
         self.optimizer = getattr(torch.optim, type(settings).__name__)(
-            groups, lr=lr, **own, **kind(self.variant)
+            groups, lr=lr, **shared, **implementation(self.variant)
         )
         if hasattr(rate, "duration"):
-            self.by_step = torch.optim.lr_scheduler.LambdaLR(
-                self.optimizer, lambda t: warm_cosine(t, rate.warmup, rate.duration)
+            self.step_schedule = torch.optim.lr_scheduler.LambdaLR(
+                self.optimizer, lambda t: cosine_factor(t, rate.warmup, rate.duration)
             )
         elif hasattr(rate, "every"):
-            self.by_epoch = torch.optim.lr_scheduler.StepLR(self.optimizer, rate.every, rate.factor)
+            self.epoch_schedule = torch.optim.lr_scheduler.StepLR(
+                self.optimizer, rate.every, rate.factor
+            )
         self.averaged = None
         if settings.average is not None:
             ema = torch.optim.swa_utils.get_ema_multi_avg_fn(settings.average)
             self.averaged = torch.optim.swa_utils.AveragedModel(self.model, multi_avg_fn=ema)
-            self.averaged.update_parameters(
-                self.model
-            )  # the first call copies: the average begins with the first weights, as fastnn's
+            # the first call copies the initial weights, where fastnn's average starts too
+            self.averaged.update_parameters(self.model)
 
     def run(self, epochs):
-        model, optimizer, loss_of, settings, losses = (
-            self.model,
-            self.optimizer,
-            self.loss,
-            self.task.option.optimizer,
-            [],
-        )
+        model, optimizer, loss_of = self.model, self.optimizer, self.loss
+        settings, losses = self.task.option.optimizer, []
         for _ in range(epochs):
             total = 0.0
             for x, *rest in self.batches:
                 optimizer.zero_grad()
                 loss = loss_of(model(x), *rest)
                 if settings.l1:
-                    (
-                        loss + settings.l1 * sum(layer.weight.abs().sum() for layer in self.linear)
-                    ).backward()
+                    penalty = sum(layer.weight.abs().sum() for layer in self.linear)
+                    (loss + settings.l1 * penalty).backward()
                 else:
                     loss.backward()
                 if settings.clip_value is not None:
@@ -181,13 +173,13 @@ class Training:
                 if settings.clip_norm is not None:
                     clip_grad_norm_(model.parameters(), settings.clip_norm)
                 optimizer.step()
-                if self.by_step:
-                    self.by_step.step()
+                if self.step_schedule:
+                    self.step_schedule.step()
                 if self.averaged:
                     self.averaged.update_parameters(model)
                 total += loss.item()
-            if self.by_epoch:
-                self.by_epoch.step()
+            if self.epoch_schedule:
+                self.epoch_schedule.step()
             losses.append(total / self.task.steps)
         return losses
 
@@ -196,8 +188,8 @@ class Training:
         return np.concatenate([p.detach().numpy().T.ravel() for p in model.parameters()])
 
 
-def warm_cosine(t, warmup, duration):
-    """fastnn's `CosineDecay`, as a factor."""
+def cosine_factor(t, warmup, duration):
+    """Return the factor of fastnn's `CosineDecay` at step t."""
     if t < warmup:
         return (t + 1) / (warmup + 1)
     return (1 + math.cos(math.pi * (min(t, duration) - warmup) / (duration - warmup))) / 2
@@ -207,7 +199,7 @@ def warm_cosine(t, warmup, duration):
 
 
 class TorchCompiled(Torch):
-    variants = {}  # noqa: RUF012 - nobody changes it
+    variants = {}  # noqa: RUF012 - never changed
 
     def __init__(self, threads):
         super().__init__(threads)
@@ -217,7 +209,7 @@ class TorchCompiled(Torch):
         return CompiledTraining(task)
 
     def inference(self, task, variant):
-        model = compiled(modules(task, with_output=True).eval())
+        model = compiled(make_model(task, with_output=True).eval())
 
         def forward(X):
             with torch.inference_mode():
@@ -242,11 +234,11 @@ class TorchCompiled(Torch):
         state = State([task.w], task.rule, task.lr)
         step, g = compiled(state.step), [torch.tensor(task.g)]
 
-        def one():
+        def compiled_step():
             with torch.no_grad():
-                step(state.next(), state.params, state.m, state.v, g)
+                step(state.bias_corrections(), state.params, state.m, state.v, g)
 
-        return one, lambda: state.params[0].numpy()
+        return compiled_step, lambda: state.params[0].numpy()
 
 
 def compiled(function):
@@ -255,16 +247,18 @@ def compiled(function):
 
 
 class State:
-    """Parameters, what moves with them, and how an optimizer changes both."""
+    """The parameters and moments of a training, and the optimizer's update of both."""
 
     def __init__(self, arrays, rule, lr):
         self.params = [torch.tensor(a) for a in arrays]
         self.m, self.v = ([torch.zeros_like(p) for p in self.params] for _ in range(2))
         self.rule, self.lr, self.t = rule, lr, 0
 
-    def next(self):
-        """What Adam corrects m and v by, as a tensor: a number would be compiled anew whenever it
-        changed."""
+    def bias_corrections(self):
+        """Advance to the next step, and return Adam's factors of m and v.
+
+        The factors are a tensor, because a changed Python number triggers a recompilation.
+        """
         if self.rule != "adam":
             return None
         self.t += 1
@@ -285,18 +279,11 @@ class State:
 class CompiledTraining:
     def __init__(self, task):
         self.task = task
-        self.batches = list(
-            zip(
-                torch.from_numpy(task.X).split(task.batch),
-                torch.from_numpy(task.y).split(task.batch),
-            )
-        )
-        loss_of, activation = (
-            loss_function(task),
-            torch.relu if task.activation == "relu" else torch.sigmoid,
-        )
-        self.first = [a for layer in zip(task.net.weights, task.net.biases) for a in layer]
-        self.state, self.total = State(self.first, task.rule, task.lr), torch.zeros(())
+        self.batches = list(zip(*(torch.from_numpy(a).split(task.batch) for a in (task.X, task.y))))
+        loss_of = loss_function(task)
+        activation = torch.relu if task.activation == "relu" else torch.sigmoid
+        self.initial = [a for layer in zip(task.net.weights, task.net.biases) for a in layer]
+        self.state, self.total = State(self.initial, task.rule, task.lr), torch.zeros(())
 
         def loss(params, x, y):
             for W, b in zip(params[:-2:2], params[1:-2:2]):
@@ -310,10 +297,10 @@ class CompiledTraining:
 
         self.step = compiled(step)
 
-    def begin(self):
+    def reset(self):
         state = self.state
-        for p, first in zip(state.params, self.first):
-            p.copy_(torch.from_numpy(first))
+        for p, initial in zip(state.params, self.initial):
+            p.copy_(torch.from_numpy(initial))
         for p in (*state.m, *state.v):
             p.zero_()
         state.t = 0
@@ -324,9 +311,9 @@ class CompiledTraining:
             for _ in range(epochs):
                 total.zero_()
                 for x, y in self.batches:
-                    step(total, state.next(), state.params, state.m, state.v, x, y)
+                    step(total, state.bias_corrections(), state.params, state.m, state.v, x, y)
                 losses.append(total.item() / self.task.steps)
         return losses
 
     def params(self):
-        return flat([[p.numpy() for p in self.state.params]])
+        return flatten([[p.numpy() for p in self.state.params]])

@@ -1,18 +1,19 @@
-"""Two trainings that others have published times of.
+"""Repeat two benchmarks whose times others have published.
 
-    python bench/published.py exponential            the example of SimpleChains.jl, on one thread and on all
-    python bench/published.py mnist FOLDER           MNIST to 98 %, beside PyTorch and scikit-learn where these are installed
+    python bench/published.py exponential     the example of SimpleChains.jl, on one and all threads
+    python bench/published.py mnist FOLDER    MNIST to 98 %, next to PyTorch and scikit-learn
 
-exponential: the exponential of a 2x2 matrix, learned by 4-32-16-4 with tanh from 10,000 matrices,
-all in one batch, by 10,000 steps of Adam. You will see seconds, GFLOP/s and the last loss.
-SimpleChains.jl's authors report 1.64 s on four cores of another machine (8 threads).
+exponential: 4-32-16-4 with tanh learns the exponential of a 2x2 matrix from 10,000 matrices,
+all in one batch, in 10,000 steps of Adam. The program prints seconds, GFLOP/s and the last
+loss. The authors of SimpleChains.jl report 1.64 s on four cores of another machine (8 threads).
 
-mnist: 784-128-10, ReLU and softmax, until 98 % of the test pictures are read right, which is tested
-after every epoch; the tests count in everybody's time. FOLDER has the four files of MNIST, as
-examples/mnist.py wants them. All have the same batches, rate, schedule and number of threads, as
-far as they have them (scikit-learn's Adam has no schedule); each runs from several seeds, in turn.
-You will see the seconds and the epoch of the first test that reaches 98 %, and PyTorch's and
-scikit-learn's time over fastnn's.
+mnist: 784-128-10 with ReLU and softmax trains until it classifies 98 % of the test images
+correctly. Every epoch ends with a test, whose time counts. FOLDER holds the four files of
+MNIST, as for examples/mnist.py. All libraries use the same batch size, learning rate, schedule
+and number of threads, as far as they support them (scikit-learn's Adam has no schedule). Each
+trains from several seeds, and the libraries alternate. The program prints the seconds and the
+epoch of the first test that reaches 98 %, and each library's time relative to fastnn's. A
+library that is not installed is skipped.
 """
 
 import functools
@@ -37,7 +38,7 @@ CPUS = len(os.sched_getaffinity(0))
 
 
 def exponential(matrices):
-    """expm of each of many 2x2 matrices, by its series after halving often enough."""
+    """Return the matrix exponential of each matrix, by scaling, a power series and squaring."""
     halvings = max(0, int(np.ceil(np.log2(np.abs(matrices).sum(axis=2).max()))) + 1)
     small = matrices / 2**halvings
     term = result = np.broadcast_to(np.eye(2), matrices.shape)
@@ -55,7 +56,8 @@ def learn_exponential(arguments):
     X, y = matrices.reshape(-1, 4), exponential(matrices).reshape(-1, 4)
     network = NETWORKS["exponential"]
     print(
-        f"{network.title}, {network.activation}, {len(X):,} rows in one batch, Adam, {arguments.steps:,} steps"
+        f"{network.title}, {network.activation}, {len(X):,} rows in one batch, Adam,"
+        f" {arguments.steps:,} steps"
     )
     for n_threads in sorted({1, arguments.threads}):
         net = fastnn.MLP(network.sizes, network.activation, rng=0)
@@ -64,7 +66,8 @@ def learn_exponential(arguments):
         )
         speed = network.flops * arguments.steps / history.seconds / 1e9
         print(
-            f"  threads: {n_threads} {history.seconds:6.2f} s, {speed:5.1f} GFLOP/s, last loss {history.loss[-1]:.5f}"
+            f"  threads: {n_threads} {history.seconds:6.2f} s, {speed:5.1f} GFLOP/s,"
+            f" last loss {history.loss[-1]:.5f}"
         )
 
 
@@ -72,60 +75,59 @@ def learn_exponential(arguments):
 
 
 def read_idx(folder, name):
+    """Read an array from a file in MNIST's IDX format, plain or with .gz."""
     path = pathlib.Path(folder, name)
-    content = (
-        path.read_bytes()
-        if path.exists()
-        else gzip.decompress(path.with_name(name + ".gz").read_bytes())
-    )
-    shape = np.frombuffer(content, ">u4", content[3], offset=4)
-    return np.frombuffer(content, np.uint8, offset=4 + 4 * content[3]).reshape(shape)
+    if path.exists():
+        content = path.read_bytes()
+    else:
+        content = gzip.decompress(path.with_name(name + ".gz").read_bytes())
+    n_dimensions = content[3]
+    shape = np.frombuffer(content, ">u4", n_dimensions, offset=4)
+    return np.frombuffer(content, np.uint8, offset=4 + 4 * n_dimensions).reshape(shape)
 
 
 class Task:
-    """The pictures, and the settings that all share."""
+    """The images, and the settings that all libraries share."""
 
     def __init__(self, arguments):
         (self.X, self.y), (self.X_test, self.y_test) = (
             (
-                read_idx(arguments.folder, f"{which}-images-idx3-ubyte")
-                .reshape(-1, 784)
-                .astype("f")
+                read_idx(arguments.folder, f"{part}-images-idx3-ubyte").reshape(-1, 784).astype("f")
                 / 255,
-                read_idx(arguments.folder, f"{which}-labels-idx1-ubyte").astype(np.int64),
+                read_idx(arguments.folder, f"{part}-labels-idx1-ubyte").astype(np.int64),
             )
-            for which in ("train", "t10k")
+            for part in ("train", "t10k")
         )
-        self.batch, self.epochs, self.rate, self.goal = (
-            arguments.batch,
-            arguments.epochs,
-            arguments.rate,
-            arguments.goal,
-        )
+        self.batch, self.epochs = arguments.batch, arguments.epochs
+        self.rate, self.goal = arguments.rate, arguments.goal
         self.threads = arguments.threads
         self.steps = self.epochs * -(-len(self.X) // self.batch)
 
 
-class Clock:
-    """Seconds and epochs until the goal."""
+class Progress:
+    """The best test accuracy so far, and the epochs and seconds until the last test."""
 
     def __init__(self, task):
-        self.task, self.epochs, self.best, self.began = task, 0, 0.0, time.perf_counter()
+        self.task, self.epochs, self.best, self.start = task, 0, 0.0, time.perf_counter()
 
-    def reached(self, answers):
-        """Whether the test pictures are read well enough; answers: their digits."""
+    def update(self, predictions):
+        """Record a test, and return whether the best accuracy has reached the goal."""
         self.epochs += 1
-        self.best = max(self.best, np.mean(answers == self.task.y_test))
-        self.seconds = time.perf_counter() - self.began
+        self.best = max(self.best, np.mean(predictions == self.task.y_test))
+        self.seconds = time.perf_counter() - self.start
+        return self.reached_goal
+
+    @property
+    def reached_goal(self):
         return self.best >= self.task.goal
 
 
-def with_fastnn(task, seed):
+def train_fastnn(task, seed):
     net = fastnn.MLP(NETWORKS["T6"].sizes, "relu", "softmax", rng=seed)
-    clock = Clock(task)
+    progress = Progress(task)
 
     def test(net, history):
-        return clock.reached(net.forward(task.X_test, n_threads=task.threads).argmax(axis=1))
+        return progress.update(net.forward(task.X_test, n_threads=task.threads).argmax(axis=1))
 
     adam = fastnn.Adam(OneCycle(task.rate, task.steps))
     net.fit(
@@ -138,11 +140,11 @@ def with_fastnn(task, seed):
         callbacks=[test],
         n_threads=task.threads,
     )
-    return clock
+    return progress
 
 
-def with_pytorch(task, seed):
-    """Batches by an index into one tensor: a DataLoader takes longer."""
+def train_pytorch(task, seed):
+    # Batches are indexed from one tensor, which is faster than a DataLoader.
     import torch
     from torch import nn
 
@@ -154,7 +156,7 @@ def with_pytorch(task, seed):
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimizer, task.rate, total_steps=task.steps, cycle_momentum=False
     )
-    clock = Clock(task)
+    progress = Progress(task)
     for _ in range(task.epochs):
         order = torch.randperm(len(X))
         for rows in order.split(task.batch):
@@ -163,12 +165,12 @@ def with_pytorch(task, seed):
             optimizer.step()
             schedule.step()
         with torch.no_grad():
-            if clock.reached(model(X_test).argmax(dim=1).numpy()):
+            if progress.update(model(X_test).argmax(dim=1).numpy()):
                 break
-    return clock
+    return progress
 
 
-def with_scikit_learn(task, seed):
+def train_scikit_learn(task, seed):
     from sklearn.neural_network import MLPClassifier
 
     model = MLPClassifier(
@@ -178,85 +180,101 @@ def with_scikit_learn(task, seed):
         alpha=0,
         random_state=seed,
     )
-    clock = Clock(task)
-    for _ in range(2 * task.epochs):  # its rate stays high: more epochs
+    progress = Progress(task)
+    for _ in range(2 * task.epochs):  # more epochs, because it has no schedule
         model.partial_fit(task.X, task.y, classes=range(10))
-        if clock.reached(model.predict(task.X_test)):
+        if progress.update(model.predict(task.X_test)):
             break
-    return clock
+    return progress
 
 
-CONTESTANTS = {
-    "fastnn": ("fastnn", with_fastnn),
-    "PyTorch": ("torch", with_pytorch),
-    "scikit-learn": ("sklearn", with_scikit_learn),
+LIBRARIES = {  # name: (package, function that trains)
+    "fastnn": ("fastnn", train_fastnn),
+    "PyTorch": ("torch", train_pytorch),
+    "scikit-learn": ("sklearn", train_scikit_learn),
 }
 
 
 def learn_mnist(arguments):
     task = Task(arguments)
-    title = NETWORKS["T6"].title
     print(
-        f"{title}, Adam, one cycle to {task.rate:g} in {task.epochs} epochs, batches of {task.batch}, threads: {task.threads}"
+        f"{NETWORKS['T6'].title}, Adam, one cycle to {task.rate:g} in {task.epochs} epochs,"
+        f" batches of {task.batch}, threads: {task.threads}"
     )
     warnings.filterwarnings("ignore", module="sklearn")
-    ready = []
-    for name in CONTESTANTS if arguments.only is None else [arguments.only]:
-        package, train = CONTESTANTS[name]
+    available = {}
+    for name in LIBRARIES if arguments.only is None else [arguments.only]:
+        package, train = LIBRARIES[name]
         try:
             __import__(package)
-            ready.append((name, train))
+            available[name] = train
         except ImportError:
             print(f"  {name} is not installed")
 
     def job(name, train, seeds):
         seed = next(seeds)
-        clock = train(task, seed)
-        there = clock.best >= task.goal
-        missed = "" if there else f", never {task.goal}"
+        progress = train(task, seed)
+        missed = "" if progress.reached_goal else f", never {task.goal}"
         print(
-            f"  seed {seed} {name:13} {clock.seconds:7.2f} s, {clock.best:.4f} in {clock.epochs} epochs{missed}",
+            f"  seed {seed} {name:13} {progress.seconds:7.2f} s, {progress.best:.4f}"
+            f" in {progress.epochs} epochs{missed}",
             flush=True,
         )
-        return clock.seconds if there else np.inf
+        return progress.seconds if progress.reached_goal else np.inf
 
     jobs = {
         name: functools.partial(job, name, train, iter(range(arguments.seeds)))
-        for name, train in ready
+        for name, train in available.items()
     }
-    medians = measure.race(jobs, arguments.seeds, statistics.median)
+    medians = measure.interleave(jobs, arguments.seeds, statistics.median)
+    first = next(iter(medians), None)
     for name, seconds in medians.items():
-        print(
-            f"  {name:20} {seconds:7.2f} s, the median; {seconds / medians[ready[0][0]]:.1f} times {ready[0][0]}'s"
-        )
+        ratio = seconds / medians[first]
+        print(f"  {name:20} {seconds:7.2f} s, the median; {ratio:.1f} times {first}'s")
 
 
 def main():
-    parser = measure.parser(__doc__)
+    parser = measure.make_parser(__doc__)
     commands = parser.add_subparsers(required=True)
-    one = commands.add_parser("exponential")
-    one.set_defaults(run=learn_exponential)
-    one.add_argument("--steps", type=int, default=10_000, help="default: 10000")
-    two = commands.add_parser("mnist")
-    two.set_defaults(run=learn_mnist)
-    two.add_argument("folder", help="where the four files are")
-    two.add_argument("--batch", type=int, default=128, help="default: 128")
-    two.add_argument("--rate", type=float, default=4e-3, help="the cycle's highest (default: 4e-3)")
-    two.add_argument("--epochs", type=int, default=6, help="of the cycle (default: 6)")
-    two.add_argument("--seeds", type=int, default=3, help="trainings of each (default: 3)")
-    two.add_argument("--goal", type=float, default=0.98, help="test accuracy (default: 0.98)")
-    two.add_argument("--only", choices=CONTESTANTS)
-    for command in (one, two):
-        command.add_argument(
-            "--threads", type=int, default=CPUS, help=f"for each (default: {CPUS}, all)"
-        )
+    command = commands.add_parser("exponential", help="the example of SimpleChains.jl")
+    command.set_defaults(run=learn_exponential)
+    command.add_argument("--steps", type=int, default=10_000, help="steps of Adam (default: 10000)")
+    add_threads(command)
+    command = commands.add_parser("mnist", help="MNIST to a test accuracy of 98 %%")
+    command.set_defaults(run=learn_mnist)
+    command.add_argument("folder", help="folder with the four files of MNIST, plain or with .gz")
+    command.add_argument("--batch", type=int, default=128, help="batch size (default: 128)")
+    command.add_argument(
+        "--rate", type=float, default=4e-3, help="largest learning rate (default: 4e-3)"
+    )
+    command.add_argument(
+        "--epochs", type=int, default=6, help="epochs of the schedule (default: 6)"
+    )
+    command.add_argument(
+        "--seeds", type=int, default=3, help="trainings of each library (default: 3)"
+    )
+    command.add_argument(
+        "--goal", type=float, default=0.98, help="test accuracy to reach (default: 0.98)"
+    )
+    command.add_argument("--only", choices=LIBRARIES, help="train with one library only")
+    add_threads(command)
     arguments = parser.parse_args()
     try:
         arguments.run(arguments)
     except FileNotFoundError as error:
         parser.error(
-            f"{error.filename} is not there: FOLDER must have the four files of MNIST, as they are or with .gz"
+            f"{error.filename} does not exist. FOLDER must hold the four files of MNIST, plain or"
+            " with .gz."
         )
+
+
+def add_threads(command):
+    command.add_argument(
+        "--threads",
+        type=int,
+        default=CPUS,
+        help=f"number of threads (default: {CPUS}, the number of CPUs)",
+    )
 
 
 if __name__ == "__main__":

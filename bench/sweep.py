@@ -1,25 +1,31 @@
-"""No cliffs: the time of a training step over every width, batch, number of inputs and of outputs,
-depth and activation, and that of `forward` over every number of rows.
+"""Find time that is not arithmetic: sweeps over sizes, and the overhead of a short fit.
 
-    python bench/sweep.py --plot sweep.png                 everything, both dtypes: some minutes
+    python bench/sweep.py --plot sweep.png               all sweeps, both dtypes; takes minutes
     python bench/sweep.py --only width,batch --dtypes float32
-    python bench/sweep.py --quick                          few sizes, few rounds: a look
-    FASTNN_ISA=avx2 python bench/sweep.py                  another instruction set, as everywhere in fastnn
+    python bench/sweep.py --only overhead                where the time of a short fit goes
+    python bench/sweep.py --quick                        few sizes, few rounds
+    FASTNN_ISA=avx2 python bench/sweep.py                another instruction set
 
-One thread; `fit` without shuffling on rows that stay where they are, 16 steps an epoch and many
-epochs a call, plain SGD at rate 0, so that the numbers stay what they are. All sizes of a sweep
-take turns in short blocks, and the best block of each counts.
+The sweeps time a training step over widths, batches, numbers of inputs and outputs, depths and
+activations, and `forward` over numbers of rows. One thread; `fit` without shuffling, 16 steps
+an epoch, many epochs a call, plain SGD with a learning rate of 0, so that the parameters stay
+the same. Short blocks of all sizes alternate, and the best block of each size is reported.
 
-Printed is what should not be there. "more than": a size that costs over 3 % more than the next
-multiple of a register block (its rows, the lanes of a vector, or a panel of columns), so that
-padding it by hand would make it faster. "jump": a size that costs over 10 % more than the one
-before it, whole blocks of arithmetic already counted. Suspects are timed again before they are
-named.
+A sweep prints only anomalies. "more than" is a size that takes over 3 % longer than the next
+multiple of a register block (its rows, a vector's lanes, or a panel's columns), so that padding
+would be faster. "jump" is a size that takes over 10 % longer than the size before it, after
+accounting for whole blocks of arithmetic. Both are timed again before they are printed.
 
-The picture has a row for each sweep. Left: microseconds against multiply-adds, which is a line
-where nothing but arithmetic costs. Right: nanoseconds for a thousand multiply-adds, counting whole
-register blocks: it falls from the left, where a step's fixed costs are shared by little work, to
-the speed of the products, and a cliff is a step upwards.
+The plot has one row for each sweep. Left: time against multiply-adds, a straight line if only
+arithmetic takes time. Right: nanoseconds per thousand multiply-adds in whole register blocks.
+The curve falls from the fixed cost of small steps to the speed of the products, and an anomaly
+is a step upwards.
+
+"overhead" splits the time of 200 epochs on 569 rows, 30-32-1, batches of 32, with shuffling and
+114 validation rows. "steps" are the same steps without shuffling and validation, in one call.
+"shuffling" is the extra time with shuffled rows. "validation" is as many forward passes over
+the validation rows, in one call. "the rest" is Python code, copies of parameters, histories and
+argument checks.
 """
 
 import math
@@ -28,48 +34,41 @@ import time
 
 import measure
 import numpy as np
-from measure import calls, chosen
+from measure import select_names, timed_calls
+from networks import NETWORKS
 
 import fastnn
 from fastnn import kernels, plotting
 
-ACTIVATIONS = [
-    "identity",
-    "relu",
-    "leaky_relu",
-    "sigmoid",
-    "tanh",
-    "elu",
-    "silu",
-    "softplus",
-    "gelu",
-]
-BATCHES = 16  # an epoch
-BLOCK = 2e-3  # seconds, about
-PAUSE = 0.5  # seconds before suspects are timed again
-MORE_THAN, JUMP = 1.03, 1.10
-BLOCKS = {
+ACTIVATIONS = "identity relu leaky_relu sigmoid tanh elu silu softplus gelu".split()
+STEPS_PER_EPOCH = 16
+BLOCK = 2e-3  # approximate length of a block in seconds
+PAUSE = 0.5  # seconds before anomalies are timed again
+MIN_PADDING_RATIO, MIN_JUMP = 1.03, 1.10
+# float32 lanes of a vector, and rows and vectors of a register block, from src/simd
+REGISTER_BLOCKS = {
     "avx512": (16, 8, 2),
     "avx2": (8, 4, 2),
     "neon": (4, 8, 2),
     "baseline": (4, 4, 2),
-}  # lanes of float32, rows, vectors: src/simd
+}
 
-# what is swept: title, sizes, size -> (layer sizes, batch or rows, activation, output)
+# sweep: (title, sizes, function from size to (layer sizes, batch or rows, activation, output))
+SIZES = range(1, 301)
 SWEEPS = {
     "width": (
         "32-w-w-1, batches of 32: w",
-        range(1, 301),
+        SIZES,
         lambda w: ([32, w, w, 1], 32, "relu", "sigmoid"),
     ),
     "batch": (
         "30-64-64-1, batches of b: b",
-        range(1, 301),
+        SIZES,
         lambda b: ([30, 64, 64, 1], b, "relu", "sigmoid"),
     ),
     "inputs": (
         "n-64-64-1, batches of 32: n",
-        range(1, 301),
+        SIZES,
         lambda n: ([n, 64, 64, 1], 32, "relu", "sigmoid"),
     ),
     "outputs": (
@@ -84,7 +83,7 @@ SWEEPS = {
     ),
     "rows": (
         "forward, 30-64-64-1: rows",
-        range(1, 301),
+        SIZES,
         lambda n: ([30, 64, 64, 1], n, "relu", "sigmoid"),
     ),
     "activation": (
@@ -95,212 +94,253 @@ SWEEPS = {
 }
 
 
-def up(n, q):
-    return -(-n // q) * q
+# ---- sweeps ----
 
 
-def blocks(dtype):
-    """Lanes, rows and columns of a register block."""
-    lanes, rows, vecs = BLOCKS[kernels.CHOSEN]
+def round_up(n, multiple):
+    return -(-n // multiple) * multiple
+
+
+def register_block(dtype):
+    """Return the lanes of a vector, and the rows and columns of a register block."""
+    lanes, rows, vectors = REGISTER_BLOCKS[kernels.CHOSEN]
     if dtype == "float64":
         lanes //= 2
         if kernels.CHOSEN == "neon":
-            rows, vecs = 4, 4
-    return lanes, rows, lanes * vecs
+            rows, vectors = 4, 4
+    return lanes, rows, lanes * vectors
 
 
 def multiply_adds(layer_sizes, n, trains, rows=1, lanes=1):
-    """Of a step, or of a forward pass, over n rows; in whole blocks of so many rows and columns."""
+    """Count the multiply-adds of a training step, or of a forward pass, over n rows.
+
+    Sizes are rounded up to multiples of `rows` and `lanes`.
+    """
     total = 0
     for layer, (k, m) in enumerate(zip(layer_sizes, layer_sizes[1:])):
-        if m == 1:  # vectors: no blocks of rows
-            total += n * up(k, lanes) * (1 + trains * (1 + (layer > 0)))
+        if m == 1:  # a product with a vector: no blocks of rows
+            total += n * round_up(k, lanes) * (1 + trains * (1 + (layer > 0)))
             continue
-        total += up(n, rows) * k * up(m, lanes)
+        total += round_up(n, rows) * k * round_up(m, lanes)
         if trains:
-            total += up(k, rows) * n * up(m, lanes) + (layer > 0) * up(n, rows) * m * up(k, lanes)
+            total += round_up(k, rows) * n * round_up(m, lanes)
+            total += (layer > 0) * round_up(n, rows) * m * round_up(k, lanes)
     return total
 
 
 class Case:
-    """One size: its best time so far, in seconds."""
+    """One size of a sweep, and its best time so far in seconds per step or call."""
 
     def __init__(self, size, spec, trains, dtype):
         layer_sizes, n, activation, output = spec
-        lanes, rows, _ = blocks(dtype)
+        lanes, rows, _ = register_block(dtype)
         self.size, self.trains, self.n, self.best = size, trains, n, math.inf
         self.work = multiply_adds(layer_sizes, n, trains)
-        if not trains and n < 64:
-            rows = (
-                4 if n > 3 else 1
-            )  # src/infer/few.pxi: a few rows go four at a time, up to three as many as they are
-        self.rounded = multiply_adds(layer_sizes, n, trains, rows, lanes)
+        if not trains and n < 64:  # src/infer/few.pxi computes blocks of four rows, up to 3 singly
+            rows = 4 if n > 3 else 1
+        self.block_work = multiply_adds(layer_sizes, n, trains, rows, lanes)
         rng = np.random.default_rng(0)
         self.net = fastnn.MLP(layer_sizes, activation, output, dtype=dtype, rng=0)
-        self.X = rng.standard_normal((n * BATCHES if trains else n, layer_sizes[0])).astype(dtype)
+        n_rows = n * STEPS_PER_EPOCH if trains else n
+        self.X = rng.standard_normal((n_rows, layer_sizes[0])).astype(dtype)
         self.y = rng.integers(0, max(2, layer_sizes[-1]), len(self.X))
         self.out = np.empty((n, layer_sizes[-1]), dtype)
-        self.turns = 1
-        self.turns = max(1, round(BLOCK / self.block() / (BATCHES if trains else 1)))
+        self.repeats = 1  # epochs or calls per block
+        units = STEPS_PER_EPOCH if trains else 1
+        self.repeats = max(1, round(BLOCK / self.time_block() / units))
 
-    def block(self):
-        """Seconds of a unit: of a step, in an epoch a turn, or of a call of forward."""
+    def time_block(self):
+        """Return the seconds per training step, or per call of forward."""
         if not self.trains:
-            return calls(lambda: self.net.forward(self.X, self.out), self.turns)()
+            return timed_calls(lambda: self.net.forward(self.X, self.out), self.repeats)()
+        sgd = fastnn.SGD(0.0)
         history = self.net.fit(
-            self.X,
-            self.y,
-            optimizer=fastnn.SGD(0.0),
-            epochs=self.turns,
-            batch_size=self.n,
-            shuffle=False,
+            self.X, self.y, None, sgd, self.repeats, batch_size=self.n, shuffle=False
         )
         return history.seconds / history.n_steps
 
 
-def take_turns(cases, rounds):
-    best = measure.race({case: case.block for case in cases}, rounds, shuffle=True)
+def time_cases(cases, rounds):
+    best = measure.interleave({case: case.time_block for case in cases}, rounds, shuffle=True)
     for case, seconds in best.items():
         case.best = min(case.best, seconds)
 
 
-def dearer(cases, dtype):
-    """(times as much, size, next multiple) where the next multiple of a block costs less."""
+def find_slower_than_padded(cases, dtype):
+    """Return [(ratio, size, larger size)] of sizes that take longer than a padded size."""
     found = []
     for size, case in cases.items():
-        above = {up(size, q) for q in blocks(dtype)} - {size}
-        above = [cases[n] for n in above if n in cases]
-        if above:
-            other = min(above, key=lambda case: case.best)
-            found.append((case.best / other.best, size, other.size))
-    return sorted((line for line in found if line[0] > MORE_THAN), reverse=True)
+        larger = {round_up(size, multiple) for multiple in register_block(dtype)} - {size}
+        larger = [cases[n] for n in larger if n in cases]
+        if larger:
+            fastest = min(larger, key=lambda case: case.best)
+            found.append((case.best / fastest.best, size, fastest.size))
+    return sorted((entry for entry in found if entry[0] > MIN_PADDING_RATIO), reverse=True)
 
 
-def jumps(cases):
-    """(times as much beyond arithmetic, size, the one before)"""
+def find_jumps(cases):
+    """Return [(ratio, size, size before)]. The ratio excludes the growth of arithmetic."""
     pairs = list(zip(list(cases.values()), list(cases.values())[1:]))
     found = [
-        (b.best / a.best / max(1, b.rounded / a.rounded), b.size, a.size)
+        (b.best / a.best / max(1, b.block_work / a.block_work), b.size, a.size)
         for a, b in pairs
         if b.size == a.size + 1
     ]
-    return sorted((line for line in found if line[0] > JUMP), reverse=True)
+    return sorted((entry for entry in found if entry[0] > MIN_JUMP), reverse=True)
 
 
-def timed(what, dtype, arguments):
+def time_sweep(sweep, dtype, arguments):
     """Return {size: Case}."""
-    _, sizes, spec = SWEEPS[what]
+    _, sizes, spec = SWEEPS[sweep]
     sizes = sizes[:: 1 if len(sizes) < 10 else arguments.every]
-    cases = {size: Case(size, spec(size), what != "rows", dtype) for size in sizes}
-    take_turns(cases.values(), arguments.rounds)
-    if what != "activation":
-        for _ in range(arguments.tries):  # who was timed while the machine was busy looks dear
-            suspects = {size for line in dearer(cases, dtype) + jumps(cases) for size in line[1:]}
+    cases = {size: Case(size, spec(size), sweep != "rows", dtype) for size in sizes}
+    time_cases(cases.values(), arguments.rounds)
+    if sweep != "activation":
+        for _ in range(arguments.tries):  # a busy machine may have caused the anomalies
+            anomalies = find_slower_than_padded(cases, dtype) + find_jumps(cases)
+            suspects = {size for entry in anomalies for size in entry[1:]}
             if not suspects:
                 break
             time.sleep(PAUSE)
-            take_turns([cases[size] for size in suspects], arguments.rounds)
+            time_cases([cases[size] for size in suspects], arguments.rounds)
     return cases
 
 
-# ---- what one sees ----
-
-
-def report(what, dtype, cases):
-    print(f"\n{SWEEPS[what][0]}; {dtype}", flush=True)
-    if what in ("activation", "depth"):
-        for case in cases.values():
-            print(f"  {case.size!s:12} {case.best * 1e6:7.2f} us")
+def report_sweep(sweep, dtype, cases):
+    print(f"\n{SWEEPS[sweep][0]}; {dtype}", flush=True)
+    us = {size: f"{case.best * 1e6:.2f}" for size, case in cases.items()}
+    if sweep in ("activation", "depth"):
+        for size in cases:
+            print(f"  {size!s:12} {us[size]:>7} us")
         return
-    largest = list(cases.values())[-1]
-    print(
-        f"  {len(cases)} sizes, {largest.size}: {largest.best * 1e6:.2f} us, {2 * largest.work / largest.best / 1e9:.1f} GFLOP/s"
-    )
-    for ratio, size, other in dearer(cases, dtype)[:12]:
-        print(
-            f"  more than  {size:3} costs {ratio:.2f} times {other} ({cases[size].best * 1e6:.2f} and {cases[other].best * 1e6:.2f} us)"
-        )
-    for ratio, size, before in jumps(cases)[:6]:
-        print(
-            f"  jump       {before:3} -> {size}: {ratio:.2f} ({cases[before].best * 1e6:.2f} and {cases[size].best * 1e6:.2f} us)"
-        )
-    print(
-        f"  {len(dearer(cases, dtype))} sizes cost more than the next multiple, {len(jumps(cases))} jumps"
-    )
+    largest, case = list(cases.items())[-1]
+    speed = f"{2 * case.work / case.best / 1e9:.1f} GFLOP/s"
+    print(f"  {len(cases)} sizes, {largest}: {us[largest]} us, {speed}")
+    slower, jumps = find_slower_than_padded(cases, dtype), find_jumps(cases)
+    for ratio, size, larger in slower[:12]:
+        times = f"({us[size]} and {us[larger]} us)"
+        print(f"  more than  {size:3} takes {ratio:.2f} times as long as {larger} {times}")
+    for ratio, size, before in jumps[:6]:
+        print(f"  jump       {before:3} -> {size}: {ratio:.2f} ({us[before]} and {us[size]} us)")
+    print(f"  {len(slower)} sizes take longer than the next multiple, {len(jumps)} jumps")
 
 
-def draw(file, measured):
-    """measured: {what: {dtype: cases}}"""
+def plot(file, results):
+    """Plot {sweep: {dtype: cases}}."""
     import matplotlib.pyplot as plt
     from matplotlib.ticker import NullFormatter, ScalarFormatter
 
     with plotting.style():
-        figure, axes = plt.subplots(
-            len(measured), 2, figsize=(8, 2.4 * len(measured)), squeeze=False
-        )
-        for (left, right), (what, by_dtype) in zip(axes, measured.items()):
-            left.set_title(SWEEPS[what][0].partition(":")[0])
+        figure, axes = plt.subplots(len(results), 2, figsize=(8, 2.4 * len(results)), squeeze=False)
+        for (left, right), (sweep, by_dtype) in zip(axes, results.items()):
+            left.set_title(SWEEPS[sweep][0].partition(":")[0])
             for (dtype, cases), color in zip(by_dtype.items(), (plotting.BLUE, plotting.ORANGE)):
                 sizes, us = list(cases), [case.best * 1e6 for case in cases.values()]
-                if what == "activation":
+                if sweep == "activation":
                     left.plot(us, sizes, "o", color=color, label=dtype)
                     right.plot([t / us[sizes.index("relu")] for t in us], sizes, "o", color=color)
                     continue
                 line = dict(color=color, marker=".", markersize=2.5, linewidth=0.7, label=dtype)
                 left.plot([case.work / 1e3 for case in cases.values()], us, **line)
-                right.plot(
-                    sizes, [case.best / case.rounded * 1e12 for case in cases.values()], **line
-                )
-            if what == "activation":
+                ns = [case.best / case.block_work * 1e12 for case in cases.values()]
+                right.plot(sizes, ns, **line)
+            if sweep == "activation":
                 left.set(xlim=0, xlabel="microseconds")
-                right.set(xlim=0, xlabel="times relu", yticklabels=[])
+                right.set(xlim=0, xlabel="time / relu's time", yticklabels=[])
             else:
                 left.set(xlim=0, ylim=0, xlabel="thousand multiply-adds", ylabel="microseconds")
-                right.set(
-                    xlabel=SWEEPS[what][0].rpartition(": ")[2],
-                    ylabel="ns per thousand",
-                    yscale="log",
-                    ylim=(10, 200),
-                )
+                right.set(xlabel=SWEEPS[sweep][0].rpartition(": ")[2], ylabel="ns per thousand")
+                right.set(yscale="log", ylim=(10, 200))
                 right.set_yticks([10, 20, 50, 100, 200])
                 right.yaxis.set_major_formatter(ScalarFormatter())
                 right.yaxis.set_minor_formatter(NullFormatter())
         axes[0, 0].legend()
-        figure.suptitle(f"Time of a step or call, one thread, {kernels.CHOSEN}", fontsize=12)
+        figure.suptitle(f"Time per step or call, one thread, {kernels.CHOSEN}", fontsize=12)
         figure.savefig(file)
 
 
+# ---- overhead of a short fit ----
+
+NETWORK, EPOCHS, N_ROWS, N_VALIDATION, ROUNDS = NETWORKS["T2"], 200, 569, 114, 200
+
+
+def time_overhead(optimizer, rounds):
+    """Return {part: seconds of 200 epochs}."""
+    X, y = NETWORK.data(N_ROWS + N_VALIDATION)
+    X, X_val, y, y_val = X[:N_ROWS], X[N_ROWS:].copy(), y[:N_ROWS], y[N_ROWS:].copy()
+    initial, X_repeated = NETWORK.make(), np.tile(X_val, (EPOCHS, 1))
+    out = np.empty((len(X_repeated), 1), "f")
+
+    def fit(net, epochs=EPOCHS, **options):
+        net.fit(X, y, "bce", optimizer, epochs, NETWORK.batch, **options)
+
+    everything = dict(shuffle=True, validation_data=(X_val, y_val))
+    parts = {
+        "all": lambda net: fit(net, **everything),
+        "without validation": lambda net: fit(net, shuffle=True),
+        "steps": lambda net: fit(net, shuffle=False),
+        "validation": lambda net: net.forward(X_repeated, out),
+        "no epoch": lambda net: fit(net, 0, **everything),
+    }
+    jobs = {
+        name: lambda run=run: measure.seconds(run, initial.copy()) for name, run in parts.items()
+    }
+    return measure.interleave(jobs, rounds)
+
+
+def report_overhead(name, best):
+    total, once, validation = best["all"], best["no epoch"], best["validation"]
+    steps, shuffling = best["steps"] - once, best["without validation"] - best["steps"]
+    parts = {
+        "steps": steps,
+        "shuffling": shuffling,
+        "validation": validation,
+        "the rest, once": once,
+        "the rest, every epoch": total - steps - shuffling - validation - once,
+    }
+    title = f"{NETWORK.title}, {N_ROWS} rows, {EPOCHS} epochs, {name}"
+    print(f"\n{title}: {total * 1e3:.2f} ms, {total / EPOCHS * 1e6:.1f} us an epoch")
+    for part, seconds in parts.items():
+        us, percent = seconds / EPOCHS * 1e6, 100 * seconds / total
+        print(f"  {part:21} {us:6.2f} us an epoch {percent:6.1f} %")
+    print(f"  {'not arithmetic':21} {100 * (1 - (steps + validation) / total):23.1f} %")
+
+
 def main():
-    parser = measure.parser(__doc__)
-    parser.add_argument("--only", help="of " + ",".join(SWEEPS))
-    parser.add_argument("--dtypes", help="default: float32,float64")
-    parser.add_argument("--rounds", type=int, default=15, help="blocks of each size (default: 15)")
+    parser = measure.make_parser(__doc__)
+    known = [*SWEEPS, "overhead"]
+    parser.add_argument("--only", help="comma-separated, of " + ",".join(known))
+    parser.add_argument("--dtypes", help="of the sweeps (default: float32,float64)")
     parser.add_argument(
-        "--every", type=int, default=1, help="only every so many sizes (default: 1)"
+        "--rounds", type=int, default=15, help="blocks of each size of a sweep (default: 15)"
     )
     parser.add_argument(
-        "--tries", type=int, default=8, help="times that suspects are timed again (default: 8)"
+        "--every", type=int, default=1, help="time every Nth size only (default: 1)", metavar="N"
     )
-    parser.add_argument("--quick", action="store_true", help="every 15th size, two rounds")
     parser.add_argument(
-        "--plot", type=plotting.picture_file, metavar="FILE", help="save the picture there"
+        "--tries", type=int, default=8, help="times that anomalies are timed again (default: 8)"
+    )
+    parser.add_argument("--quick", action="store_true", help="every 15th size, few rounds")
+    parser.add_argument(
+        "--plot", type=plotting.picture_file, metavar="FILE", help="plot the sweeps"
     )
     arguments = parser.parse_args()
-    sweeps, dtypes = (
-        chosen(parser, "only", arguments.only, SWEEPS),
-        chosen(parser, "dtypes", arguments.dtypes, ["float32", "float64"]),
-    )
+    selected = select_names(parser, "only", arguments.only, known)
+    dtypes = select_names(parser, "dtypes", arguments.dtypes, ["float32", "float64"])
     if arguments.quick:
         arguments.rounds, arguments.every, arguments.tries = 2, max(15, arguments.every), 0
     random.seed(0)
     print(f"{measure.versions()}, one thread")
-    measured = {}
-    for what in sweeps:
+    results = {}
+    for sweep in (name for name in selected if name != "overhead"):
         for dtype in dtypes:
-            measured.setdefault(what, {})[dtype] = timed(what, dtype, arguments)
-            report(what, dtype, measured[what][dtype])
-    if arguments.plot:
-        draw(arguments.plot, measured)
+            results.setdefault(sweep, {})[dtype] = time_sweep(sweep, dtype, arguments)
+            report_sweep(sweep, dtype, results[sweep][dtype])
+    if "overhead" in selected:
+        for name, optimizer in {"SGD": fastnn.SGD(0.05), "Adam": fastnn.Adam(1e-3)}.items():
+            report_overhead(name, time_overhead(optimizer, 5 if arguments.quick else ROUNDS))
+    if arguments.plot and results:
+        plot(arguments.plot, results)
 
 
 if __name__ == "__main__":

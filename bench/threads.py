@@ -1,15 +1,16 @@
-"""Threads that never hurt: training steps with one thread and with more allowed, and two trainings
-at once.
+"""Check that threads never slow training down: one and more threads, and two trainings at once.
 
-    python bench/threads.py              eight networks, and two trainings in two Python threads: a minute
-    python bench/threads.py --busy       the same beside another process that never rests, on the last of the CPUs
-    python bench/threads.py --quick      one short turn of each
+    python bench/threads.py              eight networks, then two trainings at once; takes a minute
+    python bench/threads.py --busy       the same with another process busy on the last CPU
+    python bench/threads.py --quick      one short training of each
 
-Plain SGD, float32, in order. For each network all numbers of threads take turns, a training of
-about 0.3 s each, and the best counts; 16 may be more than there are CPUs. In the end one training,
-then two of the same at once, each with one thread: twice as much done in the same time would be 2.
-(--busy shows the median instead of the best, which would choose the moments when the other process
-was not there.)
+Plain SGD, float32, no shuffling. For each network, trainings of about 0.3 s with 1, 2 and 16
+threads alternate, and the best is reported. 16 may be more than the number of CPUs. At the end,
+one training alternates with two at once, in two Python threads, each with one fastnn thread.
+The result is the throughput relative to one training; 2 is ideal.
+
+--busy reports the median instead of the best: the best would come from moments in which the
+other process did not run.
 """
 
 import contextlib
@@ -20,7 +21,7 @@ import threading
 import time
 
 import measure
-from measure import seconds
+from measure import seconds, table_row
 from networks import NETWORKS
 
 import fastnn
@@ -29,8 +30,8 @@ ROWS = "T2", "T3a", "T3b", "T4", "T5", "T6", "T7", "exponential"
 THREADS = 1, 2, 16
 
 
-def task(row):
-    """Return fit(net, epochs, n_threads), on a long epoch's rows."""
+def make_fit(row):
+    """Return fit(net, epochs, n_threads) on the network's larger data set."""
     network = NETWORKS[row]
     X, y = network.data(network.many_rows)
 
@@ -48,89 +49,93 @@ def task(row):
     return fit
 
 
-def epochs_of(fit, net, length):
-    fit(net, 1)  # warm
+def count_epochs(fit, net, length):
+    """Return the number of epochs that take about `length` seconds."""
+    fit(net, 1)  # warm up
     return max(1, round(length / seconds(fit, net, 1)))
 
 
-def one_row(row, turns, length, typical=min):
-    """Return {threads: microseconds a step}; the same bits, or there is nothing to compare."""
-    network, fit, params = NETWORKS[row], task(row), set()
-    epochs = epochs_of(fit, network.make(), length)
+def time_network(row, rounds, length, reduce=min):
+    """Return {number of threads: microseconds per step}.
+
+    Ends the program if the parameters depend on the number of threads.
+    """
+    network, fit, params = NETWORKS[row], make_fit(row), set()
+    epochs = count_epochs(fit, network.make(), length)
+    steps = epochs * -(-network.many_rows // network.batch)
 
     def job(n_threads):
         net = network.make()
-        us = (
-            seconds(fit, net, epochs, n_threads)
-            / epochs
-            / -(-network.many_rows // network.batch)
-            * 1e6
-        )
+        us = seconds(fit, net, epochs, n_threads) / steps * 1e6
         params.add(net.params.tobytes())
         return us
 
-    best = measure.race({n: lambda n=n: job(n) for n in THREADS}, turns, typical)
+    best = measure.interleave({n: lambda n=n: job(n) for n in THREADS}, rounds, reduce)
     if len(params) > 1:
         raise SystemExit(f"{row}: the parameters depend on the number of threads")
     return best
 
 
-def two_at_once(row, turns, length):
-    """Return how many times as much two trainings do at once as in turn, in each of some turns."""
-    network, fit = NETWORKS[row], task(row)
-    epochs = epochs_of(fit, network.make(), length)
+def measure_throughput(row, rounds, length):
+    """Return the throughput of two trainings at once relative to one, for each round."""
+    network, fit = NETWORKS[row], make_fit(row)
+    epochs = count_epochs(fit, network.make(), length)
 
-    def both():
+    def train_two():
         threads = [threading.Thread(target=fit, args=(network.make(), epochs)) for _ in range(2)]
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join()
 
-    jobs = {"alone": lambda: seconds(fit, network.make(), epochs), "both": lambda: seconds(both)}
-    found = measure.race(jobs, turns, best=list)
-    return [2 * alone / together for alone, together in zip(found["alone"], found["both"])]
+    jobs = {"one": lambda: seconds(fit, network.make(), epochs), "two": lambda: seconds(train_two)}
+    times = measure.interleave(jobs, rounds, reduce=list)
+    return [2 * one / two for one, two in zip(times["one"], times["two"])]
+
+
+BUSY_LOOP = """
+import os
+if hasattr(os, "sched_setaffinity"):
+    os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
+while True:
+    pass
+"""
 
 
 @contextlib.contextmanager
-def busy_neighbour():
-    """A process that never rests, on the last CPU of this one where the system can bind it
-    there."""
-    bind = "import os; hasattr(os, 'sched_setaffinity') and os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})"
-    neighbour = subprocess.Popen([sys.executable, "-c", f"{bind}\nwhile True: pass"])
+def busy_process():
+    """Keep another process busy, on the last CPU if the system can bind it there."""
+    process = subprocess.Popen([sys.executable, "-c", BUSY_LOOP])
     try:
         time.sleep(0.5)
         yield
     finally:
-        neighbour.kill()
-        neighbour.wait()
+        process.kill()
+        process.wait()
 
 
 def main():
-    parser = measure.parser(__doc__)
-    parser.add_argument("--quick", action="store_true", help="one short turn of each")
-    parser.add_argument("--busy", action="store_true", help="beside a process that never rests")
+    parser = measure.make_parser(__doc__)
+    parser.add_argument("--quick", action="store_true", help="one short training of each")
+    parser.add_argument(
+        "--busy", action="store_true", help="keep another process busy on the last CPU"
+    )
     arguments = parser.parse_args()
-    turns, length = (1, 0.01) if arguments.quick else (5, 0.3)
+    rounds, length = (1, 0.01) if arguments.quick else (5, 0.3)
     widths = [22, *[16] * len(THREADS)]
-    print(f"{measure.versions()}; microseconds a step, and beside one thread's")
-    print(measure.line(widths, "threads", *(f"{n} {'':6}" for n in THREADS)))
-    with busy_neighbour() if arguments.busy else contextlib.nullcontext():
+    print(f"{measure.versions()}; microseconds a step, and relative to one thread")
+    print(table_row(widths, "threads", *(f"{n} {'':6}" for n in THREADS)))
+    with busy_process() if arguments.busy else contextlib.nullcontext():
         for row in ROWS:
-            us = one_row(row, turns, length, statistics.median if arguments.busy else min)
+            us = time_network(row, rounds, length, statistics.median if arguments.busy else min)
             title = f"{NETWORKS[row].title}, {NETWORKS[row].batch}"
-            print(
-                measure.line(
-                    widths, title, *(f"{us[n]:.2f} ({us[n] / us[1]:.2f})" for n in THREADS)
-                ),
-                flush=True,
-            )
+            cells = [f"{us[n]:.2f} ({us[n] / us[1]:.2f})" for n in THREADS]
+            print(table_row(widths, title, *cells), flush=True)
         if not arguments.busy:
-            print(
-                "two trainings at once: "
-                + ", ".join(f"{r:.2f}" for r in two_at_once("T3a", turns, length))
-                + " times as much as one"
+            ratios = ", ".join(
+                f"{ratio:.2f}" for ratio in measure_throughput("T3a", rounds, length)
             )
+            print(f"two trainings at once: {ratios} times the throughput of one")
 
 
 if __name__ == "__main__":

@@ -1,25 +1,27 @@
-"""The classic network in eleven lines of NumPy, and the same by fastnn.
+"""A classic network in eleven lines of NumPy, and the same in fastnn.
 
-Four rows of three bits, and an answer for each: the "exclusive or" of the first
-two bits, which no single layer can tell. Three inputs, four hidden sigmoids,
-one sigmoid, no biases, and 60,000 steps over all four rows at once:
+The network learns the exclusive or of the first two of three bits, which a
+single layer cannot represent:
 
     [0 0 1] -> 0    [0 1 1] -> 1    [1 0 1] -> 1    [1 1 1] -> 0
 
-The eleven lines descend on half the SUM of the squared errors: its derivative
-by an output is (output - answer), and every step takes the whole of it. In
-fastnn "mse" is the MEAN over the rows, a quarter of the sum; its derivative is
-2/4 (output - answer). So a learning rate of 2 makes the very same step.
+It has three inputs, four hidden units and one output, all with sigmoids and
+without biases. It trains for 60,000 steps on all four rows at once.
 
-You will see both give the same answers to more digits than anybody needs, and
-how long each takes: NumPy spends its time on the way into and out of each
-operation, and fastnn runs all steps in one compiled loop.
+The eleven lines minimize half the SUM of the squared errors, whose derivative
+with respect to an output is (output - target). In fastnn, "mse" is the MEAN
+over the four rows, whose derivative is 2/4 (output - target). So a learning
+rate of 2 gives exactly the same steps.
+
+You will see that both give the same outputs to ten digits, and the time of
+each. NumPy spends most of its time on the overhead of each call, while fastnn
+runs all steps in one compiled loop.
 
     python examples/eleven_lines.py --plot eleven_lines.png
 """
 
-import argparse
 import time
+from argparse import ArgumentParser, RawDescriptionHelpFormatter
 
 import numpy as np
 
@@ -46,32 +48,22 @@ def eleven_lines(W0, W1, steps):
 def by_fastnn(W0, W1, steps):
     net = fastnn.MLP([3, 4, 1], activation="sigmoid", output="sigmoid", bias=False, dtype="float64")
     net.weights = W0, W1
-    net.fit(
-        X, y, loss="mse", optimizer=fastnn.SGD(lr=2), epochs=steps, batch_size=None, shuffle=False
-    )
+    sgd = fastnn.SGD(lr=2)
+    net.fit(X, y, loss="mse", optimizer=sgd, epochs=steps, batch_size=None, shuffle=False)
     return net.forward(X)
 
 
 def timed(function, *arguments):
-    began = time.perf_counter()
-    return function(*arguments), time.perf_counter() - began
+    start = time.perf_counter()
+    return function(*arguments), time.perf_counter() - start
 
 
 def main():
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--steps", type=int, default=60_000, help="default: 60,000")
-    parser.add_argument("--seed", type=int, default=1, help="draws the weights (default: 1)")
-    parser.add_argument(
-        "--repeats",
-        type=int,
-        default=3,
-        help="time each so many times, in turn; the best counts (default: 3)",
-    )
-    parser.add_argument(
-        "--plot", type=plotting.picture_file, metavar="FILE", help="save the picture there"
-    )
+    parser = ArgumentParser(description=__doc__, formatter_class=RawDescriptionHelpFormatter)
+    parser.add_argument("--steps", type=int, default=60_000, help="training steps (default: 60000)")
+    parser.add_argument("--seed", type=int, default=1, help="seed of the weights (default: 1)")
+    parser.add_argument("--repeats", type=int, default=3, help="timed runs of each (default: 3)")
+    parser.add_argument("--plot", type=plotting.picture_file, metavar="FILE", help="save a plot")
     arguments = parser.parse_args()
 
     rng, steps = np.random.default_rng(arguments.seed), arguments.steps
@@ -83,15 +75,14 @@ def main():
         ours, seconds = timed(by_fastnn, W0, W1, steps)
         times["fastnn"].append(seconds)
 
-    print("bits      answer   NumPy          fastnn")
-    for bits, answer, their, our in zip(X.astype(int), y[:, 0], theirs[:, 0], ours[:, 0]):
-        print(f"{bits}   {answer:.0f}        {their:.10f}   {our:.10f}")
-    print(
-        f"\nmean error {np.mean(np.abs(y - ours)):.4f}; largest difference {np.max(np.abs(ours - theirs)):.0e}"
-    )
+    print("bits      target   NumPy          fastnn")
+    for bits, target, their, our in zip(X.astype(int), y[:, 0], theirs[:, 0], ours[:, 0]):
+        print(f"{bits}   {target:.0f}        {their:.10f}   {our:.10f}")
+    print(f"\nmean error {np.mean(np.abs(y - ours)):.4f}")
+    print(f"largest difference {np.max(np.abs(ours - theirs)):.0e}\n")
     best = {name: min(seconds) for name, seconds in times.items()}
     for name, seconds in best.items():
-        print(f"{name:6} {seconds:.3f} s, {1e6 * seconds / steps:5.2f} us a step")
+        print(f"{name:6} {seconds:.3f} s, {1e6 * seconds / steps:5.2f} us per step")
     print(f"fastnn is {best['NumPy'] / best['fastnn']:.0f} times faster")
     if arguments.plot:
         draw(arguments.plot, W0, W1, steps, best)
@@ -103,46 +94,23 @@ def draw(file, W0, W1, steps, best):
     marks = np.unique(np.geomspace(1, steps, 150).astype(int))
     ours = np.array([by_fastnn(W0, W1, n)[:, 0] for n in marks])
     theirs = np.array([eleven_lines(W0, W1, n)[:, 0] for n in marks[::12]])
+    circles = dict(marker="o", markersize=5, markerfacecolor="white", linestyle="")
     with plotting.style():
         figure, (left, right) = plt.subplots(1, 2, figsize=(8, 3.6), width_ratios=[1.7, 1])
         for i, style in enumerate(["-", "-", "--", "--"]):
             color = plotting.ORANGE if y[i] else plotting.BLUE
-            left.semilogx(
-                marks,
-                ours[:, i],
-                style,
-                color=color,
-                label=f"{X[i].astype(int)} should be {y[i, 0]:.0f}",
-            )
-            left.plot(
-                marks[::12], theirs[:, i], "o", color=color, markersize=5, markerfacecolor="white"
-            )
-        left.plot(
-            [],
-            [],
-            "o",
-            color="#555555",
-            markersize=5,
-            markerfacecolor="white",
-            label="NumPy's answers",
-        )
-        left.set(
-            title="The four answers while it learns",
-            xlabel="steps",
-            ylabel="output",
-            ylim=(-0.02, 1.02),
-        )
+            label = f"{X[i].astype(int)}, target {y[i, 0]:.0f}"
+            left.semilogx(marks, ours[:, i], style, color=color, label=label)
+            left.plot(marks[::12], theirs[:, i], color=color, **circles)
+        left.plot([], [], color="#555555", label="computed by NumPy", **circles)
+        left.set(title="Outputs during training", xlabel="steps", ylabel="output")
+        left.set_ylim(-0.02, 1.02)
         left.legend(loc="upper left")
-        bars = right.barh(
-            list(best), best.values(), color=[plotting.GREY, plotting.BLUE], height=0.4
-        )
+        colors = plotting.GREY, plotting.BLUE
+        bars = right.barh(list(best), best.values(), color=colors, height=0.4)
         right.bar_label(bars, [f"{seconds:.2f} s" for seconds in best.values()], padding=4)
-        right.set(
-            title=f"{steps:,} steps take",
-            xlabel="seconds",
-            xlim=(0, 1.25 * max(best.values())),
-            ylim=(-0.7, 1.7),
-        )
+        right.set(title=f"Time for {steps:,} steps", xlabel="seconds", ylim=(-0.7, 1.7))
+        right.set_xlim(0, 1.25 * max(best.values()))
         figure.savefig(file)
 
 

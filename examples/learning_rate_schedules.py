@@ -1,22 +1,21 @@
-"""What a learning rate that moves is good for: six schedules on a noisy curve.
+"""What a learning rate schedule gains: six schedules on noisy points.
 
-Points lie around the curve y = sin(3 x) + x / 2, with noise of a standard
-deviation of 0.5. A network of two hidden layers learns from them, 16 at a time,
-six times from the same start: with a rate that stays, and with each of the
+The points lie around the curve y = sin(3 x) + x / 2, with noise of standard
+deviation 0.5. A network with two hidden layers trains on them in batches of 16,
+six times from the same initial weights: with a constant rate and with five
 schedules of fastnn.schedules.
 
-You will see the learning rate of every epoch and how far the network then is
-from the true curve (mean squared error, without the noise of the points), and
-with --plot both as curves. At a high rate the errors of the last few points
-push the network about: it stays as far from the curve as after a few epochs,
-one time nearer, one time less near. The same network with a rate that falls
-averages over more and more points and comes several times as close. Which way
-it falls matters less than that it does.
+You will see the learning rate of each epoch and the error of the network (mean
+squared error from the true curve, without noise), and both as plots with
+--plot. With a constant high rate, the noise of the last few batches keeps
+moving the network, and the error stops falling after a few epochs. When the
+rate falls, the network averages over more and more points, and the error gets
+several times smaller. The shape of the schedule matters less than the fall.
 
     python examples/learning_rate_schedules.py --plot schedules.png
 """
 
-import argparse
+from argparse import ArgumentParser, RawDescriptionHelpFormatter
 
 import numpy as np
 
@@ -28,9 +27,9 @@ from fastnn.schedules import CosineDecay, ExponentialDecay, OneCycle, ReduceOnPl
 EPOCHS = 60
 SCHEDULES = {
     "constant": 0.05,
-    "StepDecay, a tenth every 20": StepDecay(0.05, every=20),
-    "ExponentialDecay, 0.93 each": ExponentialDecay(0.05, factor=0.93),
-    "CosineDecay after a warm-up": CosineDecay(0.05, duration=EPOCHS, warmup=6),
+    "StepDecay": StepDecay(0.05, every=20),
+    "ExponentialDecay": ExponentialDecay(0.05, factor=0.93),
+    "CosineDecay with warm-up": CosineDecay(0.05, duration=EPOCHS, warmup=6),
     "OneCycle": OneCycle(0.05, duration=EPOCHS, unit="epoch"),
     "ReduceOnPlateau": ReduceOnPlateau(0.05, factor=0.3, patience=5),
 }
@@ -40,29 +39,20 @@ def curve(X):
     return np.sin(3 * X[:, 0]) + X[:, 0] / 2
 
 
-class Rates(Callback):
-    """Keeps the learning rate of every epoch."""
+class RecordRates(Callback):
+    """Record the learning rate of each epoch."""
 
     def on_fit_begin(self, net, history):
         self.rates = [net.state.lr]
 
     def on_epoch_end(self, net, history):
-        self.rates.append(net.state.lr)  # that of the next step
+        self.rates.append(net.state.lr)  # the rate of the next step
 
 
 def main():
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument(
-        "--seed",
-        type=int,
-        default=0,
-        help="draws the points, the weights and the order (default: 0)",
-    )
-    parser.add_argument(
-        "--plot", type=plotting.picture_file, metavar="FILE", help="save the picture there"
-    )
+    parser = ArgumentParser(description=__doc__, formatter_class=RawDescriptionHelpFormatter)
+    parser.add_argument("--seed", type=int, default=0, help="random seed (default: 0)")
+    parser.add_argument("--plot", type=plotting.picture_file, metavar="FILE", help="save a plot")
     arguments = parser.parse_args()
 
     rng = np.random.default_rng(arguments.seed)
@@ -74,20 +64,20 @@ def main():
     print("epoch".ljust(27) + "".join(f"{epoch:7}" for epoch in shown))
     done = {}
     for name, lr in SCHEDULES.items():
-        net, watch = fastnn.MLP([1, 32, 32, 1], activation="tanh", rng=arguments.seed), Rates()
-        sgd = fastnn.SGD(lr, momentum=0.9)
+        net = fastnn.MLP([1, 32, 32, 1], activation="tanh", rng=arguments.seed)
+        record = RecordRates()
         history = net.fit(
             X,
             y,
-            optimizer=sgd,
+            optimizer=fastnn.SGD(lr, momentum=0.9),
             epochs=EPOCHS,
             batch_size=16,
             validation_data=(X_true, curve(X_true)),
-            callbacks=watch,
+            callbacks=record,
         )
-        done[name] = watch.rates[:EPOCHS], history.val_loss
+        done[name] = record.rates[:EPOCHS], history.val_loss
         print(f"\n{name}")
-        for what, numbers in zip(("learning rate", "distance from the curve"), done[name]):
+        for what, numbers in zip(("learning rate", "error"), done[name]):
             print(f"  {what:25}" + "".join(f"{numbers[epoch - 1]:7.4f}" for epoch in shown))
     if arguments.plot:
         draw(arguments.plot, done)
@@ -104,27 +94,19 @@ def draw(file, done):
         upper, lower = grid[::2].ravel(), grid[1::2].ravel()
         for above, below, (name, (rates, errors)) in zip(upper, lower, done.items()):
             above.plot(epochs, rates, drawstyle="steps-mid")
-            above.fill_between(
-                epochs, rates, step="mid", color=plotting.BLUE, alpha=0.15, linewidth=0
-            )
+            fill = dict(color=plotting.BLUE, alpha=0.15, linewidth=0)
+            above.fill_between(epochs, rates, step="mid", **fill)
             above.set(title=name, ylim=(0, 0.055), yticks=[0, 0.025, 0.05])
             below.semilogy(epochs, errors, color=plotting.ORANGE)
             below.axhline(usual, color=plotting.GREY, linestyle=":", linewidth=1.2)
             below.set(ylim=(0.003, 0.6), xlim=(0, EPOCHS), xticks=range(0, EPOCHS + 1, 20))
             below.set_yticks([0.01, 0.1], ["0.01", "0.1"])
-        lower[0].text(
-            EPOCHS,
-            0.02,
-            "dotted, in all six:\nits mean over the last 20",
-            ha="right",
-            va="top",
-            fontsize=9,
-            color="#555555",
-        )
+        look = dict(ha="right", va="top", fontsize=9, color="#555555")
+        lower[0].text(EPOCHS, 0.02, "dotted in all plots:\nmean of epochs 41-60 here", **look)
         for ax in upper[::3]:
             ax.set_ylabel("learning rate")
         for ax in lower[::3]:
-            ax.set_ylabel("distance from\nthe true curve")
+            ax.set_ylabel("error")
         for ax in lower[3:]:
             ax.set_xlabel("epoch")
         figure.align_ylabels()

@@ -1,40 +1,48 @@
-"""Which digit is it? The MNIST pictures, 28 x 28 pixels, and two networks.
+"""Classify the handwritten digits of MNIST, 28 x 28 pixels, with two networks.
 
-    784 - 16 - 16 - 10    sigmoids everywhere, plain gradient descent: the
-                          network that many people meet first (above 0.93)
-    784 - 128 - 10        ReLU, softmax and Adam: what one does today (0.975+)
+    784 - 16 - 16 - 10    sigmoids and plain gradient descent, the network of
+                          many introductions (accuracy above 0.93)
+    784 - 128 - 10        ReLU, softmax and Adam, the usual choice today
+                          (accuracy above 0.975)
 
-The pictures are not shipped. Give a folder with the four files of MNIST, as
-they are or compressed (.gz); any data of that format (IDX) will do:
+MNIST is not included. Pass a folder with its four files, compressed (.gz) or
+not. Other data sets in the same format (IDX) also work:
 
     train-images-idx3-ubyte  train-labels-idx1-ubyte
     t10k-images-idx3-ubyte   t10k-labels-idx1-ubyte
 
-You will see the accuracy on the test pictures after each of a few epochs. The
-picture shows what units of the first layer look for: ink on orange excites
-them, ink on blue silences them. Nobody told them; they learned it. (The noise
-near the borders in the second is what it began with: there is never any ink.)
+You will see the test accuracy after each epoch. The plot shows the weights of
+16 hidden units as images: dark pixels where a weight is orange raise the unit's
+output, where it is blue they lower it. Near the borders of the second network,
+where no image has ink, the weights keep their random initial values.
 
     python examples/mnist.py FOLDER --plot mnist.png
 """
 
-import argparse
 import gzip
-import pathlib
+from argparse import ArgumentParser, RawDescriptionHelpFormatter
+from pathlib import Path
 
 import numpy as np
 
 import fastnn
 from fastnn import plotting
 
+FILES = [
+    "train-images-idx3-ubyte",
+    "train-labels-idx1-ubyte",
+    "t10k-images-idx3-ubyte",
+    "t10k-labels-idx1-ubyte",
+]
+
 
 def read_idx(folder, name):
-    """The array in an IDX file: two zeros, the type (8: bytes), the number of sizes, the sizes, the
-    numbers."""
-    path = pathlib.Path(folder, name)
+    """Return the array in an IDX file: two zero bytes, the type (8 for bytes), the number of
+    dimensions, the dimensions, the data."""
+    path = Path(folder, name)
     packed = path.with_name(name + ".gz")
     if not path.exists() and not packed.exists():
-        raise SystemExit(f"{path} is not there, nor {packed.name}")
+        raise SystemExit(f"found neither {path} nor {packed.name}")
     content = path.read_bytes() if path.exists() else gzip.decompress(packed.read_bytes())
     if content[:3] != b"\0\0\x08":
         raise SystemExit(f"{path} is not an IDX file of bytes")
@@ -43,62 +51,40 @@ def read_idx(folder, name):
 
 
 def main():
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("folder", help="where the four files are")
-    parser.add_argument(
-        "--epochs", type=int, default=10, help="passes over the pictures (default: 10)"
-    )
-    parser.add_argument(
-        "--threads",
-        type=int,
-        default=-1,
-        help="at most so many, -1 for all CPUs; the result is the same (default: -1)",
-    )
-    parser.add_argument(
-        "--plot", type=plotting.picture_file, metavar="FILE", help="save the picture there"
-    )
+    parser = ArgumentParser(description=__doc__, formatter_class=RawDescriptionHelpFormatter)
+    parser.add_argument("folder", help="folder with the four files")
+    parser.add_argument("--epochs", type=int, default=10, help="epochs (default: 10)")
+    parser.add_argument("--threads", type=int, default=-1, help="-1 for all CPUs (default: -1)")
+    parser.add_argument("--plot", type=plotting.picture_file, metavar="FILE", help="save a plot")
     arguments = parser.parse_args()
 
-    images, y = (
-        read_idx(arguments.folder, f"train-{kind}-ubyte") for kind in ("images-idx3", "labels-idx1")
-    )
-    test_images, y_test = (
-        read_idx(arguments.folder, f"t10k-{kind}-ubyte") for kind in ("images-idx3", "labels-idx1")
-    )
+    images, y, test_images, y_test = (read_idx(arguments.folder, name) for name in FILES)
     height, width = images.shape[1:]
-    X, X_test = (
-        pixels.reshape(-1, height * width).astype("float32") / 255
-        for pixels in (images, test_images)
-    )
-    print(f"{len(X):,} pictures to learn from, {len(X_test):,} to test on")
+    n_pixels = height * width
+    X = images.reshape(-1, n_pixels).astype("float32") / 255
+    X_test = test_images.reshape(-1, n_pixels).astype("float32") / 255
+    print(f"{len(X):,} training images, {len(X_test):,} test images")
 
-    sigmoids = fastnn.MLP(
-        [height * width, 16, 16, 10], activation="sigmoid", output="sigmoid", rng=0
-    )
-    relu = fastnn.MLP([height * width, 128, 10], activation="relu", output="softmax", rng=0)
-    ten_answers = np.eye(10)[
-        y
-    ]  # ten sigmoids give ten yes-or-no answers; the softmax takes the digit itself
-    train(sigmoids, X, ten_answers, X_test, y_test, fastnn.SGD(lr=0.5), 16, arguments)
-    train(relu, X, y, X_test, y_test, fastnn.Adam(lr=1e-3), 64, arguments)
+    sigmoids = fastnn.MLP([n_pixels, 16, 16, 10], activation="sigmoid", output="sigmoid", rng=0)
+    relu = fastnn.MLP([n_pixels, 128, 10], activation="relu", output="softmax", rng=0)
+    one_hot = np.eye(10)[y]  # ten yes-or-no targets for sigmoids; softmax takes the digits
+    test = X_test, y_test
+    train(sigmoids, X, one_hot, test, fastnn.SGD(lr=0.5), 16, arguments)
+    train(relu, X, y, test, fastnn.Adam(lr=1e-3), 64, arguments)
     if arguments.plot:
-        draw(
-            arguments.plot,
-            [net.weights[0].T[:16].reshape(-1, height, width) for net in (sigmoids, relu)],
-        )
+        nets = sigmoids, relu
+        draw(arguments.plot, [net.weights[0].T[:16].reshape(-1, height, width) for net in nets])
 
 
-def train(net, X, y, X_test, y_test, optimizer, batch_size, arguments):
+def train(net, X, y, test, optimizer, batch_size, arguments):
+    X_test, y_test = test
     scores = []
 
     def score(net, history):
         scores.append(np.mean(net.forward(X_test).argmax(axis=1) == y_test))
 
-    print(
-        f"\n{' - '.join(map(str, net.layer_sizes))}, {net.activations[0]}, {net.n_params:,} parameters"
-    )
+    sizes = " - ".join(map(str, net.layer_sizes))
+    print(f"\n{sizes}, {net.activations[0]}, {net.n_params:,} parameters")
     history = net.fit(
         X,
         y,
@@ -109,9 +95,8 @@ def train(net, X, y, X_test, y_test, optimizer, batch_size, arguments):
         n_threads=arguments.threads,
     )
     print("after each epoch " + " ".join(f"{score:.3f}" for score in scores[:10]))
-    print(
-        f"test accuracy {scores[-1]:.4f}, {history.seconds:.1f} s, {len(X) * history.n_epochs / history.seconds:,.0f} pictures a second"
-    )
+    rows = len(X) * history.n_epochs / history.seconds
+    print(f"test accuracy {scores[-1]:.4f}, {history.seconds:.1f} s, {rows:,.0f} images per second")
 
 
 def draw(file, weights):
@@ -119,9 +104,8 @@ def draw(file, weights):
 
     with plotting.style():
         figure, axes = plt.subplots(1, 2, figsize=(8, 4.3))
-        for ax, images, title in zip(
-            axes, weights, ["Sigmoid: what its 16 units look for", "ReLU: 16 of its 128 units"]
-        ):
+        titles = "Weights of the 16 sigmoid units", "Weights of 16 of the 128 ReLU units"
+        for ax, images, title in zip(axes, weights, titles):
             plotting.plot_images(images, ax, columns=4, signed=True).set_title(title)
         figure.savefig(file)
 

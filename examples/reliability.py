@@ -1,23 +1,24 @@
-"""Does 80 % mean 80 %? Probabilities before and after temperature scaling.
+"""Calibrated probabilities: before and after temperature scaling.
 
-A thousand rows of ten numbers, two classes that overlap: no classifier can be
-right more often than 86 % of the time. A network that is trained on them
-for long, without a penalty, comes to be sure of nearly everything, and is wrong
-more often than it says (Guo et al., 2017, On Calibration of Modern Neural
-Networks). calibrate(X, y) of MLPClassifier, the scikit-learn estimator (extra
-sklearn), divides its logits by one number, the temperature, which it fits on
-500 rows that the network has not seen.
+A thousand rows of ten numbers belong to two classes that overlap. No classifier
+can have an accuracy above 86 % on them. A network that trains for long without
+a penalty becomes overconfident: it predicts probabilities near 0 or 1 and is
+wrong more often than they say (Guo et al., 2017, On Calibration of Modern
+Neural Networks). `calibrate(X, y)` of MLPClassifier, a scikit-learn estimator
+(extra sklearn), divides the logits by one number, the temperature. It fits the
+temperature on 500 rows that were not used for training.
 
-You will see the log-loss and the expected calibration error (ECE) on 10,000 new
-rows, before and after, and below them, for the rows to which the network gave
-0 to 10 %, 10 to 20 %, ..., how large the share of class 1 is in truth. With
---plot that is the reliability diagram: on the diagonal the probabilities are
-what they say. Accuracy stays to the last digit; no answer changes sides.
+You will see the log loss and the expected calibration error (ECE) on 10,000 new
+rows before and after. A table has the true share of class 1 among the rows with
+predicted probabilities of 0 to 10 %, 10 to 20 %, and so on. With --plot you get
+the table as a reliability diagram. For a calibrated network, its points are on
+the diagonal. The accuracy does not change, because the predicted classes stay
+the same.
 
     python examples/reliability.py --plot reliability.png
 """
 
-import argparse
+from argparse import ArgumentParser, RawDescriptionHelpFormatter
 
 import numpy as np
 
@@ -27,25 +28,24 @@ EDGES = np.linspace(0, 1, 11)
 
 
 def rows(rng, n):
-    """Ten numbers each; class 1 with a probability that depends on them."""
+    """Rows of ten numbers, and classes drawn with a probability that depends on them."""
     X = rng.normal(size=(n, 10))
     logit = 3 * X[:, 0] + 2 * X[:, 1] * X[:, 2] + X[:, 3] ** 2 - 1
     return X, (rng.uniform(size=n) < 1 / (1 + np.exp(-logit))).astype(int)
 
 
 def reliability(p, y):
-    """Of each bin: mean probability, share of class 1 and number of rows."""
+    """Mean predicted probability, share of class 1, and number of rows in each bin."""
     which = np.clip(np.digitize(p, EDGES) - 1, 0, 9)
     n = np.bincount(which, minlength=10)
-    said, true = (np.bincount(which, values, minlength=10) / np.maximum(n, 1) for values in (p, y))
-    return said, true, n
+    mean, true = (np.bincount(which, values, minlength=10) / np.maximum(n, 1) for values in (p, y))
+    return mean, true, n
 
 
 def ece(p, y):
-    """Expected calibration error: the mean distance of what is said from what is true, weighted by
-    rows."""
-    said, true, n = reliability(p, y)
-    return (n * np.abs(said - true)).sum() / n.sum()
+    """Expected calibration error: the mean of |predicted - true| over bins, weighted by rows."""
+    mean, true, n = reliability(p, y)
+    return (n * np.abs(mean - true)).sum() / n.sum()
 
 
 def log_loss(log_p, y):
@@ -53,97 +53,61 @@ def log_loss(log_p, y):
 
 
 def main():
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument(
-        "--seed", type=int, default=0, help="draws the rows, the weights and the order (default: 0)"
-    )
-    parser.add_argument(
-        "--plot", type=plotting.picture_file, metavar="FILE", help="save the picture there"
-    )
+    parser = ArgumentParser(description=__doc__, formatter_class=RawDescriptionHelpFormatter)
+    parser.add_argument("--seed", type=int, default=0, help="random seed (default: 0)")
+    parser.add_argument("--plot", type=plotting.picture_file, metavar="FILE", help="save a plot")
     arguments = parser.parse_args()
 
     rng = np.random.default_rng(arguments.seed)
     (X, y), held_out, (X_new, y_new) = (rows(rng, n) for n in (1000, 500, 10_000))
-    clf = MLPClassifier(
-        (64,),
-        alpha=0.0,
-        learning_rate_init=0.01,
-        tol=1e-3,
-        n_iter_no_change=10,
-        random_state=arguments.seed,
-    )
-    clf.fit(X, y)
+    settings = dict(alpha=0.0, learning_rate_init=0.01, tol=1e-3, n_iter_no_change=10)
+    clf = MLPClassifier((64,), random_state=arguments.seed, **settings).fit(X, y)
+    scores = {"before": score(clf, X_new, y_new)}
+    clf.calibrate(*held_out)
+    scores["after"] = score(clf, X_new, y_new)
 
-    done = {}
-    for name in "before", "after":
-        if name == "after":
-            clf.calibrate(*held_out)
-        p = clf.predict_proba(X_new)[:, 1]
-        done[name] = (
-            p,
-            log_loss(clf.predict_log_proba(X_new), y_new),
-            ece(p, y_new),
-            clf.score(X_new, y_new),
-        )
-    print(f"temperature {clf.temperature_:.2f}, from {len(held_out[1])} held-out rows\n")
-    print("         log-loss    ECE   accuracy")
-    for name, (_, loss, error, accuracy) in done.items():
+    print(f"temperature {clf.temperature_:.2f}, fitted on {len(held_out[1])} held-out rows\n")
+    print("         log loss    ECE   accuracy")
+    for name, (_, loss, error, accuracy) in scores.items():
         print(f"{name:7}  {loss:8.3f}  {error:5.3f}   {accuracy:8.3f}")
 
-    bins = [reliability(p, y_new) for p, *_ in done.values()]
+    bins = [reliability(p, y_new) for p, *_ in scores.values()]
     print("\n                before             after")
-    print("network says    class 1    rows    class 1    rows")
+    print("probability     class 1    rows    class 1    rows")
     for i in range(10):
-        print(
-            f"{EDGES[i]:4.0%} to {EDGES[i + 1]:4.0%}"
-            + "".join(f"    {true[i]:7.0%}  {n[i]:6}" for _, true, n in bins)
-        )
+        columns = "".join(f"    {true[i]:7.0%}  {n[i]:6}" for _, true, n in bins)
+        print(f"{EDGES[i]:4.0%} to {EDGES[i + 1]:4.0%}{columns}")
     if arguments.plot:
-        draw(arguments.plot, y_new, done)
+        draw(arguments.plot, y_new, scores)
 
 
-def draw(file, y, done):
+def score(clf, X, y):
+    p = clf.predict_proba(X)[:, 1]
+    return p, log_loss(clf.predict_log_proba(X), y), ece(p, y), clf.score(X, y)
+
+
+def draw(file, y, scores):
     import matplotlib.pyplot as plt
 
+    looks = (plotting.ORANGE, "^", -0.02), (plotting.BLUE, "o", 0.02)
     with plotting.style():
         figure, (left, right) = plt.subplots(1, 2, figsize=(8, 4.2), width_ratios=[1.35, 1])
-        for (name, (p, loss, error, _)), color, marker, shift in zip(
-            done.items(), (plotting.ORANGE, plotting.BLUE), "^o", (-0.02, 0.02), strict=True
-        ):
-            said, true, n = reliability(p, y)
-            left.plot(
-                said[n > 0],
-                true[n > 0],
-                color=color,
-                marker=marker,
-                markersize=7,
-                markeredgecolor="white",
-                clip_on=False,
-                label=f"{name}: log-loss {loss:.2f}, ECE {error:.3f}",
-            )
+        for (name, (p, loss, error, _)), (color, marker, shift) in zip(scores.items(), looks):
+            mean, true, n = reliability(p, y)
+            look = dict(color=color, marker=marker, markersize=7, markeredgecolor="white")
+            label = f"{name}: log loss {loss:.2f}, ECE {error:.3f}"
+            left.plot(mean[n > 0], true[n > 0], clip_on=False, label=label, **look)
             right.bar(EDGES[:-1] + 0.05 + shift, n / len(y), 0.04, color=color, label=name)
-        left.plot(
-            [0, 1],
-            [0, 1],
-            color=plotting.GREY,
-            linestyle=":",
-            linewidth=1.4,
-            label="as often as it says",
-            zorder=1,
-        )
-        left.set(
-            xlim=(0, 1),
-            ylim=(0, 1),
-            xlabel="probability of class 1 that the network says",
-            ylabel="share of class 1 among these rows",
-        )
-        left.set(title="Reliability diagram", aspect="equal")
+        look = dict(color=plotting.GREY, linestyle=":", linewidth=1.4, zorder=1)
+        left.plot([0, 1], [0, 1], label="perfectly calibrated", **look)
+        left.set(title="Reliability diagram", aspect="equal", xlim=(0, 1), ylim=(0, 1))
+        left.set_ylabel("true share of class 1")
         left.legend(loc="upper left")
-        right.set(title="How often it says so", xlim=(0, 1), xticks=EDGES[::2])
-        right.set(xlabel="probability of class 1 that it says", ylabel="share of all rows")
+        right.set(title="Distribution of predictions", xlim=(0, 1), xticks=EDGES[::2])
+        right.set_ylabel("share of rows")
         right.legend(loc="upper center")
+        for ax in left, right:
+            ax.set_xlabel("predicted probability of class 1")
         figure.savefig(file)
 
 

@@ -1,4 +1,4 @@
-"""fastnn: small dense neural networks on CPUs, at the speed the processor allows."""
+"""fastnn: fast training and inference of small dense neural networks on CPUs."""
 
 try:
     from . import kernels
@@ -6,7 +6,8 @@ except ModuleNotFoundError as error:
     if error.name not in (f"{__name__}.kernels", f"{__name__}._kernels"):
         raise
     raise ImportError(
-        f"fastnn at {__path__[0]} is a source tree that is not built: run pip install -e . there"
+        f"The fastnn source tree at {__path__[0]} has no compiled modules. "
+        "Run 'pip install -e .' in its parent directory."
     ) from None
 
 from . import callbacks, functional, initializers, losses, optimizers, schedules
@@ -48,21 +49,16 @@ __all__ = [
 ]
 
 
-_ESTIMATORS = (
-    "MLPClassifier",
-    "MLPRegressor",
-)  # not in __all__, so that `from fastnn import *` needs NumPy alone
+# Not in __all__: `from fastnn import *` must work without scikit-learn.
+_ESTIMATORS = ("MLPClassifier", "MLPRegressor")
 
 
 def __dir__():
     return [*__all__, *_ESTIMATORS]
 
 
-def __getattr__(
-    name,
-    # imported when somebody asks for it: the NumPy twin, which serves tests and benches, and what
-    # needs scikit-learn
-):
+def __getattr__(name):
+    # Import on first use what most programs do not need: fastnn.reference and the estimators.
     from importlib import import_module
 
     if name == "reference":
@@ -75,6 +71,6 @@ def __getattr__(
             if (error.name or "").partition(".")[0] != "sklearn":
                 raise
             raise ImportError(
-                f'{name} needs scikit-learn: pip install "fastnn-mlp[sklearn]"'
+                f'{name} needs scikit-learn. Run: pip install "fastnn-mlp[sklearn]"'
             ) from None
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,4 +1,4 @@
-"""python -m fastnn"""
+"""Run the command line: python -m fastnn."""
 
 import sys
 

@@ -1,8 +1,8 @@
-"""Activations by name.
+"""Activation functions.
 
-=========== ====================================== ====================================
-name        f(z)                                   f'(z), from a = f(z) where it can be
-=========== ====================================== ====================================
+=========== ====================================== ===================================
+name        f(z)                                   f'(z), from a = f(z) where possible
+=========== ====================================== ===================================
 identity    z                                      1
 sigmoid     1 / (1 + exp(-z))                      a (1 - a)
 relu        max(0, z)                              1 if a > 0 else 0
@@ -12,11 +12,14 @@ elu         z if z > 0 else exp(z) - 1             1 if a > 0 else a + 1
 softplus    log(1 + exp(z))                        sigmoid(z)
 gelu        z Phi(z), Phi by erf                   Phi(z) + z phi(z)
 silu        z sigmoid(z)                           s (1 + z (1 - s)), s = sigmoid(z)
-softmax     exp(z_j) / sum_k exp(z_k)              of a row; as an output only
-exponential exp(z)                                 a; for outputs that count (poisson)
+softmax     exp(z_j) / sum_k exp(z_k)              over a row; output layer only
+exponential exp(z)                                 a; an output for counts (poisson)
 selu        s z if z > 0 else s alpha (exp(z) - 1) s if a > 0 else a + s alpha
 mish        z t, t = tanh(log(1 + exp(z)))         t + z (1 - t^2) sigmoid(z)
-=========== ====================================== ====================================
+=========== ====================================== ===================================
+
+Phi and phi are the distribution function and the density of the standard normal distribution. For
+selu, s = 1.0507009873554805 and alpha = 1.6732632423543772. All but softmax apply to each element.
 """
 
 from .kernels import Activation
@@ -26,11 +29,9 @@ HIDDEN = {name: kind for name, kind in ACTIVATIONS.items() if name != "softmax"}
 
 
 def resolve(name, choices=ACTIVATIONS, argument="activation"):
-    """The kernel's number of an activation; a ValueError that lists the names otherwise."""
+    """Return the `kernels.Activation` for a name, or raise a ValueError that lists the names."""
     kind = choices.get(name) if isinstance(name, str) else None
     if kind is None:
-        hint = (
-            " (softmax couples the units of a layer: use it as output)" if name == "softmax" else ""
-        )
+        hint = ". Use softmax for the output layer only." if name == "softmax" else ""
         raise ValueError(f"{argument} must be one of {', '.join(choices)}, got {name!r}{hint}")
     return kind

@@ -1,13 +1,12 @@
-"""Callbacks: what `fit` calls between epochs.
+"""Callbacks, which `fit` calls during training.
 
-A callback is a function ``callback(net, history)``, called after every epoch, or an object of a
-class derived from `Callback`, which may also look in at the beginning, at the end and every few
-seconds. While it runs, the network holds the parameters of the last whole step (or their average,
-if the optimizer keeps one); it may read and change them, save or copy the network, and put other
-settings of the same optimizer into ``net.state.optimizer``.
+A callback is a function ``callback(net, history)``, called after every epoch, or an instance of a
+subclass of `Callback`, which can also be called at the beginning, at the end and every few seconds.
+While it runs, the network holds the parameters after the last complete step (or their average, if
+the optimizer keeps one). A callback may read and change them, save or copy the network, and assign
+the same optimizer with other options to ``net.state.optimizer``.
 
-``history.val_loss[-1]`` is the validation loss of the epoch that has just ended, where `fit` was
-given validation data.
+With validation data, ``history.val_loss[-1]`` is the validation loss of the epoch that just ended.
 """
 
 import time
@@ -18,12 +17,12 @@ from .validation import check_count, check_number
 
 
 class Callback:
-    """What a callback can do; derive from it and write the methods that you need.
+    """Base class of callbacks: override the methods that you need.
 
     Attributes
     ----------
     interval : float or None
-        Seconds between two calls of `on_interval`; None: it is never called.
+        Seconds between two calls of `on_interval`. With None it is never called.
 
     Examples
     --------
@@ -33,59 +32,67 @@ class Callback:
     ...     def on_epoch_end(self, net, history):
     ...         net.state.optimizer = fastnn.SGD(lr=net.state.lr / 2)
     >>> net = fastnn.MLP([2, 1], rng=0)
-    >>> history = net.fit(np.eye(2), [0, 1], optimizer=fastnn.SGD(lr=0.8), epochs=3, callbacks=HalveTheRate())
+    >>> sgd = fastnn.SGD(lr=0.8)
+    >>> history = net.fit(np.eye(2), [0, 1], optimizer=sgd, epochs=3, callbacks=HalveTheRate())
     >>> net.state.lr
     0.1
     """
 
     interval: float | None = None
+    _allows_retry = False  # whether `learning_rate="adaptive"` may continue where it would stop
 
     def on_fit_begin(self, net, history):
-        """Before the first step."""
+        """Run before the first step."""
 
     def on_epoch_end(self, net, history):
-        """After every epoch; training stops when it returns True."""
+        """Run after every epoch. Return True to stop training."""
 
     def on_interval(self, net, history):
-        """About every `interval` seconds, also within an epoch; training stops when it returns
-        True."""
+        """Run about every `interval` seconds, also within epochs. Return True to stop training."""
 
     def on_fit_end(self, net, history):
-        """After the last step, unless `fit` ends by an exception."""
+        """Run after the last step, unless `fit` raises an exception."""
+
+    def stop_reason(self, event):
+        """Return why training stopped when the method `event` returned True."""
+        return f"{type(self).__name__}.{event} returned True"
 
 
 class EarlyStopping(Callback):
-    """Stop when the loss has not become better for a while; keep the best parameters.
+    """Stop when the loss stops improving, and keep the best parameters.
 
-    It watches the validation loss, or the training loss where there is no validation data. On small
-    data the validation loss is noisy: choose a patience that spans its ups and downs, or don't stop
-    early.
+    It uses the validation loss, or the training loss without validation data. On small data the
+    validation loss is noisy: choose a patience longer than its fluctuations, or train without early
+    stopping.
 
     Parameters
     ----------
     patience : int, default 10
-        Epochs without a better loss after which training stops, at least 1.
+        Number of epochs without improvement after which to stop, at least 1.
     min_delta : float, default 0.0
-        Better means lower than the best so far by more than this.
+        Smallest decrease of the loss that counts as an improvement.
     keep : {"first", "last"}, default "first"
-        Which of several epochs with the same lowest loss is the best; with "last", an equal loss
-        also restarts the count.
+        Which of several epochs with the same lowest loss to keep; with "last", an equal loss also
+        counts as an improvement.
     restore_best : bool, default True
-        After `fit` the network holds the parameters of the best epoch, ``net.state.best.epoch``;
-        those where training stands are in ``net.state.params``, from which `fit(resume=True)` goes
-        on.
+        Whether the network holds the parameters of the best epoch, ``net.state.best.epoch``, after
+        `fit`. The last parameters are in ``net.state.params``; `fit(resume=True)` continues from
+        them.
 
     Examples
     --------
     >>> import fastnn, numpy as np
     >>> from fastnn.callbacks import EarlyStopping
     >>> rng = np.random.default_rng(0)
-    >>> X, y = rng.normal(size=(60, 5)), rng.normal(size=60)          # nothing to learn but noise
+    >>> X, y = rng.normal(size=(60, 5)), rng.normal(size=60)          # pure noise
     >>> net = fastnn.MLP([5, 50, 1], rng=0)
-    >>> history = net.fit(X, y, epochs=1000, validation_fraction=0.3, callbacks=EarlyStopping(patience=5))
+    >>> stop = EarlyStopping(patience=5)
+    >>> history = net.fit(X, y, epochs=1000, validation_fraction=0.3, callbacks=stop)
     >>> history.n_epochs == net.state.best.epoch + 5 < 100
     True
     """
+
+    _reason = ""  # why on_epoch_end returned True
 
     def __init__(self, patience=10, min_delta=0.0, restore_best=True, keep="first"):
         self.patience = check_count("patience", patience)
@@ -98,11 +105,18 @@ class EarlyStopping(Callback):
     def on_epoch_end(self, net, history):
         state, loss = net.state, (history.val_loss or history.loss)[-1]
         patience = Patience(self.patience, self.min_delta, keep=self.keep)
-        if state.best is not None:  # also where training goes on from a file
+        if state.best is not None:  # set earlier in this fit or, with resume, in a previous one
             patience.best, patience.count = state.best.loss, state.epoch - 1 - state.best.epoch
         if patience.update(loss) or state.best is None:
             state.best = Best(loss, state.epoch, net.params.copy())
+        self._reason = ""
+        if patience.exhausted:
+            name = "validation loss" if history.val_loss else "training loss"
+            self._reason = patience.reason(name)
         return patience.exhausted
+
+    def stop_reason(self, event):  # a subclass may stop for reasons of its own
+        return (event == "on_epoch_end" and self._reason) or super().stop_reason(event)
 
     def on_fit_end(self, net, history):
         if (
@@ -116,24 +130,26 @@ class EarlyStopping(Callback):
 
 
 class Checkpoint(Callback):
-    """Save the network with its training state every few epochs or seconds, so that a training that
-    was killed can go on.
+    """Save the network and its training state every few epochs or seconds.
 
-    ``net = fastnn.load(path); net.fit(X, y, ..., resume=True)`` with the same data and arguments
-    ends in the same bits as a training that was never stopped (with `epochs` for what is left:
-    ``total - net.state.epoch``). The file is complete or not there, see `MLP.save`.
+    To continue after a crash, call ``net = fastnn.load(path)`` and
+    ``net.fit(X, y, ..., epochs=total - net.state.epoch, resume=True)`` with the same data and
+    arguments. The result is bit for bit that of uninterrupted training. The file is always
+    complete, see `MLP.save`.
 
     Parameters
     ----------
     path : str or path-like
+        The file, which each save replaces.
     every_epochs : int, optional
+        Save after every so many epochs.
     every_seconds : float, optional
-        Also within an epoch. One of the two, or both.
+        Save about every so many seconds, also during an epoch.
 
     Raises
     ------
     ValueError
-        Neither is given.
+        `every_epochs` and `every_seconds` are both None.
 
     Examples
     --------
@@ -149,7 +165,8 @@ class Checkpoint(Callback):
     def __init__(self, path, every_epochs=None, every_seconds=None):
         if every_epochs is None and every_seconds is None:
             raise ValueError(
-                "Checkpoint needs every_epochs or every_seconds: how often shall it save?"
+                "Checkpoint does not know when to save. "
+                "Pass at least one of every_epochs, every_seconds."
             )
         self.path = path
         self.every_epochs = (
@@ -168,7 +185,7 @@ class Checkpoint(Callback):
 
 
 class IntervalTimer:
-    """The callbacks with an interval, and when each has looked in."""
+    """Callbacks with an interval, and the time of the last call of each."""
 
     def __init__(self, callbacks, now):
         self.last_calls = dict.fromkeys(
@@ -176,7 +193,7 @@ class IntervalTimer:
         )
 
     def due(self):
-        """Those that want to look in again."""
+        """Return the callbacks whose interval is over."""
         now = time.perf_counter()
         due = [
             callback
@@ -188,7 +205,7 @@ class IntervalTimer:
 
 
 class _Function(Callback):
-    """A function, called after every epoch."""
+    """A function that is called after every epoch."""
 
     def __init__(self, function):
         self.function = function
@@ -196,23 +213,31 @@ class _Function(Callback):
     def on_epoch_end(self, net, history):
         return self.function(net, history)
 
+    def stop_reason(self, event):
+        name = getattr(self.function, "__name__", type(self.function).__name__)
+        return f"callback {name} returned True"
+
 
 def resolve_callbacks(callbacks):
-    """`callbacks` of fit as a list of Callback."""
-    given = list(callbacks) if isinstance(callbacks, (tuple, list)) else [callbacks]
-    for callback in given:
+    """Return the argument `callbacks` of fit as a list of `Callback`."""
+    callbacks = list(callbacks) if isinstance(callbacks, (tuple, list)) else [callbacks]
+    for callback in callbacks:
         if isinstance(callback, type) and issubclass(callback, Callback):
             raise TypeError(
-                f"callbacks holds the class {callback.__name__}: give an object of it, such as {callback.__name__}()"
+                f"callbacks holds the class {callback.__name__}. Pass an instance, such as "
+                f"{callback.__name__}()."
             )
         if not isinstance(callback, Callback) and not callable(callback):
             raise TypeError(
-                f"callbacks must be callables, called as callback(net, history), or Callback objects, got {callback!r}"
+                "callbacks must hold functions callback(net, history) or Callback objects, got "
+                f"{callback!r}"
             )
-    if sum(isinstance(callback, EarlyStopping) for callback in given) > 1:
+    if sum(isinstance(callback, EarlyStopping) for callback in callbacks) > 1:
         raise ValueError(
-            "callbacks holds more than one EarlyStopping: they would share net.state.best; give one"
+            "callbacks holds more than one EarlyStopping. They would share net.state.best. "
+            "Pass one."
         )
     return [
-        callback if isinstance(callback, Callback) else _Function(callback) for callback in given
+        callback if isinstance(callback, Callback) else _Function(callback)
+        for callback in callbacks
     ]

@@ -1,4 +1,4 @@
-"""Version, and what this build is made of and has chosen."""
+"""The version, and the configuration of this build."""
 
 import platform
 import sys
@@ -11,7 +11,7 @@ __version__ = "0.1.0"
 
 
 def show_config():
-    """Print version, instruction sets (built, supported, chosen), compiler, Python and NumPy.
+    """Print the version, the instruction sets, the compiler, and the versions of Python and NumPy.
 
     Examples
     --------
@@ -23,7 +23,7 @@ def show_config():
         f"fastnn {__version__}": "",
         "instruction sets built": ", ".join(kernels.BUILT),
         "supported by this CPU": ", ".join(kernels.SUPPORTED),
-        "chosen": f"{kernels.CHOSEN} (FASTNN_ISA forces another)",
+        "in use": f"{kernels.CHOSEN} (set FASTNN_ISA to force another)",
         "compiler": kernels.COMPILER,
         "python": f"{sys.version.split()[0]} on {platform.system()} {platform.machine()}",
         "numpy": np.__version__,

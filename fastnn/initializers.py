@@ -1,22 +1,25 @@
-"""First weights: f(rng, n_in, n_out) -> W (n_in, n_out), drawn in float64, so float32 and float64
-networks of one seed begin alike.
+"""Weight initializers.
 
-By default a layer gets He-normal weights if its activation is a kind of ReLU, LeCun-normal ones if
-it is selu, whose outputs then keep mean 0 and variance 1 (Klambauer et al., 2017), else
-Glorot-uniform ones. Biases are zero. U(-r, r) is the uniform distribution, whose variance is r^2 /
-3; N(0, v) the normal one of variance v, not truncated.
+An initializer is a function ``f(rng, n_in, n_out)`` that returns W of shape (n_in, n_out). Weights
+are drawn in float64, so float32 and float64 networks with the same seed start from the same
+weights, up to rounding. Biases start at zero.
 
-============== ======================================= ====================================
-name           weights                                 source
-============== ======================================= ====================================
-glorot_uniform U(-r, r), r = sqrt(6 / (n_in + n_out))  Glorot and Bengio, 2010, equation 16
-glorot_normal  N(0, 2 / (n_in + n_out))                Glorot and Bengio, 2010, equation 12
-he_uniform     U(-r, r), r = sqrt(6 / n_in)            He et al., 2015, equation 10
-he_normal      N(0, 2 / n_in)                          He et al., 2015, equation 10
-lecun_uniform  U(-r, r), r = sqrt(3 / n_in)            LeCun et al., 1998, section 4.6
-lecun_normal   N(0, 1 / n_in)                          LeCun et al., 1998, section 4.6
-orthogonal     orthonormal columns, or rows if shorter Saxe, McClelland and Ganguli, 2014
-============== ======================================= ====================================
+By default, a layer gets he_normal if its activation is a variant of ReLU, lecun_normal if it is
+selu, whose outputs then keep mean 0 and variance 1 (Klambauer et al., 2017), and glorot_uniform
+otherwise. In the table, U(-r, r) is the uniform distribution, with variance r^2 / 3, and N(0, v)
+the normal distribution with variance v, not truncated.
+
+============== ========================================== ====================================
+name           weights                                    source
+============== ========================================== ====================================
+glorot_uniform U(-r, r), r = sqrt(6 / (n_in + n_out))     Glorot and Bengio, 2010, equation 16
+glorot_normal  N(0, 2 / (n_in + n_out))                   Glorot and Bengio, 2010, equation 12
+he_uniform     U(-r, r), r = sqrt(6 / n_in)               He et al., 2015, equation 10
+he_normal      N(0, 2 / n_in)                             He et al., 2015, equation 10
+lecun_uniform  U(-r, r), r = sqrt(3 / n_in)               LeCun et al., 1998, section 4.6
+lecun_normal   N(0, 1 / n_in)                             LeCun et al., 1998, section 4.6
+orthogonal     orthonormal columns (rows if n_in < n_out) Saxe, McClelland and Ganguli, 2014
+============== ========================================== ====================================
 """
 
 import math
@@ -27,11 +30,11 @@ from .validation import check_shape
 
 
 def glorot_uniform(rng, n_in, n_out):
-    """U(-r, r), r = sqrt(6 / (n_in + n_out)): for units that are near the identity at 0, such as
-    tanh.
+    """Glorot-uniform weights, for activations close to the identity at 0, such as tanh.
 
-    The variance 2 / (n_in + n_out) is the compromise between keeping that of the values, forwards,
-    and that of the gradients, backwards. Glorot and Bengio, 2010, equation 16.
+    U(-r, r) with r = sqrt(6 / (n_in + n_out)). The variance 2 / (n_in + n_out) is a compromise
+    between preserving the variance of the activations in the forward pass and that of the gradients
+    in the backward pass. Glorot and Bengio, 2010, equation 16.
 
     Parameters
     ----------
@@ -56,10 +59,10 @@ def glorot_uniform(rng, n_in, n_out):
 
 
 def glorot_normal(rng, n_in, n_out):
-    """N(0, 2 / (n_in + n_out)): as `glorot_uniform`, but normal. Glorot and Bengio, 2010, equation
-    12.
+    """Glorot-normal weights, N(0, 2 / (n_in + n_out)).
 
-    Parameters and result as in `glorot_uniform`.
+    The normal variant of `glorot_uniform`. Glorot and Bengio, 2010, equation 12. Parameters and
+    return value as in `glorot_uniform`.
 
     Examples
     --------
@@ -72,9 +75,10 @@ def glorot_normal(rng, n_in, n_out):
 
 
 def he_uniform(rng, n_in, n_out):
-    """U(-r, r), r = sqrt(6 / n_in): as `he_normal`, but uniform. He et al., 2015, equation 10.
+    """He-uniform weights, U(-r, r) with r = sqrt(6 / n_in).
 
-    Parameters and result as in `glorot_uniform`.
+    The uniform variant of `he_normal`. He et al., 2015, equation 10. Parameters and return value as
+    in `glorot_uniform`.
 
     Examples
     --------
@@ -88,10 +92,10 @@ def he_uniform(rng, n_in, n_out):
 
 
 def he_normal(rng, n_in, n_out):
-    """N(0, 2 / n_in): keeps the mean square of the values from layer to layer where ReLU drops half
-    of it. He et al., 2015, equation 10.
+    """He-normal weights, N(0, 2 / n_in), for ReLU and its variants.
 
-    Parameters and result as in `glorot_uniform`.
+    They preserve the mean square of the activations from layer to layer, although ReLU halves it.
+    He et al., 2015, equation 10. Parameters and return value as in `glorot_uniform`.
 
     Examples
     --------
@@ -104,10 +108,10 @@ def he_normal(rng, n_in, n_out):
 
 
 def lecun_uniform(rng, n_in, n_out):
-    """U(-r, r), r = sqrt(3 / n_in): as `lecun_normal`, but uniform. LeCun et al., 1998, section
-    4.6.
+    """LeCun-uniform weights, U(-r, r) with r = sqrt(3 / n_in).
 
-    Parameters and result as in `glorot_uniform`.
+    The uniform variant of `lecun_normal`. LeCun et al., 1998, section 4.6. Parameters and return
+    value as in `glorot_uniform`.
 
     Examples
     --------
@@ -121,10 +125,10 @@ def lecun_uniform(rng, n_in, n_out):
 
 
 def lecun_normal(rng, n_in, n_out):
-    """N(0, 1 / n_in): keeps the variance of the values of linear units. LeCun et al., 1998, section
-    4.6 ("Efficient BackProp").
+    """LeCun-normal weights, N(0, 1 / n_in), for selu.
 
-    Parameters and result as in `glorot_uniform`.
+    They preserve the variance of the activations of linear layers. LeCun et al., 1998, section 4.6
+    ("Efficient BackProp"). Parameters and return value as in `glorot_uniform`.
 
     Examples
     --------
@@ -137,15 +141,15 @@ def lecun_normal(rng, n_in, n_out):
 
 
 def orthogonal(rng, n_in, n_out):
-    """W^T W = I, or W W^T = I if n_in < n_out: linear layers keep lengths, however many there are.
-    Saxe, McClelland and Ganguli, 2014.
+    """Orthogonal weights: W^T W = I, or W W^T = I if n_in < n_out.
 
-    The Q of the QR decomposition of a matrix of standard normal numbers, with the signs that make
-    the diagonal of R positive: so every rotation is as likely as any other (Mezzadri, 2007, section
-    5). For n_in < n_out the transpose of such a matrix. LAPACK computes it: one seed gives the same
-    bits with one build of NumPy.
+    Linear layers then preserve lengths, whatever their number. Saxe, McClelland and Ganguli, 2014.
 
-    Parameters and result as in `glorot_uniform`.
+    W is Q of the QR decomposition of a matrix of standard normal numbers, with the signs that make
+    the diagonal of R positive, so that W is uniformly distributed (Mezzadri, 2007, section 5). For
+    n_in < n_out, it is the transpose of such a matrix. LAPACK computes it, so the same seed gives
+    the same bits only with the same build of NumPy. Parameters and return value as in
+    `glorot_uniform`.
 
     Examples
     --------
@@ -174,7 +178,7 @@ INITIALIZERS = {
 }
 
 # generated: for activations, by src/generate.py from src/operations.py
-FOR_ACTIVATION = {  # all others get glorot_uniform
+FOR_ACTIVATION = {  # others: glorot_uniform
     "relu": he_normal,
     "leaky_relu": he_normal,
     "elu": he_normal,
@@ -187,13 +191,12 @@ FOR_ACTIVATION = {  # all others get glorot_uniform
 
 
 def resolve(init, n_layers):
-    """What a network's `init` asks for: for each layer a function such as those above, or None for
-    what its activation wants.
+    """Return the initializer of each layer; None means the default of the activation.
 
     Parameters
     ----------
     init : None, str, callable, or a list or tuple of these
-        For all layers, or one for each.
+        One for all layers, or a list with one for each layer.
     n_layers : int
 
     Returns
@@ -203,20 +206,20 @@ def resolve(init, n_layers):
     Raises
     ------
     ValueError
-        A name is unknown, something else is neither a name nor a function, or the list has the
-        wrong length.
+        An entry is not None, a known name or a function, or the list has the wrong length.
     """
     if not isinstance(init, (list, tuple)):
         return [_resolve("init", init)] * n_layers
     if len(init) != n_layers:
         raise ValueError(
-            f"init lists {len(init)} initializers for {n_layers} layers: give one, or one for each"
+            f"init lists {len(init)} initializers for {n_layers} layers. "
+            "Pass one, or one for each layer."
         )
     return [_resolve(f"init[{i}]", each) for i, each in enumerate(init)]
 
 
 def initialize(rng, weights, activations, init=None):
-    """Fill each layer's W (n_in, n_out) in place.
+    """Initialize the weights of all layers in place.
 
     Parameters
     ----------
@@ -225,20 +228,21 @@ def initialize(rng, weights, activations, init=None):
     activations : sequence of str
         One for each layer.
     init : None, str, callable, or a list or tuple of these
-        A name of `INITIALIZERS`, or a function f(rng, n_in, n_out) -> array_like (n_in, n_out) of
-        finite numbers; for all layers, or one for each. None: by the activation, as in
-        `FOR_ACTIVATION`, else `glorot_uniform`.
+        A name in `INITIALIZERS`, or a function f(rng, n_in, n_out) that returns an array_like of
+        shape (n_in, n_out) with finite numbers. One for all layers, or a list with one for each
+        layer. None uses the default of the activation (see `FOR_ACTIVATION`).
 
     Raises
     ------
     ValueError
-        As in `resolve`, or a function of one's own returns another shape or a number that is not
-        finite in the network's dtype.
+        As in `resolve`, or a function returns another shape or a number that is not finite in the
+        dtype of the weights.
     """
-    for i, (W, activation, f) in enumerate(zip(weights, activations, resolve(init, len(weights)))):
+    functions = resolve(init, len(weights))
+    for i, (W, activation, f) in enumerate(zip(weights, activations, functions)):
         if f is None:
             f = FOR_ACTIVATION.get(activation, glorot_uniform)
-        name = f"what init returns for weights[{i}]"
+        name = f"the result of init for weights[{i}]"
         values = check_shape(name, f(rng, *W.shape), W.shape, np.float64)
         bad = ~(np.abs(values) <= np.finfo(W.dtype).max)
         if bad.any():
@@ -247,11 +251,12 @@ def initialize(rng, weights, activations, init=None):
 
 
 def _resolve(argument, init):
+    """Return the initializer for one value of `init`."""
     if init is None or callable(init):
         return init
     if not isinstance(init, str) or init not in INITIALIZERS:
-        way_out = "or a function f(rng, n_in, n_out) -> W (n_in, n_out)"
         raise ValueError(
-            f"{argument} must be one of {', '.join(INITIALIZERS)}, None {way_out}, got {init!r}"
+            f"{argument} must be one of {', '.join(INITIALIZERS)}, None "
+            f"or a function f(rng, n_in, n_out) -> W (n_in, n_out), got {init!r}"
         )
     return INITIALIZERS[init]

@@ -1,4 +1,4 @@
-"""The compiled part: its types for tools. Arrays come checked and converted from the package; see src/binding/kernels.pyx."""
+"""Types of the compiled module src/binding/kernels.pyx. The package checks and converts all arguments before it calls it."""
 
 from collections.abc import Callable, Sequence
 from enum import IntEnum
@@ -129,7 +129,7 @@ class Array:
     ) -> Self: ...
 
 @disjoint_base
-class Memory:
+class ZeroedBuffer:
     def __new__(cls, n_bytes: int) -> Self: ...
 
 @disjoint_base
@@ -155,7 +155,7 @@ class CompiledNetwork:
     def _forward_finite(self, X: _Numbers) -> _Numbers | None: ...
     def _forward_into(self, X: _Numbers, out: _Numbers) -> None: ...
 
-def in_forked_child() -> None: ...
+def release_after_fork() -> None: ...
 
 @disjoint_base
 class InTraining:

@@ -1,4 +1,4 @@
-"""MLP: a multilayer perceptron that trains, and goes to a file and back."""
+"""MLP: a multilayer perceptron that can be trained, saved and loaded."""
 
 from dataclasses import fields
 
@@ -6,6 +6,7 @@ import numpy as np
 
 from . import initializers, losses
 from .callbacks import resolve_callbacks
+from .hints import FIT, NETWORK, PARTIAL_FIT, with_hints
 from .kernels import Loss, Trainer
 from .network import Network
 from .training.data import Data, of_validation
@@ -16,55 +17,59 @@ from .validation import check_count, check_matrix, check_number, check_rng, chec
 
 
 class MLP(Network):
-    """A dense network: ``a = f(a W + b)`` layer by layer.
+    """Multilayer perceptron: a dense network, ``a = f(a W + b)`` layer by layer.
 
     Parameters
     ----------
     layer_sizes : sequence of int
-        Inputs, hidden layers, outputs: ``[64, 100, 1]``. Two sizes make a network without a hidden
-        layer: linear or logistic regression.
+        Number of inputs, units of each hidden layer, and outputs: ``[64, 100, 1]``. Two sizes make
+        linear or logistic regression.
     activation : str or sequence of str, default "relu"
-        Of all hidden layers, or one name for each: identity, sigmoid, relu, tanh, leaky_relu, elu,
-        softplus, gelu, silu, exponential, selu, mish.
+        Activation of the hidden layers, one name or one for each: identity, sigmoid, relu, tanh,
+        leaky_relu, elu, softplus, gelu, silu, exponential, selu, mish.
     output : str, default "identity"
-        Activation of the last layer: any of these, or softmax.
+        Activation of the last layer: one of these, or softmax.
     bias : bool, default True
         Whether layers have a bias b.
     dtype : {"float32", "float64"}, default "float32"
     rng : None, int or numpy.random.Generator, default None
-        Draws the first weights and, later, the shuffling of `fit`. Same seed, same bits.
+        Seed or generator of the initial weights and of `fit`'s shuffling. The same seed gives the
+        same bits.
     dropout : float or sequence of float, default 0.0
-        Share in [0, 1) of a layer's inputs that each step of `fit` sets to 0, while the others are
-        scaled by 1 / (1 - share), so that nothing is to be done afterwards (Srivastava et al.,
-        2014). A number is for the outputs of all hidden layers; a sequence gives the share of each
-        layer's inputs, the network's own first: ``(0.2, 0.5)`` for one hidden layer.
+        Dropout rate in [0, 1): the fraction of a layer's inputs that each step of `fit` sets to 0.
+        The others are scaled by 1 / (1 - rate), so predictions need no correction (Srivastava et
+        al., 2014). A number applies to the outputs of all hidden layers. A sequence lists the rate
+        of each layer's inputs, starting with the network's inputs: ``(0.2, 0.5)`` for one hidden
+        layer.
     init : str or callable, or a sequence of them, optional
-        How the weights W begin, of all layers or of each: see `fastnn.initializers`. None:
-        Glorot-uniform, for ReLU kinds He-normal.
+        Initializer of the weights W, of all layers or of each: see `fastnn.initializers`. By
+        default He normal for ReLU and its variants, LeCun normal for selu, and Glorot uniform for
+        other activations.
 
     Attributes
     ----------
     params, grads : ndarray (n_params,)
-        All parameters, and the gradient that `loss_and_grad` and `backward` fill, in the order W0,
-        b0, W1, b1, ...; contiguous, 64-byte aligned. Assigning to it copies into it: the memory
-        stays, and so do the views.
+        All parameters, and the gradient that `loss_and_grad` and `backward` compute, in the order
+        W0, b0, W1, b1, ...; contiguous, 64-byte aligned. Assigning copies values into them: memory
+        and views stay the same.
     weights, biases, grad_weights, grad_biases : tuple of ndarray
-        Views into these: W (n_in, n_out), b (n_out,), or None in place of b without bias.
-        ``net.weights[0] = W`` copies W into the view.
+        Views into `params` and `grads`: W (n_in, n_out), b (n_out,), or None instead of b without
+        bias. ``net.weights[0] = W`` copies W into the view.
     layer_sizes, activations : tuple
-        Sizes, and the activation of each layer, the output's last.
+        Sizes of all layers, and the activation of each but the first.
     n_params : int
+        Number of parameters.
     dtype : numpy.dtype
     rng : numpy.random.Generator
     state : TrainingState or None
-        What a training has moved besides the parameters: optimizer, moments, step, epoch.
-        `fit(resume=True)` goes on from it.
+        Training state besides the parameters: optimizer, moments, step, epoch.
+        `fit(resume=True)` continues from it.
     dropout : tuple of float
-        The share of each layer's inputs; may be assigned to, as in the constructor.
+        The rate of each layer's inputs. You can assign to it, as in the constructor.
     history : History or None
-        Of the last `fit`.
+        History of the last `fit`.
     metadata : dict of str to str
-        Notes of your own, empty at first; `save`, `load`, `copy` and pickle carry them.
+        Text of any kind, empty at first. `save`, `load`, `copy` and pickle keep them.
 
     Examples
     --------
@@ -77,6 +82,7 @@ class MLP(Network):
     array([0, 1, 1, 0])
     """
 
+    @with_hints(NETWORK)
     def __init__(
         self,
         layer_sizes,
@@ -101,23 +107,23 @@ class MLP(Network):
 
     @classmethod
     def _blank(cls, layer_sizes, activations, bias, dtype, dropout, rng):
-        """A network with parameters of 0, for a caller that has them: drawing them would take most
-        of the time of `load`."""
+        """Return a network whose parameters are 0, for `load`: drawing them would take most of its
+        time."""
         net = cls.__new__(cls)
         Network.__init__(net, layer_sizes, activations[:-1], activations[-1], bias, dtype, dropout)
         net._begin(rng)
         return net
 
     def loss(self, X, y, loss=None, sample_weight=None):
-        """The loss of all rows as one batch, sum(w_i l_i) / sum(w_i); 0.0 for no rows.
+        """Return the loss of all rows as one batch, sum(w_i l_i) / sum(w_i), or 0.0 without rows.
 
         Parameters
         ----------
         X : array_like (n, n_in)
         y : array_like
-            (n,) or (n, n_out) numbers; for "cross_entropy" class numbers (n,) or rows of
+            (n,) or (n, n_out) numbers; for "cross_entropy" class indices (n,) or rows of
             probabilities.
-        loss : str, loss or callable, optional
+        loss : str, Loss or callable, optional
             As in `fit`.
         sample_weight : array_like (n,), optional
             Weights w_i >= 0.
@@ -130,7 +136,7 @@ class MLP(Network):
         --------
         >>> import fastnn, numpy as np
         >>> net = fastnn.MLP([3, 1], rng=0)
-        >>> net.loss(np.zeros((5, 3)), np.full(5, 2.0))        # biases are 0 at first, so the outputs are
+        >>> net.loss(np.zeros((5, 3)), np.full(5, 2.0))  # biases are 0, so the outputs are 0
         4.0
         """
         self._check_not_training()
@@ -139,15 +145,14 @@ class MLP(Network):
         ).evaluator(self)()
 
     def loss_and_grad(self, X, y, loss=None, sample_weight=None):
-        """The same, and its gradient in `grads` (overwritten). Without dropout, which belongs to
-        the steps of `fit`.
+        """Return the same loss as `loss`, and compute its gradient into `grads`, without dropout.
 
         Examples
         --------
         >>> import fastnn, numpy as np
         >>> net = fastnn.MLP([3, 4, 1], rng=0)
         >>> loss = net.loss_and_grad(np.ones((5, 3)), np.zeros(5))
-        >>> net.params -= 0.1 * net.grads          # a step of one's own
+        >>> net.params -= 0.1 * net.grads  # one step of gradient descent
         """
         self._check_not_training()
         data = Data.of(self, X, y, losses.resolve(loss, self.activations[-1]), sample_weight)
@@ -157,33 +162,33 @@ class MLP(Network):
         return self._gradient(data.trainer(self, len(data)))
 
     def backward(self, dY):
-        """Gradients of any loss of your own.
+        """Compute the gradient of any function of the outputs into `grads`.
 
         Parameters
         ----------
         dY : array_like (n, n_out)
-            The loss's derivative with respect to the outputs of the last ``forward(X, keep=True)``.
-            Outputs are computed again from the remembered X, so the parameters must not have
-            changed since.
+            The derivative of the loss with respect to the outputs of the last
+            ``forward(X, keep=True)``. Outputs are computed again from that X, so the parameters
+            must not have changed since.
 
         Returns
         -------
         ndarray (n, n_in)
-            The derivative with respect to X. `grads` holds those of the parameters.
+            The derivative with respect to X.
 
         Examples
         --------
         >>> import fastnn, numpy as np
         >>> net = fastnn.MLP([3, 4, 2], rng=0)
         >>> Y = net.forward(np.ones((5, 3)), keep=True)
-        >>> dX = net.backward(2 * Y)               # of sum(Y**2)
+        >>> dX = net.backward(2 * Y)  # the loss is sum(Y**2)
         >>> dX.shape
         (5, 3)
         """
         self._check_not_training()
         X = self._kept
         if X is None:
-            raise RuntimeError("backward needs the inputs: call forward(X, keep=True) first")
+            raise RuntimeError("backward needs the inputs. Call forward(X, keep=True) first.")
         dY = check_matrix("dY", dY, self.dtype, self.layer_sizes[-1])
         check_rows("dY", len(dY), len(X))
         dX = np.empty_like(X)
@@ -193,13 +198,14 @@ class MLP(Network):
             self.grads[:] = 0
         return dX
 
-    def _gradient(self, job):
-        loss = job.gradient()
-        job.store_gradient(self.grads)
+    def _gradient(self, trainer):
+        loss = trainer.gradient()
+        trainer.store_gradient(self.grads)
         return loss
 
     # ---- training ----
 
+    @with_hints(FIT)
     def fit(
         self,
         X,
@@ -220,50 +226,52 @@ class MLP(Network):
         class_weight=None,
         validation_fraction=0.0,
     ):
-        """Train from the present parameters.
+        """Train the network, starting from its current parameters.
 
         Parameters
         ----------
         X : array_like (n, n_in)
         y : array_like
-            (n,) or (n, n_out) numbers; for "cross_entropy" class numbers (n,) or rows of
+            (n,) or (n, n_out) numbers; for "cross_entropy" class indices (n,) or rows of
             probabilities. See `fastnn.losses`.
-        loss : str, loss or callable, optional
+        loss : str, Loss or callable, optional
             A name, an object of `fastnn.losses`, or a function ``(outputs, y) -> (value,
-            d_outputs)``; None picks from the output: sigmoid bce, softmax cross_entropy,
-            exponential poisson, else mse.
-        optimizer : str or optimizer, optional
-            A name or an object, see `fastnn.optimizers`. None is Adam(), or with `resume` the
+            d_outputs)``. The default depends on the output: bce for sigmoid, cross_entropy for
+            softmax, poisson for exponential, else mse.
+        optimizer : str or Optimizer, optional
+            A name or an object, see `fastnn.optimizers`. By default Adam(), or with `resume` the
             optimizer of `net.state`.
         epochs : int, default 10
-            Passes over the rows.
+            Number of passes over the rows.
         batch_size : int or None, default 32
-            Rows a step; the last batch of an epoch may be smaller. None, or more than n: all rows.
+            Rows per step; the last batch of an epoch may be smaller. None: all rows.
         shuffle : bool, default True
-            A new order every epoch: ``rng.permutation(n)``.
+            Whether to draw a new order of the rows every epoch: ``rng.permutation(n)``.
         validation_data : (X, y) or (X, y, sample_weight), optional
-            Its loss after every epoch goes to ``history.val_loss``.
+            Held-out rows. Their loss after every epoch is in ``history.val_loss``.
         sample_weight : array_like (n,), optional
-            Weights >= 0; a batch's loss is sum(w_i l_i) / sum(w_i).
+            Weights >= 0; the loss of a batch is sum(w_i l_i) / sum(w_i).
         callbacks : callable or Callback, or list or tuple of them, optional
             See `fastnn.callbacks`. A function is called as ``callback(net, history)`` after every
-            epoch and may read and change the parameters; training stops when one returns True.
+            epoch. It may read and change the parameters, and stops training by returning True.
         n_threads : int, default 1
-            At most this many threads, -1 for all CPUs of this process. The bits don't depend on it;
-            if one thread is faster, one works.
+            Maximum number of threads, -1 for all CPUs of this process. One thread is used if that
+            is faster. Results are the same bits for any number.
         progress : bool, default False
-            A line with epoch, loss and speed on standard error.
+            Whether to print a line with epoch, loss and speed to standard error, and at the end why
+            training stopped.
         rng : None, int or numpy.random.Generator, optional
-            Draws the orders, the rows held out and the seed of dropout; it becomes ``net.rng``.
-            None is ``net.rng``.
+            Seed or generator of the shuffling, the held-out rows and dropout. It becomes
+            ``net.rng``, which is the default.
         resume : bool, default False
-            Go on from `net.state`, exactly as if the last training had not stopped.
+            Whether to continue from `net.state`, bit for bit as if the last training had not
+            stopped.
         class_weight : dict, sequence or "balanced", optional
-            A weight for each class, times `sample_weight`; "balanced" is n / (number of classes *
-            rows of the class). For classes: bce of one output, cross_entropy.
+            A weight for each class, multiplied with `sample_weight`; "balanced" is n / (number of
+            classes * rows of the class). For bce with one output and cross_entropy.
         validation_fraction : float in [0, 1), default 0.0
-            This part of the rows, at random, is validation data and not learned from. With `resume`
-            the same rows as before.
+            Fraction of the rows to hold out as validation data, drawn at random. With `resume` the
+            same rows as before.
 
         Returns
         -------
@@ -273,10 +281,10 @@ class MLP(Network):
         Raises
         ------
         DivergenceError
-            A loss or a parameter is no longer finite.
+            A loss or parameter is not finite.
         KeyboardInterrupt
-            On Ctrl-C, within 100 ms; parameters, state and history are those of the last whole
-            step.
+            On Ctrl-C, within 100 ms. Parameters, state and history are those after the last
+            complete step.
 
         Examples
         --------
@@ -296,20 +304,19 @@ class MLP(Network):
         check_number("validation_fraction", validation_fraction, minimum=0, below=1)
         if validation_fraction and validation is not None:
             raise ValueError(
-                "validation_data and validation_fraction are two ways to validate: give one"
+                "validation_data and validation_fraction exclude each other. Pass one of them."
             )
         data = self._data(X, y, loss, sample_weight)
         state = resumed(self.state, optimizer) if resume else fresh(self, optimizer)
         if validation_fraction:
-            if state.split_seed is None:
-                state.split_seed = int(rng.integers(2**63))
-            data, validation = data.split(validation_fraction, state.split_seed)
+            data, validation = state.hold_out(data, validation_fraction, rng)
         data = data.with_class_weight(class_weight, self.layer_sizes[-1])
         line = ProgressLine(epochs, len(data)) if progress else None
         return Session(self, data, state, batch_size, shuffle, n_threads, rng, validation).run(
             epochs, callbacks, line
         )
 
+    @with_hints(PARTIAL_FIT)
     def partial_fit(
         self,
         X,
@@ -322,10 +329,9 @@ class MLP(Network):
         *,
         class_weight=None,
     ):
-        """One pass over these rows in this order, going on from ``net.state``; parameters as in
-        `fit`.
+        """Train for one pass over these rows in this order, continuing from ``net.state``.
 
-        What is left of an epoch that was stopped is dropped.
+        Parameters are the same as in `fit`. The rest of an interrupted epoch is dropped.
 
         Returns
         -------
@@ -350,24 +356,25 @@ class MLP(Network):
         )
         if state.optimizer.full_batch:
             raise ValueError(
-                "partial_fit goes on step by step, which L-BFGS cannot: use fit, or another optimizer"
+                "partial_fit does not support L-BFGS, which needs all rows. "
+                "Use fit, or another optimizer."
             )
         return Session(self, data, state, batch_size, False, n_threads, self.rng).run(1)
 
     def _data(self, X, y, loss, sample_weight):
-        """What to learn from; it has rows."""
+        """Return validated data with at least one row."""
         data = Data.of(self, X, y, loss, sample_weight)
         if not len(data):
-            raise ValueError("X has no rows: there is nothing to learn from")
+            raise ValueError("X has no rows. Training needs at least one.")
         return data
 
     # ---- files ----
 
     def save(self, path):
-        """Write the network, its training state and its `metadata` to a safetensors file; see
-        `fastnn.load`.
+        """Save the network, its training state and its `metadata` to a safetensors file.
 
-        The file is complete or not there: it is written beside `path`, synced and renamed.
+        Read it with `fastnn.load`. The file is always complete: it is written beside `path`, synced
+        and renamed.
 
         Parameters
         ----------
@@ -389,7 +396,7 @@ class MLP(Network):
 
 
 def load(path):
-    """Read a network, with its training state and metadata, from a file written by `MLP.save`.
+    """Load a network with its training state and metadata from a file written by `MLP.save`.
 
     Parameters
     ----------
@@ -402,7 +409,7 @@ def load(path):
     Raises
     ------
     ModelFileError
-        The file is not a fastnn model, is damaged, or is of a newer version.
+        The file is not a fastnn model, is damaged, or was written by a newer version.
 
     Examples
     --------

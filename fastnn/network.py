@@ -1,13 +1,17 @@
-"""Network: sizes and activations, one flat array of parameters with views into it, and `forward`.
-`fastnn.mlp` adds training and files."""
+"""Network: layer sizes, activations, flat parameters with views into them, and `forward`.
+
+`fastnn.mlp` adds training and files.
+"""
 
 from copy import deepcopy
+from operator import attrgetter
 
 import numpy as np
 
-from . import activations, threads
+from . import activations, hints, threads
 from .kernels import CompiledNetwork
 from .validation import (
+    check_array,
     check_count,
     check_dtype,
     check_matrix,
@@ -17,27 +21,85 @@ from .validation import (
 )
 
 
-class _Views(tuple):
-    """Views into a flat array; assigning to one writes into the array."""
+class Views(tuple):
+    """Views into a flat array; None for a layer without bias. Assigning to one copies into it."""
 
     def __setitem__(self, i, values):
-        self[i][...] = values
+        if isinstance(i, slice):
+            raise TypeError("Assign to one array at a time, or a sequence to all of them")
+        _copy_into(f"array {i}", self[i], values)
+
+
+def split_layers(flat, layer_sizes, bias=True):
+    """Return weights and biases of each layer as views into a flat array W0, b0, W1, b1, ..."""
+    weights, biases, start = [], [], 0
+    for k, m in zip(layer_sizes, layer_sizes[1:]):
+        weights.append(flat[start : start + k * m].reshape(k, m))
+        start += k * m
+        biases.append(flat[start : start + m] if bias else None)
+        start += m * bias
+    return Views(weights), Views(biases)
+
+
+def _check_like(name, target, values):
+    """Return an array of the shape of `target`, or one number; None if target is None."""
+    if target is None or values is None:
+        if target is not values:
+            raise ValueError(
+                f"{name} must be None: the network has no biases"
+                if target is None
+                else f"{name} must be an array of shape {target.shape}, got None"
+            )
+        return None
+    array = check_array(name, values, target.dtype)
+    if array.shape not in ((), target.shape):
+        hint = ". Pass its transpose." if array.T.shape == target.shape else ""
+        raise ValueError(f"{name} must have shape {target.shape}, got {array.shape}{hint}")
+    return array
+
+
+def _copy_into(name, target, values):
+    """Copy an array of the same shape, or one number, into `target`."""
+    array = _check_like(name, target, values)
+    if array is not None:
+        target[...] = array
 
 
 def _in_place(name):
-    """A property whose memory never moves: assigning copies the values in."""
-
-    def get(net):
-        return getattr(net, name)
+    """Return a property whose memory never moves: assigning copies the values into it."""
+    public, get = name[1:], attrgetter(name)
 
     def set(net, values):
-        for target, value in (
-            [(get(net), values)]
-            if isinstance(get(net), np.ndarray)
-            else zip(get(net), values, strict=True)
+        targets = get(net)
+        if values is targets:  # after net.params -= step
+            return
+        if isinstance(targets, np.ndarray):
+            _copy_into(public, targets, values)
+            return
+        try:
+            values = list(values)
+        except TypeError:
+            values = None
+        if values is None or len(values) != len(targets):
+            found = "no sequence" if values is None else len(values)
+            raise ValueError(
+                f"{public} must be a sequence of {len(targets)} arrays, one for each layer, "
+                f"got {found}"
+            )
+        arrays = [  # all are checked before one is changed
+            _check_like(f"{public}[{i}]", target, value)
+            for i, (target, value) in enumerate(zip(targets, values))
+        ]
+        if any(
+            np.may_share_memory(array, flat)  # such as net.weights[::-1]
+            for array in arrays
+            if array is not None
+            for flat in (net._params, net._grads)
         ):
-            if target is not value:
-                target[...] = value
+            arrays = [None if array is None else array.copy() for array in arrays]
+        for target, array in zip(targets, arrays):
+            if array is not None:
+                target[...] = array
 
     return property(get, set)
 
@@ -65,14 +127,15 @@ class Network(CompiledNetwork):
         )
         if len(hidden) != n_hidden:
             raise ValueError(
-                f"activation lists {len(hidden)} names for {n_hidden} hidden layers: give one name, or one for each"
+                f"activation lists {len(hidden)} names, but the number of hidden layers is {n_hidden}. "
+                "Pass one name, or one for each hidden layer."
             )
         for name in hidden if isinstance(activation, (list, tuple)) else [activation]:
             activations.resolve(name, activations.HIDDEN)
         activations.resolve(output, argument="output")
         if output == "softmax" and sizes[-1] == 1:
             raise ValueError(
-                "output='softmax' needs two outputs or more; for one probability use output='sigmoid'"
+                "output='softmax' needs at least two outputs. For one probability pass output='sigmoid'."
             )
         self.layer_sizes = sizes
         self.activations = (*hidden, output)
@@ -82,26 +145,19 @@ class Network(CompiledNetwork):
         self._allocate()
 
     def _allocate(self):
-        """Flat arrays, their views, and the kernels' view of it all."""
+        """Allocate the flat arrays, make views into them, and hand them to the kernels."""
         self.n_params = sum(
             k * m + m * self.bias for k, m in zip(self.layer_sizes, self.layer_sizes[1:])
         )
         self._params, self._grads = (_aligned_zeros(self.n_params, self.dtype) for _ in range(2))
-        self._weights, self._biases = self._views(self._params)
-        self._grad_weights, self._grad_biases = self._views(self._grads)
+        self._weights, self._biases = split_layers(self._params, self.layer_sizes, self.bias)
+        self._grad_weights, self._grad_biases = split_layers(
+            self._grads, self.layer_sizes, self.bias
+        )
         self._kept = None  # the inputs of the last forward(keep=True)
-        self._threads = {}  # what has been learned about one thread against several, see threads.py
+        self._threads = {}  # whether several threads were faster than one, see threads.py
         kinds = [activations.ACTIVATIONS[name] for name in self.activations]
         self._bind(self.layer_sizes, kinds, self.weights, self.biases, self.dtype)
-
-    def _views(self, flat):
-        weights, biases, at = [], [], 0
-        for k, m in zip(self.layer_sizes, self.layer_sizes[1:]):
-            weights.append(flat[at : at + k * m].reshape(k, m))
-            at += k * m
-            biases.append(flat[at : at + m] if self.bias else None)
-            at += m * self.bias
-        return _Views(weights), _Views(biases)
 
     params, grads, weights, biases, grad_weights, grad_biases = map(
         _in_place, ("_params", "_grads", "_weights", "_biases", "_grad_weights", "_grad_biases")
@@ -119,7 +175,8 @@ class Network(CompiledNetwork):
             rates = (0.0,) + (rates,) * (n_layers - 1)
         if len(rates) != n_layers:
             raise ValueError(
-                f"dropout lists {len(rates)} rates for {n_layers} layers: give one number, or one for each layer's inputs"
+                f"dropout lists {len(rates)} rates, but the number of layers is {n_layers}. "
+                "Pass one number, or one for the inputs of each layer."
             )
         self._dropout = rates
 
@@ -135,17 +192,23 @@ class Network(CompiledNetwork):
             + f"dtype={self.dtype.name!r})"
         )
 
+    def __dir__(self):
+        return [
+            name
+            for name in super().__dir__()
+            if name not in hints.ATTRIBUTES or hasattr(self, name)
+        ]
+
     def _forward_checked(self, X, out, n_threads, keep):
-        """`forward` for everything that needs a look: other types, other layouts, wrong shapes,
-        threads, keep."""
+        """`forward` for inputs that need a check or a conversion, several threads, and `keep`."""
         n_threads = check_threads(n_threads)
-        given = X
+        original = X
         X = check_matrix("X", X, self.dtype, self.layer_sizes[0])
         if out is None:
             out = np.empty((len(X), self.layer_sizes[-1]), self.dtype)
         else:
             check_out(
-                "out", out, (len(X), self.layer_sizes[-1]), self.dtype, given, X, self._params
+                "out", out, (len(X), self.layer_sizes[-1]), self.dtype, original, X, self._params
             )
         if keep:
             self._kept = X.copy()
@@ -153,7 +216,7 @@ class Network(CompiledNetwork):
         return out
 
     def copy(self):
-        """An independent network with the same parameters, state and generator.
+        """Return an independent network with the same parameters, state and generator.
 
         Examples
         --------
@@ -168,20 +231,25 @@ class Network(CompiledNetwork):
 
     __copy__ = copy
 
-    def _twin(self, dtype):
-        """A network of another dtype with the same layers and parameters, without dropout, state or
-        generator."""
-        twin = Network(
+    def _as_dtype(self, dtype):
+        """Return a network of another dtype with the same layers and parameters.
+
+        It has no dropout, state or generator.
+        """
+        net = Network(
             self.layer_sizes, self.activations[:-1], self.activations[-1], self.bias, dtype
         )
-        twin.params = self.params
-        return twin
+        net.params = self.params
+        return net
 
     def __reduce__(self):
         self._check_not_training()
         values = {name: value for name, value in self.__dict__.items() if name not in _DERIVED}
         return _rebuild, (type(self), values, self.params.copy(), self.grads.copy())
 
+
+for _name, _hint in hints.ATTRIBUTES.items():
+    setattr(Network, _name, hints.Missing(_name, _hint))
 
 _DERIVED = (
     "_params",
@@ -197,7 +265,7 @@ _DERIVED = (
 
 
 def _rebuild(cls, values, params, grads):
-    """A network from its pickled parts; weights are views of params again."""
+    """Rebuild a network from its pickled parts."""
     net = cls.__new__(cls)
     net.__dict__.update(values)
     net._allocate()
@@ -213,13 +281,14 @@ def _check_sizes(layer_sizes):
         sizes = ()
     if len(sizes) < 2:
         raise ValueError(
-            f"layer_sizes must list inputs, hidden layers and outputs, such as [64, 100, 1], got {layer_sizes!r}"
+            "layer_sizes must list inputs, hidden layers and outputs, such as [64, 100, 1], "
+            f"got {layer_sizes!r}"
         )
     return tuple(check_count("every size in layer_sizes", size) for size in sizes)
 
 
 def _aligned_zeros(n, dtype):
-    """n zeros at a cache line's begin (64 bytes)."""
+    """Return n zeros whose memory begins at a cache line (64 bytes)."""
     block = np.zeros(n * dtype.itemsize + 64, np.uint8)
     start = -block.ctypes.data % 64
     return block[start : start + n * dtype.itemsize].view(dtype)

@@ -1,14 +1,79 @@
-"""What losses, optimizers and schedules are: immutable settings that compare and print by their
-values."""
+"""Options: the base class of losses, optimizers and schedules."""
 
-from dataclasses import FrozenInstanceError, dataclass, fields
+import inspect
+from dataclasses import FrozenInstanceError, dataclass, fields, replace
+
+from .hints import OPTIONS, unexpected
+
+
+def _has_parameter(function, name):
+    """Whether a function, such as the ``__init__`` of a subclass, accepts this keyword."""
+    parameters = inspect.signature(function).parameters
+    return name in parameters or any(p.kind == p.VAR_KEYWORD for p in parameters.values())
 
 
 @dataclass(eq=False, repr=False)
 class Options:
-    """The base of such a dataclass: what ``@dataclass(frozen=True)`` would write and compile for
-    each of thirty classes stands here once. That was a third of what `import fastnn` took beyond
-    NumPy's."""
+    """Base class of immutable dataclasses that compare and print by their values.
+
+    It does what ``@dataclass(frozen=True)`` does. That would compile code for each of thirty
+    classes, which took a third of the time of `import fastnn`.
+    """
+
+    def __new__(cls, *args, **options):
+        for name in options:
+            if name in cls.__dataclass_fields__ or _has_parameter(cls.__init__, name):
+                continue
+            known = cls._names()
+            hint = OPTIONS.get(name, "")
+            if not any(f"`{field}`" in hint or f"{field}=" in hint for field in known):
+                hint = f"Its options are {', '.join(known)}"
+            raise unexpected(cls.__name__, name, hint)
+        return super().__new__(cls)
+
+    @classmethod
+    def _names(cls):
+        """Return the names of the options in the order of the constructor."""
+        return [f.name for f in sorted(fields(cls), key=lambda f: f.kw_only is True)]
+
+    def get_params(self, deep=True):
+        """Return the options as a dict, as scikit-learn's estimators do.
+
+        With ``deep=True`` also those of options that have options, such as ``lr__factor`` of a
+        learning-rate schedule.
+        """
+        params = {}
+        for name in self._names():
+            value = params[name] = getattr(self, name)
+            if deep and isinstance(value, Options):
+                params |= {f"{name}__{inner}": v for inner, v in value.get_params().items()}
+        return params
+
+    def set_params(self, **params):
+        """Return a copy with these options changed; ``lr__factor=0.5`` changes one of `lr`.
+
+        The object itself is immutable, unlike scikit-learn's estimators.
+        """
+        changes: dict = {}
+        for name, value in sorted(params.items(), key=lambda item: "__" in item[0]):
+            outer, nests, inner = name.partition("__")
+            if outer not in self.__dataclass_fields__:
+                known = ", ".join(self._names())
+                raise ValueError(
+                    f"{type(self).__name__} has no option {outer!r}. Its options are {known}."
+                )
+            if nests:
+                nested = changes.get(outer, getattr(self, outer))
+                if not isinstance(nested, Options):
+                    raise ValueError(
+                        f"{name} needs {outer} to be an object with options, got {nested!r}"
+                    )
+                name, value = outer, nested.set_params(**{inner: value})
+            changes[name] = value
+        return replace(self, **changes)
+
+    def __sklearn_clone__(self):
+        return self
 
     def _values(self):
         return tuple(getattr(self, f.name) for f in fields(self))
@@ -20,16 +85,16 @@ class Options:
         return hash((type(self), self._values()))
 
     def __repr__(self):
-        return f"{type(self).__name__}({', '.join(f'{f.name}={getattr(self, f.name)!r}' for f in fields(self))})"
+        options = ", ".join(f"{f.name}={getattr(self, f.name)!r}" for f in fields(self))
+        return f"{type(self).__name__}({options})"
 
     def __setattr__(self, name, value):  # __init__ sets each field, once
         if name in self.__dict__ or name not in self.__dataclass_fields__:
             raise FrozenInstanceError(
-                f"cannot assign to field {name!r}: {type(self).__name__} is immutable, see dataclasses.replace"
+                f"cannot assign to {name!r}: {type(self).__name__} is immutable. "
+                "Use set_params, which returns a copy."
             )
         object.__setattr__(self, name, value)
 
     def __delattr__(self, name):
-        raise FrozenInstanceError(
-            f"cannot delete field {name!r}: {type(self).__name__} is immutable"
-        )
+        raise FrozenInstanceError(f"cannot delete {name!r}: {type(self).__name__} is immutable")

@@ -1,4 +1,4 @@
-"""Pictures of networks, by matplotlib (extra `plot`), which is imported when a picture is drawn.
+"""Plot networks and training histories with matplotlib (extra `plot`).
 
     with plotting.style():
         figure, (left, right) = plt.subplots(1, 2, figsize=(8, 3.5))
@@ -6,8 +6,9 @@
         plot_decision(net, X, y, right)
         figure.savefig("net.png")
 
-Each function draws into `ax`, matplotlib's present axes by default, and returns it. The colours are
-those of Okabe and Ito, which eyes of every kind tell apart.
+Each function draws into `ax`, by default the current axes of matplotlib, and returns it. The
+colours are from the colour-blind safe palette of Okabe and Ito. matplotlib is imported on first
+use.
 """
 
 import argparse
@@ -28,6 +29,8 @@ __all__ = [
 ]
 
 BLUE, ORANGE, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "#777777"
+
+_NEEDS_MATPLOTLIB = "plots need matplotlib. Run: pip install matplotlib"
 
 _STYLE = {
     "axes.axisbelow": True,
@@ -58,8 +61,9 @@ _STYLE = {
 
 
 def style():
-    """A context in which matplotlib draws as fastnn's examples do; figures 8 inches wide are made
-    to be read at 800 pixels.
+    """Return a context manager that sets the matplotlib style of fastnn's examples.
+
+    Font sizes are chosen for figures 8 inches wide that are shown at 800 pixels.
 
     Examples
     --------
@@ -75,8 +79,23 @@ def style():
 
 
 def picture_file(name):
-    """`name`, if a picture can be made of that name: argparse's ``type`` for ``--plot FILE``, which
-    fails before the training, not after.
+    """Check the name of an image file: an argparse ``type`` for options such as ``--plot FILE``.
+
+    The program fails before training starts if matplotlib or a known file extension is missing.
+
+    Parameters
+    ----------
+    name : str
+
+    Returns
+    -------
+    str
+        `name`, unchanged.
+
+    Raises
+    ------
+    argparse.ArgumentTypeError
+        matplotlib is not installed, or the extension is not .png, .svg or .pdf.
 
     Examples
     --------
@@ -85,23 +104,24 @@ def picture_file(name):
     'net.png'
     """
     if importlib.util.find_spec("matplotlib") is None:
-        raise argparse.ArgumentTypeError("pictures need matplotlib: pip install matplotlib")
-    ending = name.rpartition(".")[2].lower()
-    if ending not in ("png", "svg", "pdf"):
+        raise argparse.ArgumentTypeError(_NEEDS_MATPLOTLIB)
+    extension = name.rpartition(".")[2].lower()
+    if extension not in ("png", "svg", "pdf"):
         raise argparse.ArgumentTypeError(
-            f"a picture's name ends in .png, .svg or .pdf, got {name!r}"
+            f"the file name must end in .png, .svg or .pdf, got {name!r}"
         )
     return name
 
 
 def plot_history(history, ax=None):
-    """The loss of every epoch, and that of the held-out rows if `fit` was given them.
+    """Plot the training loss of each epoch and, if there is one, the validation loss.
 
     Parameters
     ----------
     history : History
-        What `fit` returned.
-    ax : matplotlib Axes, optional
+        The return value of `fit`.
+    ax : matplotlib Axes, default None
+        None is the current axes.
 
     Returns
     -------
@@ -129,17 +149,18 @@ def plot_history(history, ax=None):
 
 
 def plot_decision(net, X, y, ax=None):
-    """What a network of two inputs and one probability answers all over the plane: its 0.5 line,
-    and the rows it should tell apart.
+    """Plot the outputs, the decision boundary and the rows of a binary classifier with two inputs.
 
     Parameters
     ----------
     net : MLP
-        Two inputs, one output: a sigmoid's.
+        A network with two inputs and one sigmoid output.
     X : array_like (n, 2)
+        Rows to plot.
     y : array_like (n,)
-        0 (blue dots) or 1 (orange triangles).
-    ax : matplotlib Axes, optional
+        Their classes: 0 (blue dots) or 1 (orange triangles).
+    ax : matplotlib Axes, default None
+        None is the current axes.
 
     Returns
     -------
@@ -154,7 +175,7 @@ def plot_decision(net, X, y, ax=None):
     """
     if (net.layer_sizes[0], net.layer_sizes[-1], net.activations[-1]) != (2, 1, "sigmoid"):
         raise ValueError(
-            f"plot_decision draws networks of two inputs and one sigmoid output, got {net}"
+            f"plot_decision needs a network with two inputs and one sigmoid output, got {net}"
         )
     from matplotlib.colors import LinearSegmentedColormap
 
@@ -162,33 +183,35 @@ def plot_decision(net, X, y, ax=None):
     X, y = np.asarray(X, float), np.ravel(y)
     low, high = X.min(axis=0), X.max(axis=0)
     margin = 0.12 * (high - low).max() + 1e-9
-    across, up = (np.linspace(a - margin, b + margin, 201) for a, b in zip(low, high))
-    points = np.stack(np.meshgrid(across, up), axis=-1)
+    xs, ys = (np.linspace(a - margin, b + margin, 201) for a, b in zip(low, high))
+    points = np.stack(np.meshgrid(xs, ys), axis=-1)
     probability = net.forward(points.reshape(-1, 2)).reshape(points.shape[:2])
-    shades = LinearSegmentedColormap.from_list("blue to orange", ["#8FBFDD", "#FFFFFF", "#F0B48C"])
-    ax.contourf(across, up, probability, np.linspace(0, 1, 21), cmap=shades, vmin=0, vmax=1)
+    cmap = LinearSegmentedColormap.from_list("blue to orange", ["#8FBFDD", "#FFFFFF", "#F0B48C"])
+    ax.contourf(xs, ys, probability, np.linspace(0, 1, 21), cmap=cmap, vmin=0, vmax=1)
     if probability.min() < 0.5 < probability.max():
-        ax.contour(across, up, probability, [0.5], colors="#333333", linewidths=1.2)
-    for which, color, marker in (y < 0.5, BLUE, "o"), (y >= 0.5, ORANGE, "^"):
-        ax.scatter(*X[which].T, s=8, c=color, marker=marker, linewidths=0.2, edgecolors="white")
-    ax.set(xlim=across[[0, -1]], ylim=up[[0, -1]], aspect="equal")
+        ax.contour(xs, ys, probability, [0.5], colors="#333333", linewidths=1.2)
+    for mask, color, marker in (y < 0.5, BLUE, "o"), (y >= 0.5, ORANGE, "^"):
+        ax.scatter(*X[mask].T, s=8, c=color, marker=marker, linewidths=0.2, edgecolors="white")
+    ax.set(xlim=xs[[0, -1]], ylim=ys[[0, -1]], aspect="equal")
     return ax
 
 
 def plot_images(images, ax=None, titles=None, columns=None, signed=False):
-    """Images, or the weights of as many units, side by side.
+    """Plot images, or the weights of units as images, in a grid.
 
     Parameters
     ----------
     images : array_like (n, height, width) or (n, height, width, 3)
-        Grey levels, dark for high, or colours from 0 to 1.
-    ax : matplotlib Axes, optional
-    titles : sequence of str, optional
-        One above each image.
-    columns : int, optional
-        Images in a row of the picture; all by default.
+        Grey levels (high values are dark), or colours from 0 to 1.
+    ax : matplotlib Axes, default None
+        None is the current axes.
+    titles : sequence of str, default None
+        Title above each image.
+    columns : int, default None
+        Number of images in a row. None puts all images in one row.
     signed : bool, default False
-        For weights: white is 0, blue below, orange above, each image with a scale of its own.
+        Whether to show 0 as white, negative values as blue and positive values as orange, for
+        weights. Each image has its own scale.
 
     Returns
     -------
@@ -199,16 +222,17 @@ def plot_images(images, ax=None, titles=None, columns=None, signed=False):
     >>> from fastnn.datasets import load_digits
     >>> from fastnn.plotting import plot_images
     >>> X, digits = load_digits()
-    >>> ax = plot_images(X[:10].reshape(-1, 8, 8), titles=[f"a {digit}" for digit in digits[:10]], columns=5)
+    >>> images, titles = X[:10].reshape(-1, 8, 8), [f"digit {digit}" for digit in digits[:10]]
+    >>> ax = plot_images(images, titles=titles, columns=5)
     """
     ax = ax or _pyplot().gca()
     images = np.asarray(images, float)
     if signed:
-        images = _diverging(images)
+        images = _diverging_colors(images)
     height, width = images.shape[1:3]
     columns = columns or len(images)
-    over = 0.24 * height * (titles is not None)  # room for a title
-    step_x, step_y = 1.12 * width, 1.12 * height + over
+    title_height = 0.24 * height * (titles is not None)
+    step_x, step_y = 1.12 * width, 1.12 * height + title_height
     for i, image in enumerate(images):
         x, y = i % columns * step_x, i // columns * step_y
         ax.imshow(
@@ -228,20 +252,21 @@ def plot_images(images, ax=None, titles=None, columns=None, signed=False):
             )
     rows = -(-len(images) // columns)
     ax.set_xlim(-0.02 * width, min(columns, len(images)) * step_x - 0.10 * width)
-    ax.set_ylim(rows * step_y - 0.10 * height - over, -0.02 * height - over)
+    ax.set_ylim(rows * step_y - 0.10 * height - title_height, -0.02 * height - title_height)
     ax.axis("off")
     return ax
 
 
-def _diverging(images):
-    """Colours of numbers: white for 0, blue for negative, orange for positive ones."""
+def _diverging_colors(images):
+    """Return the RGB colours of values: white for 0, blue for negative, orange for positive."""
     scale = np.abs(images).max(axis=(1, 2), keepdims=True)
     strength = (np.abs(images) / np.where(scale, scale, 1))[..., None]
-    ink = np.where(images[..., None] < 0, _rgb(BLUE), _rgb(ORANGE))
-    return 1 - strength * (1 - ink)
+    color = np.where(images[..., None] < 0, _rgb(BLUE), _rgb(ORANGE))
+    return 1 - strength * (1 - color)
 
 
 def _rgb(color):
+    """Return '#RRGGBB' as three numbers from 0 to 1."""
     return np.array([int(color[i : i + 2], 16) for i in (1, 3, 5)]) / 255
 
 
@@ -249,5 +274,5 @@ def _pyplot():
     try:
         import matplotlib.pyplot as plt
     except ModuleNotFoundError as error:
-        raise ImportError("pictures need matplotlib: pip install matplotlib") from error
+        raise ImportError(_NEEDS_MATPLOTLIB) from error
     return plt

@@ -1,4 +1,4 @@
-"""Several threads where they pay, one where they don't. No number depends on the choice."""
+"""Choose between one thread and several by timing both. Results do not depend on the choice."""
 
 import _thread
 import time
@@ -8,97 +8,108 @@ from types import SimpleNamespace
 
 from .kernels import WORTH_SHARING
 
-CHUNK = 256  # rows that a kernel works at once: shares are multiples of it
+CHUNK = 256  # rows of a chunk in the kernels; threads get whole chunks
 
 
 class ThreadChoice:
-    """One thread or n, slice by slice: both are timed for a few ms, n must win by 5 %.
+    """Run work slice by slice with one thread or n, whichever is faster.
 
-    They are timed again after 1, 2, 4 .. 16 times 50 ms of work while the answer stays, and at once
-    when the work has become 1.3 times slower. (Of work, not after so many slices: what short calls
-    found must not outlast long ones.) Nothing else saves work whose partner is not running, so only
-    this keeps n threads from ever costing much more than one: beside a busy neighbour, or where
-    there is little to share. The network remembers from one call to the next.
+    Both are timed for a few milliseconds, and n threads are chosen if they are 5 % faster. They are
+    timed again after 1, 2, 4, ..., 16 times 50 ms of work while the choice stays the same, and
+    immediately if a unit of work takes 1.3 times as long as the fastest since the choice. The
+    period is in seconds of work and not in slices, so that a choice made by short calls does not
+    last for long ones.
+
+    Threads wait for each other at barriers, so n threads are much slower than one if another
+    process occupies a CPU, and hardly faster if there is little work to share. Timing limits that
+    loss. The network keeps the choice from one call to the next.
 
     Parameters
     ----------
     net : MLP
-        Keeps what is learned.
+        Stores the measurements.
     kind : hashable
-        What sort of work this is; each sort has its own answer.
+        Kind of work; each kind has its own choice.
     n : int
-        The most threads.
-    short : float, default 0.0
-        Seconds a unit of work below which threads are not even tried.
+        Maximum number of threads.
+    min_seconds : float, default 0.0
+        If a unit of work takes less time than this with one thread, n threads are not tried.
     """
 
-    TRIAL = 0.004  # seconds; starting a thread takes about 0.0001 of it
-    REST = 0.05  # seconds of work until they are timed again, at first
+    TRIAL = 0.004  # seconds; starting a thread takes about 0.0001 of them
+    PERIOD = 0.05  # seconds of work until the next timing, at first
 
-    def __init__(self, net, kind, n, short=0.0):
-        self.n, self.short = n, short
-        self.memory = net._threads.setdefault(
-            (kind, n), SimpleNamespace(threads=1, one=None, left=0.0, wait=1, best=inf)
+    def __init__(self, net, kind, n, min_seconds=0.0):
+        self.n, self.min_seconds = n, min_seconds
+        self.state = net._threads.setdefault(
+            (kind, n),
+            SimpleNamespace(
+                threads=1,  # the current choice
+                one=None,  # seconds a unit with one thread, while n threads are to be timed
+                left=0.0,  # seconds of work until the next timing
+                periods=1,
+                fastest=inf,  # seconds a unit since the choice
+            ),
         )
 
     def run(self, work, seconds):
-        """One slice of about so many seconds (less while timing): ``work(n_threads, seconds)``,
-        which says how many units it did."""
-        memory = self.memory
+        """Run one slice of about this many seconds, or less while timing.
+
+        ``work(n_threads, seconds)`` returns the number of units it has done.
+        """
+        state = self.state
         if self.n == 1:
             work(1, seconds)
-        elif memory.left > 0:
-            unit, took = self.timed(work, memory.threads, seconds)
-            memory.left -= took
-            memory.best = min(memory.best, unit)
-            if unit > 1.3 * memory.best:
-                memory.left = 0.0
-        elif memory.one is None:
-            memory.one, _ = self.timed(work, 1, min(seconds, self.TRIAL))
-            if memory.one < self.short:
-                self.decide(1)
+        elif state.left > 0:
+            unit, total = self._time(work, state.threads, seconds)
+            state.left -= total
+            state.fastest = min(state.fastest, unit)
+            if unit > 1.3 * state.fastest:
+                state.left = 0.0
+        elif state.one is None:
+            state.one, _ = self._time(work, 1, min(seconds, self.TRIAL))
+            if state.one < self.min_seconds:
+                self._choose(1)
         else:
-            many, _ = self.timed(work, self.n, min(seconds, self.TRIAL))
-            self.decide(self.n if many < 0.95 * memory.one else 1)
+            several, _ = self._time(work, self.n, min(seconds, self.TRIAL))
+            self._choose(self.n if several < 0.95 * state.one else 1)
 
-    def decide(self, threads):
-        memory = self.memory
-        memory.wait = min(2 * memory.wait, 16) if threads == memory.threads else 1
-        memory.threads, memory.left, memory.one, memory.best = (
-            threads,
-            memory.wait * self.REST,
-            None,
-            inf,
-        )
+    def _choose(self, threads):
+        state = self.state
+        state.periods = min(2 * state.periods, 16) if threads == state.threads else 1
+        state.threads, state.left = threads, state.periods * self.PERIOD
+        state.one, state.fastest = None, inf
 
     @staticmethod
-    def timed(work, n_threads, seconds):
-        """Seconds a unit, and all in all."""
-        began = time.perf_counter()
+    def _time(work, n_threads, seconds):
+        """Run work, and return the seconds for a unit and in total."""
+        start = time.perf_counter()
         units = work(n_threads, seconds)
-        took = time.perf_counter() - began
-        return took / max(1, units), took
+        total = time.perf_counter() - start
+        return total / max(1, units), total
 
 
 def forward(net, X, out, n_threads):
-    """out = net's outputs for X, rows shared among threads; bits don't depend on how."""
+    """Write the outputs of a network for X to `out`, with the rows divided among threads."""
     n = len(X)
     if n_threads == 1 or n * net.n_params < WORTH_SHARING:
         net._forward_into(X, out)
         return
     choice = ThreadChoice(net, "forward", n_threads)
-    done, products_a_second = 0, 2e10  # a guess, until the first rows have been timed
+    done, products_per_second = 0, 2e10  # an estimate until the first rows have been timed
 
     def work(threads, seconds):
-        nonlocal done, products_a_second
-        chunks = max(threads, round(seconds * products_a_second / net.n_params / CHUNK))
+        nonlocal done, products_per_second
+        chunks = max(threads, round(seconds * products_per_second / net.n_params / CHUNK))
         rows = chunks * CHUNK
-        if n - done < 2 * rows:  # no small rest, by which more threads would be judged unfairly
+        if n - done < 2 * rows:  # a small rest would be timed as slower with several threads
             rows = n - done
-        cuts = [done + rows * i // threads for i in range(threads + 1)]
-        began = time.perf_counter()
-        together([partial(net._forward_into, X[a:b], out[a:b]) for a, b in zip(cuts, cuts[1:])])
-        products_a_second = rows * net.n_params / (time.perf_counter() - began)
+        bounds = [done + rows * i // threads for i in range(threads + 1)]
+        start = time.perf_counter()
+        run_in_threads(
+            [partial(net._forward_into, X[a:b], out[a:b]) for a, b in zip(bounds, bounds[1:])]
+        )
+        products_per_second = rows * net.n_params / (time.perf_counter() - start)
         done += rows
         return rows
 
@@ -106,35 +117,38 @@ def forward(net, X, out, n_threads):
         choice.run(work, 0.02)
 
 
-def together(calls):
-    """Make these calls, the first here, each other in a thread of its own; raise what one of them
-    raised when all have ended. (An executor does as much, but starting and ending it takes 85 us
-    more, a tenth of what two threads save on a millisecond.)"""
-    ends, errors = [], []
+def run_in_threads(calls):
+    """Run the first call in this thread and each other call in a new one, and wait for all.
 
-    def run(call, end):
+    If calls raise exceptions, one of these is raised when all have ended. An executor does the
+    same, but starting and ending it takes 85 us more, a tenth of what two threads save on a
+    millisecond.
+    """
+    locks, errors = [], []
+
+    def run(call, lock):
         try:
             call()
         except BaseException as error:
             errors.append(error)
         finally:
-            end.release()
+            lock.release()
 
     try:
         for call in calls[1:]:
-            end = _thread.allocate_lock()
-            end.acquire()
-            ends.append(end)
+            lock = _thread.allocate_lock()
+            lock.acquire()
+            locks.append(lock)
             try:
-                _thread.start_new_thread(run, (call, end))
-            except RuntimeError:  # the system gives no more threads
-                run(call, end)
-            except Exception:  # no Ctrl-C: it comes when the thread runs
-                end.release()
+                _thread.start_new_thread(run, (call, lock))
+            except RuntimeError:  # the system cannot start another thread
+                run(call, lock)
+            except Exception:  # not KeyboardInterrupt, which is raised after the thread has started
+                lock.release()
                 raise
         calls[0]()
     finally:
-        for end in ends:
-            end.acquire()
+        for lock in locks:
+            lock.acquire()
     if errors:
         raise errors[0]

@@ -1,7 +1,7 @@
-"""Every check of an argument and its message: what was expected, what came, and the way out.
+"""Checks of arguments. Messages say what was expected, what came and what to do.
 
-Arrays are converted once (C-contiguous, native byte order, the wanted dtype) and never changed; a
-function named `check_...` returns what it checked, converted where that is its job.
+Arrays are converted once (C-contiguous, native byte order, the dtype asked for) and never changed.
+A function `check_...` returns the argument, converted if need be.
 """
 
 import math
@@ -12,21 +12,20 @@ import sys
 import numpy as np
 
 FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
-ONE_IN_BITS = {
-    4: 0x3F800000,
-    8: 0x3FF0000000000000,
-}  # by itemsize; as integers, the numbers from 0 to 1 are those up to it, but for -0.0
+# The bits of 1.0 as an integer, by itemsize. The numbers in [0, 1] are those whose bits, read as an
+# unsigned integer, are not above it (-0.0 is an exception).
+ONE_IN_BITS = {4: 0x3F800000, 8: 0x3FF0000000000000}
+ENCODE_CLASSES = "Encode classes as 0, 1, 2, ..., or use MLPClassifier, which accepts any labels"
 
 
 def check_number(name, value, minimum=None, above=None, below=None):
-    """A finite number within bounds."""
+    """Check a finite number within bounds."""
     if isinstance(value, np.generic):
         value = value.item()  # a float32 cannot be compared with the largest float
     limits = {"at least": minimum, "above": above, "below": below}
     bounds = [f"{word} {limit}" for word, limit in limits.items() if limit is not None]
-    real = type(value) is float or isinstance(
-        value, numbers.Real
-    )  # the short way first: asking an abstract class takes 1 us
+    # the type first: isinstance of an abstract class takes 1 us
+    real = type(value) is float or isinstance(value, numbers.Real)
     good = real and abs(value) <= sys.float_info.max
     good = (
         good
@@ -40,7 +39,7 @@ def check_number(name, value, minimum=None, above=None, below=None):
 
 
 def check_numbers(name, value, minimum=None, above=None, below=None):
-    """A number, or a sequence of numbers as a tuple."""
+    """Check a number, or a sequence of numbers, which becomes a tuple."""
     if isinstance(value, numbers.Real):
         return float(check_number(name, value, minimum, above, below))
     try:
@@ -53,8 +52,8 @@ def check_numbers(name, value, minimum=None, above=None, below=None):
 
 
 def check_count(name, value, minimum=1):
-    """A whole number."""
-    if type(value) is int and value >= minimum:  # spares nearly every call the slow look below
+    """Check a whole number."""
+    if type(value) is int and value >= minimum:  # the usual case; isinstance below is slow
         return value
     if isinstance(value, bool) or not isinstance(value, numbers.Integral) or value < minimum:
         raise ValueError(f"{name} must be a whole number of at least {minimum}, got {value!r}")
@@ -62,7 +61,7 @@ def check_count(name, value, minimum=1):
 
 
 def check_dtype(dtype):
-    """float32 or float64, as a NumPy dtype."""
+    """Return float32 or float64 as a NumPy dtype."""
     try:
         found = np.dtype(dtype)
     except TypeError:
@@ -73,8 +72,7 @@ def check_dtype(dtype):
 
 
 def check_rng(rng):
-    """A generator from None, an int, a Generator or anything else that numpy.random.default_rng
-    takes (SPEC 7)."""
+    """Return a Generator from anything that numpy.random.default_rng accepts (SPEC 7)."""
     try:
         return np.random.default_rng(rng)
     except (TypeError, ValueError):
@@ -84,8 +82,7 @@ def check_rng(rng):
 
 
 def check_threads(n_threads):
-    """How many threads are worth having: -1 means the CPUs this process may use, and more than
-    those only get in each other's way."""
+    """Return the number of threads: at most the CPUs that this process may use, all for -1."""
     if (
         isinstance(n_threads, bool)
         or not isinstance(n_threads, numbers.Integral)
@@ -99,11 +96,13 @@ def check_threads(n_threads):
 
 
 def check_array(name, a, dtype=None):
-    """A C-contiguous array of real numbers. dtype None: float32 or float64 stay, float16 becomes
-    float32, all else float64."""
-    a = as_array(name, a)
+    """Return a C-contiguous array of real numbers.
+
+    With dtype None, float32 and float64 stay, float16 becomes float32, everything else float64.
+    """
+    original, a = a, as_array(name, a)
     if a.dtype.kind not in "fiub":
-        raise TypeError(f"{name} must be float32 or float64, got {a.dtype}")
+        a = _numbers_from(name, original, a)
     if dtype is None:
         native = a.dtype.newbyteorder("=")
         dtype = native if native in FLOATS else FLOATS[0] if native == np.float16 else FLOATS[1]
@@ -111,14 +110,14 @@ def check_array(name, a, dtype=None):
 
 
 def as_array(name, a):
-    """What NumPy sees as an array, whatever it holds."""
+    """Return `a` as NumPy sees it, of any dtype."""
     if type(a) is np.ndarray:
         return a
     if hasattr(a, "toarray") and hasattr(a, "nnz"):
-        raise TypeError(f"{name} is a sparse matrix; give {name}.toarray()")
+        raise TypeError(f"{name} is a sparse matrix. Pass {name}.toarray().")
     if np.ma.is_masked(a):
         raise ValueError(
-            f"{name} has masked entries; fill them first, for example with {name}.filled(0)"
+            f"{name} has masked entries. Fill them first, for example with {name}.filled(0)."
         )
     try:
         return np.asarray(a)
@@ -126,19 +125,67 @@ def as_array(name, a):
         raise ValueError(f"{name} is not a rectangular array: {error}") from None
 
 
+def _numbers_from(name, original, a):
+    """Convert objects that are all numbers, such as a data frame of floats and bools.
+
+    Otherwise the TypeError names the first column that holds something else.
+    """
+    if a.dtype.kind in "OUST" and a.ndim and a.size == 0:
+        return np.zeros(a.shape)
+    if a.dtype.kind == "O" and a.ndim and _are_numbers(a):
+        try:
+            return a.astype(np.float64)
+        except OverflowError:
+            raise ValueError(f"{name} holds an integer that is too large for a float64") from None
+    if a.ndim == 0 or a.dtype.kind not in "OUST":
+        raise TypeError(f"{name} must hold numbers, got {a.dtype if a.ndim else repr(original)}")
+    index = next(i for i in np.ndindex(a.shape[1:]) if not _are_numbers(a[(slice(None), *i)]))
+    column = a[(slice(None), *index)]
+    row = next(i for i in range(len(column)) if not _are_numbers(column[i : i + 1]))
+    value, where = column[row : row + 1].tolist()[0], f"row {row}"
+    if index:
+        # PyArrow's `columns` are the columns themselves
+        arrow = hasattr(type(original), "column_names")
+        names = list(original.column_names if arrow else getattr(original, "columns", ()))
+        label = names[index[0]] if len(names) == a.shape[1] else index[0]
+        where = f"column {label!r}, row {row}"
+    if isinstance(value, str) and _is_numeric(value):
+        remedy = f"Convert text to numbers, for example with numpy.asarray({name}, float)"
+    elif isinstance(value, str) and name == "y":
+        remedy = ENCODE_CLASSES
+    elif isinstance(value, str):
+        remedy = "Encode text as numbers, for example one column of 0 and 1 for each category"
+    else:
+        remedy = "Convert it to a number, and fill missing values"
+    raise TypeError(f"{name} must hold numbers, got {value!r} in {where}. {remedy}.")
+
+
+def _are_numbers(values):
+    """Whether an array of objects, of any shape, holds real numbers only."""
+    kinds = set(map(type, values.flat))
+    return all(issubclass(kind, (numbers.Real, np.bool_)) for kind in kinds)
+
+
+def _is_numeric(text):
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
 def ready(a, dtype):
-    """As a kernel reads it: the dtype, native, C-contiguous, aligned; a itself if it is that
-    already."""
+    """Return the array as kernels read it: of this dtype, native, C-contiguous and aligned."""
     a = np.asarray(a, dtype, order="C")
     return a if a.flags.aligned else a.copy()
 
 
-def check_matrix(name, a, dtype=None, n_columns=None, taker="the network"):
-    """(n, n_columns)"""
+def check_matrix(name, a, dtype=None, n_columns=None):
+    """Check an array of shape (n, n_columns)."""
     a = check_array(name, a, dtype)
     if a.ndim != 2:
         hint = (
-            f"; for one row give {name}[None, :], for one column {name}[:, None]"
+            f". For one row pass {name}[None, :], for one column {name}[:, None]."
             if a.ndim == 1
             else ""
         )
@@ -147,23 +194,23 @@ def check_matrix(name, a, dtype=None, n_columns=None, taker="the network"):
         )
     if n_columns is not None and a.shape[1] != n_columns:
         raise ValueError(
-            f"{name} has {a.shape[1]} column{'s' * (a.shape[1] != 1)}, {taker} takes {n_columns}"
+            f"{name} has {a.shape[1]} column{'s' * (a.shape[1] != 1)}, but the network expects "
+            f"{n_columns}. Pass an array of shape (n, {n_columns})."
         )
     return a
 
 
 def check_weight(W, n_in=None, dtype=None):
-    """W (n_in, n_out)"""
+    """Check a weight matrix W (n_in, n_out)."""
     W = check_matrix("W", W, dtype)
     if n_in is not None and W.shape[0] != n_in:
-        turned = (
-            "; W looks transposed: it must be (n_in, n_out), give W.T" if W.shape[1] == n_in else ""
-        )
-        raise ValueError(f"W has {W.shape[0]} rows, X has {n_in} columns{turned}")
+        hint = ". W must have shape (n_in, n_out). Pass W.T." if W.shape[1] == n_in else ""
+        raise ValueError(f"W has {W.shape[0]} rows, but X has {n_in} columns{hint}")
     return W
 
 
 def check_shape(name, a, shape, dtype=None):
+    """Check an array of exactly this shape."""
     a = check_array(name, a, dtype)
     if a.shape != shape:
         raise ValueError(f"{name} must have shape {shape}, got {a.shape}")
@@ -171,11 +218,10 @@ def check_shape(name, a, shape, dtype=None):
 
 
 def check_out(name, a, shape, dtype, *others):
-    """An ndarray that receives a result: right shape and dtype, writable, C-contiguous, not
-    overlapping `others`."""
+    """Check an ndarray that receives a result: shape, dtype, memory, no overlap with `others`."""
     if not isinstance(a, np.ndarray):
         raise TypeError(
-            f"{name} must be a NumPy array, got {type(a).__name__}: a result written to a copy would be lost"
+            f"{name} must be a NumPy array, got {type(a).__name__}. A result written to a copy would be lost."
         )
     if shape is not None and a.shape != shape:
         raise ValueError(f"{name} must have shape {shape}, got {a.shape}")
@@ -183,23 +229,25 @@ def check_out(name, a, shape, dtype, *others):
         raise TypeError(f"{name} must be {dtype}, got {a.dtype}")
     if not a.flags.c_contiguous:
         raise ValueError(
-            f"{name} must be C-contiguous: a result written to a copy would be lost; keep numpy.ascontiguousarray({name})"
+            f"{name} must be C-contiguous, since a result written to a copy would be lost. "
+            f"Pass an array made by numpy.empty or numpy.ascontiguousarray({name})."
         )
     if not a.flags.writeable:
-        raise ValueError(f"{name} is read-only")
+        raise ValueError(f"{name} is read-only. Pass a writable array.")
     if not a.flags.aligned:
         raise ValueError(
-            f"{name} is not aligned (its memory begins within a number): use memory that NumPy allocated"
+            f"{name} is not aligned: its memory begins within a number. Pass an array that NumPy "
+            "allocated."
         )
     for other in others:
         if overlaps(a, other):
-            raise ValueError(f"{name} overlaps another argument: give it memory of its own")
+            raise ValueError(f"{name} overlaps another argument. Pass a separate array.")
     return a
 
 
 def overlaps(a, other):
     """Whether a shares memory with other, an array or anything with a buffer."""
-    if other is None:  # often; an exception takes half a microsecond
+    if other is None:  # the usual case; an exception takes half a microsecond
         return False
     if not isinstance(other, np.ndarray):
         try:
@@ -210,17 +258,21 @@ def overlaps(a, other):
 
 
 def check_rows(name, n, expected):
+    """Check that `name` has as many rows as X."""
     if n != expected:
-        raise ValueError(f"{name} has {n} row{'s' * (n != 1)}, X has {expected}")
+        raise ValueError(f"{name} has {n} row{'s' * (n != 1)}, but X has {expected}")
 
 
 def check_sample_weight(w, n, dtype):
-    """(n,), none negative, and what they were multiplied by, see `in_range`; None stays None."""
+    """Return weights (n,), none negative, and the power of two that `in_range` applied.
+
+    None stays None.
+    """
     if w is None:
         return None, 1.0
     w = check_array("sample_weight", w)
     if w.shape != (n,):
-        raise ValueError(f"sample_weight must have shape ({n},), one number a row, got {w.shape}")
+        raise ValueError(f"sample_weight must have shape ({n},), one weight per row, got {w.shape}")
     if n and w.min() < 0:
         raise ValueError(
             f"sample_weight must not be negative, got {w.min()!r} in row {int(w.argmin())}"
@@ -229,23 +281,22 @@ def check_sample_weight(w, n, dtype):
 
 
 def in_range(w, dtype):
-    """Weights in a dtype, and the power of two that they were multiplied by so that their largest
-    is neither lost nor infinite there.
+    """Return the weights in `dtype`, and the power of two that they were multiplied by.
 
-    It is 1 for ordinary weights, which keep their bits. A loss sum(w_i l_i) / sum(w_i) does not
-    depend on it.
+    The factor keeps the largest weight from underflow and overflow. It is 1 for ordinary weights,
+    which keep their bits. A loss sum(w_i l_i) / sum(w_i) does not depend on it.
     """
-    exponent = max(
-        math.frexp(w.max(initial=0))[1], -1000
-    )  # of inf and NaN, which go through, it is 0
+    exponent = max(math.frexp(w.max(initial=0))[1], -1000)  # 0 for inf and NaN
     if abs(exponent) <= (100 if dtype == np.float32 else 900):
         return ready(w, dtype), 1.0
     return ready(np.ldexp(w, -exponent), dtype), math.ldexp(1.0, -exponent)
 
 
 def check_values(y, n, n_out, dtype, unit_interval=None):
-    """Targets as numbers: (n, n_out), from (n,) too where n_out is 1. unit_interval: the loss that
-    wants them in [0, 1]."""
+    """Return targets (n, n_out), also from (n,) for one output.
+
+    unit_interval : name of the loss if it needs targets in [0, 1], else None.
+    """
     y = check_array("y", y, dtype)
     if y.ndim == 1 and n_out == 1:
         y = y[:, None]
@@ -255,7 +306,7 @@ def check_values(y, n, n_out, dtype, unit_interval=None):
             f"y must have shape {expected} for {n_out} output{'s' * (n_out != 1)}, got {y.shape}"
         )
     check_rows("y", len(y), n)
-    # the integers first: one pass for labels that are right, instead of two
+    # compared as integers first: one pass over good labels instead of two
     if (
         unit_interval
         and y.size
@@ -263,31 +314,38 @@ def check_values(y, n, n_out, dtype, unit_interval=None):
         and (y.min() < 0 or y.max() > 1)
     ):
         row = int(np.argmax(((y < 0) | (y > 1)).any(axis=1)))
-        way_out = "for labels -1 and 1 give (y + 1) / 2"
         raise ValueError(
-            f"y must lie in [0, 1] for loss {unit_interval!r}, got {y[row].tolist()} in row {row}; {way_out}"
+            f"y must lie in [0, 1] for loss {unit_interval!r}, got {y[row].tolist()} in row {row}. "
+            "For labels -1 and 1 pass (y + 1) / 2."
         )
     return y
 
 
 def check_classes(y, n, n_out):
-    """Targets as class numbers 0..n_out-1: int64 (n,), from (n, 1) too; None if y is rows of
-    probabilities."""
+    """Return class indices 0..n_out-1 as int64 (n,), also from (n, 1).
+
+    None if y holds rows of probabilities.
+    """
     y = as_array("y", y)
     if y.ndim == 2 and y.shape[1] == 1:
         y = y[:, 0]
     if y.ndim != 1:
         return None
+    if y.dtype.kind == "O" and _are_numbers(y):  # such as a column of a mixed data frame
+        y = check_array("y", y)
     if y.dtype.kind not in "fiub" or (
         y.dtype.kind == "f" and not (np.isfinite(y) & (np.rint(y) == y)).all()
     ):
         raise ValueError(
-            f"y must be class numbers 0..{n_out - 1} or rows of {n_out} probabilities, got {y.dtype} {y[:3].tolist()}..."
+            f"y must hold class indices 0..{n_out - 1} or rows of {n_out} probabilities, "
+            f"got {y.dtype} starting with {y[:3].tolist()}"
+            + (f". {ENCODE_CLASSES}" if y.dtype.kind not in "fiub" else "")
         )
     check_rows("y", len(y), n)
     if n and (y.min() < 0 or y.max() >= n_out):
         row = int(np.argmax((y < 0) | (y >= n_out)))
         raise ValueError(
-            f"y holds class {y[row]} in row {row}; the network has {n_out} outputs, so classes are 0..{n_out - 1}"
+            f"y holds class {y[row]} in row {row}, but the network has {n_out} outputs: "
+            f"classes are 0..{n_out - 1}"
         )
     return ready(y, np.int64)

@@ -1,4 +1,4 @@
-/* What this CPU (and its operating system) can run, by the names of the variants. */
+/* Whether this CPU and its operating system can run a variant. */
 #pragma once
 #include <string.h>
 
@@ -8,5 +8,5 @@ static inline int cpu_supports(const char *isa)
     if (!strcmp(isa, "avx512")) return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq");
     if (!strcmp(isa, "avx2")) return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
 #endif
-    return 1; /* "baseline" and "neon" are part of every CPU they are built for */
+    return 1; /* every CPU that "baseline" and "neon" are built for supports them */
 }

@@ -1,12 +1,11 @@
-"""Write what follows from the tables in src/operations.py: enums, the choice of kernels, imports,
-lists in docstrings and documentation.
+"""Generate enums, kernel dispatch, imports and documentation from the tables in src/operations.py.
 
-    python src/generate.py            # after a change of the tables
-    python src/generate.py --check    # write nothing; exit with 1 and name the files that are stale
+    python src/generate.py            # run after a change of the tables
+    python src/generate.py --check    # write nothing; print stale files and exit with 1
 
-In code a generated part stands between the comments `generated: NAME` and `end of NAME`. Enums,
-imports and `__all__` are found by their names, a table or list in a text by the words in front of
-it.
+Generated code lies between the comments `generated: NAME` and `end of NAME`. Enums, imports and
+`__all__` are found by their names. Tables and lists in texts are found by an anchor, the words in
+front of them.
 """
 
 import pathlib
@@ -28,22 +27,21 @@ PATHS = dict(
     initializers="fastnn/initializers.py",
     losses="fastnn/losses/__init__.py",
     optimizers="fastnn/optimizers/__init__.py",
-    schedules="fastnn/schedules.py",
+    schedules="fastnn/schedules/__init__.py",
     public="fastnn/__init__.py",
     functional="fastnn/functional/__init__.py",
     reference="fastnn/reference/__init__.py",
     layer="fastnn/reference/layer.py",
     mlp="fastnn/mlp.py",
     classifier="fastnn/estimators/classifier.py",
-    readme="README.md",
+    features="docs/features.md",
     moving="docs/moving.md",
 )
-RULE = "(=+(?: =+)+)"  # the lines above, within and below a table
+RULE = "(=+(?: =+)+)"  # a horizontal line of a table
 
 _ACTIVATION = {row.name.upper(): (row.number, row.note) for row in ACTIVATIONS}
-_LOSS = {
-    row.kernel: (row.number, row.note) for row in reversed(LOSSES)
-}  # of rows that share a kernel the first has the note
+# The note of a kernel comes from the first row that has it.
+_LOSS = {row.kernel: (row.number, row.note) for row in reversed(LOSSES)}
 _RULE = {NO_OPTIMIZER[0]: NO_OPTIMIZER[1:]} | {
     row.kernel: (row.number, row.note) for row in reversed(OPTIMIZERS) if row.kernel
 }
@@ -54,25 +52,28 @@ ENUMS = dict(Activation=_ACTIVATION, Loss=_LOSS, Rule=_RULE, Schedule=_SCHEDULE)
 
 
 class Text:
-    """A file and what is to stand in it."""
+    """The original and the current text of a file."""
 
     def __init__(self, path):
         self.path = ROOT / path
         self.before = self.now = self.path.read_text(encoding="utf-8")
 
-    def replace(self, pattern, new, what):
-        """What the one match of a pattern has between its first and its last group; new may be a
-        function of it."""
+    def replace(self, pattern, new, description):
+        """Replace the group `old` in the only match of a pattern.
+
+        `new` is the new text or a function of the old text. `description` names the pattern in the
+        error message if the number of matches is not one.
+        """
         matches = list(re.finditer(pattern, self.now, re.M | re.S))
         if len(matches) != 1:
-            raise ValueError(f"{self.path}: expected one {what}, found {len(matches)}")
+            raise ValueError(f"{self.path}: expected one {description}, found {len(matches)}")
         match = matches[0]
         if callable(new):
             new = new(match["old"])
         self.now = self.now[: match.start("old")] + new + self.now[match.end("old") :]
 
     def region(self, name, lines, indent=0):
-        """Lines between the comments that name a generated part."""
+        """Replace the lines between the comments `generated: NAME` and `end of NAME`."""
         body = "".join(" " * indent + line + "\n" if line else "\n" for line in lines)
         self.replace(
             rf"^ *# generated: {name}\b[^\n]*\n(?P<old>.*?)^ *# end of {name}$",
@@ -80,31 +81,33 @@ class Text:
             f"'# generated: {name}'",
         )
 
-    def names(self, pattern, new, what):
-        """A sorted list of names, one a line, to which `new` are added."""
-        self.replace(pattern, lambda old: self._listed(old, new), what)
+    def names(self, pattern, new, description):
+        """Add names to a sorted list with one name on each line."""
+        self.replace(pattern, lambda old: self._add_names(old, new), description)
 
     @staticmethod
-    def _listed(old, new):
+    def _add_names(old, new):
         quote = '"' if '"' in old else ""
         names = set(re.findall(r"\w+", old)) | set(new)
         return "".join(f"    {quote}{name}{quote},\n" for name in sorted(names, key=isort_key))
 
     def imports(self, module, new):
-        """`from .MODULE import ...`, on one line while it fits; put in order if there is none."""
+        """Add names to `from .MODULE import ...`, or insert this statement in sorted order."""
         if f"\nfrom .{module} import " not in self.now:
             before = [
                 m
                 for m in re.finditer(r"^from \.(\w+) import [^\n]*\n", self.now, re.M)
                 if m[1] < module
             ]
-            place = before[-1].end()
-            self.now = f"{self.now[:place]}from .{module} import {new[0]}\n{self.now[place:]}"
+            end = before[-1].end()
+            self.now = f"{self.now[:end]}from .{module} import {new[0]}\n{self.now[end:]}"
         pattern = rf"^(?P<old>from \.{module} import (?:\([^)]*\)|[^\n(]*)\n)"
-        self.replace(pattern, lambda old: self._import(module, old, new), f"import of .{module}")
+        self.replace(
+            pattern, lambda old: self._format_import(module, old, new), f"import of .{module}"
+        )
 
     @staticmethod
-    def _import(module, old, new):
+    def _format_import(module, old, new):
         names = sorted(
             {*re.findall(r"\w+", old.split(" import ")[1]), *new},
             key=lambda name: isort_key(name, str.lower),
@@ -115,7 +118,7 @@ class Text:
         return f"from .{module} import (\n" + "".join(f"    {name},\n" for name in names) + ")\n"
 
     def table(self, head, rows, after):
-        """The first table of the text after some words."""
+        """Replace the first table after the words `after`."""
         widths = [max(map(len, column)) for column in zip(head, *rows)]
         rule = " ".join("=" * width for width in widths)
         lines = [
@@ -127,24 +130,28 @@ class Text:
         self.replace(pattern, new, f"table after {after!r}")
 
     def listing(self, start, names, stop, width=WIDTH, indent=0):
-        """Names between the words `start` and `stop` of a paragraph or list item, which is wrapped
-        anew."""
-        pattern = rf"(?P<old>^[^\n]*{re.escape(start)}(?:(?!\n\n|\n- ).)*?)(?=\n\n|\n- |\n {{0,{max(indent - 1, 0)}}}\S)"
+        """Replace the names between `start` and `stop` in a paragraph or list item."""
+        end = rf"\n\n|\n- |\n {{0,{max(indent - 1, 0)}}}\S"
+        pattern = rf"(?P<old>^[^\n]*{re.escape(start)}(?:(?!\n\n|\n- ).)*?)(?={end})"
 
-        def wrapped(old):
+        def rewrap(old):
             text = " ".join(old.split())
             before, rest = text.split(start)
             words = f"{before}{start}{', '.join(names)}{stop}{rest.split(stop, 1)[1]}"
-            first = old[: len(old) - len(old.lstrip())]
-            whole = dict(break_on_hyphens=False, break_long_words=False)
+            first_indent = old[: len(old) - len(old.lstrip())]
             return textwrap.fill(
-                words, width, initial_indent=first, subsequent_indent=" " * indent, **whole
+                words,
+                width,
+                initial_indent=first_indent,
+                subsequent_indent=" " * indent,
+                break_on_hyphens=False,
+                break_long_words=False,
             )
 
-        self.replace(pattern, wrapped, f"text with {start!r}")
+        self.replace(pattern, rewrap, f"text with {start!r}")
 
     def words(self, start, names, stop):
-        """The same within one line that is not wrapped."""
+        """Replace the names between `start` and `stop` in one line, which is not wrapped."""
         self.replace(
             rf"{re.escape(start)}(?P<old>[^\n]*?){re.escape(stop)}",
             ", ".join(names),
@@ -152,21 +159,21 @@ class Text:
         )
 
 
-def isort_key(name, written=str):
-    """The order that ruff wants: constants, classes, functions."""
-    return (0 if name.isupper() else 1 if name[0].isupper() else 2), written(name)
+def isort_key(name, normalize=str):
+    """Return the sort key of ruff's import order: constants, classes, functions."""
+    return (0 if name.isupper() else 1 if name[0].isupper() else 2), normalize(name)
 
 
 def tuple_of(name, names):
-    """`NAME = (a, b, ...)`, one a line, as ruff formats it."""
-    return [f"{name} = (", *(f"    {each}," for each in names), ")"]
+    """Return the lines of `NAME = (a, b, ...)`, with one name on each line, as ruff formats it."""
+    return [f"{name} = (", *(f"    {member}," for member in names), ")"]
 
 
 # ---- compiled code ----
 
 
 def members(enum):
-    """(name, note) in the order of the numbers, which have no holes."""
+    """Return [(name, note)] in the order of the numbers, which must be 0, 1, 2, ..."""
     rows = sorted(ENUMS[enum].items(), key=lambda row: row[1][0])
     if [number for _, (number, _) in rows] != list(range(len(rows))):
         raise ValueError(
@@ -194,11 +201,12 @@ def enums(pxd, pyi):
 
 
 def any_of(variable, kernels):
+    """Return a statement that returns whether the variable equals one of the kernels."""
     return f"    return {' or '.join(f'{variable} == {kernel}' for kernel in kernels)}"
 
 
 def branches(variable, kinds, call, otherwise):
-    """if variable == KIND: call of KIND, elif ..."""
+    """Return the lines of `if variable == KIND: call`, `elif ...`, and `otherwise`."""
     return [
         f"{'el' * (i > 0)}if {variable} == {kind}: {call.format(kind)}"
         for i, kind in enumerate(kinds)
@@ -211,19 +219,19 @@ def activation_kernels(pxi):
         "what a kernel must know",
         [
             "cdef inline bint reads_input(int kind) noexcept nogil:",
-            '    """Whether `derivative` wants z rather than a."""',
+            '    """Whether `derivative` needs z instead of a."""',
             any_of("kind", [row.name.upper() for row in ACTIVATIONS if row.reads_input]),
             "",
             "cdef inline bint fills_padding(int kind) noexcept nogil:",
-            '    """f(0) != 0: zero columns of a panel don\'t stay zero."""',
+            '    """Whether f(0) != 0, so that the zero padding of a panel does not stay zero."""',
             any_of("kind", [row.name.upper() for row in ACTIVATIONS if row.fills_padding]),
         ],
     )
-    call = "forward_run({}, z, a, n, step)"
+    call = "forward_span({}, z, a, n, stride)"
     pxi.region(
         "forward", branches("kind", kinds, call, "elif z != a: memcpy(a, z, n * sizeof(real))"), 4
     )
-    call = "backward_run({}, s, da, dz, n, step)"
+    call = "backward_span({}, s, da, dz, n, stride)"
     pxi.region(
         "backward",
         branches("kind", kinds, call, "elif da != dz: memcpy(dz, da, n * sizeof(real))"),
@@ -238,12 +246,12 @@ def loss_kernels(pxi):
     pxi.region(
         "what a kernel must know",
         [
-            "cdef inline bint fused_with_output(int loss) noexcept nogil:",
+            "cdef inline bint is_fused(int loss) noexcept nogil:",
             '    """The loss takes z and its gradient is dL/dz: the last layer\'s activation is part of it."""',
             any_of("loss", dict.fromkeys(row.kernel for row in LOSSES if row.fused)),
             "",
             "cdef inline bint is_mean(int loss) noexcept nogil:",
-            '    """A row\'s loss is the mean over outputs, not the sum."""',
+            '    """Whether a row\'s loss is the mean over outputs, not the sum."""',
             any_of("loss", dict.fromkeys(row.kernel for row in LOSSES if row.mean)),
         ],
     )
@@ -267,9 +275,11 @@ def update_kernels(pxi):
             )
             if has_bare:
                 lines.append(
-                    f"elif {condition} and bare: update_run({kernel}, {moments}, True, s, w, g, m, n)"
+                    f"elif {condition} and rule_only: update_span({kernel}, {moments}, True, s, w, g, m, n)"
                 )
-            lines.append(f"elif {condition}: update_run({kernel}, {moments}, False, s, w, g, m, n)")
+            lines.append(
+                f"elif {condition}: update_span({kernel}, {moments}, False, s, w, g, m, n)"
+            )
     pxi.region("rules", [lines[0].removeprefix("el"), *lines[1:]], 4)
 
 
@@ -280,7 +290,7 @@ def activations_in(python, reference, initializers):
     names = [row.name for row in ACTIVATIONS]
     rows = [(row.name, row.formula, row.slope) for row in ACTIVATIONS]
     python.table(
-        ("name", "f(z)", "f'(z), from a = f(z) where it can be"), rows, "Activations by name."
+        ("name", "f(z)", "f'(z), from a = f(z) where possible"), rows, "Activation functions."
     )
     width, formulas = max(map(len, names)) + 3, max(len(row.formula) for row in ACTIVATIONS) + 3
     lines = [f"{row.name:{width}}{row.formula:{formulas}}{row.slope}" for row in ACTIVATIONS]
@@ -295,14 +305,14 @@ def activations_in(python, reference, initializers):
         f'    "{row.name}": {row.init},' for row in ACTIVATIONS if row.init != "glorot_uniform"
     ]
     initializers.region(
-        "for activations", ["FOR_ACTIVATION = {  # all others get glorot_uniform", *inits, "}"]
+        "for activations", ["FOR_ACTIVATION = {  # others: glorot_uniform", *inits, "}"]
     )
 
 
 def losses_in(package, functional, reference):
     named = [row for row in LOSSES if row.name]
     rows = [(row.name, row.formula, row.output, f"`{row.cls}`") for row in named]
-    package.table(("name", "l_i", "output", "class"), rows, "Losses:")
+    package.table(("name", "l_i", "output", "class"), rows, "Loss functions.")
     for module in dict.fromkeys(row.module for row in named):
         package.imports(module, [row.cls for row in named if row.module == module])
     package.names(r"^__all__ = \[\n(?P<old>.*?)\]", [row.cls for row in named], "__all__")
@@ -316,8 +326,8 @@ def losses_in(package, functional, reference):
 
 
 def optimizers_in(package, public, functional, reference):
-    rows = [(f'"{row.cls.lower()}"', f"`{row.cls}`", row.moments, row.source) for row in OPTIMIZERS]
-    package.table(("name", "class", "moments", "source"), rows, "Optimizers:")
+    rows = [(f"`{row.cls}`", row.moments, row.source) for row in OPTIMIZERS]
+    package.table(("class", "moments", "source"), rows, "Optimizers.")
     classes = [row.cls for row in OPTIMIZERS]
     for module in dict.fromkeys(row.module for row in OPTIMIZERS):
         package.imports(module, [row.cls for row in OPTIMIZERS if row.module == module])
@@ -331,15 +341,19 @@ def optimizers_in(package, public, functional, reference):
         module.names(r"^__all__ = \[\n(?P<old>.*?)\]", steps, "__all__")
 
 
-def schedules_in(python):
+def schedules_in(package):
     rows = [(f"`{row.cls}`", row.rate, row.source) for row in SCHEDULES]
-    python.table(("class", "rate", "source"), rows, "Schedules:")
+    package.table(("class", "rate", "source"), rows, "Learning-rate schedules.")
     classes = [row.cls for row in SCHEDULES]
-    python.region("schedules", tuple_of("_CLASSES", classes))
+    for module in dict.fromkeys(row.module for row in SCHEDULES):
+        package.imports(module, [row.cls for row in SCHEDULES if row.module == module])
+    package.names(r"^__all__ = \[\n(?P<old>.*?)\]", classes, "__all__")
+    package.region("schedules", tuple_of("_CLASSES", classes))
 
 
-def hidden(but=()):
-    return [row.name for row in ACTIVATIONS if row.hidden and row.name not in but]
+def hidden(exclude=()):
+    """Return the names of the activations of hidden layers."""
+    return [row.name for row in ACTIVATIONS if row.hidden and row.name not in exclude]
 
 
 def main(check):
@@ -352,28 +366,23 @@ def main(check):
     losses_in(files["losses"], files["functional"], files["reference"])
     optimizers_in(files["optimizers"], files["public"], files["functional"], files["reference"])
     schedules_in(files["schedules"])
-    files["mlp"].listing("Of all hidden layers, or one name for each: ", hidden(), ".", indent=8)
+    files["mlp"].listing(
+        "Activation of the hidden layers, one name or one for each: ", hidden(), ".", indent=8
+    )
     names = ["logistic (or sigmoid)" if name == "sigmoid" else name for name in hidden()]
-    files["classifier"].listing("Of all hidden layers, or of each: ", names, ".", indent=8)
+    files["classifier"].listing(
+        "Activation of all hidden layers, or a list with one for each: ", names, ".", indent=8
+    )
     in_sklearn = ("identity", "sigmoid", "relu", "tanh", "exponential")
-    files["moving"].words("more of them (", hidden(in_sklearn), ")")
-    readme = files["readme"]
-    readme.listing("- Activations: ", hidden(["exponential"]), "; softmax", 80, 2)
-    readme.listing(
-        "- [Losses](docs/losses.md): ",
-        [row.readme for row in LOSSES if row.readme],
-        ", or a Python",
-        80,
-        2,
-    )
-    readme.listing(
-        "- [Optimizers](docs/optimizers.md): ",
-        [row.readme for row in OPTIMIZERS if row.readme],
-        ", in PyTorch's",
-        80,
-        2,
-    )
-    readme.listing("schedules: ", [row.readme for row in SCHEDULES if row.readme], ";", 80, 2)
+    files["moving"].words("additional names (", hidden(in_sklearn), ")")
+    features = files["features"]
+    for start, rows, stop in (
+        ("- **Losses**: ", LOSSES, ", or a Python function"),
+        ("- **Optimizers**: ", OPTIMIZERS, ", with PyTorch's"),
+        ("- **Schedules** of the learning rate: ", SCHEDULES, "."),
+    ):
+        features.listing(start, [row.label for row in rows if row.label], stop, 80, 2)
+    features.listing("- **Activations**: ", hidden(["exponential"]), "; softmax", 80, 2)
     stale = [text for text in files.values() if text.now != text.before]
     for text in stale:
         print(("stale: " if check else "written: ") + str(text.path.relative_to(ROOT)))

@@ -1,31 +1,32 @@
-"""The activations, losses, optimizers and schedules of fastnn: one row each.
+"""Tables of the activations, losses, optimizers and schedules of fastnn, one row each.
 
-From these tables `python src/generate.py` writes the enums of fastnn/kernels.pxd and
-fastnn/kernels.pyi, the choice of a kernel in src/ops/, the lists of names and imports in fastnn/,
-and the tables and lists in docstrings and documentation. tests/test_generated.py fails when one of
-them is stale. CONTRIBUTING.md says which files to edit for a new row.
+From these tables `python src/generate.py` writes the enums in fastnn/kernels.pxd and
+fastnn/kernels.pyi, the dispatch to kernels in src/ops/, lists of names and imports in fastnn/, and
+tables and lists in docstrings and documentation. tests/test_generated.py fails if one of them is
+out of date. CONTRIBUTING.md lists the files to edit for a new row.
 
-Rows stand in the order in which users see them. `number` is the value of the enum: code that was
-compiled before knows it, so a new row takes the next free number and no number ever changes.
+Rows are in the order of the documentation. `number` is the value of the enum member. Compiled code
+of users contains these values, so a new row takes the next free number, and a number never changes.
 """
 
 from typing import NamedTuple
 
 
 class Activation(NamedTuple):
-    """An activation f. Its kernel is a branch of `activate` and one of `derivative` in
-    src/ops/activation.pxi."""
+    """An activation function f.
+
+    Its kernels are a branch of `activate` and a branch of `derivative` in src/ops/activation.pxi.
+    """
 
     name: str
     number: int
     formula: str
     slope: str  # f'(z)
-    reads_input: bool = (
-        False  # the kernel computes f'(z) from z, which is then kept, rather than from a = f(z)
-    )
+    # The kernel computes f'(z) from z, which the forward pass stores. Otherwise it uses a = f(z).
+    reads_input: bool = False
     fills_padding: bool = False  # f(0) is not 0
-    hidden: bool = True  # may be the activation of a hidden layer
-    # the initializer of a layer with this activation, of fastnn/initializers.py
+    hidden: bool = True  # allowed in hidden layers
+    # default initializer of a layer with this activation, in fastnn/initializers.py
     init: str = "glorot_uniform"
     note: str = ""  # for kernels.pxd
 
@@ -75,12 +76,12 @@ ACTIVATIONS = (
         "softmax",
         9,
         "exp(z_j) / sum_k exp(z_k)",
-        "of a row; as an output only",
+        "over a row; output layer only",
         hidden=False,
-        note="over a row; an output only",
+        note="over a row; output layer only",
     ),
     Activation(
-        "exponential", 10, "exp(z)", "a; for outputs that count (poisson)", fills_padding=True
+        "exponential", 10, "exp(z)", "a; an output for counts (poisson)", fills_padding=True
     ),
     Activation(
         "selu",
@@ -102,27 +103,29 @@ ACTIVATIONS = (
 
 
 class Loss(NamedTuple):
-    """A loss. Two rows may share a kernel; rows without `name` have no class, rows without
-    `function` none in functional and reference.
+    """A loss function.
 
-    A loss that looks at each output alone has its kernel in `loss_element` in src/ops/loss.pxi; one
-    that couples the outputs of a row has a function of its own there.
+    Two rows may share a kernel. A row without `name` has no class. A row without `function` has no
+    function in fastnn.functional and fastnn.reference.
+
+    The kernel of a loss that is a sum over single outputs is a branch of `loss_element` in
+    src/ops/loss.pxi. The kernel of a loss that couples the outputs of a row is a function there.
     """
 
-    kernel: str  # the member of the enum
+    kernel: str  # name of the enum member
     number: int
-    name: str = ""  # what `loss=` takes
+    name: str = ""  # value of the argument `loss`
     cls: str = ""  # the class, in fastnn/losses/MODULE.py
     module: str = ""
-    function: str = ""  # its name in fastnn/functional/losses.py and fastnn/reference/losses.py
+    function: str = ""  # name in fastnn/functional/losses.py and fastnn/reference/losses.py
     formula: str = ""
-    output: str = "any"  # the output activation that it needs
-    default_for: str = ""  # the output activation whose loss=None it is
-    fused: bool = False  # takes z, and the last layer's activation is part of it
-    mean: bool = False  # the loss of a row is the mean over its outputs, not the sum
-    alone: bool = True  # looks at each output alone: `loss_element` is its kernel
+    output: str = "any"  # required output activation
+    default_for: str = ""  # output activation for which loss=None selects this loss
+    fused: bool = False  # computed from z, together with the output activation
+    mean: bool = False  # the loss of a row is the mean over outputs, not the sum
+    alone: bool = True  # a sum over single outputs, with a kernel in `loss_element`
     weighted: str = ""  # the kernel in the same table where outputs have weights
-    readme: str = ""
+    label: str = ""  # in docs/features.md
     note: str = ""  # for kernels.pxd
 
 
@@ -140,7 +143,7 @@ LOSSES = (
         default_for="sigmoid",
         fused=True,
         weighted="WEIGHTED_LOGITS_BINARY_CROSS_ENTROPY",
-        readme="binary cross-entropy (also multi-label)",
+        label="binary cross-entropy (also multi-label)",
         note="fused with the sigmoid: from z",
     ),
     Loss(
@@ -157,7 +160,7 @@ LOSSES = (
         "BCEWithLogits",
         "classification",
         "binary_cross_entropy_with_logits",
-        "the same with a = sigmoid(z), z the network's output",
+        "bce with a = sigmoid(z)",
         "identity",
         fused=True,
         weighted="WEIGHTED_LOGITS_BINARY_CROSS_ENTROPY",
@@ -169,12 +172,12 @@ LOSSES = (
         "CrossEntropy",
         "classification",
         "cross_entropy",
-        "-sum_j y_j log a_j, y a class number or probabilities",
+        "-sum_j y_j log a_j",
         "softmax",
         default_for="softmax",
         fused=True,
         alone=False,
-        readme="softmax cross-entropy",
+        label="softmax cross-entropy",
         note="fused with the softmax: from z; targets are rows of probabilities",
     ),
     Loss(
@@ -182,7 +185,7 @@ LOSSES = (
         5,
         fused=True,
         alone=False,
-        note="the same; targets are int64 class numbers",
+        note="the same; targets are int64 class indices",
     ),
     Loss(
         "SQUARED_ERROR",
@@ -191,9 +194,9 @@ LOSSES = (
         "MSE",
         "regression",
         "mean_squared_error",
-        "mean_j (a_j - y_j)^2",
+        "mean_j d_j^2",
         mean=True,
-        readme="mean squared error",
+        label="mean squared error",
     ),
     Loss(
         "ABSOLUTE_ERROR",
@@ -202,9 +205,9 @@ LOSSES = (
         "MAE",
         "regression",
         "mean_absolute_error",
-        "mean_j abs(a_j - y_j)",
+        "mean_j abs(d_j)",
         mean=True,
-        readme="mean absolute error",
+        label="mean absolute error",
     ),
     Loss(
         "HUBER",
@@ -213,9 +216,9 @@ LOSSES = (
         "Huber",
         "regression",
         "huber",
-        "mean_j d^2, d = a_j - y_j; delta (2 abs(d) - delta) beyond delta",
+        "mean_j d_j^2, delta (2 abs(d_j) - delta) beyond delta",
         mean=True,
-        readme="Huber",
+        label="Huber",
         note="numbers: delta",
     ),
     Loss(
@@ -225,9 +228,9 @@ LOSSES = (
         "LogCosh",
         "regression",
         "log_cosh",
-        "mean_j log cosh(a_j - y_j)",
+        "mean_j log cosh d_j",
         mean=True,
-        readme="log-cosh",
+        label="log-cosh",
     ),
     Loss(
         "QUANTILE",
@@ -236,9 +239,9 @@ LOSSES = (
         "Quantile",
         "regression",
         "quantile",
-        "mean_j max(q (y_j - a_j), (q - 1) (y_j - a_j))",
+        "mean_j max(-q d_j, (1 - q) d_j)",
         mean=True,
-        readme="quantiles",
+        label="quantiles",
         note="numbers: the quantile of each output",
     ),
     Loss(
@@ -252,7 +255,7 @@ LOSSES = (
         "exponential",
         default_for="exponential",
         fused=True,
-        readme="Poisson",
+        label="Poisson",
         note="fused with the exponential: from z, the logarithm of the rate",
     ),
     Loss(
@@ -262,36 +265,37 @@ LOSSES = (
         "GaussianNLL",
         "regression",
         "gaussian_nll",
-        "sum_j (s_j + (y_j - m_j)^2 exp(-s_j)) / 2, outputs m, then s",
+        "sum_j (s_j + (m_j - y_j)^2 exp(-s_j)) / 2",
         "identity",
         alone=False,
-        readme="Gaussian with a learned variance",
+        label="Gaussian with a learned variance",
         note="outputs: means, then logarithms of variances; targets: y, then anything",
     ),
     Loss(
         "CUSTOM_LOSS",
         11,
         alone=False,
-        note="`custom.evaluate` is asked about the outputs of each batch",
+        note="calls `custom.evaluate` with the outputs of each batch",
     ),
 )
 
 
 class Optimizer(NamedTuple):
-    """An optimizer. Its kernel is a branch of `change` in src/ops/update.pxi; two rows may share a
-    kernel."""
+    """An optimizer.
 
-    # the class, in fastnn/optimizers/MODULE.py; in small letters the name that `optimizer=` takes
+    Its kernel is a branch of `apply_rule` in src/ops/update.pxi. Two rows may share a kernel.
+    """
+
+    # class in fastnn/optimizers/MODULE.py; in lower case, the value of the argument `optimizer`
     cls: str
     module: str
-    kernel: str = ""  # the member of the enum
+    kernel: str = ""  # name of the enum member
     number: int = 0
-    compiled: tuple[
-        tuple[int, bool], ...
-    ] = ()  # (number of moments, whether there is a loop without penalties, clipping, average, too)
+    # (number of moments, whether there is also a loop without penalties, clipping and averaging)
+    compiled: tuple[tuple[int, bool], ...] = ()
     moments: str = ""
     source: str = ""
-    readme: str = ""
+    label: str = ""  # in docs/features.md
     note: str = ""  # for kernels.pxd
 
 
@@ -302,7 +306,7 @@ OPTIMIZERS = (
         "SGD",
         1,
         ((0, True), (1, True)),
-        "velocity, with momentum",
+        "velocity (with momentum)",
         "Robbins and Monro, 1951; Sutskever et al., 2013",
         "SGD, momentum, Nesterov",
     ),
@@ -322,7 +326,7 @@ OPTIMIZERS = (
         "ADADELTA",
         4,
         ((2, False),),
-        "means of g^2 and of the squared steps",
+        "means of g^2 and of squared steps",
         "Zeiler, 2012",
         "Adadelta",
     ),
@@ -332,7 +336,7 @@ OPTIMIZERS = (
         "RMSPROP",
         5,
         ((1, False), (2, False), (3, False)),
-        "mean of g^2; of g; velocity",
+        "mean of g^2, mean of g, velocity",
         "Tieleman and Hinton, 2012; Graves, 2013",
         "RMSprop",
     ),
@@ -342,10 +346,10 @@ OPTIMIZERS = (
         "ADAM",
         2,
         ((2, True), (3, False)),
-        "means m of g and v of g^2; AMSGrad's max v",
+        "means m of g, v of g^2 (AMSGrad: max v)",
         "Kingma and Ba, 2015; Reddi, Kale and Kumar, 2018",
         "Adam, AMSGrad",
-        note="AdamW and AMSGrad too",
+        note="also AdamW and AMSGrad",
     ),
     Optimizer(
         "AdamW",
@@ -363,7 +367,7 @@ OPTIMIZERS = (
         "ADAMAX",
         6,
         ((2, False),),
-        "mean of g, decaying maximum of abs(g)",
+        "mean of g, decaying max of abs(g)",
         "Kingma and Ba, 2015, section 7.1",
         "AdaMax",
     ),
@@ -381,29 +385,33 @@ OPTIMIZERS = (
     Optimizer(
         "LBFGS",
         "lbfgs",
-        moments="none; full batch, by SciPy",
+        moments="none (full batch, by SciPy)",
         source="Byrd, Lu, Nocedal and Zhu, 1995",
-        readme="L-BFGS (through SciPy)",
+        label="L-BFGS (through SciPy)",
     ),
 )
 
 
 class Schedule(NamedTuple):
-    """A schedule of the learning rate. Its kernel is a branch of `learning_rate` in
-    src/ops/update.pxi."""
+    """A learning rate schedule.
 
-    cls: str  # the class, in fastnn/schedules.py
+    Its kernel is a branch of `learning_rate` in src/ops/update.pxi.
+    """
+
+    cls: str  # the class, in fastnn/schedules/MODULE.py
+    module: str
     kernel: str = ""
     number: int = 0
     rate: str = ""
     source: str = ""
-    readme: str = ""
+    label: str = ""  # in docs/features.md
     note: str = ""  # for kernels.pxd
 
 
 SCHEDULES = (
     Schedule(
         "StepDecay",
+        "decay",
         "STEP_DECAY",
         1,
         "lr factor^floor(t / every)",
@@ -413,6 +421,7 @@ SCHEDULES = (
     ),
     Schedule(
         "ExponentialDecay",
+        "decay",
         "EXPONENTIAL_DECAY",
         2,
         "lr factor^t",
@@ -422,41 +431,45 @@ SCHEDULES = (
     ),
     Schedule(
         "CosineDecay",
+        "decay",
         "COSINE_DECAY",
         3,
-        "warm-up, then half a cosine to final_lr",
+        "warm-up, then cosine to final_lr",
         "Loshchilov and Hutter, 2017; Goyal et al., 2017",
         "cosine",
         "up to lr in `warmup`, down to final_lr in `every`",
     ),
     Schedule(
         "OneCycle",
+        "decay",
         "ONE_CYCLE",
         4,
-        "half a cosine up to max_lr, another far down",
+        "cosine up to max_lr, then down",
         "Smith and Topin, 2019",
         "one-cycle",
         "from start_lr to lr at `warmup`, to final_lr at `every`",
     ),
     Schedule(
         "Table",
+        "decay",
         "RATE_TABLE",
         5,
         "rates[min(t, len(rates) - 1)]",
         "PyTorch's LambdaLR",
         "a table of rates",
-        "rates[t]; from their end on, the last of them",
+        "rates[t]; after the end, the last rate",
     ),
     Schedule(
         "ReduceOnPlateau",
+        "plateau",
         "",
         0,
-        "lower by factor if the loss no longer falls",
+        "reduced by factor on a plateau",
         "PyTorch's ReduceLROnPlateau",
         "plateau",
     ),
 )
 
-# Members of the enums that stand for none: kernel, number, note.
+# Enum members for no optimizer and no schedule: kernel, number, note.
 NO_OPTIMIZER = ("NO_UPDATE", 0, "")
 NO_SCHEDULE = ("CONSTANT", 0, "lr")

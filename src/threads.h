@@ -1,7 +1,8 @@
 /* A clock and a barrier for the threads of one training.
  *
- * The barrier spins for about 5 us, then yields the CPU at every look. Longer spinning gains nothing when all threads run and costs a
- * whole time slice a step when one does not (measured: 10.8 -> 293 us a step beside a busy process; with 5 us and yield 28).
+ * The barrier spins for about 5 us, then yields the CPU between checks. Longer spinning gains nothing when all threads
+ * run, and costs a time slice of the system per step when one does not (measured: 10.8 -> 293 us a step beside a busy
+ * process; with 5 us and yield 28).
  */
 #pragma once
 #include <sched.h>
@@ -26,9 +27,9 @@ static inline void cpu_relax(void)
 
 typedef struct {
     _Atomic int arrived;
-    char apart[60]; /* a cache line of its own for each word that is written */
+    char padding[60]; /* each word that is written has its own cache line */
     _Atomic int phase;
-    char apart2[60];
+    char padding2[60];
 } barrier;
 
 static inline void barrier_wait(barrier *b, int n_threads)
@@ -50,7 +51,7 @@ static inline void barrier_wait(barrier *b, int n_threads)
     while (atomic_load_explicit(&b->phase, memory_order_acquire) == phase) sched_yield();
 }
 
-/* A flag that one thread raises and the others look at. */
+/* A flag that one thread sets and the others read. */
 typedef _Atomic int flag;
 static inline void flag_set(flag *f, int x) { atomic_store_explicit(f, x, memory_order_release); }
 static inline int flag_get(flag *f) { return atomic_load_explicit(f, memory_order_acquire); }

@@ -1,5 +1,10 @@
-# One variant: every op, compiled for one instruction set and one dtype, behind a table of function pointers in a capsule.
-# The build gives the flags and FASTNN_ISA_NAME; the stubs in variants/ include this file and nothing else.
+# One variant: all kernels for one instruction set and one dtype, behind a Table of function pointers in a capsule.
+#
+# The build sets the compiler flags and FASTNN_ISA_NAME. Each file in variants/ includes this one and nothing else.
+#
+#   kind, which  a member of the enum Activation or VectorFunction
+#   n, m         rows and columns of contiguous arrays; else n numbers
+#   IN           Z, dA, x, grads;  OUT: out, dZ;  INOUT: params, moments;  out may be Z and dZ may be dA
 from cpython.pycapsule cimport PyCapsule_New
 from libc.math cimport INFINITY, NAN, cos, floor, fmin, isfinite, ldexp, pow, sqrt
 from libc.math cimport M_PI as PI
@@ -44,27 +49,28 @@ include "train/loop.pxi"
 include "infer/few.pxi"
 include "infer/many.pxi"
 
-# ---- what users call on arrays of their own ----
+# ---- functions on the user's arrays ----
 
-cdef Py_ssize_t row_size(Py_ssize_t m) noexcept nogil:
+cdef Py_ssize_t row_workspace_size(Py_ssize_t m) noexcept nogil:
     return 2 * padded(m) * <Py_ssize_t>sizeof(real)
 
-cdef void activation(int kind, const void* Z, void* out, Py_ssize_t n, Py_ssize_t m, void* scratch) noexcept nogil:
-    """out = f(Z), n rows of m numbers; out may be Z. scratch: row_size(m) zero bytes, for softmax."""
+cdef void activation(int kind, const void* Z, void* out, Py_ssize_t n, Py_ssize_t m, void* workspace) noexcept nogil:
+    """out = f(Z). workspace: row_workspace_size(m) zero bytes for softmax, else unused."""
     cdef Py_ssize_t i
     if kind != SOFTMAX:
-        activation_forward(kind, <const real*>Z, <real*>out, n * m, LANES)
+        elementwise_forward(kind, <const real*>Z, <real*>out, n * m, LANES)
         return
     for i in range(n):
-        memcpy(scratch, <const real*>Z + i * m, m * sizeof(real))
-        softmax_forward(0, 1, m, <real*>scratch, PANEL)
-        memcpy(<real*>out + i * m, scratch, m * sizeof(real))
+        memcpy(workspace, <const real*>Z + i * m, m * sizeof(real))
+        softmax_forward(0, 1, m, <real*>workspace, PANEL)
+        memcpy(<real*>out + i * m, workspace, m * sizeof(real))
 
-cdef void activation_gradient(int kind, const void* dA, const void* Z, void* dZ, Py_ssize_t n, Py_ssize_t m, void* scratch) noexcept nogil:
-    """dZ = dA f'(Z) likewise; dZ may be dA. A few numbers at a time through a (where f' reads it), so that no memory is needed."""
+cdef void activation_backward(int kind, const void* dA, const void* Z, void* dZ, Py_ssize_t n, Py_ssize_t m,
+                              void* workspace) noexcept nogil:
+    """dZ = dA f'(Z). a = f(Z), which most derivatives read, is computed for a few numbers at a time, on the stack."""
     cdef Py_ssize_t i, k
     cdef real a[16 * LANES]
-    cdef real* rows = <real*>scratch
+    cdef real* rows = <real*>workspace
     if kind == SOFTMAX:
         for i in range(n):
             memcpy(rows, <const real*>Z + i * m, m * sizeof(real))
@@ -74,14 +80,14 @@ cdef void activation_gradient(int kind, const void* dA, const void* Z, void* dZ,
             memcpy(<real*>dZ + i * m, rows + padded(m), m * sizeof(real))
         return
     for i from 0 <= i < n * m by 16 * LANES:
-        k = least(16 * LANES, n * m - i)
+        k = min_(16 * LANES, n * m - i)
         if reads_input(kind):
             memcpy(a, <const real*>Z + i, k * sizeof(real))
         else:
-            activation_forward(kind, <const real*>Z + i, a, k, LANES)
-        activation_backward(kind, a, <const real*>dA + i, <real*>dZ + i, k, LANES)
+            elementwise_forward(kind, <const real*>Z + i, a, k, LANES)
+        elementwise_backward(kind, a, <const real*>dA + i, <real*>dZ + i, k, LANES)
 
-cdef inline void vector_run(int which, const real* x, real* out, Py_ssize_t n) noexcept nogil:
+cdef inline void vector_function_span(int which, const real* x, real* out, Py_ssize_t n) noexcept nogil:
     cdef Py_ssize_t i
     cdef vec a
     for i from 0 <= i < n by LANES:
@@ -96,25 +102,25 @@ cdef inline void vector_run(int which, const real* x, real* out, Py_ssize_t n) n
         vstore_part(out + i, a, n - i)
 
 cdef void vector_function(int which, const void* x, void* out, Py_ssize_t n) noexcept nogil:
-    """One of the functions of math.pxi on n numbers."""
-    if which == EXP: vector_run(EXP, <const real*>x, <real*>out, n)
-    elif which == LOG: vector_run(LOG, <const real*>x, <real*>out, n)
-    elif which == LOG1P: vector_run(LOG1P, <const real*>x, <real*>out, n)
-    elif which == TANH_FUNCTION: vector_run(TANH_FUNCTION, <const real*>x, <real*>out, n)
-    elif which == ERF: vector_run(ERF, <const real*>x, <real*>out, n)
-    elif which == LOG1P_UNIT: vector_run(LOG1P_UNIT, <const real*>x, <real*>out, n)
-    else: vector_run(SIGMOID_FUNCTION, <const real*>x, <real*>out, n)
+    """out = a function of math.pxi of x."""
+    if which == EXP: vector_function_span(EXP, <const real*>x, <real*>out, n)
+    elif which == LOG: vector_function_span(LOG, <const real*>x, <real*>out, n)
+    elif which == LOG1P: vector_function_span(LOG1P, <const real*>x, <real*>out, n)
+    elif which == TANH_FUNCTION: vector_function_span(TANH_FUNCTION, <const real*>x, <real*>out, n)
+    elif which == ERF: vector_function_span(ERF, <const real*>x, <real*>out, n)
+    elif which == LOG1P_UNIT: vector_function_span(LOG1P_UNIT, <const real*>x, <real*>out, n)
+    else: vector_function_span(SIGMOID_FUNCTION, <const real*>x, <real*>out, n)
 
-cdef void update_flat(const Optimizer* optimizer, Py_ssize_t step, void* params, const void* grads, void** moments,
-                      Py_ssize_t n) noexcept nogil:
-    """Step number `step`, the first is 1, on arrays of n numbers; an optimizer without schedule and without clipping by norm."""
-    cdef Step numbers
-    begin_steps(optimizer, &numbers)
-    step_numbers(optimizer, step - 1, 0, &numbers)
-    update_arrays(&numbers, <real*>params, <const real*>grads, <real**>moments, n)
+cdef void update(const Optimizer* optimizer, Py_ssize_t step, void* params, const void* grads, void** moments,
+                 Py_ssize_t n) noexcept nogil:
+    """Step number `step` (the first is 1) on arrays of n numbers. The optimizer has neither schedule nor clip_norm."""
+    cdef Step constants
+    init_step(optimizer, &constants)
+    prepare_step(optimizer, step - 1, 0, &constants)
+    update_arrays(&constants, <real*>params, <const real*>grads, <real**>moments, n)
 
 cdef bint all_finite(const void* x, Py_ssize_t n) noexcept nogil:
-    """Whether n numbers are."""
+    """Whether n numbers are finite."""
     cdef vec sums[4]
     cdef vec zero = vset(0)
     cdef Py_ssize_t i
@@ -124,15 +130,15 @@ cdef bint all_finite(const void* x, Py_ssize_t n) noexcept nogil:
     for i from 0 <= i < n by 4 * LANES:
         for v in range(4):
             if i + v * LANES < n:
-                # inf * 0 and NaN * 0 are NaN
+                # NaN if any number is inf or NaN
                 sums[v] = vfma(vload_part(<const real*>x + i + v * LANES, n - i - v * LANES), zero, sums[v])
-    return vsum(vadd(vadd(sums[0], sums[1]), vadd(sums[2], sums[3]))) == 0
+    return vreduce_add(vadd(vadd(sums[0], sums[1]), vadd(sums[2], sums[3]))) == 0
 
 cdef Table TABLE
 TABLE.version = API_VERSION
 TABLE.itemsize = sizeof(real)
 TABLE.name = FASTNN_ISA_NAME
-TABLE.memory_size = memory_size
+TABLE.parameters_size = parameters_size
 TABLE.prepare = prepare
 TABLE.workspace_size = workspace_size
 TABLE.attach = attach
@@ -143,14 +149,14 @@ TABLE.store_gradient = store_gradient
 TABLE.restore = restore
 TABLE.train = train
 TABLE.loss_only = loss_only
-TABLE.forward_size = forward_size
+TABLE.forward_workspace_size = forward_workspace_size
 TABLE.forward = forward
-TABLE.row_size = row_size
+TABLE.row_workspace_size = row_workspace_size
 TABLE.activation = activation
-TABLE.activation_backward = activation_gradient
+TABLE.activation_backward = activation_backward
 TABLE.vector_function = vector_function
 TABLE.n_moments = n_moments
-TABLE.update = update_flat
+TABLE.update = update
 TABLE.learning_rate = learning_rate
 TABLE.all_finite = all_finite
 

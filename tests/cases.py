@@ -1,5 +1,5 @@
-"""What the tests know of each activation, loss and optimizer. A new one gets its rows here; the
-tests take their cases from here."""
+"""What the tests know of each activation, loss and optimizer. The tests take their cases from
+here: a new activation, loss or optimizer needs its rows in these tables."""
 
 import inspect
 from collections.abc import Callable
@@ -19,7 +19,7 @@ from fastnn.losses import BCEWithLogits, CrossEntropy, Huber, Quantile
 
 
 class Activation(NamedTuple):
-    """f and f' in mpmath, and where the tests must be careful."""
+    """f and f' in mpmath, and properties that widen the tolerance."""
 
     f: Callable
     slope: Callable  # at a kink, the one from the left
@@ -33,21 +33,20 @@ def sigmoid(z):
 
 
 def normal(z):
-    """Distribution function and density; far out their limits."""
-    return (
-        (mp.erfc(-z / mp.sqrt(2)) / 2, mp.npdf(z)) if abs(z) < 1000 else (mp.mpf(z > 0), mp.mpf(0))
-    )
+    """Distribution function and density of the normal distribution, or their limits for large
+    |z|."""
+    if abs(z) >= 1000:
+        return mp.mpf(z > 0), mp.mpf(0)
+    return mp.erfc(-z / mp.sqrt(2)) / 2, mp.npdf(z)
 
 
 def tanh_softplus(z):
     return mp.tanh((z if z > 0 else 0) + mp.log1p(mp.exp(-abs(z))))
 
 
-SCALE, ALPHA = (
-    mp.mpf("1.0507009873554804934193349852946"),
-    mp.mpf("1.6732632423543772848170429916717"),
-)
-ACTIVATIONS = {  # softmax, which couples the outputs of a row, has tests of its own
+SCALE = mp.mpf("1.0507009873554804934193349852946")
+ALPHA = mp.mpf("1.6732632423543772848170429916717")
+ACTIVATIONS = {  # softmax, which couples the outputs of a row, has separate tests
     "identity": Activation(lambda z: z, lambda z: 1),
     "sigmoid": Activation(sigmoid, lambda z: sigmoid(z) * sigmoid(-z)),
     "relu": Activation(lambda z: z if z > 0 else 0, lambda z: z > 0, kinked=True),
@@ -102,12 +101,11 @@ class Loss:
     name: str
     outputs: Callable
     targets: Callable
-    # (Y, y, p) -> like y: the size of the terms that a row's loss is summed from; p: pos_weight, or
-    # 1
-    magnitude: Callable
-    slope: Callable  # (Y, y, p) -> like Y: the size of the numbers that dl is computed from
+    # Both take (Y, y, p), where p is pos_weight or 1
+    magnitude: Callable  # -> like y: the size of the terms that a row's loss is summed from
+    slope: Callable  # -> like Y: the size of the numbers that dl is computed from
     options: Callable = lambda k: {}  # (number of outputs) -> keywords
-    least_k: int = 1  # one column of targets for a softmax is taken for class numbers
+    least_k: int = 1  # one column of targets for a softmax is taken for class indices
 
     def loss(self, Y, *arguments, **keywords):
         return getattr(F, self.name)(Y, *arguments, **keywords, **self.options(Y.shape[1]))
@@ -150,7 +148,7 @@ def means_and_log_variances(rng, n, k):
 
 
 def in_row(Z, y, p):
-    """Of softmax: how far the logits of a row spread, in each of its outputs."""
+    """The spread of a row's logits, for each output of a softmax."""
     spread = 1 + np.log(Z.shape[1]) + Z.max(axis=1, initial=0) - Z.min(axis=1, initial=0)
     return np.repeat(spread[:, None] / Z.shape[1], Z.shape[1], axis=1) * (
         1 if y.ndim == 1 else np.maximum(1, y.sum(axis=1, keepdims=True))
@@ -264,7 +262,7 @@ LOSSES = {
 
 
 def outputs_per_target(loss):
-    """How many outputs of a network a loss, or its name, wants for each target."""
+    """Number of network outputs for each target, for a loss or its name."""
     return 2 if loss == "gaussian_nll" else np.size(loss.q) if isinstance(loss, Quantile) else 1
 
 
@@ -287,6 +285,21 @@ NETWORK_LOSSES += [
     for name, cls in losses.LOSSES.items()
     if name not in {loss if isinstance(loss, str) else loss.name for loss, _ in NETWORK_LOSSES}
 ]
+
+
+# ---- parameters ----------------------------------------------------------------------------------
+
+
+def split_layers(net, flat):
+    """Views of the weights and of the biases in an array like net.params: two lists, one item a
+    layer. The bias of a network without biases is None."""
+    weights, biases, start = [], [], 0
+    for n_in, n_out in zip(net.layer_sizes, net.layer_sizes[1:]):
+        weights.append(flat[start : start + n_in * n_out].reshape(n_in, n_out))
+        start += n_in * n_out
+        biases.append(flat[start : start + n_out] if net.bias else None)
+        start += n_out if net.bias else 0
+    return weights, biases
 
 
 # ---- optimizers ----------------------------------------------------------------------------------
@@ -321,9 +334,7 @@ OPTIMIZERS = {  # rule: name: settings; v_max is zeros like params
         "weight decay": dict(lr=0.03, weight_decay=0.1),
         "momentum": dict(lr=0.03, momentum=0.9),
         "centered": dict(lr=0.03, alpha=0.9, centered=True),
-        "everything": dict(
-            lr=0.01, alpha=0.8, centered=True, momentum=0.5, weight_decay=0.1, eps=1e-3
-        ),
+        "all": dict(lr=0.01, alpha=0.8, centered=True, momentum=0.5, weight_decay=0.1, eps=1e-3),
     },
     "adam": {
         "defaults": dict(),
@@ -363,24 +374,13 @@ OPTIMIZERS = {  # rule: name: settings; v_max is zeros like params
     },
 }
 
-STEPS = {
-    name: cls for name, cls in optimizers.OPTIMIZERS.items() if name != "lbfgs"
-}  # those that make steps
-EVERY_MOMENT = {
+STEPS = {name: cls for name, cls in optimizers.OPTIMIZERS.items() if name != "lbfgs"}
+EVERY_MOMENT = {  # settings that use all moments
     "sgd": dict(lr=0.1, momentum=0.9, nesterov=True),
     "rmsprop": dict(centered=True, momentum=0.9),
-}  # settings that want all
-WRONG_SETTINGS = dict(
-    lr=-1,
-    betas=5,
-    eps=0,
-    weight_decay=-1,
-    lr_decay=-1,
-    momentum=1,
-    momentum_decay=-1,
-    rho=1,
-    alpha=1,
-)
+}
+WRONG_SETTINGS = dict(lr=-1, betas=5, eps=0, weight_decay=-1, lr_decay=-1)
+WRONG_SETTINGS |= dict(momentum=1, momentum_decay=-1, rho=1, alpha=1)
 
 
 def step_of(name, module=F):
@@ -393,26 +393,21 @@ def parameters_of(name):
 
 
 def counts(name):
-    """Whether a step wants its number."""
+    """Whether a step takes the number of the step."""
     return "step" in parameters_of(name)
 
 
 def all_moments(name):
-    """The arrays that may move with the parameters, in the order of the kernels."""
-    return [
-        *ref.updates.OPTIMIZERS[name][1],
-        *(["v_max"] if "v_max" in parameters_of(name) else []),
-    ]
+    """The moments that an optimizer may use, in the order of the kernels."""
+    v_max = ["v_max"] if "v_max" in parameters_of(name) else []
+    return [*ref.updates.OPTIMIZERS[name][1], *v_max]
 
 
 def moments_of(name, settings):
-    """Those that do under these settings of a step: v_max, or of an optimizer: amsgrad."""
-    wanted = dict(
-        velocity=settings.get("momentum"),
-        mean=settings.get("centered"),
-        v_max="v_max" in settings or settings.get("amsgrad"),
-    )
-    return [moment for moment in all_moments(name) if wanted.get(moment, True)]
+    """The moments in use under these settings, of a step (v_max) or of an optimizer (amsgrad)."""
+    v_max = "v_max" in settings or settings.get("amsgrad")
+    used = dict(velocity=settings.get("momentum"), mean=settings.get("centered"), v_max=v_max)
+    return [moment for moment in all_moments(name) if used.get(moment, True)]
 
 
 # ---- signatures, of functional and reference alike -----------------------------------------------
@@ -440,7 +435,7 @@ SIGNATURES = {
     "decoupled_weight_decay=False)",
     "lion_step_": "(params, grads, m, lr=0.0001, betas=(0.9, 0.99), weight_decay=0.0)",
 }
-SETTINGS = {  # of an optimizer, its own, in this order; then come those that all share, by keyword
+SETTINGS = {  # of an optimizer, in order; the shared ones are keyword-only
     "SGD": "lr=0.001, momentum=0.0, nesterov=False, weight_decay=0.0",
     "Adagrad": "lr=0.01, lr_decay=0.0, weight_decay=0.0, eps=1e-10",
     "Adadelta": "lr=1.0, rho=0.9, eps=1e-06, weight_decay=0.0",

@@ -1,4 +1,5 @@
-"""What the tests share: the variants to run on, dtypes, and the report of what really ran."""
+"""Fixtures of all tests: instruction sets and dtypes. The summary says on which of them tests
+ran."""
 
 import os
 from collections import Counter
@@ -19,19 +20,19 @@ VARIANTS = [FORCED] if FORCED else list(kernels.SUPPORTED)
 DTYPES = {"float32": np.dtype("float32"), "float64": np.dtype("float64")}
 TOLERANCES = {"float32": 2e-5, "float64": 2e-13}
 
-ran = Counter()  # (instruction set, dtype or "other") -> tests that ran on it
+ran = Counter()  # (instruction set, dtype or "other") -> number of tests that ran on it
 
 
 @pytest.fixture(params=VARIANTS)
 def isa(request):
-    """An instruction set, chosen for this test: every one that this CPU runs, or the one that
-    FASTNN_ISA names."""
+    """The instruction set of this test: each one that this CPU supports, or that of FASTNN_ISA."""
     before = kernels.CHOSEN
     kernels.use(request.param)
     assert kernels.CHOSEN == request.param
+    dtype = request.node.callspec.params.get("dtype", "other")
+    request.node.user_properties.append(("ran on", (request.param, dtype)))
     yield request.param
     kernels.use(before)
-    ran[request.param, request.node.callspec.params.get("dtype", "other")] += 1
 
 
 @pytest.fixture(params=DTYPES)
@@ -47,13 +48,13 @@ def activation(request):
 
 @pytest.fixture
 def tolerance(dtype):
-    """Relative error that a sum of some hundred terms, and a function of it, may have."""
+    """The relative error allowed for a function of a sum of some hundred terms."""
     return TOLERANCES[dtype.name]
 
 
 @pytest.fixture
 def eps(dtype):
-    """From 1 to the next number: twice what one rounding may change."""
+    """The distance from 1 to the next number: twice the largest relative error of one rounding."""
     return float(np.finfo(dtype).eps)
 
 
@@ -64,8 +65,8 @@ def rng():
 
 @pytest.fixture(scope="session")
 def assert_derivative():
-    """assert_derivative(gradient, f, x): that of f(), which reads x, by central differences of 4th
-    order; to 1e-7 of the largest number."""
+    """assert_derivative(gradient, f, x): compare gradient with central differences of 4th order
+    of f(), which reads x; to 1e-7 of the largest number."""
 
     def check(gradient, f, x, h=1e-3):
         expected = np.empty_like(x)
@@ -83,11 +84,11 @@ def assert_derivative():
 
 
 @pytest.fixture
-def sizes_of_a_watched_step():
-    """A network whose step of 256 rows looks for signals (above 10 ms by the trainer's guess), yet
-    updates in phase B (below 25 ms).
+def sizes_with_signal_checks():
+    """Layer sizes such that a step of 256 rows checks for signals (above 10 ms by the trainer's
+    estimate), yet updates in phase B (below 25 ms).
 
-    Most of its time passes between the last look of phase A and the first of phase B, when the
+    Most of its time passes between the last check of phase A and the first of phase B, when the
     lower layer is not updated yet."""
     lanes = {"avx512": 16, "avx2": 8}.get(kernels.CHOSEN, 4)
     width = int((16e6 / 256 * 2 * lanes / 3) ** 0.5)
@@ -95,8 +96,8 @@ def sizes_of_a_watched_step():
 
 
 @pytest.fixture
-def stopped_within_an_epoch():
-    """stopped_within_an_epoch(**options of MLP): a network with an order and a row in its state."""
+def net_stopped_within_an_epoch():
+    """net_stopped_within_an_epoch(**options of MLP): a network with an order and a row in its state."""
 
     def make(**options):
         X = np.random.default_rng(1).normal(size=(70, 3))
@@ -109,8 +110,8 @@ def stopped_within_an_epoch():
 
 
 @pytest.fixture
-def with_all_that_a_state_can_hold():
-    """with_all_that_a_state_can_hold(**options of MLP): an average, a plateau, a best epoch, seeds,
+def net_with_full_state():
+    """net_with_full_state(**options of MLP): an average, a plateau, a best epoch, seeds,
     and an epoch that was stopped."""
 
     def make(**options):
@@ -139,6 +140,19 @@ def with_all_that_a_state_can_hold():
         return net
 
     return make
+
+
+def pytest_xdist_auto_num_workers(config):
+    """Run in one process, whose output can be seen, with `-s` and when single tests are named."""
+    if config.option.capture == "no" or any("::" in argument for argument in config.args):
+        return 0
+    return None  # as many as the machine has cores
+
+
+def pytest_runtest_logreport(report):
+    """Count the tests of each variant, in the process that the workers report to."""
+    if report.when == "call" and not report.skipped:
+        ran.update(tuple(ran_on) for name, ran_on in report.user_properties if name == "ran on")
 
 
 def pytest_report_header():

@@ -31,12 +31,12 @@ ROUNDINGS = {
 
 
 def rounding(isa):
-    """Which of the two families of bits an instruction set gives."""
+    """Whether an instruction set rounds a product and a sum together or separately."""
     return ROUNDINGS.get(isa, "one rounding")
 
 
 def numbers(shape, seed):
-    """Numbers in [-1, 1), multiples of 2^-20: the same everywhere."""
+    """Numbers in [-1, 1), multiples of 2^-20: exact in both dtypes."""
     n = int(np.prod(shape))
     x = np.arange(1, n + 1, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15) + np.uint64(
         seed * 0x632BE59BD9B4E019 % 2**64
@@ -64,7 +64,7 @@ def checksum(*parts):
 
 
 def trained(net, X, y, **options):
-    """The CRC of all that a training leaves."""
+    """The CRC of all results of a training."""
     history = net.fit(X, y, **dict(epochs=3, batch_size=32, optimizer=fastnn.SGD(0.05)) | options)
     state = net.state
     best = [] if state.best is None else [state.best.params, state.best.epoch, state.best.loss]

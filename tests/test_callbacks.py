@@ -1,5 +1,5 @@
-"""Callbacks: when they are called and what they may do; early stopping; checkpoints of a training
-that is killed."""
+"""Callbacks: when they are called and what they may do. Early stopping. Checkpoints of a killed
+training."""
 
 import os
 import signal
@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from checks import assert_same_bits
 
 import fastnn
 from fastnn import MLP, SGD, Adam, Checkpoint, EarlyStopping
@@ -25,8 +26,8 @@ def network(**options):
     return MLP([6, 9, 1], "tanh", rng=0, **options)
 
 
-class Diary(Callback):
-    """Writes down what happens."""
+class Recorder(Callback):
+    """Records the events."""
 
     def __init__(self, stop_at=None):
         self.events, self.stop_at = [], stop_at
@@ -39,20 +40,20 @@ class Diary(Callback):
         return history.n_epochs == self.stop_at
 
     def on_interval(self, net, history):
-        self.events.append(("look", net.state.step, net.state.row))
+        self.events.append(("interval", net.state.step, net.state.row))
 
     def on_fit_end(self, net, history):
         self.events.append(("end", net.state.step, history.n_epochs))
 
 
-# ---- when ----
+# ---- events ----
 
 
 @pytest.mark.parametrize("optimizer", ["adam", "lbfgs"])
-def test_a_fit_begins_goes_through_its_epochs_and_ends(optimizer):
-    diary, steps = Diary(), 3 if optimizer == "adam" else 1
-    network().fit(X, Y, optimizer=optimizer, epochs=3, callbacks=diary)
-    assert diary.events == [
+def test_callbacks_see_the_beginning_every_epoch_and_the_end(optimizer):
+    recorder, steps = Recorder(), 3 if optimizer == "adam" else 1
+    network().fit(X, Y, optimizer=optimizer, epochs=3, callbacks=recorder)
+    assert recorder.events == [
         ("begin", 0, 0),
         *(("epoch", steps * e, e) for e in (1, 2, 3)),
         ("end", 3 * steps, 3),
@@ -60,34 +61,40 @@ def test_a_fit_begins_goes_through_its_epochs_and_ends(optimizer):
 
 
 @pytest.mark.parametrize("optimizer", ["adam", "lbfgs"])
-def test_a_callback_that_stops_is_told_the_end_too(optimizer):
-    diary, other = Diary(stop_at=2), Diary()
-    history = network().fit(X, Y, optimizer=optimizer, epochs=9, callbacks=[diary, other])
-    assert diary.events == other.events and diary.events[-1][0] == "end" and history.n_epochs == 2
+def test_on_fit_end_is_called_after_a_callback_stops_the_training(optimizer):
+    recorder, other = Recorder(stop_at=2), Recorder()
+    history = network().fit(X, Y, optimizer=optimizer, epochs=9, callbacks=[recorder, other])
+    assert (
+        recorder.events == other.events
+        and recorder.events[-1][0] == "end"
+        and history.n_epochs == 2
+    )
 
 
-def test_no_end_after_an_exception():
-    diary, net = Diary(), network()
+def test_on_fit_end_is_not_called_after_an_exception():
+    recorder, net = Recorder(), network()
     with pytest.raises(ZeroDivisionError):
-        net.fit(X, Y, callbacks=[diary, lambda net, history: 1 / 0])
-    assert [event[0] for event in diary.events] == ["begin", "epoch"]
-    net.fit(X, Y)  # and it may be trained again
+        net.fit(X, Y, callbacks=[recorder, lambda net, history: 1 / 0])
+    assert [event[0] for event in recorder.events] == ["begin", "epoch"]
+    net.fit(X, Y)  # the network can be trained again
 
 
-def test_looking_in_at_intervals_also_within_an_epoch(monkeypatch):
-    monkeypatch.setattr(session, "SLICE", 0)
-    often, never, seldom = Diary(), Diary(), Diary()
+def test_on_interval_is_called_within_an_epoch(monkeypatch):
+    monkeypatch.setattr(session, "SLICE_SECONDS", 0)
+    often, never, seldom = Recorder(), Recorder(), Recorder()
     often.interval, seldom.interval = 0.0, 1e9
     many = np.tile(X, (200, 1))
     network().fit(many, np.tile(Y, (200, 1)), epochs=2, callbacks=[often, never, seldom])
-    looks = [event for event in often.events if event[0] == "look"]
-    assert any(row > 0 for *_, row in looks) and len({step for _, step, _ in looks}) == len(looks)
-    assert not any(event[0] == "look" for event in never.events + seldom.events)
+    intervals = [event for event in often.events if event[0] == "interval"]
+    assert any(row > 0 for *_, row in intervals) and len({step for _, step, _ in intervals}) == len(
+        intervals
+    )
+    assert not any(event[0] == "interval" for event in never.events + seldom.events)
 
 
-def test_an_interval_may_stop_within_an_epoch(monkeypatch):
-    monkeypatch.setattr(session, "SLICE", 0)
-    stop = Diary()
+def test_on_interval_may_stop_within_an_epoch(monkeypatch):
+    monkeypatch.setattr(session, "SLICE_SECONDS", 0)
+    stop = Recorder()
     stop.interval, stop.on_interval = 0.0, lambda net, history: net.state.row > 0
     many, targets = np.tile(X, (200, 1)), np.tile(Y, (200, 1))
     net, whole = network(), network()
@@ -95,25 +102,28 @@ def test_an_interval_may_stop_within_an_epoch(monkeypatch):
     assert net.state.row > 0
     net.fit(many, targets, epochs=2, resume=True)
     whole.fit(many, targets, epochs=2)
-    assert net.params.tobytes() == whole.params.tobytes()
+    assert_same_bits(net.params, whole.params)
 
 
-# ---- what they may do ----
+# ---- changes by callbacks ----
 
 
-def test_other_settings_of_the_same_optimizer():
-    net, twin = network(), network()
+def test_a_callback_may_change_settings_of_the_optimizer():
+    net, expected_net = network(), network()
 
     def slower(net, history):
         net.state.optimizer = SGD(0.1 / 2**history.n_epochs, momentum=0.9)
 
     net.fit(X, Y, optimizer=SGD(0.1, momentum=0.9), epochs=3, callbacks=slower)
     for epoch in range(3):
-        twin.fit(X, Y, optimizer=SGD(0.1 / 2**epoch, momentum=0.9), epochs=1, resume=epoch > 0)
-    assert net.params.tobytes() == twin.params.tobytes() and net.state.lr == 0.1 / 8
+        expected_net.fit(
+            X, Y, optimizer=SGD(0.1 / 2**epoch, momentum=0.9), epochs=1, resume=epoch > 0
+        )
+    assert_same_bits(net.params, expected_net.params)
+    assert net.state.lr == 0.1 / 8
 
 
-def test_an_optimizer_of_other_moments_is_refused():
+def test_an_optimizer_with_different_moments_is_refused():
     net = network()
 
     def other(net, history):
@@ -121,7 +131,7 @@ def test_an_optimizer_of_other_moments_is_refused():
 
     with pytest.raises(
         ValueError,
-        match=r"a callback put Adam\(lr=0.001\) in the place of SGD\(lr=0.001\), whose moments it cannot use",
+        match=r"replaced the optimizer SGD\(lr=0.001\) by Adam\(lr=0.001\), which cannot continue",
     ):
         net.fit(X, Y, optimizer=SGD(), callbacks=other)
     assert net.state.optimizer == SGD() and net.state.epoch == 1
@@ -130,21 +140,22 @@ def test_an_optimizer_of_other_moments_is_refused():
 @pytest.mark.parametrize(
     ("callbacks", "message"),
     [
-        (3, "must be callables, called as callback"),
-        ([None], "must be callables"),
+        (3, "must hold functions callback"),
+        ([None], "must hold functions"),
         (
             EarlyStopping,
-            r"holds the class EarlyStopping: give an object of it, such as EarlyStopping\(\)",
+            r"holds the class EarlyStopping. Pass an instance, such as EarlyStopping\(\)",
         ),
         ([EarlyStopping(), EarlyStopping(3)], "more than one EarlyStopping"),
     ],
 )
-def test_what_is_no_callback_is_refused(callbacks, message):
+def test_objects_that_are_not_callbacks_are_refused(callbacks, message):
     net = network()
-    before = net.params.tobytes()
+    before = net.params.copy()
     with pytest.raises((TypeError, ValueError), match=message):
         net.fit(X, Y, callbacks=callbacks)
-    assert net.params.tobytes() == before and net.state is None
+    assert_same_bits(net.params, before)
+    assert net.state is None
 
 
 # ---- early stopping ----
@@ -164,7 +175,7 @@ def overfit(stopping, net=None, epochs=500, **options):
     return net
 
 
-def test_it_stops_when_the_validation_loss_has_been_no_better_for_patience_epochs():
+def test_early_stopping_stops_after_patience_epochs_without_improvement():
     seen = []
     net = overfit([EarlyStopping(patience=4), lambda net, history: seen.append(net.params.copy())])
     losses, best = net.history.val_loss, net.state.best
@@ -173,21 +184,20 @@ def test_it_stops_when_the_validation_loss_has_been_no_better_for_patience_epoch
         and best.loss == min(losses)
         and len(losses) == best.epoch + 4 < 500
     )
-    assert net.params.tobytes() == seen[best.epoch - 1].tobytes() == best.params.tobytes()
-    assert net.state.params.tobytes() == seen[-1].tobytes()
+    assert_same_bits(net.params, best.params)
+    assert_same_bits(seen[best.epoch - 1], best.params)
+    assert_same_bits(net.state.params, seen[-1])
 
 
-def test_going_on_after_the_best_was_restored_is_going_on_from_where_training_stood():
+def test_resuming_after_restore_best_continues_from_the_last_step():
     net, whole = overfit(EarlyStopping(3)), overfit(EarlyStopping(100), epochs=20)
     overfit(EarlyStopping(100), net, epochs=20 - net.state.epoch, resume=True)
-    assert (
-        net.params.tobytes() == whole.params.tobytes()
-        and net.state.best.epoch == whole.state.best.epoch
-    )
-    assert net.state.params.tobytes() == whole.state.params.tobytes()
-    net.fit(X, NOISE, epochs=1)  # a fresh one begins with what the network holds
-    twin = network()
-    twin.params = whole.params
+    assert_same_bits(net.params, whole.params)
+    assert net.state.best.epoch == whole.state.best.epoch
+    assert_same_bits(net.state.params, whole.state.params)
+    net.fit(X, NOISE, epochs=1)  # a new training starts with the network's parameters
+    expected_net = network()
+    expected_net.params = whole.params
     assert net.state.best is None and net.state.params is None
 
 
@@ -197,21 +207,23 @@ def test_patience_counts_over_fits():
     while net.state is None or net.state.epoch - net.state.best.epoch < 4:
         overfit(EarlyStopping(4), net, epochs=1, resume=net.state is not None)
         epochs += 1
-    assert epochs == whole.history.n_epochs and net.params.tobytes() == whole.params.tobytes()
+    assert epochs == whole.history.n_epochs
+    assert_same_bits(net.params, whole.params)
 
 
-def test_min_delta_wants_more():
+def test_min_delta_is_the_smallest_improvement_that_counts():
     far = overfit(EarlyStopping(4, min_delta=1e9))
     assert far.history.n_epochs == 5 and far.state.best.epoch == 1
 
 
-def test_the_last_parameters_stay_without_restore_best():
+def test_without_restore_best_the_last_parameters_stay():
     net = overfit(EarlyStopping(4, restore_best=False))
-    twin = overfit((), epochs=net.history.n_epochs)
-    assert net.params.tobytes() == twin.params.tobytes() and net.state.params is None
+    expected_net = overfit((), epochs=net.history.n_epochs)
+    assert_same_bits(net.params, expected_net.params)
+    assert net.state.params is None
 
 
-def test_without_validation_data_it_watches_the_training_loss():
+def test_without_validation_data_early_stopping_uses_the_training_loss():
     net = network()
     net.fit(X, Y, optimizer=SGD(0.0), epochs=50, callbacks=EarlyStopping(patience=2), shuffle=False)
     assert net.history.n_epochs == 3 and net.state.best.loss == net.history.loss[0]
@@ -231,17 +243,17 @@ def test_settings_of_early_stopping_out_of_range(options):
 def test_a_checkpoint_every_few_epochs(tmp_path):
     path, epochs = tmp_path / "net", []
 
-    def look(net, history):
+    def record(net, history):
         epochs.append(path.exists() and fastnn.load(path).state.epoch)
 
-    network().fit(X, Y, epochs=7, callbacks=[Checkpoint(path, every_epochs=3), look])
+    network().fit(X, Y, epochs=7, callbacks=[Checkpoint(path, every_epochs=3), record])
     assert epochs == [False, False, 3, 3, 3, 6, 6]
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({}, "every_epochs or every_seconds"),
+        ({}, "at least one of every_epochs, every_seconds"),
         (dict(every_epochs=0), "every_epochs"),
         (dict(every_seconds=0), "every_seconds"),
     ],
@@ -269,7 +281,7 @@ callbacks = [fastnn.EarlyStopping(patience=30), fastnn.Checkpoint(path, every_se
 BEGIN = """
 net = fastnn.MLP([20, 60, 1], rng=0, dropout=0.1)
 print("begins", flush=True)
-slowly = [*callbacks, lambda net, history: time.sleep(0.03)]  # no machine is so fast that it ends before it is killed
+slowly = [*callbacks, lambda net, history: time.sleep(0.03)]  # so that it is killed before it ends
 net.fit(X, y, "huber", optimizer, callbacks=slowly, **options)
 """
 
@@ -285,7 +297,7 @@ def python(code, *arguments):
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="this system cannot kill")
-def test_a_training_that_was_killed_goes_on_to_the_same_bits(tmp_path):
+def test_a_killed_training_resumes_from_its_checkpoint_to_the_same_bits(tmp_path):
     path = tmp_path / "net"
     with python(TRAIN + BEGIN, path, 0.01) as process:
         assert process.stdout.readline() == b"begins\n"
@@ -308,8 +320,6 @@ def test_a_training_that_was_killed_goes_on_to_the_same_bits(tmp_path):
         callbacks=names["callbacks"],
         **names["options"],
     )
-    assert (
-        net.params.tobytes() == whole.params.tobytes()
-        and net.state.moments.tobytes() == whole.state.moments.tobytes()
-    )
+    assert_same_bits(net.params, whole.params)
+    assert_same_bits(net.state.moments, whole.state.moments)
     assert net.state.best.epoch == whole.state.best.epoch and net.state.step == whole.state.step

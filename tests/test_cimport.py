@@ -1,5 +1,5 @@
-"""Other compiled code: a client in Cython, built outside the package, that reaches the kernels by
-cimport and calls them without Python."""
+"""The C-level API: extensions in tests/client/, built outside the package, that reach the kernels by
+cimport. They predict and train without fastnn's Python classes, and get the same bits."""
 
 import importlib.util
 import os
@@ -13,77 +13,30 @@ import numpy as np
 import pytest
 
 import fastnn
-from fastnn import MLP, kernels
+from fastnn import MLP, Adam, kernels
 from fastnn.activations import ACTIVATIONS
 
-CLIENT = """
-# cython: language_level=3
-cdef extern from "<stdlib.h>" nogil:
-    void* aligned_alloc(size_t alignment, size_t size)
-    void free(void* memory)
-from libc.string cimport memset
-from fastnn.kernels cimport RELU, SIGMOID, API_VERSION, Network, Table, table
-
-cdef class Client:
-    "A float32 network of two layers that owns nothing of fastnn but its functions."
-    cdef const Table* kernels
-    cdef Network net
-    cdef Py_ssize_t sizes[3]
-    cdef int activations[2]
-    cdef void* weights[2]
-    cdef void* biases[2]
-
-    def __init__(self, float[:, ::1] W0, float[::1] b0, float[:, ::1] W1, float[::1] b1, int output=SIGMOID):
-        self.kernels = table(sizeof(float))
-        self.sizes[0], self.sizes[1], self.sizes[2] = W0.shape[0], W0.shape[1], W1.shape[1]
-        self.activations[0], self.activations[1] = RELU, output
-        self.weights[0], self.weights[1] = &W0[0, 0], &W1[0, 0]
-        self.biases[0] = &b0[0]
-        self.biases[1] = NULL if b1 is None else &b1[0]
-        self.net.n_layers = 2
-        self.net.sizes = self.sizes
-        self.net.activations = self.activations
-        self.net.weights = self.weights
-        self.net.biases = self.biases
-
-    def forward(self, const float[:, ::1] X, float[:, ::1] out):
-        cdef Py_ssize_t n = X.shape[0], size = (self.kernels.forward_size(&self.net, n) + 63) // 64 * 64
-        cdef void* scratch
-        with nogil:                         # no Python from here
-            scratch = aligned_alloc(64, size)
-            memset(scratch, 0, size)
-            self.kernels.forward(&self.net, &X[0, 0], n, &out[0, 0], scratch, NULL)
-            free(scratch)
-
-def facts():
-    other = table(3) == NULL
-    return table(4).version, table(4).itemsize, table(8).itemsize, (<bytes>table(4).name).decode(), API_VERSION, other
-
-def activation(int kind, double[::1] z):
-    cdef double scratch[64]
-    cdef const Table* kernels = table(sizeof(double))
-    memset(scratch, 0, sizeof(scratch))
-    with nogil:
-        kernels.activation(kind, &z[0], &z[0], 1, z.shape[0], scratch)
-    return kernels.row_size(z.shape[0]) <= <Py_ssize_t>sizeof(scratch)
-"""
+CLIENT = Path(__file__).with_name("client")
 
 SETUP = """
 from Cython.Build import cythonize
 from setuptools import Extension, setup
-setup(name="client", ext_modules=cythonize([Extension("client", ["client.pyx"])]))
+names = ["predict", "train"]
+setup(name="client", ext_modules=cythonize([Extension(n, [f"{n}.pyx"]) for n in names]))
 """
 
 
 @pytest.fixture(scope="module")
-def client(tmp_path_factory):
+def build(tmp_path_factory):
+    """A folder with the compiled clients."""
     pytest.importorskip("Cython", reason="Cython is not installed")
     pytest.importorskip("setuptools", reason="setuptools is not installed")
     compiler = os.environ.get("CC") or sysconfig.get_config_var("CC") or "cc"
     if not any(shutil.which(name) for name in (compiler.split()[0], "cc", "gcc", "clang")):
         pytest.skip("there is no C compiler")
     folder = tmp_path_factory.mktemp("client")
-    (folder / "client.pyx").write_text(CLIENT)
+    for path in CLIENT.glob("*.p*"):
+        shutil.copy(path, folder)
     (folder / "setup.py").write_text(SETUP)
     paths = [str(Path(fastnn.__file__).parents[1]), *sys.path]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths), "CFLAGS": "-O0 -g0"}
@@ -92,42 +45,122 @@ def client(tmp_path_factory):
         command, cwd=folder, env=environment, capture_output=True, text=True, timeout=100
     )
     assert built.returncode == 0, built.stdout[-2000:] + built.stderr[-2000:]
-    spec = importlib.util.spec_from_file_location(
-        "client", folder / ("client" + sysconfig.get_config_var("EXT_SUFFIX"))
-    )
+    return folder
+
+
+def load(folder, name):
+    path = folder / (name + sysconfig.get_config_var("EXT_SUFFIX"))
+    spec = importlib.util.spec_from_file_location(name, path)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
 
 
+@pytest.fixture(scope="module")
+def predict(build):
+    return load(build, "predict")
+
+
+@pytest.fixture(scope="module")
+def train(build):
+    return load(build, "train")
+
+
+def client_network(module, net, output):
+    """The client's view of an MLP's parameters, without a copy."""
+    return module.TwoLayers(
+        net.weights[0], net.biases[0], net.weights[1], net.biases[1], kernels.Activation[output]
+    )
+
+
+# ---- inference ----
+
+
 @pytest.mark.parametrize("n", [1, 7, 8, 300])
 @pytest.mark.parametrize("sizes", [(3, 5, 1), (30, 33, 4)])
-def test_a_client_computes_the_same_bits_as_the_network(client, sizes, n):
+def test_a_client_predicts_the_same_bits_as_the_network(predict, sizes, n):
     net = MLP(sizes, output="sigmoid", rng=0)
     net.params += 0.1
     X = np.random.default_rng(0).normal(size=(n, sizes[0])).astype("float32")
     out = np.empty((n, sizes[-1]), "float32")
-    client.Client(net.weights[0], net.biases[0], net.weights[1], net.biases[1]).forward(X, out)
+    assert predict.forward(client_network(predict, net, "SIGMOID"), X, out) == 0
     assert out.tobytes() == net.forward(X).tobytes()
 
 
-def test_a_client_may_leave_out_a_bias(client):
+def test_a_layer_of_a_client_may_have_no_bias(predict):
     net = MLP([3, 5, 2], rng=0)
     X, out = np.ones((9, 3), "float32"), np.empty((9, 2), "float32")
-    client.Client(
-        net.weights[0], net.biases[0], net.weights[1], None, int(kernels.Activation.IDENTITY)
-    ).forward(X, out)
+    network = predict.TwoLayers(
+        net.weights[0], net.biases[0], net.weights[1], None, kernels.Activation.IDENTITY
+    )
+    predict.forward(network, X, out)
     assert out.tobytes() == net.forward(X).tobytes()  # whose bias is 0
 
 
-def test_the_table_is_that_of_the_chosen_variant(client, isa):
-    version, single, double, name, expected_version, nothing_else = client.facts()
-    assert (version, single, double, name, nothing_else) == (expected_version, 4, 8, isa, True)
+def test_the_table_is_that_of_the_chosen_variant(predict, isa):
+    tables = predict.describe_tables()
+    assert tables["version"] == tables["api_version"] == 1
+    assert tables["itemsizes"] == (4, 8)
+    assert tables["isa"] == isa
+    assert not tables["has_other_sizes"]
 
 
 @pytest.mark.parametrize("name", ACTIVATIONS)
-def test_a_client_uses_the_activations(client, name):
+def test_a_client_uses_the_activations(predict, name):
     z = np.linspace(-3, 3, 11)
     expected = fastnn.functional.activation(z, name)
-    assert client.activation(ACTIVATIONS[name], z)  # in place, with scratch enough
+    predict.activation(ACTIVATIONS[name], z)  # in place
     assert z.tobytes() == expected.tobytes()
+
+
+# ---- training ----
+
+
+def classes(n, n_in, n_classes, seed):
+    rng = np.random.default_rng(seed)
+    return rng.normal(size=(n, n_in)).astype("float32"), rng.integers(n_classes, size=n)
+
+
+@pytest.mark.parametrize("n_threads", [1, 2])
+@pytest.mark.parametrize("batch_size", [16, 700])  # one chunk of rows, several
+def test_a_client_trains_to_the_same_bits_as_fit(train, isa, batch_size, n_threads):
+    X, y = classes(1000, 7, 3, seed=1)
+    X_val, y_val = classes(90, 7, 3, seed=2)
+    expected = MLP([7, 20, 3], output="softmax", rng=0)
+    net = expected.copy()
+    history = expected.fit(
+        X,
+        y,
+        epochs=6,
+        batch_size=batch_size,
+        optimizer=Adam(0.01),
+        validation_data=(X_val, y_val),
+        rng=np.random.default_rng(5),
+    )
+
+    network = client_network(train, net, "SOFTMAX")
+    validation = train.Trainer(network, X_val, y_val, len(X_val))
+    trainer = train.Trainer(
+        network,
+        X,
+        y,
+        batch_size,
+        lr=0.01,
+        order=np.arange(len(X)),
+        generator=np.random.default_rng(5).bit_generator,
+        max_threads=n_threads,
+        validation=validation,
+    )
+    moments = np.zeros(trainer.n_moments(), "float32")
+    assert moments.size == 2 * net.params.size
+    losses, validation_losses = np.empty((2, 6))
+    trainer.load(moments)
+    for part in (slice(0, 2), slice(2, 6)):  # two slices
+        stop = trainer.run(losses[part], validation_losses[part], n_threads)
+        assert stop == kernels.Stop.EPOCHS
+    trainer.store(moments)
+    assert net.params.tobytes() == expected.params.tobytes()
+    assert moments.tobytes() == expected.state.moments.tobytes()
+    assert losses.tolist() == history.loss
+    assert validation_losses.tolist() == history.val_loss
+    assert losses[-1] < losses[0]

@@ -1,10 +1,12 @@
-"""MLPClassifier: targets of every kind, weights, settings of its own, probabilities."""
+"""MLPClassifier: kinds of targets, weights, settings that scikit-learn does not have,
+probabilities."""
 
 import re
 import warnings
 
 import numpy as np
 import pytest
+from checks import assert_finite
 from sklearn.datasets import load_breast_cancer, load_iris, make_multilabel_classification
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from sklearn.metrics import log_loss
@@ -13,6 +15,7 @@ from sklearn.utils.class_weight import compute_sample_weight
 
 import fastnn
 from fastnn import MLPClassifier, losses, schedules
+from fastnn.estimators import base
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -53,24 +56,25 @@ def test_probabilities_of_two_classes_many_classes_and_labels():
         assert P.shape == (len(X), y.shape[1] if y.ndim == 2 else len(net.classes_))
         if y.ndim == 1:
             np.testing.assert_allclose(P.sum(axis=1), 1)
-            assert (net.predict(X) == net.classes_[P.argmax(axis=1)]).all()
+            np.testing.assert_array_equal(net.predict(X), net.classes_[P.argmax(axis=1)])
         if X is CANCER:
             np.testing.assert_allclose(1 / (1 + np.exp(-Z)), P[:, 1])
         elif X is IRIS:
             np.testing.assert_allclose(np.exp(Z) / np.exp(Z).sum(axis=1, keepdims=True), P)
         else:
-            assert ((P > 0.5) == net.predict(X)).all() and net.predict(X).dtype.kind == "i"
+            np.testing.assert_array_equal(P > 0.5, net.predict(X))
+            assert net.predict(X).dtype.kind == "i"
 
 
-def test_log_probabilities_never_are_minus_infinity():
+def test_log_probabilities_are_finite():
     for X, y in [(CANCER, BENIGN), (IRIS, KINDS)]:
         net = quick(dtype="float32").fit(X, y)
         far = (1e4 * X).astype("float32")
         assert (net.predict_proba(far) == 0).any()
-        assert np.isfinite(net.predict_log_proba(far)).all()
+        assert_finite(net.predict_log_proba(far))
 
 
-def test_one_class_is_always_right():
+def test_a_single_class_is_predicted_with_certainty():
     net = quick().fit(IRIS, np.full(150, "only"))
     assert set(net.predict(IRIS)) == {"only"}
     np.testing.assert_array_equal(net.predict_proba(IRIS), np.ones((150, 1)))
@@ -92,7 +96,7 @@ def test_class_weight_is_a_weight_of_rows():
         quick(class_weight="balanced").partial_fit(X, y, classes=[0, 1])
 
 
-def test_settings_that_scikit_learn_has_not():
+def test_settings_that_scikit_learn_does_not_have():
     layers = quick(hidden_layer_sizes=(8, 6), activation=["tanh", "gelu"]).fit(IRIS, KINDS)
     assert layers.network_.activations == ("tanh", "gelu", "softmax")
     assert quick(dropout=0.5).fit(IRIS, KINDS).network_.dropout == (0.0, 0.5)
@@ -113,8 +117,8 @@ def test_settings_that_scikit_learn_has_not():
     )
 
 
-def test_dtype_is_that_of_the_rows_or_the_one_asked_for():
-    for given, asked, found in [
+def test_dtype_is_that_of_X_unless_it_is_set():
+    for X_dtype, dtype, expected in [
         ("f4", None, "f4"),
         ("f8", None, "f8"),
         ("f2", None, "f8"),
@@ -122,17 +126,17 @@ def test_dtype_is_that_of_the_rows_or_the_one_asked_for():
         ("f8", "float32", "f4"),
         ("f4", np.float64, "f8"),
     ]:
-        X = (2 * IRIS).astype(given)
-        net = quick(dtype=asked).fit(X, KINDS)
+        X = (2 * IRIS).astype(X_dtype)
+        net = quick(dtype=dtype).fit(X, KINDS)
         assert (
             net.network_.dtype
             == net.predict_proba(X).dtype
             == net.coefs_[0].dtype
-            == np.dtype(found)
+            == np.dtype(expected)
         )
 
 
-def test_validation_data_are_judged_after_every_epoch():
+def test_validation_data_are_evaluated_after_every_epoch():
     net = quick(validation_data=(IRIS[::3], KINDS[::3]), max_iter=12).fit(IRIS, KINDS)
     assert (
         len(net.validation_scores_) == len(net.validation_loss_curve_) == len(net.loss_curve_) == 12
@@ -168,14 +172,23 @@ def test_parameters_are_views_into_the_network():
     assert set(net.predict(IRIS)) == {1} and not net.network_.weights[0].any()
 
 
-def test_partial_fit_row_by_row_is_the_same_however_it_is_called():
-    """A single row goes a shorter way after the first call; the numbers are the same."""
+def test_partial_fit_of_single_rows_gives_the_same_from_arrays_and_lists(monkeypatch):
+    """One online engine learns the single rows after the first; the numbers are the same."""
+    engines = []
+
+    class OnlineEngine(base.OnlineEngine):
+        def __init__(self, *arguments):
+            super().__init__(*arguments)
+            engines.append(self)
+
+    monkeypatch.setattr(base, "OnlineEngine", OnlineEngine)
     one, other = quick(), quick()
     for i in range(60):
         x, y = IRIS[i * 2 : i * 2 + 1], KINDS[i * 2 : i * 2 + 1]
         one.partial_fit(x, y, classes=[0, 1, 2] if i == 0 else None)
         other.partial_fit(x.tolist(), y.tolist(), classes=[0, 1, 2])
-    assert one._online is not None and one.t_ == other.t_ == 60
+    assert [engine.net for engine in engines].count(one.network_) == 1
+    assert one.t_ == other.t_ == 60
     np.testing.assert_array_equal(one.network_.params, other.network_.params)
     np.testing.assert_array_equal(one.loss_curve_, other.loss_curve_)
     one.set_params(learning_rate_init=0.0001).partial_fit(IRIS[:1], KINDS[:1])
@@ -192,7 +205,7 @@ def test_partial_fit_of_single_rows_learns_labels(labels):
     assert net.score(CANCER, y) > 0.97
 
 
-def test_partial_fit_says_what_is_wrong_and_loses_nothing():
+def test_a_refused_partial_fit_changes_nothing():
     net = quick()
     with pytest.raises(ValueError, match="classes must be passed on the first call"):
         net.partial_fit(IRIS, KINDS)
@@ -215,9 +228,9 @@ def test_partial_fit_says_what_is_wrong_and_loses_nothing():
     assert not hasattr(quick(solver="lbfgs"), "partial_fit")
 
 
-def test_warm_start_wants_the_same_network_and_classes():
+def test_warm_start_needs_the_same_network_and_classes():
     net = quick(warm_start=True).fit(IRIS, KINDS)
-    with pytest.raises(ValueError, match=re.escape("hidden layers of [8] units (relu)")):
+    with pytest.raises(ValueError, match=re.escape("the fitted network has [8] (relu)")):
         net.set_params(hidden_layer_sizes=(9,)).fit(IRIS, KINDS)
     net.set_params(hidden_layer_sizes=(8,))
     with pytest.raises(ValueError, match="classes not in classes_"):
@@ -226,7 +239,7 @@ def test_warm_start_wants_the_same_network_and_classes():
         net.fit(IRIS[:, :2], KINDS)
 
 
-def test_calibrate_mends_probabilities_and_nothing_else():
+def test_calibrate_changes_probabilities_and_nothing_else():
     half = np.arange(len(BENIGN)) % 2 == 0
     for X, y in [(CANCER, BENIGN), (IRIS, KINDS)]:
         here = half[: len(y)]
@@ -236,7 +249,7 @@ def test_calibrate_mends_probabilities_and_nothing_else():
         sure, classes = log_loss(y[~here], net.predict_proba(X[~here])), net.predict(X)
         assert net.calibrate(X[~here], y[~here]) is net and net.temperature_ > 1
         assert log_loss(y[~here], net.predict_proba(X[~here])) < sure
-        assert (net.predict(X) == classes).all()
+        np.testing.assert_array_equal(net.predict(X), classes)
         T, params = net.temperature_, net.network_.params.copy()
         assert net.calibrate(X[~here], y[~here]).temperature_ == pytest.approx(T, rel=1e-3)
         np.testing.assert_allclose(net.network_.params, params, rtol=1e-3)
@@ -251,30 +264,36 @@ def test_calibrate_mends_probabilities_and_nothing_else():
     for X, y in [(CANCER, BENIGN), (IRIS, KINDS)]:
         net = quick(max_iter=300).fit(X, y)
         right = np.flatnonzero(net.predict(X) == y)[:9]
-        with pytest.warns(UserWarning, match="These 9 rows are all predicted right"):
+        with pytest.warns(UserWarning, match="All 9 rows are predicted correctly"):
             assert net.calibrate(X[right], y[right]).temperature_ == 1
 
 
 def test_bad_settings_and_bad_targets_are_refused():
     for settings, message in [
         (dict(activation="softplusplus"), "activation must be one of logistic, identity"),
-        (dict(hidden_layer_sizes=(3, 0)), "hidden_layer_sizes must be > 0"),
-        (dict(hidden_layer_sizes=(3,), activation=["relu", "tanh"]), "lists 2 names for 1 hidden"),
-        (dict(dropout=(0.1,)), "dropout lists 1 rates for 2 layers"),
+        (dict(hidden_layer_sizes=(3, 0)), "hidden_layer_sizes must be whole numbers > 0"),
+        (
+            dict(hidden_layer_sizes=(3,), activation=["relu", "tanh"]),
+            "lists 2 names, but the number of hidden layers is 1",
+        ),
+        (dict(dropout=(0.1,)), "dropout lists 1 rates, but the number of layers is 2"),
         (dict(solver="newton"), "'solver' parameter"),
         (dict(loss="bce"), "loss 'bce' needs output='sigmoid'"),
         (dict(loss="hinge"), "loss must be one of log_loss, bce, .* got 'hinge'"),
-        (dict(loss=losses.BCE(pos_weight=2.0)), "does not fit 3 classes .multiclass.: losses.BCE"),
+        (
+            dict(loss=losses.BCE(pos_weight=2.0)),
+            "does not fit 3 classes .multiclass.. Use losses.BCE",
+        ),
         (
             dict(class_weight={0: -1.0}),
             "class_weight of 0 must be a finite number at least 0, got -1.0",
         ),
         (
             dict(schedule=schedules.StepDecay(0.1, 3), solver=fastnn.Adam()),
-            "brings its own rate: give it the schedule as lr",
+            "Pass the schedule as the lr of the optimizer",
         ),
         (dict(class_weight="even"), "class_weight"),
-        (dict(callbacks=[3]), "callbacks must be callables"),
+        (dict(callbacks=[3]), "callbacks must hold functions"),
     ]:
         with pytest.raises(ValueError if "callbacks" not in settings else TypeError, match=message):
             quick(**settings).fit(IRIS, KINDS)
@@ -283,7 +302,7 @@ def test_bad_settings_and_bad_targets_are_refused():
             quick().fit(IRIS, y)
 
 
-def test_a_training_that_diverges_says_so():
+def test_divergence_is_an_error():
     with (
         pytest.raises(fastnn.DivergenceError, match="diverged in epoch"),
         np.errstate(all="ignore"),
@@ -302,11 +321,11 @@ def test_ctrl_c_warns_and_keeps_what_has_been_learned():
 
 
 def test_the_warning_for_too_few_epochs_says_what_to_do():
-    with pytest.warns(ConvergenceWarning, match=r"max_iter=2 epochs .* raise max_iter"):
+    with pytest.warns(ConvergenceWarning, match=r"max_iter=2 epochs, .* Increase max_iter"):
         quick(max_iter=2).fit(IRIS, KINDS)
 
 
-def test_a_fit_that_fails_leaves_the_last_one_as_it_was():
+def test_a_failed_fit_keeps_the_previous_model():
     net = quick().fit(IRIS, KINDS)
     before, expected = dict(vars(net)), net.predict(IRIS)
     for settings, X, y in [
@@ -317,11 +336,9 @@ def test_a_fit_that_fails_leaves_the_last_one_as_it_was():
         with pytest.raises((ValueError, fastnn.DivergenceError)), np.errstate(all="ignore"):
             net.set_params(**settings).fit(X, y)
         net.set_params(**{name: before[name] for name in settings})
-        assert (
-            net.classes_.tolist() == [0, 1, 2]
-            and (net.predict(IRIS) == expected).all()
-            and net.n_features_in_ == 4
-        )
+        assert net.classes_.tolist() == [0, 1, 2]
+        np.testing.assert_array_equal(net.predict(IRIS), expected)
+        assert net.n_features_in_ == 4
     with pytest.raises(ValueError, match=r"validation_data: y has classes not in classes_: \[7\]"):
         quick(validation_data=(IRIS, np.full(150, 7))).fit(IRIS, KINDS)
 
@@ -343,7 +360,7 @@ def test_sparse_indicators():
     assert a.validation_scores_ == b.validation_scores_
 
 
-def test_so_many_epochs_and_no_more_need_no_warning():
+def test_no_convergence_warning_when_the_number_of_epochs_is_the_limit():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert quick(max_iter=3, n_iter_no_change=np.inf).fit(IRIS, KINDS).n_iter_ == 3

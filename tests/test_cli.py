@@ -1,5 +1,5 @@
-"""The command line around its commands: help, usage, exit codes, what Ctrl-C, a closed pipe and a
-full disk do, and the live display."""
+"""The command line in general: help, usage, exit codes, Ctrl-C, closed pipes, full disks, and
+the live display."""
 
 import io
 import math
@@ -16,7 +16,7 @@ import pytest
 import fastnn
 from fastnn import cli
 from fastnn.cli import demo, display
-from fastnn.cli.display import Display, duration, sparkline
+from fastnn.cli.display import Display, format_duration, sparkline
 
 FASTNN = [sys.executable, "-m", "fastnn"]
 COMMANDS = ["demo", "train", "predict", "info", "bench"]
@@ -42,7 +42,7 @@ def run(capsys, monkeypatch):
 # ---- help and usage ----
 
 
-def test_alone_prints_help(run):
+def test_without_a_command_it_prints_help(run):
     code, out, errors = run()
     assert (code, errors) == (0, "") and out.startswith("usage: fastnn")
     assert run("--help")[1] == out
@@ -50,7 +50,7 @@ def test_alone_prints_help(run):
 
 
 @pytest.mark.parametrize("command", ["", *COMMANDS])
-def test_help_teaches_by_example(run, command):
+def test_help_has_examples(run, command):
     code, out, errors = run(*command.split(), "--help")
     assert (code, errors) == (0, "")
     assert f"examples:\n  fastnn {command or 'demo'}" in out
@@ -65,11 +65,14 @@ def test_version(run):
     ("arguments", "message"),
     [
         (["bake"], "fastnn: argument COMMAND: invalid choice: 'bake' (choose from"),
-        (["demo", "--seed", "x"], "fastnn demo: argument --seed: invalid seed value: 'x'"),
-        (["demo", "--seed", "-1"], "argument --seed: a seed is 0 or more, got -1"),
+        (
+            ["demo", "--seed", "x"],
+            "fastnn demo: argument --seed: expected a whole number of at least 0, got 'x'",
+        ),
+        (["demo", "--seed", "-1"], "--seed: expected a whole number of at least 0, got '-1'"),
         (
             ["demo", "--threads", "0"],
-            "argument --threads: give a number of at least 1, or -1 for all CPUs, got '0'",
+            "--threads: expected a whole number of at least 1, or -1 for all CPUs, got '0'",
         ),
         (["demo", "--fast"], "unrecognized arguments: --fast"),
         (["demo", "--fa\nst"], "unrecognized arguments: --fa st"),
@@ -79,8 +82,8 @@ def test_version(run):
             "arguments are required: --target",
         ),  # no abbreviations
         (["predict", "m"], "the following arguments are required: DATA"),
-        (["bench", "--seconds", "0"], "argument --seconds: give a number above 0, got '0'"),
-        (["bench", "--seconds", "\n"], r"argument --seconds: give a number above 0, got '\n'"),
+        (["bench", "--seconds", "0"], "argument --seconds: expected a number above 0, got '0'"),
+        (["bench", "--seconds", "\n"], r"argument --seconds: expected a number above 0, got '\n'"),
     ],
 )
 def test_wrong_usage_is_one_line_and_exits_with_2(run, arguments, message):
@@ -101,7 +104,7 @@ def test_python_m_fastnn_is_the_same_command():
     assert (result.stdout, result.stderr) == (f"fastnn {fastnn.__version__}\n", "")
 
 
-# ---- what stops a command ----
+# ---- errors and interruption ----
 
 
 def test_ctrl_c_exits_with_130(run, monkeypatch):
@@ -109,7 +112,7 @@ def test_ctrl_c_exits_with_130(run, monkeypatch):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(demo, "load_digits", interrupted)
-    assert run("demo") == (130, "", "\nstopped\n")
+    assert run("demo") == (130, "", "\nInterrupted.\n")
 
 
 @pytest.mark.parametrize(
@@ -118,7 +121,7 @@ def test_ctrl_c_exits_with_130(run, monkeypatch):
         (
             MemoryError(),
             2,
-            "fastnn demo: not enough memory: give a smaller table or a smaller --hidden",
+            "fastnn demo: not enough memory. Use a smaller table or a smaller --hidden.",
         ),
         (
             OSError(28, "No space left on device", "a.txt"),
@@ -128,11 +131,11 @@ def test_ctrl_c_exits_with_130(run, monkeypatch):
         (
             fastnn.DivergenceError("...", 3, 70),
             1,
-            "fastnn demo: training diverged in epoch 3, step 70; nothing was written",
+            "fastnn demo: training diverged in epoch 3, step 70. No model was saved.",
         ),
     ],
 )
-def test_what_fails_is_one_line(run, monkeypatch, error, code, message):
+def test_errors_are_one_line(run, monkeypatch, error, code, message):
     def fail():
         raise error
 
@@ -152,18 +155,18 @@ def test_ctrl_c_leaves_no_traceback():
         process.send_signal(signal.SIGINT)
         _, errors = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert errors.endswith("stopped\n") and "Traceback" not in errors
+    assert errors.endswith("Interrupted.\n") and "Traceback" not in errors
 
 
 BUFFERED = {
     **os.environ,
     "PYTHONUNBUFFERED": "",
-}  # as most users have it: trouble shows when the buffer is emptied
+}  # the default for users: errors occur when the buffer is flushed
 
 
 @posix
 @pytest.mark.parametrize("arguments", [["demo"], ["info"], ["--help"], ["train", "--help"]])
-def test_a_reader_that_goes_away_is_no_crash(arguments):
+def test_a_closed_pipe_is_no_crash(arguments):
     with subprocess.Popen(
         [*FASTNN, *arguments],
         stdout=subprocess.PIPE,
@@ -216,7 +219,7 @@ class Terminal(io.StringIO):
 
 
 def train(epochs=3, score=None, errors=None, monkeypatch=None, slow=0.0):
-    """What standard error shows while a small network learns."""
+    """Train a small network and return what it writes to standard error."""
     errors = io.StringIO() if errors is None else errors
     monkeypatch.setattr(sys, "stderr", errors)
     net = fastnn.MLP([2, 4, 1], rng=0)
@@ -233,7 +236,7 @@ def train(epochs=3, score=None, errors=None, monkeypatch=None, slow=0.0):
     return errors.getvalue()
 
 
-def test_where_nobody_looks_there_is_a_plain_line(monkeypatch):
+def test_without_a_terminal_progress_is_plain_lines(monkeypatch):
     text = train(score=lambda: "R2 0.5", monkeypatch=monkeypatch)
     assert text.count("\n") == 1 and "\r" not in text
     assert (
@@ -243,14 +246,14 @@ def test_where_nobody_looks_there_is_a_plain_line(monkeypatch):
     )
 
 
-def test_plain_lines_come_ever_less_often(monkeypatch):
+def test_plain_lines_become_less_frequent(monkeypatch):
     class Watch(io.StringIO):
         def write(self, text):
             times.extend([time.perf_counter()] * text.count("\n"))
             return super().write(text)
 
     times = [time.perf_counter()]
-    monkeypatch.setattr(display._Line, "PAUSE", 0.05)
+    monkeypatch.setattr(display._LineView, "MIN_INTERVAL", 0.05)
     lines = train(epochs=20, slow=0.05, errors=Watch(), monkeypatch=monkeypatch).splitlines()
     assert len(lines) > 4 and lines[-1].startswith("epoch 20/20")
     assert all(line.endswith(" s left") for line in lines[1:-2]) and "left" not in lines[-1]
@@ -284,7 +287,7 @@ def test_a_display_leaves_no_thread_and_hides_no_error(monkeypatch):
     for errors in (io.StringIO(), Terminal()):
         with pytest.raises(RuntimeError, match="score"):
             train(score=fail, errors=errors, monkeypatch=monkeypatch)
-    end = time.perf_counter() + 5  # rich's thread looks up ten times a second
+    end = time.perf_counter() + 5  # rich's thread checks ten times a second
     while threading.active_count() > before and time.perf_counter() < end:
         time.sleep(0.01)
     assert threading.active_count() == before
@@ -295,28 +298,28 @@ def test_a_closed_standard_error_does_not_end_a_training(monkeypatch):
         def write(self, text):
             raise BrokenPipeError
 
-    monkeypatch.setattr(display._Line, "PAUSE", 0.01)
+    monkeypatch.setattr(display._LineView, "MIN_INTERVAL", 0.01)
     train(slow=0.05, errors=Closed(), monkeypatch=monkeypatch)
 
 
 def test_scores_take_at_most_a_tenth_of_the_time(monkeypatch):
-    asked = []
+    calls = []
 
     def score():
-        asked.append(time.perf_counter())
+        calls.append(time.perf_counter())
         time.sleep(0.02)
         return "R2 0"
 
     train(epochs=50, slow=0.02, score=score, monkeypatch=monkeypatch)
-    assert len(asked) > 2 and min(np.diff(asked)[:-1]) > 0.2  # the last epoch's comes when it comes
+    assert len(calls) > 2 and min(np.diff(calls)[:-1]) > 0.2  # the last epoch is always scored
 
 
 def test_the_last_score_is_of_the_last_epoch():
-    net, asked = fastnn.MLP([2, 1], rng=0), []
-    shown = Display(net, 3, 100, 10, lambda: asked.append("R2 0.5") or asked[-1])
-    shown.next_score = math.inf  # not yet
+    net, calls = fastnn.MLP([2, 1], rng=0), []
+    shown = Display(net, 3, 100, 10, lambda: calls.append("R2 0.5") or calls[-1])
+    shown.next_score_time = math.inf  # not yet
     shown.after_epoch(net, fastnn.History(n_epochs=2))
-    assert not asked and not shown.score_text
+    assert not calls and not shown.score_text
     shown.after_epoch(net, fastnn.History(n_epochs=3))
     assert shown.score_text == "held-out R2 0.5"
 
@@ -326,14 +329,14 @@ def test_the_display_moves_within_an_epoch():
     shown = Display(net, 2, 100, 10)
     assert list(shown.parts()) == ["epoch 0/2"]
     net.history = fastnn.History(n_steps=5, seconds=1.0)
-    assert shown.state() == (0, 0.25, None, 50.0, 3.0)
+    assert shown.progress() == (0, 0.25, None, 50.0, 3.0)
     net.history = fastnn.History(loss=[0.5], n_epochs=1, n_steps=15, seconds=3.0)
-    assert shown.state() == (1, 0.75, 0.5, 50.0, 1.0)
+    assert shown.progress() == (1, 0.75, 0.5, 50.0, 1.0)
     assert list(shown.parts()) == ["epoch 1/2", "loss 0.5", "50 rows/s", "1 s left"]
 
 
 def test_durations_in_words():
-    assert [duration(s) for s in (0.4, 59.4, 125, 3599, 3725)] == [
+    assert [format_duration(s) for s in (0.4, 59.4, 125, 3599, 3725)] == [
         "0 s",
         "59 s",
         "2:05 min",

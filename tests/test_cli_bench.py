@@ -1,4 +1,4 @@
-"""fastnn bench: figures for the same work, and none where the work differs."""
+"""fastnn bench: it compares speeds only of libraries that compute the same."""
 
 import json
 import os
@@ -17,7 +17,7 @@ from fastnn.cli import bench
 
 @pytest.fixture
 def run(capsys, monkeypatch):
-    for name in bench.ONE_THREAD:  # or it would go on in a new process
+    for name in bench.THREAD_VARIABLES:  # otherwise the benchmark continues in a new process
         monkeypatch.setenv(name, "1")
 
     def run(*arguments):
@@ -30,21 +30,23 @@ def run(capsys, monkeypatch):
 def small(monkeypatch):
     """Small networks, and no other libraries."""
     monkeypatch.setattr(bench, "NETWORKS", (([5, 4, 1], 32), ([5, 4, 3], 256)))
-    monkeypatch.setattr(bench, "BLOCK", {"step": 1e-3, "row": 1e-4})
-    monkeypatch.setattr(bench, "MAKERS", {"fastnn": bench._Fastnn, "reference": bench._Reference})
+    monkeypatch.setattr(bench, "MIN_BLOCK_SECONDS", {"step": 1e-3, "row": 1e-4})
+    monkeypatch.setattr(
+        bench, "LIBRARIES", {"fastnn": bench._Fastnn, "reference": bench._Reference}
+    )
 
 
 def test_the_screen(run, small):
     code, out, errors = run("--seconds", "0.01")
     assert (code, errors) == (0, "") and max(map(len, out.splitlines())) <= 80
     assert out.startswith(
-        f"fastnn     {fastnn.__version__}, {fastnn.kernels.CHOSEN}\nbeside     reference (NumPy {np.__version__})"
+        f"fastnn         {fastnn.__version__}, {fastnn.kernels.CHOSEN}\ncompared with  reference (NumPy {np.__version__})"
     )
-    assert "one thread" in out and "same losses and outputs, checked" in out
+    assert "one thread" in out and "losses and outputs agree" in out
     assert (
         len(
             re.findall(
-                r"^5-4-[13], batches of (?:32|256) +a step +rows/s +ratio +one row +ratio$",
+                r"^5-4-[13], batch size (?:32|256) +step +rows/s +ratio +one row +ratio$",
                 out,
                 re.M,
             )
@@ -84,14 +86,14 @@ def test_other_libraries_do_the_same_work(other, sizes, batch):
     pytest.importorskip(
         {"scikit-learn": "sklearn", "PyTorch": "torch"}[other], reason=f"{other} is not installed"
     )
-    makers = {name: bench.MAKERS[name] for name in ("fastnn", "reference", other)}
-    contestants, rows = bench._contestants(makers, sizes, batch)
-    assert bench._disagreement(contestants, rows) is None
-    for contestant in contestants.values():
-        contestant.one_row(rows[:1])()
+    classes = {name: bench.LIBRARIES[name] for name in ("fastnn", "reference", other)}
+    libraries, rows = bench._set_up(classes, sizes, batch)
+    assert bench._find_difference(libraries, rows) is None
+    for library in libraries.values():
+        library.one_row(rows[:1])()
 
 
-def test_the_networks_are_the_four_that_were_promised():
+def test_the_networks_of_the_bench():
     assert bench.NETWORKS == (
         ([30, 32, 1], 32),
         ([30, 64, 64, 1], 32),
@@ -116,8 +118,8 @@ def test_no_speed_is_shown_where_the_work_differs(run, small, monkeypatch, funct
     monkeypatch.setattr(reference, function, wrong)
     code, out, errors = run()
     assert code == 1 and " us " not in out
-    assert errors.startswith(f"fastnn bench: 5-4-1, batches of 32: {message}") and errors.endswith(
-        "; no speed is compared\n"
+    assert errors.startswith(f"fastnn bench: 5-4-1, batch size 32: {message}") and errors.endswith(
+        ". No times are compared.\n"
     )
 
 
@@ -126,19 +128,21 @@ def test_nan_is_a_disagreement(run, small, monkeypatch):
     assert run()[0] == 1
 
 
-def test_libraries_that_are_not_there_are_named(run, small, monkeypatch):
-    monkeypatch.setattr(bench, "MAKERS", {**bench.MAKERS, "scikit-learn": None, "PyTorch": None})
+def test_missing_libraries_are_named(run, small, monkeypatch):
+    monkeypatch.setattr(
+        bench, "LIBRARIES", {**bench.LIBRARIES, "scikit-learn": None, "PyTorch": None}
+    )
     monkeypatch.setattr(
         bench.metadata,
         "version",
         lambda name: (_ for _ in ()).throw(bench.metadata.PackageNotFoundError(name)),
     )
     code, out, _ = run("--seconds", "0.01")
-    assert code == 0 and "\nnot here   scikit-learn, PyTorch\n" in out
+    assert code == 0 and "\nnot installed  scikit-learn, PyTorch\n" in out
 
 
 def test_durations_in_words():
-    assert [bench._duration(s) for s in (4.123e-7, 1.23456e-5, 0.00123)] == [
+    assert [bench._format_duration(s) for s in (4.123e-7, 1.23456e-5, 0.00123)] == [
         "0.41 us",
         "12.3 us",
         "1.23 ms",
@@ -153,10 +157,10 @@ def test_libraries_get_one_thread_in_a_new_process():
     code = """
 import os, sys
 from fastnn.cli import bench
-for name in bench.ONE_THREAD:
+for name in bench.THREAD_VARIABLES:
     os.environ.pop(name, None)
 bench.subprocess.Popen = type("Popen", (bench.subprocess.Popen,), {"__init__": lambda self, command, env: (
-    print({name: env[name] for name in bench.ONE_THREAD}, command[2], flush=True),
+    print({name: env[name] for name in bench.THREAD_VARIABLES}, command[2], flush=True),
     bench.subprocess.sys.stdout.flush(),
     type(self).__mro__[1].__init__(self, [sys.executable, "-c", "import sys; sys.exit(7)"]))[-1]})
 from fastnn import cli
@@ -166,5 +170,5 @@ sys.exit(cli.main(["bench", "--json", "--seconds", "3"]))
         [sys.executable, "-c", code], capture_output=True, text=True, env=environment
     )
     assert result.returncode == 7, result.stderr
-    assert all(f"'{name}': '1'" in result.stdout for name in bench.ONE_THREAD)
+    assert all(f"'{name}': '1'" in result.stdout for name in bench.THREAD_VARIABLES)
     assert "main(['bench', '--seconds', '3.0', '--json'])" in result.stdout

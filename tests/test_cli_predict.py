@@ -1,4 +1,4 @@
-"""fastnn predict: answers for every row, in every form, and nothing half-written."""
+"""fastnn predict: predictions in every format, and errors that leave no partial file."""
 
 import csv
 import io
@@ -90,7 +90,7 @@ def rows_of(text, delimiter=","):
     return list(csv.DictReader(io.StringIO(text), delimiter=delimiter))
 
 
-# ---- what is said ----
+# ---- output ----
 
 
 def test_two_classes(run):
@@ -152,7 +152,7 @@ def test_codes_stay_text(run):
     ] == ["2", "1"]
 
 
-def test_it_is_what_the_network_says(run):
+def test_predictions_are_the_outputs_of_the_network(run):
     net = fastnn.load("b")
     encoding = Encoding.from_text("b", net.metadata["table"])
     X, _ = encoding.encode("table.csv", read("table.csv"))
@@ -161,7 +161,7 @@ def test_it_is_what_the_network_says(run):
     assert net.state is None and json.loads(net.metadata["training"])["rows"] == 120
 
 
-def test_the_score_is_said_where_the_target_is_known(run):
+def test_the_score_is_printed_when_the_table_has_the_target(run):
     _, out, errors = run("b", "table.csv")
     assert (
         re.match(
@@ -171,7 +171,7 @@ def test_the_score_is_said_where_the_target_is_known(run):
     )
     assert re.match(r"score     accuracy (0\.9\d\d|1\.000) \(", run("c", "table.csv")[2])
     assert re.match(
-        r"score     R2 0\.9\d\d\d, mean absolute error \d+\.\d+\n +\(always the median: mean absolute error \d+\.\d+\)\n",
+        r"score     R2 0\.9\d\d\d, mean absolute error \d+\.\d+\n +baseline \(median\): mean absolute error \d+\.\d+\n",
         run("n", "table.csv")[2],
     )
 
@@ -182,31 +182,31 @@ def test_the_score_is_said_where_the_target_is_known(run):
         (
             "b",
             ["yes", ""],
-            "note: 'b' is missing, or none of the classes, in 1 row: not scored\nscore     accuracy 1.000 (0 of 1 wrong), AUC nan",
+            "note: 1 row not scored: 'b' is missing or not one of the classes\nscore     accuracy 1.000 (0 of 1 wrong), AUC nan",
         ),
         (
             "b",
             ["maybe", ""],
-            "note: 'b' is missing, or none of the classes, in 2 rows: not scored\n",
+            "note: 2 rows not scored: 'b' is missing or not one of the classes\n",
         ),
-        ("b", ["", ""], "note: 'b' is missing, or none of the classes, in 2 rows: not scored\n"),
-        ("n", ["1100", "many"], "note: not scored: t.csv, line 3: column 'n' holds 'many'"),
-        ("n", ["2024-01-01", ""], "note: not scored: t.csv: column 'n' holds dates or times"),
+        ("b", ["", ""], "note: 2 rows not scored: 'b' is missing or not one of the classes\n"),
+        ("n", ["1100", "many"], "note: no scores: t.csv, line 3: column 'n' contains 'many'"),
+        ("n", ["2024-01-01", ""], "note: no scores: t.csv: column 'n' contains dates or times"),
     ],
 )
-def test_a_target_that_cannot_be_used_does_not_stop_it(run, model, target, message):
+def test_an_unusable_target_column_does_not_stop_predict(run, model, target, message):
     write_csv("t.csv", a=[1, 2], city=["Rom", "Rom"], **{model: target})
     code, out, errors = run(model, "t.csv")
     assert code == 0 and len(rows_of(out)) == 2 and errors.startswith(message)
 
 
-def test_values_that_training_did_not_have(run):
+def test_values_unseen_in_training(run):
     write_csv("t.csv", a=["1", ""], city=["Rom", "Paris"])
     code, out, errors = run("b", "t.csv")
     assert (code, out) == (2, "")
     assert errors == (
-        "fastnn predict: t.csv, line 3: column 'city' holds 'Paris', which the training data did not have; "
-        "--unseen-as-missing takes it for missing\n"
+        "fastnn predict: t.csv, line 3: column 'city' contains 'Paris', which is not in the "
+        "training data. To treat unseen categories as missing, pass --unseen-as-missing.\n"
     )
     code, out, errors = run("b", "t.csv", "--unseen-as-missing")
     assert (
@@ -214,20 +214,21 @@ def test_values_that_training_did_not_have(run):
         and len(rows_of(out)) == 2
         and errors.splitlines()
         == [
-            "note: 'a': missing in 1 rows, but never in the training rows: taken for the mean",
-            "note: 'city': 1 rows hold what the training rows did not, such as 'Paris': missing",
+            "note: column 'a': 1 row with missing values, which the training rows do not have, "
+            "encoded as the mean",
+            "note: column 'city': 1 row with unseen categories, such as 'Paris', treated as missing",
         ]
     )
 
 
-# ---- where it goes ----
+# ---- files and formats ----
 
 
 @pytest.mark.parametrize("name", ["o.csv", "o.tsv", "o.csv.gz", "o.parquet"])
 def test_files(run, name):
     expected = rows_of(run("b", "new.csv")[1])
     code, out, errors = run("b", "new.csv", "--out", name)
-    assert (code, out, errors) == (0, f"written: {name} (2 rows)\n", "")
+    assert (code, out, errors) == (0, f"Saved {name} (2 rows).\n", "")
     table = read(name)
     assert table.column("prediction").to_pylist() == [row["prediction"] for row in expected]
     np.testing.assert_allclose(
@@ -261,7 +262,7 @@ def test_json(run):
 @pytest.mark.parametrize("terminal", [True, False])
 def test_the_score_comes_last_on_a_terminal_alone(run, monkeypatch, terminal):
     monkeypatch.setattr(sys.stdout, "isatty", lambda: terminal, raising=False)
-    monkeypatch.setattr("fastnn.cli.predict._say", lambda target, scores: print("score"))
+    monkeypatch.setattr("fastnn.cli.predict._print_scores", lambda target, scores: print("score"))
     lines = run("b", "new.csv")[1].splitlines()
     assert len(lines) == 4 and lines.index("score") == (3 if terminal else 0)
 
@@ -278,7 +279,7 @@ def test_class_names_of_any_kind(run, models):
     }
 
 
-# ---- what goes wrong ----
+# ---- errors ----
 
 
 def damaged(name, model, change):
@@ -291,56 +292,65 @@ def damaged(name, model, change):
     [
         (
             ["none", "new.csv"],
-            "none: No such file or directory: give a file that 'fastnn train' wrote",
+            "none: No such file or directory. Pass a file written by 'fastnn train'.",
         ),
-        ([".", "new.csv"], ".: is a folder: give a file that 'fastnn train' wrote"),
+        ([".", "new.csv"], ".: is a directory. Pass a file written by 'fastnn train'."),
         (
             ["table.csv", "b"],
-            "table.csv: no fastnn model, or damaged (not a safetensors file, or cut short)",
+            "table.csv: not a fastnn model, or damaged (not a safetensors file, or truncated)",
         ),
         (
             ["plain", "new.csv"],
-            "plain: holds a network but nothing about a table (MLP.save wrote it)",
+            "plain: contains a network, but no column encoding (written by MLP.save)",
         ),
-        (["short", "new.csv"], "short: no fastnn model, or damaged"),
+        (["short", "new.csv"], "short: not a fastnn model, or damaged"),
         (
             ["changed", "new.csv"],
-            "changed: what it says about columns is damaged: train the model again",
+            "changed: the column encoding in this file is damaged. Train the model again.",
         ),
         (
             ["mixed", "new.csv"],
-            "mixed: what it says about columns does not fit its network: train the model again",
+            "mixed: the column encoding in this file does not match its network. Train the model",
         ),
         (
             ["infinite", "new.csv"],
-            "new.csv, line 2: the model's output is not finite: train it again",
+            "new.csv, line 2: the model's output is not finite. Train the model again.",
         ),
-        (["b", "none.csv"], "none.csv: No such file or directory: give a CSV, TSV or Parquet file"),
+        (
+            ["b", "none.csv"],
+            "none.csv: No such file or directory. Pass a CSV, TSV or Parquet file.",
+        ),
         (
             ["b", "other.csv"],
-            "other.csv: the model needs the columns 'a', 'city': give a table with the columns it was trained on",
+            "other.csv: has no column 'a', 'city'. Pass a table with the columns that the model",
         ),
-        (["b", "ragged.csv"], "ragged.csv, line 3: has 1 value, the header names 2: mend the line"),
+        (
+            ["b", "ragged.csv"],
+            "ragged.csv, line 3: has 1 value, but the header has 2. Correct the line.",
+        ),
         (
             ["b", "words.csv"],
-            "words.csv, line 3: column 'a' holds 'one', the model takes numbers there",
+            "words.csv, line 3: column 'a' contains 'one', but the model expects numbers.",
         ),
         (
             ["b", "new.csv", "--out", "o.xlsx"],
-            "o.xlsx: its ending must say what to write: .csv, .tsv or .parquet",
+            "o.xlsx: unknown file extension. Use .csv, .tsv or .parquet",
         ),
         (
             ["b", "new.csv", "--out", "new.csv"],
-            "new.csv: --out is a file that is read: give another name",
+            "new.csv: --out would overwrite an input file. Choose another name.",
         ),
         (
             ["b.csv", "new.csv", "--out", "b.csv"],
-            "b.csv: --out is a file that is read: give another name",
+            "b.csv: --out would overwrite an input file. Choose another name.",
         ),
-        (["b", "new.csv", "--out", "no/o.csv"], "no/o.csv: there is no folder no: make it first"),
+        (
+            ["b", "new.csv", "--out", "no/o.csv"],
+            "no/o.csv: the directory no does not exist. Create it",
+        ),
         (
             ["b", "new.csv", "--out", "folder.csv"],
-            "folder.csv: --out is a folder: give the name of a file",
+            "folder.csv: --out is a directory. Pass the name of a file.",
         ),
     ],
 )
@@ -382,7 +392,7 @@ def environment():
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="limits are set the POSIX way")
 @pytest.mark.parametrize("name", ["o.csv", "o.parquet"])
-def test_a_file_that_can_grow_no_more_leaves_nothing(run, name):
+def test_a_failed_write_leaves_no_file(run, name):
     code = f"""
 import resource, sys
 resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
@@ -416,7 +426,7 @@ def test_a_full_disk_behind_standard_output(run):
 
 
 @pytest.mark.skipif(os.name != "posix", reason="pipes break the POSIX way")
-def test_a_reader_that_goes_away_is_no_crash(run):
+def test_a_closed_pipe_is_no_crash(run):
     command = [sys.executable, "-m", "fastnn", "predict", "b", "new.csv"]
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment()
@@ -426,7 +436,7 @@ def test_a_reader_that_goes_away_is_no_crash(run):
     assert (process.returncode, errors) == (1, "")
 
 
-def test_bytes_are_utf8_whatever_the_terminal_speaks(run):
+def test_output_is_utf8_in_any_locale(run):
     write_csv("t.csv", a=[float(i % 2) for i in range(40)], y=["Köln", "Łódź"] * 20)
     assert cli.main(["train", "t.csv", "--target", "y", "--epochs", "5", "--out", "any"]) == 0
     command = [sys.executable, "-m", "fastnn", "predict", "any", "t.csv"]

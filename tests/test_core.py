@@ -1,4 +1,5 @@
-"""The compiled core at the places where one wrong word shows nowhere else."""
+"""The compiled core: interruption, restoring, slices, block edges, and other cases that no other
+test reaches."""
 
 import itertools
 import signal
@@ -6,6 +7,8 @@ import time
 
 import numpy as np
 import pytest
+from cases import split_layers
+from checks import assert_same_bits
 
 from fastnn import MLP, SGD, Adam, reference
 from fastnn.kernels import Loss, Stop, Trainer
@@ -20,17 +23,17 @@ def data(n, n_in, n_out=1, dtype="float32"):
 # ---- Ctrl-C ----
 
 
-def interrupted_at_look(job, look, n_threads):
-    """Runs a Trainer until the compiled loop has looked for signals so often since the first came;
-    then the handler raises.
+def interrupt_at_check(job, n_checks, n_threads):
+    """Run a Trainer until the compiled loop has checked for signals `n_checks` times since the first
+    came; then the handler raises.
 
-    The handler lasts longer than the loop waits between two looks, and leaves another signal: so
-    every place that looks is one look."""
-    looks = []
+    The handler lasts longer than the loop waits between two checks, and sends another signal: so
+    each place that checks counts once."""
+    checks = []
 
     def handler(*_):
-        looks.append(1)
-        if len(looks) == look:
+        checks.append(1)
+        if len(checks) == n_checks:
             raise KeyboardInterrupt
         time.sleep(0.021)
         signal.raise_signal(signal.SIGALRM)
@@ -55,10 +58,10 @@ def interrupted_at_look(job, look, n_threads):
     ],
     ids=["fused", "fused in two threads", "clipped", "three chunks"],
 )
-def test_ctrl_c_at_every_look_of_a_step_leaves_a_whole_step(
-    optimizer, n_rows, n_threads, sizes_of_a_watched_step
+def test_ctrl_c_at_every_check_of_a_step_leaves_a_whole_step(
+    optimizer, n_rows, n_threads, sizes_with_signal_checks
 ):
-    sizes = sizes_of_a_watched_step
+    sizes = sizes_with_signal_checks
     X, y = data(n_rows, sizes[0], sizes[-1])
 
     def prepared():
@@ -78,18 +81,20 @@ def test_ctrl_c_at_every_look_of_a_step_leaves_a_whole_step(
 
     def found(net, moments, job):
         job.store(moments)
-        return net.params.tobytes(), moments.tobytes()
+        return net.params.copy(), moments.copy()
 
-    twin, trace = prepared(), []
-    for look in range(1, 8):  # a step has 5: two in each direction, and before the way back
+    uninterrupted, trace = prepared(), []
+    for n_checks in range(
+        1, 8
+    ):  # a step has 5 checks: two in each direction, and one before backward
         case = prepared()
-        interrupted_at_look(case[-1], look, n_threads)
+        interrupt_at_check(case[-1], n_checks, n_threads)
         step, epoch, row, loss_sum = case[-1].position()
         assert (epoch, row, loss_sum) == (step, 0, 0.0)
         while len(trace) <= step:
-            trace.append(found(*twin))
-            twin[-1].run(1, 1e9, np.empty(1))
-        assert found(*case) == trace[step]
+            trace.append(found(*uninterrupted))
+            uninterrupted[-1].run(1, 1e9, np.empty(1))
+        assert_same_bits(found(*case), trace[step])
 
 
 # ---- restore ----
@@ -105,16 +110,16 @@ def trainer(net, X, y, optimizer, batch_size, **options):
 
 def stored(net, job, moments):
     job.store(moments)
-    return net.params.tobytes(), moments.tobytes()
+    return net.params.copy(), moments.copy()
 
 
 @pytest.mark.parametrize(
     "optimizer", [SGD(0.05, 0.9), Adam(0.01), Adam(0.01, clip_norm=0.1)], ids=repr
 )
 @pytest.mark.parametrize("sizes", [[6, 40, 17, 1], [6, 40, 3]], ids=str)
-def test_a_restored_training_goes_on_as_if_nothing_had_happened(sizes, optimizer, dtype):
-    """The third epoch diverges; back at its start come parameters, their transposes, moments and
-    the position."""
+def test_a_restored_training_continues_to_the_same_bits(sizes, optimizer, dtype):
+    """The third epoch diverges. Parameters, their transposes, moments and position return to its
+    start."""
     X, y = data(64, sizes[0], sizes[-1], dtype)
     nets = [MLP(sizes, "tanh", dtype=dtype, rng=0) for _ in range(2)]
     outputs, gradient = (np.zeros((16, sizes[-1]), dtype) for _ in range(2))
@@ -145,11 +150,11 @@ def test_a_restored_training_goes_on_as_if_nothing_had_happened(sizes, optimizer
         else:
             assert job.run(1, 1e9, losses) == Stop.EPOCHS
         found.append((job.position(), losses.tolist(), stored(net, job, moments)))
-    assert found[0] == found[1]
+    assert_same_bits(*found)
 
 
 @pytest.mark.parametrize("bias", [0, 1])
-def test_a_bias_alone_that_overflows_is_seen(bias, dtype):
+def test_an_overflow_in_a_bias_alone_is_detected(bias, dtype):
     """Inputs of 0 leave the weights alone."""
     net = MLP([3, 5, 2], dtype=dtype, rng=0)
     net.biases[bias][1] = np.inf if bias == 0 else np.finfo(dtype).max
@@ -165,8 +170,8 @@ def test_a_bias_alone_that_overflows_is_seen(bias, dtype):
 # ---- why a slice ends ----
 
 
-def test_a_slice_whose_time_is_over_ends_after_a_step_and_the_last_epoch_comes_first():
-    """Steps of more than 20 us by the trainer's guess: the clock is looked at after each."""
+def test_why_a_slice_ends():
+    """Steps take more than 20 us by the trainer's estimate, so it reads the clock after each."""
     X, y = data(256, 64)
     job, _ = trainer(MLP([64, 128, 1], rng=0), X, y, SGD(0.1), 64)
     assert job.run(1, 0.0, np.empty(3)) == Stop.TIME and job.position()[:3] == (1, 0, 64)
@@ -179,24 +184,24 @@ def test_a_slice_whose_time_is_over_ends_after_a_step_and_the_last_epoch_comes_f
     assert one_step.run(1, 0.0, np.empty(1)) == Stop.EPOCHS
 
 
-def test_a_run_knows_no_validation_losses_of_the_run_before():
+def test_validation_losses_are_those_of_the_current_run():
     X, y = data(256, 64)
     net = MLP([64, 128, 1], rng=0)
-    judge = Trainer(net, X, y, loss=Loss.SQUARED_ERROR, batch_size=256)
-    job, _ = trainer(net, X, y, SGD(0.001), 64, validation=judge)
+    validation = Trainer(net, X, y, loss=Loss.SQUARED_ERROR, batch_size=256)
+    job, _ = trainer(net, X, y, SGD(0.001), 64, validation=validation)
     assert job.run(1, 1e9, *np.empty((2, 2))) == Stop.EPOCHS and job.epochs_validated() == 2
     job.set_position(0, 0, 0, 0.0)
     assert job.run(1, 0.0, *np.empty((2, 2))) == Stop.TIME and job.epochs_validated() == 0
 
 
-def test_a_validation_that_has_run_on_its_own_reads_the_trainings_parameters_later():
+def test_a_validation_trainer_that_has_run_alone_then_uses_the_trained_parameters():
     X, y = data(30, 5)
     net = MLP([5, 9, 1], dtype="float64", rng=0)
     X, y = X.astype("f8"), y.astype("f8")
-    judge = Trainer(net, X, y, loss=Loss.SQUARED_ERROR, batch_size=30)
-    judge.load()
-    assert judge.loss() == pytest.approx(net.loss(X, y), rel=1e-14)
-    job, moments = trainer(net, X, y, SGD(0.1), 10, validation=judge)
+    validation = Trainer(net, X, y, loss=Loss.SQUARED_ERROR, batch_size=30)
+    validation.load()
+    assert validation.loss() == pytest.approx(net.loss(X, y), rel=1e-14)
+    job, moments = trainer(net, X, y, SGD(0.1), 10, validation=validation)
     losses = np.empty((2, 3))
     job.run(1, 1e9, *losses)
     stored(net, job, moments)
@@ -209,7 +214,7 @@ INPUTS, OUTPUTS = [1, 15, 16, 17, 255, 256, 257, 512, 513], [1, 2, 33, 256, 257,
 
 
 @pytest.mark.parametrize("n", [1, 3, 5, 63, 64, 65, 257])
-def test_forward_of_whole_numbers_is_exact_at_the_edges_of_its_blocks(n, isa, dtype):
+def test_forward_of_whole_numbers_is_exact_at_block_edges(n, isa, dtype):
     rng = np.random.default_rng(0)
     for n_in, n_out in itertools.product(INPUTS, OUTPUTS):
         X = rng.integers(-3, 4, (n, n_in)).astype(dtype)
@@ -217,16 +222,17 @@ def test_forward_of_whole_numbers_is_exact_at_the_edges_of_its_blocks(n, isa, dt
         net.params[:] = rng.integers(-3, 4, net.n_params)
         (W, V), (b, c) = (
             list(map(np.float64, arrays)) for arrays in (net.weights, net.biases)
-        )  # exact, and quick
+        )  # exact and fast
         expected = np.maximum(X.astype(np.float64) @ W + b, 0) @ V + c
         around = np.full((n + 2, 3), 7, dtype)
         net.forward(X, out=around[1:-1])
-        assert (around[1:-1] == expected).all() and (around[[0, -1]] == 7).all()
+        np.testing.assert_array_equal(around[1:-1], expected)
+        np.testing.assert_array_equal(around[[0, -1]], 7)
 
 
 @pytest.mark.parametrize("n", [1, 5, 64])
 @pytest.mark.parametrize("sizes", [[3, 1], [3, 4], [3, 40, 2]], ids=str)
-def test_relu_passes_no_number_in_place_of_a_nan(sizes, n, isa, dtype):
+def test_relu_keeps_nan(sizes, n, isa, dtype):
     net, X = MLP(sizes, "relu", "relu", dtype=dtype, rng=0), np.ones((n, 3), dtype)
     X[n // 2, 1] = np.nan
     bad = np.isnan(net.forward(X))
@@ -254,7 +260,7 @@ def test_a_gradient_that_is_nan_makes_the_parameters_nan(kind, isa, dtype):
     )
     assert job.run(1, 1e9, np.empty(1)) == Stop.NOT_FINITE
     stored(net, job, moments)
-    assert np.isnan(net.params).all()
+    np.testing.assert_array_equal(net.params, np.nan)
 
 
 @pytest.mark.parametrize("n_rows", [40, 700])
@@ -265,37 +271,37 @@ def test_penalties_are_for_weights_and_the_norm_is_of_all(clip_norm, sizes, n_ro
     for n_threads in (1, 2):
         net = MLP(sizes, "tanh", dtype="float64", rng=0)
         net.params += 0.01
-        twin, g = net.copy(), np.empty(net.n_params)
+        unchanged, g = net.copy(), np.empty(net.n_params)
         job, moments = trainer(
             net, X, y, SGD(0.5, l1=0.01, l2=0.3, clip_norm=clip_norm), n_rows, n_threads=n_threads
         )
         job.run(n_threads, 1e9, np.empty(1))
         stored(net, job, moments)
-        twin.loss_and_grad(X, y)
-        g[:] = twin.grads
-        for G, W in zip(twin._views(g)[0], twin.weights):
+        unchanged.loss_and_grad(X, y)
+        g[:] = unchanged.grads
+        for G, W in zip(split_layers(unchanged, g)[0], unchanged.weights):
             G += 0.3 * W + 0.01 * np.sign(W)
         if clip_norm is not None:
             g *= min(1.0, clip_norm / (np.sqrt((g * g).sum()) + 1e-6))
-        np.testing.assert_allclose(net.params - twin.params, -0.5 * g, rtol=1e-7, atol=1e-16)
+        np.testing.assert_allclose(net.params - unchanged.params, -0.5 * g, rtol=1e-7, atol=1e-16)
 
 
 @pytest.mark.parametrize("optimizer", [SGD(0.1), Adam(0.01), Adam(0.01, clip_norm=0.1)], ids=repr)
 @pytest.mark.parametrize("width", [3, 9, 20, 33, 70])
 def test_threads_share_the_rows_of_every_weight_and_of_its_transpose(width, optimizer, isa, dtype):
     X, y = data(40, width, 2, dtype)
-    found = set()
+    found = []
     for n_threads in (1, 2, 3, 5):
         net = MLP([width, width, width + 1, 2], "tanh", dtype=dtype, rng=0)
         job, moments = trainer(net, X, y, optimizer, 20)
         job.run(n_threads, 1e9, np.empty(3))
-        found.add(stored(net, job, moments))
-    assert len(found) == 1
+        found.append(stored(net, job, moments))
+        assert_same_bits(found[-1], found[0], f"{n_threads} threads")
 
 
 @pytest.mark.parametrize("batch_size", [100, 600])
 @pytest.mark.parametrize("step", [0, 5])
-def test_dropout_is_of_the_step_the_layer_and_the_row_of_the_batch(step, batch_size, isa):
+def test_dropout_masks_depend_on_step_layer_and_row(step, batch_size, isa):
     rates = [0.3, 0.5, 0.2]
     X, y = data(batch_size, 6, 2, "float64")
     net, grads = (
@@ -329,18 +335,18 @@ def test_dropout_is_of_the_step_the_layer_and_the_row_of_the_batch(step, batch_s
         )
         assert loss == pytest.approx(expected, rel=1e-12)
         for ours, theirs in zip(
-            [a for pair in zip(*net._views(grads)) for a in pair],
+            [a for pair in zip(*split_layers(net, grads)) for a in pair],
             [a for pair in zip(dW, db) for a in pair],
         ):
             np.testing.assert_allclose(ours, theirs, rtol=1e-9, atol=1e-14)
 
 
 @pytest.mark.parametrize("n_threads", [1, 2])
-def test_a_custom_loss_that_raises_leaves_the_steps_before(n_threads, dtype):
+def test_a_custom_loss_that_raises_keeps_the_steps_done_before(n_threads, dtype):
     """A batch has three chunks; its gradient is read chunk by chunk, and not at all where the
     function has raised."""
     X, y = data(1400, 6, 2, dtype)
-    net, twin = (MLP([6, 9, 2], "tanh", dtype=dtype, rng=0) for _ in range(2))
+    net, expected_net = (MLP([6, 9, 2], "tanh", dtype=dtype, rng=0) for _ in range(2))
     outputs, gradient, calls = np.zeros((700, 2), dtype), np.zeros((700, 2), dtype), []
 
     def squares(first, n):
@@ -359,22 +365,22 @@ def test_a_custom_loss_that_raises_leaves_the_steps_before(n_threads, dtype):
     with pytest.raises(ZeroDivisionError):
         job.run(n_threads, 1e9, np.empty(9))
     assert job.position()[:3] == (3, 1, 700) and calls == [0, 700, 0, 700]
-    other, theirs = trainer(twin, X, y, Adam(0.01), 700)
+    other, theirs = trainer(expected_net, X, y, Adam(0.01), 700)
     other.run(1, 1e9, np.empty(1))
     other.run(1, 0.0, np.empty(2))
     assert other.position()[:3] == (3, 1, 700)
     stored(net, job, moments)
-    stored(twin, other, theirs)
+    stored(expected_net, other, theirs)
     np.testing.assert_allclose(
-        net.params, twin.params, rtol=0, atol=1e-5 if dtype == np.float32 else 1e-13
+        net.params, expected_net.params, rtol=0, atol=1e-5 if dtype == np.float32 else 1e-13
     )
 
 
-def test_settings_that_need_other_memory_are_refused():
+def test_settings_with_a_different_number_of_moments_are_refused():
     X, y = data(8, 3)
     job, _ = trainer(MLP([3, 1], rng=0), X, y, SGD(0.1), 8)
     for other in (SGD(0.1, 0.9), Adam(), SGD(0.1, average=0.5), SGD(0.1, clip_norm=1.0)):
-        with pytest.raises(ValueError, match="other memory"):
+        with pytest.raises(ValueError, match="different number of moment buffers"):
             job.set_optimizer(other.to_kernel())
     job.set_optimizer(SGD(0.2, l2=0.1, clip_value=1.0).to_kernel())
 
@@ -383,13 +389,13 @@ def test_settings_that_need_other_memory_are_refused():
 
 
 @pytest.mark.parametrize("bits", [np.random.PCG64, np.random.MT19937])
-def test_an_order_is_numpys_permutation_of_any_number_of_rows(bits):
+def test_the_order_of_rows_is_numpys_permutation(bits):
     for n in [*range(1, 70), 127, 128, 129, 255, 256, 257, 1023, 1024, 1025]:
         generator, order = bits(3), np.zeros(n, np.intp)
         X, y = np.zeros((n, 1), "f4"), np.zeros((n, 1), "f4")
         job, _ = trainer(MLP([1, 1], rng=0), X, y, SGD(0.1), n, order=order, generator=generator)
-        twin = np.random.Generator(bits(3))
+        expected = np.random.Generator(bits(3))
         for _ in range(2):
             job.run(1, 1e9, np.empty(1))
-            assert order.tolist() == twin.permutation(n).tolist()
-        assert str(generator.state) == str(twin.bit_generator.state)
+            assert order.tolist() == expected.permutation(n).tolist()
+        assert str(generator.state) == str(expected.bit_generator.state)

@@ -1,4 +1,4 @@
-"""Model files that were damaged, or made to harm."""
+"""Damaged and malicious model files."""
 
 import io
 import json
@@ -25,12 +25,12 @@ def path(tmp_path):
     return tmp_path / "net.safetensors"
 
 
-# ---- files that were damaged ----
+# ---- damaged files ----
 
 
 def loads_or_is_refused(content):
-    """Nothing but a network or a ModelFileError may come of it; whether it was loaded. In memory,
-    since disks take their time."""
+    """Load from memory, which is faster than a disk. Return whether it loaded; only
+    ModelFileError may be raised."""
     try:
         net = mlp._from_parts(model_file._read(io.BytesIO(content), len(content)))
     except ModelFileError as error:
@@ -42,7 +42,7 @@ def loads_or_is_refused(content):
 
 
 @pytest.mark.parametrize(
-    "make", ["without_state", "stopped_within_an_epoch", "with_all_that_a_state_can_hold"]
+    "make", ["without_state", "net_stopped_within_an_epoch", "net_with_full_state"]
 )
 def test_every_truncation_is_refused(make, path, request):
     net = MLP([3, 1], rng=0) if make == "without_state" else request.getfixturevalue(make)()
@@ -54,8 +54,8 @@ def test_every_truncation_is_refused(make, path, request):
 
 
 @pytest.mark.parametrize("bits", BIT_GENERATORS)
-def test_every_flipped_byte_loads_or_is_refused(bits, path, stopped_within_an_epoch):
-    net = stopped_within_an_epoch()
+def test_every_flipped_byte_loads_or_is_refused(bits, path, net_stopped_within_an_epoch):
+    net = net_stopped_within_an_epoch()
     net.rng = np.random.Generator(bits(5))
     net.save(path)
     content = path.read_bytes()
@@ -66,19 +66,19 @@ def test_every_flipped_byte_loads_or_is_refused(bits, path, stopped_within_an_ep
         else [*range(1200), *range(header - 1000, header + 20)]
     )
     refused = 0
-    for at in [*places, *range(header, len(content), 37)]:
+    for i in [*places, *range(header, len(content), 37)]:
         for byte in {
-            content[at] ^ 1,
-            content[at] ^ 4,
-            content[at] ^ 0x10,
-            content[at] ^ 0x80,
+            content[i] ^ 1,
+            content[i] ^ 4,
+            content[i] ^ 0x10,
+            content[i] ^ 0x80,
             *b"9-",
-        } - {content[at]}:
-            refused += not loads_or_is_refused(content[:at] + bytes([byte]) + content[at + 1 :])
+        } - {content[i]}:
+            refused += not loads_or_is_refused(content[:i] + bytes([byte]) + content[i + 1 :])
     assert refused > 1000
 
 
-# ---- files that were made to harm: what is changed -> part of the message ----
+# ---- malicious files: change -> part of the message ----
 
 
 def change(content, edit):
@@ -114,21 +114,33 @@ HARMFUL = {
     "another format": (setting("header", "__metadata__", "format", "pt"), "not a fastnn model"),
     "a newer version": (
         setting("header", "__metadata__", "format_version", "2"),
-        "version '2', this fastnn reads 1: install a newer",
+        "format version '2', but this fastnn reads version 1. Install a newer",
     ),
     "no metadata": (lambda header, inner: header.pop("__metadata__"), "metadata is missing"),
     "metadata as a list": (setting("header", "__metadata__", []), "metadata"),
     "a network that is no text": (setting("header", "__metadata__", "network", 5), "network"),
+    "held-out rows without rows": (setting("state", "split_held_out", 4), "split_held_out are dam"),
+    "rows without held-out rows": (setting("state", "split_rows", 4), "split_held_out are damaged"),
+    "more held-out rows than rows": (
+        lambda header, inner: inner["state"].update(split_rows=4, split_held_out=4),
+        "split_held_out are damaged",
+    ),
     "no sizes": (setting("network", "layer_sizes", []), "layer_sizes must be 2 to"),
     "one size": (setting("network", "layer_sizes", [3]), "layer_sizes must be 2 to"),
     "no list of sizes": (setting("network", "layer_sizes", 3), "layer_sizes must be 2 to"),
-    "a size of 0": (setting("network", "layer_sizes", [3, 0, 1]), "whole numbers of 1 to"),
-    "a negative size": (setting("network", "layer_sizes", [3, -4, 1]), "whole numbers of 1 to"),
-    "a fraction": (setting("network", "layer_sizes", [3, 4.0, 1]), "whole numbers of 1 to"),
-    "a truth": (setting("network", "layer_sizes", [3, 4, True]), "whole numbers of 1 to"),
+    "a size of 0": (setting("network", "layer_sizes", [3, 0, 1]), "whole numbers from 1 to"),
+    "a negative size": (setting("network", "layer_sizes", [3, -4, 1]), "whole numbers from 1 to"),
+    "a fraction": (setting("network", "layer_sizes", [3, 4.0, 1]), "whole numbers from 1 to"),
+    "a truth": (setting("network", "layer_sizes", [3, 4, True]), "whole numbers from 1 to"),
     "huge sizes": (setting("network", "layer_sizes", [2**24, 2**24, 1]), "W0"),
-    "too huge a size": (setting("network", "layer_sizes", [3, 2**62, 1]), "whole numbers of 1 to"),
-    "a size without end": (setting("network", "layer_sizes", [3, BIG, 1]), "whole numbers of 1 to"),
+    "too huge a size": (
+        setting("network", "layer_sizes", [3, 2**62, 1]),
+        "whole numbers from 1 to",
+    ),
+    "a size without end": (
+        setting("network", "layer_sizes", [3, BIG, 1]),
+        "whole numbers from 1 to",
+    ),
     "too many layers": (
         setting("network", "layer_sizes", [1] * 5000),
         "layer_sizes must be 2 to 1000",
@@ -146,7 +158,7 @@ HARMFUL = {
         setting("header", "W2", {"dtype": "F32", "shape": [], "data_offsets": [0, 0]}),
         "W2",
     ),
-    "an array missing": (lambda header, inner: header.pop("b1"), "holds the arrays"),
+    "an array missing": (lambda header, inner: header.pop("b1"), "the file has the arrays"),
     "an array as a number": (setting("header", "W0", 3), "W0"),
     "array of another dtype": (setting("header", "W0", "dtype", "F64"), "W0 is not F32"),
     "array of another shape": (setting("header", "W0", "shape", [4, 3]), "W0 is not F32"),
@@ -158,7 +170,7 @@ HARMFUL = {
     "an offset without end": (setting("header", "W0", "data_offsets", [0, BIG]), "W0"),
     "overlapping arrays": (
         setting("header", "b0", "data_offsets", [0, 16]),
-        "arrays overlap or leave holes",
+        "arrays overlap or leave gaps",
     ),
     "a hole": (
         lambda header, inner: header["order"].update(
@@ -203,7 +215,7 @@ HARMFUL = {
     "a best epoch without loss": (setting("state", "best", {"epoch": 1}), "best is damaged"),
     "no best epoch for its parameters": (
         setting("state", "best", None),
-        "best and best_params belong together",
+        "only one of best and best_params",
     ),
     "no parameters beside their average": (
         lambda header, inner: header.pop("params"),
@@ -220,7 +232,7 @@ HARMFUL = {
     "no generator": (lambda header, inner: header["__metadata__"].pop("rng"), "rng is missing"),
     "a generator of another kind": (
         setting("rng", "bit_generator", "seed"),
-        "rng 'seed' is none of",
+        "got 'seed'",
     ),
     "a generator as a list": (setting("rng", "bit_generator", ["PCG64"]), "rng"),
     "a generator without state": (setting("rng", "state", None), "generator"),
@@ -231,13 +243,13 @@ HARMFUL = {
 
 @pytest.mark.parametrize("name", HARMFUL)
 def test_harmful_files_are_refused_with_a_reason(
-    name, path, stopped_within_an_epoch, with_all_that_a_state_can_hold
+    name, path, net_stopped_within_an_epoch, net_with_full_state
 ):
     edit, message = HARMFUL[name]
     everything = any(
         word in name for word in ("plateau", "best", "average", "dropout", "another shape")
     )
-    (with_all_that_a_state_can_hold if everything else stopped_within_an_epoch)().save(path)
+    (net_with_full_state if everything else net_stopped_within_an_epoch)().save(path)
     path.write_bytes(change(path.read_bytes(), edit))
     tracemalloc.start()
     try:
@@ -251,12 +263,13 @@ def test_harmful_files_are_refused_with_a_reason(
 
 
 @pytest.mark.parametrize("row", [-1, 70, 2**62, 5])
-def test_an_order_that_is_none_is_refused(row, path, stopped_within_an_epoch):
-    """It says where the kernels read: numbers beyond the rows, or one twice, must not get there."""
-    net = stopped_within_an_epoch()
+def test_an_invalid_order_of_rows_is_refused(row, path, net_stopped_within_an_epoch):
+    """Kernels read the rows that it lists: row numbers out of bounds or listed twice must not
+    reach them."""
+    net = net_stopped_within_an_epoch()
     net.state.order[net.state.order == 7] = row
     net.save(path)
-    with pytest.raises(ModelFileError, match="order is not an order of rows"):
+    with pytest.raises(ModelFileError, match="order is not a permutation of the rows"):
         fastnn.load(path)
 
 
@@ -276,9 +289,9 @@ GENERATORS = {
 
 
 @pytest.mark.parametrize("name", GENERATORS)
-def test_a_generator_whose_state_does_not_fit_is_refused(name, path, stopped_within_an_epoch):
+def test_a_generator_whose_state_does_not_fit_is_refused(name, path, net_stopped_within_an_epoch):
     bits, keys = GENERATORS[name]
-    net = stopped_within_an_epoch()
+    net = net_stopped_within_an_epoch()
     net.rng = np.random.Generator(bits(5))
     net.save(path)
     path.write_bytes(change(path.read_bytes(), setting("rng", *keys)))
@@ -289,7 +302,7 @@ def test_a_generator_whose_state_does_not_fit_is_refused(name, path, stopped_wit
 @pytest.mark.parametrize(
     ("header", "message"),
     [
-        (b"", "not a safetensors file, or cut short"),
+        (b"", "not a safetensors file, or truncated"),
         (b"{", "header is not JSON"),
         (b"[]", "header is missing or not a mapping"),
         (b"\xff\xfe{", "header is not JSON"),
@@ -298,17 +311,17 @@ def test_a_generator_whose_state_does_not_fit_is_refused(name, path, stopped_wit
         (b'{"a":' * 100_000 + b"1" + b"}" * 100_000, "header is not JSON"),
         (b"[" * 300_000, "header is not JSON"),
         (b'{"a": ' + b"9" * 100_000 + b"}", "header is not JSON"),
-        (b" " * 16_000_001, "not a safetensors file, or cut short"),
+        (b" " * 16_000_001, "not a safetensors file, or truncated"),
     ],
 )
-def test_headers_that_are_none(header, message, path):
+def test_invalid_headers_are_refused(header, message, path):
     path.write_bytes(len(header).to_bytes(8, "little") * bool(header) + header)
     with pytest.raises(ModelFileError, match=message):
         fastnn.load(path)
 
 
 @pytest.mark.parametrize("length", [2**63, 2**64 - 1, 10**6, 0])
-def test_headers_of_false_length(length, path):
+def test_headers_with_a_wrong_length_are_refused(length, path):
     MLP([3, 1], rng=0).save(path)
     path.write_bytes(length.to_bytes(8, "little") + path.read_bytes()[8:])
     with pytest.raises(ModelFileError):

@@ -1,5 +1,5 @@
-"""The data sets that ship: what they hold, that nobody can spoil them, and that licence and source
-lie beside them."""
+"""The built-in data sets: shapes, values, fresh arrays at each call, and their sources and
+licences."""
 
 import doctest
 import gzip
@@ -34,14 +34,14 @@ def test_wine():
     assert abs(np.float64(y).mean() - 5.058090) < 1e-6
 
 
-def test_wine_does_not_give_the_answer_away():
+def test_no_column_of_wine_alone_predicts_the_class():
     X, y = datasets.load_wine()
     correlations = [abs(np.corrcoef(column, y)[0, 1]) for column in X.T]
     assert max(correlations) < 0.9
 
 
 @pytest.mark.parametrize("load", [datasets.load_digits, datasets.load_wine])
-def test_every_call_gives_arrays_of_its_own(load):
+def test_every_call_returns_new_arrays(load):
     X, y = load()
     X[:], y[:] = 7, 7
     X_again, y_again = load()
@@ -59,7 +59,7 @@ def test_files_are_small_and_say_where_they_come_from(path):
         "https://doi.org/",
         "Licence",
         "CC BY 4.0",
-        "Changed here",
+        "Changes\n",
     ):
         assert needed in text
     with gzip.open(path, "rt", encoding="ascii") as file:

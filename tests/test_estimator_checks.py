@@ -1,5 +1,5 @@
-"""scikit-learn's own checks of estimators, all of them, and the tools that people put estimators
-into."""
+"""All of scikit-learn's estimator checks, and its tools for estimators: pipelines, grid
+searches, clones."""
 
 import os
 import subprocess
@@ -54,7 +54,7 @@ def test_every_check_of_scikit_learn(estimator, check):
     check(estimator)
 
 
-def test_the_check_that_scikit_learn_skips_without_a_setting():
+def test_the_array_api_check_that_scikit_learn_skips_by_default():
     code = """
 import warnings
 warnings.simplefilter("ignore")
@@ -161,7 +161,7 @@ def test_metadata_routing():
     np.testing.assert_array_equal(search.cv_results_["mean_test_score"], [weighted.mean()])
 
 
-def test_tables_out_of_a_transformer_keep_their_names():
+def test_column_names_survive_a_transformer():
     pipeline = make_pipeline(
         StandardScaler().set_output(transform="pandas"), MLPClassifier(max_iter=5)
     )
@@ -186,5 +186,5 @@ except ImportError as error:
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert (
         run.stdout.splitlines()[1]
-        == 'MLPClassifier needs scikit-learn: pip install "fastnn-mlp[sklearn]"'
+        == 'MLPClassifier needs scikit-learn. Run: pip install "fastnn-mlp[sklearn]"'
     )

@@ -1,5 +1,4 @@
-"""The estimators beside scikit-learn's own MLP: the same settings, the same seed, the same rows;
-the same numbers."""
+"""The estimators give the numbers of scikit-learn's MLP at the same settings, seed and rows."""
 
 import warnings
 
@@ -124,7 +123,7 @@ def test_weights_of_rows(data):
 
 @pytest.mark.parametrize("epsilon", [1e-8, 1e-12])
 @pytest.mark.parametrize("data", DATA)
-def test_adam_as_close_as_its_other_place_of_epsilon_allows(data, epsilon):
+def test_adam_differs_only_by_the_place_of_epsilon(data, epsilon):
     """scikit-learn adds epsilon to sqrt(v), fastnn (as PyTorch) to sqrt(v / (1 - beta_2^t)):
     without epsilon they are the same."""
     curve, coefs = differences(*both(data, batch_size=64, epsilon=epsilon))
@@ -159,7 +158,7 @@ def test_stops_in_the_same_epoch_and_warns_when_it_does_not():
         ours.MLPClassifier(max_iter=3).fit(X, y)
 
 
-def test_warm_start_and_partial_fit_go_on_as_there():
+def test_warm_start_and_partial_fit_continue_as_scikit_learns():
     X, y = DATA["three classes"]
     settings = dict(
         hidden_layer_sizes=(9,),

@@ -1,5 +1,5 @@
-"""Tables of every kind into the estimators: frames with names, Arrow, sparse; what is refused, and
-what is warned of."""
+"""Inputs of the estimators: data frames, Arrow tables, sparse matrices, and their errors and
+warnings."""
 
 import re
 import warnings
@@ -45,15 +45,15 @@ def quick(**settings):
     ids=["pandas", "polars", "arrow"],
 )
 def test_tables_with_names(table):
-    given = (
+    frame = (
         table(X, NAMES)
         if table is pl.DataFrame
         else table(X, columns=NAMES)
         if table is pd.DataFrame
         else table(X, NAMES)
     )
-    net, plain = quick().fit(given, y), quick().fit(X, y)
-    np.testing.assert_array_equal(net.predict_proba(given), plain.predict_proba(X))
+    net, plain = quick().fit(frame, y), quick().fit(X, y)
+    np.testing.assert_array_equal(net.predict_proba(frame), plain.predict_proba(X))
     assert net.feature_names_in_.tolist() == NAMES
     with pytest.warns(UserWarning, match="does not have valid feature names"):
         net.predict(X)
@@ -93,8 +93,8 @@ KINDS = [
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
-def test_sparse_rows_without_shuffling_are_as_good_as_dense(kind):
-    given = kind(MOSTLY_ZERO)
+def test_sparse_rows_without_shuffling_give_the_bits_of_dense(kind):
+    X_sparse = kind(MOSTLY_ZERO)
     for settings in (
         dict(),
         dict(solver="sgd", batch_size=7),
@@ -102,13 +102,15 @@ def test_sparse_rows_without_shuffling_are_as_good_as_dense(kind):
         dict(alpha=0.1, batch_size=50),
     ):
         a, b = (
-            quick(shuffle=False, **settings).fit(given, SIGN),
+            quick(shuffle=False, **settings).fit(X_sparse, SIGN),
             quick(shuffle=False, **settings).fit(MOSTLY_ZERO, SIGN),
         )
         np.testing.assert_array_equal(a.network_.params, b.network_.params)
         np.testing.assert_allclose(a.loss_curve_, b.loss_curve_, rtol=1e-12)
-        np.testing.assert_array_equal(a.predict_proba(given), b.predict_proba(MOSTLY_ZERO))
-        np.testing.assert_array_equal(a.decision_function(given), b.decision_function(MOSTLY_ZERO))
+        np.testing.assert_array_equal(a.predict_proba(X_sparse), b.predict_proba(MOSTLY_ZERO))
+        np.testing.assert_array_equal(
+            a.decision_function(X_sparse), b.decision_function(MOSTLY_ZERO)
+        )
         assert (
             a.validation_scores_ == b.validation_scores_ and a.n_iter_ == b.n_iter_ and a.t_ == b.t_
         )
@@ -124,10 +126,10 @@ def test_sparse_rows_are_made_dense_a_block_at_a_time(monkeypatch):
         return original(self, *arguments, **more)
 
     monkeypatch.setattr(sparse.csr_matrix, "toarray", toarray)
-    given = sparse.csr_matrix(MOSTLY_ZERO)
-    a = quick(batch_size=10, validation_data=(given, SIGN), shuffle=False).fit(given, SIGN)
-    a.partial_fit(given, SIGN)
-    probabilities = a.predict_proba(given)
+    X_sparse = sparse.csr_matrix(MOSTLY_ZERO)
+    a = quick(batch_size=10, validation_data=(X_sparse, SIGN), shuffle=False).fit(X_sparse, SIGN)
+    a.partial_fit(X_sparse, SIGN)
+    probabilities = a.predict_proba(X_sparse)
     assert widest and max(widest) <= 64
     b = quick(batch_size=10, validation_data=(MOSTLY_ZERO, SIGN), shuffle=False).fit(
         MOSTLY_ZERO, SIGN
@@ -136,12 +138,12 @@ def test_sparse_rows_are_made_dense_a_block_at_a_time(monkeypatch):
     np.testing.assert_array_equal(a.network_.params, b.network_.params)
     np.testing.assert_array_equal(probabilities, b.predict_proba(MOSTLY_ZERO))
     np.testing.assert_allclose(a.validation_loss_curve_, b.validation_loss_curve_, rtol=1e-12)
-    shuffled = quick(batch_size=10).fit(given, SIGN)
-    assert shuffled.score(given, SIGN) > 0.8
+    shuffled = quick(batch_size=10).fit(X_sparse, SIGN)
+    assert shuffled.score(X_sparse, SIGN) > 0.8
 
 
 def test_sparse_rows_schedules_weights_and_callbacks():
-    given, w = sparse.csr_matrix(MOSTLY_ZERO), RNG.uniform(size=300)
+    X_sparse, w = sparse.csr_matrix(MOSTLY_ZERO), RNG.uniform(size=300)
     settings = dict(
         schedule=StepDecay(0.1, every=3, factor=0.5),
         solver="sgd",
@@ -151,7 +153,7 @@ def test_sparse_rows_schedules_weights_and_callbacks():
     )
     seen: list = []
     a = quick(callbacks=lambda net, history: seen.append(history.n_epochs), **settings).fit(
-        given, SIGN, w
+        X_sparse, SIGN, w
     )
     b = quick(**settings).fit(MOSTLY_ZERO, SIGN, w)
     np.testing.assert_array_equal(a.network_.params, b.network_.params)
@@ -159,14 +161,14 @@ def test_sparse_rows_schedules_weights_and_callbacks():
     plateau = dict(
         schedule=ReduceOnPlateau(0.3, patience=1), solver="sgd", shuffle=False, max_iter=40
     )
-    a, b = (quick(**plateau).fit(X, SIGN) for X in (given, MOSTLY_ZERO))
+    a, b = (quick(**plateau).fit(X, SIGN) for X in (X_sparse, MOSTLY_ZERO))
     np.testing.assert_array_equal(a.network_.params, b.network_.params)
     assert a.network_.state.plateau == b.network_.state.plateau
 
 
-def test_callbacks_look_in_while_sparse_rows_are_learned(monkeypatch):
+def test_callbacks_are_called_during_a_sparse_fit(monkeypatch):
     monkeypatch.setattr(training_data, "BLOCK_BYTES", 64 * 40 * 8)
-    monkeypatch.setattr(session, "SLICE", 0.0)  # a look after every block, or within it
+    monkeypatch.setattr(session, "SLICE_SECONDS", 0.0)  # a look after every block, or within it
     events = []
 
     class Watcher(Callback):
@@ -195,25 +197,25 @@ def test_callbacks_look_in_while_sparse_rows_are_learned(monkeypatch):
 
 def test_lbfgs_over_blocks_of_sparse_rows(monkeypatch):
     monkeypatch.setattr(training_data, "BLOCK_BYTES", 64 * 40 * 8)
-    given, w = sparse.csr_matrix(MOSTLY_ZERO), RNG.uniform(size=300)
+    X_sparse, w = sparse.csr_matrix(MOSTLY_ZERO), RNG.uniform(size=300)
     a, b = (
         quick(solver="lbfgs", alpha=0.5, max_iter=8, validation_data=(X, SIGN)).fit(X, SIGN, w)
-        for X in (given, MOSTLY_ZERO)
+        for X in (X_sparse, MOSTLY_ZERO)
     )
     np.testing.assert_allclose(a.loss_curve_, b.loss_curve_, rtol=1e-9)
     np.testing.assert_allclose(a.coefs_[0], b.coefs_[0], rtol=1e-6, atol=1e-8)
     np.testing.assert_allclose(a.validation_loss_curve_, b.validation_loss_curve_, rtol=1e-9)
 
 
-# ---- refused ----
+# ---- errors ----
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
-def test_what_is_not_finite_is_refused_with_its_place(bad):
+def test_numbers_that_are_not_finite_are_refused_with_their_position(bad):
     rows = X.copy()
     rows[17, 2] = rows[40, 0] = bad
     what = "NaN" if np.isnan(bad) else "inf"
-    for given, column in [
+    for X_bad, column in [
         (rows, "2"),
         (pd.DataFrame(rows, columns=NAMES), "'petal length'"),
         (sparse.csr_matrix(rows), "2"),
@@ -222,7 +224,7 @@ def test_what_is_not_finite_is_refused_with_its_place(bad):
         with pytest.raises(
             ValueError, match=f"X contains {what} .first in row 17, column {column}."
         ):
-            quick().fit(given, y)
+            quick().fit(X_bad, y)
     net = quick().fit(X, y)
     for method in (net.predict, net.predict_proba, net.predict_log_proba, net.decision_function):
         with pytest.raises(ValueError, match=f"X contains {what} .first in row 17, column 2."):
@@ -231,7 +233,7 @@ def test_what_is_not_finite_is_refused_with_its_place(bad):
         MLPRegressor().fit(X, np.where(np.arange(150) == 3, bad, 1.0))
 
 
-def test_weights_that_make_no_sense_are_refused():
+def test_invalid_sample_weights_are_refused():
     negative = np.where(np.arange(150) == 4, -1.0, 1.0)
     for w, message in [
         (np.zeros(150), "zero"),
@@ -242,14 +244,14 @@ def test_weights_that_make_no_sense_are_refused():
             quick().fit(X, y, w)
 
 
-def test_an_estimator_that_is_not_fitted_says_so():
+def test_an_estimator_that_is_not_fitted_raises():
     for method in ("predict", "predict_proba", "predict_log_proba", "decision_function"):
         with pytest.raises(NotFittedError, match="not fitted yet"):
             getattr(quick(), method)(X)
     assert not hasattr(quick(), "coefs_")
 
 
-# ---- warned of ----
+# ---- warnings ----
 
 
 def test_a_warning_for_columns_of_very_different_or_very_large_size():
@@ -270,8 +272,12 @@ def test_a_warning_for_columns_of_very_different_or_very_large_size():
 
 
 def test_no_warning_without_reason():
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        quick(max_iter=2000, tol=1e-3).fit(X, y)
-        quick(max_iter=2000, tol=1e-3).fit(np.hstack([X, np.zeros((150, 1))]), y)
-        quick(max_iter=2000, tol=1e-3).fit(sparse.csr_matrix(MOSTLY_ZERO), SIGN)
+    for rows, classes in [
+        (X, y),
+        (np.hstack([X, np.zeros((150, 1))]), y),
+        (sparse.csr_matrix(MOSTLY_ZERO), SIGN),
+    ]:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            model = quick(max_iter=2000, tol=1e-3).fit(rows, classes)
+        assert model.n_iter_ < 2000  # converged, so that there is nothing to warn of

@@ -1,4 +1,4 @@
-"""The lock of a generator: held by a slice that shuffles, never while Python code runs.
+"""The lock of a random generator: a slice that shuffles holds it, but never while Python code runs.
 
 In numpy 1.26 it is a plain Lock, so that a thread which holds it and draws waits for itself; later
 it is an RLock.
@@ -51,7 +51,7 @@ print(len(drawn))
 
 @pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="this system has no interval timer")
 def test_a_signal_handler_may_draw_from_the_generator():
-    """On numpy 1.26 this waited for ever."""
+    """This once deadlocked on NumPy 1.26."""
     done = run_python(HANDLER)
     assert done.returncode == 0, done.stderr
     assert int(done.stdout) > 3
@@ -89,7 +89,7 @@ def test_networks_that_share_a_generator_do_not_wait_without_shuffling():
     assert not waits.is_alive() and net.state.epoch == 3
 
 
-def test_the_lock_is_released_whatever_ends_a_training():
+def test_the_lock_is_released_however_training_ends():
     net = MLP([3, 4, 1], rng=0)
     X, y = np.ones((64, 3), "f4"), np.ones(64, "f4")
 
@@ -122,8 +122,8 @@ def test_another_thread_may_draw_while_a_custom_loss_runs():
 
 
 @pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="this system has no interval timer")
-def test_another_thread_may_draw_while_a_signal_handler_runs(sizes_of_a_watched_step):
-    sizes = sizes_of_a_watched_step
+def test_another_thread_may_draw_while_a_signal_handler_runs(sizes_with_signal_checks):
+    sizes = sizes_with_signal_checks
     net, seen = MLP(sizes, rng=0), []
     X, Y = np.ones((256, sizes[0]), "f4"), np.ones((256, sizes[-1]), "f4")
 

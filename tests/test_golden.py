@@ -1,5 +1,4 @@
-"""The numbers of some hundred trainings and predictions are those on record, bit for bit: see
-golden.py."""
+"""Some hundred trainings and predictions give the recorded bits: see golden.py."""
 
 import importlib.util
 import json

@@ -34,15 +34,13 @@ NAMES = [
     f"{output}-{loss if isinstance(loss, str) else loss.name + ' with settings'}"
     for output, loss in PAIRS
 ]
-BOUNDED = [
-    name for name in HIDDEN if name != "exponential"
-]  # of several in a row the numbers have no end
+BOUNDED = [name for name in HIDDEN if name != "exponential"]  # several in a row overflow
 KINKED = [name for name, activation in cases.ACTIVATIONS.items() if activation.kinked]
 COORDINATES, DIRECTIONS = (
     12,
     3,
 )  # a network: so many numbers of each array alone, so many directions through all
-TOLERANCE = 1e-7
+TOLERANCE, STEP = 1e-7, 1e-3
 
 each_network = settings(
     max_examples=120, suppress_health_check=[HealthCheck.function_scoped_fixture]
@@ -77,7 +75,8 @@ def problems(draw):
 
 
 def shake(net, rng, output, loss):
-    """Biases too; small before an exponential, whose higher derivatives grow with it."""
+    """Randomize the biases too; keep numbers small before an exponential, whose derivatives grow
+    with it."""
     net.params += rng.normal(size=net.n_params) * 0.1
     if output == "exponential" or loss == "gaussian_nll":
         net.params *= 0.2
@@ -101,8 +100,8 @@ def sides_of_kinks(net, X, y=None, loss=None):
 
 
 def slope(f, signs, x, direction):
-    """df/dt of f(x + t direction) at t = 0; None beside a kink. f and signs read x, which is moved
-    and put back."""
+    """df/dt of f(x + t direction) at t = 0, and the step h of the stencil; (None, h) beside a kink.
+    f and signs read x, which is moved and put back."""
     x0, here = x.copy(), signs()
 
     def at(value, t):
@@ -111,12 +110,12 @@ def slope(f, signs, x, direction):
         x[...] = x0
         return result
 
-    h = 1e-3
+    h = STEP
     while at(signs, -2 * h) != here or at(signs, 2 * h) != here:
         h /= 10
         if h < 1e-6:
-            return None
-    return (8 * (at(f, h) - at(f, -h)) - (at(f, 2 * h) - at(f, -2 * h))) / (12 * h)
+            return None, h
+    return (8 * (at(f, h) - at(f, -h)) - (at(f, 2 * h) - at(f, -2 * h))) / (12 * h), h
 
 
 def directions(rng, shape):
@@ -133,19 +132,20 @@ def directions(rng, shape):
 
 def assert_is_the_gradient(gradient, f, signs, x, rng):
     """Errors are within TOLERANCE of the largest derivative, or of 1e-3 if all are smaller: units
-    that are off, or saturated."""
+    that are off, or saturated. Where the stencil shrinks, rounding errors grow, and so does the
+    tolerance."""
     compared = 0
     scale = max(np.linalg.norm(gradient.ravel(), np.inf), 1e-3)
     for direction in directions(rng, x.shape):
-        numeric = slope(f, signs, x, direction)
+        numeric, h = slope(f, signs, x, direction)
         if numeric is not None:
             compared += 1
-            assert abs(numeric - np.vdot(gradient, direction)) <= TOLERANCE * scale
+            assert abs(numeric - np.vdot(gradient, direction)) <= TOLERANCE * scale * STEP / h
     assert compared > 0
 
 
 def arrays_of(net):
-    """Each W and b with its gradient: small ones are looked at as closely as large ones."""
+    """Each W and b with its gradient, so that small arrays are checked as closely as large ones."""
     yield from zip(net.weights, net.grad_weights, strict=True)
     for b, db in zip(net.biases, net.grad_biases, strict=True):
         if b is not None:
@@ -170,7 +170,7 @@ def test_loss_and_grad_is_the_derivative_of_the_loss(isa, problem):
 
 @each_network
 @given(problems())
-def test_backward_is_the_derivative_of_a_loss_of_ones_own(isa, problem):
+def test_backward_is_the_derivative_of_a_custom_loss(isa, problem):
     net, X, _, _, _, rng = problem
     weights = rng.normal(size=(len(X), net.layer_sizes[-1]))
 
@@ -185,8 +185,8 @@ def test_backward_is_the_derivative_of_a_loss_of_ones_own(isa, problem):
 
 @pytest.mark.parametrize(("output", "loss"), PAIRS, ids=NAMES)
 def test_every_activation_under_every_output_and_loss(isa, output, loss):
-    """What the random networks may miss: each pair of neighbours once, on more rows than a chunk
-    has."""
+    """Each pair of neighbouring layers once, on more rows than a chunk has: random networks may
+    miss some."""
     rng = np.random.default_rng(len(output))
     per_target = cases.outputs_per_target(loss)
     for hidden in HIDDEN:

@@ -1,6 +1,5 @@
-"""The guide keeps its word: the code of its pages in docs/ runs, and they name everything there is.
-
-The Python blocks of a page run in order, in one namespace, in a folder of their own.
+"""The guide in docs/: its code runs, and it names every loss, optimizer and parameter. The Python
+blocks of a page run in order, in one namespace, in a temporary folder.
 """
 
 import inspect
@@ -18,12 +17,15 @@ DOCS = pathlib.Path(__file__).parent.parent / "docs"
 if not DOCS.exists():
     pytest.skip("there is no docs/ beside these tests", allow_module_level=True)
 LESSONS = ("losses.md", "optimizers.md", "estimators.md", "moving.md")  # with Python to run
-PAGES = {name: (DOCS / name).read_text(encoding="utf-8") for name in (*LESSONS, "performance.md")}
+PAGES = {
+    name: (DOCS / name).read_text(encoding="utf-8")
+    for name in (*LESSONS, "features.md", "performance.md")
+}
 NEEDS = {"optimizers.md": "scipy", "estimators.md": "sklearn", "moving.md": "sklearn"}
 
 
 def program(text):
-    """A page's Python blocks, and empty lines in the place of the rest: line numbers stay."""
+    """The Python blocks of a page, with empty lines for the rest: this keeps line numbers."""
     kept, inside = [], False
     for line in text.splitlines():
         if line.startswith("```"):
@@ -34,18 +36,18 @@ def program(text):
 
 
 def keeps(promise, shown):
-    """Word for word; ~ before a number means roughly (to 2 %)."""
-    promised, said = promise.split(), shown.split()
-    if len(promised) != len(said):
+    """Whether two texts are equal; ~ before a number allows 2 %."""
+    promised, printed = promise.split(), shown.split()
+    if len(promised) != len(printed):
         return False
     return all(
         float(b) == pytest.approx(float(a[1:]), rel=0.02) if a.startswith("~") else a == b
-        for a, b in zip(promised, said)
+        for a, b in zip(promised, printed)
     )
 
 
 @pytest.mark.parametrize("page", LESSONS)
-def test_code_runs_and_does_what_it_says(page, tmp_path):
+def test_code_of_the_guide_runs(page, tmp_path):
     """A comment `# -> TEXT` says what the line prints."""
     if page in NEEDS:
         pytest.importorskip(NEEDS[page], reason=f"the page needs the extra {NEEDS[page]}")
@@ -80,7 +82,7 @@ def test_lines_fit_a_terminal(page):
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_links_lead_somewhere(page):
+def test_links_are_valid(page):
     links = re.findall(r"\]\(([^)]+)\)", PAGES[page])
     assert links
     for link in links:
@@ -126,12 +128,12 @@ def test_every_parameter_of_an_estimator_is_named(name):
     pytest.importorskip("sklearn", reason="the estimators need the extra sklearn")
     parameters = inspect.signature(getattr(fastnn, name)).parameters
     assert len(parameters) > 25
-    table = PAGES["moving.md"].split("### The parameters")[1].split("\n###")[0]
+    table = PAGES["moving.md"].split("### Parameters")[1].split("\n###")[0]
     assert not [parameter for parameter in parameters if f"`{parameter}`" not in table]
 
 
 def test_what_the_estimators_add_is_explained():
-    """What scikit-learn's own have not: parameters, attributes and methods."""
+    """Parameters, attributes and methods that scikit-learn's estimators do not have."""
     theirs = pytest.importorskip(
         "sklearn.neural_network", reason="the estimators need the extra sklearn"
     )
@@ -145,7 +147,7 @@ def test_what_the_estimators_add_is_explained():
     assert {"dropout", "calibrate", "class_weight"} <= names and not missing("estimators.md", names)
 
 
-def test_the_defaults_that_differ_from_scikit_learn_are_told():
+def test_defaults_that_differ_from_scikit_learn_are_listed():
     theirs = pytest.importorskip(
         "sklearn.neural_network", reason="the estimators need the extra sklearn"
     )

@@ -1,5 +1,4 @@
-"""Who may import whom (docs/architecture.md): the imports of every file in the package, as they
-stand in its text."""
+"""Import layers (docs/architecture.md), checked in the source of every file of the package."""
 
 import ast
 import pathlib
@@ -12,11 +11,12 @@ import fastnn
 
 PACKAGE = pathlib.Path(fastnn.__file__).parent
 
-# A file imports only what stands in a line above its own. A name that is not here is a test
-# failure: decide where it belongs.
+# A file imports only names from the lines above its own. A missing name is a test failure: add it
+# to its layer.
 LAYERS = [
     {"kernels", "reference", "datasets"},
-    {"config", "options", "validation"},
+    {"config", "hints", "validation"},
+    {"options"},
     {"activations", "losses", "schedules", "initializers"},
     {"optimizers"},
     {"functional", "threads"},
@@ -29,7 +29,7 @@ LAYERS = [
     {"mlp"},
     {"estimators", "tables"},
     {"plotting"},
-    {"__init__"},  # the public names: nothing but the command line may ask for them here
+    {"__init__"},  # the public names: only the command line may import them from here
     {"cli"},
     {"__main__"},
 ]
@@ -40,11 +40,11 @@ LATE = {
     ("__init__", "estimators"),  # fastnn.MLPClassifier
     ("cli", "reference"),  # the race of demo, and bench
 }
-AT_IMPORT = {"numpy"}  # of all that is not fastnn or Python's own
+AT_IMPORT = {"numpy"}  # besides fastnn and the standard library
 OF_ESTIMATORS = {
     "sklearn",
     "scipy",
-}  # besides, in a package that is imported when somebody asks for it
+}  # also allowed in estimators, which are imported when they are used
 IN_FUNCTIONS = {  # the optional extras: who may use them, inside functions alone
     "pyarrow": {"tables"},
     "rich": {"cli"},
@@ -70,7 +70,7 @@ def modules():
 
 
 def imports(tree, package=()):
-    """(module, late): the parts of its name, and whether the import stands in a function. package:
+    """(module, late): the parts of its name, and whether the import is in a function. package:
     that of the file, without fastnn."""
 
     def walk(node, late):
@@ -126,9 +126,9 @@ def faults(importer, text, package=None):
             if imported == "reference":
                 yield f"{importer} imports reference, which is for tests, benches and the demo"
             elif importer in ("reference", "datasets"):
-                yield f"{importer} imports {name}, but stands alone"
+                yield f"{importer} imports {name}, but must import nothing"
             elif HEIGHT[imported] >= HEIGHT[importer]:
-                yield f"{importer} imports {name}, which does not stand below it"
+                yield f"{importer} imports {name}, which is not below it"
         elif importer == "estimators" and parts[0] in OF_ESTIMATORS:
             continue
         elif parts[0] not in sys.stdlib_module_names | AT_IMPORT and not (
@@ -140,15 +140,15 @@ def faults(importer, text, package=None):
 @pytest.mark.parametrize(
     ("importer", "path"), list(modules()), ids=lambda x: x if isinstance(x, str) else x.name
 )
-def test_imports_only_what_stands_below(importer, path):
+def test_modules_import_only_lower_layers(importer, path):
     assert importer in HEIGHT, (
-        f"no place in the house for {importer}: add it to LAYERS and to docs/architecture.md"
+        f"{importer} is in no layer: add it to LAYERS and to docs/architecture.md"
     )
     package = path.relative_to(PACKAGE).parent.parts
     assert list(faults(importer, path.read_text(encoding="utf-8"), package)) == []
 
 
-def test_commands_share_what_is_meant_to_be_shared_and_nothing_else():
+def test_commands_import_only_the_shared_modules():
     shared = {"common", "display", "scores"}
     for path in (PACKAGE / "cli").glob("*.py"):
         tree = ast.parse(path.read_text(encoding="utf-8"))
@@ -161,7 +161,7 @@ def test_commands_share_what_is_meant_to_be_shared_and_nothing_else():
             assert own <= (set() if path.stem in shared else shared), path.name
 
 
-def test_the_page_on_the_architecture_names_every_module():
+def test_the_architecture_page_names_every_module():
     page = PACKAGE.parent / "docs" / "architecture.md"
     if not page.exists():
         pytest.skip("installed from a wheel: the docs are not here")
@@ -197,7 +197,7 @@ def test_the_page_on_the_architecture_names_every_module():
         ("plotting", "def f():\n    import rich"),
     ],
 )
-def test_the_rule_finds_a_fault(importer, text):
+def test_the_rule_detects_a_violation(importer, text):
     assert len(list(faults(importer, text))) == 1
 
 
@@ -233,7 +233,7 @@ print(*(name for name, module in sys.modules.items() if name not in before and h
 
 
 def test_import_fastnn_does_not_load_the_lazy_parts_of_numpy():
-    """numpy.random takes 20 ms; an annotation that names it is enough to load it."""
+    """numpy.random takes 20 ms to load; an annotation that names it loads it."""
     code = """
 import numpy, sys
 before = "numpy.random" in sys.modules

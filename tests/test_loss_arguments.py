@@ -1,9 +1,10 @@
-"""What the losses of F take: shapes and kinds of arrays, `grad` that fits exactly, targets and
-settings that are refused."""
+"""Arguments of the losses of F: shapes and kinds of arrays, `grad`, and invalid targets and
+settings."""
 
 import cases
 import numpy as np
 import pytest
+from checks import assert_same_bits
 
 from fastnn import functional as F
 
@@ -68,7 +69,7 @@ def test_one_output_may_be_flat(isa, dtype, name):
         grad, flat = np.empty_like(Y), np.empty(n, dtype)
         L = loss(Y, y, w, grad=grad)
         assert loss(Y[:, 0], y[:, 0], w, grad=flat) == L
-        assert flat.tobytes() == grad.tobytes()
+        assert_same_bits(flat, grad)
         assert loss(Y, y[:, 0], w) == loss(Y[:, 0], y, w) == L
 
 
@@ -84,8 +85,8 @@ def test_one_target_of_gaussian_may_be_flat(isa, dtype):
 def test_classes_of_any_kind(isa, kind):
     Z = numbers(np.random.default_rng(0), 6, 2)
     y = np.array([0, 1, 1, 0, 1, 0])
-    given = y.tolist() if kind == "list" else y[:, None] if kind == "column" else y.astype(kind)
-    assert F.cross_entropy(Z, given) == F.cross_entropy(Z, y)
+    inputs = y.tolist() if kind == "list" else y[:, None] if kind == "column" else y.astype(kind)
+    assert F.cross_entropy(Z, inputs) == F.cross_entropy(Z, y)
 
 
 @pytest.mark.parametrize(
@@ -100,22 +101,34 @@ def test_classes_of_any_kind(isa, kind):
     ],
     ids=["Fortran", "strided", "negative strides", "big-endian", "misaligned", "read-only"],
 )
-def test_any_layout_is_taken_and_left_as_it_was(isa, dtype, name, kind):
+def test_any_memory_layout_is_accepted_and_left_unchanged(isa, dtype, name, kind):
     loss, *arguments = example(name, dtype, 40, 3)
-    given = [kind(a) for a in arguments]
+    inputs = [kind(a) for a in arguments]
     grads = [np.empty_like(arguments[0]) for _ in range(2)]
-    assert loss(*given, grad=grads[0]) == loss(*arguments, grad=grads[1])
-    assert grads[0].tobytes() == grads[1].tobytes()
-    for a, b in zip(given, arguments, strict=True):
+    assert loss(*inputs, grad=grads[0]) == loss(*arguments, grad=grads[1])
+    assert_same_bits(grads[0], grads[1])
+    for a, b in zip(inputs, arguments, strict=True):
         np.testing.assert_array_equal(a, b)
 
 
 def test_outputs_choose_the_dtype(name):
-    for given, computed in [("f2", "f4"), ("f4", "f4"), ("f8", "f8"), ("i4", "f8"), (">f4", "f4")]:
+    for Y_dtype, computed in [
+        ("f2", "f4"),
+        ("f4", "f4"),
+        ("f8", "f8"),
+        ("i4", "f8"),
+        (">f4", "f4"),
+    ]:
         loss, Y, y, w = example(name, np.dtype("f4"), 5, 3)
-        Y = Y if np.dtype(given).kind == "f" else Y > 0.5
+        Y = Y if np.dtype(Y_dtype).kind == "f" else Y > 0.5
         for other in ("f4", "f8"):
-            loss(Y.astype(given), y, w.astype(other), grad=np.empty(Y.shape, computed))
+            grad, expected = np.empty((2, *Y.shape), computed)
+            L = loss(Y.astype(Y_dtype), y, w.astype(other), grad=grad)
+            assert L == loss(Y.astype(Y_dtype).astype(computed), y, w, grad=expected)
+            assert_same_bits(grad, expected)
+            wrong = np.empty(Y.shape, "f4" if computed == "f8" else "f8")
+            with pytest.raises(TypeError, match="grad must be float"):
+                loss(Y.astype(Y_dtype), y, w.astype(other), grad=wrong)
 
 
 @pytest.mark.parametrize(
@@ -144,7 +157,7 @@ def test_numbers_for_each_output_may_be_any_sequence(isa, dtype, kind):
 @pytest.mark.parametrize("n", [5, 600])
 @pytest.mark.parametrize("argument", ["Y", "y", "sample_weight"])
 @pytest.mark.parametrize("name", FLAT)
-def test_grad_over_another_argument_is_refused(name, argument, n):
+def test_grad_that_overlaps_an_argument_is_refused(name, argument, n):
     memory = np.linspace(0, 1, n + 8)
     for shift in (0, 3):
         arguments = dict(Y=np.full(n, 0.5), y=np.zeros(n), sample_weight=np.ones(n)) | {
@@ -173,7 +186,7 @@ def test_grad_must_fit_exactly(name, grad, error, message):
     assert not np.any(grad)
 
 
-# ---- what is refused -----------------------------------------------------------------------------
+# ---- errors --------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -182,14 +195,14 @@ def test_grad_must_fit_exactly(name, grad, error, message):
         (dict(Y=np.ones((2, 4, 1))), r"must have shape \(n,\) or \(n, k\), got \(2, 4, 1\)"),
         (dict(Y=1.0), r"must have shape \(n,\) or \(n, k\), got \(\)"),
         (dict(y=np.ones((5, 3))), r"y must have shape \(n, [42]\) for [42] outputs, got \(5, 3\)"),
-        (dict(y=np.ones((6, 4)), y_of_gaussian=np.ones((6, 2))), "y has 6 rows, X has 5"),
+        (dict(y=np.ones((6, 4)), y_of_gaussian=np.ones((6, 2))), "y has 6 rows, but X has 5"),
         (
             dict(sample_weight=np.ones(3)),
-            r"sample_weight must have shape \(5,\), one number a row, got \(3,\)",
+            r"sample_weight must have shape \(5,\), one weight per row, got \(3,\)",
         ),
         (
             dict(sample_weight=np.ones((5, 1))),
-            r"sample_weight must have shape \(5,\), one number a row, got \(5, 1\)",
+            r"sample_weight must have shape \(5,\), one weight per row, got \(5, 1\)",
         ),
         (
             dict(sample_weight=[1, 1, -0.5, 1, 1]),
@@ -206,7 +219,7 @@ def test_grad_must_fit_exactly(name, grad, error, message):
         "a negative weight",
     ],
 )
-def test_wrong_shapes_are_refused_with_the_way_out(name, changed, message):
+def test_wrong_shapes_are_refused_with_a_hint(name, changed, message):
     y = np.full((5, 2 if name == "gaussian" else 4), 1 / 4)
     changed = dict(changed)
     of_gaussian = changed.pop("y_of_gaussian", None)
@@ -222,7 +235,7 @@ def test_wrong_shapes_are_refused_with_the_way_out(name, changed, message):
 def test_bce_targets_outside_0_and_1_are_refused_with_their_row(loss, bad):
     with pytest.raises(
         ValueError,
-        match=r"y must lie in \[0, 1\] for loss 'bce.*in row 1.*for labels -1 and 1 give \(y \+ 1\) / 2",
+        match=r"y must lie in \[0, 1\] for loss 'bce.*in row 1.*For labels -1 and 1 pass \(y \+ 1\) / 2",
     ):
         loss([0.5, 0.5, 0.5], [0, bad, 1])
 
@@ -234,7 +247,7 @@ def test_negative_counts_are_refused_with_their_row():
         F.poisson_nll([0.0, 0.0, 0.0], [3, 0, -1])
 
 
-def test_gaussian_wants_two_outputs_for_each_target():
+def test_gaussian_needs_two_outputs_for_each_target():
     for Y in (np.ones((4, 3)), np.ones(4)):
         with pytest.raises(
             ValueError,
@@ -243,7 +256,7 @@ def test_gaussian_wants_two_outputs_for_each_target():
             F.gaussian_nll(Y, np.ones(4))
 
 
-def test_labels_end_at_0_and_1(dtype):
+def test_labels_0_and_1_are_the_limits(dtype):
     one = dtype.type(1)
     for y in (-0.0, 0, np.finfo(dtype).smallest_subnormal, 0.5, one):
         assert np.isfinite(
@@ -266,16 +279,16 @@ def test_labels_end_at_0_and_1(dtype):
 @pytest.mark.parametrize(
     ("y", "message"),
     [
-        ([0, 3, 1], "y holds class 3 in row 1; .* 3 outputs, so classes are 0..2"),
+        ([0, 3, 1], "y holds class 3 in row 1, .* 3 outputs: classes are 0..2"),
         ([0, 1, -1], "y holds class -1 in row 2"),
-        ([0, 0.5, 1], "y must be class numbers 0..2 or rows of 3 probabilities"),
-        (["a", "b", "c"], "y must be class numbers 0..2 or rows of 3 probabilities"),
-        ([0, np.nan, 1], "y must be class numbers 0..2|y holds class nan"),
-        ([0, 1], "y has 2 rows, X has 3|y has 2 rows"),
+        ([0, 0.5, 1], "y must hold class indices 0..2 or rows of 3 probabilities"),
+        (["a", "b", "c"], "y must hold class indices 0..2 or rows of 3 probabilities"),
+        ([0, np.nan, 1], "y must hold class indices 0..2|y holds class nan"),
+        ([0, 1], "y has 2 rows, but X has 3|y has 2 rows"),
     ],
     ids=str,
 )
-def test_classes_that_are_none_are_refused_with_their_row(y, message):
+def test_invalid_classes_are_refused_with_their_row(y, message):
     with pytest.raises(ValueError, match=message):
         F.cross_entropy(np.zeros((3, 3)), y)
 
@@ -292,7 +305,7 @@ def test_classes_that_are_none_are_refused_with_their_row(y, message):
         (
             "bce",
             dict(pos_weight=(1, 2)),
-            "pos_weight has 2 numbers for 3 outputs: give one, or one for each",
+            "pos_weight has 2 numbers for 3 outputs. Pass one, or one for each output",
         ),
         (
             "bce with logits",
@@ -326,7 +339,7 @@ def test_classes_that_are_none_are_refused_with_their_row(y, message):
         (
             "quantile",
             dict(q=(0.1, 0.9)),
-            "q has 2 numbers for 3 columns of Y: give one, or one for each",
+            "q has 2 numbers for 3 columns of Y. Pass one, or one for each column",
         ),
         ("quantile", dict(q=[]), r"q must be a number or a sequence of numbers, got \[\]"),
     ],

@@ -1,10 +1,10 @@
-"""The losses of F by hand: what a row's loss is, what an option means, and what happens at the ends
-of the range."""
+"""The losses of F against values worked by hand: definitions, options, and extreme numbers."""
 
 import math
 
 import numpy as np
 import pytest
+from checks import assert_finite
 
 from fastnn import functional as F
 from fastnn import reference as ref
@@ -63,7 +63,7 @@ def test_cross_entropy_of_large_logits_is_exact(isa, dtype, eps, n, as_rows, siz
 
 
 @pytest.mark.parametrize("shift", [-1e4, 1e4, 1e30])
-def test_cross_entropy_of_equal_logits_is_log_k_wherever_they_stand(isa, dtype, eps, shift):
+def test_cross_entropy_of_equal_logits_is_log_k(isa, dtype, eps, shift):
     for k in (2, 10, 17, 100):
         Z = np.full((5, k), shift, dtype)
         grad = np.empty_like(Z)
@@ -112,15 +112,15 @@ def test_extremes_give_no_nan(isa, dtype):
         for loss in (F.binary_cross_entropy_with_logits, F.cross_entropy):
             grad = np.full_like(Z, np.nan)
             assert math.isfinite(loss(Z, targets, grad=grad))
-            assert np.isfinite(grad).all()
+            assert_finite(grad)
     P = np.array([[a, b] for a in (0, 1e-30, 0.5, 1) for b in (0, 1e-30, 0.5, 1)], dtype)
     for y in (0, 0.25, 1):
         grad = np.full_like(P, np.nan)
         assert math.isfinite(F.binary_cross_entropy(P, np.full(P.shape, y), grad=grad))
-        assert np.isfinite(grad).all()
+        assert_finite(grad)
 
 
-# ---- what an option means ------------------------------------------------------------------------
+# ---- options -------------------------------------------------------------------------------------
 
 
 def loss_and_gradient(loss, Y, y, **options):
@@ -129,7 +129,7 @@ def loss_and_gradient(loss, Y, y, **options):
 
 
 def test_smoothed_labels_are_labels(isa, dtype, eps):
-    """The same as labels that somebody has smoothed before."""
+    """The option equals labels that are smoothed beforehand."""
     rng = np.random.default_rng(2)
     for n, k in ((5, 1), (9, 3), (20, 17)):
         Z, P, y, cls = (
@@ -156,8 +156,8 @@ def test_smoothed_labels_are_labels(isa, dtype, eps):
                 np.testing.assert_allclose(grad, exact_grad, rtol=40 * eps, atol=8 * eps)
 
 
-def test_positive_weights_weigh_the_positive(isa, dtype, eps):
-    """A row of one yes with p = 3 is three such rows; a no is not touched."""
+def test_pos_weight_is_a_weight_of_positive_targets(isa, dtype, eps):
+    """With p = 3 a positive row counts as three rows; a negative row is unchanged."""
     for loss, Y in ((F.binary_cross_entropy, 0.25), (F.binary_cross_entropy_with_logits, -1.5)):
         Y = np.full((3, 1), Y, dtype)
         plain, weighted = (loss_and_gradient(loss, Y, [1, 0, 1], pos_weight=p) for p in (None, 3.0))
@@ -209,7 +209,7 @@ def test_slopes_where_output_and_target_are_equal_are_zero(isa, dtype):
             np.testing.assert_array_equal(grad, 0)
 
 
-# ---- extremes of the others ----------------------------------------------------------------------
+# ---- extremes of other losses --------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("n", [1, 40])
@@ -262,7 +262,7 @@ def test_gaussian_of_large_variances(isa, dtype):
     [dict(pos_weight=4.0), dict(label_smoothing=0.5), dict(pos_weight=4.0, label_smoothing=0.5)],
     ids=str,
 )
-def test_extremes_with_options_go_by_the_reference(isa, dtype, eps, options):
+def test_extremes_with_options_match_the_reference(isa, dtype, eps, options):
     Z = np.array([-1e30, -1e4, -50, 0, 50, 1e4, 1e30], dtype)[:, None]
     P = np.array([0, 1e-30, 0.25, 1], dtype)[:, None]
     for y in (0, 1, 0.25):

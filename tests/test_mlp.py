@@ -13,7 +13,7 @@ def data(n, n_in, n_out, dtype="float64", seed=3):
 
 
 def close(actual, expected, dtype, times=1):
-    """Errors on the scale of the largest number expected."""
+    """Allow errors relative to the largest expected number."""
     tolerance = {"float32": 5e-6, "float64": 1e-13}[np.dtype(dtype).name] * times
     np.testing.assert_allclose(
         actual, expected, rtol=0, atol=tolerance * max(1e-3, np.abs(expected).max(initial=0))
@@ -30,7 +30,7 @@ PAIRS = [(output, "mse") for output in ACTIVATIONS] + [
 @pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize("shape", [(1, 5, 2), (9, 5, 4, 3), (300, 5, 1), (300, 5, 17, 40)])
 @pytest.mark.parametrize(("output", "loss"), PAIRS)
-def test_loss_and_grad_are_the_reference(output, loss, shape, weighted, dtype):
+def test_loss_and_grad_match_the_reference(output, loss, shape, weighted, dtype):
     n, *sizes = shape
     if output == "softmax" and sizes[-1] == 1:
         sizes[-1] = 2
@@ -67,9 +67,12 @@ def test_loss_none_picks_from_the_output(output, loss):
 
 
 REMEDIES = {
-    "bce": r"loss 'bce' needs output='sigmoid', the network has output='(\w+)'; for raw outputs use 'bce_with_logits'",
-    "bce_with_logits": r"loss 'bce_with_logits' needs output='identity', the network has output='(\w+)'; .*with output='sigmoid' use 'bce'",
-    "cross_entropy": r"loss 'cross_entropy' needs output='softmax', the network has output='(\w+)'; .*output='sigmoid' with 'bce'",
+    "bce": r"loss 'bce' needs output='sigmoid', but the network has output='(\w+)'\. "
+    "For raw outputs pass loss='bce_with_logits'",
+    "bce_with_logits": r"loss 'bce_with_logits' needs output='identity', but the network has "
+    r"output='(\w+)'\. .*pass loss='bce' for output='sigmoid'",
+    "cross_entropy": r"loss 'cross_entropy' needs output='softmax', but the network has "
+    r"output='(\w+)'\. .*pass output='sigmoid' and loss='bce'",
 }
 
 
@@ -77,7 +80,7 @@ REMEDIES = {
     ("output", "loss"),
     [(o, loss) for o in ACTIVATIONS for loss in REMEDIES if (o, loss) not in PAIRS],
 )
-def test_senseless_pairs_are_refused_with_the_remedy(output, loss):
+def test_losses_that_need_another_output_are_refused_with_a_hint(output, loss):
     net = MLP([5, 3], output=output, rng=1)
     X, y = data(10, 5, 3)
     for call in (net.loss, net.loss_and_grad, net.fit, net.partial_fit):
@@ -107,7 +110,7 @@ def test_backward_is_the_chain_rule(output, n, dtype):
 
 
 @pytest.mark.parametrize("kind", ["ndarray", "subclass", "strided", "buffer"])
-def test_keep_remembers_the_numbers_even_if_the_caller_changes_them(kind):
+def test_keep_copies_the_inputs(kind):
     class Matrix(np.ndarray):
         pass
 
@@ -122,17 +125,17 @@ def test_keep_remembers_the_numbers_even_if_the_caller_changes_them(kind):
     net.forward(X, keep=True)
     memory[:] = 0
     net.backward(np.ones((4, 2)))
-    assert (net.grads == 4).all()
+    np.testing.assert_array_equal(net.grads, 4)
 
 
-def test_backward_without_keep_says_so():
+def test_backward_without_keep_is_refused():
     net = MLP([5, 3], rng=1)
     X, _ = data(10, 5, 3)
     net.forward(X)
     with pytest.raises(
-        RuntimeError, match=r"backward needs the inputs: call forward\(X, keep=True\) first"
+        RuntimeError, match=r"backward needs the inputs. Call forward\(X, keep=True\) first"
     ):
         net.backward(np.ones((10, 3)))
     net.forward(X, keep=True)
-    with pytest.raises(ValueError, match="dY has 9 rows, X has 10"):
+    with pytest.raises(ValueError, match="dY has 9 rows, but X has 10"):
         net.backward(np.ones((9, 3)))

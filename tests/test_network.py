@@ -1,14 +1,14 @@
-"""Network: how it is made, how its arrays lie in memory, and what forward takes."""
+"""Networks: construction, memory layout of the arrays, and arguments of forward."""
 
 import copy
 import pickle
-import threading
 
 import numpy as np
 import pytest
+from checks import assert_same_bits, training_state
 
 import fastnn
-from fastnn import MLP, reference
+from fastnn import MLP, reference, threads
 from fastnn.activations import ACTIVATIONS, HIDDEN
 from fastnn.initializers import FOR_ACTIVATION, glorot_uniform
 
@@ -33,7 +33,7 @@ def data(n, n_in, n_out, dtype="float64", seed=3):
 
 
 def close(actual, expected, dtype, times=1):
-    """Errors on the scale of the largest number expected."""
+    """Allow errors relative to the largest expected number."""
     tolerance = {"float32": 5e-6, "float64": 1e-13}[np.dtype(dtype).name] * times
     np.testing.assert_allclose(
         actual, expected, rtol=0, atol=tolerance * max(1e-3, np.abs(expected).max(initial=0))
@@ -75,7 +75,7 @@ def test_activation_is_one_name_or_one_for_each_hidden_layer():
 
 
 @pytest.mark.parametrize("name", HIDDEN)
-def test_weights_start_as_their_own_activation_wants_them(name):
+def test_initial_weights_follow_from_the_activation(name):
     other = "tanh" if name in FOR_ACTIVATION else "relu"
     net = MLP([400, 300, 200], [name], other, rng=1)
     for W, kind in zip(net.weights, [name, other]):
@@ -84,16 +84,19 @@ def test_weights_start_as_their_own_activation_wants_them(name):
         assert abs(np.abs(W).max() / np.abs(drawn).max() - 1) < (
             0.02 if kind not in FOR_ACTIVATION else 0.3
         )  # tails, or a limit
-    assert all((b == 0).all() for b in net.biases) and (net.grads == 0).all()
+    for b in net.biases:
+        np.testing.assert_array_equal(b, 0)
+    np.testing.assert_array_equal(net.grads, 0)
 
 
 def test_seed_fixes_the_weights(dtype):
     same, again, other = (MLP([5, 7, 2], dtype=dtype, rng=seed) for seed in (1, 1, 2))
-    assert same.params.tobytes() == again.params.tobytes() != other.params.tobytes()
-    assert MLP([5, 7, 2]).params.tobytes() != MLP([5, 7, 2]).params.tobytes()
+    assert_same_bits(same.params, again.params)
+    assert not np.array_equal(same.params, other.params)
+    assert not np.array_equal(MLP([5, 7, 2]).params, MLP([5, 7, 2]).params)
 
 
-def test_float32_and_float64_start_alike():
+def test_float32_and_float64_start_with_the_same_weights():
     single, double = (MLP([5, 7, 2], dtype=name, rng=3).params for name in ("float32", "float64"))
     np.testing.assert_array_equal(single, double.astype("float32"))
 
@@ -102,10 +105,9 @@ def test_a_generator_is_used_and_kept():
     rng = np.random.Generator(np.random.Philox(4))
     net = MLP([5, 7, 2], rng=rng)
     assert net.rng is rng
-    assert MLP([5, 7, 2], rng=rng).params.tobytes() != net.params.tobytes()  # it has moved on
-    assert (
-        MLP([5, 7, 2], rng=np.random.Generator(np.random.Philox(4))).params.tobytes()
-        == net.params.tobytes()
+    assert not np.array_equal(MLP([5, 7, 2], rng=rng).params, net.params)  # rng has advanced
+    assert_same_bits(
+        MLP([5, 7, 2], rng=np.random.Generator(np.random.Philox(4))).params, net.params
     )
 
 
@@ -134,7 +136,7 @@ def test_arrays_are_views_of_one_aligned_array(clone, bias, dtype):
     assert not np.shares_memory(net.params, net.grads)
 
 
-def test_what_is_written_to_the_views_is_what_the_kernels_use(clone):
+def test_kernels_use_what_is_written_to_the_views(clone):
     net = clone(MLP([2, 3, 1], dtype="float64", rng=0))
     X, _ = data(20, 2, 1)
     net.weights[0][:] = [[1, 2, 3], [4, 5, 6]]
@@ -145,18 +147,15 @@ def test_what_is_written_to_the_views_is_what_the_kernels_use(clone):
     close(net.forward(X[:1]), expected[:1], "float64")
 
 
-def test_assigning_copies_and_keeps_the_memory():
+def test_assignment_copies_into_the_same_memory():
     net = MLP([2, 3, 1], rng=0)
     params, W = net.params, net.weights[0]
     net.params = np.ones(13)
     net.weights[0] = np.full((2, 3), 2.0)
     net.params -= 1
-    assert (
-        net.params is params
-        and net.weights[0] is W
-        and (W == 1).all()
-        and (net.biases[1] == 0).all()
-    )
+    assert net.params is params and net.weights[0] is W
+    np.testing.assert_array_equal(W, 1)
+    np.testing.assert_array_equal(net.biases[1], 0)
 
 
 def test_clones_are_independent(clone):
@@ -164,21 +163,11 @@ def test_clones_are_independent(clone):
     net = MLP([3, 8, 1], rng=0)
     net.fit(X, y, epochs=2)
     expected = net.copy().fit(X, y, epochs=2, resume=True).loss
-    before = (
-        net.params.tobytes(),
-        net.state.moments.tobytes(),
-        net.state.step,
-        str(net.rng.bit_generator.state),
-    )
+    before = training_state(net)
     other = clone(net)
     if other is not net:
         assert other.fit(X, y, epochs=2, resume=True).loss == expected
-        assert (
-            net.params.tobytes(),
-            net.state.moments.tobytes(),
-            net.state.step,
-            str(net.rng.bit_generator.state),
-        ) == before
+        assert_same_bits(training_state(net), before)
     assert net.fit(X, y, epochs=2, resume=True).loss == expected
 
 
@@ -205,7 +194,7 @@ INPUTS = {
 
 
 class Frame:
-    """As much of a DataFrame as NumPy asks for."""
+    """The part of a DataFrame that NumPy uses."""
 
     def __init__(self, X):
         self.X = X
@@ -223,18 +212,20 @@ def test_inputs_of_every_kind_give_the_same_bits(kind, n, dtype):
     expected, odd = net.forward(X), INPUTS[kind](X)
     before = copy.deepcopy(odd)
     Y = net.forward(odd)
-    assert type(Y) is np.ndarray and Y.dtype == dtype and Y.tobytes() == expected.tobytes()
+    assert type(Y) is np.ndarray and Y.dtype == dtype
+    assert_same_bits(Y, expected)
     np.testing.assert_array_equal(np.asarray(odd), np.asarray(before))
 
 
 def test_read_only_and_memory_mapped_inputs(tmp_path):
     X, _ = data(30, 5, 1, "float32")
     net = MLP([5, 9, 2], rng=0)
-    expected = net.forward(X).tobytes()
+    expected = net.forward(X)
     np.save(tmp_path / "X.npy", X)
     mapped = np.load(tmp_path / "X.npy", mmap_mode="r")
     X.flags.writeable = False
-    assert net.forward(X).tobytes() == expected == net.forward(mapped).tobytes()
+    assert_same_bits(net.forward(X), expected)
+    assert_same_bits(net.forward(mapped), expected)
 
 
 @pytest.mark.parametrize("n", [0, 1, 7, 8, 300])
@@ -243,7 +234,7 @@ def test_out_receives_the_result(n):
     net = MLP([5, 9, 2], rng=0)
     out = np.full((n, 2), np.nan, "float32")
     assert net.forward(X, out=out) is out
-    assert out.tobytes() == net.forward(X).tobytes()
+    assert_same_bits(out, net.forward(X))
     assert net.forward(X.astype("float64"), out=out, n_threads=2) is out
 
 
@@ -280,10 +271,10 @@ def test_out_that_overlaps_is_refused(where, n):
         "params": (memory[:n], net.params[: 2 * n].reshape(n, 2)),
     }[where]
     out = X.T.reshape(n, 2) if out is None else out
-    before = X.tobytes(), net.params.tobytes()
+    before = X.copy(), net.params.copy()
     with pytest.raises(ValueError, match="out overlaps"):
         net.forward(X, out=out)
-    assert (X.tobytes(), net.params.tobytes()) == before
+    assert_same_bits((X, net.params), before)
 
 
 def test_no_rows_and_one_row(dtype):
@@ -291,53 +282,52 @@ def test_no_rows_and_one_row(dtype):
     X, _ = data(1, 5, 2, dtype)
     assert net.forward(X[:0]).shape == (0, 2) and net.forward(X[:0]).dtype == dtype
     assert net.forward(X).shape == (1, 2)
-    assert net.loss(X[:0], []) == net.loss_and_grad(X[:0], []) == 0.0 and (net.grads == 0).all()
+    assert net.loss(X[:0], []) == net.loss_and_grad(X[:0], []) == 0.0
+    np.testing.assert_array_equal(net.grads, 0)
     assert net.forward(np.empty((0, 5)), keep=True).shape == (0, 2)
     assert net.backward(np.empty((0, 2))).shape == (0, 5)
 
 
-def test_threads_do_not_show(monkeypatch):
+def test_the_number_of_threads_does_not_change_bits(monkeypatch):
     monkeypatch.setattr(
         "fastnn.network.check_threads", lambda n_threads: n_threads
     )  # the machine may have one CPU
-    who = set()
+    run_in_threads, n_shares = threads.run_in_threads, []
 
-    class Noting(MLP):
-        def _forward_into(self, X, out):
-            who.add(threading.get_ident())
-            super()._forward_into(X, out)
+    def counting(calls):
+        n_shares.append(len(calls))
+        run_in_threads(calls)
 
+    monkeypatch.setattr(threads, "run_in_threads", counting)
     X = np.resize(data(3000, 40, 1, "float32")[0], (30_001, 40))
-    net = Noting([40, 60, 3], rng=0)
-    expected = net.forward(X).tobytes()
-    assert all(
-        net.forward(X, n_threads=n).tobytes() == expected for n in (2, 3, 7) for _ in range(4)
-    )
-    assert len(who) > 1  # they did share the work
+    net = MLP([40, 60, 3], rng=0)
+    expected = net.forward(X)
+    for n in (2, 3, 7) * 4:
+        assert_same_bits(net.forward(X, n_threads=n), expected, f"{n} threads")
+    assert max(n_shares) > 1  # several threads shared the rows
 
 
-def test_any_number_of_threads_is_taken():
+def test_any_number_of_threads_is_accepted():
     X, _ = data(300, 40, 1, "float32")
     net = MLP([40, 60, 3], rng=0)
-    assert all(
-        net.forward(X, n_threads=n).tobytes() == net.forward(X).tobytes()
-        for n in (1, 2, 5, -1, np.int64(2))
-    )
+    for n in (1, 2, 5, -1, np.int64(2)):
+        assert_same_bits(net.forward(X, n_threads=n), net.forward(X))
 
 
-def test_an_error_in_a_helper_thread_is_raised_not_returned_as_numbers(monkeypatch):
+def test_an_error_in_a_helper_thread_is_raised(monkeypatch):
     monkeypatch.setattr(
         "fastnn.network.check_threads", lambda n_threads: n_threads
     )  # the machine may have one CPU
+    run_in_threads = threads.run_in_threads
 
-    class Failing(MLP):
-        def _forward_into(self, X, out):
-            if threading.current_thread() is not threading.main_thread():
-                raise MemoryError("no memory for scratch")
-            super()._forward_into(X, out)
+    def failing(calls):
+        def fail():
+            raise MemoryError("no memory for the workspace")
 
-    monkeypatch.setattr(threading, "excepthook", lambda args: None)
-    net, X = Failing([40, 60, 3], rng=0), np.ones((30_000, 40), "float32")
+        run_in_threads([calls[0], *(fail for _ in calls[1:])])  # the first runs in this thread
+
+    monkeypatch.setattr(threads, "run_in_threads", failing)
+    net, X = MLP([40, 60, 3], rng=0), np.ones((30_000, 40), "float32")
     with pytest.raises(MemoryError):
         for _ in range(100):  # two threads are tried after one
             net.forward(X, n_threads=2)
@@ -347,16 +337,13 @@ def test_call_is_forward():
     net = MLP([5, 9, 2], rng=0)
     X, _ = data(9, 5, 2, "float32")
     out = np.empty((9, 2), "float32")
-    assert (
-        net(X).tobytes() == net.forward(X).tobytes()
-        and net(X, out) is out
-        and net(X, n_threads=2).shape == (9, 2)
-    )
+    assert_same_bits(net(X), net.forward(X))
+    assert net(X, out) is out and net(X, n_threads=2).shape == (9, 2)
 
 
 @pytest.mark.parametrize("n", [1, 5, 70])
 @pytest.mark.parametrize("name", ACTIVATIONS)
-def test_forward_is_the_reference(name, n, isa, dtype):
+def test_forward_matches_the_reference(name, n, isa, dtype):
     for hidden, output in (
         [("tanh", name)] if name == "softmax" else [(name, "identity"), ("relu", name)]
     ):
@@ -368,7 +355,7 @@ def test_forward_is_the_reference(name, n, isa, dtype):
         )
 
 
-# ---- text ----
+# ---- repr ----
 
 
 @pytest.mark.parametrize(
@@ -380,5 +367,5 @@ def test_forward_is_the_reference(name, n, isa, dtype):
         "MLP([2, 1], output='sigmoid', dtype='float32')",
     ],
 )
-def test_repr_is_the_call_that_makes_such_a_network(text):
+def test_repr_is_a_call_that_makes_an_equal_network(text):
     assert repr(eval(text)) == text

@@ -1,5 +1,4 @@
-"""The public names, their signatures, their documentation, and that the stub of the compiled part
-tells the truth."""
+"""The public names, their signatures and documentation, and the stub of the compiled module."""
 
 import ast
 import doctest
@@ -114,9 +113,17 @@ def test_attributes_of_networks_histories_and_optimizers():
     for name in names.split():
         assert hasattr(net, name)
     history = net.fit(np.ones((4, 2)), np.ones(4), epochs=1)
-    assert set(vars(history)) == {"loss", "val_loss", "n_epochs", "n_steps", "seconds"}
+    assert set(vars(history)) == {
+        "loss",
+        "val_loss",
+        "n_epochs",
+        "n_steps",
+        "seconds",
+        "stop_reason",
+    }
     assert set(vars(net.state)) == {
-        *"optimizer moments step epoch row loss_sum order params seed split_seed plateau best".split()
+        *"optimizer moments step epoch row loss_sum order params seed".split(),
+        *"split_seed split_rows split_held_out plateau best".split(),
     }
     assert net.state.lr == 0.001
     for optimizer in (cls(0.1) for cls in cases.STEPS.values()):
@@ -127,8 +134,8 @@ def test_attributes_of_networks_histories_and_optimizers():
         )
 
 
-def test_the_article_in_code():
-    """Four lines of math, four lines of code; the reference takes the same calls."""
+def test_the_readme_loop_gives_the_same_in_functional_and_reference():
+    """The loop of the README's first example, in both modules."""
     X, y = (
         np.array([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]]),
         np.array([0.0, 1.0, 1.0, 1.0]),
@@ -157,15 +164,15 @@ def functions_of(module):
     }
 
 
-def test_functional_and_reference_are_twins():
-    ours, twins = functions_of(functional), functions_of(reference)
+def test_functional_and_reference_have_the_same_functions():
+    ours, theirs = functions_of(functional), functions_of(reference)
     assert (
         set(ours)
         == set(functional.__all__)
-        == set(twins) - {"forward", "loss_and_grad", "fit", "dropout_mask"}
+        == set(theirs) - {"forward", "loss_and_grad", "fit", "dropout_mask"}
     )  # its networks
     for name, function in ours.items():
-        assert inspect.signature(function) == inspect.signature(twins[name])
+        assert inspect.signature(function) == inspect.signature(theirs[name])
 
 
 def test_every_activation_of_the_kernels_has_a_name_and_a_reference():
@@ -209,7 +216,7 @@ def test_every_loss_of_the_kernels_has_a_name_and_a_reference():
 
 
 @pytest.mark.parametrize("module", [fastnn, *MODULES], ids=lambda m: m.__name__)
-def test_every_module_says_what_it_is(module):
+def test_every_module_has_a_docstring(module):
     assert (
         module.__name__.startswith("fastnn._") or len(module.__doc__.splitlines()[0]) >= 10
     )  # _avx2_float32 holds one capsule
@@ -240,7 +247,7 @@ PUBLIC = [
 
 
 @pytest.mark.parametrize("thing", PUBLIC, ids=lambda thing: thing.__qualname__)
-def test_every_public_thing_has_an_example(thing):
+def test_every_public_object_has_an_example(thing):
     assert ">>> " in inspect.getdoc(thing) and re.search(r"Examples\n-+\n", inspect.getdoc(thing))
 
 
@@ -248,7 +255,7 @@ def test_every_public_thing_has_an_example(thing):
 def test_every_parameter_is_in_the_documentation(thing):
     text = inspect.getdoc(thing)
     names = [name for name in inspect.signature(thing).parameters if name != "self"]
-    if not re.search(r"(?i)as\s+in\s+`|the\s+same", text):  # refers to a twin
+    if not re.search(r"(?i)as\s+in\s+`|the\s+same", text):  # refers to another function
         assert [n for n in names if not re.search(rf"\b{n}\b", text)] == []
 
 
@@ -258,7 +265,7 @@ def test_examples_run(module):
     assert result.failed == 0
 
 
-# ---- the stub of the compiled part ----
+# ---- the stub of the compiled module ----
 
 STUB = {}  # name -> node; class.method -> node
 for node in ast.parse((Path(fastnn.__file__).parent / "kernels.pyi").read_text()).body:
@@ -282,7 +289,7 @@ def test_the_stub_has_the_names_of_the_compiled_module():
     assert {n for n in vars(kernels) if n[0] != "_"} - hidden == {
         name for name in STUB if "." not in name and name[0] != "_"
     }
-    for name in ("CompiledNetwork", "Trainer", "Array", "Memory"):
+    for name in ("CompiledNetwork", "Trainer", "Array", "ZeroedBuffer"):
         methods = {
             n
             for n, m in vars(getattr(kernels, name)).items()
@@ -329,13 +336,13 @@ def test_the_stub_has_the_parameters_of_the_compiled_functions(name):
 
 
 def test_the_stub_has_the_parameters_of_the_constructors():
-    """Cython has no signature for them: they are called by the names in the stub, and those
-    only."""
+    """Cython has no signatures for them, so call them with the names in the stub, and with no
+    others."""
     net, x, X = fastnn.MLP([2, 1], rng=0), np.ones(6, "float32"), np.ones((3, 2), "float32")
     settings, rng = fastnn.SGD().to_kernel(), np.random.PCG64(0)
     calls = {
         "Array.__new__": dict(obj=x, itemsize=4, n=6, writable=True, integers=False),
-        "Memory.__new__": dict(n_bytes=64),
+        "ZeroedBuffer.__new__": dict(n_bytes=64),
         "Trainer.__init__": dict(
             network=net,
             X=X,
@@ -406,7 +413,7 @@ def test_the_stub_has_the_types_of_the_constants():
         assert set(settings) == numbers and set(settings["rate"]) == rate
 
 
-def test_networks_are_called_as_the_stub_says():
+def test_calling_a_network_has_the_parameters_of_the_stub():
     net = fastnn.MLP([2, 1], rng=0)
     X, names = (
         np.ones((3, 2), "float32"),

@@ -1,4 +1,4 @@
-"""PyTorch's optimizers, 100 steps in float64: the reference and the kernels go where they go.
+"""100 steps of PyTorch's optimizers in float64, compared with the reference and the kernels.
 
 tests/data/make_pytorch_optimizers.py has the settings and made the numbers.
 """
@@ -25,7 +25,7 @@ def stored():
 
 
 def follow(module, name, start, gradients):
-    """The parameters after each step of our function."""
+    """The parameters after each step of a function of fastnn."""
     cls, settings = pytorch.VARIANTS[name]
     step_, settings, moments = (
         getattr(module, f"{cls.lower()}_step_"),
@@ -49,19 +49,19 @@ def follow(module, name, start, gradients):
 
 @pytest.mark.parametrize("name", pytorch.VARIANTS)
 @pytest.mark.parametrize("module", [reference, functional], ids=["reference", "functional"])
-def test_steps_are_those_of_pytorch(module, name, stored):
+def test_steps_match_pytorch(module, name, stored):
     actual = follow(module, name, stored["start"], stored["gradients"])
     np.testing.assert_allclose(actual, stored[name], rtol=1e-12)
 
 
-def test_each_variant_goes_its_own_way(stored):
+def test_no_two_variants_end_at_the_same_point(stored):
     assert set(stored) == {"start", "gradients", *pytorch.VARIANTS}
     ends = np.array([stored[name][-1] for name in pytorch.VARIANTS])
     distances = np.abs(ends[:, np.newaxis] - ends).max(axis=2)
-    assert (distances + np.eye(len(ends)) > 1e-3).all()
+    np.testing.assert_array_less(1e-3, distances + np.eye(len(ends)))
 
 
-def test_the_stored_numbers_are_still_those_of_pytorch(stored):
+def test_the_stored_numbers_match_the_installed_pytorch(stored):
     pytest.importorskip("torch")
     start, gradients = pytorch.problem()
     np.testing.assert_array_equal(start, stored["start"])

@@ -1,4 +1,4 @@
-"""README.md keeps its word: its code runs, and the two commands are one line each."""
+"""README.md: its code runs and prints what it says, and the set-up commands are one line each."""
 
 import pathlib
 import re
@@ -25,7 +25,7 @@ def section(heading):
     return re.search(rf"^## {heading}\n(.*?)(?=^## |\Z)", TEXT, re.M | re.S)[1]
 
 
-def test_there_is_code():
+def test_the_readme_has_code():
     assert len(PYTHON) >= 2
     assert {language for language, _ in blocks(TEXT)} == {
         "python",
@@ -35,7 +35,7 @@ def test_there_is_code():
 
 
 @pytest.mark.parametrize("code", PYTHON, ids=lambda code: code.splitlines()[0][:40])
-def test_code_runs_by_itself_and_does_what_it_says(code, tmp_path):
+def test_code_of_the_readme_runs(code, tmp_path):
     """A comment `# -> TEXT` says what the line prints; ~ before a number means roughly (to 2 %)."""
     result = subprocess.run(
         [sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, cwd=tmp_path
@@ -56,8 +56,8 @@ SCREENS = [code for language, code in blocks(TEXT) if language == "text"]
 
 
 @pytest.mark.parametrize("screen", SCREENS, ids=lambda screen: screen.splitlines()[0])
-def test_a_screen_is_what_the_command_shows(screen, tmp_path):
-    """All but its numbers, which differ a little from one processor to another."""
+def test_terminal_sessions_show_what_the_command_prints(screen, tmp_path):
+    """Compare all but the numbers, which differ a little between processors."""
     pytest.importorskip("pyarrow", reason="tables need the extra cli")
     command, shown = screen.split("\n", 1)
     arguments = command.removeprefix("$ fastnn ").split()
@@ -72,7 +72,7 @@ def test_a_screen_is_what_the_command_shows(screen, tmp_path):
 @pytest.mark.parametrize(
     ("heading", "end"), [("Try it", "python -m fastnn demo"), ("Test it", "python -m pytest")]
 )
-def test_one_command_does_it(heading, end):
+def test_setup_commands_are_one_line(heading, end):
     ((_, code),) = blocks(section(heading))
     (line,) = code.strip().splitlines()
     assert re.fullmatch(r'python -m pip install -e "\.\[\w+\]" && ' + end, line)
@@ -85,7 +85,7 @@ def test_extras_exist():
     assert named and named <= set(metadata("fastnn-mlp").get_all("Provides-Extra") or ())
 
 
-def test_both_names_are_there():
+def test_both_package_names_are_explained():
     assert "`fastnn-mlp`" in TEXT and "`import fastnn`" in TEXT
 
 

@@ -1,4 +1,4 @@
-"""What `fastnn.reference` consists of: its names and signatures."""
+"""Names and signatures of `fastnn.reference`."""
 
 import inspect
 
@@ -34,5 +34,5 @@ def test_signatures(name):
     assert getattr(ref, name).__doc__
 
 
-def test_the_reference_is_these_functions():
+def test_the_reference_has_these_functions():
     assert ref.__all__ == sorted(SIGNATURES)

@@ -1,5 +1,4 @@
-"""The reference's `fit`, against its steps one by one, numbers worked by hand, and a training of
-PyTorch's."""
+"""`fit` of the reference, compared with its single steps, numbers worked by hand, and PyTorch."""
 
 import cases
 import numpy as np
@@ -85,7 +84,7 @@ STEPS = {  # name: (options, its step; s: two arrays of the parameter, t: the st
 
 
 def whole_step(name):
-    """A step whose arrays always move."""
+    """A step that always changes its arrays."""
     step_, moments = ref.updates.OPTIMIZERS[name]
     return lambda p, g, s, t, **o: step_(
         p, g, *s[: len(moments)], *([t] if cases.counts(name) else []), **o
@@ -99,7 +98,7 @@ STEPS |= {name: ({}, whole_step(name)) for name in cases.STEPS if name not in ST
     ("shuffle", "weighted", "dropout"), [(False, False, None), (True, True, [0.2, 0.5])]
 )
 @pytest.mark.parametrize("case", STEPS)
-def test_fit_is_its_steps(problem, case, shuffle, weighted, dropout, rng):
+def test_fit_equals_a_loop_of_its_steps(problem, case, shuffle, weighted, dropout, rng):
     X, y, weights, biases, activations, loss = problem
     options, step_ = STEPS[case]
     w = rng.uniform(0.5, 2, 11) if weighted else np.ones(11)
@@ -178,7 +177,7 @@ def test_penalties_and_clipping_by_hand(options, dw, db):
     assert line(**options) == (pytest.approx(2 - dw, rel=1e-6), pytest.approx(-1 - db, rel=1e-6))
 
 
-def test_the_norm_has_a_millionth_added():
+def test_clip_norm_adds_a_millionth_to_the_norm():
     w, _ = line(clip_norm=1e-6)
     assert 2 - w == pytest.approx(-3 * 1e-6 / (18**0.5 + 1e-6), rel=1e-9, abs=0)
 
@@ -206,18 +205,18 @@ def test_clipping_by_norm_is_over_all_parameters(problem):
         np.testing.assert_allclose(p, q - g / 2, rtol=1e-5)
 
 
-def test_rates_are_asked_for_with_steps_and_epochs_done():
-    asked, w = [], np.array([[0.0]])
+def test_the_schedule_is_called_with_the_steps_and_epochs_done():
+    calls, w = [], np.array([[0.0]])
 
     def lr(step, epoch):
-        asked.append((step, epoch))
+        calls.append((step, epoch))
         return 0.5 if step == 1 else 0.0
 
     # only the second step moves: x = y = 1, dw = -2
     ref.fit(
         np.ones((3, 1)), [1, 1, 1], [w], [None], ["identity"], "mse", lr=lr, epochs=2, batch_size=2
     )
-    assert asked == [(0, 0), (1, 0), (2, 1), (3, 1)]
+    assert calls == [(0, 0), (1, 0), (2, 1), (3, 1)]
     assert w[0, 0] == 1.0
 
 
@@ -246,7 +245,7 @@ def test_average_changes_nothing_else(problem):
         assert A.shape == p.shape and (A != p).any()
 
 
-def test_fit_with_a_loss_of_ones_own_asks_once_a_batch(problem):
+def test_fit_calls_a_custom_loss_once_per_batch(problem):
     X, y, weights, biases, activations, _ = problem
     others = [W.copy() for W in weights], [b.copy() for b in biases]
     rows = []
@@ -284,7 +283,7 @@ def test_fit_gives_the_loss_its_options():
     assert w[0, 0] == 0.5
 
 
-def test_fit_drops_other_units_in_every_step():
+def test_dropout_differs_in_every_step():
     # x = y = 1, w = 0, lr 1/8, rate 1/2: a step with x dropped does nothing, with x doubled w +=
     # 1/8 2 2 (1 - 2 w)
     w, expected = np.array([[0.0]]), 0.0
@@ -308,7 +307,7 @@ def test_fit_drops_other_units_in_every_step():
     assert w[0, 0] == pytest.approx(expected, rel=1e-12)
 
 
-def test_fit_is_that_of_pytorch():
+def test_fit_matches_pytorch():
     # torch 2.13.0, float64: Linear(2, 2), tanh, Linear(2, 1), BCEWithLogitsLoss, Adam(lr=0.1), 3
     # epochs of batches 2, 1
     X, y = np.array([[1.0, -0.5], [0.25, 2.0], [-1.0, 0.5]]), [1, 0, 1]
@@ -362,7 +361,7 @@ def test_fit_shuffles_from_a_seed_or_a_generator(problem):
     assert run(None) != run(None)
 
 
-def test_fit_of_nothing(problem):
+def test_fit_without_rows(problem):
     X, y, weights, biases, activations, loss = problem
     before = [p.copy() for p in weights + biases]
     assert ref.fit(*problem, epochs=0) == []
@@ -382,12 +381,12 @@ def test_fit_with_a_batch_larger_than_the_data_is_one_step(problem):
 
 def test_an_unknown_optimizer_is_refused_with_the_known_ones(problem):
     with pytest.raises(
-        ValueError, match=f"unknown optimizer 'swish'; choose from {', '.join(cases.STEPS)}"
+        ValueError, match=f"optimizer must be one of {', '.join(cases.STEPS)}, got 'swish'"
     ):
         ref.fit(*problem, "swish")
 
 
-def test_an_option_that_the_optimizer_has_not_is_refused(problem):
+def test_an_unknown_option_of_an_optimizer_is_refused(problem):
     with pytest.raises(TypeError, match="nesterov"):
         ref.fit(*problem, "adam", nesterov=True)
     with pytest.raises(TypeError, match="v_max"):

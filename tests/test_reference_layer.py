@@ -1,6 +1,5 @@
-"""The reference's layer, against what is known without it: numbers worked by hand, mpmath's digits
-(50 of them, rounded), finite differences; the masks of dropout, against a C program of their
-formula."""
+"""The layer of the reference, compared with numbers worked by hand, mpmath (50 digits, rounded)
+and finite differences; dropout masks with a C program of their formula."""
 
 import itertools
 
@@ -25,7 +24,7 @@ def test_the_cases_are_all_activations_but_softmax():
 
 
 @pytest.mark.parametrize("name", cases.ACTIVATIONS)
-def test_activation_has_all_its_digits(name):
+def test_activation_is_exact_to_rounding(name):
     exact = [cases.value(name, z) for z in POINTS]
     np.testing.assert_allclose(ref.activation(np.array(POINTS, float), name), exact, rtol=2e-13)
 
@@ -33,7 +32,7 @@ def test_activation_has_all_its_digits(name):
 @pytest.mark.parametrize(
     "name", [name for name in cases.ACTIVATIONS if name != "tanh"]
 )  # 1 - tanh(z)^2 loses digits
-def test_derivative_has_all_its_digits(name):
+def test_derivative_is_exact_to_rounding(name):
     exact = [cases.slope(name, z) for z in SLOPE_POINTS]
     np.testing.assert_allclose(
         ref.activation_backward(np.ones(4), np.array(SLOPE_POINTS, float), name), exact, rtol=2e-13
@@ -185,7 +184,7 @@ def test_linear_backward_without_dX(rng):
 def test_an_unknown_activation_is_refused_with_the_known_ones(call):
     with pytest.raises(
         ValueError,
-        match=r"unknown activation 'swish'; choose from identity, sigmoid, .*exponential",
+        match=r"activation must be one of identity, sigmoid, .*exponential.*, got 'swish'",
     ):
         call()
 
@@ -243,7 +242,7 @@ def test_dropout_drops_the_rate_everywhere_and_independently():
         assert deviations((dropped[0, d:] & dropped[0, :-d]).sum(), rate**2, (rows - d) * units) < 4
 
 
-def test_a_unit_is_dropped_whatever_else_there_is():
+def test_the_dropout_mask_of_a_unit_does_not_depend_on_the_shape():
     mask = ref.dropout_mask(0.5, 3, 1, 2, 20, 30, np.float64)
     np.testing.assert_array_equal(ref.dropout_mask(0.5, 3, 1, 2, 7, 11, np.float64), mask[:7, :11])
     np.testing.assert_array_equal(ref.dropout_mask(0.5, 3 + 2**64, 1, 2, 20, 30, np.float64), mask)

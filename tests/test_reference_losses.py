@@ -1,5 +1,4 @@
-"""The reference's losses, against what is known without them: numbers worked by hand, and finite
-differences."""
+"""The losses of the reference, compared with numbers worked by hand and finite differences."""
 
 import math
 
@@ -327,14 +326,16 @@ def test_loss_changes_only_grad(name, rng):
 @pytest.mark.parametrize("name", LOSSES)
 def test_loss_refuses_targets_of_another_shape(name):
     Y = np.full((2, 6 if name == "gaussian_nll" else 3), 0.5)
-    with pytest.raises(ValueError, match=r"y has shape \(3, 2\), the outputs have \(2, 3\)"):
+    with pytest.raises(
+        ValueError, match=r"y has shape \(3, 2\), but the outputs have shape \(2, 3\)"
+    ):
         getattr(ref, name)(Y, np.zeros((3, 2)))
 
 
 @pytest.mark.parametrize("shape", [(2, 3), (4,)])
-def test_gaussian_nll_refuses_what_is_no_pair_of_mean_and_variance(shape):
+def test_gaussian_nll_needs_a_mean_and_a_variance_for_each_target(shape):
     with pytest.raises(
-        ValueError, match=r"Y must hold a mean and a log-variance for each target, got the shape"
+        ValueError, match=r"Y must hold a mean and a log-variance for each target, got shape"
     ):
         ref.gaussian_nll(np.zeros(shape), np.zeros((2, 1)))
 
@@ -351,14 +352,15 @@ def test_gaussian_nll_refuses_what_is_no_pair_of_mean_and_variance(shape):
 def test_numbers_for_other_outputs_are_refused(name, option, n_out):
     Y = np.full((4, n_out), 0.5)
     with pytest.raises(
-        ValueError, match=rf"{option} has shape \(2,\): give one number, or one for each of {n_out}"
+        ValueError,
+        match=rf"{option} has shape \(2,\)\. Pass one number, or one for each of {n_out}",
     ):
         getattr(ref, name)(Y, Y, **{option: [0.5, 0.5]})
 
 
 @pytest.mark.parametrize("classes", [[0, 3], [-1, 0], [0, 0.5]])
 def test_cross_entropy_refuses_other_classes(classes):
-    with pytest.raises(ValueError, match="y must hold classes from 0 to 2"):
+    with pytest.raises(ValueError, match=r"y must hold class indices 0\.\.2"):
         ref.cross_entropy(np.zeros((2, 3)), np.array(classes))
 
 
@@ -389,7 +391,7 @@ def test_losses_at_extremes(dtype):
 
 @pytest.mark.parametrize("module", [ref, functional], ids=["reference", "functional"])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_log_cosh_has_its_digits_from_the_smallest_to_the_largest(module, dtype):
+def test_log_cosh_is_exact_to_rounding_at_all_magnitudes(module, dtype):
     with mp.workdps(50), np.errstate(all="raise", under="ignore"):
         for size in (0, 1e-18, 1e-9, 1e-4, 0.1, 0.74, 0.76, 0.99, 1.01, 3, 20, 100, 1e4, 1e30):
             for d in (dtype(size), -dtype(size)):
@@ -424,7 +426,7 @@ def test_logits_and_probabilities_agree(n_out, rng):
     np.testing.assert_allclose(dZ, ref.activation_backward(dP, Z, "sigmoid"), rtol=1e-12)
 
 
-def test_huber_does_not_square_what_is_far():
+def test_huber_of_large_errors_does_not_overflow():
     with np.errstate(all="raise"):
         L, grad = loss_and_gradient("huber", np.array([1e200, -1e200]), [0, 0])
     assert L == 2e200
@@ -451,7 +453,7 @@ def test_the_median_is_half_the_absolute_error(rng):
     ("name", "options"),
     [("quantile", dict(q=0.2)), ("mean_absolute_error", {}), ("mean_squared_error", {})],
 )
-def test_what_a_constant_learns(name, options):
+def test_a_constant_learns_the_statistic_of_its_loss(name, options):
     # of the numbers 0, ..., 10: the 20 % quantile is 2 (2 below, 8 above), the median 5, the mean 5
     y, best = np.arange(11.0), {"quantile": 2}.get(name, 5)
     losses = {c: getattr(ref, name)(np.full(11, c), y, **options) for c in np.arange(0, 10.5, 0.5)}

@@ -1,5 +1,5 @@
-"""The reference's networks, their losses and gradients, against finite differences and the chain
-rule written out."""
+"""Networks of the reference: losses and gradients, compared with finite differences and the
+chain rule written out."""
 
 import inspect
 import itertools
@@ -171,10 +171,10 @@ def test_network_loss_is_computed_from_logits(loss, output):
 
 
 def test_a_first_layer_computes_no_dX(rng, monkeypatch):
-    asked, original = [], ref.linear_backward
+    need_dX, original = [], ref.linear_backward
 
     def spy(*arguments, **options):
-        asked.append(
+        need_dX.append(
             inspect.signature(original).bind(*arguments, **options).arguments.get("need_dX", True)
         )
         return original(*arguments, **options)
@@ -183,12 +183,12 @@ def test_a_first_layer_computes_no_dX(rng, monkeypatch):
     ref.loss_and_grad(
         rng.normal(size=(6, 3)), np.zeros((6, 1)), *network(rng, [3, 4, 4, 1]), ["relu"] * 3, "mse"
     )
-    assert asked == [True, True, False]
+    assert need_dX == [True, True, False]
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize(("loss", "options", "output", "n_out"), NETWORK_LOSSES)
-def test_everything_stays_in_its_dtype(loss, options, output, n_out, dtype, rng):
+def test_results_have_the_dtype_of_the_network(loss, options, output, n_out, dtype, rng):
     weights, biases = ([p.astype(dtype) for p in ps] for ps in network(rng, [3, 4, n_out]))
     X, y = rng.normal(size=(6, 3)).astype(dtype), targets(rng, loss, options, 6, n_out)
     arguments = weights, biases, ["gelu", output], loss, np.arange(6), options
@@ -258,7 +258,7 @@ def test_no_dropout_is_a_rate_of_zero(rng):
 
 
 @pytest.mark.parametrize("output", ["identity", "softmax"])
-def test_a_loss_of_ones_own(output, rng):
+def test_custom_loss(output, rng):
     X, y, (weights, biases) = (
         rng.normal(size=(6, 3)),
         rng.uniform(size=(6, 2)),
@@ -274,7 +274,7 @@ def test_a_loss_of_ones_own(output, rng):
 
     L, dW, db = ref.loss_and_grad(
         X, y, *rest, loss, sample_weight=np.arange(6)
-    )  # which it does not hear of
+    )  # which the custom loss does not see
     expected = ref.loss_and_grad(X, y, *rest, "mse")
     assert L == expected[0]
     for a, b in zip(dW + db, expected[1] + expected[2], strict=True):
@@ -285,7 +285,7 @@ def test_a_loss_of_ones_own(output, rng):
 
 
 def test_an_unknown_loss_is_refused_with_the_known_ones():
-    with pytest.raises(ValueError, match=r"unknown loss 'swish'; choose from bce, .*gaussian_nll"):
+    with pytest.raises(ValueError, match=r"loss must be one of bce, .*gaussian_nll, got 'swish'"):
         ref.loss_and_grad(X, X @ W, [W], [B], ["identity"], "swish")
 
 

@@ -1,4 +1,4 @@
-"""The reference's updates, one or two steps worked by hand; test_pytorch.py follows them for a
+"""The updates of the reference: one or two steps worked by hand. test_pytorch.py compares a
 hundred."""
 
 import inspect
@@ -17,7 +17,7 @@ OPTIONS = {f"{name}_step_": settings for name, settings in cases.EVERY_MOMENT.it
 
 
 def take_step(name, params, grads, state, step=1, **options):
-    """A step, with its number where it wants one."""
+    """Make a step; pass its number if the step takes it."""
     function = getattr(ref, name)
     number = {"step": step} if "step" in inspect.signature(function).parameters else {}
     assert function(params, grads, **state, **number, **options) is None
@@ -324,19 +324,19 @@ def test_defaults_move_against_the_gradient(name):
     [
         (
             lambda p: ref.sgd_step_(p, p, lr=0.1, momentum=0.9),
-            "momentum needs velocity: an array of zeros like params",
+            "momentum needs velocity. Pass an array like params, zeros before",
         ),
         (
             lambda p: ref.rmsprop_step_(p, p, p.copy(), momentum=0.9),
-            "momentum needs velocity: an array of zeros",
+            "momentum needs velocity. Pass an array like params",
         ),
         (
             lambda p: ref.rmsprop_step_(p, p, p.copy(), centered=True),
-            "centered needs mean: an array of zeros like params",
+            "centered=True needs mean. Pass an array like params",
         ),
     ],
 )
-def test_what_an_update_lacks_is_named_and_nothing_is_changed(call, message):
+def test_a_missing_moment_is_named_and_nothing_changes(call, message):
     params = np.ones(2)
     with pytest.raises(ValueError, match=message):
         call(params)

@@ -1,4 +1,4 @@
-"""Files that are replaced: whole or not at all, whatever fails, with the permissions they had."""
+"""Atomic replacement of files: complete or not at all, with the permissions of the old file."""
 
 import errno
 import os
@@ -6,6 +6,7 @@ import stat
 import threading
 
 import pytest
+from checks import assert_same_bits
 
 import fastnn
 from fastnn import MLP
@@ -18,7 +19,7 @@ def path(tmp_path):
 
 
 class Broken:
-    """A file that takes so many bytes and no more."""
+    """A file that fails after so many bytes."""
 
     def __init__(self, room, error):
         self.room, self.error = room, error
@@ -51,9 +52,9 @@ class Broken:
 )
 @pytest.mark.parametrize("where", [0, 7, 500, 900, "fsync", "replace"])
 def test_a_save_that_fails_leaves_the_old_file_and_nothing_else(
-    where, error, old, path, monkeypatch, stopped_within_an_epoch
+    where, error, old, path, monkeypatch, net_stopped_within_an_epoch
 ):
-    net = stopped_within_an_epoch()
+    net = net_stopped_within_an_epoch()
     before = [path] if old else []
     if old:
         net.save(path)
@@ -72,11 +73,11 @@ def test_a_save_that_fails_leaves_the_old_file_and_nothing_else(
             net.save(path)
     assert list(path.parent.iterdir()) == before and (not old or path.read_bytes() == content)
     net.save(path)
-    assert fastnn.load(path).params.tobytes() == net.params.tobytes()
+    assert_same_bits(fastnn.load(path).params, net.params)
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows cannot sync a folder")
-def test_the_file_is_synced_before_it_takes_the_name_and_the_folder_after(path, monkeypatch):
+def test_the_file_is_synced_before_the_rename_and_the_folder_after(path, monkeypatch):
     calls, fsync, replace = [], os.fsync, os.replace
     monkeypatch.setattr(
         os,
@@ -134,16 +135,14 @@ def test_a_private_file_is_private_from_its_first_byte(path, monkeypatch):
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no umask")
-def test_a_new_file_has_the_permissions_of_any_other(path):
+def test_a_new_file_has_the_default_permissions(path):
     path.with_name("other").touch()
     MLP([3, 1], rng=0).save(path)
     assert path.stat().st_mode == path.with_name("other").stat().st_mode
 
 
 @pytest.mark.parametrize("number", [errno.EIO, errno.EINVAL])
-def test_a_folder_that_cannot_be_synced_is_no_error_since_the_file_is_in_place(
-    number, path, monkeypatch
-):
+def test_a_folder_that_cannot_be_synced_is_no_error(number, path, monkeypatch):
     fsync = os.fsync
 
     def fail_for_folders(descriptor):

@@ -1,5 +1,5 @@
-"""Losses, optimizers and schedules as values: immutable, equal if their settings are, printed so
-that they can be read back."""
+"""Losses, optimizers and schedules are immutable, equal if their settings are, and have a repr
+that can be evaluated."""
 
 import copy
 import dataclasses

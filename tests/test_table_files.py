@@ -1,5 +1,4 @@
-"""Files to tables and back: what is read alike, what is refused and on which line, and that writing
-is whole or not at all."""
+"""Reading and writing tables: formats, errors with line numbers, and atomic writes."""
 
 import gzip
 import os
@@ -10,7 +9,7 @@ import pytest
 pa = pytest.importorskip("pyarrow", reason="the extra cli is not installed")
 import pyarrow.parquet as pq  # noqa: E402
 
-from fastnn.tables.files import TableError, read, shown, to_text, where, write  # noqa: E402
+from fastnn.tables.files import TableError, locate, printable, read, to_text, write  # noqa: E402
 
 ROWS = {"n": [1, 2, None], "x": [0.5, None, 2.0], "city": ["Köln", "São Paulo", None]}
 CSV = "n,x,city\n1,0.5,Köln\n2,,São Paulo\n,2.0,\n"
@@ -87,12 +86,12 @@ def test_a_quoted_name_may_hold_anything(file, before, name, mark):
     path = file("a.csv", f'{before}"{name}"{mark}c{mark}d\n1{mark}2{mark}3\n')
     assert read(path).to_pydict() == {names[0]: [1], "c": [2], "d": [3]}
     path = file("a.csv", f'{before}c{mark}d{mark}"{name}"\n1{mark}2{mark}3\n4{mark}5\n')
-    with pytest.raises(TableError, match="has 2 values, the header names 3"):
+    with pytest.raises(TableError, match="has 2 values, but the header has 3"):
         read(path)
 
 
 @pytest.mark.parametrize("header", ['5" pipe,b', 'a,5"', 'a "b",c'])
-def test_a_quote_within_a_name_is_a_letter(file, header):
+def test_a_quote_within_a_name_is_kept(file, header):
     assert read(file("a.csv", header + "\n1,2\n3,4\n")).column_names == header.split(",")
 
 
@@ -131,48 +130,53 @@ def test_a_type_is_found_from_all_rows(file):
 @pytest.mark.parametrize(
     ("data", "message"),
     [
-        ("", "is empty: a table begins with a line of column names"),
+        ("", "is empty. The first line must contain the column names."),
         ("\n\n", "is empty"),
         ("a,b\n", "has 2 columns but no rows"),
         ("a\n", "has 1 column but no rows"),
-        ("a,b,a\n1,2,3\n", "2 columns are called 'a': rename all but one"),
+        ("a,b,a\n1,2,3\n", "2 columns are named 'a'. Rename all but one."),
         (
             "a,b\n1,2\n3\n",
-            ", line 3: has 1 value, the header names 2: mend the line; a value with a comma in it needs quotes",
+            ", line 3: has 1 value, but the header has 2. Correct the line. "
+            "Put a value that contains a comma in quotes.",
         ),
         (
             "a,b\n1,2\n\n3,4\n" + '"x\n\ny",5\n' + "3,4,5\n",
-            ", line 8: has 3 values, the header names 2",
+            ", line 8: has 3 values, but the header has 2",
         ),
         (
             "a\tb\n1\t2\n3\n",
-            ", line 3: has 1 value, the header names 2: mend the line; a value with a tab in it needs quotes",
+            ", line 3: has 1 value, but the header has 2. Correct the line. "
+            "Put a value that contains a tab in quotes.",
         ),
         ("a,b\n" + "1,2\n" * 400_000 + "3\n", ", line 400002: has 1 value"),
-        ('"a\nb",c\n1,2\n3\n', ", line 4: has 1 value, the header names 2"),
+        ('"a\nb",c\n1,2\n3\n', ", line 4: has 1 value, but the header has 2"),
         ('"a,b\n1,2\n3,4\n', "cannot be read"),
         (
             "a,b\n1,x\n2,é\n".encode("latin1"),
-            ", line 3: column 'b' is not UTF-8 text: save the file as UTF-8",
+            ", line 3: column 'b' is not UTF-8 text. Save the file as UTF-8.",
         ),
         ("a,é\n1,x\n".encode("latin1"), ", line 1: is not UTF-8 text"),
-        ("a,b\n1,x\n".encode("utf-16"), "is not text in UTF-8"),
-        (b"\x00\x01binary", "is not text in UTF-8"),
-        (b"PK\x03\x04...", "is a spreadsheet or a zip archive: save the table as CSV"),
+        ("a,b\n1,x\n".encode("utf-16"), "is not UTF-8 text"),
+        (b"\x00\x01binary", "is not UTF-8 text"),
+        (b"PK\x03\x04...", "is a spreadsheet or a ZIP archive. Save the table as CSV."),
         (b"PAR1 and no more", "not a readable Parquet file"),
         (
             gzip.compress(CSV.encode(), mtime=0)[:-9],
-            "is a damaged gzip file, perhaps cut short: get it again",
+            "is a damaged or truncated gzip file. Download or create it again.",
         ),
-        (gzip.compress(CSV.encode(), mtime=0)[:15] + b"\xff" * 30, "is a damaged gzip file"),
+        (
+            gzip.compress(CSV.encode(), mtime=0)[:15] + b"\xff" * 30,
+            "is a damaged or truncated gzip file",
+        ),
         (
             ",".join(["c"] * 1_000_000) + "\n" + ",".join("1" * 1_000_000),
-            "has 1,000,000 columns, fastnn takes up to 10,000",
+            "has 1,000,000 columns, but at most 10,000 are supported",
         ),
     ],
     ids=lambda x: "" if isinstance(x, bytes) or len(x) > 100 or "\n" in x else x,
 )
-def test_what_cannot_be_read_is_said_in_one_line(file, data, message):
+def test_unreadable_files_give_a_one_line_error(file, data, message):
     path = file("a.csv", data)
     with pytest.raises(TableError) as caught:
         read(path)
@@ -184,39 +188,40 @@ def test_wide_parquet_is_refused(tmp_path):
     path = str(tmp_path / "a.parquet")
     pq.write_table(pa.table({f"c{i}": [1] for i in range(10_001)}), path)
     with pytest.raises(
-        TableError, match=r"has 10,001 columns, fastnn takes up to 10,000: keep those that matter"
+        TableError,
+        match=r"has 10,001 columns, but at most 10,000 are supported. Remove some columns.",
     ):
         read(path)
 
 
 @pytest.mark.parametrize(
     ("name", "message"),
-    [(".", "is a folder"), ("none.csv", "No such file"), (os.devnull, "is not a file on disk")],
+    [(".", "is a directory"), ("none.csv", "No such file"), (os.devnull, "is not a regular file")],
 )
-def test_what_is_no_file(tmp_path, monkeypatch, name, message):
+def test_paths_that_are_not_files(tmp_path, monkeypatch, name, message):
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(TableError, match=f"^{name}: {message}.*: give a CSV, TSV or Parquet file"):
+    with pytest.raises(TableError, match=f"^{name}: {message}.* Pass a CSV, TSV or Parquet file."):
         read(name)
 
 
-def test_lines_are_those_of_an_editor(file, tmp_path):
+def test_line_numbers_match_an_editor(file, tmp_path):
     path = file("a.csv", '\na,b\n1,2\n\n"x\ny",3\n4,5\n')
-    assert [where(path, row) for row in range(4)] == [f"{path}, line {n}" for n in (3, 5, 7)] + [
+    assert [locate(path, row) for row in range(4)] == [f"{path}, line {n}" for n in (3, 5, 7)] + [
         f"{path}, row 4"
     ]
     pq.write_table(pa.table({"a": [1, 2]}), tmp_path / "a.parquet")
-    assert where(str(tmp_path / "a.parquet"), 1).endswith("a.parquet, row 2")
+    assert locate(str(tmp_path / "a.parquet"), 1).endswith("a.parquet, row 2")
 
 
 def test_names_from_a_file_cannot_harm_a_terminal():
-    assert shown("a\x1b[31m\nb\u202ec") == "a\ufffd[31m\ufffdb\ufffdc"
-    assert shown("x" * 100) == "x" * 37 + "..." and shown("é 中") == "é 中"
+    assert printable("a\x1b[31m\nb\u202ec") == "a\ufffd[31m\ufffdb\ufffdc"
+    assert printable("x" * 100) == "x" * 37 + "..." and printable("é 中") == "é 中"
 
 
 def test_without_pyarrow_the_message_says_what_to_install(monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "pyarrow", None)
     with pytest.raises(
-        TableError, match=r'not installed: python -m pip install "fastnn-mlp\[cli\]"'
+        TableError, match=r'not installed. Run: python -m pip install "fastnn-mlp\[cli\]"'
     ):
         read("a.csv")
 
@@ -243,8 +248,8 @@ def test_quotes_only_where_one_needs_them():
 
 
 @pytest.mark.parametrize("name", ["a", "a.xlsx", "a.csv.zip", "a.parquet.gz", "csv"])
-def test_an_ending_that_says_nothing_is_refused(tmp_path, name):
-    with pytest.raises(TableError, match=r"its ending must say what to write: \.csv"):
+def test_an_unknown_file_ending_is_refused(tmp_path, name):
+    with pytest.raises(TableError, match=r"unknown file extension. Use \.csv"):
         write(str(tmp_path / name), COLUMNS)
     assert not os.listdir(tmp_path)
 

@@ -1,5 +1,5 @@
-"""Columns to numbers: what is learned, from which rows, what is refused, and that a model remembers
-it."""
+"""Encoding of table columns as numbers: statistics, categories, errors, and round trips through
+a model."""
 
 import json
 
@@ -9,7 +9,7 @@ import pytest
 pa = pytest.importorskip("pyarrow", reason="the extra cli is not installed")
 
 from fastnn.tables import encoding as tables  # noqa: E402
-from fastnn.tables.encoding import Column, Encoding, Target, learn_target  # noqa: E402
+from fastnn.tables.encoding import Column, Encoding, Target, infer_target  # noqa: E402
 from fastnn.tables.files import TableError, read  # noqa: E402
 
 PATH = "a.csv"
@@ -20,14 +20,14 @@ def table_of(**columns):
 
 
 def learn(table, target="y", rows=None, drop=()):
-    found = learn_target(PATH, table, target)
-    return Encoding.learn(
+    found = infer_target(PATH, table, target)
+    return Encoding.fit(
         PATH, table, found, np.arange(table.num_rows) if rows is None else np.array(rows), drop
     )
 
 
 def X_of(**columns):
-    """What a table with these columns becomes, beside a target that is no matter."""
+    """The encoded inputs of a table with these columns; the target does not matter."""
     n = len(next(iter(columns.values())))
     table = table_of(**columns, y=[0, 1] * (n // 2) + [0] * (n % 2))
     return learn(table).encode(PATH, table)[0]
@@ -36,7 +36,7 @@ def X_of(**columns):
 # ---- columns ----
 
 
-def test_numbers_are_standardised():
+def test_numbers_are_standardized():
     X = X_of(a=[1, 2, 3, 4], b=[1.5, 2.5, 1.5, 2.5])
     assert X.dtype == np.float32 and X.shape == (4, 2)
     np.testing.assert_allclose(X.mean(axis=0), 0, atol=1e-7)
@@ -74,7 +74,7 @@ def test_missing_numbers_become_the_mean_and_a_mark():
         [0, 1],
         [0, 0],
         [0, 1],
-    ]  # whether it is there may tell something
+    ]  # a missing value may be informative
 
 
 def test_categories_become_a_column_each():
@@ -83,19 +83,20 @@ def test_categories_become_a_column_each():
     assert X_of(c=["b", None, "b", None]).tolist() == [[1, 0], [0, 1], [1, 0], [0, 1]]
 
 
-def test_only_the_training_rows_teach():
+def test_the_encoding_is_learned_from_training_rows_only():
     table = table_of(a=[1.0, 3.0, 1000.0, None], c=["x", "z", "new", None], y=[0, 1, 0, 1])
     encoding = learn(table, rows=[0, 1])
     assert encoding.columns == [Column("a", None, 2.0, 1.0), Column("c", ["x", "z"])]
     X, notes = encoding.encode(PATH, table, unseen_is_missing=True)
     assert X.tolist() == [[-1, 1, 0], [1, 0, 1], [998, 0, 0], [0, 0, 0]]
     assert notes == [
-        "'a': missing in 1 rows, but never in the training rows: taken for the mean",
-        "'c': 1 rows hold what the training rows did not, such as 'new': missing",
+        "column 'a': 1 row with missing values, which the training rows do not have, "
+        "encoded as the mean",
+        "column 'c': 1 row with unseen categories, such as 'new', treated as missing",
     ]
 
 
-def test_what_tells_nothing_is_left_out_and_why():
+def test_uninformative_columns_are_dropped_with_a_reason():
     n = 40
     table = table_of(
         good=list(range(n)),
@@ -112,14 +113,14 @@ def test_what_tells_nothing_is_left_out_and_why():
     encoding = learn(table, drop=["extra"])
     assert [column.name for column in encoding.columns] == ["good"]
     assert encoding.left_out == {
-        "one": "the same in every row",
-        "word": "the same in every row",
+        "one": "constant",
+        "word": "constant",
         "none": "empty",
         "empty": "empty",
-        "id": "40 different texts in 40 rows",
-        "long": "long texts",
+        "id": "40 distinct texts in 40 rows",
+        "long": "texts longer than 200 characters",
         "extra": "--drop",
-        "": "a column without a name",
+        "": "no column name",
     }
 
 
@@ -128,24 +129,27 @@ def test_what_tells_nothing_is_left_out_and_why():
     [
         (
             dict(a=[1.0, np.inf, 2.0, 3.0]),
-            r"a.csv, row 2: column 'a' is infinite: give a number, or leave it empty",
+            r"a.csv, row 2: column 'a' is infinite. Use a finite number, or leave the value empty",
         ),
-        (dict(a=[1e200, -1e200, 3e200, 1.0]), r"column 'a' holds numbers up to 3e\+200, too large"),
+        (
+            dict(a=[1e200, -1e200, 3e200, 1.0]),
+            r"column 'a' contains numbers up to 3e\+200, which is too large",
+        ),
         (
             dict(a=[1e-310, 2e-310, 0.0, 0.0]),
-            "column 'a' holds numbers that differ by less than 2e-308, too little to work with: rescale",
+            "column 'a' contains numbers that differ by less than 2e-308, which is too little",
         ),
         (
             dict(a=pa.array([1, 2, 3, 4], pa.date32())),
-            "column 'a' holds dates or times: give numbers made of them .*, or --drop a",
+            "column 'a' contains dates or times. Convert them to numbers .*, or pass --drop a.",
         ),
-        (dict(a=pa.array([1, 2, 3, 4], pa.timestamp("s"))), "column 'a' holds dates or times"),
-        (dict(a=[[1], [2], [3], [4]]), "column 'a' holds values of type list"),
+        (dict(a=pa.array([1, 2, 3, 4], pa.timestamp("s"))), "column 'a' contains dates or times"),
+        (dict(a=[[1], [2], [3], [4]]), "column 'a' contains values of type list"),
         (
             dict(a=[1, 1, 1, 1]),
-            "no column but the target tells anything .a: the same in every row.",
+            "no usable column besides the target .a: constant.",
         ),
-        (dict(), "no column but the target tells anything .there is no other column."),
+        (dict(), "no usable column besides the target .there is no other column."),
     ],
 )
 def test_columns_that_cannot_be_used(columns, message):
@@ -153,16 +157,16 @@ def test_columns_that_cannot_be_used(columns, message):
         learn(table_of(**columns, y=[0, 1, 0, 1]))
 
 
-def test_a_number_that_is_none_is_found_where_it_stands(tmp_path):
+def test_an_invalid_number_is_reported_with_its_row(tmp_path):
     path = str(tmp_path / "a.csv")
     with open(path, "w") as file:
         file.write("a,y\n" + "".join(f"{i},{i % 2}\n" for i in range(30)) + "unknown,1\n")
     table = read(path)
     with pytest.raises(
         TableError,
-        match=r"a.csv, line 32: column 'a' holds numbers, but 'unknown' here: .* or --drop a$",
+        match=r"a.csv, line 32: column 'a' contains numbers, but 'unknown' in this row. .* or pass --drop a.$",
     ):
-        Encoding.learn(path, table, learn_target(path, table, "y"), np.arange(31))
+        Encoding.fit(path, table, infer_target(path, table, "y"), np.arange(31))
 
 
 def test_codes_with_few_values_are_categories():
@@ -170,15 +174,15 @@ def test_codes_with_few_values_are_categories():
 
 
 def test_too_many_inputs_are_refused(monkeypatch):
-    monkeypatch.setattr(tables, "MOST_COLUMNS", 5)
+    monkeypatch.setattr(tables, "MAX_COLUMNS", 5)
     with pytest.raises(
         TableError,
-        match="makes 6 inputs, fastnn takes up to 5: --drop columns with many categories",
+        match=r"make 6 inputs, but at most 5 are supported\. Drop columns with many categories",
     ):
         X_of(a=list("abcdef") * 4)
 
 
-# ---- other tables, later ----
+# ---- encoding other tables ----
 
 
 @pytest.fixture
@@ -192,26 +196,29 @@ def encoding():
     [
         (
             dict(a=[1.0]),
-            "the model needs the column 'c': give a table with the columns it was trained on",
+            "has no column 'c'. Pass a table with the columns that the model was trained on.",
         ),
-        (dict(b=[1.0]), "the model needs the columns 'a', 'c'"),
+        (dict(b=[1.0]), "has no column 'a', 'c'"),
         (
             dict(a=[1.0, 2.0], c=["x", "q"]),
-            "row 2: column 'c' holds 'q', which the training data did not have; --unseen-as-missing",
+            "row 2: column 'c' contains 'q', which is not in the training data. .* --unseen-as-missing",
         ),
         (
             dict(a=["1", "one"], c=["x", "z"]),
-            "row 2: column 'a' holds 'one', the model takes numbers there",
+            "row 2: column 'a' contains 'one', but the model expects numbers",
         ),
         (
             dict(a=pa.array([1], pa.date32()), c=["x"]),
-            "column 'a' holds dates or times, the model takes numbers there",
+            "column 'a' contains dates or times, but the model expects numbers",
         ),
         (
             dict(a=[1.0, 1e300], c=["x", "z"]),
-            r"row 2: column 'a' is 1e\+300, far from all training data .mean 2.: mend it",
+            r"row 2: column 'a' is 1e\+300, far outside the training data .mean 2.. Correct the value",
         ),
-        (dict(a=[1.0], c=[[1]]), "column 'c' holds values of type list<.*>: give text or numbers"),
+        (
+            dict(a=[1.0], c=[[1]]),
+            "column 'c' contains values of type list<.*>. Only text and numbers are supported",
+        ),
     ],
 )
 def test_tables_that_do_not_fit(encoding, columns, message):
@@ -219,7 +226,7 @@ def test_tables_that_do_not_fit(encoding, columns, message):
         encoding.encode(PATH, table_of(**columns))
 
 
-def test_the_order_of_columns_and_others_beside_them_are_no_matter(encoding):
+def test_column_order_and_extra_columns_do_not_matter(encoding):
     assert encoding.encode(PATH, table_of(more=["?"], c=["z"], y=[7], a=[2]))[0].tolist() == [
         [0, 0, 1]
     ]
@@ -259,7 +266,7 @@ def test_categories_that_look_like_numbers_stay_text(tmp_path):
     ],
 )
 def test_the_kind_of_target_is_found(values, task, classes):
-    target = learn_target(PATH, table_of(y=values), "y")
+    target = infer_target(PATH, table_of(y=values), "y")
     assert (target.task, target.values) == (task, classes)
     assert (target.n_outputs, target.output) == {
         "binary": (1, "sigmoid"),
@@ -275,14 +282,14 @@ def test_the_kind_of_target_is_found(values, task, classes):
 
 
 def test_classes_that_are_numbers_are_the_same_in_every_type():
-    target = learn_target(PATH, table_of(y=[10**15, 2 * 10**15, 10**15]), "y")
+    target = infer_target(PATH, table_of(y=[10**15, 2 * 10**15, 10**15]), "y")
     assert target.encode(PATH, table_of(y=[2e15, 1e15])["y"]).tolist() == [1, 0]
-    assert learn_target(PATH, table_of(y=[1e15, 2.5]), "y").values == ["2.5", "1000000000000000"]
+    assert infer_target(PATH, table_of(y=[1e15, 2.5]), "y").values == ["2.5", "1000000000000000"]
 
 
-def test_a_task_can_be_told():
-    assert learn_target(PATH, table_of(y=[1, 2, 3]), "y", "number").task == "number"
-    assert learn_target(PATH, table_of(y=list(range(50))), "y", "classes").n_outputs == 50
+def test_the_task_can_be_set():
+    assert infer_target(PATH, table_of(y=[1, 2, 3]), "y", "number").task == "number"
+    assert infer_target(PATH, table_of(y=list(range(50))), "y", "classes").n_outputs == 50
 
 
 @pytest.mark.parametrize(
@@ -291,58 +298,66 @@ def test_a_task_can_be_told():
         (
             [1, None, 2],
             None,
-            r"a.csv, row 2: the target 'y' is missing: fill it, or leave out such rows .1 in all.",
+            r"a.csv, row 2: the target 'y' is missing .in 1 row.. Fill in the value, or remove the row.",
         ),
-        ([1.0, np.nan, np.nan], None, r"row 2: the target 'y' is missing: .* .2 in all."),
-        ([1, 1, 1], None, "the target 'y' is '1' in every row: there is nothing to tell apart"),
+        ([1.0, np.nan, np.nan], None, r"row 2: the target 'y' is missing .in 2 rows."),
+        (
+            [1, 1, 1],
+            None,
+            "the target 'y' is '1' in every row. It needs at least two different values.",
+        ),
         (pa.nulls(3), None, "the target 'y' is empty in every row"),
         (
             pa.array([1, 2, 3], pa.date32()),
             None,
-            "the target 'y' holds dates or times: give a number or a class",
+            "the target 'y' contains dates or times. Only text and numbers are supported.",
         ),
         (
             [f"t{i}" for i in range(30)],
             None,
-            "has 30 different values, too many for classes: choose another --target",
+            "has 30 different values, too many for classes. Choose another --target.",
         ),
         (
             [*map(str, range(30)), "many"],
             None,
-            "row 31: the target 'y' holds numbers, but 'many' here: mend it, or --task classes",
+            "row 31: the target 'y' contains numbers, but 'many' in this row. .* --task classes",
         ),
-        (["a", "b", "a"], "number", "row 1: the target 'y' is 'a', not a number"),
-        (["a", "b", "a"], "classes", "has 2 different values: choose --task binary"),
-        ([1, 2, 3], "binary", "has 3 different values: choose --task classes or --task number"),
+        (
+            ["a", "b", "a"],
+            "number",
+            "row 1: the target 'y' is 'a', but --task number needs numbers",
+        ),
+        (["a", "b", "a"], "classes", "has 2 different values. Use --task binary"),
+        ([1, 2, 3], "binary", "has 3 different values. Use --task classes or --task number"),
         ([1.0, 2.0, np.inf, 3.0], None, "row 3: column 'y' is infinite"),
         (
             list(range(1001)),
             "classes",
-            "has 1,001 different values, too many for classes: try --task number",
+            "has 1,001 different values, too many for classes. Use --task number",
         ),
     ],
 )
 def test_targets_that_cannot_be_learned(values, task, message):
     with pytest.raises(TableError, match=message):
-        learn_target(PATH, table_of(y=values), "y", task)
+        infer_target(PATH, table_of(y=values), "y", task)
 
 
-def test_a_column_that_is_not_there():
+def test_a_missing_column():
     table = table_of(**{"Age ": [1], **{f"c{i}": [1] for i in range(9)}})
-    with pytest.raises(TableError, match=r"a.csv: has no target 'age'; did you mean 'Age '\?"):
-        learn_target(PATH, table, "age")
+    with pytest.raises(TableError, match=r"a.csv: has no column 'age'. Did you mean 'Age '\?"):
+        infer_target(PATH, table, "age")
     with pytest.raises(
         TableError,
-        match=r"a.csv: has no target 'y'; its columns are Age , c0, c1, c2, c3, c4, c5, c6, ...$",
+        match=r"a.csv: has no column 'y'. Its columns are Age , c0, c1, c2, c3, c4, c5, c6 and 2 more.$",
     ):
-        learn_target(PATH, table, "y")
+        infer_target(PATH, table, "y")
 
 
-def test_numbers_come_back_in_their_own_units():
+def test_predictions_are_in_the_units_of_the_target():
     target = Target("y", "number")
-    target.learn_scale(PATH, np.array([1e6 + 1, 1e6 + 3]))
+    target.fit_scale(PATH, np.array([1e6 + 1, 1e6 + 3]))
     assert (target.mean, target.scale) == (1e6 + 2, 1.0)
-    z = target.standardise(PATH, np.array([1e6 + 5]))
+    z = target.standardize(PATH, np.array([1e6 + 5]))
     assert z.tolist() == [3] and target.decode(np.array([z], "f"))["prediction"].tolist() == [
         1e6 + 5
     ]
@@ -362,12 +377,12 @@ def test_numbers_of_any_size_are_standardised_alike(exponent):
         np.array([[-0.5], [0.25]], "float32"),
     )
     expected, target = Target("y", "number"), Target("y", "number")
-    expected.learn_scale("a.csv", values)
-    target.learn_scale("a.csv", values * unit)
+    expected.fit_scale("a.csv", values)
+    target.fit_scale("a.csv", values * unit)
     assert (target.mean, target.scale) == (expected.mean * unit, expected.scale * unit)
     assert (
-        target.standardise("a.csv", values * unit).tolist()
-        == expected.standardise("a.csv", values).tolist()
+        target.standardize("a.csv", values * unit).tolist()
+        == expected.standardize("a.csv", values).tolist()
     )
     back, there = target.decode(outputs)["prediction"], expected.decode(outputs)["prediction"]
     np.testing.assert_allclose(back / unit, there, rtol=1e-6)
@@ -376,11 +391,11 @@ def test_numbers_of_any_size_are_standardised_alike(exponent):
 def test_a_scale_is_1_where_all_numbers_are_the_same():
     target = Target("y", "number")
     for value in (0.0, 3.0, 1e-320):
-        target.learn_scale("a.csv", np.full(5, value))
+        target.fit_scale("a.csv", np.full(5, value))
         assert (target.mean, target.scale) == (value, 1.0)
 
 
-def test_classes_come_back_with_their_probabilities():
+def test_predicted_classes_have_probabilities():
     columns = Target("y", "binary", ["no", "yes"]).decode(np.array([[0.25], [0.75]], "f"))
     assert {name: list(values) for name, values in columns.items()} == {
         "prediction": ["no", "yes"],
@@ -397,20 +412,22 @@ def test_classes_come_back_with_their_probabilities():
 
 
 def test_which_rows_can_be_measured():
-    assert Target("y", "binary", ["0", "1"]).known(
+    assert Target("y", "binary", ["0", "1"]).usable_rows(
         PATH, table_of(y=[0.0, 1.0, None, 2.0, np.nan])["y"]
     ).tolist() == [1, 1, 0, 0, 0]
-    assert Target("y", "number").known(PATH, table_of(y=[0.5, None, np.nan])["y"]).tolist() == [
+    assert Target("y", "number").usable_rows(
+        PATH, table_of(y=[0.5, None, np.nan])["y"]
+    ).tolist() == [
         1,
         0,
         0,
     ]
 
 
-# ---- as text ----
+# ---- round trip through text ----
 
 
-def test_an_encoding_is_the_same_after_a_trip_through_text():
+def test_an_encoding_survives_a_round_trip_through_text():
     table = table_of(
         a=[1.0, None, 2.0, 5.0],
         c=["ä\n", '"', "x", None],
@@ -446,7 +463,7 @@ def changed(*path, to):
     return json.dumps(parts)
 
 
-def test_the_text_that_the_next_test_damages_is_good():
+def test_an_undamaged_encoding_is_accepted():
     assert Encoding.from_text(PATH, json.dumps(GOOD)).width == 1
 
 
@@ -487,6 +504,7 @@ def test_the_text_that_the_next_test_damages_is_good():
 )
 def test_damaged_text_is_refused(text):
     with pytest.raises(
-        TableError, match=r"^a.csv: what it says about columns is damaged: train the model again$"
+        TableError,
+        match=r"^a.csv: the column encoding in this file is damaged. Train the model again.$",
     ):
         Encoding.from_text(PATH, text)

@@ -1,4 +1,4 @@
-"""Several threads, other processes, and a long life of one."""
+"""Threads, forked processes, and memory use over many calls."""
 
 import copy
 import os
@@ -14,6 +14,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from checks import assert_same_bits, training_state
 
 import fastnn
 from fastnn import MLP, SGD, Adam, AdamW, threads
@@ -25,21 +26,8 @@ def data(n=70, n_in=6):
     return X, (np.sin(X[:, :1]) + 1) / 2
 
 
-def everything(net):
-    """All that may influence what comes, as comparable values."""
-    state = net.state
-    return (
-        net.params.tobytes(),
-        state.moments.tobytes(),
-        state.step,
-        state.epoch,
-        state.row,
-        str(net.rng.bit_generator.state),
-    )
-
-
 def python(code):
-    """What a fresh interpreter prints that runs code with this fastnn."""
+    """Run code with this fastnn in a new interpreter."""
     environment = {
         **os.environ,
         "PYTHONPATH": os.pathsep.join([str(Path(fastnn.__file__).parents[1]), *sys.path]),
@@ -49,9 +37,9 @@ def python(code):
     )
 
 
-def test_a_network_in_training_is_closed_to_other_threads(tmp_path):
+def test_a_network_in_training_refuses_other_threads(tmp_path):
     X, y = data()
-    net, twin = MLP([6, 9, 1], rng=0), MLP([6, 9, 1], rng=0)
+    net, expected_net = MLP([6, 9, 1], rng=0), MLP([6, 9, 1], rng=0)
     net.forward(X, keep=True)
     inside, outside = threading.Event(), threading.Event()
 
@@ -80,19 +68,16 @@ def test_a_network_in_training_is_closed_to_other_threads(tmp_path):
         ]:
             with pytest.raises(
                 RuntimeError,
-                match=r"trained in another thread: wait until fit ends, or make a copy \(net\.copy\(\)\)",
+                match=r"trained in another thread\. Wait until fit returns, or make a copy with net\.copy\(\)",
             ):
                 call()
     finally:
         outside.set()
         thread.join()
     assert list(tmp_path.iterdir()) == []
-    twin.fit(X, y, epochs=4)
-    assert (
-        everything(net) == everything(twin)
-        and net.state.optimizer == Adam()
-        and net.forward(X).shape == (70, 1)
-    )
+    expected_net.fit(X, y, epochs=4)
+    assert_same_bits(training_state(net), training_state(expected_net))
+    assert net.state.optimizer == Adam() and net.forward(X).shape == (70, 1)
 
 
 def test_two_networks_train_at_the_same_time():
@@ -108,11 +93,12 @@ def test_two_networks_train_at_the_same_time():
         net.fit(X, y, epochs=20)
     for thread in threads:
         thread.join()
-    assert [everything(net) for net in together] == [everything(net) for net in alone]
+    for a, b in zip(together, alone):
+        assert_same_bits(training_state(a), training_state(b))
 
 
 def in_two_threads(net, X, y):
-    """300 steps that really run in two threads; parameters as bytes."""
+    """Make 300 steps in two threads; return the parameters as bytes."""
     trainer = Trainer(
         net, X, y, loss=Loss.SQUARED_ERROR, batch_size=64, optimizer=Adam(0.01).to_kernel()
     )
@@ -130,10 +116,8 @@ def in_two_threads(net, X, y):
 )
 @pytest.mark.parametrize("batch_size", [384, 1024, 1500])
 @pytest.mark.parametrize("n_threads", [2, 3])
-def test_threads_with_chunks_of_their_own_train_as_one_thread(
-    optimizer, batch_size, n_threads, dtype
-):
-    """The batch has several chunks of 256 rows, and some threads take more than one."""
+def test_per_thread_chunks_have_the_bits_of_one_thread(optimizer, batch_size, n_threads, dtype):
+    """The batch has several chunks of 256 rows, and some threads take more than one of them."""
     X, y = (a.astype(dtype) for a in data(1500))
     found = []
     for threads_ in (1, n_threads):
@@ -151,8 +135,8 @@ def test_threads_with_chunks_of_their_own_train_as_one_thread(
         job.load(moments)
         job.run(threads_, 1e9, losses)
         job.store(moments)
-        found.append((net.params.tobytes(), moments.tobytes(), losses.tobytes()))
-    assert found[0] == found[1]
+        found.append((net.params, moments, losses))
+    assert_same_bits(*found)
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
@@ -192,7 +176,7 @@ except ValueError:
 """
 
 
-def test_class_numbers_changed_during_a_training_harm_nobody():
+def test_class_numbers_changed_during_training_do_no_harm():
     assert python(LABELS).returncode == 0
 
 
@@ -228,14 +212,14 @@ print(resident() - before[0], sys.getallocatedblocks() - before[1])
 @pytest.mark.skipif(
     not os.path.exists("/proc/self/statm"), reason="needs /proc to know the memory of a process"
 )
-def test_a_long_life_takes_no_more_memory():
+def test_memory_does_not_grow_over_many_calls():
     life = python(LONG_LIFE)
     assert life.returncode == 0, life.stderr
     bytes_more, blocks_more = map(int, life.stdout.split())
     assert (bytes_more < 2_000_000, blocks_more < 100) == (True, True), (bytes_more, blocks_more)
 
 
-def test_calls_together_all_end_and_raise_what_one_raised(monkeypatch):
+def test_together_waits_for_all_calls_and_raises_the_first_error(monkeypatch):
     done = []
 
     def call(i, error=None):
@@ -244,12 +228,12 @@ def test_calls_together_all_end_and_raise_what_one_raised(monkeypatch):
         if error:
             raise error
 
-    threads.together([partial(call, i) for i in range(4)])
+    threads.run_in_threads([partial(call, i) for i in range(4)])
     assert sorted(done) == [0, 1, 2, 3]
     for bad in (0, 2):
         done.clear()
         with pytest.raises(ValueError, match="mine"):
-            threads.together(
+            threads.run_in_threads(
                 [partial(call, i, ValueError("mine") if i == bad else None) for i in range(4)]
             )
         assert sorted(done) == [0, 1, 2, 3]
@@ -259,13 +243,13 @@ def test_calls_together_all_end_and_raise_what_one_raised(monkeypatch):
 
     monkeypatch.setattr(threads._thread, "start_new_thread", none_left)
     done.clear()
-    threads.together([partial(call, i) for i in range(4)])
+    threads.run_in_threads([partial(call, i) for i in range(4)])
     assert sorted(done) == [0, 1, 2, 3]
 
 
 class Worker:
-    """Work for a ThreadChoice on a clock of its own: a unit takes `one` seconds, with more threads
-    `many`, which take `start` to begin."""
+    """Work for a ThreadChoice with a simulated clock: a unit takes `one` seconds in one thread
+    and `many` in several, which take `start` seconds to begin."""
 
     def __init__(self, monkeypatch, one, many, start=1e-4):
         self.one, self.many, self.start, self.now, self.seen = one, many, start, 0.0, []
@@ -288,15 +272,15 @@ class Worker:
 
 
 @pytest.mark.parametrize(("many", "expected"), [(0.6e-4, 2), (0.97e-4, 1), (2e-4, 1)])
-def test_the_faster_number_of_threads_works(many, expected, monkeypatch):
+def test_the_faster_number_of_threads_is_chosen(many, expected, monkeypatch):
     worker = Worker(monkeypatch, 1e-4, many)
     worker.run(100_000)
     assert worker.seen[:2] == [1, 2]
     assert sum(n == expected for n in worker.seen) > 0.85 * len(worker.seen)
 
 
-def test_what_short_calls_found_does_not_last(monkeypatch):
-    """For eight units starting a thread does not pay; for many it does, and that is soon seen."""
+def test_the_choice_from_short_calls_does_not_last(monkeypatch):
+    """For eight units, two threads are not faster. For many units they are, and are used mostly."""
     worker = Worker(monkeypatch, 1e-4, 0.9e-4, start=2e-4)
     for _ in range(100):
         worker.run(8)
@@ -306,10 +290,10 @@ def test_what_short_calls_found_does_not_last(monkeypatch):
     assert worker.seen.count(2) > 0.5 * len(worker.seen)
 
 
-def test_threads_that_have_become_slow_are_left(monkeypatch):
+def test_threads_that_become_slow_are_given_up(monkeypatch):
     worker = Worker(monkeypatch, 1e-4, 0.6e-4)
     worker.run(50_000)
-    worker.many = 9e-4  # somebody else needs the other CPU
+    worker.many = 9e-4  # another process uses the other CPU
     worker.seen.clear()
     worker.run(50_000)
     assert worker.seen.count(2) < 0.1 * len(worker.seen)

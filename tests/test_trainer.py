@@ -1,5 +1,5 @@
-"""The binding: what a Trainer and a CompiledNetwork refuse, what they hold, and what interrupts
-them."""
+"""The binding of Trainer and CompiledNetwork: invalid arguments, object lifetimes, and
+interruption."""
 
 import _thread
 import ctypes
@@ -15,6 +15,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from checks import assert_same_bits
 
 import fastnn
 from fastnn import MLP, kernels, threads
@@ -23,14 +24,15 @@ from fastnn.kernels import Loss, Trainer
 
 @pytest.fixture(autouse=True)
 def sigint_interrupts():
-    """Also where the tests run in the background of a shell, which lets programs ignore it."""
+    """Restore the default handler: a shell starts background programs with SIGINT ignored."""
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)
 
 
 def seconds_to_stop(call, after):
-    """How long a call goes on after Ctrl-C, which comes `after` seconds from its start."""
+    """Seconds that a call takes to stop after Ctrl-C, which comes `after` seconds from its
+    start."""
     sent = []
 
     def send():
@@ -62,7 +64,7 @@ def trainer(net, n=8, **options):
 # ---- builds ----
 
 
-def test_a_variant_of_another_build_is_refused(monkeypatch, isa):
+def test_an_extension_of_another_build_is_refused(monkeypatch, isa):
     new = ctypes.pythonapi.PyCapsule_New
     new.restype, new.argtypes = (
         ctypes.py_object,
@@ -85,12 +87,12 @@ def test_a_variant_of_another_build_is_refused(monkeypatch, isa):
 
 
 @pytest.mark.parametrize("dtype", ["V0", "V4", "V8", "S0", "i4", "c8", "f2"])
-def test_all_finite_refuses_what_holds_no_numbers(dtype):
+def test_all_finite_refuses_arrays_that_are_not_float(dtype):
     with pytest.raises((TypeError, ValueError)):
         kernels.all_finite(np.zeros(3, dtype))
 
 
-def test_a_run_needs_room_for_the_loss_of_an_epoch():
+def test_run_needs_an_array_for_the_losses():
     job = trainer(MLP([2, 1], rng=0))
     job.load()
     with pytest.raises(ValueError, match="losses"):
@@ -114,7 +116,7 @@ def test_a_position_outside_the_data_is_refused(position):
         trainer(MLP([2, 1], rng=0)).set_position(*position, 0.0)
 
 
-# ---- memory that is bound anew ----
+# ---- rebinding ----
 
 REBOUND = """
 import gc, numpy as np, fastnn, sys
@@ -154,12 +156,12 @@ def run_python(code, timeout=100):
     )
 
 
-def test_a_trainer_holds_the_memory_of_a_network_that_is_bound_anew():
+def test_a_trainer_keeps_the_memory_of_a_network_that_is_rebound():
     done = run_python(REBOUND)
     assert done.returncode == 0, done.stderr
 
 
-def test_a_network_in_training_is_not_bound_anew():
+def test_a_network_in_training_cannot_be_rebound():
     X, y, seen = np.ones((8, 2)), np.ones(8), []
 
     def rebind(net, history):
@@ -168,11 +170,11 @@ def test_a_network_in_training_is_not_bound_anew():
         except RuntimeError as error:
             seen.append(str(error))
 
-    net, twin = MLP([2, 5, 1], rng=0), MLP([2, 5, 1], rng=0)
+    net, expected_net = MLP([2, 5, 1], rng=0), MLP([2, 5, 1], rng=0)
     net.fit(X, y, epochs=3, callbacks=rebind)
-    twin.fit(X, y, epochs=3)
+    expected_net.fit(X, y, epochs=3)
     assert len(seen) == 3 and "being trained" in seen[0]
-    assert net.params.tobytes() == twin.params.tobytes()
+    assert_same_bits(net.params, expected_net.params)
     net.__init__([2, 3, 1], rng=0)  # afterwards it may
     assert net.forward(X).shape == (8, 1)
 
@@ -191,7 +193,7 @@ def test_a_failed_binding_leaves_nothing_bound():
         net._forward_into(np.ones((1, 2), "f4"), np.ones((1, 1), "f4"))
 
 
-def test_forward_reads_on_while_its_network_is_bound_anew():
+def test_forward_keeps_its_memory_while_the_network_is_rebound():
     net = MLP([256, 1024, 256], rng=0)
     X = np.random.default_rng(0).normal(size=(20_000, 256)).astype("float32")
     expected, out, end = net.forward(X), [], threading.Event()
@@ -203,7 +205,8 @@ def test_forward_reads_on_while_its_network_is_bound_anew():
         gc.collect()
         filler = [np.full(256 * 1024, np.nan, "float32") for _ in range(4)]
     thread.join()
-    assert len(filler) == 4 and out[0].tobytes() == expected.tobytes()
+    assert len(filler) == 4
+    assert_same_bits(out[0], expected)
 
 
 # ---- Ctrl-C ----
@@ -214,7 +217,7 @@ def test_forward_ends_soon_after_ctrl_c(n_threads):
     net, X = MLP([100, 512, 512, 1], rng=0), np.ones((1_000_000, 100), "float32")
     assert (
         seconds_to_stop(lambda: net.forward(X, n_threads=n_threads), 0.3) < 0.5
-    )  # 0.02 to 0.1 where the machine is idle
+    )  # 0.02 to 0.1 on an idle machine
 
 
 def test_a_loss_over_many_rows_ends_soon_after_ctrl_c():
@@ -259,7 +262,7 @@ try:
     if sys.argv[-1] == "run":
         job.run(3, 0.01, np.empty(1))
     else:
-        threads.together([lambda: None, lambda: time.sleep(0.1), lambda: None])
+        threads.run_in_threads([lambda: None, lambda: time.sleep(0.1), lambda: None])
 except MemoryError:
     pass
 else:
@@ -274,20 +277,20 @@ assert (net.params == before).all() and job.position()[0] == 1
 """
 
 
-@pytest.mark.parametrize("where", ["run", "together"])
-def test_helpers_end_when_a_thread_cannot_be_started(where):
+@pytest.mark.parametrize("where", ["run", "run_in_threads"])
+def test_helper_threads_end_when_another_cannot_start(where):
     code = STARTS.replace("sys.argv[-1]", repr(where))
     done = run_python(code)
     assert (done.returncode, done.stdout.split()) == (0, ["0", "True"]), (done.stdout, done.stderr)
 
 
-def test_calls_together_end_when_a_thread_cannot_be_started(monkeypatch):
+def test_together_ends_when_a_thread_cannot_start(monkeypatch):
     done = []
     monkeypatch.setattr(
         threads._thread, "start_new_thread", failing_after(1, MemoryError("none left"))
     )
     with pytest.raises(MemoryError, match="none left"):
-        threads.together(
+        threads.run_in_threads(
             [
                 lambda: done.append(0),
                 lambda: (time.sleep(0.2), done.append(1)),
@@ -315,9 +318,9 @@ for attempt in range(5):
         threading.Timer(20, os._exit, (3,)).start()
         for each in (net, other):
             each.forward(X)
-            twin = each.copy()
+            expected_net = each.copy()
             each.fit(X[:100], y[:100], epochs=2)
-            twin.fit(X[:100], y[:100], epochs=2)
+            expected_net.fit(X[:100], y[:100], epochs=2)
         os._exit(0)
     status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
     if status:
@@ -339,7 +342,7 @@ def test_a_child_forked_during_a_training_uses_all_networks():
 # ---- the shuffle ----
 
 
-def test_the_shuffle_of_many_rows_ends_soon_after_ctrl_c_as_if_it_had_not_begun():
+def test_ctrl_c_ends_a_long_shuffle_and_restores_the_generator():
     n = 30_000_000
     net, order = MLP([1, 1], rng=0), np.arange(n, dtype=np.intp)
     X, y = np.zeros((n, 1), "float32"), np.zeros((n, 1), "float32")
@@ -360,7 +363,7 @@ def test_the_shuffle_of_many_rows_ends_soon_after_ctrl_c_as_if_it_had_not_begun(
     assert seconds_to_stop(lambda: job.run(1, 1e9, np.empty(5)), 0.1) < 0.3
     assert (str(bits.state), job.position()) == (before, position)
     job.run(1, 0.0, np.empty(5))  # a shuffle that is not stopped is numpy's
-    assert (order[::1000] == np.random.default_rng(3).permutation(n)[::1000]).all()
+    np.testing.assert_array_equal(order[::1000], np.random.default_rng(3).permutation(n)[::1000])
 
 
 def test_an_epoch_of_many_rows_ends_the_slice():

@@ -1,18 +1,20 @@
-"""fit: the numbers of a plain float64 loop, history, callbacks, progress, weights, and going on
-where a training stopped."""
+"""fit: agreement with a plain float64 loop, history, callbacks and progress."""
 
 import contextlib
 import math
+import os
 import pickle
 import re
 import sys
 
 import numpy as np
 import pytest
+from checks import assert_same_bits
 
 import fastnn
-from fastnn import MLP, SGD, Adam, reference
+from fastnn import MLP, SGD, Adam, History, reference
 from fastnn.activations import HIDDEN
+from fastnn.training.progress import ProgressLine
 
 # ---- the plain loop: NumPy in float64, nothing of fastnn but the reference's activations ----
 
@@ -44,7 +46,7 @@ def output_gradient(z, y, output, loss):
 
 
 def plain_fit(net, X, y, loss, optimizer, steps, batch, seed, weight=None, shuffle=True):
-    """Parameters after so many steps from net's own, and the mean loss of every epoch."""
+    """Parameters after so many steps from those of net, and the mean loss of every epoch."""
     params, names = (
         [a.copy() for pair in zip(net.weights, net.biases) for a in pair if a is not None],
         net.activations,
@@ -125,7 +127,7 @@ ADAMS = [Adam(0.01), Adam(0.01, (0.5, 0.7), 1e-4), Adam(0.003, weight_decay=0.1)
 
 
 @pytest.mark.parametrize("weight", [None, WEIGHTS], ids=["", "weighted"])
-def test_200_steps_of_three_hidden_layers_are_the_plain_loop(weight, isa):
+def test_200_steps_of_three_hidden_layers_match_a_plain_loop(weight, isa):
     X, y = data()
     net = MLP(THREE_HIDDEN, ["tanh", "relu", "sigmoid"], "sigmoid", dtype="float64", rng=0)
     check_against_the_plain_loop(
@@ -135,7 +137,7 @@ def test_200_steps_of_three_hidden_layers_are_the_plain_loop(weight, isa):
 
 @pytest.mark.parametrize("optimizer", SGDS + ADAMS, ids=repr)
 @pytest.mark.parametrize("bias", [True, False])
-def test_optimizers_are_the_plain_loop(optimizer, bias):
+def test_optimizers_match_a_plain_loop(optimizer, bias):
     X, y = data(n_out=3)
     check_against_the_plain_loop(
         MLP([6, 20, 3], "tanh", bias=bias, dtype="float64", rng=0),
@@ -148,7 +150,7 @@ def test_optimizers_are_the_plain_loop(optimizer, bias):
 
 
 @pytest.mark.parametrize("name", [name for name in HIDDEN if name != "exponential"])
-def test_activations_are_the_plain_loop(name):
+def test_activations_match_a_plain_loop(name):
     X, y = data(n_out=2)
     net = MLP(
         [6, 9, 1, 17, 2], name, name, dtype="float64", rng=0
@@ -174,7 +176,7 @@ LOSSES = {
 
 @pytest.mark.parametrize("name", LOSSES)
 @pytest.mark.parametrize("hidden", [[], [13]])
-def test_losses_are_the_plain_loop(name, hidden):
+def test_losses_match_a_plain_loop(name, hidden):
     output, loss, n_out, targets = LOSSES[name]
     X, y = data(n_out=n_out)
     net = MLP([6, *hidden, n_out], "tanh", output, dtype="float64", rng=0)
@@ -184,7 +186,7 @@ def test_losses_are_the_plain_loop(name, hidden):
 @pytest.mark.parametrize("optimizer", [SGD(0.05), SGD(0.05, 0.9), Adam(0.01)], ids=repr)
 @pytest.mark.parametrize("batch", [256, 257, 400, 700])
 @pytest.mark.parametrize("n_out", [1, 2])
-def test_batches_of_several_chunks_are_the_plain_loop(n_out, batch, optimizer):
+def test_batches_of_several_chunks_match_a_plain_loop(n_out, batch, optimizer):
     X, y = data(700, n_out=n_out)
     net = MLP([6, 40, n_out], "tanh", dtype="float64", rng=0)
     check_against_the_plain_loop(
@@ -193,7 +195,7 @@ def test_batches_of_several_chunks_are_the_plain_loop(n_out, batch, optimizer):
 
 
 @pytest.mark.parametrize("batch", [64, 300])
-def test_wide_layers_are_the_plain_loop(batch):
+def test_wide_layers_match_a_plain_loop(batch):
     X, y = data(600, 700, 3)
     net = MLP(
         [700, 520, 300, 3], "relu", dtype="float64", rng=0
@@ -226,14 +228,14 @@ def test_float32_follows_float64():
 )
 def test_every_epoch_draws_one_permutation(bits):
     X, y = data(50)
-    ours, twin = (np.random.Generator(bits(3)) for _ in range(2))
-    MLP([6, 1], rng=0).fit(X, y, epochs=3, rng=ours)
+    rng, expected_rng = (np.random.Generator(bits(3)) for _ in range(2))
+    MLP([6, 1], rng=0).fit(X, y, epochs=3, rng=rng)
     for _ in range(3):
-        twin.permutation(50)
-    assert ours.integers(2**40, size=5).tolist() == twin.integers(2**40, size=5).tolist()
+        expected_rng.permutation(50)
+    assert rng.integers(2**40, size=5).tolist() == expected_rng.integers(2**40, size=5).tolist()
 
 
-def test_rng_none_is_the_networks_own():
+def test_rng_none_uses_the_generator_of_the_network():
     X, y = data()
     net = MLP([6, 5, 1], rng=0)
     expected = net.copy().fit(X, y, rng=net.copy().rng)
@@ -261,7 +263,7 @@ def test_history_counts():
     assert (again.n_steps, again.n_epochs, net.state.step, net.state.epoch) == (6, 2, 9, 3)
 
 
-def test_history_loss_is_that_of_the_batches_before_their_updates():
+def test_history_loss_is_computed_before_each_update():
     X, y = data()
     net = MLP([6, 5, 1], dtype="float64", rng=0)
     expected = net.loss(X, y)
@@ -278,14 +280,16 @@ def test_history_loss_is_that_of_the_batches_before_their_updates():
     "optimizer", [SGD(0.1), Adam(average=0.5), SGD(0.1, clip_norm=0.1)], ids=repr
 )
 @pytest.mark.parametrize("hidden", [[5], [40, 17], []], ids=repr)
-def test_validation_loss_is_that_after_every_epoch(weight, optimizer, hidden):
+def test_validation_loss_is_computed_after_every_epoch(weight, optimizer, hidden):
     X, y = data()
     X_val, y_val = data(70, seed=9)
     held_out = (X_val, y_val) if weight is None else [X_val.tolist(), y_val, weight]
     net, whole, plain = (MLP([6, *hidden, 1], rng=0, dropout=0.25) for _ in range(3))
     seen = []
-    look = lambda net, h: seen.append(net.loss(X_val, y_val, sample_weight=weight))  # noqa: E731
-    history = net.fit(X, y, optimizer=optimizer, epochs=5, validation_data=held_out, callbacks=look)
+    record = lambda net, h: seen.append(net.loss(X_val, y_val, sample_weight=weight))  # noqa: E731
+    history = net.fit(
+        X, y, optimizer=optimizer, epochs=5, validation_data=held_out, callbacks=record
+    )
     assert history.val_loss == seen and len(seen) == 5
     assert (
         whole.fit(
@@ -294,7 +298,8 @@ def test_validation_loss_is_that_after_every_epoch(weight, optimizer, hidden):
         == seen
     )
     assert plain.fit(X, y, optimizer=optimizer, epochs=5).loss == history.loss
-    assert plain.params.tobytes() == net.params.tobytes() == whole.params.tobytes()
+    assert_same_bits(plain.params, whole.params)
+    assert_same_bits(net.params, whole.params)
 
 
 def test_callbacks_are_called_in_order_after_every_epoch():
@@ -318,7 +323,7 @@ def test_callbacks_are_called_in_order_after_every_epoch():
 
 def test_callbacks_see_and_change_the_parameters():
     X, y = data()
-    net, twin, seen = MLP([6, 5, 1], rng=0), MLP([6, 5, 1], rng=0), []
+    net, expected_net, seen = MLP([6, 5, 1], rng=0), MLP([6, 5, 1], rng=0), []
 
     def halve(net, history):
         seen.append(net.params.copy())
@@ -326,10 +331,10 @@ def test_callbacks_see_and_change_the_parameters():
 
     net.fit(X, y, epochs=3, callbacks=halve)
     for epoch in range(3):
-        twin.fit(X, y, epochs=1, resume=epoch > 0)
-        assert twin.params.tobytes() == seen[epoch].tobytes()
-        twin.weights[0][:] *= 0.5
-    assert net.params.tobytes() == twin.params.tobytes()
+        expected_net.fit(X, y, epochs=1, resume=epoch > 0)
+        assert_same_bits(expected_net.params, seen[epoch])
+        expected_net.weights[0][:] *= 0.5
+    assert_same_bits(net.params, expected_net.params)
 
 
 def test_true_from_any_callback_stops_and_all_are_called():
@@ -337,13 +342,13 @@ def test_true_from_any_callback_stops_and_all_are_called():
     net, calls = MLP([6, 5, 1], rng=0), []
     stop = [lambda net, h: h.n_epochs == 3, lambda net, h: calls.append(h.n_epochs)]
     assert net.fit(X, y, epochs=9, callbacks=stop).n_epochs == 3 == len(calls)
-    twin = MLP([6, 5, 1], rng=0)
-    twin.fit(X, y, epochs=3)
-    assert net.params.tobytes() == twin.params.tobytes()
+    expected_net = MLP([6, 5, 1], rng=0)
+    expected_net.fit(X, y, epochs=3)
+    assert_same_bits(net.params, expected_net.params)
 
 
 @pytest.mark.parametrize("end", [lambda: True, lambda: 1 / 0], ids=["stops", "raises"])
-def test_what_a_callback_changed_before_it_ended_the_training_stays(end):
+def test_changes_by_a_callback_that_ends_the_training_are_kept(end):
     net = MLP([6, 5, 1], rng=0)
 
     def change(net, history):
@@ -352,30 +357,31 @@ def test_what_a_callback_changed_before_it_ended_the_training_stays(end):
 
     with contextlib.suppress(ZeroDivisionError):
         net.fit(*data(), callbacks=change)
-    assert (net.params == 7).all() and net.state.epoch == net.history.n_epochs == 1
+    np.testing.assert_array_equal(net.params, 7)
+    assert net.state.epoch == net.history.n_epochs == 1
 
 
 def test_the_network_is_usable_inside_a_callback(tmp_path):
     X, y = data()
-    net, twin, outputs = MLP([6, 5, 1], rng=0), MLP([6, 5, 1], rng=0), []
+    net, expected_net, outputs = MLP([6, 5, 1], rng=0), MLP([6, 5, 1], rng=0), []
 
     def use(net, history):
         net.save(tmp_path / "net")
         for other in (net.copy(), pickle.loads(pickle.dumps(net)), fastnn.load(tmp_path / "net")):
             other.fit(X, y, epochs=1, resume=True)
-        outputs.append(net.forward(X).tobytes())
+        outputs.append(net.forward(X))
         net.loss_and_grad(X, y)
 
     net.fit(X, y, epochs=3, callbacks=use)
     for epoch in range(3):
-        twin.fit(X, y, epochs=1, resume=epoch > 0)
-        assert twin.forward(X).tobytes() == outputs[epoch]
+        expected_net.fit(X, y, epochs=1, resume=epoch > 0)
+        assert_same_bits(expected_net.forward(X), outputs[epoch])
 
 
 @pytest.mark.parametrize("call", ["fit", "partial_fit"])
 def test_fit_inside_its_own_callback_is_refused(call):
     X, y = data()
-    net, twin, messages = MLP([6, 5, 1], rng=0), MLP([6, 5, 1], rng=0), []
+    net, expected_net, messages = MLP([6, 5, 1], rng=0), MLP([6, 5, 1], rng=0), []
 
     def nested(net, history):
         with pytest.raises(RuntimeError) as caught:
@@ -384,8 +390,9 @@ def test_fit_inside_its_own_callback_is_refused(call):
 
     net.fit(X, y, epochs=2, callbacks=nested)
     assert len(messages) == 2 and "callback" in messages[0] and "use net.copy()" in messages[0]
-    twin.fit(X, y, epochs=2)
-    assert net.params.tobytes() == twin.params.tobytes() and net.state.optimizer == Adam()
+    expected_net.fit(X, y, epochs=2)
+    assert_same_bits(net.params, expected_net.params)
+    assert net.state.optimizer == Adam()
 
 
 def test_progress_is_plain_lines_without_a_terminal(capsys):
@@ -394,8 +401,9 @@ def test_progress_is_plain_lines_without_a_terminal(capsys):
     out, err = capsys.readouterr()
     assert out == "" and err.endswith("\n") and "\r" not in err and "\x1b" not in err
     assert re.fullmatch(
-        r"epoch 12/12  loss \d\S*  validation \d\S*  [\d,]+ rows/s", err.splitlines()[-1]
+        r"epoch 12/12  loss \d\S*  validation \d\S*  [\d,]+ rows/s", err.splitlines()[-2]
     )
+    assert err.splitlines()[-1] == "stopped: all epochs done"
 
 
 def test_progress_rewrites_one_line_on_a_terminal(monkeypatch, capsys):
@@ -404,14 +412,37 @@ def test_progress_rewrites_one_line_on_a_terminal(monkeypatch, capsys):
     MLP([6, 5, 1], rng=0).fit(X, y, epochs=3, progress=True, callbacks=lambda net, h: None)
     err = capsys.readouterr().err
     assert (
-        err.count("\n") == 1
-        and err.endswith("\n")
+        err.count("\n") == 2
+        and err.endswith("\nstopped: all epochs done\n")
         and "\r" in err
         and "epoch 3/3" in err.split("\r")[-1]
     )
 
 
-def test_no_progress_is_silence(capsys):
+@pytest.mark.parametrize("columns", [20, 40, 200])
+def test_progress_fits_on_a_narrow_terminal(monkeypatch, capsys, columns):
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
+    monkeypatch.setattr(sys.stderr, "fileno", lambda: 2, raising=False)
+    size = os.terminal_size((columns, 24))
+    monkeypatch.setattr(os, "get_terminal_size", lambda fd: size)
+    line = ProgressLine(epochs=10**6, n_rows=10**6)
+    history = History([0.5], [0.5], n_epochs=1, seconds=1.0)
+    line.show(history)
+    shown = capsys.readouterr().err
+    assert len(shown) <= columns and shown.endswith("\r") and shown.startswith("epoch       1/1")
+    line.close(history)
+    last = capsys.readouterr().err.splitlines()[0]
+    assert last.rstrip().endswith("1,000,000 rows/s") and len(last) >= len(shown) - 1
+
+
+def test_progress_without_standard_error_prints_nothing(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "stderr", None)
+    X, y = data()
+    MLP([6, 5, 1], rng=0).fit(X, y, epochs=2, progress=True)
+    assert capsys.readouterr() == ("", "")
+
+
+def test_progress_false_prints_nothing(capsys):
     MLP([6, 5, 1], rng=0).fit(*data(), epochs=2)
     assert capsys.readouterr() == ("", "")
 

@@ -1,7 +1,10 @@
-"""Trainers that use one workspace in turn compute what each computes in its own."""
+"""Trainers that share a workspace compute the same as with separate ones."""
+
+import gc
 
 import numpy as np
 import pytest
+from checks import assert_same_bits
 
 import fastnn
 from fastnn import MLP, Adam, kernels
@@ -16,8 +19,8 @@ SHAPES = [
 ]
 
 
-def with_own_or(workspace, dtype, i, n_threads, **options):
-    """A Trainer over data of its own kind, and what it moves."""
+def make_trainer(workspace, dtype, i, n_threads, **options):
+    """The network, Trainer and moments of case i; the workspace may be shared or None."""
     sizes, n, batch = SHAPES[i]
     net = MLP(
         sizes, "softplus" if i % 2 else "relu", dtype=dtype, rng=i, dropout=0.3 if i == 4 else 0.0
@@ -54,39 +57,38 @@ def run_in_turn(made, n_threads, rounds=4):
             job.run(n_threads, 100.0, losses)
             job.store_gradient(grads)
             job.store(moments)
-            results += [losses.tobytes(), grads.tobytes(), net.params.tobytes(), moments.tobytes()]
+            results += [losses, grads, net.params.copy(), moments.copy()]
     return results
 
 
 @pytest.mark.parametrize("n_threads", [1, 2])
-def test_trainers_may_use_one_workspace_in_turn(isa, dtype, n_threads):
+def test_trainers_can_share_a_workspace(isa, dtype, n_threads):
     one = kernels.Workspace()
     shared = run_in_turn(
-        [with_own_or(one, dtype, i, n_threads) for i in range(len(SHAPES))], n_threads
+        [make_trainer(one, dtype, i, n_threads) for i in range(len(SHAPES))], n_threads
     )
     own = run_in_turn(
-        [with_own_or(None, dtype, i, n_threads) for i in range(len(SHAPES))], n_threads
+        [make_trainer(None, dtype, i, n_threads) for i in range(len(SHAPES))], n_threads
     )
-    assert shared == own
+    assert_same_bits(shared, own)
 
 
-def test_one_workspace_serves_both_dtypes_and_what_a_diverged_training_left():
+def test_a_workspace_serves_both_dtypes_and_is_usable_after_divergence():
     one = kernels.Workspace()
-    bad, job, _ = with_own_or(one, "float32", 0, 1)
+    bad, job, _ = make_trainer(one, "float32", 0, 1)
     bad.params = np.inf
     job.load(np.zeros((2, bad.n_params), "float32"))
     job.run(1, 100.0, np.empty(1))
-    made = [with_own_or(one, dtype, i, 1) for i in (0, 1, 4) for dtype in ("float64", "float32")]
-    assert run_in_turn(made, 1) == run_in_turn(
-        [with_own_or(None, dtype, i, 1) for i in (0, 1, 4) for dtype in ("float64", "float32")], 1
-    )
+    made = [make_trainer(one, dtype, i, 1) for i in (0, 1, 4) for dtype in ("float64", "float32")]
+    own = [make_trainer(None, dtype, i, 1) for i in (0, 1, 4) for dtype in ("float64", "float32")]
+    assert_same_bits(run_in_turn(made, 1), run_in_turn(own, 1))
 
 
-def test_a_validation_and_its_training_may_use_a_workspace_each_that_others_use_too():
+def test_training_and_validation_can_use_shared_workspaces():
     def made(a, b):
         jobs = []
         for i in (0, 1):
-            net, judge, _ = with_own_or(b, "float32", i, 1)
+            net, validation, _ = make_trainer(b, "float32", i, 1)
             sizes, n, batch = SHAPES[i]
             X, y = np.ones((n, sizes[0]), "f4"), np.ones((n, sizes[-1]), "f4")
             job = Trainer(
@@ -96,7 +98,7 @@ def test_a_validation_and_its_training_may_use_a_workspace_each_that_others_use_
                 loss=Loss.SQUARED_ERROR,
                 batch_size=batch,
                 optimizer=Adam(0.01).to_kernel(),
-                validation=judge,
+                validation=validation,
                 workspace=a,
             )
             job.load(np.zeros((2, net.n_params), "f4"))
@@ -106,34 +108,34 @@ def test_a_validation_and_its_training_may_use_a_workspace_each_that_others_use_
             for job in jobs:
                 losses = np.empty((2, 2))
                 job.run(1, 100.0, *losses)
-                found.append(losses.tobytes())
+                found.append(losses)
         return found
 
-    assert made(kernels.Workspace(), kernels.Workspace()) == made(None, None)
+    assert_same_bits(made(kernels.Workspace(), kernels.Workspace()), made(None, None))
 
 
-def test_a_gradient_that_another_trainer_has_replaced_is_not_returned():
+def test_a_gradient_replaced_by_another_trainer_is_refused():
     one = kernels.Workspace()
-    (first, a, _), (_, b, _) = (with_own_or(one, "float32", i, 1) for i in (0, 1))
+    (first, a, _), (_, b, _) = (make_trainer(one, "float32", i, 1) for i in (0, 1))
     grads = np.empty(first.n_params, "f4")
     with pytest.raises(RuntimeError, match="nothing has run"):
         a.store_gradient(grads)
     a.run(1, 100.0, np.empty(1))
     a.store_gradient(grads)
     b.run(1, 100.0, np.empty(1))
-    with pytest.raises(RuntimeError, match="the gradient is gone"):
+    with pytest.raises(RuntimeError, match="The gradient is gone"):
         a.store_gradient(grads)
 
 
 def test_a_workspace_in_use_is_refused():
     one, seen = kernels.Workspace(), []
-    _, other, _ = with_own_or(one, "float32", 1, 1)
+    _, other, _ = make_trainer(one, "float32", 1, 1)
 
     def ask(first, n):
         for refused in (
             lambda: other.run(1, 1.0, np.empty(1)),
             other.loss,
-            lambda: with_own_or(one, "float64", 2, 1),
+            lambda: make_trainer(one, "float64", 2, 1),
         ):
             with pytest.raises(RuntimeError, match="in use"):
                 refused()
@@ -160,8 +162,8 @@ def test_a_workspace_in_use_is_refused():
 
 
 @pytest.mark.parametrize("batch_size", [1, 5, 16, 300])
-def test_a_loss_is_that_of_all_rows_whatever_the_batch_size(batch_size, dtype):
-    """The workspace has room for a batch: more rows at once were written beyond it."""
+def test_the_loss_of_all_rows_does_not_depend_on_the_batch_size(batch_size, dtype):
+    """The workspace has room for one batch. More rows at once were once written out of bounds."""
     net, X, y = (
         MLP([3, 5, 2], dtype=dtype, rng=0),
         np.ones((700, 3), dtype),
@@ -170,3 +172,29 @@ def test_a_loss_is_that_of_all_rows_whatever_the_batch_size(batch_size, dtype):
     job = Trainer(net, X, y, loss=Loss.SQUARED_ERROR, batch_size=batch_size)
     job.load()
     assert job.loss() == pytest.approx(net.loss(X, y), rel=1e-5)
+
+
+def test_a_trainer_is_initialized_once():
+    one = kernels.Workspace()
+    make_trainer(one, "float32", 2, 1)[1].run(1, 100.0, np.empty(1))  # makes it large enough
+    net, job, _ = make_trainer(one, "float32", 1, 1)
+    job.run(1, 100.0, np.empty(1))
+    with pytest.raises(RuntimeError, match=r"is initialized already. Make a new one"):
+        job.__init__(
+            net, np.ones((4, 3), "f4"), np.ones((4, 1), "f4"), loss=0, batch_size=2, workspace=one
+        )
+    job.run(1, 100.0, np.empty(1))
+
+
+@pytest.mark.parametrize(("first", "second"), [(0, 2), (2, 0)])
+@pytest.mark.parametrize("keep", [False, True])
+def test_the_workspace_of_a_trainer_outlives_it_and_grows(first, second, keep, isa):
+    made = [make_trainer(None, "float32", first, 1)]
+    made[0][1].run(1, 100.0, np.empty(1))
+    made.append(make_trainer(made[0][1].workspace, "float32", second, 1))
+    own = [make_trainer(None, "float32", i, 1) for i in (first, second)]
+    own[0][1].run(1, 100.0, np.empty(1))
+    if not keep:
+        del made[0], own[0]
+        gc.collect()
+    assert_same_bits(run_in_turn(made, 1), run_in_turn(own, 1))

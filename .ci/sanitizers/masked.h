@@ -1,12 +1,14 @@
-/* Included before every file of the address build: gcc does not check what masked vector instructions read and write, so each of their
- * numbers is read here once, one by one and checked. */
+/* Makes masked vector loads and stores visible to ASan. The address build includes this file first.
+ *
+ * gcc does not instrument masked vector instructions. These replacements read each element under the
+ * mask with a scalar load, which gcc instruments, and then execute the instruction. */
 #pragma once
 #ifdef __AVX2__
 #include <immintrin.h>
 
-#define READ_EACH(p, n, taken) \
+#define READ_EACH(p, n, is_active) \
     for (int i = 0; i < (n); i++) \
-        if (taken) (void)*(const volatile __typeof__(*(p)) *)((p) + i)
+        if (is_active) (void)*(const volatile __typeof__(*(p)) *)((p) + i)
 
 #define MASKED_AVX2(suffix, real, vector, n, sign) \
     static inline vector checked_maskload_##suffix(const real *p, __m256i mask) \

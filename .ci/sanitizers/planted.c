@@ -1,8 +1,8 @@
-/* Faults that the sanitizers must report. */
+/* Deliberate faults that the sanitizers must report. */
 #include <pthread.h>
 #include <stdlib.h>
 
-long overflow(long n) /* writes behind n bytes */
+long overflow(long n) /* write past the end of n bytes */
 {
     volatile char *bytes = malloc(n);
     bytes[n] = 1;
@@ -15,17 +15,17 @@ long add(long n) { return (int)n + 2147483647; }
 
 static int counter;
 
-static void *count(void *n)
+static void *increment(void *n)
 {
     for (long i = 0; i < *(long *)n; i++) counter++;
     return NULL;
 }
 
-long race(long n) /* two threads change one number */
+long race(long n) /* two threads change a variable without a lock */
 {
     pthread_t other;
-    if (pthread_create(&other, NULL, count, &n)) abort();
-    count(&n);
+    if (pthread_create(&other, NULL, increment, &n)) abort();
+    increment(&n);
     pthread_join(other, NULL);
     return counter;
 }

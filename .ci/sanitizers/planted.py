@@ -1,7 +1,7 @@
-"""Commits one fault; a sanitizer must end the process, or at least report it.
+"""Commit one fault on purpose, which a sanitizer must report.
 
-python planted.py LIBRARY FUNCTION         a function of planted.c
-python planted.py ISA DTYPE NUMBERS        a kernel of fastnn reads so many numbers behind the end of an array
+python planted.py LIBRARY FUNCTION     call a function of planted.c
+python planted.py ISA DTYPE NUMBERS    make a kernel read past the end of an array
 """
 
 import ctypes

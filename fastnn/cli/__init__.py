@@ -1,8 +1,11 @@
 """The command line: `fastnn COMMAND ...`, or `python -m fastnn COMMAND ...`.
 
-Exit codes: 0; 2 with one line on standard error for wrong usage and for files that cannot be used;
-1 if the work itself failed (training diverged, two libraries disagree) or nobody reads the output
-any more; 130 after Ctrl-C.
+Exit codes:
+
+0    success
+1    the command failed: training diverged, two libraries disagree, the output pipe was closed
+2    wrong usage, an unusable file or too little memory; one line on standard error says why
+130  interrupted by Ctrl-C
 """
 
 import argparse
@@ -14,21 +17,22 @@ from ..files import ModelFileError
 from ..tables.files import TableError
 from ..training.state import DivergenceError
 from . import bench, demo, info, predict, train
-from .common import CommandError, texts
+from .common import CommandError, help_texts
 
 HELP = """
-Small dense neural networks on CPUs: learn from tables, predict, measure.
+Train small dense neural networks on tables, predict with them, and measure
+their speed.
 
 examples:
-  fastnn demo                                      see it work
+  fastnn demo                                 train on handwritten digits
   fastnn train digits --target digit --out digits.safetensors
-                                                   learn from a table
-  fastnn predict digits.safetensors digits         what it says about rows
-  fastnn info digits.safetensors                   what is in the file
-  fastnn train --help                              what a command takes
+                                              train on a table
+  fastnn predict digits.safetensors digits    predict each row of a table
+  fastnn info digits.safetensors              show what a model file contains
+  fastnn train --help                         show the options of a command
 
-'digits' and 'wine' are small tables that ship with fastnn; yours are files:
-CSV, TSV (both also as .gz) or Parquet.
+'digits' and 'wine' are sample tables that ship with fastnn. Your own tables can
+be CSV or TSV files (also .gz) or Parquet files.
 """
 
 
@@ -37,22 +41,25 @@ class _Parser(argparse.ArgumentParser):
         super().__init__(allow_abbrev=False, **options)
 
     def error(self, message):
-        self.exit(2, f"{self.prog}: {_line(message)} (see {self.prog} --help)\n")
+        self.exit(2, f"{self.prog}: {_one_line(message)} (see {self.prog} --help)\n")
 
 
 def main(argv=None):
-    """Run one command; the exit code."""
-    for stream in (
-        sys.stdout,
-        sys.stderr,
-    ):  # names from a table must not end a command where a terminal cannot show them
+    """Run one command and return its exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        # Escape what the terminal's encoding lacks, such as names from a table.
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
-    parser = _Parser(prog="fastnn", **texts(HELP))
-    parser.add_argument("--version", action="version", version=f"fastnn {__version__}")
+    parser = _Parser(prog="fastnn", **help_texts(HELP))
+    parser.add_argument(
+        "--version",
+        action="version",
+        version=f"fastnn {__version__}",
+        help="show the version and exit",
+    )
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", dest="command")
     for command in (demo, train, predict, info, bench):
-        command.add(commands)
+        command.add_parser(commands)
     arguments = argparse.Namespace(command=None)
     try:
         try:
@@ -60,60 +67,48 @@ def main(argv=None):
             if arguments.command is None:
                 parser.print_help()
             code = arguments.run(arguments) if arguments.command else 0
-        finally:  # also after --help: what cannot be written is said here, not when Python closes
+        finally:  # also after --help: report write errors here, not when Python exits
             sys.stdout.flush()
         return code
     except KeyboardInterrupt:
-        print("\nstopped", file=sys.stderr)
+        print("\nInterrupted.", file=sys.stderr)
         return 130
     except BrokenPipeError:
         _silence_stdout()
         return 1
     except (CommandError, TableError, ModelFileError) as error:
-        return _failed(arguments, error, 2)
+        return _fail(arguments, error, 2)
     except DivergenceError as error:
         advice = ""
-        if "lr" in arguments:
-            lr = arguments.lr
-            smaller = (
-                "--lr with a rate below the default"
-                if lr is None
-                else f"a smaller --lr than {lr:g}, such as --lr {lr / 10:g}"
-            )
-            advice = f": try {smaller}"
-        return _failed(
-            arguments,
-            f"training diverged in epoch {error.epoch}, step {error.step}; nothing was written{advice}",
-            1,
-        )
+        if "lr" in arguments and arguments.lr is None:
+            advice = " Try a lower learning rate (--lr)."
+        elif "lr" in arguments:
+            advice = f" Try a lower learning rate, such as --lr {arguments.lr / 10:g}."
+        where = f"in epoch {error.epoch}, step {error.step}"
+        return _fail(arguments, f"training diverged {where}. No model was saved.{advice}", 1)
     except MemoryError:
-        return _failed(
-            arguments, "not enough memory: give a smaller table or a smaller --hidden", 2
-        )
+        return _fail(arguments, "not enough memory. Use a smaller table or a smaller --hidden.", 2)
     except OSError as error:
         if not error.filename:
             _silence_stdout()
-        return _failed(
-            arguments, f"{error.filename or 'standard output'}: {error.strerror or error}", 2
-        )
+        name = error.filename or "standard output"
+        return _fail(arguments, f"{name}: {error.strerror or error}", 2)
 
 
-def _failed(arguments, error, code):
-    print(
-        f"fastnn{' ' + arguments.command if arguments.command else ''}: {_line(error)}",
-        file=sys.stderr,
-    )
+def _fail(arguments, error, code):
+    """Print an error on standard error and return the exit code."""
+    command = f"fastnn {arguments.command}" if arguments.command else "fastnn"
+    print(f"{command}: {_one_line(error)}", file=sys.stderr)
     return code
 
 
-def _line(message):
+def _one_line(message):
     return " ".join(str(message).split())
 
 
 def _silence_stdout():
-    """Nothing more can be written there, also not what is still in the buffer when Python closes
-    it."""
+    """Send standard output to the null device, so that Python does not fail to flush it at exit."""
     try:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    except (OSError, ValueError):  # standard output is no file here
+    except (OSError, ValueError):  # standard output has no file descriptor
         pass

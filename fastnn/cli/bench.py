@@ -1,9 +1,8 @@
-"""fastnn bench: this machine's figures for four typical networks, beside NumPy, scikit-learn and
-PyTorch where they are installed.
+"""fastnn bench: time four typical networks with fastnn, NumPy, scikit-learn and PyTorch.
 
-All start from the same weights and see the same rows in the same order; nothing is timed before
-their losses and outputs agree. They work in turn, one short block after another, and the best block
-of each counts: what else the machine does hits all of them alike.
+All libraries start from the same weights and see the same rows in the same order. Their losses and
+outputs must agree before anything is timed. They run in turn, one short block after another, and
+the best block of each counts, so that other load on the machine affects all of them alike.
 """
 
 import contextlib
@@ -19,7 +18,7 @@ from .. import kernels
 from ..config import __version__
 from ..mlp import MLP
 from ..optimizers import SGD
-from .common import add_json, number, print_json, texts
+from .common import add_json, help_texts, number, print_json
 
 NETWORKS = (
     ([30, 32, 1], 32),
@@ -28,9 +27,9 @@ NETWORKS = (
     ([784, 128, 10], 128),
 )
 LR = 0.01
-TOLERANCE = 1e-3  # of losses, relative, and of probabilities
-BLOCK = {"step": 5e-3, "row": 2e-3}  # seconds at least
-ONE_THREAD = (
+TOLERANCE = 1e-3  # relative for losses, absolute for probabilities
+MIN_BLOCK_SECONDS = {"step": 5e-3, "row": 2e-3}
+THREAD_VARIABLES = (
     "OPENBLAS_NUM_THREADS",
     "OMP_NUM_THREADS",
     "MKL_NUM_THREADS",
@@ -38,58 +37,54 @@ ONE_THREAD = (
     "VECLIB_MAXIMUM_THREADS",
 )
 HELP = """
-Measure this machine: training (plain SGD, float32) and prediction of single
-rows for four typical networks, by fastnn, by fastnn.reference (plain NumPy),
-and by scikit-learn and PyTorch where they are installed. One thread each.
+Time training steps (plain SGD, float32) and the prediction of single rows for
+four typical networks. Compares fastnn with fastnn.reference (plain NumPy) and,
+if they are installed, with scikit-learn and PyTorch. Each uses one thread.
 
 examples:
   fastnn bench
-  fastnn bench --seconds 60          longer, for steadier figures
+  fastnn bench --seconds 60          measure longer, for more stable results
   fastnn bench --json > bench.json
 """
 
 
-def add(commands):
+def add_parser(commands):
     parser = commands.add_parser(
-        "bench", help="measure this machine, beside other libraries", **texts(HELP)
+        "bench", help="compare the speed with other libraries", **help_texts(HELP)
     )
     parser.add_argument(
         "--seconds",
         type=number(above=0.0),
         default=12.0,
         metavar="S",
-        help="about so long in all (default: 12)",
+        help="approximate total time in seconds (default: 12)",
     )
     add_json(parser)
     parser.set_defaults(run=run)
 
 
 def run(arguments):
-    if any(os.environ.get(name) != "1" for name in ONE_THREAD):
-        return _again_with_one_thread(arguments)
-    makers, versions = _installed()
-    say = _silent if arguments.json else print
-    say(f"fastnn     {__version__}, {kernels.CHOSEN}")
-    say(f"beside     {', '.join(f'{name} ({version})' for name, version in versions.items())}")
-    absent = [name for name in MAKERS if name not in makers]
-    if absent:
-        say(f"not here   {', '.join(absent)}")
-    say("all        float32, plain SGD, one thread; same losses and outputs, checked")
-    say("times      the best of many short blocks in turn; ratio: times as long as fastnn")
+    if any(os.environ.get(name) != "1" for name in THREAD_VARIABLES):
+        return _rerun_single_threaded(arguments)
+    classes, versions = _find_installed()
+    if not arguments.json:
+        print("\n".join(_format_setup(classes, versions)))
     results = []
-    for sizes, batch in NETWORKS:
-        title = f"{'-'.join(map(str, sizes))}, batches of {batch}"
-        with _status(f"measuring {title} ..."):
-            contestants, rows = _contestants(makers, sizes, batch)
-            difference = _disagreement(contestants, rows)
+    for sizes, batch_size in NETWORKS:
+        title = f"{'-'.join(map(str, sizes))}, batch size {batch_size}"
+        with _status(f"Measuring {title} ..."):
+            libraries, rows = _set_up(classes, sizes, batch_size)
+            difference = _find_difference(libraries, rows)
             if difference:
-                print(f"fastnn bench: {title}: {difference}; no speed is compared", file=sys.stderr)
+                print(
+                    f"fastnn bench: {title}: {difference}. No times are compared.",
+                    file=sys.stderr,
+                )
                 return 1
-            figures = _measure(contestants, rows, batch, arguments.seconds / len(NETWORKS))
-        results.append({"layer_sizes": sizes, "batch_size": batch, "libraries": figures})
-        for line in _table(title, figures):
-            say(line)
-        sys.stdout.flush()
+            times = _measure(libraries, rows, batch_size, arguments.seconds / len(NETWORKS))
+        results.append({"layer_sizes": sizes, "batch_size": batch_size, "libraries": times})
+        if not arguments.json:
+            print("\n".join(_format_table(title, times)), flush=True)
     if arguments.json:
         versions = {"fastnn": __version__, **versions}
         print_json(
@@ -104,24 +99,23 @@ def run(arguments):
     return 0
 
 
-def _silent(*text):
-    pass
-
-
-def _again_with_one_thread(arguments):
-    """The same command in a new process: libraries read how many threads they may use when they are
-    loaded."""
+def _rerun_single_threaded(arguments):
+    """Run the same command in a new process, because libraries read these environment variables
+    when they are loaded."""
     argv = ["bench", "--seconds", str(arguments.seconds), *["--json"] * arguments.json]
     folder = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-    code = f"import sys; sys.path.append({folder!r}); from fastnn.cli import main; sys.exit(main({argv!r}))"
+    code = (
+        f"import sys; sys.path.append({folder!r}); "
+        f"from fastnn.cli import main; sys.exit(main({argv!r}))"
+    )
     sys.stdout.flush()
     with subprocess.Popen(
-        [sys.executable, "-c", code], env={**os.environ, **dict.fromkeys(ONE_THREAD, "1")}
+        [sys.executable, "-c", code], env={**os.environ, **dict.fromkeys(THREAD_VARIABLES, "1")}
     ) as child:
         try:
             status = child.wait()
             return status if status >= 0 else 128 - status
-        except KeyboardInterrupt:  # a terminal sends it to both; the other one says so
+        except KeyboardInterrupt:  # the terminal sends Ctrl-C to both; the child prints a message
             with contextlib.suppress(subprocess.TimeoutExpired):
                 child.wait(2)
             child.terminate()
@@ -130,27 +124,27 @@ def _again_with_one_thread(arguments):
 
 @contextlib.contextmanager
 def _status(text):
-    """Something to look at on a terminal, gone when it is over."""
-    shows = sys.stderr.isatty()
-    if shows:
+    """Show a line on a terminal while the block runs, then erase it."""
+    is_terminal = sys.stderr.isatty()
+    if is_terminal:
         print(text, end="\r", file=sys.stderr, flush=True)
     try:
         yield
     finally:
-        if shows:
+        if is_terminal:
             print(" " * len(text), end="\r", file=sys.stderr, flush=True)
 
 
-# ---- who takes part: train(epochs) -> the loss of each, predict(X), one_row(X) -> a function to ti
+# ---- libraries: train(epochs) returns a loss per epoch; one_row(x) returns a function to time ----
 
 
 class _Fastnn:
-    def __init__(self, net, X, y, batch):
-        self.net, self.data, self.batch = net, (X, y), batch
+    def __init__(self, net, X, y, batch_size):
+        self.net, self.data, self.batch_size = net, (X, y), batch_size
 
     def train(self, epochs):
         return self.net.fit(
-            *self.data, optimizer=SGD(LR), epochs=epochs, batch_size=self.batch, shuffle=False
+            *self.data, optimizer=SGD(LR), epochs=epochs, batch_size=self.batch_size, shuffle=False
         ).loss
 
     def predict(self, X):
@@ -161,49 +155,48 @@ class _Fastnn:
 
 
 class _Reference(_Fastnn):
-    def __init__(self, net, X, y, batch):
+    def __init__(self, net, X, y, batch_size):
         from .. import reference
 
-        super().__init__(net, X, y, batch)
-        self.module, self.parts = (
-            reference,
-            ([W.copy() for W in net.weights], [b.copy() for b in net.biases], net.activations),
-        )
+        super().__init__(net, X, y, batch_size)
+        self.reference = reference
+        weights, biases = [W.copy() for W in net.weights], [b.copy() for b in net.biases]
+        self.network = weights, biases, net.activations
 
     def train(self, epochs):
-        loss = "bce" if self.parts[2][-1] == "sigmoid" else "cross_entropy"
-        return self.module.fit(
-            *self.data, *self.parts, loss, lr=LR, epochs=epochs, batch_size=self.batch
+        loss = "bce" if self.net.activations[-1] == "sigmoid" else "cross_entropy"
+        return self.reference.fit(
+            *self.data, *self.network, loss, lr=LR, epochs=epochs, batch_size=self.batch_size
         )
 
     def predict(self, X):
-        return self.module.forward(X, *self.parts)
+        return self.reference.forward(X, *self.network)
 
     def one_row(self, x):
-        return lambda: self.module.forward(x, *self.parts)
+        return lambda: self.reference.forward(x, *self.network)
 
 
 class _Sklearn(_Fastnn):
-    def __init__(self, net, X, y, batch):
+    def __init__(self, net, X, y, batch_size):
         from sklearn.neural_network import MLPClassifier
 
-        super().__init__(net, X, y, batch)
+        super().__init__(net, X, y, batch_size)
         self.model = MLPClassifier(
             net.layer_sizes[1:-1],
             solver="sgd",
             alpha=0,
-            batch_size=batch,
+            batch_size=batch_size,
             learning_rate_init=LR,
             momentum=0,
             nesterovs_momentum=False,
             shuffle=False,
         )
         self.classes = np.arange(max(2, net.layer_sizes[-1]))
-        self.model.partial_fit(X[:batch], y[:batch], classes=self.classes)  # makes the arrays
-        for mine, its in zip(
-            [*net.weights, *net.biases], [*self.model.coefs_, *self.model.intercepts_], strict=True
-        ):
-            its[...] = mine
+        # The first call creates the parameter arrays.
+        self.model.partial_fit(X[:batch_size], y[:batch_size], classes=self.classes)
+        parameters = [*self.model.coefs_, *self.model.intercepts_]
+        for parameter, value in zip(parameters, [*net.weights, *net.biases], strict=True):
+            parameter[...] = value
 
     def train(self, epochs):
         return [self.model.partial_fit(*self.data).loss_ for _ in range(epochs)]
@@ -217,10 +210,10 @@ class _Sklearn(_Fastnn):
 
 
 class _Torch(_Fastnn):
-    def __init__(self, net, X, y, batch):
+    def __init__(self, net, X, y, batch_size):
         import torch
 
-        super().__init__(net, X, y, batch)
+        super().__init__(net, X, y, batch_size)
         torch.set_num_threads(1)
         self.torch, layers = torch, []
         for W, b in zip(net.weights, net.biases):
@@ -242,16 +235,14 @@ class _Torch(_Fastnn):
         losses = []
         for _ in range(epochs):
             total = self.torch.zeros(())
-            for start in range(0, len(self.X), self.batch):
+            for start in range(0, len(self.X), self.batch_size):
+                batch = slice(start, start + self.batch_size)
                 self.optimizer.zero_grad()
-                loss = self.loss(
-                    self.model(self.X[start : start + self.batch]),
-                    self.y[start : start + self.batch],
-                )
+                loss = self.loss(self.model(self.X[batch]), self.y[batch])
                 loss.backward()
                 self.optimizer.step()
                 total += loss.detach()
-            losses.append(total.item() * self.batch / len(self.X))
+            losses.append(total.item() * self.batch_size / len(self.X))
         return losses
 
     def predict(self, X):
@@ -261,35 +252,40 @@ class _Torch(_Fastnn):
     def one_row(self, x):
         x, inference_mode = self.torch.from_numpy(x), self.torch.inference_mode
 
-        def one():
+        def predict_one():
             with inference_mode():
                 return self.output(self.model(x))
 
-        return one
+        return predict_one
 
 
-MAKERS = {"fastnn": _Fastnn, "reference": _Reference, "scikit-learn": _Sklearn, "PyTorch": _Torch}
+LIBRARIES = {
+    "fastnn": _Fastnn,
+    "reference": _Reference,
+    "scikit-learn": _Sklearn,
+    "PyTorch": _Torch,
+}
 PACKAGES = {"scikit-learn": "scikit-learn", "PyTorch": "torch"}
 
 
-def _installed():
-    """({name: maker}, {name: version} of all but fastnn)"""
-    makers, versions = dict(MAKERS), {"reference": f"NumPy {np.__version__}"}
-    for name in [name for name in MAKERS if name in PACKAGES]:
+def _find_installed():
+    """Return {library: class} of the installed libraries, and {library: version} without fastnn."""
+    classes, versions = dict(LIBRARIES), {"reference": f"NumPy {np.__version__}"}
+    for name in [name for name in LIBRARIES if name in PACKAGES]:
         try:
             versions[name] = metadata.version(PACKAGES[name])
         except metadata.PackageNotFoundError:
-            del makers[name]
-    return makers, versions
+            del classes[name]
+    return classes, versions
 
 
-# ---- the race ----
+# ---- measurements ----
 
 
-def _contestants(makers, sizes, batch):
-    """{name: contestant}, all with the same weights and data; and rows to predict."""
+def _set_up(classes, sizes, batch_size):
+    """Return {library: object}, all with the same weights and data, and rows to predict."""
     rng = np.random.default_rng(0)
-    n = max(8192, 32 * batch)
+    n = max(8192, 32 * batch_size)
     X = rng.standard_normal((n, sizes[0]), dtype="f")
     y = (
         (X[:, :8].sum(axis=1) > 0).astype(np.int64)
@@ -297,14 +293,15 @@ def _contestants(makers, sizes, batch):
         else np.abs(X[:, : sizes[-1]]).argmax(axis=1)
     )
     net = MLP(sizes, "relu", "sigmoid" if sizes[-1] == 1 else "softmax", rng=0)
-    return {name: make(net.copy(), X, y, batch) for name, make in makers.items()}, X[:1000]
+    libraries = {name: cls(net.copy(), X, y, batch_size) for name, cls in classes.items()}
+    return libraries, X[:1000]
 
 
-def _disagreement(contestants, rows):
-    """None if all learn and say the same, else in words who does not."""
-    losses = {name: np.array(contestant.train(2)) for name, contestant in contestants.items()}
-    outputs = {name: contestant.predict(rows) for name, contestant in contestants.items()}
-    for name in contestants:
+def _find_difference(libraries, rows):
+    """Return None if all losses and outputs agree, else a text that describes a difference."""
+    losses = {name: np.array(library.train(2)) for name, library in libraries.items()}
+    outputs = {name: library.predict(rows) for name, library in libraries.items()}
+    for name in libraries:
         error = np.max(np.abs(losses[name] / losses["fastnn"] - 1))
         if not error < TOLERANCE:
             return f"fastnn and {name} disagree: a loss differs by {100 * error:.2g} %"
@@ -314,28 +311,28 @@ def _disagreement(contestants, rows):
     return None
 
 
-def _measure(contestants, rows, batch, seconds):
-    """{name: seconds a step, rows a second, seconds for one row, and both beside fastnn's}"""
-    steps = len(contestants["fastnn"].data[0]) // batch
-    step = _race(
-        {name: contestant.train for name, contestant in contestants.items()},
-        BLOCK["step"],
+def _measure(libraries, rows, batch_size, seconds):
+    """Return the times of each library, and their ratios to those of fastnn."""
+    steps = len(libraries["fastnn"].data[0]) // batch_size
+    epoch = _best_times(
+        {name: library.train for name, library in libraries.items()},
+        MIN_BLOCK_SECONDS["step"],
         0.7 * seconds,
     )
-    row = _race(
-        {name: _repeat(contestant.one_row(rows[:1])) for name, contestant in contestants.items()},
-        BLOCK["row"],
+    row = _best_times(
+        {name: _repeat(library.one_row(rows[:1])) for name, library in libraries.items()},
+        MIN_BLOCK_SECONDS["row"],
         0.3 * seconds,
     )
     return {
         name: {
-            "seconds_a_step": step[name] / steps,
-            "rows_per_second": steps * batch / step[name],
+            "seconds_a_step": epoch[name] / steps,
+            "rows_per_second": steps * batch_size / epoch[name],
             "seconds_for_one_row": row[name],
-            "step_ratio": step[name] / step["fastnn"],
+            "step_ratio": epoch[name] / epoch["fastnn"],
             "row_ratio": row[name] / row["fastnn"],
         }
-        for name in contestants
+        for name in libraries
     }
 
 
@@ -347,41 +344,59 @@ def _repeat(function):
     return repeated
 
 
-def _race(functions, block, seconds):
-    """{name: the best seconds for one, in blocks of function(n)}, at least two blocks each."""
+def _best_times(functions, block_seconds, seconds):
+    """Return {name: seconds per repetition}, the best of at least two blocks of function(n).
+
+    n is large enough that a block takes at least `block_seconds`. The functions run in turn.
+    """
     counts, best = {}, dict.fromkeys(functions, np.inf)
     for name, function in functions.items():
-        counts[name], took = 1, _timed(function, 1)
-        while took < block:
+        counts[name], elapsed = 1, _time(function, 1)
+        while elapsed < block_seconds:
             counts[name] *= 2
-            took = _timed(function, counts[name])
+            elapsed = _time(function, counts[name])
     end, rounds = time.perf_counter() + seconds, 0
     while rounds < 2 or time.perf_counter() < end:
         rounds += 1
         for name, function in functions.items():
-            best[name] = min(best[name], _timed(function, counts[name]) / counts[name])
+            best[name] = min(best[name], _time(function, counts[name]) / counts[name])
     return best
 
 
-def _timed(function, n):
-    began = time.perf_counter()
+def _time(function, n):
+    start = time.perf_counter()
     function(n)
-    return time.perf_counter() - began
+    return time.perf_counter() - start
 
 
-def _table(title, figures):
+def _format_setup(classes, versions):
+    """Yield lines about the libraries and the method."""
+    yield f"fastnn         {__version__}, {kernels.CHOSEN}"
+    names = ", ".join(f"{name} ({version})" for name, version in versions.items())
+    yield f"compared with  {names}"
+    missing = [name for name in LIBRARIES if name not in classes]
+    if missing:
+        yield f"not installed  {', '.join(missing)}"
+    yield "setup          float32, plain SGD, one thread; losses and outputs agree"
+    yield "times          best of many short interleaved blocks"
+    yield "ratio          time / time of fastnn"
+
+
+def _format_table(title, times):
     yield ""
-    yield f"{title:28} {'a step':>10} {'rows/s':>11} {'ratio':>7} {'one row':>11} {'ratio':>7}"
-    for name, f in figures.items():
-        step, row = _duration(f["seconds_a_step"]), _duration(f["seconds_for_one_row"])
-        yield f"  {name:26} {step:>10} {f['rows_per_second']:11,.0f} {f['step_ratio']:7.1f} {row:>11} {f['row_ratio']:7.1f}"
+    yield f"{title:28} {'step':>10} {'rows/s':>11} {'ratio':>7} {'one row':>11} {'ratio':>7}"
+    for name, t in times.items():
+        step = _format_duration(t["seconds_a_step"])
+        row = _format_duration(t["seconds_for_one_row"])
+        yield (
+            f"  {name:26} {step:>10} {t['rows_per_second']:11,.0f} {t['step_ratio']:7.1f} "
+            f"{row:>11} {t['row_ratio']:7.1f}"
+        )
 
 
-def _duration(seconds):
-    return (
-        f"{1e6 * seconds:.2f} us"
-        if seconds < 1e-5
-        else f"{1e6 * seconds:.1f} us"
-        if seconds < 1e-3
-        else f"{1e3 * seconds:.2f} ms"
-    )
+def _format_duration(seconds):
+    if seconds < 1e-5:
+        return f"{1e6 * seconds:.2f} us"
+    if seconds < 1e-3:
+        return f"{1e6 * seconds:.1f} us"
+    return f"{1e3 * seconds:.2f} ms"

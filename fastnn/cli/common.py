@@ -1,8 +1,7 @@
-"""What the commands share: arguments, files, and what is shown.
+"""Arguments, files and output shared by the commands.
 
-A command is a function `add(commands)` that adds its parser, and one that does the work: it prints
-to standard output what was asked for, returns the exit code, and raises what `fastnn.cli` turns
-into one line on standard error.
+The module of a command has two functions. `add_parser(commands)` adds its parser. `run(arguments)`
+prints to standard output and returns the exit code; `fastnn.cli` prints the errors it raises.
 """
 
 import argparse
@@ -15,19 +14,19 @@ from .. import datasets
 from ..files import ModelFileError
 from ..mlp import load
 from ..tables.encoding import Encoding
-from ..tables.files import shown
+from ..tables.files import printable
 from ..validation import check_threads
 
 
 class CommandError(Exception):
-    """Something asked for cannot be done, said in one line."""
+    """A command cannot do what was requested. The message is one line."""
 
 
 # ---- arguments ----
 
 
-def texts(text):
-    """A command's help, kept line by line: what it does before the options, the examples after."""
+def help_texts(text):
+    """Split a help text for argparse: the description, then the examples after the options."""
     description, _, examples = text.strip().partition("\n\nexamples:")
     return dict(
         description=description,
@@ -37,7 +36,7 @@ def texts(text):
 
 
 def whole_number(minimum):
-    """The type of an argument that counts something."""
+    """Return an argparse type for whole numbers of at least `minimum`."""
 
     def convert(text):
         try:
@@ -46,7 +45,7 @@ def whole_number(minimum):
             number = minimum - 1
         if number < minimum:
             raise argparse.ArgumentTypeError(
-                f"give a whole number of at least {minimum}, got {text!r}"
+                f"expected a whole number of at least {minimum}, got {text!r}"
             )
         return number
 
@@ -54,7 +53,7 @@ def whole_number(minimum):
 
 
 def number(minimum=0.0, below=math.inf, above=-math.inf):
-    """The type of an argument that measures something."""
+    """Return an argparse type for numbers x with minimum <= x < below and x > above."""
     limits = f"above {above:g}" if above > -math.inf else f"of at least {minimum:g}"
     limits += f" and below {below:g}" if below < math.inf else ""
 
@@ -64,105 +63,94 @@ def number(minimum=0.0, below=math.inf, above=-math.inf):
         except ValueError:
             number = math.nan
         if not (minimum <= number < below and number > above):
-            raise argparse.ArgumentTypeError(f"give a number {limits}, got {text!r}")
+            raise argparse.ArgumentTypeError(f"expected a number {limits}, got {text!r}")
         return number
 
     return convert
 
 
-def seed(text):
-    seed = int(text)
-    if seed < 0:
-        raise argparse.ArgumentTypeError(f"a seed is 0 or more, got {seed}")
-    return seed
-
-
-def threads(text):
+def thread_count(text):
+    """Parse `--threads`."""
     try:
         return check_threads(int(text))
     except ValueError:
         raise argparse.ArgumentTypeError(
-            f"give a number of at least 1, or -1 for all CPUs, got {text!r}"
+            f"expected a whole number of at least 1, or -1 for all CPUs, got {text!r}"
         ) from None
 
 
 def add_seed(parser):
     parser.add_argument(
         "--seed",
-        type=seed,
+        type=whole_number(0),
         default=0,
         metavar="N",
-        help="draws the split, the first weights and the order of the rows (default: 0)",
+        help="random seed of the split, the initial weights and the shuffling (default: 0)",
     )
 
 
 def add_threads(parser):
     parser.add_argument(
         "--threads",
-        type=threads,
+        type=thread_count,
         default=1,
         metavar="N",
-        help="at most so many, -1 for all CPUs; the result is the same (default: 1)",
+        help="maximum number of threads, -1 for all CPUs; does not change results (default: 1)",
     )
 
 
 def add_json(parser):
-    parser.add_argument(
-        "--json", action="store_true", help="print one JSON object, for a program to read"
-    )
+    parser.add_argument("--json", action="store_true", help="print the results as one JSON object")
 
 
 # ---- files ----
 
 
-def find_data(path):
-    """The path of a table; `digits` and `wine` are the sets that ship, unless there are files of
-    that name."""
-    shipped = os.path.join(os.path.dirname(datasets.__file__), f"{path}.csv.gz")
-    return (
-        shipped
-        if path.isidentifier() and not os.path.exists(path) and os.path.exists(shipped)
-        else path
-    )
+def resolve_table_path(path):
+    """Return the path of a table. The names of the sample tables stand for their files, unless
+    the working directory has a file of that name."""
+    sample = os.path.join(os.path.dirname(datasets.__file__), f"{path}.csv.gz")
+    is_sample = path.isidentifier() and not os.path.exists(path) and os.path.exists(sample)
+    return sample if is_sample else path
 
 
 def check_output(path, *inputs):
-    """CommandError unless a new file can be written there. Asked first, so that no work is done in
-    vain."""
+    """Raise CommandError unless --out can be written. Called before the work begins."""
     for other in inputs:
         if os.path.exists(path) and os.path.exists(other) and os.path.samefile(path, other):
-            raise CommandError(f"{path}: --out is a file that is read: give another name")
+            raise CommandError(f"{path}: --out would overwrite an input file. Choose another name.")
     if os.path.exists(path) and not os.path.isfile(path):
+        kind = "a directory" if os.path.isdir(path) else "not a regular file"
+        raise CommandError(f"{path}: --out is {kind}. Pass the name of a file.")
+    directory, name = os.path.split(os.path.realpath(path))
+    if not os.path.isdir(directory):
         raise CommandError(
-            f"{path}: --out is {'a folder' if os.path.isdir(path) else 'not a file on disk'}: give the name of a file"
+            f"{path}: the directory {os.path.dirname(path) or directory} does not exist. "
+            "Create it, or choose another --out."
         )
-    folder, name = os.path.split(os.path.realpath(path))
-    if not os.path.isdir(folder):
-        raise CommandError(
-            f"{path}: there is no folder {os.path.dirname(path) or folder}: make it first, or give another --out"
-        )
-    beside = os.path.join(folder, f".{name}.{os.urandom(4).hex()}.tmp")
+    temporary = os.path.join(directory, f".{name}.{os.urandom(4).hex()}.tmp")
     try:
-        with open(beside, "xb"):
+        with open(temporary, "xb"):
             pass
-        os.unlink(beside)
+        os.unlink(temporary)
     except OSError as error:
         raise CommandError(
-            f"{path}: cannot be written: {error.strerror}: give another --out"
+            f"{path}: cannot be written: {error.strerror}. Choose another --out."
         ) from None
 
 
 def load_model(path):
-    """(net, what the file says about tables: an Encoding or None)"""
+    """Read a model file. Return the network, and the Encoding of its table or None."""
     try:
         net = load(path)
     except OSError as error:
-        what = "is a folder" if os.path.isdir(path) else error.strerror
-        raise CommandError(f"{path}: {what}: give a file that 'fastnn train' wrote") from None
+        what = "is a directory" if os.path.isdir(path) else error.strerror
+        raise CommandError(f"{path}: {what}. Pass a file written by 'fastnn train'.") from None
     except ModelFileError as error:
-        reason = str(error).removeprefix(f"{path}: ")
+        reason = str(error).removeprefix(f"{path}: ").removesuffix(".")
         raise CommandError(
-            f"{path}: no fastnn model, or damaged ({reason}): give a file that 'fastnn train' wrote"
+            f"{path}: not a fastnn model, or damaged ({reason}). "
+            "Pass a file written by 'fastnn train'."
         ) from None
     if "table" not in net.metadata:
         return net, None
@@ -174,40 +162,40 @@ def load_model(path):
         net.activations[-1],
     ):
         raise CommandError(
-            f"{path}: what it says about columns does not fit its network: train the model again"
+            f"{path}: the column encoding in this file does not match its network. "
+            "Train the model again."
         )
     return net, encoding
 
 
-# ---- what is shown ----
+# ---- output ----
 
 
 def print_json(report):
-    """One object on standard output; numbers that are none become null."""
-    print(json.dumps(_plain(report), allow_nan=False, indent=2))
+    """Print a JSON object. Infinite numbers and NaN become null."""
+    print(json.dumps(_to_json(report), allow_nan=False, indent=2))
 
 
-def _plain(value):
+def _to_json(value):
     if isinstance(value, dict):
-        return {str(key): _plain(item) for key, item in value.items()}
+        return {str(key): _to_json(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_plain(item) for item in value]
+        return [_to_json(item) for item in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def note(text):
-    """A remark on standard error."""
+def print_note(text):
+    """Print a remark on standard error."""
     print(f"note: {text}", file=sys.stderr)
 
 
-def count(n, thing, things=None):
-    """`1 row`, `2 rows`"""
-    return f"{n:,} {thing if n == 1 else things or thing + 's'}"
+def plural(n, noun):
+    """Return a count with its noun: `1 row`, `2 rows`."""
+    return f"{n:,} {noun if n == 1 else noun + 's'}"
 
 
-def listed(names, maximum=6):
-    """a, b, c, ..."""
-    names = [shown(name, 24) for name in names]
-    return ", ".join(names[:maximum]) + (
-        f", ... ({len(names) - maximum:,} more)" if len(names) > maximum else ""
-    )
+def join_names(names, maximum=6):
+    """Join the first names with commas, and say how many are left out."""
+    names = [printable(name, 24) for name in names]
+    more = f", ... ({len(names) - maximum:,} more)" if len(names) > maximum else ""
+    return ", ".join(names[:maximum]) + more

@@ -1,5 +1,4 @@
-"""fastnn demo: odd or even? A network that learns in seconds, and how much faster that is than in
-NumPy."""
+"""fastnn demo: classify handwritten digits as odd or even, and compare the speed with NumPy."""
 
 import sys
 import time
@@ -10,28 +9,28 @@ import numpy as np
 from ..datasets import load_digits
 from ..mlp import MLP
 from ..optimizers import SGD
-from .common import add_seed, add_threads, texts
+from .common import add_seed, add_threads, help_texts
 from .display import Display
 from .scores import accuracy
 
 EPOCHS = 200
 OPTIMIZER = SGD(lr=0.1, momentum=0.9, weight_decay=3e-4)
-BATCH = 32
+BATCH_SIZE = 32
 HELP = """
 Is a handwritten digit odd or even? Train a 64-100-1 network on images of 8 x 8
-pixels, show what it makes of digits that it has not seen, and measure how much
-faster the training is than the same in plain NumPy. Takes seconds.
+pixels, show its predictions for some test images, and compare the training time
+with that of the same training in plain NumPy. Takes a few seconds.
 
 examples:
   fastnn demo
-  fastnn demo --seed 7        another split, other first weights
-  fastnn demo --threads -1    all CPUs, where that is faster
+  fastnn demo --seed 7        use another split and other initial weights
+  fastnn demo --threads -1    use all CPUs where that is faster
 """
 
 
-def add(commands):
+def add_parser(commands):
     parser = commands.add_parser(
-        "demo", help="learn to tell odd digits from even ones, in seconds", **texts(HELP)
+        "demo", help="train a small network on handwritten digits", **help_texts(HELP)
     )
     add_seed(parser)
     add_threads(parser)
@@ -48,15 +47,14 @@ def run(arguments):
     untrained = net.copy()
 
     print("Is a handwritten digit odd or even?")
-    print(
-        f"{len(X)} images of 8 x 8 pixels: {len(train)} to learn from, {len(test)} to test on (seed {seed})"
-    )
+    split = f"{len(train)} for training, {len(test)} for testing (seed {seed})"
+    print(f"{len(X)} images of 8 x 8 pixels: {split}")
     print("64 pixels -> 100 hidden units (ReLU) -> 1 probability (sigmoid)\n", flush=True)
     display = Display(
         net,
         EPOCHS,
         len(train),
-        BATCH,
+        BATCH_SIZE,
         lambda: f"accuracy {accuracy(net.forward(X[test]), odd[test]):.3f}",
     )
     with display:
@@ -65,62 +63,65 @@ def run(arguments):
             odd[train],
             optimizer=OPTIMIZER,
             epochs=EPOCHS,
-            batch_size=BATCH,
+            batch_size=BATCH_SIZE,
             n_threads=threads,
             callbacks=display.after_epoch,
         )
     probability = net.forward(X[test])[:, 0]
-    right = (probability > 0.5) == odd[test]
-    print(
-        f"loss {history.loss[-1]:.4f} after {history.n_epochs} epochs ({history.n_steps:,} steps), {history.seconds:.2f} s"
-    )
-    print(f"test accuracy {right.mean():.3f} ({np.count_nonzero(~right)} of {len(test)} wrong)\n")
-    _draw(X[test], digits[test], probability, _choose(digits[test], right))
-    print(f"\n{history.n_epochs * len(train) / history.seconds:,.0f} rows a second", flush=True)
-    return _race(untrained, X[train], odd[train], seed, threads)
+    correct = (probability > 0.5) == odd[test]
+    steps = f"{history.n_epochs} epochs ({history.n_steps:,} steps)"
+    print(f"training loss {history.loss[-1]:.4f} after {steps} in {history.seconds:.2f} s")
+    n_wrong = np.count_nonzero(~correct)
+    print(f"test accuracy {correct.mean():.3f} ({n_wrong} of {len(test)} wrong)\n")
+    _draw(X[test], digits[test], probability, _select_examples(digits[test], correct))
+    speed = history.n_epochs * len(train) / history.seconds
+    print(f"\nTraining speed: {speed:,.0f} rows/s", flush=True)
+    return _compare_with_numpy(untrained, X[train], odd[train], seed, threads)
 
 
-def _draw(images, digits, probability, which):
-    """Some digits side by side, and below each what it is and what the network says."""
-    shades, columns = _shades(" ░▒▓█", " .:*#"), []
-    for i in which:
+def _draw(images, digits, probability, selected):
+    """Print images side by side, each with its label and its prediction."""
+    shades, columns = _supported_shades(" ░▒▓█", " .:*#"), []
+    for i in selected:
         levels = np.rint(images[i].reshape(8, 8) * (len(shades) - 1)).astype(int)
         lines = ["".join(shades[level] * 2 for level in row) for row in levels]
-        truth, answer = ("odd" if x else "even" for x in (digits[i] % 2, probability[i] > 0.5))
+        label, prediction = ("odd" if x else "even" for x in (digits[i] % 2, probability[i] > 0.5))
         percent = round(100 * max(probability[i], 1 - probability[i]))
-        sure = f"{percent} %" if percent < 100 else ">99 %"
+        confidence = f"{percent} %" if percent < 100 else ">99 %"
         lines += [
             "",
-            f"{digits[i]} is {truth}",
-            f"net: {answer} {sure}",
-            "right" if answer == truth else "WRONG",
+            f"{digits[i]} is {label}",
+            f"net: {prediction} {confidence}",
+            "correct" if prediction == label else "WRONG",
         ]
         columns.append([f"{line:<16}" for line in lines])
     for line in zip(*columns, strict=True):
         print("".join(line).rstrip())
 
 
-def _choose(digits, right):
-    """Different digits that the network got right, and one that it got wrong if there is one: five
-    in all, if there are."""
-    _, first = np.unique(np.where(right, digits, 10), return_index=True)
-    good = sorted(i for i in first if right[i])
-    wrong = np.flatnonzero(~right)[:1]
-    return [*good[: 5 - len(wrong)], *wrong]
+def _select_examples(digits, correct):
+    """Return up to five rows: correctly predicted ones, each a different digit, and, if there is
+    one, a wrongly predicted one."""
+    _, first = np.unique(np.where(correct, digits, 10), return_index=True)
+    right = sorted(i for i in first if correct[i])
+    wrong = np.flatnonzero(~correct)[:1]
+    return [*right[: 5 - len(wrong)], *wrong]
 
 
-def _shades(best, plain):
-    """`best` if standard output can show it."""
+def _supported_shades(unicode, ascii):
+    """Return `unicode` if standard output can encode it, else `ascii`."""
     try:
-        best.encode(sys.stdout.encoding or "ascii")
+        unicode.encode(sys.stdout.encoding or "ascii")
     except (UnicodeEncodeError, LookupError):
-        return plain
-    return best
+        return ascii
+    return unicode
 
 
-def _race(net, X, y, seed, threads, blocks=20):
-    """The first epochs again, by fastnn and by NumPy in turn: same weights, same order of rows; the
-    best time of each counts."""
+def _compare_with_numpy(net, X, y, seed, threads, blocks=20):
+    """Time the first epochs with fastnn and with NumPy, in turn, and print the best time of each.
+
+    Both start from the same weights and see the rows in the same order.
+    """
     from .. import reference
 
     epochs = 10
@@ -133,7 +134,7 @@ def _race(net, X, y, seed, threads, blocks=20):
                 y,
                 optimizer=OPTIMIZER,
                 epochs=epochs,
-                batch_size=BATCH,
+                batch_size=BATCH_SIZE,
                 n_threads=threads,
                 rng=seed,
             )
@@ -152,7 +153,7 @@ def _race(net, X, y, seed, threads, blocks=20):
             optimizer="sgd",
             **asdict(OPTIMIZER),
             epochs=epochs,
-            batch_size=BATCH,
+            batch_size=BATCH_SIZE,
             shuffle=True,
             rng=seed,
         )
@@ -160,19 +161,21 @@ def _race(net, X, y, seed, threads, blocks=20):
     seconds, losses = dict.fromkeys((fastnn_fit, numpy_fit), np.inf), {}
     for _ in range(blocks):
         for fit in seconds:
-            began = time.perf_counter()
+            start = time.perf_counter()
             losses[fit] = fit()
-            seconds[fit] = min(seconds[fit], time.perf_counter() - began)
+            seconds[fit] = min(seconds[fit], time.perf_counter() - start)
     error = np.max(np.abs(np.divide(losses[fastnn_fit], losses[numpy_fit]) - 1))
     if not error < 1e-3:
         print(
-            f"fastnn demo: fastnn and NumPy disagree: a loss differs by {100 * error:.2g} %; no speed is compared",
+            f"fastnn demo: fastnn and NumPy disagree: a loss differs by {100 * error:.2g} %. "
+            "No times are compared.",
             file=sys.stderr,
         )
         return 1
     ours, theirs = seconds.values()
-    print(f"{theirs / ours:.1f} times faster than reference, the same training in plain NumPy")
+    print(f"{theirs / ours:.1f} times faster than the same training in NumPy (fastnn.reference)")
     print(
-        f"({epochs} epochs: {1000 * ours:.1f} ms, NumPy {1000 * theirs:.1f} ms; same losses to {error:.0e}; best of {blocks} each)"
+        f"{epochs} epochs: fastnn {1000 * ours:.1f} ms, NumPy {1000 * theirs:.1f} ms "
+        f"(best of {blocks}; losses agree to {error:.0e})"
     )
     return 0

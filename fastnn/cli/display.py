@@ -1,8 +1,8 @@
-"""What one sees while a network learns: epoch, loss, held-out score, rows a second, time left.
+"""Progress display of training: epoch, loss, held-out score, rows per second, time left.
 
-On a terminal with rich, two lines that move; on one without, a line written anew; elsewhere a line
-now and then, ever less often. A thread looks at the network's history, so that the display moves
-within long epochs too.
+On a terminal with rich it is a progress bar and a status line, without rich one line that is
+rewritten. If standard error is not a terminal, lines are appended at growing intervals. A thread
+reads the network's history, so that the display also updates within long epochs.
 """
 
 import math
@@ -15,70 +15,59 @@ SPARK = "▁▂▃▄▅▆▇█"
 
 
 class Display:
-    """A context around `fit`, which calls `after_epoch` as one of its callbacks.
+    """Context manager that shows the progress of `fit`. Pass `after_epoch` to `fit` as a callback.
 
     Parameters
     ----------
     net : MLP
     epochs, n_rows, batch_size : int
-        As `fit` gets them.
-    score : callable, optional
-        score() -> text about the held-out rows, such as "accuracy 0.983". Asked after an epoch, but
-        at most for a tenth of the time.
+        As passed to `fit`.
+    format_score : callable, optional
+        format_score() returns the held-out score as text, such as "accuracy 0.983". It is called
+        after an epoch, but takes at most a tenth of the training time.
     """
 
-    def __init__(self, net, epochs, n_rows, batch_size, score=None):
-        self.net, self.epochs, self.n_rows, self.batch_size, self.score = (
-            net,
-            epochs,
-            n_rows,
-            batch_size,
-            score,
-        )
-        self.steps_an_epoch = -(-n_rows // batch_size)
-        self.score_text, self.next_score = "", 0.0
-        self.shown = _choose(self)
+    def __init__(self, net, epochs, n_rows, batch_size, format_score=None):
+        self.net, self.epochs, self.n_rows, self.batch_size = net, epochs, n_rows, batch_size
+        self.format_score = format_score
+        self.steps_per_epoch = -(-n_rows // batch_size)
+        self.score_text, self.next_score_time = "", 0.0
+        self.view = _create_view(self)
 
     def __enter__(self):
         self.net.history = None
-        self.shown.start()
+        self.view.start()
         return self
 
     def __exit__(self, kind, error, traceback):
-        self.shown.stop()
+        self.view.stop()
 
     def after_epoch(self, net, history):
-        """A callback of `fit`."""
+        """Callback for `fit`: update the held-out score."""
         now = time.perf_counter()
-        if self.score and (now >= self.next_score or history.n_epochs == self.epochs):
-            self.score_text = f"held-out {self.score()}"
-            took = time.perf_counter() - now
-            self.next_score = now + max(0.1, 10 * took)
+        if self.format_score and (now >= self.next_score_time or history.n_epochs == self.epochs):
+            self.score_text = f"held-out {self.format_score()}"
+            seconds = time.perf_counter() - now
+            self.next_score_time = now + max(0.1, 10 * seconds)
 
-    def state(self):
-        """(epoch, share done, loss, rows a second, seconds left); what is not known yet is None."""
+    def progress(self):
+        """Return (epochs done, fraction done, loss, rows per second, seconds left).
+
+        A value that is not known yet is None.
+        """
         history = self.net.history
         if history is None or not history.n_steps or not history.seconds:
             return 0, 0.0, None, None, None
-        epochs, steps, seconds, losses = (
-            history.n_epochs,
-            history.n_steps,
-            history.seconds,
-            history.loss,
-        )
-        rows = epochs * self.n_rows + max(0, steps - epochs * self.steps_an_epoch) * self.batch_size
-        share = min(1.0, rows / (self.epochs * self.n_rows))
-        return (
-            epochs,
-            share,
-            losses[-1] if losses else None,
-            rows / seconds,
-            seconds * (1 - share) / share,
-        )
+        epochs, seconds = history.n_epochs, history.seconds
+        steps_in_epoch = max(0, history.n_steps - epochs * self.steps_per_epoch)
+        rows = epochs * self.n_rows + steps_in_epoch * self.batch_size
+        fraction = min(1.0, rows / (self.epochs * self.n_rows))
+        loss = history.loss[-1] if history.loss else None
+        return epochs, fraction, loss, rows / seconds, seconds * (1 - fraction) / fraction
 
     def parts(self):
-        """The same in words, for a plain line."""
-        epoch, share, loss, speed, left = self.state()
+        """Yield the parts of a plain progress line."""
+        epoch, fraction, loss, speed, left = self.progress()
         yield f"epoch {epoch:{len(str(self.epochs))}}/{self.epochs}"
         if loss is not None:
             yield f"loss {loss:.4g}"
@@ -86,12 +75,12 @@ class Display:
             yield self.score_text
         if speed is not None:
             yield f"{speed:,.0f} rows/s"
-        if left is not None and share < 1:
-            yield f"{duration(left)} left"
+        if left is not None and fraction < 1:
+            yield f"{format_duration(left)} left"
 
 
-def duration(seconds):
-    """`3 s`, `2:05 min`, `1:02 h`"""
+def format_duration(seconds):
+    """Format seconds as `3 s`, `2:05 min` or `1:02 h`."""
     if seconds < 60:
         return f"{seconds:.0f} s"
     minutes = round(seconds / 60) if seconds >= 3600 else int(seconds // 60)
@@ -103,13 +92,12 @@ def duration(seconds):
 
 
 def sparkline(values, width):
-    """A curve of so many characters, each the mean of its share of the values, highest at the
-    top."""
+    """Draw a curve of `width` characters. Each shows the mean of its part of the values."""
     if not values:
         return ""
     width = min(width, len(values))
-    cuts = [len(values) * i // width for i in range(width + 1)]
-    means = [sum(values[a:b]) / (b - a) for a, b in zip(cuts, cuts[1:])]
+    bounds = [len(values) * i // width for i in range(width + 1)]
+    means = [sum(values[a:b]) / (b - a) for a, b in zip(bounds, bounds[1:])]
     low, high = min(means), max(means)
     return "".join(
         SPARK[round((x - low) / (high - low) * (len(SPARK) - 1)) if high > low else 0]
@@ -117,37 +105,37 @@ def sparkline(values, width):
     )
 
 
-def _choose(display):
+def _create_view(display):
     if sys.stderr.isatty() and os.environ.get("TERM") != "dumb":
         try:
             from rich.console import Console
             from rich.live import Live
         except ImportError:
-            return _Line(display, rewrites=True)
-        return _Rich(display, Console(stderr=True), Live)
-    return _Line(display, rewrites=False)
+            return _LineView(display, rewrites=True)
+        return _RichView(display, Console(stderr=True), Live)
+    return _LineView(display, rewrites=False)
 
 
-class _Line(threading.Thread):
-    """Plain text."""
+class _LineView(threading.Thread):
+    """Plain text: one line that is rewritten, or appended lines."""
 
-    PAUSE = 1.0  # seconds between lines that stay, at least
+    MIN_INTERVAL = 1.0  # seconds between appended lines
 
     def __init__(self, display, rewrites):
         super().__init__(daemon=True)
         self.parts, self.rewrites = display.parts, rewrites
-        self.over = threading.Event()
+        self.stopped = threading.Event()
 
     def run(self):
-        began = time.perf_counter()
-        pause = 0.1 if self.rewrites else self.PAUSE
-        while not self.over.wait(pause):
+        start = time.perf_counter()
+        interval = 0.1 if self.rewrites else self.MIN_INTERVAL
+        while not self.stopped.wait(interval):
             self.show("\r")
             if not self.rewrites:
-                pause = max(self.PAUSE, 0.1 * (time.perf_counter() - began))
+                interval = max(self.MIN_INTERVAL, 0.1 * (time.perf_counter() - start))
 
     def stop(self):
-        self.over.set()
+        self.stopped.set()
         self.join()
         self.show("\n")
 
@@ -160,16 +148,16 @@ class _Line(threading.Thread):
                 file=sys.stderr,
                 flush=True,
             )
-        except OSError:  # nobody reads it; the training goes on
-            self.over.set()
+        except OSError:  # standard error is closed; training continues
+            self.stopped.set()
 
 
-class _Rich:
-    """A bar and a line below it."""
+class _RichView:
+    """A progress bar with a status line below, drawn by rich."""
 
     def __init__(self, display, console, live):
-        self.of, self.console = display, console
-        self.spark = (console.encoding or "").lower().startswith("utf")
+        self.display = display
+        self.can_show_sparkline = (console.encoding or "").lower().startswith("utf")
         self.live = live(
             get_renderable=self.render,
             console=console,
@@ -190,24 +178,22 @@ class _Rich:
         from rich.table import Table
         from rich.text import Text
 
-        epoch, share, loss, speed, left = self.of.state()
+        display = self.display
+        epoch, fraction, loss, speed, left = display.progress()
+        percent = f"{100 * fraction:3.0f} %"
+        if left is not None and fraction < 1:
+            percent += f"  {format_duration(left)} left"
+        bar = ProgressBar(total=1.0, completed=fraction, width=36)
         top = Table.grid(padding=(0, 2))
-        done = f"{100 * share:3.0f} %" + (
-            f"  {duration(left)} left" if left is not None and share < 1 else ""
-        )
-        bar = ProgressBar(total=1.0, completed=share, width=36)
-        top.add_row(f"epoch {epoch:{len(str(self.of.epochs))}}/{self.of.epochs}", bar, done)
+        top.add_row(f"epoch {epoch:{len(str(display.epochs))}}/{display.epochs}", bar, percent)
         line = Text(no_wrap=True, overflow="ellipsis")
         if loss is not None:
-            curve = (
-                sparkline([math.log(max(x, 1e-12)) for x in self.of.net.history.loss], 12) + " "
-                if self.spark
-                else ""
-            )
+            log_losses = [math.log(max(x, 1e-12)) for x in display.net.history.loss]
+            curve = sparkline(log_losses, 12) + " " if self.can_show_sparkline else ""
             line.append("loss ").append(curve, style="cyan").append(f"{loss:.4g}", style="bold")
-        if self.of.score_text:
-            name, _, figure = self.of.score_text.rpartition(" ")
-            line.append(f"  {name} ").append(figure, style="bold green")
+        if display.score_text:
+            name, _, value = display.score_text.rpartition(" ")
+            line.append(f"  {name} ").append(value, style="bold green")
         if speed is not None:
             line.append(f"  {speed:,.0f} rows/s")
         return Group(top, line)

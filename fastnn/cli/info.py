@@ -1,20 +1,21 @@
-"""fastnn info: what this installation is, or what is in a model file."""
+"""fastnn info: show this installation, or what a model file contains."""
 
 import json
 import os
 import platform
 from importlib import metadata
+from itertools import zip_longest
 
 from .. import kernels
 from ..config import __version__, show_config
-from ..tables.files import shown
-from .common import add_json, count, listed, load_model, print_json, texts
-from .scores import in_words
+from ..tables.files import printable
+from .common import add_json, help_texts, join_names, load_model, plural, print_json
+from .scores import format_scores
 
-MOST_ROWS = 20
+MAX_COLUMNS_SHOWN = 20
 HELP = """
-Without a file: the version, and the instruction set that this processor uses.
-With one: the network in it, the columns it takes, and how good it was.
+Without MODEL: show the version and the instruction set that fastnn uses.
+With MODEL: show its network, its input columns and its scores after training.
 
 examples:
   fastnn info
@@ -23,20 +24,20 @@ examples:
 """
 
 
-def add(commands):
+def add_parser(commands):
     parser = commands.add_parser(
-        "info", help="this installation, or what is in a model file", **texts(HELP)
+        "info", help="show this installation, or a model file", **help_texts(HELP)
     )
-    parser.add_argument("model", nargs="?", metavar="MODEL", help="a model file")
+    parser.add_argument("model", nargs="?", metavar="MODEL", help="model file")
     add_json(parser)
     parser.set_defaults(run=run)
 
 
 def run(arguments):
-    return _model(arguments) if arguments.model is not None else _installation(arguments)
+    return _show_installation(arguments) if arguments.model is None else _show_model(arguments)
 
 
-def _installation(arguments):
+def _show_installation(arguments):
     extras = {
         name: _version(name) for name in ("pyarrow", "rich", "matplotlib", "scikit-learn", "torch")
     }
@@ -56,10 +57,8 @@ def _installation(arguments):
         )
         return 0
     show_config()
-    print(
-        "also used:",
-        ", ".join(f"{name} {version or '(not installed)'}" for name, version in extras.items()),
-    )
+    for name, version in extras.items():
+        print(f"{name}: {version or 'not installed'}")
     return 0
 
 
@@ -70,10 +69,10 @@ def _version(name):
         return None
 
 
-def _model(arguments):
+def _show_model(arguments):
     path = arguments.model
     net, encoding = load_model(path)
-    training = _training(net)
+    training = _read_training_record(net)
     if arguments.json:
         network = {
             "layer_sizes": net.layer_sizes,
@@ -93,44 +92,45 @@ def _model(arguments):
             }
         )
         return 0
-    print(f"{shown(path, 60)}: {os.path.getsize(path) / 1000:,.0f} kB")
-    print(
-        f"network   {'-'.join(map(str, net.layer_sizes))}, {net.n_params:,} parameters, {net.dtype.name}{'' if net.bias else ', no biases'}"
-    )
-    print(f"layers    {listed(net.activations, 10)}")
+    sizes, no_biases = "-".join(map(str, net.layer_sizes)), "" if net.bias else ", no biases"
+    print(f"{printable(path, 60)}: {os.path.getsize(path) / 1000:,.0f} kB")
+    print(f"network   {sizes}, {net.n_params:,} parameters, {net.dtype.name}{no_biases}")
+    print(f"layers    {join_names(net.activations, 10)}")
     if net.state is not None:
-        print(
-            f"state     {count(net.state.epoch, 'epoch')}, {count(net.state.step, 'step')}; {net.state.optimizer}"
-        )
+        epochs, steps = plural(net.state.epoch, "epoch"), plural(net.state.step, "step")
+        print(f"state     {epochs}, {steps}; {net.state.optimizer}")
     for name in net.metadata:
         if name not in ("table", "training"):
-            print(f"note      {shown(name, 20)}: {shown(net.metadata[name], 46)}")
+            print(f"metadata  {printable(name, 20)}: {printable(net.metadata[name], 46)}")
     if encoding is None:
-        print("table     none: MLP.save wrote this file; use it with fastnn.load in Python")
+        print("table     none (written by MLP.save); use fastnn.load in Python")
         return 0
     target = encoding.target
-    print(f"target    {shown(target.name)}: {target.describe()}")
-    for line in _trained(target, training):
+    print(f"target    {printable(target.name)}: {target.describe()}")
+    for line in _format_training(target, training):
         print(line)
-    print(f"columns   {count(len(encoding.columns), 'column')} -> {count(encoding.width, 'input')}")
-    for column in encoding.columns[:MOST_ROWS]:
-        what = (
-            f"number, {column.mean:.4g} +- {column.scale:.4g}"
-            if column.values is None
-            else f"{len(column.values):,}: {listed(column.values, 4)}"
-        )
-        print(
-            f"  {shown(column.name, 20):20}  {shown(what, 40)}{', or missing' * column.marks_missing}"
-        )
-    if len(encoding.columns) > MOST_ROWS:
-        print(f"  ... and {len(encoding.columns) - MOST_ROWS:,} more; --json names all")
+    columns, inputs = plural(len(encoding.columns), "column"), plural(encoding.width, "input")
+    print(f"columns   {columns} -> {inputs}")
+    for column in encoding.columns[:MAX_COLUMNS_SHOWN]:
+        print(f"  {printable(column.name, 20):20}  {_describe_column(column)}")
+    if len(encoding.columns) > MAX_COLUMNS_SHOWN:
+        more = len(encoding.columns) - MAX_COLUMNS_SHOWN
+        print(f"  ... and {more:,} more (--json lists all)")
     if encoding.left_out:
-        print(f"left out  {listed(encoding.left_out)}")
+        print(f"ignored   {join_names(encoding.left_out)}")
     return 0
 
 
-def _training(net):
-    """What the file says about the training; None if that is not to be understood."""
+def _describe_column(column):
+    if column.values is None:
+        what = f"mean {column.mean:.4g}, std {column.scale:.4g}"
+    else:
+        what = f"{len(column.values):,} values: {join_names(column.values, 4)}"
+    return printable(what, 40) + ", can be missing" * column.marks_missing
+
+
+def _read_training_record(net):
+    """Return the training record of a model file, or None if it is absent or damaged."""
     try:
         training = json.loads(net.metadata["training"])
         return training if isinstance(training, dict) else None
@@ -138,19 +138,18 @@ def _training(net):
         return None
 
 
-def _trained(target, training):
+def _format_training(target, training):
+    """Return lines with the scores and options of a training; none if the record is damaged."""
     try:
         scores = training["scores"]
+        labels = ["held out" if scores["on"] == "held out" else "in-sample"]
         lines = [
-            f"{'held out' if scores['on'] == 'held out' else 'seen    '}  {line}"
-            if i == 0
-            else f"          {line}"
-            for i, line in enumerate(in_words(target, scores))
+            f"{label:9} {line}"
+            for label, line in zip_longest(labels, format_scores(target, scores), fillvalue="")
         ]
         epochs = f"{training['epochs']:,} epochs over {training['trained_on']:,} rows"
-        lines.append(
-            f"training  {shown(training['optimizer'])}, lr {training['lr']:g}, {epochs}, seed {training['seed']}"
-        )
+        optimizer = f"{printable(training['optimizer'])}, lr {training['lr']:g}"
+        lines.append(f"training  {optimizer}, {epochs}, seed {training['seed']}")
     except (KeyError, TypeError, ValueError):
         return []
     return lines

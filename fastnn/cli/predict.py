@@ -1,57 +1,55 @@
-"""fastnn predict: what a model says about each row of a table."""
+"""fastnn predict: predict each row of a table with a trained model."""
 
 import sys
 
 import numpy as np
 
 from ..tables import files as table_files
-from ..tables.files import TableError, shown
+from ..tables.files import TableError, printable
 from .common import (
     CommandError,
     add_json,
     add_threads,
     check_output,
-    count,
-    find_data,
+    help_texts,
     load_model,
-    note,
+    plural,
     print_json,
-    texts,
+    print_note,
+    resolve_table_path,
 )
-from .scores import in_words, score
+from .scores import compute_scores, format_scores
 
 HELP = """
-Predict with a model that 'fastnn train' wrote.
+Predict each row of a table with a model that 'fastnn train' wrote.
 
-A line for each row of DATA, in its order: the prediction and, where the model
-tells classes apart, the probability of each. If DATA has the target's column
-too, the score is said on standard error.
+The output has one row for each row of DATA, in the same order. It contains the
+prediction and, for a classifier, the probability of each class. If DATA has the
+target column, scores are printed to standard error.
 
 examples:
-  fastnn predict model.safetensors new.csv             to the screen
-  fastnn predict model.safetensors new.csv --out answers.csv
-  fastnn predict model.safetensors new.parquet --out answers.parquet
-  fastnn predict model.safetensors new.csv | head -3   to another program
+  fastnn predict model.safetensors new.csv               print as CSV
+  fastnn predict model.safetensors new.csv --out predictions.csv
+  fastnn predict model.safetensors new.parquet --out predictions.parquet
+  fastnn predict model.safetensors new.csv | head -3     pipe the output
 """
 
 
-def add(commands):
-    parser = commands.add_parser(
-        "predict", help="what a model says about the rows of a table", **texts(HELP)
-    )
-    parser.add_argument("model", metavar="MODEL", help="the file that 'fastnn train' wrote")
+def add_parser(commands):
+    parser = commands.add_parser("predict", help="predict the rows of a table", **help_texts(HELP))
+    parser.add_argument("model", metavar="MODEL", help="model file written by 'fastnn train'")
     parser.add_argument(
-        "data", metavar="DATA", help="a table with the columns that the model was trained on"
+        "data", metavar="DATA", help="table with the columns that the model was trained on"
     )
     parser.add_argument(
         "--out",
         metavar="FILE",
-        help=f"write to {table_files.ENDINGS} (default: CSV to standard output)",
+        help=f"file to write: {table_files.EXTENSIONS} (default: CSV to standard output)",
     )
     parser.add_argument(
         "--unseen-as-missing",
         action="store_true",
-        help="take a category that training did not have for a missing value (default: an error)",
+        help="treat categories that are not in the training data as missing (default: an error)",
     )
     add_threads(parser)
     add_json(parser)
@@ -59,36 +57,37 @@ def add(commands):
 
 
 def run(arguments):
-    path, out = find_data(arguments.data), arguments.out
+    path, out = resolve_table_path(arguments.data), arguments.out
     net, encoding = load_model(arguments.model)
     if encoding is None:
         raise CommandError(
-            f"{arguments.model}: holds a network but nothing about a table (MLP.save wrote it): "
-            "use it with fastnn.load in Python, or let 'fastnn train' make a model"
+            f"{arguments.model}: contains a network, but no column encoding (written by MLP.save). "
+            "Use fastnn.load in Python, or train a model with 'fastnn train'."
         )
     if out is not None:
-        table_files.check_ending(out)
+        table_files.check_extension(out)
         check_output(out, path, arguments.model)
     table = table_files.read(path, encoding.text_columns)
     X, notes = encoding.encode(path, table, arguments.unseen_as_missing)
     outputs = net.forward(X, n_threads=arguments.threads)
-    bad = ~np.isfinite(outputs).all(axis=1)
-    if bad.any():
+    not_finite = ~np.isfinite(outputs).all(axis=1)
+    if not_finite.any():
         raise CommandError(
-            f"{table_files.where(path, int(bad.argmax()))}: the model's output is not finite: train it again"
+            f"{table_files.locate(path, int(not_finite.argmax()))}: "
+            "the model's output is not finite. Train the model again."
         )
     columns = encoding.target.decode(outputs)
-    for text in notes:
-        note(text)
+    for note in notes:
+        print_note(note)
     scores = _score(path, table, net, encoding, X)
 
     if out is not None:
         table_files.write(out, columns)
     to_terminal = out is None and not arguments.json and sys.stdout.isatty()
-    if not to_terminal:  # what reads a pipe would write between the lines
-        _say(encoding.target, scores)
+    if not to_terminal:  # before the rows: a program at the end of a pipe prints after them
+        _print_scores(encoding.target, scores)
     if arguments.json:
-        answers = (
+        predictions = (
             {} if out is not None else {name: values.tolist() for name, values in columns.items()}
         )
         print_json(
@@ -98,43 +97,45 @@ def run(arguments):
                 "task": encoding.target.task,
                 "out": out,
                 "scores": scores,
-                **answers,
+                **predictions,
             }
         )
     elif out is None:
         sys.stdout.flush()
-        sys.stdout.buffer.write(
-            table_files.to_text(columns)
-        )  # UTF-8, whatever the terminal's encoding
+        # The bytes are UTF-8, whatever the encoding of the terminal.
+        sys.stdout.buffer.write(table_files.to_text(columns))
         sys.stdout.buffer.flush()
     else:
-        print(f"written: {out} ({count(len(X), 'row')})")
-    if to_terminal:  # where the last lines are seen
-        _say(encoding.target, scores)
+        print(f"Saved {out} ({plural(len(X), 'row')}).")
+    if to_terminal:  # after the rows, where they are visible
+        _print_scores(encoding.target, scores)
     return 0
 
 
-def _say(target, scores):
-    for i, line in enumerate(in_words(target, scores) if scores else ()):
+def _print_scores(target, scores):
+    for i, line in enumerate(format_scores(target, scores) if scores else ()):
         print(f"{'          ' if i else 'score     '}{line}", file=sys.stderr)
 
 
 def _score(path, table, net, encoding, X):
-    """The score on the rows whose target is known; None without any. A target that cannot be used
-    is no reason not to predict."""
+    """Score the rows whose target is usable. Return None without any.
+
+    A target column that cannot be used prints a note: the predictions do not need it.
+    """
     target = encoding.target
     if target.name not in table.column_names:
         return None
     try:
-        known = target.known(path, table.column(target.name))
-        y = target.encode(path, table.filter(known).column(target.name))
+        usable = target.usable_rows(path, table.column(target.name))
+        y = target.encode(path, table.filter(usable).column(target.name))
     except TableError as error:
-        note(f"not scored: {error}")
+        print_note(f"no scores: {error}")
         return None
-    if not known.all():
-        note(
-            f"{shown(target.name)!r} is missing, or none of the classes, in {count(len(known) - known.sum(), 'row')}: not scored"
+    if not usable.all():
+        rows = plural(len(usable) - usable.sum(), "row")
+        print_note(
+            f"{rows} not scored: {printable(target.name)!r} is missing or not one of the classes"
         )
-    if not known.any():
+    if not usable.any():
         return None
-    return score(net, target, X[known], y)
+    return compute_scores(net, target, X[usable], y)

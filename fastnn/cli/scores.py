@@ -1,5 +1,4 @@
-"""How good predictions are: accuracy and AUC for two classes, accuracy for several, R2 and mean
-absolute error for a number."""
+"""Scores of predictions: accuracy, AUC, R2 and mean absolute error."""
 
 import numpy as np
 
@@ -7,27 +6,29 @@ from ..tables.values import power_of_two
 
 
 def accuracy(outputs, y):
-    """The share of rows whose most probable class is right."""
+    """Return the fraction of rows whose most probable class is correct."""
     chosen = outputs[:, 0] > 0.5 if outputs.shape[1] == 1 else outputs.argmax(axis=1)
     return float(np.mean(chosen == y))
 
 
 def auc(scores, y):
-    """The probability that a row of class 1 gets a higher score than one of class 0, ties counted
-    half; nan if a class is absent."""
-    _, place, counts = np.unique(scores, return_inverse=True, return_counts=True)
-    ranks = (np.cumsum(counts) - (counts - 1) / 2)[
-        place
-    ]  # from 1; equal scores share the mean of theirs
+    """Return the area under the ROC curve, or NaN if a class is absent.
+
+    It is the probability that a row of class 1 scores higher than a row of class 0. Ties count
+    half.
+    """
+    _, index, counts = np.unique(scores, return_inverse=True, return_counts=True)
+    mean_ranks = np.cumsum(counts) - (counts - 1) / 2  # ranks count from 1
+    ranks = mean_ranks[index]
     n1 = int(np.count_nonzero(y))
     n0 = len(y) - n1
-    return (
-        float((ranks[y == 1].sum() - n1 * (n1 + 1) / 2) / (n0 * n1)) if n0 and n1 else float("nan")
-    )
+    if not (n0 and n1):
+        return float("nan")
+    return float((ranks[y == 1].sum() - n1 * (n1 + 1) / 2) / (n0 * n1))
 
 
 def r2(predicted, y):
-    """1 - mean squared error / variance; nan where the variance is 0."""
+    """Return 1 - mean squared error / variance, or NaN if the variance is 0."""
     unit = power_of_two(y)
     y = y / unit
     variance = np.var(y)
@@ -36,21 +37,18 @@ def r2(predicted, y):
     return float(1 - error / variance) if variance > 0 else float("nan")
 
 
-def score(net, target, X, y, n_threads=1):
-    """All that is said about rows X with the targets y (class numbers, or numbers in their own
-    units).
+def compute_scores(net, target, X, y, n_threads=1):
+    """Score predictions of rows X. y holds class indices, or numbers that are not standardized.
 
     Returns
     -------
     dict
-        rows and loss; accuracy, wrong and (two classes) auc; r2 and mae for a number; and what a
-        guess without looking reaches: the accuracy of always the most frequent class, or the mae of
-        always the median.
+        rows and loss; for classes accuracy, wrong, accuracy_of_most_frequent (a baseline that
+        predicts the majority class) and, for two classes, auc; for numbers r2, mae and
+        mae_of_median (a baseline that predicts the median).
     """
     outputs = net.forward(X, n_threads=n_threads)
-    with np.errstate(
-        over="ignore"
-    ):  # the loss of targets that are very far from those of the training is inf
+    with np.errstate(over="ignore"):  # targets far from the training data have an infinite loss
         scaled = (y - target.mean) / target.scale if target.task == "number" else y
         result = {"rows": len(y), "loss": net.loss(X, scaled)}
     if target.task == "number":
@@ -62,31 +60,34 @@ def score(net, target, X, y, n_threads=1):
             "mae": float(errors.mean()),
             "mae_of_median": float(np.abs(y - np.median(y)).mean()),
         }
-    right = accuracy(outputs, y)
-    result.update(accuracy=right, wrong=round((1 - right) * len(y)))
+    correct = accuracy(outputs, y)
+    result.update(accuracy=correct, wrong=round((1 - correct) * len(y)))
     if target.task == "binary":
         result["auc"] = auc(outputs[:, 0], y)
     return {**result, "accuracy_of_most_frequent": float(np.bincount(y).max() / len(y))}
 
 
-def in_words(target, result):
-    """The figures, and beside them what a guess without looking reaches."""
+def format_scores(target, scores):
+    """Yield lines with the scores, the baseline and the loss."""
     if target.task == "number":
-        yield f"R2 {result['r2']:.4f}, mean absolute error {_figure(result['mae'])}"
-        yield f"(always the median: mean absolute error {_figure(result['mae_of_median'])})"
+        yield f"R2 {scores['r2']:.4f}, mean absolute error {_format_number(scores['mae'])}"
+        baseline = _format_number(scores["mae_of_median"])
+        yield f"baseline (median): mean absolute error {baseline}"
     else:
-        area = f", AUC {result['auc']:.4f}" if target.task == "binary" else ""
-        yield f"accuracy {result['accuracy']:.3f} ({result['wrong']:,} of {result['rows']:,} wrong){area}"
-        yield f"(always the most frequent class: accuracy {result['accuracy_of_most_frequent']:.3f})"
-    yield f"loss {result['loss']:.4f} ({LOSSES[target.task]})"
+        wrong = f"{scores['wrong']:,} of {scores['rows']:,} wrong"
+        auc = f", AUC {scores['auc']:.4f}" if target.task == "binary" else ""
+        yield f"accuracy {scores['accuracy']:.3f} ({wrong}){auc}"
+        baseline = scores["accuracy_of_most_frequent"]
+        yield f"baseline (majority class): accuracy {baseline:.3f}"
+    yield f"loss {scores['loss']:.4f} ({LOSSES[target.task]})"
 
 
-def _figure(x):
+def _format_number(x):
     return f"{x:,.0f}" if 1000 <= x < 1e9 else f"{x:.4g}"
 
 
 LOSSES = {
     "binary": "binary cross-entropy",
     "classes": "cross-entropy",
-    "number": "squared error of the standardised target",
+    "number": "squared error of the standardized target",
 }

@@ -1,5 +1,4 @@
-"""fastnn train: a table -> a model file that holds the network and all it must know about the
-table."""
+"""fastnn train: train a network on a table and save it with the encoding of the table."""
 
 import argparse
 import json
@@ -12,243 +11,236 @@ from ..activations import HIDDEN
 from ..config import __version__
 from ..mlp import MLP
 from ..optimizers import OPTIMIZERS
-from ..tables import encoding as tables
 from ..tables import files as table_files
+from ..tables.encoding import TASKS, Encoding, infer_target
+from ..tables.values import get_column
 from .common import (
     CommandError,
     add_json,
     add_seed,
     add_threads,
     check_output,
-    count,
-    find_data,
-    listed,
-    note,
+    help_texts,
+    join_names,
     number,
+    plural,
     print_json,
-    texts,
+    print_note,
+    resolve_table_path,
     whole_number,
 )
 from .display import Display
-from .scores import accuracy, in_words, r2, score
+from .scores import accuracy, compute_scores, format_scores, r2
 
-MOST_PARAMETERS = 200_000_000
-STEP_BY_STEP: dict = {name: cls for name, cls in OPTIMIZERS.items() if not cls.full_batch}
-SETTINGS: dict = {
-    "sgd": dict(lr=1e-2, momentum=0.9)
-}  # where the optimizer's own defaults are not meant to be good everywhere
+MAX_PARAMETERS = 200_000_000
+MAX_LAYERS = 99
+MINIBATCH_OPTIMIZERS: dict = {name: cls for name, cls in OPTIMIZERS.items() if not cls.full_batch}
+OPTIMIZER_DEFAULTS: dict = {"sgd": dict(lr=1e-2, momentum=0.9)}  # instead of those of the class
 HELP = """
 Train a network to predict one column of a table from the others.
 
-The target is found to be one of two classes, one of several, or a number.
-Numbers are standardised, each category becomes an input, missing values (empty,
-NA, ?) are filled in and marked; the model file keeps how. A part of the rows is
-held out, to measure what was learned.
+Numeric columns are standardized, text columns are one-hot encoded, and missing
+values (empty, NA, ?) are imputed and flagged. The model file stores this
+encoding. Some rows are held out to score the trained network.
 
 examples:
   fastnn train digits --target digit --out digits.safetensors
-                                   'digits' and 'wine' ship with fastnn
-  fastnn train people.csv --target income --out income.safetensors
-               --drop name,id      columns that must not be used
+      train on a sample table ('digits' and 'wine' ship with fastnn)
+  fastnn train people.csv --target income --out income.safetensors \\
+      --drop name,id
+      ignore two columns
   fastnn train people.csv --target grade --task number --out g.safetensors
-                                   few whole numbers are classes unless told
-  fastnn train big.parquet --target y --out y.safetensors --hidden 256,256
-               --epochs 30 --threads -1
-                                   a larger network, on all CPUs
+      predict a number, although the column has only a few different values
+  fastnn train big.parquet --target y --out y.safetensors \\
+      --hidden 256,256 --epochs 30 --threads -1
+      train a larger network on all CPUs
 
-Where nothing is said, a batch has 32 rows, or 128 from 50,000 rows on; there
-are so many epochs that some 300,000 rows pass, at least 10 and at most 200 (or
-more, to make 1,000 steps); weight decay is 2 / rows, at most 0.03: the fewer
-the rows, the simpler the network has to stay.
+defaults:
+  --task          binary if the target has two different values; classes if it
+                  is text, or whole numbers with up to 10 different values;
+                  else number
+  --batch-size    32, or 128 if the table has 50,000 training rows or more
+  --epochs        300,000 / training rows, but at least 10 and at most 200;
+                  more if that makes fewer than 1,000 steps
+  --weight-decay  2 / training rows, but at most 0.03
 """
 
 
-def add(commands):
+def add_parser(commands):
     parser = commands.add_parser(
         "train",
-        help="learn to predict a column of a table",
+        help="train a network on a table",
         usage="fastnn train DATA --target COL --out FILE [options]",
-        **texts(HELP),
+        **help_texts(HELP),
     )
-    parser.add_argument(
-        "data", metavar="DATA", help="the table: CSV, TSV (both also as .gz) or Parquet"
-    )
-    parser.add_argument("--target", required=True, metavar="COL", help="the column to predict")
+    parser.add_argument("data", metavar="DATA", help="table: CSV, TSV (also .gz) or Parquet")
+    parser.add_argument("--target", required=True, metavar="COL", help="column to predict")
     parser.add_argument(
         "--out",
         required=True,
         metavar="FILE",
-        help="the model file to write, such as model.safetensors",
+        help="model file to write, for example model.safetensors",
     )
     add_json(parser)
 
-    table = parser.add_argument_group("the table")
+    table = parser.add_argument_group("table options")
     table.add_argument(
         "--drop",
         action="append",
         default=[],
-        metavar="COL,..",
-        help="columns to leave out; may be given again",
+        metavar="COL,...",
+        help="columns to ignore; can be repeated",
     )
     table.add_argument(
         "--task",
-        choices=tables.TASKS,
-        metavar="WHAT",
-        help=f"what the target is: {', '.join(tables.TASKS)} (default: from its values)",
+        choices=TASKS,
+        metavar="TASK",
+        help=f"{', '.join(TASKS)} (default: see below)",
     )
     table.add_argument(
         "--test-size",
         type=number(below=1.0),
         default=0.2,
-        metavar="PART",
-        help="part of the rows to hold out, 0 for none (default: 0.2)",
+        metavar="FRACTION",
+        help="fraction of rows to hold out; 0 trains on all rows (default: 0.2)",
     )
-    network = parser.add_argument_group("the network")
+    network = parser.add_argument_group("network options")
     network.add_argument(
         "--hidden",
-        type=hidden,
+        type=hidden_sizes,
         default=(64, 64),
-        metavar="N,..",
-        help="hidden layers, or 'none' (default: 64,64)",
+        metavar="N,...",
+        help="units of each hidden layer, or 'none' (default: 64,64)",
     )
     network.add_argument(
         "--activation",
         choices=HIDDEN,
         default="relu",
         metavar="NAME",
-        help=f"of the hidden layers: {', '.join(HIDDEN)} (default: relu)",
+        help=f"activation of the hidden layers: {', '.join(HIDDEN)} (default: relu)",
     )
     network.add_argument(
         "--dropout",
         type=number(below=1.0),
         default=0.0,
-        metavar="PART",
-        help="part of the hidden units that a step leaves out (default: 0)",
+        metavar="FRACTION",
+        help="fraction of hidden units dropped in each step (default: 0)",
     )
-    training = parser.add_argument_group("the training")
+    training = parser.add_argument_group("training options")
     training.add_argument(
         "--epochs",
         type=whole_number(1),
         metavar="N",
-        help="passes over the rows (default: see below)",
+        help="passes over the training rows (default: see below)",
     )
     training.add_argument(
-        "--batch-size", type=whole_number(1), metavar="N", help="rows a step (default: see below)"
+        "--batch-size", type=whole_number(1), metavar="N", help="rows per step (default: see below)"
     )
     training.add_argument(
         "--optimizer",
-        choices=STEP_BY_STEP,
+        choices=MINIBATCH_OPTIMIZERS,
         default="adam",
         metavar="NAME",
-        help=f"{', '.join(STEP_BY_STEP)}; sgd with momentum 0.9 (default: adam)",
+        help=f"{', '.join(MINIBATCH_OPTIMIZERS)}; sgd has momentum 0.9 (default: adam)",
     )
     training.add_argument(
         "--lr",
         type=number(above=0.0),
         metavar="RATE",
-        help="learning rate (default: the optimizer's: 0.001 for adam, 0.01 for sgd)",
+        help="learning rate (default: the optimizer's own; 0.001 for adam, 0.01 for sgd)",
     )
     training.add_argument(
         "--weight-decay",
         type=number(),
         metavar="X",
-        help="pull of weights to 0 (default: see below)",
+        help="weight decay coefficient (default: see below)",
     )
     add_seed(training)
     add_threads(training)
     parser.set_defaults(run=run)
 
 
-def hidden(text):
-    """'64,32' -> (64, 32)"""
+def hidden_sizes(text):
+    """Parse `--hidden`: '64,32' -> (64, 32), 'none' -> ()."""
     if text.strip().lower() == "none":
         return ()
     sizes = [part.strip() for part in text.split(",")]
     if not all(part.isascii() and part.isdigit() and int(part) > 0 for part in sizes):
-        raise argparse.ArgumentTypeError(f"give sizes such as 64 or 64,32, or none, got {text!r}")
+        raise argparse.ArgumentTypeError(
+            f"expected layer sizes such as 64 or 64,32, or none, got {text!r}"
+        )
     return tuple(map(int, sizes))
 
 
 def run(arguments):
-    # all that can be wrong is found before the work begins
-    path, out, say = find_data(arguments.data), arguments.out, _silent if arguments.json else print
+    # Check all input before training begins.
+    path, out = resolve_table_path(arguments.data), arguments.out
     check_output(out, path)
     table = table_files.read(path)
-    drop = _dropped(path, table, arguments)
-    target = tables.learn_target(path, table, arguments.target, arguments.task)
+    drop = _columns_to_drop(path, table, arguments)
+    target = infer_target(path, table, arguments.target, arguments.task)
     y = target.encode(path, table.column(target.name))
     train, test = split(path, target, y, arguments.test_size, np.random.default_rng(arguments.seed))
-    target.learn_scale(path, y[train])
-    encoding = tables.Encoding.learn(path, table, target, train, drop)
+    target.fit_scale(path, y[train])
+    encoding = Encoding.fit(path, table, target, train, drop)
     X, notes = encoding.encode(path, table, unseen_is_missing=True)
-    learned = target.standardise(path, y)
-    net, plan = _network(encoding, len(train), arguments)
+    targets = target.standardize(path, y)
+    net, options = _build_network(encoding, len(train), arguments)
+    record = _training_record(arguments, table, encoding, net, options, len(train), len(test))
+    if not arguments.json:
+        print("\n".join(_format_setup(record, encoding)))
+    for note in notes:
+        print_note(note)
+    if not arguments.json:
+        print(flush=True)
 
-    about = _about(arguments, table, encoding, net, plan, len(train), len(test))
-    for line in _introduction(about, encoding):
-        say(line)
-    for text in notes:
-        note(text)
-    say("", flush=True)
-
-    def held_out_score():
+    def format_test_score():
         outputs = net.forward(X[test], n_threads=arguments.threads)
         if target.task == "number":
-            return f"R2 {r2(outputs[:, 0], learned[test]):.3f}"
+            return f"R2 {r2(outputs[:, 0], targets[test]):.3f}"
         return f"accuracy {accuracy(outputs, y[test]):.3f}"
 
     display = Display(
-        net, plan["epochs"], len(train), plan["batch_size"], held_out_score if len(test) else None
+        net,
+        options["epochs"],
+        len(train),
+        options["batch_size"],
+        format_test_score if len(test) else None,
     )
     with display:
         history = net.fit(
             X[train],
-            learned[train],
-            optimizer=plan["optimizer"],
-            epochs=plan["epochs"],
-            batch_size=plan["batch_size"],
+            targets[train],
+            **options,
             n_threads=arguments.threads,
             callbacks=display.after_epoch,
         )
 
-    scores = score(
-        net,
-        target,
-        X[test if len(test) else train],
-        y[test if len(test) else train],
-        arguments.threads,
-    )
-    about["scores"] = {"on": "held out" if len(test) else "trained on", **scores}
-    about["final_loss"] = history.loss[-1]
-    net.metadata = {"table": encoding.to_text(), "training": json.dumps(about)}
-    net.state = None  # to predict, nobody needs the optimizer's moments: a third of the size
+    scored = test if len(test) else train
+    scores = compute_scores(net, target, X[scored], y[scored], arguments.threads)
+    record["scores"] = {"on": "held out" if len(test) else "trained on", **scores}
+    record["final_loss"] = history.loss[-1]
+    net.metadata = {"table": encoding.to_text(), "training": json.dumps(record)}
+    net.state = None  # prediction needs no optimizer state: the file is a third of the size
     try:
         net.save(out)
     except OSError as error:
         raise CommandError(f"{out}: cannot be written: {error.strerror or error}") from None
 
-    rows = history.n_epochs * len(train) / history.seconds
-    report = {"model": out, **about, "seconds": history.seconds, "rows_per_second": rows}
+    speed = history.n_epochs * len(train) / history.seconds
     if arguments.json:
-        print_json(report)
+        print_json({"model": out, **record, "seconds": history.seconds, "rows_per_second": speed})
         return 0
-    say(
-        f"{count(history.n_epochs, 'epoch')}, {count(history.n_steps, 'step')} in {history.seconds:.2f} s: {rows:,.0f} rows a second\n"
-    )
-    for line in _results(target, about["scores"]):
-        say(line)
-    say(
-        f"\nwritten: {out} ({os.path.getsize(out) / 1000:,.0f} kB). Try it:\n  fastnn predict {out} {arguments.data}"
-    )
+    epochs, steps = plural(history.n_epochs, "epoch"), plural(history.n_steps, "step")
+    print(f"{epochs}, {steps} in {history.seconds:.2f} s: {speed:,.0f} rows/s\n")
+    print("\n".join(_format_results(target, record["scores"])))
+    print(f"\nSaved {out} ({os.path.getsize(out) / 1000:,.0f} kB). To predict with it:")
+    print(f"  fastnn predict {out} {arguments.data}")
     return 0
 
 
-def _silent(*text, **options):
-    pass
-
-
-def _dropped(path, table, arguments):
-    """The columns that --drop names."""
+def _columns_to_drop(path, table, arguments):
+    """Return the column names in --drop. Pass a name that contains a comma in a separate --drop."""
     drop = []
     for text in arguments.drop:
         drop += (
@@ -257,63 +249,72 @@ def _dropped(path, table, arguments):
             else [name.strip() for name in text.split(",") if name.strip()]
         )
     for name in drop:
-        tables.column(path, table, name)
+        get_column(path, table, name)
     if arguments.target in drop:
-        raise CommandError(f"--drop names the target {arguments.target!r}: leave it out of --drop")
+        raise CommandError(
+            f"--drop contains the target {arguments.target!r}. Remove it from --drop."
+        )
     return drop
 
 
-def split(path, target, y, part, rng):
-    """Rows to learn from and rows to hold out, in random order; of each class nearly the same part,
-    and at least one to learn from."""
+def split(path, target, y, fraction, rng):
+    """Split row numbers at random into training rows and held-out rows.
+
+    Classes are stratified: the same fraction of each class is held out, to within a row, and at
+    least one row of each class is a training row.
+    """
     n = len(y)
     order = rng.permutation(n)
-    if part == 0:
+    if fraction == 0:
         return order, order[:0]
     if target.task == "number":
-        chosen = np.arange(n) < min(max(1, round(part * n)), n - 1)
+        held_out = np.arange(n) < min(max(1, round(fraction * n)), n - 1)
     else:
-        order = order[np.argsort(y[order], kind="stable")]  # class by class
-        marks = np.floor(np.arange(1, n + 1) * part + 0.5)  # goes up by 1 at every row to hold out
-        chosen = np.diff(marks, prepend=0) > 0
-        for first in np.searchsorted(
-            y[order], np.unique(y)
-        ):  # the first of a class is to learn from; the next takes its place
-            if chosen[first]:
-                chosen[first] = False
-                chosen[first + 1 : first + 2] |= y[order[first + 1 : first + 2]] == y[order[first]]
-    if not chosen.any():
+        order = order[np.argsort(y[order], kind="stable")]  # grouped by class
+        n_held_out = np.floor(np.arange(1, n + 1) * fraction + 0.5)  # cumulative
+        held_out = np.diff(n_held_out, prepend=0) > 0
+        for first in np.searchsorted(y[order], np.unique(y)):
+            # Train on the first row of each class, and hold out the next row instead.
+            if held_out[first]:
+                held_out[first] = False
+                held_out[first + 1 : first + 2] |= (
+                    y[order[first + 1 : first + 2]] == y[order[first]]
+                )
+    if not held_out.any():
         raise CommandError(
-            f"{path}: {count(n, 'row')} are too few to hold out {part:g} of them: --test-size 0 trains on all"
+            f"{path}: cannot hold out a fraction of {fraction:g} of {plural(n, 'row')}. "
+            "Pass --test-size 0 to train on all rows."
         )
-    train, test = order[~chosen], order[chosen]
+    train, test = order[~held_out], order[held_out]
     return rng.permutation(train), rng.permutation(test)
 
 
-def _network(encoding, n, arguments):
-    """The network, and how to train it on n rows."""
+def _build_network(encoding, n, arguments):
+    """Return the network and the options of `fit` for n training rows."""
     target, sizes = encoding.target, [encoding.width, *arguments.hidden, encoding.target.n_outputs]
     n_parameters = sum((k + 1) * m for k, m in zip(sizes, sizes[1:]))
-    if n_parameters > MOST_PARAMETERS or len(sizes) > 100:
+    if n_parameters > MAX_PARAMETERS or len(sizes) - 1 > MAX_LAYERS:
         raise CommandError(
-            f"--hidden makes {len(sizes) - 1} layers with {n_parameters:,} parameters, more than fastnn is for: give less"
+            f"--hidden makes {len(sizes) - 1} layers with {n_parameters:,} parameters, but at most "
+            f"{MAX_LAYERS} layers and {MAX_PARAMETERS:,} parameters are supported. "
+            "Use fewer or smaller hidden layers."
         )
     batch_size = min(arguments.batch_size or (32 if n < 50_000 else 128), n)
     steps = math.ceil(n / batch_size)
     epochs = arguments.epochs or max(10, min(200, round(300_000 / n)), math.ceil(1000 / steps))
     decay = min(0.03, 2 / n) if arguments.weight_decay is None else arguments.weight_decay
-    settings = SETTINGS.get(arguments.optimizer, {}) | (
-        {} if arguments.lr is None else dict(lr=arguments.lr)
-    )
-    optimizer = STEP_BY_STEP[arguments.optimizer](weight_decay=decay, **settings)
+    settings = OPTIMIZER_DEFAULTS.get(arguments.optimizer, {})
+    if arguments.lr is not None:
+        settings = settings | dict(lr=arguments.lr)
+    optimizer = MINIBATCH_OPTIMIZERS[arguments.optimizer](weight_decay=decay, **settings)
     net = MLP(
         sizes, arguments.activation, target.output, rng=arguments.seed, dropout=arguments.dropout
     )
     return net, dict(epochs=epochs, batch_size=batch_size, optimizer=optimizer)
 
 
-def _about(arguments, table, encoding, net, plan, n_train, n_test):
-    """What the model file and --json say about a training."""
+def _training_record(arguments, table, encoding, net, options, n_train, n_test):
+    """Return the description of a training for the model file and for --json."""
     numbers = sum(column.values is None for column in encoding.columns)
     return {
         "fastnn": __version__,
@@ -331,51 +332,58 @@ def _about(arguments, table, encoding, net, plan, n_train, n_test):
         "parameters": net.n_params,
         "dropout": arguments.dropout,
         "optimizer": arguments.optimizer,
-        "lr": plan["optimizer"].lr,
-        "weight_decay": plan["optimizer"].weight_decay,
-        "batch_size": plan["batch_size"],
-        "epochs": plan["epochs"],
+        "lr": options["optimizer"].lr,
+        "weight_decay": options["optimizer"].weight_decay,
+        "batch_size": options["batch_size"],
+        "epochs": options["epochs"],
         "seed": arguments.seed,
     }
 
 
-def _introduction(about, encoding):
-    """What was found in the table, and what is made of it."""
+def _format_setup(record, encoding):
+    """Yield lines about the table, the network and the training options."""
     target = encoding.target
-    yield f"{about['rows']:,} rows: {about['trained_on']:,} to learn from, {about['held_out']:,} held out (seed {about['seed']})"
-    yield f"target    {table_files.shown(target.name)}: {target.describe()}"
-    kinds = [count(about["numbers"], "number")] * (about["numbers"] > 0) + [
-        count(about["categories"], "category", "categories")
-    ] * (about["categories"] > 0)
-    marks = sum(column.marks_missing for column in encoding.columns)
-    missing = f" ({marks:,} of them mark missing values)" if marks else ""
-    yield f"columns   {' and '.join(kinds)} -> {count(encoding.width, 'input')}{missing}"
-    reasons: dict = {}
-    for name, why in encoding.left_out.items():
-        reasons.setdefault(why, []).append(name)
-    for why, names in reasons.items():
-        yield f"left out  {listed(names)}: {why}"
-    ends = {
+    yield (
+        f"{record['rows']:,} rows: {record['trained_on']:,} for training, "
+        f"{record['held_out']:,} held out (seed {record['seed']})"
+    )
+    yield f"target    {table_files.printable(target.name)}: {target.describe()}"
+    kinds = [
+        f"{n:,} {kind}"
+        for n, kind in ((record["numbers"], "numeric"), (record["categories"], "text"))
+        if n
+    ]
+    n_indicators = sum(column.marks_missing for column in encoding.columns)
+    indicators = f" ({n_indicators:,} for missing values)" if n_indicators else ""
+    yield f"columns   {' and '.join(kinds)} -> {plural(encoding.width, 'input')}{indicators}"
+    by_reason: dict = {}
+    for name, reason in encoding.left_out.items():
+        by_reason.setdefault(reason, []).append(name)
+    for reason, names in by_reason.items():
+        yield f"ignored   {join_names(names)}: {reason}"
+    output = {
         "binary": "sigmoid, binary cross-entropy",
         "classes": "softmax, cross-entropy",
         "number": "identity, squared error",
-    }
-    sizes = "-".join(map(str, about["layer_sizes"]))
-    inner = f"{about['activation']}, " if len(about["layer_sizes"]) > 2 else ""
-    inner += f"dropout {about['dropout']:g}, " if inner and about["dropout"] else ""
-    yield f"network   {sizes}, {inner}output {ends[target.task]}"
+    }[target.task]
+    sizes = "-".join(map(str, record["layer_sizes"]))
+    hidden = f"{record['activation']}, " if len(record["layer_sizes"]) > 2 else ""
+    hidden += f"dropout {record['dropout']:g}, " if hidden and record["dropout"] else ""
+    yield f"network   {sizes}, {hidden}output {output}"
     yield (
-        f"training  {about['optimizer']}, lr {about['lr']:g}, weight decay {about['weight_decay']:.2g}, "
-        f"{about['epochs']:,} epochs, batches of {about['batch_size']:,}"
+        f"training  {record['optimizer']}, lr {record['lr']:g}, "
+        f"weight decay {record['weight_decay']:.2g}, "
+        f"{record['epochs']:,} epochs, batch size {record['batch_size']:,}"
     )
 
 
-def _results(target, scores):
-    lines = list(in_words(target, scores))
+def _format_results(target, scores):
+    """Yield lines with the final scores."""
+    first, *others = format_scores(target, scores)
     if scores["on"] == "held out":
-        yield f"held out  {lines[0]}"
+        yield f"held out  {first}"
     else:
-        yield f"seen      {lines[0]}"
-        yield "          on the rows it learned from: says little about new ones"
-    for line in lines[1:]:
+        yield f"in-sample {first}"
+        yield "          measured on the training rows: expect worse on new rows"
+    for line in others:
         yield f"          {line}"

@@ -1,14 +1,14 @@
 """Two small data sets that ship with fastnn, for examples, tests and the demo.
 
-========= ==== ======= ====================================== =============
-set       rows columns question                               licence
-========= ==== ======= ====================================== =============
-digits    1797 64      which digit is it? odd or even?        CC BY 4.0
-wine      178  12      how intense is the colour of the wine? CC BY 4.0
-========= ==== ======= ====================================== =============
+======== ==== ======= =============================== =========
+data set rows columns target                          licence
+======== ==== ======= =============================== =========
+digits   1797 64      digit of a handwritten image    CC BY 4.0
+wine     178  12      colour intensity of a wine      CC BY 4.0
+======== ==== ======= =============================== =========
 
-Each is a gzipped CSV file with a header line; the .txt file beside it says what the columns are,
-where they come from and on which terms.
+Each is a gzipped CSV file with a header line. The .txt file of the same name describes the columns,
+the source and the licence.
 """
 
 import gzip
@@ -20,19 +20,19 @@ __all__ = ["load_digits", "load_wine"]
 
 
 def load_digits():
-    """Handwritten digits, 8 x 8 grey levels each.
+    """Load images of handwritten digits, 8 x 8 grey levels each, for classification.
 
     Returns
     -------
     X : ndarray of float32 (1797, 64)
-        The pixels of an image in a row, line by line, from 0 (paper) to 1 (ink).
+        One image per row. Pixels are in row-major order, from 0 (paper) to 1 (ink).
     y : ndarray of int64 (1797,)
         The digit, 0 to 9.
 
     Notes
     -----
     Alpaydin and Kaynak (1998), Optical Recognition of Handwritten Digits, UCI Machine Learning
-    Repository, CC BY 4.0; the part that was made for testing. See digits.txt.
+    Repository, CC BY 4.0. Only the test set is included. See digits.txt.
 
     Examples
     --------
@@ -55,20 +55,19 @@ def load_digits():
 
 
 def load_wine():
-    """Wines and the intensity of their colour, for regression.
+    """Load chemical measurements and the colour intensity of wines, for regression.
 
     Returns
     -------
     X : ndarray of float32 (178, 12)
-        Twelve chemical measurements of each wine, each column shifted and scaled to mean 0 and
-        variance 1.
+        Twelve measurements of each wine, standardized to mean 0 and variance 1.
     y : ndarray of float32 (178,)
         The colour intensity, 1.28 to 13.
 
     Notes
     -----
     Aeberhard and Forina (1992), Wine, UCI Machine Learning Repository, CC BY 4.0. The rows are
-    ordered by cultivar: shuffle before you split. See wine.txt.
+    sorted by cultivar, so shuffle them before you split. See wine.txt.
 
     Examples
     --------
@@ -85,10 +84,10 @@ def load_wine():
 
 
 def _read(name):
-    """(column names, table) of NAME.csv.gz."""
+    """Return the column names and the values of NAME.csv.gz."""
     with (
-        resources.files(__name__).joinpath(f"{name}.csv.gz").open("rb") as packed,
-        gzip.open(packed, "rt", encoding="ascii") as file,
+        resources.files(__name__).joinpath(f"{name}.csv.gz").open("rb") as compressed,
+        gzip.open(compressed, "rt", encoding="ascii") as file,
     ):
         names = file.readline().strip().split(",")
         return names, np.loadtxt(file, delimiter=",")

@@ -1,5 +1,7 @@
-"""scikit-learn estimators over `fastnn.MLP`: importing this package imports scikit-learn (the extra
-``sklearn``)."""
+"""scikit-learn estimators based on `fastnn.MLP`.
+
+Importing this package imports scikit-learn (the extra ``sklearn``).
+"""
 
 from .classifier import MLPClassifier
 from .regressor import MLPRegressor

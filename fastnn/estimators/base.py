@@ -1,4 +1,4 @@
-"""What both estimators share: settings, fit and partial_fit."""
+"""The base class of both estimators: parameters, fit and partial_fit."""
 
 import warnings
 from contextlib import contextmanager
@@ -19,7 +19,8 @@ from .. import schedules
 from ..callbacks import Callback, resolve_callbacks
 from ..losses import CustomLoss, Loss
 from ..mlp import MLP
-from ..optimizers import LBFGS, Optimizer
+from ..optimizers import LBFGS, OPTIMIZERS, Optimizer
+from ..options import Options as FastnnOptions
 from ..training import state
 from ..training.data import Data, is_sparse
 from ..training.engines.online import OnlineEngine
@@ -29,23 +30,26 @@ from . import inputs, parameters
 from .scoring import ScoreStopping
 
 
-def _steps(estimator):
-    """Whether its solver goes step by step, as partial_fit does."""
+def _supports_partial_fit(estimator):
+    """Return True, or raise AttributeError if the solver cannot train on single batches."""
     if estimator.solver == "lbfgs" or getattr(estimator.solver, "full_batch", False):
         raise AttributeError(
-            "partial_fit goes on step by step, which solver='lbfgs' cannot: take solver='adam' or 'sgd'"
+            f"partial_fit is not available with solver={estimator.solver!r}, which needs all rows "
+            "at once. Use solver='adam' or solver='sgd'."
         )
     return True
 
 
 class BaseMLP(BaseEstimator):
-    """Settings, fit and partial_fit of `MLPClassifier` and `MLPRegressor`, which say what targets
-    and predictions are."""
+    """Parameters, fit and partial_fit of `MLPClassifier` and `MLPRegressor`.
+
+    The subclasses define targets and predictions.
+    """
 
     _parameter_constraints: ClassVar[dict] = {
         "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
         "activation": [str, "array-like"],
-        "solver": [StrOptions({"lbfgs", "sgd", "adam"}), Optimizer, LBFGS],
+        "solver": [StrOptions(set(OPTIMIZERS)), Optimizer, LBFGS],
         "alpha": [Interval(Real, 0, None, closed="left")],
         "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
         "learning_rate": [StrOptions({"constant", "invscaling", "adaptive"})],
@@ -82,37 +86,40 @@ class BaseMLP(BaseEstimator):
 
     validation_scores_: Any
 
-    def _keep(self, arguments):
-        """The arguments of a constructor as attributes, as they are."""
+    def _store_parameters(self, arguments):
+        """Store the arguments of the constructor as attributes, unchanged."""
         for name, value in arguments.items():
             if name not in ("self", "__class__"):
                 setattr(self, name, value)
 
     @contextmanager
-    def _unchanged_by_errors(self):
-        """What is not fitted because of an error stays as it was before."""
-        before = dict(self.__dict__)
+    def _restore_on_error(self):
+        """Context manager that restores all attributes if an error occurs."""
+        attributes = dict(self.__dict__)
         try:
             yield
         except Exception:
             self.__dict__.clear()
-            self.__dict__.update(before)
+            self.__dict__.update(attributes)
             raise
 
     # ---- fit ----
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X, y, sample_weight=None):
-        """Learn from these rows; from the beginning, unless `warm_start` goes on from the
-        parameters that the last fit has left.
+        """Fit the network to X and y.
+
+        The network is initialized first, unless `warm_start` is True and it is already fitted.
 
         Parameters
         ----------
         X : array_like or sparse matrix (n, n_features)
+            Inputs.
         y : array_like (n,) or (n, n_targets)
+            Targets.
         sample_weight : array_like (n,), optional
-            Weights >= 0; a batch's loss is sum(w_i l_i) / sum(w_i). A row of weight 0 is as good as
-            absent.
+            Weights of the rows, at least 0. The loss of a batch is sum(w_i l_i) / sum(w_i), so a
+            row of weight 0 has no effect.
 
         Returns
         -------
@@ -121,30 +128,32 @@ class BaseMLP(BaseEstimator):
         Raises
         ------
         ValueError
-            X or y is not what it should be.
+            X, y, sample_weight or a parameter is invalid.
         DivergenceError
-            The loss or a parameter is no longer finite.
+            The loss or a network parameter is no longer finite.
         """
-        with self._unchanged_by_errors():
+        with self._restore_on_error():
             return self._fit(
                 X, y, sample_weight, not (self.warm_start and hasattr(self, "network_"))
             )
 
     def _fit(self, X, y, sample_weight, fresh):
-        X, y, weight = self._rows(X, y, sample_weight, fresh)
+        X, y, weight = self._validate_rows(X, y, sample_weight, fresh)
         random_state = check_random_state(self.random_state)
-        data = self._begin(X, y, weight, random_state, fresh)
+        data = self._prepare(X, y, weight, random_state, fresh)
         inputs.warn_if_badly_scaled(
-            X, self._scaled_targets(data), getattr(self, "feature_names_in_", None)
+            X, self._targets_to_check(data), getattr(self, "feature_names_in_", None)
         )
-        data, validation, judge = self._validation(data, y, random_state)
+        data, validation, score_callbacks = self._split_validation(data, y, random_state)
         n, net, converged = len(data), self.network_, True
         if self.batch_size != "auto" and self.batch_size > n:
             warnings.warn(
-                f"batch_size={self.batch_size} is more than the {n} rows: all of them make one batch",
+                f"batch_size={self.batch_size} is larger than the number of rows ({n}). "
+                "All rows form one batch.",
                 stacklevel=4,
             )
         patience = parameters.patience(self, np.inf if fresh else self.best_loss_)
+        is_adaptive = parameters.uses_learning_rate(self, "adaptive")
         session = Session(
             net,
             data,
@@ -155,13 +164,13 @@ class BaseMLP(BaseEstimator):
             np.random.default_rng(random_state.randint(2**31)),
             validation,
             patience,
-            goes_on=parameters.AdaptiveRate() if parameters.moves_rate(self, "adaptive") else None,
+            retry=parameters.AdaptiveRate() if is_adaptive else None,
         )
         try:
             history = session.run(
                 self.max_iter,
                 callbacks=[
-                    *judge,
+                    *score_callbacks,
                     *parameters.rate_callbacks(self, n),
                     *resolve_callbacks(self.callbacks),
                 ],
@@ -172,33 +181,34 @@ class BaseMLP(BaseEstimator):
             )
         except KeyboardInterrupt:
             warnings.warn(
-                "Training interrupted by user: the parameters are those of the last whole step.",
+                "Training interrupted by user. The network has the parameters of the last "
+                "completed step.",
                 stacklevel=4,
             )
-        self._note(net.history, n)
-        self._note_scores(*judge)
-        if (
-            not converged and self.n_iter_no_change < np.inf
-        ):  # else so many epochs and no more were asked for
+        self._record_history(net.history, n)
+        self._record_scores(*score_callbacks)
+        # n_iter_no_change=inf trains for exactly max_iter epochs, which needs no warning.
+        if not converged and self.n_iter_no_change < np.inf:
             warnings.warn(
-                f"The training ended after max_iter={self.max_iter} epochs while its loss still changed: raise max_iter or the learning "
-                "rate (learning_rate_init), or be content sooner (tol); inputs of about -1..1 (StandardScaler) learn fastest.",
+                f"Training stopped after max_iter={self.max_iter} epochs, before the loss "
+                "converged. Increase max_iter, learning_rate_init or tol. Training converges "
+                "fastest if the inputs are scaled to about -1..1 (StandardScaler).",
                 ConvergenceWarning,
                 stacklevel=4,
             )
         return self
 
-    def _rows(self, X, y, sample_weight, fresh):
-        """X, y and the weights of the rows, checked."""
+    def _validate_rows(self, X, y, sample_weight, fresh):
+        """Validate and convert X, y and sample_weight."""
         self._online = None
         dtype = (self.dtype or (np.float64, np.float32)) if fresh else self.network_.dtype
         X, y = inputs.check_X_y(self, X, y, dtype, fresh)
         return X, y, inputs.check_weight(sample_weight, X)
 
-    def _begin(self, X, y, weight, random_state, fresh, *classes):
-        """The network, where there is none, and what it is to learn."""
+    def _prepare(self, X, y, weight, random_state, fresh, *classes):
+        """Create the network if `fresh`, and return its training Data."""
         if fresh:
-            self._learn_targets(y, *classes)
+            self._fit_targets(y, *classes)
         targets, loss, n_out, output = self._encode(y, X.dtype)
         if fresh:
             hidden = parameters.hidden_sizes(self.hidden_layer_sizes)
@@ -209,19 +219,17 @@ class BaseMLP(BaseEstimator):
                 dtype=X.dtype,
                 rng=0,
             )
-            parameters.first_parameters(net, self.activation, random_state)
+            parameters.init_parameters(net, self.activation, random_state)
             self.network_, self.n_outputs_, self.n_layers_ = net, n_out, len(net.layer_sizes)
-            self.out_activation_ = parameters.OUTPUTS.get(output, output)
+            self.out_activation_ = parameters.SKLEARN_OUTPUTS.get(output, output)
             self.t_, self.loss_curve_, self.validation_loss_curve_ = 0, [], []
             self.best_loss_ = np.inf
             self.validation_scores_ = self.best_validation_score_ = None
         else:
-            parameters.check_same(self.network_, self, n_out, output)
+            parameters.check_same_network(self.network_, self, n_out, output)
         self._loss = loss
         self.network_.dropout = self.dropout
-        self.__dict__.pop(
-            "temperature_", None
-        )  # of `calibrate`: what is learned from now on is without it
+        self.__dict__.pop("temperature_", None)  # of `calibrate`; further training invalidates it
         return Data.of(self.network_, X, targets, loss, weight, float(self.alpha)).weighted(
             self._class_weights(y)
         )
@@ -229,28 +237,36 @@ class BaseMLP(BaseEstimator):
     def _batch_size(self, n):
         return min(200 if self.batch_size == "auto" else self.batch_size, n)
 
-    def _validation(self, data, y, random_state):
-        """The rows to learn from, those to be judged by (or None), and the callback that judges, in
-        a list."""
+    def _split_validation(self, data, y, random_state):
+        """Return training data, validation data or None, and a list with the scoring callback."""
         if self.validation_data is None and not self.early_stopping:
             return data, None, []
         if self.validation_data is None:
-            learned, held_out = train_test_split(
+            classes = self._stratify_labels(y)
+            if classes is not None and np.unique(classes, return_counts=True)[1].min() < 2:
+                raise ValueError(
+                    "early_stopping=True holds out rows of each class, but a class has a single "
+                    "row. Add rows, pass validation_data, or set early_stopping=False."
+                )
+            train, held_out = train_test_split(
                 np.arange(len(data)),
                 test_size=self.validation_fraction,
                 random_state=random_state,
-                stratify=self._strata(y),
+                stratify=classes,
             )
             if len(held_out) < 2:
                 raise ValueError(
-                    f"The validation set is too small ({len(held_out)} rows): increase validation_fraction, or give more rows"
+                    f"validation_fraction={self.validation_fraction} holds out {len(held_out)} of "
+                    f"{len(data)} rows, but at least 2 are needed. Increase validation_fraction, "
+                    "or pass more rows."
                 )
             validation, y_val = replace(data.take(held_out), alpha=0.0), y[held_out]
-            data = data.take(learned)
+            data = data.take(train)
         else:
             if len(self.validation_data) not in (2, 3):
                 raise ValueError(
-                    f"validation_data must be (X, y) or (X, y, sample_weight), got {len(self.validation_data)} parts"
+                    "validation_data must be (X, y) or (X, y, sample_weight), got "
+                    f"{len(self.validation_data)} elements"
                 )
             X, y_val, *weight = self.validation_data
             try:
@@ -264,21 +280,14 @@ class BaseMLP(BaseEstimator):
 
         def score(net):
             return self._score_outputs(
-                y_val, inputs.outputs(net, validation.X, self.n_threads), validation.sample_weight
+                y_val, inputs.forward(net, validation.X, self.n_threads), validation.sample_weight
             )
 
-        return (
-            data,
-            validation,
-            [
-                ScoreStopping(
-                    score, self.n_iter_no_change if self.early_stopping else np.inf, self.tol
-                )
-            ],
-        )
+        patience = self.n_iter_no_change if self.early_stopping else np.inf
+        return data, validation, [ScoreStopping(score, patience, self.tol)]
 
-    def _note(self, history, n):
-        """Attributes that tell how it went; n: rows."""
+    def _record_history(self, history, n):
+        """Update the fitted attributes from the history of a training on n rows."""
         self.n_iter_ = history.n_epochs
         self.t_ += n * history.n_epochs
         self.loss_curve_ += history.loss
@@ -286,62 +295,61 @@ class BaseMLP(BaseEstimator):
         self.loss_ = self.loss_curve_[-1] if self.loss_curve_ else np.nan
         self.best_loss_ = min([self.best_loss_, *history.loss])
 
-    def _note_scores(self, judge=None):
-        if judge is not None:
-            self.validation_scores_ = [*(self.validation_scores_ or []), *judge.scores]
+    def _record_scores(self, callback=None):
+        """Update the fitted attributes from a ScoreStopping, and restore its best parameters."""
+        if callback is not None:
+            self.validation_scores_ = [*(self.validation_scores_ or []), *callback.scores]
             self.best_validation_score_ = max(self.validation_scores_, default=None)
-            if judge.best_params is not None:
-                self.network_.params = judge.best_params
+            if callback.best_params is not None:
+                self.network_.params = callback.best_params
 
     # ---- partial_fit ----
 
     def _partial_fit(self, *arguments):
-        with self._unchanged_by_errors():
-            return self._pass_over(*arguments)
+        with self._restore_on_error():
+            return self._run_epoch(*arguments)
 
-    def _pass_over(self, X, y, sample_weight, fresh, *classes):
+    def _run_epoch(self, X, y, sample_weight, fresh, *classes):
         if self.early_stopping:
             raise ValueError(
-                "partial_fit does not support early_stopping=True: it has no rows to hold out; judge by rows of your own"
+                "partial_fit does not support early_stopping=True, because it holds out no rows. "
+                "Set early_stopping=False, and compute scores on your own validation rows."
             )
-        X, y, weight = self._rows(X, y, sample_weight, fresh)
+        X, y, weight = self._validate_rows(X, y, sample_weight, fresh)
         random_state = check_random_state(self.random_state)
-        data = self._begin(X, y, weight, random_state, fresh, *classes)
+        data = self._prepare(X, y, weight, random_state, fresh, *classes)
         net, n = self.network_, len(data)
         if fresh:
             net.rng = np.random.default_rng(random_state.randint(2**31))
         optimizer = parameters.optimizer(self)
-        at = (
-            state.fresh(net, optimizer)
-            if net.state is None
-            else state.resumed(net.state, optimizer, new_epoch=True)
-        )
-        Session(net, data, at, self._batch_size(n), self.shuffle, self.n_threads, net.rng).run(
-            1, resolve_callbacks(self.callbacks)
-        )
-        self._note(net.history, n)
-        if n == 1 and self._may_go_online(data):
+        if net.state is None:
+            training = state.fresh(net, optimizer)
+        else:
+            training = state.resumed(net.state, optimizer, new_epoch=True, net="network_")
+        batch_size = self._batch_size(n)
+        session = Session(net, data, training, batch_size, self.shuffle, self.n_threads, net.rng)
+        session.run(1, resolve_callbacks(self.callbacks))
+        self._record_history(net.history, n)
+        if n == 1 and self._can_step_online(data):
             self._online = OnlineEngine(net, data)
         return self
 
-    def _may_go_online(self, data):
-        """Whether nothing is asked for that needs a look between steps."""
+    def _can_step_online(self, data):
+        """Return whether the next single row can be trained on without a Session."""
         state: Any = self.network_.state
-        plain = (
+        return (
             not self.callbacks
             and getattr(self, "class_weight", None) is None
             and data.sample_weight is None
-        )
-        plain = plain and not state.averages and not state.needs_epoch_loss
-        return (
-            plain
+            and not state.averages
+            and not state.needs_epoch_loss
             and not is_sparse(data.X)
             and not isinstance(data.loss, CustomLoss)
             and not hasattr(self, "feature_names_in_")
         )
 
-    def _note_step(self, loss):
-        """What an online step has changed; False if it went wrong."""
+    def _record_step(self, loss):
+        """Update the fitted attributes after an online step. Return False if the step failed."""
         if loss is None:
             return False
         self.t_ += 1
@@ -354,18 +362,46 @@ class BaseMLP(BaseEstimator):
 
     @property
     def coefs_(self):
-        """tuple of ndarray (n_in, n_out): the weights of each layer, views into the network."""
+        """tuple of ndarray (n_in, n_out): weights of each layer, views into the network."""
         return self.network_.weights
 
     @property
     def intercepts_(self):
-        """tuple of ndarray (n_out,): the biases of each layer, views into the network."""
+        """tuple of ndarray (n_out,): biases of each layer, views into the network."""
         return self.network_.biases
 
     def set_params(self, **params):
-        """Change settings; a following fit or partial_fit goes by them."""
+        """Set parameters of this estimator. The next fit or partial_fit uses them.
+
+        Names such as ``solver__lr``, ``loss__delta`` and ``schedule__factor`` change one option of
+        an optimizer, a loss or a schedule.
+
+        Parameters
+        ----------
+        **params : dict
+            Estimator parameters by name.
+
+        Returns
+        -------
+        self
+        """
         self._online = None
-        return super().set_params(**params)
+        changes: dict = {}
+        # as in scikit-learn, an object is set before its options, whatever their order
+        for name, value in sorted(params.items(), key=lambda item: "__" in item[0]):
+            outer, _, option = name.partition("__")
+            if option and outer in ("solver", "loss", "schedule"):
+                nested = changes.get(outer, getattr(self, outer))
+                if outer == "solver" and isinstance(nested, str):
+                    rate = changes.get("learning_rate_init", self.learning_rate_init)
+                    nested = parameters.named_solver(nested, name, rate)
+                if not isinstance(nested, FastnnOptions):
+                    raise ValueError(
+                        f"{name} needs {outer} to be an object with options, got {nested!r}"
+                    )
+                name, value = outer, nested.set_params(**{option: value})
+            changes[name] = value
+        return super().set_params(**changes)
 
     def __sklearn_is_fitted__(self):
         return hasattr(self, "network_")
@@ -382,14 +418,19 @@ class BaseMLP(BaseEstimator):
         }
 
     def _outputs(self, X):
-        """What the network says of these rows."""
-        own = vars(self)
-        if "network_" in own and "feature_names_in_" not in own and self.n_threads == 1:
-            Y = self.network_._forward_finite(X)  # the short way, for what needs no conversion
+        """Return the network outputs for rows X."""
+        attributes = vars(self)
+        if (
+            "network_" in attributes
+            and "feature_names_in_" not in attributes
+            and self.n_threads == 1
+        ):
+            # Fast path: None unless X is a finite array that needs no conversion.
+            Y = self.network_._forward_finite(X)
             if Y is not None:
                 return Y
         check_is_fitted(self)
-        return inputs.outputs(self.network_, inputs.check_X(self, X), self.n_threads)
+        return inputs.forward(self.network_, inputs.check_X(self, X), self.n_threads)
 
 
-partial_fit_available = available_if(_steps)
+partial_fit_available = available_if(_supports_partial_fit)

@@ -1,7 +1,7 @@
-"""What estimators take: tables of numbers, dense or sparse, all finite, and whether they are scaled
-well."""
+"""Validate the inputs of the estimators, dense or sparse, and warn if they are badly scaled."""
 
 import warnings
+from contextlib import contextmanager
 
 import numpy as np
 from sklearn.base import is_regressor
@@ -9,69 +9,86 @@ from sklearn.utils.validation import _check_sample_weight, column_or_1d, validat
 
 from .. import kernels
 from ..training.data import block_rows, is_sparse
+from ..validation import check_array
 
-SAMPLE = 1000  # rows that are looked at to tell how columns are scaled
-LARGE, SPREAD = (
-    100,
-    1000,
-)  # a column's root mean square, and the largest of them over the smallest, that deserve a warning
+SAMPLE_ROWS = 1000  # rows used to estimate the scale of the columns
+MAX_RMS = 100  # a column with a larger root mean square raises a warning
+MAX_RMS_RATIO = 1000  # and so does a larger ratio between two columns
 
 
 def check_X_y(estimator, X, y, dtype, reset):
-    """X, a C-contiguous array or a CSR matrix, and y, an array; both of finite numbers."""
-    X, y = validate_data(
-        estimator,
-        X,
-        y,
-        accept_sparse="csr",
-        dtype=dtype,
-        order="C",
-        multi_output=True,
-        reset=reset,
-        y_numeric=is_regressor(estimator),
-        ensure_all_finite=False,
-    )
+    """Return X as a C-contiguous array or a CSR matrix, and y as an array, both finite."""
+    with naming_text_columns(X):
+        X, y = validate_data(
+            estimator,
+            X,
+            y,
+            accept_sparse="csr",
+            dtype=dtype,
+            order="C",
+            multi_output=True,
+            reset=reset,
+            y_numeric=is_regressor(estimator),
+            ensure_all_finite=False,
+        )
     if y.ndim == 2 and y.shape[1] == 1:
         y = column_or_1d(y.toarray() if is_sparse(y) else y, warn=True)
     return check_finite(estimator, X), y
 
 
 def check_X(estimator, X):
-    """The same for rows to predict."""
-    dtype = estimator.network_.dtype
-    X = validate_data(
-        estimator,
-        X,
-        accept_sparse="csr",
-        dtype=dtype,
-        order="C",
-        reset=False,
-        ensure_all_finite=False,
-    )
+    """Validate X like `check_X_y`, for a fitted estimator."""
+    with naming_text_columns(X):
+        X = validate_data(
+            estimator,
+            X,
+            accept_sparse="csr",
+            dtype=estimator.network_.dtype,
+            order="C",
+            reset=False,
+            ensure_all_finite=False,
+        )
     return check_finite(estimator, X)
 
 
+@contextmanager
+def naming_text_columns(X):
+    """Name the column in an error about text in X."""
+    try:
+        yield
+    except ValueError as error:
+        if "could not convert string" not in str(error):
+            raise
+        try:
+            check_array("X", X)
+        except TypeError as better:
+            raise ValueError(str(better)) from None
+        raise
+
+
 def check_finite(estimator, X):
-    numbers = X.data if is_sparse(X) else X
-    if not kernels.all_finite(numbers):
-        where = np.argwhere(~np.isfinite(numbers))[0]
-        row, column = (
-            (int(np.searchsorted(X.indptr, where[0], "right")) - 1, int(X.indices[where[0]]))
-            if is_sparse(X)
-            else where
-        )
-        what = "NaN" if np.isnan(numbers[tuple(where)]) else "inf"
+    """Return X, or raise ValueError with the row and column of a value that is not finite."""
+    values = X.data if is_sparse(X) else X
+    if not kernels.all_finite(values):
+        index = np.argwhere(~np.isfinite(values))[0]
+        if is_sparse(X):
+            row = int(np.searchsorted(X.indptr, index[0], "right")) - 1
+            column = int(X.indices[index[0]])
+        else:
+            row, column = index
+        what = "NaN" if np.isnan(values[tuple(index)]) else "inf"
         names = getattr(estimator, "feature_names_in_", None)
         name = int(column) if names is None else repr(str(names[column]))
         raise ValueError(
-            f"X contains {what} (first in row {row}, column {name}), which {type(estimator).__name__} does not take: fill or drop what is "
-            "missing first, for example with sklearn.impute.SimpleImputer"
+            f"X contains {what} (first in row {row}, column {name}), but "
+            f"{type(estimator).__name__} needs finite values. Fill in or drop missing values, for "
+            "example with sklearn.impute.SimpleImputer."
         )
     return X
 
 
 def check_weight(sample_weight, X):
-    """float64 (n,), or None."""
+    """Return sample_weight as float64 (n,), or None."""
     if sample_weight is None:
         return None
     weight = _check_sample_weight(sample_weight, X, dtype=np.float64)
@@ -79,13 +96,13 @@ def check_weight(sample_weight, X):
         raise ValueError(
             f"sample_weight must not be negative, got {weight.min()} in row {int(weight.argmin())}"
         )
-    if not weight.any():  # scikit-learn says so itself from 1.9 on
-        raise ValueError("sample_weight is zero in all rows: there is nothing to learn from")
+    if not weight.any():  # scikit-learn 1.9 and newer check this themselves
+        raise ValueError("sample_weight is zero in all rows. At least one must be positive.")
     return weight
 
 
-def outputs(net, X, n_threads):
-    """net.forward for dense or sparse rows."""
+def forward(net, X, n_threads):
+    """Return net.forward(X) for dense or sparse X."""
     if not is_sparse(X):
         return net.forward(X, n_threads=n_threads)
     step = block_rows(X)
@@ -101,29 +118,30 @@ def outputs(net, X, n_threads):
 
 
 def warn_if_badly_scaled(X, y, names):
-    """y: the targets of a regression, or None."""
-    rms = root_mean_square(X[:: max(1, X.shape[0] // SAMPLE)])
+    """Warn if columns of X, or the targets y of a regression (else None), are badly scaled."""
+    rms = root_mean_square(X[:: max(1, X.shape[0] // SAMPLE_ROWS)])
     varied = rms[rms > 0]
-    if len(varied) and (varied.max() > LARGE or varied.max() > SPREAD * varied.min()):
+    if len(varied) and (varied.max() > MAX_RMS or varied.max() > MAX_RMS_RATIO * varied.min()):
         extremes = int(np.argmin(np.where(rms > 0, rms, np.inf))), int(np.argmax(rms))
         smallest, largest = (str(i) if names is None else repr(str(names[i])) for i in extremes)
         warnings.warn(
-            f"X is badly scaled: the root mean squares of its columns go from {varied.min():.3g} (column {smallest}) to {varied.max():.3g} "
-            f"(column {largest}). A network learns better and faster from columns of about the same size: "
-            "make_pipeline(StandardScaler(), estimator)",
+            "X is badly scaled: the root mean squares of its columns range from "
+            f"{varied.min():.3g} (column {smallest}) to {varied.max():.3g} (column {largest}). "
+            "Scale the columns, for example with make_pipeline(StandardScaler(), estimator).",
             UserWarning,
             stacklevel=5,
         )
-    if y is not None and root_mean_square(y).max(initial=0) > LARGE:
+    if y is not None and root_mean_square(y).max(initial=0) > MAX_RMS:
         warnings.warn(
-            f"y is large (its root mean square is {root_mean_square(y).max():.3g}), so that learning it takes many epochs: "
-            "TransformedTargetRegressor(estimator, transformer=StandardScaler())",
+            f"y is large (its root mean square is {root_mean_square(y).max():.3g}), so training "
+            "needs many epochs. Scale y, for example with "
+            "TransformedTargetRegressor(estimator, transformer=StandardScaler()).",
             UserWarning,
             stacklevel=5,
         )
 
 
 def root_mean_square(a):
-    """Of each column."""
+    """Return the root mean square of each column."""
     squares = a.power(2) if is_sparse(a) else np.square(a, dtype=np.float64)
     return np.sqrt(np.asarray(squares.mean(axis=0)).ravel())

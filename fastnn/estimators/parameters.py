@@ -1,4 +1,4 @@
-"""From scikit-learn's names for the settings of a training to fastnn's."""
+"""Convert scikit-learn's training parameters to those of fastnn."""
 
 import math
 from dataclasses import dataclass, replace
@@ -11,60 +11,65 @@ from ..callbacks import Callback
 from ..optimizers import LBFGS, SGD, Adam
 from ..training.stopping import Patience
 
-ACTIVATIONS = {"logistic": "sigmoid"}
-OUTPUTS = {
-    "sigmoid": "logistic",
-    "exponential": "exp",
-}  # scikit-learn's names for `out_activation_`
-FTOL = 2.220446049250313e-09  # SciPy's default for L-BFGS-B, which scikit-learn takes
-LEAST_RATE = 1e-6  # where learning_rate="adaptive" gives up
+ACTIVATION_ALIASES = {"logistic": "sigmoid"}
+SKLEARN_OUTPUTS = {"sigmoid": "logistic", "exponential": "exp"}  # names for `out_activation_`
+FTOL = 2.220446049250313e-09  # SciPy's default for L-BFGS-B, used by scikit-learn
+DEFAULT_RATE = 0.001  # learning_rate_init, if it is not set
+MIN_RATE = 1e-6  # learning_rate="adaptive" stops training at this learning rate
 
 
 @dataclass(eq=False, repr=False)
 class HalfSquaredError(losses.MSE):
-    """scikit-learn's squared error: gradients are those of half the sum over outputs, while what is
-    reported is half their mean."""
+    """scikit-learn's squared error.
+
+    The reported loss is half the mean over outputs. The gradient is that of half the sum.
+    """
 
     def to_kernel(self, n_out, dtype):
         return dict(loss_scale=0.5, gradient_scale=n_out / 2)
 
 
-def loss(loss, output, names):
-    """One of fastnn's losses for this output; names: what the estimator has besides, for the
-    message."""
+def resolve_loss(loss, output, other_names):
+    """Return the loss object for a name, an object or a function. `other_names` are further names
+    that the estimator accepts, for the error message."""
     if isinstance(loss, str) and loss not in losses.LOSSES:
         raise ValueError(
-            f"loss must be one of {', '.join([*names, *losses.LOSSES])}, an object of fastnn.losses such as Huber(2.0), or a function "
-            f"(outputs, y) -> (value, d_outputs), got {loss!r}"
+            f"loss must be one of {', '.join([*other_names, *losses.LOSSES])}, an object of "
+            "fastnn.losses such as Huber(2.0), or a function (outputs, y) -> (value, d_outputs), "
+            f"got {loss!r}"
         )
     return losses.resolve(loss, output)
 
 
 def hidden_sizes(hidden_layer_sizes):
-    """A list of whole numbers, from one number too."""
+    """Return the parameter `hidden_layer_sizes`, an int or a sequence of int, as a list."""
     sizes = list(np.atleast_1d(hidden_layer_sizes)) if np.size(hidden_layer_sizes) else []
     if any(size != int(size) or size <= 0 for size in sizes):
         raise ValueError(
-            f"hidden_layer_sizes must be > 0 and whole numbers, got {hidden_layer_sizes!r}"
+            f"hidden_layer_sizes must be whole numbers > 0, got {hidden_layer_sizes!r}"
         )
     return [int(size) for size in sizes]
 
 
 def activations(activation):
-    """In fastnn's names."""
+    """Return the parameter `activation` with fastnn's names."""
     if isinstance(activation, (list, tuple)):
         return [activations(each) for each in activation]
-    name = ACTIVATIONS.get(activation, activation)
+    name = ACTIVATION_ALIASES.get(activation, activation)
     if name not in HIDDEN:
         raise ValueError(
-            f"activation must be one of {', '.join(['logistic', *HIDDEN])}, or one of them for each layer, got {activation!r}"
+            f"activation must be one of {', '.join(['logistic', *HIDDEN])}, or a list with one "
+            f"name for each hidden layer, got {activation!r}"
         )
     return name
 
 
-def first_parameters(net, activation, random_state):
-    """As scikit-learn draws them, number for number: W and b from U(-r, r), r = sqrt(6 / (n_in +
-    n_out)), with a 2 for logistic units."""
+def init_parameters(net, activation, random_state):
+    """Draw the same initial parameters as scikit-learn.
+
+    W and b are uniform in (-r, r) with r = sqrt(6 / (n_in + n_out)); logistic layers have a 2
+    instead of the 6.
+    """
     names = activation if isinstance(activation, (list, tuple)) else [activation]
     for i, (W, b) in enumerate(zip(net.weights, net.biases)):
         logistic = bool(names) and names[min(i, len(names) - 1)] in ("logistic", "sigmoid")
@@ -73,29 +78,38 @@ def first_parameters(net, activation, random_state):
         b[...] = random_state.uniform(-r, r, b.shape)
 
 
-def check_same(net, estimator, n_out, output):
-    """warm_start and partial_fit go on with the network that is there."""
+def check_same_network(net, estimator, n_out, output):
+    """Raise ValueError if warm_start or partial_fit would need another network."""
     if (net.layer_sizes[-1], net.activations[-1]) != (n_out, output):
         raise ValueError(
-            f"loss={estimator.loss!r} needs {n_out} outputs ({output}), the network that is there has {net.layer_sizes[-1]} "
-            f"({net.activations[-1]}): fit with warm_start=False to begin anew"
+            f"loss={estimator.loss!r} needs {n_out} outputs ({output}), but the fitted network has "
+            f"{net.layer_sizes[-1]} ({net.activations[-1]}). "
+            "To fit a new network, call fit with warm_start=False."
         )
     sizes, names = hidden_sizes(estimator.hidden_layer_sizes), activations(estimator.activation)
-    there = list(net.layer_sizes[1:-1]), list(net.activations[:-1])
-    if there != (sizes, names if isinstance(names, list) else [names] * len(sizes)):
+    names = names if isinstance(names, list) else [names] * len(sizes)
+    fitted_sizes, fitted_names = list(net.layer_sizes[1:-1]), list(net.activations[:-1])
+    if (fitted_sizes, fitted_names) != (sizes, names):
         raise ValueError(
-            f"the network that is there has hidden layers of {there[0]} units ({', '.join(there[1])}), other than hidden_layer_sizes and "
-            "activation say now: fit with warm_start=False to begin anew"
+            f"hidden_layer_sizes and activation describe hidden layers of {sizes} units "
+            f"({', '.join(names)}), but the fitted network has {fitted_sizes} "
+            f"({', '.join(fitted_names)}). To fit a new network, call fit with warm_start=False."
         )
 
 
 def optimizer(estimator):
-    """What `solver` and the settings around it ask for."""
+    """Return the optimizer for `solver` and the parameters that belong to it."""
     e = estimator
+    if e.schedule is not None and (e.solver == "lbfgs" or isinstance(e.solver, LBFGS)):
+        raise ValueError(
+            f"schedule cannot be combined with solver={e.solver!r}, which has no learning rate. "
+            "Set schedule=None, or use another solver."
+        )
     if isinstance(e.solver, tuple(optimizers.OPTIMIZERS.values())):
         if e.schedule is not None:
             raise ValueError(
-                f"schedule is given beside solver={e.solver!r}, which brings its own rate: give it the schedule as lr"
+                f"schedule cannot be combined with solver={e.solver!r}, which has its own "
+                "learning rate. Pass the schedule as the lr of the optimizer."
             )
         return e.solver
     lr = e.learning_rate_init if e.schedule is None else e.schedule
@@ -103,62 +117,84 @@ def optimizer(estimator):
         return SGD(lr, momentum=e.momentum, nesterov=e.nesterovs_momentum and e.momentum > 0)
     if e.solver == "adam":
         return Adam(lr, betas=(e.beta_1, e.beta_2), eps=e.epsilon)
-    return LBFGS(tolerance_grad=e.tol, tolerance_loss=FTOL, max_evaluations=e.max_fun)
+    if e.solver == "lbfgs":
+        return LBFGS(tolerance_grad=e.tol, tolerance_loss=FTOL, max_evaluations=e.max_fun)
+    return _named(e.solver, lr)
+
+
+def _named(name, lr):
+    """Return the optimizer of a name that scikit-learn does not have."""
+    optimizer = optimizers.resolve(name)
+    # the default means that it is not set: keep the optimizer's own, such as 1.0 of Adadelta
+    return optimizer if lr == DEFAULT_RATE else optimizer.set_params(lr=lr)
+
+
+def named_solver(name, parameter, lr):
+    """Return the optimizer whose option `parameter`, such as solver__lr, is to be set.
+
+    lr : learning_rate_init
+    """
+    if name in ("adam", "sgd", "lbfgs"):
+        raise ValueError(
+            f"solver={name!r} has no option {parameter!r}: it uses learning_rate_init and the other "
+            "parameters of the estimator. Pass an optimizer, such as solver=fastnn.Adam()."
+        )
+    return _named(name, lr)
 
 
 def patience(estimator, best_loss):
-    """The patience with the training loss, or None."""
+    """Return the Patience that watches the training loss, or None."""
     e = estimator
     if e.early_stopping or e.n_iter_no_change == np.inf:
         return None
     return Patience(e.n_iter_no_change + 1, e.tol, running_best=True, best=best_loss)
 
 
-# ---- scikit-learn's ways to move the learning rate of SGD ----
+# ---- scikit-learn's parameter learning_rate, for SGD ----
 
 
-def moves_rate(estimator, way):
-    """Whether this is the way it asks for."""
-    return (
-        estimator.learning_rate == way and estimator.solver == "sgd" and estimator.schedule is None
-    )
+def uses_learning_rate(estimator, name):
+    """Return whether the estimator trains with learning_rate=name, which only SGD supports."""
+    e = estimator
+    return e.learning_rate == name and e.solver == "sgd" and e.schedule is None
 
 
 class AdaptiveRate(Callback):
-    """scikit-learn's learning_rate="adaptive": where training would stop, go on with a fifth of the
-    rate, down to LEAST_RATE."""
+    """scikit-learn's learning_rate="adaptive": divide the learning rate by 5 instead of stopping,
+    until it is at most MIN_RATE."""
 
     def on_stop(self, net, history):
-        if net.state.optimizer.lr <= LEAST_RATE:
+        if net.state.optimizer.lr <= MIN_RATE:
             return False
-        with_rate(net.state, net.state.optimizer.lr / 5)
+        set_rate(net.state, net.state.optimizer.lr / 5)
         return True
 
 
 def rate_callbacks(estimator, n_rows):
+    """Return the callbacks that change the learning rate after an epoch."""
     e = estimator
-    return (
-        [InverseScaling(e.learning_rate_init, e.power_t, n_rows, e.t_)]
-        if moves_rate(e, "invscaling")
-        else []
-    )
+    if not uses_learning_rate(e, "invscaling"):
+        return []
+    return [InverseScaling(e.learning_rate_init, e.power_t, n_rows, e.t_)]
 
 
 class InverseScaling(Callback):
-    """scikit-learn's learning_rate="invscaling": lr / (rows seen + 1)^power from epoch to epoch."""
+    """scikit-learn's learning_rate="invscaling": lr / (rows seen + 1)^power after each epoch."""
 
     def __init__(self, lr, power, n_rows, n_seen):
         self.lr, self.power, self.n_rows, self.n_seen = lr, power, n_rows, n_seen
 
     def on_epoch_end(self, net, history):
         self.n_seen += self.n_rows
-        with_rate(net.state, self.lr / (self.n_seen + 1) ** self.power)
+        set_rate(net.state, self.lr / (self.n_seen + 1) ** self.power)
 
 
-def with_rate(state, lr):
-    """The state of a training with SGD that goes on with another rate. scikit-learn's velocity
-    holds the rates of the steps it was made of; fastnn's (as PyTorch's) does not, so it is put
-    right by their ratio."""
+def set_rate(state, lr):
+    """Change the learning rate of a training with SGD.
+
+    scikit-learn's velocity includes the learning rates of its steps. The velocity of fastnn, like
+    that of PyTorch, does not, so it is multiplied by the ratio of the old rate to the new one.
+    """
     if state.optimizer.momentum and lr > 0:
         state.moments *= state.optimizer.lr / lr
     state.optimizer = replace(state.optimizer, lr=lr)

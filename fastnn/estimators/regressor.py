@@ -1,4 +1,4 @@
-"""MLPRegressor."""
+"""The estimator MLPRegressor."""
 
 import numpy as np
 from sklearn.base import MultiOutputMixin, RegressorMixin, _fit_context
@@ -10,34 +10,35 @@ from .base import BaseMLP, partial_fit_available
 
 
 class MLPRegressor(MultiOutputMixin, RegressorMixin, BaseMLP):
-    """A network that learns numbers, as a scikit-learn estimator.
+    """Multilayer perceptron regressor with the interface of scikit-learn.
 
-    Parameters and attributes have the names and meanings of ``sklearn.neural_network.MLPRegressor``
-    (but the first parameter is ``hidden_layer_sizes``), and with the same settings and
-    ``shuffle=False`` it computes the same; docs/moving.md says what differs on purpose. y may have
-    one or many columns.
+    Parameters and attributes have the same names and meanings as those of
+    ``sklearn.neural_network.MLPRegressor``, but the first parameter is ``hidden_layer_sizes``. With
+    the same parameters and ``shuffle=False`` the results are the same; docs/moving.md lists the
+    intended differences. y can have one or more columns.
 
     Parameters
     ----------
-    loss : str or loss, default "squared_error"
-        "squared_error" and "poisson" are scikit-learn's; besides, mse, mae, huber, quantile,
-        gaussian_nll, objects such as ``losses.Quantile((0.1, 0.5, 0.9))``, or a function of your
-        own: see `fastnn.losses`.
+    loss : str, Loss or callable, default "squared_error"
+        "squared_error" and "poisson" are those of scikit-learn. Other names are those of
+        `fastnn.losses`, such as mse, mae, huber, quantile and gaussian_nll. Loss objects such as
+        ``losses.Quantile((0.1, 0.5, 0.9))`` and custom losses are possible too.
     hidden_layer_sizes, activation, solver, ...
-        All others as in `MLPClassifier`, which has class_weight besides.
+        All other parameters and their defaults are those of `MLPClassifier`, except class_weight.
 
     Attributes
     ----------
     network_, coefs_, intercepts_, loss_curve_, ...
-        As in `MLPClassifier`, without ``classes_``; ``validation_scores_`` are R^2.
+        As in `MLPClassifier`, except ``classes_`` and ``temperature_``. ``validation_scores_``
+        contains R^2.
 
     Examples
     --------
     >>> import numpy as np
     >>> from fastnn import MLPRegressor
     >>> X = np.linspace(-1, 1, 200)[:, None]
-    >>> reg = MLPRegressor((32,), activation="tanh", solver="lbfgs", random_state=0).fit(X, X[:, 0] ** 2)
-    >>> reg.predict([[0.5]]).round(2)
+    >>> reg = MLPRegressor((32,), activation="tanh", solver="lbfgs", random_state=0)
+    >>> reg.fit(X, X[:, 0] ** 2).predict([[0.5]]).round(2)
     array([0.25])
     """
 
@@ -75,41 +76,37 @@ class MLPRegressor(MultiOutputMixin, RegressorMixin, BaseMLP):
         callbacks=(),
         dtype=None,
     ):
-        self._keep(locals())
+        self._store_parameters(locals())
 
     # ---- targets ----
 
-    def _learn_targets(self, y):
+    def _fit_targets(self, y):
         self._n_targets = 1 if y.ndim == 1 else y.shape[1]
 
     def _encode(self, y, dtype):
-        """Targets for the loss, the loss, how many outputs, and their activation."""
+        """Return the targets as a matrix, the loss, the number of outputs and their activation."""
         y = y.reshape(len(y), -1)
         if y.shape[1] != self._n_targets:
             raise ValueError(
-                f"y has {y.shape[1]} targets, {type(self).__name__} was fitted with {self._n_targets}"
+                f"y has {y.shape[1]} targets, but this {type(self).__name__} was fitted with "
+                f"{self._n_targets}"
             )
-        loss = self._chosen_loss()
-        each = (
-            2
-            if isinstance(loss, losses.GaussianNLL)
-            else np.size(loss.q)
-            if isinstance(loss, losses.Quantile)
-            else 1
-        )
-        return (
-            np.ascontiguousarray(y, dtype),
-            loss,
-            each * self._n_targets,
-            loss.output or "identity",
-        )
+        loss = self._resolve_loss()
+        if isinstance(loss, losses.GaussianNLL):
+            outputs_per_target = 2  # mean and log-variance
+        elif isinstance(loss, losses.Quantile):
+            outputs_per_target = np.size(loss.q)
+        else:
+            outputs_per_target = 1
+        n_outputs = outputs_per_target * self._n_targets
+        return np.ascontiguousarray(y, dtype), loss, n_outputs, loss.output or "identity"
 
-    def _chosen_loss(self):
+    def _resolve_loss(self):
         if self.loss == "squared_error":
             return parameters.HalfSquaredError()
         if self.loss == "poisson":
             return losses.Poisson()
-        return parameters.loss(
+        return parameters.resolve_loss(
             self.loss,
             getattr(self.loss, "output", None) or "identity",
             ("squared_error", "poisson"),
@@ -118,35 +115,38 @@ class MLPRegressor(MultiOutputMixin, RegressorMixin, BaseMLP):
     def _class_weights(self, y):
         return None
 
-    def _strata(self, y):
+    def _stratify_labels(self, y):
         return None
 
-    def _scaled_targets(self, data):
+    def _targets_to_check(self, data):
         return data.targets if data.loss.output is None else None
 
     # ---- fit ----
 
     @partial_fit_available
     def partial_fit(self, X, y, sample_weight=None):
-        """One pass over these rows, going on from where the last call (or fit) has left off.
+        """Train for one epoch on X and y, starting from the current parameters.
 
         Parameters
         ----------
         X : array_like or sparse matrix (n, n_features)
+            Inputs.
         y : array_like (n,) or (n, n_targets)
+            Targets.
         sample_weight : array_like (n,), optional
+            Weights of the rows, at least 0.
 
         Returns
         -------
         self
         """
         online = getattr(self, "_online", None)
-        if online is not None and sample_weight is None and len(y) == 1 and online.takes(X):
+        if online is not None and sample_weight is None and len(y) == 1 and online.read_row(X):
             try:
                 online.targets[0] = y[0]
             except (TypeError, ValueError):
                 return self._partial_fit_checked(X, y, sample_weight)
-            if self._note_step(online.step()):
+            if self._record_step(online.step()):
                 return self
         return self._partial_fit_checked(X, y, sample_weight)
 
@@ -157,41 +157,45 @@ class MLPRegressor(MultiOutputMixin, RegressorMixin, BaseMLP):
     # ---- predictions ----
 
     def predict(self, X, return_std=False):
-        """The targets of each row.
+        """Predict the targets of each row.
 
         Parameters
         ----------
         X : array_like or sparse matrix (n, n_features)
         return_std : bool, default False
-            With loss="gaussian_nll", the standard deviations too.
+            Whether to return standard deviations too. Requires loss="gaussian_nll".
 
         Returns
         -------
-        ndarray (n,) for one target, else (n, n_targets)
-            With several quantiles (n, n_targets * n_quantiles): of target 0 all, then of target 1,
-            ...
-        std : ndarray of the same shape, if asked for
+        y : ndarray (n,) for one target, else (n, n_targets)
+            With several quantiles the shape is (n, n_targets * n_quantiles): all quantiles of
+            target 0, then all quantiles of target 1, and so on.
+        std : ndarray
+            Standard deviations, in the shape of y. Only if return_std=True.
         """
         Y = self._outputs(X)
         if isinstance(self._loss, losses.GaussianNLL):
-            mean, std = (
-                self._shaped(Y[:, : self._n_targets]),
-                self._shaped(np.exp(Y[:, self._n_targets :] / 2)),
-            )
+            mean = _squeeze(Y[:, : self._n_targets])
+            std = _squeeze(np.exp(Y[:, self._n_targets :] / 2))
             return (mean, std) if return_std else mean
         if return_std:
             raise ValueError(
-                f"return_std=True needs a network that has learned them: loss='gaussian_nll', not {self.loss!r}"
+                "return_std=True needs an estimator fitted with loss='gaussian_nll', got "
+                f"loss={self.loss!r}"
             )
-        return self._shaped(Y)
+        return _squeeze(Y)
 
     def score(self, X, y, sample_weight=None):
-        """R^2 of the predictions, the mean over targets; see ``sklearn.metrics.r2_score``.
+        """Return R^2 of the predictions, averaged over targets (``sklearn.metrics.r2_score``).
 
         Parameters
         ----------
-        X, y, sample_weight
-            As in `fit`.
+        X : array_like or sparse matrix (n, n_features)
+            Inputs.
+        y : array_like (n,) or (n, n_targets)
+            Targets.
+        sample_weight : array_like (n,), optional
+            Weights of the rows, at least 0.
 
         Returns
         -------
@@ -201,16 +205,14 @@ class MLPRegressor(MultiOutputMixin, RegressorMixin, BaseMLP):
         n_quantiles = np.size(self._loss.q) if isinstance(self._loss, losses.Quantile) else 1
         if n_quantiles > 1:
             raise ValueError(
-                f"score is R^2 of one prediction a target, and here are {n_quantiles} quantiles of it: judge each by "
-                "sklearn.metrics.mean_pinball_loss"
+                "score is R^2 of one prediction per target, but this estimator predicts "
+                f"{n_quantiles} quantiles. Score each quantile with "
+                "sklearn.metrics.mean_pinball_loss."
             )
         return super().score(X, y, sample_weight)
 
-    def _shaped(self, Y):
-        return Y[:, 0] if Y.shape[1] == 1 else Y
-
     def _score_outputs(self, y, Y, weight):
-        """R^2 of outputs Y, the mean over targets; of quantiles, their loss with a minus."""
+        """Return R^2 of outputs Y, averaged over targets, or the negative loss for quantiles."""
         y, loss = y.reshape(len(y), -1), self._loss
         if isinstance(loss, losses.Quantile):
             q = np.tile(loss.q, Y.shape[1] // np.size(loss.q))
@@ -226,3 +228,7 @@ class MLPRegressor(MultiOutputMixin, RegressorMixin, BaseMLP):
             (y - np.average(y, axis=0, weights=weight)) ** 2, axis=0, weights=weight
         )
         return float(np.mean(1 - residual / np.where(variance > 0, variance, 1)))
+
+
+def _squeeze(Y):
+    return Y[:, 0] if Y.shape[1] == 1 else Y

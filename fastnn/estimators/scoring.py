@@ -1,4 +1,4 @@
-"""Early stopping by the score on held-out rows."""
+"""Early stopping based on the score of held-out rows."""
 
 import numpy as np
 
@@ -7,14 +7,22 @@ from ..training.stopping import Patience
 
 
 class ScoreStopping(Callback):
-    """Score the held-out rows after every epoch; with finite patience, stop when the score no
-    longer rises, and keep the best parameters.
+    """Score held-out rows after each epoch.
 
-    score : function of the network
+    With finite patience, also stop training when the score no longer improves, and keep the best
+    parameters.
+
+    Parameters
+    ----------
+    score : callable
+        score(net) returns the score of the held-out rows.
     patience : int or inf
-        More epochs than this in a row without a score of the best so far plus `tol` or more end the
-        training.
+        Training stops after more than this number of epochs in a row without an improvement.
+    tol : float
+        A score that is at least the best one so far plus `tol` is an improvement.
     """
+
+    _allows_retry = True
 
     def __init__(self, score, patience, tol):
         self.score, self.patience = score, Patience(patience + 1, tol, running_best=True)
@@ -26,5 +34,9 @@ class ScoreStopping(Callback):
             self.best_params = net.params.copy()
         if not self.patience.exhausted:
             return False
-        self.patience.count = 0  # learning_rate="adaptive" goes on and counts anew
+        self._reason = self.patience.reason("validation score")
+        self.patience.count = 0  # learning_rate="adaptive" continues training and counts again
         return True
+
+    def stop_reason(self, event):
+        return self._reason

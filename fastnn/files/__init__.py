@@ -1,5 +1,5 @@
-"""Model files. What reads and writes them is imported when it is needed."""
+"""Model files. Modules that read and write them are imported when first used."""
 
 
 class ModelFileError(ValueError):
-    """The file is not a fastnn model, or is damaged."""
+    """Raised when a file is not a fastnn model, is damaged, or was written by a newer version."""

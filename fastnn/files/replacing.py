@@ -1,17 +1,18 @@
-"""Write a file whole or not at all."""
+"""Replace a file atomically."""
 
+import errno
 import os
 from contextlib import contextmanager
 
 
 @contextmanager
 def replacing(path):
-    """A new file that takes the place of `path` when the block ends: `path` holds the old content
-    or the new one, whole.
+    """Open a new file that replaces `path` when the block ends.
 
-    It is written beside `path`, synced and renamed; if the block raises, it is removed. It keeps
-    the permissions of the file that it replaces. A symbolic link stays one: what it points to is
-    replaced.
+    At any time, `path` has either the complete old content or the complete new content. The new
+    file is written in the same folder, synced and renamed. If the block raises an exception, the
+    new file is removed. The new file has the permissions of the old one. If `path` is a symbolic
+    link, its target is replaced.
 
     Parameters
     ----------
@@ -24,35 +25,39 @@ def replacing(path):
     Raises
     ------
     OSError
-        It could not be written; `path` is as it was.
+        The file cannot be written; `path` is unchanged.
     """
     path = os.path.realpath(path)
     folder, name = os.path.split(path)
-    beside = os.path.join(folder, f".{name}.{os.urandom(4).hex()}.tmp")
+    if os.path.isdir(path):
+        raise IsADirectoryError(errno.EISDIR, "Is a folder. Pass the name of a file in it", path)
+    if not os.path.isdir(folder):
+        raise FileNotFoundError(errno.ENOENT, "No such folder. Create it first", folder)
+    temporary = os.path.join(folder, f".{name}.{os.urandom(4).hex()}.tmp")
     mode = _permissions(path)
     try:
-        # Created with no more permissions than the old file has: a private file is private from its
-        # first byte.
+        # Created with at most the permissions of the old file, so that others can never read a
+        # private file.
         with open(
-            beside,
+            temporary,
             "xb",
             opener=lambda name, flags: os.open(name, flags, 0o666 if mode is None else mode),
         ) as file:
             if mode is not None:
-                _set_permissions(beside, mode)
+                _set_permissions(temporary, mode)
             yield file
             file.flush()
             os.fsync(file.fileno())
-        os.replace(beside, path)
+        os.replace(temporary, path)
     except BaseException:
-        if os.path.exists(beside):
-            os.unlink(beside)
+        if os.path.exists(temporary):
+            os.unlink(temporary)
         raise
     _sync_folder(folder)
 
 
 def _permissions(path):
-    """Those of a file, or None if there is none."""
+    """Return the permissions of a file, or None if it does not exist."""
     try:
         return os.stat(path).st_mode & 0o777
     except FileNotFoundError:
@@ -60,16 +65,18 @@ def _permissions(path):
 
 
 def _set_permissions(path, mode):
-    """Undo what the umask took away; a file system without permissions may refuse."""
+    """Set permissions that the umask has removed."""
     try:
         os.chmod(path, mode)
-    except OSError:
+    except OSError:  # a file system without permissions
         pass
 
 
 def _sync_folder(folder):
-    """Make the rename last through a crash of the machine, where the system can. The file is in
-    place: no error says otherwise."""
+    """Sync the rename to disk, if the system supports it.
+
+    Errors are ignored, since the file has already been replaced.
+    """
     try:
         descriptor = os.open(folder, os.O_RDONLY)
     except OSError:

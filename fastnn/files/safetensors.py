@@ -1,11 +1,10 @@
-"""The safetensors format: named arrays and text, never code
-(https://huggingface.co/docs/safetensors).
+"""The safetensors format: named arrays and text metadata, without code.
 
-A file is 8 bytes, the little-endian length of the header; the header, JSON; the arrays,
-little-endian and contiguous.
+A file consists of the length of the header (8 bytes, little-endian), the header (JSON), and the
+arrays (little-endian, contiguous). See https://huggingface.co/docs/safetensors.
 
-Reading trusts nothing: every size is checked against what the caller expects and the length of the
-file before memory is taken.
+Files may be damaged or malicious. All sizes are checked against the expected arrays and the length
+of the file before memory is allocated.
 """
 
 import json
@@ -16,41 +15,42 @@ import numpy as np
 from . import ModelFileError
 from .replacing import replacing
 
-LONGEST_HEADER = 16_000_000  # bytes
-TYPES: dict[str, np.dtype] = {
+MAX_HEADER = 16_000_000  # bytes
+DTYPES: dict[str, np.dtype] = {
     "F32": np.dtype("<f4"),
     "F64": np.dtype("<f8"),
     "I64": np.dtype("<i8"),
 }
-NAMES = {dtype: name for name, dtype in TYPES.items()}
+NAMES = {dtype: name for name, dtype in DTYPES.items()}
 
 
 def write(path, arrays, metadata):
-    """Write a file, whole or not at all.
+    """Write a file, atomically.
 
     Parameters
     ----------
     path : str or path-like
     arrays : dict of str to ndarray
-        float32, float64 or int64; they stand in the file in this order.
+        float32, float64 or int64. The file has them in this order.
     metadata : dict of str to str
     """
     arrays = {
         name: np.ascontiguousarray(a, a.dtype.newbyteorder("<")) for name, a in arrays.items()
     }
-    header, at = {"__metadata__": metadata}, 0
+    header, offset = {"__metadata__": metadata}, 0
     for name, a in arrays.items():
         header[name] = {
             "dtype": NAMES[a.dtype],
             "shape": list(a.shape),
-            "data_offsets": [at, at + a.nbytes],
+            "data_offsets": [offset, offset + a.nbytes],
         }
-        at += a.nbytes
+        offset += a.nbytes
     text = json.dumps(header).encode()
-    text += b" " * (-len(text) % 8)  # the arrays begin at a multiple of 8
-    if len(text) > LONGEST_HEADER:  # nobody could read it again
+    text += b" " * (-len(text) % 8)  # the arrays start at a multiple of 8
+    if len(text) > MAX_HEADER:  # `Reader` would reject it
         raise ValueError(
-            f"the file's header takes {len(text):,} bytes, at most {LONGEST_HEADER:,} are allowed: keep less in net.metadata"
+            f"the header of the file has {len(text):,} bytes, but at most {MAX_HEADER:,} are "
+            "allowed. Store less in net.metadata."
         )
     with replacing(path) as file:
         file.write(len(text).to_bytes(8, "little") + text)
@@ -59,92 +59,96 @@ def write(path, arrays, metadata):
 
 
 class Reader:
-    """A safetensors file that may come from anywhere.
+    """A safetensors file, which may be damaged or malicious.
 
     Parameters
     ----------
     file : binary file
-        At its beginning; it must be seekable.
+        Positioned at its start, and seekable.
     file_size : int
-        Bytes.
+        In bytes.
 
     Attributes
     ----------
     metadata : dict
-        Not checked.
+        Unchecked metadata.
     entries : dict
-        What the header says about each array: not checked before `check`.
+        The header entry of each array, unchecked until `check` is called.
     n_bytes : int
-        How many bytes of arrays the file has.
+        Number of bytes of all arrays.
     """
 
     def __init__(self, file, file_size):
         self.file = file
         length = int.from_bytes(file.read(8), "little")
-        if file_size < 8 or length > min(file_size - 8, LONGEST_HEADER):
-            raise ModelFileError("not a safetensors file, or cut short")
-        self.entries = mapping(parse_json(file.read(length), "header"), "header")
-        self.metadata = mapping(self.entries.pop("__metadata__", None), "metadata")
-        self.start = 8 + length
-        self.n_bytes = file_size - self.start
+        if file_size < 8 or length > min(file_size - 8, MAX_HEADER):
+            raise ModelFileError("not a safetensors file, or truncated")
+        self.entries = check_mapping(parse_json(file.read(length), "header"), "header")
+        self.metadata = check_mapping(self.entries.pop("__metadata__", None), "metadata")
+        self.data_start = 8 + length
+        self.n_bytes = file_size - self.data_start
 
     def check(self, expected):
-        """The header must list exactly these arrays, {name: (shape, type)}, and they must fill the
-        file without holes or overlaps."""
+        """Check that the header lists exactly these arrays, {name: (shape, dtype name)}.
+
+        They must fill the file without gaps and overlaps.
+        """
         if set(self.entries) != set(expected):
             raise ModelFileError(
-                f"holds the arrays {sorted(self.entries)}, its architecture needs {sorted(expected)}"
+                f"the file has the arrays {sorted(self.entries)}, but its architecture needs "
+                f"{sorted(expected)}"
             )
         spans = []
-        for name, (shape, kind) in expected.items():
-            entry = mapping(self.entries[name], name)
+        for name, (shape, dtype) in expected.items():
+            entry = check_mapping(self.entries[name], name)
             span = entry.get("data_offsets")
-            size = int(np.prod(shape, dtype=object)) * TYPES[kind].itemsize
-            whole = (
+            size = int(np.prod(shape, dtype=object)) * DTYPES[dtype].itemsize
+            valid = (
                 isinstance(span, list)
                 and len(span) == 2
-                and all(is_count(at, self.n_bytes) for at in span)
+                and all(is_count(offset, self.n_bytes) for offset in span)
             )
             if (
-                entry.get("dtype") != kind
+                entry.get("dtype") != dtype
                 or entry.get("shape") != shape
-                or not whole
+                or not valid
                 or span[1] - span[0] != size
             ):
-                raise ModelFileError(f"array {name} is not {kind} of shape {shape}")
+                raise ModelFileError(f"array {name} is not {dtype} of shape {shape}")
             spans.append(span)
-        at = 0
-        for begin, end in sorted(spans):
-            if begin != at:
-                raise ModelFileError("arrays overlap or leave holes")
-            at = end
-        if at != self.n_bytes:
+        offset = 0
+        for start, end in sorted(spans):
+            if start != offset:
+                raise ModelFileError("arrays overlap or leave gaps")
+            offset = end
+        if offset != self.n_bytes:
             raise ModelFileError(
-                f"the arrays need {at} bytes, the file has {self.n_bytes}: cut short or not whole"
+                f"the arrays need {offset} bytes, but the file has {self.n_bytes}: it is truncated "
+                "or has extra bytes"
             )
 
     def array(self, name):
-        """A new array; only after `check`."""
+        """Return a new array. Call `check` first."""
         entry = self.entries[name]
-        out = np.empty(entry["shape"], TYPES[entry["dtype"]].newbyteorder("="))
+        out = np.empty(entry["shape"], DTYPES[entry["dtype"]].newbyteorder("="))
         self.read_into(name, out)
         return out
 
     def read_into(self, name, out):
-        """Fill out, a contiguous array of the right size and type; only after `check`."""
-        begin, end = self.entries[name]["data_offsets"]
-        self.file.seek(self.start + begin)
-        if self.file.readinto(out.reshape(-1).view(np.uint8).data) != end - begin:
-            raise ModelFileError("cut short while it was read")
+        """Read into a contiguous array of the right size and dtype. Call `check` first."""
+        start, end = self.entries[name]["data_offsets"]
+        self.file.seek(self.data_start + start)
+        if self.file.readinto(out.reshape(-1).view(np.uint8).data) != end - start:
+            raise ModelFileError("the file was truncated while it was read")
         if sys.byteorder == "big":
             out.byteswap(inplace=True)
 
 
-# ---- what a header may hold ----
+# ---- checks of the header ----
 
 
 def parse_json(text, what):
-    """What JSON text stands for; `what` names it in errors."""
+    """Parse JSON text without duplicate keys; `what` names it in error messages."""
 
     def no_duplicates(pairs):
         if len(dict(pairs)) < len(pairs):
@@ -159,12 +163,13 @@ def parse_json(text, what):
         raise ModelFileError(f"{what} is not JSON: {error}") from None
 
 
-def mapping(value, what):
-    """The same value, a dict."""
+def check_mapping(value, what):
+    """Return the value if it is a dict, or raise a ModelFileError."""
     if not isinstance(value, dict):
         raise ModelFileError(f"{what} is missing or not a mapping")
     return value
 
 
 def is_count(value, maximum, minimum=0):
+    """Return whether the value is an int within these limits."""
     return type(value) is int and minimum <= value <= maximum

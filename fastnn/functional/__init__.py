@@ -1,13 +1,19 @@
-"""The article's lines on plain arrays: linear layer, activation, losses, gradients, updates.
+"""Functions on plain arrays: linear layer, activations, losses, gradients, optimizer steps.
 
-    Y = act(X W + b)                        lines 1 and 2   `linear`
-    L = mean of -y log Y - (1-y) log(1-Y)   line 3          `binary_cross_entropy`, and other losses
-    W -= lr dL/dW                           line 4          `linear_backward`, `sgd_step_`, and other updates
+    Y = f(X W + b)                                  `linear`
+    L = mean of -y log Y - (1 - y) log(1 - Y)       `binary_cross_entropy` and other losses
+    W -= lr dL/dW                                   `linear_backward`, `sgd_step_` and other steps
 
-Arrays are anything that NumPy sees as one. A function works in the dtype of its first array
-argument that is float32 or float64 (W's for the layer) and converts the others; what it is given is
-never changed. `out` and `grad` receive results and must fit exactly; functions that end in _ change
-`params` and its moments in place. `fastnn.reference` has the same functions in plain NumPy.
+Array arguments may be anything that NumPy converts to an array. A function computes in the dtype,
+float32 or float64, of its main argument: W for a linear layer, Z for an activation, the outputs for
+a loss. It converts the others, and never changes its inputs. If you pass `out` or `grad`, the
+result is written there, so shape and dtype must match. Functions whose name ends in _ change
+`params` and its moments in place, in the dtype of `params`.
+
+In the docstrings, "like Z" means the shape of Z, and for arrays that are written also its dtype. A
+"weighted" gradient is multiplied in row i by w_i / sum_i w_i, with w_i = 1 by default.
+
+`fastnn.reference` has the same functions in plain NumPy.
 """
 
 from .layer import activation, activation_backward, linear, linear_backward

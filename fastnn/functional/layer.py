@@ -1,4 +1,4 @@
-"""A linear layer, activations, and their gradients."""
+"""Linear layers, activations, and their gradients."""
 
 import numpy as np
 
@@ -8,7 +8,7 @@ from ..validation import check_array, check_matrix, check_out, check_shape, chec
 
 
 def linear(X, W, b=None, activation="identity", out=None):
-    """Y = f(X W + b), in one pass.
+    """Return f(X W + b), a linear layer with its activation, in one pass.
 
     Parameters
     ----------
@@ -16,9 +16,9 @@ def linear(X, W, b=None, activation="identity", out=None):
     W : array_like (n_in, n_out)
     b : array_like (n_out,), optional
     activation : str, default "identity"
-        f, by name: see `fastnn.activations`.
+        Name of f, see `fastnn.activations`.
     out : ndarray (n, n_out), optional
-        Where to put Y.
+        Receives the result.
 
     Returns
     -------
@@ -30,44 +30,45 @@ def linear(X, W, b=None, activation="identity", out=None):
     >>> F.linear([[1.0, 2.0]], [[1.0], [0.5]], [-2.0], activation="relu")
     array([[0.]])
     """
-    given = X, W, b
-    X, W, b = _layer(X, W, b)
+    inputs = X, W, b
+    X, W, b = _check_layer(X, W, b)
     kind = activations.resolve(activation)
     shape = (len(X), W.shape[1])
     Y = (
         np.empty(shape, W.dtype)
         if out is None
-        else check_out("out", out, shape, W.dtype, *given, X, W, b)
+        else check_out("out", out, shape, W.dtype, *inputs, X, W, b)
     )
     if Y.size:
-        _bound(W, b, kind)._forward_into(X, Y)
+        _network(W, b, kind)._forward_into(X, Y)
     return Y
 
 
 def linear_backward(dY, X, W, b, Y, activation="identity", need_dX=True):
-    """Gradients of a loss through ``Y = linear(X, W, b, activation)``.
+    """Return the gradients of a loss with respect to X, W and b of `linear`.
 
-    With dZ = dY * f'(Z), Z = X W + b:  dX = dZ W^T,  dW = X^T dZ,  db = sum of dZ's rows.
+    With Z = X W + b and dZ = dY * f'(Z):  dX = dZ W^T,  dW = X^T dZ,  db = sum of the rows of dZ.
 
     Parameters
     ----------
     dY : array_like (n, n_out)
-        The loss's derivative with respect to Y.
+        Gradient of the loss with respect to Y.
     X, W, b
-        As given to `linear`; b may be None.
+        The arguments of `linear`; b may be None.
     Y : array_like (n, n_out)
-        What `linear` returned. Only its shape is checked here: Z and Y are computed again, in
-        cache, which costs less than reading them.
+        The result of `linear`. Only its shape is checked. Z and Y are recomputed in cache, which
+        takes less time than reading them.
     activation : str, default "identity"
     need_dX : bool, default True
-        False saves a third of the work where X is data.
+        False skips dX, a third of the work, which the first layer of a network does not need.
 
     Returns
     -------
     dX : ndarray (n, n_in) or None
+        None if `need_dX` is False.
     dW : ndarray (n_in, n_out)
     db : ndarray (n_out,) or None
-        None if b is.
+        None if b is None.
 
     Examples
     --------
@@ -77,7 +78,7 @@ def linear_backward(dY, X, W, b, Y, activation="identity", need_dX=True):
     array([[1.],
            [2.]])
     """
-    X, W, b = _layer(X, W, b)
+    X, W, b = _check_layer(X, W, b)
     kind = activations.resolve(activation)
     shape = (len(X), W.shape[1])
     dY = check_shape("dY", dY, shape, W.dtype)
@@ -86,22 +87,23 @@ def linear_backward(dY, X, W, b, Y, activation="identity", need_dX=True):
     grads = np.zeros(n_weights + (0 if b is None else b.size), W.dtype)
     dX = np.zeros_like(X) if need_dX else None
     if dY.size:
-        job = Trainer(_bound(W, b, kind), X, dY, loss=Loss.GIVEN_GRADIENT, batch_size=len(X), dX=dX)
-        job.gradient()
-        job.store_gradient(grads)
+        net = _network(W, b, kind)
+        trainer = Trainer(net, X, dY, loss=Loss.GIVEN_GRADIENT, batch_size=len(X), dX=dX)
+        trainer.gradient()
+        trainer.store_gradient(grads)
     return dX, grads[:n_weights].reshape(W.shape), None if b is None else grads[n_weights:]
 
 
-def _layer(X, W, b):
-    """X, W, b converted, in W's dtype."""
+def _check_layer(X, W, b):
+    """Return X, W and b as arrays of the dtype of W with matching shapes."""
     W = check_weight(W)
     X = check_matrix("X", X, W.dtype)
     W = check_weight(W, X.shape[1])
     return X, W, None if b is None else check_shape("b", b, (W.shape[1],), W.dtype)
 
 
-def _bound(W, b, kind):
-    """One layer as a network."""
+def _network(W, b, kind):
+    """Return a network of one layer that uses these arrays."""
     net = CompiledNetwork()
     net._bind(W.shape, [kind], [W], [b], W.dtype)
     return net
@@ -111,16 +113,20 @@ def _bound(W, b, kind):
 
 
 def activation(Z, name, out=None):
-    """f(Z), number by number; softmax over the last axis.
+    """Return f(Z), element by element; softmax works along the last axis.
 
     Parameters
     ----------
     Z : array_like
-        Any shape.
+        Of any shape.
     name : str
-        See `fastnn.activations`.
+        Name of f, see `fastnn.activations`.
     out : ndarray, optional
-        Like Z; may be Z itself.
+        Receives the result; like Z, and may be Z itself.
+
+    Returns
+    -------
+    ndarray like Z
 
     Examples
     --------
@@ -129,11 +135,11 @@ def activation(Z, name, out=None):
     array([0., 0., 2.])
     """
     kind = activations.resolve(name, argument="name")
-    given, Z = Z, check_array("Z", Z)
+    input_Z, Z = Z, check_array("Z", Z)
     A = (
         np.empty_like(Z)
         if out is None
-        else check_out("out", out, Z.shape, Z.dtype, *([] if out is given else [given, Z]))
+        else check_out("out", out, Z.shape, Z.dtype, *([] if out is input_Z else [input_Z, Z]))
     )
     if Z.size:
         kernels.activation(kind, Z, A)
@@ -141,17 +147,24 @@ def activation(Z, name, out=None):
 
 
 def activation_backward(dA, Z, name, out=None):
-    """dZ = dA * f'(Z); for softmax its Jacobian's product with each row.
+    """Return dA * f'(Z), the gradient of a loss with respect to Z.
+
+    For softmax it is the product of each row of dA with the Jacobian.
 
     Parameters
     ----------
     dA : array_like
-        The loss's derivative with respect to f(Z), like Z.
+        Gradient of the loss with respect to f(Z), like Z.
     Z : array_like
-        What the activation was given.
+        The input of the activation.
     name : str
+        Name of f, see `fastnn.activations`.
     out : ndarray, optional
-        Like Z; may be dA itself.
+        Receives the result; like Z, and may be dA itself.
+
+    Returns
+    -------
+    ndarray like Z
 
     Examples
     --------
@@ -160,13 +173,13 @@ def activation_backward(dA, Z, name, out=None):
     array([0.01, 1.  ])
     """
     kind = activations.resolve(name, argument="name")
-    given_Z, Z = Z, check_array("Z", Z)
-    given, dA = dA, check_shape("dA", dA, Z.shape, Z.dtype)
+    input_Z, Z = Z, check_array("Z", Z)
+    input_dA, dA = dA, check_shape("dA", dA, Z.shape, Z.dtype)
     dZ = (
         np.empty_like(Z)
         if out is None
         else check_out(
-            "out", out, Z.shape, Z.dtype, given_Z, Z, *([] if out is given else [given, dA])
+            "out", out, Z.shape, Z.dtype, input_Z, Z, *([] if out is input_dA else [input_dA, dA])
         )
     )
     if Z.size:

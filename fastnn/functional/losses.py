@@ -1,4 +1,4 @@
-"""Losses, each with its gradient in the same pass."""
+"""Losses, with their gradients computed in the same pass."""
 
 import numpy as np
 
@@ -8,39 +8,40 @@ from ..validation import check_array, check_out, check_sample_weight, check_valu
 
 
 def binary_cross_entropy(Y, y, sample_weight=None, grad=None, pos_weight=None, label_smoothing=0.0):
-    """BCE from probabilities: l_i = sum_j -p_j y_j log Y_j - (1 - y_j) log(1 - Y_j).
+    """Binary cross-entropy of probabilities.
 
-    log is not taken below -100, and Y (1 - Y) in the gradient ((1 - y) Y - p y (1 - Y)) / (Y (1 -
-    Y)) not below 1e-12, as in PyTorch. Where the logits are at hand
-    `binary_cross_entropy_with_logits` is exact.
+    l_i = sum_j -p_j y_j log Y_j - (1 - y_j) log(1 - Y_j). The gradient is ((1 - y) Y - p y (1 - Y))
+    / (Y (1 - Y)), weighted. As in PyTorch, logarithms are at least -100 and the denominator of the
+    gradient is at least 1e-12. `binary_cross_entropy_with_logits` is more accurate if you have the
+    logits.
 
     Parameters
     ----------
     Y : array_like (n,) or (n, k)
         Probabilities.
     y : array_like
-        Targets in [0, 1], like Y; (n,) also for Y of shape (n, 1).
+        Targets in [0, 1], like Y; also of shape (n,) if Y has shape (n, 1).
     sample_weight : array_like (n,), optional
         Weights w_i >= 0.
     grad : ndarray like Y, optional
-        Receives the gradient of the returned number with respect to Y.
+        Receives the gradient of the result with respect to Y.
     pos_weight : float or sequence of k floats, optional
         Weight p_j > 0 of positive targets.
     label_smoothing : float, default 0.0
-        s in [0, 1): targets become (1 - s) y + s/2.
+        s in [0, 1). Targets become (1 - s) y + s/2.
 
     Returns
     -------
     float
-        sum(w_i l_i) / sum(w_i); 0.0 for no rows or weights that are all 0.
+        sum_i w_i l_i / sum_i w_i; 0.0 if there are no rows or all weights are 0.
 
     Raises
     ------
     ValueError
-        Targets are not in [0, 1], a setting is out of range, shapes do not fit, or `grad` overlaps
-        another argument.
+        Targets are not in [0, 1], an option is out of range, shapes do not match, or `grad`
+        overlaps another argument.
     TypeError
-        `grad` is no NumPy array of the dtype of Y.
+        `grad` is not a NumPy array of the dtype of Y.
 
     Examples
     --------
@@ -49,19 +50,18 @@ def binary_cross_entropy(Y, y, sample_weight=None, grad=None, pos_weight=None, l
     0.164252
     """
     bce = losses.BCE(pos_weight, label_smoothing)
-    return _loss(
-        bce, "Y", Y, y, sample_weight, grad, kernel=kernels.Loss.BINARY_CROSS_ENTROPY
-    )  # `BCE` itself goes from logits
+    kernel = kernels.Loss.BINARY_CROSS_ENTROPY  # that of `BCE` reads logits
+    return _loss(bce, "Y", Y, y, sample_weight, grad, kernel)
 
 
 def binary_cross_entropy_with_logits(
     Z, y, sample_weight=None, grad=None, pos_weight=None, label_smoothing=0.0
 ):
-    """BCE from logits: l_i = sum_j p_j y_j log(1 + exp(-Z_j)) + (1 - y_j) log(1 + exp(Z_j)); never
-    overflows.
+    """Binary cross-entropy of logits, which never overflows.
 
-    Without p_j that is max(Z_j, 0) - Z_j y_j + log(1 + exp(-abs(Z_j))), and the gradient is
-    sigmoid(Z) - y, weighted. As in `fastnn.losses.BCEWithLogits`.
+    l_i = sum_j p_j y_j log(1 + exp(-Z_j)) + (1 - y_j) log(1 + exp(Z_j)). Without p_j, this is
+    max(Z_j, 0) - Z_j y_j + log(1 + exp(-abs(Z_j))), and the gradient is sigmoid(Z) - y, weighted.
+    See `fastnn.losses.BCEWithLogits`.
 
     Parameters
     ----------
@@ -84,20 +84,21 @@ def binary_cross_entropy_with_logits(
 
 
 def cross_entropy(Z, y, sample_weight=None, grad=None, label_smoothing=0.0):
-    """Softmax cross-entropy from logits: l_i = sum_j y_j (log sum_k exp(Z_k) - Z_j). As in
-    `fastnn.losses.CrossEntropy`.
+    """Softmax cross-entropy of logits.
+
+    l_i = sum_j y_j (log sum_k exp(Z_k) - Z_j). If the targets of each row sum to 1, the gradient is
+    softmax(Z) - y, weighted. See `fastnn.losses.CrossEntropy`.
 
     Parameters
     ----------
     Z : array_like (n, k)
         Logits.
     y : array_like
-        Class numbers (n,), or rows of probabilities (n, k).
+        Class indices of shape (n,), or rows of probabilities of shape (n, k).
     sample_weight, grad
-        As in `binary_cross_entropy`; the gradient is softmax(Z) - y for probabilities that sum to
-        1, weighted.
+        As in `binary_cross_entropy`.
     label_smoothing : float, default 0.0
-        s in [0, 1): targets become (1 - s) y + s/k.
+        s in [0, 1). Targets become (1 - s) y + s/k.
 
     Returns
     -------
@@ -113,10 +114,10 @@ def cross_entropy(Z, y, sample_weight=None, grad=None, label_smoothing=0.0):
 
 
 def mean_squared_error(Y, y, sample_weight=None, grad=None):
-    """l_i = mean_j (Y_j - y_j)^2, without a factor 1/2. As in `fastnn.losses.MSE`.
+    """Mean squared error, without a factor 1/2.
 
-    Parameters and result as in `binary_cross_entropy`; targets may be any numbers. The gradient is
-    2 (Y - y) / k, weighted.
+    l_i = mean_j (Y_j - y_j)^2. The gradient is 2 (Y - y) / k, weighted. See `fastnn.losses.MSE`.
+    Parameters and return value as in `binary_cross_entropy`; Y and y may be any numbers.
 
     Examples
     --------
@@ -128,10 +129,11 @@ def mean_squared_error(Y, y, sample_weight=None, grad=None):
 
 
 def mean_absolute_error(Y, y, sample_weight=None, grad=None):
-    """l_i = mean_j abs(Y_j - y_j). As in `fastnn.losses.MAE`.
+    """Mean absolute error.
 
-    Parameters and result as in `binary_cross_entropy`; targets may be any numbers. The gradient is
-    sign(Y - y) / k, weighted, with sign(0) = 0.
+    l_i = mean_j abs(Y_j - y_j). The gradient is sign(Y - y) / k, weighted, with sign(0) = 0. See
+    `fastnn.losses.MAE`. Parameters and return value as in `binary_cross_entropy`; Y and y may be
+    any numbers.
 
     Examples
     --------
@@ -143,11 +145,11 @@ def mean_absolute_error(Y, y, sample_weight=None, grad=None):
 
 
 def huber(Y, y, sample_weight=None, grad=None, delta=1.0):
-    """Squared error up to `delta`, its tangent beyond (Huber, 1964): l_i = mean_j d^2, or delta (2
-    abs(d) - delta), d = Y_j - y_j.
+    """Huber loss (Huber, 1964): squared error up to `delta`, linear beyond.
 
-    As in `fastnn.losses.Huber`: no factor 1/2. The gradient is 2 d / k, with d cut to [-delta,
-    delta], weighted.
+    With d = Y_j - y_j, l_i is the mean over j of d^2 where abs(d) <= delta, else delta (2 abs(d) -
+    delta), without a factor 1/2. The gradient is 2 d / k with d clipped to [-delta, delta],
+    weighted. See `fastnn.losses.Huber`.
 
     Parameters
     ----------
@@ -170,11 +172,11 @@ def huber(Y, y, sample_weight=None, grad=None, delta=1.0):
 
 
 def log_cosh(Y, y, sample_weight=None, grad=None):
-    """l_i = mean_j log cosh(Y_j - y_j), which neither overflows nor loses digits near 0. As in
-    `fastnn.losses.LogCosh`.
+    """Logarithm of the hyperbolic cosine of the error.
 
-    Parameters and result as in `binary_cross_entropy`; targets may be any numbers. The gradient is
-    tanh(Y - y) / k, weighted.
+    l_i = mean_j log cosh(Y_j - y_j), without overflow and without cancellation near 0. The gradient
+    is tanh(Y - y) / k, weighted. See `fastnn.losses.LogCosh`. Parameters and return value as in
+    `binary_cross_entropy`; Y and y may be any numbers.
 
     Examples
     --------
@@ -186,19 +188,19 @@ def log_cosh(Y, y, sample_weight=None, grad=None):
 
 
 def quantile(Y, y, sample_weight=None, grad=None, q=0.5):
-    """Pinball loss (Koenker and Bassett, 1978): l_i = mean_j max(q_j (y_j - Y_j), (q_j - 1) (y_j -
-    Y_j)).
+    """Pinball loss (Koenker and Bassett, 1978), which the q-quantile minimizes.
 
-    The gradient is 1 - q_j where Y_j is above y_j, -q_j below, 0 where they are equal; over k,
-    weighted. `fastnn.losses.Quantile` for a q of each column: where several are of one target, its
-    column of y stands once for each.
+    l_i = mean_j max(q_j (y_j - Y_j), (q_j - 1) (y_j - Y_j)). The gradient is (1 - q_j) / k where
+    Y_j is above y_j, -q_j / k where it is below, and 0 where they are equal, weighted. Unlike
+    `fastnn.losses.Quantile`, y has a column for each column of Y. For several quantiles of one
+    target, repeat its column.
 
     Parameters
     ----------
     Y, y, sample_weight, grad
         As in `binary_cross_entropy`; Y and y may be any numbers.
     q : float or sequence of k floats, default 0.5
-        Which quantile the columns of Y estimate, in (0, 1): one, or one for each.
+        The quantile that the columns of Y estimate, in (0, 1): one, or one for each column.
 
     Returns
     -------
@@ -214,10 +216,10 @@ def quantile(Y, y, sample_weight=None, grad=None, q=0.5):
 
 
 def poisson_nll(Z, y, sample_weight=None, grad=None):
-    """Poisson log-likelihood of counts, from logarithms of rates: l_i = sum_j exp(Z_j) - y_j Z_j,
-    without the constant log y!.
+    """Poisson negative log-likelihood of counts, from logarithms of rates.
 
-    As in `fastnn.losses.Poisson`. The gradient is exp(Z) - y, weighted.
+    l_i = sum_j exp(Z_j) - y_j Z_j, without the constant log y!. The gradient is exp(Z) - y,
+    weighted. See `fastnn.losses.Poisson`.
 
     Parameters
     ----------
@@ -242,19 +244,18 @@ def poisson_nll(Z, y, sample_weight=None, grad=None):
 
 
 def gaussian_nll(Y, y, sample_weight=None, grad=None):
-    """Gaussian log-likelihood with a variance for each number: l_i = sum_j (s_j + (y_j - m_j)^2
-    exp(-s_j)) / 2.
+    """Gaussian negative log-likelihood, from means and logarithms of variances.
 
-    Without the constant log(2 pi) / 2. As in `fastnn.losses.GaussianNLL` (Nix and Weigend, 1994).
-    The gradient is (m - y) exp(-s) for the means and (1 - (y - m)^2 exp(-s)) / 2 for the logarithms
-    of variances, weighted.
+    l_i = sum_j (s_j + (y_j - m_j)^2 exp(-s_j)) / 2, without the constant log(2 pi) / 2 (Nix and
+    Weigend, 1994). The gradient is (m - y) exp(-s) for the means and (1 - (y - m)^2 exp(-s)) / 2
+    for the logarithms of variances, weighted. See `fastnn.losses.GaussianNLL`.
 
     Parameters
     ----------
     Y : array_like (n, 2k)
         Means m in the first k columns, then logarithms s of variances.
     y : array_like (n, k)
-        Any numbers; (n,) also for k = 1.
+        Any numbers; also of shape (n,) if k = 1.
     sample_weight, grad
         As in `binary_cross_entropy`.
 
@@ -272,21 +273,24 @@ def gaussian_nll(Y, y, sample_weight=None, grad=None):
 
 
 class _ColumnQuantiles(losses.Quantile):
-    """Targets are like Y; `Quantile` takes those of all its quantiles from one column."""
+    """`Quantile` with a column of targets for each output."""
 
     def targets(self, y, n, n_out, dtype):
-        given = np.size(self.q)
-        if given not in (1, n_out):
+        n_q = np.size(self.q)
+        if n_q not in (1, n_out):
             raise ValueError(
-                f"q has {given} numbers for {n_out} column{'s' * (n_out != 1)} of Y: give one, or one for each"
+                f"q has {n_q} numbers for {n_out} column{'s' * (n_out != 1)} of Y. "
+                "Pass one, or one for each column."
             )
         return check_values(y, n, n_out, dtype)
 
 
 def _loss(loss, name, Y, y, sample_weight, grad, kernel=None):
-    """A loss is a network without layers: its inputs are the outputs. kernel: in the place of the
-    loss's own."""
-    given = Y
+    """Compute a loss with a network without layers, whose inputs are the outputs.
+
+    `kernel` replaces the kernel of the loss.
+    """
+    input_Y = Y
     Y = check_array(name, Y)
     if Y.ndim not in (1, 2):
         raise ValueError(f"{name} must have shape (n,) or (n, k), got {Y.shape}")
@@ -298,7 +302,7 @@ def _loss(loss, name, Y, y, sample_weight, grad, kernel=None):
         options["loss"] = kernel
     w, _ = check_sample_weight(sample_weight, n, Y.dtype)
     if grad is not None:
-        check_out("grad", grad, shape, Y.dtype, given, Y, y, targets, sample_weight, w)
+        check_out("grad", grad, shape, Y.dtype, input_Y, Y, y, targets, sample_weight, w)
     if not Y.size:
         return 0.0
     net = CompiledNetwork()

@@ -1,5 +1,4 @@
-"""Updates in place, one step each: the rules of `fastnn.optimizers` on arrays of the caller's
-own."""
+"""Optimizer steps in place, on plain arrays."""
 
 from functools import lru_cache
 
@@ -10,28 +9,28 @@ from ..validation import FLOATS, check_count, check_number, check_out, check_sha
 
 
 def sgd_step_(params, grads, lr, momentum=0.0, nesterov=False, weight_decay=0.0, velocity=None):
-    """One step of SGD on params, in place; formulas as in `fastnn.SGD`.
+    """Update params by one step of SGD; see `fastnn.SGD` for the formulas.
 
     Parameters
     ----------
     params : ndarray
-        float32 or float64, C-contiguous, any shape.
+        float32 or float64, C-contiguous, of any shape; changed in place.
     grads : array_like
-        Like params.
+        The gradient of the loss, like params.
     lr : float
         Learning rate of this step, at least 0.
     momentum, nesterov, weight_decay
         As in `fastnn.SGD`.
     velocity : ndarray, optional
-        Like params, zeros before the first step; needed with momentum, changed in place.
+        Like params, zeros before the first step; changed in place. Required with momentum.
 
     Raises
     ------
     ValueError
-        A setting is out of range, an array has another shape than params, is not contiguous, is
-        read-only, or overlaps another.
+        An option is out of range, or an array does not have the shape of params, is not contiguous,
+        is read-only or overlaps another.
     TypeError
-        params or a moment is no NumPy array of the right dtype: a copy would lose the update.
+        params or a moment is not a NumPy array of the right dtype. A copy would lose the update.
 
     Examples
     --------
@@ -45,21 +44,21 @@ def sgd_step_(params, grads, lr, momentum=0.0, nesterov=False, weight_decay=0.0,
     optimizer = _to_kernel(
         optimizers.SGD, lr=lr, momentum=momentum, nesterov=nesterov, weight_decay=weight_decay
     )
-    moments = dict(velocity=_needed("velocity", velocity, "momentum")) if momentum else {}
+    moments = dict(velocity=_require("velocity", velocity, "momentum")) if momentum else {}
     _update(optimizer, 1, params, grads, moments)
 
 
 def adagrad_step_(params, grads, total, step, lr=0.01, lr_decay=0.0, weight_decay=0.0, eps=1e-10):
-    """One step of Adagrad on params, in place; formulas as in `fastnn.Adagrad`.
+    """Update params by one step of Adagrad; see `fastnn.Adagrad` for the formulas.
 
     Parameters
     ----------
     params, grads
         As in `sgd_step_`.
     total : ndarray
-        The sum s of squared gradients: like params, zeros before the first step; changed in place.
+        Sum s of squared gradients: like params, zeros before the first step; changed in place.
     step : int
-        1 in the first step.
+        Number of this step, starting at 1.
     lr, lr_decay, weight_decay, eps
         As in `fastnn.Adagrad`.
 
@@ -79,7 +78,7 @@ def adagrad_step_(params, grads, total, step, lr=0.01, lr_decay=0.0, weight_deca
 
 
 def adadelta_step_(params, grads, v, u, lr=1.0, rho=0.9, eps=1e-6, weight_decay=0.0):
-    """One step of Adadelta on params, in place; formulas as in `fastnn.Adadelta`.
+    """Update params by one step of Adadelta; see `fastnn.Adadelta` for the formulas.
 
     Parameters
     ----------
@@ -117,7 +116,7 @@ def rmsprop_step_(
     mean=None,
     velocity=None,
 ):
-    """One step of RMSprop on params, in place; formulas as in `fastnn.RMSprop`.
+    """Update params by one step of RMSprop; see `fastnn.RMSprop` for the formulas.
 
     Parameters
     ----------
@@ -128,7 +127,7 @@ def rmsprop_step_(
     lr, alpha, eps, weight_decay, momentum, centered
         As in `fastnn.RMSprop`.
     mean, velocity : ndarray, optional
-        Like v: the mean m of gradients, needed with `centered`, and b, needed with momentum.
+        Like v: the mean m of gradients, required with `centered`, and b, required with momentum.
 
     Examples
     --------
@@ -150,29 +149,30 @@ def rmsprop_step_(
     )
     moments = dict(v=v)
     if centered:
-        moments["mean"] = _needed("mean", mean, "centered=True")
+        moments["mean"] = _require("mean", mean, "centered=True")
     if momentum:
-        moments["velocity"] = _needed("velocity", velocity, "momentum")
+        moments["velocity"] = _require("velocity", velocity, "momentum")
     _update(optimizer, 1, params, grads, moments)
 
 
 def adam_step_(
     params, grads, m, v, step, lr=1e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.0, v_max=None
 ):
-    """One step of Adam on params, in place; formulas as in `fastnn.Adam`.
+    """Update params by one step of Adam; see `fastnn.Adam` for the formulas.
 
     Parameters
     ----------
     params, grads
         As in `sgd_step_`.
     m, v : ndarray
-        Like params, zeros before the first step; changed in place.
+        Means of gradients and of squared gradients: like params, zeros before the first step;
+        changed in place.
     step : int
-        1 in the first step.
+        Number of this step, starting at 1.
     lr, betas, eps, weight_decay
         As in `fastnn.Adam`.
     v_max : ndarray, optional
-        Like v: the largest v so far. If it is given, the step is AMSGrad's.
+        Like v: the largest v so far. Pass it for a step of AMSGrad.
 
     Examples
     --------
@@ -189,14 +189,14 @@ def adam_step_(
 def adamw_step_(
     params, grads, m, v, step, lr=1e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=1e-2, v_max=None
 ):
-    """One step of AdamW on params, in place; formulas as in `fastnn.AdamW`.
+    """Update params by one step of AdamW; see `fastnn.AdamW` for the formulas.
 
     Parameters
     ----------
     params, grads, m, v, step, lr, betas, eps, v_max
         As in `adam_step_`.
     weight_decay : float, default 1e-2
-        Decoupled: params first shrink by the factor 1 - lr weight_decay.
+        Decoupled: params are first multiplied by 1 - lr weight_decay.
 
     Examples
     --------
@@ -213,7 +213,7 @@ def adamw_step_(
 def adamax_step_(
     params, grads, m, u, step, lr=2e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.0
 ):
-    """One step of AdaMax on params, in place; formulas as in `fastnn.Adamax`.
+    """Update params by one step of AdaMax; see `fastnn.Adamax` for the formulas.
 
     Parameters
     ----------
@@ -253,7 +253,7 @@ def nadam_step_(
     momentum_decay=4e-3,
     decoupled_weight_decay=False,
 ):
-    """One step of NAdam on params, in place; formulas as in `fastnn.NAdam`.
+    """Update params by one step of NAdam; see `fastnn.NAdam` for the formulas.
 
     Parameters
     ----------
@@ -284,7 +284,7 @@ def nadam_step_(
 
 
 def lion_step_(params, grads, m, lr=1e-4, betas=(0.9, 0.99), weight_decay=0.0):
-    """One step of Lion on params, in place; formulas as in `fastnn.Lion`.
+    """Update params by one step of Lion; see `fastnn.Lion` for the formulas.
 
     Parameters
     ----------
@@ -309,7 +309,7 @@ def lion_step_(params, grads, m, lr=1e-4, betas=(0.9, 0.99), weight_decay=0.0):
 
 
 def _adam(optimizer, params, grads, m, v, step, lr, betas, eps, weight_decay, v_max):
-    """Adam or AdamW."""
+    """Update params by one step of Adam or AdamW."""
     amsgrad = v_max is not None
     optimizer = _to_kernel(
         optimizer, lr=lr, betas=betas, eps=eps, weight_decay=weight_decay, amsgrad=amsgrad
@@ -323,50 +323,52 @@ def _adam(optimizer, params, grads, m, v, step, lr, betas, eps, weight_decay, v_
     )
 
 
-def _to_kernel(optimizer, **numbers):
-    """The kernel's numbers, checked once for each set of them."""
+def _to_kernel(optimizer, **options):
+    """Return the kernel's struct Optimizer, checked and cached for each set of options."""
     try:
-        return _checked_to_kernel(optimizer, **numbers)
-    # not hashable: a list, which may be right, or something else, of which the check itself says
-    # what is wrong
+        return _cached_to_kernel(optimizer, **options)
+    # Some option is not hashable: valid, such as a list for betas, or rejected by the checks below.
     except TypeError:
-        check_number("lr", numbers["lr"], minimum=0)
-        return kernels.packed(optimizer(**numbers).to_kernel())
+        check_number("lr", options["lr"], minimum=0)
+        return kernels.packed(optimizer(**options).to_kernel())
 
 
 @lru_cache
-def _checked_to_kernel(optimizer, lr, **others):
-    check_number(
-        "lr", lr, minimum=0
-    )  # no schedule: there is no training here whose steps it could count
+def _cached_to_kernel(optimizer, lr, **others):
+    check_number("lr", lr, minimum=0)  # not a schedule: a single step has no t
     return kernels.packed(
-        _other_to_kernel(optimizer, **others) | dict(rate=schedules.as_settings(lr))
+        _others_to_kernel(optimizer, **others) | dict(rate=schedules.to_kernel(lr))
     )
 
 
 @lru_cache
-def _other_to_kernel(optimizer, **others):
-    """All but the rate, which often differs from step to step."""
+def _others_to_kernel(optimizer, **others):
+    """Return the fields of all options but lr, which often differs from step to step."""
     return optimizer(**others).to_kernel()
 
 
-def _needed(name, moment, by):
+def _require(name, moment, option):
+    """Return a moment, or raise a ValueError if it is missing."""
     if moment is None:
-        raise ValueError(f"{by} needs {name}: an array like params, zeros before the first step")
+        raise ValueError(
+            f"{option} needs {name}. Pass an array like params, zeros before the first step."
+        )
     return moment
 
 
 def _update(optimizer, step, params, grads, moments):
-    """The step; moments by name, in the kernel's order. What the kernel does not take as it is, is
-    converted here, or refused by name."""
+    """Apply one step.
+
+    `moments` are named arrays in the order of the kernel. Arguments that the kernel rejects are
+    converted, or raise an error that names them.
+    """
     try:
         return kernels.update(optimizer, step, params, grads, *moments.values())
     except (BufferError, TypeError, ValueError):
         pass
     if not isinstance(params, np.ndarray) or params.dtype not in FLOATS:
-        raise TypeError(
-            f"params must be a float32 or float64 NumPy array, got {getattr(params, 'dtype', type(params).__name__)}"
-        )
+        kind = getattr(params, "dtype", type(params).__name__)
+        raise TypeError(f"params must be a float32 or float64 NumPy array, got {kind}")
     shape, dtype = params.shape, params.dtype
     converted = check_shape("grads", grads, shape, dtype)
     check_out("params", params, shape, dtype, grads)

@@ -1,32 +1,35 @@
-"""Losses: what a network is trained to make small.
+"""Loss functions.
 
-The loss of a batch is sum(w_i l_i) / sum(w_i) over its rows i, with the weights w_i of the rows (1
-if none are given). `fit`, `net.loss` and `net.loss_and_grad` take a name, an object of this module
-such as ``Huber(delta=2.0)``, or a function of your own. With the outputs a_j of a row, its targets
-y_j, and the outputs z_j before the last activation, l_i is
+`fit`, `net.loss` and `net.loss_and_grad` take a name such as "huber", an object such as
+``Huber(delta=2.0)``, or a custom loss (see below).
 
-=============== ================================================================ =========== ===============
-name            l_i                                                              output      class
-=============== ================================================================ =========== ===============
-bce             sum_j -p_j y_j log a_j - (1 - y_j) log(1 - a_j)                  sigmoid     `BCE`
-bce_with_logits the same with a = sigmoid(z), z the network's output             identity    `BCEWithLogits`
-cross_entropy   -sum_j y_j log a_j, y a class number or probabilities            softmax     `CrossEntropy`
-mse             mean_j (a_j - y_j)^2                                             any         `MSE`
-mae             mean_j abs(a_j - y_j)                                            any         `MAE`
-huber           mean_j d^2, d = a_j - y_j; delta (2 abs(d) - delta) beyond delta any         `Huber`
-log_cosh        mean_j log cosh(a_j - y_j)                                       any         `LogCosh`
-quantile        mean_j max(q (y_j - a_j), (q - 1) (y_j - a_j))                   any         `Quantile`
-poisson         sum_j a_j - y_j log a_j                                          exponential `Poisson`
-gaussian_nll    sum_j (s_j + (y_j - m_j)^2 exp(-s_j)) / 2, outputs m, then s     identity    `GaussianNLL`
-=============== ================================================================ =========== ===============
+The loss of a batch is sum_i w_i l_i / sum_i w_i over its rows i, where w_i is the weight of a row
+(default 1) and l_i its loss. In the table, a_j are the outputs of the row, y_j its targets, d_j =
+a_j - y_j, and z_j the outputs before the last activation.
 
-bce, bce_with_logits, cross_entropy and poisson are computed from z, never from a rounded
-probability. Log-likelihoods are sums over outputs, errors are means over them, without a factor
-1/2.
+=============== ===================================================== =========== ===============
+name            l_i                                                   output      class
+=============== ===================================================== =========== ===============
+bce             sum_j -p_j y_j log a_j - (1 - y_j) log(1 - a_j)       sigmoid     `BCE`
+bce_with_logits bce with a = sigmoid(z)                               identity    `BCEWithLogits`
+cross_entropy   -sum_j y_j log a_j                                    softmax     `CrossEntropy`
+mse             mean_j d_j^2                                          any         `MSE`
+mae             mean_j abs(d_j)                                       any         `MAE`
+huber           mean_j d_j^2, delta (2 abs(d_j) - delta) beyond delta any         `Huber`
+log_cosh        mean_j log cosh d_j                                   any         `LogCosh`
+quantile        mean_j max(-q d_j, (1 - q) d_j)                       any         `Quantile`
+poisson         sum_j a_j - y_j log a_j                               exponential `Poisson`
+gaussian_nll    sum_j (s_j + (m_j - y_j)^2 exp(-s_j)) / 2             identity    `GaussianNLL`
+=============== ===================================================== =========== ===============
 
-A custom loss is a function ``loss(outputs, y) -> (value, d_outputs)``, called once a batch:
-outputs (n, n_out) after the last activation, y the same rows of what `fit` was given; value is a
-float, d_outputs (n, n_out) its derivative with respect to the outputs.
+Negative log-likelihoods (bce, bce_with_logits, cross_entropy, poisson, gaussian_nll) are summed
+over the outputs. Errors (all others) are averaged over them, without a factor 1/2. bce,
+bce_with_logits, cross_entropy and poisson are computed from z and not from rounded probabilities.
+
+A custom loss is a function ``loss(outputs, y) -> (value, d_outputs)``, called once for each batch.
+`outputs`, of shape (n, n_out), are those after the last activation, and `y` are the same rows of
+the `y` passed to `fit`. `value` is a float, and `d_outputs`, of shape (n, n_out), its derivative
+with respect to `outputs`.
 """
 
 from .base import Loss
@@ -75,8 +78,11 @@ LOSSES = {cls.name: cls for cls in _CLASSES}
 
 
 def resolve(loss, output):
-    """The loss for this output activation: `loss` if it fits, the natural one for None; ValueError
-    otherwise."""
+    """Return the `Loss` for a name, an object, a function or None.
+
+    None selects the default loss of the output activation. A loss that does not fit the output
+    activation raises a ValueError.
+    """
     if loss is None:
         loss = _FOR_OUTPUT.get(output, "mse")
     if isinstance(loss, str) and loss in LOSSES:
@@ -85,11 +91,12 @@ def resolve(loss, output):
         loss = CustomLoss(loss)
     if not isinstance(loss, Loss):
         raise ValueError(
-            f"loss must be None, one of {', '.join(LOSSES)}, an object of fastnn.losses or a function (outputs, y) -> "
-            f"(value, d_outputs), got {loss!r}"
+            f"loss must be None, one of {', '.join(LOSSES)}, an object of fastnn.losses "
+            f"or a function (outputs, y) -> (value, d_outputs), got {loss!r}"
         )
     if loss.output not in (None, output):
         raise ValueError(
-            f"loss {loss.name!r} needs output={loss.output!r}, the network has output={output!r}; {loss.remedy}"
+            f"loss {loss.name!r} needs output={loss.output!r}, but the network has "
+            f"output={output!r}. {loss.remedy}."
         )
     return loss

@@ -1,4 +1,4 @@
-"""What all losses have in common."""
+"""The base class of losses."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -12,39 +12,43 @@ from ..validation import check_values
 
 @dataclass(eq=False, repr=False)
 class Loss(Options):
-    """What all losses have: which output they fit, what targets they take, and their numbers for
-    the kernels."""
+    """Base class of all losses.
+
+    A loss declares the output activation that it requires, checks its targets, and returns the
+    arguments of `kernels.Trainer` that select its kernel.
+    """
 
     name: ClassVar[str]
-    output: ClassVar[str | None] = None  # the activation of the last layer that it needs; None: any
-    remedy: ClassVar[str] = ""
+    output: ClassVar[str | None] = None  # the output activation that it needs; None: any
+    remedy: ClassVar[str] = ""  # what to do if the network has another output activation
     kernel: ClassVar[kernels.Loss]
 
     def targets(self, y, n, n_out, dtype):
-        """y, checked, as the kernel wants it."""
+        """Check y, and convert it to the array that the kernel reads."""
         return check_values(y, n, n_out, dtype)
 
     def to_kernel(self, n_out, dtype):
-        """What the kernel must know besides: keywords of `kernels.Trainer`."""
+        """Return the options as keyword arguments of `kernels.Trainer`."""
         return {}
 
     def prepare(self, y, n, n_out, dtype):
-        """Targets, and keywords of `kernels.Trainer`."""
+        """Return the targets, and keyword arguments of `kernels.Trainer`."""
         targets = self.targets(y, n, n_out, dtype)
         return targets, dict(loss=self.kernel, **self.to_kernel(n_out, dtype))
 
     def in_batches(self, y, order, batch_size, n_out, dtype):
-        """More such keywords, for a loss that is asked batch by batch."""
+        """Return more keyword arguments of `kernels.Trainer`, for a loss evaluated in Python."""
         return {}
 
 
 def for_outputs(name, numbers, n_out, dtype):
-    """One number for each output, from one or n_out numbers."""
+    """Return an array of n_out numbers from one number or n_out numbers; None stays None."""
     if numbers is None:
         return None
     numbers = np.array(numbers, dtype)
     if numbers.ndim and len(numbers) != n_out:
         raise ValueError(
-            f"{name} has {len(numbers)} numbers for {n_out} output{'s' * (n_out != 1)}: give one, or one for each"
+            f"{name} has {len(numbers)} number{'s' * (len(numbers) != 1)} for {n_out} "
+            f"output{'s' * (n_out != 1)}. Pass one, or one for each output."
         )
     return np.ascontiguousarray(np.broadcast_to(numbers, n_out))

@@ -1,4 +1,4 @@
-"""Losses of classes: cross-entropies, and weights of classes."""
+"""Losses for classification, and class weights."""
 
 from dataclasses import dataclass
 
@@ -11,25 +11,25 @@ from .base import Loss, for_outputs
 
 @dataclass(eq=False, repr=False)
 class BCE(Loss):
-    """Binary cross-entropy of a sigmoid output: l = sum_j -p_j y_j log a_j - (1 - y_j) log(1 -
-    a_j).
+    """Binary cross-entropy of a sigmoid output.
 
-    Several outputs are several yes/no questions (multi-label). Computed from the logit, exact
-    however sure the network is. ``torch.nn. BCEWithLogitsLoss``, summed over outputs.
+    l = sum_j -p_j y_j log a_j - (1 - y_j) log(1 - a_j). Several outputs are independent yes/no
+    labels (multi-label). The loss is computed from the logits, so it stays exact for probabilities
+    near 0 and 1. Equivalent to ``torch.nn.BCEWithLogitsLoss``, summed over the outputs.
 
     Parameters
     ----------
     pos_weight : float or sequence of n_out floats, optional
-        Weight p_j > 0 of positive targets: about (number of negatives) / (number of positives)
+        Weight p_j > 0 of positive targets. About (number of negatives) / (number of positives)
         balances a rare class.
     label_smoothing : float, default 0.0
-        s in [0, 1): targets become (1 - s) y + s/2 (Szegedy et al., 2016, as Keras does for two
-        classes).
+        s in [0, 1). Targets become (1 - s) y + s/2 (Szegedy et al., 2016; for two classes as in
+        Keras).
 
     Raises
     ------
     ValueError
-        A setting is out of range, or, with the data, targets are not in [0, 1].
+        An option is out of range, or a target is not in [0, 1].
 
     Examples
     --------
@@ -44,7 +44,7 @@ class BCE(Loss):
 
     name = "bce"
     output = "sigmoid"
-    remedy = "for raw outputs use 'bce_with_logits'"
+    remedy = "For raw outputs pass loss='bce_with_logits'"
     kernel = kernels.Loss.LOGITS_BINARY_CROSS_ENTROPY
 
     def __post_init__(self):
@@ -66,7 +66,9 @@ class BCE(Loss):
 
 @dataclass(eq=False, repr=False)
 class BCEWithLogits(BCE):
-    """Binary cross-entropy of raw outputs (logits): `BCE` with a = sigmoid(z).
+    """Binary cross-entropy of raw outputs (logits).
+
+    `BCE` with a = sigmoid(z), where z is the output of the network.
 
     Parameters
     ----------
@@ -82,26 +84,27 @@ class BCEWithLogits(BCE):
 
     name = "bce_with_logits"
     output = "identity"
-    remedy = "it applies the sigmoid itself; with output='sigmoid' use 'bce'"
+    remedy = "It applies the sigmoid itself: pass loss='bce' for output='sigmoid'"
 
 
 @dataclass(eq=False, repr=False)
 class CrossEntropy(Loss):
-    """Cross-entropy of a softmax output: l = -sum_j y_j log a_j, computed from z as sum_j y_j (log
-    sum_k exp(z_k) - z_j).
+    """Cross-entropy of a softmax output.
 
-    Targets are class numbers 0..n_out-1 (n,), or rows of probabilities (n, n_out).
-    ``torch.nn.CrossEntropyLoss``.
+    l = -sum_j y_j log a_j, computed from the logits as sum_j y_j (log sum_k exp(z_k) - z_j).
+    Targets are class indices 0..n_out-1 of shape (n,), or rows of probabilities of shape
+    (n, n_out). Equivalent to ``torch.nn.CrossEntropyLoss``.
 
     Parameters
     ----------
     label_smoothing : float, default 0.0
-        s in [0, 1): targets become (1 - s) y + s / n_out (Szegedy et al., 2016, section 7).
+        s in [0, 1). Targets become (1 - s) y + s / n_out (Szegedy et al., 2016, section 7).
 
     Raises
     ------
     ValueError
-        A class number is not below n_out, or a probability not in [0, 1].
+        An option is out of range, a class index is not in 0..n_out-1, or a probability is not in
+        [0, 1].
 
     Examples
     --------
@@ -115,7 +118,7 @@ class CrossEntropy(Loss):
 
     name = "cross_entropy"
     output = "softmax"
-    remedy = "it compares rows of probabilities; for independent yes/no outputs use output='sigmoid' with 'bce'"
+    remedy = "For independent yes/no outputs pass output='sigmoid' and loss='bce'"
 
     def __post_init__(self):
         check_number("label_smoothing", self.label_smoothing, minimum=0, below=1)
@@ -131,43 +134,51 @@ class CrossEntropy(Loss):
 
 
 def class_weights(class_weight, targets, n_out, loss):
-    """A weight for each row from those of the classes.
+    """Return the weight of each row from the weights of the classes.
 
     Parameters
     ----------
     class_weight : dict of class: weight, sequence of weights, or "balanced"
-        "balanced" is n / (number of classes * rows of the class), as in scikit-learn. Classes that
-        a dict leaves out weigh 1.
+        "balanced" gives class c the weight n / (number of classes * number of rows of c), as in
+        scikit-learn. Classes missing from a dict have weight 1.
     targets : ndarray
-        int64 (n,) class numbers; (n, n_out) probabilities, of which a row's weight is the mean; or
-        (n, 1) in [0, 1]: classes 0 and 1.
+        Class indices, int64 of shape (n,), or probabilities of shape (n, n_out), whose rows get the
+        mean of the weights, or numbers in [0, 1] of shape (n, 1) for the classes 0 and 1.
+    n_out : int
+        Number of outputs.
+    loss : Loss
+
+    Returns
+    -------
+    ndarray (n,)
     """
     if not isinstance(loss, (BCE, CrossEntropy)) or (isinstance(loss, BCE) and n_out > 1):
         remedy = (
-            "for several yes/no outputs give BCE(pos_weight=...)"
+            "For several yes/no outputs pass loss=BCE(pos_weight=...)"
             if isinstance(loss, BCE)
-            else "use sample_weight"
+            else "Pass sample_weight"
         )
         raise ValueError(
-            f"class_weight needs classes: loss 'bce' with one output or 'cross_entropy'; {remedy}"
+            f"class_weight needs loss 'bce' with one output, or 'cross_entropy'. {remedy}."
         )
     if targets.ndim == 2 and n_out == 1:
         targets = np.concatenate([1 - targets, targets], axis=1)
     k = max(2, n_out)
-    members = np.bincount(targets, minlength=k) if targets.ndim == 1 else targets.sum(axis=0)
+    counts = np.bincount(targets, minlength=k) if targets.ndim == 1 else targets.sum(axis=0)
     if isinstance(class_weight, str):
         if class_weight != "balanced":
             raise ValueError(
-                f"class_weight must be a dict, a sequence of weights or 'balanced', got {class_weight!r}"
+                "class_weight must be a dict, a sequence of weights or 'balanced', "
+                f"got {class_weight!r}"
             )
-        present = members > 0
-        weights = np.divide(len(targets), present.sum() * members, out=np.zeros(k), where=present)
+        present = counts > 0
+        weights = np.divide(len(targets), present.sum() * counts, out=np.zeros(k), where=present)
     elif isinstance(class_weight, dict):
         weights = np.ones(k)
         for key, weight in class_weight.items():
             if not (isinstance(key, (int, np.integer)) and 0 <= key < k):
                 raise ValueError(
-                    f"class_weight names the class {key!r}; the classes are 0..{k - 1}"
+                    f"class_weight has a weight for class {key!r}, but the classes are 0..{k - 1}"
                 )
             weights[key] = check_number("class_weight", weight, minimum=0)
     else:

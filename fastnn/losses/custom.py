@@ -1,4 +1,4 @@
-"""A loss of the user's own: a Python function that is called once a batch."""
+"""Custom losses: Python functions, called once for each batch."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,10 +12,10 @@ from .base import Loss
 
 @dataclass(eq=False, repr=False)
 class CustomLoss(Loss):
-    """A function of the user's: ``function(outputs, y) -> (value, d_outputs)``."""
+    """A loss computed by a function ``function(outputs, y) -> (value, d_outputs)``."""
 
     function: Callable
-    name = "loss of your own"
+    name = "custom loss"
     kernel = kernels.Loss.CUSTOM_LOSS
 
     def prepare(self, y, n, n_out, dtype):
@@ -24,24 +24,23 @@ class CustomLoss(Loss):
         return y, dict(loss=self.kernel)
 
     def evaluate(self, outputs, y):
-        """The value, and its derivative like the outputs."""
-        answer = self.function(outputs, y)
-        if not isinstance(answer, tuple) or len(answer) != 2:
+        """Call the function, and return its value and a checked d_outputs."""
+        result = self.function(outputs, y)
+        if not isinstance(result, tuple) or len(result) != 2:
             raise TypeError(
-                f"loss: your function must return (value, d_outputs), it returned {type(answer).__name__}"
+                f"a custom loss must return a tuple (value, d_outputs), got {type(result).__name__}"
             )
-        value, d_outputs = answer
-        d_outputs = check_array(
-            "loss: the d_outputs that your function returns", d_outputs, outputs.dtype
-        )
+        value, d_outputs = result
+        d_outputs = check_array("d_outputs of the custom loss", d_outputs, outputs.dtype)
         if d_outputs.shape != outputs.shape:
             raise ValueError(
-                f"loss: your function must return d_outputs of shape {outputs.shape}, like the outputs, got {d_outputs.shape}"
+                f"a custom loss must return d_outputs of shape {outputs.shape}, like the outputs, "
+                f"got {d_outputs.shape}"
             )
         return float(value), d_outputs
 
     def in_batches(self, y, order, batch_size, n_out, dtype):
-        """What a Trainer calls in every batch, and the arrays between."""
+        """Return the function that the Trainer calls for each batch, and the arrays they share."""
         outputs, gradient = (np.zeros((batch_size, n_out), dtype) for _ in range(2))
 
         def custom_loss(first, n):

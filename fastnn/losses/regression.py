@@ -1,4 +1,4 @@
-"""Losses of numbers: errors, quantiles, counts, and a mean with its variance."""
+"""Losses for regression: errors, quantiles, counts, and a mean with its variance."""
 
 from dataclasses import dataclass
 
@@ -11,7 +11,9 @@ from .base import Loss, for_outputs
 
 @dataclass(eq=False, repr=False)
 class MSE(Loss):
-    """Mean squared error: l = mean_j (a_j - y_j)^2, no factor 1/2. ``torch.nn.MSELoss``.
+    """Mean squared error.
+
+    l = mean_j (a_j - y_j)^2, without a factor 1/2. Equivalent to ``torch.nn.MSELoss``.
 
     Examples
     --------
@@ -26,7 +28,9 @@ class MSE(Loss):
 
 @dataclass(eq=False, repr=False)
 class MAE(Loss):
-    """Mean absolute error: l = mean_j abs(a_j - y_j), derivative 0 where a = y. Learns the median.
+    """Mean absolute error, which the median minimizes.
+
+    l = mean_j abs(a_j - y_j), with derivative 0 where a_j = y_j. Equivalent to
     ``torch.nn.L1Loss``.
 
     Examples
@@ -42,11 +46,11 @@ class MAE(Loss):
 
 @dataclass(eq=False, repr=False)
 class Huber(Loss):
-    """Squared error up to `delta`, its tangent beyond (Huber, 1964): outliers pull with a bounded
-    force.
+    """Huber loss (Huber, 1964): squared error up to `delta`, linear beyond.
 
-    With d = a_j - y_j:  l = mean_j d^2 where abs(d) <= delta, else delta (2 abs(d) - delta). No
-    factor 1/2, as in `MSE`, which it is for a large delta: twice ``torch.nn.HuberLoss``.
+    With d = a_j - y_j, l is the mean over j of d^2 where abs(d) <= delta, else delta (2 abs(d) -
+    delta). The gradient is bounded, which limits the influence of outliers. There is no factor
+    1/2, so that a large delta gives `MSE`. The loss is twice ``torch.nn.HuberLoss``.
 
     Parameters
     ----------
@@ -74,12 +78,12 @@ class Huber(Loss):
 
 @dataclass(eq=False, repr=False)
 class LogCosh(Loss):
-    """Logarithm of the hyperbolic cosine: l = mean_j log cosh(a_j - y_j): d^2 / 2 near 0, abs(d) -
-    log 2 far out.
+    """Logarithm of the hyperbolic cosine of the error.
 
-    Half of `MSE` for small errors and about `MAE` for large ones, and smooth between them. The
-    derivative tanh(d) is bounded, so outliers pull with a bounded force. Where it bends is fixed:
-    scale the targets to about -1..1.
+    l = mean_j log cosh d with d = a_j - y_j: about d^2 / 2 for small errors (half of `MSE`) and
+    abs(d) - log 2 for large ones (about `MAE`), smooth in between. The gradient tanh(d) is bounded,
+    which limits the influence of outliers. The transition is at a fixed abs(d) of about 1, so scale
+    the targets to about -1..1.
 
     Examples
     --------
@@ -94,12 +98,12 @@ class LogCosh(Loss):
 
 @dataclass(eq=False, repr=False)
 class Quantile(Loss):
-    """Pinball loss (Koenker and Bassett, 1978): l = mean_j max(q (y_j - a_j), (q - 1) (y_j - a_j));
-    learns the q-quantile.
+    """Pinball loss (Koenker and Bassett, 1978), which the q-quantile minimizes.
 
-    Several quantiles at once: ``q=(0.1, 0.5, 0.9)`` wants three outputs for each target: for m
-    targets the outputs are those of target 0 for all q, then of target 1, ... Quantiles may cross;
-    sort them where that matters.
+    l = mean_j max(q (y_j - a_j), (q - 1) (y_j - a_j)). For several quantiles at once, such as
+    ``q=(0.1, 0.5, 0.9)``, the network has one output for each target and quantile: those of target
+    0 for all q first, then those of target 1, and so on. Estimated quantiles may cross. Sort them
+    if that matters.
 
     Parameters
     ----------
@@ -109,7 +113,7 @@ class Quantile(Loss):
     Raises
     ------
     ValueError
-        q is out of range, or, with the data, n_out is no multiple of the number of quantiles.
+        `q` is out of range, or n_out is not a multiple of the number of quantiles.
 
     Examples
     --------
@@ -131,12 +135,13 @@ class Quantile(Loss):
         object.__setattr__(self, "q", check_numbers("q", self.q, above=0, below=1))
 
     def targets(self, y, n, n_out, dtype):
-        each = len(np.atleast_1d(self.q))
-        if n_out % each:
+        n_q = len(np.atleast_1d(self.q))
+        if n_out % n_q:
             raise ValueError(
-                f"loss 'quantile' with {each} quantiles needs {each} outputs for each target, the network has {n_out}"
+                f"loss 'quantile' with {n_q} quantiles needs {n_q} outputs for each target, "
+                f"but the network has {n_out}"
             )
-        return np.repeat(check_values(y, n, n_out // each, dtype), each, axis=1)
+        return np.repeat(check_values(y, n, n_out // n_q, dtype), n_q, axis=1)
 
     def to_kernel(self, n_out, dtype):
         q = np.atleast_1d(self.q)
@@ -145,16 +150,16 @@ class Quantile(Loss):
 
 @dataclass(eq=False, repr=False)
 class Poisson(Loss):
-    """Poisson log-likelihood of counts: l = sum_j a_j - y_j log a_j, a the rate, without the
-    constant log y!.
+    """Poisson negative log-likelihood, for counts.
 
-    The output is "exponential" and the loss is computed from z = log a: exp(z) - y z.
-    ``torch.nn.PoissonNLLLoss`` of z.
+    l = sum_j a_j - y_j log a_j, where a_j is the rate, without the constant log y!. The output
+    activation is "exponential", and the loss is computed from z = log a as exp(z) - y z.
+    Equivalent to ``torch.nn.PoissonNLLLoss`` of z, summed over the outputs.
 
     Raises
     ------
     ValueError
-        With the data: a target is below 0.
+        A target is negative.
 
     Examples
     --------
@@ -166,7 +171,7 @@ class Poisson(Loss):
 
     name = "poisson"
     output = "exponential"
-    remedy = "its outputs are rates, kept positive by that activation"
+    remedy = "Pass output='exponential', which keeps rates positive"
     kernel = kernels.Loss.POISSON
 
     def targets(self, y, n, n_out, dtype):
@@ -181,17 +186,16 @@ class Poisson(Loss):
 
 @dataclass(eq=False, repr=False)
 class GaussianNLL(Loss):
-    """Gaussian log-likelihood with a learned variance (Nix and Weigend, 1994; in this form Kendall
-    and Gal, 2017, eq. 8).
+    """Gaussian negative log-likelihood with a learned variance.
 
-    For m targets the network has 2m outputs: m means, then the logarithms s of m variances, so that
-    exp(s) is positive whatever the output. l = sum_j (s_j + (y_j - mean_j)^2 exp(-s_j)) / 2,
-    without the constant log(2 pi) / 2.
+    For m targets the network has 2m outputs: m means, then m logarithms s of variances, which may
+    be any numbers. l = sum_j (s_j + (y_j - mean_j)^2 exp(-s_j)) / 2, without the constant
+    log(2 pi) / 2. Nix and Weigend, 1994; in this form Kendall and Gal, 2017, eq. 8.
 
     Raises
     ------
     ValueError
-        With the data: the number of outputs is odd.
+        The number of outputs is odd.
 
     Examples
     --------
@@ -204,15 +208,15 @@ class GaussianNLL(Loss):
 
     name = "gaussian_nll"
     output = "identity"
-    remedy = "the outputs are means and logarithms of variances, both may be any number"
+    remedy = "Pass output='identity': means and logarithms of variances may be any numbers"
     kernel = kernels.Loss.GAUSSIAN
 
     def targets(self, y, n, n_out, dtype):
         if n_out % 2:
             raise ValueError(
-                f"loss 'gaussian_nll' needs two outputs for each target (mean, log variance), the network has {n_out}"
+                "loss 'gaussian_nll' needs two outputs for each target (mean, log variance), "
+                f"but the network has {n_out}"
             )
         y = check_values(y, n, n_out // 2, dtype)
-        return np.concatenate(
-            [y, np.zeros_like(y)], axis=1
-        )  # as wide as the outputs; the second half is not read
+        # as wide as the outputs; the second half is not read
+        return np.concatenate([y, np.zeros_like(y)], axis=1)

@@ -1,4 +1,4 @@
-"""Adam and its kin: momentum, and a rate for each parameter."""
+"""Adam and its variants: momentum, and a learning rate for each parameter."""
 
 from dataclasses import dataclass
 
@@ -7,8 +7,8 @@ from ..kernels import Rule
 from .base import Optimizer, check_betas
 
 
-def _check(optimizer):
-    """What all of them have."""
+def _check_shared(optimizer):
+    """Check the options that all of them have."""
     check_betas(optimizer)
     optimizer._check("eps", above=0)
     optimizer._check("weight_decay", minimum=0)
@@ -18,9 +18,15 @@ def _check(optimizer):
 class Adam(Optimizer):
     """Adam (Kingma and Ba, 2015, algorithm 1).
 
-    With g += weight_decay w:  m += (1 - b1) (g - m),  v = b2 v + (1 - b2) g^2,
-    w -= lr / (1 - b1^t) * m / (sqrt(v) / sqrt(1 - b2^t) + eps).  With `amsgrad` the largest v so
-    far stands in the place of v (Reddi, Kale and Kumar, 2018, algorithm 2). ``torch.optim.Adam``.
+    The step is ::
+
+        g += weight_decay w
+        m += (1 - b1) (g - m)
+        v = b2 v + (1 - b2) g^2
+        w -= lr / (1 - b1^t) m / (sqrt(v) / sqrt(1 - b2^t) + eps)
+
+    With `amsgrad`, the last line uses the largest v so far instead of v (Reddi, Kale and Kumar,
+    2018, algorithm 2). Equivalent to ``torch.optim.Adam``.
 
     Parameters
     ----------
@@ -31,8 +37,9 @@ class Adam(Optimizer):
     eps : float, default 1e-8
         Above 0.
     weight_decay : float, default 0.0
-        L2 penalty (not decoupled: see `AdamW`), on biases too.
+        L2 penalty, at least 0, on biases too. It is not decoupled, unlike in `AdamW`.
     amsgrad : bool, default False
+        Use the AMSGrad variant.
     l1, l2, clip_value, clip_norm, average
         See `Optimizer`.
 
@@ -51,7 +58,7 @@ class Adam(Optimizer):
 
     def __post_init__(self):
         super().__post_init__()
-        _check(self)
+        _check_shared(self)
 
     def _rule_to_kernel(self):
         return dict(
@@ -68,14 +75,15 @@ class Adam(Optimizer):
 class AdamW(Adam):
     """Adam with decoupled weight decay (Loshchilov and Hutter, 2019, algorithm 2).
 
-    First w *= 1 - lr weight_decay (biases too), then the step of `Adam` without decay.
-    ``torch.optim.AdamW``.
+    First w *= 1 - lr weight_decay, for biases too, then the step of `Adam` without weight decay.
+    Equivalent to ``torch.optim.AdamW``.
 
     Parameters
     ----------
     lr, betas, eps, amsgrad
         As in `Adam`.
     weight_decay : float, default 1e-2
+        At least 0.
     l1, l2, clip_value, clip_norm, average
         See `Optimizer`.
 
@@ -94,19 +102,25 @@ class AdamW(Adam):
 
 @dataclass(eq=False, repr=False)
 class Adamax(Optimizer):
-    """AdaMax (Kingma and Ba, 2015, algorithm 2): Adam with a decaying maximum in the place of the
-    mean square.
+    """AdaMax (Kingma and Ba, 2015, algorithm 2): Adam with a decaying maximum instead of a mean.
 
-    With g += weight_decay w:  m += (1 - b1) (g - m),  u = max(b2 u, abs(g) + eps),  w -= lr / (1 -
-    b1^t) m / u. ``torch.optim.Adamax``.
+    The step is ::
+
+        g += weight_decay w
+        m += (1 - b1) (g - m)
+        u = max(b2 u, abs(g) + eps)
+        w -= lr / (1 - b1^t) m / u
+
+    Equivalent to ``torch.optim.Adamax``.
 
     Parameters
     ----------
     lr : float or schedule, default 2e-3
+        Learning rate, at least 0.
     betas, eps
         As in `Adam`.
     weight_decay : float, default 0.0
-        L2 penalty, on biases too.
+        L2 penalty, at least 0, on biases too.
     l1, l2, clip_value, clip_norm, average
         See `Optimizer`.
 
@@ -124,7 +138,7 @@ class Adamax(Optimizer):
 
     def __post_init__(self):
         super().__post_init__()
-        _check(self)
+        _check_shared(self)
 
     def _rule_to_kernel(self):
         return dict(
@@ -138,23 +152,28 @@ class Adamax(Optimizer):
 
 @dataclass(eq=False, repr=False)
 class NAdam(Optimizer):
-    """Adam with Nesterov's momentum (Dozat, 2016).
+    """NAdam (Dozat, 2016): Adam with Nesterov momentum.
 
-    With mu_t = b1 (1 - 0.96^(t momentum_decay) / 2), M_t = mu_1 ... mu_t, and m and v as in `Adam`:
-    w -= lr ((1 - mu_t) / (1 - M_t) g + mu_(t+1) / (1 - M_(t+1)) m) / (sqrt(v) / sqrt(1 - b2^t) +
-    eps). ``torch.optim.NAdam``.
+    With mu_t = b1 (1 - 0.96^(t momentum_decay) / 2), M_t = mu_1 ... mu_t, and m and v as in `Adam`,
+    the step is ::
+
+        d = (1 - mu_t) / (1 - M_t) g + mu_(t+1) / (1 - M_(t+1)) m
+        w -= lr d / (sqrt(v) / sqrt(1 - b2^t) + eps)
+
+    Equivalent to ``torch.optim.NAdam``.
 
     Parameters
     ----------
     lr : float or schedule, default 2e-3
+        Learning rate, at least 0.
     betas, eps
         As in `Adam`.
     weight_decay : float, default 0.0
-        L2 penalty, on biases too.
+        L2 penalty, at least 0, on biases too.
     momentum_decay : float, default 4e-3
         At least 0.
     decoupled_weight_decay : bool, default False
-        Decay as in `AdamW`.
+        Apply the weight decay as in `AdamW`.
     l1, l2, clip_value, clip_norm, average
         See `Optimizer`.
 
@@ -174,7 +193,7 @@ class NAdam(Optimizer):
 
     def __post_init__(self):
         super().__post_init__()
-        _check(self)
+        _check_shared(self)
         self._check("momentum_decay", minimum=0)
 
     def _rule_to_kernel(self):

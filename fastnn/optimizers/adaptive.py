@@ -1,4 +1,4 @@
-"""A rate for each parameter, from the squares of its gradients: Adagrad, Adadelta, RMSprop."""
+"""Optimizers with a learning rate for each parameter: Adagrad, Adadelta, RMSprop."""
 
 from dataclasses import dataclass
 
@@ -9,19 +9,24 @@ from .base import Optimizer
 
 @dataclass(eq=False, repr=False)
 class Adagrad(Optimizer):
-    """Adagrad (Duchi, Hazan and Singer, 2011): a rate of its own for each parameter, which only
-    falls.
+    """Adagrad (Duchi, Hazan and Singer, 2011): a decreasing rate for each parameter.
 
-    With g += weight_decay w:  s += g^2,  w -= lr / (1 + (t - 1) lr_decay) g / (sqrt(s) + eps).
-    ``torch.optim.Adagrad``.
+    The step is ::
+
+        g += weight_decay w
+        s += g^2
+        w -= lr / (1 + (t - 1) lr_decay) g / (sqrt(s) + eps)
+
+    Equivalent to ``torch.optim.Adagrad``.
 
     Parameters
     ----------
     lr : float or schedule, default 1e-2
+        Learning rate, at least 0.
     lr_decay : float, default 0.0
         At least 0.
     weight_decay : float, default 0.0
-        L2 penalty, on biases too.
+        L2 penalty, at least 0, on biases too.
     eps : float, default 1e-10
         Above 0.
     l1, l2, clip_value, clip_norm, average
@@ -53,21 +58,28 @@ class Adagrad(Optimizer):
 
 @dataclass(eq=False, repr=False)
 class Adadelta(Optimizer):
-    """Adadelta (Zeiler, 2012, algorithm 1): steps as large as past steps were, in units of the
-    parameter.
+    """Adadelta (Zeiler, 2012, algorithm 1): steps scaled by the size of previous steps.
 
-    With g += weight_decay w:  v = rho v + (1 - rho) g^2,  d = sqrt(u + eps) / sqrt(v + eps) g,  u =
-    rho u + (1 - rho) d^2,  w -= lr d. ``torch.optim.Adadelta``.
+    The step is ::
+
+        g += weight_decay w
+        v = rho v + (1 - rho) g^2
+        d = sqrt(u + eps) / sqrt(v + eps) g
+        u = rho u + (1 - rho) d^2
+        w -= lr d
+
+    Equivalent to ``torch.optim.Adadelta``.
 
     Parameters
     ----------
     lr : float or schedule, default 1.0
+        Learning rate, at least 0.
     rho : float, default 0.9
         In [0, 1).
     eps : float, default 1e-6
         Above 0.
     weight_decay : float, default 0.0
-        L2 penalty, on biases too.
+        L2 penalty, at least 0, on biases too.
     l1, l2, clip_value, clip_norm, average
         See `Optimizer`.
 
@@ -97,26 +109,35 @@ class Adadelta(Optimizer):
 
 @dataclass(eq=False, repr=False)
 class RMSprop(Optimizer):
-    """RMSprop (Tieleman and Hinton, 2012, lecture 6.5): the gradient over the root of its mean
-    square.
+    """RMSprop (Tieleman and Hinton, 2012, lecture 6.5): gradients divided by their RMS.
 
-    With g += weight_decay w:  v = alpha v + (1 - alpha) g^2;  a = v, or with `centered` m += (1 -
-    alpha) (g - m) and a = max(0, v - m^2) (Graves, 2013, eq. 38-41);  d = g / (sqrt(a) + eps);
-    with momentum b = momentum b + d and w -= lr b, else w -= lr d. ``torch.optim.RMSprop``, which
-    gives NaN where v - m^2 is below 0 by rounding.
+    The step is ::
+
+        g += weight_decay w
+        v = alpha v + (1 - alpha) g^2
+        m += (1 - alpha) (g - m)           with centered
+        a = max(0, v - m^2)                with centered, else a = v
+        d = g / (sqrt(a) + eps)
+        b = momentum b + d                 with momentum, else b = d
+        w -= lr b
+
+    The centered variant is that of Graves, 2013, eq. 38-41. Equivalent to ``torch.optim.RMSprop``,
+    except that PyTorch returns NaN where rounding makes v - m^2 negative.
 
     Parameters
     ----------
     lr : float or schedule, default 1e-2
+        Learning rate, at least 0.
     alpha : float, default 0.99
         In [0, 1).
     eps : float, default 1e-8
         Above 0.
     weight_decay : float, default 0.0
-        L2 penalty, on biases too.
+        L2 penalty, at least 0, on biases too.
     momentum : float, default 0.0
         In [0, 1).
     centered : bool, default False
+        Divide by the standard deviation of the gradients instead of their RMS.
     l1, l2, clip_value, clip_norm, average
         See `Optimizer`.
 

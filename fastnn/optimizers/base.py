@@ -1,5 +1,4 @@
-"""What all optimizers that make steps have in common: the way of a gradient before and after the
-rule."""
+"""Options shared by all optimizers: penalties, clipping, averaging."""
 
 from dataclasses import dataclass, field, fields
 
@@ -7,7 +6,7 @@ from .. import kernels, schedules
 from ..options import Options
 from ..validation import check_number
 
-_NOTHING = dict(
+_DEFAULTS = dict(
     nesterov=False,
     amsgrad=False,
     centered=False,
@@ -23,33 +22,34 @@ _NOTHING = dict(
 
 @dataclass(eq=False, repr=False, kw_only=True)
 class Optimizer(Options):
-    """What all optimizers have besides their own settings, by keyword.
+    """Options shared by all optimizers: penalties, clipping, averaging.
 
-    The gradient of a batch first gets the penalties, g = dL/dw + l2 w + l1 sign(w) (weights alone,
-    no biases; sign(0) = 0), is then clipped, and then goes to the optimizer, whose `weight_decay`
-    comes on top, on biases too. ``history.loss`` is without penalties.
+    All but `lr` are keyword-only. In each step, the penalties are added to the gradient of the
+    batch, g = dL/dw + l2 w + l1 sign(w) with sign(0) = 0, for weights but not for biases. Then the
+    gradient is clipped, and the optimizer applies it. The `weight_decay` of an optimizer is
+    separate and applies to biases too. ``history.loss`` does not include penalties.
 
     Parameters
     ----------
     lr : float or schedule
-        Learning rate, at least 0; the one setting here that is not by keyword alone.
+        Learning rate, at least 0.
     l1, l2 : float, default 0.0
         Penalties l1 sum abs(W) and l2/2 sum W^2, at least 0.
     clip_value : float, optional
-        Every number of the gradient is cut to [-clip_value, clip_value].
+        Clip each element of the gradient to [-clip_value, clip_value].
     clip_norm : float, optional
-        The whole gradient is multiplied by min(1, clip_norm / (norm + 1e-6)), norm its Euclidean
-        norm over all parameters (Pascanu, Mikolov and Bengio, 2013; as PyTorch's
-        ``clip_grad_norm_``).
+        Multiply the gradient by min(1, clip_norm / (norm + 1e-6)), where norm is its Euclidean norm
+        over all parameters (Pascanu, Mikolov and Bengio, 2013; PyTorch's ``clip_grad_norm_``).
     average : float in (0, 1), optional
-        Keep an exponential moving average of the parameters, A += (1 - average) (w - A) after every
-        step, A = w at first (Polyak and Juditsky, 1992). Callbacks, validation and the network
-        after `fit` have A; training goes on from w, in ``net.state.params``.
+        Keep an exponential moving average A of the parameters (Polyak and Juditsky, 1992), A += (1
+        - average) (w - A) after each step, starting from A = w. Callbacks and validation use A, and
+        the network holds it after `fit`. Training continues from w, which is in
+        ``net.state.params``.
 
     Raises
     ------
     ValueError
-        A setting is out of its range, or both kinds of clipping are asked for.
+        An option is out of range, or both `clip_value` and `clip_norm` are set.
 
     Examples
     --------
@@ -65,7 +65,7 @@ class Optimizer(Options):
     clip_norm: float | None = None
     average: float | None = None
 
-    full_batch = False  # whether a step takes all rows, so that training cannot go on step by step
+    full_batch = False  # whether each step uses all rows; such training cannot resume
 
     def __post_init__(self):
         object.__setattr__(self, "lr", schedules.resolve(self.lr))
@@ -76,31 +76,33 @@ class Optimizer(Options):
                 self._check(name, above=0)
         if self.clip_value is not None and self.clip_norm is not None:
             raise ValueError(
-                "clip_value and clip_norm are two ways to clip: choose one and leave the other None"
+                "clip_value and clip_norm cannot be combined. Pass one, and leave the other None."
             )
         if self.average is not None:
             self._check("average", above=0, below=1)
 
     def _check(self, name, **bounds):
-        """A setting within bounds, kept as a number of Python's own, which JSON can hold."""
+        """Check an option, and store it as a Python number, which JSON can hold."""
         object.__setattr__(self, name, check_number(name, getattr(self, name), **bounds))
 
     def __repr__(self):
-        in_order = sorted(
-            fields(self), key=lambda f: bool(f.kw_only)
-        )  # their own settings, then those that all share
-        shown = [f.name for f in in_order if f.name == "lr" or getattr(self, f.name) != f.default]
-        return f"{type(self).__name__}({', '.join(f'{name}={getattr(self, name)!r}' for name in shown)})"
+        ordered = sorted(fields(self), key=lambda f: bool(f.kw_only))  # shared options last
+        shown = [f.name for f in ordered if f.name == "lr" or getattr(self, f.name) != f.default]
+        options = ", ".join(f"{name}={getattr(self, name)!r}" for name in shown)
+        return f"{type(self).__name__}({options})"
 
     @property
     def n_moments(self):
-        """How many arrays like the parameters move with them; the average is the last."""
+        """Number of arrays of the size of the parameters that are updated with them.
+
+        The average of the parameters is the last.
+        """
         return kernels.n_moments(self.to_kernel())
 
     def to_kernel(self):
-        """The numbers of the kernel's struct Optimizer."""
-        return _NOTHING | dict(
-            rate=schedules.as_settings(self.lr),
+        """Return the fields of the kernel's struct Optimizer."""
+        return _DEFAULTS | dict(
+            rate=schedules.to_kernel(self.lr),
             l1=self.l1,
             l2=self.l2,
             clip_value=self.clip_value or 0.0,
@@ -110,12 +112,12 @@ class Optimizer(Options):
         )
 
     def _rule_to_kernel(self):
-        """Those of the rule: what differs from _NOTHING."""
+        """Return the fields of the update rule that differ from _DEFAULTS."""
         raise NotImplementedError
 
 
 def check_betas(optimizer):
-    """Two decays of moments."""
+    """Check `betas`, the two decay rates of the moments."""
     betas = optimizer.betas
     if not isinstance(betas, (tuple, list)) or len(betas) != 2:
         raise ValueError(f"betas must be two numbers, got {betas!r}")

@@ -1,4 +1,4 @@
-"""L-BFGS: SciPy's, on the whole data at once."""
+"""L-BFGS, a full-batch optimizer, by SciPy."""
 
 from dataclasses import dataclass
 
@@ -8,28 +8,30 @@ from ..validation import check_count, check_number
 
 @dataclass(eq=False, repr=False)
 class LBFGS(Options):
-    """L-BFGS-B (Byrd, Lu, Nocedal and Zhu, 1995), by ``scipy.optimize.minimize``: for small data,
-    where it needs few passes.
+    """L-BFGS-B (Byrd, Lu, Nocedal and Zhu, 1995), through ``scipy.optimize.minimize``.
 
-    Every iteration works on all rows (`batch_size` and `shuffle` of `fit` count for nothing), in
-    float64 whatever the network's dtype, with as many evaluations of loss and gradient as its line
-    search wants; an "epoch" is an iteration, ``history.loss`` the loss after it, and `epochs` the
-    most there may be. It ends earlier when it has converged. Callbacks may look and stop; what they
-    change counts for nothing, and `resume` has nothing to go on from. Needs SciPy (the extra
-    ``scipy``).
+    It suits small data, where it needs few iterations. Each iteration uses all rows, in float64
+    whatever the dtype of the network, and evaluates loss and gradient as often as its line search
+    requires. In `fit`, an epoch is one iteration, ``history.loss`` is the loss after it, `epochs`
+    is the largest number of iterations, and `batch_size` and `shuffle` are ignored. Training stops
+    when one of the tolerances is met.
+
+    Callbacks can stop training, but not change it, and `resume` is not supported. Requires
+    SciPy (``pip install "fastnn-mlp[scipy]"``).
 
     Parameters
     ----------
     history_size : int, default 10
-        Pairs of steps and gradient changes that approximate the curvature.
+        Number of pairs of steps and gradient changes that approximate the curvature.
     tolerance_grad : float, default 1e-5
-        It has converged when no number of the gradient is larger.
+        Stop when every element of the gradient is at most this in absolute value.
     tolerance_loss : float, default 2.2e-9
-        Or when an iteration lowers the loss by less than this part of it.
+        Stop when an iteration reduces the loss by a smaller fraction than this.
     l2 : float, default 0.0
-        Penalty l2/2 sum W^2 on weights, no biases. ``history.loss`` is without it.
+        Penalty l2/2 sum W^2, at least 0, on weights but not on biases. ``history.loss`` does not
+        include it.
     max_evaluations : int, optional
-        It also ends when loss and gradient have been computed so many times.
+        Stop after this number of evaluations of loss and gradient.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Lion: steps of one length, in the direction of a sign."""
+"""Lion, an optimizer whose steps depend only on signs."""
 
 from dataclasses import dataclass
 
@@ -9,20 +9,23 @@ from .base import Optimizer, check_betas
 
 @dataclass(eq=False, repr=False)
 class Lion(Optimizer):
-    """Lion (Chen et al., 2023, algorithm 2, arXiv:2302.06675): every parameter moves by lr, up or
-    down.
+    """Lion (Chen et al., 2023, algorithm 2, arXiv:2302.06675): steps by the sign of a mean.
 
-    First w *= 1 - lr weight_decay (biases too), then w -= lr sign(b1 m + (1 - b1) g), with sign(0)
-    = 0, then m = b2 m + (1 - b2) g.
+    Each parameter changes by lr or -lr. The step is, with sign(0) = 0, ::
+
+        w *= 1 - lr weight_decay           (biases too)
+        w -= lr sign(b1 m + (1 - b1) g)
+        m = b2 m + (1 - b2) g
 
     Parameters
     ----------
     lr : float or schedule, default 1e-4
-        Learning rate, at least 0: the length of each step. A third to a tenth of Adam's.
+        Learning rate, at least 0. Use a third to a tenth of the rate for Adam.
     betas : (float, float), default (0.9, 0.99)
         b1 and b2, each in [0, 1).
     weight_decay : float, default 0.0
-        Decoupled, as in `AdamW`; three to ten times as large as there, since lr is smaller.
+        At least 0, decoupled as in `AdamW`. Use three to ten times the value for AdamW, since lr is
+        smaller.
     l1, l2, clip_value, clip_norm, average
         See `Optimizer`.
 

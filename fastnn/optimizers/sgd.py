@@ -1,4 +1,4 @@
-"""Gradient descent with one rate for all parameters."""
+"""Stochastic gradient descent, with or without momentum."""
 
 from dataclasses import dataclass
 
@@ -9,10 +9,15 @@ from .base import Optimizer
 
 @dataclass(eq=False, repr=False)
 class SGD(Optimizer):
-    """Gradient descent, with momentum on request.
+    """Stochastic gradient descent, optionally with momentum.
 
-    With g += weight_decay w:  v = momentum v + g (v starts at 0), then w -= lr v, or w -= lr (g +
-    momentum v) with `nesterov`. Without momentum w -= lr g. ``torch.optim.SGD`` without dampening.
+    The step is ::
+
+        g += weight_decay w
+        v = momentum v + g                 v = 0 before the first step
+        w -= lr v                          with nesterov: w -= lr (g + momentum v)
+
+    Without momentum, this is w -= lr g. Equivalent to ``torch.optim.SGD`` without dampening.
 
     Parameters
     ----------
@@ -21,10 +26,10 @@ class SGD(Optimizer):
     momentum : float, default 0.0
         In [0, 1).
     nesterov : bool, default False
-        Look ahead by one step of the momentum, which must be above 0 (Sutskever et al., 2013, as
-        PyTorch writes it).
+        Use Nesterov momentum (Sutskever et al., 2013, in PyTorch's form). Requires a momentum above
+        0.
     weight_decay : float, default 0.0
-        L2 penalty, on biases too.
+        L2 penalty, at least 0, on biases too.
     l1, l2, clip_value, clip_norm, average
         See `Optimizer`.
 

@@ -1,14 +1,15 @@
-"""The four lines of the article in plain NumPy: what is right, and what is slow.
+"""Reference implementation in plain NumPy: slow and easy to check.
 
     z = x W + b                                       linear
     a = f(z)                                          activation
-    L = -1/N sum y log a + (1 - y) log(1 - a)         binary_cross_entropy, and other losses
-    W = W - lr dL/dW,   b = b - lr dL/db              sgd_step_, and other updates
+    L = -1/N sum(y log a + (1 - y) log(1 - a))        binary_cross_entropy and other losses
+    W = W - lr dL/dW,   b = b - lr dL/db              sgd_step_ and other steps
 
-These functions have the signatures of `fastnn.functional`; the networks (`forward`,
-`loss_and_grad`, `fit`) are built from them. Rows are samples: X is (n, n_in), W is (n_in, n_out), b
-is (n_out,). dW stands for dL/dW and has the shape of W. Everything is computed in the dtype of its
-inputs.
+The functions have the signatures of `fastnn.functional`. `forward`, `loss_and_grad` and `fit`
+combine them into networks. The tests compare the compiled code with them.
+
+Rows are samples: X has shape (n, n_in), W (n_in, n_out), b (n_out,). dW is dL/dW and has
+the shape of W. Functions compute in the dtype of their inputs.
 """
 
 from .layer import activation, activation_backward, dropout_mask, linear, linear_backward

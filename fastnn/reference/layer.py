@@ -1,5 +1,4 @@
-"""One layer: z = x W + b, then a = f(z), and the gradients of both; and what dropout leaves of its
-inputs."""
+"""Linear layers, activations, their gradients, and dropout."""
 
 import math
 
@@ -8,32 +7,49 @@ import numpy as np
 
 # ---- linear --------------------------------------------------------------------------------------
 def linear(X, W, b=None, activation="identity", out=None):
-    """One dense layer, Y = f(X W + b).
+    """Return f(X W + b), a linear layer with its activation.
 
     Parameters
     ----------
-    X, W, b : arrays (n, n_in), (n_in, n_out) and (n_out,); no b means no bias
-    activation : str, the name of f
-    out : array (n, n_out), optional; receives the result, Y
-    """
-    value, _ = resolve("activation", activation, _ACTIVATIONS)
-    return _into(out, value(X @ W if b is None else X @ W + b))
-
-
-def linear_backward(dY, X, W, b, Y, activation="identity", need_dX=True):
-    """The gradients of `linear`: dZ = dY f'(Z), dX = dZ W^T, dW = X^T dZ, and db is the sum of the
-    rows of dZ.
-
-    Parameters
-    ----------
-    dY : array (n, n_out), the gradient with respect to Y
-    X, W, b, activation : what `linear` was given
-    Y : array (n, n_out), what it returned; not read here, since every f'(Z) is computed from Z
-    need_dX : bool, False for a first layer
+    X : array (n, n_in)
+    W : array (n_in, n_out)
+    b : array (n_out,), optional
+    activation : str, default "identity"
+        Name of f, see `activation`.
+    out : array (n, n_out), optional
+        Receives the result.
 
     Returns
     -------
-    dX, dW, db : arrays like X, W and b; dX is None without need_dX, db is None without b
+    array (n, n_out)
+    """
+    f, _ = resolve("activation", activation, _ACTIVATIONS)
+    return _store(out, f(X @ W if b is None else X @ W + b))
+
+
+def linear_backward(dY, X, W, b, Y, activation="identity", need_dX=True):
+    """Return the gradients of a loss with respect to X, W and b of `linear`.
+
+    With Z = X W + b and dZ = dY f'(Z):  dX = dZ W^T,  dW = X^T dZ,  db = sum of the rows of dZ.
+
+    Parameters
+    ----------
+    dY : array (n, n_out)
+        Gradient of the loss with respect to Y.
+    X, W, b, activation
+        The arguments of `linear`.
+    Y : array (n, n_out)
+        The result of `linear`. Not used, since f'(Z) is computed from Z.
+    need_dX : bool, default True
+        False skips dX, which the first layer of a network does not need.
+
+    Returns
+    -------
+    dX : array (n, n_in) or None
+        None if `need_dX` is False.
+    dW : array (n_in, n_out)
+    db : array (n_out,) or None
+        None if b is None.
     """
     _, backward = resolve("activation", activation, _ACTIVATIONS)
     dZ = dY if activation == "identity" else backward(dY, linear(X, W, b))
@@ -44,7 +60,9 @@ def linear_backward(dY, X, W, b, Y, activation="identity", need_dX=True):
 
 # ---- activation ----------------------------------------------------------------------------------
 def activation(Z, name, out=None):
-    """A = f(Z), element by element; for softmax, over the last axis::
+    """Return f(Z), element by element; softmax works along the last axis.
+
+    The activations are ::
 
         name          f(z)                                     f'(z), a = f(z)
         identity      z                                        1
@@ -56,32 +74,48 @@ def activation(Z, name, out=None):
         softplus      log(1 + exp(z))                          sigmoid(z)
         gelu          z Phi(z), Phi by erf                     Phi(z) + z phi(z)
         silu          z sigmoid(z)                             s (1 + z (1 - s)), s = sigmoid(z)
-        softmax       exp(z_j) / sum_k exp(z_k)                of a row; as an output only
-        exponential   exp(z)                                   a; for outputs that count (poisson)
+        softmax       exp(z_j) / sum_k exp(z_k)                over a row; output layer only
+        exponential   exp(z)                                   a; an output for counts (poisson)
         selu          s z if z > 0 else s alpha (exp(z) - 1)   s if a > 0 else a + s alpha
         mish          z t, t = tanh(log(1 + exp(z)))           t + z (1 - t^2) sigmoid(z)
 
     Parameters
     ----------
-    Z : array, any shape
+    Z : array
+        Of any shape.
     name : str
-    out : array like Z, optional; receives the result, A
+        Name of f.
+    out : array like Z, optional
+        Receives the result.
+
+    Returns
+    -------
+    array like Z
     """
-    value, _ = resolve("activation", name, _ACTIVATIONS)
-    return _into(out, value(Z))
+    f, _ = resolve("activation", name, _ACTIVATIONS)
+    return _store(out, f(Z))
 
 
 def activation_backward(dA, Z, name, out=None):
-    """The gradient of `activation`: dZ = dA f'(Z); for softmax, dz_k = a_k (da_k - sum_j da_j a_j).
+    """Return dA f'(Z), the gradient of a loss with respect to Z.
+
+    For softmax it is dz_k = a_k (da_k - sum_j da_j a_j).
 
     Parameters
     ----------
-    dA : array like Z, the gradient with respect to A = f(Z)
-    Z, name : what `activation` was given
-    out : array like Z, optional; receives the result, dZ
+    dA : array like Z
+        Gradient of the loss with respect to f(Z).
+    Z, name
+        The arguments of `activation`.
+    out : array like Z, optional
+        Receives the result.
+
+    Returns
+    -------
+    array like Z
     """
     _, backward = resolve("activation", name, _ACTIVATIONS)
-    return _into(out, backward(dA, Z))
+    return _store(out, backward(dA, Z))
 
 
 def _sigmoid(z):
@@ -89,7 +123,8 @@ def _sigmoid(z):
     return np.where(z >= 0, 1, e) / (1 + e)
 
 
-def _normal_cdf(z):  # (1 + erf(z/√2)) / 2, written so that it keeps its digits where erf is near -1
+def _normal_cdf(z):
+    # (1 + erf(z/√2)) / 2, without cancellation where erf is near -1
     return (np.vectorize(math.erfc, otypes=[float])(-z / math.sqrt(2)) / 2).astype(z.dtype)
 
 
@@ -103,7 +138,8 @@ def _mish_backward(da, z):
     return da * (t + z * (1 - t * t) * _sigmoid(z))
 
 
-_SCALE, _ALPHA = 1.0507009873554804934193349852946, 1.6732632423543772848170429916717  # selu's
+# of selu
+_SCALE, _ALPHA = 1.0507009873554804934193349852946, 1.6732632423543772848170429916717
 
 _ACTIVATIONS = {  # name: (f(z), da f'(z))
     "identity": (np.copy, lambda da, z: np.copy(da)),
@@ -142,30 +178,38 @@ _ACTIVATIONS = {  # name: (f(z), da f'(z))
 
 # ---- dropout -------------------------------------------------------------------------------------
 def dropout_mask(rate, seed, step, layer, rows, n_units, dtype):
-    """What a step multiplies a layer's inputs by: 0 with probability `rate`, else 1 / (1 - rate).
+    """Return a dropout mask: 0 with probability `rate`, else 1 / (1 - rate).
 
-    Inverted dropout (Srivastava et al., 2014, section 10): the mean stays, so inference does
-    nothing. A unit's fate is a hash of (seed, step, layer, row, unit) and of nothing else: the
-    first four are mixed into 64 bits (the finaliser of splitmix64, Steele, Lea and Flood, 2014),
-    whose halves key a hash of 32 bits of the unit's number (steps of MurmurHash3's finaliser). A
-    unit is dropped where that is below floor(rate 2^32). The kernels draw the same.
+    A training step multiplies the inputs of a layer by its mask. This is inverted dropout
+    (Srivastava et al., 2014, section 10): it preserves the mean, so inference needs no scaling.
+
+    Whether a unit is dropped depends only on a hash of (seed, step, layer, row, unit). The first
+    four are mixed into 64 bits by the finalizer of splitmix64 (Steele, Lea and Flood, 2014). Their
+    halves are the keys of a 32-bit hash of the unit by steps of the finalizer of MurmurHash3. A
+    unit is dropped if the hash is below floor(rate 2^32). The kernels use the same masks.
 
     Parameters
     ----------
     rate : float in [0, 1)
-    seed : int, its last 64 bits count
-    step : int, how many steps were done before this one
-    layer : int, the number of the layer whose inputs are dropped; the first is 0
-    rows, n_units : int, how many rows the batch has, and how many inputs the layer
+    seed : int
+        Only the lowest 64 bits matter.
+    step : int
+        Number of steps before this one.
+    layer : int
+        Index of the layer, starting at 0.
+    rows : int
+        Number of rows of the batch.
+    n_units : int
+        Number of inputs of the layer.
     dtype : dtype of the result
 
     Returns
     -------
-    mask : array (rows, n_units)
+    array (rows, n_units)
     """
     key = np.array([seed % 2**64], np.uint64)
     for number in (step, layer, np.arange(rows)):
-        key = _mixed_in(key, number)
+        key = _mix(key, number)
     low, high = (
         key.astype(np.uint32)[:, np.newaxis],
         (key >> np.uint64(32)).astype(np.uint32)[:, np.newaxis],
@@ -174,33 +218,33 @@ def dropout_mask(rate, seed, step, layer, rows, n_units, dtype):
     return np.where(h >= int(rate * 2**32), 1 / (1 - rate), 0).astype(dtype)
 
 
-def _mixed_in(key, number):
-    """A key of 64 bits made of another and of a number (or several: several keys)."""
-    x = key + np.uint64(0x9E3779B97F4A7C15) * np.asarray(number + 1, np.uint64).reshape(
-        -1
-    )  # all modulo 2^64
+def _mix(key, number):
+    """Mix a number, or each of several, into a 64-bit key; modulo 2^64."""
+    number = np.asarray(number + 1, np.uint64).reshape(-1)
+    x = key + np.uint64(0x9E3779B97F4A7C15) * number
     x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     return x ^ (x >> np.uint64(31))
 
 
 def _hash(n, low, high):
-    """32 bits made of a number and of the halves of a key."""
-    h = low + n * np.uint32(0x9E3779B9)  # all modulo 2^32
+    """Return a 32-bit hash of a number and the halves of a key; modulo 2^32."""
+    h = low + n * np.uint32(0x9E3779B9)
     h = (h ^ (h >> np.uint32(16))) * np.uint32(0x85EBCA6B) + high
     h = (h ^ (h >> np.uint32(13))) * np.uint32(0xC2B2AE35)
     return h ^ (h >> np.uint32(16))
 
 
 # ---- helpers -------------------------------------------------------------------------------------
-def resolve(what, name, table):
-    """The entry of a table, or an error that says what there is."""
+def resolve(argument, name, table):
+    """Return the entry of a table, or raise a ValueError that lists the names."""
     if name not in table:
-        raise ValueError(f"unknown {what} {name!r}; choose from {', '.join(table)}")
+        raise ValueError(f"{argument} must be one of {', '.join(table)}, got {name!r}")
     return table[name]
 
 
-def _into(out, result):
+def _store(out, result):
+    """Return the result, stored in `out` unless it is None."""
     if out is None:
         return result
     out[...] = result

@@ -1,5 +1,8 @@
-"""Networks, and their training. For each layer: W (n_in, n_out), b (n_out,) or None, and the name
-of an activation."""
+"""Networks and their training.
+
+A network is three lists with an entry for each layer: weights W (n_in, n_out), biases b (n_out,) or
+None, and names of activations.
+"""
 
 import inspect
 import math
@@ -12,8 +15,7 @@ from .updates import OPTIMIZERS
 
 
 def forward(X, weights, biases, activations):
-    """The outputs (n, n_out) of a network for the rows of X (n, n_in): `linear`, layer after
-    layer."""
+    """Return the outputs (n, n_out) of a network for the rows of X (n, n_in)."""
     for W, b, name in zip(weights, biases, activations, strict=True):
         X = linear(X, W, b, name)
     return X
@@ -33,34 +35,41 @@ def loss_and_grad(
     seed=0,
     step=0,
 ):
-    """The loss of a network and its gradients, by the chain rule from the last layer to the first.
+    """Return the loss of a network and its gradients, computed by backpropagation.
 
     Parameters
     ----------
     X : array (n, n_in)
-    y, sample_weight : what the loss takes
-    weights, biases, activations : lists, one entry for each layer; a bias may be None
-    loss : str, a name of `losses.LOSSES`, which says what output activation it needs; or a function
-        (outputs, y) -> (value, d_outputs), which is called without sample_weight
-    loss_options : dict, optional; further arguments of the loss. Several q of "quantile" want as
-    many outputs for each
-        target: those of target 0 for all q, then of target 1, ...
-    dropout : list of float, optional; for each layer the share of its inputs that is dropped
-    seed, step : int, what `dropout_mask` takes
+    y, sample_weight
+        As the loss takes them.
+    weights, biases, activations : list
+        One entry for each layer; a bias may be None.
+    loss : str or callable
+        A name in `losses.LOSSES`, which also gives the output activation that the loss needs, or a
+        function (outputs, y) -> (value, d_outputs), which is called without sample_weight.
+    loss_options : dict, optional
+        More arguments of the loss. With several q, "quantile" needs one output for each target and
+        q: those of target 0 for all q, then those of target 1, and so on.
+    dropout : list of float, optional
+        Dropout rate of the inputs of each layer.
+    seed, step : int
+        Arguments of `dropout_mask`.
 
     Returns
     -------
-    L, grad_weights, grad_biases : float, and lists like weights and biases
+    L : float
+    grad_weights, grad_biases : list
+        Like weights and biases.
     """
     if not callable(loss):
-        loss_of, output = resolve("loss", loss, LOSSES)
+        loss_function, output = resolve("loss", loss, LOSSES)
         if output is not None:
             if activations[-1] != output:
                 raise ValueError(
                     f"loss {loss!r} needs the output activation {output!r}, got {activations[-1]!r}"
                 )
-            activations = [*activations[:-1], "identity"]  # these losses start from z
-    masks = [None] * len(weights)  # what the inputs of the layers are multiplied by
+            activations = [*activations[:-1], "identity"]  # these losses take z
+    masks = [None] * len(weights)  # dropout masks of the inputs of the layers
     if dropout is not None:
         masks = [
             dropout_mask(rate, seed, step, layer, len(X), len(W), W.dtype)
@@ -75,7 +84,7 @@ def loss_and_grad(
         L, dA = loss(A, y)
     else:
         dA = np.empty_like(A)
-        L = loss_of(A, y, sample_weight, dA, **(loss_options or {}))
+        L = loss_function(A, y, sample_weight, dA, **(loss_options or {}))
     dW, db = [None] * len(Z), [None] * len(Z)
     for i in reversed(range(len(Z))):
         dZ = activation_backward(dA, Z[i], activations[i])
@@ -112,41 +121,53 @@ def fit(
     seed=0,
     **options,
 ):
-    """Train by mini-batches, changing weights and biases in place.
+    """Train a network by mini-batch gradient descent, changing weights and biases in place.
 
     Parameters
     ----------
-    X, y, weights, biases, activations, loss, sample_weight, loss_options, dropout, seed : what
-    `loss_and_grad` takes optimizer, **options : str, a name of `updates.OPTIMIZERS`, and arguments
-    of its step; amsgrad=True for the variant of
-        adam and adamw
-    lr : float, or a function lr(step, epoch) of how many whole steps and epochs were done before
-    epochs, batch_size : int; the last batch of an epoch may be shorter
-    shuffle, rng : bool, and int, Generator or None; an epoch takes the rows in the order of
-    rng.permutation(n) l1, l2 : float; penalties l1 sum |W| + l2/2 sum W^2 of the weights, not of
-    the biases: g = dL/dW + l2 W + l1 sign(W) clip_value, clip_norm : float, optional; then each
-    number of the gradient is cut to [-clip_value, clip_value], or
-        all are multiplied by min(1, clip_norm / (N + 1e-6)), N their Euclidean norm (Pascanu,
-        Mikolov and Bengio, 2013)
-    average : float in (0, 1), optional; the decay of a moving average A of the parameters, which
-    begins where they do:
-        A = average A + (1 - average) p after every step
+    X, y, weights, biases, activations, loss, sample_weight, loss_options, dropout, seed
+        As in `loss_and_grad`.
+    optimizer : str, default "sgd"
+        A name in `updates.OPTIMIZERS`.
+    lr : float or callable
+        The learning rate, or a function lr(step, epoch) of the numbers of completed steps and
+        epochs.
+    epochs : int, default 10
+    batch_size : int, default 32
+        The last batch of an epoch may be smaller.
+    shuffle : bool, default False
+        Whether each epoch uses the rows in the order rng.permutation(n).
+    rng : int, Generator or None
+    l1, l2 : float, default 0.0
+        Penalties l1 sum |W| + l2/2 sum W^2 of the weights, not of the biases: g = dL/dW + l2 W + l1
+        sign(W).
+    clip_value : float, optional
+        Clip each element of the gradient to [-clip_value, clip_value], after the penalties.
+    clip_norm : float, optional
+        Multiply the gradient by min(1, clip_norm / (N + 1e-6)), where N is its Euclidean norm over
+        all parameters (Pascanu, Mikolov and Bengio, 2013), after the penalties.
+    average : float in (0, 1), optional
+        Decay of a moving average A of the parameters p, which starts from the initial parameters: A
+        = average A + (1 - average) p after each step.
+    **options
+        More arguments of the optimizer step; amsgrad=True selects AMSGrad for adam and adamw.
 
     Returns
     -------
-    history : list of float, one for each epoch: the batches' losses before their updates, averaged
-    over the rows;
-        without penalties
-    averaged_weights, averaged_biases : lists like weights and biases; with `average` only
+    history : list of float
+        For each epoch, the mean over the rows of the losses of the batches before their updates,
+        without penalties.
+    averaged_weights, averaged_biases : list
+        Like weights and biases. Only with `average`.
     """
-    step_, moving = resolve("optimizer", optimizer, OPTIMIZERS)
+    step_, moments = resolve("optimizer", optimizer, OPTIMIZERS)
     if options.pop("amsgrad", False):
-        moving = [*moving, "v_max"]
-    counts = "step" in inspect.signature(step_).parameters  # a step that wants its number
+        moments = [*moments, "v_max"]
+    takes_step = "step" in inspect.signature(step_).parameters
     X, y, n, rng = np.asarray(X), np.asarray(y), len(X), np.random.default_rng(rng)
     w = np.ones(n, X.dtype) if sample_weight is None else np.asarray(sample_weight)
     params = _arrays(weights, biases)
-    state = [{name: np.zeros_like(p) for name in moving} for p in params]
+    state = [{name: np.zeros_like(p) for name in moments} for p in params]
     averaged_weights, averaged_biases = (
         [None if p is None else p.copy() for p in ps] for ps in (weights, biases)
     )
@@ -173,7 +194,7 @@ def fit(
             _adjust_(dW, db, weights, l1, l2, clip_value, clip_norm)
             options["lr"] = lr(step, epoch) if callable(lr) else lr
             step += 1
-            if counts:
+            if takes_step:
                 options["step"] = step
             for p, g, arrays in zip(params, _arrays(dW, db), state, strict=True):
                 step_(p, g, **arrays, **options)
@@ -185,7 +206,7 @@ def fit(
 
 
 def _adjust_(dW, db, weights, l1, l2, clip_value, clip_norm):
-    """Penalties and clipping, in place."""
+    """Add penalties to the gradients and clip them, in place."""
     for g, W in zip(dW, weights, strict=True):
         if l2 != 0:
             g += l2 * W
@@ -202,5 +223,5 @@ def _adjust_(dW, db, weights, l1, l2, clip_value, clip_norm):
 
 
 def _arrays(weights, biases):
-    """Weights, and the biases that there are, in one list."""
+    """Return weights, and biases that are not None, in one list."""
     return [p for p in [*weights, *biases] if p is not None]

@@ -1,9 +1,8 @@
-"""Updates, in place, as PyTorch defines them where it has them.
+"""Optimizer steps, in place, as PyTorch defines them where it has the optimizer.
 
-In the formulas p is a parameter, g its gradient, t = step = 1, 2, ... and every other letter an
-array of the caller's that moves with the parameters: zeros like params before the first step,
-changed by each. `weight_decay` adds weight_decay p to the gradient first of all; where it is
-decoupled, it shrinks p by lr weight_decay p instead.
+In the formulas, p is a parameter, g its gradient, t = step = 1, 2, ..., and the other arrays are
+moments: like params, zeros before the first step, changed by each step. `weight_decay` first adds
+weight_decay p to the gradient. Decoupled weight decay multiplies p by 1 - lr weight_decay instead.
 """
 
 import math
@@ -12,59 +11,74 @@ import numpy as np
 
 
 def sgd_step_(params, grads, lr, momentum=0.0, nesterov=False, weight_decay=0.0, velocity=None):
-    """Gradient descent as PyTorch defines it: g = grads + weight_decay p, v = momentum v + g, p = p
-    - lr v.
+    """Update params by one step of stochastic gradient descent.
 
-    Nesterov's variant takes g + momentum v in the place of the last v.
+    The step is ::
+
+        g = grads + weight_decay p
+        v = momentum v + g
+        p = p - lr v                       with nesterov: p = p - lr (g + momentum v)
 
     Parameters
     ----------
-    params, grads : arrays of one shape; params is changed
+    params, grads : array
+        Of the same shape; params is changed.
     lr, momentum, weight_decay : float
     nesterov : bool
-    velocity : array like params, zeros before the first step; changed, and needed with momentum
+    velocity : array like params, optional
+        v, zeros before the first step; changed. Required with momentum.
     """
-    g = _decayed(grads, params, weight_decay)
+    g = _add_decay(grads, params, weight_decay)
     if momentum != 0:
-        if velocity is None:
-            raise ValueError(
-                "momentum needs velocity: an array of zeros like params, kept from step to step"
-            )
+        _require("velocity", velocity, "momentum")
         velocity[...] = momentum * velocity + g
         g = g + momentum * velocity if nesterov else velocity
     params -= lr * g
 
 
-# ---- a rate for each parameter -------------------------------------------------------------------
+# ---- a learning rate for each parameter ----------------------------------------------------------
 def adagrad_step_(params, grads, total, step, lr=0.01, lr_decay=0.0, weight_decay=0.0, eps=1e-10):
-    """Adagrad (Duchi, Hazan and Singer, 2011):
+    """Update params by one step of Adagrad (Duchi, Hazan and Singer, 2011).
 
-    total = total + g^2,   p = p - lr/(1 + (t - 1) lr_decay) g / (√total + eps)
+    The step is ::
+
+        total = total + g^2
+        p = p - lr / (1 + (t - 1) lr_decay) g / (√total + eps)
 
     Parameters
     ----------
-    params, grads : arrays of one shape; params is changed
-    total : array like params, zeros before the first step; changed
-    step : int, counted from 1
+    params, grads : array
+        Of the same shape; params is changed.
+    total : array like params
+        Zeros before the first step; changed.
+    step : int
+        Number of this step, starting at 1.
     lr, lr_decay, weight_decay, eps : float
     """
-    g = _decayed(grads, params, weight_decay)
+    g = _add_decay(grads, params, weight_decay)
     total += g * g
     params -= lr / (1 + (step - 1) * lr_decay) * g / (np.sqrt(total) + eps)
 
 
 def adadelta_step_(params, grads, v, u, lr=1.0, rho=0.9, eps=1e-6, weight_decay=0.0):
-    """Adadelta (Zeiler, 2012, algorithm 1):
+    """Update params by one step of Adadelta (Zeiler, 2012, algorithm 1).
 
-    v = rho v + (1 - rho) g^2,   d = √(u + eps) / √(v + eps) g,   u = rho u + (1 - rho) d^2,   p = p - lr d
+    The step is ::
+
+        v = rho v + (1 - rho) g^2
+        d = √(u + eps) / √(v + eps) g
+        u = rho u + (1 - rho) d^2
+        p = p - lr d
 
     Parameters
     ----------
-    params, grads : arrays of one shape; params is changed
-    v, u : arrays like params, zeros before the first step; changed
+    params, grads : array
+        Of the same shape; params is changed.
+    v, u : array like params
+        Zeros before the first step; changed.
     lr, rho, eps, weight_decay : float
     """
-    g = _decayed(grads, params, weight_decay)
+    g = _add_decay(grads, params, weight_decay)
     v[...] = rho * v + (1 - rho) * g * g
     d = np.sqrt(u + eps) / np.sqrt(v + eps) * g
     u[...] = rho * u + (1 - rho) * d * d
@@ -84,35 +98,40 @@ def rmsprop_step_(
     mean=None,
     velocity=None,
 ):
-    """RMSprop (Tieleman and Hinton, 2012, lecture 6.5): v = alpha v + (1 - alpha) g^2, p = p - lr g
-    / (√v + eps)
+    """Update params by one step of RMSprop (Tieleman and Hinton, 2012, lecture 6.5).
 
-    Centered (Graves, 2013, eq. 38-41): mean = alpha mean + (1 - alpha) g, and max(0, v - mean^2) in
-    the place of the last v. With momentum, velocity = momentum velocity + g / (√v + eps), and p = p
-    - lr velocity.
+    The step is ::
+
+        v = alpha v + (1 - alpha) g^2
+        mean = alpha mean + (1 - alpha) g              with centered
+        a = max(0, v - mean^2)                         with centered, else a = v
+        d = g / (√a + eps)
+        velocity = momentum velocity + d               with momentum
+        p = p - lr velocity                            with momentum, else p = p - lr d
+
+    The centered variant is that of Graves, 2013, eq. 38-41.
 
     Parameters
     ----------
-    params, grads : arrays of one shape; params is changed
-    v : array like params, zeros before the first step; changed
+    params, grads : array
+        Of the same shape; params is changed.
+    v : array like params
+        Zeros before the first step; changed.
     lr, alpha, eps, weight_decay, momentum : float
     centered : bool
-    mean, velocity : arrays like v, needed when centered and with momentum
+    mean, velocity : array like v, optional
+        Required with `centered` and with momentum.
     """
-    if centered and mean is None:
-        raise ValueError(
-            "centered needs mean: an array of zeros like params, kept from step to step"
-        )
-    if momentum != 0 and velocity is None:
-        raise ValueError(
-            "momentum needs velocity: an array of zeros like params, kept from step to step"
-        )
-    g = _decayed(grads, params, weight_decay)
+    if centered:
+        _require("mean", mean, "centered=True")
+    if momentum != 0:
+        _require("velocity", velocity, "momentum")
+    g = _add_decay(grads, params, weight_decay)
     v[...] = alpha * v + (1 - alpha) * g * g
     variance = v
     if centered:
         mean += (1 - alpha) * (g - mean)
-        variance = np.maximum(v - mean * mean, 0)  # rounding may have gone below
+        variance = np.maximum(v - mean * mean, 0)  # rounding can make it negative
     d = g / (np.sqrt(variance) + eps)
     if momentum != 0:
         velocity[...] = momentum * velocity + d
@@ -120,27 +139,36 @@ def rmsprop_step_(
     params -= lr * d
 
 
-# ---- Adam and its kin ----------------------------------------------------------------------------
+# ---- Adam and its variants -----------------------------------------------------------------------
 def adam_step_(
     params, grads, m, v, step, lr=1e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.0, v_max=None
 ):
-    """Adam (Kingma and Ba, 2015, algorithm 1) as PyTorch defines it, with g = grads + weight_decay
-    p and t = step:
+    """Update params by one step of Adam (Kingma and Ba, 2015, algorithm 1).
 
-    m = b1 m + (1 - b1) g,   v = b2 v + (1 - b2) g^2,   p = p - lr/(1 - b1^t) m / (√v / √(1 - b2^t) + eps)
+    The step is, with betas = (b1, b2), ::
 
-    AMSGrad (Reddi, Kale and Kumar, 2018) has v_max = max(v_max, v) in the place of the last v.
+        g = grads + weight_decay p
+        m = b1 m + (1 - b1) g
+        v = b2 v + (1 - b2) g^2
+        p = p - lr / (1 - b1^t) m / (√v / √(1 - b2^t) + eps)
+
+    AMSGrad (Reddi, Kale and Kumar, 2018) uses v_max = max(v_max, v) instead of v in the last line.
 
     Parameters
     ----------
-    params, grads : arrays of one shape; params is changed
-    m, v : arrays like params, zeros before the first step; changed
-    step : int, counted from 1
-    lr, betas, eps, weight_decay : float; betas is (b1, b2)
-    v_max : array like v, optional; with it, the step is that of AMSGrad
+    params, grads : array
+        Of the same shape; params is changed.
+    m, v : array like params
+        Zeros before the first step; changed.
+    step : int
+        Number of this step, starting at 1.
+    lr, eps, weight_decay : float
+    betas : (float, float)
+    v_max : array like v, optional
+        Pass it for a step of AMSGrad.
     """
     b1, b2 = betas
-    g = _decayed(grads, params, weight_decay)
+    g = _add_decay(grads, params, weight_decay)
     m[...] = b1 * m + (1 - b1) * g
     v[...] = b2 * v + (1 - b2) * g * g
     if v_max is not None:
@@ -151,10 +179,10 @@ def adam_step_(
 def adamw_step_(
     params, grads, m, v, step, lr=1e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=1e-2, v_max=None
 ):
-    """Adam with decoupled weight decay (Loshchilov and Hutter, 2019): p = (1 - lr weight_decay) p,
-    then Adam's step.
+    """Update params by one step of AdamW (Loshchilov and Hutter, 2019).
 
-    Parameters are those of `adam_step_`.
+    First p = (1 - lr weight_decay) p, then the step of `adam_step_` without weight decay.
+    Parameters as in `adam_step_`.
     """
     params *= 1 - lr * weight_decay
     adam_step_(params, grads, m, v, step, lr, betas, eps, v_max=v_max)
@@ -163,19 +191,27 @@ def adamw_step_(
 def adamax_step_(
     params, grads, m, u, step, lr=2e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.0
 ):
-    """AdaMax (Kingma and Ba, 2015, algorithm 2):
+    """Update params by one step of AdaMax (Kingma and Ba, 2015, algorithm 2).
 
-    m = b1 m + (1 - b1) g,   u = max(b2 u, |g| + eps),   p = p - lr/(1 - b1^t) m / u
+    The step is, with betas = (b1, b2), ::
+
+        m = b1 m + (1 - b1) g
+        u = max(b2 u, |g| + eps)
+        p = p - lr / (1 - b1^t) m / u
 
     Parameters
     ----------
-    params, grads : arrays of one shape; params is changed
-    m, u : arrays like params, zeros before the first step; changed
-    step : int, counted from 1
-    lr, betas, eps, weight_decay : float; betas is (b1, b2)
+    params, grads : array
+        Of the same shape; params is changed.
+    m, u : array like params
+        Zeros before the first step; changed.
+    step : int
+        Number of this step, starting at 1.
+    lr, eps, weight_decay : float
+    betas : (float, float)
     """
     b1, b2 = betas
-    g = _decayed(grads, params, weight_decay)
+    g = _add_decay(grads, params, weight_decay)
     m[...] = b1 * m + (1 - b1) * g
     u[...] = np.maximum(b2 * u, np.abs(g) + eps)
     params -= lr / (1 - b1**step) * m / u
@@ -194,22 +230,30 @@ def nadam_step_(
     momentum_decay=4e-3,
     decoupled_weight_decay=False,
 ):
-    """Adam with Nesterov's momentum (Dozat, 2016): m and v of `adam_step_`, and with
+    """Update params by one step of NAdam (Dozat, 2016), Adam with Nesterov momentum.
 
-    mu_t = b1 (1 - 0.96^(t momentum_decay) / 2),   M_t = mu_1 mu_2 ... mu_t
+    With m and v of `adam_step_`, and ::
 
-    p = p - lr ((1 - mu_t)/(1 - M_t) g + mu_(t+1)/(1 - M_(t+1)) m) / (√v / √(1 - b2^t) + eps)
+        mu_t = b1 (1 - 0.96^(t momentum_decay) / 2)
+        M_t = mu_1 mu_2 ... mu_t
+
+    the step is ::
+
+        d = (1 - mu_t) / (1 - M_t) g + mu_(t+1) / (1 - M_(t+1)) m
+        p = p - lr d / (√v / √(1 - b2^t) + eps)
 
     Parameters
     ----------
-    params, grads, m, v, step, lr, betas, eps, weight_decay : those of `adam_step_`
+    params, grads, m, v, step, lr, betas, eps, weight_decay
+        As in `adam_step_`.
     momentum_decay : float
-    decoupled_weight_decay : bool; the decay is that of `adamw_step_`
+    decoupled_weight_decay : bool
+        Whether weight decay is that of `adamw_step_`.
     """
     b1, b2 = betas
     if decoupled_weight_decay:
         params *= 1 - lr * weight_decay
-    g = grads if decoupled_weight_decay else _decayed(grads, params, weight_decay)
+    g = grads if decoupled_weight_decay else _add_decay(grads, params, weight_decay)
     m[...] = b1 * m + (1 - b1) * g
     v[...] = b2 * v + (1 - b2) * g * g
     mus = [b1 * (1 - 0.5 * 0.96 ** (t * momentum_decay)) for t in range(1, step + 2)]
@@ -219,15 +263,22 @@ def nadam_step_(
 
 
 def lion_step_(params, grads, m, lr=1e-4, betas=(0.9, 0.99), weight_decay=0.0):
-    """Lion (Chen et al., 2023, algorithm 2): p = (1 - lr weight_decay) p, then with sign(0) = 0
+    """Update params by one step of Lion (Chen et al., 2023, algorithm 2).
 
-    p = p - lr sign(b1 m + (1 - b1) g),   m = b2 m + (1 - b2) g
+    The step is, with betas = (b1, b2) and sign(0) = 0, ::
+
+        p = (1 - lr weight_decay) p
+        p = p - lr sign(b1 m + (1 - b1) g)
+        m = b2 m + (1 - b2) g
 
     Parameters
     ----------
-    params, grads : arrays of one shape; params is changed
-    m : array like params, zeros before the first step; changed
-    lr, betas, weight_decay : float; betas is (b1, b2)
+    params, grads : array
+        Of the same shape; params is changed.
+    m : array like params
+        Zeros before the first step; changed.
+    lr, weight_decay : float
+    betas : (float, float)
     """
     b1, b2 = betas
     params *= 1 - lr * weight_decay
@@ -235,7 +286,7 @@ def lion_step_(params, grads, m, lr=1e-4, betas=(0.9, 0.99), weight_decay=0.0):
     m += (1 - b2) * (grads - m)
 
 
-OPTIMIZERS = {  # name: (its step, the arrays that move with the parameters)
+OPTIMIZERS = {  # name: (step, names of its moments)
     "sgd": (sgd_step_, ["velocity"]),
     "adagrad": (adagrad_step_, ["total"]),
     "adadelta": (adadelta_step_, ["v", "u"]),
@@ -249,5 +300,14 @@ OPTIMIZERS = {  # name: (its step, the arrays that move with the parameters)
 
 
 # ---- helpers -------------------------------------------------------------------------------------
-def _decayed(grads, params, weight_decay):
+def _require(name, moment, option):
+    """Raise a ValueError if a moment is missing."""
+    if moment is None:
+        raise ValueError(
+            f"{option} needs {name}. Pass an array like params, zeros before the first step."
+        )
+
+
+def _add_decay(grads, params, weight_decay):
+    """Return the gradients with weight decay, an L2 penalty."""
     return grads if weight_decay == 0 else grads + weight_decay * params

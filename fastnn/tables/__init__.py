@@ -1,1 +1,1 @@
-"""Tables: files of rows and columns, the kinds of their columns, and their encoding as numbers."""
+"""Tables: reading and writing files, column types, and the encoding as network inputs."""

@@ -1,8 +1,7 @@
-"""Table files: CSV, TSV and Parquet to a pyarrow.Table and back (extra `cli`), and on which line of
-a file something stands.
+"""Read and write tables: CSV, TSV and Parquet files (needs pyarrow, the extra `cli`).
 
-Whatever cannot be right is a `TableError`: one line that names file, line or column, and the way
-out.
+A file that cannot be used raises a `TableError`: one line that names the file, the line or the
+column, and says what to do.
 """
 
 import codecs
@@ -17,23 +16,23 @@ from collections import Counter
 
 from ..files.replacing import replacing
 
-MOST_COLUMNS = 10_000
-LONGEST_LINE = 1 << 26  # bytes of the header
-LONGEST_NAMES = 1 << 20  # bytes of its lines after the first
-ENDINGS = ".csv, .tsv or .parquet, or .csv.gz, .tsv.gz"
-FOREIGN = {
-    b"PK\x03\x04": "a spreadsheet or a zip archive: save the table",
-    b"%PDF": "a PDF document: save its table",
+MAX_COLUMNS = 10_000
+MAX_LINE_BYTES = 1 << 26  # of the header
+MAX_QUOTED_HEADER_BYTES = 1 << 20  # of further lines of the header, within quoted names
+EXTENSIONS = ".csv, .tsv or .parquet, or .csv.gz, .tsv.gz"
+OTHER_FORMATS = {
+    b"PK\x03\x04": "a spreadsheet or a ZIP archive",
+    b"%PDF": "a PDF document",
     b"ARRO": "an Arrow file",
 }
 
 
 class TableError(ValueError):
-    """A table that cannot be used, said in one line."""
+    """A table that cannot be used. The message is one line."""
 
 
-def arrow():
-    """pyarrow, where it is installed."""
+def import_pyarrow():
+    """Import pyarrow with its submodules. Raise TableError if it is not installed."""
     try:
         import pyarrow
         import pyarrow.compute
@@ -41,14 +40,15 @@ def arrow():
         import pyarrow.parquet
     except ImportError:
         raise TableError(
-            'tables are read by pyarrow, which is not installed: python -m pip install "fastnn-mlp[cli]"'
+            "tables need pyarrow, which is not installed. "
+            'Run: python -m pip install "fastnn-mlp[cli]"'
         ) from None
     return pyarrow
 
 
-def shown(text, maximum=40):
-    """Text from a file as it may stand on a terminal: one line, no control characters, not
-    endless."""
+def printable(text, maximum=40):
+    """Make text from a file safe for a terminal: one line of limited length, without control
+    characters."""
     text = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in str(text))
     return text if len(text) <= maximum else text[: maximum - 3] + "..."
 
@@ -56,51 +56,50 @@ def shown(text, maximum=40):
 # ---- read ----
 
 
-def read(path, as_text=()):
-    """A pyarrow.Table from CSV, TSV (both also gzipped) or Parquet.
+def read(path, text_columns=()):
+    """Read a CSV file, a TSV file (both can be gzipped) or a Parquet file.
 
     Parameters
     ----------
     path : str
-    as_text : collection of str
-        Columns that are text, even where they look like numbers or dates. (A table to predict may
-        have only some of the values.)
+    text_columns : collection of str, default ()
+        Columns to read as text, even if their values look like numbers or dates. (A column was text
+        in training, but the rows to predict contain only its numeric values.)
 
     Returns
     -------
     pyarrow.Table
-        With at least one row and column, no two columns of one name, and text as plain strings.
+        Has at least one row and one column, unique column names, and text as plain strings.
     """
-    pa = arrow()
+    pa = import_pyarrow()
     try:
         if not stat.S_ISREG(os.stat(path).st_mode):
-            raise TableError(
-                f"{path}: is {'a folder' if os.path.isdir(path) else 'not a file on disk'}: give a CSV, TSV or Parquet file"
-            )
+            kind = "a directory" if os.path.isdir(path) else "not a regular file"
+            raise TableError(f"{path}: is {kind}. Pass a CSV, TSV or Parquet file.")
         with open(path, "rb") as file:
             magic = file.read(4)
-        if magic in FOREIGN:
-            raise TableError(f"{path}: is {FOREIGN[magic]} as CSV")
-        table = _read_parquet(pa, path) if magic == b"PAR1" else _read_text(pa, path, as_text)
+        if magic in OTHER_FORMATS:
+            raise TableError(f"{path}: is {OTHER_FORMATS[magic]}. Save the table as CSV.")
+        table = _read_parquet(pa, path) if magic == b"PAR1" else _read_text(pa, path, text_columns)
     except (gzip.BadGzipFile, EOFError, zlib.error):
         raise TableError(
-            f"{path}: is a damaged gzip file, perhaps cut short: get it again"
+            f"{path}: is a damaged or truncated gzip file. Download or create it again."
         ) from None
     except OSError as error:
         raise TableError(
-            f"{path}: {error.strerror or _one_line(error)}: give a CSV, TSV or Parquet file"
+            f"{path}: {error.strerror or _one_line(error)}. Pass a CSV, TSV or Parquet file."
         ) from None
     for name, count in Counter(table.column_names).items():
         if count > 1:
             raise TableError(
-                f"{path}: {count} columns are called {shown(name)!r}: rename all but one"
+                f"{path}: {count} columns are named {printable(name)!r}. Rename all but one."
             )
     if table.num_rows == 0:
         n = len(table.column_names)
         raise TableError(
-            f"{path}: has {n} column{'s' * (n != 1)} but no rows: there is nothing to learn from or to predict"
+            f"{path}: has {n} column{'s' * (n != 1)} but no rows. At least one row is needed."
         )
-    return _plain_text(pa, table)
+    return _simplify_types(pa, table)
 
 
 def _read_parquet(pa, path):
@@ -113,14 +112,15 @@ def _read_parquet(pa, path):
 
 
 def _check_width(path, n_columns):
-    if n_columns > MOST_COLUMNS:
+    if n_columns > MAX_COLUMNS:
         raise TableError(
-            f"{path}: has {n_columns:,} columns, fastnn takes up to {MOST_COLUMNS:,}: keep those that matter"
+            f"{path}: has {n_columns:,} columns, but at most {MAX_COLUMNS:,} are supported. "
+            "Remove some columns."
         )
 
 
-def _plain_text(pa, table):
-    """Dictionaries and views unfolded."""
+def _simplify_types(pa, table):
+    """Convert dictionary columns to plain values, and all string types to pyarrow.string."""
     columns = []
     for column in table.columns:
         kind = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
@@ -129,118 +129,117 @@ def _plain_text(pa, table):
     return pa.Table.from_arrays(columns, table.column_names)
 
 
-def _open(path):
-    """A text file's bytes, unpacked."""
+def _open_decompressed(path):
+    """Open a text file for reading bytes, decompressed if it is a gzip file."""
     with open(path, "rb") as file:
-        packed = file.read(2) == b"\x1f\x8b"
-    return (gzip.open if packed else open)(path, "rb")
+        is_gzip = file.read(2) == b"\x1f\x8b"
+    return (gzip.open if is_gzip else open)(path, "rb")
 
 
-# A name in quotes, which begins where a value may begin; it may hold line breaks. Possessive, so
-# that one pass over the text is enough.
+# A quoted name. The quote must be the first character of a value; the name can contain line breaks.
+# Possessive quantifiers never backtrack, so matching takes linear time.
 QUOTED = rb'(?<![^\t,;])"(?:[^"]++|"")*+"'
 HEADER = re.compile(rb'(?:[^\r\n"]++|' + QUOTED + rb'|")*+')
 
 
-def _head(path):
-    """(the first record with something on it, the line after it), as bytes."""
-    with _open(path) as file:
-        text = file.readline(LONGEST_LINE)
+def _read_header(path):
+    """Return the header (the first record that is not blank) and the line after it, as bytes."""
+    with _open_decompressed(path) as file:
+        text = file.readline(MAX_LINE_BYTES)
         while text and not text.removeprefix(codecs.BOM_UTF8).strip():
-            text = file.readline(LONGEST_LINE)
+            text = file.readline(MAX_LINE_BYTES)
         text = text.removeprefix(codecs.BOM_UTF8)
-        if b'"' in text:  # perhaps a name goes on in the next line
-            text += file.read(LONGEST_NAMES)
+        if b'"' in text:  # a quoted name can continue on the next line
+            text += file.read(MAX_QUOTED_HEADER_BYTES)
             header = next(HEADER.finditer(text))[0]
         else:
             header = text.rstrip(b"\r\n").partition(b"\r")[0]
-        rest = text[len(header) :].lstrip(b"\r\n") or file.readline(LONGEST_LINE)
+        rest = text[len(header) :].lstrip(b"\r\n") or file.readline(MAX_LINE_BYTES)
         return header, re.split(rb"[\r\n]", rest, maxsplit=1)[0]
 
 
 def _delimiter(header):
-    """(the delimiter, how many columns it makes); what stands in quotes divides nothing."""
-    bare = re.sub(QUOTED, b"", header) if b'"' in header else header
-    delimiter = max("\t,;", key=lambda mark: bare.count(mark.encode()))
-    return delimiter, bare.count(delimiter.encode()) + 1
+    """Return the most frequent delimiter outside quotes, and the number of columns."""
+    unquoted = re.sub(QUOTED, b"", header) if b'"' in header else header
+    delimiter = max("\t,;", key=lambda character: unquoted.count(character.encode()))
+    return delimiter, unquoted.count(delimiter.encode()) + 1
 
 
-def _read_text(pa, path, as_text):
-    header, first = _head(path)
+def _read_text(pa, path, text_columns):
+    header, first = _read_header(path)
     if not header:
-        raise TableError(f"{path}: is empty: a table begins with a line of column names")
+        raise TableError(f"{path}: is empty. The first line must contain the column names.")
     if b"\0" in header:
         raise TableError(
-            f"{path}: is not text in UTF-8 (it holds zero bytes): save the table as CSV in UTF-8"
+            f"{path}: is not UTF-8 text (it contains zero bytes). Save the table as CSV in UTF-8."
         )
-    delimiter, width = _delimiter(header)
-    _check_width(path, width)
-    point = (
-        "," if delimiter == ";" and re.search(rb"(^|;)\s*-?\d+,\d+\s*(;|$)", first) else "."
-    )  # where 1,5 is a number, ; divides
+    delimiter, n_columns = _delimiter(header)
+    _check_width(path, n_columns)
+    # Where the decimal point is a comma (1,5), semicolons separate the values.
+    has_decimal_comma = delimiter == ";" and re.search(rb"(^|;)\s*-?\d+,\d+\s*(;|$)", first)
     try:
         names = next(csv.reader([header.decode("utf-8-sig")], delimiter=delimiter), [])
         convert = pa.csv.ConvertOptions(
             strings_can_be_null=True,
             null_values=[*pa.csv.ConvertOptions().null_values, "?"],
-            decimal_point=point,
-            column_types={name: pa.string() for name in names if name in as_text},
+            decimal_point="," if has_decimal_comma else ".",
+            column_types={name: pa.string() for name in names if name in text_columns},
         )
-        block = min(
-            max(1 << 20, 500 * max(len(header), len(first))), 1 << 26
-        )  # bytes at a time: some hundred rows, however wide
-        table = _parse(pa, path, delimiter, block, convert)
+        # A block has some hundred rows, even if the rows are long.
+        block_size = min(max(1 << 20, 500 * max(len(header), len(first))), 1 << 26)
+        table = _parse(pa, path, delimiter, block_size, convert)
     except (UnicodeDecodeError, csv.Error, pa.ArrowException) as error:
-        raise TableError(_what_is_wrong(pa, path, delimiter, error)) from None
+        raise TableError(_describe_error(pa, path, delimiter, error)) from None
     for name, kind in zip(table.column_names, table.schema.types):
         if pa.types.is_binary(kind):
             raise TableError(
-                f"{path}{_not_utf8(path) or ''}: column {shown(name)!r} is not UTF-8 text: save the file as UTF-8"
+                f"{path}{_locate_invalid_utf8(path) or ''}: column {printable(name)!r} is not "
+                "UTF-8 text. Save the file as UTF-8."
             )
     return table
 
 
-def _parse(pa, path, delimiter, block=1 << 26, convert=None, handler=None, threads=True):
+def _parse(pa, path, delimiter, block_size=1 << 26, convert=None, handler=None, threads=True):
     parse = pa.csv.ParseOptions(
         delimiter=delimiter, newlines_in_values=True, invalid_row_handler=handler
     )
-    with _open(path) as file:
+    with _open_decompressed(path) as file:
         return pa.csv.read_csv(
-            file, pa.csv.ReadOptions(use_threads=threads, block_size=block), parse, convert
+            file, pa.csv.ReadOptions(use_threads=threads, block_size=block_size), parse, convert
         )
 
 
-def _what_is_wrong(pa, path, delimiter, error):
-    """One line about a text file that pyarrow cannot read, with the number of the line if that can
-    be found."""
-    line = _not_utf8(path)
+def _describe_error(pa, path, delimiter, error):
+    """Explain in one line why pyarrow cannot read a text file, with the line number if known."""
+    line = _locate_invalid_utf8(path)
     if line:
-        return f"{path}{line}: is not UTF-8 text: save the file as UTF-8"
-    ragged = []
+        return f"{path}{line}: is not UTF-8 text. Save the file as UTF-8."
+    invalid_rows = []
 
-    def note(row):
-        ragged.append(row)
+    def handle_invalid_row(row):
+        invalid_rows.append(row)
         return "error"
 
     try:
-        _parse(
-            pa, path, delimiter, handler=note, threads=False
-        )  # only without threads does pyarrow count rows
+        # pyarrow only counts rows without threads.
+        _parse(pa, path, delimiter, handler=handle_invalid_row, threads=False)
     except pa.ArrowException:
-        if ragged and ragged[0].number:
-            row = ragged[0]
-            mark = {",": "comma", "\t": "tab", ";": "semicolon"}[delimiter]
+        if invalid_rows and invalid_rows[0].number:
+            row = invalid_rows[0]
+            character = {",": "comma", "\t": "tab", ";": "semicolon"}[delimiter]
             return (
-                f"{where(path, row.number - 2)}: has {row.actual_columns} value{'s' * (row.actual_columns != 1)}, "
-                f"the header names {row.expected_columns}: mend the line; a value with a {mark} in it needs quotes"
+                f"{locate(path, row.number - 2)}: has {row.actual_columns} "
+                f"value{'s' * (row.actual_columns != 1)}, but the header has "
+                f"{row.expected_columns}. Correct the line. "
+                f"Put a value that contains a {character} in quotes."
             )
-    quotes = " (a quote that is never closed?)" if "straddl" in str(error) else ""
+    quotes = " (is a closing quote missing?)" if "straddl" in str(error) else ""
     return f"{path}: cannot be read{quotes}: {_one_line(error)}"
 
 
-def _not_utf8(path):
-    """', line N' of the first line that is not UTF-8; None if all are."""
-    with _open(path) as file:
+def _locate_invalid_utf8(path):
+    """Return ', line N' for the first line that is not UTF-8, or None if there is none."""
+    with _open_decompressed(path) as file:
         for number, line in enumerate(file, 1):
             try:
                 line.decode()
@@ -249,27 +248,26 @@ def _not_utf8(path):
     return None
 
 
-def where(path, row):
-    """'PATH, line N', or 'PATH, row N' in a Parquet file, of a row; rows count from 0, after the
-    header.
+def locate(path, row):
+    """Return 'PATH, line N' for a row (counted from 0), or 'PATH, row N' for a Parquet file.
 
-    Lines are counted as an editor counts them: blank ones, and all that a quoted value covers.
+    Lines count as in a text editor, including blank lines and line breaks within quoted values.
     """
     try:
         with open(path, "rb") as file:
             if file.read(4) != b"PAR1":
                 with (
-                    _open(path) as packed,
-                    io.TextIOWrapper(packed, "utf-8", "replace", newline="") as text,
+                    _open_decompressed(path) as data,
+                    io.TextIOWrapper(data, "utf-8", "replace", newline="") as text,
                 ):
-                    reader = csv.reader(text, delimiter=_delimiter(_head(path)[0])[0])
-                    left, end = row + 1, 0
+                    reader = csv.reader(text, delimiter=_delimiter(_read_header(path)[0])[0])
+                    records_before, last_line = row + 1, 0  # the header is a record
                     for record in reader:
                         if record:
-                            left -= 1
-                            if left < 0:
-                                return f"{path}, line {end + 1}"
-                        end = reader.line_num
+                            records_before -= 1
+                            if records_before < 0:
+                                return f"{path}, line {last_line + 1}"
+                        last_line = reader.line_num
     except (OSError, csv.Error):
         pass
     return f"{path}, row {row + 1}"
@@ -282,24 +280,27 @@ def _one_line(error):
 # ---- write ----
 
 
-def check_ending(path):
-    """TableError unless the ending says what to write."""
+def check_extension(path):
+    """Raise TableError if the file extension is unknown."""
     if not re.search(r"\.(csv|tsv|tab)(\.gz)?$|\.(parquet|pq)$", str(path)):
-        raise TableError(f"{path}: its ending must say what to write: {ENDINGS}")
+        raise TableError(f"{path}: unknown file extension. Use {EXTENSIONS}.")
 
 
 def write(path, columns):
-    """Columns {name: array} to a file of the kind that its ending names: whole or not at all."""
-    pa = arrow()
-    check_ending(path)
+    """Write columns {name: array} to a file, completely or not at all.
+
+    The file extension determines the format.
+    """
+    pa = import_pyarrow()
+    check_extension(path)
     name = os.path.basename(os.path.realpath(path))
     try:
         with replacing(path) as file:
             if name.endswith((".parquet", ".pq")):
                 pa.parquet.write_table(pa.table(columns), file)
             elif name.endswith(".gz"):
-                with gzip.GzipFile("", "wb", fileobj=file, mtime=0) as packed:
-                    packed.write(to_text(columns, name))
+                with gzip.GzipFile("", "wb", fileobj=file, mtime=0) as compressed:
+                    compressed.write(to_text(columns, name))
             else:
                 file.write(to_text(columns, name))
     except OSError as error:
@@ -309,17 +310,13 @@ def write(path, columns):
 
 
 def to_text(columns, name=".csv"):
-    """Columns {name: array} as CSV, or TSV if that is the file name's ending, in bytes."""
-    pa = arrow()
+    """Return columns {name: array} as bytes of CSV, or of TSV if the file extension says so."""
+    pa = import_pyarrow()
     delimiter = "\t" if re.search(r"\.(tsv|tab)(\.gz)?$", name) else ","
-    header = io.StringIO()
-    csv.writer(header, delimiter=delimiter, lineterminator="\n").writerow(
-        columns
-    )  # pyarrow would quote every name
-    for style in (
-        "none",
-        "needed",
-    ):  # pyarrow's "needed" quotes every text, and "none" fails where one needs quotes
+    header = io.StringIO()  # pyarrow would quote every name
+    csv.writer(header, delimiter=delimiter, lineterminator="\n").writerow(columns)
+    # pyarrow's "needed" quotes every text. "none" fails if a text needs quotes.
+    for style in ("none", "needed"):
         body = pa.BufferOutputStream()
         try:
             pa.csv.write_csv(

@@ -1,4 +1,4 @@
-"""Rows, targets and a loss: what a network learns from, and what it is evaluated on."""
+"""Data: rows, targets and a loss, to train on or to evaluate."""
 
 from dataclasses import dataclass, replace
 from typing import Any
@@ -9,25 +9,25 @@ from .. import losses
 from ..kernels import Trainer
 from ..validation import check_matrix, check_sample_weight, in_range
 
-BLOCK_BYTES = 4e6  # of sparse rows made dense at once
+BLOCK_BYTES = 4e6  # size of a dense block of sparse rows
 
 
 @dataclass(eq=False, repr=False)
 class Data:
-    """Rows, targets and a loss, checked and converted once, in the form that the kernels take.
+    """Rows, targets and a loss, validated and converted to what the kernels read.
 
     Attributes
     ----------
     X : ndarray (n, n_in) or CSR matrix (n, n_in)
     targets : ndarray
-        As the loss's kernel takes them; for a custom loss, as the user passed them.
+        As the kernel of the loss reads them; for a custom loss, as the user passed them.
     loss : losses.Loss
     loss_options : dict
-        Keywords of `kernels.Trainer` that say which loss it is.
+        Keyword arguments of `kernels.Trainer` that select and configure the loss.
     sample_weight : ndarray (n,) or None
     alpha : float
-        A penalty that the rows share: a batch's loss has alpha/2 sum W^2 / sum(w_i) besides.
-        scikit-learn's `alpha`.
+        L2 penalty shared by the rows, as in scikit-learn: the loss of a batch has the additional
+        term alpha/2 sum W^2 / sum(w_i).
     """
 
     X: Any
@@ -39,14 +39,15 @@ class Data:
 
     @classmethod
     def of(cls, net, X, y, loss, sample_weight=None, alpha=0.0):
-        """These rows for this network. loss: what `losses.resolve` gives."""
+        """Return validated data for a network. loss : losses.Loss."""
         if not is_sparse(X):
             X = check_matrix("X", X, net.dtype, net.layer_sizes[0])
         n = X.shape[0]
         targets, options = loss.prepare(y, n, net.layer_sizes[-1], net.dtype)
         if sample_weight is not None and isinstance(loss, losses.CustomLoss):
             raise ValueError(
-                "sample_weight: a loss of your own weighs its rows itself; give it the weights, for example as a column of y"
+                "sample_weight does not work with a custom loss, which is called without it. "
+                "Pass the weights as a column of y."
             )
         weight, scale = check_sample_weight(sample_weight, n, net.dtype)
         return cls(X, targets, loss, options, weight, alpha * scale)
@@ -57,24 +58,24 @@ class Data:
     # ---- parts and variants ----
 
     def take(self, rows):
-        """Some of the rows: a slice, or indices."""
+        """Return the selected rows. rows : slice or array of indices."""
         w = None if self.sample_weight is None else self.sample_weight[rows]
         return replace(self, X=self.X[rows], targets=self.targets[rows], sample_weight=w)
 
     def split(self, fraction, seed):
-        """Two parts: the rows to learn from, and a random part of them that is held out; both keep
-        the order of the rows."""
+        """Return training data and held-out data; both keep the order of the rows."""
         n = len(self)
         n_out = round(fraction * n)
         if not 0 < n_out < n:
             raise ValueError(
-                f"validation_fraction={fraction} holds out {n_out} of {n} rows: there must be some, and some to learn from"
+                f"validation_fraction={fraction} holds out {n_out} of {n} rows. At least one row must "
+                "be held out, and at least one left to train on."
             )
         rows = np.random.default_rng(seed).permutation(n)
         return self.take(np.sort(rows[n_out:])), self.take(np.sort(rows[:n_out]))
 
     def weighted(self, weights):
-        """The same, the weight of each row times another, float64 (n,), or None."""
+        """Return data whose weights are multiplied by others, float64 (n,), or None for 1."""
         if weights is None:
             return self
         dtype = self.X.dtype
@@ -85,26 +86,26 @@ class Data:
             and in_range(weights * self.sample_weight.astype(np.float64), dtype)[1] == 1
         ):
             weights, scale = weights.astype(dtype) * self.sample_weight, 1.0
-        else:  # to the middle of what float64 holds, before they are multiplied
+        else:  # scaled to about 1 first, so that the product neither overflows nor underflows
             weights, of_weights = in_range(weights, np.dtype(np.float32))
             weights, scale = in_range(weights.astype(np.float64) * self.sample_weight, dtype)
             scale *= of_weights
         return replace(self, sample_weight=weights, alpha=self.alpha * scale)
 
     def with_class_weight(self, class_weight, n_out):
-        """The same, the weight of each row times that of its class."""
+        """Return data whose weights are multiplied by the weight of each row's class."""
         if class_weight is None:
             return self
         return self.weighted(losses.class_weights(class_weight, self.targets, n_out, self.loss))
 
     def total_weight(self):
-        """The sum of the weights, or the number of rows."""
+        """Return the sum of the weights, or the number of rows without weights."""
         return float(
             len(self) if self.sample_weight is None else self.sample_weight.sum(dtype=np.float64)
         )
 
     def in_double(self):
-        """The same in float64."""
+        """Return the data in float64."""
 
         def double(a):
             return (
@@ -125,21 +126,20 @@ class Data:
     # ---- sparse rows ----
 
     def dense(self):
-        """The same with dense rows."""
+        """Return the data with dense rows."""
         return replace(self, X=self.X.toarray()) if is_sparse(self.X) else self
 
     def blocks(self):
-        """The rows in dense parts of about BLOCK_BYTES without penalty, and the share of the total
-        weight that each has."""
+        """Yield dense blocks of about BLOCK_BYTES without penalty, and their share of the weight."""
         step, total = block_rows(self.X), self.total_weight() or 1.0
         for first in range(0, len(self), step):
             part = self.take(slice(first, first + step))
             yield replace(part.dense(), alpha=0.0), part.total_weight() / total
 
-    # ---- what the kernels make of them ----
+    # ---- for the kernels ----
 
     def trainer(self, net, batch_size, order=None, **more):
-        """A `kernels.Trainer` over dense rows."""
+        """Return a `kernels.Trainer` over dense rows."""
         custom = self.loss.in_batches(
             self.targets, order, batch_size, net.layer_sizes[-1], net.dtype
         )
@@ -158,15 +158,16 @@ class Data:
 
     @property
     def compiled(self):
-        """Whether the kernels alone can compute the loss: there are rows, they are dense, and the
-        loss is no Python function."""
+        """Whether the kernels can compute the loss: dense rows, and no custom loss."""
         return (
             len(self) > 0 and not is_sparse(self.X) and not isinstance(self.loss, losses.CustomLoss)
         )
 
     def evaluator(self, net):
-        """A function that gives the loss of all rows as one batch with the present parameters,
-        without penalty; 0.0 for no rows."""
+        """Return a function that computes the loss of all rows as one batch, without penalty.
+
+        It uses the parameters at the time of the call. The loss of no rows is 0.0.
+        """
         if not len(self):
             return lambda: 0.0
         if is_sparse(self.X):
@@ -183,7 +184,7 @@ class Data:
 
 
 def of_validation(net, validation_data, loss):
-    """The Data of the argument `validation_data` of fit, or None."""
+    """Return the Data of the argument `validation_data` of fit, or None."""
     if validation_data is None:
         return None
     if not isinstance(validation_data, (tuple, list)) or len(validation_data) not in (2, 3):
@@ -203,6 +204,6 @@ def is_sparse(X):
 
 
 def block_rows(X, batch_size=1):
-    """How many rows of X make a block of BLOCK_BYTES; whole batches."""
+    """Return the number of rows in a block of about BLOCK_BYTES: a multiple of the batch size."""
     rows = int(BLOCK_BYTES / (X.shape[1] * X.dtype.itemsize))
     return max(1, rows // batch_size) * batch_size

@@ -1,42 +1,68 @@
-"""The line that tells how a training gets on."""
+"""The line that shows the progress of training."""
 
+import os
 import sys
 import time
 
 
 class ProgressLine:
-    """One line on standard error, rewritten at most ten times a second on a terminal, once a second
-    elsewhere."""
+    """One line on standard error, and at the end why training stopped.
+
+    On a terminal it is rewritten at most ten times a second, cut to the width of the terminal.
+    Elsewhere it is printed once a second.
+    """
 
     def __init__(self, epochs, n_rows):
         self.epochs, self.n_rows = epochs, n_rows
-        self.rewrites = sys.stderr.isatty()
-        self.shown = 0.0
+        self.rewrites = sys.stderr is not None and sys.stderr.isatty()
+        self.length = 0  # of the line on the terminal
+        self.shown = 0.0 if self.rewrites else time.perf_counter()
 
-    def show(self, history, end="\r"):
+    def show(self, history):
         now = time.perf_counter()
-        if end == "\r" and now - self.shown < (0.1 if self.rewrites else 1.0):
+        if now - self.shown < (0.1 if self.rewrites else 1.0):
             return
         self.shown = now
-        width = len(str(self.epochs))
-        parts = [f"epoch {history.n_epochs:{width}}/{self.epochs}"]
+        left = []
+        if history.n_epochs:
+            seconds = history.seconds / history.n_epochs * (self.epochs - history.n_epochs)
+            left = [f"{seconds:.0f} s left"]
+        self._print([*self._parts(history), *left], "\r")
+
+    def close(self, history):
+        self._print(self._parts(history), "\n")
+        _write(f"stopped: {history.stop_reason}")
+
+    def _parts(self, history):
+        parts = [f"epoch {history.n_epochs:{len(str(self.epochs))}}/{self.epochs}"]
         if history.loss:
             parts.append(f"loss {history.loss[-1]:.4g}")
         if history.val_loss:
             parts.append(f"validation {history.val_loss[-1]:.4g}")
         if history.seconds:
             parts.append(f"{history.n_epochs * self.n_rows / history.seconds:,.0f} rows/s")
-        if history.n_epochs and end == "\r":
-            parts.append(
-                f"{history.seconds / history.n_epochs * (self.epochs - history.n_epochs):.0f} s left"
-            )
-        line = "  ".join(parts)
-        print(
-            f"{line:<78}" if self.rewrites else line,
-            end=end if self.rewrites else "\n",
-            file=sys.stderr,
-            flush=True,
-        )
+        return parts
 
-    def close(self, history):
-        self.show(history, end="\n")
+    def _print(self, parts, end):
+        line = "  ".join(parts)
+        if self.rewrites:
+            if end == "\r":
+                line = line[: _columns() - 1]  # a full row would move the cursor to the next one
+            # spaces erase the rest of the line before
+            _write(line.ljust(self.length), end)
+            self.length = len(line)
+        else:
+            _write(line)
+
+
+def _write(text, end="\n"):
+    if sys.stderr is not None:  # as it is in a program without a console on Windows
+        print(text, end=end, file=sys.stderr, flush=True)
+
+
+def _columns():
+    """Return the width of the terminal of standard error, or 80 if it is unknown."""
+    try:
+        return os.get_terminal_size(sys.stderr.fileno()).columns or 80
+    except (AttributeError, OSError, ValueError):
+        return 80

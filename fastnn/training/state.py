@@ -1,4 +1,4 @@
-"""What a training leaves behind: its history, its state, and the error when it cannot go on."""
+"""History and state of training, and the error when it diverges."""
 
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -9,12 +9,12 @@ from .. import kernels, optimizers, schedules
 
 
 class DivergenceError(ArithmeticError):
-    """Training turned non-finite; the parameters are back where they were when that epoch began.
+    """Raised when a loss or parameter is not finite. The last finite parameters are restored.
 
     Attributes
     ----------
     epoch, step : int
-        In which epoch and after how many steps of the training it showed, both counted from 1.
+        The epoch and the step in which training diverged, counted from 1.
     """
 
     def __init__(self, message, epoch, step):
@@ -26,21 +26,23 @@ class DivergenceError(ArithmeticError):
         return DivergenceError, (self.args[0], self.epoch, self.step)
 
 
-@dataclass
+@dataclass(repr=False)
 class History:
-    """What a `fit` leaves behind.
+    """Losses, counts and time of one call of `fit`.
 
     Attributes
     ----------
     loss : list of float
-        One number an epoch: the mean of its batches' losses, each before its update, weighted by
-        the batches' rows; without penalties.
+        The mean loss of each epoch's batches, weighted by their numbers of rows. Each batch is
+        evaluated before its update. Penalties are not included.
     val_loss : list of float
-        The loss of the validation data after each epoch; empty without.
+        The validation loss after each epoch; empty without validation data.
     n_epochs, n_steps : int
-        Whole epochs and steps done.
+        Number of completed epochs and steps.
     seconds : float
-        Wall time.
+        Elapsed time.
+    stop_reason : str
+        Why training stopped, such as "all epochs done".
     """
 
     loss: list = field(default_factory=list)
@@ -48,16 +50,31 @@ class History:
     n_epochs: int = 0
     n_steps: int = 0
     seconds: float = 0.0
+    stop_reason: str = ""
+
+    def __repr__(self):
+        parts = [f"n_epochs={self.n_epochs}", f"n_steps={self.n_steps}"]
+        for name in ("loss", "val_loss"):
+            if values := getattr(self, name):
+                parts.append(
+                    f"{name}=[... {values[-1]:.4g}]"
+                    if len(values) > 1
+                    else f"{name}=[{values[-1]:.4g}]"
+                )
+        parts.append(f"seconds={self.seconds:.3g}")
+        if self.stop_reason:
+            parts.append(f"stop_reason={self.stop_reason!r}")
+        return f"History({', '.join(parts)})"
 
 
 @dataclass(frozen=True, eq=False)
 class Best:
-    """The best epoch that `EarlyStopping` has seen.
+    """The best epoch so far, kept by `EarlyStopping`.
 
     Attributes
     ----------
     loss : float
-        What it watches: the validation loss, or the training loss without validation data.
+        Its validation loss, or its training loss without validation data.
     epoch : int
         Counted from 1.
     params : ndarray (n_params,)
@@ -70,34 +87,35 @@ class Best:
 
 @dataclass(eq=False)
 class TrainingState:
-    """What a training moves besides the parameters.
+    """Training state besides the parameters, from which `fit(resume=True)` continues.
 
     Attributes
     ----------
     optimizer : Optimizer or LBFGS
-        Its options. A callback may put others with the same moments in their place.
+        A callback may assign the same optimizer with other options.
     moments : ndarray (n_moments, n_params)
-        In the order of the parameters: those of the optimizer, then the average of the parameters
-        if there is one.
+        The moments of the optimizer, in the order of the parameters. The last row is the average of
+        the parameters, if the optimizer keeps one.
     step, epoch : int
-        Whole steps and epochs done.
+        Number of completed steps and epochs.
     row : int
-        First row of the next batch; not 0 only if the training was stopped within an epoch.
+        First row of the next batch; 0 unless training was interrupted during an epoch.
     loss_sum : float
-        Over the batches of that epoch: loss times rows.
+        Sum of loss times rows over the batches of that epoch.
     order : ndarray (n,) or None
         The order of the rows in that epoch.
     params : ndarray (n_params,) or None
-        Where the training stands, if the network holds something else: the average, or the best.
-        The training goes on from here.
+        The parameters to continue from, if the network holds others: the average, or the best.
     seed : int or None
-        Of dropout; None: none was used.
+        Seed of dropout, if it was used.
     split_seed : int or None
-        Of the rows held out by `validation_fraction`.
+        Seed of the split by `validation_fraction`.
+    split_rows, split_held_out : int or None
+        Number of rows that were split, and of rows held out.
     plateau : Plateau or None
-        Where `ReduceOnPlateau` stands.
+        State of `ReduceOnPlateau`.
     best : Best or None
-        The best epoch so far; kept by `EarlyStopping`.
+        The best epoch so far, kept by `EarlyStopping`.
     """
 
     optimizer: Any
@@ -110,6 +128,8 @@ class TrainingState:
     params: np.ndarray | None = None
     seed: int | None = None
     split_seed: int | None = None
+    split_rows: int | None = None
+    split_held_out: int | None = None
     plateau: schedules.Plateau | None = None
     best: Best | None = None
 
@@ -126,41 +146,57 @@ class TrainingState:
         return kernels.learning_rate(self.to_kernel()["rate"], self.step, self.epoch)
 
     def to_kernel(self):
-        """The optimizer's numbers for the kernels, with the rate as a plateau has left it."""
+        """Return the optimizer's options for the kernels, with the rate of `ReduceOnPlateau`."""
         options = self.optimizer.to_kernel()
         if self.needs_epoch_loss and self.plateau is not None:
             options["rate"] = schedules.constant(self.optimizer.lr.rate_at(self.plateau))
         return options
 
     def check_rows(self, n):
-        """An epoch that was stopped goes on with the rows that it began with, in an order of all of
-        them."""
+        """Check that an interrupted epoch continues with n rows in a complete order."""
         if self.row >= n or (self.order is not None and len(self.order) != n):
             raise ValueError(
-                f"resume=True within an epoch needs the same rows as before; X has {n} now; use resume=False"
+                "resume=True continues an epoch that was interrupted, so it needs the same rows as "
+                f"before, but X has {n} rows. Pass the same rows, or resume=False."
             )
         if self.order is not None and not np.array_equal(np.sort(self.order), np.arange(n)):
             raise ValueError(
-                f"net.state.order must hold each of the rows 0..{n - 1} once, in any order; use resume=False to begin anew"
+                f"net.state.order must hold each row index 0..{n - 1} once. "
+                "Pass resume=False to start a new training."
             )
 
+    def hold_out(self, data, fraction, rng):
+        """Split the rows into training data and held-out data, as before when resuming."""
+        if self.split_seed is None:
+            self.split_seed = int(rng.integers(2**63))
+        train, held_out = data.split(fraction, self.split_seed)
+        before = self.split_rows, self.split_held_out
+        if before not in ((None, None), (len(data), len(held_out))):
+            raise ValueError(
+                f"resume=True with validation_fraction needs the rows that were split before: "
+                f"{before[1]} of {before[0]} rows were held out, now {len(held_out)} of {len(data)} "
+                "would be. Pass the same rows and validation_fraction, or resume=False."
+            )
+        self.split_rows, self.split_held_out = len(data), len(held_out)
+        return train, held_out
+
     def draw_seed(self, net, rng):
-        """The seed of dropout, where it is needed and there is none."""
+        """Draw the seed of dropout if the network needs one and has none."""
         if any(net.dropout) and self.seed is None:
             self.seed = int(rng.integers(2**63))
 
     @property
     def needs_epoch_loss(self):
-        """Whether the schedule wants the loss of every epoch."""
+        """Whether the learning-rate schedule depends on the loss of every epoch."""
         return isinstance(self.optimizer.lr, schedules.ReduceOnPlateau)
 
     def update_plateau(self, loss):
-        """Tell it the loss of an epoch."""
+        """Update the state of `ReduceOnPlateau` with the loss of an epoch."""
         self.plateau = self.optimizer.lr.after_epoch(self.plateau or schedules.Plateau(), loss)
 
 
 def fresh(net, optimizer):
-    """The state of a training that begins."""
+    """Return the state of a new training."""
     optimizer = optimizers.resolve("adam" if optimizer is None else optimizer)
     state = TrainingState(optimizer, np.zeros((optimizer.n_moments, net.n_params), net.dtype))
     if state.averages:
@@ -168,18 +204,22 @@ def fresh(net, optimizer):
     return state
 
 
-def resumed(state, optimizer, new_epoch=False):
-    """The state of a training that goes on. new_epoch: what is left of an epoch that was stopped is
-    dropped (partial_fit)."""
-    way_out = "set net.state = None to begin anew" if new_epoch else "use resume=False"
+def resumed(state, optimizer, new_epoch=False, net="net"):
+    """Return the state from which training continues.
+
+    new_epoch : whether to drop the rest of an interrupted epoch, as `partial_fit` does.
+    net : how the caller names the network, for the error message.
+    """
+    remedy = f"Set {net}.state = None to start anew" if new_epoch else "Pass resume=False"
     if state is None:
         raise ValueError(
-            "resume=True, but this network has not been trained: there is no state to go on from; use resume=False"
+            "resume=True continues an earlier training, but this network has not been trained. "
+            "Pass resume=False."
         )
     optimizer = state.optimizer if optimizer is None else optimizers.resolve(optimizer)
     if not optimizers.same_moments(optimizer, state.optimizer):
         raise ValueError(
-            f"training goes on with the moments of {state.optimizer}, which {optimizer} cannot use; {way_out}"
+            f"{optimizer} cannot continue with the moments of {state.optimizer}. {remedy}."
         )
     if new_epoch:
         return replace(state, optimizer=optimizer, row=0, loss_sum=0.0, order=None)

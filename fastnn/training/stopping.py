@@ -1,4 +1,4 @@
-"""When to stop: patience, counted in epochs without improvement."""
+"""Patience: stop after some epochs without improvement."""
 
 from dataclasses import dataclass
 from math import inf
@@ -11,20 +11,20 @@ class Patience:
     Parameters
     ----------
     epochs : int or inf
-        Number of epochs without improvement to tolerate: with as many in a row it is exhausted.
+        Number of epochs without improvement after which to stop.
     min_delta : float, default 0.0
-        By how much a loss must be lower to be an improvement.
+        Smallest decrease of the loss that counts as an improvement.
     running_best : bool, default False
-        What a loss is compared with. False: the last improvement, ``loss < best - min_delta``.
-        True: the lowest loss so far, however little lower it was, ``loss <= best - min_delta``;
-        this is how scikit-learn counts (with `epochs` = n_iter_no_change + 1).
+        False compares with the last improvement, ``loss < best - min_delta``. True compares with
+        the lowest loss so far, ``loss <= best - min_delta``, as scikit-learn does (with
+        `epochs` = n_iter_no_change + 1).
     keep : {"first", "last"}, default "first"
-        Which of several epochs with the same best loss is the best one. With "last", an equal loss
-        is an improvement unless `min_delta` asks for more.
+        Which of several epochs with the same lowest loss to keep. With "last" and
+        `min_delta` = 0, an equal loss is an improvement.
     best : float, default inf
         The loss to improve on.
     count : int, default 0
-        Epochs without improvement up to now.
+        Epochs without improvement so far.
 
     Examples
     --------
@@ -43,8 +43,7 @@ class Patience:
     count: int = 0
 
     def update(self, loss):
-        """Take the loss of an epoch; whether this epoch is the best so far. NaN is no
-        improvement."""
+        """Count the loss of an epoch. Return whether it is the best so far; NaN never is."""
         limit, last = self.best - self.min_delta, self.keep == "last"
         if self.running_best:
             improved, is_best = loss <= limit, loss < self.best or (last and loss == self.best)
@@ -59,3 +58,8 @@ class Patience:
     def exhausted(self):
         """Whether training should stop."""
         return self.count >= self.epochs
+
+    def reason(self, what):
+        """Return why training stops, for the user; what : name of the loss or score."""
+        than = f" by more than {self.min_delta:g}" if self.min_delta else ""
+        return f"{what} has not improved{than} for {self.count} epochs"

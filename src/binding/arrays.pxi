@@ -1,13 +1,13 @@
-# Functions on arrays of the caller's own: activations, vector functions, updates.
+# Functions on NumPy arrays: activations, vector functions, updates, schedules.
 
 cdef enum:
-    MOST_MOMENTS = 4
+    MAX_MOMENTS = 4         # as in ops/update.pxi
 
 cdef const Table* table_of(x) except NULL:
-    """The functions for an array's dtype."""
+    """The kernels for an array's dtype."""
     cdef const Table* t = table(x.itemsize)
     if t == NULL:
-        raise TypeError(f"expected an array of float32 or float64, got {x.dtype}")
+        raise TypeError(f"Expected an array of float32 or float64, got {x.dtype}.")
     return t
 
 def activation(int kind, Z, out):
@@ -15,21 +15,21 @@ def activation(int kind, Z, out):
     cdef Py_ssize_t m = Z.shape[Z.ndim - 1] if Z.ndim else 1, n = Z.size // m if m else 0
     cdef Array z = Array(Z, Z.itemsize, n * m), o = Array(out, Z.itemsize, n * m, True)
     cdef const Table* t = table_of(Z)
-    cdef Memory scratch = Memory(t.row_size(m) if kind == SOFTMAX else 0)
+    cdef ZeroedBuffer workspace = ZeroedBuffer(t.row_workspace_size(m) if kind == SOFTMAX else 0)
     with nogil:
-        t.activation(kind, z.data, o.data, n, m, scratch.start)
+        t.activation(kind, z.data, o.data, n, m, workspace.data)
 
 def activation_backward(int kind, dA, Z, dZ):
     """dZ = dA * f'(Z)"""
     cdef Py_ssize_t m = Z.shape[Z.ndim - 1] if Z.ndim else 1, n = Z.size // m if m else 0
     cdef Array z = Array(Z, Z.itemsize, n * m), a = Array(dA, Z.itemsize, n * m), d = Array(dZ, Z.itemsize, n * m, True)
     cdef const Table* t = table_of(Z)
-    cdef Memory scratch = Memory(t.row_size(m) if kind == SOFTMAX else 0)
+    cdef ZeroedBuffer workspace = ZeroedBuffer(t.row_workspace_size(m) if kind == SOFTMAX else 0)
     with nogil:
-        t.activation_backward(kind, a.data, z.data, d.data, n, m, scratch.start)
+        t.activation_backward(kind, a.data, z.data, d.data, n, m, workspace.data)
 
 def vector_function(int which, x, out):
-    """out = exp(x), ... : one of `VectorFunction`, as the ops compute it."""
+    """out = f(x), f one of `VectorFunction`"""
     cdef Array a = Array(x, x.itemsize, x.size), o = Array(out, x.itemsize, x.size, True)
     cdef Py_ssize_t n = x.size
     cdef const Table* t = table_of(x)
@@ -37,7 +37,7 @@ def vector_function(int which, x, out):
         t.vector_function(which, a.data, o.data, n)
 
 def all_finite(x):
-    """Whether all numbers of an array are."""
+    """Whether all numbers of an array are finite."""
     cdef Array a = Array(x, x.itemsize, x.size)
     cdef Py_ssize_t n = x.size
     cdef const Table* t = table_of(x)
@@ -47,7 +47,7 @@ def all_finite(x):
     return finite
 
 cdef Array read_rate(dict options, LearningRate* r):
-    """A schedule's numbers. Returns the array that r.rates points into, for whoever keeps r to hold; None for a schedule without a table."""
+    """Read a schedule's options. Returns the array that r.rates points to, which must live as long as r, or None."""
     cdef object table = options["rates"]
     cdef Py_ssize_t n = 0 if table is None else len(table)
     cdef Array rates = optional(table, sizeof(double), n)
@@ -62,11 +62,11 @@ cdef Array read_rate(dict options, LearningRate* r):
     r.rates = <const double*>pointer(rates)
     r.n_rates = n
     if r.schedule == RATE_TABLE and n == 0:
-        raise ValueError("a table of rates needs at least one")
+        raise ValueError("The table of learning rates is empty. Pass at least one rate.")
     return rates
 
 cdef Array read_optimizer(dict options, Optimizer* o):
-    """An optimizer's numbers; returns as `read_rate`."""
+    """Read an optimizer's options. Returns what `read_rate` returns."""
     cdef Array rates = read_rate(options["rate"], &o.rate)
     o.rule = options["rule"]
     o.nesterov = options["nesterov"]
@@ -87,21 +87,22 @@ cdef Array read_optimizer(dict options, Optimizer* o):
     return rates
 
 def n_moments(optimizer):
-    """How many arrays like the parameters an optimizer moves besides them, the average among them."""
+    """Number of arrays like the parameters that an optimizer keeps: its moments, and the average of the parameters."""
     cdef Optimizer o
-    read_optimizer(optimizer, &o)       # whose rates are not read here
+    read_optimizer(optimizer, &o)       # o.rates may be gone after this; n_moments does not read it
     return table(4).n_moments(&o)
 
 def learning_rate(rate, Py_ssize_t step, Py_ssize_t epoch):
-    """The rate after so many whole steps and epochs."""
+    """The learning rate of the step after so many whole steps and epochs."""
     cdef LearningRate r
-    cdef Array rates = read_rate(rate, &r)      # held until the rate is known
+    cdef Array rates = read_rate(rate, &r)      # keeps r.rates alive
     return table(4).learning_rate(&r, step, epoch)
 
-cdef bint may_step_together(const Py_buffer* a, const Py_buffer* b) noexcept:
-    """Same dtype and shape, and no memory in common."""
+cdef bint can_update_together(const Py_buffer* a, const Py_buffer* b) noexcept:
+    """Whether two arrays have the same dtype and shape and share no memory."""
     cdef int i
-    if itemsize_of(a.format) != itemsize_of(b.format) or a.ndim != b.ndim or overlap(a, <char*>b.buf, <char*>b.buf + b.len):
+    if (itemsize_of(a.format) != itemsize_of(b.format) or a.ndim != b.ndim
+            or overlap(a, <char*>b.buf, <char*>b.buf + b.len)):
         return False
     for i in range(a.ndim):
         if a.shape[i] != b.shape[i]:
@@ -109,45 +110,50 @@ cdef bint may_step_together(const Py_buffer* a, const Py_buffer* b) noexcept:
     return True
 
 def packed(optimizer):
-    """An optimizer's settings as `update` wants them: made once, since they take longer to convert than a small array to update."""
+    """Options of an optimizer in the form that `update` takes. Converting them takes longer than updating a small
+    array, so do it once."""
     cdef Optimizer o
     memset(&o, 0, sizeof(Optimizer))
     if read_optimizer(optimizer, &o) is not None:
-        raise ValueError("an update takes one rate: nobody holds the table of a schedule for it")
+        raise ValueError("An update takes one learning rate, but the optimizer has a table of them.")
     return (<char*>&o)[:sizeof(Optimizer)]
 
 def update(bytes optimizer, Py_ssize_t step, params, grads, *moments):
-    """One step of a packed optimizer, in place, on NumPy arrays of one shape and dtype, C-contiguous, aligned and apart. Anything else raises
-    before a number has changed (it is for the caller to say which array is to blame)."""
+    """One step of a packed optimizer, in place. params, grads and moments: NumPy arrays of one shape and dtype,
+    C-contiguous and aligned, that share no memory.
+
+    For anything else an exception is raised before a number changes. The caller finds out which array is wrong."""
     cdef const Optimizer* o = <const Optimizer*><const char*>optimizer
     cdef const Table* t = table(4)
-    cdef Py_buffer views[MOST_MOMENTS + 2]      # as `Array`s they took a third of a small update's time
-    cdef void* pointers[MOST_MOMENTS + 2]
+    cdef Py_buffer views[MAX_MOMENTS + 2]      # `Array` objects took a third of a small update's time
+    cdef void* pointers[MAX_MOMENTS + 2]
     cdef Py_ssize_t n
-    cdef int held = 0, k
+    cdef int n_views = 0, k
     if len(optimizer) != sizeof(Optimizer):
-        raise ValueError("an update takes `packed` settings")
+        raise ValueError("An update takes the options of an optimizer as `packed` returns them.")
     if t.n_moments(o) != len(moments):
-        raise ValueError(f"this update needs {t.n_moments(o)} moments, got {len(moments)}")
+        raise ValueError(f"This update needs {t.n_moments(o)} moments, got {len(moments)}.")
     try:
         for x in (params, grads) + moments:
             if type(x) is not ndarray:
-                raise TypeError("an update takes NumPy arrays")
-            PyObject_GetBuffer(x, &views[held], PyBUF_C_CONTIGUOUS | PyBUF_FORMAT | (PyBUF_WRITABLE if held != 1 else 0))
-            held += 1
-            pointers[held - 1] = views[held - 1].buf
-            if itemsize_of(views[0].format) == 0 or <uintptr_t>pointers[held - 1] % <uintptr_t>views[0].itemsize != 0:
-                raise ValueError("an update takes arrays of float32 or float64 that do not begin within a number")
-            for k in range(held - 1):
-                if not may_step_together(&views[held - 1], &views[k]):
-                    raise ValueError("arrays of an update have the same dtype and shape and no memory in common")
+                raise TypeError(f"An update takes NumPy arrays, got {type(x).__name__}.")
+            PyObject_GetBuffer(x, &views[n_views],
+                               PyBUF_C_CONTIGUOUS | PyBUF_FORMAT | (PyBUF_WRITABLE if n_views != 1 else 0))
+            n_views += 1
+            pointers[n_views - 1] = views[n_views - 1].buf
+            if (itemsize_of(views[0].format) == 0
+                    or <uintptr_t>pointers[n_views - 1] % <uintptr_t>views[0].itemsize != 0):
+                raise ValueError("An update takes aligned arrays of float32 or float64.")
+            for k in range(n_views - 1):
+                if not can_update_together(&views[n_views - 1], &views[k]):
+                    raise ValueError("The arrays of an update must have the same dtype and shape and share no memory.")
         t = table(views[0].itemsize)
         n = views[0].len // views[0].itemsize
-        if n < QUICK:
+        if n < MAX_WORK_WITH_GIL:
             t.update(o, step, pointers[0], pointers[1], pointers + 2, n)
         else:
             with nogil:
                 t.update(o, step, pointers[0], pointers[1], pointers + 2, n)
     finally:
-        for k in range(held):
+        for k in range(n_views):
             PyBuffer_Release(&views[k])

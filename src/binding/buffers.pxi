@@ -1,4 +1,4 @@
-# Buffers and memory: raw Py_buffers held as long as somebody needs them, and zeroed scratch.
+# Buffers: views of the user's arrays, and zeroed memory.
 
 cdef inline Py_ssize_t itemsize_of(const char* format) noexcept:
     """4 for native float32, 8 for native float64, 0 for anything else."""
@@ -7,7 +7,7 @@ cdef inline Py_ssize_t itemsize_of(const char* format) noexcept:
     return 4 if format[0] == c"f" else 8 if format[0] == c"d" else 0
 
 cdef class Array:
-    """A C-contiguous buffer of n numbers, held as long as this object lives."""
+    """A view of n numbers in a C-contiguous array, released with this object."""
     cdef Py_buffer view
     cdef void* data
 
@@ -15,8 +15,10 @@ cdef class Array:
         PyObject_GetBuffer(obj, &self.view, PyBUF_C_CONTIGUOUS | PyBUF_FORMAT | (PyBUF_WRITABLE if writable else 0))
         self.data = self.view.buf
         cdef char kind = self.view.format[0]
-        if self.view.len != n * itemsize or (kind not in b"lq" if integers else itemsize == 0 or itemsize_of(self.view.format) != itemsize):
-            raise ValueError(f"expected {n} numbers of {itemsize} bytes, got {self.view.len} bytes of {self.view.format.decode()!r}")
+        if self.view.len != n * itemsize or (
+                kind not in b"lq" if integers else itemsize == 0 or itemsize_of(self.view.format) != itemsize):
+            raise ValueError(f"Expected a C-contiguous array of {n} numbers of {itemsize} bytes each, got "
+                             f"{self.view.len} bytes of format {self.view.format.decode()!r}.")
 
     def __dealloc__(self):
         PyBuffer_Release(&self.view)
@@ -27,16 +29,16 @@ cdef inline void* pointer(Array a) noexcept:
 cdef Array optional(obj, Py_ssize_t itemsize, Py_ssize_t n, bint writable=False, bint integers=False):
     return None if obj is None else Array(obj, itemsize, n, writable, integers)
 
-cdef class Memory:
-    """Zeroed memory at a cache line's begin."""
+cdef class ZeroedBuffer:
+    """Zeroed memory, aligned to 64 bytes."""
     cdef void* block
-    cdef void* start
+    cdef void* data
 
     def __cinit__(self, Py_ssize_t n_bytes):
-        self.block = zeroed(n_bytes + 64)
+        self.block = allocate_zeroed(n_bytes + 64)
         if self.block == NULL:
-            raise MemoryError(f"no memory for {n_bytes} bytes of scratch")
-        self.start = <void*>((<uintptr_t>self.block + 63) // 64 * 64)
+            raise MemoryError(f"Cannot allocate {n_bytes} bytes for a workspace.")
+        self.data = <void*>((<uintptr_t>self.block + 63) // 64 * 64)
 
     def __dealloc__(self):
         free(self.block)

@@ -1,8 +1,7 @@
-"""The face of the compiled part: chooses the variant for this CPU, takes buffers, releases the GIL.
+"""Compiled part of fastnn: selects the variant for this CPU, reads arrays, and releases the GIL.
 
-Arguments come checked and converted from the Python package; what is checked here again is only what keeps memory safe: dtype, layout
-and size of every buffer. Numbers cross the border as raw `Py_buffer`s (an argument costs 30-50 ns; a typed memoryview 120) and loops run
-whole on the other side.
+The Python package checks and converts all arguments. Here only what keeps memory safe is checked again: dtype, layout
+and size of every array. Arrays are taken as raw `Py_buffer`s, which cost 30-50 ns each; a typed memoryview costs 120.
 """
 import importlib
 import os
@@ -22,7 +21,7 @@ cdef extern from "cpu.h":
     bint cpu_supports(const char* isa)
 
 cdef extern from "memory.h":
-    void* zeroed(size_t n_bytes)
+    void* allocate_zeroed(size_t n_bytes)
 
 cdef extern from "threads.h" nogil:
     ctypedef struct barrier:
@@ -65,17 +64,19 @@ cdef const Table* TABLE64
 
 cdef const Table* load_table(str isa, str dtype) except NULL:
     module = importlib.import_module(f"fastnn._{isa}_{dtype}")
-    # The capsule's name holds a hash of the sources and flags, so a table of another layout is never read.
+    # The capsule's name holds a hash of the sources and flags, so a Table of another layout is never read.
     if not PyCapsule_IsValid(module.capsule, FASTNN_TABLE):
-        raise ImportError(f"{module.__file__} is from another build of fastnn than {__file__}. Build all extensions again.")
+        raise ImportError(f"{module.__file__} is from another build of fastnn than {__file__}. "
+                          "Build all extensions again.")
     return <const Table*>PyCapsule_GetPointer(module.capsule, FASTNN_TABLE)
 
 def use(isa):
-    """Choose the variant for everything that is made from now on; networks keep theirs. For tests and benches: users set FASTNN_ISA."""
+    """Choose the variant of networks and arrays from now on; existing networks keep theirs. For tests and benchmarks;
+    users set FASTNN_ISA."""
     global CHOSEN, TABLE32, TABLE64
     if isa not in SUPPORTED:
-        raise ImportError(f"instruction set {isa!r} is not possible here: this build holds {', '.join(BUILT)} and this CPU runs "
-                          f"{', '.join(SUPPORTED)}; choose one of these or leave FASTNN_ISA unset")
+        raise ImportError(f"Instruction set {isa!r} is not available: this build has {', '.join(BUILT)}, and this CPU "
+                          f"supports {', '.join(SUPPORTED)}. Set FASTNN_ISA to one of these, or leave it unset.")
     cdef const Table* single = load_table(isa, "float32")
     cdef const Table* double_ = load_table(isa, "float64")
     CHOSEN, TABLE32, TABLE64 = isa, single, double_
@@ -85,7 +86,7 @@ COMPILER = FASTNN_COMPILER.decode().strip()     # clang ends its version with a 
 use(os.environ.get("FASTNN_ISA") or SUPPORTED[len(SUPPORTED) - 1])
 
 cdef const Table* table(Py_ssize_t itemsize) except? NULL:
-    """The chosen variant's functions for float (4) or double (8)."""
+    """The chosen variant's Table for itemsize 4 (float) or 8 (double); NULL for anything else."""
     return TABLE32 if itemsize == 4 else TABLE64 if itemsize == 8 else NULL
 
 include "buffers.pxi"

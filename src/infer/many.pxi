@@ -1,71 +1,81 @@
-# Inference: rows in, outputs out. From FEW_ROWS on they pay for packing the parameters into panels, then go chunk by chunk through the same
-# products as training.
+# Inference: X (n, n_in) IN -> out (n, n_out) OUT, both row-major.
+#
+# From FEW_ROWS rows on, the parameters are packed into panels and chunks of CHUNK rows go through the same products as
+# in training; fewer rows: few.pxi.
+#
+#   workspace  pointers to the rows of a chunk; two matrices in panels, the inputs and outputs of a layer; and a region
+#              with the packed parameters
+#
+# Order of sums: as in training (linear.pxi).
 
-cdef Py_ssize_t forward_size(const Network* net, Py_ssize_t n) noexcept nogil:
-    """Bytes of scratch for n rows."""
+cdef Py_ssize_t forward_workspace_size(const Network* net, Py_ssize_t n) noexcept nogil:
+    """Bytes, for n rows."""
     if n < FEW_ROWS:
-        return (2 * n + 1) * widest(net) * <Py_ssize_t>sizeof(real)
-    return ((2 * (widest(net) // PANEL * chunk_stride(n)) + region_size(net)) * <Py_ssize_t>sizeof(real)
-            + chunk_rows_in_memory(n) * <Py_ssize_t>sizeof(real*))
+        return (2 * n + 1) * max_width(net) * <Py_ssize_t>sizeof(real)
+    return ((2 * (max_width(net) // PANEL * chunk_stride(n)) + region_size(net)) * <Py_ssize_t>sizeof(real)
+            + padded_chunk_rows(n) * <Py_ssize_t>sizeof(real*))
 
-cdef int forward(const Network* net, const void* X, Py_ssize_t n, void* out, void* scratch, const Poll* poll) noexcept nogil:
-    """out (n, sizes[-1]) = the outputs for X (n, sizes[0]). scratch: forward_size bytes, 64-byte aligned, zero. Not 0: stopped."""
+cdef int forward(const Network* net, const void* X, Py_ssize_t n, void* out, void* workspace,
+                 const Poll* poll) noexcept nogil:
+    """out = the outputs for X. workspace: zero, 64-byte aligned. Returns 1 if `poll` stops it."""
     cdef Py_ssize_t i, n_in = net.sizes[0], n_out = net.sizes[net.n_layers], stride = chunk_stride(n)
-    cdef const real** rows = <const real**>scratch
+    cdef const real** rows = <const real**>workspace
     cdef real* region
-    cdef Panels this, other
+    cdef Panels first, second
     cdef Clock clock
     clock.poll = poll
     clock.polled = now() if poll != NULL else 0
     if n < FEW_ROWS:
-        return few_rows_forward(net, n, <const real*>X, <real*>out, <real*>scratch, &clock)
-    this = panels(<real*>(rows + chunk_rows_in_memory(n)), stride)
-    other = panels(this.data + widest(net) // PANEL * stride, stride)
-    region = other.data + widest(net) // PANEL * stride
+        return few_rows_forward(net, n, <const real*>X, <real*>out, <real*>workspace, &clock)
+    first = panels(<real*>(rows + padded_chunk_rows(n)), stride)
+    second = panels(first.data + max_width(net) // PANEL * stride, stride)
+    region = second.data + max_width(net) // PANEL * stride
     pack_network(net, region)
     for i from 0 <= i < n by CHUNK:
-        point_to_rows(0, least(CHUNK, n - i), n_in, <const real*>X + i * n_in, NULL, rows)
-        if chunk_forward(net, region, rows, least(CHUNK, n - i), <real*>out + i * n_out, this, other, &clock):
+        point_to_rows(0, min_(CHUNK, n - i), n_in, <const real*>X + i * n_in, NULL, rows)
+        if chunk_forward(net, region, rows, min_(CHUNK, n - i), <real*>out + i * n_out, first, second, &clock):
             return 1
     return 0
 
 cdef void pack_network(const Network* net, real* region) noexcept nogil:
+    """OUT: a region with the network's parameters."""
     cdef Py_ssize_t l
-    cdef LayerLayout place
-    place.end = 0
+    cdef LayerLayout layout
+    layout.end = 0
     for l in range(net.n_layers):
-        place = layer_layout(net, l, place.end)
-        pack(place.n_in, place.n_out, <const real*>net.weights[l], region + place.W)
+        layout = layer_layout(net, l, layout.end)
+        pack(layout.n_in, layout.n_out, <const real*>net.weights[l], region + layout.W)
         if net.biases[l] != NULL:
-            memcpy(region + place.b, net.biases[l], place.n_out * sizeof(real))
+            memcpy(region + layout.b, net.biases[l], layout.n_out * sizeof(real))
 
-cdef int chunk_forward(const Network* net, real* region, const real** rows, Py_ssize_t n, real* out, Panels this, Panels other,
+cdef int chunk_forward(const Network* net, real* region, const real** rows, Py_ssize_t n, real* out, Panels X, Panels Y,
                        Clock* clock) noexcept nogil:
-    """Up to CHUNK rows through the packed network, back and forth between two panel matrices. Not 0: stopped."""
-    cdef Py_ssize_t l, row = PANEL
-    cdef LayerLayout place
+    """Up to CHUNK rows -> out. X and Y: two matrices in panels that change places after each layer. Returns 1 if
+    stopped."""
+    cdef Py_ssize_t l, row_stride = PANEL
+    cdef LayerLayout layout
     cdef Layer layer
     if net.n_layers == 0:
         memcpy(out, rows[0], n * net.sizes[0] * sizeof(real))
-        return has_to_stop(clock)
-    place.end = 0
+        return poll_stop(clock)
+    layout.end = 0
     for l in range(net.n_layers):
-        place = layer_layout(net, l, place.end)
-        layer.n_in = place.n_in
-        layer.n_out = place.n_out
+        layout = layer_layout(net, l, layout.end)
+        layer.n_in = layout.n_in
+        layer.n_out = layout.n_out
         layer.activation = net.activations[l]
-        layer.W = panels(region + place.W, place.stride)
-        layer.b = region + place.b
+        layer.W = panels(region + layout.W, layout.stride)
+        layer.b = region + layout.b
         layer.inputs.rows = rows if l == 0 else NULL
-        layer.inputs.X = this
-        layer.Z = layer.Y = other
-        layer.row = row = 1 if layer.n_out == 1 and l == net.n_layers - 1 else PANEL
+        layer.inputs.X = X
+        layer.Z = layer.Y = Y
+        layer.row_stride = row_stride = 1 if layer.n_out == 1 and l == net.n_layers - 1 else PANEL
         if layer.n_out == 1:
             dot_forward(0, n, &layer)
         else:
             linear_forward(0, n, &layer)
-        this, other = other, this
-        if has_to_stop(clock):
+        X, Y = Y, X
+        if poll_stop(clock):
             return 1
-    scatter(0, n, net.sizes[net.n_layers], this, row, out)
+    scatter(0, n, net.sizes[net.n_layers], X, row_stride, out)
     return 0

@@ -1,18 +1,26 @@
-# Activations and their derivatives.
+# Activations and their derivatives: a = f(z), dz = da f'(z).
 #
-# Design: (a) `activate` and `derivative` say the mathematics for one vec; their `kind` is a constant at every call, so the compiler keeps
-# one branch. (b) The loops run over a contiguous run of numbers: a flat array, or a tile of a panel just written by a product, still in
-# L1. (c) A derivative is read from the output a where it can be (sigmoid, relu, tanh, leaky_relu, elu, exponential), so that z need not be kept;
-# the others read z (`reads_input` in src/operations.py). (d) Softmax couples the outputs of a row; it has functions of
-# its own, on rows; only where a row is one number it is a case like the others.
+#   z, a       inputs and outputs of an activation; da, dz: their gradients
+#   s          what the derivative reads: z where reads_input(kind) (generated from src/operations.py), else a. Most
+#              activations have f'(z) from a, so z need not be kept.
+#   n, stride  n contiguous numbers; from one vec to the next: LANES, or more if n is a multiple of LANES
+#   lo, hi, c  rows lo..hi of c columns in panels (panels.pxi)
+#   IN         z, s, da;  OUT: a, dz.  a may be z and dz may be da.  In panels, D is INOUT: dz = da f'(z) in place.
+#
+# Order of sums (softmax only): along the row, in 16 lanes (sums.pxi).
+#
+# `activate` and `derivative` are the mathematics for one vec. Their `kind` is a constant at every call, so the compiler
+# keeps one branch. The loops run over contiguous spans: a flat array, or a tile of a panel that a product has just left
+# in L1. Softmax couples the outputs of a row and has separate functions. Only for rows of one number it is a case of
+# `activate`.
 
 # generated: what a kernel must know, by src/generate.py from src/operations.py
 cdef inline bint reads_input(int kind) noexcept nogil:
-    """Whether `derivative` wants z rather than a."""
+    """Whether `derivative` needs z instead of a."""
     return kind == SOFTPLUS or kind == GELU or kind == SILU or kind == MISH
 
 cdef inline bint fills_padding(int kind) noexcept nogil:
-    """f(0) != 0: zero columns of a panel don't stay zero."""
+    """Whether f(0) != 0, so that the zero padding of a panel does not stay zero."""
     return kind == SIGMOID or kind == SOFTPLUS or kind == EXPONENTIAL
 # end of what a kernel must know
 
@@ -27,7 +35,7 @@ cdef inline vec activate(int kind, vec z) noexcept nogil:
         return vtanh(z)
     if kind == LEAKY_RELU:
         return vselect_gt(z, zero, z, vmul(vset(<real>0.01), z))
-    if kind == ELU:                             # exp(z) - 1 = 2 t / (1 - t), t = tanh(z/2): exact to rounding near 0 too
+    if kind == ELU:                             # exp(z) - 1 = 2 t / (1 - t), t = tanh(z/2): accurate near 0 too
         t = vtanh(vmul(vset(<real>0.5), vmin(zero, z)))
         return vselect_gt(z, zero, z, vdiv(vadd(t, t), vsub(one, t)))
     if kind == SOFTPLUS:                        # log(1 + exp(z))
@@ -40,15 +48,16 @@ cdef inline vec activate(int kind, vec z) noexcept nogil:
         return vexp(z)
     if kind == SELU:                            # s z above 0, s alpha (exp(z) - 1) below (Klambauer et al., 2017)
         t = vcopysign(expm1_negative(vmax(by_dtype(-87, -700), vmin(zero, z))), z)
-        return vmul(vselect_gt(z, zero, vset(<real>1.0507009873554805), vset(<real>1.7580993408473766)), vselect_gt(z, zero, z, t))
+        return vmul(vselect_gt(z, zero, vset(<real>1.0507009873554805), vset(<real>1.7580993408473766)),
+                    vselect_gt(z, zero, z, t))
     if kind == MISH:                            # z tanh(softplus(z)) (Misra, 2019)
         return vmul(z, tanh_softplus(z, vexp(vsub(zero, vabs(z))), &t))
-    if kind == SOFTMAX:                         # of a row of one number: 1, or NaN where that is not finite
+    if kind == SOFTMAX:                         # a row of one number: 1, or NaN if z is not finite
         return vadd(vsub(z, z), one)
     return z
 
 cdef inline vec derivative(int kind, vec s) noexcept nogil:
-    """f'(z), from s = z where reads_input(kind), else from s = a; relu's is in `chain`"""
+    """f'(z), from s = z where reads_input(kind), else from s = a; for relu see `times_derivative`"""
     cdef vec zero = vset(0), one = vset(1), p, e, t
     if kind == SIGMOID:
         return vmul(s, vsub(one, s))
@@ -80,8 +89,9 @@ cdef inline vec normal_cdf(vec z) noexcept nogil:
     return vfma(vset(<real>0.5), verf(vmul(z, vset(<real>0.7071067811865476))), vset(<real>0.5))
 
 cdef inline vec tanh_softplus(vec z, vec e, vec* rest) noexcept nogil:
-    """t = tanh(log(1 + exp(z))) = n / (n + r), and in `rest` 1 - t = r / (n + r), from e = exp(-|z|): n = 1 + 2 e and r = 2 e^2 above 0,
-    n = e^2 + 2 e and r = 2 below, all of them positive, so that no digit is lost."""
+    """t = tanh(log(1 + exp(z))) = n / (n + r), and in `rest` 1 - t = r / (n + r), from e = exp(-|z|).
+
+    n = 1 + 2 e and r = 2 e^2 for z > 0, n = e^2 + 2 e and r = 2 otherwise. All are positive, so no digit is lost."""
     cdef vec zero = vset(0), square = vmul(e, e)
     cdef vec n = vadd(vselect_gt(z, zero, vset(1), square), vadd(e, e))
     cdef vec r = vselect_gt(z, zero, vadd(square, square), vset(2))
@@ -89,120 +99,126 @@ cdef inline vec tanh_softplus(vec z, vec e, vec* rest) noexcept nogil:
     rest[0] = vdiv(r, d)
     return vdiv(n, d)
 
-cdef inline void forward_run(int kind, const real* z, real* a, Py_ssize_t n, Py_ssize_t step) noexcept nogil:
+cdef inline void forward_span(int kind, const real* z, real* a, Py_ssize_t n, Py_ssize_t stride) noexcept nogil:
     while n >= LANES:
         vstore(a, activate(kind, vload(z)))
-        z += step
-        a += step
+        z += stride
+        a += stride
         n -= LANES
     if n:
         vstore_part(a, activate(kind, vload_part(z, n)), n)
 
-cdef inline vec chain(int kind, vec da, vec s) noexcept nogil:
-    """da f'(.), where relu gives 0 even for an infinite da: nothing passes it"""
+cdef inline vec times_derivative(int kind, vec da, vec s) noexcept nogil:
+    """da f'(.); for relu 0 where a is 0, even if da is infinite"""
     if kind == RELU:
         return vselect_gt(s, vset(0), da, vset(0))
     return vmul(da, derivative(kind, s))
 
-cdef inline void backward_run(int kind, const real* s, const real* da, real* dz, Py_ssize_t n, Py_ssize_t step) noexcept nogil:
+cdef inline void backward_span(int kind, const real* s, const real* da, real* dz, Py_ssize_t n,
+                               Py_ssize_t stride) noexcept nogil:
     while n >= LANES:
-        vstore(dz, chain(kind, vload(da), vload(s)))
-        s += step
-        da += step
-        dz += step
+        vstore(dz, times_derivative(kind, vload(da), vload(s)))
+        s += stride
+        da += stride
+        dz += stride
         n -= LANES
     if n:
-        vstore_part(dz, chain(kind, vload_part(da, n), vload_part(s, n)), n)
+        vstore_part(dz, times_derivative(kind, vload_part(da, n), vload_part(s, n)), n)
 
-cdef void activation_forward(int kind, const real* z, real* a, Py_ssize_t n, Py_ssize_t step) noexcept nogil:
-    """a = f(z) for n numbers; a may be z. step: numbers from one vec to the next, LANES unless n is a multiple of it."""
+cdef void elementwise_forward(int kind, const real* z, real* a, Py_ssize_t n, Py_ssize_t stride) noexcept nogil:
+    """a = f(z) for n numbers."""
     # generated: forward, by src/generate.py from src/operations.py
-    if kind == SIGMOID: forward_run(SIGMOID, z, a, n, step)
-    elif kind == RELU: forward_run(RELU, z, a, n, step)
-    elif kind == TANH: forward_run(TANH, z, a, n, step)
-    elif kind == LEAKY_RELU: forward_run(LEAKY_RELU, z, a, n, step)
-    elif kind == ELU: forward_run(ELU, z, a, n, step)
-    elif kind == SOFTPLUS: forward_run(SOFTPLUS, z, a, n, step)
-    elif kind == GELU: forward_run(GELU, z, a, n, step)
-    elif kind == SILU: forward_run(SILU, z, a, n, step)
-    elif kind == SOFTMAX: forward_run(SOFTMAX, z, a, n, step)
-    elif kind == EXPONENTIAL: forward_run(EXPONENTIAL, z, a, n, step)
-    elif kind == SELU: forward_run(SELU, z, a, n, step)
-    elif kind == MISH: forward_run(MISH, z, a, n, step)
+    if kind == SIGMOID: forward_span(SIGMOID, z, a, n, stride)
+    elif kind == RELU: forward_span(RELU, z, a, n, stride)
+    elif kind == TANH: forward_span(TANH, z, a, n, stride)
+    elif kind == LEAKY_RELU: forward_span(LEAKY_RELU, z, a, n, stride)
+    elif kind == ELU: forward_span(ELU, z, a, n, stride)
+    elif kind == SOFTPLUS: forward_span(SOFTPLUS, z, a, n, stride)
+    elif kind == GELU: forward_span(GELU, z, a, n, stride)
+    elif kind == SILU: forward_span(SILU, z, a, n, stride)
+    elif kind == SOFTMAX: forward_span(SOFTMAX, z, a, n, stride)
+    elif kind == EXPONENTIAL: forward_span(EXPONENTIAL, z, a, n, stride)
+    elif kind == SELU: forward_span(SELU, z, a, n, stride)
+    elif kind == MISH: forward_span(MISH, z, a, n, stride)
     elif z != a: memcpy(a, z, n * sizeof(real))
     # end of forward
 
-cdef void activation_backward(int kind, const real* s, const real* da, real* dz, Py_ssize_t n, Py_ssize_t step) noexcept nogil:
-    """dz = da * f'(z) for n numbers, s as in `derivative`; dz may be da."""
+cdef void elementwise_backward(int kind, const real* s, const real* da, real* dz, Py_ssize_t n,
+                               Py_ssize_t stride) noexcept nogil:
+    """dz = da * f'(z) for n numbers."""
     # generated: backward, by src/generate.py from src/operations.py
-    if kind == SIGMOID: backward_run(SIGMOID, s, da, dz, n, step)
-    elif kind == RELU: backward_run(RELU, s, da, dz, n, step)
-    elif kind == TANH: backward_run(TANH, s, da, dz, n, step)
-    elif kind == LEAKY_RELU: backward_run(LEAKY_RELU, s, da, dz, n, step)
-    elif kind == ELU: backward_run(ELU, s, da, dz, n, step)
-    elif kind == SOFTPLUS: backward_run(SOFTPLUS, s, da, dz, n, step)
-    elif kind == GELU: backward_run(GELU, s, da, dz, n, step)
-    elif kind == SILU: backward_run(SILU, s, da, dz, n, step)
-    elif kind == SOFTMAX: backward_run(SOFTMAX, s, da, dz, n, step)
-    elif kind == EXPONENTIAL: backward_run(EXPONENTIAL, s, da, dz, n, step)
-    elif kind == SELU: backward_run(SELU, s, da, dz, n, step)
-    elif kind == MISH: backward_run(MISH, s, da, dz, n, step)
+    if kind == SIGMOID: backward_span(SIGMOID, s, da, dz, n, stride)
+    elif kind == RELU: backward_span(RELU, s, da, dz, n, stride)
+    elif kind == TANH: backward_span(TANH, s, da, dz, n, stride)
+    elif kind == LEAKY_RELU: backward_span(LEAKY_RELU, s, da, dz, n, stride)
+    elif kind == ELU: backward_span(ELU, s, da, dz, n, stride)
+    elif kind == SOFTPLUS: backward_span(SOFTPLUS, s, da, dz, n, stride)
+    elif kind == GELU: backward_span(GELU, s, da, dz, n, stride)
+    elif kind == SILU: backward_span(SILU, s, da, dz, n, stride)
+    elif kind == SOFTMAX: backward_span(SOFTMAX, s, da, dz, n, stride)
+    elif kind == EXPONENTIAL: backward_span(EXPONENTIAL, s, da, dz, n, stride)
+    elif kind == SELU: backward_span(SELU, s, da, dz, n, stride)
+    elif kind == MISH: backward_span(MISH, s, da, dz, n, stride)
     elif da != dz: memcpy(dz, da, n * sizeof(real))
     # end of backward
 
-cdef void activation_forward_panels(int kind, Py_ssize_t lo, Py_ssize_t hi, Py_ssize_t c, real* Z, real* A, Py_ssize_t stride) noexcept nogil:
-    """A = f(Z), rows lo..hi of c columns; A is Z where the derivative does not read z."""
+cdef void activation_forward_panels(int kind, Py_ssize_t lo, Py_ssize_t hi, Py_ssize_t c, real* Z, real* A,
+                                    Py_ssize_t stride) noexcept nogil:
+    """A = f(Z), rows lo..hi of c columns; A may be Z."""
     cdef Py_ssize_t j, q
     cdef int v
     if kind == SOFTMAX:
         softmax_forward(lo, hi, c, Z, stride)
     elif kind != IDENTITY:
-        for j from 0 <= j < c by PANEL:             # the rows of a panel are one run
-            q = at(j, stride) + lo * PANEL
+        for j from 0 <= j < c by PANEL:             # the rows of a panel are one span
+            q = column_offset(j, stride) + lo * PANEL
             if vecs_used(c, j) < VECS:
                 for v in range(vecs_used(c, j)):
-                    activation_forward(kind, Z + q + v * LANES, A + q + v * LANES, (hi - lo) * LANES, PANEL)
+                    elementwise_forward(kind, Z + q + v * LANES, A + q + v * LANES, (hi - lo) * LANES, PANEL)
             else:
-                activation_forward(kind, Z + q, A + q, (hi - lo) * PANEL, LANES)
+                elementwise_forward(kind, Z + q, A + q, (hi - lo) * PANEL, LANES)
         if fills_padding(kind):
             clear_padding(lo, hi, c, A, stride)
 
-cdef void activation_backward_panels(int kind, Py_ssize_t lo, Py_ssize_t hi, Py_ssize_t c, const real* S, real* D, Py_ssize_t stride) noexcept nogil:
-    """D *= f'(S), rows lo..hi of c columns."""
+cdef void activation_backward_panels(int kind, Py_ssize_t lo, Py_ssize_t hi, Py_ssize_t c, const real* S, real* D,
+                                     Py_ssize_t stride) noexcept nogil:
+    """D *= f'(S), rows lo..hi of c columns, in place."""
     cdef Py_ssize_t j, q
     cdef int v
     if kind == SOFTMAX:
         softmax_backward(lo, hi, c, S, D, stride)
     elif kind != IDENTITY:
         for j from 0 <= j < c by PANEL:
-            q = at(j, stride) + lo * PANEL
+            q = column_offset(j, stride) + lo * PANEL
             if vecs_used(c, j) < VECS:
                 for v in range(vecs_used(c, j)):
-                    activation_backward(kind, S + q + v * LANES, D + q + v * LANES, D + q + v * LANES, (hi - lo) * LANES, PANEL)
+                    elementwise_backward(kind, S + q + v * LANES, D + q + v * LANES, D + q + v * LANES,
+                                         (hi - lo) * LANES, PANEL)
             else:
-                activation_backward(kind, S + q, D + q, D + q, (hi - lo) * PANEL, LANES)
+                elementwise_backward(kind, S + q, D + q, D + q, (hi - lo) * PANEL, LANES)
 
-# ---- softmax: rows of c numbers in panels (a contiguous row is a panel matrix with stride PANEL) ----
+# ---- softmax: rows of c numbers in panels (a contiguous row is a matrix in panels with stride PANEL) ----
 
 cdef inline real row_max(const real* z, Py_ssize_t stride, Py_ssize_t c) noexcept nogil:
     cdef vec m = vset(-INFINITY)
     cdef Py_ssize_t j
     for j from 0 <= j < c by LANES:
-        m = vmax(m, real_lanes(vload(z + at(j, stride)), c - j, vset(-INFINITY)))
-    return vtop(m)
+        m = vmax(m, blend_first(vload(z + column_offset(j, stride)), c - j, vset(-INFINITY)))
+    return vreduce_max(m)
 
-cdef inline real row_exp(const real* z, real* e, Py_ssize_t stride, Py_ssize_t c, real top) noexcept nogil:
-    """e = exp(z - top), padding 0; returns the row's sum, in 16 virtual lanes. e may be z."""
+cdef inline real row_exp(const real* z, real* e, Py_ssize_t stride, Py_ssize_t c, real z_max) noexcept nogil:
+    """e = exp(z - z_max), padding 0; returns the sum of the row. e may be z."""
     cdef lanes16 sums
-    cdef vec t = vset(top), x
+    cdef vec t = vset(z_max), x
     cdef Py_ssize_t j
     cdef int v
     clear16(&sums)
     for j from 0 <= j < c by 16:
         for v in range(SUM_VECS):
             if j + v * LANES < c:
-                x = real_lanes(vexp(vsub(vload(z + at(j + v * LANES, stride)), t)), c - j - v * LANES, vset(0))
-                vstore(e + at(j + v * LANES, stride), x)
+                x = vexp(vsub(vload(z + column_offset(j + v * LANES, stride)), t))
+                x = blend_first(x, c - j - v * LANES, vset(0))
+                vstore(e + column_offset(j + v * LANES, stride), x)
                 add16(&sums, v, x)
     return total16(&sums)
 
@@ -215,10 +231,11 @@ cdef void softmax_forward(Py_ssize_t lo, Py_ssize_t hi, Py_ssize_t c, real* z, P
         row = z + i * PANEL
         inverse = vset(1 / row_exp(row, row, stride, c, row_max(row, stride, c)))
         for j from 0 <= j < c by LANES:
-            vstore(row + at(j, stride), vmul(vload(row + at(j, stride)), inverse))
+            vstore(row + column_offset(j, stride), vmul(vload(row + column_offset(j, stride)), inverse))
 
-cdef void softmax_backward(Py_ssize_t lo, Py_ssize_t hi, Py_ssize_t c, const real* a, real* d, Py_ssize_t stride) noexcept nogil:
-    """dz_j = a_j (da_j - sum_k a_k da_k), rows lo..hi, in place in d."""
+cdef void softmax_backward(Py_ssize_t lo, Py_ssize_t hi, Py_ssize_t c, const real* a, real* d,
+                           Py_ssize_t stride) noexcept nogil:
+    """dz_j = a_j (da_j - sum_k a_k da_k), rows lo..hi; d INOUT: da, then dz."""
     cdef Py_ssize_t i, j
     cdef lanes16 sums
     cdef vec mean
@@ -228,9 +245,9 @@ cdef void softmax_backward(Py_ssize_t lo, Py_ssize_t hi, Py_ssize_t c, const rea
         clear16(&sums)
         for j from 0 <= j < c by 16:
             for v in range(SUM_VECS):
-                p = at(j + v * LANES, stride) + i * PANEL
+                p = column_offset(j + v * LANES, stride) + i * PANEL
                 fma16(&sums, v, vload(a + p), vload(d + p))
         mean = vset(total16(&sums))
         for j from 0 <= j < c by LANES:
-            p = at(j, stride) + i * PANEL
+            p = column_offset(j, stride) + i * PANEL
             vstore(d + p, vmul(vload(a + p), vsub(vload(d + p), mean)))

@@ -1,62 +1,72 @@
-# The linear layer: Y = f(X W + b), dX = dZ W^T, dW = X^T dZ, db = sum of dZ's rows.
+# The linear layer: Y = f(X W + b), dX = dZ W^T, dW = X^T dZ, db = the sum of dZ's rows.
 #
-# Design: every product is one register block, `block`: WIDE_ROWS x VECS accumulators += (WIDE_ROWS broadcast numbers) * (one row of a panel),
-# one FMA each; ROWS x 1 or 2 where the panel is narrow. The first layer reads its inputs where the user keeps them (`block_of_rows`,
-# `block_of_columns`), the others from panels. A block keeps its sums in registers for the whole inner dimension (KC inputs at a time, so that
-# the piece of the panel it reads stays in L1; partial sums wait in the result). Wide results are made NC columns at a time, so that what all
-# their panels read, and the partial sums, stay in L2. What follows a sum is done while its tile is at hand: the activation after a forward
-# product, the activation's derivative after dX, the update after dW.
-# Order of sums, the same on every instruction set and for every split of the work: forward starts from b and adds inputs k = 0, 1, ...;
-# dX adds outputs in order; dW and db add the rows of a chunk in order. One output is a dot product along memory: 16 virtual lanes, the
-# tree of sum16, then + b.
+#   n         rows of a chunk; lo, hi: the rows, or the inputs of dW, that a call computes
+#   k, m      inputs and outputs of the layer (n_in, n_out); in `product`: inner dimension, columns of the result
+#   X, Y, Z   chunk matrices in panels (panels.pxi); X may also be rows of the user's array (struct Inputs)
+#   W, T      weights and W^T in panels; vectors in a layer with one output
+#   S         what the derivative of the activation below reads: its inputs or outputs
+#   IN        X, W, T, b, dZ, S;  OUT: Z, Y, dX, and dW and db (INOUT with `add`);  INOUT: W and T with a `step`
 #
-# Rows are worked in blocks of ROWS: up to ROWS - 1 rows after `hi` are computed too. They exist in memory and are never summed.
+# Order of sums, the same on every instruction set and however the work is split: forward starts from b and adds inputs
+# 0, 1, ...; dX adds outputs in order; dW and db add the rows of a chunk in order. A layer with one output is a dot
+# product along memory: 16 lanes and one tree (sums.pxi), then + b.
+#
+# Every product is built from one register block: rows x vecs accumulators += (one broadcast number per row) * (a row of
+# a panel), one FMA each. A block is WIDE_ROWS x VECS, or ROWS x 1 or 2 in a narrow panel. It sums the whole inner
+# dimension in registers, KC inputs at a time: that much of a panel stays in L1, and partial sums wait in the result.
+# Wide results are computed NC columns at a time: that much of all panels, and the partial sums, stay in L2. While a
+# tile is in registers or L1, what follows is done too: the activation after Y, the derivative after dX, the update
+# after dW.
+#
+# Rows are computed in whole blocks, so up to ROWS - 1 rows after `hi` are computed too. They exist in memory; no sum
+# reads them.
 
 cdef enum:
-    KC = 256                # inputs of a product worked at once
-    NC = 256                # columns of its result; inputs of dW
+    KC = 256                # inner dimension of a product: so much at a time
+    NC = 256                # columns of a product, inputs of dW: so many at a time
 
-cdef struct Inputs:         # of a layer: where the user keeps each row, or panels
-    const real** rows       # NULL: panels
+cdef struct Inputs:         # of a layer: rows of the user's array, or panels
+    const real** rows       # pointers to the rows; NULL: panels
     Panels X
 
-cdef struct Layer:          # k = n_in inputs, m = n_out outputs; a layer with one output has vectors for W and T
+cdef struct Layer:          # a layer on a chunk of rows; with one output, W and T are vectors
     Py_ssize_t n_in, n_out
-    int activation          # IDENTITY where the loss is fused with it
-    Panels W                # IN; INOUT where phase B updates it
-    Panels T                # its transpose; data NULL where no gradient of the inputs is wanted; W's own where it is a vector
+    int activation          # IDENTITY if the loss includes the activation
+    Panels W                # IN; INOUT if phase B updates
+    Panels T                # W^T; data NULL: no gradient of the inputs is needed; W itself if that is a vector
     real* b
-    bint learns_bias        # without: b is 0 and stays
-    real* G                 # OUT: the gradients of W and b, in their layout
-    real* gb
+    bint learns_bias        # False: b is 0 and stays 0
+    real* dW                # OUT: the gradients of W and b, in their layout
+    real* db
     Inputs inputs
-    Panels Z                # OUT: X W + b (Y itself unless the derivative reads it),
-    Panels Y                # OUT: outputs,
-    Panels dZ               # IN: the gradient of X W + b
-    Panels mask             # what dropout multiplied X by; data NULL: nothing is dropped, and X are the outputs below
+    Panels Z                # OUT: X W + b; the same memory as Y unless the derivative reads Z
+    Panels Y                # OUT: f(Z)
+    Panels dZ               # IN: the gradient of Z
+    Panels mask             # factors by which dropout multiplied X; data NULL: no dropout
     double dropout
-    Py_ssize_t row          # numbers from a row of Z, Y, dZ to the next: PANEL; 1 for a last layer with one output
+    Py_ssize_t row_stride   # from a row of Z, Y, dZ to the next: PANEL, or 1 for a last layer with one output
 
-cdef struct Finish:         # what follows a product's sum while its tile is at hand
+cdef struct Epilogue:       # what is done to a tile of a product before it is stored
     const real* bias        # NULL: 0
     bint relu               # max(0, C)
-    const real* mask        # in C's layout: C where mask > 0; NULL: C
+    const real* mask        # in C's layout: C where mask > 0, else 0 (the derivative of relu); NULL: C
 
-cdef struct Sink:           # where a tile of dW goes
-    real* G                 # its gradient's place, or, with a step:
-    bint add                # to what is there
-    const Step* step        # straight into
+cdef struct TileDestination:    # where a tile of dW is stored; with a step it updates W instead
+    real* dW
+    bint add                # add the tile to dW
+    const Step* step        # NULL: store the gradient
     real* W
-    Py_ssize_t region       # numbers from W to its first moment, from there to its second, and so on
+    Py_ssize_t moment_stride    # from a weight to its first moment, from there to its second, ...
 
 cdef inline int rows_in_block(const int vecs) noexcept nogil:
-    """Of a panel of which so many vecs are worked."""
+    """Rows of a register block, for a panel with numbers in `vecs` vecs."""
     return WIDE_ROWS if vecs == VECS else ROWS
 
-cdef inline void block(const int vecs, Py_ssize_t n, const real* A, Py_ssize_t next_row, Py_ssize_t next_step, const real* B,
-                       vec* c) noexcept nogil:
-    """c[i][v] += A[i*next_row] * B[v], n steps; A moves on by next_step, B by a row of its panel. vecs, here and below a constant at every
-    call: the vectors of a panel's row that are worked, 1, 2 or VECS."""
+cdef inline void accumulate_block(const int vecs, Py_ssize_t n, const real* A, Py_ssize_t row_stride,
+                                  Py_ssize_t step_stride, const real* B, vec* c) noexcept nogil:
+    """c[i][v] += A[i * row_stride] * B[v], n times; A then moves by step_stride and B by a row of its panel.
+
+    vecs: vectors of a panel's row with numbers: 1, 2 or VECS; here and below a constant at every call."""
     cdef factor b[VECS]
     cdef vec a
     cdef Py_ssize_t p
@@ -65,14 +75,15 @@ cdef inline void block(const int vecs, Py_ssize_t n, const real* A, Py_ssize_t n
         for v in range(vecs):
             b[v] = vfactor(B + v * LANES)
         for i in range(rows_in_block(vecs)):
-            a = vset(A[i * next_row])
+            a = vset(A[i * row_stride])
             for v in range(vecs):
                 c[vecs * i + v] = vfma_factor(a, b[v], c[vecs * i + v])
-        A += next_step
+        A += step_stride
         B += PANEL
 
-cdef inline void block_of_rows(const int vecs, Py_ssize_t n, const real** rows, Py_ssize_t k, const real* B, vec* c) noexcept nogil:
-    """c[i][v] += rows[i][k] * B[v], n steps of k."""
+cdef inline void accumulate_from_rows(const int vecs, Py_ssize_t n, const real** rows, Py_ssize_t k, const real* B,
+                                      vec* c) noexcept nogil:
+    """c[i][v] += rows[i][k + p] * B[p][v] for p in 0..n."""
     cdef const real* a[ROWS]
     cdef factor b[VECS]
     cdef vec x
@@ -89,8 +100,9 @@ cdef inline void block_of_rows(const int vecs, Py_ssize_t n, const real** rows, 
                 c[vecs * i + v] = vfma_factor(x, b[v], c[vecs * i + v])
         B += PANEL
 
-cdef inline void block_of_columns(const int vecs, Py_ssize_t n, const real** rows, Py_ssize_t k, const real* B, vec* c) noexcept nogil:
-    """c[i][v] += rows[p][k + i] * B[p][v], n steps of p."""
+cdef inline void accumulate_from_columns(const int vecs, Py_ssize_t n, const real** rows, Py_ssize_t k, const real* B,
+                                         vec* c) noexcept nogil:
+    """c[i][v] += rows[p][k + i] * B[p][v] for p in 0..n."""
     cdef factor b[VECS]
     cdef vec x
     cdef const real* a
@@ -106,9 +118,11 @@ cdef inline void block_of_columns(const int vecs, Py_ssize_t n, const real** row
                 c[vecs * i + v] = vfma_factor(x, b[v], c[vecs * i + v])
         B += PANEL
 
-cdef inline void product_tile(const int vecs, Py_ssize_t kb, Py_ssize_t ke, Inputs A, const real* B, Finish finish, real* C) noexcept nogil:
-    """A block of rows of a panel of C = bias + A B over inputs kb..ke, added to what is in C if kb > 0. A: rows from the block's first on, or
-    panels from its first row and input kb on."""
+cdef inline void product_tile(const int vecs, Py_ssize_t kb, Py_ssize_t ke, Inputs A, const real* B, Epilogue epilogue,
+                              real* C) noexcept nogil:
+    """One block of rows of one panel of C = bias + A B, over inputs kb..ke; added to C if kb > 0.
+
+    A: rows from the block's first row on, or panels from its first row and input kb on."""
     cdef vec c[TILE]
     cdef vec zero = vset(0)
     cdef const real* a = A.X.data
@@ -118,170 +132,179 @@ cdef inline void product_tile(const int vecs, Py_ssize_t kb, Py_ssize_t ke, Inpu
         for v in range(vecs):
             if kb:
                 c[vecs * i + v] = vload(C + i * PANEL + v * LANES)
-            elif finish.bias != NULL:
-                c[vecs * i + v] = vload(finish.bias + v * LANES)
+            elif epilogue.bias != NULL:
+                c[vecs * i + v] = vload(epilogue.bias + v * LANES)
             else:
                 c[vecs * i + v] = zero
     if A.rows != NULL:
-        block_of_rows(vecs, ke - kb, A.rows, kb, B, c)
+        accumulate_from_rows(vecs, ke - kb, A.rows, kb, B, c)
     else:
         for p from kb <= p < ke by PANEL:
-            block(vecs, least(PANEL, ke - p), a, PANEL, 1, B, c)
+            accumulate_block(vecs, min_(PANEL, ke - p), a, PANEL, 1, B, c)
             a += A.X.stride
             B += PANEL * PANEL
-    if finish.relu:
+    if epilogue.relu:
         for i in range(rows_in_block(vecs) * vecs):
             c[i] = vmax(zero, c[i])
     for i in range(rows_in_block(vecs)):
         for v in range(vecs):
-            if finish.mask != NULL:
-                c[vecs * i + v] = vselect_gt(vload(finish.mask + i * PANEL + v * LANES), zero, c[vecs * i + v], zero)
+            if epilogue.mask != NULL:
+                c[vecs * i + v] = vselect_gt(vload(epilogue.mask + i * PANEL + v * LANES), zero, c[vecs * i + v], zero)
             vstore(C + i * PANEL + v * LANES, c[vecs * i + v])
 
-cdef inline void product_group(Py_ssize_t lo, Py_ssize_t hi, Py_ssize_t k, Py_ssize_t m, Inputs A, Panels B, Finish finish,
-                               Panels C) noexcept nogil:
-    """`product` of up to NC columns."""
+cdef inline void product_group(Py_ssize_t lo, Py_ssize_t hi, Py_ssize_t k, Py_ssize_t m, Inputs A, Panels B,
+                               Epilogue epilogue, Panels C) noexcept nogil:
+    """`product` with m <= NC."""
     cdef Py_ssize_t kb = 0, ke, j, r, q
     cdef int vecs
     cdef bint last
-    cdef Finish here
+    cdef Epilogue tile_epilogue
     cdef Inputs a
     cdef const real* b
     a.X.stride = A.X.stride
-    while True:                                     # once even for k = 0, where the result is the bias
-        ke = least(kb + KC, k)
+    while True:                                     # at least once: for k = 0 the result is the bias
+        ke = min_(kb + KC, k)
         last = ke == k
-        here.relu = last and finish.relu
+        tile_epilogue.relu = last and epilogue.relu
         for j from 0 <= j < m by PANEL:
             b = element(B, kb, j)
-            here.bias = finish.bias + j if finish.bias != NULL else NULL
+            tile_epilogue.bias = epilogue.bias + j if epilogue.bias != NULL else NULL
             vecs = vecs_used(m, j)
             for r from lo <= r < hi by rows_in_block(vecs):
                 a.rows = A.rows + r if A.rows != NULL else NULL
                 a.X.data = element(A.X, r, kb)
-                q = at(j, C.stride) + r * PANEL
-                here.mask = finish.mask + q if last and finish.mask != NULL else NULL
+                q = column_offset(j, C.stride) + r * PANEL
+                tile_epilogue.mask = epilogue.mask + q if last and epilogue.mask != NULL else NULL
                 if vecs == 1:
-                    product_tile(1, kb, ke, a, b, here, C.data + q)
+                    product_tile(1, kb, ke, a, b, tile_epilogue, C.data + q)
                 elif VECS > 2 and vecs == 2:
-                    product_tile(2, kb, ke, a, b, here, C.data + q)
+                    product_tile(2, kb, ke, a, b, tile_epilogue, C.data + q)
                 else:
-                    product_tile(VECS, kb, ke, a, b, here, C.data + q)
+                    product_tile(VECS, kb, ke, a, b, tile_epilogue, C.data + q)
         if last:
             return
         kb += KC
 
-cdef inline void product(Py_ssize_t lo, Py_ssize_t hi, Py_ssize_t k, Py_ssize_t m, Inputs A, Panels B, Finish finish, Panels C) noexcept nogil:
-    """C[lo:hi, :m] = finish(bias + A[lo:hi, :k] B[:k, :m])"""
-    cdef Finish here = finish
+cdef inline void product(Py_ssize_t lo, Py_ssize_t hi, Py_ssize_t k, Py_ssize_t m, Inputs A, Panels B,
+                         Epilogue epilogue, Panels C) noexcept nogil:
+    """C[lo:hi, :m] = epilogue(bias + A[lo:hi, :k] B[:k, :m])"""
+    cdef Epilogue group_epilogue = epilogue
     cdef Py_ssize_t j, q
     for j from 0 <= j < m by NC:
-        q = at(j, C.stride)
-        here.bias = finish.bias + j if finish.bias != NULL else NULL
-        here.mask = finish.mask + q if finish.mask != NULL else NULL
-        product_group(lo, hi, k, least(NC, m - j), A, panels(element(B, 0, j), B.stride), here, panels(C.data + q, C.stride))
+        q = column_offset(j, C.stride)
+        group_epilogue.bias = epilogue.bias + j if epilogue.bias != NULL else NULL
+        group_epilogue.mask = epilogue.mask + q if epilogue.mask != NULL else NULL
+        product_group(lo, hi, k, min_(NC, m - j), A, panels(element(B, 0, j), B.stride), group_epilogue,
+                      panels(C.data + q, C.stride))
 
 cdef void linear_forward(Py_ssize_t lo, Py_ssize_t hi, const Layer* layer) noexcept nogil:
     """Rows lo..hi of Y = f(X W + b)."""
-    cdef Finish finish
-    finish.bias = layer.b
-    finish.relu = layer.activation == RELU
-    finish.mask = NULL
-    product(lo, hi, layer.n_in, layer.n_out, layer.inputs, layer.W, finish, layer.Z)
+    cdef Epilogue epilogue
+    epilogue.bias = layer.b
+    epilogue.relu = layer.activation == RELU
+    epilogue.mask = NULL
+    product(lo, hi, layer.n_in, layer.n_out, layer.inputs, layer.W, epilogue, layer.Z)
     if layer.activation != RELU:
         activation_forward_panels(layer.activation, lo, hi, layer.n_out, layer.Z.data, layer.Y.data, layer.Y.stride)
 
-cdef void linear_backward_input(Py_ssize_t lo, Py_ssize_t hi, const Layer* layer, int activation, const real* S, Panels dX) noexcept nogil:
-    """Rows lo..hi of dX = (dZ W^T) * f'(S): f is the activation BELOW this layer, S what its derivative reads, in dX's layout."""
-    cdef Finish finish
+cdef void linear_backward_input(Py_ssize_t lo, Py_ssize_t hi, const Layer* layer, int activation, const real* S,
+                                Panels dX) noexcept nogil:
+    """Rows lo..hi of dX = (dZ W^T) * f'(S). f: the activation BELOW this layer; S: in dX's layout."""
+    cdef Epilogue epilogue
     cdef Inputs dZ
-    finish.bias = NULL
-    finish.relu = False
-    finish.mask = S if activation == RELU else NULL
+    epilogue.bias = NULL
+    epilogue.relu = False
+    epilogue.mask = S if activation == RELU else NULL
     dZ.rows = NULL
     dZ.X = layer.dZ
-    product(lo, hi, layer.n_out, layer.n_in, dZ, layer.T, finish, dX)
+    product(lo, hi, layer.n_out, layer.n_in, dZ, layer.T, epilogue, dX)
     if activation != RELU:
         activation_backward_panels(activation, lo, hi, layer.n_in, S, dX.data, dX.stride)
 
-cdef inline void weight_tile(const int vecs, Py_ssize_t n, Inputs X, Py_ssize_t p, const real* dZ, Py_ssize_t skip, Sink to) noexcept nogil:
-    """A block of rows of a panel of dW, those of inputs p.. , without the first `skip`. X: its column p in panels, unless there are rows."""
+cdef inline void weight_tile(const int vecs, Py_ssize_t n, Inputs X, Py_ssize_t p, const real* dZ, Py_ssize_t n_skip,
+                             TileDestination out) noexcept nogil:
+    """One block of rows of one panel of dW: inputs p.., without the first n_skip. X: rows, or panels from column p
+    on."""
     cdef vec c[TILE]
     cdef vec lr
     cdef int i, v
     for i in range(rows_in_block(vecs) * vecs):
         c[i] = vset(0)
     if X.rows != NULL:
-        block_of_columns(vecs, n, X.rows, p, dZ, c)
+        accumulate_from_columns(vecs, n, X.rows, p, dZ, c)
     else:
-        block(vecs, n, X.X.data, 1, PANEL, dZ, c)
-    if to.step == NULL:
+        accumulate_block(vecs, n, X.X.data, 1, PANEL, dZ, c)
+    if out.step == NULL:
         for i in range(rows_in_block(vecs)):
             for v in range(vecs):
-                if i >= skip:
-                    if to.add:
-                        c[vecs * i + v] = vadd(vload(to.G + i * PANEL + v * LANES), c[vecs * i + v])
-                    vstore(to.G + i * PANEL + v * LANES, c[vecs * i + v])
-    elif to.step.plain:                             # w - lr g needs no memory but W's
-        lr = vset(-to.step.lr)
+                if i >= n_skip:
+                    if out.add:
+                        c[vecs * i + v] = vadd(vload(out.dW + i * PANEL + v * LANES), c[vecs * i + v])
+                    vstore(out.dW + i * PANEL + v * LANES, c[vecs * i + v])
+    elif out.step.is_plain_sgd:                             # w - lr g, the only rule that needs no memory but W
+        lr = vset(-out.step.lr)
         for i in range(rows_in_block(vecs)):
             for v in range(vecs):
-                if i >= skip:
-                    vstore(to.W + i * PANEL + v * LANES, vfma(lr, c[vecs * i + v], vload(to.W + i * PANEL + v * LANES)))
+                if i >= n_skip:
+                    vstore(out.W + i * PANEL + v * LANES,
+                           vfma(lr, c[vecs * i + v], vload(out.W + i * PANEL + v * LANES)))
     else:
-        update_tile(vecs, skip, to.step, to.W, c, to.region)
+        update_tile(vecs, n_skip, out.step, out.W, c, out.moment_stride)
 
-cdef inline void update_tile(const int vecs, Py_ssize_t skip, const Step* step, real* W, const vec* gradient, Py_ssize_t region) noexcept nogil:
-    """Any other rule reads it from memory, all rows in one run if the panel is not narrow."""
+cdef inline void update_tile(const int vecs, Py_ssize_t n_skip, const Step* step, real* W, const vec* gradient,
+                             Py_ssize_t moment_stride) noexcept nogil:
+    """Update W with any other rule, which reads the gradient from memory; in one span if the panel is not narrow."""
     cdef vec g[TILE]
     cdef Py_ssize_t i
     for i in range(rows_in_block(vecs) * vecs):
         g[i] = gradient[i]
     if vecs == VECS:
-        update(step, W + skip * PANEL, <const real*>&g[vecs * skip], region, (rows_in_block(vecs) - skip) * PANEL)
+        update_in_region(step, W + n_skip * PANEL, <const real*>&g[vecs * n_skip], moment_stride,
+                         (rows_in_block(vecs) - n_skip) * PANEL)
     else:
-        for i in range(skip, rows_in_block(vecs)):
-            update(step, W + i * PANEL, <const real*>&g[vecs * i], region, vecs * LANES)
+        for i in range(n_skip, rows_in_block(vecs)):
+            update_in_region(step, W + i * PANEL, <const real*>&g[vecs * i], moment_stride, vecs * LANES)
 
-cdef void linear_backward_weight(Py_ssize_t n, Py_ssize_t lo, Py_ssize_t hi, const Layer* layer, bint add, const Step* step,
-                                 Py_ssize_t region) noexcept nogil:
-    """Input rows lo..hi of dW = X^T dZ over the n rows of a chunk: to G (or G + dW if add); or, with a step, straight into W and, if there is
-    one, into W's transpose while the rows are in L1."""
+cdef void linear_backward_weight(Py_ssize_t n, Py_ssize_t lo, Py_ssize_t hi, const Layer* layer, bint add,
+                                 const Step* step, Py_ssize_t moment_stride) noexcept nogil:
+    """Inputs lo..hi of dW = X^T dZ over the n rows of a chunk, added to dW if `add`. With a step, W is updated instead,
+    and its transpose while the rows are in L1."""
     cdef Py_ssize_t j, p, first, q, n_in = layer.n_in, n_out = layer.n_out
     cdef Panels W = layer.W, T = layer.T, dZ = layer.dZ
     cdef Inputs inputs = layer.inputs, X
-    cdef real* G = layer.G
+    cdef real* dW = layer.dW
     cdef const real* d
-    cdef Sink to
+    cdef TileDestination tile_out
     cdef int vecs
     X = inputs
-    to.add = add
-    to.step = step
-    to.region = region
+    tile_out.add = add
+    tile_out.step = step
+    tile_out.moment_stride = moment_stride
     for j from 0 <= j < n_out by PANEL:
         vecs = vecs_used(n_out, j)
         d = element(dZ, 0, j)
         p = lo
         while p < hi:
-            # nothing stands after a row's last number: there the last block overlaps the one before, whose rows are not stored again
-            first = least(p, n_in - rows_in_block(vecs)) if inputs.rows != NULL else p
-            q = at(j, W.stride) + first * PANEL
-            to.G = G + q
-            to.W = W.data + q
+            # no memory follows the last number of a user's row: the last block overlaps the one before, whose rows are
+            # not stored again
+            first = min_(p, n_in - rows_in_block(vecs)) if inputs.rows != NULL else p
+            q = column_offset(j, W.stride) + first * PANEL
+            tile_out.dW = dW + q
+            tile_out.W = W.data + q
             X.X.data = element(inputs.X, 0, p)
             if p < n_in:
                 if vecs == 1:
-                    weight_tile(1, n, X, first, d, p - first, to)
+                    weight_tile(1, n, X, first, d, p - first, tile_out)
                 elif VECS > 2 and vecs == 2:
-                    weight_tile(2, n, X, first, d, p - first, to)
+                    weight_tile(2, n, X, first, d, p - first, tile_out)
                 else:
-                    weight_tile(VECS, n, X, first, d, p - first, to)
+                    weight_tile(VECS, n, X, first, d, p - first, tile_out)
             p += rows_in_block(vecs)
             if step != NULL and T.data != NULL and p % BLOCK == 0:
-                transpose(p - BLOCK, p, j, j + least(PANEL, up(n_out - j, LANES)), W, T)
+                transpose(p - BLOCK, p, j, j + min_(PANEL, round_up(n_out - j, LANES)), W, T)
 
 cdef void column_sums(Py_ssize_t n, Py_ssize_t lo, Py_ssize_t hi, Panels dZ, real* out, bint add) noexcept nogil:
-    """Columns lo..hi (lo a multiple of PANEL) of db = the sum of dZ's n rows."""
+    """Columns lo..hi of db = the sum of dZ's n rows; lo is a multiple of PANEL."""
     cdef Py_ssize_t i, j
     cdef int v
     cdef vec s[VECS]
@@ -296,52 +319,54 @@ cdef void column_sums(Py_ssize_t n, Py_ssize_t lo, Py_ssize_t hi, Panels dZ, rea
         for v in range(VECS):
             vstore(out + j + v * LANES, vadd(vload(out + j + v * LANES), s[v]) if add else s[v])
 
-# ---- a layer with one output: W is a vector w; row: numbers from a row of Z to the next (1 or PANEL) ----
+# ---- a layer with one output: W is a vector w ----
 
 cdef void dot_forward(Py_ssize_t lo, Py_ssize_t hi, const Layer* layer) noexcept nogil:
     """Rows lo..hi of Y = f(X w + b)."""
-    cdef Py_ssize_t i, n_in = layer.n_in, row = layer.row
+    cdef Py_ssize_t i, n_in = layer.n_in, row_stride = layer.row_stride
     cdef Inputs X = layer.inputs
     cdef const real* w = layer.W.data
     cdef real* Z = layer.Z.data
     cdef real bias = layer.b[0] if layer.b != NULL else 0
     if X.rows != NULL:
         for i in range(lo, hi):
-            Z[i * row] = dot(n_in, X.rows[i], PANEL, w) + bias
+            Z[i * row_stride] = dot(n_in, X.rows[i], PANEL, w) + bias
     else:
         for i in range(lo, hi):
-            Z[i * row] = dot(n_in, X.X.data + i * PANEL, X.X.stride, w) + bias
-    if row == 1:
-        activation_forward(layer.activation, Z + lo, layer.Y.data + lo, hi - lo, LANES)
+            Z[i * row_stride] = dot(n_in, X.X.data + i * PANEL, X.X.stride, w) + bias
+    if row_stride == 1:
+        elementwise_forward(layer.activation, Z + lo, layer.Y.data + lo, hi - lo, LANES)
     else:
         activation_forward_panels(layer.activation, lo, hi, 1, Z, layer.Y.data, 0)
 
-cdef void dot_backward_input(Py_ssize_t lo, Py_ssize_t hi, const Layer* layer, int activation, const real* S, Panels to) noexcept nogil:
-    """Rows lo..hi of dX = (dZ w^T) * f'(S), as linear_backward_input."""
-    cdef Py_ssize_t i, j, q, n_in = layer.n_in, row = layer.row, stride = to.stride
+cdef void dot_backward_input(Py_ssize_t lo, Py_ssize_t hi, const Layer* layer, int activation, const real* S,
+                             Panels out) noexcept nogil:
+    """Rows lo..hi of dX = (dZ w^T) * f'(S); see linear_backward_input."""
+    cdef Py_ssize_t i, j, q, n_in = layer.n_in, row_stride = layer.row_stride, stride = out.stride
     cdef const real* w = layer.W.data
     cdef const real* dZ = layer.dZ.data
-    cdef real* dX = to.data
+    cdef real* dX = out.data
     cdef vec x, zero = vset(0)
     for j from 0 <= j < n_in by LANES:
         x = vload(w + j)
-        q = at(j, stride)
+        q = column_offset(j, stride)
         if activation == RELU:
             for i in range(lo, hi):
-                vstore(dX + q + i * PANEL, vselect_gt(vload(S + q + i * PANEL), zero, vmul(vset(dZ[i * row]), x), zero))
+                vstore(dX + q + i * PANEL,
+                       vselect_gt(vload(S + q + i * PANEL), zero, vmul(vset(dZ[i * row_stride]), x), zero))
         else:
             for i in range(lo, hi):
-                vstore(dX + q + i * PANEL, vmul(vset(dZ[i * row]), x))
+                vstore(dX + q + i * PANEL, vmul(vset(dZ[i * row_stride]), x))
     if activation != RELU:
         activation_backward_panels(activation, lo, hi, n_in, S, dX, stride)
 
 cdef void dot_backward_weight(Py_ssize_t n, Py_ssize_t lo, Py_ssize_t hi, const Layer* layer, bint add) noexcept nogil:
-    """Inputs lo..hi (lo a multiple of PANEL) of dw = X^T dZ."""
-    cdef Py_ssize_t i, j, there, n_in = layer.n_in, row = layer.row
+    """Inputs lo..hi of dw = X^T dZ; lo is a multiple of PANEL."""
+    cdef Py_ssize_t i, j, n_left, n_in = layer.n_in, row_stride = layer.row_stride
     cdef const real** rows = layer.inputs.rows
     cdef Panels X = layer.inputs.X
     cdef const real* dZ = layer.dZ.data
-    cdef real* g = layer.G
+    cdef real* g = layer.dW
     cdef int v
     cdef vec s[VECS]
     cdef vec d
@@ -349,12 +374,12 @@ cdef void dot_backward_weight(Py_ssize_t n, Py_ssize_t lo, Py_ssize_t hi, const 
         for v in range(VECS):
             s[v] = vset(0)
         for i in range(n):
-            d = vset(dZ[i * row])
+            d = vset(dZ[i * row_stride])
             for v in range(VECS):
                 if rows == NULL:
                     s[v] = vfma(vload(element(X, i, j) + v * LANES), d, s[v])
                 else:
-                    there = n_in - j - v * LANES
-                    s[v] = vfma(vload_part(rows[i] + j + v * LANES, there if there > 0 else 0), d, s[v])
+                    n_left = n_in - j - v * LANES
+                    s[v] = vfma(vload_part(rows[i] + j + v * LANES, n_left if n_left > 0 else 0), d, s[v])
         for v in range(VECS):
             vstore(g + j + v * LANES, vadd(vload(g + j + v * LANES), s[v]) if add else s[v])

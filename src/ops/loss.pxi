@@ -1,36 +1,42 @@
-# Losses: the loss of every row and the gradient of the batch's loss, in one pass over the outputs of the last layer.
+# Losses: the loss of every row and its gradient, in one pass over the outputs of the last layer.
 #
-# Design: (a) `loss_element` says the mathematics of the losses that treat each output alone; its `kind` is a constant at every call.
-# (b) Sigmoid + BCE, softmax + cross-entropy and exponential + Poisson are fused: they take z, never a rounded probability, and give dL/dz.
-# The others take a and give dL/da, which then goes through the activation's derivative. (c) Rows are weighted here once and for all:
-# `weight` holds w_i / sum(w) of the batch (1/n without weights), so row_loss[i] = weight_i l_i and d = weight_i dl_i; their sums are the
-# batch's. (d) Outputs lie in panels (a row's sum goes in 16 virtual lanes, fixed tree) or, with one output, in a plain vector over the
-# rows. (e) What a loss wants to know besides is in `LossNumbers`: one number for each output, and the smoothing of labels.
+#   lo, hi, c  rows lo..hi of a chunk, c outputs
+#   A          IN: outputs, in panels, or a plain vector over the rows if c is 1. Losses that are fused with the output
+#              activation take z instead: softmax + cross-entropy, sigmoid + BCE, exponential + Poisson.
+#   Y, labels  IN: targets in A's layout, or class indices
+#   weight     IN: w_i / sum(w) of the batch for each row, or 1/n without sample weights
+#   row_loss   OUT: weight_i l_i; their sum is the loss of the batch
+#   D          OUT: the gradient of A, in A's layout: weight_i dl_i/da, or weight_i dl_i/dz for the fused losses
+#
+# Order of sums: the outputs of a row in 16 lanes (sums.pxi); the rows of a chunk in 16 lanes; chunks in order.
+#
+# `loss_element` is the mathematics of all losses that treat each output alone. Its `kind` is a constant at every call,
+# so the compiler keeps one branch. The fused losses never see a rounded probability.
 
 cdef enum:
-    WEIGHTED_BINARY_CROSS_ENTROPY = 100     # the two with loss_numbers: weights of the positive labels
+    WEIGHTED_BINARY_CROSS_ENTROPY = 100     # variants for LossOptions.numbers: the weight of label 1 of each output
     WEIGHTED_LOGITS_BINARY_CROSS_ENTROPY
 
-cdef struct LossNumbers:
-    const real* numbers     # one for each output, padded to whole panels, or NULL
+cdef struct LossOptions:
+    const real* numbers     # a parameter of the loss for each output, padded to whole panels, or NULL
     real smoothing
 
-cdef struct LossRows:       # what a loss reads and writes of a chunk's rows; Y and D in A's layout
-    Panels A                # IN: outputs; z for the fused losses
-    const real* Y           # IN: targets, or
-    const long long* labels     # IN: class numbers; else NULL
-    const real* weight      # IN: of each row
+cdef struct LossRows:       # the rows of a chunk; names as above
+    Panels A                # IN
+    const real* Y           # IN
+    const long long* labels     # IN: NULL: read Y
+    const real* weight      # IN
     real* row_loss          # OUT
-    real* D                 # OUT: the gradient of A
-    const LossNumbers* options
+    real* D                 # OUT
+    const LossOptions* options
 
 # generated: what a kernel must know, by src/generate.py from src/operations.py
-cdef inline bint fused_with_output(int loss) noexcept nogil:
+cdef inline bint is_fused(int loss) noexcept nogil:
     """The loss takes z and its gradient is dL/dz: the last layer's activation is part of it."""
     return loss == LOGITS_BINARY_CROSS_ENTROPY or loss == CROSS_ENTROPY or loss == CLASS_CROSS_ENTROPY or loss == POISSON
 
 cdef inline bint is_mean(int loss) noexcept nogil:
-    """A row's loss is the mean over outputs, not the sum."""
+    """Whether a row's loss is the mean over outputs, not the sum."""
     return loss == SQUARED_ERROR or loss == ABSOLUTE_ERROR or loss == HUBER or loss == LOG_COSH or loss == QUANTILE
 # end of what a kernel must know
 
@@ -40,7 +46,9 @@ cdef inline vec sign(vec a) noexcept nogil:
     return vselect_gt(a, zero, vset(1), vselect_gt(zero, a, vset(-1), zero))
 
 cdef inline vec loss_element(int kind, vec a, vec y, vec p, real smoothing, vec* d) noexcept nogil:
-    """One output's loss, and its derivative in d. p: the output's number in LossNumbers. The mean over outputs is in the weight."""
+    """The loss of one output, and its derivative in d. p: the output's number in LossOptions.
+
+    For losses that are a mean over outputs, the caller divides the weight."""
     cdef vec zero = vset(0), one = vset(1), e, s, b, log_p, log_q
     cdef bint weighted = kind == WEIGHTED_BINARY_CROSS_ENTROPY or kind == WEIGHTED_LOGITS_BINARY_CROSS_ENTROPY
     if weighted or kind == BINARY_CROSS_ENTROPY or kind == LOGITS_BINARY_CROSS_ENTROPY:
@@ -50,8 +58,9 @@ cdef inline vec loss_element(int kind, vec a, vec y, vec p, real smoothing, vec*
         s = vdiv(vselect_gt(zero, a, e, one), vadd(one, e))
         d[0] = vsub(s, y)
         return vadd(vfnma(a, y, vmax(zero, a)), vlog1p_unit(e))
-    if kind == WEIGHTED_LOGITS_BINARY_CROSS_ENTROPY:    # with t = p y, b = 1 - y:  (t + b) log(1 + exp(-|z|)) + b max(z, 0) + t max(-z, 0);
-        e = vexp(vsub(zero, vabs(a)))                   # (t + b) sigmoid(z) - t
+    if kind == WEIGHTED_LOGITS_BINARY_CROSS_ENTROPY:
+        # with t = p y, b = 1 - y:  (t + b) log(1 + exp(-|z|)) + b max(z, 0) + t max(-z, 0);  (t + b) sigmoid(z) - t
+        e = vexp(vsub(zero, vabs(a)))
         s = vdiv(vselect_gt(zero, a, e, one), vadd(one, e))
         p = vmul(p, y)
         b = vsub(one, y)
@@ -77,12 +86,14 @@ cdef inline vec loss_element(int kind, vec a, vec y, vec p, real smoothing, vec*
     if kind == ABSOLUTE_ERROR:                      # |a - y|
         d[0] = sign(s)
         return vabs(s)
-    if kind == HUBER:                               # (a - y)^2 within delta, then delta (2 |a - y| - delta): the tangent goes on
-        b = vmax(vsub(zero, p), vmin(p, s))         # a - y, cut at delta
+    if kind == HUBER:                               # (a - y)^2 within delta, then its tangent delta (2 |a - y| - delta)
+        b = vmax(vsub(zero, p), vmin(p, s))         # a - y, clipped to +-delta
         d[0] = vadd(b, b)
         return vmul(b, vsub(vadd(s, s), b))
-    if kind == LOG_COSH:                            # log cosh d, d = a - y;  tanh d. Near 0 -log(1 - tanh^2 d) / 2 keeps the digits
-        d[0] = vtanh(s)                             # that |d| + log(1 + exp(-2 |d|)) - log 2 loses; far out exp overflows in neither
+    if kind == LOG_COSH:
+        # log cosh d, d = a - y;  tanh d. |d| + log(1 + exp(-2 |d|)) - log 2 loses digits near 0, where
+        # -log(1 - tanh^2 d) / 2 is used instead; exp overflows in neither
+        d[0] = vtanh(s)
         b = vabs(s)
         e = vexp(vmul(vset(-2), b))
         log_p = vlog1p(vselect_gt(b, vset(<real>0.75), e, vsub(zero, vmul(d[0], d[0]))))
@@ -95,7 +106,8 @@ cdef inline vec loss_element(int kind, vec a, vec y, vec p, real smoothing, vec*
     return vmul(s, s)
 
 cdef inline void loss_vector(int kind, Py_ssize_t lo, Py_ssize_t hi, const LossRows* r) noexcept nogil:
-    """One output: rows lo..hi, LANES at a time. Those after hi exist in memory: whole vectors, which the next load can take over."""
+    """One output: rows lo..hi, LANES at a time. Rows after hi exist in memory: only whole vectors are stored, so that
+    the next load of a vector need not wait for several stores."""
     cdef const real* A = r.A.data
     cdef const real* Y = r.Y
     cdef const real* weight = r.weight
@@ -111,7 +123,7 @@ cdef inline void loss_vector(int kind, Py_ssize_t lo, Py_ssize_t hi, const LossR
         vstore(D + i, vmul(w, d))
 
 cdef inline void loss_panels(int kind, Py_ssize_t lo, Py_ssize_t hi, Py_ssize_t c, const LossRows* r) noexcept nogil:
-    """c outputs in panels: row by row."""
+    """c outputs in panels, row by row."""
     cdef const real* A = r.A.data
     cdef const real* Y = r.Y
     cdef const real* numbers = r.options.numbers
@@ -131,12 +143,12 @@ cdef inline void loss_panels(int kind, Py_ssize_t lo, Py_ssize_t hi, Py_ssize_t 
             for v in range(SUM_VECS):
                 k = j + v * LANES
                 if k < c:
-                    p = at(k, stride) + i * PANEL
+                    p = column_offset(k, stride) + i * PANEL
                     if numbers != NULL:
                         number = vload(numbers + k)
                     l = loss_element(kind, vload(A + p), vload(Y + p), number, smoothing, &d)
-                    add16(&sums, v, real_lanes(vmul(w, l), c - k, vset(0)))
-                    vstore(D + p, real_lanes(vmul(w, d), c - k, vset(0)))
+                    add16(&sums, v, blend_first(vmul(w, l), c - k, vset(0)))
+                    vstore(D + p, blend_first(vmul(w, d), c - k, vset(0)))
         row_loss[i] = total16(&sums)
 
 cdef inline void loss_elements(int kind, Py_ssize_t lo, Py_ssize_t hi, Py_ssize_t c, const LossRows* r) noexcept nogil:
@@ -147,72 +159,78 @@ cdef inline void loss_elements(int kind, Py_ssize_t lo, Py_ssize_t hi, Py_ssize_
 
 # ---- losses that couple the outputs of a row ----
 
-cdef inline vec label(const real* y, Py_ssize_t p, Py_ssize_t n, real keep, real part) noexcept nogil:
-    """The first n lanes of a row's smoothed labels, then 0: keep y + part; y NULL: the part that every class gets."""
-    return real_lanes(vfma(vset(keep), vload(y + p), vset(part)) if y != NULL else vset(part), n, vset(0))
+cdef inline vec smoothed_labels(const real* y, Py_ssize_t p, Py_ssize_t n, real label_factor,
+                                real uniform) noexcept nogil:
+    """The first n lanes of a row's smoothed labels, label_factor y + uniform, or uniform if y is NULL; then 0."""
+    return blend_first(vfma(vset(label_factor), vload(y + p), vset(uniform)) if y != NULL else vset(uniform),
+                       n, vset(0))
 
-cdef struct TargetSums:     # of one row's smoothed labels y, each in 16 virtual lanes
+cdef struct TargetSums:     # over one row's smoothed labels y
     real y                  # sum y_j
-    real below_top          # sum y_j (max z - z_j)
+    real below_max          # sum y_j (max z - z_j)
 
-cdef inline TargetSums target_sums(const real* y, const real* z, Py_ssize_t stride, Py_ssize_t c, real keep, real part, real top) noexcept nogil:
+cdef inline TargetSums target_sums(const real* y, const real* z, Py_ssize_t stride, Py_ssize_t c, real label_factor,
+                                   real uniform, real z_max) noexcept nogil:
     cdef lanes16 s, d
     cdef TargetSums sums
-    cdef vec t = vset(top), a
+    cdef vec t = vset(z_max), a
     cdef Py_ssize_t j, p
     cdef int v
     clear16(&s)
     clear16(&d)
     for j from 0 <= j < c by 16:
         for v in range(SUM_VECS):
-            p = at(j + v * LANES, stride)
-            a = label(y, p, c - j - v * LANES, keep, part)
+            p = column_offset(j + v * LANES, stride)
+            a = smoothed_labels(y, p, c - j - v * LANES, label_factor, uniform)
             add16(&s, v, a)
             fma16(&d, v, a, vsub(t, vload(z + p)))
     sums.y = total16(&s)
-    sums.below_top = total16(&d)
+    sums.below_max = total16(&d)
     return sums
 
 cdef void cross_entropy(Py_ssize_t lo, Py_ssize_t hi, Py_ssize_t c, const LossRows* r) noexcept nogil:
-    """l = sum_j y_j (log sum_k exp z_k - z_j);  dz = softmax(z) sum(y) - y. Targets: rows Y of probabilities, or class numbers; smoothed:
-    (1 - s) y + s / c."""
+    """l = sum_j y_j (log sum_k exp z_k - z_j);  dz = softmax(z) sum(y) - y.
+
+    Targets: probabilities Y or class indices, with label smoothing s: (1 - s) y + s / c."""
     cdef const real* Z = r.A.data
     cdef const long long* labels = r.labels
     cdef const real* weight = r.weight
     cdef real* D = r.D
     cdef real smoothing = r.options.smoothing
     cdef Py_ssize_t i, j, p, stride = r.A.stride
-    cdef real top, total, keep = 1 - smoothing, part = smoothing / <real>c
+    cdef real z_max, total, label_factor = 1 - smoothing, uniform = smoothing / <real>c
     cdef TargetSums sums
     cdef const real* y = NULL
     cdef vec factor, d
     cdef real lanes[LANES]
     for i in range(lo, hi):
-        top = row_max(Z + i * PANEL, stride, c)
-        total = row_exp(Z + i * PANEL, D + i * PANEL, stride, c, top)
-        sums.y = sums.below_top = 0
+        z_max = row_max(Z + i * PANEL, stride, c)
+        total = row_exp(Z + i * PANEL, D + i * PANEL, stride, c, z_max)
+        sums.y = sums.below_max = 0
         if labels == NULL:
             y = r.Y + i * PANEL
         if labels == NULL or smoothing != 0:
-            sums = target_sums(y, Z + i * PANEL, stride, c, keep, part, top)
-        if labels != NULL:                          # z is subtracted from the row's maximum first: exact for large z
-            sums.y += keep
-            sums.below_top += keep * (top - Z[at(labels[i], stride) + i * PANEL])
+            sums = target_sums(y, Z + i * PANEL, stride, c, label_factor, uniform, z_max)
+        if labels != NULL:                          # z_max - z first: exact for large z
+            sums.y += label_factor
+            sums.below_max += label_factor * (z_max - Z[column_offset(labels[i], stride) + i * PANEL])
         vstore(lanes, vlog(vset(total)))
-        r.row_loss[i] = weight[i] * (lanes[0] * sums.y + sums.below_top)
+        r.row_loss[i] = weight[i] * (lanes[0] * sums.y + sums.below_max)
         factor = vset(weight[i] * sums.y / total)
         for j from 0 <= j < c by LANES:
-            p = at(j, stride)
+            p = column_offset(j, stride)
             d = vmul(factor, vload(D + p + i * PANEL))
             if labels == NULL or smoothing != 0:
-                d = vfnma(vset(weight[i]), label(y, p, c - j, keep, part), d)
+                d = vfnma(vset(weight[i]), smoothed_labels(y, p, c - j, label_factor, uniform), d)
             vstore(D + p + i * PANEL, d)
         if labels != NULL:
-            D[at(labels[i], stride) + i * PANEL] -= weight[i] * keep
+            D[column_offset(labels[i], stride) + i * PANEL] -= weight[i] * label_factor
 
-cdef void gaussian(Py_ssize_t lo, Py_ssize_t hi, Py_ssize_t c, const LossRows* r) noexcept nogil:
-    """Outputs: c/2 means mu, then as many logarithms s of variances.  l = sum_j (s_j + (y_j - mu_j)^2 exp(-s_j)) / 2;
-    dmu = (mu - y) exp(-s);  ds = (1 - (y - mu)^2 exp(-s)) / 2. LANES rows at once, since a row may have one mean only."""
+cdef void gaussian_nll(Py_ssize_t lo, Py_ssize_t hi, Py_ssize_t c, const LossRows* r) noexcept nogil:
+    """Outputs: c/2 means mu, then c/2 logarithms s of variances.  l = sum_j (s_j + (y_j - mu_j)^2 exp(-s_j)) / 2;
+    dmu = (mu - y) exp(-s);  ds = (1 - (y - mu)^2 exp(-s)) / 2.
+
+    LANES rows at a time, since a row may have one mean only. The means of a row are summed in order."""
     cdef const real* A = r.A.data
     cdef const real* Y = r.Y
     cdef real* row_loss = r.row_loss
@@ -223,16 +241,16 @@ cdef void gaussian(Py_ssize_t lo, Py_ssize_t hi, Py_ssize_t c, const LossRows* r
     cdef real y[LANES]
     cdef Py_ssize_t i, j, m = c // 2, k, n, to_mean, to_s, stride = r.A.stride
     for i from lo <= i < hi by LANES:
-        n = least(LANES, hi - i)
-        for j from 0 <= j < c by LANES:             # what no column fills stays 0
+        n = min_(LANES, hi - i)
+        for j from 0 <= j < c by LANES:             # columns without an output stay 0
             for k in range(n):
-                vstore(D + at(j, stride) + (i + k) * PANEL, vset(0))
+                vstore(D + column_offset(j, stride) + (i + k) * PANEL, vset(0))
         for k in range(n):
             row_loss[i + k] = 0
         w = vload_part(r.weight + i, n)
         for j in range(m):
-            to_mean = at(j, stride) + i * PANEL
-            to_s = at(m + j, stride) + i * PANEL
+            to_mean = column_offset(j, stride) + i * PANEL
+            to_s = column_offset(m + j, stride) + i * PANEL
             for k in range(LANES):
                 mean[k] = A[to_mean + k * PANEL] if k < n else 0
                 s[k] = A[to_s + k * PANEL] if k < n else 0
@@ -249,7 +267,7 @@ cdef void gaussian(Py_ssize_t lo, Py_ssize_t hi, Py_ssize_t c, const LossRows* r
                 D[to_s + k * PANEL] = s[k]
 
 cdef void loss_forward_backward(int loss, Py_ssize_t lo, Py_ssize_t hi, Py_ssize_t c, const LossRows* r) noexcept nogil:
-    """row_loss and D = dL/dA (dL/dz for the fused losses) of rows lo..hi with c outputs."""
+    """OUT: row_loss and D of rows lo..hi."""
     cdef bint weighted = r.options.numbers != NULL
     # generated: losses of single outputs, by src/generate.py from src/operations.py
     if loss == LOGITS_BINARY_CROSS_ENTROPY and weighted:
@@ -274,6 +292,6 @@ cdef void loss_forward_backward(int loss, Py_ssize_t lo, Py_ssize_t hi, Py_ssize
         loss_elements(POISSON, lo, hi, c, r)
     # end of losses of single outputs
     elif loss == GAUSSIAN:
-        gaussian(lo, hi, c, r)
+        gaussian_nll(lo, hi, c, r)
     else:
         cross_entropy(lo, hi, c, r)

@@ -1,26 +1,28 @@
-# exp, log, log1p, tanh, erf and sigmoid of a vec.
+# exp, log, log1p, tanh, erf and sigmoid of one vec: IN x, returns f(x), lane by lane.
 #
-# Every function is one straight line without branches or tables; the edges are put right by clamps and selects. One source serves both
-# dtypes and every instruction set. AVX-512, AVX2 and NEON do the same operations in the same order and give the same bits.
+# No function has branches or tables; clamps and selects handle the edges. One source serves both dtypes and every
+# instruction set. AVX-512, AVX2 and NEON do the same operations in the same order and give the same bits.
 #
-#   exp      n = round(x / ln 2), r = x - n ln 2 with ln 2 in two parts, e^r = 1 + (r + r^2 q(r)), times 2^n in a step that rounds once,
-#            even to subnormals
-#   sigmoid  e = e^-|x| cannot overflow; 1 / (1 + e) or e / (1 + e)
+#   exp      n = round(x / ln 2), r = x - n ln 2 with ln 2 in two parts, e^r = 1 + (r + r^2 q(r)), times 2^n in a step
+#            that rounds once, even to subnormals
+#   sigmoid  1 / (1 + e) or e / (1 + e) with e = e^-|x|, which cannot overflow
 #   expm1    for x <= 0: 2^n (r + r^2 q(r)) + (2^n - 1), where nothing cancels
 #   tanh     t = expm1(-2|x|), |tanh x| = -t / (2 + t)
-#   erf      |erf x| = -expm1(-|x| H(|x|)) with H(x) = -log(erfc(x)) / x, a smooth function; the more x grows, the less an error of H weighs.
-#            (x P(x^2) / Q(x^2) was a little faster for float, but its rounding errors added up to 6 ULP.)
-#   log      x = 2^e (1 + f) with 1 + f between sqrt(1/2) and sqrt(2); s = f / (1 + f/2); log(1 + f) = 2 artanh(s/2) = s + s^3 R(s^2)
-#   log1p    the same, but f = x 2^-e + (2^-e - 1) comes from x in one fma, so that no digit of a small x is lost
-#   log1p_unit  log1p for 0 <= x <= 1, all that softplus and the cross-entropy of logits need: x + x^2 p(x), without a division or an exponent,
-#            for float half the time of log1p; double, for which p would be as long as a division lasts, takes log1p
+#   erf      |erf x| = -expm1(-|x| H(|x|)) with the smooth H(x) = -log(erfc(x)) / x; the larger x, the less an error of
+#            H matters. (x P(x^2) / Q(x^2) was a little faster for float, but its rounding errors added up to 6 ULP.)
+#   log      x = 2^e (1 + f) with 1 + f between sqrt(1/2) and sqrt(2); s = f / (1 + f/2);
+#            log(1 + f) = 2 artanh(s/2) = s + s^3 R(s^2)
+#   log1p    the same, but f = x 2^-e + (2^-e - 1) comes from x in one fma, so a small x loses no digit
+#   log1p_unit  log1p for 0 <= x <= 1, all that softplus and the cross-entropy of logits need: x + x^2 p(x), without
+#            division and exponent. It takes half the time of log1p for float. For double, p would take as long as the
+#            division, so log1p is used.
 #
-# q, H, R and p are minimax polynomials made for this file: Remez in 45 digits for the error of the result, rounded to the dtype, the float
-# ones then moved by a few ULP where a search found a smaller maximum. Long ones are split into even and odd powers: two short chains of
-# fma instead of a long one.
+# q, H, R and p are minimax polynomials computed for this file by the Remez algorithm in 45 digits, for the error of the
+# result, then rounded to the dtype. The float ones were then moved by a few ULP where a search found a smaller maximum.
+# Long polynomials are split into even and odd powers: two short chains of fma instead of a long one.
 #
-# Greatest error found, in ULP (AVX-512 = AVX2 = NEON | SSE2 = scalar); float: all 2^32 numbers against libm's double; double: 3 x 10 million numbers
-# and the edges against long double, the worst also against mpmath:
+# Largest error found, in ULP (AVX-512 = AVX2 = NEON | SSE2 = scalar). float: all 2^32 numbers against double of libm.
+# double: 3 x 10 million numbers and the edges against long double, the worst also against mpmath.
 #
 #              exp          log          log1p        tanh         erf          sigmoid
 #   float      1.96 | 1.96  1.97 | 1.97  2.20 | 2.20  2.50 | 2.50  2.38 | 2.59  3.82 | 3.82
@@ -33,7 +35,7 @@ from libc.math cimport INFINITY, NAN
 
 
 cdef inline vec num(double c) noexcept nogil:
-    """c in every lane, converted when compiled: nothing is computed in double for float."""
+    """c in every lane. The conversion happens at compile time, so nothing is computed in double for float."""
     return vset(<real>c)
 
 
@@ -72,14 +74,14 @@ cdef inline vec expm1_reduced(vec r) noexcept nogil:
 
 
 cdef inline vec vexp(vec x) noexcept nogil:
-    # Beyond these ends the result is 0 or inf. A NaN compares false, so that it must be the second argument to pass.
+    # Beyond these limits the result is 0 or inf. vmin and vmax pass a NaN only as their second argument.
     x = vmin(by_dtype(89, 710), vmax(by_dtype(-105, -746), x))
     cdef vec n = vround(vmul(x, num(1.4426950408889634)))
-    # The high part of ln 2 has few enough digits for n times it to be exact even without FMA.
+    # The high part of ln 2 has so few digits that n times it is exact, even without FMA.
     cdef vec r = vfnma(n, by_dtype(0.693359375, 0.69314718036912382), x)
     r = vfnma(n, by_dtype(-2.12194440e-4, 1.9082149292705877e-10), r)
     cdef vec q
-    if sizeof(real) == 4:  # one term less than in expm1, with a free linear one: it need not be right for tiny r
+    if sizeof(real) == 4:  # one term less than expm1, with a free linear term: no accuracy is needed for tiny r
         q = num(0.00825032685)
         q = horner(q, r, 0.0418992601)
         q = horner(q, r, 0.166683376)
@@ -92,7 +94,7 @@ cdef inline vec vexp(vec x) noexcept nogil:
 
 
 cdef inline vec vsigmoid(vec x) noexcept nogil:
-    # A NaN takes the branch of e, which is NaN.
+    # For a NaN the select takes e, which is NaN too.
     cdef vec one = num(1)
     cdef vec e = vexp(vcopysign(x, num(-1)))
     return vdiv(vselect_gt(x, num(0), one, e), vadd(one, e))
@@ -100,7 +102,7 @@ cdef inline vec vsigmoid(vec x) noexcept nogil:
 
 cdef inline vec expm1_negative(vec x) noexcept nogil:
     """e^x - 1 for -87 <= x <= 0 (-700 for double); never below -1."""
-    # ln 2 in one part will do: its error grows with n, but the weight of e^x in the result shrinks as 2^n.
+    # ln 2 in one part is enough: its error grows with n, but the weight of e^x in the result shrinks as 2^n.
     cdef vec n = vround(vmul(x, num(1.4426950408889634)))
     cdef vec r = vfnma(n, num(0.6931471805599453), x)
     cdef vec p = vpow2(n)
@@ -108,14 +110,15 @@ cdef inline vec expm1_negative(vec x) noexcept nogil:
 
 
 cdef inline vec vtanh(vec x) noexcept nogil:
-    # Beyond 9.02 (19.1) the result rounds to 1; -|x| rather than |x|, since a + a then is -2|x| without a multiplication.
+    # Beyond 9.02 (19.1) the result rounds to 1. a = -|x|, so that a + a is -2|x| without a multiplication.
     cdef vec a = vmax(by_dtype(-9.02, -19.1), vcopysign(x, num(-1)))
     cdef vec t = expm1_negative(vadd(a, a))
     return vcopysign(vdiv(t, vadd(num(2), t)), x)
 
 
 cdef inline vec verf(vec x) noexcept nogil:
-    # Beyond 3.93 (5.95) the result rounds to 1. a = -|x| and h = H - 1, so that a H = a + a h has the rounding error of a small h.
+    # Beyond 3.93 (5.95) the result rounds to 1. a = -|x| and h = H - 1, so that a H = a + a h has the rounding error of
+    # a small h.
     cdef vec a = vmax(by_dtype(-3.93, -5.95), vcopysign(x, num(-1)))
     cdef vec z = vmul(a, a)
     cdef vec h, o
@@ -178,26 +181,27 @@ cdef inline vec log_series(vec s, vec e) noexcept nogil:
 
 
 cdef inline vec log_edges(vec x, vec y) noexcept nogil:
-    """y = log(x), put right where x is not a positive finite number: 0 gives -inf, less gives NaN; inf and NaN stay."""
+    """y = log(x), corrected where x is not positive and finite: 0 gives -inf, less gives NaN; inf and NaN stay."""
     cdef vec zero = num(0), inf = num(INFINITY)
-    # x - max is inf for inf, NaN for NaN, far below y for all else: vmax, whose second argument wins over NaN, is cheaper here than a select.
+    # x - max is inf for inf, NaN for NaN and far below y for all else. vmax returns its second argument for a NaN, so
+    # it is cheaper here than a select.
     y = vmax(y, vsub(x, by_dtype(3.4028234663852886e38, 1.7976931348623157e308)))
     y = vselect_gt(x, zero, y, vsub(x, inf))
     return vselect_gt(zero, x, num(NAN), y)
 
 
 cdef inline vec vlog(vec x) noexcept nogil:
-    # Subnormal numbers are first made normal, by 2^24 (2^54).
-    cdef vec least = by_dtype(1.1754943508222875e-38, 2.2250738585072014e-308)
-    cdef vec a = vselect_gt(least, x, vmul(x, by_dtype(16777216.0, 18014398509481984.0)), x)
+    # Subnormal numbers are first multiplied by 2^24 (2^54).
+    cdef vec min_normal = by_dtype(1.1754943508222875e-38, 2.2250738585072014e-308)
+    cdef vec a = vselect_gt(min_normal, x, vmul(x, by_dtype(16777216.0, 18014398509481984.0)), x)
     cdef vec m = vmantissa(a), half = num(0.5)
-    cdef vec e = vadd(vexponent(a), vselect_gt(least, x, by_dtype(-24, -54), num(0)))
+    cdef vec e = vadd(vexponent(a), vselect_gt(min_normal, x, by_dtype(-24, -54), num(0)))
     return log_edges(x, log_series(vdiv(vsub(m, num(1)), vfma(m, half, half)), e))
 
 
 cdef inline vec vlog1p(vec x) noexcept nogil:
-    # 4 f = 4 (x 2^-e + (2^-e - 1)) rounds once: the subtraction is exact as long as its last digit matters, and e = 0 for small x, so that f = x.
-    # Four times, because 2^-e alone would leave the normal numbers where e reaches 128 (1024).
+    # 4 f = 4 (x 2^-e + (2^-e - 1)) rounds once: the subtraction is exact as long as its last digit matters, and e = 0
+    # for small x, so f = x. The factor 4 keeps 2^-e a normal number where e reaches 128 (1024).
     cdef vec u = vadd(x, num(1)), four = num(4)
     cdef vec e = vexponent(u)
     cdef vec p = vpow2(vsub(num(2), e))
@@ -207,7 +211,7 @@ cdef inline vec vlog1p(vec x) noexcept nogil:
 
 
 cdef inline vec vlog1p_unit(vec x) noexcept nogil:
-    # A NaN goes through; beyond 1 the polynomial is wrong.
+    # A NaN stays NaN. Beyond 1 the polynomial is wrong.
     cdef vec p
     if sizeof(real) == 8:
         return vlog1p(x)

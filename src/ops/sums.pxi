@@ -1,6 +1,11 @@
-# Sums along memory: 16 virtual lanes and one tree, the same on every instruction set.
+# Sums along memory, with the same bits on every instruction set.
 #
-# Number j of a sum goes to lane j % 16. A loop takes 16 numbers at once, SUM_VECS vecs of LANES: vec v of the group adds to vec v of the lanes.
+# Order of sums: number j of a sum is added to virtual lane j % 16, in order; the 16 lanes are then added by halves, one
+# tree (sum16 in simd.h). A loop step takes 16 numbers, SUM_VECS vecs of LANES: vec v of the step is added to vec v of
+# the lanes.
+#
+#   k, n, c    how many numbers
+#   stride     the panel stride of a row in panels; PANEL for a plain row
 
 cdef struct lanes16:
     vec v[SUM_VECS]
@@ -14,14 +19,14 @@ cdef inline void add16(lanes16* s, int v, vec a) noexcept nogil:
     s.v[v] = vadd(s.v[v], a)
 
 cdef inline void fma16(lanes16* s, int v, vec a, vec b) noexcept nogil:
-    """Adds a * b."""
+    """s += a * b"""
     s.v[v] = vfma(a, b, s.v[v])
 
 cdef inline real total16(const lanes16* s) noexcept nogil:
     return sum16(&s.v[0])
 
-cdef inline vec real_lanes(vec a, Py_ssize_t n, vec other) noexcept nogil:
-    """Lanes 0..n-1 of a, then those of `other`."""
+cdef inline vec blend_first(vec a, Py_ssize_t n, vec other) noexcept nogil:
+    """Lanes 0..n-1 of a, the rest of `other`."""
     return a if n >= LANES else vselect_gt(vset(<real>n), vload(LANE_NUMBERS), a, other)
 
 cdef real sum_numbers(const real* x, Py_ssize_t n) noexcept nogil:
@@ -37,23 +42,23 @@ cdef real sum_numbers(const real* x, Py_ssize_t n) noexcept nogil:
     return total16(&sums)
 
 cdef inline real dot(Py_ssize_t k, const real* x, Py_ssize_t stride, const real* w) noexcept nogil:
-    """sum of x_j w_j; x lies in panels of that stride (PANEL: a plain row). Nothing after k is read into the sum: where X holds an infinity,
-    padding is infinity times 0."""
+    """sum_j x_j w_j. x: a row in panels. Lanes beyond k are not summed: if X holds an infinity, padding times it is
+    NaN."""
     cdef lanes16 sums
     cdef Py_ssize_t j, whole = k // 16 * 16
     cdef int v
     clear16(&sums)
     for j from 0 <= j < whole by 16:
         for v in range(SUM_VECS):
-            fma16(&sums, v, vload(x + at(j + v * LANES, stride)), vload(w + j + v * LANES))
+            fma16(&sums, v, vload(x + column_offset(j + v * LANES, stride)), vload(w + j + v * LANES))
     for v in range(SUM_VECS):
         j = whole + v * LANES
         if j < k:
-            fma16(&sums, v, vload_part(x + at(j, stride), k - j), vload_part(w + j, k - j))
+            fma16(&sums, v, vload_part(x + column_offset(j, stride), k - j), vload_part(w + j, k - j))
     return total16(&sums)
 
 cdef inline real sum_of_squares(const real* w, Py_ssize_t rows, Py_ssize_t c, Py_ssize_t stride) noexcept nogil:
-    """Of rows of c numbers in panels."""
+    """The sum of squares of c columns of `rows` rows in panels."""
     cdef lanes16 sums
     cdef vec a
     cdef Py_ssize_t i, j, k
@@ -64,6 +69,6 @@ cdef inline real sum_of_squares(const real* w, Py_ssize_t rows, Py_ssize_t c, Py
             k = j + v * LANES
             if k < c:
                 for i in range(rows):
-                    a = real_lanes(vload(w + at(k, stride) + i * PANEL), c - k, vset(0))
+                    a = blend_first(vload(w + column_offset(k, stride) + i * PANEL), c - k, vset(0))
                     fma16(&sums, v, a, a)
     return total16(&sums)

@@ -13,7 +13,7 @@ typedef vec factor;
 #define FROM_BITS(i) BY_DTYPE(_mm256_castsi256_ps, _mm256_castsi256_pd)(i)
 #define VEC(x) ((vec){x})
 
-/* A window of LANES ints that slides over the border between all ones and zeros: ones in the first n lanes. */
+/* All ones in the first n lanes: LANES ints from a table of ones, then zeros, at an offset that depends on n. */
 static inline __m256i first_lanes(ptrdiff_t n)
 {
     static const BY_DTYPE(int32_t, int64_t) border[16] = {-1, -1, -1, -1, -1, -1, -1, -1};
@@ -36,7 +36,10 @@ static inline vec vfma_factor(vec a, factor b, vec c) { return vfma(a, b, c); }
 static inline vec vfnma(vec a, vec b, vec c) { return VEC(OP(fnmadd)(a.v, b.v, c.v)); }
 static inline vec vmax(vec a, vec b) { return VEC(OP(max)(a.v, b.v)); }
 static inline vec vmin(vec a, vec b) { return VEC(OP(min)(a.v, b.v)); }
-static inline vec vselect_gt(vec a, vec b, vec x, vec y) { return VEC(OP(blendv)(y.v, x.v, OP(cmp)(a.v, b.v, _CMP_GT_OQ))); }
+static inline vec vselect_gt(vec a, vec b, vec x, vec y)
+{
+    return VEC(OP(blendv)(y.v, x.v, OP(cmp)(a.v, b.v, _CMP_GT_OQ)));
+}
 static inline vec vabs(vec a) { return VEC(OP(andnot)(OP(set1)(BY_DTYPE(-0.0f, -0.0)), a.v)); }
 static inline vec vcopysign(vec a, vec s)
 {
@@ -44,13 +47,14 @@ static inline vec vcopysign(vec a, vec s)
     return VEC(OP(or)(OP(andnot)(sign, a.v), OP(and)(sign, s.v)));
 }
 static inline vec vround(vec a) { return VEC(OP(round)(a.v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC)); }
-/* Added to 1.5 * 2^23 (2^52), n stands in the low bits of the sum, from where it moves up: AVX2 cannot convert doubles to 64-bit ints. */
+/* Add n to 1.5 * 2^23 (2^52): n is in the low bits of the sum. Shift it up to the exponent.
+ * (AVX2 cannot convert doubles to 64-bit ints.) */
 static inline vec vpow2(vec n)
 {
     const real magic = BY_DTYPE(0x1.8p23f, 0x1.8p52);
     return VEC(FROM_BITS(INT(slli)(BITS(vadd(n, vset(magic + MAX_EXP)).v), BY_DTYPE(23, 52))));
 }
-/* The same trick gives two factors, 2^(n/2 rounded down) and the rest; both are normal, so that only the last product rounds. */
+/* In the same way two factors, 2^(n/2 rounded down) and the rest; both are normal, so only the last product rounds. */
 static inline vec vscale(vec a, vec n)
 {
     const real magic = BY_DTYPE(0x1.8p23f, 0x1.8p52);
@@ -60,10 +64,10 @@ static inline vec vscale(vec a, vec n)
     __m256i rest = INT(sub)(INT(slli)(k, BY_DTYPE(23, 52)), half);
     return vmul(vmul(a, VEC(FROM_BITS(half))), VEC(FROM_BITS(rest)));
 }
-/* a = m * 2^e: subtract the bits of sqrt(1/2), so that the exponent field counts from there (the trick of musl's logf). */
+/* a = m * 2^e: subtract the bits of sqrt(1/2), so that the exponent field counts from there (as musl's logf does). */
 static inline vec vexponent(vec a)
 {
-#ifdef FASTNN_DOUBLE /* the biased exponent, which is positive, as the low bits of 2^52: no 64-bit arithmetic shift, no conversion */
+#ifdef FASTNN_DOUBLE /* the biased exponent, which is positive, as low bits of 2^52: no 64-bit shift or conversion */
     __m256i i = _mm256_sub_epi64(BITS(a.v), _mm256_set1_epi64x(0x3fe6a09e667f3bcdLL - 0x3ff0000000000000LL));
     i = _mm256_or_si256(_mm256_srli_epi64(i, 52), BITS(_mm256_set1_pd(0x1p52)));
     return VEC(_mm256_sub_pd(FROM_BITS(i), _mm256_set1_pd(0x1p52 + 1023)));
@@ -88,11 +92,11 @@ static inline vec vmantissa(vec a)
     c = _mm_##op##_ps(c, _mm_movehl_ps(c, c)); \
     return _mm_cvtss_f32(_mm_##op##_ss(c, _mm_movehdup_ps(c)))
 #endif
-static inline real vsum(vec a) { FOLD(add); }
-static inline real vtop(vec a) { FOLD(max); }
+static inline real vreduce_add(vec a) { FOLD(add); }
+static inline real vreduce_max(vec a) { FOLD(max); }
 static inline vec vfirst(vec a, ptrdiff_t n) { return VEC(OP(and)(a.v, FROM_BITS(first_lanes(n)))); }
 
-/* Loads put quarters that belong above each other into one register; what is left are shuffles within the 128-bit halves. */
+/* Loads put the 128-bit quarters of two rows into one register; the rest is shuffles within 128-bit halves. */
 static inline void vtranspose(const real *s, ptrdiff_t ss, real *d, ptrdiff_t ds)
 {
 #ifdef FASTNN_DOUBLE /* 4 x 4 */

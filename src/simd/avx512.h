@@ -39,7 +39,8 @@ static inline vec vcopysign(vec a, vec s)
     return VEC(OP(or)(OP(andnot)(sign, a.v), OP(and)(sign, s.v)));
 }
 static inline vec vround(vec a) { return VEC(OP(roundscale)(a.v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC)); }
-/* Added to 1.5 * 2^23 (2^52), n stands in the low bits of the sum, from where it moves up: one instruction less than a conversion. */
+/* Add n to 1.5 * 2^23 (2^52): n is in the low bits of the sum. Shift it up to the exponent.
+ * (One instruction less than a conversion.) */
 static inline vec vpow2(vec n)
 {
 #ifdef FASTNN_DOUBLE
@@ -49,7 +50,7 @@ static inline vec vpow2(vec n)
 #endif
 }
 static inline vec vscale(vec a, vec n) { return VEC(OP(scalef)(a.v, n.v)); }
-/* a = m * 2^e: subtract the bits of sqrt(1/2), so that the exponent field counts from there (the trick of musl's logf). */
+/* a = m * 2^e: subtract the bits of sqrt(1/2), so that the exponent field counts from there (as musl's logf does). */
 static inline vec vexponent(vec a)
 {
 #ifdef FASTNN_DOUBLE
@@ -86,8 +87,8 @@ static inline vec vmantissa(vec a)
     c = _mm_##op##_ps(c, _mm_movehl_ps(c, c)); \
     return _mm_cvtss_f32(_mm_##op##_ss(c, _mm_movehdup_ps(c)))
 #endif
-static inline real vsum(vec a) { FOLD(add); }
-static inline real vtop(vec a) { FOLD(max); }
+static inline real vreduce_add(vec a) { FOLD(add); }
+static inline real vreduce_max(vec a) { FOLD(max); }
 static inline vec vfirst(vec a, ptrdiff_t n) { return VEC(OP(maskz_mov)(first_lanes(n), a.v)); }
 
 static inline void vtranspose(const real *s, ptrdiff_t ss, real *d, ptrdiff_t ds)
@@ -99,7 +100,7 @@ static inline void vtranspose(const real *s, ptrdiff_t ss, real *d, ptrdiff_t ds
         b[2 * i] = _mm512_unpacklo_pd(a[2 * i], a[2 * i + 1]);
         b[2 * i + 1] = _mm512_unpackhi_pd(a[2 * i], a[2 * i + 1]);
     }
-    for (int i = 0; i < 2; i++) { /* b[0..1] rows 0-1, b[2..3] rows 2-3, ...: gather the even and the odd 128-bit quarters */
+    for (int i = 0; i < 2; i++) { /* b[0..1] rows 0-1, b[2..3] rows 2-3, ...: even and odd 128-bit quarters */
         a[i] = _mm512_shuffle_f64x2(b[i], b[i + 2], 0x88);
         a[i + 2] = _mm512_shuffle_f64x2(b[i], b[i + 2], 0xdd);
         a[i + 4] = _mm512_shuffle_f64x2(b[i + 4], b[i + 6], 0x88);

@@ -48,7 +48,7 @@ static inline vec vfma(vec a, vec b, vec c) { return VEC(OP(vfma)(c.v, a.v, b.v)
 static inline factor vfactor(const real *p) { return vload(p); }
 static inline vec vfma_factor(vec a, factor b, vec c) { return vfma(a, b, c); }
 static inline vec vfnma(vec a, vec b, vec c) { return VEC(OP(vfms)(c.v, a.v, b.v)); }
-/* Compare and select: NEON's own max and min give NaN where x86 gives b. */
+/* Compare and select: the max and min of NEON give NaN where x86 gives b. */
 static inline vec vselect_gt(vec a, vec b, vec x, vec y) { return VEC(OP(vbsl)(OP(vcgt)(a.v, b.v), x.v, y.v)); }
 static inline vec vmax(vec a, vec b) { return vselect_gt(a, b, a, b); }
 static inline vec vmin(vec a, vec b) { return vselect_gt(b, a, a, b); }
@@ -64,8 +64,8 @@ static inline vec vpow2(vec n)
     int_vec i = INT(vadd)(BY_DTYPE(vcvtq_s32_f32, vcvtq_s64_f64)(n.v), INT_SET1(MAX_EXP));
     return VEC(FROM_BITS(INT_SHL(i, BY_DTYPE(23, 52))));
 }
-/* Added to 1.5 * 2^23 (2^52), n stands in the low bits of the sum. From there come two factors, 2^(n/2 rounded down) and the rest;
- * both are normal, so that only the last product rounds. */
+/* Add n to 1.5 * 2^23 (2^52): n is in the low bits of the sum. They give two factors, 2^(n/2 rounded down) and the
+ * rest. Both are normal, so only the last product rounds. */
 static inline vec vscale(vec a, vec n)
 {
     const real magic = BY_DTYPE(0x1.8p23f, 0x1.8p52);
@@ -75,7 +75,7 @@ static inline vec vscale(vec a, vec n)
     int_vec rest = INT(vsub)(INT_SHL(k, BY_DTYPE(23, 52)), half);
     return vmul(vmul(a, VEC(FROM_BITS(half))), VEC(FROM_BITS(rest)));
 }
-/* a = m * 2^e: subtract the bits of sqrt(1/2), so that the exponent field counts from there (the trick of musl's logf). */
+/* a = m * 2^e: subtract the bits of sqrt(1/2), so that the exponent field counts from there (as musl's logf does). */
 static inline vec vexponent(vec a)
 {
     int_vec i = INT(vsub)(BITS(a.v), INT_SET1(BY_DTYPE(0x3f3504f3, 0x3fe6a09e667f3bcdLL)));
@@ -87,7 +87,7 @@ static inline vec vmantissa(vec a)
     const int_vec field = INT_SET1(BY_DTYPE(0x007fffff, 0x000fffffffffffffLL));
     return VEC(FROM_BITS(INT(vadd)(INT(vand)(INT(vsub)(BITS(a.v), root), field), root)));
 }
-static inline real vsum(vec a)
+static inline real vreduce_add(vec a)
 {
 #ifdef FASTNN_DOUBLE
     return vgetq_lane_f64(a.v, 0) + vgetq_lane_f64(a.v, 1);
@@ -96,8 +96,8 @@ static inline real vsum(vec a)
     return vget_lane_f32(b, 0) + vget_lane_f32(b, 1);
 #endif
 }
-static inline real vtop(vec a) { return OP(vmaxv)(a.v); }
-/* A window of LANES ints that slides over the border between all ones and zeros: ones in the first n lanes. */
+static inline real vreduce_max(vec a) { return OP(vmaxv)(a.v); }
+/* All ones in the first n lanes: LANES ints from a table of ones, then zeros, at an offset that depends on n. */
 static inline vec vfirst(vec a, ptrdiff_t n)
 {
     static const BY_DTYPE(int32_t, int64_t) border[8] = {-1, -1, -1, -1};

@@ -1,9 +1,9 @@
-/* Plain C for any other machine: one number, no FMA; the compiler does what it can. */
+/* Plain C for any other CPU: one number in a vec, no FMA; the compiler may vectorize. */
 enum { LANES = 1, ROWS = 4, VECS = 4, WIDE_ROWS = ROWS };
 
 typedef struct { real v; } vec;
 typedef vec factor;
-typedef BY_DTYPE(uint32_t, uint64_t) word; /* the bits of a real; unsigned, since lanes that are thrown away may wrap */
+typedef BY_DTYPE(uint32_t, uint64_t) word; /* the bits of a real; unsigned, since unused lanes may overflow */
 
 #define OP(name) BY_DTYPE(name##f, name)
 #define VEC(x) ((vec){x})
@@ -30,19 +30,20 @@ static inline vec vmin(vec a, vec b) { return a.v < b.v ? a : b; }
 static inline vec vselect_gt(vec a, vec b, vec x, vec y) { return a.v > b.v ? x : y; }
 static inline vec vabs(vec a) { return VEC(OP(fabs)(a.v)); }
 static inline vec vcopysign(vec a, vec s) { return VEC(OP(copysign)(a.v, s.v)); }
-/* Next to 2^23 (2^52) the spacing of numbers is 1, so that the addition rounds; the sign comes back last: -0.3 gives -0.0. */
+/* Near 2^23 (2^52) numbers are 1 apart, so the addition rounds. The sign is restored last: -0.3 gives -0.0. */
 static inline vec vround(vec a)
 {
     const vec magic = vset(BY_DTYPE(0x1p23f, 0x1p52));
     return vcopysign(vsub(vadd(vabs(a), magic), magic), a);
 }
-/* Added to 1.5 * 2^23 (2^52), n stands in the low bits of the sum, from where it moves up: no conversion that a NaN makes undefined. */
+/* Add n to 1.5 * 2^23 (2^52): n is in the low bits of the sum. Shift it up to the exponent.
+ * (A conversion would be undefined for a NaN.) */
 static inline vec vpow2(vec n)
 {
     const real magic = BY_DTYPE(0x1.8p23f, 0x1.8p52);
     return from_bits(bits(vadd(n, vset(magic + MAX_EXP))) << BY_DTYPE(23, 52));
 }
-/* The same trick gives two factors, 2^(n/2 rounded down) and the rest; both are normal, so that only the last product rounds. */
+/* In the same way two factors, 2^(n/2 rounded down) and the rest; both are normal, so only the last product rounds. */
 static inline vec vscale(vec a, vec n)
 {
     const real magic = BY_DTYPE(0x1.8p23f, 0x1.8p52);
@@ -52,7 +53,7 @@ static inline vec vscale(vec a, vec n)
     word rest = (k << BY_DTYPE(23, 52)) - half;
     return vmul(vmul(a, from_bits(half)), from_bits(rest));
 }
-/* a = m * 2^e: subtract the bits of sqrt(1/2), so that the exponent field counts from there (the trick of musl's logf). */
+/* a = m * 2^e: subtract the bits of sqrt(1/2), so that the exponent field counts from there (as musl's logf does). */
 static inline vec vexponent(vec a)
 {
     word w = bits(a) - BY_DTYPE(0x3f3504f3, 0x3fe6a09e667f3bcd);
@@ -63,7 +64,7 @@ static inline vec vmantissa(vec a)
     const word root = BY_DTYPE(0x3f3504f3, 0x3fe6a09e667f3bcd), field = BY_DTYPE(0x007fffff, 0x000fffffffffffff);
     return from_bits(((bits(a) - root) & field) + root);
 }
-static inline real vsum(vec a) { return a.v; }
-static inline real vtop(vec a) { return a.v; }
+static inline real vreduce_add(vec a) { return a.v; }
+static inline real vreduce_max(vec a) { return a.v; }
 static inline vec vfirst(vec a, ptrdiff_t n) { return n > 0 ? a : VEC(0); }
 static inline void vtranspose(const real *s, ptrdiff_t ss, real *d, ptrdiff_t ds) { (void)ss; (void)ds; *d = *s; }

@@ -1,21 +1,25 @@
-/* The SIMD primitives that every op is written in: an opaque `vec` of LANES numbers of type `real`.
+/* The SIMD primitives that every kernel is written in: an opaque `vec` of LANES numbers of type `real`.
  *
- * One source serves every instruction set and both dtypes: the build sets FASTNN_DOUBLE (real = double) or not (real = float),
- * and the compiler's target flags pick one of the headers below. A header defines the constants and functions listed here, nothing else.
+ * One source serves every instruction set and both dtypes. The build sets FASTNN_DOUBLE for real = double (else float),
+ * and the compiler's target flags pick one of the headers below. A header defines the constants and functions listed
+ * here, nothing else.
  *
  *   LANES            numbers in a vec
- *   WIDE_ROWS, VECS  the register block of the matrix products: WIDE_ROWS x VECS accumulators that the compiler keeps in registers
- *   ROWS             its rows where a panel has numbers in one or two of more vecs; ROWS divides VECS*LANES, WIDE_ROWS divides ROWS
+ *   WIDE_ROWS, VECS  the register block of the matrix products: WIDE_ROWS x VECS accumulators, all in registers
+ *   ROWS             rows of a block in a panel with fewer vecs; ROWS divides VECS*LANES, WIDE_ROWS divides ROWS
  *   PANEL            VECS*LANES, the width of a column panel
- *   TILE             ROWS*VECS, the vectors of a register block;  BLOCK   the larger of LANES and ROWS
+ *   TILE             ROWS*VECS, the vectors of a register block
+ *   BLOCK            the larger of LANES and ROWS
  *   SUM_VECS         16/LANES, the vecs that hold the 16 virtual lanes of a sum along memory
  *
  *   vload(p) vstore(p, a)             LANES numbers, any alignment
- *   vload_part(p, n) vstore_part(p, a, n)   only the first n (0 <= n; n >= LANES means all); lanes beyond n load as 0, memory beyond n is not touched
- *   vfactor(p)                        LANES numbers of a panel, aligned to a vec's size, as vfma_factor(a, b, c) = vfma(a, b, c) takes its b
+ *   vload_part(p, n)                  the first n numbers, the other lanes 0; reads no memory beyond n
+ *   vstore_part(p, a, n)              the first n lanes; writes no memory beyond n. 0 <= n; n >= LANES means all
+ *   vfactor(p)                        LANES numbers of a panel, aligned to a vec's size, as the b of vfma_factor
+ *   vfma_factor(a, b, c)              vfma(a, b, c)
  *   vset(x)                           x in every lane
  *   vadd vsub vmul vdiv vsqrt         IEEE, round to nearest
- *   vfma(a, b, c) = a*b + c           one rounding where the hardware has FMA; SSE2 and scalar round twice (docs: "its own bits")
+ *   vfma(a, b, c) = a*b + c           one rounding where the hardware has FMA; SSE2 and scalar round twice
  *   vfnma(a, b, c) = c - a*b          likewise
  *   vmax(a, b) = a > b ? a : b        so a NaN in either gives b; the same rule on every instruction set
  *   vmin(a, b) = a < b ? a : b
@@ -23,13 +27,14 @@
  *   vabs(a)  vcopysign(a, s)          sign bit cleared; magnitude of a with the sign bit of s
  *   vround(a)                         to the nearest integer, ties to even; |a| < 2^22 (float), 2^51 (double)
  *   vpow2(n)                          2^n for integer-valued n with MIN_EXP <= n <= MAX_EXP (normal numbers only)
- *   vscale(a, n)                      a * 2^n, rounded once (so also to subnormals and inf), for 1/4 <= |a| <= 4 and integer-valued |n| <= 2*MAX_EXP - 2
+ *   vscale(a, n)                      a * 2^n, rounded once (so also to subnormals and inf), for 1/4 <= |a| <= 4 and
+ *                                     integer-valued |n| <= 2*MAX_EXP - 2
  *   vexponent(a) vmantissa(a)         a = m * 2^e with sqrt(1/2) <= m < sqrt(2), for positive normal a
  *   vfirst(a, n)                      lanes 0..n-1 of a, the others 0
- *   vtranspose(s, ss, d, ds)          the LANES x LANES block at s (rows ss apart), transposed, to d (rows ds apart)
- *   vsum(a)                           sum of the lanes by halves: a[i] + a[i + LANES/2], and so on down to one number
- *   vtop(a)                           the largest lane; anything if one is a NaN
- *   sum16(a)                          sum of 16 virtual lanes in SUM_VECS vecs, by halves too: one tree, the same on every instruction set
+ *   vtranspose(s, ss, d, ds)          d = the LANES x LANES block s, transposed; ss, ds: row strides
+ *   vreduce_add(a)                    sum of the lanes by halves: a[i] + a[i + LANES/2], down to one number
+ *   vreduce_max(a)                    the largest lane; anything if one is NaN
+ *   sum16(a)                          sum of 16 virtual lanes in SUM_VECS vecs, by halves: one tree everywhere
  *   LANE_NUMBERS                      0, 1, 2, ... 15
  */
 #pragma once
@@ -64,11 +69,12 @@ enum {
     PANEL = VECS * LANES,
     TILE = ROWS * VECS,
     SUM_VECS = 16 / LANES,
-    BLOCK = LANES > ROWS ? LANES : ROWS, /* rows of a weight panel come in multiples of it: whole register blocks, whole transposes */
+    BLOCK = LANES > ROWS ? LANES : ROWS, /* a weight panel has a multiple of BLOCK rows: whole blocks and transposes */
 };
 
-/* A block of ROWS rows of dW needs ROWS neighbouring columns of X: they must lie in one panel. Sums along memory have 16 virtual lanes. */
-_Static_assert((PANEL & (PANEL - 1)) == 0 && PANEL % ROWS == 0 && ROWS % WIDE_ROWS == 0 && 16 % LANES == 0, "a register block does not fit the panels");
+/* A block of dW reads ROWS neighbouring columns of X: they must be in one panel. Sums have 16 virtual lanes. */
+_Static_assert((PANEL & (PANEL - 1)) == 0 && PANEL % ROWS == 0 && ROWS % WIDE_ROWS == 0 && 16 % LANES == 0,
+               "a register block does not fit the panels");
 
 static const real LANE_NUMBERS[16] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
 
@@ -78,5 +84,5 @@ static inline real sum16(const vec *lanes)
     for (int i = 0; i < SUM_VECS; i++) a[i] = lanes[i];
     for (int n = SUM_VECS / 2; n > 0; n /= 2)
         for (int i = 0; i < n; i++) a[i] = vadd(a[i], a[i + n]);
-    return vsum(a[0]);
+    return vreduce_add(a[0]);
 }

@@ -1,5 +1,5 @@
-# What simd.h defines, as Cython sees it; the header documents each primitive.
-# `real` is float or double, chosen by the C compiler: a literal in an expression needs a cast, <real>0.5, or C computes in double.
+# The primitives of simd.h for Cython; the header documents each one.
+# The C compiler chooses `real`, float or double. So cast literals, <real>0.5: C computes in double with a plain 0.5.
 cdef extern from "simd/simd.h" nogil:
     ctypedef float real
     ctypedef struct vec:
@@ -34,7 +34,7 @@ cdef extern from "simd/simd.h" nogil:
     vec vmantissa(vec a)
     vec vfirst(vec a, Py_ssize_t n)
     void vtranspose(const real* s, Py_ssize_t ss, real* d, Py_ssize_t ds)
-    real vsum(vec a)
-    real vtop(vec a)
+    real vreduce_add(vec a)
+    real vreduce_max(vec a)
     real sum16(const vec* lanes)
     const real* LANE_NUMBERS

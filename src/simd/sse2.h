@@ -1,6 +1,7 @@
-/* SSE2, the baseline of x86-64: 4 floats or 2 doubles, 16 registers; no FMA, no blend, no rounding instruction, no masks.
+/* SSE2, the baseline of x86-64: 4 floats or 2 doubles, 16 registers; no FMA, blend, rounding instruction or masks.
  *
- * To broadcast a number takes two instructions, one of them a shuffle in a unit that also multiplies or adds: blocks are wide, not tall. */
+ * A broadcast takes two instructions, one of them a shuffle in a unit that also multiplies or adds. So register blocks
+ * are wide, not tall. */
 #include <emmintrin.h>
 
 enum { LANES = BY_DTYPE(4, 2), ROWS = 4, VECS = 4, WIDE_ROWS = 2 };
@@ -48,8 +49,8 @@ static inline vec vmul(vec a, vec b) { return VEC(OP(mul)(a.v, b.v)); }
 static inline vec vdiv(vec a, vec b) { return VEC(OP(div)(a.v, b.v)); }
 static inline vec vsqrt(vec a) { return VEC(OP(sqrt)(a.v)); }
 static inline vec vfma(vec a, vec b, vec c) { return vadd(vmul(a, b), c); }
-/* A product overwrites one of its factors. Here it is a, or a copy of it, and b comes straight from memory; left to itself the compiler loads
- * b and overwrites that, as many instructions, but training took 10 to 13 % longer (Zen 4). */
+/* A product overwrites one of its factors. Here that is a, or a copy of a, and b is a memory operand. Without this the
+ * compiler loads b and overwrites it: as many instructions, but training took 10 to 13 % longer (Zen 4). */
 static inline factor vfactor(const real *p) { return (factor)p; }
 static inline vec vfma_factor(vec a, factor b, vec c)
 {
@@ -70,19 +71,20 @@ static inline vec vcopysign(vec a, vec s)
     const BY_DTYPE(__m128, __m128d) sign = OP(set1)(BY_DTYPE(-0.0f, -0.0));
     return VEC(OP(or)(OP(andnot)(sign, a.v), OP(and)(sign, s.v)));
 }
-/* Next to 2^23 (2^52) the spacing of numbers is 1, so that the addition rounds; the sign comes back last: -0.3 gives -0.0. */
+/* Near 2^23 (2^52) numbers are 1 apart, so the addition rounds. The sign is restored last: -0.3 gives -0.0. */
 static inline vec vround(vec a)
 {
     const vec magic = vset(BY_DTYPE(0x1p23f, 0x1p52));
     return vcopysign(vsub(vadd(vabs(a), magic), magic), a);
 }
-/* Added to 1.5 * 2^23 (2^52), n stands in the low bits of the sum, from where it moves up: SSE2 cannot convert doubles to 64-bit ints. */
+/* Add n to 1.5 * 2^23 (2^52): n is in the low bits of the sum. Shift it up to the exponent.
+ * (SSE2 cannot convert doubles to 64-bit ints.) */
 static inline vec vpow2(vec n)
 {
     const real magic = BY_DTYPE(0x1.8p23f, 0x1.8p52);
     return VEC(FROM_BITS(INT(slli)(BITS(vadd(n, vset(magic + MAX_EXP)).v), BY_DTYPE(23, 52))));
 }
-/* The same trick gives two factors, 2^(n/2 rounded down) and the rest; both are normal, so that only the last product rounds. */
+/* In the same way two factors, 2^(n/2 rounded down) and the rest; both are normal, so only the last product rounds. */
 static inline vec vscale(vec a, vec n)
 {
     const real magic = BY_DTYPE(0x1.8p23f, 0x1.8p52);
@@ -92,10 +94,10 @@ static inline vec vscale(vec a, vec n)
     __m128i rest = INT(sub)(INT(slli)(k, BY_DTYPE(23, 52)), half);
     return vmul(vmul(a, VEC(FROM_BITS(half))), VEC(FROM_BITS(rest)));
 }
-/* a = m * 2^e: subtract the bits of sqrt(1/2), so that the exponent field counts from there (the trick of musl's logf). */
+/* a = m * 2^e: subtract the bits of sqrt(1/2), so that the exponent field counts from there (as musl's logf does). */
 static inline vec vexponent(vec a)
 {
-#ifdef FASTNN_DOUBLE /* the biased exponent, which is positive, as the low bits of 2^52: no 64-bit arithmetic shift, no conversion */
+#ifdef FASTNN_DOUBLE /* the biased exponent, which is positive, as low bits of 2^52: no 64-bit shift or conversion */
     __m128i i = _mm_sub_epi64(BITS(a.v), _mm_set1_epi64x(0x3fe6a09e667f3bcdLL - 0x3ff0000000000000LL));
     i = _mm_or_si128(_mm_srli_epi64(i, 52), BITS(_mm_set1_pd(0x1p52)));
     return VEC(_mm_sub_pd(FROM_BITS(i), _mm_set1_pd(0x1p52 + 1023)));
@@ -117,9 +119,9 @@ static inline vec vmantissa(vec a)
     __m128 b = _mm_##op##_ps(a.v, _mm_movehl_ps(a.v, a.v)); \
     return _mm_cvtss_f32(_mm_##op##_ss(b, _mm_shuffle_ps(b, b, 1)))
 #endif
-static inline real vsum(vec a) { FOLD(add); }
-static inline real vtop(vec a) { FOLD(max); }
-/* A window of LANES ints that slides over the border between all ones and zeros: ones in the first n lanes. */
+static inline real vreduce_add(vec a) { FOLD(add); }
+static inline real vreduce_max(vec a) { FOLD(max); }
+/* All ones in the first n lanes: LANES ints from a table of ones, then zeros, at an offset that depends on n. */
 static inline vec vfirst(vec a, ptrdiff_t n)
 {
     static const BY_DTYPE(int32_t, int64_t) border[8] = {-1, -1, -1, -1};

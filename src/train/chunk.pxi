@@ -1,111 +1,127 @@
-# One chunk of rows of a batch, in the two phases of a step; `space` is the memory in which it is worked (workspace.pxi).
+# One chunk of rows of a batch, in the two phases of a step.
 #
-# In phase A a thread takes a range of the chunk's rows: forward, loss, deltas down to the first hidden layer. In phase B it takes a range of
-# every layer's INPUT ROWS of W: the gradient over all rows of the chunk, in order. So every number is computed by one thread, in an order that
-# does not depend on how many there are. `part` of `parts` says which of the threads that share the chunk this is; 0 of 1 has it for itself.
+# Phase A splits the chunk's ROWS among threads: gather, forward, loss, backward to the first hidden layer. Phase B
+# splits the INPUT ROWS of every W: the gradient over all rows of the chunk, in order. So one thread computes each
+# number, in an order that does not depend on the number of threads.
+#
+#   n           rows of the chunk, at most CHUNK; row i of the chunk is row chunk.row + i of the epoch
+#   lo, hi      rows (phase A) or input rows of W (phase B) that this thread computes
+#   part, parts this thread is number `part` of the `parts` threads that share the chunk; 0 of 1 computes all of it
+#   training    IN: network, data, objective;  OUT: data.dX
+#   buffers     INOUT: the chunk's intermediate results, in panels (workspace.pxi)
 
-cdef struct Place:
+cdef struct Chunk:
     Py_ssize_t step         # whole steps done
-    Py_ssize_t row          # of the epoch: the chunk's first
-    Py_ssize_t in_batch     # the same, of the batch
+    Py_ssize_t row          # its first row in the epoch
+    Py_ssize_t batch_row    # its first row in the batch
 
-cdef inline void share(Py_ssize_t n, Py_ssize_t q, int part, int parts, Py_ssize_t* lo, Py_ssize_t* hi) noexcept nogil:
-    """A part of 0..n, in multiples of q (the last is cut at n)."""
+cdef inline void split_range(Py_ssize_t n, Py_ssize_t q, int part, int parts, Py_ssize_t* lo,
+                             Py_ssize_t* hi) noexcept nogil:
+    """Set lo..hi to part number `part` of 0..n, in multiples of q; the last part ends at n."""
     cdef Py_ssize_t blocks = (n + q - 1) // q
     lo[0] = 0
     hi[0] = n
-    if parts == 1:                      # spares a tiny step its divisions
+    if parts == 1:                      # a tiny step saves the divisions
         return
     lo[0] = blocks * part // parts * q
-    hi[0] = least(blocks * (part + 1) // parts * q, n)
+    hi[0] = min_(blocks * (part + 1) // parts * q, n)
 
-cdef inline bint aborted(Training* job, const Space* space, int part) noexcept nogil:
-    """Whether to drop this step. One thread asks the caller if steps last long; a slice of short ones ends by itself."""
-    if space.polls and part == 0 and has_to_stop(&workspace(job).clock):
-        flag_set(&workspace(job).abort, 1)
-    return flag_get(space.abort)
+cdef inline bint poll_abort(Training* training, const ChunkBuffers* buffers, int part) noexcept nogil:
+    """Whether to drop this step. If steps are long, one thread polls the caller; slices of short steps end soon."""
+    if buffers.polls and part == 0 and poll_stop(&workspace_of(training).clock):
+        flag_set(&workspace_of(training).abort, 1)
+    return flag_get(buffers.abort)
 
-# ---- phase A: rows lo..hi of the chunk that begins with row `first` of the epoch ----
+# ---- phase A: rows lo..hi of a chunk whose first row is row `first` of the epoch ----
 
-cdef void weigh_rows(const Training* job, Space* space, Py_ssize_t first, Py_ssize_t lo, Py_ssize_t hi, double total) noexcept nogil:
+cdef void set_row_weights(const Training* training, ChunkBuffers* buffers, Py_ssize_t first, Py_ssize_t lo,
+                          Py_ssize_t hi, double total) noexcept nogil:
+    """weight_i = w_i / total, or 1 / total without sample weights."""
     cdef Py_ssize_t i, row
-    if job.data.sample_weight == NULL:
+    if training.data.sample_weight == NULL:
         for i in range(lo, hi):
-            space.weight[i] = <real>(1 / total)
-    else:                                           # divided in double: neither tiny nor huge weights leave the range
+            buffers.weight[i] = <real>(1 / total)
+    else:                                           # in double: no under- or overflow of tiny or huge weights
         for i in range(lo, hi):
-            row = job.data.order[first + i] if job.data.order != NULL else first + i
-            space.weight[i] = <real>((<const real*>job.data.sample_weight)[row] / total)
+            row = training.data.order[first + i] if training.data.order != NULL else first + i
+            buffers.weight[i] = <real>((<const real*>training.data.sample_weight)[row] / total)
 
-cdef void gather_rows(const Training* job, Space* space, Py_ssize_t first, Py_ssize_t lo, Py_ssize_t hi, double total) noexcept nogil:
-    """Inputs, targets and weights of the rows, from where the order of this epoch says."""
-    cdef Py_ssize_t n_in = job.net.sizes[0], n_out = job.net.sizes[job.net.n_layers], i
-    cdef const Data* data = &job.data
+cdef void gather_rows(const Training* training, ChunkBuffers* buffers, Py_ssize_t first, Py_ssize_t lo, Py_ssize_t hi,
+                      double total) noexcept nogil:
+    """Inputs, targets and weights of the rows, in the order of this epoch."""
+    cdef Py_ssize_t n_in = training.net.sizes[0], n_out = training.net.sizes[training.net.n_layers], i
+    cdef const Data* data = &training.data
     cdef const Py_ssize_t* order = data.order + first if data.order != NULL else NULL
-    cdef Py_ssize_t base = 0 if order != NULL else first        # rows in order are read from there
-    cdef int loss = job.objective.loss
-    if space.inputs.rows != NULL:
-        point_to_rows(lo, hi, n_in, <const real*>data.X + base * n_in, order, space.inputs.rows)
+    cdef Py_ssize_t base = 0 if order != NULL else first
+    cdef int loss = training.objective.loss
+    if buffers.inputs.rows != NULL:
+        point_to_rows(lo, hi, n_in, <const real*>data.X + base * n_in, order, buffers.inputs.rows)
     else:
-        gather(lo, hi, n_in, <const real*>data.X + base * n_in, order, space.inputs.X, space.input_row)
+        gather(lo, hi, n_in, <const real*>data.X + base * n_in, order, buffers.inputs.X, buffers.input_row_stride)
     if loss == CUSTOM_LOSS:                            # a custom loss reads its own targets and weights
         return
     if loss == CLASS_CROSS_ENTROPY:
         for i in range(lo, hi):
-            space.labels[i] = (<const long long*>data.targets)[order[i] if order != NULL else base + i]
-            if space.labels[i] < 0 or space.labels[i] >= n_out:     # checked before; changed by somebody since
-                space.labels[i] = 0
+            buffers.labels[i] = (<const long long*>data.targets)[order[i] if order != NULL else base + i]
+            if buffers.labels[i] < 0 or buffers.labels[i] >= n_out:     # the caller has changed it after the check
+                buffers.labels[i] = 0
     else:
         gather(lo, hi, n_out, <const real*>data.targets + base * n_out, order,
-               panels(space.dY.data if loss == GIVEN_GRADIENT else space.targets, space.Y.stride), space.output_row)
-    weigh_rows(job, space, first, lo, hi, total)
+               panels(buffers.dY.data if loss == GIVEN_GRADIENT else buffers.targets, buffers.Y.stride),
+               buffers.output_row_stride)
+    set_row_weights(training, buffers, first, lo, hi, total)
 
-cdef void forward_rows(Training* job, Space* space, int part, Place place, Py_ssize_t lo, Py_ssize_t hi) noexcept nogil:
+cdef void forward_rows(Training* training, ChunkBuffers* buffers, int part, Chunk chunk, Py_ssize_t lo,
+                       Py_ssize_t hi) noexcept nogil:
     cdef Py_ssize_t l
     cdef Layer* layer
-    for l in range(job.net.n_layers):
-        layer = &space.layers[l]
+    for l in range(training.net.n_layers):
+        layer = &buffers.layers[l]
         if layer.mask.data != NULL:
-            dropout_forward(mixed_in(mixed_in(job.dropout.seed, place.step), l), place.in_batch, layer.dropout, lo, hi, layer.n_in,
-                            space.layers[l - 1].Y.data if l else space.inputs.X.data, layer.mask, layer.inputs.X.data)
+            dropout_forward(mix_in(mix_in(training.dropout.seed, chunk.step), l), chunk.batch_row, layer.dropout,
+                            lo, hi, layer.n_in, buffers.layers[l - 1].Y.data if l else buffers.inputs.X.data,
+                            layer.mask, layer.inputs.X.data)
         if layer.n_out == 1:
             dot_forward(lo, hi, layer)
         else:
             linear_forward(lo, hi, layer)
-        if aborted(job, space, part):
+        if poll_abort(training, buffers, part):
             return
 
 cdef inline const real* read_by_derivative(const Layer* layer) noexcept nogil:
     return layer.Z.data if reads_input(layer.activation) else layer.Y.data
 
 cdef void backward_output(Layer* layer, Py_ssize_t lo, Py_ssize_t hi) noexcept nogil:
-    """dZ of the last layer from dY, in place, where the loss has not done it."""
+    """dZ of the last layer from dY, in place. Nothing to do for a fused loss, whose layer is IDENTITY here."""
     cdef const real* read = read_by_derivative(layer)
     cdef real* dZ = layer.dZ.data
-    if layer.row == 1:
-        activation_backward(layer.activation, read + lo, dZ + lo, dZ + lo, hi - lo, LANES)
+    if layer.row_stride == 1:
+        elementwise_backward(layer.activation, read + lo, dZ + lo, dZ + lo, hi - lo, LANES)
     else:
         activation_backward_panels(layer.activation, lo, hi, layer.n_out, read, dZ, layer.dZ.stride)
 
-cdef void backward_rows(Training* job, Space* space, int part, Py_ssize_t lo, Py_ssize_t hi) noexcept nogil:
+cdef void backward_rows(Training* training, ChunkBuffers* buffers, int part, Py_ssize_t lo,
+                        Py_ssize_t hi) noexcept nogil:
+    """dZ of every layer below the last, and dX of the first if the caller requests it."""
     cdef Py_ssize_t l
     cdef Layer* layer
     cdef int below, fused
     cdef const real* read = NULL
     cdef Panels dX
-    if job.net.n_layers:
-        backward_output(&space.layers[job.net.n_layers - 1], lo, hi)
-    for l in range(job.net.n_layers - 1, -1, -1):
-        layer = &space.layers[l]
-        if layer.T.data == NULL or aborted(job, space, part):
+    if training.net.n_layers:
+        backward_output(&buffers.layers[training.net.n_layers - 1], lo, hi)
+    for l in range(training.net.n_layers - 1, -1, -1):
+        layer = &buffers.layers[l]
+        if layer.T.data == NULL or poll_abort(training, buffers, part):
             return
         below = IDENTITY
-        dX = space.dX
+        dX = buffers.dX
         if l:
-            below = space.layers[l - 1].activation
-            read = read_by_derivative(&space.layers[l - 1])
-            dX = space.layers[l - 1].dZ
-        fused = IDENTITY if layer.mask.data != NULL else below      # dropout stands between the product and the derivative
+            below = buffers.layers[l - 1].activation
+            read = read_by_derivative(&buffers.layers[l - 1])
+            dX = buffers.layers[l - 1].dZ
+        # with dropout the product is multiplied by the mask first, then by the derivative
+        fused = IDENTITY if layer.mask.data != NULL else below
         if layer.n_out == 1:
             dot_backward_input(lo, hi, layer, fused, read, dX)
         else:
@@ -114,94 +130,102 @@ cdef void backward_rows(Training* job, Space* space, int part, Py_ssize_t lo, Py
             dropout_backward(lo, hi, layer.n_in, layer.mask, dX.data)
             activation_backward_panels(below, lo, hi, layer.n_in, read, dX.data, dX.stride)
 
-cdef void loss_rows(const Training* job, Space* space, Place place, Py_ssize_t lo, Py_ssize_t hi) noexcept nogil:
-    cdef Py_ssize_t n_out = job.net.sizes[job.net.n_layers]
-    cdef int loss = job.objective.loss
+cdef void loss_rows(const Training* training, ChunkBuffers* buffers, Chunk chunk, Py_ssize_t lo,
+                    Py_ssize_t hi) noexcept nogil:
+    """The loss of each row and dY."""
+    cdef Py_ssize_t n_out = training.net.sizes[training.net.n_layers]
+    cdef int loss = training.objective.loss
     cdef LossRows rows
     if loss == CUSTOM_LOSS:
-        gather(lo, hi, n_out, <const real*>job.objective.custom.gradient + place.in_batch * n_out, NULL, space.dY, space.output_row)
+        gather(lo, hi, n_out, <const real*>training.objective.custom.gradient + chunk.batch_row * n_out, NULL,
+               buffers.dY, buffers.output_row_stride)
     elif loss != GIVEN_GRADIENT:
-        rows.A = space.Y
-        rows.Y = space.targets
-        rows.labels = space.labels if loss == CLASS_CROSS_ENTROPY else NULL
-        rows.weight = space.weight
-        rows.row_loss = space.row_loss
-        rows.D = space.dY.data
-        rows.options = &parameters(job).loss
+        rows.A = buffers.Y
+        rows.Y = buffers.targets
+        rows.labels = buffers.labels if loss == CLASS_CROSS_ENTROPY else NULL
+        rows.weight = buffers.weight
+        rows.row_loss = buffers.row_loss
+        rows.D = buffers.dY.data
+        rows.options = &parameters_of(training).loss
         loss_forward_backward(loss, lo, hi, n_out, &rows)
 
-cdef inline bint has_row_losses(const Training* job) noexcept nogil:
-    return job.objective.loss != GIVEN_GRADIENT and job.objective.loss != CUSTOM_LOSS
+cdef inline bint has_row_losses(const Training* training) noexcept nogil:
+    return training.objective.loss != GIVEN_GRADIENT and training.objective.loss != CUSTOM_LOSS
 
-cdef inline bint is_in_place(const Training* job, const Space* space, Py_ssize_t n) noexcept nogil:
-    """The outputs of n rows are the caller's own numbers, and as many as a loss reads and writes: whole vectors."""
-    return job.net.n_layers == 0 and space.output_row == 1 and job.data.order == NULL and has_row_losses(job) and n % LANES == 0
+cdef inline bint can_run_in_place(const Training* training, const ChunkBuffers* buffers, Py_ssize_t n) noexcept nogil:
+    """Whether the loss can read and write the caller's arrays: no layer, one output, rows in order, whole vectors."""
+    return (training.net.n_layers == 0 and buffers.output_row_stride == 1 and training.data.order == NULL
+            and has_row_losses(training) and n % LANES == 0)
 
-cdef void loss_in_place(Training* job, Space* space, Place place, Py_ssize_t n, double total) noexcept nogil:
-    """Phase A without a layer, in the caller's arrays: copying them to the space and back took a tenth of the time."""
-    cdef Space there = space[0]
-    there.Y.data = <real*>job.data.X + place.row
-    there.targets = <real*>job.data.targets + place.row
-    if job.data.dX != NULL:
-        there.dY.data = <real*>job.data.dX + place.row
-    weigh_rows(job, space, place.row, 0, n, total)
-    if not aborted(job, space, 0):
-        loss_rows(job, &there, place, 0, n)
+cdef void loss_in_place(Training* training, ChunkBuffers* buffers, Chunk chunk, Py_ssize_t n,
+                        double total) noexcept nogil:
+    """Phase A of a network without layers, in the caller's arrays: copying them took a tenth of the time."""
+    cdef ChunkBuffers caller = buffers[0]
+    caller.Y.data = <real*>training.data.X + chunk.row
+    caller.targets = <real*>training.data.targets + chunk.row
+    if training.data.dX != NULL:
+        caller.dY.data = <real*>training.data.dX + chunk.row
+    set_row_weights(training, buffers, chunk.row, 0, n, total)
+    if not poll_abort(training, buffers, 0):
+        loss_rows(training, &caller, chunk, 0, n)
 
-cdef void chunk_rows(Training* job, Space* space, int part, int parts, Place place, Py_ssize_t n, double total,
-                     bint outputs_are_there) noexcept nogil:
-    """Phase A over the n rows of a chunk."""
+cdef void phase_a(Training* training, ChunkBuffers* buffers, int part, int parts, Chunk chunk, Py_ssize_t n,
+                  double total, bint has_outputs) noexcept nogil:
+    """This thread's part of the n rows. has_outputs: the forward pass is done."""
     cdef Py_ssize_t lo, hi
-    share(n, ROW_SHARE, part, parts, &lo, &hi)
+    split_range(n, ROW_MULTIPLE, part, parts, &lo, &hi)
     if lo >= hi:
-        aborted(job, space, part)
+        poll_abort(training, buffers, part)
         return
-    if not outputs_are_there:
-        gather_rows(job, space, place.row, lo, hi, total)
-        forward_rows(job, space, part, place, lo, hi)
-        if flag_get(space.abort):
+    if not has_outputs:
+        gather_rows(training, buffers, chunk.row, lo, hi, total)
+        forward_rows(training, buffers, part, chunk, lo, hi)
+        if flag_get(buffers.abort):
             return
-    loss_rows(job, space, place, lo, hi)
-    backward_rows(job, space, part, lo, hi)
-    if job.data.dX != NULL:
-        scatter(lo, hi, job.net.sizes[0], space.dX, space.input_row, <real*>job.data.dX + place.row * job.net.sizes[0])
+    loss_rows(training, buffers, chunk, lo, hi)
+    backward_rows(training, buffers, part, lo, hi)
+    if training.data.dX != NULL:
+        scatter(lo, hi, training.net.sizes[0], buffers.dX, buffers.input_row_stride,
+                <real*>training.data.dX + chunk.row * training.net.sizes[0])
 
 # ---- phase B: a part of the input rows of every W, over the n rows of the chunk ----
 
-cdef inline void share_weights(const Layer* layer, int part, int parts, Py_ssize_t* lo, Py_ssize_t* hi) noexcept nogil:
-    """A part of its input rows."""
+cdef inline void split_input_rows(const Layer* layer, int part, int parts, Py_ssize_t* lo,
+                                  Py_ssize_t* hi) noexcept nogil:
+    """This thread's part of the input rows of W, in whole register blocks."""
     cdef Py_ssize_t block = PANEL if layer.n_out == 1 else BLOCK if layer.T.data != NULL else ROWS
-    share(up(layer.n_in, block), block, part, parts, lo, hi)
+    split_range(round_up(layer.n_in, block), block, part, parts, lo, hi)
 
 cdef void backward_bias(Layer* layer, Py_ssize_t lo, Py_ssize_t hi, Py_ssize_t n, bint add) noexcept nogil:
+    """db (columns lo..hi) = the sum of dZ's n rows, added to db if `add`."""
     cdef Py_ssize_t i
     cdef real s = 0
     if layer.n_out > 1:
-        column_sums(n, lo, hi, layer.dZ, layer.gb, add)
+        column_sums(n, lo, hi, layer.dZ, layer.db, add)
     elif hi > lo:
         for i in range(n):
-            s += layer.dZ.data[i * layer.row]
-        layer.gb[0] = layer.gb[0] + s if add else s
+            s += layer.dZ.data[i * layer.row_stride]
+        layer.db[0] = layer.db[0] + s if add else s
 
-cdef void chunk_weights(Training* job, Space* space, int part, int parts, Py_ssize_t n, bint add, const Step* step,
-                        const Step* bias_step) noexcept nogil:
-    """Gradients of the chunk (added to what is there if `add`); with a step, the update too."""
-    cdef Py_ssize_t l, p, lo, hi, region = parameters(job).region
+cdef void phase_b(Training* training, ChunkBuffers* buffers, int part, int parts, Py_ssize_t n, bint add,
+                  const Step* step, const Step* bias_step) noexcept nogil:
+    """This thread's part of the gradients, added to those of the chunks before if `add`; with a step, updated too."""
+    cdef Py_ssize_t l, p, lo, hi, moment_stride = parameters_of(training).region_size
     cdef Layer* layer
-    for l in range(job.net.n_layers - 1, -1, -1):
-        layer = &space.layers[l]
-        share_weights(layer, part, parts, &lo, &hi)
+    for l in range(training.net.n_layers - 1, -1, -1):
+        layer = &buffers.layers[l]
+        split_input_rows(layer, part, parts, &lo, &hi)
         if layer.n_out == 1:
             dot_backward_weight(n, lo, hi, layer, add)
             if step != NULL:
-                update(step, layer.W.data + lo, layer.G + lo, region, hi - lo)
+                update_in_region(step, layer.W.data + lo, layer.dW + lo, moment_stride, hi - lo)
         else:
-            for p from lo <= p < hi by NC:              # whose X stays in L2
-                linear_backward_weight(n, p, least(p + NC, hi), layer, add, step, region)
+            for p from lo <= p < hi by NC:              # the inputs of NC rows of W stay in L2
+                linear_backward_weight(n, p, min_(p + NC, hi), layer, add, step, moment_stride)
         if layer.learns_bias:
-            share(layer.n_out, PANEL, part, parts, &lo, &hi)
+            split_range(layer.n_out, PANEL, part, parts, &lo, &hi)
             backward_bias(layer, lo, hi, n, add)
             if step != NULL:
-                update(bias_step, layer.b + lo, layer.gb + lo, region, hi - lo)
-        if aborted(job, space, part) and step == NULL:
+                update_in_region(bias_step, layer.b + lo, layer.db + lo, moment_stride, hi - lo)
+        if poll_abort(training, buffers, part) and step == NULL:
             return

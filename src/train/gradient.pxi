@@ -1,35 +1,48 @@
 # The gradient of a batch.
 #
-# A batch is worked in chunks of CHUNK rows, whose gradients are added in their order: no sum depends on the number of threads. Threads share
-# a chunk, with a barrier after each of its two phases (chunk.pxi); or, in a batch of several chunks and a network of SMALL weights, each takes
-# whole chunks: then no thread reads what another has written but the sums, which they add together. (4-32-16-4, 10,000 rows a batch: two
-# threads do 1.15 times as much as one if they share chunks, 1.85 times if each has its own.)
-# A custom loss wants the outputs of the whole batch: they are computed first, then once more on the way back of each chunk, unless there is
-# only one.
+# A batch is split into chunks of CHUNK rows. Their gradients are added in the order of the chunks, so no sum depends on
+# the number of threads. Threads share each chunk, with a barrier after each of its two phases (chunk.pxi). In a batch
+# of several chunks, and with at most SMALL weights, each thread computes whole chunks instead and the threads then add
+# their gradients: fewer barriers, and no thread reads what another has written before that. (4-32-16-4, 10,000 rows a
+# batch: two threads are 1.15 times as fast as one if they share chunks, 1.85 times with a chunk each.)
+#
+# A custom loss needs the outputs of the whole batch. So the forward pass runs first for the whole batch, then again for
+# each chunk before its backward pass, unless there is only one chunk.
+#
+#   training   IN: data, objective, parameters;  OUT: the gradient in workspace.buffers[0].grads, data.dX
+#   thread     0 .. n_threads-1, the number of the calling thread; all threads make the same calls
+#   progress   INOUT: this thread's position; `loss` is OUT, in thread 0
+#
+# Order of sums: within a chunk as in linear.pxi; then the chunks in order.
 
-cdef struct Progress:       # of one thread in its slice; each counts for itself
-    Py_ssize_t step, epoch, row     # whole steps and epochs done; first row of the batch
-    Py_ssize_t n            # rows of the batch
-    double total            # by which its sums are divided: the sum of the weights
-    double loss             # its sum of w_i l_i / total so far; thread 0 knows it
+cdef struct Progress:       # how far one thread is in its slice; each thread has its own
+    Py_ssize_t step, epoch  # whole steps and epochs done
+    Py_ssize_t row, n_rows  # the batch: its first row and number of rows
+    double total_weight     # sum of the batch's sample weights, by which its loss and gradient are divided
+    double loss             # of the batch, summed up so far; only thread 0 has it
     double penalty          # what shared_l2 adds to the loss
-    double shrink, reported     # by gradient_scale; from such a loss to the one that is reported
-    bint scaled             # these, or a penalty, change the loss
-    bint entering           # the slice begins
-    Py_ssize_t look, looked     # steps between two looks at the clock: about 20 us; steps since the last
-    long long began
-    Step numbers, numbers_without_penalties
-    const Step* bias_numbers
+    double weight_factor    # 1 / gradient_scale, a factor of total_weight
+    double loss_factor      # scale / gradient_scale: from the loss computed with gradient_scale to the reported one
+    bint is_scaled          # one of these factors is not 1, or there is a penalty
+    bint is_first_step      # of the slice
+    Py_ssize_t check_interval       # steps between two checks of the deadline: about 20 us
+    Py_ssize_t steps_since_check
+    long long start_time    # of the slice
+    Step weight_step        # constants of the update
+    Step unpenalized_step   # the same without penalties
+    const Step* bias_step   # unpenalized_step, or weight_step if there are no penalties
 
-cdef inline double or_one(double scale) noexcept nogil:
+cdef inline double effective_scale(double scale) noexcept nogil:
+    """0 means 1."""
     return scale if scale != 0 else 1
 
-cdef double total_weight(const Training* job, Py_ssize_t first, Py_ssize_t n) noexcept nogil:
-    """The sum of the batch's weights (1 if they are all 0: such a batch has no loss and no gradient); n without weights."""
-    cdef const Data* data = &job.data
+cdef double total_weight(const Training* training, Py_ssize_t first, Py_ssize_t n) noexcept nogil:
+    """The sum of the batch's sample weights: n without weights, 1 if all are 0 (such a batch has loss 0, gradient
+    0)."""
+    cdef const Data* data = &training.data
     cdef Py_ssize_t i
     cdef double total = 0
-    if not has_row_losses(job):
+    if not has_row_losses(training):
         return 1
     if data.sample_weight == NULL:
         return n
@@ -37,94 +50,98 @@ cdef double total_weight(const Training* job, Py_ssize_t first, Py_ssize_t n) no
         total += (<const real*>data.sample_weight)[data.order[i] if data.order != NULL else i]
     return total if total != 0 else 1
 
-cdef inline bint all_go_on(Workspace* s, int thread, int n_threads, int* drop) noexcept nogil:
-    """A barrier. False: the step is to be dropped."""
+cdef inline bint agree_to_continue(Workspace* workspace, int thread, int n_threads, int* drop) noexcept nogil:
+    """Wait for all threads. False: all drop the step."""
     if thread == 0:
-        drop[0] = s.abort
-    barrier_wait(&s.meeting, n_threads)
+        drop[0] = flag_get(&workspace.abort)
+    barrier_wait(&workspace.step_barrier, n_threads)
     return not drop[0]
 
-cdef bint evaluate_custom_loss(Training* job, int thread, Progress* my) noexcept nogil:
-    """The outputs of the batch, and what the custom loss says of them. False: the step is to be dropped."""
-    cdef Workspace* s = workspace(job)
-    cdef const CustomLoss* custom = &job.objective.custom
-    cdef Py_ssize_t c, lo, hi, n_out = job.net.sizes[job.net.n_layers]
-    cdef Space* space = s.spaces
-    cdef Place place
-    place.step = my.step
-    place.row = my.row
-    for c from 0 <= c < my.n by CHUNK:
-        share(least(CHUNK, my.n - c), ROW_SHARE, thread, job.slice.n_threads, &lo, &hi)
+cdef bint evaluate_custom_loss(Training* training, int thread, Progress* progress) noexcept nogil:
+    """Compute the outputs of the batch and pass them to the custom loss. False: drop the step."""
+    cdef Workspace* workspace = workspace_of(training)
+    cdef const CustomLoss* custom = &training.objective.custom
+    cdef Py_ssize_t c, lo, hi, n_out = training.net.sizes[training.net.n_layers]
+    cdef ChunkBuffers* buffers = workspace.buffers
+    cdef Chunk chunk
+    chunk.step = progress.step
+    chunk.row = progress.row
+    for c from 0 <= c < progress.n_rows by CHUNK:
+        split_range(min_(CHUNK, progress.n_rows - c), ROW_MULTIPLE, thread, training.slice.n_threads, &lo, &hi)
         if lo < hi:
-            gather_rows(job, space, my.row + c, lo, hi, 1)
-            place.in_batch = c
-            forward_rows(job, space, thread, place, lo, hi)
-            scatter(lo, hi, n_out, space.Y, space.output_row, <real*>custom.outputs + c * n_out)
-        barrier_wait(&s.meeting, job.slice.n_threads)
+            gather_rows(training, buffers, progress.row + c, lo, hi, 1)
+            chunk.batch_row = c
+            forward_rows(training, buffers, thread, chunk, lo, hi)
+            scatter(lo, hi, n_out, buffers.Y, buffers.output_row_stride, <real*>custom.outputs + c * n_out)
+        barrier_wait(&workspace.step_barrier, training.slice.n_threads)
     if thread == 0:
-        s.decided.drop_outputs = flag_get(&s.abort) or custom.evaluate(custom.context, my.row, my.n, &my.loss)
-        if s.decided.drop_outputs:
-            flag_set(&s.abort, 1)
-    barrier_wait(&s.meeting, job.slice.n_threads)
-    return not s.decided.drop_outputs
+        workspace.decisions.drop_after_outputs = flag_get(&workspace.abort) or custom.evaluate(
+            custom.context, progress.row, progress.n_rows, &progress.loss)
+        if workspace.decisions.drop_after_outputs:
+            flag_set(&workspace.abort, 1)
+    barrier_wait(&workspace.step_barrier, training.slice.n_threads)
+    return not workspace.decisions.drop_after_outputs
 
-cdef bint batch_gradient(Training* job, int thread, Progress* my) noexcept nogil:
-    """Of the batch that begins with my.row; where phase B updates in place, the update too. False: the step is to be dropped."""
-    cdef Workspace* s = workspace(job)
-    cdef int n_threads = job.slice.n_threads, part = thread, parts = n_threads
-    cdef Py_ssize_t c = 0, n = my.n, at_once = least(s.n_spaces, n_threads), m, mine
-    cdef bint apart = False, custom = job.objective.loss == CUSTOM_LOSS
-    cdef const Step* step = &my.numbers if parameters(job).in_place else NULL
-    cdef Space* space = s.spaces
-    cdef Place place
+cdef bint batch_gradient(Training* training, int thread, Progress* progress) noexcept nogil:
+    """The gradient of the batch; where phase B updates in place, the update too. False: drop the step."""
+    cdef Workspace* workspace = workspace_of(training)
+    cdef int n_threads = training.slice.n_threads, part = thread, parts = n_threads
+    cdef Py_ssize_t c = 0, n = progress.n_rows, max_chunks = min_(workspace.n_buffers, n_threads), m, n_own
+    cdef bint one_chunk_each = False, custom = training.objective.loss == CUSTOM_LOSS
+    cdef const Step* step = &progress.weight_step if parameters_of(training).in_place else NULL
+    cdef ChunkBuffers* buffers = workspace.buffers
+    cdef Chunk chunk
     cdef double loss
-    place.step = my.step
-    if custom and not evaluate_custom_loss(job, thread, my):
+    chunk.step = progress.step
+    if custom and not evaluate_custom_loss(training, thread, progress):
         return False
-    loss = my.loss
-    while c < n:
-        m = mine = least(CHUNK, n - c)
-        if at_once > 1:
-            apart = 4 * (n - c) >= 3 * at_once * CHUNK      # a chunk each, if most threads get one
-            space = s.spaces + thread if apart else s.spaces
-            part = 0 if apart else thread
-            parts = 1 if apart else n_threads
-            if apart:
-                m = least(at_once * CHUNK, n - c)
-                mine = least(CHUNK, m - thread * CHUNK)     # rows; none, or fewer, for those that have come too late
-        place.in_batch = c + thread * CHUNK if apart else c
-        place.row = my.row + place.in_batch
-        if mine > 0 and parts == 1 and is_in_place(job, space, mine):   # here, not in chunk_rows, which it made slower by 1 to 2 %
-            loss_in_place(job, space, place, mine, my.total)
-        elif mine > 0:
-            chunk_rows(job, space, part, parts, place, mine, my.total, custom and n <= CHUNK)
-        if not apart and not all_go_on(s, thread, n_threads, &s.decided.drop_rows):
+    loss = progress.loss
+    while c < n:                    # c: rows done;  m: rows of this round;  n_own: rows of this thread's chunk
+        m = n_own = min_(CHUNK, n - c)
+        if max_chunks > 1:
+            one_chunk_each = 4 * (n - c) >= 3 * max_chunks * CHUNK      # at least three of four threads get a whole one
+            buffers = workspace.buffers + thread if one_chunk_each else workspace.buffers
+            part = 0 if one_chunk_each else thread
+            parts = 1 if one_chunk_each else n_threads
+            if one_chunk_each:
+                m = min_(max_chunks * CHUNK, n - c)
+                n_own = min_(CHUNK, m - thread * CHUNK)     # the last threads may get fewer rows, or none (<= 0)
+        chunk.batch_row = c + thread * CHUNK if one_chunk_each else c
+        chunk.row = progress.row + chunk.batch_row
+        # can_run_in_place is called here since a call in phase_a made that slower by 1 to 2 %
+        if n_own > 0 and parts == 1 and can_run_in_place(training, buffers, n_own):
+            loss_in_place(training, buffers, chunk, n_own, progress.total_weight)
+        elif n_own > 0:
+            phase_a(training, buffers, part, parts, chunk, n_own, progress.total_weight, custom and n <= CHUNK)
+        if not one_chunk_each and not agree_to_continue(workspace, thread, n_threads,
+                                                        &workspace.decisions.drop_after_phase_a):
             return False
-        if not apart and thread == 0 and has_row_losses(job):
-            loss += sum_numbers(space.row_loss, m)
-        if mine > 0:
-            chunk_weights(job, space, part, parts, mine, c > 0 and space == s.spaces, step, my.bias_numbers)
+        if not one_chunk_each and thread == 0 and has_row_losses(training):
+            loss += sum_numbers(buffers.row_loss, m)
+        if n_own > 0:
+            phase_b(training, buffers, part, parts, n_own, c > 0 and buffers == workspace.buffers, step,
+                    progress.bias_step)
         c += m
-        if step != NULL:                                    # one chunk, and the step's own barrier follows
+        if step != NULL:            # updated in place: the batch is one chunk, and finish_step has a barrier
             break
-        if not all_go_on(s, thread, n_threads, &s.decided.drop_weights):
+        if not agree_to_continue(workspace, thread, n_threads, &workspace.decisions.drop_after_phase_b):
             return False
-        if apart:
-            add_chunks(job, thread, m, &loss)
-            barrier_wait(&s.meeting, n_threads)
-    my.loss = loss
+        if one_chunk_each:
+            add_chunks(training, thread, m, &loss)
+            barrier_wait(&workspace.step_barrier, n_threads)
+    progress.loss = loss
     return True
 
-cdef void add_chunks(Training* job, int thread, Py_ssize_t n, double* loss) noexcept nogil:
-    """What threads had apart of n rows, in the order of their chunks: losses, and a part of the gradients."""
-    cdef Workspace* s = workspace(job)
+cdef void add_chunks(Training* training, int thread, Py_ssize_t n, double* loss) noexcept nogil:
+    """Add the chunks of all threads, n rows, in their order: the losses, and this thread's part of the gradients."""
+    cdef Workspace* workspace = workspace_of(training)
     cdef Py_ssize_t lo, hi, i
     cdef int k
-    cdef real* sums = s.spaces.grads
-    share(parameters(job).region, PANEL, thread, job.slice.n_threads, &lo, &hi)
+    cdef real* sums = workspace.buffers.grads
+    split_range(parameters_of(training).region_size, PANEL, thread, training.slice.n_threads, &lo, &hi)
     for k in range((n + CHUNK - 1) // CHUNK):
-        if thread == 0 and has_row_losses(job):
-            loss[0] += sum_numbers(s.spaces[k].row_loss, least(CHUNK, n - k * CHUNK))
+        if thread == 0 and has_row_losses(training):
+            loss[0] += sum_numbers(workspace.buffers[k].row_loss, min_(CHUNK, n - k * CHUNK))
         if k > 0:
             for i from lo <= i < hi by LANES:
-                vstore(sums + i, vadd(vload(sums + i), vload(s.spaces[k].grads + i)))
+                vstore(sums + i, vadd(vload(sums + i), vload(workspace.buffers[k].grads + i)))

@@ -1,115 +1,124 @@
-# Training: the loop over epochs and steps.
+# Training: the loop over epochs and steps. The first file to read in src/ (docs/architecture.md has the order).
 #
-# A step is the gradient of a batch (gradient.pxi), then the update (update.pxi), unless the gradient has updated in place. Thread 0 alone
-# decides when to stop. It writes its decision before a barrier, the others read it after, so all leave after the same step. A stop that
-# the user asks for in the middle of a long step drops that step.
+# A step is the gradient of a batch (gradient.pxi) and the update (update.pxi), unless phase B of the gradient has
+# updated in place. Thread 0 alone decides when to stop. It writes its decision before a barrier and the others read it
+# after, so all threads stop after the same step. If the caller stops the training during a long step, that step is
+# dropped.
+#
+#   training   INOUT: position, stopping, parameters and moments;  OUT: losses and stop_reason of the slice
+#   thread     0 .. n_threads-1, the number of the calling thread
 
-cdef void train(Training* job, int thread) noexcept nogil:
-    """One slice: every thread of 0..n_threads-1 calls it once. slice.why says why it ended; position where it stands."""
-    cdef Progress my
-    cdef bint updates = job.optimizer.rule != NO_UPDATE and not parameters(job).in_place
-    begin_slice(job, thread, &my)
+cdef void train(Training* training, int thread) noexcept nogil:
+    """One slice. Each thread 0..n_threads-1 calls it once. OUT: training.position, training.slice.stop_reason."""
+    cdef Progress progress
+    cdef bint updates = training.optimizer.rule != NO_UPDATE and not parameters_of(training).in_place
+    begin_slice(training, thread, &progress)
     while True:
-        if (my.entering or my.row == 0) and not begin_epoch(job, thread, &my):
+        if (progress.is_first_step or progress.row == 0) and not begin_epoch(training, thread, &progress):
             break
-        begin_step(job, thread, &my)
-        if not batch_gradient(job, thread, &my):
+        begin_step(training, thread, &progress)
+        if not batch_gradient(training, thread, &progress):
             if thread == 0:
-                job.slice.why = SIGNAL
+                training.slice.stop_reason = SIGNAL
             break
         if updates:
-            update_parameters(job, thread, &my)
-        if has_to_leave(job, thread, &my):
+            update_parameters(training, thread, &progress)
+        if finish_step(training, thread, &progress):
             break
     if thread == 0:
-        end_slice(job, &my)
+        end_slice(training, &progress)
 
-cdef void begin_slice(Training* job, int thread, Progress* my) noexcept nogil:
-    cdef const Objective* objective = &job.objective
-    my.step = job.position.step
-    my.epoch = job.position.epoch
-    my.row = job.position.row
-    my.entering = True
-    my.began = now()
-    my.look = 1 + <Py_ssize_t>(20000 / (parameters(job).step_ns + 100))
-    my.looked = 0
-    my.penalty = 0
-    my.shrink = 1 / or_one(objective.gradient_scale)
-    my.reported = or_one(objective.scale) * my.shrink
-    my.scaled = objective.shared_l2 != 0 or my.shrink != 1 or my.reported != 1
-    begin_steps(&job.optimizer, &my.numbers)
+cdef void begin_slice(Training* training, int thread, Progress* progress) noexcept nogil:
+    cdef const Objective* objective = &training.objective
+    progress.step = training.position.step
+    progress.epoch = training.position.epoch
+    progress.row = training.position.row
+    progress.is_first_step = True
+    progress.start_time = now()
+    progress.check_interval = 1 + <Py_ssize_t>(20000 / (parameters_of(training).step_ns + 100))
+    progress.steps_since_check = 0
+    progress.penalty = 0
+    progress.weight_factor = 1 / effective_scale(objective.gradient_scale)
+    progress.loss_factor = effective_scale(objective.scale) * progress.weight_factor
+    progress.is_scaled = objective.shared_l2 != 0 or progress.weight_factor != 1 or progress.loss_factor != 1
+    init_step(&training.optimizer, &progress.weight_step)
     if objective.shared_l2 != 0:
-        my.numbers.adjusts = True
-        my.numbers.plain = False
+        progress.weight_step.has_adjustments = True
+        progress.weight_step.is_plain_sgd = False
     if thread == 0:
-        job.slice.dropped_shuffle = False
-        flag_set(&workspace(job).abort, 0)
+        training.slice.dropped_shuffle = False
+        flag_set(&workspace_of(training).abort, 0)
 
-cdef inline void begin_step(Training* job, int thread, Progress* my) noexcept nogil:
-    """The batch, its weight, and the numbers of the update."""
+cdef inline void begin_step(Training* training, int thread, Progress* progress) noexcept nogil:
+    """Set the batch, its total weight and the constants of the update."""
     cdef double shared_l2
-    my.n = least(job.data.batch_size, job.data.n_rows - my.row)
-    my.total = total_weight(job, my.row, my.n)
-    my.loss = 0
-    step_numbers(&job.optimizer, my.step, my.epoch, &my.numbers)
-    if my.scaled:
-        if job.objective.shared_l2 != 0:
-            shared_l2 = job.objective.shared_l2 / (my.n if job.objective.loss == CUSTOM_LOSS else my.total)
-            my.numbers.l2 = <real>(job.optimizer.l2 + shared_l2)
+    progress.n_rows = min_(training.data.batch_size, training.data.n_rows - progress.row)
+    progress.total_weight = total_weight(training, progress.row, progress.n_rows)
+    progress.loss = 0
+    prepare_step(&training.optimizer, progress.step, progress.epoch, &progress.weight_step)
+    if progress.is_scaled:
+        if training.objective.shared_l2 != 0:
+            shared_l2 = training.objective.shared_l2 / (
+                progress.n_rows if training.objective.loss == CUSTOM_LOSS else progress.total_weight)
+            progress.weight_step.l2 = <real>(training.optimizer.l2 + shared_l2)
             if thread == 0:
-                my.penalty = shared_l2 / 2 * weight_squares(job)
-        my.total *= my.shrink
-    my.bias_numbers = for_biases(&my.numbers, &my.numbers_without_penalties)
+                progress.penalty = shared_l2 / 2 * weight_squares(training)
+        progress.total_weight *= progress.weight_factor
+    progress.bias_step = without_penalties(&progress.weight_step, &progress.unpenalized_step)
 
-cdef inline bint has_to_leave(Training* job, int thread, Progress* my) noexcept nogil:
-    """Counts the step that is done; whether it ends the slice."""
-    cdef Workspace* s = workspace(job)
-    my.step += 1
-    my.row += my.n
-    if my.row == job.data.n_rows:
-        my.row = 0
-        my.epoch += 1
+cdef inline bint finish_step(Training* training, int thread, Progress* progress) noexcept nogil:
+    """Count the step. True: the slice ends."""
+    cdef Workspace* workspace = workspace_of(training)
+    progress.step += 1
+    progress.row += progress.n_rows
+    if progress.row == training.data.n_rows:
+        progress.row = 0
+        progress.epoch += 1
     if thread == 0:
-        s.decided.leave_slice = decide(job, s, my)
-    barrier_wait(&s.meeting, job.slice.n_threads)
-    return s.decided.leave_slice
+        workspace.decisions.end_after_step = record_step(training, workspace, progress)
+    barrier_wait(&workspace.step_barrier, training.slice.n_threads)
+    return workspace.decisions.end_after_step
 
-cdef inline bint decide(Training* job, Workspace* s, Progress* my) noexcept nogil:
-    """Thread 0, after a step: records its loss; whether the slice ends, and job.slice.why."""
-    cdef Slice* here = &job.slice
-    cdef Py_ssize_t n_rows = job.data.n_rows
-    cdef double loss = my.loss
-    cdef bint looks
-    if my.scaled:
-        loss = loss * my.reported + my.penalty
-    job.position.loss_sum += loss * my.n
-    if my.row == 0:
-        loss = loss if my.n == n_rows else job.position.loss_sum / n_rows
-        here.losses[my.epoch - 1 - here.first_epoch] = loss
-        job.position.loss_sum = 0
-    my.looked = my.look if my.row == 0 and job.validation != NULL else my.looked + 1    # a validation may last longer than many steps
-    looks = my.looked >= my.look
-    if looks:
-        my.looked = 0
+cdef inline bint record_step(Training* training, Workspace* workspace, Progress* progress) noexcept nogil:
+    """Thread 0 records the loss of a step. True: the slice ends; sets stop_reason."""
+    cdef Slice* slice_ = &training.slice
+    cdef Py_ssize_t n_rows = training.data.n_rows
+    cdef double loss = progress.loss
+    cdef bint checks_clock
+    if progress.is_scaled:
+        loss = loss * progress.loss_factor + progress.penalty
+    training.position.loss_sum += loss * progress.n_rows
+    if progress.row == 0:
+        loss = loss if progress.n_rows == n_rows else training.position.loss_sum / n_rows
+        slice_.losses[progress.epoch - 1 - slice_.first_epoch] = loss
+        training.position.loss_sum = 0
+    # after a validation the deadline is checked at once: it may last longer than many steps
+    progress.steps_since_check = (progress.check_interval if progress.row == 0 and training.validation != NULL
+                                  else progress.steps_since_check + 1)
+    checks_clock = progress.steps_since_check >= progress.check_interval
+    if checks_clock:
+        progress.steps_since_check = 0
     if not isfinite(loss):
-        here.why = NOT_FINITE
-    elif my.row == 0 and job.stopping.patience != 0 and has_converged(&job.stopping, loss):
-        here.why = CONVERGED
-    elif my.row == 0 and my.epoch == here.last_epoch:
-        here.why = EPOCHS
-    elif flag_get(&s.abort):
-        here.why = SIGNAL
-    elif looks and now() > here.deadline:
-        here.why = TIME
-    elif my.row == 0 and n_rows > LONG_SHUFFLE and job.data.generator != NULL:
-        here.why = TIME
+        slice_.stop_reason = NOT_FINITE
+    elif progress.row == 0 and training.stopping.patience != 0 and update_patience(&training.stopping, loss):
+        slice_.stop_reason = CONVERGED
+    elif progress.row == 0 and progress.epoch == slice_.last_epoch:
+        slice_.stop_reason = EPOCHS
+    elif flag_get(&workspace.abort):
+        slice_.stop_reason = SIGNAL
+    elif checks_clock and now() > slice_.deadline:
+        slice_.stop_reason = TIME
+    elif progress.row == 0 and n_rows > LONG_SHUFFLE and training.data.generator != NULL:
+        slice_.stop_reason = TIME
     else:
         return False
     return True
 
-cdef void end_slice(Training* job, const Progress* my) noexcept nogil:
-    job.position.step = my.step
-    job.position.epoch = my.epoch
-    job.position.row = my.row
-    if my.row == 0 and job.optimizer.rule != NO_UPDATE and (job.slice.why == EPOCHS or job.slice.why == TIME or job.slice.why == CONVERGED):
-        end_epoch(job, my.epoch)
+cdef void end_slice(Training* training, const Progress* progress) noexcept nogil:
+    training.position.step = progress.step
+    training.position.epoch = progress.epoch
+    training.position.row = progress.row
+    if (progress.row == 0 and training.optimizer.rule != NO_UPDATE
+            and (training.slice.stop_reason == EPOCHS or training.slice.stop_reason == TIME
+                 or training.slice.stop_reason == CONVERGED)):
+        end_epoch(training, progress.epoch)

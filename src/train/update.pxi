@@ -1,10 +1,17 @@
-# The update as a pass of its own, over gradients that wait in memory.
+# The update as a separate pass over the gradients in the workspace, and clipping by norm.
 #
-# If the batch is one chunk, the step is short and nothing clips by global norm, phase B has already updated W (and its transpose) from the
-# registers that hold the gradient (chunk.pxi). An update is elementwise, so both ways give the same bits.
+# If the batch is one chunk, the step is short and there is no clipping by norm, phase B has already updated W and its
+# transpose from the registers that hold the gradient (chunk.pxi). An update is elementwise, so both give the same bits.
+#
+#   training    INOUT: parameters and moments
+#   thread      computes the same part of each layer as in phase B
+#   progress    IN: constants of the update; `clip` changes them
+#
+# Order of sums: the squares of each row of W, and of each b, in 16 lanes; then these sums in order, layer by layer.
 
-cdef inline real squares(const Step* step, const real* w, const real* g, Py_ssize_t stride, Py_ssize_t c, real unit) noexcept nogil:
-    """The sum of squares of c gradients with their penalties, each times `unit`."""
+cdef inline real squares(const Step* step, const real* w, const real* g, Py_ssize_t stride, Py_ssize_t c,
+                         real prescale) noexcept nogil:
+    """The sum of (prescale g)^2 over c gradients in panels, penalties included."""
     cdef lanes16 sums
     cdef vec a
     cdef Py_ssize_t j, p
@@ -12,89 +19,90 @@ cdef inline real squares(const Step* step, const real* w, const real* g, Py_ssiz
     clear16(&sums)
     for j from 0 <= j < c by 16:
         for v in range(SUM_VECS):
-            p = at(j + v * LANES, stride)
-            a = real_lanes(penalised(step, vload(w + p), vload(g + p)), c - j - v * LANES, vset(0))
-            a = vmul(vset(unit), a)
+            p = column_offset(j + v * LANES, stride)
+            a = blend_first(add_penalties(step, vload(w + p), vload(g + p)), c - j - v * LANES, vset(0))
+            a = vmul(vset(prescale), a)
             fma16(&sums, v, a, a)
     return total16(&sums)
 
-cdef void sum_squares(Training* job, int thread, const Progress* my, real unit) noexcept nogil:
-    """This thread's part of the workspace's squares."""
+cdef void store_squares(Training* training, int thread, const Progress* progress, real prescale) noexcept nogil:
+    """OUT: this thread's part of workspace.squares."""
     cdef Py_ssize_t l, i, lo, hi
-    cdef const Space* space = workspace(job).spaces
-    cdef real* out = workspace(job).squares
+    cdef const ChunkBuffers* buffers = workspace_of(training).buffers
+    cdef real* out = workspace_of(training).squares
     cdef const Layer* layer
-    for l in range(job.net.n_layers):
-        layer = &space.layers[l]
-        share_weights(layer, thread, job.slice.n_threads, &lo, &hi)
+    for l in range(training.net.n_layers):
+        layer = &buffers.layers[l]
+        split_input_rows(layer, thread, training.slice.n_threads, &lo, &hi)
         if layer.n_out == 1:
             if lo == 0 and hi > 0:
-                out[0] = squares(&my.numbers, layer.W.data, layer.G, PANEL, layer.n_in, unit)
+                out[0] = squares(&progress.weight_step, layer.W.data, layer.dW, PANEL, layer.n_in, prescale)
         else:
-            for i in range(lo, least(hi, layer.n_in)):
-                out[i] = squares(&my.numbers, layer.W.data + i * PANEL, layer.G + i * PANEL, layer.W.stride, layer.n_out, unit)
+            for i in range(lo, min_(hi, layer.n_in)):
+                out[i] = squares(&progress.weight_step, layer.W.data + i * PANEL, layer.dW + i * PANEL,
+                                 layer.W.stride, layer.n_out, prescale)
         out += layer.n_in
-        share(layer.n_out, PANEL, thread, job.slice.n_threads, &lo, &hi)
+        split_range(layer.n_out, PANEL, thread, training.slice.n_threads, &lo, &hi)
         if layer.learns_bias and lo == 0 and hi > 0:
-            out[0] = squares(my.bias_numbers, layer.b, layer.gb, PANEL, layer.n_out, unit)
+            out[0] = squares(progress.bias_step, layer.b, layer.db, PANEL, layer.n_out, prescale)
         out += 1
 
-cdef double total_squares(Training* job, int thread, const Progress* my, real unit) noexcept nogil:
-    """The square of the norm of the gradient times `unit`. Every thread gets it."""
-    cdef Workspace* s = workspace(job)
+cdef double squared_norm(Training* training, int thread, const Progress* progress, real prescale) noexcept nogil:
+    """The squared norm of prescale times the gradient. Every thread computes the same sum."""
+    cdef Workspace* workspace = workspace_of(training)
     cdef Py_ssize_t i
-    cdef double sum = 0
-    sum_squares(job, thread, my, unit)
-    barrier_wait(&s.meeting, job.slice.n_threads)
-    for i in range(n_units(&job.net) - job.net.sizes[job.net.n_layers] + job.net.n_layers):
-        sum += s.squares[i]
-    return sum
+    cdef double total = 0
+    store_squares(training, thread, progress, prescale)
+    barrier_wait(&workspace.step_barrier, training.slice.n_threads)
+    for i in range(n_units(&training.net) - training.net.sizes[training.net.n_layers] + training.net.n_layers):
+        total += workspace.squares[i]
+    return total
 
-cdef void clip(Training* job, int thread, Progress* my) noexcept nogil:
-    """Scales the gradient by min(1, clip_norm / (norm + 1e-6)), as in PyTorch; a NaN stays one."""
-    cdef double unit = 1, sum = total_squares(job, thread, my, 1), scaled, scale
-    if not isfinite(sum):                           # squares may overflow where the gradient does not
-        barrier_wait(&workspace(job).meeting, job.slice.n_threads)      # all have read them
-        scaled = total_squares(job, thread, my, <real>ldexp(1, -(MAX_EXP * 3 // 4)))
+cdef void clip(Training* training, int thread, Progress* progress) noexcept nogil:
+    """Scale the gradient by min(1, clip_norm / (norm + 1e-6)), as in PyTorch; a NaN stays NaN."""
+    cdef double prescale = 1, sum = squared_norm(training, thread, progress, 1), scaled, scale
+    if not isfinite(sum):                           # squares may overflow where the gradient does not: scale it down
+        barrier_wait(&workspace_of(training).step_barrier, training.slice.n_threads)      # all have read the squares
+        scaled = squared_norm(training, thread, progress, <real>ldexp(1, -(MAX_EXP * 3 // 4)))
         if isfinite(scaled):
-            unit = ldexp(1, -(MAX_EXP * 3 // 4))
+            prescale = ldexp(1, -(MAX_EXP * 3 // 4))
             sum = scaled
-    scale = job.optimizer.clip_norm * unit / (sqrt(sum) + 1e-6 * unit)
-    my.numbers.scale = 1 if scale > 1 else <real>scale
-    my.bias_numbers = for_biases(&my.numbers, &my.numbers_without_penalties)
+    scale = training.optimizer.clip_norm * prescale / (sqrt(sum) + 1e-6 * prescale)
+    progress.weight_step.scale = 1 if scale > 1 else <real>scale
+    progress.bias_step = without_penalties(&progress.weight_step, &progress.unpenalized_step)
 
-cdef void update_parameters(Training* job, int thread, Progress* my) noexcept nogil:
-    """By the gradient that waits in the workspace."""
-    cdef Py_ssize_t l, lo, hi, j, q, region = parameters(job).region
-    cdef const Step* step = &my.numbers
+cdef void update_parameters(Training* training, int thread, Progress* progress) noexcept nogil:
+    """Update this thread's part of the parameters with the gradient in the workspace."""
+    cdef Py_ssize_t l, lo, hi, j, q, moment_stride = parameters_of(training).region_size
+    cdef const Step* step = &progress.weight_step
     cdef Layer* layer
-    if job.optimizer.clip_norm != 0:
-        clip(job, thread, my)
-    for l in range(job.net.n_layers):
-        layer = &workspace(job).spaces.layers[l]
-        share_weights(layer, thread, job.slice.n_threads, &lo, &hi)
+    if training.optimizer.clip_norm != 0:
+        clip(training, thread, progress)
+    for l in range(training.net.n_layers):
+        layer = &workspace_of(training).buffers.layers[l]
+        split_input_rows(layer, thread, training.slice.n_threads, &lo, &hi)
         if layer.n_out == 1:
-            update(step, layer.W.data + lo, layer.G + lo, region, hi - lo)
+            update_in_region(step, layer.W.data + lo, layer.dW + lo, moment_stride, hi - lo)
         else:
             for j from 0 <= j < layer.n_out by PANEL:
                 q = element(layer.W, lo, j) - layer.W.data
-                update(step, layer.W.data + q, layer.G + q, region, (hi - lo) * PANEL)
+                update_in_region(step, layer.W.data + q, layer.dW + q, moment_stride, (hi - lo) * PANEL)
                 if layer.T.data != NULL:
-                    transpose(lo, hi, j, j + least(PANEL, up(layer.n_out - j, LANES)), layer.W, layer.T)
+                    transpose(lo, hi, j, j + min_(PANEL, round_up(layer.n_out - j, LANES)), layer.W, layer.T)
         if layer.learns_bias:
-            share(layer.n_out, PANEL, thread, job.slice.n_threads, &lo, &hi)
-            update(my.bias_numbers, layer.b + lo, layer.gb + lo, region, hi - lo)
+            split_range(layer.n_out, PANEL, thread, training.slice.n_threads, &lo, &hi)
+            update_in_region(progress.bias_step, layer.b + lo, layer.db + lo, moment_stride, hi - lo)
 
-cdef double weight_squares(const Training* job) noexcept nogil:
-    """sum W^2 of all layers, no biases; rows in groups, since long sums lose digits."""
+cdef double weight_squares(const Training* training) noexcept nogil:
+    """sum W^2 of all layers, without biases, in groups of 64 rows: long sums lose digits."""
     cdef Py_ssize_t l, i
     cdef double sum = 0
     cdef const Weights* w
-    for l in range(job.net.n_layers):
-        w = &parameters(job).layers[l]
+    for l in range(training.net.n_layers):
+        w = &parameters_of(training).layers[l]
         if w.n_out == 1:
             sum += sum_of_squares(w.W.data, 1, w.n_in, PANEL)
         else:
             for i from 0 <= i < w.n_in by 64:
-                sum += sum_of_squares(w.W.data + i * PANEL, least(64, w.n_in - i), w.n_out, w.W.stride)
+                sum += sum_of_squares(w.W.data + i * PANEL, min_(64, w.n_in - i), w.n_out, w.W.stride)
     return sum

@@ -1,151 +1,162 @@
-# The workspace: what the threads of one slice compute in. Nothing in it lasts longer than a step, but the gradient of the last one.
+# The workspace of a training: intermediate results of one slice. After a step only its gradient is still needed.
 #
-# One allocation, made by the caller: `workspace_layout` walks it once to know its size and once to hand out pointers. Trainings may use the
-# same workspace in turn: `attach` lays it out for the one that comes next, whose parameters stay in its own memory (parameters.pxi).
+# The caller allocates one block of workspace_size bytes. `workspace_layout` walks over it twice: once to compute its
+# size, once to set the pointers into it. Trainings may share a workspace, one after the other: `attach` lays it out for
+# the next one. What outlives a step is in Parameters (parameters.pxi).
 #
-# A `Space` is what one chunk of rows needs. One is enough where the threads share each chunk; where each takes chunks of its own
-# (gradient.pxi says when) there is one for every thread, with gradients of its own.
+# Each chunk of rows that is computed at the same time has its own ChunkBuffers: one where all threads share a chunk,
+# one per thread where each thread computes a separate chunk (gradient.pxi says when).
 
 cdef enum:
-    CHUNK = 256             # rows worked at once: bounds memory and the length of float sums
-    SMALL = 100000          # weights of networks small enough to sum per-thread gradients: threads take whole chunks of their batches
-    ROW_SHARE = 16          # threads share the rows of a chunk in multiples of it: whole register blocks, whole vectors
-    GAP = 8                 # rows between the panels of a chunk, so that no power of two separates them
+    CHUNK = 256             # rows computed together: bounds the workspace and the length of float sums
+    SMALL = 100000          # up to so many weights, summing the gradients of several threads is cheap
+    ROW_MULTIPLE = 16       # threads split a chunk's rows in multiples of it: whole register blocks, whole vectors
+    GAP = 8                 # unused rows between the panels of a chunk, so that no stride is a power of two
 
-cdef struct Space:
+cdef struct ChunkBuffers:   # matrices in panels; targets, dY and Y have one layout
     Layer* layers
-    Inputs inputs           # the chunk's: rows where the caller keeps them, or copied to panels
-    Panels dX               # their gradient
-    Panels Y                # the last layer's outputs
-    Panels dY               # and their gradient
-    Py_ssize_t input_row, output_row    # numbers from a row to the next: PANEL, or 1 where they are a plain vector
+    Inputs inputs           # of the first layer
+    Panels dX               # the gradient of the inputs
+    Panels Y                # outputs of the last layer
+    Panels dY               # the gradient of the outputs
+    Py_ssize_t input_row_stride, output_row_stride      # from a row to the next: PANEL, or 1 for a plain vector
     real* targets
-    long long* labels
-    real* weight
-    real* row_loss
-    real* grads             # a region; the first space's are those of the batch
-    bint polls              # its thread asks the caller whether to go on
+    long long* labels       # class indices, instead of targets
+    real* weight            # of each row: w_i / sum of the batch's w
+    real* row_loss          # weighted loss of each row
+    real* grads             # a region (panels.pxi); that of the first chunk holds the batch's gradient
+    bint polls              # the thread of this chunk polls the caller during a step
     flag* abort             # the workspace's
 
-cdef struct Decisions:      # of thread 0, each written before one kind of barrier and read after it: so none is overwritten unread
-    int leave_epoch         # before an epoch begins: the slice ends
-    int drop_outputs        # the step is to be dropped: after a custom loss has seen the outputs of the batch,
-    int drop_rows           # after phase A of a chunk,
-    int drop_weights        # after phase B
-    int leave_slice         # after a step: the slice ends
+# Decisions of thread 0. It writes each one before a barrier and the others read it after. Each kind of barrier has its
+# own field, so no decision is overwritten before all have read it.
+cdef struct Decisions:
+    int end_before_epoch        # end the slice before the epoch begins
+    int drop_after_outputs      # drop the step after a custom loss has seen the outputs of the batch
+    int drop_after_phase_a      # drop the step after phase A of a chunk
+    int drop_after_phase_b      # drop the step after phase B of a chunk
+    int end_after_step          # end the slice after the step
 
 cdef struct Workspace:
-    Space* spaces
-    int n_spaces
-    real* squares           # for clipping by norm: sums of the gradient's squares, one for each row of W and one for b
-    barrier meeting
-    flag abort              # raised by thread 0 when the caller wants to stop: the present step is dropped
-    Decisions decided
+    ChunkBuffers* buffers   # (n_buffers,)
+    int n_buffers           # chunks computed at the same time
+    real* squares           # for clip_norm: sums of the gradient's squares, one for each row of W and one for b
+    barrier step_barrier
+    flag abort              # set by thread 0 when the caller stops the training: drop this step
+    Decisions decisions
     Clock clock
 
-cdef inline Workspace* workspace(const Training* job) noexcept nogil:
-    return <Workspace*>job.workspace
+cdef inline Workspace* workspace_of(const Training* training) noexcept nogil:
+    return <Workspace*>training.workspace
 
-cdef inline Py_ssize_t chunk_rows_in_memory(Py_ssize_t n) noexcept nogil:
-    """Rows that a chunk of n rows (or of CHUNK, if there are more) takes."""
-    return up(least(n, CHUNK), ROW_SHARE)
+cdef inline Py_ssize_t padded_chunk_rows(Py_ssize_t n) noexcept nogil:
+    """Rows that a chunk of n rows occupies (of CHUNK rows, if n is more)."""
+    return round_up(min_(n, CHUNK), ROW_MULTIPLE)
 
 cdef inline Py_ssize_t chunk_stride(Py_ssize_t n) noexcept nogil:
-    """From one panel of such a chunk to the next."""
-    return (chunk_rows_in_memory(n) + GAP) * PANEL
+    """The panel stride of such a chunk."""
+    return (padded_chunk_rows(n) + GAP) * PANEL
 
-cdef inline bint is_vector(int loss, Py_ssize_t n_outputs) noexcept nogil:
-    """Whether the outputs are kept as a plain vector over the rows: what a loss of single outputs likes best."""
+cdef inline bint has_vector_output(int loss, Py_ssize_t n_outputs) noexcept nogil:
+    """Whether the outputs are a plain vector over the rows, the fastest layout for a loss of one output."""
     return n_outputs == 1 and loss != CROSS_ENTROPY and loss != CLASS_CROSS_ENTROPY
 
-cdef inline bint reads_rows(const Training* job) noexcept nogil:
-    """The first layer reads its inputs where the user keeps them: copying them first cost 20 % of a step of 784-16-16-10, batch 32."""
-    return job.net.n_layers > 0 and job.net.sizes[0] >= ROWS and (job.dropout.rates == NULL or job.dropout.rates[0] == 0)
+cdef inline bint reads_user_rows(const Training* training) noexcept nogil:
+    """Whether the first layer reads its inputs from the user's array.
 
-cdef Py_ssize_t workspace_layout(const Training* job, Workspace* s, char* base) noexcept nogil:
-    """Hands out `base` to s and its spaces and returns how many bytes that took; with base NULL only counts (s may be anything)."""
-    cdef char* free = base
+    Copying them into panels took 20 % of a step of 784-16-16-10, batch 32."""
+    return (training.net.n_layers > 0 and training.net.sizes[0] >= ROWS
+            and (training.dropout.rates == NULL or training.dropout.rates[0] == 0))
+
+cdef Py_ssize_t workspace_layout(const Training* training, Workspace* workspace, char* base) noexcept nogil:
+    """Set the pointers of the workspace into `base` and return the bytes used. base NULL: only compute the size."""
+    cdef char* cursor = base
     cdef int k
-    s.n_spaces = parameters(job).n_spaces
-    s.spaces = <Space*>take(&free, s.n_spaces * <Py_ssize_t>sizeof(Space))
-    s.squares = take_real(&free, n_units(&job.net) + job.net.n_layers if job.optimizer.clip_norm != 0 else 0)
-    for k in range(s.n_spaces):
-        free = layout_space(job, s, k, base == NULL, free)
-    return free - base
+    workspace.n_buffers = parameters_of(training).n_buffers if training.parameters != NULL else parallel_chunks(training)
+    workspace.buffers = <ChunkBuffers*>allocate(&cursor, workspace.n_buffers * <Py_ssize_t>sizeof(ChunkBuffers))
+    workspace.squares = allocate_reals(
+        &cursor, n_units(&training.net) + training.net.n_layers if training.optimizer.clip_norm != 0 else 0)
+    for k in range(workspace.n_buffers):
+        cursor = layout_buffers(training, workspace, k, base == NULL, cursor)
+    return cursor - base
 
-cdef char* layout_space(const Training* job, const Workspace* s, int k, bint counts, char* free) noexcept nogil:
-    """Hands out `free` to space k and its layers, or only counts; returns where the memory goes on."""
-    cdef const Network* net = &job.net
-    cdef const Parameters* p = parameters(job)
-    cdef int loss = job.objective.loss
-    cdef Py_ssize_t L = net.n_layers, l, rows = chunk_rows_in_memory(job.data.batch_size), stride = chunk_stride(job.data.batch_size), width
-    cdef Space counted_space
-    cdef Space* space = &counted_space if counts else &s.spaces[k]
-    cdef Layer counted
+cdef inline void point_to_weights(Layer* layer, const Weights* w, real* grads) noexcept nogil:
+    layer.W = w.W
+    layer.T = w.T
+    layer.b = w.b
+    layer.learns_bias = w.learns_bias
+    layer.dW = grads + w.layout.W
+    layer.db = grads + w.layout.b
+
+cdef char* layout_buffers(const Training* training, const Workspace* workspace, int k, bint count_only,
+                          char* cursor) noexcept nogil:
+    """Set the pointers of chunk k and its layers, from `cursor` on; return the end. count_only: set nothing."""
+    cdef const Network* net = &training.net
+    cdef int loss = training.objective.loss
+    cdef Py_ssize_t L = net.n_layers, l, width
+    cdef Py_ssize_t rows = padded_chunk_rows(training.data.batch_size), stride = chunk_stride(training.data.batch_size)
+    cdef ChunkBuffers placeholder_buffers
+    cdef ChunkBuffers* buffers = &placeholder_buffers if count_only else &workspace.buffers[k]
+    cdef Layer placeholder
     cdef Layer* layer
-    cdef const Weights* w
-    space.layers = <Layer*>take(&free, L * <Py_ssize_t>sizeof(Layer))
-    space.labels = <long long*>take(&free, rows * <Py_ssize_t>sizeof(long long))
-    space.weight = take_real(&free, rows)
-    space.row_loss = take_real(&free, rows)
-    space.grads = take_real(&free, p.region)
-    space.input_row = 1 if L == 0 and is_vector(loss, net.sizes[0]) else PANEL
+    buffers.layers = <Layer*>allocate(&cursor, L * <Py_ssize_t>sizeof(Layer))
+    buffers.labels = <long long*>allocate(&cursor, rows * <Py_ssize_t>sizeof(long long))
+    buffers.weight = allocate_reals(&cursor, rows)
+    buffers.row_loss = allocate_reals(&cursor, rows)
+    buffers.grads = allocate_reals(&cursor, region_size(net))
+    buffers.input_row_stride = 1 if L == 0 and has_vector_output(loss, net.sizes[0]) else PANEL
     width = padded(net.sizes[0]) // PANEL * stride
-    space.inputs.rows = NULL
-    if reads_rows(job):
-        space.inputs.rows = <const real**>take(&free, rows * <Py_ssize_t>sizeof(real*))
-    space.inputs.X = panels(take_real(&free, width if space.inputs.rows == NULL else 0), stride)
-    space.dX = panels(take_real(&free, width if job.data.dX != NULL or L == 0 else 0), stride)
-    space.Y = space.inputs.X
-    space.dY = space.dX
-    space.output_row = space.input_row
+    buffers.inputs.rows = NULL
+    if reads_user_rows(training):
+        buffers.inputs.rows = <const real**>allocate(&cursor, rows * <Py_ssize_t>sizeof(real*))
+    buffers.inputs.X = panels(allocate_reals(&cursor, width if buffers.inputs.rows == NULL else 0), stride)
+    buffers.dX = panels(allocate_reals(&cursor, width if training.data.dX != NULL or L == 0 else 0), stride)
+    buffers.Y = buffers.inputs.X
+    buffers.dY = buffers.dX
+    buffers.output_row_stride = buffers.input_row_stride
     for l in range(L):
-        layer = &counted if counts else &space.layers[l]
-        w = &p.layers[l]
-        layer.n_in = w.n_in
-        layer.n_out = w.n_out
+        layer = &placeholder if count_only else &buffers.layers[l]
+        layer.n_in = net.sizes[l]
+        layer.n_out = net.sizes[l + 1]
         layer.activation = net.activations[l]
-        if l == L - 1 and fused_with_output(loss):
+        if l == L - 1 and is_fused(loss):
             layer.activation = IDENTITY
-        layer.row = 1 if l == L - 1 and is_vector(loss, w.n_out) else PANEL
-        layer.W = w.W
-        layer.T = w.T
-        layer.b = w.b
-        layer.learns_bias = w.learns_bias
-        layer.G = space.grads + w.at.W
-        layer.gb = space.grads + w.at.b
-        layer.inputs.rows = space.inputs.rows if l == 0 else NULL
-        layer.inputs.X = space.Y
+        layer.row_stride = 1 if l == L - 1 and has_vector_output(loss, layer.n_out) else PANEL
+        if not count_only:
+            point_to_weights(layer, &parameters_of(training).layers[l], buffers.grads)
+        layer.inputs.rows = buffers.inputs.rows if l == 0 else NULL
+        layer.inputs.X = buffers.Y
         layer.mask = panels(NULL, stride)
-        layer.dropout = job.dropout.rates[l] if job.dropout.rates != NULL else 0
+        layer.dropout = training.dropout.rates[l] if training.dropout.rates != NULL else 0
         if layer.dropout != 0:
-            width = padded(w.n_in) // PANEL * stride
-            layer.mask.data = take_real(&free, width)
-            if l:                                       # the outputs below are kept for their derivative
-                layer.inputs.X.data = take_real(&free, width)
-        width = rows if layer.row == 1 else padded(w.n_out) // PANEL * stride
-        layer.Y = panels(take_real(&free, width), stride)
-        layer.Z = panels(take_real(&free, width), stride) if reads_input(layer.activation) else layer.Y
-        layer.dZ = panels(take_real(&free, width), stride)
-        space.Y = layer.Y
-        space.dY = layer.dZ
-        space.output_row = layer.row
-    space.targets = take_real(&free, rows if space.output_row == 1 else padded(net.sizes[L]) // PANEL * stride)
-    return free
+            width = padded(layer.n_in) // PANEL * stride
+            layer.mask.data = allocate_reals(&cursor, width)
+            if l:                                       # dropout keeps the outputs below: their derivative reads them
+                layer.inputs.X.data = allocate_reals(&cursor, width)
+        width = rows if layer.row_stride == 1 else padded(layer.n_out) // PANEL * stride
+        layer.Y = panels(allocate_reals(&cursor, width), stride)
+        layer.Z = panels(allocate_reals(&cursor, width), stride) if reads_input(layer.activation) else layer.Y
+        layer.dZ = panels(allocate_reals(&cursor, width), stride)
+        buffers.Y = layer.Y
+        buffers.dY = layer.dZ
+        buffers.output_row_stride = layer.row_stride
+    width = rows if buffers.output_row_stride == 1 else padded(net.sizes[L]) // PANEL * stride
+    buffers.targets = allocate_reals(&cursor, width)
+    return cursor
 
-cdef Py_ssize_t workspace_size(const Training* job) noexcept nogil:
-    """For a training that is prepared."""
-    cdef Workspace s
-    return up(sizeof(Workspace), 64) + workspace_layout(job, &s, NULL)
+cdef Py_ssize_t workspace_size(const Training* training) noexcept nogil:
+    """Bytes, for a training that is prepared, or whose `parameters` is still NULL."""
+    cdef Workspace workspace
+    return round_up(sizeof(Workspace), 64) + workspace_layout(training, &workspace, NULL)
 
-cdef void attach(Training* job, bint clear) noexcept nogil:
-    """Lays out job.workspace for this training. clear: something has used it before (padding must be 0, and finite)."""
-    cdef Workspace* s = workspace(job)
+cdef void attach(Training* training, bint clear) noexcept nogil:
+    """Lay out training.workspace. clear: it holds something else than zeros (padding must be 0)."""
+    cdef Workspace* workspace = workspace_of(training)
     cdef int k
     if clear:
-        memset(job.workspace, 0, workspace_size(job))
-    workspace_layout(job, s, <char*>job.workspace + up(sizeof(Workspace), 64))
-    s.clock.poll = &job.slice.poll if job.slice.poll.check != NULL else NULL
-    for k in range(s.n_spaces):
-        s.spaces[k].abort = &s.abort
-        s.spaces[k].polls = k == 0 and parameters(job).step_ns > 10e6
+        memset(training.workspace, 0, workspace_size(training))
+    workspace_layout(training, workspace, <char*>training.workspace + round_up(sizeof(Workspace), 64))
+    workspace.clock.poll = &training.slice.poll if training.slice.poll.check != NULL else NULL
+    for k in range(workspace.n_buffers):
+        workspace.buffers[k].abort = &workspace.abort
+        workspace.buffers[k].polls = k == 0 and parameters_of(training).step_ns > 10e6

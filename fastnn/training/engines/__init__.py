@@ -1,5 +1,4 @@
-"""Engines: what computes the steps of a training. A `Session` drives one of them; `engine` picks
-it."""
+"""Engines compute the steps of training. A `Session` advances one; `engine` selects it."""
 
 from ...validation import check_count, check_threads
 from ..data import is_sparse
@@ -7,8 +6,7 @@ from .dense import DenseEngine
 
 
 def engine(net, data, state, batch_size, shuffle, n_threads, rng, validation=None):
-    """The engine for this optimizer and these rows; arguments as in `MLP.fit`. Rarer engines are
-    imported when they are needed."""
+    """Return the engine for this optimizer and these rows; arguments as in `MLP.fit`."""
     n_threads = check_threads(n_threads)
     if state.optimizer.full_batch:
         from .lbfgs import LBFGSEngine

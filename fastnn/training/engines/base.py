@@ -2,67 +2,75 @@
 
 
 class Engine:
-    """What computes steps, and nothing else: the loop around it is `Session`.
+    """Base class of engines, which compute steps. The loop around them is `Session`.
 
-    Between `load` and `store` the engine holds the parameters and moments; the network and its
-    state hold them otherwise.
+    Between `load` and `store` the engine holds the current parameters and moments.
 
     Attributes
     ----------
     validates : bool
         Whether `advance` computes the validation loss of each epoch itself.
     drives : bool
-        Whether the engine runs its own iterations (`drive`) and calls ``session.tick()`` after
-        each, instead of being advanced.
+        Whether the engine runs its own loop in `drive` and calls ``session.tick()`` after each
+        iteration. Otherwise the session calls `advance`.
     """
 
     validates = False
     drives = False
 
     def load(self, state):
-        """Take the parameters from the network, moments and position from the state."""
+        """Load the parameters from the network, moments and position from the state."""
         raise NotImplementedError
 
     def store(self, state):
-        """Put parameters and moments back; harmless to repeat."""
+        """Store the parameters in the network, the moments in the state. May be repeated."""
         raise NotImplementedError
 
     def position(self):
-        """Where it stands: whole steps and epochs done, first row of the next batch, sum of this
-        epoch's losses (times rows)."""
+        """Return (step, epoch, row, loss_sum).
+
+        step, epoch : completed steps and epochs. row : first row of the next batch. loss_sum : sum
+        of loss times rows over the batches of this epoch.
+        """
         raise NotImplementedError
 
     def advance(self, seconds, losses):
-        """Compute steps for about so many seconds, at most until ``losses.shape[1]`` epochs have
-        ended; it may return after any epoch.
+        """Compute steps for about so many seconds or until ``losses.shape[1]`` epochs are done.
 
-        losses : ndarray (2, epochs)
-            Receives the mean loss of each epoch and, if the engine validates, the validation loss
-            after it.
+        Parameters
+        ----------
+        seconds : float
+        losses : ndarray (2, epochs), OUT
+            The mean loss of each epoch, and its validation loss if the engine validates.
 
-        Returns why it stopped, a `kernels.Stop`.
+        Returns
+        -------
+        kernels.Stop
+            Why it stopped. It may return after any epoch.
         """
         raise NotImplementedError
 
     def epochs_validated(self):
-        """Whole epochs done whose validation loss is known; asked only if the engine validates."""
+        """Return the number of epochs whose validation loss is known, if the engine validates."""
         raise NotImplementedError
 
     def drive(self, session, epochs):
-        """Run at most so many iterations; asked only if it drives.
+        """Run at most so many iterations, if the engine drives.
 
-        Each writes its loss to ``session.begin_slice(1)[0, 0]`` and then calls ``session.tick()``,
-        which says whether to stop.
+        Write the loss of each to ``session.begin_slice(1)[0, 0]``, then call ``session.tick()``,
+        which returns True to stop.
         """
         raise NotImplementedError
 
     def restore(self):
-        """Back to the last copy of the parameters, after training turned non-finite."""
+        """Restore the last saved parameters, after a loss or parameter was not finite."""
         raise NotImplementedError
 
     def set_optimizer(self, optimizer):
-        """Go on with other settings of the same moments, ``state.to_kernel()``."""
+        """Continue with other options, ``state.to_kernel()``, that use the same moments."""
 
     def set_patience(self, patience):
-        """Let `advance` return when this `Patience` is exhausted. An engine that returns after
-        every epoch need not look."""
+        """Let `advance` return when this `Patience` is exhausted.
+
+        An engine that returns after every epoch can ignore it.
+        """

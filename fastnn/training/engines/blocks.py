@@ -1,4 +1,4 @@
-"""Sparse rows: a block of them at a time is made dense and trained on."""
+"""The engine of sparse rows: it makes one block of rows dense at a time and trains on it."""
 
 import time
 from dataclasses import replace
@@ -13,28 +13,24 @@ from .dense import DenseEngine
 
 
 class BlocksEngine(Engine):
-    """An epoch is one pass over the blocks; each is a `DenseEngine`'s, which begins where the last
-    one has stopped.
+    """Train on blocks of sparse rows, each with a `DenseEngine` that starts where the last stopped.
 
-    Without shuffling the steps are those of dense rows, to the bit: a block holds whole batches.
+    A block holds whole batches. So without shuffling, the result is bit for bit that of dense rows.
     """
 
     def __init__(self, net, data, state, batch_size, shuffle, n_threads, rng, validation=None):
         self.net, self.data, self.state, self.shuffle, self.rng = net, data, state, shuffle, rng
-        self.batch_size, self.n_threads, self.rows = (
-            batch_size,
-            n_threads,
-            block_rows(data.X, batch_size),
-        )
-        self.block: Any = None  # the engine of the block that is being worked on
-        self.where = (state.step, state.epoch, 0, 0.0)  # at the start of that block
+        self.batch_size, self.n_threads = batch_size, n_threads
+        self.rows = block_rows(data.X, batch_size)
+        self.block: Any = None  # the engine of the current block
+        self.start = (state.step, state.epoch, 0, 0.0)  # the position at the start of that block
 
     def load(self, state):
         self.state = state
         if self.block is not None:
             self.block.load(
                 replace(
-                    state, row=state.row - self.where[2], loss_sum=state.loss_sum - self.where[3]
+                    state, row=state.row - self.start[2], loss_sum=state.loss_sum - self.start[3]
                 )
             )
 
@@ -43,7 +39,7 @@ class BlocksEngine(Engine):
             self.block.store(state)
 
     def position(self):
-        step, epoch, row, loss_sum = self.where
+        step, epoch, row, loss_sum = self.start
         if self.block is not None:
             step, _, in_block, of_block = self.block.position()
             row, loss_sum = row + in_block, loss_sum + of_block
@@ -55,18 +51,18 @@ class BlocksEngine(Engine):
             if self.block is None:
                 self.begin_block()
             block_losses = np.empty((2, 1))
-            why = self.block.advance(max(0.0, deadline - time.perf_counter()), block_losses)
-            if why == Stop.EPOCHS:
+            stop = self.block.advance(max(0.0, deadline - time.perf_counter()), block_losses)
+            if stop == Stop.EPOCHS:
                 self.end_block(block_losses[0, 0], losses)
-                if self.where[2] == 0:
+                if self.start[2] == 0:
                     return Stop.EPOCHS
-            elif why != Stop.TIME:
-                return why
+            elif stop != Stop.TIME:
+                return stop
             if time.perf_counter() > deadline:
                 return Stop.TIME
 
     def begin_block(self):
-        step, epoch, row, _ = self.where
+        step, epoch, row, _ = self.start
         if row == 0:
             n = len(self.data)
             self.order = self.rng.permutation(n) if self.shuffle else np.arange(n)
@@ -80,16 +76,15 @@ class BlocksEngine(Engine):
         self.block, self.block_length = block, len(rows)
 
     def end_block(self, loss, losses):
-        """loss: its mean. Parameters and moments are in the network and the state again, for the
-        next block."""
+        """Store parameters and moments for the next block. loss : mean loss of the block."""
         step, n = self.block.position()[0], len(self.data)
-        _, epoch, row, loss_sum = self.where
+        _, epoch, row, loss_sum = self.start
         self.block.store(self.state)
         row, loss_sum = row + self.block_length, loss_sum + loss * self.block_length
         if row == n:
             losses[0, 0] = loss_sum / n
             epoch, row, loss_sum = epoch + 1, 0, 0.0
-        self.block, self.where = None, (step, epoch, row, loss_sum)
+        self.block, self.start = None, (step, epoch, row, loss_sum)
 
     def restore(self):
         if self.block is not None:

@@ -1,15 +1,15 @@
-"""Dense rows: the compiled trainer."""
+"""The engine of dense rows: the compiled trainer."""
 
 import numpy as np
 
 from ...threads import ThreadChoice
 from .base import Engine
 
-SHORT_STEP = 4e-6  # seconds: a barrier costs about as much as it could save
+SHORT_STEP = 4e-6  # seconds; in shorter steps a barrier costs more than a second thread saves
 
 
 class DenseEngine(Engine):
-    """A `kernels.Trainer` over rows in memory, in one thread or several, whichever is faster."""
+    """Train with a `kernels.Trainer`, in one thread or several, whichever is faster."""
 
     def __init__(self, net, data, state, batch_size, shuffle, n_threads, rng, validation=None):
         n = len(data)

@@ -1,20 +1,21 @@
-"""L-BFGS: SciPy drives; the kernels compute the loss and the gradient of all rows."""
+"""The engine of L-BFGS: SciPy iterates, the kernels compute loss and gradient of all rows."""
 
 from typing import Any
 
 import numpy as np
 
+from ...network import split_layers
 from ..data import is_sparse
 from ..state import DivergenceError
 from .base import Engine
 
 
 class _Stopped(Exception):
-    """The session says so."""
+    """Raised in SciPy's callback to end the minimization."""
 
 
 class LBFGSEngine(Engine):
-    """`fit` with `optimizers.LBFGS`; a step is an iteration, and so is an epoch."""
+    """Train by `optimizers.LBFGS`. An iteration counts as a step and as an epoch."""
 
     drives = True
 
@@ -25,14 +26,15 @@ class LBFGSEngine(Engine):
             raise ImportError('LBFGS needs SciPy: pip install "fastnn-mlp[scipy]"') from None
         if any(net.dropout):
             raise ValueError(
-                "L-BFGS needs a loss that does not change by chance: set net.dropout = 0, or choose another optimizer"
+                "L-BFGS needs a deterministic loss, but the network has dropout. Set net.dropout = 0, "
+                "or use another optimizer."
             )
         self.minimize, self.net, self.optimizer = minimize, net, state.optimizer
         self.objective = Objective(net, data, state.optimizer.l2, n_threads)
         self.params, self.iterations = net.params.copy(), state.step  # after the last iteration
 
     def load(self, state):
-        """What others have done to the parameters does not count: SciPy goes on from its own."""
+        """Ignore changes by callbacks: SciPy continues from its own parameters."""
 
     def store(self, state):
         self.net.params = self.params
@@ -51,9 +53,7 @@ class LBFGSEngine(Engine):
         )
 
         def after_iteration(x):
-            if not np.array_equal(
-                x, objective.twin.params
-            ):  # not the point that the line search looked at last
+            if not np.array_equal(x, objective.net.params):  # not the last point of the line search
                 evaluate(x)
             session.begin_slice(1)[0, 0] = objective.loss
             self.params = x.astype(self.net.dtype)
@@ -69,7 +69,7 @@ class LBFGSEngine(Engine):
 
         start = self.net.params.astype(np.float64)
         try:
-            self.minimize(
+            result = self.minimize(
                 evaluate,
                 start,
                 jac=True,
@@ -77,32 +77,37 @@ class LBFGSEngine(Engine):
                 callback=after_iteration,
                 options=options,
             )
+            if result.nit < epochs:
+                session.stop_reason = f"L-BFGS: {result.message}"
         except _Stopped:
             pass
 
     def diverged(self):
         i = self.iterations + 1
         raise DivergenceError(
-            f"L-BFGS diverged in iteration {i}: the loss is not finite; the parameters are those of the iteration before. Way out: "
-            "look for NaN in X and y, scale inputs and targets to about -1..1, or add a penalty (l2)",
+            f"L-BFGS diverged in iteration {i}: the loss is not finite. The parameters are those of "
+            "the iteration before. Look for NaN in X and y, scale inputs and targets to about -1..1, "
+            "or add a penalty (l2).",
             i,
             i,
         )
 
 
 class Objective:
-    """x -> loss + l2/2 sum W^2 and its gradient, in float64; `loss` is the last one without the
-    penalty l2."""
+    """Compute loss + l2/2 sum W^2 and its gradient at x, in float64.
+
+    `loss` is the last value without the penalty l2.
+    """
 
     def __init__(self, net, data, l2, n_threads):
-        self.twin, self.l2, self.n_threads, self.loss = (
-            net._twin(np.dtype(np.float64)),
+        self.net, self.l2, self.n_threads, self.loss = (
+            net._as_dtype(np.dtype(np.float64)),
             l2,
             n_threads,
             np.nan,
         )
         self.is_weight = np.ones(net.n_params)
-        for b in net._views(self.is_weight)[1]:
+        for b in split_layers(self.is_weight, net.layer_sizes, net.bias)[1]:
             if b is not None:
                 b[:] = 0
         self.data = data.in_double()
@@ -111,31 +116,30 @@ class Objective:
         self.trainer: Any = (
             None
             if is_sparse(data.X)
-            else self.data.trainer(self.twin, len(data), n_threads=n_threads)
+            else self.data.trainer(self.net, len(data), n_threads=n_threads)
         )
 
     def __call__(self, x):
-        self.twin.params = x
+        self.net.params = x
         self.loss = self.gradient_of_blocks() if self.trainer is None else self.gradient()
         w = self.is_weight * x
-        return self.loss + self.l2 * (w @ w) / 2, self.twin.grads + self.slope * w
+        return self.loss + self.l2 * (w @ w) / 2, self.net.grads + self.slope * w
 
     def gradient(self):
-        """The loss of all rows; its gradient, without penalties, in the twin's grads."""
+        """Compute the loss of all rows, and its gradient without penalties into `net.grads`."""
         loss = self.trainer.gradient(self.n_threads)
-        self.trainer.store_gradient(self.twin.grads)
+        self.trainer.store_gradient(self.net.grads)
         return loss
 
     def gradient_of_blocks(self):
-        """The same of sparse rows, a block of them at a time."""
-        twin = self.twin
-        loss, grads, of_block = 0.0, np.zeros_like(twin.grads), np.empty_like(twin.grads)
+        """Compute them for sparse rows, one block at a time."""
+        loss, grads, of_block = 0.0, np.zeros_like(self.net.grads), np.empty_like(self.net.grads)
         for block, part in self.data.blocks():
-            trainer = block.trainer(twin, len(block), n_threads=self.n_threads)
+            trainer = block.trainer(self.net, len(block), n_threads=self.n_threads)
             loss += part * trainer.gradient(self.n_threads)
             trainer.store_gradient(of_block)
             grads += part * of_block
-        twin.grads[...] = grads
+        self.net.grads[...] = grads
         return loss + self.data.alpha / 2 / self.total * sum(
-            float((W**2).sum()) for W in twin.weights
+            float((W**2).sum()) for W in self.net.weights
         )

@@ -1,5 +1,4 @@
-"""Single rows, one after the other: a trainer that stays, so that a step costs little more than its
-arithmetic."""
+"""The engine of single rows, for online learning: it keeps its trainer between calls."""
 
 import numpy as np
 
@@ -9,14 +8,14 @@ from .dense import DenseEngine
 
 
 class OnlineEngine(DenseEngine):
-    """Steps on single rows: put a row in `X` and its target in `targets`, then `step`.
+    """Take steps on single rows: write a row to `X` and its target to `targets`, then call `step`.
 
     Parameters
     ----------
     net : MLP
-        It has been trained, and goes on from ``net.state``, by its optimizer.
+        A trained network. Steps continue from ``net.state`` with its optimizer.
     data : Data
-        One dense row: of such rows it takes more.
+        One dense row, as an example of the rows to come.
     """
 
     def __init__(self, net, data):
@@ -26,8 +25,8 @@ class OnlineEngine(DenseEngine):
         super().__init__(net, data, net.state, 1, False, 1, net.rng)
         self.losses = np.empty(1)
 
-    def takes(self, X):
-        """Whether X is one row of finite numbers; then it is the next to learn from."""
+    def read_row(self, X):
+        """Copy X to the row of the next step. Return False if X is not one finite row like it."""
         if (
             type(X) is not np.ndarray
             or X.shape != self.X.shape
@@ -39,12 +38,9 @@ class OnlineEngine(DenseEngine):
         return kernels.all_finite(self.X)
 
     def step(self):
-        """One step on what is in `X` and `targets`; its loss, or None if it went wrong, which
-        leaves all as it was."""
+        """Take a step and return its loss; None if it is not finite, which changes nothing."""
         state, trainer = self.state, self.trainer
-        with (
-            self.net._in_training()
-        ):  # load, advance and store, without a call for each: 0.3 of 9 us
+        with self.net._in_training():  # load, advance, store; inline, since calls took 0.3 of 9 us
             trainer.load(state.moments)
             trainer.set_position(state.step, state.epoch, 0, 0.0)
             if trainer.run(1, 1.0, self.losses) == Stop.NOT_FINITE:

@@ -1,0 +1,79 @@
+"""Learning-rate schedules.
+
+A schedule is immutable. Pass one to an optimizer as `lr`: ``SGD(lr=CosineDecay(0.1, 30))``. In the
+formulas, t is the number of completed steps or epochs, as `unit` says, so a step uses the rate of
+the t before it. ``schedule(t)`` returns exactly the rate that training uses.
+
+================== ================================ ===============================================
+class              rate                             source
+================== ================================ ===============================================
+`StepDecay`        lr factor^floor(t / every)       PyTorch's StepLR
+`ExponentialDecay` lr factor^t                      PyTorch's ExponentialLR
+`CosineDecay`      warm-up, then cosine to final_lr Loshchilov and Hutter, 2017; Goyal et al., 2017
+`OneCycle`         cosine up to max_lr, then down   Smith and Topin, 2019
+`Table`            rates[min(t, len(rates) - 1)]    PyTorch's LambdaLR
+`ReduceOnPlateau`  reduced by factor on a plateau   PyTorch's ReduceLROnPlateau
+================== ================================ ===============================================
+"""
+
+import numbers
+from dataclasses import asdict
+
+from ..validation import check_number
+from .base import Schedule, constant, to_kernel
+from .decay import CosineDecay, ExponentialDecay, OneCycle, StepDecay, Table
+from .plateau import Plateau, ReduceOnPlateau
+
+__all__ = [
+    "SCHEDULES",
+    "CosineDecay",
+    "ExponentialDecay",
+    "OneCycle",
+    "Plateau",
+    "ReduceOnPlateau",
+    "Schedule",
+    "StepDecay",
+    "Table",
+    "constant",
+    "resolve",
+    "to_kernel",
+]
+
+# generated: schedules, by src/generate.py from src/operations.py
+_CLASSES = (
+    StepDecay,
+    ExponentialDecay,
+    CosineDecay,
+    OneCycle,
+    Table,
+    ReduceOnPlateau,
+)
+# end of schedules
+SCHEDULES = {cls.__name__: cls for cls in _CLASSES}
+
+
+def resolve(lr):
+    """Return a learning rate, a number or a schedule, or raise a ValueError."""
+    if isinstance(lr, tuple(SCHEDULES.values())):
+        return lr
+    if isinstance(lr, bool) or not isinstance(lr, numbers.Real):
+        raise ValueError(
+            f"lr must be a number of at least 0 or a schedule ({', '.join(SCHEDULES)}), got {lr!r}"
+        )
+    return check_number("lr", lr, minimum=0)
+
+
+def describe(lr):
+    """Return a learning rate as a number or a dict that JSON can hold."""
+    return dict(schedule=type(lr).__name__, **asdict(lr)) if isinstance(lr, Schedule) else float(lr)
+
+
+def from_description(value):
+    """Return the learning rate that `describe` described, or raise a ValueError or TypeError."""
+    if not isinstance(value, dict):
+        return resolve(value)
+    fields = value.copy()
+    name = fields.pop("schedule", None)
+    if not isinstance(name, str) or name not in SCHEDULES:
+        raise ValueError(f"no schedule is called {name!r}")
+    return SCHEDULES[name](**fields)

@@ -1,0 +1,83 @@
+"""The base class of schedules, constant learning rates, and checks of options."""
+
+import math
+from dataclasses import dataclass
+
+from .. import kernels
+from ..kernels import Schedule as Kind
+from ..options import Options
+from ..validation import check_count, check_number
+
+_DEFAULTS = dict(
+    per_epoch=False,
+    lr=0.0,
+    factor=0.0,
+    every=0.0,
+    warmup=0.0,
+    final_lr=0.0,
+    start_lr=0.0,
+    rates=None,
+)
+
+
+@dataclass(eq=False, repr=False)
+class Schedule(Options):
+    """Base class of all schedules: ``schedule(t)`` is the rate after t steps or epochs."""
+
+    def __call__(self, t):
+        t = check_count("t", t, minimum=0)
+        return kernels.learning_rate(self.to_kernel(), t, t)
+
+    def to_kernel(self):
+        """Return the fields of the kernel's struct LearningRate."""
+        raise NotImplementedError
+
+    def _check(self, **checks):
+        """Replace each option by the result of its check, a function of name and value."""
+        for name, check in checks.items():
+            object.__setattr__(self, name, check(name, getattr(self, name)))
+
+
+def constant(lr):
+    """Return the fields of the kernel's struct LearningRate for a constant rate."""
+    return _DEFAULTS | dict(schedule=Kind.CONSTANT, lr=float(lr))
+
+
+def to_kernel(lr):
+    """Return the fields of the kernel's struct LearningRate for a number or a schedule."""
+    return lr.to_kernel() if isinstance(lr, Schedule) else constant(lr)
+
+
+def kernel_fields(kind, unit, **values):
+    """Return the fields of the kernel's struct LearningRate; those not named get a default."""
+    return (
+        _DEFAULTS
+        | dict(schedule=kind, per_epoch=unit == "epoch")
+        | {name: float(value) for name, value in values.items()}
+    )
+
+
+# ---- checks of options, for Schedule._check ----
+
+
+def number(maximum=math.inf, **bounds):
+    """Return a check that converts to float, which JSON can hold."""
+
+    def check(name, value):
+        if check_number(name, value, **bounds) > maximum:
+            raise ValueError(f"{name} must be at most {maximum}, got {value!r}")
+        return float(value)
+
+    return check
+
+
+def whole_number(minimum):
+    """Return a check for whole numbers within the range of a double."""
+    return lambda name, value: check_number(name, check_count(name, value, minimum), minimum)
+
+
+def check_unit(name, value):
+    """Check the unit of t, "epoch" or "step"."""
+    if value not in ("epoch", "step"):
+        raise ValueError(f"{name} must be 'epoch' or 'step', got {value!r}")
+    return value

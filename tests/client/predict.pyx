@@ -1,0 +1,37 @@
+# cython: language_level=3
+"""Inference and activations through the C-level API of fastnn."""
+from fastnn.kernels cimport API_VERSION, Table, table
+
+include "network.pxi"
+
+def forward(TwoLayers network, const float[:, ::1] X, float[:, ::1] out):
+    """out = the network's outputs for X"""
+    cdef const Table* kernels = table(sizeof(float))
+    cdef Py_ssize_t n = X.shape[0]
+    cdef void* workspace
+    cdef int stopped
+    with nogil:                         # no Python from here
+        workspace = zeroed(kernels.forward_workspace_size(&network.net, n))
+        stopped = kernels.forward(&network.net, &X[0, 0], n, &out[0, 0], workspace, NULL)
+        free(workspace)
+    return stopped
+
+def activation(int kind, double[::1] z):
+    """z = f(z) in place, for one row"""
+    cdef const Table* kernels = table(sizeof(double))
+    cdef Py_ssize_t m = z.shape[0]
+    cdef void* workspace
+    with nogil:
+        workspace = zeroed(kernels.row_workspace_size(m))
+        kernels.activation(kind, &z[0], &z[0], 1, m, workspace)
+        free(workspace)
+
+def describe_tables():
+    """The API version, itemsizes and instruction set of the tables, and whether there are others."""
+    return dict(
+        api_version=API_VERSION,
+        version=table(4).version,
+        itemsizes=(table(4).itemsize, table(8).itemsize),
+        isa=(<bytes>table(4).name).decode(),
+        has_other_sizes=table(2) != NULL or table(3) != NULL,
+    )

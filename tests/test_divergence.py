@@ -1,0 +1,125 @@
+"""Divergence: fit goes back to the start of the epoch and names the reason."""
+
+import pickle
+
+import numpy as np
+import pytest
+from checks import assert_finite, assert_same_bits, training_state
+
+from fastnn import MLP, SGD, Adam, DivergenceError, kernels
+
+
+def data(n=70, n_in=6, n_out=1, dtype="float32", seed=1):
+    rng = np.random.default_rng(seed)
+    X = rng.normal(size=(n, n_in)).astype(dtype)
+    return X, ((np.sin(X[:, :1] * np.arange(1, n_out + 1)) + 1) / 2).astype(dtype)
+
+
+@pytest.mark.parametrize("callbacks", [(), [lambda net, history: None]], ids=["", "callback"])
+def test_an_epoch_that_diverged_is_not_validated(callbacks):
+    X, y = data(40)
+    net = MLP([6, 1], output="identity", rng=0)
+    with pytest.raises(DivergenceError) as error:
+        net.fit(X, y, optimizer=SGD(1e3), epochs=1000, validation_data=(X, y), callbacks=callbacks)
+    assert 1 < len(net.history.val_loss) == error.value.epoch - 1
+    X, targets = (
+        np.ones((1, 1), "float32"),
+        np.full(1, 3e38, "float32"),
+    )  # the update is the first number that overflows
+    net = MLP([1, 1], output="identity", dtype="float32", rng=0)
+    with pytest.raises(DivergenceError):
+        net.fit(
+            X,
+            targets,
+            "mae",
+            SGD(1e39),
+            epochs=1,
+            validation_data=(X, targets),
+            callbacks=callbacks,
+        )
+    assert net.history.val_loss == []
+
+
+@pytest.mark.parametrize("optimizer", [SGD(3.0), SGD(2.0, 0.5)], ids=repr)
+@pytest.mark.parametrize("callbacks", [(), [lambda net, history: None]], ids=["", "callback"])
+def test_divergence_goes_back_to_the_start_of_its_epoch(optimizer, callbacks, dtype):
+    X, y = data(dtype=dtype)
+    net, expected_net = MLP([6, 1], dtype=dtype, rng=0), MLP([6, 1], dtype=dtype, rng=0)
+    with pytest.raises(DivergenceError) as caught:
+        net.fit(X, y, optimizer=optimizer, epochs=10**5, batch_size=8, callbacks=callbacks)
+    error = caught.value
+    assert error.epoch > 1 and 9 * (error.epoch - 1) < error.step <= 9 * error.epoch
+    assert f"in epoch {error.epoch}, step {error.step}:" in str(
+        error
+    ) and "start of that epoch" in str(error)
+    assert f"lower learning rate than {optimizer.lr:g}" in str(error)
+    history = expected_net.fit(X, y, optimizer=optimizer, epochs=error.epoch - 1, batch_size=8)
+    assert_same_bits(training_state(net)[:-1], training_state(expected_net)[:-1])
+    assert_finite(net.params)  # the generator has drawn one more order
+    assert (net.history.loss, net.history.n_epochs, net.history.n_steps) == (
+        history.loss,
+        history.n_epochs,
+        history.n_steps,
+    )
+    net.params[:] = 0.1
+    assert net.fit(X, y, epochs=2).n_epochs == 2
+
+
+@pytest.mark.parametrize(("where", "step"), [((13, 2), 2), ((69, 0), 9)])
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_divergence_names_what_is_not_finite_in_X(where, step, value):
+    X, y = data()
+    X[where] = value
+    net = MLP([6, 1], rng=0)
+    before = net.params.copy()
+    with pytest.raises(
+        DivergenceError,
+        match=f"X holds NaN or infinity .first in row {where[0]}, column {where[1]}",
+    ) as caught:
+        net.fit(X, y, batch_size=8, shuffle=False)
+    assert (caught.value.epoch, caught.value.step) == (1, step)
+    assert_same_bits(net.params, before)
+
+
+def test_parameters_that_overflow_in_the_very_last_step_diverge_too():
+    X, y = data()
+    net = MLP([6, 1], rng=0)
+    before = net.params.copy()
+    with pytest.raises(DivergenceError):
+        net.fit(X, y * 100, optimizer=SGD(3e38), epochs=1, batch_size=None)
+    assert_same_bits(net.params, before)
+    assert (net.history.loss, net.history.n_steps, net.state.step) == ([], 0, 0)
+
+
+@pytest.mark.parametrize("name", ["y", "sample_weight"])
+def test_divergence_names_targets_and_weights_that_are_not_finite(name):
+    X, y = data()
+    arguments = {"y": y.astype(float), "sample_weight": np.ones(len(X))}
+    arguments[name][7] = np.nan
+    with pytest.raises(DivergenceError, match=f"{name} holds NaN or infinity .first in row 7"):
+        MLP([6, 9, 1], rng=0).fit(X, **arguments)
+
+
+@pytest.mark.parametrize("optimizer", [SGD(0.1, momentum=0.9), Adam()])
+def test_a_trainer_without_moments_is_refused(optimizer):
+    net = MLP([2, 1], rng=0)
+    settings = optimizer.to_kernel()
+    trainer = kernels.Trainer(
+        net, np.ones((3, 2), "f4"), np.ones((3, 1), "f4"), loss=1, batch_size=3, optimizer=settings
+    )
+    for call in (trainer.load, trainer.store):
+        with pytest.raises(ValueError, match="needs moments"):
+            call()
+        with pytest.raises(ValueError, match="Expected a C-contiguous"):
+            call(np.zeros(1, "f4"))
+
+
+def test_divergence_error_can_be_pickled():
+    error = pickle.loads(pickle.dumps(DivergenceError("a message", 3, 17)))
+    assert (type(error), str(error), error.epoch, error.step) == (
+        DivergenceError,
+        "a message",
+        3,
+        17,
+    )
+    assert isinstance(error, ArithmeticError)

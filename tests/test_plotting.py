@@ -1,0 +1,104 @@
+"""fastnn.plotting: what its pictures show."""
+
+import argparse
+import doctest
+import importlib.util
+import sys
+
+import numpy as np
+import pytest
+
+import fastnn
+from fastnn import plotting
+
+
+def test_without_matplotlib_it_says_what_to_install(monkeypatch):
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(argparse.ArgumentTypeError, match="pip install"):
+        plotting.picture_file("a.png")
+    monkeypatch.setitem(sys.modules, "matplotlib.pyplot", None)
+    with pytest.raises(ImportError, match="pip install"):
+        plotting.style()
+
+
+@pytest.fixture
+def plt(monkeypatch):
+    monkeypatch.setenv("MPLBACKEND", "Agg")
+    plt = pytest.importorskip("matplotlib.pyplot", reason="pictures need matplotlib (extra `plot`)")
+    plt.switch_backend("Agg")
+    yield plt
+    plt.close("all")
+
+
+def test_docstrings_hold(plt):
+    result = doctest.testmod(plotting)
+    assert result.attempted > 10 and result.failed == 0
+
+
+def test_style_ends_with_its_context(plt):
+    before = dict(plt.rcParams)
+    with plotting.style():
+        assert dict(plt.rcParams) != before
+    assert dict(plt.rcParams) == before
+
+
+def test_history_draws_what_it_was_given(plt):
+    history = fastnn.History(loss=[3.0, 2.0, 1.0])
+    ax = plotting.plot_history(history, plt.figure().add_subplot())
+    (line,) = ax.lines
+    assert (
+        line.get_xdata().tolist() == [1, 2, 3]
+        and line.get_ydata().tolist() == [3, 2, 1]
+        and ax.get_legend() is None
+    )
+    history.val_loss = [4.0, 3.0, 3.0]
+    ax = plotting.plot_history(history, plt.figure().add_subplot())
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["training", "held out"]
+    assert ax.lines[1].get_ydata().tolist() == [4, 3, 3]
+
+
+def test_decision_draws_the_line_where_it_is(plt):
+    net = fastnn.MLP([2, 1], output="sigmoid")
+    net.weights[0], net.biases[0] = (
+        [[10.0], [0.0]],
+        [-2.5],
+    )  # says 0.5 where the first input is 0.25
+    ax = plotting.plot_decision(net, [[0, 0], [1, 0], [0, 1], [1, 1]], [0, 1, 0, 1])
+    (line,) = [c for c in ax.collections if hasattr(c, "levels") and len(c.levels) == 1]
+    np.testing.assert_allclose(line.get_paths()[0].vertices[:, 0], 0.25, atol=0.01)
+    blue, orange = ax.collections[-2:]
+    assert blue.get_offsets().tolist() == [[0, 0], [0, 1]] and orange.get_offsets().tolist() == [
+        [1, 0],
+        [1, 1],
+    ]
+
+
+@pytest.mark.parametrize(
+    ("sizes", "output"), [([3, 1], "sigmoid"), ([2, 2], "softmax"), ([2, 1], "identity")]
+)
+def test_decision_refuses_other_networks(sizes, output):
+    with pytest.raises(ValueError, match="two inputs and one sigmoid output, got MLP"):
+        plotting.plot_decision(fastnn.MLP(sizes, output=output), [[0, 0]], [0])
+
+
+def test_weights_are_white_at_zero_and_coloured_by_sign(plt):
+    ax = plotting.plot_images([[[0.0, -2.0], [2.0, 1.0]], [[0.0, 0.0], [0.0, 0.0]]], signed=True)
+    first, zeros = (image.get_array() for image in ax.images)
+    blue, orange = (
+        np.array([int(color[i : i + 2], 16) / 255 for i in (1, 3, 5)])
+        for color in (plotting.BLUE, plotting.ORANGE)
+    )
+    np.testing.assert_allclose(first, [[[1, 1, 1], blue], [orange, (1 + orange) / 2]])
+    np.testing.assert_array_equal(zeros, 1)
+
+
+def test_images_stand_in_rows_under_their_titles(plt):
+    ax = plotting.plot_images(np.ones((5, 4, 6)), titles=list("abcde"), columns=3)
+    left, top = (np.array([image.get_extent()[i] for image in ax.images]) for i in (0, 3))
+    np.testing.assert_array_less(6, np.diff(left)[[0, 1, 3]])
+    assert left[3] == left[0] == 0
+    np.testing.assert_array_equal(top[:3], 0)
+    np.testing.assert_array_less(4, top[3:])
+    assert [text.get_text() for text in ax.texts] == list("abcde")
+    low, high = ax.get_ylim()  # downwards
+    assert high < top[0] and low > top[3] + 4
