@@ -290,18 +290,6 @@ NETWORK_LOSSES += [
 # ---- parameters ----------------------------------------------------------------------------------
 
 
-def split_layers(net, flat):
-    """Views of the weights and of the biases in an array like net.params: two lists, one item a
-    layer. The bias of a network without biases is None."""
-    weights, biases, start = [], [], 0
-    for n_in, n_out in zip(net.layer_sizes, net.layer_sizes[1:]):
-        weights.append(flat[start : start + n_in * n_out].reshape(n_in, n_out))
-        start += n_in * n_out
-        biases.append(flat[start : start + n_out] if net.bias else None)
-        start += n_out if net.bias else 0
-    return weights, biases
-
-
 # ---- optimizers ----------------------------------------------------------------------------------
 
 OPTIMIZERS = {  # rule: name: settings; v_max is zeros like params

@@ -7,11 +7,11 @@ import time
 
 import numpy as np
 import pytest
-from cases import split_layers
 from checks import assert_same_bits
 
 from fastnn import MLP, SGD, Adam, reference
 from fastnn.kernels import Loss, Stop, Trainer
+from fastnn.network import split_layers
 
 
 def data(n, n_in, n_out=1, dtype="float32"):
@@ -279,7 +279,7 @@ def test_penalties_are_for_weights_and_the_norm_is_of_all(clip_norm, sizes, n_ro
         stored(net, job, moments)
         unchanged.loss_and_grad(X, y)
         g[:] = unchanged.grads
-        for G, W in zip(split_layers(unchanged, g)[0], unchanged.weights):
+        for G, W in zip(split_layers(g, unchanged.layer_sizes)[0], unchanged.weights):
             G += 0.3 * W + 0.01 * np.sign(W)
         if clip_norm is not None:
             g *= min(1.0, clip_norm / (np.sqrt((g * g).sum()) + 1e-6))
@@ -335,7 +335,7 @@ def test_dropout_masks_depend_on_step_layer_and_row(step, batch_size, isa):
         )
         assert loss == pytest.approx(expected, rel=1e-12)
         for ours, theirs in zip(
-            [a for pair in zip(*split_layers(net, grads)) for a in pair],
+            [a for pair in zip(*split_layers(grads, net.layer_sizes, net.bias)) for a in pair],
             [a for pair in zip(dW, db) for a in pair],
         ):
             np.testing.assert_allclose(ours, theirs, rtol=1e-9, atol=1e-14)

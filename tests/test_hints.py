@@ -73,7 +73,7 @@ def test_other_unknown_names_are_refused_as_python_does():
     with pytest.raises(TypeError, match=r"MLP.fit\(\) got an unexpected keyword argument 'foo'$"):
         net.fit(X, Y, foo=1)
     with pytest.raises(AttributeError, match=r"'MLP' object has no attribute 'foo'$"):
-        net.foo  # noqa: B018
+        net.foo  # noqa: B018 - the look-up raises
     assert getattr(net, "foo", 7) == 7
 
 

@@ -5,11 +5,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from cases import split_layers
 from checks import assert_same_bits
 
 from fastnn import MLP, SGD, Adam, kernels, losses
 from fastnn.kernels import Loss, Stop, Trainer
+from fastnn.network import split_layers
 from fastnn.training.data import Data
 
 SIZES = [[7, 1], [7, 20, 1], [33, 70, 19, 3]]
@@ -70,7 +70,7 @@ def test_alpha_over_batches_of_different_size(isa, dtype, tolerance):
     params, found, _ = trained(net, problem, SGD(rate), 32, epochs=1)
     net, problem = make_problem(sizes, dtype, 0.0)
     sum_, w = 0.0, np.ones(net.n_params)
-    for b in split_layers(net, w)[1]:
+    for b in split_layers(w, net.layer_sizes, net.bias)[1]:
         b[:] = 0
     for rows in (slice(0, 32), slice(32, 64), slice(64, 90)):
         n = len(problem.X[rows])
@@ -111,7 +111,9 @@ def test_scales_of_loss_and_gradient(isa, dtype, tolerance):
     assert found[0] == pytest.approx(plain / 2 + 0.15 * first / 90, rel=50 * tolerance)
     start.loss_and_grad(problem.X, problem.targets)
     expected = start.params - 0.1 * 1.5 * start.grads
-    for (W, b), (V, c) in zip(zip(*split_layers(net, params)), zip(*split_layers(net, expected))):
+    for (W, b), (V, c) in zip(
+        zip(*split_layers(params, net.layer_sizes)), zip(*split_layers(expected, net.layer_sizes))
+    ):
         np.testing.assert_allclose(b, c, rtol=200 * tolerance, atol=20 * tolerance)
         assert not np.allclose(W, V, rtol=0, atol=1e-6)  # these have the penalty's part besides
     assert scaled.evaluator(start)() == pytest.approx(

@@ -38,6 +38,7 @@ from fastnn.activations import HIDDEN
 from fastnn.callbacks import Callback
 from fastnn.kernels import Stop
 from fastnn.losses import Huber
+from fastnn.network import split_layers
 from fastnn.optimizers import Optimizer
 from fastnn.schedules import (
     CosineDecay,
@@ -224,7 +225,7 @@ class Case:
         net, rng, done = self.net(), np.random.default_rng(5), []
         moments, settings, step = self.moments(net), self.optimizer.to_kernel(), 0
         rate, is_weight = settings["rate"], np.zeros(net.n_params, bool)
-        for W in cases.split_layers(net, is_weight)[0]:
+        for W in split_layers(is_weight, net.layer_sizes, net.bias)[0]:
             W[...] = True
         for epoch in range(EPOCHS):
             order, total = rng.permutation(len(self.X)), 0
