@@ -84,7 +84,7 @@ def time_rows(make_run, rounds, length=4e-3):
             duration, losses = run(3)
             np.testing.assert_allclose(losses, make_fastnn_run(task)(3)[1], rtol=1e-4)
             epochs = max(1, round(3 * length / duration))
-            best = measure.interleave({row: lambda: run(epochs)[0]}, rounds)  # noqa: B023
+            best = measure.interleave({row: lambda: run(epochs)[0]}, rounds)  # noqa: B023 - called at once
             times.append((row, dtype, best[row] / epochs / STEPS_PER_EPOCH))
     return times
 

@@ -111,6 +111,15 @@ def register_block(dtype):
     return lanes, rows, lanes * vectors
 
 
+def rows_computed(n, rows):
+    """Return the rows that a product computes for n: whole blocks, the last of 8 with 2 or 4 rows.
+
+    See `rest_rows` in src/ops/linear.pxi.
+    """
+    rest = n % rows
+    return n - rest + round_up(rest, 2 if rest <= 2 else 4) if rows == 8 else round_up(n, rows)
+
+
 def multiply_adds(layer_sizes, n, trains, rows=1, lanes=1):
     """Count the multiply-adds of a training step, or of a forward pass, over n rows.
 
@@ -121,10 +130,10 @@ def multiply_adds(layer_sizes, n, trains, rows=1, lanes=1):
         if m == 1:  # a product with a vector: no blocks of rows
             total += n * round_up(k, lanes) * (1 + trains * (1 + (layer > 0)))
             continue
-        total += round_up(n, rows) * k * round_up(m, lanes)
+        total += rows_computed(n, rows) * k * round_up(m, lanes)
         if trains:
             total += round_up(k, rows) * n * round_up(m, lanes)
-            total += (layer > 0) * round_up(n, rows) * m * round_up(k, lanes)
+            total += (layer > 0) * rows_computed(n, rows) * m * round_up(k, lanes)
     return total
 
 
@@ -216,6 +225,7 @@ def report_sweep(sweep, dtype, cases):
     largest, case = list(cases.items())[-1]
     speed = f"{2 * case.work / case.best / 1e9:.1f} GFLOP/s"
     print(f"  {len(cases)} sizes, {largest}: {us[largest]} us, {speed}")
+    print("  us   ", *(f"{size}: {us[size]}" for size in (1, 2, 4, 10, 36, 100, 256) if size in us))
     slower, jumps = find_slower_than_padded(cases, dtype), find_jumps(cases)
     for ratio, size, larger in slower[:12]:
         times = f"({us[size]} and {us[larger]} us)"

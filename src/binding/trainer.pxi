@@ -153,7 +153,7 @@ cdef class Trainer:
         """Memory for the parameters, and for the workspace behind them unless there is one.
 
         One block, since glibc returns two of similar size to the system when they are freed: the next training then
-        paid 0.3 ms for page faults."""
+        caused hundreds of page faults."""
         cdef Py_ssize_t n_parameters = (self.table.parameters_size(&self.training) + 63) // 64 * 64
         cdef Py_ssize_t n_workspace = self.table.workspace_size(&self.training)
         if workspace is None:
