@@ -14,6 +14,7 @@ from . import callbacks, functional, initializers, losses, optimizers, schedules
 from .callbacks import Checkpoint, EarlyStopping
 from .config import __version__, show_config
 from .files import ModelFileError
+from .many import fit_many, forward_many
 from .mlp import MLP, load
 from .optimizers import LBFGS, SGD, Adadelta, Adagrad, Adam, Adamax, AdamW, Lion, NAdam, RMSprop
 from .training.state import DivergenceError, History
@@ -37,6 +38,8 @@ __all__ = [
     "RMSprop",
     "__version__",
     "callbacks",
+    "fit_many",
+    "forward_many",
     "functional",
     "initializers",
     "kernels",

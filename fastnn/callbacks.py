@@ -10,6 +10,7 @@ With validation data, ``history.val_loss[-1]`` is the validation loss of the epo
 """
 
 import time
+from math import inf, isnan
 
 from .training.state import Best
 from .training.stopping import Patience
@@ -61,14 +62,15 @@ class Callback:
 class EarlyStopping(Callback):
     """Stop when the loss stops improving, and keep the best parameters.
 
-    It uses the validation loss, or the training loss without validation data. On small data the
-    validation loss is noisy: choose a patience longer than its fluctuations, or train without early
-    stopping.
+    It uses the validation loss or error rate, or the training loss without validation data. On
+    small data the validation loss is noisy: choose a patience longer than its fluctuations, or
+    train without early stopping. As the only callback it runs in compiled code.
 
     Parameters
     ----------
-    patience : int, default 10
-        Number of epochs without improvement after which to stop, at least 1.
+    patience : int or None, default 10
+        Number of epochs without improvement after which to stop, at least 1. None: never stop, and
+        only keep the best parameters.
     min_delta : float, default 0.0
         Smallest decrease of the loss that counts as an improvement.
     keep : {"first", "last"}, default "first"
@@ -78,6 +80,10 @@ class EarlyStopping(Callback):
         Whether the network holds the parameters of the best epoch, ``net.state.best.epoch``, after
         `fit`. The last parameters are in ``net.state.params``; `fit(resume=True)` continues from
         them.
+    monitor : {"loss", "error_rate"}, default "loss"
+        What to improve. "error_rate" is the share of the validation rows, by weight, whose
+        predicted class is wrong, for bce, bce_with_logits and cross_entropy. With several labels a
+        row is wrong if one of them is. It is in ``history.val_error_rate``.
 
     Examples
     --------
@@ -94,25 +100,46 @@ class EarlyStopping(Callback):
 
     _reason = ""  # why on_epoch_end returned True
 
-    def __init__(self, patience=10, min_delta=0.0, restore_best=True, keep="first"):
-        self.patience = check_count("patience", patience)
+    def __init__(self, patience=10, min_delta=0.0, restore_best=True, keep="first", monitor="loss"):
+        self.patience = None if patience is None else check_count("patience", patience)
         self.min_delta = check_number("min_delta", min_delta, minimum=0)
         self.restore_best = bool(restore_best)
-        if keep not in ("first", "last"):
-            raise ValueError(f"keep must be 'first' or 'last', got {keep!r}")
-        self.keep = keep
+        for name, value, known in (
+            ("keep", keep, ("first", "last")),
+            ("monitor", monitor, ("loss", "error_rate")),
+        ):
+            if value not in known:
+                raise ValueError(f"{name} must be {known[0]!r} or {known[1]!r}, got {value!r}")
+        self.keep, self.monitor = keep, monitor
+
+    def to_patience(self, state):
+        """Return the `Patience` that continues from ``state.best``."""
+        epochs = inf if self.patience is None else self.patience
+        patience = Patience(epochs, self.min_delta, keep=self.keep)
+        if state.best is not None:  # set earlier in this fit or, with resume, in a previous one
+            patience.best = inf if isnan(state.best.loss) else state.best.loss
+            patience.count = state.epoch - state.best.epoch
+        return patience
+
+    def reason(self, patience, validates):
+        """Return why training stops. validates : whether there is validation data."""
+        if self.monitor == "error_rate":
+            return patience.reason("validation error rate")
+        return patience.reason("validation loss" if validates else "training loss")
 
     def on_epoch_end(self, net, history):
-        state, loss = net.state, (history.val_loss or history.loss)[-1]
-        patience = Patience(self.patience, self.min_delta, keep=self.keep)
-        if state.best is not None:  # set earlier in this fit or, with resume, in a previous one
-            patience.best, patience.count = state.best.loss, state.epoch - 1 - state.best.epoch
+        state, patience = net.state, self.to_patience(net.state)
+        if state.best is not None:
+            patience.count -= 1  # the epoch that ends now is not counted yet
+        if self.monitor == "error_rate":
+            loss = history.val_error_rate[-1]
+        else:
+            loss = (history.val_loss or history.loss)[-1]
         if patience.update(loss) or state.best is None:
             state.best = Best(loss, state.epoch, net.params.copy())
         self._reason = ""
         if patience.exhausted:
-            name = "validation loss" if history.val_loss else "training loss"
-            self._reason = patience.reason(name)
+            self._reason = self.reason(patience, bool(history.val_loss))
         return patience.exhausted
 
     def stop_reason(self, event):  # a subclass may stop for reasons of its own

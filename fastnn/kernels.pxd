@@ -80,6 +80,11 @@ cpdef enum Stop:                # why `train` returned
     SIGNAL              # `poll` or a custom loss asked to stop; the unfinished step is dropped
     CONVERGED           # see Stopping
 
+cpdef enum Metric:              # of an epoch; the lower the better
+    TRAINING_LOSS
+    VALIDATION_LOSS
+    VALIDATION_ERROR_RATE       # the share of the rows' weights whose predicted class is wrong
+
 cdef struct Network:
     Py_ssize_t n_layers
     const Py_ssize_t* sizes         # (n_layers + 1,)
@@ -123,6 +128,7 @@ cdef struct Data:                   # rows and targets to train or validate on, 
     Py_ssize_t n_rows, batch_size   # batch_size: 1 to n_rows
     Generator* generator            # shuffles `order` at the start of every epoch; NULL: no shuffling
     Py_ssize_t* order               # INOUT (n_rows,): the rows in the order of this epoch; NULL: 0, 1, 2, ...
+    const Py_ssize_t* rows          # (n_rows,) what `order` is shuffled from; NULL: 0, 1, 2, ...
     void* dX                        # OUT (n_rows, sizes[0]): the gradient of the inputs, or NULL
 
 cdef struct CustomLoss:             # a loss that the caller computes, one batch at a time
@@ -147,13 +153,18 @@ cdef struct Dropout:
     const double* rates             # (n_layers,) the fraction of each layer's inputs that a step drops, or NULL
     unsigned long long seed
 
-# Early stopping on the training loss: CONVERGED after `patience` epochs in a row with a mean loss above
-# best_loss - tolerance.
+# Early stopping, and the best epoch. An epoch is an improvement if its metric is below best - min_delta, and the best so
+# far if it is an improvement.
 cdef struct Stopping:
-    Py_ssize_t patience             # 0: no early stopping
-    double tolerance
-    double best_loss                # INOUT: the lowest mean loss so far; infinity at first
+    int metric                      # Metric
+    Py_ssize_t patience             # CONVERGED after so many epochs in a row without improvement; 0: never
+    double min_delta
+    bint running_best               # an improvement is at most best - min_delta, the best so far is below best
+    bint keep_last                  # a metric equal to these limits is the best so far, too
+    bint keep_params                # keep the parameters of the best epoch for `store_best`
+    double best                     # INOUT: the metric to improve on; infinity at first
     Py_ssize_t no_improvement       # INOUT: epochs in a row without improvement; 0 at first
+    Py_ssize_t best_epoch           # INOUT: whole epochs done at the best so far; -1: none yet, the next epoch is the best
 
 cdef struct Position:               # how far a training has come; all 0 at first
     Py_ssize_t step, epoch          # whole steps and epochs done
@@ -168,6 +179,7 @@ cdef struct Slice:                  # one call of `train`
     Poll poll                       # check may be NULL
     double* losses                  # OUT (last_epoch - first_epoch,): the mean loss of epoch e at e - first_epoch
     double* validation_losses       # OUT: likewise, of the validation; NULL without one
+    double* error_rates             # OUT: likewise, or NULL; for binary cross-entropy and cross-entropy
     Py_ssize_t validated            # OUT: whole epochs done and validated
     int stop_reason                 # OUT: Stop
     bint dropped_shuffle            # OUT: `poll` stopped a shuffle: restore the generator's state before you train on
@@ -215,9 +227,11 @@ cdef struct Table:
     void (*load)(Training* training, const void* moments) noexcept nogil
     void (*store)(Training* training, void* moments) noexcept nogil
     void (*store_gradient)(Training* training, void* grads) noexcept nogil      # of the last step, from the workspace
+    void (*store_best)(Training* training, void* params) noexcept nogil     # parameters of the best epoch, flat
     void (*restore)(Training* training) noexcept nogil      # back to the last copy, made when an epoch or a slice began
     void (*train)(Training* training, int thread) noexcept nogil
-    double (*loss_only)(Training* training) noexcept nogil  # of all rows as one batch, with the parameters as loaded
+    # The loss of all rows as one batch, with the parameters as loaded. error_rate: OUT (see Metric), or NULL.
+    double (*loss_only)(Training* training, double* error_rate) noexcept nogil
 
     # Inference: X (n, sizes[0]) -> out (n, sizes[-1]). workspace: forward_workspace_size zero bytes, 64-byte aligned.
     # poll may be NULL; returns 0, or 1 if `poll` stopped it.

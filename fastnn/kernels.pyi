@@ -79,6 +79,11 @@ class Stop(IntEnum):
     SIGNAL = 3
     CONVERGED = 4
 
+class Metric(IntEnum):
+    TRAINING_LOSS = 0
+    VALIDATION_LOSS = 1
+    VALIDATION_ERROR_RATE = 2
+
 class _RateSettings(TypedDict):
     """The C struct LearningRate, as a schedule's `to_kernel()` gives it."""
 
@@ -117,6 +122,7 @@ BUILT: list[str]
 SUPPORTED: list[str]
 CHOSEN: str
 COMPILER: str
+MAX_SHORT_SHUFFLE: int
 WORTH_SHARING: int
 RUNNING: dict[int, Trainer]
 
@@ -167,7 +173,11 @@ class InTraining:
 class Workspace: ...
 
 @disjoint_base
-class Trainer:
+class Team:
+    def _help(self, thread: int) -> None: ...
+
+@disjoint_base
+class Trainer(Team):
     def __init__(
         self,
         network: CompiledNetwork,
@@ -179,6 +189,7 @@ class Trainer:
         optimizer: _OptimizerSettings | None = None,
         sample_weight: _Numbers | None = None,
         order: NDArray[np.intp] | None = None,
+        rows: NDArray[np.intp] | None = None,
         generator: np.random.BitGenerator | None = None,
         dX: _Numbers | None = None,
         loss_numbers: _Numbers | None = None,
@@ -193,17 +204,31 @@ class Trainer:
         loss_scale: float = 1,
         gradient_scale: float = 1,
         alpha: float = 0,
+        keeps_best: bool = False,
         workspace: Workspace | None = None,
     ) -> None: ...
     workspace: Workspace
     def set_optimizer(self, optimizer: _OptimizerSettings) -> None: ...
-    def set_patience(self, patience: int, tolerance: float, best_loss: float) -> None: ...
+    def set_stopping(
+        self,
+        patience: int,
+        min_delta: float,
+        best: float,
+        *,
+        metric: int = 0,
+        running_best: bool = False,
+        keep_last: bool = False,
+        no_improvement: int = 0,
+        best_epoch: int = -1,
+    ) -> None: ...
+    def store_best(self, params: _Numbers) -> tuple[float, int]: ...
     def load(self, moments: _Numbers | None = None) -> None: ...
     def store(self, moments: _Numbers | None = None) -> None: ...
     def store_gradient(self, grads: _Numbers) -> None: ...
     def restore(self) -> None: ...
     def position(self) -> tuple[int, int, int, float]: ...
     def set_position(self, step: int, epoch: int, row: int, loss_sum: float) -> None: ...
+    def stop(self) -> int: ...
     def epochs_validated(self) -> int: ...
     def run(
         self,
@@ -211,11 +236,31 @@ class Trainer:
         seconds: float,
         losses: NDArray[np.float64],
         validation_losses: NDArray[np.float64] | None = None,
+        error_rates: NDArray[np.float64] | None = None,
     ) -> int: ...
-    def _help(self, thread: int) -> None: ...
     def gradient(self, n_threads: int = 1) -> float: ...
     def loss(self) -> float: ...
 
+@disjoint_base
+class TrainerQueue(Team):
+    workspace: Workspace
+    validation_workspace: Workspace
+    def run(
+        self,
+        trainers: list[Trainer],
+        losses: list[NDArray[np.float64]],
+        n_threads: int,
+        seconds: float,
+    ) -> int: ...
+
+@disjoint_base
+class ManyInTraining:
+    def __init__(self, networks: list[CompiledNetwork]) -> None: ...
+    def __enter__(self) -> None: ...
+    def __exit__(self, *exception: object) -> None: ...
+
+def are_indices(indices: NDArray[np.intp], n: int) -> bool: ...
+def forward_many(networks: list[CompiledNetwork], X: _Numbers, out: _Numbers) -> None: ...
 def activation(kind: int, Z: _Numbers, out: _Numbers) -> None: ...
 def activation_backward(kind: int, dA: _Numbers, Z: _Numbers, dZ: _Numbers) -> None: ...
 def all_finite(x: _Numbers) -> bool: ...

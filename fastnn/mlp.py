@@ -10,10 +10,18 @@ from .hints import FIT, NETWORK, PARTIAL_FIT, with_hints
 from .kernels import Loss, Trainer
 from .network import Network
 from .training.data import Data, of_validation
+from .training.plan import Plan
 from .training.progress import ProgressLine
 from .training.session import Session
 from .training.state import fresh, resumed
-from .validation import check_count, check_matrix, check_number, check_rng, check_rows
+from .validation import (
+    check_count,
+    check_matrix,
+    check_number,
+    check_rng,
+    check_rows,
+    check_threads,
+)
 
 
 class MLP(Network):
@@ -306,15 +314,22 @@ class MLP(Network):
             raise ValueError(
                 "validation_data and validation_fraction exclude each other. Pass one of them."
             )
-        data = self._data(X, y, loss, sample_weight)
-        state = resumed(self.state, optimizer) if resume else fresh(self, optimizer)
-        if validation_fraction:
-            data, validation = state.hold_out(data, validation_fraction, rng)
-        data = data.with_class_weight(class_weight, self.layer_sizes[-1])
-        line = ProgressLine(epochs, len(data)) if progress else None
-        return Session(self, data, state, batch_size, shuffle, n_threads, rng, validation).run(
-            epochs, callbacks, line
+        plan = Plan(
+            self,
+            self._data(X, y, loss, sample_weight),
+            validation,
+            optimizer,
+            epochs,
+            batch_size,
+            shuffle,
+            callbacks,
+            rng,
+            resume,
+            class_weight,
+            validation_fraction,
         )
+        session = plan.session(check_threads(n_threads))
+        return session.run(ProgressLine(epochs, len(session.data)) if progress else None)
 
     @with_hints(PARTIAL_FIT)
     def partial_fit(
@@ -359,7 +374,8 @@ class MLP(Network):
                 "partial_fit does not support L-BFGS, which needs all rows. "
                 "Use fit, or another optimizer."
             )
-        return Session(self, data, state, batch_size, False, n_threads, self.rng).run(1)
+        n_threads = check_threads(n_threads)
+        return Session(self, data, state, 1, batch_size, False, n_threads, self.rng).run()
 
     def _data(self, X, y, loss, sample_weight):
         """Return validated data with at least one row."""

@@ -75,6 +75,9 @@ class Options:
     def __sklearn_clone__(self):
         return self
 
+    def __getstate__(self):  # without what cached properties have added
+        return {f.name: getattr(self, f.name) for f in fields(self)}
+
     def _values(self):
         return tuple(getattr(self, f.name) for f in fields(self))
 

@@ -55,4 +55,6 @@ static inline void barrier_wait(barrier *b, int n_threads)
 typedef _Atomic int flag;
 static inline void flag_set(flag *f, int x) { atomic_store_explicit(f, x, memory_order_release); }
 static inline int flag_get(flag *f) { return atomic_load_explicit(f, memory_order_acquire); }
+/* Adds 1 and returns the value before. */
+static inline int flag_add(flag *f) { return atomic_fetch_add_explicit(f, 1, memory_order_acq_rel); }
 static inline void cpu_yield(void) { sched_yield(); }

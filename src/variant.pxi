@@ -146,6 +146,7 @@ TABLE.moments_size = moments_size
 TABLE.load = load
 TABLE.store = store
 TABLE.store_gradient = store_gradient
+TABLE.store_best = store_best
 TABLE.restore = restore
 TABLE.train = train
 TABLE.loss_only = loss_only

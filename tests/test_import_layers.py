@@ -25,8 +25,11 @@ LAYERS = [
     {"training.engines"},
     {"callbacks"},
     {"training.session"},
+    {"training.plan", "training.many"},
+    {"training.arguments"},
     {"files"},
     {"mlp"},
+    {"many"},
     {"estimators", "tables"},
     {"plotting"},
     {"__init__"},  # the public names: only the command line may import them from here

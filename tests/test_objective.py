@@ -36,7 +36,7 @@ def trained(net, problem, optimizer, batch_size, epochs=3, n_threads=1, patience
     moments = np.zeros((optimizer.n_moments, net.n_params), net.dtype)
     trainer.load(moments)
     if patience is not None:
-        trainer.set_patience(*patience)
+        trainer.set_stopping(*patience, running_best=True)
     found = np.full(epochs, np.nan)
     why = trainer.run(n_threads, 60.0, found)
     trainer.store(moments)
@@ -165,12 +165,12 @@ def test_patience_counts_over_slices_and_from_a_known_best_loss():
     net, problem = make_problem([7, 20, 1], "float64", 0.0)
     trainer = problem.trainer(net, 90, optimizer=SGD(0.0).to_kernel())  # the loss stays
     trainer.load()
-    trainer.set_patience(4, 1e-6, np.inf)
+    trainer.set_stopping(4, 1e-6, np.inf, running_best=True)
     whys = [trainer.run(1, 1.0, np.empty(2)) for _ in range(3)]
     assert whys == [Stop.EPOCHS, Stop.EPOCHS, Stop.CONVERGED] and trainer.position()[1] == 5
-    trainer.set_patience(1, 0.0, 0.0)
+    trainer.set_stopping(1, 0.0, 0.0, running_best=True)
     assert trainer.run(1, 1.0, np.empty(9)) == Stop.CONVERGED and trainer.position()[1] == 6
-    trainer.set_patience(0, 0.0, 0.0)
+    trainer.set_stopping(0, 0.0, 0.0, running_best=True)
     assert trainer.run(1, 1.0, np.empty(9)) == Stop.EPOCHS
 
 
@@ -189,17 +189,17 @@ def test_an_equal_loss_counts_as_no_improvement_only_with_a_tolerance(tolerance,
     )
     job.load()
     found = np.full(9, np.nan)
-    job.set_patience(2, tolerance, np.inf)
+    job.set_stopping(2, tolerance, np.inf, running_best=True)
     assert job.run(1, 60.0, found) == (Stop.EPOCHS if epochs == 9 else Stop.CONVERGED)
     assert found[:epochs].tolist() == [1.0] * epochs
     np.testing.assert_array_equal(found[epochs:], np.nan)
-    job.set_patience(
-        1, tolerance, 1.0 + tolerance
+    job.set_stopping(
+        1, tolerance, 1.0 + tolerance, running_best=True
     )  # exactly the best loss less the tolerance: once no worse, then a best of its own
     assert job.run(1, 60.0, np.empty(1)) == Stop.EPOCHS
     assert job.run(1, 60.0, np.empty(1)) == (Stop.CONVERGED if tolerance else Stop.EPOCHS)
-    job.set_patience(
-        1, tolerance, np.nextafter(1.0 + tolerance, 0.0)
+    job.set_stopping(
+        1, tolerance, np.nextafter(1.0 + tolerance, 0.0), running_best=True
     )  # the next smaller number is worse
     assert job.run(1, 60.0, np.empty(1)) == Stop.CONVERGED
 
@@ -217,7 +217,7 @@ def test_the_last_epoch_is_validated_too():
         validation=validation,
     )
     trainer.load()
-    trainer.set_patience(2, 1e-6, np.inf)
+    trainer.set_stopping(2, 1e-6, np.inf, running_best=True)
     found = np.full((2, 9), np.nan)
     assert trainer.run(1, 1.0, *found) == Stop.CONVERGED
     assert np.isfinite(found).sum(axis=1).tolist() == [3, 3] and trainer.epochs_validated() == 3

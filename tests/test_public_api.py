@@ -61,7 +61,7 @@ SIGNATURES = {
     fastnn.show_config: "()",
     fastnn.LBFGS: "(history_size: int = 10, tolerance_grad: float = 1e-05, tolerance_loss: float = 2.2e-09, l2: float = 0.0, "
     "max_evaluations: int | None = None) -> None",
-    fastnn.EarlyStopping: "(patience=10, min_delta=0.0, restore_best=True, keep='first')",
+    fastnn.EarlyStopping: "(patience=10, min_delta=0.0, restore_best=True, keep='first', monitor='loss')",
     fastnn.Checkpoint: "(path, every_epochs=None, every_seconds=None)",
     functional.linear: "(X, W, b=None, activation='identity', out=None)",
     functional.linear_backward: "(dY, X, W, b, Y, activation='identity', need_dX=True)",
@@ -89,7 +89,7 @@ def test_settings_of_an_optimizer(name):
 def test_every_public_name_is_one_that_was_decided():
     names = (
         "MLP LBFGS EarlyStopping Checkpoint DivergenceError History ModelFileError "
-        "__version__ callbacks functional initializers kernels load losses optimizers reference schedules show_config"
+        "__version__ callbacks fit_many forward_many functional initializers kernels load losses optimizers reference schedules show_config"
     )
     assert set(fastnn.__all__) == {*names.split(), *cases.SETTINGS}
     assert all(hasattr(fastnn, name) for name in fastnn.__all__) and fastnn.reference is reference
@@ -120,6 +120,7 @@ def test_attributes_of_networks_histories_and_optimizers():
         "n_steps",
         "seconds",
         "stop_reason",
+        "val_error_rate",
     }
     assert set(vars(net.state)) == {
         *"optimizer moments step epoch row loss_sum order params seed".split(),
@@ -236,6 +237,8 @@ PUBLIC = [
     fastnn.MLP.copy,
     fastnn.EarlyStopping,
     fastnn.Checkpoint,
+    fastnn.fit_many,
+    fastnn.forward_many,
     fastnn.callbacks.Callback,
     optimizers.Optimizer,
     *optimizers.OPTIMIZERS.values(),
@@ -352,6 +355,7 @@ def test_the_stub_has_the_parameters_of_the_constructors():
             optimizer=settings,
             sample_weight=x[:3],
             order=np.arange(3),
+            rows=np.arange(3),
             generator=rng,
             dX=X.copy(),
             loss_numbers=x[:1],
@@ -366,6 +370,7 @@ def test_the_stub_has_the_parameters_of_the_constructors():
             loss_scale=0.5,
             gradient_scale=1.0,
             alpha=0.1,
+            keeps_best=True,
             workspace=kernels.Workspace(),
         ),
     }

@@ -1,6 +1,5 @@
 """The base class of both estimators: parameters, fit and partial_fit."""
 
-import warnings
 from contextlib import contextmanager
 from dataclasses import replace
 from numbers import Integral, Real
@@ -8,7 +7,6 @@ from typing import Any, ClassVar
 
 import numpy as np
 from sklearn.base import BaseEstimator, _fit_context
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, Options, StrOptions
@@ -26,7 +24,9 @@ from ..training.data import Data, is_sparse
 from ..training.engines.online import OnlineEngine
 from ..training.progress import ProgressLine
 from ..training.session import Session
+from ..validation import check_threads
 from . import inputs, parameters
+from .fit import Fit
 from .scoring import ScoreStopping
 
 
@@ -138,64 +138,13 @@ class BaseMLP(BaseEstimator):
             )
 
     def _fit(self, X, y, sample_weight, fresh):
-        X, y, weight = self._validate_rows(X, y, sample_weight, fresh)
-        random_state = check_random_state(self.random_state)
-        data = self._prepare(X, y, weight, random_state, fresh)
-        inputs.warn_if_badly_scaled(
-            X, self._targets_to_check(data), getattr(self, "feature_names_in_", None)
-        )
-        data, validation, score_callbacks = self._split_validation(data, y, random_state)
-        n, net, converged = len(data), self.network_, True
-        if self.batch_size != "auto" and self.batch_size > n:
-            warnings.warn(
-                f"batch_size={self.batch_size} is larger than the number of rows ({n}). "
-                "All rows form one batch.",
-                stacklevel=4,
-            )
-        patience = parameters.patience(self, np.inf if fresh else self.best_loss_)
-        is_adaptive = parameters.uses_learning_rate(self, "adaptive")
-        session = Session(
-            net,
-            data,
-            state.fresh(net, parameters.optimizer(self)),
-            self._batch_size(n),
-            self.shuffle,
-            self.n_threads,
-            np.random.default_rng(random_state.randint(2**31)),
-            validation,
-            patience,
-            retry=parameters.AdaptiveRate() if is_adaptive else None,
-        )
+        fit = Fit(self, X, y, sample_weight, fresh)
+        interrupted = False
         try:
-            history = session.run(
-                self.max_iter,
-                callbacks=[
-                    *score_callbacks,
-                    *parameters.rate_callbacks(self, n),
-                    *resolve_callbacks(self.callbacks),
-                ],
-                line=ProgressLine(self.max_iter, n) if self.verbose else None,
-            )
-            converged = history.n_epochs < self.max_iter or (
-                patience is not None and patience.exhausted
-            )
+            fit.session().run(ProgressLine(self.max_iter, fit.n_rows) if self.verbose else None)
         except KeyboardInterrupt:
-            warnings.warn(
-                "Training interrupted by user. The network has the parameters of the last "
-                "completed step.",
-                stacklevel=4,
-            )
-        self._record_history(net.history, n)
-        self._record_scores(*score_callbacks)
-        # n_iter_no_change=inf trains for exactly max_iter epochs, which needs no warning.
-        if not converged and self.n_iter_no_change < np.inf:
-            warnings.warn(
-                f"Training stopped after max_iter={self.max_iter} epochs, before the loss "
-                "converged. Increase max_iter, learning_rate_init or tol. Training converges "
-                "fastest if the inputs are scaled to about -1..1 (StandardScaler).",
-                ConvergenceWarning,
-                stacklevel=4,
-            )
+            interrupted = True
+        fit.end(interrupted)
         return self
 
     def _validate_rows(self, X, y, sample_weight, fresh):
@@ -327,8 +276,18 @@ class BaseMLP(BaseEstimator):
         else:
             training = state.resumed(net.state, optimizer, new_epoch=True, net="network_")
         batch_size = self._batch_size(n)
-        session = Session(net, data, training, batch_size, self.shuffle, self.n_threads, net.rng)
-        session.run(1, resolve_callbacks(self.callbacks))
+        session = Session(
+            net,
+            data,
+            training,
+            1,
+            batch_size,
+            self.shuffle,
+            check_threads(self.n_threads),
+            net.rng,
+            callbacks=resolve_callbacks(self.callbacks),
+        )
+        session.run()
         self._record_history(net.history, n)
         if n == 1 and self._can_step_online(data):
             self._online = OnlineEngine(net, data)

@@ -129,7 +129,7 @@ def warn_if_badly_scaled(X, y, names):
             f"{varied.min():.3g} (column {smallest}) to {varied.max():.3g} (column {largest}). "
             "Scale the columns, for example with make_pipeline(StandardScaler(), estimator).",
             UserWarning,
-            stacklevel=5,
+            stacklevel=6,
         )
     if y is not None and root_mean_square(y).max(initial=0) > MAX_RMS:
         warnings.warn(
@@ -137,7 +137,7 @@ def warn_if_badly_scaled(X, y, names):
             "needs many epochs. Scale y, for example with "
             "TransformedTargetRegressor(estimator, transformer=StandardScaler()).",
             UserWarning,
-            stacklevel=5,
+            stacklevel=6,
         )
 
 

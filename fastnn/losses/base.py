@@ -22,6 +22,7 @@ class Loss(Options):
     output: ClassVar[str | None] = None  # the output activation that it needs; None: any
     remedy: ClassVar[str] = ""  # what to do if the network has another output activation
     kernel: ClassVar[kernels.Loss]
+    has_classes: ClassVar[bool] = False  # whether outputs predict classes or labels
 
     def targets(self, y, n, n_out, dtype):
         """Check y, and convert it to the array that the kernel reads."""
@@ -35,6 +36,13 @@ class Loss(Options):
         """Return the targets, and keyword arguments of `kernels.Trainer`."""
         targets = self.targets(y, n, n_out, dtype)
         return targets, dict(loss=self.kernel, **self.to_kernel(n_out, dtype))
+
+    def is_right(self, Y, targets):
+        """Return whether the classes that the outputs Y predict are those of the targets, (n,).
+
+        For losses with classes.
+        """
+        raise NotImplementedError
 
     def in_batches(self, y, order, batch_size, n_out, dtype):
         """Return more keyword arguments of `kernels.Trainer`, for a loss evaluated in Python."""

@@ -1,6 +1,7 @@
 """Losses for classification, and class weights."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
@@ -46,6 +47,8 @@ class BCE(Loss):
     output = "sigmoid"
     remedy = "For raw outputs pass loss='bce_with_logits'"
     kernel = kernels.Loss.LOGITS_BINARY_CROSS_ENTROPY
+    has_classes = True
+    threshold: ClassVar[float] = 0.5  # a label is predicted if its output is above
 
     def __post_init__(self):
         if self.pos_weight is not None:
@@ -62,6 +65,9 @@ class BCE(Loss):
             loss_numbers=for_outputs("pos_weight", self.pos_weight, n_out, dtype),
             smoothing=self.label_smoothing,
         )
+
+    def is_right(self, Y, targets):
+        return ((Y > self.threshold) == (targets > 0.5)).all(axis=1) & ~np.isnan(Y).any(axis=1)
 
 
 @dataclass(eq=False, repr=False)
@@ -85,6 +91,7 @@ class BCEWithLogits(BCE):
     name = "bce_with_logits"
     output = "identity"
     remedy = "It applies the sigmoid itself: pass loss='bce' for output='sigmoid'"
+    threshold = 0.0
 
 
 @dataclass(eq=False, repr=False)
@@ -119,6 +126,7 @@ class CrossEntropy(Loss):
     name = "cross_entropy"
     output = "softmax"
     remedy = "For independent yes/no outputs pass output='sigmoid' and loss='bce'"
+    has_classes = True
 
     def __post_init__(self):
         check_number("label_smoothing", self.label_smoothing, minimum=0, below=1)
@@ -131,6 +139,10 @@ class CrossEntropy(Loss):
             )
         targets = check_values(y, n, n_out, dtype, unit_interval=self.name)
         return targets, dict(loss=kernels.Loss.CROSS_ENTROPY, smoothing=self.label_smoothing)
+
+    def is_right(self, Y, targets):
+        classes = targets if targets.ndim == 1 else targets.argmax(axis=1)
+        return (Y.argmax(axis=1) == classes) & ~np.isnan(Y).any(axis=1)
 
 
 def class_weights(class_weight, targets, n_out, loss):

@@ -1,6 +1,7 @@
 """Options shared by all optimizers: penalties, clipping, averaging."""
 
 from dataclasses import dataclass, field, fields
+from functools import cached_property
 
 from .. import kernels, schedules
 from ..options import Options
@@ -91,7 +92,7 @@ class Optimizer(Options):
         options = ", ".join(f"{name}={getattr(self, name)!r}" for name in shown)
         return f"{type(self).__name__}({options})"
 
-    @property
+    @cached_property
     def n_moments(self):
         """Number of arrays of the size of the parameters that are updated with them.
 
@@ -100,7 +101,11 @@ class Optimizer(Options):
         return kernels.n_moments(self.to_kernel())
 
     def to_kernel(self):
-        """Return the fields of the kernel's struct Optimizer."""
+        """Return the fields of the kernel's struct Optimizer, always the same dict."""
+        return self._kernel_fields
+
+    @cached_property
+    def _kernel_fields(self):
         return _DEFAULTS | dict(
             rate=schedules.to_kernel(self.lr),
             l1=self.l1,

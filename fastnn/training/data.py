@@ -28,6 +28,9 @@ class Data:
     alpha : float
         L2 penalty shared by the rows, as in scikit-learn: the loss of a batch has the additional
         term alpha/2 sum W^2 / sum(w_i).
+    rows : ndarray (m,) of intp or None
+        The data are these rows of X, targets and sample_weight, in this order; None: all rows. Only
+        for data that the kernels read (`compiled`).
     """
 
     X: Any
@@ -36,6 +39,7 @@ class Data:
     loss_options: dict
     sample_weight: np.ndarray | None
     alpha: float = 0.0
+    rows: np.ndarray | None = None
 
     @classmethod
     def of(cls, net, X, y, loss, sample_weight=None, alpha=0.0):
@@ -53,31 +57,50 @@ class Data:
         return cls(X, targets, loss, options, weight, alpha * scale)
 
     def __len__(self):
-        return self.X.shape[0]
+        return self.X.shape[0] if self.rows is None else len(self.rows)
 
     # ---- parts and variants ----
 
+    def select(self, rows):
+        """Return the selected rows, without copying X if the kernels can read it.
+
+        rows : ndarray of intp
+        """
+        if is_sparse(self.X) or isinstance(self.loss, losses.CustomLoss):
+            return self.take(rows)
+        if self.rows is not None:
+            rows = self.rows[rows]
+        return Data(
+            self.X,
+            self.targets,
+            self.loss,
+            self.loss_options,
+            self.sample_weight,
+            self.alpha,
+            rows,
+        )
+
     def take(self, rows):
-        """Return the selected rows. rows : slice or array of indices."""
+        """Return a copy of the selected rows. rows : slice or array of indices."""
+        if self.rows is not None:
+            rows = self.rows[rows]
         w = None if self.sample_weight is None else self.sample_weight[rows]
-        return replace(self, X=self.X[rows], targets=self.targets[rows], sample_weight=w)
+        return replace(self, X=self.X[rows], targets=self.targets[rows], sample_weight=w, rows=None)
 
     def split(self, fraction, seed):
         """Return training data and held-out data; both keep the order of the rows."""
         n = len(self)
-        n_out = round(fraction * n)
-        if not 0 < n_out < n:
-            raise ValueError(
-                f"validation_fraction={fraction} holds out {n_out} of {n} rows. At least one row must "
-                "be held out, and at least one left to train on."
-            )
+        n_out = n_held_out(fraction, n)
         rows = np.random.default_rng(seed).permutation(n)
-        return self.take(np.sort(rows[n_out:])), self.take(np.sort(rows[:n_out]))
+        return self.select(np.sort(rows[n_out:])), self.select(np.sort(rows[:n_out]))
 
     def weighted(self, weights):
         """Return data whose weights are multiplied by others, float64 (n,), or None for 1."""
         if weights is None:
             return self
+        if self.rows is not None:
+            selected, weights = weights, np.zeros(len(self.X))
+            weights[self.rows] = selected
         dtype = self.X.dtype
         if self.sample_weight is None:
             weights, scale = in_range(weights, dtype)
@@ -96,13 +119,15 @@ class Data:
         """Return data whose weights are multiplied by the weight of each row's class."""
         if class_weight is None:
             return self
-        return self.weighted(losses.class_weights(class_weight, self.targets, n_out, self.loss))
+        targets = self.targets if self.rows is None else self.targets[self.rows]
+        return self.weighted(losses.class_weights(class_weight, targets, n_out, self.loss))
 
     def total_weight(self):
         """Return the sum of the weights, or the number of rows without weights."""
-        return float(
-            len(self) if self.sample_weight is None else self.sample_weight.sum(dtype=np.float64)
-        )
+        if self.sample_weight is None:
+            return float(len(self))
+        w = self.sample_weight if self.rows is None else self.sample_weight[self.rows]
+        return float(w.sum(dtype=np.float64))
 
     def in_double(self):
         """Return the data in float64."""
@@ -150,6 +175,7 @@ class Data:
             batch_size=batch_size,
             sample_weight=self.sample_weight,
             order=order,
+            rows=self.rows,
             alpha=self.alpha,
             **self.loss_options,
             **custom,
@@ -162,6 +188,20 @@ class Data:
         return (
             len(self) > 0 and not is_sparse(self.X) and not isinstance(self.loss, losses.CustomLoss)
         )
+
+    def error_rate(self, net):
+        """Return the share of the weight of the rows whose predicted class is wrong.
+
+        The kernels compute it for data that are `compiled`, with the same definition.
+        """
+        n, step = len(self), block_rows(self.X) if is_sparse(self.X) else max(1, len(self))
+        wrong, total = 0.0, self.total_weight() or 1.0
+        for first in range(0, n, step):
+            part = self.take(slice(first, first + step)).dense()
+            w = 1.0 if part.sample_weight is None else part.sample_weight.astype(np.float64)
+            right = self.loss.is_right(net.forward(part.X), part.targets)
+            wrong += float(np.sum(w * ~right))
+        return wrong / total
 
     def evaluator(self, net):
         """Return a function that computes the loss of all rows as one batch, without penalty.
@@ -181,6 +221,17 @@ class Data:
             return trainer.loss()
 
         return evaluate
+
+
+def n_held_out(fraction, n):
+    """Return how many of n rows `validation_fraction` holds out."""
+    n_out = round(fraction * n)
+    if not 0 < n_out < n:
+        raise ValueError(
+            f"validation_fraction={fraction} holds out {n_out} of {n} rows. At least one row must "
+            "be held out, and at least one left to train on."
+        )
+    return n_out
 
 
 def of_validation(net, validation_data, loss):

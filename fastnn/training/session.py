@@ -1,105 +1,147 @@
 """Session: the training loop around an engine."""
 
 import time
+from typing import Any
 
 import numpy as np
 
-from ..callbacks import Callback, IntervalTimer
-from ..kernels import Stop
+from ..callbacks import Callback, EarlyStopping, IntervalTimer
+from ..kernels import Metric, Stop
 from ..optimizers import same_moments
 from .engines import engine
-from .state import DivergenceError, History
+from .state import Best, DivergenceError, History
 
 #: Seconds of training between two checks for callbacks, progress and Ctrl-C. The numbers computed do
 #: not depend on it.
 SLICE_SECONDS = 0.05
 #: Most epochs of a slice: their losses are returned together.
 SLICE_EPOCHS = 65536
+NO_LOSSES = np.empty((3, 0))
 
 
 class Session:
-    """One call of `fit`: slices of an engine's steps, and what happens between them.
+    """One training: slices of an engine's steps, and what happens between them.
+
+    `run` runs it. `many.train_many` runs many at the same time: `begin`, then `begin_slice` and
+    `end_slice` for each slice, then `end`.
 
     Parameters
     ----------
     net, data, state, batch_size, shuffle, n_threads, rng
         As in `MLP.fit`; data : Data, state : TrainingState.
+    epochs : int
+        Train for so many epochs.
     validation : Data, optional
+    callbacks : list of Callback
     patience : Patience, optional
         Stop when the training loss has not improved for so long.
     retry : Callback, optional
         Its `on_stop` is called when patience or a callback that allows it would stop the training.
         If it returns True, training continues with fresh patience.
+    queue : kernels.TrainerQueue, optional
+        Run in this queue, if the engine can: see ``engine.queued``.
     """
+
+    line = None  # a ProgressLine
 
     def __init__(
         self,
         net,
         data,
         state,
+        epochs,
         batch_size,
         shuffle,
         n_threads,
         rng,
         validation=None,
+        callbacks=(),
         patience=None,
         retry=None,
+        queue=None,
     ):
         self.net, self.data, self.state, self.rng = net, data, state, rng
-        self.engine = engine(net, data, state, batch_size, shuffle, n_threads, rng, validation)
+        self.all_callbacks = self.callbacks = callbacks
+        stopping = _early_stopping(callbacks)
+        if stopping and stopping.monitor == "error_rate":
+            _check_error_rate(data, validation)
+        alone = len(callbacks) == 1 and type(callbacks[0]) is EarlyStopping and patience is None
+        self.engine = engine(
+            net, data, state, batch_size, shuffle, n_threads, rng, validation, alone, queue
+        )
+        # an EarlyStopping that the engine carries out
+        self.stopping: Any = stopping if self.engine.keeps_best else None
+        if self.stopping:
+            self.callbacks = ()
+        self.validation = validation
         self.evaluate = (
             None if validation is None or self.engine.validates else validation.evaluator(net)
+        )
+        self.evaluates_error_rate = (
+            stopping is not None and not self.stopping and stopping.monitor == "error_rate"
         )
         self.patience, self.retry = patience, retry
         self.final_stop = False  # whether a callback stops training that does not allow `retry`
         self.stop_reason = ""  # why training stops before its last epoch
         self.history = History()
         self.first_step = state.step
+        self.last_epoch = state.epoch + epochs
+        self.every_epoch = bool(self.evaluate or self.callbacks or state.needs_epoch_loss)
         self.began = 0.0
 
-    def run(self, epochs, callbacks=(), line=None):
-        """Train for so many epochs. line : ProgressLine, optional."""
-        net, state = self.net, self.state
-        with net._in_training():
-            net.state, net.history, net.rng = state, self.history, self.rng
-            self.began = time.perf_counter()
-            self.callbacks, self.line = callbacks, line
-            self.timer = IntervalTimer(callbacks, self.began)
-            self.every_epoch = bool(self.evaluate or callbacks or state.needs_epoch_loss)
-            self.last_epoch = state.epoch + epochs
-            self.begin_slice(0)
-            if state.params is not None:
-                net.params = state.params
-            self.engine.load(state)
-            if self.patience is not None:
-                self.engine.set_patience(self.patience)
+    def run(self, line=None):
+        """Train. line : ProgressLine, optional."""
+        with self.net._in_training():
+            self.line = line
+            return self.run_locked()
+
+    def run_locked(self):
+        """Train, while a context of the caller keeps other threads from using the network."""
+        self.begin()
+        try:
+            self.call(self.callbacks, "on_fit_begin")
+            if self.engine.drives and self.last_epoch > self.state.epoch:
+                self.engine.drive(self, self.last_epoch - self.state.epoch)
+            else:
+                self.loop()
+            self.set_reason()
+        except BaseException as error:
+            self.set_reason(error)
+            raise
+        finally:
             try:
-                self.call(callbacks, "on_fit_begin")
-                if self.engine.drives and epochs:
-                    self.engine.drive(self, epochs)
-                else:
-                    self.loop()
-                self.history.stop_reason = self.stop_reason or "all epochs done"
-            except KeyboardInterrupt:
-                self.history.stop_reason = "interrupted"
+                self.finish()
+            except KeyboardInterrupt:  # between two of its lines; repeating it is harmless
+                self.finish()
                 raise
-            except DivergenceError:
-                self.history.stop_reason = "diverged"
-                raise
-            except BaseException as error:
-                self.history.stop_reason = f"{type(error).__name__} was raised"
-                raise
-            finally:
-                try:
-                    self.finish()
-                except KeyboardInterrupt:  # between two of its lines; repeating it is harmless
-                    self.finish()
-                    raise
-                if line:
-                    line.close(self.history)
-            for callback in callbacks:
-                callback.on_fit_end(net, self.history)
+            if self.line:
+                self.line.close(self.history)
+        self.end()
         return self.history
+
+    def begin(self):
+        """Load the network into the engine."""
+        net, state = self.net, self.state
+        net.state, net.history, net.rng = state, self.history, self.rng
+        self.began = time.perf_counter()
+        self.timer = IntervalTimer(self.callbacks, self.began) if self.callbacks else None
+        self.slice_losses = NO_LOSSES
+        self.slice_epoch, self.losses_before = state.epoch, 0
+        if state.params is not None:
+            net.params = state.params
+        self.engine.load(state)
+        if self.patience is not None:
+            self.engine.set_stopping(self.patience)
+        elif self.stopping:
+            best = -1 if state.best is None else state.best.epoch
+            self.engine.set_stopping(self.stopping.to_patience(state), self.metric, best)
+
+    @property
+    def metric(self):
+        """The metric of `stopping`."""
+        if self.stopping.monitor == "error_rate":
+            return Metric.VALIDATION_ERROR_RATE
+        return Metric.VALIDATION_LOSS if self.engine.validates else Metric.TRAINING_LOSS
 
     def loop(self):
         """Run all slices.
@@ -107,36 +149,47 @@ class Session:
         A separate function: in CPython 3.13 the `try` around a while loop does not cover its jump
         back, so Ctrl-C there would skip `finish`.
         """
-        while self.state.epoch < self.last_epoch and not self.stop_reason:
-            epochs = (
-                1 if self.every_epoch else min(self.last_epoch - self.state.epoch, SLICE_EPOCHS)
-            )
-            stop = self.engine.advance(SLICE_SECONDS, self.begin_slice(epochs))
-            if stop == Stop.NOT_FINITE:
-                self.follow()
-                self.diverged()
-            self.tick()
+        while not self.is_done:
+            self.end_slice(self.engine.advance(SLICE_SECONDS, self.begin_slice()))
 
-    def begin_slice(self, epochs):
+    @property
+    def is_done(self):
+        return self.state.epoch >= self.last_epoch or bool(self.stop_reason)
+
+    def begin_slice(self, epochs=None):
         """Make room for the losses of the next epochs; remember their place in the history."""
-        self.slice_losses = np.empty((2, epochs))
+        if epochs is None:
+            left = self.last_epoch - self.state.epoch
+            epochs = 1 if self.every_epoch else min(left, SLICE_EPOCHS)
+        self.slice_losses = np.empty((3, epochs))
         self.slice_epoch, self.losses_before = self.state.epoch, len(self.history.loss)
         return self.slice_losses
 
     def follow(self):
         """Update state and history from the engine's position. Repeating it is harmless."""
-        state, history = self.state, self.history
+        state, history, before = self.state, self.history, self.losses_before
         state.step, state.epoch, state.row, state.loss_sum = self.engine.position()
-        losses, validation_losses = self.slice_losses
-        history.loss[self.losses_before :] = losses[
-            : max(0, state.epoch - self.slice_epoch)
-        ].tolist()
+        losses = self.slice_losses
+        history.loss[before:] = losses[0, : max(0, state.epoch - self.slice_epoch)].tolist()
         if self.engine.validates:
             validated = max(0, self.engine.epochs_validated() - self.slice_epoch)
-            history.val_loss[self.losses_before :] = validation_losses[:validated].tolist()
+            history.val_loss[before:] = losses[1, :validated].tolist()
+            if self.stopping and self.stopping.monitor == "error_rate":
+                history.val_error_rate[before:] = losses[2, :validated].tolist()
         history.n_epochs = len(history.loss)
         history.n_steps = state.step - self.first_step
         history.seconds = time.perf_counter() - self.began
+
+    def end_slice(self, stop):
+        """Do what follows a slice that ended for the reason `stop`, a `kernels.Stop`."""
+        if stop == Stop.NOT_FINITE:
+            self.follow()
+            self.diverged()
+        self.tick()
+        if stop == Stop.CONVERGED and self.stopping:
+            self.keep_best()
+            patience = self.stopping.to_patience(self.state)
+            self.stop_reason = self.stopping.reason(patience, self.engine.validates)
 
     def tick(self):
         """Do what follows a slice, or an iteration of an engine that drives itself.
@@ -153,7 +206,8 @@ class Session:
         if self.every_epoch and self.state.row == 0:
             self.end_epoch()
             reason = self.call(self.callbacks, "on_epoch_end") or reason
-        reason = self.call(self.timer.due(), "on_interval") or reason
+        if self.timer:
+            reason = self.call(self.timer.due(), "on_interval") or reason
         if self.line:
             self.line.show(self.history)
         if (
@@ -166,17 +220,41 @@ class Session:
             reason = ""
             if self.patience is not None:
                 self.patience.count = 0
-                self.engine.set_patience(self.patience)
+                self.engine.set_stopping(self.patience)
         self.stop_reason = reason
         return bool(reason)
+
+    def finish(self):
+        """Store what the engine has in the network and its state. Repeating it is harmless."""
+        self.follow()
+        self.store()
+
+    def end(self):
+        """Call the callbacks' last method."""
+        for callback in self.all_callbacks:
+            callback.on_fit_end(self.net, self.history)
+
+    def set_reason(self, error=None):
+        """Record why training has stopped. error : the exception that stopped it, if any."""
+        if error is None:
+            self.history.stop_reason = self.stop_reason or "all epochs done"
+        elif isinstance(error, KeyboardInterrupt):
+            self.history.stop_reason = "interrupted"
+        elif isinstance(error, DivergenceError):
+            self.history.stop_reason = "diverged"
+        else:
+            self.history.stop_reason = f"{type(error).__name__} was raised"
 
     # ---- between slices ----
 
     def end_epoch(self):
         """Compute the validation loss, if the engine has not, and update the schedule's rate."""
-        if self.evaluate:
+        if self.evaluate or self.evaluates_error_rate:
             self.store()
+        if self.evaluate:
             self.history.val_loss.append(self.evaluate())
+        if self.evaluates_error_rate:
+            self.history.val_error_rate.append(self.validation.error_rate(self.net))
         if self.state.needs_epoch_loss:
             self.state.update_plateau((self.history.val_loss or self.history.loss)[-1])
             self.engine.set_optimizer(self.state.to_kernel())
@@ -225,6 +303,16 @@ class Session:
         if state.averages:
             state.params = net.params.copy()
             net.params = state.moments[-1]
+        if self.stopping:
+            self.keep_best()
+
+    def keep_best(self):
+        """Take the best epoch from the engine to the state."""
+        params = np.empty_like(self.net.params)
+        metric, epoch = self.engine.best(params)
+        best = self.state.best
+        if epoch >= 0 and (best is None or best.epoch != epoch):
+            self.state.best = Best(metric, epoch, params)
 
     def load(self):
         """Load them into the engine again."""
@@ -234,23 +322,26 @@ class Session:
             net.params = state.params
         self.engine.load(state)
 
-    def finish(self):
-        self.follow()
-        self.store()
-
     def diverged(self):
         step, epoch = self.state.step, self.state.epoch + (self.state.row > 0)
         self.engine.restore()
         saved_step, _, saved_row, _ = self.engine.position()
         saved = "the start of that epoch" if saved_row == 0 else f"step {saved_step}"
-        data = {"X": self.data.X, "y": self.data.targets, "sample_weight": self.data.sample_weight}
+        arrays = {
+            "X": self.data.X,
+            "y": self.data.targets,
+            "sample_weight": self.data.sample_weight,
+        }
+        rows = slice(None) if self.data.rows is None else self.data.rows
         bad = [
-            (name, *np.argwhere(~np.isfinite(a))[0])
-            for name, a in data.items()
-            if not _is_finite(a)
+            (name, *np.argwhere(~np.isfinite(a[rows]))[0])
+            for name, a in arrays.items()
+            if not _is_finite(a) and not np.isfinite(a[rows]).all()
         ]
         if bad:
             name, *index = bad[0]
+            if self.data.rows is not None:
+                index[0] = self.data.rows[index[0]]
             where = ", ".join(f"{axis} {i}" for axis, i in zip(("row", "column"), index))
             remedy = f"{name} holds NaN or infinity (first in {where}). Remove or replace such rows"
         else:
@@ -269,3 +360,22 @@ class Session:
 def _is_finite(a):
     """Whether all numbers of a dense array are finite; sparse rows were checked before."""
     return not isinstance(a, np.ndarray) or a.dtype.kind not in "fiub" or np.isfinite(a).all()
+
+
+def _early_stopping(callbacks):
+    """Return the EarlyStopping among the callbacks, or None."""
+    return next((each for each in callbacks if isinstance(each, EarlyStopping)), None)
+
+
+def _check_error_rate(data, validation):
+    """Check that EarlyStopping can monitor the error rate."""
+    if validation is None:
+        raise ValueError(
+            "EarlyStopping(monitor='error_rate') needs validation rows. Pass validation_data or "
+            "validation_fraction."
+        )
+    if not getattr(data.loss, "has_classes", False):
+        raise ValueError(
+            f"EarlyStopping(monitor='error_rate') needs a loss with classes, got {data.loss!r}. "
+            "Pass monitor='loss'."
+        )

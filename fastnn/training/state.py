@@ -43,6 +43,9 @@ class History:
         Elapsed time.
     stop_reason : str
         Why training stopped, such as "all epochs done".
+    val_error_rate : list of float
+        The share of the validation rows, by weight, whose predicted class is wrong, after each
+        epoch; empty unless `EarlyStopping` monitors it.
     """
 
     loss: list = field(default_factory=list)
@@ -51,10 +54,11 @@ class History:
     n_steps: int = 0
     seconds: float = 0.0
     stop_reason: str = ""
+    val_error_rate: list = field(default_factory=list)
 
     def __repr__(self):
         parts = [f"n_epochs={self.n_epochs}", f"n_steps={self.n_steps}"]
-        for name in ("loss", "val_loss"):
+        for name in ("loss", "val_loss", "val_error_rate"):
             if values := getattr(self, name):
                 parts.append(
                     f"{name}=[... {values[-1]:.4g}]"
@@ -74,7 +78,8 @@ class Best:
     Attributes
     ----------
     loss : float
-        Its validation loss, or its training loss without validation data.
+        Its validation loss or error rate, whichever is monitored, or its training loss without
+        validation data.
     epoch : int
         Counted from 1.
     params : ndarray (n_params,)
@@ -149,7 +154,9 @@ class TrainingState:
         """Return the optimizer's options for the kernels, with the rate of `ReduceOnPlateau`."""
         options = self.optimizer.to_kernel()
         if self.needs_epoch_loss and self.plateau is not None:
-            options["rate"] = schedules.constant(self.optimizer.lr.rate_at(self.plateau))
+            options = options | dict(
+                rate=schedules.constant(self.optimizer.lr.rate_at(self.plateau))
+            )
         return options
 
     def check_rows(self, n):

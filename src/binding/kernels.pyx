@@ -13,6 +13,7 @@ from cpython.buffer cimport (
     PyBUF_C_CONTIGUOUS, PyBUF_FORMAT, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer,
 )
 from cpython.pycapsule cimport PyCapsule_GetPointer, PyCapsule_IsValid
+from libc.math cimport INFINITY
 from libc.stdint cimport uintptr_t
 from libc.stdlib cimport free
 from libc.string cimport memset
@@ -31,6 +32,7 @@ cdef extern from "threads.h" nogil:
     void barrier_wait(barrier* b, int n_threads)
     void flag_set(flag* f, int x)
     int flag_get(flag* f)
+    int flag_add(flag* f)
     void cpu_yield()
 
 cdef extern from *:
@@ -91,5 +93,8 @@ cdef const Table* table(Py_ssize_t itemsize) except? NULL:
 
 include "buffers.pxi"
 include "network.pxi"
+include "team.pxi"
 include "trainer.pxi"
+include "queue.pxi"
+include "many.pxi"
 include "arrays.pxi"

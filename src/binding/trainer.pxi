@@ -19,20 +19,19 @@ cdef int evaluate_custom_loss(void* context, Py_ssize_t first, Py_ssize_t n, dou
     with gil:
         return (<Trainer>context).evaluate(first, n, loss)
 
-cdef enum:              # states of the gate at which helper threads wait
-    CLOSED
-    OPEN
-    CANCELLED           # leave without training
-
-cdef int check_order(const Py_ssize_t* order, Py_ssize_t n) except -1:
+cdef bint hold_indices(Array indices, Py_ssize_t n) noexcept:
+    """Whether all are from 0 to n - 1."""
+    cdef const Py_ssize_t* index = <const Py_ssize_t*>indices.data
     cdef Py_ssize_t i
     cdef bint inside = True
     with nogil:
-        for i in range(n):
-            inside = inside and 0 <= order[i] < n
-    if not inside:
-        raise ValueError(f"order must hold row numbers from 0 to {n - 1}, but it holds others.")
-    return 0
+        for i in range(indices.view.len // <Py_ssize_t>sizeof(Py_ssize_t)):
+            inside = inside and 0 <= index[i] < n
+    return inside
+
+def are_indices(indices, Py_ssize_t n):
+    """Whether an array of intp holds numbers from 0 to n - 1 only."""
+    return hold_indices(Array(indices, sizeof(Py_ssize_t), len(indices), False, True), n)
 
 cdef class Workspace:
     """Memory for the intermediate results of a slice. Trainers may share one, but not run at the same time."""
@@ -59,7 +58,7 @@ cdef class Workspace:
             raise RuntimeError("This workspace is in use. Trainers that run at the same time need a workspace each.")
         return 0
 
-cdef class Trainer:
+cdef class Trainer(Team):
     """One training: a network, data, a loss and an optimizer, run in slices.
 
     workspace: by default, each Trainer has its own. It keeps the gradient of the last step for `store_gradient` until
@@ -72,8 +71,6 @@ cdef class Trainer:
     cdef Array rates                    # the table of a schedule, or None
     cdef ZeroedBuffer memory
     cdef readonly Workspace workspace
-    cdef barrier finish_barrier
-    cdef flag start_gate
     cdef object custom_loss             # custom_loss(first, n) -> float reads custom_outputs and writes custom_gradient
     cdef object error                   # an exception of custom_loss or of a signal handler
     cdef Trainer validation
@@ -83,24 +80,25 @@ cdef class Trainer:
     cdef unsigned long running_thread   # the thread that called `run`
 
     def __init__(self, CompiledNetwork network, X, targets, *, int loss, Py_ssize_t batch_size, optimizer=None,
-                 sample_weight=None, order=None, generator=None, dX=None, loss_numbers=None, double smoothing=0,
+                 sample_weight=None, order=None, rows=None, generator=None, dX=None, loss_numbers=None, double smoothing=0,
                  dropout=None, unsigned long long seed=0, custom_loss=None, custom_outputs=None, custom_gradient=None,
                  int n_threads=1, Trainer validation=None, double loss_scale=1, double gradient_scale=1, double alpha=0,
-                 Workspace workspace=None):
-        cdef Py_ssize_t n = len(X), size = network.itemsize
-        cdef Array x, y, w, o, d, numbers, rates, outputs, gradient
+                 bint keeps_best=False, Workspace workspace=None):
+        cdef Py_ssize_t n_X = len(X), n = n_X if rows is None else len(rows), size = network.itemsize
+        cdef Array x, y, w, o, r, d, numbers, rates, outputs, gradient
         if self.memory is not None:
             raise RuntimeError("This Trainer is initialized already. Make a new one.")
         if batch_size < 1 or n < 1:
             raise ValueError(f"A Trainer needs at least 1 row and a batch_size of 1 or more, got {n} and {batch_size}.")
-        x = Array(X, size, n * network.n_in)
+        x = Array(X, size, n_X * network.n_in)
         if loss == CUSTOM_LOSS:
             y = None
         else:
             y = Array(targets, 8 if loss == CLASS_CROSS_ENTROPY else size,
-                      n if loss == CLASS_CROSS_ENTROPY else n * network.n_out, False, loss == CLASS_CROSS_ENTROPY)
-        w = optional(sample_weight, size, n)
+                      n_X if loss == CLASS_CROSS_ENTROPY else n_X * network.n_out, False, loss == CLASS_CROSS_ENTROPY)
+        w = optional(sample_weight, size, n_X)
         o = optional(order, sizeof(Py_ssize_t), n, True, True)
+        r = optional(rows, sizeof(Py_ssize_t), n, False, True)
         d = optional(dX, size, n * network.n_in, True)
         numbers = optional(loss_numbers, size, network.n_out)
         rates = optional(dropout, sizeof(double), network.net.n_layers)
@@ -110,9 +108,13 @@ cdef class Trainer:
             raise ValueError("A custom loss needs custom_loss, custom_outputs and custom_gradient.")
         if validation is not None and validation.network is not network:
             raise ValueError("The validation belongs to another network. Pass a Trainer of the same network.")
-        if o is not None:
-            check_order(<const Py_ssize_t*>o.data, n)
-        self.references = [x, y, w, o, d, generator, numbers, rates, outputs, gradient, validation, network.shape,
+        if r is not None and loss == CUSTOM_LOSS:
+            raise ValueError("A custom loss needs all rows. Pass X and targets of these rows, without `rows`.")
+        if o is not None and not hold_indices(o, n_X):
+            raise ValueError(f"order must hold row numbers from 0 to {n_X - 1}, but it holds others.")
+        if r is not None and not hold_indices(r, n_X):
+            raise ValueError(f"rows must hold row numbers from 0 to {n_X - 1}, but it holds others.")
+        self.references = [x, y, w, o, r, d, generator, numbers, rates, outputs, gradient, validation, network.shape,
                            network.references]
         self.network = network
         self.itemsize = network.itemsize
@@ -121,7 +123,7 @@ cdef class Trainer:
         self.training.net = network.net
         if optimizer is not None:
             self.rates = read_optimizer(optimizer, &self.training.optimizer)
-        self.set_data(x, y, w, o, d, n, min(batch_size, n))
+        self.set_data(x, y, w, o, r, d, n, min(batch_size, n))
         if generator is not None and o is not None:
             self.training.data.generator = <Generator*>PyCapsule_GetPointer(generator.capsule, "BitGenerator")
             self.generator = generator
@@ -144,6 +146,8 @@ cdef class Trainer:
         self.training.slice.poll.context = <void*>self
         self.validation = validation
         self.training.validation = &validation.training if validation is not None else NULL
+        self.training.stopping.keep_params = keeps_best
+        self.training.stopping.best, self.training.stopping.best_epoch = INFINITY, -1
         self.allocate(workspace)
         self.table.prepare(&self.training)
         if validation is not None:
@@ -171,11 +175,13 @@ cdef class Trainer:
         self.training.parameters = self.memory.data
         return 0
 
-    cdef void set_data(self, Array x, Array y, Array w, Array o, Array d, Py_ssize_t n, Py_ssize_t batch_size) noexcept:
+    cdef void set_data(self, Array x, Array y, Array w, Array o, Array r, Array d, Py_ssize_t n,
+                       Py_ssize_t batch_size) noexcept:
         self.training.data.X = x.data
         self.training.data.targets = pointer(y)
         self.training.data.sample_weight = pointer(w)
-        self.training.data.order = <Py_ssize_t*>pointer(o)
+        self.training.data.order = <Py_ssize_t*>pointer(o if o is not None else r)     # r is never shuffled
+        self.training.data.rows = <const Py_ssize_t*>pointer(r)
         self.training.data.dX = pointer(d)
         self.training.data.n_rows = n
         self.training.data.batch_size = batch_size
@@ -244,13 +250,35 @@ cdef class Trainer:
                              "it clips by norm. Make a new Trainer.")
         self.rates, self.training.optimizer = rates, o
 
-    def set_patience(self, Py_ssize_t patience, double tolerance, double best_loss):
-        """Let `run` stop after `patience` epochs in a row whose mean loss is above best_loss - tolerance; 0: never
-        stop.
+    def set_stopping(self, Py_ssize_t patience, double min_delta, double best, *, int metric=TRAINING_LOSS,
+                     bint running_best=False, bint keep_last=False, Py_ssize_t no_improvement=0,
+                     Py_ssize_t best_epoch=-1):
+        """Set when `run` stops early, and which epoch is the best: see Stopping in kernels.pxd."""
+        cdef Stopping* stopping = &self.training.stopping
+        if metric != TRAINING_LOSS and self.validation is None:
+            raise ValueError("This metric needs a validation.")
+        if metric == VALIDATION_ERROR_RATE and not self.validation.has_classes():
+            raise ValueError("An error rate needs classes, which this loss does not have.")
+        stopping.metric, stopping.patience, stopping.min_delta, stopping.best = metric, patience, min_delta, best
+        stopping.running_best, stopping.keep_last = running_best, keep_last
+        stopping.no_improvement, stopping.best_epoch = no_improvement, best_epoch
 
-        best_loss: the lowest mean loss so far. Lower losses replace it."""
-        self.training.stopping.patience, self.training.stopping.tolerance = patience, tolerance
-        self.training.stopping.best_loss, self.training.stopping.no_improvement = best_loss, 0
+    cdef bint measures_error_rate(self) noexcept:
+        return self.training.stopping.metric == VALIDATION_ERROR_RATE
+
+    cdef bint has_classes(self) noexcept:
+        cdef int loss = self.training.objective.loss
+        return loss in (BINARY_CROSS_ENTROPY, LOGITS_BINARY_CROSS_ENTROPY, CROSS_ENTROPY, CLASS_CROSS_ENTROPY)
+
+    def store_best(self, params):
+        """Write the parameters of the best epoch, flat; return its metric and its number, -1 if there was none yet."""
+        cdef Array p = Array(params, self.itemsize, self.n_params, True)
+        if not self.training.stopping.keep_params:
+            raise ValueError("This Trainer does not keep the best parameters. Pass keeps_best=True.")
+        if self.training.stopping.best_epoch >= 0:
+            with nogil:
+                self.table.store_best(&self.training, p.data)
+        return self.training.stopping.best, self.training.stopping.best_epoch
 
     cdef Array moments(self, moments, bint writable):
         """The moments as a buffer of the size that the optimizer needs; None if it has none."""
@@ -302,32 +330,48 @@ cdef class Trainer:
                              f"{self.training.data.n_rows} rows.")
         p.step, p.epoch, p.row, p.loss_sum = step, epoch, row, loss_sum
 
+    def stop(self):
+        """Why the last slice ended, a `Stop`."""
+        return self.training.slice.stop_reason
+
     def epochs_validated(self):
         """Number of epochs done and validated, after a `run` with a validation."""
         return self.training.slice.validated
 
-    def run(self, int n_threads, double seconds, losses, validation_losses=None):
+    cdef list set_slice(self, losses, validation_losses, error_rates):
+        """Let the next slice write to these arrays, and end after len(losses) epochs at the latest. Returns what keeps
+        them alive."""
+        cdef Array l = Array(losses, 8, len(losses), True)
+        cdef Array v = optional(validation_losses, 8, len(losses), True)
+        cdef Array e = optional(error_rates, 8, len(losses), True)
+        cdef Slice* slice_ = &self.training.slice
+        if len(losses) < 1:
+            raise ValueError("losses is empty. Pass an array with room for at least one epoch.")
+        if self.validation is not None and v is None:
+            raise ValueError("validation_losses is missing. Pass an array as long as losses.")
+        if e is None and self.measures_error_rate():
+            raise ValueError("error_rates is missing. Pass an array as long as losses.")
+        if e is not None and (self.validation is None or not self.validation.has_classes()):
+            raise ValueError("An error rate needs a validation whose loss has classes.")
+        slice_.losses = <double*>l.data
+        slice_.validation_losses, slice_.error_rates = <double*>pointer(v), <double*>pointer(e)
+        slice_.first_epoch = slice_.validated = self.training.position.epoch
+        slice_.last_epoch = slice_.first_epoch + len(losses)
+        slice_.n_threads = 1
+        slice_.stop_reason = TIME
+        return [l, v, e]
+
+    def run(self, int n_threads, double seconds, losses, validation_losses=None, error_rates=None):
         """Train for about `seconds`, and for at most len(losses) epochs, the present one included.
 
         losses : OUT, the mean loss of each epoch that ends
-        validation_losses : OUT, the validation loss after each of them
+        validation_losses, error_rates : OUT, those of the validation after each of them
 
         Returns why it stopped, a `Stop`. If a signal handler raises (KeyboardInterrupt), the unfinished step is dropped
         and the exception is raised here."""
-        cdef Array l = Array(losses, 8, len(losses), True)
-        cdef Array v = optional(validation_losses, 8, len(losses), True)
-        cdef Slice* slice_ = &self.training.slice
+        cdef list arrays = self.set_slice(losses, validation_losses, error_rates)
         cdef Trainer validation = self.validation
-        if len(losses) < 1:
-            raise ValueError("losses is empty. Pass an array with room for at least one epoch.")
-        if validation is not None and v is None:
-            raise ValueError("validation_losses is missing. Pass an array as long as losses.")
-        slice_.losses = <double*>l.data
-        slice_.validation_losses = <double*>pointer(v)
-        slice_.first_epoch = slice_.validated = self.training.position.epoch
-        slice_.last_epoch = slice_.first_epoch + len(losses)
-        slice_.deadline = now() + <long long>(1e9 * seconds)
-        slice_.n_threads = 1
+        self.training.slice.deadline = now() + <long long>(1e9 * seconds)
         self.attach_workspace()
         try:
             if validation is None:
@@ -343,64 +387,43 @@ cdef class Trainer:
         finally:
             self.release_workspace()
         self.reraise_error()
-        return slice_.stop_reason
+        return self.training.slice.stop_reason
 
     cdef int train(self, int n_threads) except -1:
         """Run one slice. If the shuffle is interrupted, the generator gets back its state before the shuffle."""
         state = None
         if self.lock is not None and self.training.data.n_rows > LONG_SHUFFLE and self.training.position.row == 0:
             state = self.generator.state
-        self.start_helpers(n_threads)
+        self.training.slice.n_threads = self.start_helpers(n_threads)
         try:
-            if self.lock is not None:
-                RUNNING[id(self)] = self
-                self.running_thread = PyThread_get_thread_ident()
-            self.acquire_lock()
+            self.lock_generator()
         except BaseException:
             self.cancel_helpers()
-            RUNNING.pop(id(self), None)
             raise
-        with nogil:
-            flag_set(&self.start_gate, OPEN)
-            self.table.train(&self.training, 0)
-            barrier_wait(&self.finish_barrier, self.training.slice.n_threads)
-        self.release_lock()
-        if self.lock is not None:
-            RUNNING.pop(id(self), None)
+        self.work_together()
+        self.unlock_generator()
         if self.training.slice.dropped_shuffle and state is not None:
             self.generator.state = state
         return 0
 
-    cdef int start_helpers(self, int n_threads) except -1:
-        """Start helper threads, at most n_threads - 1 and as many as the system gives. They wait at the gate."""
-        cdef int i
-        flag_set(&self.start_gate, CLOSED)
-        for i in range(1, n_threads):
+    cdef void work(self, int thread) noexcept nogil:
+        self.table.train(&self.training, thread)
+
+    cdef int lock_generator(self) except -1:
+        if self.lock is not None:
+            RUNNING[id(self)] = self
             try:
-                # not threading.Thread: its start() waits in Python code, and Ctrl-C there could leave threads waiting
-                # at a barrier
-                _thread.start_new_thread(self._help, (i,))
-            except RuntimeError:        # the system gives no more threads: run with fewer
-                break
+                self.running_thread = PyThread_get_thread_ident()
+                self.acquire_lock()
             except BaseException:
-                self.cancel_helpers()
+                RUNNING.pop(id(self), None)
                 raise
-            self.training.slice.n_threads = i + 1
         return 0
 
-    cdef void cancel_helpers(self) noexcept:
-        """Dismiss the helpers that wait at the gate, and wait until they have left."""
-        with nogil:
-            flag_set(&self.start_gate, CANCELLED)
-            barrier_wait(&self.finish_barrier, self.training.slice.n_threads)
-
-    def _help(self, int thread):
-        with nogil:
-            while flag_get(&self.start_gate) == CLOSED:
-                cpu_yield()
-            if flag_get(&self.start_gate) == OPEN:
-                self.table.train(&self.training, thread)
-            barrier_wait(&self.finish_barrier, self.training.slice.n_threads)
+    cdef void unlock_generator(self) noexcept:
+        self.release_lock()
+        if self.lock is not None:
+            RUNNING.pop(id(self), None)
 
     def gradient(self, int n_threads=1):
         """The loss of all rows as one batch; `store_gradient` then writes its gradient. For a Trainer without
@@ -415,7 +438,7 @@ cdef class Trainer:
         cdef double loss
         self.attach_workspace()
         with nogil:
-            loss = self.table.loss_only(&self.training)
+            loss = self.table.loss_only(&self.training, NULL)
         self.release_workspace()
         self.reraise_error()
         return loss

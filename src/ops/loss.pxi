@@ -295,3 +295,29 @@ cdef void loss_forward_backward(int loss, Py_ssize_t lo, Py_ssize_t hi, Py_ssize
         gaussian_nll(lo, hi, c, r)
     else:
         cross_entropy(lo, hi, c, r)
+
+# ---- classes ----
+
+cdef inline bint is_class_right(int loss, Py_ssize_t c, Panels A, Py_ssize_t row_stride, const real* Y,
+                                const long long* labels, Py_ssize_t i) noexcept nogil:
+    """Whether the predicted class of row i is that of its target; with binary cross-entropy, all c labels.
+
+    A, Y, labels: as above, with row_stride 1 for a plain vector. A label is predicted if its probability is above 1/2,
+    a class if it has the largest output (the first of equals). No NaN is right."""
+    cdef Py_ssize_t j, p, best = 0, target = 0
+    cdef real threshold = 0 if is_fused(loss) else <real>0.5
+    if loss == BINARY_CROSS_ENTROPY or loss == LOGITS_BINARY_CROSS_ENTROPY:
+        for j in range(c):
+            p = i if row_stride == 1 else column_offset(j, A.stride) + i * PANEL
+            if (A.data[p] > threshold) != (Y[p] > <real>0.5) or A.data[p] != A.data[p]:
+                return False
+        return True
+    for j in range(c):
+        p = column_offset(j, A.stride) + i * PANEL
+        if A.data[p] != A.data[p]:
+            return False
+        if A.data[p] > A.data[column_offset(best, A.stride) + i * PANEL]:
+            best = j
+        if labels == NULL and Y[p] > Y[column_offset(target, A.stride) + i * PANEL]:
+            target = j
+    return best == (target if labels == NULL else labels[i])

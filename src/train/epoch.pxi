@@ -1,15 +1,16 @@
 # The beginning and end of an epoch.
 #
 # At the beginning: the copy of the parameters for `restore`, and the shuffle. At the end: the check that the parameters
-# are finite, the validation, early stopping. Thread 0 does all of it.
+# are finite, the validation, early stopping and the best epoch. Thread 0 does all of it.
 #
-#   training   INOUT: data.order, stopping, slice.stop_reason, slice.validated;  OUT: slice.validation_losses
+#   training   INOUT: data.order, stopping, slice.stop_reason, slice.validated;
+#              OUT: slice.validation_losses, slice.error_rates
 #   progress   IN: this thread's position
 #
 # Order of sums in `loss_only`: the rows of a chunk in 16 lanes, then the chunks in order.
 
 cdef bint shuffle(Training* training) noexcept nogil:
-    """order = generator.permutation(n_rows). False: stopped by the caller.
+    """order = generator.permutation(rows). False: stopped by the caller.
 
     The same numbers as NumPy's Generator draws, so the order of a training can be reproduced in NumPy: for i = n-1 .. 1
     swap i and a random j <= i. j is unbiased: random bits under the next mask of ones, drawn again while j > i. Up to
@@ -20,7 +21,7 @@ cdef bint shuffle(Training* training) noexcept nogil:
     cdef Py_ssize_t i, j, low, stop, taken
     cdef unsigned long long mask = 1
     for i in range(training.data.n_rows):
-        order[i] = i
+        order[i] = training.data.rows[i] if training.data.rows != NULL else i
     i = training.data.n_rows - 1
     while mask < <unsigned long long>i:
         mask = 2 * mask + 1
@@ -68,35 +69,62 @@ cdef bint begin_epoch(Training* training, int thread, Progress* progress) noexce
     return not workspace.decisions.end_before_epoch
 
 cdef bint end_epoch(Training* training, Py_ssize_t epoch) noexcept nogil:
-    """Called when all threads have done the last step. False: the slice ends, since a parameter is not finite or the
-    caller stopped the validation."""
-    cdef double loss
+    """Called when all threads have done the last step. False: the slice ends, since a parameter is not finite, the
+    caller stopped the validation, or patience is exhausted."""
+    cdef Slice* slice_ = &training.slice
+    cdef Py_ssize_t i = epoch - 1 - slice_.first_epoch
+    cdef double error_rate = 0
     if not finite_params(parameters_of(training)):
-        training.slice.stop_reason = NOT_FINITE
+        slice_.stop_reason = NOT_FINITE
         return False
-    if training.validation == NULL:
-        return True
-    loss = loss_only(training.validation)
-    if flag_get(&workspace_of(training.validation).abort):
-        training.slice.stop_reason = SIGNAL
-        return False
-    training.slice.validation_losses[epoch - 1 - training.slice.first_epoch] = loss
-    training.slice.validated = epoch
+    if training.validation != NULL:
+        slice_.validation_losses[i] = loss_only(
+            training.validation, &error_rate if slice_.error_rates != NULL else NULL)
+        if flag_get(&workspace_of(training.validation).abort):
+            slice_.stop_reason = SIGNAL
+            return False
+        if slice_.error_rates != NULL:
+            slice_.error_rates[i] = error_rate
+        slice_.validated = epoch
+    if training.stopping.patience != 0 or training.stopping.keep_params:
+        if training.stopping.metric == TRAINING_LOSS:
+            return update_stopping(training, epoch, slice_.losses[i])
+        if training.stopping.metric == VALIDATION_LOSS:
+            return update_stopping(training, epoch, slice_.validation_losses[i])
+        return update_stopping(training, epoch, error_rate)
     return True
 
-cdef bint update_patience(Stopping* stopping, double loss) noexcept nogil:
-    """Record the mean loss of an epoch. True: patience is exhausted."""
-    stopping.no_improvement = stopping.no_improvement + 1 if loss > stopping.best_loss - stopping.tolerance else 0
-    stopping.best_loss = fmin(stopping.best_loss, loss)
-    return stopping.no_improvement >= stopping.patience
+cdef bint update_stopping(Training* training, Py_ssize_t epoch, double metric) noexcept nogil:
+    """Compare the metric of an epoch with the best so far. False: patience is exhausted."""
+    cdef Stopping* stopping = &training.stopping
+    cdef double limit = stopping.best - stopping.min_delta
+    cdef bint is_equal = metric == (stopping.best if stopping.running_best else limit)
+    cdef bint is_best = metric < (stopping.best if stopping.running_best else limit) or (
+        stopping.keep_last and is_equal) or stopping.best_epoch < 0
+    if (metric <= limit) if stopping.running_best else is_best:
+        stopping.no_improvement = 0
+    else:
+        stopping.no_improvement += 1
+    if is_best:
+        stopping.best = metric if metric == metric else INFINITY
+        stopping.best_epoch = epoch
+        if stopping.keep_params:
+            save_best(training)
+    if stopping.patience == 0 or stopping.no_improvement < stopping.patience:
+        return True
+    training.slice.stop_reason = CONVERGED
+    return False
 
-cdef double loss_only(Training* training) noexcept nogil:
+cdef double loss_only(Training* training, double* error_rate) noexcept nogil:
     """The loss of all rows as one batch, with the parameters as loaded. Incomplete if the caller stops it: see
-    `abort`."""
+    `abort`.
+
+    error_rate : OUT, or NULL; the share of the rows' weights with a wrong class."""
     cdef Workspace* workspace = workspace_of(training)
     cdef Py_ssize_t c, m, n = training.data.n_rows
     cdef Py_ssize_t chunk_size = min_(CHUNK, training.data.batch_size)      # for which the workspace is laid out
-    cdef double total = total_weight(training, 0, n) / effective_scale(training.objective.scale), loss = 0
+    cdef double weight = total_weight(training, 0, n), total = weight / effective_scale(training.objective.scale)
+    cdef double loss = 0, wrong = 0
     cdef Chunk chunk
     flag_set(&workspace.abort, 0)
     for c from 0 <= c < n by chunk_size:
@@ -109,4 +137,21 @@ cdef double loss_only(Training* training) noexcept nogil:
             break
         loss_rows(training, workspace.buffers, chunk, 0, m)
         loss += sum_numbers(workspace.buffers.row_loss, m)
+        if error_rate != NULL:
+            wrong += wrong_weight(training, workspace.buffers, c, m)
+    if error_rate != NULL:
+        error_rate[0] = wrong / weight
     return loss
+
+cdef double wrong_weight(const Training* training, const ChunkBuffers* buffers, Py_ssize_t first,
+                         Py_ssize_t n) noexcept nogil:
+    """The sum of the weights of the chunk's rows whose predicted class is wrong; n rows, from row `first` on."""
+    cdef Py_ssize_t i, row
+    cdef double sum = 0
+    for i in range(n):
+        if not is_class_right(training.objective.loss, training.net.sizes[training.net.n_layers], buffers.Y,
+                              buffers.output_row_stride, buffers.targets,
+                              buffers.labels if training.objective.loss == CLASS_CROSS_ENTROPY else NULL, i):
+            row = training.data.order[first + i] if training.data.order != NULL else first + i
+            sum += 1 if training.data.sample_weight == NULL else (<const real*>training.data.sample_weight)[row]
+    return sum

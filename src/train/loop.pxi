@@ -100,8 +100,6 @@ cdef inline bint record_step(Training* training, Workspace* workspace, Progress*
         progress.steps_since_check = 0
     if not isfinite(loss):
         slice_.stop_reason = NOT_FINITE
-    elif progress.row == 0 and training.stopping.patience != 0 and update_patience(&training.stopping, loss):
-        slice_.stop_reason = CONVERGED
     elif progress.row == 0 and progress.epoch == slice_.last_epoch:
         slice_.stop_reason = EPOCHS
     elif flag_get(&workspace.abort):
@@ -119,6 +117,5 @@ cdef void end_slice(Training* training, const Progress* progress) noexcept nogil
     training.position.epoch = progress.epoch
     training.position.row = progress.row
     if (progress.row == 0 and training.optimizer.rule != NO_UPDATE
-            and (training.slice.stop_reason == EPOCHS or training.slice.stop_reason == TIME
-                 or training.slice.stop_reason == CONVERGED)):
+            and (training.slice.stop_reason == EPOCHS or training.slice.stop_reason == TIME)):
         end_epoch(training, progress.epoch)

@@ -1,4 +1,5 @@
-# Parameters and moments: from the caller's arrays into a training and back, and the copy for `restore`.
+# Parameters and moments: from the caller's arrays into a training and back, and the copies for `restore` and of the
+# best epoch.
 #
 # Outside, they are flat: W0, b0, W1, b1, ..., each W row-major. Inside a training, the parameters and each moment are a
 # region: the same numbers in panels, with padding (panels.pxi, parameters.pxi).
@@ -80,7 +81,7 @@ cdef void store_gradient(Training* training, void* grads) noexcept nogil:
     """The gradient of the last step -> grads, flat."""
     store_region(training, <real*>grads, workspace_of(training).buffers[0].grads)
 
-# ---- the copy for `restore` ----
+# ---- the copies ----
 
 cdef bint finite_params(const Parameters* params) noexcept nogil:
     """Whether all parameters are finite."""
@@ -111,6 +112,14 @@ cdef void save(Parameters* params, Position position) noexcept nogil:
                 for v in range(VECS):
                     vstore(params.saved + i + v * LANES, vload(params.start + i + v * LANES))
     params.saved_position = position
+
+cdef void save_best(Training* training) noexcept nogil:
+    """Copy the parameters that the caller sees."""
+    memcpy(parameters_of(training).best, shown_region(training), parameters_of(training).region_size * sizeof(real))
+
+cdef void store_best(Training* training, void* params) noexcept nogil:
+    """The parameters of the best epoch -> params, flat."""
+    store_region(training, <real*>params, parameters_of(training).best)
 
 cdef void restore(Training* training) noexcept nogil:
     """Parameters, moments and training.position as they were saved last."""

@@ -22,6 +22,7 @@ cdef struct Parameters:
     Weights* layers         # (n_layers,)
     real* start             # n_regions regions
     real* saved             # the copy of these regions for `restore`
+    real* best              # a region: the parameters of the best epoch; NULL unless stopping.keep_params
     Py_ssize_t region_size  # numbers in a region
     int n_regions
     Span* spans             # what to read of a region: most of a tiny layer is padding
@@ -77,6 +78,9 @@ cdef Py_ssize_t parameters_layout(const Training* training, Parameters* params, 
     params.start = allocate_reals(&cursor, params.region_size * params.n_regions)
     params.saved = allocate_reals(
         &cursor, params.region_size * params.n_regions if training.optimizer.rule != NO_UPDATE else 0)
+    params.best = NULL
+    if training.stopping.keep_params:
+        params.best = allocate_reals(&cursor, params.region_size)
     params.loss.numbers = NULL
     if training.objective.numbers != NULL:
         params.loss.numbers = allocate_reals(&cursor, padded(net.sizes[net.n_layers]))
@@ -122,11 +126,16 @@ cdef void prepare(Training* training) noexcept nogil:
     if training.validation != NULL:
         link_validation(training)
 
+cdef inline real* shown_region(const Training* training) noexcept nogil:
+    """The parameters that the caller sees: their average (the last moment) if there is one."""
+    cdef const Parameters* params = parameters_of(training)
+    return params.start + ((params.n_regions - 1) * params.region_size if training.optimizer.average != 0 else 0)
+
 cdef void link_validation(const Training* training) noexcept nogil:
-    """Let the validation read this training's parameters, or their average (the last moment) if there is one."""
+    """Let the validation read the parameters that the caller sees."""
     cdef const Parameters* params = parameters_of(training)
     cdef Parameters* other = parameters_of(training.validation)
-    cdef Py_ssize_t l, offset = (params.n_regions - 1) * params.region_size if training.optimizer.average != 0 else 0
+    cdef Py_ssize_t l, offset = shown_region(training) - params.start
     for l in range(training.net.n_layers):
         other.layers[l].W.data = params.layers[l].W.data + offset
         other.layers[l].b = params.layers[l].b + offset

@@ -1,13 +1,27 @@
 """Engines compute the steps of training. A `Session` advances one; `engine` selects it."""
 
-from ...validation import check_count, check_threads
+from ...validation import check_count
 from ..data import is_sparse
 from .dense import DenseEngine
 
 
-def engine(net, data, state, batch_size, shuffle, n_threads, rng, validation=None):
-    """Return the engine for this optimizer and these rows; arguments as in `MLP.fit`."""
-    n_threads = check_threads(n_threads)
+def engine(
+    net,
+    data,
+    state,
+    batch_size,
+    shuffle,
+    n_threads,
+    rng,
+    validation=None,
+    keep_best=False,
+    queue=None,
+):
+    """Return the engine for this optimizer and these rows; arguments as in `MLP.fit`.
+
+    n_threads : number of threads, at least 1
+    keep_best, queue : as in `DenseEngine`; other engines ignore them.
+    """
     if state.optimizer.full_batch:
         from .lbfgs import LBFGSEngine
 
@@ -18,4 +32,6 @@ def engine(net, data, state, batch_size, shuffle, n_threads, rng, validation=Non
         from .blocks import BlocksEngine
 
         return BlocksEngine(net, data, state, batch_size, shuffle, n_threads, rng, validation)
-    return DenseEngine(net, data, state, batch_size, shuffle, n_threads, rng, validation)
+    return DenseEngine(
+        net, data, state, batch_size, shuffle, n_threads, rng, validation, keep_best, queue
+    )

@@ -1,5 +1,7 @@
 """The protocol between a session and an engine."""
 
+from ...kernels import Metric
+
 
 class Engine:
     """Base class of engines, which compute steps. The loop around them is `Session`.
@@ -10,12 +12,18 @@ class Engine:
     ----------
     validates : bool
         Whether `advance` computes the validation loss of each epoch itself.
+    keeps_best : bool
+        Whether `advance` can keep the best epoch itself: see `set_stopping`.
+    queued : bool
+        Whether a `kernels.TrainerQueue` runs ``engine.trainer`` instead of `advance`.
     drives : bool
         Whether the engine runs its own loop in `drive` and calls ``session.tick()`` after each
         iteration. Otherwise the session calls `advance`.
     """
 
     validates = False
+    keeps_best = False
+    queued = False
     drives = False
 
     def load(self, state):
@@ -40,8 +48,9 @@ class Engine:
         Parameters
         ----------
         seconds : float
-        losses : ndarray (2, epochs), OUT
-            The mean loss of each epoch, and its validation loss if the engine validates.
+        losses : ndarray (3, epochs), OUT
+            The mean loss of each epoch, and if the engine validates its validation loss and, with
+            that metric, its error rate.
 
         Returns
         -------
@@ -69,8 +78,15 @@ class Engine:
     def set_optimizer(self, optimizer):
         """Continue with other options, ``state.to_kernel()``, that use the same moments."""
 
-    def set_patience(self, patience):
-        """Let `advance` return when this `Patience` is exhausted.
+    def set_stopping(self, patience, metric=Metric.TRAINING_LOSS, best_epoch=-1):
+        """Let `advance` return when this `Patience` for a metric is exhausted.
 
-        An engine that returns after every epoch can ignore it.
+        An engine that returns after every epoch and does not keep the best can ignore it.
         """
+
+    def best(self, params):
+        """Store the parameters of the best epoch in `params`, and return (metric, epoch).
+
+        Only if the engine keeps the best. The epoch is -1 if there was none yet.
+        """
+        raise NotImplementedError

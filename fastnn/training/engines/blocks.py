@@ -50,7 +50,7 @@ class BlocksEngine(Engine):
         while True:
             if self.block is None:
                 self.begin_block()
-            block_losses = np.empty((2, 1))
+            block_losses = np.empty((3, 1))
             stop = self.block.advance(max(0.0, deadline - time.perf_counter()), block_losses)
             if stop == Stop.EPOCHS:
                 self.end_block(block_losses[0, 0], losses)

@@ -2,26 +2,63 @@
 
 import numpy as np
 
+from ...kernels import MAX_SHORT_SHUFFLE, Metric
+from ...losses import CustomLoss
 from ...threads import ThreadChoice
 from .base import Engine
 
 SHORT_STEP = 4e-6  # seconds; in shorter steps a barrier costs more than a second thread saves
+#: Most multiply-adds of a step, or of a validation, in a queue. A slice of a queue ignores Ctrl-C,
+#: and a step of this size takes about 20 ms.
+QUEUE_WORK = 5e8
 
 
 class DenseEngine(Engine):
-    """Train with a `kernels.Trainer`, in one thread or several, whichever is faster."""
+    """Train with a `kernels.Trainer`, in one thread or several, whichever is faster.
 
-    def __init__(self, net, data, state, batch_size, shuffle, n_threads, rng, validation=None):
+    Parameters
+    ----------
+    keep_best : bool, default False
+        Whether to keep the parameters of the best epoch, if the engine can.
+    queue : kernels.TrainerQueue, optional
+        If `queued` is True after this, `queue` runs the trainer beside others, and `advance` is not
+        called.
+    """
+
+    def __init__(
+        self,
+        net,
+        data,
+        state,
+        batch_size,
+        shuffle,
+        n_threads,
+        rng,
+        validation=None,
+        keep_best=False,
+        queue=None,
+    ):
         n = len(data)
         state.check_rows(n)
-        self.threads = ThreadChoice(net, ("training", batch_size), n_threads, SHORT_STEP)
-        self.order = None
+        self.rows, self.order = data.rows, None
         if shuffle:
-            self.order = (
-                np.arange(n, dtype=np.intp) if state.order is None else state.order.astype(np.intp)
-            )
+            order = np.arange(n, dtype=np.intp) if state.order is None else state.order
+            self.order = order.astype(np.intp) if data.rows is None else data.rows[order]
         state.draw_seed(net, rng)
         self.validates = validation is not None and validation.compiled
+        self.keeps_best = keep_best and (self.validates or validation is None)
+        self.metric = Metric.TRAINING_LOSS
+        self.queued = queue is not None and _fits_queue(net, data, batch_size, validation)
+        options, of_validation = {}, {}
+        if self.queued:
+            n_threads = 1
+            options, of_validation = (
+                {"workspace": queue.workspace},
+                {"workspace": queue.validation_workspace},
+            )
+        self.threads = None
+        if n_threads > 1:
+            self.threads = ThreadChoice(net, ("training", batch_size), n_threads, SHORT_STEP)
         self.trainer = data.trainer(
             net,
             batch_size,
@@ -31,7 +68,13 @@ class DenseEngine(Engine):
             dropout=np.array(net.dropout) if any(net.dropout) else None,
             seed=state.seed or 0,
             n_threads=n_threads,
-            validation=validation.trainer(net, len(validation)) if self.validates else None,
+            validation=(
+                validation.trainer(net, len(validation), **of_validation)
+                if self.validates
+                else None
+            ),
+            keeps_best=self.keeps_best,
+            **options,
         )
 
     def load(self, state):
@@ -40,24 +83,42 @@ class DenseEngine(Engine):
 
     def store(self, state):
         self.trainer.store(state.moments)
-        state.order = self.order.copy() if self.order is not None and state.row else None
+        state.order = None
+        if self.order is not None and state.row:
+            state.order = _positions(self.order, self.rows)
 
     def position(self):
         return self.trainer.position()
 
     def advance(self, seconds, losses):
+        arrays = losses[: 1 + self.validates + (self.metric == Metric.VALIDATION_ERROR_RATE)]
+        if self.threads is None:
+            return self.trainer.run(1, seconds, *arrays)
         step, why = self.position()[0], None
 
         def work(n_threads, seconds):
             nonlocal why
-            why = self.trainer.run(n_threads, seconds, *losses)
+            why = self.trainer.run(n_threads, seconds, *arrays)
             return self.position()[0] - step
 
         self.threads.run(work, seconds)
         return why
 
-    def set_patience(self, patience):
-        self.trainer.set_patience(patience.epochs, patience.min_delta, patience.best)
+    def set_stopping(self, patience, metric=Metric.TRAINING_LOSS, best_epoch=-1):
+        self.metric = metric
+        self.trainer.set_stopping(
+            0 if patience.epochs == np.inf else patience.epochs,
+            patience.min_delta,
+            patience.best,
+            metric=metric,
+            running_best=patience.running_best,
+            keep_last=patience.keep == "last",
+            no_improvement=patience.count,
+            best_epoch=best_epoch,
+        )
+
+    def best(self, params):
+        return self.trainer.store_best(params)
 
     def epochs_validated(self):
         return self.trainer.epochs_validated()
@@ -67,3 +128,23 @@ class DenseEngine(Engine):
 
     def set_optimizer(self, optimizer):
         self.trainer.set_optimizer(optimizer)
+
+
+def _fits_queue(net, data, batch_size, validation):
+    """Whether a queue may run the trainer: nothing needs Python or lasts long within a slice."""
+    validation_rows = 0 if validation is None else len(validation)
+    return (
+        not isinstance(data.loss, CustomLoss)
+        and len(data) <= MAX_SHORT_SHUFFLE
+        and 3 * batch_size * net.n_params <= QUEUE_WORK
+        and validation_rows * net.n_params <= QUEUE_WORK
+    )
+
+
+def _positions(order, rows):
+    """Return the permutation p with ``rows[p] == order``, or `order` itself if rows is None."""
+    if rows is None:
+        return order.copy()
+    positions = np.empty_like(order)
+    positions[np.argsort(order, kind="stable")] = np.argsort(rows, kind="stable")
+    return positions

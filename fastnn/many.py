@@ -1,0 +1,283 @@
+"""Train and run many networks in one call."""
+
+from functools import partial
+
+import numpy as np
+
+from . import kernels
+from .callbacks import EarlyStopping, resolve_callbacks
+from .hints import FIT, with_hints
+from .mlp import MLP
+from .network import Network
+from .threads import CHUNK, run_in_threads
+from .training.arguments import (
+    Planner,
+    Spread,
+    holds_arrays,
+    holds_class_weights,
+    holds_matrices,
+    holds_sequences,
+    is_list,
+    spawn,
+    spread_rows,
+)
+from .training.many import train_many
+from .training.progress import ManyLine
+from .validation import check_matrix, check_out, check_threads
+
+
+@with_hints(FIT)
+def fit_many(
+    networks,
+    X,
+    y,
+    loss=None,
+    optimizer=None,
+    epochs=10,
+    batch_size=32,
+    shuffle=True,
+    validation_data=None,
+    sample_weight=None,
+    callbacks=(),
+    n_threads=-1,
+    progress=False,
+    rng=None,
+    resume=False,
+    *,
+    class_weight=None,
+    validation_fraction=0.0,
+    rows=None,
+    validation_rows=None,
+    executor=None,
+):
+    """Train many networks in one call. Each gets the same bits as from its own `MLP.fit`.
+
+    Threads take one network after the other, so small networks train as fast as their steps allow,
+    and on all CPUs. Networks may have any shapes. Every argument of `fit` is one for all networks,
+    or a list with one for each.
+
+    Parameters
+    ----------
+    networks : sequence of MLP
+        Different networks of one dtype.
+    X : array_like (n, n_in), or list of arrays
+        Inputs. One array for all networks is not copied, whatever `rows` select.
+    y : array_like, or list of arrays
+        Targets, as in `fit`. A list is one for each network if it holds arrays.
+    loss, optimizer, epochs, batch_size, shuffle, validation_fraction, resume
+        As in `fit`, or a list or tuple with one for each network.
+    validation_data : (X, y) or (X, y, sample_weight), or list of them, optional
+        As in `fit`.
+    sample_weight : array_like (n,), or list of arrays, optional
+    callbacks : callable, Callback, or sequence of them, or list of such sequences
+        As in `fit`. They run in the calling thread. An `EarlyStopping` as the only callback runs in
+        compiled code.
+    n_threads : int, default -1
+        Maximum number of threads, -1 for all CPUs of this process. Results are the same bits for
+        any number.
+    progress : bool, default False
+        Whether to print a line with the number of trained networks and the speed.
+    rng : None, int, or list of int, Generator or None, optional
+        With an int, network i trains with ``np.random.SeedSequence(rng).spawn(i + 1)[i]``. A list
+        holds the `rng` of each `fit`. By default each network uses its own ``net.rng``. Networks
+        that share a generator are refused, since their results would depend on the order.
+    class_weight : dict, sequence or "balanced", or list of them, optional
+        As in `fit`.
+    rows : list of arrays, or array (n_networks, m), optional
+        For each network the rows of X, y and sample_weight to train on: indices, a slice or a
+        Boolean mask. A single array is for all networks. By default all rows.
+    validation_rows : optional
+        Likewise, the rows to validate on, with their weights.
+    executor : concurrent.futures.Executor, optional
+        Train equal shares of the networks in its workers, each with `n_threads` threads, and copy
+        the results back. Each worker gets X once. With processes on one machine, pass
+        ``n_threads=1``. Callbacks other than `EarlyStopping` are refused.
+
+    Returns
+    -------
+    list of History
+        One for each network, also kept as ``net.history``. Training that diverges does not stop the
+        others: its ``stop_reason`` is "diverged", and the network holds its last finite parameters.
+
+    Raises
+    ------
+    ValueError
+        An argument is invalid. Nothing is trained then.
+    KeyboardInterrupt
+        On Ctrl-C. Each network holds the parameters after its last complete step.
+
+    Examples
+    --------
+    >>> import fastnn, numpy as np
+    >>> X = np.linspace(-1, 1, 200)[:, None]
+    >>> networks = [fastnn.MLP([1, width, 1], "tanh", rng=0) for width in (4, 8, 16)]
+    >>> rates = [fastnn.Adam(lr=0.01), fastnn.Adam(lr=0.02), fastnn.SGD(lr=0.1)]
+    >>> histories = fastnn.fit_many(networks, X, X[:, 0] ** 2, optimizer=rates, epochs=50, rng=0)
+    >>> [history.n_epochs for history in histories]
+    [50, 50, 50]
+    """
+    networks = check_networks(networks)
+    k, n_threads = len(networks), check_threads(n_threads)
+    arguments = {
+        "X": Spread("X", X, k, holds_matrices),
+        "y": Spread("y", y, k, holds_arrays),
+        "loss": Spread("loss", loss, k),
+        "optimizer": Spread("optimizer", optimizer, k),
+        "epochs": Spread("epochs", epochs, k),
+        "batch_size": Spread("batch_size", batch_size, k),
+        "shuffle": Spread("shuffle", shuffle, k),
+        "validation_data": Spread("validation_data", validation_data, k, is_list),
+        "sample_weight": Spread("sample_weight", sample_weight, k, holds_arrays),
+        "callbacks": Spread("callbacks", callbacks, k, holds_sequences),
+        "rng": Spread("rng", spawn(rng, k), k),
+        "resume": Spread("resume", resume, k),
+        "class_weight": Spread("class_weight", class_weight, k, holds_class_weights),
+        "validation_fraction": Spread("validation_fraction", validation_fraction, k),
+        "rows": spread_rows("rows", rows, k),
+        "validation_rows": spread_rows("validation_rows", validation_rows, k),
+    }
+    plans = Planner(networks, arguments).plans()
+    if executor is not None:
+        return _fit_in_executor(executor, networks, arguments, n_threads)
+    return train_many(
+        networks,
+        lambda i, queue: plans[i].session(n_threads, queue),
+        n_threads,
+        ManyLine() if progress else None,
+    )
+
+
+def _fit_in_executor(executor, networks, arguments, n_threads):
+    """`fit_many` by the workers of an executor, each with a share of the networks."""
+    for i in range(len(networks)):
+        for callback in resolve_callbacks(arguments["callbacks"][i]):
+            if type(callback) is not EarlyStopping:
+                raise ValueError(
+                    f"network {i}: callbacks run in the calling thread, but with an executor only "
+                    f"EarlyStopping does without it. Remove {callback!r}, or pass executor=None."
+                )
+    k = len(networks)
+    n_shares = min(k, n_workers(executor))
+    bounds = [k * j // n_shares for j in range(n_shares + 1)]
+    shares = list(zip(bounds, bounds[1:]))
+    futures = [
+        executor.submit(
+            _fit_share,
+            networks[a:b],
+            {name: each.part(a, b) for name, each in arguments.items()},
+            n_threads,
+        )
+        for a, b in shares
+    ]
+    try:
+        results = [result for future in futures for result in future.result()]
+    except BaseException:
+        for future in futures:
+            future.cancel()
+        raise
+    for net, (params, state, rng, history) in zip(networks, results):
+        net.params, net.state, net.rng, net.history = params, state, rng, history
+    return [net.history for net in networks]
+
+
+def _fit_share(networks, arguments, n_threads):
+    """Train networks in a worker; return what training changed of each."""
+    fit_many(networks, **arguments, n_threads=n_threads)
+    return [(net.params, net.state, net.rng, net.history) for net in networks]
+
+
+def n_workers(executor):
+    """Return the number of workers of an executor, as far as it says, else of CPUs."""
+    client = getattr(executor, "_client", None)  # of dask.distributed
+    if client is not None:
+        return max(1, len(client.scheduler_info(n_workers=-1)["workers"]))
+    return max(1, getattr(executor, "_max_workers", None) or check_threads(-1))
+
+
+def forward_many(networks, X, out=None, n_threads=1):
+    """Compute the outputs of many networks.
+
+    Parameters
+    ----------
+    networks : sequence of MLP
+        Networks of one dtype, with the same number of inputs and of outputs. Their hidden layers
+        may differ.
+    X : array_like (n, n_in)
+    out : ndarray (n_networks, n, n_out), optional
+        Array for the outputs: C-contiguous, of the networks' dtype.
+    n_threads : int, default 1
+        Maximum number of threads, -1 for all CPUs of this process. Results are the same bits.
+
+    Returns
+    -------
+    ndarray (n_networks, n, n_out)
+        The outputs of network j are ``out[j]``, the same bits as ``networks[j].forward(X)``.
+
+    Examples
+    --------
+    >>> import fastnn, numpy as np
+    >>> networks = [fastnn.MLP([2, width, 1], rng=0) for width in (4, 8)]
+    >>> fastnn.forward_many(networks, np.ones((5, 2))).shape
+    (2, 5, 1)
+    """
+    networks = check_networks(networks)
+    first, original = networks[0], X
+    for i, net in enumerate(networks):
+        ends, expected = net.layer_sizes[:: len(net.layer_sizes) - 1], first.layer_sizes
+        if ends != (expected[0], expected[-1]):
+            raise ValueError(
+                f"network {i} has {ends[0]} inputs and {ends[1]} outputs, but network 0 has "
+                f"{expected[0]} and {expected[-1]}. Pass networks with the same numbers."
+            )
+    X = check_matrix("X", X, first.dtype, first.layer_sizes[0])
+    shape = (len(networks), len(X), first.layer_sizes[-1])
+    if out is None:
+        out = np.empty(shape, first.dtype)
+    else:
+        check_out("out", out, shape, first.dtype, original, X, *(net.params for net in networks))
+    n_threads = check_threads(n_threads)
+    n_products = len(X) * sum(net.n_params for net in networks)
+    if n_threads == 1 or n_products < kernels.WORTH_SHARING:
+        kernels.forward_many(networks, X, out)
+    elif len(X) >= CHUNK * n_threads:
+        bounds = [len(X) * i // n_threads for i in range(n_threads + 1)]
+        run_in_threads(
+            [partial(_forward_rows, networks, X, out, a, b) for a, b in zip(bounds, bounds[1:])]
+        )
+    else:
+        bounds = [len(networks) * i // n_threads for i in range(n_threads + 1)]
+        run_in_threads(
+            [
+                partial(kernels.forward_many, networks[a:b], X, out[a:b])
+                for a, b in zip(bounds, bounds[1:])
+                if a < b
+            ]
+        )
+    return out
+
+
+def _forward_rows(networks, X, out, start, stop):
+    for net, Y in zip(networks, out):
+        net._forward_into(X[start:stop], Y[start:stop])
+
+
+def check_networks(networks):
+    """Return networks as a list: different ones, of one dtype."""
+    networks = [networks] if isinstance(networks, Network) else list(networks)
+    if not networks:
+        raise ValueError("networks is empty. Pass at least one network.")
+    numbers: dict = {}
+    for i, net in enumerate(networks):
+        if not isinstance(net, MLP):
+            raise TypeError(f"networks must hold fastnn.MLP objects, got {net!r} at position {i}")
+        if numbers.setdefault(id(net), i) != i:
+            raise ValueError(
+                f"networks holds one network twice, at positions {numbers[id(net)]} and {i}. "
+                "Pass a copy: net.copy()."
+            )
+        if net.dtype != networks[0].dtype:
+            raise ValueError(
+                f"networks must have one dtype, but network 0 has {networks[0].dtype} and network "
+                f"{i} {net.dtype}"
+            )
+    return networks

@@ -1,0 +1,243 @@
+"""The arguments of `fit_many`: one for all networks, or a list with one for each."""
+
+import numpy as np
+
+from .. import kernels, losses, optimizers
+from ..callbacks import resolve_callbacks
+from ..validation import check_count, check_matrix, check_number, check_rng
+from .data import Data, is_sparse, n_held_out, of_validation
+from .plan import Plan
+from .state import resumed
+
+
+class Spread:
+    """One argument of many networks: ``spread[i]`` is that of network i.
+
+    Parameters
+    ----------
+    name : str
+    value : object
+        One value for all, or a list or tuple with one for each.
+    k : int
+        Number of networks.
+    is_each : callable, optional
+        is_each(value) returns whether a list or tuple holds one for each. By default it does.
+    """
+
+    def __init__(self, name, value, k, is_each=lambda value: True):
+        self.value, self.is_each = value, isinstance(value, (list, tuple)) and is_each(value)
+        if self.is_each and len(value) != k:
+            raise ValueError(
+                f"{name} lists {len(value)} values for {k} network{'s' * (k != 1)}. "
+                "Pass one value, or one for each network."
+            )
+
+    def __getitem__(self, i):
+        return self.value[i] if self.is_each else self.value
+
+    def part(self, start, stop):
+        """Return the argument of the networks start..stop."""
+        return list(self.value[start:stop]) if self.is_each else self.value
+
+
+# ---- which lists hold one value for each network ----
+
+
+def is_list(value):
+    return isinstance(value, list)
+
+
+def holds_matrices(value):
+    return len(value) > 0 and len(getattr(value[0], "shape", ())) == 2
+
+
+def holds_arrays(value):
+    return any(len(getattr(each, "shape", ())) > 0 or each is None for each in value)
+
+
+def holds_sequences(value):
+    return len(value) > 0 and all(isinstance(each, (list, tuple)) for each in value)
+
+
+def holds_class_weights(value):
+    return any(not isinstance(each, (int, float, np.number)) for each in value)
+
+
+def holds_rows(value):
+    return any(
+        each is None or isinstance(each, (list, tuple, slice, range)) or np.ndim(each) == 1
+        for each in value
+    )
+
+
+def spread_rows(name, rows, k):
+    """Return the Spread of `rows` or `validation_rows`, which may be a matrix."""
+    if isinstance(rows, np.ndarray) and rows.ndim == 2:
+        rows = list(rows)
+    return Spread(name, rows, k, holds_rows)
+
+
+def spawn(rng, k):
+    """Return the rng of each network: a spawned seed for an int."""
+    if rng is None or isinstance(rng, (list, tuple)):
+        return rng
+    if isinstance(rng, (int, np.integer)) and not isinstance(rng, bool) and rng >= 0:
+        return np.random.SeedSequence(int(rng)).spawn(k)
+    if k == 1:
+        return [rng]
+    raise ValueError(
+        f"rng must be None, an int of at least 0, or a list with one for each network, got {rng!r}. "
+        "Networks cannot share a generator: their results would depend on the order of training."
+    )
+
+
+# ---- the plans ----
+
+
+class Planner:
+    """Checks the arguments of many networks.
+
+    Networks that differ only in `rows`, `validation_rows` and `rng` are checked once: planning
+    10,000 networks must not take longer than training them.
+    """
+
+    OWN = ("rows", "validation_rows", "rng")  # arguments that usually differ
+
+    def __init__(self, networks, arguments):
+        self.networks, self.arguments = networks, arguments
+        self.lists = [
+            spread.value
+            for name, spread in arguments.items()
+            if spread.is_each and name not in self.OWN
+        ]
+        self.known = {}  # results of `once`
+        self.users = {}  # {id of a bit generator: number of the network that draws from it}
+
+    def plans(self):
+        """Return the Plan of each network."""
+        plans = []
+        for i, net in enumerate(self.networks):
+            try:
+                plans.append(self.plan(i, net))
+            except (TypeError, ValueError) as error:
+                raise type(error)(f"network {i}: {error}") from None
+        return plans
+
+    def once(self, key, function):
+        """Return function(), which is called once for this key."""
+        result = self.known.get(key)
+        if result is None:
+            result = self.known[key] = function()
+        return result
+
+    def plan(self, i, net):
+        net._check_may_train()
+        sizes, arguments = net.layer_sizes, self.arguments
+        # ids are unique: `arguments` keeps the objects alive
+        group = sizes[0], sizes[-1], net.activations[-1], *[id(each[i]) for each in self.lists]
+        shared = self.once(group, lambda: self.check(net, i))
+        data = self.select(shared.data, "rows", i, shared.data)
+        if not len(data):
+            raise ValueError("X has no rows. Training needs at least one.")
+        validation = self.select(shared.data, "validation_rows", i, shared.validation)
+        if shared.validation is not None and validation is not shared.validation:
+            raise ValueError(
+                "validation_data and validation_rows exclude each other. Pass one of them."
+            )
+        if shared.validation_fraction:
+            if validation is not None:
+                raise ValueError(
+                    "validation_fraction excludes validation_data and validation_rows. "
+                    "Pass one of them."
+                )
+            n_held_out(shared.validation_fraction, len(data))
+        if shared.resume:
+            resumed(net.state, shared.optimizer)
+        rng = arguments["rng"][i]
+        rng = net.rng if rng is None else check_rng(rng)
+        if shared.shuffle or shared.validation_fraction or any(net.dropout):
+            self.check_generator(i, rng)
+        return Plan(
+            net,
+            data,
+            validation,
+            shared.optimizer,
+            shared.epochs,
+            shared.batch_size,
+            shared.shuffle,
+            shared.callbacks,
+            rng,
+            shared.resume,
+            shared.class_weight,
+            shared.validation_fraction,
+        )
+
+    def check(self, net, i):
+        """Return a Plan of network i with all rows, and without rng."""
+        a = {name: spread[i] for name, spread in self.arguments.items() if name not in self.OWN}
+        X, batch_size, optimizer = a["X"], a["batch_size"], a["optimizer"]
+        if not is_sparse(X):  # converted once, also if networks differ in y
+            n_in = net.layer_sizes[0]
+            X = self.once(("X", id(X), n_in), lambda: check_matrix("X", X, net.dtype, n_in))
+        loss = losses.resolve(a["loss"], net.activations[-1])
+        if optimizer is None and not a["resume"]:
+            optimizer = "adam"
+        return Plan(
+            net,
+            Data.of(net, X, a["y"], loss, a["sample_weight"]),
+            of_validation(net, a["validation_data"], loss),
+            None if optimizer is None else optimizers.resolve(optimizer),
+            check_count("epochs", a["epochs"], minimum=0),
+            None if batch_size is None else check_count("batch_size", batch_size),
+            a["shuffle"],
+            resolve_callbacks(a["callbacks"]),
+            None,
+            a["resume"],
+            a["class_weight"],
+            check_number("validation_fraction", a["validation_fraction"], minimum=0, below=1),
+        )
+
+    def select(self, data, name, i, default):
+        """Return the rows of data that an argument selects, or `default` if it is None."""
+        spread = self.arguments[name]
+        rows, n = spread[i], data.X.shape[0]
+        if rows is None:
+            return default
+        if spread.is_each:
+            return data.select(check_indices(name, rows, n))
+        return data.select(self.once((name, n), lambda: check_indices(name, rows, n)))
+
+    def check_generator(self, i, rng):
+        """Check that no other network draws from this generator."""
+        other = self.users.setdefault(id(rng.bit_generator), i)
+        if other != i:
+            raise ValueError(
+                f"it shares its generator with network {other}, so their results would depend on "
+                "the order of training. Pass rng=0, from which each network gets its own seed."
+            )
+
+
+def check_indices(name, rows, n):
+    """Return row indices, a slice or a mask as an array of indices from 0 to n - 1."""
+    if isinstance(rows, slice):
+        return np.arange(n, dtype=np.intp)[rows]
+    indices = np.asarray(rows)
+    if indices.dtype == bool:
+        if indices.shape != (n,):
+            raise ValueError(
+                f"{name} is a mask of shape {indices.shape}, but X has {n} rows. Pass a mask of "
+                f"shape ({n},), or indices."
+            )
+        return np.flatnonzero(indices)
+    if indices.ndim != 1 or (indices.dtype.kind not in "iu" and indices.size):
+        raise ValueError(
+            f"{name} must be a one-dimensional array of row indices, a slice or a mask, got "
+            f"{indices.dtype} of shape {indices.shape}"
+        )
+    indices = np.ascontiguousarray(indices, np.intp)
+    if kernels.are_indices(indices, n):
+        return indices
+    outside = indices[(indices < -n) | (indices >= n)]
+    if len(outside):
+        raise ValueError(f"{name} holds row {outside[0]}, but X has {n} rows: 0..{n - 1}")
+    return np.where(indices < 0, indices + n, indices)

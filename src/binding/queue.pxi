@@ -1,0 +1,108 @@
+# TrainerQueue: many trainings at the same time, each in one thread.
+
+MAX_SHORT_SHUFFLE = LONG_SHUFFLE        # rows
+
+cdef class TrainerQueue(Team):
+    """Runs slices of many Trainers. Threads take one after the other; each thread has its own workspace.
+
+    Pass `workspace` and `validation_workspace` to the Trainers and their validations: memory then grows with the
+    number of threads, not with the number of networks. They may have no custom loss, which needs the GIL, and their
+    steps, shuffles and validations must be short: signals are not polled within a slice."""
+    cdef list workspaces, validation_workspaces     # one for each thread
+    cdef ZeroedBuffer memory                        # of the two arrays below
+    cdef Training** trainings                       # (n,) of this slice
+    cdef void** memories                            # (n_threads, 2) the workspaces of each thread
+    cdef const Table* table
+    cdef Py_ssize_t n
+    cdef flag next                                  # the next Trainer in the queue
+    cdef long long deadline
+
+    def __init__(self):
+        self.workspaces, self.validation_workspaces = [Workspace()], [Workspace()]
+
+    @property
+    def workspace(self):
+        return self.workspaces[0]
+
+    @property
+    def validation_workspace(self):
+        return self.validation_workspaces[0]
+
+    def run(self, list trainers, list losses, int n_threads, double seconds):
+        """Train for about `seconds`, or until each Trainer has ended its slice.
+
+        trainers : list of Trainer
+            Threads take them in this order. After the deadline no thread takes another one.
+        losses : list of ndarray (3, epochs), OUT
+            For each Trainer: losses, validation losses and error rates, as in `Trainer.run`.
+
+        Returns the number of Trainers that were taken; `stop_reason` of each says why it stopped."""
+        cdef Trainer trainer
+        cdef list arrays = []
+        cdef Py_ssize_t i
+        cdef object rows
+        self.n = len(trainers)
+        self.memory = ZeroedBuffer((self.n + 2 * n_threads) * <Py_ssize_t>sizeof(void*))
+        self.trainings = <Training**>self.memory.data
+        self.memories = <void**>self.memory.data + self.n
+        for i in range(self.n):
+            trainer = trainers[i]
+            rows = losses[i]
+            arrays.append(trainer.set_slice(rows[0], rows[1] if trainer.validation is not None else None,
+                                            rows[2] if trainer.measures_error_rate() else None))
+            trainer.training.slice.poll.check = NULL
+            if trainer.validation is not None:
+                trainer.validation.training.slice.poll.check = NULL
+            self.table = trainer.table
+            self.trainings[i] = &trainer.training
+        self.reserve(n_threads)
+        flag_set(&self.next, 0)
+        self.start_helpers(n_threads)
+        try:
+            for trainer in trainers:
+                trainer.lock_generator()
+            self.deadline = now() + <long long>(1e9 * seconds)
+        except BaseException:
+            self.cancel_helpers()
+            raise
+        else:
+            self.work_together()
+        finally:
+            for trainer in trainers:
+                trainer.unlock_generator()
+        return min(flag_get(&self.next), self.n)
+
+    cdef int reserve(self, int n_threads) except -1:
+        """Make the workspaces of all threads as large as those of the first, which the Trainers have reserved."""
+        cdef Workspace first, other
+        cdef list workspaces
+        cdef int kind, i
+        for kind in range(2):
+            workspaces = self.validation_workspaces if kind else self.workspaces
+            first = workspaces[0]
+            while len(workspaces) < n_threads:
+                workspaces.append(Workspace())
+            for i in range(n_threads):
+                other = workspaces[i]
+                other.reserve(first.size)
+                other.attached, other.used = NULL, True
+                self.memories[2 * i + kind] = other.data
+        return 0
+
+    cdef void work(self, int thread) noexcept nogil:
+        cdef Training* training
+        cdef Py_ssize_t i
+        cdef bint first = True
+        while first or now() < self.deadline:
+            first = False
+            i = flag_add(&self.next)
+            if i >= self.n:
+                break
+            training = self.trainings[i]
+            training.slice.deadline = self.deadline
+            training.workspace = self.memories[2 * thread]
+            self.table.attach(training, True)
+            if training.validation != NULL:
+                training.validation.workspace = self.memories[2 * thread + 1]
+                self.table.attach(training.validation, True)
+            self.table.train(training, 0)
