@@ -179,6 +179,7 @@ class Network(CompiledNetwork):
                 "Pass one number, or one for the inputs of each layer."
             )
         self._dropout = rates
+        self.has_dropout = any(rates)
 
     def __repr__(self):
         hidden = self.activations[:-1]

@@ -1,62 +1,17 @@
 """Many networks: each trains as it would alone, on any number of threads."""
 
-import contextlib
+import multiprocessing
 import threading
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 
 import numpy as np
 import pytest
 from checks import assert_same_bits
+from many_cases import HELD_OUT, RNG, ROWS, X, Y, assert_same_training, fit_alone, networks
 
 import fastnn
-from fastnn import MLP, SGD, Adam, AdamW, DivergenceError, EarlyStopping, losses, schedules
+from fastnn import MLP, SGD, Adam, AdamW, EarlyStopping, losses, schedules
 from fastnn.training import many, session
-
-RNG = np.random.default_rng(0)
-X = RNG.normal(size=(300, 7)).astype(np.float32)
-Y = (X[:, 0] + 0.5 * RNG.normal(size=300) > 0).astype(np.float32)
-ROWS = [np.sort(RNG.choice(300, 150 + 10 * i, replace=i % 2 == 0)) for i in range(8)]
-HELD_OUT = [np.setdiff1d(np.arange(300), rows) for rows in ROWS]
-
-
-def networks(k=8, **options):
-    options = {"output": "sigmoid"} | options
-    return [MLP([7, 4 + 3 * i, 1], rng=i, **options) for i in range(k)]
-
-
-def fit_alone(nets, arguments):
-    """Train each network with its own `fit`, on copied rows."""
-    for i, net in enumerate(nets):
-        own = {name: value[i] for name, value in arguments.items()}
-        rows, held_out = own.pop("rows", slice(None)), own.pop("validation_rows", None)
-        weight = own.pop("sample_weight", None)
-        if held_out is not None:
-            part = (X[held_out], Y[held_out])
-            own["validation_data"] = part if weight is None else (*part, weight[held_out])
-        with contextlib.suppress(DivergenceError):
-            net.fit(X[rows], Y[rows], sample_weight=None if weight is None else weight[rows], **own)
-
-
-def assert_same_training(one, other):
-    """The same parameters, moments, histories and best epochs."""
-    assert_same_bits(one.params, other.params)
-    a, b = one.history, other.history
-    for name in ("loss", "val_loss", "val_error_rate", "n_epochs", "n_steps", "stop_reason"):
-        assert getattr(a, name) == getattr(b, name), name
-    assert (one.state.step, one.state.epoch, one.state.row) == (
-        other.state.step,
-        other.state.epoch,
-        other.state.row,
-    )
-    assert_same_bits(one.state.moments, other.state.moments)
-    assert (one.state.best is None) == (other.state.best is None)
-    if one.state.best is not None:
-        assert (one.state.best.epoch, one.state.best.loss) == (
-            other.state.best.epoch,
-            other.state.best.loss,
-        )
-        assert_same_bits(one.state.best.params, other.state.best.params)
-    assert one.rng.bit_generator.state == other.rng.bit_generator.state
 
 
 def weights(i):
@@ -131,3 +86,245 @@ def test_each_network_gets_the_bits_of_its_own_fit(case, n_threads, isa, monkeyp
             "all epochs done",
             "diverged",
         ] * 4
+
+
+def test_one_int_spawns_the_seeds():
+    alone, together = networks(3), networks(3)
+    for net, seed in zip(alone, np.random.SeedSequence(5).spawn(3)):
+        net.fit(X, Y, epochs=3, rng=seed)
+    fastnn.fit_many(together, X, Y, epochs=3, rng=5)
+    for one, other in zip(alone, together):
+        assert_same_bits(one.params, other.params)
+    # more networks do not change the first ones
+    more = networks(5)
+    fastnn.fit_many(more, X, Y, epochs=3, rng=5)
+    assert_same_bits(more[2].params, alone[2].params)
+
+
+def test_networks_of_other_tables_losses_and_dtypes():
+    sizes = [[3, 4, 1], [5, 2], [1, 8, 8, 3]]
+    Xs = [RNG.normal(size=(20 + 10 * i, size[0])) for i, size in enumerate(sizes)]
+    ys = [RNG.normal(size=(len(each), size[-1])) for each, size in zip(Xs, sizes)]
+    alone, together = (
+        [MLP(size, "tanh", dtype="float64", rng=i) for i, size in enumerate(sizes)]
+        for _ in range(2)
+    )
+    for net, inputs, targets in zip(alone, Xs, ys):
+        net.fit(inputs, targets, epochs=4)
+    fastnn.fit_many(together, Xs, ys, epochs=4)
+    for one, other in zip(alone, together):
+        assert_same_bits(one.params, other.params)
+
+
+def test_sparse_rows_custom_losses_lbfgs_and_dropout_train_beside_the_others():
+    scipy_sparse = pytest.importorskip("scipy.sparse")
+
+    def squared(outputs, y):
+        return float(((outputs - y) ** 2).mean()), 2 * (outputs - y) / y.size
+
+    def make():
+        nets = networks(6)
+        nets[3].dropout = 0.3
+        return nets
+
+    S = scipy_sparse.csr_array(X)
+    Xs = [X, S, X, X, S, X]
+    ys = [Y, Y, Y[:, None], Y, Y, Y]
+    lists = dict(
+        loss=[None, None, squared, None, None, None],
+        optimizer=["adam", "adam", "adam", "adam", "sgd", "lbfgs"],
+        validation_data=[None, (S[:50], Y[:50]), (X[:50], Y[:50, None]), None, None, (X, Y)],
+        rows=[None, np.arange(200), np.arange(100), None, np.arange(10, 100), slice(250)],
+    )
+    alone, together = make(), make()
+    for i, net in enumerate(alone):
+        own = {name: values[i] for name, values in lists.items()}
+        rows = slice(None) if own["rows"] is None else own["rows"]
+        del own["rows"]
+        net.fit(Xs[i][rows], ys[i][rows], epochs=5, rng=i, **own)
+    fastnn.fit_many(together, Xs, ys, epochs=5, rng=list(range(6)), n_threads=2, **lists)
+    for one, other in zip(alone, together):
+        assert_same_training(one, other)
+
+
+def test_long_steps_run_with_all_threads(monkeypatch):
+    from fastnn.training.engines import dense
+
+    monkeypatch.setattr(dense, "QUEUE_WORK", 3 * 32 * 60)  # networks 1 to 7 have more parameters
+    alone, together = networks(), networks()
+    fit_alone(alone, dict(epochs=[3] * 8))
+    fastnn.fit_many(together, X, Y, epochs=3, n_threads=2)
+    for one, other in zip(alone, together):
+        assert_same_training(one, other)
+
+
+def test_training_continues_where_it_stopped():
+    alone, together = networks(), networks()
+    fastnn.fit_many(together, X, Y, epochs=[3 + i for i in K], rows=ROWS)
+    fastnn.fit_many(together, X, Y, epochs=[9 - i for i in K], rows=ROWS, resume=True)
+    fit_alone(alone, dict(epochs=[12] * 8, rows=ROWS))
+    for one, other in zip(alone, together):
+        assert_same_bits(one.params, other.params)
+        assert one.state.step == other.state.step
+
+
+@pytest.mark.parametrize("after", [1, 5, 13])
+def test_ctrl_c_keeps_the_last_complete_step_of_each_network(after, monkeypatch):
+    """Also within an epoch on selected rows, of which some occur twice."""
+    monkeypatch.setattr(many, "SLICE_SECONDS", 0.0)
+    monkeypatch.setattr(many, "TAIL_SECONDS", 0.0)
+    alone, together = networks(), networks()
+    calls = 0
+    end_slice = many.Pool.end_slice
+
+    def interrupt(self, *arguments):
+        nonlocal calls
+        end_slice(self, *arguments)
+        calls += 1
+        if calls == after:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(many.Pool, "end_slice", interrupt)
+    arguments = dict(rows=ROWS, rng=list(K), n_threads=2)
+    with pytest.raises(KeyboardInterrupt):
+        fastnn.fit_many(together, X, Y, epochs=6, **arguments)
+    begun = [net for net in together if net.history is not None]
+    assert begun and all(net.history.stop_reason == "interrupted" for net in begun)
+    assert all(net.history.n_steps == net.state.step for net in begun)
+    monkeypatch.undo()
+    for i, net in enumerate(together):
+        if net.history is None:
+            net.fit(X[ROWS[i]], Y[ROWS[i]], epochs=6, rng=i)
+            continue
+        net.fit(X[ROWS[i]], Y[ROWS[i]], epochs=6 - net.state.epoch, rng=net.rng, resume=True)
+    fit_alone(alone, dict(epochs=[6] * 8, rows=ROWS, rng=list(K)))
+    for one, other in zip(alone, together):
+        assert_same_bits(one.params, other.params)
+
+
+def test_callbacks_run_in_the_calling_thread_with_their_own_network():
+    seen = []
+
+    class Spy(fastnn.callbacks.Callback):
+        def on_fit_begin(self, net, history):
+            seen.append(("begin", net, threading.get_ident()))
+
+        def on_epoch_end(self, net, history):
+            seen.append((history.n_epochs, net, threading.get_ident()))
+            return history.n_epochs == 3 and net is nets[1]
+
+        def on_fit_end(self, net, history):
+            seen.append(("end", net, threading.get_ident()))
+
+    nets, alone = networks(3), networks(3)
+    histories = fastnn.fit_many(nets, X, Y, epochs=5, callbacks=Spy(), n_threads=2)
+    assert {thread for *_, thread in seen} == {threading.get_ident()}
+    assert [history.n_epochs for history in histories] == [5, 3, 5]
+    assert histories[1].stop_reason == "Spy.on_epoch_end returned True"
+    for net, n in zip(nets, (5, 3, 5)):
+        assert [what for what, of, _ in seen if of is net] == ["begin", *range(1, n + 1), "end"]
+    fit_alone(alone, dict(epochs=[5, 3, 5]))
+    for one, other in zip(alone, nets):
+        assert_same_bits(one.params, other.params)
+
+
+def test_an_exception_of_a_callback_leaves_every_network_usable():
+    def fail(net, history):
+        if net is nets[2]:
+            raise ZeroDivisionError("mine")
+
+    nets = networks(4)
+    with pytest.raises(ZeroDivisionError, match="mine"):
+        fastnn.fit_many(nets, X, Y, epochs=5, callbacks=fail)
+    for net in nets:
+        net.fit(X, Y, epochs=1, resume=net.state is not None)
+        assert np.isfinite(net.params).all()
+
+
+def test_networks_are_locked_while_they_train():
+    nets, errors = networks(2), []
+
+    def use(net, history):
+        thread = threading.Thread(target=lambda: errors.append(_error(nets[1].forward, X)))
+        thread.start()
+        thread.join()
+
+    fastnn.fit_many(nets, X, Y, epochs=1, callbacks=use)
+    assert all("being trained in another thread" in str(error) for error in errors)
+    nets[1].forward(X)
+
+
+def _error(function, *arguments):
+    try:
+        return function(*arguments)
+    except Exception as error:
+        return error
+
+
+def test_the_progress_line(capsys):
+    nets = networks(3)
+    fastnn.fit_many(nets, X, Y, epochs=2, optimizer=[SGD(0.1), SGD(1e30), SGD(0.1)], progress=True)
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[0].startswith("network 3/3  ") and lines[0].endswith(" rows/s")
+    assert lines[1:] == ["stopped: 2 networks: all epochs done", "stopped: 1 network: diverged"]
+
+
+def test_zero_epochs_and_one_network():
+    net = MLP([7, 1], rng=0)
+    before = net.params.copy()
+    (history,) = fastnn.fit_many([net], X, Y, epochs=0)
+    assert history.n_epochs == 0 and (net.params == before).all()
+    (history,) = fastnn.fit_many(net, X, Y, epochs=1)
+    assert history.n_epochs == 1
+
+
+@pytest.mark.parametrize("executor", [ThreadPoolExecutor, ProcessPoolExecutor])
+def test_an_executor_gives_the_same_bits(executor):
+    arguments = dict(
+        epochs=[4 + i for i in K],
+        rows=ROWS,
+        validation_rows=HELD_OUT,
+        callbacks=EarlyStopping(2),
+        rng=3,
+    )
+    here, there = networks(), networks()
+    fastnn.fit_many(here, X, Y, **arguments)
+    options = {}
+    if executor is ProcessPoolExecutor:
+        options["mp_context"] = multiprocessing.get_context("spawn")
+    with executor(2, **options) as workers:
+        histories = fastnn.fit_many(there, X, Y, n_threads=1, executor=workers, **arguments)
+        with pytest.raises(ValueError, match="callbacks run in the calling thread"):
+            fastnn.fit_many(there, X, Y, callbacks=print, executor=workers)
+    for one, other, history in zip(here, there, histories):
+        assert_same_training(one, other)
+        assert other.history is history
+    there[0].fit(X, Y, epochs=1, resume=True)
+
+
+# ---- forward_many ----
+
+
+@pytest.mark.parametrize("n_threads", [1, 2, 3])
+@pytest.mark.parametrize("n", [0, 1, 5, 300, 40_000])
+def test_forward_many_has_the_bits_of_forward(n, n_threads, dtype):
+    nets = [MLP([7, 5 + 40 * i, 2], dtype=dtype, rng=i) for i in range(5)]
+    rows = np.random.default_rng(n).normal(size=(n, 7)).astype(dtype)
+    Y = fastnn.forward_many(nets, rows, n_threads=n_threads)
+    assert Y.shape == (5, n, 2) and Y.dtype == dtype
+    for net, outputs in zip(nets, Y):
+        assert_same_bits(outputs, net.forward(rows))
+    out = np.empty_like(Y)
+    assert fastnn.forward_many(nets, rows, out=out, n_threads=n_threads) is out
+    assert_same_bits(out, Y)
+
+
+def test_forward_many_refuses_what_does_not_fit():
+    nets = networks(2)
+    with pytest.raises(ValueError, match="network 1 has 7 inputs and 3 outputs, but network 0 has"):
+        fastnn.forward_many([nets[0], MLP([7, 3], rng=0)], X)
+    with pytest.raises(ValueError, match="out must have shape"):
+        fastnn.forward_many(nets, X, out=np.empty((2, 300), np.float32))
+    with pytest.raises(ValueError, match="X has 3 columns"):
+        fastnn.forward_many(nets, X[:, :3])
+    assert fastnn.forward_many(nets, X[:2].tolist()).shape == (2, 2, 1)

@@ -44,10 +44,6 @@ class Loss(Options):
         """
         raise NotImplementedError
 
-    def in_batches(self, y, order, batch_size, n_out, dtype):
-        """Return more keyword arguments of `kernels.Trainer`, for a loss evaluated in Python."""
-        return {}
-
 
 def for_outputs(name, numbers, n_out, dtype):
     """Return an array of n_out numbers from one number or n_out numbers; None stays None."""

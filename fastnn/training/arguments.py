@@ -7,6 +7,7 @@ from ..callbacks import resolve_callbacks
 from ..validation import check_count, check_matrix, check_number, check_rng
 from .data import Data, is_sparse, n_held_out, of_validation
 from .plan import Plan
+from .session import check_callbacks
 from .state import resumed
 
 
@@ -132,10 +133,10 @@ class Planner:
 
     def plan(self, i, net):
         net._check_may_train()
-        sizes, arguments = net.layer_sizes, self.arguments
+        sizes = net.layer_sizes
         # ids are unique: `arguments` keeps the objects alive
         group = sizes[0], sizes[-1], net.activations[-1], *[id(each[i]) for each in self.lists]
-        shared = self.once(group, lambda: self.check(net, i))
+        shared = self.known.get(group) or self.once(group, lambda: self.check(net, i))
         data = self.select(shared.data, "rows", i, shared.data)
         if not len(data):
             raise ValueError("X has no rows. Training needs at least one.")
@@ -151,11 +152,17 @@ class Planner:
                     "Pass one of them."
                 )
             n_held_out(shared.validation_fraction, len(data))
+        if shared.callbacks:
+            check_callbacks(
+                shared.callbacks, data, validation is not None or shared.validation_fraction > 0
+            )
+        if shared.class_weight is not None:
+            data.with_class_weight(shared.class_weight, sizes[-1])  # only a check
         if shared.resume:
             resumed(net.state, shared.optimizer)
-        rng = arguments["rng"][i]
+        rng = self.arguments["rng"][i]
         rng = net.rng if rng is None else check_rng(rng)
-        if shared.shuffle or shared.validation_fraction or any(net.dropout):
+        if shared.shuffle or shared.validation_fraction or net.has_dropout:
             self.check_generator(i, rng)
         return Plan(
             net,
@@ -200,9 +207,9 @@ class Planner:
     def select(self, data, name, i, default):
         """Return the rows of data that an argument selects, or `default` if it is None."""
         spread = self.arguments[name]
-        rows, n = spread[i], data.X.shape[0]
-        if rows is None:
+        if spread.value is None or (rows := spread[i]) is None:
             return default
+        n = data.X.shape[0]
         if spread.is_each:
             return data.select(check_indices(name, rows, n))
         return data.select(self.once((name, n), lambda: check_indices(name, rows, n)))

@@ -165,9 +165,10 @@ class Data:
 
     def trainer(self, net, batch_size, order=None, **more):
         """Return a `kernels.Trainer` over dense rows."""
-        custom = self.loss.in_batches(
-            self.targets, order, batch_size, net.layer_sizes[-1], net.dtype
-        )
+        if isinstance(self.loss, losses.CustomLoss):
+            more |= self.loss.in_batches(
+                self.targets, order, batch_size, net.layer_sizes[-1], net.dtype
+            )
         return Trainer(
             net,
             self.X,
@@ -178,7 +179,6 @@ class Data:
             rows=self.rows,
             alpha=self.alpha,
             **self.loss_options,
-            **custom,
             **more,
         )
 
@@ -251,7 +251,7 @@ def of_validation(net, validation_data, loss):
 
 def is_sparse(X):
     """Whether X is a SciPy sparse matrix or array."""
-    return hasattr(X, "toarray")
+    return type(X) is not np.ndarray and hasattr(X, "toarray")  # the type first: 0.3 us less
 
 
 def block_rows(X, batch_size=1):

@@ -99,7 +99,8 @@ class Pool:
     def begin(self, i, session):
         session.begin()
         self.active[i] = session
-        session.call(session.callbacks, "on_fit_begin")
+        if session.callbacks:
+            session.call(session.callbacks, "on_fit_begin")
         if session.is_done:
             self.end(i, session)
 
@@ -137,7 +138,7 @@ class Pool:
             self.line.show(self)
 
     def end_slice(self, i, session):
-        before = session.state.epoch
+        before = session.history.n_epochs
         try:
             session.end_slice(session.engine.trainer.stop())
         except DivergenceError as error:
@@ -145,7 +146,8 @@ class Pool:
             session.follow()  # back to the position of the restored parameters
             self.remove(i, session)
             return
-        self.rows_done += (session.state.epoch - before) * len(session.data)
+        if self.line:
+            self.rows_done += (session.history.n_epochs - before) * len(session.data)
         if session.is_done:
             self.end(i, session)
 

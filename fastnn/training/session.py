@@ -62,10 +62,11 @@ class Session:
     ):
         self.net, self.data, self.state, self.rng = net, data, state, rng
         self.all_callbacks = self.callbacks = callbacks
-        stopping = _early_stopping(callbacks)
-        if stopping and stopping.monitor == "error_rate":
-            _check_error_rate(data, validation)
-        alone = len(callbacks) == 1 and type(callbacks[0]) is EarlyStopping and patience is None
+        stopping, alone = None, False
+        if callbacks:
+            stopping = _early_stopping(callbacks)
+            check_callbacks(callbacks, data, validation is not None)
+            alone = len(callbacks) == 1 and type(stopping) is EarlyStopping and patience is None
         self.engine = engine(
             net, data, state, batch_size, shuffle, n_threads, rng, validation, alone, queue
         )
@@ -367,9 +368,12 @@ def _early_stopping(callbacks):
     return next((each for each in callbacks if isinstance(each, EarlyStopping)), None)
 
 
-def _check_error_rate(data, validation):
-    """Check that EarlyStopping can monitor the error rate."""
-    if validation is None:
+def check_callbacks(callbacks, data, validates):
+    """Check that EarlyStopping can monitor the error rate, if it does."""
+    stopping = _early_stopping(callbacks)
+    if stopping is None or stopping.monitor != "error_rate":
+        return
+    if not validates:
         raise ValueError(
             "EarlyStopping(monitor='error_rate') needs validation rows. Pass validation_data or "
             "validation_fraction."

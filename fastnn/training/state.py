@@ -187,9 +187,9 @@ class TrainingState:
         self.split_rows, self.split_held_out = len(data), len(held_out)
         return train, held_out
 
-    def draw_seed(self, net, rng):
-        """Draw the seed of dropout if the network needs one and has none."""
-        if any(net.dropout) and self.seed is None:
+    def draw_seed(self, rng):
+        """Draw the seed of dropout, unless there is one."""
+        if self.seed is None:
             self.seed = int(rng.integers(2**63))
 
     @property

@@ -38,18 +38,22 @@ cdef class TrainerQueue(Team):
 
         Returns the number of Trainers that were taken; `stop_reason` of each says why it stopped."""
         cdef Trainer trainer
-        cdef list arrays = []
-        cdef Py_ssize_t i
-        cdef object rows
+        cdef Array array
+        cdef list arrays = []           # keeps the buffers of `losses`
+        cdef Py_ssize_t i, n_epochs
+        cdef double* row
         self.n = len(trainers)
         self.memory = ZeroedBuffer((self.n + 2 * n_threads) * <Py_ssize_t>sizeof(void*))
         self.trainings = <Training**>self.memory.data
         self.memories = <void**>self.memory.data + self.n
         for i in range(self.n):
             trainer = trainers[i]
-            rows = losses[i]
-            arrays.append(trainer.set_slice(rows[0], rows[1] if trainer.validation is not None else None,
-                                            rows[2] if trainer.measures_error_rate() else None))
+            array = Array(losses[i], 8, losses[i].size, True)
+            arrays.append(array)
+            n_epochs = array.view.len // (3 * <Py_ssize_t>sizeof(double))
+            row = <double*>array.data
+            trainer.begin_slice(row, row + n_epochs, row + 2 * n_epochs if trainer.measures_error_rate() else NULL,
+                                n_epochs)
             trainer.training.slice.poll.check = NULL
             if trainer.validation is not None:
                 trainer.validation.training.slice.poll.check = NULL

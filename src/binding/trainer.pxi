@@ -344,7 +344,6 @@ cdef class Trainer(Team):
         cdef Array l = Array(losses, 8, len(losses), True)
         cdef Array v = optional(validation_losses, 8, len(losses), True)
         cdef Array e = optional(error_rates, 8, len(losses), True)
-        cdef Slice* slice_ = &self.training.slice
         if len(losses) < 1:
             raise ValueError("losses is empty. Pass an array with room for at least one epoch.")
         if self.validation is not None and v is None:
@@ -353,13 +352,17 @@ cdef class Trainer(Team):
             raise ValueError("error_rates is missing. Pass an array as long as losses.")
         if e is not None and (self.validation is None or not self.validation.has_classes()):
             raise ValueError("An error rate needs a validation whose loss has classes.")
-        slice_.losses = <double*>l.data
-        slice_.validation_losses, slice_.error_rates = <double*>pointer(v), <double*>pointer(e)
+        self.begin_slice(<double*>l.data, <double*>pointer(v), <double*>pointer(e), len(losses))
+        return [l, v, e]
+
+    cdef void begin_slice(self, double* losses, double* validation_losses, double* error_rates,
+                          Py_ssize_t n_epochs) noexcept:
+        cdef Slice* slice_ = &self.training.slice
+        slice_.losses, slice_.validation_losses, slice_.error_rates = losses, validation_losses, error_rates
         slice_.first_epoch = slice_.validated = self.training.position.epoch
-        slice_.last_epoch = slice_.first_epoch + len(losses)
+        slice_.last_epoch = slice_.first_epoch + n_epochs
         slice_.n_threads = 1
         slice_.stop_reason = TIME
-        return [l, v, e]
 
     def run(self, int n_threads, double seconds, losses, validation_losses=None, error_rates=None):
         """Train for about `seconds`, and for at most len(losses) epochs, the present one included.

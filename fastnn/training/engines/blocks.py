@@ -66,7 +66,8 @@ class BlocksEngine(Engine):
         if row == 0:
             n = len(self.data)
             self.order = self.rng.permutation(n) if self.shuffle else np.arange(n)
-            self.state.draw_seed(self.net, self.rng)
+            if self.net.has_dropout:
+                self.state.draw_seed(self.rng)
         rows = self.data.take(self.order[row : row + self.rows]).dense()
         state = replace(self.state, step=step, epoch=epoch, row=0, loss_sum=0.0, order=None)
         block = DenseEngine(

@@ -39,25 +39,28 @@ class DenseEngine(Engine):
         queue=None,
     ):
         n = len(data)
-        state.check_rows(n)
         self.rows, self.order = data.rows, None
+        if state.row or state.order is not None:
+            state.check_rows(n)
         if shuffle:
-            order = np.arange(n, dtype=np.intp) if state.order is None else state.order
-            self.order = order.astype(np.intp) if data.rows is None else data.rows[order]
-        state.draw_seed(net, rng)
+            if state.order is not None:
+                self.order = state.order.astype(np.intp)
+                if data.rows is not None:
+                    self.order = data.rows[self.order]
+            elif data.rows is not None:
+                self.order = data.rows.copy()
+            else:
+                self.order = np.arange(n, dtype=np.intp)
+        if net.has_dropout:
+            state.draw_seed(rng)
         self.validates = validation is not None and validation.compiled
         self.keeps_best = keep_best and (self.validates or validation is None)
         self.metric = Metric.TRAINING_LOSS
-        self.queued = queue is not None and _fits_queue(net, data, batch_size, validation)
-        options, of_validation = {}, {}
+        self.queued = queue is not None and _fits_queue(net, data, n, batch_size, validation)
+        self.threads = None
         if self.queued:
             n_threads = 1
-            options, of_validation = (
-                {"workspace": queue.workspace},
-                {"workspace": queue.validation_workspace},
-            )
-        self.threads = None
-        if n_threads > 1:
+        elif n_threads > 1:
             self.threads = ThreadChoice(net, ("training", batch_size), n_threads, SHORT_STEP)
         self.trainer = data.trainer(
             net,
@@ -65,16 +68,18 @@ class DenseEngine(Engine):
             self.order,
             optimizer=state.to_kernel(),
             generator=rng.bit_generator if shuffle else None,
-            dropout=np.array(net.dropout) if any(net.dropout) else None,
+            dropout=np.array(net.dropout) if net.has_dropout else None,
             seed=state.seed or 0,
             n_threads=n_threads,
-            validation=(
-                validation.trainer(net, len(validation), **of_validation)
-                if self.validates
-                else None
-            ),
+            validation=validation.trainer(
+                net,
+                len(validation),
+                workspace=queue.validation_workspace if self.queued else None,
+            )
+            if self.validates
+            else None,
             keeps_best=self.keeps_best,
-            **options,
+            workspace=queue.workspace if self.queued else None,
         )
 
     def load(self, state):
@@ -130,12 +135,12 @@ class DenseEngine(Engine):
         self.trainer.set_optimizer(optimizer)
 
 
-def _fits_queue(net, data, batch_size, validation):
+def _fits_queue(net, data, n, batch_size, validation):
     """Whether a queue may run the trainer: nothing needs Python or lasts long within a slice."""
     validation_rows = 0 if validation is None else len(validation)
     return (
         not isinstance(data.loss, CustomLoss)
-        and len(data) <= MAX_SHORT_SHUFFLE
+        and n <= MAX_SHORT_SHUFFLE
         and 3 * batch_size * net.n_params <= QUEUE_WORK
         and validation_rows * net.n_params <= QUEUE_WORK
     )

@@ -24,7 +24,7 @@ class LBFGSEngine(Engine):
             from scipy.optimize import minimize
         except ImportError:
             raise ImportError('LBFGS needs SciPy: pip install "fastnn-mlp[scipy]"') from None
-        if any(net.dropout):
+        if net.has_dropout:
             raise ValueError(
                 "L-BFGS needs a deterministic loss, but the network has dropout. Set net.dropout = 0, "
                 "or use another optimizer."

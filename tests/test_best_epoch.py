@@ -1,0 +1,89 @@
+"""EarlyStopping in compiled code: the best epoch by loss or error rate."""
+
+import numpy as np
+import pytest
+from checks import assert_same_bits
+from many_cases import X, Y, assert_same_training
+
+import fastnn
+from fastnn import MLP, Adam, EarlyStopping
+
+
+@pytest.mark.parametrize("monitor", ["loss", "error_rate"])
+@pytest.mark.parametrize("keep", ["first", "last"])
+@pytest.mark.parametrize("outputs", ["sigmoid", "softmax", "probabilities", "labels", "logits"])
+def test_compiled_early_stopping_equals_the_callback(monitor, keep, outputs, n_threads=1):
+    """A second callback makes EarlyStopping run in Python."""
+    n_out = {"sigmoid": 1, "logits": 1}.get(outputs, 3)
+    rng = np.random.default_rng(1)
+    y = rng.integers(0, 2, 300) if n_out == 1 else rng.integers(0, 3, 300)
+    loss = None
+    if outputs == "probabilities":
+        y = rng.dirichlet(np.ones(3), 300)
+    if outputs == "labels":
+        y = rng.integers(0, 2, (300, 3))
+    output = {"labels": "sigmoid", "probabilities": "softmax", "logits": "identity"}.get(
+        outputs, outputs
+    )
+    if outputs == "logits":
+        loss = "bce_with_logits"
+    held_out = (X[:97], y[:97], rng.random(97))
+    found = []
+    for callbacks in (lambda stop: stop, lambda stop: [stop, lambda net, history: None]):
+        net = MLP([7, 9, n_out], output=output, rng=3)
+        stop = EarlyStopping(6, keep=keep, monitor=monitor)
+        net.fit(X[97:], y[97:], loss, Adam(0.02), 80, 16, True, held_out, callbacks=callbacks(stop))
+        found.append(net)
+    assert_same_training(*found)
+    assert found[0].history.n_epochs < 80
+    if monitor == "error_rate":
+        shown = found[0].history.val_error_rate
+        assert len(shown) == found[0].history.n_epochs and 0 < min(shown) < max(shown) < 1
+
+
+def test_no_patience_keeps_the_best_epoch_and_trains_to_the_end():
+    net = MLP([7, 30, 1], output="sigmoid", rng=0)
+    history = net.fit(
+        X[:100],
+        Y[:100],
+        optimizer=Adam(0.05),
+        epochs=50,
+        validation_data=(X[100:], Y[100:]),
+        callbacks=EarlyStopping(patience=None),
+    )
+    best = int(np.argmin(history.val_loss))
+    assert history.n_epochs == 50 and net.state.best.epoch == best + 1 < 50
+    assert net.loss(X[100:], Y[100:]) == pytest.approx(history.val_loss[best], rel=1e-6)
+
+
+def test_resuming_early_stopping_counts_on(tmp_path):
+    def fit(net, epochs, **options):
+        return net.fit(
+            X[:100],
+            Y[:100],
+            optimizer=Adam(0.05),
+            epochs=epochs,
+            validation_data=(X[100:], Y[100:]),
+            callbacks=EarlyStopping(8, restore_best=False),
+            **options,
+        )
+
+    whole, parts = (MLP([7, 30, 1], output="sigmoid", rng=0) for _ in range(2))
+    fit(whole, 60)
+    fit(parts, 3)
+    while parts.history.stop_reason == "all epochs done":
+        parts.save(tmp_path / "net.safetensors")
+        parts = fastnn.load(tmp_path / "net.safetensors")
+        fit(parts, 3, resume=True)
+    assert parts.history.stop_reason == whole.history.stop_reason
+    assert parts.state.epoch == whole.state.epoch < 60
+    assert_same_bits(parts.state.best.params, whole.state.best.params)
+
+
+def test_the_error_rate_needs_classes():
+    with pytest.raises(ValueError, match="needs a loss with classes, got MSE"):
+        MLP([7, 1], rng=0).fit(
+            X, Y, validation_data=(X, Y), callbacks=EarlyStopping(monitor="error_rate")
+        )
+    with pytest.raises(ValueError, match="monitor must be 'loss' or 'error_rate', got 'accuracy'"):
+        EarlyStopping(monitor="accuracy")

@@ -1,0 +1,77 @@
+"""The arguments of fit_many: one for all networks, or one for each."""
+
+import numpy as np
+import pytest
+from checks import assert_same_bits
+from many_cases import X, Y, networks
+
+import fastnn
+from fastnn import MLP, EarlyStopping
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (dict(networks=[]), "networks is empty"),
+        (dict(networks=["net"]), r"must hold fastnn.MLP objects, got 'net' at position 0"),
+        (dict(twice=True), "holds one network twice, at positions 0 and 2"),
+        (dict(dtype=True), "one dtype, but network 0 has float32 and network 1 float64"),
+        (dict(epochs=[1, 2]), "epochs lists 2 values for 3 networks"),
+        (dict(epochs=[1, 2, -1]), "network 2: epochs must be a whole number of at least 0, got -1"),
+        (dict(batch_size=0), "network 0: batch_size must be a whole number"),
+        (dict(loss=["bce", "bce", "mess"]), "network 2: loss must be None"),
+        (dict(optimizer="adams"), "network 0: optimizer must be one of"),
+        (dict(X=X[:, :3]), "network 0: X has 3 columns, but the network expects 7"),
+        (dict(rows=[np.arange(3), np.arange(3), [0, 300]]), "network 2: rows holds row 300"),
+        (dict(rows=[[0], [1], [-301]]), "network 2: rows holds row -301, but X has 300 rows"),
+        (dict(rows=np.ones(5, bool)), r"network 0: rows is a mask of shape \(5,\)"),
+        (dict(rows=[0.5, 1.5]), "network 0: rows must be a one-dimensional array of row indices"),
+        (dict(rows=[[], [1], [2]]), "network 0: X has no rows"),
+        (dict(rng=np.random.default_rng(0)), "Networks cannot share a generator"),
+        (dict(rng=[np.random.default_rng(0)] * 3), "shares its generator with network 0"),
+        (dict(validation_rows=[0], validation_data=(X, Y)), "exclude each other"),
+        (dict(validation_rows=[0], validation_fraction=0.5), "excludes"),
+        (dict(validation_fraction=0.5, rows=[[0], [1], [2]]), "network 0: validation_fraction=0.5"),
+        (dict(resume=True), "network 0: resume=True continues an earlier training"),
+        (
+            dict(
+                callbacks=[[], [], [EarlyStopping(monitor="error_rate")]],
+                validation_rows=[None, [0], None],
+            ),
+            "network 2: .* needs validation rows",
+        ),
+        (dict(class_weight=[None, None, {5: 1.0}]), "network 2: class_weight"),
+        (dict(n_jobs=2), "The number of threads is `n_threads`"),
+        (dict(n_threads=0), "n_threads must be at least 1, or -1"),
+    ],
+    ids=lambda value: value[:30] if isinstance(value, str) else ",".join(value),
+)
+def test_bad_arguments_train_nothing(change, message):
+    nets = networks(3)
+    arguments = dict(networks=nets, X=X, y=Y) | change
+    if arguments.pop("twice", False):
+        arguments["networks"] = [nets[0], nets[1], nets[0]]
+    if arguments.pop("dtype", False):
+        arguments["networks"] = [nets[0], MLP([7, 1], output="sigmoid", dtype="float64", rng=0)]
+    with pytest.raises((ValueError, TypeError), match=message):
+        fastnn.fit_many(**arguments)
+    assert all(net.state is None and net.history is None for net in nets)
+
+
+def test_negative_rows_masks_ranges_and_matrices_select_rows():
+    mask = np.zeros(300, bool)
+    mask[5:20] = True
+    for rows, same in [
+        (np.arange(-15, 0), slice(285, 300)),
+        (mask, slice(5, 20)),
+        (range(5, 20), slice(5, 20)),
+        (np.arange(5, 20, dtype=np.int32), slice(5, 20)),
+        ([np.arange(5, 20)] * 2, slice(5, 20)),
+        (np.array([np.arange(5, 20)] * 2), slice(5, 20)),
+    ]:
+        alone, together = networks(2), networks(2)
+        for net in alone:
+            net.fit(X[same], Y[same], epochs=2)
+        fastnn.fit_many(together, X, Y, epochs=2, rows=rows)
+        for one, other in zip(alone, together):
+            assert_same_bits(one.params, other.params)
