@@ -12,6 +12,7 @@ except ModuleNotFoundError as error:
 
 from . import callbacks, functional, initializers, losses, optimizers, schedules
 from .callbacks import Checkpoint, EarlyStopping
+from .collections import load_many, save_many
 from .config import __version__, show_config
 from .files import ModelFileError
 from .many import fit_many, forward_many
@@ -44,9 +45,11 @@ __all__ = [
     "initializers",
     "kernels",
     "load",
+    "load_many",
     "losses",
     "optimizers",
     "reference",
+    "save_many",
     "schedules",
     "show_config",
 ]

@@ -30,6 +30,7 @@ LAYERS = [
     {"files"},
     {"mlp"},
     {"many"},
+    {"collections"},
     {"estimators", "tables"},
     {"plotting"},
     {"__init__"},  # the public names: only the command line may import them from here

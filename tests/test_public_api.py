@@ -89,7 +89,8 @@ def test_settings_of_an_optimizer(name):
 def test_every_public_name_is_one_that_was_decided():
     names = (
         "MLP LBFGS EarlyStopping Checkpoint DivergenceError History ModelFileError "
-        "__version__ callbacks fit_many forward_many functional initializers kernels load losses optimizers reference schedules show_config"
+        "__version__ callbacks fit_many forward_many functional initializers kernels load "
+        "load_many losses optimizers reference save_many schedules show_config"
     )
     assert set(fastnn.__all__) == {*names.split(), *cases.SETTINGS}
     assert all(hasattr(fastnn, name) for name in fastnn.__all__) and fastnn.reference is reference
@@ -239,6 +240,8 @@ PUBLIC = [
     fastnn.Checkpoint,
     fastnn.fit_many,
     fastnn.forward_many,
+    fastnn.save_many,
+    fastnn.load_many,
     fastnn.callbacks.Callback,
     optimizers.Optimizer,
     *optimizers.OPTIMIZERS.values(),

@@ -75,6 +75,12 @@ def _shapes(layer_sizes, bias):
     return shapes
 
 
+def n_params_of(network):
+    """Return the number of parameters of an architecture that `check_network` returned."""
+    shapes = _shapes(network["layer_sizes"], network["bias"])
+    return sum(int(np.prod(shape, dtype=object)) for shape in shapes.values())
+
+
 def _views(params, shapes):
     """Return {name: view of this shape} into a flat array."""
     views, offset = {}, 0
@@ -99,7 +105,7 @@ def write(path, parts):
         "rng": json.dumps(_describe_rng(parts.rng)),
     }
     if parts.metadata:
-        metadata["user"] = json.dumps(_check_user(parts.metadata, ValueError))
+        metadata["user"] = json.dumps(check_user_metadata(parts.metadata, ValueError))
     state = parts.state
     if state is not None:
         metadata["state"] = json.dumps(_describe_state(state))
@@ -113,7 +119,7 @@ def write(path, parts):
     safetensors.write(path, arrays, metadata)
 
 
-def _check_user(user, error):
+def check_user_metadata(user, error):
     """Check net.metadata, a dict of str to str."""
     if not isinstance(user, dict) or not all(
         isinstance(text, str) for pair in user.items() for text in pair
@@ -170,6 +176,8 @@ def read(path):
 def _read(file, file_size):
     reader = Reader(file, file_size)
     metadata = reader.metadata
+    if metadata.get("format") == "fastnn-networks":
+        raise ModelFileError("it holds many networks. Read it with fastnn.load_many.")
     if metadata.get("format") != FORMAT:
         raise ModelFileError("not a fastnn model: its metadata has no format 'fastnn'")
     if metadata.get("format_version") != str(VERSION):
@@ -177,14 +185,14 @@ def _read(file, file_size):
             f"the file has format version {metadata.get('format_version')!r}, but this fastnn "
             f"reads version {VERSION}. Install a newer fastnn."
         )
-    network = _network(parse_json(metadata.get("network"), "network"))
+    network = check_network(parse_json(metadata.get("network"), "network"))
     state = _state(parse_json(metadata["state"], "state")) if "state" in metadata else None
     shapes = _shapes(network["layer_sizes"], network["bias"])
     dtype = np.dtype(network["dtype"])
     reader.check(_expected_arrays(reader, shapes, dtype, state))
     rng = _rng(parse_json(metadata.get("rng"), "rng"))
     user = (
-        _check_user(parse_json(metadata["user"], "user"), ModelFileError)
+        check_user_metadata(parse_json(metadata["user"], "user"), ModelFileError)
         if "user" in metadata
         else {}
     )
@@ -207,7 +215,7 @@ def _read(file, file_size):
     )
 
 
-def _network(network):
+def check_network(network):
     """Return the architecture, checked as strictly as the arguments of a network."""
     network = check_mapping(network, "network")
     sizes, names = network.get("layer_sizes"), network.get("activations")

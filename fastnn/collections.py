@@ -1,0 +1,87 @@
+"""Many networks in one file."""
+
+import numpy as np
+
+from .many import check_networks
+from .mlp import MLP
+
+
+def save_many(networks, path):
+    """Save many networks to one safetensors file, without their training states.
+
+    Read it with `load_many`. The file holds architectures, parameters and `metadata`. It is written
+    as by `MLP.save`. Use that to continue training later.
+
+    Parameters
+    ----------
+    networks : sequence of MLP, or dict of str to MLP
+        Networks of one dtype and of any architectures.
+    path : str or path-like
+
+    Examples
+    --------
+    >>> import fastnn, os, tempfile
+    >>> path = os.path.join(tempfile.mkdtemp(), "sensors.safetensors")
+    >>> networks = {name: fastnn.MLP([3, 4, 1], rng=0) for name in ("north", "south")}
+    >>> fastnn.save_many(networks, path)
+    >>> list(fastnn.load_many(path))
+    ['north', 'south']
+    """
+    from .files import collection, model
+
+    names = None
+    if isinstance(networks, dict):
+        names, networks = list(networks), list(networks.values())
+        for name in names:
+            if not isinstance(name, str):
+                raise TypeError(f"the keys of networks must be str, got {name!r}")
+    networks = check_networks(networks)
+    entries = []
+    for net in networks:
+        net._check_not_training()
+        network = {name: getattr(net, name) for name in model.NETWORK}
+        network["dtype"] = net.dtype.name
+        entries.append(collection.Entry(network, net.params, net.metadata))
+    collection.write(path, entries, names)
+
+
+def load_many(path):
+    """Load the networks of a file that `save_many` wrote.
+
+    Parameters
+    ----------
+    path : str or path-like
+
+    Returns
+    -------
+    list of MLP, or dict of str to MLP
+        As they were passed to `save_many`.
+
+    Raises
+    ------
+    ModelFileError
+        The file does not hold networks, is damaged, or was written by a newer version.
+
+    Examples
+    --------
+    >>> import fastnn, os, tempfile
+    >>> path = os.path.join(tempfile.mkdtemp(), "networks.safetensors")
+    >>> fastnn.save_many([fastnn.MLP([3, 4, 1], rng=seed) for seed in range(5)], path)
+    >>> len(fastnn.load_many(path))
+    5
+    """
+    from .files import collection
+
+    entries, names = collection.read(path)
+    seeds = np.random.SeedSequence().spawn(len(entries))
+    networks = [_network(entry, seed) for entry, seed in zip(entries, seeds)]
+    return networks if names is None else dict(zip(names, networks))
+
+
+def _network(entry, seed):
+    from .files import model
+
+    architecture = entry.network | {"dtype": np.dtype(entry.network["dtype"])}
+    net = MLP._blank(*(architecture[name] for name in model.NETWORK), np.random.default_rng(seed))
+    net.params, net.metadata = entry.params, entry.metadata
+    return net
