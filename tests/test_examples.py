@@ -25,7 +25,7 @@ EXAMPLES = pathlib.Path(__file__).parent.parent / "examples"
 if not EXAMPLES.exists():
     pytest.skip("there are no examples beside these tests", allow_module_level=True)
 NAMES = sorted(path.stem for path in EXAMPLES.glob("*.py"))
-WITH_SKLEARN = "quantiles", "reliability"
+WITH_SKLEARN = "quantiles", "reliability", "sensors"
 MATPLOTLIB = importlib.util.find_spec("matplotlib") is not None
 needs_matplotlib = pytest.mark.skipif(
     not MATPLOTLIB, reason="pictures need matplotlib (extra `plot`)"
@@ -476,6 +476,20 @@ def test_picture(shown, small_mnist, request, name):
     red_over_blue = image[..., 0] - image[..., 2]
     assert (red_over_blue < -0.15).sum() > 500, "something is blue"
     assert (red_over_blue > 0.15).sum() > 500, "something is orange"
+
+
+def test_each_sensor_gets_a_network_that_predicts_it(shown):
+    text, _ = shown("sensors", "--sensors", "60")
+    for_all, for_each, noise = (
+        number(text, rf"{what} +([\d.]+)")
+        for what in ("for all sensors", "for each sensor", "the noise")
+    )
+    assert noise == 0.1 < for_each < 0.13 and for_all > 0.7
+    predicted, measured = (
+        np.array(re.search(rf"{what} +\[(.*)\]", text)[1].split(), float)
+        for what in ("predicts", "measured")
+    )
+    np.testing.assert_allclose(predicted, measured, atol=0.5)
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -16,7 +16,13 @@ import fastnn
 DOCS = pathlib.Path(__file__).parent.parent / "docs"
 if not DOCS.exists():
     pytest.skip("there is no docs/ beside these tests", allow_module_level=True)
-LESSONS = ("losses.md", "optimizers.md", "estimators.md", "moving.md")  # with Python to run
+LESSONS = (
+    "losses.md",
+    "optimizers.md",
+    "estimators.md",
+    "many.md",
+    "moving.md",
+)  # with Python to run
 PAGES = {
     name: (DOCS / name).read_text(encoding="utf-8")
     for name in (*LESSONS, "features.md", "performance.md")
