@@ -89,7 +89,8 @@ class Pool:
             if i is None:
                 return
             self.n_waiting -= 1
-            session = self.make(i, self.queue)
+            # a single network runs alone, with all threads
+            session = self.make(i, self.queue if self.n > 1 else None)
             self.histories[i] = session.history
             if session.engine.queued:
                 self.begin(i, session)
