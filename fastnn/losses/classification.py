@@ -61,10 +61,12 @@ class BCE(Loss):
         return check_values(y, n, n_out, dtype, unit_interval=self.name)
 
     def to_kernel(self, n_out, dtype):
-        return dict(
-            loss_numbers=for_outputs("pos_weight", self.pos_weight, n_out, dtype),
-            smoothing=self.label_smoothing,
-        )
+        options = {}
+        if self.pos_weight is not None:
+            options["loss_numbers"] = for_outputs("pos_weight", self.pos_weight, n_out, dtype)
+        if self.label_smoothing:
+            options["smoothing"] = self.label_smoothing
+        return options
 
     def is_right(self, Y, targets):
         return ((Y > self.threshold) == (targets > 0.5)).all(axis=1) & ~np.isnan(Y).any(axis=1)

@@ -169,18 +169,16 @@ class Data:
             more |= self.loss.in_batches(
                 self.targets, order, batch_size, net.layer_sizes[-1], net.dtype
             )
-        return Trainer(
-            net,
-            self.X,
-            self.targets,
-            batch_size=batch_size,
-            sample_weight=self.sample_weight,
-            order=order,
-            rows=self.rows,
-            alpha=self.alpha,
-            **self.loss_options,
-            **more,
-        )
+        # only what differs from the defaults: 20 keywords took 3 of the 12 us that `fit_many` adds to
+        # the steps of a network
+        more |= self.loss_options
+        if self.sample_weight is not None:
+            more["sample_weight"] = self.sample_weight
+        if self.rows is not None:
+            more["rows"] = self.rows
+        if self.alpha:
+            more["alpha"] = self.alpha
+        return Trainer(net, self.X, self.targets, batch_size=batch_size, order=order, **more)
 
     @property
     def compiled(self):

@@ -62,25 +62,21 @@ class DenseEngine(Engine):
             n_threads = 1
         elif n_threads > 1:
             self.threads = ThreadChoice(net, ("training", batch_size), n_threads, SHORT_STEP)
-        self.trainer = data.trainer(
-            net,
-            batch_size,
-            self.order,
-            optimizer=state.to_kernel(),
-            generator=rng.bit_generator if shuffle else None,
-            dropout=np.array(net.dropout) if net.has_dropout else None,
-            seed=state.seed or 0,
-            n_threads=n_threads,
-            validation=validation.trainer(
-                net,
-                len(validation),
-                workspace=queue.validation_workspace if self.queued else None,
-            )
-            if self.validates
-            else None,
-            keeps_best=self.keeps_best,
-            workspace=queue.workspace if self.queued else None,
-        )
+        options = {"optimizer": state.to_kernel()}
+        if shuffle:
+            options["generator"] = rng.bit_generator
+        if net.has_dropout:
+            options |= {"dropout": np.array(net.dropout), "seed": state.seed}
+        if n_threads > 1:
+            options["n_threads"] = n_threads
+        if self.validates:
+            workspace = {"workspace": queue.validation_workspace} if self.queued else {}
+            options["validation"] = validation.trainer(net, len(validation), **workspace)
+        if self.keeps_best:
+            options["keeps_best"] = True
+        if self.queued:
+            options["workspace"] = queue.workspace
+        self.trainer = data.trainer(net, batch_size, self.order, **options)
 
     def load(self, state):
         self.trainer.load(state.moments)
