@@ -6,14 +6,15 @@ from checks import assert_same_bits
 from many_cases import X, Y, assert_same_training
 
 import fastnn
-from fastnn import MLP, Adam, EarlyStopping
+from fastnn import MLP, SGD, Adam, EarlyStopping
 
 
 @pytest.mark.parametrize("monitor", ["loss", "error_rate"])
 @pytest.mark.parametrize("keep", ["first", "last"])
 @pytest.mark.parametrize("outputs", ["sigmoid", "softmax", "probabilities", "labels", "logits"])
-def test_compiled_early_stopping_equals_the_callback(monitor, keep, outputs, n_threads=1):
-    """A second callback makes EarlyStopping run in Python."""
+@pytest.mark.parametrize("weighted", [False, True])
+def test_compiled_early_stopping_equals_the_callback(monitor, keep, outputs, weighted):
+    """A second callback makes EarlyStopping run in Python. Without weights, error rates tie."""
     n_out = {"sigmoid": 1, "logits": 1}.get(outputs, 3)
     rng = np.random.default_rng(1)
     y = rng.integers(0, 2, 300) if n_out == 1 else rng.integers(0, 3, 300)
@@ -27,7 +28,7 @@ def test_compiled_early_stopping_equals_the_callback(monitor, keep, outputs, n_t
     )
     if outputs == "logits":
         loss = "bce_with_logits"
-    held_out = (X[:97], y[:97], rng.random(97))
+    held_out = (X[:97], y[:97], *([rng.random(97)] if weighted else []))
     found = []
     for callbacks in (lambda stop: stop, lambda stop: [stop, lambda net, history: None]):
         net = MLP([7, 9, n_out], output=output, rng=3)
@@ -39,6 +40,24 @@ def test_compiled_early_stopping_equals_the_callback(monitor, keep, outputs, n_t
     if monitor == "error_rate":
         shown = found[0].history.val_error_rate
         assert len(shown) == found[0].history.n_epochs and 0 < min(shown) < max(shown) < 1
+
+
+def test_of_several_best_epochs_the_first_or_the_last_is_kept():
+    """A learning rate of 0: all epochs are equal."""
+    for keep, best in ("first", 1), ("last", 5):
+        net = MLP([7, 1], output="sigmoid", rng=0)
+        stop = EarlyStopping(patience=None, monitor="error_rate", keep=keep)
+        net.fit(X, Y, None, SGD(0.0), 5, validation_data=(X, Y), callbacks=stop)
+        assert net.state.best.epoch == best
+
+
+def test_of_several_equal_outputs_the_first_is_predicted():
+    net = MLP([7, 3], output="softmax", rng=0)
+    net.params[:] = 0
+    y = np.array([0] * 50 + [1] * 100 + [2] * 150)
+    stop = EarlyStopping(monitor="error_rate")
+    history = net.fit(X, y, None, SGD(0.0), 1, validation_data=(X, y), callbacks=stop)
+    assert history.val_error_rate == [250 / 300]
 
 
 def test_no_patience_keeps_the_best_epoch_and_trains_to_the_end():
