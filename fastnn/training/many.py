@@ -6,8 +6,10 @@ from ..kernels import ManyInTraining, TrainerQueue
 from .session import SLICE_SECONDS
 from .state import DivergenceError
 
-TAIL_SECONDS = 0.005  # of a slice when few networks are left, so that all threads end together
-TAIL = 4  # few: so many for each thread
+TAIL = 4  # few networks are left: so many for each thread
+# Their slices are shorter, so that all threads end at about the same time: this part of the time so
+# far, but at least so many seconds, since a slice costs about 0.1 ms.
+TAIL_PART, TAIL_SECONDS = 0.02, 0.005
 
 
 def train_many(networks, make, n_threads=1, line=None):
@@ -117,16 +119,16 @@ class Pool:
 
     def run_slice(self):
         """Run a slice of the active sessions, those with most work left first."""
-        in_tail = not self.n_waiting and len(self.active) <= TAIL * self.n_threads
-        turn = list(self.active.items())
-        if in_tail:
+        turn, slice_seconds = list(self.active.items()), SLICE_SECONDS
+        if not self.n_waiting and len(turn) <= TAIL * self.n_threads:
             turn.sort(key=lambda item: -_work_left(item[1]))
+            slice_seconds = min(SLICE_SECONDS, max(TAIL_SECONDS, TAIL_PART * self.seconds))
         start = time.perf_counter()
         taken = self.queue.run(
             [session.engine.trainer for _, session in turn],
             [session.begin_slice() for _, session in turn],
             self.n_threads,
-            TAIL_SECONDS if in_tail else SLICE_SECONDS,
+            slice_seconds,
         )
         seconds = time.perf_counter() - start
         for i, session in turn[:taken]:
