@@ -83,6 +83,8 @@ cdef void forward_rows(Training* training, ChunkBuffers* buffers, int part, Chun
                             layer.mask, layer.inputs.X.data)
         if layer.n_out == 1:
             dot_forward(lo, hi, layer)
+        elif layer.transposed:
+            narrow_forward(lo, hi, layer)
         else:
             linear_forward(lo, hi, layer)
         if poll_abort(training, buffers, part):
@@ -193,7 +195,7 @@ cdef void phase_a(Training* training, ChunkBuffers* buffers, int part, int parts
 cdef inline void split_input_rows(const Layer* layer, int part, int parts, Py_ssize_t* lo,
                                   Py_ssize_t* hi) noexcept nogil:
     """This thread's part of the input rows of W, in whole register blocks."""
-    cdef Py_ssize_t block = PANEL if layer.n_out == 1 else BLOCK if layer.T.data != NULL else ROWS
+    cdef Py_ssize_t block = PANEL if layer.transposed else BLOCK if layer.T.data != NULL else ROWS
     split_range(round_up(layer.n_in, block), block, part, parts, lo, hi)
 
 cdef void backward_bias(Layer* layer, Py_ssize_t lo, Py_ssize_t hi, Py_ssize_t n, bint add) noexcept nogil:
@@ -216,9 +218,14 @@ cdef void phase_b(Training* training, ChunkBuffers* buffers, int part, int parts
         layer = &buffers.layers[l]
         split_input_rows(layer, part, parts, &lo, &hi)
         if layer.n_out == 1:
-            dot_backward_weight(n, lo, hi, layer, add)
+            if layer.n_in < LONG_DOT:
+                dot_backward_weight(n, lo, hi, layer, add)
+            else:
+                dot_backward_weight_long(n, lo, hi, layer, add)
             if step != NULL:
                 update_in_region(step, layer.W.data + lo, layer.dW + lo, moment_stride, hi - lo)
+        elif layer.transposed:
+            narrow_backward_weight(n, lo, hi, layer, add, step, moment_stride)
         else:
             for p from lo <= p < hi by NC:              # the inputs of NC rows of W stay in L2
                 linear_backward_weight(n, p, min_(p + NC, hi), layer, add, step, moment_stride)

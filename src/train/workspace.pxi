@@ -81,6 +81,7 @@ cdef Py_ssize_t workspace_layout(const Training* training, Workspace* workspace,
     return cursor - base
 
 cdef inline void point_to_weights(Layer* layer, const Weights* w, real* grads) noexcept nogil:
+    layer.transposed = w.layout.transposed
     layer.W = w.W
     layer.T = w.T
     layer.b = w.b
@@ -103,7 +104,7 @@ cdef char* layout_buffers(const Training* training, const Workspace* workspace, 
     buffers.labels = <long long*>allocate(&cursor, rows * <Py_ssize_t>sizeof(long long))
     buffers.weight = allocate_reals(&cursor, rows)
     buffers.row_loss = allocate_reals(&cursor, rows)
-    buffers.grads = allocate_reals(&cursor, region_size(net))
+    buffers.grads = allocate_reals(&cursor, region_size(net, training.data.batch_size))
     buffers.input_row_stride = 1 if L == 0 and has_vector_output(loss, net.sizes[0]) else PANEL
     width = padded(net.sizes[0]) // PANEL * stride
     buffers.inputs.rows = NULL
