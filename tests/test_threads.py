@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections import Counter
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
@@ -249,12 +250,14 @@ def test_together_waits_for_all_calls_and_raises_the_first_error(monkeypatch):
 
 class Worker:
     """Work for a ThreadChoice with a simulated clock: a unit takes `one` seconds in one thread
-    and `many` in several, which take `start` seconds to begin."""
+    and `many` in several, which take `start` seconds each to begin. many: a number, or a function of
+    the number of threads."""
 
-    def __init__(self, monkeypatch, one, many, start=1e-4):
+    def __init__(self, monkeypatch, one, many, start=1e-4, n=2):
         self.one, self.many, self.start, self.now, self.seen = one, many, start, 0.0, []
         monkeypatch.setattr(threads, "time", SimpleNamespace(perf_counter=lambda: self.now))
-        self.choice = threads.ThreadChoice(SimpleNamespace(_threads={}), "work", 2)
+        self.units = Counter()
+        self.choice = threads.ThreadChoice(SimpleNamespace(_threads={}), "work", n)
 
     def run(self, units):
         """A call with so many units to do, in slices of up to 50 ms."""
@@ -263,11 +266,13 @@ class Worker:
             self.choice.run(self.work, 0.05)
 
     def work(self, n_threads, seconds):
-        unit = self.one if n_threads == 1 else self.many
+        many = self.many(n_threads) if callable(self.many) else self.many
+        unit = self.one if n_threads == 1 else many
         done = min(self.left, max(1, int(seconds / unit)))
         self.left -= done
-        self.now += done * unit + self.start * (n_threads > 1)
+        self.now += done * unit + self.start * (n_threads - 1)
         self.seen.append(n_threads)
+        self.units[n_threads] += done
         return done
 
 
@@ -277,6 +282,26 @@ def test_the_faster_number_of_threads_is_chosen(many, expected, monkeypatch):
     worker.run(100_000)
     assert worker.seen[:2] == [1, 2]
     assert sum(n == expected for n in worker.seen) > 0.85 * len(worker.seen)
+
+
+@pytest.mark.parametrize(
+    ("n", "many", "tried", "expected"),
+    [
+        (64, lambda n: 1e-4 / n, [1, 2, 4, 8, 16, 32, 64], 64),
+        (48, lambda n: 1e-4 / n, [1, 2, 4, 8, 16, 32, 48], 48),
+        (64, lambda n: 1e-4 / min(n, 4) + 2e-6 * n, [1, 2, 4, 8, 16], 4),
+        (64, lambda n: 3e-4, [1, 2, 4], 1),
+        (3, lambda n: 1e-4 / n, [1, 2, 3], 3),
+        # two threads are not faster, but four are
+        (8, lambda n: 1e-4 if n == 2 else 0.5e-4, [1, 2, 4, 8], 4),
+    ],
+)
+def test_the_fastest_of_many_numbers_of_threads_is_chosen(n, many, tried, expected, monkeypatch):
+    worker = Worker(monkeypatch, 1e-4, many, start=1e-5, n=n)
+    worker.run(1_000_000)
+    assert worker.seen[: len(tried)] == tried
+    assert worker.seen[len(tried)] == expected
+    assert worker.units[expected] > 0.8 * worker.units.total()
 
 
 def test_the_choice_from_short_calls_does_not_last(monkeypatch):

@@ -9,7 +9,7 @@ SHORT_STEP = 4e-6  # seconds; in shorter steps a barrier costs more than a secon
 
 
 class DenseEngine(Engine):
-    """Train with a `kernels.Trainer`, in one thread or several, whichever is faster."""
+    """Train with a `kernels.Trainer`, in as many threads as are fastest."""
 
     def __init__(self, net, data, state, batch_size, shuffle, n_threads, rng, validation=None):
         n = len(data)
