@@ -19,7 +19,7 @@ from checks import assert_same_bits, training_state
 
 import fastnn
 from fastnn import MLP, SGD, Adam, AdamW, threads
-from fastnn.kernels import Loss, Trainer
+from fastnn.kernels import Loss, Stop, Trainer
 
 
 def data(n=70, n_in=6):
@@ -138,6 +138,61 @@ def test_per_thread_chunks_have_the_bits_of_one_thread(optimizer, batch_size, n_
         job.store(moments)
         found.append((net.params, moments, losses))
     assert_same_bits(*found)
+
+
+@pytest.mark.parametrize("optimizer", [SGD(0.05), AdamW(average=0.5)], ids=repr)
+@pytest.mark.parametrize(("n_validation", "n_out"), [(5, 1), (100, 3), (1000, 2)])
+def test_threads_share_the_rows_of_a_validation(optimizer, n_validation, n_out, dtype):
+    """Validations at the beginning of an epoch and at the end of a slice have the bits of one
+    thread."""
+    X, _ = (a.astype(dtype) for a in data(n_validation + 90))
+    y = np.random.default_rng(3).normal(size=(len(X), n_out)).astype(dtype)
+    found = []
+    for n_threads in (1, 2, 3):
+        net = MLP([6, 50, n_out], "tanh", dtype=dtype, rng=0)
+        options = dict(loss=Loss.SQUARED_ERROR)
+        validation = Trainer(net, X[90:], y[90:], batch_size=n_validation, **options)
+        job = Trainer(
+            net,
+            X[:90],
+            y[:90],
+            batch_size=40,
+            optimizer=optimizer.to_kernel(),
+            n_threads=n_threads,
+            validation=validation,
+            **options,
+        )
+        job.load(np.zeros((optimizer.n_moments, net.n_params), dtype))
+        losses = np.full((2, 5), np.nan)
+        for part in (slice(0, 4), slice(4, 5)):
+            assert job.run(n_threads, 1e9, losses[0, part], losses[1, part]) == Stop.EPOCHS
+        found.append(losses)
+    assert np.isfinite(found[0]).all()
+    assert_same_bits(found[1], found[0])
+    assert_same_bits(found[2], found[0])
+
+
+@pytest.mark.parametrize("n_epochs", [1, 4])
+def test_threads_do_not_validate_parameters_that_are_not_finite(n_epochs):
+    """The loss of the only step is finite, but it makes the parameters infinite."""
+    X, y = (a.astype("f4") for a in data(30))
+    net = MLP([6, 4, 1], "relu", rng=0)
+    options = dict(loss=Loss.SQUARED_ERROR, batch_size=30)
+    job = Trainer(
+        net,
+        X,
+        y,
+        optimizer=SGD(3e38).to_kernel(),
+        n_threads=2,
+        validation=Trainer(net, X, y, **options),
+        **options,
+    )
+    net.params *= 10
+    job.load()
+    losses = np.full((2, n_epochs), np.nan)
+    assert job.run(2, 1e9, *losses) == Stop.NOT_FINITE
+    assert np.isfinite(losses[0, 0]) and np.isnan(losses[1]).all()
+    assert job.epochs_validated() == 0
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
