@@ -300,10 +300,11 @@ cdef inline void update_tile(const int vecs, Py_ssize_t n_skip, const Step* step
         for i in range(n_skip, rows_in_block(vecs)):
             update_in_region(step, W + i * PANEL, <const real*>&g[vecs * i], moment_stride, vecs * LANES)
 
-cdef void linear_backward_weight(Py_ssize_t n, Py_ssize_t lo, Py_ssize_t hi, const Layer* layer, bint add,
-                                 const Step* step, Py_ssize_t moment_stride) noexcept nogil:
-    """Inputs lo..hi of dW = X^T dZ over the n rows of a chunk, added to dW if `add`. With a step, W is updated instead,
-    and its transpose while the rows are in L1."""
+cdef void linear_backward_weight(Py_ssize_t n, Py_ssize_t lo, Py_ssize_t hi, Py_ssize_t first_output,
+                                 Py_ssize_t end_output, const Layer* layer, bint add, const Step* step,
+                                 Py_ssize_t moment_stride) noexcept nogil:
+    """Inputs lo..hi and some panels of outputs of dW = X^T dZ over the n rows of a chunk, added to dW if `add`. With a
+    step, W is updated instead, and its transpose while the rows are in L1."""
     cdef Py_ssize_t j, p, first, q, n_in = layer.n_in, n_out = layer.n_out
     cdef Panels W = layer.W, T = layer.T, dZ = layer.dZ
     cdef Inputs inputs = layer.inputs, X
@@ -315,7 +316,7 @@ cdef void linear_backward_weight(Py_ssize_t n, Py_ssize_t lo, Py_ssize_t hi, con
     tile_out.add = add
     tile_out.step = step
     tile_out.moment_stride = moment_stride
-    for j from 0 <= j < n_out by PANEL:
+    for j from first_output <= j < end_output by PANEL:
         vecs = vecs_used(n_out, j)
         d = element(dZ, 0, j)
         p = lo
