@@ -1,4 +1,4 @@
-"""Choose between one thread and several by timing both. Results do not depend on the choice."""
+"""Choose the number of threads by timing. Results do not depend on the choice."""
 
 import _thread
 import time
@@ -12,17 +12,19 @@ CHUNK = 256  # rows of a chunk in the kernels; threads get whole chunks
 
 
 class ThreadChoice:
-    """Run work slice by slice with one thread or n, whichever is faster.
+    """Run work slice by slice with the fastest of 1, 2, 4, 8, ... and n threads.
 
-    Both are timed for a few milliseconds, and n threads are chosen if they are 5 % faster. They are
-    timed again after 1, 2, 4, ..., 16 times 50 ms of work while the choice stays the same, and
+    Each number is timed for a few milliseconds, and is chosen if it is 5 % faster than the best of
+    the smaller ones. Timing ends when two numbers in a row are not faster. The numbers are timed
+    again after 1, 2, 4, ..., 16 times 50 ms of work while the choice stays the same, and
     immediately if a unit of work takes 1.3 times as long as the fastest since the choice. The
     period is in seconds of work and not in slices, so that a choice made by short calls does not
     last for long ones.
 
-    Threads wait for each other at barriers, so n threads are much slower than one if another
-    process occupies a CPU, and hardly faster if there is little work to share. Timing limits that
-    loss. The network keeps the choice from one call to the next.
+    Threads wait for each other at barriers, so they are much slower than one if another process
+    occupies a CPU, and hardly faster if there is little work to share: a step of a small network is
+    fastest with few of 64 threads. Timing limits that loss. The network keeps the choice from one
+    call to the next.
 
     Parameters
     ----------
@@ -33,19 +35,20 @@ class ThreadChoice:
     n : int
         Maximum number of threads.
     min_seconds : float, default 0.0
-        If a unit of work takes less time than this with one thread, n threads are not tried.
+        If a unit of work takes less time than this with one thread, no other number is tried.
     """
 
-    TRIAL = 0.004  # seconds; starting a thread takes about 0.0001 of them
+    TRIAL = 0.002  # seconds for each thread, at least two; starting one takes about 0.0001 of them
     PERIOD = 0.05  # seconds of work until the next timing, at first
 
     def __init__(self, net, kind, n, min_seconds=0.0):
-        self.n, self.min_seconds = n, min_seconds
+        self.numbers = [2**i for i in range((n - 1).bit_length())] + [n]
+        self.min_seconds = min_seconds
         self.state = net._threads.setdefault(
             (kind, n),
             SimpleNamespace(
                 threads=1,  # the current choice
-                one=None,  # seconds a unit with one thread, while n threads are to be timed
+                timed=[],  # seconds a unit with each number of threads, while they are timed
                 left=0.0,  # seconds of work until the next timing
                 periods=1,
                 fastest=inf,  # seconds a unit since the choice
@@ -58,7 +61,7 @@ class ThreadChoice:
         ``work(n_threads, seconds)`` returns the number of units it has done.
         """
         state = self.state
-        if self.n == 1:
+        if len(self.numbers) == 1:
             work(1, seconds)
         elif state.left > 0:
             unit, total = self._time(work, state.threads, seconds)
@@ -66,19 +69,23 @@ class ThreadChoice:
             state.fastest = min(state.fastest, unit)
             if unit > 1.3 * state.fastest:
                 state.left = 0.0
-        elif state.one is None:
-            state.one, _ = self._time(work, 1, min(seconds, self.TRIAL))
-            if state.one < self.min_seconds:
-                self._choose(1)
         else:
-            several, _ = self._time(work, self.n, min(seconds, self.TRIAL))
-            self._choose(self.n if several < 0.95 * state.one else 1)
+            n = self.numbers[len(state.timed)]
+            unit, _ = self._time(work, n, min(seconds, max(2, n) * self.TRIAL))
+            state.timed.append(unit)
+            best = 0
+            for i, unit in enumerate(state.timed):
+                if unit < 0.95 * state.timed[best]:
+                    best = i
+            found = len(state.timed) in (len(self.numbers), best + 3)
+            if found or state.timed[0] < self.min_seconds:
+                self._choose(self.numbers[best])
 
     def _choose(self, threads):
         state = self.state
         state.periods = min(2 * state.periods, 16) if threads == state.threads else 1
         state.threads, state.left = threads, state.periods * self.PERIOD
-        state.one, state.fastest = None, inf
+        state.timed, state.fastest = [], inf
 
     @staticmethod
     def _time(work, n_threads, seconds):

@@ -6,7 +6,9 @@ from checks import assert_same_bits
 from many_cases import X, Y, assert_same_training
 
 import fastnn
-from fastnn import MLP, SGD, Adam, EarlyStopping
+from fastnn import MLP, SGD, Adam, EarlyStopping, losses
+from fastnn.kernels import Metric
+from fastnn.training.data import Data
 
 
 @pytest.mark.parametrize("monitor", ["loss", "error_rate"])
@@ -106,3 +108,31 @@ def test_the_error_rate_needs_classes():
         )
     with pytest.raises(ValueError, match="monitor must be 'loss' or 'error_rate', got 'accuracy'"):
         EarlyStopping(monitor="accuracy")
+
+
+@pytest.mark.parametrize("n_threads", [2, 3, 8])
+def test_the_error_rate_does_not_depend_on_the_threads(n_threads):
+    found = []
+    for threads in 1, n_threads:
+        net = MLP([7, 20, 3], output="softmax", dtype="float64", rng=0)
+        y = np.random.default_rng(2).integers(0, 3, 300)
+        data = Data.of(net, X, y, losses.CrossEntropy(), np.random.default_rng(3).random(300))
+        validation = data.select(np.arange(0, 300, 1))
+        trainer = data.trainer(
+            net,
+            32,
+            optimizer=Adam(0.03).to_kernel(),
+            n_threads=threads,
+            validation=validation.trainer(net, len(validation)),
+            keeps_best=True,
+        )
+        moments, params = np.zeros((2, net.n_params)), np.empty(net.n_params)
+        trainer.load(moments)
+        trainer.set_stopping(0, 0.0, np.inf, metric=Metric.VALIDATION_ERROR_RATE, keep_last=True)
+        losses_ = np.empty((3, 12))
+        trainer.run(threads, 1e9, *losses_)
+        found.append((losses_, *trainer.store_best(params), params))
+        trainer.store(moments)
+        assert losses_[2, -1] == pytest.approx(validation.error_rate(net), rel=1e-12)
+    for one, other in zip(*found):
+        np.testing.assert_array_equal(one, other)

@@ -291,7 +291,7 @@ def test_penalties_are_for_weights_and_the_norm_is_of_all(clip_norm, sizes, n_ro
 def test_threads_share_the_rows_of_every_weight_and_of_its_transpose(width, optimizer, isa, dtype):
     X, y = data(40, width, 2, dtype)
     found = []
-    for n_threads in (1, 2, 3, 5):
+    for n_threads in (1, 2, 3, 5, 8):
         net = MLP([width, width, width + 1, 2], "tanh", dtype=dtype, rng=0)
         job, moments = trainer(net, X, y, optimizer, 20)
         job.run(n_threads, 1e9, np.empty(3))

@@ -52,6 +52,9 @@ def shapes():
         (257, 300, 10),
         (40, 513, 33),
         (20, 520, 514),
+        (300, 515, 5),
+        (40, 300, 1),
+        (257, 1200, 1),
     ]
 
 
@@ -242,6 +245,23 @@ def test_row_has_the_same_bits_alone_and_in_any_batch(isa, dtype, activation, n_
         ]:
             part = F.linear(X[first:last], W, b, activation)
             assert_same_bits(part, Y[first:last], f"{n_out} outputs, rows {first}:{last}")
+
+
+@pytest.mark.parametrize("n_in", [33, 160, 515, 1100])
+def test_few_outputs_have_the_bits_of_the_same_columns_of_a_wide_layer(isa, dtype, n_in):
+    """Layers with few outputs have kernels of their own, if they have enough inputs and rows."""
+    for n in (12, 33, 100, 300):
+        X, W, b, dY = smooth_data(dtype, n, n_in, 40)
+        Y = F.linear(X, W, b)
+        _, dW, db = F.linear_backward(dY, X, W, b, Y)
+        for m in range(1, 10):
+            name = f"{n} rows, {m} outputs"
+            narrow = F.linear(X, W[:, :m], b[:m])
+            _, dW_narrow, db_narrow = F.linear_backward(dY[:, :m], X, W[:, :m], b[:m], narrow)
+            if m > 1:  # a single output is a sum in 16 lanes
+                assert_same_bits(narrow, Y[:, :m], name)
+                assert_same_bits(db_narrow, db[:m], name)
+            assert_same_bits(dW_narrow, dW[:, :m], name)
 
 
 @pytest.mark.parametrize("n_out", [1, 17])

@@ -12,7 +12,7 @@ from fastnn.kernels import Loss, Stop, Trainer
 from fastnn.network import split_layers
 from fastnn.training.data import Data
 
-SIZES = [[7, 1], [7, 20, 1], [33, 70, 19, 3]]
+SIZES = [[7, 1], [7, 20, 1], [33, 70, 19, 3], [100, 5], [40, 3]]
 
 
 def make_problem(sizes, dtype, alpha, n=90, weighted=False, loss="mse", seed=0):

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections import Counter
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
@@ -18,7 +19,7 @@ from checks import assert_same_bits, training_state
 
 import fastnn
 from fastnn import MLP, SGD, Adam, AdamW, threads
-from fastnn.kernels import Loss, Trainer
+from fastnn.kernels import Loss, Stop, Trainer
 
 
 def data(n=70, n_in=6):
@@ -139,6 +140,61 @@ def test_per_thread_chunks_have_the_bits_of_one_thread(optimizer, batch_size, n_
     assert_same_bits(*found)
 
 
+@pytest.mark.parametrize("optimizer", [SGD(0.05), AdamW(average=0.5)], ids=repr)
+@pytest.mark.parametrize(("n_validation", "n_out"), [(5, 1), (100, 3), (1000, 2)])
+def test_threads_share_the_rows_of_a_validation(optimizer, n_validation, n_out, dtype):
+    """Validations at the beginning of an epoch and at the end of a slice have the bits of one
+    thread."""
+    X, _ = (a.astype(dtype) for a in data(n_validation + 90))
+    y = np.random.default_rng(3).normal(size=(len(X), n_out)).astype(dtype)
+    found = []
+    for n_threads in (1, 2, 3):
+        net = MLP([6, 50, n_out], "tanh", dtype=dtype, rng=0)
+        options = dict(loss=Loss.SQUARED_ERROR)
+        validation = Trainer(net, X[90:], y[90:], batch_size=n_validation, **options)
+        job = Trainer(
+            net,
+            X[:90],
+            y[:90],
+            batch_size=40,
+            optimizer=optimizer.to_kernel(),
+            n_threads=n_threads,
+            validation=validation,
+            **options,
+        )
+        job.load(np.zeros((optimizer.n_moments, net.n_params), dtype))
+        losses = np.full((2, 5), np.nan)
+        for part in (slice(0, 4), slice(4, 5)):
+            assert job.run(n_threads, 1e9, losses[0, part], losses[1, part]) == Stop.EPOCHS
+        found.append(losses)
+    assert np.isfinite(found[0]).all()
+    assert_same_bits(found[1], found[0])
+    assert_same_bits(found[2], found[0])
+
+
+@pytest.mark.parametrize("n_epochs", [1, 4])
+def test_threads_do_not_validate_parameters_that_are_not_finite(n_epochs):
+    """The loss of the only step is finite, but it makes the parameters infinite."""
+    X, y = (a.astype("f4") for a in data(30))
+    net = MLP([6, 4, 1], "relu", rng=0)
+    options = dict(loss=Loss.SQUARED_ERROR, batch_size=30)
+    job = Trainer(
+        net,
+        X,
+        y,
+        optimizer=SGD(3e38).to_kernel(),
+        n_threads=2,
+        validation=Trainer(net, X, y, **options),
+        **options,
+    )
+    net.params *= 10
+    job.load()
+    losses = np.full((2, n_epochs), np.nan)
+    assert job.run(2, 1e9, *losses) == Stop.NOT_FINITE
+    assert np.isfinite(losses[0, 0]) and np.isnan(losses[1]).all()
+    assert job.epochs_validated() == 0
+
+
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
 @pytest.mark.filterwarnings("ignore:.*multi-threaded.*:DeprecationWarning")
 def test_a_forked_child_trains_in_two_threads_after_its_parent_did():
@@ -249,12 +305,14 @@ def test_together_waits_for_all_calls_and_raises_the_first_error(monkeypatch):
 
 class Worker:
     """Work for a ThreadChoice with a simulated clock: a unit takes `one` seconds in one thread
-    and `many` in several, which take `start` seconds to begin."""
+    and `many` in several, which take `start` seconds each to begin. many: a number, or a function of
+    the number of threads."""
 
-    def __init__(self, monkeypatch, one, many, start=1e-4):
+    def __init__(self, monkeypatch, one, many, start=1e-4, n=2):
         self.one, self.many, self.start, self.now, self.seen = one, many, start, 0.0, []
         monkeypatch.setattr(threads, "time", SimpleNamespace(perf_counter=lambda: self.now))
-        self.choice = threads.ThreadChoice(SimpleNamespace(_threads={}), "work", 2)
+        self.units = Counter()
+        self.choice = threads.ThreadChoice(SimpleNamespace(_threads={}), "work", n)
 
     def run(self, units):
         """A call with so many units to do, in slices of up to 50 ms."""
@@ -263,11 +321,13 @@ class Worker:
             self.choice.run(self.work, 0.05)
 
     def work(self, n_threads, seconds):
-        unit = self.one if n_threads == 1 else self.many
+        many = self.many(n_threads) if callable(self.many) else self.many
+        unit = self.one if n_threads == 1 else many
         done = min(self.left, max(1, int(seconds / unit)))
         self.left -= done
-        self.now += done * unit + self.start * (n_threads > 1)
+        self.now += done * unit + self.start * (n_threads - 1)
         self.seen.append(n_threads)
+        self.units[n_threads] += done
         return done
 
 
@@ -277,6 +337,26 @@ def test_the_faster_number_of_threads_is_chosen(many, expected, monkeypatch):
     worker.run(100_000)
     assert worker.seen[:2] == [1, 2]
     assert sum(n == expected for n in worker.seen) > 0.85 * len(worker.seen)
+
+
+@pytest.mark.parametrize(
+    ("n", "many", "tried", "expected"),
+    [
+        (64, lambda n: 1e-4 / n, [1, 2, 4, 8, 16, 32, 64], 64),
+        (48, lambda n: 1e-4 / n, [1, 2, 4, 8, 16, 32, 48], 48),
+        (64, lambda n: 1e-4 / min(n, 4) + 2e-6 * n, [1, 2, 4, 8, 16], 4),
+        (64, lambda n: 3e-4, [1, 2, 4], 1),
+        (3, lambda n: 1e-4 / n, [1, 2, 3], 3),
+        # two threads are not faster, but four are
+        (8, lambda n: 1e-4 if n == 2 else 0.5e-4, [1, 2, 4, 8], 4),
+    ],
+)
+def test_the_fastest_of_many_numbers_of_threads_is_chosen(n, many, tried, expected, monkeypatch):
+    worker = Worker(monkeypatch, 1e-4, many, start=1e-5, n=n)
+    worker.run(1_000_000)
+    assert worker.seen[: len(tried)] == tried
+    assert worker.seen[len(tried)] == expected
+    assert worker.units[expected] > 0.8 * worker.units.total()
 
 
 def test_the_choice_from_short_calls_does_not_last(monkeypatch):

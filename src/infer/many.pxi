@@ -12,7 +12,7 @@ cdef Py_ssize_t forward_workspace_size(const Network* net, Py_ssize_t n) noexcep
     """Bytes, for n rows."""
     if n < FEW_ROWS:
         return (2 * n + 1) * max_width(net) * <Py_ssize_t>sizeof(real)
-    return ((2 * (max_width(net) // PANEL * chunk_stride(n)) + region_size(net)) * <Py_ssize_t>sizeof(real)
+    return ((2 * (max_width(net) // PANEL * chunk_stride(n)) + region_size(net, FEW_ROWS)) * <Py_ssize_t>sizeof(real)
             + padded_chunk_rows(n) * <Py_ssize_t>sizeof(real*))
 
 cdef int forward(const Network* net, const void* X, Py_ssize_t n, void* out, void* workspace,
@@ -43,8 +43,8 @@ cdef void pack_network(const Network* net, real* region) noexcept nogil:
     cdef LayerLayout layout
     layout.end = 0
     for l in range(net.n_layers):
-        layout = layer_layout(net, l, layout.end)
-        pack(layout.n_in, layout.n_out, <const real*>net.weights[l], region + layout.W)
+        layout = layer_layout(net, FEW_ROWS, l, layout.end)
+        pack(layout, <const real*>net.weights[l], region + layout.W)
         if net.biases[l] != NULL:
             memcpy(region + layout.b, net.biases[l], layout.n_out * sizeof(real))
 
@@ -60,7 +60,8 @@ cdef int chunk_forward(const Network* net, real* region, const real** rows, Py_s
         return poll_stop(clock)
     layout.end = 0
     for l in range(net.n_layers):
-        layout = layer_layout(net, l, layout.end)
+        layout = layer_layout(net, FEW_ROWS, l, layout.end)
+        layer.transposed = layout.transposed
         layer.n_in = layout.n_in
         layer.n_out = layout.n_out
         layer.activation = net.activations[l]
@@ -72,6 +73,8 @@ cdef int chunk_forward(const Network* net, real* region, const real** rows, Py_s
         layer.row_stride = row_stride = 1 if layer.n_out == 1 and l == net.n_layers - 1 else PANEL
         if layer.n_out == 1:
             dot_forward(0, n, &layer)
+        elif layer.transposed:
+            narrow_forward(0, n, &layer)
         else:
             linear_forward(0, n, &layer)
         X, Y = Y, X

@@ -14,8 +14,9 @@
 #   row-major  X (n, c) and W (n_in, n_out), unpadded: the user's arrays
 #
 # Weights, gradients and moments exist twice: row-major in the user's arrays, in panels while a training runs. W (n_in,
-# n_out) is in panels of outputs with n_in rows, T = W^T in panels of inputs with n_out rows. In a layer with ONE
-# output, W is a vector and T is the same memory; its outputs are dot products along memory (linear.pxi).
+# n_out) is in panels of outputs with n_in rows, T = W^T in panels of inputs with n_out rows. A layer with few outputs has
+# only T, and W is another name of it: with one output it is a vector, whose products are dot products along memory
+# (linear.pxi); with 2 to NARROW outputs, panels of W would be mostly padding (narrow.pxi).
 
 cdef inline Py_ssize_t round_up(Py_ssize_t n, Py_ssize_t q) noexcept nogil:
     """n rounded up to a multiple of q, a power of two. (A division took 1 % of a step of a tiny network.)"""
@@ -42,6 +43,9 @@ cdef inline real* element(Panels P, Py_ssize_t i, Py_ssize_t j) noexcept nogil:
 cdef inline Py_ssize_t min_(Py_ssize_t a, Py_ssize_t b) noexcept nogil:
     return a if a < b else b
 
+cdef inline Py_ssize_t max_(Py_ssize_t a, Py_ssize_t b) noexcept nogil:
+    return a if a > b else b
+
 cdef inline int vecs_used(Py_ssize_t c, Py_ssize_t j) noexcept nogil:
     """How many vecs of the panel that begins with column j hold numbers: 1, 2 or VECS (3 count as 4).
 
@@ -52,55 +56,76 @@ cdef inline Py_ssize_t padded(Py_ssize_t c) noexcept nogil:
     """Columns in memory for c columns: whole panels, and whole groups of the 16 lanes of a row's sums."""
     return round_up(c, PANEL if PANEL > 16 else 16)
 
+cdef enum:
+    MIN_NARROW_INPUTS = 2 * LANES           # with fewer inputs or rows, panels of W are as fast or faster
+    MIN_NARROW_ROWS = LANES - LANES // 4
+
 # Panel stride and size of a layer's weights. BLOCK*PANEL is at least 16, so every size is a multiple of 16.
 cdef inline Py_ssize_t weight_stride(Py_ssize_t n_in) noexcept nogil:
     return round_up(n_in, BLOCK) * PANEL
 
-cdef inline Py_ssize_t weight_size(Py_ssize_t n_in, Py_ssize_t n_out) noexcept nogil:
-    return padded(n_in) if n_out == 1 else padded(n_out) // PANEL * weight_stride(n_in)
+cdef inline Py_ssize_t weight_size(Py_ssize_t n_in, Py_ssize_t n_out, bint transposed) noexcept nogil:
+    return padded(n_in) * n_out if transposed else padded(n_out) // PANEL * weight_stride(n_in)
+
+cdef inline bint stores_transpose(Py_ssize_t n_in, Py_ssize_t n_out, Py_ssize_t n_rows) noexcept nogil:
+    """Whether a layer has only W^T. n_rows: of a batch; few rows leave lanes empty that are rows."""
+    return n_out == 1 or (n_out <= NARROW and n_in >= MIN_NARROW_INPUTS and n_rows >= MIN_NARROW_ROWS)
 
 # ---- a region: all parameters of a network, or as many moments or gradients, in panels ----
 
 cdef struct LayerLayout:
     Py_ssize_t n_in, n_out
-    Py_ssize_t W, stride    # offset of the weights, and their panel stride (PANEL for a vector)
+    bint transposed         # only W^T is stored
+    Py_ssize_t W, stride    # offset of the weights, and their panel stride
     Py_ssize_t b            # offset of the biases; a layer without bias has room for them too
     Py_ssize_t end          # offset of the next layer
 
-cdef inline LayerLayout layer_layout(const Network* net, Py_ssize_t l, Py_ssize_t begin) noexcept nogil:
-    """The layout of layer l, at offset `begin`: 0, or the end of layer l - 1."""
+cdef inline LayerLayout layer_layout(const Network* net, Py_ssize_t n_rows, Py_ssize_t l,
+                                     Py_ssize_t begin) noexcept nogil:
+    """The layout of layer l, at offset `begin`: 0, or the end of layer l - 1. n_rows: of a batch."""
     cdef LayerLayout p
     p.n_in = net.sizes[l]
     p.n_out = net.sizes[l + 1]
+    p.transposed = stores_transpose(p.n_in, p.n_out, n_rows)
     p.W = begin
-    p.stride = PANEL if p.n_out == 1 else weight_stride(p.n_in)
-    p.b = begin + weight_size(p.n_in, p.n_out)
+    p.stride = p.n_out * PANEL if p.transposed else weight_stride(p.n_in)
+    p.b = begin + weight_size(p.n_in, p.n_out, p.transposed)
     p.end = p.b + padded(p.n_out)
     return p
 
-cdef Py_ssize_t region_size(const Network* net) noexcept nogil:
+cdef Py_ssize_t region_size(const Network* net, Py_ssize_t n_rows) noexcept nogil:
     cdef Py_ssize_t l, end = 0
     for l in range(net.n_layers):
-        end = layer_layout(net, l, end).end
+        end = layer_layout(net, n_rows, l, end).end
     return end
 
 # ---- into panels and back ----
 
-cdef void pack(Py_ssize_t n_in, Py_ssize_t n_out, const real* W, real* P) noexcept nogil:
-    """Row-major W (n_in, n_out) IN -> panels P OUT, or a vector if n_out is 1. The padding of P must be 0."""
-    cdef Py_ssize_t i, j, stride = weight_stride(n_in)
+cdef void pack(LayerLayout layout, const real* W, real* P) noexcept nogil:
+    """Row-major W (n_in, n_out) IN -> panels P OUT, of W^T if transposed. The padding of P must be 0."""
+    cdef Py_ssize_t i, j, n_in = layout.n_in, n_out = layout.n_out, stride = layout.stride
     if n_out == 1:
         memcpy(P, W, n_in * sizeof(real))
+        return
+    if layout.transposed:
+        for i in range(n_in):
+            for j in range(n_out):
+                P[column_offset(i, stride) + j * PANEL] = W[i * n_out + j]
         return
     for j from 0 <= j < n_out by PANEL:
         for i in range(n_in):
             memcpy(P + j // PANEL * stride + i * PANEL, W + i * n_out + j, min_(PANEL, n_out - j) * sizeof(real))
 
-cdef void unpack(Py_ssize_t n_in, Py_ssize_t n_out, const real* P, real* W) noexcept nogil:
+cdef void unpack(LayerLayout layout, const real* P, real* W) noexcept nogil:
     """Panels P IN -> row-major W OUT."""
-    cdef Py_ssize_t i, j, stride = weight_stride(n_in)
+    cdef Py_ssize_t i, j, n_in = layout.n_in, n_out = layout.n_out, stride = layout.stride
     if n_out == 1:
         memcpy(W, P, n_in * sizeof(real))
+        return
+    if layout.transposed:
+        for i in range(n_in):
+            for j in range(n_out):
+                W[i * n_out + j] = P[column_offset(i, stride) + j * PANEL]
         return
     for j from 0 <= j < n_out by PANEL:
         for i in range(n_in):

@@ -57,6 +57,31 @@ cdef inline real dot(Py_ssize_t k, const real* x, Py_ssize_t stride, const real*
             fma16(&sums, v, vload_part(x + column_offset(j, stride), k - j), vload_part(w + j, k - j))
     return total16(&sums)
 
+cdef inline void dots(const int n_rows, Py_ssize_t k, const real** rows, Py_ssize_t stride, const real* w,
+                      real* out) noexcept nogil:
+    """`dot` of n_rows rows, whose chains of sums run at the same time."""
+    cdef lanes16 sums[4]
+    cdef vec x
+    cdef Py_ssize_t j, q, whole = k // 16 * 16
+    cdef int v, r
+    for r in range(n_rows):
+        clear16(&sums[r])
+    for j from 0 <= j < whole by 16:
+        for v in range(SUM_VECS):
+            q = column_offset(j + v * LANES, stride)
+            x = vload(w + j + v * LANES)
+            for r in range(n_rows):
+                fma16(&sums[r], v, vload(rows[r] + q), x)
+    for v in range(SUM_VECS):
+        j = whole + v * LANES
+        if j < k:
+            q = column_offset(j, stride)
+            x = vload_part(w + j, k - j)
+            for r in range(n_rows):
+                fma16(&sums[r], v, vload_part(rows[r] + q, k - j), x)
+    for r in range(n_rows):
+        out[r] = total16(&sums[r])
+
 cdef inline real sum_of_squares(const real* w, Py_ssize_t rows, Py_ssize_t c, Py_ssize_t stride) noexcept nogil:
     """The sum of squares of c columns of `rows` rows in panels."""
     cdef lanes16 sums

@@ -97,19 +97,19 @@ static inline real vreduce_max(vec a) { FOLD(max); }
 static inline vec vfirst(vec a, ptrdiff_t n) { return VEC(OP(and)(a.v, FROM_BITS(first_lanes(n)))); }
 
 /* Loads put the 128-bit quarters of two rows into one register; the rest is shuffles within 128-bit halves. */
-static inline void vtranspose(const real *s, ptrdiff_t ss, real *d, ptrdiff_t ds)
+static inline void vtranspose_rows(const real *const *s, ptrdiff_t k, real *d, ptrdiff_t ds)
 {
 #ifdef FASTNN_DOUBLE /* 4 x 4 */
     for (int i = 0; i < 4; i += 2) {
-        __m256d a = _mm256_loadu2_m128d(s + 2 * ss + i, s + i);
-        __m256d b = _mm256_loadu2_m128d(s + 3 * ss + i, s + ss + i);
+        __m256d a = _mm256_loadu2_m128d(s[2] + k + i, s[0] + k + i);
+        __m256d b = _mm256_loadu2_m128d(s[3] + k + i, s[1] + k + i);
         _mm256_storeu_pd(d + i * ds, _mm256_unpacklo_pd(a, b));
         _mm256_storeu_pd(d + (i + 1) * ds, _mm256_unpackhi_pd(a, b));
     }
 #else /* 8 x 8 */
     for (int i = 0; i < 8; i += 4) {
         __m256 a[4], b[4];
-        for (int j = 0; j < 4; j++) a[j] = _mm256_loadu2_m128(s + (j + 4) * ss + i, s + j * ss + i);
+        for (int j = 0; j < 4; j++) a[j] = _mm256_loadu2_m128(s[j + 4] + k + i, s[j] + k + i);
         b[0] = _mm256_unpacklo_ps(a[0], a[1]);
         b[1] = _mm256_unpackhi_ps(a[0], a[1]);
         b[2] = _mm256_unpacklo_ps(a[2], a[3]);

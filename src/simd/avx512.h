@@ -91,11 +91,11 @@ static inline real vreduce_add(vec a) { FOLD(add); }
 static inline real vreduce_max(vec a) { FOLD(max); }
 static inline vec vfirst(vec a, ptrdiff_t n) { return VEC(OP(maskz_mov)(first_lanes(n), a.v)); }
 
-static inline void vtranspose(const real *s, ptrdiff_t ss, real *d, ptrdiff_t ds)
+static inline void vtranspose_rows(const real *const *s, ptrdiff_t k, real *d, ptrdiff_t ds)
 {
 #ifdef FASTNN_DOUBLE /* 8 x 8: 3 rounds of 8 shuffles */
     __m512d a[8], b[8];
-    for (int i = 0; i < 8; i++) a[i] = _mm512_loadu_pd(s + i * ss);
+    for (int i = 0; i < 8; i++) a[i] = _mm512_loadu_pd(s[i] + k);
     for (int i = 0; i < 4; i++) {
         b[2 * i] = _mm512_unpacklo_pd(a[2 * i], a[2 * i + 1]);
         b[2 * i + 1] = _mm512_unpackhi_pd(a[2 * i], a[2 * i + 1]);
@@ -112,7 +112,7 @@ static inline void vtranspose(const real *s, ptrdiff_t ss, real *d, ptrdiff_t ds
     }
 #else /* 16 x 16: 4 rounds of 16 shuffles */
     __m512 a[16], b[16];
-    for (int i = 0; i < 16; i++) a[i] = _mm512_loadu_ps(s + i * ss);
+    for (int i = 0; i < 16; i++) a[i] = _mm512_loadu_ps(s[i] + k);
     for (int i = 0; i < 8; i++) {
         b[2 * i] = _mm512_unpacklo_ps(a[2 * i], a[2 * i + 1]);
         b[2 * i + 1] = _mm512_unpackhi_ps(a[2 * i], a[2 * i + 1]);

@@ -104,14 +104,14 @@ static inline vec vfirst(vec a, ptrdiff_t n)
     return VEC(FROM_BITS(INT(vand)(BITS(a.v), INT(vld1)(border + 4 - (n < LANES ? n : LANES)))));
 }
 
-static inline void vtranspose(const real *s, ptrdiff_t ss, real *d, ptrdiff_t ds)
+static inline void vtranspose_rows(const real *const *s, ptrdiff_t k, real *d, ptrdiff_t ds)
 {
 #ifdef FASTNN_DOUBLE /* 2 x 2 */
-    float64x2_t a = vld1q_f64(s), b = vld1q_f64(s + ss);
+    float64x2_t a = vld1q_f64(s[0] + k), b = vld1q_f64(s[1] + k);
     vst1q_f64(d, vtrn1q_f64(a, b));
     vst1q_f64(d + ds, vtrn2q_f64(a, b));
 #else /* 4 x 4: pairs of floats, then pairs of pairs */
-    float32x4_t a = vld1q_f32(s), b = vld1q_f32(s + ss), c = vld1q_f32(s + 2 * ss), e = vld1q_f32(s + 3 * ss);
+    float32x4_t a = vld1q_f32(s[0] + k), b = vld1q_f32(s[1] + k), c = vld1q_f32(s[2] + k), e = vld1q_f32(s[3] + k);
     float64x2_t ab1 = vreinterpretq_f64_f32(vtrn1q_f32(a, b)), ce1 = vreinterpretq_f64_f32(vtrn1q_f32(c, e));
     float64x2_t ab2 = vreinterpretq_f64_f32(vtrn2q_f32(a, b)), ce2 = vreinterpretq_f64_f32(vtrn2q_f32(c, e));
     vst1q_f32(d, vreinterpretq_f32_f64(vtrn1q_f64(ab1, ce1)));

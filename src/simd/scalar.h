@@ -67,4 +67,4 @@ static inline vec vmantissa(vec a)
 static inline real vreduce_add(vec a) { return a.v; }
 static inline real vreduce_max(vec a) { return a.v; }
 static inline vec vfirst(vec a, ptrdiff_t n) { return n > 0 ? a : VEC(0); }
-static inline void vtranspose(const real *s, ptrdiff_t ss, real *d, ptrdiff_t ds) { (void)ss; (void)ds; *d = *s; }
+static inline void vtranspose_rows(const real *const *s, ptrdiff_t k, real *d, ptrdiff_t ds) { (void)ds; *d = s[0][k]; }

@@ -10,8 +10,11 @@
  *   PANEL            VECS*LANES, the width of a column panel
  *   TILE             ROWS*VECS, the vectors of a register block
  *   BLOCK            the larger of LANES and ROWS
+ *   NARROW           a layer of 2 to NARROW outputs has its rows or inputs in the lanes (ops/narrow.pxi); 0: none has
+ *   MAX_NARROW       the largest NARROW of all instruction sets
  *   SUM_VECS         16/LANES, the vecs that hold the 16 virtual lanes of a sum along memory
  *
+ *   vprefetch(p)                      move the cache line of p to L2; p may be any address
  *   vload(p) vstore(p, a)             LANES numbers, any alignment
  *   vload_part(p, n)                  the first n numbers, the other lanes 0; reads no memory beyond n
  *   vstore_part(p, a, n)              the first n lanes; writes no memory beyond n. 0 <= n; n >= LANES means all
@@ -31,7 +34,9 @@
  *                                     integer-valued |n| <= 2*MAX_EXP - 2
  *   vexponent(a) vmantissa(a)         a = m * 2^e with sqrt(1/2) <= m < sqrt(2), for positive normal a
  *   vfirst(a, n)                      lanes 0..n-1 of a, the others 0
- *   vtranspose(s, ss, d, ds)          d = the LANES x LANES block s, transposed; ss, ds: row strides
+ *   vtranspose_rows(s, k, d, ds)      d = the LANES x LANES block, transposed, whose rows begin at s[i] + k; ds: row
+ *                                     stride of d
+ *   vtranspose(s, ss, d, ds)          the same for rows at s + i * ss
  *   vreduce_add(a)                    sum of the lanes by halves: a[i] + a[i + LANES/2], down to one number
  *   vreduce_max(a)                    the largest lane; anything if one is NaN
  *   sum16(a)                          sum of 16 virtual lanes in SUM_VECS vecs, by halves: one tree everywhere
@@ -69,6 +74,8 @@ enum {
     PANEL = VECS * LANES,
     TILE = ROWS * VECS,
     SUM_VECS = 16 / LANES,
+    NARROW = LANES >= 8 ? LANES / 2 : 0, /* transposing a block of inputs costs log2(LANES) / LANES a number */
+    MAX_NARROW = 8,
     BLOCK = LANES > ROWS ? LANES : ROWS, /* a weight panel has a multiple of BLOCK rows: whole blocks and transposes */
 };
 
@@ -77,6 +84,15 @@ _Static_assert((PANEL & (PANEL - 1)) == 0 && PANEL % ROWS == 0 && ROWS % WIDE_RO
                "a register block does not fit the panels");
 
 static const real LANE_NUMBERS[16] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+
+static inline void vtranspose(const real *s, ptrdiff_t ss, real *d, ptrdiff_t ds)
+{
+    const real *rows[LANES];
+    for (int i = 0; i < LANES; i++) rows[i] = s + i * ss;
+    vtranspose_rows(rows, 0, d, ds);
+}
+
+static inline void vprefetch(const real *p) { __builtin_prefetch(p, 0, 2); }
 
 static inline real sum16(const vec *lanes)
 {

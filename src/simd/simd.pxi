@@ -7,7 +7,8 @@ cdef extern from "simd/simd.h" nogil:
     ctypedef struct factor:
         pass
     enum:
-        LANES, ROWS, VECS, WIDE_ROWS, PANEL, TILE, BLOCK, SUM_VECS, MIN_EXP, MAX_EXP
+        LANES, ROWS, VECS, WIDE_ROWS, PANEL, TILE, BLOCK, SUM_VECS, NARROW, MAX_NARROW, MIN_EXP, MAX_EXP
+    void vprefetch(const real* p)
     vec vload(const real* p)
     vec vload_part(const real* p, Py_ssize_t n)
     void vstore(real* p, vec a)
@@ -34,6 +35,7 @@ cdef extern from "simd/simd.h" nogil:
     vec vmantissa(vec a)
     vec vfirst(vec a, Py_ssize_t n)
     void vtranspose(const real* s, Py_ssize_t ss, real* d, Py_ssize_t ds)
+    void vtranspose_rows(const real** s, Py_ssize_t k, real* d, Py_ssize_t ds)
     real vreduce_add(vec a)
     real vreduce_max(vec a)
     real sum16(const vec* lanes)

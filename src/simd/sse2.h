@@ -129,14 +129,14 @@ static inline vec vfirst(vec a, ptrdiff_t n)
     return VEC(OP(and)(a.v, FROM_BITS(m)));
 }
 
-static inline void vtranspose(const real *s, ptrdiff_t ss, real *d, ptrdiff_t ds)
+static inline void vtranspose_rows(const real *const *s, ptrdiff_t k, real *d, ptrdiff_t ds)
 {
 #ifdef FASTNN_DOUBLE /* 2 x 2 */
-    __m128d a = _mm_loadu_pd(s), b = _mm_loadu_pd(s + ss);
+    __m128d a = _mm_loadu_pd(s[0] + k), b = _mm_loadu_pd(s[1] + k);
     _mm_storeu_pd(d, _mm_unpacklo_pd(a, b));
     _mm_storeu_pd(d + ds, _mm_unpackhi_pd(a, b));
 #else /* 4 x 4 */
-    __m128 a = _mm_loadu_ps(s), b = _mm_loadu_ps(s + ss), c = _mm_loadu_ps(s + 2 * ss), e = _mm_loadu_ps(s + 3 * ss);
+    __m128 a = _mm_loadu_ps(s[0] + k), b = _mm_loadu_ps(s[1] + k), c = _mm_loadu_ps(s[2] + k), e = _mm_loadu_ps(s[3] + k);
     _MM_TRANSPOSE4_PS(a, b, c, e);
     _mm_storeu_ps(d, a);
     _mm_storeu_ps(d + ds, b);

@@ -1,8 +1,8 @@
 # One chunk of rows of a batch, in the two phases of a step.
 #
 # Phase A splits the chunk's ROWS among threads: gather, forward, loss, backward to the first hidden layer. Phase B
-# splits the INPUT ROWS of every W: the gradient over all rows of the chunk, in order. So one thread computes each
-# number, in an order that does not depend on the number of threads.
+# splits every W, in TILES of input rows and panels: the gradient over all rows of the chunk, in order. So one thread
+# computes each number, in an order that does not depend on the number of threads.
 #
 #   n           rows of the chunk, at most CHUNK; row i of the chunk is row chunk.row + i of the epoch
 #   lo, hi      rows (phase A) or input rows of W (phase B) that this thread computes
@@ -83,6 +83,8 @@ cdef void forward_rows(Training* training, ChunkBuffers* buffers, int part, Chun
                             layer.mask, layer.inputs.X.data)
         if layer.n_out == 1:
             dot_forward(lo, hi, layer)
+        elif layer.transposed:
+            narrow_forward(lo, hi, layer)
         else:
             linear_forward(lo, hi, layer)
         if poll_abort(training, buffers, part):
@@ -188,13 +190,48 @@ cdef void phase_a(Training* training, ChunkBuffers* buffers, int part, int parts
         scatter(lo, hi, training.net.sizes[0], buffers.dX, buffers.input_row_stride,
                 <real*>training.data.dX + chunk.row * training.net.sizes[0])
 
-# ---- phase B: a part of the input rows of every W, over the n rows of the chunk ----
+# ---- phase B: a part of every W, over the n rows of the chunk ----
 
 cdef inline void split_input_rows(const Layer* layer, int part, int parts, Py_ssize_t* lo,
                                   Py_ssize_t* hi) noexcept nogil:
     """This thread's part of the input rows of W, in whole register blocks."""
-    cdef Py_ssize_t block = PANEL if layer.n_out == 1 else BLOCK if layer.T.data != NULL else ROWS
+    cdef Py_ssize_t block = PANEL if layer.transposed else BLOCK if layer.T.data != NULL else ROWS
     split_range(round_up(layer.n_in, block), block, part, parts, lo, hi)
+
+cdef inline void weight_blocks(Layer* layer, Py_ssize_t lo, Py_ssize_t n_inputs, Py_ssize_t first_output,
+                               Py_ssize_t end_output, Py_ssize_t n, bint add, const Step* step,
+                               Py_ssize_t moment_stride) noexcept nogil:
+    """n_inputs input rows of dW from lo on, NC at a time: these inputs stay in L2."""
+    cdef Py_ssize_t p
+    for p from lo <= p < lo + n_inputs by NC:
+        linear_backward_weight(n, p, min_(p + NC, lo + n_inputs), first_output, end_output, layer, add, step,
+                               moment_stride)
+
+cdef void weight_tiles(Layer* layer, int part, int parts, Py_ssize_t n, bint add, const Step* step,
+                       Py_ssize_t moment_stride) noexcept nogil:
+    """This thread's part of dW: tiles of a block of input rows and a panel of outputs, numbered along the panels of a
+    block.
+
+    So a thread has whole blocks, and a part of the first and of the last one. If threads shared only blocks, one
+    thread alone would compute a layer of 5 inputs, and one of two threads 4 of the 7 blocks of 100 inputs."""
+    cdef Py_ssize_t block = BLOCK if layer.T.data != NULL else ROWS
+    cdef Py_ssize_t panels = (layer.n_out + PANEL - 1) // PANEL, blocks = (layer.n_in + block - 1) // block
+    cdef Py_ssize_t tile, end_tile, first, end, n_blocks
+    if parts == 1:                      # a tiny step saves the divisions
+        weight_blocks(layer, 0, blocks * block, 0, layer.n_out, n, add, step, moment_stride)
+        return
+    split_range(blocks * panels, 1, part, parts, &tile, &end_tile)
+    while tile < end_tile:
+        first = tile % panels
+        n_blocks = (end_tile - tile) // panels
+        if first == 0 and n_blocks > 0:
+            weight_blocks(layer, tile // panels * block, n_blocks * block, 0, layer.n_out, n, add, step, moment_stride)
+            tile += n_blocks * panels
+        else:
+            end = min_(panels, first + end_tile - tile)
+            weight_blocks(layer, tile // panels * block, block, first * PANEL, min_(end * PANEL, layer.n_out), n,
+                          add, step, moment_stride)
+            tile += end - first
 
 cdef void backward_bias(Layer* layer, Py_ssize_t lo, Py_ssize_t hi, Py_ssize_t n, bint add) noexcept nogil:
     """db (columns lo..hi) = the sum of dZ's n rows, added to db if `add`."""
@@ -207,21 +244,26 @@ cdef void backward_bias(Layer* layer, Py_ssize_t lo, Py_ssize_t hi, Py_ssize_t n
             s += layer.dZ.data[i * layer.row_stride]
         layer.db[0] = layer.db[0] + s if add else s
 
-cdef void phase_b(Training* training, ChunkBuffers* buffers, int part, int parts, Py_ssize_t n, bint add,
-                  const Step* step, const Step* bias_step) noexcept nogil:
+cdef inline void phase_b(Training* training, ChunkBuffers* buffers, int part, int parts, Py_ssize_t n, bint add,
+                         const Step* step, const Step* bias_step) noexcept nogil:
     """This thread's part of the gradients, added to those of the chunks before if `add`; with a step, updated too."""
-    cdef Py_ssize_t l, p, lo, hi, moment_stride = parameters_of(training).region_size
+    cdef Py_ssize_t l, lo = 0, hi = 0, moment_stride = parameters_of(training).region_size
     cdef Layer* layer
     for l in range(training.net.n_layers - 1, -1, -1):
         layer = &buffers.layers[l]
-        split_input_rows(layer, part, parts, &lo, &hi)
+        if layer.transposed:
+            split_range(round_up(layer.n_in, PANEL), PANEL, part, parts, &lo, &hi)
         if layer.n_out == 1:
-            dot_backward_weight(n, lo, hi, layer, add)
+            if layer.n_in < LONG_DOT:
+                dot_backward_weight(n, lo, hi, layer, add)
+            else:
+                dot_backward_weight_long(n, lo, hi, layer, add)
             if step != NULL:
                 update_in_region(step, layer.W.data + lo, layer.dW + lo, moment_stride, hi - lo)
+        elif layer.transposed:
+            narrow_backward_weight(n, lo, hi, layer, add, step, moment_stride)
         else:
-            for p from lo <= p < hi by NC:              # the inputs of NC rows of W stay in L2
-                linear_backward_weight(n, p, min_(p + NC, hi), layer, add, step, moment_stride)
+            weight_tiles(layer, part, parts, n, add, step, moment_stride)
         if layer.learns_bias:
             split_range(layer.n_out, PANEL, part, parts, &lo, &hi)
             backward_bias(layer, lo, hi, n, add)

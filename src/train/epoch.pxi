@@ -1,13 +1,14 @@
 # The beginning and end of an epoch.
 #
 # At the beginning: the copy of the parameters for `restore`, and the shuffle. At the end: the check that the parameters
-# are finite, the validation, early stopping and the best epoch. Thread 0 does all of it.
+# are finite, the validation, early stopping and the best epoch. Thread 0 does all of it, but the rows of the validation
+# are shared by all.
 #
 #   training   INOUT: data.order, stopping, slice.stop_reason, slice.validated;
 #              OUT: slice.validation_losses, slice.error_rates
 #   progress   IN: this thread's position
 #
-# Order of sums in `loss_only`: the rows of a chunk in 16 lanes, then the chunks in order.
+# Order of sums of a validation loss: the rows of a chunk in 16 lanes, then the chunks in order.
 
 cdef bint shuffle(Training* training) noexcept nogil:
     """order = generator.permutation(rows). False: stopped by the caller.
@@ -64,6 +65,8 @@ cdef bint begin_epoch(Training* training, int thread, Progress* progress) noexce
                 and not shuffle(training)):
             training.slice.stop_reason = SIGNAL
             workspace.decisions.end_before_epoch = True
+    elif training.optimizer.rule != NO_UPDATE and not progress.is_first_step:
+        help_validation(training, thread)
     barrier_wait(&workspace.step_barrier, training.slice.n_threads)
     progress.is_first_step = False
     return not workspace.decisions.end_before_epoch
@@ -76,10 +79,12 @@ cdef bint end_epoch(Training* training, Py_ssize_t epoch) noexcept nogil:
     cdef double error_rate = 0
     if not finite_params(parameters_of(training)):
         slice_.stop_reason = NOT_FINITE
+        start_validation(training, False)
         return False
     if training.validation != NULL:
-        slice_.validation_losses[i] = loss_only(
-            training.validation, &error_rate if slice_.error_rates != NULL else NULL)
+        start_validation(training, True)
+        slice_.validation_losses[i] = shared_loss(training.validation, &workspace_of(training).step_barrier, 0,
+                                                  slice_.n_threads, &error_rate if slice_.error_rates != NULL else NULL)
         if flag_get(&workspace_of(training.validation).abort):
             slice_.stop_reason = SIGNAL
             return False
@@ -115,43 +120,84 @@ cdef bint update_stopping(Training* training, Py_ssize_t epoch, double metric) n
     training.slice.stop_reason = CONVERGED
     return False
 
+# ---- the validation: threads share the rows of each chunk; end_epoch runs in thread 0, help_validation in the others ----
+
+cdef void start_validation(Training* training, bint validate) noexcept nogil:
+    """Thread 0 tells the others whether to validate."""
+    if training.validation != NULL:
+        flag_set(&workspace_of(training.validation).abort, 0)
+        workspace_of(training).decisions.validate = validate
+        barrier_wait(&workspace_of(training).step_barrier, training.slice.n_threads)
+
+cdef void help_validation(Training* training, int thread) noexcept nogil:
+    """Called by the other threads while thread 0 runs end_epoch."""
+    cdef double ignored
+    if training.validation != NULL:
+        barrier_wait(&workspace_of(training).step_barrier, training.slice.n_threads)
+        if workspace_of(training).decisions.validate:
+            shared_loss(training.validation, &workspace_of(training).step_barrier, thread, training.slice.n_threads,
+                        &ignored if training.slice.error_rates != NULL else NULL)
+
 cdef double loss_only(Training* training, double* error_rate) noexcept nogil:
     """The loss of all rows as one batch, with the parameters as loaded. Incomplete if the caller stops it: see
     `abort`.
 
     error_rate : OUT, or NULL; the share of the rows' weights with a wrong class."""
+    flag_set(&workspace_of(training).abort, 0)
+    return shared_loss(training, NULL, 0, 1, error_rate)
+
+cdef double shared_loss(Training* training, barrier* shared_barrier, int thread, int n_threads,
+                        double* error_rate) noexcept nogil:
+    """`loss_only` in several threads, which all call this; thread 0 gets the loss and the error rate.
+
+    There is one barrier for each chunk: chunks have two arrays of losses in turn, so thread 0 adds the losses of a
+    chunk while the others compute the next."""
     cdef Workspace* workspace = workspace_of(training)
-    cdef Py_ssize_t c, m, n = training.data.n_rows
+    cdef ChunkBuffers buffers = workspace.buffers[0]
+    cdef Py_ssize_t c, m, i, lo, hi, n = training.data.n_rows
     cdef Py_ssize_t chunk_size = min_(CHUNK, training.data.batch_size)      # for which the workspace is laid out
     cdef double weight = total_weight(training, 0, n), total = weight / effective_scale(training.objective.scale)
     cdef double loss = 0, wrong = 0
     cdef Chunk chunk
-    flag_set(&workspace.abort, 0)
+    cdef int turn = 0
+    chunk.step = chunk.batch_row = 0
     for c from 0 <= c < n by chunk_size:
         m = min_(chunk_size, n - c)
-        chunk.step = chunk.batch_row = 0
         chunk.row = c
-        gather_rows(training, workspace.buffers, c, 0, m, total)
-        forward_rows(training, workspace.buffers, 0, chunk, 0, m)
-        if flag_get(&workspace.abort):
+        buffers.row_loss = workspace.buffers.row_loss + turn * padded_chunk_rows(training.data.batch_size)
+        buffers.wrong_weight = workspace.buffers.wrong_weight + turn * padded_chunk_rows(training.data.batch_size)
+        split_range(m, ROW_MULTIPLE, thread, n_threads, &lo, &hi)
+        if lo < hi:
+            gather_rows(training, &buffers, c, lo, hi, total)
+            forward_rows(training, &buffers, thread, chunk, lo, hi)
+            if not flag_get(&workspace.abort):
+                loss_rows(training, &buffers, chunk, lo, hi)
+                if error_rate != NULL:
+                    find_wrong_rows(training, &buffers, c, lo, hi)
+        if thread == 0:
+            workspace.decisions.drop_loss[turn] = flag_get(&workspace.abort)
+        if shared_barrier != NULL:
+            barrier_wait(shared_barrier, n_threads)
+        if workspace.decisions.drop_loss[turn]:
             break
-        loss_rows(training, workspace.buffers, chunk, 0, m)
-        loss += sum_numbers(workspace.buffers.row_loss, m)
-        if error_rate != NULL:
-            wrong += wrong_weight(training, workspace.buffers, c, m)
+        if thread == 0:
+            loss += sum_numbers(buffers.row_loss, m)
+            if error_rate != NULL:
+                for i in range(m):
+                    wrong += buffers.wrong_weight[i]
+        turn = 1 - turn
     if error_rate != NULL:
         error_rate[0] = wrong / weight
     return loss
 
-cdef double wrong_weight(const Training* training, const ChunkBuffers* buffers, Py_ssize_t first,
-                         Py_ssize_t n) noexcept nogil:
-    """The sum of the weights of the chunk's rows whose predicted class is wrong; n rows, from row `first` on."""
+cdef void find_wrong_rows(const Training* training, const ChunkBuffers* buffers, Py_ssize_t first, Py_ssize_t lo,
+                          Py_ssize_t hi) noexcept nogil:
+    """OUT: wrong_weight of rows lo..hi of the chunk, whose first row is `first`."""
     cdef Py_ssize_t i, row
-    cdef double sum = 0
-    for i in range(n):
-        if not is_class_right(training.objective.loss, training.net.sizes[training.net.n_layers], buffers.Y,
-                              buffers.output_row_stride, buffers.targets,
-                              buffers.labels if training.objective.loss == CLASS_CROSS_ENTROPY else NULL, i):
-            row = training.data.order[first + i] if training.data.order != NULL else first + i
-            sum += 1 if training.data.sample_weight == NULL else (<const real*>training.data.sample_weight)[row]
-    return sum
+    cdef real w
+    for i in range(lo, hi):
+        row = training.data.order[first + i] if training.data.order != NULL else first + i
+        w = 1 if training.data.sample_weight == NULL else (<const real*>training.data.sample_weight)[row]
+        buffers.wrong_weight[i] = 0 if is_class_right(
+            training.objective.loss, training.net.sizes[training.net.n_layers], buffers.Y, buffers.output_row_stride,
+            buffers.targets, buffers.labels if training.objective.loss == CLASS_CROSS_ENTROPY else NULL, i) else w

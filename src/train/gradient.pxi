@@ -82,8 +82,10 @@ cdef bint evaluate_custom_loss(Training* training, int thread, Progress* progres
     barrier_wait(&workspace.step_barrier, training.slice.n_threads)
     return not workspace.decisions.drop_after_outputs
 
-cdef bint batch_gradient(Training* training, int thread, Progress* progress) noexcept nogil:
-    """The gradient of the batch; where phase B updates in place, the update too. False: drop the step."""
+cdef inline bint batch_gradient(Training* training, int thread, Progress* progress) noexcept nogil:
+    """The gradient of the batch; where phase B updates in place, the update too. False: drop the step.
+
+    Inlined, like phase_b: a call made a step of 3-4-1 10 % longer."""
     cdef Workspace* workspace = workspace_of(training)
     cdef int n_threads = training.slice.n_threads, part = thread, parts = n_threads
     cdef Py_ssize_t c = 0, n = progress.n_rows, max_chunks = min_(workspace.n_buffers, n_threads), m, n_own

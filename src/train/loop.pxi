@@ -24,6 +24,8 @@ cdef void train(Training* training, int thread) noexcept nogil:
         if updates:
             update_parameters(training, thread, &progress)
         if finish_step(training, thread, &progress):
+            if thread != 0 and workspace_of(training).decisions.validate_at_end:
+                help_validation(training, thread)
             break
     if thread == 0:
         end_slice(training, &progress)
@@ -76,6 +78,8 @@ cdef inline bint finish_step(Training* training, int thread, Progress* progress)
         progress.epoch += 1
     if thread == 0:
         workspace.decisions.end_after_step = record_step(training, workspace, progress)
+        if workspace.decisions.end_after_step:
+            workspace.decisions.validate_at_end = ends_epoch(training, progress)
     barrier_wait(&workspace.step_barrier, training.slice.n_threads)
     return workspace.decisions.end_after_step
 
@@ -112,10 +116,14 @@ cdef inline bint record_step(Training* training, Workspace* workspace, Progress*
         return False
     return True
 
+cdef inline bint ends_epoch(const Training* training, const Progress* progress) noexcept nogil:
+    """Whether the slice ends with an epoch, for one of these reasons."""
+    return (progress.row == 0 and training.optimizer.rule != NO_UPDATE
+            and (training.slice.stop_reason == EPOCHS or training.slice.stop_reason == TIME))
+
 cdef void end_slice(Training* training, const Progress* progress) noexcept nogil:
     training.position.step = progress.step
     training.position.epoch = progress.epoch
     training.position.row = progress.row
-    if (progress.row == 0 and training.optimizer.rule != NO_UPDATE
-            and (training.slice.stop_reason == EPOCHS or training.slice.stop_reason == TIME)):
+    if ends_epoch(training, progress):
         end_epoch(training, progress.epoch)

@@ -8,7 +8,7 @@
 cdef void transpose_weights(const Weights* w) noexcept nogil:
     """T = W^T."""
     cdef Py_ssize_t j
-    if w.T.data != NULL and w.n_out > 1:
+    if w.T.data != NULL and not w.layout.transposed:
         for j from 0 <= j < w.n_out by PANEL:
             transpose(0, round_up(w.n_in, BLOCK), j, j + min_(PANEL, round_up(w.n_out - j, LANES)), w.W, w.T)
 
@@ -18,7 +18,7 @@ cdef void load_region(const Training* training, const real* flat, real* region) 
     cdef const Weights* w
     for l in range(training.net.n_layers):
         w = &parameters_of(training).layers[l]
-        pack(w.n_in, w.n_out, flat, region + w.layout.W)
+        pack(w.layout, flat, region + w.layout.W)
         flat += w.n_in * w.n_out
         if w.learns_bias:
             memcpy(region + w.layout.b, flat, w.n_out * sizeof(real))
@@ -30,7 +30,7 @@ cdef void store_region(const Training* training, real* flat, const real* region)
     cdef const Weights* w
     for l in range(training.net.n_layers):
         w = &parameters_of(training).layers[l]
-        unpack(w.n_in, w.n_out, region + w.layout.W, flat)
+        unpack(w.layout, region + w.layout.W, flat)
         flat += w.n_in * w.n_out
         if w.learns_bias:
             memcpy(flat, region + w.layout.b, w.n_out * sizeof(real))
@@ -54,7 +54,7 @@ cdef void load(Training* training, const void* moments) noexcept nogil:
     cdef Weights* w
     for l in range(training.net.n_layers):
         w = &params.layers[l]
-        pack(w.n_in, w.n_out, <const real*>training.net.weights[l], w.W.data)
+        pack(w.layout, <const real*>training.net.weights[l], w.W.data)
         if w.learns_bias:
             memcpy(w.b, training.net.biases[l], w.n_out * sizeof(real))
         transpose_weights(w)
@@ -70,7 +70,7 @@ cdef void store(Training* training, void* moments) noexcept nogil:
     cdef Weights* w
     for l in range(training.net.n_layers):
         w = &params.layers[l]
-        unpack(w.n_in, w.n_out, w.W.data, <real*>training.net.weights[l])
+        unpack(w.layout, w.W.data, <real*>training.net.weights[l])
         if w.learns_bias:
             memcpy(training.net.biases[l], w.b, w.n_out * sizeof(real))
     for i in range(1, params.n_regions):

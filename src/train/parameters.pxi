@@ -10,8 +10,8 @@
 cdef struct Weights:        # of one layer
     Py_ssize_t n_in, n_out
     LayerLayout layout      # offsets in a region
-    Panels W                # a vector if the layer has one output
-    Panels T                # W^T; data NULL: no gradient of the inputs is needed; W itself if that is a vector
+    Panels W                # W^T if layout.transposed
+    Panels T                # W^T; data NULL: no gradient of the inputs is needed; W itself if that is transposed
     real* b
     bint learns_bias        # False: b is 0 and stays 0
 
@@ -73,7 +73,7 @@ cdef Py_ssize_t parameters_layout(const Training* training, Parameters* params, 
     cdef Weights* w
     params.layers = <Weights*>allocate(&cursor, net.n_layers * <Py_ssize_t>sizeof(Weights))
     params.spans = <Span*>allocate(&cursor, max_spans(net) * <Py_ssize_t>sizeof(Span))
-    params.region_size = region_size(net)
+    params.region_size = region_size(net, training.data.batch_size)
     params.n_regions = 1 + n_moments(&training.optimizer)
     params.start = allocate_reals(&cursor, params.region_size * params.n_regions)
     params.saved = allocate_reals(
@@ -86,16 +86,17 @@ cdef Py_ssize_t parameters_layout(const Training* training, Parameters* params, 
         params.loss.numbers = allocate_reals(&cursor, padded(net.sizes[net.n_layers]))
     for l in range(net.n_layers):
         w = &placeholder if base == NULL else &params.layers[l]
-        w.layout = layer_layout(net, l, end)
+        w.layout = layer_layout(net, training.data.batch_size, l, end)
         end = w.layout.end
         w.n_in = w.layout.n_in
         w.n_out = w.layout.n_out
         w.W = panels(params.start + w.layout.W, w.layout.stride)
         w.b = params.start + w.layout.b
         w.learns_bias = net.biases[l] != NULL
-        w.T = panels(NULL, weight_stride(w.n_out))
+        w.T = panels(NULL, w.layout.stride if w.layout.transposed else weight_stride(w.n_out))
         if l > 0 or training.data.dX != NULL:
-            w.T.data = w.W.data if w.n_out == 1 else allocate_reals(&cursor, padded(w.n_in) // PANEL * w.T.stride)
+            w.T.data = (w.W.data if w.layout.transposed
+                        else allocate_reals(&cursor, padded(w.n_in) // PANEL * w.T.stride))
     return cursor - base
 
 cdef Py_ssize_t parameters_size(const Training* training) noexcept nogil:
@@ -137,7 +138,8 @@ cdef void link_validation(const Training* training) noexcept nogil:
     cdef Parameters* other = parameters_of(training.validation)
     cdef Py_ssize_t l, offset = shown_region(training) - params.start
     for l in range(training.net.n_layers):
-        other.layers[l].W.data = params.layers[l].W.data + offset
+        other.layers[l].layout = params.layers[l].layout
+        other.layers[l].W = panels(params.layers[l].W.data + offset, params.layers[l].W.stride)
         other.layers[l].b = params.layers[l].b + offset
 
 # ---- the spans of a region ----
@@ -157,8 +159,8 @@ cdef void find_spans(Parameters* params, Py_ssize_t n_layers) noexcept nogil:
     params.n_spans = 0
     for l in range(n_layers):
         layout = params.layers[l].layout
-        if layout.n_out == 1:
-            add_span(params, layout.W, padded(layout.n_in))
+        if layout.transposed:
+            add_span(params, layout.W, padded(layout.n_in) * layout.n_out)
         else:
             for j from 0 <= j < layout.n_out by PANEL:
                 add_span(params, layout.W + column_offset(j, layout.stride), layout.n_in * PANEL)

@@ -27,14 +27,19 @@ cdef inline real squares(const Step* step, const real* w, const real* g, Py_ssiz
 
 cdef void store_squares(Training* training, int thread, const Progress* progress, real prescale) noexcept nogil:
     """OUT: this thread's part of workspace.squares."""
-    cdef Py_ssize_t l, i, lo, hi
+    cdef Py_ssize_t l, i, q, lo, hi
     cdef const ChunkBuffers* buffers = workspace_of(training).buffers
     cdef real* out = workspace_of(training).squares
     cdef const Layer* layer
     for l in range(training.net.n_layers):
         layer = &buffers.layers[l]
         split_input_rows(layer, thread, training.slice.n_threads, &lo, &hi)
-        if layer.n_out == 1:
+        if layer.transposed and layer.n_out > 1:
+            for i from lo <= i < min_(hi, layer.n_in) by LANES:
+                q = column_offset(i, layer.W.stride)
+                narrow_row_squares(&progress.weight_step, layer.W.data + q, layer.dW + q, <int>layer.n_out, prescale,
+                                   layer.n_in - i, out + i)
+        elif layer.n_out == 1:
             if lo == 0 and hi > 0:
                 out[0] = squares(&progress.weight_step, layer.W.data, layer.dW, PANEL, layer.n_in, prescale)
         else:
@@ -81,8 +86,9 @@ cdef void update_parameters(Training* training, int thread, Progress* progress) 
     for l in range(training.net.n_layers):
         layer = &workspace_of(training).buffers.layers[l]
         split_input_rows(layer, thread, training.slice.n_threads, &lo, &hi)
-        if layer.n_out == 1:
-            update_in_region(step, layer.W.data + lo, layer.dW + lo, moment_stride, hi - lo)
+        if layer.transposed:            # lo and hi are multiples of PANEL
+            q = lo * layer.n_out
+            update_in_region(step, layer.W.data + q, layer.dW + q, moment_stride, (hi - lo) * layer.n_out)
         else:
             for j from 0 <= j < layer.n_out by PANEL:
                 q = element(layer.W, lo, j) - layer.W.data
@@ -102,6 +108,9 @@ cdef double weight_squares(const Training* training) noexcept nogil:
         w = &parameters_of(training).layers[l]
         if w.n_out == 1:
             sum += sum_of_squares(w.W.data, 1, w.n_in, PANEL)
+        elif w.layout.transposed:
+            for i from 0 <= i < w.n_in by 64:
+                sum += narrow_sum_of_squares(w.W, <int>w.n_out, i, min_(64, w.n_in - i))
         else:
             for i from 0 <= i < w.n_in by 64:
                 sum += sum_of_squares(w.W.data + i * PANEL, min_(64, w.n_in - i), w.n_out, w.W.stride)

@@ -23,7 +23,8 @@ cdef struct ChunkBuffers:   # matrices in panels; targets, dY and Y have one lay
     real* targets
     long long* labels       # class indices, instead of targets
     real* weight            # of each row: w_i / sum of the batch's w
-    real* row_loss          # weighted loss of each row
+    real* row_loss          # weighted loss of each row; room for two chunks
+    real* wrong_weight      # of a validation: the weight of each row whose class is wrong, or 0; room for two chunks
     real* grads             # a region (panels.pxi); that of the first chunk holds the batch's gradient
     bint polls              # the thread of this chunk polls the caller during a step
     flag* abort             # the workspace's
@@ -36,6 +37,9 @@ cdef struct Decisions:
     int drop_after_phase_a      # drop the step after phase A of a chunk
     int drop_after_phase_b      # drop the step after phase B of a chunk
     int end_after_step          # end the slice after the step
+    int validate_at_end         # then validate, if an epoch has ended
+    int validate                # compute the validation loss: all parameters are finite
+    int drop_loss[2]            # of a validation: stop after this chunk; chunks use them in turn
 
 cdef struct Workspace:
     ChunkBuffers* buffers   # (n_buffers,)
@@ -81,6 +85,7 @@ cdef Py_ssize_t workspace_layout(const Training* training, Workspace* workspace,
     return cursor - base
 
 cdef inline void point_to_weights(Layer* layer, const Weights* w, real* grads) noexcept nogil:
+    layer.transposed = w.layout.transposed
     layer.W = w.W
     layer.T = w.T
     layer.b = w.b
@@ -102,8 +107,11 @@ cdef char* layout_buffers(const Training* training, const Workspace* workspace, 
     buffers.layers = <Layer*>allocate(&cursor, L * <Py_ssize_t>sizeof(Layer))
     buffers.labels = <long long*>allocate(&cursor, rows * <Py_ssize_t>sizeof(long long))
     buffers.weight = allocate_reals(&cursor, rows)
-    buffers.row_loss = allocate_reals(&cursor, rows)
-    buffers.grads = allocate_reals(&cursor, region_size(net))
+    buffers.row_loss = allocate_reals(&cursor, 2 * rows)
+    buffers.wrong_weight = allocate_reals(&cursor, 2 * rows if training.optimizer.rule == NO_UPDATE else 0)
+    # a validation may get the layout of another batch size (link_validation); that of one row is the largest
+    buffers.grads = allocate_reals(&cursor, region_size(net, 1 if training.optimizer.rule == NO_UPDATE
+                                                        else training.data.batch_size))
     buffers.input_row_stride = 1 if L == 0 and has_vector_output(loss, net.sizes[0]) else PANEL
     width = padded(net.sizes[0]) // PANEL * stride
     buffers.inputs.rows = NULL

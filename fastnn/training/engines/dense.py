@@ -14,7 +14,7 @@ QUEUE_WORK = 5e8
 
 
 class DenseEngine(Engine):
-    """Train with a `kernels.Trainer`, in one thread or several, whichever is faster.
+    """Train with a `kernels.Trainer`, in as many threads as are fastest.
 
     Parameters
     ----------
