@@ -141,7 +141,7 @@ class BaseMLP(BaseEstimator):
         fit = Fit(self, X, y, sample_weight, fresh)
         interrupted = False
         try:
-            fit.session().run(ProgressLine(self.max_iter, fit.n_rows) if self.verbose else None)
+            fit.session(0).run(ProgressLine(self.max_iter, fit.n_rows) if self.verbose else None)
         except KeyboardInterrupt:
             interrupted = True
         fit.end(interrupted)

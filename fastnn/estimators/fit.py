@@ -14,10 +14,10 @@ from . import inputs, parameters
 
 
 class Fit:
-    """One call of `fit`: its data and its session, and the fitted attributes that follow.
+    """One call of `fit`: its data and its sessions, and the fitted attributes that follow.
 
-    The caller runs `session` and then calls `end`. Several fits can run at the same time, see
-    `fastnn.training.many`.
+    The caller runs the `session` of each of the `n_members` networks and then calls `end`. Several
+    fits can run at the same time, see `fastnn.training.many`.
 
     Parameters
     ----------
@@ -30,6 +30,7 @@ class Fit:
 
     def __init__(self, estimator, X, y, sample_weight, fresh):
         e = self.estimator = estimator
+        self.n_members = 1
         X, y, weight = e._validate_rows(X, y, sample_weight, fresh)
         random_state = check_random_state(e.random_state)
         data = e._prepare(X, y, weight, random_state, fresh)
@@ -49,8 +50,11 @@ class Fit:
         self.patience = parameters.patience(e, np.inf if fresh else e.best_loss_)
         self.rng = np.random.default_rng(random_state.randint(2**31))
 
-    def session(self, queue=None):
-        """Return the session, which has not begun. queue : kernels.TrainerQueue, optional."""
+    def session(self, member, queue=None):
+        """Return the session of a member, which has not begun.
+
+        queue : kernels.TrainerQueue, optional
+        """
         e = self.estimator
         is_adaptive = parameters.uses_learning_rate(e, "adaptive")
         return Session(
