@@ -300,31 +300,3 @@ def test_an_executor_gives_the_same_bits(executor):
         assert_same_training(one, other)
         assert other.history is history
     there[0].fit(X, Y, epochs=1, resume=True)
-
-
-# ---- forward_many ----
-
-
-@pytest.mark.parametrize("n_threads", [1, 2, 3])
-@pytest.mark.parametrize("n", [0, 1, 5, 300, 40_000])
-def test_forward_many_has_the_bits_of_forward(n, n_threads, dtype):
-    nets = [MLP([7, 5 + 40 * i, 2], dtype=dtype, rng=i) for i in range(5)]
-    rows = np.random.default_rng(n).normal(size=(n, 7)).astype(dtype)
-    Y = fastnn.forward_many(nets, rows, n_threads=n_threads)
-    assert Y.shape == (5, n, 2) and Y.dtype == dtype
-    for net, outputs in zip(nets, Y):
-        assert_same_bits(outputs, net.forward(rows))
-    out = np.empty_like(Y)
-    assert fastnn.forward_many(nets, rows, out=out, n_threads=n_threads) is out
-    assert_same_bits(out, Y)
-
-
-def test_forward_many_refuses_what_does_not_fit():
-    nets = networks(2)
-    with pytest.raises(ValueError, match="network 1 has 7 inputs and 3 outputs, but network 0 has"):
-        fastnn.forward_many([nets[0], MLP([7, 3], rng=0)], X)
-    with pytest.raises(ValueError, match="out must have shape"):
-        fastnn.forward_many(nets, X, out=np.empty((2, 300), np.float32))
-    with pytest.raises(ValueError, match="X has 3 columns"):
-        fastnn.forward_many(nets, X[:, :3])
-    assert fastnn.forward_many(nets, X[:2].tolist()).shape == (2, 2, 1)

@@ -8,7 +8,7 @@ from sklearn.preprocessing import scale
 
 import fastnn
 from fastnn import MLPRegressor, losses
-from fastnn.estimators import base
+from fastnn.estimators import online
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -84,13 +84,15 @@ def test_gaussian_nll_learns_standard_deviations():
     spread = 0.1 + WAVE[:, 0] ** 2
     noisy = np.sin(3 * WAVE[:, 0]) + spread * np.random.default_rng(0).normal(size=400)
     net = quick(loss="gaussian_nll", max_iter=800, activation="tanh").fit(WAVE, noisy)
-    mean, std = net.predict(WAVE, return_std=True)
+    mean, std = net.predict(WAVE, return_noise=True)
     assert mean.shape == std.shape == (400,) and np.corrcoef(std, spread)[0, 1] > 0.8
     np.testing.assert_array_equal(mean, net.predict(WAVE))
     with pytest.raises(
-        ValueError, match="return_std=True needs an estimator fitted with loss='gaussian_nll'"
+        ValueError, match="return_noise=True needs an estimator fitted with loss='gaussian_nll'"
     ):
-        quick(max_iter=2).fit(X, y).predict(X, return_std=True)
+        quick(max_iter=2).fit(X, y).predict(X, return_noise=True)
+    with pytest.raises(ValueError, match=r"Set n_estimators to at least 2.*pass return_noise=True"):
+        net.predict(WAVE, return_std=True)
 
 
 def test_other_losses_and_a_custom_loss():
@@ -148,12 +150,12 @@ def test_alpha_counts_in_the_loss_of_every_solver():
 def test_partial_fit_row_by_row(monkeypatch):
     engines = []
 
-    class OnlineEngine(base.OnlineEngine):
+    class OnlineEngine(online.OnlineEngine):
         def __init__(self, *arguments):
             super().__init__(*arguments)
             engines.append(self)
 
-    monkeypatch.setattr(base, "OnlineEngine", OnlineEngine)
+    monkeypatch.setattr(online, "OnlineEngine", OnlineEngine)
     net, other = quick(), quick()
     for i in range(50):
         net.partial_fit(X[i : i + 1], y[i : i + 1])

@@ -5,20 +5,18 @@ from typing import ClassVar
 import numpy as np
 from sklearn.base import ClassifierMixin, _fit_context
 from sklearn.utils._param_validation import StrOptions
-from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.validation import check_is_fitted
 
-from .. import losses
-from ..activations import ACTIVATIONS
-from ..kernels import Activation, CompiledNetwork
-from ..validation import check_number
-from . import inputs, parameters
-from .base import BaseMLP, partial_fit_available
-from .calibration import fit_temperature
+from .. import kernels
+from . import ensemble, inputs
+from .base import BaseMLP
+from .calibration import Calibration
+from .class_targets import ClassTargets
+from .online import partial_fit_available
 
 
-class MLPClassifier(ClassifierMixin, BaseMLP):
+class MLPClassifier(ClassTargets, Calibration, ClassifierMixin, BaseMLP):
     """Multilayer perceptron classifier with the interface of scikit-learn.
 
     Parameters and attributes have the same names and meanings as those of
@@ -57,7 +55,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         Whether to shuffle the rows in each epoch.
     random_state : int, RandomState or None, default None
         Random numbers for the initial parameters (the same as in scikit-learn), the rows held out
-        and the shuffling.
+        and the shuffling. The networks of an ensemble draw from it one after the other.
     tol : float, default 1e-4
         Minimum improvement of the loss, or of the score with early_stopping=True. For
         solver="lbfgs", the tolerance for the gradient.
@@ -99,10 +97,20 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     validation_data : (X, y), (X, y, sample_weight) or None, default None
         Validation rows to score after each epoch. early_stopping=True uses them instead of holding
         out rows.
+    n_estimators : int, default 1
+        Number of networks. More than one make an ensemble, which predicts the mean of their
+        probabilities. They differ in their initial parameters, the order of the rows and `bagging`.
+    bagging : {"folds", "bootstrap"} or None, default "folds"
+        Which rows each network of an ensemble trains on. "folds": all but those of its fold. It
+        keeps the epoch with the lowest loss on its fold, and stops when that loss no longer
+        improves by tol, whether early_stopping is True or not. "bootstrap": n rows drawn with
+        replacement. With early_stopping=True and no validation_data, it does the same with the
+        rows that were not drawn. None: all rows.
     n_threads : int, default 1
         Maximum number of threads, -1 for all CPUs of this process. It does not change the results.
     callbacks : callable, Callback, or list or tuple of them, default ()
-        Called with ``network_`` and its history, see `fastnn.callbacks`.
+        Called with each network and its history, see `fastnn.callbacks`. An `EarlyStopping` replaces
+        that of `bagging`.
     dtype : {"float32", "float64"} or None, default None
         dtype of the network. None uses float32 if X is float32, and float64 otherwise.
 
@@ -110,12 +118,18 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     ----------
     classes_ : ndarray (n_classes,)
         The classes, sorted.
+    networks_ : list of fastnn.MLP
+        The fitted networks.
     network_ : fastnn.MLP
-        The fitted network. ``network_.save(path)`` writes it to a file.
+        The fitted network. ``network_.save(path)`` writes it to a file. An ensemble has neither
+        ``network_`` nor ``coefs_`` and ``intercepts_``.
     coefs_ : tuple of ndarray (n_in, n_out)
         Weights of each layer, views into the network.
     intercepts_ : tuple of ndarray (n_out,)
         Biases of each layer, views into the network.
+    oof_prediction_ : ndarray (n, n_classes) or (n, n_labels)
+        Probabilities of the training rows from the networks of an ensemble that held them out; NaN
+        for a row that no network held out. Not with bagging=None, nor after partial_fit.
     loss_curve_ : list of float
         Training loss of each epoch, including the penalty.
     loss_, best_loss_ : float
@@ -135,6 +149,9 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     n_features_in_, feature_names_in_, n_layers_, n_outputs_, out_activation_
         As in scikit-learn.
 
+    For an ensemble, the attributes from ``loss_curve_`` to ``validation_loss_curve_`` and ``t_`` are
+    lists with one item for each network, and ``n_iter_`` is the largest number of epochs.
+
     Examples
     --------
     >>> from fastnn import MLPClassifier
@@ -143,6 +160,14 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     >>> clf = MLPClassifier((64,), random_state=0).fit(X[:1200], digits[:1200])
     >>> clf.score(X[1200:], digits[1200:]) > 0.9
     True
+
+    An ensemble:
+
+    >>> clf = MLPClassifier((16,), n_estimators=3, learning_rate_init=0.01, random_state=0)
+    >>> clf.fit(X[:1200], digits[:1200]).predict_proba(X[1200:]).shape
+    (597, 10)
+    >>> clf.oof_prediction_.shape
+    (1200, 10)
     """
 
     _parameter_constraints: ClassVar[dict] = BaseMLP._parameter_constraints | {
@@ -180,89 +205,13 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         class_weight=None,
         schedule=None,
         validation_data=None,
+        n_estimators=1,
+        bagging="folds",
         n_threads=1,
         callbacks=(),
         dtype=None,
     ):
         self._store_parameters(locals())
-
-    # ---- targets ----
-
-    def _fit_targets(self, y, classes=None):
-        """Set classes_ from y, or from the `classes` passed to partial_fit."""
-        self._target_type = type_of_target(y, input_name="y")
-        if self._target_type == "multiclass-multioutput":
-            raise ValueError(
-                "y has several columns of classes. Pass one column, or an indicator matrix of 0 "
-                "and 1 for multi-label classification."
-            )
-        if self._target_type not in ("binary", "multiclass", "multilabel-indicator"):
-            raise ValueError(
-                f"Unknown label type: {self._target_type}. y must contain classes. To predict "
-                "numbers, use MLPRegressor."
-            )
-        if self._target_type == "multilabel-indicator":
-            self.classes_ = np.arange(y.shape[1])
-        else:
-            self.classes_ = np.unique(y if classes is None else classes)
-            self._target_type = "binary" if len(self.classes_) <= 2 else "multiclass"
-        self._class_numbers = {label: code for code, label in enumerate(self.classes_.tolist())}
-
-    def _encode(self, y, dtype):
-        """Return the encoded targets, the loss, the number of outputs and their activation."""
-        if self._target_type == "multilabel-indicator":
-            if type_of_target(y) != self._target_type or y.shape[1] != len(self.classes_):
-                raise ValueError(
-                    f"y must be an indicator matrix with {len(self.classes_)} columns, as in the "
-                    f"first call of fit or partial_fit, got shape {y.shape}"
-                )
-            targets = np.asarray(y.toarray() if inputs.is_sparse(y) else y, dtype)
-        else:
-            if y.ndim != 1:
-                raise ValueError(f"y must have shape (n,), one class per row, got shape {y.shape}")
-            targets = np.minimum(np.searchsorted(self.classes_, y), len(self.classes_) - 1)
-            unknown = self.classes_[targets] != y
-            if unknown.any():
-                names = np.unique(y[unknown]).tolist()
-                raise ValueError(
-                    f"y has classes not in classes_: {names}; classes_ is {self.classes_.tolist()}"
-                )
-            if self._target_type == "binary":
-                targets = targets.astype(dtype)[:, None]
-        output = "softmax" if self._target_type == "multiclass" else "sigmoid"
-        return (
-            targets,
-            self._resolve_loss(output),
-            1 if self._target_type == "binary" else len(self.classes_),
-            output,
-        )
-
-    def _resolve_loss(self, output):
-        if self.loss == "log_loss":
-            return losses.resolve(None, output)
-        if isinstance(self.loss, losses.Loss) and self.loss.output not in (None, output):
-            raise ValueError(
-                f"loss={self.loss!r} does not fit {len(self.classes_)} classes "
-                f"({self._target_type}). Use losses.BCE for two classes or several labels, and "
-                "losses.CrossEntropy for three or more classes."
-            )
-        return parameters.resolve_loss(self.loss, output, ("log_loss",))
-
-    def _class_weights(self, y):
-        """Return the class weight of each row, or None."""
-        if self.class_weight is None:
-            return None
-        if isinstance(self.class_weight, dict):
-            for label, weight in self.class_weight.items():
-                check_number(f"class_weight of {label!r}", weight, minimum=0)
-        return compute_sample_weight(self.class_weight, y)
-
-    def _stratify_labels(self, y):
-        # Like scikit-learn, so that the same rows are held out.
-        return y if self._target_type == "binary" else None
-
-    def _targets_to_check(self, data):
-        return None  # classes have no scale
 
     # ---- fit ----
 
@@ -309,7 +258,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
 
     @_fit_context(prefer_skip_nested_validation=True)
     def _partial_fit_checked(self, X, y, sample_weight, classes):
-        fresh = not hasattr(self, "network_")
+        fresh = not hasattr(self, "networks_")
         if self.class_weight == "balanced":
             raise ValueError(
                 "class_weight='balanced' needs all rows at once, which partial_fit does not have. "
@@ -371,20 +320,24 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         ndarray (n, n_classes) or (n, n_labels)
             Has the dtype of the network.
         """
-        Y = self._outputs(X)
+        return self._from_outputs(self._outputs(X))
+
+    def _from_outputs(self, Y):
+        """Return the probability of each class or label."""
         if self._target_type != "binary":
             return Y
         if len(self.classes_) == 1:
             return np.ones_like(Y)
-        P = np.empty((len(Y), 2), Y.dtype)
-        np.subtract(1, Y[:, 0], out=P[:, 0])
-        P[:, 1] = Y[:, 0]
-        return P
+        return kernels.two_classes(Y)
+
+    def _errors_of(self, P, y):
+        return None  # of a regression only
 
     def predict_log_proba(self, X):
         """Predict the log-probability of each class.
 
-        The logarithms are computed from the logits, so that none is -inf.
+        The logarithms are computed from the logits, so that none is -inf. For an ensemble they are
+        the logarithms of the mean probabilities.
 
         Parameters
         ----------
@@ -395,19 +348,21 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         ndarray (n, n_classes) or (n, n_labels)
             Has the dtype of the network.
         """
-        Z = self._logits(X)
+        logits = self._logits(X)
         if self._target_type == "multiclass":
-            Z -= Z.max(axis=1, keepdims=True)
-            return Z - np.log(np.exp(Z).sum(axis=1, keepdims=True))
-        log_p = -np.logaddexp(0, -Z)
+            return ensemble.mean_log([ensemble.log_softmax(Z) for Z in logits])
+        log_p = ensemble.mean_log([ensemble.log_sigmoid(Z) for Z in logits])
         if self._target_type == "multilabel-indicator":
             return log_p
-        return (
-            np.zeros_like(Z) if len(self.classes_) == 1 else np.hstack([-np.logaddexp(0, Z), log_p])
-        )
+        if len(self.classes_) == 1:
+            return np.zeros_like(log_p)
+        return np.hstack([ensemble.mean_log([ensemble.log_sigmoid(-Z) for Z in logits]), log_p])
 
     def decision_function(self, X):
         """Compute the logits: the output of the last layer before the sigmoid or softmax.
+
+        For an ensemble they are those of the mean probabilities: the log-odds for two classes and
+        for labels, and the log-probabilities for more classes.
 
         Parameters
         ----------
@@ -418,19 +373,14 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         ndarray (n,), (n, n_classes) or (n, n_labels)
             For two classes the shape is (n,), and a positive value predicts the second class.
         """
-        Z = self._logits(X)
+        Z = ensemble.mean_logits(self._logits(X), self._target_type == "multiclass")
         return Z[:, 0] if self._target_type == "binary" else Z
 
     def _logits(self, X):
+        """Return a list with the logits of each network."""
         check_is_fitted(self)
         X = inputs.check_X(self, X)
-        net = self.network_
-        logits = CompiledNetwork()  # the same parameters, without the last activation
-        kinds = [ACTIVATIONS[name] for name in net.activations[:-1]]
-        logits._bind(
-            net.layer_sizes, [*kinds, Activation.IDENTITY], net.weights, net.biases, net.dtype
-        )
-        return inputs.forward(logits, X, 1)
+        return [ensemble.logits(net, X) for net in self.networks_]
 
     def _score_outputs(self, y, Y, weight):
         """Return the mean accuracy of outputs Y."""
@@ -438,40 +388,6 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         if correct.ndim == 2:
             correct = correct.all(axis=1)
         return float(np.average(correct, weights=weight))
-
-    # ---- calibration ----
-
-    def calibrate(self, X, y, sample_weight=None):
-        """Calibrate the probabilities by temperature scaling (Guo et al., 2017).
-
-        The logits are divided by the temperature T that minimizes the log loss on held-out rows.
-        T > 1 moves probabilities away from 0 and 1, T < 1 towards them. The predicted classes stay
-        the same. W and b of the last layer are divided by T, so predictions take the same time.
-        Further training starts from these parameters.
-
-        Parameters
-        ----------
-        X : array_like or sparse matrix (n, n_features)
-            Rows that were not used for training.
-        y : array_like (n,) or (n, n_labels)
-            Their classes or labels. If all are predicted correctly, a warning is raised and T is 1.
-        sample_weight : array_like (n,), optional
-            Weights of the rows, at least 0.
-
-        Returns
-        -------
-        self
-            ``temperature_`` is T, or the product of all T since the last fit.
-        """
-        check_is_fitted(self)
-        X, y = inputs.check_X_y(self, X, y, self.network_.dtype, False)
-        weight = inputs.check_weight(sample_weight, X)
-        T = fit_temperature(self._logits(X), self._encode(y, np.float64)[0], weight)
-        self.network_.weights[-1][...] /= T
-        self.network_.biases[-1][...] /= T
-        self.temperature_ = T * getattr(self, "temperature_", 1.0)
-        self._online = None
-        return self
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -1,6 +1,8 @@
 """Fit: one call of an estimator's `fit`."""
 
 import warnings
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
@@ -8,92 +10,241 @@ from sklearn.utils import check_random_state
 
 from ..callbacks import resolve_callbacks
 from ..training import state
+from ..training.data import Data
+from ..training.many import train_many
+from ..training.progress import ManyLine, ProgressLine
 from ..training.session import Session
+from ..training.state import DivergenceError, History
 from ..validation import check_threads
-from . import inputs, parameters
+from . import bagging, ensemble, held_out, inputs, parameters, records
+from .scoring import ScoreStopping
+
+
+@dataclass(eq=False, repr=False)
+class Member:
+    """One network of an estimator, and the rows that it trains on and validates on.
+
+    held_out : ndarray (m,) or None
+        The rows of X that `bagging` keeps from this network.
+    """
+
+    net: Any
+    data: Data
+    validation: Data | None
+    callbacks: list
+    patience: Any
+    rng: np.random.Generator
+    held_out: np.ndarray | None
+    history: History = field(default_factory=History)
 
 
 class Fit:
-    """One call of `fit`: its data and its session, and the fitted attributes that follow.
+    """One call of `fit`: its data and its sessions, and the fitted attributes that follow.
 
-    The caller runs `session` and then calls `end`. Several fits can run at the same time, see
-    `fastnn.training.many`.
+    The caller runs the `session` of each of the `n_members` networks and then calls `end`. Several
+    fits can run at the same time, see `fastnn.training.many`. `run` runs the sessions of one fit.
+
+    Each member draws from `random_state` in turn: the initial parameters if `fresh`, the rows to
+    train on, and the seed of the shuffling. So with bagging=None the members are the networks of as
+    many estimators fitted one after the other with one RandomState. The seed of the folds is drawn
+    before all this, and kept for warm starts.
 
     Parameters
     ----------
     estimator : BaseMLP
-    X, y, sample_weight
+    X, y, sample_weight, groups
         As in `fit`.
     fresh : bool
-        Whether to make a new network.
+        Whether to make new networks.
     """
 
-    def __init__(self, estimator, X, y, sample_weight, fresh):
+    def __init__(self, estimator, X, y, sample_weight, fresh, groups=None):
         e = self.estimator = estimator
         X, y, weight = e._validate_rows(X, y, sample_weight, fresh)
+        groups = bagging.check_groups(e, groups, X)
         random_state = check_random_state(e.random_state)
-        data = e._prepare(X, y, weight, random_state, fresh)
+        data = e._prepare(X, y, weight, fresh)
         inputs.warn_if_badly_scaled(
             X, e._targets_to_check(data), getattr(e, "feature_names_in_", None)
         )
-        self.data, self.validation, self.score_callbacks = e._split_validation(
-            data, y, random_state
-        )
-        self.n_rows = len(self.data)
+        self.data, self.y, self.weight = data, y, weight
+        self.networks, self.n_members = e.networks_, len(e.networks_)
+        self.bagging = e.bagging if self.n_members > 1 else None
+        self.records = records.read(e)
+        folds = self._folds(groups, random_state, fresh) if self.bagging == "folds" else None
+        self.members = []
+        for i in range(self.n_members):
+            self.members.append(self._member(i, folds, random_state, fresh))
+        self.n_rows = len(self.members[0].data)
         if e.batch_size != "auto" and e.batch_size > self.n_rows:
             warnings.warn(
                 f"batch_size={e.batch_size} is larger than the number of rows ({self.n_rows}). "
                 "All rows form one batch.",
                 stacklevel=5,
             )
-        self.patience = parameters.patience(e, np.inf if fresh else e.best_loss_)
-        self.rng = np.random.default_rng(random_state.randint(2**31))
 
-    def session(self, queue=None):
-        """Return the session, which has not begun. queue : kernels.TrainerQueue, optional."""
+    def _folds(self, groups, random_state, fresh):
         e = self.estimator
+        if e.validation_data is not None:
+            raise ValueError(
+                "validation_data does not work with bagging='folds', where each network validates "
+                "on its own fold. Set bagging='bootstrap' or None, or validation_data=None."
+            )
+        if fresh or not hasattr(e, "_fold_seed"):
+            e._fold_seed = random_state.randint(2**31)
+        return bagging.folds(
+            len(self.data),
+            self.n_members,
+            e._classes_of_rows(self.y),
+            groups,
+            self.data.sample_weight,
+            e._fold_seed,
+        )
+
+    def _member(self, i, folds, random_state, fresh):
+        e, net, data = self.estimator, self.networks[i], self.data
+        if fresh:
+            parameters.init_parameters(net, e.activation, random_state)
+        rows = None
+        if folds is not None:
+            train, rows = folds[i]
+            validation, callbacks = held_out.keep_best_epoch(e, data, rows)
+            data = data.select(train)
+        elif self.bagging == "bootstrap":
+            train, rows = bagging.bootstrap(len(data), data.sample_weight, random_state)
+            if e.early_stopping and e.validation_data is None:
+                if not len(rows) or (self.weight is not None and not self.weight[rows].any()):
+                    raise ValueError(
+                        "bagging='bootstrap' with early_stopping=True validates on the rows that it "
+                        f"did not draw, but it drew all of {len(data)} rows, or all with a weight. "
+                        "Set early_stopping=False, or add rows."
+                    )
+                validation, callbacks = held_out.keep_best_epoch(e, data, rows)
+                data = data.select(train)
+            else:
+                data, validation, callbacks = held_out.split_validation(
+                    e, data.select(train), self.y, random_state
+                )
+        else:
+            data, validation, callbacks = held_out.split_validation(e, data, self.y, random_state)
+        patience = None
+        if folds is None:
+            patience = parameters.patience(e, np.inf if fresh else self.records[i].best_loss)
+        rng = np.random.default_rng(random_state.randint(2**31))
+        return Member(net, data, validation, callbacks, patience, rng, rows)
+
+    def session(self, member, queue=None):
+        """Return the session of a member, which has not begun.
+
+        queue : kernels.TrainerQueue, optional
+        """
+        e, m = self.estimator, self.members[member]
+        n, n_seen = len(m.data), self.records[member].n_seen
         is_adaptive = parameters.uses_learning_rate(e, "adaptive")
-        return Session(
-            e.network_,
-            self.data,
-            state.fresh(e.network_, parameters.optimizer(e)),
+        session = Session(
+            m.net,
+            m.data,
+            state.fresh(m.net, parameters.optimizer(e)),
             e.max_iter,
-            e._batch_size(self.n_rows),
+            e._batch_size(n),
             e.shuffle,
             check_threads(e.n_threads),
-            self.rng,
-            self.validation,
+            m.rng,
+            m.validation,
             [
-                *self.score_callbacks,
-                *parameters.rate_callbacks(e, self.n_rows),
+                *m.callbacks,
+                *parameters.rate_callbacks(e, n, n_seen),
                 *resolve_callbacks(e.callbacks),
             ],
-            self.patience,
+            m.patience,
             retry=parameters.AdaptiveRate() if is_adaptive else None,
             queue=queue,
         )
+        m.history = session.history
+        return session
+
+    def run(self):
+        """Run the sessions of all members."""
+        e = self.estimator
+        if self.n_members == 1:
+            self.session(0).run(ProgressLine(e.max_iter, self.n_rows) if e.verbose else None)
+            return
+        line = ManyLine() if e.verbose else None
+        train_many(self.networks, self.session, check_threads(e.n_threads), line)
+        raise_if_diverged(self.networks)
 
     def end(self, interrupted=False):
         """Set the fitted attributes, and warn if training ended too early."""
         e = self.estimator
-        history = e.network_.history
-        e._record_history(history, self.n_rows)
-        e._record_scores(*self.score_callbacks)
+        for record, member in zip(self.records, self.members):
+            record.add(member.history, len(member.data), member.callbacks)
+            self._restore_best(member)
+        records.write(e, self.records, [member.history.n_epochs for member in self.members])
+        if self.bagging:
+            self._predict_held_out()
         if interrupted:
+            what = "The network has" if self.n_members == 1 else "The networks have"
             warnings.warn(
-                "Training interrupted by user. The network has the parameters of the last "
-                "completed step.",
+                f"Training interrupted by user. {what} the parameters of the last completed step.",
                 stacklevel=5,
             )
-        converged = history.n_epochs < e.max_iter or (
-            self.patience is not None and self.patience.exhausted
-        )
-        # n_iter_no_change=inf trains for exactly max_iter epochs, which needs no warning.
-        if not converged and not interrupted and e.n_iter_no_change < np.inf:
+        n_open = sum(not self._converged(member) for member in self.members)
+        # n_iter_no_change=inf trains for exactly max_iter epochs, which needs no warning. A minority
+        # changes the mean little; on easy data the loss of a fold often falls for very long.
+        if 2 * n_open >= self.n_members and not interrupted and e.n_iter_no_change < np.inf:
+            what = "Training" if self.n_members == 1 else f"{n_open} of {self.n_members} networks"
             warnings.warn(
-                f"Training stopped after max_iter={e.max_iter} epochs, before the loss "
+                f"{what} stopped after max_iter={e.max_iter} epochs, before the loss "
                 "converged. Increase max_iter, learning_rate_init or tol. Training converges "
                 "fastest if the inputs are scaled to about -1..1 (StandardScaler).",
                 ConvergenceWarning,
                 stacklevel=5,
+            )
+
+    def _restore_best(self, member):
+        """Let the network, and training that continues, have the parameters of the best epoch."""
+        net = member.net
+        for callback in member.callbacks:
+            if isinstance(callback, ScoreStopping):
+                if callback.best_params is not None:
+                    net.params = callback.best_params
+            elif net.state is not None and not net.state.averages:  # an EarlyStopping
+                net.state.params = None
+
+    def _converged(self, member):
+        return member.history.n_epochs < self.estimator.max_iter or (
+            member.patience is not None and member.patience.exhausted
+        )
+
+    def _predict_held_out(self):
+        """Set `oof_prediction_`, and the errors that `predict_interval` uses."""
+        e, n = self.estimator, len(self.data)
+        total: Any = None
+        count, errors = np.zeros(n), []
+        for member in self.members:
+            rows = member.held_out
+            P = e._from_outputs(ensemble.mean_outputs([member.net], self.data.X[rows], e.n_threads))
+            if total is None:
+                total = np.zeros((n, *P.shape[1:]))
+            total[rows] += P
+            count[rows] += 1
+            if self.weight is not None:
+                P, rows = P[self.weight[rows] > 0], rows[self.weight[rows] > 0]
+            errors.append(e._errors_of(P, self.y[rows]))
+        with np.errstate(invalid="ignore"):  # 0 / 0 for rows that no network held out
+            e.oof_prediction_ = (total.T / count).T.astype(self.networks[0].dtype)
+        e._held_out_errors = errors if self.bagging == "folds" else None
+
+
+def raise_if_diverged(networks):
+    """Raise DivergenceError if the last training of one of several networks has diverged."""
+    for i, net in enumerate(networks):
+        if net.history.stop_reason == "diverged":
+            epoch = net.state.epoch + 1
+            raise DivergenceError(
+                f"Training of network {i} of {len(networks)} diverged in epoch {epoch}: a loss or "
+                f"parameter is not finite. Try a lower learning rate than {net.state.lr:g}, or scale "
+                "inputs and targets to about -1..1.",
+                epoch,
+                net.state.step,
             )

@@ -43,7 +43,7 @@ def check_X(estimator, X):
             estimator,
             X,
             accept_sparse="csr",
-            dtype=estimator.network_.dtype,
+            dtype=estimator.networks_[0].dtype,
             order="C",
             reset=False,
             ensure_all_finite=False,
@@ -105,13 +105,14 @@ def forward(net, X, n_threads):
     """Return net.forward(X) for dense or sparse X."""
     if not is_sparse(X):
         return net.forward(X, n_threads=n_threads)
+    return np.concatenate([net.forward(block, n_threads=n_threads) for block in blocks(X)])
+
+
+def blocks(X):
+    """Yield dense blocks of sparse rows."""
     step = block_rows(X)
-    return np.concatenate(
-        [
-            net.forward(X[a : a + step].toarray(), n_threads=n_threads)
-            for a in range(0, X.shape[0], step)
-        ]
-    )
+    for first in range(0, X.shape[0], step):
+        yield X[first : first + step].toarray()
 
 
 # ---- scale ----

@@ -7,7 +7,7 @@ import numpy as np
 
 from .. import losses, optimizers
 from ..activations import HIDDEN
-from ..callbacks import Callback
+from ..callbacks import Callback, Checkpoint, resolve_callbacks
 from ..optimizers import LBFGS, SGD, Adam
 from ..training.stopping import Patience
 
@@ -78,8 +78,14 @@ def init_parameters(net, activation, random_state):
         b[...] = random_state.uniform(-r, r, b.shape)
 
 
-def check_same_network(net, estimator, n_out, output):
-    """Raise ValueError if warm_start or partial_fit would need another network."""
+def check_same_networks(networks, estimator, n_out, output):
+    """Raise ValueError if warm_start or partial_fit would need other networks."""
+    net = networks[0]
+    if len(networks) != estimator.n_estimators:
+        raise ValueError(
+            f"n_estimators={estimator.n_estimators}, but {len(networks)} networks are fitted. "
+            "To fit new networks, call fit with warm_start=False."
+        )
     if (net.layer_sizes[-1], net.activations[-1]) != (n_out, output):
         raise ValueError(
             f"loss={estimator.loss!r} needs {n_out} outputs ({output}), but the fitted network has "
@@ -94,6 +100,16 @@ def check_same_network(net, estimator, n_out, output):
             f"hidden_layer_sizes and activation describe hidden layers of {sizes} units "
             f"({', '.join(names)}), but the fitted network has {fitted_sizes} "
             f"({', '.join(fitted_names)}). To fit a new network, call fit with warm_start=False."
+        )
+
+
+def check_callbacks(estimator):
+    """Raise ValueError for callbacks that cannot work with the networks of an ensemble."""
+    callbacks = resolve_callbacks(estimator.callbacks)
+    if estimator.n_estimators > 1 and any(isinstance(each, Checkpoint) for each in callbacks):
+        raise ValueError(
+            "callbacks holds a Checkpoint, which would save all networks of the ensemble to one "
+            "file. Remove it, or pass a function that saves each network to its own file."
         )
 
 
@@ -170,12 +186,15 @@ class AdaptiveRate(Callback):
         return True
 
 
-def rate_callbacks(estimator, n_rows):
-    """Return the callbacks that change the learning rate after an epoch."""
+def rate_callbacks(estimator, n_rows, n_seen):
+    """Return the callbacks that change the learning rate after an epoch.
+
+    n_rows : rows of an epoch; n_seen : rows seen before
+    """
     e = estimator
     if not uses_learning_rate(e, "invscaling"):
         return []
-    return [InverseScaling(e.learning_rate_init, e.power_t, n_rows, e.t_)]
+    return [InverseScaling(e.learning_rate_init, e.power_t, n_rows, n_seen)]
 
 
 class InverseScaling(Callback):

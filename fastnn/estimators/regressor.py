@@ -5,8 +5,9 @@ from sklearn.base import MultiOutputMixin, RegressorMixin, _fit_context
 from sklearn.utils.validation import check_is_fitted
 
 from .. import losses
-from . import parameters
-from .base import BaseMLP, partial_fit_available
+from . import ensemble, intervals, parameters
+from .base import BaseMLP
+from .online import partial_fit_available
 
 
 class MLPRegressor(MultiOutputMixin, RegressorMixin, BaseMLP):
@@ -30,7 +31,7 @@ class MLPRegressor(MultiOutputMixin, RegressorMixin, BaseMLP):
     ----------
     network_, coefs_, intercepts_, loss_curve_, ...
         As in `MLPClassifier`, except ``classes_`` and ``temperature_``. ``validation_scores_``
-        contains R^2.
+        contains R^2, and ``oof_prediction_`` predicted values.
 
     Examples
     --------
@@ -72,6 +73,8 @@ class MLPRegressor(MultiOutputMixin, RegressorMixin, BaseMLP):
         dropout=0.0,
         schedule=None,
         validation_data=None,
+        n_estimators=1,
+        bagging="folds",
         n_threads=1,
         callbacks=(),
         dtype=None,
@@ -118,6 +121,9 @@ class MLPRegressor(MultiOutputMixin, RegressorMixin, BaseMLP):
     def _stratify_labels(self, y):
         return None
 
+    def _classes_of_rows(self, y):
+        return None
+
     def _targets_to_check(self, data):
         return data.targets if data.loss.output is None else None
 
@@ -152,18 +158,23 @@ class MLPRegressor(MultiOutputMixin, RegressorMixin, BaseMLP):
 
     @_fit_context(prefer_skip_nested_validation=True)
     def _partial_fit_checked(self, X, y, sample_weight):
-        return self._partial_fit(X, y, sample_weight, not hasattr(self, "network_"))
+        return self._partial_fit(X, y, sample_weight, not hasattr(self, "networks_"))
 
     # ---- predictions ----
 
-    def predict(self, X, return_std=False):
+    def predict(self, X, return_std=False, return_noise=False):
         """Predict the targets of each row.
+
+        An ensemble predicts the mean of its networks.
 
         Parameters
         ----------
         X : array_like or sparse matrix (n, n_features)
         return_std : bool, default False
-            Whether to return standard deviations too. Requires loss="gaussian_nll".
+            Whether to return how far the networks of an ensemble disagree. It is large where
+            training rows are missing, and does not include the noise of the targets.
+        return_noise : bool, default False
+            Whether to return the predicted noise of the targets. Requires loss="gaussian_nll".
 
         Returns
         -------
@@ -171,19 +182,95 @@ class MLPRegressor(MultiOutputMixin, RegressorMixin, BaseMLP):
             With several quantiles the shape is (n, n_targets * n_quantiles): all quantiles of
             target 0, then all quantiles of target 1, and so on.
         std : ndarray
-            Standard deviations, in the shape of y. Only if return_std=True.
+            Standard deviation of the networks' predictions, in the shape of y. The divisor is the
+            number of networks. Only if return_std=True.
+        noise : ndarray
+            Standard deviation of the targets around the mean, in the shape of y. For an ensemble,
+            the root of the networks' mean variance, so std^2 + noise^2 is the variance of the
+            mixture of their distributions. Only if return_noise=True.
         """
-        Y = self._outputs(X)
-        if isinstance(self._loss, losses.GaussianNLL):
-            mean = _squeeze(Y[:, : self._n_targets])
-            std = _squeeze(np.exp(Y[:, self._n_targets :] / 2))
-            return (mean, std) if return_std else mean
-        if return_std:
+        if not return_std and not return_noise:
+            return self._from_outputs(self._outputs(X))
+        check_is_fitted(self)
+        gaussian = isinstance(self._loss, losses.GaussianNLL)
+        if return_std and len(self.networks_) == 1:
             raise ValueError(
-                "return_std=True needs an estimator fitted with loss='gaussian_nll', got "
+                "return_std=True returns how far the networks of an ensemble disagree, but this "
+                "estimator has one network. Set n_estimators to at least 2. For the noise that "
+                "loss='gaussian_nll' predicts, pass return_noise=True."
+            )
+        if return_noise and not gaussian:
+            raise ValueError(
+                "return_noise=True needs an estimator fitted with loss='gaussian_nll', got "
                 f"loss={self.loss!r}"
             )
-        return _squeeze(Y)
+        outputs = self._member_outputs(X)
+        results = [self._from_outputs(ensemble.mean_of(outputs))]
+        if return_std:
+            values = np.stack([self._from_outputs(Y) for Y in outputs])
+            results.append(values.std(axis=0, dtype=np.float64).astype(values.dtype))
+        if return_noise:
+            noise = np.exp(outputs[:, :, self._n_targets :] / 2)
+            mixed = noise[0] if len(noise) == 1 else np.sqrt(ensemble.mean_of(noise**2))
+            results.append(_squeeze(mixed))
+        return tuple(results)
+
+    def _from_outputs(self, Y):
+        """Return the predicted values."""
+        return _squeeze(
+            Y[:, : self._n_targets] if isinstance(self._loss, losses.GaussianNLL) else Y
+        )
+
+    def _errors_of(self, P, y):
+        """Return the absolute errors (n, n_targets) of values P; None for several quantiles."""
+        P, y = P.reshape(len(y), -1).astype(np.float64), y.reshape(len(y), -1)
+        return np.abs(y - P) if P.shape == y.shape else None
+
+    def predict_interval(self, X, coverage=0.9):
+        """Predict an interval for the target of each row.
+
+        The intervals are CV+ (Barber, Candes, Ramdas and Tibshirani, 2021, arXiv:1905.02928). They
+        come from the errors of the networks of an ensemble with bagging="folds" on the rows that
+        each of them held out, and need no other fit. New rows must be like the training rows. Then
+        a share of at least 2 coverage - 1 (and a little less for few rows) of the targets lies
+        inside, and typically a share of `coverage`. `sample_weight` is not used, except that rows
+        of weight 0 do not count.
+
+        Parameters
+        ----------
+        X : array_like or sparse matrix (n, n_features)
+        coverage : float in (0, 1), default 0.9
+            Share of the targets that should lie inside.
+
+        Returns
+        -------
+        lower, upper : ndarray (n,) for one target, else (n, n_targets)
+            For several targets, each is covered by itself.
+
+        Raises
+        ------
+        ValueError
+            The estimator has no held-out errors, `coverage` is invalid, or it is so close to 1 that
+            the training rows are too few.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from fastnn import MLPRegressor
+        >>> rng = np.random.default_rng(0)
+        >>> X = rng.uniform(-1, 1, (400, 1))
+        >>> y = X[:, 0] ** 2 + rng.normal(0, 0.1, 400)
+        >>> settings = dict(n_estimators=5, learning_rate_init=0.01, random_state=0)
+        >>> reg = MLPRegressor((32,), **settings).fit(X[:300], y[:300])
+        >>> lower, upper = reg.predict_interval(X[300:], coverage=0.8)
+        >>> bool(0.7 < np.mean((lower < y[300:]) & (y[300:] < upper)) < 0.9)
+        True
+        """
+        check_is_fitted(self)
+        errors = intervals.check_errors(self)
+        outputs = self._member_outputs(X)
+        values = np.stack([self._from_outputs(Y).reshape(len(Y), -1) for Y in outputs])
+        return tuple(_squeeze(bound) for bound in intervals.cv_plus(values, errors, coverage))
 
     def score(self, X, y, sample_weight=None):
         """Return R^2 of the predictions, averaged over targets (``sklearn.metrics.r2_score``).

@@ -1,4 +1,4 @@
-# Many networks: a lock for all of them while they train, and their outputs for the same rows.
+# Many networks: a lock for all of them while they train, their outputs for the same rows, and the mean of these.
 
 cdef class ManyInTraining:
     """A context manager: this thread trains these networks, and no other thread may use them."""
@@ -34,3 +34,91 @@ def forward_many(list networks, X, out):
         if network.n_in != n_in or network.n_out != n_out or network.itemsize != itemsize:
             raise ValueError("The networks differ in inputs, outputs or dtype.")
         network.run(x.data, n, <char*>y.data + i * size)
+
+# ---- the mean of the outputs ----
+
+cdef enum:
+    STACK_SUMS = 128                    # sums of at most so many outputs are on the stack
+    MAX_OUTPUTS_WITH_GIL = 10000        # below this, releasing the GIL to add outputs costs more than keeping it
+
+def forward_mean(list networks, X, out):
+    """out = mean of the networks' outputs for X: X (n, n_in), out (n, n_out), C-contiguous, of the networks' dtype."""
+    cdef CompiledNetwork first = networks[0]
+    cdef Py_ssize_t n = len(X)
+    cdef Array x = Array(X, first.itemsize, n * first.n_in), y = Array(out, first.itemsize, n * first.n_out, True)
+    run_mean(tuple(networks), x.data, n, y.data)
+
+def forward_mean_finite(list networks, X):
+    """The mean of the networks' outputs for an array that needs no conversion and holds only finite numbers; None for
+    anything else."""
+    cdef tuple members = tuple(networks)
+    cdef CompiledNetwork first = members[0]
+    cdef Py_buffer x, y
+    cdef bint finite, holds_out = False
+    first.check_not_training()
+    if type(X) is not ndarray or not get_matrix(X, &x, first.itemsize, first.n_in, False):
+        return None
+    try:
+        with nogil:
+            finite = first.table.all_finite(x.buf, x.shape[0] * x.shape[1])
+        if not finite:
+            return None
+        out = empty((x.shape[0], first.n_out), first.dtype_)
+        if first.n_in != x.shape[1] or not get_matrix(out, &y, first.itemsize, first.n_out, True):
+            return None                 # another thread has bound the network to other arrays
+        holds_out = True
+        run_mean(members, x.buf, x.shape[0], y.buf)
+    finally:
+        if holds_out:
+            PyBuffer_Release(&y)
+        PyBuffer_Release(&x)
+    return out
+
+cdef int run_mean(tuple networks, const void* X, Py_ssize_t n, void* out) except -1:
+    """out = mean of the outputs. They are added in double, in the order of the networks."""
+    cdef CompiledNetwork network = networks[0]
+    cdef Py_ssize_t n_in = network.n_in, n_out = network.n_out, itemsize = network.itemsize, size = n * n_out, k, i
+    cdef double stack[STACK_SUMS]
+    cdef double* sums = stack
+    cdef ZeroedBuffer memory
+    if size > STACK_SUMS:
+        memory = ZeroedBuffer(size * <Py_ssize_t>sizeof(double))
+        sums = <double*>memory.data
+    else:
+        memset(stack, 0, sizeof(stack))
+    k = len(networks)
+    for i in range(k):
+        network = networks[i]
+        network.check_not_training()
+        if network.n_in != n_in or network.n_out != n_out or network.itemsize != itemsize:
+            raise ValueError("The networks differ in inputs, outputs or dtype.")
+        network.run(X, n, out)
+        if size < MAX_OUTPUTS_WITH_GIL:
+            add_outputs(itemsize, size, out, sums)
+        else:
+            with nogil:
+                add_outputs(itemsize, size, out, sums)
+    if size < MAX_OUTPUTS_WITH_GIL:
+        divide_sums(itemsize, size, sums, k, out)
+    else:
+        with nogil:
+            divide_sums(itemsize, size, sums, k, out)
+    return 0
+
+cdef void add_outputs(Py_ssize_t itemsize, Py_ssize_t size, const void* outputs, double* sums) noexcept nogil:
+    cdef Py_ssize_t i
+    if itemsize == 4:
+        for i in range(size):
+            sums[i] += (<const float*>outputs)[i]
+    else:
+        for i in range(size):
+            sums[i] += (<const double*>outputs)[i]
+
+cdef void divide_sums(Py_ssize_t itemsize, Py_ssize_t size, const double* sums, Py_ssize_t k, void* out) noexcept nogil:
+    cdef Py_ssize_t i
+    if itemsize == 4:
+        for i in range(size):
+            (<float*>out)[i] = <float>(sums[i] / k)
+    else:
+        for i in range(size):
+            (<double*>out)[i] = sums[i] / k

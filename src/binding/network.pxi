@@ -263,3 +263,24 @@ cdef bint get_matrix(obj, Py_buffer* view, Py_ssize_t itemsize, Py_ssize_t n_col
 
 cdef inline bint overlap(const Py_buffer* a, const char* begin, const char* end) noexcept:
     return <char*>a.buf < end and begin < <char*>a.buf + a.len
+
+def two_classes(Y):
+    """Return the matrix with the columns 1 - Y and Y for probabilities Y (n, 1) of the second of two classes. NumPy took
+    2 us for one row, four times as long as the network."""
+    cdef Py_ssize_t n = len(Y), i, itemsize = Y.itemsize
+    cdef Py_buffer p
+    out = empty((n, 2), Y.dtype)
+    cdef Array both = Array(out, itemsize, 2 * n, True)
+    if not get_matrix(Y, &p, itemsize, 1, False):
+        raise ValueError("Expected a C-contiguous array of shape (n, 1), float32 or float64.")
+    with nogil:
+        if itemsize == 4:
+            for i in range(n):
+                (<float*>both.data)[2 * i] = 1 - (<float*>p.buf)[i]
+                (<float*>both.data)[2 * i + 1] = (<float*>p.buf)[i]
+        else:
+            for i in range(n):
+                (<double*>both.data)[2 * i] = 1 - (<double*>p.buf)[i]
+                (<double*>both.data)[2 * i + 1] = (<double*>p.buf)[i]
+    PyBuffer_Release(&p)
+    return out

@@ -1,0 +1,92 @@
+"""Outputs of the networks of an estimator, and their means."""
+
+from functools import partial
+
+import numpy as np
+
+from .. import kernels
+from ..activations import ACTIVATIONS
+from ..kernels import Activation, CompiledNetwork
+from ..many import forward_many
+from ..threads import CHUNK, run_in_threads
+from ..training.data import is_sparse
+from ..validation import check_threads
+from . import inputs
+
+
+def mean_outputs(networks, X, n_threads):
+    """Return the mean of the networks' outputs (n, n_out) for dense or sparse X.
+
+    Outputs are added in double, in the order of the networks. A row gets the same bits in any
+    batch, on any number of threads.
+    """
+    if len(networks) == 1:
+        return inputs.forward(networks[0], X, n_threads)
+    if is_sparse(X):
+        blocks = [mean_outputs(networks, block, n_threads) for block in inputs.blocks(X)]
+        return np.concatenate(blocks)
+    n = len(X)
+    out = np.empty((n, networks[0].layer_sizes[-1]), networks[0].dtype)
+    n_threads = check_threads(n_threads)
+    if n * sum(net.n_params for net in networks) < kernels.WORTH_SHARING or n < CHUNK * n_threads:
+        n_threads = 1
+    bounds = [n * i // n_threads for i in range(n_threads + 1)]
+    run_in_threads(
+        [
+            partial(kernels.forward_mean, networks, X[a:b], out[a:b])
+            for a, b in zip(bounds, bounds[1:])
+        ]
+    )
+    return out
+
+
+def member_outputs(networks, X, n_threads):
+    """Return the outputs of each network, (n_networks, n, n_out), for dense or sparse X."""
+    if is_sparse(X):
+        blocks = [forward_many(networks, block, None, n_threads) for block in inputs.blocks(X)]
+        return np.concatenate(blocks, axis=1)
+    return forward_many(networks, X, None, n_threads)
+
+
+def mean_of(outputs):
+    """Return the mean over the first axis, with the same bits as `mean_outputs`."""
+    if len(outputs) == 1:
+        return outputs[0]
+    total = np.zeros(outputs[0].shape)
+    for each in outputs:
+        total += each
+    return (total / len(outputs)).astype(outputs[0].dtype)
+
+
+def mean_log(logs):
+    """Return the logarithm of the mean of numbers, from their logarithms."""
+    if len(logs) == 1:
+        return logs[0]
+    log_k = np.log(len(logs)).astype(logs[0].dtype)
+    return np.logaddexp.reduce(np.stack(logs), axis=0) - log_k
+
+
+def mean_logits(logits, softmax):
+    """Return the logits of the mean probabilities, from the logits of each network."""
+    if len(logits) == 1:
+        return logits[0]
+    if softmax:
+        return mean_log([log_softmax(Z) for Z in logits])
+    return mean_log([log_sigmoid(Z) for Z in logits]) - mean_log([log_sigmoid(-Z) for Z in logits])
+
+
+def logits(net, X):
+    """Return the outputs before the last activation, for dense or sparse X."""
+    same = CompiledNetwork()  # the same parameters, without the last activation
+    kinds = [ACTIVATIONS[name] for name in net.activations[:-1]]
+    same._bind(net.layer_sizes, [*kinds, Activation.IDENTITY], net.weights, net.biases, net.dtype)
+    return inputs.forward(same, X, 1)
+
+
+def log_softmax(Z):
+    Z = Z - Z.max(axis=1, keepdims=True)
+    return Z - np.log(np.exp(Z).sum(axis=1, keepdims=True))
+
+
+def log_sigmoid(Z):
+    return -np.logaddexp(0, -Z)

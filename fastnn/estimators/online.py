@@ -1,0 +1,124 @@
+"""partial_fit: one epoch on the rows of a call, and single rows without a Session."""
+
+from typing import Any
+
+import numpy as np
+from sklearn.base import BaseEstimator
+from sklearn.utils import check_random_state
+from sklearn.utils.metaestimators import available_if
+
+from ..callbacks import resolve_callbacks
+from ..losses import CustomLoss
+from ..training import state
+from ..training.data import is_sparse
+from ..training.engines.online import OnlineEngine
+from ..training.many import train_many
+from ..training.session import Session
+from ..validation import check_threads
+from . import parameters, records
+from .fit import raise_if_diverged
+
+
+def _supports_partial_fit(estimator):
+    """Return True, or raise AttributeError if the solver cannot train on single batches."""
+    if estimator.solver == "lbfgs" or getattr(estimator.solver, "full_batch", False):
+        raise AttributeError(
+            f"partial_fit is not available with solver={estimator.solver!r}, which needs all rows "
+            "at once. Use solver='adam' or solver='sgd'."
+        )
+    return True
+
+
+partial_fit_available = available_if(_supports_partial_fit)
+
+
+class PartialFit(BaseEstimator):
+    """The part of `BaseMLP` that trains on the rows of one call.
+
+    `bagging` concerns `fit` alone: each network trains on all rows of the call.
+    """
+
+    networks_: Any
+    best_loss_: Any
+    _online: Any
+
+    def _partial_fit(self, *arguments):
+        with self._restore_on_error():
+            return self._run_epoch(*arguments)
+
+    def _run_epoch(self, X, y, sample_weight, fresh, *classes):
+        if self.early_stopping:
+            raise ValueError(
+                "partial_fit does not support early_stopping=True, because it holds out no rows. "
+                "Set early_stopping=False, and compute scores on your own validation rows."
+            )
+        X, y, weight = self._validate_rows(X, y, sample_weight, fresh)
+        random_state = check_random_state(self.random_state)
+        data = self._prepare(X, y, weight, fresh, *classes)
+        networks, n = self.networks_, len(data)
+        optimizer, trainings = parameters.optimizer(self), []
+        for i, net in enumerate(networks):
+            if fresh:
+                parameters.init_parameters(net, self.activation, random_state)
+                net.rng = np.random.default_rng(random_state.randint(2**31))
+            if net.state is None:
+                trainings.append(state.fresh(net, optimizer))
+            else:
+                name = "network_" if len(networks) == 1 else f"networks_[{i}]"
+                trainings.append(state.resumed(net.state, optimizer, new_epoch=True, net=name))
+        n_threads, batch_size = check_threads(self.n_threads), self._batch_size(n)
+
+        def session(i, queue=None):
+            return Session(
+                networks[i],
+                data,
+                trainings[i],
+                1,
+                batch_size,
+                self.shuffle,
+                n_threads,
+                networks[i].rng,
+                callbacks=resolve_callbacks(self.callbacks),
+                queue=queue,
+            )
+
+        if len(networks) == 1:
+            session(0).run()
+        else:
+            train_many(networks, session, n_threads)
+            raise_if_diverged(networks)
+        self._record_epoch(n)
+        if n == len(networks) == 1 and self._can_step_online(data):
+            self._online = OnlineEngine(networks[0], data)
+        return self
+
+    def _record_epoch(self, n_rows):
+        """Update the fitted attributes after an epoch of each network."""
+        updated = records.read(self)
+        for record, net in zip(updated, self.networks_):
+            record.add(net.history, n_rows)
+        records.write(self, updated, [net.history.n_epochs for net in self.networks_])
+
+    def _can_step_online(self, data):
+        """Return whether the next single row can be trained on without a Session."""
+        state: Any = self.networks_[0].state
+        return (
+            not self.callbacks
+            and getattr(self, "class_weight", None) is None
+            and data.sample_weight is None
+            and not state.averages
+            and not state.needs_epoch_loss
+            and not is_sparse(data.X)
+            and not isinstance(data.loss, CustomLoss)
+            and not hasattr(self, "feature_names_in_")
+        )
+
+    def _record_step(self, loss):
+        """Update the fitted attributes after an online step. Return False if the step failed."""
+        if loss is None:
+            return False
+        self.t_ += 1
+        self.loss_curve_.append(loss)
+        self.loss_ = loss
+        self.best_loss_ = min(self.best_loss_, loss)
+        return True

@@ -1,0 +1,68 @@
+"""The fitted attributes about the training of each network, such as `loss_curve_`."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from .scoring import LossStopping, ScoreStopping
+
+
+@dataclass
+class Record:
+    """What the fitted attributes say about the training of one network.
+
+    An estimator with one network has them as they are here. An ensemble has lists, with one item
+    for each network.
+    """
+
+    n_seen: int = 0
+    loss_curve: list = field(default_factory=list)
+    validation_loss_curve: list = field(default_factory=list)
+    best_loss: float = np.inf
+    scores: Any = None  # list, or None without validation scores
+
+    def add(self, history, n_rows, callbacks=()):
+        """Add a training on n_rows rows. callbacks : what `held_out` returned."""
+        self.n_seen += n_rows * history.n_epochs
+        self.loss_curve += history.loss
+        self.validation_loss_curve += history.val_loss
+        self.best_loss = min([self.best_loss, *history.loss])
+        for callback in callbacks:
+            if isinstance(callback, ScoreStopping) and not isinstance(callback, LossStopping):
+                self.scores = [*(self.scores or []), *callback.scores]
+
+
+def read(estimator):
+    """Return the Records in the fitted attributes of an estimator."""
+    e = estimator
+    values = (e.t_, e.loss_curve_, e.validation_loss_curve_, e.best_loss_, e.validation_scores_)
+    if len(e.networks_) == 1:
+        return [Record(*values)]
+    *others, scores = values
+    return [
+        Record(*each)
+        for each in zip(*others, [None] * len(e.networks_) if scores is None else scores)
+    ]
+
+
+def write(estimator, records, n_iter=None):
+    """Set the fitted attributes. n_iter : number of epochs of each network in this training."""
+    e = estimator
+    values: dict = {
+        "t_": [r.n_seen for r in records],
+        "loss_curve_": [r.loss_curve for r in records],
+        "validation_loss_curve_": [r.validation_loss_curve for r in records],
+        "best_loss_": [r.best_loss for r in records],
+        "validation_scores_": [r.scores for r in records],
+        "best_validation_score_": [
+            None if r.scores is None else max(r.scores, default=None) for r in records
+        ],
+    }
+    if n_iter is not None:
+        values["loss_"] = [r.loss_curve[-1] if r.loss_curve else np.nan for r in records]
+        e.n_iter_ = max(n_iter)
+    for name, of_networks in values.items():
+        has_none = all(each is None for each in of_networks)
+        one = len(of_networks) == 1
+        setattr(e, name, of_networks[0] if one else None if has_none else of_networks)
