@@ -46,21 +46,33 @@ class Fit:
                 "All rows form one batch.",
                 stacklevel=5,
             )
+        self.n_members, self.n_threads = 1, check_threads(e.n_threads)
         self.patience = parameters.patience(e, np.inf if fresh else e.best_loss_)
         self.rng = np.random.default_rng(random_state.randint(2**31))
 
-    def session(self, queue=None):
-        """Return the session, which has not begun. queue : kernels.TrainerQueue, optional."""
+    def session(self, member=0, queue=None):
+        """Return the session of a member, which has not begun.
+
+        member : int, less than `n_members`
+        queue : kernels.TrainerQueue, optional
+        """
+        e = self.estimator
+        return self.session_from(
+            state.fresh(e.network_, parameters.optimizer(e)), e.max_iter, queue
+        )
+
+    def session_from(self, training, epochs, queue=None):
+        """Return a session that begins with a state. training : TrainingState."""
         e = self.estimator
         is_adaptive = parameters.uses_learning_rate(e, "adaptive")
         return Session(
             e.network_,
             self.data,
-            state.fresh(e.network_, parameters.optimizer(e)),
-            e.max_iter,
+            training,
+            epochs,
             e._batch_size(self.n_rows),
             e.shuffle,
-            check_threads(e.n_threads),
+            self.n_threads,
             self.rng,
             self.validation,
             [
