@@ -149,6 +149,8 @@ class BaseMLP(BaseEstimator):
 
     def _validate_rows(self, X, y, sample_weight, fresh):
         """Validate and convert X, y and sample_weight."""
+        if isinstance(X, inputs.CheckedRows):
+            return X.give_to(self)
         self._online = None
         dtype = (self.dtype or (np.float64, np.float32)) if fresh else self.network_.dtype
         X, y = inputs.check_X_y(self, X, y, dtype, fresh)
@@ -156,7 +158,7 @@ class BaseMLP(BaseEstimator):
 
     def _prepare(self, X, y, weight, random_state, fresh, *classes):
         """Create the network if `fresh`, and return its training Data."""
-        if fresh:
+        if fresh and not self.__dict__.pop("_knows_targets", False):
             self._fit_targets(y, *classes)
         targets, loss, n_out, output = self._encode(y, X.dtype)
         if fresh:

@@ -4,5 +4,6 @@ Importing this package imports scikit-learn (the extra ``sklearn``).
 """
 
 from .cross_validation import cross_val_predict, cross_validate
+from .halving import HalvingSearchCV
 
-__all__ = ["cross_val_predict", "cross_validate"]
+__all__ = ["HalvingSearchCV", "cross_val_predict", "cross_validate"]

@@ -3,10 +3,12 @@
 import pickle
 from functools import cached_property
 
+import numpy as np
 from sklearn.base import clone
 from sklearn.utils.metaestimators import _safe_split
 from sklearn.utils.validation import _check_method_params, _num_samples
 
+from ..estimators.inputs import CheckedRows, check_X
 from . import models
 
 
@@ -92,7 +94,7 @@ class Fold:
     def __init__(self, folds, model, train, test):
         self.model, self.X, self.y, self.train, self.test = model, folds.X, folds.y, train, test
         fit_params = _check_method_params(folds.X, folds.fit_params, indices=train)
-        self.error = None
+        self.error, self.checked = None, {}
         try:
             X, y = self._split(train)
             self.fitted = models.fit_earlier_steps(model, folds.path, X, y, fit_params)
@@ -102,6 +104,28 @@ class Fold:
 
     def _split(self, rows, train=None):
         return _safe_split(self.model, self.X, self.y, rows, train)
+
+    def checked_rows(self, network):
+        """Return the training rows for `Fit`, checked once for all networks of a dtype."""
+        key = type(network), str(network.dtype)
+        return self.once(key, lambda fold: CheckedRows(network, *fold.rows))
+
+    def checked_test(self, network):
+        """Return X and y of the transformed test rows as arrays, checked once for a dtype.
+
+        network : fitted
+        """
+
+        def check(fold):
+            return check_X(network, fold.transformed_test), np.asarray(fold.test_rows[1])
+
+        return self.once(network.network_.dtype, check)
+
+    def once(self, key, function):
+        """Return function(self), which is called once for this key."""
+        if key not in self.checked:
+            self.checked[key] = function(self)
+        return self.checked[key]
 
     @cached_property
     def test_rows(self):

@@ -37,7 +37,8 @@ def network_path(model, caller):
 
     caller : the public name to use in the error message
     """
-    names, part = [], model
+    names: list = []
+    part = model
     while True:
         if isinstance(part, Pipeline) and part.steps:
             name, part = part.steps[-1]

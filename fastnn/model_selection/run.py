@@ -29,6 +29,7 @@ class Run:
     """
 
     result: Any = None
+    finished = False  # whether it would train no further
 
     def __init__(self, fold_number, network, params=None):
         self.fold_number, self.network, self.params = fold_number, network, params
@@ -37,12 +38,13 @@ class Run:
         """Prepare the training."""
         self.began = time.perf_counter()
         self.fold = folds.fold(self.fold_number, self.params)
-        self.network._validate_params()
-        self.fit = self.make_fit(*self.fold.rows)
+        self.fit = self.make_fit()
         self.fit.n_threads = max(self.fit.n_threads, n_threads)
         self.n_left = self.fit.n_members
 
-    def make_fit(self, X, y, sample_weight):
+    def make_fit(self):
+        self.network._validate_params()
+        X, y, sample_weight = self.fold.rows
         return Fit(self.network, X, y, sample_weight, True)
 
     def session(self, member, queue):
@@ -118,6 +120,9 @@ class Runner:
         run.result["fit_time"] = time.perf_counter() - run.began
         run.result["error"] = "".join(traceback.format_exception(error))
         run.network = None
+        vars(run).pop("fit", None)
+        vars(run).pop("fold", None)
+        run.finished = True
 
 
 def train_runs(folds, runs, evaluate, n_threads, verbose=0, quiet=False):

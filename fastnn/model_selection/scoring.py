@@ -8,8 +8,11 @@ from contextlib import suppress
 from traceback import format_exc
 
 import numpy as np
+from sklearn.base import is_classifier
 from sklearn.exceptions import FitFailedWarning
 from sklearn.metrics import check_scoring
+
+from .fast_scores import SCORES
 
 
 class Scoring:
@@ -23,14 +26,20 @@ class Scoring:
         Score if training or scoring fails.
     train_scores : bool
         Whether to compute scores of the training rows too.
+    same_bits : bool
+        Whether scores must be the same bits as scikit-learn's, and not only up to rounding.
     """
 
-    def __init__(self, model, scoring, error_score, train_scores=False):
+    def __init__(self, model, scoring, error_score, train_scores=False, same_bits=True):
         if error_score != "raise" and not isinstance(error_score, numbers.Real):
             raise ValueError(f"error_score must be 'raise' or a number, got {error_score!r}")
         self.scorer = check_scoring(model, scoring=scoring, raise_exc=error_score == "raise")
         self.error_score, self.train_scores = error_score, train_scores
         self.names = _names(scoring)
+        name = "accuracy" if scoring is None and is_classifier(model) else scoring
+        self.fast = SCORES.get(name) if isinstance(name, str) else None
+        if same_bits and name != "accuracy":
+            self.fast = None
         # Other functions may look at the earlier steps, so they get the whole model.
         self.needs_whole_model = any(
             callable(each) and not hasattr(each, "_score_func") for each in _each(scoring)
@@ -57,6 +66,10 @@ class Scoring:
 
     def _score(self, fold, network, part):
         try:
+            if part == "test" and self.fast:
+                score = self.fast(fold, network)
+                if score is not None:
+                    return score
             X, y = getattr(fold, f"{part}_rows")
             if self.needs_whole_model:
                 model = fold.whole_model(network)
