@@ -56,27 +56,31 @@ __all__ = [
 
 
 # Not in __all__: `from fastnn import *` must work without scikit-learn.
-_ESTIMATORS = ("MLPClassifier", "MLPRegressor")
+_FROM_ESTIMATORS = ("MLPClassifier", "MLPRegressor")
+_FROM_MODEL_SELECTION = ("HalvingSearchCV", "cross_val_predict", "cross_validate")
 
 
 def __dir__():
-    return [*__all__, *_ESTIMATORS]
+    return [*__all__, *_FROM_ESTIMATORS, *_FROM_MODEL_SELECTION]
 
 
 def __getattr__(name):
-    # Import on first use what most programs do not need: fastnn.reference and the estimators.
+    # Import on first use what most programs do not need.
     from importlib import import_module
 
     if name == "reference":
         return import_module(".reference", __name__)
-    if name in ("estimators", *_ESTIMATORS):
-        try:
-            estimators = import_module(".estimators", __name__)
-            return estimators if name == "estimators" else getattr(estimators, name)
-        except ModuleNotFoundError as error:
-            if (error.name or "").partition(".")[0] != "sklearn":
-                raise
-            raise ImportError(
-                f'{name} needs scikit-learn. Run: pip install "fastnn-mlp[sklearn]"'
-            ) from None
+    try:
+        if name in ("estimators", *_FROM_ESTIMATORS):
+            package = import_module(".estimators", __name__)
+            return package if name == "estimators" else getattr(package, name)
+        if name in ("model_selection", *_FROM_MODEL_SELECTION):
+            package = import_module(".model_selection", __name__)
+            return package if name == "model_selection" else getattr(package, name)
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] != "sklearn":
+            raise
+        raise ImportError(
+            f'{name} needs scikit-learn. Run: pip install "fastnn-mlp[sklearn]"'
+        ) from None
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

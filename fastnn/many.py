@@ -6,6 +6,7 @@ import numpy as np
 
 from . import kernels
 from .callbacks import EarlyStopping, resolve_callbacks
+from .executors import results_of, shares
 from .hints import FIT, with_hints
 from .mlp import MLP
 from .network import Network
@@ -156,10 +157,6 @@ def _fit_in_executor(executor, networks, arguments, n_threads):
                     f"network {i}: callbacks run in the calling thread, but with an executor only "
                     f"EarlyStopping does without it. Remove {callback!r}, or pass executor=None."
                 )
-    k = len(networks)
-    n_shares = min(k, n_workers(executor))
-    bounds = [k * j // n_shares for j in range(n_shares + 1)]
-    shares = list(zip(bounds, bounds[1:]))
     futures = [
         executor.submit(
             _fit_share,
@@ -167,14 +164,9 @@ def _fit_in_executor(executor, networks, arguments, n_threads):
             {name: each.part(a, b) for name, each in arguments.items()},
             n_threads,
         )
-        for a, b in shares
+        for a, b in shares(len(networks), executor)
     ]
-    try:
-        results = [result for future in futures for result in future.result()]
-    except BaseException:
-        for future in futures:
-            future.cancel()
-        raise
+    results = [result for part in results_of(futures) for result in part]
     for net, (params, state, rng, history) in zip(networks, results):
         net.params, net.state, net.rng, net.history = params, state, rng, history
     return [net.history for net in networks]
@@ -184,14 +176,6 @@ def _fit_share(networks, arguments, n_threads):
     """Train networks in a worker; return what training changed of each."""
     fit_many(networks, **arguments, n_threads=n_threads)
     return [(net.params, net.state, net.rng, net.history) for net in networks]
-
-
-def n_workers(executor):
-    """Return the number of workers of an executor, as far as it says, else of CPUs."""
-    client = getattr(executor, "_client", None)  # of dask.distributed
-    if client is not None:
-        return max(1, len(client.scheduler_info(n_workers=-1)["workers"]))
-    return max(1, getattr(executor, "_max_workers", None) or check_threads(-1))
 
 
 def forward_many(networks, X, out=None, n_threads=1):

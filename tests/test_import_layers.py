@@ -19,7 +19,7 @@ LAYERS = [
     {"options"},
     {"activations", "losses", "schedules", "initializers"},
     {"optimizers"},
-    {"functional", "threads"},
+    {"functional", "threads", "executors"},
     {"network"},
     {"training.state", "training.stopping", "training.progress", "training.data"},
     {"training.engines"},
@@ -32,7 +32,7 @@ LAYERS = [
     {"many"},
     {"collections"},
     {"estimators", "tables"},
-    {"plotting"},
+    {"model_selection", "plotting"},
     {"__init__"},  # the public names: only the command line may import them from here
     {"cli"},
     {"__main__"},
@@ -42,13 +42,14 @@ HEIGHT = {name: height for height, names in enumerate(LAYERS) for name in names}
 LATE = {
     ("__init__", "reference"),  # fastnn.reference
     ("__init__", "estimators"),  # fastnn.MLPClassifier
+    ("__init__", "model_selection"),  # fastnn.cross_validate
     ("cli", "reference"),  # the race of demo, and bench
 }
 AT_IMPORT = {"numpy"}  # besides fastnn and the standard library
 OF_ESTIMATORS = {
     "sklearn",
     "scipy",
-}  # also allowed in estimators, which are imported when they are used
+}  # also allowed in estimators and model_selection, which are imported when they are used
 IN_FUNCTIONS = {  # the optional extras: who may use them, inside functions alone
     "pyarrow": {"tables"},
     "rich": {"cli"},
@@ -133,7 +134,7 @@ def faults(importer, text, package=None):
                 yield f"{importer} imports {name}, but must import nothing"
             elif HEIGHT[imported] >= HEIGHT[importer]:
                 yield f"{importer} imports {name}, which is not below it"
-        elif importer == "estimators" and parts[0] in OF_ESTIMATORS:
+        elif importer in ("estimators", "model_selection") and parts[0] in OF_ESTIMATORS:
             continue
         elif parts[0] not in sys.stdlib_module_names | AT_IMPORT and not (
             late and importer in IN_FUNCTIONS.get(parts[0], ())

@@ -100,11 +100,15 @@ def test_every_public_name_is_one_that_was_decided():
         *NAMES,
         "plotting",
         "estimators",
+        "model_selection",
     }
     assert set(dir(fastnn)) == {
         *fastnn.__all__,
+        "HalvingSearchCV",
         "MLPClassifier",
         "MLPRegressor",
+        "cross_val_predict",
+        "cross_validate",
     }  # these need scikit-learn: not for `import *`
 
 

@@ -138,6 +138,8 @@ class BaseMLP(PartialFit):
 
     def _validate_rows(self, X, y, sample_weight, fresh):
         """Validate and convert X, y and sample_weight."""
+        if isinstance(X, inputs.CheckedRows):
+            return X.give_to(self)
         self._online = None
         dtype = (self.dtype or (np.float64, np.float32)) if fresh else self.networks_[0].dtype
         X, y = inputs.check_X_y(self, X, y, dtype, fresh)
@@ -146,7 +148,7 @@ class BaseMLP(PartialFit):
     def _prepare(self, X, y, weight, fresh, *classes):
         """Create the networks if `fresh`, without parameters, and return their training Data."""
         parameters.check_callbacks(self)
-        if fresh:
+        if fresh and not self.__dict__.pop("_knows_targets", False):
             self._fit_targets(y, *classes)
         targets, loss, n_out, output = self._encode(y, X.dtype)
         if fresh:

@@ -69,6 +69,7 @@ class Fit:
         )
         self.data, self.y, self.weight = data, y, weight
         self.networks, self.n_members = e.networks_, len(e.networks_)
+        self.n_threads = check_threads(e.n_threads)
         self.bagging = e.bagging if self.n_members > 1 else None
         self.records = records.read(e)
         folds = self._folds(groups, random_state, fresh) if self.bagging == "folds" else None
@@ -138,17 +139,23 @@ class Fit:
 
         queue : kernels.TrainerQueue, optional
         """
+        e = self.estimator
+        training = state.fresh(self.members[member].net, parameters.optimizer(e))
+        return self.session_from(member, training, e.max_iter, queue)
+
+    def session_from(self, member, training, epochs, queue=None):
+        """Return a session of a member that begins with a state. training : TrainingState."""
         e, m = self.estimator, self.members[member]
         n, n_seen = len(m.data), self.records[member].n_seen
         is_adaptive = parameters.uses_learning_rate(e, "adaptive")
         session = Session(
             m.net,
             m.data,
-            state.fresh(m.net, parameters.optimizer(e)),
-            e.max_iter,
+            training,
+            epochs,
             e._batch_size(n),
             e.shuffle,
-            check_threads(e.n_threads),
+            self.n_threads,
             m.rng,
             m.validation,
             [
@@ -170,7 +177,7 @@ class Fit:
             self.session(0).run(ProgressLine(e.max_iter, self.n_rows) if e.verbose else None)
             return
         line = ManyLine() if e.verbose else None
-        train_many(self.networks, self.session, check_threads(e.n_threads), line)
+        train_many(self.networks, self.session, self.n_threads, line)
         raise_if_diverged(self.networks)
 
     def end(self, interrupted=False):

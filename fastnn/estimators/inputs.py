@@ -1,5 +1,6 @@
 """Validate the inputs of the estimators, dense or sparse, and warn if they are badly scaled."""
 
+import copy
 import warnings
 from contextlib import contextmanager
 
@@ -14,6 +15,32 @@ from ..validation import check_array
 SAMPLE_ROWS = 1000  # rows used to estimate the scale of the columns
 MAX_RMS = 100  # a column with a larger root mean square raises a warning
 MAX_RMS_RATIO = 1000  # and so does a larger ratio between two columns
+
+
+class CheckedRows:
+    """Training rows that were checked once, for many estimators that are not fitted.
+
+    Pass it as X to `Fit`.
+
+    Parameters
+    ----------
+    estimator : BaseMLP
+        Its class and its dtype are those of the others.
+    X, y, sample_weight
+        As in `fit`.
+    """
+
+    def __init__(self, estimator, X, y, sample_weight):
+        estimator = copy.copy(estimator)
+        before = set(vars(estimator))
+        self.rows = estimator._validate_rows(X, y, sample_weight, True)
+        estimator._fit_targets(self.rows[1])
+        self.attributes = {k: v for k, v in vars(estimator).items() if k not in before}
+
+    def give_to(self, estimator):
+        """Set the attributes that checking the rows sets. Return X, y and sample_weight."""
+        vars(estimator).update(self.attributes, _online=None, _knows_targets=True)
+        return self.rows
 
 
 def check_X_y(estimator, X, y, dtype, reset):

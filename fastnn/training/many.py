@@ -12,7 +12,7 @@ TAIL = 4  # few networks are left: so many for each thread
 TAIL_PART, TAIL_SECONDS = 0.02, 0.005
 
 
-def train_many(networks, make, n_threads=1, line=None):
+def train_many(networks, make, n_threads=1, line=None, n=None, ended=None):
     """Train networks, each as its own session would train it, and return their histories.
 
     Threads compute slices of the sessions that a `TrainerQueue` can run. The others run one after
@@ -22,16 +22,22 @@ def train_many(networks, make, n_threads=1, line=None):
     Parameters
     ----------
     networks : list of MLP
+        May be empty if `make` creates them.
     make : callable
-        make(i, queue) returns the Session of network i.
+        make(i, queue) returns the Session of network i, or None if there is nothing to train.
     n_threads : int
     line : ManyLine, optional
+    n : int, optional
+        Number of networks, if `networks` is empty.
+    ended : callable, optional
+        ended(i, session, error) is called as soon as the training of network i has ended; error is
+        the exception that ended it, or None. Then no such exception stops the others.
 
     Returns
     -------
     list of History
     """
-    pool = Pool(len(networks), make, n_threads, line)
+    pool = Pool(len(networks) if n is None else n, make, n_threads, line, ended)
     with ManyInTraining(networks):
         pool.run()
     return pool.histories
@@ -40,8 +46,10 @@ def train_many(networks, make, n_threads=1, line=None):
 class Pool:
     """The sessions of `train_many`: some are active, others wait to be made."""
 
-    def __init__(self, n, make, n_threads, line):
+    def __init__(self, n, make, n_threads, line, ended=None):
         self.n, self.make, self.n_threads, self.line = n, make, n_threads, line
+        self.ended = ended
+        self.expected = DivergenceError if ended is None else Exception
         self.queue = TrainerQueue()
         self.waiting = iter(range(n))
         self.n_waiting = n
@@ -93,25 +101,35 @@ class Pool:
             self.n_waiting -= 1
             # a single network runs alone, with all threads
             session = self.make(i, self.queue if self.n > 1 else None)
+            if session is None:
+                self.n_done += 1
+                continue
             self.histories[i] = session.history
             if session.engine.queued:
                 self.begin(i, session)
             else:
-                self.run_alone(session)
+                self.run_alone(i, session)
 
     def begin(self, i, session):
         session.begin()
         self.active[i] = session
-        if session.callbacks:
-            session.call(session.callbacks, "on_fit_begin")
+        try:
+            if session.callbacks:
+                session.call(session.callbacks, "on_fit_begin")
+        except self.expected as error:
+            self.fail(i, session, error)
+            return
         if session.is_done:
             self.end(i, session)
 
-    def run_alone(self, session):
+    def run_alone(self, i, session):
+        failure = None
         try:
             session.run_locked()
-        except DivergenceError:
-            pass  # its history says so
+        except self.expected as error:
+            failure = error  # the history says so
+        if self.ended:
+            self.ended(i, session, failure)
         self.n_done += 1
         self.rows_done += session.history.n_epochs * len(session.data)
         if self.line:
@@ -144,10 +162,8 @@ class Pool:
         before = session.history.n_epochs
         try:
             session.end_slice(session.engine.trainer.stop())
-        except DivergenceError as error:
-            session.set_reason(error)
-            session.follow()  # back to the position of the restored parameters
-            self.remove(i, session)
+        except self.expected as error:
+            self.fail(i, session, error)
             return
         if self.line:
             self.rows_done += (session.history.n_epochs - before) * len(session.data)
@@ -157,7 +173,21 @@ class Pool:
     def end(self, i, session):
         session.set_reason()
         self.remove(i, session)
-        session.end()
+        failure = None
+        try:
+            session.end()
+        except self.expected as error:
+            failure = error
+        if self.ended:
+            self.ended(i, session, failure)
+
+    def fail(self, i, session, error):
+        """End the training of a session that raised an exception."""
+        session.set_reason(error)
+        session.follow()  # back to the position of the restored parameters, if it diverged
+        self.remove(i, session)
+        if self.ended:
+            self.ended(i, session, error)
 
     def remove(self, i, session):
         session.store()

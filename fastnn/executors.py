@@ -1,0 +1,28 @@
+"""Share work among the workers of a `concurrent.futures.Executor`."""
+
+from .validation import check_threads
+
+
+def n_workers(executor):
+    """Return the number of workers of an executor, as far as it says, else of CPUs."""
+    client = getattr(executor, "_client", None)  # of dask.distributed
+    if client is not None:
+        return max(1, len(client.scheduler_info(n_workers=-1)["workers"]))
+    return max(1, getattr(executor, "_max_workers", None) or check_threads(-1))
+
+
+def shares(k, executor):
+    """Return the bounds (start, stop) of equal shares of k jobs, at most one for each worker."""
+    n = min(k, n_workers(executor))
+    bounds = [k * j // n for j in range(n + 1)]
+    return list(zip(bounds, bounds[1:]))
+
+
+def results_of(futures):
+    """Return the results of all futures. If one fails, cancel the others."""
+    try:
+        return [future.result() for future in futures]
+    except BaseException:
+        for future in futures:
+            future.cancel()
+        raise

@@ -1,0 +1,159 @@
+"""Folds: the rows of cross-validation, and the earlier steps of a model fitted on them."""
+
+import pickle
+from functools import cached_property
+
+import numpy as np
+from sklearn.base import clone
+from sklearn.utils.metaestimators import _safe_split
+from sklearn.utils.validation import _check_method_params, _num_samples
+
+from ..estimators.inputs import CheckedRows, check_X
+from . import models
+
+
+class Folds:
+    """The folds of one cross-validation.
+
+    Parameters
+    ----------
+    model : estimator
+    path : str
+        As returned by `models.network_path`.
+    X, y : array_like
+    splits : list of (train, test)
+        Row indices of each fold.
+    fit_params : dict
+        Arguments of `fit`. Those with one element for each row of X are split like X.
+    keep : bool, default True
+        Whether to keep what `fold` returns, because several networks use it.
+    """
+
+    def __init__(self, model, path, X, y, splits, fit_params, keep=True):
+        self.model, self.path, self.X, self.y = model, path, X, y
+        self.splits, self.fit_params, self.keep = splits, fit_params, keep
+        self.known = {}
+
+    def __len__(self):
+        return len(self.splits)
+
+    @property
+    def n_rows(self):
+        return _num_samples(self.X)
+
+    def __getstate__(self):
+        return vars(self) | {"known": {}}
+
+    def part(self, start, stop):
+        """Return these folds alone."""
+        splits = self.splits[start:stop]
+        return Folds(self.model, self.path, self.X, self.y, splits, self.fit_params, self.keep)
+
+    def fold(self, number, params=None):
+        """Return a Fold. Its earlier steps are fitted.
+
+        params : dict, optional
+            Parameters of the earlier steps.
+        """
+        key = number, _key(params or {})
+        result = self.known.get(key)
+        if result is None:
+            model = self.model
+            if params:
+                model = clone(model).set_params(**clone(params, safe=False))
+            result = Fold(self, model, *self.splits[number])
+            if self.keep:
+                self.known[key] = result
+        if result.error is not None:
+            raise result.error
+        return result
+
+
+def _key(params):
+    """Return a hashable description of parameters."""
+    items = sorted(params.items())
+    try:
+        return pickle.dumps(items)
+    except Exception:  # such as a lambda, whose repr has its address
+        return repr(items)
+
+
+class Fold:
+    """One fold, with a model whose earlier steps are fitted on the training rows.
+
+    Attributes
+    ----------
+    fitted : estimator
+        The model with a `models.Recorder` in place of the network estimator.
+    rows : (X, y, sample_weight)
+        Training rows for the network estimator.
+    error : Exception or None
+        Why the earlier steps could not be fitted.
+    """
+
+    def __init__(self, folds, model, train, test):
+        self.model, self.X, self.y, self.train, self.test = model, folds.X, folds.y, train, test
+        fit_params = _check_method_params(folds.X, folds.fit_params, indices=train)
+        self.error, self.checked = None, {}
+        try:
+            X, y = self._split(train)
+            self.fitted = models.fit_earlier_steps(model, folds.path, X, y, fit_params)
+            self.rows = models.recorder_of(self.fitted).rows_
+        except Exception as error:
+            self.error = error
+
+    def _split(self, rows, train=None):
+        return _safe_split(self.model, self.X, self.y, rows, train)
+
+    def checked_rows(self, network):
+        """Return the training rows for `Fit`, checked once for all networks of a dtype."""
+        key = type(network), str(network.dtype)
+        return self.once(key, lambda fold: CheckedRows(network, *fold.rows))
+
+    def checked_test(self, network):
+        """Return X and y of the transformed test rows as arrays, checked once for a dtype.
+
+        network : fitted
+        """
+
+        def check(fold):
+            return check_X(network, fold.transformed_test), np.asarray(fold.test_rows[1])
+
+        return self.once(network.network_.dtype, check)
+
+    def once(self, key, function):
+        """Return function(self), which is called once for this key."""
+        if key not in self.checked:
+            self.checked[key] = function(self)
+        return self.checked[key]
+
+    @cached_property
+    def test_rows(self):
+        """(X, y) of the test rows, X as the user passed it."""
+        return self._split(self.test, self.train)
+
+    @cached_property
+    def train_rows(self):
+        """(X, y) of the training rows, X as the user passed it."""
+        return self._split(self.train)
+
+    @cached_property
+    def transformed_test(self):
+        return models.transform(self.fitted, self.test_rows[0])
+
+    @cached_property
+    def transformed_train(self):
+        return models.transform(self.fitted, self.train_rows[0])
+
+    @cached_property
+    def shell(self):
+        """The model that predicts from transformed rows."""
+        return models.without_transformers(self.fitted)
+
+    def whole_model(self, network):
+        """Return the model with a fitted network estimator."""
+        return models.with_network(self.fitted, network)
+
+    def last_model(self, network):
+        """Return the model that predicts from transformed rows with a fitted network estimator."""
+        return models.with_network(self.shell, network)

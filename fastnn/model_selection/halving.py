@@ -1,0 +1,341 @@
+"""HalvingSearchCV: successive halving whose survivors continue their training."""
+
+import time
+import uuid
+
+import numpy as np
+from sklearn.base import clone
+from sklearn.model_selection import ParameterGrid, ParameterSampler
+from sklearn.model_selection._search import BaseSearchCV
+from sklearn.utils import check_random_state
+
+from ..executors import results_of, shares
+from ..validation import check_count, check_number
+from . import models
+from .cross_validation import make_folds, resolve_threads
+from .results import Results
+from .run import train_runs
+from .rungs import RungRun, plan_rungs
+from .scoring import Scoring, report_failures
+
+
+class HalvingSearchCV(BaseSearchCV):
+    """Search parameters by successive halving (Jamieson and Talwalkar, 2016).
+
+    All candidates train for a few epochs on each fold. The best 1 / `factor` of them continue to
+    `factor` times as many epochs, and so on: the networks are not trained again. All networks of a
+    rung train in one call, on all CPUs. The steps of a Pipeline before the network are fitted once
+    a fold, or once a fold and setting if their own parameters are searched.
+
+    Parameters
+    ----------
+    estimator : MLPClassifier, MLPRegressor, Pipeline or TransformedTargetRegressor
+        The last step of a Pipeline or of a TransformedTargetRegressor must be one of the first two.
+    param_distributions : dict, or list of dict
+        Names of parameters, with lists of values or SciPy distributions. From a list, each
+        candidate draws one of the dicts.
+    n_iter : int or "all", default 100
+        Number of candidates. "all" takes all combinations of lists.
+    resource : "max_iter"
+        What the rungs increase: the number of epochs.
+    factor : float, default 3
+        1 / factor of the candidates continue, with factor times the resources; above 1.
+    min_resources : int or "exhaust", default "exhaust"
+        Epochs of the first rung. "exhaust" chooses them so that the last rung has fewer than
+        `factor` candidates.
+    max_resources : int or "auto", default "auto"
+        Epochs of the last rung, and of the final fit. "auto" is `max_iter` of the estimator.
+    scoring : str, callable or None
+        By default the `score` of the estimator.
+    cv : int, splitter, iterable or None, default 5
+    refit : bool, default True
+        Whether to fit the best candidate on all rows, with `max_resources`.
+    random_state : None, int or RandomState
+        For drawing candidates, and for the networks of an estimator whose own random_state is None.
+    n_jobs : int, optional
+        Number of threads. None and -1 use all CPUs of this process; with `executor`, None uses one
+        in each worker. Results do not depend on it.
+    verbose : int, default 0
+        Above 0, print a line for each rung and a line of progress.
+    error_score : "raise" or number, default nan
+        Score of a fold whose training fails or diverges. Other candidates are not affected.
+    return_train_score : bool, default False
+    executor : concurrent.futures.Executor, optional
+        Train equal shares of the networks in its workers. Each worker gets X once.
+
+    Attributes
+    ----------
+    best_estimator_, best_params_, best_score_, best_index_
+        The best candidate of the last rung, as in scikit-learn's `HalvingRandomSearchCV`.
+    cv_results_ : dict of array
+        Results of all candidates in all rungs. "iter" is the rung and "n_resources" the epochs.
+        Networks train side by side, so fit times are from the beginning to the end of each.
+    n_iterations_ : int
+        Number of rungs.
+    n_resources_, n_candidates_ : list of int
+        Epochs and candidates of each rung.
+    max_resources_, n_splits_, scorer_, refit_time_, n_features_in_, classes_
+        As in scikit-learn.
+
+    Notes
+    -----
+    A network that stops early, because its loss no longer improves, keeps its score in later rungs.
+    With solver="lbfgs", learning_rate="adaptive" or callbacks other than `EarlyStopping`, networks
+    train anew in each rung.
+
+    Examples
+    --------
+    >>> import fastnn
+    >>> from fastnn.datasets import load_digits
+    >>> X, digits = load_digits()
+    >>> clf = fastnn.MLPClassifier(max_iter=27, n_iter_no_change=float("inf"), random_state=0)
+    >>> search = fastnn.HalvingSearchCV(
+    ...     clf,
+    ...     {"hidden_layer_sizes": [(8,), (32,)], "learning_rate_init": [1e-5, 1e-3, 1e-2]},
+    ...     n_iter="all", cv=3, random_state=0)
+    >>> search.fit(X[:500], digits[:500]).n_candidates_, search.n_resources_
+    ([6, 2], [9, 27])
+    >>> search.best_params_["hidden_layer_sizes"]
+    (32,)
+    """
+
+    def __init__(
+        self,
+        estimator,
+        param_distributions,
+        *,
+        n_iter=100,
+        resource="max_iter",
+        factor=3,
+        min_resources="exhaust",
+        max_resources="auto",
+        scoring=None,
+        cv=5,
+        refit=True,
+        random_state=None,
+        n_jobs=None,
+        verbose=0,
+        error_score=np.nan,
+        return_train_score=False,
+        executor=None,
+    ):
+        self.estimator, self.param_distributions = estimator, param_distributions
+        self.n_iter, self.resource, self.factor = n_iter, resource, factor
+        self.min_resources, self.max_resources = min_resources, max_resources
+        self.scoring, self.cv, self.refit, self.random_state = scoring, cv, refit, random_state
+        self.n_jobs, self.verbose, self.error_score = n_jobs, verbose, error_score
+        self.return_train_score, self.executor = return_train_score, executor
+
+    def fit(self, X, y=None, *, groups=None, **fit_params):
+        """Search, and fit the best candidate on all rows.
+
+        Parameters
+        ----------
+        X : array_like, sparse matrix or data frame (n, n_features)
+        y : array_like (n,) or (n, n_targets)
+        groups : array_like (n,), optional
+            Groups of the rows, for a splitter such as GroupKFold.
+        **fit_params
+            Arguments of the estimator's `fit`, such as ``sample_weight=w``, or
+            ``mlpclassifier__sample_weight=w`` for a Pipeline.
+
+        Returns
+        -------
+        self
+        """
+        path = models.network_path(self.estimator, "HalvingSearchCV")
+        resource = f"{path}__max_iter" if path else "max_iter"
+        max_resources = self._check(models.network_of(self.estimator, path))
+        random_state = check_random_state(self.random_state)
+        candidates = self._draw_candidates(random_state)
+        if any(resource in params for params in candidates):
+            raise ValueError(
+                f"{resource} cannot be searched, because it is the resource. Remove it from "
+                "param_distributions, and pass max_resources."
+            )
+        evaluate = Scoring(
+            self.estimator,
+            self.scoring,
+            self.error_score,
+            self.return_train_score,
+            same_bits=False,
+        )
+        folds = make_folds(self.estimator, path, X, y, groups, self.cv, fit_params, keep=True)
+        runs = [
+            run
+            for i, params in enumerate(candidates)
+            for run in self._runs(i, params, path, len(folds), max_resources, random_state)
+        ]
+        self.n_candidates_, self.n_resources_ = plan_rungs(
+            len(candidates), self.factor, self.min_resources, max_resources
+        )
+        results, trainer = Results(len(folds)), _Trainer(self, folds, evaluate)
+        survivors = list(range(len(candidates)))
+        for rung, n_resources in enumerate(self.n_resources_):
+            survivors = survivors[: self.n_candidates_[rung]]
+            alive = set(survivors)
+            runs = trainer.train([run for run in runs if run.candidate in alive], n_resources)
+            means = {}
+            for i in sorted(survivors):
+                params = candidates[i] | {resource: n_resources}
+                own = [run.result for run in runs if run.candidate == i]
+                means[i] = results.add(rung, n_resources, params, own)
+            survivors = sorted(means, key=lambda i: (np.isnan(means[i]), -means[i], i))
+            if self.verbose:
+                print(
+                    f"rung {rung}: {len(means)} candidates, {n_resources} epochs, "
+                    f"best score {means[survivors[0]]:.4g}"
+                )
+        first_of_last_rung = len(results.rows) - len(means)
+        self.best_index_ = first_of_last_rung + sorted(means).index(survivors[0])
+        self._finish(results, folds, evaluate, max_resources)
+        if self.refit:
+            self._fit_best(resource, X, y, fit_params)
+        return self
+
+    def _check(self, network):
+        """Check the parameters, and return the resources of the last rung."""
+        if self.resource != "max_iter":
+            raise ValueError(
+                f"resource must be 'max_iter', got {self.resource!r}. For other resources use "
+                "sklearn.model_selection.HalvingRandomSearchCV."
+            )
+        if isinstance(self.scoring, (list, tuple, set, dict)):
+            raise ValueError(f"scoring must be one score, got {self.scoring!r}")
+        if not isinstance(self.refit, bool):
+            raise ValueError(f"refit must be True or False, got {self.refit!r}")
+        if getattr(network, "n_estimators", 1) != 1:
+            raise ValueError(
+                "HalvingSearchCV needs n_estimators=1. Search for one network, and set n_estimators "
+                "of the best candidate."
+            )
+        check_number("factor", self.factor, above=1)
+        if self.min_resources != "exhaust":
+            check_count("min_resources", self.min_resources)
+        if self.max_resources == "auto":
+            return network.max_iter
+        return check_count("max_resources", self.max_resources)
+
+    def _draw_candidates(self, random_state):
+        """Return the parameters of all candidates."""
+        if isinstance(self.n_iter, str):
+            if self.n_iter != "all":
+                raise ValueError(f"n_iter must be a number or 'all', got {self.n_iter!r}")
+            return list(ParameterGrid(self.param_distributions))
+        n_iter = check_count("n_iter", self.n_iter)
+        return list(ParameterSampler(self.param_distributions, n_iter, random_state=random_state))
+
+    def _runs(self, candidate, params, path, n_folds, max_resources, random_state):
+        """Return the runs of a candidate."""
+        prefix = f"{path}__" if path else ""
+        earlier = {
+            name: value
+            for name, value in params.items()
+            if name != path and not name.startswith(prefix)
+        }
+        if path in params or earlier:
+            model = clone(self.estimator).set_params(**clone(params, safe=False))
+            network = models.network_of(model, path)
+            models.network_path(network, "HalvingSearchCV")
+        else:
+            own = {name.removeprefix(prefix): value for name, value in params.items()}
+            network = clone(models.network_of(self.estimator, path))
+            network.set_params(**clone(own, safe=False))
+        invalid = None
+        try:
+            network._validate_params()
+        except Exception as error:
+            invalid = error
+        runs = []
+        for fold in range(n_folds):
+            if network.random_state is None:
+                seed = int(random_state.randint(2**31))
+                template = clone(network).set_params(random_state=seed)
+            else:
+                template = network
+            runs.append(RungRun(candidate, fold, template, earlier, max_resources, invalid))
+        return runs
+
+    def _finish(self, results, folds, evaluate, max_resources):
+        """Set the fitted attributes that do not need the final fit."""
+        self.cv_results_ = results.to_dict()
+        self.best_params_ = self.cv_results_["params"][self.best_index_]
+        self.best_score_ = self.cv_results_["mean_test_score"][self.best_index_]
+        self.n_iterations_, self.n_splits_ = len(self.n_resources_), len(folds)
+        self.max_resources_, self.min_resources_ = max_resources, self.n_resources_[0]
+        self.scorer_, self.multimetric_ = evaluate.scorer, False
+
+    def _fit_best(self, resource, X, y, fit_params):
+        params = self.best_params_ | {resource: self.max_resources_}
+        self.best_estimator_ = clone(self.estimator).set_params(**clone(params, safe=False))
+        start = time.perf_counter()
+        if y is None:
+            self.best_estimator_.fit(X, **fit_params)
+        else:
+            self.best_estimator_.fit(X, y, **fit_params)
+        self.refit_time_ = time.perf_counter() - start
+        if hasattr(self.best_estimator_, "feature_names_in_"):
+            self.feature_names_in_ = self.best_estimator_.feature_names_in_
+
+
+class _Trainer:
+    """Trains the runs of each rung, in this process or in the workers of an executor."""
+
+    def __init__(self, search, folds, evaluate):
+        self.folds, self.evaluate, self.executor = folds, evaluate, search.executor
+        self.error_score, self.verbose = search.error_score, search.verbose
+        self.n_threads = resolve_threads(search.n_jobs, search.executor)
+        self.key = uuid.uuid4().hex
+
+    def train(self, runs, n_resources):
+        """Train to `n_resources` epochs, and return the runs, which may be copies."""
+        for run in runs:
+            run.n_resources = n_resources
+        unfinished = [run for run in runs if not run.finished]
+        finished = [run for run in runs if run.finished]
+        if self.executor is not None and unfinished:
+            trained = self._train_in_workers(unfinished)
+        else:
+            train_runs(
+                self.folds, unfinished, self.evaluate, self.n_threads, self.verbose, quiet=True
+            )
+            trained = unfinished
+        errors = [run.result["error"] for run in trained if "error" in run.result]
+        if errors:
+            report_failures(errors, len(runs), self.error_score)
+        return sorted(
+            [*trained, *finished],
+            key=lambda run: (run.candidate, run.fold_number),
+        )
+
+    def _train_in_workers(self, runs):
+        parts = [runs[a:b] for a, b in shares(len(runs), self.executor)]
+        first = not getattr(self, "sent", False)
+        self.sent = True
+
+        def submit(part, folds):
+            return self.executor.submit(
+                _train_share, self.key, folds, part, self.evaluate, self.n_threads
+            )
+
+        trained = results_of([submit(part, self.folds if first else None) for part in parts])
+        missing = [i for i, part in enumerate(trained) if part is None]
+        again = results_of([submit(parts[i], self.folds) for i in missing])
+        for i, part in zip(missing, again):
+            trained[i] = part
+        return [run for part in trained for run in part]
+
+
+_known: dict = {}  # {key of a search: its Folds}, in a worker; of the last search only
+
+
+def _train_share(key, folds, runs, evaluate, n_threads):
+    """Train runs in a worker. Return them, or None if the worker does not have the folds."""
+    if folds is not None:
+        _known.clear()
+        _known[key] = folds
+    folds = _known.get(key)
+    if folds is None:
+        return None
+    train_runs(folds, runs, evaluate, n_threads, quiet=True)
+    return runs

@@ -1,0 +1,149 @@
+"""Run: the training of one network estimator on one fold; many runs train together."""
+
+import time
+import traceback
+import warnings
+from typing import Any
+
+from ..estimators.fit import Fit
+from ..training.many import train_many
+from ..training.progress import ManyLine
+
+
+class Run:
+    """Training of a network estimator on a fold.
+
+    Parameters
+    ----------
+    fold_number : int
+    network : MLPClassifier or MLPRegressor
+        Not fitted.
+    params : dict, optional
+        Parameters of the earlier steps.
+
+    Attributes
+    ----------
+    result : dict
+        What `evaluate` of `train_runs` returned, and "fit_time"; with "error", the traceback of
+        training that failed.
+    """
+
+    result: Any = None
+    finished = False  # whether it would train no further
+
+    def __init__(self, fold_number, network, params=None):
+        self.fold_number, self.network, self.params = fold_number, network, params
+
+    @property
+    def n_networks(self):
+        return self.network.n_estimators
+
+    def start(self, folds, n_threads):
+        """Prepare the training."""
+        self.began = time.perf_counter()
+        self.fold = folds.fold(self.fold_number, self.params)
+        self.fit = self.make_fit()
+        self.fit.n_threads = max(self.fit.n_threads, n_threads)
+        self.n_left = self.fit.n_members
+
+    def make_fit(self):
+        self.network._validate_params()
+        X, y, sample_weight = self.fold.rows
+        return Fit(self.network, X, y, sample_weight, True)
+
+    def session(self, member, queue):
+        """Return the session of a member, or None if there is nothing to train."""
+        return self.fit.session(member, queue)
+
+    def end(self):
+        """Set the fitted attributes."""
+        self.fit.end()
+
+    def close(self):
+        """Release what only training needs."""
+        del self.fit, self.fold
+
+
+class Runner:
+    """Trains runs for `train_runs`."""
+
+    def __init__(self, folds, runs, evaluate, n_threads):
+        self.folds, self.runs, self.evaluate, self.n_threads = folds, runs, evaluate, n_threads
+        self.jobs = [(run, member) for run in runs for member in range(run.n_networks)]
+
+    def train(self, line):
+        n = len(self.jobs)
+        train_many([], self.make, self.n_threads, line, n=n, ended=self.ended)
+
+    def make(self, i, queue):
+        run, member = self.jobs[i]
+        try:
+            if member == 0:
+                run.result = None
+                run.start(self.folds, self.n_threads)
+            if run.result is not None:  # an earlier member failed
+                return None
+            session = run.session(member, queue)
+        except Exception as error:
+            self.fail(run, error)
+            return None
+        if session is None:
+            self.finish(run)
+        return session
+
+    def ended(self, i, session, error):
+        run, _ = self.jobs[i]
+        if run.result is not None:
+            return
+        if error is not None:
+            self.fail(run, error)
+            return
+        run.n_left -= 1
+        if run.n_left == 0:
+            self.finish(run)
+
+    def finish(self, run):
+        try:
+            run.end()
+        except Exception as error:
+            self.fail(run, error)
+            return
+        seconds = time.perf_counter() - run.began
+        run.result = self.evaluate(run.fold, run.network)
+        run.result["fit_time"] = seconds
+        run.close()
+
+    def fail(self, run, error):
+        if self.evaluate.error_score == "raise":
+            raise error
+        run.result = self.evaluate.failed()
+        run.result["fit_time"] = time.perf_counter() - run.began
+        run.result["error"] = "".join(traceback.format_exception(error))
+        run.network = None
+        vars(run).pop("fit", None)
+        vars(run).pop("fold", None)
+        run.finished = True
+
+
+def train_runs(folds, runs, evaluate, n_threads, verbose=0, quiet=False):
+    """Train runs together, and evaluate each as soon as it ends.
+
+    Parameters
+    ----------
+    folds : Folds
+    runs : list of Run
+    evaluate : callable
+        evaluate(fold, network) returns a dict; ``evaluate.error_score`` is "raise" or the score of
+        a failure, and ``evaluate.failed()`` the dict of one.
+    n_threads : int
+    verbose : int
+        Whether to print a line of progress.
+    quiet : bool
+        Whether to suppress warnings that training did not converge.
+    """
+    with warnings.catch_warnings():
+        if quiet:
+            from sklearn.exceptions import ConvergenceWarning
+
+            warnings.simplefilter("ignore", ConvergenceWarning)
+        Runner(folds, runs, evaluate, n_threads).train(ManyLine() if verbose else None)

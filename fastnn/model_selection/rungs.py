@@ -1,0 +1,156 @@
+"""Rungs of successive halving: their sizes, and trainings that continue from one to the next."""
+
+from dataclasses import replace
+from math import ceil
+
+import numpy as np
+from sklearn.base import clone
+
+from ..callbacks import EarlyStopping, resolve_callbacks
+from ..estimators import parameters
+from ..estimators.fit import Fit
+from ..estimators.scoring import ScoreStopping
+from ..training.state import resumed
+from .run import Run
+from .schedules import stretch_schedule
+
+
+def plan_rungs(n_candidates, factor, min_resources, max_resources):
+    """Return the number of candidates and the resources of each rung.
+
+    The last rung has fewer than `factor` candidates, if the resources suffice for so many rungs,
+    and always has `max_resources`. With min_resources="exhaust" they suffice if they can.
+    """
+    candidates = [n_candidates]
+    while factor <= candidates[-1] > (n := ceil(candidates[-1] / factor)):
+        candidates.append(n)
+    if min_resources == "exhaust":
+        min_resources = max(1, int(max_resources / factor ** (len(candidates) - 1)))
+    resources: list = []
+    while len(resources) < len(candidates) - 1:
+        n = int(min_resources * factor ** len(resources))
+        if n * factor > max_resources:
+            break
+        resources.append(n)
+    resources.append(max_resources)
+    return candidates[: len(resources)], resources
+
+
+class RungRun(Run):
+    """A Run that trains to `n_resources` epochs, and later continues to more.
+
+    Between rungs it holds no rows, so it is small and can be pickled.
+
+    Parameters
+    ----------
+    candidate, fold_number : int
+    template : MLPClassifier or MLPRegressor
+        Not fitted.
+    params : dict
+        Parameters of the earlier steps.
+    max_resources : int
+        Epochs of the last rung.
+    invalid : Exception or None
+        What is wrong with the parameters.
+    """
+
+    def __init__(self, candidate, fold_number, template, params, max_resources, invalid):
+        super().__init__(fold_number, None, params)
+        self.candidate, self.template, self.max_resources = candidate, template, max_resources
+        self.invalid, self.n_resources, self.progress = invalid, 0, None
+
+    @property
+    def n_networks(self):
+        return self.template.n_estimators
+
+    def start(self, folds, n_threads):
+        self.network = copy_unfitted(self.template)
+        share = self.n_resources / self.max_resources
+        self.is_stretched = stretch_schedule(self.network, share)
+        self.network.max_iter = self.n_resources
+        super().start(folds, n_threads)
+        if self.progress is not None:
+            self.progress.restore(self.fit)
+
+    def make_fit(self):
+        if self.invalid is not None:
+            raise self.invalid
+        return Fit(self.network, self.fold.checked_rows(self.network), None, None, True)
+
+    def session(self, member, queue):
+        if self.progress is None:
+            return super().session(member, queue)
+        optimizer = parameters.optimizer(self.network) if self.is_stretched else None
+        training = resumed(self.progress.net.state, optimizer)
+        return self.fit.session_from(member, training, self.n_resources - training.epoch, queue)
+
+    def end(self):
+        histories = [member.history for member in self.fit.members]
+        self.progress = Progress(self.fit) if can_continue(self.network) else None
+        super().end()
+        if self.progress is not None:
+            self.progress.after_end(self.fit)
+        self.finished = all(
+            history.stop_reason != "all epochs done"
+            and (self.progress is not None or history.n_epochs < self.n_resources)
+            for history in histories
+        )
+
+    def close(self):
+        super().close()
+        self.network = None
+
+
+def copy_unfitted(estimator):
+    """Return a copy of an estimator that is not fitted, faster than `clone`."""
+    if isinstance(estimator.random_state, np.random.RandomState) or estimator.callbacks != ():
+        return clone(estimator)  # these have a state
+    copy = object.__new__(type(estimator))
+    vars(copy).update(vars(estimator))
+    return copy
+
+
+def can_continue(estimator):
+    """Return whether the training of an estimator can continue in the next rung.
+
+    Ensembles, L-BFGS, learning_rate="adaptive" and callbacks have a state of their own. With them,
+    training starts anew in each rung.
+    """
+    return (
+        estimator.n_estimators == 1
+        and not parameters.optimizer(estimator).full_batch
+        and not parameters.uses_learning_rate(estimator, "adaptive")
+        and all(type(each) is EarlyStopping for each in resolve_callbacks(estimator.callbacks))
+    )
+
+
+class Progress:
+    """What a training needs to continue with a new `Fit` of the same rows."""
+
+    def __init__(self, fit):
+        (member,) = fit.members
+        self.net = net = member.net
+        self.patience = None if member.patience is None else replace(member.patience)
+        self.scores = [
+            (each.scores, each.best_params, each.patience) for each in _score_callbacks(member)
+        ]
+        if any(best is not None for _, best, _ in self.scores) and net.state.params is None:
+            net.state.params = net.params.copy()  # `end` replaces them by the best
+
+    def after_end(self, fit):
+        """Take the records of all rungs."""
+        self.records = fit.records
+        fit.estimator.n_iter_ = self.net.state.epoch
+
+    def restore(self, fit):
+        """Continue in a new Fit, whose network has not been trained."""
+        (member,) = fit.members
+        fit.estimator.networks_[0] = member.net = self.net
+        member.rng, member.patience, fit.records = self.net.rng, self.patience, self.records
+        for callback, (scores, best_params, patience) in zip(_score_callbacks(member), self.scores):
+            callback.scores, callback.best_params = scores, best_params
+            callback.patience = patience
+
+
+def _score_callbacks(member):
+    return [each for each in member.callbacks if isinstance(each, ScoreStopping)]

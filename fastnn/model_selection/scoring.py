@@ -1,0 +1,194 @@
+"""Scores and predictions of the folds, as scikit-learn computes them."""
+
+import numbers
+import time
+import warnings
+from collections import Counter
+from contextlib import suppress
+from traceback import format_exc
+
+import numpy as np
+from sklearn.base import is_classifier
+from sklearn.exceptions import FitFailedWarning
+from sklearn.metrics import check_scoring
+
+from .fast_scores import SCORES
+
+
+class Scoring:
+    """Scores a fitted network estimator on the rows of its fold.
+
+    Parameters
+    ----------
+    model : estimator
+    scoring : str, callable, list, tuple, dict or None
+    error_score : "raise" or number
+        Score if training or scoring fails.
+    train_scores : bool
+        Whether to compute scores of the training rows too.
+    same_bits : bool
+        Whether scores must be the same bits as scikit-learn's, and not only up to rounding.
+    """
+
+    def __init__(self, model, scoring, error_score, train_scores=False, same_bits=True):
+        if error_score != "raise" and not isinstance(error_score, numbers.Real):
+            raise ValueError(f"error_score must be 'raise' or a number, got {error_score!r}")
+        self.scorer = check_scoring(model, scoring=scoring, raise_exc=error_score == "raise")
+        self.error_score, self.train_scores = error_score, train_scores
+        self.names = _names(scoring)
+        name = "accuracy" if scoring is None and is_classifier(model) else scoring
+        self.fast = SCORES.get(name) if isinstance(name, str) else None
+        if same_bits and name != "accuracy":
+            self.fast = None
+        # Other functions may look at the earlier steps, so they get the whole model.
+        self.needs_whole_model = any(
+            callable(each) and not hasattr(each, "_score_func") for each in _each(scoring)
+        )
+
+    def __call__(self, fold, network):
+        """Return a dict with the scores and the time that they took."""
+        start = time.perf_counter()
+        result = {"test": self._score(fold, network, "test")}
+        result["score_time"] = time.perf_counter() - start
+        if self.train_scores:
+            result["train"] = self._score(fold, network, "train")
+        return result
+
+    def failed(self):
+        """Return the result of a fold whose training failed."""
+        scores = self.error_score
+        if self.names is not None:
+            scores = dict.fromkeys(self.names, scores)
+        result = {"test": scores, "score_time": 0.0}
+        if self.train_scores:
+            result["train"] = scores
+        return result
+
+    def _score(self, fold, network, part):
+        try:
+            if part == "test" and self.fast:
+                score = self.fast(fold, network)
+                if score is not None:
+                    return score
+            X, y = getattr(fold, f"{part}_rows")
+            if self.needs_whole_model:
+                model = fold.whole_model(network)
+            else:
+                X, model = getattr(fold, f"transformed_{part}"), fold.last_model(network)
+            scores = self.scorer(model, X) if y is None else self.scorer(model, X, y)
+        except Exception:
+            if self.error_score == "raise" or self.names is not None:
+                raise
+            self._warn(format_exc())
+            return self.error_score
+        if not isinstance(scores, dict):
+            return _number(scores, self.scorer)
+        for name, score in scores.items():
+            if isinstance(score, str):  # the traceback of one of several scorers
+                self._warn(score)
+                score = self.error_score
+            scores[name] = _number(score, name)
+        return scores
+
+    def _warn(self, details):
+        warnings.warn(
+            f"A score could not be computed and is set to {self.error_score}. Details:\n{details}",
+            UserWarning,
+            stacklevel=2,
+        )
+
+
+class Predicting:
+    """Computes the predictions of a fitted network estimator for the test rows of its fold.
+
+    Parameters
+    ----------
+    method : str
+        "predict", "predict_proba", "predict_log_proba" or "decision_function".
+    n_classes : int or None
+        Number of classes in all rows, numbered from 0; None if the columns are not classes.
+    """
+
+    error_score = "raise"
+
+    def __init__(self, method, n_classes):
+        self.method, self.n_classes = method, n_classes
+
+    def __call__(self, fold, network):
+        Y = getattr(fold.last_model(network), self.method)(fold.transformed_test)
+        if self.n_classes is None or self.n_classes == len(network.classes_):
+            return {"predictions": Y}
+        n = len(network.classes_)
+        advice = "Use folds that have all classes in their training rows, such as StratifiedKFold."
+        warnings.warn(
+            f"The training rows of a fold have {n} of {self.n_classes} classes. {advice}",
+            RuntimeWarning,
+            stacklevel=2,
+        )
+        if self.method == "decision_function" and n <= 2:
+            raise ValueError(
+                f"decision_function has no column for each class with {n} of {self.n_classes} "
+                f"classes in the training rows of a fold. {advice}"
+            )
+        missing = 0.0 if self.method == "predict_proba" else np.finfo(Y.dtype).min
+        columns = np.full((len(Y), self.n_classes), missing, Y.dtype)
+        columns[:, network.classes_] = Y
+        return {"predictions": columns}
+
+
+def _each(scoring):
+    if isinstance(scoring, dict):
+        return list(scoring.values())
+    return list(scoring) if isinstance(scoring, (list, tuple, set)) else [scoring]
+
+
+def _names(scoring):
+    """Return the names of several scores, or None for one."""
+    if isinstance(scoring, (list, tuple, set, dict)):
+        return list(scoring)
+    return None
+
+
+def _number(score, name):
+    if hasattr(score, "item"):
+        with suppress(ValueError):
+            score = score.item()
+    if not isinstance(score, numbers.Number):
+        raise ValueError(f"scoring must return a number, got {score!r} of {type(score)} ({name})")
+    return score
+
+
+def complete_failures(results):
+    """Give failed folds a score of each name, if a function returned several."""
+    names = next(
+        (r["test"] for r in results if not r.get("error") and isinstance(r["test"], dict)), None
+    )
+    for result in results:
+        for part in ("test", "train"):
+            if names and part in result and not isinstance(result[part], dict):
+                result[part] = dict.fromkeys(names, result[part])
+
+
+def report_failures(errors, n_fits, error_score):
+    """Warn about trainings that failed, or raise ValueError if all did.
+
+    errors : list of str
+        The tracebacks.
+    """
+    if not errors:
+        return
+    details = "\n".join(
+        f"{'-' * 80}\n{n} of {n_fits} fits failed with this error:\n{error}"
+        for error, n in Counter(errors).most_common()
+    )
+    if len(errors) == n_fits:
+        raise ValueError(
+            f"All the {n_fits} fits failed. To stop at the first error, pass "
+            f"error_score='raise'.\n{details}"
+        )
+    warnings.warn(
+        f"{len(errors)} fits failed out of a total of {n_fits}. Their score is {error_score}. To "
+        f"stop at the first error, pass error_score='raise'.\n{details}",
+        FitFailedWarning,
+        stacklevel=3,
+    )

@@ -1,0 +1,326 @@
+"""cross_validate and cross_val_predict give scikit-learn's results, with all folds in one call."""
+
+import warnings
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from multiprocessing import get_context
+
+import numpy as np
+import pytest
+
+pytest.importorskip("sklearn")
+
+import sklearn.model_selection as sk
+from scipy import sparse
+from sklearn.compose import TransformedTargetRegressor, make_column_transformer
+from sklearn.datasets import make_classification, make_regression
+from sklearn.exceptions import FitFailedWarning
+from sklearn.feature_selection import SelectFromModel
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
+
+import fastnn
+from fastnn import MLPClassifier, MLPRegressor
+
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:Training stopped", "ignore:X is badly scaled", "ignore:y is large"
+)
+
+X, y = make_classification(160, 6, n_informative=4, n_classes=3, random_state=0)
+R, r = make_regression(120, 5, noise=1.0, random_state=0)
+r /= 100
+
+
+def classifier(**options):
+    options = {"hidden_layer_sizes": (8,), "max_iter": 12, "random_state": 0} | options
+    return MLPClassifier(**options)
+
+
+def regressor(**options):
+    options = {"hidden_layer_sizes": (8,), "max_iter": 12, "random_state": 0} | options
+    return MLPRegressor(**options)
+
+
+def assert_same_results(ours, theirs):
+    assert set(ours) == set(theirs)
+    for name, values in theirs.items():
+        if name.startswith(("test_", "train_")):
+            np.testing.assert_array_equal(ours[name], values, err_msg=name)
+            assert ours[name].dtype == values.dtype, name
+        elif name.endswith("_time"):
+            assert ours[name].shape == values.shape
+            assert (ours[name] >= 0).all()
+
+
+def compare(model, X, y, **options):
+    """Assert that the results are those of scikit-learn."""
+    ours = fastnn.cross_validate(model, X, y, **options)
+    assert_same_results(ours, sk.cross_validate(model, X, y, **options))
+    return ours
+
+
+TARGETS = StandardScaler()
+MODELS = {
+    "classifier": (classifier(), X, y),
+    "float32": (classifier(dtype="float32"), X, y),
+    "two classes": (classifier(), X, y > 0),
+    "text labels": (classifier(), X, np.array(["low", "mid", "high"])[y]),
+    "several labels": (classifier(), X, np.stack([y > 0, y > 1], axis=1).astype(int)),
+    "early stopping": (classifier(early_stopping=True, max_iter=40), X, y),
+    "invscaling": (classifier(solver="sgd", learning_rate="invscaling"), X, y),
+    "adaptive": (
+        classifier(solver="sgd", learning_rate="adaptive", n_iter_no_change=1, max_iter=60),
+        X,
+        y,
+    ),
+    "lbfgs": (classifier(solver="lbfgs"), X, y),
+    "sparse": (classifier(), sparse.csr_array(np.where(X > 0.5, X, 0)), y),
+    "pipeline": (make_pipeline(StandardScaler(), classifier()), X, y),
+    "nested": (
+        make_pipeline(StandardScaler(), make_pipeline(StandardScaler(), classifier())),
+        X,
+        y,
+    ),
+    "one step": (make_pipeline(classifier()), X, y),
+    "own network before": (
+        make_pipeline(SelectFromModel(LogisticRegression()), StandardScaler(), classifier()),
+        X,
+        y,
+    ),
+    "passthrough": (make_pipeline(StandardScaler(), "passthrough", classifier()), X, y),
+    "regressor": (regressor(), R, r),
+    "several targets": (regressor(), R, np.stack([r, -r], axis=1)),
+    "scaled targets": (TransformedTargetRegressor(regressor(), transformer=TARGETS), R, r),
+    "pipeline in targets": (
+        TransformedTargetRegressor(
+            make_pipeline(StandardScaler(), regressor()), transformer=TARGETS
+        ),
+        R,
+        r,
+    ),
+    "targets in pipeline": (
+        make_pipeline(
+            StandardScaler(), TransformedTargetRegressor(regressor(), transformer=TARGETS)
+        ),
+        R,
+        r,
+    ),
+}
+
+
+@pytest.mark.parametrize("case", MODELS)
+def test_scores_are_those_of_scikit_learn(case):
+    compare(*MODELS[case], cv=3, return_train_score=True)
+
+
+@pytest.mark.parametrize("n_jobs", [1, 2, -1])
+def test_the_number_of_threads_does_not_matter(n_jobs):
+    one = fastnn.cross_validate(classifier(), X, y, n_jobs=1)
+    other = fastnn.cross_validate(classifier(), X, y, n_jobs=n_jobs)
+    np.testing.assert_array_equal(one["test_score"], other["test_score"])
+
+
+def n_correct(model, X, y):
+    return {"steps": len(model.steps), "correct": int((model.predict(X) == y).sum())}
+
+
+@pytest.mark.parametrize(
+    "scoring",
+    ["accuracy", ["accuracy", "neg_log_loss"], {"a": "accuracy", "b": "f1_macro"}, n_correct],
+)
+def test_scoring(scoring):
+    model = make_pipeline(StandardScaler(), classifier())
+    compare(model, X, y, cv=3, scoring=scoring, return_train_score=True)
+
+
+def test_indices_and_estimators():
+    model = make_pipeline(StandardScaler(), classifier())
+    results = compare(model, X, y, cv=3, return_estimator=True, return_indices=True)
+    theirs = sk.cross_validate(model, X, y, cv=3, return_indices=True)
+    for fitted, part, test, score in zip(
+        results["estimator"],
+        theirs["indices"]["test"],
+        results["indices"]["test"],
+        results["test_score"],
+    ):
+        np.testing.assert_array_equal(part, test)
+        assert fitted.score(X[test], y[test]) == score
+    assert not hasattr(model[-1], "network_")
+    assert not hasattr(model[0], "mean_")
+
+
+def test_data_frames_with_text_columns_groups_and_weights():
+    pandas = pytest.importorskip("pandas")
+    rng = np.random.default_rng(0)
+    frame = pandas.DataFrame(X, columns=list("abcdef"))
+    frame["color"] = rng.choice(["red", "green", "blue"], len(X))
+    labels = pandas.Series(np.array(["x", "y", "z"])[y], index=rng.permutation(len(y)))
+    frame.index = labels.index
+    encode = make_column_transformer(
+        (OneHotEncoder(handle_unknown="ignore"), ["color"]), remainder=StandardScaler()
+    )
+    model = make_pipeline(encode, classifier())
+    compare(
+        model,
+        frame,
+        labels,
+        groups=rng.integers(8, size=len(X)),
+        cv=sk.GroupKFold(4),
+        params={"mlpclassifier__sample_weight": rng.random(len(X))},
+    )
+    results = fastnn.cross_validate(classifier(), frame[list("abc")], labels, return_estimator=True)
+    assert list(results["estimator"][0].feature_names_in_) == list("abc")
+
+
+def test_sample_weight_changes_the_networks():
+    weight = np.random.default_rng(0).random(len(X))
+    weighted = compare(classifier(), X, y, params={"sample_weight": weight}, scoring="neg_log_loss")
+    plain = fastnn.cross_validate(classifier(), X, y, scoring="neg_log_loss")
+    assert (weighted["test_score"] != plain["test_score"]).all()
+
+
+@pytest.mark.filterwarnings("ignore:A score could not be computed")
+def test_a_fold_that_fails_gets_error_score():
+    broken = X.copy()
+    broken[0] = np.nan
+    cv = sk.KFold(4)
+    with pytest.warns(FitFailedWarning, match=r"3 fits failed out of a total of 4(.|\n)*NaN"):
+        results = fastnn.cross_validate(
+            classifier(), broken, y, cv=cv, error_score=-1.0, return_train_score=True,
+            return_estimator=True,
+        )  # fmt: skip
+    assert list(results["test_score"][1:]) == list(results["train_score"][1:]) == [-1.0] * 3
+    assert not hasattr(results["estimator"][1], "network_")
+    with pytest.raises(ValueError, match="NaN"):
+        fastnn.cross_validate(classifier(), broken, y, cv=cv, error_score="raise")
+    broken[1:] = np.nan
+    with pytest.raises(ValueError, match="All the 4 fits failed"):
+        fastnn.cross_validate(classifier(), broken, y, cv=cv)
+
+
+def test_scores_that_fail_get_error_score():
+    def fail(model, X, y):
+        raise RuntimeError("no score")
+
+    with pytest.warns(UserWarning, match="no score"):
+        results = fastnn.cross_validate(classifier(), X, y, scoring=fail, error_score=0.5)
+    assert list(results["test_score"]) == [0.5] * 5
+    with pytest.raises(RuntimeError, match="no score"):
+        fastnn.cross_validate(classifier(), X, y, scoring=fail, error_score="raise")
+    with pytest.raises(ValueError, match="must return a number"):
+        fastnn.cross_validate(classifier(), X, y, scoring=lambda model, X, y: "1")
+
+
+def test_a_fold_that_diverges_does_not_harm_the_others():
+    model, cv = regressor(solver=fastnn.SGD(0.01), dtype="float64"), sk.KFold(4)
+    targets = np.where(np.arange(len(R)) < 90, r, 1e120)  # in the training rows of three folds
+    with pytest.warns(FitFailedWarning, match="Training diverged"):
+        ours = fastnn.cross_validate(model, R, targets, cv=cv, scoring="neg_max_error")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        theirs = sk.cross_validate(model, R, targets, cv=cv, scoring="neg_max_error")
+    np.testing.assert_array_equal(ours["test_score"], theirs["test_score"])
+    assert np.isnan(ours["test_score"]).sum() == 3
+
+
+def fail_in_epoch_3(net, history):
+    if history.n_epochs == 3 and net.n_params % 2:
+        raise RuntimeError("stopped by a callback")
+
+
+def test_a_callback_that_raises_makes_its_fold_fail():
+    model = classifier(callbacks=fail_in_epoch_3)
+    with pytest.raises(ValueError, match=r"All the 5 fits failed(.|\n)*stopped by a callback"):
+        fastnn.cross_validate(model, X, y)
+    with pytest.raises(RuntimeError, match="stopped by a callback"):
+        fastnn.cross_validate(model, X, y, error_score="raise")
+
+
+# ---- cross_val_predict ----
+
+
+@pytest.mark.parametrize("case", MODELS)
+def test_predictions_are_those_of_scikit_learn(case):
+    model, X, y = MODELS[case]
+    methods = ["predict"]
+    if hasattr(model, "predict_proba"):
+        methods += ["predict_proba", "predict_log_proba", "decision_function"]
+    for method in methods:
+        if method != "predict" and np.ndim(y) == 2:
+            continue
+        theirs = sk.cross_val_predict(model, X, y, cv=3, method=method)
+        ours = fastnn.cross_val_predict(model, X, y, cv=3, method=method)
+        np.testing.assert_array_equal(ours, theirs)
+        assert ours.dtype == theirs.dtype
+
+
+@pytest.mark.parametrize("method", ["predict_proba", "predict_log_proba", "decision_function"])
+def test_a_class_without_training_rows(method):
+    labels = np.array(list("abcd"))[y]
+    labels[:3] = "d"
+    cv = sk.KFold(4)
+    with pytest.warns(RuntimeWarning, match="have 3 of 4 classes"):
+        ours = fastnn.cross_val_predict(classifier(), X, labels, cv=cv, method=method)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        theirs = sk.cross_val_predict(classifier(), X, labels, cv=cv, method=method)
+    np.testing.assert_array_equal(ours, theirs)
+
+
+def test_rows_must_be_tested_once():
+    with pytest.raises(ValueError, match="exactly one fold"):
+        fastnn.cross_val_predict(classifier(), X, y, cv=sk.ShuffleSplit(3))
+    with pytest.raises(ValueError, match="method must be one of"):
+        fastnn.cross_val_predict(classifier(), X, y, method="score")
+
+
+# ---- arguments ----
+
+
+@pytest.mark.parametrize("function", [fastnn.cross_validate, fastnn.cross_val_predict])
+def test_other_estimators_are_refused(function):
+    name = function.__name__
+    for model in (
+        LogisticRegression(),
+        make_pipeline(StandardScaler(), LogisticRegression()),
+        TransformedTargetRegressor(),
+        fastnn.MLP([2, 1]),
+    ):
+        with pytest.raises(TypeError, match=rf"Use|use sklearn\.model_selection\.{name}"):
+            function(model, X, y)
+
+
+def test_more_folds_than_rows():
+    with pytest.raises(ValueError, match="n_splits=5"):
+        fastnn.cross_validate(regressor(), R[:3], r[:3])
+
+
+def test_error_score_must_be_a_number():
+    with pytest.raises(ValueError, match="error_score"):
+        fastnn.cross_validate(classifier(), X, y, error_score="nan")
+
+
+# ---- executors ----
+
+
+def executors():
+    return [ThreadPoolExecutor(2), ProcessPoolExecutor(2, mp_context=get_context("spawn"))]
+
+
+@pytest.mark.parametrize("kind", [0, 1], ids=["threads", "processes"])
+def test_executors_give_the_same_results(kind):
+    model = make_pipeline(StandardScaler(), classifier())
+    options = dict(cv=5, return_train_score=True, scoring=["accuracy", "neg_log_loss"])
+    alone = fastnn.cross_validate(model, X, y, **options)
+    with executors()[kind] as executor:
+        shared = fastnn.cross_validate(
+            model, X, y, **options, return_estimator=True, executor=executor
+        )
+        P = fastnn.cross_val_predict(model, X, y, method="predict_proba", executor=executor)
+        with pytest.raises(ValueError, match="NaN"):
+            fastnn.cross_validate(
+                model, np.where(X > 3, np.nan, X), y, executor=executor, error_score="raise"
+            )
+    assert len(shared.pop("estimator")) == 5
+    assert_same_results(shared, alone)
+    np.testing.assert_array_equal(P, fastnn.cross_val_predict(model, X, y, method="predict_proba"))

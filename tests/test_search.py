@@ -1,0 +1,405 @@
+"""HalvingSearchCV: survivors continue, and each has the bits of one uninterrupted training."""
+
+import pickle
+import warnings
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from multiprocessing import get_context
+
+import numpy as np
+import pytest
+
+pytest.importorskip("sklearn")
+
+import sklearn.model_selection as sk
+from scipy import sparse
+from scipy.stats import loguniform
+from sklearn.base import clone, is_classifier
+from sklearn.compose import TransformedTargetRegressor, make_column_transformer
+from sklearn.datasets import make_classification, make_regression
+from sklearn.decomposition import PCA
+from sklearn.exceptions import FitFailedWarning
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import log_loss, make_scorer
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
+
+import fastnn
+from fastnn import Adam, EarlyStopping, HalvingSearchCV, MLPClassifier, MLPRegressor, schedules
+from fastnn.model_selection.rungs import plan_rungs
+from fastnn.model_selection.schedules import stretched
+
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:Training stopped", "ignore:X is badly scaled", "ignore:y is large"
+)
+
+X, y = make_classification(150, 6, n_informative=4, n_classes=3, random_state=0)
+R, r = make_regression(120, 5, noise=1.0, random_state=0)
+r /= 100
+NEVER = np.inf
+LOG_LOSS = make_scorer(log_loss, response_method="predict_proba", greater_is_better=False)
+
+
+def classifier(**options):
+    options = {
+        "hidden_layer_sizes": (6,),
+        "max_iter": 18,
+        "n_iter_no_change": NEVER,
+        "random_state": 0,
+        "batch_size": 16,
+    } | options
+    return MLPClassifier(**options)
+
+
+WIDTHS = {"hidden_layer_sizes": [(3,), (4,), (5,), (6,), (7,), (8,), (9,), (10,), (11,)]}
+
+
+def search(estimator=None, distributions=WIDTHS, **options):
+    options = {
+        "n_iter": "all",
+        "scoring": LOG_LOSS,
+        "cv": 3,
+        "random_state": 0,
+        "n_jobs": 2,
+        "refit": False,
+    } | options
+    return HalvingSearchCV(estimator or classifier(), distributions, **options)
+
+
+# ---- survivors continue ----
+
+CASES = {
+    "adam": {},
+    "float32": dict(dtype="float32"),
+    "momentum": dict(solver="sgd", learning_rate_init=0.05),
+    "invscaling": dict(solver="sgd", learning_rate="invscaling", learning_rate_init=0.1),
+    "adaptive": dict(
+        solver="sgd", learning_rate="adaptive", learning_rate_init=0.5, n_iter_no_change=1
+    ),
+    "lbfgs": dict(solver="lbfgs"),
+    "dropout": dict(dropout=0.2),
+    "patience": dict(n_iter_no_change=2, learning_rate_init=0.05),
+    "early stopping": dict(early_stopping=True, n_iter_no_change=4, learning_rate_init=0.02),
+    "early stopping of an average": dict(
+        early_stopping=True, n_iter_no_change=4, solver=Adam(0.02, average=0.8)
+    ),
+    "average": dict(solver=Adam(0.02, average=0.9)),
+    "plateau": dict(solver=Adam(schedules.ReduceOnPlateau(0.1, patience=1))),
+    "decay": dict(schedule=schedules.ExponentialDecay(0.05, 0.9)),
+    "steps": dict(schedule=schedules.StepDecay(0.05, every=30, unit="step")),
+    "callback": dict(callbacks=[EarlyStopping(2)], learning_rate_init=0.05),
+    "own callback": dict(callbacks=lambda net, history: history.n_epochs == 4),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_survivors_have_the_bits_of_one_training(case):
+    estimator = classifier(**CASES[case])
+    results = search(estimator).fit(X, y).cv_results_
+    assert list(results["n_resources"]) == [2] * 9 + [6] * 3 + [18]
+    for i, params in enumerate(results["params"]):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            whole = sk.cross_validate(
+                clone(estimator).set_params(**params), X, y, cv=3, scoring=LOG_LOSS
+            )
+        ours = [results[f"split{fold}_test_score"][i] for fold in range(3)]
+        np.testing.assert_array_equal(ours, whole["test_score"], err_msg=str(params))
+
+
+def test_survivors_are_not_trained_again(monkeypatch):
+    from fastnn.training import session
+
+    epochs = []
+    init = session.Session.__init__
+
+    def record(self, net, data, state, n, *args, **kwargs):
+        epochs.append(n)
+        init(self, net, data, state, n, *args, **kwargs)
+
+    monkeypatch.setattr(session.Session, "__init__", record)
+    search().fit(X, y)
+    assert epochs == [2] * 27 + [4] * 9 + [12] * 3
+
+
+def test_fitted_attributes_of_a_survivor():
+    seen = []
+
+    def score(model, X, y):
+        seen.append((model.n_iter_, len(model.loss_curve_), model.t_, model.max_iter))
+        return model.score(X, y)
+
+    search(scoring=score).fit(X, y)
+    n = 100  # rows of a fold
+    assert seen == [(e, e, e * n, e) for e in [2] * 27 + [6] * 9 + [18] * 3]
+
+
+# ---- results ----
+
+
+def test_results_have_the_form_of_scikit_learns():
+    from sklearn.experimental import enable_halving_search_cv  # noqa: F401
+
+    distributions = {
+        "hidden_layer_sizes": [(3,), (5,)],
+        "learning_rate_init": loguniform(1e-3, 1e-1),
+        "activation": ["relu", "tanh"],
+    }
+    theirs = sk.HalvingRandomSearchCV(
+        classifier(), distributions, n_candidates=9, resource="max_iter", max_resources=18,
+        min_resources=2, factor=3, random_state=0, cv=3, scoring=LOG_LOSS, return_train_score=True,
+    ).fit(X, y)  # fmt: skip
+    ours = search(classifier(), distributions, n_iter=9, refit=True, return_train_score=True).fit(
+        X, y
+    )
+    assert set(ours.cv_results_) == set(theirs.cv_results_)
+    orders = [np.lexsort((each.cv_results_["mean_test_score"], each.cv_results_["iter"])) for each in (ours, theirs)]  # fmt: skip
+    for name, values in theirs.cv_results_.items():
+        own = ours.cv_results_[name]
+        assert type(own) is type(values), name
+        if name == "params":
+            assert [own[i] for i in orders[0]] == [values[i] for i in orders[1]]
+        elif "time" not in name:
+            np.testing.assert_array_equal(own[orders[0]], values[orders[1]], err_msg=name)
+            assert own.dtype == values.dtype, name
+    assert ours.best_params_ == theirs.best_params_
+    assert ours.best_score_ == theirs.best_score_
+    assert ours.n_resources_ == theirs.n_resources_
+    assert ours.n_candidates_ == theirs.n_candidates_
+    assert ours.n_iterations_ == theirs.n_iterations_
+    np.testing.assert_array_equal(ours.predict_proba(X), theirs.predict_proba(X))
+    assert ours.score(X, y) == theirs.score(X, y)
+    assert list(ours.classes_) == [0, 1, 2]
+    assert is_classifier(ours)
+    assert ours.n_features_in_ == 6
+    np.testing.assert_array_equal(pickle.loads(pickle.dumps(ours)).predict(X), ours.predict(X))
+    assert clone(ours).get_params()["n_iter"] == 9
+
+
+def test_the_best_candidate_is_fitted_with_all_resources():
+    found = search(refit=True, max_resources=20).fit(X, y)
+    assert found.n_resources_ == [2, 6, 20]
+    assert found.best_estimator_.n_iter_ == 20
+    params = found.best_params_
+    alone = classifier().set_params(**params).fit(X, y)
+    np.testing.assert_array_equal(found.predict_proba(X), alone.predict_proba(X))
+
+
+def test_seeds_come_from_the_random_state_of_the_search():
+    one, other = (search(classifier(random_state=None)).fit(X, y).cv_results_ for _ in range(2))
+    np.testing.assert_array_equal(one["mean_test_score"], other["mean_test_score"])
+    generator = classifier(random_state=np.random.RandomState(0))
+    one, other = (search(generator, n_jobs=n).fit(X, y).cv_results_ for n in (1, 2))
+    np.testing.assert_array_equal(one["mean_test_score"], other["mean_test_score"])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "candidates", "resources"),
+    [
+        ((9, 3, "exhaust", 18), [9, 3, 1], [2, 6, 18]),
+        ((1, 3, "exhaust", 18), [1], [18]),
+        ((2, 3, "exhaust", 18), [2], [18]),
+        ((1000, 10, "exhaust", 1000), [1000, 100, 10, 1], [1, 10, 100, 1000]),
+        ((100, 3, "exhaust", 10), [100, 34, 12], [1, 3, 10]),
+        ((100, 2, 5, 30), [100, 50, 25], [5, 10, 30]),
+        ((8, 2, 30, 30), [8], [30]),
+        ((4, 1.5, 4, 9), [4, 3, 2], [4, 6, 9]),
+    ],
+)
+def test_rungs(arguments, candidates, resources):
+    assert plan_rungs(*arguments) == (candidates, resources)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("labels", [y, y > 0, np.array(["a", "b", "c"])[y]], ids=[3, 2, "text"])
+def test_fast_scores_are_scikit_learns(labels, dtype):
+    for scoring, rtol in (("neg_log_loss", 1e-6 if dtype == "float32" else 1e-13), (None, 0)):
+        model = make_pipeline(StandardScaler(), classifier(dtype=dtype))
+        found = search(model, {"mlpclassifier__alpha": [1e-4]}, scoring=scoring).fit(X, labels)
+        whole = sk.cross_validate(model, X, labels, cv=3, scoring=scoring)
+        assert found.best_score_ == pytest.approx(whole["test_score"].mean(), rel=rtol, abs=0)
+
+
+# ---- models and rows ----
+
+
+def test_earlier_steps_are_fitted_once_a_fold():
+    fits = []
+
+    class CountingPCA(PCA):
+        def fit_transform(self, X, y=None):
+            fits.append(self.n_components)
+            return super().fit_transform(X, y)
+
+    model = make_pipeline(StandardScaler(), CountingPCA(4), classifier())
+    names = {f"mlpclassifier__{name}": values for name, values in WIDTHS.items()}
+    search(model, names).fit(X, y)
+    assert fits == [4] * 3
+    fits.clear()
+    searched = search(model, names | {"countingpca__n_components": [2, 4]}).fit(X, y)
+    assert sorted(fits) == [2] * 3 + [4] * 3
+    assert "param_countingpca__n_components" in searched.cv_results_
+
+
+def test_a_pipeline_over_a_frame_with_text_columns_groups_and_weights():
+    pandas = pytest.importorskip("pandas")
+    rng = np.random.default_rng(0)
+    frame = pandas.DataFrame(X, columns=list("abcdef"))
+    frame["color"] = rng.choice(["red", "green", "blue"], len(X))
+    labels = np.array(["low", "mid", "high"])[y]
+    groups, weight = rng.integers(6, size=len(X)), rng.random(len(X))
+    encode = make_column_transformer(
+        (OneHotEncoder(handle_unknown="ignore"), ["color"]), remainder=StandardScaler()
+    )
+    model = make_pipeline(encode, classifier())
+    found = search(
+        model,
+        {"mlpclassifier__solver": [Adam()], "mlpclassifier__solver__lr": [1e-3, 1e-2, 1e-1]},
+        cv=sk.GroupKFold(3),
+        refit=True,
+    ).fit(frame, labels, groups=groups, mlpclassifier__sample_weight=weight)
+    best = clone(model).set_params(**found.best_params_)
+    whole = sk.cross_validate(
+        best, frame, labels, cv=sk.GroupKFold(3), groups=groups, scoring=LOG_LOSS,
+        params={"mlpclassifier__sample_weight": weight},
+    )  # fmt: skip
+    assert found.best_score_ == whole["test_score"].mean()
+    assert set(found.predict(frame)) <= {"low", "mid", "high"}
+
+
+def test_sparse_rows_and_a_regressor_with_scaled_targets():
+    assert search().fit(sparse.csr_array(X), y).best_score_ < 0
+    model = TransformedTargetRegressor(
+        make_pipeline(StandardScaler(), MLPRegressor((8,), max_iter=9, random_state=0)),
+        transformer=StandardScaler(),
+    )
+    names = {"regressor__mlpregressor__learning_rate_init": [1e-4, 1e-3, 1e-2]}
+    found = search(model, names, scoring=None, refit=True).fit(R, r)
+    best = clone(model).set_params(**found.best_params_)
+    whole = sk.cross_validate(best, R, r, cv=3)
+    assert found.best_score_ == whole["test_score"].mean()
+    assert found.predict(R).shape == r.shape
+
+
+def test_a_whole_network_can_be_a_parameter():
+    model = make_pipeline(StandardScaler(), classifier())
+    networks = [classifier(hidden_layer_sizes=(w,)) for w in (2, 5, 9)]
+    found = search(model, {"mlpclassifier": networks}).fit(X, y)
+    assert found.best_params_["mlpclassifier"] in networks
+    with pytest.raises(TypeError, match="HalvingRandomSearchCV"):
+        search(model, {"mlpclassifier": [LogisticRegression()]}).fit(X, y)
+
+
+# ---- failures ----
+
+
+def test_a_candidate_that_diverges_does_not_harm_the_others():
+    rates = {"solver": [fastnn.SGD(0.1), fastnn.SGD(1e30), fastnn.SGD(0.2)]}
+    with pytest.warns(FitFailedWarning, match="Training diverged"):
+        found = search(distributions=rates, return_train_score=True).fit(X, y)
+    first = found.cv_results_["mean_test_score"][:3]
+    assert list(np.isnan(first)) == [False, True, False]
+    assert list(found.cv_results_["rank_test_score"][:3] == 4) == [False, True, False]
+    assert found.best_params_["solver"] != fastnn.SGD(1e30)
+    good = {"solver": [fastnn.SGD(0.1), fastnn.SGD(0.2)]}
+    alone = search(distributions=good, min_resources=6, max_resources=18).fit(X, y)
+    assert alone.best_score_ == found.best_score_
+    with pytest.raises(fastnn.DivergenceError):
+        search(distributions=rates, error_score="raise").fit(X, y)
+
+
+def test_invalid_parameters_make_a_candidate_fail():
+    values = {"alpha": [1e-4, -1.0]}
+    with pytest.warns(FitFailedWarning, match="'alpha' parameter"):
+        found = search(distributions=values).fit(X, y)
+    assert np.isnan(found.cv_results_["mean_test_score"]).sum() == 1
+    with pytest.raises(ValueError, match="fits failed"):
+        search(distributions={"alpha": [-1.0]}).fit(X, y)
+    with pytest.raises(ValueError, match="no_such"):
+        search(distributions={"no_such": [1]}).fit(X, y)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (dict(resource="n_samples"), "resource must be 'max_iter'"),
+        (dict(distributions={"max_iter": [5, 9]}), "cannot be searched"),
+        (dict(n_iter="some"), "n_iter must be"),
+        (dict(n_iter=0), "n_iter"),
+        (dict(factor=1), "factor"),
+        (dict(min_resources=0), "min_resources"),
+        (dict(max_resources=1.5), "max_resources"),
+        (dict(scoring=["accuracy", "f1"]), "scoring must be one score"),
+        (dict(refit="accuracy"), "refit must be"),
+        (dict(cv=200), "n_splits=200"),
+    ],
+)
+def test_invalid_arguments(options, message):
+    with pytest.raises((ValueError, TypeError), match=message):
+        search(**options).fit(X, y)
+
+
+def test_other_estimators_are_refused():
+    with pytest.raises(TypeError, match=r"use sklearn\.model_selection\.HalvingRandomSearchCV"):
+        search(LogisticRegression()).fit(X, y)
+
+
+def test_one_candidate():
+    found = search(distributions={"alpha": [1e-3]}, refit=True).fit(X, y)
+    assert (found.n_candidates_, found.n_resources_, found.best_index_) == ([1], [18], 0)
+
+
+# ---- schedules that span the training ----
+
+
+def test_stretched_schedules():
+    cosine = schedules.CosineDecay(0.1, 100, warmup=10)
+    assert stretched(cosine, 0.2) == schedules.CosineDecay(0.1, 20, warmup=2)
+    assert stretched(cosine, 0.001) == schedules.CosineDecay(0.1, 1, warmup=0)
+    assert stretched(schedules.OneCycle(0.1, 90), 1 / 3) == schedules.OneCycle(0.1, 30)
+    table = schedules.Table([1, 2, 3, 4, 5, 6, 7, 8, 9])
+    assert stretched(table, 1 / 3).rates == (2, 5, 8)
+    assert stretched(table, 1) is table
+
+
+# ---- executors ----
+
+
+@pytest.mark.parametrize("kind", ["threads", "processes"])
+def test_executors_give_the_same_results(kind):
+    model = make_pipeline(StandardScaler(), classifier(early_stopping=True, n_iter_no_change=3))
+    names = {f"mlpclassifier__{name}": values for name, values in WIDTHS.items()}
+    alone = search(model, names).fit(X, y).cv_results_
+    executor = (
+        ThreadPoolExecutor(2)
+        if kind == "threads"
+        else ProcessPoolExecutor(2, mp_context=get_context("spawn"))
+    )
+    with executor:
+        shared = search(model, names, executor=executor, n_jobs=None).fit(X, y).cv_results_
+    for name in ("mean_test_score", "split2_test_score", "n_resources"):
+        np.testing.assert_array_equal(shared[name], alone[name])
+
+
+def test_a_worker_without_the_rows_gets_them():
+    from fastnn.model_selection import halving
+
+    class Forgetful(ThreadPoolExecutor):
+        """Its workers forget what they got, as new processes would."""
+
+        def submit(self, function, *args):
+            def call():
+                if args[1] is None:
+                    halving._known.clear()
+                else:
+                    sent.append(args[1])
+                return function(*args)
+
+            return super().submit(call)
+
+    sent = []
+    with Forgetful(1) as executor:
+        shared = search(executor=executor).fit(X, y).cv_results_
+    assert len(sent) == 3
+    np.testing.assert_array_equal(
+        shared["mean_test_score"], search().fit(X, y).cv_results_["mean_test_score"]
+    )
