@@ -113,12 +113,11 @@ def copy_unfitted(estimator):
 def can_continue(estimator):
     """Return whether the training of an estimator can continue in the next rung.
 
-    Ensembles, L-BFGS, learning_rate="adaptive" and callbacks have a state of their own. With them,
-    training starts anew in each rung.
+    L-BFGS, learning_rate="adaptive" and callbacks have a state of their own. With them, training
+    starts anew in each rung.
     """
     return (
-        estimator.n_estimators == 1
-        and not parameters.optimizer(estimator).full_batch
+        not parameters.optimizer(estimator).full_batch
         and not parameters.uses_learning_rate(estimator, "adaptive")
         and all(type(each) is EarlyStopping for each in resolve_callbacks(estimator.callbacks))
     )
