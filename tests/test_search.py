@@ -85,6 +85,8 @@ CASES = {
     "average": dict(solver=Adam(0.02, average=0.9)),
     "plateau": dict(solver=Adam(schedules.ReduceOnPlateau(0.1, patience=1))),
     "decay": dict(schedule=schedules.ExponentialDecay(0.05, 0.9)),
+    "cosine": dict(schedule=schedules.CosineDecay(0.05, 18)),
+    "table": dict(solver=Adam(schedules.Table([0.05 / (i + 1) for i in range(18)]))),
     "steps": dict(schedule=schedules.StepDecay(0.05, every=30, unit="step")),
     "callback": dict(callbacks=[EarlyStopping(2)], learning_rate_init=0.05),
     "own callback": dict(callbacks=lambda net, history: history.n_epochs == 4),
@@ -356,9 +358,26 @@ def test_stretched_schedules():
     assert stretched(cosine, 0.2) == schedules.CosineDecay(0.1, 20, warmup=2)
     assert stretched(cosine, 0.001) == schedules.CosineDecay(0.1, 1, warmup=0)
     assert stretched(schedules.OneCycle(0.1, 90), 1 / 3) == schedules.OneCycle(0.1, 30)
-    table = schedules.Table([1, 2, 3, 4, 5, 6, 7, 8, 9])
-    assert stretched(table, 1 / 3).rates == (2, 5, 8)
-    assert stretched(table, 1) is table
+    assert stretched(cosine, 1) is cosine
+
+
+@pytest.mark.parametrize("where", ["schedule", "solver"])
+def test_a_schedule_with_a_warm_up_is_stretched_to_each_rung(where, monkeypatch):
+    from fastnn.training import session
+
+    rates = []
+    init = session.Session.__init__
+
+    def record(self, net, data, state, n, *args, **kwargs):
+        rates.append((state.epoch, state.optimizer.lr))
+        init(self, net, data, state, n, *args, **kwargs)
+
+    monkeypatch.setattr(session.Session, "__init__", record)
+    cycle = schedules.OneCycle(0.1, 18, unit="epoch")
+    options = {"schedule": cycle} if where == "schedule" else {"solver": Adam(cycle)}
+    search(classifier(**options), {"alpha": [1e-4, 1e-3, 1e-2]}, cv=2).fit(X, y)
+    first, last = (schedules.OneCycle(0.1, n, unit="epoch") for n in (6, 18))
+    assert rates == [(0, first)] * 6 + [(6, last)] * 2
 
 
 # ---- executors ----
