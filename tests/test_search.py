@@ -25,8 +25,6 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 import fastnn
 from fastnn import Adam, EarlyStopping, HalvingSearchCV, MLPClassifier, MLPRegressor, schedules
-from fastnn.model_selection.rungs import plan_rungs
-from fastnn.model_selection.schedules import stretched
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore:Training stopped", "ignore:X is badly scaled", "ignore:y is large"
@@ -194,23 +192,6 @@ def test_seeds_come_from_the_random_state_of_the_search():
     np.testing.assert_array_equal(one["mean_test_score"], other["mean_test_score"])
 
 
-@pytest.mark.parametrize(
-    ("arguments", "candidates", "resources"),
-    [
-        ((9, 3, "exhaust", 18), [9, 3, 1], [2, 6, 18]),
-        ((1, 3, "exhaust", 18), [1], [18]),
-        ((2, 3, "exhaust", 18), [2], [18]),
-        ((1000, 10, "exhaust", 1000), [1000, 100, 10, 1], [1, 10, 100, 1000]),
-        ((100, 3, "exhaust", 10), [100, 34, 12], [1, 3, 10]),
-        ((100, 2, 5, 30), [100, 50, 25], [5, 10, 30]),
-        ((8, 2, 30, 30), [8], [30]),
-        ((4, 1.5, 4, 9), [4, 3, 2], [4, 6, 9]),
-    ],
-)
-def test_rungs(arguments, candidates, resources):
-    assert plan_rungs(*arguments) == (candidates, resources)
-
-
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("labels", [y, y > 0, np.array(["a", "b", "c"])[y]], ids=[3, 2, "text"])
 def test_fast_scores_are_scikit_learns(labels, dtype):
@@ -351,14 +332,6 @@ def test_one_candidate():
 
 
 # ---- schedules that span the training ----
-
-
-def test_stretched_schedules():
-    cosine = schedules.CosineDecay(0.1, 100, warmup=10)
-    assert stretched(cosine, 0.2) == schedules.CosineDecay(0.1, 20, warmup=2)
-    assert stretched(cosine, 0.001) == schedules.CosineDecay(0.1, 1, warmup=0)
-    assert stretched(schedules.OneCycle(0.1, 90), 1 / 3) == schedules.OneCycle(0.1, 30)
-    assert stretched(cosine, 1) is cosine
 
 
 @pytest.mark.parametrize("where", ["schedule", "solver"])
