@@ -25,7 +25,7 @@ EXAMPLES = pathlib.Path(__file__).parent.parent / "examples"
 if not EXAMPLES.exists():
     pytest.skip("there are no examples beside these tests", allow_module_level=True)
 NAMES = sorted(path.stem for path in EXAMPLES.glob("*.py"))
-WITH_SKLEARN = "quantiles", "reliability", "sensors"
+WITH_SKLEARN = "optuna_pruning", "quantiles", "reliability", "search", "sensors"
 MATPLOTLIB = importlib.util.find_spec("matplotlib") is not None
 needs_matplotlib = pytest.mark.skipif(
     not MATPLOTLIB, reason="pictures need matplotlib (extra `plot`)"
@@ -64,6 +64,8 @@ def shown(tmp_path_factory):
         if (name, arguments) not in done:
             if name in WITH_SKLEARN:
                 pytest.importorskip("sklearn", reason="the estimators need the extra sklearn")
+            if name == "optuna_pruning":
+                pytest.importorskip("optuna")
             picture = folder / f"{len(done)}.png" if MATPLOTLIB else None
             result = run(name, *arguments, *(["--plot", picture] if picture else []))
             assert (result.returncode, result.stderr) == (0, "")
@@ -451,6 +453,26 @@ def test_expected_calibration_error_by_hand():
     assert example["ece"](p, y) == pytest.approx((2 * 0.475 + 0.5 + 2 * 0.025) / 5)
 
 
+SEARCH = "--candidates", "60"
+
+
+def test_halving_finds_a_good_candidate_in_fewer_epochs(shown):
+    text, _ = shown("search", *SEARCH)
+    lines = [line.split() for line in text.splitlines()[1:]]
+    assert [line[0] for line in lines] == ["all", "halving"]
+    networks, epochs, _, loss = (np.array([float(line[i]) for line in lines]) for i in range(1, 5))
+    assert networks.tolist() == [300, 300]
+    assert epochs[0] == 300 * 27 and 0.2 < epochs[1] / epochs[0] < 0.35
+    assert (loss < 0.12).all()
+
+
+def test_optuna_prunes(shown):
+    text, _ = shown("optuna_pruning", "--trials", "40")
+    assert 0 < number(text, r"(\d+) of them pruned") < 40
+    assert number(text, r"(\d+) epochs instead") < number(text, r"instead of (\d+)") == 40 * 60
+    assert number(text, r"test accuracy ([\d.]+)") > 0.9
+
+
 # ---- pictures ----
 
 
@@ -463,6 +485,8 @@ def test_picture(shown, small_mnist, request, name):
         "eleven_lines": ["--repeats", "1"],
         "decision_boundary": ["--shape", "spirals"],
         "mnist": [small_mnist],
+        "optuna_pruning": ["--trials", "40"],
+        "search": SEARCH,
     }.get(name, [])
     if name == "cat_or_not":
         arguments = [request.getfixturevalue("pictures") / "shapes"]

@@ -25,8 +25,6 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 import fastnn
 from fastnn import Adam, EarlyStopping, HalvingSearchCV, MLPClassifier, MLPRegressor, schedules
-from fastnn.model_selection.rungs import plan_rungs
-from fastnn.model_selection.schedules import stretched
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore:Training stopped", "ignore:X is badly scaled", "ignore:y is large"
@@ -85,6 +83,8 @@ CASES = {
     "average": dict(solver=Adam(0.02, average=0.9)),
     "plateau": dict(solver=Adam(schedules.ReduceOnPlateau(0.1, patience=1))),
     "decay": dict(schedule=schedules.ExponentialDecay(0.05, 0.9)),
+    "cosine": dict(schedule=schedules.CosineDecay(0.05, 18)),
+    "table": dict(solver=Adam(schedules.Table([0.05 / (i + 1) for i in range(18)]))),
     "steps": dict(schedule=schedules.StepDecay(0.05, every=30, unit="step")),
     "callback": dict(callbacks=[EarlyStopping(2)], learning_rate_init=0.05),
     "own callback": dict(callbacks=lambda net, history: history.n_epochs == 4),
@@ -190,23 +190,6 @@ def test_seeds_come_from_the_random_state_of_the_search():
     generator = classifier(random_state=np.random.RandomState(0))
     one, other = (search(generator, n_jobs=n).fit(X, y).cv_results_ for n in (1, 2))
     np.testing.assert_array_equal(one["mean_test_score"], other["mean_test_score"])
-
-
-@pytest.mark.parametrize(
-    ("arguments", "candidates", "resources"),
-    [
-        ((9, 3, "exhaust", 18), [9, 3, 1], [2, 6, 18]),
-        ((1, 3, "exhaust", 18), [1], [18]),
-        ((2, 3, "exhaust", 18), [2], [18]),
-        ((1000, 10, "exhaust", 1000), [1000, 100, 10, 1], [1, 10, 100, 1000]),
-        ((100, 3, "exhaust", 10), [100, 34, 12], [1, 3, 10]),
-        ((100, 2, 5, 30), [100, 50, 25], [5, 10, 30]),
-        ((8, 2, 30, 30), [8], [30]),
-        ((4, 1.5, 4, 9), [4, 3, 2], [4, 6, 9]),
-    ],
-)
-def test_rungs(arguments, candidates, resources):
-    assert plan_rungs(*arguments) == (candidates, resources)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
@@ -351,14 +334,23 @@ def test_one_candidate():
 # ---- schedules that span the training ----
 
 
-def test_stretched_schedules():
-    cosine = schedules.CosineDecay(0.1, 100, warmup=10)
-    assert stretched(cosine, 0.2) == schedules.CosineDecay(0.1, 20, warmup=2)
-    assert stretched(cosine, 0.001) == schedules.CosineDecay(0.1, 1, warmup=0)
-    assert stretched(schedules.OneCycle(0.1, 90), 1 / 3) == schedules.OneCycle(0.1, 30)
-    table = schedules.Table([1, 2, 3, 4, 5, 6, 7, 8, 9])
-    assert stretched(table, 1 / 3).rates == (2, 5, 8)
-    assert stretched(table, 1) is table
+@pytest.mark.parametrize("where", ["schedule", "solver"])
+def test_a_schedule_with_a_warm_up_is_stretched_to_each_rung(where, monkeypatch):
+    from fastnn.training import session
+
+    rates = []
+    init = session.Session.__init__
+
+    def record(self, net, data, state, n, *args, **kwargs):
+        rates.append((state.epoch, state.optimizer.lr))
+        init(self, net, data, state, n, *args, **kwargs)
+
+    monkeypatch.setattr(session.Session, "__init__", record)
+    cycle = schedules.OneCycle(0.1, 18, unit="epoch")
+    options = {"schedule": cycle} if where == "schedule" else {"solver": Adam(cycle)}
+    search(classifier(**options), {"alpha": [1e-4, 1e-3, 1e-2]}, cv=2).fit(X, y)
+    first, last = (schedules.OneCycle(0.1, n, unit="epoch") for n in (6, 18))
+    assert rates == [(0, first)] * 6 + [(6, last)] * 2
 
 
 # ---- executors ----

@@ -37,7 +37,8 @@ class HalvingSearchCV(BaseSearchCV):
     n_iter : int or "all", default 100
         Number of candidates. "all" takes all combinations of lists.
     resource : "max_iter"
-        What the rungs increase: the number of epochs.
+        What the rungs increase: the number of epochs. The name in a Pipeline, such as
+        "mlpclassifier__max_iter", is accepted too.
     factor : float, default 3
         1 / factor of the candidates continue, with factor times the resources; above 1.
     min_resources : int or "exhaust", default "exhaust"
@@ -145,7 +146,7 @@ class HalvingSearchCV(BaseSearchCV):
         """
         path = models.network_path(self.estimator, "HalvingSearchCV")
         resource = f"{path}__max_iter" if path else "max_iter"
-        max_resources = self._check(models.network_of(self.estimator, path))
+        max_resources = self._check(models.network_of(self.estimator, path), resource)
         random_state = check_random_state(self.random_state)
         candidates = self._draw_candidates(random_state)
         if any(resource in params for params in candidates):
@@ -193,9 +194,9 @@ class HalvingSearchCV(BaseSearchCV):
             self._fit_best(resource, X, y, fit_params)
         return self
 
-    def _check(self, network):
+    def _check(self, network, resource):
         """Check the parameters, and return the resources of the last rung."""
-        if self.resource != "max_iter":
+        if self.resource not in ("max_iter", resource):
             raise ValueError(
                 f"resource must be 'max_iter', got {self.resource!r}. For other resources use "
                 "sklearn.model_selection.HalvingRandomSearchCV."
