@@ -144,6 +144,38 @@ def test_sweep():
     assert re.search(r"gelu +[\d.]+ us", text)
 
 
+def test_sample(tmp_path):
+    """A sample without peers; other tests check the comparison of their results."""
+    options = "--only sample --n 3 --seed 2 --rounds 1".split()
+    text = run("sweep.py", *options, "--json", tmp_path / "sample.json")
+    results = json.loads((tmp_path / "sample.json").read_text())
+    assert len(results) == 3 and all(cells["1"]["fastnn"]["us"] > 0 for cells in results.values())
+    assert re.search(r"^ +3 of 3, .* min  [\d-]+, \d+, (sgd|adam)\n +1 +[\d.]+", text, re.M)
+
+
+def test_report_of_a_sample(tmp_path):
+    """The report, the table and the picture of results in which one cell of four is above 1."""
+    cells = {"fastnn": {"us": 2.0}, "numbablas": {"us": 4.0}, "jaxscan": {"us": 8.0}}
+    slower = cells | {"numbablas": {"note": "fails: x"}, "jaxscan": {"us": 1.0}}
+    results = {"5-10, 4, sgd": {1: cells, 2: cells}, "30-8-8-1, 64, adam": {1: cells, 2: slower}}
+    (tmp_path / "sample.json").write_text(json.dumps(results))
+    files = [tmp_path / name for name in ("sample.json", "sample.md", "sample.png")]
+    options = zip(("--read", "--markdown", "--plot"), files)
+    text = run("sweep.py", "--only", "sample", *(a for option in options for a in option))
+    assert "threads: 1. fastnn / fastest peer: geometric mean 0.50, largest 0.50" in text
+    assert "threads: 2. fastnn / fastest peer: geometric mean 1.00, largest 2.00" in text
+    assert "Numba + BLAS fails: x: 30-8-8-1, 64, adam (2)" in text
+    table = files[1].read_text().splitlines()
+    assert table[2:] == ["| 30-8-8-1 | 64 | adam | 2 | 2.00 | 1.00 | JAX scan | 2.00 |"]
+    assert files[2].stat().st_size > 1000
+
+
+def test_many():
+    text = run("many.py", "--quick", "--only", "fastnn", "--rounds", 1)
+    assert len(re.findall(r"^fastnn.fit_many +[\d.]+ +1.00$", text, re.M)) == 2
+    assert len(re.findall(r"^steps alone +[\d.]+ +[\d.]+$", text, re.M)) == 2
+
+
 def test_isa():
     assert run("isa.py", "--quick").count("NumPy   ") == 5
 

@@ -13,6 +13,8 @@ implementation:
     training(task, variant)       returns an object with reset(), which restores the initial
                                   weights, run(epochs), which returns the losses, and params(); or
                                   None if the library does not support the task
+    many(task, nets)              the same for many networks: run(epochs) returns the losses of each
+                                  network, params() the parameters of each
     inference(task, variant)      returns function(X), which returns probabilities
     elementwise(task, variant)    returns function(), which returns the results
     update(task, variant)         returns step() and params()
@@ -25,6 +27,7 @@ and of these attributes:
 """
 
 import contextlib
+import copy
 import gc
 import importlib
 import math
@@ -35,6 +38,7 @@ import time
 from importlib import metadata
 from typing import NamedTuple
 
+import numpy as np
 from measure import block_size, timed_calls
 from tasks import TASKS
 
@@ -42,10 +46,8 @@ BLOCK, TURN = 5e-3, 0.1  # approximate length of a block and of a request, in se
 # Sleep this long before timing with several threads. The threads of some libraries spin for 0.2 s
 # after their work is done.
 SETTLE = 0.3
+MANY_BLOCK = 1.0  # seconds of a block of many networks
 MAX_BLOCK = 60_000  # epochs or calls per block
-# A training block has at least this many steps, so that the fixed cost of a call of `fit` is
-# shared by many steps, as in real trainings.
-MIN_STEPS = 10
 
 
 class Peer(NamedTuple):
@@ -165,27 +167,34 @@ class PeerProcess:
 
 
 def prepare_row(row, processes):
-    """Prepare the row's task in every process, and compare the results with the reference.
+    """Prepare a row of `TASKS` with `prepare_task`, and exit if fastnn's results are wrong."""
+    cells = prepare_task(row, TASKS[row], processes)
+    if "us" not in cells["fastnn"]:
+        sys.exit(f"{row}, fastnn: {cells['fastnn']['note']}. Nothing is timed.")
+    return cells
 
-    Returns a cell for each peer that supports the task: {"us": microseconds, "variant": name of
-    the fastest variant} or {"note": why it is not timed}.
+
+def prepare_task(row, task, processes):
+    """Prepare the task in every process, and compare the results with the reference.
+
+    `task` has no data yet: every process makes them. Returns a cell for each process whose peer
+    supports the task: {"us": microseconds, "variant": name of the fastest variant} or {"note": why
+    it is not timed}.
     """
-    task, cells = TASKS[row].make_data(), {}
-    expected = task.expected()
+    made, cells = copy.copy(task).make_data(), {}
+    expected = made.expected()
     for peer, process in processes.items():
-        variants, failure = process.request("prepare", row)
+        variants, failure = process.request("prepare", row, task)
         if failure:
             cells[peer] = {"note": f"fails: {failure}"}
         elif variants:
-            mismatches = [task.find_mismatch(results, expected, peer) for _, results, _ in variants]
+            mismatches = [made.find_mismatch(results, expected, peer) for _, results, _ in variants]
             mismatch = next(filter(None, mismatches), None)
             variant, _, seconds = variants[0]
             if mismatch:
                 cells[peer] = {"note": f"wrong: {mismatch}; not timed"}
             else:
                 cells[peer] = {"us": 1e6 * seconds, "variant": variant}
-    if "us" not in cells["fastnn"]:
-        sys.exit(f"{row}, fastnn: {cells['fastnn']['note']}. Nothing is timed.")
     return cells
 
 
@@ -254,12 +263,12 @@ class Worker:
         self.blocks.clear()
         gc.collect()
 
-    def prepare(self, row):
+    def prepare(self, row, task):
         """Return [(variant, results, seconds per unit)], the fastest variant first.
 
-        Returns None if the peer does not support the row's task.
+        Returns None if the peer does not support the task.
         """
-        task, peer = TASKS[row], self.peer
+        peer = self.peer
         if not hasattr(peer, task.kind) or row in getattr(peer, "too_slow", ()):
             return None
         time.sleep(self.settle)
@@ -307,12 +316,42 @@ def training(peer, task, variant):
 
     length = getattr(peer, "block", BLOCK)
     epochs = max(
-        block_size(lambda n: block(trainer, n), length, MAX_BLOCK), -(-MIN_STEPS // task.steps)
+        block_size(lambda n: block(trainer, n), length, MAX_BLOCK),
+        -(-task.min_block_steps // task.steps),
     )
     if task.name == "cosine":  # the schedule spans the training
         trainer = peer.training(task.with_epochs(epochs), variant)
         block(trainer, epochs)
     return lambda: block(trainer, epochs) / epochs / task.steps, (losses, params)
+
+
+def many(peer, task, variant):
+    """Time whole trainings of many networks; a unit is one step of one network."""
+
+    def seconds(trainer, epochs):
+        trainer.reset()
+        start = time.perf_counter()
+        trainer.run(epochs)
+        return time.perf_counter() - start
+
+    def check(trainer, selected):
+        trainer.reset()
+        losses = trainer.run(task.checked_epochs)
+        params = trainer.params()
+        return [(np.array(losses[i]), params[i].copy()) for i in selected]
+
+    nets, k, epochs = task.nets, task.k, task.epochs
+    if task.scaled == "networks":
+        checked = [nets[i] for i in task.checked]
+        results = check(peer.many(task, checked), range(len(checked)))
+        k = block_size(lambda n: seconds(peer.many(task, nets[:n]), epochs), MANY_BLOCK, k)
+        trainer = peer.many(task, nets[:k])
+    else:
+        trainer = peer.many(task, nets)
+        results = check(trainer, task.checked)
+        if task.scaled == "epochs":
+            epochs = block_size(lambda n: seconds(trainer, n), MANY_BLOCK, epochs)
+    return lambda: seconds(trainer, epochs) / k / epochs / task.steps, results
 
 
 def inference(peer, task, variant):
@@ -339,4 +378,10 @@ def block_of_calls(function):
     return timed_calls(function, n)
 
 
-KINDS = {"training": training, "inference": inference, "elementwise": elementwise, "update": update}
+KINDS = {
+    "training": training,
+    "many": many,
+    "inference": inference,
+    "elementwise": elementwise,
+    "update": update,
+}

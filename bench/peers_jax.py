@@ -23,6 +23,9 @@ class JaxScan:
     def training(self, task, variant):
         return ScanTraining(task)
 
+    def many(self, task, nets):
+        return VmapTraining(task, nets)
+
 
 class JaxStep(JaxScan):
     def training(self, task, variant):
@@ -303,3 +306,45 @@ class ScanTraining(StepTraining):
             self.state, new_losses = self.compiled(self.state, n)
             losses += np.asarray(new_losses)[:n].tolist()
         return losses
+
+
+class VmapTraining:
+    """jax.vmap of the training of one network, whose epochs are scans over its batches."""
+
+    def __init__(self, task, nets):
+        _, step, _ = make_plain_step(task)
+        n_full = task.n - task.n % task.batch
+        X, y = jnp.array(task.X), jnp.array(task.y)
+        batches = tuple(a[:n_full].reshape(-1, task.batch, a.shape[1]) for a in (X, y))
+        rest = X[n_full:], y[n_full:]
+
+        def train(params, batches, rest, epochs):
+            def epoch(i, carry):
+                state, losses = carry
+                state, losses_of_steps = jax.lax.scan(step, state, batches)
+                total = task.batch * losses_of_steps.sum()
+                if len(rest[0]):
+                    state, loss = step(state, rest)
+                    total += len(rest[0]) * loss
+                return state, losses.at[i].set(total / task.n)
+
+            carry = initial_state(params, task.rule), jnp.zeros(task.epochs)
+            (params, *_), losses = jax.lax.fori_loop(0, epochs, epoch, carry)
+            return params, losses
+
+        compiled = jax.jit(jax.vmap(train, in_axes=(0, None, None, None)))
+        self.compiled = lambda params, epochs: compiled(params, batches, rest, epochs)
+        layers = [zip(net.weights, net.biases) for net in nets]
+        self.initial = [tuple(map(np.stack, zip(*layer))) for layer in zip(*layers)]
+
+    def reset(self):
+        pass
+
+    def run(self, epochs):
+        params, losses = self.compiled([tuple(map(jnp.array, p)) for p in self.initial], epochs)
+        self.final = [tuple(map(np.asarray, layer)) for layer in params]
+        return np.asarray(losses)[:, :epochs]
+
+    def params(self):
+        k = len(self.final[0][0])
+        return [flatten((W[i], b[i]) for W, b in self.final) for i in range(k)]

@@ -1,11 +1,13 @@
 """The peers that compile nothing: fastnn itself, NumPy, scikit-learn and ONNX Runtime."""
 
+import copy
 import itertools
 import warnings
 
 import numpy as np
 from tasks import aligned, fit_fastnn, flatten
 
+import fastnn
 from fastnn import functional as F
 
 # ---- fastnn ----
@@ -19,6 +21,11 @@ class Fastnn:
 
     def training(self, task, variant):
         return FastnnTraining(task, self.threads)
+
+    def many(self, task, nets):
+        return {"fit_many": FitMany, "fit": FitEach, "steps": FitEach}[task.method](
+            task, nets, self.threads
+        )
 
     def inference(self, task, variant):
         net, threads = task.net, self.threads
@@ -56,6 +63,43 @@ class FastnnTraining:
 
     def params(self):
         return self.net.params
+
+
+class FitEach:
+    """A loop over `MLP.fit`."""
+
+    def __init__(self, task, nets, threads):
+        self.task, self.initial, self.threads = task, nets, threads
+
+    def reset(self):
+        self.nets = [net.copy() for net in self.initial]
+
+    def run(self, epochs):
+        task = self.task
+        return [
+            fit_fastnn(net, task.option, task.X, task.y, epochs, task.batch) for net in self.nets
+        ]
+
+    def params(self):
+        return [net.params for net in self.nets]
+
+
+class FitMany(FitEach):
+    """One call of `fastnn.fit_many`."""
+
+    def run(self, epochs):
+        task = self.task
+        histories = fastnn.fit_many(
+            self.nets,
+            task.X,
+            task.y,
+            optimizer=task.option.optimizer,
+            epochs=epochs,
+            batch_size=task.batch,
+            shuffle=False,
+            n_threads=self.threads,
+        )
+        return [history.loss for history in histories]
 
 
 # ---- NumPy: arrays are allocated once, and all operations are in place ----
@@ -230,10 +274,14 @@ class Sklearn:
     def __init__(self, threads):
         import sklearn  # noqa: F401 - fail here if it is not installed
 
+        self.threads = threads
         warnings.simplefilter("ignore")  # ConvergenceWarning
 
     def training(self, task, variant):
         return SklearnTraining(task)
+
+    def many(self, task, nets):
+        return SklearnMany(task, nets, self.threads)
 
     def inference(self, task, variant):
         model = make_classifier(task, batch_size=1)
@@ -289,6 +337,38 @@ class SklearnTraining:
 
     def params(self):
         return flatten(zip(self.model.coefs_, self.model.intercepts_))
+
+
+class SklearnMany:
+    """One `fit` for each network; with several threads in as many processes of joblib."""
+
+    def __init__(self, task, nets, threads):
+        from joblib import Parallel
+
+        self.parallel = Parallel(n_jobs=threads)
+        self.task, self.initial, self.trainings = task, nets, []
+
+    def reset(self):
+        self.trainings = []
+        for net in self.initial:
+            task = copy.copy(self.task)
+            task.net, task.nets = net, ()
+            self.trainings.append(SklearnTraining(task))
+            self.trainings[-1].reset()
+
+    def run(self, epochs):
+        from joblib import delayed
+
+        results = self.parallel(delayed(fit_sklearn)(t, epochs) for t in self.trainings)
+        self.final = [params for _, params in results]
+        return [losses for losses, _ in results]
+
+    def params(self):
+        return self.final
+
+
+def fit_sklearn(training, epochs):
+    return training.run(epochs), training.params()
 
 
 # ---- ONNX Runtime: a session of Gemm and activation nodes ----

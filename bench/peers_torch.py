@@ -31,6 +31,9 @@ class Torch:
                 raise
             return None
 
+    def many(self, task, nets):
+        return BatchedTraining(task, nets)
+
     def inference(self, task, variant):
         model = make_model(task, with_output=True).eval()
 
@@ -239,6 +242,46 @@ class TorchCompiled(Torch):
                 step(state.bias_corrections(), state.params, state.m, state.v, g)
 
         return compiled_step, lambda: state.params[0].numpy()
+
+
+class BatchedTraining:
+    """Eager training of many networks with one output, whose parameters are stacked."""
+
+    def __init__(self, task, nets):
+        self.task = task
+        self.batches = list(zip(*(torch.from_numpy(a).split(task.batch) for a in (task.X, task.y))))
+        self.activation = torch.relu if task.activation == "relu" else torch.sigmoid
+        layers = zip(*(zip(net.weights, net.biases) for net in nets))
+        self.initial = [np.stack(arrays) for layer in layers for arrays in zip(*layer)]
+
+    def reset(self):
+        pass
+
+    def run(self, epochs):
+        self.tensors = [torch.tensor(a, requires_grad=True) for a in self.initial]
+        layers = [(W, b.unsqueeze(1)) for W, b in zip(self.tensors[::2], self.tensors[1::2])]
+        optimizer = torch.optim.SGD(self.tensors, self.task.lr, foreach=True)
+        k, losses = len(self.initial[0]), []
+        for _ in range(epochs):
+            total = torch.zeros(k)
+            for x, y in self.batches:
+                A = x.expand(k, *x.shape)
+                for i, (W, b) in enumerate(layers):
+                    Z = torch.baddbmm(b, A, W)
+                    A = self.activation(Z) if i < len(layers) - 1 else Z
+                loss = functional.binary_cross_entropy_with_logits(
+                    A, y.expand_as(A), reduction="none"
+                ).mean((1, 2))
+                optimizer.zero_grad()
+                loss.sum().backward()
+                optimizer.step()
+                total += len(x) * loss.detach()
+            losses.append(total / self.task.n)
+        return torch.stack(losses, 1).numpy()
+
+    def params(self):
+        arrays = [p.detach().numpy() for p in self.tensors]
+        return [flatten([[a[i] for a in arrays]]) for i in range(len(arrays[0]))]
 
 
 def compiled(function):

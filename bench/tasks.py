@@ -181,6 +181,9 @@ class Training:
     """
 
     kind = "training"
+    # Blocks have at least this many steps, so that the fixed cost of a call of `fit` is shared by
+    # many steps, as in real trainings.
+    min_block_steps = 10
 
     def __init__(self, network, option):
         self.network, self.sizes = network, network.sizes
