@@ -43,6 +43,10 @@ from measure import block_size, timed_calls
 from tasks import TASKS
 
 BLOCK, TURN = 5e-3, 0.1  # approximate length of a block and of a request, in seconds
+# With several threads blocks are longer, because every call of fastnn's `fit` starts its threads
+# again. All peers have blocks of the same length: steps may become slower as a training goes on,
+# when moments that decay are subnormal numbers.
+THREADS_BLOCK = 50e-3
 # Sleep this long before timing with several threads. The threads of some libraries spin for 0.2 s
 # after their work is done.
 SETTLE = 0.3
@@ -230,7 +234,10 @@ def serve(pipe, peer, threads, packages):
             package: metadata.version(package)
             for package in dict.fromkeys([*row.packages, *packages])
         }
-        worker = Worker(adapter(threads), SETTLE if threads > 1 else 0)
+        instance = adapter(threads)
+        if threads > 1:
+            instance.block = THREADS_BLOCK
+        worker = Worker(instance, SETTLE if threads > 1 else 0)
         return versions, [kind for kind in KINDS if hasattr(worker.peer, kind)]
 
     # these exceptions mean that the parent has ended

@@ -16,8 +16,6 @@ from fastnn import functional as F
 class Fastnn:
     def __init__(self, threads):
         self.threads = threads
-        if threads > 1:
-            self.block = 50e-3  # every call of fit starts its threads again
 
     def training(self, task, variant):
         return FastnnTraining(task, self.threads)

@@ -329,6 +329,7 @@ def run_sample(parser, arguments):
     known = [str(n) for n in range(1, cpus + 1)]
     thread_counts = select_names(parser, "threads", arguments.threads, known)
     arguments.rounds = arguments.rounds or 3
+    arguments.tries = 3 if arguments.tries is None else arguments.tries
     import sample  # loads the peers
 
     sample.run(arguments, [int(n) for n in thread_counts])
@@ -351,7 +352,9 @@ def main():
         "--every", type=int, default=1, help="time every Nth size only (default: 1)", metavar="N"
     )
     parser.add_argument(
-        "--tries", type=int, default=8, help="times that anomalies are timed again (default: 8)"
+        "--tries",
+        type=int,
+        help="times that anomalies are timed again (default: 8; in the sample 3)",
     )
     parser.add_argument("--quick", action="store_true", help="every 15th size, few rounds")
     parser.add_argument(
@@ -373,6 +376,7 @@ def main():
         run_sample(parser, arguments)
         return
     arguments.rounds = arguments.rounds or 15
+    arguments.tries = 8 if arguments.tries is None else arguments.tries
     selected = select_names(parser, "only", arguments.only, known)
     dtypes = select_names(parser, "dtypes", arguments.dtypes, ["float32", "float64"])
     if arguments.quick:
