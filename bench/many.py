@@ -1,6 +1,6 @@
 """Train many small networks: `fastnn.fit_many` beside loops and other libraries.
 
-    python bench/many.py                    one thread; takes about five minutes
+    python bench/many.py                    one thread; takes about six minutes
     python bench/many.py --threads 2        two threads, and two CPUs
     python bench/many.py --only fastnn      without other libraries
     python bench/many.py --markdown many.md
@@ -12,11 +12,12 @@ trained weights, divided by networks, epochs and batches. Compilation is not cou
     fit          a loop over MLP.fit, one call for each network, on one thread
     steps        the steps alone: one long MLP.fit of one network, on one thread
     sklearn      MLPClassifier.fit for each network, in processes of joblib
-    jax          jax.vmap of a training whose epochs are scans, compiled
+    jax          jax.vmap of a training whose epochs are scans, compiled; the faster of all networks
+                 at once and groups of 100
     torch        parameters of all networks stacked, torch.baddbmm
 
 All train with the same initial weights on the same rows in the same order, in float32 with plain
-SGD. Losses and parameters of three networks are compared with `fastnn.reference`. scikit-learn
+SGD. In the last table, each network has rows of its own. Losses and parameters of three networks are compared with `fastnn.reference`. scikit-learn
 and the loop train fewer networks, because every network takes the same time. JAX and PyTorch train
 all networks for fewer epochs. Every program runs in its own process, and their turns alternate.
 """
@@ -46,8 +47,9 @@ class ManyTraining:
 
     kind, checked_epochs = "many", 3
 
-    def __init__(self, network, k, epochs, method):
+    def __init__(self, network, k, epochs, own_rows, method):
         self.network, self.method, self.scaled = network, method, METHODS[method][2]
+        self.own_rows = own_rows  # whether each network has different rows
         self.k, self.epochs = (1, 100 * epochs) if method == "steps" else (k, epochs)
         self.sizes, self.activation, self.binary = network.sizes, network.activation, True
         self.n, self.batch, self.lr, self.rule = network.rows, network.batch, network.lr, "sgd"
@@ -56,17 +58,24 @@ class ManyTraining:
         self.checked = sorted({0, self.k // 2, self.k - 1})
 
     def make_data(self):
-        self.X, self.y = self.network.data()
+        self.X, self.y = self.network.data(self.n * (self.k if self.own_rows else 1))
         self.nets = [self.network.make(rng=i) for i in range(self.k)]
         return self
 
+    def rows(self, i):
+        """Return the rows of network i as a slice of X and y."""
+        start = i * self.n if self.own_rows else 0
+        return slice(start, start + self.n)
+
     def expected(self):
         """Return (losses, parameters) of the checked networks after the first epochs."""
-        X, y = self.X.astype(float), self.y.astype(float)
-        return [
-            fit_reference(self.nets[i], self.option, X, y, self.checked_epochs, self.batch)
-            for i in self.checked
-        ]
+        results = []
+        for i in self.checked:
+            X, y = (a[self.rows(i)].astype(float) for a in (self.X, self.y))
+            results.append(
+                fit_reference(self.nets[i], self.option, X, y, self.checked_epochs, self.batch)
+            )
+        return results
 
     def find_mismatch(self, results, expected, peer="fastnn"):
         for i, (losses, params), (expected_losses, expected_params) in zip(
@@ -86,12 +95,13 @@ def make_tables(quick):
     large = Network([30, 32, 1], "relu", 32, 569, 0.05, 0)
     small = NETWORKS["T1"]._replace(batch=8, rows=64)
     tables = {}
-    for network, k in (large, 1000), (small, 10_000):
+    for network, k, own_rows in (large, 1000, False), (small, 10_000, False), (small, 10_000, True):
         k = k // 100 if quick else k
         epochs = 5 if quick else 100
-        title = f"{k:,} networks {network.title}, {network.rows} rows, batch {network.batch}"
-        tables[f"{title}, {epochs} epochs"] = {
-            method: ManyTraining(network, k, epochs, method) for method in METHODS
+        rows = f"{network.rows} rows{' each' * own_rows}"
+        title = f"{k:,} networks {network.title}, {rows}, batch {network.batch}, {epochs} epochs"
+        tables[title] = {
+            method: ManyTraining(network, k, epochs, own_rows, method) for method in METHODS
         }
     return tables
 

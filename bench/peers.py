@@ -13,8 +13,8 @@ implementation:
     training(task, variant)       returns an object with reset(), which restores the initial
                                   weights, run(epochs), which returns the losses, and params(); or
                                   None if the library does not support the task
-    many(task, nets)              the same for many networks: run(epochs) returns the losses of each
-                                  network, params() the parameters of each
+    many(task, networks, variant) the same for networks with these numbers: run(epochs) returns
+                                  the losses of each, params() the parameters of each
     inference(task, variant)      returns function(X), which returns probabilities
     elementwise(task, variant)    returns function(), which returns the results
     update(task, variant)         returns step() and params()
@@ -347,14 +347,13 @@ def many(peer, task, variant):
         params = trainer.params()
         return [(np.array(losses[i]), params[i].copy()) for i in selected]
 
-    nets, k, epochs = task.nets, task.k, task.epochs
+    k, epochs = task.k, task.epochs
     if task.scaled == "networks":
-        checked = [nets[i] for i in task.checked]
-        results = check(peer.many(task, checked), range(len(checked)))
-        k = block_size(lambda n: seconds(peer.many(task, nets[:n]), epochs), MANY_BLOCK, k)
-        trainer = peer.many(task, nets[:k])
+        results = check(peer.many(task, task.checked, variant), range(len(task.checked)))
+        k = block_size(lambda n: seconds(peer.many(task, range(n), variant), epochs), MANY_BLOCK, k)
+        trainer = peer.many(task, range(k), variant)
     else:
-        trainer = peer.many(task, nets)
+        trainer = peer.many(task, range(k), variant)
         results = check(trainer, task.checked)
         if task.scaled == "epochs":
             epochs = block_size(lambda n: seconds(trainer, n), MANY_BLOCK, epochs)

@@ -20,10 +20,9 @@ class Fastnn:
     def training(self, task, variant):
         return FastnnTraining(task, self.threads)
 
-    def many(self, task, nets):
-        return {"fit_many": FitMany, "fit": FitEach, "steps": FitEach}[task.method](
-            task, nets, self.threads
-        )
+    def many(self, task, networks, variant):
+        kind = FitMany if task.method == "fit_many" else FitEach
+        return kind(task, networks, self.threads)
 
     def inference(self, task, variant):
         net, threads = task.net, self.threads
@@ -66,8 +65,10 @@ class FastnnTraining:
 class FitEach:
     """A loop over `MLP.fit`."""
 
-    def __init__(self, task, nets, threads):
-        self.task, self.initial, self.threads = task, nets, threads
+    def __init__(self, task, networks, threads):
+        self.task, self.threads = task, threads
+        self.initial = [task.nets[i] for i in networks]
+        self.rows = [task.rows(i) for i in networks]
 
     def reset(self):
         self.nets = [net.copy() for net in self.initial]
@@ -75,7 +76,8 @@ class FitEach:
     def run(self, epochs):
         task = self.task
         return [
-            fit_fastnn(net, task.option, task.X, task.y, epochs, task.batch) for net in self.nets
+            fit_fastnn(net, task.option, task.X[rows], task.y[rows], epochs, task.batch)
+            for net, rows in zip(self.nets, self.rows)
         ]
 
     def params(self):
@@ -95,6 +97,7 @@ class FitMany(FitEach):
             epochs=epochs,
             batch_size=task.batch,
             shuffle=False,
+            rows=self.rows if task.own_rows else None,
             n_threads=self.threads,
         )
         return [history.loss for history in histories]
@@ -278,8 +281,8 @@ class Sklearn:
     def training(self, task, variant):
         return SklearnTraining(task)
 
-    def many(self, task, nets):
-        return SklearnMany(task, nets, self.threads)
+    def many(self, task, networks, variant):
+        return SklearnMany(task, networks, self.threads)
 
     def inference(self, task, variant):
         model = make_classifier(task, batch_size=1)
@@ -340,19 +343,18 @@ class SklearnTraining:
 class SklearnMany:
     """One `fit` for each network; with several threads in as many processes of joblib."""
 
-    def __init__(self, task, nets, threads):
+    def __init__(self, task, networks, threads):
         from joblib import Parallel
 
-        self.parallel = Parallel(n_jobs=threads)
-        self.task, self.initial, self.trainings = task, nets, []
+        self.parallel, self.trainings = Parallel(n_jobs=threads), []
+        for i in networks:
+            alone, rows = copy.copy(task), task.rows(i)
+            alone.net, alone.nets, alone.X, alone.y = task.nets[i], (), task.X[rows], task.y[rows]
+            self.trainings.append(SklearnTraining(alone))
 
     def reset(self):
-        self.trainings = []
-        for net in self.initial:
-            task = copy.copy(self.task)
-            task.net, task.nets = net, ()
-            self.trainings.append(SklearnTraining(task))
-            self.trainings[-1].reset()
+        for training in self.trainings:
+            training.reset()
 
     def run(self, epochs):
         from joblib import delayed

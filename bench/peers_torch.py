@@ -31,8 +31,8 @@ class Torch:
                 raise
             return None
 
-    def many(self, task, nets):
-        return BatchedTraining(task, nets)
+    def many(self, task, networks, variant):
+        return BatchedTraining(task)
 
     def inference(self, task, variant):
         model = make_model(task, with_output=True).eval()
@@ -247,9 +247,11 @@ class TorchCompiled(Torch):
 class BatchedTraining:
     """Eager training of many networks with one output, whose parameters are stacked."""
 
-    def __init__(self, task, nets):
-        self.task = task
-        self.batches = list(zip(*(torch.from_numpy(a).split(task.batch) for a in (task.X, task.y))))
+    def __init__(self, task):
+        self.task, nets = task, task.nets
+        shape = (-1 if task.own_rows else 1, task.n)
+        data = (torch.from_numpy(a).reshape(*shape, a.shape[1]) for a in (task.X, task.y))
+        self.batches = list(zip(*(a.split(task.batch, dim=1) for a in data)))
         self.activation = torch.relu if task.activation == "relu" else torch.sigmoid
         layers = zip(*(zip(net.weights, net.biases) for net in nets))
         self.initial = [np.stack(arrays) for layer in layers for arrays in zip(*layer)]
@@ -265,7 +267,7 @@ class BatchedTraining:
         for _ in range(epochs):
             total = torch.zeros(k)
             for x, y in self.batches:
-                A = x.expand(k, *x.shape)
+                A = x.expand(k, -1, -1)
                 for i, (W, b) in enumerate(layers):
                     Z = torch.baddbmm(b, A, W)
                     A = self.activation(Z) if i < len(layers) - 1 else Z
@@ -275,7 +277,7 @@ class BatchedTraining:
                 optimizer.zero_grad()
                 loss.sum().backward()
                 optimizer.step()
-                total += len(x) * loss.detach()
+                total += x.shape[1] * loss.detach()
             losses.append(total / self.task.n)
         return torch.stack(losses, 1).numpy()
 
