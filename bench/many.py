@@ -17,9 +17,10 @@ trained weights, divided by networks, epochs and batches. Compilation is not cou
     torch        parameters of all networks stacked, torch.baddbmm
 
 All train with the same initial weights on the same rows in the same order, in float32 with plain
-SGD. In the last table, each network has rows of its own. Losses and parameters of three networks are compared with `fastnn.reference`. scikit-learn
-and the loop train fewer networks, because every network takes the same time. JAX and PyTorch train
-all networks for fewer epochs. Every program runs in its own process, and their turns alternate.
+SGD. In the last table, each network has rows of its own. Losses and parameters of three networks
+are compared with `fastnn.reference`. scikit-learn and the loop train fewer networks, because
+every network takes the same time. JAX and PyTorch train all networks for fewer epochs. Every
+library runs in its own process, and their turns alternate.
 """
 
 import measure
