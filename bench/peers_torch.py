@@ -9,7 +9,7 @@ import math
 
 import numpy as np
 import torch
-from tasks import LR, custom_loss, flatten, row_weights
+from tasks import LR, custom_loss, flatten, optimizer_settings, row_weights
 from torch.nn.utils import clip_grad_norm_, clip_grad_value_
 
 functional = torch.nn.functional
@@ -131,7 +131,9 @@ class Training:
         self.linear = [layer for layer in self.model if isinstance(layer, torch.nn.Linear)]
         settings, groups = self.task.option.optimizer, self.model.parameters()
         shared = {
-            name: value for name, value in vars(settings).items() if name not in self.fastnn_only
+            name: value
+            for name, value in optimizer_settings(settings).items()
+            if name not in self.fastnn_only
         }
         if settings.l2:  # weights only, not biases
             groups = [
