@@ -15,6 +15,7 @@ import sys
 import numpy as np
 import peers_plain
 import pytest
+import sample
 from tasks import ROWS, TASKS, fit_reference
 
 HERE = pathlib.Path(__file__).parent
@@ -106,6 +107,28 @@ def test_wrong_learning_rate_is_detected(row):
     _, params = train(dataclasses.replace(option, optimizer=optimizer))
     mismatch = task.find_mismatch((losses, params), (losses, expected))
     assert "updates of parameters differ" in mismatch
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
+@pytest.mark.parametrize("sizes", [(100, 100, 1, 2, 10), (1, 30, 17, 1, 1), (64, 5, 0, 0, 10)])
+def test_wrong_learning_rate_in_a_sample_is_detected(sizes, optimizer):
+    """The first network has few parameters, some with gradients of almost zero."""
+    task = sample.SampleTask(*sizes, optimizer).make_data()
+    trainer, expected = peers_plain.FastnnTraining(task, 1), task.expected()
+
+    def train():
+        trainer.reset()
+        losses = trainer.run(task.epochs)
+        trainer.reset()
+        trainer.run(1)
+        return losses, trainer.params().copy()
+
+    assert task.find_mismatch(train(), expected) is None
+    lr = 1.01 * task.option.optimizer.lr
+    task.option = dataclasses.replace(
+        task.option, optimizer=dataclasses.replace(task.option.optimizer, lr=lr)
+    )
+    assert "differ" in task.find_mismatch(train(), expected)
 
 
 @pytest.mark.parametrize("row", ["T1", "T2", "I1", "tanh", "bce", "momentum"])
