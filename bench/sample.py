@@ -60,6 +60,18 @@ class SampleTask(Training):
         self.epochs = max(1, min(3, int(1e9 / (work * steps))))
         self.title = f"{network.title}, {batch}, {optimizer}"
 
+    def make_data(self):
+        """As in `Training`, with biases that are not zero.
+
+        With biases of zero, the outputs of a network with few units may be exactly zero, where
+        JAX's gradient of its loss is wrong.
+        """
+        super().make_data()
+        rng = np.random.default_rng(1)
+        for b in self.net.biases:
+            b[...] = 0.01 * rng.standard_normal(b.shape)
+        return self
+
     def expected(self):
         if self.epochs > 1:
             return super().expected()
