@@ -254,7 +254,7 @@ def plot(file, results):
     hidden = [(0, 0), *((width, depth) for depth in DEPTHS[1:] for width in WIDTHS)]
     columns = [(inputs, batch) for inputs in INPUTS for batch in BATCHES]
     thread_counts = list(next(iter(results.values())))
-    colors = [(0, plotting.BLUE), (0.5, "#F2F2F2"), (1, plotting.ORANGE)]
+    colors = [(0, plotting.BLUE), (0.5, "#E2E2E2"), (1, plotting.ORANGE)]
     cmap = LinearSegmentedColormap.from_list("ratio", colors)
     norm = TwoSlopeNorm(1, 0.3, 1.3)
     with plotting.style():
