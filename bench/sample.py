@@ -172,9 +172,9 @@ def best_peer(cells):
     return peer, cells["fastnn"]["us"] / us[peer]
 
 
-def is_slower(cells_by_threads):
-    """Return whether a peer is faster than fastnn for any number of threads."""
-    return any(best_peer(cells)[1] > 1 for cells in cells_by_threads.values())
+def slower_counts(cells_by_threads):
+    """Return the numbers of threads for which a peer is faster than fastnn."""
+    return [threads for threads, cells in cells_by_threads.items() if best_peer(cells)[1] > 1]
 
 
 def merge(old, new):
@@ -343,9 +343,12 @@ def time_sample(arguments, thread_counts):
             results[task.title] = time_task(task, processes, arguments.rounds)
             show(f"{i:3} of {len(tasks)}", task)
         for _ in range(arguments.tries):  # a busy machine may have made a peer faster
-            for task in [task for task in tasks if is_slower(results[task.title])]:
-                merge(results[task.title], time_task(task, processes, arguments.rounds))
-                show("again     ", task)
+            for task in tasks:
+                counts = slower_counts(results[task.title])
+                if counts:
+                    again = time_task(task, {n: processes[n] for n in counts}, arguments.rounds)
+                    merge(results[task.title], again)
+                    show("again     ", task)
     for by_peer in processes.values():
         for process in by_peer.values():
             process.close()
