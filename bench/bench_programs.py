@@ -15,6 +15,7 @@ import sys
 import numpy as np
 import peers_plain
 import pytest
+import sample
 from tasks import ROWS, TASKS, fit_reference
 
 HERE = pathlib.Path(__file__).parent
@@ -108,6 +109,28 @@ def test_wrong_learning_rate_is_detected(row):
     assert "updates of parameters differ" in mismatch
 
 
+@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
+@pytest.mark.parametrize("sizes", [(100, 100, 1, 2, 10), (1, 30, 17, 1, 1), (64, 5, 0, 0, 10)])
+def test_wrong_learning_rate_in_a_sample_is_detected(sizes, optimizer):
+    """The first network has few parameters, some with gradients of almost zero."""
+    task = sample.SampleTask(*sizes, optimizer).make_data()
+    trainer, expected = peers_plain.FastnnTraining(task, 1), task.expected()
+
+    def train():
+        trainer.reset()
+        losses = trainer.run(task.epochs)
+        trainer.reset()
+        trainer.run(1)
+        return losses, trainer.params().copy()
+
+    assert task.find_mismatch(train(), expected) is None
+    lr = 1.01 * task.option.optimizer.lr
+    task.option = dataclasses.replace(
+        task.option, optimizer=dataclasses.replace(task.option.optimizer, lr=lr)
+    )
+    assert "differ" in task.find_mismatch(train(), expected)
+
+
 @pytest.mark.parametrize("row", ["T1", "T2", "I1", "tanh", "bce", "momentum"])
 def test_wrong_results_are_detected(row):
     """The expected results pass the check. Results that are 5 % off, or NaN, do not."""
@@ -142,6 +165,38 @@ def test_sweep():
     )
     assert re.search(r"32-w-w-1.*\n +5 sizes, 241: +[\d.]+ us", text)
     assert re.search(r"gelu +[\d.]+ us", text)
+
+
+def test_sample(tmp_path):
+    """A sample without peers; other tests check the comparison of their results."""
+    options = "--only sample --n 3 --seed 2 --rounds 1".split()
+    text = run("sweep.py", *options, "--json", tmp_path / "sample.json")
+    results = json.loads((tmp_path / "sample.json").read_text())
+    assert len(results) == 3 and all(cells["1"]["fastnn"]["us"] > 0 for cells in results.values())
+    assert re.search(r"^ +3 of 3, .* min  [\d-]+, \d+, (sgd|adam)\n +1 +[\d.]+", text, re.M)
+
+
+def test_report_of_a_sample(tmp_path):
+    """The report, the table and the picture of results in which one cell of four is above 1."""
+    cells = {"fastnn": {"us": 2.0}, "numbablas": {"us": 4.0}, "jaxscan": {"us": 8.0}}
+    slower = cells | {"numbablas": {"note": "fails: x"}, "jaxscan": {"us": 1.0}}
+    results = {"5-10, 4, sgd": {1: cells, 2: cells}, "30-8-8-1, 64, adam": {1: cells, 2: slower}}
+    (tmp_path / "sample.json").write_text(json.dumps(results))
+    files = [tmp_path / name for name in ("sample.json", "sample.md", "sample.png")]
+    options = zip(("--read", "--markdown", "--plot"), files)
+    text = run("sweep.py", "--only", "sample", *(a for option in options for a in option))
+    assert "threads: 1. fastnn / fastest peer: geometric mean 0.50, largest 0.50" in text
+    assert "threads: 2. fastnn / fastest peer: geometric mean 1.00, largest 2.00" in text
+    assert "Numba + BLAS fails: x: 30-8-8-1, 64, adam (2)" in text
+    table = files[1].read_text().splitlines()
+    assert table[2:] == ["| 30-8-8-1 | 64 | adam | 2 | 2.00 | 1.00 | JAX scan | 2.00 |"]
+    assert files[2].stat().st_size > 1000
+
+
+def test_many():
+    text = run("many.py", "--quick", "--only", "fastnn", "--rounds", 1)
+    assert len(re.findall(r"^fastnn.fit_many +[\d.]+ +1.00$", text, re.M)) == 3
+    assert len(re.findall(r"^steps alone +[\d.]+ +[\d.]+$", text, re.M)) == 3
 
 
 def test_isa():

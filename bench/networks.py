@@ -39,11 +39,11 @@ class Network(NamedTuple):
         products = [k * m for k, m in zip(self.sizes, self.sizes[1:])]
         return 2 * self.batch * (3 * sum(products) - products[0])
 
-    def make(self, dtype="float32"):
+    def make(self, dtype="float32", rng=0):
         """Return a new `fastnn.MLP`, with the same initial weights each time."""
         output = "sigmoid" if self.binary else "softmax"
         return fastnn.MLP(
-            self.sizes, self.activation, output, init="glorot_uniform", dtype=dtype, rng=0
+            self.sizes, self.activation, output, init="glorot_uniform", dtype=dtype, rng=rng
         )
 
     def data(self, rows=None, dtype="float32"):

@@ -13,6 +13,8 @@ implementation:
     training(task, variant)       returns an object with reset(), which restores the initial
                                   weights, run(epochs), which returns the losses, and params(); or
                                   None if the library does not support the task
+    many(task, networks, variant) the same for networks with these numbers: run(epochs) returns
+                                  the losses of each, params() the parameters of each
     inference(task, variant)      returns function(X), which returns probabilities
     elementwise(task, variant)    returns function(), which returns the results
     update(task, variant)         returns step() and params()
@@ -25,6 +27,7 @@ and of these attributes:
 """
 
 import contextlib
+import copy
 import gc
 import importlib
 import math
@@ -35,17 +38,20 @@ import time
 from importlib import metadata
 from typing import NamedTuple
 
+import numpy as np
 from measure import block_size, timed_calls
 from tasks import TASKS
 
 BLOCK, TURN = 5e-3, 0.1  # approximate length of a block and of a request, in seconds
+# With several threads blocks are longer, because every call of fastnn's `fit` starts its threads
+# again. All peers have blocks of the same length: steps may become slower as a training goes on,
+# when moments that decay are subnormal numbers.
+THREADS_BLOCK = 50e-3
 # Sleep this long before timing with several threads. The threads of some libraries spin for 0.2 s
 # after their work is done.
 SETTLE = 0.3
+MANY_BLOCK = 1.0  # seconds of a block of many networks
 MAX_BLOCK = 60_000  # epochs or calls per block
-# A training block has at least this many steps, so that the fixed cost of a call of `fit` is
-# shared by many steps, as in real trainings.
-MIN_STEPS = 10
 
 
 class Peer(NamedTuple):
@@ -165,27 +171,34 @@ class PeerProcess:
 
 
 def prepare_row(row, processes):
-    """Prepare the row's task in every process, and compare the results with the reference.
+    """Prepare a row of `TASKS` with `prepare_task`, and exit if fastnn's results are wrong."""
+    cells = prepare_task(row, TASKS[row], processes)
+    if "us" not in cells["fastnn"]:
+        sys.exit(f"{row}, fastnn: {cells['fastnn']['note']}. Nothing is timed.")
+    return cells
 
-    Returns a cell for each peer that supports the task: {"us": microseconds, "variant": name of
-    the fastest variant} or {"note": why it is not timed}.
+
+def prepare_task(row, task, processes):
+    """Prepare the task in every process, and compare the results with the reference.
+
+    `task` has no data yet: every process makes them. Returns a cell for each process whose peer
+    supports the task: {"us": microseconds, "variant": name of the fastest variant} or {"note": why
+    it is not timed}.
     """
-    task, cells = TASKS[row].make_data(), {}
-    expected = task.expected()
+    made, cells = copy.copy(task).make_data(), {}
+    expected = made.expected()
     for peer, process in processes.items():
-        variants, failure = process.request("prepare", row)
+        variants, failure = process.request("prepare", row, task)
         if failure:
             cells[peer] = {"note": f"fails: {failure}"}
         elif variants:
-            mismatches = [task.find_mismatch(results, expected, peer) for _, results, _ in variants]
+            mismatches = [made.find_mismatch(results, expected, peer) for _, results, _ in variants]
             mismatch = next(filter(None, mismatches), None)
             variant, _, seconds = variants[0]
             if mismatch:
                 cells[peer] = {"note": f"wrong: {mismatch}; not timed"}
             else:
                 cells[peer] = {"us": 1e6 * seconds, "variant": variant}
-    if "us" not in cells["fastnn"]:
-        sys.exit(f"{row}, fastnn: {cells['fastnn']['note']}. Nothing is timed.")
     return cells
 
 
@@ -221,7 +234,10 @@ def serve(pipe, peer, threads, packages):
             package: metadata.version(package)
             for package in dict.fromkeys([*row.packages, *packages])
         }
-        worker = Worker(adapter(threads), SETTLE if threads > 1 else 0)
+        instance = adapter(threads)
+        if threads > 1:
+            instance.block = THREADS_BLOCK
+        worker = Worker(instance, SETTLE if threads > 1 else 0)
         return versions, [kind for kind in KINDS if hasattr(worker.peer, kind)]
 
     # these exceptions mean that the parent has ended
@@ -254,12 +270,12 @@ class Worker:
         self.blocks.clear()
         gc.collect()
 
-    def prepare(self, row):
+    def prepare(self, row, task):
         """Return [(variant, results, seconds per unit)], the fastest variant first.
 
-        Returns None if the peer does not support the row's task.
+        Returns None if the peer does not support the task.
         """
-        task, peer = TASKS[row], self.peer
+        peer = self.peer
         if not hasattr(peer, task.kind) or row in getattr(peer, "too_slow", ()):
             return None
         time.sleep(self.settle)
@@ -307,12 +323,41 @@ def training(peer, task, variant):
 
     length = getattr(peer, "block", BLOCK)
     epochs = max(
-        block_size(lambda n: block(trainer, n), length, MAX_BLOCK), -(-MIN_STEPS // task.steps)
+        block_size(lambda n: block(trainer, n), length, MAX_BLOCK),
+        -(-task.min_block_steps // task.steps),
     )
     if task.name == "cosine":  # the schedule spans the training
         trainer = peer.training(task.with_epochs(epochs), variant)
         block(trainer, epochs)
     return lambda: block(trainer, epochs) / epochs / task.steps, (losses, params)
+
+
+def many(peer, task, variant):
+    """Time whole trainings of many networks; a unit is one step of one network."""
+
+    def seconds(trainer, epochs):
+        trainer.reset()
+        start = time.perf_counter()
+        trainer.run(epochs)
+        return time.perf_counter() - start
+
+    def check(trainer, selected):
+        trainer.reset()
+        losses = trainer.run(task.checked_epochs)
+        params = trainer.params()
+        return [(np.array(losses[i]), params[i].copy()) for i in selected]
+
+    k, epochs = task.k, task.epochs
+    if task.scaled == "networks":
+        results = check(peer.many(task, task.checked, variant), range(len(task.checked)))
+        k = block_size(lambda n: seconds(peer.many(task, range(n), variant), epochs), MANY_BLOCK, k)
+        trainer = peer.many(task, range(k), variant)
+    else:
+        trainer = peer.many(task, range(k), variant)
+        results = check(trainer, task.checked)
+        if task.scaled == "epochs":
+            epochs = block_size(lambda n: seconds(trainer, n), MANY_BLOCK, epochs)
+    return lambda: seconds(trainer, epochs) / k / epochs / task.steps, results
 
 
 def inference(peer, task, variant):
@@ -339,4 +384,10 @@ def block_of_calls(function):
     return timed_calls(function, n)
 
 
-KINDS = {"training": training, "inference": inference, "elementwise": elementwise, "update": update}
+KINDS = {
+    "training": training,
+    "many": many,
+    "inference": inference,
+    "elementwise": elementwise,
+    "update": update,
+}

@@ -6,6 +6,7 @@ results are the same.
 """
 
 import functools
+from concurrent.futures import ThreadPoolExecutor
 
 import jax
 import jax.numpy as jnp
@@ -17,11 +18,16 @@ from tasks import custom_loss, flatten, row_weights
 class JaxScan:
     """Training only. `JaxStep` has the other kinds of tasks."""
 
+    variants = dict.fromkeys(("many",), ("all at once", "groups"))
+
     def __init__(self, threads):
-        pass  # XLA reads its thread limit from the environment
+        self.threads = threads  # of groups of networks; XLA reads its limit from the environment
 
     def training(self, task, variant):
         return ScanTraining(task)
+
+    def many(self, task, networks, variant):
+        return VmapTraining(task, networks, variant, self.threads)
 
 
 class JaxStep(JaxScan):
@@ -303,3 +309,69 @@ class ScanTraining(StepTraining):
             self.state, new_losses = self.compiled(self.state, n)
             losses += np.asarray(new_losses)[:n].tolist()
         return losses
+
+
+class VmapTraining:
+    """jax.vmap of the training of one network, whose epochs are scans over its batches.
+
+    `variant` trains all networks at once, or groups whose parameters fit in the caches. XLA runs
+    the operations of small networks on one thread, so that with several threads each trains groups.
+    """
+
+    group = 100
+
+    def __init__(self, task, networks, variant, threads):
+        _, step, _ = make_plain_step(task)
+        n_full = task.n - task.n % task.batch
+
+        def train(params, batches, rest, epochs):
+            def epoch(i, carry):
+                state, losses = carry
+                state, losses_of_steps = jax.lax.scan(step, state, batches)
+                total = task.batch * losses_of_steps.sum()
+                if task.n > n_full:
+                    state, loss = step(state, rest)
+                    total += (task.n - n_full) * loss
+                return state, losses.at[i].set(total / task.n)
+
+            carry = initial_state(params, task.rule), jnp.zeros(task.epochs)
+            (params, *_), losses = jax.lax.fori_loop(0, epochs, epoch, carry)
+            return params, losses
+
+        rows_axis = 0 if task.own_rows else None
+        self.compiled = jax.jit(jax.vmap(train, in_axes=(0, rows_axis, rows_axis, None)))
+        self.groups, self.pool = [], ThreadPoolExecutor(threads)
+        size = len(networks) if variant == "all at once" else self.group
+        for start in range(0, len(networks), size):
+            group = networks[start : start + size]
+            layers = zip(*(zip(task.nets[i].weights, task.nets[i].biases) for i in group))
+            params = [tuple(map(np.stack, zip(*layer))) for layer in layers]
+            lead = (len(group),) if task.own_rows else ()
+            data = [
+                a[task.rows(group[0]).start : task.rows(group[-1]).stop] for a in (task.X, task.y)
+            ]
+            data = [a.reshape(*lead, task.n, a.shape[1]) for a in data]
+            batches = tuple(
+                jnp.array(a[..., :n_full, :].reshape(*lead, -1, task.batch, a.shape[-1]))
+                for a in data
+            )
+            rest = tuple(jnp.array(a[..., n_full:, :]) for a in data)
+            self.groups.append((params, batches, rest))
+
+    def reset(self):
+        pass
+
+    def run(self, epochs):
+        def run_group(group):
+            initial, batches, rest = group
+            params = [(jnp.array(W), jnp.array(b)) for W, b in initial]
+            params, losses = self.compiled(params, batches, rest, epochs)
+            return [(np.asarray(W), np.asarray(b)) for W, b in params], np.asarray(losses)
+
+        params, losses = zip(*self.pool.map(run_group, self.groups))
+        self.final = [tuple(map(np.concatenate, zip(*layer))) for layer in zip(*params)]
+        return np.concatenate(losses)[:, :epochs]
+
+    def params(self):
+        k = len(self.final[0][0])
+        return [flatten((W[i], b[i]) for W, b in self.final) for i in range(k)]

@@ -251,9 +251,9 @@ class Training:
     def __init__(self, task, train):
         self.task, self.train = task, train
         self.initial = flatten(zip(task.net.weights, task.net.biases))
-        self.state = [np.empty_like(self.initial) for _ in range(4)]  # parameters, gradients, m, v
+        self.state = [aligned(self.initial) for _ in range(4)]  # parameters, gradients, m, v
         n = task.batch * sum(task.sizes[1:])
-        self.layers = [np.empty(n, "f") for _ in range(2)]  # outputs, deltas
+        self.layers = [aligned(np.zeros(n, "f")) for _ in range(2)]  # outputs, deltas
         self.y = task.y.ravel().astype("f")
 
     def reset(self):

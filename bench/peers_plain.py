@@ -1,11 +1,13 @@
 """The peers that compile nothing: fastnn itself, NumPy, scikit-learn and ONNX Runtime."""
 
+import copy
 import itertools
 import warnings
 
 import numpy as np
 from tasks import aligned, fit_fastnn, flatten
 
+import fastnn
 from fastnn import functional as F
 
 # ---- fastnn ----
@@ -14,11 +16,13 @@ from fastnn import functional as F
 class Fastnn:
     def __init__(self, threads):
         self.threads = threads
-        if threads > 1:
-            self.block = 50e-3  # every call of fit starts its threads again
 
     def training(self, task, variant):
         return FastnnTraining(task, self.threads)
+
+    def many(self, task, networks, variant):
+        kind = FitMany if task.method == "fit_many" else FitEach
+        return kind(task, networks, self.threads)
 
     def inference(self, task, variant):
         net, threads = task.net, self.threads
@@ -56,6 +60,47 @@ class FastnnTraining:
 
     def params(self):
         return self.net.params
+
+
+class FitEach:
+    """A loop over `MLP.fit`."""
+
+    def __init__(self, task, networks, threads):
+        self.task, self.threads = task, threads
+        self.initial = [task.nets[i] for i in networks]
+        self.rows = [task.rows(i) for i in networks]
+
+    def reset(self):
+        self.nets = [net.copy() for net in self.initial]
+
+    def run(self, epochs):
+        task = self.task
+        return [
+            fit_fastnn(net, task.option, task.X[rows], task.y[rows], epochs, task.batch)
+            for net, rows in zip(self.nets, self.rows)
+        ]
+
+    def params(self):
+        return [net.params for net in self.nets]
+
+
+class FitMany(FitEach):
+    """One call of `fastnn.fit_many`."""
+
+    def run(self, epochs):
+        task = self.task
+        histories = fastnn.fit_many(
+            self.nets,
+            task.X,
+            task.y,
+            optimizer=task.option.optimizer,
+            epochs=epochs,
+            batch_size=task.batch,
+            shuffle=False,
+            rows=self.rows if task.own_rows else None,
+            n_threads=self.threads,
+        )
+        return [history.loss for history in histories]
 
 
 # ---- NumPy: arrays are allocated once, and all operations are in place ----
@@ -230,10 +275,14 @@ class Sklearn:
     def __init__(self, threads):
         import sklearn  # noqa: F401 - fail here if it is not installed
 
+        self.threads = threads
         warnings.simplefilter("ignore")  # ConvergenceWarning
 
     def training(self, task, variant):
         return SklearnTraining(task)
+
+    def many(self, task, networks, variant):
+        return SklearnMany(task, networks, self.threads)
 
     def inference(self, task, variant):
         model = make_classifier(task, batch_size=1)
@@ -289,6 +338,37 @@ class SklearnTraining:
 
     def params(self):
         return flatten(zip(self.model.coefs_, self.model.intercepts_))
+
+
+class SklearnMany:
+    """One `fit` for each network; with several threads in as many processes of joblib."""
+
+    def __init__(self, task, networks, threads):
+        from joblib import Parallel
+
+        self.parallel, self.trainings = Parallel(n_jobs=threads), []
+        for i in networks:
+            alone, rows = copy.copy(task), task.rows(i)
+            alone.net, alone.nets, alone.X, alone.y = task.nets[i], (), task.X[rows], task.y[rows]
+            self.trainings.append(SklearnTraining(alone))
+
+    def reset(self):
+        for training in self.trainings:
+            training.reset()
+
+    def run(self, epochs):
+        from joblib import delayed
+
+        results = self.parallel(delayed(fit_sklearn)(t, epochs) for t in self.trainings)
+        self.final = [params for _, params in results]
+        return [losses for losses, _ in results]
+
+    def params(self):
+        return self.final
+
+
+def fit_sklearn(training, epochs):
+    return training.run(epochs), training.params()
 
 
 # ---- ONNX Runtime: a session of Gemm and activation nodes ----

@@ -9,7 +9,7 @@ import math
 
 import numpy as np
 import torch
-from tasks import LR, custom_loss, flatten, row_weights
+from tasks import LR, custom_loss, flatten, optimizer_settings, row_weights
 from torch.nn.utils import clip_grad_norm_, clip_grad_value_
 
 functional = torch.nn.functional
@@ -30,6 +30,9 @@ class Torch:
             if variant != "fused":
                 raise
             return None
+
+    def many(self, task, networks, variant):
+        return BatchedTraining(task)
 
     def inference(self, task, variant):
         model = make_model(task, with_output=True).eval()
@@ -128,7 +131,9 @@ class Training:
         self.linear = [layer for layer in self.model if isinstance(layer, torch.nn.Linear)]
         settings, groups = self.task.option.optimizer, self.model.parameters()
         shared = {
-            name: value for name, value in vars(settings).items() if name not in self.fastnn_only
+            name: value
+            for name, value in optimizer_settings(settings).items()
+            if name not in self.fastnn_only
         }
         if settings.l2:  # weights only, not biases
             groups = [
@@ -239,6 +244,48 @@ class TorchCompiled(Torch):
                 step(state.bias_corrections(), state.params, state.m, state.v, g)
 
         return compiled_step, lambda: state.params[0].numpy()
+
+
+class BatchedTraining:
+    """Eager training of many networks with one output, whose parameters are stacked."""
+
+    def __init__(self, task):
+        self.task, nets = task, task.nets
+        shape = (-1 if task.own_rows else 1, task.n)
+        data = (torch.from_numpy(a).reshape(*shape, a.shape[1]) for a in (task.X, task.y))
+        self.batches = list(zip(*(a.split(task.batch, dim=1) for a in data)))
+        self.activation = torch.relu if task.activation == "relu" else torch.sigmoid
+        layers = zip(*(zip(net.weights, net.biases) for net in nets))
+        self.initial = [np.stack(arrays) for layer in layers for arrays in zip(*layer)]
+
+    def reset(self):
+        pass
+
+    def run(self, epochs):
+        self.tensors = [torch.tensor(a, requires_grad=True) for a in self.initial]
+        layers = [(W, b.unsqueeze(1)) for W, b in zip(self.tensors[::2], self.tensors[1::2])]
+        optimizer = torch.optim.SGD(self.tensors, self.task.lr, foreach=True)
+        k, losses = len(self.initial[0]), []
+        for _ in range(epochs):
+            total = torch.zeros(k)
+            for x, y in self.batches:
+                A = x.expand(k, -1, -1)
+                for i, (W, b) in enumerate(layers):
+                    Z = torch.baddbmm(b, A, W)
+                    A = self.activation(Z) if i < len(layers) - 1 else Z
+                loss = functional.binary_cross_entropy_with_logits(
+                    A, y.expand_as(A), reduction="none"
+                ).mean((1, 2))
+                optimizer.zero_grad()
+                loss.sum().backward()
+                optimizer.step()
+                total += x.shape[1] * loss.detach()
+            losses.append(total / self.task.n)
+        return torch.stack(losses, 1).numpy()
+
+    def params(self):
+        arrays = [p.detach().numpy() for p in self.tensors]
+        return [flatten([[a[i] for a in arrays]]) for i in range(len(arrays[0]))]
 
 
 def compiled(function):

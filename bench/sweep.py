@@ -3,6 +3,8 @@
     python bench/sweep.py --plot sweep.png               all sweeps, both dtypes; takes minutes
     python bench/sweep.py --only width,batch --dtypes float32
     python bench/sweep.py --only overhead                where the time of a short fit goes
+    python bench/sweep.py --only sample --n 150 --seed 0 --threads 1,2 --plot sample.png
+                                                         random sizes, beside the strongest peers
     python bench/sweep.py --quick                        few sizes, few rounds
     FASTNN_ISA=avx2 python bench/sweep.py                another instruction set
 
@@ -26,9 +28,15 @@ is a step upwards.
 "shuffling" is the extra time with shuffled rows. "validation" is as many forward passes over
 the validation rows, in one call. "the rest" is Python code, copies of parameters, histories and
 argument checks.
+
+"sample" draws networks, batches and optimizers at random, and times a training step of fastnn and
+of the strongest peers (sample.py), which must be installed. It checks that all do the same work,
+as compare.py does. It prints the ratio of each cell, and at the end those in which a peer is
+faster. 150 networks take half an hour. It does not run by default.
 """
 
 import math
+import os
 import random
 import time
 
@@ -316,25 +324,59 @@ def report_overhead(name, best):
     print(f"  {'not arithmetic':21} {100 * (1 - (steps + validation) / total):23.1f} %")
 
 
+def run_sample(parser, arguments):
+    cpus = len(os.sched_getaffinity(0))
+    known = [str(n) for n in range(1, cpus + 1)]
+    thread_counts = select_names(parser, "threads", arguments.threads, known)
+    arguments.rounds = arguments.rounds or 3
+    arguments.tries = 3 if arguments.tries is None else arguments.tries
+    import sample  # loads the peers
+
+    sample.run(arguments, [int(n) for n in thread_counts])
+
+
 def main():
     parser = measure.make_parser(__doc__)
     known = [*SWEEPS, "overhead"]
-    parser.add_argument("--only", help="comma-separated, of " + ",".join(known))
+    parser.add_argument(
+        "--only", help=f"comma-separated, of {','.join(known)} (default: all); or sample"
+    )
     parser.add_argument("--dtypes", help="of the sweeps (default: float32,float64)")
     parser.add_argument(
-        "--rounds", type=int, default=15, help="blocks of each size of a sweep (default: 15)"
+        "--rounds",
+        type=int,
+        help="blocks of each size of a sweep (default: 15); turns of each peer in the sample"
+        " (default: 3)",
     )
     parser.add_argument(
         "--every", type=int, default=1, help="time every Nth size only (default: 1)", metavar="N"
     )
     parser.add_argument(
-        "--tries", type=int, default=8, help="times that anomalies are timed again (default: 8)"
+        "--tries",
+        type=int,
+        help="times that anomalies are timed again (default: 8; in the sample 3)",
     )
     parser.add_argument("--quick", action="store_true", help="every 15th size, few rounds")
     parser.add_argument(
         "--plot", type=plotting.picture_file, metavar="FILE", help="plot the sweeps"
     )
+    sample = parser.add_argument_group("options of the sample")
+    sample.add_argument("--n", type=int, default=150, help="number of networks (default: 150)")
+    sample.add_argument("--seed", type=int, default=0, help="seed of the sample (default: 0)")
+    sample.add_argument(
+        "--threads", default="1", help="comma-separated numbers of threads (default: 1)"
+    )
+    sample.add_argument("--markdown", metavar="FILE", help="write the cells above 1 as a table")
+    sample.add_argument("--json", metavar="FILE", help="write all results as JSON")
+    sample.add_argument(
+        "--read", metavar="FILE", help="read the results of --json instead of measuring"
+    )
     arguments = parser.parse_args()
+    if arguments.only == "sample":
+        run_sample(parser, arguments)
+        return
+    arguments.rounds = arguments.rounds or 15
+    arguments.tries = 8 if arguments.tries is None else arguments.tries
     selected = select_names(parser, "only", arguments.only, known)
     dtypes = select_names(parser, "dtypes", arguments.dtypes, ["float32", "float64"])
     if arguments.quick:

@@ -9,7 +9,7 @@ epoch, float32 rounding changes the update by up to 2e-4 of its norm. A learning
 """
 
 import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 from networks import INFERENCE_NETWORKS, NETWORKS
@@ -134,7 +134,7 @@ def fit_reference(net, option, X, y, epochs, batch, seed=0):
     """
     weights = [W.astype(X.dtype) for W in net.weights]
     biases = [b.astype(X.dtype) for b in net.biases]
-    settings = dict(vars(option.optimizer))
+    settings = optimizer_settings(option.optimizer)
     rate = settings.pop("lr")
     by_step = getattr(rate, "unit", None) == "step"
     lr = (lambda step, epoch: rate(step if by_step else epoch)) if callable(rate) else rate
@@ -166,6 +166,11 @@ def fit_reference(net, option, X, y, epochs, batch, seed=0):
     return losses, flatten(zip(weights, biases))
 
 
+def optimizer_settings(optimizer):
+    """Return {name: value}, without what fastnn caches in an optimizer that it has used."""
+    return {field.name: getattr(optimizer, field.name) for field in fields(optimizer)}
+
+
 def flatten(layers):
     """Return (W, b), (W, b), ... as one flat array, in the order of `MLP.params`."""
     return np.concatenate([np.ravel(a) for layer in layers for a in layer])
@@ -181,6 +186,9 @@ class Training:
     """
 
     kind = "training"
+    # Blocks have at least this many steps, so that the fixed cost of a call of `fit` is shared by
+    # many steps, as in real trainings.
+    min_block_steps = 10
 
     def __init__(self, network, option):
         self.network, self.sizes = network, network.sizes

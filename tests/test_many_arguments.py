@@ -7,6 +7,7 @@ from many_cases import X, Y, networks
 
 import fastnn
 from fastnn import MLP, EarlyStopping
+from fastnn.training.arguments import check_indices
 
 
 @pytest.mark.parametrize(
@@ -75,3 +76,9 @@ def test_negative_rows_masks_ranges_and_matrices_select_rows():
         fastnn.fit_many(together, X, Y, epochs=2, rows=rows)
         for one, other in zip(alone, together):
             assert_same_bits(one.params, other.params)
+
+
+@pytest.mark.parametrize("rows", [slice(5, 9), slice(-3, None), slice(9, 2, -3), slice(8, 4)])
+def test_indices_of_a_slice_keep_no_others_in_memory(rows):
+    indices = check_indices("rows", rows, 1000)
+    assert indices.base is None and indices.tolist() == list(range(1000))[rows]

@@ -227,7 +227,7 @@ class Planner:
 def check_indices(name, rows, n):
     """Return row indices, a slice or a mask as an array of indices from 0 to n - 1."""
     if isinstance(rows, slice):
-        return np.arange(n, dtype=np.intp)[rows]
+        return np.arange(*rows.indices(n), dtype=np.intp)  # not a view of all n indices
     indices = np.asarray(rows)
     if indices.dtype == bool:
         if indices.shape != (n,):
