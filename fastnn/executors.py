@@ -7,8 +7,9 @@ def n_workers(executor):
     """Return the number of workers of an executor, as far as it says, else of CPUs."""
     client = getattr(executor, "_client", None)  # of dask.distributed
     if client is not None:
-        return max(1, len(client.scheduler_info(n_workers=-1)["workers"]))
-    return max(1, getattr(executor, "_max_workers", None) or check_threads(-1))
+        return max(1, len(client.nthreads()))
+    workers = getattr(executor, "num_workers", None)  # of mpi4py.futures
+    return workers or getattr(executor, "_max_workers", None) or check_threads(-1)
 
 
 def shares(k, executor):

@@ -215,7 +215,7 @@ class Trainer(Team):
         min_delta: float,
         best: float,
         *,
-        metric: int = 0,
+        metric: int = Metric.TRAINING_LOSS,
         running_best: bool = False,
         keep_last: bool = False,
         no_improvement: int = 0,

@@ -17,7 +17,7 @@ cdef class TrainerQueue(Team):
     cdef flag next                                  # the next Trainer in the queue
     cdef long long deadline
 
-    def __init__(self):
+    def __cinit__(self):
         self.workspaces, self.validation_workspaces = [Workspace()], [Workspace()]
 
     @property
