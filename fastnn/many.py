@@ -22,7 +22,7 @@ from .training.arguments import (
     spawn,
     spread_rows,
 )
-from .training.many import train_many
+from .training.many import PausedCollector, train_many
 from .training.progress import ManyLine
 from .validation import check_matrix, check_out, check_threads
 
@@ -137,15 +137,18 @@ def fit_many(
         "rows": spread_rows("rows", rows, k),
         "validation_rows": spread_rows("validation_rows", validation_rows, k),
     }
-    plans = Planner(networks, arguments).plans()
-    if executor is not None:
-        return _fit_in_executor(executor, networks, arguments, n_threads)
-    return train_many(
-        networks,
-        lambda i, queue: plans[i].session(n_threads, queue),
-        n_threads,
-        ManyLine() if progress else None,
-    )
+    with PausedCollector() as collector:
+        plans = Planner(networks, arguments).plans()
+        if executor is None:
+            line = ManyLine() if progress else None
+            return train_many(
+                networks,
+                lambda i, queue: plans[i].session(n_threads, queue),
+                n_threads,
+                line,
+                collector=collector,
+            )
+    return _fit_in_executor(executor, networks, arguments, n_threads)
 
 
 def _fit_in_executor(executor, networks, arguments, n_threads):

@@ -1,5 +1,6 @@
 """Many networks: each trains as it would alone, on any number of threads."""
 
+import gc
 import multiprocessing
 import threading
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
@@ -300,3 +301,26 @@ def test_an_executor_gives_the_same_bits(executor):
         assert_same_training(one, other)
         assert other.history is history
     there[0].fit(X, Y, epochs=1, resume=True)
+
+
+def test_the_garbage_collector_is_paused_for_a_limited_time(monkeypatch):
+    seen = []
+
+    def look(net, history):
+        seen.append(gc.isenabled())
+
+    assert gc.isenabled()
+    fastnn.fit_many(networks(3), X, Y, epochs=2, callbacks=look)
+    assert seen == [False] * 6 and gc.isenabled()
+    monkeypatch.setattr(many.PausedCollector, "LIMIT", 0.0)
+    fastnn.fit_many(networks(3), X, Y, epochs=2, callbacks=look)
+    assert seen[6:] == [False] * 3 + [True] * 3 and gc.isenabled()
+    with pytest.raises(ValueError, match="epochs"):
+        fastnn.fit_many(networks(3), X, Y, epochs=-1)
+    assert gc.isenabled()
+    gc.disable()
+    try:
+        fastnn.fit_many(networks(3), X, Y, epochs=1)
+        assert not gc.isenabled()
+    finally:
+        gc.enable()

@@ -12,7 +12,7 @@ from ..validation import check_matrix, check_sample_weight, in_range
 BLOCK_BYTES = 4e6  # size of a dense block of sparse rows
 
 
-@dataclass(eq=False, repr=False)
+@dataclass(eq=False, repr=False, slots=True)
 class Data:
     """Rows, targets and a loss, validated and converted to what the kernels read.
 

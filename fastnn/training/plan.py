@@ -8,7 +8,7 @@ from .session import Session
 from .state import fresh, resumed
 
 
-@dataclass(eq=False, repr=False)
+@dataclass(eq=False, repr=False, slots=True)
 class Plan:
     """One training that has not begun: a network and the arguments of `MLP.fit`, checked.
 

@@ -90,7 +90,7 @@ class Best:
     params: np.ndarray
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, slots=True)
 class TrainingState:
     """Training state besides the parameters, from which `fit(resume=True)` continues.
 
