@@ -1,9 +1,11 @@
 """The rungs of successive halving, and schedules that are stretched to them."""
 
+import numpy as np
 import pytest
 
 pytest.importorskip("sklearn")
 
+import fastnn
 from fastnn import schedules
 from fastnn.model_selection.rungs import plan_rungs
 from fastnn.model_selection.schedules import stretched
@@ -32,3 +34,13 @@ def test_stretched_schedules():
     assert stretched(cosine, 0.001) == schedules.CosineDecay(0.1, 1, warmup=0)
     assert stretched(schedules.OneCycle(0.1, 90), 1 / 3) == schedules.OneCycle(0.1, 30)
     assert stretched(cosine, 1) is cosine
+
+
+def test_equal_failures_are_reported_once():
+    X, y = np.random.default_rng(0).normal(size=(60, 3)), np.tile([0, 1], 30)
+    search = fastnn.HalvingSearchCV(
+        fastnn.MLPClassifier(max_iter=9), {"learning_rate": ["fast", "slow"]}
+    )
+    with pytest.raises(ValueError, match="All the 10 fits failed") as caught:
+        search.fit(X, y)
+    assert str(caught.value).count("5 of 10 fits failed with this error") == 2

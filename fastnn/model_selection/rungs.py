@@ -74,7 +74,7 @@ class RungRun(Run):
 
     def make_fit(self):
         if self.invalid is not None:
-            raise self.invalid
+            raise self.invalid.with_traceback(None)  # else it grows with every raise
         return Fit(self.network, self.fold.checked_rows(self.network), None, None, True)
 
     def session(self, member, queue):
