@@ -90,7 +90,7 @@ class Best:
     params: np.ndarray
 
 
-@dataclass(eq=False, slots=True)
+@dataclass(eq=False)
 class TrainingState:
     """Training state besides the parameters, from which `fit(resume=True)` continues.
 
