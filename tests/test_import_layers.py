@@ -4,6 +4,7 @@ import ast
 import pathlib
 import subprocess
 import sys
+import tomllib
 
 import pytest
 
@@ -259,3 +260,13 @@ def test_compiled_code_imports_nothing_of_the_package():
         if line.lstrip().startswith(("import ", "from ", "cimport ")) and "fastnn" in line
     ]
     assert {line.partition(" cimport")[0] for _, line in lines} <= {"from fastnn.kernels"}
+
+
+@pytest.mark.skipif(
+    not (PACKAGE.parent / "pyproject.toml").exists(), reason="installed from a wheel"
+)
+def test_every_package_is_in_the_wheel():
+    settings = tomllib.loads((PACKAGE.parent / "pyproject.toml").read_text(encoding="utf-8"))
+    folders = {path.parent for path in PACKAGE.rglob("*.py")}
+    names = {".".join(folder.relative_to(PACKAGE.parent).parts) for folder in folders}
+    assert set(settings["tool"]["setuptools"]["packages"]) == names
