@@ -193,6 +193,11 @@ def test_report_of_a_sample(tmp_path):
     assert files[2].stat().st_size > 1000
 
 
+def test_many_overhead():
+    text = run("many.py", "--overhead", "--rounds", 1)
+    assert len(re.findall(r"networks: [\d.]+, with rng=0 [\d.]+$", text, re.M)) == 2
+
+
 def test_many():
     text = run("many.py", "--quick", "--only", "fastnn", "--rounds", 1)
     assert len(re.findall(r"^fastnn.fit_many +[\d.]+ +1.00$", text, re.M)) == 3
@@ -205,6 +210,11 @@ def test_isa():
 
 def test_overhead():
     assert run("sweep.py", "--quick", "--only", "overhead").count("not arithmetic") == 2
+
+
+def test_estimators_search():
+    text = run("estimators.py", "--search", "--quick")
+    assert len(re.findall(r"^\w+ +[\d.]+ +[\d.]+ +[\d.]+ +s$", text, re.M)) == 2
 
 
 def test_estimators():

@@ -2,6 +2,7 @@
 
     python bench/estimators.py                  predictions and partial_fit of one row, whole fits
     python bench/estimators.py --scores         5-fold scores with default settings; takes minutes
+    python bench/estimators.py --search         a search and a cross-validation
     python bench/estimators.py --quick          few rounds
     python bench/estimators.py --only fastnn    without scikit-learn's times
 
@@ -10,16 +11,28 @@ one thread, and the best of many is reported. With the same settings, seed and o
 the probabilities of both must match before anything is timed. "MLP" is `forward`, one step of a
 longer training, and `MLP.fit` with the same number of epochs from the same initial weights.
 
+--search times successive halving and 10-fold cross-validation on breast cancer, in CPU time on
+one thread: fastnn's functions, scikit-learn's with fastnn's estimator, and scikit-learn's with its
+own. "8 networks" is an ensemble.
+
 The data sets of --scores ship with scikit-learn or with fastnn.
 """
 
+import time
 import warnings
 
 import measure
 import numpy as np
 from measure import seconds, table_row, timed_calls
 from sklearn import datasets, neural_network
-from sklearn.model_selection import KFold, StratifiedKFold, cross_val_score
+from sklearn.experimental import enable_halving_search_cv  # noqa: F401 - makes the next import work
+from sklearn.model_selection import (
+    HalvingRandomSearchCV,
+    KFold,
+    StratifiedKFold,
+    cross_val_score,
+    cross_validate,
+)
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler, scale
 
@@ -28,6 +41,7 @@ from fastnn.datasets import load_digits, load_wine
 
 STEPS = 400  # in an epoch of single rows
 WIDTHS = [28, 8, 10, 14, 3]  # of the columns
+SEARCH_WIDTHS = [20, 10, 14, 14, 3]
 SETTINGS = dict(
     hidden_layer_sizes=(32,),
     batch_size=32,
@@ -41,6 +55,7 @@ SETTINGS = dict(
 def main():
     parser = measure.make_parser(__doc__)
     parser.add_argument("--scores", action="store_true", help="compute 5-fold scores, not times")
+    parser.add_argument("--search", action="store_true", help="time a search, not single calls")
     parser.add_argument("--only", choices=["fastnn"], help="do not time scikit-learn")
     parser.add_argument("--quick", action="store_true", help="few rounds, or one seed for --scores")
     arguments = parser.parse_args()
@@ -48,6 +63,9 @@ def main():
     print(f"{measure.versions('scikit-learn', 'numpy')}; one thread")
     if arguments.scores:
         compare_scores(1 if arguments.quick else 5)
+        return
+    if arguments.search:
+        compare_searches(arguments.quick)
         return
     columns = ["fastnn", "MLP", *["scikit-learn"] * (arguments.only is None)]
     for dtype in ("float32", "float64"):
@@ -76,6 +94,9 @@ def compare_times(dtype, rounds, columns):
             "scikit-learn": timed_calls(lambda method=sklearn_method: method(row), 5),
         }
         time_and_print(f"{name}, one row", jobs, columns, rounds, 1e6, "us")
+    ensemble = fastnn.MLPClassifier(n_estimators=8, **SETTINGS).fit(X, y)
+    job = {"fastnn": timed_calls(lambda: ensemble.predict_proba(row), 200)}
+    time_and_print("predict_proba, 8 networks", job, ["fastnn"], rounds, 1e6, "us")
     for estimator in (model, sklearn_model):
         estimator.partial_fit(row, label)
     jobs = {
@@ -137,6 +158,67 @@ def compare_fits(X, y, rounds, columns):
 
 
 # ---- scores ----
+
+
+# ---- searches ----
+
+
+def compare_searches(quick):
+    """Print the CPU time of a search and of a cross-validation, in three ways."""
+    X, y = datasets.load_breast_cancer(return_X_y=True)
+    epochs, n = (9, 9) if quick else (81, 81)
+    settings = dict(
+        hidden_layer_sizes=(32,),
+        batch_size=32,
+        max_iter=epochs,
+        n_iter_no_change=1000,
+        random_state=0,
+    )
+    ours, theirs = (
+        make_pipeline(StandardScaler(), module.MLPClassifier(**settings))
+        for module in (fastnn, neural_network)
+    )
+    params = {
+        "mlpclassifier__learning_rate_init": np.geomspace(1e-5, 1, 100),
+        "mlpclassifier__hidden_layer_sizes": [(w,) for w in (2, 4, 8, 16, 32, 64)],
+        "mlpclassifier__alpha": np.geomspace(1e-5, 10, 100),
+    }
+    common = dict(
+        factor=3, min_resources=1, cv=5, random_state=0, scoring="neg_log_loss", refit=False
+    )
+
+    def halving(model):
+        return HalvingRandomSearchCV(
+            model,
+            params,
+            n_candidates=n,
+            resource="mlpclassifier__max_iter",
+            max_resources=epochs,
+            **common,
+        ).fit(X, y)
+
+    jobs = {
+        "halving": [
+            lambda: fastnn.HalvingSearchCV(ours, params, n_iter=n, n_jobs=1, **common).fit(X, y),
+            lambda: halving(ours),
+            lambda: halving(theirs),
+        ],
+        "cross_validate": [
+            lambda: fastnn.cross_validate(ours, X, y, cv=10, n_jobs=1),
+            lambda: cross_validate(ours, X, y, cv=10),
+            lambda: cross_validate(theirs, X, y, cv=10),
+        ],
+    }
+    print(table_row(SEARCH_WIDTHS, "", "fastnn", "scikit-learn", "its own MLP"))
+    for name, functions in jobs.items():
+        times = [min(cpu_seconds(f) for _ in range(1 if quick else 3)) for f in functions]
+        print(table_row(SEARCH_WIDTHS, name, *(f"{t:.3f}" for t in times), "s"), flush=True)
+
+
+def cpu_seconds(function):
+    start = time.process_time()
+    function()
+    return time.process_time() - start
 
 
 def compare_scores(n_seeds):

@@ -4,6 +4,7 @@
     python bench/many.py --threads 2        two threads, and two CPUs
     python bench/many.py --only fastnn      without other libraries
     python bench/many.py --markdown many.md
+    python bench/many.py --overhead         what a network costs besides its steps
 
 Microseconds for a step of one network: the time of a call, from initial weights in memory to
 trained weights, divided by networks, epochs and batches. Compilation is not counted.
@@ -21,9 +22,16 @@ SGD. In the last table, each network has rows of its own. Losses and parameters 
 are compared with `fastnn.reference`. scikit-learn and the loop train fewer networks, because
 every network takes the same time. JAX and PyTorch train all networks for fewer epochs. Every
 library runs in its own process, and their turns alternate.
+
+--overhead times 3-4-1 with shuffling on one thread, for one epoch and for eleven. The eleven give
+the time of an epoch, and the rest of the one is the overhead of a network: Python, copies of
+parameters, and with an int as `rng` the generator that NumPy makes.
 """
 
+import functools
+
 import measure
+import numpy as np
 from measure import format_ratio, format_us, select_names, show_progress, table_row
 from networks import NETWORKS, Network
 from peers import PeerProcess, make_job, prepare_task
@@ -130,6 +138,29 @@ def time_table(tasks, processes, rounds):
     return cells
 
 
+def print_overhead(rounds):
+    """Print what a network costs besides its steps."""
+    network = NETWORKS["T1"]._replace(batch=8, rows=64)
+    X, y = network.data()
+    print("\n3-4-1, 64 rows, batch 8: us a network besides its steps")
+    for k, blocks in (100, 200), (10_000, 4):
+        nets = [network.make() for _ in range(k)]
+        for i, net in enumerate(nets):
+            net.rng = np.random.default_rng(i)
+        options = dict(optimizer=fastnn.SGD(network.lr), batch_size=network.batch, n_threads=1)
+
+        def run(epochs, rng, nets=nets, options=options):
+            return measure.seconds(
+                lambda: fastnn.fit_many(nets, X, y, epochs=epochs, rng=rng, **options)
+            )
+
+        jobs = {(n, rng): functools.partial(run, n, rng) for n in (1, 11) for rng in (None, 0)}
+        best = measure.interleave(jobs, rounds * blocks)
+        epoch = (best[11, None] - best[1, None]) / 10
+        own, seeded = ((best[1, rng] - epoch) / k * 1e6 for rng in (None, 0))
+        print(f"{k:>6,} networks: {own:.1f}, with rng=0 {seeded:.1f}", flush=True)
+
+
 def print_table(title, cells):
     print(f"\n{title}")
     print(table_row(WIDTHS, "", "us a step", "x fit_many"))
@@ -160,6 +191,7 @@ def main():
     parser.add_argument(
         "--threads", type=int, default=1, help="number of threads and of CPUs (default: 1)"
     )
+    parser.add_argument("--overhead", action="store_true", help="time only the overhead")
     parser.add_argument("--quick", action="store_true", help="few networks and epochs")
     parser.add_argument("--markdown", metavar="FILE", help="write the times as a table")
     arguments = parser.parse_args()
@@ -167,6 +199,10 @@ def main():
     only = "fit_many,fit,steps" if arguments.only == "fastnn" else arguments.only
     methods = select_names(parser, "only", only, list(METHODS))
     measure.limit_threads(arguments.threads)
+    if arguments.overhead:
+        measure.print_wrapped(measure.versions("numpy"))
+        print_overhead(arguments.rounds)
+        return
     peers = dict.fromkeys(METHODS[method][0] for method in methods)
     processes = {peer: PeerProcess(peer, arguments.threads) for peer in peers}
     failures = {peer: process.failure for peer, process in processes.items() if process.failure}

@@ -5,7 +5,7 @@ from functools import partial
 import numpy as np
 
 from . import kernels
-from .callbacks import EarlyStopping, resolve_callbacks
+from .callbacks import EarlyStopping
 from .executors import results_of, shares
 from .hints import FIT, with_hints
 from .mlp import MLP
@@ -148,18 +148,19 @@ def fit_many(
                 line,
                 collector=collector,
             )
-    return _fit_in_executor(executor, networks, arguments, n_threads)
+    return _fit_in_executor(executor, plans, arguments, n_threads)
 
 
-def _fit_in_executor(executor, networks, arguments, n_threads):
+def _fit_in_executor(executor, plans, arguments, n_threads):
     """`fit_many` by the workers of an executor, each with a share of the networks."""
-    for i in range(len(networks)):
-        for callback in resolve_callbacks(arguments["callbacks"][i]):
+    for i, plan in enumerate(plans):
+        for callback in plan.callbacks:
             if type(callback) is not EarlyStopping:
                 raise ValueError(
                     f"network {i}: callbacks run in the calling thread, but with an executor only "
                     f"EarlyStopping does without it. Remove {callback!r}, or pass executor=None."
                 )
+    networks = [plan.net for plan in plans]
     futures = [
         executor.submit(
             _fit_share,

@@ -48,7 +48,9 @@ def test_ten_thousand_networks_are_one_array(path, dtype):
     nets = [MLP([3, 4, 1], dtype=dtype, rng=0) for _ in range(1000)]
     fastnn.save_many(nets, path)
     assert path.stat().st_size < 1000 * 21 * np.dtype(dtype).itemsize + 1000
-    arrays = pytest.importorskip("safetensors.numpy").load_file(path)
+    arrays = pytest.importorskip(
+        "safetensors.numpy", reason="the other reader is not installed"
+    ).load_file(path)
     assert {name: a.shape for name, a in arrays.items()} == {"params0": (1000, 21)}
     assert len(fastnn.load_many(path)) == 1000
 

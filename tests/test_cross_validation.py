@@ -7,7 +7,7 @@ from multiprocessing import get_context
 import numpy as np
 import pytest
 
-pytest.importorskip("sklearn")
+pytest.importorskip("sklearn", reason="cross-validation needs the extra sklearn")
 
 import sklearn.model_selection as sk
 from scipy import sparse
@@ -150,7 +150,7 @@ def test_indices_and_estimators():
 
 
 def test_data_frames_with_text_columns_groups_and_weights():
-    pandas = pytest.importorskip("pandas")
+    pandas = pytest.importorskip("pandas", reason="data frames need pandas")
     rng = np.random.default_rng(0)
     frame = pandas.DataFrame(X, columns=list("abcdef"))
     frame["color"] = rng.choice(["red", "green", "blue"], len(X))

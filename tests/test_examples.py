@@ -65,7 +65,7 @@ def shown(tmp_path_factory):
             if name in WITH_SKLEARN:
                 pytest.importorskip("sklearn", reason="the estimators need the extra sklearn")
             if name == "optuna_pruning":
-                pytest.importorskip("optuna")
+                pytest.importorskip("optuna", reason="the example needs Optuna")
             picture = folder / f"{len(done)}.png" if MATPLOTLIB else None
             result = run(name, *arguments, *(["--plot", picture] if picture else []))
             assert (result.returncode, result.stderr) == (0, "")

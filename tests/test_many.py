@@ -118,7 +118,7 @@ def test_networks_of_other_tables_losses_and_dtypes():
 
 
 def test_sparse_rows_custom_losses_lbfgs_and_dropout_train_beside_the_others():
-    scipy_sparse = pytest.importorskip("scipy.sparse")
+    scipy_sparse = pytest.importorskip("scipy.sparse", reason="sparse rows need SciPy")
 
     def squared(outputs, y):
         return float(((outputs - y) ** 2).mean()), 2 * (outputs - y) / y.size

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-pytest.importorskip("sklearn")
+pytest.importorskip("sklearn", reason="the search needs the extra sklearn")
 
 import fastnn
 from fastnn import schedules

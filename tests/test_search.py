@@ -8,7 +8,7 @@ from multiprocessing import get_context
 import numpy as np
 import pytest
 
-pytest.importorskip("sklearn")
+pytest.importorskip("sklearn", reason="the search needs the extra sklearn")
 
 import sklearn.model_selection as sk
 from scipy import sparse
@@ -224,7 +224,7 @@ def test_earlier_steps_are_fitted_once_a_fold():
 
 
 def test_a_pipeline_over_a_frame_with_text_columns_groups_and_weights():
-    pandas = pytest.importorskip("pandas")
+    pandas = pytest.importorskip("pandas", reason="data frames need pandas")
     rng = np.random.default_rng(0)
     frame = pandas.DataFrame(X, columns=list("abcdef"))
     frame["color"] = rng.choice(["red", "green", "blue"], len(X))

@@ -198,3 +198,22 @@ def test_the_workspace_of_a_trainer_outlives_it_and_grows(first, second, keep, i
         del made[0], own[0]
         gc.collect()
     assert_same_bits(run_in_turn(made, 1), run_in_turn(own, 1))
+
+
+def test_a_queue_refuses_trainers_that_it_cannot_run():
+    queue = kernels.TrainerQueue()
+    losses = np.empty((3, 2))
+    _, fits, _ = make_trainer(queue.workspace, "float32", 0, 1)
+    assert queue.run([fits], [losses], 2, 100.0) == 1 and np.isfinite(losses[0]).all()
+    _, other, _ = make_trainer(None, "float32", 1, 1)
+    _, double, _ = make_trainer(queue.workspace, "float64", 0, 1)
+    for job, arrays, message in [
+        (other, losses, "with the queue's workspaces"),
+        (double, losses, "one dtype"),
+        (fits, np.empty((3, 0)), "losses is empty"),
+        (fits, np.empty((2, 2)), "array of 6 numbers"),
+        (fits, np.empty((3, 2), np.float32), "array of 6 numbers of 8 bytes"),
+    ]:
+        with pytest.raises(ValueError, match=message):
+            queue.run([job], [arrays], 2, 100.0)
+    assert queue.run([fits], [losses], 1, 100.0) == 1

@@ -68,7 +68,16 @@ class Session:
             check_callbacks(callbacks, data, validation is not None)
             alone = len(callbacks) == 1 and type(stopping) is EarlyStopping and patience is None
         self.engine = engine(
-            net, data, state, batch_size, shuffle, n_threads, rng, validation, alone, queue
+            net,
+            data,
+            state,
+            batch_size,
+            shuffle,
+            n_threads,
+            rng,
+            validation,
+            keep_best=alone,
+            queue=queue,
         )
         # an EarlyStopping that the engine carries out
         self.stopping: Any = stopping if self.engine.keeps_best else None

@@ -36,7 +36,7 @@ cdef class TrainerQueue(Team):
         losses : list of ndarray (3, epochs), OUT
             For each Trainer: losses, validation losses and error rates, as in `Trainer.run`.
 
-        Returns the number of Trainers that were taken; `stop_reason` of each says why it stopped."""
+        Returns the number of Trainers that were taken; `stop()` of each says why it stopped."""
         cdef Trainer trainer
         cdef Array array
         cdef list arrays = []           # keeps the buffers of `losses`
@@ -48,16 +48,18 @@ cdef class TrainerQueue(Team):
         self.memories = <void**>self.memory.data + self.n
         for i in range(self.n):
             trainer = trainers[i]
-            array = Array(losses[i], 8, losses[i].size, True)
+            self.check(trainer)
+            n_epochs = len(losses[i][0])
+            array = Array(losses[i], 8, 3 * n_epochs, True)
             arrays.append(array)
-            n_epochs = array.view.len // (3 * <Py_ssize_t>sizeof(double))
+            if n_epochs < 1:
+                raise ValueError("losses is empty. Pass arrays with room for at least one epoch.")
             row = <double*>array.data
             trainer.begin_slice(row, row + n_epochs, row + 2 * n_epochs if trainer.measures_error_rate() else NULL,
                                 n_epochs)
             trainer.training.slice.poll.check = NULL
             if trainer.validation is not None:
                 trainer.validation.training.slice.poll.check = NULL
-            self.table = trainer.table
             self.trainings[i] = &trainer.training
         self.reserve(n_threads)
         flag_set(&self.next, 0)
@@ -75,6 +77,19 @@ cdef class TrainerQueue(Team):
             for trainer in trainers:
                 trainer.unlock_generator()
         return min(flag_get(&self.next), self.n)
+
+    cdef int check(self, Trainer trainer) except -1:
+        """Check that the workspaces are large enough for the Trainer, and that it does not need the GIL."""
+        cdef Trainer validation = trainer.validation
+        if (trainer.workspace is not self.workspaces[0]
+                or (validation is not None and validation.workspace is not self.validation_workspaces[0])
+                or trainer.custom_loss is not None):
+            raise ValueError("This Trainer cannot run in this queue. Make it with the queue's workspaces, and without "
+                             "a custom loss.")
+        if self.table != NULL and trainer.table != self.table:
+            raise ValueError("The Trainers of a queue must have one dtype and one instruction set.")
+        self.table = trainer.table
+        return 0
 
     cdef int reserve(self, int n_threads) except -1:
         """Make the workspaces of all threads as large as those of the first, which the Trainers have reserved."""

@@ -5,22 +5,11 @@ from ..data import is_sparse
 from .dense import DenseEngine
 
 
-def engine(
-    net,
-    data,
-    state,
-    batch_size,
-    shuffle,
-    n_threads,
-    rng,
-    validation=None,
-    keep_best=False,
-    queue=None,
-):
+def engine(net, data, state, batch_size, shuffle, n_threads, rng, validation=None, **dense_options):
     """Return the engine for this optimizer and these rows; arguments as in `MLP.fit`.
 
     n_threads : number of threads, at least 1
-    keep_best, queue : as in `DenseEngine`; other engines ignore them.
+    dense_options : keep_best and queue of `DenseEngine`, which other engines ignore
     """
     if state.optimizer.full_batch:
         from .lbfgs import LBFGSEngine
@@ -28,10 +17,9 @@ def engine(
         return LBFGSEngine(net, data, state, n_threads)
     n = len(data)
     batch_size = n if batch_size is None else min(check_count("batch_size", batch_size), n)
+    arguments = (net, data, state, batch_size, shuffle, n_threads, rng, validation)
     if is_sparse(data.X):
         from .blocks import BlocksEngine
 
-        return BlocksEngine(net, data, state, batch_size, shuffle, n_threads, rng, validation)
-    return DenseEngine(
-        net, data, state, batch_size, shuffle, n_threads, rng, validation, keep_best, queue
-    )
+        return BlocksEngine(*arguments)
+    return DenseEngine(*arguments, **dense_options)
