@@ -141,6 +141,18 @@ def test_lbfgs_finds_the_same_minimum(data):
     assert a.loss_ == pytest.approx(b.loss_, rel=1e-4)
 
 
+def test_lbfgs_stops_where_scikit_learns_does():
+    """n_iter_no_change has no effect on it."""
+    X = np.linspace(-1, 1, 200)[:, None]
+    settings = dict(activation="tanh", solver="lbfgs", n_iter_no_change=3, random_state=0)
+    a, b = (
+        module.MLPRegressor(hidden_layer_sizes=(32,), **settings).fit(X, X[:, 0] ** 2)
+        for module in (theirs, ours)
+    )
+    assert a.n_iter_ > 30 and b.n_iter_ == pytest.approx(a.n_iter_, abs=3)
+    assert b.loss_ == pytest.approx(a.loss_, rel=0.1)
+
+
 def test_early_stopping_holds_out_the_same_rows_and_keeps_the_same_epoch():
     a, b = both("three classes", early_stopping=True, validation_fraction=0.2, max_iter=200, **SGD)
     assert a.validation_scores_ == pytest.approx(b.validation_scores_, abs=1e-12)

@@ -159,9 +159,13 @@ def named_solver(name, parameter, lr):
 
 
 def patience(estimator, best_loss):
-    """Return the Patience that watches the training loss, or None."""
+    """Return the Patience that watches the training loss, or None.
+
+    As in scikit-learn, L-BFGS stops only by its own rules.
+    """
     e = estimator
-    if e.early_stopping or e.n_iter_no_change == np.inf:
+    is_lbfgs = e.solver == "lbfgs" or isinstance(e.solver, LBFGS)
+    if e.early_stopping or e.n_iter_no_change == np.inf or is_lbfgs:
         return None
     return Patience(e.n_iter_no_change + 1, e.tol, running_best=True, best=best_loss)
 
