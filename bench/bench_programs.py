@@ -227,6 +227,28 @@ def test_estimators():
     )
 
 
+def test_accuracy():
+    text = run("accuracy.py", "--quick", "--only", "noise,rare")
+    assert max(map(len, text.splitlines())) <= 80
+    assert len(re.findall(r"^.*\d\.\d{3} ± 0\.000( +\d+)?$", text, re.M)) == 8
+    assert len(re.findall(r"^.*[a-z\d})](?: +\d\.\d{3}){6}$", text, re.M)) == 9
+
+
+def test_accuracy_of_ensembles(tmp_path):
+    (tmp_path / "children.csv").write_text(
+        "height,male,age\n" + "".join(f"{80 + i},{i % 2},{i / 6}\n" for i in range(90))
+    )
+    text = run(
+        "accuracy.py", "--quick", "--only", "ensembles", "--children", tmp_path / "children.csv"
+    )
+    assert max(map(len, text.splitlines())) <= 80
+    assert "age of children, 60 training rows" in text
+    assert (
+        len(re.findall(r"^  (accuracy|log loss|R\^2)( +\d\.\d{3} ± 0\.000){5}$", text, re.M)) == 9
+    )
+    assert len(re.findall(r"^[a-zA-Z 1]+( +\d\.\d{3} ± 0\.000){3}$", text, re.M)) == 3
+
+
 def test_threads():
     text = run("threads.py", "--quick")
     assert (

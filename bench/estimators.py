@@ -1,7 +1,6 @@
 """Compare fastnn's estimators with scikit-learn's, and with `fastnn.MLP` without an estimator.
 
     python bench/estimators.py                  predictions and partial_fit of one row, whole fits
-    python bench/estimators.py --scores         5-fold scores with default settings; takes minutes
     python bench/estimators.py --search         a search and a cross-validation
     python bench/estimators.py --quick          few rounds
     python bench/estimators.py --only fastnn    without scikit-learn's times
@@ -14,8 +13,6 @@ longer training, and `MLP.fit` with the same number of epochs from the same init
 --search times successive halving and 10-fold cross-validation on breast cancer, in CPU time on
 one thread: fastnn's functions, scikit-learn's with fastnn's estimator, and scikit-learn's with its
 own. "8 networks" is an ensemble.
-
-The data sets of --scores ship with scikit-learn or with fastnn.
 """
 
 import time
@@ -26,18 +23,11 @@ import numpy as np
 from measure import seconds, table_row, timed_calls
 from sklearn import datasets, neural_network
 from sklearn.experimental import enable_halving_search_cv  # noqa: F401 - makes the next import work
-from sklearn.model_selection import (
-    HalvingRandomSearchCV,
-    KFold,
-    StratifiedKFold,
-    cross_val_score,
-    cross_validate,
-)
+from sklearn.model_selection import HalvingRandomSearchCV, cross_validate
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler, scale
 
 import fastnn
-from fastnn.datasets import load_digits, load_wine
 
 STEPS = 400  # in an epoch of single rows
 WIDTHS = [28, 8, 10, 14, 3]  # of the columns
@@ -54,16 +44,12 @@ SETTINGS = dict(
 
 def main():
     parser = measure.make_parser(__doc__)
-    parser.add_argument("--scores", action="store_true", help="compute 5-fold scores, not times")
     parser.add_argument("--search", action="store_true", help="time a search, not single calls")
     parser.add_argument("--only", choices=["fastnn"], help="do not time scikit-learn")
-    parser.add_argument("--quick", action="store_true", help="few rounds, or one seed for --scores")
+    parser.add_argument("--quick", action="store_true", help="few rounds")
     arguments = parser.parse_args()
     warnings.simplefilter("ignore")
     print(f"{measure.versions('scikit-learn', 'numpy')}; one thread")
-    if arguments.scores:
-        compare_scores(1 if arguments.quick else 5)
-        return
     if arguments.search:
         compare_searches(arguments.quick)
         return
@@ -157,9 +143,6 @@ def compare_fits(X, y, rounds, columns):
         time_and_print(title, jobs, columns, max(1, rounds // 2), 1e3, "ms", slow)
 
 
-# ---- scores ----
-
-
 # ---- searches ----
 
 
@@ -219,35 +202,6 @@ def cpu_seconds(function):
     start = time.process_time()
     function()
     return time.process_time() - start
-
-
-def compare_scores(n_seeds):
-    """Print mean 5-fold scores over several seeds, with raw and with scaled inputs."""
-    tables = {
-        "breast cancer": datasets.load_breast_cancer(return_X_y=True),
-        "wine": datasets.load_wine(return_X_y=True),
-        "digits": load_digits(),
-        "diabetes": datasets.load_diabetes(return_X_y=True),
-        "wine quality": load_wine(),
-    }
-    title = f"5-fold score, mean of {n_seeds} seeds"
-    print(f"\n{title:<36} {'fastnn':>9} {'scikit-learn':>13}")
-    for name, (X, y) in tables.items():
-        is_regression = name in ("diabetes", "wine quality")
-        estimator = "MLPRegressor" if is_regression else "MLPClassifier"
-        make_folds = KFold if is_regression else StratifiedKFold
-        for scaled in (False, True):
-            means = []
-            for module in (fastnn, neural_network):
-                scores = []
-                for seed in range(n_seeds):
-                    model = getattr(module, estimator)(random_state=seed)
-                    model = make_pipeline(StandardScaler(), model) if scaled else model
-                    folds = make_folds(5, shuffle=True, random_state=0)
-                    scores.append(cross_val_score(model, X, y, cv=folds).mean())
-                means.append(np.mean(scores))
-            label = name + (", scaled" if scaled else "")
-            print(f"{label:<36} {means[0]:>9.4f} {means[1]:>13.4f}", flush=True)
 
 
 if __name__ == "__main__":
