@@ -60,6 +60,7 @@ def main():
         activation="tanh",
         loss=losses.Quantile(QUANTILES),
         schedule=schedules.ExponentialDecay(0.01, factor=0.97),  # a falling rate averages out noise
+        n_iter_no_change=30,  # the loss of noisy data fluctuates
         random_state=arguments.seed,
     )
     net.fit(scaled(x), y)

@@ -60,7 +60,7 @@ def main():
 
     rng = np.random.default_rng(arguments.seed)
     (X, y), held_out, (X_new, y_new) = (rows(rng, n) for n in (1000, 500, 10_000))
-    settings = dict(alpha=0.0, learning_rate_init=0.01, tol=1e-3, n_iter_no_change=10)
+    settings = dict(alpha=0.0, learning_rate_init=0.01, tol=1e-3, max_iter=1000)
     clf = MLPClassifier((64,), random_state=arguments.seed, **settings).fit(X, y)
     scores = {"before": score(clf, X_new, y_new)}
     clf.calibrate(*held_out)

@@ -1,5 +1,6 @@
 """The estimators give the numbers of scikit-learn's MLP at the same settings, seed and rows."""
 
+import inspect
 import warnings
 
 import numpy as np
@@ -8,6 +9,7 @@ from sklearn import neural_network as theirs
 from sklearn.datasets import (
     load_breast_cancer,
     load_diabetes,
+    load_digits,
     load_wine,
     make_multilabel_classification,
 )
@@ -225,3 +227,54 @@ def test_poisson():
         [k * np.log(k) - k if k else 0 for k in counts]
     )  # of y alone: fastnn's loss is without it
     np.testing.assert_allclose(np.subtract(a.loss_curve_, b.loss_curve_), constant, rtol=1e-9)
+
+
+# ---- defaults ----
+
+
+@pytest.mark.parametrize("name", ["MLPClassifier", "MLPRegressor"])
+def test_every_default_is_that_of_scikit_learn(name):
+    """A parameter or a default that scikit-learn adds or changes fails here."""
+    own, expected = (
+        {
+            parameter.name: parameter.default
+            for parameter in inspect.signature(getattr(module, name)).parameters.values()
+        }
+        for module in (ours, theirs)
+    )
+    assert len(expected) > 20
+    assert {parameter: own.get(parameter, "missing") for parameter in expected} == expected
+
+
+def test_the_first_parameter_is_hidden_layer_sizes():
+    for module in ours.MLPClassifier, ours.MLPRegressor, theirs.MLPClassifier:
+        assert module((7, 5)).hidden_layer_sizes == (7, 5)
+    with pytest.raises(TypeError, match="positional"):
+        ours.MLPRegressor("squared_error", (7, 5))
+
+
+@pytest.mark.parametrize(
+    ("name", "difference"), [("digits", 0.02), ("regression", 0.02), ("three classes", 1e-4)]
+)
+def test_without_arguments_the_estimators_train_as_scikit_learns(name, difference):
+    """The initial weights are the same, the order of the rows is not (178 rows are one batch)."""
+    X, y = DATA[name] if name in DATA else load_digits(return_X_y=True)
+    X, kind = scale(X), "MLPRegressor" if name == "regression" else "MLPClassifier"
+    state, fitted, warned = np.random.get_state(), [], []
+    try:
+        for module in theirs, ours:
+            np.random.seed(0)
+            with warnings.catch_warnings(record=True) as caught:
+                warnings.simplefilter("always")
+                fitted.append(getattr(module, kind)().fit(X, y))
+            warned.append([warning.category for warning in caught])
+    finally:
+        np.random.set_state(state)
+    a, b = fitted
+    if name == "digits":
+        assert warned == [[], []] and b.n_iter_ == pytest.approx(a.n_iter_, abs=12)
+    else:
+        assert warned == [[ConvergenceWarning]] * 2 and a.n_iter_ == b.n_iter_ == 200
+    n = min(a.n_iter_, b.n_iter_)
+    np.testing.assert_allclose(a.loss_curve_[:n], b.loss_curve_[:n], rtol=difference)
+    assert a.score(X, y) == pytest.approx(b.score(X, y), abs=0.005)

@@ -151,15 +151,3 @@ def test_what_the_estimators_add_is_explained():
             name for name in set(dir(ours)) - set(dir(own)) if not name.startswith(("_", "set_"))
         }
     assert {"dropout", "calibrate", "class_weight"} <= names and not missing("estimators.md", names)
-
-
-def test_defaults_that_differ_from_scikit_learn_are_listed():
-    theirs = pytest.importorskip(
-        "sklearn.neural_network", reason="the estimators need the extra sklearn"
-    )
-    for ours in fastnn.MLPClassifier, fastnn.MLPRegressor:
-        own = inspect.signature(getattr(theirs, ours.__name__)).parameters
-        for name, parameter in inspect.signature(ours).parameters.items():
-            if name in own and parameter.default != own[name].default:
-                told = f"| `{name}` | **{parameter.default}**, not {own[name].default} |"
-                assert told in PAGES["moving.md"]

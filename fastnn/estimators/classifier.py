@@ -19,7 +19,7 @@ from .online import partial_fit_available
 class MLPClassifier(ClassTargets, Calibration, ClassifierMixin, BaseMLP):
     """Multilayer perceptron classifier with the interface of scikit-learn.
 
-    Parameters and attributes have the same names and meanings as those of
+    Parameters and attributes have the same names, meanings and defaults as those of
     ``sklearn.neural_network.MLPClassifier``. With the same parameters and ``shuffle=False`` the
     results are the same; docs/moving.md lists the intended differences. y can contain two or more
     classes of any type, such as strings, or be an indicator matrix of 0 and 1 (multi-label).
@@ -49,8 +49,9 @@ class MLPClassifier(ClassTargets, Calibration, ClassifierMixin, BaseMLP):
         "sgd", the default 1e-3 means the default of the optimizer.
     power_t : float, default 0.5
         Exponent of learning_rate="invscaling".
-    max_iter : int, default 1000
-        Maximum number of epochs, or of iterations for solver="lbfgs".
+    max_iter : int, default 200
+        Maximum number of epochs, or of iterations for solver="lbfgs". fit warns if the loss has not
+        converged by then.
     shuffle : bool, default True
         Whether to shuffle the rows in each epoch.
     random_state : int, RandomState or None, default None
@@ -59,9 +60,10 @@ class MLPClassifier(ClassTargets, Calibration, ClassifierMixin, BaseMLP):
     tol : float, default 1e-4
         Minimum improvement of the loss, or of the score with early_stopping=True. For
         solver="lbfgs", the tolerance for the gradient.
-    n_iter_no_change : int or inf, default 30
+    n_iter_no_change : int or inf, default 10
         Number of epochs without improvement to tolerate. Training stops after more epochs than
         this in a row that do not improve on the best loss (or score) by at least tol.
+        solver="lbfgs" stops by the gradient instead, but for early_stopping and `bagging`.
     verbose : bool, default False
         Whether to show progress on standard error.
     warm_start : bool, default False
@@ -157,7 +159,8 @@ class MLPClassifier(ClassTargets, Calibration, ClassifierMixin, BaseMLP):
     >>> from fastnn import MLPClassifier
     >>> from fastnn.datasets import load_digits
     >>> X, digits = load_digits()
-    >>> clf = MLPClassifier((64,), random_state=0).fit(X[:1200], digits[:1200])
+    >>> clf = MLPClassifier((64,), max_iter=500, random_state=0)
+    >>> clf = clf.fit(X[:1200], digits[:1200])
     >>> clf.score(X[1200:], digits[1200:]) > 0.9
     True
 
@@ -185,7 +188,7 @@ class MLPClassifier(ClassTargets, Calibration, ClassifierMixin, BaseMLP):
         learning_rate="constant",
         learning_rate_init=1e-3,
         power_t=0.5,
-        max_iter=1000,
+        max_iter=200,
         shuffle=True,
         random_state=None,
         tol=1e-4,
@@ -198,7 +201,7 @@ class MLPClassifier(ClassTargets, Calibration, ClassifierMixin, BaseMLP):
         beta_1=0.9,
         beta_2=0.999,
         epsilon=1e-8,
-        n_iter_no_change=30,
+        n_iter_no_change=10,
         max_fun=15000,
         loss="log_loss",
         dropout=0.0,

@@ -13,7 +13,7 @@ from .online import partial_fit_available
 class MLPRegressor(MultiOutputMixin, RegressorMixin, BaseMLP):
     """Multilayer perceptron regressor with the interface of scikit-learn.
 
-    Parameters and attributes have the same names and meanings as those of
+    Parameters and attributes have the same names, meanings and defaults as those of
     ``sklearn.neural_network.MLPRegressor``, but the first parameter is ``hidden_layer_sizes``. With
     the same parameters and ``shuffle=False`` the results are the same; docs/moving.md lists the
     intended differences. y can have one or more columns.
@@ -54,7 +54,7 @@ class MLPRegressor(MultiOutputMixin, RegressorMixin, BaseMLP):
         learning_rate="constant",
         learning_rate_init=1e-3,
         power_t=0.5,
-        max_iter=1000,
+        max_iter=200,
         shuffle=True,
         random_state=None,
         tol=1e-4,
@@ -67,7 +67,7 @@ class MLPRegressor(MultiOutputMixin, RegressorMixin, BaseMLP):
         beta_1=0.9,
         beta_2=0.999,
         epsilon=1e-8,
-        n_iter_no_change=30,
+        n_iter_no_change=10,
         max_fun=15000,
         loss="squared_error",
         dropout=0.0,

@@ -84,7 +84,7 @@ def cross_validate(
     >>> import fastnn
     >>> from fastnn.datasets import load_digits
     >>> X, digits = load_digits()
-    >>> clf = fastnn.MLPClassifier((32,), random_state=0)
+    >>> clf = fastnn.MLPClassifier((32,), max_iter=1000, random_state=0)
     >>> results = fastnn.cross_validate(clf, X[:500], digits[:500], cv=3)
     >>> sorted(results)
     ['fit_time', 'score_time', 'test_score']
@@ -152,7 +152,7 @@ def cross_val_predict(
     >>> import fastnn
     >>> from fastnn.datasets import load_digits
     >>> X, digits = load_digits()
-    >>> clf = fastnn.MLPClassifier((32,), random_state=0)
+    >>> clf = fastnn.MLPClassifier((32,), max_iter=1000, random_state=0)
     >>> P = fastnn.cross_val_predict(clf, X[:500], digits[:500], method="predict_proba")
     >>> P.shape
     (500, 10)
