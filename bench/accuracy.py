@@ -1,6 +1,6 @@
 """Compute the accuracy of fastnn's estimators: the tables of docs/estimators.md.
 
-    python bench/accuracy.py                     all tables, one thread; takes minutes
+    python bench/accuracy.py                     all tables, one thread; about five minutes
     python bench/accuracy.py --only noise,rare   some of them
     python bench/accuracy.py --quick             one repetition
     python bench/accuracy.py --mnist FOLDER --children FILE
@@ -114,11 +114,10 @@ def print_scores(widths, columns, format_values):
     """
     for score in columns[0][0]:
         values = [[repetition[score] for repetition in column] for column in columns]
-        cells = (
-            (f"{np.mean(v):.0f}" for v in values)
-            if score == "epochs"
-            else map(format_values, values)
-        )
+        if score == "epochs":
+            cells = [f"{np.mean(each):.0f}" for each in values]
+        else:
+            cells = [format_values(each) for each in values]
         print(table_row(widths, f"  {score}", *cells), flush=True)
 
 
