@@ -76,7 +76,7 @@ def main():
         failures |= find_unavailable(names)
         names = [name for name in names if name not in failures]
         runs = plan_runs(tables, sources, names, arguments)
-        run_all([run for run in runs if not store.find(run.key)], arguments.jobs, store)
+        run_all([run for run in runs if run.key not in store.records], arguments.jobs, store)
     heading = f"{measure.versions('scikit-learn', 'pandas')}; threads: {arguments.threads}"
     print_wrapped(heading, *(f"not available: {name} ({why})" for name, why in failures.items()))
     print_report(heading, tables, store, arguments)

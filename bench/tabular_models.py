@@ -141,8 +141,8 @@ def predict(estimator, X):
 
 def make_pipeline_with(estimator):
     """Return a Model that scales, imputes medians and encodes one-hot before the estimator."""
-    numbers = make_pipeline(SimpleImputer(strategy="median", keep_empty_features=True))
-    numbers.steps.append(("scale", StandardScaler()))
+    imputer = SimpleImputer(strategy="median", keep_empty_features=True)
+    numbers = make_pipeline(imputer, StandardScaler())
     one_hot = OneHotEncoder(handle_unknown="ignore", sparse_output=False)
     columns = make_column_transformer(
         (numbers, make_column_selector(dtype_include=float)),
