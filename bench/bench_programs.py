@@ -332,7 +332,7 @@ def test_tabular_with_a_folder(tmp_path):
 
 
 def test_summary_of_tables():
-    """A contestant that failed is last. One without results for all tables is left out."""
+    """A contestant that failed is last. One with few results is left out, as is then a table."""
     failed = tabular_report.make_cell([{"failure": "x"}], "numbers")
     times = dict.fromkeys(tabular_report.TIMES, 1.0)
     figures = {
@@ -340,11 +340,13 @@ def test_summary_of_tables():
         "two": {"a": times | {"rmse": (3.0, 0.1)}, "b": times | {"rmse": (3.0, 0.1)}, "c": failed},
     }
     figures["two"]["d"] = figures["two"]["a"]
-    summary, incomplete = tabular_report.summarize(figures, "numbers")
-    assert incomplete == ["d"]
+    partial = figures | {"three": {"a": figures["one"]["a"]}}
+    figures = tabular_report.select_complete(partial)
+    assert [[*cells] for cells in figures.values()] == [["a", "b", "c"]] * 2
+    summary = tabular_report.summarize(figures, "numbers")
     assert [summary[label]["rmse"] for label in "abc"] == [1.25, 1.75, 3.0]
     assert summary["b"]["ratios"] == [(2.0, "one"), (1.0, "two")]
-    summary, _ = tabular_report.summarize(figures, "numbers", ["b"])
+    summary = tabular_report.summarize(figures, "numbers", ["b"])
     assert summary["a"]["ratios"] == [(1.0, "two"), (0.5, "one")] and summary["b"]["ratios"] == []
 
 

@@ -34,8 +34,9 @@ fastnn is to reach.
 
 The summary has the mean rank over tables (1 is best), the ratio of a contestant's log-loss or
 RMSE to that of the best of the others (geometric mean, largest, and its table), and the CPU time
-relative to the first contestant's (geometric mean). It leaves out contestants without results for
-all tables. --against names the others. A contestant that fails on a table is last there.
+relative to the first contestant's (geometric mean). --against names the others. A contestant that
+fails on a table is last there. The summary leaves out contestants without results for half of the
+tables, and then tables for which a contestant has no results.
 """
 
 import json

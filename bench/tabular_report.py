@@ -84,36 +84,52 @@ def print_table(table, seeds, cells):
 # ---- all tables of a task ----
 
 
+def select_complete(figures):
+    """Return the part of the figures that a summary compares.
+
+    It has the contestants with results for at least half of the tables, and the tables for which
+    all of these have results.
+    """
+    n_tables = {}
+    for cells in figures.values():
+        for label in cells:
+            n_tables[label] = n_tables.get(label, 0) + 1
+    labels = [label for label, n in n_tables.items() if n >= len(figures) / 2]
+    return {
+        table: {label: cells[label] for label in labels}
+        for table, cells in figures.items()
+        if all(label in cells for label in labels)
+    }
+
+
 def summarize(figures, task, against=None):
-    """Return {contestant: its summary}, and the contestants that lack results for a table.
+    """Return {contestant: its summary}. All contestants need results for all tables.
 
     A summary has the mean rank by each metric, "ratios" to the best of the others as
     [(ratio, table name)], largest first, and the relative CPU times "fit_cpu" and "predict_cpu".
     `against` names the others, by default all.
     """
     metrics, summary = METRICS[task], {}
-    labels = list({label: None for cells in figures.values() for label in cells})
-    complete = [label for label in labels if all(label in cells for cells in figures.values())]
-    for label in complete:
+    labels = list(next(iter(figures.values()), {}))
+    for label in labels:
         summary[label] = {
-            name: mean(rank(cells, label, complete, name) for cells in figures.values())
-            for name in metrics
+            name: mean(rank(cells, label, name) for cells in figures.values()) for name in metrics
         }
-        others = [other for other in against or complete if other in complete and other != label]
+        others = [other for other in against or labels if other in labels and other != label]
         summary[label]["ratios"] = find_ratios(figures, label, others, metrics[-1])
         for name in ("fit_cpu", "predict_cpu"):
             summary[label][name] = geometric_mean(
-                cells[label][name] / cells[complete[0]][name]
+                cells[label][name] / cells[labels[0]][name]
                 for cells in figures.values()
-                if name in cells[label] and name in cells[complete[0]]
+                if name in cells[label] and name in cells[labels[0]]
             )
-    return summary, [label for label in labels if label not in complete]
+    return summary
 
 
-def rank(cells, label, labels, metric):
+def rank(cells, label, metric):
     """Return the rank of a contestant. Equal ones share the mean of their ranks."""
     value = cells[label][metric][0]
-    values = [cells[other][metric][0] for other in labels]
+    values = [cell[metric][0] for cell in cells.values()]
     return 0.5 + sum(v < value for v in values) + 0.5 * sum(v == value for v in values)
 
 
@@ -145,11 +161,12 @@ def summary_lines(task, summary):
 
 def print_summary(task, figures, against=None):
     """Print mean ranks, ratios and times, in at most 80 columns, and where fastnn is behind."""
-    summary, incomplete = summarize(figures, task, against)
-    metrics = METRICS[task]
+    complete = select_complete(figures)
+    summary, metrics = summarize(complete, task, against), METRICS[task]
+    incomplete = {label for cells in figures.values() for label in cells} - summary.keys()
     last = TITLES[metrics[-1]]
     print()
-    n_tables = f"{len(figures)} table{'s' * (len(figures) > 1)}"
+    n_tables = f"{len(complete)} table{'s' * (len(complete) != 1)}"
     print_wrapped(
         f"{task}, {n_tables}: mean rank; {last} / that of the best of the others,"
         f" geometric mean and largest; CPU time / {next(iter(summary), '')}'s"
@@ -163,8 +180,8 @@ def print_summary(task, figures, against=None):
         behind = [f"{table} {ratio:.2f}" for ratio, table in cells["ratios"] if ratio > BEHIND]
         if label.split("-")[0] == "fastnn" and behind:
             print_wrapped(f"{label} is more than 5 % behind on {', '.join(behind)}")
-    if incomplete:
-        print_wrapped(f"without results for all tables: {', '.join(incomplete)}")
+    for name in (*sorted(incomplete), *(table for table in figures if table not in complete)):
+        print_wrapped(f"{name} is left out, because results are missing")
 
 
 # ---- Markdown ----
@@ -189,7 +206,7 @@ def markdown_page(heading, figures, tables, titles, against=None):
         shown = [TITLES[name] for name in metrics]
         page.append(f"{task}: {', '.join(shown)}; bold marks the smallest {shown[-1]}")
         page.append(markdown_table(["table", "rows", *(titles[label] for label in labels)], lines))
-        summary, _ = summarize(chosen, task, against)
+        summary = summarize(select_complete(chosen), task, against)
         lines = [[titles[label], *line] for label, *line in summary_lines(task, summary)]
         header = ["", *(f"mean rank, {TITLES[name].split()[0]}" for name in metrics)]
         header += [
