@@ -13,9 +13,13 @@ import subprocess
 import sys
 
 import numpy as np
+import pandas as pd
 import peers_plain
 import pytest
 import sample
+import tabular
+import tabular_data
+import tabular_report
 from tasks import ROWS, TASKS, fit_reference
 
 HERE = pathlib.Path(__file__).parent
@@ -282,3 +286,95 @@ def test_mnist(tmp_path):
         write_idx(tmp_path / f"{which}-labels-idx1-ubyte", labels)
     text = run("published.py", "mnist", tmp_path, "--only", "fastnn", "--threads", 1)
     assert re.search(r"seed 2 fastnn +[\d.]+ s, (0.9[89]|1.0)", text)
+
+
+# ---- accuracy on tables ----
+
+
+MODELS = "fastnn_mlp,sklearn_mlp,histgb"
+
+
+def test_tabular(tmp_path):
+    files = [f"--json={tmp_path / 'tables.json'}", f"--markdown={tmp_path / 'tables.md'}"]
+    options = "--tables", "wine,diabetes", "--folds", 2, *files
+    text = run("tabular.py", "--contestants", f"fastnn,{MODELS},lightgbm,catboost", *options)
+    assert max(map(len, text.splitlines())) <= 80
+    assert "178 rows, 13 columns, 3 classes, 2 folds, 1 seed" in text
+    assert re.search(r"^classes, 1 table: mean rank", text, re.M)
+    assert re.search(
+        r"^\| diabetes \| 442 \|.*0\.\d{4}.*\|$", (tmp_path / "tables.md").read_text(), re.M
+    )
+    stored = (tmp_path / "tables.json").read_text()
+    records = json.loads(stored)["records"]
+    assert {r["contestant"] for r in records} >= set(MODELS.split(",")) and not any(
+        "failure" in r for r in records
+    )
+    for record in records:
+        if record["contestant"] != "fastnn":  # that has tests of its accuracy
+            assert record.get("log_loss", 0) < 0.7 and record.get("rmse", 0) < 1
+    # Stored results are not computed again.
+    run("tabular.py", "--contestants", MODELS, *options)
+    assert (tmp_path / "tables.json").read_text() == stored
+
+
+def write_tables(folder):
+    """Write a table with classes and one with numbers. Each depends on one column only."""
+    rng, n = np.random.default_rng(0), 400
+    (folder / "numbers").mkdir()
+    days = rng.integers(0, 700, n)
+    dates = np.datetime_as_string(np.datetime64("2024-01-01") + days)
+    towns = rng.choice(["Oslo", "Rome", "", "Kyiv"], n)
+    towns[0] = "Bonn"  # in one fold only
+    colors = [{"Rome": "red", "Oslo": "blue"}.get(town, "green") for town in towns]
+    lines = [f"{t},{b},{d}" for t, b, d in zip(towns, rng.random(n) < 0.5, dates)]
+    lines[5] = lines[5].rsplit(",", 1)[0] + ","  # a date is missing
+    text = "town,flag,date,color\n" + "".join(f"{a},{c}\n" for a, c in zip(lines, colors))
+    (folder / "colors.csv").write_text(text)
+    text = "town,flag,date,level\n" + "".join(f"{a},{d // 100}\n" for a, d in zip(lines, days))
+    (folder / "numbers" / "levels.csv").write_text(text)
+
+
+def test_tabular_with_a_folder(tmp_path):
+    """Text, booleans, dates and missing values. --beside adds results of another file."""
+    write_tables(tmp_path)
+    old, new = tmp_path / "old.json", tmp_path / "new.json"
+    options = "--folder", tmp_path, "--folds", 2
+    run("tabular.py", *options, "--contestants", "sklearn_mlp,lightgbm,catboost", "--json", old)
+    options = *options, "--beside", old, "--json", new
+    text = run("tabular.py", *options, "--contestants", "histgb", "--label", "a", "--jobs", 2)
+    assert "colors: 400 rows, 3 columns, 3 classes" in text
+    assert "levels: 400 rows, 3 columns, 2 folds" in text
+    assert (
+        len(re.findall(r"^sklearn_mlp ", text, re.M))
+        == len(re.findall(r"^histgb-a ", text, re.M))
+        == 4
+    )
+    for record in json.loads(old.read_text())["records"] + json.loads(new.read_text())["records"]:
+        assert record.get("error", 0) <= 0.02 and record.get("rmse", 0) < 0.3, record
+
+
+def test_summary_of_tables():
+    """A contestant that failed is last. One with few results is left out, as is then a table."""
+    failed = tabular_report.make_cell([{"failure": "x"}], "numbers")
+    times = dict.fromkeys(tabular_report.TIMES, 1.0)
+    figures = {
+        "one": {"a": times | {"rmse": (1.0, 0.1)}, "b": times | {"rmse": (2.0, 0.1)}, "c": failed},
+        "two": {"a": times | {"rmse": (3.0, 0.1)}, "b": times | {"rmse": (3.0, 0.1)}, "c": failed},
+    }
+    figures["two"]["d"] = figures["two"]["a"]
+    partial = figures | {"three": {"a": figures["one"]["a"]}}
+    figures = tabular_report.select_complete(partial)
+    assert [[*cells] for cells in figures.values()] == [["a", "b", "c"]] * 2
+    summary = tabular_report.summarize(figures, "numbers")
+    assert [summary[label]["rmse"] for label in "abc"] == [1.25, 1.75, 3.0]
+    assert summary["b"]["ratios"] == [(2.0, "one"), (1.0, "two")]
+    summary = tabular_report.summarize(figures, "numbers", ["b"])
+    assert summary["a"]["ratios"] == [(1.0, "two"), (0.5, "one")] and summary["b"]["ratios"] == []
+
+
+def test_metrics_of_a_table():
+    """The training rows of a fold may lack a class, here 1, whose probability is then 0."""
+    table = tabular_data.make_table("t", pd.DataFrame({"x": [1, 2, 3]}), pd.Series(["a", "b", "c"]))
+    outputs = np.array([[0.5, 0.5], [1.0, 0.0]])
+    metrics = tabular.score(table, outputs, np.array([2, 1]), [0, 2])
+    assert metrics == {"error": 1.0, "log_loss": pytest.approx(-np.log(0.5 * 1e-15) / 2)}
