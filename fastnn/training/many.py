@@ -124,13 +124,13 @@ class Pool:
 
     def fill(self):
         """Make sessions until enough are active. Run those that the queue cannot run."""
+        queue = self.queue if self.n > 1 else None  # a single network runs alone, with all threads
         while len(self.active) < self.n_ahead:
             i = next(self.waiting, None)
             if i is None:
                 return
             self.n_waiting -= 1
-            # a single network runs alone, with all threads
-            session = self.make(i, self.queue if self.n > 1 else None)
+            session = self.make(i, queue)
             if session is None:
                 self.n_done += 1
                 continue

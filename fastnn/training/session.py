@@ -43,6 +43,10 @@ class Session:
     """
 
     line = None  # a ProgressLine
+    final_stop = False  # whether a callback stops training that does not allow `retry`
+    stop_reason = ""  # why training stops before its last epoch
+    timer: Any = None  # an IntervalTimer
+    slice_losses, losses_before = NO_LOSSES, 0
 
     def __init__(
         self,
@@ -91,13 +95,10 @@ class Session:
             stopping is not None and not self.stopping and stopping.monitor == "error_rate"
         )
         self.patience, self.retry = patience, retry
-        self.final_stop = False  # whether a callback stops training that does not allow `retry`
-        self.stop_reason = ""  # why training stops before its last epoch
         self.history = History()
-        self.first_step = state.step
+        self.first_step, self.slice_epoch = state.step, state.epoch
         self.last_epoch = state.epoch + epochs
         self.every_epoch = bool(self.evaluate or self.callbacks or state.needs_epoch_loss)
-        self.began = 0.0
 
     def run(self, line=None):
         """Train. line : ProgressLine, optional."""
@@ -134,9 +135,8 @@ class Session:
         net, state = self.net, self.state
         net.state, net.history, net.rng = state, self.history, self.rng
         self.began = time.perf_counter()
-        self.timer = IntervalTimer(self.callbacks, self.began) if self.callbacks else None
-        self.slice_losses = NO_LOSSES
-        self.slice_epoch, self.losses_before = state.epoch, 0
+        if self.callbacks:
+            self.timer = IntervalTimer(self.callbacks, self.began)
         if state.params is not None:
             net.params = state.params
         self.engine.load(state)

@@ -153,7 +153,7 @@ class TrainingState:
     def to_kernel(self):
         """Return the optimizer's options for the kernels, with the rate of `ReduceOnPlateau`."""
         options = self.optimizer.to_kernel()
-        if self.needs_epoch_loss and self.plateau is not None:
+        if self.plateau is not None and self.needs_epoch_loss:
             options = options | dict(
                 rate=schedules.constant(self.optimizer.lr.rate_at(self.plateau))
             )
