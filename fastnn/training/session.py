@@ -284,7 +284,7 @@ class Session:
             ]  # all of them, even if an earlier one returns True
         finally:
             self.load()
-        if self.state.optimizer != optimizer:
+        if self.state.optimizer is not optimizer:  # comparing options took half of a call
             if not same_moments(self.state.optimizer, optimizer):
                 new, self.state.optimizer = self.state.optimizer, optimizer
                 raise ValueError(
