@@ -311,6 +311,16 @@ cdef class Trainer(Team):
         with nogil:
             self.table.store(&self.training, p)
 
+    def load_params(self):
+        """`load` without the moments, which stay as they are."""
+        with nogil:
+            self.table.load(&self.training, NULL)
+
+    def store_params(self):
+        """`store` without the moments."""
+        with nogil:
+            self.table.store(&self.training, NULL)
+
     def store_gradient(self, grads):
         """Write the gradient of the last step, flat, in the order of the parameters."""
         cdef Array g = Array(grads, self.itemsize, self.n_params, True)
