@@ -25,6 +25,8 @@ class DenseEngine(Engine):
         called.
     """
 
+    defers_moments = True
+
     def __init__(
         self,
         net,
@@ -65,12 +67,18 @@ class DenseEngine(Engine):
             options["keeps_best"] = True
         self.trainer = data.trainer(net, batch_size, **options)
 
-    def load(self, state):
-        self.trainer.load(state.moments)
+    def load(self, state, moments=True):
+        if moments:
+            self.trainer.load(state.moments)
+        else:
+            self.trainer.load_params()
         self.trainer.set_position(state.step, state.epoch, state.row, state.loss_sum)
 
-    def store(self, state):
-        self.trainer.store(state.moments)
+    def store(self, state, moments=True):
+        if moments:
+            self.trainer.store(state.moments)
+        else:
+            self.trainer.store_params()
         state.order = None
         if self.shuffle and state.row:
             state.order = _positions(self.trainer.order(), self.rows)
