@@ -181,7 +181,8 @@ class Session:
         if epochs is None:
             left = self.last_epoch - self.state.epoch
             epochs = 1 if self.every_epoch else min(left, SLICE_EPOCHS)
-        self.slice_losses = np.empty((3, epochs))
+        if self.slice_losses.shape[1] != epochs:  # `follow` has read those of the slice before
+            self.slice_losses = np.empty((3, epochs))
         self.slice_epoch, self.losses_before = self.state.epoch, len(self.history.loss)
         return self.slice_losses
 
