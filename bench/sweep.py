@@ -27,7 +27,7 @@ is a step upwards.
 114 validation rows. "steps" are the same steps without shuffling and validation, in one call.
 "shuffling" is the extra time with shuffled rows. "validation" is as many forward passes over
 the validation rows, in one call. "the rest" is Python code, copies of parameters, histories and
-argument checks.
+argument checks. "an idle callback" is what a callback that does nothing adds.
 
 "sample" draws networks, batches and optimizers at random, and times a training step of fastnn and
 of the strongest peers (sample.py), which must be installed. It checks that all do the same work,
@@ -299,6 +299,7 @@ def time_overhead(optimizer, rounds):
         "steps": lambda net: fit(net, shuffle=False),
         "validation": lambda net: net.forward(X_repeated, out),
         "no epoch": lambda net: fit(net, 0, **everything),
+        "callback": lambda net: fit(net, callbacks=lambda net, history: None, **everything),
     }
     jobs = {
         name: lambda run=run: measure.seconds(run, initial.copy()) for name, run in parts.items()
@@ -322,6 +323,8 @@ def report_overhead(name, best):
         us, percent = seconds / EPOCHS * 1e6, 100 * seconds / total
         print(f"  {part:21} {us:6.2f} us an epoch {percent:6.1f} %")
     print(f"  {'not arithmetic':21} {100 * (1 - (steps + validation) / total):23.1f} %")
+    us, percent = (best["callback"] - total) / EPOCHS * 1e6, 100 * (best["callback"] / total - 1)
+    print(f"  {'an idle callback adds':21} {us:6.2f} us an epoch {percent:6.1f} %")
 
 
 def run_sample(parser, arguments):

@@ -10,15 +10,19 @@ except ModuleNotFoundError as error:
         "Run 'pip install -e .' in its parent directory."
     ) from None
 
+import typing as _typing
+
 from . import callbacks, functional, initializers, losses, optimizers, schedules
 from .callbacks import Checkpoint, EarlyStopping
-from .collections import load_many, save_many
 from .config import __version__, show_config
 from .files import ModelFileError
-from .many import fit_many, forward_many
 from .mlp import MLP, load
 from .optimizers import LBFGS, SGD, Adadelta, Adagrad, Adam, Adamax, AdamW, Lion, NAdam, RMSprop
 from .training.state import DivergenceError, History
+
+if _typing.TYPE_CHECKING:  # see `__getattr__`
+    from .collections import load_many, save_many
+    from .many import fit_many, forward_many
 
 __all__ = [
     "LBFGS",
@@ -55,6 +59,8 @@ __all__ = [
 ]
 
 
+_FROM_MANY = ("fit_many", "forward_many")
+_FROM_COLLECTIONS = ("load_many", "save_many")
 # Not in __all__: `from fastnn import *` must work without scikit-learn.
 _FROM_ESTIMATORS = ("MLPClassifier", "MLPRegressor")
 _FROM_MODEL_SELECTION = ("HalvingSearchCV", "cross_val_predict", "cross_validate")
@@ -70,6 +76,10 @@ def __getattr__(name):
 
     if name == "reference":
         return import_module(".reference", __name__)
+    if name in _FROM_MANY:
+        return getattr(import_module(".many", __name__), name)
+    if name in _FROM_COLLECTIONS:
+        return getattr(import_module(".collections", __name__), name)
     try:
         if name in ("estimators", *_FROM_ESTIMATORS):
             package = import_module(".estimators", __name__)

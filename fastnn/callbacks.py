@@ -221,6 +221,8 @@ class IntervalTimer:
 
     def due(self):
         """Return the callbacks whose interval is over."""
+        if not self.last_calls:
+            return []
         now = time.perf_counter()
         due = [
             callback

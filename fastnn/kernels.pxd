@@ -222,7 +222,7 @@ cdef struct Table:
     void (*attach)(Training* training, bint clear) noexcept nogil
     # `load` reads net.weights and net.biases, `store` writes them. moments: moments_size numbers (NULL for 0): the
     # optimizer's moments, then the average of the parameters, if there is one. Moments and gradients are flat, in the
-    # order W0, b0, W1, b1, ...; a layer without bias has no b.
+    # order W0, b0, W1, b1, ...; a layer without bias has no b. With NULL for more than 0 numbers, moments stay as they are.
     Py_ssize_t (*moments_size)(const Training* training) noexcept nogil
     void (*load)(Training* training, const void* moments) noexcept nogil
     void (*store)(Training* training, void* moments) noexcept nogil

@@ -154,7 +154,7 @@ def fit_many(
 def _fit_in_executor(executor, plans, arguments, n_threads):
     """`fit_many` by the workers of an executor, each with a share of the networks."""
     for i, plan in enumerate(plans):
-        for callback in plan.callbacks:
+        for callback in plan.settings.callbacks:
             if type(callback) is not EarlyStopping:
                 raise ValueError(
                     f"network {i}: callbacks run in the calling thread, but with an executor only "

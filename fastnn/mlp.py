@@ -10,7 +10,7 @@ from .hints import FIT, NETWORK, PARTIAL_FIT, with_hints
 from .kernels import Loss, Trainer
 from .network import Network
 from .training.data import Data, of_validation
-from .training.plan import Plan
+from .training.plan import Plan, Settings
 from .training.progress import ProgressLine
 from .training.session import Session
 from .training.state import fresh, resumed
@@ -314,20 +314,17 @@ class MLP(Network):
             raise ValueError(
                 "validation_data and validation_fraction exclude each other. Pass one of them."
             )
-        plan = Plan(
-            self,
-            self._data(X, y, loss, sample_weight),
-            validation,
+        settings = Settings(
             optimizer,
             epochs,
             batch_size,
             shuffle,
             callbacks,
-            rng,
             resume,
             class_weight,
             validation_fraction,
         )
+        plan = Plan(self, self._data(X, y, loss, sample_weight), validation, rng, settings)
         session = plan.session(check_threads(n_threads))
         return session.run(ProgressLine(epochs, len(session.data)) if progress else None)
 

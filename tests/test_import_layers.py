@@ -235,7 +235,8 @@ print(*(name for name, module in sys.modules.items() if name not in before and h
     }
     variants = [name for name in loaded if name.startswith("fastnn._") and "float" in name]
     assert len(variants) == 2, "one variant for each dtype"
-    assert not loaded & {"fastnn.reference", "fastnn.cli", "fastnn.datasets", "argparse"}
+    late = "reference cli datasets many collections training.many training.arguments executors"
+    assert not loaded & {"argparse", *(f"fastnn.{name}" for name in late.split())}
 
 
 def test_import_fastnn_does_not_load_the_lazy_parts_of_numpy():

@@ -366,6 +366,22 @@ def test_ctrl_c_ends_a_long_shuffle_and_restores_the_generator():
     np.testing.assert_array_equal(order[::1000], np.random.default_rng(3).permutation(n)[::1000])
 
 
+@pytest.mark.parametrize("rows", [None, np.array([7, 2, 5, 3], np.intp)])
+def test_a_trainer_has_an_order_of_its_own(rows):
+    net, X = MLP([2, 1], rng=0), np.ones((8, 2), "float32")
+    options = dict(loss=Loss.SQUARED_ERROR, batch_size=2, optimizer=fastnn.SGD(0.1).to_kernel())
+    bits = np.random.default_rng(4).bit_generator
+    job = Trainer(net, X, np.ones((8, 1), "float32"), rows=rows, generator=bits, **options)
+    job.load()
+    job.run(1, 1e9, np.empty(1))
+    expected = np.random.default_rng(4).permutation(8 if rows is None else rows)
+    assert job.order().tolist() == expected.tolist()
+    job.order()[:] = 0  # a copy
+    assert job.order().tolist() == expected.tolist()
+    with pytest.raises(ValueError, match="does not shuffle"):
+        Trainer(net, X, np.ones((8, 1), "float32"), **options).order()
+
+
 def test_an_epoch_of_many_rows_ends_the_slice():
     n = 2**20 + 1
     net, order = MLP([1, 1], rng=0), np.arange(n, dtype=np.intp)

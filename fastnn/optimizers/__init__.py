@@ -71,7 +71,7 @@ OPTIMIZERS = {cls.__name__.lower(): cls for cls in _CLASSES}
 
 def resolve(optimizer):
     """Return the optimizer for a name or an optimizer, or raise a ValueError."""
-    if isinstance(optimizer, tuple(OPTIMIZERS.values())):
+    if isinstance(optimizer, _CLASSES):
         return optimizer
     if not isinstance(optimizer, str) or optimizer not in OPTIMIZERS:
         names = ", ".join(repr(name) for name in OPTIMIZERS)

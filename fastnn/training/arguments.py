@@ -6,7 +6,7 @@ from .. import kernels, losses, optimizers
 from ..callbacks import resolve_callbacks
 from ..validation import check_count, check_matrix, check_number, check_rng
 from .data import Data, is_sparse, n_held_out, of_validation
-from .plan import Plan
+from .plan import Plan, Settings
 from .session import check_callbacks
 from .state import resumed
 
@@ -111,6 +111,8 @@ class Planner:
             for name, spread in arguments.items()
             if spread.is_each and name not in self.OWN
         ]
+        self.rng = arguments["rng"]
+        self.selects = any(arguments[name].value is not None for name in self.OWN[:2])
         self.known = {}  # results of `once`
         self.users = {}  # {id of a bit generator: number of the network that draws from it}
 
@@ -136,51 +138,21 @@ class Planner:
         sizes = net.layer_sizes
         # ids are unique: `arguments` keeps the objects alive
         group = sizes[0], sizes[-1], net.activations[-1], *[id(each[i]) for each in self.lists]
-        shared = self.known.get(group) or self.once(group, lambda: self.check(net, i))
-        data = self.select(shared.data, "rows", i, shared.data)
-        if not len(data):
-            raise ValueError("X has no rows. Training needs at least one.")
-        validation = self.select(shared.data, "validation_rows", i, shared.validation)
-        if shared.validation is not None and validation is not shared.validation:
-            raise ValueError(
-                "validation_data and validation_rows exclude each other. Pass one of them."
-            )
-        if shared.validation_fraction:
-            if validation is not None:
-                raise ValueError(
-                    "validation_fraction excludes validation_data and validation_rows. "
-                    "Pass one of them."
-                )
-            n_held_out(shared.validation_fraction, len(data))
-        if shared.callbacks:
-            check_callbacks(
-                shared.callbacks, data, validation is not None or shared.validation_fraction > 0
-            )
-        if shared.class_weight is not None:
-            data.with_class_weight(shared.class_weight, sizes[-1])  # only a check
-        if shared.resume:
-            resumed(net.state, shared.optimizer)
-        rng = self.arguments["rng"][i]
+        shared = self.known.get(group) or self.once(group, lambda: self.resolve(net, i))
+        settings = shared.settings
+        rng = self.rng[i]
         rng = net.rng if rng is None else check_rng(rng)
-        if shared.shuffle or shared.validation_fraction or net.has_dropout:
+        plan = Plan(net, shared.data, shared.validation, rng, settings)
+        if self.selects:
+            self.select_rows(plan, i)
+        if settings.resume:
+            resumed(net.state, settings.optimizer)
+        if settings.shuffle or settings.validation_fraction or net.has_dropout:
             self.check_generator(i, rng)
-        return Plan(
-            net,
-            data,
-            validation,
-            shared.optimizer,
-            shared.epochs,
-            shared.batch_size,
-            shared.shuffle,
-            shared.callbacks,
-            rng,
-            shared.resume,
-            shared.class_weight,
-            shared.validation_fraction,
-        )
+        return plan
 
-    def check(self, net, i):
-        """Return a Plan of network i with all rows, and without rng."""
+    def resolve(self, net, i):
+        """Return the Plan of network i, checked if it is for all rows."""
         a = {name: spread[i] for name, spread in self.arguments.items() if name not in self.OWN}
         X, batch_size, optimizer = a["X"], a["batch_size"], a["optimizer"]
         if not is_sparse(X):  # converted once, also if networks differ in y
@@ -189,20 +161,36 @@ class Planner:
         loss = losses.resolve(a["loss"], net.activations[-1])
         if optimizer is None and not a["resume"]:
             optimizer = "adam"
-        return Plan(
+        plan = Plan(
             net,
             Data.of(net, X, a["y"], loss, a["sample_weight"]),
             of_validation(net, a["validation_data"], loss),
-            None if optimizer is None else optimizers.resolve(optimizer),
-            check_count("epochs", a["epochs"], minimum=0),
-            None if batch_size is None else check_count("batch_size", batch_size),
-            a["shuffle"],
-            resolve_callbacks(a["callbacks"]),
             None,
-            a["resume"],
-            a["class_weight"],
-            check_number("validation_fraction", a["validation_fraction"], minimum=0, below=1),
+            Settings(
+                None if optimizer is None else optimizers.resolve(optimizer),
+                check_count("epochs", a["epochs"], minimum=0),
+                None if batch_size is None else check_count("batch_size", batch_size),
+                a["shuffle"],
+                resolve_callbacks(a["callbacks"]),
+                a["resume"],
+                a["class_weight"],
+                check_number("validation_fraction", a["validation_fraction"], minimum=0, below=1),
+            ),
         )
+        if not self.selects:
+            check_plan(plan)
+        return plan
+
+    def select_rows(self, plan, i):
+        """Apply `rows` and `validation_rows` of network i to a plan."""
+        all_rows, validation = plan.data, plan.validation
+        plan.data = self.select(all_rows, "rows", i, all_rows)
+        plan.validation = self.select(all_rows, "validation_rows", i, validation)
+        if validation is not None and plan.validation is not validation:
+            raise ValueError(
+                "validation_data and validation_rows exclude each other. Pass one of them."
+            )
+        check_plan(plan)
 
     def select(self, data, name, i, default):
         """Return the rows of data that an argument selects, or `default` if it is None."""
@@ -222,6 +210,25 @@ class Planner:
                 f"it shares its generator with network {other}, so their results would depend on "
                 "the order of training. Pass rng=0, from which each network gets its own seed."
             )
+
+
+def check_plan(plan):
+    """Check what depends on the rows of a plan."""
+    data, validation, settings = plan.data, plan.validation, plan.settings
+    if not len(data):
+        raise ValueError("X has no rows. Training needs at least one.")
+    if settings.validation_fraction:
+        if validation is not None:
+            raise ValueError(
+                "validation_fraction excludes validation_data and validation_rows. "
+                "Pass one of them."
+            )
+        n_held_out(settings.validation_fraction, len(data))
+    if settings.callbacks:
+        validates = validation is not None or settings.validation_fraction > 0
+        check_callbacks(settings.callbacks, data, validates)
+    if settings.class_weight is not None:
+        data.with_class_weight(settings.class_weight, plan.net.layer_sizes[-1])
 
 
 def check_indices(name, rows, n):

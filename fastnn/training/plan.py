@@ -9,6 +9,20 @@ from .state import fresh, resumed
 
 
 @dataclass(eq=False, repr=False, slots=True)
+class Settings:
+    """Arguments of `MLP.fit`, checked, that many networks can share."""
+
+    optimizer: Any
+    epochs: int
+    batch_size: int | None
+    shuffle: bool
+    callbacks: list
+    resume: bool
+    class_weight: Any
+    validation_fraction: float
+
+
+@dataclass(eq=False, repr=False, slots=True)
 class Plan:
     """One training that has not begun: a network and the arguments of `MLP.fit`, checked.
 
@@ -18,34 +32,28 @@ class Plan:
     net: Any
     data: Data
     validation: Data | None
-    optimizer: Any
-    epochs: int
-    batch_size: int | None
-    shuffle: bool
-    callbacks: list
     rng: Any
-    resume: bool
-    class_weight: Any
-    validation_fraction: float
+    settings: Settings
 
     def session(self, n_threads, queue=None):
         """Return the Session. queue : kernels.TrainerQueue, optional."""
-        net, data, validation = self.net, self.data, self.validation
-        state = resumed(net.state, self.optimizer) if self.resume else fresh(net, self.optimizer)
-        if self.validation_fraction:
-            data, validation = state.hold_out(data, self.validation_fraction, self.rng)
-        if self.class_weight is not None:
-            data = data.with_class_weight(self.class_weight, net.layer_sizes[-1])
+        net, data, validation, settings = self.net, self.data, self.validation, self.settings
+        optimizer = settings.optimizer
+        state = resumed(net.state, optimizer) if settings.resume else fresh(net, optimizer)
+        if settings.validation_fraction:
+            data, validation = state.hold_out(data, settings.validation_fraction, self.rng)
+        if settings.class_weight is not None:
+            data = data.with_class_weight(settings.class_weight, net.layer_sizes[-1])
         return Session(
             net,
             data,
             state,
-            self.epochs,
-            self.batch_size,
-            self.shuffle,
+            settings.epochs,
+            settings.batch_size,
+            settings.shuffle,
             n_threads,
             self.rng,
             validation,
-            self.callbacks,
+            settings.callbacks,
             queue=queue,
         )

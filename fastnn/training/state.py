@@ -1,6 +1,6 @@
 """History and state of training, and the error when it diverges."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 import numpy as np
@@ -138,6 +138,24 @@ class TrainingState:
     plateau: schedules.Plateau | None = None
     best: Best | None = None
 
+    _deferred = None  # (moments, function that brings them up to date), see `defer_moments`
+
+    def defer_moments(self, update):
+        """Let ``update(moments)`` bring the moments up to date, if they are read."""
+        self._deferred = self.moments, update
+        del self.moments
+
+    def end_deferral(self):
+        """Make `moments` an ordinary attribute again. Return whether it was read or assigned."""
+        if "moments" in vars(self) or self._deferred is None:
+            return True
+        self.moments, _ = self._deferred
+        del self._deferred
+        return False
+
+    def __getstate__(self):
+        return {f.name: getattr(self, f.name) for f in fields(self)}
+
     @property
     def averages(self):
         """Whether the last row of `moments` is the average of the parameters."""
@@ -153,7 +171,7 @@ class TrainingState:
     def to_kernel(self):
         """Return the optimizer's options for the kernels, with the rate of `ReduceOnPlateau`."""
         options = self.optimizer.to_kernel()
-        if self.needs_epoch_loss and self.plateau is not None:
+        if self.plateau is not None and self.needs_epoch_loss:
             options = options | dict(
                 rate=schedules.constant(self.optimizer.lr.rate_at(self.plateau))
             )
@@ -200,6 +218,25 @@ class TrainingState:
     def update_plateau(self, loss):
         """Update the state of `ReduceOnPlateau` with the loss of an epoch."""
         self.plateau = self.optimizer.lr.after_epoch(self.plateau or schedules.Plateau(), loss)
+
+
+class _DeferredMoments:
+    """What `TrainingState.moments` is while it is not in the state's dict.
+
+    A `__getattr__` would slow down every attribute.
+    """
+
+    def __get__(self, state, owner=None):
+        if state is None or state._deferred is None:
+            raise AttributeError("moments")
+        moments, update = state._deferred
+        update(moments)
+        state.moments = moments
+        del state._deferred
+        return moments
+
+
+setattr(TrainingState, "moments", _DeferredMoments())  # noqa: B010
 
 
 def fresh(net, optimizer):

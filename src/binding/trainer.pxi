@@ -61,6 +61,8 @@ cdef class Workspace:
 cdef class Trainer(Team):
     """One training: a network, data, a loss and an optimizer, run in slices.
 
+    order: the rows in the order of the present epoch, INOUT if there is a generator, which shuffles them. By default it
+    is the first epoch that begins, and the Trainer has an array of its own.
     workspace: by default, each Trainer has its own. It keeps the gradient of the last step for `store_gradient` until
     another Trainer uses it."""
     cdef Training training
@@ -124,7 +126,7 @@ cdef class Trainer(Team):
         if optimizer is not None:
             self.rates = read_optimizer(optimizer, &self.training.optimizer)
         self.set_data(x, y, w, o, r, d, n, min(batch_size, n))
-        if generator is not None and o is not None:
+        if generator is not None:
             self.training.data.generator = <Generator*>PyCapsule_GetPointer(generator.capsule, "BitGenerator")
             self.generator = generator
             self.lock = generator.lock
@@ -148,31 +150,36 @@ cdef class Trainer(Team):
         self.training.validation = &validation.training if validation is not None else NULL
         self.training.stopping.keep_params = keeps_best
         self.training.stopping.best, self.training.stopping.best_epoch = INFINITY, -1
-        self.allocate(workspace)
+        self.allocate(workspace, generator is not None and o is None)
         self.table.prepare(&self.training)
         if validation is not None:
             validation.workspace.attached = NULL        # it must be laid out again: `prepare` gave it other parameters
 
-    cdef int allocate(self, Workspace workspace) except -1:
-        """Memory for the parameters, and for the workspace behind them unless there is one.
+    cdef int allocate(self, Workspace workspace, bint with_order) except -1:
+        """Memory for the parameters, the order of the rows, and for the workspace behind them unless there is one.
 
         One block, since glibc returns two of similar size to the system when they are freed: the next training then
         caused hundreds of page faults."""
         cdef Py_ssize_t n_parameters = (self.table.parameters_size(&self.training) + 63) // 64 * 64
         cdef Py_ssize_t n_workspace = self.table.workspace_size(&self.training)
+        cdef Py_ssize_t n_order = 0
+        if with_order:
+            n_order = (self.training.data.n_rows * <Py_ssize_t>sizeof(Py_ssize_t) + 63) // 64 * 64
         if workspace is None:
-            self.memory = ZeroedBuffer(n_parameters + n_workspace)
+            self.memory = ZeroedBuffer(n_parameters + n_order + n_workspace)
             self.workspace = Workspace.__new__(Workspace)
             self.workspace.memory = self.memory
-            self.workspace.data = <char*>self.memory.data + n_parameters
+            self.workspace.data = <char*>self.memory.data + n_parameters + n_order
             self.workspace.size = n_workspace
         else:
-            self.memory = ZeroedBuffer(n_parameters)
+            self.memory = ZeroedBuffer(n_parameters + n_order)
             self.workspace = workspace
             workspace.reserve(n_workspace)
             if workspace.attached == <void*>self:           # a Trainer that was at this address before
                 workspace.attached = NULL
         self.training.parameters = self.memory.data
+        if with_order:
+            self.training.data.order = <Py_ssize_t*>(<char*>self.memory.data + n_parameters)
         return 0
 
     cdef void set_data(self, Array x, Array y, Array w, Array o, Array r, Array d, Py_ssize_t n,
@@ -304,6 +311,16 @@ cdef class Trainer(Team):
         with nogil:
             self.table.store(&self.training, p)
 
+    def load_params(self):
+        """`load` without the moments, which stay as they are."""
+        with nogil:
+            self.table.load(&self.training, NULL)
+
+    def store_params(self):
+        """`store` without the moments."""
+        with nogil:
+            self.table.store(&self.training, NULL)
+
     def store_gradient(self, grads):
         """Write the gradient of the last step, flat, in the order of the parameters."""
         cdef Array g = Array(grads, self.itemsize, self.n_params, True)
@@ -329,6 +346,16 @@ cdef class Trainer(Team):
             raise ValueError(f"step {step}, epoch {epoch}, row {row} is not a position in a training on "
                              f"{self.training.data.n_rows} rows.")
         p.step, p.epoch, p.row, p.loss_sum = step, epoch, row, loss_sum
+
+    def order(self):
+        """The rows in the order of the present epoch, a copy. For a Trainer with a generator."""
+        cdef Py_ssize_t n = self.training.data.n_rows
+        if self.generator is None:
+            raise ValueError("This Trainer does not shuffle its rows. Pass a generator.")
+        copy = empty(n, "intp")
+        cdef Array o = Array(copy, sizeof(Py_ssize_t), n, True, True)
+        memcpy(o.data, self.training.data.order, n * sizeof(Py_ssize_t))
+        return copy
 
     def stop(self):
         """Why the last slice ended, a `Stop`."""

@@ -1,8 +1,8 @@
 # The beginning and end of an epoch.
 #
 # At the beginning: the copy of the parameters for `restore`, and the shuffle. At the end: the check that the parameters
-# are finite, the validation, early stopping and the best epoch. Thread 0 does all of it, but the rows of the validation
-# are shared by all.
+# are finite, the validation, early stopping and the best epoch. Thread 0 does all of it, but the copy and the rows of
+# the validation are shared by all.
 #
 #   training   INOUT: data.order, stopping, slice.stop_reason, slice.validated;
 #              OUT: slice.validation_losses, slice.error_rates
@@ -47,20 +47,19 @@ cdef bint begin_epoch(Training* training, int thread, Progress* progress) noexce
     why."""
     cdef Workspace* workspace = workspace_of(training)
     cdef Parameters* params = parameters_of(training)
-    cdef Position position
     if thread == 0:
-        workspace.decisions.end_before_epoch = False
+        workspace.decisions.end_before_epoch = workspace.decisions.save = False
         if training.optimizer.rule != NO_UPDATE:
             if not progress.is_first_step and not end_epoch(training, progress.epoch):
                 workspace.decisions.end_before_epoch = True
             elif (progress.row == 0 or params.saved_time == 0
                   or (progress.start_time - params.saved_time > 10 * SECOND and finite_params(params))):
-                position.step = progress.step
-                position.epoch = progress.epoch
-                position.row = progress.row
-                position.loss_sum = training.position.loss_sum
-                save(params, position)
+                workspace.decisions.save = True
                 params.saved_time = progress.start_time
+                params.saved_position.step = progress.step
+                params.saved_position.epoch = progress.epoch
+                params.saved_position.row = progress.row
+                params.saved_position.loss_sum = training.position.loss_sum
         if (progress.row == 0 and training.data.generator != NULL and not workspace.decisions.end_before_epoch
                 and not shuffle(training)):
             training.slice.stop_reason = SIGNAL
@@ -68,6 +67,8 @@ cdef bint begin_epoch(Training* training, int thread, Progress* progress) noexce
     elif training.optimizer.rule != NO_UPDATE and not progress.is_first_step:
         help_validation(training, thread)
     barrier_wait(&workspace.step_barrier, training.slice.n_threads)
+    if workspace.decisions.save:        # there is a barrier in each step before a parameter changes
+        save(params, thread, training.slice.n_threads)
     progress.is_first_step = False
     return not workspace.decisions.end_before_epoch
 

@@ -47,7 +47,7 @@ cdef Py_ssize_t moments_size(const Training* training) noexcept nogil:
     return n_moments(&training.optimizer) * n_params(&training.net)
 
 cdef void load(Training* training, const void* moments) noexcept nogil:
-    """The network's parameters and `moments` -> the training."""
+    """The network's parameters and `moments` -> the training. NULL: the moments stay."""
     cdef Parameters* params = parameters_of(training)
     cdef Py_ssize_t l
     cdef int i
@@ -58,12 +58,14 @@ cdef void load(Training* training, const void* moments) noexcept nogil:
         if w.learns_bias:
             memcpy(w.b, training.net.biases[l], w.n_out * sizeof(real))
         transpose_weights(w)
+    if moments == NULL:
+        return
     for i in range(1, params.n_regions):
         load_region(training, <const real*>moments + (i - 1) * n_params(&training.net),
                     params.start + i * params.region_size)
 
 cdef void store(Training* training, void* moments) noexcept nogil:
-    """The training -> the network's parameters and `moments`."""
+    """The training -> the network's parameters and `moments`, unless NULL."""
     cdef Parameters* params = parameters_of(training)
     cdef Py_ssize_t l
     cdef int i
@@ -73,6 +75,8 @@ cdef void store(Training* training, void* moments) noexcept nogil:
         unpack(w.layout, w.W.data, <real*>training.net.weights[l])
         if w.learns_bias:
             memcpy(training.net.biases[l], w.b, w.n_out * sizeof(real))
+    if moments == NULL:
+        return
     for i in range(1, params.n_regions):
         store_region(training, <real*>moments + (i - 1) * n_params(&training.net),
                      params.start + i * params.region_size)
@@ -101,17 +105,16 @@ cdef bint finite_params(const Parameters* params) noexcept nogil:
         sums[0] = vadd(sums[0], sums[v])
     return vreduce_add(sums[0]) == 0
 
-cdef void save(Parameters* params, Position position) noexcept nogil:
-    """Copy parameters and moments, without padding."""
-    cdef Py_ssize_t i, region
-    cdef int k, v
-    for region from 0 <= region < params.n_regions * params.region_size by params.region_size:
-        for k in range(params.n_spans):
-            for i from (region + params.spans[k].first) <= i < (
-                    region + params.spans[k].first + params.spans[k].n) by PANEL:
-                for v in range(VECS):
-                    vstore(params.saved + i + v * LANES, vload(params.start + i + v * LANES))
-    params.saved_position = position
+cdef void save(Parameters* params, int thread, int n_threads) noexcept nogil:
+    """Copy parameters and moments, without padding. Every thread copies its part of each span."""
+    cdef Py_ssize_t first, lo, hi, region
+    cdef int k
+    for k in range(params.n_spans):
+        split_range(params.spans[k].n, PANEL, thread, n_threads, &lo, &hi)
+        if lo < hi:
+            for region from 0 <= region < params.n_regions * params.region_size by params.region_size:
+                first = region + params.spans[k].first + lo
+                memcpy(params.saved + first, params.start + first, (hi - lo) * sizeof(real))
 
 cdef void save_best(Training* training) noexcept nogil:
     """Copy the parameters that the caller sees."""

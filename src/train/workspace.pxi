@@ -33,6 +33,7 @@ cdef struct ChunkBuffers:   # matrices in panels; targets, dY and Y have one lay
 # own field, so no decision is overwritten before all have read it.
 cdef struct Decisions:
     int end_before_epoch        # end the slice before the epoch begins
+    int save                    # copy parameters and moments for `restore`
     int drop_after_outputs      # drop the step after a custom loss has seen the outputs of the batch
     int drop_after_phase_a      # drop the step after phase A of a chunk
     int drop_after_phase_b      # drop the step after phase B of a chunk

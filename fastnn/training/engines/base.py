@@ -16,6 +16,8 @@ class Engine:
         Whether `advance` can keep the best epoch itself: see `set_stopping`.
     queued : bool
         Whether a `kernels.TrainerQueue` runs ``engine.trainer`` instead of `advance`.
+    defers_moments : bool
+        Whether `load` and `store` accept ``moments=False``, which leaves the moments as they are.
     drives : bool
         Whether the engine runs its own loop in `drive` and calls ``session.tick()`` after each
         iteration. Otherwise the session calls `advance`.
@@ -24,6 +26,7 @@ class Engine:
     validates = False
     keeps_best = False
     queued = False
+    defers_moments = False
     drives = False
 
     def load(self, state):

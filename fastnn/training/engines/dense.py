@@ -25,6 +25,8 @@ class DenseEngine(Engine):
         called.
     """
 
+    defers_moments = True
+
     def __init__(
         self,
         net,
@@ -39,54 +41,47 @@ class DenseEngine(Engine):
         queue=None,
     ):
         n = len(data)
-        self.rows, self.order = data.rows, None
+        self.rows, self.shuffle = data.rows, shuffle
         if state.row or state.order is not None:
             state.check_rows(n)
+        options = {"optimizer": state.to_kernel(), "n_threads": n_threads}
         if shuffle:
-            if state.order is not None:
-                self.order = state.order.astype(np.intp)
-                if data.rows is not None:
-                    self.order = data.rows[self.order]
-            elif data.rows is not None:
-                self.order = data.rows.copy()
-            else:
-                self.order = np.arange(n, dtype=np.intp)
+            options["generator"] = rng.bit_generator
+            options["order"] = _given_order(data, state)
         if net.has_dropout:
             state.draw_seed(rng)
+            options |= {"dropout": np.array(net.dropout), "seed": state.seed}
         self.validates = validation is not None and validation.compiled
         self.keeps_best = keep_best and (self.validates or validation is None)
         self.metric = Metric.TRAINING_LOSS
         self.queued = queue is not None and _fits_queue(net, data, n, batch_size, validation)
         self.threads = None
         if self.queued:
-            n_threads = 1
+            options |= {"workspace": queue.workspace, "n_threads": 1}
         elif n_threads > 1:
             self.threads = ThreadChoice(net, ("training", batch_size), n_threads, SHORT_STEP)
-        options = {"optimizer": state.to_kernel()}
-        if shuffle:
-            options["generator"] = rng.bit_generator
-        if net.has_dropout:
-            options |= {"dropout": np.array(net.dropout), "seed": state.seed}
-        if n_threads > 1:
-            options["n_threads"] = n_threads
         if self.validates:
             workspace = {"workspace": queue.validation_workspace} if self.queued else {}
             options["validation"] = validation.trainer(net, len(validation), **workspace)
         if self.keeps_best:
             options["keeps_best"] = True
-        if self.queued:
-            options["workspace"] = queue.workspace
-        self.trainer = data.trainer(net, batch_size, self.order, **options)
+        self.trainer = data.trainer(net, batch_size, **options)
 
-    def load(self, state):
-        self.trainer.load(state.moments)
+    def load(self, state, moments=True):
+        if moments:
+            self.trainer.load(state.moments)
+        else:
+            self.trainer.load_params()
         self.trainer.set_position(state.step, state.epoch, state.row, state.loss_sum)
 
-    def store(self, state):
-        self.trainer.store(state.moments)
+    def store(self, state, moments=True):
+        if moments:
+            self.trainer.store(state.moments)
+        else:
+            self.trainer.store_params()
         state.order = None
-        if self.order is not None and state.row:
-            state.order = _positions(self.order, self.rows)
+        if self.shuffle and state.row:
+            state.order = _positions(self.trainer.order(), self.rows)
 
     def position(self):
         return self.trainer.position()
@@ -133,19 +128,28 @@ class DenseEngine(Engine):
 
 def _fits_queue(net, data, n, batch_size, validation):
     """Whether a queue may run the trainer: nothing needs Python or lasts long within a slice."""
-    validation_rows = 0 if validation is None else len(validation)
     return (
-        not isinstance(data.loss, CustomLoss)
-        and n <= MAX_SHORT_SHUFFLE
+        n <= MAX_SHORT_SHUFFLE
         and 3 * batch_size * net.n_params <= QUEUE_WORK
-        and validation_rows * net.n_params <= QUEUE_WORK
+        and not isinstance(data.loss, CustomLoss)
+        and (validation is None or len(validation) * net.n_params <= QUEUE_WORK)
     )
+
+
+def _given_order(data, state):
+    """Return an array for the order of the rows, if the trainer cannot use its own."""
+    if state.order is not None:  # within an epoch
+        order = state.order.astype(np.intp)
+        return order if data.rows is None else data.rows[order]
+    if isinstance(data.loss, CustomLoss):  # which reads it
+        return np.arange(len(data), dtype=np.intp)
+    return None
 
 
 def _positions(order, rows):
     """Return the permutation p with ``rows[p] == order``, or `order` itself if rows is None."""
     if rows is None:
-        return order.copy()
+        return order
     positions = np.empty_like(order)
     positions[np.argsort(order, kind="stable")] = np.argsort(rows, kind="stable")
     return positions
