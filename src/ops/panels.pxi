@@ -16,7 +16,7 @@
 # Weights, gradients and moments exist twice: row-major in the user's arrays, in panels while a training runs. W (n_in,
 # n_out) is in panels of outputs with n_in rows, T = W^T in panels of inputs with n_out rows. A layer with few outputs has
 # only T, and W is another name of it: with one output it is a vector, whose products are dot products along memory
-# (linear.pxi); with 2 to NARROW outputs, panels of W would be mostly padding (narrow.pxi).
+# (linear.pxi); with few outputs, panels of W would have much padding (narrow.pxi).
 
 cdef inline Py_ssize_t round_up(Py_ssize_t n, Py_ssize_t q) noexcept nogil:
     """n rounded up to a multiple of q, a power of two. (A division took 1 % of a step of a tiny network.)"""
@@ -67,9 +67,13 @@ cdef inline Py_ssize_t weight_stride(Py_ssize_t n_in) noexcept nogil:
 cdef inline Py_ssize_t weight_size(Py_ssize_t n_in, Py_ssize_t n_out, bint transposed) noexcept nogil:
     return padded(n_in) * n_out if transposed else padded(n_out) // PANEL * weight_stride(n_in)
 
+cdef inline bint is_narrow(Py_ssize_t n_out) noexcept nogil:
+    """Whether panels of so many outputs leave half of a vec empty or more: with 16 lanes 2 to 8 and 17 to 24 outputs."""
+    return 1 < n_out <= LANES + NARROW and (n_out - 1) % LANES < NARROW
+
 cdef inline bint stores_transpose(Py_ssize_t n_in, Py_ssize_t n_out, Py_ssize_t n_rows) noexcept nogil:
     """Whether a layer has only W^T. n_rows: of a batch; few rows leave lanes empty that are rows."""
-    return n_out == 1 or (n_out <= NARROW and n_in >= MIN_NARROW_INPUTS and n_rows >= MIN_NARROW_ROWS)
+    return n_out == 1 or (is_narrow(n_out) and n_in >= MIN_NARROW_INPUTS and n_rows >= MIN_NARROW_ROWS)
 
 # ---- a region: all parameters of a network, or as many moments or gradients, in panels ----
 
