@@ -17,7 +17,7 @@ cdef inline void narrow_forward_rows(const int m, const int groups, Py_ssize_t k
                                      bint rows_end, Panels W, const real* b, real* Z) noexcept nogil:
     """Z = b + X W for groups * LANES rows. rows: pointers to them; stride: from one panel of X to the next, PANEL for
     plain rows. rows_end: no memory follows a row."""
-    cdef vec c[2 * MAX_NARROW]
+    cdef vec c[2 * NARROW_GROUP]
     cdef vec x[2]
     cdef vec w
     cdef real columns[2 * LANES * LANES]        # LANES inputs of the rows: the rows are in the lanes
@@ -56,7 +56,7 @@ cdef inline void narrow_forward_rows(const int m, const int groups, Py_ssize_t k
             vstore(part + o * LANES, c[groups * o + g] if o < m else vset(0))
         vtranspose(part, LANES, Z + g * LANES * PANEL, PANEL)
 
-# More than MAX_NARROW outputs are computed in groups of 4 to MAX_NARROW, whose sums are in registers. All groups read the
+# More than NARROW_GROUP outputs are computed in groups of 4 to NARROW_GROUP, whose sums are in registers. All groups read the
 # same transposed inputs, NARROW_INPUTS at a time.
 
 cdef enum:
@@ -65,13 +65,13 @@ cdef enum:
 
 cdef inline int group_size(int m, int first) noexcept nogil:
     """Outputs of the group that begins with output `first`: groups differ by at most one."""
-    cdef int n_groups = (m + MAX_NARROW - 1) // MAX_NARROW, large = m % n_groups, size = m // n_groups
+    cdef int n_groups = (m + NARROW_GROUP - 1) // NARROW_GROUP, large = m % n_groups, size = m // n_groups
     return size + 1 if first < large * (size + 1) else size
 
 cdef inline void add_inputs(const int m, const int groups, Py_ssize_t n, const real* columns, Panels W, Py_ssize_t first,
                             real* sums) noexcept nogil:
     """sums += X W for m outputs and n inputs, first..; columns: these inputs of groups * LANES rows."""
-    cdef vec c[2 * MAX_NARROW]
+    cdef vec c[2 * NARROW_GROUP]
     cdef vec x[2]
     cdef vec w
     cdef const real* p
@@ -94,7 +94,7 @@ cdef inline void add_inputs(const int m, const int groups, Py_ssize_t n, const r
 
 cdef inline void narrow_forward_blocks(const int groups, Py_ssize_t k, int m, const real** rows, Py_ssize_t stride,
                                        bint rows_end, Panels W, const real* b, real* Z) noexcept nogil:
-    """narrow_forward_rows with more than MAX_NARROW outputs."""
+    """narrow_forward_rows with more than NARROW_GROUP outputs."""
     cdef real columns[NARROW_INPUTS * 2 * LANES]
     cdef real sums[MAX_OUTPUTS * 2 * LANES]
     cdef real part[LANES * LANES]
@@ -135,7 +135,7 @@ cdef inline void narrow_forward_blocks(const int groups, Py_ssize_t k, int m, co
             vtranspose(sums + (groups * o + g) * LANES, groups * LANES, Z + g * LANES * PANEL + o, PANEL)
 
 cdef void narrow_forward_wide(Py_ssize_t lo, Py_ssize_t hi, const Layer* layer) noexcept nogil:
-    """narrow_forward_outputs with more than MAX_NARROW outputs."""
+    """narrow_forward_outputs with more than NARROW_GROUP outputs."""
     cdef const real* rows[2 * LANES]
     cdef Inputs X = layer.inputs
     cdef Py_ssize_t r, n_rows, stride = X.X.stride if X.rows == NULL else PANEL
@@ -190,7 +190,7 @@ cdef inline void narrow_weight_panel(const int m, const bint whole, Py_ssize_t n
     """g = dW^T for one panel of inputs, j.., and m outputs; not whole: fewer than PANEL inputs are left.
 
     dZ: row 0, from the first of these outputs on."""
-    cdef vec c[MAX_NARROW * VECS]
+    cdef vec c[NARROW_GROUP * VECS]
     cdef vec x[VECS]
     cdef vec d
     cdef const real** rows = layer.inputs.rows
@@ -220,7 +220,7 @@ cdef inline void narrow_weight_panel(const int m, const bint whole, Py_ssize_t n
             vstore(g + o * PANEL + v * LANES, c[VECS * o + v])
 
 cdef void narrow_weight_groups(const bint whole, Py_ssize_t n, const Layer* layer, Py_ssize_t j, real* g) noexcept nogil:
-    """narrow_weight_panel with more than MAX_NARROW outputs."""
+    """narrow_weight_panel with more than NARROW_GROUP outputs."""
     cdef int o = 0, size
     cdef const real* dZ
     while o < layer.n_out:
@@ -236,7 +236,7 @@ cdef void narrow_weight_groups(const bint whole, Py_ssize_t n, const Layer* laye
 cdef inline void narrow_weight_outputs(int m, const bint wide, Py_ssize_t n, Py_ssize_t lo, Py_ssize_t hi,
                                        const Layer* layer, bint add, const Step* step,
                                        Py_ssize_t moment_stride) noexcept nogil:
-    """wide: m is more than MAX_NARROW, and no constant."""
+    """wide: m is more than NARROW_GROUP, and no constant."""
     cdef real g[MAX_OUTPUTS * PANEL]
     cdef Py_ssize_t j, i
     cdef real* dW

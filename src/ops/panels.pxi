@@ -58,7 +58,7 @@ cdef inline Py_ssize_t padded(Py_ssize_t c) noexcept nogil:
 
 cdef enum:
     MIN_NARROW_INPUTS = 2 * LANES           # with fewer inputs or rows, panels of W are as fast or faster
-    MIN_NARROW_ROWS = LANES - LANES // 4
+    MIN_NARROW_ROWS = LANES // 2 + 1
 
 # Panel stride and size of a layer's weights. BLOCK*PANEL is at least 16, so every size is a multiple of 16.
 cdef inline Py_ssize_t weight_stride(Py_ssize_t n_in) noexcept nogil:
@@ -68,8 +68,9 @@ cdef inline Py_ssize_t weight_size(Py_ssize_t n_in, Py_ssize_t n_out, bint trans
     return padded(n_in) * n_out if transposed else padded(n_out) // PANEL * weight_stride(n_in)
 
 cdef inline bint is_narrow(Py_ssize_t n_out) noexcept nogil:
-    """Whether panels of so many outputs leave half of a vec empty or more: with 16 lanes 2 to 8 and 17 to 24 outputs."""
-    return 1 < n_out <= LANES + NARROW and (n_out - 1) % LANES < NARROW
+    """Whether panels of so many outputs leave many lanes empty: 2 to 10 or 17 to 20 outputs with 16 lanes, 2 to 5, 9 or
+    10 with 8."""
+    return 1 < n_out <= LANES + LANES // 4 and (n_out - 1) % LANES < NARROW
 
 cdef inline bint stores_transpose(Py_ssize_t n_in, Py_ssize_t n_out, Py_ssize_t n_rows) noexcept nogil:
     """Whether a layer has only W^T. n_rows: of a batch; few rows leave lanes empty that are rows."""
