@@ -256,21 +256,21 @@ cdef void linear_backward_input(Py_ssize_t lo, Py_ssize_t hi, const Layer* layer
     if activation != RELU:
         activation_backward_panels(activation, lo, hi, layer.n_in, S, dX.data, dX.stride)
 
-cdef inline void weight_tile(const int vecs, Py_ssize_t n, Inputs X, Py_ssize_t p, const real* dZ, Py_ssize_t n_skip,
-                             TileDestination out) noexcept nogil:
+cdef inline void weight_tile(const int vecs, const int n_rows, Py_ssize_t n, Inputs X, Py_ssize_t p, const real* dZ,
+                             Py_ssize_t n_skip, TileDestination out) noexcept nogil:
     """One block of rows of one panel of dW: inputs p.., without the first n_skip. X: rows, or panels from column p
     on."""
     cdef vec c[TILE]
     cdef vec lr
     cdef int i, v
-    for i in range(rows_in_block(vecs) * vecs):
+    for i in range(n_rows * vecs):
         c[i] = vset(0)
     if X.rows != NULL:
         accumulate_from_columns(vecs, n, X.rows, p, dZ, c)
     else:
-        accumulate_block(vecs, rows_in_block(vecs), n, X.X.data, 1, PANEL, dZ, c)
+        accumulate_block(vecs, n_rows, n, X.X.data, 1, PANEL, dZ, c)
     if out.step == NULL:
-        for i in range(rows_in_block(vecs)):
+        for i in range(n_rows):
             for v in range(vecs):
                 if i >= n_skip:
                     if out.add:
@@ -278,27 +278,56 @@ cdef inline void weight_tile(const int vecs, Py_ssize_t n, Inputs X, Py_ssize_t 
                     vstore(out.dW + i * PANEL + v * LANES, c[vecs * i + v])
     elif out.step.is_plain_sgd:                             # w - lr g, the only rule that needs no memory but W
         lr = vset(-out.step.lr)
-        for i in range(rows_in_block(vecs)):
+        for i in range(n_rows):
             for v in range(vecs):
                 if i >= n_skip:
                     vstore(out.W + i * PANEL + v * LANES,
                            vfma(lr, c[vecs * i + v], vload(out.W + i * PANEL + v * LANES)))
     else:
-        update_tile(vecs, n_skip, out.step, out.W, c, out.moment_stride)
+        update_tile(vecs, n_rows, n_skip, out.step, out.W, c, out.moment_stride)
 
-cdef inline void update_tile(const int vecs, Py_ssize_t n_skip, const Step* step, real* W, const vec* gradient,
-                             Py_ssize_t moment_stride) noexcept nogil:
+cdef inline void update_tile(const int vecs, const int n_rows, Py_ssize_t n_skip, const Step* step, real* W,
+                             const vec* gradient, Py_ssize_t moment_stride) noexcept nogil:
     """Update W with any other rule, which reads the gradient from memory; in one span if the panel is not narrow."""
     cdef vec g[TILE]
     cdef Py_ssize_t i
-    for i in range(rows_in_block(vecs) * vecs):
+    for i in range(n_rows * vecs):
         g[i] = gradient[i]
     if vecs == VECS:
         update_in_region(step, W + n_skip * PANEL, <const real*>&g[vecs * n_skip], moment_stride,
-                         (rows_in_block(vecs) - n_skip) * PANEL)
+                         (n_rows - n_skip) * PANEL)
     else:
-        for i in range(n_skip, rows_in_block(vecs)):
+        for i in range(n_skip, n_rows):
             update_in_region(step, W + i * PANEL, <const real*>&g[vecs * i], moment_stride, vecs * LANES)
+
+cdef void few_inputs_backward_weight(Py_ssize_t n, Py_ssize_t first_output, Py_ssize_t end_output, const Layer* layer,
+                                     bint add, const Step* step, Py_ssize_t moment_stride) noexcept nogil:
+    """linear_backward_weight of a layer with at most 4 inputs, where blocks have 8 rows: in blocks of 2 or 4.
+
+    A step of 1-100-1, batch 256, takes XX % less time."""
+    cdef Py_ssize_t j, q
+    cdef const real* d
+    cdef TileDestination tile_out
+    cdef bint wide
+    tile_out.add = add
+    tile_out.step = step
+    tile_out.moment_stride = moment_stride
+    for j from first_output <= j < end_output by PANEL:
+        wide = vecs_used(layer.n_out, j) > 1
+        d = element(layer.dZ, 0, j)
+        q = column_offset(j, layer.W.stride)
+        tile_out.dW = layer.dW + q
+        tile_out.W = layer.W.data + q
+        if layer.n_in <= 2 and wide:
+            weight_tile(VECS, 2, n, layer.inputs, 0, d, 0, tile_out)
+        elif layer.n_in <= 2:
+            weight_tile(1, 2, n, layer.inputs, 0, d, 0, tile_out)
+        elif wide:
+            weight_tile(VECS, 4, n, layer.inputs, 0, d, 0, tile_out)
+        else:
+            weight_tile(1, 4, n, layer.inputs, 0, d, 0, tile_out)
+        if step != NULL and layer.T.data != NULL:
+            transpose(0, BLOCK, j, j + min_(PANEL, round_up(layer.n_out - j, LANES)), layer.W, layer.T)
 
 cdef void linear_backward_weight(Py_ssize_t n, Py_ssize_t lo, Py_ssize_t hi, Py_ssize_t first_output,
                                  Py_ssize_t end_output, const Layer* layer, bint add, const Step* step,
@@ -312,6 +341,9 @@ cdef void linear_backward_weight(Py_ssize_t n, Py_ssize_t lo, Py_ssize_t hi, Py_
     cdef const real* d
     cdef TileDestination tile_out
     cdef int vecs
+    if ROWS > 4 and n_in <= 4:
+        few_inputs_backward_weight(n, first_output, end_output, layer, add, step, moment_stride)
+        return
     X = inputs
     tile_out.add = add
     tile_out.step = step
@@ -330,11 +362,11 @@ cdef void linear_backward_weight(Py_ssize_t n, Py_ssize_t lo, Py_ssize_t hi, Py_
             X.X.data = element(inputs.X, 0, p)
             if p < n_in:
                 if vecs == 1:
-                    weight_tile(1, n, X, first, d, p - first, tile_out)
+                    weight_tile(1, ROWS, n, X, first, d, p - first, tile_out)
                 elif VECS > 2 and vecs == 2:
-                    weight_tile(2, n, X, first, d, p - first, tile_out)
+                    weight_tile(2, ROWS, n, X, first, d, p - first, tile_out)
                 else:
-                    weight_tile(VECS, n, X, first, d, p - first, tile_out)
+                    weight_tile(VECS, WIDE_ROWS, n, X, first, d, p - first, tile_out)
             p += rows_in_block(vecs)
             if step != NULL and T.data != NULL and p % BLOCK == 0:
                 transpose(p - BLOCK, p, j, j + min_(PANEL, round_up(n_out - j, LANES)), W, T)
