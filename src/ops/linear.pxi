@@ -417,6 +417,9 @@ cdef void dot_forward(Py_ssize_t lo, Py_ssize_t hi, const Layer* layer) noexcept
     cdef real bias = layer.b[0] if layer.b != NULL else 0
     if n_in >= LONG_DOT:
         dot_rows(lo, hi, layer, bias)
+    elif n_in == 1:                             # the other 15 lanes of the sum are 0
+        for i in range(lo, hi):
+            Z[i * row_stride] = (X.X.data[i * PANEL] * w[0] + <real>0) + bias
     elif X.rows != NULL:
         for i in range(lo, hi):
             Z[i * row_stride] = dot(n_in, X.rows[i], PANEL, w) + bias
