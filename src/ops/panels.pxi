@@ -16,7 +16,7 @@
 # Weights, gradients and moments exist twice: row-major in the user's arrays, in panels while a training runs. W (n_in,
 # n_out) is in panels of outputs with n_in rows, T = W^T in panels of inputs with n_out rows. A layer with few outputs has
 # only T, and W is another name of it: with one output it is a vector, whose products are dot products along memory
-# (linear.pxi); with few outputs, panels of W would have much padding (narrow.pxi).
+# (dot.pxi); with few outputs, panels of W would have much padding (narrow.pxi).
 
 cdef inline Py_ssize_t round_up(Py_ssize_t n, Py_ssize_t q) noexcept nogil:
     """n rounded up to a multiple of q, a power of two. (A division took 1 % of a step of a tiny network.)"""
