@@ -41,7 +41,9 @@ def assert_trains_like(sizes, wide, dtype, optimizer, batch, n_rows=70):
     net, loss = train(sizes, like, dtype, optimizer, X, y, batch)
     other, other_loss = train(wide, like, dtype, optimizer, X_wide, y, batch)
     name = f"{sizes}, batch {batch}"
-    for before, W, b, V, c in zip(like.weights, net.weights, net.biases, other.weights, other.biases):
+    for before, W, b, V, c in zip(
+        like.weights, net.weights, net.biases, other.weights, other.biases
+    ):
         assert_same_bits(V[: W.shape[0], : W.shape[1]], W, name)
         assert_same_bits(c[: len(b)], b, name)
         assert not np.array_equal(before, W)
@@ -70,9 +72,7 @@ def test_layer_with_few_inputs_trains_like_one_with_more(isa, dtype, n_in, optim
 def test_dW_of_few_inputs_has_the_bits_of_the_same_inputs_of_more(isa, dtype, n_in):
     rng = np.random.default_rng(n_in)
     for n, n_out in (1, 5), (20, 33), (300, 70), (600, 2):
-        X, W, dY = (
-            rng.normal(size=s).astype(dtype) for s in ((n, 9), (9, n_out), (n, n_out))
-        )
+        X, W, dY = (rng.normal(size=s).astype(dtype) for s in ((n, 9), (9, n_out), (n, n_out)))
         _, dW, db = F.linear_backward(dY, X, W, np.zeros(n_out, dtype), dY)
         _, few_dW, few_db = F.linear_backward(
             dY, X[:, :n_in].copy(), W[:n_in].copy(), np.zeros(n_out, dtype), dY
@@ -93,9 +93,7 @@ def test_one_input_and_one_output_round_twice(isa, dtype):
 @pytest.mark.parametrize("n_in", [40, 64])
 def test_a_bad_number_affects_its_row_alone(isa, dtype, n_in, n_out):
     rng = np.random.default_rng(n_in)
-    X, W, b = (
-        rng.normal(size=s).astype(dtype) for s in ((90, n_in), (n_in, n_out), n_out)
-    )
+    X, W, b = (rng.normal(size=s).astype(dtype) for s in ((90, n_in), (n_in, n_out), n_out))
     Y = F.linear(X, W, b)
     for bad in np.nan, np.inf:
         spoiled = X.copy()

@@ -13,8 +13,8 @@
 #
 # Every product is built from one register block: rows x vecs accumulators += (one broadcast number per row) * (a row of
 # a panel), one FMA each. A block is WIDE_ROWS x VECS, or ROWS x 1 or 2 in a narrow panel. Where blocks have 8 rows, the
-# last one of a product has 2 or 4 if no more are left, and so has dW of up to 4 inputs. A block sums the whole inner dimension in registers, KC inputs at
-# a time: that much of a panel stays in L1, and partial sums wait in the result.
+# last one of a product has 2 or 4 if no more are left, and so has dW of up to 4 inputs. A block sums the whole inner
+# dimension in registers, KC inputs at a time: that much of a panel stays in L1, and partial sums wait in the result.
 # Wide results are computed NC columns at a time: that much of all panels, and the partial sums, stay in L2. While a
 # tile is in registers or L1, what follows is done too: the activation after Y, the derivative after dX, the update
 # after dW.
