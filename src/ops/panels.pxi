@@ -16,7 +16,7 @@
 # Weights, gradients and moments exist twice: row-major in the user's arrays, in panels while a training runs. W (n_in,
 # n_out) is in panels of outputs with n_in rows, T = W^T in panels of inputs with n_out rows. A layer with few outputs has
 # only T, and W is another name of it: with one output it is a vector, whose products are dot products along memory
-# (linear.pxi); with 2 to NARROW outputs, panels of W would be mostly padding (narrow.pxi).
+# (dot.pxi); with few outputs, panels of W would have much padding (narrow.pxi).
 
 cdef inline Py_ssize_t round_up(Py_ssize_t n, Py_ssize_t q) noexcept nogil:
     """n rounded up to a multiple of q, a power of two. (A division took 1 % of a step of a tiny network.)"""
@@ -58,7 +58,7 @@ cdef inline Py_ssize_t padded(Py_ssize_t c) noexcept nogil:
 
 cdef enum:
     MIN_NARROW_INPUTS = 2 * LANES           # with fewer inputs or rows, panels of W are as fast or faster
-    MIN_NARROW_ROWS = LANES - LANES // 4
+    MIN_NARROW_ROWS = LANES // 2 + 1
 
 # Panel stride and size of a layer's weights. BLOCK*PANEL is at least 16, so every size is a multiple of 16.
 cdef inline Py_ssize_t weight_stride(Py_ssize_t n_in) noexcept nogil:
@@ -67,9 +67,14 @@ cdef inline Py_ssize_t weight_stride(Py_ssize_t n_in) noexcept nogil:
 cdef inline Py_ssize_t weight_size(Py_ssize_t n_in, Py_ssize_t n_out, bint transposed) noexcept nogil:
     return padded(n_in) * n_out if transposed else padded(n_out) // PANEL * weight_stride(n_in)
 
+cdef inline bint is_narrow(Py_ssize_t n_out) noexcept nogil:
+    """Whether panels of so many outputs leave many lanes empty: 2 to 10 or 17 to 20 outputs with 16 lanes, 2 to 5, 9 or
+    10 with 8."""
+    return 1 < n_out <= LANES + LANES // 4 and (n_out - 1) % LANES < NARROW
+
 cdef inline bint stores_transpose(Py_ssize_t n_in, Py_ssize_t n_out, Py_ssize_t n_rows) noexcept nogil:
     """Whether a layer has only W^T. n_rows: of a batch; few rows leave lanes empty that are rows."""
-    return n_out == 1 or (n_out <= NARROW and n_in >= MIN_NARROW_INPUTS and n_rows >= MIN_NARROW_ROWS)
+    return n_out == 1 or (is_narrow(n_out) and n_in >= MIN_NARROW_INPUTS and n_rows >= MIN_NARROW_ROWS)
 
 # ---- a region: all parameters of a network, or as many moments or gradients, in panels ----
 

@@ -10,8 +10,9 @@
  *   PANEL            VECS*LANES, the width of a column panel
  *   TILE             ROWS*VECS, the vectors of a register block
  *   BLOCK            the larger of LANES and ROWS
- *   NARROW           a layer of 2 to NARROW outputs has its rows or inputs in the lanes (ops/narrow.pxi); 0: none has
- *   MAX_NARROW       the largest NARROW of all instruction sets
+ *   NARROW           a layer whose outputs fill at most NARROW lanes of their last vec has its rows or inputs in the
+ *                    lanes (ops/narrow.pxi, `is_narrow` in ops/panels.pxi); 0: none has
+ *   NARROW_GROUP     outputs of such a layer whose sums are in registers at the same time, at most
  *   SUM_VECS         16/LANES, the vecs that hold the 16 virtual lanes of a sum along memory
  *
  *   vprefetch(p)                      move the cache line of p to L2; p may be any address
@@ -74,8 +75,8 @@ enum {
     PANEL = VECS * LANES,
     TILE = ROWS * VECS,
     SUM_VECS = 16 / LANES,
-    NARROW = LANES >= 8 ? LANES / 2 : 0, /* transposing a block of inputs costs log2(LANES) / LANES a number */
-    MAX_NARROW = 8,
+    NARROW = LANES >= 8 ? LANES * 5 / 8 : 0, /* transposing a block of inputs costs log2(LANES) / LANES a number */
+    NARROW_GROUP = 8,
     BLOCK = LANES > ROWS ? LANES : ROWS, /* a weight panel has a multiple of BLOCK rows: whole blocks and transposes */
 };
 
