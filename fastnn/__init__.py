@@ -15,6 +15,7 @@ from .callbacks import Checkpoint, EarlyStopping
 from .collections import load_many, save_many
 from .config import __version__, show_config
 from .files import ModelFileError
+from .input_table import Table
 from .many import fit_many, forward_many
 from .mlp import MLP, load
 from .optimizers import LBFGS, SGD, Adadelta, Adagrad, Adam, Adamax, AdamW, Lion, NAdam, RMSprop
@@ -37,6 +38,7 @@ __all__ = [
     "ModelFileError",
     "NAdam",
     "RMSprop",
+    "Table",
     "__version__",
     "callbacks",
     "fit_many",

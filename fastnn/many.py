@@ -8,6 +8,7 @@ from . import kernels
 from .callbacks import EarlyStopping
 from .executors import results_of, shares
 from .hints import FIT, with_hints
+from .input_table import check_inputs
 from .mlp import MLP
 from .network import Network
 from .threads import CHUNK, run_in_threads
@@ -24,7 +25,7 @@ from .training.arguments import (
 )
 from .training.many import PausedCollector, train_many
 from .training.progress import ManyLine
-from .validation import check_matrix, check_out, check_threads
+from .validation import check_out, check_threads
 
 
 @with_hints(FIT)
@@ -217,7 +218,7 @@ def forward_many(networks, X, out=None, n_threads=1):
                 f"network {i} has {ends[0]} inputs and {ends[1]} outputs, but network 0 has "
                 f"{expected[0]} and {expected[-1]}. Pass networks with the same numbers."
             )
-    X = check_matrix("X", X, first.dtype, first.layer_sizes[0])
+    X = check_inputs("X", X, first.dtype, first.layer_sizes[0])
     shape = (len(networks), len(X), first.layer_sizes[-1])
     if out is None:
         out = np.empty(shape, first.dtype)

@@ -6,8 +6,9 @@ from typing import Any
 import numpy as np
 
 from .. import losses
+from ..input_table import Table, check_inputs
 from ..kernels import Trainer
-from ..validation import check_matrix, check_sample_weight, in_range
+from ..validation import check_sample_weight, in_range
 
 BLOCK_BYTES = 4e6  # size of a dense block of sparse rows
 
@@ -18,7 +19,7 @@ class Data:
 
     Attributes
     ----------
-    X : ndarray (n, n_in) or CSR matrix (n, n_in)
+    X : ndarray (n, n_in), CSR matrix (n, n_in) or Table
     targets : ndarray
         As the kernel of the loss reads them; for a custom loss, as the user passed them.
     loss : losses.Loss
@@ -45,7 +46,7 @@ class Data:
     def of(cls, net, X, y, loss, sample_weight=None, alpha=0.0):
         """Return validated data for a network. loss : losses.Loss."""
         if not is_sparse(X):
-            X = check_matrix("X", X, net.dtype, net.layer_sizes[0])
+            X = check_inputs("X", X, net.dtype, net.layer_sizes[0])
         n = X.shape[0]
         targets, options = loss.prepare(y, n, net.layer_sizes[-1], net.dtype)
         if sample_weight is not None and isinstance(loss, losses.CustomLoss):

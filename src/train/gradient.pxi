@@ -95,6 +95,8 @@ cdef inline bint batch_gradient(Training* training, int thread, Progress* progre
     cdef Chunk chunk
     cdef double loss
     chunk.step = progress.step
+    if training.net.table != NULL:
+        share_knots(training, thread, &workspace.step_barrier, n_threads)
     if custom and not evaluate_custom_loss(training, thread, progress):
         return False
     loss = progress.loss
