@@ -51,7 +51,7 @@ cdef int forward(const Network* net, const void* X, Py_ssize_t n, void* out, voi
         layout_entries(net, padded_chunk_rows(n), &table.entries, &end)
         table.knots = allocate_reals(&end, knots_size(net))
         table.weights = user_weights(net)
-        table_knots(net.table, &table.weights, 0, net.table.n_positions * table_panels(&table.weights), table.knots)
+        table_knots(net.table, &table.weights, 0, net.table.n_positions, table.knots)
     for i from 0 <= i < n by CHUNK:
         point_to_rows(0, min_(CHUNK, n - i), n_in, numbers + i * n_in, NULL, rows)
         if net.table != NULL:

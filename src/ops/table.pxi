@@ -22,7 +22,8 @@
 #
 # Order of sums: forward as in linear.pxi for the numbers (with one output as in a layer of d inputs, + b), then the
 # positions column by column, (1 - f) K_b before f K_b+1, then the codes; one FMA each. Knots in the order of the bins.
-# Gradients of knots and levels add the rows of a chunk in order, one FMA each; sums over knots in their order.
+# The gradient of a knot adds the rows in the bin before it, then the rows in the bin after it; that of a level adds its
+# rows; both in the order of the chunk, one FMA each. Sums over knots in their order.
 #
 # A step of 14 columns of 70 bins, 980-64-64-1, batch 256 ... (docs/decisions/0027-table-input-layer.md)
 
@@ -45,7 +46,7 @@ cdef struct TableEntries:   # of a chunk: entry of row i, column c at c * stride
 cdef struct TablePiece:     # a column of positions, or up to PIECE levels of a column of codes
     Py_ssize_t column       # positions before codes
     Py_ssize_t first, n     # rows of V
-    Py_ssize_t index        # the row of K or V to which `first` belongs
+    Py_ssize_t list         # the number of its first list of rows
     Py_ssize_t cost         # of all pieces before
 
 cdef inline Py_ssize_t table_inputs(const TableLayout* table) noexcept nogil:
@@ -114,10 +115,13 @@ cdef real* unpack_table(const TableWeights* t, const real* region, real* W) noex
                    min_(t.width, t.n_out - j) * sizeof(real))
     return W + t.n_rows * t.n_out
 
-# ---- vectors of a panel. vecs, whole: constants at every call. Not whole: only the first n numbers are there. ----
+# ---- vectors of a panel, or of two ----
+#
+# vecs, whole, panels: constants at every call. Not whole: a row has fewer numbers than vecs vectors. panels: 1, or 2 whole
+# ones, which halve what is done for each entry and double the chains of FMAs.
 
 cdef inline vec load_columns(const bint whole, const real* p, int v, Py_ssize_t n) noexcept nogil:
-    """Vector v of a row of a panel."""
+    """Vector v of a row of a panel that has n numbers."""
     return vload(p + v * LANES) if whole else vload_part(p + v * LANES, max_(n - v * LANES, 0))
 
 cdef inline void store_columns(const bint whole, real* p, int v, Py_ssize_t n, vec a) noexcept nogil:
@@ -125,6 +129,14 @@ cdef inline void store_columns(const bint whole, real* p, int v, Py_ssize_t n, v
         vstore(p + v * LANES, a)
     else:
         vstore_part(p + v * LANES, a, max_(n - v * LANES, 0))
+
+cdef inline Py_ssize_t columns_in_panel(const TableWeights* t, Py_ssize_t panel) noexcept nogil:
+    """Numbers in a row of V: in a region, panels are whole."""
+    return t.width if t.row_stride == t.width else min_(t.width, t.n_out - panel * t.width)
+
+cdef inline bint is_pair(const TableWeights* t, Py_ssize_t panel) noexcept nogil:
+    """Whether this panel and the next are computed together. (With more vectors they would not fit in registers.)"""
+    return VECS <= 2 and t.width == PANEL and panel + 1 < table_panels(t) and columns_in_panel(t, panel + 1) == PANEL
 
 # ---- knots ----
 
@@ -138,54 +150,59 @@ cdef inline Py_ssize_t n_knots(const TableLayout* table) noexcept nogil:
 cdef Py_ssize_t knots_size(const Network* net) noexcept nogil:
     return n_knots(net.table) * round_up(net.sizes[1], table_width(net.sizes[1]))
 
-cdef inline void column_knots(const int vecs, const bint whole, Py_ssize_t n, real scale, const real* V,
-                              Py_ssize_t row_stride, Py_ssize_t n_columns, real* K, Py_ssize_t width) noexcept nogil:
-    """The n + 1 knots of a column in one panel, of which V has n_columns columns."""
-    cdef vec s[VECS]
+cdef inline void column_knots(const int vecs, const bint whole, const int panels, Py_ssize_t n, real scale,
+                              const TableWeights* t, const real* V, Py_ssize_t n_columns, real* K,
+                              Py_ssize_t knot_stride) noexcept nogil:
+    """The n + 1 knots of a column. V, K: its first rows; knot_stride: from a panel of K to the next."""
+    cdef vec s[2 * VECS]
     cdef vec twice = vset(2 * scale)
     cdef Py_ssize_t j
-    cdef int v
-    for v in range(vecs):
+    cdef int v, q
+    for v in range(panels * vecs):
         s[v] = vset(0)
     for j in range(n):
+        for q in range(panels):
+            for v in range(vecs):
+                s[q * vecs + v] = vadd(s[q * vecs + v], load_columns(whole, V + q * t.panel_stride + j * t.row_stride, v,
+                                                                     n_columns))
+    for q in range(panels):
         for v in range(vecs):
-            s[v] = vadd(s[v], load_columns(whole, V + j * row_stride, v, n_columns))
-    for v in range(vecs):
-        s[v] = vmul(vset(-scale), s[v])
-        store_columns(whole, K, v, width, s[v])
+            s[q * vecs + v] = vmul(vset(-scale), s[q * vecs + v])
+            store_columns(whole, K + q * knot_stride, v, t.width, s[q * vecs + v])
     for j in range(n):
-        K += width
-        for v in range(vecs):
-            s[v] = vfma(twice, load_columns(whole, V + j * row_stride, v, n_columns), s[v])
-            store_columns(whole, K, v, width, s[v])
+        K += t.width
+        for q in range(panels):
+            for v in range(vecs):
+                s[q * vecs + v] = vfma(twice, load_columns(whole, V + q * t.panel_stride + j * t.row_stride, v, n_columns),
+                                       s[q * vecs + v])
+                store_columns(whole, K + q * knot_stride, v, t.width, s[q * vecs + v])
 
 cdef void table_knots(const TableLayout* table, const TableWeights* t, Py_ssize_t first, Py_ssize_t end,
                       real* knots) noexcept nogil:
-    """K of some columns of some panels: numbers first..end, along the panels."""
-    cdef Py_ssize_t c, q, number = 0, row, knot, n_columns, knot_rows = n_knots(table)
+    """K of columns first..end."""
+    cdef Py_ssize_t c, q, row = 0, knot = 0, n, knot_stride = n_knots(table) * t.width
+    cdef real scale
     cdef const real* V
     cdef real* K
-    for q in range(table_panels(t)):
-        row = knot = 0
-        n_columns = min_(t.width, t.n_out - q * t.width)
-        for c in range(table.n_positions):
-            if first <= number < end:
-                V = t.V + q * t.panel_stride + row * t.row_stride
-                K = knots + (q * knot_rows + knot) * t.width
-                if t.row_stride == t.width:         # a region has whole panels
-                    n_columns = t.width
-                if n_columns % LANES == 0 and n_columns == PANEL:
-                    column_knots(VECS, True, table.n_bins[c], <real>table.position_scale[c], V, t.row_stride, n_columns,
-                                 K, t.width)
-                elif n_columns == LANES and t.width == LANES:
-                    column_knots(1, True, table.n_bins[c], <real>table.position_scale[c], V, t.row_stride, n_columns,
-                                 K, t.width)
-                else:
-                    column_knots(VECS, False, table.n_bins[c], <real>table.position_scale[c], V, t.row_stride, n_columns,
-                                 K, t.width)
-            number += 1
-            row += table.n_bins[c]
-            knot += table.n_bins[c] + 1
+    for c in range(end):
+        n = table.n_bins[c]
+        scale = <real>table.position_scale[c]
+        q = 0
+        while q < table_panels(t) and c >= first:
+            V = t.V + q * t.panel_stride + row * t.row_stride
+            K = knots + q * knot_stride + knot * t.width
+            if is_pair(t, q):
+                column_knots(VECS, True, 2, n, scale, t, V, PANEL, K, knot_stride)
+                q += 1
+            elif columns_in_panel(t, q) == PANEL:
+                column_knots(VECS, True, 1, n, scale, t, V, PANEL, K, knot_stride)
+            elif columns_in_panel(t, q) == LANES and t.width == LANES:
+                column_knots(1, True, 1, n, scale, t, V, LANES, K, knot_stride)
+            else:
+                column_knots(VECS, False, 1, n, scale, t, V, columns_in_panel(t, q), K, knot_stride)
+            q += 1
+        row += n
+        knot += n + 1
 
 # ---- entries ----
 
@@ -200,42 +217,41 @@ cdef void layout_entries(const Network* net, Py_ssize_t rows, TableEntries* entr
 
 cdef void read_entries(const TableLayout* table, const TableRows* X, Py_ssize_t base, const Py_ssize_t* order,
                        Py_ssize_t lo, Py_ssize_t hi, TableEntries* entries) noexcept nogil:
-    """OUT: entries of the rows lo..hi of a chunk: row i is row order[i] of the table, or base + i if order is NULL."""
-    cdef Py_ssize_t i, c, q, row, knot, b, p = table.n_positions
+    """OUT: entries of the rows lo..hi of a chunk: row i is row order[i] of the table, or base + i if order is NULL.
+
+    What the caller has changed after the check is read as the nearest position (a NaN as 0), or as no level."""
+    cdef Py_ssize_t i, c, q, row, n, first = 0, p = table.n_positions, k = table.n_codes
     cdef const real* x
     cdef const int* codes
-    cdef real f, n
-    for i in range(lo, hi):
-        row = order[i] if order != NULL else base + i
-        x = <const real*>X.positions + row * p
-        knot = 0
-        q = i
-        for c in range(p):                  # within its range even if the caller has changed it; a NaN is 0
-            n = <real>table.n_bins[c]
-            f = x[c] if x[c] > 0 else 0
-            f = f if f < n else n
-            b = <Py_ssize_t>f
-            if b == table.n_bins[c]:        # the end of the last bin
-                b -= 1
-            f -= <real>b
-            entries.index[q] = <int>(knot + b)
-            entries.low[q] = 1 - f
-            entries.high[q] = f
-            knot += table.n_bins[c] + 1
-            q += entries.stride
-        codes = X.codes + row * table.n_codes
-        knot = 0
-        for c in range(p):
-            knot += table.n_bins[c]
-        for c in range(table.n_codes):
-            if 0 <= codes[c] < table.n_levels[c]:
-                entries.index[q] = <int>(knot + codes[c])
-                entries.low[q] = <real>table.code_scale[c]
-            else:
-                entries.index[q] = <int>knot
-                entries.low[q] = 0
-            knot += table.n_levels[c]
-            q += entries.stride
+    cdef real position, end, scale
+    cdef int bin, code
+    for c in range(p):
+        x = <const real*>X.positions + c
+        n = table.n_bins[c]
+        end = <real>n
+        q = c * entries.stride
+        for i in range(lo, hi):
+            position = x[(order[i] if order != NULL else base + i) * p]
+            position = position if position > 0 else 0
+            position = position if position < end else end
+            bin = <int>position
+            bin -= bin == n                 # the end of the last bin
+            position -= <real>bin
+            entries.index[q + i] = <int>first + bin
+            entries.low[q + i] = 1 - position
+            entries.high[q + i] = position
+        first += n + 1
+    first -= p                              # from rows of K to rows of V
+    for c in range(k):
+        codes = X.codes + c
+        n = table.n_levels[c]
+        scale = <real>table.code_scale[c]
+        q = (p + c) * entries.stride
+        for i in range(lo, hi):
+            code = codes[(order[i] if order != NULL else base + i) * k]
+            entries.index[q + i] = <int>first + (code if 0 <= code < n else 0)
+            entries.low[q + i] = scale if 0 <= code < n else 0
+        first += n
 
 cdef void drop_entries(unsigned long long key, Py_ssize_t first, double rate, Py_ssize_t lo, Py_ssize_t hi,
                        const TableLayout* table, TableEntries* entries) noexcept nogil:
@@ -255,45 +271,51 @@ cdef void drop_entries(unsigned long long key, Py_ssize_t first, double rate, Py
 
 # ---- forward ----
 
-cdef inline void add_entries(const int vecs, const bint whole, Py_ssize_t lo, Py_ssize_t hi, const TableLayout* table,
-                             const TableEntries* entries, const real* K, const TableWeights* t, const real* V,
-                             Py_ssize_t n_columns, real* Z, Py_ssize_t row_stride) noexcept nogil:
-    """Z += the positions and codes of rows lo..hi, in one panel."""
-    cdef vec s[VECS]
-    cdef vec a
+cdef inline void add_entries(const int vecs, const bint whole, const int panels, Py_ssize_t lo, Py_ssize_t hi,
+                             const TableLayout* table, const TableEntries* entries, const real* K,
+                             Py_ssize_t knot_stride, const TableWeights* t, const real* V, Py_ssize_t n_columns, Panels Z,
+                             Py_ssize_t row_stride) noexcept nogil:
+    """Z += the positions and codes of rows lo..hi. K, V, Z: the first panel."""
+    cdef vec s[2 * VECS]
+    cdef vec a, b
     cdef const real* w
-    cdef Py_ssize_t i, q, c, width = t.width
-    cdef int v
+    cdef Py_ssize_t i, e, c, width = t.width
+    cdef int v, q
     for i in range(lo, hi):
-        for v in range(vecs):
-            s[v] = load_columns(whole, Z + i * row_stride, v, width)
-        q = i
+        for q in range(panels):
+            for v in range(vecs):
+                s[q * vecs + v] = load_columns(whole, Z.data + q * Z.stride + i * row_stride, v, width)
+        e = i
         for c in range(table.n_positions):
-            w = K + entries.index[q] * width
-            a = vset(entries.low[q])
-            for v in range(vecs):
-                s[v] = vfma(a, load_columns(whole, w, v, width), s[v])
-            a = vset(entries.high[q])
-            for v in range(vecs):
-                s[v] = vfma(a, load_columns(whole, w + width, v, width), s[v])
-            q += entries.stride
+            w = K + entries.index[e] * width
+            a = vset(entries.low[e])
+            b = vset(entries.high[e])
+            for q in range(panels):
+                for v in range(vecs):
+                    s[q * vecs + v] = vfma(a, load_columns(whole, w + q * knot_stride, v, width), s[q * vecs + v])
+            for q in range(panels):
+                for v in range(vecs):
+                    s[q * vecs + v] = vfma(b, load_columns(whole, w + q * knot_stride + width, v, width), s[q * vecs + v])
+            e += entries.stride
         for c in range(table.n_codes):
-            w = V + entries.index[q] * t.row_stride
-            a = vset(entries.low[q])
+            w = V + entries.index[e] * t.row_stride
+            a = vset(entries.low[e])
+            for q in range(panels):
+                for v in range(vecs):
+                    s[q * vecs + v] = vfma(a, load_columns(whole, w + q * t.panel_stride, v, n_columns), s[q * vecs + v])
+            e += entries.stride
+        for q in range(panels):
             for v in range(vecs):
-                s[v] = vfma(a, load_columns(whole, w, v, n_columns), s[v])
-            q += entries.stride
-        for v in range(vecs):
-            store_columns(whole, Z + i * row_stride, v, width, s[v])
+                store_columns(whole, Z.data + q * Z.stride + i * row_stride, v, width, s[q * vecs + v])
 
 cdef void table_forward(Py_ssize_t lo, Py_ssize_t hi, const Layer* layer, const TableLayout* table,
                         const TableEntries* entries, const real* knots, const TableWeights* t) noexcept nogil:
     """Rows lo..hi of Y = f(X W + b); layer.inputs are the numbers."""
     cdef Layer numbers = layer[0]
-    cdef Py_ssize_t q, n_columns, knot_rows = n_knots(table)
+    cdef Py_ssize_t q = 0, knot_stride = n_knots(table) * t.width
     cdef const real* K
     cdef const real* V
-    cdef real* Z
+    cdef Panels Z
     numbers.activation = IDENTITY
     numbers.Y = layer.Z
     if layer.n_out == 1:
@@ -302,23 +324,48 @@ cdef void table_forward(Py_ssize_t lo, Py_ssize_t hi, const Layer* layer, const 
         narrow_forward(lo, hi, &numbers)
     else:
         linear_forward(lo, hi, &numbers)
-    for q in range(table_panels(t)):
-        n_columns = t.width if t.row_stride == t.width else min_(t.width, t.n_out - q * t.width)
-        K = knots + q * knot_rows * t.width
+    while q < table_panels(t):
+        K = knots + q * knot_stride
         V = t.V + q * t.panel_stride
-        Z = layer.Z.data + q * layer.Z.stride
-        if n_columns == PANEL:
-            add_entries(VECS, True, lo, hi, table, entries, K, t, V, n_columns, Z, layer.row_stride)
-        elif n_columns == LANES and t.width == LANES:
-            add_entries(1, True, lo, hi, table, entries, K, t, V, n_columns, Z, layer.row_stride)
+        Z = panels(layer.Z.data + q * layer.Z.stride, layer.Z.stride)
+        if is_pair(t, q):
+            add_entries(VECS, True, 2, lo, hi, table, entries, K, knot_stride, t, V, PANEL, Z, layer.row_stride)
+            q += 1
+        elif columns_in_panel(t, q) == PANEL:
+            add_entries(VECS, True, 1, lo, hi, table, entries, K, knot_stride, t, V, PANEL, Z, layer.row_stride)
+        elif columns_in_panel(t, q) == LANES and t.width == LANES:
+            add_entries(1, True, 1, lo, hi, table, entries, K, knot_stride, t, V, LANES, Z, layer.row_stride)
         else:
-            add_entries(VECS, False, lo, hi, table, entries, K, t, V, n_columns, Z, layer.row_stride)
+            add_entries(VECS, False, 1, lo, hi, table, entries, K, knot_stride, t, V, columns_in_panel(t, q), Z,
+                        layer.row_stride)
+        q += 1
     if layer.row_stride == 1:
         elementwise_forward(layer.activation, layer.Z.data + lo, layer.Y.data + lo, hi - lo, LANES)
     else:
         activation_forward_panels(layer.activation, lo, hi, layer.n_out, layer.Z.data, layer.Y.data, layer.Y.stride)
 
-# ---- backward: a piece in one panel. G: n rows of a piece of codes, n + 1 of positions. ----
+# ---- backward ----
+#
+# The rows of a chunk are sorted first: one list of rows, in order, for each bin and each level, or for each piece of a
+# column of more than PIECE levels. So most sums stay in registers. (Sums in memory wait for each other: two rows in one
+# bin. A step of 14 columns of 70 bins took 1.2 times as long.)
+
+cdef struct TableColumn:    # positions before codes
+    Py_ssize_t index        # the row of K or V of its first bin or level
+    Py_ssize_t list         # the number of its first list
+    bint by_piece           # one list for each piece
+
+cdef struct SortedRows:
+    short* first            # (n_lists,) the first row of a list; -1: it is empty
+    short* next             # (p + k, stride) the row after this row in its list; -1: the end
+
+cdef Py_ssize_t count_lists(const TableLayout* table) noexcept nogil:
+    cdef Py_ssize_t c, n = 0
+    for c in range(table.n_positions):
+        n += table.n_bins[c]
+    for c in range(table.n_codes):
+        n += table.n_levels[c] if table.n_levels[c] <= PIECE else (table.n_levels[c] + PIECE - 1) // PIECE
+    return n
 
 cdef Py_ssize_t count_pieces(const TableLayout* table) noexcept nogil:
     cdef Py_ssize_t c, n = table.n_positions
@@ -326,113 +373,182 @@ cdef Py_ssize_t count_pieces(const TableLayout* table) noexcept nogil:
         n += (table.n_levels[c] + PIECE - 1) // PIECE
     return n
 
-cdef Py_ssize_t find_pieces(const TableLayout* table, TablePiece* pieces) noexcept nogil:
-    """OUT: all pieces, in the order of their rows of V."""
-    cdef Py_ssize_t c, i, row = 0, knot = 0, cost = 0
+cdef void find_pieces(const TableLayout* table, TableColumn* columns, TablePiece* pieces) noexcept nogil:
+    """OUT: all columns, and all pieces in the order of their rows of V."""
+    cdef Py_ssize_t c, i, n, size, row = 0, knot = 0, cost = 0, list = 0
     cdef TablePiece* piece = pieces
-    for c in range(table.n_positions):
-        piece.column, piece.first, piece.n, piece.index, piece.cost = c, row, table.n_bins[c], knot, cost
-        cost += CHUNK + piece.n
-        row += piece.n
-        knot += piece.n + 1
-        piece += 1
-    for c in range(table.n_codes):
-        for i from 0 <= i < table.n_levels[c] by PIECE:
-            piece.column, piece.first, piece.n, piece.cost = table.n_positions + c, row, min_(PIECE, table.n_levels[c] - i), cost
-            piece.index = row
-            cost += CHUNK + piece.n
-            row += piece.n
+    for c in range(table.n_positions + table.n_codes):
+        columns[c].list = list
+        columns[c].by_piece = False
+        if c < table.n_positions:
+            n = table.n_bins[c]
+            columns[c].index = knot
+            knot += n + 1
+        else:
+            n = table.n_levels[c - table.n_positions]
+            columns[c].index = row
+            columns[c].by_piece = n > PIECE
+        size = n if c < table.n_positions else PIECE
+        for i from 0 <= i < n by size:
+            piece.column = c
+            piece.first = row + i
+            piece.n = min_(size, n - i)
+            piece.list = list
+            piece.cost = cost
+            cost += CHUNK + 4 * piece.n
+            list += 1 if columns[c].by_piece else piece.n
             piece += 1
-    return cost
+        row += n
 
 cdef Py_ssize_t piece_size(const Network* net) noexcept nogil:
-    """Numbers of G, for the largest piece."""
-    cdef Py_ssize_t c, n = PIECE if net.table.n_codes > 0 else 0
+    """Numbers of G in two panels, for the largest piece."""
+    cdef Py_ssize_t c, n = 0
     for c in range(net.table.n_positions):
-        n = max_(n, net.table.n_bins[c] + 1)
-    return padded(n * table_width(net.sizes[1]))
+        n = max_(n, net.table.n_bins[c])
+    for c in range(net.table.n_codes):
+        n = max_(n, min_(PIECE, net.table.n_levels[c]))
+    return padded(2 * n * table_width(net.sizes[1]))
 
-cdef inline void knot_gradients(const int vecs, const bint whole, Py_ssize_t n, const TablePiece* piece, real scale,
-                                const TableEntries* entries, const real* dZ, Py_ssize_t row_stride, real* G,
-                                Py_ssize_t width) noexcept nogil:
-    """The gradient of a column of bins: of the knots first, from which that of the bins follows."""
-    cdef vec total[VECS]
-    cdef vec d[VECS]
-    cdef vec a, b
-    cdef real* g
-    cdef Py_ssize_t i, q = piece.column * entries.stride
-    cdef int v
-    memset(G, 0, (piece.n + 1) * width * sizeof(real))
-    for i in range(n):
-        g = G + (entries.index[q + i] - piece.index) * width
-        a = vset(entries.low[q + i])
-        b = vset(entries.high[q + i])
-        for v in range(vecs):
-            d[v] = load_columns(whole, dZ + i * row_stride, v, width)
-        for v in range(vecs):
-            store_columns(whole, g, v, width, vfma(a, d[v], load_columns(whole, g, v, width)))
-        for v in range(vecs):
-            store_columns(whole, g + width, v, width, vfma(b, d[v], load_columns(whole, g + width, v, width)))
-    for v in range(vecs):
-        total[v] = d[v] = vset(0)
-    for i in range(piece.n + 1):
-        for v in range(vecs):
-            total[v] = vadd(total[v], load_columns(whole, G + i * width, v, width))
+cdef void sort_rows(Py_ssize_t n, const TableColumn* columns, Py_ssize_t first, Py_ssize_t end, Py_ssize_t n_lists,
+                    const TableEntries* entries, SortedRows sorted) noexcept nogil:
+    """Sort the n rows of a chunk by the bins and levels of the columns first..end, whose last list has number
+    n_lists - 1."""
+    cdef Py_ssize_t i, c, list
+    for list in range(columns[first].list, n_lists):
+        sorted.first[list] = -1
+    for i in range(n - 1, -1, -1):          # columns in the inner loop: no list waits for the row before
+        for c in range(first, end):
+            list = entries.index[c * entries.stride + i] - columns[c].index
+            list = columns[c].list + (list // PIECE if columns[c].by_piece else list)
+            sorted.next[c * entries.stride + i] = sorted.first[list]
+            sorted.first[list] = <short>i
+
+cdef inline void knot_gradients(const int vecs, const bint whole, const int panels, const TablePiece* piece, real scale,
+                                const real* low, const real* high, const short* first, const short* next, Panels dZ,
+                                Py_ssize_t row_stride, real* G, Py_ssize_t width) noexcept nogil:
+    """The gradient of a column of bins. low, high, first, next: of this column."""
+    cdef vec g[2 * VECS]                    # of a knot: the rows in the bin before it, then those in the bin after it
+    cdef vec above[2 * VECS]                # of the next knot
+    cdef vec sums[2 * VECS]                 # of all knots so far
+    cdef vec a, b, d
+    cdef Py_ssize_t j, i, size = piece.n * width
+    cdef int v, q
+    for v in range(panels * vecs):
+        above[v] = sums[v] = vset(0)
+    for j in range(piece.n):
+        for v in range(panels * vecs):
+            g[v] = above[v]
+            above[v] = vset(0)
+        i = first[j]
+        while i >= 0:
+            a = vset(low[i])
+            b = vset(high[i])
+            for q in range(panels):
+                for v in range(vecs):
+                    d = load_columns(whole, dZ.data + q * dZ.stride + i * row_stride, v, width)
+                    g[q * vecs + v] = vfma(a, d, g[q * vecs + v])
+                    above[q * vecs + v] = vfma(b, d, above[q * vecs + v])
+            i = next[i]
+        for q in range(panels):
+            for v in range(vecs):
+                sums[q * vecs + v] = vadd(sums[q * vecs + v], g[q * vecs + v])
+                store_columns(whole, G + q * size + j * width, v, width, sums[q * vecs + v])
     a = vset(scale)
-    for i in range(piece.n):
+    b = vset(2)
+    for q in range(panels):
         for v in range(vecs):
-            d[v] = vadd(d[v], load_columns(whole, G + i * width, v, width))
-            store_columns(whole, G + i * width, v, width, vmul(a, vfnma(vset(2), d[v], total[v])))
+            g[v] = vadd(sums[q * vecs + v], above[q * vecs + v])
+        for j in range(piece.n):
+            for v in range(vecs):
+                d = load_columns(whole, G + q * size + j * width, v, width)
+                store_columns(whole, G + q * size + j * width, v, width, vmul(a, vfnma(b, d, g[v])))
 
-cdef inline void level_gradients(const int vecs, const bint whole, Py_ssize_t n, const TablePiece* piece,
-                                 const TableEntries* entries, const real* dZ, Py_ssize_t row_stride, real* G,
-                                 Py_ssize_t width) noexcept nogil:
-    """The gradient of some levels of a column."""
+cdef inline void level_gradients(const int vecs, const bint whole, const int panels, const TablePiece* piece,
+                                 const real* low, const short* first, const short* next, Panels dZ,
+                                 Py_ssize_t row_stride, real* G, Py_ssize_t width) noexcept nogil:
+    """The gradient of all levels of a column. low, first, next: of this column."""
+    cdef vec g[2 * VECS]
+    cdef vec a
+    cdef Py_ssize_t j, i, size = piece.n * width
+    cdef int v, q
+    for j in range(piece.n):
+        for v in range(panels * vecs):
+            g[v] = vset(0)
+        i = first[j]
+        while i >= 0:
+            a = vset(low[i])
+            for q in range(panels):
+                for v in range(vecs):
+                    g[q * vecs + v] = vfma(a, load_columns(whole, dZ.data + q * dZ.stride + i * row_stride, v, width),
+                                           g[q * vecs + v])
+            i = next[i]
+        for q in range(panels):
+            for v in range(vecs):
+                store_columns(whole, G + q * size + j * width, v, width, g[q * vecs + v])
+
+cdef inline void some_level_gradients(const int vecs, const bint whole, const int panels, const TablePiece* piece,
+                                      const int* index, const real* low, Py_ssize_t i, const short* next, Panels dZ,
+                                      Py_ssize_t row_stride, real* G, Py_ssize_t width) noexcept nogil:
+    """The gradient of some levels of a column with many, of which few have rows. i: the first of the rows."""
     cdef vec a
     cdef real* g
-    cdef Py_ssize_t i, level, q = piece.column * entries.stride
-    cdef int v
-    memset(G, 0, piece.n * width * sizeof(real))
-    for i in range(n):
-        level = entries.index[q + i] - piece.index
-        if 0 <= level < piece.n:
-            g = G + level * width
-            a = vset(entries.low[q + i])
+    cdef Py_ssize_t size = piece.n * width
+    cdef int v, q
+    memset(G, 0, panels * size * sizeof(real))
+    while i >= 0:
+        a = vset(low[i])
+        for q in range(panels):
+            g = G + q * size + (index[i] - piece.first) * width
             for v in range(vecs):
-                store_columns(whole, g, v, width, vfma(a, load_columns(whole, dZ + i * row_stride, v, width),
-                                                       load_columns(whole, g, v, width)))
+                store_columns(whole, g, v, width, vfma(
+                    a, load_columns(whole, dZ.data + q * dZ.stride + i * row_stride, v, width),
+                    load_columns(whole, g, v, width)))
+        i = next[i]
 
-cdef inline void piece_gradient(const int vecs, const bint whole, Py_ssize_t n, const TablePiece* piece,
-                                const TableLayout* table, const TableEntries* entries, const real* dZ,
-                                Py_ssize_t row_stride, real* G, Py_ssize_t width) noexcept nogil:
+cdef inline void piece_gradient(const int vecs, const bint whole, const int panels, const TablePiece* piece,
+                                const TableColumn* column, const TableLayout* table, const TableEntries* entries,
+                                SortedRows sorted, Panels dZ, Py_ssize_t row_stride, real* G,
+                                Py_ssize_t width) noexcept nogil:
+    cdef Py_ssize_t e = piece.column * entries.stride
+    cdef const short* first = sorted.first + piece.list
+    cdef const short* next = sorted.next + e
     if piece.column < table.n_positions:
-        knot_gradients(vecs, whole, n, piece, <real>table.position_scale[piece.column], entries, dZ, row_stride, G, width)
+        knot_gradients(vecs, whole, panels, piece, <real>table.position_scale[piece.column], entries.low + e,
+                       entries.high + e, first, next, dZ, row_stride, G, width)
+    elif column.by_piece:
+        some_level_gradients(vecs, whole, panels, piece, entries.index + e, entries.low + e, first[0], next, dZ,
+                             row_stride, G, width)
     else:
-        level_gradients(vecs, whole, n, piece, entries, dZ, row_stride, G, width)
+        level_gradients(vecs, whole, panels, piece, entries.low + e, first, next, dZ, row_stride, G, width)
 
-cdef void table_backward_piece(Py_ssize_t n, Py_ssize_t panel, const TablePiece* piece, const Layer* layer,
-                               const TableLayout* table, const TableEntries* entries, const TableWeights* t, real* G,
-                               real* grads, bint add, const Step* step, Py_ssize_t moment_stride) noexcept nogil:
-    """dV of a piece in one panel over the n rows of a chunk, added to the region `grads` if `add`. With a step, V is
-    updated instead. G: memory of piece_size numbers."""
-    cdef const real* dZ = layer.dZ.data + panel * layer.dZ.stride
-    cdef Py_ssize_t i, q = panel * t.panel_stride + piece.first * t.width, size = piece.n * t.width
+cdef void table_backward_piece(Py_ssize_t panel, const TablePiece* piece, const TableColumn* column, const Layer* layer,
+                               const TableLayout* table, const TableEntries* entries, SortedRows sorted,
+                               const TableWeights* t, real* G, real* grads, bint add, const Step* step,
+                               Py_ssize_t moment_stride) noexcept nogil:
+    """dV of a piece in a panel, or in two, over the rows of a chunk, added to the region `grads` if `add`. With a step, V
+    is updated instead. G: memory of piece_size numbers."""
+    cdef Panels dZ = panels(layer.dZ.data + panel * layer.dZ.stride, layer.dZ.stride)
+    cdef Py_ssize_t i, k, q, size = piece.n * t.width
     cdef real* dV
-    if t.width == PANEL:
-        piece_gradient(VECS, True, n, piece, table, entries, dZ, layer.row_stride, G, t.width)
+    if is_pair(t, panel):
+        piece_gradient(VECS, True, 2, piece, column, table, entries, sorted, dZ, layer.row_stride, G, PANEL)
+    elif t.width == PANEL:
+        piece_gradient(VECS, True, 1, piece, column, table, entries, sorted, dZ, layer.row_stride, G, PANEL)
     elif t.width == LANES:
-        piece_gradient(1, True, n, piece, table, entries, dZ, layer.row_stride, G, t.width)
+        piece_gradient(1, True, 1, piece, column, table, entries, sorted, dZ, layer.row_stride, G, LANES)
     else:
-        piece_gradient(VECS, False, n, piece, table, entries, dZ, layer.row_stride, G, t.width)
-    if step != NULL:
-        update_in_region(step, t.V + q, G, moment_stride, size)
-        return
-    dV = grads + t.offset + q
-    if not add:
-        memcpy(dV, G, size * sizeof(real))
-        return
-    for i from 0 <= i < size by LANES:
-        store_some(dV + i, vadd(load_some(dV + i, size - i), load_some(G + i, size - i)), size - i)
+        piece_gradient(VECS, False, 1, piece, column, table, entries, sorted, dZ, layer.row_stride, G, t.width)
+    for k in range(2 if is_pair(t, panel) else 1):
+        q = (panel + k) * t.panel_stride + piece.first * t.width
+        if step != NULL:
+            update_in_region(step, t.V + q, G + k * size, moment_stride, size)
+            continue
+        dV = grads + t.offset + q
+        for i from 0 <= i < size by LANES:
+            if add:
+                store_some(dV + i, vadd(load_some(dV + i, size - i), load_some(G + k * size + i, size - i)), size - i)
+            else:
+                store_some(dV + i, load_some(G + k * size + i, size - i), size - i)
 
 # ---- sums of squares of the rows of V, in 16 lanes (sums.pxi) ----
 

@@ -32,8 +32,9 @@ cdef struct Parameters:
     long long saved_time    # start time of the slice in which the copy was made; 0: no copy yet
     LossOptions loss
     TableWeights table      # of the first layer; n_rows is 0 without a table
+    TableColumn* columns
     TablePiece* pieces      # what threads share of its gradient
-    Py_ssize_t n_pieces
+    Py_ssize_t n_columns, n_pieces, n_lists
     int max_threads
     int n_buffers           # ChunkBuffers in a workspace: chunks computed at the same time
     double step_ns          # rough estimate of the time of a step
@@ -89,7 +90,12 @@ cdef Py_ssize_t parameters_layout(const Training* training, Parameters* params, 
     params.loss.numbers = NULL
     if training.objective.numbers != NULL:
         params.loss.numbers = allocate_reals(&cursor, padded(net.sizes[net.n_layers]))
-    params.n_pieces = count_pieces(net.table) if net.table != NULL else 0
+    params.n_columns = params.n_pieces = params.n_lists = 0
+    if net.table != NULL:
+        params.n_columns = net.table.n_positions + net.table.n_codes
+        params.n_pieces = count_pieces(net.table)
+        params.n_lists = count_lists(net.table)
+    params.columns = <TableColumn*>allocate(&cursor, params.n_columns * <Py_ssize_t>sizeof(TableColumn))
     params.pieces = <TablePiece*>allocate(&cursor, params.n_pieces * <Py_ssize_t>sizeof(TablePiece))
     params.table = table_weights(net, params.start, layers_size(net, training.data.batch_size))
     for l in range(net.n_layers):
@@ -134,7 +140,7 @@ cdef void prepare(Training* training) noexcept nogil:
     parameters_layout(training, params, <char*>training.parameters + round_up(sizeof(Parameters), 64))
     find_spans(params, training.net.n_layers)
     if training.net.table != NULL:
-        find_pieces(training.net.table, params.pieces)
+        find_pieces(training.net.table, params.columns, params.pieces)
     params.step_ns = estimate_step(training)
     params.in_place = (training.optimizer.rule != NO_UPDATE and training.optimizer.clip_norm == 0
                        and training.data.batch_size <= CHUNK and params.step_ns < 25e6)

@@ -2,8 +2,9 @@
 #
 #   thread, part, parts   as in gradient.pxi and chunk.pxi
 #
-# Knots: columns of bins x panels. Phase B: pieces x panels. A piece is a column of bins, or some levels of a column of
-# codes; one thread sums it over all rows of the chunk. Numbered along the panels, each thread gets about the same cost.
+# Knots: columns of bins. Phase B: pieces x panels. A piece is a column of bins, or some levels of a column of codes; one
+# thread sums it over all rows of the chunk. The panels of a piece follow each other, and each thread gets about the same
+# cost.
 
 cdef void share_knots(Training* training, int thread, barrier* shared_barrier, int n_threads) noexcept nogil:
     """Compute the knots of a step, or of a validation; shared_barrier may be NULL for one thread."""
@@ -12,7 +13,7 @@ cdef void share_knots(Training* training, int thread, barrier* shared_barrier, i
     cdef Py_ssize_t first, end
     if table.n_positions == 0:
         return
-    split_range(table.n_positions * table_panels(t), 1, thread, n_threads, &first, &end)
+    split_range(table.n_positions, 1, thread, n_threads, &first, &end)
     table_knots(table, t, first, end, workspace_of(training).knots)
     if shared_barrier != NULL:
         barrier_wait(shared_barrier, n_threads)
@@ -22,16 +23,44 @@ cdef void table_backward(Training* training, ChunkBuffers* buffers, int part, in
     """This thread's part of dV, added to that of the chunks before if `add`; with a step, V is updated instead."""
     cdef const Parameters* params = parameters_of(training)
     cdef const TableWeights* t = &params.table
-    cdef const TablePiece* last
-    cdef Py_ssize_t panel, i, lo, hi, total
+    cdef const TablePiece* piece
+    cdef Py_ssize_t i, panel, lo, hi, first = params.n_pieces, end = 0, n_panels = table_panels(t)
     cdef real* G = buffers.piece_gradient + part * piece_size(&training.net)
+    cdef SortedRows sorted = sorted_rows(&training.net, buffers, part)
     if params.n_pieces == 0:
         return
-    last = &params.pieces[params.n_pieces - 1]
-    total = last.cost + CHUNK + last.n
-    split_range(total * table_panels(t), 1, part, parts, &lo, &hi)
-    for panel in range(table_panels(t)):
-        for i in range(params.n_pieces):
-            if lo <= panel * total + params.pieces[i].cost < hi:
-                table_backward_piece(n, panel, &params.pieces[i], &buffers.layers[0], training.net.table,
-                                     &buffers.entries, t, G, buffers.grads, add, step, params.region_size)
+    piece = &params.pieces[params.n_pieces - 1]
+    split_range((piece.cost + CHUNK + 4 * piece.n) * n_panels, 1, part, parts, &lo, &hi)
+    for i in range(params.n_pieces):            # those of which this thread computes a panel
+        if params.pieces[i].cost * n_panels < hi:
+            end = i + 1
+        if (params.pieces[i].cost + CHUNK + 4 * params.pieces[i].n) * n_panels > lo and i < first:
+            first = i
+    if first >= end:
+        return
+    piece = &params.pieces[end - 1]
+    sort_rows(n, params.columns, params.pieces[first].column, piece.column + 1,
+              count_lists_before(params, piece.column + 1), &buffers.entries, sorted)
+    for i in range(first, end):
+        piece = &params.pieces[i]
+        panel = 0
+        while panel < n_panels:
+            if lo <= piece.cost * n_panels + panel * (CHUNK + 4 * piece.n) < hi:
+                table_backward_piece(panel, piece, &params.columns[piece.column], &buffers.layers[0], training.net.table,
+                                     &buffers.entries, sorted, t, G, buffers.grads, add, step, params.region_size)
+            panel += 2 if is_pair(t, panel) else 1
+
+cdef inline Py_ssize_t count_lists_before(const Parameters* params, Py_ssize_t column) noexcept nogil:
+    return params.columns[column].list if column < params.n_columns else params.n_lists
+
+cdef inline SortedRows sorted_rows(const Network* net, const ChunkBuffers* buffers, int part) noexcept nogil:
+    """This thread's memory."""
+    cdef SortedRows sorted
+    cdef Py_ssize_t n_lists = round_up(count_lists(net.table), 32)
+    sorted.first = buffers.sorted + part * sorted_size(net, buffers.entries.stride)
+    sorted.next = sorted.first + n_lists
+    return sorted
+
+cdef Py_ssize_t sorted_size(const Network* net, Py_ssize_t stride) noexcept nogil:
+    """Numbers of SortedRows."""
+    return round_up(count_lists(net.table), 32) + round_up((net.table.n_positions + net.table.n_codes) * stride, 32)

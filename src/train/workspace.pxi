@@ -28,6 +28,7 @@ cdef struct ChunkBuffers:   # matrices in panels; targets, dY and Y have one lay
     real* grads             # a region (panels.pxi); that of the first chunk holds the batch's gradient
     TableEntries entries    # of the rows, if the inputs are a table
     real* piece_gradient    # memory of table_backward, for each thread that shares the chunk
+    short* sorted           # likewise
     bint polls              # the thread of this chunk polls the caller during a step
     flag* abort             # the workspace's
 
@@ -103,7 +104,7 @@ cdef char* layout_buffers(const Training* training, const Workspace* workspace, 
     """Set the pointers of chunk k and its layers, from `cursor` on; return the end. count_only: set nothing."""
     cdef const Network* net = &training.net
     cdef int loss = training.objective.loss
-    cdef Py_ssize_t L = net.n_layers, l, width
+    cdef Py_ssize_t L = net.n_layers, l, width, threads
     cdef Py_ssize_t rows = padded_chunk_rows(training.data.batch_size), stride = chunk_stride(training.data.batch_size)
     cdef ChunkBuffers placeholder_buffers
     cdef ChunkBuffers* buffers = &placeholder_buffers if count_only else &workspace.buffers[k]
@@ -120,9 +121,13 @@ cdef char* layout_buffers(const Training* training, const Workspace* workspace, 
     buffers.input_row_stride = 1 if L == 0 and has_vector_output(loss, net.sizes[0]) else PANEL
     if net.table != NULL:
         layout_entries(net, rows, &buffers.entries, &cursor)
-        buffers.piece_gradient = allocate_reals(
-            &cursor, piece_size(net) * (1 if k > 0 else parameters_of(training).max_threads
-                                        if training.parameters != NULL else training.slice.n_threads))
+        threads = 1
+        if k == 0:
+            threads = (parameters_of(training).max_threads if training.parameters != NULL
+                       else training.slice.n_threads)
+        buffers.piece_gradient = allocate_reals(&cursor, piece_size(net) * threads)
+        buffers.sorted = <short*>allocate(
+            &cursor, sorted_size(net, buffers.entries.stride) * threads * <Py_ssize_t>sizeof(short))
     width = padded(layer_inputs(net, 0)) // PANEL * stride
     buffers.inputs.rows = NULL
     if reads_user_rows(training):
