@@ -17,7 +17,7 @@ cdef Py_ssize_t forward_workspace_size(const Network* net, Py_ssize_t n) noexcep
     allocate(&end, padded_chunk_rows(n) * <Py_ssize_t>sizeof(real*))
     allocate_reals(&end, 2 * (max_width(net) // PANEL * chunk_stride(n)) + layers_size(net, FEW_ROWS))
     if net.table != NULL:
-        layout_entries(net, padded_chunk_rows(n), &entries, &end)
+        layout_entries(net, padded_chunk_rows(n), False, &entries, &end)
         allocate_reals(&end, knots_size(net))
     return end - <char*>NULL
 
@@ -48,7 +48,7 @@ cdef int forward(const Network* net, const void* X, Py_ssize_t n, void* out, voi
     if net.table != NULL:
         numbers = <const real*>(<const TableRows*>X).numbers
         end = <char*>(region + layers_size(net, FEW_ROWS))
-        layout_entries(net, padded_chunk_rows(n), &table.entries, &end)
+        layout_entries(net, padded_chunk_rows(n), False, &table.entries, &end)
         table.knots = allocate_reals(&end, knots_size(net))
         table.weights = user_weights(net)
         table_knots(net.table, &table.weights, 0, net.table.n_positions, table.knots)

@@ -16,14 +16,14 @@
 #
 # which are computed once for all rows of a step. A code stands for as many inputs as there are levels, one of them
 # scale, the others 0. So a row reads two rows of K for a position and one of V for a code, whatever the numbers of bins
-# and levels. Backward, the gradients of the knots g_0 .. g_n are sums over the rows, and
+# and levels. Backward, with S_j the sum of dZ over all rows in bins 0 .. j, and F_j that of f dZ over the rows in bin j,
 #
-#     dV_j = scale (G - 2 (g_0 + ... + g_j)),    G = g_0 + ... + g_n
+#     dV_j = scale (S_n-1 - 2 (S_j - F_j))
 #
 # Order of sums: forward as in linear.pxi for the numbers (with one output as in a layer of d inputs, + b), then the
 # positions column by column, (1 - f) K_b before f K_b+1, then the codes; one FMA each. Knots in the order of the bins.
-# The gradient of a knot adds the rows in the bin before it, then the rows in the bin after it; that of a level adds its
-# rows; both in the order of the chunk, one FMA each. Sums over knots in their order.
+# dV of bins: sums over the rows, sorted by bins, those of a bin in the order of the chunk. dV of a level adds its rows in
+# that order. One FMA for each row.
 #
 # A step of 14 columns of 70 bins, 980-64-64-1, batch 256 ... (docs/decisions/0027-table-input-layer.md)
 
@@ -41,6 +41,7 @@ cdef struct TableEntries:   # of a chunk: entry of row i, column c at c * stride
     int* index              # (p + k, stride) the row of K, or of V
     real* low               # (p + k, stride) its factor
     real* high              # (p, stride) the factor of the next row of K
+    real* mask              # (p, stride) factors of dropout, which `low` and `high` contain; NULL: none
     Py_ssize_t stride
 
 cdef struct TablePiece:     # a column of positions, or up to PIECE levels of a column of codes
@@ -206,7 +207,8 @@ cdef void table_knots(const TableLayout* table, const TableWeights* t, Py_ssize_
 
 # ---- entries ----
 
-cdef void layout_entries(const Network* net, Py_ssize_t rows, TableEntries* entries, char** cursor) noexcept nogil:
+cdef void layout_entries(const Network* net, Py_ssize_t rows, bint has_dropout, TableEntries* entries,
+                         char** cursor) noexcept nogil:
     """Entries of so many rows, at the cursor, which moves. 16 unused rows: strides are no power of two."""
     cdef const TableLayout* table = net.table
     entries.stride = rows + 16
@@ -214,6 +216,7 @@ cdef void layout_entries(const Network* net, Py_ssize_t rows, TableEntries* entr
         cursor, (table.n_positions + table.n_codes) * entries.stride * <Py_ssize_t>sizeof(int))
     entries.low = allocate_reals(cursor, (table.n_positions + table.n_codes) * entries.stride)
     entries.high = allocate_reals(cursor, table.n_positions * entries.stride)
+    entries.mask = allocate_reals(cursor, table.n_positions * entries.stride) if has_dropout else NULL
 
 cdef void read_entries(const TableLayout* table, const TableRows* X, Py_ssize_t base, const Py_ssize_t* order,
                        Py_ssize_t lo, Py_ssize_t hi, TableEntries* entries) noexcept nogil:
@@ -268,23 +271,28 @@ cdef void drop_entries(unsigned long long key, Py_ssize_t first, double rate, Py
             entries.low[c * entries.stride + i] *= factor
             if c < table.n_positions:
                 entries.high[c * entries.stride + i] *= factor
+                entries.mask[c * entries.stride + i] = factor
 
 # ---- forward ----
 
 cdef inline void add_entries(const int vecs, const bint whole, const int panels, Py_ssize_t lo, Py_ssize_t hi,
                              const TableLayout* table, const TableEntries* entries, const real* K,
-                             Py_ssize_t knot_stride, const TableWeights* t, const real* V, Py_ssize_t n_columns, Panels Z,
-                             Py_ssize_t row_stride) noexcept nogil:
-    """Z += the positions and codes of rows lo..hi. K, V, Z: the first panel."""
+                             Py_ssize_t knot_stride, const TableWeights* t, const real* V, Py_ssize_t n_columns,
+                             const real* bias, bint relu, Panels Z, Py_ssize_t row_stride) noexcept nogil:
+    """Z = the positions and codes of rows lo..hi, added to the bias, or to Z if that is NULL. K, V, bias, Z: the first
+    panel. relu: max(0, Z) in the end."""
     cdef vec s[2 * VECS]
-    cdef vec a, b
+    cdef vec a, b, zero = vset(0)
     cdef const real* w
     cdef Py_ssize_t i, e, c, width = t.width
     cdef int v, q
     for i in range(lo, hi):
         for q in range(panels):
+            w = bias + q * PANEL
+            if bias == NULL:
+                w = Z.data + q * Z.stride + i * row_stride
             for v in range(vecs):
-                s[q * vecs + v] = load_columns(whole, Z.data + q * Z.stride + i * row_stride, v, width)
+                s[q * vecs + v] = load_columns(whole, w, v, width)
         e = i
         for c in range(table.n_positions):
             w = K + entries.index[e] * width
@@ -306,7 +314,8 @@ cdef inline void add_entries(const int vecs, const bint whole, const int panels,
             e += entries.stride
         for q in range(panels):
             for v in range(vecs):
-                store_columns(whole, Z.data + q * Z.stride + i * row_stride, v, width, s[q * vecs + v])
+                store_columns(whole, Z.data + q * Z.stride + i * row_stride, v, width,
+                              vmax(zero, s[q * vecs + v]) if relu else s[q * vecs + v])
 
 cdef void table_forward(Py_ssize_t lo, Py_ssize_t hi, const Layer* layer, const TableLayout* table,
                         const TableEntries* entries, const real* knots, const TableWeights* t) noexcept nogil:
@@ -315,10 +324,15 @@ cdef void table_forward(Py_ssize_t lo, Py_ssize_t hi, const Layer* layer, const 
     cdef Py_ssize_t q = 0, knot_stride = n_knots(table) * t.width
     cdef const real* K
     cdef const real* V
+    cdef const real* bias = NULL
+    cdef const real* b = NULL
     cdef Panels Z
+    cdef bint relu = layer.activation == RELU
     numbers.activation = IDENTITY
     numbers.Y = layer.Z
-    if layer.n_out == 1:
+    if table.n_numbers == 0:
+        bias = layer.b
+    elif layer.n_out == 1:
         dot_forward(lo, hi, &numbers)
     elif layer.transposed:
         narrow_forward(lo, hi, &numbers)
@@ -328,17 +342,23 @@ cdef void table_forward(Py_ssize_t lo, Py_ssize_t hi, const Layer* layer, const 
         K = knots + q * knot_stride
         V = t.V + q * t.panel_stride
         Z = panels(layer.Z.data + q * layer.Z.stride, layer.Z.stride)
+        b = bias + q * PANEL if bias != NULL else NULL
         if is_pair(t, q):
-            add_entries(VECS, True, 2, lo, hi, table, entries, K, knot_stride, t, V, PANEL, Z, layer.row_stride)
+            add_entries(VECS, True, 2, lo, hi, table, entries, K, knot_stride, t, V, PANEL, b, relu, Z,
+                        layer.row_stride)
             q += 1
         elif columns_in_panel(t, q) == PANEL:
-            add_entries(VECS, True, 1, lo, hi, table, entries, K, knot_stride, t, V, PANEL, Z, layer.row_stride)
-        elif columns_in_panel(t, q) == LANES and t.width == LANES:
-            add_entries(1, True, 1, lo, hi, table, entries, K, knot_stride, t, V, LANES, Z, layer.row_stride)
-        else:
-            add_entries(VECS, False, 1, lo, hi, table, entries, K, knot_stride, t, V, columns_in_panel(t, q), Z,
+            add_entries(VECS, True, 1, lo, hi, table, entries, K, knot_stride, t, V, PANEL, b, relu, Z,
                         layer.row_stride)
+        elif columns_in_panel(t, q) == LANES and t.width == LANES:
+            add_entries(1, True, 1, lo, hi, table, entries, K, knot_stride, t, V, LANES, b, relu, Z,
+                        layer.row_stride)
+        else:
+            add_entries(VECS, False, 1, lo, hi, table, entries, K, knot_stride, t, V, columns_in_panel(t, q), b, relu,
+                        Z, layer.row_stride)
         q += 1
+    if relu:
+        return
     if layer.row_stride == 1:
         elementwise_forward(layer.activation, layer.Z.data + lo, layer.Y.data + lo, hi - lo, LANES)
     else:
@@ -423,45 +443,41 @@ cdef void sort_rows(Py_ssize_t n, const TableColumn* columns, Py_ssize_t first, 
             sorted.next[c * entries.stride + i] = sorted.first[list]
             sorted.first[list] = <short>i
 
-cdef inline void knot_gradients(const int vecs, const bint whole, const int panels, const TablePiece* piece, real scale,
-                                const real* low, const real* high, const short* first, const short* next, Panels dZ,
+cdef inline void bin_gradients(const int vecs, const bint whole, const int panels, const TablePiece* piece, real scale,
+                                const real* high, const real* mask, const short* first, const short* next, Panels dZ,
                                 Py_ssize_t row_stride, real* G, Py_ssize_t width) noexcept nogil:
-    """The gradient of a column of bins. low, high, first, next: of this column."""
-    cdef vec g[2 * VECS]                    # of a knot: the rows in the bin before it, then those in the bin after it
-    cdef vec above[2 * VECS]                # of the next knot
-    cdef vec sums[2 * VECS]                 # of all knots so far
+    """dV of a column of bins. high, mask, first, next: of this column."""
+    cdef vec S[2 * VECS]
+    cdef vec F[2 * VECS]
     cdef vec a, b, d
     cdef Py_ssize_t j, i, size = piece.n * width
     cdef int v, q
     for v in range(panels * vecs):
-        above[v] = sums[v] = vset(0)
+        S[v] = vset(0)
     for j in range(piece.n):
         for v in range(panels * vecs):
-            g[v] = above[v]
-            above[v] = vset(0)
+            F[v] = vset(0)
         i = first[j]
         while i >= 0:
-            a = vset(low[i])
-            b = vset(high[i])
+            a = vset(high[i])
             for q in range(panels):
                 for v in range(vecs):
                     d = load_columns(whole, dZ.data + q * dZ.stride + i * row_stride, v, width)
-                    g[q * vecs + v] = vfma(a, d, g[q * vecs + v])
-                    above[q * vecs + v] = vfma(b, d, above[q * vecs + v])
+                    F[q * vecs + v] = vfma(a, d, F[q * vecs + v])
+                    # the same bits for a factor of 1; some CPUs add while they multiply
+                    S[q * vecs + v] = (vadd(S[q * vecs + v], d) if mask == NULL
+                                       else vfma(vset(mask[i]), d, S[q * vecs + v]))
             i = next[i]
         for q in range(panels):
             for v in range(vecs):
-                sums[q * vecs + v] = vadd(sums[q * vecs + v], g[q * vecs + v])
-                store_columns(whole, G + q * size + j * width, v, width, sums[q * vecs + v])
+                store_columns(whole, G + q * size + j * width, v, width, vsub(S[q * vecs + v], F[q * vecs + v]))
     a = vset(scale)
     b = vset(2)
     for q in range(panels):
-        for v in range(vecs):
-            g[v] = vadd(sums[q * vecs + v], above[q * vecs + v])
         for j in range(piece.n):
             for v in range(vecs):
                 d = load_columns(whole, G + q * size + j * width, v, width)
-                store_columns(whole, G + q * size + j * width, v, width, vmul(a, vfnma(b, d, g[v])))
+                store_columns(whole, G + q * size + j * width, v, width, vmul(a, vfnma(b, d, S[q * vecs + v])))
 
 cdef inline void level_gradients(const int vecs, const bint whole, const int panels, const TablePiece* piece,
                                  const real* low, const short* first, const short* next, Panels dZ,
@@ -512,9 +528,12 @@ cdef inline void piece_gradient(const int vecs, const bint whole, const int pane
     cdef Py_ssize_t e = piece.column * entries.stride
     cdef const short* first = sorted.first + piece.list
     cdef const short* next = sorted.next + e
-    if piece.column < table.n_positions:
-        knot_gradients(vecs, whole, panels, piece, <real>table.position_scale[piece.column], entries.low + e,
-                       entries.high + e, first, next, dZ, row_stride, G, width)
+    if piece.column < table.n_positions and entries.mask == NULL:
+        bin_gradients(vecs, whole, panels, piece, <real>table.position_scale[piece.column], entries.high + e, NULL,
+                      first, next, dZ, row_stride, G, width)
+    elif piece.column < table.n_positions:
+        bin_gradients(vecs, whole, panels, piece, <real>table.position_scale[piece.column], entries.high + e,
+                      entries.mask + e, first, next, dZ, row_stride, G, width)
     elif column.by_piece:
         some_level_gradients(vecs, whole, panels, piece, entries.index + e, entries.low + e, first[0], next, dZ,
                              row_stride, G, width)

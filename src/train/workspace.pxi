@@ -120,7 +120,7 @@ cdef char* layout_buffers(const Training* training, const Workspace* workspace, 
                                                         else training.data.batch_size))
     buffers.input_row_stride = 1 if L == 0 and has_vector_output(loss, net.sizes[0]) else PANEL
     if net.table != NULL:
-        layout_entries(net, rows, &buffers.entries, &cursor)
+        layout_entries(net, rows, training.dropout.rates != NULL and training.dropout.rates[0] != 0, &buffers.entries, &cursor)
         threads = 1
         if k == 0:
             threads = (parameters_of(training).max_threads if training.parameters != NULL
