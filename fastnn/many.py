@@ -62,8 +62,8 @@ def fit_many(
     ----------
     networks : sequence of MLP
         Different networks of one dtype.
-    X : array_like (n, n_in), or list of arrays
-        Inputs. One array for all networks is not copied, whatever `rows` select.
+    X : array_like (n, n_in) or Table, or list of them
+        Inputs. One array or table for all networks is not copied, whatever `rows` select.
     y : array_like, or list of arrays
         Targets, as in `fit`. A list is one for each network if it holds arrays.
     loss, optimizer, epochs, batch_size, shuffle, validation_fraction, resume
@@ -191,7 +191,7 @@ def forward_many(networks, X, out=None, n_threads=1):
     networks : sequence of MLP
         Networks of one dtype, with the same number of inputs and of outputs. Their hidden layers
         may differ.
-    X : array_like (n, n_in)
+    X : array_like (n, n_in) or Table
     out : ndarray (n_networks, n, n_out), optional
         Array for the outputs: C-contiguous, of the networks' dtype.
     n_threads : int, default 1

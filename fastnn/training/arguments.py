@@ -190,10 +190,11 @@ class Planner:
         loss = losses.resolve(a["loss"], net.activations[-1])
         if optimizer is None and not a["resume"]:
             optimizer = "adam"
+        data = Data.of(net, X, a["y"], loss, a["sample_weight"])
         return Plan(
             net,
-            Data.of(net, X, a["y"], loss, a["sample_weight"]),
-            of_validation(net, a["validation_data"], loss),
+            data,
+            of_validation(net, a["validation_data"], loss, data),
             None if optimizer is None else optimizers.resolve(optimizer),
             check_count("epochs", a["epochs"], minimum=0),
             None if batch_size is None else check_count("batch_size", batch_size),

@@ -233,8 +233,8 @@ def n_held_out(fraction, n):
     return n_out
 
 
-def of_validation(net, validation_data, loss):
-    """Return the Data of the argument `validation_data` of fit, or None."""
+def of_validation(net, validation_data, loss, data):
+    """Return the Data of the argument `validation_data` of fit, or None. data : that of training."""
     if validation_data is None:
         return None
     if not isinstance(validation_data, (tuple, list)) or len(validation_data) not in (2, 3):
@@ -243,9 +243,18 @@ def of_validation(net, validation_data, loss):
         raise ValueError(f"validation_data must be (X, y) or (X, y, sample_weight), got {got}")
     X, y, *sample_weight = validation_data
     try:
-        return Data.of(net, X, y, loss, *sample_weight)
+        validation = Data.of(net, X, y, loss, *sample_weight)
     except (TypeError, ValueError) as error:
         raise type(error)(f"validation_data: {error}") from None
+    if _layout(data.X) != _layout(validation.X):
+        raise ValueError(
+            "X and the X of validation_data must be Tables of one layout, or none of them a Table"
+        )
+    return validation
+
+
+def _layout(X):
+    return X.layout if isinstance(X, Table) else None
 
 
 def is_sparse(X):

@@ -37,12 +37,12 @@ cdef struct TableWeights:   # V. In a region it follows the layers; in inference
     Py_ssize_t row_stride, panel_stride
     Py_ssize_t offset       # in a region
 
-cdef struct TableEntries:   # of a chunk: entry of row i, column c at c * stride + i; positions come before codes
-    int* index              # (p + k, stride) the row of K, or of V
-    real* low               # (p + k, stride) its factor
-    real* high              # (p, stride) the factor of the next row of K
-    real* mask              # (p, stride) factors of dropout, which `low` and `high` contain; NULL: none
-    Py_ssize_t stride
+cdef struct TableEntries:   # of a chunk: (n, p + k), positions before codes
+    int* index              # the row of K, or of V
+    real* low               # its factor
+    real* high              # of positions: the factor of the next row of K
+    real* mask              # of positions: factors of dropout, which `low` and `high` contain; NULL: none
+    Py_ssize_t n_columns    # p + k
 
 cdef struct TablePiece:     # a column of positions, or up to PIECE levels of a column of codes
     Py_ssize_t column       # positions before codes
@@ -178,45 +178,46 @@ cdef inline void column_knots(const int vecs, const bint whole, const int panels
                                        s[q * vecs + v])
                 store_columns(whole, K + q * knot_stride, v, t.width, s[q * vecs + v])
 
+cdef void panel_knots(const TableLayout* table, const TableWeights* t, Py_ssize_t column, Py_ssize_t row,
+                      Py_ssize_t knot, Py_ssize_t panel, real* knots) noexcept nogil:
+    """K of a column in a panel, or in two. row, knot: the first of the column."""
+    cdef Py_ssize_t n = table.n_bins[column], knot_stride = n_knots(table) * t.width
+    cdef real scale = <real>table.position_scale[column]
+    cdef const real* V = t.V + panel * t.panel_stride + row * t.row_stride
+    cdef real* K = knots + panel * knot_stride + knot * t.width
+    if is_pair(t, panel):
+        column_knots(VECS, True, 2, n, scale, t, V, PANEL, K, knot_stride)
+    elif columns_in_panel(t, panel) == PANEL:
+        column_knots(VECS, True, 1, n, scale, t, V, PANEL, K, knot_stride)
+    elif columns_in_panel(t, panel) == LANES and t.width == LANES:
+        column_knots(1, True, 1, n, scale, t, V, LANES, K, knot_stride)
+    else:
+        column_knots(VECS, False, 1, n, scale, t, V, columns_in_panel(t, panel), K, knot_stride)
+
 cdef void table_knots(const TableLayout* table, const TableWeights* t, Py_ssize_t first, Py_ssize_t end,
                       real* knots) noexcept nogil:
     """K of columns first..end."""
-    cdef Py_ssize_t c, q, row = 0, knot = 0, n, knot_stride = n_knots(table) * t.width
-    cdef real scale
-    cdef const real* V
-    cdef real* K
+    cdef Py_ssize_t c, panel, row = 0, knot = 0
     for c in range(end):
-        n = table.n_bins[c]
-        scale = <real>table.position_scale[c]
-        q = 0
-        while q < table_panels(t) and c >= first:
-            V = t.V + q * t.panel_stride + row * t.row_stride
-            K = knots + q * knot_stride + knot * t.width
-            if is_pair(t, q):
-                column_knots(VECS, True, 2, n, scale, t, V, PANEL, K, knot_stride)
-                q += 1
-            elif columns_in_panel(t, q) == PANEL:
-                column_knots(VECS, True, 1, n, scale, t, V, PANEL, K, knot_stride)
-            elif columns_in_panel(t, q) == LANES and t.width == LANES:
-                column_knots(1, True, 1, n, scale, t, V, LANES, K, knot_stride)
-            else:
-                column_knots(VECS, False, 1, n, scale, t, V, columns_in_panel(t, q), K, knot_stride)
-            q += 1
-        row += n
-        knot += n + 1
+        panel = 0
+        while panel < table_panels(t) and c >= first:
+            panel_knots(table, t, c, row, knot, panel, knots)
+            panel += 2 if is_pair(t, panel) else 1
+        row += table.n_bins[c]
+        knot += table.n_bins[c] + 1
 
 # ---- entries ----
 
 cdef void layout_entries(const Network* net, Py_ssize_t rows, bint has_dropout, TableEntries* entries,
                          char** cursor) noexcept nogil:
-    """Entries of so many rows, at the cursor, which moves. 16 unused rows: strides are no power of two."""
-    cdef const TableLayout* table = net.table
-    entries.stride = rows + 16
-    entries.index = <int*>allocate(
-        cursor, (table.n_positions + table.n_codes) * entries.stride * <Py_ssize_t>sizeof(int))
-    entries.low = allocate_reals(cursor, (table.n_positions + table.n_codes) * entries.stride)
-    entries.high = allocate_reals(cursor, table.n_positions * entries.stride)
-    entries.mask = allocate_reals(cursor, table.n_positions * entries.stride) if has_dropout else NULL
+    """Entries of so many rows, at the cursor, which moves."""
+    cdef Py_ssize_t n
+    entries.n_columns = net.table.n_positions + net.table.n_codes
+    n = rows * entries.n_columns
+    entries.index = <int*>allocate(cursor, n * <Py_ssize_t>sizeof(int))
+    entries.low = allocate_reals(cursor, n)
+    entries.high = allocate_reals(cursor, n if net.table.n_positions > 0 else 0)
+    entries.mask = allocate_reals(cursor, n) if has_dropout else NULL
 
 cdef void read_entries(const TableLayout* table, const TableRows* X, Py_ssize_t base, const Py_ssize_t* order,
                        Py_ssize_t lo, Py_ssize_t hi, TableEntries* entries) noexcept nogil:
@@ -232,46 +233,47 @@ cdef void read_entries(const TableLayout* table, const TableRows* X, Py_ssize_t 
         x = <const real*>X.positions + c
         n = table.n_bins[c]
         end = <real>n
-        q = c * entries.stride
         for i in range(lo, hi):
+            q = i * entries.n_columns + c
             position = x[(order[i] if order != NULL else base + i) * p]
             position = position if position > 0 else 0
             position = position if position < end else end
             bin = <int>position
             bin -= bin == n                 # the end of the last bin
             position -= <real>bin
-            entries.index[q + i] = <int>first + bin
-            entries.low[q + i] = 1 - position
-            entries.high[q + i] = position
+            entries.index[q] = <int>first + bin
+            entries.low[q] = 1 - position
+            entries.high[q] = position
         first += n + 1
     first -= p                              # from rows of K to rows of V
     for c in range(k):
         codes = X.codes + c
         n = table.n_levels[c]
         scale = <real>table.code_scale[c]
-        q = (p + c) * entries.stride
         for i in range(lo, hi):
+            q = i * entries.n_columns + p + c
             code = codes[(order[i] if order != NULL else base + i) * k]
-            entries.index[q + i] = <int>first + (code if 0 <= code < n else 0)
-            entries.low[q + i] = scale if 0 <= code < n else 0
+            entries.index[q] = <int>first + (code if 0 <= code < n else 0)
+            entries.low[q] = scale if 0 <= code < n else 0
         first += n
 
 cdef void drop_entries(unsigned long long key, Py_ssize_t first, double rate, Py_ssize_t lo, Py_ssize_t hi,
                        const TableLayout* table, TableEntries* entries) noexcept nogil:
     """Dropout of whole columns: column c is unit d + c of the layer's inputs (dropout.pxi)."""
-    cdef Py_ssize_t i, c
+    cdef Py_ssize_t i, c, q
     cdef unsigned long long row
     cdef unsigned int threshold = <unsigned int>(rate * 4294967296.0)
     cdef real factor, scale = <real>(1 / (1 - rate))
     for i in range(lo, hi):
         row = mix_in(key, first + i)
-        for c in range(table.n_positions + table.n_codes):
+        for c in range(entries.n_columns):
+            q = i * entries.n_columns + c
             factor = draw_factor(<unsigned int>row, <unsigned int>(row >> 32), <unsigned int>(table.n_numbers + c),
                                  threshold, scale)
-            entries.low[c * entries.stride + i] *= factor
+            entries.low[q] *= factor
             if c < table.n_positions:
-                entries.high[c * entries.stride + i] *= factor
-                entries.mask[c * entries.stride + i] = factor
+                entries.high[q] *= factor
+                entries.mask[q] = factor
 
 # ---- forward ----
 
@@ -293,7 +295,7 @@ cdef inline void add_entries(const int vecs, const bint whole, const int panels,
                 w = Z.data + q * Z.stride + i * row_stride
             for v in range(vecs):
                 s[q * vecs + v] = load_columns(whole, w, v, width)
-        e = i
+        e = i * entries.n_columns
         for c in range(table.n_positions):
             w = K + entries.index[e] * width
             a = vset(entries.low[e])
@@ -304,14 +306,14 @@ cdef inline void add_entries(const int vecs, const bint whole, const int panels,
             for q in range(panels):
                 for v in range(vecs):
                     s[q * vecs + v] = vfma(b, load_columns(whole, w + q * knot_stride + width, v, width), s[q * vecs + v])
-            e += entries.stride
+            e += 1
         for c in range(table.n_codes):
             w = V + entries.index[e] * t.row_stride
             a = vset(entries.low[e])
             for q in range(panels):
                 for v in range(vecs):
                     s[q * vecs + v] = vfma(a, load_columns(whole, w + q * t.panel_stride, v, n_columns), s[q * vecs + v])
-            e += entries.stride
+            e += 1
         for q in range(panels):
             for v in range(vecs):
                 store_columns(whole, Z.data + q * Z.stride + i * row_stride, v, width,
@@ -377,7 +379,7 @@ cdef struct TableColumn:    # positions before codes
 
 cdef struct SortedRows:
     short* first            # (n_lists,) the first row of a list; -1: it is empty
-    short* next             # (p + k, stride) the row after this row in its list; -1: the end
+    short* next             # (p + k, CHUNK) the row after this row in its list; -1: the end
 
 cdef Py_ssize_t count_lists(const TableLayout* table) noexcept nogil:
     cdef Py_ssize_t c, n = 0
@@ -438,14 +440,15 @@ cdef void sort_rows(Py_ssize_t n, const TableColumn* columns, Py_ssize_t first, 
         sorted.first[list] = -1
     for i in range(n - 1, -1, -1):          # columns in the inner loop: no list waits for the row before
         for c in range(first, end):
-            list = entries.index[c * entries.stride + i] - columns[c].index
+            list = entries.index[i * entries.n_columns + c] - columns[c].index
             list = columns[c].list + (list // PIECE if columns[c].by_piece else list)
-            sorted.next[c * entries.stride + i] = sorted.first[list]
+            sorted.next[c * CHUNK + i] = sorted.first[list]
             sorted.first[list] = <short>i
 
 cdef inline void bin_gradients(const int vecs, const bint whole, const int panels, const TablePiece* piece, real scale,
-                                const real* high, const real* mask, const short* first, const short* next, Panels dZ,
-                                Py_ssize_t row_stride, real* G, Py_ssize_t width) noexcept nogil:
+                                const real* high, const real* mask, Py_ssize_t n_columns, const short* first,
+                                const short* next, Panels dZ, Py_ssize_t row_stride, real* G,
+                                Py_ssize_t width) noexcept nogil:
     """dV of a column of bins. high, mask, first, next: of this column."""
     cdef vec S[2 * VECS]
     cdef vec F[2 * VECS]
@@ -459,14 +462,14 @@ cdef inline void bin_gradients(const int vecs, const bint whole, const int panel
             F[v] = vset(0)
         i = first[j]
         while i >= 0:
-            a = vset(high[i])
+            a = vset(high[i * n_columns])
             for q in range(panels):
                 for v in range(vecs):
                     d = load_columns(whole, dZ.data + q * dZ.stride + i * row_stride, v, width)
                     F[q * vecs + v] = vfma(a, d, F[q * vecs + v])
                     # the same bits for a factor of 1; some CPUs add while they multiply
                     S[q * vecs + v] = (vadd(S[q * vecs + v], d) if mask == NULL
-                                       else vfma(vset(mask[i]), d, S[q * vecs + v]))
+                                       else vfma(vset(mask[i * n_columns]), d, S[q * vecs + v]))
             i = next[i]
         for q in range(panels):
             for v in range(vecs):
@@ -480,8 +483,8 @@ cdef inline void bin_gradients(const int vecs, const bint whole, const int panel
                 store_columns(whole, G + q * size + j * width, v, width, vmul(a, vfnma(b, d, S[q * vecs + v])))
 
 cdef inline void level_gradients(const int vecs, const bint whole, const int panels, const TablePiece* piece,
-                                 const real* low, const short* first, const short* next, Panels dZ,
-                                 Py_ssize_t row_stride, real* G, Py_ssize_t width) noexcept nogil:
+                                 const real* low, Py_ssize_t n_columns, const short* first, const short* next,
+                                 Panels dZ, Py_ssize_t row_stride, real* G, Py_ssize_t width) noexcept nogil:
     """The gradient of all levels of a column. low, first, next: of this column."""
     cdef vec g[2 * VECS]
     cdef vec a
@@ -492,7 +495,7 @@ cdef inline void level_gradients(const int vecs, const bint whole, const int pan
             g[v] = vset(0)
         i = first[j]
         while i >= 0:
-            a = vset(low[i])
+            a = vset(low[i * n_columns])
             for q in range(panels):
                 for v in range(vecs):
                     g[q * vecs + v] = vfma(a, load_columns(whole, dZ.data + q * dZ.stride + i * row_stride, v, width),
@@ -503,8 +506,9 @@ cdef inline void level_gradients(const int vecs, const bint whole, const int pan
                 store_columns(whole, G + q * size + j * width, v, width, g[q * vecs + v])
 
 cdef inline void some_level_gradients(const int vecs, const bint whole, const int panels, const TablePiece* piece,
-                                      const int* index, const real* low, Py_ssize_t i, const short* next, Panels dZ,
-                                      Py_ssize_t row_stride, real* G, Py_ssize_t width) noexcept nogil:
+                                      const int* index, const real* low, Py_ssize_t n_columns, Py_ssize_t i,
+                                      const short* next, Panels dZ, Py_ssize_t row_stride, real* G,
+                                      Py_ssize_t width) noexcept nogil:
     """The gradient of some levels of a column with many, of which few have rows. i: the first of the rows."""
     cdef vec a
     cdef real* g
@@ -512,9 +516,9 @@ cdef inline void some_level_gradients(const int vecs, const bint whole, const in
     cdef int v, q
     memset(G, 0, panels * size * sizeof(real))
     while i >= 0:
-        a = vset(low[i])
+        a = vset(low[i * n_columns])
         for q in range(panels):
-            g = G + q * size + (index[i] - piece.first) * width
+            g = G + q * size + (index[i * n_columns] - piece.first) * width
             for v in range(vecs):
                 store_columns(whole, g, v, width, vfma(
                     a, load_columns(whole, dZ.data + q * dZ.stride + i * row_stride, v, width),
@@ -525,20 +529,20 @@ cdef inline void piece_gradient(const int vecs, const bint whole, const int pane
                                 const TableColumn* column, const TableLayout* table, const TableEntries* entries,
                                 SortedRows sorted, Panels dZ, Py_ssize_t row_stride, real* G,
                                 Py_ssize_t width) noexcept nogil:
-    cdef Py_ssize_t e = piece.column * entries.stride
+    cdef Py_ssize_t e = piece.column, n_columns = entries.n_columns
     cdef const short* first = sorted.first + piece.list
-    cdef const short* next = sorted.next + e
+    cdef const short* next = sorted.next + e * CHUNK
     if piece.column < table.n_positions and entries.mask == NULL:
         bin_gradients(vecs, whole, panels, piece, <real>table.position_scale[piece.column], entries.high + e, NULL,
-                      first, next, dZ, row_stride, G, width)
+                      n_columns, first, next, dZ, row_stride, G, width)
     elif piece.column < table.n_positions:
         bin_gradients(vecs, whole, panels, piece, <real>table.position_scale[piece.column], entries.high + e,
-                      entries.mask + e, first, next, dZ, row_stride, G, width)
+                      entries.mask + e, n_columns, first, next, dZ, row_stride, G, width)
     elif column.by_piece:
-        some_level_gradients(vecs, whole, panels, piece, entries.index + e, entries.low + e, first[0], next, dZ,
-                             row_stride, G, width)
+        some_level_gradients(vecs, whole, panels, piece, entries.index + e, entries.low + e, n_columns, first[0],
+                             next, dZ, row_stride, G, width)
     else:
-        level_gradients(vecs, whole, panels, piece, entries.low + e, first, next, dZ, row_stride, G, width)
+        level_gradients(vecs, whole, panels, piece, entries.low + e, n_columns, first, next, dZ, row_stride, G, width)
 
 cdef void table_backward_piece(Py_ssize_t panel, const TablePiece* piece, const TableColumn* column, const Layer* layer,
                                const TableLayout* table, const TableEntries* entries, SortedRows sorted,

@@ -4,10 +4,10 @@
 #
 # Knots: columns of bins. Phase B: pieces x panels. A piece is a column of bins, or some levels of a column of codes; one
 # thread sums it over all rows of the chunk. The panels of a piece follow each other, and each thread gets about the same
-# cost.
+# cost. Where phase B updates V, it computes the knots of the next step, too, while these weights are in L1.
 
 cdef void share_knots(Training* training, int thread, barrier* shared_barrier, int n_threads) noexcept nogil:
-    """Compute the knots of a step, or of a validation; shared_barrier may be NULL for one thread."""
+    """Compute the knots for a step or a validation; shared_barrier may be NULL for one thread."""
     cdef const TableLayout* table = training.net.table
     cdef const TableWeights* t = &parameters_of(training).table
     cdef Py_ssize_t first, end
@@ -48,6 +48,9 @@ cdef void table_backward(Training* training, ChunkBuffers* buffers, int part, in
             if lo <= piece.cost * n_panels + panel * (CHUNK + 4 * piece.n) < hi:
                 table_backward_piece(panel, piece, &params.columns[piece.column], &buffers.layers[0], training.net.table,
                                      &buffers.entries, sorted, t, G, buffers.grads, add, step, params.region_size)
+                if step != NULL and piece.column < training.net.table.n_positions:      # for the next step
+                    panel_knots(training.net.table, t, piece.column, piece.first, params.columns[piece.column].index,
+                                panel, workspace_of(training).knots)
             panel += 2 if is_pair(t, panel) else 1
 
 cdef inline Py_ssize_t count_lists_before(const Parameters* params, Py_ssize_t column) noexcept nogil:
@@ -57,10 +60,10 @@ cdef inline SortedRows sorted_rows(const Network* net, const ChunkBuffers* buffe
     """This thread's memory."""
     cdef SortedRows sorted
     cdef Py_ssize_t n_lists = round_up(count_lists(net.table), 32)
-    sorted.first = buffers.sorted + part * sorted_size(net, buffers.entries.stride)
+    sorted.first = buffers.sorted + part * sorted_size(net)
     sorted.next = sorted.first + n_lists
     return sorted
 
-cdef Py_ssize_t sorted_size(const Network* net, Py_ssize_t stride) noexcept nogil:
+cdef Py_ssize_t sorted_size(const Network* net) noexcept nogil:
     """Numbers of SortedRows."""
-    return round_up(count_lists(net.table), 32) + round_up((net.table.n_positions + net.table.n_codes) * stride, 32)
+    return round_up(count_lists(net.table), 32) + (net.table.n_positions + net.table.n_codes) * CHUNK

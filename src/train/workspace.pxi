@@ -127,7 +127,7 @@ cdef char* layout_buffers(const Training* training, const Workspace* workspace, 
                        else training.slice.n_threads)
         buffers.piece_gradient = allocate_reals(&cursor, piece_size(net) * threads)
         buffers.sorted = <short*>allocate(
-            &cursor, sorted_size(net, buffers.entries.stride) * threads * <Py_ssize_t>sizeof(short))
+            &cursor, sorted_size(net) * threads * <Py_ssize_t>sizeof(short))
     width = padded(layer_inputs(net, 0)) // PANEL * stride
     buffers.inputs.rows = NULL
     if reads_user_rows(training):
