@@ -137,9 +137,7 @@ class Table(CompiledTable):
         self._set(numbers, positions, ready(codes, np.int32), layout)
 
     def _set(self, numbers, positions, codes, layout):
-        self.numbers, self.positions, self.codes = map(
-            _read_only, (numbers, positions, codes)
-        )
+        self.numbers, self.positions, self.codes = map(_read_only, (numbers, positions, codes))
         self.layout = layout
         self._bind(
             self.numbers,

@@ -111,9 +111,7 @@ def test_outputs_and_gradients(isa, dtype, layout, width, tolerance):
     assert net.loss_and_grad(table, y) == pytest.approx(L, rel=10 * tolerance)
     assert net.loss(table, y) == pytest.approx(L, rel=10 * tolerance)
     grads = params_of(dW, db)
-    np.testing.assert_allclose(
-        net.grads, grads, rtol=0, atol=3 * tolerance * np.abs(grads).max()
-    )
+    np.testing.assert_allclose(net.grads, grads, rtol=0, atol=3 * tolerance * np.abs(grads).max())
 
 
 @pytest.mark.parametrize("n_out", [1, 3, 10, 40])
@@ -377,7 +375,14 @@ def test_fit_many_shares_one_table(dtype):
     alone = [net.copy() for net in networks]
     options = {"epochs": 4, "optimizer": Adam(0.01), "callbacks": EarlyStopping(2)}
     fastnn.fit_many(
-        networks, table, y, rows=rows, validation_rows=held_out, rng=[1, 2, 3], n_threads=2, **options
+        networks,
+        table,
+        y,
+        rows=rows,
+        validation_rows=held_out,
+        rng=[1, 2, 3],
+        n_threads=2,
+        **options,
     )
     for i, net in enumerate(alone):
         net.fit(
@@ -404,7 +409,12 @@ def train(isa, dtype, layout, width, batch, optimizer, n_threads=1, slice_second
     try:
         table = make_table(layout, 700, dtype=dtype)
         net = MLP(
-            [table.n_inputs, *width, 3], "tanh", "softmax", dtype=dtype, rng=0, dropout=options.pop("dropout", 0)
+            [table.n_inputs, *width, 3],
+            "tanh",
+            "softmax",
+            dtype=dtype,
+            rng=0,
+            dropout=options.pop("dropout", 0),
         )
         y = np.arange(700) % 3
         with mock.patch.object(session, "SLICE_SECONDS", slice_seconds or session.SLICE_SECONDS):
@@ -520,7 +530,13 @@ def test_the_compiled_code_checks_tables(dtype):
             kernels.Trainer(net, X, y, validation=validation, **options)
     with pytest.raises(ValueError, match="at most"):
         kernels.CompiledTable()._bind(
-            np.ones((1, 0), dtype), np.ones((1, 1), dtype), np.ones((1, 0), np.int32), [0], [], [1.0], []
+            np.ones((1, 0), dtype),
+            np.ones((1, 1), dtype),
+            np.ones((1, 0), np.int32),
+            [0],
+            [],
+            [1.0],
+            [],
         )
     with pytest.raises(ValueError, match="Expected a table of"):
         net._forward_into(kernels.CompiledTable(), out[:0])

@@ -45,6 +45,10 @@ class Table:
         )
 
     @property
+    def dtype(self):
+        return self.numbers.dtype
+
+    @property
     def n_columns(self):
         return self.numbers.shape[1] + len(self.n_bins) + len(self.n_levels)
 
