@@ -9,7 +9,7 @@ import pytest
 from checks import assert_same_bits
 
 import fastnn
-from fastnn import MLP, SGD, Adam, AdamW, Table, kernels, losses, reference, schedules
+from fastnn import MLP, SGD, Adam, AdamW, Table, kernels, reference, schedules
 from fastnn.callbacks import EarlyStopping
 from fastnn.training import session
 

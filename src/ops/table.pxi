@@ -37,12 +37,13 @@ cdef struct TableWeights:   # V. In a region it follows the layers; in inference
     Py_ssize_t row_stride, panel_stride
     Py_ssize_t offset       # in a region
 
-cdef struct TableEntries:   # of a chunk: (n, p + k), positions before codes
-    int* index              # the row of K, or of V
-    real* low               # its factor
-    real* high              # of positions: the factor of the next row of K
-    real* mask              # of positions: factors of dropout, which `low` and `high` contain; NULL: none
+cdef struct TableEntries:   # of a chunk: entry of row i, column c at c * stride + i; positions come before codes
+    int* index              # (p + k, stride) the row of K, or of V
+    real* low               # (p + k, stride) its factor
+    real* high              # (p, stride) the factor of the next row of K
+    real* mask              # (p, stride) factors of dropout, which `low` and `high` contain; NULL: none
     Py_ssize_t n_columns    # p + k
+    Py_ssize_t stride
 
 cdef struct TablePiece:     # a column of positions, or up to PIECE levels of a column of codes
     Py_ssize_t column       # positions before codes
@@ -152,7 +153,7 @@ cdef Py_ssize_t knots_size(const Network* net) noexcept nogil:
     return n_knots(net.table) * round_up(net.sizes[1], table_width(net.sizes[1]))
 
 cdef inline void column_knots(const int vecs, const bint whole, const int panels, Py_ssize_t n, real scale,
-                              const TableWeights* t, const real* V, Py_ssize_t n_columns, real* K,
+                              const TableWeights* t, const real* V, Py_ssize_t row_size, real* K,
                               Py_ssize_t knot_stride) noexcept nogil:
     """The n + 1 knots of a column. V, K: its first rows; knot_stride: from a panel of K to the next."""
     cdef vec s[2 * VECS]
@@ -165,7 +166,7 @@ cdef inline void column_knots(const int vecs, const bint whole, const int panels
         for q in range(panels):
             for v in range(vecs):
                 s[q * vecs + v] = vadd(s[q * vecs + v], load_columns(whole, V + q * t.panel_stride + j * t.row_stride, v,
-                                                                     n_columns))
+                                                                     row_size))
     for q in range(panels):
         for v in range(vecs):
             s[q * vecs + v] = vmul(vset(-scale), s[q * vecs + v])
@@ -174,7 +175,7 @@ cdef inline void column_knots(const int vecs, const bint whole, const int panels
         K += t.width
         for q in range(panels):
             for v in range(vecs):
-                s[q * vecs + v] = vfma(twice, load_columns(whole, V + q * t.panel_stride + j * t.row_stride, v, n_columns),
+                s[q * vecs + v] = vfma(twice, load_columns(whole, V + q * t.panel_stride + j * t.row_stride, v, row_size),
                                        s[q * vecs + v])
                 store_columns(whole, K + q * knot_stride, v, t.width, s[q * vecs + v])
 
@@ -210,14 +211,13 @@ cdef void table_knots(const TableLayout* table, const TableWeights* t, Py_ssize_
 
 cdef void layout_entries(const Network* net, Py_ssize_t rows, bint has_dropout, TableEntries* entries,
                          char** cursor) noexcept nogil:
-    """Entries of so many rows, at the cursor, which moves."""
-    cdef Py_ssize_t n
+    """Entries of so many rows, at the cursor, which moves. 16 unused rows: strides are no power of two."""
     entries.n_columns = net.table.n_positions + net.table.n_codes
-    n = rows * entries.n_columns
-    entries.index = <int*>allocate(cursor, n * <Py_ssize_t>sizeof(int))
-    entries.low = allocate_reals(cursor, n)
-    entries.high = allocate_reals(cursor, n if net.table.n_positions > 0 else 0)
-    entries.mask = allocate_reals(cursor, n) if has_dropout else NULL
+    entries.stride = rows + 16
+    entries.index = <int*>allocate(cursor, entries.n_columns * entries.stride * <Py_ssize_t>sizeof(int))
+    entries.low = allocate_reals(cursor, entries.n_columns * entries.stride)
+    entries.high = allocate_reals(cursor, net.table.n_positions * entries.stride)
+    entries.mask = allocate_reals(cursor, net.table.n_positions * entries.stride) if has_dropout else NULL
 
 cdef void read_entries(const TableLayout* table, const TableRows* X, Py_ssize_t base, const Py_ssize_t* order,
                        Py_ssize_t lo, Py_ssize_t hi, TableEntries* entries) noexcept nogil:
@@ -233,28 +233,28 @@ cdef void read_entries(const TableLayout* table, const TableRows* X, Py_ssize_t 
         x = <const real*>X.positions + c
         n = table.n_bins[c]
         end = <real>n
+        q = c * entries.stride
         for i in range(lo, hi):
-            q = i * entries.n_columns + c
             position = x[(order[i] if order != NULL else base + i) * p]
             position = position if position > 0 else 0
             position = position if position < end else end
             bin = <int>position
             bin -= bin == n                 # the end of the last bin
             position -= <real>bin
-            entries.index[q] = <int>first + bin
-            entries.low[q] = 1 - position
-            entries.high[q] = position
+            entries.index[q + i] = <int>first + bin
+            entries.low[q + i] = 1 - position
+            entries.high[q + i] = position
         first += n + 1
     first -= p                              # from rows of K to rows of V
     for c in range(k):
         codes = X.codes + c
         n = table.n_levels[c]
         scale = <real>table.code_scale[c]
+        q = (p + c) * entries.stride
         for i in range(lo, hi):
-            q = i * entries.n_columns + p + c
             code = codes[(order[i] if order != NULL else base + i) * k]
-            entries.index[q] = <int>first + (code if 0 <= code < n else 0)
-            entries.low[q] = scale if 0 <= code < n else 0
+            entries.index[q + i] = <int>first + (code if 0 <= code < n else 0)
+            entries.low[q + i] = scale if 0 <= code < n else 0
         first += n
 
 cdef void drop_entries(unsigned long long key, Py_ssize_t first, double rate, Py_ssize_t lo, Py_ssize_t hi,
@@ -267,7 +267,7 @@ cdef void drop_entries(unsigned long long key, Py_ssize_t first, double rate, Py
     for i in range(lo, hi):
         row = mix_in(key, first + i)
         for c in range(entries.n_columns):
-            q = i * entries.n_columns + c
+            q = c * entries.stride + i
             factor = draw_factor(<unsigned int>row, <unsigned int>(row >> 32), <unsigned int>(table.n_numbers + c),
                                  threshold, scale)
             entries.low[q] *= factor
@@ -279,7 +279,7 @@ cdef void drop_entries(unsigned long long key, Py_ssize_t first, double rate, Py
 
 cdef inline void add_entries(const int vecs, const bint whole, const int panels, Py_ssize_t lo, Py_ssize_t hi,
                              const TableLayout* table, const TableEntries* entries, const real* K,
-                             Py_ssize_t knot_stride, const TableWeights* t, const real* V, Py_ssize_t n_columns,
+                             Py_ssize_t knot_stride, const TableWeights* t, const real* V, Py_ssize_t row_size,
                              const real* bias, bint relu, Panels Z, Py_ssize_t row_stride) noexcept nogil:
     """Z = the positions and codes of rows lo..hi, added to the bias, or to Z if that is NULL. K, V, bias, Z: the first
     panel. relu: max(0, Z) in the end."""
@@ -295,7 +295,7 @@ cdef inline void add_entries(const int vecs, const bint whole, const int panels,
                 w = Z.data + q * Z.stride + i * row_stride
             for v in range(vecs):
                 s[q * vecs + v] = load_columns(whole, w, v, width)
-        e = i * entries.n_columns
+        e = i
         for c in range(table.n_positions):
             w = K + entries.index[e] * width
             a = vset(entries.low[e])
@@ -306,14 +306,14 @@ cdef inline void add_entries(const int vecs, const bint whole, const int panels,
             for q in range(panels):
                 for v in range(vecs):
                     s[q * vecs + v] = vfma(b, load_columns(whole, w + q * knot_stride + width, v, width), s[q * vecs + v])
-            e += 1
+            e += entries.stride
         for c in range(table.n_codes):
             w = V + entries.index[e] * t.row_stride
             a = vset(entries.low[e])
             for q in range(panels):
                 for v in range(vecs):
-                    s[q * vecs + v] = vfma(a, load_columns(whole, w + q * t.panel_stride, v, n_columns), s[q * vecs + v])
-            e += 1
+                    s[q * vecs + v] = vfma(a, load_columns(whole, w + q * t.panel_stride, v, row_size), s[q * vecs + v])
+            e += entries.stride
         for q in range(panels):
             for v in range(vecs):
                 store_columns(whole, Z.data + q * Z.stride + i * row_stride, v, width,
@@ -440,15 +440,14 @@ cdef void sort_rows(Py_ssize_t n, const TableColumn* columns, Py_ssize_t first, 
         sorted.first[list] = -1
     for i in range(n - 1, -1, -1):          # columns in the inner loop: no list waits for the row before
         for c in range(first, end):
-            list = entries.index[i * entries.n_columns + c] - columns[c].index
+            list = entries.index[c * entries.stride + i] - columns[c].index
             list = columns[c].list + (list // PIECE if columns[c].by_piece else list)
             sorted.next[c * CHUNK + i] = sorted.first[list]
             sorted.first[list] = <short>i
 
 cdef inline void bin_gradients(const int vecs, const bint whole, const int panels, const TablePiece* piece, real scale,
-                                const real* high, const real* mask, Py_ssize_t n_columns, const short* first,
-                                const short* next, Panels dZ, Py_ssize_t row_stride, real* G,
-                                Py_ssize_t width) noexcept nogil:
+                                const real* high, const real* mask, const short* first, const short* next, Panels dZ,
+                                Py_ssize_t row_stride, real* G, Py_ssize_t width) noexcept nogil:
     """dV of a column of bins. high, mask, first, next: of this column."""
     cdef vec S[2 * VECS]
     cdef vec F[2 * VECS]
@@ -462,14 +461,14 @@ cdef inline void bin_gradients(const int vecs, const bint whole, const int panel
             F[v] = vset(0)
         i = first[j]
         while i >= 0:
-            a = vset(high[i * n_columns])
+            a = vset(high[i])
             for q in range(panels):
                 for v in range(vecs):
                     d = load_columns(whole, dZ.data + q * dZ.stride + i * row_stride, v, width)
                     F[q * vecs + v] = vfma(a, d, F[q * vecs + v])
                     # the same bits for a factor of 1; some CPUs add while they multiply
                     S[q * vecs + v] = (vadd(S[q * vecs + v], d) if mask == NULL
-                                       else vfma(vset(mask[i * n_columns]), d, S[q * vecs + v]))
+                                       else vfma(vset(mask[i]), d, S[q * vecs + v]))
             i = next[i]
         for q in range(panels):
             for v in range(vecs):
@@ -483,8 +482,8 @@ cdef inline void bin_gradients(const int vecs, const bint whole, const int panel
                 store_columns(whole, G + q * size + j * width, v, width, vmul(a, vfnma(b, d, S[q * vecs + v])))
 
 cdef inline void level_gradients(const int vecs, const bint whole, const int panels, const TablePiece* piece,
-                                 const real* low, Py_ssize_t n_columns, const short* first, const short* next,
-                                 Panels dZ, Py_ssize_t row_stride, real* G, Py_ssize_t width) noexcept nogil:
+                                 const real* low, const short* first, const short* next, Panels dZ,
+                                 Py_ssize_t row_stride, real* G, Py_ssize_t width) noexcept nogil:
     """The gradient of all levels of a column. low, first, next: of this column."""
     cdef vec g[2 * VECS]
     cdef vec a
@@ -495,7 +494,7 @@ cdef inline void level_gradients(const int vecs, const bint whole, const int pan
             g[v] = vset(0)
         i = first[j]
         while i >= 0:
-            a = vset(low[i * n_columns])
+            a = vset(low[i])
             for q in range(panels):
                 for v in range(vecs):
                     g[q * vecs + v] = vfma(a, load_columns(whole, dZ.data + q * dZ.stride + i * row_stride, v, width),
@@ -506,9 +505,8 @@ cdef inline void level_gradients(const int vecs, const bint whole, const int pan
                 store_columns(whole, G + q * size + j * width, v, width, g[q * vecs + v])
 
 cdef inline void some_level_gradients(const int vecs, const bint whole, const int panels, const TablePiece* piece,
-                                      const int* index, const real* low, Py_ssize_t n_columns, Py_ssize_t i,
-                                      const short* next, Panels dZ, Py_ssize_t row_stride, real* G,
-                                      Py_ssize_t width) noexcept nogil:
+                                      const int* index, const real* low, Py_ssize_t i, const short* next, Panels dZ,
+                                      Py_ssize_t row_stride, real* G, Py_ssize_t width) noexcept nogil:
     """The gradient of some levels of a column with many, of which few have rows. i: the first of the rows."""
     cdef vec a
     cdef real* g
@@ -516,9 +514,9 @@ cdef inline void some_level_gradients(const int vecs, const bint whole, const in
     cdef int v, q
     memset(G, 0, panels * size * sizeof(real))
     while i >= 0:
-        a = vset(low[i * n_columns])
+        a = vset(low[i])
         for q in range(panels):
-            g = G + q * size + (index[i * n_columns] - piece.first) * width
+            g = G + q * size + (index[i] - piece.first) * width
             for v in range(vecs):
                 store_columns(whole, g, v, width, vfma(
                     a, load_columns(whole, dZ.data + q * dZ.stride + i * row_stride, v, width),
@@ -529,20 +527,20 @@ cdef inline void piece_gradient(const int vecs, const bint whole, const int pane
                                 const TableColumn* column, const TableLayout* table, const TableEntries* entries,
                                 SortedRows sorted, Panels dZ, Py_ssize_t row_stride, real* G,
                                 Py_ssize_t width) noexcept nogil:
-    cdef Py_ssize_t e = piece.column, n_columns = entries.n_columns
+    cdef Py_ssize_t e = piece.column * entries.stride
     cdef const short* first = sorted.first + piece.list
-    cdef const short* next = sorted.next + e * CHUNK
+    cdef const short* next = sorted.next + piece.column * CHUNK
     if piece.column < table.n_positions and entries.mask == NULL:
         bin_gradients(vecs, whole, panels, piece, <real>table.position_scale[piece.column], entries.high + e, NULL,
-                      n_columns, first, next, dZ, row_stride, G, width)
+                      first, next, dZ, row_stride, G, width)
     elif piece.column < table.n_positions:
         bin_gradients(vecs, whole, panels, piece, <real>table.position_scale[piece.column], entries.high + e,
-                      entries.mask + e, n_columns, first, next, dZ, row_stride, G, width)
+                      entries.mask + e, first, next, dZ, row_stride, G, width)
     elif column.by_piece:
-        some_level_gradients(vecs, whole, panels, piece, entries.index + e, entries.low + e, n_columns, first[0],
-                             next, dZ, row_stride, G, width)
+        some_level_gradients(vecs, whole, panels, piece, entries.index + e, entries.low + e, first[0], next, dZ,
+                             row_stride, G, width)
     else:
-        level_gradients(vecs, whole, panels, piece, entries.low + e, n_columns, first, next, dZ, row_stride, G, width)
+        level_gradients(vecs, whole, panels, piece, entries.low + e, first, next, dZ, row_stride, G, width)
 
 cdef void table_backward_piece(Py_ssize_t panel, const TablePiece* piece, const TableColumn* column, const Layer* layer,
                                const TableLayout* table, const TableEntries* entries, SortedRows sorted,
