@@ -33,7 +33,7 @@ ROWS = {  # title: (columns of bins, bins, columns of levels, levels)
     "1 column x 10000 levels": (0, 0, 1, 10_000),
     "1 column x 100000 levels": (0, 0, 1, 100_000),
 }
-WIDTHS = 25, 9, 9, 9, 9, 13, 13
+WIDTHS = 25, 8, 9, 9, 9, 10, 10
 
 
 def make_table(p, bins, k, levels):
@@ -90,7 +90,7 @@ def main():
     arguments = parser.parse_args()
     measure.limit_threads(1)
     print(measure.versions())
-    header = "inputs", "table", "dense", "plain", "table / plain", "dense / table"
+    header = "inputs", "table", "dense", "plain", "t / plain", "dense / t"
     print(table_row(WIDTHS, "", *header))
     for title in ROWS:
         p, bins, k, levels = ROWS[title]

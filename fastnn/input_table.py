@@ -187,9 +187,10 @@ class Table(CompiledTable):
             rows = np.asarray(rows)
             if not rows.size:
                 rows = rows.astype(np.intp)
-            # an array without columns does not check the indices
+            # checked here: an array without columns does not check indices
             rows = np.arange(len(self))[rows]
-        return type(self)._of(*(np.ascontiguousarray(part[rows]) for part in parts), self.layout)
+        numbers, positions, codes = (np.ascontiguousarray(part[rows]) for part in parts)
+        return type(self)._of(numbers, positions, codes, self.layout)
 
     __iter__ = None  # not a sequence of rows
 

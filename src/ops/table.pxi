@@ -7,7 +7,7 @@
 #              by column, in panels of `width` columns (struct TableWeights)
 #   K          the knots, in the same panels: a column of n bins has n + 1
 #   entries    IN: of each row and column, a row of K or V, and the factors of it and of the next (struct TableEntries)
-#   dZ         IN, in panels or a vector, as linear.pxi has it;  Z: INOUT;  G: OUT, gradients of knots or levels
+#   dZ         IN, in panels or a vector, as linear.pxi has it;  Z: INOUT;  G: OUT, the gradient of rows of V
 #
 # A position in bin b of n, with fraction f, stands for n inputs: scale before b, scale (2f - 1) in b, -scale after. Their
 # product with the column's rows of V is (1 - f) K_b + f K_b+1, with the knots
@@ -24,8 +24,6 @@
 # positions column by column, (1 - f) K_b before f K_b+1, then the codes; one FMA each. Knots in the order of the bins.
 # dV of bins: sums over the rows, sorted by bins, those of a bin in the order of the chunk. dV of a level adds its rows in
 # that order. One FMA for each row.
-#
-# A step of 14 columns of 70 bins, 980-64-64-1, batch 256 ... (docs/decisions/0027-table-input-layer.md)
 
 cdef enum:
     PIECE = 512             # levels of a column whose gradient is computed together: it stays in L2
@@ -49,7 +47,7 @@ cdef struct TablePiece:     # a column of positions, or up to PIECE levels of a 
     Py_ssize_t column       # positions before codes
     Py_ssize_t first, n     # rows of V
     Py_ssize_t list         # the number of its first list of rows
-    Py_ssize_t cost         # of all pieces before
+    Py_ssize_t begin, end   # the cost of all pieces before it, and with it: about the time of a panel
 
 cdef inline Py_ssize_t table_inputs(const TableLayout* table) noexcept nogil:
     """Rows of V."""
@@ -239,7 +237,7 @@ cdef void read_entries(const TableLayout* table, const TableRows* X, Py_ssize_t 
             position = position if position > 0 else 0
             position = position if position < end else end
             bin = <int>position
-            bin -= bin == n                 # the end of the last bin
+            bin = bin if bin < n else <int>n - 1        # the end of the last bin
             position -= <real>bin
             entries.index[q + i] = <int>first + bin
             entries.low[q + i] = 1 - position
@@ -290,8 +288,9 @@ cdef inline void add_entries(const int vecs, const bint whole, const int panels,
     cdef int v, q
     for i in range(lo, hi):
         for q in range(panels):
-            w = bias + q * PANEL
-            if bias == NULL:
+            if bias != NULL:
+                w = bias + q * PANEL
+            else:
                 w = Z.data + q * Z.stride + i * row_stride
             for v in range(vecs):
                 s[q * vecs + v] = load_columns(whole, w, v, width)
@@ -369,8 +368,8 @@ cdef void table_forward(Py_ssize_t lo, Py_ssize_t hi, const Layer* layer, const 
 # ---- backward ----
 #
 # The rows of a chunk are sorted first: one list of rows, in order, for each bin and each level, or for each piece of a
-# column of more than PIECE levels. So most sums stay in registers. (Sums in memory wait for each other: two rows in one
-# bin. A step of 14 columns of 70 bins took 1.2 times as long.)
+# column of more than PIECE levels. So most sums stay in registers. (With sums in memory, rows in the same bin wait for
+# each other: this part of a step took more than twice as long.)
 
 cdef struct TableColumn:    # positions before codes
     Py_ssize_t index        # the row of K or V of its first bin or level
@@ -416,8 +415,9 @@ cdef void find_pieces(const TableLayout* table, TableColumn* columns, TablePiece
             piece.first = row + i
             piece.n = min_(size, n - i)
             piece.list = list
-            piece.cost = cost
+            piece.begin = cost
             cost += CHUNK + 4 * piece.n
+            piece.end = cost
             list += 1 if columns[c].by_piece else piece.n
             piece += 1
         row += n
@@ -446,8 +446,8 @@ cdef void sort_rows(Py_ssize_t n, const TableColumn* columns, Py_ssize_t first, 
             sorted.first[list] = <short>i
 
 cdef inline void bin_gradients(const int vecs, const bint whole, const int panels, const TablePiece* piece, real scale,
-                                const real* high, const real* mask, const short* first, const short* next, Panels dZ,
-                                Py_ssize_t row_stride, real* G, Py_ssize_t width) noexcept nogil:
+                               const real* high, const real* mask, const short* first, const short* next, Panels dZ,
+                               Py_ssize_t row_stride, real* G, Py_ssize_t width) noexcept nogil:
     """dV of a column of bins. high, mask, first, next: of this column."""
     cdef vec S[2 * VECS]
     cdef vec F[2 * VECS]

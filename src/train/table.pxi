@@ -29,12 +29,11 @@ cdef void table_backward(Training* training, ChunkBuffers* buffers, int part, in
     cdef SortedRows sorted = sorted_rows(&training.net, buffers, part)
     if params.n_pieces == 0:
         return
-    piece = &params.pieces[params.n_pieces - 1]
-    split_range((piece.cost + CHUNK + 4 * piece.n) * n_panels, 1, part, parts, &lo, &hi)
-    for i in range(params.n_pieces):            # those of which this thread computes a panel
-        if params.pieces[i].cost * n_panels < hi:
+    split_range(params.pieces[params.n_pieces - 1].end * n_panels, 1, part, parts, &lo, &hi)
+    for i in range(params.n_pieces):            # those of which this thread may compute a panel
+        if params.pieces[i].begin * n_panels < hi:
             end = i + 1
-        if (params.pieces[i].cost + CHUNK + 4 * params.pieces[i].n) * n_panels > lo and i < first:
+        if params.pieces[i].end * n_panels > lo and i < first:
             first = i
     if first >= end:
         return
@@ -45,7 +44,7 @@ cdef void table_backward(Training* training, ChunkBuffers* buffers, int part, in
         piece = &params.pieces[i]
         panel = 0
         while panel < n_panels:
-            if lo <= piece.cost * n_panels + panel * (CHUNK + 4 * piece.n) < hi:
+            if lo <= piece.begin * n_panels + panel * (piece.end - piece.begin) < hi:
                 table_backward_piece(panel, piece, &params.columns[piece.column], &buffers.layers[0], training.net.table,
                                      &buffers.entries, sorted, t, G, buffers.grads, add, step, params.region_size)
                 if step != NULL and piece.column < training.net.table.n_positions:      # for the next step
