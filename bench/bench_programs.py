@@ -212,6 +212,12 @@ def test_isa():
     assert run("isa.py", "--quick").count("NumPy   ") == 5
 
 
+def test_table():
+    lines = run("table.py", "--quick").splitlines()
+    assert len(lines) == 6 and max(map(len, lines)) <= 80
+    assert lines[3].startswith("14 columns x 70 bins") and "980" in lines[3]
+
+
 def test_overhead():
     assert run("sweep.py", "--quick", "--only", "overhead").count("not arithmetic") == 2
 

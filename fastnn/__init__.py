@@ -16,6 +16,7 @@ from . import callbacks, functional, initializers, losses, optimizers, schedules
 from .callbacks import Checkpoint, EarlyStopping
 from .config import __version__, show_config
 from .files import ModelFileError
+from .input_table import Table
 from .mlp import MLP, load
 from .optimizers import LBFGS, SGD, Adadelta, Adagrad, Adam, Adamax, AdamW, Lion, NAdam, RMSprop
 from .training.state import DivergenceError, History
@@ -41,6 +42,7 @@ __all__ = [
     "ModelFileError",
     "NAdam",
     "RMSprop",
+    "Table",
     "__version__",
     "callbacks",
     "fit_many",

@@ -85,12 +85,27 @@ cpdef enum Metric:              # of an epoch; the lower the better
     VALIDATION_LOSS
     VALIDATION_ERROR_RATE       # the share of the rows' weights whose predicted class is wrong
 
+# A table stands for n_numbers + sum(n_bins) + sum(n_levels) inputs, sizes[0] in all: the numbers, then the bins column
+# by column, then the levels column by column. See fastnn.Table.
+cdef struct TableLayout:
+    Py_ssize_t n_numbers, n_positions, n_codes
+    const Py_ssize_t* n_bins        # (n_positions,) each at least 1
+    const Py_ssize_t* n_levels      # (n_codes,) each at least 1
+    const double* position_scale    # (n_positions,)
+    const double* code_scale        # (n_codes,)
+
+cdef struct TableRows:              # row-major; what is out of range is read as the nearest position, or as no level
+    const void* numbers             # (n_rows, n_numbers)
+    const void* positions           # (n_rows, n_positions) 0 to n_bins: the bin, and the position in it as its fraction
+    const int* codes                # (n_rows, n_codes) 0 to n_levels - 1, or -1 for no level
+
 cdef struct Network:
     Py_ssize_t n_layers
     const Py_ssize_t* sizes         # (n_layers + 1,)
     const int* activations          # (n_layers,) of Activation
     void** weights                  # (n_layers,) pointers to row-major W (sizes[l], sizes[l + 1])
     void** biases                   # (n_layers,) pointers to b (sizes[l + 1],), or NULL for a layer without bias
+    const TableLayout* table        # NULL, or the inputs are a table: X then points to a TableRows; n_layers is not 0
 
 cdef struct LearningRate:
     int schedule                    # Schedule
@@ -122,14 +137,14 @@ cdef struct Poll:                   # a callback that can stop long work, called
     void* context
 
 cdef struct Data:                   # rows and targets to train or validate on, row-major
-    const void* X                   # (n_rows, sizes[0])
+    const void* X                   # (n_rows, sizes[0]), or a TableRows if net.table is not NULL
     const void* targets             # (n_rows, sizes[-1]), or (n_rows,) int64 for CLASS_CROSS_ENTROPY
     const void* sample_weight       # (n_rows,) or NULL
     Py_ssize_t n_rows, batch_size   # batch_size: 1 to n_rows
     Generator* generator            # shuffles `order` at the start of every epoch; NULL: no shuffling
     Py_ssize_t* order               # INOUT (n_rows,): the rows in the order of this epoch; NULL: 0, 1, 2, ...
     const Py_ssize_t* rows          # (n_rows,) what `order` is shuffled from; NULL: 0, 1, 2, ...
-    void* dX                        # OUT (n_rows, sizes[0]): the gradient of the inputs, or NULL
+    void* dX                        # OUT (n_rows, sizes[0]): the gradient of the inputs, or NULL, as for a table
 
 cdef struct CustomLoss:             # a loss that the caller computes, one batch at a time
     # Called after `outputs` of rows first..first+n in this epoch's order are computed. Writes the loss and `gradient`;
@@ -233,7 +248,7 @@ cdef struct Table:
     # The loss of all rows as one batch, with the parameters as loaded. error_rate: OUT (see Metric), or NULL.
     double (*loss_only)(Training* training, double* error_rate) noexcept nogil
 
-    # Inference: X (n, sizes[0]) -> out (n, sizes[-1]). workspace: forward_workspace_size zero bytes, 64-byte aligned.
+    # Inference: X (n, sizes[0]), or a TableRows -> out (n, sizes[-1]). workspace: forward_workspace_size zero bytes, 64-byte aligned.
     # poll may be NULL; returns 0, or 1 if `poll` stopped it.
     Py_ssize_t (*forward_workspace_size)(const Network* net, Py_ssize_t n) noexcept nogil
     int (*forward)(const Network* net, const void* X, Py_ssize_t n, void* out, void* workspace,

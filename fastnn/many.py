@@ -8,6 +8,7 @@ from . import kernels
 from .callbacks import EarlyStopping
 from .executors import results_of, shares
 from .hints import FIT, with_hints
+from .input_table import check_inputs
 from .mlp import MLP
 from .network import Network
 from .threads import CHUNK, run_in_threads
@@ -24,7 +25,7 @@ from .training.arguments import (
 )
 from .training.many import PausedCollector, train_many
 from .training.progress import ManyLine
-from .validation import check_matrix, check_out, check_threads
+from .validation import check_out, check_threads
 
 
 @with_hints(FIT)
@@ -61,8 +62,8 @@ def fit_many(
     ----------
     networks : sequence of MLP
         Different networks of one dtype.
-    X : array_like (n, n_in), or list of arrays
-        Inputs. One array for all networks is not copied, whatever `rows` select.
+    X : array_like (n, n_in) or Table, or list of them
+        Inputs. One array or table for all networks is not copied, whatever `rows` select.
     y : array_like, or list of arrays
         Targets, as in `fit`. A list is one for each network if it holds arrays.
     loss, optimizer, epochs, batch_size, shuffle, validation_fraction, resume
@@ -190,7 +191,7 @@ def forward_many(networks, X, out=None, n_threads=1):
     networks : sequence of MLP
         Networks of one dtype, with the same number of inputs and of outputs. Their hidden layers
         may differ.
-    X : array_like (n, n_in)
+    X : array_like (n, n_in) or Table
     out : ndarray (n_networks, n, n_out), optional
         Array for the outputs: C-contiguous, of the networks' dtype.
     n_threads : int, default 1
@@ -217,7 +218,7 @@ def forward_many(networks, X, out=None, n_threads=1):
                 f"network {i} has {ends[0]} inputs and {ends[1]} outputs, but network 0 has "
                 f"{expected[0]} and {expected[-1]}. Pass networks with the same numbers."
             )
-    X = check_matrix("X", X, first.dtype, first.layer_sizes[0])
+    X = check_inputs("X", X, first.dtype, first.layer_sizes[0])
     shape = (len(networks), len(X), first.layer_sizes[-1])
     if out is None:
         out = np.empty(shape, first.dtype)

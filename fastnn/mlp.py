@@ -127,7 +127,7 @@ class MLP(Network):
 
         Parameters
         ----------
-        X : array_like (n, n_in)
+        X : array_like (n, n_in) or Table
         y : array_like
             (n,) or (n, n_out) numbers; for "cross_entropy" class indices (n,) or rows of
             probabilities.
@@ -238,7 +238,8 @@ class MLP(Network):
 
         Parameters
         ----------
-        X : array_like (n, n_in)
+        X : array_like (n, n_in) or Table
+            A `Table` holds bins and categories in 4 bytes a cell.
         y : array_like
             (n,) or (n, n_out) numbers; for "cross_entropy" class indices (n,) or rows of
             probabilities. See `fastnn.losses`.
@@ -308,7 +309,8 @@ class MLP(Network):
         callbacks = resolve_callbacks(callbacks)
         rng = self.rng if rng is None else check_rng(rng)
         loss = losses.resolve(loss, self.activations[-1])
-        validation = of_validation(self, validation_data, loss)
+        data = self._data(X, y, loss, sample_weight)
+        validation = of_validation(self, validation_data, loss, data)
         check_number("validation_fraction", validation_fraction, minimum=0, below=1)
         if validation_fraction and validation is not None:
             raise ValueError(
@@ -324,7 +326,7 @@ class MLP(Network):
             class_weight,
             validation_fraction,
         )
-        plan = Plan(self, self._data(X, y, loss, sample_weight), validation, rng, settings)
+        plan = Plan(self, data, validation, rng, settings)
         session = plan.session(check_threads(n_threads))
         return session.run(ProgressLine(epochs, len(session.data)) if progress else None)
 

@@ -9,12 +9,12 @@ from operator import attrgetter
 import numpy as np
 
 from . import activations, hints, threads
+from .input_table import Table, check_inputs
 from .kernels import CompiledNetwork
 from .validation import (
     check_array,
     check_count,
     check_dtype,
-    check_matrix,
     check_numbers,
     check_out,
     check_threads,
@@ -204,7 +204,12 @@ class Network(CompiledNetwork):
         """`forward` for inputs that need a check or a conversion, several threads, and `keep`."""
         n_threads = check_threads(n_threads)
         original = X
-        X = check_matrix("X", X, self.dtype, self.layer_sizes[0])
+        X = check_inputs("X", X, self.dtype, self.layer_sizes[0])
+        if keep and isinstance(X, Table):
+            raise ValueError(
+                "keep=True needs an array, since a Table has no gradient of its inputs. Use "
+                "loss_and_grad, or pass X.to_dense()."
+            )
         if out is None:
             out = np.empty((len(X), self.layer_sizes[-1]), self.dtype)
         else:

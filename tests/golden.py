@@ -80,6 +80,11 @@ SHAPES = {  # name: (sizes without outputs, rows, batch)
     "chunks": ([12, 40], 700, 600),
     "wide": ([9, 300], 60, 20),
 }
+TABLES = {  # name: (numbers, bins of each column, levels of each column)
+    "all": (3, (4, 17), (3, 6)),
+    "positions": (0, (40, 1, 12), ()),
+    "levels": (9, (), (2, 1100)),
+}
 LOSSES = {  # name: (loss, output, targets from numbers in [-1, 1), outputs for each target)
     "bce": ("bce", "sigmoid", lambda y: (y > 0) * 1.0, 1),
     "bce soft": (
@@ -255,6 +260,42 @@ def cases(dtype, n_threads):
         yield f"resumed, {shape}", _resumed(dtype, shape, n_threads)
         yield f"partial_fit, {shape}", _partial(dtype, shape, n_threads)
         yield f"forward, {shape}", _predicted(dtype, shape, n_threads)
+    for (layout, columns), (hidden, batch) in itertools.product(
+        TABLES.items(), (((), 32), ((5, 3), 100), ((64,), 300))
+    ):
+        for name, options in {
+            "": dict(optimizer=fastnn.Adam(0.01), validation_fraction=0.3),
+            " clip norm": dict(optimizer=fastnn.SGD(0.1, clip_norm=0.1, l2=0.1)),
+            " dropout": dict(network_options=dict(dropout=[0.3] * (1 + len(hidden)))),
+        }.items():
+            yield (
+                f"table {layout} {hidden}{name}",
+                _of_table(dtype, columns, hidden, batch, n_threads, **options),
+            )
+
+
+def _of_table(dtype, columns, hidden, batch, n_threads, network_options=None, **options):
+    d, bins, levels = columns
+
+    def run():
+        n = 500
+        table = fastnn.Table(
+            numbers((n, d), 1),
+            (numbers((n, len(bins)), 2) / 2 + 0.5) * np.array(bins),
+            bins,
+            0.75,
+            np.floor((numbers((n, len(levels)), 3) / 2 + 0.5) * (np.array(levels) + 1)).astype(int)
+            - 1,
+            levels,
+            1.25,
+            dtype,
+        )
+        net = network([table.n_inputs, *hidden, 2], dtype, "silu", **network_options or {})
+        y = numbers((n, 2), 4)
+        crc = trained(net, table, y, batch_size=batch, n_threads=n_threads, **options)
+        return checksum([crc], net.forward(table), net.forward(table[:3]))
+
+    return run
 
 
 def _whole(dtype, shape, n_threads, **options):

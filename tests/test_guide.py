@@ -21,6 +21,7 @@ LESSONS = (
     "optimizers.md",
     "estimators.md",
     "many.md",
+    "tables.md",
     "moving.md",
 )  # with Python to run
 PAGES = {

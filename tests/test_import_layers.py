@@ -17,7 +17,7 @@ PACKAGE = pathlib.Path(fastnn.__file__).parent
 LAYERS = [
     {"kernels", "reference", "datasets"},
     {"config", "hints", "validation"},
-    {"options"},
+    {"options", "input_table"},
     {"activations", "losses", "schedules", "initializers"},
     {"optimizers"},
     {"functional", "threads", "executors"},

@@ -58,6 +58,10 @@ SIGNATURES = {
     fastnn.MLP.save: "(self, path)",
     fastnn.MLP.copy: "(self)",
     fastnn.load: "(path)",
+    fastnn.Table: "(numbers=None, positions=None, n_bins=None, position_scale=1.0, codes=None, n_levels=None, code_scale=1.0, "
+    "dtype=<class 'numpy.float32'>)",
+    fastnn.Table.to_dense: "(self)",
+    fastnn.Table.astype: "(self, dtype, copy=True)",
     fastnn.show_config: "()",
     fastnn.LBFGS: "(history_size: int = 10, tolerance_grad: float = 1e-05, tolerance_loss: float = 2.2e-09, l2: float = 0.0, "
     "max_evaluations: int | None = None) -> None",
@@ -90,7 +94,7 @@ def test_every_public_name_is_one_that_was_decided():
     names = (
         "MLP LBFGS EarlyStopping Checkpoint DivergenceError History ModelFileError "
         "__version__ callbacks fit_many forward_many functional initializers kernels load "
-        "load_many losses optimizers reference save_many schedules show_config"
+        "load_many losses optimizers reference save_many schedules show_config Table"
     )
     assert set(fastnn.__all__) == {*names.split(), *cases.SETTINGS}
     assert all(hasattr(fastnn, name) for name in fastnn.__all__) and fastnn.reference is reference
@@ -175,7 +179,9 @@ def test_functional_and_reference_have_the_same_functions():
     assert (
         set(ours)
         == set(functional.__all__)
-        == set(theirs) - {"forward", "loss_and_grad", "fit", "dropout_mask"}
+        == set(theirs)
+        - {"forward", "loss_and_grad", "fit", "dropout_mask"}
+        - {"table_linear", "table_linear_backward"}
     )  # its networks
     for name, function in ours.items():
         assert inspect.signature(function) == inspect.signature(theirs[name])

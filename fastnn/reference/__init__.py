@@ -26,6 +26,7 @@ from .losses import (
     quantile,
 )
 from .network import fit, forward, loss_and_grad
+from .table import Table, table_linear, table_linear_backward
 from .updates import (
     adadelta_step_,
     adagrad_step_,
@@ -39,6 +40,7 @@ from .updates import (
 )
 
 __all__ = [
+    "Table",
     "activation",
     "activation_backward",
     "adadelta_step_",
@@ -66,4 +68,6 @@ __all__ = [
     "quantile",
     "rmsprop_step_",
     "sgd_step_",
+    "table_linear",
+    "table_linear_backward",
 ]

@@ -6,19 +6,25 @@ None, and names of activations.
 
 import inspect
 import math
+from dataclasses import replace
 
 import numpy as np
 
 from .layer import activation, activation_backward, dropout_mask, linear, linear_backward, resolve
 from .losses import LOSSES
+from .table import Table, table_linear, table_linear_backward
 from .updates import OPTIMIZERS
 
 
 def forward(X, weights, biases, activations):
-    """Return the outputs (n, n_out) of a network for the rows of X (n, n_in)."""
+    """Return the outputs (n, n_out) of a network for the rows of X (n, n_in), or of a Table."""
     for W, b, name in zip(weights, biases, activations, strict=True):
-        X = linear(X, W, b, name)
+        X = activation(_product(X, W, b), name)
     return X
+
+
+def _product(X, W, b):
+    return table_linear(X, W, b) if isinstance(X, Table) else linear(X, W, b)
 
 
 # ---- loss and gradients --------------------------------------------------------------------------
@@ -39,7 +45,7 @@ def loss_and_grad(
 
     Parameters
     ----------
-    X : array (n, n_in)
+    X : array (n, n_in) or Table
     y, sample_weight
         As the loss takes them.
     weights, biases, activations : list
@@ -72,13 +78,17 @@ def loss_and_grad(
     masks = [None] * len(weights)  # dropout masks of the inputs of the layers
     if dropout is not None:
         masks = [
-            dropout_mask(rate, seed, step, layer, len(X), len(W), W.dtype)
+            dropout_mask(rate, seed, step, layer, len(X), n_units, W.dtype)
             for layer, (rate, W) in enumerate(zip(dropout, weights, strict=True))
+            for n_units in [X.n_columns if layer == 0 and isinstance(X, Table) else len(W)]
         ]
     inputs, Z, A = [], [], X
     for W, b, name, mask in zip(weights, biases, activations, masks, strict=True):
-        inputs.append(A if mask is None else A * mask)
-        Z.append(linear(inputs[-1], W, b))
+        if isinstance(A, Table):
+            inputs.append(replace(A, mask=mask))
+        else:
+            inputs.append(A if mask is None else A * mask)
+        Z.append(_product(inputs[-1], W, b))
         A = activation(Z[-1], name)
     if callable(loss):
         L, dA = loss(A, y)
@@ -88,6 +98,10 @@ def loss_and_grad(
     dW, db = [None] * len(Z), [None] * len(Z)
     for i in reversed(range(len(Z))):
         dZ = activation_backward(dA, Z[i], activations[i])
+        if isinstance(inputs[i], Table):
+            dW[i] = table_linear_backward(dZ, inputs[i], weights[i])
+            db[i] = None if biases[i] is None else dZ.sum(axis=0)
+            break
         dA, dW[i], db[i] = linear_backward(
             dZ, inputs[i], weights[i], biases[i], Z[i], need_dX=i > 0
         )
@@ -164,7 +178,8 @@ def fit(
     if options.pop("amsgrad", False):
         moments = [*moments, "v_max"]
     takes_step = "step" in inspect.signature(step_).parameters
-    X, y, n, rng = np.asarray(X), np.asarray(y), len(X), np.random.default_rng(rng)
+    X = X if isinstance(X, Table) else np.asarray(X)
+    y, n, rng = np.asarray(y), len(X), np.random.default_rng(rng)
     w = np.ones(n, X.dtype) if sample_weight is None else np.asarray(sample_weight)
     params = _arrays(weights, biases)
     state = [{name: np.zeros_like(p) for name in moments} for p in params]

@@ -4,7 +4,8 @@ import numpy as np
 
 from .. import kernels, losses, optimizers
 from ..callbacks import resolve_callbacks
-from ..validation import check_count, check_matrix, check_number, check_rng
+from ..input_table import check_inputs
+from ..validation import check_count, check_number, check_rng
 from .data import Data, is_sparse, n_held_out, of_validation
 from .plan import Plan, Settings
 from .session import check_callbacks
@@ -157,14 +158,15 @@ class Planner:
         X, batch_size, optimizer = a["X"], a["batch_size"], a["optimizer"]
         if not is_sparse(X):  # converted once, also if networks differ in y
             n_in = net.layer_sizes[0]
-            X = self.once(("X", id(X), n_in), lambda: check_matrix("X", X, net.dtype, n_in))
+            X = self.once(("X", id(X), n_in), lambda: check_inputs("X", X, net.dtype, n_in))
         loss = losses.resolve(a["loss"], net.activations[-1])
         if optimizer is None and not a["resume"]:
             optimizer = "adam"
+        data = Data.of(net, X, a["y"], loss, a["sample_weight"])
         plan = Plan(
             net,
-            Data.of(net, X, a["y"], loss, a["sample_weight"]),
-            of_validation(net, a["validation_data"], loss),
+            data,
+            of_validation(net, a["validation_data"], loss, data),
             None,
             Settings(
                 None if optimizer is None else optimizers.resolve(optimizer),

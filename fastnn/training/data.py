@@ -6,8 +6,9 @@ from typing import Any
 import numpy as np
 
 from .. import losses
+from ..input_table import Table, check_inputs
 from ..kernels import Trainer
-from ..validation import check_matrix, check_sample_weight, in_range
+from ..validation import check_sample_weight, in_range
 
 BLOCK_BYTES = 4e6  # size of a dense block of sparse rows
 
@@ -18,7 +19,7 @@ class Data:
 
     Attributes
     ----------
-    X : ndarray (n, n_in) or CSR matrix (n, n_in)
+    X : ndarray (n, n_in), CSR matrix (n, n_in) or Table
     targets : ndarray
         As the kernel of the loss reads them; for a custom loss, as the user passed them.
     loss : losses.Loss
@@ -45,7 +46,7 @@ class Data:
     def of(cls, net, X, y, loss, sample_weight=None, alpha=0.0):
         """Return validated data for a network. loss : losses.Loss."""
         if not is_sparse(X):
-            X = check_matrix("X", X, net.dtype, net.layer_sizes[0])
+            X = check_inputs("X", X, net.dtype, net.layer_sizes[0])
         n = X.shape[0]
         targets, options = loss.prepare(y, n, net.layer_sizes[-1], net.dtype)
         if sample_weight is not None and isinstance(loss, losses.CustomLoss):
@@ -232,8 +233,8 @@ def n_held_out(fraction, n):
     return n_out
 
 
-def of_validation(net, validation_data, loss):
-    """Return the Data of the argument `validation_data` of fit, or None."""
+def of_validation(net, validation_data, loss, data):
+    """Return the Data of the argument `validation_data` of fit, or None. data : that of training."""
     if validation_data is None:
         return None
     if not isinstance(validation_data, (tuple, list)) or len(validation_data) not in (2, 3):
@@ -242,9 +243,18 @@ def of_validation(net, validation_data, loss):
         raise ValueError(f"validation_data must be (X, y) or (X, y, sample_weight), got {got}")
     X, y, *sample_weight = validation_data
     try:
-        return Data.of(net, X, y, loss, *sample_weight)
+        validation = Data.of(net, X, y, loss, *sample_weight)
     except (TypeError, ValueError) as error:
         raise type(error)(f"validation_data: {error}") from None
+    if _layout(data.X) != _layout(validation.X):
+        raise ValueError(
+            "X and the X of validation_data must be Tables of one layout, or none of them a Table"
+        )
+    return validation
+
+
+def _layout(X):
+    return X.layout if isinstance(X, Table) else None
 
 
 def is_sparse(X):

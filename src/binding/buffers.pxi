@@ -16,7 +16,7 @@ cdef class Array:
         self.data = self.view.buf
         cdef char kind = self.view.format[0]
         if self.view.len != n * itemsize or (
-                kind not in b"lq" if integers else itemsize == 0 or itemsize_of(self.view.format) != itemsize):
+                kind not in b"ilq" or self.view.itemsize != itemsize if integers else itemsize == 0 or itemsize_of(self.view.format) != itemsize):
             raise ValueError(f"Expected a C-contiguous array of {n} numbers of {itemsize} bytes each, got "
                              f"{self.view.len} bytes of format {self.view.format.decode()!r}.")
 

@@ -93,6 +93,7 @@ cdef const Table* table(Py_ssize_t itemsize) except? NULL:
 
 include "buffers.pxi"
 include "network.pxi"
+include "table.pxi"
 include "team.pxi"
 include "trainer.pxi"
 include "queue.pxi"

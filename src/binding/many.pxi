@@ -25,7 +25,8 @@ def forward_many(list networks, X, out):
     """out[j] = outputs of network j for X: X (n, n_in), out (k, n, n_out), C-contiguous, of the networks' dtype."""
     cdef CompiledNetwork network = networks[0]
     cdef Py_ssize_t n = len(X), k = len(networks), i, itemsize = network.itemsize
-    cdef Array x = Array(X, itemsize, n * network.n_in)
+    cdef CompiledTable rows = X if isinstance(X, CompiledTable) else None
+    cdef Array x = Array(X, itemsize, n * network.n_in) if rows is None else None
     cdef Array y = Array(out, itemsize, k * n * network.n_out, True)
     cdef Py_ssize_t size = n * network.n_out * itemsize, n_in = network.n_in, n_out = network.n_out
     for i in range(k):
@@ -33,7 +34,10 @@ def forward_many(list networks, X, out):
         network.check_not_training()
         if network.n_in != n_in or network.n_out != n_out or network.itemsize != itemsize:
             raise ValueError("The networks differ in inputs, outputs or dtype.")
-        network.run(x.data, n, <char*>y.data + i * size)
+        if rows is None:
+            network.run(x.data, n, <char*>y.data + i * size)
+        else:
+            network.run_table(rows, n, <char*>y.data + i * size)
 
 # ---- the mean of the outputs ----
 
@@ -45,8 +49,10 @@ def forward_mean(list networks, X, out):
     """out = mean of the networks' outputs for X: X (n, n_in), out (n, n_out), C-contiguous, of the networks' dtype."""
     cdef CompiledNetwork first = networks[0]
     cdef Py_ssize_t n = len(X)
-    cdef Array x = Array(X, first.itemsize, n * first.n_in), y = Array(out, first.itemsize, n * first.n_out, True)
-    run_mean(tuple(networks), x.data, n, y.data)
+    cdef CompiledTable rows = X if isinstance(X, CompiledTable) else None
+    cdef Array x = Array(X, first.itemsize, n * first.n_in) if rows is None else None
+    cdef Array y = Array(out, first.itemsize, n * first.n_out, True)
+    run_mean(tuple(networks), pointer(x), n, y.data, rows)
 
 def forward_mean_finite(list networks, X):
     """The mean of the networks' outputs for an array that needs no conversion and holds only finite numbers; None for
@@ -67,15 +73,15 @@ def forward_mean_finite(list networks, X):
         if first.n_in != x.shape[1] or not get_matrix(out, &y, first.itemsize, first.n_out, True):
             return None                 # another thread has bound the network to other arrays
         holds_out = True
-        run_mean(members, x.buf, x.shape[0], y.buf)
+        run_mean(members, x.buf, x.shape[0], y.buf, None)
     finally:
         if holds_out:
             PyBuffer_Release(&y)
         PyBuffer_Release(&x)
     return out
 
-cdef int run_mean(tuple networks, const void* X, Py_ssize_t n, void* out) except -1:
-    """out = mean of the outputs. They are added in double, in the order of the networks."""
+cdef int run_mean(tuple networks, const void* X, Py_ssize_t n, void* out, CompiledTable rows) except -1:
+    """out = mean of the outputs for X, or for the rows of a table. They are added in double, in the order of the networks."""
     cdef CompiledNetwork network = networks[0]
     cdef Py_ssize_t n_in = network.n_in, n_out = network.n_out, itemsize = network.itemsize, size = n * n_out, k, i
     cdef double stack[STACK_SUMS]
@@ -92,7 +98,10 @@ cdef int run_mean(tuple networks, const void* X, Py_ssize_t n, void* out) except
         network.check_not_training()
         if network.n_in != n_in or network.n_out != n_out or network.itemsize != itemsize:
             raise ValueError("The networks differ in inputs, outputs or dtype.")
-        network.run(X, n, out)
+        if rows is None:
+            network.run(X, n, out)
+        else:
+            network.run_table(rows, n, out)
         if size < MAX_OUTPUTS_WITH_GIL:
             add_outputs(itemsize, size, out, sums)
         else:

@@ -94,7 +94,7 @@ cdef class CompiledNetwork:
 
         Parameters
         ----------
-        X : array_like (n, n_in)
+        X : array_like (n, n_in) or Table
             Input rows. C-contiguous arrays of the network's dtype are used without a copy.
         out : ndarray (n, n_out), optional
             Array for the outputs: C-contiguous, of the network's dtype, sharing no memory with X.
@@ -171,8 +171,28 @@ cdef class CompiledNetwork:
     def _forward_into(self, X, out):
         """out = outputs for X, both C-contiguous and of the network's dtype."""
         cdef Py_ssize_t n = len(X)
-        cdef Array x = Array(X, self.itemsize, n * self.n_in), y = Array(out, self.itemsize, n * self.n_out, True)
-        self.run(x.data, n, y.data)
+        cdef Array x, y = Array(out, self.itemsize, n * self.n_out, True)
+        if isinstance(X, CompiledTable):
+            self.run_table(X, n, y.data)
+        else:
+            x = Array(X, self.itemsize, n * self.n_in)
+            self.run(x.data, n, y.data)
+
+    cdef int run_table(self, CompiledTable X, Py_ssize_t n, void* out) except -1:
+        """`run` for the n rows of a table."""
+        cdef Network net = self.net
+        cdef const Table* functions = self.table
+        cdef ZeroedBuffer shape = self.shape, memory
+        cdef list references = self.references
+        cdef Poll poll
+        X.check(self)
+        net.table = &X.layout
+        poll.check = poll_signals
+        poll.context = NULL
+        memory = ZeroedBuffer(functions.forward_workspace_size(&net, n))
+        with nogil:
+            functions.forward(&net, &X.rows, n, out, memory.data, &poll)
+        return raise_pending()
 
     cdef int run(self, const void* X, Py_ssize_t n, void* out) except -1:
         cdef Py_ssize_t size = self.table.forward_workspace_size(&self.net, n)

@@ -77,6 +77,7 @@ cdef class Trainer(Team):
     cdef object error                   # an exception of custom_loss or of a signal handler
     cdef Trainer validation
     cdef object generator
+    cdef CompiledTable rows_of_table    # instead of X, or None
     cdef object lock                    # the generator's, or None without shuffling; held while kernels run
     cdef bint holds_lock
     cdef unsigned long running_thread   # the thread that called `run`
@@ -87,12 +88,18 @@ cdef class Trainer(Team):
                  int n_threads=1, Trainer validation=None, double loss_scale=1, double gradient_scale=1, double alpha=0,
                  bint keeps_best=False, Workspace workspace=None):
         cdef Py_ssize_t n_X = len(X), n = n_X if rows is None else len(rows), size = network.itemsize
-        cdef Array x, y, w, o, r, d, numbers, rates, outputs, gradient
+        cdef Array x = None, y, w, o, r, d, numbers, rates, outputs, gradient
+        cdef CompiledTable rows_of_table = X if isinstance(X, CompiledTable) else None
         if self.memory is not None:
             raise RuntimeError("This Trainer is initialized already. Make a new one.")
         if batch_size < 1 or n < 1:
             raise ValueError(f"A Trainer needs at least 1 row and a batch_size of 1 or more, got {n} and {batch_size}.")
-        x = Array(X, size, n_X * network.n_in)
+        if rows_of_table is None:
+            x = Array(X, size, n_X * network.n_in)
+        else:
+            rows_of_table.check(network)
+            if dX is not None:
+                raise ValueError("A table has no gradient of its inputs.")
         if loss == CUSTOM_LOSS:
             y = None
         else:
@@ -110,6 +117,9 @@ cdef class Trainer(Team):
             raise ValueError("A custom loss needs custom_loss, custom_outputs and custom_gradient.")
         if validation is not None and validation.network is not network:
             raise ValueError("The validation belongs to another network. Pass a Trainer of the same network.")
+        if validation is not None and (validation.rows_of_table is not None if rows_of_table is None
+                                       else not rows_of_table.has_layout(validation.rows_of_table)):
+            raise ValueError("The validation reads another kind of inputs. Pass rows of the same table.")
         if r is not None and loss == CUSTOM_LOSS:
             raise ValueError("A custom loss needs all rows. Pass X and targets of these rows, without `rows`.")
         if o is not None and not hold_indices(o, n_X):
@@ -117,15 +127,18 @@ cdef class Trainer(Team):
         if r is not None and not hold_indices(r, n_X):
             raise ValueError(f"rows must hold row numbers from 0 to {n_X - 1}, but it holds others.")
         self.references = [x, y, w, o, r, d, generator, numbers, rates, outputs, gradient, validation, network.shape,
-                           network.references]
+                           network.references, rows_of_table]
         self.network = network
         self.itemsize = network.itemsize
         self.n_params = network.n_params
         self.table = network.table
         self.training.net = network.net
+        self.rows_of_table = rows_of_table
+        if rows_of_table is not None:
+            self.training.net.table = &rows_of_table.layout
         if optimizer is not None:
             self.rates = read_optimizer(optimizer, &self.training.optimizer)
-        self.set_data(x, y, w, o, r, d, n, min(batch_size, n))
+        self.set_data(pointer(x) if rows_of_table is None else &rows_of_table.rows, y, w, o, r, d, n, min(batch_size, n))
         if generator is not None:
             self.training.data.generator = <Generator*>PyCapsule_GetPointer(generator.capsule, "BitGenerator")
             self.generator = generator
@@ -182,9 +195,9 @@ cdef class Trainer(Team):
             self.training.data.order = <Py_ssize_t*>(<char*>self.memory.data + n_parameters)
         return 0
 
-    cdef void set_data(self, Array x, Array y, Array w, Array o, Array r, Array d, Py_ssize_t n,
+    cdef void set_data(self, const void* X, Array y, Array w, Array o, Array r, Array d, Py_ssize_t n,
                        Py_ssize_t batch_size) noexcept:
-        self.training.data.X = x.data
+        self.training.data.X = X
         self.training.data.targets = pointer(y)
         self.training.data.sample_weight = pointer(w)
         self.training.data.order = <Py_ssize_t*>pointer(o if o is not None else r)     # r is never shuffled

@@ -15,8 +15,8 @@ cdef enum:
 
 cdef inline Py_ssize_t max_width(const Network* net) noexcept nogil:
     """The padded width of the widest layer, inputs included."""
-    cdef Py_ssize_t l, w = 0
-    for l in range(net.n_layers + 1):
+    cdef Py_ssize_t l, w = layer_inputs(net, 0)
+    for l in range(1, net.n_layers + 1):
         w = net.sizes[l] if net.sizes[l] > w else w
     return padded(w)
 

@@ -1,39 +1,62 @@
 # Inference: X (n, n_in) IN -> out (n, n_out) OUT, both row-major.
 #
 # From FEW_ROWS rows on, the parameters are packed into panels and chunks of CHUNK rows go through the same products as
-# in training; fewer rows: few.pxi.
+# in training; fewer rows: few.pxi. Rows of a table are always computed here, and its weights are read where they are.
 #
-#   workspace  pointers to the rows of a chunk; two matrices in panels, the inputs and outputs of a layer; and a region
-#              with the packed parameters
+#   workspace  pointers to the rows of a chunk; two matrices in panels, the inputs and outputs of a layer; a region with
+#              the packed parameters; and of a table the entries of a chunk and the knots
 #
 # Order of sums: as in training (linear.pxi).
 
 cdef Py_ssize_t forward_workspace_size(const Network* net, Py_ssize_t n) noexcept nogil:
     """Bytes, for n rows."""
-    if n < FEW_ROWS:
+    cdef char* end = NULL
+    cdef TableEntries entries
+    if n < FEW_ROWS and net.table == NULL:
         return (2 * n + 1) * max_width(net) * <Py_ssize_t>sizeof(real)
-    return ((2 * (max_width(net) // PANEL * chunk_stride(n)) + region_size(net, FEW_ROWS)) * <Py_ssize_t>sizeof(real)
-            + padded_chunk_rows(n) * <Py_ssize_t>sizeof(real*))
+    allocate(&end, padded_chunk_rows(n) * <Py_ssize_t>sizeof(real*))
+    allocate_reals(&end, 2 * (max_width(net) // PANEL * chunk_stride(n)) + layers_size(net, FEW_ROWS))
+    if net.table != NULL:
+        layout_entries(net, padded_chunk_rows(n), False, &entries, &end)
+        allocate_reals(&end, knots_size(net))
+    return end - <char*>NULL
+
+cdef struct TableChunk:     # what the first layer reads of a table
+    TableEntries entries    # of the rows of a chunk
+    real* knots
+    TableWeights weights
 
 cdef int forward(const Network* net, const void* X, Py_ssize_t n, void* out, void* workspace,
                  const Poll* poll) noexcept nogil:
     """out = the outputs for X. workspace: zero, 64-byte aligned. Returns 1 if `poll` stops it."""
-    cdef Py_ssize_t i, n_in = net.sizes[0], n_out = net.sizes[net.n_layers], stride = chunk_stride(n)
+    cdef Py_ssize_t i, n_in = layer_inputs(net, 0), n_out = net.sizes[net.n_layers], stride = chunk_stride(n)
+    cdef const real* numbers = <const real*>X
     cdef const real** rows = <const real**>workspace
+    cdef char* end
     cdef real* region
     cdef Panels first, second
+    cdef TableChunk table
     cdef Clock clock
     clock.poll = poll
     clock.polled = now() if poll != NULL else 0
-    if n < FEW_ROWS:
+    if n < FEW_ROWS and net.table == NULL:
         return few_rows_forward(net, n, <const real*>X, <real*>out, <real*>workspace, &clock)
     first = panels(<real*>(rows + padded_chunk_rows(n)), stride)
     second = panels(first.data + max_width(net) // PANEL * stride, stride)
     region = second.data + max_width(net) // PANEL * stride
     pack_network(net, region)
+    if net.table != NULL:
+        numbers = <const real*>(<const TableRows*>X).numbers
+        end = <char*>(region + layers_size(net, FEW_ROWS))
+        layout_entries(net, padded_chunk_rows(n), False, &table.entries, &end)
+        table.knots = allocate_reals(&end, knots_size(net))
+        table.weights = user_weights(net)
+        table_knots(net.table, &table.weights, 0, net.table.n_positions, table.knots)
     for i from 0 <= i < n by CHUNK:
-        point_to_rows(0, min_(CHUNK, n - i), n_in, <const real*>X + i * n_in, NULL, rows)
-        if chunk_forward(net, region, rows, min_(CHUNK, n - i), <real*>out + i * n_out, first, second, &clock):
+        point_to_rows(0, min_(CHUNK, n - i), n_in, numbers + i * n_in, NULL, rows)
+        if net.table != NULL:
+            read_entries(net.table, <const TableRows*>X, i, NULL, 0, min_(CHUNK, n - i), &table.entries)
+        if chunk_forward(net, region, rows, &table, min_(CHUNK, n - i), <real*>out + i * n_out, first, second, &clock):
             return 1
     return 0
 
@@ -48,8 +71,8 @@ cdef void pack_network(const Network* net, real* region) noexcept nogil:
         if net.biases[l] != NULL:
             memcpy(region + layout.b, net.biases[l], layout.n_out * sizeof(real))
 
-cdef int chunk_forward(const Network* net, real* region, const real** rows, Py_ssize_t n, real* out, Panels X, Panels Y,
-                       Clock* clock) noexcept nogil:
+cdef int chunk_forward(const Network* net, real* region, const real** rows, const TableChunk* table, Py_ssize_t n,
+                       real* out, Panels X, Panels Y, Clock* clock) noexcept nogil:
     """Up to CHUNK rows -> out. X and Y: two matrices in panels that change places after each layer. Returns 1 if
     stopped."""
     cdef Py_ssize_t l, row_stride = PANEL
@@ -71,7 +94,9 @@ cdef int chunk_forward(const Network* net, real* region, const real** rows, Py_s
         layer.inputs.X = X
         layer.Z = layer.Y = Y
         layer.row_stride = row_stride = 1 if layer.n_out == 1 and l == net.n_layers - 1 else PANEL
-        if layer.n_out == 1:
+        if l == 0 and net.table != NULL:
+            table_forward(0, n, &layer, net.table, &table.entries, table.knots, &table.weights)
+        elif layer.n_out == 1:
             dot_forward(0, n, &layer)
         elif layer.transposed:
             narrow_forward(0, n, &layer)

@@ -21,17 +21,21 @@ cdef inline unsigned long long mix_in(unsigned long long key, Py_ssize_t n) noex
     """A key made of another key and the number n."""
     return mix(key + <unsigned long long>0x9e3779b97f4a7c15ULL * <unsigned long long>(n + 1))
 
+cdef inline real draw_factor(unsigned int low, unsigned int high, unsigned int unit, unsigned int threshold,
+                             real scale) noexcept nogil:
+    """The factor of a unit, 0 or scale."""
+    cdef unsigned int h = low + unit * <unsigned int>0x9e3779b9U
+    h = (h ^ (h >> 16)) * <unsigned int>0x85ebca6bU + high
+    h = (h ^ (h >> 13)) * <unsigned int>0xc2b2ae35U
+    h ^= h >> 16
+    return scale if h >= threshold else 0
+
 cdef inline void draw_mask(unsigned int low, unsigned int high, unsigned int first, unsigned int threshold, real scale,
                            real* out) noexcept nogil:
-    """PANEL factors of mask, 0 or scale, for the units from `first` on."""
-    cdef unsigned int h
+    """PANEL factors of mask for the units from `first` on."""
     cdef Py_ssize_t j
     for j in range(PANEL):
-        h = low + (first + <unsigned int>j) * <unsigned int>0x9e3779b9U
-        h = (h ^ (h >> 16)) * <unsigned int>0x85ebca6bU + high
-        h = (h ^ (h >> 13)) * <unsigned int>0xc2b2ae35U
-        h ^= h >> 16
-        out[j] = scale if h >= threshold else 0
+        out[j] = draw_factor(low, high, first + <unsigned int>j, threshold, scale)
 
 cdef void dropout_forward(unsigned long long key, Py_ssize_t first, double rate, Py_ssize_t lo, Py_ssize_t hi,
                           Py_ssize_t c, const real* A, Panels mask, real* X) noexcept nogil:

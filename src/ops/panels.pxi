@@ -85,11 +85,15 @@ cdef struct LayerLayout:
     Py_ssize_t b            # offset of the biases; a layer without bias has room for them too
     Py_ssize_t end          # offset of the next layer
 
+cdef inline Py_ssize_t layer_inputs(const Network* net, Py_ssize_t l) noexcept nogil:
+    """Inputs of layer l that are numbers: all, but those of a table (table.pxi)."""
+    return net.sizes[l] if l > 0 or net.table == NULL else net.table.n_numbers
+
 cdef inline LayerLayout layer_layout(const Network* net, Py_ssize_t n_rows, Py_ssize_t l,
                                      Py_ssize_t begin) noexcept nogil:
     """The layout of layer l, at offset `begin`: 0, or the end of layer l - 1. n_rows: of a batch."""
     cdef LayerLayout p
-    p.n_in = net.sizes[l]
+    p.n_in = layer_inputs(net, l)
     p.n_out = net.sizes[l + 1]
     p.transposed = stores_transpose(p.n_in, p.n_out, n_rows)
     p.W = begin
@@ -98,7 +102,8 @@ cdef inline LayerLayout layer_layout(const Network* net, Py_ssize_t n_rows, Py_s
     p.end = p.b + padded(p.n_out)
     return p
 
-cdef Py_ssize_t region_size(const Network* net, Py_ssize_t n_rows) noexcept nogil:
+cdef Py_ssize_t layers_size(const Network* net, Py_ssize_t n_rows) noexcept nogil:
+    """The size of a region without the weights of a table, which follow the layers."""
     cdef Py_ssize_t l, end = 0
     for l in range(net.n_layers):
         end = layer_layout(net, n_rows, l, end).end

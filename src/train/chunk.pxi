@@ -49,15 +49,19 @@ cdef void set_row_weights(const Training* training, ChunkBuffers* buffers, Py_ss
 cdef void gather_rows(const Training* training, ChunkBuffers* buffers, Py_ssize_t first, Py_ssize_t lo, Py_ssize_t hi,
                       double total) noexcept nogil:
     """Inputs, targets and weights of the rows, in the order of this epoch."""
-    cdef Py_ssize_t n_in = training.net.sizes[0], n_out = training.net.sizes[training.net.n_layers], i
+    cdef Py_ssize_t n_in = layer_inputs(&training.net, 0), n_out = training.net.sizes[training.net.n_layers], i
     cdef const Data* data = &training.data
+    cdef const real* X = <const real*>data.X
     cdef const Py_ssize_t* order = data.order + first if data.order != NULL else NULL
     cdef Py_ssize_t base = 0 if order != NULL else first
     cdef int loss = training.objective.loss
+    if training.net.table != NULL:
+        X = <const real*>(<const TableRows*>data.X).numbers
+        read_entries(training.net.table, <const TableRows*>data.X, base, order, lo, hi, &buffers.entries)
     if buffers.inputs.rows != NULL:
-        point_to_rows(lo, hi, n_in, <const real*>data.X + base * n_in, order, buffers.inputs.rows)
+        point_to_rows(lo, hi, n_in, X + base * n_in, order, buffers.inputs.rows)
     else:
-        gather(lo, hi, n_in, <const real*>data.X + base * n_in, order, buffers.inputs.X, buffers.input_row_stride)
+        gather(lo, hi, n_in, X + base * n_in, order, buffers.inputs.X, buffers.input_row_stride)
     if loss == CUSTOM_LOSS:                            # a custom loss reads its own targets and weights
         return
     if loss == CLASS_CROSS_ENTROPY:
@@ -81,7 +85,13 @@ cdef void forward_rows(Training* training, ChunkBuffers* buffers, int part, Chun
             dropout_forward(mix_in(mix_in(training.dropout.seed, chunk.step), l), chunk.batch_row, layer.dropout,
                             lo, hi, layer.n_in, buffers.layers[l - 1].Y.data if l else buffers.inputs.X.data,
                             layer.mask, layer.inputs.X.data)
-        if layer.n_out == 1:
+        if l == 0 and training.net.table != NULL:
+            if layer.dropout != 0:
+                drop_entries(mix_in(mix_in(training.dropout.seed, chunk.step), 0), chunk.batch_row, layer.dropout, lo, hi,
+                             training.net.table, &buffers.entries)
+            table_forward(lo, hi, layer, training.net.table, &buffers.entries, workspace_of(training).knots,
+                          &parameters_of(training).table)
+        elif layer.n_out == 1:
             dot_forward(lo, hi, layer)
         elif layer.transposed:
             narrow_forward(lo, hi, layer)
@@ -264,6 +274,8 @@ cdef inline void phase_b(Training* training, ChunkBuffers* buffers, int part, in
             narrow_backward_weight(n, lo, hi, layer, add, step, moment_stride)
         else:
             weight_tiles(layer, part, parts, n, add, step, moment_stride)
+        if l == 0 and training.net.table != NULL:
+            table_backward(training, buffers, part, parts, n, add, step)
         if layer.learns_bias:
             split_range(layer.n_out, PANEL, part, parts, &lo, &hi)
             backward_bias(layer, lo, hi, n, add)

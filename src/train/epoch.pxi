@@ -162,6 +162,8 @@ cdef double shared_loss(Training* training, barrier* shared_barrier, int thread,
     cdef Chunk chunk
     cdef int turn = 0
     chunk.step = chunk.batch_row = 0
+    if training.net.table != NULL:
+        share_knots(training, thread, shared_barrier, n_threads)
     for c from 0 <= c < n by chunk_size:
         m = min_(chunk_size, n - c)
         chunk.row = c

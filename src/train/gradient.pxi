@@ -25,6 +25,7 @@ cdef struct Progress:       # how far one thread is in its slice; each thread ha
     double loss_factor      # scale / gradient_scale: from the loss computed with gradient_scale to the reported one
     bint is_scaled          # one of these factors is not 1, or there is a penalty
     bint is_first_step      # of the slice
+    bint has_knots          # the step before has computed those of a table
     Py_ssize_t check_interval       # steps between two checks of the deadline: about 20 us
     Py_ssize_t steps_since_check
     long long start_time    # of the slice
@@ -95,6 +96,9 @@ cdef inline bint batch_gradient(Training* training, int thread, Progress* progre
     cdef Chunk chunk
     cdef double loss
     chunk.step = progress.step
+    if training.net.table != NULL and not progress.has_knots:
+        share_knots(training, thread, &workspace.step_barrier, n_threads)
+        progress.has_knots = step != NULL
     if custom and not evaluate_custom_loss(training, thread, progress):
         return False
     loss = progress.loss

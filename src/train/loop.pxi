@@ -36,6 +36,7 @@ cdef void begin_slice(Training* training, int thread, Progress* progress) noexce
     progress.epoch = training.position.epoch
     progress.row = training.position.row
     progress.is_first_step = True
+    progress.has_knots = False
     progress.start_time = now()
     progress.check_interval = 1 + <Py_ssize_t>(20000 / (parameters_of(training).step_ns + 100))
     progress.steps_since_check = 0

@@ -20,6 +20,8 @@ cdef void load_region(const Training* training, const real* flat, real* region) 
         w = &parameters_of(training).layers[l]
         pack(w.layout, flat, region + w.layout.W)
         flat += w.n_in * w.n_out
+        if l == 0:
+            flat = pack_table(&parameters_of(training).table, flat, region)
         if w.learns_bias:
             memcpy(region + w.layout.b, flat, w.n_out * sizeof(real))
             flat += w.n_out
@@ -32,6 +34,8 @@ cdef void store_region(const Training* training, real* flat, const real* region)
         w = &parameters_of(training).layers[l]
         unpack(w.layout, region + w.layout.W, flat)
         flat += w.n_in * w.n_out
+        if l == 0:
+            flat = unpack_table(&parameters_of(training).table, region, flat)
         if w.learns_bias:
             memcpy(flat, region + w.layout.b, w.n_out * sizeof(real))
             flat += w.n_out
@@ -55,6 +59,8 @@ cdef void load(Training* training, const void* moments) noexcept nogil:
     for l in range(training.net.n_layers):
         w = &params.layers[l]
         pack(w.layout, <const real*>training.net.weights[l], w.W.data)
+        if l == 0:
+            pack_table(&params.table, <const real*>training.net.weights[0] + w.n_in * w.n_out, params.start)
         if w.learns_bias:
             memcpy(w.b, training.net.biases[l], w.n_out * sizeof(real))
         transpose_weights(w)
@@ -73,6 +79,8 @@ cdef void store(Training* training, void* moments) noexcept nogil:
     for l in range(training.net.n_layers):
         w = &params.layers[l]
         unpack(w.layout, w.W.data, <real*>training.net.weights[l])
+        if l == 0:
+            unpack_table(&params.table, params.start, <real*>training.net.weights[0] + w.n_in * w.n_out)
         if w.learns_bias:
             memcpy(training.net.biases[l], w.b, w.n_out * sizeof(real))
     if moments == NULL:

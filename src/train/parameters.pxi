@@ -5,7 +5,8 @@
 # size, once to set the pointers into it. Intermediate results are elsewhere (workspace.pxi).
 #
 # The block has n_regions regions (panels.pxi): the parameters, then each moment; the average of the parameters is the
-# last moment. So weight w has its moments at w + region_size, w + 2 region_size, ..., in every layer.
+# last moment. So weight w has its moments at w + region_size, w + 2 region_size, ..., in every layer. The weights of a
+# table (ops/table.pxi) follow the layers.
 
 cdef struct Weights:        # of one layer
     Py_ssize_t n_in, n_out
@@ -30,6 +31,11 @@ cdef struct Parameters:
     Position saved_position
     long long saved_time    # start time of the slice in which the copy was made; 0: no copy yet
     LossOptions loss
+    TableWeights table      # of the first layer; n_rows is 0 without a table
+    TableColumn* columns
+    TablePiece* pieces      # what threads share of its gradient
+    Py_ssize_t n_columns, n_pieces, n_lists
+    int max_threads
     int n_buffers           # ChunkBuffers in a workspace: chunks computed at the same time
     double step_ns          # rough estimate of the time of a step
     bint in_place           # phase B updates the weights from registers
@@ -59,7 +65,7 @@ cdef Py_ssize_t n_units(const Network* net) noexcept nogil:
     return n
 
 cdef Py_ssize_t max_spans(const Network* net) noexcept nogil:
-    cdef Py_ssize_t l, n = net.n_layers
+    cdef Py_ssize_t l, n = net.n_layers + 1
     for l in range(net.n_layers):
         n += padded(net.sizes[l + 1]) // PANEL
     return n
@@ -84,6 +90,14 @@ cdef Py_ssize_t parameters_layout(const Training* training, Parameters* params, 
     params.loss.numbers = NULL
     if training.objective.numbers != NULL:
         params.loss.numbers = allocate_reals(&cursor, padded(net.sizes[net.n_layers]))
+    params.n_columns = params.n_pieces = params.n_lists = 0
+    if net.table != NULL:
+        params.n_columns = net.table.n_positions + net.table.n_codes
+        params.n_pieces = count_pieces(net.table)
+        params.n_lists = count_lists(net.table)
+    params.columns = <TableColumn*>allocate(&cursor, params.n_columns * <Py_ssize_t>sizeof(TableColumn))
+    params.pieces = <TablePiece*>allocate(&cursor, params.n_pieces * <Py_ssize_t>sizeof(TablePiece))
+    params.table = table_weights(net, params.start, layers_size(net, training.data.batch_size))
     for l in range(net.n_layers):
         w = &placeholder if base == NULL else &params.layers[l]
         w.layout = layer_layout(net, training.data.batch_size, l, end)
@@ -109,17 +123,29 @@ cdef int parallel_chunks(const Training* training) noexcept nogil:
     return <int>min_(training.slice.n_threads, chunks) if (
         training.slice.n_threads > 1 and n_multiply_adds(&training.net) <= SMALL) else 1
 
+cdef double estimate_step(const Training* training) noexcept nogil:
+    """ns: products at half the peak of a core, plus a cost for each number and each row; right to an order of
+    magnitude."""
+    cdef const Network* net = &training.net
+    cdef double products = n_multiply_adds(net), units = n_units(net), others = 0
+    if net.table != NULL:           # a row reads few of the weights of a table; a step updates all of them
+        others = <double>net.sizes[1] * table_inputs(net.table)
+        products += net.sizes[1] * 2.0 * (net.table.n_positions + net.table.n_codes) - others
+        units += net.table.n_positions + net.table.n_codes - table_inputs(net.table)
+    return training.data.batch_size * (3 * products / (2 * LANES) + 2 * units + 20) + 4 * others / LANES
+
 cdef void prepare(Training* training) noexcept nogil:
     """Lay out training.parameters, which is zero, and compute what all slices share."""
     cdef Parameters* params = parameters_of(training)
     parameters_layout(training, params, <char*>training.parameters + round_up(sizeof(Parameters), 64))
     find_spans(params, training.net.n_layers)
-    # products at half the peak of a core, plus a cost for each number and each row; right to an order of magnitude
-    params.step_ns = training.data.batch_size * (
-        3.0 * n_multiply_adds(&training.net) / (2 * LANES) + 2 * n_units(&training.net) + 20)
+    if training.net.table != NULL:
+        find_pieces(training.net.table, params.columns, params.pieces)
+    params.step_ns = estimate_step(training)
     params.in_place = (training.optimizer.rule != NO_UPDATE and training.optimizer.clip_norm == 0
                        and training.data.batch_size <= CHUNK and params.step_ns < 25e6)
     params.n_buffers = parallel_chunks(training)
+    params.max_threads = training.slice.n_threads
     params.loss.smoothing = <real>training.objective.smoothing
     if training.objective.numbers != NULL:
         memcpy(<void*>params.loss.numbers, training.objective.numbers,
@@ -141,6 +167,7 @@ cdef void link_validation(const Training* training) noexcept nogil:
         other.layers[l].layout = params.layers[l].layout
         other.layers[l].W = panels(params.layers[l].W.data + offset, params.layers[l].W.stride)
         other.layers[l].b = params.layers[l].b + offset
+    other.table.V = params.table.V + offset
 
 # ---- the spans of a region ----
 
@@ -165,3 +192,5 @@ cdef void find_spans(Parameters* params, Py_ssize_t n_layers) noexcept nogil:
             for j from 0 <= j < layout.n_out by PANEL:
                 add_span(params, layout.W + column_offset(j, layout.stride), layout.n_in * PANEL)
         add_span(params, layout.b, padded(layout.n_out))
+    if params.table.n_rows > 0:
+        add_span(params, params.table.offset, round_up(table_size(&params.table), PANEL))

@@ -47,6 +47,10 @@ cdef void store_squares(Training* training, int thread, const Progress* progress
                 out[i] = squares(&progress.weight_step, layer.W.data + i * PANEL, layer.dW + i * PANEL,
                                  layer.W.stride, layer.n_out, prescale)
         out += layer.n_in
+        if l == 0 and training.net.table != NULL:
+            split_range(parameters_of(training).table.n_rows, 1, thread, training.slice.n_threads, &lo, &hi)
+            table_row_squares(&progress.weight_step, &parameters_of(training).table, buffers.grads, prescale, lo, hi, out)
+            out += parameters_of(training).table.n_rows
         split_range(layer.n_out, PANEL, thread, training.slice.n_threads, &lo, &hi)
         if layer.learns_bias and lo == 0 and hi > 0:
             out[0] = squares(progress.bias_step, layer.b, layer.db, PANEL, layer.n_out, prescale)
@@ -95,6 +99,11 @@ cdef void update_parameters(Training* training, int thread, Progress* progress) 
                 update_in_region(step, layer.W.data + q, layer.dW + q, moment_stride, (hi - lo) * PANEL)
                 if layer.T.data != NULL:
                     transpose(lo, hi, j, j + min_(PANEL, round_up(layer.n_out - j, LANES)), layer.W, layer.T)
+        if l == 0 and training.net.table != NULL:
+            q = parameters_of(training).table.offset
+            split_range(table_size(&parameters_of(training).table), PANEL, thread, training.slice.n_threads, &lo, &hi)
+            update_in_region(step, parameters_of(training).start + q + lo,
+                             workspace_of(training).buffers.grads + q + lo, moment_stride, hi - lo)
         if layer.learns_bias:
             split_range(layer.n_out, PANEL, thread, training.slice.n_threads, &lo, &hi)
             update_in_region(progress.bias_step, layer.b + lo, layer.db + lo, moment_stride, hi - lo)
@@ -114,4 +123,8 @@ cdef double weight_squares(const Training* training) noexcept nogil:
         else:
             for i from 0 <= i < w.n_in by 64:
                 sum += sum_of_squares(w.W.data + i * PANEL, min_(64, w.n_in - i), w.n_out, w.W.stride)
+        if l == 0:
+            for i from 0 <= i < parameters_of(training).table.n_rows by 64:
+                sum += table_sum_of_squares(&parameters_of(training).table, i,
+                                            min_(64, parameters_of(training).table.n_rows - i))
     return sum

@@ -26,6 +26,9 @@ cdef struct ChunkBuffers:   # matrices in panels; targets, dY and Y have one lay
     real* row_loss          # weighted loss of each row; room for two chunks
     real* wrong_weight      # of a validation: the weight of each row whose class is wrong, or 0; room for two chunks
     real* grads             # a region (panels.pxi); that of the first chunk holds the batch's gradient
+    TableEntries entries    # of the rows, if the inputs are a table
+    real* piece_gradient    # memory of table_backward, for each thread that shares the chunk
+    short* sorted           # likewise
     bint polls              # the thread of this chunk polls the caller during a step
     flag* abort             # the workspace's
 
@@ -45,6 +48,7 @@ cdef struct Decisions:
 cdef struct Workspace:
     ChunkBuffers* buffers   # (n_buffers,)
     int n_buffers           # chunks computed at the same time
+    real* knots             # of a table
     real* squares           # for clip_norm: sums of the gradient's squares, one for each row of W and one for b
     barrier step_barrier
     flag abort              # set by thread 0 when the caller stops the training: drop this step
@@ -70,7 +74,7 @@ cdef inline bint reads_user_rows(const Training* training) noexcept nogil:
     """Whether the first layer reads its inputs from the user's array.
 
     Copying them into panels took 20 % of a step of 784-16-16-10, batch 32."""
-    return (training.net.n_layers > 0 and training.net.sizes[0] >= ROWS
+    return (training.net.n_layers > 0 and layer_inputs(&training.net, 0) >= ROWS
             and (training.dropout.rates == NULL or training.dropout.rates[0] == 0))
 
 cdef Py_ssize_t workspace_layout(const Training* training, Workspace* workspace, char* base) noexcept nogil:
@@ -79,6 +83,8 @@ cdef Py_ssize_t workspace_layout(const Training* training, Workspace* workspace,
     cdef int k
     workspace.n_buffers = parameters_of(training).n_buffers if training.parameters != NULL else parallel_chunks(training)
     workspace.buffers = <ChunkBuffers*>allocate(&cursor, workspace.n_buffers * <Py_ssize_t>sizeof(ChunkBuffers))
+    workspace.knots = allocate_reals(
+        &cursor, knots_size(&training.net) if training.net.table != NULL else 0)
     workspace.squares = allocate_reals(
         &cursor, n_units(&training.net) + training.net.n_layers if training.optimizer.clip_norm != 0 else 0)
     for k in range(workspace.n_buffers):
@@ -99,7 +105,7 @@ cdef char* layout_buffers(const Training* training, const Workspace* workspace, 
     """Set the pointers of chunk k and its layers, from `cursor` on; return the end. count_only: set nothing."""
     cdef const Network* net = &training.net
     cdef int loss = training.objective.loss
-    cdef Py_ssize_t L = net.n_layers, l, width
+    cdef Py_ssize_t L = net.n_layers, l, width, threads
     cdef Py_ssize_t rows = padded_chunk_rows(training.data.batch_size), stride = chunk_stride(training.data.batch_size)
     cdef ChunkBuffers placeholder_buffers
     cdef ChunkBuffers* buffers = &placeholder_buffers if count_only else &workspace.buffers[k]
@@ -114,7 +120,16 @@ cdef char* layout_buffers(const Training* training, const Workspace* workspace, 
     buffers.grads = allocate_reals(&cursor, region_size(net, 1 if training.optimizer.rule == NO_UPDATE
                                                         else training.data.batch_size))
     buffers.input_row_stride = 1 if L == 0 and has_vector_output(loss, net.sizes[0]) else PANEL
-    width = padded(net.sizes[0]) // PANEL * stride
+    if net.table != NULL:
+        layout_entries(net, rows, training.dropout.rates != NULL and training.dropout.rates[0] != 0, &buffers.entries, &cursor)
+        threads = 1
+        if k == 0:
+            threads = (parameters_of(training).max_threads if training.parameters != NULL
+                       else training.slice.n_threads)
+        buffers.piece_gradient = allocate_reals(&cursor, piece_size(net) * threads)
+        buffers.sorted = <short*>allocate(
+            &cursor, sorted_size(net) * threads * <Py_ssize_t>sizeof(short))
+    width = padded(layer_inputs(net, 0)) // PANEL * stride
     buffers.inputs.rows = NULL
     if reads_user_rows(training):
         buffers.inputs.rows = <const real**>allocate(&cursor, rows * <Py_ssize_t>sizeof(real*))
@@ -125,7 +140,7 @@ cdef char* layout_buffers(const Training* training, const Workspace* workspace, 
     buffers.output_row_stride = buffers.input_row_stride
     for l in range(L):
         layer = &placeholder if count_only else &buffers.layers[l]
-        layer.n_in = net.sizes[l]
+        layer.n_in = layer_inputs(net, l)
         layer.n_out = net.sizes[l + 1]
         layer.activation = net.activations[l]
         if l == L - 1 and is_fused(loss):

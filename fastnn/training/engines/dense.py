@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from ...input_table import Table
 from ...kernels import MAX_SHORT_SHUFFLE, Metric
 from ...losses import CustomLoss
 from ...threads import ThreadChoice
@@ -128,11 +129,17 @@ class DenseEngine(Engine):
 
 def _fits_queue(net, data, n, batch_size, validation):
     """Whether a queue may run the trainer: nothing needs Python or lasts long within a slice."""
+    validation_rows = 0 if validation is None else len(validation)
+    products, weights = net.n_params, 0  # of a row; weights that a step reads and updates besides
+    if isinstance(data.X, Table):
+        layout, width = data.X.layout, net.layer_sizes[1]
+        weights = (layout.n_inputs - layout.n_numbers) * width
+        products += 3 * (len(layout.n_bins) + len(layout.n_levels)) * width - weights
     return (
         n <= MAX_SHORT_SHUFFLE
-        and 3 * batch_size * net.n_params <= QUEUE_WORK
+        and 3 * batch_size * products + 10 * weights <= QUEUE_WORK
         and not isinstance(data.loss, CustomLoss)
-        and (validation is None or len(validation) * net.n_params <= QUEUE_WORK)
+        and validation_rows * products + weights <= QUEUE_WORK
     )
 
 

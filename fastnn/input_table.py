@@ -1,0 +1,319 @@
+"""Table: encoded rows for the first layer, in place of a matrix of inputs."""
+
+import operator
+from typing import NamedTuple
+
+import numpy as np
+
+from .kernels import MAX_TABLE_INPUTS, CompiledTable, all_finite
+from .validation import check_count, check_dtype, check_matrix, check_numbers, ready
+
+
+class TableLayout(NamedTuple):
+    """The inputs that the columns of a `Table` stand for. Layouts compare by their values."""
+
+    n_numbers: int
+    n_bins: tuple
+    position_scale: tuple
+    n_levels: tuple
+    code_scale: tuple
+
+    @property
+    def n_inputs(self):
+        return self.n_numbers + sum(self.n_bins) + sum(self.n_levels)
+
+
+class Table(CompiledTable):
+    """Rows of a table in encoded form: inputs for networks, without a dense matrix.
+
+    A cell takes 4 bytes, however many inputs it stands for. `MLP.fit`, `MLP.forward`, `fit_many` and
+    others take a table in place of X. Networks with the same inputs can share one table.
+
+    Parameters
+    ----------
+    numbers : array_like (n, d), optional
+        Columns that are inputs as they are.
+    positions : array_like (n, p), optional
+        Column j holds positions from 0 to ``n_bins[j]`` on an axis of bins: the integer part is the
+        number of the bin, the fraction the position in it. It stands for ``n_bins[j]`` inputs. Input
+        b is ``scale * (2 * clip(position - b, 0, 1) - 1)``: `scale` if the position is above bin b,
+        ``-scale`` if it is below, and between these in the bin (piecewise linear encoding).
+    n_bins : int or sequence of int
+        Number of bins, one for all columns of `positions` or one for each.
+    position_scale : float or sequence of float, default 1.0
+        The scale, likewise.
+    codes : array_like of int (n, k), optional
+        Column j holds levels from 0 to ``n_levels[j] - 1``, or -1 for none. It stands for
+        ``n_levels[j]`` inputs, one of which is `scale`, and the others 0 (one-hot encoding).
+    n_levels : int or sequence of int
+        Number of levels, one for all columns of `codes` or one for each.
+    code_scale : float or sequence of float, default 1.0
+        The scale, likewise.
+    dtype : {"float32", "float64"}, default "float32"
+        That of the networks which read the table.
+
+    Attributes
+    ----------
+    n_inputs : int
+        The number of inputs of a network that reads the table: those of `numbers`, then the bins
+        column by column, then the levels column by column.
+    numbers, positions, codes : ndarray
+        Read-only. Arrays that needed no conversion are not copied, so do not change them.
+    layout : TableLayout
+        All but the rows: n_numbers, n_bins, position_scale, n_levels and code_scale. Tables with
+        equal layouts give the same inputs.
+    shape : tuple
+        ``(n, n_inputs)``.
+    dtype : numpy.dtype
+
+    Notes
+    -----
+    `dropout` of a network's inputs drops each number, all bins of a column at the same time, and a
+    code.
+
+    Examples
+    --------
+    >>> import fastnn
+    >>> table = fastnn.Table(positions=[[0.5], [1.25]], n_bins=2, codes=[[2], [-1]], n_levels=3)
+    >>> table.to_dense()
+    array([[ 0. , -1. ,  0. ,  0. ,  1. ],
+           [ 1. , -0.5,  0. ,  0. ,  0. ]], dtype=float32)
+    >>> net = fastnn.MLP([table.n_inputs, 8, 1], rng=0)
+    >>> net.forward(table).shape
+    (2, 1)
+    """
+
+    def __init__(
+        self,
+        numbers=None,
+        positions=None,
+        n_bins=None,
+        position_scale=1.0,
+        codes=None,
+        n_levels=None,
+        code_scale=1.0,
+        dtype=np.float32,
+    ):
+        dtype = check_dtype(dtype)
+        parts = {
+            "numbers": None if numbers is None else check_matrix("numbers", numbers, dtype),
+            "positions": None if positions is None else check_matrix("positions", positions, dtype),
+            "codes": None if codes is None else _check_codes(codes),
+        }
+        n = next((len(part) for part in parts.values() if part is not None), None)
+        if n is None:
+            raise ValueError("A Table needs at least one of numbers, positions and codes.")
+        for name, part in parts.items():
+            if part is None:
+                parts[name] = np.empty((n, 0), np.int32 if name == "codes" else dtype)
+            elif len(part) != n:
+                other = next(name for name in parts if parts[name] is not None)
+                raise ValueError(
+                    f"{name} has {len(part)} row{'s' * (len(part) != 1)}, but {other} has {n}"
+                )
+        numbers, positions, codes = parts.values()
+        n_bins = _check_counts("n_bins", n_bins, "positions", positions)
+        n_levels = _check_counts("n_levels", n_levels, "codes", codes)
+        for name, part in ("numbers", numbers), ("positions", positions):
+            if not all_finite(part):
+                row, column = np.argwhere(~np.isfinite(part))[0]
+                raise ValueError(
+                    f"{name} holds NaN or infinity (first in row {row}, column {column})"
+                )
+        _check_range("positions", positions, 0, n_bins, "n_bins")
+        _check_range("codes", codes, -1, [levels - 1 for levels in n_levels], "n_levels - 1")
+        layout = TableLayout(
+            numbers.shape[1],
+            n_bins,
+            _check_scales("position_scale", position_scale, len(n_bins)),
+            n_levels,
+            _check_scales("code_scale", code_scale, len(n_levels)),
+        )
+        if layout.n_inputs > MAX_TABLE_INPUTS:
+            raise ValueError(
+                f"The columns stand for {layout.n_inputs} inputs, but a Table has at most "
+                f"{MAX_TABLE_INPUTS}. Pass fewer bins or levels."
+            )
+        self._set(numbers, positions, ready(codes, np.int32), layout)
+
+    def _set(self, numbers, positions, codes, layout):
+        self.numbers, self.positions, self.codes = map(_read_only, (numbers, positions, codes))
+        self.layout = layout
+        self._bind(
+            self.numbers,
+            self.positions,
+            self.codes,
+            layout.n_bins,
+            layout.n_levels,
+            layout.position_scale,
+            layout.code_scale,
+        )
+
+    @classmethod
+    def _of(cls, numbers, positions, codes, layout):
+        """Return a table of arrays that are known to be valid."""
+        table = cls.__new__(cls)
+        table._set(numbers, positions, codes, layout)
+        return table
+
+    @property
+    def dtype(self):
+        return self.numbers.dtype
+
+    @property
+    def shape(self):
+        return len(self), self.n_inputs
+
+    @property
+    def nbytes(self):
+        return self.numbers.nbytes + self.positions.nbytes + self.codes.nbytes
+
+    def __repr__(self):
+        layout = self.layout
+        return (
+            f"<Table of {len(self)} rows: {layout.n_numbers} numbers, {len(layout.n_bins)} positions, "
+            f"{len(layout.n_levels)} codes; {self.n_inputs} inputs, {self.dtype.name}>"
+        )
+
+    def __getitem__(self, rows):
+        """Return a table of the selected rows: a slice, a Boolean mask, or indices."""
+        if isinstance(rows, tuple) or (not isinstance(rows, slice) and np.ndim(rows) != 1):
+            raise TypeError(
+                "A Table selects rows by a slice, a mask or an array of indices. For one row pass "
+                f"table[i:i + 1]. Got {rows!r}."
+            )
+        parts = self.numbers, self.positions, self.codes
+        if not isinstance(rows, slice):
+            rows = np.asarray(rows)
+            if not rows.size:
+                rows = rows.astype(np.intp)
+            # checked here: an array without columns does not check indices
+            rows = np.arange(len(self))[rows]
+        numbers, positions, codes = (np.ascontiguousarray(part[rows]) for part in parts)
+        return type(self)._of(numbers, positions, codes, self.layout)
+
+    __iter__ = None  # not a sequence of rows
+
+    def __array__(self, dtype=None, copy=None):
+        raise TypeError("A Table is no array. Pass table.to_dense(), which has all inputs.")
+
+    def to_dense(self):
+        """Return the inputs as an array (n, n_inputs): what the table stands for."""
+        layout, dtype = self.layout, self.dtype
+        out = np.empty(self.shape, dtype)
+        out[:, : layout.n_numbers] = self.numbers
+        end = layout.n_numbers
+        for x, n, scale in zip(self.positions.T, layout.n_bins, layout.position_scale):
+            part = np.clip(x[:, None] - np.arange(n, dtype=dtype), 0, 1)
+            out[:, end : end + n] = dtype.type(scale) * (2 * part - 1)
+            end += n
+        for x, n, scale in zip(self.codes.T, layout.n_levels, layout.code_scale):
+            out[:, end : end + n] = dtype.type(scale) * (x[:, None] == np.arange(n))
+            end += n
+        return out
+
+    def astype(self, dtype, copy=True):
+        """Return the table in another dtype, for networks of that dtype.
+
+        Parameters
+        ----------
+        dtype : {"float32", "float64"}
+        copy : bool, default True
+            Ignored: a table never changes, so there is no need to copy it.
+        """
+        dtype = check_dtype(dtype)
+        if dtype == self.dtype:
+            return self
+        numbers, positions = self.numbers.astype(dtype), self.positions.astype(dtype)
+        return type(self)._of(numbers, positions, self.codes, self.layout)
+
+    def __copy__(self):
+        return self
+
+    def __deepcopy__(self, memo):
+        return self
+
+    def __reduce__(self):
+        return type(self)._of, (self.numbers, self.positions, self.codes, self.layout)
+
+
+def check_inputs(name, X, dtype, n_inputs):
+    """Check the inputs of a network: a Table, or an array of shape (n, n_inputs)."""
+    if not isinstance(X, Table):
+        return check_matrix(name, X, dtype, n_inputs)
+    if X.n_inputs != n_inputs:
+        raise ValueError(
+            f"{name} is a Table of {X.n_inputs} inputs, but the network expects {n_inputs}. Make a "
+            f"network with {X.n_inputs} inputs, or a Table of another layout."
+        )
+    if X.dtype != dtype:
+        raise ValueError(
+            f"{name} is a {X.dtype} Table, but the network is {dtype}. Pass {name}.astype('{dtype}')."
+        )
+    return X
+
+
+def _read_only(a):
+    a = a.view()
+    a.flags.writeable = False
+    return a
+
+
+def _check_codes(codes):
+    """Return codes as a matrix of integers, of any integer dtype."""
+    original, codes = codes, np.asarray(codes)
+    if codes.dtype.kind not in "iu" and codes.size:
+        raise TypeError(
+            f"codes must hold integers, got {codes.dtype}. Number the levels of a column from 0."
+        )
+    if codes.ndim != 2:
+        check_matrix("codes", original)
+    return codes
+
+
+def _check_counts(name, counts, of, columns):
+    """Return the number of bins or levels of each column, as a tuple of int."""
+    k = columns.shape[1]
+    if counts is None:
+        if k:
+            raise ValueError(f"{of} needs {name}: an int for all columns, or one for each.")
+        return ()
+    try:
+        counts = (operator.index(counts),) * k
+    except TypeError:
+        try:
+            counts = tuple(counts)
+        except TypeError:
+            raise ValueError(
+                f"{name} must be an int or a sequence of int, got {counts!r}"
+            ) from None
+    if len(counts) != k:
+        raise ValueError(f"{name} lists {len(counts)} numbers for {k} columns of {of}")
+    return tuple(check_count(f"{name}[{j}]", count) for j, count in enumerate(counts))
+
+
+def _check_scales(name, scales, k):
+    """Return the scale of each column, as a tuple of float."""
+    if k == 0 and np.size(scales) == 0:
+        return ()
+    scales = check_numbers(name, scales)
+    if not isinstance(scales, tuple):
+        return (scales,) * k
+    if len(scales) != k:
+        raise ValueError(f"{name} lists {len(scales)} numbers for {k} columns")
+    return scales
+
+
+def _check_range(name, columns, lowest, highest, limit):
+    """Check that column j holds numbers from `lowest` to ``highest[j]``."""
+    if not columns.size:
+        return
+    low, high = columns.min(axis=0), columns.max(axis=0)
+    for j, end in enumerate(highest):
+        if low[j] < lowest or high[j] > end:
+            bad = (columns[:, j] < lowest) | (columns[:, j] > end)
+            row = int(np.argmax(bad))
+            raise ValueError(
+                f"{name} holds {columns[row, j]} in row {row}, column {j}, but must be from {lowest} "
+                f"to {limit} = {end}"
+            )

@@ -1,0 +1,136 @@
+"""A table as the inputs of the first layer: prefix sums of the weights forward, scattered sums backward."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+
+@dataclass
+class Table:
+    """Rows of a table; columns as in `fastnn.Table`.
+
+    Parameters
+    ----------
+    numbers : array (n, d)
+    positions : array (n, p)
+    n_bins, position_scale : sequence
+        For each column of positions the number of bins, and the scale.
+    codes : array of int (n, k)
+    n_levels, code_scale : sequence
+        For each column of codes the number of levels, and the scale.
+    mask : array (n, d + p + k), optional
+        A factor of each number, of all bins of a column, and of each code: dropout.
+    """
+
+    numbers: np.ndarray
+    positions: np.ndarray
+    n_bins: tuple
+    position_scale: tuple
+    codes: np.ndarray
+    n_levels: tuple
+    code_scale: tuple
+    mask: np.ndarray | None = None
+
+    def __len__(self):
+        return len(self.numbers)
+
+    def __getitem__(self, rows):
+        mask = None if self.mask is None else self.mask[rows]
+        return replace(
+            self,
+            numbers=self.numbers[rows],
+            positions=self.positions[rows],
+            codes=self.codes[rows],
+            mask=mask,
+        )
+
+    @property
+    def dtype(self):
+        return self.numbers.dtype
+
+    @property
+    def n_columns(self):
+        return self.numbers.shape[1] + len(self.n_bins) + len(self.n_levels)
+
+    def factors(self):
+        """Return the mask of numbers, positions and codes."""
+        mask = np.ones((len(self), self.n_columns)) if self.mask is None else self.mask
+        d, p = self.numbers.shape[1], len(self.n_bins)
+        return np.split(mask.astype(self.numbers.dtype), [d, d + p], axis=1)
+
+    def bins(self, j):
+        """Return the bin of each row in column j of the positions, and the fraction in it."""
+        x = self.positions[:, j]
+        b = np.minimum(x.astype(np.intp), self.n_bins[j] - 1)
+        return b, (x - b).astype(x.dtype)
+
+
+def table_linear(X, W, b=None):
+    """Return x W + b for the inputs x that the rows of a table stand for.
+
+    A position in bin k with fraction f has the inputs s before k, s (2f - 1) in k, and -s after. With
+    the knots K_0 = -s (V_0 + V_1 + ...) and K_j+1 = K_j + 2 s V_j of the column's rows V of W, their
+    product with V is (1 - f) K_k + f K_k+1.
+
+    Parameters
+    ----------
+    X : Table
+    W : array (n_in, n_out)
+    b : array (n_out,), optional
+
+    Returns
+    -------
+    array (n, n_out)
+    """
+    of_numbers, of_positions, of_codes = X.factors()
+    row = X.numbers.shape[1]
+    Z = (X.numbers * of_numbers) @ W[:row]
+    if b is not None:
+        Z = Z + b
+    for j, (n, scale) in enumerate(zip(X.n_bins, X.position_scale, strict=True)):
+        V = W[row : row + n]
+        below = np.concatenate([np.zeros_like(V[:1]), V.cumsum(axis=0)])
+        K = W.dtype.type(scale) * (2 * below - below[-1])
+        k, f = X.bins(j)
+        f = f[:, None]
+        Z = Z + of_positions[:, j, None] * ((1 - f) * K[k] + f * K[k + 1])
+        row += n
+    for j, (n, scale) in enumerate(zip(X.n_levels, X.code_scale, strict=True)):
+        has_level = X.codes[:, j] >= 0
+        factor = of_codes[:, j] * has_level * W.dtype.type(scale)
+        Z = Z + factor[:, None] * W[row + np.where(has_level, X.codes[:, j], 0)]
+        row += n
+    return Z
+
+
+def table_linear_backward(dZ, X, W):
+    """Return the gradient of a loss with respect to W of `table_linear`.
+
+    The gradients g of a column's knots are sums over the rows. V_j is in all knots: with the sign +
+    in those above j, with - in the others. So dV_j = s (sum of g - 2 (g_0 + ... + g_j)).
+
+    Parameters
+    ----------
+    dZ : array (n, n_out)
+        Gradient of the loss with respect to the result of `table_linear`.
+    X, W
+        The arguments of `table_linear`.
+
+    Returns
+    -------
+    dW : array (n_in, n_out)
+    """
+    of_numbers, of_positions, of_codes = X.factors()
+    parts = [(X.numbers * of_numbers).T @ dZ]
+    for j, (n, scale) in enumerate(zip(X.n_bins, X.position_scale, strict=True)):
+        g = np.zeros((n + 1, dZ.shape[1]), dZ.dtype)
+        k, f = X.bins(j)
+        np.add.at(g, k, (of_positions[:, j] * (1 - f))[:, None] * dZ)
+        np.add.at(g, k + 1, (of_positions[:, j] * f)[:, None] * dZ)
+        parts.append(W.dtype.type(scale) * (g.sum(axis=0) - 2 * g[:-1].cumsum(axis=0)))
+    for j, (n, scale) in enumerate(zip(X.n_levels, X.code_scale, strict=True)):
+        has_level = X.codes[:, j] >= 0
+        g = np.zeros((n, dZ.shape[1]), dZ.dtype)
+        np.add.at(g, X.codes[has_level, j], (of_codes[:, j, None] * dZ)[has_level])
+        parts.append(W.dtype.type(scale) * g)
+    return np.concatenate(parts)

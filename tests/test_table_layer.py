@@ -1,0 +1,555 @@
+"""The first layer on a Table: as fastnn.reference and the dense equivalent compute it, with the same
+bits on any number of threads and any instruction set."""
+
+import functools
+from unittest import mock
+
+import numpy as np
+import pytest
+from checks import assert_same_bits
+
+import fastnn
+from fastnn import MLP, SGD, Adam, AdamW, Table, kernels, reference, schedules
+from fastnn.callbacks import EarlyStopping
+from fastnn.training import session
+
+# numbers, bins of each column of positions, levels of each column of codes. 1,100 levels are three
+# pieces of phase B.
+LAYOUTS = {
+    "all": (3, (4, 17), (3, 6)),
+    "wide": (20, (5, 1, 70), (2, 40)),
+    "numbers": (6, (), ()),
+    "positions": (0, (12, 3, 1), ()),
+    "codes": (0, (), (1, 5)),
+    "levels": (1, (2,), (1100,)),
+}
+
+
+@functools.cache
+def make_table(layout="all", n=300, seed=1, dtype="float64"):
+    d, bins, levels = LAYOUTS[layout]
+    rng = np.random.default_rng(seed)
+    positions = rng.uniform(0, 1, (n, len(bins))) * np.array(bins)
+    if n > 2:
+        positions[0], positions[1] = 0, bins
+    codes = np.stack([rng.integers(-1, k, n) for k in levels], 1) if levels else None
+    return Table(
+        rng.normal(size=(n, d)),
+        positions,
+        bins,
+        [1 + j / 4 for j in range(len(bins))],
+        codes,
+        levels,
+        0.7,
+        dtype,
+    )
+
+
+def to_reference(table):
+    layout = table.layout
+    return reference.Table(
+        table.numbers,
+        table.positions,
+        layout.n_bins,
+        layout.position_scale,
+        table.codes,
+        layout.n_levels,
+        layout.code_scale,
+    )
+
+
+def targets(n, n_out=1, seed=2):
+    return np.random.default_rng(seed).normal(size=(n, n_out))
+
+
+def params_of(weights, biases):
+    return np.concatenate([a.ravel() for pair in zip(weights, biases) for a in pair])
+
+
+# ---- the reference ----
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_the_reference_computes_what_the_dense_inputs_give(layout, rng):
+    table = make_table(layout)
+    X, R = table.to_dense(), to_reference(table)
+    W, b = rng.normal(size=(table.n_inputs, 4)), rng.normal(size=4)
+    dZ = rng.normal(size=(len(table), 4))
+    np.testing.assert_allclose(reference.table_linear(R, W, b), X @ W + b, atol=1e-12)
+    np.testing.assert_allclose(reference.table_linear_backward(dZ, R, W), X.T @ dZ, atol=1e-12)
+
+
+def test_dropout_drops_numbers_columns_of_bins_and_codes(rng):
+    table = make_table("all", 40)
+    R = to_reference(table)
+    R.mask = rng.integers(0, 2, (40, R.n_columns)) / 0.5
+    d, bins, levels = LAYOUTS["all"]
+    dense_mask = np.repeat(R.mask, [1] * d + list(bins) + list(levels), axis=1)
+    X = table.to_dense() * dense_mask
+    W, dZ = rng.normal(size=(table.n_inputs, 4)), rng.normal(size=(40, 4))
+    np.testing.assert_allclose(reference.table_linear(R, W), X @ W, atol=1e-12)
+    np.testing.assert_allclose(reference.table_linear_backward(dZ, R, W), X.T @ dZ, atol=1e-12)
+
+
+# ---- forward and gradients ----
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("width", [1, 2, 5, 8, 16, 20, 64, 70])
+def test_outputs_and_gradients(isa, dtype, layout, width, tolerance):
+    table = make_table(layout, dtype=dtype.name)
+    y = targets(len(table), 2)
+    net = MLP([table.n_inputs, width, 2], "silu", dtype=dtype, rng=0)
+    for b in net.biases:
+        b[:] = np.linspace(-1, 1, len(b))
+    arguments = list(net.weights), list(net.biases), net.activations
+    expected = reference.forward(to_reference(table), *arguments)
+    bound = 3 * tolerance * np.abs(expected).max()
+    np.testing.assert_allclose(net.forward(table), expected, rtol=0, atol=bound)
+    np.testing.assert_allclose(net.forward(table.to_dense()), expected, rtol=0, atol=bound)
+    L, dW, db = reference.loss_and_grad(to_reference(table), y.astype(dtype), *arguments, "mse")
+    assert net.loss_and_grad(table, y) == pytest.approx(L, rel=10 * tolerance)
+    assert net.loss(table, y) == pytest.approx(L, rel=10 * tolerance)
+    grads = params_of(dW, db)
+    np.testing.assert_allclose(net.grads, grads, rtol=0, atol=3 * tolerance * np.abs(grads).max())
+
+
+@pytest.mark.parametrize("n_out", [1, 3, 10, 40])
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_a_table_layer_as_the_only_layer(isa, dtype, layout, n_out, tolerance):
+    table = make_table(layout, dtype=dtype.name)
+    X, y = table.to_dense(), targets(len(table), n_out)
+    net = MLP([table.n_inputs, n_out], output="sigmoid", dtype=dtype, rng=0)
+    dense = net.copy()
+    np.testing.assert_allclose(net.forward(table), net.forward(X), rtol=0, atol=3 * tolerance)
+    assert net.loss_and_grad(table, y, "mse") == pytest.approx(
+        dense.loss_and_grad(X, y, "mse"), rel=10 * tolerance
+    )
+    bound = 3 * tolerance * np.abs(dense.grads).max()
+    np.testing.assert_allclose(net.grads, dense.grads, rtol=0, atol=bound)
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_gradient_by_finite_differences(layout, assert_derivative):
+    table = make_table(layout, 40)
+    if layout == "levels":
+        table = table[:7]
+    y = targets(len(table), 2)
+    net = MLP([table.n_inputs, 3, 2], "tanh", dtype="float64", rng=0)
+    net.loss_and_grad(table, y)
+    assert_derivative(net.grads, lambda: net.loss(table, y), net.params)
+
+
+def test_a_row_has_the_same_bits_in_any_batch(isa, dtype):
+    table = make_table("wide", 600, dtype=dtype.name)
+    net = MLP([table.n_inputs, 20, 70, 3], "tanh", dtype=dtype, rng=0)
+    outputs = net.forward(table)
+    for n in (1, 2, 63, 64, 300):
+        assert_same_bits(net.forward(table[:n]), outputs[:n], f"{n} rows")
+        assert_same_bits(net.forward(table[-n:], n_threads=2), outputs[-n:], f"last {n} rows")
+    with mock.patch("fastnn.threads.WORTH_SHARING", 0):
+        assert_same_bits(net.forward(table, n_threads=2), outputs)
+
+
+def test_forward_many(dtype):
+    table = make_table("all", 500, dtype=dtype.name)
+    networks = [MLP([table.n_inputs, w, 3], dtype=dtype, rng=w) for w in (4, 30)]
+    expected = np.stack([net.forward(table) for net in networks])
+    assert_same_bits(fastnn.forward_many(networks, table), expected)
+    with mock.patch.object(kernels, "WORTH_SHARING", 0):
+        for n in (500, 600):
+            rows = np.arange(n) % 500
+            assert_same_bits(
+                fastnn.forward_many(networks, table[rows], n_threads=2), expected[:, rows]
+            )
+    mean = np.empty((500, 3), dtype)
+    kernels.forward_mean(networks, table, mean)
+    dense = np.empty((500, 3), dtype)
+    kernels.forward_mean(networks, table.to_dense(), dense)
+    np.testing.assert_allclose(mean, dense, rtol=1e-4, atol=1e-5)
+
+
+# ---- training ----
+
+OPTIMIZERS = {
+    "sgd": ({}, lambda **k: SGD(0.05, **k)),
+    "momentum": ({"momentum": 0.9, "nesterov": True}, lambda **k: SGD(0.05, **k)),
+    "adagrad": ({}, lambda **k: fastnn.Adagrad(0.05, **k)),
+    "adadelta": ({}, lambda **k: fastnn.Adadelta(**k)),
+    "rmsprop": ({"centered": True, "momentum": 0.5}, lambda **k: fastnn.RMSprop(0.01, **k)),
+    "adam": ({}, lambda **k: Adam(0.01, **k)),
+    "amsgrad": ({"amsgrad": True}, lambda **k: Adam(0.01, **k)),
+    "adamw": ({"weight_decay": 0.1}, lambda **k: AdamW(0.01, **k)),
+    "adamax": ({}, lambda **k: fastnn.Adamax(0.01, **k)),
+    "nadam": ({}, lambda **k: fastnn.NAdam(0.01, **k)),
+    "lion": ({}, lambda **k: fastnn.Lion(0.003, **k)),
+}
+REFERENCE_NAMES = {"momentum": "sgd", "amsgrad": "adam"}
+
+
+def check_fit(table, net, optimizer, name, lr, epochs=3, batch=64, **options):
+    """Train with fit and with the reference; compare parameters and losses."""
+    y = targets(len(table), net.layer_sizes[-1])
+    other = net.copy()
+    history = net.fit(table, y, "mse", optimizer, epochs, batch, rng=5)
+    rng = np.random.default_rng(5)
+    if net.has_dropout:
+        options |= {"dropout": list(net.dropout), "seed": int(rng.integers(2**63))}
+    weights, biases = list(other.weights), list(other.biases)
+    result = reference.fit(
+        to_reference(table),
+        y,
+        weights,
+        biases,
+        other.activations,
+        "mse",
+        name,
+        lr,
+        epochs,
+        batch,
+        True,
+        rng,
+        **options,
+    )
+    if "average" in options:
+        result, weights, biases = result
+    np.testing.assert_allclose(history.loss, result, rtol=1e-10)
+    expected = params_of(weights, biases)
+    np.testing.assert_allclose(net.params, expected, rtol=0, atol=1e-9 * np.abs(expected).max())
+
+
+@pytest.mark.parametrize("batch", [64, 300])  # updates in phase B, and in a separate pass
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_every_optimizer_as_in_the_reference(name, batch):
+    options, make = OPTIMIZERS[name]
+    optimizer = make(**options)
+    table = make_table("all")
+    net = MLP([table.n_inputs, 9, 2], "tanh", dtype="float64", rng=0)
+    extra = dict(options)
+    if name == "adadelta":
+        extra["rho"] = optimizer.rho
+    check_fit(
+        table, net, optimizer, REFERENCE_NAMES.get(name, name), optimizer.lr, batch=batch, **extra
+    )
+
+
+@pytest.mark.parametrize("batch", [64, 300])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"l1": 0.01, "l2": 0.02},
+        {"clip_value": 0.001},
+        {"clip_norm": 0.05},
+        {"clip_norm": 0.05, "l2": 0.1},
+        {"average": 0.9},
+    ],
+    ids=lambda options: "-".join(options),
+)
+def test_options_of_optimizers_as_in_the_reference(options, batch):
+    table = make_table("all")
+    for width in (9, 40):
+        net = MLP([table.n_inputs, width, 2], "tanh", dtype="float64", rng=0)
+        check_fit(table, net, SGD(0.05, **options), "sgd", 0.05, batch=batch, **options)
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("dropout", [(0.3, 0.0), (0.5, 0.2)])
+def test_dropout_as_in_the_reference(isa, layout, dropout):
+    table = make_table(layout, 300)
+    net = MLP([table.n_inputs, 9, 2], "tanh", dtype="float64", rng=0, dropout=dropout)
+    for batch in (64, 300):
+        check_fit(table, net.copy(), SGD(0.05), "sgd", 0.05, batch=batch)
+
+
+LOSSES = {
+    "mse": ("identity", 2, None),
+    "mae": ("identity", 2, None),
+    "huber": ("identity", 2, None),
+    "log_cosh": ("identity", 1, None),
+    "poisson": ("exponential", 2, np.abs),
+    "bce": ("sigmoid", 1, lambda y: (y > 0) * 1.0),
+    "cross_entropy": ("softmax", 3, lambda y: y.argmax(axis=1)),
+    "gaussian_nll": ("identity", 2, lambda y: y[:, :1]),
+}
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_losses_and_weights_as_with_dense_inputs(loss):
+    output, n_out, convert = LOSSES[loss]
+    table = make_table("all")
+    y = targets(len(table), n_out)
+    y = convert(y) if convert else y
+    a = MLP([table.n_inputs, 9, n_out], "tanh", output, dtype="float64", rng=0)
+    b = a.copy()
+    for net, X in ((a, table), (b, table.to_dense())):
+        net.fit(
+            X,
+            y,
+            loss,
+            Adam(schedules.StepDecay(0.01, 2)),
+            epochs=4,
+            sample_weight=np.arange(300) % 4 / 2,
+            validation_fraction=0.2,
+            rng=3,
+        )
+    np.testing.assert_allclose(a.history.loss, b.history.loss, rtol=1e-9)
+    np.testing.assert_allclose(a.history.val_loss, b.history.val_loss, rtol=1e-9)
+    np.testing.assert_allclose(a.params, b.params, rtol=0, atol=1e-9)
+
+
+def test_custom_loss_class_weight_and_callbacks_as_with_dense_inputs():
+    table = make_table("all", 600)
+    y = targets(600)
+    labels = y[:, 0] > 0
+    seen = []
+
+    def half_squares(outputs, y):
+        d = outputs - y
+        return (d**2).sum() / 2, d
+
+    for X in (table, table.to_dense()):
+        net = MLP([table.n_inputs, 9, 1], "tanh", dtype="float64", rng=0)
+        net.fit(X, y, half_squares, SGD(0.001), epochs=2, batch_size=400, validation_fraction=0.1)
+        classes = MLP([table.n_inputs, 9, 1], "tanh", "sigmoid", dtype="float64", rng=0)
+        classes.fit(
+            X,
+            labels,
+            epochs=5,
+            class_weight="balanced",
+            validation_data=(X[:100], labels[:100]),
+            callbacks=[lambda net, history: history.n_epochs == 4],
+        )
+        stopped = MLP([table.n_inputs, 9, 1], "tanh", "sigmoid", dtype="float64", rng=0)
+        stopped.fit(
+            X,
+            labels,
+            optimizer=Adam(0.1),
+            epochs=30,
+            validation_fraction=0.3,
+            callbacks=EarlyStopping(2, monitor="error_rate"),
+            rng=1,
+        )
+        seen.append((net.params, classes.params, stopped.params, stopped.history.val_error_rate))
+        assert classes.history.n_epochs == 4
+    for a, b in zip(*seen):
+        np.testing.assert_allclose(a, b, rtol=0, atol=1e-8)
+
+
+def test_l_bfgs_as_with_dense_inputs():
+    pytest.importorskip("scipy")
+    table = make_table("all", dtype="float32")
+    y = targets(300)
+    nets = [MLP([table.n_inputs, 3, 1], "tanh", rng=0) for _ in range(2)]
+    for net, X in zip(nets, (table, table.to_dense())):
+        net.fit(X, y, optimizer=fastnn.LBFGS(l2=0.01), epochs=8)
+    np.testing.assert_allclose(nets[0].history.loss, nets[1].history.loss, rtol=1e-4)
+
+
+def test_partial_fit_and_resume(dtype):
+    table = make_table("all", dtype=dtype.name)
+    y = targets(300)
+    once, twice = (MLP([table.n_inputs, 9, 1], dtype=dtype, rng=0) for _ in range(2))
+    once.fit(table, y, epochs=4, rng=1)
+    twice.fit(table, y, epochs=2, rng=1)
+    twice.fit(table, y, epochs=2, resume=True)
+    assert_same_bits(twice.params, once.params)
+    net = MLP([table.n_inputs, 9, 1], dtype=dtype, rng=0)
+    for rows in range(0, 300, 100):
+        net.partial_fit(table[rows : rows + 100], y[rows : rows + 100])
+    other = MLP([table.n_inputs, 9, 1], dtype=dtype, rng=0)
+    other.fit(table, y, epochs=1, shuffle=False, batch_size=32)
+    assert net.state.epoch == 3 and np.isfinite(net.params).all()
+    dense = MLP([table.n_inputs, 9, 1], dtype=dtype, rng=0)
+    for rows in range(0, 300, 100):
+        dense.partial_fit(table[rows : rows + 100].to_dense(), y[rows : rows + 100])
+    np.testing.assert_allclose(net.params, dense.params, atol=1e-4)
+
+
+def test_fit_many_shares_one_table(dtype):
+    table = make_table("all", dtype=dtype.name)
+    y = targets(300)
+    rows = [np.arange(0, 200), np.arange(100, 300), np.arange(0, 300, 2)]
+    held_out = [np.arange(200, 300), np.arange(100), np.arange(1, 300, 2)]
+    sizes = [[table.n_inputs, width, 1] for width in (9, 30, 64)]
+    networks = [MLP(s, dtype=dtype, rng=0, dropout=(0.2, 0.1)) for s in sizes]
+    alone = [net.copy() for net in networks]
+    options = {"epochs": 4, "optimizer": Adam(0.01), "callbacks": EarlyStopping(2)}
+    fastnn.fit_many(
+        networks,
+        table,
+        y,
+        rows=rows,
+        validation_rows=held_out,
+        rng=[1, 2, 3],
+        n_threads=2,
+        **options,
+    )
+    for i, net in enumerate(alone):
+        net.fit(
+            table[rows[i]],
+            y[rows[i]],
+            validation_data=(table[held_out[i]], y[held_out[i]]),
+            rng=i + 1,
+            **options,
+        )
+        assert_same_bits(networks[i].params, net.params)
+        assert_same_bits(networks[i].history.val_loss, net.history.val_loss)
+    tables = fastnn.fit_many(
+        [MLP(sizes[0], dtype=dtype, rng=0) for _ in range(2)], [table, table[::-1]], y, epochs=1
+    )
+    assert len(tables) == 2
+
+
+# ---- the same bits ----
+
+
+def train(isa, dtype, layout, width, batch, optimizer, n_threads=1, slice_seconds=None, **options):
+    before = kernels.CHOSEN
+    kernels.use(isa)
+    try:
+        table = make_table(layout, 700, dtype=dtype)
+        net = MLP(
+            [table.n_inputs, *width, 3],
+            "tanh",
+            "softmax",
+            dtype=dtype,
+            rng=0,
+            dropout=options.pop("dropout", 0),
+        )
+        y = np.arange(700) % 3
+        with mock.patch.object(session, "SLICE_SECONDS", slice_seconds or session.SLICE_SECONDS):
+            net.fit(
+                table,
+                y,
+                optimizer=optimizer,
+                epochs=3,
+                batch_size=batch,
+                n_threads=n_threads,
+                validation_fraction=0.3,
+                rng=1,
+                **options,
+            )
+    finally:
+        kernels.use(before)
+    return net.params, net.history.loss, net.history.val_loss
+
+
+RUNS = [
+    ("all", (9,), 64, SGD(0.05), {}),
+    ("wide", (64, 20), 256, Adam(0.01), {}),
+    ("wide", (40,), None, Adam(0.01, clip_norm=0.1), {}),
+    ("levels", (33,), 32, AdamW(0.01, weight_decay=0.1, average=0.9), {}),
+    ("levels", (64,), 490, SGD(0.05, momentum=0.9), {}),
+    ("positions", (), 100, Adam(0.01), {}),
+    ("codes", (5,), 200, Adam(0.01, l2=0.01), {}),
+    ("wide", (20,), 64, Adam(0.01), {"dropout": (0.3, 0.2)}),
+    ("levels", (8,), 490, Adam(0.01), {"dropout": (0.3, 0.2)}),
+]
+
+
+@pytest.mark.parametrize("run", RUNS, ids=lambda run: f"{run[0]}-{run[1]}-{run[2]}")
+def test_the_same_bits_on_threads_slices_and_instruction_sets(run, dtype):
+    layout, width, batch, optimizer, options = run
+    with_fma = [isa for isa in kernels.SUPPORTED if isa in ("avx2", "avx512", "neon")]
+    results = [
+        train(isa, dtype.name, layout, width, batch, optimizer, n_threads, seconds, **options)
+        for isa in with_fma or kernels.SUPPORTED[:1]
+        for n_threads, seconds in ((1, None), (2, None), (1, 1e-9), (3, 1e-5))
+    ]
+    for result in results[1:]:
+        assert_same_bits(result, results[0])
+
+
+def threads_of_trainer(table, y, n_threads, batch, width):
+    """Parameters after an epoch of a kernels.Trainer, in exactly so many threads."""
+    net = MLP([table.n_inputs, *width, 1], dtype=table.dtype, rng=0)
+    trainer = kernels.Trainer(
+        net,
+        table,
+        y,
+        loss=kernels.Loss.SQUARED_ERROR,
+        batch_size=batch,
+        optimizer=Adam(0.01).to_kernel(),
+        n_threads=n_threads,
+    )
+    moments = np.zeros((2, net.n_params), net.dtype)
+    trainer.load(moments)
+    while trainer.position()[1] < 2:
+        trainer.run(n_threads, 10, np.empty(2 - trainer.position()[1]))
+    trainer.store(moments)
+    return net.params, moments
+
+
+@pytest.mark.parametrize("batch", [40, 256, 1000])
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("width", [(), (5,), (64, 3)])
+def test_any_number_of_threads(isa, dtype, layout, batch, width):
+    table = make_table(layout, 1100, dtype=dtype.name)
+    y = targets(1100).astype(dtype)
+    expected = threads_of_trainer(table, y, 1, batch, width)
+    for n_threads in (2, 3, 7):
+        assert_same_bits(threads_of_trainer(table, y, n_threads, batch, width), expected)
+
+
+# ---- memory safety ----
+
+
+def test_rows_that_change_after_the_check(isa, dtype):
+    positions = np.array([[0.5], [1.0], [2.5]], dtype)
+    codes = np.array([[0], [1], [2]], np.int32)
+    table = Table(positions=positions, n_bins=3, codes=codes, n_levels=3, dtype=dtype)
+    valid = Table(
+        positions=[[0.0], [3.0], [0.0]], n_bins=3, codes=[[-1], [-1], [-1]], n_levels=3, dtype=dtype
+    )
+    positions[:] = [[-1e30], [np.inf], [np.nan]]
+    codes[:] = [[-(2**31)], [2**31 - 1], [3]]
+    net = MLP([6, 4, 1], dtype=dtype, rng=0)
+    assert_same_bits(net.forward(table), net.forward(valid))
+
+
+def test_the_compiled_code_checks_tables(dtype):
+    table = make_table("all", dtype=dtype.name)
+    y = np.zeros((300, 1), dtype)
+    net = MLP([table.n_inputs + 1, 1], dtype=dtype)
+    out = np.empty((300, 1), dtype)
+    options = {"loss": kernels.Loss.SQUARED_ERROR, "batch_size": 8}
+    for call in (
+        lambda: kernels.Trainer(net, table, y, **options),
+        lambda: net._forward_into(table, out),
+        lambda: kernels.forward_many([net], table, out[None]),
+    ):
+        with pytest.raises(ValueError, match="Expected a table of"):
+            call()
+    net = MLP([table.n_inputs, 1], dtype=dtype)
+    with pytest.raises(ValueError, match="no gradient of its inputs"):
+        kernels.Trainer(net, table, y, dX=np.empty(table.shape, dtype), **options)
+    dense = kernels.Trainer(net, table.to_dense(), y, **options)
+    of_table = kernels.Trainer(net, table, y, **options)
+    for X, validation in ((table, dense), (table.to_dense(), of_table)):
+        with pytest.raises(ValueError, match="another kind of inputs"):
+            kernels.Trainer(net, X, y, validation=validation, **options)
+    with pytest.raises(ValueError, match="at most"):
+        kernels.CompiledTable()._bind(
+            np.ones((1, 0), dtype),
+            np.ones((1, 1), dtype),
+            np.ones((1, 0), np.int32),
+            [0],
+            [],
+            [1.0],
+            [],
+        )
+    with pytest.raises(ValueError, match="Expected a table of"):
+        net._forward_into(kernels.CompiledTable(), out[:0])
+
+
+def test_a_large_column_of_levels(dtype):
+    n, levels = 2000, 30_000
+    codes = np.arange(n)[:, None] * 7 % levels
+    table = Table(codes=codes, n_levels=levels, dtype=dtype)
+    y = targets(n).astype(dtype)
+    net = MLP([levels, 4, 1], dtype=dtype, rng=0)
+    before = net.weights[0].copy()
+    history = net.fit(table, y, optimizer=Adam(0.05), epochs=30)
+    assert history.loss[-1] < 0.5 * history.loss[0]
+    unused = np.setdiff1d(np.arange(levels), codes)
+    assert_same_bits(net.weights[0][unused], before[unused])
