@@ -65,11 +65,12 @@ _FROM_MANY = ("fit_many", "forward_many")
 _FROM_COLLECTIONS = ("load_many", "save_many")
 # Not in __all__: `from fastnn import *` must work without scikit-learn.
 _FROM_ESTIMATORS = ("MLPClassifier", "MLPRegressor")
+_FROM_TABULAR = ("TabularClassifier", "TabularRegressor")
 _FROM_MODEL_SELECTION = ("HalvingSearchCV", "cross_val_predict", "cross_validate")
 
 
 def __dir__():
-    return [*__all__, *_FROM_ESTIMATORS, *_FROM_MODEL_SELECTION]
+    return [*__all__, *_FROM_ESTIMATORS, *_FROM_TABULAR, *_FROM_MODEL_SELECTION]
 
 
 def __getattr__(name):
@@ -86,6 +87,9 @@ def __getattr__(name):
         if name in ("estimators", *_FROM_ESTIMATORS):
             package = import_module(".estimators", __name__)
             return package if name == "estimators" else getattr(package, name)
+        if name in ("tabular", *_FROM_TABULAR):
+            package = import_module(".tabular", __name__)
+            return package if name == "tabular" else getattr(package, name)
         if name in ("model_selection", *_FROM_MODEL_SELECTION):
             package = import_module(".model_selection", __name__)
             return package if name == "model_selection" else getattr(package, name)

@@ -182,13 +182,11 @@ class Table(CompiledTable):
                 "A Table selects rows by a slice, a mask or an array of indices. For one row pass "
                 f"table[i:i + 1]. Got {rows!r}."
             )
-        parts = self.numbers, self.positions, self.codes
         if not isinstance(rows, slice):
             rows = np.asarray(rows)
-            if not rows.size:
+            if not rows.size:  # [] has the dtype float64
                 rows = rows.astype(np.intp)
-            # checked here: an array without columns does not check indices
-            rows = np.arange(len(self))[rows]
+        parts = self.numbers, self.positions, self.codes
         numbers, positions, codes = (np.ascontiguousarray(part[rows]) for part in parts)
         return type(self)._of(numbers, positions, codes, self.layout)
 

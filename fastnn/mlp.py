@@ -411,7 +411,8 @@ class MLP(Network):
 
 
 def load(path):
-    """Load a network with its training state and metadata from a file written by `MLP.save`.
+    """Load a network with its training state and metadata from a file written by `MLP.save`, or
+    an estimator from a file written by `TabularClassifier.save` or `TabularRegressor.save`.
 
     Parameters
     ----------
@@ -419,12 +420,14 @@ def load(path):
 
     Returns
     -------
-    MLP
+    MLP, TabularClassifier or TabularRegressor
 
     Raises
     ------
     ModelFileError
         The file is not a fastnn model, is damaged, or was written by a newer version.
+    ImportError
+        The file holds an estimator, but scikit-learn is not installed.
 
     Examples
     --------
@@ -436,6 +439,17 @@ def load(path):
     """
     from .files import model
 
+    if model.format_of(path) == "fastnn-tabular":
+        try:
+            from .tabular import file
+        except ModuleNotFoundError as error:
+            if (error.name or "").partition(".")[0] != "sklearn":
+                raise
+            raise ImportError(
+                f"{path}: the file holds an estimator, which needs scikit-learn. "
+                'Run: pip install "fastnn-mlp[sklearn]"'
+            ) from None
+        return file.read(path)
     return _from_parts(model.read(path))
 
 

@@ -142,6 +142,19 @@ def net_with_full_state():
     return make
 
 
+@pytest.fixture
+def quick_recipe(monkeypatch):
+    """quick_recipe(n_epochs): networks of estimators for tables train for so many epochs, 2 without
+    a call."""
+    recipe = pytest.importorskip("fastnn.tabular.recipe")
+
+    def set_epochs(n_epochs):
+        monkeypatch.setattr(recipe, "n_epochs", lambda configuration, n: n_epochs)
+
+    set_epochs(2)
+    return set_epochs
+
+
 def pytest_xdist_auto_num_workers(config):
     """Run in one process, whose output can be seen, with `-s` and when single tests are named."""
     if config.option.capture == "no" or any("::" in argument for argument in config.args):

@@ -318,7 +318,7 @@ def damaged(name, model, change):
         ),
         (
             ["b", "none.csv"],
-            "none.csv: No such file or directory. Pass a CSV, TSV or Parquet file.",
+            "none.csv: No such file or directory. ",
         ),
         (
             ["b", "other.csv"],

@@ -423,8 +423,8 @@ def test_scores():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["none.csv"], "none.csv: No such file or directory. Pass a CSV, TSV or Parquet file."),
-        (["."], ".: is a directory. Pass a CSV, TSV or Parquet file."),
+        (["none.csv"], "none.csv: No such file or directory. "),
+        (["."], ".: is a directory."),
         (["t.csv", "--target", "z"], "t.csv: has no column 'z'. Its columns are a, c, y."),
         (["t.csv", "--target", "A"], "t.csv: has no column 'A'. Did you mean 'a'?"),
         (["t.csv", "--drop", "y"], "--drop contains the target 'y'. Remove it from --drop."),

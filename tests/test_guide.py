@@ -22,13 +22,21 @@ LESSONS = (
     "estimators.md",
     "many.md",
     "tables.md",
+    "tabular.md",
     "moving.md",
+    "table_files.md",
 )  # with Python to run
 PAGES = {
     name: (DOCS / name).read_text(encoding="utf-8")
     for name in (*LESSONS, "features.md", "performance.md")
 }
-NEEDS = {"optimizers.md": "scipy", "estimators.md": "sklearn", "moving.md": "sklearn"}
+NEEDS = {
+    "optimizers.md": "scipy",
+    "estimators.md": "sklearn",
+    "moving.md": "sklearn",
+    "tabular.md": "sklearn",
+    "table_files.md": "pyarrow",
+}
 
 
 def program(text):

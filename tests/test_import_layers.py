@@ -29,11 +29,12 @@ LAYERS = [
     {"training.plan", "training.many"},
     {"training.arguments"},
     {"files"},
+    {"tables"},
     {"mlp"},
     {"many"},
     {"collections"},
-    {"estimators", "tables"},
-    {"model_selection", "plotting"},
+    {"estimators"},
+    {"model_selection", "plotting", "tabular"},
     {"__init__"},  # the public names: only the command line may import them from here
     {"cli"},
     {"__main__"},
@@ -44,15 +45,20 @@ LATE = {
     ("__init__", "reference"),  # fastnn.reference
     ("__init__", "estimators"),  # fastnn.MLPClassifier
     ("__init__", "model_selection"),  # fastnn.cross_validate
+    ("__init__", "tabular"),  # fastnn.TabularClassifier
+    ("mlp", "tabular"),  # fastnn.load, for a file of such an estimator
     ("cli", "reference"),  # the race of demo, and bench
 }
 AT_IMPORT = {"numpy"}  # besides fastnn and the standard library
 OF_ESTIMATORS = {
     "sklearn",
     "scipy",
-}  # also allowed in estimators and model_selection, which are imported when they are used
+}  # also allowed in these packages, which are imported when they are used
+WITH_SKLEARN = {"estimators", "model_selection", "tabular"}
 IN_FUNCTIONS = {  # the optional extras: who may use them, inside functions alone
     "pyarrow": {"tables"},
+    "pandas": {"tabular"},  # of a DataFrame that was passed
+    "openpyxl": {"tables"},
     "rich": {"cli"},
     "matplotlib": {"plotting"},
     "scipy": {"training.engines"},
@@ -135,7 +141,7 @@ def faults(importer, text, package=None):
                 yield f"{importer} imports {name}, but must import nothing"
             elif HEIGHT[imported] >= HEIGHT[importer]:
                 yield f"{importer} imports {name}, which is not below it"
-        elif importer in ("estimators", "model_selection") and parts[0] in OF_ESTIMATORS:
+        elif importer in WITH_SKLEARN and parts[0] in OF_ESTIMATORS:
             continue
         elif parts[0] not in sys.stdlib_module_names | AT_IMPORT and not (
             late and importer in IN_FUNCTIONS.get(parts[0], ())
@@ -201,6 +207,9 @@ def test_the_architecture_page_names_every_module():
         ("cli", "from .. import reference"),
         ("cli", "import rich"),
         ("plotting", "def f():\n    import rich"),
+        ("tabular", "import pyarrow"),
+        ("tabular", "import pandas"),
+        ("estimators", "from ..tabular import features"),
     ],
 )
 def test_the_rule_detects_a_violation(importer, text):

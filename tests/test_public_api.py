@@ -105,12 +105,15 @@ def test_every_public_name_is_one_that_was_decided():
         "plotting",
         "estimators",
         "model_selection",
+        "tabular",
     }
     assert set(dir(fastnn)) == {
         *fastnn.__all__,
         "HalvingSearchCV",
         "MLPClassifier",
         "MLPRegressor",
+        "TabularClassifier",
+        "TabularRegressor",
         "cross_val_predict",
         "cross_validate",
     }  # these need scikit-learn: not for `import *`
@@ -253,6 +256,10 @@ PUBLIC = [
     fastnn.save_many,
     fastnn.load_many,
     fastnn.callbacks.Callback,
+    fastnn.TabularClassifier,
+    fastnn.TabularRegressor,
+    fastnn.TabularClassifier.save,
+    fastnn.TabularRegressor.predict_interval,
     optimizers.Optimizer,
     *optimizers.OPTIMIZERS.values(),
     *losses.LOSSES.values(),

@@ -12,6 +12,12 @@ SIGNATURES = {
     "linear_backward": "(dY, X, W, b, Y, activation='identity', need_dX=True)",
     "activation": "(Z, name, out=None)",
     "activation_backward": "(dA, Z, name, out=None)",
+    "Table": (
+        "(numbers: numpy.ndarray, positions: numpy.ndarray, n_bins: tuple, position_scale: tuple, "
+        "codes: numpy.ndarray, n_levels: tuple, code_scale: tuple, mask: numpy.ndarray | None = None) -> None"
+    ),
+    "table_linear": "(X, W, b=None)",
+    "table_linear_backward": "(dZ, X, W)",
     "dropout_mask": "(rate, seed, step, layer, rows, n_units, dtype)",
     **cases.SIGNATURES,
     "forward": "(X, weights, biases, activations)",

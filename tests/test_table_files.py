@@ -49,7 +49,7 @@ def file(tmp_path):
     ],
 )
 def test_every_kind_of_text_is_the_same_table(file, name, data):
-    assert read(file(name, data)).to_pydict() == ROWS
+    assert read(file(name, data), on_note=print).to_pydict() == ROWS
 
 
 def test_parquet_is_the_same_table_whatever_its_texts_are_made_of(tmp_path):
@@ -152,14 +152,8 @@ def test_a_type_is_found_from_all_rows(file):
         ("a,b\n" + "1,2\n" * 400_000 + "3\n", ", line 400002: has 1 value"),
         ('"a\nb",c\n1,2\n3\n', ", line 4: has 1 value, but the header has 2"),
         ('"a,b\n1,2\n3,4\n', "cannot be read"),
-        (
-            "a,b\n1,x\n2,é\n".encode("latin1"),
-            ", line 3: column 'b' is not UTF-8 text. Save the file as UTF-8.",
-        ),
-        ("a,é\n1,x\n".encode("latin1"), ", line 1: is not UTF-8 text"),
-        ("a,b\n1,x\n".encode("utf-16"), "is not UTF-8 text"),
-        (b"\x00\x01binary", "is not UTF-8 text"),
-        (b"PK\x03\x04...", "is a spreadsheet or a ZIP archive. Save the table as CSV."),
+        (b"\x00\x01binary", "is no text (it contains zero bytes). Save the table as CSV in UTF-8."),
+        (b"PK\x03\x04...", "is a damaged or truncated zip file. Download or create it again."),
         (b"PAR1 and no more", "not a readable Parquet file"),
         (
             gzip.compress(CSV.encode(), mtime=0)[:-9],
@@ -200,7 +194,7 @@ def test_wide_parquet_is_refused(tmp_path):
 )
 def test_paths_that_are_not_files(tmp_path, monkeypatch, name, message):
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(TableError, match=f"^{name}: {message}.* Pass a CSV, TSV or Parquet file."):
+    with pytest.raises(TableError, match=f"^{name}: {message}.* Pass a CSV, .* or Parquet file."):
         read(name)
 
 

@@ -553,3 +553,15 @@ def test_a_large_column_of_levels(dtype):
     assert history.loss[-1] < 0.5 * history.loss[0]
     unused = np.setdiff1d(np.arange(levels), codes)
     assert_same_bits(net.weights[0][unused], before[unused])
+
+
+def test_a_training_that_diverges_names_the_cause():
+    table = make_table("all", dtype="float32")
+    y = targets(300)
+    net = MLP([table.n_inputs, 9, 1], rng=0)
+    with pytest.raises(fastnn.DivergenceError, match="Try a lower learning rate"):
+        net.fit(table, y, optimizer=SGD(1e9), epochs=50, batch_size=300)
+    assert np.isfinite(net.params).all()
+    y[7] = np.nan
+    with pytest.raises(fastnn.DivergenceError, match=r"y holds NaN .*row 7"):
+        MLP([table.n_inputs, 9, 1], rng=0).fit(table, y)

@@ -67,7 +67,7 @@ def run(arguments):
     if out is not None:
         table_files.check_extension(out)
         check_output(out, path, arguments.model)
-    table = table_files.read(path, encoding.text_columns)
+    table = table_files.read(path, encoding.text_columns, on_note=print_note)
     X, notes = encoding.encode(path, table, arguments.unseen_as_missing)
     outputs = net.forward(X, n_threads=arguments.threads)
     not_finite = ~np.isfinite(outputs).all(axis=1)

@@ -73,7 +73,11 @@ def add_parser(commands):
         usage="fastnn train DATA --target COL --out FILE [options]",
         **help_texts(HELP),
     )
-    parser.add_argument("data", metavar="DATA", help="table: CSV, TSV (also .gz) or Parquet")
+    parser.add_argument(
+        "data",
+        metavar="DATA",
+        help="table: CSV, TSV, JSON, Excel, Feather or Parquet; - for standard input",
+    )
     parser.add_argument("--target", required=True, metavar="COL", help="column to predict")
     parser.add_argument(
         "--out",
@@ -176,7 +180,7 @@ def run(arguments):
     # Check all input before training begins.
     path, out = resolve_table_path(arguments.data), arguments.out
     check_output(out, path)
-    table = table_files.read(path)
+    table = table_files.read(path, on_note=print_note)
     drop = _columns_to_drop(path, table, arguments)
     target = infer_target(path, table, arguments.target, arguments.task)
     y = target.encode(path, table.column(target.name))

@@ -173,6 +173,15 @@ def read(path):
             raise ModelFileError(f"{os.fspath(path)}: {error}") from None
 
 
+def format_of(path):
+    """Return the format that the metadata of a file names; None if the file is damaged."""
+    with open(os.fspath(path), "rb") as file:
+        try:
+            return Reader(file, os.fstat(file.fileno()).st_size).metadata.get("format")
+        except ModelFileError:
+            return None
+
+
 def _read(file, file_size):
     reader = Reader(file, file_size)
     metadata = reader.metadata

@@ -4,7 +4,8 @@ import math
 
 import numpy as np
 
-from .files import TableError, import_pyarrow, locate, printable
+from .errors import TableError, did_you_mean, import_pyarrow, printable
+from .files import locate
 
 MIN_DIRECT_SCALE = 1e-140  # squares of smaller numbers lose digits or underflow to 0
 
@@ -124,16 +125,8 @@ def power_of_two(numbers):
 def get_column(path, table, name):
     """Return a column by name. If it is absent, raise a TableError that lists the columns."""
     if name not in table.column_names:
-        similar = [
-            other for other in table.column_names if other.lower().strip() == name.lower().strip()
-        ]
-        more = len(table.column_names) - 8
-        names = ", ".join(map(printable, table.column_names[:8]))
-        names += f" and {more:,} more" if more > 0 else ""
-        raise TableError(
-            f"{path}: has no column {printable(name)!r}. "
-            + (f"Did you mean {similar[0]!r}?" if similar else f"Its columns are {names}.")
-        )
+        what = did_you_mean(name, table.column_names)
+        raise TableError(f"{path}: has no column {printable(name)!r}. {what}")
     return table.column(name)
 
 

@@ -1,0 +1,124 @@
+"""Find the encoding of a text file, and read it as UTF-8."""
+
+import codecs
+import io
+
+from .errors import TableError
+
+FALLBACK = "cp1252"  # of files that are not UTF-8: Windows in Western Europe and America
+BOMS = (
+    (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+CHUNK = 1 << 20
+
+
+def find(source, encoding, note):
+    """Return the encoding of a source: that of the user, of its byte order mark, UTF-8, or cp1252.
+
+    Raise TableError if it is none of them. `note(text)` is called if the encoding is a guess.
+    """
+    start = source.read_start(4096)
+    if encoding is not None:
+        try:
+            name = codecs.lookup(encoding).name
+        except LookupError:
+            raise TableError(
+                f"encoding {encoding!r} is unknown. Pass one such as utf-8, cp1252, latin-1 or utf-16."
+            ) from None
+        name = "utf-8-sig" if name == "utf-8" else name
+        _check(source, name)
+        return name
+    for mark, name in BOMS:
+        if start.startswith(mark):
+            _check(source, name)
+            return name
+    if b"\0" in start:
+        zeros = [start[i::2].count(0) for i in (0, 1)]
+        if max(zeros) > len(start) // 4:
+            name = "utf-16-le" if zeros[1] > zeros[0] else "utf-16-be"
+            raise TableError(
+                f"{source.label}: seems to be UTF-16 without a byte order mark. "
+                f"Pass encoding {name}, or save the file as UTF-8."
+            )
+        raise TableError(
+            f"{source.label}: is no text (it contains zero bytes). Save the table as CSV in UTF-8."
+        )
+    line = first_invalid_line(source, "utf-8")
+    if line is None:
+        return "utf-8"
+    if first_invalid_line(source, FALLBACK) is not None:
+        raise TableError(
+            f"{source.label}, line {line}: is neither UTF-8 nor Windows-1252 text. "
+            "Pass its encoding, or save the file as UTF-8."
+        )
+    note(
+        f"{source.label}, line {line}: is not UTF-8. The file was read as Windows-1252 (cp1252). "
+        "If letters are wrong, pass its encoding."
+    )
+    return FALLBACK
+
+
+def _check(source, encoding):
+    line = first_invalid_line(source, encoding.removesuffix("-sig"))
+    if line is not None:
+        raise TableError(
+            f"{source.label}, line {line}: is not text in {encoding.removesuffix('-sig')}. "
+            "Pass another encoding."
+        )
+
+
+def first_invalid_line(source, encoding):
+    """Return the number of the first line that is not text in an encoding, or None."""
+    decoder, lines = codecs.getincrementaldecoder(encoding)(), 1
+    with source.open() as file:
+        while True:
+            chunk = file.read(CHUNK)
+            try:
+                text = decoder.decode(chunk, final=not chunk)
+            except UnicodeError as error:
+                start = getattr(error, "start", 0)
+                data = getattr(error, "object", b"")[:start]
+                return lines + data.decode(encoding, "ignore").count("\n")
+            if not chunk:
+                return None
+            lines += text.count("\n")
+
+
+def open_as_utf8(source, encoding):
+    """Open a text file for reading bytes of UTF-8, without a byte order mark."""
+    file = source.open()
+    if encoding in ("utf-8", "utf-8-sig"):
+        buffered = file if hasattr(file, "peek") else io.BufferedReader(file)
+        if buffered.peek(3)[:3] == codecs.BOM_UTF8:
+            buffered.read(3)
+        return buffered
+    return io.BufferedReader(_Recoder(file, encoding), CHUNK)
+
+
+class _Recoder(io.RawIOBase):
+    """Bytes in any encoding, read as bytes of UTF-8."""
+
+    def __init__(self, file, encoding):
+        self.file, self.rest = file, b""
+        self.decoder = codecs.getincrementaldecoder(encoding)()
+
+    def readable(self):
+        return True
+
+    def readinto(self, target):
+        while not self.rest:
+            chunk = self.file.read(CHUNK)
+            self.rest = self.decoder.decode(chunk, final=not chunk).encode()
+            if not chunk and not self.rest:
+                return 0
+        n = min(len(target), len(self.rest))
+        target[:n], self.rest = self.rest[:n], self.rest[n:]
+        return n
+
+    def close(self):
+        self.file.close()
+        super().close()

@@ -1,0 +1,141 @@
+"""Read Excel files (.xlsx; needs openpyxl, the extra `excel`)."""
+
+import datetime
+import io
+import re
+import warnings
+from collections import Counter
+
+from . import memory
+from .errors import TableError, count, did_you_mean, import_pyarrow, join, one_line, printable
+
+OF_ZIPPED_XML = 40  # bytes of memory for each byte of the file: 29 for random numbers
+ERROR = re.compile(r"#(N/A|VALUE!|REF!|DIV/0!|NUM!|NAME\?|NULL!)")
+
+
+def is_excel(start):
+    """Whether a file that begins with these bytes may be an .xlsx file: a zip archive."""
+    return start.startswith(b"PK\x03\x04")
+
+
+def read(source, sheet=None, header=True, text_columns=(), na=(), note=lambda text: None):
+    """Read one sheet. `sheet` is its name or its number, from 1."""
+    pa = import_pyarrow()
+    try:
+        import openpyxl
+    except ImportError:
+        raise TableError(
+            f"{source.label}: Excel files need openpyxl, which is not installed. "
+            'Run: python -m pip install "fastnn-mlp[excel]", or save the sheet as CSV.'
+        ) from None
+    memory.check(source.label, source.stored_size * OF_ZIPPED_XML)
+    try:
+        with source.open() as file, warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about styles
+            book = openpyxl.load_workbook(io.BytesIO(file.read()), read_only=True, data_only=True)
+        names = [worksheet.title for worksheet in book.worksheets]
+        title = _choose(source.label, names, sheet)
+        rows = [list(row) for row in book[title].iter_rows(values_only=True)]
+        others = [name for name in names if name != title]
+        book.close()
+    except TableError:
+        raise
+    except Exception as error:  # openpyxl and zipfile raise any of them for damaged files
+        raise TableError(
+            f"{source.label}: not a readable Excel file ({one_line(error)}). Save it as CSV."
+        ) from None
+    if sheet is None and others:
+        note(
+            f"{source.label}: sheet {printable(title)!r} was read, not {join(others, 3)}. "
+            "Pass sheet to choose another."
+        )
+    label = f"{source.label}, sheet {printable(title)!r}"
+    names, rows = _find_table(label, rows, header, note)
+    memory.check_width(label, len(names))
+    missing = set(map(str, na)) | {"", "NA", "NaN", "nan", "null", "NULL", "n/a", "N/A", "?"}
+    columns = [
+        _to_array(pa, [row[i] for row in rows], name in text_columns, missing)
+        for i, name in enumerate(names)
+    ]
+    return pa.Table.from_arrays(columns, names)
+
+
+def _choose(label, names, sheet):
+    """Return the name of a sheet."""
+    if sheet is None:
+        return names[0]
+    if sheet in names:
+        return sheet
+    if str(sheet).isdigit() and 1 <= int(sheet) <= len(names):
+        return names[int(sheet) - 1]
+    what = did_you_mean(sheet, names).replace("Its columns are", "Its sheets are")
+    raise TableError(f"{label}: has no sheet {printable(sheet)!r}. {what}")
+
+
+def _is_filled(value):
+    return value is not None and value != ""
+
+
+def _find_table(label, rows, header, note):
+    """Return the column names and the rows. Empty rows, empty columns and titles are left out."""
+    filled = [(i, row) for i, row in enumerate(rows, 1) if any(map(_is_filled, row))]
+    if not filled:
+        raise TableError(f"{label}: is empty. The first row must contain the column names.")
+    n_columns = max(map(len, rows))
+    used = [
+        j for j in range(n_columns) if any(j < len(row) and _is_filled(row[j]) for _, row in filled)
+    ]
+    filled = [(i, [row[j] if j < len(row) else None for j in used]) for i, row in filled]
+    widths = [sum(map(_is_filled, row)) for _, row in filled]
+    width = Counter(widths).most_common(1)[0][0]
+    if not header:
+        return [f"column_{i + 1}" for i in range(len(used))], [row for _, row in filled]
+    first = next(i for i, n in enumerate(widths) if n > width / 2 or i == len(widths) - 1)
+    if first == len(widths) - 1 or not all(isinstance(v, str | None) for v in filled[first][1]):
+        first = 0
+    if first:
+        title = next(v for v in filled[0][1] if _is_filled(v))
+        note(
+            f"{label}: {count(first, 'row')} before the column names left out "
+            f"({printable(title)!r})"
+        )
+    names = filled[first][1]
+    body = filled[first + 1 :]
+    while len(body) > 1 and width > 3 and sum(map(_is_filled, body[-1][1])) == 1:
+        if not isinstance(next(v for v in body[-1][1] if _is_filled(v)), str):
+            break
+        note(
+            f"{label}, row {body[-1][0]}: a row behind the table left out "
+            f"({printable(next(v for v in body[-1][1] if _is_filled(v)))!r})"
+        )
+        body.pop()
+    return [_to_text(name) if _is_filled(name) else "" for name in names], [row for _, row in body]
+
+
+def _to_text(value):
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    if isinstance(value, datetime.datetime) and value.time() == datetime.time():
+        return value.date().isoformat()
+    return value.isoformat() if hasattr(value, "isoformat") else str(value)
+
+
+def _to_array(pa, values, as_text, missing):
+    """Return the values of a column as numbers, Booleans or dates if all are, else as texts."""
+    values = [
+        None
+        if v is None or (isinstance(v, str) and (v.strip() in missing or ERROR.fullmatch(v)))
+        else v
+        for v in values
+    ]
+    kinds = {type(value) for value in values if value is not None}
+    if not as_text and (kinds <= {int, float} or len(kinds) == 1):
+        try:
+            if kinds == {int, float}:
+                values = [None if value is None else float(value) for value in values]
+            return pa.array(values, pa.string() if kinds == {str} else None)
+        except (pa.ArrowException, OverflowError):
+            pass
+    return pa.array([None if v is None else _to_text(v) for v in values], pa.string())

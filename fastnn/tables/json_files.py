@@ -1,0 +1,111 @@
+"""Read JSON: one object for each line, or an array of objects."""
+
+import json
+
+from . import encodings, memory
+from .errors import TableError, import_pyarrow, one_line, printable
+
+ADVICE = "Write one object for each row: DataFrame.to_json(path, orient='records', lines=True)."
+
+
+def read_json_lines(source, encoding=None, note=print):
+    """Read one JSON object for each row. The members of nested objects become columns."""
+    pa = import_pyarrow()
+    import pyarrow.json
+
+    memory.check_text(source, 8)
+    encoding = encodings.find(source, encoding, note)
+    options = pyarrow.json.ReadOptions(block_size=1 << 24)
+    parse = pyarrow.json.ParseOptions(newlines_in_values=True)
+    try:
+        with encodings.open_as_utf8(source, encoding) as file:
+            table = pyarrow.json.read_json(file, options, parse)
+    except pa.ArrowException:
+        return _read_each_line(source, encoding)
+    if table.num_rows == 1 and all(map(pa.types.is_nested, table.schema.types)):
+        raise TableError(f"{source.label}: holds one JSON object, not rows. {ADVICE}")
+    return _flatten(source.label, table)
+
+
+def _read_each_line(source, encoding):
+    """Read what pyarrow cannot: numbers and texts in one column. Else name the line."""
+    with encodings.open_as_utf8(source, encoding) as file:
+        data = file.read()
+    rows = []
+    for number, line in enumerate(data.decode().split("\n"), 1):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+        except (ValueError, RecursionError) as other:
+            if _is_object(data):
+                raise TableError(
+                    f"{source.label}: holds one JSON object, not rows. {ADVICE}"
+                ) from None
+            raise TableError(
+                f"{source.label}, line {number}: is not JSON ({one_line(other)}). {ADVICE}"
+            ) from None
+        if not isinstance(row, dict):
+            raise TableError(
+                f"{source.label}, line {number}: is {printable(line, 20)}, not an object with "
+                f"column names. {ADVICE}"
+            )
+        rows.append(row)
+    if len(rows) == 1:
+        raise TableError(f"{source.label}: holds one JSON object, not rows. {ADVICE}")
+    return _from_rows(source.label, rows)
+
+
+def _is_object(data):
+    try:
+        return isinstance(json.loads(data), dict)
+    except (ValueError, RecursionError):
+        return False
+
+
+def read_json_array(source, encoding=None, note=print):
+    """Read a JSON array of objects, one for each row."""
+    memory.check_text(source, 1)  # objects of Python take more
+    encoding = encodings.find(source, encoding, note)
+    try:
+        with encodings.open_as_utf8(source, encoding) as file:
+            rows = json.loads(file.read())
+    except (ValueError, RecursionError) as error:
+        raise TableError(
+            f"{source.label}: is not JSON ({one_line(error)}). Download or create it again."
+        ) from None
+    for i, row in enumerate(rows):
+        if not isinstance(row, dict):
+            raise TableError(
+                f"{source.label}: item {i + 1} of the JSON array is "
+                f"{printable(json.dumps(row), 20)}, not an object with column names. {ADVICE}"
+            )
+    return _from_rows(source.label, rows)
+
+
+def _from_rows(label, rows):
+    """Return the table of a list of dicts. A column of several types becomes texts."""
+    pa = import_pyarrow()
+    names = dict.fromkeys(name for row in rows for name in row)
+    memory.check_width(label, len(names))
+    columns = {}
+    for name in names:
+        values = [row.get(name) for row in rows]
+        try:
+            columns[name] = pa.array(values)
+        except (pa.ArrowException, OverflowError):
+            columns[name] = pa.array([_as_text(value) for value in values], pa.string())
+    return _flatten(label, pa.table(columns))
+
+
+def _flatten(label, table):
+    """Return a table in which the members of nested objects are columns."""
+    pa = import_pyarrow()
+    while any(map(pa.types.is_struct, table.schema.types)):
+        table = table.flatten()
+    memory.check_width(label, table.num_columns)
+    return table
+
+
+def _as_text(value):
+    return value if value is None or isinstance(value, str) else json.dumps(value)

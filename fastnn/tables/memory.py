@@ -1,0 +1,74 @@
+"""Estimate the size of a table before it is read."""
+
+from .errors import TableError, count
+
+FACTORS = {"bz2": 8, "xz": 8, "zst": 5}  # decompressed by stored size, if the file does not tell
+MAX_COLUMNS = 10_000
+CGROUP = "/sys/fs/cgroup/"
+BYTES_PER_VALUE = 16  # of a number in a table, and in the working memory of a reader
+
+
+def check_width(label, n_columns):
+    """Raise TableError if a table has too many columns."""
+    if n_columns > MAX_COLUMNS:
+        raise TableError(
+            f"{label}: has {n_columns:,} columns, but at most {MAX_COLUMNS:,} are supported. "
+            "Remove some columns."
+        )
+
+
+def available():
+    """Return the number of bytes of memory that a process can still get, or None if unknown."""
+    limits = []
+    try:
+        with open("/proc/meminfo", encoding="ascii") as file:
+            for line in file:
+                if line.startswith("MemAvailable:"):
+                    limits.append(int(line.split()[1]) * 1024)
+    except (OSError, ValueError):
+        pass
+    try:  # a container with less
+        with open(CGROUP + "memory.max", encoding="ascii") as file:
+            maximum = int(file.read())
+        with open(CGROUP + "memory.current", encoding="ascii") as file:
+            limits.append(max(0, maximum - int(file.read())))
+    except (OSError, ValueError):  # "max" is no limit
+        pass
+    return min(limits, default=None)
+
+
+def check(label, n_bytes, what=""):
+    """Raise TableError if a table of about `n_bytes` bytes does not fit."""
+    limit = available()
+    if limit is not None and n_bytes > limit:
+        raise TableError(
+            f"{label}: {what}needs about {_format(n_bytes)} of memory, but {_format(limit)} are "
+            "available. Pass a file with fewer rows or columns."
+        )
+
+
+def check_text(source, value_length):
+    """Check a text file whose values take about `value_length` bytes each."""
+    size = source.size
+    how = ""
+    if size is None:
+        size = source.stored_size * FACTORS.get(source.compression, 1)
+    elif source.compression:
+        how = f"holds {_format(size)} of text and "
+    check(source.label, int(size * (1 + BYTES_PER_VALUE / max(value_length, 1))), how)
+
+
+def check_parquet(label, metadata):
+    """Check a Parquet file. A value takes at least eight bytes, however well it is compressed."""
+    n_bytes = sum(metadata.row_group(i).total_byte_size for i in range(metadata.num_row_groups))
+    least = 8 * metadata.num_rows * metadata.num_columns
+    rows, columns = count(metadata.num_rows, "row"), count(metadata.num_columns, "column")
+    what = f"has {rows} and {columns}, and "
+    check(label, max(n_bytes, least), what)
+
+
+def _format(n_bytes):
+    for unit, name in ((1 << 30, "GB"), (1 << 20, "MB"), (1 << 10, "kB")):
+        if n_bytes >= unit:
+            return f"{n_bytes / unit:,.1f} {name}"
+    return f"{n_bytes:,} bytes"

@@ -1,0 +1,290 @@
+"""Open the bytes of a table: a file, a pipe or standard input, decompressed.
+
+A `Source` can be opened any number of times. What it holds is decided by its first bytes, not by
+its name.
+"""
+
+import bz2
+import gzip
+import io
+import lzma
+import os
+import stat
+import sys
+import zipfile
+import zlib
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from .errors import STANDARD_INPUT, TableError, import_pyarrow, join, one_line, printable, similar
+
+KINDS_OF_FILE = "a CSV, TSV, JSON, Excel, Feather or Parquet file"
+TABLE_EXTENSIONS = (
+    ".csv",
+    ".tsv",
+    ".tab",
+    ".txt",
+    ".json",
+    ".jsonl",
+    ".ndjson",
+    ".parquet",
+    ".pq",
+    ".feather",
+    ".arrow",
+    ".xlsx",
+)
+COMPRESSIONS = {
+    b"\x1f\x8b": "gzip",
+    b"BZh": "bz2",
+    b"\xfd7zXZ\0": "xz",
+    b"\x28\xb5\x2f\xfd": "zst",
+    b"PK\x03\x04": "zip",
+    b"PK\x05\x06": "zip",  # without members
+}
+DAMAGE = (gzip.BadGzipFile, EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile)
+#: First bytes of files that hold no table, or one that cannot be read: what it is, what to do.
+OTHER_FORMATS = (
+    (b"%PDF", "is a PDF document. Save the table as CSV."),
+    (b"\xd0\xcf\x11\xe0", "is an old Excel file (.xls). Save it as .xlsx or CSV."),
+    (b"SQLite format 3", "is an SQLite database. Export the table as CSV."),
+    (b"\x89HDF", "is an HDF5 file. Write the table with DataFrame.to_parquet."),
+    (b"\x93NUMPY", "is a NumPy array. Write it with numpy.savetxt(..., delimiter=',')."),
+    (b"\x80\x04", "is a Python pickle. Write the table with DataFrame.to_parquet."),
+    (b"\x80\x05", "is a Python pickle. Write the table with DataFrame.to_parquet."),
+    (b"ORC", "is an ORC file. Convert it to Parquet or CSV."),
+    (b"Obj\x01", "is an Avro file. Convert it to Parquet or CSV."),
+    (b"7z\xbc\xaf", "is a 7z archive. Extract the table first."),
+    (b"Rar!", "is a RAR archive. Extract the table first."),
+    (b"\x89PNG", "is a picture. A table is needed."),
+    (b"\xff\xd8\xff", "is a picture. A table is needed."),
+    (b"$FL2", "is an SPSS file. Save the table as CSV."),
+    (b"<stata_dta>", "is a Stata file. Save the table as CSV."),
+    (b"RDX", "is an R data file. Write the table with write.csv in R."),
+    (b"X\n\0\0\0", "is an R data file. Write the table with write.csv in R."),
+    (b"\x7fELF", "is a program. A table is needed."),
+)
+MARKUP = (
+    ("<!doctype html", "is a web page. Download the table itself."),
+    ("<html", "is a web page. Download the table itself."),
+    ("<?xml", "is an XML document. Save the table as CSV."),
+    ("@relation", "is an ARFF file. Save the table as CSV."),
+    ("{\\rtf", "is a document. Save the table as CSV."),
+)
+
+
+@dataclass(eq=False)
+class Source:
+    """The bytes of a table.
+
+    Attributes
+    ----------
+    label : str
+        The path, or "standard input": how messages begin.
+    path : str or None
+        None if `data` holds the bytes.
+    data : bytes or None
+    compression : str or None
+        "gzip", "bz2", "xz", "zst" or "zip".
+    member : str or None
+        The table in a zip archive.
+    size : int or None
+        Number of bytes, decompressed; None if the file does not tell.
+    """
+
+    label: str
+    path: str | None = None
+    data: bytes | None = None
+    compression: str | None = None
+    member: str | None = None
+    size: int | None = None
+
+    def open_stored(self):
+        """Open the bytes as they are stored."""
+        return io.BytesIO(self.data) if self.data is not None else open(str(self.path), "rb")
+
+    @property
+    def stored_size(self):
+        return len(self.data) if self.data is not None else os.path.getsize(str(self.path))
+
+    def open(self):
+        """Open the bytes, decompressed."""
+        if self.compression == "zst":
+            pa = import_pyarrow()
+            raw = pa.OSFile(self.path) if self.data is None else pa.BufferReader(self.data)
+            return io.BufferedReader(pa.CompressedInputStream(raw, "zstd"))
+        stored = io.BytesIO(self.data) if self.data is not None else str(self.path)
+        if self.compression == "zip":
+            with zipfile.ZipFile(stored) as archive:
+                return archive.open(str(self.member))  # keeps the file open until it is closed
+        opener: dict = {"gzip": gzip.open, "bz2": bz2.open, "xz": lzma.open}
+        return opener.get(self.compression, lambda *_: self.open_stored())(stored, "rb")
+
+    def read_start(self, n=1024):
+        """Return the first bytes, decompressed."""
+        with self.open() as file:
+            return file.read(n)
+
+    def for_pyarrow(self):
+        """Return a path or a buffer for the readers of binary formats."""
+        if self.compression is None and self.path is not None:
+            return self.path
+        with self.open() as file:
+            return import_pyarrow().BufferReader(file.read())
+
+
+def find(path):
+    """Return the Source of a path or of "-", which is standard input."""
+    path = os.fsdecode(path)
+    if path == "-":
+        if sys.stdin is None or sys.stdin.isatty():
+            raise TableError(
+                f"{STANDARD_INPUT}: is a terminal. Send a table into it: fastnn ... - < table.csv"
+            )
+        source = Source(STANDARD_INPUT, data=sys.stdin.buffer.read())
+    else:
+        source = _find_file(path)
+    with source.open_stored() as file:
+        start = file.read(8)
+    source.compression = next(
+        (c for mark, c in COMPRESSIONS.items() if start.startswith(mark)), None
+    )
+    with _explained(source):
+        if source.compression == "zip":
+            _choose_member(source)
+        source.size = _decompressed_size(source)
+    check_format(source)
+    return source
+
+
+def _find_file(path):
+    if path.startswith(("http://", "https://", "s3://", "ftp://")):
+        raise TableError(f"{path}: is a web address. Download the file first.")
+    try:
+        mode = os.stat(path).st_mode
+    except OSError as error:
+        raise TableError(f"{path}: {error.strerror}. {_advise(path)}") from None
+    if stat.S_ISDIR(mode):
+        tables = sorted(name for name in os.listdir(path) if _is_table(name))
+        holds = f" It contains {join(tables, 4)}." if tables else ""
+        raise TableError(f"{path}: is a directory.{holds} Pass {KINDS_OF_FILE}.")
+    if stat.S_ISFIFO(mode):
+        with open(path, "rb") as file:
+            return Source(path, data=file.read())
+    if not stat.S_ISREG(mode):
+        raise TableError(f"{path}: is not a regular file. Pass {KINDS_OF_FILE}.")
+    return Source(path, path)
+
+
+def _is_table(name):
+    return name.lower().removesuffix(".gz").endswith(TABLE_EXTENSIONS)
+
+
+def _advise(path):
+    """Return what to do about a path that does not exist."""
+    folder, name = os.path.split(path)
+    if folder and not os.path.isdir(folder):
+        return f"There is no folder {folder}."
+    try:
+        names = sorted(os.listdir(folder or "."))
+    except OSError:
+        names = []
+    by_stem = {other.partition(".")[0]: other for other in names if _is_table(other)}
+    close = similar(name.partition(".")[0], by_stem)
+    if close is not None:
+        return f"Did you mean {printable(os.path.join(folder, by_stem[close]), 80)}?"
+    return f"Pass {KINDS_OF_FILE}."
+
+
+# ---- archives and compressed files ----
+
+
+def _choose_member(source):
+    """Set the member of a zip archive. An .xlsx file is one too: it keeps its bytes."""
+    with source.open_stored() as file, zipfile.ZipFile(file) as archive:
+        infos = [
+            info
+            for info in archive.infolist()
+            if not info.is_dir()
+            and not info.filename.startswith("__MACOSX/")
+            and not os.path.basename(info.filename).startswith(".")
+        ]
+    names = [info.filename for info in infos]
+    if "xl/workbook.xml" in names:
+        source.compression = None
+    elif "word/document.xml" in names or "ppt/presentation.xml" in names:
+        raise TableError(f"{source.label}: is an Office document. Save the table as CSV.")
+    elif "content.xml" in names and "mimetype" in names:
+        raise TableError(
+            f"{source.label}: is an OpenDocument file (.ods). Save the table as .xlsx or CSV."
+        )
+    elif names and all(name.endswith(".npy") for name in names):
+        raise TableError(f"{source.label}: is a NumPy archive (.npz). Save the table as CSV.")
+    elif not names:
+        raise TableError(f"{source.label}: is an empty zip archive. Put one table into it.")
+    elif len(names) > 1:
+        raise TableError(
+            f"{source.label}: contains {len(names):,} files: {join(names)}. "
+            "Extract the table that you need."
+        )
+    elif infos[0].flag_bits & 1:
+        raise TableError(f"{source.label}: is an encrypted zip archive. Extract the table first.")
+    else:
+        source.member = names[0]
+
+
+def _decompressed_size(source):
+    if source.compression is None:
+        return source.stored_size
+    with source.open_stored() as file:
+        if source.compression == "zip":
+            return zipfile.ZipFile(file).getinfo(source.member).file_size
+        if source.compression == "gzip" and source.stored_size >= 18:
+            file.seek(-4, os.SEEK_END)  # the size modulo 2**32
+            size = int.from_bytes(file.read(4), "little")
+            return max(size, source.stored_size)
+    return None
+
+
+@contextmanager
+def _explained(source):
+    """Explain errors in the decompression."""
+    try:
+        yield
+    except TableError:
+        raise
+    except (*DAMAGE, IndexError, ValueError) as error:  # zipfile checks little
+        raise explain_damage(source, error) from None
+    except (NotImplementedError, OSError, RuntimeError) as error:
+        if source.compression == "zst":
+            raise explain_damage(source, error) from None
+        raise TableError(f"{source.label}: cannot be decompressed: {one_line(error)}.") from None
+
+
+def explain_damage(source, error):
+    """Return the TableError for an error in the decompression."""
+    kind = source.compression or ("zip" if isinstance(error, zipfile.BadZipFile) else "compressed")
+    return TableError(
+        f"{source.label}: is a damaged or truncated {kind} file. Download or create it again."
+    )
+
+
+# ---- other formats ----
+
+
+def check_format(source):
+    """Raise TableError if the source is of a known format that holds no readable table."""
+    with _explained(source):
+        start = source.read_start()
+    for mark, advice in OTHER_FORMATS:
+        if start.startswith(mark):
+            raise TableError(f"{source.label}: {advice}")
+    if start[257:262] == b"ustar":
+        raise TableError(f"{source.label}: is a tar archive. Extract the table first.")
+    if start[8:10] == b'{"' and start[4:8] == b"\0\0\0\0":
+        raise TableError(
+            f"{source.label}: is a safetensors file, such as a fastnn model. A table is needed."
+        )
+    text = start.lstrip(b"\xef\xbb\xbf \t\r\n")[:20].decode("latin-1").lower()
+    for tag, advice in MARKUP:
+        if text.startswith(tag):
+            raise TableError(f"{source.label}: {advice}")

@@ -1,0 +1,329 @@
+"""Find columns and rows that make a model worse, or better than it can be.
+
+`find` returns `Suspicion` objects for the user to judge; it changes nothing. Row numbers and IDs
+tell a network the order of the rows. Copies of the target, and columns that are known only after
+it, make held-out scores good and predictions bad. Copies of rows are in both parts of a split.
+"""
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from .errors import did_you_mean, import_pyarrow, printable
+from .texts import first_other_text
+
+MIN_ROWS = 20  # fewer rows can be different by chance
+MAX_SAMPLE = 20_000  # rows that decide whether a column predicts the target
+MIN_ROWS_PER_LEVEL = 10
+MAX_TEXT_CLASSES = 250
+MAX_CLASSES = 20  # whole numbers with more distinct values are numbers
+CLASS_ERROR = 0.02  # of the errors of the majority class
+NUMBER_R2 = 0.995  # of the ranks
+MIN_COPIES = 0.02  # share of rows
+ID_NAME = re.compile(
+    r"(?:^|[\W_])(?:id|ids|uuid|guid|key|index|idx|row|rowid|serial|nr|no|number)$", re.I
+)
+ID_SUFFIX = re.compile(r"[a-z](?:Id|ID)$")
+TIME_NAME = re.compile(r"year|jahr|date|datum|time|zeit|month|monat|week|woche|day|tag|hour", re.I)
+
+
+@dataclass(frozen=True)
+class Suspicion:
+    """What may be wrong with a table.
+
+    Attributes
+    ----------
+    kind : str
+        "empty", "constant", "id", "target copy", "target alone", "duplicate column",
+        "almost numbers" or "duplicate rows".
+    column : str or None
+    text : str
+        A sentence for the user, with what to do.
+    """
+
+    kind: str
+    column: str | None
+    text: str
+
+    def __str__(self):
+        return self.text
+
+
+@dataclass(eq=False)
+class _Column:
+    """A column as the numbers of its distinct values, in the order of their first rows."""
+
+    name: str
+    values: Any  # pyarrow array
+    codes: np.ndarray  # (n,) int64, -1 for missing values
+    distinct: Any  # pyarrow array
+    is_integer: bool
+    is_text: bool
+
+    @property
+    def label(self):
+        return f"column {printable(self.name)!r}"
+
+    @property
+    def n_distinct(self):
+        return len(self.distinct)
+
+
+def find(table, target=None):
+    """Return the suspicions about a table.
+
+    Parameters
+    ----------
+    table : pyarrow.Table
+    target : str, optional
+        The column to predict.
+
+    Returns
+    -------
+    list of Suspicion
+    """
+    if target is not None and target not in table.column_names:
+        names = table.column_names
+        raise ValueError(
+            f"target is {target!r}, but there is no such column. {did_you_mean(target, names)}"
+        )
+    encoded = (_encode(name, table.column(name)) for name in table.column_names)
+    columns = [column for column in encoded if column is not None]
+    goal = next((column for column in columns if column.name == target), None)
+    inputs = [column for column in columns if column is not goal]
+    n, out = table.num_rows, []
+    rng = np.random.default_rng(0)
+    sample = rng.permutation(n)[:MAX_SAMPLE]
+    for column in inputs:
+        found = _constant(column) or _copy_of_target(column, goal) or _id(column)
+        if found is None or found.kind == "id":
+            found = _target_alone(column, goal, sample) or found
+        out += [found or _almost_numbers(column)]
+    out += _duplicate_columns(inputs)
+    out += [_duplicate_rows(columns, n)]
+    return [suspicion for suspicion in out if suspicion is not None]
+
+
+def _encode(name, column):
+    pa = import_pyarrow()
+    values = column.combine_chunks()
+    if isinstance(values, pa.ChunkedArray):
+        values = values.combine_chunks() if values.num_chunks == 0 else values.chunk(0)
+    kind = values.type
+    if pa.types.is_null(kind):
+        empty = np.full(len(values), -1, np.int64)
+        return _Column(name, values, empty, pa.array([], kind), False, False)
+    try:
+        encoded = values if pa.types.is_dictionary(kind) else values.dictionary_encode()
+    except pa.ArrowException:  # lists and objects
+        return None
+    codes = encoded.indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64)
+    text = pa.types.is_string(encoded.dictionary.type)
+    return _Column(name, values, codes, encoded.dictionary, pa.types.is_integer(kind), text)
+
+
+def _constant(column):
+    if column.n_distinct == 0:
+        return Suspicion("empty", column.name, f"{column.label} is empty.")
+    if column.n_distinct == 1 and (column.codes == 0).all():
+        value = printable(column.distinct[0].as_py())
+        return Suspicion("constant", column.name, f"{column.label} is {value!r} in every row.")
+    return None
+
+
+def _almost_numbers(column):
+    other = first_other_text(column.distinct.to_pylist()) if column.is_text else None
+    if other is None:
+        return None
+    return Suspicion(
+        "almost numbers",
+        column.name,
+        f"{column.label} contains numbers, except {printable(other)!r}, so it is text. Correct the "
+        f"value. If it means missing, pass na: {printable(other)}.",
+    )
+
+
+# ---- IDs ----
+
+
+def _id(column):
+    """Different whole numbers or texts in all rows."""
+    n = len(column.codes)
+    if n < MIN_ROWS or column.n_distinct < n:
+        return None
+    advice = "Drop it, unless it helps to predict new rows."
+    if column.is_text:
+        what = f"{column.label} has a different text in each row, like a name or an ID."
+        return Suspicion("id", column.name, f"{what} {advice}")
+    if not column.is_integer or TIME_NAME.search(column.name):
+        return None
+    numbers = column.values.to_numpy(zero_copy_only=False)
+    if int(numbers.max()) - int(numbers.min()) + 1 == n:
+        what = f"{column.label} numbers the rows ({numbers.min()} to {numbers.max()})."
+    elif ID_NAME.search(column.name) or ID_SUFFIX.search(column.name):
+        what = f"{column.label} has a different number in each row, like an ID."
+    else:
+        return None
+    return Suspicion("id", column.name, f"{what} {advice}")
+
+
+# ---- the target ----
+
+
+def _copy_of_target(column, target):
+    if target is None or not np.array_equal(column.codes, target.codes):
+        return None
+    label = printable(target.name)
+    if _have_equal_values(column, target):
+        what = f"is a copy of the target {label!r}"
+    elif target.n_distinct <= len(target.codes) / 2:
+        what = f"has one value for each value of the target {label!r}"
+    else:
+        return None
+    return Suspicion("target copy", column.name, f"{column.label} {what}. Drop it.")
+
+
+def _have_equal_values(a, b):
+    pa = import_pyarrow()
+    if a.is_text != b.is_text:
+        return False
+    try:
+        kind = pa.string() if a.is_text else pa.float64()
+        x, y = (c.distinct.cast(kind, safe=False) for c in (a, b))
+        return bool(x.equals(y))
+    except pa.ArrowException:
+        return False
+
+
+def _target_alone(column, target, sample):
+    """Whether the target of rows with the same or the nearest value predicts it, on other rows."""
+    if target is None:
+        return None
+    sample = sample[target.codes[sample] >= 0]
+    train, test = sample[: len(sample) // 2], sample[len(sample) // 2 :]
+    if len(train) < MIN_ROWS:
+        return None
+    numbers = _numbers(column)
+    few = column.n_distinct <= len(train) / MIN_ROWS_PER_LEVEL
+    if numbers is None and not few:
+        return None
+    goal = _numbers(target)
+    if goal is None or (target.is_integer and target.n_distinct <= MAX_CLASSES):
+        score = _score_classes(column, numbers, few, target.codes, train, test)
+    else:
+        score = _score_numbers(column, numbers, few, _ranks(goal), train, test)
+    if score is None:
+        return None
+    return Suspicion(
+        "target alone",
+        column.name,
+        f"{column.label} alone predicts the target almost perfectly ({score} on other rows). Drop "
+        "it, unless it is known when you predict.",
+    )
+
+
+def _numbers(column):
+    """Return the values as float64 with NaN, or None for texts and other types."""
+    pa = import_pyarrow()
+    kind = column.values.type
+    if column.is_text or pa.types.is_boolean(kind) or pa.types.is_dictionary(kind):
+        return None
+    try:
+        values = column.values
+        if pa.types.is_temporal(kind):
+            values = values.cast(
+                pa.int32() if str(kind) in ("date32[day]", "time32[s]") else pa.int64()
+            )
+        return np.array(values.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False))
+    except pa.ArrowException:
+        return None
+
+
+def _nearest(numbers, train, test):
+    """Return the training row whose number is nearest to that of each test row."""
+    missing = np.isnan(numbers)
+    if missing.any():  # they are far from all others, and near to each other
+        present = numbers[~missing]
+        numbers = np.where(missing, present.max() + np.ptp(present) + 1, numbers)
+    order = train[np.argsort(numbers[train], kind="stable")]
+    right = np.searchsorted(numbers[order], numbers[test]).clip(1, len(order) - 1)
+    below = numbers[test] - numbers[order[right - 1]] < numbers[order[right]] - numbers[test]
+    return order[right - below]
+
+
+def _ranks(numbers):
+    """Return the ranks, scaled to 0..1: they have no outliers."""
+    _, inverse, counts = np.unique(numbers, return_inverse=True, return_counts=True)
+    return ((np.cumsum(counts) - counts / 2) / len(numbers))[inverse]
+
+
+def _score_numbers(column, numbers, few, y, train, test):
+    mean = y[train].mean()
+    if few:
+        levels, n_levels = column.codes + 1, column.n_distinct + 1
+        rows = np.bincount(levels[train], minlength=n_levels)
+        sums = np.bincount(levels[train], y[train], minlength=n_levels)
+        predicted = np.where(rows > 0, sums / np.maximum(rows, 1), mean)[levels[test]]
+    else:
+        predicted = y[_nearest(numbers, train, test)]
+    spread = ((y[test] - mean) ** 2).sum()
+    r2 = 1 - ((y[test] - predicted) ** 2).sum() / spread if spread > 0 else 0.0
+    return f"R2 of the ranks {r2:.3f}" if r2 >= NUMBER_R2 else None
+
+
+def _score_classes(column, numbers, few, y, train, test):
+    n_classes = int(y.max()) + 1
+    if n_classes > MAX_TEXT_CLASSES:
+        return None
+    majority = np.bincount(y[train]).argmax()
+    if few:
+        levels, n_levels = column.codes + 1, column.n_distinct + 1
+        cells = np.bincount(levels[train] * n_classes + y[train], minlength=n_levels * n_classes)
+        cells = cells.reshape(n_levels, n_classes)
+        predicted = np.where(cells.any(axis=1), cells.argmax(axis=1), majority)[levels[test]]
+    else:
+        predicted = y[_nearest(numbers, train, test)]
+    errors, baseline = (predicted != y[test]).sum(), (majority != y[test]).sum()
+    if baseline < MIN_ROWS or errors > max(1, CLASS_ERROR * baseline):
+        return None
+    return f"accuracy {1 - errors / len(test):.3f}"
+
+
+# ---- duplicates ----
+
+
+def _duplicate_columns(columns):
+    first: dict = {}
+    for column in columns:
+        if column.n_distinct < 2:
+            continue
+        other = first.setdefault(column.codes.tobytes(), column)
+        if other is column:
+            continue
+        if _have_equal_values(column, other):
+            what = "is a copy of"
+        elif column.n_distinct <= len(column.codes) / 2:
+            what = "has one value for each value of"
+        else:
+            continue
+        label = printable(other.name)
+        text = f"{column.label} {what} column {label!r}. Drop one of them."
+        yield Suspicion("duplicate column", column.name, text)
+
+
+def _duplicate_rows(columns, n):
+    mixed = np.zeros(n, np.uint64)
+    for column in columns:
+        mixed = (mixed ^ column.codes.astype(np.uint64)) * np.uint64(0x9E3779B97F4A7C15)
+        mixed ^= mixed >> np.uint64(29)
+    copies = n - len(np.unique(mixed))
+    if n < MIN_ROWS or copies < MIN_COPIES * n:
+        return None
+    return Suspicion(
+        "duplicate rows",
+        None,
+        f"{copies:,} of {n:,} rows are copies of others, which makes held-out scores too "
+        "good. Remove them, unless each is a separate observation.",
+    )

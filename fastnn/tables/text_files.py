@@ -1,0 +1,240 @@
+"""Read CSV, TSV and other text tables."""
+
+import csv
+import io
+import re
+from dataclasses import dataclass, field
+
+from . import encodings
+from . import layout as layouts
+from .errors import TableError, count, import_pyarrow, one_line, printable
+from .layout import DELIMITER_NAMES, Layout
+from .sources import Source
+
+MAX_BLOCK = 1 << 26  # bytes that pyarrow reads at once
+MAX_FOOTER_LINES = 20
+SPACES_SAMPLE = 1 << 16  # bytes that decide whether spaces separate the values
+LETTER = re.compile(r"[^\W\d_]")
+SEPARATORS = {"\\t": "\t", "tab": "\t", "space": " ", r"\s+": " "}
+
+
+@dataclass
+class TextTable:
+    """A text table whose encoding and layout are known.
+
+    Attributes
+    ----------
+    source : Source
+    encoding : str
+    comment : str or None
+        Lines that begin with it are left out.
+    spaces : bool
+        Whether spaces separate the values. They are read as tabs.
+    layout : Layout
+    """
+
+    source: Source
+    encoding: str
+    comment: str | None = None
+    spaces: bool = False
+    layout: Layout = field(default_factory=lambda: Layout(",", []))
+
+    def open(self):
+        """Open the file for reading bytes of UTF-8: without comments, and with tabs for spaces.
+
+        Lines keep their numbers.
+        """
+        file = encodings.open_as_utf8(self.source, self.encoding)
+        if self.comment is None and not self.spaces:
+            return file
+        with file:
+            data = file.read()
+        if self.comment is not None:
+            mark = re.escape(self.comment.encode())
+            data = re.sub(rb"(?m)^[ \t]*" + mark + rb"[^\r\n]*", b"", data)
+        return io.BytesIO(spaces_to_tabs(data) if self.spaces else data)
+
+    def open_rows(self):
+        """Open the file behind the column names."""
+        file = self.open()
+        left = self.layout.offset
+        while left and (data := file.read(min(left, MAX_BLOCK))):
+            left -= len(data)
+        return file
+
+    def locate(self, row):
+        """Return the number of the line in which a row (counted from 0) begins, or None.
+
+        Lines count as in a text editor, including blank lines and line breaks in quoted values.
+        """
+        with (
+            self.open_rows() as data,
+            io.TextIOWrapper(data, "utf-8", "replace", newline="") as text,
+        ):
+            reader = csv.reader(text, delimiter=self.layout.delimiter)
+            end = 0
+            try:
+                for record in reader:
+                    if record:
+                        row -= 1
+                        if row < 0:
+                            return self.layout.line + end + 1
+                    end = reader.line_num
+            except csv.Error:
+                pass
+        return None
+
+    def place(self, row):
+        """Return 'LABEL, line N', or 'LABEL, row N' if the line cannot be found."""
+        line = self.locate(row)
+        return f"{self.source.label}, " + (f"row {row + 1}" if line is None else f"line {line}")
+
+
+def spaces_to_tabs(data):
+    """Return lines whose values are separated by spaces as lines with tabs."""
+    out = io.StringIO()
+    writer = csv.writer(out, delimiter="\t", lineterminator="\n")
+    for line in data.decode("utf-8", "replace").splitlines():
+        text = line.replace("\t", " ").strip()
+        if text:
+            writer.writerow(_split_spaces(text))
+        else:
+            out.write("\n")
+    return out.getvalue().encode()
+
+
+def _split_spaces(text):
+    return next(csv.reader([text], delimiter=" ", skipinitialspace=True))
+
+
+def find(source, sep=None, encoding=None, header=True, decimal=None, comment=None, note=None):
+    """Return the TextTable of a source. `note(text)` is called for each guess."""
+    note = note or (lambda text: None)
+    sep = _check_separator(sep, decimal)
+    if comment == "":
+        raise TableError("comment is empty. Pass the character that begins a comment, such as #.")
+    table = TextTable(source, encodings.find(source, encoding, note), comment, sep == " ")
+    if sep is None:
+        table.spaces = _has_spaces(table)
+        if table.spaces:
+            note(f"{source.label}: the values are separated by spaces")
+    with table.open() as file:
+        table.layout = layouts.find(
+            source.label, file, "\t" if table.spaces else sep, header, decimal, note
+        )
+    return table
+
+
+def _check_separator(sep, decimal):
+    sep = SEPARATORS.get(sep, sep)
+    if sep is not None and (len(sep) != 1 or not sep.isascii() or sep in '"\r\n'):
+        raise TableError(f"sep is {sep!r}, but one character is needed, such as ; or tab.")
+    if decimal not in (None, ".", ","):
+        raise TableError(f"decimal is {decimal!r}, but must be . or a comma.")
+    if sep is not None and sep == decimal:
+        raise TableError(f"sep and decimal are both {sep!r}. Pass another sep or decimal.")
+    return sep
+
+
+def _has_spaces(table):
+    """Whether spaces separate the values: each line has the same number, and no other separator."""
+    with table.open() as file:
+        data = file.read(SPACES_SAMPLE)
+    lines = data.decode("utf-8", "replace").splitlines()
+    if len(data) == SPACES_SAMPLE:  # the last line may be incomplete
+        lines.pop()
+    lines = [line.strip() for line in lines[:100] if line.strip()]
+    if len(lines) < 2 or any(mark in line for line in lines for mark in layouts.DELIMITERS):
+        return False
+    try:
+        header, *widths = [len(_split_spaces(line)) for line in lines]
+    except csv.Error:
+        return False
+    # R writes row names without a column name.
+    return len(set(widths)) == 1 and header >= 2 and header in (widths[0], widths[0] - 1)
+
+
+# ---- parse ----
+
+
+def read(table, text_columns=(), na=(), note=None):
+    """Return the pyarrow Table of a TextTable."""
+    pa = import_pyarrow()
+    names = table.layout.names
+    text = {name: pa.string() for name in names if name in text_columns}
+    convert = pa.csv.ConvertOptions(
+        strings_can_be_null=True,
+        null_values=[*pa.csv.ConvertOptions().null_values, "?", *map(str, na)],
+        decimal_point=table.layout.decimal,
+        column_types=text,
+    )
+    try:
+        return _parse(pa, table, convert)
+    except pa.ArrowException as error:
+        if "Empty CSV" in str(error):
+            return pa.table({name: [] for name in names})
+        return _recover(pa, table, convert, error, note or (lambda text: None))
+
+
+def _parse(pa, table, convert, handler=None, threads=True):
+    layout = table.layout
+    # A block has some hundred rows, even if the rows are long.
+    block_size = MAX_BLOCK if handler else min(max(1 << 20, 500 * layout.row_length), MAX_BLOCK)
+    with table.open_rows() as file:
+        return pa.csv.read_csv(
+            file,
+            pa.csv.ReadOptions(
+                use_threads=threads, block_size=block_size, column_names=layout.names
+            ),
+            pa.csv.ParseOptions(
+                delimiter=layout.delimiter, newlines_in_values=True, invalid_row_handler=handler
+            ),
+            convert,
+        )
+
+
+def _recover(pa, table, convert, error, note):
+    """Read a table that ends with lines of another length, or explain why it cannot be read."""
+    label, invalid = table.source.label, []
+
+    def handle_invalid_row(row):
+        invalid.append(row)
+        return "skip"
+
+    try:  # pyarrow counts rows only without threads
+        out = _parse(pa, table, convert, handle_invalid_row, threads=False)
+    except pa.ArrowException as second:
+        error, out = second, None
+    if not invalid:
+        quotes = " (is a closing quote missing?)" if "straddl" in str(error) else ""
+        raise TableError(f"{label}: cannot be read{quotes}: {one_line(error)}") from None
+    first = invalid[0]
+    if out is not None and _is_footer(invalid, out.num_rows):
+        note(
+            f"{table.place(first.number - 1)}: {count(len(invalid), 'line')} behind the table left "
+            f"out ({printable(first.text.strip(table.layout.delimiter))!r})"
+        )
+        return out
+    raise TableError(_describe(table, first)) from None
+
+
+def _is_footer(invalid, n_rows):
+    return (
+        invalid[0].number == n_rows + 1
+        and n_rows > 0
+        and len(invalid) <= MAX_FOOTER_LINES
+        and all(
+            row.actual_columns <= row.expected_columns / 2 and LETTER.search(row.text)
+            for row in invalid
+        )
+    )
+
+
+def _describe(table, row):
+    character = DELIMITER_NAMES.get(table.layout.delimiter, repr(table.layout.delimiter))
+    what = "the header has" if table.layout.header else "most lines have"
+    return (
+        f"{table.place(row.number - 1)}: has {count(row.actual_columns, 'value')}, but {what} "
+        f"{row.expected_columns}. Correct the line. "
+        f"Put a value that contains a {character} in quotes."
+    )

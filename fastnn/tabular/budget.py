@@ -1,0 +1,134 @@
+"""Estimate time and memory before they are spent."""
+
+import os
+import time
+from dataclasses import replace
+
+from ..many import fit_many
+from . import recipe
+
+TRIAL_STEPS = 8  # of a training that measures the time of a step
+CONTROL_GROUP = "/sys/fs/cgroup"
+MEMORY_SHARE = 0.8  # of the available memory that the networks may take
+
+
+class Clock:
+    """The time that a fit may take.
+
+    Parameters
+    ----------
+    limit : float or None
+        Seconds.
+    """
+
+    def __init__(self, limit):
+        self.limit, self.began = limit, time.perf_counter()
+
+    def plan(self, jobs, y, targets, n_folds, n_threads):
+        """Return the jobs that fit in the time, and the function that gives their epochs.
+
+        Configurations are left out first, the last ones of the list; then epochs are reduced, to 1
+        at least.
+        """
+        if self.limit is None:
+            return jobs, recipe.n_epochs
+        groups = [jobs[i : i + n_folds] for i in range(0, len(jobs), n_folds)]
+        seconds = [n_folds * self._seconds(group[0], y, targets) for group in groups]
+        left = self.limit - (time.perf_counter() - self.began)
+        while len(groups) > 1 and sum(seconds) / n_threads > left:
+            groups.pop()
+            seconds.pop()
+        needed = sum(seconds) / min(n_threads, len(groups) * n_folds)
+        share = min(1.0, max(0.0, left) / max(needed, 1e-9))
+
+        def epochs_of(configuration, n):
+            return max(1, int(share * recipe.n_epochs(configuration, n)))
+
+        return [job for group in groups for job in group], epochs_of
+
+    def _seconds(self, job, y, targets):
+        """Return the estimated seconds of a job on one thread."""
+        n = len(job.train)
+        n_batches, size = recipe.batches(n)
+        rows = job.train[: TRIAL_STEPS * size]
+        net = job.net.copy()
+        configuration = replace(job.configuration, steps=1, epochs=2)
+        options = dict(
+            loss=targets.loss,
+            optimizer=recipe.optimizer(configuration, targets.is_classifier, 64, len(rows), 2),
+            batch_size=size,
+            rows=[rows],
+            n_threads=1,
+        )
+        fit_many([net], job.table, y, epochs=1, **options)
+        began = time.perf_counter()
+        fit_many([net], job.table, y, epochs=1, **options)
+        step = (time.perf_counter() - began) / -(-len(rows) // size)
+        return 1.1 * step * n_batches * recipe.n_epochs(job.configuration, n)
+
+
+def check_memory(encoders, hidden, n_out, n_folds, features, n):
+    """Raise MemoryError if tables and networks need more memory than there is.
+
+    Parameters
+    ----------
+    encoders : dict of Settings to Encoder
+    hidden : list of int
+        Sizes of the hidden layers.
+    n_out, n_folds : int
+    features : Features
+    n : int
+        Number of rows.
+    """
+    n_bytes = 0
+    for encoder in encoders.values():
+        sizes = [encoder.n_inputs, *hidden, n_out]
+        n_params = sum(a * b + b for a, b in zip(sizes, sizes[1:]))
+        n_bytes += 2 * n_folds * 4 * 7 * n_params  # parameters, moments, copies of both, gradient
+        n_bytes += 4 * n * 3 * (len(encoder.scalings) + len(encoder.n_levels))
+    available = available_bytes()
+    if n_bytes <= MEMORY_SHARE * available:
+        return
+    widest = max(features.categories, key=lambda c: c.n_levels, default=None)
+    advice = "Pass fewer rows or columns, or a smaller hidden_layer_sizes."
+    if widest is not None:
+        label = features.columns[widest.source].label
+        advice = (
+            f"Column {label!r} has {widest.n_levels:,} categories. Pass drop=[{label!r}], or fewer "
+            "rows or columns."
+        )
+    raise MemoryError(
+        f"fit needs about {n_bytes / 1e9:.1f} GB, but {available / 1e9:.1f} GB are available. "
+        + advice
+    )
+
+
+def available_bytes():
+    """Return the available memory, or infinity if the system does not say."""
+    return min(_available_in_system(), _available_in_group())
+
+
+def _available_in_group():
+    """Return the memory that the control group of a container leaves, which files do not take."""
+    try:
+        with open(f"{CONTROL_GROUP}/memory.max") as file:
+            limit = float(file.read())  # "max" is no number
+        with open(f"{CONTROL_GROUP}/memory.stat") as file:
+            used = dict(line.split() for line in file)
+        return max(0.0, limit - sum(float(used[name]) for name in ("anon", "kernel_stack", "slab")))
+    except (OSError, ValueError, KeyError):
+        return float("inf")
+
+
+def _available_in_system():
+    try:
+        with open("/proc/meminfo") as file:
+            for line in file:
+                if line.startswith("MemAvailable:"):
+                    return 1024.0 * int(line.split()[1])
+    except OSError:
+        pass
+    try:
+        return float(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
+    except (AttributeError, OSError, ValueError):
+        return float("inf")

@@ -1,0 +1,320 @@
+"""The estimator TabularClassifier."""
+
+from dataclasses import replace
+from numbers import Integral
+from typing import Any, ClassVar
+
+import numpy as np
+from sklearn.base import ClassifierMixin
+from sklearn.preprocessing import LabelEncoder
+from sklearn.utils._param_validation import StrOptions
+from sklearn.utils.class_weight import compute_sample_weight
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import column_or_1d
+
+from ..validation import check_number
+from .estimator import BaseTabular, weights_of
+from .frames import is_missing
+from .targets import Classes
+
+
+class TabularClassifier(ClassifierMixin, BaseTabular):
+    """Classifier for tables of numbers, categories, dates and missing values.
+
+    An ensemble of small networks with a fixed recipe: the encoding of the columns, the training and
+    the choice among configurations need no tuning. The probabilities are calibrated: label smoothing
+    is undone.
+
+    Parameters
+    ----------
+    n_estimators : int, default 5
+        Number of folds, and of networks for each configuration. At most as many as rows, or groups.
+    hidden_layer_sizes : "auto", int or sequence of int, default "auto"
+        Number of units of each hidden layer. "auto" is (64, 64).
+    metric : {"auto", "accuracy", "log_loss"}, default "auto"
+        What the best epoch of a network is chosen by. "auto" uses both, in different configurations.
+    class_weight : dict of class: weight, "balanced" or None, default None
+        Weights of the classes. They are multiplied with sample_weight. "balanced" uses
+        n / (number of classes * number of rows of the class).
+    time_limit : float or None, default None
+        Seconds that `fit` may take. Before training, `fit` measures how long a step takes. It
+        leaves out configurations and then shortens trainings, so that the estimate fits. The result
+        then depends on the speed of the machine, even with a random_state.
+    random_state : int, RandomState or None, default None
+        Random numbers for the folds, the initial parameters, the order of the rows, dropout, and
+        the permutations of `feature_importances_`.
+    n_threads : int, default -1
+        Maximum number of threads, -1 for all CPUs of this process. It does not change the results.
+    categories, numbers, dates : str, int or sequence of them, default None
+        Names or positions of columns that are categories, numbers or dates. `fit` finds out what
+        the other columns are, see below. If the target is a column of X, it does not count in
+        positions.
+    drop : str, int or sequence of them, default None
+        Names or positions of columns to leave out.
+    verbose : bool, default False
+        Whether to show progress on standard error.
+
+    Attributes
+    ----------
+    classes_ : ndarray (n_classes,)
+        The classes, sorted.
+    columns_ : dict
+        What the columns in use were taken for, by name: "number", "category" or "date". The keys are
+        positions if X has no names.
+    left_out_ : dict
+        Why the other columns are left out, by name or position.
+    feature_importances_ : ndarray (n_features_in_,)
+        By how much the log loss grows if the values of a column are shuffled, for at most 2,000 rows
+        that the networks held out; 0 for columns that are left out. The importance of a column
+        without information can be a little below 0. Columns with the same information have a low
+        importance each, because the others make up for it.
+    oof_prediction_ : ndarray (n, n_classes)
+        Probabilities of the training rows from the networks that held them out; NaN for rows that
+        no network held out, with n_estimators=1. Not in a file.
+    oof_score_ : float
+        Accuracy of `oof_prediction_`.
+    n_features_in_ : int
+        Number of columns of X, without the target.
+    feature_names_in_ : ndarray (n_features_in_,) of object
+        Names of the columns, if they have names.
+
+    See Also
+    --------
+    TabularRegressor : The same for numbers.
+    MLPClassifier : One network, or an ensemble, with the interface of scikit-learn's.
+
+    Notes
+    -----
+    X is a DataFrame (pandas, Polars), an Arrow table, an array, nested lists, or the path of a CSV or
+    Parquet file. All but pandas, arrays and lists need pyarrow, the extra ``cli``. Columns are read
+    as follows:
+
+    - Numbers and Booleans are numbers. So are texts that are all numbers, or all "true" or "false".
+    - Dates and times are dates. So are texts that are all dates in one format, ISO 8601 or another
+      common one. A date becomes a number, its position in the year and in the day, and the weekday.
+    - Other texts are categories, as are a pandas Categorical and an Arrow dictionary. A category needs
+      two rows. To take numbers for categories, name the column in `categories`.
+    - None, NaN, NaT, NA, and texts such as "", "?", "NA", "null" and "none" are missing values. They
+      need no imputation. A network sees which values are missing if the training rows had any.
+
+    Columns without information are left out, see `left_out_`. A category that only occurs in
+    `predict` is neither an error nor a warning: it contributes nothing. A value that cannot be what
+    the column was in `fit` is an error.
+
+    `fit` splits the rows into n_estimators folds with the same share of each class. Several
+    configurations, which differ in encoding and regularization, train a network for each fold on
+    the rows outside of it, and keep its best epoch on the fold. The prediction is a weighted mean
+    over configurations, chosen by the out-of-fold predictions, and the mean over folds.
+    n_estimators=1 trains on four fifths of the rows.
+
+    With `sample_weight` or `class_weight`, a row of weight 2 is not quite the same as two rows,
+    since folds and encoding ignore weights.
+
+    References
+    ----------
+    - Holzmueller, Grinsztajn and Steinwart (2024), "Better by default: strong pre-tuned MLPs and
+      boosted trees on tabular data", arXiv:2407.04491: the basis of the recipe.
+    - Gorishniy, Rubachev and Babenko (2022), "On embeddings for numerical features in tabular deep
+      learning", arXiv:2203.05556: piecewise-linear encoding of numbers.
+    - Caruana, Niculescu-Mizil, Crew and Ksikes (2004), "Ensemble selection from libraries of
+      models": the weights of the configurations.
+    - Breiman (2001), "Random forests", section 10: permutation importances.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastnn import TabularClassifier
+    >>> rng = np.random.default_rng(0)
+    >>> X = [[f"2026-01-{1 + i % 28:02d}", "abc"[i % 3], x] for i, x in enumerate(rng.normal(size=90))]
+    >>> y = np.where([row[1] == "a" or row[2] > 0 for row in X], "yes", "no")
+    >>> clf = TabularClassifier(2, hidden_layer_sizes=16, random_state=0).fit(X[:60], y[:60])
+    >>> clf.columns_
+    {0: 'date', 1: 'category', 2: 'number'}
+    >>> clf.score(X[60:], y[60:]) > 0.8
+    True
+    >>> clf.predict_proba([["2026-02-01", "a", None]]).shape  # None is missing
+    (1, 2)
+    """
+
+    _parameter_constraints: ClassVar[dict] = BaseTabular._parameter_constraints | {
+        "metric": [StrOptions({"auto", "accuracy", "log_loss"})],
+        "class_weight": [dict, StrOptions({"balanced"}), None],
+    }
+
+    _targets: Classes
+
+    def __init__(
+        self,
+        n_estimators=5,
+        *,
+        hidden_layer_sizes="auto",
+        metric="auto",
+        class_weight=None,
+        time_limit=None,
+        random_state=None,
+        n_threads=-1,
+        categories=None,
+        numbers=None,
+        dates=None,
+        drop=None,
+        verbose=False,
+    ):
+        self.n_estimators = n_estimators
+        self.hidden_layer_sizes = hidden_layer_sizes
+        self.metric = metric
+        self.class_weight = class_weight
+        self.time_limit = time_limit
+        self.random_state = random_state
+        self.n_threads = n_threads
+        self.categories = categories
+        self.numbers = numbers
+        self.dates = dates
+        self.drop = drop
+        self.verbose = verbose
+
+    # ---- fit ----
+
+    def _fit_targets(self, y, weight):
+        """Set `classes_` and the targets. Return the class number of each row."""
+        y = _to_labels(y)
+        check_classification_targets(y)
+        labels = LabelEncoder().fit(y)
+        self.classes_ = labels.classes_
+        self._targets = Classes(len(self.classes_))
+        return labels.transform(y)
+
+    def _multiply_class_weights(self, y, weight):
+        """Return the weight of each row, or None. y : ndarray (n,) of class numbers."""
+        weights: Any = self.class_weight
+        if weights is None:
+            return weight
+        if isinstance(weights, dict):
+            numbers = {label: i for i, label in enumerate(self.classes_.tolist())}
+            for label, value in weights.items():
+                if label not in numbers:
+                    raise ValueError(
+                        f"class_weight names the class {label!r}, which y does not have. Its classes "
+                        f"are {', '.join(map(repr, list(numbers)[:8]))}"
+                        f"{' and more' if len(numbers) > 8 else ''}."
+                    )
+                check_number(f"class_weight of {label!r}", value, minimum=0)
+            weights = {numbers[label]: value for label, value in weights.items()}
+        of_class = compute_sample_weight(weights, y)
+        return of_class if weight is None else weight * of_class
+
+    def _configurations(self, m):
+        configurations = super()._configurations(m)
+        if self.metric == "auto":
+            return configurations
+        monitor = {"accuracy": "error_rate", "log_loss": "loss"}[self.metric]
+        return [replace(c, monitor=monitor) for c in configurations]
+
+    def _end_without_networks(self, y):
+        """Set the attributes for targets of one class."""
+        self.oof_prediction_ = np.ones((len(y), 1))
+        self.oof_score_ = 1.0
+        self.feature_importances_ = np.zeros(self.n_features_in_)
+
+    def _set_scores(self, y, weight):
+        rows = self._fold_of_row >= 0
+        right = self.oof_prediction_[rows].argmax(axis=1) == y[rows]
+        self.oof_score_ = float(np.average(right, weights=weights_of(weight, rows)))
+
+    # ---- predictions ----
+
+    def predict_proba(self, X):
+        """Predict the probability of each class, in the order of `classes_`.
+
+        Parameters
+        ----------
+        X : DataFrame, Arrow table, array_like (n, n_features_in_), or path
+            The table, with the columns that `fit` had. If `fit` took the target from a column of X,
+            that column may be absent.
+
+        Returns
+        -------
+        ndarray (n, n_classes), float64
+            Each is above 0, also for a class that is very unlikely.
+
+        Raises
+        ------
+        ValueError
+            The columns are not those of `fit`, or a value is not what its column holds.
+        """
+        frame = self._read(X)
+        if len(self.classes_) == 1:
+            return np.ones((frame.n_rows, 1))
+        return self._fold_predictions(frame).mean(axis=0)
+
+    def predict_log_proba(self, X):
+        """Predict the logarithm of the probability of each class.
+
+        Parameters
+        ----------
+        X
+            As in `predict_proba`.
+
+        Returns
+        -------
+        ndarray (n, n_classes), float64
+        """
+        return np.log(self.predict_proba(X))
+
+    def predict(self, X):
+        """Predict the most probable class of each row.
+
+        Parameters
+        ----------
+        X
+            As in `predict_proba`.
+
+        Returns
+        -------
+        ndarray (n,)
+            Classes.
+        """
+        P = self.predict_proba(X)
+        return self.classes_[P.argmax(axis=1)]
+
+    def score(self, X, y, sample_weight=None):
+        """Return the accuracy.
+
+        Parameters
+        ----------
+        X
+            As in `predict_proba`.
+        y : array_like (n,), or str
+            Classes, or the name of the column of X that holds them.
+        sample_weight : array_like (n,), optional
+            Weights of the rows.
+
+        Returns
+        -------
+        float
+        """
+        return super().score(X, self._targets_to_score(X, y), sample_weight)
+
+
+def _to_labels(y):
+    """Return classes as a vector that scikit-learn can sort. Missing classes are an error."""
+    dtype = getattr(y, "dtype", None)
+    if dtype is not None and not isinstance(dtype, np.dtype) and hasattr(y, "to_numpy"):
+        y = y.to_numpy()  # an extension type of pandas, or Polars
+    y = column_or_1d(y, warn=True, input_name="y")
+    if y.dtype != object:
+        return y
+    values = y.tolist()
+    for row, value in enumerate(values):
+        if is_missing(value):
+            raise ValueError(f"y has a missing class in row {row}. Remove the row.")
+    if all(isinstance(value, bool) for value in values):
+        return y.astype(bool)
+    if all(isinstance(value, Integral) for value in values):
+        return y.astype(np.int64)
+    if len({isinstance(value, str) for value in values}) > 1:
+        names = sorted({type(value).__name__ for value in values})
+        raise ValueError(
+            f"y holds classes of the types {', '.join(names)}, which cannot be sorted. Convert them "
+            "to texts: [str(label) for label in y]"
+        )
+    return y

@@ -1,0 +1,202 @@
+"""Encode features as the inputs of a network.
+
+A number becomes the smoothly clipped number, and optionally its position in bins (piecewise-linear
+encoding: Gorishniy et al., 2022, arXiv:2203.05556) and a category for each frequent value. A
+category becomes a one-hot vector. All inputs are scaled by sqrt(width / inputs), so that one
+learning rate fits any number of inputs.
+"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..input_table import Table
+
+ONE_HOT_SCALE = 1.66
+FLAG_SCALE = 2.0  # of the input that marks missing values
+MIN_VALUE_COUNT = 5  # rows that a value must have to become a category
+MAX_VALUES = 256
+SMALLEST_SPREAD = 1e-300  # 1 over it is finite
+
+
+@dataclass
+class Scaling:
+    """How a number is scaled: x becomes z / sqrt(1 + (z/3)^2), at most 3, with z = (x - median) factor.
+
+    The factor is 1 over the interquartile range, or over half the range if that is 0.
+
+    Attributes
+    ----------
+    median, factor : float
+    marks_missing : bool
+        Whether a further input marks missing values, which become the median.
+    """
+
+    median: float
+    factor: float
+    marks_missing: bool
+
+    @classmethod
+    def fit(cls, x, marks_missing):
+        present = x[~np.isnan(x)]
+        median, low, high = np.quantile(present, [0.5, 0.25, 0.75])
+        spread = high - low
+        has_missing = marks_missing and len(present) < len(x)
+        if spread < SMALLEST_SPREAD:  # too close to each other for a quarter of the rows
+            spread = (present.max() - present.min()) / 2
+        factor = 1 / spread if spread >= SMALLEST_SPREAD else 0.0
+        return cls(float(median), float(factor), has_missing)
+
+    def apply(self, x):
+        """Return the scaled numbers; NaN is 0, the median."""
+        with np.errstate(over="ignore"):
+            z = np.clip((x - self.median) * self.factor, -1e150, 1e150)
+        z /= np.hypot(1, z / 3)
+        return np.nan_to_num(z, copy=False)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What an encoder makes of the features.
+
+    Attributes
+    ----------
+    n_bins : int, default 0
+        Number of bins for each number.
+    values : bool, default False
+        Whether frequent values of a number become categories, if it has few distinct values.
+    max_levels : int or None, default None
+        Leave out categories with more levels.
+    """
+
+    n_bins: int = 0
+    values: bool = False
+    max_levels: int | None = None
+
+
+@dataclass
+class Encoder:
+    """Encodes features; fitted to all training rows.
+
+    Attributes
+    ----------
+    scalings : list of Scaling
+        One for each number.
+    edges : list of list of float
+        Edges of the bins of each number; empty without bins.
+    values : list of list of float
+        Values of each number that are categories, sorted.
+    n_levels : list of int
+        Number of levels of each category, 0 if it is left out.
+    width : int
+        Units of the first layer.
+    """
+
+    scalings: list
+    edges: list
+    values: list
+    n_levels: list
+    width: int
+
+    @classmethod
+    def fit(cls, scalings, numbers, n_levels, target, settings, width):
+        """Return an Encoder.
+
+        target : ndarray (n,) or (n, n_classes)
+            What a tree predicts to place the bins of a number with few distinct values.
+        """
+        edges, values = [], []
+        for scaling, x in zip(scalings, numbers):
+            x = np.where(np.isnan(x), scaling.median, x)
+            e, from_tree = bin_edges(x, target, settings.n_bins)
+            edges.append(e.tolist())
+            kept = np.zeros(0)
+            if settings.values and (from_tree or not settings.n_bins):
+                u, counts = np.unique(x, return_counts=True)
+                if 2 < len(u) <= MAX_VALUES:
+                    kept = u[counts >= MIN_VALUE_COUNT]
+            values.append(kept.tolist())
+        most = settings.max_levels or math.inf
+        n_levels = [n if n <= most else 0 for n in n_levels]
+        return cls(scalings, edges, values, n_levels, width)
+
+    @property
+    def n_inputs(self):
+        return (
+            sum(1 + s.marks_missing for s in self.scalings if s.factor)
+            + sum(len(e) - 1 for e in self.edges if e)
+            + sum(map(len, self.values))
+            + sum(self.n_levels)
+        )
+
+    def encode(self, numbers, codes):
+        """Return the fastnn.Table of features."""
+        n = len(codes)
+        unit = math.sqrt(self.width / self.n_inputs)
+        plain, positions, n_bins, levels, n_levels, scales = [], [], [], [], [], []
+        for scaling, e, v, x in zip(self.scalings, self.edges, self.values, numbers):
+            if scaling.factor:
+                plain.append((unit * scaling.apply(x)).astype(np.float32))
+            if scaling.factor and scaling.marks_missing:
+                plain.append((unit * FLAG_SCALE * np.isnan(x)).astype(np.float32))
+            if e or v:
+                x = np.where(np.isnan(x), scaling.median, x)
+            if e:
+                positions.append(bin_positions(x, np.array(e)))
+                n_bins.append(len(e) - 1)
+            if v:
+                levels.append(_find(x, np.array(v)))
+                n_levels.append(len(v))
+        for j, k in enumerate(self.n_levels):
+            if k:
+                levels.append(codes[:, j])
+                n_levels.append(k)
+        scales = [unit * ONE_HOT_SCALE * min(1, 3 / math.sqrt(k)) for k in n_levels]
+        return Table(
+            np.stack(plain, 1) if plain else np.zeros((n, 0), np.float32),
+            positions=np.stack(positions, 1) if positions else None,
+            n_bins=n_bins or None,
+            position_scale=unit,
+            codes=np.stack(levels, 1).astype(np.int32) if levels else None,
+            n_levels=n_levels or None,
+            code_scale=scales or 1.0,
+        )
+
+
+def bin_edges(x, target, n_bins):
+    """Return the edges of the bins of a number, an empty array without bins, and whether they come
+    from a tree.
+
+    They are quantiles. If many of these are equal, they are the thresholds of a decision tree that
+    predicts the target from this number alone.
+    """
+    if not n_bins:
+        return np.zeros(0), False
+    edges = np.unique(np.quantile(x, np.linspace(0, 1, n_bins + 1)))
+    from_tree = len(edges) - 1 < 0.6 * n_bins
+    if from_tree:
+        from sklearn.tree import DecisionTreeRegressor
+
+        values, ranks = np.unique(x, return_inverse=True)  # float32, as trees read it, holds ranks
+        tree = DecisionTreeRegressor(
+            max_leaf_nodes=max(8, min(n_bins, 32)),
+            min_samples_leaf=max(8, len(x) // 2000),
+            random_state=0,
+        ).fit(ranks[:, None], target)
+        below = tree.tree_.threshold[tree.tree_.feature >= 0].astype(int)
+        edges = np.unique(np.r_[values[0], values[below] / 2 + values[below + 1] / 2, values[-1]])
+    return (edges if len(edges) >= 3 else np.zeros(0)), from_tree
+
+
+def bin_positions(x, edges):
+    """Return the position of each x on the axis of the bins, from 0 to the number of bins."""
+    bins = np.clip(np.searchsorted(edges, x, "right") - 1, 0, len(edges) - 2)
+    low, high = edges[bins], edges[bins + 1]
+    return (bins + np.clip((x - low) / (high - low), 0, 1)).astype(np.float32)
+
+
+def _find(x, values):
+    """Return the position of each x in sorted values, -1 if it is not among them."""
+    i = np.minimum(np.searchsorted(values, x), len(values) - 1)
+    return np.where(values[i] == x, i, -1).astype(np.int32)

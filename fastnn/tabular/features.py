@@ -1,0 +1,234 @@
+"""Features: the numbers and categories that the columns of a table become."""
+
+from dataclasses import asdict, dataclass
+
+import numpy as np
+
+from ..tables.files import printable
+from . import columns
+
+DAY, YEAR = 86400.0, 365.2425 * 86400.0  # seconds
+#: Numbers that a date becomes besides itself, with their period in seconds: position in the cycle
+#: as sine and cosine.
+CYCLES = {"year": YEAR, "day": DAY}
+MIN_SPREAD, MAX_SPREAD = 1e-300, 1e305  # of the values of a number
+MIN_COUNT = 2  # rows that a category must have
+WEEKDAYS = [str(day) for day in range(7)]  # from Monday
+PARTS = "value", *(f"{function} {cycle}" for cycle in CYCLES for function in ("sin", "cos"))
+
+
+@dataclass
+class Number:
+    """A number of each row: a column, or a part of a date.
+
+    Attributes
+    ----------
+    source : int
+        Position of the column in `Features.columns`.
+    part : {"value", "sin year", "cos year", "sin day", "cos day"}
+    """
+
+    source: int
+    part: str = "value"
+
+
+@dataclass
+class Category:
+    """A category of each row: a column, or the weekday of a date.
+
+    Attributes
+    ----------
+    source : int
+    part : {"value", "weekday", "presence"}
+        "presence" tells the rows that have a value, in a column with one distinct value.
+    levels : list of str
+        The texts of the categories, in the order of their codes.
+    marks_missing : bool
+        Whether missing values are a category of their own, the last.
+    """
+
+    source: int
+    part: str
+    levels: list
+    marks_missing: bool = False
+
+    @property
+    def n_levels(self):
+        return len(self.levels) + self.marks_missing
+
+
+class Features:
+    """What the columns of the training table are, and the features that they become.
+
+    Attributes
+    ----------
+    names : list of str or None
+        Names of all columns of the table; None for an array.
+    columns : list of Column
+    positions : list of int
+        Position of each of `columns` in the table.
+    left_out : dict of str to str
+        Reasons why columns are not used.
+    numbers : list of Number
+    categories : list of Category
+    """
+
+    def __init__(self, names, columns, positions, left_out, numbers=(), categories=()):
+        self.names, self.columns, self.positions = names, columns, positions
+        self.left_out, self.numbers, self.categories = left_out, list(numbers), list(categories)
+
+    @classmethod
+    def fit(cls, frame, numbers=(), categories=(), dates=(), drop=()):
+        """Return the Features of a training table."""
+        found, left_out = columns.find(frame, numbers, categories, dates, drop)
+        self = cls(frame.names, [c for _, c in found], [i for i, _ in found], left_out)
+        for j, (i, column) in enumerate(found):
+            values = columns.convert(frame.columns[i], column)
+            reason = self._add(j, column.kind, values)
+            if reason:
+                left_out[column.label] = reason
+        if not self.numbers and not self.categories:
+            reasons = "; ".join(f"{name!r}: {why}" for name, why in list(left_out.items())[:3])
+            raise ValueError(
+                f"X has no usable column ({reasons or 'it has no columns'}). "
+                "Pass columns whose values differ between the rows."
+            )
+        return self
+
+    def _add(self, source, kind, values):
+        """Add the features of a column. Return the reason if it has none."""
+        if kind == "category":
+            category = _category(source, *values)
+            if category.n_levels < 2:
+                return _why_no_category(*values)
+            self.categories.append(category)
+            return None
+        present = values[~np.isnan(values)]
+        with np.errstate(over="ignore"):
+            spread = float(np.ptp(present))
+        if spread == 0:
+            if len(present) == len(values):
+                return "all values are equal"
+            self.categories.append(Category(source, "presence", ["present"], True))
+            return None
+        if not MIN_SPREAD < spread < MAX_SPREAD:
+            raise ValueError(
+                f"column {self.columns[source].label!r} holds numbers from {present.min():g} to "
+                f"{present.max():g}, but their range must be {MIN_SPREAD:g} to {MAX_SPREAD:g}. "
+                "Correct or rescale the values."
+            )
+        self.numbers.append(Number(source))
+        if kind == "date":
+            self._add_parts(source, present, spread, len(present) < len(values))
+        return None
+
+    def _add_parts(self, source, present, spread, has_missing):
+        """Add the cycles and the weekday of a date."""
+        if spread > 0.5 * YEAR:
+            self.numbers += [Number(source, "sin year"), Number(source, "cos year")]
+        if (present % DAY != 0).any():
+            self.numbers += [Number(source, "sin day"), Number(source, "cos day")]
+        if spread > 7 * DAY:
+            self.categories.append(Category(source, "weekday", WEEKDAYS, has_missing))
+
+    def transform(self, frame):
+        """Return the features of a table: a list of numbers (n,), and codes (n, k) as int32.
+
+        Categories that the training table did not have get the code -1, as missing values do if
+        the training table had none.
+        """
+        values = {
+            j: columns.convert(frame.columns[self.positions[j]], self.columns[j])
+            for j in self.used()
+        }
+        numbers = [_part(values[n.source], n.part) for n in self.numbers]
+        codes = np.empty((frame.n_rows, len(self.categories)), np.int32)
+        for j, category in enumerate(self.categories):
+            codes[:, j] = _codes(category, values[category.source])
+        return numbers, codes
+
+    def used(self):
+        """Return the positions in `columns` of those that have features, sorted."""
+        return sorted({f.source for f in (*self.numbers, *self.categories)})
+
+    def kinds(self):
+        """Return {label: kind} of the columns in use."""
+        return {self.columns[j].label: self.columns[j].kind for j in self.used()}
+
+    def texts(self):
+        """Return the labels of the categories whose column held texts."""
+        return [c.label for c in self.columns if c.kind == "category" and c.from_text]
+
+    def to_json(self):
+        """Return a dict that JSON can hold."""
+        return dict(
+            names=self.names,
+            columns=[asdict(c) for c in self.columns],
+            positions=self.positions,
+            left_out=self.left_out,
+            numbers=[asdict(n) for n in self.numbers],
+            categories=[asdict(c) for c in self.categories],
+        )
+
+    @classmethod
+    def from_json(cls, d):
+        """Return the Features that `to_json` described."""
+        return cls(
+            d["names"],
+            [columns.Column(**c) for c in d["columns"]],
+            d["positions"],
+            d["left_out"],
+            [Number(**n) for n in d["numbers"]],
+            [Category(**c) for c in d["categories"]],
+        )
+
+
+def _category(source, codes, texts):
+    """Return the Category of a column: the texts that occur often enough, sorted."""
+    counts = np.bincount(codes[codes >= 0], minlength=len(texts))
+    levels = sorted(text for text, count in zip(texts, counts) if count >= MIN_COUNT)
+    return Category(source, "value", levels, bool(len(levels) and (codes < 0).sum() >= MIN_COUNT))
+
+
+def _why_no_category(codes, texts):
+    """Return why a column of categories is of no use."""
+    counts = np.bincount(codes[codes >= 0], minlength=len(texts))
+    used = [text for text, count in zip(texts, counts) if count]
+    if len(used) == 1:
+        return "all values are equal"
+    for kind, parse in (
+        ("numbers", columns.to_number),
+        ("dates", lambda text: columns.or_nan(columns.parse_date(text, "iso"))),
+    ):
+        wrong = [text for text in used if not np.isfinite(parse(text))]
+        if 0 < len(wrong) <= 0.1 * len(used):
+            return (
+                f"almost all texts are different; most are {kind}, but not {printable(wrong[0])!r}. "
+                "Correct it, or leave it empty if it is missing"
+            )
+    return "almost all texts are different"
+
+
+def _codes(category, values):
+    """Return the code of each row, -1 if it has none."""
+    if category.part == "value":
+        codes, texts = values
+        of_text = {text: i for i, text in enumerate(category.levels)}
+        is_missing = codes < 0
+        codes = np.array([of_text.get(text, -1) for text in texts] + [-1])[codes]
+    else:
+        is_missing = np.isnan(values)
+        days = np.floor(np.where(is_missing, 0, values) / DAY)
+        codes = (days + 3) % 7 if category.part == "weekday" else 0 * days  # 1970-01-01: Thursday
+        codes[is_missing] = -1
+    if category.marks_missing:
+        codes[is_missing] = len(category.levels)
+    return codes.astype(np.int32)
+
+
+def _part(values, part):
+    if part == "value":
+        return values
+    function, cycle = part.split()
+    angle = 2 * np.pi * values / CYCLES[cycle]
+    return (np.sin if function == "sin" else np.cos)(angle)

@@ -1,0 +1,348 @@
+"""Read and write files of estimators for tables, with their encoding.
+
+The file is a safetensors file. The array "params0" (number of folds, number of snapshots, n_params)
+has the parameters of the networks of member 0, and so on; "importances" (n_features,) and, for a
+regression, "errors" (m,) and "errors_fold" (m,) are what `feature_importances_` and
+`predict_interval` need. Everything else is JSON in the text metadata. Nothing in a file is run.
+"""
+
+import json
+import math
+import os
+from dataclasses import asdict, fields
+from itertools import pairwise
+
+import numpy as np
+
+from .. import losses
+from ..files import ModelFileError, safetensors
+from ..files.safetensors import Reader, check_mapping, is_count, parse_json
+from ..mlp import MLP
+from .columns import COMPACT, FORMATS, KINDS
+from .encoder import Encoder, Scaling
+from .estimator import MAX_WIDTH, Member
+from .features import PARTS, Features
+from .targets import Classes, Numbers, resolve_loss
+
+FORMAT, VERSION = "fastnn-tabular", 1
+ACTIVATION = "silu"
+MAX_FOLDS, MAX_SNAPSHOTS = 10_000, 2
+#: Fitted attributes that JSON holds as they are.
+PLAIN = "n_features_in_", "oof_score_", "_target_name"
+LABEL_TYPES = {"b": bool, "i": int, "u": int, "f": float, "U": str}  # by kind of dtype
+
+
+# ---- write ----
+
+
+def write(path, estimator):
+    """Write a fitted estimator to a file, atomically."""
+    e = estimator
+    arrays = {"importances": np.asarray(e.feature_importances_, np.float64)}
+    for i, member in enumerate(e._members):
+        arrays[f"params{i}"] = np.stack(
+            [np.stack([net.params for net in networks]) for networks in member.networks]
+        )
+    errors = getattr(e, "_held_out_errors", None)
+    if errors is not None:
+        arrays["errors"] = np.concatenate(errors)[:, 0]
+        arrays["errors_fold"] = np.repeat(np.arange(len(errors)), [len(x) for x in errors])
+    content = dict(
+        estimator=type(e).__name__,
+        parameters={name: _to_json(name, value) for name, value in e.get_params(False).items()},
+        fitted={name: getattr(e, name, None) for name in PLAIN},
+        features=e._features.to_json(),
+        encoders=[_describe_encoder(encoder) for encoder in e._encoders],
+        members=[
+            dict(encoder=m.encoder, share=m.share, hidden=list(m.networks[0][0].layer_sizes[1:-1]))
+            for m in e._members
+        ],
+        targets=_describe_targets(e),
+    )
+    metadata = {
+        "format": FORMAT,
+        "format_version": str(VERSION),
+        "model": json.dumps(content, allow_nan=False, separators=(",", ":")),
+    }
+    safetensors.write(path, arrays, metadata)
+
+
+def _to_json(name, value):
+    """Return a parameter of the estimator as JSON holds it."""
+    if name == "random_state" and not isinstance(value, (int, np.integer)):
+        return None  # the state of a generator does not matter to a fitted estimator
+    if isinstance(value, losses.Loss):
+        return {"loss": value.name, **{f.name: getattr(value, f.name) for f in fields(value)}}
+    if isinstance(value, dict):
+        return [[_label(key), float(weight)] for key, weight in value.items()]
+    if hasattr(value, "__iter__") and not isinstance(value, (str, bytes)):
+        return [_to_json(name, item) for item in value]
+    return _label(value)
+
+
+def _label(value):
+    """Return a label or a number as JSON holds it."""
+    value = value.item() if isinstance(value, np.generic) else value
+    if value is None or isinstance(value, (bool, int, str)):
+        return value
+    if isinstance(value, float) and math.isfinite(value):
+        return value
+    raise ValueError(
+        f"a model file can hold classes that are texts, numbers or Booleans, got {value!r} of type "
+        f"{type(value).__name__}. Convert y to texts before fit."
+    )
+
+
+def _describe_encoder(encoder):
+    return dict(
+        scalings=[asdict(s) for s in encoder.scalings],
+        edges=encoder.edges,
+        values=encoder.values,
+        n_levels=encoder.n_levels,
+        width=encoder.width,
+    )
+
+
+def _describe_targets(e):
+    targets = e._targets
+    if targets.is_classifier:
+        labels = [_label(label) for label in e.classes_.tolist()]
+        return dict(classes=labels, dtype=e.classes_.dtype.newbyteorder("=").str)
+    return dict(
+        loss=_to_json("loss", targets.loss),
+        shift=targets.shift,
+        scale=targets.scale,
+        bounds=list(targets.bounds),
+    )
+
+
+# ---- read ----
+
+
+def read(path):
+    """Return the estimator of a file.
+
+    Raises
+    ------
+    ModelFileError
+        The file does not hold an estimator for tables, is damaged, or was written by a newer
+        version.
+    """
+    with open(os.fspath(path), "rb") as file:
+        try:
+            return _read(Reader(file, os.fstat(file.fileno()).st_size))
+        except ModelFileError as error:
+            raise ModelFileError(f"{os.fspath(path)}: {error}") from None
+        except (
+            KeyError,
+            IndexError,
+            TypeError,
+            ValueError,
+            AttributeError,
+            OverflowError,
+            RecursionError,
+        ) as error:
+            reason = " ".join(str(error).split())[:200]
+            raise ModelFileError(
+                f"{os.fspath(path)}: the description of the model is damaged ({reason})"
+            ) from None
+
+
+def _read(reader):
+    metadata = reader.metadata
+    if metadata.get("format") != FORMAT:
+        raise ModelFileError(f"its metadata has no format {FORMAT!r}")
+    if metadata.get("format_version") != str(VERSION):
+        raise ModelFileError(
+            f"the file has format version {metadata.get('format_version')!r}, but this fastnn "
+            f"reads version {VERSION}. Install a newer fastnn."
+        )
+    content = check_mapping(parse_json(metadata.get("model"), "model"), "model")
+    e = _estimator(content)
+    members = content["members"]
+    _check(isinstance(members, list), "members")
+    one_class = isinstance(e._targets, Classes) and e._targets.n_out == 1
+    _check((len(members) == 0) == one_class, "members")
+    shapes = [_shape(reader, f"params{i}") for i in range(len(members))]
+    sizes = []
+    for member, (n_folds, n_snapshots) in zip(members, shapes):
+        hidden = member["hidden"]
+        _check(isinstance(hidden, list) and 0 < len(hidden) < 100, "hidden")
+        _check(all(is_count(size, MAX_WIDTH, 1) for size in hidden), "hidden")
+        _check(is_count(member["encoder"], len(e._encoders) - 1), "encoder")
+        _check(type(member["share"]) is float and 0 < member["share"] <= 1, "share")
+        _check(n_folds == shapes[0][0] and n_snapshots <= MAX_SNAPSHOTS, "params")
+        sizes.append([e._encoders[member["encoder"]].n_inputs, *hidden, e._targets.n_out])
+    expected = {"importances": ([e.n_features_in_], "F64")}
+    for i, (size, shape) in enumerate(zip(sizes, shapes)):
+        n_params = sum(a * b + b for a, b in pairwise(size))
+        expected[f"params{i}"] = [*shape, n_params], "F32"
+    is_classifier = e._targets.is_classifier
+    has_errors = not is_classifier and e._targets.n_out == 1
+    if has_errors:
+        n = _length(reader, "errors")
+        expected |= {"errors": ([n], "F64"), "errors_fold": ([n], "I64")}
+    reader.check(expected)
+    e.feature_importances_ = reader.array("importances")
+    e._members = []
+    for i, (member, size) in enumerate(zip(members, sizes)):
+        networks = []
+        for fold in reader.array(f"params{i}"):
+            networks.append([_network(size, e._targets.output, params) for params in fold])
+        e._members.append(Member(member["encoder"], member["share"], networks))
+    if not is_classifier:
+        e._held_out_errors = None
+    if has_errors:
+        errors, fold = reader.array("errors"), reader.array("errors_fold")
+        _check(np.all((fold >= 0) & (fold < shapes[0][0])), "errors_fold")
+        e._held_out_errors = [errors[fold == i, None] for i in range(shapes[0][0])]
+    return e
+
+
+def _check(valid, what):
+    if not valid:
+        raise ValueError(what)
+
+
+def _shape(reader, name):
+    shape = check_mapping(reader.entries.get(name), name).get("shape")
+    valid = isinstance(shape, list) and len(shape) == 3
+    if not valid or not all(is_count(k, MAX_FOLDS, 1) for k in shape[:2]):
+        raise ModelFileError(f"the shape of {name} is invalid")
+    return shape[:2]
+
+
+def _length(reader, name):
+    shape = check_mapping(reader.entries.get(name), name).get("shape")
+    if not isinstance(shape, list) or len(shape) != 1 or not is_count(shape[0], reader.n_bytes):
+        raise ModelFileError(f"the shape of {name} is invalid")
+    return shape[0]
+
+
+def _network(sizes, output, params):
+    hidden = [ACTIVATION] * (len(sizes) - 2)
+    dropout = [0.0] * (len(sizes) - 1)
+    net = MLP._blank(
+        sizes, [*hidden, output], True, np.dtype(np.float32), dropout, np.random.default_rng(0)
+    )
+    net.params = params
+    return net
+
+
+def _estimator(content):
+    """Return an estimator without networks."""
+    from .classifier import TabularClassifier
+    from .regressor import TabularRegressor
+
+    known = {cls.__name__: cls for cls in (TabularClassifier, TabularRegressor)}
+    _check(content["estimator"] in known, "estimator")
+    cls = known[content["estimator"]]
+    parameters = dict(check_mapping(content["parameters"], "parameters"))
+    if isinstance(parameters.get("loss"), dict):
+        parameters["loss"] = _loss(parameters["loss"])
+    if isinstance(parameters.get("class_weight"), list):
+        parameters["class_weight"] = dict(parameters["class_weight"])
+    e = cls(**parameters)
+    e._validate_params()
+    fitted = check_mapping(content["fitted"], "fitted")
+    for name in PLAIN:
+        setattr(e, name, fitted[name])
+    _check(is_count(e.n_features_in_, 2**31), "n_features_in_")
+    _check(e.oof_score_ is None or _is_finite(e.oof_score_), "oof_score_")
+    _check(e._target_name is None or isinstance(e._target_name, str), "_target_name")
+    e._features = _features(content["features"], e.n_features_in_)
+    if e._features.names is not None:
+        e.feature_names_in_ = np.array(e._features.names, dtype=object)
+    e._describe_columns()
+    n_numbers, categories = len(e._features.numbers), e._features.categories
+    _check(isinstance(content["encoders"], list), "encoders")
+    e._encoders = [_encoder(d, n_numbers, categories) for d in content["encoders"]]
+    targets = check_mapping(content["targets"], "targets")
+    if cls is TabularClassifier:
+        e.classes_ = _classes(targets["classes"], targets["dtype"])
+        e._targets = Classes(len(e.classes_))
+    else:
+        shift, scale, bounds = targets["shift"], targets["scale"], targets["bounds"]
+        _check(all(map(_is_finite, [shift, scale, *bounds])), "targets")
+        _check(len(bounds) == 2 and bounds[0] <= bounds[1] and scale > 0, "targets")
+        e._targets = Numbers(resolve_loss(_loss(targets["loss"])), shift, scale, tuple(bounds))
+    return e
+
+
+def _is_finite(x):
+    return type(x) is float and math.isfinite(x)
+
+
+def _classes(labels, dtype):
+    """Return the classes as an array."""
+    _check(isinstance(labels, list) and labels and isinstance(dtype, str), "classes")
+    kind = "O" if dtype == "|O" else np.dtype(dtype).kind
+    _check(kind == "O" or kind in LABEL_TYPES, "dtype")
+    types = (bool, int, float, str) if kind == "O" else (LABEL_TYPES[kind],)
+    _check(all(type(label) in types for label in labels), "classes")
+    _check(len(set(labels)) == len(labels), "classes")
+    if kind == "U":  # as long as the labels, whatever the file says
+        return np.array(labels)
+    out = np.empty(len(labels), object if kind == "O" else dtype)
+    out[:] = labels
+    return out
+
+
+def _loss(d):
+    options = dict(check_mapping(d, "loss"))
+    name = options.pop("loss")
+    _check(name in losses.LOSSES, "loss")
+    options = {k: tuple(v) if isinstance(v, list) else v for k, v in options.items()}
+    return losses.LOSSES[name](**options)
+
+
+def _features(d, n):
+    d = check_mapping(d, "features")
+    left_out = check_mapping(d["left_out"], "left_out")
+    _check(all(type(reason) is str for reason in left_out.values()), "left_out")
+    names = d["names"]
+    if names is not None:
+        _check(isinstance(names, list) and len(names) == n, "names")
+        _check(all(type(name) is str for name in names), "names")
+    features = Features.from_json(d)
+    labels = names if names is not None else list(map(str, range(n)))
+    _check(set(left_out) <= set(labels), "left_out")
+    _check(len(features.positions) == len(features.columns), "positions")
+    for position, column in zip(features.positions, features.columns):
+        _check(is_count(position, n - 1) and column.label == labels[position], "positions")
+        _check(column.kind in KINDS and type(column.from_text) is bool, "columns")
+        _check(column.date_format in (None, COMPACT, *FORMATS), "date_format")
+    last = len(features.columns) - 1
+    for f in (*features.numbers, *features.categories):
+        _check(is_count(f.source, last), "source")
+    for f in features.numbers:
+        kind = features.columns[f.source].kind
+        _check(f.part in PARTS and kind in ("number", "date"), "part")
+    for f in features.categories:
+        is_category = features.columns[f.source].kind == "category"
+        _check(f.part in ("value", "weekday", "presence"), "part")
+        _check(is_category == (f.part == "value") and type(f.marks_missing) is bool, "part")
+        _check(isinstance(f.levels, list) and all(type(x) is str for x in f.levels), "levels")
+        n_levels = {"weekday": 7, "presence": 1}.get(f.part, len(set(f.levels)))
+        _check(len(f.levels) == n_levels, "levels")
+    return features
+
+
+def _encoder(d, n_numbers, categories):
+    d = check_mapping(d, "encoder")
+    encoder = Encoder([Scaling(**s) for s in d["scalings"]], *(
+        d[name] for name in ("edges", "values", "n_levels", "width")
+    ))  # fmt: skip
+    lengths = [len(some) for some in (encoder.scalings, encoder.edges, encoder.values)]
+    _check(lengths == [n_numbers] * 3, "encoder")
+    for s in encoder.scalings:
+        _check(_is_finite(s.median) and _is_finite(s.factor), "scalings")
+        _check(type(s.marks_missing) is bool, "scalings")
+    for some in (*encoder.edges, *encoder.values):
+        _check(all(map(_is_finite, some)) and all(a < b for a, b in pairwise(some)), "edges")
+    _check(all(len(e) != 1 for e in encoder.edges), "edges")
+    _check(len(encoder.n_levels) == len(categories), "n_levels")
+    _check(all(k in (0, c.n_levels) for k, c in zip(encoder.n_levels, categories)), "n_levels")
+    _check(is_count(encoder.width, MAX_WIDTH, 1), "width")
+    _check(0 < encoder.n_inputs <= MAX_WIDTH, "n_inputs")
+    return encoder

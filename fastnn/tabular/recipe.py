@@ -1,0 +1,135 @@
+"""The recipe that trains a network on an encoded table.
+
+Found by cross-validation on public tables, see docs/tabular.md. Sources of its parts: RealMLP
+(Holzmueller et al., 2024, arXiv:2407.04491): robust scaling with smooth clipping, the schedule,
+label smoothing, the last best epoch; Gorishniy et al., 2022 (arXiv:2203.05556): piecewise-linear
+encoding; Caruana et al., 2004: greedy selection of an ensemble.
+"""
+
+import math
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from .. import schedules
+from ..optimizers import AdamW
+from .encoder import Settings
+
+BATCH = 256  # rows, about
+LATE = 0.55  # share of the epochs after which a second best epoch is kept
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """How one of the networks of each fold is encoded and trained.
+
+    Attributes
+    ----------
+    encoding : Settings
+    epochs, steps : int
+        Train for at least so many epochs, and at least so many steps.
+    dropout : (float, float)
+        Of the inputs of the network, and of all hidden layers. A table drops all bins of a column
+        at the same time.
+    decay : float
+        Weight decay, as the share that all steps together remove: the sum over steps of rate times
+        decay.
+    snapshots : bool
+        Whether to average the best epoch of the first 55 % and that of the rest.
+    monitor : {"loss", "error_rate"}
+        What the best epoch has the least of on the held-out fold.
+    """
+
+    encoding: Settings
+    epochs: int
+    steps: int
+    dropout: tuple = (0.0, 0.0)
+    decay: float = 0.0
+    snapshots: bool = False
+    monitor: str = "loss"
+
+
+def smoothing(n_classes):
+    """Return the label smoothing: 0.1 for two and three classes, less for more.
+
+    What it takes from the true class is about as much as the networks are unsure of. With many
+    classes, more would hide how sure they are.
+    """
+    return min(0.1, 0.3 / n_classes)
+
+
+def configurations(is_classifier, m, n_classes):
+    """Return the configurations for networks that train on m rows each."""
+    values = m >= 4000
+    if is_classifier:
+        more = 1 if n_classes <= 3 else 2  # many classes need longer training
+        epochs = more * (32 if m > 20000 else 64 if m >= 1600 else 128)
+        base = Configuration(Settings(), epochs, more * 500, monitor="error_rate")
+        binned = Settings(int(np.clip(m / 100, 8, 32)), values)
+        return [
+            base,
+            replace(base, encoding=binned, dropout=(0.0, 0.1)),
+            replace(
+                base,
+                encoding=binned,
+                dropout=(0.2, 0.2),
+                decay=1.0,
+                snapshots=m >= 1600,
+                monitor="error_rate" if m >= 1600 else "loss",
+            ),
+            replace(
+                base,
+                dropout=(0.5, 0.3),
+                decay=2.0,
+                monitor="loss",
+                epochs=min(epochs, more * 64),
+                steps=more * 400,
+            ),
+        ]
+    base = Configuration(Settings(), 256 if m < 1600 else 64, 1000)
+    binned = Settings(int(np.clip(m / 100, 8, 128)), values)
+    return [
+        base,
+        replace(base, encoding=binned, decay=1.0, snapshots=True),
+        replace(base, encoding=binned, decay=2.0, dropout=(0.0, 0.1), snapshots=True),
+    ]
+
+
+def init(net, rng):
+    """Draw the initial parameters: W from N(0, 1/fan_in), b from N(0, 1), 0 in the last layer.
+
+    The inputs are already scaled by sqrt(width / inputs), so W of the first layer is from N(0,
+    1/width).
+    """
+    last = len(net.weights) - 1
+    for i, (W, b) in enumerate(zip(net.weights, net.biases)):
+        if i == last and i > 0:
+            W[...], b[...] = 0, 0
+        else:
+            fan_in = W.shape[1] if i == 0 else W.shape[0]
+            W[...] = rng.normal(0, math.sqrt(1 / fan_in), W.shape)
+            b[...] = rng.normal(0, 1, b.shape)
+
+
+def batches(n):
+    """Return the number of batches of an epoch of n rows, and their number of rows."""
+    n_batches = max(1, round(n / BATCH))
+    return n_batches, -(-n // n_batches)
+
+
+def n_epochs(configuration, n):
+    return max(configuration.epochs, -(-configuration.steps // batches(n)[0]))
+
+
+def optimizer(configuration, is_classifier, width, n, epochs):
+    """Return AdamW with the schedule coslog4: (1 - cos(2 pi log2(1 + 15 t))) / 2 of the highest
+    rate, which falls to 0 four times, after 1/15, 3/15, 7/15 and all of the training."""
+    rate = (0.04 if is_classifier else 0.07) / math.sqrt(width)
+    t = (np.arange(epochs) + 0.5) / epochs
+    rates = np.maximum(1e-9, rate * (1 - np.cos(2 * np.pi * np.log2(1 + 15 * t))) / 2)
+    n_batches = batches(n)[0]
+    return AdamW(
+        lr=schedules.Table(rates.tolist(), unit="epoch"),
+        betas=(0.9, 0.99),
+        weight_decay=configuration.decay / (float(rates.sum()) * n_batches),
+    )

@@ -1,0 +1,307 @@
+"""The estimator TabularRegressor."""
+
+from typing import ClassVar
+
+import numpy as np
+from sklearn.base import RegressorMixin
+from sklearn.utils.validation import check_array, column_or_1d
+
+from ..estimators import intervals
+from ..losses import Loss, Poisson
+from .estimator import BaseTabular, weights_of
+from .targets import Numbers
+
+
+class TabularRegressor(RegressorMixin, BaseTabular):
+    """Regressor for tables of numbers, categories, dates and missing values.
+
+    An ensemble of small networks with a fixed recipe: the encoding of the columns, the training and
+    the choice among configurations need no tuning.
+
+    Parameters
+    ----------
+    n_estimators : int, default 5
+        Number of folds, and of networks for each configuration. At most as many as rows, or groups.
+    hidden_layer_sizes : "auto", int or sequence of int, default "auto"
+        Number of units of each hidden layer. "auto" is (64, 64).
+    loss : str or Loss, default "squared_error"
+        "squared_error" (or "mse") for means, "absolute_error" ("mae") and "quantile" for medians,
+        "huber" and "log_cosh" for outliers, "poisson" for counts. ``losses.Quantile((0.1, 0.9))``
+        predicts several quantiles, ``losses.Huber(2.0)`` has another threshold, in units of the
+        standard deviation of y.
+    time_limit : float or None, default None
+        Seconds that `fit` may take. Before training, `fit` measures how long a step takes. It
+        leaves out configurations and then shortens trainings, so that the estimate fits. The result
+        then depends on the speed of the machine, even with a random_state.
+    random_state : int, RandomState or None, default None
+        Random numbers for the folds, the initial parameters, the order of the rows, dropout, and
+        the permutations of `feature_importances_`.
+    n_threads : int, default -1
+        Maximum number of threads, -1 for all CPUs of this process. It does not change the results.
+    categories, numbers, dates : str, int or sequence of them, default None
+        Names or positions of columns that are categories, numbers or dates. `fit` finds out what
+        the other columns are, see below. If the target is a column of X, it does not count in
+        positions.
+    drop : str, int or sequence of them, default None
+        Names or positions of columns to leave out.
+    verbose : bool, default False
+        Whether to show progress on standard error.
+
+    Attributes
+    ----------
+    columns_ : dict
+        What the columns in use were taken for, by name: "number", "category" or "date". The keys are
+        positions if X has no names.
+    left_out_ : dict
+        Why the other columns are left out, by name or position.
+    feature_importances_ : ndarray (n_features_in_,)
+        By how much the loss grows if the values of a column are shuffled, for at most 2,000 rows
+        that the networks held out; 0 for columns that are left out. The loss is that of y divided
+        by its standard deviation, or by its mean with loss="poisson". The importance of a column
+        without information can be a little below 0. Columns with the same information have a low
+        importance each, because the others make up for it.
+    oof_prediction_ : ndarray (n,) or (n, n_quantiles)
+        Predictions of the training rows from the networks that held them out; NaN for rows that no
+        network held out, with n_estimators=1. Not in a file.
+    oof_score_ : float or None
+        R^2 of `oof_prediction_`; None for several quantiles.
+    n_features_in_ : int
+        Number of columns of X, without the target.
+    feature_names_in_ : ndarray (n_features_in_,) of object
+        Names of the columns, if they have names.
+
+    See Also
+    --------
+    TabularClassifier : The same for classes.
+    MLPRegressor : One network, or an ensemble, with the interface of scikit-learn's.
+
+    Notes
+    -----
+    X is a DataFrame (pandas, Polars), an Arrow table, an array, nested lists, or the path of a CSV or
+    Parquet file. All but pandas, arrays and lists need pyarrow, the extra ``cli``. Columns are read
+    as follows:
+
+    - Numbers and Booleans are numbers. So are texts that are all numbers, or all "true" or "false".
+    - Dates and times are dates. So are texts that are all dates in one format, ISO 8601 or another
+      common one. A date becomes a number, its position in the year and in the day, and the weekday.
+    - Other texts are categories, as are a pandas Categorical and an Arrow dictionary. A category needs
+      two rows. To take numbers for categories, name the column in `categories`.
+    - None, NaN, NaT, NA, and texts such as "", "?", "NA", "null" and "none" are missing values. They
+      need no imputation. A network sees which values are missing if the training rows had any.
+
+    Columns without information are left out, see `left_out_`. A category that only occurs in
+    `predict` is neither an error nor a warning: it contributes nothing. A value that cannot be what
+    the column was in `fit` is an error.
+
+    `fit` splits the rows into n_estimators folds. Several configurations, which differ in encoding
+    and regularization, train a network for each fold on the rows outside of it, and keep its best
+    epoch on the fold. The prediction is a weighted mean over configurations, chosen by the out-of-
+    fold predictions, and the mean over folds. n_estimators=1 trains on four fifths of the rows.
+
+    With `sample_weight`, a row of weight 2 is not quite the same as two rows,
+    since folds and encoding ignore weights.
+
+    References
+    ----------
+    - Holzmueller, Grinsztajn and Steinwart (2024), "Better by default: strong pre-tuned MLPs and
+      boosted trees on tabular data", arXiv:2407.04491: the basis of the recipe.
+    - Gorishniy, Rubachev and Babenko (2022), "On embeddings for numerical features in tabular deep
+      learning", arXiv:2203.05556: piecewise-linear encoding of numbers.
+    - Caruana, Niculescu-Mizil, Crew and Ksikes (2004), "Ensemble selection from libraries of
+      models": the weights of the configurations.
+    - Breiman (2001), "Random forests", section 10: permutation importances.
+
+    Predictions are between the least and the largest training target.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastnn import TabularRegressor
+    >>> rng = np.random.default_rng(0)
+    >>> X = [[x, "ab"[i % 2]] for i, x in enumerate(rng.uniform(-1, 1, 200))]
+    >>> y = [x**2 + (letter == "a") for x, letter in X]
+    >>> reg = TabularRegressor(2, hidden_layer_sizes=16, random_state=0).fit(X[:100], y[:100])
+    >>> reg.columns_
+    {0: 'number', 1: 'category'}
+    >>> reg.score(X[100:], y[100:]) > 0.8
+    True
+    >>> mean, std = reg.predict([[0.5, "a"], [0.5, None]], return_std=True)
+    >>> mean.shape, std.shape
+    ((2,), (2,))
+    """
+
+    _parameter_constraints: ClassVar[dict] = BaseTabular._parameter_constraints | {
+        "loss": [str, Loss],
+    }
+
+    _targets: Numbers
+
+    def __init__(
+        self,
+        n_estimators=5,
+        *,
+        hidden_layer_sizes="auto",
+        loss="squared_error",
+        time_limit=None,
+        random_state=None,
+        n_threads=-1,
+        categories=None,
+        numbers=None,
+        dates=None,
+        drop=None,
+        verbose=False,
+    ):
+        self.n_estimators = n_estimators
+        self.hidden_layer_sizes = hidden_layer_sizes
+        self.loss = loss
+        self.time_limit = time_limit
+        self.random_state = random_state
+        self.n_threads = n_threads
+        self.categories = categories
+        self.numbers = numbers
+        self.dates = dates
+        self.drop = drop
+        self.verbose = verbose
+
+    # ---- fit ----
+
+    def _fit_targets(self, y, weight):
+        """Set the targets from the rows that have a weight. Return y in float64."""
+        if getattr(getattr(y, "dtype", None), "kind", "") in ("M", "m"):
+            raise ValueError(f"y holds {y.dtype}, but must hold numbers. Convert it to numbers.")
+        try:
+            y = check_array(y, dtype=np.float64, ensure_2d=False, input_name="y")
+        except ValueError as error:
+            if "could not convert" not in str(error):
+                raise
+            raise ValueError(
+                f"y must hold numbers, but {error}. Convert it, or use TabularClassifier."
+            ) from None
+        y = column_or_1d(y, warn=True)
+        self._targets = Numbers.fit(self.loss, y if weight is None else y[weight > 0])
+        return y
+
+    def _multiply_class_weights(self, y, weight):
+        return weight
+
+    def _set_scores(self, y, weight):
+        rows = self._fold_of_row >= 0
+        P, fold, w = self.oof_prediction_[rows], self._fold_of_row[rows], weights_of(weight, rows)
+        y = y[rows]
+        self._held_out_errors = self.oof_score_ = None
+        if P.ndim == 2:
+            return
+        counts = np.ones(len(y), bool) if w is None else w > 0
+        errors = np.abs(y - P)[:, None]
+        self._held_out_errors = [errors[counts & (fold == i)] for i in range(fold.max() + 1)]
+        variance = np.average((y - np.average(y, weights=w)) ** 2, weights=w)
+        residual = np.average((y - P) ** 2, weights=w)
+        self.oof_score_ = float(1 - residual / variance) if variance else 0.0
+
+    # ---- predictions ----
+
+    def predict(self, X, return_std=False):
+        """Predict the target of each row.
+
+        Parameters
+        ----------
+        X : DataFrame, Arrow table, array_like (n, n_features_in_), or path
+            The table, with the columns that `fit` had. If `fit` took the target from a column of X,
+            that column may be absent.
+        return_std : bool, default False
+            Whether to return the standard deviation of the predictions of the folds, too. It tells
+            where the networks disagree, which is often far from the training rows. It is not the
+            noise of y, for which `predict_interval` is. With n_estimators=1 it is 0.
+
+        Returns
+        -------
+        mean : ndarray (n,) or (n, n_quantiles), float64
+            The mean over folds.
+        std : ndarray of the same shape
+            Only with return_std=True.
+
+        Raises
+        ------
+        ValueError
+            The columns are not those of `fit`, or a value is not what its column holds.
+        """
+        P = self._fold_predictions(self._read(X))
+        return (P.mean(axis=0), P.std(axis=0)) if return_std else P.mean(axis=0)
+
+    def predict_interval(self, X, coverage=0.9):
+        """Predict an interval for the target of each row.
+
+        The intervals are CV+ (Barber, Candes, Ramdas and Tibshirani, 2021, arXiv:1905.02928). Let
+        f_k be the predictions of fold k, k(i) the fold of training row i, and e_i the absolute error
+        of f_k(i) for that row. The bounds for a new row x are quantiles over i of f_k(i)(x) - e_i and
+        f_k(i)(x) + e_i. With n_estimators=1, these are split conformal intervals.
+
+        If new rows are like the training rows, a share of at least 2 coverage - 1 (and a little less
+        for few rows) of the targets lies inside, and typically a share of `coverage`. Rows of weight
+        0 do not count, other weights are not used. The best epochs are chosen by the same held-out
+        rows, so that the intervals of small tables are slightly too narrow.
+
+        Parameters
+        ----------
+        X
+            As in `predict`.
+        coverage : float in (0, 1), default 0.9
+            Share of the targets that should lie inside.
+
+        Returns
+        -------
+        lower, upper : ndarray (n,), float64
+            With loss="poisson", lower is at least 0.
+
+        Raises
+        ------
+        ValueError
+            The estimator predicts several quantiles, or `coverage` is invalid or so close to 1 that
+            the training rows are too few.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from fastnn import TabularRegressor
+        >>> rng = np.random.default_rng(0)
+        >>> X = rng.uniform(-1, 1, (400, 1))
+        >>> y = X[:, 0] ** 2 + rng.normal(0, 0.1, 400)
+        >>> reg = TabularRegressor(2, hidden_layer_sizes=8, random_state=0).fit(X[:200], y[:200])
+        >>> lower, upper = reg.predict_interval(X[200:], coverage=0.8)
+        >>> bool(0.7 < np.mean((lower < y[200:]) & (y[200:] < upper)) < 0.9)
+        True
+        """
+        frame = self._read(X)
+        if self._held_out_errors is None:
+            raise ValueError(
+                "predict_interval needs one prediction for each row, but this estimator predicts "
+                "several quantiles. Take two of them as the interval, or fit another loss."
+            )
+        P = self._fold_predictions(frame)
+        lower, upper = intervals.cv_plus(P[:, :, None], self._held_out_errors, coverage)
+        if isinstance(self._targets.loss, Poisson):
+            lower = np.maximum(lower, 0)
+        return lower[:, 0], upper[:, 0]
+
+    def score(self, X, y, sample_weight=None):
+        """Return R^2, the coefficient of determination.
+
+        Parameters
+        ----------
+        X
+            As in `predict`.
+        y : array_like (n,), or str
+            Targets, or the name of the column of X that holds them.
+        sample_weight : array_like (n,), optional
+            Weights of the rows.
+
+        Returns
+        -------
+        float
+        """
+        if hasattr(self, "_targets") and self._targets.n_out > 1:
+            raise ValueError(
+                "score needs one prediction for each row, but this estimator predicts several "
+                "quantiles. Use sklearn.metrics.mean_pinball_loss for each of them."
+            )
+        return super().score(X, self._targets_to_score(X, y), sample_weight)

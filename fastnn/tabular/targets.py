@@ -1,0 +1,138 @@
+"""Targets: what the networks learn, and predictions from their outputs."""
+
+from dataclasses import fields
+
+import numpy as np
+
+from .. import functional, losses
+from . import recipe
+
+MIN_RATE = 1e-6  # that the Poisson loss of a prediction is computed with
+MAX_TARGET = 1e150  # its square is finite
+#: Names of losses that scikit-learn uses.
+ALIASES = {"squared_error": "mse", "absolute_error": "mae"}
+VALUES = {
+    "mse": functional.mean_squared_error,
+    "mae": functional.mean_absolute_error,
+    "huber": functional.huber,
+    "log_cosh": functional.log_cosh,
+    "quantile": functional.quantile,
+}
+
+
+class Classes:
+    """Classes, learned with label smoothing that `finish` undoes.
+
+    Attributes
+    ----------
+    n_out : int
+        Number of classes.
+    """
+
+    is_classifier = True
+    output = "softmax"
+
+    def __init__(self, n_classes):
+        self.n_out = n_classes
+        self.smoothing = recipe.smoothing(n_classes)
+        self.loss = losses.CrossEntropy(label_smoothing=self.smoothing)
+
+    def encode(self, y):
+        """Return the targets that the networks learn. y : ndarray (n,) of class numbers."""
+        return y
+
+    def for_trees(self, y):
+        """Return what a decision tree predicts to place the edges of bins."""
+        return y if self.n_out == 2 else np.eye(self.n_out)[y]
+
+    def finish(self, Y):
+        """Return probabilities (n, n_classes) from outputs, in float64."""
+        s, n = self.smoothing, self.n_out
+        P = np.maximum((Y.astype(np.float64) - s / n) / (1 - s), 0.01 / n)
+        return P / P.sum(axis=1, keepdims=True)
+
+    def value(self, P, y, weight):
+        """Return the log loss of probabilities."""
+        p = P[np.arange(len(y)), y]
+        return float(np.average(-np.log(p), weights=weight))
+
+
+class Numbers:
+    """Numbers, learned with their mean subtracted and divided by their standard deviation.
+
+    Attributes
+    ----------
+    loss : Loss
+    n_out : int
+    shift, scale : float
+        The networks learn (y - shift) / scale.
+    bounds : (float, float)
+        Range of the training targets, to which predictions are limited.
+    """
+
+    is_classifier = False
+
+    def __init__(self, loss, shift, scale, bounds):
+        self.loss, self.shift, self.scale, self.bounds = loss, shift, scale, bounds
+        self.output = loss.output or "identity"
+        self.n_out = np.size(loss.q) if isinstance(loss, losses.Quantile) else 1
+
+    @classmethod
+    def fit(cls, loss, y):
+        """Return the Numbers for training targets y (n,) in float64."""
+        loss = resolve_loss(loss)
+        largest = float(np.abs(y).max())
+        if largest > MAX_TARGET:
+            raise ValueError(
+                f"y holds numbers up to {largest:.0e}, but at most {MAX_TARGET:.0e} is supported. "
+                "Rescale y."
+            )
+        bounds = float(y.min()), float(y.max())
+        if isinstance(loss, losses.Poisson):
+            if bounds[0] < 0:
+                raise ValueError(
+                    f"loss='poisson' needs targets of at least 0, got {bounds[0]:g} in row "
+                    f"{int(y.argmin())}. Pass counts, or choose another loss."
+                )
+            return cls(loss, 0.0, float(y.mean()) or 1.0, bounds)
+        return cls(loss, float(y.mean()), float(y.std()) or 1.0, bounds)
+
+    def encode(self, y):
+        return ((y - self.shift) / self.scale).astype(np.float32)
+
+    def for_trees(self, y):
+        return y
+
+    def finish(self, Y):
+        """Return predictions (n,), or (n, n_quantiles), from outputs, in float64."""
+        P = np.clip(Y.astype(np.float64) * self.scale + self.shift, *self.bounds)
+        if self.n_out == 1:
+            return P[:, 0]
+        order = np.argsort(np.argsort(self.loss.q))
+        return np.sort(P, axis=1)[:, order]  # quantiles must not cross
+
+    def value(self, P, y, weight):
+        """Return the loss of predictions, in units of the scaled targets."""
+        P, y = ((a - self.shift) / self.scale for a in (P, y))
+        if P.ndim == 2:
+            y = np.repeat(y[:, None], P.shape[1], axis=1)
+        if isinstance(self.loss, losses.Poisson):
+            Z = np.log(np.maximum(P, MIN_RATE))
+            return functional.poisson_nll(Z, y, weight)
+        options = {f.name: getattr(self.loss, f.name) for f in fields(self.loss)}
+        return VALUES[self.loss.name](P, y, weight, **options)
+
+
+def resolve_loss(loss):
+    """Return the Loss of a regression for a name or an object."""
+    known = [*ALIASES, *VALUES, "poisson"]
+    if isinstance(loss, str):
+        name = ALIASES.get(loss, loss)
+        if name in VALUES or name == "poisson":
+            return losses.LOSSES[name]()
+    elif isinstance(loss, losses.Loss) and (loss.name in VALUES or loss.name == "poisson"):
+        return loss
+    raise ValueError(
+        f"loss must be one of {', '.join(known)}, or the object of such a loss from fastnn.losses, "
+        f"for example losses.Quantile((0.1, 0.9)), got {loss!r}"
+    )

@@ -1,0 +1,413 @@
+"""Formats of table files: encodings, compression, JSON, Feather, Parquet, Excel, pipes."""
+
+import bz2
+import gzip
+import io
+import json
+import lzma
+import os
+import sys
+import threading
+import zipfile
+
+import pytest
+
+pa = pytest.importorskip("pyarrow", reason="the extra cli is not installed")
+import pyarrow.feather as feather  # noqa: E402
+import pyarrow.parquet as pq  # noqa: E402
+
+from fastnn.tables import TableError, TableWarning, read  # noqa: E402
+from fastnn.tables.files import locate  # noqa: E402
+
+ROWS = {"n": [1, 2], "x": [0.5, None], "city": ["Köln", "São Paulo"]}
+CSV = "n,x,city\n1,0.5,Köln\n2,,São Paulo\n"
+
+
+@pytest.fixture
+def file(tmp_path):
+    """file(name, text or bytes) -> path"""
+
+    def write(name, data):
+        path = tmp_path / name
+        path.write_bytes(data if isinstance(data, bytes) else data.encode())
+        return str(path)
+
+    return write
+
+
+def read_with_notes(path, **options):
+    notes = []
+    table = read(path, on_note=notes.append, **options)
+    assert all("\n" not in note for note in notes)
+    return table.to_pydict(), [note.removeprefix(f"{path}") for note in notes]
+
+
+def zipped(**members):
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, data in members.items():
+            archive.writestr(name.replace("__", "."), data)
+    return buffer.getvalue()
+
+
+# ---- encodings ----
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-32"])
+def test_encodings_that_are_found(file, encoding):
+    assert read_with_notes(file("a.csv", CSV.encode(encoding))) == (ROWS, [])
+
+
+@pytest.mark.parametrize("mark", ["le", "be"])
+def test_utf_16_of_either_order(file, mark):
+    data = CSV.encode(f"utf-16-{mark}")
+    assert read(file("a.csv", "\ufeff".encode(f"utf-16-{mark}") + data)).to_pydict() == ROWS
+    path = file("b.csv", data)
+    assert read(path, encoding=f"utf-16-{mark}").to_pydict() == ROWS
+    with pytest.raises(
+        TableError, match=f"UTF-16 without a byte order mark. Pass .* utf-16-{mark}"
+    ):
+        read(path)
+
+
+def test_other_bytes_are_windows_1252_with_a_note(file):
+    path = file("a.csv", CSV.encode("cp1252"))
+    note = (
+        ", line 2: is not UTF-8. The file was read as Windows-1252 (cp1252). "
+        "If letters are wrong, pass its encoding."
+    )
+    assert read_with_notes(path) == (ROWS, [note])
+    with pytest.warns(TableWarning, match="was read as Windows-1252"):
+        read(path)
+    for encoding in ("latin-1", "cp1252", "iso8859-15"):
+        assert read_with_notes(path, encoding=encoding) == (ROWS, [])
+
+
+def test_the_encoding_of_the_user_is_taken(file):
+    cyrillic = "n,город\n1,Москва\n"
+    path = file("a.csv", cyrillic.encode("cp1251"))
+    assert read(path, encoding="cp1251").to_pydict() == {"n": [1], "город": ["Москва"]}
+    assert read(file("b.csv", "\ufeff" + CSV), encoding="UTF-8").to_pydict() == ROWS
+    assert read(file("c.csv", CSV.encode("utf-16")), encoding="utf-16").to_pydict() == ROWS
+
+
+def test_a_long_file_in_another_encoding(file):
+    data = "a,b\n" + "é,1\n" * 600_000
+    path = file("a.csv", data.encode("latin-1"))
+    table = read(path, encoding="latin-1")
+    assert table.num_rows == 600_000 and table["a"].unique().to_pylist() == ["é"]
+    assert locate(path, 599_999, encoding="latin-1") == f"{path}, line 600001"
+
+
+@pytest.mark.parametrize(
+    ("data", "options", "message"),
+    [
+        (
+            CSV,
+            {"encoding": "latin1x"},
+            "encoding 'latin1x' is unknown. Pass one such as utf-8, cp1252",
+        ),
+        (
+            CSV.encode("cp1252"),
+            {"encoding": "utf8"},
+            ", line 2: is not text in utf-8. Pass another",
+        ),
+        (
+            b"a,b\n1,\x81\n2,\xff\n",
+            {},
+            ", line 2: is neither UTF-8 nor Windows-1252 text. Pass its",
+        ),
+        (b"\xef\xbb", {"encoding": "utf-8"}, ", line 1: is not text in utf-8. Pass another"),
+        (
+            b"a,b\n1,\0\n",
+            {},
+            "is no text (it contains zero bytes). Save the table as CSV in UTF-8.",
+        ),
+    ],
+)
+def test_encodings_that_do_not_fit(file, data, options, message):
+    with pytest.raises(TableError) as caught:
+        read(file("a.csv", data), **options)
+    assert message in str(caught.value)
+
+
+# ---- compression ----
+
+COMPRESSED = {
+    "gzip": gzip.compress(CSV.encode(), mtime=0),
+    "bz2": bz2.compress(CSV.encode()),
+    "xz": lzma.compress(CSV.encode()),
+    "zst": pa.compress(CSV.encode(), "zstd", asbytes=True),
+    "zip": zipped(**{"folder/table__csv": CSV, "folder/__hidden": ""}),
+}
+
+
+@pytest.mark.parametrize("kind", COMPRESSED)
+def test_compressed_files(file, kind):
+    path = file("whatever it is called", COMPRESSED[kind])
+    assert read_with_notes(path) == (ROWS, [])
+    assert locate(path, 1) == f"{path}, line 3"
+
+
+def test_a_zip_archive_holds_one_table(file):
+    assert read(file("a.zip", zipped(table__csv=CSV))).to_pydict() == ROWS
+    with pytest.raises(
+        TableError, match=r"contains 2 files: 'a.csv', 'b.csv'. Extract the table that you need.$"
+    ):
+        read(file("a.zip", zipped(a__csv=CSV, b__csv=CSV)))
+    with pytest.raises(TableError, match=r"is an empty zip archive. Put one table into it.$"):
+        read(file("a.zip", zipped()))
+
+
+def test_compressed_parquet_and_encodings(file, tmp_path):
+    pq.write_table(pa.table(ROWS), tmp_path / "a.parquet")
+    data = (tmp_path / "a.parquet").read_bytes()
+    assert read(file("a.zip", zipped(a__parquet=data))).to_pydict() == ROWS
+    assert read(file("a.gz", gzip.compress(data))).to_pydict() == ROWS
+    assert read(file("b.gz", gzip.compress(CSV.encode("utf-16")))).to_pydict() == ROWS
+
+
+@pytest.mark.parametrize("kind", COMPRESSED)
+@pytest.mark.parametrize("rows", [1, 50_000])
+def test_truncated_files(file, kind, rows):
+    text = (CSV + "".join(f"{i},{i * 7919 % 1000},x\n" for i in range(rows))).encode()
+    data = {
+        "gzip": gzip.compress(text),
+        "bz2": bz2.compress(text),
+        "xz": lzma.compress(text),
+        "zst": pa.compress(text, "zstd", asbytes=True),
+        "zip": zipped(a__csv=text),
+    }[kind]
+    with pytest.raises(TableError, match=f"is a damaged or truncated {kind} file. Download or"):
+        read(file("a", data[: -len(data) // 3]))
+
+
+# ---- JSON ----
+
+
+def test_json_lines(file):
+    lines = "".join(
+        json.dumps(dict(zip(ROWS, row))) + "\n" for row in zip(*ROWS.values(), strict=True)
+    )
+    assert read_with_notes(file("a.jsonl", lines)) == (ROWS, [])
+    assert read(file("a.jsonl", "\ufeff" + lines)).to_pydict() == ROWS
+    assert read(file("a.jsonl.gz", gzip.compress(lines.encode()))).to_pydict() == ROWS
+
+
+def test_json_in_other_encodings(file):
+    for text in ('{"ä":1}\n{"ä":2}\n', '[{"ä":1},{"ä":2}]'):
+        for encoding in ("utf-8-sig", "utf-16"):
+            assert read(file("a.json", text.encode(encoding))).to_pydict() == {"ä": [1, 2]}
+        path = file("a.json", text.encode("latin-1"))
+        assert read(path, encoding="latin-1").to_pydict() == {"ä": [1, 2]}
+        with pytest.warns(TableWarning, match="was read as Windows-1252"):
+            assert read(path).to_pydict() == {"ä": [1, 2]}
+
+
+def test_damaged_utf_16(file):
+    with pytest.raises(TableError, match=r"a.csv, line 2: is not text in utf-16. Pass another"):
+        read(file("a.csv", "a,b\n1,2".encode("utf-16") + b"x"))
+
+
+def test_json_arrays(file):
+    rows = [{"n": 1, "x": 0.5, "city": "Köln"}, {"n": 2, "city": "São Paulo"}]
+    assert read(file("a.json", json.dumps(rows))).to_pydict() == ROWS
+    assert read(file("a.json", " \n" + json.dumps(rows, indent=2))).to_pydict() == ROWS
+
+
+def test_members_of_json_objects_are_columns(file):
+    lines = '{"a":1,"b":{"c":2,"d":{"e":"x"}}}\n{"a":3,"b":{"c":4}}\n'
+    rows = {"a": [1, 3], "b.c": [2, 4], "b.d.e": ["x", None]}
+    assert read(file("a.jsonl", lines)).to_pydict() == rows
+    array = "[" + lines.strip().replace("\n", ",") + "]"
+    assert read(file("a.json", array)).to_pydict() == rows
+
+
+def test_a_json_column_of_numbers_and_texts_is_text(file):
+    expected = {"a": ["1", "x", None]}
+    assert read(file("a.jsonl", '{"a":1}\n{"a":"x"}\n{"a":null}\n')).to_pydict() == expected
+    assert read(file("a.json", '[{"a":1},{"a":"x"},{}]')).to_pydict() == expected
+
+
+# ---- Feather and Parquet ----
+
+
+@pytest.mark.parametrize("compression", ["uncompressed", "lz4", "zstd"])
+def test_feather(tmp_path, compression):
+    path = str(tmp_path / "a.feather")
+    feather.write_feather(pa.table(ROWS), path, compression)
+    assert read_with_notes(path) == (ROWS, [])
+
+
+def test_arrow_files_and_streams(tmp_path):
+    table = pa.table(ROWS)
+    for i, new in enumerate((pa.ipc.new_file, pa.ipc.new_stream)):
+        path = str(tmp_path / f"{i}.arrow")
+        with new(path, table.schema) as writer:
+            writer.write_table(table)
+        assert read(path).to_pydict() == ROWS
+
+
+def test_the_index_of_pandas_is_left_out(tmp_path):
+    pd = pytest.importorskip("pandas")
+    path = str(tmp_path / "a.parquet")
+    frame = pd.DataFrame({"a": [3, 1, 2, 5]})
+    frame.to_parquet(path)
+    assert read_with_notes(path) == ({"a": [3, 1, 2, 5]}, [])
+    note = ": column '__index_level_0__' left out: the index of a pandas DataFrame"
+    shuffled = frame.iloc[[2, 0, 3, 1]]
+    shuffled.to_parquet(path)
+    assert read_with_notes(path) == ({"a": shuffled["a"].tolist()}, [note])
+    assert read(path, keep=["__index_level_0__"]).num_columns == 2
+    frame.assign(day=[7, 9, 8, 4]).set_index("day").to_parquet(path)
+    assert read_with_notes(path)[1] == [note.replace("__index_level_0__", "day")]
+    frame.set_index("a").to_parquet(path)  # there is no other column
+    assert read_with_notes(path) == ({"a": [3, 1, 2, 5]}, [])
+
+
+# ---- Excel ----
+
+
+@pytest.fixture
+def workbook(tmp_path):
+    """workbook({sheet: rows}) -> path"""
+    openpyxl = pytest.importorskip("openpyxl", reason="the extra excel is not installed")
+
+    def write(sheets):
+        book = openpyxl.Workbook()
+        book.remove(book.active)
+        for name, rows in sheets.items():
+            sheet = book.create_sheet(name)
+            for row in rows:
+                sheet.append(row)
+        path = str(tmp_path / "a.xlsx")
+        book.save(path)
+        return path
+
+    return write
+
+
+TABLE = [["n", "x", "city"], [1, 0.5, "Köln"], [2, None, "São Paulo"]]
+
+
+def test_excel(workbook):
+    assert read_with_notes(workbook({"one": TABLE})) == (ROWS, [])
+
+
+def test_excel_sheets(workbook):
+    path = workbook({"Jan": TABLE, "Feb": [["a"], [1]]})
+    note = ": sheet 'Jan' was read, not 'Feb'. Pass sheet to choose another."
+    assert read_with_notes(path) == (ROWS, [note])
+    for sheet in ("Feb", 2, "2"):
+        assert read_with_notes(path, sheet=sheet) == ({"a": [1]}, [])
+    with pytest.raises(TableError, match=r"has no sheet 'feb'. Did you mean 'Feb'\?"):
+        read(path, sheet="feb")
+    with pytest.raises(TableError, match=r"has no sheet '3'. Its sheets are Jan, Feb.$"):
+        read(path, sheet=3)
+
+
+def test_titles_and_footers_of_excel_sheets(workbook):
+    rows = [["Report 2025"], [], *TABLE, [3, 1.5, "Rom"], [None, None, None], ["Source: office"]]
+    wide = [[None, *row, 7 + i] if row else [] for i, row in enumerate(rows)]
+    wide[2][-1], wide[0][2:], wide[-1][2:] = "z", [], []
+    wide[-2] = []
+    values, notes = read_with_notes(workbook({"s": wide}))
+    assert values == {
+        "n": [1, 2, 3],
+        "x": [0.5, None, 1.5],
+        "city": [*ROWS["city"], "Rom"],
+        "z": [10, 11, 12],
+    }
+    assert notes == [
+        ", sheet 's': 1 row before the column names left out ('Report 2025')",
+        ", sheet 's', row 8: a row behind the table left out ('Source: office')",
+    ]
+
+
+def test_values_of_excel_cells(workbook):
+    import datetime
+
+    day = datetime.datetime(2025, 1, 2)
+    rows = [
+        ["day", "mixed", "marks", "flag", "error", 2020],
+        [day, 1, 1.5, True, "#N/A", 1],
+        [day, "x", "-", False, 2, 2],
+    ]
+    path = workbook({"s": rows})
+    values, notes = read_with_notes(path)
+    assert values == {
+        "day": [day, day],
+        "mixed": ["1", "x"],
+        "marks": [1.5, None],
+        "flag": [True, False],
+        "error": [None, 2],
+        "2020": [1, 2],
+    }
+    assert notes == [": column 'marks': '-' read as missing"]
+    assert read(path, ["2020", "day"], on_note=print)["2020"].to_pylist() == ["1", "2"]
+    assert read(path, na=[2], on_note=print)["2020"].to_pylist() == [1, None]
+    assert read(path, header=False, on_note=print).num_rows == 3
+
+
+def test_excel_without_openpyxl(file, monkeypatch):
+    monkeypatch.setitem(sys.modules, "openpyxl", None)
+    path = file("a.xlsx", zipped(**{"xl/workbook__xml": "x"}))
+    with pytest.raises(
+        TableError,
+        match=r'need openpyxl, which is not installed. Run: .*"fastnn-mlp\[excel\]", or save .* CSV.',
+    ):
+        read(path)
+
+
+def test_a_damaged_workbook(file):
+    pytest.importorskip("openpyxl", reason="the extra excel is not installed")
+    path = file("a.xlsx", zipped(**{"xl/workbook__xml": "x"}))
+    with pytest.raises(TableError, match=r"not a readable Excel file \(.*\). Save it as CSV."):
+        read(path)
+
+
+# ---- pipes ----
+
+
+class _Input:
+    def __init__(self, data, is_terminal=False):
+        self.buffer, self.is_terminal = io.BytesIO(data), is_terminal
+
+    def isatty(self):
+        return self.is_terminal
+
+
+@pytest.mark.parametrize("data", [CSV.encode(), *COMPRESSED.values(), CSV.encode("utf-16")])
+def test_standard_input(monkeypatch, data):
+    monkeypatch.setattr(sys, "stdin", _Input(data))
+    assert read("-").to_pydict() == ROWS
+
+
+def test_messages_name_standard_input(monkeypatch):
+    monkeypatch.setattr(sys, "stdin", _Input(b"a,b\n1\n"))
+    with pytest.raises(TableError, match=r"^standard input, line 2: has 1 value, but the header"):
+        read("-")
+    monkeypatch.setattr(sys, "stdin", _Input(b"", True))
+    with pytest.raises(TableError, match=r"is a terminal. Send a table into it: fastnn \.\.\. - <"):
+        read("-")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="Windows has no named pipes")
+def test_a_named_pipe(tmp_path):
+    path = str(tmp_path / "pipe")
+    os.mkfifo(path)
+
+    def write():
+        with open(path, "wb") as pipe:
+            pipe.write(CSV.encode())
+
+    thread = threading.Thread(target=write)
+    thread.start()
+    assert read(path).to_pydict() == ROWS
+    thread.join()
+
+
+def test_paths_of_any_type(tmp_path, file):
+    file("a.csv", CSV)
+    assert read(tmp_path / "a.csv").to_pydict() == ROWS
+    assert read(os.fsencode(tmp_path / "a.csv")).to_pydict() == ROWS

@@ -1,0 +1,367 @@
+"""Layouts of text tables: separators, header, decimal marks, comments, titles and footers."""
+
+import pytest
+
+pa = pytest.importorskip("pyarrow", reason="the extra cli is not installed")
+
+from fastnn.tables import TableError, convert_texts, memory, read  # noqa: E402
+from fastnn.tables.files import locate  # noqa: E402
+
+
+@pytest.fixture
+def file(tmp_path):
+    """file(name, text) -> path"""
+
+    def write(name, text):
+        path = tmp_path / name
+        path.write_bytes(text.encode())
+        return str(path)
+
+    return write
+
+
+@pytest.fixture
+def table(file):
+    """table(text, **options) -> ({column: values}, notes without the path)"""
+
+    def read_text(text, **options):
+        notes = []
+        path = file("a.csv", text)
+        values = read(path, on_note=notes.append, **options).to_pydict()
+        return values, [note.removeprefix(path) for note in notes]
+
+    return read_text
+
+
+# ---- separators ----
+
+
+@pytest.mark.parametrize("sep", [",", ";", "\t", "|"])
+def test_separators_that_are_found(table, sep):
+    text = "a,b,c\n1,x,2\n3,y,4\n".replace(",", sep)
+    assert table(text) == ({"a": [1, 3], "b": ["x", "y"], "c": [2, 4]}, [])
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("a, in m;b\n1;2\n", ["a, in m", "b"]),
+        ("a;b\n1,5;2,5\n3,5;4,5\n", ["a", "b"]),
+        ("a,b;c\n1,2\n3,4\n", ["a", "b;c"]),
+        ("a|b\n1,2|3\n4,5|6\n", ["a", "b"]),
+        ('"a;b","c;d"\n1,2\n', ["a;b", "c;d"]),
+        ("name\nSmith, John\nMiller\n", ["name"]),
+    ],
+)
+def test_the_separator_fits_all_lines(file, text, names):
+    try:
+        assert read(file("a.csv", text), on_note=print).column_names == names
+    except TableError as error:
+        assert names == ["name"] and "line 2: has 2 values, but the header has 1" in str(error)
+
+
+@pytest.mark.parametrize(
+    ("sep", "text"),
+    [
+        (":", "a:b\n1:2\n"),
+        ("\\t", "a\tb\n1\t2\n"),
+        ("tab", "a\tb\n1\t2\n"),
+        (" ", "a b\n1  2 \n"),
+        ("space", " a b\n 1\t 2\n"),
+        (";", "a;b\n1;2\n"),
+    ],
+)
+def test_the_separator_of_the_user(table, sep, text):
+    assert table(text, sep=sep) == ({"a": [1], "b": [2]}, [])
+
+
+def test_a_separator_can_leave_one_column(table):
+    assert table("a;b\n1;2\n", sep=",") == ({"a;b": ["1;2"]}, [])
+
+
+def test_spaces_that_are_found(table, file):
+    text = 'mpg   cyl  name\n18.0   8   "chevy  van"\n\n15.5   4   "vw"\n'
+    values = {"mpg": [18.0, 15.5], "cyl": [8, 4], "name": ["chevy  van", "vw"]}
+    assert table(text) == (values, [": the values are separated by spaces"])
+    path = file("a.csv", text)
+    assert locate(path, 1) == f"{path}, line 4"
+    assert table("name\nNew York\nRome\n") == ({"name": ["New York", "Rome"]}, [])
+
+
+def test_spaces_behind_separators_are_removed(table):
+    values = {"age": [1, None], "sex": ["m", "f"], "n": [None, 3]}
+    text = "age, sex, n\n1, m, ?\nNA, f, 3\n"
+    assert table(text) == (values, [": spaces around the values removed"])
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"sep": "::"}, "sep is '::', but one character is needed, such as ; or tab."),
+        ({"sep": '"'}, "but one character is needed"),
+        ({"decimal": ":"}, "decimal is ':', but must be . or a comma."),
+        (
+            {"sep": ",", "decimal": ","},
+            "sep and decimal are both ','. Pass another sep or decimal.",
+        ),
+        ({"comment": ""}, "comment is empty. Pass the character that begins a comment, such as #."),
+        ({"sheet": "x"}, "a.csv: is not an Excel file, so it has no sheet 'x'."),
+    ],
+)
+def test_options_that_make_no_sense(table, options, message):
+    with pytest.raises(TableError) as caught:
+        table("a,b\n1,2\n", **options)
+    assert message in str(caught.value)
+
+
+# ---- column names ----
+
+
+def test_without_column_names(table):
+    values = {"column_1": [1, 3], "column_2": [2.5, 4.5], "column_3": ["x", "y"]}
+    assert table("1,2.5,x\n3,4.5,y\n", header=False) == (values, [])
+    assert table("\n\n1,2.5,x\n\n3,4.5,y", header=False) == (values, [])
+    assert table("1 2.5 x\n3 4.5 y\n", header=False)[0] == values
+
+
+def test_errors_without_column_names(file):
+    path = file("a.csv", "1,2\n3,4\n5\n")
+    with pytest.raises(TableError, match=r"line 3: has 1 value, but most lines have 2. Correct"):
+        read(path, header=False)
+    assert locate(path, 1, header=False) == f"{path}, line 2"
+    with pytest.raises(TableError, match=r"a.csv: is empty.$"):
+        read(file("a.csv", "\n"), header=False)
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("5.1,3.5,setosa\n4.9,3.0,other\n", "'5.1', '3.5'"),
+        ("1,2,3\n4,5,6\n", "'1', '2', '3'"),
+    ],
+)
+def test_names_that_are_numbers(table, text, names):
+    note = (
+        f": column names are numbers ({names}). If the file has no line with column names, "
+        "pass no-header (header=False)."
+    )
+    assert table(text)[1] == [note]
+
+
+def test_years_are_names(table):
+    assert table("2019,2020\n1,2\n")[1] == table("land,2019,2020\nx,1,2\n")[1] == []
+
+
+def test_equal_names_that_are_numbers(table):
+    with pytest.raises(
+        TableError, match=r"2 columns are named '1'. If the first line holds no names, pass no-hea"
+    ):
+        table("1,1,0\n2,3,4\n")
+
+
+def test_a_name_that_begins_like_a_comment(table):
+    note = (
+        ": the first column name begins with # ('# id'). If the line is a comment, pass comment: #."
+    )
+    assert table("# id,b\n1,2\n") == ({"# id": [1], "b": [2]}, [note])
+
+
+# ---- lines that are not part of the table ----
+
+
+def test_comments(table, file):
+    text = "# made by hand, 2025\na,b\n1,2\n  # 3,4\n5,6#7\n"
+    assert table(text, comment="#") == ({"a": [1, 5], "b": ["2", "6#7"]}, [])
+    path = file("a.csv", text)
+    assert locate(path, 1, comment="#") == f"{path}, line 5"
+    with pytest.raises(TableError, match=r"line 3: has 1 value, but the header has 2"):
+        table("//x\na,b\n3\n", comment="//")
+
+
+def test_titles_are_left_out(table, file):
+    text = "Umsatz 2025;;;\nStand: 31.12.2025\n\nFiliale;Umsatz;Anteil;n\nA;1;2;3\nB;4;5;6\n"
+    values = {"Filiale": ["A", "B"], "Umsatz": [1, 4], "Anteil": [2, 5], "n": [3, 6]}
+    note = ": 2 lines before the column names left out ('Umsatz 2025')"
+    assert table(text) == (values, [note])
+    path = file("a.csv", text)
+    assert locate(path, 1) == f"{path}, line 6"
+
+
+@pytest.mark.parametrize("text", ["a\n1,2\n3,4\n", "a,b\n1,2,3\n4,5,6\n", "a,b\n1\n2\n3\n"])
+def test_a_wrong_header_is_no_title(table, text):
+    with pytest.raises(TableError, match=r"line 2: has . values?, but the header has ."):
+        table(text)
+
+
+def test_footers_are_left_out(table):
+    text = "a,b,c\n1,2,3\n4,5,6\n\nSource: Ministry\n"
+    values = {"a": [1, 4], "b": [2, 5], "c": [3, 6]}
+    note = ", line 5: 1 line behind the table left out ('Source: Ministry')"
+    assert table(text) == (values, [note])
+    assert table(text + "(c) 2025\n") == (values, [note.replace("1 line", "2 lines")])
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a,b,c\n1,2,3\n4,5\n",  # a file that was cut
+        "a,b,c\n1,2,3\n4\n",
+        "a,b,c\n1,2,3\nSource: x\n4,5,6\n",
+        "a,b\n1,2\nSource\n" + "x,y\n",
+    ],
+)
+def test_other_short_lines_are_errors(table, text):
+    with pytest.raises(TableError, match=r"line 3: has . values?, but the header has .. Correct"):
+        table(text)
+
+
+def test_government_tables(table):
+    text = (
+        "Statistics of schools\nTable 1.2\n\nregion,year,pupils,share\n"
+        'North,2020,"1,234",12.5\nSouth,2020,"2,345",..\nWest,2021,-,13.5\n'
+        "Source: Ministry of Education\n(c) 2024\n"
+    )
+    values, notes = table(text)
+    assert values["pupils"] == ["1,234", "2,345", "-"] and values["share"] == [12.5, None, 13.5]
+    assert len(notes) == 3
+
+
+# ---- columns that are not inputs ----
+
+
+@pytest.mark.parametrize("name", ["", "Unnamed: 0", '""'])
+@pytest.mark.parametrize("numbers", [[0, 1, 2], [17, 4, 8]])
+def test_row_numbers_are_left_out(table, name, numbers):
+    text = f"{name},a\n" + "".join(f"{i},{7}\n" for i in numbers)
+    note = f": column {name.strip(chr(34))!r} left out: row numbers in the first column"
+    assert table(text) == ({"a": [7, 7, 7]}, [note])
+    assert len(table(text, keep=[name.strip('"')])[0]) == 2
+    alone = "".join(line.partition(",")[0] + "\n" for line in text.splitlines())
+    if name == "Unnamed: 0":
+        assert table(alone) == ({name: numbers}, [])
+
+
+@pytest.mark.parametrize("text", [",a\n1,7\n1,8\n", "Unnamed: 0,a\nx,7\ny,8\n", "id,a\n0,7\n1,8\n"])
+def test_other_first_columns_stay(table, text):
+    assert len(table(text)[0]) == 2 and table(text)[1] == []
+
+
+def test_row_names_of_r(table):
+    values = {"a": [5, 7], "b": ["x", "y"]}
+    notes = [
+        ": each row has one value more than the header: the first is taken for the number of the row",
+        ": column '' left out: row numbers in the first column",
+    ]
+    assert table('"a","b"\n"1",5,"x"\n"2",7,"y"\n') == (values, notes)
+    spaces = ": the values are separated by spaces"
+    assert table('"a" "b"\n"1" 5 "x"\n"2" 7 "y"\n') == (values, [spaces, *notes])
+
+
+@pytest.mark.parametrize("header", ["a,b,", "a,b"])
+def test_separators_at_the_end_of_lines(table, header):
+    note = ": column '' left out: an empty column without a name"
+    assert table(f"{header}\n1,2,\n3,4,\n") == ({"a": [1, 3], "b": [2, 4]}, [note])
+
+
+# ---- numbers and missing values ----
+
+
+def test_decimal_commas(table):
+    note = ": numbers are read with a decimal comma, such as '1,5'"
+    assert table("a;b\n1,5;x\n2;y\n") == ({"a": [1.5, 2], "b": ["x", "y"]}, [note])
+    assert table("a\tb\n1,5\tx\n")[0] == {"a": [1.5], "b": ["x"]}
+    assert table("a;b\n1,5;x\n", decimal=",") == ({"a": [1.5], "b": ["x"]}, [])
+    assert table("a;b\n1,5;x\n", decimal=".") == ({"a": ["1,5"], "b": ["x"]}, [])
+    assert table("a;b\n1,5;2.5\n") == ({"a": ["1,5"], "b": [2.5]}, [])
+
+
+def test_a_bank_export(table):
+    text = (
+        '"Buchungstag";"Text";"Betrag";"Stück"\n"01.02.2026";"Miete; Feb";"-1.200,00";"1.000"\n'
+        '"03.02.2026";"Lohn";"2.500,55";"2.000"\n'
+    )
+    values, notes = table(text)
+    assert values["Betrag"] == [-1200.0, 2500.55] and values["Stück"] == [1000, 2000]
+    assert notes == [
+        ": numbers are read with a decimal comma, such as '-1.200,00'",
+        ": column 'Betrag': numbers with dots between thousands",
+        ": column 'Stück': numbers with dots between thousands",
+    ]
+
+
+def test_marks_for_missing_numbers(table):
+    text = "a,b,c,d\n1,-,.,x\n.,2.5,none,-\nNA,3,n/a,y\n"
+    values = {"a": [1, None, None], "b": [None, 2.5, 3], "c": [".", "none", None], "d": list("x-y")}
+    notes = [": column 'a': '.' read as missing", ": column 'b': '-' read as missing"]
+    assert table(text) == (values, notes)
+    assert table("a,b\n1,2\n-,-\n")[1] == [": 2 columns, 'a', 'b': '-' read as missing"]
+    assert table(text, text_columns=["a"])[0]["a"] == ["1", ".", None]
+
+
+def test_missing_values_of_the_user(table):
+    text = "a,b,c\n-999,unknown,-999.0\n5,x,1.5\n"
+    assert table(text, na=[-999, "unknown"])[0] == {
+        "a": [None, 5],
+        "b": [None, "x"],
+        "c": [None, 1.5],
+    }
+    assert table(text, na="unknown")[0]["b"] == [None, "x"]
+    assert table("a\n1\nunknown\n", na="unknown")[0] == {"a": [1, None]}
+
+
+def test_numbers_in_disguise_stay_texts_until_they_are_converted(file):
+    text = 'price,share,day,n\n"$1,234.50",5%,31.01.2026,1\n$7,12.5%,01.02.2026 12:00,2\n,NA,-,3\n'
+    table = read(file("a.csv", text))
+    assert [str(kind) for kind in table.schema.types] == ["string"] * 3 + ["int64"]
+    notes = []
+    converted = convert_texts(table, on_note=notes.append)
+    assert [str(kind) for kind in converted.schema.types] == [
+        "double",
+        "double",
+        "timestamp[us, tz=UTC]",
+        "int64",
+    ]
+    assert converted["price"].to_pylist() == [1234.5, 7, None]
+    assert converted["share"].to_pylist() == [5, 12.5, None]
+    days = converted["day"].cast(pa.int64()).to_pylist()
+    assert days == [1769817600 * 10**6, (1769817600 + 36 * 3600) * 10**6, None]
+    assert notes == [
+        "column 'price': numbers with a currency sign ($) and commas between thousands",
+        "column 'share': numbers with a percent sign (12% is read as 12)",
+        "column 'day': dates written as day.month.year",
+    ]
+    assert convert_texts(table, ["price"])["price"].to_pylist() == ["$1,234.50", "$7", None]
+
+
+# ---- memory ----
+
+
+def test_a_table_that_does_not_fit(file, tmp_path, monkeypatch):
+    monkeypatch.setattr(memory, "available", lambda: 10_000)
+    assert read(file("a.csv", "a\n" + "1\n" * 500)).num_rows == 500
+    message = (
+        r"needs about 17.6 kB of memory, but 9.8 kB are available. Pass .* fewer rows or columns"
+    )
+    with pytest.raises(TableError, match=message):
+        read(file("a.csv", "a\n" + "1\n" * 1000))
+    with pytest.raises(TableError, match=r"a.gz: holds 9.8 kB of text and needs about 87.9 kB"):
+        import gzip
+
+        (tmp_path / "a.gz").write_bytes(gzip.compress(b"a\n" + b"1\n" * 5000))
+        read(str(tmp_path / "a.gz"))
+    import pyarrow.parquet as pq
+
+    pq.write_table(pa.table({"a": [1.0] * 2000}), tmp_path / "a.parquet")
+    with pytest.raises(TableError, match=r"has 2,000 rows and 1 column, and needs about 15.6 kB"):
+        read(str(tmp_path / "a.parquet"))
+
+
+def test_the_available_memory(tmp_path, monkeypatch):
+    total = memory.available()
+    assert total is None or total > 0
+    monkeypatch.setattr(memory, "CGROUP", f"{tmp_path}/")
+    (tmp_path / "memory.max").write_text("5000\n")
+    (tmp_path / "memory.current").write_text("2000\n")
+    assert memory.available() == 3000
+    (tmp_path / "memory.max").write_text("max\n")
+    assert memory.available() != 3000

@@ -1,0 +1,150 @@
+"""Suspicious columns: IDs, copies of the target, columns that predict it alone, duplicates."""
+
+import numpy as np
+import pytest
+
+pa = pytest.importorskip("pyarrow", reason="the extra cli is not installed")
+
+from fastnn.tables import find_suspicions  # noqa: E402
+
+N = 400
+RNG = np.random.default_rng(0)
+X = RNG.normal(size=N)
+Y = (X + RNG.normal(size=N) > 0).astype(int)
+
+
+def found(target="y", **columns):
+    """{column: kind} of the suspicions about a table with an honest column x and a target y."""
+    table = pa.table({"x": X, "y": Y, **columns})
+    return {s.column: s.kind for s in find_suspicions(table, target)}
+
+
+def text_of(**columns):
+    (suspicion,) = find_suspicions(pa.table({"x": X, "y": Y, **columns}), "y")
+    return str(suspicion)
+
+
+def test_an_honest_table_has_none():
+    words = RNG.choice(["a", "b", "c"], N)
+    assert found(words=words, n=RNG.integers(0, 1000, N), z=X + RNG.normal(size=N)) == {}
+
+
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        ("a", np.arange(N)),
+        ("a", RNG.permutation(N) + 1000),
+        ("customer_id", RNG.permutation(N) * 7),
+        ("passengerId", RNG.permutation(N) * 7),
+        ("Nr", RNG.permutation(N) * 7),
+        ("name", [f"person {i}" for i in range(N)]),
+    ],
+)
+def test_ids(name, values):
+    assert found(**{name: values}) == {name: "id"}
+
+
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        ("year", np.arange(N) + 1600),
+        ("population", RNG.permutation(N) * 7),
+        ("width", RNG.permutation(N) * 1.0),
+        ("paid", RNG.permutation(N) * 7),
+        ("id", np.arange(N) // 2),
+    ],
+)
+def test_columns_that_are_no_ids(name, values):
+    assert name not in found(**{name: values})
+
+
+def test_few_rows_are_no_ids():
+    assert find_suspicions(pa.table({"a": range(10), "y": [0, 1] * 5}), "y") == []
+
+
+@pytest.mark.parametrize(
+    ("values", "kind"),
+    [
+        (Y, "target copy"),
+        (Y.astype(float), "target copy"),
+        (np.where(Y, "yes", "no"), "target copy"),
+        (np.where(RNG.random(N) < 0.005, 1 - Y, Y), "target alone"),
+        ([str(i % 7) if y else None for i, y in enumerate(Y)], "target alone"),
+        (Y + RNG.uniform(0, 0.9, N), "target alone"),
+        (np.where(RNG.random(N) < 0.1, 1 - Y, Y), None),
+        (X, "duplicate column"),
+    ],
+)
+def test_columns_that_contain_the_target(values, kind):
+    assert found(a=values).get("a") == kind
+
+
+def test_numbers_that_contain_the_target():
+    y = np.exp(X)
+    assert found(y=y, a=y)["a"] == "target copy"
+    noisy = found(y=y, unit=y * 1.1 + 3, log=np.log(y) + 1e-3 * RNG.normal(size=N), x=Y)
+    assert noisy == {"unit": "target alone", "log": "target alone"}
+    assert found(y=y, honest=y * RNG.uniform(0.7, 1.3, N), x=Y) == {}
+
+
+def test_rows_sorted_by_the_target():
+    assert found(y=np.sort(Y), **{"index": np.arange(N)})["index"] == "target alone"
+
+
+def test_columns_without_information():
+    assert found(a=["x"] * N, b=pa.nulls(N), c=pa.nulls(N, pa.string()), d=["x", None] * 200) == {
+        "a": "constant",
+        "b": "empty",
+        "c": "empty",
+    }
+
+
+def test_duplicate_columns():
+    words = np.array(["a", "b", "c"])[RNG.integers(0, 3, N)]
+    upper = np.char.upper(words)
+    table = pa.table({"x": X, "words": words, "copy": words, "upper": upper, "y": Y})
+    assert [str(s) for s in find_suspicions(table, "y")] == [
+        "column 'copy' is a copy of column 'words'. Drop one of them.",
+        "column 'upper' has one value for each value of column 'words'. Drop one of them.",
+    ]
+
+
+def test_duplicate_rows():
+    half = pa.table({"x": X[:200], "y": Y[:200]})
+    (suspicion,) = find_suspicions(pa.concat_tables([half, half]), "y")
+    assert (suspicion.kind, suspicion.column) == ("duplicate rows", None)
+    assert str(suspicion).startswith("200 of 400 rows are copies of others")
+
+
+def test_numbers_with_a_word():
+    values = [*map(str, range(100)), *["unknown"] * (N - 100)]
+    assert text_of(a=values) == (
+        "column 'a' contains numbers, except 'unknown', so it is text. Correct the value. If it "
+        "means missing, pass na: unknown."
+    )
+
+
+def test_other_types_are_no_trouble():
+    dates = pa.array(RNG.integers(0, 100, N).astype("int32"), pa.date32())
+    times = pa.array(RNG.integers(0, 10**9, N), pa.timestamp("us", "UTC"))
+    lists = [[1, 2]] * N
+    categories = pa.array(RNG.choice(["a", "b"], N)).dictionary_encode()
+    assert found(d=dates, t=times, li=lists, c=categories, b=RNG.random(N) < 0.5) == {}
+
+
+def test_the_messages_say_what_to_do():
+    assert text_of(a=np.arange(N)) == (
+        "column 'a' numbers the rows (0 to 399). Drop it, unless it helps to predict new rows."
+    )
+    assert text_of(a=Y) == "column 'a' is a copy of the target 'y'. Drop it."
+    text = text_of(a=np.where(np.arange(N) == 7, 1 - Y, Y))
+    assert text.startswith("column 'a' alone predicts the target almost perfectly (accuracy ")
+    assert text.endswith("on other rows). Drop it, unless it is known when you predict.")
+
+
+def test_without_a_target():
+    assert found(None, a=np.arange(N)) == {"a": "id"}
+    with pytest.raises(
+        ValueError, match=r"target is 'Y', but there is no such column. Did you mean"
+    ):
+        found("Y")

@@ -1,0 +1,358 @@
+"""Fits of the estimators for tables: options, weights, groups, and reproducible results."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+from checks import assert_same_bits
+from numpy.testing import assert_array_equal
+
+from fastnn import TabularClassifier, TabularRegressor, losses
+from fastnn.tabular import encoder, estimator, recipe, training
+
+N = 60
+SMALL = dict(n_estimators=3, hidden_layer_sizes=4, n_threads=1, random_state=0)
+rng = np.random.default_rng(11)
+X = pd.DataFrame(
+    {
+        "signal": rng.normal(size=N),
+        "noise": rng.normal(size=N),
+        "letter": rng.choice(list("abc"), N),
+        "gaps": np.where(rng.random(N) < 0.3, np.nan, rng.normal(size=N)),
+    }
+)
+y = 2 * X["signal"].to_numpy() + (X["letter"] == "a") + 5
+classes = np.where(y > 5, "high", "low")
+
+
+@pytest.fixture
+def quick(quick_recipe):
+    return quick_recipe
+
+
+# ---- results ----
+
+
+def test_the_recipe_learns_a_category_with_a_missing_value():
+    letter = np.array(["a", "b", None] * 40, object)
+    target = np.select([letter == "a", letter == "b"], [1.0, 2.0], 9.0)
+    rows = pd.DataFrame({"letter": letter, "noise": np.arange(120) % 7})
+    settings = dict(n_estimators=2, hidden_layer_sizes=8, random_state=0)
+    reg = TabularRegressor(**settings).fit(rows, target)
+    np.testing.assert_allclose(reg.predict(rows), target, atol=0.5)
+    clf = TabularClassifier(**settings).fit(rows, target.astype(int))
+    assert (clf.predict(rows) == target).all() and clf.oof_score_ == 1
+    assert clf.predict_proba(rows).max(axis=1).min() > 0.95  # label smoothing is undone
+
+
+@pytest.mark.parametrize("n_estimators", [1, 3])
+def test_out_of_fold_predictions(quick, n_estimators):
+    options = SMALL | dict(n_estimators=n_estimators)
+    reg, clf = (cls(**options) for cls in (TabularRegressor, TabularClassifier))
+    reg.fit(X, y)
+    clf.fit(X, classes)
+    rows = ~np.isnan(reg.oof_prediction_)
+    assert rows.sum() == (N if n_estimators > 1 else N // 5)
+    assert clf.oof_prediction_.shape == (N, 2)
+    residual = ((y - reg.oof_prediction_)[rows] ** 2).sum()
+    variance = ((y - y[rows].mean())[rows] ** 2).sum()
+    assert reg.oof_score_ == pytest.approx(1 - residual / variance)
+    rows = ~np.isnan(clf.oof_prediction_[:, 0])
+    right = clf.classes_[clf.oof_prediction_[rows].argmax(axis=1)] == classes[rows]
+    assert clf.oof_score_ == pytest.approx(right.mean())
+
+
+def test_the_spread_of_the_folds(quick):
+    mean, std = TabularRegressor(**SMALL).fit(X, y).predict(X, return_std=True)
+    assert mean.shape == std.shape == (N,) and (std > 0).all()
+    one = TabularRegressor(**SMALL | dict(n_estimators=1)).fit(X, y)
+    assert (one.predict(X, return_std=True)[1] == 0).all()
+
+
+def test_importances_find_the_informative_columns(quick):
+    quick(60)
+    for model, target in ((TabularRegressor(), y), (TabularClassifier(), classes)):
+        model.set_params(**SMALL, drop="gaps").fit(X, target)
+        signal, noise, letter, gaps = model.feature_importances_
+        assert signal > 5 * abs(noise) and signal > letter > -0.02 and gaps == 0
+
+
+def test_importances_of_many_rows_and_columns_use_fewer_rows(quick, monkeypatch):
+    from fastnn.tabular import importances
+
+    monkeypatch.setattr(importances, "MAX_ROWS", 30)
+    monkeypatch.setattr(importances, "MIN_ROWS", 6)
+    monkeypatch.setattr(importances, "MAX_VALUES", 16 * 12)
+    seen = []
+    encode = TabularRegressor._encode
+
+    def count(self, numbers, codes):
+        seen.append(len(codes))
+        return encode(self, numbers, codes)
+
+    monkeypatch.setattr(TabularRegressor, "_encode", count)
+    reg = TabularRegressor(**SMALL).fit(X, y)
+    assert seen == [12] * 5 and np.isfinite(reg.feature_importances_).all()
+
+
+# ---- options ----
+
+LOSSES = ("mse", "absolute_error", "mae", "huber", "log_cosh", "quantile", "poisson")
+
+
+@pytest.mark.parametrize("loss", [*LOSSES, losses.Quantile(0.3), losses.Huber(2.0)], ids=str)
+def test_losses(loss, quick):
+    reg = TabularRegressor(**SMALL, loss=loss).fit(X, np.abs(y))
+    assert reg.predict(X).shape == (N,) and np.isfinite(reg.oof_score_)
+    assert np.isfinite(reg.feature_importances_).all()
+
+
+def test_several_quantiles_do_not_cross(quick):
+    reg = TabularRegressor(**SMALL, loss=losses.Quantile((0.9, 0.1, 0.5))).fit(X, y)
+    for P in (reg.predict(X), reg.oof_prediction_):
+        assert P.shape == (N, 3)
+    high, low, middle = reg.predict(X).T
+    assert (low <= middle).all() and (middle <= high).all() and reg.oof_score_ is None
+    with pytest.raises(ValueError, match=r"several quantiles. Use sklearn.metrics.mean_pinball"):
+        reg.score(X, y)
+
+
+def test_poisson_needs_counts(quick):
+    with pytest.raises(ValueError, match=r"targets of at least 0, got -2 in row 3. Pass counts"):
+        TabularRegressor(**SMALL, loss="poisson").fit(X, np.r_[1, 1, 1, -2, np.ones(N - 4)])
+
+
+@pytest.mark.parametrize("loss", ["nll", "cross_entropy", losses.CrossEntropy()], ids=str)
+def test_other_losses_are_refused(loss, quick):
+    with pytest.raises(ValueError, match="loss must be one of squared_error, absolute_error"):
+        TabularRegressor(**SMALL, loss=loss).fit(X, y)
+
+
+@pytest.mark.parametrize("sizes", [[], [0], (3, 2.5), [[3]], ["a"]])
+def test_wrong_hidden_layers(sizes, quick):
+    with pytest.raises(ValueError, match="hidden_layer_sizes must be 'auto', a whole number or"):
+        TabularRegressor(hidden_layer_sizes=sizes).fit(X, y)
+
+
+@pytest.mark.parametrize(("metric", "monitor"), [("accuracy", "error_rate"), ("log_loss", "loss")])
+def test_the_metric_chooses_the_best_epoch(metric, monitor, quick, monkeypatch):
+    seen = set()
+    make_jobs = training.make_jobs
+
+    def record(configurations, *args):
+        seen.update(c.monitor for c in configurations)
+        return make_jobs(configurations, *args)
+
+    monkeypatch.setattr(training, "make_jobs", record)
+    TabularClassifier(**SMALL, metric=metric).fit(X, classes)
+    assert seen == {monitor}
+
+
+def test_equal_configurations_are_trained_once(quick, monkeypatch):
+    """A metric can make configurations equal that differ in their best epoch alone."""
+    twice = [*recipe.configurations(False, 40, 1)[:2]] * 2
+    monkeypatch.setattr(recipe, "configurations", lambda is_classifier, m, n_classes: twice)
+    reg = TabularRegressor(**SMALL).fit(X, y)
+    assert np.isfinite(reg.predict(X)).all() and len(reg._members) <= 2
+
+
+@pytest.mark.parametrize("cls", [TabularClassifier, TabularRegressor])
+def test_one_category_of_many_levels(cls, quick):
+    """A configuration that leaves out such categories has no inputs."""
+    towns = pd.DataFrame({"town": np.repeat([f"town {i}" for i in range(N)], 2)})
+    model = cls(**SMALL).fit(towns, np.arange(2 * N) % 2)
+    assert model.columns_ == {"town": "category"} and len(model.predict(towns)) == 2 * N
+
+
+def test_no_configuration_with_inputs(quick, monkeypatch):
+    monkeypatch.setattr(encoder.Encoder, "n_inputs", 0)
+    with pytest.raises(ValueError, match="X has no usable column: the values of signal, noise, le"):
+        TabularRegressor(**SMALL).fit(X, y)
+
+
+def test_verbose_shows_progress(quick, capsys):
+    TabularRegressor(**SMALL, verbose=True).fit(X, y)
+    assert "network" in capsys.readouterr().err
+
+
+# ---- weights and groups ----
+
+
+def test_class_weights_move_the_decision(quick):
+    quick(20)
+    shares = []
+    for weight in ({"high": 1, "low": 20}, None, {"high": 20}):
+        clf = TabularClassifier(**SMALL, class_weight=weight).fit(X[["noise"]], classes)
+        shares.append(clf.predict_proba(X[["noise"]])[:, 0].mean())
+    assert shares[0] < shares[1] - 0.1 and shares[1] + 0.1 < shares[2]
+
+
+def test_class_weights_are_weights_of_rows(quick):
+    by_class = TabularClassifier(**SMALL, class_weight={"low": 3.0}).fit(X, classes)
+    weight = np.where(classes == "low", 3.0, 1.0)
+    by_row = TabularClassifier(**SMALL).fit(X, classes, sample_weight=weight)
+    assert_same_bits(by_class.predict_proba(X), by_row.predict_proba(X))
+    balanced = TabularClassifier(**SMALL, class_weight="balanced").fit(X, classes)
+    counts = {label: (classes == label).sum() for label in ("high", "low")}
+    weight = [N / 2 / counts[label] for label in classes]
+    by_row = TabularClassifier(**SMALL).fit(X, classes, sample_weight=weight)
+    assert_same_bits(balanced.predict_proba(X), by_row.predict_proba(X))
+
+
+@pytest.mark.parametrize(
+    ("class_weight", "message"),
+    [
+        (
+            {"hgih": 2},
+            "names the class 'hgih', which y does not have. Its classes are 'high', 'low'",
+        ),
+        ({"high": -1}, "class_weight of 'high' must be a finite number at least 0, got -1"),
+        ({"high": 0, "low": 0}, "sum of the weights of the rows is 0. At least one weight must be"),
+    ],
+)
+def test_wrong_class_weights(class_weight, message, quick):
+    with pytest.raises(ValueError, match=message):
+        TabularClassifier(**SMALL, class_weight=class_weight).fit(X, classes)
+
+
+def test_rows_without_weight_do_not_count(quick):
+    weight = np.r_[np.ones(N // 2), np.zeros(N // 2)]
+    wrong = np.where(weight > 0, y, 1e9)
+    a, b = (TabularRegressor(**SMALL).fit(X, target, weight) for target in (y, wrong))
+    assert_same_bits(a.predict(X), b.predict(X))
+    assert a.oof_score_ == b.oof_score_ and sum(map(len, b._held_out_errors)) == N // 2
+    assert max(errors.max() for errors in b._held_out_errors) < 10
+    for cls, target in ((TabularRegressor, y), (TabularClassifier, classes)):
+        only = cls(**SMALL).fit(X, target, sample_weight=np.eye(N)[0])
+        assert np.isfinite(only.feature_importances_).all() and np.isfinite(only.oof_score_)
+
+
+@pytest.mark.parametrize("weight", [-np.ones(N), np.zeros(N), np.full(N, np.nan), np.ones(3)])
+def test_wrong_weights(weight, quick):
+    with pytest.raises(ValueError, match=r"(?i)sample.weight"):
+        TabularRegressor(**SMALL).fit(X, y, sample_weight=weight)
+
+
+GROUPS = {
+    "numbers": np.arange(N) % 4,
+    "texts": [str(i % 4) for i in range(N)],
+    "two types": np.array(["a", 1, "b", 2] * 15, object),
+    "dates": pd.date_range("2020", periods=4).repeat(15),
+}
+
+
+@pytest.mark.parametrize("name", GROUPS)
+@pytest.mark.parametrize("cls", [TabularClassifier, TabularRegressor])
+def test_a_group_is_in_one_fold(name, cls, quick):
+    groups = GROUPS[name]
+    model = cls(**SMALL).fit(X, classes if cls is TabularClassifier else y, groups=groups)
+    pairs = set(zip(map(str, groups), model._fold_of_row.tolist()))
+    assert len(pairs) == 4 and {fold for _, fold in pairs} == {0, 1, 2}
+
+
+def test_no_fold_is_empty():
+    """StratifiedGroupKFold leaves the third fold of these rows empty."""
+    groups = np.array([1, 3, 1, 0, 2, 0, 1, 1, 3, 0, 1, 3, 0, 3, 3, 2])
+    labels = np.array([0, 0, 1, 1, 2, 0, 2, 2, 2, 0, 1, 1, 1, 1, 2, 2])
+    for seed in range(20):
+        folds = estimator._folds(16, 5, labels, groups, np.random.RandomState(seed))
+        assert len(folds) == 4 and all(len(held_out) for _, held_out in folds)
+
+
+@pytest.mark.parametrize(
+    ("groups", "message"),
+    [
+        (np.zeros(N), "groups holds one group, but at least 2 are needed. Leave groups out"),
+        (["a", None] * 30, "groups has a missing value in row 1. Give the row a group"),
+        (np.zeros((N, 2)), r"groups must have shape \(60,\), .* got \(60, 2\)"),
+        ([1, 2], "inconsistent numbers of samples"),
+    ],
+)
+def test_wrong_groups(groups, message, quick):
+    with pytest.raises(ValueError, match=message):
+        TabularRegressor(**SMALL).fit(X, y, groups=groups)
+
+
+# ---- the same results ----
+
+
+@pytest.mark.parametrize("cls", [TabularClassifier, TabularRegressor])
+def test_the_same_bits_on_any_number_of_threads(cls, quick):
+    quick(6)
+    target = classes if cls is TabularClassifier else y
+    one, two = (cls(**SMALL | dict(n_threads=n)).fit(X, target) for n in (1, 2))
+    for name in ("oof_prediction_", "feature_importances_"):
+        assert_same_bits(getattr(two, name), getattr(one, name))
+    method = "predict_proba" if cls is TabularClassifier else "predict"
+    assert_same_bits(getattr(two, method)(X), getattr(one, method)(X))
+
+
+def test_random_state(quick):
+    def predict(state):
+        return TabularRegressor(**SMALL | dict(random_state=state)).fit(X, y).predict(X)
+
+    assert_same_bits(predict(7), predict(7))
+    assert_same_bits(predict(np.random.RandomState(7)), predict(7))
+    assert (predict(8) != predict(7)).any() and (predict(None) != predict(None)).any()
+
+
+def test_a_failed_fit_changes_nothing(quick):
+    reg = TabularRegressor(**SMALL).fit(X, y)
+    before, prediction = dict(vars(reg)), reg.predict(X)
+    for arguments in ((X, y[:3]), (X, np.full(N, np.nan)), (X[["letter"]][:0], [])):
+        with pytest.raises(ValueError):
+            reg.fit(*arguments)
+        assert vars(reg) == before
+    assert_same_bits(reg.predict(X), prediction)
+    new = TabularRegressor(**SMALL)
+    with pytest.raises(ValueError):
+        new.fit(X, np.full(N, np.nan))
+    assert vars(new) == vars(TabularRegressor(**SMALL))
+
+
+def test_a_second_fit_leaves_nothing_of_the_first(quick):
+    reg = TabularRegressor(**SMALL).fit(X, y)
+    reg.fit(X.to_numpy(dtype=object)[:, :2], y)
+    assert not hasattr(reg, "feature_names_in_") and reg.columns_ == {0: "number", 1: "number"}
+    reg.set_params(loss=losses.Quantile((0.2, 0.8))).fit(X, y)
+    assert reg.oof_score_ is None and reg.columns_.keys() == set(X)
+    clf = TabularClassifier(**SMALL).fit(X, classes)
+    clf.fit(X, np.zeros(N))
+    assert clf.predict_proba(X).shape == (N, 1) and (clf.predict(X) == 0).all()
+    assert_array_equal(clf.feature_importances_, 0)
+
+
+def test_without_scikit_learn_the_message_says_how_to_get_it():
+    code = """
+import sys
+sys.modules["sklearn"] = None
+import fastnn
+for name in ("TabularClassifier", "TabularRegressor", "tabular"):
+    try:
+        getattr(fastnn, name)
+    except ImportError as error:
+        print(error)
+"""
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    advice = 'needs scikit-learn. Run: pip install "fastnn-mlp[sklearn]"'
+    assert run.stdout.splitlines() == [
+        f"{name} {advice}" for name in ("TabularClassifier", "TabularRegressor", "tabular")
+    ]
+
+
+def test_lists_do_not_need_pyarrow():
+    code = """
+import sys
+sys.modules["pyarrow"] = None
+import fastnn
+reg = fastnn.TabularRegressor(2, hidden_layer_sizes=2, time_limit=1e-3)
+reg.fit([[i / 9, "ab"[i % 2]] for i in range(20)], range(20))
+try:
+    reg.predict("table.csv")
+except ValueError as error:
+    print(error)
+"""
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "need pyarrow, which is not installed" in run.stdout

@@ -1,0 +1,291 @@
+"""What the columns of a table are taken for, and how they become numbers and categories."""
+
+import datetime
+
+import numpy as np
+import pandas as pd
+import pytest
+from numpy.testing import assert_array_equal
+
+pytest.importorskip("sklearn")
+
+from fastnn import TabularClassifier, TabularRegressor
+from fastnn.tabular import columns, features, frames
+
+pytestmark = pytest.mark.usefixtures("quick_recipe")
+N = 28
+SMALL = dict(n_estimators=2, hidden_layer_sizes=3, n_threads=1, random_state=0)
+z = np.random.default_rng(5).normal(size=N)
+DAYS = pd.date_range("2020-01-06", periods=N, freq="5D")  # a Monday
+
+
+def with_column(values):
+    return pd.DataFrame({"z": z, "v": values})
+
+
+def fit(values, **options):
+    return TabularRegressor(**SMALL, **options).fit(with_column(values), z)
+
+
+def kind(values, **options):
+    """The kind of a column, or the reason why it is left out."""
+    reg = fit(values, **options)
+    assert np.isfinite(reg.predict(with_column(values))).all()
+    return reg.columns_.get("v") or reg.left_out_["v"]
+
+
+def texts(form):
+    return [day.strftime(form) for day in DAYS]
+
+
+KINDS = {
+    "numbers as texts": ([repr(x) for x in z.tolist()], "number"),
+    "numbers with marks of missing values": ([" 1 ", "2", "NA", "?"] * 7, "number"),
+    "truths as texts": (["True", "False"] * 14, "number"),
+    "decimal commas": (["1,5", "2,5"] * 14, "category"),
+    "infinity as a text": (["1", "inf"] * 14, "category"),
+    "times of day": (["10:30", "11:30"] * 14, "category"),
+    "numbers that look like dates": ([20200101 + i for i in range(N)], "number"),
+    "one number and missing values": ([7.0, None] * 14, "number"),
+    "one text and missing values": (["x", None] * 14, "category"),
+    "ISO dates": (texts("%Y-%m-%d"), "date"),
+    "ISO times": (texts("%Y-%m-%dT%H:%M:%SZ"), "date"),
+    "dates with missing values": (["", *texts("%Y-%m-%d")[1:]], "date"),
+    "German dates": (texts("%d.%m.%Y"), "date"),
+    "American times": (texts("%m/%d/%Y %I:%M %p"), "date"),
+    "months by name": (texts("%d %b %Y"), "date"),
+    "one value": ([5.0] * N, "all values are equal"),
+    "one text": (["x"] * N, "all values are equal"),
+    "no value": ([None] * N, "all values are missing"),
+    "only marks of missing values": (["?", "NA"] * 14, "all values are missing"),
+    "free text": ([f"row {i}" for i in range(N)], "almost all texts are different"),
+    "numbers with a word": (
+        ["many", *map(str, range(1, N))],
+        "almost all texts are different; most are numbers, but not 'many'. Correct it, or leave it "
+        "empty if it is missing",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_kinds(name):
+    values, expected = KINDS[name]
+    assert kind(values) == expected
+
+
+OVERRIDES = {
+    "numbers as categories": ([1, 2] * 14, dict(categories="v"), "category"),
+    "by position": ([1, 2] * 14, dict(categories=1), "category"),
+    "by position from the end": ([1, 2] * 14, dict(categories=[-1]), "category"),
+    "texts as dates": (texts("%Y%m%d"), dict(dates=["v"]), "date"),
+    "numbers as dates": ([int(t) for t in texts("%Y%m%d")], dict(dates=["v"]), "date"),
+    "dates as categories": (list(DAYS[:2]) * 14, dict(categories="v"), "category"),
+    "dropped": (z, dict(drop=pd.Index(["v"])), "named in drop"),
+    "missing values as numbers": ([None] * N, dict(numbers="v"), "all values are missing"),
+}
+
+
+@pytest.mark.parametrize("name", OVERRIDES)
+def test_overrides(name):
+    values, options, expected = OVERRIDES[name]
+    assert kind(values, **options) == expected
+
+
+def test_columns_of_an_array_have_positions():
+    reg = TabularRegressor(**SMALL, drop=0).fit(np.c_[z, z, [1.0] * N], z)
+    assert reg.columns_ == {1: "number"}
+    assert reg.left_out_ == {0: "named in drop", 2: "all values are equal"}
+
+
+ERRORS = {
+    "an unknown name": (dict(drop="V"), "drop names the column 'V'.* Did you mean 'v'"),
+    "no similar name": (dict(dates=["qqq"]), "'qqq', which X does not have. Its columns are z, v"),
+    "a position": (dict(numbers=2), "numbers names column 2, but X has 2 .* from 0 to 1"),
+    "a fraction": (dict(drop=[1.5]), "drop must hold names or positions of columns, got 1.5 of"),
+    "a mask": (dict(drop=[True, False]), "names or positions of columns, got True of type bool"),
+    "named twice": (dict(drop="v", dates=1), "column 'v' is in both dates and drop. Name it once"),
+    "no number": (dict(numbers="v"), "column 'v' holds 'a' in row 0, which is not a number"),
+    "no date": (dict(dates="v"), "dates names the column 'v', which holds 'a'. .* format that"),
+    "numbers that are no dates": (dict(dates="z"), "column 'z' holds the number -.* dates are exp"),
+    "nothing left": (dict(drop=["z", "v"]), "X has no usable column .'z': named in drop; 'v': na"),
+}
+
+
+@pytest.mark.parametrize("name", ERRORS)
+def test_errors_name_the_column_and_say_what_to_do(name):
+    options, message = ERRORS[name]
+    with pytest.raises(ValueError, match=message):
+        fit(["a", "b"] * 14, **options)
+
+
+def test_an_array_has_no_names():
+    with pytest.raises(ValueError, match="drop names the column 'a', but the columns of X have no"):
+        TabularRegressor(**SMALL, drop="a").fit(np.c_[z, z], z)
+
+
+def test_the_wrong_date_is_named():
+    values = texts("%Y-%m-%d")
+    values[3] = "soon"
+    with pytest.raises(ValueError, match="dates names the column 'v', which holds 'soon'"):
+        fit(values, dates="v")
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ([np.inf] + [1.0] * (N - 1), "column 'v' is infinite in row 0"),
+        (
+            [1.7e308, -1.7e308] * 14,
+            r"numbers from -1.7e\+308 to 1.7e\+308, but their range must be",
+        ),
+        (z * 1e-310, "their range must be 1e-300 to"),
+    ],
+)
+def test_numbers_that_cannot_be_scaled(values, message):
+    with pytest.raises(ValueError, match=message):
+        fit(values)
+
+
+# ---- other values in predict ----
+
+TRAINING = pd.DataFrame(
+    {
+        "number": z,
+        "code": ["A1", "2", "3", "2"] * 7,
+        "flag": z > 0,
+        "day": DAYS,
+        "written": texts("%d.%m.%Y"),
+    }
+)
+SAME = {
+    "numbers as texts": dict(number=[repr(x) for x in z.tolist()]),
+    "numbers as objects": dict(number=np.array(z, object)),
+    "truths as texts": dict(flag=np.where(z > 0, "true", "False")),
+    "truths as numbers": dict(flag=(z > 0) * 1),
+    "nullable truths": dict(flag=pd.array(z > 0, dtype="boolean")),
+    "categories": dict(code=pd.Categorical(TRAINING["code"])),
+    "dates as texts": dict(day=texts("%Y-%m-%d")),
+    "dates in another format": dict(day=texts("%m/%d/%Y")),
+    "dates with a time zone": dict(day=DAYS.tz_localize("UTC")),
+    "dates of Python": dict(day=np.array(DAYS.date, object)),
+    "texts as dates": dict(written=DAYS),
+}
+
+
+@pytest.fixture(scope="module")
+def fitted():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("fastnn.tabular.recipe.n_epochs", lambda configuration, n: 2)
+        return TabularRegressor(**SMALL).fit(TRAINING, z)
+
+
+@pytest.mark.parametrize("name", SAME)
+def test_another_type_of_the_same_values(name, fitted):
+    rows = TRAINING.assign(**SAME[name])
+    assert_array_equal(fitted.predict(rows), fitted.predict(TRAINING))
+
+
+def test_a_number_is_a_category_again(fitted):
+    expected = fitted.predict(TRAINING.assign(code="2"))
+    for code in (2, 2.0, np.float32(2)):
+        assert_array_equal(fitted.predict(TRAINING.assign(code=code)), expected)
+
+
+def test_unseen_and_missing_values(fitted):
+    unseen, missing = (fitted.predict(TRAINING.assign(code=code)) for code in ("zzz", None))
+    assert_array_equal(unseen, missing)  # the training rows had no missing values
+    for name in TRAINING:
+        assert np.isfinite(fitted.predict(TRAINING.assign(**{name: None}))).all()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (dict(number="x"), "column 'number' holds 'x' in row 0, which is not a number"),
+        (dict(number=DAYS), "column 'number' holds dates or times, but numbers are expected"),
+        (dict(number=np.inf), "column 'number' is infinite in row 0"),
+        (dict(flag="yes"), "column 'flag' holds 'yes' in row 0, which is not a number"),
+        (dict(day="soon"), "column 'day' holds 'soon' in row 0, which is not a date"),
+        (dict(day=3.0), "column 'day' holds the number 3, but dates are expected"),
+        (
+            dict(written="31.02.2020"),
+            "'31.02.2020' in row 0, which is not a date like those of fit",
+        ),
+        (dict(more=1), "names should match(.|\n)*unseen at fit time:\n- more"),
+    ],
+)
+def test_values_that_cannot_be_in_the_column(change, message, fitted):
+    with pytest.raises(ValueError, match=message):
+        fitted.predict(TRAINING.assign(**change))
+
+
+# ---- features ----
+
+
+def features_of(values, **options):
+    frame = frames.read(with_column(values))
+    found = features.Features.fit(frame, drop=["z"], **options)
+    return found, *found.transform(frame)
+
+
+def test_features_of_a_date():
+    found, numbers, codes = features_of(DAYS)
+    assert [number.part for number in found.numbers] == ["value"]
+    assert [category.part for category in found.categories] == ["weekday"]
+    assert_array_equal(codes[:, 0], [day.weekday() for day in DAYS])
+    assert_array_equal(numbers[0], DAYS.as_unit("s").astype(np.int64))
+    year = pd.date_range("2019-01-01 06:00", periods=N, freq="27D")
+    found, numbers, codes = features_of(year)
+    parts = {number.part: x for number, x in zip(found.numbers, numbers)}
+    assert set(parts) == {"value", "sin year", "cos year", "sin day", "cos day"}
+    np.testing.assert_allclose(parts["sin day"], 1)  # 6 o'clock is a quarter of a day
+    np.testing.assert_allclose(parts["sin year"] ** 2 + parts["cos year"] ** 2, 1)
+
+
+def test_a_category_needs_two_rows():
+    found, _, codes = features_of(["a", "b", "once", None, None, "a", "b"] * 1 + ["a"] * 21)
+    (category,) = found.categories
+    assert category.levels == ["a", "b"] and category.marks_missing
+    assert_array_equal(codes[:7, 0], [0, 1, -1, 2, 2, 0, 1])
+
+
+def test_texts_that_are_equal_are_one_category():
+    found, _, codes = features_of(pd.Categorical([1, "1", 1.0, "2"] * 7))
+    assert found.categories[0].levels == ["1", "2"]
+    assert_array_equal(codes[:4, 0], [0, 0, 0, 1])
+
+
+def test_presence_of_the_only_value():
+    found, numbers, codes = features_of([5.0, None] * 14)
+    assert found.categories[0].part == "presence" and numbers == []
+    assert_array_equal(codes[:, 0], [0, 1] * 14)
+
+
+def test_a_date_is_parsed_once(monkeypatch):
+    seen = []
+    parse_date = columns.parse_date
+    monkeypatch.setattr(columns, "parse_date", lambda *a: seen.append(a) or parse_date(*a))
+    features_of(texts("%d.%m.%Y"))
+    found = [text for text, name in seen if name == "%d.%m.%Y"]
+    assert sorted(found) == sorted(texts("%d.%m.%Y"))
+
+
+def test_date_texts_in_utc():
+    assert columns.parse_date("2020-01-01T00:00:00+01:00", "iso") == 1577833200.0
+    assert columns.parse_date("2020-01-01", "iso") == 1577836800.0
+    assert columns.parse_date("20200101", "iso") is None
+    zone = datetime.timezone(datetime.timedelta(hours=1))
+    when = np.array([datetime.datetime(2020, 1, 1, tzinfo=zone), None], dtype=object)
+    assert_array_equal(frames.read(with_column(np.r_[when, [None] * 26])).columns[1].values[:2],
+                       [1577833200.0, np.nan])  # fmt: skip
+
+
+def test_classifier_has_the_same_columns():
+    clf = TabularClassifier(**SMALL).fit(TRAINING, z > 0)
+    assert clf.columns_ == {
+        "number": "number",
+        "code": "category",
+        "flag": "number",
+        "day": "date",
+        "written": "date",
+    }

@@ -1,0 +1,323 @@
+"""Tables, targets and weights of every type that estimators for tables read or refuse."""
+
+import datetime
+import decimal
+import pathlib
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pyarrow as pa
+import pytest
+from checks import assert_same_bits
+from numpy.testing import assert_array_equal
+from scipy import sparse
+
+from fastnn import TabularClassifier, TabularRegressor
+from fastnn.tabular import frames
+
+pytestmark = pytest.mark.usefixtures("quick_recipe")
+N = 24
+SMALL = dict(n_estimators=2, hidden_layer_sizes=3, n_threads=1, random_state=0)
+z = np.random.default_rng(5).normal(size=N)
+classes = np.where(z > 0, "up", "down")
+DAYS = pd.date_range("2020-01-01", periods=N, freq="5D")
+AB, INTS = ["a", "b"] * (N // 2), [1, 2, None, 4] * (N // 4)
+
+
+def pandas(values):
+    return pd.DataFrame({"z": z, "v": values})
+
+
+def arrow(values, kind=None):
+    return pa.table({"z": z, "v": pa.array(values, kind)})
+
+
+def polars(values, kind=None):
+    return pl.DataFrame({"z": z, "v": pl.Series(values, dtype=kind)})
+
+
+def dictionary(values):
+    return pa.table({"z": z, "v": pa.array(values).dictionary_encode()})
+
+
+def chunks():
+    parts = [["a", "b"] * (N // 4), ["c", "b"] * (N // 4)]
+    return pa.table(
+        {"z": z, "v": pa.chunked_array([pa.array(p).dictionary_encode() for p in parts])}
+    )
+
+
+decimals = [decimal.Decimal(i) / 4 if i else None for i in range(N)]
+dates = [day.date() for day in DAYS]
+clock = [datetime.time(i % 24, 30) for i in range(N)]
+spans = [datetime.timedelta(days=i) for i in range(N)]
+TABLES = {
+    "Int64": (pandas(pd.array(INTS, dtype="Int64")), "number"),
+    "Float64": (pandas(pd.array(INTS, dtype="Float64")), "number"),
+    "boolean": (pandas(pd.array([True, None, False] * 8, dtype="boolean")), "number"),
+    "objects of truths": (pandas(np.array([True, None] * 12, object)), "number"),
+    "sparse": (pandas(pd.arrays.SparseArray([0.0, 1.0] * 12)), "number"),
+    "timedelta": (pandas(pd.to_timedelta(range(N), "D")), "number"),
+    "objects of spans": (pandas(np.array(spans, object)), "number"),
+    "objects of times of day": (pandas(np.array(clock, object)), "number"),
+    "objects of decimals": (pandas(np.array(decimals, object)), "number"),
+    "mixed objects": (pandas(np.array([1, "a", 2.0, None] * 6, object)), "category"),
+    "objects of bytes": (pandas(np.array([b"a", b"b"] * 12, object)), "category"),
+    "category": (pandas(pd.Categorical(AB)), "category"),
+    "category of ints": (pandas(pd.Categorical(INTS)), "category"),
+    "category of intervals": (pandas(pd.cut(z, 3)), "category"),
+    "string": (pandas(pd.array(AB, dtype="string")), "category"),
+    "datetime": (pandas(DAYS), "date"),
+    "datetime in nanoseconds": (pandas(DAYS.as_unit("ns")), "date"),
+    "datetime with a zone": (pandas(DAYS.tz_localize("Europe/Berlin")), "date"),
+    "period": (pandas(pd.period_range("2020-01", periods=N, freq="M")), "date"),
+    "objects of dates": (pandas(np.array(dates, object)), "date"),
+    "pandas with an Arrow int": (pandas(pd.array(INTS, dtype="int64[pyarrow]")), "number"),
+    "pandas with an Arrow date": (
+        pandas(pd.array(dates, dtype=pd.ArrowDtype(pa.date32()))),
+        "date",
+    ),
+    "pandas with an Arrow time": (pandas(pd.array(DAYS, dtype="timestamp[us][pyarrow]")), "date"),
+    "Polars": (polars(AB), "category"),
+    "Polars Categorical": (polars(AB, pl.Categorical), "category"),
+    "Polars Enum": (polars(AB, pl.Enum(["b", "a"])), "category"),
+    "Polars Boolean": (polars([True, None] * 12), "number"),
+    "Polars Date": (polars(dates), "date"),
+    "Polars Time": (polars(clock), "number"),
+    "Arrow dictionary": (dictionary(AB), "category"),
+    "Arrow dictionary of ints": (dictionary(INTS), "category"),
+    "Arrow dictionary in chunks": (chunks(), "category"),
+    "Arrow large_string": (arrow(AB, pa.large_string()), "category"),
+    "Arrow string_view": (arrow(AB, pa.string_view()), "category"),
+    "Arrow binary": (arrow([b"a", b"\xff"] * 12), "category"),
+    "Arrow run-end encoded": (
+        arrow(pa.RunEndEncodedArray.from_arrays([12, N], ["a", "b"])),
+        "category",
+    ),
+    "Arrow decimal": (arrow(decimals), "number"),
+    "Arrow float16": (arrow(z.astype(np.float16)), "number"),
+    "Arrow null": (arrow(pa.nulls(N)), None),
+    "Arrow date32": (arrow(dates), "date"),
+    "Arrow timestamp with a zone": (arrow(DAYS, pa.timestamp("s", "Asia/Tokyo")), "date"),
+    "Arrow time32": (arrow(clock, pa.time32("s")), "number"),
+    "Arrow duration": (arrow(spans), "number"),
+    "Arrow record batch": (pa.record_batch({"z": pa.array(z), "v": pa.array(AB)}), "category"),
+}
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_tables(name):
+    X, kind = TABLES[name]
+    reg = TabularRegressor(**SMALL).fit(X, z)
+    assert reg.columns_.get("v") == kind and reg.feature_names_in_.tolist() == ["z", "v"]
+    assert np.isfinite(reg.predict(X)).all()
+
+
+@pytest.mark.parametrize(
+    ("values", "second"),
+    [(INTS, 2), (dates, DAYS[1].timestamp()), (clock, 5400), (spans, 86400), (decimals, 0.25)],
+    ids=["numbers", "dates", "times", "spans", "decimals"],
+)
+def test_the_same_numbers_in_every_library(values, second):
+    columns = {"z": z, "v": values}
+    for X in (pd.DataFrame(columns), pl.DataFrame(columns), pa.table(columns)):
+        numbers = frames.read(X).columns[1].values
+        assert numbers[1] == second and np.isnan(numbers).sum() == values.count(None)
+
+
+ARRAYS = {
+    "bool": np.c_[z > 0, z > 1],
+    "float16": np.c_[z, z].astype(np.float16),
+    "datetime64": np.c_[DAYS, DAYS],
+    "texts": np.c_[z, z].astype(str),
+    "objects": np.array([["a", 1.0], ["b", None]] * 12, object),
+    "masked": np.ma.masked_greater(np.c_[z, z], 1),
+    "lists": [[float(x), "a" if x > 0 else "b"] for x in z],
+    "lists with None": [[float(x), None if x > 0 else 1] for x in z],
+    "columns without names": pd.DataFrame(np.c_[z, z]),
+    "columns with names of two levels": pd.DataFrame(
+        np.c_[z, z], columns=pd.MultiIndex.from_tuples([("a", 1), ("a", 2)])
+    ),
+}
+
+
+@pytest.mark.parametrize("name", ARRAYS)
+def test_tables_without_names(name):
+    reg = TabularRegressor(**SMALL).fit(ARRAYS[name], z)
+    assert set(reg.columns_) == {0, 1} and not hasattr(reg, "feature_names_in_")
+    assert np.isfinite(reg.predict(ARRAYS[name])).all()
+
+
+def test_a_masked_value_is_missing():
+    masked = np.ma.masked_greater(np.c_[z, z], 1)
+    expected = np.where(np.c_[z, z] > 1, np.nan, np.c_[z, z])
+    a, b = (TabularRegressor(**SMALL).fit(X, z).predict(X) for X in (masked, expected))
+    assert_same_bits(a, b)
+
+
+REFUSED = {
+    "lists in a column": (pandas([[1, 2]] * N), "column 'v' holds values of type list"),
+    "dicts in a column": (pandas([{"a": 1}] * N), "column 'v' holds values of type dict"),
+    "an Arrow list": (arrow([[1]] * N), "column 'v' holds values of type list<item: int64>"),
+    "a Polars struct": (polars([{"a": 1}] * N), "column 'v' holds values of type struct"),
+    "complex numbers": (pandas(z + 1j), "Complex data not supported: column 'v'"),
+    "complex objects": (pandas(np.array(z + 1j, object)), "Complex data not supported"),
+    "two equal names": (
+        pd.DataFrame(np.c_[z, z], columns=["a", "a"]),
+        "X has 2 columns named 'a'. Rename all but one",
+    ),
+    "a Series": (pd.Series(z), "X must be a table, got a Series, which is one column"),
+    "an Arrow array": (pa.array(z), "X must be a table, got a DoubleArray"),
+    "a lazy frame": (pl.LazyFrame({"z": z}), r"X is a LazyFrame.* Pass X.collect\(\)"),
+    "a dict": ({"z": z}, r"X must be a DataFrame.* got dict. .* pandas.DataFrame\(X\)"),
+    "None": (None, "X must be a DataFrame.* got NoneType"),
+    "ragged lists": ([[1, 2], [3]] * 12, "row 1 has 1 values, but row 0 has 2"),
+    "a vector": (z, "Expected 2D array, got 1D array"),
+    "a structured array": (np.zeros(N, "f8,f8"), "X is a structured array. Pass pandas.DataFrame"),
+    "no rows": (np.zeros((0, 2)), "0 sample"),
+    "no columns": (pd.DataFrame(index=range(N)), "X has no usable column"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_refused_tables(name):
+    X, message = REFUSED[name]
+    with pytest.raises(ValueError, match=message):
+        TabularRegressor(**SMALL).fit(X, z)
+
+
+def test_refused_types():
+    with pytest.raises(TypeError, match=r"X is a sparse matrix.* Pass X.toarray\(\)"):
+        TabularRegressor(**SMALL).fit(sparse.csr_array(np.c_[z, z]), z)
+    with pytest.raises(TypeError, match=r"Feature names are only supported.* has the column 0"):
+        TabularRegressor(**SMALL).fit(pd.DataFrame({0: z, "b": z}), z)
+
+
+# ---- files ----
+
+
+@pytest.fixture
+def table():
+    return pd.DataFrame({"number": z, "code": ["7", "x", "8"] * 8, "day": DAYS, "y": classes})
+
+
+@pytest.mark.parametrize("name", ["t.csv", "t.csv.gz", "t.parquet"])
+def test_paths(name, table, tmp_path):
+    path = tmp_path / name
+    table.to_parquet(path) if name.endswith("parquet") else table.to_csv(path, index=False)
+    clf = TabularClassifier(**SMALL).fit(path, "y")
+    assert clf.columns_ == {"number": "number", "code": "category", "day": "date"}
+    expected = TabularClassifier(**SMALL).fit(table, "y")
+    assert_same_bits(clf.predict_proba(str(path)), expected.predict_proba(table))
+    assert clf.score(path, "y") == expected.score(table, classes)
+
+
+def test_a_category_whose_values_in_a_file_look_like_numbers(table, tmp_path):
+    table["code"] = ["007", "x", "08"] * 8
+    clf = TabularClassifier(**SMALL).fit(table, "y")
+    rows = table.assign(code="007")
+    rows.to_csv(tmp_path / "rows.csv", index=False)
+    assert_same_bits(clf.predict_proba(tmp_path / "rows.csv"), clf.predict_proba(rows))
+
+
+def test_a_missing_file():
+    with pytest.raises(ValueError, match=r"nothing.csv: No such file"):
+        TabularRegressor(**SMALL).fit(pathlib.Path("nothing.csv"), "y")
+
+
+# ---- targets ----
+
+bits = (z > 0).astype(int)
+LABELS = {
+    "texts": (classes, ["down", "up"], "U"),
+    "objects": (classes.astype(object), ["down", "up"], "O"),
+    "truths": (z > 0, [False, True], "b"),
+    "objects of truths": ((z > 0).astype(object), [False, True], "b"),
+    "small ints": (bits.astype(np.int8), [0, 1], "i"),
+    "nullable ints": (pd.Series(bits, dtype="Int64"), [0, 1], "i"),
+    "nullable truths": (pd.Series(z > 0, dtype="boolean"), [False, True], "b"),
+    "a list": (classes.tolist(), ["down", "up"], "U"),
+    "a category": (pd.Series(pd.Categorical(classes)), ["down", "up"], "O"),
+    "Polars": (pl.Series(bits), [0, 1], "i"),
+    "Arrow": (pa.array(bits), [0, 1], "i"),
+    "one class": (["a"] * N, ["a"], "U"),
+    "a class of one row": (np.r_[5, bits[1:]], [0, 1, 5], "i"),
+    "many classes": (np.arange(N) % 12, list(range(12)), "i"),
+}
+
+
+@pytest.mark.parametrize("name", LABELS)
+def test_classes(name):
+    y, expected, kind = LABELS[name]
+    X = pandas(AB)
+    clf = TabularClassifier(**SMALL).fit(X, y)
+    assert clf.classes_.tolist() == expected and clf.predict(X).dtype.kind == kind
+    P = clf.predict_proba(X)
+    assert P.shape == (N, len(expected)) and (P > 0).all()
+    np.testing.assert_array_equal(clf.predict_log_proba(X), np.log(P))
+
+
+@pytest.mark.parametrize("frame", [pd.DataFrame, pl.DataFrame, pa.table])
+@pytest.mark.parametrize("values", [bits, z > 0, classes], ids=lambda v: v.dtype.name)
+def test_a_target_named_by_its_column_keeps_its_type(frame, values):
+    X = frame({"t": values, "z": z, "v": AB})
+    clf = TabularClassifier(**SMALL).fit(X, "t")
+    assert clf.classes_.tolist() == sorted(set(values.tolist()))
+    assert clf.n_features_in_ == 2 and set(clf.columns_) == {"z", "v"}
+    without = frame({"z": z, "v": AB})
+    assert_array_equal(clf.predict(X), clf.predict(without))
+    assert clf.score(X, "t") == clf.score(without, values)
+
+
+BAD_TARGETS = {
+    "a class is missing": (TabularClassifier, ["a", None] * 12, "missing class in row 1. Remove"),
+    "numbers as classes": (TabularClassifier, z, "Unknown label type"),
+    "two types": (TabularClassifier, np.array([1, "a"] * 12, object), "the types int, str"),
+    "two columns": (TabularClassifier, np.c_[bits, bits], "y should be a 1d array"),
+    "no target": (TabularClassifier, None, "y to be passed, but the target y is None"),
+    "no column": (TabularClassifier, "w", "y='w' names a column that X does not have"),
+    "texts": (TabularRegressor, classes, "y must hold numbers, but could not convert"),
+    "dates": (TabularRegressor, DAYS, "y holds datetime64.*, but must hold numbers"),
+    "infinity": (TabularRegressor, np.r_[np.inf, z[1:]], "y contains infinity"),
+    "NaN": (TabularRegressor, np.r_[np.nan, z[1:]], "y contains NaN"),
+    "huge": (TabularRegressor, z * 1e300, r"y holds numbers up to .*e\+300, but at most 1e\+150"),
+    "few": (TabularRegressor, z[:3], "inconsistent numbers of samples"),
+}
+
+
+@pytest.mark.parametrize("name", BAD_TARGETS)
+def test_bad_targets(name):
+    cls, y, message = BAD_TARGETS[name]
+    with pytest.raises(ValueError, match=message):
+        cls(**SMALL).fit(pandas(AB), y)
+
+
+def test_a_target_column_needs_names_and_no_dates():
+    with pytest.raises(ValueError, match="y='a' names a column of X, but the columns of X have no"):
+        TabularRegressor(**SMALL).fit(np.c_[z, z], "a")
+    with pytest.raises(ValueError, match="y='v' is a column of dates or times"):
+        TabularRegressor(**SMALL).fit(pandas(DAYS), "v")
+
+
+@pytest.mark.parametrize("n", [0, 1])
+def test_too_few_rows(n):
+    with pytest.raises(ValueError, match=f"at least 2 rows, got {n} sample"):
+        TabularRegressor(**SMALL).fit(pandas(AB)[:n], z[:n])
+
+
+def test_two_rows():
+    for n_estimators in (1, 5):
+        reg = TabularRegressor(n_estimators, hidden_layer_sizes=3).fit([[0.0], [1.0]], [3, 4])
+        assert ((reg.predict([[0.0], [9.0]]) >= 3) & (reg.predict([[0.0], [9.0]]) <= 4)).all()
+
+
+@pytest.mark.parametrize("y", [np.full(N, 7.0), np.zeros(N), 1 + z * 1e-16, z * 1e-310, z * 1e140])
+def test_extreme_targets(y):
+    P = TabularRegressor(**SMALL).fit(pandas(AB), y).predict(pandas(AB))
+    assert (P >= y.min()).all() and (P <= y.max()).all()
+
+
+def test_no_rows_to_predict():
+    reg = TabularRegressor(**SMALL).fit(pandas(AB), z)
+    assert reg.predict(pandas(AB)[:0]).shape == (0,)

@@ -1,0 +1,79 @@
+"""Prediction intervals of `TabularRegressor`."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_array_equal
+
+from fastnn import TabularRegressor, losses
+from fastnn.estimators import intervals
+
+pytestmark = pytest.mark.usefixtures("quick_recipe")
+SMALL = dict(hidden_layer_sizes=6, n_threads=1, random_state=0)
+
+
+def noisy(n, seed):
+    rng = np.random.default_rng(seed)
+    X = rng.uniform(-1, 1, (n, 2))
+    return X, 3 * X[:, 0] + rng.normal(0, 0.5, n)
+
+
+@pytest.mark.parametrize("n_estimators", [1, 2, 5])
+@pytest.mark.parametrize("coverage", [0.5, 0.9])
+def test_coverage(n_estimators, coverage, quick_recipe):
+    quick_recipe(30)
+    X, y = noisy(400, seed=1)
+    rows, targets = noisy(2000, seed=2)
+    reg = TabularRegressor(n_estimators, **SMALL).fit(X, y)
+    lower, upper = reg.predict_interval(rows, coverage)
+    assert lower.shape == upper.shape == (2000,) and (lower < upper).all()
+    share = np.mean((lower <= targets) & (targets <= upper))
+    assert abs(share - coverage) < 0.08
+    if coverage == 0.9:  # the noise alone is 3.29 standard deviations wide
+        assert np.mean(upper - lower) < 2 * 3.29 * 0.5
+
+
+def test_the_formula():
+    """Bounds are quantiles of f_k(i)(x) -+ e_i, with the fold k(i) and the error e_i of row i."""
+    X, y = noisy(30, seed=3)
+    reg = TabularRegressor(3, **SMALL).fit(X, y)
+    f = reg._fold_predictions(reg._read(X[:5]))
+    e, fold = np.abs(y - reg.oof_prediction_), reg._fold_of_row
+    lower, upper = reg.predict_interval(X[:5], coverage=0.8)
+    rank = int(np.ceil(0.8 * 31))
+    for i in range(5):
+        np.testing.assert_allclose(upper[i], np.sort(f[fold, i] + e)[rank - 1])
+        np.testing.assert_allclose(lower[i], np.sort(f[fold, i] - e)[30 - rank])
+
+
+def test_counts_are_not_negative():
+    X, _ = noisy(60, seed=4)
+    y = np.random.default_rng(0).poisson(np.exp(X[:, 0]))
+    reg = TabularRegressor(2, loss="poisson", **SMALL).fit(X, y)
+    lower, upper = reg.predict_interval(X)
+    assert lower.min() == 0 and (upper > 0).all()
+
+
+@pytest.mark.parametrize("coverage", [0, 1, -0.5, 1.5, "0.9", None])
+def test_wrong_coverage(coverage):
+    reg = TabularRegressor(2, **SMALL).fit(*noisy(20, seed=5))
+    with pytest.raises(ValueError, match="coverage must be a finite number above 0 and below 1"):
+        reg.predict_interval([[0.0, 0.0]], coverage)
+
+
+@pytest.mark.parametrize(("n_estimators", "n_rows"), [(2, 20), (1, 4)])
+def test_too_few_rows_for_the_coverage(n_estimators, n_rows):
+    reg = TabularRegressor(n_estimators, **SMALL).fit(*noisy(20, seed=5))
+    with pytest.raises(ValueError, match=rf"at least 99 training rows, got {n_rows}. Lower cover"):
+        reg.predict_interval([[0.0, 0.0]], 0.99)
+
+
+def test_several_quantiles_are_an_interval_themselves():
+    reg = TabularRegressor(2, loss=losses.Quantile((0.1, 0.9)), **SMALL).fit(*noisy(20, seed=5))
+    with pytest.raises(ValueError, match=r"several quantiles. Take two of them as the interval"):
+        reg.predict_interval([[0.0, 0.0]])
+
+
+def test_the_same_function_as_for_other_estimators(monkeypatch):
+    monkeypatch.setattr(intervals, "cv_plus", lambda *a: (np.zeros((1, 1)), np.ones((1, 1))))
+    reg = TabularRegressor(2, **SMALL).fit(*noisy(20, seed=5))
+    assert_array_equal(reg.predict_interval([[0.0, 0.0]]), [[0], [1]])
