@@ -528,18 +528,50 @@ def test_the_compiled_code_checks_tables(dtype):
     for X, validation in ((table, dense), (table.to_dense(), of_table)):
         with pytest.raises(ValueError, match="another kind of inputs"):
             kernels.Trainer(net, X, y, validation=validation, **options)
-    with pytest.raises(ValueError, match="at most"):
-        kernels.CompiledTable()._bind(
-            np.ones((1, 0), dtype),
-            np.ones((1, 1), dtype),
-            np.ones((1, 0), np.int32),
-            [0],
-            [],
-            [1.0],
-            [],
-        )
+    for n_bins in 0, 2**30, 2**63 - 1:
+        with pytest.raises(ValueError, match="at most"):
+            kernels.CompiledTable()._bind(
+                np.ones((1, 1), dtype),
+                np.ones((1, 1), dtype),
+                np.ones((1, 0), np.int32),
+                [n_bins],
+                [],
+                [1.0],
+                [],
+            )
     with pytest.raises(ValueError, match="Expected a table of"):
         net._forward_into(kernels.CompiledTable(), out[:0])
+
+
+def test_a_table_with_another_length_is_not_read(dtype):
+    class Longer(Table):
+        def __len__(self):
+            return 300
+
+    table = Longer(positions=np.ones((2, 1)), n_bins=1, dtype=dtype)
+    net = MLP([1, 1], dtype=dtype)
+    options = {"loss": kernels.Loss.SQUARED_ERROR, "batch_size": 8}
+    for call in (
+        lambda: net.forward(table),
+        lambda: kernels.Trainer(net, table, np.zeros((300, 1), dtype), **options),
+    ):
+        with pytest.raises(ValueError, match="table of 2 rows has the length 300"):
+            call()
+
+
+def test_more_threads_than_a_trainer_has_memory_for(dtype):
+    table = make_table("levels", dtype=dtype.name)
+    y = targets(300)[:, None].astype(dtype)
+    options = {"loss": kernels.Loss.SQUARED_ERROR, "batch_size": 256}
+    params = []
+    for n_threads in 1, 4:
+        net = MLP([table.n_inputs, 64, 1], dtype=dtype, rng=0)
+        trainer = kernels.Trainer(net, table, y, optimizer=SGD(0.1).to_kernel(), **options)
+        trainer.load()
+        trainer.run(n_threads, 10, np.empty(3))
+        trainer.store()
+        params.append(net.params.copy())
+    assert_same_bits(*params)
 
 
 def test_a_large_column_of_levels(dtype):

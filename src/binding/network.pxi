@@ -185,7 +185,7 @@ cdef class CompiledNetwork:
         cdef ZeroedBuffer shape = self.shape, memory
         cdef list references = self.references
         cdef Poll poll
-        X.check(self)
+        X.check(self, n)
         net.table = &X.layout
         poll.check = poll_signals
         poll.context = NULL

@@ -29,9 +29,9 @@ cdef class CompiledTable:
         for i in range(p + k):
             counts[i] = n_bins[i] if i < p else n_levels[i - p]
             scales[i] = position_scale[i] if i < p else code_scale[i - p]
+            if counts[i] < 1 or counts[i] > MAX_TABLE_INPUTS - self.n_inputs:
+                raise ValueError(f"A column needs 1 bin or level, and a table has at most {MAX_TABLE_INPUTS} inputs.")
             self.n_inputs += counts[i]
-            if counts[i] < 1 or self.n_inputs > MAX_TABLE_INPUTS:
-                raise ValueError(f"A column needs 1 bin or level, and a table at most {MAX_TABLE_INPUTS} inputs.")
         self.layout.n_numbers, self.layout.n_positions, self.layout.n_codes = d, p, k
         self.layout.n_bins, self.layout.n_levels = counts, counts + p
         self.layout.position_scale, self.layout.code_scale = scales, scales + p
@@ -41,10 +41,12 @@ cdef class CompiledTable:
     def __len__(self):
         return self.n
 
-    cdef int check(self, CompiledNetwork network) except -1:
-        """Check what keeps memory safe."""
+    cdef int check(self, CompiledNetwork network, Py_ssize_t n) except -1:
+        """Check what keeps memory safe. n: rows to read."""
         if self.references is None or self.n_inputs != network.n_in or self.itemsize != network.itemsize:
             raise ValueError(f"Expected a table of {network.n_in} inputs, got {self.n_inputs}, or another dtype.")
+        if n != self.n:
+            raise ValueError(f"A table of {self.n} rows has the length {n}.")
         return 0
 
     cdef bint has_layout(self, CompiledTable other) noexcept:

@@ -78,6 +78,7 @@ cdef class Trainer(Team):
     cdef Trainer validation
     cdef object generator
     cdef CompiledTable rows_of_table    # instead of X, or None
+    cdef int max_threads                # for which the workspace of a table has memory
     cdef object lock                    # the generator's, or None without shuffling; held while kernels run
     cdef bint holds_lock
     cdef unsigned long running_thread   # the thread that called `run`
@@ -97,7 +98,7 @@ cdef class Trainer(Team):
         if rows_of_table is None:
             x = Array(X, size, n_X * network.n_in)
         else:
-            rows_of_table.check(network)
+            rows_of_table.check(network, n_X)
             if dX is not None:
                 raise ValueError("A table has no gradient of its inputs.")
         if loss == CUSTOM_LOSS:
@@ -156,7 +157,7 @@ cdef class Trainer(Team):
         self.training.objective.custom.gradient = pointer(gradient)
         self.training.dropout.rates = <const double*>pointer(rates)
         self.training.dropout.seed = seed
-        self.training.slice.n_threads = n_threads
+        self.max_threads = self.training.slice.n_threads = max(1, n_threads)
         self.training.slice.poll.check = poll_trainer
         self.training.slice.poll.context = <void*>self
         self.validation = validation
@@ -437,6 +438,8 @@ cdef class Trainer(Team):
         state = None
         if self.lock is not None and self.training.data.n_rows > LONG_SHUFFLE and self.training.position.row == 0:
             state = self.generator.state
+        if self.rows_of_table is not None:
+            n_threads = min(n_threads, self.max_threads)
         self.training.slice.n_threads = self.start_helpers(n_threads)
         try:
             self.lock_generator()
