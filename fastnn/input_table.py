@@ -137,17 +137,12 @@ class Table(CompiledTable):
         self._set(numbers, positions, ready(codes, np.int32), layout)
 
     def _set(self, numbers, positions, codes, layout):
-        self.numbers, self.positions, self.codes = map(_read_only, (numbers, positions, codes))
-        self.layout = layout
+        arrays = tuple(map(_read_only, (numbers, positions, codes)))
         self._bind(
-            self.numbers,
-            self.positions,
-            self.codes,
-            layout.n_bins,
-            layout.n_levels,
-            layout.position_scale,
-            layout.code_scale,
+            *arrays, layout.n_bins, layout.n_levels, layout.position_scale, layout.code_scale
         )
+        self.numbers, self.positions, self.codes = arrays
+        self.layout = layout
 
     @classmethod
     def _of(cls, numbers, positions, codes, layout):

@@ -32,6 +32,13 @@ def test_the_inputs_that_a_table_stands_for(dtype):
     assert (len(table), table.n_inputs, table.shape) == (3, 8, (3, 8))
 
 
+def test_a_table_is_initialized_once():
+    table = Table(codes=[[1], [0]], n_levels=2)
+    with pytest.raises(RuntimeError, match="bound to arrays already"):
+        table.__init__(codes=[[0]], n_levels=2)
+    assert table.codes.tolist() == [[1], [0]]
+
+
 def test_the_definition_of_positions_and_codes(rng):
     positions, codes = rng.uniform(0, 7, (50, 1)), rng.integers(-1, 4, (50, 1))
     table = Table(
@@ -148,7 +155,7 @@ def test_repr():
         ({"n_levels": None}, ValueError, "codes needs n_levels"),
         ({"n_levels": "ab"}, ValueError, "n_levels lists 2"),
         ({"position_scale": (1.0, 2.0, 3.0)}, ValueError, "position_scale lists 3 numbers"),
-        ({"position_scale": np.nan}, ValueError, "position_scale must be a finite number"),
+        ({"position_scale": np.nan}, ValueError, "position_scale must be a finite number, got nan"),
         ({"code_scale": "x"}, ValueError, "code_scale must be a number"),
         ({"n_levels": 2**31}, ValueError, "at most"),
         ({"dtype": "float16"}, ValueError, "dtype must be 'float32' or 'float64'"),
