@@ -34,7 +34,8 @@ def check_number(name, value, minimum=None, above=None, below=None):
         and (below is None or value < below)
     )
     if not good:
-        raise ValueError(f"{name} must be a finite number {' and '.join(bounds)}, got {value!r}")
+        within = f" {' and '.join(bounds)}" if bounds else ""
+        raise ValueError(f"{name} must be a finite number{within}, got {value!r}")
     return value
 
 
