@@ -178,6 +178,12 @@ def test_comments(table, file):
         table("//x\na,b\n3\n", comment="//")
 
 
+def test_comments_of_other_lines(table):
+    expected = {"a": ["x\n# y", "z"], "b": [1, 2]}, []
+    assert table('a,b\n"x\n# y",1\n# "\nz,2\n# "\n', comment="#") == expected
+    assert table("a,b\r# c\r1,2\r3,4\r", comment="#") == ({"a": [1, 3], "b": [2, 4]}, [])
+
+
 def test_titles_are_left_out(table, file):
     text = "Umsatz 2025;;;\nStand: 31.12.2025\n\nFiliale;Umsatz;Anteil;n\nA;1;2;3\nB;4;5;6\n"
     values = {"Filiale": ["A", "B"], "Umsatz": [1, 4], "Anteil": [2, 5], "n": [3, 6]}

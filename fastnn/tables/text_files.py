@@ -50,8 +50,7 @@ class TextTable:
         with file:
             data = file.read()
         if self.comment is not None:
-            mark = re.escape(self.comment.encode())
-            data = re.sub(rb"(?m)^[ \t]*" + mark + rb"[^\r\n]*", b"", data)
+            data = remove_comments(data, self.comment)
         return io.BytesIO(spaces_to_tabs(data) if self.spaces else data)
 
     def open_rows(self):
@@ -88,6 +87,17 @@ class TextTable:
         """Return 'LABEL, line N', or 'LABEL, row N' if the line cannot be found."""
         line = self.locate(row)
         return f"{self.source.label}, " + (f"row {row + 1}" if line is None else f"line {line}")
+
+
+def remove_comments(data, comment):
+    """Return lines without those that begin with a comment, which become blank lines.
+
+    A line within a quoted value is no comment.
+    """
+    mark = re.escape(comment.encode())
+    quoted = rb'(?:^|(?<=[\r,;|\t ]))"[^"]*+(?:""[^"]*+)*+"'
+    pattern = rb"(?m)(?:^|(?<=\r))[ \t]*" + mark + rb"[^\r\n]*|(" + quoted + rb")"
+    return re.sub(pattern, lambda match: match[1] or b"", data)
 
 
 def spaces_to_tabs(data):
