@@ -10,7 +10,7 @@ from checks import assert_same_bits
 from numpy.testing import assert_array_equal
 
 from fastnn import TabularClassifier, TabularRegressor, losses
-from fastnn.tabular import encoder, estimator, recipe, training
+from fastnn.tabular import encoder, estimator, features, recipe, training
 
 N = 60
 SMALL = dict(n_estimators=3, hidden_layer_sizes=4, n_threads=1, random_state=0)
@@ -164,6 +164,15 @@ def test_one_category_of_many_levels(cls, quick):
     towns = pd.DataFrame({"town": np.repeat([f"town {i}" for i in range(N)], 2)})
     model = cls(**SMALL).fit(towns, np.arange(2 * N) % 2)
     assert model.columns_ == {"town": "category"} and len(model.predict(towns)) == 2 * N
+
+
+def test_the_most_frequent_levels_are_categories(quick, monkeypatch):
+    monkeypatch.setattr(features, "MAX_LEVELS", 2)
+    towns = pd.DataFrame({"town": np.repeat(["a", "b", "c", "d"], [10, 30, 10, 20])})
+    model = TabularRegressor(**SMALL).fit(towns, np.arange(70))
+    assert model._features.categories[0].levels == ["b", "d"]
+    a, c, new = model.predict(pd.DataFrame({"town": ["a", "c", "new"]}))
+    assert a == c == new
 
 
 def test_no_configuration_with_inputs(quick, monkeypatch):

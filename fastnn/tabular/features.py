@@ -13,6 +13,7 @@ DAY, YEAR = 86400.0, 365.2425 * 86400.0  # seconds
 CYCLES = {"year": YEAR, "day": DAY}
 MIN_SPREAD, MAX_SPREAD = 1e-300, 1e305  # of the values of a number
 MIN_COUNT = 2  # rows that a category must have
+MAX_LEVELS = 2000  # of a category: each step updates the weights of all
 WEEKDAYS = [str(day) for day in range(7)]  # from Monday
 PARTS = "value", *(f"{function} {cycle}" for cycle in CYCLES for function in ("sin", "cos"))
 
@@ -185,8 +186,9 @@ class Features:
 
 def _category(source, codes, texts):
     """Return the Category of a column: the texts that occur often enough, sorted."""
-    counts = np.bincount(codes[codes >= 0], minlength=len(texts))
-    levels = sorted(text for text, count in zip(texts, counts) if count >= MIN_COUNT)
+    counts = np.bincount(codes[codes >= 0], minlength=len(texts)).tolist()
+    frequent = sorted((-count, text) for text, count in zip(texts, counts) if count >= MIN_COUNT)
+    levels = sorted(text for _, text in frequent[:MAX_LEVELS])
     return Category(source, "value", levels, bool(len(levels) and (codes < 0).sum() >= MIN_COUNT))
 
 
