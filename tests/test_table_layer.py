@@ -541,6 +541,12 @@ def test_the_compiled_code_checks_tables(dtype):
             )
     with pytest.raises(ValueError, match="Expected a table of"):
         net._forward_into(kernels.CompiledTable(), out[:0])
+    no_layers = kernels.CompiledNetwork()
+    no_layers._bind([table.n_inputs], [], [], [], dtype)
+    with pytest.raises(ValueError, match="at least one layer"):
+        no_layers._forward_into(table, np.empty(table.shape, dtype))
+    with pytest.raises(ValueError, match="at least one layer"):
+        kernels.Trainer(no_layers, table, np.empty(table.shape, dtype), **options)
 
 
 def test_a_table_with_another_length_is_not_read(dtype):

@@ -45,6 +45,8 @@ cdef class CompiledTable:
         """Check what keeps memory safe. n: rows to read."""
         if self.references is None or self.n_inputs != network.n_in or self.itemsize != network.itemsize:
             raise ValueError(f"Expected a table of {network.n_in} inputs, got {self.n_inputs}, or another dtype.")
+        if network.net.n_layers == 0:
+            raise ValueError("A table needs a network with at least one layer.")
         if n != self.n:
             raise ValueError(f"A table of {self.n} rows has the length {n}.")
         return 0
