@@ -15,8 +15,10 @@ cdef class Array:
         PyObject_GetBuffer(obj, &self.view, PyBUF_C_CONTIGUOUS | PyBUF_FORMAT | (PyBUF_WRITABLE if writable else 0))
         self.data = self.view.buf
         cdef char kind = self.view.format[0]
-        if self.view.len != n * itemsize or (
-                kind not in b"ilq" or self.view.itemsize != itemsize if integers else itemsize == 0 or itemsize_of(self.view.format) != itemsize):
+        cdef bint has_type = itemsize != 0 and itemsize_of(self.view.format) == itemsize
+        if integers:
+            has_type = kind in b"ilq" and self.view.itemsize == itemsize
+        if self.view.len != n * itemsize or not has_type:
             raise ValueError(f"Expected a C-contiguous array of {n} numbers of {itemsize} bytes each, got "
                              f"{self.view.len} bytes of format {self.view.format.decode()!r}.")
 
