@@ -26,8 +26,9 @@ class TableLayout(NamedTuple):
 class Table(CompiledTable):
     """Rows of a table in encoded form: inputs for networks, without a dense matrix.
 
-    A cell takes 4 bytes, however many inputs it stands for. `MLP.fit`, `MLP.forward`, `fit_many` and
-    others take a table in place of X. Networks with the same inputs can share one table.
+    A cell takes 4 bytes, however many inputs it stands for; in float64, a number or position takes
+    8. `MLP.fit`, `MLP.forward`, `fit_many` and others take a table in place of X. Networks with the
+    same inputs can share one table.
 
     Parameters
     ----------

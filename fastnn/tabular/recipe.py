@@ -1,9 +1,9 @@
 """The recipe that trains a network on an encoded table.
 
-Found by cross-validation on public tables, see docs/tabular.md. Sources of its parts: RealMLP
-(Holzmueller et al., 2024, arXiv:2407.04491): robust scaling with smooth clipping, the schedule,
-label smoothing, the last best epoch; Gorishniy et al., 2022 (arXiv:2203.05556): piecewise-linear
-encoding; Caruana et al., 2004: greedy selection of an ensemble.
+Found by cross-validation on public tables, see docs/decisions/0028-tabular-recipe.md. Sources of
+its parts: RealMLP (Holzmueller et al., 2024, arXiv:2407.04491): robust scaling with smooth clipping,
+the schedule, label smoothing, the last best epoch; Gorishniy et al., 2022 (arXiv:2203.05556):
+piecewise-linear encoding; Caruana et al., 2004: greedy selection of an ensemble.
 """
 
 import math
