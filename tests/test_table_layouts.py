@@ -166,6 +166,12 @@ def test_a_name_that_begins_like_a_comment(table):
     assert table("# id,b\n1,2\n") == ({"# id": [1], "b": [2]}, [note])
 
 
+def test_other_line_breaks_are_part_of_a_value(table):
+    expected = {"a": [1, 3], "b": ["x\x0cy", "z\u2028z"]}
+    note = ": the values are separated by spaces"
+    assert table("a b\n1 x\x0cy\r\n3 z\u2028z\n") == (expected, [note])
+
+
 # ---- lines that are not part of the table ----
 
 

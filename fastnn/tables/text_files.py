@@ -100,11 +100,17 @@ def remove_comments(data, comment):
     return re.sub(pattern, lambda match: match[1] or b"", data)
 
 
+def split_lines(data):
+    """Return lines as texts; str.splitlines would split at form feeds and others, too."""
+    lines = re.split("\r\n|\r|\n", data.decode("utf-8", "replace"))
+    return lines if lines[-1] else lines[:-1]
+
+
 def spaces_to_tabs(data):
     """Return lines whose values are separated by spaces as lines with tabs."""
     out = io.StringIO()
     writer = csv.writer(out, delimiter="\t", lineterminator="\n")
-    for line in data.decode("utf-8", "replace").splitlines():
+    for line in split_lines(data):
         text = line.replace("\t", " ").strip()
         if text:
             writer.writerow(_split_spaces(text))
@@ -150,7 +156,7 @@ def _has_spaces(table):
     """Whether spaces separate the values: each line has the same number, and no other separator."""
     with table.open() as file:
         data = file.read(SPACES_SAMPLE)
-    lines = data.decode("utf-8", "replace").splitlines()
+    lines = split_lines(data)
     if len(data) == SPACES_SAMPLE:  # the last line may be incomplete
         lines.pop()
     lines = [line.strip() for line in lines[:100] if line.strip()]
