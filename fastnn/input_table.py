@@ -138,11 +138,17 @@ class Table(CompiledTable):
         self._set(numbers, positions, ready(codes, np.int32), layout)
 
     def _set(self, numbers, positions, codes, layout):
-        arrays = tuple(map(_read_only, (numbers, positions, codes)))
+        numbers, positions, codes = map(_read_only, (numbers, positions, codes))
         self._bind(
-            *arrays, layout.n_bins, layout.n_levels, layout.position_scale, layout.code_scale
+            numbers,
+            positions,
+            codes,
+            layout.n_bins,
+            layout.n_levels,
+            layout.position_scale,
+            layout.code_scale,
         )
-        self.numbers, self.positions, self.codes = arrays
+        self.numbers, self.positions, self.codes = numbers, positions, codes
         self.layout = layout
 
     @classmethod
