@@ -320,7 +320,7 @@ def test_titles_and_footers_of_excel_sheets(workbook):
     }
     assert notes == [
         ", sheet 's': 1 row before the column names left out ('Report 2025')",
-        ", sheet 's', row 8: a row behind the table left out ('Source: office')",
+        ", sheet 's', row 8: a row below the table left out ('Source: office')",
     ]
 
 

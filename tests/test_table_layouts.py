@@ -88,7 +88,7 @@ def test_spaces_that_are_found(table, file):
     assert table("name\nNew York\nRome\n") == ({"name": ["New York", "Rome"]}, [])
 
 
-def test_spaces_behind_separators_are_removed(table):
+def test_spaces_after_separators_are_removed(table):
     values = {"age": [1, None], "sex": ["m", "f"], "n": [None, 3]}
     text = "age, sex, n\n1, m, ?\nNA, f, 3\n"
     assert table(text) == (values, [": spaces around the values removed"])
@@ -208,7 +208,7 @@ def test_a_wrong_header_is_no_title(table, text):
 def test_footers_are_left_out(table):
     text = "a,b,c\n1,2,3\n4,5,6\n\nSource: Ministry\n"
     values = {"a": [1, 4], "b": [2, 5], "c": [3, 6]}
-    note = ", line 5: 1 line behind the table left out ('Source: Ministry')"
+    note = ", line 5: 1 line below the table left out ('Source: Ministry')"
     assert table(text) == (values, [note])
     assert table(text + "(c) 2025\n") == (values, [note.replace("1 line", "2 lines")])
 

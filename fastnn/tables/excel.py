@@ -105,7 +105,7 @@ def _find_table(label, rows, header, note):
         if not isinstance(next(v for v in body[-1][1] if _is_filled(v)), str):
             break
         note(
-            f"{label}, row {body[-1][0]}: a row behind the table left out "
+            f"{label}, row {body[-1][0]}: a row below the table left out "
             f"({printable(next(v for v in body[-1][1] if _is_filled(v)))!r})"
         )
         body.pop()

@@ -54,7 +54,7 @@ class TextTable:
         return io.BytesIO(spaces_to_tabs(data) if self.spaces else data)
 
     def open_rows(self):
-        """Open the file behind the column names."""
+        """Open the file after the column names."""
         file = self.open()
         left = self.layout.offset
         while left and (data := file.read(min(left, MAX_BLOCK))):
@@ -227,7 +227,7 @@ def _recover(pa, table, convert, error, note):
     first = invalid[0]
     if out is not None and _is_footer(invalid, out.num_rows):
         note(
-            f"{table.place(first.number - 1)}: {count(len(invalid), 'line')} behind the table left "
+            f"{table.place(first.number - 1)}: {count(len(invalid), 'line')} below the table left "
             f"out ({printable(first.text.strip(table.layout.delimiter))!r})"
         )
         return out

@@ -166,7 +166,7 @@ def _are_euro_thousands(matches):
 def parse_number(text, style=".||"):
     """Return the number that a text stands for, NaN if it is none.
 
-    12% is 12. Parentheses and a minus sign behind the number make it negative. A unit, a currency
+    12% is 12. Parentheses and a minus sign after the number make it negative. A unit, a currency
     sign or a thousands separator may be absent, but not differ from the style.
     """
     text = text.strip()
