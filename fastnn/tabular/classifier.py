@@ -13,8 +13,9 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import column_or_1d
 
 from ..validation import check_number
-from .estimator import BaseTabular, weights_of
-from .frames import is_missing
+from .estimator import BaseTabular
+from .folds import weights_of
+from .raw_columns import is_missing
 from .targets import Classes
 
 

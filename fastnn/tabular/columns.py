@@ -8,7 +8,8 @@ from numbers import Integral
 import numpy as np
 
 from ..tables.files import printable
-from .frames import MISSING, did_you_mean, number_text, time_text
+from .frames import did_you_mean
+from .raw_columns import number_text, time_text
 
 KINDS = "number", "category", "date"
 #: Formats of dates besides ISO 8601; a time may follow. Month before day where both are possible.
@@ -27,6 +28,8 @@ DATE_FORMATS = (
 )
 TIME_FORMATS = "", " %H:%M", " %H:%M:%S", " %H:%M:%S.%f", " %I:%M %p", " %I:%M:%S %p"
 FORMATS = "iso", *(d + t for d in DATE_FORMATS for t in TIME_FORMATS)
+#: Texts that stand for a missing value, in lower case and without spaces around them.
+MISSING = frozenset(("", "?", "-", ".", "na", "n/a", "#n/a", "nan", "null", "none", "<na>", "nat"))
 COMPACT = "%Y%m%d"  # more often a number: only of columns that the user calls dates
 
 

@@ -8,7 +8,8 @@ from sklearn.utils.validation import check_array, column_or_1d
 
 from ..estimators import intervals
 from ..losses import Loss, Poisson
-from .estimator import BaseTabular, weights_of
+from .estimator import BaseTabular
+from .folds import weights_of
 from .targets import Numbers
 
 
