@@ -27,8 +27,8 @@ class RawColumn:
         Whether the table says that these texts are categories (a pandas Categorical, an Arrow
         dictionary).
     parsed : dict
-        Numbers that the levels stand for, by the name of the parser, so that no text is parsed
-        twice; see `columns`.
+        Numbers that the levels stand for, by their style, so that no text is parsed twice; see
+        `columns`.
     """
 
     kind: str
