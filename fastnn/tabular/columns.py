@@ -145,7 +145,7 @@ def guess(raw):
     if raw.declared:
         return "category", None
     style = _number_style(present)
-    if style is not None and all(math.isfinite(_to_number(text, style)) for text in present):
+    if style is not None and not np.isinf(_parse(raw, style, _to_number)).any():
         return "number", style
     style = texts.date_format(present)
     return "category" if style is None else "date", style
@@ -221,11 +221,16 @@ def _to_date(text, style):
     return math.nan if seconds is None else seconds
 
 
-def _of_texts(raw, column, style, parse, what):
-    """Return the numbers that the texts of a column stand for."""
+def _parse(raw, style, parse):
+    """Return the numbers that the levels of a column stand for, and a NaN for missing values."""
     if style not in raw.parsed:
         raw.parsed[style] = np.array([parse(text, style) for text in raw.levels] + [math.nan])
-    of_level = raw.parsed[style]
+    return raw.parsed[style]
+
+
+def _of_texts(raw, column, style, parse, what):
+    """Return the numbers that the texts of a column stand for."""
+    of_level = _parse(raw, style, parse)
     for i in np.flatnonzero(np.isnan(of_level[:-1])):
         text, rows = raw.levels[i], np.flatnonzero(raw.values == i)
         if not is_missing_mark(text) and len(rows):
