@@ -194,7 +194,10 @@ class Team:
     def _help(self, thread: int) -> None: ...
 
 @disjoint_base
-class Trainer(Team):
+class ShufflingTeam(Team): ...
+
+@disjoint_base
+class Trainer(ShufflingTeam):
     def __init__(
         self,
         network: CompiledNetwork,

@@ -155,6 +155,18 @@ def quick_recipe(monkeypatch):
     return set_epochs
 
 
+@pytest.fixture
+def file(tmp_path):
+    """file(name, text or bytes) -> path"""
+
+    def write(name, data):
+        path = tmp_path / name
+        path.write_bytes(data if isinstance(data, bytes) else data.encode())
+        return str(path)
+
+    return write
+
+
 def pytest_xdist_auto_num_workers(config):
     """Run in one process, whose output can be seen, with `-s` and when single tests are named."""
     if config.option.capture == "no" or any("::" in argument for argument in config.args):

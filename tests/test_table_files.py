@@ -15,18 +15,6 @@ ROWS = {"n": [1, 2, None], "x": [0.5, None, 2.0], "city": ["Köln", "São Paulo"
 CSV = "n,x,city\n1,0.5,Köln\n2,,São Paulo\n,2.0,\n"
 
 
-@pytest.fixture
-def file(tmp_path):
-    """file(name, text or bytes) -> path"""
-
-    def write(name, data):
-        path = tmp_path / name
-        path.write_bytes(data if isinstance(data, bytes) else data.encode())
-        return str(path)
-
-    return write
-
-
 # ---- read ----
 
 

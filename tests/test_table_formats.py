@@ -23,18 +23,6 @@ ROWS = {"n": [1, 2], "x": [0.5, None], "city": ["Köln", "São Paulo"]}
 CSV = "n,x,city\n1,0.5,Köln\n2,,São Paulo\n"
 
 
-@pytest.fixture
-def file(tmp_path):
-    """file(name, text or bytes) -> path"""
-
-    def write(name, data):
-        path = tmp_path / name
-        path.write_bytes(data if isinstance(data, bytes) else data.encode())
-        return str(path)
-
-    return write
-
-
 def read_with_notes(path, **options):
     notes = []
     table = read(path, on_note=notes.append, **options)

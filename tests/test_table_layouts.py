@@ -9,18 +9,6 @@ from fastnn.tables.files import locate  # noqa: E402
 
 
 @pytest.fixture
-def file(tmp_path):
-    """file(name, text) -> path"""
-
-    def write(name, text):
-        path = tmp_path / name
-        path.write_bytes(text.encode())
-        return str(path)
-
-    return write
-
-
-@pytest.fixture
 def table(file):
     """table(text, **options) -> ({column: values}, notes without the path)"""
 

@@ -10,7 +10,8 @@ from checks import assert_same_bits
 from numpy.testing import assert_array_equal
 
 from fastnn import TabularClassifier, TabularRegressor, losses
-from fastnn.tabular import encoder, estimator, features, recipe, training
+from fastnn.tabular import encoder, features, recipe, training
+from fastnn.tabular.folds import split_rows
 
 N = 60
 SMALL = dict(n_estimators=3, hidden_layer_sizes=4, n_threads=1, random_state=0)
@@ -266,7 +267,7 @@ def test_no_fold_is_empty():
     groups = np.array([1, 3, 1, 0, 2, 0, 1, 1, 3, 0, 1, 3, 0, 3, 3, 2])
     labels = np.array([0, 0, 1, 1, 2, 0, 2, 2, 2, 0, 1, 1, 1, 1, 2, 2])
     for seed in range(20):
-        folds = estimator._folds(16, 5, labels, groups, np.random.RandomState(seed))
+        folds = split_rows(16, 5, labels, groups, np.random.RandomState(seed))
         assert len(folds) == 4 and all(len(held_out) for _, held_out in folds)
 
 

@@ -10,6 +10,7 @@ from numpy.testing import assert_array_equal
 pytest.importorskip("sklearn")
 
 from fastnn import TabularClassifier, TabularRegressor
+from fastnn.tables import texts as written
 from fastnn.tabular import columns, features, frames
 
 pytestmark = pytest.mark.usefixtures("quick_recipe")
@@ -42,7 +43,10 @@ KINDS = {
     "numbers as texts": ([repr(x) for x in z.tolist()], "number"),
     "numbers with marks of missing values": ([" 1 ", "2", "NA", "?"] * 7, "number"),
     "truths as texts": (["True", "False"] * 14, "number"),
-    "decimal commas": (["1,5", "2,5"] * 14, "category"),
+    "decimal commas": (["1,5", "2,5"] * 14, "number"),
+    "prices": (["1.234,50 €", "99,95 €", "k.A.", ""] * 7, "number"),
+    "percentages": (["5%", "12.5 %"] * 14, "number"),
+    "two units": (["5 kg", "7 m"] * 14, "category"),
     "infinity as a text": (["1", "inf"] * 14, "category"),
     "times of day": (["10:30", "11:30"] * 14, "category"),
     "numbers that look like dates": ([20200101 + i for i in range(N)], "number"),
@@ -155,6 +159,7 @@ TRAINING = pd.DataFrame(
         "flag": z > 0,
         "day": DAYS,
         "written": texts("%d.%m.%Y"),
+        "share": [f"{i},5%" for i in range(N)],
     }
 )
 SAME = {
@@ -169,6 +174,8 @@ SAME = {
     "dates with a time zone": dict(day=DAYS.tz_localize("UTC")),
     "dates of Python": dict(day=np.array(DAYS.date, object)),
     "texts as dates": dict(written=DAYS),
+    "texts as numbers": dict(share=np.arange(N) + 0.5),
+    "numbers in the same style": dict(share=[f"{i},50 %" for i in range(N)]),
 }
 
 
@@ -211,6 +218,7 @@ def test_unseen_and_missing_values(fitted):
             dict(written="31.02.2020"),
             "'31.02.2020' in row 0, which is not a date like those of fit",
         ),
+        (dict(share="12,5 €"), "'12,5 €' in row 0, which is not a number like those of fit"),
         (dict(more=1), "names should match(.|\n)*unseen at fit time:\n- more"),
     ],
 )
@@ -263,7 +271,7 @@ def test_presence_of_the_only_value():
 
 def test_a_date_is_parsed_once(monkeypatch):
     seen = []
-    parse_date = columns.parse_date
+    parse_date = written.parse_date
     monkeypatch.setattr(columns, "parse_date", lambda *a: seen.append(a) or parse_date(*a))
     features_of(texts("%d.%m.%Y"))
     found = [text for text, name in seen if name == "%d.%m.%Y"]
@@ -271,9 +279,9 @@ def test_a_date_is_parsed_once(monkeypatch):
 
 
 def test_date_texts_in_utc():
-    assert columns.parse_date("2020-01-01T00:00:00+01:00", "iso") == 1577833200.0
-    assert columns.parse_date("2020-01-01", "iso") == 1577836800.0
-    assert columns.parse_date("20200101", "iso") is None
+    assert written.parse_date("2020-01-01T00:00:00+01:00", "iso") == 1577833200.0
+    assert written.parse_date("2020-01-01", "iso") == 1577836800.0
+    assert written.parse_date("20200101", "iso") is None
     zone = datetime.timezone(datetime.timedelta(hours=1))
     when = np.array([datetime.datetime(2020, 1, 1, tzinfo=zone), None], dtype=object)
     assert_array_equal(frames.read(with_column(np.r_[when, [None] * 26])).columns[1].values[:2],
@@ -288,4 +296,5 @@ def test_classifier_has_the_same_columns():
         "flag": "number",
         "day": "date",
         "written": "date",
+        "share": "number",
     }

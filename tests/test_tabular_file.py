@@ -71,6 +71,17 @@ def test_regressors(name, path):
     assert np.isfinite(other.fit(X, np.abs(z)).predict(X)).all()
 
 
+def test_texts_are_read_in_the_style_of_fit(path, tmp_path):
+    prices = pd.DataFrame({"z": z, "price": [f"1.{100 + i},50 €" for i in range(N)]})
+    TabularRegressor(**SMALL).fit(prices, z).save(path)
+    reg = fastnn.load(path)
+    expected = reg.predict(pd.DataFrame({"z": z, "price": 1234.0}))
+    rows = pd.DataFrame({"z": z, "price": "1.234"})  # 1.234 in another style
+    assert_same_bits(reg.predict(rows), expected)
+    rows.to_csv(tmp_path / "rows.csv", index=False)
+    assert_same_bits(reg.predict(tmp_path / "rows.csv"), expected)
+
+
 LABELS = {
     "texts": np.where(z > 0, "é", "\N{SNOWMAN}\n"),
     "objects": np.where(z > 0, "x", "y").astype(object),
@@ -234,10 +245,12 @@ HARMFUL = {
     "another kind": (setting("features", "columns", 0, "kind", "category"), "part"),
     "a weekday of a category": (setting("features", "categories", 0, "part", "weekday"), "part"),
     "missing values as a number": (setting("features", "categories", 0, "marks_missing", 1), "part"),
-    "an unknown format": (setting("features", "columns", 2, "date_format", "%c"), "date_format"),
+    "an unknown format": (setting("features", "columns", 2, "style", "%c"), "style"),
     "an unknown part": (setting("features", "numbers", 0, "part", "tan year"), "part"),
     "an unknown source": (setting("features", "numbers", 0, "source", 7), "source"),
     "a source as a truth": (setting("features", "numbers", 0, "source", True), "source"),
+    "unknown marks": (setting("features", "columns", 0, "style", ";|.|"), "style"),
+    "a style of numbers": (setting("features", "columns", 2, "style", ".||"), "style"),
     "levels that are no texts": (setting("features", "categories", 0, "levels", [1, 2]), "levels"),
     "equal levels": (setting("features", "categories", 0, "levels", ["a", "a"]), "levels"),
     "more levels": (setting("encoders", 0, "n_levels", 0, 9), "n_levels"),

@@ -13,8 +13,9 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import column_or_1d
 
 from ..validation import check_number
-from .estimator import BaseTabular, weights_of
-from .frames import is_missing
+from .estimator import BaseTabular
+from .folds import weights_of
+from .raw_columns import is_missing
 from .targets import Classes
 
 
@@ -89,7 +90,8 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
     Parquet file. All but pandas, arrays and lists need pyarrow, the extra ``cli``. Columns are read
     as follows:
 
-    - Numbers and Booleans are numbers. So are texts that are all numbers, or all "true" or "false".
+    - Numbers and Booleans are numbers. So are texts that are all numbers written in the same style,
+      such as 1,234.50 or 12%, or all "true" or "false".
     - Dates and times are dates. So are texts that are all dates in one format, ISO 8601 or another
       common one. A date becomes a number, its position in the year and in the day, and the weekday.
     - Other texts are categories, as are a pandas Categorical and an Arrow dictionary. A category needs

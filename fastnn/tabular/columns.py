@@ -1,33 +1,21 @@
 """Find out what the columns of a table are, and convert them: numbers, categories or dates."""
 
-import datetime
 import math
 from dataclasses import dataclass
 from numbers import Integral
 
 import numpy as np
 
+from ..tables import texts
+from ..tables.dates import COMPACT, FORMATS
 from ..tables.files import printable
-from .frames import MISSING, did_you_mean, number_text, time_text
+from ..tables.texts import is_missing_mark, parse_date
+from .frames import did_you_mean
+from .raw_columns import number_text, time_text
 
 KINDS = "number", "category", "date"
-#: Formats of dates besides ISO 8601; a time may follow. Month before day where both are possible.
-DATE_FORMATS = (
-    "%Y/%m/%d",
-    "%d.%m.%Y",
-    "%m/%d/%Y",
-    "%d/%m/%Y",
-    "%m-%d-%Y",
-    "%d-%m-%Y",
-    "%d %b %Y",
-    "%d-%b-%Y",
-    "%d %B %Y",
-    "%b %d, %Y",
-    "%B %d, %Y",
-)
-TIME_FORMATS = "", " %H:%M", " %H:%M:%S", " %H:%M:%S.%f", " %I:%M %p", " %I:%M:%S %p"
-FORMATS = "iso", *(d + t for d in DATE_FORMATS for t in TIME_FORMATS)
-COMPACT = "%Y%m%d"  # more often a number: only of columns that the user calls dates
+TRUTHS = {"true": 1.0, "false": 0.0}
+PLAIN = ".||"  # the style of plain numbers
 
 
 @dataclass
@@ -39,15 +27,16 @@ class Column:
     label : str
         Its name, or its number as a text.
     kind : {"number", "category", "date"}
-    date_format : str or None
-        How a date is written, if it is a text: "iso" or a format of `datetime.strptime`.
+    style : str or None
+        How the texts of a column of numbers or dates are written: a style of `texts.number_style`
+        or a format of `texts.date_format`.
     from_text : bool
         Whether the training table held texts.
     """
 
     label: str
     kind: str
-    date_format: str | None = None
+    style: str | None = None
     from_text: bool = False
 
 
@@ -76,25 +65,28 @@ def find(frame, numbers=(), categories=(), dates=(), drop=()):
     kind_of = {"numbers": "number", "categories": "category", "dates": "date"}
     found, left_out = [], {}
     for i, (label, raw) in enumerate(zip(frame.labels(), frame.columns)):
-        kind = guess(raw)
+        kind, style = guess(raw)
         if chosen.get(i) == "drop":
             left_out[label] = "named in drop"
         elif kind == "empty":
             left_out[label] = "all values are missing"
         else:
-            kind = kind_of.get(chosen.get(i, ""), kind)
-            name = _declared_format(label, raw) if kind == "date" else None
-            found.append((i, Column(label, kind, name, raw.kind == "text")))
+            if i in chosen:
+                kind = kind_of[chosen[i]]
+                style = _declared_style(label, raw, kind)
+            found.append((i, Column(label, kind, style, raw.kind == "text")))
     return found, left_out
 
 
-def _declared_format(label, raw):
-    """Return the format of a column of dates, None if it does not hold texts."""
-    if raw.kind != "text":
+def _declared_style(label, raw, kind):
+    """Return the style of a column whose kind the user knows, None if it does not hold texts."""
+    if raw.kind != "text" or kind == "category":
         return None
-    present = [text for text in raw.levels if not is_mark(text)]
-    name = date_format(raw) or date_format(raw, (COMPACT,))
-    if name is None:
+    present = [text for text in raw.levels if not is_missing_mark(text)]
+    if kind == "number":
+        return _number_style(present)
+    style = texts.date_format(present, compact=True)
+    if style is None:
         formats = [f for f in FORMATS if parse_date(present[0], f) is not None]
         bad = next(
             (t for t in present if formats and parse_date(t, formats[0]) is None), present[0]
@@ -104,7 +96,7 @@ def _declared_format(label, raw):
             + ("like the others. Correct it, or leave it empty if it is missing." if formats else
                "in a format that fastnn knows, such as 2026-01-31. Convert the column to dates.")
         )  # fmt: skip
-    return name
+    return style
 
 
 def positions(argument, names, frame):
@@ -142,81 +134,27 @@ def positions(argument, names, frame):
 
 
 def guess(raw):
-    """Return the kind of a column, or "empty"."""
+    """Return the kind of a column, or "empty", and the style of its texts."""
     if raw.kind != "text":
         if np.isnan(raw.values).all():
-            return "empty"
-        return "number" if raw.kind == "number" else "date"
-    present = [text for text in raw.levels if not is_mark(text)]
+            return "empty", None
+        return "number" if raw.kind == "number" else "date", None
+    present = [text for text in raw.levels if not is_missing_mark(text)]
     if not present:
-        return "empty"
+        return "empty", None
     if raw.declared:
-        return "category"
-    if all(math.isfinite(to_number(text)) for text in present):
-        return "number"
-    return "category" if date_format(raw) is None else "date"
+        return "category", None
+    style = _number_style(present)
+    if style is not None and not np.isinf(_parse(raw, style, _to_number)).any():
+        return "number", style
+    style = texts.date_format(present)
+    return "category" if style is None else "date", style
 
 
-def is_mark(text):
-    """Whether a text stands for a missing value."""
-    return text.strip().lower() in MISSING
-
-
-def to_number(text):
-    """Return the number that a text stands for, NaN if it is none; "true" is 1, "false" is 0."""
-    lower = text.strip().lower()
-    if lower in ("true", "false"):
-        return float(lower == "true")
-    try:
-        return float(text)
-    except ValueError:
-        return math.nan
-
-
-# ---- dates ----
-
-
-def date_format(raw, formats=FORMATS):
-    """Return the first format in which all texts of a column are dates, or None."""
-    some = [text for text in raw.levels[:40] if not is_mark(text)]
-    if not all(any(c.isdigit() for c in text) for text in some):
-        return None
-    for name in formats:
-        if name in raw.parsed:
-            return name
-        numbers = _parse_all(raw.levels, name)
-        if numbers is not None:
-            raw.parsed[name] = numbers
-            return name
-    return None
-
-
-def _parse_all(levels, name):
-    """Return the dates of texts and a NaN for missing values, or None if a text is no date."""
-    numbers = []
-    for text in levels:
-        number = parse_date(text, name)
-        if number is None and not is_mark(text):
-            return None
-        numbers.append(or_nan(number))
-    return np.array([*numbers, math.nan])
-
-
-def parse_date(text, name):
-    """Return seconds since 1970, or None."""
-    text = text.strip()
-    try:
-        if name == "iso":
-            if len(text) < 8 or text.isdigit():  # 20260131 is more often a number
-                return None
-            value = datetime.datetime.fromisoformat(text)
-        else:
-            value = datetime.datetime.strptime(text, name)
-    except ValueError:
-        return None
-    if value.tzinfo is None:
-        value = value.replace(tzinfo=datetime.UTC)
-    return value.timestamp()
+def _number_style(present):
+    """Return the style in which all texts are numbers, or None. "true" and "false" are numbers."""
+    others = [text for text in present if text.strip().lower() not in TRUTHS]
+    return texts.number_style(others) if others else PLAIN
 
 
 # ---- convert ----
@@ -238,7 +176,9 @@ def convert(raw, column):
             )
         values = raw.values
         if raw.kind == "text":
-            values = _of_texts(raw, column, "number", to_number, "a number")
+            style = column.style or PLAIN
+            what = "a number" if style == PLAIN else "a number like those of fit"
+            values = _of_texts(raw, column, style, _to_number, what)
         infinite = np.isinf(values)
         if infinite.any():
             raise ValueError(
@@ -249,17 +189,17 @@ def convert(raw, column):
     if raw.kind == "time":
         return raw.values
     if raw.kind == "text":
-        name = column.date_format or date_format(raw) or "iso"
-        what = "a date like those of fit" if column.date_format else "a date"
-        return _of_texts(raw, column, name, lambda text: or_nan(parse_date(text, name)), what)
+        style = column.style or texts.date_format(raw.levels) or "iso"
+        what = "a date like those of fit" if column.style else "a date"
+        return _of_texts(raw, column, style, _to_date, what)
     return _of_numbers(raw.values, column)
 
 
 def _of_numbers(values, column):
     """Return the dates that numbers such as 20260131 stand for."""
     distinct, codes = np.unique(values, return_inverse=True)
-    texts = ["" if math.isnan(x) else number_text(x) for x in distinct.tolist()]
-    dates = np.array([or_nan(parse_date(text, COMPACT)) for text in texts])
+    written = ["" if math.isnan(x) else number_text(x) for x in distinct.tolist()]
+    dates = np.array([_to_date(text, COMPACT) for text in written])
     wrong = np.isnan(dates) & ~np.isnan(distinct)
     if wrong.any():
         raise ValueError(
@@ -269,18 +209,31 @@ def _of_numbers(values, column):
     return dates[codes]
 
 
-def or_nan(value):
-    return math.nan if value is None else value
+def _to_number(text, style):
+    """Return the number that a text stands for, NaN if it is none; "true" is 1, "false" is 0."""
+    truth = TRUTHS.get(text.strip().lower())
+    return texts.parse_number(text, style) if truth is None else truth
 
 
-def _of_texts(raw, column, name, parse, what):
-    """Return the numbers that the texts of a column stand for. `name` is that of the parser."""
-    if name not in raw.parsed:
-        raw.parsed[name] = np.array([parse(text) for text in raw.levels] + [math.nan])
-    of_level = raw.parsed[name]
+def _to_date(text, style):
+    """Return the seconds since 1970 of a text, NaN if it is no date."""
+    seconds = parse_date(text, style)
+    return math.nan if seconds is None else seconds
+
+
+def _parse(raw, style, parse):
+    """Return the numbers that the levels of a column stand for, and a NaN for missing values."""
+    if style not in raw.parsed:
+        raw.parsed[style] = np.array([parse(text, style) for text in raw.levels] + [math.nan])
+    return raw.parsed[style]
+
+
+def _of_texts(raw, column, style, parse, what):
+    """Return the numbers that the texts of a column stand for."""
+    of_level = _parse(raw, style, parse)
     for i in np.flatnonzero(np.isnan(of_level[:-1])):
         text, rows = raw.levels[i], np.flatnonzero(raw.values == i)
-        if not is_mark(text) and len(rows):
+        if not is_missing_mark(text) and len(rows):
             raise ValueError(
                 f"column {column.label!r} holds {printable(text)!r} in row {rows[0]}, which is "
                 f"not {what}. Correct the value, or leave it empty if it is missing."
@@ -290,7 +243,7 @@ def _of_texts(raw, column, name, parse, what):
 
 def _to_texts(raw):
     if raw.kind == "text":
-        marks = [i for i, text in enumerate(raw.levels) if is_mark(text)]
+        marks = [i for i, text in enumerate(raw.levels) if is_missing_mark(text)]
         codes = raw.values
         if marks:
             codes = np.where(np.isin(codes, marks), -1, codes)

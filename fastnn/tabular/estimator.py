@@ -6,12 +6,6 @@ from typing import Any, ClassVar
 
 import numpy as np
 from sklearn.base import BaseEstimator, _fit_context
-from sklearn.model_selection import (
-    GroupKFold,
-    KFold,
-    StratifiedGroupKFold,
-    StratifiedKFold,
-)
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, Options, StrOptions
 from sklearn.utils.validation import (
@@ -24,6 +18,7 @@ from ..validation import check_threads
 from . import budget, frames, importances, recipe, training
 from .encoder import Encoder, Scaling
 from .features import Features
+from .folds import group_numbers, split_rows, weights_of
 
 MAX_WIDTH = 2**24  # units of a hidden layer
 BLOCK = 20_000  # rows that are encoded and predicted at a time
@@ -130,7 +125,7 @@ class BaseTabular(BaseEstimator):
         if sample_weight is not None:
             weight = _check_sample_weight(sample_weight, np.zeros(n), ensure_non_negative=True)
         if groups is not None:
-            groups = _group_numbers(groups, n)
+            groups = group_numbers(groups, n)
         hidden = self._hidden_sizes()
         random_state = check_random_state(self.random_state)
         n_threads = check_threads(self.n_threads)
@@ -154,7 +149,7 @@ class BaseTabular(BaseEstimator):
             self._end_without_networks(y)
             return
         numbers, codes = self._features.transform(frame)
-        folds = _folds(n, self.n_estimators, y if self._targets.is_classifier else None, groups,
+        folds = split_rows(n, self.n_estimators, y if self._targets.is_classifier else None, groups,
                        random_state)  # fmt: skip
         configurations = list(dict.fromkeys(self._configurations(len(folds[0][0]))))
         encoders = self._fit_encoders(configurations, numbers, codes, y, hidden[0])
@@ -325,7 +320,7 @@ class BaseTabular(BaseEstimator):
                 i = frame.names.index(self._target_name)
                 del frame.names[i], frame.columns[i]
             if frame.names != known:
-                raise ValueError(_describe_names(frame.names, known))
+                raise ValueError(frames.describe_other_names(frame.names, known))
         if len(frame.columns) != self.n_features_in_:
             raise ValueError(
                 f"X has {len(frame.columns)} features, but {name} is expecting "
@@ -388,70 +383,3 @@ class Member:
 
     def __init__(self, encoder, share, networks):
         self.encoder, self.share, self.networks = encoder, share, networks
-
-
-def _folds(n, n_estimators, labels, groups, random_state):
-    """Return [(training rows, held-out rows)]: one for each fold, or a single one of five."""
-    units = n if groups is None else int(groups.max()) + 1
-    n_folds = min(units, n_estimators if n_estimators > 1 else 5)
-    seed = random_state.randint(2**31)
-    stratify = labels is not None and np.bincount(labels).max() >= n_folds
-    if groups is None:
-        splitter: Any = (StratifiedKFold if stratify else KFold)(
-            n_folds, shuffle=True, random_state=seed
-        )
-    elif stratify:
-        splitter = StratifiedGroupKFold(n_folds, shuffle=True, random_state=seed)
-    else:
-        splitter = GroupKFold(n_folds)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # classes with fewer rows than folds
-        folds = list(splitter.split(np.zeros((n, 1)), labels, groups))
-    if not all(len(held_out) for _, held_out in folds):  # StratifiedGroupKFold does not promise it
-        folds = list(GroupKFold(n_folds).split(np.zeros((n, 1)), labels, groups))
-    return folds if n_estimators > 1 else folds[:1]
-
-
-def weights_of(weight, rows):
-    """Return the weights of some rows, None if none has a weight."""
-    if weight is None or not weight[rows].any():
-        return None
-    return weight[rows]
-
-
-def _group_numbers(groups, n):
-    """Return the number of the group of each row."""
-    check_consistent_length(groups, np.empty(n))
-    groups = np.asarray(groups)
-    if groups.ndim != 1:
-        raise ValueError(
-            f"groups must have shape ({n},), one group for each row, got {groups.shape}"
-        )
-    numbers: dict = {}
-    out = np.empty(n, np.intp)
-    for i, group in enumerate(groups.tolist()):
-        if frames.is_missing(group):
-            raise ValueError(
-                f"groups has a missing value in row {i}. Give the row a group, for example one of "
-                "its own."
-            )
-        out[i] = numbers.setdefault(group, len(numbers))
-    if len(numbers) < 2:
-        raise ValueError("groups holds one group, but at least 2 are needed. Leave groups out.")
-    return out
-
-
-def _describe_names(names, known):
-    """Return scikit-learn's message about other columns than those of fit."""
-    unseen, missing = sorted(set(names) - set(known)), sorted(set(known) - set(names))
-    message = "The feature names should match those that were passed during fit.\n"
-    for title, some in (
-        ("Feature names unseen at fit time:", unseen),
-        ("Feature names seen at fit time, yet now missing:", missing),
-    ):
-        if some:
-            message += f"{title}\n" + "".join(f"- {name}\n" for name in some[:5])
-            message += "- ...\n" if len(some) > 5 else ""
-    if not unseen and not missing:
-        message += "Feature names must be in the same order as they were in fit.\n"
-    return message

@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 import numpy as np
 
 from ..tables.files import printable
+from ..tables.texts import first_other_text, parse_date
 from . import columns
 
 DAY, YEAR = 86400.0, 365.2425 * 86400.0  # seconds
@@ -157,8 +158,16 @@ class Features:
         return {self.columns[j].label: self.columns[j].kind for j in self.used()}
 
     def texts(self):
-        """Return the labels of the categories whose column held texts."""
-        return [c.label for c in self.columns if c.kind == "category" and c.from_text]
+        """Return the labels of columns whose texts only their Column can read.
+
+        These are categories, and numbers that are not plain: 1.234 stands for 1234 in some styles.
+        """
+        return [
+            c.label
+            for c in self.columns
+            if c.from_text
+            and (c.kind == "category" or (c.kind == "number" and c.style != columns.PLAIN))
+        ]
 
     def to_json(self):
         """Return a dict that JSON can hold."""
@@ -198,17 +207,15 @@ def _why_no_category(codes, texts):
     used = [text for text, count in zip(texts, counts) if count]
     if len(used) == 1:
         return "all values are equal"
-    for kind, parse in (
-        ("numbers", columns.to_number),
-        ("dates", lambda text: columns.or_nan(columns.parse_date(text, "iso"))),
-    ):
-        wrong = [text for text in used if not np.isfinite(parse(text))]
-        if 0 < len(wrong) <= 0.1 * len(used):
-            return (
-                f"almost all texts are different; most are {kind}, but not {printable(wrong[0])!r}. "
-                "Correct it, or leave it empty if it is missing"
-            )
-    return "almost all texts are different"
+    no_dates = [text for text in used if parse_date(text, "iso") is None]
+    is_date = 0 < len(no_dates) <= 0.1 * len(used)
+    wrong = no_dates[0] if is_date else first_other_text(used)
+    if wrong is None:
+        return "almost all texts are different"
+    return (
+        f"almost all texts are different; most are {'dates' if is_date else 'numbers'}, but not "
+        f"{printable(wrong)!r}. Correct it, or leave it empty if it is missing"
+    )
 
 
 def _codes(category, values):

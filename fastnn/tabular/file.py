@@ -18,7 +18,9 @@ from .. import losses
 from ..files import ModelFileError, safetensors
 from ..files.safetensors import Reader, check_mapping, is_count, parse_json
 from ..mlp import MLP
-from .columns import COMPACT, FORMATS, KINDS
+from ..tables.dates import COMPACT, FORMATS
+from ..tables.texts import PUNCTUATION
+from .columns import KINDS
 from .encoder import Encoder, Scaling
 from .estimator import MAX_WIDTH, Member
 from .features import PARTS, Features
@@ -311,7 +313,7 @@ def _features(d, n):
     for position, column in zip(features.positions, features.columns):
         _check(is_count(position, n - 1) and column.label == labels[position], "positions")
         _check(column.kind in KINDS and type(column.from_text) is bool, "columns")
-        _check(column.date_format in (None, COMPACT, *FORMATS), "date_format")
+        _check(column.style is None or _is_style(column.style, column.kind), "style")
     last = len(features.columns) - 1
     for f in (*features.numbers, *features.categories):
         _check(is_count(f.source, last), "source")
@@ -326,6 +328,13 @@ def _features(d, n):
         n_levels = {"weekday": 7, "presence": 1}.get(f.part, len(set(f.levels)))
         _check(len(f.levels) == n_levels, "levels")
     return features
+
+
+def _is_style(style, kind):
+    if kind == "date":
+        return style in (COMPACT, *FORMATS)
+    marks = style.split("|")
+    return kind == "number" and len(marks) == 3 and tuple(marks[:2]) in PUNCTUATION
 
 
 def _encoder(d, n_numbers, categories):

@@ -8,7 +8,8 @@ from sklearn.utils.validation import check_array, column_or_1d
 
 from ..estimators import intervals
 from ..losses import Loss, Poisson
-from .estimator import BaseTabular, weights_of
+from .estimator import BaseTabular
+from .folds import weights_of
 from .targets import Numbers
 
 
@@ -81,7 +82,8 @@ class TabularRegressor(RegressorMixin, BaseTabular):
     Parquet file. All but pandas, arrays and lists need pyarrow, the extra ``cli``. Columns are read
     as follows:
 
-    - Numbers and Booleans are numbers. So are texts that are all numbers, or all "true" or "false".
+    - Numbers and Booleans are numbers. So are texts that are all numbers written in the same style,
+      such as 1,234.50 or 12%, or all "true" or "false".
     - Dates and times are dates. So are texts that are all dates in one format, ISO 8601 or another
       common one. A date becomes a number, its position in the year and in the day, and the weekday.
     - Other texts are categories, as are a pandas Categorical and an Arrow dictionary. A category needs

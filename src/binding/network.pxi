@@ -7,6 +7,15 @@ cdef enum:
     MIN_WORK_TO_POLL = 10000000     # from here on, about 0.1 ms, polling for Ctrl-C costs nothing
     MIN_WORK_TO_SHARE = 30000000    # below this, about 0.5 ms, starting threads costs too much of what they save
 
+cdef int poll_signals(void* context) noexcept nogil:
+    """A `Poll.check`: run signal handlers. Not 0: one has raised an exception."""
+    with gil:
+        return PyErr_CheckSignals() != 0
+
+cdef int raise_pending() except -1:
+    """Raise the exception of a signal handler that `poll_signals` ran."""
+    return -1 if PyErr_Occurred() != NULL else 0
+
 cdef class CompiledNetwork:
     """The network that the kernels read: sizes, activations, and pointers to the parameters."""
     cdef Network net
@@ -261,7 +270,7 @@ def release_after_fork():
         if each.network.training_thread != PyThread_get_thread_ident():
             each.__exit__()
         each = next
-    forget_trainers()
+    forget_shuffling_teams()
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=release_after_fork)

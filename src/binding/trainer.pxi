@@ -1,19 +1,5 @@
 # Trainer: one training. It owns the memory of a C struct Training and runs slices of it in threads.
 
-cdef int poll_signals(void* context) noexcept nogil:
-    """A `Poll.check`: run signal handlers. Not 0: one has raised an exception."""
-    with gil:
-        return PyErr_CheckSignals() != 0
-
-cdef int raise_pending() except -1:
-    """Raise the exception of a signal handler that `poll_signals` ran."""
-    return -1 if PyErr_Occurred() != NULL else 0
-
-cdef int poll_trainer(void* context) noexcept nogil:
-    """The `Poll.check` of a Trainer."""
-    with gil:
-        return (<Trainer>context).run_signal_handlers()
-
 cdef int evaluate_custom_loss(void* context, Py_ssize_t first, Py_ssize_t n, double* loss) noexcept nogil:
     """The `CustomLoss.evaluate` of a Trainer."""
     with gil:
@@ -33,32 +19,7 @@ def are_indices(indices, Py_ssize_t n):
     """Whether an array of intp holds numbers from 0 to n - 1 only."""
     return hold_indices(Array(indices, sizeof(Py_ssize_t), len(indices), False, True), n)
 
-cdef class Workspace:
-    """Memory for the intermediate results of a slice. Trainers may share one, but not run at the same time."""
-    cdef ZeroedBuffer memory
-    cdef void* data
-    cdef Py_ssize_t size
-    cdef void* attached                 # the Trainer for which it is laid out, or NULL; compared, never dereferenced
-    cdef bint used                      # has been laid out before
-    cdef bint busy                      # a Trainer is running in it
-
-    cdef int reserve(self, Py_ssize_t size) except -1:
-        """Make room for `size` bytes."""
-        if size > self.size:
-            self.check_free()
-            self.memory = ZeroedBuffer(size)
-            self.data = self.memory.data
-            self.size = size
-            self.attached = NULL
-            self.used = False
-        return 0
-
-    cdef int check_free(self) except -1:
-        if self.busy:
-            raise RuntimeError("This workspace is in use. Trainers that run at the same time need a workspace each.")
-        return 0
-
-cdef class Trainer(Team):
+cdef class Trainer(ShufflingTeam):
     """One training: a network, data, a loss and an optimizer, run in slices.
 
     order: the rows in the order of the present epoch, INOUT if there is a generator, which shuffles them. By default it
@@ -74,14 +35,10 @@ cdef class Trainer(Team):
     cdef ZeroedBuffer memory
     cdef readonly Workspace workspace
     cdef object custom_loss             # custom_loss(first, n) -> float reads custom_outputs and writes custom_gradient
-    cdef object error                   # an exception of custom_loss or of a signal handler
     cdef Trainer validation
     cdef object generator
     cdef CompiledTable rows_of_table    # instead of X, or None
     cdef int max_threads                # for which the workspace of a table has memory
-    cdef object lock                    # the generator's, or None without shuffling; held while kernels run
-    cdef bint holds_lock
-    cdef unsigned long running_thread   # the thread that called `run`
 
     def __init__(self, CompiledNetwork network, X, targets, *, int loss, Py_ssize_t batch_size, optimizer=None,
                  sample_weight=None, order=None, rows=None, generator=None, dX=None, loss_numbers=None, double smoothing=0,
@@ -158,7 +115,7 @@ cdef class Trainer(Team):
         self.training.dropout.rates = <const double*>pointer(rates)
         self.training.dropout.seed = seed
         self.max_threads = self.training.slice.n_threads = max(1, n_threads)
-        self.training.slice.poll.check = poll_trainer
+        self.training.slice.poll.check = poll_shuffling
         self.training.slice.poll.context = <void*>self
         self.validation = validation
         self.training.validation = &validation.training if validation is not None else NULL
@@ -230,35 +187,6 @@ cdef class Trainer(Team):
         except BaseException as error:
             self.error = error
             return 1
-        return 0
-
-    cdef int run_signal_handlers(self) noexcept:
-        """Run signal handlers, which may draw from the generator. Not 0: one has raised an exception."""
-        self.release_lock()
-        try:
-            handle_signals()
-            self.acquire_lock()
-        except BaseException as error:
-            self.error = error
-            return 1
-        return 0
-
-    cdef int acquire_lock(self) except -1:
-        """If an exception interrupts this, the lock is not held."""
-        if self.lock is not None:
-            self.lock.acquire()
-            self.holds_lock = True
-        return 0
-
-    cdef void release_lock(self) noexcept:
-        if self.holds_lock:
-            self.holds_lock = False
-            self.lock.release()
-
-    cdef int reraise_error(self) except -1:
-        if self.error is not None:
-            error, self.error = self.error, None
-            raise error
         return 0
 
     def set_optimizer(self, optimizer):
@@ -455,22 +383,6 @@ cdef class Trainer(Team):
     cdef void work(self, int thread) noexcept nogil:
         self.table.train(&self.training, thread)
 
-    cdef int lock_generator(self) except -1:
-        if self.lock is not None:
-            RUNNING[id(self)] = self
-            try:
-                self.running_thread = PyThread_get_thread_ident()
-                self.acquire_lock()
-            except BaseException:
-                RUNNING.pop(id(self), None)
-                raise
-        return 0
-
-    cdef void unlock_generator(self) noexcept:
-        self.release_lock()
-        if self.lock is not None:
-            RUNNING.pop(id(self), None)
-
     def gradient(self, int n_threads=1):
         """The loss of all rows as one batch; `store_gradient` then writes its gradient. For a Trainer without
         optimizer."""
@@ -488,16 +400,3 @@ cdef class Trainer(Team):
         self.release_workspace()
         self.reraise_error()
         return loss
-
-RUNNING = {}                # id -> Trainer, of those that hold the lock of a generator
-
-cdef int forget_trainers() except -1:
-    """In a forked child: release the locks of trainings whose threads do not exist here."""
-    cdef Trainer trainer
-    for trainer in list(RUNNING.values()):
-        if trainer.running_thread != PyThread_get_thread_ident():
-            del RUNNING[id(trainer)]
-            if trainer.holds_lock:
-                trainer.holds_lock = False
-                trainer.lock._at_fork_reinit()
-    return 0

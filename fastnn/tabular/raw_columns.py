@@ -1,0 +1,246 @@
+"""One column of a table as it was passed, whatever holds it: numbers, texts or times."""
+
+import datetime
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from ..tables import files
+
+#: Types of values that are no value of a column.
+COLLECTIONS = list, tuple, dict, set, frozenset, np.ndarray
+
+
+@dataclass(eq=False, repr=False)
+class RawColumn:
+    """One column as it was passed.
+
+    Attributes
+    ----------
+    kind : {"number", "text", "time"}
+    values : ndarray (n,)
+        Numbers: float64 with NaN for missing values. Times: float64, seconds since 1970 with NaN.
+        Texts: int64, positions in `levels`, -1 for missing values.
+    levels : list of str or None
+        The distinct texts.
+    declared : bool
+        Whether the table says that these texts are categories (a pandas Categorical, an Arrow
+        dictionary).
+    parsed : dict
+        Numbers that the levels stand for, by their style, so that no text is parsed twice; see
+        `columns`.
+    """
+
+    kind: str
+    values: np.ndarray
+    levels: list | None = None
+    declared: bool = False
+    parsed: dict = field(default_factory=dict)
+
+
+# ---- arrays and objects ----
+
+
+def from_vector(x, label):
+    """Return the RawColumn of a vector of any dtype."""
+    if x.dtype.kind in "biuf":
+        return RawColumn("number", x.astype(np.float64))
+    if x.dtype.kind == "M":
+        return RawColumn("time", seconds(x))
+    if x.dtype.kind == "m":
+        return RawColumn("number", _seconds_of(x.astype("timedelta64[us]")))
+    if x.dtype.kind == "c":
+        _refuse(label, "complex numbers", "Complex data not supported: ")
+    if x.dtype.kind == "O":
+        for value in x:
+            if isinstance(value, COLLECTIONS):
+                _refuse(label, f"values of type {type(value).__name__}")
+            if isinstance(value, (complex, np.complexfloating)):
+                _refuse(label, "complex numbers", "Complex data not supported: ")
+        numbers = _objects_to_numbers(x)
+        if numbers is not None:
+            return RawColumn("number", numbers)
+        times = _objects_to_times(x)
+        if times is not None:
+            return RawColumn("time", times)
+    return RawColumn("text", *_factorize(x))
+
+
+def _refuse(label, what, before=""):
+    raise ValueError(
+        f"{before}column {label!r} holds {what}. Only numbers, texts, Booleans, dates and missing "
+        "values are supported. Convert the column, or remove it from X."
+    )
+
+
+def _objects_to_numbers(x):
+    """Return numbers for an array of numbers, Booleans, None and pandas' NA; None otherwise."""
+    if any(isinstance(value, (str, bytes)) for value in x):
+        return None
+    try:
+        return np.array([_to_float(value) for value in x], np.float64)
+    except (TypeError, ValueError, OverflowError):
+        return None
+
+
+def _to_float(value):
+    if is_missing(value):
+        return np.nan
+    if isinstance(value, datetime.timedelta):
+        return value.total_seconds()
+    if isinstance(value, datetime.time):
+        return value.hour * 3600 + value.minute * 60 + value.second + value.microsecond / 1e6
+    return float(value)
+
+
+def _objects_to_times(x):
+    """Return seconds for an array of dates, times, None and NaT; None otherwise."""
+    present = [value for value in x if not is_missing(value)]
+    if not present or not all(isinstance(value, datetime.date) for value in present):
+        return None
+    return seconds(np.array([_naive(value) for value in x], "datetime64[us]"))
+
+
+def _naive(value):
+    """Return a date or a time as a datetime64 in UTC, NaT if it is missing."""
+    if is_missing(value):
+        return np.datetime64("NaT")
+    if getattr(value, "tzinfo", None) is not None:
+        value = value.astimezone(datetime.UTC).replace(tzinfo=None)
+    return np.datetime64(value, "us")
+
+
+def is_missing(value):
+    """Whether a value is None, NaN, NaT or pandas' NA."""
+    if value is None:
+        return True
+    try:
+        return bool(value != value)
+    except (TypeError, ValueError):  # the truth of pandas' NA is an error
+        return type(value).__name__ == "NAType"
+
+
+def _factorize(x):
+    """Return codes (n,) and distinct texts of an array of objects or strings."""
+    numbers: dict = {}
+    codes = np.empty(len(x), np.int64)
+    for i, value in enumerate(x.tolist()):
+        if is_missing(value):
+            codes[i] = -1
+        else:
+            text = value if isinstance(value, str) else _text_of(value)
+            codes[i] = numbers.setdefault(text, len(numbers))
+    return codes, list(numbers)
+
+
+def _text_of(value):
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "replace")
+    if isinstance(value, (float, np.floating)):
+        return number_text(float(value))
+    if isinstance(value, (bool, np.bool_)):
+        return str(int(value))
+    if isinstance(value, (np.datetime64, datetime.date)):
+        return time_text(float(seconds(np.array([_naive(value)]))[0]))
+    return str(value)
+
+
+def number_text(x):
+    """Return the text of a number as a category: without a decimal point if it is whole."""
+    return repr(int(x)) if x.is_integer() else repr(x)
+
+
+def time_text(x):
+    """Return the text of a time as a category. x : float, seconds since 1970."""
+    text = str(np.datetime64(round(x * 1e6), "us")).replace("T", " ")
+    return text.removesuffix(".000000").removesuffix(" 00:00:00")
+
+
+def seconds(x):
+    """Return an array of dates or times as float64 seconds since 1970, NaN for NaT."""
+    x = x.astype("datetime64[us]")
+    return _seconds_of(x - np.datetime64(0, "us"))
+
+
+def _seconds_of(x):
+    out = x.astype(np.int64) / 1e6
+    out[np.isnat(x)] = np.nan
+    return out
+
+
+# ---- pandas and Arrow ----
+
+
+def from_series(series, label):
+    import pandas as pd
+
+    kind = series.dtype
+    if isinstance(kind, pd.CategoricalDtype):
+        of_level, levels = _factorize(np.array([*kind.categories.tolist(), None], object))
+        return RawColumn("text", of_level[series.cat.codes.to_numpy()], levels, True)
+    if isinstance(kind, pd.DatetimeTZDtype):
+        series = series.dt.tz_convert("UTC").dt.tz_localize(None)
+        kind = series.dtype
+    if pd.api.types.is_datetime64_dtype(kind):
+        return RawColumn("time", seconds(series.to_numpy()))
+    if isinstance(kind, pd.PeriodDtype):
+        return RawColumn("time", seconds(series.dt.to_timestamp().to_numpy()))
+    if pd.api.types.is_complex_dtype(kind):
+        _refuse(label, "complex numbers", "Complex data not supported: ")
+    if pd.api.types.is_numeric_dtype(kind) or pd.api.types.is_bool_dtype(kind):
+        if isinstance(kind, pd.SparseDtype):
+            series = series.sparse.to_dense()
+        return RawColumn("number", series.to_numpy(dtype=np.float64, na_value=np.nan))
+    if isinstance(kind, pd.StringDtype):
+        codes, levels = pd.factorize(series)
+        return RawColumn("text", codes.astype(np.int64), list(map(str, levels)))
+    if hasattr(kind, "pyarrow_dtype"):
+        return from_chunks(series.array.__arrow_array__(), label)
+    return from_vector(series.to_numpy(), label)
+
+
+def from_chunks(column, label):
+    """Return the RawColumn of a pyarrow ChunkedArray or Array."""
+    pa = files.import_pyarrow()
+    types = pa.types
+    if isinstance(column, pa.Array):
+        column = pa.chunked_array([column])
+    if isinstance(column.type, pa.BaseExtensionType):
+        column = pa.chunked_array([c.storage for c in column.chunks], column.type.storage_type)
+    if types.is_run_end_encoded(column.type):
+        column = pa.chunked_array(
+            [pa.compute.run_end_decode(chunk) for chunk in column.chunks], column.type.value_type
+        )
+    kind = column.type
+    if types.is_timestamp(kind) or types.is_date(kind):
+        column = column.cast(pa.timestamp("us", getattr(kind, "tz", None)), safe=False)
+        return RawColumn("time", seconds(column.cast(pa.timestamp("us")).to_numpy()))
+    if types.is_time(kind):
+        column = column.cast(pa.time64("us"), safe=False).cast(pa.int64())
+        return RawColumn("number", np.array(column.to_numpy(), np.float64) / 1e6)
+    if types.is_duration(kind):
+        return RawColumn(
+            "number", _seconds_of(column.cast(pa.duration("us"), safe=False).to_numpy())
+        )
+    if (
+        types.is_integer(kind)
+        or types.is_floating(kind)
+        or types.is_decimal(kind)
+        or types.is_boolean(kind)
+        or types.is_null(kind)
+    ):
+        if types.is_boolean(kind):
+            column = column.cast(pa.int8())
+        numbers = column.cast(pa.float64(), safe=False).to_numpy()
+        return RawColumn("number", np.array(numbers, np.float64))
+    declared = types.is_dictionary(kind)
+    if not declared:
+        if types.is_nested(kind) or types.is_interval(kind):
+            _refuse(label, f"values of type {kind}")
+        column = column.dictionary_encode()
+    column = column.unify_dictionaries().combine_chunks()
+    if isinstance(column, pa.ChunkedArray):  # of older versions of pyarrow
+        column = column.chunk(0) if column.num_chunks else pa.array([], column.type)
+    codes = column.indices.cast(pa.int64()).fill_null(-1).to_numpy(zero_copy_only=False)
+    level_codes, levels = _factorize(np.array([*column.dictionary.to_pylist(), None], object))
+    return RawColumn("text", level_codes[codes], levels, declared)  # -1 is the last, None
