@@ -1,6 +1,5 @@
 """The base class of both estimators: parameters, fit and partial_fit."""
 
-from contextlib import contextmanager
 from numbers import Integral, Real
 from typing import Any, ClassVar
 
@@ -72,23 +71,6 @@ class BaseMLP(PartialFit):
 
     networks_: Any
     validation_scores_: Any
-
-    def _store_parameters(self, arguments):
-        """Store the arguments of the constructor as attributes, unchanged."""
-        for name, value in arguments.items():
-            if name not in ("self", "__class__"):
-                setattr(self, name, value)
-
-    @contextmanager
-    def _restore_on_error(self):
-        """Context manager that restores all attributes if an error occurs."""
-        attributes = dict(self.__dict__)
-        try:
-            yield
-        except Exception:
-            self.__dict__.clear()
-            self.__dict__.update(attributes)
-            raise
 
     # ---- fit ----
 

@@ -3,7 +3,6 @@
 from typing import Any
 
 import numpy as np
-from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 from sklearn.utils.metaestimators import available_if
 
@@ -16,6 +15,7 @@ from ..training.many import train_many
 from ..training.session import Session
 from ..validation import check_threads
 from . import parameters, records
+from .attributes import Attributes
 from .fit import raise_if_diverged
 
 
@@ -32,7 +32,7 @@ def _supports_partial_fit(estimator):
 partial_fit_available = available_if(_supports_partial_fit)
 
 
-class PartialFit(BaseEstimator):
+class PartialFit(Attributes):
     """The part of `BaseMLP` that trains on the rows of one call.
 
     `bagging` concerns `fit` alone: each network trains on all rows of the call.

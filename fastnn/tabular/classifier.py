@@ -143,6 +143,8 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
         "class_weight": [dict, StrOptions({"balanced"}), None],
     }
 
+    metric: str
+    class_weight: Any
     _targets: Classes
 
     def __init__(
@@ -161,18 +163,7 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
         drop=None,
         verbose=False,
     ):
-        self.n_estimators = n_estimators
-        self.hidden_layer_sizes = hidden_layer_sizes
-        self.metric = metric
-        self.class_weight = class_weight
-        self.time_limit = time_limit
-        self.random_state = random_state
-        self.n_threads = n_threads
-        self.categories = categories
-        self.numbers = numbers
-        self.dates = dates
-        self.drop = drop
-        self.verbose = verbose
+        self._store_parameters(locals())
 
     # ---- fit ----
 

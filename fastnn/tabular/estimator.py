@@ -5,7 +5,7 @@ from numbers import Integral, Real
 from typing import Any, ClassVar
 
 import numpy as np
-from sklearn.base import BaseEstimator, _fit_context
+from sklearn.base import _fit_context
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, Options, StrOptions
 from sklearn.utils.validation import (
@@ -14,6 +14,7 @@ from sklearn.utils.validation import (
     check_is_fitted,
 )
 
+from ..estimators.attributes import Attributes
 from ..validation import check_threads
 from . import budget, frames, importances, recipe, training
 from .encoder import Encoder, Scaling
@@ -32,7 +33,7 @@ FITTED = (
 COLUMNS = ["array-like", str, Integral, None]
 
 
-class BaseTabular(BaseEstimator):
+class BaseTabular(Attributes):
     """Parameters and fit of `TabularClassifier` and `TabularRegressor`.
 
     The subclasses define targets and predictions.
@@ -52,6 +53,7 @@ class BaseTabular(BaseEstimator):
         "verbose": ["verbose"],
     }  # fmt: skip
 
+    n_estimators: int
     time_limit: float | None
     hidden_layer_sizes: Any
     random_state: Any
@@ -104,15 +106,10 @@ class BaseTabular(BaseEstimator):
         MemoryError
             The networks would need more memory than the machine has.
         """
-        before = dict(self.__dict__)
-        try:
+        with self._restore_on_error(BaseException):  # also Ctrl-C: half an ensemble is of no use
             for name in FITTED:
                 self.__dict__.pop(name, None)
             self._fit(X, y, sample_weight, groups)
-        except BaseException:
-            self.__dict__.clear()
-            self.__dict__.update(before)
-            raise
         return self
 
     def _fit(self, X, y, sample_weight, groups):

@@ -136,6 +136,7 @@ class TabularRegressor(RegressorMixin, BaseTabular):
         "loss": [str, Loss],
     }
 
+    loss: str | Loss
     _targets: Numbers
 
     def __init__(
@@ -153,17 +154,7 @@ class TabularRegressor(RegressorMixin, BaseTabular):
         drop=None,
         verbose=False,
     ):
-        self.n_estimators = n_estimators
-        self.hidden_layer_sizes = hidden_layer_sizes
-        self.loss = loss
-        self.time_limit = time_limit
-        self.random_state = random_state
-        self.n_threads = n_threads
-        self.categories = categories
-        self.numbers = numbers
-        self.dates = dates
-        self.drop = drop
-        self.verbose = verbose
+        self._store_parameters(locals())
 
     # ---- fit ----
 
