@@ -146,7 +146,8 @@ def net_with_full_state():
 def quick_recipe(monkeypatch):
     """quick_recipe(n_epochs): networks of estimators for tables train for so many epochs, 2 without
     a call."""
-    recipe = pytest.importorskip("fastnn.tabular.recipe")
+    pytest.importorskip("sklearn", reason="estimators for tables need the extra sklearn")
+    from fastnn.tabular import recipe
 
     def set_epochs(n_epochs):
         monkeypatch.setattr(recipe, "n_epochs", lambda configuration, n: n_epochs)

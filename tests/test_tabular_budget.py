@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from fastnn import TabularClassifier, TabularRegressor
+from fastnn.tables import memory
 from fastnn.tabular import budget, training
 
 SMALL = dict(n_estimators=2, hidden_layer_sizes=3, n_threads=1, random_state=0)
@@ -127,7 +128,7 @@ def test_large_layers_are_refused_before_they_are_allocated():
 
 
 def test_the_limit_of_a_container(monkeypatch, tmp_path):
-    monkeypatch.setattr(budget, "CONTROL_GROUP", str(tmp_path))
+    monkeypatch.setattr(memory, "CGROUP", f"{tmp_path}/")
     without = budget.available_bytes()
     (tmp_path / "memory.max").write_text("3000\n")
     (tmp_path / "memory.stat").write_text("anon 500\nfile 9000\nkernel_stack 300\nslab 200\n")

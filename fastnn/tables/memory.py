@@ -1,5 +1,8 @@
 """Estimate the size of a table before it is read."""
 
+import math
+import os
+
 from .errors import TableError, count
 
 FACTORS = {"bz2": 8, "xz": 8, "zst": 5}  # decompressed by stored size, if the file does not tell
@@ -18,29 +21,36 @@ def check_width(label, n_columns):
 
 
 def available():
-    """Return the number of bytes of memory that a process can still get, or None if unknown."""
-    limits = []
-    try:
-        with open("/proc/meminfo", encoding="ascii") as file:
-            for line in file:
-                if line.startswith("MemAvailable:"):
-                    limits.append(int(line.split()[1]) * 1024)
-    except (OSError, ValueError):
-        pass
+    """Return the number of bytes of memory that a process can still get, infinity if unknown."""
+    limit = in_system()
     try:  # a container with less
         with open(CGROUP + "memory.max", encoding="ascii") as file:
             maximum = int(file.read())
         with open(CGROUP + "memory.current", encoding="ascii") as file:
-            limits.append(max(0, maximum - int(file.read())))
+            return min(limit, max(0, maximum - int(file.read())))
     except (OSError, ValueError):  # "max" is no limit
+        return limit
+
+
+def in_system():
+    """Return the number of bytes that the system can still give, infinity if unknown."""
+    try:
+        with open("/proc/meminfo", encoding="ascii") as file:
+            for line in file:
+                if line.startswith("MemAvailable:"):
+                    return int(line.split()[1]) * 1024
+    except (OSError, ValueError):
         pass
-    return min(limits, default=None)
+    try:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, OSError, ValueError):
+        return math.inf
 
 
 def check(label, n_bytes, what=""):
     """Raise TableError if a table of about `n_bytes` bytes does not fit."""
     limit = available()
-    if limit is not None and n_bytes > limit:
+    if n_bytes > limit:
         raise TableError(
             f"{label}: {what}needs about {_format(n_bytes)} of memory, but {_format(limit)} are "
             "available. Pass a file with fewer rows or columns."

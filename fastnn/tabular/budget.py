@@ -1,14 +1,14 @@
 """Estimate time and memory before they are spent."""
 
-import os
+import math
 import time
 from dataclasses import replace
 
 from ..many import fit_many
+from ..tables import memory
 from . import recipe
 
 TRIAL_STEPS = 8  # of a training that measures the time of a step
-CONTROL_GROUP = "/sys/fs/cgroup"
 MEMORY_SHARE = 0.8  # of the available memory that the networks may take
 
 
@@ -104,31 +104,20 @@ def check_memory(encoders, hidden, n_out, n_folds, features, n):
 
 
 def available_bytes():
-    """Return the available memory, or infinity if the system does not say."""
-    return min(_available_in_system(), _available_in_group())
+    """Return the available memory, or infinity if the system does not say.
+
+    In a container, files in memory do not count as taken, unlike in `fastnn.tables.memory`: the table
+    has just been read, and the system drops its file when `fit` needs memory.
+    """
+    return min(memory.in_system(), _in_container())
 
 
-def _available_in_group():
-    """Return the memory that the control group of a container leaves, which files do not take."""
+def _in_container():
     try:
-        with open(f"{CONTROL_GROUP}/memory.max") as file:
-            limit = float(file.read())  # "max" is no number
-        with open(f"{CONTROL_GROUP}/memory.stat") as file:
+        with open(memory.CGROUP + "memory.max", encoding="ascii") as file:
+            limit = int(file.read())
+        with open(memory.CGROUP + "memory.stat", encoding="ascii") as file:
             used = dict(line.split() for line in file)
-        return max(0.0, limit - sum(float(used[name]) for name in ("anon", "kernel_stack", "slab")))
-    except (OSError, ValueError, KeyError):
-        return float("inf")
-
-
-def _available_in_system():
-    try:
-        with open("/proc/meminfo") as file:
-            for line in file:
-                if line.startswith("MemAvailable:"):
-                    return 1024.0 * int(line.split()[1])
-    except OSError:
-        pass
-    try:
-        return float(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
-    except (AttributeError, OSError, ValueError):
-        return float("inf")
+        return max(0, limit - sum(int(used[name]) for name in ("anon", "kernel_stack", "slab")))
+    except (OSError, ValueError, KeyError):  # "max" is no limit
+        return math.inf

@@ -86,9 +86,9 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
 
     Notes
     -----
-    X is a DataFrame (pandas, Polars), an Arrow table, an array, nested lists, or the path of a CSV or
-    Parquet file. All but pandas, arrays and lists need pyarrow, the extra ``cli``. Columns are read
-    as follows:
+    X is a DataFrame (pandas, Polars), an Arrow table, an array, nested lists, or the path of a file
+    that `fastnn.tables.read` reads, such as CSV, Excel or Parquet. All but pandas, arrays and lists
+    need pyarrow, the extra ``cli``. Columns are read as follows:
 
     - Numbers and Booleans are numbers. So are texts that are all numbers written in the same style,
       such as 1,234.50 or 12%, or all "true" or "false".

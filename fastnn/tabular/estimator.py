@@ -86,7 +86,7 @@ class BaseTabular(Attributes):
         ----------
         X : DataFrame (pandas or Polars), Arrow table, array_like (n, n_features), or path
             The table: numbers, texts, categories, Booleans, dates and missing values. A path is
-            that of a CSV or Parquet file.
+            that of a file that `fastnn.tables.read` reads, such as CSV or Parquet.
         y : array_like (n,), or str
             Targets, or the name of the column of X that holds them.
         sample_weight : array_like (n,), optional

@@ -21,55 +21,27 @@ class TabularRegressor(RegressorMixin, BaseTabular):
 
     Parameters
     ----------
-    n_estimators : int, default 5
-        Number of folds, and of networks for each configuration. At most as many as rows, or groups.
-    hidden_layer_sizes : "auto", int or sequence of int, default "auto"
-        Number of units of each hidden layer. "auto" is (64, 64).
     loss : str or Loss, default "squared_error"
         "squared_error" (or "mse") for means, "absolute_error" ("mae") and "quantile" for medians,
         "huber" and "log_cosh" for outliers, "poisson" for counts. ``losses.Quantile((0.1, 0.9))``
         predicts several quantiles, ``losses.Huber(2.0)`` has another threshold, in units of the
         standard deviation of y.
-    time_limit : float or None, default None
-        Seconds that `fit` may take. Before training, `fit` measures how long a step takes. It
-        leaves out configurations and then shortens trainings, so that the estimate fits. The result
-        then depends on the speed of the machine, even with a random_state.
-    random_state : int, RandomState or None, default None
-        Random numbers for the folds, the initial parameters, the order of the rows, dropout, and
-        the permutations of `feature_importances_`.
-    n_threads : int, default -1
-        Maximum number of threads, -1 for all CPUs of this process. It does not change the results.
-    categories, numbers, dates : str, int or sequence of them, default None
-        Names or positions of columns that are categories, numbers or dates. `fit` finds out what
-        the other columns are, see below. If the target is a column of X, it does not count in
-        positions.
-    drop : str, int or sequence of them, default None
-        Names or positions of columns to leave out.
-    verbose : bool, default False
-        Whether to show progress on standard error.
+    n_estimators, hidden_layer_sizes, time_limit, random_state, ...
+        All other parameters and their defaults are those of `TabularClassifier`, except metric and
+        class_weight. The only positional one is n_estimators.
 
     Attributes
     ----------
-    columns_ : dict
-        What the columns in use were taken for, by name: "number", "category" or "date". The keys are
-        positions if X has no names.
-    left_out_ : dict
-        Why the other columns are left out, by name or position.
     feature_importances_ : ndarray (n_features_in_,)
-        By how much the loss grows if the values of a column are shuffled, for at most 2,000 rows
-        that the networks held out; 0 for columns that are left out. The loss is that of y divided
-        by its standard deviation, or by its mean with loss="poisson". The importance of a column
-        without information can be a little below 0. Columns with the same information have a low
-        importance each, because the others make up for it.
+        As in `TabularClassifier`, by how much the loss grows: the loss of y divided by its standard
+        deviation, or by its mean with loss="poisson".
     oof_prediction_ : ndarray (n,) or (n, n_quantiles)
         Predictions of the training rows from the networks that held them out; NaN for rows that no
         network held out, with n_estimators=1. Not in a file.
     oof_score_ : float or None
         R^2 of `oof_prediction_`; None for several quantiles.
-    n_features_in_ : int
-        Number of columns of X, without the target.
-    feature_names_in_ : ndarray (n_features_in_,) of object
-        Names of the columns, if they have names.
+    columns_, left_out_, n_features_in_, feature_names_in_
+        As in `TabularClassifier`.
 
     See Also
     --------
@@ -78,42 +50,9 @@ class TabularRegressor(RegressorMixin, BaseTabular):
 
     Notes
     -----
-    X is a DataFrame (pandas, Polars), an Arrow table, an array, nested lists, or the path of a CSV or
-    Parquet file. All but pandas, arrays and lists need pyarrow, the extra ``cli``. Columns are read
-    as follows:
-
-    - Numbers and Booleans are numbers. So are texts that are all numbers written in the same style,
-      such as 1,234.50 or 12%, or all "true" or "false".
-    - Dates and times are dates. So are texts that are all dates in one format, ISO 8601 or another
-      common one. A date becomes a number, its position in the year and in the day, and the weekday.
-    - Other texts are categories, as are a pandas Categorical and an Arrow dictionary. A category needs
-      two rows. To take numbers for categories, name the column in `categories`.
-    - None, NaN, NaT, NA, and texts such as "", "?", "NA", "null" and "none" are missing values. They
-      need no imputation. A network sees which values are missing if the training rows had any.
-
-    Columns without information are left out, see `left_out_`. A category that only occurs in
-    `predict` is neither an error nor a warning: it contributes nothing. A value that cannot be what
-    the column was in `fit` is an error.
-
-    `fit` splits the rows into n_estimators folds. Several configurations, which differ in encoding
-    and regularization, train a network for each fold on the rows outside of it, and keep its best
-    epoch on the fold. The prediction is a weighted mean over configurations, chosen by the out-of-
-    fold predictions, and the mean over folds. n_estimators=1 trains on four fifths of the rows.
-
-    With `sample_weight`, a row of weight 2 is not quite the same as two rows,
-    since folds and encoding ignore weights.
-
-    References
-    ----------
-    - Holzmueller, Grinsztajn and Steinwart (2024), "Better by default: strong pre-tuned MLPs and
-      boosted trees on tabular data", arXiv:2407.04491: the basis of the recipe.
-    - Gorishniy, Rubachev and Babenko (2022), "On embeddings for numerical features in tabular deep
-      learning", arXiv:2203.05556: piecewise-linear encoding of numbers.
-    - Caruana, Niculescu-Mizil, Crew and Ksikes (2004), "Ensemble selection from libraries of
-      models": the weights of the configurations.
-    - Breiman (2001), "Random forests", section 10: permutation importances.
-
-    Predictions are between the least and the largest training target.
+    The notes of `TabularClassifier` say what X may be, how its columns are read, and how the networks
+    are trained and chosen. Folds are not stratified. Predictions are between the least and the
+    largest training target.
 
     Examples
     --------

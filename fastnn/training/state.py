@@ -236,6 +236,8 @@ class _DeferredMoments:
         return moments
 
 
+# After @dataclass, which would take it for the default of the field. By setattr (B010): mypy refuses
+# an assignment, since the field is an array.
 setattr(TrainingState, "moments", _DeferredMoments())  # noqa: B010
 
 
