@@ -1,0 +1,64 @@
+"""The recipe of estimators for tables: smoothing, rates, initial parameters, choice."""
+
+import numpy as np
+import pytest
+
+pytest.importorskip("sklearn", reason="estimators for tables need the extra sklearn")
+
+from numpy.testing import assert_allclose, assert_array_equal
+
+from fastnn import MLP
+from fastnn.tabular import recipe, training
+from fastnn.tabular.encoder import Settings
+from fastnn.tabular.targets import Classes, Numbers
+
+
+@pytest.mark.parametrize(("n_classes", "s"), [(2, 0.1), (3, 0.1), (10, 0.03), (30, 0.01)])
+def test_smoothing_is_undone(n_classes, s):
+    targets = Classes(n_classes)
+    assert targets.loss.label_smoothing == pytest.approx(s)
+    P = np.random.default_rng(0).dirichlet(np.ones(n_classes), 20)
+    P = np.maximum(P, 0.02 / n_classes)
+    P /= P.sum(axis=1, keepdims=True)
+    assert_allclose(targets.finish((1 - s) * P + s / n_classes), P, rtol=1e-12)
+
+
+def test_smoothed_probabilities_below_those_of_the_loss_are_limited():
+    P = Classes(2).finish(np.array([[0.0, 1.0]]))
+    assert_allclose(P, [[0.005 / (0.005 + 0.95 / 0.9), 1 - 0.005 / (0.005 + 0.95 / 0.9)]])
+
+
+def test_rates_fall_to_zero_four_times_and_decay_has_the_share_of_the_configuration():
+    c = recipe.Configuration(Settings(), 1500, 0, decay=2.0)
+    adam = recipe.optimizer(c, True, 64, 1024, 1500)
+    rates = np.array(adam.lr.rates)
+    lowest = np.flatnonzero((rates[1:-1] < rates[:-2]) & (rates[1:-1] < rates[2:])) + 1
+    assert_allclose(lowest / 1500, [1 / 15, 3 / 15, 7 / 15], atol=1e-3)
+    assert rates[-1] < 1e-5 and rates.max() == pytest.approx(0.04 / 8, rel=1e-4)
+    assert adam.weight_decay * rates.sum() * recipe.batches(1024)[0] == pytest.approx(2.0)
+
+
+@pytest.mark.parametrize(("n", "expected"), [(1, (1, 1)), (300, (1, 300)), (1000, (4, 250))])
+def test_batches_have_about_256_rows(n, expected):
+    assert recipe.batches(n) == expected
+
+
+def test_initial_parameters():
+    net = MLP([500, 400, 300, 2], rng=0)
+    recipe.init(net, np.random.default_rng(0))
+    stds = [W.std() for W in net.weights]
+    assert_allclose(stds[:2], [400**-0.5, 400**-0.5], rtol=0.02)
+    assert_allclose([b.std() for b in net.biases[:2]], [1, 1], rtol=0.15)
+    assert not net.weights[2].any() and not net.biases[2].any()
+
+
+def test_greedy_choice():
+    y = np.linspace(-1, 1, 50)
+    targets = Numbers.fit("squared_error", y)
+    bad, high, low, good = y + 3, y + 0.5, y - 0.5, y + 0.01
+    assert_array_equal(training.greedy([bad, good], y, None, targets), [0, 1])
+    assert_array_equal(training.greedy([bad, high, low], y, None, targets), [0, 0.5, 0.5])
+    first = np.where(np.arange(50) < 25, y, 5)
+    second = np.where(np.arange(50) < 25, 5, y)
+    weight = (np.arange(50) >= 25).astype(float)
+    assert_array_equal(training.greedy([first, second], y, weight, targets), [0, 1])
