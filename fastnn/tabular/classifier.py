@@ -23,8 +23,7 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
     """Classifier for tables of numbers, categories, dates and missing values.
 
     An ensemble of small networks with a fixed recipe: the encoding of the columns, the training and
-    the choice among configurations need no tuning. The probabilities are calibrated: label smoothing
-    is undone.
+    the choice among configurations need no tuning. Label smoothing is taken out of the probabilities.
 
     Parameters
     ----------
@@ -38,9 +37,10 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
         Weights of the classes. They are multiplied with sample_weight. "balanced" uses
         n / (number of classes * number of rows of the class).
     time_limit : float or None, default None
-        Seconds that `fit` may take. Before training, `fit` measures how long a step takes. It
-        leaves out configurations and then shortens trainings, so that the estimate fits. The result
-        then depends on the speed of the machine, even with a random_state.
+        Seconds that training may take; reading, encoding and scoring the table come on top. Before
+        training, `fit` measures how long a step takes. It leaves out configurations and then
+        shortens trainings, so that the estimate fits. The result then depends on the speed of the
+        machine, even with a random_state.
     random_state : int, RandomState or None, default None
         Random numbers for the folds, the initial parameters, the order of the rows, dropout, and
         the permutations of `feature_importances_`.
@@ -73,7 +73,8 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
         Probabilities of the training rows from the networks that held them out; NaN for rows that
         no network held out, with n_estimators=1. Not in a file.
     oof_score_ : float
-        Accuracy of `oof_prediction_`.
+        Accuracy of `oof_prediction_`. A little too good, since the best epochs and the weights of
+        the configurations are chosen on the same rows.
     n_features_in_ : int
         Number of columns of X, without the target.
     feature_names_in_ : ndarray (n_features_in_,) of object

@@ -39,7 +39,8 @@ class TabularRegressor(RegressorMixin, BaseTabular):
         Predictions of the training rows from the networks that held them out; NaN for rows that no
         network held out, with n_estimators=1. Not in a file.
     oof_score_ : float or None
-        R^2 of `oof_prediction_`; None for several quantiles.
+        R^2 of `oof_prediction_`, a little too good as in `TabularClassifier`; None for several
+        quantiles.
     columns_, left_out_, n_features_in_, feature_names_in_
         As in `TabularClassifier`.
 
