@@ -114,6 +114,21 @@ def test_parameters_and_the_name_of_the_target(path):
     assert_same_bits(other.predict_proba(table), clf.predict_proba(X))
 
 
+def test_metadata(path):
+    clf = TabularClassifier(**SMALL).fit(X, z > 0)
+    assert clf.metadata_ == {}
+    clf.metadata_ = {"source": "é\n", "": "{}"}
+    clf.save(path)
+    other = fastnn.load(path)
+    assert other.metadata_ == clf.metadata_ == {"source": "é\n", "": "{}"}
+    assert other.fit(X, z > 0).metadata_ == {}
+    before = path.read_bytes()
+    clf.metadata_["rows"] = 3
+    with pytest.raises(ValueError, match=r"^metadata_ must be a dict of str to str, got .*rows"):
+        clf.save(path)
+    assert path.read_bytes() == before
+
+
 def test_an_array_has_no_names(path):
     rows = [[x, "ab"[i % 2], 1] for i, x in enumerate(z)]
     TabularRegressor(**SMALL).fit(rows, z).save(path)
@@ -225,6 +240,7 @@ def setting(*keys_and_value):
 
 BIG = 10**400
 HARMFUL = {
+    "metadata that is no text": (setting("header", "__metadata__", "user", '{"a": 1}'), "metadata_"),
     "a newer version": (setting("header", "__metadata__", "format_version", "2"), "Install a newer"),
     "another estimator": (setting("estimator", "MLPRegressor"), "estimator"),
     "an unknown parameter": (setting("parameters", "evil", 1), "evil"),

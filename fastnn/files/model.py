@@ -119,12 +119,12 @@ def write(path, parts):
     safetensors.write(path, arrays, metadata)
 
 
-def check_user_metadata(user, error):
-    """Check net.metadata, a dict of str to str."""
+def check_user_metadata(user, error, name="net.metadata"):
+    """Check metadata of the user, a dict of str to str; `name` is what the error calls it."""
     if not isinstance(user, dict) or not all(
         isinstance(text, str) for pair in user.items() for text in pair
     ):
-        raise error(f"net.metadata must be a dict of str to str, got {user!r}"[:200])
+        raise error(f"{name} must be a dict of str to str, got {user!r}"[:200])
     return user
 
 

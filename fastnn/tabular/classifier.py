@@ -75,6 +75,8 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
     oof_score_ : float
         Accuracy of `oof_prediction_`. A little too good, since the best epochs and the weights of
         the configurations are chosen on the same rows.
+    metadata_ : dict of str to str
+        Text of any kind, empty after `fit`. `save`, `fastnn.load` and pickle keep it.
     n_features_in_ : int
         Number of columns of X, without the target.
     feature_names_in_ : ndarray (n_features_in_,) of object

@@ -26,7 +26,7 @@ BLOCK = 20_000  # rows that are encoded and predicted at a time
 #: Attributes that `fit` sets.
 FITTED = (
     *("n_features_in_", "feature_names_in_", "columns_", "left_out_", "classes_"),
-    *("feature_importances_", "oof_prediction_", "oof_score_"),
+    *("feature_importances_", "oof_prediction_", "oof_score_", "metadata_"),
     *("_targets", "_features", "_encoders", "_members", "_target_name", "_fold_of_row"),
     "_held_out_errors",
 )
@@ -69,6 +69,7 @@ class BaseTabular(Attributes):
     left_out_: dict
     feature_importances_: np.ndarray
     oof_prediction_: np.ndarray
+    metadata_: dict
     _targets: Any
     _features: Features
     _encoders: list
@@ -110,6 +111,7 @@ class BaseTabular(Attributes):
             for name in FITTED:
                 self.__dict__.pop(name, None)
             self._fit(X, y, sample_weight, groups)
+            self.metadata_ = {}
         return self
 
     def _fit(self, X, y, sample_weight, groups):
@@ -277,7 +279,7 @@ class BaseTabular(Attributes):
         Raises
         ------
         ValueError
-            A class is not a text, a number or a Boolean.
+            A class is not a text, a number or a Boolean, or `metadata_` is not a dict of str to str.
         sklearn.exceptions.NotFittedError
             The estimator is not fitted.
 

@@ -3,7 +3,8 @@
 The file is a safetensors file. The array "params0" (number of folds, number of snapshots, n_params)
 has the parameters of the networks of member 0, and so on; "importances" (n_features,) and, for a
 regression, "errors" (m,) and "errors_fold" (m,) are what `feature_importances_` and
-`predict_interval` need. Everything else is JSON in the text metadata. Nothing in a file is run.
+`predict_interval` need. Everything else is JSON in the text metadata: the model, and `metadata_`,
+unless it is empty, under "user". Nothing in a file is run.
 """
 
 import json
@@ -16,6 +17,7 @@ import numpy as np
 
 from .. import losses
 from ..files import ModelFileError, safetensors
+from ..files.model import check_user_metadata
 from ..files.safetensors import Reader, check_mapping, is_count, parse_json
 from ..mlp import MLP
 from ..tables.dates import COMPACT, FORMATS
@@ -66,6 +68,8 @@ def write(path, estimator):
         "format_version": str(VERSION),
         "model": json.dumps(content, allow_nan=False, separators=(",", ":")),
     }
+    if e.metadata_:
+        metadata["user"] = json.dumps(check_user_metadata(e.metadata_, ValueError, "metadata_"))
     safetensors.write(path, arrays, metadata)
 
 
@@ -161,6 +165,10 @@ def _read(reader):
         )
     content = check_mapping(parse_json(metadata.get("model"), "model"), "model")
     e = _estimator(content)
+    e.metadata_ = {}
+    if "user" in metadata:
+        user = parse_json(metadata["user"], "user")
+        e.metadata_ = check_user_metadata(user, ModelFileError, "metadata_")
     members = content["members"]
     _check(isinstance(members, list), "members")
     one_class = isinstance(e._targets, Classes) and e._targets.n_out == 1
