@@ -40,6 +40,7 @@ REGRESSORS = {
     "means": {},
     "one network each": dict(n_estimators=1),
     "counts": dict(loss="poisson"),
+    "logarithms": dict(log_target=True),
     "quantiles": dict(loss=losses.Quantile((0.1, 0.9))),
     "options": dict(
         loss=losses.Huber(2.0), categories=pd.Index(["gap"]), drop=0, dates=["day"],
@@ -108,7 +109,7 @@ def test_parameters_and_the_name_of_the_target(path):
     table = X.assign(y=np.where(z > 0, "x", "y"))
     weight = {"x": 2, "y": 1.5}
     clf = TabularClassifier(**SMALL | dict(random_state=np.random.RandomState(0)))
-    clf.set_params(class_weight=weight).fit(table, "y").save(path)
+    clf.set_params(class_weight=weight, threshold=0.3).fit(table, "y").save(path)
     other = fastnn.load(path)
     assert other.get_params() == clf.get_params() | dict(random_state=None)
     assert_same_bits(other.predict_proba(table), clf.predict_proba(X))
@@ -248,6 +249,8 @@ HARMFUL = {
     "a loss of classes": (setting("targets", "loss", {"loss": "bce"}), "loss must be one of"),
     "an unknown loss": (setting("targets", "loss", {"loss": "os"}), "loss"),
     "a scale of 0": (setting("targets", "scale", 0.0), "targets"),
+    "logarithms of 0": (setting("targets", "log", True), "log"),
+    "a log that is no truth": (setting("targets", "log", 0), "log"),
     "bounds in disorder": (setting("targets", "bounds", [2.0, 1.0]), "targets"),
     "a shift without end": (setting("targets", "shift", BIG), "targets"),
     "a score as a text": (setting("fitted", "oof_score_", "1"), "oof_score_"),

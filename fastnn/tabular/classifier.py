@@ -1,16 +1,16 @@
 """The estimator TabularClassifier."""
 
 from dataclasses import replace
-from numbers import Integral
+from numbers import Integral, Real
 from typing import Any, ClassVar
 
 import numpy as np
 from sklearn.base import ClassifierMixin
 from sklearn.preprocessing import LabelEncoder
-from sklearn.utils._param_validation import StrOptions
+from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import column_or_1d
+from sklearn.utils.validation import check_is_fitted, column_or_1d
 
 from ..validation import check_number
 from .estimator import BaseTabular
@@ -36,6 +36,9 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
     class_weight : dict of class: weight, "balanced" or None, default None
         Weights of the classes. They are multiplied with sample_weight. "balanced" uses
         n / (number of classes * number of rows of the class).
+    threshold : float or None, default None
+        For two classes: `predict` returns ``classes_[1]`` if its probability is at least this number
+        above 0 and below 1. None returns the more probable class. You can set it after `fit`.
     time_limit : float or None, default None
         Seconds that training may take; reading, encoding and scoring the table come on top. Before
         training, `fit` measures how long a step takes. It leaves out configurations and then
@@ -73,7 +76,7 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
         Probabilities of the training rows from the networks that held them out; NaN for rows that
         no network held out, with n_estimators=1. Not in a file.
     oof_score_ : float
-        Accuracy of `oof_prediction_`. A little too good, since the best epochs and the weights of
+        Accuracy of the classes that `oof_prediction_` and `threshold` give. A little too good, since the best epochs and the weights of
         the configurations are chosen on the same rows.
     metadata_ : dict of str to str
         Text of any kind, empty after `fit`. `save`, `fastnn.load` and pickle keep it.
@@ -144,10 +147,12 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
     _parameter_constraints: ClassVar[dict] = BaseTabular._parameter_constraints | {
         "metric": [StrOptions({"auto", "accuracy", "log_loss"})],
         "class_weight": [dict, StrOptions({"balanced"}), None],
+        "threshold": [Interval(Real, 0, 1, closed="neither"), None],
     }
 
     metric: str
     class_weight: Any
+    threshold: float | None
     _targets: Classes
 
     def __init__(
@@ -157,6 +162,7 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
         hidden_layer_sizes="auto",
         metric="auto",
         class_weight=None,
+        threshold=None,
         time_limit=None,
         random_state=None,
         n_threads=-1,
@@ -177,6 +183,7 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
         labels = LabelEncoder().fit(y)
         self.classes_ = labels.classes_
         self._targets = Classes(len(self.classes_))
+        self._check_threshold()
         return labels.transform(y)
 
     def _multiply_class_weights(self, y, weight):
@@ -213,7 +220,7 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
 
     def _set_scores(self, y, weight):
         rows = self._fold_of_row >= 0
-        right = self.oof_prediction_[rows].argmax(axis=1) == y[rows]
+        right = self._decide(self.oof_prediction_[rows]) == y[rows]
         self.oof_score_ = float(np.average(right, weights=weights_of(weight, rows)))
 
     # ---- predictions ----
@@ -257,7 +264,7 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
         return np.log(self.predict_proba(X))
 
     def predict(self, X):
-        """Predict the most probable class of each row.
+        """Predict the class of each row: the most probable one, or the one that `threshold` gives.
 
         Parameters
         ----------
@@ -269,8 +276,25 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
         ndarray (n,)
             Classes.
         """
-        P = self.predict_proba(X)
-        return self.classes_[P.argmax(axis=1)]
+        check_is_fitted(self)
+        self._check_threshold()
+        return self.classes_[self._decide(self.predict_proba(X))]
+
+    def _decide(self, P):
+        """Return the class number of each row of probabilities."""
+        if self.threshold is None or P.shape[1] == 1:
+            return P.argmax(axis=1)
+        return (P[:, 1] >= self.threshold).astype(np.intp)
+
+    def _check_threshold(self):
+        if self.threshold is None:
+            return
+        check_number("threshold", self.threshold, above=0, below=1)
+        if len(self.classes_) > 2:
+            raise ValueError(
+                f"threshold={self.threshold} needs two classes, but y has {len(self.classes_)}. "
+                "Pass threshold=None, and decide by predict_proba."
+            )
 
     def score(self, X, y, sample_weight=None):
         """Return the accuracy.

@@ -119,6 +119,7 @@ def _describe_targets(e):
         shift=targets.shift,
         scale=targets.scale,
         bounds=list(targets.bounds),
+        log=targets.log,
     )
 
 
@@ -275,7 +276,9 @@ def _estimator(content):
         shift, scale, bounds = targets["shift"], targets["scale"], targets["bounds"]
         _check(all(map(_is_finite, [shift, scale, *bounds])), "targets")
         _check(len(bounds) == 2 and bounds[0] <= bounds[1] and scale > 0, "targets")
-        e._targets = Numbers(resolve_loss(_loss(targets["loss"])), shift, scale, tuple(bounds))
+        loss, log = resolve_loss(_loss(targets["loss"])), targets["log"]
+        _check(type(log) is bool and (bounds[0] > 0 or not log), "log")
+        e._targets = Numbers(loss, shift, scale, tuple(bounds), log)
     return e
 
 

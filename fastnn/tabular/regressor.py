@@ -26,6 +26,13 @@ class TabularRegressor(RegressorMixin, BaseTabular):
         "huber" and "log_cosh" for outliers, "poisson" for counts. ``losses.Quantile((0.1, 0.9))``
         predicts several quantiles, ``losses.Huber(2.0)`` has another threshold, in units of the
         standard deviation of y.
+    log_target : bool, default False
+        Whether to learn log(y), for targets above 0 whose errors count as percentages, such as
+        prices. Each network then predicts the exponential of what the loss asks of log(y): with
+        "squared_error" exp(mean of log(y)), the geometric mean, which is below the mean and equal
+        to the median if log(y) is symmetric. With "absolute_error" and "quantile" that is the median
+        and the quantile of y, as without log_target. Predictions, `oof_prediction_` and
+        `oof_score_` are in the units of y, and intervals are above 0. Not with loss="poisson".
     n_estimators, hidden_layer_sizes, time_limit, random_state, ...
         All other parameters and their defaults are those of `TabularClassifier`, except metric and
         class_weight. The only positional one is n_estimators.
@@ -34,7 +41,7 @@ class TabularRegressor(RegressorMixin, BaseTabular):
     ----------
     feature_importances_ : ndarray (n_features_in_,)
         As in `TabularClassifier`, by how much the loss grows: the loss of y divided by its standard
-        deviation, or by its mean with loss="poisson".
+        deviation, or by its mean with loss="poisson"; with log_target that of log(y).
     oof_prediction_ : ndarray (n,) or (n, n_quantiles)
         Predictions of the training rows from the networks that held them out; NaN for rows that no
         network held out, with n_estimators=1. Not in a file.
@@ -74,9 +81,11 @@ class TabularRegressor(RegressorMixin, BaseTabular):
 
     _parameter_constraints: ClassVar[dict] = BaseTabular._parameter_constraints | {
         "loss": [str, Loss],
+        "log_target": ["boolean"],
     }
 
     loss: str | Loss
+    log_target: bool
     _targets: Numbers
 
     def __init__(
@@ -85,6 +94,7 @@ class TabularRegressor(RegressorMixin, BaseTabular):
         *,
         hidden_layer_sizes="auto",
         loss="squared_error",
+        log_target=False,
         time_limit=None,
         random_state=None,
         n_threads=-1,
@@ -111,7 +121,14 @@ class TabularRegressor(RegressorMixin, BaseTabular):
                 f"y must hold numbers, but {error}. Convert it, or use TabularClassifier."
             ) from None
         y = column_or_1d(y, warn=True)
-        self._targets = Numbers.fit(self.loss, y if weight is None else y[weight > 0])
+        if self.log_target and y.min() <= 0:
+            raise ValueError(
+                f"log_target=True needs targets above 0, got {y.min():g} in row {int(y.argmin())}. "
+                "Pass log_target=False, loss='poisson' for counts, or fit np.log1p(y) and apply "
+                "np.expm1 to the predictions."
+            )
+        counted = y if weight is None else y[weight > 0]
+        self._targets = Numbers.fit(self.loss, counted, bool(self.log_target))
         return y
 
     def _multiply_class_weights(self, y, weight):
@@ -125,7 +142,8 @@ class TabularRegressor(RegressorMixin, BaseTabular):
         if P.ndim == 2:
             return
         counts = np.ones(len(y), bool) if w is None else w > 0
-        errors = np.abs(y - P)[:, None]
+        transform = self._targets.transform
+        errors = np.abs(transform(y) - transform(P))[:, None]
         self._held_out_errors = [errors[counts & (fold == i)] for i in range(fold.max() + 1)]
         variance = np.average((y - np.average(y, weights=w)) ** 2, weights=w)
         residual = np.average((y - P) ** 2, weights=w)
@@ -149,7 +167,7 @@ class TabularRegressor(RegressorMixin, BaseTabular):
         Returns
         -------
         mean : ndarray (n,) or (n, n_quantiles), float64
-            The mean over folds.
+            The mean over folds, also with log_target.
         std : ndarray of the same shape
             Only with return_std=True.
 
@@ -167,7 +185,8 @@ class TabularRegressor(RegressorMixin, BaseTabular):
         The intervals are CV+ (Barber, Candes, Ramdas and Tibshirani, 2021, arXiv:1905.02928). Let
         f_k be the predictions of fold k, k(i) the fold of training row i, and e_i the absolute error
         of f_k(i) for that row. The bounds for a new row x are quantiles over i of f_k(i)(x) - e_i and
-        f_k(i)(x) + e_i. With n_estimators=1, these are split conformal intervals.
+        f_k(i)(x) + e_i. With n_estimators=1, these are split conformal intervals. With log_target
+        all of this is about log(y), and the bounds are the exponentials of its quantiles.
 
         If new rows are like the training rows, a share of at least 2 coverage - 1 (and a little less
         for few rows) of the targets lies inside, and typically a share of `coverage`. Rows of weight
@@ -184,7 +203,8 @@ class TabularRegressor(RegressorMixin, BaseTabular):
         Returns
         -------
         lower, upper : ndarray (n,), float64
-            With loss="poisson", lower is at least 0.
+            With loss="poisson", lower is at least 0; with log_target it is above 0. Otherwise it can
+            be negative, even if no target is.
 
         Raises
         ------
@@ -210,8 +230,9 @@ class TabularRegressor(RegressorMixin, BaseTabular):
                 "predict_interval needs one prediction for each row, but this estimator predicts "
                 "several quantiles. Take two of them as the interval, or fit another loss."
             )
-        P = self._fold_predictions(frame)
-        lower, upper = intervals.cv_plus(P[:, :, None], self._held_out_errors, coverage)
+        P = self._targets.transform(self._fold_predictions(frame))
+        bounds = intervals.cv_plus(P[:, :, None], self._held_out_errors, coverage)
+        lower, upper = map(self._targets.invert, bounds)
         if isinstance(self._targets.loss, Poisson):
             lower = np.maximum(lower, 0)
         return lower[:, 0], upper[:, 0]

@@ -58,28 +58,30 @@ class Classes:
 
 
 class Numbers:
-    """Numbers, learned with their mean subtracted and divided by their standard deviation.
+    """Numbers or their logarithms, learned with the mean subtracted and divided by the standard
+    deviation.
 
     Attributes
     ----------
     loss : Loss
     n_out : int
     shift, scale : float
-        The networks learn (y - shift) / scale.
+        The networks learn (y - shift) / scale, or (log y - shift) / scale.
     bounds : (float, float)
         Range of the training targets, to which predictions are limited.
+    log : bool
     """
 
     is_classifier = False
 
-    def __init__(self, loss, shift, scale, bounds):
-        self.loss, self.shift, self.scale, self.bounds = loss, shift, scale, bounds
+    def __init__(self, loss, shift, scale, bounds, log=False):
+        self.loss, self.shift, self.scale, self.bounds, self.log = loss, shift, scale, bounds, log
         self.output = loss.output or "identity"
         self.n_out = np.size(loss.q) if isinstance(loss, losses.Quantile) else 1
 
     @classmethod
-    def fit(cls, loss, y):
-        """Return the Numbers for training targets y (n,) in float64."""
+    def fit(cls, loss, y, log=False):
+        """Return the Numbers for training targets y (n,) in float64, above 0 if log is True."""
         loss = resolve_loss(loss)
         largest = float(np.abs(y).max())
         if largest > MAX_TARGET:
@@ -89,23 +91,41 @@ class Numbers:
             )
         bounds = float(y.min()), float(y.max())
         if isinstance(loss, losses.Poisson):
+            if log:
+                raise ValueError(
+                    "log_target=True does not go with loss='poisson', which learns the logarithm of "
+                    "the mean. Choose one of the two."
+                )
             if bounds[0] < 0:
                 raise ValueError(
                     f"loss='poisson' needs targets of at least 0, got {bounds[0]:g} in row "
                     f"{int(y.argmin())}. Pass counts, or choose another loss."
                 )
             return cls(loss, 0.0, float(y.mean()) or 1.0, bounds)
-        return cls(loss, float(y.mean()), float(y.std()) or 1.0, bounds)
+        z = np.log(y) if log else y
+        return cls(loss, float(z.mean()), float(z.std()) or 1.0, bounds, log)
+
+    def transform(self, y):
+        """Return targets or predictions on the scale where errors count: y, or its logarithm."""
+        return np.log(y) if self.log else y
+
+    def invert(self, z):
+        """Return y for numbers on that scale."""
+        if not self.log:
+            return z
+        with np.errstate(over="ignore"):
+            return np.exp(z)
 
     def encode(self, y):
-        return ((y - self.shift) / self.scale).astype(np.float32)
+        return ((self.transform(y) - self.shift) / self.scale).astype(np.float32)
 
     def for_trees(self, y):
-        return y
+        return self.transform(y)
 
     def finish(self, Y):
         """Return predictions (n,), or (n, n_quantiles), from outputs, in float64."""
-        P = np.clip(Y.astype(np.float64) * self.scale + self.shift, *self.bounds)
+        z = Y.astype(np.float64) * self.scale + self.shift
+        P = np.clip(self.invert(z), *self.bounds)
         if self.n_out == 1:
             return P[:, 0]
         order = np.argsort(np.argsort(self.loss.q))
@@ -113,7 +133,7 @@ class Numbers:
 
     def value(self, P, y, weight):
         """Return the loss of predictions, in units of the scaled targets."""
-        P, y = ((a - self.shift) / self.scale for a in (P, y))
+        P, y = ((self.transform(a) - self.shift) / self.scale for a in (P, y))
         if P.ndim == 2:
             y = np.repeat(y[:, None], P.shape[1], axis=1)
         if isinstance(self.loss, losses.Poisson):
