@@ -130,3 +130,8 @@ def test_logarithms_do_not_go_with_poisson():
         TabularRegressor(**SMALL, loss="poisson", log_target=True).fit(X, prices)
     with pytest.raises(ValueError, match="log_target"):
         TabularRegressor(**SMALL, log_target="yes").fit(X, prices)
+
+
+def test_trees_predict_the_logarithm_too():
+    assert_array_equal(Numbers.fit("mse", prices, True).for_trees(prices), np.log(prices))
+    assert_array_equal(Numbers.fit("mse", prices).for_trees(prices), prices)
