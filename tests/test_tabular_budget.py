@@ -8,7 +8,7 @@ import pytest
 
 from fastnn import TabularClassifier, TabularRegressor
 from fastnn.tables import memory
-from fastnn.tabular import budget, training
+from fastnn.tabular import budget, recipe, training
 
 SMALL = dict(n_estimators=2, hidden_layer_sizes=3, n_threads=1, random_state=0)
 rng = np.random.default_rng(1)
@@ -22,11 +22,10 @@ def record(monkeypatch):
     seen = []
     train = training.train
 
-    def instead(jobs, *args):
-        *args, epochs_of = args
-        epochs = [epochs_of(job.configuration, len(job.train)) for job in jobs]
-        seen.append((len(jobs), max(epochs)))
-        return train(jobs, *args, lambda configuration, n: 1)
+    def instead(jobs, y, weight, targets, width, n_threads, share, *args):
+        most = max(recipe.n_epochs(job.configuration, len(job.train)) for job in jobs)
+        seen.append((len(jobs), max(1, int(share * most))))
+        return train(jobs, y, weight, targets, width, n_threads, 0.0, *args)
 
     monkeypatch.setattr(training, "train", instead)
     return seen
@@ -82,7 +81,7 @@ def test_the_estimate_fits_in_the_limit(record, clock, quick_recipe):
 
 def test_more_threads_train_more(record, clock, monkeypatch, quick_recipe):
     quick_recipe(100)
-    monkeypatch.setattr("fastnn.tabular.estimator.check_threads", lambda n: n)
+    monkeypatch.setattr("fastnn.tabular.fit.check_threads", lambda n: n)
     clock.step, seen = 0.1, []
     for n_threads in (1, 2):
         reg = TabularRegressor(**SMALL | dict(n_threads=n_threads), time_limit=20).fit(X, y)

@@ -8,7 +8,7 @@ pytest.importorskip("sklearn", reason="estimators for tables need the extra skle
 from numpy.testing import assert_allclose, assert_array_equal
 
 from fastnn import MLP
-from fastnn.tabular import recipe, training
+from fastnn.tabular import recipe, selection
 from fastnn.tabular.encoder import Settings
 from fastnn.tabular.targets import Classes, Numbers
 
@@ -56,9 +56,9 @@ def test_greedy_choice():
     y = np.linspace(-1, 1, 50)
     targets = Numbers.fit("squared_error", y)
     bad, high, low, good = y + 3, y + 0.5, y - 0.5, y + 0.01
-    assert_array_equal(training.greedy([bad, good], y, None, targets), [0, 1])
-    assert_array_equal(training.greedy([bad, high, low], y, None, targets), [0, 0.5, 0.5])
+    assert_array_equal(selection.greedy([bad, good], y, None, targets), [0, 1])
+    assert_array_equal(selection.greedy([bad, high, low], y, None, targets), [0, 0.5, 0.5])
     first = np.where(np.arange(50) < 25, y, 5)
     second = np.where(np.arange(50) < 25, 5, y)
     weight = (np.arange(50) >= 25).astype(float)
-    assert_array_equal(training.greedy([first, second], y, weight, targets), [0, 1])
+    assert_array_equal(selection.greedy([first, second], y, weight, targets), [0, 1])

@@ -25,13 +25,12 @@ class Clock:
         self.limit, self.began = limit, time.perf_counter()
 
     def plan(self, jobs, y, targets, n_folds, n_threads):
-        """Return the jobs that fit in the time, and the function that gives their epochs.
+        """Return the number of configurations that fit in the time, and the share of their epochs.
 
-        Configurations are left out first, the last ones of the list; then epochs are reduced, to 1
-        at least.
+        Configurations are left out first, the last ones of the list; then epochs are reduced.
         """
         if self.limit is None:
-            return jobs, recipe.n_epochs
+            return len(jobs) // n_folds, 1.0
         groups = [jobs[i : i + n_folds] for i in range(0, len(jobs), n_folds)]
         seconds = [n_folds * self._seconds(group[0], y, targets) for group in groups]
         left = self.limit - (time.perf_counter() - self.began)
@@ -39,12 +38,7 @@ class Clock:
             groups.pop()
             seconds.pop()
         needed = sum(seconds) / min(n_threads, len(groups) * n_folds)
-        share = min(1.0, max(0.0, left) / max(needed, 1e-9))
-
-        def epochs_of(configuration, n):
-            return max(1, int(share * recipe.n_epochs(configuration, n)))
-
-        return [job for group in groups for job in group], epochs_of
+        return len(groups), min(1.0, max(0.0, left) / max(needed, 1e-9))
 
     def _seconds(self, job, y, targets):
         """Return the estimated seconds of a job on one thread."""

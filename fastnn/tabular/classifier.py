@@ -56,7 +56,8 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
     drop : str, int or sequence of them, default None
         Names or positions of columns to leave out.
     verbose : bool, default False
-        Whether to show progress on standard error.
+        Whether to show progress on standard error: networks, folds, the score of the folds that are
+        done, and the time left.
 
     Attributes
     ----------
@@ -80,6 +81,9 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
         the configurations are chosen on the same rows.
     metadata_ : dict of str to str
         Text of any kind, empty after `fit`. `save`, `fastnn.load` and pickle keep it.
+    n_folds_, n_folds_left_ : int
+        Number of folds whose networks are trained, and of folds that Ctrl-C has left for
+        `fit` with resume=True, usually 0.
     n_features_in_ : int
         Number of columns of X, without the target.
     feature_names_in_ : ndarray (n_features_in_,) of object
@@ -150,6 +154,7 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
         "threshold": [Interval(Real, 0, 1, closed="neither"), None],
     }
 
+    _score_name = "accuracy"
     metric: str
     class_weight: Any
     threshold: float | None
@@ -217,11 +222,16 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
         self.oof_prediction_ = np.ones((len(y), 1))
         self.oof_score_ = 1.0
         self.feature_importances_ = np.zeros(self.n_features_in_)
+        self._members, self._encoders, self._unfinished = [], [], None
+        self.n_folds_ = self.n_folds_left_ = 0
+
+    def _score(self, P, y, weight):
+        """Return the accuracy of probabilities. y : ndarray (n,) of class numbers."""
+        return float(np.average(self._decide(P) == y, weights=weight))
 
     def _set_scores(self, y, weight):
         rows = self._fold_of_row >= 0
-        right = self._decide(self.oof_prediction_[rows]) == y[rows]
-        self.oof_score_ = float(np.average(right, weights=weights_of(weight, rows)))
+        self.oof_score_ = self._score(self.oof_prediction_[rows], y[rows], weights_of(weight, rows))
 
     # ---- predictions ----
 

@@ -6,20 +6,16 @@ from typing import Any, ClassVar
 
 import numpy as np
 from sklearn.base import _fit_context
-from sklearn.utils import check_random_state
+from sklearn.utils import metadata_routing
 from sklearn.utils._param_validation import Interval, Options, StrOptions
-from sklearn.utils.validation import (
-    _check_sample_weight,
-    check_consistent_length,
-    check_is_fitted,
-)
+from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
 from ..estimators.attributes import Attributes
 from ..validation import check_threads
-from . import budget, frames, importances, recipe, training
-from .encoder import Encoder, Scaling
+from . import frames, recipe, training
 from .features import Features
-from .folds import group_numbers, split_rows, weights_of
+from .fit import Fit
+from .unfinished import Unfinished
 
 MAX_WIDTH = 2**24  # units of a hidden layer
 BLOCK = 20_000  # rows that are encoded and predicted at a time
@@ -27,8 +23,9 @@ BLOCK = 20_000  # rows that are encoded and predicted at a time
 FITTED = (
     *("n_features_in_", "feature_names_in_", "columns_", "left_out_", "classes_"),
     *("feature_importances_", "oof_prediction_", "oof_score_", "metadata_"),
+    *("n_folds_", "n_folds_left_"),
     *("_targets", "_features", "_encoders", "_members", "_target_name", "_fold_of_row"),
-    "_held_out_errors",
+    *("_held_out_errors", "_unfinished"),
 )
 COLUMNS = ["array-like", str, Integral, None]
 
@@ -37,7 +34,19 @@ class BaseTabular(Attributes):
     """Parameters and fit of `TabularClassifier` and `TabularRegressor`.
 
     The subclasses define targets and predictions.
+
+    Attributes
+    ----------
+    _on_progress : callable or None
+        ``_on_progress(progress)`` is called during training, about twenty times a second and at the
+        end, with a `progress.Progress`. Assign a function to the attribute of an estimator before
+        `fit`, and delete it afterwards, since it would be copied and pickled.
     """
+
+    _on_progress: Any = None
+    _score_name: str
+    #: `resume` is not routed by meta-estimators.
+    __metadata_request__fit: ClassVar[dict] = {"resume": metadata_routing.UNUSED}
 
     _parameter_constraints: ClassVar[dict] = {
         "n_estimators": [Interval(Integral, 1, None, closed="left")],
@@ -70,17 +79,20 @@ class BaseTabular(Attributes):
     feature_importances_: np.ndarray
     oof_prediction_: np.ndarray
     metadata_: dict
+    n_folds_: int
+    n_folds_left_: int
     _targets: Any
     _features: Features
     _encoders: list
     _members: list
     _target_name: str | None
     _fold_of_row: np.ndarray
+    _unfinished: Unfinished | None
 
     # ---- fit ----
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y, sample_weight=None, groups=None):
+    def fit(self, X, y, sample_weight=None, groups=None, resume=False):
         """Fit an ensemble of networks to a table.
 
         Parameters
@@ -95,6 +107,11 @@ class BaseTabular(Attributes):
         groups : array_like (n,), optional
             Rows of the same group are in the same fold: pass the patient, the site or the sensor of
             each row, if new rows will come from others.
+        resume : bool, default False
+            Train only the folds that are left, `n_folds_left_`, after Ctrl-C has stopped `fit`.
+            Pass the same rows and parameters, and an int as random_state. The result is bit for bit
+            that of a fit that was not stopped. The estimator may come from a file. If no fold is
+            left, nothing is done.
 
         Returns
         -------
@@ -103,78 +120,48 @@ class BaseTabular(Attributes):
         Raises
         ------
         ValueError
-            X, y, sample_weight or a parameter is invalid.
+            X, y, sample_weight or a parameter is invalid, or not that of the fit to resume.
         MemoryError
             The networks would need more memory than the machine has.
+        KeyboardInterrupt
+            On Ctrl-C. If the networks of some folds are trained, the estimator is fitted with them:
+            `oof_prediction_` is NaN for the rows of the other folds. Otherwise all attributes are
+            what they were before. A second Ctrl-C does not wait for the scores, and leaves all
+            attributes as they were before.
         """
-        with self._restore_on_error(BaseException):  # also Ctrl-C: half an ensemble is of no use
+        unfinished, members, metadata = None, [], {}
+        if resume:
+            unfinished = self._unfinished_fit()
+            if unfinished is None:
+                return self
+            members, metadata = self._members, self.metadata_
+        with self._restore_on_error(BaseException):
             for name in FITTED:
                 self.__dict__.pop(name, None)
-            self._fit(X, y, sample_weight, groups)
-            self.metadata_ = {}
+            fit = Fit(self, X, y, sample_weight, groups)
+            interrupt = None
+            if self._targets.n_out == 1 and self._targets.is_classifier:
+                self._end_without_networks(fit.y)
+            else:
+                interrupt = fit.run(unfinished, members)
+            self.metadata_ = metadata
+        if interrupt is not None:
+            raise interrupt
         return self
 
-    def _fit(self, X, y, sample_weight, groups):
-        clock = budget.Clock(self.time_limit)
-        frame, y = self._read_rows(X, y)
-        n = frame.n_rows
-        if n < 2:
-            raise ValueError(f"fit needs at least 2 rows, got {n} sample{'s' * (n != 1)}.")
-        weight = None
-        if sample_weight is not None:
-            weight = _check_sample_weight(sample_weight, np.zeros(n), ensure_non_negative=True)
-        if groups is not None:
-            groups = group_numbers(groups, n)
-        hidden = self._hidden_sizes()
-        random_state = check_random_state(self.random_state)
-        n_threads = check_threads(self.n_threads)
-        y = self._fit_targets(y, weight)
-        weight = self._multiply_class_weights(y, weight)
-        if weight is not None and not 0 < weight.sum() < np.inf:
+    def _unfinished_fit(self):
+        """Return the Unfinished that `fit(resume=True)` continues, None if no fold is left."""
+        if not hasattr(self, "_members"):
             raise ValueError(
-                f"the sum of the weights of the rows is {weight.sum():g}. At least one weight must be "
-                "above 0, and their sum finite."
+                "resume=True continues a fit that Ctrl-C has stopped, but this estimator is not "
+                "fitted. Pass resume=False."
             )
-        self._features = Features.fit(
-            frame,
-            *(
-                () if v is None else v
-                for v in (self.numbers, self.categories, self.dates, self.drop)
-            ),
-        )
-        self._describe_columns()
-        self._members, self._encoders = [], []
-        if self._targets.n_out == 1 and self._targets.is_classifier:
-            self._end_without_networks(y)
-            return
-        numbers, codes = self._features.transform(frame)
-        folds = split_rows(n, self.n_estimators, y if self._targets.is_classifier else None, groups,
-                       random_state)  # fmt: skip
-        configurations = list(dict.fromkeys(self._configurations(len(folds[0][0]))))
-        encoders = self._fit_encoders(configurations, numbers, codes, y, hidden[0])
-        configurations = [c for c in configurations if c.encoding in encoders]
-        budget.check_memory(encoders, hidden, self._targets.n_out, len(folds), self._features, n)
-        tables = {s: encoder.encode(numbers, codes) for s, encoder in encoders.items()}
-        learned = self._targets.encode(y)
-        jobs = training.make_jobs(
-            configurations, tables, folds, self._targets, hidden, random_state
-        )
-        jobs, epochs_of = clock.plan(jobs, learned, self._targets, len(folds), n_threads)
-        training.train(
-            jobs,
-            learned,
-            weight,
-            self._targets,
-            hidden[0],
-            n_threads,
-            bool(self.verbose),
-            epochs_of,
-        )
-        self._select(jobs, encoders, folds, y, weight, n_threads)
-        self._set_scores(y, weight)
-        self.feature_importances_ = importances.permutation(
-            self, numbers, codes, y, weight, folds, random_state, n_threads
-        )
+        if self._unfinished is not None and not isinstance(self.random_state, Integral):
+            raise ValueError(
+                "resume=True needs the random numbers of the fit that was stopped, so random_state "
+                f"must be an int, got {self.random_state!r}. Pass resume=False."
+            )
+        return self._unfinished
 
     def _read_rows(self, X, y):
         """Return the Frame of the training table, and y as an array. Set the names of columns."""
@@ -217,54 +204,6 @@ class BaseTabular(Attributes):
 
     def _configurations(self, m):
         return recipe.configurations(self._targets.is_classifier, m, self._targets.n_out)
-
-    def _fit_encoders(self, configurations, numbers, codes, y, width):
-        """Return {Settings: Encoder} of the configurations, without those that have no inputs."""
-        of_number = self._features.numbers
-        scalings = [Scaling.fit(x, n.part == "value") for n, x in zip(of_number, numbers)]
-        n_levels = [category.n_levels for category in self._features.categories]
-        target = self._targets.for_trees(y)
-        out = {}
-        for settings in dict.fromkeys(c.encoding for c in configurations):
-            encoder = Encoder.fit(scalings, numbers, n_levels, target, settings, width)
-            if encoder.n_inputs:
-                out[settings] = encoder
-        if not out:
-            raise ValueError(
-                f"X has no usable column: the values of {', '.join(self._features.kinds())} differ "
-                "too little or too much. Rescale them."
-            )
-        return out
-
-    def _select(self, jobs, encoders, folds, y, weight, n_threads):
-        """Choose among the configurations, and set the out-of-fold predictions."""
-        by_configuration: dict = {}
-        for job in jobs:
-            by_configuration.setdefault(job.configuration, []).append(job)
-        predictions, held_out = [], np.concatenate([rows for _, rows in folds])
-        for group in by_configuration.values():
-            parts = [
-                self._targets.finish(
-                    training.outputs(job.networks, job.table[job.held_out], n_threads)
-                )
-                for job in group
-            ]
-            predictions.append(np.concatenate(parts))
-        w = weights_of(weight, held_out)
-        shares = training.greedy(predictions, y[held_out], w, self._targets)
-        used = dict.fromkeys(c.encoding for c, share in zip(by_configuration, shares) if share > 0)
-        self._encoders = [encoders[settings] for settings in used]
-        self._members = [
-            Member(list(used).index(c.encoding), float(share), [job.networks for job in group])
-            for (c, group), share in zip(by_configuration.items(), shares)
-            if share > 0
-        ]
-        best = sum(share * P for share, P in zip(shares, predictions))
-        self.oof_prediction_ = np.full((len(y), *best.shape[1:]), np.nan)
-        self.oof_prediction_[held_out] = best
-        self._fold_of_row = np.full(len(y), -1)
-        for i, (_, rows) in enumerate(folds):
-            self._fold_of_row[rows] = i
 
     def save(self, path):
         """Save the fitted estimator with its encoding to a safetensors file, without pickle.
@@ -350,6 +289,7 @@ class BaseTabular(Attributes):
                 training.outputs(member.networks[fold], tables[member.encoder], n_threads)
             )
             for member in self._members
+            if member.share
         )
 
     def _targets_to_score(self, X, y):
@@ -365,20 +305,3 @@ class BaseTabular(Attributes):
         tags.input_tags.string = True
         tags.input_tags.categorical = True
         return tags
-
-
-class Member:
-    """The networks of one configuration.
-
-    Attributes
-    ----------
-    encoder : int
-        Position of their encoder in the estimator's list.
-    share : float
-        Their share of the prediction.
-    networks : list of list of MLP
-        One or two for each fold, whose outputs are averaged.
-    """
-
-    def __init__(self, encoder, share, networks):
-        self.encoder, self.share, self.networks = encoder, share, networks

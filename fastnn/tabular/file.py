@@ -3,7 +3,8 @@
 The file is a safetensors file. The array "params0" (number of folds, number of snapshots, n_params)
 has the parameters of the networks of member 0, and so on; "importances" (n_features,) and, for a
 regression, "errors" (m,) and "errors_fold" (m,) are what `feature_importances_` and
-`predict_interval` need. Everything else is JSON in the text metadata: the model, and `metadata_`,
+`predict_interval` need. A fit that Ctrl-C has stopped also has the members of share 0, and
+"unfinished" in its JSON. Everything else is JSON in the text metadata: the model, and `metadata_`,
 unless it is empty, under "user". Nothing in a file is run.
 """
 
@@ -24,9 +25,12 @@ from ..tables.dates import COMPACT, FORMATS
 from ..tables.texts import PUNCTUATION
 from .columns import KINDS
 from .encoder import Encoder, Scaling
-from .estimator import MAX_WIDTH, Member
-from .features import PARTS, Features
+from .estimator import MAX_WIDTH
+from .features import PARTS as FEATURE_PARTS
+from .features import Features
+from .fit import Member
 from .targets import Classes, Numbers, resolve_loss
+from .unfinished import PARTS, Unfinished
 
 FORMAT, VERSION = "fastnn-tabular", 1
 ACTIVATION = "silu"
@@ -63,6 +67,8 @@ def write(path, estimator):
         ],
         targets=_describe_targets(e),
     )
+    if e._unfinished is not None:
+        content["unfinished"] = asdict(e._unfinished)
     metadata = {
         "format": FORMAT,
         "format_version": str(VERSION),
@@ -181,13 +187,20 @@ def _read(reader):
         _check(isinstance(hidden, list) and 0 < len(hidden) < 100, "hidden")
         _check(all(is_count(size, MAX_WIDTH, 1) for size in hidden), "hidden")
         _check(is_count(member["encoder"], len(e._encoders) - 1), "encoder")
-        _check(type(member["share"]) is float and 0 < member["share"] <= 1, "share")
+        _check(type(member["share"]) is float and 0 <= member["share"] <= 1, "share")
         _check(n_folds == shapes[0][0] and n_snapshots <= MAX_SNAPSHOTS, "params")
         sizes.append([e._encoders[member["encoder"]].n_inputs, *hidden, e._targets.n_out])
     expected = {"importances": ([e.n_features_in_], "F64")}
     for i, (size, shape) in enumerate(zip(sizes, shapes)):
         n_params = sum(a * b + b for a, b in pairwise(size))
         expected[f"params{i}"] = [*shape, n_params], "F32"
+    e._unfinished = None
+    if "unfinished" in content:
+        e._unfinished = _unfinished(content["unfinished"], shapes)
+    used = [member["share"] > 0 for member in members]
+    _check(any(used or [True]) and (e._unfinished is not None or all(used)), "share")
+    e.n_folds_ = shapes[0][0] if shapes else 0
+    e.n_folds_left_ = e._unfinished.n_folds - e.n_folds_ if e._unfinished is not None else 0
     is_classifier = e._targets.is_classifier
     has_errors = not is_classifier and e._targets.n_out == 1
     if has_errors:
@@ -282,6 +295,19 @@ def _estimator(content):
     return e
 
 
+def _unfinished(d, shapes):
+    d = Unfinished(**check_mapping(d, "unfinished"))
+    _check(is_count(d.n_folds, MAX_FOLDS) and isinstance(d.folds, list), "folds")
+    _check(all(is_count(fold, d.n_folds - 1) for fold in d.folds), "folds")
+    _check(d.folds == sorted(set(d.folds)) and len(d.folds) < d.n_folds, "folds")
+    _check(all(shape[0] == len(d.folds) for shape in shapes) and len(shapes) > 0, "folds")
+    _check(_is_finite(d.share) and 0 <= d.share <= 1, "share of epochs")
+    digests = check_mapping(d.digests, "digests")
+    _check(digests.keys() == PARTS.keys(), "digests")
+    _check(all(type(digest) is str for digest in digests.values()), "digests")
+    return d
+
+
 def _is_finite(x):
     return type(x) is float and math.isfinite(x)
 
@@ -330,7 +356,7 @@ def _features(d, n):
         _check(is_count(f.source, last), "source")
     for f in features.numbers:
         kind = features.columns[f.source].kind
-        _check(f.part in PARTS and kind in ("number", "date"), "part")
+        _check(f.part in FEATURE_PARTS and kind in ("number", "date"), "part")
     for f in features.categories:
         is_category = features.columns[f.source].kind == "category"
         _check(f.part in ("value", "weekday", "presence"), "part")

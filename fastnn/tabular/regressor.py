@@ -48,7 +48,7 @@ class TabularRegressor(RegressorMixin, BaseTabular):
     oof_score_ : float or None
         R^2 of `oof_prediction_`, a little too good as in `TabularClassifier`; None for several
         quantiles.
-    columns_, left_out_, metadata_, n_features_in_, feature_names_in_
+    columns_, left_out_, metadata_, n_folds_, n_folds_left_, n_features_in_, feature_names_in_
         As in `TabularClassifier`.
 
     See Also
@@ -84,6 +84,7 @@ class TabularRegressor(RegressorMixin, BaseTabular):
         "log_target": ["boolean"],
     }
 
+    _score_name = "R2"
     loss: str | Loss
     log_target: bool
     _targets: Numbers
@@ -134,20 +135,25 @@ class TabularRegressor(RegressorMixin, BaseTabular):
     def _multiply_class_weights(self, y, weight):
         return weight
 
+    def _score(self, P, y, weight):
+        """Return R^2 of predictions, None for several quantiles."""
+        if P.ndim == 2:
+            return None
+        variance = np.average((y - np.average(y, weights=weight)) ** 2, weights=weight)
+        residual = np.average((y - P) ** 2, weights=weight)
+        return float(1 - residual / variance) if variance else 0.0
+
     def _set_scores(self, y, weight):
         rows = self._fold_of_row >= 0
         P, fold, w = self.oof_prediction_[rows], self._fold_of_row[rows], weights_of(weight, rows)
         y = y[rows]
-        self._held_out_errors = self.oof_score_ = None
-        if P.ndim == 2:
-            return
-        counts = np.ones(len(y), bool) if w is None else w > 0
-        transform = self._targets.transform
-        errors = np.abs(transform(y) - transform(P))[:, None]
-        self._held_out_errors = [errors[counts & (fold == i)] for i in range(fold.max() + 1)]
-        variance = np.average((y - np.average(y, weights=w)) ** 2, weights=w)
-        residual = np.average((y - P) ** 2, weights=w)
-        self.oof_score_ = float(1 - residual / variance) if variance else 0.0
+        self.oof_score_ = self._score(P, y, w)
+        self._held_out_errors = None
+        if P.ndim == 1:
+            counts = np.ones(len(y), bool) if w is None else w > 0
+            transform = self._targets.transform
+            errors = np.abs(transform(y) - transform(P))[:, None]
+            self._held_out_errors = [errors[counts & (fold == i)] for i in range(fold.max() + 1)]
 
     # ---- predictions ----
 

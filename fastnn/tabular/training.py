@@ -1,15 +1,19 @@
-"""Train the networks of all configurations on all folds, and choose among them."""
+"""Train the networks of all configurations on all folds."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
+from .. import losses
 from ..callbacks import EarlyStopping
-from ..many import fit_many, forward_many
+from ..many import forward_many
 from ..mlp import MLP
+from ..training.data import Data
+from ..training.many import train_many
+from ..training.session import SLICE_EPOCHS, Session
+from ..training.state import DivergenceError, fresh
 from . import recipe
-
-PICKS = 12  # of the greedy selection
 
 
 @dataclass(eq=False, repr=False)
@@ -19,6 +23,7 @@ class Job:
     Attributes
     ----------
     configuration : recipe.Configuration
+    fold : int
     table : Table
         Encoded training rows.
     train, held_out : ndarray of intp
@@ -30,7 +35,8 @@ class Job:
     """
 
     configuration: recipe.Configuration
-    table: object
+    fold: int
+    table: Any
     train: np.ndarray
     held_out: np.ndarray
     net: MLP
@@ -42,7 +48,7 @@ def make_jobs(configurations, tables, folds, targets, hidden, random_state):
     jobs = []
     for c in configurations:
         table = tables[c.encoding]
-        for train, held_out in folds:
+        for fold, (train, held_out) in enumerate(folds):
             rng = np.random.default_rng(random_state.randint(2**31))
             net = MLP(
                 [table.n_inputs, *hidden, targets.n_out],
@@ -52,76 +58,113 @@ def make_jobs(configurations, tables, folds, targets, hidden, random_state):
                 dropout=[c.dropout[0]] + [c.dropout[1]] * len(hidden),
             )
             recipe.init(net, rng)
-            jobs.append(Job(c, table, train, held_out, net, []))
+            jobs.append(Job(c, fold, table, train, held_out, net, []))
     return jobs
 
 
-def train(jobs, y, weight, targets, width, n_threads, progress=False, epochs_of=recipe.n_epochs):
-    """Train the networks of jobs.
+def train(jobs, y, weight, targets, width, n_threads, share=1.0, ended=None, line=None):
+    """Train the networks of jobs, fold by fold.
 
-    epochs_of : callable (configuration, n) -> int
+    Parameters
+    ----------
+    jobs : list of Job
+    y : ndarray (n,)
+        Encoded targets.
+    weight : ndarray (n,) or None
+    targets : Classes or Numbers
+    width : int
+        Units of the first hidden layer.
+    n_threads : int
+    share : float
+        Share of the epochs of the recipe to train for.
+    ended : callable, optional
+        ended(job) is called as soon as the networks of a job are trained.
+    line : optional
+        Shows the progress, as a `training.progress.ManyLine` does.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        On Ctrl-C. The networks of the jobs that have not ended are of no use.
     """
-    epochs = [epochs_of(job.configuration, len(job.train)) for job in jobs]
-    # the epochs up to the first snapshot, or all
-    first = [
-        int(recipe.LATE * n) if job.configuration.snapshots and n > 1 else n
-        for job, n in zip(jobs, epochs)
-    ]
-    optimizers = [
-        recipe.optimizer(job.configuration, targets.is_classifier, width, len(job.train), n)
-        for job, n in zip(jobs, epochs)
-    ]
+    jobs = sorted(jobs, key=lambda job: job.fold)
+    loss = losses.resolve(targets.loss, targets.output)
+    data = {job.table: Data.of(job.net, job.table, y, loss, weight) for job in jobs}
 
-    def run(chosen, n_epochs, resume):
-        fit_many(
-            [jobs[i].net for i in chosen],
-            [jobs[i].table for i in chosen],
-            y,
-            loss=targets.loss,
-            optimizer=None if resume else [optimizers[i] for i in chosen],
-            epochs=[n_epochs[i] for i in chosen],
-            batch_size=[recipe.batches(len(jobs[i].train))[1] for i in chosen],
-            rows=[jobs[i].train for i in chosen],
-            validation_rows=[jobs[i].held_out for i in chosen],
-            sample_weight=weight,
-            callbacks=[
-                [EarlyStopping(None, keep="last", monitor=jobs[i].configuration.monitor)]
-                for i in chosen
-            ],
-            n_threads=n_threads,
-            progress=progress,
-            resume=resume,
+    def make(i, queue):
+        job, n = jobs[i], len(jobs[i].train)
+        epochs = max(1, int(share * recipe.n_epochs(job.configuration, n)))
+        optimizer = recipe.optimizer(job.configuration, targets.is_classifier, width, n, epochs)
+        return TwoPartSession(
+            job.net,
+            data[job.table].select(job.train),
+            fresh(job.net, optimizer),
+            epochs,
+            recipe.batches(n)[1],
+            True,
+            n_threads,
+            job.net.rng,
+            data[job.table].select(job.held_out),
+            [EarlyStopping(None, keep="last", monitor=job.configuration.monitor)],
+            queue=queue,
+            first=int(recipe.LATE * epochs) if job.configuration.snapshots and epochs > 1 else None,
         )
 
-    run(range(len(jobs)), first, False)
-    rest = [i for i, (a, b) in enumerate(zip(first, epochs)) if a < b]
-    for i in rest:
-        net = jobs[i].net
-        jobs[i].networks.append(net.copy())
-        net.state.best = None
-    if rest:
-        run(rest, [b - a for a, b in zip(first, epochs)], True)
-    for job in jobs:
-        job.net.state = None
-        job.networks.append(job.net)
+    def end(i, session, error):
+        if error is not None and not isinstance(error, DivergenceError):
+            raise error
+        job = jobs[i]
+        job.net.state = None  # its moments are as large as the network
+        networks = [job.net]
+        if job.configuration.snapshots:
+            networks.insert(0, job.net.copy())
+            if session.best_of_first is not None:  # else it diverged, or there was one epoch
+                networks[0].params = session.best_of_first
+        job.networks = networks  # at once: Ctrl-C may come in between
+        if ended is not None:
+            ended(job)
+
+    train_many([], make, n_threads, line, n=len(jobs), ended=end, in_order=True)
+
+
+class TwoPartSession(Session):
+    """A Session that keeps the best epoch of the first part of a training, and that of the rest.
+
+    Parameters
+    ----------
+    first : int or None
+        Number of epochs of the first part; None for a single part.
+
+    Attributes
+    ----------
+    best_of_first : ndarray (n_params,) or None
+        Parameters of the best epoch of the first part, once it is over.
+    """
+
+    best_of_first = None
+
+    def __init__(self, *args, first=None, **options):
+        super().__init__(*args, **options)
+        self.first = first
+
+    @property
+    def is_in_first(self):
+        return self.first is not None and self.best_of_first is None
+
+    def begin_slice(self, epochs=None):
+        if self.is_in_first:  # a slice must not go beyond
+            epochs = min(self.first - self.state.epoch, SLICE_EPOCHS)
+        return super().begin_slice(epochs)
+
+    def end_slice(self, stop):
+        super().end_slice(stop)
+        if self.is_in_first and self.state.epoch == self.first:
+            self.store()
+            best, self.state.best = self.state.best, None
+            self.best_of_first = self.net.params.copy() if best is None else best.params
+            self.engine.set_stopping(self.stopping.to_patience(self.state), self.metric)
 
 
 def outputs(networks, table, n_threads):
     """Return the mean output of networks, (n, n_out) in float64."""
     return forward_many(networks, table, n_threads=n_threads).mean(axis=0, dtype=np.float64)
-
-
-def greedy(predictions, y, weight, targets):
-    """Return the weights of configurations, from their out-of-fold predictions.
-
-    Configurations are picked one after the other, with replacement, each time the one with which
-    the mean of the picks has the least loss (Caruana et al., 2004, "Ensemble selection from
-    libraries of models").
-    """
-    counts, total = np.zeros(len(predictions)), 0.0
-    for k in range(PICKS):
-        values = [targets.value((total + P) / (k + 1), y, weight) for P in predictions]
-        j = int(np.argmin(values))
-        counts[j] += 1
-        total = total + predictions[j]
-    return counts / PICKS

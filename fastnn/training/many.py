@@ -8,6 +8,7 @@ from .session import SLICE_SECONDS
 from .state import DivergenceError
 
 TAIL = 4  # few networks are left: so many for each thread
+IN_ORDER_TAIL = 2  # the same for networks that end in order
 # Their slices are shorter, so that all threads end at about the same time: this part of the time so
 # far, but at least so many seconds, since a slice costs about 0.1 ms.
 TAIL_PART, TAIL_SECONDS = 0.02, 0.005
@@ -40,7 +41,9 @@ class PausedCollector:
         self.paused = False
 
 
-def train_many(networks, make, n_threads=1, line=None, n=None, ended=None, collector=None):
+def train_many(
+    networks, make, n_threads=1, line=None, n=None, ended=None, collector=None, in_order=False
+):
     """Train networks, each as its own session would train it, and return their histories.
 
     Threads compute slices of the sessions that a `TrainerQueue` can run. The others run one after
@@ -62,12 +65,16 @@ def train_many(networks, make, n_threads=1, line=None, n=None, ended=None, colle
         the exception that ended it, or None. Then no such exception stops the others.
     collector : PausedCollector, optional
         The context of the caller.
+    in_order : bool, default False
+        Whether networks end in their order, as far as no thread becomes idle by that. By default the
+        last `TAIL` networks of each thread end at about the same time.
 
     Returns
     -------
     list of History
     """
-    pool = Pool(len(networks) if n is None else n, make, n_threads, line, ended, collector)
+    n = len(networks) if n is None else n
+    pool = Pool(n, make, n_threads, line, ended, collector, in_order)
     with ManyInTraining(networks):
         pool.run()
     return pool.histories
@@ -76,9 +83,9 @@ def train_many(networks, make, n_threads=1, line=None, n=None, ended=None, colle
 class Pool:
     """The sessions of `train_many`: some are active, others wait to be made."""
 
-    def __init__(self, n, make, n_threads, line, ended=None, collector=None):
+    def __init__(self, n, make, n_threads, line, ended=None, collector=None, in_order=False):
         self.n, self.make, self.n_threads, self.line = n, make, n_threads, line
-        self.ended, self.collector = ended, collector
+        self.ended, self.collector, self.in_order = ended, collector, in_order
         self.expected = DivergenceError if ended is None else Exception
         self.queue = TrainerQueue()
         self.waiting = iter(range(n))
@@ -166,10 +173,10 @@ class Pool:
             self.line.show(self)
 
     def run_slice(self):
-        """Run a slice of the active sessions, those with most work left first."""
+        """Run a slice of the active sessions. The last ones are run so that all threads end together."""
         turn, slice_seconds = list(self.active.items()), SLICE_SECONDS
         if not self.n_waiting and len(turn) <= TAIL * self.n_threads:
-            turn.sort(key=lambda item: -_work_left(item[1]))
+            turn = self.balance(turn)
             slice_seconds = min(SLICE_SECONDS, max(TAIL_SECONDS, TAIL_PART * self.seconds))
         start = time.perf_counter()
         taken = self.queue.run(
@@ -189,6 +196,19 @@ class Pool:
             self.n_ahead = max(TAIL * self.n_threads, self.n_ahead // 2)
         if self.line:
             self.line.show(self)
+
+    def balance(self, turn):
+        """Return the last sessions, those with most work left first.
+
+        With `in_order`, as long as there are many, only those are first that would end last even if
+        they ran all the time.
+        """
+        turn.sort(key=lambda item: -_work_left(item[1]))
+        if not self.in_order or len(turn) <= IN_ORDER_TAIL * self.n_threads:
+            return turn
+        limit = sum(_work_left(session) for _, session in turn) / self.n_threads
+        urgent = [item for item in turn if _work_left(item[1]) >= limit]
+        return urgent + sorted(turn[len(urgent) :], key=lambda item: item[0])
 
     def end_slice(self, i, session):
         before = session.history.n_epochs

@@ -1,0 +1,275 @@
+"""One call of `fit`: from the table to the members of the ensemble."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import _check_sample_weight
+
+from ..validation import check_threads
+from . import budget, importances, selection, training
+from .encoder import Encoder, Scaling
+from .features import Features
+from .folds import group_numbers, split_rows, weights_of
+from .progress import ProgressReporter
+from .unfinished import Unfinished, digests_of
+
+
+@dataclass(eq=False, repr=False)
+class Member:
+    """The networks of one configuration.
+
+    Attributes
+    ----------
+    encoder : int
+        Position of their encoder in the estimator's list.
+    share : float
+        Their share of the prediction. It is 0 only while folds are left to train.
+    networks : list of list of MLP
+        One or two for each fold, whose outputs are averaged.
+    """
+
+    encoder: int
+    share: float
+    networks: list
+
+
+class Fit:
+    """The table, the networks and the choice among them in one call of `fit`.
+
+    Parameters
+    ----------
+    estimator : TabularClassifier or TabularRegressor
+    X, y, sample_weight, groups
+        As in `fit`.
+
+    Attributes
+    ----------
+    jobs : list of Job
+        All folds of one configuration, then all of the next.
+    folds : list of (ndarray, ndarray)
+        Training rows and held-out rows.
+    done : list of int
+        Numbers of the folds whose networks are trained, ascending.
+    choice : tuple
+        What `choose` returned for these folds.
+    score : float or None
+        `oof_score_` of these folds.
+    """
+
+    def __init__(self, estimator, X, y, sample_weight, groups):
+        e = self.estimator = estimator
+        self.clock = budget.Clock(e.time_limit)
+        frame, y = e._read_rows(X, y)
+        n = self.n = frame.n_rows
+        if n < 2:
+            raise ValueError(f"fit needs at least 2 rows, got {n} sample{'s' * (n != 1)}.")
+        weight = None
+        if sample_weight is not None:
+            weight = _check_sample_weight(sample_weight, np.zeros(n), ensure_non_negative=True)
+        self.groups = None if groups is None else group_numbers(groups, n)
+        self.hidden = e._hidden_sizes()
+        self.random_state = check_random_state(e.random_state)
+        self.n_threads = check_threads(e.n_threads)
+        self.y = e._fit_targets(y, weight)
+        self.weight = weight = e._multiply_class_weights(self.y, weight)
+        if weight is not None and not 0 < weight.sum() < np.inf:
+            raise ValueError(
+                f"the sum of the weights of the rows is {weight.sum():g}. At least one weight must be "
+                "above 0, and their sum finite."
+            )
+        columns = (e.numbers, e.categories, e.dates, e.drop)
+        e._features = Features.fit(frame, *(() if v is None else v for v in columns))
+        e._describe_columns()
+        self.numbers, self.codes = e._features.transform(frame)
+        self.targets, self.done, self.score = e._targets, [], None
+
+    def run(self, unfinished=None, members=()):
+        """Train the networks, and set the fitted attributes of the estimator.
+
+        Parameters
+        ----------
+        unfinished : Unfinished, optional
+            The fit to continue.
+        members : list of Member
+            Its networks, of all configurations.
+
+        Returns
+        -------
+        KeyboardInterrupt or None
+            The interrupt that stopped training after some folds.
+        """
+        self.make_jobs(unfinished, members)
+        done, interrupt = list(self.done), None
+        e, line = self.estimator, None
+        if e.verbose or e._on_progress is not None:
+            line = ProgressReporter(self, e._on_progress, bool(e.verbose))
+        try:
+            training.train(
+                [job for job in self.jobs if not job.networks],
+                self.learned,
+                self.weight,
+                self.targets,
+                self.hidden[0],
+                self.n_threads,
+                self.share,
+                self.end_job,
+                line,
+            )
+        except KeyboardInterrupt as error:
+            self.update_done()
+            if self.done == done:  # nothing is new
+                raise
+            interrupt = error
+        self.end()
+        return interrupt
+
+    # ---- before training ----
+
+    def make_jobs(self, unfinished, members):
+        """Encode the table and make the networks. Those of an unfinished fit have been trained."""
+        e = self.estimator
+        labels = self.y if self.targets.is_classifier else None
+        self.folds = split_rows(self.n, e.n_estimators, labels, self.groups, self.random_state)
+        configurations = list(dict.fromkeys(e._configurations(len(self.folds[0][0]))))
+        self.encoders = self.fit_encoders(configurations)
+        configurations = [c for c in configurations if c.encoding in self.encoders]
+        n_folds = len(self.folds)
+        budget.check_memory(
+            self.encoders, self.hidden, self.targets.n_out, n_folds, e._features, self.n
+        )
+        tables = {s: c.encode(self.numbers, self.codes) for s, c in self.encoders.items()}
+        self.learned = self.targets.encode(self.y)
+        self.jobs = training.make_jobs(
+            configurations, tables, self.folds, self.targets, self.hidden, self.random_state
+        )
+        if unfinished is None:
+            n_configurations, self.share = self.clock.plan(
+                self.jobs, self.learned, self.targets, n_folds, self.n_threads
+            )
+        else:
+            n_configurations, self.share = len(members), unfinished.share
+        del self.jobs[n_configurations * n_folds :]
+        self.predictions = [None] * len(self.jobs)
+        self.digests = digests_of(
+            e._features,
+            self.numbers,
+            self.codes,
+            self.y,
+            self.weight,
+            self.targets,
+            getattr(e, "classes_", None),
+            self.jobs,
+        )
+        if unfinished is not None:
+            unfinished.check(self.digests)
+            for i, job in enumerate(self.jobs):
+                if job.fold in unfinished.folds:
+                    networks = members[i // n_folds].networks
+                    job.networks = networks[unfinished.folds.index(job.fold)]
+            self.update_done()
+
+    def fit_encoders(self, configurations):
+        """Return {Settings: Encoder} of the configurations, without those that have no inputs."""
+        features, numbers = self.estimator._features, self.numbers
+        scalings = [Scaling.fit(x, n.part == "value") for n, x in zip(features.numbers, numbers)]
+        n_levels = [category.n_levels for category in features.categories]
+        target = self.targets.for_trees(self.y)
+        out = {}
+        for settings in dict.fromkeys(c.encoding for c in configurations):
+            encoder = Encoder.fit(scalings, numbers, n_levels, target, settings, self.hidden[0])
+            if encoder.n_inputs:
+                out[settings] = encoder
+        if not out:
+            raise ValueError(
+                f"X has no usable column: the values of {', '.join(features.kinds())} differ "
+                "too little or too much. Rescale them."
+            )
+        return out
+
+    # ---- during training ----
+
+    def end_job(self, job):
+        """Update the score after the last network of a fold."""
+        if all(other.networks for other in self.jobs if other.fold == job.fold):
+            self.update_done()
+
+    def update_done(self):
+        """Set `done` and `score`."""
+        trained: list = [[] for _ in self.folds]
+        for job in self.jobs:
+            trained[job.fold].append(bool(job.networks))
+        self.done = [fold for fold, each in enumerate(trained) if all(each)]
+        if self.done:
+            rows, _, P = self.choice = self.choose()
+            self.score = self.estimator._score(P, self.y[rows], weights_of(self.weight, rows))
+
+    # ---- the choice ----
+
+    def choose(self):
+        """Choose among the configurations by the folds that are done.
+
+        Returns
+        -------
+        rows : ndarray of intp
+            The rows that these folds hold out.
+        shares : ndarray (n_configurations,)
+        P : ndarray (n_rows, ...)
+            Out-of-fold predictions of these rows.
+        """
+        rows = np.concatenate([self.folds[fold][1] for fold in self.done])
+        n_folds = len(self.folds)
+        predictions = [
+            np.concatenate([self.predict_held_out(i + fold) for fold in self.done])
+            for i in range(0, len(self.jobs), n_folds)
+        ]
+        weight = weights_of(self.weight, rows)
+        shares = selection.greedy(predictions, self.y[rows], weight, self.targets)
+        return rows, shares, selection.weighted_mean(shares, predictions)
+
+    def predict_held_out(self, i):
+        """Return the predictions of the networks of job i for the rows that they held out."""
+        if self.predictions[i] is None:
+            job = self.jobs[i]
+            Y = training.outputs(job.networks, job.table[job.held_out], self.n_threads)
+            self.predictions[i] = self.targets.finish(Y)
+        return self.predictions[i]
+
+    def end(self):
+        """Set the fitted attributes."""
+        e, n_folds, n_done = self.estimator, len(self.folds), len(self.done)
+        rows, shares, P = self.choice
+        groups = [self.jobs[i : i + n_folds] for i in range(0, len(self.jobs), n_folds)]
+        chosen = list(zip(groups, shares))
+        e._unfinished = None
+        if n_done < n_folds:  # `fit(resume=True)` needs all networks
+            e._unfinished = Unfinished(self.done, n_folds, self.share, self.digests)
+        else:
+            chosen = [(group, share) for group, share in chosen if share > 0]
+        used = list(dict.fromkeys(group[0].configuration.encoding for group, _ in chosen))
+        e._encoders = [self.encoders[settings] for settings in used]
+        e._members = [
+            Member(
+                used.index(group[0].configuration.encoding),
+                float(share),
+                [group[fold].networks for fold in self.done],
+            )
+            for group, share in chosen
+        ]
+        e.n_folds_, e.n_folds_left_ = n_done, n_folds - n_done
+        e.oof_prediction_ = np.full((self.n, *P.shape[1:]), np.nan)
+        e.oof_prediction_[rows] = P
+        e._fold_of_row = np.full(self.n, -1)
+        for i, fold in enumerate(self.done):
+            e._fold_of_row[self.folds[fold][1]] = i
+        e._set_scores(self.y, self.weight)
+        e.feature_importances_ = importances.permutation(
+            e,
+            self.numbers,
+            self.codes,
+            self.y,
+            self.weight,
+            [self.folds[fold] for fold in self.done],
+            self.random_state,
+            self.n_threads,
+        )

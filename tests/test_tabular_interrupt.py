@@ -1,0 +1,312 @@
+"""Ctrl-C in a fit of estimators for tables: finished folds are kept, and `resume` trains the rest."""
+
+import pickle
+
+import numpy as np
+import pandas as pd
+import pytest
+
+pytest.importorskip("sklearn", reason="estimators for tables need the extra sklearn")
+
+from checks import assert_same_bits
+from numpy.testing import assert_array_equal
+
+import fastnn
+from fastnn import TabularClassifier, TabularRegressor, losses
+from fastnn.tabular import budget, importances, recipe, training
+from fastnn.training import many
+
+N = 60
+SMALL = dict(n_estimators=3, hidden_layer_sizes=4, n_threads=1, random_state=0)
+rng = np.random.default_rng(8)
+X = pd.DataFrame({"x": rng.normal(size=N), "letter": rng.choice(list("abc"), N)})
+y = np.exp(X["x"].to_numpy()) + (X["letter"] == "a")
+WEIGHT = rng.uniform(0.5, 2, N)
+GROUPS = np.arange(N) % 12
+
+
+@pytest.fixture(autouse=True)
+def slow_training(monkeypatch, quick_recipe):
+    """A slice of training is one epoch of one network for each thread."""
+    quick_recipe(4)
+    monkeypatch.setattr(many, "SLICE_SECONDS", 0.0)
+    monkeypatch.setattr(many, "TAIL_SECONDS", 0.0)
+
+
+def stop(model, n_folds, *args, n_networks=0, **options):
+    """Call fit. Ctrl-C comes when so many folds and networks are trained. Return the model."""
+    came = False
+
+    def interrupt(progress):
+        nonlocal came
+        if not came and progress.folds_done >= n_folds and progress.networks_done >= n_networks:
+            came = True
+            raise KeyboardInterrupt
+
+    model._on_progress = interrupt
+    with pytest.raises(KeyboardInterrupt):
+        model.fit(*args, **options)
+    del model._on_progress
+    return model
+
+
+def assert_same(model, other, path):
+    """The models have the same attributes and files, bit for bit."""
+    assert_same_bits(model.oof_prediction_, other.oof_prediction_)
+    assert_same_bits(model.feature_importances_, other.feature_importances_)
+    assert model.oof_score_ == other.oof_score_ and vars(model).keys() == vars(other).keys()
+    files = []
+    for each in (model, other):
+        each.save(path)
+        files.append(path.read_bytes())
+    assert files[0] == files[1]
+
+
+MODELS = {
+    "numbers": TabularRegressor(),
+    "logarithms": TabularRegressor(log_target=True, loss="huber"),
+    "quantiles": TabularRegressor(loss=losses.Quantile((0.1, 0.9))),
+    "classes": TabularClassifier(class_weight={"low": 2}, threshold=0.4),
+}
+
+
+def make(name, **options):
+    model = MODELS[name]
+    cls, parameters = type(model), model.get_params(False) | SMALL | options
+    return cls(**parameters), np.where(y > 2, "high", "low") if name == "classes" else y
+
+
+# ---- what Ctrl-C leaves ----
+
+
+@pytest.mark.parametrize("n_folds", [1, 2])
+@pytest.mark.parametrize("name", MODELS)
+def test_finished_folds_are_kept(name, n_folds, tmp_path):
+    model, target = make(name)
+    stop(model, n_folds, X, target)
+    whole = make(name)[0].fit(X, target)
+    assert (model.n_folds_, model.n_folds_left_) == (n_folds, 3 - n_folds)
+    assert (whole.n_folds_, whole.n_folds_left_) == (3, 0)
+    held_out = np.isin(whole._fold_of_row, range(n_folds))
+    P = model.oof_prediction_.reshape(N, -1)
+    assert np.isfinite(P[held_out]).all() and np.isnan(P[~held_out]).all()
+    assert np.isfinite(model.feature_importances_).all() and model.metadata_ == {}
+    numbers, codes = model._features.transform(model._read(X))
+    tables = model._encode(numbers, codes)
+    folds = [model._predict_fold(tables, k, 1) for k in range(n_folds)]
+    predict = "predict_proba" if name == "classes" else "predict"
+    assert_array_equal(getattr(model, predict)(X), np.mean(folds, axis=0))
+    model.save(tmp_path / "model")
+    other = fastnn.load(tmp_path / "model")
+    assert_same_bits(getattr(other, predict)(X), getattr(model, predict)(X))
+    assert (other.n_folds_, other.n_folds_left_) == (n_folds, 3 - n_folds)
+    if name in ("numbers", "logarithms"):
+        for bound in model.predict_interval(X, 0.8):
+            assert np.isfinite(bound).all()
+
+
+def test_without_a_finished_fold_nothing_changes():
+    reg = TabularRegressor(**SMALL)
+    for n_networks in (0.5, 2.5):
+        stop(reg, 0, X, y, n_networks=n_networks)
+        assert vars(reg) == vars(TabularRegressor(**SMALL))
+    reg.fit(X, y)
+    before = dict(vars(reg))
+    stop(reg, 0, X, 2 * y, n_networks=2)
+    assert vars(reg) == before
+    one = TabularRegressor(**SMALL | dict(n_estimators=1))
+    stop(one, 0, X, y, n_networks=1.5)
+    assert not hasattr(one, "n_folds_")
+
+
+def test_a_second_ctrl_c_restores_everything(monkeypatch):
+    def interrupt(*args):
+        raise KeyboardInterrupt
+
+    reg = TabularRegressor(**SMALL).fit(X, y)
+    before = dict(vars(reg))
+    monkeypatch.setattr(importances, "permutation", interrupt)
+    stop(reg, 2, X, 2 * y)
+    assert vars(reg) == before
+
+
+@pytest.mark.parametrize("n_threads", [1, 2])
+def test_folds_end_one_after_the_other(n_threads, monkeypatch):
+    ended = []
+    train = training.train
+
+    def record(jobs, y, weight, targets, width, n_threads, share, end_job, line):
+        def end(job):
+            ended.append(job.fold)
+            end_job(job)
+
+        train(jobs, y, weight, targets, width, 4 // n_jobs, share, end, line)
+
+    n_jobs = 4 // n_threads
+    monkeypatch.setattr(training, "train", record)
+    TabularRegressor(**SMALL).fit(X, y)
+    assert len(ended) == 9 and max(i for i, k in enumerate(ended) if k == 0) < ended.index(2)
+    if n_threads == 1:
+        assert ended == sorted(ended)
+
+
+# ---- resume ----
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_resume_gives_the_bits_of_a_fit_without_interruption(name, tmp_path):
+    model, target = make(name)
+    arguments = (X, target, WEIGHT, GROUPS)
+    whole = make(name)[0].fit(*arguments)
+    stop(model, 1, *arguments)
+    model.metadata_["source"] = "sensor"
+    model.save(tmp_path / "model")
+    for other in (fastnn.load(tmp_path / "model"), pickle.loads(pickle.dumps(model)), model):
+        assert other.n_folds_ == 1 and other.fit(*arguments, resume=True) is other
+        assert other.metadata_.pop("source") == "sensor"
+        assert_same(other, whole, tmp_path / "other")
+
+
+def test_a_fit_can_be_stopped_again(tmp_path):
+    reg = stop(TabularRegressor(**SMALL), 1, X, y)
+    before = dict(vars(reg))
+    stop(reg, 1, X, y, resume=True)
+    assert vars(reg) == before  # no new fold
+    stop(reg, 2, X, y, resume=True)
+    assert reg.n_folds_ == 2
+    reg.save(tmp_path / "model")
+    other = fastnn.load(tmp_path / "model").fit(X, y, resume=True)
+    assert_same(other, TabularRegressor(**SMALL).fit(X, y), tmp_path / "other")
+
+
+def test_only_missing_networks_are_trained(monkeypatch):
+    reg = stop(TabularRegressor(**SMALL), 2, X, y)
+    before = [[networks[k] for k in range(2)] for networks in (m.networks for m in reg._members)]
+    seen, train = [], training.train
+
+    def record(jobs, *args):
+        seen.extend(jobs)
+        train(jobs, *args)
+
+    monkeypatch.setattr(training, "train", record)
+    reg.fit(X, y, resume=True)
+    assert len(seen) == len(before) and len({job.fold for job in seen}) == 1
+    assert all(m.networks[k] in [b[k] for b in before] for m in reg._members for k in range(2))
+
+
+def test_a_complete_fit_has_nothing_to_resume():
+    reg = TabularRegressor(**SMALL).fit(X, y)
+    before = dict(vars(reg))
+    assert reg.fit(None, None, resume=True) is reg and vars(reg) == before
+    one = TabularClassifier(**SMALL).fit(X, np.ones(N))
+    assert one.n_folds_ == one.n_folds_left_ == 0 and one.fit(X, np.ones(N), resume=True) is one
+    with pytest.raises(ValueError, match=r"this estimator is not fitted. Pass resume=False"):
+        TabularRegressor().fit(X, y, resume=True)
+
+
+TABLE = "X, or categories, numbers, dates or drop"
+OTHERS = {
+    "a number": (dict(X=X.assign(x=X["x"].where(X.index != 7, 0.5))), {}, TABLE),
+    "a name": (dict(X=X.rename(columns={"x": "z"})), {}, TABLE),
+    "the order of rows": (dict(X=X[::-1]), {}, TABLE),
+    "fewer rows": (dict(X=X[:50], y=y[:50], sample_weight=WEIGHT[:50]), {}, TABLE),
+    "a kind": ({}, dict(categories=["x"]), TABLE),
+    "targets": (dict(y=y + 1e-9), {}, "y, or loss or log_target"),
+    "a loss": ({}, dict(loss="huber"), "y, or loss or log_target"),
+    "logarithms": ({}, dict(log_target=True), "y, or loss or log_target"),
+    "weights": (dict(sample_weight=None), {}, "sample_weight or class_weight"),
+    "a weight": (dict(sample_weight=WEIGHT * 2), {}, "sample_weight or class_weight"),
+    "groups": (dict(groups=GROUPS), {}, "random_state or groups"),
+    "a seed": ({}, dict(random_state=1), "random_state or groups"),
+    "folds": ({}, dict(n_estimators=4), "n_estimators, hidden_layer_sizes"),
+    "layers": ({}, dict(hidden_layer_sizes=5), "n_estimators, hidden_layer_sizes"),
+}
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_resume_needs_the_same_rows_and_parameters(name):
+    arguments, parameters, named = OTHERS[name]
+    same = dict(X=X, y=y, sample_weight=WEIGHT)
+    reg = stop(TabularRegressor(**SMALL), 1, **same)
+    reg.set_params(**parameters)
+    before = dict(vars(reg))
+    with pytest.raises(ValueError, match=f"but other .*{named}.* were passed. Pass what the stop"):
+        reg.fit(**same | arguments, resume=True)
+    assert vars(reg) == before
+
+
+def test_resume_needs_the_same_classes():
+    labels = np.where(y > 2, "high", "low")
+    clf = stop(TabularClassifier(**SMALL), 1, X, labels)
+    for other in (np.where(y > 2, "low", "high"), np.where(y > 2, "a", "b"), y > 2):
+        with pytest.raises(ValueError, match="but other y, or loss"):
+            clf.fit(X, other, resume=True)
+    clf.set_params(metric="log_loss")
+    with pytest.raises(ValueError, match="metric"):
+        clf.fit(X, labels, resume=True)
+
+
+@pytest.mark.parametrize("random_state", [None, np.random.RandomState(0)])
+def test_resume_needs_the_same_random_numbers(random_state):
+    reg = stop(TabularRegressor(**SMALL | dict(random_state=random_state)), 1, X, y)
+    with pytest.raises(ValueError, match="random_state must be an int, got "):
+        reg.fit(X, y, resume=True)
+
+
+def test_other_parameters_may_change(tmp_path):
+    reg = stop(TabularRegressor(**SMALL), 1, X, y)
+    reg.set_params(n_threads=2, verbose=True, time_limit=1000).fit(X.copy(), list(y), resume=True)
+    whole = TabularRegressor(**SMALL).fit(X, y)
+    assert_same(reg.set_params(n_threads=1, verbose=False, time_limit=None), whole, tmp_path / "m")
+
+
+def test_resume_keeps_the_plan_of_a_time_limit(monkeypatch, tmp_path):
+    """Two configurations, and half of the epochs."""
+    monkeypatch.setattr(budget.Clock, "plan", lambda *args: (2, 0.5))
+    options = SMALL | dict(time_limit=10)
+    whole = TabularRegressor(**options).fit(X, y)
+    reg = stop(TabularRegressor(**options), 1, X, y)
+    assert len(reg._members) == 2
+    monkeypatch.undo()
+    monkeypatch.setattr(recipe, "n_epochs", lambda configuration, n: 4)
+    assert_same(reg.fit(X, y, resume=True), whole, tmp_path / "model")
+
+
+# ---- progress ----
+
+
+def test_progress(capsys):
+    seen = []
+    reg = TabularRegressor(**SMALL)
+    reg._on_progress = seen.append
+    reg.fit(X, y)
+    first, last = seen[0], seen[-1]
+    assert first.score is None and first.folds_done == 0 < first.networks_done < 1
+    assert last.networks_done == last.n_networks == 9 and last.folds_done == last.n_folds == 3
+    assert last.score == pytest.approx(reg.oof_score_) and last.score_name == "R2"
+    assert last.seconds_left == 0 < seen[len(seen) // 2].seconds_left
+    done = [(p.folds_done, p.networks_done) for p in seen]
+    assert done == sorted(done) and {folds for folds, _ in done} == {0, 1, 2, 3}
+    assert capsys.readouterr().err == ""
+    part = stop(TabularRegressor(**SMALL), 1, X, y)
+    score = next(p.score for p in seen if p.folds_done == 1)
+    assert part.oof_score_ == pytest.approx(score)
+    part._on_progress = seen.append
+    seen.clear()
+    part.fit(X, y, resume=True)
+    assert seen[0].n_networks == 9 and 3 <= seen[0].networks_done < 4 and seen[0].folds_done == 1
+
+
+@pytest.mark.parametrize(("name", "score"), [("numbers", "R2 "), ("classes", "accuracy ")])
+def test_the_line(name, score, capsys):
+    model, target = make(name, verbose=True)
+    model.fit(X, target)
+    *_, last = capsys.readouterr().err.splitlines()
+    n = 9 if name == "numbers" else 12
+    assert last.startswith(f"network {n}/{n}  fold 3/3  {score}") and "left" not in last
+
+
+def test_the_line_of_quantiles_has_no_score(capsys):
+    model, target = make("quantiles", verbose=True)
+    model.fit(X, target)
+    assert capsys.readouterr().err.splitlines()[-1] == "network 9/9  fold 3/3"

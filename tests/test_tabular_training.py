@@ -1,0 +1,100 @@
+"""Training of the networks of estimators for tables."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+pytest.importorskip("sklearn", reason="estimators for tables need the extra sklearn")
+
+from checks import assert_same_bits
+
+from fastnn import MLP, EarlyStopping, Table
+from fastnn.tabular import recipe, training
+from fastnn.tabular.encoder import Settings
+from fastnn.tabular.targets import Classes, Numbers
+from fastnn.training import many
+
+rng = np.random.default_rng(6)
+X = rng.normal(size=(300, 3)).astype(np.float32)
+ROWS, HELD_OUT = np.arange(0, 250), np.arange(250, 300)
+CONFIGURATION = recipe.Configuration(Settings(), 0, 0, dropout=(0.1, 0.2), snapshots=True)
+
+
+def by_two_fits(net, y, targets, epochs, monitor):
+    """Two networks: the best epoch of the first 55 %, and that of the rest."""
+    first = int(0.55 * epochs)
+    options = dict(
+        loss=targets.loss,
+        batch_size=recipe.batches(250)[1],
+        validation_data=(X[HELD_OUT], y[HELD_OUT]),
+        callbacks=EarlyStopping(None, keep="last", monitor=monitor),
+    )
+    adam = recipe.optimizer(CONFIGURATION, targets.is_classifier, 8, 250, epochs)
+    net.fit(X[ROWS], y[ROWS], optimizer=adam, epochs=first, **options)
+    early = net.copy()
+    net.state.best = None
+    net.fit(X[ROWS], y[ROWS], epochs=epochs - first, resume=True, **options)
+    return [early, net]
+
+
+@pytest.mark.parametrize("queued", [True, False])
+@pytest.mark.parametrize("epochs", [2, 3, 40])
+@pytest.mark.parametrize("monitor", ["loss", "error_rate"])
+def test_snapshots_are_those_of_two_fits(monitor, epochs, queued, monkeypatch, quick_recipe):
+    """In a queue with another network, and alone."""
+    quick_recipe(epochs)
+    monkeypatch.setattr(many, "SLICE_SECONDS", 0.0)
+    if monitor == "loss":
+        targets = Numbers.fit("mse", X[:, 0].astype(float))
+        y = targets.encode(X[:, 0])
+    else:
+        targets = Classes(2)
+        y = (X[:, 0] + rng.normal(size=300) > 0).astype(int)
+    jobs = []
+    for seed in range(1 + queued):
+        net = MLP([3, 8, targets.n_out], "silu", targets.output, rng=seed, dropout=[0.1, 0.2])
+        c = replace(CONFIGURATION, monitor=monitor)
+        jobs.append(training.Job(c, seed, Table(X), ROWS, HELD_OUT, net, []))
+    expected = [by_two_fits(job.net.copy(), y, targets, epochs, monitor) for job in jobs]
+    training.train(jobs, y, None, targets, 8, n_threads=1)
+    for job, networks in zip(jobs, expected):
+        assert len(job.networks) == 2 and job.networks[1] is job.net
+        for net, other in zip(job.networks, networks):
+            assert_same_bits(net.params, other.params)
+        assert (networks[0].params != networks[1].params).any()
+
+
+def test_one_epoch_is_both_snapshots(quick_recipe):
+    """A file needs as many networks for each fold, and a fold can have one epoch more."""
+    quick_recipe(1)
+    targets = Numbers.fit("mse", X[:, 0].astype(float))
+    job = training.Job(CONFIGURATION, 0, Table(X), ROWS, HELD_OUT, MLP([3, 4, 1], rng=0), [])
+    training.train([job], targets.encode(X[:, 0]), None, targets, 4, 1)
+    early, net = job.networks
+    assert net is job.net and early is not net and net.state is None
+    assert_same_bits(early.params, net.params)
+
+
+def test_networks_that_diverge_keep_their_last_finite_parameters(quick_recipe, monkeypatch):
+    quick_recipe(10)
+    adam = recipe.optimizer(CONFIGURATION, False, 4, 250, 10)
+    monkeypatch.setattr(recipe, "optimizer", lambda *args: replace(adam, lr=1e30))
+    targets = Numbers.fit("mse", X[:, 0].astype(float))
+    job = training.Job(CONFIGURATION, 0, Table(X), ROWS, HELD_OUT, MLP([3, 4, 1], rng=0), [])
+    ended = []
+    training.train([job], targets.encode(X[:, 0]), None, targets, 4, 1, ended=ended.append)
+    assert ended == [job] and len(job.networks) == 2
+    assert job.net.history.stop_reason == "diverged"
+    assert all(np.isfinite(net.params).all() for net in job.networks)
+
+
+def test_other_errors_of_training_are_raised(quick_recipe, monkeypatch):
+    def fail(self, stop):
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(training.TwoPartSession, "end_slice", fail)
+    targets = Numbers.fit("mse", X[:, 0].astype(float))
+    job = training.Job(CONFIGURATION, 0, Table(X), ROWS, HELD_OUT, MLP([3, 4, 1], rng=0), [])
+    with pytest.raises(ZeroDivisionError):
+        training.train([job], targets.encode(X[:, 0]), None, targets, 4, 1)
