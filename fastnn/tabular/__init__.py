@@ -2,5 +2,6 @@
 
 from .classifier import TabularClassifier
 from .regressor import TabularRegressor
+from .suspects import Suspect, find_suspects
 
-__all__ = ["TabularClassifier", "TabularRegressor"]
+__all__ = ["Suspect", "TabularClassifier", "TabularRegressor", "find_suspects"]

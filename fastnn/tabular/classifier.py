@@ -191,6 +191,18 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
         self._check_threshold()
         return labels.transform(y)
 
+    def _class_numbers(self, y):
+        """Return the number of the class of each row of the targets of `fit`."""
+        y = _to_labels(y)
+        number_of = {label: i for i, label in enumerate(self.classes_.tolist())}
+        for row, label in enumerate(y.tolist()):
+            if label not in number_of:
+                raise ValueError(
+                    f"y holds the class {label!r} in row {row}, which it did not hold in fit. Pass the "
+                    "targets of fit."
+                )
+        return np.array([number_of[label] for label in y.tolist()])
+
     def _multiply_class_weights(self, y, weight):
         """Return the weight of each row, or None. y : ndarray (n,) of class numbers."""
         weights: Any = self.class_weight
