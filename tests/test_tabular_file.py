@@ -167,17 +167,32 @@ except ImportError as error:
 
 # ---- damaged files ----
 
+FILES = ["TabularRegressor", "TabularClassifier", "stopped"]
+
 
 @pytest.fixture(scope="module")
 def contents(tmp_path_factory):
-    """The bytes of a regressor and of a classifier."""
+    """The bytes of a regressor, of a classifier, and of a regressor that Ctrl-C has stopped."""
     file, out = tmp_path_factory.mktemp("models") / "m", {}
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("fastnn.tabular.recipe.n_epochs", lambda configuration, n: 2)
         for cls, y in ((TabularRegressor, z), (TabularClassifier, z > 0)):
             cls(**SMALL | dict(hidden_layer_sizes=1)).fit(X, y).save(file)
             out[cls.__name__] = file.read_bytes()
+        for name in ("SLICE_SECONDS", "TAIL_SECONDS"):
+            patch.setattr(f"fastnn.training.many.{name}", 0.0)
+        reg = TabularRegressor(**SMALL | dict(hidden_layer_sizes=1))
+        reg._on_progress = interrupt
+        with pytest.raises(KeyboardInterrupt):
+            reg.fit(X, z)
+        reg.save(file)
+        out["stopped"] = file.read_bytes()
     return out
+
+
+def interrupt(progress):
+    if progress.folds_done == 1:
+        raise KeyboardInterrupt
 
 
 def loads_or_is_refused(content, path):
@@ -195,7 +210,7 @@ def loads_or_is_refused(content, path):
     return True
 
 
-@pytest.mark.parametrize("name", ["TabularRegressor", "TabularClassifier"])
+@pytest.mark.parametrize("name", FILES)
 def test_every_truncation_is_refused(name, contents, path):
     content = contents[name]
     assert loads_or_is_refused(content, path)
@@ -206,7 +221,7 @@ def test_every_truncation_is_refused(name, contents, path):
 
 
 @pytest.mark.filterwarnings("ignore:overflow", "ignore:invalid value", "ignore:X ")
-@pytest.mark.parametrize("name", ["TabularRegressor", "TabularClassifier"])
+@pytest.mark.parametrize("name", FILES)
 def test_every_flipped_byte_loads_or_is_refused(name, contents, path):
     content, refused = contents[name], 0
     header = 8 + int.from_bytes(content[:8], "little")
@@ -310,6 +325,38 @@ def test_harmful_files_are_refused_with_a_reason(name, contents, path):
     text = str(caught.value)
     reason = text.removeprefix(f"{path}: ")
     assert reason != text and message in reason and len(reason) < 1000
+
+
+STOPPED = {
+    "all folds": (setting("unfinished", "n_folds", 1), "folds"),
+    "no number of folds": (setting("unfinished", "n_folds", "2"), "folds"),
+    "many folds": (setting("unfinished", "n_folds", 10**9), "folds"),
+    "another fold": (setting("unfinished", "folds", [2]), "folds"),
+    "a fold twice": (setting("unfinished", "folds", [0, 0]), "folds"),
+    "folds without networks": (setting("unfinished", "folds", []), "folds"),
+    "more folds than networks": (lambda header, model: model["unfinished"].update(
+        n_folds=3, folds=[0, 1]), "folds"),
+    "a share above 1": (setting("unfinished", "share", 1.5), "share of epochs"),
+    "no share": (setting("unfinished", "share", None), "share of epochs"),
+    "no digests": (setting("unfinished", "digests", []), "digests"),
+    "another digest": (setting("unfinished", "digests", {"X": "1"}), "digests"),
+    "a digest that is no text": (setting("unfinished", "digests", "table", 1), "digests"),
+    "another field": (setting("unfinished", "x", 1), "x"),
+    "nothing": (setting("unfinished", None), "unfinished"),
+    "no members": (lambda header, model: model.update(members=[]), "members"),
+    "members that do not count": (lambda header, model: [
+        member.update(share=0.0) for member in model["members"]] and None, "share"),
+    "members of a complete fit": (lambda header, model: model.pop("unfinished") and None, "share"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", STOPPED)
+def test_harmful_files_of_a_stopped_fit_are_refused_with_a_reason(name, contents, path):
+    edit, message = STOPPED[name]
+    assert b"unfinished" in contents["stopped"] and loads_or_is_refused(contents["stopped"], path)
+    path.write_bytes(change(contents["stopped"], edit))
+    with pytest.raises(ModelFileError, match=message):
+        fastnn.load(path)
 
 
 CLASSES = {
