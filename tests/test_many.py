@@ -3,6 +3,7 @@
 import gc
 import multiprocessing
 import threading
+import types
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 
 import numpy as np
@@ -167,6 +168,31 @@ def test_training_continues_where_it_stopped():
     for one, other in zip(alone, together):
         assert_same_bits(one.params, other.params)
         assert one.state.step == other.state.step
+
+
+class Unfinished:
+    """A session with so much work left."""
+
+    def __init__(self, epochs):
+        self.last_epoch, self.state, self.data = epochs, types.SimpleNamespace(epoch=0), [0]
+        self.net = types.SimpleNamespace(n_params=1)
+
+
+@pytest.mark.parametrize(
+    ("in_order", "n_threads", "work", "expected"),
+    [
+        (False, 2, [1, 2, 5, 3, 4], [2, 4, 3, 1, 0]),
+        (True, 2, [1, 2, 5, 3, 4], [0, 1, 2, 3, 4]),  # 7.5 for each thread: none is urgent
+        (True, 2, [1, 2, 9, 3, 4], [0, 1, 2, 3, 4]),
+        (True, 2, [1, 2, 11, 3, 4], [2, 0, 1, 3, 4]),  # 10.5 for each thread
+        (True, 3, [1, 1, 3, 4, 1, 1, 1], [3, 0, 1, 2, 4, 5, 6]),  # 4 for each
+        (True, 2, [1, 2, 5, 3], [2, 3, 1, 0]),  # few are left
+    ],
+)
+def test_the_last_networks_end_together_or_in_order(in_order, n_threads, work, expected):
+    pool = many.Pool(len(work), None, n_threads, None, in_order=in_order)
+    turn = [(i, Unfinished(epochs)) for i, epochs in enumerate(work)]
+    assert [i for i, _ in pool.balance(turn)] == expected
 
 
 @pytest.mark.parametrize("after", [1, 5, 13])
