@@ -65,7 +65,7 @@ def _copy_into(name, target, values):
         target[...] = array
 
 
-def _in_place(name):
+def _in_place(name, doc):
     """Return a property whose memory never moves: assigning copies the values into it."""
     public, get = name[1:], attrgetter(name)
 
@@ -101,7 +101,7 @@ def _in_place(name):
             if array is not None:
                 target[...] = array
 
-    return property(get, set)
+    return property(get, set, doc=doc)
 
 
 class Network(CompiledNetwork):
@@ -159,9 +159,12 @@ class Network(CompiledNetwork):
         kinds = [activations.ACTIVATIONS[name] for name in self.activations]
         self._bind(self.layer_sizes, kinds, self.weights, self.biases, self.dtype)
 
-    params, grads, weights, biases, grad_weights, grad_biases = map(
-        _in_place, ("_params", "_grads", "_weights", "_biases", "_grad_weights", "_grad_biases")
-    )
+    params = _in_place("_params", "All parameters: W0, b0, W1, b1, ..., (n_params,).")
+    grads = _in_place("_grads", "The gradient, in the order of `params`, (n_params,).")
+    weights = _in_place("_weights", "W of each layer, (n_in, n_out): views of `params`.")
+    biases = _in_place("_biases", "b of each layer, (n_out,), or None: views of `params`.")
+    grad_weights = _in_place("_grad_weights", "The gradient of each W: views of `grads`.")
+    grad_biases = _in_place("_grad_biases", "The gradient of each b, or None: views of `grads`.")
 
     @property
     def dropout(self):

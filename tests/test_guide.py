@@ -17,6 +17,7 @@ DOCS = pathlib.Path(__file__).parent.parent / "docs"
 if not DOCS.exists():
     pytest.skip("there is no docs/ beside these tests", allow_module_level=True)
 LESSONS = (
+    "index.md",
     "losses.md",
     "optimizers.md",
     "estimators.md",

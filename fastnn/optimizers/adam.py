@@ -75,7 +75,7 @@ class Adam(Optimizer):
 class AdamW(Adam):
     """Adam with decoupled weight decay (Loshchilov and Hutter, 2019, algorithm 2).
 
-    First w *= 1 - lr weight_decay, for biases too, then the step of `Adam` without weight decay.
+    First ``w *= 1 - lr * weight_decay``, for biases too, then the step of `Adam` without weight decay.
     Equivalent to ``torch.optim.AdamW``.
 
     Parameters

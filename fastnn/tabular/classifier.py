@@ -68,7 +68,7 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
         positions if X has no names.
     left_out_ : dict
         Why the other columns are left out, by name or position.
-    feature_importances_ : ndarray (n_features_in_,)
+    feature_importances_ : ndarray (n_features,)
         By how much the log loss grows if the values of a column are shuffled, for at most 2,000 rows
         that the networks held out; 0 for columns that are left out. The importance of a column
         without information can be a little below 0. Columns with the same information have a low
@@ -86,7 +86,7 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
         `fit` with resume=True, usually 0.
     n_features_in_ : int
         Number of columns of X, without the target.
-    feature_names_in_ : ndarray (n_features_in_,) of object
+    feature_names_in_ : ndarray (n_features,) of object
         Names of the columns, if they have names.
 
     See Also
@@ -252,7 +252,7 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
 
         Parameters
         ----------
-        X : DataFrame, Arrow table, array_like (n, n_features_in_), or path
+        X : DataFrame, Arrow table, array_like (n, n_features), or path
             The table, with the columns that `fit` had. If `fit` took the target from a column of X,
             that column may be absent.
 

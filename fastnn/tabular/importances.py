@@ -14,7 +14,7 @@ def permutation(estimator, numbers, codes, y, weight, folds, random_state, n_thr
 
     Returns
     -------
-    ndarray (n_features_in_,)
+    ndarray (n_features,)
         0 for columns that are not used.
     """
     e = estimator

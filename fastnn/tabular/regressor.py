@@ -39,7 +39,7 @@ class TabularRegressor(RegressorMixin, BaseTabular):
 
     Attributes
     ----------
-    feature_importances_ : ndarray (n_features_in_,)
+    feature_importances_ : ndarray (n_features,)
         As in `TabularClassifier`, by how much the loss grows: the loss of y divided by its standard
         deviation, or by its mean with loss="poisson"; with log_target that of log(y).
     oof_prediction_ : ndarray (n,) or (n, n_quantiles)
@@ -162,7 +162,7 @@ class TabularRegressor(RegressorMixin, BaseTabular):
 
         Parameters
         ----------
-        X : DataFrame, Arrow table, array_like (n, n_features_in_), or path
+        X : DataFrame, Arrow table, array_like (n, n_features), or path
             The table, with the columns that `fit` had. If `fit` took the target from a column of X,
             that column may be absent.
         return_std : bool, default False
