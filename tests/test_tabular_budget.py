@@ -79,6 +79,21 @@ def test_the_estimate_fits_in_the_limit(record, clock, quick_recipe):
         assert limit / 3 < n_jobs * epochs * clock.step <= limit  # 40 rows are one batch
 
 
+def test_importances_are_part_of_the_limit(record, clock, quick_recipe, monkeypatch):
+    """Of 20 columns: measuring one takes clock.step, and two readings of the clock."""
+    quick_recipe(1000)
+    wide, clock.step = pd.DataFrame(rng.normal(size=(80, 20))), 0.1
+    for limit in (20 + 21 * 0.1 + 2 * 0.1, 20):
+        TabularRegressor(**SMALL, time_limit=limit).fit(wide, y)
+    monkeypatch.setattr(budget, "MAX_RESERVED", 0.05)  # 1 of 20
+    TabularRegressor(**SMALL, time_limit=20 + 2 * 0.1).fit(wide, y)
+    monkeypatch.setattr(budget.Clock, "reserve", lambda *args: None)
+    for limit in (20, 20 - 0.05 * (20 + 2 * 0.1)):
+        TabularRegressor(**SMALL, time_limit=limit).fit(wide, y)
+    longer, with_importances, with_a_part, without, less = (epochs for _, epochs in record)
+    assert longer == without > with_a_part == less > with_importances
+
+
 def test_more_threads_train_more(record, clock, monkeypatch, quick_recipe):
     quick_recipe(100)
     monkeypatch.setattr("fastnn.tabular.fit.check_threads", lambda n: n)

@@ -6,9 +6,10 @@ from dataclasses import replace
 
 from ..many import fit_many
 from ..tables import memory
-from . import recipe
+from . import importances, recipe, training
 
 TRIAL_STEPS = 8  # of a training that measures the time of a step
+MAX_RESERVED = 0.3  # of the time limit, for the importances
 MEMORY_SHARE = 0.8  # of the available memory that the networks may take
 
 
@@ -23,6 +24,25 @@ class Clock:
 
     def __init__(self, limit):
         self.limit, self.began = limit, time.perf_counter()
+        self.reserved = 0.0
+
+    def reserve(self, encoders, jobs, numbers, codes, n_columns, n_threads):
+        """Take the estimated time of the importances from the limit, but no more than a part of it.
+
+        Each column costs one encoding and prediction of the rows that they use.
+        """
+        if self.limit is None:
+            return
+        began = time.perf_counter()
+        rows = slice(importances.most_rows(n_columns))
+        numbers, codes = [x[rows] for x in numbers], codes[rows]
+        tables = {s: encoder.encode(numbers, codes) for s, encoder in encoders.items()}
+        for job in jobs:
+            if job.fold == 0:
+                for _ in range(1 + job.configuration.snapshots):
+                    training.outputs([job.net], tables[job.configuration.encoding], n_threads)
+        seconds = (1 + n_columns) * (time.perf_counter() - began)
+        self.reserved = min(seconds, MAX_RESERVED * self.limit)
 
     def plan(self, jobs, y, targets, n_folds, n_threads):
         """Return the number of configurations that fit in the time, and the share of their epochs.
@@ -33,7 +53,7 @@ class Clock:
             return len(jobs) // n_folds, 1.0
         groups = [jobs[i : i + n_folds] for i in range(0, len(jobs), n_folds)]
         seconds = [n_folds * self._seconds(group[0], y, targets) for group in groups]
-        left = self.limit - (time.perf_counter() - self.began)
+        left = self.limit - self.reserved - (time.perf_counter() - self.began)
         while len(groups) > 1 and sum(seconds) / n_threads > left:
             groups.pop()
             seconds.pop()

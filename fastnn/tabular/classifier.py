@@ -40,10 +40,12 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
         For two classes: `predict` returns ``classes_[1]`` if its probability is at least this number
         above 0 and below 1. None returns the more probable class. You can set it after `fit`.
     time_limit : float or None, default None
-        Seconds that training may take; reading, encoding and scoring the table come on top. Before
-        training, `fit` measures how long a step takes. It leaves out configurations and then
-        shortens trainings, so that the estimate fits. The result then depends on the speed of the
-        machine, even with a random_state.
+        Seconds that `fit` may take, about. Before training, `fit` measures how long a step and the
+        importance of a column take. It leaves out configurations and then shortens trainings, so that
+        the estimate fits. At least one epoch of one configuration is trained. At most 30 % of the
+        limit is reserved for the importances, which need more with hundreds of columns and a short
+        limit. `fit` takes longer, too, if the machine becomes busier. The result depends on the speed
+        of the machine, even with a random_state. A fit that is resumed keeps its plan.
     random_state : int, RandomState or None, default None
         Random numbers for the folds, the initial parameters, the order of the rows, dropout, and
         the permutations of `feature_importances_`.

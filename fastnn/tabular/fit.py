@@ -144,6 +144,14 @@ class Fit:
             configurations, tables, self.folds, self.targets, self.hidden, self.random_state
         )
         if unfinished is None:
+            self.clock.reserve(
+                self.encoders,
+                self.jobs,
+                self.numbers,
+                self.codes,
+                len(e._features.columns),
+                self.n_threads,
+            )
             n_configurations, self.share = self.clock.plan(
                 self.jobs, self.learned, self.targets, n_folds, self.n_threads
             )

@@ -18,8 +18,7 @@ def permutation(estimator, numbers, codes, y, weight, folds, random_state, n_thr
         0 for columns that are not used.
     """
     e = estimator
-    n_features = max(1, len(e._features.positions))
-    most = min(MAX_ROWS, max(MIN_ROWS, MAX_VALUES // n_features**2)) // len(folds)
+    most = most_rows(len(e._features.positions)) // len(folds)
     parts = [_sample(rows, max(1, most), random_state) for _, rows in folds]
     rows = np.concatenate(parts)
     ends = np.cumsum([len(part) for part in parts])
@@ -48,6 +47,11 @@ def permutation(estimator, numbers, codes, y, weight, folds, random_state, n_thr
                 other[:, j] = codes[order, j]
         out[features.positions[source]] = loss(shuffled, other) - of_all
     return out
+
+
+def most_rows(n_columns):
+    """Return the number of rows at most that `permutation` uses."""
+    return min(MAX_ROWS, max(MIN_ROWS, MAX_VALUES // max(1, n_columns) ** 2))
 
 
 def _sample(rows, most, random_state):
