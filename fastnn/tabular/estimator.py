@@ -141,6 +141,8 @@ class BaseTabular(Attributes):
             fit = Fit(self, X, y, sample_weight, groups)
             interrupt = None
             if self._targets.n_out == 1 and self._targets.is_classifier:
+                if unfinished is not None:  # its targets had several classes
+                    unfinished.refuse("targets")
                 self._end_without_networks(fit.y)
             else:
                 interrupt = fit.run(unfinished, members)

@@ -38,12 +38,16 @@ class Unfinished:
 
     def check(self, digests):
         """Raise ValueError if training would not continue as it began."""
-        for part, names in PARTS.items():
+        for part in PARTS:
             if digests[part] != self.digests[part]:
-                raise ValueError(
-                    "resume=True continues a fit with the same rows and parameters, but other "
-                    f"{names} were passed. Pass what the stopped fit had, or resume=False."
-                )
+                self.refuse(part)
+
+    def refuse(self, part):
+        """Raise the ValueError for a part that differs."""
+        raise ValueError(
+            "resume=True continues a fit with the same rows and parameters, but other "
+            f"{PARTS[part]} were passed. Pass what the stopped fit had, or resume=False."
+        )
 
 
 def digests_of(features, numbers, codes, y, weight, targets, classes, jobs):
