@@ -250,6 +250,18 @@ def test_features_of_a_date():
     np.testing.assert_allclose(parts["sin year"] ** 2 + parts["cos year"] ** 2, 1)
 
 
+def test_the_same_hour_has_the_same_numbers_on_each_day():
+    hours = np.array(
+        ["1950-03-01T10:20", "1999-12-31T10:20", "2026-07-09T10:20"] * 9 + ["2026-07-09"]
+    )
+    found, numbers, _ = features_of(hours.astype("datetime64[s]"))
+    of_day = [x for number, x in zip(found.numbers, numbers) if number.part.endswith("day")]
+    assert len(of_day) == 2
+    for x in of_day:
+        assert len(np.unique(x)) == 2
+        assert_array_equal(x, x.round(9))  # the same with a sine that differs in the last bit
+
+
 def test_a_category_needs_two_rows():
     found, _, codes = features_of(["a", "b", "once", None, None, "a", "b"] * 1 + ["a"] * 21)
     (category,) = found.categories

@@ -12,6 +12,9 @@ DAY, YEAR = 86400.0, 365.2425 * 86400.0  # seconds
 #: Numbers that a date becomes besides itself, with their period in seconds: position in the cycle
 #: as sine and cosine.
 CYCLES = {"year": YEAR, "day": DAY}
+#: Sines and cosines are rounded to so many parts of 1. Then the same hour has the same number on each
+#: day, and with the mathematical functions of each machine.
+CYCLE_STEPS = 1e9
 MIN_SPREAD, MAX_SPREAD = 1e-300, 1e305  # of the values of a number
 MIN_COUNT = 2  # rows that a category must have
 MAX_LEVELS = 2000  # of a category: each step updates the weights of all
@@ -239,5 +242,6 @@ def _part(values, part):
     if part == "value":
         return values
     function, cycle = part.split()
-    angle = 2 * np.pi * values / CYCLES[cycle]
-    return (np.sin if function == "sin" else np.cos)(angle)
+    angle = 2 * np.pi * (np.mod(values, CYCLES[cycle]) / CYCLES[cycle])
+    x = np.sin(angle) if function == "sin" else np.cos(angle)
+    return np.rint(CYCLE_STEPS * x) / CYCLE_STEPS
