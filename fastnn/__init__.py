@@ -45,6 +45,7 @@ __all__ = [
     "Table",
     "__version__",
     "callbacks",
+    "export",
     "fit_many",
     "forward_many",
     "functional",
@@ -77,6 +78,8 @@ def __getattr__(name):
     # Import on first use what most programs do not need.
     from importlib import import_module
 
+    if name == "export":
+        return import_module(".export", __name__)
     if name == "reference":
         return import_module(".reference", __name__)
     if name in _FROM_MANY:

@@ -35,6 +35,7 @@ LAYERS = [
     {"collections"},
     {"estimators"},
     {"model_selection", "plotting", "tabular"},
+    {"export"},
     {"__init__"},  # the public names: only the command line may import them from here
     {"cli"},
     {"__main__"},
@@ -46,6 +47,7 @@ LATE = {
     ("__init__", "estimators"),  # fastnn.MLPClassifier
     ("__init__", "model_selection"),  # fastnn.cross_validate
     ("__init__", "tabular"),  # fastnn.TabularClassifier
+    ("__init__", "export"),  # fastnn.export
     ("mlp", "tabular"),  # fastnn.load, for a file of such an estimator
     ("cli", "reference"),  # the race of demo, and bench
 }
@@ -62,7 +64,8 @@ IN_FUNCTIONS = {  # the optional extras: who may use them, inside functions alon
     "rich": {"cli"},
     "matplotlib": {"plotting"},
     "scipy": {"training.engines"},
-    "sklearn": {"cli"},
+    "sklearn": {"cli", "export"},
+    "onnx": {"export"},
     "torch": {"cli"},
 }
 

@@ -62,6 +62,8 @@ SIGNATURES = {
     "dtype=<class 'numpy.float32'>)",
     fastnn.Table.to_dense: "(self)",
     fastnn.Table.astype: "(self, dtype, copy=True)",
+    fastnn.export.c: "(model, path, name=None, layout=None)",
+    fastnn.export.onnx: "(model, path, layout=None)",
     fastnn.show_config: "()",
     fastnn.LBFGS: "(history_size: int = 10, tolerance_grad: float = 1e-05, tolerance_loss: float = 2.2e-09, l2: float = 0.0, "
     "max_evaluations: int | None = None) -> None",
@@ -93,7 +95,7 @@ def test_settings_of_an_optimizer(name):
 def test_every_public_name_is_one_that_was_decided():
     names = (
         "MLP LBFGS EarlyStopping Checkpoint DivergenceError History ModelFileError "
-        "__version__ callbacks fit_many forward_many functional initializers kernels load "
+        "__version__ callbacks export fit_many forward_many functional initializers kernels load "
         "load_many losses optimizers reference save_many schedules show_config Table"
     )
     assert set(fastnn.__all__) == {*names.split(), *cases.SETTINGS}
@@ -260,6 +262,8 @@ PUBLIC = [
     fastnn.TabularRegressor,
     fastnn.TabularClassifier.save,
     fastnn.TabularRegressor.predict_interval,
+    fastnn.export.c,
+    fastnn.export.onnx,
     optimizers.Optimizer,
     *optimizers.OPTIMIZERS.values(),
     *losses.LOSSES.values(),

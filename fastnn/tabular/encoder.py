@@ -130,16 +130,26 @@ class Encoder:
             + sum(self.n_levels)
         )
 
+    @property
+    def unit(self):
+        """float: the scale of all inputs."""
+        return math.sqrt(self.width / self.n_inputs)
+
+    @property
+    def flag(self):
+        """float: the input that marks a missing value."""
+        return self.unit * FLAG_SCALE
+
     def encode(self, numbers, codes):
         """Return the fastnn.Table of features."""
         n = len(codes)
-        unit = math.sqrt(self.width / self.n_inputs)
+        unit = self.unit
         plain, positions, n_bins, levels, n_levels, scales = [], [], [], [], [], []
         for scaling, e, v, x in zip(self.scalings, self.edges, self.values, numbers):
             if scaling.factor:
                 plain.append((unit * scaling.apply(x)).astype(np.float32))
             if scaling.factor and scaling.marks_missing:
-                plain.append((unit * FLAG_SCALE * np.isnan(x)).astype(np.float32))
+                plain.append((self.flag * np.isnan(x)).astype(np.float32))
             if e or v:
                 x = np.where(np.isnan(x), scaling.median, x)
             if e:

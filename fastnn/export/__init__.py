@@ -1,0 +1,155 @@
+"""Export models: to a C99 file for a program or a microcontroller, and to ONNX."""
+
+import os
+
+from ..files.replacing import replacing
+from .description import describe
+
+__all__ = ["c", "onnx"]
+
+
+def c(model, path, name=None, layout=None):
+    """Write a model as one C99 file, which needs nothing but the standard library.
+
+    The file has the function ``NAME_predict``, which computes the prediction of one row with the
+    encoding of the columns, all networks and their mean. It allocates no memory and has no state.
+    The parameters are ``const``, so they can lie in flash memory.
+
+    Parameters
+    ----------
+    model : MLP, MLPClassifier, MLPRegressor, TabularClassifier or TabularRegressor
+        A fitted model.
+    path : str or path-like
+        The file to write, such as ``"digits.c"``. It is written beside `path`, synced and renamed.
+    name : str, optional
+        Begins the names of functions and macros. By default the name of the file without ``.c``.
+    layout : TableLayout, optional
+        For an MLP that was trained on a `fastnn.Table`: ``table.layout``. Then the function reads
+        the cells of a row of the table, not dense inputs.
+
+    Raises
+    ------
+    TypeError
+        The model is of another type.
+    ValueError
+        `name` is no C identifier, or the model holds something that C cannot: parameters that are
+        not finite, a class that is neither a text, a number nor a Boolean.
+    sklearn.exceptions.NotFittedError
+        The estimator is not fitted.
+    OSError
+        The file cannot be written.
+
+    See Also
+    --------
+    onnx : A file for ONNX Runtime and others.
+
+    Notes
+    -----
+    The interface is at the top of the file. Include the file in your program, or compile it and
+    declare the functions that you call:
+
+    - MLP, MLPClassifier, MLPRegressor: ``int NAME_predict(const float x[], float y[])``, or
+      ``double`` for a network in float64.
+    - MLP with a `layout`: ``int NAME_predict(const NAME_row *row, float y[])``. The struct has the
+      numbers, positions and codes of a row of the table.
+    - TabularClassifier, TabularRegressor: ``int NAME_predict(const NAME_row *row, double y[])``.
+      The struct has a field for each column in use. A number is a double, NAN if it is missing. A
+      category is a text in UTF-8, NULL or "" if it is missing, or a double if the training table
+      held numbers. A date is a double, the seconds since 1970-01-01 00:00 UTC, NAN if it is missing.
+
+    The result is 0, or the number of the first input that is invalid, counted from 1: one that is
+    infinite, and for networks one that is NaN, too. `y` has the values that ``predict`` returns, or
+    the probabilities of ``predict_proba``. ``int NAME_class(y)`` returns the position of the
+    predicted class in the array ``NAME_classes``.
+
+    Predictions differ from those of Python by less than 1e-5 of the largest, since sums have another
+    order. Compile without ``-ffast-math``, for which NaN and infinity do not exist.
+
+    Examples
+    --------
+    >>> import fastnn, os, tempfile
+    >>> net = fastnn.MLP([2, 3, 1], "tanh", rng=0)
+    >>> path = os.path.join(tempfile.mkdtemp(), "xor.c")
+    >>> fastnn.export.c(net, path)
+    >>> with open(path) as file:
+    ...     print([line for line in file if "xor_predict" in line][0], end="")
+    int xor_predict(const float x[XOR_N_INPUTS], float y[XOR_N_OUTPUTS]);
+    """
+    from .c99.file import source
+
+    if name is None:
+        name = os.path.splitext(os.path.basename(os.fsdecode(path)))[0]
+    text = source(describe(model, layout), name)
+    with replacing(path) as file:
+        file.write(text.encode("ascii"))
+
+
+def onnx(model, path, layout=None):
+    """Write a model in the ONNX format, for ONNX Runtime and other programs.
+
+    The graph contains the encoding of the columns, all networks and their mean, and the choice of
+    the class. The number of rows is free. It needs the package onnx: the extra ``onnx``.
+
+    Parameters
+    ----------
+    model : MLP, MLPClassifier, MLPRegressor, TabularClassifier or TabularRegressor
+        A fitted model.
+    path : str or path-like
+        The file to write, such as ``"digits.onnx"``. It is written beside `path`, synced and renamed.
+    layout : TableLayout, optional
+        For an MLP that was trained on a `fastnn.Table`: ``table.layout``. Then the inputs are
+        ``numbers``, ``positions`` and ``codes``, as the attributes of the table.
+
+    Raises
+    ------
+    ImportError
+        The package onnx is not installed.
+    TypeError
+        The model is of another type.
+    ValueError
+        The model holds something that the file cannot: parameters that are not finite in float32,
+        a class that is neither a text, a number nor a Boolean, or more than 2 GB.
+    sklearn.exceptions.NotFittedError
+        The estimator is not fitted.
+    OSError
+        The file cannot be written.
+
+    See Also
+    --------
+    c : A C99 file.
+
+    Notes
+    -----
+    Names and types are those of sklearn-onnx:
+
+    - MLP: input ``X``, float32 (n, n_in), and output ``Y``, float32 (n, n_out).
+    - MLPRegressor: input ``X``, and output ``variable``, float32 (n, n_targets).
+    - MLPClassifier: input ``X``, outputs ``label`` (n,) and ``probabilities``, float32 (n,
+      n_classes). A label is a text, an int64, a bool or a double.
+    - TabularClassifier and TabularRegressor: the same outputs, and one input (n, 1) for each column
+      in use, with its name. Columns of arrays are named ``x0``, ``x1``, ... A number is a double,
+      NaN if it is missing. A category is a text, "" if it is missing, or a double if the training
+      table held numbers. A date is a double, the seconds since 1970-01-01 00:00 UTC, NaN if it is
+      missing.
+
+    Networks compute in float32, also those that were trained in float64, since ONNX Runtime lacks
+    several activations in float64. Predictions differ from those of Python by less than 1e-5 of the
+    largest. The operator set is 17 (ONNX 1.12, of 2022), so that programs need not be new to read
+    the file.
+
+    Examples
+    --------
+    >>> import fastnn, os, tempfile
+    >>> net = fastnn.MLP([2, 3, 1], "tanh", rng=0)
+    >>> path = os.path.join(tempfile.mkdtemp(), "xor.onnx")
+    >>> fastnn.export.onnx(net, path)
+    >>> import onnx
+    >>> graph = onnx.load(path).graph
+    >>> graph.input[0].name, graph.output[0].name
+    ('X', 'Y')
+    """
+    from .onnx_graph.model import to_bytes
+
+    data = to_bytes(describe(model, layout))
+    with replacing(path) as file:
+        file.write(data)

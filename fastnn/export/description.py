@@ -1,0 +1,301 @@
+"""Describe a model for export: its inputs, their encoding, its networks, and what their outputs become.
+
+Files of all formats are written from a `Description`. A prediction is computed like this:
+
+    columns of a table -> numbers and categories (Features) -> cells of a Table, one for each encoder
+        -> outputs of networks -> mean of some -> finished (targets) -> weighted sum -> prediction
+
+An MLP and the estimators for arrays begin with dense inputs or cells, and end with the outputs.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from ..input_table import Table, TableLayout
+from ..network import Network
+
+
+@dataclass
+class Layers:
+    """The layers of networks that have the same sizes and activations.
+
+    Attributes
+    ----------
+    weights : list of ndarray (n_networks, n_in, n_out)
+    biases : list of ndarray (n_networks, n_out), or of None
+    activations : tuple of str
+    """
+
+    weights: list
+    biases: list
+    activations: tuple
+
+    @classmethod
+    def of(cls, networks, n_outputs=None):
+        """Return the layers of a list of MLP; of the first outputs, if n_outputs is not None."""
+        if not all(np.isfinite(net.params).all() for net in networks):
+            raise ValueError(
+                "the model has parameters that are NaN or infinite, so it cannot be exported. Train "
+                "it again, for example with a lower learning rate."
+            )
+        weights = [np.stack(of_layer) for of_layer in zip(*(net.weights for net in networks))]
+        biases: list = [None] * len(weights)
+        if networks[0].bias:
+            biases = [np.stack(of_layer) for of_layer in zip(*(net.biases for net in networks))]
+            biases[-1] = biases[-1][:, :n_outputs]
+        weights[-1] = weights[-1][:, :, :n_outputs]
+        return cls(weights, biases, networks[0].activations)
+
+    @property
+    def n_networks(self):
+        return len(self.weights[0])
+
+    @property
+    def sizes(self):
+        """tuple: number of inputs, and units of each layer."""
+        return self.weights[0].shape[1], *(W.shape[2] for W in self.weights)
+
+    @property
+    def n_params(self):
+        return sum(part.size for part in (*self.weights, *self.biases) if part is not None)
+
+
+@dataclass
+class Group:
+    """Networks that have the same sizes and inputs.
+
+    Attributes
+    ----------
+    layers : Layers
+    encoder : int
+        Position of the encoder of their inputs.
+    n_averaged : int
+        The outputs of so many consecutive networks are averaged before they are finished.
+    share : float
+        Weight of each finished mean in the prediction.
+    """
+
+    layers: Layers
+    encoder: int = 0
+    n_averaged: int = 1
+    share: float = 1.0
+
+
+@dataclass
+class Description:
+    """A model that can be exported.
+
+    Attributes
+    ----------
+    title : str
+        What it is, in one line.
+    dtype : numpy.dtype
+        That of the networks.
+    groups : list of Group
+        Empty if there is only one class.
+    n_inputs : int
+        Number of dense inputs, of cells, or of columns.
+    n_outputs : int
+        Number of values or probabilities that are predicted for a row.
+    input_names : list of str or None
+        Names of dense inputs.
+    layouts : list of TableLayout
+        What the cells of each encoder stand for; empty for dense inputs.
+    features : tabular.features.Features or None
+        The columns of a table, and the features that they become.
+    encoders : list of tabular.encoder.Encoder
+        They make cells of the features; empty without features.
+    targets : tabular.targets.Classes or Numbers, or None
+        They finish the outputs of networks.
+    classes : ndarray or None
+        The class that each probability is of.
+    threshold : float or None
+        For two classes: the second is predicted if its probability is at least this; None for the
+        more probable class.
+    is_binary : bool
+        Whether the networks have one output, the probability of the second class.
+    is_multilabel : bool
+        Whether the outputs are the probabilities of labels, each predicted if it is above 1/2.
+    is_network : bool
+        Whether it is an MLP, whose outputs may be anything.
+    """
+
+    title: str
+    dtype: np.dtype
+    groups: list
+    n_inputs: int
+    n_outputs: int
+    input_names: list | None = None
+    layouts: list = field(default_factory=list)
+    features: Any = None
+    encoders: list = field(default_factory=list)
+    targets: Any = None
+    classes: np.ndarray | None = None
+    threshold: float | None = None
+    is_binary: bool = False
+    is_multilabel: bool = False
+
+    is_network: bool = False
+
+    @property
+    def n_params(self):
+        return sum(group.layers.n_params for group in self.groups)
+
+
+def describe(model, layout=None):
+    """Return the Description of a fitted model, or raise an error that says why there is none."""
+    if isinstance(model, Network):
+        return _describe_network(model, layout)
+    if layout is not None:
+        raise TypeError(
+            "layout is what the inputs of an MLP stand for, but the model is of type "
+            f"{type(model).__name__}, which has its own encoding. Leave layout out."
+        )
+    try:
+        from ..estimators import MLPClassifier, MLPRegressor
+        from ..tabular import TabularClassifier, TabularRegressor
+    except ImportError:  # without scikit-learn there are no estimators
+        _refuse(model)
+    if isinstance(model, (MLPClassifier, MLPRegressor)):
+        _check_is_fitted(model)
+        return _describe_estimator(model, isinstance(model, MLPClassifier))
+    if isinstance(model, (TabularClassifier, TabularRegressor)):
+        _check_is_fitted(model)
+        return _describe_tabular(model)
+    _refuse(model)
+
+
+def _refuse(model):
+    """Raise TypeError for a model that cannot be exported, and say what can."""
+    advice = ""
+    if hasattr(model, "steps"):
+        advice = (
+            " Export its last step, pipeline[-1], and do the other steps before you call it: a "
+            "StandardScaler is (x - mean_) / scale_. TabularClassifier and TabularRegressor scale "
+            "their inputs themselves."
+        )
+    elif hasattr(model, "best_estimator_"):
+        advice = " Export its best_estimator_."
+    elif isinstance(model, type):
+        advice = " Pass a fitted object, not its class."
+    elif isinstance(model, (str, bytes)) or hasattr(model, "__fspath__"):
+        advice = " Load the file first: fastnn.load(path)."
+    raise TypeError(
+        "model must be a fastnn.MLP, MLPClassifier, MLPRegressor, TabularClassifier or "
+        f"TabularRegressor, got {type(model).__name__}.{advice}"
+    )
+
+
+def _check_is_fitted(model):
+    from sklearn.utils.validation import check_is_fitted
+
+    check_is_fitted(model)
+
+
+def _describe_network(net, layout):
+    if layout is not None and not isinstance(layout, TableLayout):
+        advice = " Pass table.layout." if isinstance(layout, Table) else ""
+        raise TypeError(
+            f"layout must be the layout of a fastnn.Table, got {type(layout).__name__}.{advice}"
+        )
+    n_inputs, n_outputs = net.layer_sizes[0], net.layer_sizes[-1]
+    if layout is not None and layout.n_inputs != n_inputs:
+        raise ValueError(
+            f"layout stands for {layout.n_inputs} inputs, but the network expects {n_inputs}. Pass "
+            "the layout of the table that the network was trained on."
+        )
+    return Description(
+        repr(net),
+        net.dtype,
+        [Group(Layers.of([net]))],
+        n_inputs if layout is None else n_cells(layout),
+        n_outputs,
+        layouts=[] if layout is None else [layout],
+        is_network=True,
+    )
+
+
+def n_cells(layout):
+    """Return the number of cells in a row of a table."""
+    return layout.n_numbers + len(layout.n_bins) + len(layout.n_levels)
+
+
+def _describe_estimator(model, is_classifier):
+    networks = model.networks_
+    classes = model.classes_ if is_classifier else None
+    is_multilabel = is_classifier and model._target_type == "multilabel-indicator"
+    has_one_class = classes is not None and len(classes) == 1 and not is_multilabel
+    # how many outputs are predictions: those of gaussian_nll are means, then variances
+    n_predicted = model._from_outputs(np.zeros((2, model.n_outputs_))).reshape(2, -1).shape[1]
+    layers = Layers.of(networks, None if is_classifier else n_predicted)
+    names = getattr(model, "feature_names_in_", None)
+    n = len(networks)
+    sizes = "-".join(map(str, networks[0].layer_sizes))
+    return Description(
+        f"{type(model).__name__}, {n} network{'s' * (n > 1)} {sizes}",
+        networks[0].dtype,
+        [] if has_one_class else [Group(layers, share=1 / n)],
+        model.n_features_in_,
+        n_predicted,
+        None if names is None else list(map(str, names)),
+        classes=None if is_multilabel else classes,
+        is_binary=n_predicted == 2 and model.n_outputs_ == 1,
+        is_multilabel=is_multilabel,
+    )
+
+
+def _describe_tabular(model):
+    targets, classes = model._targets, getattr(model, "classes_", None)
+    groups = [
+        Group(
+            Layers.of([net for networks in member.networks for net in networks]),
+            member.encoder,
+            len(member.networks[0]),
+            member.share / len(member.networks),
+        )
+        for member in model._members
+    ]
+    used = model._features.used()
+    n = sum(group.layers.n_networks for group in groups)
+    return Description(
+        f"{type(model).__name__}, {n} networks, {len(used)} columns",
+        np.dtype(np.float32),
+        groups,
+        len(used),
+        targets.n_out,
+        layouts=[encoder_layout(encoder) for encoder in model._encoders],
+        features=model._features,
+        encoders=model._encoders,
+        targets=targets,
+        classes=classes,
+        threshold=_threshold(model) if classes is not None else None,
+    )
+
+
+def _threshold(model):
+    model._check_threshold()  # it can be set after fit
+    return model.threshold if len(model.classes_) == 2 else None
+
+
+def labels(classes):
+    """Return classes as an array of texts (dtype object), int64 or float64: what files can hold."""
+    values = classes.tolist()
+    if all(isinstance(x, str) for x in values):
+        return np.array(values, object)
+    if all(isinstance(x, int) and -(2**63) < x < 2**63 for x in values):  # a bool is an int
+        return np.array(values, np.int64)
+    if all(isinstance(x, (int, float)) and float(x) == x for x in values):
+        return np.array(values, np.float64)
+    other = next((x for x in values if not isinstance(x, (str, int, float))), values[0])
+    raise ValueError(
+        f"an exported file can hold classes that are texts, numbers or Booleans, got {other!r} of type "
+        f"{type(other).__name__}. Convert y to texts before fit."
+    )
+
+
+def encoder_layout(encoder):
+    """Return the TableLayout of the tables that an encoder makes."""
+    numbers = [np.array([scaling.median]) for scaling in encoder.scalings]
+    return encoder.encode(numbers, np.full((1, len(encoder.n_levels)), -1)).layout

@@ -1,0 +1,233 @@
+"""Models to export, with rows to predict and what fastnn predicts for them."""
+
+from dataclasses import dataclass, field
+from functools import cache
+
+import numpy as np
+
+import fastnn
+from fastnn.activations import ACTIVATIONS, HIDDEN
+
+TOLERANCE = 1e-5  # of the largest prediction
+
+
+@dataclass
+class Case:
+    """A fitted model and rows.
+
+    Attributes
+    ----------
+    model : object
+    X : ndarray, Table or DataFrame
+    expected : ndarray (n, n_outputs)
+    labels : ndarray (n,) or None
+        The predicted classes.
+    options : dict
+        Of the export.
+    """
+
+    model: object
+    X: object
+    expected: np.ndarray
+    labels: np.ndarray | None = None
+    options: dict = field(default_factory=dict)
+
+
+def assert_close(actual, expected):
+    assert actual.shape == expected.shape
+    assert np.abs(actual - expected).max() <= TOLERANCE * np.abs(expected).max()
+    assert np.ptp(expected) > 1e-3 or len(expected) == 1  # not constant
+
+
+# ---- networks ----
+
+
+@cache
+def networks():
+    """{name: Case}: all activations as hidden and as output layers, in both dtypes; other shapes."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(40, 4)) * 1.5
+    X[0], X[1] = 30, -30  # saturate
+    out = {}
+    for dtype in ("float32", "float64"):
+        for name in ACTIVATIONS:
+            hidden = name if name in HIDDEN else "tanh"
+            if name == "exponential":
+                hidden = [name, "tanh"]
+            net = fastnn.MLP([4, 9, 6, 3], hidden, name, rng=1, dtype=dtype)
+            net.params += 0.1 * rng.normal(size=net.n_params)
+            rows = (X[2:] if name == "exponential" else X).astype(dtype)
+            out[f"{name}_{dtype}"] = Case(net, rows, net.forward(rows))
+    rows = X.astype("float32")
+    for name, net in {
+        "no_bias": fastnn.MLP([4, 7, 2], "silu", bias=False, rng=2),
+        "linear": fastnn.MLP([4, 1], rng=3),
+        "deep": fastnn.MLP([4, 3, 8, 5, 2, 6, 1], "elu", rng=4),
+    }.items():
+        out[name] = Case(net, rows, net.forward(rows))
+    for dtype in ("float32", "float64"):
+        for name, table in tables(rng, dtype).items():
+            net = fastnn.MLP([table.n_inputs, 6, 2], "tanh", rng=5, dtype=dtype)
+            options = dict(layout=table.layout)
+            out[f"{name}_{dtype}"] = Case(net, table, net.forward(table), options=options)
+    return out
+
+
+def tables(rng, dtype):
+    """{name: Table}: all kinds of cells, and each kind alone."""
+    n = 30
+    numbers = dict(numbers=rng.normal(size=(n, 2)))
+    positions = rng.uniform(0, 5, (n, 3))
+    positions[:2] = [[0, 0, 0], [5, 6, 1]]  # both ends
+    positions[:, 2] = positions[:, 2] / 5
+    positions = dict(positions=positions, n_bins=[5, 6, 1], position_scale=[0.5, 1, 2])
+    codes = dict(codes=rng.integers(-1, 4, (n, 2)), n_levels=[4, 7], code_scale=[1.5, 1])
+    return {
+        "cells": fastnn.Table(**numbers, **positions, **codes, dtype=dtype),
+        "positions": fastnn.Table(**positions, dtype=dtype),
+        "codes": fastnn.Table(**codes, dtype=dtype),
+    }
+
+
+# ---- estimators for arrays ----
+
+
+@cache
+def estimators():
+    """{name: Case}: classes of all kinds, labels, ensembles, losses with several outputs."""
+    from sklearn.datasets import load_diabetes, load_iris
+
+    from fastnn import MLPClassifier, MLPRegressor, losses
+
+    X, y = load_iris(return_X_y=True)
+    names = np.array(['say "hi"\\?', "caf\N{LATIN SMALL LETTER E WITH ACUTE}", "b\nc"])
+    settings = dict(hidden_layer_sizes=(5,), max_iter=15, n_iter_no_change=np.inf, random_state=0)
+    settings |= dict(learning_rate_init=0.01, activation="silu")
+    labels = np.stack([y > 0, y > 1, X[:, 0] > 5.8], 1).astype(int)
+    fitted = {
+        "texts": MLPClassifier(**settings).fit(X, names[y]),
+        "ints": MLPClassifier(**settings, n_estimators=3).fit(X.astype("float32"), y * 10 - 3),
+        "floats": MLPClassifier(**settings).fit(X, y * 1.0),
+        "binary": MLPClassifier(**settings).fit(X, y > 0),
+        "binary_ensemble": MLPClassifier(**settings, n_estimators=2).fit(X, names[(y > 1) * 1]),
+        "calibrated": MLPClassifier(**settings).fit(X[::2], y[::2]).calibrate(X[1::2], y[1::2]),
+        "multilabel": MLPClassifier(**settings).fit(X, labels),
+    }
+    out = {}
+    for name, clf in fitted.items():
+        out[name] = Case(clf, X, clf.predict_proba(X), clf.predict(X))
+    X, y = load_diabetes(return_X_y=True)
+    X, y = X * 20, y / 100
+    for name, loss, targets in (
+        ("mean", "squared_error", y),
+        ("two_targets", "squared_error", np.stack([y, -y], 1)),
+        ("gaussian", "gaussian_nll", np.stack([y, y**2], 1)),
+        ("counts", "poisson", y),
+        ("quantiles", losses.Quantile((0.1, 0.5, 0.9)), y),
+    ):
+        settings["n_estimators"] = 1 + (name == "gaussian")
+        reg = MLPRegressor(**settings, loss=loss).fit(X, targets)
+        out[name] = Case(reg, X, reg.predict(X).reshape(len(X), -1))
+    return out
+
+
+# ---- estimators for tables ----
+
+N = 120
+
+
+def frame():
+    """A DataFrame with columns of all kinds; the last rows have what the others lack."""
+    import pandas as pd
+
+    rng = np.random.default_rng(0)
+    days = np.datetime64("2023-12-01") + rng.integers(0, 500, N).astype("timedelta64[D]")
+    X = pd.DataFrame(
+        {
+            "area, m\N{SUPERSCRIPT TWO}": rng.normal(80, 30, N),
+            "few values": rng.integers(0, 6, N) / 10,
+            "yes": rng.random(N) < 0.5,
+            "int": rng.choice(["north", "centre", 'say "*/ ??/"', "\N{SNOWMAN}\\"], N),
+            "INT": rng.choice([7, 1000, 1e20, -3], N),
+            "": rng.choice(["p", "q"], N),
+            "listed": days + rng.choice(24, N).astype("timedelta64[h]"),
+            "built": days.astype("datetime64[s]"),
+            "gap": 1.0,
+            "same": 1,
+        }
+    )
+    for name in ("area, m\N{SUPERSCRIPT TWO}", "int", "listed", "gap"):
+        X.loc[rng.random(N) < 0.15, name] = None
+    return X
+
+
+def new_rows():
+    """Rows with values that the training rows lack."""
+    X = frame()[:40].copy()
+    X.loc[0] = None, 1e9, True, "new", 5.0, "new", None, None, None, 1
+    X["built"] = X["built"].astype("datetime64[s]")
+    X.loc[1, "listed"] = np.datetime64("1901-02-03T04:05:06")
+    X.loc[2, "int"] = None
+    X.loc[3, "INT"] = np.nan
+    return X
+
+
+@cache
+def tabular():
+    """{name: Case}: tasks, losses and options; trained for a few epochs."""
+    import pytest
+
+    from fastnn import TabularClassifier, TabularRegressor, losses
+    from fastnn.tabular import recipe
+
+    X, new = frame(), new_rows()
+    options = dict(n_estimators=2, hidden_layer_sizes=6, random_state=0, categories=["INT", "yes"])
+    y = 3 + X["few values"] * 4 + X["yes"] + (X["int"] == "north") + X.iloc[:, 0].fillna(0) / 50
+    names = np.array(["x", "y z", "\N{SNOWMAN}"])
+    third = np.digitize(y, y.quantile([0.3, 0.7]))
+    regressors = {
+        "table_mean": {},
+        "table_quantiles": dict(loss=losses.Quantile((0.9, 0.1, 0.5)), hidden_layer_sizes=(5, 4)),
+        "table_counts": dict(loss="poisson", n_estimators=1),
+        "table_log": dict(log_target=True, dates=["built"], drop=["int"]),
+    }
+    classifiers = {
+        "table_texts": (names[third], {}),
+        "table_ints": (third - 1, dict(n_estimators=3)),
+        "table_truths": (third > 1, dict(threshold=0.2)),
+        "table_two": (names[(third > 0) * 1], {}),
+    }
+    out = {}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(recipe, "n_epochs", lambda configuration, n: 8)
+        for name, settings in regressors.items():
+            reg = TabularRegressor(**options | settings).fit(X, y)
+            out[name] = Case(reg, new, reg.predict(new).reshape(len(new), -1))
+        for name, (labels, settings) in classifiers.items():
+            clf = TabularClassifier(**options | settings).fit(X, labels)
+            out[name] = Case(clf, new, clf.predict_proba(new), clf.predict(new))
+        values = np.array([[i % 7, i * 0.5, "ab"[i % 2]] for i in range(N)], object)
+        reg = TabularRegressor(n_estimators=2, random_state=0).fit(values, y)
+        out["table_array"] = Case(reg, values, reg.predict(values)[:, None])
+    return out
+
+
+def passed(model, X):
+    """The values of the columns in use, as an exported file takes them: {name: list}."""
+    import pandas as pd
+
+    names = list(X.columns) if isinstance(X, pd.DataFrame) else range(X.shape[1])
+    out = {}
+    for i, name in enumerate(names):
+        if name not in model.columns_:
+            continue
+        values = X[name] if isinstance(X, pd.DataFrame) else pd.Series(X[:, i])
+        key = name if isinstance(name, str) and name else f"x{i}"
+        if pd.api.types.is_datetime64_dtype(values):
+            seconds = values.to_numpy().astype("datetime64[us]").astype(np.int64) / 1e6
+            out[key] = np.where(values.isna(), np.nan, seconds).tolist()
+        elif any(isinstance(value, str) for value in values):
+            out[key] = [None if pd.isna(value) else value for value in values]
+        else:
+            out[key] = [np.nan if pd.isna(value) else float(value) for value in values]
+    return out

@@ -1,0 +1,183 @@
+"""fastnn.export: models and arguments that are refused, in both formats, and files that are replaced."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+import fastnn
+from fastnn import MLP, Table, export
+from fastnn.export import cells
+from fastnn.export.description import labels
+
+FORMATS = {"c": export.c, "onnx": export.onnx}
+
+
+@pytest.fixture(params=FORMATS)
+def write(request):
+    """write(model, path, **options): one of the formats."""
+    if request.param == "onnx":
+        pytest.importorskip("onnx", reason="the extra onnx is not installed")
+    return FORMATS[request.param]
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "model.c"
+
+
+def test_networks_need_no_scikit_learn(write, path):
+    code = f"""
+import sys
+sys.modules["sklearn"] = None
+import fastnn
+table = fastnn.Table(codes=[[1]], n_levels=3)
+fastnn.export.{write.__name__}(fastnn.MLP([3, 1]), {str(path)!r}, layout=table.layout)
+try:
+    fastnn.export.{write.__name__}("model", {str(path)!r})
+except TypeError as error:
+    print(error)
+"""
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert path.exists() and "got str. Load the file first" in run.stdout
+
+
+@pytest.mark.parametrize(
+    ("model", "advice"),
+    [
+        ("model.safetensors", r"got str\. Load the file first: fastnn\.load\(path\)\."),
+        (MLP, r"got type\. Pass a fitted object, not its class\."),
+        (None, r"got NoneType\.$"),
+        ([MLP([2, 1])], r"got list\.$"),
+    ],
+)
+def test_other_objects(write, path, model, advice):
+    with pytest.raises(TypeError, match=rf"model must be a fastnn\.MLP, MLPClassifier.*{advice}"):
+        write(model, path)
+    assert not path.exists()
+
+
+def test_pipelines_and_searches(write, path):
+    pytest.importorskip("sklearn", reason="estimators need the extra sklearn")
+    from sklearn.linear_model import LinearRegression
+    from sklearn.model_selection import GridSearchCV
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    X, y = np.eye(4), [0, 1, 0, 1]
+    with pytest.raises(
+        TypeError, match=r"got Pipeline\. Export its last step, pipeline\[-1\], and do"
+    ):
+        write(make_pipeline(StandardScaler(), fastnn.MLPClassifier()), path)
+    search = GridSearchCV(LinearRegression(), {"fit_intercept": [True]}, cv=2).fit(X, y)
+    with pytest.raises(TypeError, match=r"got GridSearchCV\. Export its best_estimator_\."):
+        write(search, path)
+    with pytest.raises(TypeError, match=r"got LinearRegression\.$"):
+        write(search.best_estimator_, path)
+
+
+def test_estimators_that_are_not_fitted(write, path):
+    pytest.importorskip("sklearn", reason="estimators need the extra sklearn")
+    from sklearn.exceptions import NotFittedError
+
+    for name in ("MLPClassifier", "MLPRegressor", "TabularClassifier", "TabularRegressor"):
+        with pytest.raises(NotFittedError, match=name):
+            write(getattr(fastnn, name)(), path)
+
+
+def test_layouts(write, path):
+    table = Table(codes=[[1]], n_levels=3)
+    with pytest.raises(
+        TypeError, match=r"layout must be the layout .* got Table\. Pass table\.layout\."
+    ):
+        write(MLP([3, 1]), path, layout=table)
+    with pytest.raises(
+        TypeError, match=r"layout must be the layout of a fastnn\.Table, got int\.$"
+    ):
+        write(MLP([3, 1]), path, layout=3)
+    with pytest.raises(ValueError, match=r"stands for 3 inputs, but the network expects 4"):
+        write(MLP([4, 1]), path, layout=table.layout)
+    pytest.importorskip("sklearn", reason="estimators need the extra sklearn")
+    clf = fastnn.MLPClassifier(max_iter=1).partial_fit(np.eye(3), [0, 1, 1], classes=[0, 1])
+    with pytest.raises(TypeError, match=r"type MLPClassifier, which has its own encoding"):
+        write(clf, path, layout=table.layout)
+
+
+def test_parameters_that_are_not_finite(write, path):
+    net = MLP([2, 3, 1], rng=0)
+    net.params[3] = np.nan
+    with pytest.raises(ValueError, match=r"parameters that are NaN or infinite.*Train it again"):
+        write(net, path)
+    assert not path.exists()
+
+
+def test_a_threshold_that_was_set_after_fit(write, path, quick_recipe):
+    clf = fastnn.TabularClassifier(2, hidden_layer_sizes=2).fit(
+        np.arange(30)[:, None], [0, 1, 2] * 10
+    )
+    write(clf.set_params(threshold=None), path)
+    with pytest.raises(ValueError, match=r"threshold=0\.5 needs two classes"):
+        write(clf.set_params(threshold=0.5), path)
+
+
+def test_files(write, tmp_path, path):
+    path.write_text("old")
+    net = MLP([2, 1], rng=0)
+    net.params[0] = np.inf
+    with pytest.raises(ValueError):
+        write(net, path)
+    assert path.read_text() == "old"
+    write(MLP([2, 1], rng=0), str(path))
+    assert path.stat().st_size > 100 and list(tmp_path.iterdir()) == [path]
+    with pytest.raises(FileNotFoundError, match="No such folder"):
+        write(MLP([2, 1]), tmp_path / "missing" / "model.c")
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(IsADirectoryError, match="Pass the name of a file in it"):
+        write(MLP([2, 1]), tmp_path / "folder")
+
+
+def test_labels():
+    for classes, dtype in (
+        (np.array(["b", "a"]), object),
+        (np.array([True, False]), np.int64),
+        (np.array([1, 2], np.int8), np.int64),
+        (np.array([1, True], object), np.int64),
+        (np.array([0.5, 2]), np.float64),
+        (np.array([1, 2**63], np.uint64), np.float64),
+    ):
+        found = labels(classes)
+        assert found.dtype == dtype and found.tolist() == classes.tolist()
+    for bad, shown in (
+        (np.array([b"a", b"b"]), "b'a' of type bytes"),
+        (np.array([1, 2**63 + 1], np.uint64), "1 of"),
+    ):
+        with pytest.raises(
+            ValueError, match=rf"texts, numbers or Booleans, got {shown}.*Convert y"
+        ):
+            labels(bad)
+
+
+def test_cells_give_what_dense_inputs_give():
+    rng = np.random.default_rng(0)
+    table = Table(
+        numbers=rng.normal(size=(9, 1)),
+        positions=rng.uniform(0, 3, (9, 2)),
+        n_bins=[3, 4],
+        position_scale=[2, 0.5],
+        codes=rng.integers(0, 2, (9, 2)),
+        n_levels=[2, 3],
+        code_scale=[1, 3],
+        dtype="float64",
+    )
+    W = rng.normal(size=(2, table.n_inputs, 5))
+    numbers, knots, levels = cells.split(W, table.layout)
+    k = np.minimum(table.positions.astype(int), np.array([3, 4]) - 1)
+    f = (table.positions - k)[..., None]
+    first = k + cells.first_rows([4, 5])
+    codes = table.codes + cells.first_rows([2, 3])
+    for network in range(2):
+        K = knots[network]
+        z = table.numbers @ numbers[network] + ((1 - f) * K[first] + f * K[first + 1]).sum(1)
+        z += levels[network][codes].sum(1)
+        np.testing.assert_allclose(z, table.to_dense() @ W[network], rtol=1e-12)

@@ -1,0 +1,252 @@
+"""fastnn.export.c: what the compiled files predict, what they refuse, and how they read."""
+
+import re
+import subprocess
+
+import c_program
+import export_cases
+import numpy as np
+import pytest
+from c_program import Rows, predict
+from export_cases import assert_close
+
+import fastnn
+from fastnn import Table, export
+from fastnn.export.c99 import text
+
+needs_gcc = pytest.mark.skipif(c_program.GCC is None, reason="gcc is not installed")
+BUILDS = {"O2": ["-O2"], "sanitized": c_program.SANITIZED}
+
+
+def rows_of(case):
+    """The rows of a case as the exported function takes them."""
+    if isinstance(case.X, Table):
+        parts = [p for p in (case.X.numbers, case.X.positions, case.X.codes) if p.shape[1]]
+        return Rows(list(zip(*parts)), "float" if case.X.dtype == np.float32 else "double")
+    if hasattr(case.model, "columns_"):
+        return Rows(list(zip(*export_cases.passed(case.model, case.X).values())), "double")
+    networks = getattr(case.model, "networks_", [case.model])
+    dtype = networks[0].dtype
+    return Rows(case.X.astype(dtype), "float" if dtype == np.float32 else "double")
+
+
+def compiled(folder, cases, flags):
+    """{name: (status, Y, labels)} of all cases, exported and compiled together."""
+    for name, case in cases.items():
+        export.c(case.model, folder / f"{name}.c", **case.options)
+    return predict(folder, {name: rows_of(case) for name, case in cases.items()}, flags)
+
+
+def check(case, status, Y, labels):
+    assert not status.any()
+    assert_close(Y, case.expected)
+    if case.labels is not None and case.labels.ndim == 1:
+        assert labels == case.labels.tolist()  # True is 1
+
+
+# ---- predictions ----
+
+
+@pytest.fixture(scope="module", params=BUILDS)
+def networks(request, tmp_path_factory):
+    cases = export_cases.networks()
+    return cases, compiled(tmp_path_factory.mktemp("networks"), cases, BUILDS[request.param])
+
+
+@needs_gcc
+@pytest.mark.parametrize("name", export_cases.networks())
+def test_networks(networks, name):
+    cases, results = networks
+    check(cases[name], *results[name])
+
+
+@pytest.fixture(scope="module", params=BUILDS)
+def estimators(request, tmp_path_factory):
+    pytest.importorskip("sklearn", reason="estimators need the extra sklearn")
+    cases = export_cases.estimators()
+    return cases, compiled(tmp_path_factory.mktemp("estimators"), cases, BUILDS[request.param])
+
+
+@needs_gcc
+def test_estimators(estimators):
+    cases, results = estimators
+    for name, case in cases.items():
+        check(case, *results[name])
+
+
+@pytest.fixture(scope="module", params=BUILDS)
+def tabular(request, tmp_path_factory):
+    pytest.importorskip("sklearn", reason="estimators need the extra sklearn")
+    cases = export_cases.tabular()
+    return cases, compiled(tmp_path_factory.mktemp("tabular"), cases, BUILDS[request.param])
+
+
+@needs_gcc
+def test_estimators_for_tables(tabular):
+    cases, results = tabular
+    for name, case in cases.items():
+        check(case, *results[name])
+
+
+@needs_gcc
+def test_one_class(tmp_path):
+    pytest.importorskip("sklearn", reason="estimators need the extra sklearn")
+    X = [[0.5, "a"], [1.5, "b"]] * 3
+    cases = {
+        "table": export_cases.Case(
+            fastnn.TabularClassifier().fit(X, ["x"] * 6), None, np.ones((6, 1))
+        ),
+        "array": export_cases.Case(
+            fastnn.MLPClassifier(max_iter=1, tol=9).partial_fit(np.eye(2), [3, 3], classes=[3]),
+            np.eye(2),
+            np.ones((2, 1)),
+        ),
+    }
+    rows = {"table": Rows([(0.5, "a")] * 6, "double"), "array": Rows(np.eye(2), "double")}
+    for name, case in cases.items():
+        export.c(case.model, tmp_path / f"{name}.c")
+    for name, (status, Y, labels) in predict(tmp_path, rows).items():
+        assert not status.any() and labels == {"table": ["x"] * 6, "array": [3] * 2}[name]
+        np.testing.assert_array_equal(Y, cases[name].expected)
+
+
+# ---- invalid inputs ----
+
+
+@needs_gcc
+def test_the_number_of_an_invalid_input_is_returned(tmp_path):
+    net = fastnn.MLP([3, 2], rng=0)
+    export.c(net, tmp_path / "dense.c")
+    X = np.zeros((4, 3), "float32")
+    X[1, 0], X[2, 2], X[3, 1] = np.nan, np.inf, -np.inf
+    table = Table(numbers=[[0.0]], positions=[[0.5, 0.5]], n_bins=3, codes=[[0]], n_levels=4)
+    net = fastnn.MLP([table.n_inputs, 1], rng=0)
+    export.c(net, tmp_path / "cells.c", layout=table.layout)
+    good = [np.float32(0)], np.float32([0, 3]), [3]
+    cells = [
+        (1, ([np.float32("nan")], *good[1:])),
+        (2, (good[0], np.float32([-0.5, 0]), good[2])),
+        (3, (good[0], np.float32([0, 3.001]), good[2])),
+        (2, (good[0], np.float32([np.nan, 0]), good[2])),
+        (4, (*good[:2], [-2])),
+        (4, (*good[:2], [4])),
+        (0, (*good[:2], [-1])),
+        (0, good),
+    ]
+    rows = dict(dense=Rows(X, "float"), cells=Rows([row for _, row in cells], "float"))
+    for flags in BUILDS.values():
+        results = predict(tmp_path, rows, flags)
+        assert results["dense"][0].tolist() == [0, 1, 3, 2]
+        assert (results["dense"][1][1:] == 0).all()  # y is not set
+        assert results["cells"][0].tolist() == [status for status, _ in cells]
+
+
+@needs_gcc
+def test_infinite_columns_are_invalid(tmp_path):
+    pytest.importorskip("sklearn", reason="estimators need the extra sklearn")
+    case = export_cases.tabular()["table_mean"]
+    export.c(case.model, tmp_path / "model.c")
+    values = export_cases.passed(case.model, case.X)
+    row = [column[5] for column in values.values()]
+    numbers = [i for i, x in enumerate(row) if isinstance(x, float)]
+    rows = [tuple(np.inf if i == j else x for j, x in enumerate(row)) for i in numbers]
+    status, Y, _ = predict(tmp_path, dict(model=Rows(rows, "double")))["model"]
+    assert len(numbers) > 4 and status.tolist() == [i + 1 for i in numbers] and (Y == 0).all()
+
+
+# ---- the file ----
+
+
+def source(tmp_path, model, **options):
+    path = tmp_path / "model.c"
+    export.c(model, path, **options)
+    return path.read_text(encoding="ascii")
+
+
+def test_all_data_is_constant_and_nothing_is_allocated(tmp_path):
+    pytest.importorskip("sklearn", reason="estimators need the extra sklearn")
+    for case in export_cases.tabular().values():
+        text = source(tmp_path, case.model)
+        arrays = re.findall(r"^\w[\w *]+\[\d+\](?:\[\d+\])? = \{", text, re.M)
+        assert len(arrays) > 3 and all("const" in array for array in arrays)
+        assert not re.search(
+            r"malloc|calloc|free|printf|\bstatic (?!const|void|int|size_t|float|double)", text
+        )
+        assert set(re.findall(r"#include <(\w+)\.h>", text)) == {
+            "math",
+            "stddef",
+            "stdint",
+            "string",
+        }
+
+
+@needs_gcc
+def test_the_stack_is_as_large_as_the_macro_says(tmp_path):
+    net = fastnn.MLP([3, 70, 200, 90, 1], rng=0)
+    text = source(tmp_path, net)
+    stack = int(re.search(r"#define MODEL_STACK (\d+)", text)[1])
+    assert 4 * (90 + 200) <= stack <= 4 * (90 + 200) + 100
+    command = [c_program.GCC, "-std=c99", "-O1", "-fno-inline", "-fstack-usage", "-c", "model.c"]
+    subprocess.run(command, cwd=tmp_path, check=True)
+    used = re.findall(r"model_network0\s+(\d+)", (tmp_path / "model.su").read_text())
+    assert int(used[0]) <= stack + 100
+
+
+def test_names_begin_with_the_name_of_the_file_or_as_asked(tmp_path):
+    net = fastnn.MLP([2, 1], rng=0)
+    assert "int model_predict(const float x[MODEL_N_INPUTS]" in source(tmp_path, net)
+    assert "int eye_predict(const float x[EYE_N_INPUTS]" in source(tmp_path, net, name="eye")
+    for name in ("2nd", "my-model", "int", "", 3):
+        with pytest.raises(ValueError, match=r"name must be a C identifier, such as digits, got"):
+            export.c(net, tmp_path / "other.c", name=name)
+    with pytest.raises(ValueError, match=r"got 'my-model'. By default it is the name of the file"):
+        export.c(net, tmp_path / "my-model.c")
+    assert [path.name for path in tmp_path.iterdir()] == ["model.c"]
+
+
+def test_names_of_inputs_are_in_a_comment(tmp_path):
+    pd = pytest.importorskip("pandas", reason="data frames need pandas")
+    pytest.importorskip("sklearn", reason="estimators need the extra sklearn")
+    X = pd.DataFrame({"a */ b": [0.0, 1, 2], "c": [1.0, 0, 1]})
+    reg = fastnn.MLPRegressor((2,), max_iter=1, n_iter_no_change=np.inf).fit(X, [0, 1, 2])
+    assert "/* x: a * / b, c */" in source(tmp_path, reg)
+
+
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [
+        (["area", "Area", "area"], ["area", "Area", "area_2"]),
+        (["size (m2)", "size-m2", "size_m2_2"], ["size_m2", "size_m2_2", "size_m2_2_2"]),
+        (["int", "linux", "NAN"], ["int_", "linux_", "NAN_"]),
+        (
+            ["2nd", "", "\N{SNOWMAN}", "caf\N{LATIN SMALL LETTER E WITH ACUTE}"],
+            ["x2nd", "x1", "x2", "cafe"],
+        ),
+        (["x" * 99], ["x" * 48]),
+    ],
+)
+def test_identifiers(names, expected):
+    assert text.identifiers(names) == expected
+
+
+def test_texts():
+    assert text.literal('a"b\\c?\n\N{SNOWMAN}', "it") == '"a\\042b\\134c\\077\\012\\342\\230\\203"'
+    assert text.comment("/* ??/ */\n\N{SNOWMAN}\\") == "/ * ?/ * / \\u2603"
+    for bad, why in {"a\0": "holds a zero byte", "a" * 4001: "more than 4,000 bytes"}.items():
+        with pytest.raises(ValueError, match=f"a class is .* which .*{why}.*rename it"):
+            text.literal(bad, "a class")
+    with pytest.raises(ValueError, match="which UTF-8 cannot hold"):
+        text.literal("\udc80", "a class")
+
+
+def test_numbers_are_read_as_they_were():
+    for dtype in (np.float32, np.float64):
+        info = np.finfo(dtype)
+        x = np.array(
+            [0, -0.0, 1, 1e-5, 1e20, 1 / 3, info.max, info.tiny, info.smallest_subnormal], dtype
+        )
+        texts = text.numbers(x)
+        assert all(
+            ("." in t or "e" in t) and t.endswith("f") == (dtype == np.float32) for t in texts
+        )
+        np.testing.assert_array_equal([dtype(t.rstrip("f")) for t in texts], x)
