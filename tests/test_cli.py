@@ -19,7 +19,7 @@ from fastnn.cli import demo, display
 from fastnn.cli.display import Display, format_duration, sparkline
 
 FASTNN = [sys.executable, "-m", "fastnn"]
-COMMANDS = ["demo", "train", "predict", "info", "bench"]
+COMMANDS = ["demo", "train", "predict", "info", "export", "bench"]
 posix = pytest.mark.skipif(os.name != "posix", reason="signals, pipes and devices of POSIX")
 
 

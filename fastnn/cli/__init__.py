@@ -16,7 +16,7 @@ from ..config import __version__
 from ..files import ModelFileError
 from ..tables.files import TableError
 from ..training.state import DivergenceError
-from . import bench, demo, info, predict, train
+from . import bench, demo, export, info, predict, train
 from .common import CommandError, help_texts
 
 HELP = """
@@ -29,6 +29,8 @@ examples:
                                               train on a table
   fastnn predict digits.safetensors digits    predict each row of a table
   fastnn info digits.safetensors              show what a model file contains
+  fastnn export digits.safetensors --c digits.c
+                                              write a C file, or --onnx
   fastnn train --help                         show the options of a command
 
 'digits' and 'wine' are sample tables that ship with fastnn. Your own tables can
@@ -58,7 +60,7 @@ def main(argv=None):
         help="show the version and exit",
     )
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", dest="command")
-    for command in (demo, train, predict, info, bench):
+    for command in (demo, train, predict, info, export, bench):
         command.add_parser(commands)
     arguments = argparse.Namespace(command=None)
     try:
