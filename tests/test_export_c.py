@@ -239,6 +239,14 @@ def test_texts():
         text.literal("\udc80", "a class")
 
 
+def test_rows_break_between_items():
+    items = [f'"a b {i}, c"' for i in range(300)]
+    lines = text.rows(items).split(",\n")
+    assert max(map(len, lines)) <= 100 and all(line.startswith('    "a b') for line in lines)
+    assert ", ".join(line.strip() for line in lines) == ", ".join(items)
+    assert text.rows(["x" * 200, "y"]) == f"    {'x' * 200},\n    y"
+
+
 def test_numbers_are_read_as_they_were():
     for dtype in (np.float32, np.float64):
         info = np.finfo(dtype)

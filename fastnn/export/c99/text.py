@@ -1,7 +1,6 @@
 """Names, numbers, texts and arrays as C99 source."""
 
 import re
-import textwrap
 import unicodedata
 from string import Template
 
@@ -80,15 +79,13 @@ def numbers(array):
 
 
 def rows(items):
-    """Return items in lines of at most 100 characters, indented."""
-    return textwrap.fill(
-        ", ".join(items),
-        100,
-        initial_indent="    ",
-        subsequent_indent="    ",
-        break_long_words=False,
-        break_on_hyphens=False,
-    )
+    """Return items in lines of at most 100 characters where that is possible, indented."""
+    lines = [""]
+    for item in items:
+        if lines[-1] and len(lines[-1]) + len(item) > 92:
+            lines.append("")
+        lines[-1] += f"{', ' * bool(lines[-1])}{item}"
+    return ",\n".join("    " + line for line in lines)
 
 
 def number_rows(array):
