@@ -1,5 +1,6 @@
 """fastnn.export.c: what the compiled files predict, what they refuse, and how they read."""
 
+import pathlib
 import re
 import subprocess
 
@@ -152,6 +153,40 @@ def test_infinite_columns_are_invalid(tmp_path):
     rows = [tuple(np.inf if i == j else x for j, x in enumerate(row)) for i in numbers]
     status, Y, _ = predict(tmp_path, dict(model=Rows(rows, "double")))["model"]
     assert len(numbers) > 4 and status.tolist() == [i + 1 for i in numbers] and (Y == 0).all()
+
+
+# ---- the guide ----
+
+
+@needs_gcc
+def test_the_programs_of_the_guide(tmp_path, monkeypatch):
+    page = pathlib.Path(__file__).parent.parent / "docs" / "export.md"
+    if not page.exists():
+        pytest.skip("there is no docs/ beside these tests")
+    pd = pytest.importorskip("pandas", reason="the guide uses pandas")
+    pytest.importorskip("sklearn", reason="estimators need the extra sklearn")
+    monkeypatch.chdir(tmp_path)
+    before = page.read_text(encoding="utf-8").partition("## ONNX")[0]
+    names: dict = {}
+    exec("\n".join(re.findall(r"^```python\n(.*?)^```", before, re.M | re.S)), names)
+    printed = []
+    for program in re.findall(r"^```c\n(.*?)^```", before, re.M | re.S):
+        (tmp_path / "main.c").write_text(program)
+        command = [c_program.GCC, *c_program.STRICT, "-o", "main", "main.c", "-lm"]
+        subprocess.run(command, check=True)
+        run = subprocess.run(["./main"], capture_output=True, text=True, check=True)
+        printed.append(run.stdout.split())
+    row = pd.DataFrame(
+        {
+            "area": [80.5, np.nan],
+            "district": ["centre", None],
+            "listed": np.array([1750000000, "NaT"], "datetime64[s]"),
+        }
+    )
+    expected = [f"{x:.0f}" for x in names["model"].predict(row)]
+    assert printed == [["worn"], expected]
+    struct = re.search(r"^typedef struct \{.*?^\} rent_row;$", before, re.M | re.S)[0]
+    assert struct in (tmp_path / "rent.c").read_text()
 
 
 # ---- the file ----

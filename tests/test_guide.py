@@ -26,6 +26,7 @@ LESSONS = (
     "tabular.md",
     "moving.md",
     "table_files.md",
+    "export.md",
 )  # with Python to run
 PAGES = {
     name: (DOCS / name).read_text(encoding="utf-8")
@@ -37,6 +38,7 @@ NEEDS = {
     "moving.md": "sklearn",
     "tabular.md": "sklearn",
     "table_files.md": "pyarrow",
+    "export.md": "onnxruntime",
 }
 
 

@@ -242,6 +242,6 @@ def _part(values, part):
     if part == "value":
         return values
     function, cycle = part.split()
-    angle = 2 * np.pi * (np.mod(values, CYCLES[cycle]) / CYCLES[cycle])
+    angle = 2 * np.pi * (np.fmod(values, CYCLES[cycle]) / CYCLES[cycle])
     x = np.sin(angle) if function == "sin" else np.cos(angle)
     return np.rint(CYCLE_STEPS * x) / CYCLE_STEPS

@@ -55,8 +55,7 @@ CYCLE = """
 /* The sine, or the cosine, of where a date is in a cycle of so many seconds */
 static double ${name}_cycle(double t, double period, int is_sine)
 {
-    const double rest = fmod(t, period);
-    const double angle = $two_pi * ((rest < 0.0 ? rest + period : rest) / period);
+    const double angle = $two_pi * (fmod(t, period) / period);
     return rint($steps * (is_sine ? sin(angle) : cos(angle))) / $steps;
 }
 """

@@ -42,17 +42,12 @@ def _number(g, x, part):
         return x
     function, cycle = part.split()
     period = f8(CYCLES[cycle])
-    angle = g.add("Mul", g.add("Div", _modulo(g, x, period), period), f8(2 * np.pi))
+    part_of_cycle = g.add("Div", g.add("Mod", x, period, fmod=1), period)
+    angle = g.add("Mul", part_of_cycle, f8(2 * np.pi))
     if function == "cos":  # ONNX Runtime has no cosine in float64
         angle = g.add("Add", angle, f8(np.pi / 2))
     steps = f8(CYCLE_STEPS)
     return g.add("Div", g.add("Round", g.add("Mul", g.add("Sin", angle), steps)), steps)
-
-
-def _modulo(g, x, period):
-    """Return x modulo a period, at least 0."""
-    rest = g.add("Mod", x, period, fmod=1)
-    return g.add("Where", g.add("Less", rest, f8(0)), g.add("Add", rest, period), rest)
 
 
 def _code(g, x, category, is_text):
@@ -77,7 +72,9 @@ def _code(g, x, category, is_text):
         code = _find(g, x, np.array([columns.as_number(level) for level in levels]))
     elif category.part == "weekday":
         days = g.add("Floor", g.add("Div", x, f8(DAY)))  # 1970-01-01 was a Thursday
-        code = g.cast(_modulo(g, g.add("Add", days, f8(3)), f8(7)), np.int64)
+        day = g.add("Mod", g.add("Add", days, f8(3)), f8(7), fmod=1)
+        week_before = g.add("Less", day, f8(0))
+        code = g.cast(g.add("Where", week_before, g.add("Add", day, f8(7)), day), np.int64)
     else:
         code = number(0, np.int64)
     return g.add("Where", g.add("IsNaN", x), number(missing, np.int64), code)
