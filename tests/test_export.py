@@ -181,3 +181,18 @@ def test_cells_give_what_dense_inputs_give():
         z = table.numbers @ numbers[network] + ((1 - f) * K[first] + f * K[first + 1]).sum(1)
         z += levels[network][codes].sum(1)
         np.testing.assert_allclose(z, table.to_dense() @ W[network], rtol=1e-12)
+
+
+def test_members_of_a_fit_that_was_stopped(write, path, quick_recipe):
+    """Configurations that are not used, and their encoders, are not in the file."""
+    X, y = np.random.default_rng(0).normal(size=(60, 2)), np.arange(60.0)
+    reg = fastnn.TabularRegressor(2, hidden_layer_sizes=3, random_state=0).fit(X, y)
+    write(reg, path)
+    before = path.read_bytes()
+    first = reg._members[0]
+    reg._encoders = [*reg._encoders[::-1], reg._encoders[0]]
+    for member in reg._members:
+        member.encoder = len(reg._encoders) - 2 - member.encoder
+    reg._members.insert(0, type(first)(len(reg._encoders) - 1, 0.0, first.networks))
+    write(reg, path)
+    assert path.read_bytes() == before

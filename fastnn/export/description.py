@@ -248,26 +248,29 @@ def _describe_estimator(model, is_classifier):
 
 def _describe_tabular(model):
     targets, classes = model._targets, getattr(model, "classes_", None)
+    members = [member for member in model._members if member.share]  # 0: of a fit that was stopped
+    used = list(dict.fromkeys(member.encoder for member in members))
     groups = [
         Group(
             Layers.of([net for networks in member.networks for net in networks]),
-            member.encoder,
+            used.index(member.encoder),
             len(member.networks[0]),
             member.share / len(member.networks),
         )
-        for member in model._members
+        for member in members
     ]
-    used = model._features.used()
-    n = sum(group.layers.n_networks for group in groups)
+    encoders = [model._encoders[k] for k in used]
+    n_networks = sum(group.layers.n_networks for group in groups)
+    n_columns = len(model._features.used())
     return Description(
-        f"{type(model).__name__}, {n} networks, {len(used)} columns",
+        f"{type(model).__name__}, {n_networks} networks, {n_columns} columns",
         np.dtype(np.float32),
         groups,
-        len(used),
+        n_columns,
         targets.n_out,
-        layouts=[encoder_layout(encoder) for encoder in model._encoders],
+        layouts=[encoder_layout(encoder) for encoder in encoders],
         features=model._features,
-        encoders=model._encoders,
+        encoders=encoders,
         targets=targets,
         classes=classes,
         threshold=_threshold(model) if classes is not None else None,

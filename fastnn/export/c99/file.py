@@ -4,7 +4,7 @@ import textwrap
 
 from ...config import __version__
 from .. import columns as table_columns
-from ..description import labels
+from ..description import labels, n_cells
 from . import cells, columns, layers, outputs, text
 
 HEAD = """
@@ -58,7 +58,7 @@ def source(d, name):
         ]
         constants.append(definition)
     used = columns.Source(name)
-    prediction = _predict(d, predict, fields, used, values)
+    prediction = _prediction(d, predict, fields, used, values)
     constants += [cells.columns(k, layout, name) for k, layout in enumerate(d.layouts)]
     constants += [layers.parameters(g, group, d, name) for g, group in enumerate(d.groups)]
     structs = [
@@ -129,58 +129,66 @@ def _stack(d):
     n_bytes = max(networks, default=0) + 2 * 8 * d.n_outputs
     if d.features is not None:
         n_bytes += 8 * len(d.features.numbers) + 4 * len(d.features.categories) + 8 * d.n_outputs
-        n_bytes += sum(
-            4 * (layout.n_numbers + len(layout.n_bins) + len(layout.n_levels))
-            for layout in d.layouts
-        )
+        n_bytes += sum(4 * n_cells(layout) for layout in d.layouts)
     return n_bytes
 
 
-def _predict(d, predict, fields, used, values):
-    """Return the functions that compute predictions: of groups of networks, of columns, of rows."""
-    name = values["name"]
-    functions, locals_, calls, features = [], [], [], ""
-    x = "row" if d.layouts else "x"
-    if d.features is not None and d.groups:
-        features = columns.features(d, fields, used)
-        if d.features.numbers:
-            locals_.append(f"double x[{len(d.features.numbers)}];")
-        if d.features.categories:
-            locals_.append(f"int32_t codes[{len(d.features.categories)}];")
-        for k in range(len(d.encoders)):
-            function, call = columns.encode(d, k, used)
-            functions.append(function)
-            locals_.append(f"{name}_cells{k} cells{k};")
-            calls.append(call)
-    elif d.features is not None:
-        calls.append("(void)row;")
-    elif d.layouts:
-        features = cells.checks(d.layouts[0], 0, values)
-    else:
-        features = text.fill(CHECK, **values)
-    m = d.groups[0].layers.sizes[-1] if d.groups else 1
-    if not d.groups:
-        calls.append("y[0] = 1.0; /* there is only one class */")
-    elif len(d.groups) == d.groups[0].layers.n_networks == 1 and d.targets is None:
-        calls.append(f"{name}_network0({x}, {'p' if d.is_binary else 'y'});")
-        if d.is_binary:
-            locals_.append(f"{values['real']} p[1];")
-            calls += [f"y[0] = 1.0{values['f']} - p[0];", "y[1] = p[0];"]
-    else:
-        locals_.append(f"double sum[{m}] = {{0.0}};")
-        functions.append(outputs.finish(d.targets, values))
-        for g, group in enumerate(d.groups):
-            functions.append(outputs.group(g, group, d, values))
-            cell = f"&cells{group.encoder}" if d.features is not None else x
-            calls.append(f"{name}_group{g}({cell}, sum);")
-        cast = "" if values["result"] == "double" else f"({values['result']})"
-        if d.is_binary:
-            calls += [f"y[0] = {cast}(1.0 - sum[0]);", f"y[1] = {cast}sum[0];"]
-        else:
-            calls += [f"for (size_t j = 0; j < {m}; j++)", f"    y[j] = {cast}sum[j];"]
-    body = "".join(f"    {line}\n" for line in locals_) + "\n" * bool(locals_) + features
-    body += "".join(f"    {line}\n" for line in calls)
-    functions.append(f"{predict}\n{{\n{body}    return 0;\n}}\n")
+def _prediction(d, predict, fields, used, values):
+    """Return the functions that compute predictions: of columns, of groups of networks, of rows."""
+    functions, arrays, statements = _read_row(d, fields, used, values)
+    more = _sum_networks(d, values)
+    functions, arrays, statements = functions + more[0], arrays + more[1], statements + more[2]
+    declarations = "".join(f"    {array};\n" for array in arrays) + "\n" * bool(arrays)
+    body = declarations + "".join(statements) + "    return 0;\n"
+    functions.append(f"{predict}\n{{\n{body}}}\n")
     if d.classes is not None:
         functions.append(outputs.choose(d, values))
     return functions
+
+
+def _read_row(d, fields, used, values):
+    """Return functions, and the arrays and statements of `predict`, that check and encode a row."""
+    name = values["name"]
+    if d.features is None:
+        check = cells.checks(d.layouts[0], 0, values) if d.layouts else text.fill(CHECK, **values)
+        return [], [], [check]
+    if not d.groups:
+        return [], [], ["    (void)row;\n"]
+    functions, arrays, statements = [], [], [columns.features(d, fields, used)]
+    if d.features.numbers:
+        arrays.append(f"double x[{len(d.features.numbers)}]")
+    if d.features.categories:
+        arrays.append(f"int32_t codes[{len(d.features.categories)}]")
+    for k in range(len(d.encoders)):
+        function, call = columns.encode(d, k, used)
+        functions.append(function)
+        arrays.append(f"{name}_cells{k} cells{k}")
+        statements.append(f"    {call}\n")
+    return functions, arrays, statements
+
+
+def _sum_networks(d, values):
+    """Return functions, and the arrays and statements of `predict`, that set y."""
+    name = values["name"]
+    if not d.groups:
+        return [], [], ["    y[0] = 1.0; /* there is only one class */\n"]
+    m = d.groups[0].layers.sizes[-1]
+    x = "row" if d.layouts else "x"
+    if len(d.groups) == d.groups[0].layers.n_networks == 1 and d.targets is None:
+        if not d.is_binary:
+            return [], [], [f"    {name}_network0({x}, y);\n"]
+        functions, arrays = [], [f"{values['real']} p[1]"]
+        lines = [f"{name}_network0({x}, p);", f"y[0] = 1.0{values['f']} - p[0];", "y[1] = p[0];"]
+    else:
+        functions, arrays = [outputs.finish(d.targets, values)], [f"double sum[{m}] = {{0.0}}"]
+        lines = []
+        for g, group in enumerate(d.groups):
+            functions.append(outputs.group(g, group, d, values))
+            source = f"&cells{group.encoder}" if d.features is not None else x
+            lines.append(f"{name}_group{g}({source}, sum);")
+        cast = "" if values["result"] == "double" else f"({values['result']})"
+        if d.is_binary:
+            lines += [f"y[0] = {cast}(1.0 - sum[0]);", f"y[1] = {cast}sum[0];"]
+        else:
+            lines += [f"for (size_t j = 0; j < {m}; j++)", f"    y[j] = {cast}sum[j];"]
+    return functions, arrays, [f"    {line}\n" for line in lines]
