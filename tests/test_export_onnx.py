@@ -65,7 +65,7 @@ def check(path, case):
         assert list(out) == ["label", "probabilities"]
         assert_close(out["probabilities"], case.expected)
         assert out["label"].tolist() == case.labels.tolist()  # True is 1
-    for n in (0, 1, 7):  # any number of rows
+    for n in (0, 1, 7):  # any number of rows; with 0, TopK crashes in ONNX Runtime 1.20
         part = s.run(None, {key: values[:n] for key, values in inputs.items()})
         for a, b in zip(part, out.values()):
             assert len(a) == n

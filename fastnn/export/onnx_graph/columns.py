@@ -44,7 +44,7 @@ def _number(g, x, part):
     period = f8(CYCLES[cycle])
     part_of_cycle = g.add("Div", g.add("Mod", x, period, fmod=1), period)
     angle = g.add("Mul", part_of_cycle, f8(2 * np.pi))
-    if function == "cos":  # ONNX Runtime has no cosine in float64
+    if function == "cos":  # ONNX Runtime 1.20 has no cosine in float64
         angle = g.add("Add", angle, f8(np.pi / 2))
     steps = f8(CYCLE_STEPS)
     return g.add("Div", g.add("Round", g.add("Mul", g.add("Sin", angle), steps)), steps)

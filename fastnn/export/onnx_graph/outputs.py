@@ -12,10 +12,9 @@ def prediction(g, Y, group, targets):
     Y : str
         Outputs (n_networks, n, n_out), or (n, n_out) of one network.
     """
-    n, m = group.layers.n_networks, group.layers.sizes[-1]
-    if group.n_averaged > 1:
-        Y = g.add("Reshape", Y, np.array([n // group.n_averaged, group.n_averaged, -1, m]))
-        Y = g.add("ReduceMean", Y, axes=[1], keepdims=0)
+    n, k = group.layers.n_networks, group.n_averaged
+    if k > 1:
+        Y = g.add("Mean", *(g.add("Gather", Y, np.arange(i, n, k)) for i in range(k)))
     if targets is not None:
         Y = (
             finish_classes(g, Y, targets)
