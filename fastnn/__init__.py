@@ -17,7 +17,8 @@ from .callbacks import Checkpoint, EarlyStopping
 from .config import __version__, show_config
 from .files import ModelFileError
 from .input_table import Table
-from .mlp import MLP, load
+from .loading import load
+from .mlp import MLP
 from .optimizers import LBFGS, SGD, Adadelta, Adagrad, Adam, Adamax, AdamW, Lion, NAdam, RMSprop
 from .training.state import DivergenceError, History
 

@@ -385,15 +385,18 @@ class MLP(Network):
 
     # ---- files ----
 
-    def save(self, path):
+    def save(self, path, state=True):
         """Save the network, its training state and its `metadata` to a safetensors file.
 
         Read it with `fastnn.load`. The file is always complete: it is written beside `path`, synced
-        and renamed.
+        and renamed. docs/model_file.md describes its content.
 
         Parameters
         ----------
         path : str or path-like
+        state : bool, default True
+            Whether to save the training state, from which `fit(resume=True)` and `partial_fit`
+            continue. With Adam it takes twice as much space as the parameters.
 
         Examples
         --------
@@ -403,59 +406,22 @@ class MLP(Network):
         >>> os.path.getsize(path) > 21 * 4
         True
         """
+        from .files import model
+
+        model.write(path, self._to_parts(state))
+
+    def _to_parts(self, state=True):
+        """Return what a model file holds, a `fastnn.files.model.Parts`."""
         self._check_not_training()
         from .files import model
 
         parts = {field.name: getattr(self, field.name) for field in fields(model.Parts)}
-        model.write(path, model.Parts(**parts))
+        return model.Parts(**parts if state else parts | {"state": None})
 
-
-def load(path):
-    """Load a network with its training state and metadata from a file written by `MLP.save`, or
-    an estimator from a file written by `TabularClassifier.save` or `TabularRegressor.save`.
-
-    Parameters
-    ----------
-    path : str or path-like
-
-    Returns
-    -------
-    MLP, TabularClassifier or TabularRegressor
-
-    Raises
-    ------
-    ModelFileError
-        The file is not a fastnn model, is damaged, or was written by a newer version.
-    ImportError
-        The file holds an estimator, but scikit-learn is not installed.
-
-    Examples
-    --------
-    >>> import fastnn, tempfile, os
-    >>> path = os.path.join(tempfile.mkdtemp(), "net.safetensors")
-    >>> fastnn.MLP([4, 8, 1], rng=0).save(path)
-    >>> fastnn.load(path)
-    MLP([4, 8, 1], activation='relu', output='identity', dtype='float32')
-    """
-    from .files import model
-
-    if model.format_of(path) == "fastnn-tabular":
-        try:
-            from .tabular import file
-        except ModuleNotFoundError as error:
-            if (error.name or "").partition(".")[0] != "sklearn":
-                raise
-            raise ImportError(
-                f"{path}: the file holds an estimator, which needs scikit-learn. "
-                'Run: pip install "fastnn-mlp[sklearn]"'
-            ) from None
-        return file.read(path)
-    return _from_parts(model.read(path))
-
-
-def _from_parts(parts):
-    net = MLP._blank(
-        parts.layer_sizes, parts.activations, parts.bias, parts.dtype, parts.dropout, parts.rng
-    )
-    net.params, net.state, net.metadata = parts.params, parts.state, parts.metadata
-    return net
+    @classmethod
+    def _from_parts(cls, parts):
+        net = cls._blank(
+            parts.layer_sizes, parts.activations, parts.bias, parts.dtype, parts.dropout, parts.rng
+        )
+        net.params, net.state, net.metadata = parts.params, parts.state, parts.metadata
+        return net

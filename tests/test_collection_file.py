@@ -104,7 +104,7 @@ def test_every_flipped_byte_loads_or_is_refused(path):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (dict(format="other"), "not a file of networks"),
+        (dict(format="other"), "not a fastnn model"),
         (dict(format_version="2"), "Install a newer fastnn"),
         (dict(networks="[]"), "networks is empty"),
         (dict(networks=None), "networks is missing"),

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 import fastnn
-from fastnn import MLP, ModelFileError, mlp
+from fastnn import MLP, ModelFileError
 from fastnn.files import model as model_file
+from fastnn.files.safetensors import Reader
 
 BIT_GENERATORS = [
     np.random.PCG64,
@@ -32,7 +33,7 @@ def loads_or_is_refused(content):
     """Load from memory, which is faster than a disk. Return whether it loaded; only
     ModelFileError may be raised."""
     try:
-        net = mlp._from_parts(model_file._read(io.BytesIO(content), len(content)))
+        net = MLP._from_parts(model_file.read_from(Reader(io.BytesIO(content), len(content))))
     except ModelFileError as error:
         assert "\n" not in str(error)
         return False

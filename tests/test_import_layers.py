@@ -31,6 +31,7 @@ LAYERS = [
     {"files"},
     {"tables"},
     {"mlp"},
+    {"loading"},
     {"many"},
     {"collections"},
     {"estimators"},
@@ -48,7 +49,8 @@ LATE = {
     ("__init__", "model_selection"),  # fastnn.cross_validate
     ("__init__", "tabular"),  # fastnn.TabularClassifier
     ("__init__", "export"),  # fastnn.export
-    ("mlp", "tabular"),  # fastnn.load, for a file of such an estimator
+    ("loading", "estimators"),  # fastnn.load, for a file of an estimator
+    ("loading", "tabular"),
     ("cli", "reference"),  # the race of demo, and bench
 }
 AT_IMPORT = {"numpy"}  # besides fastnn and the standard library

@@ -12,7 +12,7 @@ import sys
 
 from .. import datasets
 from ..files import ModelFileError
-from ..mlp import load
+from ..loading import load
 from ..tables.encoding import Encoding
 from ..tables.files import printable
 from ..validation import check_threads

@@ -3,7 +3,7 @@
 import os
 
 from .. import export
-from ..mlp import load
+from ..loading import load
 from .common import CommandError, help_texts
 
 HELP = """

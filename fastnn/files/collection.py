@@ -8,14 +8,13 @@ the networks as JSON.
 """
 
 import json
-import os
 from dataclasses import dataclass
 
 import numpy as np
 
-from . import ModelFileError, safetensors
+from . import ModelFileError, kinds, safetensors
 from .model import check_network, check_user_metadata, n_params_of
-from .safetensors import Reader, check_mapping, is_count, parse_json
+from .safetensors import check_mapping, is_count, parse_json
 
 FORMAT, VERSION = "fastnn-networks", 1
 MAX_NETWORKS = 2**31
@@ -63,24 +62,13 @@ def read(path):
     ModelFileError
         The file does not hold networks, is damaged, or was written by a newer version.
     """
-    with open(os.fspath(path), "rb") as file:
-        try:
-            return _read(Reader(file, os.fstat(file.fileno()).st_size))
-        except ModelFileError as error:
-            raise ModelFileError(f"{os.fspath(path)}: {error}") from None
+    with safetensors.reading(path) as reader:
+        return _read(reader)
 
 
 def _read(reader):
     metadata = reader.metadata
-    if metadata.get("format") == "fastnn":
-        raise ModelFileError("it holds one network. Read it with fastnn.load.")
-    if metadata.get("format") != FORMAT:
-        raise ModelFileError(f"not a file of networks: its metadata has no format {FORMAT!r}")
-    if metadata.get("format_version") != str(VERSION):
-        raise ModelFileError(
-            f"the file has format version {metadata.get('format_version')!r}, but this fastnn "
-            f"reads version {VERSION}. Install a newer fastnn."
-        )
+    kinds.check(metadata, FORMAT, VERSION)
     networks = parse_json(metadata.get("networks"), "networks")
     if not isinstance(networks, list) or not networks:
         raise ModelFileError("networks is empty or not a list")

@@ -12,24 +12,19 @@ length of the file before memory is allocated.
 """
 
 import json
-import os
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from .. import optimizers
 from ..activations import ACTIVATIONS
-from ..schedules import Plateau
-from ..training.state import Best, TrainingState
-from . import ModelFileError, safetensors
-from .safetensors import Reader, check_mapping, is_count, parse_json
+from ..training.state import TrainingState
+from . import ModelFileError, generators, kinds, safetensors, states
+from .safetensors import check_mapping, is_count, parse_json
 
 FORMAT, VERSION = "fastnn", 1
 MAX_LAYERS, MAX_SIZE = 1000, 2**24
+STATE_ARRAYS = "order", "params", "best_params"  # which a training state may have, besides moments
 NETWORK = ("layer_sizes", "activations", "bias", "dtype", "dropout")  # in Parts and in the JSON
-COUNTS = "step", "epoch", "row"  # of a training state
-OPTIONAL_COUNTS = "seed", "split_seed", "split_rows", "split_held_out"
-BIT_GENERATORS = ("PCG64", "PCG64DXSM", "MT19937", "Philox", "SFC64")
 
 
 @dataclass(eq=False, repr=False, match_args=False)
@@ -96,19 +91,27 @@ def _views(params, shapes):
 
 def write(path, parts):
     """Write `Parts` to a file, atomically."""
-    arrays = _views(parts.params, _shapes(parts.layer_sizes, parts.bias))
+    description = {name: json.dumps(value) for name, value in describe(parts).items()}
+    metadata = {"format": FORMAT, "format_version": str(VERSION), **description}
+    safetensors.write(path, arrays_of(parts), metadata)
+
+
+def describe(parts):
+    """Return `Parts` without the arrays as a dict that JSON can hold."""
     network = {name: getattr(parts, name) for name in NETWORK} | {"dtype": parts.dtype.name}
-    metadata = {
-        "format": FORMAT,
-        "format_version": str(VERSION),
-        "network": json.dumps(network),
-        "rng": json.dumps(_describe_rng(parts.rng)),
-    }
+    description = {"network": network, "rng": generators.describe(parts.rng, "net.rng")}
     if parts.metadata:
-        metadata["user"] = json.dumps(check_user_metadata(parts.metadata, ValueError))
+        description["user"] = check_user_metadata(parts.metadata, ValueError)
+    if parts.state is not None:
+        description["state"] = states.describe(parts.state)
+    return description
+
+
+def arrays_of(parts, prefix=""):
+    """Return {prefix and name: array} of the arrays of `Parts`."""
+    arrays = _views(parts.params, _shapes(parts.layer_sizes, parts.bias))
     state = parts.state
     if state is not None:
-        metadata["state"] = json.dumps(_describe_state(state))
         arrays["moments"] = state.moments
         if state.order is not None:
             arrays["order"] = state.order.astype(np.int64)
@@ -116,7 +119,7 @@ def write(path, parts):
             arrays["params"] = state.params
         if state.best is not None:
             arrays["best_params"] = state.best.params
-    safetensors.write(path, arrays, metadata)
+    return {prefix + name: a for name, a in arrays.items()}
 
 
 def check_user_metadata(user, error, name="net.metadata"):
@@ -126,25 +129,6 @@ def check_user_metadata(user, error, name="net.metadata"):
     ):
         raise error(f"{name} must be a dict of str to str, got {user!r}"[:200])
     return user
-
-
-def _describe_rng(rng):
-    """Return the state of a generator with lists instead of arrays."""
-    state = rng.bit_generator.state
-    if state["bit_generator"] not in BIT_GENERATORS:
-        raise ValueError(
-            f"net.rng uses {state['bit_generator']}, which a model file cannot hold. "
-            "Set net.rng to a generator of NumPy, such as numpy.random.default_rng(0)."
-        )
-    return json.loads(json.dumps(state, default=lambda a: a.tolist()))
-
-
-def _describe_state(state):
-    """Return a training state without its arrays as a dict that JSON can hold."""
-    numbers = {name: getattr(state, name) for name in (*COUNTS, *OPTIONAL_COUNTS, "loss_sum")}
-    plateau = state.plateau and asdict(state.plateau)
-    best = state.best and dict(loss=state.best.loss, epoch=state.best.epoch)
-    return dict(**optimizers.describe(state.optimizer), **numbers, plateau=plateau, best=best)
 
 
 # ---- read ----
@@ -166,61 +150,37 @@ def read(path):
     ModelFileError
         The file is not a fastnn model, is damaged, or was written by a newer version.
     """
-    with open(os.fspath(path), "rb") as file:
-        try:
-            return _read(file, os.fstat(file.fileno()).st_size)
-        except ModelFileError as error:
-            raise ModelFileError(f"{os.fspath(path)}: {error}") from None
+    with safetensors.reading(path) as reader:
+        return read_from(reader)
 
 
-def format_of(path):
-    """Return the format that the metadata of a file names; None if the file is damaged."""
-    with open(os.fspath(path), "rb") as file:
-        try:
-            return Reader(file, os.fstat(file.fileno()).st_size).metadata.get("format")
-        except ModelFileError:
-            return None
-
-
-def _read(file, file_size):
-    reader = Reader(file, file_size)
+def read_from(reader):
+    """Return the `Parts` of an open file."""
     metadata = reader.metadata
-    if metadata.get("format") == "fastnn-networks":
-        raise ModelFileError("it holds many networks. Read it with fastnn.load_many.")
-    if metadata.get("format") != FORMAT:
-        raise ModelFileError("not a fastnn model: its metadata has no format 'fastnn'")
-    if metadata.get("format_version") != str(VERSION):
-        raise ModelFileError(
-            f"the file has format version {metadata.get('format_version')!r}, but this fastnn "
-            f"reads version {VERSION}. Install a newer fastnn."
-        )
-    network = check_network(parse_json(metadata.get("network"), "network"))
-    state = _state(parse_json(metadata["state"], "state")) if "state" in metadata else None
-    shapes = _shapes(network["layer_sizes"], network["bias"])
-    dtype = np.dtype(network["dtype"])
-    reader.check(_expected_arrays(reader, shapes, dtype, state))
-    rng = _rng(parse_json(metadata.get("rng"), "rng"))
-    user = (
-        check_user_metadata(parse_json(metadata["user"], "user"), ModelFileError)
-        if "user" in metadata
-        else {}
-    )
+    kinds.check(metadata, FORMAT, VERSION)
+    description = {name: parse_json(metadata.get(name), name) for name in ("network", "rng")}
+    description |= {
+        name: parse_json(metadata[name], name) for name in ("user", "state") if name in metadata
+    }
+    parts = parse(description)
+    reader.check(expected_arrays(reader, parts))
+    read_arrays(reader, parts)
+    return parts
 
-    params = np.empty(sum(int(np.prod(shape)) for shape in shapes.values()), dtype)
-    for name, view in _views(params, shapes).items():
-        reader.read_into(name, view)
-    if state is not None:
-        state.moments = reader.array("moments")
-        if "order" in reader.entries:
-            state.order = reader.array("order").astype(np.intp, copy=False)
-            if not np.array_equal(np.sort(state.order), np.arange(len(state.order))):
-                raise ModelFileError("order is not a permutation of the rows")
-        if "params" in reader.entries:
-            state.params = reader.array("params")
-        if state.best is not None:
-            state.best = replace(state.best, params=reader.array("best_params"))
+
+def parse(description):
+    """Return the `Parts` that `describe` described, with empty arrays."""
+    network = check_network(description.get("network"))
+    state = states.parse(description["state"]) if "state" in description else None
+    rng = generators.parse(description.get("rng"))
+    user = check_user_metadata(description.get("user", {}), ModelFileError)
+    dtype = np.dtype(network["dtype"])
     return Parts(
-        **(network | dict(dtype=dtype)), params=params, state=state, rng=rng, metadata=user
+        **(network | {"dtype": dtype}),
+        params=np.empty(0, dtype),
+        state=state,
+        rng=rng,
+        metadata=user,
     )
 
 
@@ -257,102 +217,43 @@ def check_network(network):
     return {name: network[name] for name in NETWORK}
 
 
-def _state(state):
-    """Return a training state with empty arrays."""
-    state = check_mapping(state, "state")
-    counts = {name: state.get(name) for name in COUNTS}
-    optional = {name: state.get(name) for name in OPTIONAL_COUNTS}
-    loss_sum = state.get("loss_sum")
-    valid = all(is_count(count, 2**62) for count in counts.values()) and all(
-        count is None or is_count(count, 2**63) for count in optional.values()
-    )
-    if not valid or type(loss_sum) is not float or loss_sum != loss_sum:
-        raise ModelFileError("state is damaged")
-    rows, held_out = optional["split_rows"], optional["split_held_out"]
-    if (rows is None) != (held_out is None) or (rows is not None and not 0 < held_out < rows):
-        raise ModelFileError("split_rows and split_held_out are damaged")
-    try:
-        optimizer = optimizers.from_description(state.get("optimizer"), state.get("settings"))
-    except (TypeError, ValueError, OverflowError) as error:
-        raise ModelFileError(f"the settings of the optimizer are damaged: {error}") from None
-    try:
-        plateau = (
-            None
-            if state.get("plateau") is None
-            else Plateau(**check_mapping(state["plateau"], "plateau"))
-        )
-    except (TypeError, ValueError, OverflowError) as error:
-        raise ModelFileError(f"plateau is damaged: {error}") from None
-    best = None if state.get("best") is None else check_mapping(state["best"], "best")
-    if best is not None:
-        if type(best.get("loss")) is not float or not is_count(best.get("epoch"), 2**62):
-            raise ModelFileError("best is damaged")
-        best = Best(best["loss"], best["epoch"], np.empty(0))
-    return TrainingState(
-        optimizer, np.empty(0), loss_sum=loss_sum, plateau=plateau, best=best, **counts, **optional
-    )
-
-
-def _expected_arrays(reader, shapes, dtype, state):
-    """Return {name: (shape, dtype name)} of the arrays of this network and state."""
-    kind = safetensors.NAMES[dtype.newbyteorder("<")]
+def expected_arrays(reader, parts, prefix=""):
+    """Return {prefix and name: (shape, dtype name)} of the arrays that a file must have."""
+    kind = safetensors.NAMES[parts.dtype.newbyteorder("<")]
+    shapes, state = _shapes(parts.layer_sizes, parts.bias), parts.state
     expected = {name: (shape, kind) for name, shape in shapes.items()}
+    if state is not None:
+        n_params = sum(np.prod(shape, dtype=object) for shape in shapes.values())
+        present = {name for name in STATE_ARRAYS if prefix + name in reader.entries}
+        if ("best_params" in present) != (state.best is not None):
+            raise ModelFileError("the file has only one of best and best_params")
+        if state.averages and "params" not in present:
+            raise ModelFileError(
+                "the file has an average of the parameters, but not the parameters"
+            )
+        expected["moments"] = [state.optimizer.n_moments, n_params], kind
+        expected |= {name: ([n_params], kind) for name in present - {"order"}}
+        if "order" in present:
+            n = reader.length(prefix + "order")
+            expected["order"] = [n], "I64"
+    return {prefix + name: each for name, each in expected.items()}
+
+
+def read_arrays(reader, parts, prefix=""):
+    """Read the arrays into `Parts`. Call ``reader.check`` first."""
+    shapes = _shapes(parts.layer_sizes, parts.bias)
+    parts.params = np.empty(sum(int(np.prod(shape)) for shape in shapes.values()), parts.dtype)
+    for name, view in _views(parts.params, shapes).items():
+        reader.read_into(prefix + name, view)
+    state = parts.state
     if state is None:
-        return expected
-    n_params = sum(np.prod(shape, dtype=object) for shape in shapes.values())
-    expected["moments"] = [state.optimizer.n_moments, n_params], kind
-    expected |= {
-        name: ([n_params], kind) for name in ("params", "best_params") if name in reader.entries
-    }
-    if ("best_params" in reader.entries) != (state.best is not None):
-        raise ModelFileError("the file has only one of best and best_params")
-    if state.averages and "params" not in reader.entries:
-        raise ModelFileError("the file has an average of the parameters, but not the parameters")
-    if "order" in reader.entries:
-        shape = check_mapping(reader.entries["order"], "order").get("shape")
-        n = shape[0] if isinstance(shape, list) and shape else None
-        if not is_count(n, reader.n_bytes // 8, 1):
-            raise ModelFileError("the shape of order is invalid")
-        expected["order"] = [n], "I64"
-    return expected
-
-
-def _rng(state):
-    """Return the random generator with this state."""
-    state = check_mapping(state, "rng")
-    name = state.get("bit_generator")
-    if name not in BIT_GENERATORS:
-        raise ModelFileError(f"rng must be one of {', '.join(BIT_GENERATORS)}, got {name!r}")
-    bit_generator = getattr(np.random, name)(0)
-    try:
-        bit_generator.state = _check_rng_state(bit_generator.state, state)
-    except (KeyError, TypeError, ValueError, OverflowError) as error:
-        raise ModelFileError(f"the state of the generator is damaged: {error!r}") from None
-    return np.random.Generator(bit_generator)
-
-
-def _check_rng_state(template, value, key="rng"):
-    """Return the state of a generator, converted and checked.
-
-    `template` is a state of the same kind. NumPy itself does not check lengths and positions.
-    """
-    if isinstance(template, dict):
-        value = check_mapping(value, key)
-        return {
-            name: _check_rng_state(template[name], value[name], f"rng's {name}")
-            for name in template
-        }
-    if isinstance(template, np.ndarray):
-        array = np.array(value, template.dtype)
-        if array.shape != template.shape:
-            raise ValueError(f"{key} must have shape {template.shape}, got {array.shape}")
-        return array
-    maximum = {
-        "rng's pos": 624,
-        "rng's buffer_pos": 4,
-        "rng's has_uint32": 1,
-        "rng's uinteger": 2**32 - 1,
-    }.get(key, 2**128 - 1)
-    if type(value) is not type(template) or (isinstance(value, int) and not 0 <= value <= maximum):
-        raise ValueError(f"{key} is {value!r}"[:100])
-    return value
+        return
+    state.moments = reader.array(prefix + "moments")
+    if prefix + "order" in reader.entries:
+        state.order = reader.array(prefix + "order").astype(np.intp, copy=False)
+        if not np.array_equal(np.sort(state.order), np.arange(len(state.order))):
+            raise ModelFileError("order is not a permutation of the rows")
+    if prefix + "params" in reader.entries:
+        state.params = reader.array(prefix + "params")
+    if state.best is not None:
+        state.best = replace(state.best, params=reader.array(prefix + "best_params"))

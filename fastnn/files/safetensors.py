@@ -8,7 +8,9 @@ of the file before memory is allocated.
 """
 
 import json
+import os
 import sys
+from contextlib import contextmanager
 
 import numpy as np
 
@@ -58,6 +60,16 @@ def write(path, arrays, metadata):
             file.write(a.data if a.size else b"")
 
 
+@contextmanager
+def reading(path):
+    """Open a file as a `Reader`. A ModelFileError that the block raises gets the path."""
+    with open(os.fspath(path), "rb") as file:
+        try:
+            yield Reader(file, os.fstat(file.fileno()).st_size)
+        except ModelFileError as error:
+            raise ModelFileError(f"{os.fspath(path)}: {error}") from None
+
+
 class Reader:
     """A safetensors file, which may be damaged or malicious.
 
@@ -80,9 +92,10 @@ class Reader:
 
     def __init__(self, file, file_size):
         self.file = file
-        length = int.from_bytes(file.read(8), "little")
+        start = file.read(8)
+        length = int.from_bytes(start, "little")
         if file_size < 8 or length > min(file_size - 8, MAX_HEADER):
-            raise ModelFileError("not a safetensors file, or truncated")
+            raise ModelFileError(f"not a safetensors file, or truncated{_hint(start)}")
         self.entries = check_mapping(parse_json(file.read(length), "header"), "header")
         self.metadata = check_mapping(self.entries.pop("__metadata__", None), "metadata")
         self.data_start = 8 + length
@@ -127,6 +140,14 @@ class Reader:
                 "or has extra bytes"
             )
 
+    def length(self, name):
+        """Return the length of an array of 8-byte numbers, to pass it to `check`."""
+        shape = check_mapping(self.entries.get(name), name).get("shape")
+        n = shape[0] if isinstance(shape, list) and shape else None
+        if not is_count(n, self.n_bytes // 8, 1):
+            raise ModelFileError(f"the shape of {name} is invalid")
+        return n
+
     def array(self, name):
         """Return a new array. Call `check` first."""
         entry = self.entries[name]
@@ -145,6 +166,18 @@ class Reader:
 
 
 # ---- checks of the header ----
+
+
+def _hint(start):
+    """Return what to do with a file of another library that starts with these bytes."""
+    if start[:1] == b"\x80" and start[1:2] <= b"\x05":
+        return ". It looks like a pickle: read it with joblib.load or pickle.load"
+    if start[:4] == b"PK\x03\x04":
+        return (
+            ". It looks like a file of torch.save: read it with torch.load and convert the model "
+            "with fastnn.from_torch"
+        )
+    return ""
 
 
 def parse_json(text, what):

@@ -32,6 +32,8 @@ the `y` passed to `fit`. `value` is a float, and `d_outputs`, of shape (n, n_out
 with respect to `outputs`.
 """
 
+from dataclasses import asdict
+
 from .base import Loss
 from .classification import BCE, BCEWithLogits, CrossEntropy, class_weights
 from .custom import CustomLoss
@@ -100,3 +102,19 @@ def resolve(loss, output):
             f"output={output!r}. {loss.remedy}."
         )
     return loss
+
+
+def describe(loss):
+    """Return the name and the options of a loss as a dict that JSON can hold."""
+    return dict(loss=loss.name, **asdict(loss))
+
+
+def from_description(value):
+    """Return the loss that `describe` described, or raise a ValueError or TypeError."""
+    if not isinstance(value, dict):
+        raise TypeError("the description of a loss must be a mapping")
+    options = {k: tuple(v) if isinstance(v, list) else v for k, v in value.items()}
+    name = options.pop("loss", None)
+    if not isinstance(name, str) or name not in LOSSES:
+        raise ValueError(f"no loss is called {name!r}")
+    return LOSSES[name](**options)

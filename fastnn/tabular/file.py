@@ -10,16 +10,15 @@ unless it is empty, under "user". Nothing in a file is run.
 
 import json
 import math
-import os
-from dataclasses import asdict, fields
+from dataclasses import asdict
 from itertools import pairwise
 
 import numpy as np
 
 from .. import losses
-from ..files import ModelFileError, safetensors
+from ..files import ModelFileError, kinds, labels, safetensors
 from ..files.model import check_user_metadata
-from ..files.safetensors import Reader, check_mapping, is_count, parse_json
+from ..files.safetensors import check_mapping, is_count, parse_json
 from ..mlp import MLP
 from ..tables.dates import COMPACT, FORMATS
 from ..tables.texts import PUNCTUATION
@@ -37,7 +36,6 @@ ACTIVATION = "silu"
 MAX_FOLDS, MAX_SNAPSHOTS = 10_000, 2
 #: Fitted attributes that JSON holds as they are.
 PLAIN = "n_features_in_", "oof_score_", "_target_name"
-LABEL_TYPES = {"b": bool, "i": int, "u": int, "f": float, "U": str}  # by kind of dtype
 
 
 # ---- write ----
@@ -84,25 +82,12 @@ def _to_json(name, value):
     if name == "random_state" and not isinstance(value, (int, np.integer)):
         return None  # the state of a generator does not matter to a fitted estimator
     if isinstance(value, losses.Loss):
-        return {"loss": value.name, **{f.name: getattr(value, f.name) for f in fields(value)}}
+        return losses.describe(value)
     if isinstance(value, dict):
-        return [[_label(key), float(weight)] for key, weight in value.items()]
+        return [[labels.to_json(key), float(weight)] for key, weight in value.items()]
     if hasattr(value, "__iter__") and not isinstance(value, (str, bytes)):
         return [_to_json(name, item) for item in value]
-    return _label(value)
-
-
-def _label(value):
-    """Return a label or a number as JSON holds it."""
-    value = value.item() if isinstance(value, np.generic) else value
-    if value is None or isinstance(value, (bool, int, str)):
-        return value
-    if isinstance(value, float) and math.isfinite(value):
-        return value
-    raise ValueError(
-        f"a model file can hold classes that are texts, numbers or Booleans, got {value!r} of type "
-        f"{type(value).__name__}. Convert y to texts before fit."
-    )
+    return labels.to_json(value)
 
 
 def _describe_encoder(encoder):
@@ -118,10 +103,9 @@ def _describe_encoder(encoder):
 def _describe_targets(e):
     targets = e._targets
     if targets.is_classifier:
-        labels = [_label(label) for label in e.classes_.tolist()]
-        return dict(classes=labels, dtype=e.classes_.dtype.newbyteorder("=").str)
+        return labels.describe(e.classes_)
     return dict(
-        loss=_to_json("loss", targets.loss),
+        loss=losses.describe(targets.loss),
         shift=targets.shift,
         scale=targets.scale,
         bounds=list(targets.bounds),
@@ -141,35 +125,13 @@ def read(path):
         The file does not hold an estimator for tables, is damaged, or was written by a newer
         version.
     """
-    with open(os.fspath(path), "rb") as file:
-        try:
-            return _read(Reader(file, os.fstat(file.fileno()).st_size))
-        except ModelFileError as error:
-            raise ModelFileError(f"{os.fspath(path)}: {error}") from None
-        except (
-            KeyError,
-            IndexError,
-            TypeError,
-            ValueError,
-            AttributeError,
-            OverflowError,
-            RecursionError,
-        ) as error:
-            reason = " ".join(str(error).split())[:200]
-            raise ModelFileError(
-                f"{os.fspath(path)}: the description of the model is damaged ({reason})"
-            ) from None
+    with safetensors.reading(path) as reader, kinds.damage_refused("model"):
+        return _read(reader)
 
 
 def _read(reader):
     metadata = reader.metadata
-    if metadata.get("format") != FORMAT:
-        raise ModelFileError(f"its metadata has no format {FORMAT!r}")
-    if metadata.get("format_version") != str(VERSION):
-        raise ModelFileError(
-            f"the file has format version {metadata.get('format_version')!r}, but this fastnn "
-            f"reads version {VERSION}. Install a newer fastnn."
-        )
+    kinds.check(metadata, FORMAT, VERSION)
     content = check_mapping(parse_json(metadata.get("model"), "model"), "model")
     e = _estimator(content)
     e.metadata_ = {}
@@ -263,7 +225,7 @@ def _estimator(content):
     cls = known[content["estimator"]]
     parameters = dict(check_mapping(content["parameters"], "parameters"))
     if isinstance(parameters.get("loss"), dict):
-        parameters["loss"] = _loss(parameters["loss"])
+        parameters["loss"] = losses.from_description(parameters["loss"])
     if isinstance(parameters.get("class_weight"), list):
         parameters["class_weight"] = dict(parameters["class_weight"])
     e = cls(**parameters)
@@ -283,13 +245,13 @@ def _estimator(content):
     e._encoders = [_encoder(d, n_numbers, categories) for d in content["encoders"]]
     targets = check_mapping(content["targets"], "targets")
     if cls is TabularClassifier:
-        e.classes_ = _classes(targets["classes"], targets["dtype"])
+        e.classes_ = labels.parse(targets)
         e._targets = Classes(len(e.classes_))
     else:
         shift, scale, bounds = targets["shift"], targets["scale"], targets["bounds"]
         _check(all(map(_is_finite, [shift, scale, *bounds])), "targets")
         _check(len(bounds) == 2 and bounds[0] <= bounds[1] and scale > 0, "targets")
-        loss, log = resolve_loss(_loss(targets["loss"])), targets["log"]
+        loss, log = resolve_loss(losses.from_description(targets["loss"])), targets["log"]
         _check(type(log) is bool and (bounds[0] > 0 or not log), "log")
         e._targets = Numbers(loss, shift, scale, tuple(bounds), log)
     return e
@@ -312,29 +274,6 @@ def _is_finite(x):
     return type(x) is float and math.isfinite(x)
 
 
-def _classes(labels, dtype):
-    """Return the classes as an array."""
-    _check(isinstance(labels, list) and labels and isinstance(dtype, str), "classes")
-    kind = "O" if dtype == "|O" else np.dtype(dtype).kind
-    _check(kind == "O" or kind in LABEL_TYPES, "dtype")
-    types = (bool, int, float, str) if kind == "O" else (LABEL_TYPES[kind],)
-    _check(all(type(label) in types for label in labels), "classes")
-    _check(len(set(labels)) == len(labels), "classes")
-    if kind == "U":  # as long as the labels, whatever the file says
-        return np.array(labels)
-    out = np.empty(len(labels), object if kind == "O" else dtype)
-    out[:] = labels
-    return out
-
-
-def _loss(d):
-    options = dict(check_mapping(d, "loss"))
-    name = options.pop("loss")
-    _check(name in losses.LOSSES, "loss")
-    options = {k: tuple(v) if isinstance(v, list) else v for k, v in options.items()}
-    return losses.LOSSES[name](**options)
-
-
 def _features(d, n):
     d = check_mapping(d, "features")
     left_out = check_mapping(d["left_out"], "left_out")
@@ -344,11 +283,11 @@ def _features(d, n):
         _check(isinstance(names, list) and len(names) == n, "names")
         _check(all(type(name) is str for name in names), "names")
     features = Features.from_json(d)
-    labels = names if names is not None else list(map(str, range(n)))
-    _check(set(left_out) <= set(labels), "left_out")
+    columns = names if names is not None else list(map(str, range(n)))
+    _check(set(left_out) <= set(columns), "left_out")
     _check(len(features.positions) == len(features.columns), "positions")
     for position, column in zip(features.positions, features.columns):
-        _check(is_count(position, n - 1) and column.label == labels[position], "positions")
+        _check(is_count(position, n - 1) and column.label == columns[position], "positions")
         _check(column.kind in KINDS and type(column.from_text) is bool, "columns")
         _check(column.style is None or _is_style(column.style, column.kind), "style")
     last = len(features.columns) - 1

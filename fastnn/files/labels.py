@@ -1,0 +1,50 @@
+"""Classes as JSON holds them: texts, whole numbers, numbers and Booleans."""
+
+import math
+
+import numpy as np
+
+LABEL_TYPES = {"b": bool, "i": int, "u": int, "f": float, "U": str}  # by kind of dtype
+
+
+def to_json(label):
+    """Return a label or another single value as JSON holds it."""
+    label = label.item() if isinstance(label, np.generic) else label
+    if label is None or isinstance(label, (bool, int, str)):
+        return label
+    if isinstance(label, float) and math.isfinite(label):
+        return label
+    raise ValueError(
+        f"a model file can hold classes that are texts, numbers or Booleans, got {label!r} of type "
+        f"{type(label).__name__}. Convert y to texts before fit."
+    )
+
+
+def describe(classes):
+    """Return an array of classes as a dict that JSON can hold."""
+    labels = [to_json(label) for label in classes.tolist()]
+    return dict(classes=labels, dtype=classes.dtype.newbyteorder("=").str)
+
+
+def parse(description):
+    """Return the array of classes that `describe` described.
+
+    Raises
+    ------
+    KeyError, TypeError, ValueError
+        The description is damaged.
+    """
+    labels, dtype = description["classes"], description["dtype"]
+    if not isinstance(labels, list) or not labels or not isinstance(dtype, str):
+        raise ValueError("classes")
+    kind = "O" if dtype == "|O" else np.dtype(dtype).kind
+    if kind != "O" and kind not in LABEL_TYPES:
+        raise ValueError("dtype")
+    types = (bool, int, float, str) if kind == "O" else (LABEL_TYPES[kind],)
+    if not all(type(label) in types for label in labels) or len(set(labels)) < len(labels):
+        raise ValueError("classes")
+    if kind == "U":  # as long as the labels, whatever the file says
+        return np.array(labels)
+    out = np.empty(len(labels), object if kind == "O" else dtype)
+    out[:] = labels
+    return out

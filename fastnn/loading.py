@@ -1,0 +1,55 @@
+"""load: read a model file of any kind that holds one model."""
+
+from .mlp import MLP
+
+
+def load(path):
+    """Load a network or an estimator from a file that its method `save` wrote.
+
+    A network comes with its training state and metadata. docs/model_file.md describes the files.
+    Nothing in a file is run, so files from strangers are safe to load.
+
+    Parameters
+    ----------
+    path : str or path-like
+
+    Returns
+    -------
+    MLP, MLPClassifier, MLPRegressor, TabularClassifier or TabularRegressor
+
+    Raises
+    ------
+    ModelFileError
+        The file is not a fastnn model, is damaged, or was written by a newer version. For a file of
+        many networks use `load_many`.
+    ImportError
+        The file holds an estimator, but scikit-learn is not installed.
+
+    Examples
+    --------
+    >>> import fastnn, tempfile, os
+    >>> path = os.path.join(tempfile.mkdtemp(), "net.safetensors")
+    >>> fastnn.MLP([4, 8, 1], rng=0).save(path)
+    >>> fastnn.load(path)
+    MLP([4, 8, 1], activation='relu', output='identity', dtype='float32')
+    """
+    from .files import kinds, model
+
+    kind = kinds.kind_of(path)
+    if kind not in ("fastnn-estimator", "fastnn-tabular"):
+        return MLP._from_parts(model.read(path))
+    try:
+        if kind == "fastnn-tabular":
+            from .tabular import file as tabular_file
+
+            return tabular_file.read(path)
+        from .estimators import file as estimator_file
+
+        return estimator_file.read(path)
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] != "sklearn":
+            raise
+        raise ImportError(
+            f"{path}: the file holds an estimator, which needs scikit-learn. "
+            'Run: pip install "fastnn-mlp[sklearn]"'
+        ) from None
