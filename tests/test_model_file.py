@@ -11,7 +11,7 @@ import pytest
 from checks import assert_same_bits
 
 import fastnn
-from fastnn import MLP, SGD, Adam, ModelFileError, files, initializers, optimizers, schedules
+from fastnn import MLP, SGD, Adam, ModelFileError, initializers, optimizers, schedules
 
 X = np.random.default_rng(1).normal(size=(70, 3))
 BIT_GENERATORS = [
@@ -118,6 +118,22 @@ OPTIMIZERS = [
 def test_every_optimizer_is_loaded_unchanged(optimizer, path):
     net = MLP([3, 4, 1], rng=0)
     net.fit(X, X[:, 0], optimizer=optimizer, epochs=2)
+    net.save(path)
+    assert_same(fastnn.load(path), net)
+
+
+def test_a_file_without_the_state_has_only_the_network(path, net_with_full_state):
+    net = net_with_full_state()
+    net.save(path, state=False)
+    loaded = fastnn.load(path)
+    assert loaded.state is None and net.state is not None
+    net.state = None
+    assert_same(loaded, net)
+
+
+def test_options_can_be_numbers_of_numpy(path):
+    net = MLP([3, 1], rng=0)
+    net.fit(X, X[:, 0], epochs=1, optimizer=fastnn.AdamW(weight_decay=np.float32(0.5)))
     net.save(path)
     assert_same(fastnn.load(path), net)
 
@@ -244,7 +260,14 @@ def test_the_safetensors_library_reads_it(path, dtype, net_stopped_within_an_epo
 
 
 def test_the_loader_can_run_no_code():
-    texts = [path.read_text(encoding="utf-8") for path in Path(files.__file__).parent.glob("*.py")]
+    package = Path(fastnn.__file__).parent
+    readers = [
+        *package.glob("files/*.py"),
+        package / "estimators/file.py",
+        package / "estimators/stored_parameters.py",
+        package / "tabular/file.py",
+    ]
+    texts = [path.read_text(encoding="utf-8") for path in readers]
     names = {name for text in texts for node in ast.walk(ast.parse(text)) for name in words(node)}
     assert names.isdisjoint(
         {

@@ -55,7 +55,7 @@ SIGNATURES = {
     fastnn.MLP.fit: "(self, X, y, loss=None, optimizer=None, epochs=10, batch_size=32, shuffle=True, validation_data=None, "
     "sample_weight=None, callbacks=(), n_threads=1, progress=False, rng=None, resume=False, *, class_weight=None, validation_fraction=0.0)",
     fastnn.MLP.partial_fit: "(self, X, y, loss=None, optimizer=None, batch_size=32, sample_weight=None, n_threads=1, *, class_weight=None)",
-    fastnn.MLP.save: "(self, path)",
+    fastnn.MLP.save: "(self, path, state=True)",
     fastnn.MLP.copy: "(self)",
     fastnn.load: "(path)",
     fastnn.Table: "(numbers=None, positions=None, n_bins=None, position_scale=1.0, codes=None, n_levels=None, code_scale=1.0, "

@@ -186,6 +186,43 @@ class BaseMLP(PartialFit):
             )
         return networks[0]
 
+    def save(self, path, state=True):
+        """Save the fitted estimator to a safetensors file. Read it with `fastnn.load`.
+
+        The file holds parameters, classes, names of the features, networks, loss curves, and what
+        `predict_interval` and further training need, but not ``oof_prediction_``. Predictions of
+        the loaded estimator have the same bits. docs/model_file.md describes the content. A
+        pipeline is more than an estimator: save its last step, ``pipeline[-1]``.
+
+        Parameters
+        ----------
+        path : str or path-like
+            The file is always complete: it is written beside `path`, synced and renamed.
+        state : bool, default True
+            Whether to save the training states of the networks, from which `partial_fit` continues.
+            With solver="adam" they take twice as much space as the networks.
+
+        Raises
+        ------
+        NotFittedError
+            The estimator is not fitted.
+        ValueError
+            A parameter or a class is of a kind that a file cannot hold: a custom loss, callbacks,
+            validation_data, or classes other than texts, numbers and Booleans.
+
+        Examples
+        --------
+        >>> import fastnn, os, tempfile
+        >>> path = os.path.join(tempfile.mkdtemp(), "clf.safetensors")
+        >>> clf = fastnn.MLPClassifier((4,), solver="lbfgs", random_state=0)
+        >>> clf.fit([[0.0], [1.0], [2.0]], ["low", "low", "high"]).save(path)
+        >>> fastnn.load(path).predict([[2.0]])
+        array(['high'], dtype='<U4')
+        """
+        from . import file
+
+        file.write(path, self, state)
+
     def set_params(self, **params):
         """Set parameters of this estimator. The next fit or partial_fit uses them.
 

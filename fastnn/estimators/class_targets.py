@@ -7,6 +7,7 @@ from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.multiclass import type_of_target
 
 from .. import losses
+from ..files import labels
 from ..validation import check_number
 from . import inputs, parameters
 
@@ -36,6 +37,9 @@ class ClassTargets:
         else:
             self.classes_ = np.unique(y if classes is None else classes)
             self._target_type = "binary" if len(self.classes_) <= 2 else "multiclass"
+        self._number_classes()
+
+    def _number_classes(self):
         self._class_numbers = {label: code for code, label in enumerate(self.classes_.tolist())}
 
     def _encode(self, y, dtype):
@@ -59,13 +63,13 @@ class ClassTargets:
                 )
             if self._target_type == "binary":
                 targets = targets.astype(dtype)[:, None]
+        n_out, output = self._outputs_of()
+        return targets, self._resolve_loss(output), n_out, output
+
+    def _outputs_of(self, loss=None):
+        """Return the number of outputs and their activation, whatever the loss is."""
         output = "softmax" if self._target_type == "multiclass" else "sigmoid"
-        return (
-            targets,
-            self._resolve_loss(output),
-            1 if self._target_type == "binary" else len(self.classes_),
-            output,
-        )
+        return 1 if self._target_type == "binary" else len(self.classes_), output
 
     def _resolve_loss(self, output):
         if self.loss == "log_loss":
@@ -77,6 +81,24 @@ class ClassTargets:
                 "losses.CrossEntropy for three or more classes."
             )
         return parameters.resolve_loss(self.loss, output, ("log_loss",))
+
+    def _describe_targets(self):
+        """Return what `_fit_targets` has set as a dict that JSON can hold."""
+        return dict(type=self._target_type, **labels.describe(self.classes_))
+
+    def _restore_targets(self, description):
+        """Set what `_describe_targets` described, or raise an error if it is damaged."""
+        self.classes_, self._target_type = labels.parse(description), description["type"]
+        n = len(self.classes_)
+        valid = {
+            "binary": n <= 2,
+            "multiclass": n > 2,
+            "multilabel-indicator": self.classes_.tolist() == list(range(n)),
+        }
+        if not valid[self._target_type]:
+            raise ValueError("classes")
+        self._number_classes()
+        self._loss = self._resolve_loss(self._outputs_of()[1])
 
     def _class_weights(self, y):
         """Return the class weight of each row, or None."""

@@ -5,9 +5,12 @@ from sklearn.base import MultiOutputMixin, RegressorMixin, _fit_context
 from sklearn.utils.validation import check_is_fitted
 
 from .. import losses
-from . import ensemble, intervals, parameters
+from ..files.safetensors import is_count
+from . import ensemble, intervals, parameters, stored_parameters
 from .base import BaseMLP
 from .online import partial_fit_available
+
+SQUARED_ERROR = "squared_error"
 
 
 class MLPRegressor(MultiOutputMixin, RegressorMixin, BaseMLP):
@@ -95,17 +98,20 @@ class MLPRegressor(MultiOutputMixin, RegressorMixin, BaseMLP):
                 f"{self._n_targets}"
             )
         loss = self._resolve_loss()
+        return np.ascontiguousarray(y, dtype), loss, *self._outputs_of(loss)
+
+    def _outputs_of(self, loss):
+        """Return the number of outputs and their activation."""
         if isinstance(loss, losses.GaussianNLL):
             outputs_per_target = 2  # mean and log-variance
         elif isinstance(loss, losses.Quantile):
             outputs_per_target = np.size(loss.q)
         else:
             outputs_per_target = 1
-        n_outputs = outputs_per_target * self._n_targets
-        return np.ascontiguousarray(y, dtype), loss, n_outputs, loss.output or "identity"
+        return outputs_per_target * self._n_targets, loss.output or "identity"
 
     def _resolve_loss(self):
-        if self.loss == "squared_error":
+        if self.loss == SQUARED_ERROR:
             return parameters.HalfSquaredError()
         if self.loss == "poisson":
             return losses.Poisson()
@@ -114,6 +120,32 @@ class MLPRegressor(MultiOutputMixin, RegressorMixin, BaseMLP):
             getattr(self.loss, "output", None) or "identity",
             ("squared_error", "poisson"),
         )
+
+    def _describe_targets(self):
+        """Return what predictions need of the last fit as a dict that JSON can hold."""
+        loss = self._loss
+        if isinstance(loss, losses.CustomLoss):
+            loss = self._resolve_loss()  # a loss that set_params has put in its place
+        if isinstance(loss, parameters.HalfSquaredError):
+            description = {"loss": SQUARED_ERROR}
+        else:
+            description = stored_parameters.describe_options("loss", loss)
+        if self._outputs_of(loss) != self._outputs_of(self._loss):
+            raise ValueError(
+                f"loss={self.loss!r} has other outputs than the custom loss of the last fit. Call "
+                "set_params(loss='squared_error') before save."
+            )
+        return dict(n_targets=self._n_targets, loss=description)
+
+    def _restore_targets(self, description):
+        """Set what `_describe_targets` described, or raise an error if it is damaged."""
+        if not is_count(description["n_targets"], 2**24, 1):
+            raise ValueError("n_targets")
+        self._n_targets = description["n_targets"]
+        if description["loss"] == {"loss": SQUARED_ERROR}:
+            self._loss = parameters.HalfSquaredError()
+        else:
+            self._loss = losses.from_description(description["loss"])
 
     def _class_weights(self, y):
         return None

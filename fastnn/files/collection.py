@@ -34,7 +34,7 @@ def write(path, entries, names=None):
     groups: dict = {}  # {architecture as JSON: (number, [params])}
     numbers = np.empty(len(entries), np.int64)
     for i, entry in enumerate(entries):
-        number, params = groups.setdefault(json.dumps(entry.network), (len(groups), []))
+        number, params = groups.setdefault(safetensors.to_text(entry.network), (len(groups), []))
         params.append(entry.params)
         numbers[i] = number
     arrays = {f"params{number}": np.stack(params) for number, params in groups.values()}
@@ -43,12 +43,12 @@ def write(path, entries, names=None):
     metadata = {
         "format": FORMAT,
         "format_version": str(VERSION),
-        "networks": json.dumps([json.loads(text) for text in groups]),
+        "networks": safetensors.to_text([json.loads(text) for text in groups]),
     }
     if names is not None:
-        metadata["names"] = json.dumps(names)
+        metadata["names"] = safetensors.to_text(names)
     if any(entry.metadata for entry in entries):
-        metadata["user"] = json.dumps(
+        metadata["user"] = safetensors.to_text(
             [check_user_metadata(entry.metadata, ValueError) for entry in entries]
         )
     safetensors.write(path, arrays, metadata)

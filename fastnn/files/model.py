@@ -11,7 +11,6 @@ them. Files may be damaged or malicious. All sizes are checked against the archi
 length of the file before memory is allocated.
 """
 
-import json
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -91,7 +90,7 @@ def _views(params, shapes):
 
 def write(path, parts):
     """Write `Parts` to a file, atomically."""
-    description = {name: json.dumps(value) for name, value in describe(parts).items()}
+    description = {name: safetensors.to_text(value) for name, value in describe(parts).items()}
     metadata = {"format": FORMAT, "format_version": str(VERSION), **description}
     safetensors.write(path, arrays_of(parts), metadata)
 

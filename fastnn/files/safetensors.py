@@ -26,6 +26,11 @@ DTYPES: dict[str, np.dtype] = {
 NAMES = {dtype: name for name, dtype in DTYPES.items()}
 
 
+def to_text(value):
+    """Return a value as JSON text. Numbers of NumPy become those of Python."""
+    return json.dumps(value, default=lambda x: x.item(), separators=(",", ":"))
+
+
 def write(path, arrays, metadata):
     """Write a file, atomically.
 

@@ -33,6 +33,7 @@ with respect to `outputs`.
 """
 
 from dataclasses import asdict
+from typing import Any
 
 from .base import Loss
 from .classification import BCE, BCEWithLogits, CrossEntropy, class_weights
@@ -117,4 +118,5 @@ def from_description(value):
     name = options.pop("loss", None)
     if not isinstance(name, str) or name not in LOSSES:
         raise ValueError(f"no loss is called {name!r}")
-    return LOSSES[name](**options)
+    cls: Any = LOSSES[name]
+    return cls(**options)

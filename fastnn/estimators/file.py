@@ -1,0 +1,209 @@
+"""Read and write files of fitted estimators. docs/model_file.md specifies them.
+
+The arrays of network i have the names of a model file of this network, after the prefix
+"networks.i.", and its loss curves are beside them. Everything else is JSON in the text metadata.
+Nothing in a file is run.
+"""
+
+import math
+
+import numpy as np
+from sklearn.utils.validation import check_is_fitted
+
+from ..files import kinds, model, safetensors
+from ..files.safetensors import check_mapping, is_count, parse_json
+from ..mlp import MLP
+from . import parameters, records, stored_parameters
+from .classifier import MLPClassifier
+from .records import Record
+from .regressor import MLPRegressor
+
+FORMAT, VERSION = "fastnn-estimator", 1
+CLASSES = {cls.__name__: cls for cls in (MLPClassifier, MLPRegressor)}
+MAX_NETWORKS = 10_000
+#: Arrays of a network besides those of a model file, and the fields of its Record.
+CURVES = {
+    "loss_curve": "loss_curve",
+    "validation_loss_curve": "validation_loss_curve",
+    "validation_scores": "scores",
+}
+
+
+# ---- write ----
+
+
+def write(path, estimator, state):
+    """Write a fitted estimator to a file, atomically.
+
+    state : bool
+        Whether to write the training states of its networks.
+    """
+    e = estimator
+    check_is_fitted(e, "n_iter_")
+    if type(e) not in CLASSES.values():
+        raise TypeError(
+            f"save writes an MLPClassifier or an MLPRegressor, got the subclass {type(e).__name__}. "
+            "Save its networks with networks_[i].save, or use pickle."
+        )
+    arrays: dict = {}
+    networks = []
+    last_losses = e.loss_ if len(e.networks_) > 1 else [e.loss_]
+    for i, (net, record) in enumerate(zip(e.networks_, records.read(e))):
+        parts, prefix = net._to_parts(state), f"networks.{i}."
+        arrays |= model.arrays_of(parts, prefix)
+        for name, attribute in CURVES.items():
+            if curve := getattr(record, attribute):
+                arrays[prefix + name] = np.array(curve, np.float64)
+        training = dict(
+            n_seen=record.n_seen,
+            loss=_finite_or_none(last_losses[i]),
+            best_loss=_finite_or_none(record.best_loss),
+            has_scores=record.scores is not None,
+        )
+        networks.append(model.describe(parts) | {"training": training})
+    errors = getattr(e, "_held_out_errors", None)
+    if errors is not None and errors[0] is not None:
+        arrays["errors"] = np.concatenate(errors)
+        arrays["errors_network"] = np.repeat(np.arange(len(errors)), [len(x) for x in errors])
+    names = getattr(e, "feature_names_in_", None)
+    content = dict(
+        estimator=type(e).__name__,
+        parameters=stored_parameters.describe(e),
+        n_features_in=e.n_features_in_,
+        feature_names_in=None if names is None else names.tolist(),
+        targets=e._describe_targets(),
+        networks=networks,
+        n_iter=e.n_iter_,
+        fold_seed=getattr(e, "_fold_seed", None),
+        held_out=errors is not None,
+        temperature=getattr(e, "temperature_", None),
+    )
+    metadata = {
+        "format": FORMAT,
+        "format_version": str(VERSION),
+        "estimator": safetensors.to_text(content),
+    }
+    safetensors.write(path, arrays, metadata)
+
+
+def _finite_or_none(x):
+    return float(x) if math.isfinite(x) else None
+
+
+# ---- read ----
+
+
+def read(path):
+    """Return the estimator of a file.
+
+    Raises
+    ------
+    ModelFileError
+        The file does not hold an estimator, is damaged, or was written by a newer version.
+    """
+    with safetensors.reading(path) as reader:
+        return read_from(reader)
+
+
+def read_from(reader):
+    """Return the estimator of an open file."""
+    kinds.check(reader.metadata, FORMAT, VERSION)
+    content = check_mapping(parse_json(reader.metadata.get("estimator"), "estimator"), "estimator")
+    with kinds.damage_refused("estimator"):
+        return _read(reader, content)
+
+
+def _read(reader, content):
+    _check(content["estimator"] in CLASSES, "estimator")
+    e = stored_parameters.parse(content["parameters"], CLASSES[content["estimator"]])
+    n_features, names = content["n_features_in"], content["feature_names_in"]
+    _check(is_count(n_features, model.MAX_SIZE, 1), "n_features_in")
+    e.n_features_in_ = n_features
+    if names is not None:
+        _check(isinstance(names, list) and len(names) == n_features, "feature_names_in")
+        _check(all(type(name) is str for name in names), "feature_names_in")
+        e.feature_names_in_ = np.array(names, dtype=object)
+    e._restore_targets(content["targets"])
+    _read_networks(reader, content, e)
+    _check(is_count(content["n_iter"], 2**62), "n_iter")
+    e.n_iter_ = content["n_iter"]
+    if content["fold_seed"] is not None:
+        _check(is_count(content["fold_seed"], 2**31), "fold_seed")
+        e._fold_seed = content["fold_seed"]
+    if content["temperature"] is not None:
+        _check(_is_positive(content["temperature"]), "temperature")
+        e.temperature_ = content["temperature"]
+    return e
+
+
+def _read_networks(reader, content, e):
+    """Read the networks, the records of their training and the errors on held-out rows."""
+    networks = content["networks"]
+    _check(isinstance(networks, list) and 0 < len(networks) <= MAX_NETWORKS, "networks")
+    expected: dict = {}
+    all_parts: list = []
+    for i, description in enumerate(networks):
+        parts, prefix = model.parse(check_mapping(description, "networks")), f"networks.{i}."
+        all_parts.append(parts)
+        _check(_architecture(parts) == _architecture(all_parts[0]), "networks")
+        expected |= model.expected_arrays(reader, parts, prefix)
+        for name in CURVES:
+            if prefix + name in reader.entries:
+                expected[prefix + name] = [reader.length(prefix + name)], "F64"
+    sizes, activations, bias, _ = _architecture(all_parts[0])
+    _check(bias and (sizes[-1], activations[-1]) == e._outputs_of(e._loss), "targets")
+    _check(sizes[0] == e.n_features_in_, "n_features_in")
+    has_errors = "errors" in reader.entries
+    if has_errors:
+        n = reader.length("errors_network")
+        expected |= {"errors": ([n, e._n_targets], "F64"), "errors_network": ([n], "I64")}
+    reader.check(expected)
+
+    e.networks_, of_networks = [], []
+    for i, parts in enumerate(all_parts):
+        model.read_arrays(reader, parts, f"networks.{i}.")
+        e.networks_.append(MLP._from_parts(parts))
+        of_networks.append(_record(reader, networks[i]["training"], f"networks.{i}."))
+    records.write(e, of_networks)
+    last = [_number(network["training"]["loss"], math.nan) for network in networks]
+    e.loss_ = last if len(last) > 1 else last[0]
+    e.n_outputs_, e.n_layers_ = sizes[-1], len(sizes)
+    e.out_activation_ = parameters.SKLEARN_OUTPUTS.get(activations[-1], activations[-1])
+    _check(type(content["held_out"]) is bool and content["held_out"] >= has_errors, "held_out")
+    e._held_out_errors = [None] * len(networks) if content["held_out"] else None
+    if has_errors:
+        errors, network = reader.array("errors"), reader.array("errors_network")
+        _check(np.all((network >= 0) & (network < len(networks))), "errors_network")
+        e._held_out_errors = [errors[network == i] for i in range(len(networks))]
+
+
+def _architecture(parts):
+    return parts.layer_sizes, parts.activations, parts.bias, parts.dtype
+
+
+def _record(reader, training, prefix):
+    """Return the Record of the training of a network."""
+    curves = {
+        attribute: reader.array(prefix + name).tolist() if prefix + name in reader.entries else []
+        for name, attribute in CURVES.items()
+    }
+    _check(type(training["has_scores"]) is bool, "has_scores")
+    if not training["has_scores"]:
+        _check(not curves["scores"], "has_scores")
+        curves["scores"] = None
+    _check(is_count(training["n_seen"], 2**62), "n_seen")
+    return Record(training["n_seen"], best_loss=_number(training["best_loss"], math.inf), **curves)
+
+
+def _check(valid, what):
+    if not valid:
+        raise ValueError(what)
+
+
+def _number(x, if_none):
+    _check(x is None or (type(x) is float and math.isfinite(x)), "training")
+    return if_none if x is None else x
+
+
+def _is_positive(x):
+    return type(x) is float and math.isfinite(x) and x > 0
