@@ -27,6 +27,7 @@ LESSONS = (
     "moving.md",
     "table_files.md",
     "export.md",
+    "model_file.md",
 )  # with Python to run
 PAGES = {
     name: (DOCS / name).read_text(encoding="utf-8")
@@ -39,6 +40,7 @@ NEEDS = {
     "tabular.md": "sklearn",
     "table_files.md": "pyarrow",
     "export.md": "onnxruntime",
+    "model_file.md": "safetensors",
 }
 
 

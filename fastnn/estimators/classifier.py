@@ -123,8 +123,8 @@ class MLPClassifier(ClassTargets, Calibration, ClassifierMixin, BaseMLP):
     networks_ : list of fastnn.MLP
         The fitted networks.
     network_ : fastnn.MLP
-        The fitted network. ``network_.save(path)`` writes it to a file. An ensemble has neither
-        ``network_`` nor ``coefs_`` and ``intercepts_``.
+        The fitted network. An ensemble has neither ``network_`` nor ``coefs_`` and
+        ``intercepts_``.
     coefs_ : tuple of ndarray (n_in, n_out)
         Weights of each layer, views into the network.
     intercepts_ : tuple of ndarray (n_out,)
