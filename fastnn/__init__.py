@@ -65,14 +65,26 @@ __all__ = [
 
 _FROM_MANY = ("fit_many", "forward_many")
 _FROM_COLLECTIONS = ("load_many", "save_many")
-# Not in __all__: `from fastnn import *` must work without scikit-learn.
+# Not in __all__: `from fastnn import *` must work without scikit-learn and PyTorch.
 _FROM_ESTIMATORS = ("MLPClassifier", "MLPRegressor")
 _FROM_TABULAR = ("TabularClassifier", "TabularRegressor")
+_FROM_EXCHANGE = ("from_sklearn", "from_torch")
 _FROM_MODEL_SELECTION = ("HalvingSearchCV", "cross_val_predict", "cross_validate")
+
+_REMEDIES = {
+    "sklearn": 'scikit-learn. Run: pip install "fastnn-mlp[sklearn]"',
+    "torch": "PyTorch. Run: pip install torch",
+}
 
 
 def __dir__():
-    return [*__all__, *_FROM_ESTIMATORS, *_FROM_TABULAR, *_FROM_MODEL_SELECTION]
+    return [
+        *__all__,
+        *_FROM_ESTIMATORS,
+        *_FROM_TABULAR,
+        *_FROM_MODEL_SELECTION,
+        *_FROM_EXCHANGE,
+    ]
 
 
 def __getattr__(name):
@@ -97,10 +109,13 @@ def __getattr__(name):
         if name in ("model_selection", *_FROM_MODEL_SELECTION):
             package = import_module(".model_selection", __name__)
             return package if name == "model_selection" else getattr(package, name)
+        if name == "from_sklearn":
+            return import_module(".exchange.scikit_learn", __name__).from_sklearn
+        if name == "from_torch":
+            return import_module(".exchange.pytorch", __name__).from_torch
     except ModuleNotFoundError as error:
-        if (error.name or "").partition(".")[0] != "sklearn":
+        missing = (error.name or "").partition(".")[0]
+        if missing not in _REMEDIES:
             raise
-        raise ImportError(
-            f'{name} needs scikit-learn. Run: pip install "fastnn-mlp[sklearn]"'
-        ) from None
+        raise ImportError(f"{name} needs {_REMEDIES[missing]}") from None
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -383,7 +383,7 @@ class MLP(Network):
             raise ValueError("X has no rows. Training needs at least one.")
         return data
 
-    # ---- files ----
+    # ---- other formats ----
 
     def save(self, path, state=True):
         """Save the network, its training state and its `metadata` to a safetensors file.
@@ -409,6 +409,42 @@ class MLP(Network):
         from .files import model
 
         model.write(path, self._to_parts(state))
+
+    def to_torch(self):
+        """Convert the network to a PyTorch module with the same predictions.
+
+        Returns
+        -------
+        torch.nn.Sequential
+            ``Linear`` layers with their activations, and ``Dropout``, in evaluation mode. The last
+            module is the activation of the output: leave it out, ``module[:-1]``, to train with
+            ``CrossEntropyLoss`` or ``BCEWithLogitsLoss``. Parameters are copied.
+
+        Raises
+        ------
+        ImportError
+            PyTorch is not installed.
+
+        Examples
+        --------
+        >>> import fastnn
+        >>> net = fastnn.MLP([4, 8, 3], "tanh", output="softmax", rng=0)
+        >>> net.to_torch()  # doctest: +SKIP
+        Sequential(
+          (0): Linear(in_features=4, out_features=8, bias=True)
+          (1): Tanh()
+          (2): Linear(in_features=8, out_features=3, bias=True)
+          (3): Softmax(dim=-1)
+        )
+        """
+        self._check_not_training()
+        try:
+            from .exchange import pytorch
+        except ModuleNotFoundError as error:
+            if error.name != "torch":
+                raise
+            raise ImportError("to_torch needs PyTorch. Run: pip install torch") from None
+        return pytorch.to_torch(self)
 
     def _to_parts(self, state=True):
         """Return what a model file holds, a `fastnn.files.model.Parts`."""

@@ -35,7 +35,7 @@ LAYERS = [
     {"many"},
     {"collections"},
     {"estimators"},
-    {"model_selection", "plotting", "tabular"},
+    {"exchange", "model_selection", "plotting", "tabular"},
     {"export"},
     {"__init__"},  # the public names: only the command line may import them from here
     {"cli"},
@@ -49,16 +49,19 @@ LATE = {
     ("__init__", "model_selection"),  # fastnn.cross_validate
     ("__init__", "tabular"),  # fastnn.TabularClassifier
     ("__init__", "export"),  # fastnn.export
+    ("__init__", "exchange"),  # fastnn.from_torch
+    ("mlp", "exchange"),  # MLP.to_torch
+    ("estimators", "exchange"),  # MLPClassifier.to_sklearn
     ("loading", "estimators"),  # fastnn.load, for a file of an estimator
     ("loading", "tabular"),
     ("cli", "reference"),  # the race of demo, and bench
 }
 AT_IMPORT = {"numpy"}  # besides fastnn and the standard library
-OF_ESTIMATORS = {
-    "sklearn",
-    "scipy",
-}  # also allowed in these packages, which are imported when they are used
-WITH_SKLEARN = {"estimators", "model_selection", "tabular"}
+ON_USE = {  # also allowed in these packages, which are imported when they are used
+    "sklearn": {"estimators", "exchange", "model_selection", "tabular"},
+    "scipy": {"estimators", "model_selection", "tabular"},
+    "torch": {"exchange"},
+}
 IN_FUNCTIONS = {  # the optional extras: who may use them, inside functions alone
     "pyarrow": {"tables"},
     "pandas": {"tabular"},  # of a DataFrame that was passed
@@ -146,7 +149,7 @@ def faults(importer, text, package=None):
                 yield f"{importer} imports {name}, but must import nothing"
             elif HEIGHT[imported] >= HEIGHT[importer]:
                 yield f"{importer} imports {name}, which is not below it"
-        elif importer in WITH_SKLEARN and parts[0] in OF_ESTIMATORS:
+        elif importer in ON_USE.get(parts[0], ()):
             continue
         elif parts[0] not in sys.stdlib_module_names | AT_IMPORT and not (
             late and importer in IN_FUNCTIONS.get(parts[0], ())

@@ -2,10 +2,12 @@
 
 import ast
 import doctest
-import importlib
+import importlib.util
 import inspect
 import pkgutil
 import re
+import subprocess
+import sys
 from enum import IntEnum
 from pathlib import Path
 
@@ -33,6 +35,7 @@ NAMES = [
     name
     for name in WALKED
     if name not in ("__main__", "plotting")
+    and (name != "exchange.pytorch" or importlib.util.find_spec("torch"))
     and not name.startswith("cli.")
     and not VARIANT.fullmatch(name)
 ]
@@ -56,7 +59,11 @@ SIGNATURES = {
     "sample_weight=None, callbacks=(), n_threads=1, progress=False, rng=None, resume=False, *, class_weight=None, validation_fraction=0.0)",
     fastnn.MLP.partial_fit: "(self, X, y, loss=None, optimizer=None, batch_size=32, sample_weight=None, n_threads=1, *, class_weight=None)",
     fastnn.MLP.save: "(self, path, state=True)",
+    fastnn.MLP.to_torch: "(self)",
     fastnn.MLP.copy: "(self)",
+    fastnn.MLPClassifier.save: "(self, path, state=True)",
+    fastnn.MLPClassifier.to_sklearn: "(self)",
+    fastnn.from_sklearn: "(estimator)",
     fastnn.load: "(path)",
     fastnn.Table: "(numbers=None, positions=None, n_bins=None, position_scale=1.0, codes=None, n_levels=None, code_scale=1.0, "
     "dtype=<class 'numpy.float32'>)",
@@ -118,7 +125,25 @@ def test_every_public_name_is_one_that_was_decided():
         "TabularRegressor",
         "cross_val_predict",
         "cross_validate",
-    }  # these need scikit-learn: not for `import *`
+        "from_sklearn",
+        "from_torch",
+    }  # these need other libraries: not for `import *`
+
+
+def test_without_pytorch_the_message_says_how_to_get_it():
+    code = """
+import sys
+sys.modules["torch"] = None
+import fastnn
+for convert in (lambda: fastnn.from_torch, fastnn.MLP([1, 1], rng=0).to_torch):
+    try:
+        convert()
+    except ImportError as error:
+        print(error)
+"""
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    names = [f"{name} needs PyTorch. Run: pip install torch" for name in ("from_torch", "to_torch")]
+    assert run.stdout.splitlines() == names
 
 
 def test_attributes_of_networks_histories_and_optimizers():
@@ -250,6 +275,7 @@ PUBLIC = [
     fastnn.MLP.backward,
     fastnn.MLP.forward,
     fastnn.MLP.save,
+    fastnn.MLP.to_torch,
     fastnn.MLP.copy,
     fastnn.EarlyStopping,
     fastnn.Checkpoint,
@@ -257,6 +283,9 @@ PUBLIC = [
     fastnn.forward_many,
     fastnn.save_many,
     fastnn.load_many,
+    fastnn.MLPClassifier.save,
+    fastnn.MLPClassifier.to_sklearn,
+    fastnn.from_sklearn,
     fastnn.callbacks.Callback,
     fastnn.TabularClassifier,
     fastnn.TabularRegressor,

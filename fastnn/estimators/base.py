@@ -153,6 +153,19 @@ class BaseMLP(PartialFit):
             self._class_weights(y)
         )
 
+    def _restore_networks(self, networks, of_networks, n_iter, last_losses):
+        """Set the attributes that fit sets for its networks.
+
+        of_networks : list of Record, one for each network
+        last_losses : list of float
+        """
+        sizes, output = networks[0].layer_sizes, networks[0].activations[-1]
+        self.networks_, self.n_iter_ = networks, n_iter
+        self.n_outputs_, self.n_layers_ = sizes[-1], len(sizes)
+        self.out_activation_ = parameters.SKLEARN_OUTPUTS.get(output, output)
+        records.write(self, of_networks)
+        self.loss_ = last_losses if len(networks) > 1 else last_losses[0]
+
     def _batch_size(self, n):
         return min(200 if self.batch_size == "auto" else self.batch_size, n)
 
@@ -222,6 +235,40 @@ class BaseMLP(PartialFit):
         from . import file
 
         file.write(path, self, state)
+
+    def to_sklearn(self):
+        """Convert this fitted estimator to the one of scikit-learn with the same predictions.
+
+        Further training with scikit-learn starts from these weights. Parameters that it does not
+        have raise a warning if they are set.
+
+        Returns
+        -------
+        sklearn.neural_network.MLPClassifier or MLPRegressor
+
+        Raises
+        ------
+        NotFittedError
+            The estimator is not fitted.
+        ValueError
+            scikit-learn's MLP cannot predict the same: it has one network, one of the activations
+            identity, logistic, tanh and relu for all hidden layers, at least two classes, and one
+            output for each target of a regression.
+
+        Examples
+        --------
+        >>> import fastnn
+        >>> reg = fastnn.MLPRegressor((4,), solver="lbfgs", random_state=0)
+        >>> reg = reg.fit([[0.0], [1.0], [2.0]], [0.0, 1.0, 2.0])
+        >>> theirs = reg.to_sklearn()
+        >>> type(theirs).__module__.partition(".")[0]
+        'sklearn'
+        >>> bool(abs(theirs.predict([[1.5]]) - reg.predict([[1.5]])) < 1e-12)
+        True
+        """
+        from ..exchange import scikit_learn
+
+        return scikit_learn.to_sklearn(self)
 
     def set_params(self, **params):
         """Set parameters of this estimator. The next fit or partial_fit uses them.

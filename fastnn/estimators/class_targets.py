@@ -88,15 +88,19 @@ class ClassTargets:
 
     def _restore_targets(self, description):
         """Set what `_describe_targets` described, or raise an error if it is damaged."""
-        self.classes_, self._target_type = labels.parse(description), description["type"]
-        n = len(self.classes_)
+        self._restore_classes(labels.parse(description), description["type"])
+
+    def _restore_classes(self, classes, target_type):
+        """Set what `_fit_targets` sets, or raise ValueError if the classes do not fit the type."""
+        n = len(classes)
         valid = {
             "binary": n <= 2,
             "multiclass": n > 2,
-            "multilabel-indicator": self.classes_.tolist() == list(range(n)),
+            "multilabel-indicator": classes.tolist() == list(range(n)),
         }
-        if not valid[self._target_type]:
+        if not valid[target_type]:
             raise ValueError("classes")
+        self.classes_, self._target_type = classes, target_type
         self._number_classes()
         self._loss = self._resolve_loss(self._outputs_of()[1])
 

@@ -13,7 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 from ..files import kinds, model, safetensors
 from ..files.safetensors import check_mapping, is_count, parse_json
 from ..mlp import MLP
-from . import parameters, records, stored_parameters
+from . import records, stored_parameters
 from .classifier import MLPClassifier
 from .records import Record
 from .regressor import MLPRegressor
@@ -125,8 +125,6 @@ def _read(reader, content):
         e.feature_names_in_ = np.array(names, dtype=object)
     e._restore_targets(content["targets"])
     _read_networks(reader, content, e)
-    _check(is_count(content["n_iter"], 2**62), "n_iter")
-    e.n_iter_ = content["n_iter"]
     if content["fold_seed"] is not None:
         _check(is_count(content["fold_seed"], 2**31), "fold_seed")
         e._fold_seed = content["fold_seed"]
@@ -159,16 +157,14 @@ def _read_networks(reader, content, e):
         expected |= {"errors": ([n, e._n_targets], "F64"), "errors_network": ([n], "I64")}
     reader.check(expected)
 
-    e.networks_, of_networks = [], []
+    trained, of_networks = [], []
     for i, parts in enumerate(all_parts):
         model.read_arrays(reader, parts, f"networks.{i}.")
-        e.networks_.append(MLP._from_parts(parts))
+        trained.append(MLP._from_parts(parts))
         of_networks.append(_record(reader, networks[i]["training"], f"networks.{i}."))
-    records.write(e, of_networks)
     last = [_number(network["training"]["loss"], math.nan) for network in networks]
-    e.loss_ = last if len(last) > 1 else last[0]
-    e.n_outputs_, e.n_layers_ = sizes[-1], len(sizes)
-    e.out_activation_ = parameters.SKLEARN_OUTPUTS.get(activations[-1], activations[-1])
+    _check(is_count(content["n_iter"], 2**62), "n_iter")
+    e._restore_networks(trained, of_networks, content["n_iter"], last)
     _check(type(content["held_out"]) is bool and content["held_out"] >= has_errors, "held_out")
     e._held_out_errors = [None] * len(networks) if content["held_out"] else None
     if has_errors:

@@ -141,11 +141,17 @@ class MLPRegressor(MultiOutputMixin, RegressorMixin, BaseMLP):
         """Set what `_describe_targets` described, or raise an error if it is damaged."""
         if not is_count(description["n_targets"], 2**24, 1):
             raise ValueError("n_targets")
-        self._n_targets = description["n_targets"]
-        if description["loss"] == {"loss": SQUARED_ERROR}:
-            self._loss = parameters.HalfSquaredError()
-        else:
-            self._loss = losses.from_description(description["loss"])
+        is_squared = description["loss"] == {"loss": SQUARED_ERROR}
+        self._restore_loss(
+            description["n_targets"],
+            parameters.HalfSquaredError()
+            if is_squared
+            else losses.from_description(description["loss"]),
+        )
+
+    def _restore_loss(self, n_targets, loss):
+        """Set what fit sets for its targets and loss."""
+        self._n_targets, self._loss = n_targets, loss
 
     def _class_weights(self, y):
         return None

@@ -1,0 +1,181 @@
+"""Convert a network from and to PyTorch's nn.Sequential."""
+
+import numpy as np
+import torch
+from torch import nn
+
+from ..mlp import MLP
+from ..validation import check_rng
+
+
+class Exponential(nn.Module):
+    """exp(z), which PyTorch has as a function only."""
+
+    def forward(self, z):
+        return torch.exp(z)
+
+
+MODULES = {
+    "sigmoid": nn.Sigmoid,
+    "relu": nn.ReLU,
+    "tanh": nn.Tanh,
+    "leaky_relu": nn.LeakyReLU,
+    "elu": nn.ELU,
+    "softplus": nn.Softplus,
+    "gelu": nn.GELU,
+    "silu": nn.SiLU,
+    "exponential": Exponential,
+    "selu": nn.SELU,
+    "mish": nn.Mish,
+    "softmax": nn.Softmax,
+}
+NAMES = {module: name for name, module in MODULES.items()}
+#: Options of modules, and the values with which they compute the activations of fastnn.
+OPTIONS: dict = {
+    nn.LeakyReLU: {"negative_slope": (0.01,)},
+    nn.ELU: {"alpha": (1.0,)},
+    nn.Softplus: {"beta": (1.0,), "threshold": (20.0,)},
+    nn.GELU: {"approximate": ("none",)},
+    nn.Softmax: {"dim": (-1, 1)},
+}
+DTYPES = {torch.float32: "float32", torch.float64: "float64"}
+
+
+def from_torch(module, rng=None):
+    """Convert a PyTorch nn.Sequential to a network with the same predictions.
+
+    Parameters
+    ----------
+    module : torch.nn.Sequential
+        ``Linear`` layers, each followed by at most one activation that fastnn has, and ``Dropout``
+        before a ``Linear``. It can contain other ``Sequential`` modules. Its parameters, float32 or
+        float64, are copied, and its device does not matter. If only some ``Linear`` layers have a
+        bias, the others get biases of 0.
+    rng : None, int or numpy.random.Generator, default None
+        Seed or generator of further training, as in `MLP`.
+
+    Returns
+    -------
+    MLP
+
+    Raises
+    ------
+    TypeError
+        `module` is not an ``nn.Sequential``, or its parameters are neither float32 nor float64.
+    ValueError
+        A layer has no equivalent in fastnn. The message names it.
+
+    Examples
+    --------
+    >>> import fastnn
+    >>> from torch import nn
+    >>> module = nn.Sequential(nn.Linear(4, 8), nn.Tanh(), nn.Dropout(0.1), nn.Linear(8, 1))
+    >>> net = fastnn.from_torch(module, rng=0)
+    >>> net
+    MLP([4, 8, 1], activation='tanh', output='identity', dtype='float32')
+    >>> net.dropout
+    (0.0, 0.1)
+    """
+    if type(module) is not nn.Sequential:
+        raise TypeError(
+            f"module must be a torch.nn.Sequential, got {type(module).__name__}. If its forward "
+            "calls its children one after the other, pass nn.Sequential(*module.children())."
+        )
+    linears: list = []
+    activations: list = []
+    dropout: list = []
+    rate = 0.0  # of the inputs of the next Linear
+    for name, layer in module.named_modules(remove_duplicate=False):
+        kind = type(layer)
+        if kind in (nn.Sequential, nn.Identity) or (kind is nn.Dropout and layer.p == 0):
+            continue
+        if kind is nn.Linear:
+            if linears and layer.in_features != linears[-1].out_features:
+                raise _error(
+                    name, layer, f"does not fit the {linears[-1].out_features} outputs before it"
+                )
+            if activations[-1:] == ["softmax"]:
+                raise _error(name, layer, "follows a Softmax, which fastnn has as output only")
+            linears.append(layer)
+            activations.append("identity")
+            dropout.append(rate)
+            rate = 0.0
+        elif kind is nn.Dropout:
+            if rate:
+                raise _error(name, layer, "follows another Dropout. Combine both into one")
+            if layer.p == 1:
+                raise _error(name, layer, "drops everything, but rates must be below 1")
+            rate = layer.p
+        elif kind in NAMES:
+            if rate or not linears or activations[-1] != "identity":
+                raise _error(
+                    name,
+                    layer,
+                    "does not follow a Linear. In fastnn each Linear has one activation, right "
+                    "after it",
+                )
+            _check_options(name, layer)
+            activations[-1] = NAMES[kind]
+        else:
+            known = ", ".join(module.__name__ for module in NAMES if module is not Exponential)
+            raise _error(
+                name, layer, f"has no equivalent in fastnn, which has Linear, Dropout, {known}"
+            )
+    if not linears:
+        raise ValueError("module has no Linear layer. Pass a Sequential with at least one.")
+    if rate:
+        raise ValueError(
+            "module ends with a Dropout, but in fastnn a Linear must follow it. Remove it."
+        )
+    return _network(linears, activations, dropout, rng)
+
+
+def _network(linears, activations, dropout, rng):
+    dtypes = {parameter.dtype for layer in linears for parameter in layer.parameters()}
+    if len(dtypes) > 1 or not dtypes <= DTYPES.keys():
+        raise TypeError(
+            "the parameters of module must all be float32 or all be float64, got "
+            f"{', '.join(sorted(map(str, dtypes)))}. Convert them with module.float() or "
+            "module.double()."
+        )
+    sizes = [linears[0].in_features, *(layer.out_features for layer in linears)]
+    has_bias = any(layer.bias is not None for layer in linears)
+    dtype = np.dtype(DTYPES[dtypes.pop()])
+    net = MLP._blank(sizes, activations, has_bias, dtype, dropout, check_rng(rng))
+    for i, layer in enumerate(linears):
+        net.weights[i][...] = layer.weight.detach().cpu().numpy().T
+        if layer.bias is not None:
+            net.biases[i][...] = layer.bias.detach().cpu().numpy()
+    return net
+
+
+def _check_options(name, layer):
+    """Raise ValueError if an activation is not the one of fastnn."""
+    for option, values in OPTIONS.get(type(layer), {}).items():
+        if getattr(layer, option) not in values:
+            raise _error(name, layer, f"needs {option}={values[0]!r} in fastnn")
+
+
+def _error(name, layer, what):
+    return ValueError(f"layer {name} of module, {layer}, {what}.")
+
+
+def to_torch(net):
+    """Return the nn.Sequential of a network. See `MLP.to_torch`."""
+    layers: list = []
+    dtype = {name: dtype for dtype, name in DTYPES.items()}[net.dtype.name]
+    for W, b, name, rate in zip(net.weights, net.biases, net.activations, net.dropout):
+        if rate:
+            layers.append(nn.Dropout(rate))
+        # without drawing parameters, which would change PyTorch's generator
+        linear = nn.utils.skip_init(nn.Linear, *W.shape, bias=b is not None, dtype=dtype)
+        with torch.no_grad():
+            linear.weight.copy_(torch.from_numpy(np.ascontiguousarray(W.T)))
+            if b is not None:
+                linear.bias.copy_(torch.from_numpy(b))
+        layers.append(linear)
+        if name == "softmax":
+            layers.append(nn.Softmax(dim=-1))
+        elif name != "identity":
+            layers.append(MODULES[name]())
+    return nn.Sequential(*layers).eval()

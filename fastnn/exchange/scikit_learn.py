@@ -1,0 +1,219 @@
+"""Convert estimators from and to scikit-learn's MLPClassifier and MLPRegressor."""
+
+import copy
+import math
+import warnings
+
+import numpy as np
+from sklearn import neural_network
+from sklearn.preprocessing import LabelBinarizer
+from sklearn.utils.validation import check_is_fitted
+
+from .. import losses
+from ..estimators import MLPClassifier, MLPRegressor
+from ..estimators.parameters import ACTIVATION_ALIASES, SKLEARN_OUTPUTS
+from ..estimators.records import Record
+from ..mlp import MLP
+
+THEIRS = {
+    MLPClassifier: neural_network.MLPClassifier,
+    MLPRegressor: neural_network.MLPRegressor,
+}
+OUTPUTS = {theirs: ours for ours, theirs in SKLEARN_OUTPUTS.items()}
+HIDDEN = {"identity": "identity", "sigmoid": "logistic", "tanh": "tanh", "relu": "relu"}
+SOLVERS = "adam", "sgd", "lbfgs"
+#: Parameters that do not change what further training computes.
+HARMLESS = "n_threads", "dtype", "bagging"
+
+
+def from_sklearn(estimator):
+    """Convert a fitted MLP of scikit-learn to the estimator of fastnn with the same predictions.
+
+    Parameters, classes, names of features, loss curves and scores are copied. The state of the
+    optimizer is not: `partial_fit` starts with new moments.
+
+    Parameters
+    ----------
+    estimator : sklearn.neural_network.MLPClassifier or MLPRegressor
+        Fitted.
+
+    Returns
+    -------
+    MLPClassifier or MLPRegressor
+
+    Raises
+    ------
+    TypeError
+        `estimator` is something else, such as a pipeline.
+    NotFittedError
+        `estimator` is not fitted.
+    ValueError
+        A classifier was fitted with one class.
+
+    Examples
+    --------
+    >>> import fastnn
+    >>> from sklearn.neural_network import MLPRegressor
+    >>> theirs = MLPRegressor(hidden_layer_sizes=(4,), solver="lbfgs", random_state=0)
+    >>> theirs = theirs.fit([[0.0], [1.0], [2.0]], [0.0, 1.0, 2.0])
+    >>> ours = fastnn.from_sklearn(theirs)
+    >>> bool(abs(ours.predict([[1.5]]) - theirs.predict([[1.5]])) < 1e-12)
+    True
+    """
+    cls = _class_for(estimator)
+    check_is_fitted(estimator)
+    parameters, known = estimator.get_params(deep=False), cls._get_param_names()
+    e = cls(**{k: copy.deepcopy(v) for k, v in parameters.items() if k in known})
+    e.n_features_in_ = estimator.n_features_in_
+    if hasattr(estimator, "feature_names_in_"):
+        e.feature_names_in_ = estimator.feature_names_in_
+    output = OUTPUTS.get(estimator.out_activation_, estimator.out_activation_)
+    if cls is MLPClassifier:
+        e._restore_classes(_classes(estimator), _target_type(estimator))
+    else:
+        e._restore_loss(estimator.n_outputs_, e._resolve_loss())
+    hidden = ACTIVATION_ALIASES.get(estimator.activation, estimator.activation)
+    sizes = [len(estimator.coefs_[0]), *(W.shape[1] for W in estimator.coefs_)]
+    net = MLP(sizes, hidden, output, dtype=estimator.coefs_[0].dtype, rng=0)
+    net.rng = np.random.default_rng()
+    for i, (W, b) in enumerate(zip(estimator.coefs_, estimator.intercepts_)):
+        net.weights[i], net.biases[i] = W, b
+    e._restore_networks([net], [_record(estimator)], estimator.n_iter_, [float(estimator.loss_)])
+    return e
+
+
+def _class_for(estimator):
+    """Return the class of fastnn for an estimator of scikit-learn, or raise TypeError."""
+    for ours, theirs in THEIRS.items():
+        if isinstance(estimator, theirs):
+            return ours
+    is_pipeline = hasattr(estimator, "steps")
+    advice = " Convert its last step: from_sklearn(pipeline[-1])." if is_pipeline else ""
+    raise TypeError(
+        "estimator must be an MLPClassifier or an MLPRegressor of sklearn.neural_network, got "
+        f"{type(estimator).__name__}.{advice}"
+    )
+
+
+def _classes(estimator):
+    if len(estimator.classes_) == 1:
+        raise ValueError(
+            f"estimator was fitted with one class, {estimator.classes_.tolist()[0]!r}, for which fastnn has "
+            "other predictions: one probability. Fit it with at least two classes."
+        )
+    return estimator.classes_
+
+
+def _target_type(estimator):
+    if estimator.out_activation_ == "softmax":
+        return "multiclass"
+    return "binary" if estimator.n_outputs_ == 1 else "multilabel-indicator"
+
+
+def _record(estimator):
+    """Return the Record of the training of an estimator of scikit-learn."""
+    curve = [float(loss) for loss in getattr(estimator, "loss_curve_", ())]  # none with "lbfgs"
+    # its Poisson loss differs by a number that depends on the rows
+    is_poisson = estimator.out_activation_ == "exp"
+    scores = getattr(estimator, "validation_scores_", None)
+    return Record(
+        int(estimator.t_),
+        curve,
+        best_loss=math.inf if is_poisson else min([*curve, float(estimator.loss_)]),
+        scores=None if scores is None else [float(score) for score in scores],
+    )
+
+
+def to_sklearn(estimator):
+    """Return the estimator of scikit-learn. See `MLPClassifier.to_sklearn`."""
+    e = estimator
+    check_is_fitted(e)
+    if len(e.networks_) > 1:
+        raise ValueError(
+            f"to_sklearn converts one network, but this ensemble has {len(e.networks_)}, and "
+            "scikit-learn's MLP has one. Fit with n_estimators=1."
+        )
+    cls = next(theirs for ours, theirs in THEIRS.items() if isinstance(e, ours))
+    net, parameters = e.networks_[0], e.get_params(deep=False)
+    for i, name in enumerate(net.activations[:-1]):
+        if name not in HIDDEN or name != net.activations[0]:
+            raise ValueError(
+                f"hidden layer {i} has the activation {name!r}, but scikit-learn's MLP has one of "
+                f"{', '.join(HIDDEN)} for all hidden layers. Fit with one of these."
+            )
+    _check_targets(e, net)
+    known = cls._parameter_constraints
+    lost = [
+        name
+        for name, default in type(e)().get_params(deep=False).items()
+        if name not in (*HARMLESS, *known) and not _equal(parameters[name], default)
+    ]
+    theirs = {k: copy.deepcopy(v) for k, v in parameters.items() if k in cls().get_params()}
+    if not isinstance(theirs["solver"], str) or theirs["solver"] not in SOLVERS:
+        lost.append("solver")
+        del theirs["solver"]
+    if cls is neural_network.MLPRegressor:
+        theirs.pop("loss", None)
+        if net.activations[-1] == "exponential":
+            theirs["loss"] = "poisson"
+        elif e.loss != "squared_error":
+            lost.append("loss")
+    theirs["hidden_layer_sizes"] = net.layer_sizes[1:-1]
+    if net.activations[:-1]:
+        theirs["activation"] = HIDDEN[net.activations[0]]
+    if lost:
+        warnings.warn(
+            f"scikit-learn's {cls.__name__} has no equivalent of these parameters: "
+            f"{', '.join(sorted(lost))}. Its predictions are the same, but further training would "
+            "ignore them.",
+            UserWarning,
+            stacklevel=3,
+        )
+    out = cls(**theirs)
+    _copy_attributes(e, net, out)
+    return out
+
+
+def _equal(value, default):
+    return value is default or (type(value) is type(default) and value == default)
+
+
+def _check_targets(e, net):
+    if isinstance(e, MLPClassifier):
+        if len(e.classes_) == 1:
+            raise ValueError(
+                "to_sklearn cannot convert a classifier of one class, for which scikit-learn has "
+                "other predictions: two probabilities. Fit it with at least two classes."
+            )
+    elif isinstance(e._loss, losses.GaussianNLL) or net.layer_sizes[-1] != e._n_targets:
+        raise ValueError(
+            f"loss={e._loss!r} has several outputs for each target, but scikit-learn's MLPRegressor "
+            "has one. Fit with another loss."
+        )
+    elif net.activations[-1] not in ("identity", "exponential"):
+        raise ValueError(
+            f"loss={e._loss!r} needs the output {net.activations[-1]!r}, which scikit-learn's "
+            "MLPRegressor does not have. Fit with another loss."
+        )
+
+
+def _copy_attributes(e, net, out):
+    """Set the fitted attributes of an estimator of scikit-learn."""
+    out.coefs_ = [W.copy() for W in net.weights]
+    out.intercepts_ = [b.copy() for b in net.biases]
+    out._best_coefs = [W.copy() for W in net.weights]
+    out._best_intercepts = [b.copy() for b in net.biases]
+    out._no_improvement_count = 0
+    for name in ("n_features_in_", "feature_names_in_", "n_layers_", "n_outputs_", "n_iter_", "t_"):
+        if hasattr(e, name):
+            setattr(out, name, getattr(e, name))
+    out.out_activation_ = e.out_activation_
+    out.loss_, out.loss_curve_ = e.loss_, list(e.loss_curve_)
+    out.validation_scores_ = copy.copy(e.validation_scores_)
+    out.best_validation_score_ = e.best_validation_score_
+    out.best_loss_ = None if e.early_stopping else e.best_loss_
+    if isinstance(e, MLPClassifier):
+        is_multilabel = e._target_type == "multilabel-indicator"
+        labels = np.eye(len(e.classes_), dtype=int) if is_multilabel else e.classes_
+        out._label_binarizer = LabelBinarizer().fit(labels)
+        out.classes_ = out._label_binarizer.classes_

@@ -1,0 +1,123 @@
+"""Networks from and to PyTorch: the same predictions, and errors that name a layer."""
+
+import pickle
+
+import numpy as np
+import pytest
+from checks import assert_same_bits, assert_within
+
+import fastnn
+from fastnn.activations import ACTIVATIONS, HIDDEN
+
+X = np.random.default_rng(0).normal(size=(50, 3))
+
+
+torch = pytest.importorskip("torch", reason="PyTorch is too large for the extra test")
+from torch import nn  # noqa: E402
+
+
+def outputs(module, X):
+    with torch.no_grad():
+        return module(torch.from_numpy(X)).numpy()
+
+
+def assert_same_predictions(net, module):
+    x = X.astype(net.dtype)
+    expected = outputs(module.eval(), x)
+    bound = 1e-5 if net.dtype == np.float32 else 1e-9  # softplus of PyTorch is linear above 20
+    assert_within(net.forward(x), expected, bound * np.abs(expected).max())
+
+
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_there_and_back(activation, bias, dtype):
+    hidden = activation if activation in HIDDEN else "tanh"
+    output = "identity" if activation == "exponential" else activation
+    net = fastnn.MLP([3, 6, 5, 4], hidden, output, bias, dtype, rng=1, dropout=(0.5, 0.0, 0.25))
+    before = torch.random.get_rng_state()
+    module = net.to_torch()
+    assert torch.equal(torch.random.get_rng_state(), before)
+    assert not module.training
+    assert_same_predictions(net, module)
+    again = fastnn.from_torch(module)
+    assert (repr(again), again.dropout, again.bias) == (repr(net), net.dropout, net.bias)
+    assert_same_bits(again.params, net.params)
+    module[1].weight.data.zero_()  # a copy
+    assert_same_bits(again.params, net.params)
+
+
+def test_a_module_can_be_pickled_and_trained():
+    module = pickle.loads(pickle.dumps(fastnn.MLP([3, 4, 1], "exponential", rng=0).to_torch()))
+    loss = module(torch.zeros(2, 3)).sum()
+    loss.backward()
+    assert module[0].bias.grad is not None
+
+
+def test_nested_modules_and_identities():
+    act = nn.ReLU()  # used twice
+    block = nn.Sequential(nn.Linear(8, 8), act)
+    module = nn.Sequential(
+        nn.Linear(3, 8), act, nn.Identity(), block, nn.Dropout(0.0), nn.Linear(8, 2), nn.Softmax(1)
+    )
+    net = fastnn.from_torch(module.requires_grad_(False))
+    assert net.activations == ("relu", "relu", "softmax") and net.layer_sizes == (3, 8, 8, 2)
+    assert_same_predictions(net, module)
+
+
+def test_layers_without_activation_and_mixed_biases():
+    module = nn.Sequential(nn.Linear(3, 5, bias=False), nn.Dropout(0.3), nn.Linear(5, 2)).double()
+    net = fastnn.from_torch(module, rng=3)
+    assert net.activations == ("identity", "identity") and net.dropout == (0.0, 0.3)
+    assert not net.biases[0].any() and net.biases[1].any()
+    assert_same_predictions(net, module)
+    same = fastnn.from_torch(module, rng=3)
+    for each in (net, same):
+        each.fit(X, X[:, :2], epochs=1)
+    assert_same_bits(net.params, same.params)
+
+
+def linear(k=3, m=3):
+    return nn.Linear(k, m)
+
+
+REFUSED = {
+    "no Linear": ([nn.ReLU()], "layer 0 of module, ReLU.*does not follow a Linear"),
+    "nothing": ([], "no Linear layer"),
+    "batch normalization": ([linear(), nn.BatchNorm1d(3)], "layer 1 of module, BatchNorm1d"),
+    "a nested layer": (
+        [linear(), nn.Sequential(linear(), nn.LSTM(3, 3))],
+        r"layer 1\.1 of module, LSTM\(3, 3\), has no equivalent in fastnn, which has Linear, Dropout",
+    ),
+    "log-softmax": ([linear(), nn.LogSoftmax(1)], "LogSoftmax.*has no equivalent"),
+    "two activations": ([linear(), nn.ReLU(), nn.Tanh()], "layer 2 of module, Tanh"),
+    "dropout before an activation": ([linear(), nn.Dropout(), nn.ReLU()], "layer 2 of module, ReLU"),
+    "two dropouts": ([nn.Dropout(), nn.Dropout(), linear()], "layer 1 .*follows another Dropout"),
+    "dropout of everything": ([nn.Dropout(1.0), linear()], "layer 0 .* drops everything"),
+    "dropout of the outputs": ([linear(), nn.Dropout()], "ends with a Dropout"),
+    "softmax inside": ([linear(), nn.Softmax(1), linear()], "layer 2 .* follows a Softmax"),
+    "softmax over the rows": ([linear(), nn.Softmax(0)], "layer 1 .* needs dim=-1"),
+    "another slope": ([linear(), nn.LeakyReLU(0.2)], r"needs negative_slope=0\.01"),
+    "another alpha": ([linear(), nn.ELU(2.0)], r"needs alpha=1\.0"),
+    "another beta": ([linear(), nn.Softplus(2.0)], r"needs beta=1\.0"),
+    "the approximate GELU": ([linear(), nn.GELU("tanh")], "needs approximate='none'"),
+    "sizes that do not fit": ([linear(), linear(4, 1)], "layer 1 .* does not fit the 3 outputs"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_other_layers_are_refused_by_name(name):
+    layers, message = REFUSED[name]
+    with pytest.raises(ValueError, match=message):
+        fastnn.from_torch(nn.Sequential(*layers))
+
+
+def test_other_modules_and_dtypes_are_refused():
+    class Net(nn.Module):
+        pass
+
+    with pytest.raises(TypeError, match=r"got Net\. .* pass nn\.Sequential"):
+        fastnn.from_torch(Net())
+    with pytest.raises(TypeError, match=r"got torch\.float16\. Convert them with module\.float"):
+        fastnn.from_torch(nn.Sequential(linear().half()))
+    with pytest.raises(TypeError, match=r"got torch\.float32, torch\.float64"):
+        fastnn.from_torch(nn.Sequential(linear(), linear().double()))
