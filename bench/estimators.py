@@ -20,6 +20,7 @@ import warnings
 
 import measure
 import numpy as np
+import pandas as pd
 from measure import seconds, table_row, timed_calls
 from sklearn import datasets, neural_network
 from sklearn.experimental import enable_halving_search_cv  # noqa: F401 - makes the next import work
@@ -80,6 +81,7 @@ def compare_times(dtype, rounds, columns):
             "scikit-learn": timed_calls(lambda method=sklearn_method: method(row), 5),
         }
         time_and_print(f"{name}, one row", jobs, columns, rounds, 1e6, "us")
+    time_other_inputs(X, y, rounds, columns)
     ensemble = fastnn.MLPClassifier(n_estimators=8, **SETTINGS).fit(X, y)
     job = {"fastnn": timed_calls(lambda: ensemble.predict_proba(row), 200)}
     time_and_print("predict_proba, 8 networks", job, ["fastnn"], rounds, 1e6, "us")
@@ -92,6 +94,36 @@ def compare_times(dtype, rounds, columns):
     }
     time_and_print("partial_fit, one row", jobs, columns, rounds, 1e6, "us")
     compare_fits(X, y, rounds, columns)
+
+
+def time_other_inputs(X, y, rounds, columns):
+    """Time predict_proba of one row that is not an array of the network's dtype."""
+    names = [f"column {i}" for i in range(X.shape[1])]
+    other = "float64" if X.dtype == "float32" else "float32"
+    rows = {
+        "a list": X[:1].tolist(),
+        other: X[:1].astype(other),
+        "Fortran order": np.asfortranarray(X)[:1],
+        "DataFrame": pd.DataFrame(X[:1], columns=names),
+    }
+    for kind, row in rows.items():
+        inputs = pd.DataFrame(X, columns=names) if kind == "DataFrame" else X
+        jobs = make_row_jobs(inputs, y, row, np.ascontiguousarray(X[:1]))
+        time_and_print(f"predict_proba, {kind}", jobs, columns, rounds, 1e6, "us")
+
+
+def make_row_jobs(inputs, y, row, array):
+    """Return jobs that predict one row, which `array` has as MLP needs it."""
+    model, sklearn_model = (
+        module.MLPClassifier(shuffle=False, **SETTINGS).fit(inputs, y)
+        for module in (fastnn, neural_network)
+    )
+    net = model.network_
+    return {
+        "fastnn": timed_calls(lambda: model.predict_proba(row), 100),
+        "MLP": timed_calls(lambda: net.forward(array), 200),
+        "scikit-learn": timed_calls(lambda: sklearn_model.predict_proba(row), 5),
+    }
 
 
 def time_and_print(title, jobs, columns, rounds, scale, unit, slow=()):

@@ -9,6 +9,7 @@ import pandas as pd
 import polars as pl
 import pyarrow as pa
 import pytest
+from checks import assert_same_bits
 from scipy import sparse
 from sklearn.datasets import load_diabetes, load_iris
 from sklearn.exceptions import NotFittedError
@@ -16,6 +17,7 @@ from sklearn.preprocessing import scale
 
 from fastnn import MLPClassifier, MLPRegressor
 from fastnn.callbacks import Callback
+from fastnn.estimators import inputs
 from fastnn.schedules import ReduceOnPlateau, StepDecay
 from fastnn.training import data as training_data
 from fastnn.training import session
@@ -72,6 +74,81 @@ def test_series_and_columns_as_targets():
         assert quick().fit(X, target).predict(X).astype(int).tolist() == expected.tolist()
     regression = MLPRegressor(max_iter=5, random_state=0).fit(X, pd.DataFrame({"a": y, "b": -y}))
     assert regression.predict(X).shape == (150, 2)
+
+
+def integers(a):
+    return (10 * a).astype(int)
+
+
+PLAIN = {  # kinds of numbers that need no check of scikit-learn
+    "float32": lambda a: a.astype("float32"),
+    "integers": integers,
+    "truths": lambda a: a > 0,
+    "Fortran": np.asfortranarray,
+    "every second row": lambda a: np.repeat(a, 2, axis=0)[::2],
+    "a list": lambda a: a.tolist(),
+    "a list of arrays": list,
+    "a data frame": lambda a: pd.DataFrame(a, columns=NAMES),
+    "columns of several types": lambda a: pd.DataFrame(a, columns=NAMES).assign(
+        **{NAMES[0]: integers(a)[:, 0]}
+    ),
+}
+
+
+@pytest.mark.parametrize("settings", [{}, dict(n_estimators=2), dict(n_threads=2)], ids=str)
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("name", PLAIN)
+def test_numbers_need_few_checks(name, dtype, settings, monkeypatch):
+    net = quick(dtype=dtype, **settings)
+    net.fit(pd.DataFrame(X, columns=NAMES) if "frame" in name or "columns" in name else X, y)
+    checked, validate = [], inputs.validate_data
+    monkeypatch.setattr(
+        inputs, "validate_data", lambda *a, **k: checked.append(1) or validate(*a, **k)
+    )
+    rows = PLAIN[name](X)
+    fast = net.predict_proba(rows), net.predict_proba(rows[:1]), net.decision_function(rows)
+    assert not checked
+    monkeypatch.setattr(inputs, "_plain_numbers", lambda *arguments: None)
+    slow = net.predict_proba(rows), net.predict_proba(rows[:1]), net.decision_function(rows)
+    assert checked
+    for a, b in zip(fast, slow):
+        assert_same_bits(a, b)
+
+
+OTHERS = {
+    "texts": ([["a", 1, 2, 3]], "X must hold numbers, got 'a'"),
+    "rows of several lengths": ([[1, 2], [3]], "inhomogeneous|sequence"),
+    "no rows": (np.zeros((0, 4)), "0 sample"),
+    "one dimension": (np.zeros(4), "Expected 2D array, got 1D"),
+    "another width": ([[1.0, 2.0]], "X has 2 features, but MLPClassifier is expecting 4"),
+    "NaN": ([[1, 2, np.nan, 4]], "X contains NaN .first in row 0, column 2"),
+    "too large for float32": (np.full((1, 4), 1e300), "X contains inf|infinity"),
+    "complex numbers": (np.ones((1, 4), complex), "Complex data not supported"),
+}
+
+
+@pytest.mark.filterwarnings("ignore:overflow encountered in cast")
+@pytest.mark.parametrize("name", OTHERS)
+def test_errors_of_other_inputs(name):
+    net = quick(dtype="float32").fit(X, y)
+    rows, message = OTHERS[name]
+    for method in (net.predict_proba, net.predict_log_proba):
+        with pytest.raises(ValueError, match=message):
+            method(rows)
+
+
+def test_frames_without_the_names_of_fit_are_checked():
+    frame = pd.DataFrame(X, columns=NAMES)
+    named, plain = quick().fit(frame, y), quick().fit(X, y)
+    with pytest.warns(
+        UserWarning, match="X has feature names, but MLPClassifier was fitted without"
+    ):
+        plain.predict(frame)
+    with pytest.warns(UserWarning, match="does not have valid feature names"):
+        named.predict(X.tolist())
+    missing = frame.assign(**{NAMES[1]: pd.array([1, None] * 75, dtype="Int64")})
+    with pytest.raises(ValueError, match="NaN"):
+        named.predict(missing)
 
 
 def test_frames_in_another_order_are_refused():

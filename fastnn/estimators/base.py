@@ -329,7 +329,8 @@ class BaseMLP(PartialFit):
                 Y = kernels.forward_mean_finite(networks, X)
             if Y is not None:
                 return Y
-        check_is_fitted(self)
+        if networks is None:
+            check_is_fitted(self)
         return ensemble.mean_outputs(networks, inputs.check_X(self, X), self.n_threads)
 
     def _member_outputs(self, X):

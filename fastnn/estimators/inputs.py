@@ -1,6 +1,7 @@
 """Validate the inputs of the estimators, dense or sparse, and warn if they are badly scaled."""
 
 import copy
+import sys
 import warnings
 from contextlib import contextmanager
 
@@ -65,6 +66,9 @@ def check_X_y(estimator, X, y, dtype, reset):
 
 def check_X(estimator, X):
     """Validate X like `check_X_y`, for a fitted estimator."""
+    numbers = _plain_numbers(estimator, X)
+    if numbers is not None and kernels.all_finite(numbers):
+        return numbers
     with naming_text_columns(X):
         X = validate_data(
             estimator,
@@ -76,6 +80,38 @@ def check_X(estimator, X):
             ensure_all_finite=False,
         )
     return check_finite(estimator, X)
+
+
+def _plain_numbers(estimator, X):
+    """Return what `validate_data` returns for an array, a list or a DataFrame of numbers.
+
+    It is many times as fast for a single row. None for everything that needs the other checks of
+    scikit-learn, and for what they refuse or warn about.
+    """
+    names = getattr(estimator, "feature_names_in_", None)
+    if type(X) is np.ndarray and names is None:
+        numbers = X
+    elif type(X) is list and names is None:
+        try:
+            numbers = np.array(X)
+        except (TypeError, ValueError):  # rows of several lengths
+            return None
+    elif names is not None and is_data_frame(X) and X.columns.tolist() == names.tolist():
+        numbers = X.to_numpy()
+    else:
+        return None
+    if numbers.dtype.kind not in "fiub" or numbers.ndim != 2 or not len(numbers):
+        return None
+    if numbers.shape[1] != estimator.n_features_in_:
+        return None
+    with np.errstate(over="ignore"):  # the result is then not finite
+        return np.ascontiguousarray(numbers, estimator.networks_[0].dtype)
+
+
+def is_data_frame(X):
+    """Return whether X is a DataFrame of pandas, without importing pandas."""
+    pandas = sys.modules.get("pandas")
+    return pandas is not None and type(X) is pandas.DataFrame
 
 
 @contextmanager
