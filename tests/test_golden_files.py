@@ -11,6 +11,7 @@ from checks import assert_same_bits
 import fastnn
 
 pytest.importorskip("sklearn", reason="some of the files hold estimators")
+pytest.importorskip("pandas", reason="some of the files hold estimators for tables")
 SCRIPT = pathlib.Path(__file__).parent / "golden" / "make.py"
 spec = importlib.util.spec_from_file_location("make_golden_files", SCRIPT)
 golden = importlib.util.module_from_spec(spec)
@@ -64,6 +65,17 @@ def test_the_attributes_of_estimators():
     reg = fastnn.load(golden.FOLDER / "regressor-1.safetensors")
     assert reg.networks_[0].dtype == np.float32 and reg.n_estimators == 3
     reg.partial_fit(golden.ROWS, golden.ROWS[:, :2])
+
+
+def test_the_attributes_of_estimators_for_tables():
+    clf = fastnn.load(golden.FOLDER / "tabular_classifier-1.safetensors")
+    assert clf.classes_.tolist() == ["high", "löw"] and clf.threshold == 0.4
+    assert clf.metadata_ == {"place": "Zürich"}
+    kinds = "number category number date number number".split()
+    assert clf.columns_ == dict(zip(golden.table().columns, kinds))
+    assert clf.left_out_ == {"same": "all values are equal"}
+    reg = fastnn.load(golden.FOLDER / "tabular_regressor-1.safetensors")
+    assert reg.log_target is True and reg.feature_importances_.shape == (7,)
 
 
 def test_metadata():

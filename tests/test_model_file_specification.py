@@ -197,7 +197,8 @@ def features_of(features, frame):
         if number["part"] != "value":
             function, cycle = number["part"].split()
             period = {"year": 365.2425 * 86400, "day": 86400}[cycle]
-            x = (np.sin if function == "sin" else np.cos)(2 * np.pi * x / period)
+            angle = 2 * np.pi * np.mod(x, period) / period
+            x = (np.sin if function == "sin" else np.cos)(angle).round(9)
         numbers.append(x)
     for category in features["categories"]:
         levels, x = category["levels"], columns[category["source"]]

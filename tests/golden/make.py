@@ -11,9 +11,18 @@ import pathlib
 import warnings
 
 import numpy as np
+import pandas as pd
 
 import fastnn
-from fastnn import MLPClassifier, MLPRegressor, losses, schedules
+from fastnn import (
+    MLPClassifier,
+    MLPRegressor,
+    TabularClassifier,
+    TabularRegressor,
+    losses,
+    schedules,
+)
+from fastnn.tabular import recipe
 
 FOLDER = pathlib.Path(__file__).parent
 EXPECTED = FOLDER / "expected.json"
@@ -75,7 +84,46 @@ def regressor(path):
     reg.fit(ROWS, ROWS[:, :2] ** 2).save(path)
 
 
-FILES = (network, state, networks, classifier, regressor)
+def table():
+    """A column of each kind, most with missing values."""
+    i = np.arange(60)
+    return pd.DataFrame(
+        {
+            "number": np.where(i % 9 == 0, np.nan, ROWS[:, 0]),
+            "city": np.array(["Bern", "Zürich", None])[i % 3],
+            "price": [f"1.{100 + k},50 €" for k in i],
+            "day": np.datetime64("2020-02-28T06") + 241 * i,
+            "count": i % 4,
+            "flag": i % 5 == 0,
+            "same": 1,
+        }
+    )
+
+
+SMALL = dict(n_estimators=2, hidden_layer_sizes=(3,), random_state=0, n_threads=1)
+
+
+def tabular_classifier(path):
+    labels = np.where(ROWS[:, 1] > 0, "high", "löw")
+    clf = TabularClassifier(**SMALL, threshold=0.4, class_weight={"high": 2.0, "löw": 1.0})
+    clf.fit(table(), labels)
+    clf.metadata_["place"] = "Zürich"
+    clf.save(path)
+
+
+def tabular_regressor(path):
+    TabularRegressor(**SMALL, log_target=True).fit(table(), ROWS[:, 1] + 2).save(path)
+
+
+FILES = (
+    network,
+    state,
+    networks,
+    classifier,
+    regressor,
+    tabular_classifier,
+    tabular_regressor,
+)
 
 
 def predictions(model):
@@ -84,6 +132,13 @@ def predictions(model):
         return {name: net.forward(X).tolist() for name, net in model.items()}
     if isinstance(model, fastnn.MLP):
         return {"forward": model.forward(X).tolist()}
+    if isinstance(model, TabularClassifier):
+        P = model.predict_proba(table())
+        return {"predict": model.predict(table()).tolist(), "predict_proba": P.tolist()}
+    if isinstance(model, TabularRegressor):
+        lower, upper = model.predict_interval(table(), 0.8)
+        P = model.predict(table())
+        return {"predict": P.tolist(), "lower": lower.tolist(), "upper": upper.tolist()}
     if isinstance(model, MLPClassifier):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # X has no feature names
@@ -105,6 +160,7 @@ def load(path):
 
 
 def main():
+    recipe.n_epochs = lambda configuration, n: 2  # short trainings of estimators for tables
     expected = json.loads(EXPECTED.read_text(encoding="utf-8")) if EXPECTED.exists() else {}
     for write in FILES:
         path = FOLDER / f"{write.__name__}-1.safetensors"
