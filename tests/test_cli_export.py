@@ -63,7 +63,7 @@ def test_mistakes(run, model, tmp_path, monkeypatch):
     before = (tmp_path / model).read_bytes()
     monkeypatch.setitem(sys.modules, "onnx", None)
     for arguments, message in {
-        (model,): "no file to write. Pass --c FILE or --onnx FILE.",
+        (model,): "no file to write. Pass --c FILE or --onnx FILE or --torch FILE.",
         (model, "--onnx", "net.onnx", "--name", "a"): "--name is the name in a C file. Pass --c",
         (
             model,

@@ -8,13 +8,15 @@ from .common import CommandError, help_texts
 
 HELP = """
 Write a model as a C file, for a program or a microcontroller, or as an ONNX
-file, for ONNX Runtime and other programs. The files contain the encoding of the
-columns, all networks and the classes.
+file, for ONNX Runtime and other programs. These files contain the encoding of
+the columns, all networks and the classes. --torch writes the parameters of one
+network for PyTorch, a state_dict as a safetensors file.
 
 examples:
   fastnn export model.safetensors --c model.c
   fastnn export model.safetensors --c src/model.c --name flats
   fastnn export model.safetensors --onnx model.onnx
+  fastnn export net.safetensors --torch net-torch.safetensors
 
 The beginning of a C file shows what to call. The inputs of an ONNX file have
 the names of the columns.
@@ -27,11 +29,17 @@ FORMATS = {
         "an ONNX file; needs the extra onnx",
         lambda model, path, name: export.onnx(model, path),
     ),
+    "torch": (
+        "the parameters of one network for PyTorch",
+        lambda model, path, name: export.torch(model, path),
+    ),
 }
 
 
 def add_parser(commands):
-    parser = commands.add_parser("export", help="write a model as C or ONNX", **help_texts(HELP))
+    parser = commands.add_parser(
+        "export", help="write a model as C or ONNX, or for PyTorch", **help_texts(HELP)
+    )
     parser.add_argument("model", metavar="MODEL", help="model file")
     for option, (what, _) in FORMATS.items():
         parser.add_argument(f"--{option}", metavar="FILE", help=f"write {what}")

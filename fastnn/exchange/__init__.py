@@ -1,4 +1,4 @@
 """Convert networks and estimators from and to PyTorch and scikit-learn.
 
-Importing a module of this package imports the library that it is named after.
+Importing `pytorch` or `scikit_learn` imports the library of this name.
 """

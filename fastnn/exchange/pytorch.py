@@ -6,6 +6,7 @@ from torch import nn
 
 from ..mlp import MLP
 from ..validation import check_rng
+from .sequential import ACTIVATION_MODULES, modules_of
 
 
 class Exponential(nn.Module):
@@ -16,18 +17,8 @@ class Exponential(nn.Module):
 
 
 MODULES = {
-    "sigmoid": nn.Sigmoid,
-    "relu": nn.ReLU,
-    "tanh": nn.Tanh,
-    "leaky_relu": nn.LeakyReLU,
-    "elu": nn.ELU,
-    "softplus": nn.Softplus,
-    "gelu": nn.GELU,
-    "silu": nn.SiLU,
-    "exponential": Exponential,
-    "selu": nn.SELU,
-    "mish": nn.Mish,
-    "softmax": nn.Softmax,
+    activation: Exponential if activation == "exponential" else getattr(nn, name)
+    for activation, name in ACTIVATION_MODULES.items()
 }
 NAMES = {module: name for name, module in MODULES.items()}
 #: Options of modules, and the values with which they compute the activations of fastnn.
@@ -71,10 +62,8 @@ def from_torch(module, rng=None):
     >>> from torch import nn
     >>> module = nn.Sequential(nn.Linear(4, 8), nn.Tanh(), nn.Dropout(0.1), nn.Linear(8, 1))
     >>> net = fastnn.from_torch(module, rng=0)
-    >>> net
-    MLP([4, 8, 1], activation='tanh', output='identity', dtype='float32')
-    >>> net.dropout
-    (0.0, 0.1)
+    >>> net.layer_sizes, net.activations, net.dropout
+    ((4, 8, 1), ('tanh', 'identity'), (0.0, 0.1))
     """
     if type(module) is not nn.Sequential:
         raise TypeError(
@@ -162,20 +151,18 @@ def _error(name, layer, what):
 
 def to_torch(net):
     """Return the nn.Sequential of a network. See `MLP.to_torch`."""
-    layers: list = []
     dtype = {name: dtype for dtype, name in DTYPES.items()}[net.dtype.name]
-    for W, b, name, rate in zip(net.weights, net.biases, net.activations, net.dropout):
-        if rate:
-            layers.append(nn.Dropout(rate))
+    layers: list = []
+    for module in modules_of(net):
+        if module.W is None:
+            cls = Exponential if module.name == "Exponential" else getattr(nn, module.name)
+            layers.append(cls(**module.arguments))
+            continue
         # without drawing parameters, which would change PyTorch's generator
-        linear = nn.utils.skip_init(nn.Linear, *W.shape, bias=b is not None, dtype=dtype)
+        linear = nn.utils.skip_init(nn.Linear, **module.arguments, dtype=dtype)
         with torch.no_grad():
-            linear.weight.copy_(torch.from_numpy(np.ascontiguousarray(W.T)))
-            if b is not None:
-                linear.bias.copy_(torch.from_numpy(b))
+            linear.weight.copy_(torch.from_numpy(np.ascontiguousarray(module.W.T)))
+            if module.b is not None:
+                linear.bias.copy_(torch.from_numpy(module.b))
         layers.append(linear)
-        if name == "softmax":
-            layers.append(nn.Softmax(dim=-1))
-        elif name != "identity":
-            layers.append(MODULES[name]())
     return nn.Sequential(*layers).eval()

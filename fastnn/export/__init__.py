@@ -1,11 +1,11 @@
-"""Export models: to a C99 file for a program or a microcontroller, and to ONNX."""
+"""Export models: to a C99 file for a program or a microcontroller, to ONNX, and to PyTorch."""
 
 import os
 
 from ..files.replacing import replacing
 from .description import describe
 
-__all__ = ["c", "onnx"]
+__all__ = ["c", "onnx", "torch"]
 
 
 def c(model, path, name=None, layout=None):
@@ -153,3 +153,59 @@ def onnx(model, path, layout=None):
     data = to_bytes(describe(model, layout))
     with replacing(path) as file:
         file.write(data)
+
+
+def torch(model, path):
+    """Write the parameters of a network as PyTorch names them, a state_dict.
+
+    The file is a safetensors file. `MLP.to_torch` makes the module directly, but needs PyTorch. This
+    function does not.
+
+    Parameters
+    ----------
+    model : MLP, MLPClassifier or MLPRegressor
+        A fitted model with one network.
+    path : str or path-like
+        The file to write, such as ``"digits-torch.safetensors"``. It is written beside `path`,
+        synced and renamed.
+
+    Raises
+    ------
+    TypeError
+        The model is of another type.
+    ValueError
+        The model is an ensemble or an estimator for tables, or has parameters that are not finite.
+    sklearn.exceptions.NotFittedError
+        The estimator is not fitted.
+    OSError
+        The file cannot be written.
+
+    See Also
+    --------
+    onnx : A file with ensembles and the encoding of tables.
+
+    Notes
+    -----
+    The names are those of an ``nn.Sequential``: ``0.weight`` (n_out, n_in), ``0.bias`` (n_out,),
+    and so on. The metadata of the file have its layers as text under ``module``, and the classes of
+    a classifier as JSON under ``classes``. With two classes, the output is the probability of the
+    second. PyTorch has no module for the activation exponential: apply ``torch.exp``.
+
+    Load the file in PyTorch::
+
+        module = nn.Sequential(nn.Linear(64, 32), nn.ReLU(), nn.Linear(32, 10), nn.Softmax(-1))
+        module.load_state_dict(safetensors.torch.load_file("digits-torch.safetensors"))
+
+    Examples
+    --------
+    >>> import fastnn, os, tempfile
+    >>> net = fastnn.MLP([2, 3, 1], "tanh", rng=0)
+    >>> path = os.path.join(tempfile.mkdtemp(), "xor-torch.safetensors")
+    >>> fastnn.export.torch(net, path)
+    >>> from safetensors.numpy import load_file
+    >>> {name: array.shape for name, array in sorted(load_file(path).items())}
+    {'0.bias': (3,), '0.weight': (3, 2), '2.bias': (1,), '2.weight': (1, 3)}
+    """
+    from .state_dict import write
+
+    write(model, path)

@@ -1,0 +1,40 @@
+"""Write the state_dict of the PyTorch module of a network, without PyTorch."""
+
+from ..exchange.sequential import modules_of
+from ..files import labels, safetensors
+from ..network import Network
+from .description import describe
+
+
+def write(model, path):
+    """Write a model as a state_dict. See `fastnn.export.torch`."""
+    net, classes = _network_and_classes(model)
+    modules = modules_of(net)
+    arrays = {}
+    for i, module in enumerate(modules):
+        if module.W is not None:
+            arrays[f"{i}.weight"] = module.W.T
+        if module.b is not None:
+            arrays[f"{i}.bias"] = module.b
+    lines = "".join(f"\n    {module}," for module in modules)
+    metadata = {"format": "pt", "module": f"Sequential({lines}\n)"}
+    if classes is not None:
+        metadata["classes"] = safetensors.to_text(labels.describe(classes)["classes"])
+    safetensors.write(path, arrays, metadata)
+
+
+def _network_and_classes(model):
+    description = describe(model)  # refuses models that are not fitted, or not of fastnn
+    if isinstance(model, Network):
+        return model, None
+    if description.features is not None:
+        raise ValueError(
+            f"a state_dict has no encoding of columns, but a {type(model).__name__} needs it. "
+            "Export to ONNX: fastnn.export.onnx."
+        )
+    if len(model.networks_) > 1:
+        raise ValueError(
+            f"a state_dict is of one network, but this ensemble has {len(model.networks_)}. Export "
+            "each of networks_, or export the ensemble to ONNX: fastnn.export.onnx."
+        )
+    return model.networks_[0], description.classes
