@@ -39,6 +39,7 @@ suppress_warnings = [
 ]
 
 autosummary_generate = True
+autodoc_mock_imports = ["torch"]  # of fastnn.from_torch
 autodoc_typehints = "none"  # the docstrings say more
 numpydoc_show_class_members = False
 numpydoc_xref_param_type = False
