@@ -1,0 +1,86 @@
+"""Options that say how a table file is written, and the reading of a table with them."""
+
+from ..tables import files
+from .common import print_note, resolve_table_path
+
+#: Options of `fastnn.tables.read` that the command line has, with their defaults.
+DEFAULTS = dict(sep=None, encoding=None, header=True, na=[], decimal=None, comment=None, sheet=None)
+
+
+def add_table_options(parser):
+    """Add the options of `fastnn.tables.read` to the parser of a command."""
+    group = parser.add_argument_group("options of the table file")
+    group.add_argument(
+        "--sep", metavar="CHAR", help="character between values; 'tab' or \\t is a tab"
+    )
+    group.add_argument(
+        "--encoding", metavar="NAME", help="encoding of a text file, such as latin-1 or utf-16"
+    )
+    group.add_argument(
+        "--no-header",
+        dest="header",
+        action="store_false",
+        help="the first line holds values; the columns are column_1, column_2, ...",
+    )
+    group.add_argument(
+        "--na",
+        action="append",
+        default=[],
+        metavar="VALUE",
+        help="another value that means missing, such as -999; can be repeated",
+    )
+    group.add_argument("--decimal", choices=(".", ","), metavar="MARK", help="decimal mark: . or ,")
+    group.add_argument(
+        "--comment", metavar="TEXT", help="leave out lines that begin with this text, such as #"
+    )
+    group.add_argument(
+        "--sheet", metavar="SHEET", help="name or number of the sheet of an Excel file"
+    )
+
+
+def read_options(arguments, stored=None):
+    """Return the options of `fastnn.tables.read` that are not the defaults.
+
+    Parameters
+    ----------
+    arguments : argparse.Namespace
+        Parsed options of `add_table_options`.
+    stored : dict, optional
+        Options that hold where the command line says nothing, such as those of training.
+    """
+    options = dict(stored or {})
+    for name, default in DEFAULTS.items():
+        value = getattr(arguments, name)
+        if value != default:
+            options[name] = value
+    if options.get("sep") in ("tab", "\\t"):
+        options["sep"] = "\t"
+    sheet = options.get("sheet")
+    if isinstance(sheet, str) and sheet.isascii() and sheet.isdigit():
+        options["sheet"] = int(sheet)
+    return options
+
+
+def read_table(arguments, text_columns=(), keep=(), stored=None):
+    """Read the table `arguments.data` and print what was guessed as notes.
+
+    Parameters
+    ----------
+    arguments : argparse.Namespace
+        `data`, and the options of `add_table_options`.
+    text_columns, keep : collection of str
+        As in `fastnn.tables.read`.
+    stored : dict, optional
+        As in `read_options`.
+
+    Returns
+    -------
+    pyarrow.Table
+    """
+    return files.read(
+        resolve_table_path(arguments.data),
+        text_columns,
+        keep=keep,
+        on_note=print_note,
+        **read_options(arguments, stored),
+    )
