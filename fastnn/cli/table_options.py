@@ -3,29 +3,30 @@
 from ..tables import files
 from .common import print_note, resolve_table_path
 
-#: Options of `fastnn.tables.read` that the command line has, with their defaults.
-DEFAULTS = dict(sep=None, encoding=None, header=True, na=[], decimal=None, comment=None, sheet=None)
+#: Options of `fastnn.tables.read` that the command line has.
+READ_OPTIONS = ("sep", "encoding", "header", "na", "decimal", "comment", "sheet")
 
 
 def add_table_options(parser):
-    """Add the options of `fastnn.tables.read` to the parser of a command."""
+    """Add the options of `fastnn.tables.read` to the parser of a command.
+
+    The value of an option that is not on the command line is None.
+    """
     group = parser.add_argument_group("options of the table file")
-    group.add_argument(
-        "--sep", metavar="CHAR", help="character between values; 'tab' or \\t is a tab"
-    )
+    group.add_argument("--sep", metavar="CHAR", help="character between values; also tab or space")
     group.add_argument(
         "--encoding", metavar="NAME", help="encoding of a text file, such as latin-1 or utf-16"
     )
     group.add_argument(
         "--no-header",
         dest="header",
-        action="store_false",
+        action="store_const",
+        const=False,
         help="the first line holds values; the columns are column_1, column_2, ...",
     )
     group.add_argument(
         "--na",
         action="append",
-        default=[],
         metavar="VALUE",
         help="another value that means missing, such as -999; can be repeated",
     )
@@ -39,7 +40,7 @@ def add_table_options(parser):
 
 
 def read_options(arguments, stored=None):
-    """Return the options of `fastnn.tables.read` that are not the defaults.
+    """Return the options of `fastnn.tables.read` that the command line has.
 
     Parameters
     ----------
@@ -49,12 +50,10 @@ def read_options(arguments, stored=None):
         Options that hold where the command line says nothing, such as those of training.
     """
     options = dict(stored or {})
-    for name, default in DEFAULTS.items():
+    for name in READ_OPTIONS:
         value = getattr(arguments, name)
-        if value != default:
+        if value is not None:
             options[name] = value
-    if options.get("sep") in ("tab", "\\t"):
-        options["sep"] = "\t"
     sheet = options.get("sheet")
     if isinstance(sheet, str) and sheet.isascii() and sheet.isdigit():
         options["sheet"] = int(sheet)
