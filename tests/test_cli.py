@@ -64,7 +64,22 @@ def test_version(run):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["bake"], "fastnn: argument COMMAND: invalid choice: 'bake' (choose from"),
+        (
+            ["trian", "x.csv"],
+            "fastnn: unknown command 'trian'. Did you mean 'train'? See 'fastnn --",
+        ),
+        (
+            ["bake"],
+            "fastnn: unknown command 'bake'. The commands are demo, train, predict, info, bench",
+        ),
+        (
+            ["x.csv"],
+            "unknown command 'x.csv'. To train on a table: fastnn train x.csv --target COL",
+        ),
+        (
+            ["--verison"],
+            "fastnn: unknown option --verison. Did you mean --version? See 'fastnn --h",
+        ),
         (
             ["demo", "--seed", "x"],
             "fastnn demo: argument --seed: expected a whole number of at least 0, got 'x'",
@@ -74,13 +89,24 @@ def test_version(run):
             ["demo", "--threads", "0"],
             "--threads: expected a whole number of at least 1, or -1 for all CPUs, got '0'",
         ),
-        (["demo", "--fast"], "unrecognized arguments: --fast"),
-        (["demo", "--fa\nst"], "unrecognized arguments: --fa st"),
-        (["train"], "the following arguments are required: DATA, --target, --out"),
         (
+            ["demo", "--seed"],
+            "demo: --seed needs a value. If it begins with -, write --seed=VALUE.",
+        ),
+        (["demo", "--fast"], "fastnn demo: unknown option --fast. See 'fastnn demo --help'."),
+        (["demo", "--fa\nst"], "fastnn demo: unknown option --fa st."),
+        (["demo", "-x"], "fastnn demo: unknown option -x. See"),
+        (["demo", "5"], "fastnn demo: unexpected argument 5. Remove it. See 'fastnn demo --help'."),
+        (
+            ["predict", "m", "My", "table.csv", "2"],
+            "fastnn predict: unexpected arguments table.csv 2. Quote values that contain spaces.",
+        ),
+        (["train"], "the following arguments are required: DATA, --target, --out"),
+        (  # an unknown option comes before a missing one; none may be abbreviated
             ["train", "a.csv", "--targ", "y", "--out", "m"],
-            "arguments are required: --target",
-        ),  # no abbreviations
+            "fastnn train: unknown option --targ. Did you mean --target? See 'fastnn train --help'.",
+        ),
+        (["train", "a.csv", "--ta=y"], "fastnn train: unknown option --ta. Did you mean --ta"),
         (["predict", "m"], "the following arguments are required: DATA"),
         (["bench", "--seconds", "0"], "argument --seconds: expected a number above 0, got '0'"),
         (["bench", "--seconds", "\n"], r"argument --seconds: expected a number above 0, got '\n'"),
@@ -89,7 +115,14 @@ def test_version(run):
 def test_wrong_usage_is_one_line_and_exits_with_2(run, arguments, message):
     code, out, errors = run(*arguments)
     assert (code, out) == (2, "")
-    assert message in errors and errors.count("\n") == 1 and errors.endswith("--help)\n")
+    assert message in errors and errors.count("\n") == 1 and errors.endswith("--help'.\n")
+
+
+def test_values_that_look_like_options_are_values(run):
+    for arguments in (["--seconds", "-1"], ["--seconds=-1e9"]):
+        errors = run("bench", *arguments)[2]
+        assert "argument --seconds: expected a number above 0, got '-1" in errors
+    assert "required" in run("train", "--", "--target")[2]  # a file of that name
 
 
 def test_the_script_is_the_same_command():

@@ -18,6 +18,7 @@ from ..tables.files import TableError
 from ..training.state import DivergenceError
 from . import bench, demo, export, info, predict, train
 from .common import CommandError, help_texts
+from .parser import Parser, one_line
 
 HELP = """
 Train small dense neural networks on tables, predict with them, and measure
@@ -38,21 +39,13 @@ be CSV or TSV files (also .gz) or Parquet files.
 """
 
 
-class _Parser(argparse.ArgumentParser):
-    def __init__(self, **options):
-        super().__init__(allow_abbrev=False, **options)
-
-    def error(self, message):
-        self.exit(2, f"{self.prog}: {_one_line(message)} (see {self.prog} --help)\n")
-
-
 def main(argv=None):
     """Run one command and return its exit code."""
     for stream in (sys.stdout, sys.stderr):
         # Escape what the terminal's encoding lacks, such as names from a table.
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
-    parser = _Parser(prog="fastnn", **help_texts(HELP))
+    parser = Parser(prog="fastnn", **help_texts(HELP))
     parser.add_argument(
         "--version",
         action="version",
@@ -100,12 +93,8 @@ def main(argv=None):
 def _fail(arguments, error, code):
     """Print an error on standard error and return the exit code."""
     command = f"fastnn {arguments.command}" if arguments.command else "fastnn"
-    print(f"{command}: {_one_line(error)}", file=sys.stderr)
+    print(f"{command}: {one_line(error)}", file=sys.stderr)
     return code
-
-
-def _one_line(message):
-    return " ".join(str(message).split())
 
 
 def _silence_stdout():
