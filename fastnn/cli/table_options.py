@@ -3,15 +3,12 @@
 from ..tables import files
 from .common import print_note, resolve_table_path
 
-#: Options of `fastnn.tables.read` that the command line has.
-READ_OPTIONS = ("sep", "encoding", "header", "na", "decimal", "comment", "sheet")
+#: Options of `fastnn.tables.read` that the command line has under the same name.
+READ_OPTIONS = ("sep", "encoding", "na", "decimal", "comment", "sheet")
 
 
 def add_table_options(parser):
-    """Add the options of `fastnn.tables.read` to the parser of a command.
-
-    The value of an option that is not on the command line is None.
-    """
+    """Add the options of `fastnn.tables.read` to the parser of a command."""
     group = parser.add_argument_group("options of the table file")
     group.add_argument("--sep", metavar="CHAR", help="character between values; also tab or space")
     group.add_argument(
@@ -19,9 +16,7 @@ def add_table_options(parser):
     )
     group.add_argument(
         "--no-header",
-        dest="header",
-        action="store_const",
-        const=False,
+        action="store_true",
         help="the first line holds values; the columns are column_1, column_2, ...",
     )
     group.add_argument(
@@ -54,6 +49,8 @@ def read_options(arguments, stored=None):
         value = getattr(arguments, name)
         if value is not None:
             options[name] = value
+    if arguments.no_header:
+        options["header"] = False
     sheet = options.get("sheet")
     if isinstance(sheet, str) and sheet.isascii() and sheet.isdigit():
         options["sheet"] = int(sheet)

@@ -1,0 +1,224 @@
+"""The text of a training: what the table is, and how good the model is.
+
+The functions take the training record of a model, a dict that JSON can hold, and yield lines of at
+most 80 columns.
+"""
+
+import shlex
+import textwrap
+
+from ..tables.errors import printable
+from .common import plural
+from .display import format_duration
+
+WIDTH = 80
+LABEL = 12  # columns of the labels on the left
+MAX_NAMES = 30  # of columns in one paragraph
+MAX_CLASSES = 12
+MAX_IMPORTANT = 8
+MAX_WARNINGS = 10
+NAME = 24  # characters of a name in a table
+
+
+def format_table(record):
+    """Yield lines that describe the table and the target, before training."""
+    rows, columns = plural(record["rows"], "row"), plural(record["columns"], "column")
+    more = f", {record['test_rows']:,} of them held out for a test" if record["test_rows"] else ""
+    yield f"{printable(record['data'], 40)}: {rows}{more}, {columns}"
+    yield from paragraph("target", f"{printable(record['target'])}: {describe_target(record)}")
+
+
+def describe_target(record):
+    """Return the task and the classes as text."""
+    if record["task"] == "number":
+        return "a number"
+    labels = record["classes"]
+    names = ", ".join(printable(label, 20) for label in labels[:6])
+    names += ", ..." if len(labels) > 6 else ""
+    n = "two" if len(labels) == 2 else f"{len(labels):,}"
+    return f"{n} classes ({names})"
+
+
+def format_columns(record):
+    """Yield lines that say what the columns were taken for, and which were left out and why."""
+    for kind, label in (("number", "numbers"), ("category", "categories"), ("date", "dates")):
+        names = [name for name, other in record["kinds"].items() if other == kind]
+        if names:
+            yield from paragraph(label, list_names(names))
+    by_reason: dict = {}
+    for name, reason in record["left_out"].items():
+        by_reason.setdefault(reason, []).append(name)
+    for reason, names in by_reason.items():
+        yield from paragraph("left out", f"{list_names(names)}: {reason}")
+
+
+def format_suspicions(record):
+    """Yield lines about columns and rows that may be wrong."""
+    for suspicion in record["suspicions"][:MAX_WARNINGS]:
+        yield from paragraph("warning", suspicion["text"])
+    more = len(record["suspicions"]) - MAX_WARNINGS
+    if more > 0:
+        yield from paragraph("", f"... and {plural(more, 'warning')} more (--json lists all)")
+
+
+def format_saved(record, out, n_bytes):
+    """Yield lines about the model file."""
+    members, networks = plural(record["members"], "member"), plural(record["networks"], "network")
+    took = format_duration(record["seconds"])
+    yield f"{members}, {networks}, {record['parameters']:,} parameters; trained in {took}"
+    yield f"Saved {out} ({n_bytes / 1000:,.0f} kB). To predict with it:"
+    yield f"  fastnn predict {shlex.quote(out)} {shlex.quote(record['data'])}"
+
+
+def format_results(record):
+    """Yield lines with the scores, what the model uses, and which rows look wrong."""
+    n = record["scores"]["rows"]
+    where = "out of fold" if n == record["rows"] - record["test_rows"] else f"{n:,} rows held out"
+    yield from format_scores(record["scores"], where)
+    if record["test_scores"]:
+        yield ""
+        n = record["test_scores"]["rows"]
+        yield from format_scores(record["test_scores"], f"on {plural(n, 'row')} of the test")
+    yield from format_importances(record)
+    yield from format_suspects(record)
+
+
+# ---- scores ----
+
+
+def format_scores(scores, where):
+    """Yield a table of scores beside those of the baseline, and the classes."""
+    if "classes" in scores:
+        yield from _format_class_scores(scores, where)
+    else:
+        yield from _format_number_scores(scores, where)
+
+
+def _format_number_scores(scores, where):
+    baseline = scores["baseline"]
+    yield f"{where:<26}{'model':>12}{'baseline':>12}"
+    r2 = "-" if scores["r2"] is None else f"{scores['r2']:.3f}"
+    yield f"{'R2':<26}{r2:>12}{'0.000':>12}"
+    for name, label in (("rmse", "RMSE"), ("mae", "mean absolute error")):
+        values = f"{format_number(scores[name]):>12}{format_number(baseline[name]):>12}"
+        yield f"{label:<26}{values}"
+
+
+def _format_class_scores(scores, where):
+    baseline = scores["baseline"]
+    yield f"{where:<26}{'model':>12}{'baseline':>12}"
+    for name, label in (
+        ("accuracy", "accuracy"),
+        ("balanced_accuracy", "balanced accuracy"),
+        ("log_loss", "log-loss"),
+        ("auc", "AUC"),
+    ):
+        if scores[name] is None:
+            continue
+        more = ""
+        if name == "accuracy":
+            more = f"   {scores['wrong']:,} of {scores['rows']:,} wrong"
+        yield f"{label:<26}{scores[name]:>12.3f}{baseline[name]:>12.3f}{more}"
+    yield ""
+    yield from _format_classes(scores["classes"])
+    yield ""
+    labels = [c["class"] for c in scores["classes"]]
+    yield from _format_confusion(labels, scores["confusion"])
+
+
+def _format_classes(classes):
+    shown = classes
+    if len(classes) > MAX_CLASSES:
+        shown = sorted(classes, key=lambda c: c["f1"])[:MAX_CLASSES]
+        yield f"{MAX_CLASSES} of {len(classes):,} classes, lowest F1 first (--json lists all)"
+    yield f"{'class':<{NAME}}{'rows':>10}{'precision':>12}{'recall':>10}{'F1':>10}"
+    for c in shown:
+        yield (
+            f"{printable(c['class'], NAME - 2):<{NAME}}{c['rows']:>10,}{c['precision']:>12.3f}"
+            f"{c['recall']:>10.3f}{c['f1']:>10.3f}"
+        )
+
+
+def _format_confusion(labels, confusion):
+    """Yield the confusion matrix, or the most frequent confusions if it has too many columns."""
+    largest = max(max(row) for row in confusion)
+    names = [printable(label, 10) for label in labels]
+    width = 2 + max(len(f"{largest:,}"), *map(len, names))
+    first = max(len("true"), *map(len, names))
+    if len(labels) > MAX_CLASSES or first + width * len(labels) > WIDTH:
+        yield from _format_confusions(labels, confusion)
+        return
+    yield f"{'true':<{first}}{'predicted':>{max(width, 11)}}"
+    yield " " * first + "".join(f"{name:>{width}}" for name in names)
+    for name, row in zip(names, confusion):
+        yield f"{name:<{first}}" + "".join(f"{n:>{width},}" for n in row)
+
+
+def _format_confusions(labels, confusion):
+    pairs = [
+        (n, labels[i], labels[j])
+        for i, row in enumerate(confusion)
+        for j, n in enumerate(row)
+        if i != j and n
+    ]
+    if not pairs:
+        return
+    yield "most frequent confusions"
+    for n, true, predicted in sorted(pairs, key=lambda p: -p[0])[:5]:
+        yield f"  {printable(true, NAME)} taken for {printable(predicted, NAME)}: {n:,}"
+
+
+# ---- columns and rows ----
+
+
+def format_importances(record):
+    """Yield lines with the most important columns."""
+    top = sorted(record["importances"].items(), key=lambda item: -item[1])
+    top = [(name, value) for name, value in top if value > 0][:MAX_IMPORTANT]
+    if not top:
+        return
+    yield ""
+    yield "most important columns (growth of the loss if the values are shuffled)"
+    for name, value in top:
+        yield f"  {printable(name, 40):<42}{value:>8.3f}"
+
+
+def format_suspects(record):
+    """Yield lines with the rows whose out-of-fold loss is the largest."""
+    if not record.get("suspects"):
+        return
+    yield ""
+    yield "rows to check (largest loss of all, so the target may be wrong)"
+    for row in record["suspects"]:
+        place = f"line {row['line']:,}" if row["line"] else f"row {row['row'] + 1:,}"
+        if "probability" in row:
+            given = printable(row["given"], 20)
+            text = f"{given}, predicted {printable(row['predicted'], 20)}"
+            text += f" (probability of {given}: {row['probability']:.2g})"
+        else:
+            text = f"{format_number(row['given'])}, predicted {format_number(row['predicted'])}"
+        yield f"  {place:<14}{text}"
+
+
+# ---- parts ----
+
+
+def paragraph(label, text):
+    """Return lines of text with a label on the left."""
+    return textwrap.wrap(
+        f"{label:<{LABEL}}{text}",
+        WIDTH,
+        subsequent_indent=" " * LABEL,
+        break_on_hyphens=False,
+    )
+
+
+def list_names(names):
+    """Join the first names of columns with commas."""
+    more = f", ... ({len(names) - MAX_NAMES:,} more)" if len(names) > MAX_NAMES else ""
+    return ", ".join(printable(name, NAME) for name in names[:MAX_NAMES]) + more
+
+
+def format_number(x):
+    """Return a number with four digits, or all digits before the decimal point."""
+    return f"{x:,.0f}" if 1000 <= abs(x) < 1e9 else f"{x:.4g}"

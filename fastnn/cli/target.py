@@ -1,0 +1,219 @@
+"""The column to predict: what it is, and its values as the estimators expect them."""
+
+import math
+import shlex
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..tables import files, texts
+from ..tables.errors import did_you_mean, import_pyarrow, printable
+from .common import CommandError, plural, print_note
+
+TASKS = ("binary", "classes", "number")
+MAX_CLASSES = 1000
+MAX_INTEGER_CLASSES = 10  # whole numbers with more distinct values are numbers, not classes
+
+
+@dataclass
+class Target:
+    """The column to predict.
+
+    Attributes
+    ----------
+    name : str
+    task : {"binary", "classes", "number"}
+    values : pyarrow.Array
+        Classes (texts, whole numbers or Booleans) or float64, without missing values.
+    rows : ndarray of intp
+        The rows of the file that have a target.
+    """
+
+    name: str
+    task: str
+    values: object
+    rows: np.ndarray
+
+    @property
+    def is_number(self):
+        return self.task == "number"
+
+
+def read_target(table, arguments):
+    """Return the Target of a table.
+
+    Parameters
+    ----------
+    table : pyarrow.Table
+    arguments : argparse.Namespace
+        data, target, task (None: found out), skip_missing_target, and the options of the table file.
+
+    Returns
+    -------
+    Target
+    """
+    return _Reader(table, arguments).read()
+
+
+class _Reader:
+    def __init__(self, table, arguments):
+        self.path, self.name = arguments.data, arguments.target
+        self.arguments, self.task = arguments, arguments.task
+        if self.name not in table.column_names:
+            advice = did_you_mean(self.name, table.column_names)
+            raise CommandError(f"{self.path}: has no column {printable(self.name)!r}. {advice}")
+        self.column = table.column(self.name).combine_chunks()
+        self.label = f"the target {printable(self.name)!r}"
+
+    def read(self):
+        pa = import_pyarrow()
+        self.check_type()
+        column = self.column
+        if pa.types.is_string(column.type) and self.task != "classes":
+            column = self.read_numbers()
+        if pa.types.is_decimal(column.type):
+            column = column.cast(pa.float64(), safe=False)
+        rows = self.present_rows(column)
+        values = column.take(pa.array(rows))
+        n_distinct = len(values.unique())
+        if n_distinct < 2:
+            self.fail(
+                f"is {printable(values[0].as_py())!r} in every row. It needs at least two "
+                "different values."
+            )
+        task = self.task or self.guess_task(values, n_distinct)
+        if task == "number":
+            return Target(self.name, task, self.to_float(values, rows), rows)
+        self.check_classes(values, n_distinct, task)
+        return Target(self.name, task, _to_labels(values), rows)
+
+    def fail(self, what, row=None):
+        place = self.path if row is None else locate(self.arguments, row)
+        raise CommandError(f"{place}: {self.label} {what}")
+
+    def check_type(self):
+        types, kind = import_pyarrow().types, self.column.type
+        if types.is_temporal(kind):
+            self.fail("contains dates or times. Only numbers and classes can be predicted.")
+        if not (
+            types.is_string(kind)
+            or types.is_integer(kind)
+            or types.is_floating(kind)
+            or types.is_decimal(kind)
+            or types.is_boolean(kind)
+            or types.is_null(kind)
+        ):
+            self.fail(f"contains values of type {kind}. Only numbers and classes can be predicted.")
+
+    def read_numbers(self):
+        """Return a column of texts as float64 if they are numbers such as 1,234 or 12%."""
+        pa = import_pyarrow()
+        levels = self.column.unique().drop_null().to_pylist()
+        style = texts.number_style(levels)
+        if style is not None:
+            print_note(
+                f"{self.path}: {self.label}: {texts.describe_number_style(style)} "
+                "(--task classes takes them for classes)"
+            )
+            number_of = {text: _parse(text, style) for text in levels}
+            number_of[None] = None
+            return pa.array([number_of[t] for t in self.column.to_pylist()], pa.float64())
+        other = texts.first_other_text(levels)
+        if other is not None:
+            self.fail(
+                f"contains numbers, but {printable(other)!r} in this row. Correct the value, or "
+                f"pass --na {shlex.quote(printable(other))} --skip-missing-target if it means "
+                "missing, or --task classes.",
+                self.column.index(other).as_py(),
+            )
+        if self.task == "number":
+            self.fail(
+                f"is {printable(levels[0])!r}, but --task number needs numbers. Choose another "
+                "--task.",
+                self.column.index(levels[0]).as_py(),
+            )
+        if len(levels) > 2 and texts.date_format(levels) is not None:
+            self.fail(
+                "contains dates. Only numbers and classes can be predicted. If the dates are "
+                "classes, pass --task classes."
+            )
+        return self.column
+
+    def present_rows(self, column):
+        """Return the rows that have a target."""
+        missing = import_pyarrow().compute.is_null(column, nan_is_null=True)
+        missing = missing.to_numpy(zero_copy_only=False)
+        n = int(missing.sum())
+        if n == len(missing):
+            self.fail("is empty in every row. Choose another --target.")
+        if n and not self.arguments.skip_missing_target:
+            self.fail(
+                f"is missing (in {plural(n, 'row')}). Fill it in, or pass --skip-missing-target "
+                "to leave such rows out.",
+                int(missing.argmax()),
+            )
+        if n:
+            print_note(f"{plural(n, 'row')} without a target left out")
+        return np.flatnonzero(~missing)
+
+    def guess_task(self, values, n_distinct):
+        types = import_pyarrow().types
+        if n_distinct == 2:
+            return "binary"
+        if types.is_string(values.type):
+            return "classes"
+        few = types.is_integer(values.type) and n_distinct <= MAX_INTEGER_CLASSES
+        return "classes" if few else "number"
+
+    def to_float(self, values, rows):
+        pa = import_pyarrow()
+        if pa.types.is_boolean(values.type):
+            values = values.cast(pa.int8())
+        numbers = values.cast(pa.float64(), safe=False)
+        infinite = np.isinf(numbers.to_numpy(zero_copy_only=False))
+        if infinite.any():
+            self.fail("is infinite. Correct the value.", int(rows[infinite.argmax()]))
+        return numbers
+
+    def check_classes(self, values, n_distinct, task):
+        is_text = import_pyarrow().types.is_string(values.type)
+        if task == "binary" and n_distinct != 2:
+            tasks = "classes" if is_text else "classes or --task number"
+            self.fail(f"has {n_distinct:,} different values. Use --task {tasks}.")
+        if n_distinct > MAX_CLASSES or (
+            is_text and n_distinct > 20 and n_distinct > 0.5 * len(values)
+        ):
+            advice = "Choose another --target." if is_text else "Use --task number."
+            self.fail(f"has {n_distinct:,} different values, too many for classes. {advice}")
+
+
+def _parse(text, style):
+    """Return the number that a text stands for, None if it means missing."""
+    number = texts.parse_number(text, style)
+    return None if math.isnan(number) else number
+
+
+def _to_labels(values):
+    """Return classes as texts, whole numbers or Booleans."""
+    pa = import_pyarrow()
+    if not pa.types.is_floating(values.type):
+        return values
+    whole = pa.compute.all(pa.compute.equal(values, pa.compute.round(values))).as_py()
+    largest = pa.compute.max(pa.compute.abs(values)).as_py()
+    if whole and largest < 2**53:
+        return values.cast(pa.int64())
+    return values.cast(pa.string())
+
+
+def label_text(label):
+    """Return a class as a text, as a table file holds it."""
+    return str(label).lower() if isinstance(label, (bool, np.bool_)) else str(label)
+
+
+def locate(arguments, row):
+    """Return 'PATH, line N' for a row of the table of a command."""
+    from .table_options import read_options
+
+    known = ("sep", "encoding", "header", "decimal", "comment")
+    options = {k: v for k, v in read_options(arguments).items() if k in known}
+    return files.locate(arguments.data, row, **options)

@@ -1,0 +1,108 @@
+"""Build the estimator of `fastnn train` and fit it."""
+
+import re
+import warnings
+
+import numpy as np
+
+from ..tables.errors import printable
+from .common import CommandError
+from .target import locate
+
+NEEDS_SKLEARN = (
+    "models of tables need scikit-learn, which is not installed. Run: python -m pip install "
+    '"fastnn-mlp[cli]"'
+)
+
+
+def import_estimators():
+    """Return TabularClassifier and TabularRegressor, or raise CommandError without scikit-learn."""
+    try:
+        from ..tabular import TabularClassifier, TabularRegressor
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] != "sklearn":
+            raise
+        raise CommandError(NEEDS_SKLEARN) from None
+    return TabularClassifier, TabularRegressor
+
+
+def build(arguments, target, columns):
+    """Return the estimator for a target, not fitted.
+
+    Parameters
+    ----------
+    arguments : argparse.Namespace
+    target : Target
+    columns : dict
+        Names of columns by option, of `resolve_columns`.
+    """
+    classifier, regressor = import_estimators()
+    parameters = dict(
+        n_estimators=arguments.members,
+        hidden_layer_sizes=arguments.hidden or "auto",
+        time_limit=arguments.time_limit,
+        random_state=arguments.seed,
+        n_threads=arguments.threads,
+        categories=columns["category"] or None,
+        numbers=columns["number"] or None,
+        dates=columns["date"] or None,
+        drop=columns["drop"] or None,
+    )
+    if target.is_number:
+        return regressor(loss=arguments.loss or "squared_error", **parameters)
+    return classifier(
+        metric=arguments.metric or "auto", class_weight=arguments.class_weight, **parameters
+    )
+
+
+def check_task(arguments, target):
+    """Raise CommandError for options that do not go with the task."""
+    numbers = dict(loss="--loss", log_target="--log-target")
+    classes = dict(metric="--metric", class_weight="--class-weight", threshold="--threshold")
+    for options, is_wrong, what in (
+        (numbers, not target.is_number, "classes"),
+        (classes, target.is_number, "a number"),
+    ):
+        for name, option in options.items():
+            if is_wrong and getattr(arguments, name):
+                other = "numbers" if options is numbers else "classes"
+                raise CommandError(
+                    f"{option} is for {other}, but the target {printable(target.name)!r} is {what}. "
+                    f"Leave it out, or choose another --task."
+                )
+    if arguments.threshold and target.task == "classes":
+        n = len(target.values.unique())
+        raise CommandError(f"--threshold is for two classes, but the target has {n:,}.")
+
+
+def fit(model, table, target, arguments):
+    """Fit a model to a table that contains the target."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            model.fit(table, target.name)
+    except ValueError as error:
+        raise CommandError(explain(error, arguments, target.rows)) from None
+    except MemoryError as error:
+        raise CommandError(explain(error, arguments, target.rows)) from None
+
+
+def explain(error, arguments, rows):
+    """Return the message of an estimator in the words of the command line."""
+    text = " ".join(str(error).split())
+    text = re.sub(r"\bPass drop=\[(.*?)\]", r"Pass --drop \1", text)
+    text = text.replace("hidden_layer_sizes", "--hidden")
+    text = re.sub(r"\bX has\b", "the table has", text)
+    text = re.sub(r"\bdates names the column\b", "--date names the column", text)
+    found = re.search(r" in row (\d+)\b", text)
+    if found:
+        place = locate(arguments, int(rows[int(found[1])])).rpartition(", ")[2]
+        text = text.replace(found[0], f" in {place}")
+    return f"{arguments.data}: {text}"
+
+
+def held_out(model):
+    """Return the rows that some network held out, and their out-of-fold predictions."""
+    P = model.oof_prediction_
+    rows = np.flatnonzero(~np.isnan(P.reshape(len(P), -1)).any(axis=1))
+    return rows, P[rows]

@@ -1,0 +1,254 @@
+"""The options of `fastnn train`.
+
+The value of an option that is neither on the command line nor in --config is None or False until
+`complete` sets its default.
+"""
+
+import argparse
+import shlex
+
+from ..tables.errors import did_you_mean, printable
+from .common import CommandError, number, thread_count, whole_number
+from .table_options import add_table_options
+from .target import TASKS
+from .train_config import read_config
+
+METRICS = ("accuracy", "log_loss")
+LOSSES = ("squared_error", "absolute_error", "huber", "log_cosh", "poisson")
+DEFAULTS = dict(members=5, seed=0, threads=-1, test_size=0.0)
+COLUMN_OPTIONS = ("category", "number", "date", "drop")
+#: Options of version 0.0 that set what is now chosen for each table.
+REMOVED = {
+    "--epochs": "Each network keeps the epoch that is best on held-out rows. --time-limit shortens "
+    "the training.",
+    "--batch-size": "It is chosen for each table.",
+    "--optimizer": "The networks are trained with AdamW.",
+    "--lr": "It is part of a schedule that is the same for all tables.",
+    "--weight-decay": "Networks with different weight decay are trained and mixed.",
+    "--dropout": "Networks with different dropout are trained and mixed.",
+    "--activation": "All hidden layers have silu units.",
+}
+
+
+class _Removed(argparse.Action):
+    def __call__(self, parser, namespace, values, option_string=None):
+        parser.error(
+            f"there is no option {option_string} any more. {REMOVED[str(option_string)]} "
+            "fastnn.MLP has it in Python"
+        )
+
+
+def add_arguments(parser):
+    """Add the arguments of `fastnn train` to a parser."""
+    parser.add_argument(
+        "data",
+        nargs="?",
+        metavar="DATA",
+        help="table: CSV, TSV, JSON, Excel, Feather or Parquet; - for standard input",
+    )
+    parser.add_argument("--target", metavar="COL", help="column to predict")
+    parser.add_argument(
+        "--out", metavar="FILE", help="model file to write, for example model.safetensors"
+    )
+    _add_column_options(parser.add_argument_group("columns"))
+    _add_model_options(parser.add_argument_group("model"))
+    _add_run_options(parser.add_argument_group("run and output"))
+    add_table_options(parser)
+    for name in REMOVED:
+        parser.add_argument(name, action=_Removed, help=argparse.SUPPRESS)
+
+
+def _add_column_options(group):
+    group.add_argument(
+        "--task", choices=TASKS, metavar="TASK", help=f"{', '.join(TASKS)} (default: see below)"
+    )
+    for name, what in (
+        ("category", "columns to take for categories, such as postal codes"),
+        ("number", "columns to take for numbers"),
+        ("date", "columns to take for dates, such as 20260131"),
+        ("drop", "columns to leave out"),
+    ):
+        group.add_argument(
+            f"--{name}", action="append", metavar="COL,...", help=f"{what}; can be repeated"
+        )
+    group.add_argument(
+        "--skip-missing-target",
+        action="store_true",
+        help="leave out the rows whose target is missing (default: an error)",
+    )
+
+
+def _add_model_options(group):
+    group.add_argument(
+        "--members",
+        type=whole_number(1),
+        metavar="N",
+        help="number of folds, each with networks of its own; 1 holds out a fifth of the rows "
+        "and trains in a fifth of the time (default: 5)",
+    )
+    group.add_argument(
+        "--hidden",
+        type=hidden_sizes,
+        metavar="N,...",
+        help="units of each hidden layer (default: 64,64)",
+    )
+    group.add_argument(
+        "--loss",
+        choices=LOSSES,
+        metavar="NAME",
+        help=f"loss for a number: {', '.join(LOSSES)} (default: squared_error)",
+    )
+    group.add_argument(
+        "--log-target",
+        action="store_true",
+        help="learn the logarithm of a target that is above 0, such as a price",
+    )
+    group.add_argument(
+        "--metric",
+        choices=METRICS,
+        metavar="NAME",
+        help=f"what to choose the best epoch by, for classes: {', '.join(METRICS)} (default: both)",
+    )
+    group.add_argument(
+        "--class-weight",
+        choices=("balanced",),
+        metavar="balanced",
+        help="let each class count the same, however rare it is",
+    )
+    group.add_argument(
+        "--threshold",
+        type=number(above=0.0, below=1.0),
+        metavar="P",
+        help="for two classes: predict the second one if its probability is at least P "
+        "(default: 0.5)",
+    )
+
+
+def _add_run_options(group):
+    group.add_argument(
+        "--time-limit",
+        type=number(above=0.0),
+        metavar="SECONDS",
+        help="train fewer and shorter, so that it takes about this long (default: no limit)",
+    )
+    group.add_argument(
+        "--test-size",
+        type=number(below=1.0),
+        metavar="FRACTION",
+        help="fraction of the rows that the training does not see, for a final score (default: 0)",
+    )
+    group.add_argument(
+        "--seed",
+        type=whole_number(0),
+        metavar="N",
+        help="seed of all random numbers (default: 0)",
+    )
+    group.add_argument(
+        "--threads",
+        type=thread_count,
+        metavar="N",
+        help="maximum number of threads; does not change the model (default: -1, all CPUs)",
+    )
+    group.add_argument(
+        "--config",
+        metavar="FILE",
+        help="TOML file with options, such as hidden = [128, 128]; the command line wins",
+    )
+    group.add_argument("--json", action="store_true", help="print the results as one JSON object")
+    group.add_argument("--quiet", action="store_true", help="show no progress and no notes")
+
+
+def hidden_sizes(text):
+    """Parse `--hidden`: '64,32' -> (64, 32)."""
+    sizes = [part.strip() for part in text.split(",")]
+    if not all(part.isascii() and part.isdigit() and int(part) > 0 for part in sizes):
+        raise argparse.ArgumentTypeError(f"expected layer sizes such as 64 or 64,32, got {text!r}")
+    return tuple(map(int, sizes))
+
+
+def complete(arguments):
+    """Fill in the options of --config and the defaults, and check what belongs together.
+
+    Returns
+    -------
+    dict
+        The options that are not the defaults, by name.
+    """
+    if arguments.config is not None:
+        for name, value in vars(read_config(arguments.config, add_arguments)).items():
+            if not is_given(getattr(arguments, name)):
+                setattr(arguments, name, value)
+    for name, what in (("data", "DATA, the table"), ("target", "--target"), ("out", "--out")):
+        if getattr(arguments, name) is None:
+            raise CommandError(
+                f"{what} is missing. Example: fastnn train people.csv --target income "
+                "--out income.safetensors"
+            )
+    given = {
+        name: value
+        for name, value in vars(arguments).items()
+        if is_given(value) and name not in ("command", "run", "config")
+    }
+    for name, value in DEFAULTS.items():
+        if getattr(arguments, name) is None:
+            setattr(arguments, name, value)
+    return given
+
+
+def is_given(value):
+    return value is not None and value is not False
+
+
+def resolve_columns(arguments, names):
+    """Return {option: names of columns} of --category, --number, --date and --drop.
+
+    Parameters
+    ----------
+    arguments : argparse.Namespace
+    names : list of str
+        Names of the columns of the table.
+    """
+    columns: dict = {}
+    option_of: dict = {}
+    for option in COLUMN_OPTIONS:
+        columns[option] = split_names(getattr(arguments, option), names)
+        for name in columns[option]:
+            if name not in names:
+                raise CommandError(
+                    f"--{option}: {arguments.data} has no column {printable(name)!r}. "
+                    + did_you_mean(name, names)
+                )
+            if name == arguments.target:
+                raise CommandError(
+                    f"--{option} contains the target {printable(name)!r}. Remove it from --{option}."
+                )
+            if option_of.setdefault(name, option) != option:
+                raise CommandError(
+                    f"column {printable(name)!r} is in both --{option_of[name]} and --{option}. "
+                    "Name it once."
+                )
+    return columns
+
+
+def split_names(texts, names=()):
+    """Return the names in the values of an option. A name may contain commas if it is alone."""
+    out: list = []
+    for text in texts or ():
+        out += [text] if text in names else [p.strip() for p in text.split(",") if p.strip()]
+    return list(dict.fromkeys(out))
+
+
+def command_line(given):
+    """Return the command that has these options, as a text."""
+    words = ["fastnn", "train", given["data"]]
+    for name, value in given.items():
+        option = "--" + name.replace("_", "-")
+        if name == "data":
+            continue
+        if value is True:
+            words.append(option)
+        elif isinstance(value, list):
+            words += [word for item in value for word in (option, item)]
+        else:
+            words += [option, ",".join(map(str, value)) if isinstance(value, tuple) else str(value)]
+    return shlex.join(words)

@@ -1,0 +1,37 @@
+"""Tables and commands for the tests of the command line."""
+
+import csv
+import json
+
+import numpy as np
+
+
+def write_csv(name, **columns):
+    with open(name, "w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(columns)
+        writer.writerows(zip(*columns.values()))
+
+
+def write_people(name="people.csv", n=300):
+    """A table with everything: numbers, categories, missing values, an ID, a constant; three
+    targets."""
+    rng = np.random.default_rng(0)
+    age, city = rng.integers(18, 80, n), rng.choice(["Rom", "Köln", "Paris"], n)
+    write_csv(
+        name,
+        id=[f"c{i}" for i in range(n)],
+        age=["" if i % 20 == 0 else a for i, a in enumerate(age)],
+        city=["" if i % 30 == 0 else c for i, c in enumerate(city)],
+        planet=["Earth"] * n,
+        buys=np.where(age + 20 * (city == "Rom") > 60, "yes", "no"),
+        group=np.digitize(age, [30, 50]),
+        income=np.round(1000 * (30 + age + 10 * (city == "Paris")) + rng.normal(0, 500, n), 2),
+    )
+
+
+def report_of(run, *arguments):
+    """The JSON report of fastnn train."""
+    code, out, errors = run("train", *arguments, "--json")
+    assert code == 0, errors
+    return json.loads(out)
