@@ -67,7 +67,7 @@ IN_FUNCTIONS = {  # the optional extras: who may use them, inside functions alon
     "pandas": {"tabular"},  # of a DataFrame that was passed
     "openpyxl": {"tables"},
     "rich": {"cli"},
-    "matplotlib": {"plotting"},
+    "matplotlib": {"plotting", "cli"},
     "scipy": {"training.engines"},
     "sklearn": {"cli", "export"},
     "onnx": {"export"},

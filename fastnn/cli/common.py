@@ -114,19 +114,21 @@ def resolve_table_path(path):
     return sample if is_sample else path
 
 
-def check_output(path, *inputs):
-    """Raise CommandError unless --out can be written. Called before the work begins."""
+def check_output(path, *inputs, option="--out"):
+    """Raise CommandError unless the file of an option can be written, before the work begins."""
     for other in inputs:
         if os.path.exists(path) and os.path.exists(other) and os.path.samefile(path, other):
-            raise CommandError(f"{path}: --out would overwrite an input file. Choose another name.")
+            raise CommandError(
+                f"{path}: {option} would overwrite an input file. Choose another name."
+            )
     if os.path.exists(path) and not os.path.isfile(path):
         kind = "a directory" if os.path.isdir(path) else "not a regular file"
-        raise CommandError(f"{path}: --out is {kind}. Pass the name of a file.")
+        raise CommandError(f"{path}: {option} is {kind}. Pass the name of a file.")
     directory, name = os.path.split(os.path.realpath(path))
     if not os.path.isdir(directory):
         raise CommandError(
             f"{path}: the directory {os.path.dirname(path) or directory} does not exist. "
-            "Create it, or choose another --out."
+            f"Create it, or choose another {option}."
         )
     temporary = os.path.join(directory, f".{name}.{os.urandom(4).hex()}.tmp")
     try:
@@ -135,7 +137,7 @@ def check_output(path, *inputs):
         os.unlink(temporary)
     except OSError as error:
         raise CommandError(
-            f"{path}: cannot be written: {error.strerror}. Choose another --out."
+            f"{path}: cannot be written: {error.strerror}. Choose another {option}."
         ) from None
 
 
@@ -173,14 +175,15 @@ def load_model(path):
 
 def print_json(report):
     """Print a JSON object. Infinite numbers and NaN become null."""
-    print(json.dumps(_to_json(report), allow_nan=False, indent=2))
+    print(json.dumps(to_json(report), allow_nan=False, indent=2))
 
 
-def _to_json(value):
+def to_json(value):
+    """Return a value without numbers that JSON does not have: they become None."""
     if isinstance(value, dict):
-        return {str(key): _to_json(item) for key, item in value.items()}
+        return {str(key): to_json(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_to_json(item) for item in value]
+        return [to_json(item) for item in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 

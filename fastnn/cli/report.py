@@ -23,8 +23,8 @@ NAME = 24  # characters of a name in a table
 def format_table(record):
     """Yield lines that describe the table and the target, before training."""
     rows, columns = plural(record["rows"], "row"), plural(record["columns"], "column")
-    more = f", {record['test_rows']:,} of them held out for a test" if record["test_rows"] else ""
-    yield f"{printable(record['data'], 40)}: {rows}{more}, {columns}"
+    more = f", {record['test_rows']:,} for the test" if record["test_rows"] else ""
+    yield f"{short_path(record['data'])}: {rows}{more}, {columns}"
     yield from paragraph("target", f"{printable(record['target'])}: {describe_target(record)}")
 
 
@@ -67,7 +67,8 @@ def format_saved(record, out, n_bytes):
     took = format_duration(record["seconds"])
     yield f"{members}, {networks}, {record['parameters']:,} parameters; trained in {took}"
     yield f"Saved {out} ({n_bytes / 1000:,.0f} kB). To predict with it:"
-    yield f"  fastnn predict {shlex.quote(out)} {shlex.quote(record['data'])}"
+    data = "NEW.csv" if record["data"] == "-" else shlex.quote(record["data"])
+    yield f"  fastnn predict {shlex.quote(out)} {data}"
 
 
 def format_results(record):
@@ -190,14 +191,13 @@ def format_suspects(record):
     yield ""
     yield "rows to check (largest loss of all, so the target may be wrong)"
     for row in record["suspects"]:
-        place = f"line {row['line']:,}" if row["line"] else f"row {row['row'] + 1:,}"
         if "probability" in row:
             given = printable(row["given"], 20)
             text = f"{given}, predicted {printable(row['predicted'], 20)}"
             text += f" (probability of {given}: {row['probability']:.2g})"
         else:
             text = f"{format_number(row['given'])}, predicted {format_number(row['predicted'])}"
-        yield f"  {place:<14}{text}"
+        yield f"  {row['place']:<14}{text}"
 
 
 # ---- parts ----
@@ -211,6 +211,12 @@ def paragraph(label, text):
         subsequent_indent=" " * LABEL,
         break_on_hyphens=False,
     )
+
+
+def short_path(path, maximum=40):
+    """Return a path, without its beginning if it is long."""
+    path = "standard input" if path == "-" else printable(path, 1000)
+    return path if len(path) <= maximum else "..." + path[3 - maximum :]
 
 
 def list_names(names):

@@ -9,8 +9,16 @@ import numpy as np
 from ..config import __version__
 from ..tables.errors import import_pyarrow
 from ..tables.suspicions import find as find_suspicions
-from . import metrics, report, train_model
-from .common import CommandError, check_output, help_texts, print_json, resolve_table_path
+from . import report, train_model
+from .common import (
+    CommandError,
+    check_output,
+    help_texts,
+    print_json,
+    resolve_table_path,
+    to_json,
+)
+from .evaluation import Evaluation
 from .table_options import read_options, read_table
 from .target import label_text, read_target
 from .train_options import add_arguments, command_line, complete, resolve_columns, split_names
@@ -54,7 +62,10 @@ def add_parser(commands):
 def run(arguments):
     # Check all input before training begins.
     given = complete(arguments)
-    check_output(arguments.out, resolve_table_path(arguments.data))
+    path = resolve_table_path(arguments.data)
+    check_output(arguments.out, path)
+    if arguments.plot is not None:
+        check_output(arguments.plot, path, option="--plot")
     train_model.import_estimators()
     table = _read_table(arguments)
     columns = resolve_columns(arguments, table.column_names)
@@ -73,33 +84,42 @@ def run(arguments):
         "target": target.name,
         "task": target.task,
         "classes": _classes(target),
+        "threshold": arguments.threshold,
         "seed": arguments.seed,
         "suspicions": _suspicions(table, target, columns["drop"]),
     }
-    say = _say if not (arguments.json or arguments.quiet) else lambda lines: None
-    say(report.format_table(record))
-    say(report.format_suspicions(record))
+    show = _ignore if arguments.json or arguments.quiet else _print
+    show(report.format_table(record))
+    show(report.format_suspicions(record))
     model = train_model.build(arguments, target, columns)
-    pa = import_pyarrow()
     began = time.perf_counter()
-    train_model.fit(model, table.take(pa.array(train)), target, arguments)
-    record |= describe_model(model, time.perf_counter() - began)
-    record["scores"] = _score_held_out(model, target, train)
-    record["test_scores"] = _score(model, table, target, test) if len(test) else None
+    train_model.fit(model, table.take(import_pyarrow().array(train)), target, arguments)
+    record |= _describe(model, time.perf_counter() - began)
+    held_out = Evaluation.of_held_out(model, target, train)
+    record["scores"] = held_out.scores()
+    record["suspects"] = held_out.suspects(arguments, target)
+    record["test_scores"] = (
+        Evaluation.of_rows(model, table, target, test).scores() if len(test) else None
+    )
     _save(model, record, arguments.out)
+    show(report.format_columns(record))
+    show([""])
+    show(report.format_results(record))
+    show(["", *report.format_saved(record, arguments.out, os.path.getsize(arguments.out))])
     if arguments.json:
         print_json({"model": arguments.out, **record})
-        return 0
-    say(report.format_columns(record))
-    say([""])
-    say(report.format_results(record))
-    say(["", *report.format_saved(record, arguments.out, os.path.getsize(arguments.out))])
+    if arguments.plot is not None:
+        _plot(model, record, held_out, arguments)
     return 0
 
 
-def _say(lines):
+def _print(lines):
     for line in lines:
         print(line, flush=True)
+
+
+def _ignore(lines):
+    pass
 
 
 # ---- the table ----
@@ -170,52 +190,42 @@ def _suspicions(table, target, drop):
 # ---- the model ----
 
 
-def describe_model(model, seconds):
+def _describe(model, seconds):
     """Return what the columns are, and what the model consists of."""
     left_out = {
         name: "--drop" if reason == "named in drop" else reason
         for name, reason in model.left_out_.items()
     }
     names = model.feature_names_in_.tolist()
-    members = model._members
+    networks = [net for m in model._members for fold in m.networks for net in fold]
     return {
         "kinds": model.columns_,
         "left_out": left_out,
         "importances": dict(zip(names, map(float, model.feature_importances_))),
-        "members": len(members[0].networks),
-        "networks": sum(len(networks) for m in members for networks in m.networks),
-        "parameters": sum(
-            net.n_params for m in members for networks in m.networks for net in networks
-        ),
+        "members": len(model._members[0].networks),
+        "networks": len(networks),
+        "parameters": sum(net.n_params for net in networks),
         "seconds": seconds,
     }
 
 
-def _score_held_out(model, target, train):
-    rows, P = train_model.held_out(model)
-    return _scores(model, target, train[rows], P)
-
-
-def _score(model, table, target, rows):
-    """Return the scores of rows that the training did not see."""
-    X = table.take(import_pyarrow().array(rows))
-    P = model.predict(X) if target.is_number else model.predict_proba(X)
-    return _scores(model, target, rows, P)
-
-
-def _scores(model, target, rows, P):
-    """Return the scores of predictions for some rows of the target."""
-    y = np.array(target.values.to_pylist())[rows]
-    if target.is_number:
-        return metrics.score_numbers(y, P)
-    codes = np.searchsorted(model.classes_, y)
-    labels = list(map(label_text, model.classes_))
-    return metrics.score_classes(codes, P, P.argmax(axis=1), labels)
-
-
 def _save(model, record, out):
-    model.metadata_ = {"training": json.dumps(record)}
+    model.metadata_ = {"training": json.dumps(to_json(record))}
     try:
         model.save(out)
     except OSError as error:
         raise CommandError(f"{out}: cannot be written: {error.strerror or error}") from None
+
+
+def _plot(model, record, held_out, arguments):
+    from . import train_plot
+
+    try:
+        train_plot.save(arguments.plot, model, record, held_out.y, held_out.P)
+    except OSError as error:
+        raise CommandError(
+            f"{arguments.plot}: cannot be written: {error.strerror or error}. The model is saved in "
+            f"{arguments.out}."
+        ) from None
+    if not (arguments.json or arguments.quiet):
+        print(f"Saved {arguments.plot}.")

@@ -3,8 +3,6 @@
 import re
 import warnings
 
-import numpy as np
-
 from ..tables.errors import printable
 from .common import CommandError
 from .target import locate
@@ -49,9 +47,13 @@ def build(arguments, target, columns):
         drop=columns["drop"] or None,
     )
     if target.is_number:
-        return regressor(loss=arguments.loss or "squared_error", **parameters)
+        loss = arguments.loss or "squared_error"
+        return regressor(loss=loss, log_target=arguments.log_target, **parameters)
     return classifier(
-        metric=arguments.metric or "auto", class_weight=arguments.class_weight, **parameters
+        metric=arguments.metric or "auto",
+        class_weight=arguments.class_weight,
+        threshold=arguments.threshold,
+        **parameters,
     )
 
 
@@ -99,10 +101,3 @@ def explain(error, arguments, rows):
         place = locate(arguments, int(rows[int(found[1])])).rpartition(", ")[2]
         text = text.replace(found[0], f" in {place}")
     return f"{arguments.data}: {text}"
-
-
-def held_out(model):
-    """Return the rows that some network held out, and their out-of-fold predictions."""
-    P = model.oof_prediction_
-    rows = np.flatnonzero(~np.isnan(P.reshape(len(P), -1)).any(axis=1))
-    return rows, P[rows]

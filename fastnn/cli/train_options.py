@@ -7,6 +7,7 @@ The value of an option that is neither on the command line nor in --config is No
 import argparse
 import shlex
 
+from ..plotting import picture_file
 from ..tables.errors import did_you_mean, printable
 from .common import CommandError, number, thread_count, whole_number
 from .table_options import add_table_options
@@ -155,7 +156,13 @@ def _add_run_options(group):
         help="TOML file with options, such as hidden = [128, 128]; the command line wins",
     )
     group.add_argument("--json", action="store_true", help="print the results as one JSON object")
-    group.add_argument("--quiet", action="store_true", help="show no progress and no notes")
+    group.add_argument(
+        "--plot",
+        type=picture_file,
+        metavar="FILE",
+        help="picture of the training and the predictions to write: .png, .svg or .pdf",
+    )
+    group.add_argument("--quiet", action="store_true", help="print errors and notes alone")
 
 
 def hidden_sizes(text):
