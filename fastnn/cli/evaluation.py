@@ -10,6 +10,8 @@ from . import metrics
 from .target import label_text, locate
 
 MAX_SUSPECTS = 5
+MIN_ERROR = 3.0  # of a suspect, in units of the RMSE
+MAX_PROBABILITY = 0.1  # of the class of a suspect
 
 
 @dataclass
@@ -66,32 +68,31 @@ class Evaluation:
         return list(map(label_text, self.model.classes_.tolist()))
 
     def suspects(self, arguments, target):
-        """Return the rows whose target is the least likely: dicts of place, given, predicted.
-
-        For classes only rows whose given class is not the most probable one.
-        """
-        best = self.P.argmax(axis=1) if self.P.ndim == 2 else None
-        if best is None:
-            loss = np.abs(self.y - self.P)
+        """Return the rows whose target is the least likely, as dicts: row, place, given, predicted
+        and, for classes, the probability of the given one."""
+        if self.P.ndim == 1:
+            error = np.abs(self.y - self.P)
+            likeliness = -error
+            is_suspect = error > MIN_ERROR * np.sqrt(np.mean(error**2))
         else:
-            loss = np.where(best == self.y, -1.0, 1 - self.P[np.arange(len(self.y)), self.y])
-        worst = np.argsort(-loss, kind="stable")[:MAX_SUSPECTS]
-        out = []
-        for i in worst[loss[worst] > 0].tolist():
-            row = int(target.rows[self.rows[i]])
-            place = locate(arguments, row).rpartition(", ")[2]
-            suspect = {"row": row, "place": place}
-            if best is None:
-                suspect |= {"given": float(self.y[i]), "predicted": float(self.P[i])}
-            else:
-                labels = self.labels()
-                suspect |= {
-                    "given": labels[self.y[i]],
-                    "predicted": labels[best[i]],
-                    "probability": float(self.P[i, self.y[i]]),
-                }
-            out.append(suspect)
-        return out
+            likeliness = self.P[np.arange(len(self.y)), self.y]
+            is_suspect = likeliness < MAX_PROBABILITY
+        order = np.argsort(likeliness, kind="stable")
+        return [
+            self._describe(i, arguments, target) for i in order[is_suspect[order]][:MAX_SUSPECTS]
+        ]
+
+    def _describe(self, i, arguments, target):
+        row = int(target.rows[self.rows[i]])
+        out = {"row": row, "place": locate(arguments, row).rpartition(", ")[2]}
+        if self.P.ndim == 1:
+            return out | {"given": float(self.y[i]), "predicted": float(self.P[i])}
+        labels = self.labels()
+        return out | {
+            "given": labels[self.y[i]],
+            "predicted": labels[self.P[i].argmax()],
+            "probability": float(self.P[i, self.y[i]]),
+        }
 
 
 def _true(model, target, rows):

@@ -18,6 +18,7 @@ MAX_CLASSES = 12
 MAX_IMPORTANT = 8
 MAX_WARNINGS = 10
 NAME = 24  # characters of a name in a table
+UNBROKEN = "\N{NO-BREAK SPACE}"
 
 
 def format_table(record):
@@ -71,6 +72,13 @@ def format_saved(record, out, n_bytes):
     yield f"  fastnn predict {shlex.quote(out)} {data}"
 
 
+def format_interrupted(record, out):
+    """Yield lines about a training that Ctrl-C has stopped."""
+    done, left = record["members"], record["members_left"]
+    yield f"Interrupted: {out} holds the {done} of {done + left} members that are done."
+    yield "To train the others, repeat the command with --resume."
+
+
 def format_results(record):
     """Yield lines with the scores, what the model uses, and which rows look wrong."""
     n = record["scores"]["rows"]
@@ -101,7 +109,7 @@ def _format_number_scores(scores, where):
     r2 = "-" if scores["r2"] is None else f"{scores['r2']:.3f}"
     yield f"{'R2':<26}{r2:>12}{'0.000':>12}"
     for name, label in (("rmse", "RMSE"), ("mae", "mean absolute error")):
-        values = f"{format_number(scores[name]):>12}{format_number(baseline[name]):>12}"
+        values = f"{format_error(scores[name]):>12}{format_error(baseline[name]):>12}"
         yield f"{label:<26}{values}"
 
 
@@ -185,19 +193,23 @@ def format_importances(record):
 
 
 def format_suspects(record):
-    """Yield lines with the rows whose out-of-fold loss is the largest."""
-    if not record.get("suspects"):
+    """Yield lines with the rows whose target is the least likely."""
+    suspects = record["suspects"]
+    if not suspects:
         return
     yield ""
-    yield "rows to check (largest loss of all, so the target may be wrong)"
-    for row in record["suspects"]:
-        if "probability" in row:
-            given = printable(row["given"], 20)
-            text = f"{given}, predicted {printable(row['predicted'], 20)}"
-            text += f" (probability of {given}: {row['probability']:.2g})"
-        else:
-            text = f"{format_number(row['given'])}, predicted {format_number(row['predicted'])}"
-        yield f"  {row['place']:<14}{text}"
+    if record["classes"] is None:
+        yield "rows to check (the prediction is far from the target, which may be wrong)"
+        yield f"  {'place':<16}{'target':>14}{'predicted':>14}"
+        for s in suspects:
+            target, predicted = format_number(s["given"]), format_number(s["predicted"])
+            yield f"  {s['place']:<16}{target:>14}{predicted:>14}"
+        return
+    yield "rows to check (the target is improbable, so it may be wrong)"
+    yield f"  {'place':<16}{'target':<{NAME}}{'probability':>11}   predicted"
+    for s in suspects:
+        target, predicted = printable(s["given"], NAME - 2), printable(s["predicted"], NAME - 2)
+        yield f"  {s['place']:<16}{target:<{NAME}}{s['probability']:>11.2g}   {predicted}"
 
 
 # ---- parts ----
@@ -205,12 +217,10 @@ def format_suspects(record):
 
 def paragraph(label, text):
     """Return lines of text with a label on the left."""
-    return textwrap.wrap(
-        f"{label:<{LABEL}}{text}",
-        WIDTH,
-        subsequent_indent=" " * LABEL,
-        break_on_hyphens=False,
+    lines = textwrap.wrap(
+        f"{label:<{LABEL}}{text}", WIDTH, subsequent_indent=" " * LABEL, break_on_hyphens=False
     )
+    return [line.replace(UNBROKEN, " ") for line in lines]
 
 
 def short_path(path, maximum=40):
@@ -220,11 +230,17 @@ def short_path(path, maximum=40):
 
 
 def list_names(names):
-    """Join the first names of columns with commas."""
+    """Join the first names of columns with commas. Lines do not break within a name."""
     more = f", ... ({len(names) - MAX_NAMES:,} more)" if len(names) > MAX_NAMES else ""
-    return ", ".join(printable(name, NAME) for name in names[:MAX_NAMES]) + more
+    shown = (printable(name, NAME).replace(" ", UNBROKEN) for name in names[:MAX_NAMES])
+    return ", ".join(shown) + more
 
 
 def format_number(x):
-    """Return a number with four digits, or all digits before the decimal point."""
+    """Return a number with up to four digits, or all digits before the decimal point."""
     return f"{x:,.0f}" if 1000 <= abs(x) < 1e9 else f"{x:.4g}"
+
+
+def format_error(x):
+    """Return a number with four digits, or all digits before the decimal point."""
+    return f"{x:#.4g}" if 0.001 <= x < 1000 else format_number(x)

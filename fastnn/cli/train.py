@@ -2,6 +2,7 @@
 
 import json
 import os
+import sys
 import time
 
 import numpy as np
@@ -92,8 +93,11 @@ def run(arguments):
     show(report.format_table(record))
     show(report.format_suspicions(record))
     model = train_model.build(arguments, target, columns)
+    if arguments.resume:
+        model = train_model.load_unfinished(model, arguments)
     began = time.perf_counter()
-    train_model.fit(model, table.take(import_pyarrow().array(train)), target, arguments)
+    rows = table.take(import_pyarrow().array(train))
+    is_interrupted = train_model.fit(model, rows, target, arguments)
     record |= _describe(model, time.perf_counter() - began)
     held_out = Evaluation.of_held_out(model, target, train)
     record["scores"] = held_out.scores()
@@ -110,6 +114,9 @@ def run(arguments):
         print_json({"model": arguments.out, **record})
     if arguments.plot is not None:
         _plot(model, record, held_out, arguments)
+    if is_interrupted:
+        print("\n".join(report.format_interrupted(record, arguments.out)), file=sys.stderr)
+        return 130
     return 0
 
 
@@ -202,7 +209,8 @@ def _describe(model, seconds):
         "kinds": model.columns_,
         "left_out": left_out,
         "importances": dict(zip(names, map(float, model.feature_importances_))),
-        "members": len(model._members[0].networks),
+        "members": getattr(model, "n_folds_", 1),
+        "members_left": getattr(model, "n_folds_left_", 0),
         "networks": len(networks),
         "parameters": sum(net.n_params for net in networks),
         "seconds": seconds,

@@ -1,10 +1,12 @@
 """Build the estimator of `fastnn train` and fit it."""
 
+import os
 import re
 import warnings
 
 from ..tables.errors import printable
-from .common import CommandError
+from .common import CommandError, load_model
+from .fit_progress import show_progress
 from .target import locate
 
 NEEDS_SKLEARN = (
@@ -78,15 +80,45 @@ def check_task(arguments, target):
 
 
 def fit(model, table, target, arguments):
-    """Fit a model to a table that contains the target."""
+    """Fit a model to a table that contains the target, and show the progress.
+
+    Returns
+    -------
+    bool
+        Whether Ctrl-C stopped the training when some members were done.
+    """
+    quiet = arguments.quiet
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), show_progress(quiet=quiet) as model._on_progress:
             warnings.simplefilter("ignore")
-            model.fit(table, target.name)
-    except ValueError as error:
+            model.fit(table, target.name, **({"resume": True} if arguments.resume else {}))
+    except KeyboardInterrupt:
+        if getattr(model, "n_folds_left_", 0) == 0:
+            raise
+        return True
+    except (ValueError, MemoryError) as error:
         raise CommandError(explain(error, arguments, target.rows)) from None
-    except MemoryError as error:
-        raise CommandError(explain(error, arguments, target.rows)) from None
+    finally:
+        del model._on_progress
+    return False
+
+
+def load_unfinished(model, arguments):
+    """Return the model in the file --out that Ctrl-C has stopped, with the parameters of `model`."""
+    out = arguments.out
+    if not os.path.exists(out):
+        raise CommandError(
+            f"{out}: there is no such file, so there is nothing to resume. Leave out --resume."
+        )
+    found = load_model(out)
+    if type(found) is not type(model):
+        raise CommandError(
+            f"{out}: does not hold the model that these options train. Leave out --resume, or "
+            "choose another --out."
+        )
+    if found.n_folds_left_ == 0:
+        raise CommandError(f"{out}: is complete, so there is nothing to resume.")
+    return found.set_params(**model.get_params())
 
 
 def explain(error, arguments, rows):
@@ -94,6 +126,9 @@ def explain(error, arguments, rows):
     text = " ".join(str(error).split())
     text = re.sub(r"\bPass drop=\[(.*?)\]", r"Pass --drop \1", text)
     text = text.replace("hidden_layer_sizes", "--hidden")
+    text = text.replace("resume=True", "--resume").replace(
+        "or resume=False", "or leave out --resume"
+    )
     text = re.sub(r"\bX has\b", "the table has", text)
     text = re.sub(r"\bdates names the column\b", "--date names the column", text)
     found = re.search(r" in row (\d+)\b", text)

@@ -151,6 +151,11 @@ def _add_run_options(group):
         help="maximum number of threads; does not change the model (default: -1, all CPUs)",
     )
     group.add_argument(
+        "--resume",
+        action="store_true",
+        help="train the members that are left after Ctrl-C; all other options as before",
+    )
+    group.add_argument(
         "--config",
         metavar="FILE",
         help="TOML file with options, such as hidden = [128, 128]; the command line wins",
@@ -194,7 +199,7 @@ def complete(arguments):
     given = {
         name: value
         for name, value in vars(arguments).items()
-        if is_given(value) and name not in ("command", "run", "config")
+        if is_given(value) and name not in ("command", "run", "config", "resume")
     }
     for name, value in DEFAULTS.items():
         if getattr(arguments, name) is None:

@@ -1,0 +1,151 @@
+"""The progress of `fastnn train` on standard error: members that are done, score, time left.
+
+On a terminal with rich it is a bar, without rich one line that is rewritten. Elsewhere each member
+is a line, so that a log stays short.
+"""
+
+import os
+import sys
+import time
+
+from ..training.progress import Line
+from .display import format_duration
+
+LOG_SECONDS = 60.0  # at most between two lines of a log
+MAX_BAR = 36  # characters
+
+
+def show_progress(label="", quiet=False):
+    """Return a context manager whose value is called with the Progress of an estimator.
+
+    Parameters
+    ----------
+    label : str, default ""
+        What is trained, shown first.
+    quiet : bool, default False
+        Whether to show nothing.
+    """
+    if quiet or sys.stderr is None:
+        return _Nothing()
+    if not sys.stderr.isatty():
+        return _Log(label)
+    if os.environ.get("TERM") != "dumb":
+        try:
+            from rich.console import Console
+            from rich.live import Live
+        except ImportError:
+            pass
+        else:
+            return _Bar(label, Console(stderr=True), Live)
+    return _RewrittenLine(label)
+
+
+def describe(progress):
+    """Return the parts of a line about a Progress."""
+    parts = [f"member {progress.folds_done}/{progress.n_folds}"]
+    if progress.score is not None:
+        parts.append(f"held-out {progress.score_name} {progress.score:.3f}")
+    if progress.seconds_left:
+        parts.append(f"{format_duration(progress.seconds_left)} left")
+    return parts
+
+
+class _Nothing:
+    def __enter__(self):
+        return None
+
+    def __exit__(self, *error):
+        pass
+
+
+class _Log:
+    """A line for each member, and at least one a minute."""
+
+    def __init__(self, label):
+        self.label, self.folds_done, self.shown = label, 0, time.perf_counter()
+
+    def __enter__(self):
+        return self.update
+
+    def __exit__(self, *error):
+        pass
+
+    def update(self, progress):
+        now = time.perf_counter()
+        if progress.folds_done == self.folds_done and now - self.shown < LOG_SECONDS:
+            return
+        self.folds_done, self.shown = progress.folds_done, now
+        parts = [*([self.label] if self.label else []), *describe(progress)]
+        if progress.folds_done < progress.n_folds:
+            percent = 100 * progress.networks_done / progress.n_networks
+            parts.insert(-1 if progress.seconds_left else len(parts), f"{percent:.0f} %")
+        _print_line("  ".join(parts))
+
+
+class _RewrittenLine:
+    """One line that is rewritten, for a terminal without rich."""
+
+    def __init__(self, label):
+        self.label, self.line, self.parts = label, Line(), None
+
+    def __enter__(self):
+        return self.update
+
+    def update(self, progress):
+        percent = f"{100 * progress.networks_done / progress.n_networks:3.0f} %"
+        self.parts = [*([self.label] if self.label else []), percent, *describe(progress)]
+        if self.line.is_due():
+            self.line.print(self.parts, "\r")
+
+    def __exit__(self, *error):
+        if self.parts:
+            self.line.print(self.parts, "\n")
+
+
+class _Bar:
+    """A bar with a status line below, drawn by rich."""
+
+    def __init__(self, label, console, live):
+        self.label, self.console, self.progress = label, console, None
+        self.live = live(
+            get_renderable=self.render,
+            console=console,
+            refresh_per_second=10,
+            redirect_stdout=False,
+            redirect_stderr=False,
+        )
+
+    def __enter__(self):
+        self.live.start()
+        return self.update
+
+    def __exit__(self, *error):
+        self.live.stop()
+
+    def update(self, progress):
+        self.progress = progress
+
+    def render(self):
+        from rich.console import Group
+        from rich.progress_bar import ProgressBar
+        from rich.table import Table
+        from rich.text import Text
+
+        progress = self.progress
+        if progress is None:
+            return Text(self.label or "preparing the columns")
+        fraction = progress.networks_done / progress.n_networks
+        member, *others = describe(progress)
+        percent = f"{100 * fraction:3.0f} %"
+        width = max(4, min(MAX_BAR, self.console.width - len(member) - len(percent) - 5))
+        top = Table.grid(padding=(0, 2))
+        top.add_row(member, ProgressBar(total=1.0, completed=fraction, width=width), percent)
+        parts = [*([self.label] if self.label else []), *others]
+        return Group(top, Text("  ".join(parts), no_wrap=True, overflow="ellipsis"))
+
+
+def _print_line(text):
+    try:
+        print(text, file=sys.stderr, flush=True)
+    except OSError:  # standard error is closed; training continues
+        pass
