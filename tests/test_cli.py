@@ -101,7 +101,7 @@ def test_version(run):
             ["predict", "m", "My", "table.csv", "2"],
             "fastnn predict: unexpected arguments table.csv 2. Quote values that contain spaces.",
         ),
-        (["train"], "the following arguments are required: DATA, --target, --out"),
+        (["predict"], "the following arguments are required: MODEL, DATA"),
         (  # an unknown option comes before a missing one; none may be abbreviated
             ["train", "a.csv", "--targ", "y", "--out", "m"],
             "fastnn train: unknown option --targ. Did you mean --target? See 'fastnn train --help'.",
@@ -122,7 +122,7 @@ def test_values_that_look_like_options_are_values(run):
     for arguments in (["--seconds", "-1"], ["--seconds=-1e9"]):
         errors = run("bench", *arguments)[2]
         assert "argument --seconds: expected a number above 0, got '-1" in errors
-    assert "required" in run("train", "--", "--target")[2]  # a file of that name
+    assert "--target is missing" in run("train", "--", "--target")[2]  # DATA has that name
 
 
 def test_the_script_is_the_same_command():

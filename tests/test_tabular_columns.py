@@ -205,6 +205,16 @@ def test_unseen_and_missing_values(fitted):
         assert np.isfinite(fitted.predict(TRAINING.assign(**{name: None}))).all()
 
 
+def test_unknown_categories_are_counted(fitted):
+    codes = np.where(np.arange(N) % 3 == 1, "zzz", TRAINING["code"].astype(str))
+    codes = np.where(np.arange(N) == 0, None, codes)
+    unknown = fitted._features.unknown_categories(frames.read(TRAINING.assign(code=codes)))
+    assert unknown == {"code": (len(range(1, N, 3)), "zzz")}
+    assert fitted._features.unknown_categories(frames.read(TRAINING)) == {}
+    with pytest.raises(ValueError, match="holds 'x' in row 0, which is not a number"):
+        fitted._features.unknown_categories(frames.read(TRAINING.assign(number="x")))
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -216,9 +226,12 @@ def test_unseen_and_missing_values(fitted):
         (dict(day=3.0), "column 'day' holds the number 3, but dates are expected"),
         (
             dict(written="31.02.2020"),
-            "'31.02.2020' in row 0, which is not a date like those of fit",
+            "'31.02.2020' in row 0, which is not a date like those of the training table",
         ),
-        (dict(share="12,5 €"), "'12,5 €' in row 0, which is not a number like those of fit"),
+        (
+            dict(share="12,5 €"),
+            "'12,5 €' in row 0, which is not a number like those of the training table",
+        ),
         (dict(more=1), "names should match(.|\n)*unseen at fit time:\n- more"),
     ],
 )

@@ -13,8 +13,8 @@ import sys
 from .. import datasets
 from ..files import ModelFileError
 from ..loading import load
-from ..tables.encoding import Encoding
-from ..tables.files import printable
+from ..mlp import MLP
+from ..tables.errors import printable, similar
 from ..validation import check_threads
 
 
@@ -89,13 +89,14 @@ def add_seed(parser):
     )
 
 
-def add_threads(parser):
+def add_threads(parser, default=1):
+    what = "-1, all CPUs" if default == -1 else f"{default}; -1 is all CPUs"
     parser.add_argument(
         "--threads",
         type=thread_count,
-        default=1,
+        default=default,
         metavar="N",
-        help="maximum number of threads, -1 for all CPUs; does not change results (default: 1)",
+        help=f"maximum number of threads; does not change results (default: {what})",
     )
 
 
@@ -141,33 +142,71 @@ def check_output(path, *inputs, option="--out"):
         ) from None
 
 
-def load_model(path):
-    """Read a model file. Return the network, and the Encoding of its table or None."""
+def load_model(path, data=None):
+    """Read a model file of `fastnn train`.
+
+    Parameters
+    ----------
+    path : str
+    data : str, optional
+        The other file of the command, to notice that both are in the wrong order.
+
+    Returns
+    -------
+    TabularClassifier or TabularRegressor
+    """
     try:
-        net = load(path)
+        model = load(path)
     except OSError as error:
         what = "is a directory" if os.path.isdir(path) else error.strerror
-        raise CommandError(f"{path}: {what}. Pass a file written by 'fastnn train'.") from None
+        raise CommandError(f"{path}: {what}. {_advise_model(path)}") from None
     except ModelFileError as error:
+        if data is not None and is_model_name(data) and not is_model_name(path):
+            raise CommandError(
+                f"{path}: is not a fastnn model. The model comes first: {data} {path}"
+            ) from None
         reason = str(error).removeprefix(f"{path}: ").removesuffix(".")
         raise CommandError(
             f"{path}: not a fastnn model, or damaged ({reason}). "
             "Pass a file written by 'fastnn train'."
         ) from None
-    if "table" not in net.metadata:
-        return net, None
-    encoding = Encoding.from_text(path, net.metadata["table"])
-    sizes = net.layer_sizes
-    if (encoding.width, encoding.target.n_outputs, encoding.target.output) != (
-        sizes[0],
-        sizes[-1],
-        net.activations[-1],
-    ):
+    except ImportError:
         raise CommandError(
-            f"{path}: the column encoding in this file does not match its network. "
-            "Train the model again."
+            f"{path}: needs scikit-learn, which is not installed. "
+            'Run: python -m pip install "fastnn-mlp[cli]"'
+        ) from None
+    if isinstance(model, MLP):
+        raise CommandError(
+            f"{path}: holds a network without the columns of a table (written by MLP.save). "
+            "Use fastnn.load in Python, or train a model with 'fastnn train'."
         )
-    return net, encoding
+    return model
+
+
+def is_model_name(path):
+    """Whether a file name is that of a model."""
+    return path.endswith(".safetensors")
+
+
+def _advise_model(path):
+    """Return what to do about a path that is no file."""
+    folder, name = (path, "") if os.path.isdir(path) else os.path.split(path)
+    try:
+        stems = sorted(
+            other.removesuffix(".safetensors")
+            for other in os.listdir(folder or ".")
+            if is_model_name(other)
+        )
+    except OSError:
+        stems = []
+    close = similar(name.partition(".")[0], stems)
+    if close is not None:
+        close = os.path.join(folder, f"{close}.safetensors")
+        return f"Did you mean {printable(close, 80)}?"
+    if stems:
+        names = join_names([f"{stem}.safetensors" for stem in stems], 3)
+        return f"The models in {folder or 'this folder'} are {names}."
+    return "Pass a file written by 'fastnn train'."
 
 
 # ---- output ----

@@ -11,7 +11,6 @@ from ..mlp import MLP
 from ..optimizers import SGD
 from .common import add_seed, add_threads, help_texts
 from .display import Display
-from .scores import accuracy
 
 EPOCHS = 200
 OPTIMIZER = SGD(lr=0.1, momentum=0.9, weight_decay=3e-4)
@@ -50,13 +49,11 @@ def run(arguments):
     split = f"{len(train)} for training, {len(test)} for testing (seed {seed})"
     print(f"{len(X)} images of 8 x 8 pixels: {split}")
     print("64 pixels -> 100 hidden units (ReLU) -> 1 probability (sigmoid)\n", flush=True)
-    display = Display(
-        net,
-        EPOCHS,
-        len(train),
-        BATCH_SIZE,
-        lambda: f"accuracy {accuracy(net.forward(X[test]), odd[test]):.3f}",
-    )
+
+    def format_accuracy():
+        return f"accuracy {np.mean((net.forward(X[test])[:, 0] > 0.5) == odd[test]):.3f}"
+
+    display = Display(net, EPOCHS, len(train), BATCH_SIZE, format_accuracy)
     with display:
         history = net.fit(
             X[train],

@@ -1,21 +1,23 @@
 """fastnn info: show this installation, or what a model file contains."""
 
-import json
 import os
 import platform
+import shlex
 from importlib import metadata
-from itertools import zip_longest
 
 from .. import kernels
 from ..config import __version__, show_config
-from ..tables.files import printable
-from .common import add_json, help_texts, join_names, load_model, plural, print_json
-from .scores import format_scores
+from ..tables.errors import printable
+from . import report
+from .common import add_json, help_texts, load_model, plural, print_json
+from .display import format_duration
+from .target import label_text
+from .training_record import KEY, read_record
 
-MAX_COLUMNS_SHOWN = 20
 HELP = """
 Without MODEL: show the version and the instruction set that fastnn uses.
-With MODEL: show its network, its input columns and its scores after training.
+With MODEL: show what a model predicts and from which columns, how good it is
+on rows that it did not train on, and how it was trained.
 
 examples:
   fastnn info
@@ -69,87 +71,105 @@ def _version(name):
         return None
 
 
+# ---- a model ----
+
+
 def _show_model(arguments):
-    path = arguments.model
-    net, encoding = load_model(path)
-    training = _read_training_record(net)
+    model = load_model(arguments.model)
+    record, n_bytes = read_record(model), os.path.getsize(arguments.model)
+    content = _describe(model)
     if arguments.json:
-        network = {
-            "layer_sizes": net.layer_sizes,
-            "activations": net.activations,
-            "bias": net.bias,
-            "dtype": net.dtype.name,
-        }
-        table = json.loads(encoding.to_text()) if encoding else None
         print_json(
-            {
-                "file": path,
-                "bytes": os.path.getsize(path),
-                **network,
-                "parameters": net.n_params,
-                "table": table,
-                "training": training,
-            }
+            {"file": arguments.model, "bytes": n_bytes, **content, "training": record or None}
         )
         return 0
-    sizes, no_biases = "-".join(map(str, net.layer_sizes)), "" if net.bias else ", no biases"
-    print(f"{printable(path, 60)}: {os.path.getsize(path) / 1000:,.0f} kB")
-    print(f"network   {sizes}, {net.n_params:,} parameters, {net.dtype.name}{no_biases}")
-    print(f"layers    {join_names(net.activations, 10)}")
-    if net.state is not None:
-        epochs, steps = plural(net.state.epoch, "epoch"), plural(net.state.step, "step")
-        print(f"state     {epochs}, {steps}; {net.state.optimizer}")
-    for name in net.metadata:
-        if name not in ("table", "training"):
-            print(f"metadata  {printable(name, 20)}: {printable(net.metadata[name], 46)}")
-    if encoding is None:
-        print("table     none (written by MLP.save); use fastnn.load in Python")
-        return 0
-    target = encoding.target
-    print(f"target    {printable(target.name)}: {target.describe()}")
-    for line in _format_training(target, training):
+    print(f"{printable(arguments.model, 60)}: {n_bytes / 1000:,.0f} kB")
+    for line in _format_model(content):
         print(line)
-    columns, inputs = plural(len(encoding.columns), "column"), plural(encoding.width, "input")
-    print(f"columns   {columns} -> {inputs}")
-    for column in encoding.columns[:MAX_COLUMNS_SHOWN]:
-        print(f"  {printable(column.name, 20):20}  {_describe_column(column)}")
-    if len(encoding.columns) > MAX_COLUMNS_SHOWN:
-        more = len(encoding.columns) - MAX_COLUMNS_SHOWN
-        print(f"  ... and {more:,} more (--json lists all)")
-    if encoding.left_out:
-        print(f"ignored   {join_names(encoding.left_out)}")
+    for name, text in model.metadata_.items():
+        if name != KEY:
+            print(*report.paragraph("metadata", printable(f"{name}: {text}", 400)), sep="\n")
+    try:
+        lines = [*_format_scores(content, record), *_format_training(record)]
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError):  # of another program
+        lines = [*_format_scores(content, {}), "", "training    the record is damaged"]
+    print("\n".join(lines))
     return 0
 
 
-def _describe_column(column):
-    if column.values is None:
-        what = f"mean {column.mean:.4g}, std {column.scale:.4g}"
-    else:
-        what = f"{len(column.values):,} values: {join_names(column.values, 4)}"
-    return printable(what, 40) + ", can be missing" * column.marks_missing
+def _describe(model):
+    """Return what a model consists of, as a dict that JSON can hold."""
+    networks = [net for m in model._members for of_fold in m.networks for net in of_fold]
+    classes = getattr(model, "classes_", None)
+    names = model._features.names or map(str, range(model.n_features_in_))
+    return {
+        "estimator": type(model).__name__,
+        "target": model._target_name,
+        "task": "number" if classes is None else "classes",
+        "classes": None if classes is None else [label_text(label) for label in classes.tolist()],
+        "threshold": getattr(model, "threshold", None),
+        "kinds": {str(name): kind for name, kind in model.columns_.items()},
+        "left_out": {
+            str(name): "--drop" if reason == "named in drop" else reason
+            for name, reason in model.left_out_.items()
+        },
+        "importances": dict(zip(names, model.feature_importances_.tolist())),
+        "oof_score": model.oof_score_,
+        "members": len(model._members[0].networks) if networks else 0,
+        "networks": len(networks),
+        "parameters": sum(net.n_params for net in networks),
+    }
 
 
-def _read_training_record(net):
-    """Return the training record of a model file, or None if it is absent or damaged."""
-    try:
-        training = json.loads(net.metadata["training"])
-        return training if isinstance(training, dict) else None
-    except (KeyError, ValueError, RecursionError):
-        return None
+def _format_model(content):
+    """Yield lines that say what a model predicts from what."""
+    name = "a target without a name" if content["target"] is None else printable(content["target"])
+    yield from report.paragraph("target", f"{name}: {report.describe_target(content)}")
+    if content["threshold"] is not None:
+        yield from report.paragraph(
+            "threshold",
+            f"predicts {printable(content['classes'][1])} if its probability is at least "
+            f"{content['threshold']:g}",
+        )
+    yield from report.format_columns(content)
+    members, networks = plural(content["members"], "member"), plural(content["networks"], "network")
+    yield from report.paragraph(
+        "model",
+        f"{content['estimator']}: {members}, {networks}, {content['parameters']:,} parameters",
+    )
 
 
-def _format_training(target, training):
-    """Return lines with the scores and options of a training; none if the record is damaged."""
-    try:
-        scores = training["scores"]
-        labels = ["held out" if scores["on"] == "held out" else "in-sample"]
-        lines = [
-            f"{label:9} {line}"
-            for label, line in zip_longest(labels, format_scores(target, scores), fillvalue="")
-        ]
-        epochs = f"{training['epochs']:,} epochs over {training['trained_on']:,} rows"
-        optimizer = f"{printable(training['optimizer'])}, lr {training['lr']:g}"
-        lines.append(f"training  {optimizer}, {epochs}, seed {training['seed']}")
-    except (KeyError, TypeError, ValueError):
-        return []
+def _format_scores(content, record):
+    """Yield lines with the scores on rows that were held out, and the important columns."""
+    if record:
+        yield ""
+        yield from report.format_results(record)
+        return
+    if content["oof_score"] is not None:
+        name = "R2" if content["task"] == "number" else "accuracy"
+        yield from report.paragraph("out of fold", f"{name} {content['oof_score']:.3f}")
+    yield from report.format_importances(content)
+
+
+def _format_training(record):
+    """Yield lines that say how a model was trained."""
+    if record:
+        yield ""
+        yield f"trained by fastnn {printable(record['fastnn'], 20)} on {_rows(record)}:"
+        yield from _wrap_command(printable(record["command"], 1000))
+
+
+def _rows(record):
+    took = format_duration(record["seconds"])
+    return f"{plural(record['rows'], 'row')} of {printable(record['data'])} in {took}"
+
+
+def _wrap_command(command):
+    """Return the lines of a command, with a backslash at the end of all but the last."""
+    lines = [" "]
+    for word in map(shlex.quote, shlex.split(command)):
+        if len(lines[-1]) + len(word) > report.WIDTH - 4:
+            lines[-1] += " \\"
+            lines.append("     ")
+        lines[-1] += f" {word}"
     return lines

@@ -1,11 +1,13 @@
 """fastnn predict: predict each row of a table with a trained model."""
 
+import contextlib
 import sys
 
 import numpy as np
 
-from ..tables import files as table_files
-from ..tables.files import TableError, printable
+from ..tables import files
+from ..tables.errors import did_you_mean, import_pyarrow, join, one_line, printable
+from . import scoring
 from .common import (
     CommandError,
     add_json,
@@ -13,25 +15,40 @@ from .common import (
     check_output,
     help_texts,
     load_model,
+    number,
     plural,
     print_json,
     print_note,
     resolve_table_path,
 )
-from .scores import compute_scores, format_scores
+from .report import format_scores
+from .table_options import add_table_options, read_table
+from .target import label_text
+from .train_model import explain
+from .train_options import split_names
+from .training_record import is_training_table, restore_reading_options
 
+BLOCK = 20_000  # rows that are predicted, and written, at a time
+DIGITS = 8  # of predictions: networks compute in float32
+MAX_NOTES = 6
 HELP = """
 Predict each row of a table with a model that 'fastnn train' wrote.
 
-The output has one row for each row of DATA, in the same order. It contains the
-prediction and, for a classifier, the probability of each class. If DATA has the
-target column, scores are printed to standard error.
+The output has one row for each row of DATA, in the same order: the columns of
+--keep, then the prediction. The columns of DATA may be in any order, and other
+columns are ignored. If DATA has the target, scores are printed to standard
+error. A category that the model does not know contributes nothing; a note says
+in how many rows.
 
 examples:
   fastnn predict model.safetensors new.csv               print as CSV
-  fastnn predict model.safetensors new.csv --out predictions.csv
-  fastnn predict model.safetensors new.parquet --out predictions.parquet
-  fastnn predict model.safetensors new.csv | head -3     pipe the output
+  fastnn predict model.safetensors new.csv --out predictions.parquet
+  fastnn predict model.safetensors new.csv --keep id,name --proba
+      id, name, the predicted class and the probability of each class
+  fastnn predict model.safetensors new.csv --keep all --interval 0.9
+      all columns of DATA, the predicted number, and an interval that holds the
+      true one with a probability of about 0.9
+  zcat big.csv.gz | fastnn predict model.safetensors - | head -3
 """
 
 
@@ -39,103 +56,288 @@ def add_parser(commands):
     parser = commands.add_parser("predict", help="predict the rows of a table", **help_texts(HELP))
     parser.add_argument("model", metavar="MODEL", help="model file written by 'fastnn train'")
     parser.add_argument(
-        "data", metavar="DATA", help="table with the columns that the model was trained on"
+        "data",
+        metavar="DATA",
+        help="table with the columns that the model was trained on; - for standard input",
     )
     parser.add_argument(
         "--out",
         metavar="FILE",
-        help=f"file to write: {table_files.EXTENSIONS} (default: CSV to standard output)",
+        help=f"file to write: {files.EXTENSIONS} (default: CSV to standard output)",
     )
     parser.add_argument(
-        "--unseen-as-missing",
-        action="store_true",
-        help="treat categories that are not in the training data as missing (default: an error)",
+        "--keep",
+        action="append",
+        metavar="COL,...",
+        help="columns of DATA to write beside the predictions, or all; can be repeated",
     )
-    add_threads(parser)
+    parser.add_argument(
+        "--proba", action="store_true", help="write the probability of each class, too"
+    )
+    parser.add_argument(
+        "--interval",
+        type=number(above=0.0, below=1.0),
+        metavar="P",
+        help="write the interval that holds a number with the probability P, too",
+    )
+    add_threads(parser, default=-1)
     add_json(parser)
+    add_table_options(parser)
     parser.set_defaults(run=run)
 
 
 def run(arguments):
-    path, out = resolve_table_path(arguments.data), arguments.out
-    net, encoding = load_model(arguments.model)
-    if encoding is None:
-        raise CommandError(
-            f"{arguments.model}: contains a network, but no column encoding (written by MLP.save). "
-            "Use fastnn.load in Python, or train a model with 'fastnn train'."
+    model = load_model(arguments.model, arguments.data)
+    model.n_threads = arguments.threads
+    _check_arguments(arguments, model)
+    options = restore_reading_options(arguments, model)
+    if options:
+        print_note(f"{arguments.data} is read like the training table: {options}")
+    inputs, kept, target = _read(arguments, model)
+    unknown = _unknown_categories(arguments, model, inputs)
+    _print_notes(unknown)
+    writer = _Writer(arguments)
+    collected = []
+    for start in range(0, inputs.num_rows, BLOCK):
+        outputs = _predict(arguments, model, inputs.slice(start, BLOCK))
+        if target is not None:
+            collected.append(outputs["P"] if "P" in outputs else outputs["y"])
+        columns = _output_columns(arguments, model, outputs)
+        writer.write(kept.slice(start, BLOCK), columns)
+    writer.close()
+    scores = scoring.score(model, target, np.concatenate(collected)) if collected else None
+    if scores is not None and is_training_table(model, arguments.data, inputs.num_rows):
+        print_note(
+            "this seems to be the table that the model was trained on, so the scores are too good. "
+            f"'fastnn info {arguments.model}' shows those on rows that were held out"
         )
-    if out is not None:
-        table_files.check_extension(out)
-        check_output(out, path, arguments.model)
-    table = table_files.read(path, encoding.text_columns, on_note=print_note)
-    X, notes = encoding.encode(path, table, arguments.unseen_as_missing)
-    outputs = net.forward(X, n_threads=arguments.threads)
-    not_finite = ~np.isfinite(outputs).all(axis=1)
-    if not_finite.any():
-        raise CommandError(
-            f"{table_files.locate(path, int(not_finite.argmax()))}: "
-            "the model's output is not finite. Train the model again."
-        )
-    columns = encoding.target.decode(outputs)
-    for note in notes:
-        print_note(note)
-    scores = _score(path, table, net, encoding, X)
-
-    if out is not None:
-        table_files.write(out, columns)
-    to_terminal = out is None and not arguments.json and sys.stdout.isatty()
-    if not to_terminal:  # before the rows: a program at the end of a pipe prints after them
-        _print_scores(encoding.target, scores)
     if arguments.json:
-        predictions = (
-            {} if out is not None else {name: values.tolist() for name, values in columns.items()}
-        )
-        print_json(
-            {
-                "model": arguments.model,
-                "rows": len(X),
-                "task": encoding.target.task,
-                "out": out,
-                "scores": scores,
-                **predictions,
-            }
-        )
-    elif out is None:
-        sys.stdout.flush()
-        # The bytes are UTF-8, whatever the encoding of the terminal.
-        sys.stdout.buffer.write(table_files.to_text(columns))
-        sys.stdout.buffer.flush()
-    else:
-        print(f"Saved {out} ({plural(len(X), 'row')}).")
-    if to_terminal:  # after the rows, where they are visible
-        _print_scores(encoding.target, scores)
+        report = {
+            "model": arguments.model,
+            "data": arguments.data,
+            "rows": inputs.num_rows,
+            "target": model._target_name,
+            "out": arguments.out,
+            "unknown_categories": {
+                name: {"rows": n, "example": text} for name, (n, text) in unknown.items()
+            },
+            "scores": scores,
+            "predictions": writer.to_json(),
+        }
+        print_json(report)
+        return 0
+    if arguments.out is not None:
+        print(f"Saved {arguments.out} ({plural(inputs.num_rows, 'row')}).")
+    for line in format_scores(scores, f"on {plural(scores['rows'], 'row')}") if scores else ():
+        print(line, file=sys.stderr)
     return 0
 
 
-def _print_scores(target, scores):
-    for i, line in enumerate(format_scores(target, scores) if scores else ()):
-        print(f"{'          ' if i else 'score     '}{line}", file=sys.stderr)
-
-
-def _score(path, table, net, encoding, X):
-    """Score the rows whose target is usable. Return None without any.
-
-    A target column that cannot be used prints a note: the predictions do not need it.
-    """
-    target = encoding.target
-    if target.name not in table.column_names:
-        return None
-    try:
-        usable = target.usable_rows(path, table.column(target.name))
-        y = target.encode(path, table.filter(usable).column(target.name))
-    except TableError as error:
-        print_note(f"no scores: {error}")
-        return None
-    if not usable.all():
-        rows = plural(len(usable) - usable.sum(), "row")
-        print_note(
-            f"{rows} not scored: {printable(target.name)!r} is missing or not one of the classes"
+def _check_arguments(arguments, model):
+    is_classifier = hasattr(model, "classes_")
+    if arguments.proba and not is_classifier:
+        raise CommandError(
+            f"--proba: {arguments.model} predicts a number. Pass --interval 0.9 for an interval "
+            "that holds it."
         )
-    if not usable.any():
-        return None
-    return compute_scores(net, target, X[usable], y)
+    if arguments.interval is not None and is_classifier:
+        raise CommandError(
+            f"--interval: {arguments.model} predicts a class. Pass --proba for the probability of "
+            "each class."
+        )
+    if model._features.names is None:
+        raise CommandError(
+            f"{arguments.model}: was trained on an array, whose columns have no names. Load it in "
+            "Python with fastnn.load, or train it on a table with column names."
+        )
+    if arguments.out is not None:
+        files.check_extension(arguments.out)
+        check_output(arguments.out, resolve_table_path(arguments.data), arguments.model)
+
+
+# ---- read ----
+
+
+class _AllBut:
+    """The names of all columns but some."""
+
+    def __init__(self, names):
+        self.names = names
+
+    def __contains__(self, name):
+        return name not in self.names
+
+
+def _read(arguments, model):
+    """Return the inputs of the model, the columns to keep, and the target column or None.
+
+    Columns that are no inputs are read as texts, so that --keep copies 007 as it is.
+    """
+    features = model._features
+    used = [features.names[features.positions[j]] for j in features.used()]
+    as_texts = {*used} - {*features.texts()}
+    if not scoring.has_text_target(model):
+        as_texts.add(model._target_name)
+    keep = arguments.keep or []
+    named = _AllBut(()) if keep == ["all"] else {*used, *split_names(keep), *keep}
+    table = read_table(arguments, text_columns=_AllBut(as_texts), keep=named)
+    names = table.column_names
+    missing = [name for name in used if name not in names]
+    if missing:
+        close = did_you_mean(missing[0], [name for name in names if name not in used] or names)
+        raise CommandError(
+            f"{arguments.data}: has no column{'s' * (len(missing) > 1)} {join(missing)}, but the "
+            f"model needs {'them' if len(missing) > 1 else 'it'}. {close}"
+        )
+    pa = import_pyarrow()
+    empty = pa.nulls(table.num_rows)  # of columns that were left out in the training
+    columns = [table.column(name) if name in used else empty for name in features.names]
+    inputs = pa.Table.from_arrays(columns, features.names)
+    target = table.column(model._target_name) if model._target_name in names else None
+    return inputs, table.select(_names_to_keep(arguments, names)), target
+
+
+def _names_to_keep(arguments, names):
+    """Return the names of --keep. A column that is named all is kept with all others."""
+    if arguments.keep == ["all"]:
+        return names
+    keep = split_names(arguments.keep, names)
+    for name in keep:
+        if name not in names:
+            raise CommandError(
+                f"--keep: {arguments.data} has no column {printable(name)!r}. "
+                + did_you_mean(name, names)
+            )
+    return keep
+
+
+@contextlib.contextmanager
+def _explained(arguments, n_rows):
+    """Turn the errors of an estimator into one line that names the file and the line in it."""
+    try:
+        yield
+    except ValueError as error:
+        raise CommandError(explain(error, arguments, range(n_rows))) from None
+
+
+def _unknown_categories(arguments, model, inputs):
+    """Return {column: (number of rows, example)} of unknown categories. Check all values."""
+    from ..tabular import frames
+
+    with _explained(arguments, inputs.num_rows):
+        return model._features.unknown_categories(frames.read(inputs))
+
+
+def _print_notes(unknown):
+    for name, (n, example) in list(unknown.items())[:MAX_NOTES]:
+        print_note(
+            f"column {printable(name)!r}: {plural(n, 'row')} with an unknown category, such as "
+            f"{printable(example)!r}, predicted without it"
+        )
+    if len(unknown) > MAX_NOTES:
+        print_note(f"unknown categories in {plural(len(unknown) - MAX_NOTES, 'more column')}")
+
+
+# ---- predict ----
+
+
+def _predict(arguments, model, rows):
+    """Return the outputs of the model: {"P": ...}, or {"y": ...} and the bounds of an interval."""
+    with _explained(arguments, rows.num_rows):
+        if hasattr(model, "classes_"):
+            outputs = {"P": model.predict_proba(rows)}
+        else:
+            outputs = {"y": model.predict(rows)}
+        if arguments.interval is not None:
+            outputs["lower"], outputs["upper"] = model.predict_interval(rows, arguments.interval)
+    for values in outputs.values():
+        if not np.isfinite(values).all():
+            raise CommandError(
+                f"{arguments.model}: the output of the model is not finite. Train it again."
+            )
+    return outputs
+
+
+def _output_columns(arguments, model, outputs):
+    """Return {name: array} of the predictions."""
+    if "P" in outputs:
+        P = outputs["P"]
+        columns = {"prediction": model.classes_[model._decide(P)]}
+        if arguments.proba:
+            for j, label in enumerate(model.classes_.tolist()):
+                columns[f"probability_{label_text(label)}"] = _round(P[:, j])
+        return columns
+    if outputs["y"].ndim == 1:
+        names = {"y": "prediction", "lower": "lower", "upper": "upper"}
+        return {names[name]: _round(values) for name, values in outputs.items()}
+    quantiles = np.atleast_1d(model._targets.loss.q)
+    return {f"quantile_{q:g}": _round(y) for q, y in zip(quantiles, outputs["y"].T)}
+
+
+def _round(values):
+    """Return numbers without digits that are noise."""
+    return np.array([float(f"{x:.{DIGITS}g}") for x in values.tolist()])
+
+
+# ---- write ----
+
+
+class _Writer:
+    """Writes blocks of rows to standard output, or collects them for a file or for JSON."""
+
+    def __init__(self, arguments):
+        self.out, self.is_json = arguments.out, arguments.json
+        self.blocks, self.n_rows = [], 0
+
+    def write(self, kept, predictions):
+        pa = import_pyarrow()
+        both = [name for name in predictions if name in kept.column_names]
+        if both:
+            raise CommandError(
+                f"--keep: column {printable(both[0])!r} has the name of a prediction. Name the "
+                "columns to keep without it, or rename it."
+            )
+        columns = {name: kept.column(name) for name in kept.column_names} | predictions
+        if self.out is None and not self.is_json:
+            self._print(columns)
+        else:
+            self.blocks.append(pa.table(columns))
+        self.n_rows += len(next(iter(predictions.values())))
+
+    def _print(self, columns):
+        with self._explained():
+            text = files.to_text(columns, header=self.n_rows == 0)
+        sys.stdout.flush()
+        # The bytes are UTF-8, whatever the encoding of the terminal.
+        sys.stdout.buffer.write(text)
+        sys.stdout.buffer.flush()
+
+    def close(self):
+        """Write the file, if there is one."""
+        if self.out is not None:
+            table = import_pyarrow().concat_tables(self.blocks)
+            with self._explained():
+                files.write(self.out, {name: table.column(name) for name in table.column_names})
+
+    @contextlib.contextmanager
+    def _explained(self):
+        try:
+            yield
+        except import_pyarrow().ArrowException as error:
+            raise CommandError(
+                f"--keep: a column cannot be written as text ({one_line(error)}). Leave it out, or "
+                "pass --out with a .parquet file."
+            ) from None
+
+    def to_json(self):
+        """Return {name: list}, or None if the rows are in a file."""
+        if self.out is not None:
+            return None
+        table = import_pyarrow().concat_tables(self.blocks)
+        return {
+            name: list(map(_to_json, table.column(name).to_pylist())) for name in table.column_names
+        }
+
+
+def _to_json(value):
+    return value if isinstance(value, (str, int, float, list, type(None))) else str(value)

@@ -36,8 +36,8 @@ def describe_target(record):
     labels = record["classes"]
     names = ", ".join(printable(label, 20) for label in labels[:6])
     names += ", ..." if len(labels) > 6 else ""
-    n = "two" if len(labels) == 2 else f"{len(labels):,}"
-    return f"{n} classes ({names})"
+    n = {1: "one class", 2: "two classes"}.get(len(labels), f"{len(labels):,} classes")
+    return f"{n} ({names})"
 
 
 def format_columns(record):

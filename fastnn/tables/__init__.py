@@ -1,5 +1,4 @@
-"""Tables: reading and writing files, numbers and dates in texts, suspicious columns, and the encoding
-of columns as network inputs."""
+"""Tables: reading and writing files, numbers and dates in texts, and suspicious columns."""
 
 from .convert import convert_texts
 from .files import TableError, TableWarning, read, write

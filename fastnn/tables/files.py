@@ -208,12 +208,16 @@ def write(path, columns):
         ) from None
 
 
-def to_text(columns, name=".csv"):
-    """Return columns {name: array} as bytes of CSV, or of TSV if the file extension says so."""
+def to_text(columns, name=".csv", header=True):
+    """Return columns {name: array} as bytes of CSV, or of TSV if the file extension says so.
+
+    Without `header` there is no line with the names, to append to rows that were written before.
+    """
     pa = import_pyarrow()
     delimiter = "\t" if re.search(r"\.(tsv|tab)(\.gz)?$", name) else ","
-    header = io.StringIO()  # pyarrow would quote every name
-    csv.writer(header, delimiter=delimiter, lineterminator="\n").writerow(columns)
+    names = io.StringIO()  # pyarrow would quote every name
+    if header:
+        csv.writer(names, delimiter=delimiter, lineterminator="\n").writerow(columns)
     # pyarrow's "needed" quotes every text. "none" fails if a text needs quotes.
     for style in ("none", "needed"):
         body = pa.BufferOutputStream()
@@ -227,4 +231,4 @@ def to_text(columns, name=".csv"):
         except pa.ArrowInvalid:
             if style == "needed":
                 raise
-    return header.getvalue().encode() + body.getvalue().to_pybytes()
+    return names.getvalue().encode() + body.getvalue().to_pybytes()

@@ -177,7 +177,7 @@ def convert(raw, column):
         values = raw.values
         if raw.kind == "text":
             style = column.style or PLAIN
-            what = "a number" if style == PLAIN else "a number like those of fit"
+            what = "a number" if style == PLAIN else "a number like those of the training table"
             values = _of_texts(raw, column, style, _to_number, what)
         infinite = np.isinf(values)
         if infinite.any():
@@ -190,7 +190,7 @@ def convert(raw, column):
         return raw.values
     if raw.kind == "text":
         style = column.style or texts.date_format(raw.levels) or "iso"
-        what = "a date like those of fit" if column.style else "a date"
+        what = "a date like those of the training table" if column.style else "a date"
         return _of_texts(raw, column, style, _to_date, what)
     return _of_numbers(raw.values, column)
 

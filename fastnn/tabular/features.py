@@ -152,6 +152,24 @@ class Features:
             codes[:, j] = _codes(category, values[category.source])
         return numbers, codes
 
+    def unknown_categories(self, frame):
+        """Return {label: (number of rows, example)} of texts that are none of the categories.
+
+        Values that cannot be what their column is raise an error, as in `transform`.
+        """
+        levels = {c.source: c.levels for c in self.categories if c.part == "value"}
+        out = {}
+        for j in self.used():
+            values = columns.convert(frame.columns[self.positions[j]], self.columns[j])
+            if j in levels:
+                codes, texts = values
+                known = set(levels[j])
+                unknown = np.array([text not in known for text in texts] + [False])[codes]
+                if unknown.any():
+                    example = texts[codes[unknown.argmax()]]
+                    out[self.columns[j].label] = int(unknown.sum()), example
+        return out
+
     def used(self):
         """Return the positions in `columns` of those that have features, sorted."""
         return sorted({f.source for f in (*self.numbers, *self.categories)})

@@ -1,0 +1,59 @@
+"""The training record of a model file: what `fastnn train` writes about a training, as JSON.
+
+A file can be damaged, or written by other programs, so nothing is taken for granted.
+"""
+
+import json
+import os
+import shlex
+
+KEY = "training"  # in metadata_
+TEXTS = ("sep", "encoding", "decimal", "comment")
+
+
+def read_record(model):
+    """Return the training record of a model, {} without one."""
+    try:
+        record = json.loads(model.metadata_.get(KEY, "{}"))
+    except (ValueError, RecursionError):
+        return {}
+    return record if isinstance(record, dict) else {}
+
+
+def restore_reading_options(arguments, model):
+    """Set the options of table files that the training had and the command line does not.
+
+    New tables come from the same source. The sheet is the exception: each file has its own.
+
+    Returns
+    -------
+    str
+        The options that were set, as on a command line.
+    """
+    stored = read_record(model).get("reading")
+    words: list = []
+    if not isinstance(stored, dict):
+        return ""
+    for name in TEXTS:
+        if getattr(arguments, name) is None and isinstance(stored.get(name), str):
+            setattr(arguments, name, stored[name])
+            words += [f"--{name}", stored[name]]
+    na = stored.get("na")
+    if arguments.na is None and isinstance(na, list) and all(isinstance(x, str) for x in na):
+        arguments.na = na
+        words += [word for value in na for word in ("--na", value)]
+    if stored.get("header") is False and not arguments.no_header:
+        arguments.no_header = True
+        words.append("--no-header")
+    return shlex.join(words)
+
+
+def is_training_table(model, path, n_rows):
+    """Whether a table has the file name and the number of rows of the training table."""
+    record = read_record(model)
+    name = record.get("data")
+    return (
+        isinstance(name, str)
+        and os.path.basename(name) == os.path.basename(path)
+        and record.get("rows") == n_rows
+    )
