@@ -6,11 +6,13 @@ error. A sigmoid output could only predict ages from 0 to 1 year. You will see
 the error of both. A ReLU output is possible, as no age is negative, but its
 gradient is zero wherever it outputs 0, so it cannot learn there.
 
-Pass a CSV file with a header (.csv or .csv.gz): height in cm, male (1 or 0),
-age in years. Such a table comes from the public-domain NHANES surveys of the US
-CDC (2009-12), with ages in whole years: R2 is then about 0.91, and the mean
-error one year. Without a file, the example uses SYNTHETIC children, generated
-around rounded numbers similar to those of growth charts.
+Pass a CSV file (.csv or .csv.gz) with the columns height (in cm), male (1 or 0)
+and age (in years), in any order. Other columns are ignored, and rows in which
+one of the three is missing are left out. Such a table comes from the
+public-domain NHANES surveys of the US CDC (2009-12), with ages in whole years:
+R2 is then about 0.91, and the mean error one year. Without a file, the example
+uses SYNTHETIC children, generated around rounded numbers similar to those of
+growth charts.
 
     python examples/age_from_height.py --plot age_from_height.png
     python examples/age_from_height.py children.csv --plot age_from_height.png
@@ -38,6 +40,25 @@ def generate(n=1700, rng=0):
     return np.column_stack([height * rng.normal(1, 0.045, n), male, np.floor(age)])
 
 
+def read(file):
+    """Return the columns height, male and age of a CSV file (n, 3)."""
+    table = np.genfromtxt(file, delimiter=",", names=True, encoding="utf-8-sig")
+    names = ("height", "male", "age")
+    missing = [name for name in names if name not in (table.dtype.names or ())]
+    if missing:
+        raise ValueError(
+            f"{file} has the columns {', '.join(table.dtype.names or ())}, but the example needs "
+            f"{' and '.join(missing)}"
+        )
+    table = np.column_stack([table[name] for name in names])
+    table = table[~np.isnan(table).any(axis=1)]
+    if len(table) < 20:
+        raise ValueError(
+            f"{file} has {len(table)} complete rows, but the example needs at least 20"
+        )
+    return table
+
+
 def main():
     parser = ArgumentParser(description=__doc__, formatter_class=RawDescriptionHelpFormatter)
     parser.add_argument("csv", nargs="?", help="CSV file (default: synthetic children)")
@@ -45,10 +66,10 @@ def main():
     parser.add_argument("--plot", type=plotting.picture_file, metavar="FILE", help="save a plot")
     arguments = parser.parse_args()
 
-    if arguments.csv:
-        table = np.loadtxt(arguments.csv, delimiter=",", skiprows=1, usecols=(0, 1, 2))
-    else:
-        table = generate()
+    try:
+        table = read(arguments.csv) if arguments.csv else generate()
+    except (OSError, ValueError) as error:
+        parser.error(str(error))
     table = np.random.default_rng(0).permutation(table)
     X, age = table[:, :2], table[:, 2]
     test, train = slice(0, len(X) // 5), slice(len(X) // 5, None)

@@ -167,23 +167,46 @@ def test_age_of_synthetic_children(shown):
     np.testing.assert_array_less(0, np.diff(girls_and_boys, axis=0))
 
 
-def test_age_of_children_from_a_file(tmp_path):
+@pytest.mark.parametrize("order", [(0, 1, 2), (2, 1, 0)])
+def test_age_of_children_from_a_file(tmp_path, order):
     height = np.linspace(80, 180, 300)
+    columns = np.column_stack([height, np.arange(300) % 2, height / 10 - 5])
+    names = np.array(["height", "male", "age"])
     path = tmp_path / "children.csv.gz"
+    columns[7, 0] = np.nan  # is left out
     np.savetxt(
         path,
-        np.column_stack([height, np.arange(300) % 2, height / 10 - 5]),
+        np.column_stack([np.arange(300), columns[:, order]]),
         delimiter=",",
-        header="height,male,age",
+        header=",".join(["id", *names[list(order)]]),
         comments="",
     )
     result = run("age_from_height", path)
-    assert result.stdout.startswith("300 children:")
+    assert result.stdout.startswith("299 children:")
     assert ages(result.stdout)[0][0] > 0.98
     girls_and_boys = table(result.stdout, "height")
     np.testing.assert_allclose(
         girls_and_boys[:, 1:], (girls_and_boys[:, :1] / 10 - 5).repeat(2, axis=1), atol=1
     )
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("size,male,age\n1,1,1\n", "has the columns size, male, age, but the example needs height"),
+        (
+            "height,male,age\n1,1,1\n2,1,1\n",
+            "has 2 complete rows, but the example needs at least 20",
+        ),
+        (None, "children.csv not found"),
+    ],
+)
+def test_age_from_height_says_what_is_wrong_with_a_file(tmp_path, text, message):
+    path = tmp_path / "children.csv"
+    if text is not None:
+        path.write_text(text, encoding="utf-8")
+    result = run("age_from_height", path)
+    assert (result.returncode, result.stdout) == (2, "") and message in result.stderr
 
 
 @pytest.mark.skipif(
@@ -310,20 +333,43 @@ def pictures(tmp_path_factory):
 
 
 def test_cat_or_not_tells_shapes_apart(shown, pictures):
-    text, _ = shown("cat_or_not", pictures / "shapes")
+    model = pictures / "model.safetensors"
+    text, _ = shown("cat_or_not", pictures / "shapes", "--model", model)
     assert "notes.txt" in text.splitlines()[0] and "skipped, not a picture" in text
-    assert "100 crosses and 100 discs: 160 training pictures, 40 test pictures" in text
+    assert (
+        "100 crosses and 100 discs: 120 training pictures,\n40 to find the best epoch, 40" in text
+    )
     assert number(text, r"test accuracy +([\d.]+)") >= 0.9
     assert "dense networks reach 0.60 to 0.63" in text
+    for kind in "crosses", "discs":
+        (pictures / "shapes" / kind / "0.png").rename(pictures / "one.png")
+        answer = run("cat_or_not", pictures / "one.png", "--model", model).stdout
+        (pictures / "one.png").rename(pictures / "shapes" / kind / "0.png")
+        assert re.fullmatch(rf"{kind} \(probability [01]\.\d\d\)\n", answer)
 
 
-def test_cat_or_not_is_honest_where_there_is_nothing_to_tell(shown, pictures):
-    text, _ = shown("cat_or_not", pictures / "noise")
-    assert number(text, r"training accuracy ([\d.]+)") > 0.9
+def test_cat_or_not_stops_at_the_best_epoch_where_there_is_nothing_to_tell(shown, pictures):
+    text, _ = shown("cat_or_not", pictures / "noise", "--model", pictures / "noise.safetensors")
+    n_epochs = number(text, r"parameters, (\d+) epochs")
+    assert number(text, r"epochs, best (\d+)") == n_epochs - 10 < 90
     assert (
         number(text, r"test accuracy +([\d.]+)") < 0.75
     )  # 40 coins come above that once in a thousand times
     assert 0.5 <= number(text, r"baseline +([\d.]+)") < 0.7
+
+
+def test_cat_or_not_says_what_is_wrong_with_a_picture_or_a_model(pictures, tmp_path):
+    picture, model = pictures / "noise" / "discs" / "0.png", tmp_path / "m.safetensors"
+    result = run("cat_or_not", picture, "--model", model)
+    assert result.returncode == 2 and "there is no model" in result.stderr
+    fastnn.MLP([2, 1]).save(model)
+    assert "was not written by this example" in run("cat_or_not", picture, "--model", model).stderr
+    net = fastnn.MLP([3072, 1])
+    net.metadata = {"kinds": '["a", "b"]'}
+    net.save(model)
+    for name, message in ("notes.txt", "not a picture"), ("none.png", "No such file"):
+        result = run("cat_or_not", pictures / "shapes" / "discs" / name, "--model", model)
+        assert result.returncode == 2 and message in result.stderr
 
 
 def test_cat_or_not_says_what_is_wrong_with_a_folder(pictures, tmp_path):
@@ -489,7 +535,8 @@ def test_picture(shown, small_mnist, request, name):
         "search": SEARCH,
     }.get(name, [])
     if name == "cat_or_not":
-        arguments = [request.getfixturevalue("pictures") / "shapes"]
+        pictures = request.getfixturevalue("pictures")
+        arguments = [pictures / "shapes", "--model", pictures / "model.safetensors"]
     _, path = shown(name, *arguments)
     image = imread(path)[..., :3]
     height, width, _ = image.shape
