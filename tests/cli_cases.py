@@ -6,8 +6,8 @@ import json
 import numpy as np
 
 
-def write_csv(name, **columns):
-    with open(name, "w", newline="", encoding="utf-8") as file:
+def write_csv(file_name, /, **columns):
+    with open(file_name, "w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(columns)
         writer.writerows(zip(*columns.values()))
@@ -35,3 +35,7 @@ def report_of(run, *arguments):
     code, out, errors = run("train", *arguments, "--json")
     assert code == 0, errors
     return json.loads(out)
+
+
+#: Options of a training that takes little time.
+FAST = ("--members", "1", "--hidden", "8", "--time-limit", "1")

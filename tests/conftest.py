@@ -197,3 +197,23 @@ def pytest_terminal_summary(terminalreporter):
         counts = [f"{name} {ran[isa, name] or 'NO'} tests" for name in (*DTYPES, "other")]
         remark = "" if isa in kernels.SUPPORTED else "   (this CPU cannot run it)"
         terminalreporter.line(f"{isa:10} {', '.join(counts)}{remark}")
+
+
+@pytest.fixture
+def run(capsys, monkeypatch, tmp_path):
+    """run(*arguments) of the command line -> (exit code, standard output, standard error).
+
+    The working directory is empty.
+    """
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments):
+        from fastnn import cli
+
+        try:
+            code = cli.main(list(arguments))
+        except SystemExit as end:
+            code = end.code
+        return code, *capsys.readouterr()
+
+    return run

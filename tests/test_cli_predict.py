@@ -277,7 +277,7 @@ def test_the_options_of_the_training_table_hold_for_new_tables(run):
         "--target",
         "column_2",
     ]
-    small = ["--members", "1", "--hidden", "8", "--na", "-9", "--out", "m.safetensors"]
+    small = ["--members", "1", "--hidden", "8", "--na", "-9", "--out", "m.safetensors", "--quiet"]
     assert cli.main([*train, *small]) == 0
     Path("n.csv").write_text("1,5;0\n2,5;0\n", encoding="utf-8")
     code, _, errors = run("m", "n.csv")

@@ -1,6 +1,10 @@
 """fastnn train: from a table to a model file."""
 
+import io
 import json
+import os
+import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,40 +12,26 @@ import pytest
 pytest.importorskip("pyarrow", reason="the extra cli is not installed")
 pytest.importorskip("sklearn", reason="the extra cli is not installed")
 
-from cli_cases import report_of, write_people
+from checks import assert_same_bits
+from cli_cases import FAST, report_of, write_csv, write_people
 
 import fastnn
-from fastnn import cli
-
-FAST = ("--members", "1", "--hidden", "8", "--time-limit", "1")
+from fastnn.cli import train_model
 
 
-@pytest.fixture
-def run(capsys, monkeypatch, tmp_path):
-    """run(*arguments) -> (exit code, standard output, standard error), in an empty folder."""
-    monkeypatch.chdir(tmp_path)
-
-    def run(*arguments):
-        try:
-            code = cli.main(list(arguments))
-        except SystemExit as end:
-            code = end.code
-        return code, *capsys.readouterr()
-
-    return run
+@pytest.fixture(autouse=True)
+def people(run):
+    write_people()
 
 
 @pytest.mark.parametrize(
     ("target", "task"), [("buys", "binary"), ("group", "classes"), ("income", "number")]
 )
 def test_a_mixed_table_is_learned(run, target, task):
-    write_people()
     others = ",".join({"buys", "group", "income"} - {target})
-    report = report_of(
-        run, "people.csv", "--target", target, "--drop", others, "--out", "m", "--members", "2",
-        "--hidden", "16",
-    )  # fmt: skip
-    assert report["task"] == task and report["members"] == 2
+    options = ["--target", target, "--drop", others, "--out", "m"]
+    report = report_of(run, "people.csv", *options, "--members", "2", "--hidden", "16")
+    assert report["task"] == task and report["members"] == 2 and report["members_left"] == 0
     assert report["kinds"] == {"age": "number", "city": "category"}
     assert report["left_out"]["planet"] == "all values are equal"
     assert {report["left_out"][name] for name in others.split(",")} == {"--drop"}
@@ -53,4 +43,196 @@ def test_a_mixed_table_is_learned(run, target, task):
         assert scores["accuracy"] > 0.9 and scores["log_loss"] < baseline["log_loss"] / 2
     model = fastnn.load("m")
     assert json.loads(model.metadata_["training"])["scores"] == scores
-    assert np.isfinite(model.feature_importances_).all()
+    assert model.oof_score_ == pytest.approx(scores.get("accuracy", scores.get("r2")))
+
+
+def test_the_screen(run):
+    options = ["--drop", "group,income", "--category", "city", "--out", "m.safetensors"]
+    code, out, errors = run("train", "people.csv", "--target", "buys", *options, *FAST)
+    assert code == 0 and max(map(len, out.splitlines())) <= 80
+    for line in [
+        "people.csv: 300 rows, 6 columns",
+        "target      buys: two classes (no, yes)",
+        "numbers     age",
+        "categories  city",
+        "left out    id: almost all texts are different",
+        "left out    planet: all values are equal",
+        "left out    group, income: --drop",
+        "60 rows held out                 model    baseline",
+        "class                         rows   precision    recall        F1",
+        "true  predicted",
+        "most important columns (growth of the loss if the values are shuffled)",
+        "Saved m.safetensors (",
+        "  fastnn predict m.safetensors people.csv",
+    ]:
+        assert f"\n{line}" in f"\n{out}", line
+    pattern = r"^accuracy +[01]\.\d{3} +0\.\d{3}   \d+ of 60 wrong$"
+    assert re.search(pattern, out, re.M)
+    assert re.search(r"^1 member, \d networks? with hidden layers 8; trained in \d+ s$", out, re.M)
+    assert re.fullmatch(r"member 1/1  held-out accuracy [01]\.\d{3}\n", errors)
+
+
+def test_json_is_all_that_is_on_standard_output(run):
+    code, out, _ = run("train", "people.csv", "--target", "group", "--out", "m", "--json", *FAST)
+    report = json.loads(out)
+    assert code == 0 and report["model"] == "m" and report["classes"] == ["0", "1", "2"]
+    assert len(report["scores"]["confusion"]) == 3 and report["seconds"] > 0
+    assert report["command"].startswith("fastnn train people.csv --target group --out m")
+
+
+def test_quiet_prints_nothing(run):
+    assert run("train", "people.csv", "--target", "buys", "--out", "m", "--quiet", *FAST) == (
+        0,
+        "",
+        "",
+    )
+
+
+def test_options_reach_the_estimator(run, monkeypatch):
+    seen = []
+
+    def fit(model, table, target, arguments):
+        seen.append((model.get_params(), table.column_names))
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(train_model, "fit", fit)
+    assert run(
+        *["train", "people.csv", "--target", "buys", "--out", "m", "--members", "3"],
+        *["--hidden", "8, 4", "--metric", "log_loss", "--class-weight", "balanced"],
+        *["--threshold", "0.2", "--time-limit", "9", "--seed", "4", "--threads", "2"],
+        *["--drop", "id", "--drop", "income,planet", "--category", "group", "--number", "age"],
+    )[0] == 130  # fmt: skip
+    parameters, names = seen[0]
+    expected = dict(
+        n_estimators=3, hidden_layer_sizes=(8, 4), metric="log_loss", class_weight="balanced",
+        threshold=0.2, time_limit=9.0, random_state=4, drop=["id", "income", "planet"],
+        categories=["group"], numbers=["age"], dates=None,
+    )  # fmt: skip
+    assert {name: parameters[name] for name in expected} == expected
+    assert parameters["n_threads"] in (1, 2) and "buys" in names
+    number = ["train", "people.csv", "--target", "income", "--out", "m"]
+    run(*number, "--loss", "huber", "--log-target")
+    parameters = seen[1][0]
+    assert (parameters["loss"], parameters["log_target"]) == ("huber", True)
+    assert parameters["n_threads"] == -1 and parameters["n_estimators"] == 5
+
+
+def test_a_config_file_sets_options_and_the_command_line_wins(run, monkeypatch):
+    seen = []
+
+    def fit(model, table, target, arguments):
+        seen.append((model, arguments))
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(train_model, "fit", fit)
+    Path("c.toml").write_text(
+        'data = "people.csv"\ntarget = "buys"\nout = "m"\nhidden = [8, 4]\ndrop = ["id", "group"]\n'
+        "skip_missing_target = true\nseed = 3\nquiet = false\nna = [-1]\n"
+    )
+    run("train", "--config", "c.toml", "--seed", "5", "--drop", "income")
+    model, arguments = seen[0]
+    assert model.hidden_layer_sizes == (8, 4) and model.random_state == 5
+    assert model.drop == ["income"] and arguments.skip_missing_target and arguments.na == ["-1"]
+    assert not arguments.quiet and arguments.data == "people.csv"
+
+
+def test_rows_of_the_test_are_not_trained_on(run):
+    options = ["people.csv", "--target", "income", "--out", "m", *FAST]
+    report = report_of(run, *options, "--test-size", "0.25")
+    assert report["test_rows"] == 75 and report["scores"]["rows"] == 45
+    assert report["test_scores"]["rows"] == 75 and report["test_scores"]["r2"] > 0.5
+    code, out, _ = run("train", *options, "--test-size", "0.25")
+    assert code == 0 and "people.csv: 300 rows, 75 for the test, 6 columns" in out
+    assert "\non 75 rows of the test " in out
+
+
+def test_each_class_is_trained_on(run):
+    y = ["a"] * 30 + ["b"] * 30 + ["c"]
+    write_csv("t.csv", x=range(61), y=y)
+    for seed in range(4):  # in some of them the row of c is drawn for the test
+        report = report_of(
+            run, "t.csv", "--target", "y", "--out", "m", "--test-size", "0.5", "--seed", str(seed),
+            *FAST,
+        )  # fmt: skip
+        assert report["classes"] == ["a", "b", "c"]
+        assert fastnn.load("m").classes_.tolist() == ["a", "b", "c"]
+        assert report["test_scores"]["classes"][2]["rows"] == 0
+
+
+def test_the_seed_decides_and_nothing_else(run):
+    files = []
+    small = ["--members", "1", "--hidden", "4", "--drop", "id,group,income", "--quiet"]
+    for more in ([], ["--threads", "1"], ["--seed", "1"]):
+        assert run("train", "people.csv", "--target", "buys", "--out", "m", *small, *more)[0] == 0
+        files.append(fastnn.load("m")._members[0].networks[0][0].params)
+    assert_same_bits(files[0], files[1])
+    assert not np.array_equal(files[0], files[2])
+
+
+def test_rows_without_a_target_are_left_out_on_request(run):
+    write_csv("t.csv", a=range(60), y=["", *range(1, 60)])
+    code, _, errors = run("train", "t.csv", "--target", "y", "--out", "m", *FAST)
+    assert code == 2 and "t.csv, line 2: the target 'y' is missing (in 1 row)." in errors
+    options = ["--skip-missing-target", "--json", *FAST]
+    code, out, errors = run("train", "t.csv", "--target", "y", "--out", "m", *options)
+    assert code == 0 and json.loads(out)["rows"] == 59
+    assert "note: 1 row without a target left out\n" in errors
+
+
+def test_standard_input(run, monkeypatch):
+    stdin = io.TextIOWrapper(io.BytesIO(Path("people.csv").read_bytes()))
+    monkeypatch.setattr("sys.stdin", stdin)
+    code, out, _ = run("train", "-", "--target", "income", "--out", "m", *FAST)
+    assert code == 0 and out.startswith("standard input: 300 rows")
+    assert "  fastnn predict m NEW.csv\n" in out
+
+
+def test_a_table_file_is_read_as_its_options_say(run):
+    lines = "\n".join(f"{i};{i % 7},5;{i % 2}" for i in range(60))
+    Path("t.txt").write_text("#comment\n" + lines, encoding="utf-16")
+    report = report_of(
+        run, "t.txt", "--target", "column_3", "--out", "m", "--no-header", "--sep", ";",
+        "--comment", "#", "--na", "3", "--decimal", ",", *FAST,
+    )  # fmt: skip
+    assert report["kinds"] == {"column_1": "number", "column_2": "number"}
+    assert report["reading"] == {
+        "sep": ";", "na": ["3"], "decimal": ",", "comment": "#", "header": False,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("values", [["no", "yes"], [0, 1], [1.0, 2.0], ["False", "True"]])
+def test_classes_are_what_the_file_holds(run, values):
+    write_csv("t.csv", a=range(60), y=values * 30)
+    report = report_of(run, "t.csv", "--target", "y", "--out", "m", *FAST)
+    expected = {1.0: "1", 2.0: "2", "False": "false", "True": "true"}
+    assert report["task"] == "binary"
+    assert report["classes"] == [expected.get(value, str(value)) for value in values]
+
+
+def test_a_target_in_a_currency_is_a_number(run):
+    write_csv("t.csv", a=range(60), y=[f"${i + 1},500.00" for i in range(60)])
+    code, out, errors = run("train", "t.csv", "--target", "y", "--out", "m", "--json", *FAST)
+    assert code == 0 and json.loads(out)["task"] == "number"
+    assert "the target 'y': numbers" in errors
+    assert fastnn.load("m").predict(fastnn.tables.read("t.csv")).max() > 1500
+
+
+def test_suspicions_are_shown_before_training(run):
+    write_csv("t.csv", id=range(60), copy=["n", "y"] * 30, a=[1, 2, 4] * 20, y=[0, 1] * 30)
+    code, out, _ = run("train", "t.csv", "--target", "y", "--out", "m", *FAST)
+    assert code == 0 and out.index("warning ") < out.index("numbers ")
+    assert "warning     column 'id' numbers the rows (0 to 59)." in out
+    assert "warning     column 'copy' has one value for each value of the target 'y'." in out
+    code, out, _ = run("train", "t.csv", "--target", "y", "--out", "m", "--drop", "id,copy", *FAST)
+    assert code == 0 and "column 'id'" not in out and "column 'copy'" not in out
+
+
+def test_the_model_file_is_replaced_at_the_end(run, monkeypatch):
+    Path("m").write_text("old")
+    monkeypatch.setattr(
+        os, "fsync", lambda descriptor: (_ for _ in ()).throw(OSError(28, os.strerror(28)))
+    )
+    code, out, errors = run("train", "people.csv", "--target", "buys", "--out", "m", *FAST)
+    assert code == 2 and "Saved" not in out
+    assert errors.splitlines()[-1] == f"fastnn train: m: cannot be written: {os.strerror(28)}"
+    assert Path("m").read_text() == "old" and sorted(os.listdir()) == ["m", "people.csv"]

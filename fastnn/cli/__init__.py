@@ -65,8 +65,8 @@ def main(argv=None):
         finally:  # also after --help: report write errors here, not when Python exits
             sys.stdout.flush()
         return code
-    except KeyboardInterrupt:
-        print("\nInterrupted.", file=sys.stderr)
+    except KeyboardInterrupt as error:
+        print(f"\nInterrupted. {error}".rstrip(), file=sys.stderr)
         return 130
     except BrokenPipeError:
         _silence_stdout()

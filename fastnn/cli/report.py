@@ -65,18 +65,45 @@ def format_suspicions(record):
 def format_saved(record, out, n_bytes):
     """Yield lines about the model file."""
     members, networks = plural(record["members"], "member"), plural(record["networks"], "network")
-    took = format_duration(record["seconds"])
-    yield f"{members}, {networks}, {record['parameters']:,} parameters; trained in {took}"
+    hidden, took = ",".join(map(str, record["hidden"])), format_duration(record["seconds"])
+    yield f"{members}, {networks} with hidden layers {hidden}; trained in {took}"
     yield f"Saved {out} ({n_bytes / 1000:,.0f} kB). To predict with it:"
     data = "NEW.csv" if record["data"] == "-" else shlex.quote(record["data"])
     yield f"  fastnn predict {shlex.quote(out)} {data}"
 
 
+def format_tuning(record):
+    """Yield lines about the settings that --tune tried."""
+    tuning = record["tuning"]
+    if tuning is None:
+        return
+    names = {"log_loss": "log-loss", "rmse": "RMSE", "mae": "mean absolute error",
+             "poisson_deviance": "Poisson deviance"}  # fmt: skip
+    yield ""
+    yield f"{'settings tried':<34}{'members':>9}{names[tuning['metric']]:>21}"
+    for tried in tuning["tried"]:
+        score = (
+            f"{tried['score']:.4f}"
+            if tuning["metric"] == "log_loss"
+            else format_error(tried["score"])
+        )
+        yield f"  {tried['options']:<32}{tried['members']:>9}{score:>21}"
+
+
 def format_interrupted(record, out):
     """Yield lines about a training that Ctrl-C has stopped."""
     done, left = record["members"], record["members_left"]
+    if not left:  # --tune had trained another setting
+        yield f"Interrupted: {out} holds the model with the settings that are done."
+        return
     yield f"Interrupted: {out} holds the {done} of {done + left} members that are done."
-    yield "To train the others, repeat the command with --resume."
+    tuning = record["tuning"]
+    if tuning is None:
+        yield "To train the others, repeat the command with --resume."
+    else:
+        options = tuning["tried"][-1]["options"]
+        yield f"To train the others, repeat the command with {options} --resume"
+        yield "instead of --tune."
 
 
 def format_results(record):

@@ -8,7 +8,7 @@ import numpy as np
 
 from ..tables import files, texts
 from ..tables.errors import did_you_mean, import_pyarrow, printable
-from .common import CommandError, plural, print_note
+from .common import CommandError, plural, print_note, resolve_table_path
 
 TASKS = ("binary", "classes", "number")
 MAX_CLASSES = 1000
@@ -180,9 +180,7 @@ class _Reader:
         if task == "binary" and n_distinct != 2:
             tasks = "classes" if is_text else "classes or --task number"
             self.fail(f"has {n_distinct:,} different values. Use --task {tasks}.")
-        if n_distinct > MAX_CLASSES or (
-            is_text and n_distinct > 20 and n_distinct > 0.5 * len(values)
-        ):
+        if n_distinct > MAX_CLASSES or (n_distinct > 20 and n_distinct > 0.5 * len(values)):
             advice = "Choose another --target." if is_text else "Use --task number."
             self.fail(f"has {n_distinct:,} different values, too many for classes. {advice}")
 
@@ -216,4 +214,5 @@ def locate(arguments, row):
 
     known = ("sep", "encoding", "header", "decimal", "comment")
     options = {k: v for k, v in read_options(arguments).items() if k in known}
-    return files.locate(arguments.data, row, **options)
+    path = resolve_table_path(arguments.data)
+    return arguments.data + files.locate(path, row, **options).removeprefix(path)

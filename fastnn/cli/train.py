@@ -23,13 +23,14 @@ from .evaluation import Evaluation
 from .table_options import read_options, read_table
 from .target import label_text, read_target
 from .train_options import add_arguments, command_line, complete, resolve_columns, split_names
+from .tune import Search
 
 HELP = """
 Train an ensemble of networks to predict one column of a table from the others.
 
 The columns can hold numbers, texts, dates and missing values. Each network
 keeps the epoch that is best on rows that it did not train on, and the scores
-come from such rows. The model file holds everything that 'fastnn predict' needs.
+come from such rows. The model file holds all that 'fastnn predict' needs.
 
 examples:
   fastnn train digits --target digit --out digits.safetensors
@@ -63,15 +64,15 @@ def add_parser(commands):
 def run(arguments):
     # Check all input before training begins.
     given = complete(arguments)
-    path = resolve_table_path(arguments.data)
-    check_output(arguments.out, path)
-    if arguments.plot is not None:
-        check_output(arguments.plot, path, option="--plot")
+    _check_files(arguments)
     train_model.import_estimators()
     table = _read_table(arguments)
     columns = resolve_columns(arguments, table.column_names)
     target = read_target(table, arguments)
     train_model.check_task(arguments, target)
+    model = train_model.build(arguments, target, columns)
+    if arguments.resume:
+        model = train_model.load_unfinished(model, arguments)
     table = _with_target(table, target)
     train, test = _split(target, arguments)
     record = {
@@ -92,12 +93,15 @@ def run(arguments):
     show = _ignore if arguments.json or arguments.quiet else _print
     show(report.format_table(record))
     show(report.format_suspicions(record))
-    model = train_model.build(arguments, target, columns)
-    if arguments.resume:
-        model = train_model.load_unfinished(model, arguments)
     began = time.perf_counter()
     rows = table.take(import_pyarrow().array(train))
-    is_interrupted = train_model.fit(model, rows, target, arguments)
+    record["tuning"] = None
+    if arguments.tune:
+        search = Search(model, rows, target, train, arguments)
+        model, is_interrupted = search.run(), search.is_interrupted
+        record["tuning"] = {"metric": search.metric, "tried": search.tried}
+    else:
+        is_interrupted = train_model.fit(model, rows, target, arguments)
     record |= _describe(model, time.perf_counter() - began)
     held_out = Evaluation.of_held_out(model, target, train)
     record["scores"] = held_out.scores()
@@ -107,6 +111,7 @@ def run(arguments):
     )
     _save(model, record, arguments.out)
     show(report.format_columns(record))
+    show(report.format_tuning(record))
     show([""])
     show(report.format_results(record))
     show(["", *report.format_saved(record, arguments.out, os.path.getsize(arguments.out))])
@@ -118,6 +123,18 @@ def run(arguments):
         print("\n".join(report.format_interrupted(record, arguments.out)), file=sys.stderr)
         return 130
     return 0
+
+
+def _check_files(arguments):
+    """Raise CommandError unless the model and the picture can be written."""
+    inputs = [resolve_table_path(arguments.data)]
+    if arguments.config is not None:
+        inputs.append(arguments.config)
+    check_output(arguments.out, *inputs)
+    if arguments.plot is not None:
+        check_output(arguments.plot, *inputs, option="--plot")
+        if os.path.realpath(arguments.plot) == os.path.realpath(arguments.out):
+            raise CommandError(f"{arguments.plot}: --plot and --out are the same file.")
 
 
 def _print(lines):
@@ -209,8 +226,9 @@ def _describe(model, seconds):
         "kinds": model.columns_,
         "left_out": left_out,
         "importances": dict(zip(names, map(float, model.feature_importances_))),
-        "members": getattr(model, "n_folds_", 1),
-        "members_left": getattr(model, "n_folds_left_", 0),
+        "members": model.n_folds_,
+        "members_left": model.n_folds_left_,
+        "hidden": list(networks[0].layer_sizes[1:-1]),
         "networks": len(networks),
         "parameters": sum(net.n_params for net in networks),
         "seconds": seconds,

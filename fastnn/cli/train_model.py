@@ -60,41 +60,57 @@ def build(arguments, target, columns):
 
 
 def check_task(arguments, target):
-    """Raise CommandError for options that do not go with the task."""
+    """Raise CommandError for options that do not go with the target."""
     numbers = dict(loss="--loss", log_target="--log-target")
     classes = dict(metric="--metric", class_weight="--class-weight", threshold="--threshold")
-    for options, is_wrong, what in (
-        (numbers, not target.is_number, "classes"),
-        (classes, target.is_number, "a number"),
-    ):
-        for name, option in options.items():
-            if is_wrong and getattr(arguments, name):
-                other = "numbers" if options is numbers else "classes"
-                raise CommandError(
-                    f"{option} is for {other}, but the target {printable(target.name)!r} is {what}. "
-                    f"Leave it out, or choose another --task."
-                )
+    label = f"the target {printable(target.name)!r}"
+    for name, option in (classes if target.is_number else numbers).items():
+        if getattr(arguments, name):
+            goes, comes = ("classes", "numbers") if target.is_number else ("numbers", "classes")
+            raise CommandError(
+                f"{option} is for {goes}, but {label} holds {comes}. Leave it out, or choose "
+                "another --task."
+            )
     if arguments.threshold and target.task == "classes":
         n = len(target.values.unique())
-        raise CommandError(f"--threshold is for two classes, but the target has {n:,}.")
+        raise CommandError(f"--threshold is for two classes, but {label} has {n:,}. Leave it out.")
+    if arguments.log_target and arguments.loss == "poisson":
+        raise CommandError(
+            "--log-target does not go with --loss poisson, which learns the logarithm of the mean. "
+            "Choose one of them."
+        )
+    if arguments.log_target or arguments.loss == "poisson":
+        y = target.values.to_numpy(zero_copy_only=False)
+        too_small = y <= 0 if arguments.log_target else y < 0
+        if too_small.any():
+            place = locate(arguments, int(target.rows[too_small.argmax()]))
+            option = "--log-target" if arguments.log_target else "--loss poisson"
+            limit = "above 0" if arguments.log_target else "of at least 0"
+            raise CommandError(
+                f"{place}: {label} is {y[too_small.argmax()]:g}, but {option} needs numbers {limit}. "
+                f"Leave out {option}."
+            )
 
 
-def fit(model, table, target, arguments):
+def fit(model, table, target, arguments, label=""):
     """Fit a model to a table that contains the target, and show the progress.
+
+    label : str
+        What is trained, for the progress.
 
     Returns
     -------
     bool
         Whether Ctrl-C stopped the training when some members were done.
     """
-    quiet = arguments.quiet
     try:
-        with warnings.catch_warnings(), show_progress(quiet=quiet) as model._on_progress:
+        with warnings.catch_warnings(), show_progress(label, arguments.quiet) as show:
+            model._on_progress = show
             warnings.simplefilter("ignore")
-            model.fit(table, target.name, **({"resume": True} if arguments.resume else {}))
+            model.fit(table, target.name, resume=arguments.resume)
     except KeyboardInterrupt:
         if getattr(model, "n_folds_left_", 0) == 0:
-            raise
+            raise KeyboardInterrupt("No model was written.") from None
         return True
     except (ValueError, MemoryError) as error:
         raise CommandError(explain(error, arguments, target.rows)) from None
@@ -129,7 +145,8 @@ def explain(error, arguments, rows):
     text = text.replace("resume=True", "--resume").replace(
         "or resume=False", "or leave out --resume"
     )
-    text = re.sub(r"\bX has\b", "the table has", text)
+    text = text.replace("X has no usable column", "no column besides the target can be used")
+    text = text.replace(": named in drop", ": --drop").replace(" (it has no columns)", "")
     text = re.sub(r"\bdates names the column\b", "--date names the column", text)
     found = re.search(r" in row (\d+)\b", text)
     if found:

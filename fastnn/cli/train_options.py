@@ -17,6 +17,7 @@ from .train_config import read_config
 METRICS = ("accuracy", "log_loss")
 LOSSES = ("squared_error", "absolute_error", "huber", "log_cosh", "poisson")
 DEFAULTS = dict(members=5, seed=0, threads=-1, test_size=0.0)
+MAX_UNITS = 100_000  # of a hidden layer
 COLUMN_OPTIONS = ("category", "number", "date", "drop")
 #: Options of version 0.0 that set what is now chosen for each table.
 REMOVED = {
@@ -92,6 +93,12 @@ def _add_model_options(group):
         type=hidden_sizes,
         metavar="N,...",
         help="units of each hidden layer (default: 64,64)",
+    )
+    group.add_argument(
+        "--tune",
+        action="store_true",
+        help="try other hidden layers and, for a number, --log-target; takes at least three times "
+        "as long",
     )
     group.add_argument(
         "--loss",
@@ -173,8 +180,10 @@ def _add_run_options(group):
 def hidden_sizes(text):
     """Parse `--hidden`: '64,32' -> (64, 32)."""
     sizes = [part.strip() for part in text.split(",")]
-    if not all(part.isascii() and part.isdigit() and int(part) > 0 for part in sizes):
-        raise argparse.ArgumentTypeError(f"expected layer sizes such as 64 or 64,32, got {text!r}")
+    if not all(part.isascii() and part.isdigit() and 1 <= int(part) <= MAX_UNITS for part in sizes):
+        raise argparse.ArgumentTypeError(
+            f"expected layer sizes from 1 to {MAX_UNITS:,}, such as 64 or 64,32, got {text!r}"
+        )
     return tuple(map(int, sizes))
 
 
@@ -190,12 +199,19 @@ def complete(arguments):
         for name, value in vars(read_config(arguments.config, add_arguments)).items():
             if not is_given(getattr(arguments, name)):
                 setattr(arguments, name, value)
-    for name, what in (("data", "DATA, the table"), ("target", "--target"), ("out", "--out")):
+    for name, what in (("data", "DATA (the table)"), ("target", "--target"), ("out", "--out")):
         if getattr(arguments, name) is None:
             raise CommandError(
                 f"{what} is missing. Example: fastnn train people.csv --target income "
                 "--out income.safetensors"
             )
+    for option in ("hidden", "resume"):
+        if arguments.tune and getattr(arguments, option):
+            why = {
+                "hidden": "which it chooses",
+                "resume": "since the file has the options that it chose; 'fastnn info' shows them",
+            }[option]
+            raise CommandError(f"--tune does not go with --{option}, {why}. Leave out --tune.")
     given = {
         name: value
         for name, value in vars(arguments).items()

@@ -105,7 +105,7 @@ def check_memory(encoders, hidden, n_out, n_folds, features, n):
         return
     widest = max(features.categories, key=lambda c: c.n_levels, default=None)
     advice = "Pass fewer rows or columns, or a smaller hidden_layer_sizes."
-    if widest is not None:
+    if widest is not None and widest.n_levels > max(hidden):
         label = features.columns[widest.source].label
         advice = (
             f"Column {label!r} has {widest.n_levels:,} categories. Pass drop=[{label!r}], or fewer "
