@@ -1,4 +1,4 @@
-"""What a trained model is worth: scores on rows that its networks did not train on, and suspects."""
+"""Scores on rows that networks did not train on, and rows whose target may be wrong."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -67,32 +67,38 @@ class Evaluation:
     def labels(self):
         return list(map(label_text, self.model.classes_.tolist()))
 
-    def suspects(self, arguments, target):
-        """Return the rows whose target is the least likely, as dicts: row, place, given, predicted
-        and, for classes, the probability of the given one."""
-        if self.P.ndim == 1:
-            error = np.abs(self.y - self.P)
-            likeliness = -error
-            is_suspect = error > MIN_ERROR * np.sqrt(np.mean(error**2))
-        else:
-            likeliness = self.P[np.arange(len(self.y)), self.y]
-            is_suspect = likeliness < MAX_PROBABILITY
-        order = np.argsort(likeliness, kind="stable")
-        return [
-            self._describe(i, arguments, target) for i in order[is_suspect[order]][:MAX_SUSPECTS]
-        ]
 
-    def _describe(self, i, arguments, target):
-        row = int(target.rows[self.rows[i]])
-        out = {"row": row, "place": locate(arguments, row).rpartition(", ")[2]}
-        if self.P.ndim == 1:
-            return out | {"given": float(self.y[i]), "predicted": float(self.P[i])}
-        labels = self.labels()
-        return out | {
-            "given": labels[self.y[i]],
-            "predicted": labels[self.P[i].argmax()],
-            "probability": float(self.P[i, self.y[i]]),
-        }
+def find_suspects(model, target, train, arguments):
+    """Return the rows whose target is improbable, as dicts: row, place, given, predicted and, for
+    classes, the probability of the given one.
+
+    Parameters
+    ----------
+    model : TabularClassifier or TabularRegressor
+        Fitted in this process to the rows `train`.
+    target : Target
+    train : ndarray
+        Positions of rows among those with a target.
+    arguments : argparse.Namespace
+        How the table file was read.
+    """
+    from ..tabular import find_suspects
+
+    y = np.array(target.values.to_pylist())[train]
+    if target.is_number:
+        errors = y - model.oof_prediction_
+        limit = MIN_ERROR * np.sqrt(np.nanmean(errors**2))
+    out = []
+    for suspect in find_suspects(model, y, MAX_SUSPECTS):
+        row = int(target.rows[train[suspect.row]])
+        found = {"row": row, "place": locate(arguments, row).rpartition(", ")[2]}
+        if target.is_number:
+            if abs(suspect.given - suspect.predicted) > limit:
+                out.append(found | {"given": suspect.given, "predicted": suspect.predicted})
+        elif suspect.probability < MAX_PROBABILITY:
+            found |= {name: label_text(getattr(suspect, name)) for name in ("given", "predicted")}
+            out.append(found | {"probability": suspect.probability})
+    return out
 
 
 def _true(model, target, rows):

@@ -137,7 +137,7 @@ class _Bar:
         fraction = progress.networks_done / progress.n_networks
         member, *others = describe(progress)
         percent = f"{100 * fraction:3.0f} %"
-        width = max(4, min(MAX_BAR, self.console.width - len(member) - len(percent) - 5))
+        width = max(1, min(MAX_BAR, self.console.width - len(member) - len(percent) - 5))
         top = Table.grid(padding=(0, 2))
         top.add_row(member, ProgressBar(total=1.0, completed=fraction, width=width), percent)
         parts = [*([self.label] if self.label else []), *others]

@@ -93,11 +93,12 @@ def format_tuning(record):
 def format_interrupted(record, out):
     """Yield lines about a training that Ctrl-C has stopped."""
     done, left = record["members"], record["members_left"]
-    if not left:  # --tune had trained another setting
-        yield f"Interrupted: {out} holds the model with the settings that are done."
+    tuning = record["tuning"]
+    if left == 0:
+        what = "the best model so far" if tuning else f"all {done} members"
+        yield f"Interrupted: {out} holds {what}."
         return
     yield f"Interrupted: {out} holds the {done} of {done + left} members that are done."
-    tuning = record["tuning"]
     if tuning is None:
         yield "To train the others, repeat the command with --resume."
     else:

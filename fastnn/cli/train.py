@@ -19,7 +19,7 @@ from .common import (
     resolve_table_path,
     to_json,
 )
-from .evaluation import Evaluation
+from .evaluation import Evaluation, find_suspects
 from .table_options import read_options, read_table
 from .target import label_text, read_target
 from .train_options import add_arguments, command_line, complete, resolve_columns, split_names
@@ -105,7 +105,7 @@ def run(arguments):
     record |= _describe(model, time.perf_counter() - began)
     held_out = Evaluation.of_held_out(model, target, train)
     record["scores"] = held_out.scores()
-    record["suspects"] = held_out.suspects(arguments, target)
+    record["suspects"] = find_suspects(model, target, train, arguments)
     record["test_scores"] = (
         Evaluation.of_rows(model, table, target, test).scores() if len(test) else None
     )

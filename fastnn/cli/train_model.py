@@ -101,7 +101,7 @@ def fit(model, table, target, arguments, label=""):
     Returns
     -------
     bool
-        Whether Ctrl-C stopped the training when some members were done.
+        Whether Ctrl-C came when some members were done.
     """
     try:
         with warnings.catch_warnings(), show_progress(label, arguments.quiet) as show:
@@ -109,7 +109,7 @@ def fit(model, table, target, arguments, label=""):
             warnings.simplefilter("ignore")
             model.fit(table, target.name, resume=arguments.resume)
     except KeyboardInterrupt:
-        if getattr(model, "n_folds_left_", 0) == 0:
+        if not hasattr(model, "n_folds_left_"):
             raise KeyboardInterrupt("No model was written.") from None
         return True
     except (ValueError, MemoryError) as error:

@@ -47,25 +47,29 @@ def save(path, model, record, y, P):
 
 
 def _plot_curves(ax, model):
-    """Plot the held-out loss of each network, and the mean of the networks that train as long."""
+    """Plot the held-out loss of each network with its best epoch, and the mean of all."""
     histories = [
-        network.history.val_loss
+        np.array(fold[-1].history.val_loss)
         for member in model._members
-        for networks in member.networks
-        for network in networks[-1:]
-        if network.history is not None and network.history.val_loss
-    ]
-    for losses in histories:
-        ax.plot(
-            np.linspace(0, 100, len(losses)), losses, color=plotting.BLUE, alpha=0.25, linewidth=0.8
-        )
-    if histories:
-        grid = np.linspace(0, 100, 101)
-        curves = [np.interp(grid, np.linspace(0, 100, len(h)), h) for h in histories]
-        ax.plot(grid, np.mean(curves, axis=0), color=plotting.ORANGE, label="mean")
-        ax.set_ylim(0.95 * np.min(curves), np.quantile(curves, 0.99))
-        ax.legend()
+        for fold in member.networks
+        if fold[-1].history is not None
+    ]  # the networks that --resume has read from the file have none
     ax.set(title="learning curves of the networks", xlabel="% of the training", ylabel="loss")
+    if not histories:
+        return
+    grid = np.linspace(0, 100, 201)
+    curves = []
+    for losses in histories:
+        percent = np.linspace(0, 100, len(losses))
+        ax.plot(percent, losses, color=plotting.BLUE, alpha=0.25, linewidth=0.8)
+        curves.append(np.interp(grid, percent, losses))
+    best = [losses.argmin() / max(1, len(losses) - 1) * 100 for losses in histories]
+    lowest = [losses.min() for losses in histories]
+    ax.plot(best, lowest, "o", color=plotting.BLUE, markersize=3, label="least loss")
+    ax.plot(grid, np.mean(curves, axis=0), color=plotting.ORANGE, label="mean")
+    low, high = np.min(lowest), np.quantile(curves, 0.99)
+    ax.set_ylim(low - 0.05 * (high - low), high)
+    ax.legend()
 
 
 def _plot_confusion(ax, confusion, labels):
@@ -102,23 +106,25 @@ def _plot_calibration(ax, codes, P, labels):
 
 
 def _plot_predictions(ax, y, P):
-    from sklearn.metrics import PredictionErrorDisplay
-
-    PredictionErrorDisplay.from_predictions(
-        y, P, kind="actual_vs_predicted", ax=ax, subsample=MAX_POINTS, random_state=0,
-        scatter_kwargs=dict(s=6, alpha=0.4),
-    )  # fmt: skip
+    _plot_errors(ax, y, P, "actual_vs_predicted")
     ax.set(title="true against predicted", xlabel="predicted", ylabel="true")
 
 
 def _plot_residuals(ax, y, P):
+    _plot_errors(ax, y, P, "residual_vs_predicted")
+    ax.set(title="errors", xlabel="predicted", ylabel="true - predicted")
+
+
+def _plot_errors(ax, y, P, kind):
+    from matplotlib.ticker import AutoLocator
     from sklearn.metrics import PredictionErrorDisplay
 
+    style = dict(s=6, alpha=0.4)
     PredictionErrorDisplay.from_predictions(
-        y, P, kind="residual_vs_predicted", ax=ax, subsample=MAX_POINTS, random_state=0,
-        scatter_kwargs=dict(s=6, alpha=0.4),
-    )  # fmt: skip
-    ax.set(title="errors", xlabel="predicted", ylabel="true - predicted")
+        y, P, kind=kind, ax=ax, subsample=MAX_POINTS, random_state=0, scatter_kwargs=style
+    )
+    for axis in (ax.xaxis, ax.yaxis):
+        axis.set_major_locator(AutoLocator())
 
 
 def _plot_importances(ax, importances):

@@ -75,11 +75,11 @@ class Search:
     def run(self):
         """Return the best model, fitted."""
         first: dict = {"hidden_layer_sizes": HIDDEN[0]}
-        fitted = [self.fit(first, 1)]
+        fitted = [self.fit_one(first)]
         if self.may_learn_logarithm():
-            fitted.append(self.fit(first | {"log_target": True}, 1))
+            fitted.append(self.fit_one(first | {"log_target": True}))
         best = min(fitted, key=_score).settings
-        fitted += [self.fit(best | {"hidden_layer_sizes": sizes}, 1) for sizes in HIDDEN[1:]]
+        fitted += [self.fit_one(best | {"hidden_layer_sizes": sizes}) for sizes in HIDDEN[1:]]
         fitted.sort(key=_score)
         if self.members == 1:
             return fitted[0].model
@@ -92,6 +92,13 @@ class Search:
             if self.is_interrupted:
                 break
         return min(finalists, key=_score).model
+
+    def fit_one(self, settings):
+        """Return a model with these settings and one member."""
+        fitted = self.fit(settings, 1)
+        if self.is_interrupted:
+            raise KeyboardInterrupt("No model was written.")
+        return fitted
 
     def fit(self, settings, members):
         """Return a model with these settings and so many members, fitted."""

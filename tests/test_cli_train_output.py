@@ -1,0 +1,239 @@
+"""What fastnn train says: scores, summary, rows to check, progress and the picture."""
+
+import io
+import sys
+
+import numpy as np
+import pytest
+
+pytest.importorskip("pyarrow", reason="the extra cli is not installed")
+pytest.importorskip("sklearn", reason="the extra cli is not installed")
+
+from cli_cases import FAST, report_of, write_csv
+
+from fastnn.cli import fit_progress, report
+from fastnn.cli.metrics import score_classes, score_numbers
+from fastnn.tabular.progress import Progress
+
+# ---- scores ----
+
+
+def test_scores_of_two_classes():
+    codes, p = np.array([0, 0, 1, 1, 1]), np.array([0.1, 0.6, 0.4, 0.7, 0.9])
+    P = np.column_stack([1 - p, p])
+    scores = score_classes(codes, P, P.argmax(axis=1), ["no", "yes"])
+    assert (scores["rows"], scores["accuracy"], scores["wrong"]) == (5, 0.6, 2)
+    assert scores["balanced_accuracy"] == pytest.approx((1 / 2 + 2 / 3) / 2)
+    assert scores["log_loss"] == pytest.approx(-np.log([0.9, 0.4, 0.4, 0.7, 0.9]).mean())
+    assert scores["auc"] == pytest.approx(5 / 6)
+    assert scores["confusion"] == [[1, 1], [1, 2]]
+    yes = scores["classes"][1]
+    assert (yes["class"], yes["rows"]) == ("yes", 3)
+    assert (yes["precision"], yes["recall"]) == (pytest.approx(2 / 3), pytest.approx(2 / 3))
+    entropy = -(0.4 * np.log(0.4) + 0.6 * np.log(0.6))
+    assert scores["baseline"] == {
+        "accuracy": 0.6, "balanced_accuracy": 0.5, "log_loss": pytest.approx(entropy), "auc": 0.5,
+    }  # fmt: skip
+
+
+def test_the_auc_of_classes_is_the_mean_of_each_against_the_rest():
+    rng = np.random.default_rng(0)
+    codes, P = rng.integers(0, 3, 50), rng.dirichlet([1, 1, 1], 50)
+    scores = score_classes(codes, P, P.argmax(axis=1), ["a", "b", "c"])
+    aucs = []
+    for j in range(3):
+        of_class, of_others = P[codes == j, j][:, None], P[codes != j, j]
+        aucs.append(np.mean(of_class > of_others))
+    assert scores["auc"] == pytest.approx(np.mean(aucs))
+    # a class without rows has none
+    codes = np.minimum(codes, 1)
+    scores = score_classes(codes, P, P.argmax(axis=1), ["a", "b", "c"])
+    assert scores["classes"][2]["auc"] is None and scores["classes"][2]["rows"] == 0
+    assert scores["balanced_accuracy"] == pytest.approx(
+        np.mean([scores["classes"][j]["recall"] for j in range(2)])
+    )
+
+
+def test_scores_of_numbers():
+    scores = score_numbers(np.array([1.0, 2.0, 6.0]), np.array([1.0, 3.0, 4.0]))
+    assert scores["r2"] == pytest.approx(1 - 5 / 14)
+    assert scores["rmse"] == pytest.approx((5 / 3) ** 0.5) and scores["mae"] == 1.0
+    assert scores["baseline"]["rmse"] == pytest.approx((14 / 3) ** 0.5)
+    assert scores["baseline"]["mae"] == pytest.approx(5 / 3)
+    assert score_numbers(np.ones(2), np.ones(2))["r2"] is None
+
+
+def test_the_threshold_decides_what_is_scored(run):
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=200)
+    write_csv("t.csv", x=x, y=np.where(x + rng.normal(size=200) > 1, "yes", "no"))
+    arguments = ["t.csv", "--target", "y", "--out", "m", *FAST]
+    usual, low = report_of(run, *arguments), report_of(run, *arguments, "--threshold", "0.1")
+    recall, other = (r["scores"]["classes"][1]["recall"] for r in (usual, low))
+    assert other > recall and low["threshold"] == 0.1
+
+
+# ---- the summary ----
+
+
+def class_scores(n_classes, n=500):
+    rng = np.random.default_rng(1)
+    codes = rng.integers(0, n_classes, n)
+    P = rng.dirichlet(np.ones(n_classes), n)
+    labels = [f"class number {j}" for j in range(n_classes)]
+    return score_classes(codes, P, P.argmax(axis=1), labels)
+
+
+@pytest.mark.parametrize("n_classes", [2, 5, 12, 30])
+def test_scores_fit_80_columns(n_classes):
+    lines = list(report.format_scores(class_scores(n_classes), "out of fold"))
+    assert max(map(len, lines)) <= 80
+    has_matrix = any(line.startswith("true ") for line in lines)
+    assert has_matrix == (n_classes <= 5)
+    assert ("most frequent confusions" in lines) != has_matrix
+    n_shown = sum(line.startswith("class number") for line in lines)
+    assert n_shown >= min(n_classes, 12)
+    assert any("lowest F1 first" in line for line in lines) == (n_classes > 12)
+
+
+def test_long_lists_of_columns_fit_80_columns():
+    names = [f"a column with the number {i} and a long name" for i in range(50)]
+    record = dict(
+        kinds=dict.fromkeys(names[:40], "number"),
+        left_out=dict.fromkeys(names[40:], "all values are equal"),
+    )
+    lines = list(report.format_columns(record))
+    assert max(map(len, lines)) <= 80 and "... (10 more)" in "".join(lines)
+    assert all(line.startswith(("numbers  ", "left out ", "         ")) for line in lines)
+
+
+def test_a_wrong_label_is_a_row_to_check(run):
+    x = np.linspace(-1, 1, 200)
+    y = np.where(x > 0, "plus", "minus")
+    y[150] = "minus"
+    write_csv("t.csv", x=x, noise=np.tile([1, 2, 3, 4], 50), y=y)
+    arguments = ["t.csv", "--target", "y", "--out", "m", "--members", "2", "--hidden", "8"]
+    report = report_of(run, *arguments)
+    first = report["suspects"][0]
+    assert first["place"] == "line 152" and first["row"] == 150  # the first line has the names
+    assert (first["given"], first["predicted"]) == ("minus", "plus") and first["probability"] < 0.1
+
+
+def test_a_wrong_number_is_a_row_to_check(run):
+    x = np.linspace(-1, 1, 200)
+    y = 10 * x
+    y[40] = 30
+    lines = [f"{a:.4f},{b:.4f}" for a, b in zip(x, y)]
+    lines.insert(0, "x,y")
+    lines[1] = ""  # a blank line counts, and a row without a target
+    lines.insert(2, "0.5,")
+    with open("t.csv", "w") as file:
+        file.write("\n".join(lines) + "\n")
+    arguments = ["t.csv", "--target", "y", "--out", "m", "--members", "2", "--hidden", "8"]
+    report = report_of(run, *arguments, "--skip-missing-target")
+    assert [row["place"] for row in report["suspects"]] == ["line 43"]
+    assert report["suspects"][0]["given"] == 30
+
+
+# ---- progress ----
+
+
+class Terminal(io.StringIO):
+    encoding = "utf-8"
+
+    def isatty(self):
+        return True
+
+
+def progress(folds, networks, score=0.9, left=7.0):
+    return Progress(20, 5, networks, folds, score, "accuracy", left)
+
+
+def shown(monkeypatch, errors, steps, label="", quiet=False):
+    monkeypatch.setattr(sys, "stderr", errors)
+    with fit_progress.show_progress(label, quiet) as show:
+        for step in steps:
+            if show is not None:
+                show(step)
+    return errors.getvalue()
+
+
+def test_a_log_has_one_line_for_each_member(monkeypatch):
+    steps = [progress(k // 4, k, None if k < 4 else 0.9) for k in range(20)]
+    steps.append(progress(5, 20, left=0.0))
+    text = shown(monkeypatch, io.StringIO(), [s for s in steps for _ in range(3)])
+    lines = text.splitlines()
+    assert len(lines) == 5 and "\r" not in text
+    assert lines[0] == "member 1/5  held-out accuracy 0.900  20 %  7 s left"
+    assert lines[-1] == "member 5/5  held-out accuracy 0.900"
+    monkeypatch.setattr(fit_progress, "LOG_SECONDS", 0.0)  # a member takes long
+    text = shown(monkeypatch, io.StringIO(), [progress(0, 2, None)])
+    assert text == "member 0/5  10 %  7 s left\n"
+
+
+def test_a_terminal_with_rich_has_a_bar(monkeypatch):
+    pytest.importorskip("rich", reason="the extra cli is not installed")
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "80")
+    text = shown(monkeypatch, Terminal(), [progress(2, 10)], "setting 1 of 7")
+    last = text.rpartition("member")[2]
+    assert "2/5" in last and "━" in last and "50 %" in last
+    assert "setting 1 of 7" in last and "held-out accuracy 0.900  7 s left" in last
+
+
+@pytest.mark.parametrize("width", [20, 40])
+def test_a_bar_fits_a_narrow_terminal(monkeypatch, width):
+    rich = pytest.importorskip("rich.console", reason="the extra cli is not installed")
+    from rich.live import Live
+
+    file = io.StringIO()
+    console = rich.Console(file=file, width=width, force_terminal=True)
+    bar = fit_progress._Bar("a long text that says what is trained", console, Live)
+    bar.update(progress(2, 10))
+    console.print(bar.render())
+    assert len(file.getvalue().splitlines()) == 2
+
+
+def test_a_terminal_without_rich_rewrites_its_line(monkeypatch):
+    monkeypatch.setitem(sys.modules, "rich.console", None)
+    monkeypatch.setenv("TERM", "xterm")
+    text = shown(monkeypatch, Terminal(), [progress(2, 10), progress(5, 20, left=0.0)])
+    assert text.count("\n") == 1 and text.startswith(" 50 %  member 2/5  held-out accuracy 0.900")
+    assert text.rstrip().endswith("100 %  member 5/5  held-out accuracy 0.900")
+
+
+def test_quiet_shows_no_progress(monkeypatch):
+    for errors in (io.StringIO(), Terminal()):
+        assert shown(monkeypatch, errors, [progress(2, 10)], quiet=True) == ""
+
+
+def test_a_closed_standard_error_does_not_end_a_training(monkeypatch):
+    class Closed(io.StringIO):
+        def write(self, text):
+            raise BrokenPipeError
+
+    shown(monkeypatch, Closed(), [progress(1, 4)])
+
+
+# ---- the picture ----
+
+
+@pytest.mark.parametrize("target", ["two", "many", "number"])
+def test_the_picture(run, target):
+    pytest.importorskip("matplotlib", reason="the extra plot is not installed")
+    from PIL import Image
+
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=150)
+    write_csv(
+        "t.csv", x=x, z=rng.normal(size=150), two=np.where(x > 0, "a", "b"),
+        many=[f"class {i % 25}" for i in range(150)], number=x + 0.1 * rng.normal(size=150),
+    )  # fmt: skip
+    others = ",".join({"two", "many", "number"} - {target})
+    arguments = ["t.csv", "--target", target, "--drop", others, "--out", "m", "--plot", "p.png"]
+    code, out, _ = run("train", *arguments, *FAST)
+    assert code == 0 and out.endswith("Saved p.png.\n")
+    pixels = np.asarray(Image.open("p.png").convert("L"))
+    assert pixels.shape == (1500, 1800)
+    for half in (pixels[:750, :900], pixels[:750, 900:], pixels[750:, :900], pixels[750:, 900:]):
+        assert (half < 200).mean() > 0.005  # something is drawn

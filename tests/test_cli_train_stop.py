@@ -1,0 +1,189 @@
+"""fastnn train: Ctrl-C keeps the members that are done, --resume trains the others, --tune."""
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("pyarrow", reason="the extra cli is not installed")
+pytest.importorskip("sklearn", reason="the extra cli is not installed")
+
+from checks import assert_same_bits
+from cli_cases import report_of, write_csv
+
+import fastnn
+from fastnn.cli import train_model
+
+ARGUMENTS = ("t.csv", "--target", "y", "--members", "3", "--hidden", "8", "--threads", "1")
+
+
+@pytest.fixture(autouse=True)
+def table(run):
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=200)
+    write_csv("t.csv", x=x, z=rng.normal(size=200), y=np.where(x > 0, "a", "b"), n=np.exp(x))
+
+
+def interrupt_after(monkeypatch, *folds):
+    """Let Ctrl-C arrive when so many members are done, in one training after the other."""
+    folds = list(folds)
+
+    @contextlib.contextmanager
+    def show_progress(label, quiet):
+        fold = folds.pop(0) if folds else None
+
+        def update(progress):
+            if fold is not None and progress.folds_done >= fold:
+                raise KeyboardInterrupt
+
+        yield update
+
+    monkeypatch.setattr(train_model, "show_progress", show_progress)
+
+
+def test_ctrl_c_writes_the_members_that_are_done(run, monkeypatch):
+    interrupt_after(monkeypatch, 1)
+    code, out, errors = run("train", *ARGUMENTS, "--out", "m")
+    done = fastnn.load("m").n_folds_
+    assert code == 130 and 1 <= done < 3
+    assert errors == (
+        f"Interrupted: m holds the {done} of 3 members that are done.\n"
+        "To train the others, repeat the command with --resume.\n"
+    )
+    assert f"\n{done} member" in out and " rows held out " in out
+    assert fastnn.load("m").n_folds_left_ == 3 - done
+
+
+def test_resume_gives_the_model_of_a_training_that_was_not_stopped(run, monkeypatch):
+    assert run("train", *ARGUMENTS, "--out", "whole", "--quiet")[0] == 0
+    with monkeypatch.context() as patch:
+        interrupt_after(patch, 1)
+        assert run("train", *ARGUMENTS, "--out", "m")[0] == 130
+    code, out, _ = run("train", *ARGUMENTS, "--out", "m", "--resume")
+    assert code == 0 and "\n3 members, " in out and "out of fold " in out
+    whole, resumed = fastnn.load("whole"), fastnn.load("m")
+    assert resumed.n_folds_left_ == 0 and len(whole._members) == len(resumed._members)
+    for member, other in zip(whole._members, resumed._members):
+        for fold, other_fold in zip(member.networks, other.networks):
+            for network, other_network in zip(fold, other_fold):
+                assert_same_bits(network.params, other_network.params)
+    code, _, errors = run("train", *ARGUMENTS, "--out", "m", "--resume")
+    assert code == 2 and "m: is complete, so there is nothing to resume." in errors
+
+
+def test_resume_refuses_other_rows_and_options(run, monkeypatch):
+    with monkeypatch.context() as patch:
+        interrupt_after(patch, 1)
+        assert run("train", *ARGUMENTS, "--out", "m")[0] == 130
+    before = Path("m").read_bytes()
+    resume = ("--out", "m", "--resume")
+    code, _, errors = run("train", *ARGUMENTS, *resume, "--seed", "1")
+    assert code == 2 and "--resume continues a fit with the same rows and parameters" in errors
+    assert "or leave out --resume" in errors and "resume=" not in errors
+    code, _, errors = run("train", *ARGUMENTS, *resume, "--target", "n")
+    assert code == 2 and "m: does not hold the model that these options train." in errors
+    assert Path("m").read_bytes() == before
+    Path("other").write_text("x")
+    code, _, errors = run("train", *ARGUMENTS, "--out", "other", "--resume")
+    assert code == 2 and "other: not a fastnn model" in errors
+
+
+def test_ctrl_c_after_the_last_member_writes_the_model(run, monkeypatch):
+    interrupt_after(monkeypatch, 3)
+    code, _, errors = run("train", *ARGUMENTS, "--out", "m")
+    assert (code, errors) == (130, "Interrupted: m holds all 3 members.\n")
+    assert fastnn.load("m").n_folds_left_ == 0
+
+
+def test_ctrl_c_before_the_first_member_writes_no_file(run, monkeypatch):
+    interrupt_after(monkeypatch, 0)
+    code, _, errors = run("train", *ARGUMENTS, "--out", "m")
+    assert (code, errors) == (130, "\nInterrupted. No model was written.\n")
+    assert os.listdir() == ["t.csv"]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals are sent the POSIX way")
+def test_a_signal_is_ctrl_c(run):
+    command = [sys.executable, "-m", "fastnn", "train", *ARGUMENTS, "--out", "m"]
+    command[command.index("3")] = "1000"
+
+    def listen():  # tests in the background ignore SIGINT, and a child inherits that
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    path = os.pathsep.join([str(Path(fastnn.__file__).parents[1]), *sys.path])
+    environment = {**os.environ, "PYTHONPATH": path}
+    pipes = dict(stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    with subprocess.Popen(command, **pipes, env=environment, preexec_fn=listen) as process:
+        assert process.stderr.readline().startswith("member 1/")
+        process.send_signal(signal.SIGINT)
+        began = time.perf_counter()
+        out, errors = process.communicate(timeout=120)
+    assert process.returncode == 130 and time.perf_counter() - began < 60
+    assert "Traceback" not in errors and "members that are done.\n" in errors
+    assert "Saved m (" in out and fastnn.load("m").n_folds_left_ > 0
+
+
+# ---- tune ----
+
+
+def tune(run, *options):
+    return report_of(run, "t.csv", "--out", "m", "--tune", "--time-limit", "3", *options)
+
+
+def test_tune_trains_the_best_settings_with_all_members(run):
+    report = tune(run, "--target", "y", "--members", "2")
+    assert report["tuning"]["metric"] == "log_loss"
+    tried = report["tuning"]["tried"]
+    assert [t["members"] for t in tried] == [1] * 5 + [2] * 2
+    assert [t["options"] for t in tried[:2]] == ["--hidden 64,64", "--hidden 32,32"]
+    best = sorted(tried[:5], key=lambda t: t["score"])[:2]
+    assert [t["options"] for t in tried[5:]] == [t["options"] for t in best]
+    chosen = min(tried[5:], key=lambda t: t["score"])
+    assert chosen["options"] == "--hidden " + ",".join(map(str, report["hidden"]))
+    assert chosen["score"] == pytest.approx(report["scores"]["log_loss"])
+    assert fastnn.load("m").n_folds_ == 2
+
+
+def test_tune_tries_the_logarithm_of_a_number_above_0(run):
+    report = tune(run, "--target", "n", "--members", "1")
+    tried = report["tuning"]["tried"]
+    assert report["tuning"]["metric"] == "rmse" and [t["members"] for t in tried] == [1] * 6
+    assert tried[1]["options"] == "--hidden 64,64 --log-target"
+    log = tried[1]["score"] < tried[0]["score"]
+    assert all(("--log-target" in t["options"]) == log for t in tried[2:])
+    assert min(t["score"] for t in tried) == pytest.approx(report["scores"]["rmse"])
+    losses = [("poisson", "poisson_deviance", 5), ("absolute_error", "mae", 6)]
+    for loss, metric, n in losses:
+        tuning = tune(run, "--target", "n", "--members", "1", "--loss", loss)["tuning"]
+        assert (tuning["metric"], len(tuning["tried"])) == (metric, n)
+
+
+def test_ctrl_c_while_tuning(run, monkeypatch):
+    # no member of the final model, the first finalist, the second finalist
+    last = [None] * 5
+    arguments = ["train", "t.csv", "--target", "y", "--out", "m", "--members", "5", "--tune"]
+    arguments += ["--time-limit", "3", "--threads", "1"]
+    with monkeypatch.context() as patch:
+        interrupt_after(patch, None, 0)
+        code, _, errors = run(*arguments)
+        assert code == 130 and "No model was written." in errors and not os.path.exists("m")
+    with monkeypatch.context() as patch:
+        interrupt_after(patch, *last, 1)
+        code, _, errors = run(*arguments)
+        model = fastnn.load("m")
+        assert code == 130 and 0 < model.n_folds_left_ < 5
+        record = json.loads(model.metadata_["training"])
+        options = record["tuning"]["tried"][-1]["options"]
+        assert f"repeat the command with {options} --resume\ninstead of --tune." in errors
+    with monkeypatch.context() as patch:
+        interrupt_after(patch, *last, None, 1)
+        code, _, errors = run(*arguments)
+        assert code == 130 and fastnn.load("m").n_folds_left_ == 0
+        assert "m holds the best model so far." in errors
