@@ -1,6 +1,7 @@
 """What fastnn train says: scores, summary, rows to check, progress and the picture."""
 
 import io
+import re
 import sys
 
 import numpy as np
@@ -68,7 +69,7 @@ def test_the_threshold_decides_what_is_scored(run):
     x = rng.normal(size=200)
     write_csv("t.csv", x=x, y=np.where(x + rng.normal(size=200) > 1, "yes", "no"))
     arguments = ["t.csv", "--target", "y", "--out", "m", *FAST]
-    usual, low = report_of(run, *arguments), report_of(run, *arguments, "--threshold", "0.1")
+    usual, low = (report_of(run, *arguments, *more) for more in ([], ["--threshold", "0.1"]))
     recall, other = (r["scores"]["classes"][1]["recall"] for r in (usual, low))
     assert other > recall and low["threshold"] == 0.1
 
@@ -94,6 +95,20 @@ def test_scores_fit_80_columns(n_classes):
     n_shown = sum(line.startswith("class number") for line in lines)
     assert n_shown >= min(n_classes, 12)
     assert any("lowest F1 first" in line for line in lines) == (n_classes > 12)
+
+
+def test_a_model_without_use_is_called_so(run):
+    write_csv("t.csv", x=np.random.default_rng(3).normal(size=40), y=list(range(40)))
+    arguments = ["train", "t.csv", "--target", "y", "--out", "m", *FAST]
+    code, out, _ = run(*arguments)
+    r2 = float(re.search(r"^R2 +(\S+)", out, re.M)[1])
+    assert code == 0 and ("\nThe model is no better than the baseline: " in out) == (r2 <= 0)
+    good, bad = class_scores(2), class_scores(2)
+    bad |= {"accuracy": 0.1, "balanced_accuracy": 0.1, "log_loss": 9.0}
+    good |= {"log_loss": 0.1}
+    assert report.is_better_than_baseline(good) and not report.is_better_than_baseline(bad)
+    numbers = [score_numbers(np.arange(3.0), np.array(P)) for P in ([0.1, 1, 2], [2.0, 1, 0])]
+    assert [report.is_better_than_baseline(scores) for scores in numbers] == [True, False]
 
 
 def test_long_lists_of_columns_fit_80_columns():
@@ -200,6 +215,13 @@ def test_a_terminal_without_rich_rewrites_its_line(monkeypatch):
     text = shown(monkeypatch, Terminal(), [progress(2, 10), progress(5, 20, left=0.0)])
     assert text.count("\n") == 1 and text.startswith(" 50 %  member 2/5  held-out accuracy 0.900")
     assert text.rstrip().endswith("100 %  member 5/5  held-out accuracy 0.900")
+
+
+def test_balanced_classes_have_a_balanced_accuracy(run):
+    write_csv("t.csv", x=range(60), y=["a", "b", "b"] * 20)
+    arguments = ["t.csv", "--target", "y", "--out", "m", *FAST, "--class-weight", "balanced"]
+    code, _, errors = run("train", *arguments, "--json")
+    assert code == 0 and errors.startswith("member 1/1  held-out balanced accuracy ")
 
 
 def test_quiet_shows_no_progress(monkeypatch):

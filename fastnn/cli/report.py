@@ -112,6 +112,9 @@ def format_results(record):
     n = record["scores"]["rows"]
     where = "out of fold" if n == record["rows"] - record["test_rows"] else f"{n:,} rows held out"
     yield from format_scores(record["scores"], where)
+    if not is_better_than_baseline(record["scores"]):
+        yield ""
+        yield "The model is no better than the baseline: the columns may not tell the target."
     if record["test_scores"]:
         yield ""
         n = record["test_scores"]["rows"]
@@ -203,6 +206,18 @@ def _format_confusions(labels, confusion):
     yield "most frequent confusions"
     for n, true, predicted in sorted(pairs, key=lambda p: -p[0])[:5]:
         yield f"  {printable(true, NAME)} taken for {printable(predicted, NAME)}: {n:,}"
+
+
+def is_better_than_baseline(scores):
+    """Return whether R2 is above 0, or any score of classes is better than that of the baseline."""
+    if "classes" not in scores:
+        return scores["r2"] is None or scores["r2"] > 0
+    baseline = scores["baseline"]
+    return (
+        scores["log_loss"] < baseline["log_loss"]
+        or scores["balanced_accuracy"] > baseline["balanced_accuracy"]
+        or scores["accuracy"] > baseline["accuracy"]
+    )
 
 
 # ---- columns and rows ----

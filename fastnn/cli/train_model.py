@@ -106,6 +106,8 @@ def fit(model, table, target, arguments, label=""):
     try:
         with warnings.catch_warnings(), show_progress(label, arguments.quiet) as show:
             model._on_progress = show
+            if arguments.class_weight == "balanced":  # the accuracy of weighted rows
+                model._score_name = "balanced accuracy"
             warnings.simplefilter("ignore")
             model.fit(table, target.name, resume=arguments.resume)
     except KeyboardInterrupt:

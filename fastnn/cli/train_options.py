@@ -98,7 +98,7 @@ def _add_model_options(group):
         "--tune",
         action="store_true",
         help="try other hidden layers and, for a number, --log-target; takes at least three times "
-        "as long",
+        "as long, and seldom helps much",
     )
     group.add_argument(
         "--loss",
