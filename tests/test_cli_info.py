@@ -67,7 +67,7 @@ def test_a_model_of_classes(run):
         r"out of fold +model +baseline",
         r"accuracy +[\d.]+ +[\d.]+ .*",
         r"  age +[\d.]+",
-        rf"trained by fastnn {re.escape(fastnn.__version__)} on 300 rows of people\.csv in \S+ \w+:",
+        rf"trained     on 300 rows of people\.csv in \S+ \w+, by fastnn {re.escape(fastnn.__version__)}:",
         r"  fastnn train people\.csv --target buys .* \\",
         r"      .*--time-limit 2\.0",
     ):

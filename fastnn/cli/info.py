@@ -154,14 +154,14 @@ def _format_scores(content, record):
 def _format_training(record):
     """Yield lines that say how a model was trained."""
     if record:
+        rows, took = plural(record["rows"], "row"), format_duration(record["seconds"])
         yield ""
-        yield f"trained by fastnn {printable(record['fastnn'], 20)} on {_rows(record)}:"
+        yield from report.paragraph(
+            "trained",
+            f"on {rows} of {report.short_path(record['data'])} in {took}, by fastnn "
+            f"{printable(record['fastnn'], 20)}:",
+        )
         yield from _wrap_command(printable(record["command"], 1000))
-
-
-def _rows(record):
-    took = format_duration(record["seconds"])
-    return f"{plural(record['rows'], 'row')} of {printable(record['data'])} in {took}"
 
 
 def _wrap_command(command):
