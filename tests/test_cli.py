@@ -73,6 +73,10 @@ def test_version(run):
             "fastnn: unknown command 'bake'. The commands are demo, train, predict, info, bench",
         ),
         (
+            ["help", "train"],
+            "unknown command 'help'. For the options of a command: fastnn COMMAND --help.",
+        ),
+        (
             ["x.csv"],
             "unknown command 'x.csv'. To train on a table: fastnn train x.csv --target COL",
         ),

@@ -110,6 +110,14 @@ def test_a_model_that_was_trained_in_python(run):
     assert json.loads(run("info", "m.safetensors", "--json")[1])["training"] is None
 
 
+def test_a_model_that_was_interrupted(run, monkeypatch):
+    model = fastnn.load("b.safetensors")
+    model.n_folds_left_ = 3
+    monkeypatch.setattr("fastnn.cli.info.load_model", lambda path: model)
+    assert ": 2 members (3 not trained yet), " in run("info", "b.safetensors")[1]
+    assert json.loads(run("info", "b.safetensors", "--json")[1])["members_left"] == 3
+
+
 def test_a_model_of_one_class(run):
     table = read("table.csv").select(["a"])
     fastnn.TabularClassifier(**SMALL).fit(table, ["x"] * 120).save("m.safetensors")

@@ -54,6 +54,7 @@ B, N = "b.safetensors", "n.safetensors"
             ["b.safetensor", "new.csv"],
             "b.safetensor: No such file or directory. Did you mean b.saf",
         ),
+        (["-", "new.csv"], "-: No such file or directory. A model is read from a file; only DATA"),
         (
             ["x/b", "new.csv"],
             "x/b: No such file or directory. Pass a file written by 'fastnn train'.",

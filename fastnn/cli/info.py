@@ -12,7 +12,7 @@ from . import report
 from .common import add_json, help_texts, load_model, plural, print_json
 from .display import format_duration
 from .target import label_text
-from .training_record import KEY, read_record
+from .training_record import KEY, describe_model, read_record
 
 HELP = """
 Without MODEL: show the version and the instruction set that fastnn uses.
@@ -98,26 +98,16 @@ def _show_model(arguments):
 
 
 def _describe(model):
-    """Return what a model consists of, as a dict that JSON can hold."""
-    networks = [net for m in model._members for of_fold in m.networks for net in of_fold]
+    """Return what a model predicts from what, as a dict that JSON can hold."""
     classes = getattr(model, "classes_", None)
-    names = model._features.names or map(str, range(model.n_features_in_))
     return {
         "estimator": type(model).__name__,
         "target": model._target_name,
         "task": "number" if classes is None else "classes",
         "classes": None if classes is None else [label_text(label) for label in classes.tolist()],
         "threshold": getattr(model, "threshold", None),
-        "kinds": {str(name): kind for name, kind in model.columns_.items()},
-        "left_out": {
-            str(name): "--drop" if reason == "named in drop" else reason
-            for name, reason in model.left_out_.items()
-        },
-        "importances": dict(zip(names, model.feature_importances_.tolist())),
+        **describe_model(model),
         "oof_score": model.oof_score_,
-        "members": len(model._members[0].networks) if networks else 0,
-        "networks": len(networks),
-        "parameters": sum(net.n_params for net in networks),
     }
 
 
@@ -132,10 +122,11 @@ def _format_model(content):
             f"{content['threshold']:g}",
         )
     yield from report.format_columns(content)
-    members, networks = plural(content["members"], "member"), plural(content["networks"], "network")
+    left = f" ({content['members_left']:,} not trained yet)" if content["members_left"] else ""
     yield from report.paragraph(
         "model",
-        f"{content['estimator']}: {members}, {networks}, {content['parameters']:,} parameters",
+        f"{content['estimator']}: {plural(content['members'], 'member')}{left}, "
+        f"{plural(content['networks'], 'network')}, {content['parameters']:,} parameters",
     )
 
 

@@ -58,7 +58,9 @@ class Parser(argparse.ArgumentParser):
         if name in known:
             return
         close = similar(name, known)
-        if close:
+        if name == "help":
+            advice = "For the options of a command: fastnn COMMAND --help."
+        elif close:
             advice = f"Did you mean {close!r}?"
         elif "." in name:  # a file
             advice = f"To train on a table: fastnn train {name} --target COL --out FILE."

@@ -6,7 +6,7 @@ import sys
 import numpy as np
 
 from ..tables import files
-from ..tables.errors import did_you_mean, import_pyarrow, join, one_line, printable
+from ..tables.errors import did_you_mean, import_pyarrow, join, printable
 from . import scoring
 from .common import (
     CommandError,
@@ -22,6 +22,7 @@ from .common import (
     resolve_table_path,
 )
 from .report import format_scores
+from .row_writer import RowWriter
 from .table_options import add_table_options, read_table
 from .target import label_text
 from .train_model import explain
@@ -96,7 +97,7 @@ def run(arguments):
     inputs, kept, target = _read(arguments, model)
     unknown = _unknown_categories(arguments, model, inputs)
     _print_notes(unknown)
-    writer = _Writer(arguments)
+    writer = RowWriter(arguments.out, arguments.json)
     collected = []
     for start in range(0, inputs.num_rows, BLOCK):
         outputs = _predict(arguments, model, inputs.slice(start, BLOCK))
@@ -277,67 +278,3 @@ def _output_columns(arguments, model, outputs):
 def _round(values):
     """Return numbers without digits that are noise."""
     return np.array([float(f"{x:.{DIGITS}g}") for x in values.tolist()])
-
-
-# ---- write ----
-
-
-class _Writer:
-    """Writes blocks of rows to standard output, or collects them for a file or for JSON."""
-
-    def __init__(self, arguments):
-        self.out, self.is_json = arguments.out, arguments.json
-        self.blocks, self.n_rows = [], 0
-
-    def write(self, kept, predictions):
-        pa = import_pyarrow()
-        both = [name for name in predictions if name in kept.column_names]
-        if both:
-            raise CommandError(
-                f"--keep: column {printable(both[0])!r} has the name of a prediction. Name the "
-                "columns to keep without it, or rename it."
-            )
-        columns = {name: kept.column(name) for name in kept.column_names} | predictions
-        if self.out is None and not self.is_json:
-            self._print(columns)
-        else:
-            self.blocks.append(pa.table(columns))
-        self.n_rows += len(next(iter(predictions.values())))
-
-    def _print(self, columns):
-        with self._explained():
-            text = files.to_text(columns, header=self.n_rows == 0)
-        sys.stdout.flush()
-        # The bytes are UTF-8, whatever the encoding of the terminal.
-        sys.stdout.buffer.write(text)
-        sys.stdout.buffer.flush()
-
-    def close(self):
-        """Write the file, if there is one."""
-        if self.out is not None:
-            table = import_pyarrow().concat_tables(self.blocks)
-            with self._explained():
-                files.write(self.out, {name: table.column(name) for name in table.column_names})
-
-    @contextlib.contextmanager
-    def _explained(self):
-        try:
-            yield
-        except import_pyarrow().ArrowException as error:
-            raise CommandError(
-                f"--keep: a column cannot be written as text ({one_line(error)}). Leave it out, or "
-                "pass --out with a .parquet file."
-            ) from None
-
-    def to_json(self):
-        """Return {name: list}, or None if the rows are in a file."""
-        if self.out is not None:
-            return None
-        table = import_pyarrow().concat_tables(self.blocks)
-        return {
-            name: list(map(_to_json, table.column(name).to_pylist())) for name in table.column_names
-        }
-
-
-def _to_json(value):
-    return value if isinstance(value, (str, int, float, list, type(None))) else str(value)

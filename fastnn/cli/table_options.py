@@ -34,17 +34,15 @@ def add_table_options(parser):
     )
 
 
-def read_options(arguments, stored=None):
+def read_options(arguments):
     """Return the options of `fastnn.tables.read` that the command line has.
 
     Parameters
     ----------
     arguments : argparse.Namespace
         Parsed options of `add_table_options`.
-    stored : dict, optional
-        Options that hold where the command line says nothing, such as those of training.
     """
-    options = dict(stored or {})
+    options: dict = {}
     for name in READ_OPTIONS:
         value = getattr(arguments, name)
         if value is not None:
@@ -57,7 +55,7 @@ def read_options(arguments, stored=None):
     return options
 
 
-def read_table(arguments, text_columns=(), keep=(), stored=None):
+def read_table(arguments, text_columns=(), keep=()):
     """Read the table `arguments.data` and print what was guessed as notes.
 
     Parameters
@@ -66,8 +64,6 @@ def read_table(arguments, text_columns=(), keep=(), stored=None):
         `data`, and the options of `add_table_options`.
     text_columns, keep : collection of str
         As in `fastnn.tables.read`.
-    stored : dict, optional
-        As in `read_options`.
 
     Returns
     -------
@@ -78,5 +74,5 @@ def read_table(arguments, text_columns=(), keep=(), stored=None):
         text_columns,
         keep=keep,
         on_note=print_note,
-        **read_options(arguments, stored),
+        **read_options(arguments),
     )

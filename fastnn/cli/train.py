@@ -23,6 +23,7 @@ from .evaluation import Evaluation, find_suspects
 from .table_options import read_options, read_table
 from .target import label_text, read_target
 from .train_options import add_arguments, command_line, complete, resolve_columns, split_names
+from .training_record import KEY, describe_model
 from .tune import Search
 
 HELP = """
@@ -102,7 +103,7 @@ def run(arguments):
         record["tuning"] = {"metric": search.metric, "tried": search.tried}
     else:
         is_interrupted = train_model.fit(model, rows, target, arguments)
-    record |= _describe(model, time.perf_counter() - began)
+    record |= describe_model(model) | {"seconds": time.perf_counter() - began}
     held_out = Evaluation.of_held_out(model, target, train)
     record["scores"] = held_out.scores()
     record["suspects"] = find_suspects(model, target, train, arguments)
@@ -214,29 +215,8 @@ def _suspicions(table, target, drop):
 # ---- the model ----
 
 
-def _describe(model, seconds):
-    """Return what the columns are, and what the model consists of."""
-    left_out = {
-        name: "--drop" if reason == "named in drop" else reason
-        for name, reason in model.left_out_.items()
-    }
-    names = model.feature_names_in_.tolist()
-    networks = [net for m in model._members for fold in m.networks for net in fold]
-    return {
-        "kinds": model.columns_,
-        "left_out": left_out,
-        "importances": dict(zip(names, map(float, model.feature_importances_))),
-        "members": model.n_folds_,
-        "members_left": model.n_folds_left_,
-        "hidden": list(networks[0].layer_sizes[1:-1]),
-        "networks": len(networks),
-        "parameters": sum(net.n_params for net in networks),
-        "seconds": seconds,
-    }
-
-
 def _save(model, record, out):
-    model.metadata_ = {"training": json.dumps(to_json(record))}
+    model.metadata_ = {KEY: json.dumps(to_json(record))}
     try:
         model.save(out)
     except OSError as error:

@@ -20,6 +20,25 @@ def read_record(model):
     return record if isinstance(record, dict) else {}
 
 
+def describe_model(model):
+    """Return what the columns are, and what the model consists of, as a dict that JSON can hold."""
+    networks = [net for m in model._members for of_fold in m.networks for net in of_fold]
+    names = model._features.names or map(str, range(model.n_features_in_))
+    return {
+        "kinds": {str(name): kind for name, kind in model.columns_.items()},
+        "left_out": {
+            str(name): "--drop" if reason == "named in drop" else reason
+            for name, reason in model.left_out_.items()
+        },
+        "importances": dict(zip(names, model.feature_importances_.tolist())),
+        "members": model.n_folds_,
+        "members_left": model.n_folds_left_,
+        "hidden": list(networks[0].layer_sizes[1:-1]) if networks else [],
+        "networks": len(networks),
+        "parameters": sum(net.n_params for net in networks),
+    }
+
+
 def restore_reading_options(arguments, model):
     """Set the options of table files that the training had and the command line does not.
 
