@@ -70,7 +70,7 @@ def test_version(run):
         ),
         (
             ["bake"],
-            "fastnn: unknown command 'bake'. The commands are demo, train, predict, info, bench",
+            "fastnn: unknown command 'bake'. The commands are demo, train, predict, info, export, bench",
         ),
         (
             ["help", "train"],
