@@ -25,7 +25,7 @@ LAYERS = [
     {"training.state", "training.stopping", "training.progress", "training.data"},
     {"training.engines"},
     {"callbacks"},
-    {"training.session"},
+    {"training.session", "training.seeds"},
     {"training.plan", "training.many"},
     {"training.arguments"},
     {"files"},

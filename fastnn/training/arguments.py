@@ -8,6 +8,7 @@ from ..input_table import check_inputs
 from ..validation import check_count, check_number, check_rng
 from .data import Data, is_sparse, n_held_out, of_validation
 from .plan import Plan, Settings
+from .seeds import SpawnedSeed, spawn_seeds
 from .session import check_callbacks
 from .state import resumed
 
@@ -84,7 +85,7 @@ def spawn(rng, k):
     if rng is None or isinstance(rng, (list, tuple)):
         return rng
     if isinstance(rng, (int, np.integer)) and not isinstance(rng, bool) and rng >= 0:
-        return np.random.SeedSequence(int(rng)).spawn(k)
+        return spawn_seeds(int(rng), k)
     if k == 1:
         return [rng]
     raise ValueError(
@@ -142,13 +143,15 @@ class Planner:
         shared = self.known.get(group) or self.once(group, lambda: self.resolve(net, i))
         settings = shared.settings
         rng = self.rng[i]
-        rng = net.rng if rng is None else check_rng(rng)
+        spawned = type(rng) is SpawnedSeed
+        if not spawned:
+            rng = net.rng if rng is None else check_rng(rng)
         plan = Plan(net, shared.data, shared.validation, rng, settings)
         if self.selects:
             self.select_rows(plan, i)
         if settings.resume:
             resumed(net.state, settings.optimizer)
-        if settings.shuffle or settings.validation_fraction or net.has_dropout:
+        if not spawned and (settings.shuffle or settings.validation_fraction or net.has_dropout):
             self.check_generator(i, rng)
         return plan
 

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from .data import Data
 from .session import Session
 from .state import fresh, resumed
@@ -26,7 +28,8 @@ class Settings:
 class Plan:
     """One training that has not begun: a network and the arguments of `MLP.fit`, checked.
 
-    `session` draws from `rng` what the training needs, and reads the network.
+    `session` draws from `rng` what the training needs, and reads the network. A seed becomes a
+    generator only then: ten thousand generators do not fit in the caches.
     """
 
     net: Any
@@ -38,10 +41,12 @@ class Plan:
     def session(self, n_threads, queue=None):
         """Return the Session. queue : kernels.TrainerQueue, optional."""
         net, data, validation, settings = self.net, self.data, self.validation, self.settings
-        optimizer = settings.optimizer
+        rng, optimizer = self.rng, settings.optimizer
+        if not isinstance(rng, np.random.Generator):
+            rng = np.random.default_rng(rng)
         state = resumed(net.state, optimizer) if settings.resume else fresh(net, optimizer)
         if settings.validation_fraction:
-            data, validation = state.hold_out(data, settings.validation_fraction, self.rng)
+            data, validation = state.hold_out(data, settings.validation_fraction, rng)
         if settings.class_weight is not None:
             data = data.with_class_weight(settings.class_weight, net.layer_sizes[-1])
         return Session(
@@ -52,7 +57,7 @@ class Plan:
             settings.batch_size,
             settings.shuffle,
             n_threads,
-            self.rng,
+            rng,
             validation,
             settings.callbacks,
             queue=queue,
