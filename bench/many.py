@@ -25,7 +25,7 @@ library runs in its own process, and their turns alternate.
 
 --overhead times 3-4-1 with shuffling on one thread, for one epoch and for eleven. The eleven give
 the time of an epoch, and the rest of the one is the overhead of a network: Python, copies of
-parameters, and with an int as `rng` the generator that NumPy makes.
+parameters, and with an int as `rng` a seed and the generator that NumPy makes of it.
 """
 
 import functools

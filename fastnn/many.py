@@ -120,25 +120,25 @@ def fit_many(
     """
     networks = check_networks(networks)
     k, n_threads = len(networks), check_threads(n_threads)
-    arguments = {
-        "X": Spread("X", X, k, holds_matrices),
-        "y": Spread("y", y, k, holds_arrays),
-        "loss": Spread("loss", loss, k),
-        "optimizer": Spread("optimizer", optimizer, k),
-        "epochs": Spread("epochs", epochs, k),
-        "batch_size": Spread("batch_size", batch_size, k),
-        "shuffle": Spread("shuffle", shuffle, k),
-        "validation_data": Spread("validation_data", validation_data, k, is_list),
-        "sample_weight": Spread("sample_weight", sample_weight, k, holds_arrays),
-        "callbacks": Spread("callbacks", callbacks, k, holds_sequences),
-        "rng": Spread("rng", spawn(rng, k), k),
-        "resume": Spread("resume", resume, k),
-        "class_weight": Spread("class_weight", class_weight, k, holds_class_weights),
-        "validation_fraction": Spread("validation_fraction", validation_fraction, k),
-        "rows": spread_rows("rows", rows, k),
-        "validation_rows": spread_rows("validation_rows", validation_rows, k),
-    }
     with PausedCollector() as collector:
+        arguments = {
+            "X": Spread("X", X, k, holds_matrices),
+            "y": Spread("y", y, k, holds_arrays),
+            "loss": Spread("loss", loss, k),
+            "optimizer": Spread("optimizer", optimizer, k),
+            "epochs": Spread("epochs", epochs, k),
+            "batch_size": Spread("batch_size", batch_size, k),
+            "shuffle": Spread("shuffle", shuffle, k),
+            "validation_data": Spread("validation_data", validation_data, k, is_list),
+            "sample_weight": Spread("sample_weight", sample_weight, k, holds_arrays),
+            "callbacks": Spread("callbacks", callbacks, k, holds_sequences),
+            "rng": Spread("rng", spawn(rng, k), k),
+            "resume": Spread("resume", resume, k),
+            "class_weight": Spread("class_weight", class_weight, k, holds_class_weights),
+            "validation_fraction": Spread("validation_fraction", validation_fraction, k),
+            "rows": spread_rows("rows", rows, k),
+            "validation_rows": spread_rows("validation_rows", validation_rows, k),
+        }
         plans = Planner(networks, arguments).plans()
         if executor is None:
             line = ManyLine() if progress else None

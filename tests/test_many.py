@@ -14,6 +14,7 @@ from many_cases import HELD_OUT, RNG, ROWS, X, Y, assert_same_training, fit_alon
 import fastnn
 from fastnn import MLP, SGD, Adam, AdamW, EarlyStopping, losses, schedules
 from fastnn.training import many, session
+from fastnn.training.engines import dense
 
 
 def weights(i):
@@ -27,6 +28,11 @@ CASES = {
     "rows": dict(rows=ROWS),
     "rows in order": dict(rows=ROWS, shuffle=[False] * 8),
     "validation": dict(rows=ROWS, validation_rows=HELD_OUT),
+    "some validation": dict(
+        rows=ROWS,
+        validation_rows=[HELD_OUT[0], None, HELD_OUT[2], None, None, HELD_OUT[5], [], HELD_OUT[7]],
+        callbacks=[[EarlyStopping(3)]] * 8,
+    ),
     "fraction": dict(rows=ROWS, validation_fraction=[0.1 + 0.05 * i for i in K]),
     "optimizers": dict(
         optimizer=[SGD(0.1), Adam(), AdamW(0.01), SGD(0.1, momentum=0.9)] * 2,
@@ -40,6 +46,7 @@ CASES = {
         ]
         * 4
     ),
+    "dropout": dict(rows=ROWS, validation_rows=HELD_OUT),
     "average": dict(optimizer=[SGD(0.1, average=0.9), Adam(average=0.99, clip_norm=0.1)] * 4),
     "diverging": dict(optimizer=[SGD(0.1), SGD(1e30)] * 4),
     "weights": dict(sample_weight=[weights(i) for i in K], rows=ROWS, validation_rows=HELD_OUT),
@@ -51,6 +58,13 @@ CASES = {
         epochs=[60] * 8,
         optimizer=[Adam(0.03)] * 8,
         callbacks=[[EarlyStopping(2 + i % 3, keep=("first", "last")[i % 2])] for i in K],
+    ),
+    "the same early stopping": dict(
+        rows=ROWS,
+        validation_rows=HELD_OUT,
+        epochs=[60] * 8,
+        optimizer=[Adam(0.03)] * 8,
+        callbacks=[[EarlyStopping(3)]] * 8,
     ),
     "error rate": dict(
         rows=ROWS,
@@ -72,7 +86,8 @@ CASES = {
 @pytest.mark.parametrize("case", CASES)
 def test_each_network_gets_the_bits_of_its_own_fit(case, n_threads, isa, monkeypatch):
     arguments = {"epochs": [6] * 8} | CASES[case]
-    alone, together = networks(), networks()
+    options = {"dropout": 0.2} if case == "dropout" else {}
+    alone, together = networks(**options), networks(**options)
     fit_alone(alone, arguments)
     if n_threads == 5:  # slices end in the middle of epochs, and few networks are active at once
         monkeypatch.setattr(many, "SLICE_SECONDS", 0.0)
@@ -101,6 +116,22 @@ def test_one_int_spawns_the_seeds():
     more = networks(5)
     fastnn.fit_many(more, X, Y, epochs=3, rng=5)
     assert_same_bits(more[2].params, alone[2].params)
+
+
+def test_networks_of_one_shape_share_an_engine(monkeypatch):
+    """Only the first of them has its arguments checked and its trainer made from scratch."""
+    made = []
+    init = dense.DenseEngine.__init__
+    monkeypatch.setattr(
+        dense.DenseEngine,
+        "__init__",
+        lambda *args, **more: made.append(args[1]) or init(*args, **more),
+    )
+    nets = networks(12)
+    fastnn.fit_many(
+        nets, X, Y, epochs=1, rows=[rows[: 20 + i] for i, rows in enumerate([ROWS[0]] * 12)]
+    )
+    assert made == nets[::4]
 
 
 def test_networks_of_other_tables_losses_and_dtypes():

@@ -60,6 +60,16 @@ class Data:
     def __len__(self):
         return self.X.shape[0] if self.rows is None else len(self.rows)
 
+    def shares_arrays(self, other):
+        """Whether other data differ from these at most in `rows`."""
+        return (
+            self.X is other.X
+            and self.targets is other.targets
+            and self.sample_weight is other.sample_weight
+            and self.loss_options is other.loss_options
+            and self.alpha == other.alpha
+        )
+
     # ---- parts and variants ----
 
     def select(self, rows):

@@ -3,7 +3,7 @@
 import gc
 import time
 
-from ..kernels import ManyInTraining, TrainerQueue
+from ..kernels import InTraining, TrainerQueue
 from .session import SLICE_SECONDS
 from .state import DivergenceError
 
@@ -75,7 +75,7 @@ def train_many(
     """
     n = len(networks) if n is None else n
     pool = Pool(n, make, n_threads, line, ended, collector, in_order)
-    with ManyInTraining(networks):
+    with InTraining(networks):
         pool.run()
     return pool.histories
 

@@ -22,6 +22,7 @@ class Settings:
     resume: bool
     class_weight: Any
     validation_fraction: float
+    engine: Any = None  # of one of these networks, for `DenseEngine.twin`
 
 
 @dataclass(eq=False, repr=False, slots=True)
@@ -41,7 +42,7 @@ class Plan:
     def session(self, n_threads, queue=None):
         """Return the Session. queue : kernels.TrainerQueue, optional."""
         net, data, validation, settings = self.net, self.data, self.validation, self.settings
-        rng, optimizer = self.rng, settings.optimizer
+        rng, optimizer, engine = self.rng, settings.optimizer, settings.engine
         if not isinstance(rng, np.random.Generator):
             rng = np.random.default_rng(rng)
         state = resumed(net.state, optimizer) if settings.resume else fresh(net, optimizer)
@@ -49,7 +50,9 @@ class Plan:
             data, validation = state.hold_out(data, settings.validation_fraction, rng)
         if settings.class_weight is not None:
             data = data.with_class_weight(settings.class_weight, net.layer_sizes[-1])
-        return Session(
+        if engine is not None:
+            engine = engine.twin(net, data, state, rng, validation)
+        session = Session(
             net,
             data,
             state,
@@ -61,4 +64,8 @@ class Plan:
             validation,
             settings.callbacks,
             queue=queue,
+            engine=engine,
         )
+        if engine is None and session.engine.queued:
+            settings.engine = session.engine
+        return session

@@ -8,7 +8,7 @@ import numpy as np
 from ..callbacks import Callback, EarlyStopping, IntervalTimer
 from ..kernels import Metric, Stop
 from ..optimizers import same_moments
-from .engines import engine
+from . import engines
 from .state import Best, DivergenceError, History
 
 #: Seconds of training between two checks for callbacks, progress and Ctrl-C. The numbers computed do
@@ -42,12 +42,19 @@ class Session:
         If it returns True, training continues with fresh patience.
     queue : kernels.TrainerQueue, optional
         Run in this queue, if the engine can: see ``engine.queued``.
+    engine : Engine, optional
+        An engine made for these arguments. By default a new one.
     """
 
     line = None  # a ProgressLine
     final_stop = False  # whether a callback stops training that does not allow `retry`
     stop_reason = ""  # why training stops before its last epoch
     timer: Any = None  # an IntervalTimer
+    stopping: Any = None  # an EarlyStopping that the engine carries out
+    evaluate: Any = None  # computes the validation loss, if the engine does not
+    evaluates_error_rate = False
+    every_epoch = False  # whether a slice ends after every epoch
+    defers_moments = False  # whether callbacks get the moments only when they read them
     slice_losses, losses_before = NO_LOSSES, 0
 
     def __init__(
@@ -65,15 +72,20 @@ class Session:
         patience=None,
         retry=None,
         queue=None,
+        engine=None,
     ):
         self.net, self.data, self.state, self.rng = net, data, state, rng
+        self.validation, self.patience, self.retry = validation, patience, retry
         self.all_callbacks = self.callbacks = callbacks
+        self.history = History()
+        self.first_step, self.slice_epoch = state.step, state.epoch
+        self.last_epoch = state.epoch + epochs
         stopping, alone = None, False
         if callbacks:
             stopping = _early_stopping(callbacks)
             check_callbacks(callbacks, data, validation is not None)
             alone = len(callbacks) == 1 and type(stopping) is EarlyStopping and patience is None
-        self.engine = engine(
+        self.engine = engine or engines.engine(
             net,
             data,
             state,
@@ -85,26 +97,24 @@ class Session:
             keep_best=alone,
             queue=queue,
         )
-        # an EarlyStopping that the engine carries out
-        self.stopping: Any = stopping if self.engine.keeps_best else None
-        if self.stopping:
-            self.callbacks = ()
-        self.validation = validation
-        self.evaluate = (
-            None if validation is None or self.engine.validates else validation.evaluator(net)
-        )
+        if callbacks or validation is not None or state.needs_epoch_loss:
+            self.plan_epochs(stopping)
+
+    def plan_epochs(self, stopping):
+        """Find out what to do after each epoch. stopping : EarlyStopping among the callbacks, or None."""
+        validation, engine, state = self.validation, self.engine, self.state
+        if engine.keeps_best:
+            self.stopping, self.callbacks = stopping, ()
+        if validation is not None and not engine.validates:
+            self.evaluate = validation.evaluator(self.net)
         self.evaluates_error_rate = (
             stopping is not None and not self.stopping and stopping.monitor == "error_rate"
         )
-        self.patience, self.retry = patience, retry
-        self.history = History()
-        self.first_step, self.slice_epoch = state.step, state.epoch
-        self.last_epoch = state.epoch + epochs
         self.every_epoch = bool(self.evaluate or self.callbacks or state.needs_epoch_loss)
         # A resumed training shares its moments with the state before, which the user may read.
         self.defers_moments = (
             bool(self.callbacks)
-            and self.engine.defers_moments
+            and engine.defers_moments
             and state.step == 0
             and state.moments.size >= MANY_MOMENTS
             and not state.averages

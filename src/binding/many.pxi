@@ -1,26 +1,4 @@
-# Many networks: a lock for all of them while they train, their outputs for the same rows, and the mean of these.
-
-cdef class ManyInTraining:
-    """A context manager: this thread trains these networks, and no other thread may use them."""
-    cdef list contexts
-
-    def __init__(self, list networks):
-        self.contexts = [InTraining(network) for network in networks]
-
-    def __enter__(self):
-        cdef Py_ssize_t i = 0
-        try:
-            for i in range(len(self.contexts)):
-                (<InTraining>self.contexts[i]).__enter__()
-        except BaseException:
-            self.contexts = self.contexts[:i]
-            self.__exit__()
-            raise
-
-    def __exit__(self, *exception):
-        for context in self.contexts:
-            (<InTraining>context).__exit__()
-
+# Many networks: their outputs for the same rows, and the mean of these.
 def forward_many(list networks, X, out):
     """out[j] = outputs of network j for X: X (n, n_in), out (k, n, n_out), C-contiguous, of the networks' dtype."""
     cdef CompiledNetwork network = networks[0]

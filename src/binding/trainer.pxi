@@ -19,6 +19,16 @@ def are_indices(indices, Py_ssize_t n):
     """Whether an array of intp holds numbers from 0 to n - 1 only."""
     return hold_indices(Array(indices, sizeof(Py_ssize_t), len(indices), False, True), n)
 
+cdef bint have_same_layers(CompiledNetwork a, CompiledNetwork b) noexcept:
+    cdef Py_ssize_t L = a.net.n_layers, l
+    if a.table != b.table or L != b.net.n_layers or a.net.sizes[0] != b.net.sizes[0]:
+        return False
+    for l in range(L):
+        if (a.net.sizes[l + 1] != b.net.sizes[l + 1] or a.net.activations[l] != b.net.activations[l]
+                or (a.net.biases[l] == NULL) != (b.net.biases[l] == NULL)):
+            return False
+    return True
+
 cdef class Trainer(ShufflingTeam):
     """One training: a network, data, a loss and an optimizer, run in slices.
 
@@ -30,7 +40,9 @@ cdef class Trainer(ShufflingTeam):
     cdef const Table* table
     cdef CompiledNetwork network
     cdef list references                # keeps alive what the training points to, even if the network is bound again
+    cdef list shared_references         # likewise, what a twin points to as well
     cdef Py_ssize_t itemsize, n_params
+    cdef dict options                   # of the optimizer, or None
     cdef Array rates                    # the table of a schedule, or None
     cdef ZeroedBuffer memory
     cdef readonly Workspace workspace
@@ -39,6 +51,9 @@ cdef class Trainer(ShufflingTeam):
     cdef object generator
     cdef CompiledTable rows_of_table    # instead of X, or None
     cdef int max_threads                # for which the workspace of a table has memory
+    cdef Py_ssize_t n_X                 # rows of X
+    cdef Py_ssize_t max_batch           # as passed; data.batch_size is at most n_rows
+    cdef bint has_order                 # the order of the rows is an array of the caller
 
     def __init__(self, CompiledNetwork network, X, targets, *, int loss, Py_ssize_t batch_size, optimizer=None,
                  sample_weight=None, order=None, rows=None, generator=None, dX=None, loss_numbers=None, double smoothing=0,
@@ -73,34 +88,25 @@ cdef class Trainer(ShufflingTeam):
         gradient = optional(custom_gradient, size, min(batch_size, n) * network.n_out)
         if loss == CUSTOM_LOSS and (custom_loss is None or outputs is None or gradient is None):
             raise ValueError("A custom loss needs custom_loss, custom_outputs and custom_gradient.")
-        if validation is not None and validation.network is not network:
-            raise ValueError("The validation belongs to another network. Pass a Trainer of the same network.")
-        if validation is not None and (validation.rows_of_table is not None if rows_of_table is None
-                                       else not rows_of_table.has_layout(validation.rows_of_table)):
-            raise ValueError("The validation reads another kind of inputs. Pass rows of the same table.")
+        if validation is not None:
+            validation.check_reads(network, rows_of_table)
         if r is not None and loss == CUSTOM_LOSS:
             raise ValueError("A custom loss needs all rows. Pass X and targets of these rows, without `rows`.")
         if o is not None and not hold_indices(o, n_X):
             raise ValueError(f"order must hold row numbers from 0 to {n_X - 1}, but it holds others.")
         if r is not None and not hold_indices(r, n_X):
             raise ValueError(f"rows must hold row numbers from 0 to {n_X - 1}, but it holds others.")
-        self.references = [x, y, w, o, r, d, generator, numbers, rates, outputs, gradient, validation, network.shape,
-                           network.references, rows_of_table]
-        self.network = network
-        self.itemsize = network.itemsize
-        self.n_params = network.n_params
-        self.table = network.table
-        self.training.net = network.net
+        self.shared_references = [x, y, w, numbers, rates]
+        self.references = [o, d, outputs, gradient]
         self.rows_of_table = rows_of_table
-        if rows_of_table is not None:
-            self.training.net.table = &rows_of_table.layout
+        self.n_X, self.max_batch = n_X, batch_size
         if optimizer is not None:
+            self.options = optimizer
             self.rates = read_optimizer(optimizer, &self.training.optimizer)
-        self.set_data(pointer(x) if rows_of_table is None else &rows_of_table.rows, y, w, o, r, d, n, min(batch_size, n))
-        if generator is not None:
-            self.training.data.generator = <Generator*>PyCapsule_GetPointer(generator.capsule, "BitGenerator")
-            self.generator = generator
-            self.lock = generator.lock
+        self.set_data(pointer(x) if rows_of_table is None else &rows_of_table.rows, y, w, o, d)
+        self.set_network(network)
+        self.set_rows(r)
+        self.set_generator(generator)
         self.training.objective.loss = loss
         self.training.objective.numbers = pointer(numbers)
         self.training.objective.smoothing = smoothing
@@ -114,17 +120,96 @@ cdef class Trainer(ShufflingTeam):
         self.training.objective.custom.gradient = pointer(gradient)
         self.training.dropout.rates = <const double*>pointer(rates)
         self.training.dropout.seed = seed
-        self.max_threads = self.training.slice.n_threads = max(1, n_threads)
+        self.max_threads = max(1, n_threads)
+        self.training.stopping.keep_params = keeps_best
+        self.prepare(validation, workspace)
+
+    def twin(self, CompiledNetwork network, *, dict optimizer=None, rows=None, generator=None, Trainer validation=None):
+        """A new Trainer of another network of the same layers: with the same data, loss, batch size and workspace.
+
+        Its position is 0. Other arguments are those of the constructor, which takes five times as long. None if this
+        Trainer has what a twin cannot share: other layers, order, dropout, a custom loss or a gradient of X."""
+        cdef Trainer other
+        cdef Array r = optional(rows, sizeof(Py_ssize_t), self.n_X if rows is None else len(rows), False, True)
+        if (not have_same_layers(network, self.network) or self.training.dropout.rates != NULL or self.has_order
+                or self.custom_loss is not None or self.training.data.dX != NULL
+                or (optimizer is None) != (self.options is None)
+                or (validation is None) != (self.validation is None)
+                or (generator is None) != (self.generator is None)):
+            return None
+        if r is not None and (r.view.len == 0 or not hold_indices(r, self.n_X)):
+            raise ValueError(f"rows must hold row numbers from 0 to {self.n_X - 1}, at least one.")
+        if validation is not None:
+            validation.check_reads(network, self.rows_of_table)
+        other = Trainer.__new__(Trainer)
+        other.training.data = self.training.data
+        other.training.objective = self.training.objective
+        other.training.optimizer = self.training.optimizer
+        other.training.stopping.keep_params = self.training.stopping.keep_params
+        other.shared_references = self.shared_references
+        other.references = []
+        other.rows_of_table = self.rows_of_table
+        other.n_X, other.max_batch, other.max_threads = self.n_X, self.max_batch, self.max_threads
+        other.options, other.rates = optimizer, self.rates
+        if optimizer is not self.options:
+            other.rates = read_optimizer(optimizer, &other.training.optimizer)
+        other.training.objective.custom.context = <void*>other
+        other.set_network(network)
+        other.set_rows(r)
+        other.set_generator(generator)
+        other.prepare(validation, self.workspace)
+        return other
+
+    cdef int check_reads(self, CompiledNetwork network, CompiledTable table) except -1:
+        """Check that this validation reads a network, and inputs like those of a table, or of an array if it is None."""
+        if self.network is not network:
+            raise ValueError("The validation belongs to another network. Pass a Trainer of the same network.")
+        if self.rows_of_table is not None if table is None else not table.has_layout(self.rows_of_table):
+            raise ValueError("The validation reads another kind of inputs. Pass rows of the same table.")
+        return 0
+
+    cdef int set_network(self, CompiledNetwork network) except -1:
+        self.network = network
+        self.references += [network.shape, network.references]
+        self.itemsize = network.itemsize
+        self.n_params = network.n_params
+        self.table = network.table
+        self.training.net = network.net
+        if self.rows_of_table is not None:
+            self.training.net.table = &self.rows_of_table.layout
+        return 0
+
+    cdef int set_rows(self, Array r) except -1:
+        """Train on these rows, or on all. They are in this order, unless there is an order or a generator."""
+        cdef Data* data = &self.training.data
+        self.references.append(r)
+        data.rows = <const Py_ssize_t*>pointer(r)
+        data.n_rows = self.n_X if r is None else r.view.len // <Py_ssize_t>sizeof(Py_ssize_t)
+        data.batch_size = min(self.max_batch, data.n_rows)
+        if not self.has_order:
+            data.order = <Py_ssize_t*>data.rows         # it is never shuffled: `prepare` gives a generator another
+        return 0
+
+    cdef int set_generator(self, generator) except -1:
+        if generator is not None:
+            self.training.data.generator = <Generator*>PyCapsule_GetPointer(generator.capsule, "BitGenerator")
+            self.generator = generator
+            self.lock = generator.lock
+        return 0
+
+    cdef int prepare(self, Trainer validation, Workspace workspace) except -1:
+        """Allocate memory and lay it out, when the rest of the training is set."""
+        self.training.slice.n_threads = self.max_threads
         self.training.slice.poll.check = poll_shuffling
         self.training.slice.poll.context = <void*>self
+        self.training.stopping.best, self.training.stopping.best_epoch = INFINITY, -1
         self.validation = validation
         self.training.validation = &validation.training if validation is not None else NULL
-        self.training.stopping.keep_params = keeps_best
-        self.training.stopping.best, self.training.stopping.best_epoch = INFINITY, -1
-        self.allocate(workspace, generator is not None and o is None)
+        self.allocate(workspace, self.generator is not None and not self.has_order)
         self.table.prepare(&self.training)
         if validation is not None:
             validation.workspace.attached = NULL        # it must be laid out again: `prepare` gave it other parameters
+        return 0
 
     cdef int allocate(self, Workspace workspace, bint with_order) except -1:
         """Memory for the parameters, the order of the rows, and for the workspace behind them unless there is one.
@@ -153,16 +238,13 @@ cdef class Trainer(ShufflingTeam):
             self.training.data.order = <Py_ssize_t*>(<char*>self.memory.data + n_parameters)
         return 0
 
-    cdef void set_data(self, const void* X, Array y, Array w, Array o, Array r, Array d, Py_ssize_t n,
-                       Py_ssize_t batch_size) noexcept:
+    cdef void set_data(self, const void* X, Array y, Array w, Array o, Array d) noexcept:
         self.training.data.X = X
         self.training.data.targets = pointer(y)
         self.training.data.sample_weight = pointer(w)
-        self.training.data.order = <Py_ssize_t*>pointer(o if o is not None else r)     # r is never shuffled
-        self.training.data.rows = <const Py_ssize_t*>pointer(r)
+        self.has_order = o is not None
+        self.training.data.order = <Py_ssize_t*>pointer(o)
         self.training.data.dX = pointer(d)
-        self.training.data.n_rows = n
-        self.training.data.batch_size = batch_size
 
     cdef int attach_workspace(self) except -1:
         """Lay the workspace out for this training, unless it is, and lock it until `release_workspace`."""
@@ -197,7 +279,7 @@ cdef class Trainer(ShufflingTeam):
                 or (o.clip_norm != 0) != (self.training.optimizer.clip_norm != 0)):
             raise ValueError("The new optimizer needs a different number of moment buffers, or differs in whether "
                              "it clips by norm. Make a new Trainer.")
-        self.rates, self.training.optimizer = rates, o
+        self.options, self.rates, self.training.optimizer = optimizer, rates, o
 
     def set_stopping(self, Py_ssize_t patience, double min_delta, double best, *, int metric=TRAINING_LOSS,
                      bint running_best=False, bint keep_last=False, Py_ssize_t no_improvement=0,

@@ -1,5 +1,7 @@
 """The engine of dense rows: the compiled trainer."""
 
+from typing import Any
+
 import numpy as np
 
 from ...input_table import Table
@@ -27,6 +29,9 @@ class DenseEngine(Engine):
     """
 
     defers_moments = True
+    metric = Metric.TRAINING_LOSS
+    threads: Any = None  # a ThreadChoice
+    validation_trainer: Any = None
 
     def __init__(
         self,
@@ -42,6 +47,7 @@ class DenseEngine(Engine):
         queue=None,
     ):
         n = len(data)
+        self.data, self.validation, self.batch_size = data, validation, batch_size
         self.rows, self.shuffle = data.rows, shuffle
         if state.row or state.order is not None:
             state.check_rows(n)
@@ -54,19 +60,51 @@ class DenseEngine(Engine):
             options |= {"dropout": np.array(net.dropout), "seed": state.seed}
         self.validates = validation is not None and validation.compiled
         self.keeps_best = keep_best and (self.validates or validation is None)
-        self.metric = Metric.TRAINING_LOSS
         self.queued = queue is not None and _fits_queue(net, data, n, batch_size, validation)
-        self.threads = None
         if self.queued:
             options |= {"workspace": queue.workspace, "n_threads": 1}
         elif n_threads > 1:
             self.threads = ThreadChoice(net, ("training", batch_size), n_threads, SHORT_STEP)
         if self.validates:
             workspace = {"workspace": queue.validation_workspace} if self.queued else {}
-            options["validation"] = validation.trainer(net, len(validation), **workspace)
+            self.validation_trainer = validation.trainer(net, len(validation), **workspace)
+            options["validation"] = self.validation_trainer
         if self.keeps_best:
             options["keeps_best"] = True
         self.trainer = data.trainer(net, batch_size, **options)
+
+    def twin(self, net, data, state, rng, validation=None):
+        """Return an engine for another network of the same queue, or None if it needs its own.
+
+        It has the same arguments, except that the rows of `data` and `validation` may differ. What
+        the constructor checks and chooses is a third of what `fit_many` does besides the steps.
+        """
+        if not self.queued or state.row or state.order is not None or net.has_dropout:
+            return None
+        if (data is not self.data or validation is not self.validation) and not (
+            _differ_in_rows(data, self.data)
+            and _differ_in_rows(validation, self.validation)
+            and _fits_queue(net, data, len(data), self.batch_size, validation)
+        ):
+            return None
+        evaluated = None
+        if self.validates:
+            evaluated = self.validation_trainer.twin(net, rows=validation.rows)
+            if evaluated is None:
+                return None
+        trainer = self.trainer.twin(
+            net,
+            optimizer=state.to_kernel(),
+            rows=data.rows,
+            generator=rng.bit_generator if self.shuffle else None,
+            validation=evaluated,
+        )
+        if trainer is None:
+            return None
+        twin = object.__new__(DenseEngine)
+        twin.rows, twin.shuffle, twin.trainer, twin.queued = data.rows, self.shuffle, trainer, True
+        twin.validates, twin.keeps_best = self.validates, self.keeps_best
+        return twin
 
     def load(self, state, moments=True):
         if moments:
@@ -125,6 +163,13 @@ class DenseEngine(Engine):
 
     def set_optimizer(self, optimizer):
         self.trainer.set_optimizer(optimizer)
+
+
+def _differ_in_rows(data, other):
+    """Whether two Data, or None, are equal except for their rows."""
+    if data is None or other is None:
+        return data is other
+    return data.compiled == other.compiled and data.shares_arrays(other)
 
 
 def _fits_queue(net, data, n, batch_size, validation):
