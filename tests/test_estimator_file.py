@@ -379,6 +379,9 @@ def removing(*keys):
 
 
 BIG = 10**400
+WRONG_STATE = json.loads(
+    json.dumps(np.random.RandomState(0).get_state(legacy=False), default=lambda a: a.tolist())
+) | {"has_gauss": 2}
 HARMFUL = {
     "a newer version": (setting("header", "__metadata__", "format_version", "2"), "Install a newer"),
     "another estimator": (setting("estimator", "SVC"), "damaged (estimator)"),
@@ -396,6 +399,11 @@ HARMFUL = {
     "more targets": (setting("targets", "n_targets", 2), "targets"),
     "no features": (setting("n_features_in", 0), "n_features_in"),
     "other features": (setting("n_features_in", 4), "feature_names_in"),
+    "features of another network": (
+        lambda header, estimator: estimator.update(n_features_in=4, feature_names_in=None),
+        "damaged (n_features_in)",
+    ),
+    "a random state that does not fit": (setting("parameters", "random_state", WRONG_STATE), "generator"),
     "features as a truth": (setting("n_features_in", True), "n_features_in"),
     "names that are no texts": (setting("feature_names_in", [1, 2, 3]), "feature_names_in"),
     "no network": (setting("networks", []), "networks"),
