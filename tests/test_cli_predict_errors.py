@@ -182,6 +182,14 @@ def test_a_network_without_a_table(run):
     )
 
 
+def test_an_estimator_without_a_table(run):
+    X = [[float(i)] for i in range(20)]
+    clf = fastnn.MLPClassifier((2,))
+    clf.partial_fit(X, [0, 1] * 10, classes=[0, 1]).save("m.safetensors")
+    message = "m.safetensors: holds an estimator without the columns of a table (written by MLPC"
+    assert error_of(run, "m.safetensors", "new.csv").startswith(message)
+
+
 def test_a_model_of_an_array(run):
     X = [[i, "ab"[i % 2]] for i in range(40)]
     TabularClassifier(**SMALL).fit(X, [0, 1] * 20).save("m.safetensors")

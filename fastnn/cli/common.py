@@ -175,10 +175,12 @@ def load_model(path, data=None):
             f"{path}: needs scikit-learn, which is not installed. "
             'Run: python -m pip install "fastnn-mlp[cli]"'
         ) from None
-    if isinstance(model, MLP):
+    if not hasattr(model, "columns_"):
+        what = "a network" if isinstance(model, MLP) else "an estimator"
         raise CommandError(
-            f"{path}: holds a network without the columns of a table (written by MLP.save). "
-            "Use fastnn.load in Python, or train a model with 'fastnn train'."
+            f"{path}: holds {what} without the columns of a table (written by "
+            f"{type(model).__name__}.save). Use fastnn.load in Python, or train a model with "
+            "'fastnn train'."
         )
     return model
 
