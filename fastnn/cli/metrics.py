@@ -35,7 +35,7 @@ def score_classes(codes, P, predicted, labels):
     )
     present = rows > 0
     aucs = [_auc(codes == j, P[:, j]) for j in range(k)]
-    known = [x for x in aucs[k == 2 :] if x is not None]
+    known = [x for x in aucs if x is not None]
     shares = rows / n
     entropy = -(shares[present] * np.log(shares[present])).sum()
     return {

@@ -114,7 +114,10 @@ def format_results(record):
     yield from format_scores(record["scores"], where)
     if not is_better_than_baseline(record["scores"]):
         yield ""
-        yield "The model is no better than the baseline: the columns may not tell the target."
+        why = "the columns may not tell the target"
+        if record["time_limit"] is not None:
+            why = "--time-limit may be too short, or " + why
+        yield from textwrap.wrap(f"The model is no better than the baseline: {why}.", WIDTH)
     if record["test_scores"]:
         yield ""
         n = record["test_scores"]["rows"]

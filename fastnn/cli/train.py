@@ -89,6 +89,7 @@ def run(arguments):
         "classes": _classes(target),
         "threshold": arguments.threshold,
         "seed": arguments.seed,
+        "time_limit": arguments.time_limit,
         "suspicions": _suspicions(table, target, columns["drop"]),
     }
     show = _ignore if arguments.json or arguments.quiet else _print
