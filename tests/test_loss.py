@@ -179,13 +179,14 @@ def test_no_rows(isa, dtype, case):
         )
 
 
-def test_a_bad_number_affects_the_gradient_of_its_row_alone(isa, dtype, case):
+def test_a_nan_makes_its_own_gradient_nan_and_affects_no_other_row(isa, dtype, case):
     for n, k in sizes(case, (5, 1), (40, 17), (600, 1), (600, 3)):
         Y, y, w = example(case, dtype, n, k)
         grad, spoiled_grad, spoiled = np.empty_like(Y), np.empty_like(Y), Y.copy()
         spoiled[n // 2, k // 2] = np.nan
         case.loss(Y, y, w, grad=grad)
         assert math.isnan(case.loss(spoiled, y, w, grad=spoiled_grad))
+        assert math.isnan(spoiled_grad[n // 2, k // 2])
         others = np.arange(n) != n // 2
         assert_same_bits(spoiled_grad[others], grad[others])
 

@@ -229,8 +229,9 @@ def quantile(Y, y, sample_weight=None, grad=None, q=0.5):
     """
     Y, y, share = _check_rows(Y, y, sample_weight)
     q = _for_outputs("q", q, Y)
-    slope = np.where(Y < y, -q, np.where(Y > y, 1 - q, 0))
-    return _mean_error(np.maximum(q * (y - Y), (q - 1) * (y - Y)), slope, share, grad)
+    difference = Y - y
+    slope = np.where(Y < y, -q, np.where(Y > y, 1 - q, difference))  # NaN stays NaN
+    return _mean_error(np.maximum(-q * difference, (1 - q) * difference), slope, share, grad)
 
 
 def _quantiles(Y, y, sample_weight=None, grad=None, q=0.5):

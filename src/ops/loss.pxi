@@ -41,9 +41,9 @@ cdef inline bint is_mean(int loss) noexcept nogil:
 # end of what a kernel must know
 
 cdef inline vec sign(vec a) noexcept nogil:
-    """-1, 0 or 1"""
+    """-1, 0 or 1; a NaN stays NaN, so that no gradient hides it"""
     cdef vec zero = vset(0)
-    return vselect_gt(a, zero, vset(1), vselect_gt(zero, a, vset(-1), zero))
+    return vselect_gt(a, zero, vset(1), vselect_gt(zero, a, vset(-1), a))
 
 cdef inline vec loss_element(int kind, vec a, vec y, vec p, real smoothing, vec* d) noexcept nogil:
     """The loss of one output, and its derivative in d. p: the output's number in LossOptions.
@@ -100,7 +100,7 @@ cdef inline vec loss_element(int kind, vec a, vec y, vec p, real smoothing, vec*
         log_q = vadd(vsub(b, vset(<real>0.6931471805599453)), log_p)
         return vselect_gt(b, vset(<real>0.75), log_q, vmul(vset(<real>-0.5), log_p))
     if kind == QUANTILE:                            # q (y - a) below y, (1 - q) (a - y) above
-        d[0] = vselect_gt(s, zero, vsub(one, p), vselect_gt(zero, s, vsub(zero, p), zero))
+        d[0] = vselect_gt(s, zero, vsub(one, p), vselect_gt(zero, s, vsub(zero, p), s))     # NaN stays NaN
         return vmul(d[0], s)
     d[0] = vadd(s, s)                               # (a - y)^2;  2 (a - y)
     return vmul(s, s)
