@@ -2,7 +2,7 @@
 
 import errno
 import os
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 
 @contextmanager
@@ -66,10 +66,8 @@ def _permissions(path):
 
 def _set_permissions(path, mode):
     """Set permissions that the umask has removed."""
-    try:
+    with suppress(OSError):  # a file system without permissions
         os.chmod(path, mode)
-    except OSError:  # a file system without permissions
-        pass
 
 
 def _sync_folder(folder):
@@ -77,13 +75,9 @@ def _sync_folder(folder):
 
     Errors are ignored, since the file has already been replaced.
     """
-    try:
+    with suppress(OSError):
         descriptor = os.open(folder, os.O_RDONLY)
-    except OSError:
-        return
-    try:
-        os.fsync(descriptor)
-    except OSError:
-        pass
-    finally:
-        os.close(descriptor)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

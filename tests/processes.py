@@ -1,0 +1,35 @@
+"""Programs in fresh processes, with the fastnn under test."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import fastnn
+
+
+def environment(**variables):
+    """The environment of a program that imports the fastnn under test, and the helpers of tests."""
+    path = [str(Path(fastnn.__file__).parents[1]), str(Path(__file__).parent), *sys.path]
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(path), **variables}
+
+
+def run(code, *arguments, timeout=100, **variables):
+    """Run code in a new interpreter, and return the completed process with its output as text."""
+    return subprocess.run(
+        [sys.executable, "-c", code, *map(str, arguments)],
+        env=environment(**variables),
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+    )
+
+
+def start(code, *arguments, **variables):
+    """Start a new interpreter that runs code; its output is a pipe of text."""
+    return subprocess.Popen(
+        [sys.executable, "-c", code, *map(str, arguments)],
+        env=environment(**variables),
+        stdout=subprocess.PIPE,
+        text=True,
+    )
