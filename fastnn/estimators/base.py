@@ -322,12 +322,13 @@ class BaseMLP(PartialFit):
         attributes = vars(self)
         networks = attributes.get("networks_")
         if networks and "feature_names_in_" not in attributes and self.n_threads == 1:
-            # Fast path: None unless X is a finite array that needs no conversion.
+            # Fast path: None unless X is a finite array that needs no conversion. scikit-learn
+            # refuses an array without rows, below.
             if len(networks) == 1:
                 Y = networks[0]._forward_finite(X)
             else:
                 Y = kernels.forward_mean_finite(networks, X)
-            if Y is not None:
+            if Y is not None and len(Y):
                 return Y
         if networks is None:
             check_is_fitted(self)

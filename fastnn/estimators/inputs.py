@@ -11,7 +11,7 @@ from sklearn.utils.validation import _check_sample_weight, column_or_1d, validat
 
 from .. import kernels
 from ..training.data import block_rows, is_sparse
-from ..validation import check_array
+from ..validation import check_array, ready
 
 SAMPLE_ROWS = 1000  # rows used to estimate the scale of the columns
 MAX_RMS = 100  # a column with a larger root mean square raises a warning
@@ -46,6 +46,9 @@ class CheckedRows:
 
 def check_X_y(estimator, X, y, dtype, reset):
     """Return X as a C-contiguous array or a CSR matrix, and y as an array, both finite."""
+    refuse_dates_and_masks("X", X)
+    if is_regressor(estimator):
+        refuse_dates_and_masks("y", y)
     with naming_text_columns(X):
         X, y = validate_data(
             estimator,
@@ -69,6 +72,7 @@ def check_X(estimator, X):
     numbers = _plain_numbers(estimator, X)
     if numbers is not None and kernels.all_finite(numbers):
         return numbers
+    refuse_dates_and_masks("X", X)
     with naming_text_columns(X):
         X = validate_data(
             estimator,
@@ -105,13 +109,28 @@ def _plain_numbers(estimator, X):
     if numbers.shape[1] != estimator.n_features_in_:
         return None
     with np.errstate(over="ignore"):  # the result is then not finite
-        return np.ascontiguousarray(numbers, estimator.networks_[0].dtype)
+        return ready(numbers, estimator.networks_[0].dtype)
 
 
 def is_data_frame(X):
     """Return whether X is a DataFrame of pandas, without importing pandas."""
     pandas = sys.modules.get("pandas")
     return pandas is not None and type(X) is pandas.DataFrame
+
+
+def refuse_dates_and_masks(name, values):
+    """Refuse what scikit-learn converts to numbers that mean nothing."""
+    if np.ma.is_masked(values):
+        raise ValueError(
+            f"{name} has masked entries. Fill them first, for example with {name}.filled(0)."
+        )
+    dtypes = getattr(values, "dtypes", [getattr(values, "dtype", None)])
+    for dtype in dtypes if np.iterable(dtypes) else [dtypes]:
+        if getattr(dtype, "kind", None) in ("m", "M", "V"):  # durations, dates, records
+            raise TypeError(
+                f"{name} must hold numbers, got {dtype}. Convert it, for example dates to days "
+                "since a fixed date."
+            )
 
 
 @contextmanager
@@ -130,7 +149,8 @@ def naming_text_columns(X):
 
 
 def check_finite(estimator, X):
-    """Return X, or raise ValueError with the row and column of a value that is not finite."""
+    """Return X, aligned, or raise ValueError with the row and column of a value that is not finite."""
+    X = X if is_sparse(X) else ready(X, X.dtype)
     values = X.data if is_sparse(X) else X
     if not kernels.all_finite(values):
         index = np.argwhere(~np.isfinite(values))[0]

@@ -1,0 +1,281 @@
+"""Arrays of any layout and dtype: every public call gives the result of a plain float64 array of the
+same numbers, or a clean error where it gives one; inputs never change."""
+
+import mmap
+
+import numpy as np
+import pytest
+from checks import assert_same_bits
+
+import fastnn
+from fastnn import MLP
+from fastnn import functional as F
+
+N, K = 6, 4
+NUMBERS = np.random.default_rng(0).integers(0, 2, (N, K))  # every dtype below holds 0 and 1
+
+# ---- dtypes ----
+
+RIGHT = {
+    "float16": np.float16,
+    "float32": np.float32,
+    "float64": np.float64,
+    "longdouble": np.longdouble,
+    "big-endian float32": ">f4",
+    "big-endian float64": ">f8",
+    "int8": np.int8,
+    "big-endian int32": ">i4",
+    "int64": np.int64,
+    "uint64": np.uint64,
+    "bool": bool,
+    "objects": object,
+}
+WRONG = {
+    "complex": lambda a: a.astype(complex),
+    "datetime": lambda a: a.astype("datetime64[D]"),
+    "words": lambda a: np.where(a > 0, "yes", "no"),
+    "records": lambda a: a.astype([("x", float)]),
+}
+DTYPES = {name: lambda a, dtype=dtype: a.astype(dtype) for name, dtype in RIGHT.items()} | WRONG
+
+# ---- layouts: an array of NUMBERS, or of some of them, from a plain array ----
+
+
+def memory_mapped(a):
+    if a.dtype == object:
+        return a
+    memory = mmap.mmap(-1, max(a.nbytes, 1))
+    mapped = np.frombuffer(memory, a.dtype, a.size).reshape(a.shape)
+    mapped[...] = a
+    return mapped
+
+
+def misaligned(a):
+    if a.dtype == object:
+        return a
+    memory = np.zeros(a.nbytes + 1, np.uint8)[1:]
+    memory[:] = np.frombuffer(a.tobytes(), np.uint8)
+    return memory.view(a.dtype).reshape(a.shape)
+
+
+def read_only(a):
+    a = a.copy()
+    a.flags.writeable = False
+    return a
+
+
+def every_other(a, axis):
+    wide = np.repeat(a, 2, axis=axis)
+    return wide[::2] if axis == 0 else wide[:, ::2]
+
+
+def inside(a):
+    large = np.zeros([size + 6 for size in a.shape], a.dtype)
+    large[(slice(3, -3),) * a.ndim] = a
+    return large[(slice(3, -3),) * a.ndim]
+
+
+def data_frame(a):
+    pandas = pytest.importorskip("pandas")
+    return a if a.dtype.names or not a.dtype.isnative else pandas.DataFrame(a)
+
+
+def masked(a):
+    mask = np.zeros(a.shape, bool)
+    mask.flat[:1] = True
+    return np.ma.masked_array(a, mask)
+
+
+LAYOUTS = {
+    "C order": lambda a: a,
+    "Fortran order": np.asfortranarray,
+    "every other row": lambda a: every_other(a, 0),
+    "every other column": lambda a: every_other(a, a.ndim - 1),
+    "rows backwards": lambda a: a[::-1].copy()[::-1],
+    "columns backwards": lambda a: a[..., ::-1].copy()[..., ::-1],
+    "one row repeated": lambda a: np.broadcast_to(a[:1], a.shape),
+    "read-only": read_only,
+    "memory-mapped": memory_mapped,
+    "misaligned": misaligned,
+    "part of a larger array": inside,
+    "transposed": lambda a: a.T.copy().T,
+    "nested lists": lambda a: a.tolist(),
+    "tuple of rows": tuple,
+    "masked array without mask": np.ma.masked_array,
+    "masked array": masked,
+    "no rows": lambda a: a[:0],
+    "one row": lambda a: a[:1],
+    "no columns": lambda a: a[..., :0],
+    "one dimension more": lambda a: a[np.newaxis],
+    "one dimension less": lambda a: a[0],
+    "data frame": data_frame,
+}
+
+# ---- public calls: functions of one array, whose other arguments fit it ----
+
+
+def net(output="sigmoid", n_out=1):
+    return MLP([K, 3, n_out], output=output, rng=0)
+
+
+def plain(n, k=K):
+    return np.random.default_rng(1).uniform(0.1, 0.9, (n, k))
+
+
+def trained(X, y=None, **options):
+    made = net(n_out=1)
+    y = plain(len(X), 1) if y is None else y
+    losses = made.fit(X, y, epochs=2, batch_size=4, shuffle=False, **options).loss
+    return made.params, losses
+
+
+def partial(X):
+    made = net()
+    made.partial_fit(X, plain(len(X), 1))
+    return made.params
+
+
+def gradients(X, y=None, weights=None):
+    made = net()
+    y = plain(len(X), 1) if y is None else y
+    return made.loss_and_grad(X, y, "mse", weights), made.grads
+
+
+def backward(dY):
+    made = net(n_out=K)
+    made.forward(plain(N), keep=True)
+    return made.backward(dY), made.grads
+
+
+def of_many(X):
+    return fastnn.forward_many([net(), net()], X)
+
+
+def fit_of_many(X):
+    nets = [net(), net()]
+    fastnn.fit_many(nets, X, plain(len(X), 1), epochs=2)
+    return [made.params for made in nets]
+
+
+def stepped(grads):
+    params = np.ones((N, K))
+    F.sgd_step_(params, grads, 0.1)
+    return params
+
+
+def classifier(X):
+    made = fastnn.MLPClassifier((3,), max_iter=2, random_state=0)
+    return made.fit(X, np.arange(len(X)) % 2)
+
+
+def regressor(X, y=None):
+    made = fastnn.MLPRegressor((3,), max_iter=2, random_state=0)
+    return made.fit(X, plain(len(X), 1)[:, 0] if y is None else y)
+
+
+CALLS = {
+    "forward": lambda X: net().forward(X),
+    "loss": lambda X: net().loss(X, plain(len(X), 1)),
+    "loss, y": lambda y: net(n_out=K).loss(plain(N), y),
+    "loss_and_grad": gradients,
+    "loss_and_grad, y": lambda y: net("identity", K).loss_and_grad(plain(N), y, "mse"),
+    "loss_and_grad, sample_weight": lambda w: gradients(plain(N), None, w),
+    "backward": backward,
+    "fit": trained,
+    "fit, y": lambda y: net(n_out=K).fit(plain(N), y, epochs=2).loss,
+    "fit, sample_weight": lambda w: trained(plain(N), sample_weight=w),
+    "fit, validation data": lambda X: trained(plain(N), validation_data=(X, plain(len(X), 1))),
+    "partial_fit": partial,
+    "forward_many": of_many,
+    "fit_many": fit_of_many,
+    "linear, X": lambda X: F.linear(X, plain(K, 3), activation="tanh"),
+    "linear, W": lambda W: F.linear(plain(3, N), W),
+    "linear, b": lambda b: F.linear(plain(3), plain(K, N), b),
+    "linear_backward, dY": lambda dY: F.linear_backward(
+        dY, plain(N, 3), plain(3, K), None, plain(N, K), "sigmoid"
+    ),
+    "linear_backward, X": lambda X: F.linear_backward(
+        plain(len(X), 3), X, plain(K, 3), None, plain(len(X), 3), "sigmoid"
+    ),
+    "activation": lambda Z: F.activation(Z, "gelu"),
+    "activation_backward, dA": lambda dA: F.activation_backward(dA, plain(N), "silu"),
+    "activation_backward, Z": lambda Z: F.activation_backward(plain(N), Z, "silu"),
+    "binary_cross_entropy": lambda Y: F.binary_cross_entropy(Y, plain(N)),
+    "binary_cross_entropy, y": lambda y: F.binary_cross_entropy(plain(N), y),
+    "binary_cross_entropy_with_logits": lambda Z: F.binary_cross_entropy_with_logits(Z, plain(N)),
+    "cross_entropy": lambda Z: F.cross_entropy(Z, np.arange(len(Z)) % K),
+    "mean_squared_error": lambda Y: F.mean_squared_error(Y, plain(N)),
+    "mean_squared_error, y": lambda y: F.mean_squared_error(plain(N), y),
+    "mean_absolute_error": lambda Y: F.mean_absolute_error(Y, plain(N)),
+    "huber": lambda Y: F.huber(Y, plain(N)),
+    "log_cosh": lambda Y: F.log_cosh(Y, plain(N)),
+    "quantile": lambda Y: F.quantile(Y, plain(N)),
+    "poisson_nll": lambda Z: F.poisson_nll(Z, plain(N)),
+    "gaussian_nll": lambda Y: F.gaussian_nll(Y, plain(N, 2)),
+    "sgd_step_, grads": stepped,
+    "MLPClassifier.fit": lambda X: classifier(X).coefs_,
+    "MLPClassifier.predict_proba": lambda X: classifier(plain(N)).predict_proba(X),
+    "MLPRegressor.fit": lambda X: regressor(X).coefs_,
+    "MLPRegressor.fit, y": lambda y: regressor(plain(N), y).coefs_,
+    "MLPRegressor.predict": lambda X: regressor(plain(N)).predict(X),
+}
+FLAT = {"loss_and_grad, sample_weight", "fit, sample_weight", "linear, b"}
+
+
+def snapshot(array):
+    """What must not change."""
+    if isinstance(array, np.ndarray):
+        return np.asarray(array).tobytes(), array.dtype, array.strides, array.flags.writeable
+    return repr(array)
+
+
+def outcome(call, array):
+    try:
+        return "result", call(array)
+    except (TypeError, ValueError) as error:
+        assert str(error)
+        return "error", error
+
+
+@pytest.mark.filterwarnings("ignore")  # of few epochs; of a masked float16, by NumPy
+@pytest.mark.parametrize("name", CALLS)
+def test_every_layout_and_dtype(name):
+    if name.startswith("MLP"):
+        pytest.importorskip("sklearn", reason="estimators need the extra sklearn")
+    call, numbers = CALLS[name], NUMBERS[:, 0] if name in FLAT else NUMBERS
+    as_float32 = ["float16", "float32", "big-endian float32"]
+    if name.startswith("MLP"):  # scikit-learn's rule
+        as_float32 = ["float32"]
+    wrong, results = [], 0
+    for layout, arrange in LAYOUTS.items():
+        if layout == "tuple of rows" and name.startswith("MLP"):
+            continue  # scikit-learn converts each row to float64, dates too
+        plain_dtypes = [np.float32, np.float64]
+        expected = {
+            dtype: outcome(call, np.array(arrange(numbers.astype(dtype)), order="C"))
+            if layout != "masked array"
+            else ("error", None)
+            for dtype in plain_dtypes
+        }
+        for dtype, convert in DTYPES.items():
+            array = arrange(convert(numbers))
+            before = snapshot(array)
+            kind, value = outcome(call, array)
+            cell = f"{layout} of {dtype}"
+            if snapshot(array) != before:
+                wrong.append(f"{cell} was changed")
+            expected_kind, exact = expected[np.float32 if dtype in as_float32 else np.float64]
+            if dtype in WRONG:
+                if not np.size(array) or np.asarray(array).dtype.kind == "f":
+                    continue  # without values, or a list of the numbers of the records
+                expected_kind = "error"
+            if kind != expected_kind:
+                wrong.append(f"{cell}: {kind} {value!r}, not {expected_kind}")
+            elif kind == "result" and dtype in RIGHT:
+                results += 1
+                try:
+                    assert_same_bits(value, exact, cell)
+                except AssertionError as error:
+                    wrong.append(str(error))
+    assert not wrong, f"{len(wrong)} cells, the first: {wrong[:10]}"
+    assert results >= 100
