@@ -3,8 +3,7 @@ exp and log1p_unit, 4 for the others.
 
 float32 is compared with float64 on 10 million numbers spread over all bit patterns, and on every
 number around branches and clamps; float64 with long double where that has more digits, and with
-mpmath. A ULP is a unit in the last digit of the rounded exact result, of a
-subnormal one too; what overflows counts as the number that would come after the largest.
+mpmath. on_demand/all_floats.py compares float32 on all numbers.
 """
 
 import math
@@ -12,6 +11,21 @@ import math
 import mpmath
 import numpy as np
 import pytest
+from accuracy import (
+    ERF,
+    EXP,
+    FUNCTIONS,
+    KINDS,
+    LIMIT,
+    LOG,
+    LOG1P,
+    NUMPY,
+    SIGMOID,
+    TANH,
+    UNIT,
+    Exact,
+    computed,
+)
 from checks import assert_same_bits
 
 from fastnn import kernels
@@ -20,19 +34,6 @@ mp = mpmath.MPContext()
 mp.dps = 40
 
 
-def erf_of(x):
-    return np.fromiter(map(math.erf, x.tolist()), x.dtype, x.size)
-
-
-def sigmoid_of(x):
-    return 1 / (1 + np.exp(-x))
-
-
-EXP, LOG, LOG1P, TANH, ERF, SIGMOID = FUNCTIONS = ("exp", "log", "log1p", "tanh", "erf", "sigmoid")
-UNIT = "log1p_unit"  # log1p for 0..1 alone
-KINDS = dict(zip((*FUNCTIONS, UNIT), kernels.VectorFunction, strict=True))
-LIMIT = {name: 2 if name == EXP else 4 for name in FUNCTIONS}
-NUMPY = {EXP: np.exp, LOG: np.log, LOG1P: np.log1p, TANH: np.tanh, ERF: erf_of, SIGMOID: sigmoid_of}
 MPMATH = {
     EXP: mp.exp,
     LOG: mp.log,
@@ -52,12 +53,6 @@ TURNS = {
 }
 
 
-def computed(name, x):
-    out = np.empty_like(x)
-    kernels.vector_function(KINDS[name], x, out)
-    return out
-
-
 def around(points, dtype, n=1000):
     """The n floats to both sides of each point."""
     integers = np.int32 if dtype == np.float32 else np.int64
@@ -67,34 +62,6 @@ def around(points, dtype, n=1000):
 
     at = turned(np.array(points, dtype).view(integers))
     return turned(at[:, None] + np.arange(-n, n, dtype=integers)).view(dtype).ravel()
-
-
-class Exact:
-    """Results to compare with: exact + rest, in a wider type (rest is what even that lost)."""
-
-    def __init__(self, x, exact, rest=0):
-        dtype, wide = x.dtype, exact.dtype
-        largest = np.finfo(dtype).max
-        self.x, self.rest, self.nan = x, rest, np.isnan(exact)
-        self.top = min(
-            wide.type(largest) * wide.type(1 + np.finfo(dtype).eps / 2), np.finfo(wide).max
-        )
-        self.exact = np.clip(exact, -self.top, self.top)
-        with np.errstate(all="ignore"):
-            self.digit = np.spacing(np.minimum(np.abs(exact).astype(dtype), largest)).astype(wide)
-
-    def ulps(self, actual):
-        """The largest error, and the argument where it is."""
-        np.testing.assert_array_equal(np.isnan(actual), self.nan)
-        with np.errstate(all="ignore"):
-            error = np.clip(actual.astype(self.exact.dtype), -self.top, self.top)
-            error -= self.exact
-            error -= self.rest
-            error /= self.digit
-            np.abs(error, out=error)
-        error[self.nan] = 0
-        worst = int(error.argmax())
-        return float(error[worst]), float(self.x[worst])
 
 
 def assert_accurate(name, exact):
