@@ -19,6 +19,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from scale import scaled
 
 import fastnn
 from fastnn import reference as ref
@@ -43,7 +44,7 @@ COORDINATES, DIRECTIONS = (
 TOLERANCE, STEP = 1e-7, 1e-3
 
 each_network = settings(
-    max_examples=120, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=scaled(120), suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 
 
