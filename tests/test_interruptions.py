@@ -7,13 +7,12 @@ import json
 import os
 import pickle
 import signal
-import subprocess
 import sys
 import threading
 import time
-from pathlib import Path
 
 import numpy as np
+import processes
 import pytest
 from checks import assert_finite, assert_same_bits, training_state
 
@@ -44,20 +43,6 @@ def interrupted(fit, seconds, *arguments, send=_thread.interrupt_main, **options
     with pytest.raises(KeyboardInterrupt):
         fit(*arguments, **options)
     timer.join()
-
-
-def python(code, *arguments):
-    """Start a new interpreter that runs code with this fastnn."""
-    environment = {
-        **os.environ,
-        "PYTHONPATH": os.pathsep.join([str(Path(fastnn.__file__).parents[1]), *sys.path]),
-    }
-    return subprocess.Popen(
-        [sys.executable, "-c", code, *map(str, arguments)],
-        env=environment,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
 
 
 def answer(process):
@@ -324,7 +309,7 @@ except KeyboardInterrupt:
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGINT for a single process")
 @pytest.mark.parametrize("case", [SHORT, LONG], ids=["short steps", "long steps"])
 def test_ctrl_c_from_outside(case):
-    process = python(CTRL_C, json.dumps(case))
+    process = processes.start(CTRL_C, json.dumps(case))
     assert process.stdout.readline() == "ready\n"
     time.sleep(0.3)
     process.send_signal(signal.SIGINT)

@@ -4,20 +4,18 @@ import copy
 import os
 import pickle
 import signal
-import subprocess
-import sys
 import threading
 import time
 from collections import Counter
 from functools import partial
-from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
+import processes
 import pytest
 from checks import assert_same_bits, training_state
+from scale import SCALE, scaled
 
-import fastnn
 from fastnn import MLP, SGD, Adam, AdamW, threads
 from fastnn.kernels import Loss, Stop, Trainer
 
@@ -25,17 +23,6 @@ from fastnn.kernels import Loss, Stop, Trainer
 def data(n=70, n_in=6):
     X = np.random.default_rng(1).normal(size=(n, n_in)).astype("float32")
     return X, (np.sin(X[:, :1]) + 1) / 2
-
-
-def python(code):
-    """Run code with this fastnn in a new interpreter."""
-    environment = {
-        **os.environ,
-        "PYTHONPATH": os.pathsep.join([str(Path(fastnn.__file__).parents[1]), *sys.path]),
-    }
-    return subprocess.run(
-        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=100
-    )
 
 
 def test_a_network_in_training_refuses_other_threads(tmp_path):
@@ -195,6 +182,74 @@ def test_threads_do_not_validate_parameters_that_are_not_finite(n_epochs):
     assert job.epochs_validated() == 0
 
 
+def test_threads_may_predict_with_one_network():
+    """Eight threads, with few and with many rows each, get the bits that one thread gets."""
+    X, _ = data(600, 20)
+    net = MLP([20, 65, 33, 3], output="softmax", rng=0)
+    sizes = [1, 2, 63, 64, 257, 600]
+    expected = {n: net.forward(X[:n]) for n in sizes}
+    wrong = []
+
+    def predict(seed):
+        for n in np.random.default_rng(seed).choice(sizes, scaled(200)):
+            if net.forward(X[:n], n_threads=1 + seed % 2).tobytes() != expected[n].tobytes():
+                wrong.append((seed, n))
+
+    callers = [threading.Thread(target=predict, args=(seed,)) for seed in range(8)]
+    for thread in callers:
+        thread.start()
+    for thread in callers:
+        thread.join()
+    assert not wrong
+
+
+FORKS = """
+import os, signal, sys, threading, time, numpy as np, fastnn
+X = np.random.default_rng(0).normal(size=(300, 20)).astype("float32")
+
+def train(epochs):
+    net = fastnn.MLP([20, 33, 1], rng=0)
+    net.fit(X, X[:, 0], epochs=epochs, batch_size=64, n_threads=2)
+    return net.params.tobytes() + net.forward(X, n_threads=2).tobytes()
+
+expected = train(3)
+stop = threading.Event()
+
+def train_until_stopped():
+    while not stop.is_set():
+        train(50)
+
+def fork():
+    child = os.fork()
+    if child == 0:
+        os._exit(0 if train(3) == expected else 3)
+    for _ in range(6000):
+        done, status = os.waitpid(child, os.WNOHANG)
+        if done:
+            return os.waitstatus_to_exitcode(status)
+        time.sleep(0.01)
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    return "hangs"
+
+n = int(sys.argv[1])
+results = [fork() for _ in range(n // 2)]
+thread = threading.Thread(target=train_until_stopped)
+thread.start()
+results += [fork() for _ in range(n - n // 2)]
+stop.set()
+thread.join()
+print(n - results.count(0), set(results))
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+def test_forked_children_train_in_two_threads():
+    """Forks after a training in two threads, and during one in another thread."""
+    done = processes.run(FORKS, scaled(30), timeout=60 + 10 * scaled(30))
+    assert (done.returncode, done.stdout) == (0, "0 {0}\n"), done.stdout + done.stderr
+
+
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
 @pytest.mark.filterwarnings("ignore:.*multi-threaded.*:DeprecationWarning")
 def test_a_forked_child_trains_in_two_threads_after_its_parent_did():
@@ -233,7 +288,7 @@ except ValueError:
 
 
 def test_class_numbers_changed_during_training_do_no_harm():
-    assert python(LABELS).returncode == 0
+    assert processes.run(LABELS).returncode == 0
 
 
 LONG_LIFE = """
@@ -252,6 +307,7 @@ def live(steps, forwards):
         net.forward(X[: i % 30] if i % 2 else X[: 1 + i % 30].tolist())
         if i % 10 == 0:
             net.loss_and_grad(X, y)
+        for _ in range(i % 2):
             try:
                 net.forward(X[:, :3])
             except ValueError:
@@ -260,7 +316,8 @@ def live(steps, forwards):
     gc.collect()
 live(2000, 400)
 before = resident(), sys.getallocatedblocks()
-live(100_000, 20_000)
+scale = int(sys.argv[1])
+live(100_000 * scale, 20_000 * scale)
 print(resident() - before[0], sys.getallocatedblocks() - before[1])
 """
 
@@ -269,7 +326,8 @@ print(resident() - before[0], sys.getallocatedblocks() - before[1])
     not os.path.exists("/proc/self/statm"), reason="needs /proc to know the memory of a process"
 )
 def test_memory_does_not_grow_over_many_calls():
-    life = python(LONG_LIFE)
+    """100,000 steps in 5,000 fits, 20,000 predictions and 10,000 calls that fail."""
+    life = processes.run(LONG_LIFE, SCALE, timeout=100 * SCALE)
     assert life.returncode == 0, life.stderr
     bytes_more, blocks_more = map(int, life.stdout.split())
     assert (bytes_more < 2_000_000, blocks_more < 100) == (True, True), (bytes_more, blocks_more)

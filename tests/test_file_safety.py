@@ -1,0 +1,106 @@
+"""Reading a file runs no code of it: no pickle, eval or exec, neither in the source nor at run time."""
+
+import ast
+import re
+from pathlib import Path
+
+import processes
+import pytest
+
+import fastnn
+
+SOURCES = sorted(Path(fastnn.__file__).parent.rglob("*.py"))
+FORBIDDEN_MODULES = {"pickle", "marshal", "shelve", "dill", "cloudpickle", "joblib", "yaml", "code"}
+FORBIDDEN_CALLS = {"eval", "exec", "compile", "__import__"}
+FORBIDDEN_OPTIONS = {"allow_pickle"}
+# A description of parameters, to compare them; it is never read back.
+ALLOWED = {("model_selection/folds.py", "import pickle"), ("model_selection/folds.py", "dumps")}
+
+
+def violations(tree):
+    """Yield what may run code from data, as written in the source."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+            yield from (f"import {n}" for n in names if n.split(".")[0] in FORBIDDEN_MODULES)
+        elif isinstance(node, ast.ImportFrom) and node.level == 0:
+            if node.module.split(".")[0] in FORBIDDEN_MODULES:
+                yield f"from {node.module} import"
+        elif isinstance(node, ast.Call):
+            function = node.func
+            if isinstance(function, ast.Name) and function.id in FORBIDDEN_CALLS:
+                yield function.id
+            if isinstance(function, ast.Attribute):
+                owner = function.value.id if isinstance(function.value, ast.Name) else ""
+                if owner in FORBIDDEN_MODULES or function.attr in ("read_pickle", "to_pickle"):
+                    yield function.attr
+            yield from (k.arg for k in node.keywords if k.arg in FORBIDDEN_OPTIONS)
+
+
+def test_the_check_finds_violations():
+    source = """
+import pickle, numpy as np
+from marshal import loads
+eval("1"), pickle.load(file), np.load(file, allow_pickle=True), pandas.read_pickle(file)
+re.compile("a"), text.format()
+"""
+    found = list(violations(ast.parse(source)))
+    assert sorted(found) == sorted(
+        ["import pickle", "from marshal import", "eval", "load", "allow_pickle", "read_pickle"]
+    )
+
+
+def test_no_source_file_uses_pickle_eval_or_exec():
+    assert len(SOURCES) > 50
+    root = Path(fastnn.__file__).parent
+    found = {
+        (path.relative_to(root).as_posix(), what)
+        for path in SOURCES
+        for what in violations(ast.parse(path.read_text("utf-8")))
+    }
+    assert found == ALLOWED
+
+
+READ = """
+import os, sys, warnings, numpy as np, fastnn
+folder, kind = sys.argv[1:]
+path = os.path.join(folder, "file." + {"csv": "csv", "parquet": "parquet"}.get(kind, "safetensors"))
+if kind == "network":
+    X = np.ones((20, 3))
+    net = fastnn.MLP([3, 4, 1], dropout=0.1, rng=0)
+    net.fit(X, X[:, 0], epochs=2, validation_fraction=0.2, optimizer=fastnn.Adam(average=0.9))
+    net.save(path)
+    read = fastnn.load
+elif kind == "collection":
+    fastnn.save_many([fastnn.MLP([3, 1]), fastnn.MLP([3, 1])], path)
+    read = fastnn.load_many
+elif kind == "estimator":
+    rows = [[i / 40, "ab"[i % 2], f"2024-01-{1 + i % 28:02}"] for i in range(40)]
+    warnings.simplefilter("ignore")
+    fastnn.TabularRegressor(2, time_limit=1).fit(rows, list(range(40))).save(path)
+    read = fastnn.load
+else:
+    from fastnn import tables
+    from fastnn.tables import files
+    tables.files.write(path, {"a": [1.5, 2.5], "b": ["x", "2024-01-31"]})
+    read = tables.files.read
+read(path)  # imports what it needs
+events = []
+sys.addaudithook(lambda event, arguments: events.append(event))
+read(path)
+print(*sorted(set(events)))
+"""
+RUNS_CODE = r"compile|exec|code\.__new__|pickle\.|marshal\.|import|os\.system|os\.exec|subprocess\.|ctypes\.|socket\."
+
+
+@pytest.mark.parametrize("kind", ["network", "collection", "estimator", "csv", "parquet"])
+def test_reading_a_file_runs_no_code(kind, tmp_path):
+    if kind == "estimator":
+        pytest.importorskip("sklearn", reason="estimators need the extra sklearn")
+    if kind in ("csv", "parquet"):
+        pytest.importorskip("pyarrow", reason="tables need the extra cli")
+    done = processes.run(READ, tmp_path, kind)
+    assert done.returncode == 0, done.stderr
+    events = done.stdout.split()
+    assert "open" in events
+    assert not [event for event in events if re.match(RUNS_CODE, event)]
