@@ -3,6 +3,7 @@
 They also test that compare.py detects peers that compute something else.
 """
 
+import copy
 import dataclasses
 import json
 import os
@@ -20,7 +21,8 @@ import sample
 import tabular
 import tabular_data
 import tabular_report
-from tasks import ROWS, TASKS, fit_reference
+from scale import SCALE
+from tasks import OPTION_ROWS, ROWS, TASKS, fit_reference
 
 HERE = pathlib.Path(__file__).parent
 
@@ -86,11 +88,31 @@ def test_missing_peer_is_skipped(tmp_path):
 
 
 TRAININGS = [row for row, task in ROWS.items() if task.kind == "training"]
+UPDATES = [row for row, task in ROWS.items() if task.kind == "update"]
+OPTIONS = ["T2 momentum", "T2 clip_norm", "T3b dropout", "T4 amsgrad", "T4 average", "T2 cosine"]
+if SCALE > 1:  # on demand
+    OPTIONS = list(OPTION_ROWS)
 
 
-@pytest.mark.parametrize(
-    "row", [*TRAININGS, "T2 momentum", "T2 clip_norm", "T3b dropout", "T4 amsgrad", "T4 average"]
-)
+def one_percent_off(optimizer):
+    """Return the optimizer with another learning rate, or another first rate of its schedule."""
+    lr = optimizer.lr
+    if callable(lr):
+        return dataclasses.replace(optimizer, lr=dataclasses.replace(lr, lr=1.01 * lr.lr))
+    return dataclasses.replace(optimizer, lr=1.01 * lr)
+
+
+@pytest.mark.parametrize("row", UPDATES)
+def test_wrong_learning_rate_of_an_update_is_detected(row):
+    task = ROWS[row].make_data()
+    right = task.expected().astype("f")
+    assert task.find_mismatch(right, task.expected()) is None
+    wrong = copy.copy(task)
+    wrong.lr = 1.01 * task.lr
+    assert "differ" in task.find_mismatch(wrong.expected().astype("f"), task.expected())
+
+
+@pytest.mark.parametrize("row", [*TRAININGS, *OPTIONS])
 def test_wrong_learning_rate_is_detected(row):
     """fastnn's parameters pass the check. With a learning rate that is 1 % off they do not."""
     task = TASKS[row].make_data()
@@ -107,8 +129,7 @@ def test_wrong_learning_rate_is_detected(row):
     X, y = task.X.astype(float), task.y.astype(float) if task.binary else task.y
     losses, expected = fit_reference(task.net, option, X, y, 1, task.batch, seed or 0)
     assert task.find_mismatch((losses, params), (losses, expected)) is None
-    optimizer = dataclasses.replace(option.optimizer, lr=1.01 * option.optimizer.lr)
-    _, params = train(dataclasses.replace(option, optimizer=optimizer))
+    _, params = train(dataclasses.replace(option, optimizer=one_percent_off(option.optimizer)))
     mismatch = task.find_mismatch((losses, params), (losses, expected))
     assert "updates of parameters differ" in mismatch
 
@@ -128,10 +149,7 @@ def test_wrong_learning_rate_in_a_sample_is_detected(sizes, optimizer):
         return losses, trainer.params().copy()
 
     assert task.find_mismatch(train(), expected) is None
-    lr = 1.01 * task.option.optimizer.lr
-    task.option = dataclasses.replace(
-        task.option, optimizer=dataclasses.replace(task.option.optimizer, lr=lr)
-    )
+    task.option = dataclasses.replace(task.option, optimizer=one_percent_off(task.option.optimizer))
     assert "differ" in task.find_mismatch(train(), expected)
 
 
@@ -154,6 +172,11 @@ def test_wrong_results_are_detected(row):
 
 
 # ---- the other programs ----
+
+
+def test_interruptions():
+    text = run("interruptions.py", "--tries", 2, "--only", "30-64-64-1")
+    assert re.search(r"^fit, 30-64-64-1 +2( +[\d.]+){3}$", text, re.M)
 
 
 def test_sweep():

@@ -120,6 +120,30 @@ def test_extremes_give_no_nan(isa, dtype):
         assert_finite(grad)
 
 
+def test_losses_of_logits_of_all_magnitudes(isa, dtype, eps):
+    """From the smallest number to the largest, each alone: loss and gradient are finite and right."""
+    info = np.finfo(dtype)
+    powers = range(info.minexp - info.nmant, info.maxexp, 7)
+    sizes = [info.smallest_subnormal, *(dtype.type(1.4) * dtype.type(2) ** k for k in powers)]
+    least = 4 * float(info.smallest_subnormal)
+
+    def check(loss, z, y, exact, slope, absolute, label):
+        L, grad = loss_and_gradient(loss, z, y)
+        assert math.isfinite(L) and abs(L - exact) <= 6 * eps * exact + absolute, label
+        assert abs(grad[0, 0] - slope) <= 3 * eps, label
+
+    for z in (*sizes, info.max, *(-size for size in sizes), info.min):
+        a, wide = np.array([[z]], dtype), float(z)
+        rest = math.log1p(math.exp(-abs(wide)))
+        p = 1 / (1 + math.exp(-wide)) if wide > -700 else 0.0
+        for y in (0, 0.5, 1):
+            exact = y * max(-wide, 0) + (1 - y) * max(wide, 0) + rest
+            check(F.binary_cross_entropy_with_logits, a, [[y]], exact, p - y, least, (z, y))
+        # A difference of the largest numbers has no float. log(1 + e) loses the digits of a small e.
+        logits = np.array([[z, 0]], dtype)
+        check(F.cross_entropy, logits, [0], max(-wide, 0) + rest, p - 1, eps, (z, 0))
+
+
 # ---- options -------------------------------------------------------------------------------------
 
 

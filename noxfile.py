@@ -1,0 +1,101 @@
+"""Checks on demand: the measurements of docs/guarantees.md, each in minutes to hours.
+
+    python -m pip install nox
+    nox --list              the sessions
+    nox -s gradients        one of them
+    nox -s forks -- 10      with 10 times the cases of the usual tests
+
+`.ci/run` runs the same tests with fewer cases. nox is not needed for it.
+"""
+
+import nox
+
+nox.options.sessions = []  # none without a name
+nox.options.reuse_existing_virtualenvs = True
+
+TESTS = {  # session: (times the usual number of cases, tests)
+    "gradients": (28, ["tests/test_gradients.py"]),
+    "invariance": (15, ["tests/test_fresh_processes.py"]),
+    "promises": (20, ["tests/test_promises.py"]),
+    "memory": (50, ["tests/test_threads.py", "-k", "memory"]),
+    "forks": (34, ["tests/test_threads.py", "-k", "fork or predict"]),
+    "kills": (34, ["tests/test_save_crashes.py"]),
+    "damage": (
+        2000,
+        [
+            "tests/test_damaged_files.py",
+            "tests/test_collection_file.py",
+            "tests/test_tabular_file.py",
+            "-k",
+            "truncation or flipped",
+        ],
+    ),
+}
+
+
+def install(session, *packages):
+    """Build fastnn in place, so that the tests run on the checkout."""
+    session.install("-e", ".[test]", *packages)
+
+
+def add_session(name, scale, arguments):
+    @nox.session(name=name)
+    def run(session):
+        install(session)
+        factor = int(session.posargs[0]) if session.posargs else scale
+        session.run("python", "-m", "pytest", *arguments, env={"FASTNN_TEST_SCALE": str(factor)})
+
+    run.func.__doc__ = f"{' '.join(arguments)}: {scale} times the usual cases"
+
+
+for name, (scale, arguments) in TESTS.items():
+    add_session(name, scale, arguments)
+
+
+@nox.session
+def floats(session):
+    """Elementwise functions and losses of logits on all 2^32 float32 numbers."""
+    install(session)
+    session.run("python", "tests/on_demand/all_floats.py", *session.posargs)
+
+
+@nox.session
+def pytorch(session):
+    """Gradients of 5,000 random networks for each instruction set, beside PyTorch's."""
+    install(session, "torch")
+    session.run(
+        *("python", "-m", "pytest", "tests/on_demand/pytorch_gradients.py"),
+        env={"FASTNN_TEST_SCALE": "50"},
+    )
+
+
+@nox.session
+def fuzz(session):
+    """Fuzz the readers of model files for ten minutes, or `-- SECONDS`."""
+    install(session, "atheris")
+    session.run("python", "tests/on_demand/fuzz_model_files.py", *(session.posargs or ["600"]))
+
+
+@nox.session
+def interruptions(session):
+    """Delays between Ctrl-C and the end of a call."""
+    install(session)
+    session.run("python", "bench/interruptions.py", *session.posargs)
+
+
+@nox.session
+def same_work(session):
+    """The check that all peers of the benchmarks do the same work, on every row."""
+    install(session)
+    session.run(
+        *("python", "-m", "pytest", "bench/bench_programs.py", "-k", "learning_rate"),
+        env={"FASTNN_TEST_SCALE": "2"},
+    )
+
+
+@nox.session
+def sanitizers(session):
+    """The tests of compiled code under AddressSanitizer, UBSan and ThreadSanitizer."""
+    install(session)
+    for name in ("address", "thread"):
+        session.run("bash", ".ci/sanitize", name, external=True)

@@ -1,0 +1,92 @@
+"""Fuzz the readers of model files with atheris (`pip install atheris`).
+
+    python tests/on_demand/fuzz_model_files.py [SECONDS]
+
+The first inputs are files of a network, of a training that was stopped, and of several networks. A
+changed file loads or raises ModelFileError. Every other exception, a read that takes more than
+2 seconds or needs more than 512 MB, and a crash end the run with exit code 77 or another one that
+is not 0; libFuzzer then stores the input in the working directory.
+"""
+
+import sys
+import tempfile
+from pathlib import Path
+
+import atheris
+
+with atheris.instrument_imports(include=["fastnn.files", "fastnn.mlp", "fastnn.collections"]):
+    from fastnn import collections, mlp
+    from fastnn.files import model, safetensors
+
+import io
+
+import numpy as np
+
+import fastnn
+from fastnn.files import ModelFileError, collection
+
+
+def seeds():
+    """Yield the content of valid files."""
+    X = np.random.default_rng(0).normal(size=(20, 3))
+    net = fastnn.MLP([3, 1], rng=0)
+    stopped = fastnn.MLP([3, 4, 1], dropout=0.1, rng=np.random.Generator(np.random.SFC64(0)))
+    stopped.fit(X, X[:, 0], epochs=3, validation_fraction=0.2, optimizer=fastnn.Adam(average=0.9))
+    stopped.state.row, stopped.state.order = 4, stopped.rng.permutation(16)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "file")
+        for one in (net, stopped):
+            one.save(path)
+            yield path.read_bytes()
+        fastnn.save_many({"a": net, "b": fastnn.MLP([3, 1], rng=1)}, path)
+        yield path.read_bytes()
+
+
+def read(content):
+    """Read one input with both readers."""
+    for reader in (read_network, read_collection):
+        try:
+            reader(content)
+        except ModelFileError as error:
+            assert "\n" not in str(error)
+
+
+def read_network(content):
+    net = mlp._from_parts(model._read(io.BytesIO(content), len(content)))
+    if net.n_params < 10**6:
+        net.forward(np.ones((2, net.layer_sizes[0])))
+
+
+def read_collection(content):
+    entries = collection._read(safetensors.Reader(io.BytesIO(content), len(content)))[0]
+    for entry in entries:
+        collections._network(entry, np.random.SeedSequence(0))
+
+
+def mutate(content, max_size, seed):
+    """Change the header and write its new length before it; sometimes change any bytes."""
+    header = content[8 : 8 + int.from_bytes(content[:8], "little")]
+    if seed % 8 == 0 or not header:
+        return atheris.Mutate(content, max_size)
+    changed = atheris.Mutate(header, max(1, max_size - len(content) + len(header)))
+    return len(changed).to_bytes(8, "little") + changed + content[8 + len(header) :]
+
+
+def main():
+    seconds = int(sys.argv[1]) if len(sys.argv) > 1 else 60
+    with tempfile.TemporaryDirectory() as folder:
+        for i, content in enumerate(seeds()):
+            read(content)
+            Path(folder, f"seed{i}").write_bytes(content)
+        options = [
+            "-rss_limit_mb=512",
+            "-timeout=2",
+            "-max_len=20000",
+            f"-max_total_time={seconds}",
+        ]
+        atheris.Setup([sys.argv[0], folder, *options], read, custom_mutator=mutate)
+        atheris.Fuzz()
+
+
+if __name__ == "__main__":
+    main()
