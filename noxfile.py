@@ -18,6 +18,7 @@ TESTS = {  # session: (times the usual number of cases, tests)
     "invariance": (15, ["tests/test_fresh_processes.py"]),
     "promises": (20, ["tests/test_promises.py"]),
     "memory": (50, ["tests/test_threads.py", "-k", "memory"]),
+    "allocations": (5, ["tests/test_memory_errors.py"]),
     "forks": (34, ["tests/test_threads.py", "-k", "fork or predict"]),
     "kills": (34, ["tests/test_save_crashes.py"]),
     "damage": (

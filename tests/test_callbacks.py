@@ -1,14 +1,11 @@
 """Callbacks: when they are called and what they may do. Early stopping. Checkpoints of a killed
 training."""
 
-import os
 import signal
-import subprocess
-import sys
 import time
-from pathlib import Path
 
 import numpy as np
+import processes
 import pytest
 from checks import assert_same_bits
 
@@ -286,21 +283,11 @@ net.fit(X, y, "huber", optimizer, callbacks=slowly, **options)
 """
 
 
-def python(code, *arguments):
-    environment = {
-        **os.environ,
-        "PYTHONPATH": os.pathsep.join([str(Path(fastnn.__file__).parents[1]), *sys.path]),
-    }
-    return subprocess.Popen(
-        [sys.executable, "-c", code, *map(str, arguments)], env=environment, stdout=subprocess.PIPE
-    )
-
-
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="this system cannot kill")
 def test_a_killed_training_resumes_from_its_checkpoint_to_the_same_bits(tmp_path):
     path = tmp_path / "net"
-    with python(TRAIN + BEGIN, path, 0.01) as process:
-        assert process.stdout.readline() == b"begins\n"
+    with processes.start(TRAIN + BEGIN, path, 0.01) as process:
+        assert process.stdout.readline() == "begins\n"
         while not path.exists() and process.poll() is None:
             time.sleep(0.005)
         time.sleep(0.1)

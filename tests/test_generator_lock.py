@@ -4,30 +4,16 @@ In numpy 1.26 it is a plain Lock, so that a thread which holds it and draws wait
 it is an RLock.
 """
 
-import os
 import signal
-import subprocess
-import sys
 import threading
 import time
-from pathlib import Path
 
 import numpy as np
+import processes
 import pytest
 
 import fastnn
 from fastnn import MLP
-
-
-def run_python(code):
-    environment = {
-        **os.environ,
-        "PYTHONPATH": os.pathsep.join([str(Path(fastnn.__file__).parents[1]), *sys.path]),
-    }
-    return subprocess.run(
-        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=60
-    )
-
 
 HANDLER = """
 import faulthandler, signal
@@ -52,7 +38,7 @@ print(len(drawn))
 @pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="this system has no interval timer")
 def test_a_signal_handler_may_draw_from_the_generator():
     """This once deadlocked on NumPy 1.26."""
-    done = run_python(HANDLER)
+    done = processes.run(HANDLER)
     assert done.returncode == 0, done.stderr
     assert int(done.stdout) > 3
 

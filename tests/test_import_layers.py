@@ -16,7 +16,7 @@ PACKAGE = pathlib.Path(fastnn.__file__).parent
 # to its layer.
 LAYERS = [
     {"kernels", "reference", "datasets"},
-    {"config", "hints", "validation"},
+    {"caching", "config", "hints", "validation"},
     {"options", "input_table"},
     {"activations", "losses", "schedules", "initializers"},
     {"optimizers"},

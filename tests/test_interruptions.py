@@ -316,6 +316,21 @@ def test_ctrl_c_from_outside(case):
     assert answer(process) == [True, True, True]
 
 
+def test_ctrl_c_in_fit_many_leaves_the_last_whole_step_of_each_network():
+    X, y = data()
+    nets = [MLP([6, 9, 1], rng=seed) for seed in range(3)]
+    interrupted(fastnn.fit_many, 0.15, nets, X, y, epochs=10**6, batch_size=None)
+    for seed, net in enumerate(nets):
+        expected_net = MLP([6, 9, 1], rng=seed)
+        if net.state:
+            expected_net.fit(X, y, epochs=net.state.step, batch_size=None)
+            assert_same_bits(training_state(net)[:-1], training_state(expected_net)[:-1])
+            assert net.history.stop_reason == "interrupted"
+        else:
+            assert_same_bits(net.params, expected_net.params)
+    assert any(net.state for net in nets)
+
+
 @pytest.mark.parametrize("call", ["loss", "loss_and_grad", "backward"])
 def test_ctrl_c_stops_a_long_loss_or_gradient(call):
     net = MLP([100, 512, 512, 1], rng=0)

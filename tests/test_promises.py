@@ -3,19 +3,18 @@ row's batch, or the process."""
 
 import contextlib
 import os
-import subprocess
-import sys
 import tempfile
 from dataclasses import dataclass
-from pathlib import Path
 from unittest import mock
 
 import cases
 import numpy as np
+import processes
 import pytest
 from checks import assert_same_bits
 from hypothesis import given, reject, settings
 from hypothesis import strategies as st
+from scale import scaled
 
 import fastnn
 from fastnn import (
@@ -249,7 +248,7 @@ class Case:
         return net.params, moments, done
 
 
-@settings(max_examples=250)
+@settings(max_examples=scaled(250))
 @given(st.data())
 def test_threads_slices_and_the_fused_update_do_not_change_bits(data):
     case = Case.drawn(data.draw)
@@ -270,7 +269,7 @@ def test_threads_slices_and_the_fused_update_do_not_change_bits(data):
         assert_same_bits(results[isa], results[with_fma[0]], isa)
 
 
-@settings(max_examples=100)
+@settings(max_examples=scaled(100))
 @given(st.data())
 def test_a_resumed_training_has_the_bits_of_one_that_never_stopped(data_):
     draw = data_.draw
@@ -373,7 +372,7 @@ def test_a_step_too_long_for_the_fused_update_has_its_bits(optimizer):
         assert_same_bits(case.by_hand()[:2], trained[:2])
 
 
-@settings(max_examples=60)
+@settings(max_examples=scaled(60))
 @given(st.data())
 def test_threads_with_whole_chunks_do_not_change_bits(data_):
     case = Case.drawn(data_.draw)
@@ -401,7 +400,7 @@ def test_slices_and_threads_do_not_change_the_bits_of_fit(
     assert_same_bits(net.state.moments, expected.state.moments)
 
 
-@settings(max_examples=150)
+@settings(max_examples=scaled(150))
 @given(st.data())
 def test_a_row_predicts_the_same_bits_alone_or_in_any_batch(data_):
     draw = data_.draw
@@ -499,14 +498,5 @@ print(net.params.tobytes().hex(), history.loss)
 
 
 def test_the_same_seed_gives_the_same_bits_in_every_process():
-    environment = {
-        **os.environ,
-        "PYTHONPATH": os.pathsep.join([str(Path(fastnn.__file__).parents[1]), *sys.path]),
-    }
-    runs = [
-        subprocess.run(
-            [sys.executable, "-c", TRAIN], env=environment, capture_output=True, check=True
-        ).stdout
-        for _ in range(2)
-    ]
+    runs = [processes.run(TRAIN).stdout for _ in range(2)]
     assert runs[0] == runs[1] and len(runs[0]) > 1000

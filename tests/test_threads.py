@@ -203,6 +203,28 @@ def test_threads_may_predict_with_one_network():
     assert not wrong
 
 
+def test_no_lock_is_held_while_an_optimizer_is_converted():
+    """A lock would stay locked in a process that is forked meanwhile."""
+    begun, end = threading.Event(), threading.Event()
+
+    class Slow(SGD):
+        def _rule_to_kernel(self):
+            begun.set()
+            assert end.wait(60)
+            return super()._rule_to_kernel()
+
+    slow = threading.Thread(target=Slow(0.1).to_kernel)
+    other = threading.Thread(target=SGD(0.1).to_kernel, daemon=True)
+    slow.start()
+    assert begun.wait(60)
+    other.start()
+    other.join(10)
+    is_free = not other.is_alive()
+    end.set()
+    slow.join()
+    assert is_free
+
+
 FORKS = """
 import os, signal, sys, threading, time, numpy as np, fastnn
 X = np.random.default_rng(0).normal(size=(300, 20)).astype("float32")

@@ -6,14 +6,12 @@ import ctypes
 import gc
 import os
 import signal
-import subprocess
-import sys
 import threading
 import time
-from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
+import processes
 import pytest
 from checks import assert_same_bits
 
@@ -142,22 +140,8 @@ assert losses[0] == losses[1]
 """
 
 
-def run_python(code, timeout=100):
-    environment = {
-        **os.environ,
-        "PYTHONPATH": os.pathsep.join([str(Path(fastnn.__file__).parents[1]), *sys.path]),
-    }
-    return subprocess.run(
-        [sys.executable, "-c", code],
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=timeout,
-    )
-
-
 def test_a_trainer_keeps_the_memory_of_a_network_that_is_rebound():
-    done = run_python(REBOUND)
+    done = processes.run(REBOUND)
     assert done.returncode == 0, done.stderr
 
 
@@ -280,7 +264,7 @@ assert (net.params == before).all() and job.position()[0] == 1
 @pytest.mark.parametrize("where", ["run", "run_in_threads"])
 def test_helper_threads_end_when_another_cannot_start(where):
     code = STARTS.replace("sys.argv[-1]", repr(where))
-    done = run_python(code)
+    done = processes.run(code)
     assert (done.returncode, done.stdout.split()) == (0, ["0", "True"]), (done.stdout, done.stderr)
 
 
@@ -335,7 +319,7 @@ os._exit(4)
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
 def test_a_child_forked_during_a_training_uses_all_networks():
-    done = run_python(FORKED)
+    done = processes.run(FORKED)
     assert done.returncode == 0, (done.returncode, done.stderr)
 
 

@@ -1,13 +1,13 @@
 """Folds: the rows of cross-validation, and the earlier steps of a model fitted on them."""
 
 import pickle
-from functools import cached_property
 
 import numpy as np
 from sklearn.base import clone
 from sklearn.utils.metaestimators import _safe_split
 from sklearn.utils.validation import _check_method_params, _num_samples
 
+from ..caching import cached
 from ..estimators.inputs import CheckedRows, check_X
 from . import models
 
@@ -127,25 +127,25 @@ class Fold:
             self.checked[key] = function(self)
         return self.checked[key]
 
-    @cached_property
+    @cached
     def test_rows(self):
         """(X, y) of the test rows, X as the user passed it."""
         return self._split(self.test, self.train)
 
-    @cached_property
+    @cached
     def train_rows(self):
         """(X, y) of the training rows, X as the user passed it."""
         return self._split(self.train)
 
-    @cached_property
+    @cached
     def transformed_test(self):
         return models.transform(self.fitted, self.test_rows[0])
 
-    @cached_property
+    @cached
     def transformed_train(self):
         return models.transform(self.fitted, self.train_rows[0])
 
-    @cached_property
+    @cached
     def shell(self):
         """The model that predicts from transformed rows."""
         return models.without_transformers(self.fitted)

@@ -1,9 +1,9 @@
 """Options shared by all optimizers: penalties, clipping, averaging."""
 
 from dataclasses import dataclass, field, fields
-from functools import cached_property
 
 from .. import kernels, schedules
+from ..caching import cached
 from ..options import Options
 from ..validation import check_number
 
@@ -92,7 +92,7 @@ class Optimizer(Options):
         options = ", ".join(f"{name}={getattr(self, name)!r}" for name in shown)
         return f"{type(self).__name__}({options})"
 
-    @cached_property
+    @cached
     def n_moments(self):
         """Number of arrays of the size of the parameters that are updated with them.
 
@@ -104,7 +104,7 @@ class Optimizer(Options):
         """Return the fields of the kernel's struct Optimizer, always the same dict."""
         return self._kernel_fields
 
-    @cached_property
+    @cached
     def _kernel_fields(self):
         return _DEFAULTS | dict(
             rate=schedules.to_kernel(self.lr),

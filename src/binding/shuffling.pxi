@@ -8,6 +8,7 @@ cdef int poll_shuffling(void* context) noexcept nogil:
 cdef class ShufflingTeam(Team):
     """Holds the lock of a generator while kernels run. Signal handlers run without it, as they may draw numbers, too."""
     cdef object lock                    # the generator's, or None without shuffling
+    cdef object key                     # of this team in RUNNING, so that unlocking needs no memory
     cdef bint holds_lock
     cdef unsigned long running_thread   # the thread that called `lock_generator`
     cdef object error                   # an exception of a signal handler or a custom loss, to be raised after the work
@@ -43,19 +44,20 @@ cdef class ShufflingTeam(Team):
 
     cdef int lock_generator(self) except -1:
         if self.lock is not None:
-            RUNNING[id(self)] = self
+            self.key = id(self)
+            RUNNING[self.key] = self
             try:
                 self.running_thread = PyThread_get_thread_ident()
                 self.acquire_lock()
             except BaseException:
-                RUNNING.pop(id(self), None)
+                RUNNING.pop(self.key, None)
                 raise
         return 0
 
     cdef void unlock_generator(self) noexcept:
         self.release_lock()
         if self.lock is not None:
-            RUNNING.pop(id(self), None)
+            RUNNING.pop(self.key, None)
 
 RUNNING = {}                # id -> ShufflingTeam, of those that hold the lock of a generator
 
