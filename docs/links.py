@@ -7,7 +7,11 @@ What the site does not have keeps its text without a link.
 import re
 
 LINK = re.compile(r"(!?)\[([^\]]*)\]\(([^)#\s]+)(#[^)\s]*)?\)")
-PAGES = {"README.md": "start.md", "CONTRIBUTING.md": "contributing.md"}
+PAGES = {
+    "README.md": "start.md",
+    "CONTRIBUTING.md": "contributing.md",
+    "SECURITY.md": "security.md",
+}
 
 
 def rewrite(text, is_above):
