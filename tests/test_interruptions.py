@@ -347,7 +347,7 @@ def test_ctrl_c_in_a_long_validation(callbacks):
     net, expected_net = (MLP([100, 512, 512, 1], rng=0) for _ in range(2))
     X, y = np.ones((200_000, 100), "float32"), np.zeros(200_000, "float32")
     interrupted(
-        net.fit, 0.15, X[:64], y[:64], epochs=100, validation_data=(X, y), callbacks=callbacks
+        net.fit, 0.5, X[:64], y[:64], epochs=100, validation_data=(X, y), callbacks=callbacks
     )
     epochs = net.state.epoch
     assert (net.state.row, net.history.n_epochs, len(net.history.loss)) == (0, epochs, epochs)
