@@ -77,7 +77,9 @@ def inside(a):
 
 def data_frame(a):
     pandas = pytest.importorskip("pandas")
-    return a if a.dtype.names or not a.dtype.isnative else pandas.DataFrame(a)
+    if a.dtype.names or not a.dtype.isnative:  # pandas has no such columns
+        return a.reshape(len(a), -1)
+    return pandas.DataFrame(a)
 
 
 def masked(a):

@@ -15,15 +15,16 @@ from pathlib import Path
 import atheris
 
 with atheris.instrument_imports(include=["fastnn.files", "fastnn.mlp", "fastnn.collections"]):
-    from fastnn import collections, mlp
-    from fastnn.files import model, safetensors
+    from fastnn import collections
+    from fastnn.files import collection, model
+    from fastnn.files.safetensors import Reader
 
 import io
 
 import numpy as np
 
 import fastnn
-from fastnn.files import ModelFileError, collection
+from fastnn.files import ModelFileError
 
 
 def seeds():
@@ -52,13 +53,13 @@ def read(content):
 
 
 def read_network(content):
-    net = mlp._from_parts(model._read(io.BytesIO(content), len(content)))
+    net = fastnn.MLP._from_parts(model.read_from(Reader(io.BytesIO(content), len(content))))
     if net.n_params < 10**6:
         net.forward(np.ones((2, net.layer_sizes[0])))
 
 
 def read_collection(content):
-    entries = collection._read(safetensors.Reader(io.BytesIO(content), len(content)))[0]
+    entries = collection._read(Reader(io.BytesIO(content), len(content)))[0]
     for entry in entries:
         collections._network(entry, np.random.SeedSequence(0))
 
