@@ -284,18 +284,30 @@ def test_without_a_terminal_progress_is_plain_lines(monkeypatch):
 
 
 def test_plain_lines_become_less_frequent(monkeypatch):
-    class Watch(io.StringIO):
-        def write(self, text):
-            times.extend([time.perf_counter()] * text.count("\n"))
-            return super().write(text)
+    class Clock:
+        now = 0.0
 
-    times = [time.perf_counter()]
-    monkeypatch.setattr(display._LineView, "MIN_INTERVAL", 0.05)
-    lines = train(epochs=20, slow=0.05, errors=Watch(), monkeypatch=monkeypatch).splitlines()
-    assert len(lines) > 4 and lines[-1].startswith("epoch 20/20")
-    assert all(line.endswith(" s left") for line in lines[1:-2]) and "left" not in lines[-1]
-    pauses = np.diff(times)[1:-1]  # each but the first and the last line's
-    assert (pauses > 0.9 * np.maximum(0.05, 0.1 * (np.array(times[1:-2]) - times[0]))).all()
+        def wait(self, seconds):
+            waited.append(seconds)
+            self.now += seconds
+            return self.now > 60
+
+        def perf_counter(self):
+            return self.now
+
+    class Shown:
+        def parts(self):
+            return [f"epoch {len(waited)}/100"]
+
+    waited, clock, errors = [], Clock(), io.StringIO()
+    monkeypatch.setattr(sys, "stderr", errors)
+    monkeypatch.setattr(display, "time", clock)
+    view = display._LineView(Shown(), rewrites=False)
+    monkeypatch.setattr(view.stopped, "wait", clock.wait)
+    view.run()
+    assert errors.getvalue().splitlines()[:2] == ["epoch 1/100", "epoch 2/100"]
+    assert waited[:11] == [1.0] * 11  # a tenth of the time that has passed, at least a second
+    np.testing.assert_allclose(waited[11:], 0.1 * np.cumsum(waited)[10:-1])
 
 
 def test_a_terminal_without_rich_rewrites_its_line(monkeypatch):
