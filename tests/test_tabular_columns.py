@@ -258,7 +258,15 @@ def test_features_of_a_date():
     year = pd.date_range("2019-01-01 06:00", periods=N, freq="27D")
     found, numbers, codes = features_of(year)
     parts = {number.part: x for number, x in zip(found.numbers, numbers)}
-    assert set(parts) == {"value", "sin year", "cos year", "sin day", "cos day"}
+    assert set(parts) == {
+        "value",
+        "sin year",
+        "cos year",
+        "day of month",
+        "sin day",
+        "cos day",
+    }
+    assert_array_equal(parts["day of month"], year.day)
     np.testing.assert_allclose(parts["sin day"], 1)  # 6 o'clock is a quarter of a day
     np.testing.assert_allclose(parts["sin year"] ** 2 + parts["cos year"] ** 2, 1)
 
@@ -273,6 +281,23 @@ def test_the_same_hour_has_the_same_numbers_on_each_day():
     for x in of_day:
         assert len(np.unique(x)) == 2
         assert_array_equal(x, x.round(9))  # the same with a sine that differs in the last bit
+
+
+def test_month_and_day_of_the_year_are_categories():
+    days = pd.Series(pd.to_datetime(["1960-02-29", "2000-12-31", "2021-05-07", None] * 7))
+    days[27] = pd.Timestamp("2021-08-01")  # a single row
+    found, numbers, codes = features_of(days)
+    levels = {category.part: category.levels for category in found.categories}
+    assert levels == {
+        "weekday": ["0", "4", "6"],
+        "month": ["2", "5", "12"],
+        "day of year": ["229", "507", "1231"],
+    }
+    assert_array_equal(codes[:4], [[0, 0, 0], [2, 2, 2], [1, 1, 1], [3, 3, 3]])
+    assert_array_equal(codes[27], [2, -1, -1])  # a Sunday
+    day_of_month = numbers[[number.part for number in found.numbers].index("day of month")]
+    assert_array_equal(day_of_month[:4], [29, 31, 7, np.nan])
+    assert found.has_days() and not features_of(DAYS)[0].has_days()
 
 
 def test_a_category_needs_two_rows():

@@ -28,6 +28,13 @@ def test_smoothed_probabilities_below_those_of_the_loss_are_limited():
     assert_allclose(P, [[0.005 / (0.005 + 0.95 / 0.9), 1 - 0.005 / (0.005 + 0.95 / 0.9)]])
 
 
+def test_days_of_the_year_are_in_one_configuration():
+    for is_classifier in (True, False):
+        for has_days in (True, False):
+            found = recipe.configurations(is_classifier, 500, 2, has_days)
+            assert sum(c.encoding.days for c in found) == has_days
+
+
 def test_rates_fall_to_zero_four_times_and_decay_has_the_share_of_the_configuration():
     c = recipe.Configuration(Settings(), 1500, 0, decay=2.0)
     adam = recipe.optimizer(c, True, 64, 1024, 1500)

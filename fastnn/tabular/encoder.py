@@ -66,13 +66,13 @@ class Settings:
         Number of bins for each number.
     values : bool, default False
         Whether frequent values of a number become categories, if it has few distinct values.
-    max_levels : int or None, default None
-        Leave out categories with more levels.
+    days : bool, default False
+        Whether the days of the year of a date are a category.
     """
 
     n_bins: int = 0
     values: bool = False
-    max_levels: int | None = None
+    days: bool = False
 
 
 @dataclass
@@ -117,8 +117,6 @@ class Encoder:
                 if 2 < len(u) <= MAX_VALUES:
                     kept = u[counts >= MIN_VALUE_COUNT]
             values.append(kept.tolist())
-        most = settings.max_levels or math.inf
-        n_levels = [n if n <= most else 0 for n in n_levels]
         return cls(scalings, edges, values, n_levels, width)
 
     @property

@@ -205,7 +205,8 @@ class BaseTabular(Attributes):
         return list(map(int, sizes))
 
     def _configurations(self, m):
-        return recipe.configurations(self._targets.is_classifier, m, self._targets.n_out)
+        targets, has_days = self._targets, self._features.has_days()
+        return recipe.configurations(targets.is_classifier, m, targets.n_out, has_days)
 
     def save(self, path):
         """Save the fitted estimator with its encoding to a safetensors file, without pickle.

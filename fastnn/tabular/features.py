@@ -18,8 +18,15 @@ CYCLE_STEPS = 1e9
 MIN_SPREAD, MAX_SPREAD = 1e-300, 1e305  # of the values of a number
 MIN_COUNT = 2  # rows that a category must have
 MAX_LEVELS = 2000  # of a category: each step updates the weights of all
-WEEKDAYS = [str(day) for day in range(7)]  # from Monday
-PARTS = "value", *(f"{function} {cycle}" for cycle in CYCLES for function in ("sin", "cos"))
+#: Parts of columns that are numbers, and those that are categories.
+NUMBERS = (
+    "value",
+    *(f"{function} {cycle}" for cycle in CYCLES for function in ("sin", "cos")),
+    "day of month",
+)
+DATE_CATEGORIES = "weekday", "month", "day of year"
+CATEGORIES = "value", "presence", *DATE_CATEGORIES
+LAST_PART = 1231  # the 31st of December, the largest level of a part of a date
 
 
 @dataclass
@@ -30,7 +37,7 @@ class Number:
     ----------
     source : int
         Position of the column in `Features.columns`.
-    part : {"value", "sin year", "cos year", "sin day", "cos day"}
+    part : {"value", "sin year", "cos year", "sin day", "cos day", "day of month"}
     """
 
     source: int
@@ -39,15 +46,16 @@ class Number:
 
 @dataclass
 class Category:
-    """A category of each row: a column, or the weekday of a date.
+    """A category of each row: a column, or a part of a date.
 
     Attributes
     ----------
     source : int
-    part : {"value", "weekday", "presence"}
+    part : {"value", "presence", "weekday", "month", "day of year"}
         "presence" tells the rows that have a value, in a column with one distinct value.
     levels : list of str
-        The texts of the categories, in the order of their codes.
+        The texts of the categories, in the order of their codes. Weekdays count from 0, Monday;
+        months from 1. The 24th of December is "1224".
     marks_missing : bool
         Whether missing values are a category of their own, the last.
     """
@@ -128,13 +136,19 @@ class Features:
         return None
 
     def _add_parts(self, source, present, spread, has_missing):
-        """Add the cycles and the weekday of a date."""
+        """Add the parts of a date."""
+        parts = ["weekday"] if spread > 7 * DAY else []
         if spread > 0.5 * YEAR:
             self.numbers += [Number(source, "sin year"), Number(source, "cos year")]
+            self.numbers.append(Number(source, "day of month"))
+            parts += ["month", "day of year"]
         if (present % DAY != 0).any():
             self.numbers += [Number(source, "sin day"), Number(source, "cos day")]
-        if spread > 7 * DAY:
-            self.categories.append(Category(source, "weekday", WEEKDAYS, has_missing))
+        for part in parts:
+            found, counts = np.unique(_date_part(present, part), return_counts=True)
+            levels = [str(int(x)) for x in found[counts >= MIN_COUNT]]
+            if levels:
+                self.categories.append(Category(source, part, levels, has_missing))
 
     def transform(self, frame):
         """Return the features of a table: a list of numbers (n,), and codes (n, k) as int32.
@@ -151,6 +165,10 @@ class Features:
         for j, category in enumerate(self.categories):
             codes[:, j] = _codes(category, values[category.source])
         return numbers, codes
+
+    def has_days(self):
+        """Return whether the day of the year of a column is a category."""
+        return any(category.part == "day of year" for category in self.categories)
 
     def unknown_categories(self, frame):
         """Return {label: (number of rows, example)} of texts that are none of the categories.
@@ -248,9 +266,13 @@ def _codes(category, values):
         codes = np.array([of_text.get(text, -1) for text in texts] + [-1])[codes]
     else:
         is_missing = np.isnan(values)
-        days = np.floor(np.where(is_missing, 0, values) / DAY)
-        codes = (days + 3) % 7 if category.part == "weekday" else 0 * days  # 1970-01-01: Thursday
-        codes[is_missing] = -1
+        if category.part == "presence":
+            codes = np.where(is_missing, -1, 0)
+        else:
+            code_of = np.full(LAST_PART + 1, -1)
+            code_of[[int(level) for level in category.levels]] = range(len(category.levels))
+            codes = code_of[_date_part(np.where(is_missing, 0, values), category.part)]
+            codes[is_missing] = -1
     if category.marks_missing:
         codes[is_missing] = len(category.levels)
     return codes.astype(np.int32)
@@ -259,7 +281,28 @@ def _codes(category, values):
 def _part(values, part):
     if part == "value":
         return values
+    if part == "day of month":
+        days = _date_part(np.nan_to_num(values), part)
+        return np.where(np.isnan(values), np.nan, days)
     function, cycle = part.split()
     angle = 2 * np.pi * (np.fmod(values, CYCLES[cycle]) / CYCLES[cycle])
     x = np.sin(angle) if function == "sin" else np.cos(angle)
     return np.rint(CYCLE_STEPS * x) / CYCLE_STEPS
+
+
+def _date_part(seconds, part):
+    """Return a part of dates, as integers.
+
+    seconds : ndarray (n,)
+        Seconds since 1970-01-01, a Thursday; no NaN.
+    """
+    days = np.floor(seconds / DAY).astype(np.int64)
+    if part == "weekday":
+        return (days + 3) % 7
+    dates = days.astype("datetime64[D]")
+    months = dates.astype("datetime64[M]")
+    month = months.astype(np.int64) % 12 + 1
+    if part == "month":
+        return month
+    day = (dates - months).astype(np.int64) + 1
+    return day if part == "day of month" else 100 * month + day

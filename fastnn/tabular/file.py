@@ -25,8 +25,7 @@ from ..tables.texts import PUNCTUATION
 from .columns import KINDS
 from .encoder import Encoder, Scaling
 from .estimator import MAX_WIDTH
-from .features import PARTS as FEATURE_PARTS
-from .features import Features
+from .features import CATEGORIES, DATE_CATEGORIES, LAST_PART, NUMBERS, Features
 from .fit import Member
 from .targets import Classes, Numbers, resolve_loss
 from .unfinished import PARTS, Unfinished
@@ -295,14 +294,16 @@ def _features(d, n):
         _check(is_count(f.source, last), "source")
     for f in features.numbers:
         kind = features.columns[f.source].kind
-        _check(f.part in FEATURE_PARTS and kind in ("number", "date"), "part")
+        _check(f.part in NUMBERS and kind in ("number", "date"), "part")
     for f in features.categories:
         is_category = features.columns[f.source].kind == "category"
-        _check(f.part in ("value", "weekday", "presence"), "part")
+        _check(f.part in CATEGORIES, "part")
         _check(is_category == (f.part == "value") and type(f.marks_missing) is bool, "part")
         _check(isinstance(f.levels, list) and all(type(x) is str for x in f.levels), "levels")
-        n_levels = {"weekday": 7, "presence": 1}.get(f.part, len(set(f.levels)))
-        _check(len(f.levels) == n_levels, "levels")
+        _check(len(f.levels) == (1 if f.part == "presence" else len(set(f.levels))), "levels")
+        if f.part in DATE_CATEGORIES:
+            numbers = [int(x) for x in f.levels]
+            _check(numbers and 0 <= min(numbers) and max(numbers) <= LAST_PART, "levels")
     return features
 
 

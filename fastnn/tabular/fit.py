@@ -181,10 +181,13 @@ class Fit:
         """Return {Settings: Encoder} of the configurations, without those that have no inputs."""
         features, numbers = self.estimator._features, self.numbers
         scalings = [Scaling.fit(x, n.part == "value") for n, x in zip(features.numbers, numbers)]
-        n_levels = [category.n_levels for category in features.categories]
         target = self.targets.for_trees(self.y)
         out = {}
         for settings in dict.fromkeys(c.encoding for c in configurations):
+            n_levels = [
+                0 if category.part == "day of year" and not settings.days else category.n_levels
+                for category in features.categories
+            ]
             encoder = Encoder.fit(scalings, numbers, n_levels, target, settings, self.hidden[0])
             if encoder.n_inputs:
                 out[settings] = encoder

@@ -58,8 +58,13 @@ def smoothing(n_classes):
     return min(0.1, 0.3 / n_classes)
 
 
-def configurations(is_classifier, m, n_classes):
-    """Return the configurations for networks that train on m rows each."""
+def configurations(is_classifier, m, n_classes, has_days=False):
+    """Return the configurations for networks that train on m rows each.
+
+    has_days : bool
+        Whether there are days of the year. They are a category in one configuration only: where
+        few rows have the same day, networks learn these rows by heart.
+    """
     values = m >= 4000
     if is_classifier:
         more = 1 if n_classes <= 3 else 2  # many classes need longer training
@@ -71,7 +76,7 @@ def configurations(is_classifier, m, n_classes):
             replace(base, encoding=binned, dropout=(0.0, 0.1)),
             replace(
                 base,
-                encoding=binned,
+                encoding=replace(binned, days=has_days),
                 dropout=(0.2, 0.2),
                 decay=1.0,
                 snapshots=m >= 1600,
@@ -91,7 +96,13 @@ def configurations(is_classifier, m, n_classes):
     return [
         base,
         replace(base, encoding=binned, decay=1.0, snapshots=True),
-        replace(base, encoding=binned, decay=2.0, dropout=(0.0, 0.1), snapshots=True),
+        replace(
+            base,
+            encoding=replace(binned, days=has_days),
+            decay=2.0,
+            dropout=(0.0, 0.1),
+            snapshots=True,
+        ),
     ]
 
 
