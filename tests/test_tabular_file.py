@@ -368,6 +368,7 @@ def test_harmful_files_of_a_stopped_fit_are_refused_with_a_reason(name, contents
 
 CLASSES = {
     "no classes": (setting("targets", "classes", []), "classes"),
+    "a temperature of 0": (setting("targets", "temperature", 0.0), "temperature"),
     "equal classes": (setting("targets", "classes", [True, True]), "classes"),
     "another type": (setting("targets", "classes", [0, 1]), "classes"),
     "an unknown dtype": (setting("targets", "dtype", "V8"), "dtype"),

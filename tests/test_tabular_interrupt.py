@@ -94,8 +94,12 @@ def test_finished_folds_are_kept(name, n_folds, tmp_path):
     numbers, codes = model._features.transform(model._read(X))
     tables = model._encode(numbers, codes)
     folds = [model._predict_fold(tables, k, 1) for k in range(n_folds)]
+    expected = np.mean(folds, axis=0)
+    if name == "classes":
+        assert model._targets.temperature != 1
+        expected = model._targets.calibrate(expected)
     predict = "predict_proba" if name == "classes" else "predict"
-    assert_array_equal(getattr(model, predict)(X), np.mean(folds, axis=0))
+    assert_array_equal(getattr(model, predict)(X), expected)
     model.save(tmp_path / "model")
     other = fastnn.load(tmp_path / "model")
     assert_same_bits(getattr(other, predict)(X), getattr(model, predict)(X))

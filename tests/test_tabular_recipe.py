@@ -28,6 +28,24 @@ def test_smoothed_probabilities_below_those_of_the_loss_are_limited():
     assert_allclose(P, [[0.005 / (0.005 + 0.95 / 0.9), 1 - 0.005 / (0.005 + 0.95 / 0.9)]])
 
 
+def test_temperature():
+    rng = np.random.default_rng(0)
+    P = rng.dirichlet([0.5, 0.5, 0.5], 3000)
+    y = (rng.random((3000, 1)) > P.cumsum(axis=1)).sum(axis=1)
+    cautious = np.sqrt(P) / np.sqrt(P).sum(axis=1, keepdims=True)
+    targets = Classes(3)
+    targets.fit_temperature(cautious, y, None)
+    assert targets.temperature == pytest.approx(0.5, rel=0.1)
+    assert_allclose(targets.calibrate(cautious), P, atol=0.05)
+    assert_array_equal(targets.calibrate(cautious).argmax(axis=1), cautious.argmax(axis=1))
+    targets.fit_temperature(cautious[:4], cautious[:4].argmax(axis=1), None)
+    assert 0.9 < targets.temperature < 1  # few rows say little, although all are right
+    weight = (np.arange(3000) < 1500) * 5.0
+    y = np.where(weight > 0, y, 0)
+    targets.fit_temperature(cautious, y, weight)
+    assert targets.temperature == pytest.approx(0.5, rel=0.15)
+
+
 def test_days_of_the_year_are_in_one_configuration():
     for is_classifier in (True, False):
         for has_days in (True, False):

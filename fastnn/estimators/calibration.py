@@ -55,7 +55,7 @@ class Calibration(BaseEstimator):
         return self
 
 
-def fit_temperature(Z, targets, weight):
+def fit_temperature(Z, targets, weight, std=None):
     """Return the temperature T that minimizes the log loss of the logits Z / T.
 
     Parameters
@@ -65,11 +65,14 @@ def fit_temperature(Z, targets, weight):
     targets : ndarray
         Class numbers (n,) for softmax; 0 and 1 (n, m) for sigmoids.
     weight : ndarray (n,) or None
+    std : float, optional
+        Standard deviation of a normal prior of log T with mean 0. It keeps T near 1 if there are
+        few rows, or if all are predicted correctly. By default there is none.
     """
     Z = Z.astype(np.float64)
     k, n, _ = Z.shape
     correct = Z.argmax(axis=2) == targets if targets.ndim == 1 else (Z > 0) == targets
-    if correct.all():
+    if correct.all() and std is None:
         warnings.warn(
             f"All {n} rows are predicted correctly, so the log loss has no minimum in the "
             "temperature. The temperature is unchanged. Pass more rows, and rows that are not in "
@@ -85,6 +88,7 @@ def fit_temperature(Z, targets, weight):
         else:
             losses = np.logaddexp(0, z) - targets * z
         losses = np.log(k) - np.logaddexp.reduce(-losses, axis=0)  # of the mean probability
-        return np.average(losses if targets.ndim == 1 else losses.sum(axis=1), weights=weight)
+        mean = np.average(losses if targets.ndim == 1 else losses.sum(axis=1), weights=weight)
+        return mean if std is None else mean + (log_T / std) ** 2 / (2 * n)
 
     return float(np.exp(minimize_scalar(log_loss, bounds=LOG_T_BOUNDS, method="bounded").x))

@@ -271,7 +271,7 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
         frame = self._read(X)
         if len(self.classes_) == 1:
             return np.ones((frame.n_rows, 1))
-        return self._fold_predictions(frame).mean(axis=0)
+        return self._targets.calibrate(self._fold_predictions(frame).mean(axis=0))
 
     def predict_log_proba(self, X):
         """Predict the logarithm of the probability of each class.

@@ -33,6 +33,7 @@ from .unfinished import PARTS, Unfinished
 FORMAT, VERSION = "fastnn-tabular", 1
 ACTIVATION = "silu"
 MAX_FOLDS, MAX_SNAPSHOTS = 10_000, 2
+MIN_T = 0.001
 #: Fitted attributes that JSON holds as they are.
 PLAIN = "n_features_in_", "oof_score_", "_target_name"
 
@@ -102,7 +103,7 @@ def _describe_encoder(encoder):
 def _describe_targets(e):
     targets = e._targets
     if targets.is_classifier:
-        return labels.describe(e.classes_)
+        return dict(labels.describe(e.classes_), temperature=targets.temperature)
     return dict(
         loss=losses.describe(targets.loss),
         shift=targets.shift,
@@ -245,7 +246,9 @@ def _estimator(content):
     targets = check_mapping(content["targets"], "targets")
     if cls is TabularClassifier:
         e.classes_ = labels.parse(targets)
-        e._targets = Classes(len(e.classes_))
+        temperature = targets["temperature"]
+        _check(_is_finite(temperature) and MIN_T <= temperature <= 1 / MIN_T, "temperature")
+        e._targets = Classes(len(e.classes_), temperature)
     else:
         shift, scale, bounds = targets["shift"], targets["scale"], targets["bounds"]
         _check(all(map(_is_finite, [shift, scale, *bounds])), "targets")

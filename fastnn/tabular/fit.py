@@ -236,7 +236,11 @@ class Fit:
         ]
         weight = weights_of(self.weight, rows)
         shares = selection.greedy(predictions, self.y[rows], weight, self.targets)
-        return rows, shares, selection.weighted_mean(shares, predictions)
+        P = selection.weighted_mean(shares, predictions)
+        if self.targets.is_classifier:
+            self.targets.fit_temperature(P, self.y[rows], weight)
+            P = self.targets.calibrate(P)
+        return rows, shares, P
 
     def predict_held_out(self, i):
         """Return the predictions of the networks of job i for the rows that they held out."""

@@ -17,6 +17,7 @@ from .encoder import Settings
 
 BATCH = 256  # rows, about
 LATE = 0.55  # share of the epochs after which a second best epoch is kept
+TEMPERATURE_STD = 0.2  # of the prior of the logarithm of a classifier's temperature
 
 
 @dataclass(frozen=True)

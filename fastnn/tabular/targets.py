@@ -5,6 +5,7 @@ from dataclasses import fields
 import numpy as np
 
 from .. import functional, losses
+from ..estimators.calibration import fit_temperature
 from . import recipe
 
 MIN_RATE = 1e-6  # that the Poisson loss of a prediction is computed with
@@ -27,13 +28,16 @@ class Classes:
     ----------
     n_out : int
         Number of classes.
+    temperature : float
+        Logarithms of the probabilities of an ensemble are divided by it. Means of probabilities
+        that were smoothed are too cautious where the classes are easy to tell apart.
     """
 
     is_classifier = True
     output = "softmax"
 
-    def __init__(self, n_classes):
-        self.n_out = n_classes
+    def __init__(self, n_classes, temperature=1.0):
+        self.n_out, self.temperature = n_classes, temperature
         self.smoothing = recipe.smoothing(n_classes)
         self.loss = losses.CrossEntropy(label_smoothing=self.smoothing)
 
@@ -49,6 +53,16 @@ class Classes:
         """Return probabilities (n, n_classes) from outputs, in float64."""
         s, n = self.smoothing, self.n_out
         P = np.maximum((Y.astype(np.float64) - s / n) / (1 - s), 0.01 / n)
+        return P / P.sum(axis=1, keepdims=True)
+
+    def fit_temperature(self, P, y, weight):
+        """Choose the temperature for probabilities (n, n_classes) out of fold."""
+        self.temperature = fit_temperature(np.log(P)[None], y, weight, recipe.TEMPERATURE_STD)
+
+    def calibrate(self, P):
+        """Return probabilities (n, n_classes) at the temperature."""
+        Z = np.log(P) / self.temperature
+        P = np.exp(Z - Z.max(axis=1, keepdims=True))
         return P / P.sum(axis=1, keepdims=True)
 
     def value(self, P, y, weight):
