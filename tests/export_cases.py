@@ -194,6 +194,10 @@ def strengthen(model, name):
     return model
 
 
+#: Where months and years begin and end.
+DAYS = "02-28", "02-28T23:59:59", "03-01", "03-01T00:00:01", "12-31", "01-01"
+
+
 @cache
 def tabular():
     """{name: Case}: tasks, losses and options; trained for a few epochs."""
@@ -232,7 +236,45 @@ def tabular():
         reg = TabularRegressor(n_estimators=2, random_state=0).fit(values, y)
         strengthen(reg, "table_array")
         out["table_array"] = Case(reg, values, reg.predict(values)[:, None])
+        out["table_dates"] = dates()
     return out
+
+
+def dates():
+    """Classes that depend on the weekday, the month and the day of the year, with all days."""
+    import pandas as pd
+    import pytest
+
+    from fastnn import TabularClassifier
+    from fastnn.tabular import recipe
+
+    seconds = np.arange("1966-01-01", "1974-01-01", dtype="datetime64[D]").astype("datetime64[s]")
+    seconds = np.r_[seconds, seconds - np.timedelta64(1)]
+    days = pd.DatetimeIndex(seconds)
+    X = pd.DataFrame({"day": seconds, "other": np.where(days.day == 29, np.nan, 1)})
+    y = (
+        (days.day_of_week < 2)
+        + (days.month % 3 == 0)
+        + (days.day_of_year % 5 == 0)
+        + days.day // 16
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        all_of = recipe.configurations
+        patch.setattr(
+            recipe, "configurations", lambda *sizes: [c for c in all_of(*sizes) if c.encoding.days]
+        )
+        clf = TabularClassifier(1, hidden_layer_sizes=16, random_state=0).fit(X, y)
+    parts = {f.part for f in (*clf._features.numbers, *clf._features.categories)}
+    assert {"day of month", "weekday", "month", "day of year"} < parts
+    assert all(clf._encoders[0].n_levels) and abs(clf._targets.temperature - 1) > 0.05
+    new = np.arange("1599-12-01", "2401-04-01", 53, dtype="datetime64[D]").astype("datetime64[s]")
+    ends = [f"{year}-{day}" for year in range(1600, 2500, 100) for day in DAYS]
+    ends += [f"{year}-02-29" for year in (1600, 2000, 2004, 2400)]
+    new = pd.DataFrame(
+        {"day": np.r_[days[:2922], new, np.array(ends, "datetime64[s]")], "other": 1.0}
+    )
+    new.loc[0, "day"] = None
+    return Case(clf, new, clf.predict_proba(new), clf.predict(new))
 
 
 def passed(model, X):

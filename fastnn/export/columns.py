@@ -3,6 +3,13 @@
 import math
 from dataclasses import dataclass
 
+import numpy as np
+
+#: Cycles of days after which weekdays and dates are the same again: the first day, counted from
+#: 1970-01-01, and the number of days. Years that begin in March end with the leap day.
+WEEK = -3, 7  # from a Monday
+FOUR_CENTURIES = 11017, 146097  # from 2000-03-01
+
 
 @dataclass
 class Input:
@@ -38,6 +45,20 @@ def inputs(features):
         taken.add(name)
         out[source] = Input(name, column.kind, is_text)
     return out
+
+
+def day_values(part):
+    """Return a part of dates for each day of a week, or of a leap year that begins in March."""
+    from ..tabular.features import DAY, date_part  # needs scikit-learn
+
+    days = np.arange(7) - 3 if part == "weekday" else np.arange(366) + 10651  # 1999-03-01
+    return date_part(DAY * days, part)
+
+
+def day_codes(category):
+    """Return the code of each of the `day_values`, -1 for a day that is none of the levels."""
+    code_of = {int(level): code for code, level in enumerate(category.levels)}
+    return np.array([code_of.get(x, -1) for x in day_values(category.part).tolist()])
 
 
 def as_number(level):

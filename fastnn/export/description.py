@@ -3,7 +3,8 @@
 Files of all formats are written from a `Description`. A prediction is computed like this:
 
     columns of a table -> numbers and categories (Features) -> cells of a Table, one for each encoder
-        -> outputs of networks -> mean of some -> finished (targets) -> weighted sum -> prediction
+        -> outputs of networks -> mean of some -> finished (targets) -> weighted sum -> calibrated (targets)
+        -> prediction
 
 An MLP and the estimators for arrays begin with dense inputs or cells, and end with the outputs.
 """
@@ -108,7 +109,7 @@ class Description:
     encoders : list of tabular.encoder.Encoder
         They make cells of the features; empty without features.
     targets : tabular.targets.Classes or Numbers, or None
-        They finish the outputs of networks.
+        They finish the outputs of networks, and calibrate probabilities.
     classes : ndarray or None
         The class that each probability is of.
     threshold : float or None

@@ -145,7 +145,7 @@ class Features:
         if (present % DAY != 0).any():
             self.numbers += [Number(source, "sin day"), Number(source, "cos day")]
         for part in parts:
-            found, counts = np.unique(_date_part(present, part), return_counts=True)
+            found, counts = np.unique(date_part(present, part), return_counts=True)
             levels = [str(int(x)) for x in found[counts >= MIN_COUNT]]
             if levels:
                 self.categories.append(Category(source, part, levels, has_missing))
@@ -271,7 +271,7 @@ def _codes(category, values):
         else:
             code_of = np.full(LAST_PART + 1, -1)
             code_of[[int(level) for level in category.levels]] = range(len(category.levels))
-            codes = code_of[_date_part(np.where(is_missing, 0, values), category.part)]
+            codes = code_of[date_part(np.where(is_missing, 0, values), category.part)]
             codes[is_missing] = -1
     if category.marks_missing:
         codes[is_missing] = len(category.levels)
@@ -282,7 +282,7 @@ def _part(values, part):
     if part == "value":
         return values
     if part == "day of month":
-        days = _date_part(np.nan_to_num(values), part)
+        days = date_part(np.nan_to_num(values), part)
         return np.where(np.isnan(values), np.nan, days)
     function, cycle = part.split()
     angle = 2 * np.pi * (np.fmod(values, CYCLES[cycle]) / CYCLES[cycle])
@@ -290,7 +290,7 @@ def _part(values, part):
     return np.rint(CYCLE_STEPS * x) / CYCLE_STEPS
 
 
-def _date_part(seconds, part):
+def date_part(seconds, part):
     """Return a part of dates, as integers.
 
     seconds : ndarray (n,)

@@ -42,12 +42,23 @@ static int32_t ${name}_find(double x, const double *numbers, size_t n, int32_t m
 }
 """
 
-WEEKDAY = """
-/* The weekday of a date, 0 for Monday, `missing` for NAN; 1970-01-01 was a Thursday */
-static int32_t ${name}_weekday(double t, int32_t missing)
+DAY = """
+/* The day of a date in a cycle of n days, from 0; first: a first day of it, from 1970-01-01 */
+static int32_t ${name}_day(double t, double first, double n)
 {
-    const double day = fmod(floor(t / $day) + 3.0, 7.0);
-    return isnan(t) ? missing : (int32_t)(day < 0.0 ? day + 7.0 : day);
+    const double day = fmod(floor(t / $day) - first, n);
+    return (int32_t)(day < 0.0 ? day + n : day);
+}
+"""
+
+DAY_OF_YEAR = """
+/* The day in a year that begins on March 1, from 0, of a day of 400 years that begin in March */
+static int32_t ${name}_day_of_year(int32_t day)
+{
+    const int32_t century = day / 36524 < 3 ? day / 36524 : 3; /* the last one has a day more */
+    const int32_t of_4_years = (day - 36524 * century) % 1461;
+    const int32_t year = of_4_years / 365 < 3 ? of_4_years / 365 : 3;
+    return of_4_years - 365 * year;
 }
 """
 
@@ -88,7 +99,13 @@ static float ${name}_position(double x, const double *edges, size_t n)
 """
 
 HELPERS = dict(
-    find_text=FIND_TEXT, find=FIND, weekday=WEEKDAY, cycle=CYCLE, scaled=SCALED, position=POSITION
+    find_text=FIND_TEXT,
+    find=FIND,
+    day=DAY,
+    day_of_year=DAY_OF_YEAR,
+    cycle=CYCLE,
+    scaled=SCALED,
+    position=POSITION,
 )
 
 
@@ -111,10 +128,9 @@ class Source:
     helpers: set = field(default_factory=set)
 
     def array(self, kind, ctype, items):
-        """Return the name of an array of constants, and its length."""
+        """Return the name of an array of constants."""
         key = ctype, *items
-        name = self.arrays.setdefault(key, f"{self.name}_{kind}{len(self.arrays)}")
-        return f"{name}, {len(items)}"
+        return self.arrays.setdefault(key, f"{self.name}_{kind}{len(self.arrays)}")
 
     def call(self, helper, *arguments):
         """Return the call of a helper function."""
@@ -170,7 +186,12 @@ def features(d, fields, source):
             lines += [f"if (isinf(row->{fields[j]}))", f"    return {k + 1};"]
     for i, number in enumerate(d.features.numbers):
         value = f"row->{fields[number.source]}"
-        if number.part != "value":
+        if number.part == "day of month":
+            days = source.array(
+                "days", "double", text.numbers(columns.day_values(number.part) * 1.0)
+            )
+            value = f"isnan({value}) ? {value} : {days}[{_day(value, number.part, source)}]"
+        elif number.part != "value":
             function, cycle = number.part.split()
             is_sine = int(function == "sin")
             value = source.call("cycle", value, text.number(CYCLES[cycle]), is_sine)
@@ -179,20 +200,30 @@ def features(d, fields, source):
         value, missing = f"row->{fields[category.source]}", -1
         if category.marks_missing:
             missing = len(category.levels)
-        if category.part == "weekday":
-            code = source.call("weekday", value, missing)
-        elif category.part == "presence":
+        if category.part == "presence":
             code = f"isnan({value}) ? {missing} : 0"
+        elif category.part != "value":
+            items = list(map(str, columns.day_codes(category).tolist()))
+            day = _day(value, category.part, source)
+            code = f"isnan({value}) ? {missing} : {source.array('codes', 'int32_t', items)}[{day}]"
         elif inputs[category.source].is_text:
             items = [text.literal(level, "a category") for level in category.levels]
             texts = source.array("texts", "char *const", items)
-            code = source.call("find_text", value, texts, missing)
+            code = source.call("find_text", value, texts, len(items), missing)
         else:
             items = text.numbers(np.array(list(map(columns.as_number, category.levels))))
             numbers = source.array("numbers", "double", items)
-            code = source.call("find", value, numbers, missing)
+            code = source.call("find", value, numbers, len(items), missing)
         lines.append(f"codes[{i}] = {code};")
     return "".join(f"    {line}\n" for line in lines)
+
+
+def _day(date, part, source):
+    """Return the position of a date among the `day_values` of a part."""
+    if part == "weekday":
+        return source.call("day", date, *map(float, columns.WEEK))
+    day = source.call("day", date, *map(float, columns.FOUR_CENTURIES))
+    return source.call("day_of_year", day)
 
 
 def encode(d, k, source):
@@ -212,10 +243,10 @@ def encode(d, k, source):
         present = f"isnan(x[{i}]) ? {median} : x[{i}]"
         if edges:
             array = source.array("edges", "double", text.numbers(np.array(edges)))
-            positions.append(source.call("position", present, array))
+            positions.append(source.call("position", present, array, len(edges)))
         if values:
             array = source.array("numbers", "double", text.numbers(np.array(values)))
-            levels.append(source.call("find", present, array, -1))
+            levels.append(source.call("find", present, array, len(values), -1))
     levels += [f"codes[{j}]" for j, n in enumerate(encoder.n_levels) if n]
     lines = [
         f"    c->{what}[{i}] = {value};"

@@ -191,4 +191,7 @@ def _sum_networks(d, values):
             lines += [f"y[0] = {cast}(1.0 - sum[0]);", f"y[1] = {cast}sum[0];"]
         else:
             lines += [f"for (size_t j = 0; j < {m}; j++)", f"    y[j] = {cast}sum[j];"]
+        if d.targets is not None and d.targets.is_classifier:
+            functions.append(outputs.calibrate(d.targets, values))
+            lines.append(f"{name}_calibrate(y);")
     return functions, arrays, [f"    {line}\n" for line in lines]

@@ -19,6 +19,22 @@ static void ${name}_finish(double *y)
 }
 """
 
+CALIBRATE = """
+/* Probabilities at the temperature that was chosen in training */
+static void ${name}_calibrate(double *y)
+{
+    double largest = y[0], sum = 0.0;
+    for (size_t j = 1; j < $n; j++)
+        largest = fmax(largest, y[j]);
+    for (size_t j = 0; j < $n; j++) {
+        y[j] = exp(log(y[j] / largest) / $temperature);
+        sum += y[j];
+    }
+    for (size_t j = 0; j < $n; j++)
+        y[j] /= sum;
+}
+"""
+
 NUMBERS = """
 /* Predictions from outputs: in units of the target, within the range of the training rows */
 static void ${name}_finish(double *y)
@@ -138,6 +154,12 @@ def finish(targets, values):
         ranks = np.argsort(np.argsort(targets.loss.q))
         sort = text.fill(SORT, n=n, ranks=", ".join(map(str, ranks)))
     return text.fill(NUMBERS, n=n, sort=sort, value=value, **bounds, **values)
+
+
+def calibrate(targets, values):
+    """Return the function that calibrates probabilities."""
+    temperature = text.number(targets.temperature)
+    return text.fill(CALIBRATE, n=targets.n_out, temperature=temperature, **values)
 
 
 def classes(labels, name):

@@ -10,6 +10,10 @@ def f8(x):
     return number(x, np.float64)
 
 
+def i8(x):
+    return number(x, np.int64)
+
+
 def inputs(g, features):
     """Declare an input (n, 1) for each column in use. Return {source: name}."""
     return {
@@ -40,6 +44,9 @@ def _number(g, x, part):
 
     if part == "value":
         return x
+    if part == "day of month":
+        days = g.add("Gather", columns.day_values(part) * 1.0, _day(g, x, part))
+        return g.add("Where", g.add("IsNaN", x), x, days)
     function, cycle = part.split()
     period = f8(CYCLES[cycle])
     part_of_cycle = g.add("Div", g.add("Mod", x, period, fmod=1), period)
@@ -52,8 +59,6 @@ def _number(g, x, part):
 
 def _code(g, x, category, is_text):
     """Return the code of each row, -1 if it has none."""
-    from ...tabular.features import DAY
-
     levels = category.levels
     missing = len(levels) if category.marks_missing else -1
     if category.part == "value" and is_text:
@@ -70,14 +75,33 @@ def _code(g, x, category, is_text):
         )
     if category.part == "value":
         code = _find(g, x, np.array([columns.as_number(level) for level in levels]))
-    elif category.part == "weekday":
-        days = g.add("Floor", g.add("Div", x, f8(DAY)))  # 1970-01-01 was a Thursday
-        day = g.add("Mod", g.add("Add", days, f8(3)), f8(7), fmod=1)
-        week_before = g.add("Less", day, f8(0))
-        code = g.cast(g.add("Where", week_before, g.add("Add", day, f8(7)), day), np.int64)
+    elif category.part != "presence":
+        code = g.add("Gather", columns.day_codes(category), _day(g, x, category.part))
     else:
-        code = number(0, np.int64)
-    return g.add("Where", g.add("IsNaN", x), number(missing, np.int64), code)
+        code = i8(0)
+    return g.add("Where", g.add("IsNaN", x), i8(missing), code)
+
+
+def _day(g, x, part):
+    """Return the position of each date (n, 1) among the `day_values` of a part, 0 for NaN."""
+    from ...tabular.features import DAY
+
+    def whole(a, n, most):
+        """Return how many whole spans of n days are in a, at most `most`."""
+        return g.add("Min", g.add("Div", a, i8(n)), i8(most))
+
+    first, n = columns.WEEK if part == "weekday" else columns.FOUR_CENTURIES
+    days = g.add("Sub", g.add("Floor", g.add("Div", x, f8(DAY))), f8(first))
+    day = g.add("Mod", days, f8(n), fmod=1)
+    day = g.add("Where", g.add("Less", day, f8(0)), g.add("Add", day, f8(n)), day)
+    day = g.cast(g.add("Where", g.add("IsNaN", x), f8(0), day), np.int64)
+    if part == "weekday":
+        return day
+    century = whole(day, 36524, 3)  # the last one has a day more
+    day = g.add("Sub", day, g.add("Mul", century, i8(36524)))
+    day = g.add("Mod", day, i8(1461))  # of four years
+    year = whole(day, 365, 3)
+    return g.add("Sub", day, g.add("Mul", year, i8(365)))
 
 
 def _find(g, x, values):
@@ -85,7 +109,7 @@ def _find(g, x, values):
     equal = g.cast(g.add("Equal", x, values), np.int64)
     place = g.add("Mul", equal, np.arange(1, len(values) + 1))
     place = g.add("ReduceSum", place, np.array([1]), keepdims=1)
-    return g.add("Sub", place, number(1, np.int64))
+    return g.add("Sub", place, i8(1))
 
 
 def cells(g, numbers, codes, encoder):

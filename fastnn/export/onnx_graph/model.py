@@ -21,6 +21,8 @@ def to_bytes(d):
     ]
     if parts:
         Y = parts[0] if len(parts) == 1 else g.add("Sum", *parts)
+        if d.targets is not None and d.targets.is_classifier:
+            Y = outputs.calibrate(g, Y, d.targets)
     else:  # there is only one class
         first = g.inputs[0].name
         n = g.add("Shape", first, start=0, end=1)

@@ -34,6 +34,11 @@ def finish_classes(g, Y, targets):
     return g.add("Div", P, g.add("ReduceSum", P, np.array([-1]), keepdims=1))
 
 
+def calibrate(g, P, targets):
+    """Return probabilities at the temperature that was chosen in training."""
+    return g.add("Softmax", g.add("Div", g.add("Log", P), number(targets.temperature)), axis=-1)
+
+
 def finish_numbers(g, Y, targets):
     """Return predictions in units of the target, within the range of the training rows."""
     constants = targets.scale, targets.shift, *targets.bounds
