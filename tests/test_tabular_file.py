@@ -278,7 +278,12 @@ HARMFUL = {
     "many columns": (setting("fitted", "n_features_in_", 2**40), "n_features_in_"),
     "other columns": (setting("fitted", "n_features_in_", 4), "names"),
     "a name that is no text": (setting("features", "names", [1, 2, 3, 4, 5]), "names"),
-    "a weekday below 0": (setting("features", "categories", 1, "levels", ["-1"]), "levels"),
+    "a weekday below 0": (setting("features", "categories", 1, "levels", 0, "-1"), "levels"),
+    "a day after the last": (setting("features", "categories", 1, "levels", 0, "1232"), "levels"),
+    "a weekday with a zero before it": (
+        setting("features", "categories", 1, "levels", 0, "00"),
+        "levels",
+    ),
     "a position out of range": (setting("features", "positions", 0, 9), "positions"),
     "a negative position": (setting("features", "positions", 0, -1), "positions"),
     "another position": (setting("features", "positions", 0, 2), "positions"),

@@ -307,6 +307,7 @@ def _features(d, n):
         if f.part in DATE_CATEGORIES:
             numbers = [int(x) for x in f.levels]
             _check(numbers and 0 <= min(numbers) and max(numbers) <= LAST_PART, "levels")
+            _check(f.levels == list(map(str, numbers)), "levels")
     return features
 
 
