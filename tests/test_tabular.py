@@ -10,7 +10,7 @@ from checks import assert_same_bits
 from numpy.testing import assert_array_equal
 
 from fastnn import TabularClassifier, TabularRegressor, losses
-from fastnn.tabular import encoder, features, recipe, training
+from fastnn.tabular import encoder, features, recipe, selection, training
 from fastnn.tabular.folds import split_rows
 
 N = 60
@@ -63,6 +63,26 @@ def test_out_of_fold_predictions(quick, n_estimators):
     rows = ~np.isnan(clf.oof_prediction_[:, 0])
     right = clf.classes_[clf.oof_prediction_[rows].argmax(axis=1)] == classes[rows]
     assert clf.oof_score_ == pytest.approx(right.mean())
+
+
+def test_out_of_fold_probabilities_have_the_temperature(quick):
+    clf = TabularClassifier(**SMALL).fit(X, classes)
+    tables = clf._encode(*clf._features.transform(clf._read(X)))
+    folds = np.array([clf._predict_fold(tables, k, 1) for k in range(3)])
+    P = folds[clf._fold_of_row, np.arange(N)]
+    assert abs(clf._targets.temperature - 1) > 0.01
+    np.testing.assert_allclose(clf.oof_prediction_, clf._targets.calibrate(P), rtol=1e-6)
+
+
+@pytest.mark.parametrize("cls", [TabularClassifier, TabularRegressor])
+def test_days_of_the_year_are_inputs_in_one_configuration(cls, quick, monkeypatch):
+    monkeypatch.setattr(selection, "greedy", lambda P, *_: np.full(len(P), 1 / len(P)))
+    days = np.arange("2021-01-01", "2023-01-01", dtype="datetime64[D]").astype("datetime64[s]")
+    model = cls(**SMALL).fit(pd.DataFrame({"day": days}), np.arange(730) % 2)
+    parts = [category.part for category in model._features.categories]
+    n_days = [encoder.n_levels[parts.index("day of year")] for encoder in model._encoders]
+    assert sorted(n_days)[-2:] == [0, 365]
+    assert all(encoder.n_levels[parts.index("month")] == 12 for encoder in model._encoders)
 
 
 def test_the_spread_of_the_folds(quick):

@@ -105,7 +105,8 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
     - Numbers and Booleans are numbers. So are texts that are all numbers written in the same style,
       such as 1,234.50 or 12%, or all "true" or "false".
     - Dates and times are dates. So are texts that are all dates in one format, ISO 8601 or another
-      common one. A date becomes a number, its position in the year and in the day, and the weekday.
+      common one. A date becomes a number, its position in the year and in the day, and its weekday, month,
+      day of the month and day of the year.
     - Other texts are categories, as are a pandas Categorical and an Arrow dictionary. A category needs
       two rows. To take numbers for categories, name the column in `categories`.
     - None, NaN, NaT, NA, and texts such as "", "?", "NA", "null" and "none" are missing values. They
@@ -119,7 +120,8 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
     configurations, which differ in encoding and regularization, train a network for each fold on
     the rows outside of it, and keep its best epoch on the fold. The prediction is a weighted mean
     over configurations, chosen by the out-of-fold predictions, and the mean over folds.
-    n_estimators=1 trains on four fifths of the rows.
+    n_estimators=1 trains on four fifths of the rows. Out-of-fold predictions also choose the
+    temperature T of the probabilities: p^(1/T), divided by the sum over the classes.
 
     With `sample_weight` or `class_weight`, a row of weight 2 is not quite the same as two rows,
     since folds and encoding ignore weights.
