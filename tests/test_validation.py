@@ -152,7 +152,7 @@ AS_IN = {  # the same checks, sampled below
     "MLP.__call__": "MLP.forward",
 }
 FLAGS = set(  # anything is true or false
-    "bias shuffle progress resume keep nesterov need_dX amsgrad centered decoupled_weight_decay".split()
+    "bias shuffle progress resume keep state nesterov need_dX amsgrad centered decoupled_weight_decay".split()
 )
 
 
