@@ -10,7 +10,7 @@ from checks import assert_same_bits
 from numpy.testing import assert_array_equal
 
 from fastnn import TabularClassifier, TabularRegressor, losses
-from fastnn.tabular import encoder, features, recipe, selection, training
+from fastnn.tabular import encoder, features, importances, recipe, selection, training
 from fastnn.tabular.folds import split_rows
 
 N = 60
@@ -101,8 +101,6 @@ def test_importances_find_the_informative_columns(quick):
 
 
 def test_importances_of_many_rows_and_columns_use_fewer_rows(quick, monkeypatch):
-    from fastnn.tabular import importances
-
     monkeypatch.setattr(importances, "MAX_ROWS", 30)
     monkeypatch.setattr(importances, "MIN_ROWS", 6)
     monkeypatch.setattr(importances, "MAX_VALUES", 16 * 12)
@@ -115,7 +113,36 @@ def test_importances_of_many_rows_and_columns_use_fewer_rows(quick, monkeypatch)
 
     monkeypatch.setattr(TabularRegressor, "_encode", count)
     reg = TabularRegressor(**SMALL).fit(X, y)
-    assert seen == [12] * 5 and np.isfinite(reg.feature_importances_).all()
+    assert seen == [12] and np.isfinite(reg.feature_importances_).all()
+
+
+def test_importances_shuffle_the_inputs_of_a_column(quick):
+    """As if the column were shuffled, and then encoded."""
+    numbers = [np.where(rng.random(N) < 0.3, np.nan, rng.normal(size=N)), rng.integers(0, 4, N)]
+    codes = rng.integers(-1, 3, (N, 2)).astype(np.int32)
+    scalings = [encoder.Scaling.fit(x, True) for x in numbers]
+    settings, order = encoder.Settings(8, values=True), rng.permutation(N)
+    fitted = encoder.Encoder.fit(scalings, numbers, [3, 3], y, settings, 4)
+    table = fitted.encode(numbers, codes)
+    sources = np.array([4, 2, 2, 1])  # of two numbers and two categories
+    of_parts = fitted.sources_of_parts(sources)
+    assert [part.tolist() for part in of_parts] == [[4, 4, 2], [4, 2], [2, 2, 1]]
+    found = importances.shuffle(table, of_parts, [4, importances.NO_COLUMN, 2, 1], order)
+    found = found.to_dense().reshape(4, N, -1)
+    assert_same_bits(found[1], table.to_dense())
+    for part, source in zip(found[[0, 2, 3]], (4, 2, 1)):
+        shuffled = [x[order] if s == source else x for x, s in zip(numbers, sources)]
+        others = np.where(sources[2:] == source, codes[order], codes)
+        assert_same_bits(part, fitted.encode(shuffled, others).to_dense())
+        assert (part != table.to_dense()).any()
+
+
+def test_importances_do_not_depend_on_the_number_of_columns_at_once(quick, monkeypatch):
+    reg = TabularRegressor(**SMALL).fit(X, y)
+    monkeypatch.setattr(importances, "TABLE_ROWS", 1)
+    assert_same_bits(
+        TabularRegressor(**SMALL).fit(X, y).feature_importances_, reg.feature_importances_
+    )
 
 
 # ---- options ----

@@ -8,7 +8,7 @@ import pytest
 
 from fastnn import TabularClassifier, TabularRegressor
 from fastnn.tables import memory
-from fastnn.tabular import budget, recipe, training
+from fastnn.tabular import budget, importances, recipe, training
 
 SMALL = dict(n_estimators=2, hidden_layer_sizes=3, n_threads=1, random_state=0)
 rng = np.random.default_rng(1)
@@ -82,6 +82,7 @@ def test_the_estimate_fits_in_the_limit(record, clock, quick_recipe):
 def test_importances_are_part_of_the_limit(record, clock, quick_recipe, monkeypatch):
     """Of 20 columns: measuring one takes clock.step, and two readings of the clock."""
     quick_recipe(1000)
+    monkeypatch.setattr(importances, "TABLE_ROWS", 1)
     wide, clock.step = pd.DataFrame(rng.normal(size=(80, 20))), 0.1
     for limit in (20 + 21 * 0.1 + 2 * 0.1, 20):
         TabularRegressor(**SMALL, time_limit=limit).fit(wide, y)

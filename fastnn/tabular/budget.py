@@ -4,6 +4,8 @@ import math
 import time
 from dataclasses import replace
 
+import numpy as np
+
 from ..many import fit_many
 from ..tables import memory
 from . import importances, recipe, training
@@ -26,22 +28,32 @@ class Clock:
         self.limit, self.began = limit, time.perf_counter()
         self.reserved = 0.0
 
-    def reserve(self, encoders, jobs, numbers, codes, n_columns, n_threads):
+    def reserve(self, encoders, jobs, numbers, codes, sources, n_threads):
         """Take the estimated time of the importances from the limit, but no more than a part of it.
 
-        Each column costs one encoding and prediction of the rows that they use.
+        Each column costs one shuffling and prediction of the rows that they use, with some columns
+        at once.
+
+        sources : ndarray of int
+            What `Features.sources` returned.
         """
         if self.limit is None:
             return
-        began = time.perf_counter()
-        rows = slice(importances.most_rows(n_columns))
+        columns = np.unique(sources).tolist()
+        rows = slice(importances.most_rows(len(columns)))
         numbers, codes = [x[rows] for x in numbers], codes[rows]
         tables = {s: encoder.encode(numbers, codes) for s, encoder in encoders.items()}
+        of_parts = {s: encoder.sources_of_parts(sources) for s, encoder in encoders.items()}
+        parts = importances.at_once(columns, len(codes))
+        order = np.arange(len(codes))
+        began = time.perf_counter()
+        for s, table in tables.items():
+            tables[s] = importances.shuffle(table, of_parts[s], parts[0], order)
         for job in jobs:
             if job.fold == 0:
                 for _ in range(1 + job.configuration.snapshots):
                     training.outputs([job.net], tables[job.configuration.encoding], n_threads)
-        seconds = (1 + n_columns) * (time.perf_counter() - began)
+        seconds = (1 + len(parts)) * (time.perf_counter() - began)
         self.reserved = min(seconds, MAX_RESERVED * self.limit)
 
     def plan(self, jobs, y, targets, n_folds, n_threads):

@@ -138,6 +138,26 @@ class Encoder:
         """float: the input that marks a missing value."""
         return self.unit * FLAG_SCALE
 
+    def sources_of_parts(self, sources):
+        """Return the column that each of the numbers, positions and codes of a table comes from.
+
+        Parameters
+        ----------
+        sources : ndarray of int
+            The column of each feature, numbers first, as `Features.sources` returns it.
+
+        Returns
+        -------
+        tuple of ndarray of int
+            One for `Table.numbers`, one for `Table.positions`, one for `Table.codes`.
+        """
+        scaled = [(i, 1 + s.marks_missing) for i, s in enumerate(self.scalings) if s.factor]
+        numbers = [i for i, n in scaled for _ in range(n)]
+        positions = [i for i, edges in enumerate(self.edges) if edges]
+        codes = [i for i, values in enumerate(self.values) if values]
+        codes += [len(self.scalings) + j for j, n in enumerate(self.n_levels) if n]
+        return tuple(sources[np.array(part, np.intp)] for part in (numbers, positions, codes))
+
     def encode(self, numbers, codes):
         """Return the fastnn.Table of features."""
         n = len(codes)

@@ -196,6 +196,10 @@ class Features:
         """Return {label: kind} of the columns in use."""
         return {self.columns[j].label: self.columns[j].kind for j in self.used()}
 
+    def sources(self):
+        """Return the position in `columns` of each feature, numbers first, as an array."""
+        return np.array([f.source for f in (*self.numbers, *self.categories)], np.intp)
+
     def texts(self):
         """Return the labels of columns whose texts only their Column can read.
 

@@ -149,7 +149,7 @@ class Fit:
                 self.jobs,
                 self.numbers,
                 self.codes,
-                len(e._features.columns),
+                e._features.sources(),
                 self.n_threads,
             )
             n_configurations, self.share = self.clock.plan(

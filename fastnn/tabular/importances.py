@@ -3,7 +3,9 @@
 import numpy as np
 
 MIN_ROWS, MAX_ROWS = 200, 2000
-MAX_VALUES = 20_000_000  # that are encoded: for each column, rows times columns
+MAX_VALUES = 20_000_000  # that are shuffled or copied: for each column, rows times columns
+TABLE_ROWS = 1000  # that are predicted at once
+NO_COLUMN = -1
 
 
 def permutation(estimator, numbers, codes, y, weight, folds, random_state, n_threads):
@@ -25,28 +27,63 @@ def permutation(estimator, numbers, codes, y, weight, folds, random_state, n_thr
     numbers, codes, y = [x[rows] for x in numbers], codes[rows], y[rows]
     weight = weight[rows] if weight is not None and weight[rows].any() else None
 
-    def loss(numbers, codes):
-        tables, P = e._encode(numbers, codes), []
-        for k, (end, part) in enumerate(zip(ends, parts)):
-            of_fold = np.arange(end - len(part), end)
-            P.append(e._predict_fold([table[of_fold] for table in tables], k, n_threads))
-        return e._targets.value(np.concatenate(P), y, weight)
-
-    of_all = loss(numbers, codes)
-    out = np.zeros(e.n_features_in_)
-    features = e._features
+    features, tables = e._features, e._encode(numbers, codes)
+    of_parts = [encoder.sources_of_parts(features.sources()) for encoder in e._encoders]
     order = random_state.permutation(len(rows))
-    for source in features.used():
-        shuffled = [
-            x[order] if number.source == source else x
-            for number, x in zip(features.numbers, numbers)
-        ]
-        other = codes.copy()
-        for j, category in enumerate(features.categories):
-            if category.source == source:
-                other[:, j] = codes[order, j]
-        out[features.positions[source]] = loss(shuffled, other) - of_all
+
+    def losses(sources):
+        shuffled = [shuffle(*pair, sources, order) for pair in zip(tables, of_parts)]
+        starts, P = len(order) * np.arange(len(sources))[:, None], []
+        for k, (end, part) in enumerate(zip(ends, parts)):
+            of_fold = (starts + np.arange(end - len(part), end)).ravel()
+            of_part = e._predict_fold([table[of_fold] for table in shuffled], k, n_threads)
+            P.append(of_part.reshape(len(sources), len(part), *of_part.shape[1:]))
+        return [e._targets.value(p, y, weight) for p in np.concatenate(P, axis=1)]
+
+    of_all = losses([NO_COLUMN])[0]
+    out = np.zeros(e.n_features_in_)
+    for sources in at_once(features.used(), len(order)):
+        out[[features.positions[source] for source in sources]] = np.subtract(
+            losses(sources), of_all
+        )
     return out
+
+
+def at_once(sources, n):
+    """Return lists of columns to shuffle in one table of n rows each.
+
+    Reading the weights of many inputs takes longer than computing with a few rows.
+    """
+    k = max(1, TABLE_ROWS // n)
+    return [sources[i : i + k] for i in range(0, len(sources), k)]
+
+
+def shuffle(table, of_parts, sources, order):
+    """Return an encoded table once for each column, which has the values of the rows `order` there.
+
+    Parameters
+    ----------
+    table : Table
+    of_parts : tuple of ndarray
+        What `Encoder.sources_of_parts` returned.
+    sources : sequence of int
+        The columns; `NO_COLUMN` leaves the table as it is.
+    order : ndarray (n,) of int
+
+    Returns
+    -------
+    Table
+        The n rows for the first column, then those for the next.
+    """
+    parts = []
+    for values, columns in zip((table.numbers, table.positions, table.codes), of_parts):
+        stacked = np.concatenate([values] * len(sources))
+        for i, source in enumerate(sources):
+            chosen = np.flatnonzero(columns == source)
+            rows = slice(i * len(order), (i + 1) * len(order))
+            stacked[rows, chosen] = values[order[:, None], chosen]
+        parts.append(stacked)
+    return table._of(*parts, table.layout)
 
 
 def most_rows(n_columns):
