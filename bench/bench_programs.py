@@ -368,8 +368,8 @@ def test_tabular_parts(tmp_path):
     text = run("tabular_parts.py", "--folder", tmp_path, "--max-rows", 60, "--folds", 2)
     assert max(map(len, text.splitlines())) <= 80
     number = r" +[-+]\d+\.\d"
-    assert re.search(rf"^colors +\d\.\d{{4}}{number}{number}$", text, re.M)
-    assert re.search(rf"^levels +\d\.\d{{4}} +-{number}$", text, re.M)  # no temperature
+    assert re.search(rf"^colors +\d\.\d{{4}}{number}{number}{number}$", text, re.M)
+    assert re.search(rf"^levels +\d\.\d{{4}} +-{number}{number}$", text, re.M)  # no temperature
     assert re.search(r"^mean +- +[-+].*\+- ", text, re.M)
 
 

@@ -149,7 +149,26 @@ class Dates:
             Features._add_parts = add_parts
 
 
-PARTS = {"temperature": Temperature, "dates": Dates}
+class Weights:
+    """Weights of columns by their importance."""
+
+    @staticmethod
+    def is_used(table):
+        return True
+
+    @staticmethod
+    @contextlib.contextmanager
+    def left_out():
+        from fastnn.tabular import recipe
+
+        limit, recipe.MAX_WEIGHTED = recipe.MAX_WEIGHTED, 0
+        try:
+            yield
+        finally:
+            recipe.MAX_WEIGHTED = limit
+
+
+PARTS = {"temperature": Temperature, "dates": Dates, "weights": Weights}
 
 if __name__ == "__main__":
     main()

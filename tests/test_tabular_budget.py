@@ -8,7 +8,7 @@ import pytest
 
 from fastnn import TabularClassifier, TabularRegressor
 from fastnn.tables import memory
-from fastnn.tabular import budget, importances, recipe, training
+from fastnn.tabular import budget, importances, recipe
 
 SMALL = dict(n_estimators=2, hidden_layer_sizes=3, n_threads=1, random_state=0)
 rng = np.random.default_rng(1)
@@ -18,16 +18,18 @@ y = rng.normal(size=80)
 
 @pytest.fixture
 def record(monkeypatch):
-    """What fit trains: a list of (number of jobs, largest number of epochs). It trains one epoch."""
+    """What fit plans: a list of (number of jobs, largest number of epochs). It trains one epoch."""
     seen = []
-    train = training.train
+    plan = budget.Clock.plan
 
-    def instead(jobs, y, weight, targets, width, n_threads, share, *args):
+    def instead(self, jobs, *args):
+        n_configurations, share = plan(self, jobs, *args)
+        n_folds = 1 + max(job.fold for job in jobs)
         most = max(recipe.n_epochs(job.configuration, len(job.train)) for job in jobs)
-        seen.append((len(jobs), max(1, int(share * most))))
-        return train(jobs, y, weight, targets, width, n_threads, 0.0, *args)
+        seen.append((n_configurations * n_folds, max(1, int(share * most))))
+        return n_configurations, 0.0
 
-    monkeypatch.setattr(training, "train", instead)
+    monkeypatch.setattr(budget.Clock, "plan", instead)
     return seen
 
 
@@ -80,16 +82,17 @@ def test_the_estimate_fits_in_the_limit(record, clock, quick_recipe):
 
 
 def test_importances_are_part_of_the_limit(record, clock, quick_recipe, monkeypatch):
-    """Of 20 columns: measuring one takes clock.step, and two readings of the clock."""
+    """Of 20 columns, at the end and for weights: measuring one takes clock.step, and two readings of
+    the clock."""
     quick_recipe(1000)
     monkeypatch.setattr(importances, "TABLE_ROWS", 1)
     wide, clock.step = pd.DataFrame(rng.normal(size=(80, 20))), 0.1
-    for limit in (20 + 21 * 0.1 + 2 * 0.1, 20):
+    for limit in (20 + 2 * (21 * 0.1 + 2 * 0.1), 20):
         TabularRegressor(**SMALL, time_limit=limit).fit(wide, y)
     monkeypatch.setattr(budget, "MAX_RESERVED", 0.05)  # 1 of 20
-    TabularRegressor(**SMALL, time_limit=20 + 2 * 0.1).fit(wide, y)
+    TabularRegressor(**SMALL, time_limit=20 + 4 * 0.1).fit(wide, y)
     monkeypatch.setattr(budget.Clock, "reserve", lambda *args: None)
-    for limit in (20, 20 - 0.05 * (20 + 2 * 0.1)):
+    for limit in (20, 20 - 0.05 * (20 + 4 * 0.1)):
         TabularRegressor(**SMALL, time_limit=limit).fit(wide, y)
     longer, with_importances, with_a_part, without, less = (epochs for _, epochs in record)
     assert longer == without > with_a_part == less > with_importances

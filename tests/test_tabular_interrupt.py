@@ -13,7 +13,7 @@ from numpy.testing import assert_array_equal
 
 import fastnn
 from fastnn import TabularClassifier, TabularRegressor, losses
-from fastnn.tabular import budget, importances, recipe, training
+from fastnn.tabular import budget, importances, recipe, training, weighting
 from fastnn.training import many
 
 N = 60
@@ -134,8 +134,29 @@ def test_a_second_ctrl_c_restores_everything(monkeypatch):
     assert vars(reg) == before
 
 
+def test_ctrl_c_before_the_columns_are_weighted_keeps_nothing_new(monkeypatch, tmp_path):
+    """The networks of the first configuration are trained on all folds by then."""
+    reg = stop(TabularRegressor(**SMALL), 0, X, y, n_networks=3)
+    assert vars(reg) == vars(TabularRegressor(**SMALL))
+    stop(reg, 1, X, y)
+    before = dict(vars(reg))
+
+    def interrupt(*args):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as m:
+        m.setattr(weighting, "column_weights", interrupt)
+        for options in (dict(resume=True), dict(resume=False)):
+            with pytest.raises(KeyboardInterrupt):
+                reg.fit(X, y, **options)
+            assert vars(reg) == before
+    whole = TabularRegressor(**SMALL).fit(X, y)
+    assert_same(reg.fit(X, y, resume=True), whole, tmp_path / "model")
+
+
 def test_folds_end_one_after_the_other(monkeypatch):
-    """Also with three threads, which could train all nine networks at the same time."""
+    """After the three networks of the first configuration. Also with three threads, which could train
+    the other six networks at the same time."""
     train = training.train
     for n_threads in (1, 3):
         ended: list = []
@@ -149,9 +170,9 @@ def test_folds_end_one_after_the_other(monkeypatch):
 
         monkeypatch.setattr(training, "train", record)
         TabularRegressor(**SMALL).fit(X, y)
-        assert len(ended) == 9 and ended[:3] == [0, 0, 0]
+        assert len(ended) == 9 and sorted(ended[:3]) == [0, 1, 2] and ended[3:5] == [0, 0]
         if n_threads == 1:
-            assert ended == sorted(ended)
+            assert ended[:3] == [0, 1, 2] and ended[3:] == sorted(ended[3:])
 
 
 # ---- resume ----
@@ -169,6 +190,31 @@ def test_resume_gives_the_bits_of_a_fit_without_interruption(name, tmp_path):
         assert other.n_folds_ == 1 and other.fit(*arguments, resume=True) is other
         assert other.metadata_.pop("source") == "sensor"
         assert_same(other, whole, tmp_path / "other")
+
+
+@pytest.mark.parametrize("n_threads", [1, 2])
+@pytest.mark.parametrize("n_folds", [1, 2])
+def test_resume_weights_columns_like_a_fit_without_interruption(n_folds, n_threads, monkeypatch):
+    """With two folds, one network is left of the first configuration."""
+    seen, set_weights = [], weighting.set_weights
+
+    def record(jobs, weights, *args):
+        seen.append((jobs, weights))
+        set_weights(jobs, weights, *args)
+
+    monkeypatch.setattr(weighting, "set_weights", record)
+    TabularRegressor(**SMALL).fit(X, y)
+    stop(TabularRegressor(**SMALL), n_folds, X, y).set_params(n_threads=n_threads).fit(
+        X, y, resume=True
+    )
+    (whole, expected), (_, stopped), (resumed, weights) = seen
+    assert len(whole) == 3 and len(resumed) == 3 - n_folds and not (weights == 1).all()
+    assert_same_bits(stopped, expected)
+    assert_same_bits(weights, expected)
+    trained = {job.fold: job.networks for job in whole}
+    for job in resumed:
+        for net, other in zip(job.networks, trained[job.fold]):
+            assert_same_bits(net.params, other.params)
 
 
 def test_a_fit_can_be_stopped_again(tmp_path):

@@ -8,7 +8,7 @@ import numpy as np
 
 from ..many import fit_many
 from ..tables import memory
-from . import importances, recipe, training
+from . import importances, recipe, training, weighting
 
 TRIAL_STEPS = 8  # of a training that measures the time of a step
 MAX_RESERVED = 0.3  # of the time limit, for the importances
@@ -29,31 +29,24 @@ class Clock:
         self.reserved = 0.0
 
     def reserve(self, encoders, jobs, numbers, codes, sources, n_threads):
-        """Take the estimated time of the importances from the limit, but no more than a part of it.
+        """Take the estimated time of importances from the limit, but no more than a part of it.
 
-        Each column costs one shuffling and prediction of the rows that they use, with some columns
-        at once.
+        They are computed at the end, and for the weights of columns.
 
         sources : ndarray of int
             What `Features.sources` returned.
         """
         if self.limit is None:
             return
-        columns = np.unique(sources).tolist()
-        rows = slice(importances.most_rows(len(columns)))
-        numbers, codes = [x[rows] for x in numbers], codes[rows]
-        tables = {s: encoder.encode(numbers, codes) for s, encoder in encoders.items()}
-        of_parts = {s: encoder.sources_of_parts(sources) for s, encoder in encoders.items()}
-        parts = importances.at_once(columns, len(codes))
-        order = np.arange(len(codes))
-        began = time.perf_counter()
-        for s, table in tables.items():
-            tables[s] = importances.shuffle(table, of_parts[s], parts[0], order)
-        for job in jobs:
-            if job.fold == 0:
-                for _ in range(1 + job.configuration.snapshots):
-                    training.outputs([job.net], tables[job.configuration.encoding], n_threads)
-        seconds = (1 + len(parts)) * (time.perf_counter() - began)
+        n_columns = len(np.unique(sources))
+        jobs = [job for job in jobs if job.fold == 0]
+        phases = [(jobs, importances.most_rows(n_columns))]
+        if any(job.configuration.weighted for job in jobs[1:]):
+            phases.append((jobs[:1], weighting.most_rows(n_columns)))
+        seconds = 0.0
+        for of_phase, n in phases:
+            part = [x[:n] for x in numbers], codes[:n]
+            seconds += _seconds_of_importances(of_phase, encoders, *part, sources, n_threads)
         self.reserved = min(seconds, MAX_RESERVED * self.limit)
 
     def plan(self, jobs, y, targets, n_folds, n_threads):
@@ -69,7 +62,10 @@ class Clock:
         while len(groups) > 1 and sum(seconds) / n_threads > left:
             groups.pop()
             seconds.pop()
-        needed = sum(seconds) / min(n_threads, len(groups) * n_folds)
+        phases = [seconds]
+        if n_folds > 1 and any(group[0].configuration.weighted for group in groups[1:]):
+            phases = [seconds[:1], seconds[1:]]  # as `Fit.train` trains them
+        needed = sum(sum(phase) / min(n_threads, len(phase) * n_folds) for phase in phases)
         return len(groups), min(1.0, max(0.0, left) / max(needed, 1e-9))
 
     def _seconds(self, job, y, targets):
@@ -91,6 +87,26 @@ class Clock:
         fit_many([net], job.table, y, epochs=1, **options)
         step = (time.perf_counter() - began) / -(-len(rows) // size)
         return 1.1 * step * n_batches * recipe.n_epochs(job.configuration, n)
+
+
+def _seconds_of_importances(jobs, encoders, numbers, codes, sources, n_threads):
+    """Return the estimated seconds of the importances of the networks of jobs, one for each
+    configuration.
+
+    Each column costs one shuffling and prediction of the rows, with some columns at once.
+    """
+    used = {job.configuration.encoding for job in jobs}
+    tables = {s: encoders[s].encode(numbers, codes) for s in used}
+    of_parts = {s: encoders[s].sources_of_parts(sources) for s in used}
+    parts = importances.at_once(np.unique(sources).tolist(), len(codes))
+    order = np.arange(len(codes))
+    began = time.perf_counter()
+    for s, table in tables.items():
+        tables[s] = importances.shuffle(table, of_parts[s], parts[0], order)
+    for job in jobs:
+        for _ in range(1 + job.configuration.snapshots):
+            training.outputs([job.net], tables[job.configuration.encoding], n_threads)
+    return (1 + len(parts)) * (time.perf_counter() - began)
 
 
 def check_memory(encoders, hidden, n_out, n_folds, features, n):

@@ -7,7 +7,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import _check_sample_weight
 
 from ..validation import check_threads
-from . import budget, importances, selection, training
+from . import budget, importances, selection, training, weighting
 from .encoder import Encoder, Scaling
 from .features import Features
 from .folds import group_numbers, split_rows, weights_of
@@ -47,6 +47,8 @@ class Fit:
     ----------
     jobs : list of Job
         All folds of one configuration, then all of the next.
+    seed : int
+        Of the generator that shuffles columns for their weights. It is the same if the fit is resumed.
     folds : list of (ndarray, ndarray)
         Training rows and held-out rows.
     done : list of int
@@ -105,22 +107,15 @@ class Fit:
         if e.verbose or e._on_progress is not None:
             line = ProgressReporter(self, e._on_progress, bool(e.verbose))
         try:
-            training.train(
-                [job for job in self.jobs if not job.networks],
-                self.learned,
-                self.weight,
-                self.targets,
-                self.hidden[0],
-                self.n_threads,
-                self.share,
-                self.end_job,
-                line,
-            )
+            self.train(line)
         except KeyboardInterrupt as error:
             self.update_done()
             if self.done == done:  # nothing is new
                 raise
             interrupt = error
+        finally:
+            if line is not None:
+                line.end()
         self.end()
         return interrupt
 
@@ -158,6 +153,7 @@ class Fit:
         else:
             n_configurations, self.share = len(members), unfinished.share
         del self.jobs[n_configurations * n_folds :]
+        self.seed = self.random_state.randint(2**31)
         self.predictions = [None] * len(self.jobs)
         self.digests = digests_of(
             e._features,
@@ -199,6 +195,45 @@ class Fit:
         return out
 
     # ---- during training ----
+
+    def train(self, line):
+        """Train the networks that are left, fold by fold.
+
+        If there are configurations with weighted columns, the first configuration is trained on all
+        folds before the others, since the weights come from its networks.
+        """
+        n_folds = len(self.folds)
+        first, others = self.jobs[:n_folds], self.jobs[n_folds:]
+        weighted = [job for job in others if job.configuration.weighted and not job.networks]
+        if n_folds > 1 and weighted:
+            self.train_jobs(first, line)
+            sources = self.estimator._features.sources()
+            weights = weighting.column_weights(
+                first,
+                self.encoders[first[0].configuration.encoding],
+                sources,
+                self.y,
+                self.weight,
+                self.targets,
+                np.random.default_rng(self.seed),
+                self.n_threads,
+            )
+            weighting.set_weights(weighted, weights, self.encoders, sources)
+        self.train_jobs(self.jobs, line)
+
+    def train_jobs(self, jobs, line):
+        """Train the networks of jobs that are left."""
+        training.train(
+            [job for job in jobs if not job.networks],
+            self.learned,
+            self.weight,
+            self.targets,
+            self.hidden[0],
+            self.n_threads,
+            self.share,
+            self.end_job,
+            line,
+        )
 
     def end_job(self, job):
         """Update the score after the last network of a fold."""

@@ -44,6 +44,11 @@ def weights_of(weight, rows):
     return weight[rows]
 
 
+def sample(rows, most, random_state):
+    """Return the rows, or a random choice of them if there are more than `most`."""
+    return rows if len(rows) <= most else random_state.choice(rows, most, replace=False)
+
+
 def group_numbers(groups, n):
     """Return the number of the group of each row."""
     check_consistent_length(groups, np.empty(n))

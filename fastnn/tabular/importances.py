@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from .folds import sample
+
 MIN_ROWS, MAX_ROWS = 200, 2000
 MAX_VALUES = 20_000_000  # that are shuffled or copied: for each column, rows times columns
 TABLE_ROWS = 1000  # that are predicted at once
@@ -21,7 +23,7 @@ def permutation(estimator, numbers, codes, y, weight, folds, random_state, n_thr
     """
     e = estimator
     most = most_rows(len(e._features.positions)) // len(folds)
-    parts = [_sample(rows, max(1, most), random_state) for _, rows in folds]
+    parts = [sample(rows, max(1, most), random_state) for _, rows in folds]
     rows = np.concatenate(parts)
     ends = np.cumsum([len(part) for part in parts])
     numbers, codes, y = [x[rows] for x in numbers], codes[rows], y[rows]
@@ -86,10 +88,7 @@ def shuffle(table, of_parts, sources, order):
     return table._of(*parts, table.layout)
 
 
-def most_rows(n_columns):
-    """Return the number of rows at most that `permutation` uses."""
-    return min(MAX_ROWS, max(MIN_ROWS, MAX_VALUES // max(1, n_columns) ** 2))
-
-
-def _sample(rows, most, random_state):
-    return rows if len(rows) <= most else random_state.choice(rows, most, replace=False)
+def most_rows(n_columns, max_values=None):
+    """Return the number of rows at most that `permutation` uses, or with other `MAX_VALUES`."""
+    max_values = MAX_VALUES if max_values is None else max_values
+    return min(MAX_ROWS, max(MIN_ROWS, max_values // max(1, n_columns) ** 2))

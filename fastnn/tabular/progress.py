@@ -49,6 +49,9 @@ class ProgressReporter:
     def __init__(self, fit, function, verbose):
         self.fit, self.function = fit, function
         self.line = Line() if verbose else None
+        self.n_before = sum(bool(job.networks) for job in fit.jobs)  # trained by an earlier fit
+        self.n_trained, self.seconds = 0, 0.0  # of the calls of training.train that have ended
+        self.last = None
 
     def show(self, pool):
         if self.function is not None:
@@ -57,22 +60,29 @@ class ProgressReporter:
             self.line.print(_describe(self.progress(pool)), "\r")
 
     def close(self, pool):
+        self.last = self.progress(pool)
+        self.n_trained += pool.done
+        self.seconds += pool.seconds
         if self.function is not None:
-            self.function(self.progress(pool))
-        if self.line is not None:
-            self.line.print(_describe(self.progress(pool)), "\n")
+            self.function(self.last)
+
+    def end(self):
+        """Print the line for the last time."""
+        if self.line is not None and self.last is not None:
+            self.line.print(_describe(self.last), "\n")
 
     def progress(self, pool):
         fit = self.fit
-        before = len(fit.jobs) - pool.n  # networks of an earlier fit
+        trained, seconds = self.n_trained + pool.done, self.seconds + pool.seconds
+        left = len(fit.jobs) - self.n_before - trained
         return Progress(
             len(fit.jobs),
             len(fit.folds),
-            before + pool.done,
+            self.n_before + trained,
             len(fit.done),
             fit.score,
             fit.estimator._score_name,
-            pool.seconds / pool.done * (pool.n - pool.done) if pool.done else None,
+            seconds / trained * left if trained else None,
         )
 
 

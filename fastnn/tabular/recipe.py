@@ -16,6 +16,7 @@ from ..optimizers import AdamW
 from .encoder import Settings
 
 BATCH = 256  # rows, about
+MAX_WEIGHTED = 20_000  # rows below which columns are weighted: each network copies the numbers
 LATE = 0.55  # share of the epochs after which a second best epoch is kept
 TEMPERATURE_STD = 0.2  # of the prior of the logarithm of a classifier's temperature
 
@@ -39,6 +40,8 @@ class Configuration:
         Whether to average the best epoch of the first 55 % and that of the rest.
     monitor : {"loss", "error_rate"}
         What the best epoch has the least of on the held-out fold.
+    weighted : bool
+        Whether columns are weighted by their importance for the first configuration.
     """
 
     encoding: Settings
@@ -48,6 +51,7 @@ class Configuration:
     decay: float = 0.0
     snapshots: bool = False
     monitor: str = "loss"
+    weighted: bool = False
 
 
 def smoothing(n_classes):
@@ -82,6 +86,7 @@ def configurations(is_classifier, m, n_classes, has_days=False):
                 decay=1.0,
                 snapshots=m >= 1600,
                 monitor="error_rate" if m >= 1600 else "loss",
+                weighted=m < MAX_WEIGHTED,
             ),
             replace(
                 base,
@@ -103,6 +108,7 @@ def configurations(is_classifier, m, n_classes, has_days=False):
             decay=2.0,
             dropout=(0.0, 0.1),
             snapshots=True,
+            weighted=m < MAX_WEIGHTED,
         ),
     ]
 

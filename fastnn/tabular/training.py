@@ -31,7 +31,9 @@ class Job:
     net : MLP
     networks : list of MLP
         After training: the network with the parameters of the best epoch, or two networks with
-        those of two snapshots.
+        those of two snapshots. They read `table`, without weights.
+    weights : InputWeights or None
+        What the inputs are multiplied by while the network trains.
     """
 
     configuration: recipe.Configuration
@@ -41,6 +43,7 @@ class Job:
     held_out: np.ndarray
     net: MLP
     networks: list
+    weights: Any = None
 
 
 def make_jobs(configurations, tables, folds, targets, hidden, random_state):
@@ -91,20 +94,26 @@ def train(jobs, y, weight, targets, width, n_threads, share=1.0, ended=None, lin
     loss = losses.resolve(targets.loss, targets.output)
     data = {job.table: Data.of(job.net, job.table, y, loss, weight) for job in jobs}
 
+    def data_of(job):
+        if job.weights is None:
+            return data[job.table]
+        return Data.of(job.net, job.weights.multiply(job.table), y, loss, weight)
+
     def make(i, queue):
         job, n = jobs[i], len(jobs[i].train)
+        of_job = data_of(job)
         epochs = max(1, int(share * recipe.n_epochs(job.configuration, n)))
         optimizer = recipe.optimizer(job.configuration, targets.is_classifier, width, n, epochs)
         return TwoPartSession(
             job.net,
-            data[job.table].select(job.train),
+            of_job.select(job.train),
             fresh(job.net, optimizer),
             epochs,
             recipe.batches(n)[1],
             True,
             n_threads,
             job.net.rng,
-            data[job.table].select(job.held_out),
+            of_job.select(job.held_out),
             [EarlyStopping(None, keep="last", monitor=job.configuration.monitor)],
             queue=queue,
             first=int(recipe.LATE * epochs) if job.configuration.snapshots and epochs > 1 else None,
@@ -120,6 +129,9 @@ def train(jobs, y, weight, targets, width, n_threads, share=1.0, ended=None, lin
             networks.insert(0, job.net.copy())
             if session.best_of_first is not None:  # else it diverged, or there was one epoch
                 networks[0].params = session.best_of_first
+        if job.weights is not None:
+            for net in networks:
+                job.weights.move_into(net, job.table.layout)
         job.networks = networks  # at once: Ctrl-C may come in between
         if ended is not None:
             ended(job)
