@@ -253,10 +253,10 @@ def test_estimators_search():
 def test_estimators():
     text = run("estimators.py", "--quick")
     alone = run("estimators.py", "--quick", "--only", "fastnn")
-    assert len(re.findall(r"^(?:predict|partial_fit|fit).*(?:[\d.]+ +){3}[um]s$", text, re.M)) == 10
+    assert len(re.findall(r"^(?:predict|partial_fit|fit).*(?:[\d.]+ +){3}[um]s$", text, re.M)) == 18
     assert (
         len(re.findall(r"^(?:predict|partial_fit|fit).*[a-z] +(?:[\d.]+ +){2}[um]s$", alone, re.M))
-        == 10
+        == 18
     )
 
 

@@ -102,7 +102,7 @@ def time_other_inputs(X, y, rounds, columns):
     other = "float64" if X.dtype == "float32" else "float32"
     rows = {
         "a list": X[:1].tolist(),
-        other: X[:1].astype(other),
+        "other dtype": X[:1].astype(other),
         "Fortran order": np.asfortranarray(X)[:1],
         "DataFrame": pd.DataFrame(X[:1], columns=names),
     }
