@@ -7,9 +7,9 @@ from pathlib import Path
 DOCS = Path(__file__).parent
 sys.path.insert(0, str(DOCS))
 
-import gallery  # noqa: E402, beside this file, as `links` below
+import gallery  # noqa: E402 - beside this file, as `links` below; after sys.path
 
-import fastnn  # noqa: E402
+import fastnn  # noqa: E402 - after sys.path
 
 project = "fastnn"
 author = "The fastnn developers"

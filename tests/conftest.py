@@ -203,9 +203,10 @@ def pytest_terminal_summary(terminalreporter):
 def run(capsys, monkeypatch, tmp_path):
     """run(*arguments) of the command line -> (exit code, standard output, standard error).
 
-    The working directory is empty.
+    The working directory is empty, and the terminal has 80 columns.
     """
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "80")
 
     def run(*arguments):
         from fastnn import cli

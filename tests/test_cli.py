@@ -23,22 +23,6 @@ COMMANDS = ["demo", "train", "predict", "info", "export", "bench"]
 posix = pytest.mark.skipif(os.name != "posix", reason="signals, pipes and devices of POSIX")
 
 
-@pytest.fixture
-def run(capsys, monkeypatch):
-    """run(*arguments) -> (exit code, standard output, standard error), in this process and at 80
-    columns."""
-    monkeypatch.setenv("COLUMNS", "80")
-
-    def run(*arguments):
-        try:
-            code = cli.main(list(arguments))
-        except SystemExit as end:
-            code = end.code
-        return code, *capsys.readouterr()
-
-    return run
-
-
 # ---- help and usage ----
 
 

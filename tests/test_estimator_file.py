@@ -5,12 +5,12 @@ import json
 import pickle
 import subprocess
 import sys
-import tracemalloc
 
 import numpy as np
 import pandas as pd
 import pytest
 from checks import assert_same_bits
+from file_edits import change, refused_with, setting
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
@@ -343,29 +343,6 @@ def test_every_flipped_byte_loads_or_is_refused(name, contents):
     assert refused > 1000
 
 
-def change(content, edit):
-    """The file with its header and the JSON of its estimator as `edit` leaves them."""
-    n = int.from_bytes(content[:8], "little")
-    header = json.loads(content[8 : 8 + n])
-    estimator = json.loads(header["__metadata__"]["estimator"])
-    text = edit(header, estimator)
-    header["__metadata__"]["estimator"] = json.dumps(estimator) if text is None else text
-    text = json.dumps(header).encode()
-    return len(text).to_bytes(8, "little") + text + content[8 + n :]
-
-
-def setting(*keys_and_value):
-    *keys, last, value = keys_and_value
-
-    def edit(header, estimator):
-        place = header if keys[:1] == ["header"] else estimator
-        for key in keys[keys[:1] == ["header"] :]:
-            place = place[key]
-        place[last] = value
-
-    return edit
-
-
 def removing(*keys):
     *keys, last = keys
 
@@ -442,7 +419,7 @@ HARMFUL = {
 @pytest.mark.parametrize("name", HARMFUL)
 def test_harmful_files_are_refused_with_a_reason(name, contents, path):
     edit, message = HARMFUL[name]
-    path.write_bytes(change(contents["MLPRegressor"], edit))
+    path.write_bytes(change(contents["MLPRegressor"], "estimator", edit))
     refused_with(message, path)
 
 
@@ -463,7 +440,7 @@ CLASSIFIERS = {
 @pytest.mark.parametrize("name", CLASSIFIERS)
 def test_harmful_classifiers_are_refused_with_a_reason(name, contents, path):
     edit, message = CLASSIFIERS[name]
-    path.write_bytes(change(contents["MLPClassifier"], edit))
+    path.write_bytes(change(contents["MLPClassifier"], "estimator", edit))
     refused_with(message, path)
 
 
@@ -472,17 +449,3 @@ def test_errors_of_an_unknown_network_are_refused(path):
     reg._held_out_errors = [*reg._held_out_errors, np.zeros((1, 1))]
     reg.save(path)
     refused_with("errors_network", path)
-
-
-def refused_with(message, path):
-    """Check that the file is refused with this message, in little memory."""
-    tracemalloc.start()
-    try:
-        with pytest.raises(ModelFileError) as caught:
-            fastnn.load(path)
-        assert tracemalloc.get_traced_memory()[1] < 4_000_000
-    finally:
-        tracemalloc.stop()
-    text = str(caught.value)
-    reason = text.removeprefix(f"{path}: ")
-    assert reason != text and message in reason and len(reason) < 1000

@@ -11,10 +11,10 @@ import fastnn
 from fastnn import MLPClassifier, MLPRegressor, losses
 
 sklearn = pytest.importorskip("sklearn", reason="needs the extra sklearn")
-from sklearn import neural_network  # noqa: E402
-from sklearn.exceptions import ConvergenceWarning, NotFittedError  # noqa: E402
-from sklearn.pipeline import make_pipeline  # noqa: E402
-from sklearn.preprocessing import StandardScaler  # noqa: E402
+from sklearn import neural_network  # noqa: E402 - after importorskip
+from sklearn.exceptions import ConvergenceWarning, NotFittedError  # noqa: E402 - after importorskip
+from sklearn.pipeline import make_pipeline  # noqa: E402 - after importorskip
+from sklearn.preprocessing import StandardScaler  # noqa: E402 - after importorskip
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 X = np.random.default_rng(0).normal(size=(90, 4))

@@ -13,7 +13,7 @@ X = np.random.default_rng(0).normal(size=(50, 3))
 
 
 torch = pytest.importorskip("torch", reason="PyTorch is too large for the extra test")
-from torch import nn  # noqa: E402
+from torch import nn  # noqa: E402 - after importorskip
 
 
 def outputs(module, X):

@@ -61,30 +61,13 @@ def test_networks(networks, name):
     check(cases[name], *results[name])
 
 
-@pytest.fixture(scope="module", params=BUILDS)
-def estimators(request, tmp_path_factory):
-    pytest.importorskip("sklearn", reason="estimators need the extra sklearn")
-    cases = export_cases.estimators()
-    return cases, compiled(tmp_path_factory.mktemp("estimators"), cases, BUILDS[request.param])
-
-
 @needs_gcc
-def test_estimators(estimators):
-    cases, results = estimators
-    for name, case in cases.items():
-        check(case, *results[name])
-
-
-@pytest.fixture(scope="module", params=BUILDS)
-def tabular(request, tmp_path_factory):
+@pytest.mark.parametrize("kind", ["estimators", "tabular"])
+@pytest.mark.parametrize("build", BUILDS)
+def test_estimators(kind, build, tmp_path):
     pytest.importorskip("sklearn", reason="estimators need the extra sklearn")
-    cases = export_cases.tabular()
-    return cases, compiled(tmp_path_factory.mktemp("tabular"), cases, BUILDS[request.param])
-
-
-@needs_gcc
-def test_estimators_for_tables(tabular):
-    cases, results = tabular
+    cases = getattr(export_cases, kind)()
+    results = compiled(tmp_path, cases, BUILDS[build])
     for name, case in cases.items():
         check(case, *results[name])
 

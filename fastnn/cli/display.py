@@ -105,15 +105,36 @@ def sparkline(values, width):
     )
 
 
+def open_console():
+    """Return rich's console of standard error, or None if it is not installed or cannot draw."""
+    if not sys.stderr.isatty() or os.environ.get("TERM") == "dumb":
+        return None
+    try:
+        from rich.console import Console
+    except ImportError:
+        return None
+    return Console(stderr=True)
+
+
+def live_view(render, console):
+    """Return rich's Live, which draws what render() returns ten times a second once it is started."""
+    from rich.live import Live
+
+    return Live(
+        get_renderable=render,
+        console=console,
+        refresh_per_second=10,
+        redirect_stdout=False,
+        redirect_stderr=False,
+    )
+
+
 def _create_view(display):
-    if sys.stderr.isatty() and os.environ.get("TERM") != "dumb":
-        try:
-            from rich.console import Console
-            from rich.live import Live
-        except ImportError:
-            return _LineView(display, rewrites=True)
-        return _RichView(display, Console(stderr=True), Live)
-    return _LineView(display, rewrites=False)
+    console = open_console()
+    if console is not None:
+        return _RichView(display, console)
+    is_terminal = sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
+    return _LineView(display, rewrites=is_terminal)
 
 
 class _LineView(threading.Thread):
@@ -155,16 +176,10 @@ class _LineView(threading.Thread):
 class _RichView:
     """A progress bar with a status line below, drawn by rich."""
 
-    def __init__(self, display, console, live):
+    def __init__(self, display, console):
         self.display = display
         self.can_show_sparkline = (console.encoding or "").lower().startswith("utf")
-        self.live = live(
-            get_renderable=self.render,
-            console=console,
-            refresh_per_second=10,
-            redirect_stdout=False,
-            redirect_stderr=False,
-        )
+        self.live = live_view(self.render, console)
 
     def start(self):
         self.live.start()

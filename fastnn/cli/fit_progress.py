@@ -4,12 +4,11 @@ On a terminal with rich it is a bar, without rich one line that is rewritten. El
 is a line, so that a log stays short.
 """
 
-import os
 import sys
 import time
 
 from ..training.progress import Line
-from .display import format_duration
+from .display import format_duration, live_view, open_console
 
 LOG_SECONDS = 60.0  # at most between two lines of a log
 MAX_BAR = 36  # characters
@@ -29,15 +28,8 @@ def show_progress(label="", quiet=False):
         return _Nothing()
     if not sys.stderr.isatty():
         return _Log(label)
-    if os.environ.get("TERM") != "dumb":
-        try:
-            from rich.console import Console
-            from rich.live import Live
-        except ImportError:
-            pass
-        else:
-            return _Bar(label, Console(stderr=True), Live)
-    return _RewrittenLine(label)
+    console = open_console()
+    return _RewrittenLine(label) if console is None else _Bar(label, console)
 
 
 def describe(progress):
@@ -105,15 +97,9 @@ class _RewrittenLine:
 class _Bar:
     """A bar with a status line below, drawn by rich."""
 
-    def __init__(self, label, console, live):
+    def __init__(self, label, console):
         self.label, self.console, self.progress = label, console, None
-        self.live = live(
-            get_renderable=self.render,
-            console=console,
-            refresh_per_second=10,
-            redirect_stdout=False,
-            redirect_stderr=False,
-        )
+        self.live = live_view(self.render, console)
 
     def __enter__(self):
         self.live.start()

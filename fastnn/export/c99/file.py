@@ -11,7 +11,7 @@ HEAD = """
 /* $title; $n_params parameters.
  *
  * Exported by fastnn $version. C99 and its standard library; no memory is allocated.
- * Compile the file and declare what you call as below, or include it in one of your own.
+ * Include this file in your program, or compile it and declare the functions that you call as below.
  */
 #include <math.h>
 #include <stddef.h>
