@@ -200,19 +200,19 @@ def test_a_terminal_with_rich_has_a_bar(monkeypatch):
 @pytest.mark.parametrize("width", [20, 40])
 def test_a_bar_fits_a_narrow_terminal(monkeypatch, width):
     rich = pytest.importorskip("rich.console", reason="the extra cli is not installed")
-    from rich.live import Live
-
     file = io.StringIO()
     console = rich.Console(file=file, width=width, force_terminal=True)
-    bar = fit_progress._Bar("a long text that says what is trained", console, Live)
+    bar = fit_progress._Bar("a long text that says what is trained", console)
     bar.update(progress(2, 10))
     console.print(bar.render())
     assert len(file.getvalue().splitlines()) == 2
 
 
-def test_a_terminal_without_rich_rewrites_its_line(monkeypatch):
-    monkeypatch.setitem(sys.modules, "rich.console", None)
-    monkeypatch.setenv("TERM", "xterm")
+@pytest.mark.parametrize("term", ["xterm", "dumb"])
+def test_a_terminal_without_rich_or_that_cannot_draw_rewrites_its_line(monkeypatch, term):
+    if term == "xterm":
+        monkeypatch.setitem(sys.modules, "rich.console", None)
+    monkeypatch.setenv("TERM", term)
     text = shown(monkeypatch, Terminal(), [progress(2, 10), progress(5, 20, left=0.0)])
     assert text.count("\n") == 1 and text.startswith(" 50 %  member 2/5  held-out accuracy 0.900")
     assert text.rstrip().endswith("100 %  member 5/5  held-out accuracy 0.900")
