@@ -56,16 +56,8 @@ class Evaluation:
         """Return the scores beside those of the baseline."""
         if self.P.ndim == 1:
             return metrics.score_numbers(self.y, self.P)
-        return metrics.score_classes(self.y, self.P, self.decisions(), self.labels())
-
-    def decisions(self):
-        """Return the numbers of the predicted classes."""
-        if self.model.threshold is None:
-            return self.P.argmax(axis=1)
-        return (self.P[:, 1] >= self.model.threshold).astype(np.intp)
-
-    def labels(self):
-        return list(map(label_text, self.model.classes_.tolist()))
+        labels = list(map(label_text, self.model.classes_.tolist()))
+        return metrics.score_classes(self.y, self.P, self.model._decide(self.P), labels)
 
 
 def find_suspects(model, target, train, arguments):
