@@ -28,10 +28,11 @@ LESSONS = (
     "table_files.md",
     "export.md",
     "model_file.md",
+    "serving.md",
 )  # with Python to run
 PAGES = {
     name: (DOCS / name).read_text(encoding="utf-8")
-    for name in (*LESSONS, "features.md", "performance.md")
+    for name in (*LESSONS, "features.md", "howto.md", "performance.md")
 }
 NEEDS = {
     "optimizers.md": "scipy",
@@ -41,6 +42,7 @@ NEEDS = {
     "table_files.md": "pyarrow",
     "export.md": "onnxruntime",
     "model_file.md": "safetensors",
+    "serving.md": "fastapi",
 }
 
 

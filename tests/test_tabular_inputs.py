@@ -126,6 +126,17 @@ def test_the_same_numbers_in_every_library(values, second):
         assert numbers[1] == second and np.isnan(numbers).sum() == values.count(None)
 
 
+def test_records():
+    """Dicts as from JSON: a key that is absent is a missing value."""
+    table = pa.table({"z": z, "v": AB, "w": INTS})
+    records = [{"v": v, "z": x} | ({} if w is None else {"w": w}) for x, v, w in zip(z, AB, INTS)]
+    a, b = (TabularRegressor(**SMALL).fit(X, z) for X in (table, records))
+    assert b.columns_ == {"v": "category", "z": "number", "w": "number"}
+    assert_same_bits(b.predict(records), b.predict(table.select(["v", "z", "w"])))
+    assert_same_bits(a.predict(table), a.predict(table.to_pylist()))
+    assert_same_bits(b.predict(records[:1]), b.predict(table.select(["v", "z", "w"]))[:1])
+
+
 ARRAYS = {
     "bool": np.c_[z > 0, z > 1],
     "float16": np.c_[z, z].astype(np.float16),
@@ -171,6 +182,8 @@ REFUSED = {
     "an Arrow array": (pa.array(z), "X must be a table, got a DoubleArray"),
     "a lazy frame": (pl.LazyFrame({"z": z}), r"X is a LazyFrame.* Pass X.collect\(\)"),
     "a dict": ({"z": z}, r"X must be a DataFrame.* got dict. .* pandas.DataFrame\(X\)"),
+    "records and a number": ([{"z": 1.0}, 2.0], r"a dict for each row, but X\[1\] is a float"),
+    "records of two types": ([{"z": 1}, {"z": "a"}] * 12, "column 'z' of X mixes types"),
     "None": (None, "X must be a DataFrame.* got NoneType"),
     "ragged lists": ([[1, 2], [3]] * 12, "row 1 has 1 values, but row 0 has 2"),
     "a vector": (z, "Expected 2D array, got 1D array"),
@@ -192,6 +205,8 @@ def test_refused_types():
         TabularRegressor(**SMALL).fit(sparse.csr_array(np.c_[z, z]), z)
     with pytest.raises(TypeError, match=r"Feature names are only supported.* has the column 0"):
         TabularRegressor(**SMALL).fit(pd.DataFrame({0: z, "b": z}), z)
+    with pytest.raises(TypeError, match=r"X has a column named 1\. Names of columns must be str"):
+        TabularRegressor(**SMALL).fit([{1: x} for x in z], z)
 
 
 # ---- files ----

@@ -98,9 +98,10 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
 
     Notes
     -----
-    X is a DataFrame (pandas, Polars), an Arrow table, an array, nested lists, or the path of a file
-    that `fastnn.tables.read` reads, such as CSV, Excel or Parquet. All but pandas, arrays and lists
-    need pyarrow, the extra ``cli``. Columns are read as follows:
+    X is a DataFrame (pandas, Polars), an Arrow table, an array, nested lists, records (a list of
+    dicts {column: value}, one for each row), or the path of a file that `fastnn.tables.read` reads,
+    such as CSV, Excel or Parquet. All but pandas, arrays and lists need pyarrow, the extra ``cli``.
+    Columns are read as follows:
 
     - Numbers and Booleans are numbers. So are texts that are all numbers written in the same style,
       such as 1,234.50 or 12%, or all "true" or "false".
@@ -256,7 +257,7 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
 
         Parameters
         ----------
-        X : DataFrame, Arrow table, array_like (n, n_features), or path
+        X : DataFrame, Arrow table, array_like (n, n_features), records, or path
             The table, with the columns that `fit` had. If `fit` took the target from a column of X,
             that column may be absent.
 

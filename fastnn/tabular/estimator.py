@@ -97,7 +97,7 @@ class BaseTabular(Attributes):
 
         Parameters
         ----------
-        X : DataFrame (pandas or Polars), Arrow table, array_like (n, n_features), or path
+        X : DataFrame (pandas or Polars), Arrow table, array_like (n, n_features), records, or path
             The table: numbers, texts, categories, Booleans, dates and missing values. A path is
             that of a file that `fastnn.tables.read` reads, such as CSV or Parquet.
         y : array_like (n,), or str

@@ -34,7 +34,7 @@ class Frame:
 
 
 def read(X, text_columns=()):
-    """Return the Frame of an array, a DataFrame (pandas, Polars), an Arrow table or a path.
+    """Return the Frame of an array, a DataFrame (pandas, Polars), an Arrow table, records or a path.
 
     text_columns : collection of str
         Columns of a file to read as texts, even if their values look like numbers or dates.
@@ -69,6 +69,8 @@ def _to_table(X, text_columns=()):
     """Return a table as a pandas DataFrame, an Arrow table, an array or nested lists."""
     if isinstance(X, (str, bytes)) or hasattr(X, "__fspath__"):
         return files.read(os.fsdecode(X), text_columns)
+    if isinstance(X, list) and X and isinstance(X[0], dict):
+        return _from_records(X)
     if hasattr(X, "to_frame") or hasattr(X, "dictionary_encode"):
         raise ValueError(
             f"X must be a table, got a {type(X).__name__}, which is one column. Reshape your data: "
@@ -81,6 +83,33 @@ def _to_table(X, text_columns=()):
     if not _is_pandas(X) and (hasattr(X, "__arrow_c_stream__") or hasattr(X, "__arrow_c_array__")):
         return files.import_pyarrow().table(X)
     return X
+
+
+def _from_records(records):
+    """Return an Arrow table of a list of dicts {column: value}, whose missing keys are missing values."""
+    pyarrow = files.import_pyarrow()
+    names: dict = {}
+    for i, record in enumerate(records):
+        if not isinstance(record, dict):
+            raise ValueError(
+                f"X must hold a dict for each row, but X[{i}] is a {type(record).__name__}. Pass "
+                "dicts {column: value}."
+            )
+        names |= dict.fromkeys(record)
+    columns = {}
+    for name in names:
+        if not isinstance(name, str):
+            raise TypeError(
+                f"X has a column named {name!r}. Names of columns must be str, as in JSON."
+            )
+        try:
+            columns[name] = pyarrow.array([record.get(name) for record in records])
+        except pyarrow.ArrowException:
+            raise ValueError(
+                f"column {printable(name)!r} of X mixes types, such as numbers and texts. Pass "
+                "values of one type, and None for missing ones."
+            ) from None
+    return pyarrow.table(columns)
 
 
 def _to_frame(X):

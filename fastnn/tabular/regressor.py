@@ -162,7 +162,7 @@ class TabularRegressor(RegressorMixin, BaseTabular):
 
         Parameters
         ----------
-        X : DataFrame, Arrow table, array_like (n, n_features), or path
+        X : DataFrame, Arrow table, array_like (n, n_features), records, or path
             The table, with the columns that `fit` had. If `fit` took the target from a column of X,
             that column may be absent.
         return_std : bool, default False
