@@ -25,7 +25,14 @@ EXAMPLES = pathlib.Path(__file__).parent.parent / "examples"
 if not EXAMPLES.exists():
     pytest.skip("there are no examples beside these tests", allow_module_level=True)
 NAMES = sorted(path.stem for path in EXAMPLES.glob("*.py"))
-WITH_SKLEARN = "optuna_pruning", "quantiles", "reliability", "search", "sensors"
+WITH_SKLEARN = (
+    "decision_boundary",
+    "optuna_pruning",
+    "quantiles",
+    "reliability",
+    "search",
+    "sensors",
+)
 MATPLOTLIB = importlib.util.find_spec("matplotlib") is not None
 needs_matplotlib = pytest.mark.skipif(
     not MATPLOTLIB, reason="pictures need matplotlib (extra `plot`)"

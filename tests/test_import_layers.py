@@ -69,7 +69,7 @@ IN_FUNCTIONS = {  # the optional extras: who may use them, inside functions alon
     "rich": {"cli"},
     "matplotlib": {"plotting", "cli"},
     "scipy": {"training.engines"},
-    "sklearn": {"cli", "export"},
+    "sklearn": {"cli", "export", "plotting"},
     "onnx": {"export"},
     "torch": {"cli"},
 }

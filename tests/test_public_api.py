@@ -34,7 +34,8 @@ VARIANT = re.compile(
 NAMES = [
     name
     for name in WALKED
-    if name not in ("__main__", "plotting")
+    if name != "__main__"
+    and name.partition(".")[0] != "plotting"
     and (name != "exchange.pytorch" or importlib.util.find_spec("torch"))
     and not name.startswith("cli.")
     and not VARIANT.fullmatch(name)

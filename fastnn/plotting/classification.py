@@ -1,0 +1,355 @@
+"""Plots of predicted classes and probabilities, drawn by scikit-learn's displays."""
+
+import numpy as np
+
+from ..validation import as_array, check_count, check_sample_weight
+from .predictions import Classes, check_labels, positions, refuse_model
+from .theme import CLASS_COLORS, GREY, check_axes, check_sklearn, plain
+
+MAX_CURVES = len(CLASS_COLORS)
+MAX_CLASSES = 20  # of a confusion matrix
+MAX_NUMBERS = 12  # classes of a confusion matrix whose cells have numbers
+GUESSES = "guesses"  # id of the line for comparison
+
+
+def plot_confusion(y_true, y_pred, ax=None, *, labels=None, sample_weight=None, normalize=None):
+    """Plot a confusion matrix: how many rows of each class are predicted as which class.
+
+    Of more than 20 classes, the 20 most frequent are shown.
+
+    Parameters
+    ----------
+    y_true : array_like (n,)
+        True classes.
+    y_pred : array_like (n,), (n, n_classes) or (n, 1)
+        Predicted classes. Of rows of probabilities, the most probable class is taken. One column of
+        probabilities is that of the second class, which is predicted above 0.5.
+    ax : matplotlib Axes, default None
+        None is the current axes.
+    labels : sequence (n_classes,), optional
+        The classes, in the order of the columns of probabilities and of the picture. By default the
+        classes in y_true and y_pred, sorted.
+    sample_weight : array_like (n,), optional
+        Weights of the rows, at least 0.
+    normalize : {"true", "pred", "all"}, optional
+        Show shares instead of counts: of the rows of a true class, of those of a predicted class,
+        or of all rows.
+
+    Returns
+    -------
+    matplotlib Axes
+
+    Raises
+    ------
+    ValueError
+        Shapes do not match, a class is missing or not in `labels`, or there are not as many classes
+        as columns of probabilities.
+
+    Examples
+    --------
+    >>> from fastnn.plotting import plot_confusion
+    >>> ax = plot_confusion(["cat", "dog", "dog"], ["cat", "dog", "cat"])
+    >>> [text.get_text() for text in ax.texts]
+    ['1', '0', '1', '1']
+
+    The outputs of a network:
+
+    >>> import fastnn
+    >>> from fastnn.datasets import load_digits
+    >>> X, digits = load_digits()
+    >>> net = fastnn.MLP([64, 16, 10], output="softmax", rng=0)
+    >>> history = net.fit(X, digits, epochs=5)
+    >>> ax = plot_confusion(digits, net.forward(X))
+    """
+    check_sklearn()
+    from sklearn.metrics import ConfusionMatrixDisplay, confusion_matrix
+
+    ax = check_axes(ax)
+    if normalize not in (None, "true", "pred", "all"):
+        raise ValueError(f"normalize must be 'true', 'pred', 'all' or None, got {normalize!r}")
+    labels, y_true, y_pred = _true_and_predicted(y_true, y_pred, labels)
+    weight = _check_weight(sample_weight, len(y_true))
+    shown = _most_frequent(y_true, len(labels), MAX_CLASSES)
+    k = len(shown)
+    place = np.full(len(labels), k)  # the classes that are not shown share the last row and column
+    place[shown] = np.arange(k)
+    matrix = confusion_matrix(
+        place[y_true],
+        place[y_pred],
+        labels=range(k + 1),
+        sample_weight=weight,
+        normalize=normalize,
+    )[:k, :k]
+    names = [plain(label) for label in labels[shown].tolist()]
+    ConfusionMatrixDisplay(matrix, display_labels=names).plot(
+        include_values=k <= MAX_NUMBERS,
+        values_format=".0%" if normalize else None if weight is None else ".4g",
+        text_kw=dict(fontsize=7.5) if k > 6 else None,
+        xticks_rotation="vertical" if max(map(len, names)) > 3 else "horizontal",
+        cmap="Blues",
+        colorbar=k > MAX_NUMBERS,
+        ax=ax,
+    )
+    note = f", the {k} most frequent of {len(labels):,} classes" if k < len(labels) else ""
+    ax.set(xlabel="predicted", ylabel=f"true{note}")
+    ax.spines[:].set_visible(True)
+    return ax
+
+
+def plot_roc(y_true, y_prob, ax=None, *, labels=None, sample_weight=None, name=None):
+    """Plot ROC curves: the true-positive rate against the false-positive rate at all thresholds.
+
+    Two classes have one curve, that of the second class. More classes have one curve each, against
+    all others. Of more than 8 classes, the 8 most frequent are shown. AUC is the area under a
+    curve. The dotted diagonal is that of guesses. Call the function again to compare the
+    probabilities of another model in the same axes.
+
+    Parameters
+    ----------
+    y_true : array_like (n,)
+        True classes.
+    y_prob : array_like (n, n_classes), (n, 1) or (n,)
+        Probabilities of the classes. One column is that of the second of two classes.
+    ax : matplotlib Axes, default None
+        None is the current axes.
+    labels : sequence (n_classes,), optional
+        The class of each column of y_prob: ``clf.classes_``, or ``range(n)`` for a network. By
+        default the classes in y_true, sorted.
+    sample_weight : array_like (n,), optional
+        Weights of the rows, at least 0.
+    name : str, optional
+        Name of the model in the legend.
+
+    Returns
+    -------
+    matplotlib Axes
+
+    Raises
+    ------
+    ValueError
+        Shapes do not match, a probability is not in [0, 1], y_true holds other classes than the
+        columns of y_prob, or only one class.
+
+    Examples
+    --------
+    >>> from fastnn.plotting import plot_roc
+    >>> ax = plot_roc([0, 0, 1, 1], [0.1, 0.4, 0.35, 0.8])
+    >>> ax.get_legend().get_texts()[0].get_text()
+    'AUC 0.750'
+    """
+    check_sklearn()
+    from sklearn.metrics import RocCurveDisplay
+
+    ax = check_axes(ax)
+    curves = _Curves(y_true, y_prob, labels, sample_weight)
+    for is_true, p, what in curves.of_classes():
+        display = RocCurveDisplay.from_predictions(
+            is_true, p, sample_weight=curves.weight, pos_label=True, ax=ax
+        )
+        _finish_curve(ax, name, what, f"AUC {display.roc_auc:.3f}")
+    _draw_guesses(ax, [0, 1], [0, 1])
+    ax.set(xlabel="false-positive rate", ylabel="true-positive rate")
+    ax.legend(loc="lower right", title=curves.title)
+    return ax
+
+
+def plot_precision_recall(y_true, y_prob, ax=None, *, labels=None, sample_weight=None, name=None):
+    """Plot precision against recall at all thresholds.
+
+    Precision is the share of true positives among the rows above the threshold. Recall is the share
+    of the positives that are above it. Curves are as in `plot_roc`. AP is the average precision. With
+    two classes, the dotted line is that of guesses: the share of the second class.
+
+    Parameters
+    ----------
+    y_true, y_prob, ax, labels, sample_weight, name
+        As in `plot_roc`.
+
+    Returns
+    -------
+    matplotlib Axes
+
+    Raises
+    ------
+    ValueError
+        As in `plot_roc`.
+
+    Examples
+    --------
+    >>> from fastnn.plotting import plot_precision_recall
+    >>> ax = plot_precision_recall([0, 0, 1, 1], [0.1, 0.4, 0.35, 0.8])
+    >>> ax.get_legend().get_texts()[0].get_text()
+    'AP 0.833'
+    """
+    check_sklearn()
+    from sklearn.metrics import PrecisionRecallDisplay
+
+    ax = check_axes(ax)
+    curves = _Curves(y_true, y_prob, labels, sample_weight)
+    for is_true, p, what in curves.of_classes():
+        display = PrecisionRecallDisplay.from_predictions(
+            is_true,
+            p,
+            sample_weight=curves.weight,
+            pos_label=True,
+            drop_intermediate=True,
+            ax=ax,
+        )
+        _finish_curve(ax, name, what, f"AP {display.average_precision:.3f}")
+        if curves.is_binary:
+            share = np.average(is_true, weights=curves.weight)
+            _draw_guesses(ax, [0, 1], [share, share])
+    ax.set(xlabel="recall", ylabel="precision")
+    ax.legend(loc="lower left", title=curves.title)
+    return ax
+
+
+def plot_reliability(
+    y_true, y_prob, ax=None, *, labels=None, n_bins=10, strategy="uniform", name=None
+):
+    """Plot a reliability diagram: how often a class is true, against its predicted probability.
+
+    The points of calibrated probabilities are on the dotted diagonal. With two classes, it is about
+    the probability of the second class, with more classes about that of the predicted class (Guo
+    et al., 2017). Call the function again to compare other probabilities in the same axes.
+
+    Parameters
+    ----------
+    y_true, y_prob, ax, labels, name
+        As in `plot_roc`.
+    n_bins : int, default 10
+        Number of bins of the probabilities. Bins without rows have no point.
+    strategy : {"uniform", "quantile"}, default "uniform"
+        Bins of the same width, or of the same number of rows.
+
+    Returns
+    -------
+    matplotlib Axes
+
+    Raises
+    ------
+    ValueError
+        As in `plot_roc`, but y_true may hold one class only.
+
+    Examples
+    --------
+    >>> from fastnn.plotting import plot_reliability
+    >>> ax = plot_reliability([0, 1, 1, 1], [0.1, 0.4, 0.6, 0.9], n_bins=2)
+    >>> ax.lines[0].get_xydata()
+    array([[0.25, 0.5 ],
+           [0.75, 1.  ]])
+    """
+    check_sklearn()
+    from sklearn.calibration import CalibrationDisplay
+
+    ax = check_axes(ax)
+    n_bins = check_count("n_bins", n_bins)
+    classes = Classes.of(y_true, y_prob, labels)
+    if len(classes.labels) == 2:
+        best, of_class = np.ones(len(classes.y), np.intp), classes.name(1)
+        names = f"predicted probability of class {of_class}", f"share of class {of_class}"
+    else:
+        best = classes.predicted()
+        names = "probability of the predicted class", "share of correct predictions"
+    p = np.take_along_axis(classes.P, best[:, None], axis=1)[:, 0]
+    CalibrationDisplay.from_predictions(
+        classes.y == best,
+        p,
+        n_bins=n_bins,
+        strategy=strategy,
+        pos_label=True,
+        ax=ax,
+        ref_line=False,
+        marker="o",
+        clip_on=False,
+    )
+    ax.get_legend().remove()
+    _finish_curve(ax, name)
+    _draw_guesses(ax, [0, 1], [0, 1])
+    ax.set(xlabel=names[0], ylabel=names[1], xlim=(0, 1), ylim=(0, 1), aspect="equal")
+    if name is not None:
+        ax.legend(loc="upper left")
+    return ax
+
+
+class _Curves:
+    """The classes that have a curve, and the weights of the rows."""
+
+    def __init__(self, y_true, y_prob, labels, sample_weight):
+        self.classes = Classes.of(y_true, y_prob, labels)
+        self.weight = _check_weight(sample_weight, len(self.classes.y))
+        n_rows = np.bincount(self.classes.y)
+        if np.count_nonzero(n_rows) < 2:
+            only = self.classes.labels[self.classes.y[0]]
+            raise ValueError(f"y_true holds only the class {only!r}. A curve needs two classes.")
+        n = len(self.classes.labels)
+        self.is_binary = n == 2
+        self.shown = np.array([1])
+        self.title = None
+        if not self.is_binary:
+            self.shown = _most_frequent(self.classes.y, n, MAX_CURVES)
+            self.shown = self.shown[np.isin(self.shown, self.classes.y)]
+            if len(self.shown) < n:
+                self.title = f"{len(self.shown)} most frequent of {n:,} classes"
+
+    def of_classes(self):
+        """Yield for each curve: which rows are true, their probabilities, and the class, which is
+        None if there are two."""
+        for i in self.shown:
+            what = None if self.is_binary else self.classes.name(i)
+            yield self.classes.y == i, self.classes.P[:, i], what
+
+
+def _finish_curve(ax, name=None, *parts):
+    """Give the last line of `ax` its colour and its label."""
+    curves = [line for line in ax.lines if line.get_gid() != GUESSES]
+    text = ": ".join(str(part) for part in (*([name] if name else []), *parts) if part is not None)
+    color = CLASS_COLORS[(len(curves) - 1) % len(CLASS_COLORS)]
+    curves[-1].set(color=color, label=text or "_")
+
+
+def _draw_guesses(ax, x, y):
+    """Draw the dotted line for comparison, unless it is there."""
+    if all(line.get_gid() != GUESSES for line in ax.lines):
+        look = dict(color=GREY, linestyle=":", linewidth=1.2, zorder=1, label="_", gid=GUESSES)
+        ax.plot(x, y, **look)
+
+
+def _true_and_predicted(y_true, y_pred, labels):
+    """Return the classes, and the positions among them of true and predicted classes."""
+    refuse_model("y_pred", y_pred)
+    array = as_array("y_pred", y_pred)
+    if array.ndim == 2 and array.dtype.kind == "f":
+        classes = Classes.of(y_true, array, labels)
+        return classes.labels, classes.y, classes.predicted()
+    y_true, y_pred = check_labels("y_true", y_true), check_labels("y_pred", y_pred)
+    if len(y_pred) != len(y_true):
+        raise ValueError(f"y_pred has {len(y_pred)} rows, but y_true has {len(y_true)}")
+    if y_pred.dtype.kind == "f" and (y_pred != np.rint(y_pred)).any():
+        raise ValueError(
+            f"y_pred must hold classes, got {y_pred[y_pred != np.rint(y_pred)][0]}. Pass one column of "
+            "probabilities as an array of shape (n, 1): y_pred[:, None]"
+        )
+    if labels is None:
+        values = {*y_true.tolist(), *y_pred.tolist()}
+        try:
+            labels = np.array(sorted(values), dtype=object)
+        except TypeError:
+            names = sorted({type(value).__name__ for value in values})
+            raise TypeError(
+                f"y_true and y_pred hold classes of the types {', '.join(names)}, which cannot be "
+                "sorted. Pass classes of one type, or their order as labels."
+            ) from None
+    else:
+        labels = np.array(list(labels), dtype=object)
+    return labels, positions(y_true, labels), positions(y_pred, labels, "y_pred")
+
+
+def _most_frequent(y, n_classes, most):
+    """Return the positions of at most `most` classes, in their order."""
+    n_rows = np.bincount(y, minlength=n_classes)
+    return np.sort(np.argsort(-n_rows, kind="stable")[:most])
+
+
+def _check_weight(sample_weight, n):
+    return check_sample_weight(sample_weight, n, np.dtype(float))[0]

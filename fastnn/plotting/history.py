@@ -1,0 +1,98 @@
+"""A plot of training and validation losses."""
+
+import numpy as np
+
+from ..training.state import History
+from .theme import BLUE, ORANGE, check_axes
+
+
+def plot_history(history, ax=None):
+    """Plot the training loss of each epoch and, if there is one, the validation loss.
+
+    The networks of an ensemble have one thin line each. A dot marks the lowest validation loss of
+    each line.
+
+    Parameters
+    ----------
+    history : History, or a trained MLP or estimator
+        The return value of `MLP.fit`, a network that was trained, or a fitted estimator. A pipeline
+        stands for its last step.
+    ax : matplotlib Axes, default None
+        None is the current axes.
+
+    Returns
+    -------
+    matplotlib Axes
+
+    Raises
+    ------
+    ValueError
+        The network or the estimator has no history. Files do not hold those of networks and of
+        `TabularClassifier` and `TabularRegressor`.
+
+    Examples
+    --------
+    >>> import fastnn, numpy as np
+    >>> from fastnn.plotting import plot_history
+    >>> history = fastnn.MLP([3, 4, 1], rng=0).fit(np.eye(3), np.arange(3), epochs=20)
+    >>> plot_history(history).get_xlabel()
+    'epoch'
+    """
+    from matplotlib.ticker import MaxNLocator
+
+    ax = check_axes(ax)
+    histories = _histories(history)
+    many = len(histories) > 1
+    look = dict(alpha=0.5, linewidth=0.9) if many else {}
+    has_validation = any(val_loss for _, val_loss in histories)
+    for i, (loss, val_loss) in enumerate(histories):
+        for losses, label, color in (
+            (loss, "training", BLUE),
+            (val_loss, "held out", ORANGE),
+        ):
+            if losses:
+                label = label if i == 0 else "_"
+                ax.plot(range(1, len(losses) + 1), losses, color=color, label=label, **look)
+        if many and val_loss:
+            best = int(np.argmin(val_loss))
+            ax.plot(best + 1, val_loss[best], "o", color=ORANGE, markersize=3.5, label="_")
+    ax.set(xlabel="epoch", ylabel="loss")
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    if has_validation:
+        legend = ax.legend()
+        for line in legend.get_lines():
+            line.set(alpha=1, linewidth=1.8)
+    return ax
+
+
+def _histories(thing):
+    """Return a list of (training losses, validation losses)."""
+    steps = getattr(thing, "steps", None)
+    model = steps[-1][1] if steps else thing
+    if isinstance(model, History):
+        return [(model.loss, model.val_loss)]
+    if hasattr(model, "loss_curve_"):
+        pairs = model.loss_curve_, model.validation_loss_curve_
+        return list(zip(*pairs)) if len(model.networks_) > 1 else [pairs]
+    found = _networks(model)
+    if found is None:
+        raise TypeError(
+            "history must be a History, a trained MLP, or a fitted estimator of fastnn, got "
+            f"{type(thing).__name__}"
+        )
+    histories = [net.history for net in found if net.history is not None]
+    if not histories:
+        raise ValueError(
+            f"this {type(model).__name__} has no history: it is not trained, or was loaded from a "
+            "file. Pass one that was trained in this process."
+        )
+    return [(history.loss, history.val_loss) for history in histories]
+
+
+def _networks(model):
+    """Return the networks of a model, None if it is another thing."""
+    if hasattr(model, "forward") and hasattr(model, "history"):
+        return [model]
+    if hasattr(model, "_members"):
+        return [fold[-1] for member in model._members for fold in member.networks]
+    return None
