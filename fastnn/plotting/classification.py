@@ -280,7 +280,7 @@ class _Curves:
         self.weight = _check_weight(sample_weight, len(self.classes.y))
         n_rows = np.bincount(self.classes.y)
         if np.count_nonzero(n_rows) < 2:
-            only = self.classes.labels[self.classes.y[0]]
+            only = self.classes.labels.tolist()[self.classes.y[0]]
             raise ValueError(f"y_true holds only the class {only!r}. A curve needs two classes.")
         n = len(self.classes.labels)
         self.is_binary = n == 2
@@ -320,7 +320,7 @@ def _true_and_predicted(y_true, y_pred, labels):
     refuse_model("y_pred", y_pred)
     array = as_array("y_pred", y_pred)
     if array.ndim == 2 and array.dtype.kind == "f":
-        classes = Classes.of(y_true, array, labels)
+        classes = Classes.of(y_true, array, labels, "y_pred")
         return classes.labels, classes.y, classes.predicted()
     y_true, y_pred = check_labels("y_true", y_true), check_labels("y_pred", y_pred)
     if len(y_pred) != len(y_true):

@@ -28,21 +28,24 @@ class Classes:
     P: np.ndarray
 
     @classmethod
-    def of(cls, y_true, y_prob, labels=None):
+    def of(cls, y_true, y_prob, labels=None, name="y_prob"):
         """Check classes (n,) and probabilities (n, n_classes), or (n,) or (n, 1) of the second of
-        two classes."""
+        two classes.
+
+        name : of the probabilities, for error messages.
+        """
         y = check_labels("y_true", y_true)
-        P = check_numbers("y_prob", y_prob, len(y), "for a column of probabilities")
+        P = check_numbers(name, y_prob, len(y))
         if P.size and (P.min() < 0 or P.max() > 1.001):
             raise ValueError(
-                f"y_prob must hold probabilities from 0 to 1, got {P.min():.4g} to {P.max():.4g}. "
+                f"{name} must hold probabilities from 0 to 1, got {P.min():.4g} to {P.max():.4g}. "
                 "Pass the outputs of predict_proba, or of a network with output='sigmoid' or "
                 "'softmax'."
             )
         P = P.reshape(len(y), -1)
         if P.shape[1] == 1:
             P = np.column_stack([1 - P[:, 0], P[:, 0]])
-        labels = check_classes(y, P.shape[1], labels)
+        labels = check_classes(y, P.shape[1], labels, name)
         return cls(labels, positions(y, labels), P)
 
     def name(self, i):
@@ -73,7 +76,7 @@ def check_labels(name, y):
     return y
 
 
-def check_numbers(name, a, n=None, what="for a column"):
+def check_numbers(name, a, n=None):
     """Return finite numbers as an array (n,) or (n, m)."""
     refuse_model(name, a)
     a = check_array(name, a, np.dtype(float))
@@ -108,13 +111,13 @@ def check_columns(y_true, y_pred):
     return columns
 
 
-def check_classes(y, n_classes, labels):
+def check_classes(y, n_classes, labels, name):
     """Return the classes in the order of the columns of probabilities."""
     if labels is None:
         labels = np.unique(y)
         if len(labels) != n_classes:
             raise ValueError(
-                f"y_prob is for {n_classes} classes, but y_true has {len(labels)} "
+                f"{name} is for {n_classes} classes, but y_true has {len(labels)} "
                 f"({listed(labels)}). Pass the class of each column: "
                 "labels=clf.classes_, or labels=range(n) for a network."
             )
@@ -122,7 +125,7 @@ def check_classes(y, n_classes, labels):
     labels = as_array("labels", labels if hasattr(labels, "__array__") else list(labels))
     if labels.shape != (n_classes,) or len(set(labels.tolist())) < n_classes:
         raise ValueError(
-            f"labels must hold {n_classes} different classes, one for each column of y_prob, got "
+            f"labels must hold {n_classes} different classes, one for each column of {name}, got "
             f"{listed(labels.ravel())}"
         )
     return labels

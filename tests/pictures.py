@@ -1,0 +1,123 @@
+"""The plots whose pictures are on record: test_plot_pictures.py compares them with data/plots/.
+
+    python tests/pictures.py --write    record them anew, after a change that is meant to change them;
+                                        look at each
+
+Texts and legends, whose size is that of their texts, are left out: fonts differ between machines. Data and parameters are fixed, so that no
+training is in the pictures.
+"""
+
+import argparse
+import pathlib
+
+import numpy as np
+
+import fastnn
+from fastnn import plotting
+
+FOLDER = pathlib.Path(__file__).parent / "data" / "plots"
+
+n = np.arange(90)
+P2 = 0.5 + 0.5 * np.sin(1.7 * n)  # of the second of two classes
+Y2 = (P2 > n * 0.618 % 1).astype(int)  # drawn with these probabilities
+P3 = np.exp(2 * np.stack([np.sin(1.3 * n), np.cos(2.1 * n), np.sin(3.7 * n)], axis=1))
+P3 /= P3.sum(axis=1, keepdims=True)
+Y3 = np.where(n % 4, P3.argmax(axis=1), n % 3)
+X = np.stack([np.sin(2.3 * n), np.cos(1.1 * n)], axis=1)
+PREDICTED = 3 * np.sin(1.9 * n)
+TRUE = PREDICTED + 0.5 * np.cos(7.7 * n) * (1 + np.abs(PREDICTED))
+LOSS = (1 / np.arange(1, 21)).tolist()
+
+
+def network(n_out, output):
+    """A network of two inputs whose parameters are fixed."""
+    net = fastnn.MLP([2, 6, n_out], "tanh", output=output, rng=0)
+    net.params = 2.5 * np.sin(np.arange(1, net.n_params + 1) ** 1.5)
+    return net
+
+
+def history(k=1):
+    """Losses that fall; the validation losses rise again."""
+    return fastnn.History(
+        [k * loss for loss in LOSS], [k * (a + i / 60) for i, a in enumerate(LOSS)]
+    )
+
+
+def ensemble(ax):
+    """The learning curves of three networks: an estimator as far as `plot_history` reads it."""
+    clf = fastnn.MLPClassifier()
+    clf.networks_ = [network(1, "sigmoid")] * 3
+    histories = [history(k) for k in (1, 1.5, 2)]
+    clf.loss_curve_ = [each.loss for each in histories]
+    clf.validation_loss_curve_ = [each.val_loss for each in histories]
+    plotting.plot_history(clf, ax)
+
+
+def network_of_images():
+    net = fastnn.MLP([12, 5, 1], rng=0)
+    net.weights[0] = np.sin(np.arange(60) ** 1.4).reshape(12, 5)
+    return net
+
+
+def importances(ax):
+    net = fastnn.MLP([2, 1], rng=0)
+    net.params = [1.0, 3.0, 0.0]
+    plotting.plot_importances(net, X, net.forward(X), ax)
+
+
+def two_models(plot):
+    """Draw the curves of two models in the same axes."""
+
+    def draw(ax):
+        plot(Y2, P2, ax, name="one")
+        plot(Y2, 0.5 + 0.3 * np.sin(1.7 * n + 0.9), ax, name="another")
+
+    return draw
+
+
+PLOTS = {
+    "history": lambda ax: plotting.plot_history(history(), ax),
+    "history_ensemble": ensemble,
+    "decision_two": lambda ax: plotting.plot_decision(network(1, "sigmoid"), X, Y2, ax),
+    "decision_three": lambda ax: plotting.plot_decision(network(3, "softmax"), X, Y3, ax),
+    "images": lambda ax: plotting.plot_images(np.sin(np.arange(60) ** 1.4).reshape(5, 3, 4), ax),
+    "weights": lambda ax: plotting.plot_weights(network_of_images(), ax),
+    "weights_images": lambda ax: plotting.plot_weights(network_of_images(), ax, shape=(3, 4)),
+    "importances": importances,
+    "predictions": lambda ax: plotting.plot_predictions(TRUE, PREDICTED, ax),
+    "residuals": lambda ax: plotting.plot_residuals(TRUE, PREDICTED, ax),
+    "confusion": lambda ax: plotting.plot_confusion(Y3, P3, ax),
+    "roc_two": two_models(plotting.plot_roc),
+    "roc_three": lambda ax: plotting.plot_roc(Y3, P3, ax),
+    "precision_recall_two": two_models(plotting.plot_precision_recall),
+    "precision_recall_three": lambda ax: plotting.plot_precision_recall(Y3, P3, ax),
+    "reliability_two": two_models(plotting.plot_reliability),
+    "reliability_three": lambda ax: plotting.plot_reliability(Y3, P3, ax),
+}
+
+
+def draw(name, path):
+    """Save the picture of a plot without texts and legends, 160 pixels wide."""
+    import matplotlib
+    from matplotlib.figure import Figure
+    from matplotlib.legend import Legend
+    from matplotlib.text import Text
+
+    with matplotlib.rc_context():
+        matplotlib.rcdefaults()
+        with plotting.style():
+            figure = Figure(figsize=(3.2, 2.4), layout="none")
+            ax = figure.add_axes((0.08, 0.08, 0.84, 0.84))
+            PLOTS[name](ax)
+            for thing in figure.findobj(lambda artist: isinstance(artist, Text | Legend)):
+                thing.set_visible(False)
+            figure.savefig(path, dpi=50, metadata={"Software": None})
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--write", action="store_true", required=True)
+    parser.parse_args()
+    FOLDER.mkdir(exist_ok=True)
+    for name in PLOTS:
+        draw(name, FOLDER / f"{name}.png")

@@ -1,0 +1,444 @@
+"""Plots of predictions and of models: the numbers and texts that they show, and their errors."""
+
+import sys
+
+import numpy as np
+import pytest
+
+import fastnn
+from fastnn import plotting
+
+plt = pytest.importorskip("matplotlib.pyplot", reason="pictures need matplotlib (extra `plot`)")
+metrics = pytest.importorskip("sklearn.metrics", reason="the displays are those of scikit-learn")
+plt.switch_backend("Agg")
+
+n = np.arange(60)
+P = np.exp(np.stack([np.sin(n), np.cos(2 * n), np.sin(3 * n)], axis=1))
+P /= P.sum(axis=1, keepdims=True)
+CODES = np.where(n % 3, P.argmax(axis=1), n % 2)
+NAMES = np.array(["ant", "bee", "cow"])
+WEIGHT = 1 + n % 5
+SPARSE = pytest.importorskip("scipy.sparse").csr_matrix(P)
+
+
+@pytest.fixture
+def ax():
+    yield plt.figure().add_subplot()
+    plt.close("all")
+
+
+def texts(legend):
+    return [text.get_text() for text in legend.get_texts()]
+
+
+# ---- classes ----
+
+
+@pytest.mark.parametrize("weight", [None, WEIGHT])
+def test_confusion_counts_rows(ax, weight):
+    predicted = NAMES[P.argmax(axis=1)]
+    plotting.plot_confusion(NAMES[CODES], predicted, ax, sample_weight=weight)
+    matrix = metrics.confusion_matrix(CODES, P.argmax(axis=1), sample_weight=weight)
+    np.testing.assert_array_equal(ax.images[0].get_array(), matrix)
+    assert [float(text.get_text()) for text in ax.texts] == matrix.ravel().tolist()
+    assert [tick.get_text() for tick in ax.get_xticklabels()] == NAMES.tolist()
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("predicted", "true")
+
+
+def test_confusion_takes_the_most_probable_class(ax):
+    plotting.plot_confusion(CODES, P, ax)
+    from_classes = plotting.plot_confusion(CODES, P.argmax(axis=1), plt.figure().add_subplot())
+    np.testing.assert_array_equal(ax.images[0].get_array(), from_classes.images[0].get_array())
+    of_two = plotting.plot_confusion([0, 1, 1], [[0.4], [0.6], [0.3]], plt.figure().add_subplot())
+    np.testing.assert_array_equal(of_two.images[0].get_array(), [[1, 0], [1, 1]])
+
+
+def test_confusion_shows_shares(ax):
+    plotting.plot_confusion(["a", "a", "b", "b"], ["a", "b", "b", "b"], ax, normalize="true")
+    assert [text.get_text() for text in ax.texts] == ["50%", "50%", "0%", "100%"]
+
+
+def test_confusion_of_many_classes_shows_the_most_frequent(ax):
+    y = np.repeat(np.arange(30), np.arange(1, 31))
+    plotting.plot_confusion(y, np.where(y == 29, 0, y), ax, normalize="true")
+    matrix = ax.images[0].get_array()
+    assert [int(tick.get_text()) for tick in ax.get_xticklabels()] == list(range(10, 30))
+    np.testing.assert_array_equal(np.diag(matrix), [1.0] * 19 + [0.0])  # 29 is taken for 0
+    assert ax.get_ylabel() == "true, the 20 most frequent of 30 classes" and not ax.texts
+
+
+@pytest.mark.parametrize("weight", [None, WEIGHT])
+def test_roc_has_a_curve_for_each_class(ax, weight):
+    plotting.plot_roc(NAMES[CODES], P, ax, sample_weight=weight)
+    for i, name in enumerate(NAMES):
+        rates = metrics.roc_curve(CODES == i, P[:, i], sample_weight=weight)[:2]
+        np.testing.assert_allclose(ax.lines[i].get_xydata(), np.transpose(rates))
+        area = metrics.roc_auc_score(CODES == i, P[:, i], sample_weight=weight)
+        assert texts(ax.get_legend())[i] == f"{name}: AUC {area:.3f}"
+    assert len(ax.lines) == 4  # with the diagonal
+    assert len({line.get_color() for line in ax.lines}) == 4
+
+
+@pytest.mark.parametrize("weight", [None, WEIGHT])
+def test_precision_and_recall(ax, weight):
+    is_bee = CODES == 1
+    p = P[:, 1]
+    for prob in p, p[:, None], np.column_stack([1 - p, p]):
+        ax.clear()
+        plotting.plot_precision_recall(is_bee, prob, ax, sample_weight=weight)
+        precision, recall, _ = metrics.precision_recall_curve(
+            is_bee, p, sample_weight=weight, drop_intermediate=True
+        )
+        np.testing.assert_allclose(ax.lines[0].get_xydata(), np.transpose([recall, precision]))
+        ap = metrics.average_precision_score(is_bee, p, sample_weight=weight)
+        assert texts(ax.get_legend()) == [f"AP {ap:.3f}"]
+        share = np.average(is_bee, weights=weight)
+        np.testing.assert_allclose(ax.lines[1].get_ydata(), share)
+
+
+@pytest.mark.parametrize(
+    "plot", [plotting.plot_roc, plotting.plot_precision_recall, plotting.plot_reliability]
+)
+def test_two_models_share_axes(ax, plot):
+    plot(CODES == 1, P[:, 1], ax, name="one")
+    plot(CODES == 1, P[:, 1] ** 2, ax, name="another")
+    assert len(ax.lines) == 3  # one line for comparison
+    names = [text.partition(":")[0] for text in texts(ax.get_legend())]
+    assert names == ["one", "another"]
+    one, another = (line.get_color() for line in ax.lines if line.get_gid() is None)
+    assert one != another
+
+
+def test_curves_of_many_classes_are_of_the_most_frequent(ax):
+    y = np.repeat(np.arange(12), np.arange(1, 13))
+    plotting.plot_roc(y, np.full((len(y), 12), 1 / 12), ax)
+    names = [text.partition(":")[0] for text in texts(ax.get_legend())]
+    assert names == [str(i) for i in range(4, 12)]
+    assert ax.get_legend().get_title().get_text() == "8 most frequent of 12 classes"
+
+
+def test_a_class_without_rows_has_no_curve(ax):
+    rows = CODES != 2
+    plotting.plot_roc(NAMES[CODES[rows]], P[rows], ax, labels=NAMES)
+    assert [text[:3] for text in texts(ax.get_legend())] == ["ant", "bee"]
+
+
+@pytest.mark.parametrize("strategy", ["uniform", "quantile"])
+def test_reliability_of_two_classes(ax, strategy):
+    from sklearn.calibration import calibration_curve
+
+    plotting.plot_reliability(
+        np.where(CODES == 1, "bee", "ant"), P[:, 1], ax, n_bins=4, strategy=strategy
+    )
+    true, predicted = calibration_curve(CODES == 1, P[:, 1], n_bins=4, strategy=strategy)
+    np.testing.assert_allclose(ax.lines[0].get_xydata(), np.transpose([predicted, true]))
+    assert ax.get_xlabel() == "predicted probability of class bee" and ax.get_legend() is None
+
+
+def test_reliability_of_more_classes_is_that_of_the_predicted_class(ax):
+    from sklearn.calibration import calibration_curve
+
+    plotting.plot_reliability(CODES, P, ax, n_bins=3)
+    true, predicted = calibration_curve(CODES == P.argmax(axis=1), P.max(axis=1), n_bins=3)
+    np.testing.assert_allclose(ax.lines[0].get_xydata(), np.transpose([predicted, true]))
+
+
+def test_labels_are_texts_and_not_formulas(ax):
+    names = np.array(["_hidden", "$x_$", "a" * 40])
+    plotting.plot_roc(names[CODES], P, ax, labels=names)
+    assert [text.partition(":")[0] for text in texts(ax.get_legend())] == [
+        " _hidden",
+        r"\$x_\$",
+        "a" * 21 + "...",
+    ]
+    ax.figure.canvas.draw()
+
+
+# ---- numbers ----
+
+
+def test_predictions_and_residuals(ax):
+    true, predicted = np.sin(n), np.sin(n) + 0.1 * np.cos(3 * n)
+    plotting.plot_predictions(true, predicted[:, None], ax)
+    np.testing.assert_array_equal(
+        ax.collections[0].get_offsets(), np.column_stack([predicted, true])
+    )
+    ax = plotting.plot_residuals(true[:, None], predicted, plt.figure().add_subplot())
+    np.testing.assert_allclose(
+        ax.collections[0].get_offsets(), np.column_stack([predicted, true - predicted])
+    )
+
+
+def test_many_points_are_sampled(ax):
+    y = np.arange(6000.0)
+    plotting.plot_predictions(y, y, ax)
+    assert len(ax.collections[0].get_offsets()) == 5000
+
+
+# ---- models ----
+
+
+X3 = np.stack([np.sin(n), np.cos(2 * n), np.sin(5 * n)], axis=1)
+
+
+@pytest.fixture(scope="module")
+def models():
+    """Models that predict the second column."""
+    pd = pytest.importorskip("pandas")
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    frame = pd.DataFrame(X3, columns=["sin", "cos", "fast"])
+    net = fastnn.MLP([3, 1], rng=0)
+    net.params = [0.0, 2.0, 0.0, 0.0]
+    settings = dict(solver="lbfgs", alpha=1e-6, max_iter=300, random_state=0)
+    pipeline = make_pipeline(StandardScaler(), fastnn.MLPRegressor((4,), **settings))
+    return {
+        "network": (net, X3),
+        "pipeline": (pipeline.fit(frame, X3[:, 1]), frame),
+        "classifier": (
+            fastnn.MLPClassifier((4,), **settings).fit(X3, NAMES[(X3[:, 1] > 0) * 1]),
+            X3,
+        ),
+        "table": (
+            fastnn.TabularRegressor(2, hidden_layer_sizes=16, random_state=0).fit(frame, X3[:, 1]),
+            frame,
+        ),
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "column", "what"),
+    [
+        ("network", "column 1", "increase of the loss"),
+        ("pipeline", "cos", "decrease of the score"),
+        ("classifier", "column 1", "decrease of the score"),
+        ("table", "cos", "decrease of the score"),
+    ],
+)
+def test_importances_of_models(ax, models, name, column, what):
+    model, X = models[name]
+    y = NAMES[(X3[:, 1] > 0) * 1] if name == "classifier" else X3[:, 1]
+    plotting.plot_importances(model, X, y, ax, max_columns=2)
+    assert ax.get_yticklabels()[-1].get_text() == column
+    assert ax.get_xlabel() == f"{what} if shuffled" and ax.get_ylabel() == "2 of 3 columns"
+
+
+def test_importances_are_those_of_scikit_learn(ax, models):
+    from sklearn.inspection import permutation_importance
+
+    model, X = models["pipeline"]
+    settings = dict(scoring="r2", n_repeats=3, random_state=1, sample_weight=WEIGHT)
+    plotting.plot_importances(model, X, X3[:, 1], ax, **settings)
+    result = permutation_importance(model, X, X3[:, 1], **settings)
+    widths = [bar.get_width() for bar in ax.patches]
+    np.testing.assert_allclose(widths, np.sort(result.importances_mean))
+    assert ax.get_xlabel() == "decrease of r2 if shuffled"
+
+
+def test_importances_of_held_out_rows(ax, models):
+    model, _ = models["table"]
+    plotting.plot_importances(model, ax=ax)
+    widths = [bar.get_width() for bar in ax.patches]
+    np.testing.assert_allclose(widths, np.sort(model.feature_importances_))
+    with pytest.raises(ValueError, match=r"MLP has no feature_importances_. Pass rows"):
+        plotting.plot_importances(models["network"][0])
+    with pytest.raises(ValueError, match="needs X and y"):
+        plotting.plot_importances(model, X3)
+
+
+def test_history_of_models(ax, models):
+    net = fastnn.MLP([3, 2, 1], rng=0)
+    with pytest.raises(ValueError, match="this MLP has no history"):
+        plotting.plot_history(net, ax)
+    net.fit(X3, n, epochs=4, validation_data=(X3, n))
+    plotting.plot_history(net, ax)
+    assert [line.get_ydata().tolist() for line in ax.lines] == [
+        net.history.loss,
+        net.history.val_loss,
+    ]
+    pipeline, _ = models["pipeline"]
+    ax = plotting.plot_history(pipeline, plt.figure().add_subplot())
+    assert ax.lines[0].get_ydata().tolist() == pipeline[-1].loss_curve_
+    table, _ = models["table"]
+    ax = plotting.plot_history(table, plt.figure().add_subplot())
+    n_networks = sum(len(member.networks) for member in table._members)
+    assert len(ax.lines) == 3 * n_networks  # two lines and a dot each
+    assert texts(ax.get_legend()) == ["training", "held out"]
+    with pytest.raises(TypeError, match=r"history must be a History.*got list"):
+        plotting.plot_history([1.0, 0.5])
+
+
+def test_weights_of_models(ax, models):
+    net, _ = models["network"]
+    plotting.plot_weights(net, ax)
+    np.testing.assert_array_equal(ax.images[0].get_array(), net.weights[0])
+    pipeline, _ = models["pipeline"]
+    ax = plotting.plot_weights(pipeline, plt.figure().add_subplot(), shape=(1, 3), units=[2, 0])
+    assert len(ax.images) == 2
+    expected = np.sign(pipeline[-1].coefs_[0][:, [2, 0]].T)
+    for image, signs in zip(ax.images, expected):
+        red, blue = image.get_array()[0, :, [0, 2]]
+        np.testing.assert_array_equal(np.sign(red - blue), signs)
+    named = fastnn.MLPRegressor((2,), max_iter=1, tol=1e9, solver="lbfgs")
+    named.fit(models["table"][1], X3[:, 0])
+    ax = plotting.plot_weights(named, plt.figure().add_subplot())
+    assert [tick.get_text() for tick in ax.get_yticklabels()] == ["sin", "cos", "fast"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (dict(shape=(2, 2)), r"shape \(2, 2\) has 4 pixels, but the network has 3 inputs"),
+        (dict(units=[0, 5]), r"units must list numbers from 0 to 3, got \[0, 5\]"),
+        (dict(columns=2), "columns needs shape"),
+    ],
+)
+def test_weights_that_do_not_exist(models, arguments, message):
+    with pytest.raises(ValueError, match=message):
+        plotting.plot_weights(models["classifier"][0], **arguments)
+
+
+def test_decision_of_estimators_and_more_classes(ax):
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    y = NAMES[np.digitize(X3[:, 0], [-0.4, 0.4])]
+    settings = dict(solver="lbfgs", alpha=0.1, max_iter=300, random_state=0)
+    clf = make_pipeline(StandardScaler(), fastnn.MLPClassifier((), **settings)).fit(X3[:, :2], y)
+    plotting.plot_decision(clf, X3[:, :2], y, ax)
+    assert texts(ax.get_legend()) == NAMES.tolist()
+    for points, name in zip(ax.collections[-3:], NAMES):
+        np.testing.assert_array_equal(points.get_offsets(), X3[y == name, :2])
+    # on a boundary, two classes are equally probable and no other is more probable
+    lines = [c for c in ax.collections if hasattr(c, "levels") and c.levels.tolist() == [0]]
+    vertices = np.concatenate([path.vertices for line in lines for path in line.get_paths()])
+    p = np.sort(clf.predict_proba(vertices), axis=1)
+    assert len(lines) == 3 and np.abs(p[:, -1] - p[:, -2]).max() < 0.02
+
+
+# ---- errors ----
+
+MODEL = fastnn.MLP([3, 1], rng=0)
+P_NAN = np.where(n[:, None] == 7, np.nan, P)
+
+
+@pytest.mark.parametrize(
+    ("y", "prob", "options", "error", "message"),
+    [
+        (MODEL, X3, {}, TypeError, "y_true must be an array, got MLP. Plots of predictions take"),
+        (CODES, MODEL, {}, TypeError, "y_prob must be an array, got MLP"),
+        (
+            np.eye(3)[CODES],
+            P,
+            {},
+            ValueError,
+            r"got \(60, 3\). For rows of 0 and 1 pass y_true.argm",
+        ),
+        (CODES, SPARSE, {}, TypeError, "y_prob is a sparse matrix. Pass y_prob.toarray()"),
+        (CODES, P_NAN, {}, ValueError, r"y_prob has \[nan nan nan\] in row 7, and 1 row that"),
+        (CODES, P[:5], {}, ValueError, "y_prob has 5 rows, but y_true has 60"),
+        (CODES, 2 * P, {}, ValueError, "y_prob must hold probabilities from 0 to 1, got "),
+        (CODES, P[:, 1], {}, ValueError, "is for 2 classes, but y_true has 3 .0, 1, 2.. Pass the"),
+        (CODES, P, dict(labels="abc"), ValueError, "the class [012] in row 0, which is not one of"),
+        (CODES, P, dict(labels=[0, 1]), ValueError, "labels must hold 3 different classes"),
+        (CODES, P, dict(labels=[0, 1, 1]), ValueError, "labels must hold 3 different classes"),
+        ([*CODES[1:], None], P, {}, ValueError, "y_true has a missing class in row 59"),
+        ([], np.zeros((0, 2)), {}, ValueError, "y_true has no rows"),
+        (CODES, P, dict(ax=plt), TypeError, "ax must be a matplotlib Axes, got module"),
+    ],
+)
+@pytest.mark.parametrize(
+    "plot",
+    [
+        plotting.plot_roc,
+        plotting.plot_precision_recall,
+        plotting.plot_reliability,
+        plotting.plot_confusion,
+    ],
+)
+def test_errors_of_classes(plot, y, prob, options, error, message):
+    if plot is plotting.plot_confusion:
+        if isinstance(prob, np.ndarray) and prob.ndim == 1:
+            pytest.skip("one dimension holds classes")
+        message = message.replace("y_prob", "y_pred")
+    with pytest.raises(error, match=message):
+        plot(y, prob, **options)
+
+
+@pytest.mark.parametrize("plot", [plotting.plot_roc, plotting.plot_precision_recall])
+def test_errors_of_curves(plot):
+    with pytest.raises(ValueError, match=r"y_true holds only the class 1. A curve needs two"):
+        plot([1, 1], [0.4, 0.6], labels=[0, 1])
+    with pytest.raises(ValueError, match="sample_weight must not be negative"):
+        plot([0, 1], [0.4, 0.6], sample_weight=[1, -1])
+    with pytest.raises(ValueError, match=r"sample_weight must have shape \(2,\)"):
+        plot([0, 1], [0.4, 0.6], sample_weight=[1])
+
+
+def test_errors_of_confusion():
+    with pytest.raises(ValueError, match=r"y_pred must hold classes, got 0.4. Pass one column"):
+        plotting.plot_confusion([0, 1], [0.4, 0.6])
+    with pytest.raises(ValueError, match="y_pred has 1 rows, but y_true has 2"):
+        plotting.plot_confusion([0, 1], [0])
+    with pytest.raises(ValueError, match="y_pred has the class 'c' in row 1"):
+        plotting.plot_confusion(["a", "b"], ["a", "c"], labels=["a", "b"])
+    with pytest.raises(ValueError, match="normalize must be 'true', 'pred', 'all' or None"):
+        plotting.plot_confusion([0, 1], [0, 1], normalize="rows")
+    with pytest.raises(TypeError, match="classes of the types int, str, which cannot be sorted"):
+        plotting.plot_confusion(np.array([0, "a"], object), np.array([0, "a"], object))
+
+
+@pytest.mark.parametrize("plot", [plotting.plot_predictions, plotting.plot_residuals])
+@pytest.mark.parametrize(
+    ("true", "predicted", "error", "message"),
+    [
+        (n, MODEL, TypeError, "y_pred must be an array, got MLP"),
+        (
+            n,
+            P,
+            ValueError,
+            r"y_pred must have shape \(n,\), got \(60, 3\). Pass one column at a time",
+        ),
+        (n, n[:3], ValueError, "y_pred has 3 rows, but y_true has 60"),
+        (np.where(n == 3, np.inf, n), n, ValueError, "y_true has inf in row 3"),
+        (n.astype(str), n, TypeError, "y_true must hold numbers, got '0' in row 0"),
+        ([], [], ValueError, r"y_true has shape \(0,\). Pass at least one row"),
+    ],
+)
+def test_errors_of_numbers(plot, true, predicted, error, message):
+    with pytest.raises(error, match=message):
+        plot(true, predicted)
+
+
+@pytest.mark.parametrize(
+    ("X", "y", "error", "message"),
+    [
+        (X3, n, ValueError, r"X must have shape \(n, 2\), two features, got \(60, 3\)"),
+        (np.full((2, 2), np.nan), [0, 1], ValueError, "finite numbers only"),
+        (X3[:, :2], n[:4], ValueError, "y has 4 rows, but X has 60"),
+        (X3[:, :2], n, ValueError, "y has the class 2 in row 2, which is not one of labels: 0, 1"),
+    ],
+)
+def test_errors_of_decision(X, y, error, message):
+    with pytest.raises(error, match=message):
+        plotting.plot_decision(fastnn.MLP([2, 1], output="sigmoid", rng=0), X, y)
+    with pytest.raises(TypeError, match="model must be an MLP or a fitted classifier"):
+        plotting.plot_decision(fastnn.MLPRegressor(), X3[:, :2], n)
+    with pytest.raises(TypeError, match="model must be an MLP, or a fitted MLPClassifier"):
+        plotting.plot_weights(X3)
+
+
+@pytest.mark.parametrize("shape", [(3, 4), (2, 3, 4, 2), (0, 3, 4)])
+def test_errors_of_images(shape):
+    with pytest.raises(ValueError, match=r"images (must have|has) shape"):
+        plotting.plot_images(np.zeros(shape))
+
+
+def test_without_scikit_learn_it_says_what_to_install(ax, monkeypatch):
+    import importlib.util
+
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(ImportError, match=r"this plot needs scikit-learn. Run: pip install"):
+        plotting.plot_roc([0, 1], [0.2, 0.8], ax)
+    assert "sklearn" in sys.modules
