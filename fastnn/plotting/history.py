@@ -57,7 +57,7 @@ def plot_history(history, ax=None):
             best = int(np.argmin(val_loss))
             ax.plot(best + 1, val_loss[best], "o", color=ORANGE, markersize=3.5, label="_")
     ax.set(xlabel="epoch", ylabel="loss")
-    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    ax.xaxis.set_major_locator(MaxNLocator("auto", integer=True))
     if has_validation:
         legend = ax.legend()
         for line in legend.get_lines():
