@@ -383,6 +383,35 @@ class MLP(Network):
             raise ValueError("X has no rows. Training needs at least one.")
         return data
 
+    # ---- summary ----
+
+    def summary(self):
+        """Print a table of the layers: shapes of inputs and outputs, activation, parameters, memory.
+
+        The rows below it are the memory of all parameters, of the gradient, and, once the network is
+        trained, of the moments of the optimizer. Training needs more: a copy of parameters and
+        moments, and a workspace for each thread.
+
+        Examples
+        --------
+        >>> import fastnn
+        >>> fastnn.MLP([64, 32, 10], output="softmax", rng=0).summary()
+        MLP, float32
+        layer     input    output   activation  parameters  bytes
+        hidden 1  (n, 64)  (n, 32)  relu             2,080  8,320
+        output    (n, 32)  (n, 10)  softmax            330  1,320
+        total                                        2,410  9,640
+        gradient                                            9,640
+        """
+        from . import summary
+
+        print(summary.text(self))
+
+    def _repr_html_(self):
+        from . import summary
+
+        return summary.html(self)
+
     # ---- other formats ----
 
     def save(self, path, state=True):

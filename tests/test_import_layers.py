@@ -16,8 +16,8 @@ PACKAGE = pathlib.Path(fastnn.__file__).parent
 # to its layer.
 LAYERS = [
     {"kernels", "reference", "datasets"},
-    {"caching", "config", "hints", "validation"},
-    {"options", "input_table"},
+    {"caching", "config", "hints", "notebook", "validation"},
+    {"options", "input_table", "summary"},
     {"activations", "losses", "schedules", "initializers"},
     {"optimizers"},
     {"functional", "threads", "executors"},

@@ -70,6 +70,32 @@ class History:
             parts.append(f"stop_reason={self.stop_reason!r}")
         return f"History({', '.join(parts)})"
 
+    def _repr_html_(self):
+        from .. import notebook
+
+        rows = [("epochs", f"{self.n_epochs:,}"), ("steps", f"{self.n_steps:,}")]
+        for name, values in (
+            ("loss", self.loss),
+            ("validation loss", self.val_loss),
+            ("validation error rate", self.val_error_rate),
+        ):
+            if values:
+                rows.append((name, f"{values[-1]:.4g}"))
+        if len(self.val_loss) > 1 and not np.isnan(self.val_loss).all():
+            best = int(np.nanargmin(self.val_loss))
+            rows.append(
+                ("lowest validation loss", f"{self.val_loss[best]:.4g} in epoch {best + 1:,}")
+            )
+        rows.append(("seconds", f"{self.seconds:.3g}"))
+        if self.stop_reason:
+            rows.append(("stopped", self.stop_reason))
+        series = {"loss": self.loss, "validation loss": self.val_loss}
+        series = {name: values for name, values in series.items() if len(values) > 1}
+        parts = [notebook.table((), rows)]
+        if series:
+            parts.append(notebook.curves(series, "epoch"))
+        return notebook.titled("History", *parts)
+
 
 @dataclass(frozen=True, eq=False)
 class Best:

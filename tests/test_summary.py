@@ -1,0 +1,135 @@
+"""The summary of a network, and what notebooks show of networks, histories and estimators."""
+
+import re
+import xml.etree.ElementTree as ET
+
+import numpy as np
+import pytest
+
+import fastnn
+from fastnn import notebook
+
+X = np.random.default_rng(0).normal(size=(40, 4))
+
+
+def cells(html):
+    """The texts of the cells of each row of the tables. Fails if the HTML is not well-formed."""
+    return [["".join(cell.itertext()) for cell in row] for row in ET.fromstring(html).iter("tr")]
+
+
+def printed(net, capsys):
+    assert net.summary() is None
+    return capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "options"),
+    [
+        (([4, 3, 2],), {}),
+        (([4, 1],), dict(dtype="float64", output="sigmoid")),
+        (([4, 5, 6, 2], ["tanh", "relu"]), dict(bias=False)),
+    ],
+)
+def test_the_summary_adds_up(capsys, arguments, options):
+    net = fastnn.MLP(*arguments, rng=0, **options)
+    title, header, *layers, total, gradient = printed(net, capsys).splitlines()
+    assert title == f"MLP, {net.dtype}"
+    assert header.split() == ["layer", "input", "output", "activation", "parameters", "bytes"]
+    rows = [re.split(r"  +", line) for line in layers]
+    assert [row[1] for row in rows] == [f"(n, {k})" for k in net.layer_sizes[:-1]]
+    assert [row[2] for row in rows] == [f"(n, {m})" for m in net.layer_sizes[1:]]
+    assert [row[3] for row in rows] == list(net.activations)
+    assert rows[-1][0] == "output" and [row[0] for row in rows[:-1]] == [
+        f"hidden {i + 1}" for i in range(len(rows) - 1)
+    ]
+    parts = zip(net.weights, net.biases)
+    sizes = [W.size + (0 if b is None else b.size) for W, b in parts]
+    assert [int(row[4]) for row in rows] == sizes
+    assert [int(row[5]) for row in rows] == [size * net.dtype.itemsize for size in sizes]
+    assert total.split() == ["total", str(net.n_params), str(net.params.nbytes)]
+    assert gradient.split() == ["gradient", str(net.grads.nbytes)]
+
+
+def test_the_columns_are_aligned_and_large_numbers_are_readable(capsys):
+    text = printed(fastnn.MLP([4096, 512, 10], dropout=0.25), capsys)
+    lines = text.splitlines()[1:]
+    assert {len(line) for line in lines} == {len(lines[0])} and len(lines[0]) <= 80
+    assert "2,097,664" in text and "8,390,656" in text  # 4096 * 512 + 512 numbers of 4 bytes
+    assert lines[0].split()[4] == "dropout" and lines[2].split()[6] == "0.25"
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adam", "lbfgs", fastnn.Adam(average=0.9)])
+def test_the_memory_of_the_optimizer_is_that_of_its_moments(capsys, optimizer):
+    pytest.importorskip("scipy", reason="L-BFGS is that of SciPy")
+    net = fastnn.MLP([4, 3, 1], rng=0)
+    net.fit(X, X[:, 0], optimizer=optimizer, epochs=1)
+    last = printed(net, capsys).splitlines()[-1]
+    name = type(net.state.optimizer).__name__
+    assert last.split() == ["state", "of", name, str(net.state.moments.nbytes)]
+
+
+def test_a_notebook_shows_the_summary_as_a_table(capsys):
+    net = fastnn.MLP([4, 3, 2], "tanh", output="softmax", rng=0)
+    net.fit(X, X[:, 0] > 0, epochs=1)
+    lines = printed(net, capsys).splitlines()[1:]
+    table = [[text for text in row if text] for row in cells(net._repr_html_())]
+    assert table == [re.split(r"  +", line) for line in lines]
+
+
+def test_a_notebook_shows_a_history():
+    net = fastnn.MLP([4, 3, 1], rng=0)
+    history = net.fit(X, X[:, 0], epochs=30, validation_data=(X, X[:, 1]))
+    html = history._repr_html_()
+    rows = dict(cells(html))
+    assert (rows["epochs"], rows["steps"]) == ("30", "60")
+    assert rows["loss"] == f"{history.loss[-1]:.4g}"
+    best = int(np.argmin(history.val_loss))
+    assert rows["lowest validation loss"] == f"{history.val_loss[best]:.4g} in epoch {best + 1}"
+    assert rows["stopped"] == "all epochs done"
+    (svg,) = ET.fromstring(html).iter("{http://www.w3.org/2000/svg}svg")
+    curves = [p.get("d") for p in svg if p.get("stroke") in notebook.COLORS and "L" in p.get("d")]
+    assert [len(re.findall("[ML]", d)) for d in curves] == [30, 30]
+    # the curve falls from the top left corner to the right
+    x, y = np.array([p.split(",") for p in re.split("[ML]", curves[0])[1:]], float).T
+    assert (np.diff(x) > 0).all()
+    np.testing.assert_array_equal(np.sign(np.diff(y)), -np.sign(np.diff(history.loss)))
+    assert svg[0].text.startswith("loss and validation loss by epoch, from ")
+
+
+def test_a_history_without_epochs_or_with_gaps():
+    assert "<svg" not in fastnn.History()._repr_html_()
+    assert "<svg" not in fastnn.History(loss=[1.0])._repr_html_()
+    nan = float("nan")
+    html = fastnn.History(loss=[3.0, 2.0, nan, 1.0, 0.5], val_loss=[nan] * 5)._repr_html_()
+    (path,) = re.findall(r'd="(M[^"]*L[^"]*)"', html)
+    assert re.sub("[^ML]", "", path) == "MLML"
+    assert "nan" in dict(cells(html))["validation loss"]
+
+
+def test_a_long_history_makes_a_short_picture():
+    html = fastnn.History(loss=np.linspace(1, 0, 100_000).tolist(), n_epochs=100_000)._repr_html_()
+    assert len(html) < 10_000 and "100,000" in html
+
+
+def test_text_is_escaped():
+    history = fastnn.History(loss=[1.0, 2.0], stop_reason="<script>&")
+    assert dict(cells(history._repr_html_()))["stopped"] == "<script>&"
+    assert "<script" not in history._repr_html_()
+    assert "<b>" not in notebook.titled("<b>", notebook.curves({"<b>": [1, 2]}, "<b>"))
+
+
+@pytest.mark.filterwarnings("ignore:.*stopped after max_iter")
+@pytest.mark.parametrize("fitted", [False, True])
+@pytest.mark.parametrize(
+    "name", ["MLPClassifier", "MLPRegressor", "TabularClassifier", "TabularRegressor"]
+)
+def test_notebooks_show_parameters_and_attributes_of_estimators(name, fitted):
+    """Those are scikit-learn's tables. A link to its site would lead nowhere."""
+    sklearn = pytest.importorskip("sklearn", reason="the estimators need the extra sklearn")
+    estimator = getattr(fastnn, name)(hidden_layer_sizes=3, n_estimators=2, random_state=0)
+    if fitted:
+        estimator.fit(X, X[:, 0] > 0 if "Classifier" in name else X[:, 0])
+    html = estimator._repr_html_()
+    assert name in html and "href=" not in html
+    if tuple(map(int, sklearn.__version__.split(".")[:2])) >= (1, 9):
+        assert "hidden_layer_sizes" in html and ("oof_prediction_" in html) == fitted
