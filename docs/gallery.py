@@ -15,7 +15,7 @@ SOURCE = "_gallery"  # folder of the copies, beside this file
 NAMES = (
     *("three_lines", "binary_cross_entropy", "eleven_lines", "odd_or_even", "decision_boundary"),
     *("optimizer_paths", "learning_rate_schedules", "age_from_height", "quantiles"),
-    *("reliability", "sensors", "search", "optuna_pruning", "mnist", "cat_or_not"),
+    *("diagnostics", "reliability", "sensors", "search", "optuna_pruning", "mnist", "cat_or_not"),
 )
 NOT_RUN = "optuna_pruning", "mnist", "cat_or_not"  # need another package, or data of the user
 RUN = rf"{re.escape(os.sep)}(?!{'|'.join(NOT_RUN)})\w+\.py$"

@@ -27,6 +27,7 @@ if not EXAMPLES.exists():
 NAMES = sorted(path.stem for path in EXAMPLES.glob("*.py"))
 WITH_SKLEARN = (
     "decision_boundary",
+    "diagnostics",
     "optuna_pruning",
     "quantiles",
     "reliability",
@@ -504,6 +505,19 @@ def test_expected_calibration_error_by_hand():
         [0.025, 0.5, 0.5, 1, 0.975, 1],
     )
     assert example["ece"](p, y) == pytest.approx((2 * 0.475 + 0.5 + 2 * 0.025) / 5)
+
+
+def test_diagnostics_find_what_is_wrong(shown):
+    text, _ = shown("diagnostics")
+    assert text.startswith("MLP, float32\nlayer") and " 4,810" in text
+    accuracy = number(text, r"accuracy ([\d.]+)")
+    pairs = table(text, "true digit")
+    assert accuracy > 0.94 and (pairs[:, 0] != pairs[:, 1]).all()
+    assert 0 < pairs[:, 2].sum() <= round(600 * (1 - accuracy)) and pairs[0, 2] == max(pairs[:, 2])
+    low, high = map(float, re.search(r"digits: ([\d.]+) to ([\d.]+)", text).groups())
+    assert 0.95 < low < high <= 1
+    row, column = map(int, re.search(r"row (\d), column (\d)", text).groups())
+    assert 0 < row < 7 and 0 < column < 7, "the edges of the images are empty"
 
 
 SEARCH = "--candidates", "60"

@@ -1,5 +1,6 @@
 """The summary of a network, and what notebooks show of networks, histories and estimators."""
 
+import pathlib
 import re
 import xml.etree.ElementTree as ET
 
@@ -66,6 +67,16 @@ def test_the_memory_of_the_optimizer_is_that_of_its_moments(capsys, optimizer):
     last = printed(net, capsys).splitlines()[-1]
     name = type(net.state.optimizer).__name__
     assert last.split() == ["state", "of", name, str(net.state.moments.nbytes)]
+
+
+def test_the_summary_in_the_guide(capsys):
+    page = pathlib.Path(__file__).parent.parent / "docs" / "plots.md"
+    if not page.exists():
+        pytest.skip("there is no docs/ beside these tests")
+    (promised,) = re.findall(r">>> net.summary\(\)\n(.*?)```", page.read_text(), re.S)
+    net = fastnn.MLP([64, 64, 10], output="softmax", rng=0)
+    net.fit(np.ones((4, 64)), np.zeros(4), epochs=1)
+    assert printed(net, capsys) == promised
 
 
 def test_a_notebook_shows_the_summary_as_a_table(capsys):
