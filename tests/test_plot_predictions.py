@@ -143,6 +143,17 @@ def test_reliability_of_more_classes_is_that_of_the_predicted_class(ax):
     np.testing.assert_allclose(ax.lines[0].get_xydata(), np.transpose([predicted, true]))
 
 
+def test_rounding_of_probabilities(ax):
+    plotting.plot_reliability([0, 1, 1], np.float32([-1e-6, 0.5, 1 + 1e-6]), ax, n_bins=2)
+    np.testing.assert_allclose(ax.lines[0].get_xdata(), [0.25, 1.0])
+
+
+def test_missing_classes_of_pandas():
+    pd = pytest.importorskip("pandas")
+    with pytest.raises(ValueError, match="y_true has a missing class in row 1"):
+        plotting.plot_roc(pd.Series(["a", pd.NA], dtype="string"), [0.2, 0.8])
+
+
 def test_labels_are_texts_and_not_formulas(ax):
     names = np.array(["_hidden", "$x_$", "a" * 40])
     plotting.plot_roc(names[CODES], P, ax, labels=names)
@@ -247,6 +258,12 @@ def test_importances_of_held_out_rows(ax, models):
         plotting.plot_importances(model, X3)
 
 
+def test_importances_of_rows_with_nan():
+    net = fastnn.MLP([3, 1], rng=0)
+    with pytest.raises(ValueError, match="the score of the rows is not finite"):
+        plotting.plot_importances(net, np.where(n[:, None] == 5, np.nan, X3), X3[:, 1])
+
+
 def test_history_of_models(ax, models):
     net = fastnn.MLP([3, 2, 1], rng=0)
     with pytest.raises(ValueError, match="this MLP has no history"):
@@ -344,6 +361,7 @@ P_NAN = np.where(n[:, None] == 7, np.nan, P)
         (CODES, P, dict(labels=[0, 1]), ValueError, "labels must hold 3 different classes"),
         (CODES, P, dict(labels=[0, 1, 1]), ValueError, "labels must hold 3 different classes"),
         ([*CODES[1:], None], P, {}, ValueError, "y_true has a missing class in row 59"),
+        ([np.nan, *CODES[1:]], P, {}, ValueError, "y_true has a missing class in row 0"),
         ([], np.zeros((0, 2)), {}, ValueError, "y_true has no rows"),
         (CODES, P, dict(ax=plt), TypeError, "ax must be a matplotlib Axes, got module"),
     ],

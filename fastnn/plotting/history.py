@@ -51,8 +51,14 @@ def plot_history(history, ax=None):
             (val_loss, "held out", ORANGE),
         ):
             if losses:
-                label = label if i == 0 else "_"
-                ax.plot(range(1, len(losses) + 1), losses, color=color, label=label, **look)
+                ax.plot(
+                    range(1, len(losses) + 1),
+                    losses,
+                    color=color,
+                    marker="o" if len(losses) == 1 else None,
+                    label=label if i == 0 else "_",
+                    **look,
+                )
         if many and val_loss:
             best = int(np.argmin(val_loss))
             ax.plot(best + 1, val_loss[best], "o", color=ORANGE, markersize=3.5, label="_")

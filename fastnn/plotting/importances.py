@@ -90,6 +90,10 @@ def plot_importances(
             random_state=random_state,
             sample_weight=sample_weight,
         )
+        if not np.isfinite(result.importances_mean).all():
+            raise ValueError(
+                "the score of the rows is not finite. Check X, y and the predictions for NaN."
+            )
         mean, std = result.importances_mean, result.importances_std
         names = getattr(X, "columns", getattr(model, "feature_names_in_", None))
     names = [f"column {i}" for i in range(len(mean))] if names is None else list(names)
@@ -98,6 +102,7 @@ def plot_importances(
     ax.barh(range(len(top)), mean[top], xerr=None if std is None else std[top], **look)
     ax.set_yticks(range(len(top)), [plain(names[i]) for i in top])
     ax.set(xlabel=f"{what} if shuffled")
+    ax.locator_params(axis="x", nbins=5)
     if len(top) < len(mean):
         ax.set_ylabel(f"{len(top)} of {len(mean):,} columns")
     return ax

@@ -8,6 +8,8 @@ from ..input_table import Table
 from ..validation import as_array, check_array
 from .theme import plain
 
+ROUNDING = 1e-3  # that probabilities may be outside of [0, 1]
+
 
 @dataclass(eq=False)
 class Classes:
@@ -36,13 +38,13 @@ class Classes:
         """
         y = check_labels("y_true", y_true)
         P = check_numbers(name, y_prob, len(y))
-        if P.size and (P.min() < 0 or P.max() > 1.001):
+        if P.min() < -ROUNDING or P.max() > 1 + ROUNDING:
             raise ValueError(
                 f"{name} must hold probabilities from 0 to 1, got {P.min():.4g} to {P.max():.4g}. "
                 "Pass the outputs of predict_proba, or of a network with output='sigmoid' or "
                 "'softmax'."
             )
-        P = P.reshape(len(y), -1)
+        P = P.reshape(len(y), -1).clip(0, 1)
         if P.shape[1] == 1:
             P = np.column_stack([1 - P[:, 0], P[:, 0]])
         labels = check_classes(y, P.shape[1], labels, name)
@@ -70,10 +72,18 @@ def check_labels(name, y):
         )
     if not len(y):
         raise ValueError(f"{name} has no rows. Pass at least one.")
-    missing = np.flatnonzero([value is None or value != value for value in y.tolist()])
+    missing = np.flatnonzero([is_missing(value) for value in y.tolist()])
     if len(missing):
         raise ValueError(f"{name} has a missing class in row {missing[0]}. Remove the row.")
     return y
+
+
+def is_missing(value):
+    """Whether a value is None, NaN, NaT or the NA of pandas."""
+    try:
+        return value is None or bool(value != value)
+    except TypeError:  # the NA of pandas is neither equal nor unequal to anything
+        return True
 
 
 def check_numbers(name, a, n=None):
