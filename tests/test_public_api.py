@@ -59,6 +59,7 @@ SIGNATURES = {
     fastnn.MLP.fit: "(self, X, y, loss=None, optimizer=None, epochs=10, batch_size=32, shuffle=True, validation_data=None, "
     "sample_weight=None, callbacks=(), n_threads=1, progress=False, rng=None, resume=False, *, class_weight=None, validation_fraction=0.0)",
     fastnn.MLP.partial_fit: "(self, X, y, loss=None, optimizer=None, batch_size=32, sample_weight=None, n_threads=1, *, class_weight=None)",
+    fastnn.MLP.summary: "(self)",
     fastnn.MLP.save: "(self, path, state=True)",
     fastnn.MLP.to_torch: "(self)",
     fastnn.MLP.copy: "(self)",
@@ -275,6 +276,7 @@ PUBLIC = [
     fastnn.MLP.partial_fit,
     fastnn.MLP.backward,
     fastnn.MLP.forward,
+    fastnn.MLP.summary,
     fastnn.MLP.save,
     fastnn.MLP.to_torch,
     fastnn.MLP.copy,
