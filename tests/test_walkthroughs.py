@@ -107,8 +107,8 @@ def without_numbers(text):
 @pytest.mark.skipif(not shutil.which("bash"), reason="the commands of the pages are those of bash")
 @pytest.mark.parametrize("page", PAGES)
 def test_a_page_shows_what_a_terminal_shows(page, tmp_path):
-    for module in ("pyarrow", "sklearn", "pandas"):
-        pytest.importorskip(module, reason="the pages need the extra cli and pandas")
+    for module in ("pyarrow", "sklearn", "pandas", "matplotlib"):
+        pytest.importorskip(module, reason="the pages need the extras cli and plot, and pandas")
     text = (DOCS / page).read_text(encoding="utf-8")
     terminal = Terminal(tmp_path)
     try:

@@ -41,7 +41,8 @@ def run(arguments):
 
 def _show_installation(arguments):
     extras = {
-        name: _version(name) for name in ("pyarrow", "rich", "matplotlib", "scikit-learn", "torch")
+        name: installed_version(name)
+        for name in ("pyarrow", "rich", "matplotlib", "scikit-learn", "torch")
     }
     if arguments.json:
         built = {
@@ -52,7 +53,7 @@ def _show_installation(arguments):
             {
                 "fastnn": __version__,
                 **built,
-                "numpy": _version("numpy"),
+                "numpy": installed_version("numpy"),
                 "python": platform.python_version(),
                 "extras": extras,
             }
@@ -64,7 +65,7 @@ def _show_installation(arguments):
     return 0
 
 
-def _version(name):
+def installed_version(name):
     try:
         return metadata.version(name)
     except metadata.PackageNotFoundError:

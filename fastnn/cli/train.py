@@ -1,5 +1,6 @@
 """fastnn train: train an ensemble of networks on a table, and save it."""
 
+import contextlib
 import json
 import os
 import sys
@@ -121,6 +122,8 @@ def run(arguments):
         print_json({"model": arguments.out, **record})
     if arguments.plot is not None:
         _plot(model, record, held_out, arguments)
+    if arguments.report is not None:
+        _write_report(model, record, rows, held_out, arguments)
     if is_interrupted:
         print("\n".join(report.format_interrupted(record, arguments.out)), file=sys.stderr)
         return 130
@@ -128,15 +131,19 @@ def run(arguments):
 
 
 def _check_files(arguments):
-    """Raise CommandError unless the model and the picture can be written."""
+    """Raise CommandError unless the model, the picture and the report can be written."""
     inputs = [resolve_table_path(arguments.data)]
     if arguments.config is not None:
         inputs.append(arguments.config)
-    check_output(arguments.out, *inputs)
-    if arguments.plot is not None:
-        check_output(arguments.plot, *inputs, option="--plot")
-        if os.path.realpath(arguments.plot) == os.path.realpath(arguments.out):
-            raise CommandError(f"{arguments.plot}: --plot and --out are the same file.")
+    option_of: dict = {}
+    for name in ("out", "plot", "report"):
+        path = getattr(arguments, name)
+        if path is None:
+            continue
+        check_output(path, *inputs, option=f"--{name}")
+        other = option_of.setdefault(os.path.realpath(path), name)
+        if other != name:
+            raise CommandError(f"{path}: --{name} and --{other} are the same file.")
 
 
 def _print(lines):
@@ -227,12 +234,29 @@ def _save(model, record, out):
 def _plot(model, record, held_out, arguments):
     from . import train_plot
 
-    try:
+    with _written_after_the_model(arguments.plot, arguments):
         train_plot.save(arguments.plot, model, record, held_out.y, held_out.P)
+
+
+def _write_report(model, record, rows, held_out, arguments):
+    from ..tabular import frames
+    from . import html_report
+
+    with _written_after_the_model(arguments.report, arguments):
+        frame, y = frames.split_target(rows, record["target"])
+        report = html_report.Report(record, model, frame, y, held_out.y, held_out.P)
+        html_report.save(arguments.report, report)
+
+
+@contextlib.contextmanager
+def _written_after_the_model(path, arguments):
+    """Say that a file is saved, or raise CommandError if it cannot be written."""
+    try:
+        yield
     except OSError as error:
         raise CommandError(
-            f"{arguments.plot}: cannot be written: {error.strerror or error}. The model is saved in "
+            f"{path}: cannot be written: {error.strerror or error}. The model is saved in "
             f"{arguments.out}."
         ) from None
     if not (arguments.json or arguments.quiet):
-        print(f"Saved {arguments.plot}.")
+        print(f"Saved {path}.")

@@ -5,6 +5,7 @@ The value of an option that is neither on the command line nor in --config is No
 """
 
 import argparse
+import importlib.util
 import shlex
 
 from ..plotting import picture_file
@@ -174,6 +175,12 @@ def _add_run_options(group):
         metavar="FILE",
         help="picture of the training and the predictions to write: .png, .svg or .pdf",
     )
+    group.add_argument(
+        "--report",
+        type=report_file,
+        metavar="FILE",
+        help="web page about the table, the scores, the errors and the training to write: .html",
+    )
     group.add_argument("--quiet", action="store_true", help="print errors and notes alone")
 
 
@@ -185,6 +192,18 @@ def hidden_sizes(text):
             f"expected layer sizes from 1 to {MAX_UNITS:,}, such as 64 or 64,32, got {text!r}"
         )
     return tuple(map(int, sizes))
+
+
+def report_file(name):
+    """Check the name of a report. The command fails before training without matplotlib."""
+    if importlib.util.find_spec("matplotlib") is None:
+        raise argparse.ArgumentTypeError(
+            "the charts of a report need matplotlib, which is not installed. "
+            'Run: python -m pip install "fastnn-mlp[plot]"'
+        )
+    if not name.lower().endswith((".html", ".htm")):
+        raise argparse.ArgumentTypeError(f"the file name must end in .html, got {name!r}")
+    return name
 
 
 def complete(arguments):

@@ -1,0 +1,144 @@
+"""Charts of matplotlib as SVG elements of a page.
+
+Texts stay texts in the font of the page. Colours become variables of its style sheet, so that a
+chart can be read on a light and on a dark page.
+"""
+
+import io
+import re
+import warnings
+from typing import Any
+from xml.etree import ElementTree
+
+from ... import plotting
+from .elements import element
+
+SIZE = 4.6, 3.5  # inches; an inch is 72 units of the SVG
+#: Colours of `plotting.style` and of matplotlib, and the variables of style.css that replace them.
+COLORS = {
+    "#0072b2": "--blue",
+    "#d55e00": "--orange",
+    "#009e73": "--green",
+    "#cc79a7": "--pink",
+    "#e69f00": "--yellow",
+    "#56b4e9": "--sky",
+    "#000000": "--ink",
+    "#222222": "--ink",
+    "#333333": "--ink",
+    "#444444": "--ink",
+    "#777777": "--muted",
+    "#808080": "--muted",
+    "#999999": "--muted",
+    "#cccccc": "--line",
+    "#dddddd": "--line",
+    "#ffffff": "--page",
+}
+NAMESPACES = re.compile(r"\{[^}]*\}")
+FRACTION = re.compile(r"(-?\d+\.\d\d)\d+")
+COLOR = re.compile(r"#[0-9a-f]{6}\b")
+#: The family of a font, as the versions of matplotlib write it.
+FAMILY = re.compile(r"(\bfont: [^';]*px )'[^;]*|font-family: [^;]*; ?")
+REFERENCE = re.compile(r"#([\w-]+)")
+
+
+def chart(key, title, description, draw, size=SIZE):
+    """Return a figure with a chart, its title and a description.
+
+    Parameters
+    ----------
+    key : str
+        Begins the ids in this chart.
+    title, description : str
+        `description` says what the axes are, and how to read the chart.
+    draw : callable
+        draw(ax) draws into axes of matplotlib.
+    """
+    svg = _render(key, draw, size)
+    svg[:0] = [
+        element("title", title, id=f"{key}-title"),
+        element("desc", description, id=f"{key}-text"),
+    ]
+    svg.attrib |= {
+        "role": "img",
+        "aria-labelledby": f"{key}-title",
+        "aria-describedby": f"{key}-text",
+    }
+    caption = element("figcaption", element("strong", title), description)
+    return element("figure", svg, caption, style=f"--inches: {size[0]}")
+
+
+def charts(*figures):
+    """Return charts side by side, as many as the page is wide."""
+    return element("div", *figures, class_="charts")
+
+
+def _render(key, draw, size):
+    """Return the svg element of a chart."""
+    import matplotlib
+    from matplotlib.figure import Figure
+
+    options: Any = {"svg.fonttype": "none", "svg.hashsalt": key, "path.simplify_threshold": 0.5}
+    file = io.BytesIO()
+    nothing = dict.fromkeys(("Creator", "Date", "Format", "Type"))
+    with plotting.style(), matplotlib.rc_context(options), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph .* missing from font")  # it is not drawn
+        figure = Figure(figsize=size)
+        draw(figure.subplots())
+        figure.savefig(file, format="svg", transparent=True, metadata=nothing)
+    return _adapt(ElementTree.fromstring(file.getvalue()), key)
+
+
+def _adapt(svg, key):
+    """Return an SVG document of matplotlib as part of a page."""
+    used = {name for part in svg.iter() for name in _references(part)}
+    for parent in list(svg.iter()):
+        for child in list(parent):
+            if child.tag.endswith(("}metadata", "}style")):
+                parent.remove(child)
+    for part in svg.iter():
+        part.tag = NAMESPACES.sub("", part.tag)
+        attributes = {NAMESPACES.sub("", name): value for name, value in part.attrib.items()}
+        if attributes.get("id") not in used:
+            attributes.pop("id", None)
+        part.attrib.clear()
+        for name, value in attributes.items():
+            part.set(name, _adapt_value(name, value, key))
+        part.text = part.text if part.tag == "text" else None
+        part.tail = None
+    for parent in svg.iter():
+        _share_style(parent)
+    for name in ("width", "height", "version"):
+        svg.attrib.pop(name, None)
+    return svg
+
+
+def _references(part):
+    return [name for value in part.attrib.values() for name in REFERENCE.findall(value)]
+
+
+def _adapt_value(name, value, key):
+    if name == "id":
+        return f"{key}-{value}"
+    if name == "href" and value.startswith("#"):
+        return f"#{key}-{value[1:]}"
+    if name == "style":
+        value = COLOR.sub(_variable, value)
+        return FAMILY.sub(lambda m: f"{m[1]}var(--font)" if m[1] else "", value)
+    value = value.replace("url(#", f"url(#{key}-")
+    return FRACTION.sub(r"\1", value) if name in ("d", "x", "y", "transform") else value
+
+
+def _variable(match):
+    name = COLORS.get(match[0])
+    return match[0] if name is None else f"var({name})"
+
+
+def _share_style(parent):
+    """Move the style that all points of a scatter plot have to the element around them."""
+    styles = {child.get("style") for child in parent if child.tag == "use"}
+    if len(parent) > 1 and len(styles) == 1 and all(child.tag == "use" for child in parent):
+        style = styles.pop()
+        if style is not None and parent.get("style") is None:
+            parent.set("style", style)
+            for child in parent:
+                del child.attrib["style"]

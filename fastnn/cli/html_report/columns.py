@@ -1,0 +1,101 @@
+"""What the columns of a training table hold: missing and distinct values, and their range."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ...tables.errors import printable
+from ...tables.texts import is_missing_mark
+from ...tabular.columns import convert
+from ...tabular.raw_columns import time_text
+from ..report import format_number
+
+MOST_FREQUENT = 3
+
+
+@dataclass
+class Summary:
+    """What a column holds.
+
+    Attributes
+    ----------
+    label : str
+    kind : {"number", "category", "date"} or None
+        What it was taken for; None if it is left out.
+    missing : float
+        Share of the rows.
+    n_distinct : int
+        Number of distinct values, without missing ones.
+    text : str
+        The range of numbers and dates, or the most frequent categories.
+    """
+
+    label: str
+    kind: str | None
+    missing: float
+    n_distinct: int
+    text: str
+
+
+def summarize(frame, features):
+    """Return the Summary of each column of a training table, in its order.
+
+    Parameters
+    ----------
+    frame : Frame
+        The table without its target.
+    features : Features
+        What its columns were taken for.
+    """
+    kinds = features.kinds()
+    of_position = dict(zip(features.positions, features.columns))
+    return [
+        _used(raw, of_position[i]) if label in kinds else _left_out(raw, label)
+        for i, (label, raw) in enumerate(zip(frame.labels(), frame.columns))
+    ]
+
+
+def _used(raw, column):
+    values = convert(raw, column)
+    if column.kind == "category":
+        codes, levels = values
+        counts = np.bincount(codes[codes >= 0], minlength=len(levels))
+        missing, text = np.mean(codes < 0), _most_frequent(levels, counts, len(codes))
+        return Summary(
+            column.label, column.kind, float(missing), int(np.count_nonzero(counts)), text
+        )
+    present = values[~np.isnan(values)]
+    write = format_number if column.kind == "number" else time_text
+    low, middle, high = (
+        write(float(x)) for x in np.quantile(present, (0, 0.5, 1), method="nearest")
+    )
+    text = f"{low} to {high}, median {middle}" if low != high else low
+    missing = 1 - len(present) / len(values)
+    return Summary(column.label, column.kind, missing, len(np.unique(present)), text)
+
+
+def _most_frequent(levels, counts, n):
+    order = np.argsort(-counts, kind="stable")[:MOST_FREQUENT]
+    parts = [
+        f"{printable(levels[i], 24)} {format_share(counts[i] / n)}" for i in order if counts[i]
+    ]
+    return ", ".join(parts) + (", ..." if np.count_nonzero(counts) > MOST_FREQUENT else "")
+
+
+def _left_out(raw, label):
+    if raw.kind == "text":
+        is_missing = np.array([*map(is_missing_mark, raw.levels), True])[raw.values]
+    else:
+        is_missing = np.isnan(raw.values)
+    n_distinct = len(np.unique(raw.values[~is_missing]))
+    return Summary(label, None, float(is_missing.mean()), n_distinct, "")
+
+
+def format_share(x):
+    """Return a share as a percentage: `0.3 %`, `5 %`, `< 0.1 %`."""
+    percent = 100 * x
+    if 0 < percent < 0.1:
+        return "< 0.1 %"
+    if 99.9 < percent < 100:
+        return "> 99.9 %"
+    return f"{percent:.0f} %" if percent >= 10 or percent == 0 else f"{percent:.1f} %"

@@ -1,0 +1,147 @@
+"""The sections about the table: its columns, what is suspicious, important columns, rows to check."""
+
+import numpy as np
+
+from ..common import plural
+from ..report import describe_target, format_number, short_path
+from .columns import format_share, summarize
+from .elements import bullets, element, name, pairs, paragraph, section, table
+
+MAX_COLUMNS = 200
+MAX_CLASSES = 12
+MAX_IMPORTANT = 20
+MAX_WARNINGS = 50
+
+
+def warnings_section(report):
+    """Return the section about columns and rows that may be wrong, None without any."""
+    found = report.record["suspicions"]
+    if not found:
+        return None
+    texts = [suspicion["text"] for suspicion in found[:MAX_WARNINGS]]
+    more = len(found) - len(texts)
+    if more:
+        texts.append(f"... and {plural(more, 'warning')} more (--json lists all)")
+    return section("warnings", "Warnings", bullets(texts))
+
+
+def data_section(report):
+    """Return the section with the table that the model was trained on, and its columns."""
+    record, summaries = report.record, summarize(report.frame, report.model._features)
+    n_used = sum(s.kind is not None for s in summaries)
+    rows = plural(record["rows"], "row")
+    if record["test_rows"]:
+        rows += f", {record['test_rows']:,} of them for the test"
+    facts = [
+        ("table", short_path(record["data"], 200)),
+        ("rows", rows),
+        ("columns", f"{n_used:,} used of {record['columns']:,}"),
+        ("target", f"{name(record['target'])}: {describe_target(record)}"),
+    ]
+    if report.is_number:
+        facts.append(("range", _describe_numbers(report.y_train)))
+    return section(
+        "data",
+        "Data",
+        pairs(facts),
+        None if report.is_number else _class_table(report),
+        _column_table(record, summaries),
+        _left_out_table(record, summaries),
+    )
+
+
+def _describe_numbers(y):
+    low, middle, high = map(format_number, np.quantile(y, (0, 0.5, 1)))
+    return f"{low} to {high}, median {middle}, mean {format_number(float(y.mean()))}"
+
+
+def _class_table(report):
+    labels, codes = report.record["classes"], report.model._class_numbers(report.y_train)
+    counts = np.bincount(codes, minlength=len(labels))
+    order, caption = np.arange(len(labels)), "Classes of the training rows"
+    if len(labels) > MAX_CLASSES:
+        order = np.argsort(-counts, kind="stable")[:MAX_CLASSES]
+        caption += f": the {MAX_CLASSES} most frequent of {len(labels):,}"
+    rows = [
+        [name(labels[i]), f"{counts[i]:,}", format_share(counts[i] / len(codes))] for i in order
+    ]
+    return table(caption, ["class", "#rows", "#share"], rows)
+
+
+def _column_table(record, summaries):
+    used = [s for s in summaries if s.kind is not None]
+    caption = "Columns that the model uses"
+    if len(used) > MAX_COLUMNS:
+        importances = record["importances"]
+        shown = sorted(used, key=lambda s: -importances[s.label])[:MAX_COLUMNS]
+        caption += f": the {MAX_COLUMNS} most important of {len(used):,}"
+        used = shown
+    rows = [
+        [name(s.label), s.kind, format_share(s.missing), f"{s.n_distinct:,}", s.text] for s in used
+    ]
+    return table(caption, ["column", "taken for", "#missing", "#distinct", "values"], rows)
+
+
+def _left_out_table(record, summaries):
+    left_out = [s for s in summaries if s.kind is None]
+    if not left_out:
+        return None
+    caption = "Columns that are left out"
+    if len(left_out) > MAX_COLUMNS:
+        caption += f": {MAX_COLUMNS} of {len(left_out):,}"
+    rows = [
+        [name(s.label), format_share(s.missing), f"{s.n_distinct:,}", record["left_out"][s.label]]
+        for s in left_out[:MAX_COLUMNS]
+    ]
+    return table(caption, ["column", "#missing", "#distinct", "reason"], rows)
+
+
+def importances_section(report):
+    """Return the section with the most important columns."""
+    importances = report.record["importances"]
+    top = sorted(importances.items(), key=lambda item: -item[1])
+    top = [(label, x) for label, x in top if x > 0]
+    text = (
+        "By how much the loss on held-out rows grows if the values of a column are shuffled. Columns "
+        "with the same information have a low importance each, because the others make up for it. "
+        "If you would not know a column for a new row, leave it out with --drop."
+    )
+    if not top:
+        return section(
+            "importances", "Important columns", paragraph("No column reduces the held-out loss.")
+        )
+    largest, caption = top[0][1], "Growth of the loss"
+    if len(top) > MAX_IMPORTANT:
+        caption += f": the {MAX_IMPORTANT} most important of {len(top):,} columns above 0"
+    rows = [
+        [name(label), f"{x:.3f}", element("div", class_="bar", style=f"--share: {x / largest:.3f}")]
+        for label, x in top[:MAX_IMPORTANT]
+    ]
+    return section(
+        "importances",
+        "Important columns",
+        paragraph(text),
+        table(caption, ["column", "#growth", "compared"], rows, class_="bars"),
+    )
+
+
+def suspects_section(report):
+    """Return the section with the rows whose target may be wrong, None without any."""
+    suspects = report.record["suspects"]
+    if not suspects:
+        return None
+    if report.is_number:
+        text = "The prediction for these rows is far from the target, which may be wrong."
+        head = ["place", "#target", "#predicted"]
+        rows = [
+            [s["place"], *(format_number(s[k]) for k in ("given", "predicted"))] for s in suspects
+        ]
+    else:
+        text = "The target of these rows is improbable, so it may be wrong."
+        head = ["place", "target", "#probability", "predicted"]
+        rows = [
+            [s["place"], name(s["given"]), f"{s['probability']:.2g}", name(s["predicted"])]
+            for s in suspects
+        ]
+    text += " Look at them in the table."
+    return section("rows", "Rows to check", paragraph(text), table("Rows to check", head, rows))

@@ -1,0 +1,143 @@
+"""The sections about the training: its curves, its settings, and the command that repeats it."""
+
+import os
+import platform
+import shlex
+
+import numpy as np
+
+from ... import kernels
+from ...plotting.theme import CLASS_COLORS
+from ..common import plural
+from ..display import format_duration
+from ..info import installed_version
+from ..report import format_error
+from .charts import chart, charts
+from .elements import element, pairs, paragraph, section, table
+
+WIDTH = 90  # characters of a line of the command
+LIBRARIES = "numpy", "scikit-learn", "pyarrow", "matplotlib"
+
+
+def curves_section(report):
+    """Return the section with the curves of the networks and the settings of the training."""
+    record, members = report.record, report.model._members
+    histories = [[fold[-1].history for fold in member.networks] for member in members]
+    figures = [
+        _curve_chart(i, len(members), member.share, of_members)
+        for i, (member, of_members) in enumerate(zip(members, histories))
+        if any(history is not None for history in of_members)
+    ]
+    unknown = sum(history is None for history in histories[0]) if histories else 0
+    shown = min(record["members"], len(CLASS_COLORS))
+    return section(
+        "training",
+        "Training",
+        _describe(record),
+        paragraph(f"The charts show the first {shown} members.")
+        if shown < record["members"]
+        else None,
+        paragraph(f"{plural(unknown, 'member')} of an earlier run, before --resume, not shown.")
+        if unknown
+        else None,
+        charts(*figures),
+        _tuning_table(record["tuning"]),
+    )
+
+
+def _describe(record):
+    members, networks = plural(record["members"], "member"), plural(record["networks"], "network")
+    hidden = ", ".join(map(str, record["hidden"]))
+    return paragraph(
+        f"The model has {members} with {networks} in all, each with hidden layers of {hidden} units; "
+        f"{record['parameters']:,} parameters. The training took {format_duration(record['seconds'])}."
+        " Each member holds out other rows and keeps the best epoch on them."
+    )
+
+
+def _curve_chart(i, n, share, histories):
+    """Return the chart of the networks with one configuration, one for each member."""
+
+    def draw(ax):
+        shown = []
+        for member, (history, color) in enumerate(zip(histories, CLASS_COLORS), 1):
+            if history is None:
+                continue
+            losses = np.array(history.val_loss)
+            epochs = np.arange(1, len(losses) + 1)
+            best = losses.argmin()
+            ax.plot(epochs, losses, color=color, linewidth=1.2, label=f"member {member}")
+            ax.plot(epochs, history.loss, color=color, linewidth=0.8, linestyle=":")
+            ax.plot(epochs[best], losses[best], "o", color=color, markersize=4)
+            shown += [losses, history.loss]
+        values = np.concatenate(shown)
+        low, high = values.min(), np.quantile(values, 0.97)  # the first epochs are far above
+        ax.set_ylim(low - 0.05 * (high - low), high)
+        ax.set(xlabel="epoch", ylabel="loss")
+        ax.legend()
+
+    return chart(
+        f"curves{i + 1}",
+        f"Configuration {i + 1} of {n}" if n > 1 else "Loss of the networks",
+        f"{100 * share:.0f} % of the prediction. Solid: loss on held-out rows, with a dot at its "
+        "least. Dotted: loss on the training rows.",
+        draw,
+    )
+
+
+def _tuning_table(tuning):
+    """Return what --tune has tried, None without it."""
+    if tuning is None:
+        return None
+    metric = {"log_loss": "log-loss", "rmse": "RMSE", "mae": "mean absolute error",
+              "poisson_deviance": "Poisson deviance"}[tuning["metric"]]  # fmt: skip
+    rows = [[t["options"], str(t["members"]), format_error(t["score"])] for t in tuning["tried"]]
+    return table("Settings that --tune tried", ["options", "#members", f"#{metric}"], rows)
+
+
+def reproduce_section(report):
+    """Return the section with the command, the seed and the versions."""
+    record = report.record
+    versions = [("fastnn", record["fastnn"]), ("Python", platform.python_version())]
+    versions += [(library, installed_version(library)) for library in LIBRARIES]
+    facts = [
+        ("seed", str(record["seed"])),
+        ("versions", ", ".join(f"{library} {version}" for library, version in versions if version)),
+        ("machine", f"{platform.system()} {platform.machine()}, kernels for {kernels.CHOSEN}"),
+        ("created", report.created.strftime("%Y-%m-%d %H:%M UTC")),
+    ]
+    text = "The same command, table and versions give the same model on the same kind of processor."
+    if record["time_limit"] is not None:
+        text = "With --time-limit, the model depends on the speed of the machine."
+    if record["data"] == "-":
+        text += " The table was read from standard input."
+    return section(
+        "command",
+        "Command",
+        element("pre", element("code", quote_command(record["command"])), tabindex="0"),
+        paragraph(text),
+        pairs(facts),
+    )
+
+
+def quote_command(command):
+    """Return a command as lines for bash, whose words stay as they are if they cannot be displayed."""
+    lines = [""]
+    for word in map(_quote_word, shlex.split(command)):
+        if len(lines[-1]) + len(word) > WIDTH and lines[-1].strip():
+            lines[-1] += " \\"
+            lines.append("   ")
+        lines[-1] += f" {word}" if lines[-1] else word
+    return "\n".join(lines)
+
+
+def _quote_word(word):
+    if word.isprintable():
+        return shlex.quote(word)
+    return "$'" + "".join(map(_escape, word)) + "'"
+
+
+def _escape(c):
+    if c.isprintable():
+        return f"\\{c}" if c in "'\\" else c
+    return "".join(f"\\x{byte:02x}" for byte in os.fsencode(c))
