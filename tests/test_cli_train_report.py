@@ -420,6 +420,23 @@ def test_elements_escape_texts_and_attributes():
     assert elements.to_html(p).removeprefix("<!DOCTYPE html>\n") == text.replace('&lt;">', '<">')
 
 
+@pytest.mark.parametrize(
+    ("loss", "val_loss"),
+    [
+        ([1.0], [2.0]),
+        ([1.0, 1.0], [1.0, 1.0]),
+        ([1.0, np.nan], [2.0, np.inf]),
+        ([np.nan], [np.nan]),
+    ],
+)
+def test_curves_of_short_and_diverged_trainings_are_drawn(loss, val_loss):
+    history = fastnn.training.state.History(loss, val_loss)
+    figure = training._curve_chart(0, 2, 0.5, [history, None, history])
+    source = elements.to_html(figure)
+    assert "Configuration 1 of 2" in source and "50 % of the prediction" in source
+    assert re.findall(r">(member \d)<", source) == ["member 1", "member 3"]
+
+
 def test_charts_of_texts_without_a_glyph_have_no_warning():
     figure = charts.chart("a", "title", "text", lambda ax: ax.set(xlabel="\N{HANGUL SYLLABLE GA}"))
     source = elements.to_html(figure)

@@ -59,20 +59,15 @@ def _curve_chart(i, n, share, histories):
     """Return the chart of the networks with one configuration, one for each member."""
 
     def draw(ax):
-        shown = []
         for member, (history, color) in enumerate(zip(histories, CLASS_COLORS), 1):
-            if history is None:
-                continue
-            losses = np.array(history.val_loss)
-            epochs = np.arange(1, len(losses) + 1)
-            best = losses.argmin()
-            ax.plot(epochs, losses, color=color, linewidth=1.2, label=f"member {member}")
-            ax.plot(epochs, history.loss, color=color, linewidth=0.8, linestyle=":")
-            ax.plot(epochs[best], losses[best], "o", color=color, markersize=4)
-            shown += [losses, history.loss]
-        values = np.concatenate(shown)
-        low, high = values.min(), np.quantile(values, 0.97)  # the first epochs are far above
-        ax.set_ylim(low - 0.05 * (high - low), high)
+            if history is not None:
+                _plot_curves(ax, history, color, f"member {member}")
+        values = np.concatenate([line.get_ydata() for line in ax.lines])
+        values = values[np.isfinite(values)]
+        if values.size:
+            low, high = values.min(), np.quantile(values, 0.97)  # the first epochs are far above
+            margin = 0.05 * (high - low) or 1.0
+            ax.set_ylim(low - margin, high + margin)
         ax.set(xlabel="epoch", ylabel="loss")
         ax.legend()
 
@@ -83,6 +78,17 @@ def _curve_chart(i, n, share, histories):
         "least. Dotted: loss on the training rows.",
         draw,
     )
+
+
+def _plot_curves(ax, history, color, label):
+    """Plot the losses of a network. Those of a training that diverged are not finite, with a gap."""
+    losses = np.array(history.val_loss, float)
+    epochs = np.arange(1, len(losses) + 1)
+    ax.plot(epochs, losses, color=color, linewidth=1.2, label=label)
+    ax.plot(epochs, history.loss, color=color, linewidth=0.8, linestyle=":")
+    if np.isfinite(losses).any():
+        best = np.argmin(np.where(np.isfinite(losses), losses, np.inf))
+        ax.plot(epochs[best], losses[best], "o", color=color, markersize=4)
 
 
 def _tuning_table(tuning):
