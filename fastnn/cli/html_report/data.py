@@ -79,7 +79,8 @@ def _column_table(record, summaries):
     rows = [
         [name(s.label), s.kind, format_share(s.missing), f"{s.n_distinct:,}", s.text] for s in used
     ]
-    return table(caption, ["column", "taken for", "#missing", "#distinct", "values"], rows)
+    head = ["column", "taken for", "#missing", "#distinct", "values"]
+    return table(caption, head, rows, "sentences")
 
 
 def _left_out_table(record, summaries):
@@ -93,7 +94,7 @@ def _left_out_table(record, summaries):
         [name(s.label), format_share(s.missing), f"{s.n_distinct:,}", record["left_out"][s.label]]
         for s in left_out[:MAX_COLUMNS]
     ]
-    return table(caption, ["column", "#missing", "#distinct", "reason"], rows)
+    return table(caption, ["column", "#missing", "#distinct", "reason"], rows, "sentences")
 
 
 def importances_section(report):
@@ -104,7 +105,7 @@ def importances_section(report):
     text = (
         "By how much the loss on held-out rows grows if the values of a column are shuffled. Columns "
         "with the same information have a low importance each, because the others make up for it. "
-        "If you would not know a column for a new row, leave it out with --drop."
+        "If you would not know a column for a new row, leave it out with "
     )
     if not top:
         return section(
@@ -120,7 +121,7 @@ def importances_section(report):
     return section(
         "importances",
         "Important columns",
-        paragraph(text),
+        paragraph(text, element("code", "--drop"), "."),
         table(caption, ["column", "#growth", "compared"], rows, class_="bars"),
     )
 

@@ -39,7 +39,7 @@ def scores_section(report):
         "Scores",
         paragraph(_describe(report, is_complete)),
         _verdict(record),
-        table("Scores of the model and of the baseline", [*head, "meaning"], rows),
+        table("Scores of the model and of the baseline", [*head, "meaning"], rows, "sentences"),
         _class_table(scores["classes"]) if "classes" in scores else None,
     )
 

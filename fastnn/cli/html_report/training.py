@@ -15,7 +15,7 @@ from ..report import format_error
 from .charts import chart, charts
 from .elements import element, pairs, paragraph, section, table
 
-WIDTH = 90  # characters of a line of the command
+WIDTH = 80  # characters of a line of the command
 LIBRARIES = "numpy", "scikit-learn", "pyarrow", "matplotlib"
 
 
