@@ -245,3 +245,20 @@ def test_callbacks_and_the_network_have_the_averaged_parameters():
         .n_epochs
         == 0
     )
+
+
+@pytest.mark.parametrize("callbacks", [(), lambda net, history: None])
+def test_sparse_rows_with_averaged_parameters_and_validation_data(callbacks):
+    scipy_sparse = pytest.importorskip("scipy.sparse")
+    dense = np.maximum(X, 0).astype("float32")
+    nets = [MLP([6, 5, 4], rng=0) for _ in range(2)]
+    for net, rows in zip(nets, (dense, scipy_sparse.csr_array(dense))):
+        net.fit(
+            *(rows, SMOOTH, "mse", SGD(0.1, average=0.9)),
+            epochs=3,
+            shuffle=False,
+            validation_data=(rows[:50], SMOOTH[:50]),
+            callbacks=callbacks,
+        )
+    assert_same_bits(nets[1].params, nets[0].params)
+    assert_same_bits(nets[1].state.params, nets[0].state.params)

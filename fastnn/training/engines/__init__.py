@@ -19,7 +19,7 @@ def engine(net, data, state, batch_size, shuffle, n_threads, rng, validation=Non
     batch_size = n if batch_size is None else min(check_count("batch_size", batch_size), n)
     arguments = (net, data, state, batch_size, shuffle, n_threads, rng, validation)
     if is_sparse(data.X):
-        from .blocks import BlocksEngine
+        from .sparse import SparseEngine
 
-        return BlocksEngine(*arguments)
+        return SparseEngine(*arguments)
     return DenseEngine(*arguments, **dense_options)

@@ -1,4 +1,4 @@
-"""The engine of sparse rows: it makes one block of rows dense at a time and trains on it."""
+"""The engine of blocks: it trains on one block of rows after another."""
 
 import time
 from dataclasses import replace
@@ -7,54 +7,78 @@ from typing import Any
 import numpy as np
 
 from ...kernels import Stop
-from ..data import block_rows
 from .base import Engine
 from .dense import DenseEngine
 
 
 class BlocksEngine(Engine):
-    """Train on blocks of sparse rows, each with a `DenseEngine` that starts where the last stopped.
+    """Train on blocks of rows, each with a `DenseEngine` that starts where the last stopped.
 
-    A block holds whole batches. So without shuffling, the result is bit for bit that of dense rows.
+    A subclass defines `next_block`. A block holds whole batches; only the last of an epoch may end
+    with a smaller one.
+
+    Parameters
+    ----------
+    shuffle : bool
+        Whether the `DenseEngine` shuffles the rows of each block.
+    row : int, default 0
+        First row of the block that training starts with, counted in the epoch.
     """
 
-    def __init__(self, net, data, state, batch_size, shuffle, n_threads, rng, validation=None):
-        self.net, self.data, self.state, self.shuffle, self.rng = net, data, state, shuffle, rng
+    def __init__(self, net, state, batch_size, shuffle, n_threads, rng, row=0):
+        self.net, self.state, self.shuffle, self.rng = net, state, shuffle, rng
         self.batch_size, self.n_threads = batch_size, n_threads
-        self.rows = block_rows(data.X, batch_size)
         self.block: Any = None  # the engine of the current block
-        self.start = (state.step, state.epoch, 0, 0.0)  # the position at the start of that block
+        self.ended = False  # whether all steps of that block are done
+        self.is_last, self.n_rows = False, 0  # whether it ends the epoch, and its number of rows
+        self.start = (state.step, state.epoch, row, 0.0)  # the position where the next steps begin
+        self.params: Any = None  # before the first block
+
+    def next_block(self, row):
+        """Return the Data of the block that begins with this row, and whether it ends the epoch."""
+        raise NotImplementedError
+
+    def state_in_block(self):
+        """Return the state from which the first step of a block continues."""
+        step, epoch, _, loss_sum = self.start
+        return replace(self.state, step=step, epoch=epoch, row=0, loss_sum=loss_sum, order=None)
 
     def load(self, state):
         self.state = state
-        if self.block is not None:
-            self.block.load(
-                replace(
-                    state, row=state.row - self.start[2], loss_sum=state.loss_sum - self.start[3]
-                )
-            )
+        if self.block is None:
+            self.params = self.net.params.copy()
+        else:
+            row = 0 if self.ended else state.row - self.start[2]
+            self.block.load(replace(state, row=row))
 
     def store(self, state):
+        # `Session.store` may replace the parameters in the network by their average, so a second
+        # call must write them again, even between two blocks
         if self.block is not None:
             self.block.store(state)
+        elif self.params is not None:
+            self.net.params = self.params
 
     def position(self):
-        step, epoch, row, loss_sum = self.start
-        if self.block is not None:
-            step, _, in_block, of_block = self.block.position()
-            row, loss_sum = row + in_block, loss_sum + of_block
-        return step, epoch, row, loss_sum
+        if self.block is None or self.ended:
+            return self.start
+        step, epoch, row, loss_sum = self.block.position()
+        if epoch > self.start[1]:  # a parameter was not finite after the last step of the block
+            row = self.n_rows
+            if self.is_last:
+                return step, epoch, 0, 0.0
+        return step, self.start[1], self.start[2] + row, loss_sum
 
     def advance(self, seconds, losses):
         deadline = time.perf_counter() + seconds
         while True:
-            if self.block is None:
+            if self.block is None or self.ended:
                 self.begin_block()
             block_losses = np.empty((3, 1))
             stop = self.block.advance(max(0.0, deadline - time.perf_counter()), block_losses)
             if stop == Stop.EPOCHS:
                 self.end_block(block_losses[0, 0], losses)
-                if self.start[2] == 0:
+                if self.is_last:
                     return Stop.EPOCHS
             elif stop != Stop.TIME:
                 return stop
@@ -62,30 +86,30 @@ class BlocksEngine(Engine):
                 return Stop.TIME
 
     def begin_block(self):
-        step, epoch, row, _ = self.start
-        if row == 0:
-            n = len(self.data)
-            self.order = self.rng.permutation(n) if self.shuffle else np.arange(n)
-            if self.net.has_dropout:
-                self.state.draw_seed(self.rng)
-        rows = self.data.take(self.order[row : row + self.rows]).dense()
-        state = replace(self.state, step=step, epoch=epoch, row=0, loss_sum=0.0, order=None)
+        self.store(self.state)
+        data, is_last = self.next_block(self.start[2])
+        if self.net.has_dropout:
+            self.state.draw_seed(self.rng)
+        state, n_rows = self.state_in_block(), len(data)
         block = DenseEngine(
-            self.net, rows, state, min(self.batch_size, len(rows)), False, self.n_threads, self.rng
+            *(self.net, data, state, min(self.batch_size, n_rows)),
+            *(self.shuffle, self.n_threads, self.rng),
         )
         block.load(state)
-        self.block, self.block_length = block, len(rows)
+        self.n_rows, self.is_last, self.block, self.ended = n_rows, is_last, block, False
 
     def end_block(self, loss, losses):
-        """Store parameters and moments for the next block. loss : mean loss of the block."""
-        step, n = self.block.position()[0], len(self.data)
+        """Move on to the next block. loss : mean loss of the block, with the `loss_sum` before it."""
         _, epoch, row, loss_sum = self.start
-        self.block.store(self.state)
-        row, loss_sum = row + self.block_length, loss_sum + loss * self.block_length
-        if row == n:
-            losses[0, 0] = loss_sum / n
-            epoch, row, loss_sum = epoch + 1, 0, 0.0
-        self.block, self.start = None, (step, epoch, row, loss_sum)
+        total = loss * self.n_rows + (loss_sum if self.n_rows <= self.batch_size else 0.0)
+        n_rows, total = row + self.n_rows, float(total)
+        step = self.block.position()[0]
+        if self.is_last:
+            losses[0, 0] = loss if row == 0 else total / n_rows
+            start = step, epoch + 1, 0, 0.0
+        else:
+            start = step, epoch, n_rows, total
+        self.start, self.ended = start, True
 
     def restore(self):
         if self.block is not None:
