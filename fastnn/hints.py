@@ -32,7 +32,7 @@ ONE_PASS = "partial_fit makes one pass over the rows in their order. Use fit"
 PARTIAL_FIT = FIT | dict.fromkeys(
     [
         *("epochs", "n_epochs", "num_epochs", "max_iter", "resume"),
-        *("shuffle", "rng", "seed", "random_state"),
+        *("shuffle", "rng", "seed", "random_state", "window"),
         *("validation_data", "eval_set", "validation_fraction", "validation_split"),
         *("callbacks", "early_stopping", "progress", "verbose"),
     ],

@@ -10,10 +10,12 @@ from .hints import FIT, NETWORK, PARTIAL_FIT, with_hints
 from .kernels import Loss, Trainer
 from .network import Network
 from .training.data import Data, of_validation
+from .training.groups import RowGroups
 from .training.plan import Plan, Settings
 from .training.progress import ProgressLine
 from .training.session import Session
 from .training.state import fresh, resumed
+from .training.stream import StreamedData
 from .validation import (
     check_count,
     check_matrix,
@@ -217,7 +219,7 @@ class MLP(Network):
     def fit(
         self,
         X,
-        y,
+        y=None,
         loss=None,
         optimizer=None,
         epochs=10,
@@ -233,16 +235,20 @@ class MLP(Network):
         *,
         class_weight=None,
         validation_fraction=0.0,
+        window=None,
     ):
         """Train the network, starting from its current parameters.
 
         Parameters
         ----------
-        X : array_like (n, n_in) or Table
-            A `Table` holds bins and categories in 4 bytes a cell.
-        y : array_like
+        X : array_like (n, n_in), Table, or row groups
+            A `Table` holds bins and categories in 4 bytes a cell. Row groups are for tables larger
+            than memory: a list, an object whose ``__iter__`` starts over, or a function that returns
+            a new iterator. They yield ``(X, y)`` or ``(X, y, sample_weight)``, and each epoch reads
+            them again. The user guide has a page about them.
+        y : array_like, optional
             (n,) or (n, n_out) numbers; for "cross_entropy" class indices (n,) or rows of
-            probabilities. See `fastnn.losses`.
+            probabilities. See `fastnn.losses`. Row groups have their own.
         loss : str, Loss or callable, optional
             A name, an object of `fastnn.losses`, or a function ``(outputs, y) -> (value,
             d_outputs)``. The default depends on the output: bce for sigmoid, cross_entropy for
@@ -280,7 +286,10 @@ class MLP(Network):
             classes * rows of the class). For bce with one output and cross_entropy.
         validation_fraction : float in [0, 1), default 0.0
             Fraction of the rows to hold out as validation data, drawn at random. With `resume` the
-            same rows as before.
+            same rows as before. Of row groups, a hash of a row's number decides.
+        window : int, optional
+            Number of rows of row groups to hold in memory, and to shuffle among each other. It is
+            rounded down to whole batches, but is at least one. By default as many as take 256 MB.
 
         Returns
         -------
@@ -309,7 +318,15 @@ class MLP(Network):
         callbacks = resolve_callbacks(callbacks)
         rng = self.rng if rng is None else check_rng(rng)
         loss = losses.resolve(loss, self.activations[-1])
-        data = self._data(X, y, loss, sample_weight)
+        if y is None:
+            data = self._streamed(X, loss, sample_weight, window)
+        elif window is not None:
+            raise ValueError(
+                "window is for row groups, but X is in memory with y. Pass one of them: row groups in "
+                "place of X and y, or no window."
+            )
+        else:
+            data = self._data(X, y, loss, sample_weight)
         validation = of_validation(self, validation_data, loss, data)
         check_number("validation_fraction", validation_fraction, minimum=0, below=1)
         if validation_fraction and validation is not None:
@@ -328,7 +345,7 @@ class MLP(Network):
         )
         plan = Plan(self, data, validation, rng, settings)
         session = plan.session(check_threads(n_threads))
-        return session.run(ProgressLine(epochs, len(session.data)) if progress else None)
+        return session.run(ProgressLine(epochs, session.data.n_rows) if progress else None)
 
     @with_hints(PARTIAL_FIT)
     def partial_fit(
@@ -382,6 +399,16 @@ class MLP(Network):
         if not len(data):
             raise ValueError("X has no rows. Training needs at least one.")
         return data
+
+    def _streamed(self, X, loss, sample_weight, window):
+        """Return the StreamedData of row groups."""
+        if sample_weight is not None:
+            raise ValueError(
+                "sample_weight does not work with row groups. Let them yield (X, y, sample_weight)."
+            )
+        if window is not None:
+            window = check_count("window", window)
+        return StreamedData(RowGroups(self, X, loss), loss, window)
 
     # ---- summary ----
 

@@ -22,6 +22,7 @@ LESSONS = (
     "optimizers.md",
     "estimators.md",
     "many.md",
+    "streams.md",
     "tables.md",
     "tabular.md",
     "plots.md",

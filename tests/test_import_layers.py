@@ -23,6 +23,8 @@ LAYERS = [
     {"functional", "threads", "executors"},
     {"network"},
     {"training.state", "training.stopping", "training.progress", "training.data"},
+    {"training.groups"},
+    {"training.stream"},
     {"training.engines"},
     {"callbacks"},
     {"training.session", "training.seeds"},

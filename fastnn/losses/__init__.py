@@ -36,7 +36,14 @@ from dataclasses import asdict
 from typing import Any
 
 from .base import Loss
-from .classification import BCE, BCEWithLogits, CrossEntropy, class_weights
+from .classification import (
+    BCE,
+    BCEWithLogits,
+    CrossEntropy,
+    balanced_weights,
+    class_counts,
+    class_weights,
+)
 from .custom import CustomLoss
 from .regression import MAE, MSE, GaussianNLL, Huber, LogCosh, Poisson, Quantile
 
@@ -54,6 +61,8 @@ __all__ = [
     "Loss",
     "Poisson",
     "Quantile",
+    "balanced_weights",
+    "class_counts",
     "class_weights",
     "resolve",
 ]

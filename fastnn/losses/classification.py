@@ -175,18 +175,16 @@ def class_weights(class_weight, targets, n_out, loss):
         raise ValueError(
             f"class_weight needs loss 'bce' with one output, or 'cross_entropy'. {remedy}."
         )
-    if targets.ndim == 2 and n_out == 1:
-        targets = np.concatenate([1 - targets, targets], axis=1)
     k = max(2, n_out)
-    counts = np.bincount(targets, minlength=k) if targets.ndim == 1 else targets.sum(axis=0)
+    if targets.ndim == 2 and n_out == 1:
+        targets = _of_two_classes(targets)
     if isinstance(class_weight, str):
         if class_weight != "balanced":
             raise ValueError(
                 "class_weight must be a dict, a sequence of weights or 'balanced', "
                 f"got {class_weight!r}"
             )
-        present = counts > 0
-        weights = np.divide(len(targets), present.sum() * counts, out=np.zeros(k), where=present)
+        weights = balanced_weights(class_counts(targets, n_out), len(targets))
     elif isinstance(class_weight, dict):
         weights = np.ones(k)
         for key, weight in class_weight.items():
@@ -202,3 +200,23 @@ def class_weights(class_weight, targets, n_out, loss):
                 f"class_weight must hold {k} weights, one for each class, got {weights.size}"
             )
     return weights[targets] if targets.ndim == 1 else targets @ weights
+
+
+def class_counts(targets, n_out):
+    """Return the number of rows of each class; of probabilities, their sum. See `class_weights`."""
+    if targets.ndim == 1:
+        return np.bincount(targets, minlength=max(2, n_out))
+    if targets.shape[1] == 1:
+        targets = _of_two_classes(targets)
+    return targets.sum(axis=0)
+
+
+def balanced_weights(counts, n):
+    """Return the weight of each class for n rows: n / (number of classes * rows of the class)."""
+    present = counts > 0
+    return np.divide(n, present.sum() * counts, out=np.zeros(len(counts)), where=present)
+
+
+def _of_two_classes(targets):
+    """Return the probabilities of the classes 0 and 1 from those of class 1, (n, 1)."""
+    return np.concatenate([1 - targets, targets], axis=1)

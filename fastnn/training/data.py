@@ -60,6 +60,10 @@ class Data:
     def __len__(self):
         return self.X.shape[0] if self.rows is None else len(self.rows)
 
+    @property
+    def n_rows(self):
+        return len(self)
+
     def shares_arrays(self, other):
         """Whether other data differ from these at most in `rows`."""
         return (
@@ -198,6 +202,20 @@ class Data:
             len(self) > 0 and not is_sparse(self.X) and not isinstance(self.loss, losses.CustomLoss)
         )
 
+    def first_not_finite(self):
+        """Return the name of the first array with NaN or infinity and its index there, or None."""
+        arrays = {"X": self.X, "y": self.targets, "sample_weight": self.sample_weight}
+        for name, a in arrays.items():
+            if _is_finite(a):
+                continue
+            selected = a if self.rows is None else a[self.rows]
+            if not np.isfinite(selected).all():
+                index = np.argwhere(~np.isfinite(selected))[0]
+                if self.rows is not None:
+                    index[0] = self.rows[index[0]]
+                return name, index
+        return None
+
     def error_rate(self, net):
         """Return the share of the weight of the rows whose predicted class is wrong.
 
@@ -236,11 +254,16 @@ def n_held_out(fraction, n):
     """Return how many of n rows `validation_fraction` holds out."""
     n_out = round(fraction * n)
     if not 0 < n_out < n:
-        raise ValueError(
-            f"validation_fraction={fraction} holds out {n_out} of {n} rows. At least one row must "
-            "be held out, and at least one left to train on."
-        )
+        raise no_rows_held_out(fraction, n_out, n)
     return n_out
+
+
+def no_rows_held_out(fraction, n_out, n):
+    """Return the error if `validation_fraction` holds out no row, or all."""
+    return ValueError(
+        f"validation_fraction={fraction} holds out {n_out} of {n} rows. At least one row must "
+        "be held out, and at least one left to train on."
+    )
 
 
 def of_validation(net, validation_data, loss, data):
@@ -256,7 +279,7 @@ def of_validation(net, validation_data, loss, data):
         validation = Data.of(net, X, y, loss, *sample_weight)
     except (TypeError, ValueError) as error:
         raise type(error)(f"validation_data: {error}") from None
-    if _layout(data.X) != _layout(validation.X):
+    if isinstance(data, Data) and _layout(data.X) != _layout(validation.X):
         raise ValueError(
             "X and the X of validation_data must be Tables of one layout, or none of them a Table"
         )
@@ -265,6 +288,11 @@ def of_validation(net, validation_data, loss, data):
 
 def _layout(X):
     return X.layout if isinstance(X, Table) else None
+
+
+def _is_finite(a):
+    """Whether all numbers of a dense array are finite; sparse rows were checked before."""
+    return not isinstance(a, np.ndarray) or a.dtype.kind not in "fiub" or np.isfinite(a).all()
 
 
 def is_sparse(X):

@@ -38,7 +38,11 @@ class Line:
 
 
 class ProgressLine(Line):
-    """The progress of one training, and at the end why it stopped."""
+    """The progress of one training, and at the end why it stopped.
+
+    n_rows : int or None
+        Number of rows of an epoch. If it is None, steps are shown.
+    """
 
     def __init__(self, epochs, n_rows):
         super().__init__()
@@ -63,7 +67,9 @@ class ProgressLine(Line):
             parts.append(f"loss {history.loss[-1]:.4g}")
         if history.val_loss:
             parts.append(f"validation {history.val_loss[-1]:.4g}")
-        if history.seconds:
+        if self.n_rows is None:
+            parts.append(f"step {history.n_steps:,}")
+        elif history.seconds:
             parts.append(f"{history.n_epochs * self.n_rows / history.seconds:,.0f} rows/s")
         return parts
 

@@ -378,21 +378,9 @@ class Session:
         self.engine.restore()
         saved_step, _, saved_row, _ = self.engine.position()
         saved = "the start of that epoch" if saved_row == 0 else f"step {saved_step}"
-        arrays = {
-            "X": self.data.X,
-            "y": self.data.targets,
-            "sample_weight": self.data.sample_weight,
-        }
-        rows = slice(None) if self.data.rows is None else self.data.rows
-        bad = [
-            (name, *np.argwhere(~np.isfinite(a[rows]))[0])
-            for name, a in arrays.items()
-            if not _is_finite(a) and not np.isfinite(a[rows]).all()
-        ]
+        bad = self.data.first_not_finite()
         if bad:
-            name, *index = bad[0]
-            if self.data.rows is not None:
-                index[0] = self.data.rows[index[0]]
+            name, index = bad
             where = ", ".join(f"{axis} {i}" for axis, i in zip(("row", "column"), index))
             remedy = f"{name} holds NaN or infinity (first in {where}). Remove or replace such rows"
         else:
@@ -406,11 +394,6 @@ class Session:
             epoch,
             step,
         )
-
-
-def _is_finite(a):
-    """Whether all numbers of a dense array are finite; sparse rows were checked before."""
-    return not isinstance(a, np.ndarray) or a.dtype.kind not in "fiub" or np.isfinite(a).all()
 
 
 def _early_stopping(callbacks):

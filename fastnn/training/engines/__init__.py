@@ -2,6 +2,7 @@
 
 from ...validation import check_count
 from ..data import is_sparse
+from ..stream import StreamedData
 from .dense import DenseEngine
 
 
@@ -11,6 +12,18 @@ def engine(net, data, state, batch_size, shuffle, n_threads, rng, validation=Non
     n_threads : number of threads, at least 1
     dense_options : keep_best and queue of `DenseEngine`, which other engines ignore
     """
+    if isinstance(data, StreamedData):
+        from .windows import WindowsEngine
+
+        if state.optimizer.full_batch or batch_size is None:
+            what = "batch_size=None takes" if batch_size is None else "L-BFGS takes"
+            raise ValueError(
+                f"{what} all rows in one step, but row groups are read window by window. Pass "
+                "a batch_size and another optimizer, or all rows as arrays."
+            )
+        return WindowsEngine(
+            *(net, data, state, check_count("batch_size", batch_size), shuffle, n_threads, rng)
+        )
     if state.optimizer.full_batch:
         from .lbfgs import LBFGSEngine
 

@@ -21,34 +21,45 @@ class BlocksEngine(Engine):
     ----------
     shuffle : bool
         Whether the `DenseEngine` shuffles the rows of each block.
-    row : int, default 0
-        First row of the block that training starts with, counted in the epoch.
     """
 
-    def __init__(self, net, state, batch_size, shuffle, n_threads, rng, row=0):
+    def __init__(self, net, state, batch_size, shuffle, n_threads, rng):
         self.net, self.state, self.shuffle, self.rng = net, state, shuffle, rng
         self.batch_size, self.n_threads = batch_size, n_threads
         self.block: Any = None  # the engine of the current block
         self.ended = False  # whether all steps of that block are done
-        self.is_last, self.n_rows = False, 0  # whether it ends the epoch, and its number of rows
-        self.start = (state.step, state.epoch, row, 0.0)  # the position where the next steps begin
+        self.first, self.n_rows = 0, 0  # its first row, and how many it has
+        self.is_last = False  # whether it ends the epoch
+        self.start = (state.step, state.epoch, 0, 0.0)  # the position where the next steps begin
         self.params: Any = None  # before the first block
 
     def next_block(self, row):
-        """Return the Data of the block that begins with this row, and whether it ends the epoch."""
+        """Return the block that holds this row of the epoch.
+
+        Returns
+        -------
+        data : Data
+        first : int
+            Its first row: `row`, unless training resumes within the block.
+        is_last : bool
+            Whether it ends the epoch.
+        """
         raise NotImplementedError
 
-    def state_in_block(self):
+    def state_in_block(self, data, first):
         """Return the state from which the first step of a block continues."""
-        step, epoch, _, loss_sum = self.start
-        return replace(self.state, step=step, epoch=epoch, row=0, loss_sum=loss_sum, order=None)
+        step, epoch, row, loss_sum = self.start
+        order = None if row == 0 else self.state.order
+        return replace(
+            self.state, step=step, epoch=epoch, row=row - first, loss_sum=loss_sum, order=order
+        )
 
     def load(self, state):
         self.state = state
         if self.block is None:
             self.params = self.net.params.copy()
         else:
-            row = 0 if self.ended else state.row - self.start[2]
+            row = 0 if self.ended else state.row - self.first
             self.block.load(replace(state, row=row))
 
     def store(self, state):
@@ -67,7 +78,7 @@ class BlocksEngine(Engine):
             row = self.n_rows
             if self.is_last:
                 return step, epoch, 0, 0.0
-        return step, self.start[1], self.start[2] + row, loss_sum
+        return step, self.start[1], self.first + row, loss_sum
 
     def advance(self, seconds, losses):
         deadline = time.perf_counter() + seconds
@@ -87,28 +98,30 @@ class BlocksEngine(Engine):
 
     def begin_block(self):
         self.store(self.state)
-        data, is_last = self.next_block(self.start[2])
+        data, first, is_last = self.next_block(self.start[2])
         if self.net.has_dropout:
             self.state.draw_seed(self.rng)
-        state, n_rows = self.state_in_block(), len(data)
+        state, n_rows = self.state_in_block(data, first), len(data)
         block = DenseEngine(
             *(self.net, data, state, min(self.batch_size, n_rows)),
             *(self.shuffle, self.n_threads, self.rng),
         )
         block.load(state)
-        self.n_rows, self.is_last, self.block, self.ended = n_rows, is_last, block, False
+        self.first, self.n_rows, self.is_last = first, n_rows, is_last
+        self.block, self.ended = block, False
 
     def end_block(self, loss, losses):
         """Move on to the next block. loss : mean loss of the block, with the `loss_sum` before it."""
-        _, epoch, row, loss_sum = self.start
-        total = loss * self.n_rows + (loss_sum if self.n_rows <= self.batch_size else 0.0)
-        n_rows, total = row + self.n_rows, float(total)
-        step = self.block.position()[0]
+        _, epoch, _, loss_sum = self.start
+        total = loss * self.n_rows
+        if self.n_rows <= self.batch_size:  # a block of one batch has only the loss of that batch
+            total += loss_sum
+        n, step = self.first + self.n_rows, self.block.position()[0]
         if self.is_last:
-            losses[0, 0] = loss if row == 0 else total / n_rows
+            losses[0, 0] = loss if self.first == 0 else total / n
             start = step, epoch + 1, 0, 0.0
         else:
-            start = step, epoch, n_rows, total
+            start = step, epoch, n, float(total)
         self.start, self.ended = start, True
 
     def restore(self):

@@ -24,4 +24,4 @@ class SparseEngine(BlocksEngine):
         if row == 0:
             self.order = self.rng.permutation(n) if self.shuffles else np.arange(n)
         rows = self.order[row : row + self.rows]
-        return self.data.take(rows).dense(), row + len(rows) == n
+        return self.data.take(rows).dense(), row, row + len(rows) == n

@@ -1,0 +1,45 @@
+"""The engine of streamed rows: it reads one window of rows after another."""
+
+from .blocks import BlocksEngine
+
+
+class WindowsEngine(BlocksEngine):
+    """Train on the windows of `StreamedData`. Rows are shuffled within a window.
+
+    If one window holds all rows, the result is bit for bit that of the same rows in memory.
+    """
+
+    def __init__(self, net, data, state, batch_size, shuffle, n_threads, rng, validation=None):
+        super().__init__(net, state, batch_size, shuffle, n_threads, rng)
+        self.start = state.step, state.epoch, state.row, state.loss_sum
+        self.data, self.windows = data, None
+
+    def next_block(self, row):
+        if self.windows is None:  # at the beginning of a pass, or of a resumed training
+            self.windows = self.data.windows(self.batch_size, row)
+        data, first, is_last = next(self.windows, (None, 0, True))
+        if is_last:
+            self.windows = None
+        if data is None:
+            if row == 0:
+                raise ValueError("X has no rows. Training needs at least one.")
+            raise ValueError(
+                f"resume=True continues a pass that was interrupted after row {row - 1:,}, but the row "
+                f"groups have {len(self.data):,} rows. Pass the same row groups, or resume=False."
+            )
+        return data, first, is_last
+
+    def state_in_block(self, data, first):
+        state = super().state_in_block(data, first)
+        n_before = len(data) if state.order is None else len(state.order)
+        if self.shuffle and (n_before != len(data) or (state.order is None) != (state.row == 0)):
+            raise ValueError(
+                "resume=True continues a window that was interrupted, so it needs the same row groups, "
+                "batch_size and window as before. Pass them, or resume=False."
+            )
+        return state
+
+    def store(self, state):
+        super().store(state)
+        if self.ended:
+            state.order = None

@@ -1,0 +1,144 @@
+"""RowGroups: rows that are read group by group, in each pass again."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from ..kernels import all_finite
+from ..losses import CustomLoss
+from .data import Data, is_sparse
+
+AGAIN = (
+    "Pass a list of groups, an object whose __iter__ starts over, or a function that returns a new "
+    "iterator."
+)
+
+
+class RowGroups:
+    """Row groups `(X, y)` or `(X, y, sample_weight)`, validated and converted one by one.
+
+    Parameters
+    ----------
+    net : MLP
+    source : iterable, or callable that returns one
+        Yields the same groups in each pass.
+    loss : losses.Loss
+
+    Attributes
+    ----------
+    n_rows : int or None
+        Number of rows; None before the first complete pass.
+    """
+
+    n_rows: Any = None
+
+    def __init__(self, net, source, loss):
+        _check_source(source)
+        self.net, self.source, self.loss = net, source, loss
+        self.layout: dict | None = None  # what all groups must have in common: that of the first
+
+    def read(self):
+        """Yield the number of its first row and the Data of each group that has rows."""
+        i = first = 0
+        iterator = _begin(self.source)
+        try:
+            while True:
+                try:
+                    group = next(iterator)
+                except StopIteration:
+                    break
+                except Exception as error:
+                    error.add_note(f"raised by the row groups, when row group {i} was read")
+                    raise
+                data = self.to_data(group, i, first)
+                if len(data):
+                    yield first, data
+                i, first = i + 1, first + len(data)
+        finally:
+            if hasattr(iterator, "close"):
+                iterator.close()
+        self.n_rows = first
+
+    def to_data(self, group, i, first):
+        """Return the Data of group i."""
+        try:
+            if not isinstance(group, (tuple, list)) or len(group) not in (2, 3):
+                parts = f" of {len(group)}" if isinstance(group, (tuple, list)) else ""
+                raise TypeError(
+                    "a row group must be (X, y) or (X, y, sample_weight), got a "
+                    f"{type(group).__name__}{parts}"
+                )
+            X, y, weight = (*group, None)[:3]
+            X = X.toarray() if is_sparse(X) else X
+            data = Data.of(self.net, X, y, self.loss, weight, alpha=1.0)
+            self.check(data)
+        except (TypeError, ValueError) as error:
+            raise type(error)(f"row group {i}, which begins with row {first}: {error}") from None
+        data.alpha = 0.0
+        return data
+
+    def check(self, data):
+        """Check that a group has finite numbers and the layout of the first group."""
+        if data.targets.dtype.hasobject:
+            raise TypeError("y is an array of objects. Pass numbers.")
+        arrays = {"sample_weight": data.sample_weight}
+        if isinstance(data.X, np.ndarray):  # a Table was checked when it was made
+            arrays["X"] = data.X
+        if not isinstance(self.loss, CustomLoss):  # which reads its own targets
+            arrays["y"] = data.targets
+        for name, a in arrays.items():
+            if a is not None and a.dtype.kind == "f" and not all_finite(a):
+                row, *column = np.argwhere(~np.isfinite(a))[0]
+                where = f"row {row}" + "".join(f", column {j}" for j in column)
+                raise ValueError(
+                    f"{name} holds NaN or infinity (first in {where} of the group). Remove or replace "
+                    "such rows."
+                )
+        if data.alpha != 1.0:  # `in_range` scaled the weights, but those of other groups otherwise
+            raise ValueError(
+                "sample_weight is too large or too small for a sum of weights in this dtype. Multiply "
+                "all weights by one factor, so that they are near 1."
+            )
+        layout = {
+            "X": getattr(data.X, "layout", "an array"),
+            "y": f"{data.targets.dtype} with the shape {('n', *data.targets.shape[1:])}",
+            "sample_weight": "missing" if data.sample_weight is None else "given",
+        }
+        if self.layout is None:
+            self.layout = layout
+        for name, value in layout.items():
+            if value != self.layout[name]:
+                raise ValueError(
+                    f"{name} is {value}, but was {self.layout[name]} in the first group. Pass groups "
+                    "of one kind."
+                )
+
+
+def _check_source(source):
+    if hasattr(source, "__next__"):
+        raise TypeError(
+            f"X is a {type(source).__name__}, whose row groups can be read once, but each epoch reads "
+            f"them again. {AGAIN}"
+        )
+    if hasattr(source, "shape") or isinstance(source, (dict, set, str, bytes)):
+        raise TypeError(
+            f"y is missing. X is a {type(source).__name__}, so pass y, too. Without y, X must yield "
+            "row groups (X, y)."
+        )
+    if not isinstance(source, Iterable) and not callable(source):
+        raise TypeError(
+            f"X must be an array, with y, or row groups (X, y), got a {type(source).__name__}. {AGAIN}"
+        )
+
+
+def _begin(source):
+    """Return a new iterator over the groups."""
+    groups = source if isinstance(source, Iterable) else source()
+    try:
+        return iter(groups)
+    except TypeError:
+        raise TypeError(
+            f"X is a function that returned a {type(groups).__name__}, which yields no row groups. "
+            f"{AGAIN}"
+        ) from None

@@ -1,0 +1,243 @@
+"""StreamedData: rows that are read window by window, for tables larger than memory."""
+
+import zlib
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from .. import losses
+from ..input_table import Table
+from .data import no_rows_held_out
+from .groups import RowGroups
+
+WINDOW_BYTES = 256e6  # size of a window by default
+
+
+class Split(NamedTuple):
+    """A share of the rows: those held out for validation, or the others.
+
+    Whether a row is held out is decided by a hash of its number, so no list of rows is needed.
+    """
+
+    fraction: float
+    seed: int
+    held_out: bool
+
+    def rows(self, first, n):
+        """Return whether the rows first..first+n-1 belong to it."""
+        with np.errstate(over="ignore"):  # splitmix64
+            z = np.arange(first + 1, first + n + 1, dtype=np.uint64)
+            z = z * np.uint64(0x9E3779B97F4A7C15) + np.uint64(self.seed)
+            z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+            z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+            z ^= z >> np.uint64(31)
+        is_held_out = (z >> np.uint64(11)) < self.fraction * 2.0**53
+        return is_held_out if self.held_out else ~is_held_out
+
+
+@dataclass(eq=False, repr=False)
+class StreamedData:
+    """Row groups, divided into windows of rows in memory.
+
+    Attributes
+    ----------
+    groups : RowGroups
+    loss : losses.Loss
+    window : int or None
+        Most rows of a window; None: as many as take WINDOW_BYTES.
+    part : Split or None
+        The share of the rows that the data consist of; None: all rows.
+    class_weight : sequence or None
+    n_rows : int or None
+        Number of rows; None before the first complete pass.
+    checksum : int or None
+        Of all rows; None before the first complete pass.
+    """
+
+    groups: RowGroups
+    loss: losses.Loss
+    window: int | None = None
+    part: Split | None = None
+    class_weight: Any = None
+    n_rows: int | None = None
+    checksum: int | None = None
+
+    def __post_init__(self):
+        self.buffer = Buffer()
+
+    def __len__(self):
+        if self.n_rows is None:
+            raise ValueError("the number of rows is unknown before the first pass")
+        return self.n_rows
+
+    def windows(self, batch_size=1, row=0):
+        """Read the rows once, and yield one window after another.
+
+        Yields
+        ------
+        data : Data
+            Valid until the next window is asked for. A window has a multiple of `batch_size` rows,
+            except the last.
+        first : int
+            Number of its first row. The first window is the one that holds `row`.
+        is_last : bool
+        """
+        buffer, first, checksum = self.buffer, 0, 0
+        buffer.clear()
+        for data in self.selected_rows():
+            start = 0
+            while start < len(data):
+                if buffer.n == self.window_rows(data, batch_size):
+                    if first + buffer.n > row:
+                        checksum = buffer.checksum(checksum)
+                        yield self.weighted(buffer.data()), first, False
+                    first += buffer.n
+                    buffer.clear()
+                start += buffer.add(data, start, self.window_rows(data, batch_size))
+        self.check_pass(first + buffer.n, buffer.checksum(checksum) if row == 0 else None)
+        if buffer.n and first + buffer.n > row:
+            yield self.weighted(buffer.data()), first, True
+
+    def selected_rows(self):
+        """Yield the Data of each group, without the rows that are not in `part`."""
+        for first, data in self.groups.read():
+            if self.part is None:
+                yield data
+                continue
+            rows = np.flatnonzero(self.part.rows(first, len(data)))
+            if len(rows):
+                yield data.take(rows)
+
+    def window_rows(self, data, batch_size):
+        """Return the number of rows of a window, a multiple of the batch size."""
+        n = self.window
+        if n is None:
+            n = int(WINDOW_BYTES * len(data) / sum(a.nbytes for a in arrays_of(data)))
+        return max(1, n // batch_size) * batch_size
+
+    def check_pass(self, n_rows, checksum):
+        """Check that a pass had the same rows as the one before. checksum : None if not known."""
+        if self.n_rows is not None and n_rows != self.n_rows:
+            raise ValueError(
+                f"The row groups have {n_rows:,} rows in this pass, but had {self.n_rows:,} before. "
+                "Each pass must yield the same rows in the same order. For rows that change use "
+                "partial_fit."
+            )
+        if checksum is not None and self.checksum not in (None, checksum):
+            raise ValueError(
+                "The row groups have other rows in this pass than before, or the same in another "
+                "order. Each pass must yield the same rows in the same order. For rows that change "
+                "use partial_fit."
+            )
+        self.n_rows, self.checksum = n_rows, self.checksum if checksum is None else checksum
+
+    def weighted(self, data):
+        return data.with_class_weight(self.class_weight, self.groups.net.layer_sizes[-1])
+
+    # ---- variants, which may need a pass ----
+
+    def split(self, fraction, seed):
+        """Return training data and held-out data, which are in memory if they fit in a window."""
+        train, held_out = (
+            replace(self, part=Split(fraction, seed, is_out), n_rows=None, checksum=None)
+            for is_out in (False, True)
+        )
+        windows = held_out.windows()
+        data, _, is_last = next(windows, (None, 0, True))
+        for _ in windows:  # count the rows
+            pass
+        n, n_out = self.groups.n_rows, len(held_out)
+        if not 0 < n_out < n:
+            raise no_rows_held_out(fraction, n_out, n)
+        self.n_rows, train.n_rows = n, n - n_out
+        return train, data if is_last else held_out
+
+    def with_class_weight(self, class_weight, n_out):
+        """Return data whose weights are multiplied by the weight of each row's class."""
+        if not isinstance(class_weight, str):
+            return replace(self, class_weight=class_weight)
+        counts, n = 0, 0
+        for data, _, _ in self.windows():
+            losses.class_weights(class_weight, data.targets, n_out, self.loss)  # checks both
+            counts = counts + losses.class_counts(data.targets, n_out)
+            n += len(data)
+        return replace(self, class_weight=losses.balanced_weights(counts, n).tolist())
+
+    # ---- evaluation ----
+
+    def evaluator(self, net):
+        """Return a function that computes the loss of all rows, without penalty."""
+        return lambda: self.mean(lambda data: data.evaluator(net)())
+
+    def error_rate(self, net):
+        """Return the share of the weight of the rows whose predicted class is wrong."""
+        return self.mean(lambda data: data.error_rate(net))
+
+    def mean(self, function):
+        """Return the mean of a function of the windows, weighted by the weights of their rows."""
+        total = weight = 0.0
+        for data, _, _ in self.windows():
+            total += function(data) * data.total_weight()
+            weight += data.total_weight()
+        return total / (weight or 1.0)
+
+    def first_not_finite(self):
+        """Return None: `RowGroups` has checked the numbers."""
+        return None
+
+
+class Buffer:
+    """Memory for the rows of a window, which the next window uses again."""
+
+    def __init__(self):
+        self.n = 0
+        self.arrays: list = []
+        self.example: Any = None  # Data without rows, but with all other attributes
+
+    def clear(self):
+        self.n = 0
+
+    def add(self, data, start, n_max):
+        """Append the rows of `data` from `start` on, at most up to n_max rows. Return how many."""
+        added = arrays_of(data)
+        if not self.arrays:
+            self.example = data.take(slice(0, 0))
+            self.arrays = [np.empty((0, *a.shape[1:]), a.dtype) for a in added]
+        n = min(len(data) - start, n_max - self.n)
+        if self.n + n > len(self.arrays[0]):
+            # Only in the first pass, before a kernel reads it. Large memory is moved, not copied.
+            rows = min(n_max, max(self.n + n, 2 * len(self.arrays[0])))
+            for a in self.arrays:
+                a.resize((rows, *a.shape[1:]), refcheck=False)
+        for a, values in zip(self.arrays, added):
+            a[self.n : self.n + n] = values[start : start + n]
+        self.n += n
+        return n
+
+    def data(self):
+        """Return the rows as Data that share the memory."""
+        parts = [a[: self.n] for a in self.arrays]
+        weight = None if self.example.sample_weight is None else parts.pop()
+        targets = parts.pop()
+        X: Any = parts[0]
+        if isinstance(self.example.X, Table):
+            numbers, positions, codes = parts
+            X = Table._of(numbers, positions, codes, self.example.X.layout)
+        return replace(self.example, X=X, targets=targets, sample_weight=weight)
+
+    def checksum(self, value):
+        """Return a checksum of the rows, of all windows so far: all targets, every 64th row of X."""
+        if self.n:
+            *inputs, targets = self.arrays[: -1 if self.example.sample_weight is not None else None]
+            for a in [targets[: self.n], *(a[: self.n : 64] for a in inputs)]:
+                value = zlib.crc32(np.ascontiguousarray(a).data, value)
+        return value
+
+
+def arrays_of(data):
+    """Return the arrays that hold the rows of Data."""
+    X = data.X
+    arrays = [X.numbers, X.positions, X.codes] if isinstance(X, Table) else [X]
+    weight = [] if data.sample_weight is None else [data.sample_weight]
+    return [*arrays, data.targets, *weight]

@@ -1,0 +1,516 @@
+"""MLP.fit on row groups: the bits of the same rows in memory, windows, resuming, and errors."""
+
+import contextlib
+import tracemalloc
+
+import numpy as np
+import pytest
+from checks import assert_same_bits, training_state
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scale import scaled
+from scipy.sparse import csr_array
+
+import fastnn
+from fastnn import MLP, SGD, Adam, EarlyStopping, Lion, Table, reference
+from fastnn.callbacks import Callback
+from fastnn.schedules import ExponentialDecay, ReduceOnPlateau
+from fastnn.training import stream
+from fastnn.training.stream import Split
+
+RNG = np.random.default_rng(3)
+N = 500
+X = RNG.normal(size=(N, 6))
+Y = np.sin(X[:, :2]) / 2 + 0.5
+CLASSES = (X[:, 0] > 0.3).astype(int) + (X[:, 1] > 0)
+WEIGHT = np.arange(N) % 5 / 4.0
+
+
+def split_rows(sizes, *arrays):
+    """Row groups of these sizes, the last sizes repeated until all rows are in a group."""
+    groups, first, i = [], 0, 0
+    while first < len(arrays[0]):
+        n = sizes[i % len(sizes)]
+        groups.append(tuple(a[first : first + n] for a in arrays))
+        first, i = first + n, i + 1
+    return groups
+
+
+def squared(outputs, y):
+    return float(((outputs - y) ** 2).mean()), 2 * (outputs - y) / outputs.size
+
+
+def compare(sizes, arrays, window=None, output="identity", dtype="float32", dropout=0.0, **options):
+    """Train on rows in memory and on groups of them, and compare all bits."""
+    trained = []
+    for streamed in False, True:
+        n_out = 2 if arrays[1].ndim == 2 else 3
+        net = MLP([6, 7, n_out], output=output, dtype=dtype, dropout=dropout, rng=5)
+        fit = dict(options, epochs=options.get("epochs", 3))
+        if streamed:
+            net.fit(split_rows(sizes, *arrays), window=window, **fit)
+        else:
+            weight = {"sample_weight": arrays[2]} if len(arrays) == 3 else {}
+            net.fit(*arrays[:2], **weight, **fit)
+        history = net.history
+        losses = history.loss, history.val_loss, history.val_error_rate, history.stop_reason
+        trained.append((*training_state(net), losses, net.rng.bit_generator.state))
+    assert_same_bits(trained[1], trained[0])
+
+
+# ---- one window: the bits of the same rows in memory ----
+
+
+@given(
+    sizes=st.lists(st.integers(1, N), min_size=1, max_size=6),
+    batch_size=st.integers(1, N + 50),
+    shuffle=st.booleans(),
+    dtype=st.sampled_from(["float32", "float64"]),
+    n_threads=st.integers(1, 3),
+    weighted=st.booleans(),
+)
+@settings(max_examples=scaled(30), deadline=None)
+def test_groups_of_any_size_give_the_bits_of_rows_in_memory(sizes, weighted, **options):
+    arrays = (X, Y, WEIGHT) if weighted else (X, Y)
+    compare(sizes, arrays, window=N + options["batch_size"], epochs=2, **options)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        dict(optimizer=SGD(0.1, momentum=0.9, nesterov=True)),
+        dict(optimizer=Adam(0.01, average=0.9, clip_norm=0.1)),
+        dict(optimizer=Adam(0.01, average=0.9), validation_data=(X[:50], Y[:50])),
+        dict(optimizer=Lion(ExponentialDecay(0.01, 0.5, unit="epoch"))),
+        dict(optimizer=SGD(ReduceOnPlateau(0.5, patience=1)), epochs=8),
+        dict(dropout=0.3),
+        dict(loss=squared),
+        dict(callbacks=lambda net, history: net.params.__imul__(0.9) is None),
+        dict(validation_data=(X[:50], Y[:50]), callbacks=EarlyStopping(patience=2), epochs=40),
+        dict(callbacks=[EarlyStopping(patience=2, min_delta=1e-3)], epochs=40),
+        dict(batch_size=1),
+        dict(batch_size=N),
+    ],
+    ids=str,
+)
+def test_options_give_the_bits_of_rows_in_memory(options):
+    compare([33, 1, 150], (X, Y), **options)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        dict(class_weight="balanced"),
+        dict(class_weight={1: 3.0}),
+        dict(
+            callbacks=EarlyStopping(monitor="error_rate", patience=3),
+            validation_data=(X[:90], CLASSES[:90]),
+        ),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("weighted", [False, True])
+def test_classes_give_the_bits_of_rows_in_memory(options, weighted):
+    arrays = (X, CLASSES, WEIGHT) if weighted else (X, CLASSES)
+    compare([64], arrays, output="softmax", **options)
+
+
+def test_tables_give_the_bits_of_a_table_in_memory():
+    table = Table(X[:, :1], abs(X[:, 1:2]).clip(0, 3), 3, codes=CLASSES[:, None], n_levels=3)
+    nets = [MLP([table.n_inputs, 4, 1], rng=0) for _ in range(2)]
+    nets[0].fit(table, Y[:, 0], epochs=3)
+    nets[1].fit([(table[:123], Y[:123, 0]), (table[123:], Y[123:, 0])], epochs=3)
+    assert_same_bits(training_state(nets[1]), training_state(nets[0]))
+
+
+def test_sources_of_row_groups():
+    groups = split_rows([90], X, Y)
+
+    class Source:
+        def __iter__(self):
+            yield from groups
+
+    nets = [MLP([6, 4, 2], rng=0) for _ in range(6)]
+    nets[0].fit(X, Y)
+    nets[5].fit([(csr_array(X), Y) for X, Y in groups])
+    nets[1].fit(Source())
+    nets[2].fit(lambda: iter(groups))
+    nets[3].fit(tuple([X.tolist(), Y.tolist()] for X, Y in groups))
+    nets[4].fit([(X[:0], Y[:0]), *groups, (X[:0], Y[:0])])
+    for net in nets[1:]:
+        assert_same_bits(training_state(net), training_state(nets[0]))
+
+
+# ---- several windows ----
+
+
+@pytest.mark.parametrize("shuffle", [False, True])
+@pytest.mark.parametrize("batch_size", [1, 30, 64])
+def test_a_pass_takes_each_row_once_window_by_window(shuffle, batch_size):
+    taken = []
+
+    def loss(outputs, y):
+        taken.append(y[:, 0].astype(int).tolist())
+        return 0.0, np.zeros_like(outputs)
+
+    numbers = np.arange(N)[:, None]
+    MLP([6, 1], rng=0).fit(
+        split_rows([7, 91], X, numbers),
+        *(None, loss),
+        window=130,
+        batch_size=batch_size,
+        shuffle=shuffle,
+        epochs=2,
+        rng=1,
+    )
+    rng, expected = np.random.default_rng(1), []
+    window = 130 // batch_size * batch_size
+    for first in [*range(0, N, window)] * 2:
+        rows = np.arange(first, min(N, first + window))
+        rows = rng.permutation(rows) if shuffle else rows
+        expected += [rows[i : i + batch_size].tolist() for i in range(0, len(rows), batch_size)]
+    assert taken == expected
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_windows_agree_with_the_reference(weighted):
+    net = MLP([6, 5, 2], "tanh", dtype="float64", rng=0)
+    weights = [W.copy() for W in net.weights]
+    biases = [b.copy() for b in net.biases]
+    arrays = (X, Y, WEIGHT) if weighted else (X, Y)
+    history = net.fit(
+        split_rows([47], *arrays), None, "mse", "sgd", 3, batch_size=20, window=100, rng=8
+    )
+    rng = np.random.default_rng(8)
+    for epoch in range(3):
+        order = np.concatenate([first + rng.permutation(100) for first in range(0, N, 100)])
+        loss = reference.fit(
+            *(X[order], Y[order], weights, biases, ["tanh", "identity"], "mse", "sgd", 1e-3),
+            epochs=1,
+            batch_size=20,
+            sample_weight=WEIGHT[order] if weighted else None,
+        )
+        np.testing.assert_allclose(history.loss[epoch], loss[0], rtol=1e-12)
+    np.testing.assert_allclose(net.weights[0], weights[0], rtol=1e-10)
+    np.testing.assert_allclose(net.biases[1], biases[1], rtol=1e-10)
+
+
+def test_the_size_of_groups_does_not_matter():
+    nets = [MLP([6, 5, 2], dropout=0.2, rng=0) for _ in range(4)]
+    for net, sizes in zip(nets, ([1], [500], [128], [3, 77])):
+        net.fit(split_rows(sizes, X, Y), window=128, epochs=3)
+        assert_same_bits(training_state(net), training_state(nets[0]))
+
+
+def test_the_default_window_has_so_many_bytes(monkeypatch):
+    monkeypatch.setattr(stream, "WINDOW_BYTES", 100 * 4 * (6 + 2))
+    nets = [MLP([6, 5, 2], rng=0) for _ in range(2)]
+    nets[0].fit(split_rows([77], X, Y), batch_size=10)
+    nets[1].fit(split_rows([77], X, Y), batch_size=10, window=100)
+    assert_same_bits(training_state(nets[1]), training_state(nets[0]))
+
+
+def test_memory_does_not_grow_with_the_number_of_rows():
+    peaks = []
+    for n in 20, 200:
+        groups = [(np.zeros((1000, 20), "float32"), np.zeros((1000, 1), "float32"))] * n
+        tracemalloc.start()
+        MLP([20, 2, 1], rng=0).fit(groups, epochs=2, window=5000, validation_fraction=0.2)
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert peaks[1] < 1.1 * peaks[0] < 10 * 5000 * 21 * 4
+
+
+# ---- validation ----
+
+
+def test_a_split_is_a_share_of_the_rows_that_does_not_depend_on_groups():
+    whole = Split(0.3, 17, True).rows(0, 100_000)
+    assert 0.29 < whole.mean() < 0.31
+    assert_same_bits(
+        np.concatenate(
+            [Split(0.3, 17, True).rows(0, 33_333), Split(0.3, 17, True).rows(33_333, 66_667)]
+        ),
+        whole,
+    )
+    assert_same_bits(Split(0.3, 17, False).rows(0, 100_000), ~whole)
+    assert 0.05 < (Split(0.3, 18, True).rows(0, 100_000) & whole).mean() < 0.13
+
+
+def test_held_out_rows_are_those_of_the_hash():
+    net, other = (MLP([6, 5, 2], rng=0) for _ in range(2))
+    history = net.fit(split_rows([61], X, Y), validation_fraction=0.3, rng=4)
+    held_out = Split(0.3, net.state.split_seed, True).rows(0, N)
+    assert 100 < held_out.sum() < 200
+    rng = np.random.default_rng(4)
+    assert net.state.split_seed == rng.integers(2**63)
+    expected = other.fit(
+        X[~held_out], Y[~held_out], validation_data=(X[held_out], Y[held_out]), rng=rng
+    )
+    assert_same_bits(net.params, other.params)
+    assert_same_bits(history.val_loss, expected.val_loss)
+    assert (net.state.split_rows, net.state.split_held_out) == (N, held_out.sum())
+
+
+def test_held_out_rows_of_several_windows():
+    nets = [MLP([6, 5, 3], output="softmax", rng=0) for _ in range(2)]
+    groups = split_rows([61], X, CLASSES, WEIGHT)
+    stopping = EarlyStopping(monitor="error_rate", patience=20)
+    histories = [
+        net.fit(groups, validation_fraction=0.5, window=window, shuffle=False, callbacks=stopping)
+        for net, window in zip(nets, (None, 32))
+    ]
+    assert_same_bits(nets[1].params, nets[0].params)
+    np.testing.assert_allclose(histories[1].val_loss, histories[0].val_loss, rtol=1e-6)
+    np.testing.assert_allclose(histories[1].val_error_rate, histories[0].val_error_rate, rtol=1e-9)
+
+
+def test_validation_of_too_few_rows():
+    with pytest.raises(ValueError, match=r"validation_fraction=0\.001 holds out 0 of 20 rows"):
+        MLP([6, 2], rng=0).fit(split_rows([7], X[:20], Y[:20]), validation_fraction=0.001)
+
+
+# ---- resuming ----
+
+
+class StopAt(Callback):
+    """Raise an exception in the loss of a step."""
+
+    def __init__(self, step):
+        self.left = step
+
+    def loss(self, outputs, y):
+        if self.left == 0:
+            raise RuntimeError("stopped here")
+        self.left -= 1
+        return squared(outputs, y)
+
+
+@pytest.mark.parametrize("optimizer", [Adam(0.01), SGD(0.1, momentum=0.5, average=0.8)], ids=str)
+@pytest.mark.parametrize(
+    ("step", "shuffle"),  # in the first step of a window, its order is drawn and lost
+    [(1, True), (4, True), (6, True), (24, True), (26, True), (33, True)]
+    + [(step, False) for step in (0, 1, 4, 5, 24, 25, 33)],
+)
+def test_a_training_stopped_anywhere_resumes_to_the_bit(shuffle, optimizer, step, tmp_path):
+    groups = split_rows([61, 5], X, Y)
+    options = dict(batch_size=20, window=100, shuffle=shuffle)
+    whole, net = (MLP([6, 5, 2], dropout=0.1, rng=0) for _ in range(2))
+    expected = whole.fit(groups, None, squared, optimizer, epochs=3, **options)
+    with pytest.raises(RuntimeError, match="stopped here"):
+        net.fit(groups, None, StopAt(step).loss, optimizer, epochs=3, **options)
+    net.save(tmp_path / "net.safetensors")
+    net = fastnn.load(tmp_path / "net.safetensors")
+    assert net.state.step == step
+    history = net.fit(groups, None, squared, epochs=3 - net.state.epoch, resume=True, **options)
+    assert_same_bits(training_state(net), training_state(whole))
+    assert_same_bits(history.loss, expected.loss[-len(history.loss) :])
+
+
+def test_a_training_resumes_after_a_pass_with_validation():
+    groups = split_rows([61, 5], X, Y)
+    options = dict(optimizer=Adam(0.01, average=0.9), window=100, validation_fraction=0.25)
+    whole, net = (MLP([6, 5, 2], rng=0) for _ in range(2))
+    expected = whole.fit(groups, epochs=4, **options)
+    net.fit(groups, epochs=1, **options)
+    net = net.copy()
+    history = net.fit(groups, epochs=3, resume=True, **options)
+    assert_same_bits(training_state(net), training_state(whole))
+    assert_same_bits(history.val_loss, expected.val_loss[1:])
+
+
+def test_an_interrupted_training_continues_in_memory_and_back():
+    groups = split_rows([61], X, Y)
+    for first, second in [((X, Y), (groups,)), ((groups,), (X, Y))]:
+        whole, net = (MLP([6, 5, 2], rng=0) for _ in range(2))
+        whole.fit(X, Y, squared, epochs=2)
+        with pytest.raises(RuntimeError):
+            net.fit(*first, loss=StopAt(5).loss, epochs=2)
+        net.fit(*second, loss=squared, epochs=2, resume=True)
+        assert_same_bits(training_state(net), training_state(whole))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (dict(window=60), "continues a window that was interrupted"),
+        (dict(window=1000), "continues a window that was interrupted"),
+        (dict(n=100), "interrupted after row 139, but the row groups have 100 rows"),
+    ],
+)
+def test_resuming_with_other_rows_or_another_window(change, message):
+    net = MLP([6, 5, 2], rng=0)
+    with pytest.raises(RuntimeError):
+        net.fit(split_rows([61], X, Y), None, StopAt(7).loss, batch_size=20, window=100)
+    before = training_state(net)
+    n = change.pop("n", N)
+    with pytest.raises(ValueError, match=message):
+        net.fit(
+            split_rows([61], X[:n], Y[:n]),
+            *(None, squared),
+            **dict(batch_size=20, window=100, resume=True) | change,
+        )
+    assert_same_bits(training_state(net), before)
+
+
+# ---- errors ----
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        ((each for each in []), "X is a generator, whose row groups can be read once.*Pass a list"),
+        (iter([(X, Y)]), "X is a list_iterator, whose row groups can be read once"),
+        (X, "y is missing. X is a ndarray, so pass y"),
+        ({"X": X}, "y is missing. X is a dict"),
+        (3, "X must be an array, with y, or row groups"),
+        (lambda: 3, "X is a function that returned a int"),
+        ([X], "row group 0, which begins with row 0: a row group must be .*got a ndarray"),
+        ([(X, Y), (X,)], "row group 1, which begins with row 500: a row group .*got a tuple of 1"),
+        ([(X, Y), ("text", Y)], "row group 1, .*: X must hold numbers"),
+        ([(X, Y), (X, Y.astype(object), WEIGHT), (X, Y)], "row group 1.*sample_weight is given"),
+    ],
+)
+def test_sources_that_are_no_row_groups(source, message):
+    with pytest.raises((TypeError, ValueError), match=message):
+        MLP([6, 2], rng=0).fit(source)
+
+
+def bad(a, row, value):
+    a = a.copy()
+    a[row] = value
+    return a
+
+
+@pytest.mark.parametrize(
+    ("group", "message"),
+    [
+        ((X[:, :5], Y), "X has 5 columns, but the network expects 6"),
+        ((X, Y[:, :1]), r"y must have shape \(n, 2\) for 2 outputs, got \(500, 1\)"),
+        ((X, Y[1:]), "y has 499 rows, but X has 500"),
+        ((bad(X, (7, 3), np.nan), Y), "X holds NaN or infinity .first in row 7, column 3 of the"),
+        ((X, bad(Y, (8, 1), np.inf)), "y holds NaN or infinity .first in row 8, column 1 of the"),
+        ((X, Y, bad(WEIGHT, 9, np.nan)), "sample_weight holds NaN or infinity .first in row 9 of"),
+        ((X, Y, bad(WEIGHT, 9, -1)), "sample_weight must not be negative, got .*-1.* in row 9"),
+        ((X, Y, bad(WEIGHT, 9, 1e200)), "sample_weight is too large or too small"),
+    ],
+)
+def test_a_bad_group_is_named_and_the_steps_before_it_are_kept(group, message):
+    good = (X, Y, WEIGHT) if len(group) == 3 else (X, Y)
+    net, expected = (MLP([6, 3, 2], rng=0) for _ in range(2))
+    with pytest.raises(ValueError, match=f"row group 2, which begins with row 1000: {message}"):
+        net.fit([good, good, group], window=500, batch_size=100)
+    with contextlib.suppress(RuntimeError):
+        expected.fit([good[:2]] * 3, loss=StopAt(5).loss, window=500, batch_size=100)
+    if len(group) == 2:
+        np.testing.assert_allclose(net.params, expected.params, rtol=1e-4)
+    assert net.state.step == expected.state.step == 5
+    assert net.history.stop_reason == "ValueError was raised"
+
+
+def test_groups_of_different_kinds():
+    table = Table(X)
+    for second, message in [
+        ((X, Y), "X is an array, but was TableLayout.* in the first group"),
+        ((table, Y, WEIGHT), "sample_weight is given, but was missing in the first group"),
+    ]:
+        with pytest.raises(ValueError, match=f"row group 1, .*{message}"):
+            MLP([6, 2], rng=0).fit([(table, Y), second])
+    probabilities = np.eye(3)[CLASSES]
+    with pytest.raises(ValueError, match=r"row group 1, .*y is float32 .*, but was int64"):
+        MLP([6, 3], output="softmax").fit([(X, CLASSES), (X, probabilities)])
+
+
+def test_an_error_in_the_iterable_keeps_the_steps_before_it():
+    class Broken:
+        passes = 0
+
+        def __iter__(self):
+            self.passes += 1
+            yield X, Y
+            if self.passes == 2:
+                raise OSError("disk gone")
+            yield X, Y
+
+    net = MLP([6, 3, 2], rng=0)
+    with pytest.raises(OSError, match="disk gone") as caught:
+        net.fit(Broken(), window=250, batch_size=50)
+    assert caught.value.__notes__ == ["raised by the row groups, when row group 1 was read"]
+    assert (net.state.epoch, net.state.row, net.state.step) == (1, 250, 25)
+    assert len(net.history.loss) == 1
+    whole = MLP([6, 3, 2], rng=0)
+    whole.fit([(X, Y)] * 2, window=250, batch_size=50, epochs=2)
+    net.fit([(X, Y)] * 2, window=250, batch_size=50, epochs=1, resume=True)
+    assert_same_bits(training_state(net), training_state(whole))
+
+
+def test_ctrl_c_while_a_group_is_read():
+    class Interrupted:
+        passes = 0
+
+        def __iter__(self):
+            self.passes += 1
+            for first in range(0, N, 50):
+                if (self.passes, first) == (2, 300):
+                    raise KeyboardInterrupt
+                yield X[first : first + 50], Y[first : first + 50]
+
+    whole, net = (MLP([6, 3, 2], rng=0) for _ in range(2))
+    with pytest.raises(KeyboardInterrupt):
+        net.fit(Interrupted(), window=100, batch_size=50)
+    assert (net.state.epoch, net.state.row, net.history.stop_reason) == (1, 200, "interrupted")
+    whole.fit(split_rows([50], X, Y), window=100, batch_size=50, epochs=2)
+    net.fit(split_rows([50], X, Y), window=100, batch_size=50, epochs=1, resume=True)
+    assert_same_bits(training_state(net), training_state(whole))
+
+
+@pytest.mark.parametrize(
+    ("second", "message"),
+    [
+        ([(X, Y)], "have 500 rows in this pass, but had 1,000 before"),
+        ([(X, Y)] * 3, "have 1,500 rows in this pass, but had 1,000 before"),
+        ([], "have 0 rows in this pass, but had 1,000 before"),
+        ([(X, Y), (X, Y[::-1])], "other rows in this pass"),
+        ([(X, Y), (X[::-1], Y)], "other rows in this pass"),
+    ],
+)
+def test_a_second_pass_with_other_rows(second, message):
+    passes = iter([[(X, Y)] * 2, second])
+    net = MLP([6, 3, 2], rng=0)
+    with pytest.raises(ValueError, match=message):
+        net.fit(lambda: next(passes), window=500)
+    assert net.state.epoch == 1
+
+
+def test_no_rows():
+    for source in [], [(X[:0], Y[:0])]:
+        with pytest.raises(ValueError, match="X has no rows"):
+            MLP([6, 2], rng=0).fit(source)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (dict(batch_size=None), "batch_size=None takes all rows in one step"),
+        (dict(optimizer="lbfgs"), "L-BFGS takes all rows in one step"),
+        (dict(sample_weight=WEIGHT), "sample_weight does not work with row groups"),
+        (dict(window=0), "window must be a whole number of at least 1, got 0"),
+        (dict(y=Y, window=5), "window is for row groups, but X is in memory"),
+        (dict(class_weight="balanced"), "class_weight needs loss 'bce' with one output"),
+    ],
+)
+def test_options_that_do_not_work_with_row_groups(options, message):
+    with pytest.raises(ValueError, match=message):
+        MLP([6, 2], rng=0).fit([(X, Y)] if "y" not in options else X, **options)
+
+
+def test_divergence():
+    net = MLP([6, 8, 2], "identity", rng=0)
+    with pytest.raises(fastnn.DivergenceError, match="Training diverged in epoch 1"):
+        net.fit(split_rows([50], X, Y), None, "mse", SGD(1e30), window=100)
+    assert np.isfinite(net.params).all()
+
+
+def test_progress_shows_steps_while_the_number_of_rows_is_unknown(capsys):
+    MLP([6, 2], rng=0).fit(split_rows([50], X, Y), progress=True, epochs=2, batch_size=50)
+    assert "step 20" in capsys.readouterr().err
