@@ -282,6 +282,11 @@ def test_accuracy_of_ensembles(tmp_path):
     assert len(re.findall(r"^[a-zA-Z 1]+( +\d\.\d{3} ± 0\.000){3}$", text, re.M)) == 3
 
 
+def test_stream():
+    text = run("stream.py", "--quick")
+    assert len(re.findall(r"^50[\d-]+( +[\d.]+){5}$", text, re.M)) == 3
+
+
 def test_threads():
     text = run("threads.py", "--quick")
     assert (

@@ -23,6 +23,8 @@ from .validation import (
     check_rng,
     check_rows,
     check_threads,
+    is_names,
+    is_path,
 )
 
 
@@ -241,14 +243,16 @@ class MLP(Network):
 
         Parameters
         ----------
-        X : array_like (n, n_in), Table, or row groups
+        X : array_like (n, n_in), Table, row groups or path
             A `Table` holds bins and categories in 4 bytes a cell. Row groups are for tables larger
             than memory: a list, an object whose ``__iter__`` starts over, or a function that returns
             a new iterator. They yield ``(X, y)`` or ``(X, y, sample_weight)``, and each epoch reads
-            them again. The user guide has a page about them.
+            them again. A path is a Parquet file of numbers, or a folder of them, read in the same
+            way; it needs pyarrow. The user guide has a page about both.
         y : array_like, optional
             (n,) or (n, n_out) numbers; for "cross_entropy" class indices (n,) or rows of
-            probabilities. See `fastnn.losses`. Row groups have their own.
+            probabilities. See `fastnn.losses`. Row groups have their own. With a path, the name of
+            the column, or a list of names.
         loss : str, Loss or callable, optional
             A name, an object of `fastnn.losses`, or a function ``(outputs, y) -> (value,
             d_outputs)``. The default depends on the output: bce for sigmoid, cross_entropy for
@@ -265,7 +269,8 @@ class MLP(Network):
         validation_data : (X, y) or (X, y, sample_weight), optional
             Held-out rows. Their loss after every epoch is in ``history.val_loss``.
         sample_weight : array_like (n,), optional
-            Weights >= 0; the loss of a batch is sum(w_i l_i) / sum(w_i).
+            Weights >= 0; the loss of a batch is sum(w_i l_i) / sum(w_i). With a path, the name of
+            the column.
         callbacks : callable or Callback, or list or tuple of them, optional
             See `fastnn.callbacks`. A function is called as ``callback(net, history)`` after every
             epoch. It may read and change the parameters, and stops training by returning True.
@@ -318,12 +323,11 @@ class MLP(Network):
         callbacks = resolve_callbacks(callbacks)
         rng = self.rng if rng is None else check_rng(rng)
         loss = losses.resolve(loss, self.activations[-1])
-        if y is None:
-            data = self._streamed(X, loss, sample_weight, window)
+        if y is None or is_path(X):
+            data = self._streamed(X, y, loss, sample_weight, window)
         elif window is not None:
             raise ValueError(
-                "window is for row groups, but X is in memory with y. Pass one of them: row groups in "
-                "place of X and y, or no window."
+                "window is for row groups and paths, but X and y are in memory. Leave it out."
             )
         else:
             data = self._data(X, y, loss, sample_weight)
@@ -400,9 +404,18 @@ class MLP(Network):
             raise ValueError("X has no rows. Training needs at least one.")
         return data
 
-    def _streamed(self, X, loss, sample_weight, window):
-        """Return the StreamedData of row groups."""
-        if sample_weight is not None:
+    def _streamed(self, X, y, loss, sample_weight, window):
+        """Return the StreamedData of row groups, or of Parquet files."""
+        if is_path(X):
+            if not is_names(y) or not (sample_weight is None or isinstance(sample_weight, str)):
+                raise TypeError(
+                    'X is a path, so y and sample_weight must name its columns: fit("rows.parquet", '
+                    f'"price"). Got {type(y).__name__} and {type(sample_weight).__name__}.'
+                )
+            from .tables.parquet_groups import ParquetGroups
+
+            X = ParquetGroups(X, y, sample_weight)
+        elif sample_weight is not None:
             raise ValueError(
                 "sample_weight does not work with row groups. Let them yield (X, y, sample_weight)."
             )

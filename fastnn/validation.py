@@ -96,6 +96,18 @@ def check_threads(n_threads):
     return cpus if n_threads == -1 else min(int(n_threads), cpus)
 
 
+def is_path(value):
+    """Whether an argument is the path of a file or folder."""
+    return isinstance(value, (str, bytes)) or hasattr(value, "__fspath__")
+
+
+def is_names(value):
+    """Whether an argument is the name of a column, or a list or tuple of names."""
+    if isinstance(value, (list, tuple)):
+        return len(value) > 0 and all(isinstance(each, str) for each in value)
+    return isinstance(value, str)
+
+
 def check_array(name, a, dtype=None):
     """Return a C-contiguous array of real numbers.
 

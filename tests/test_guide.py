@@ -42,6 +42,7 @@ NEEDS = {
     "moving.md": "sklearn",
     "tabular.md": "sklearn",
     "plots.md": "matplotlib",
+    "streams.md": "pyarrow",
     "table_files.md": "pyarrow",
     "export.md": "onnxruntime",
     "model_file.md": "safetensors",

@@ -495,7 +495,7 @@ def test_no_rows():
         (dict(optimizer="lbfgs"), "L-BFGS takes all rows in one step"),
         (dict(sample_weight=WEIGHT), "sample_weight does not work with row groups"),
         (dict(window=0), "window must be a whole number of at least 1, got 0"),
-        (dict(y=Y, window=5), "window is for row groups, but X is in memory"),
+        (dict(y=Y, window=5), "window is for row groups and paths"),
         (dict(class_weight="balanced"), "class_weight needs loss 'bce' with one output"),
     ],
 )

@@ -74,9 +74,15 @@ class RowGroups:
             data = Data.of(self.net, X, y, self.loss, weight, alpha=1.0)
             self.check(data)
         except (TypeError, ValueError) as error:
-            raise type(error)(f"row group {i}, which begins with row {first}: {error}") from None
+            raise type(error)(f"{self.describe(i, first)}: {error}") from None
         data.alpha = 0.0
         return data
+
+    def describe(self, i, first):
+        """Return what messages call group i."""
+        if hasattr(self.source, "describe_group"):
+            return self.source.describe_group(i, first)
+        return f"row group {i}, which begins with row {first}"
 
     def check(self, data):
         """Check that a group has finite numbers and the layout of the first group."""

@@ -113,7 +113,7 @@ class StreamedData:
         """Return the number of rows of a window, a multiple of the batch size."""
         n = self.window
         if n is None:
-            n = int(WINDOW_BYTES * len(data) / sum(a.nbytes for a in arrays_of(data)))
+            n = int(WINDOW_BYTES / bytes_per_row(data))
         return max(1, n // batch_size) * batch_size
 
     def check_pass(self, n_rows, checksum):
@@ -203,10 +203,11 @@ class Buffer:
         added = arrays_of(data)
         if not self.arrays:
             self.example = data.take(slice(0, 0))
-            self.arrays = [np.empty((0, *a.shape[1:]), a.dtype) for a in added]
+            rows = min(n_max, int(WINDOW_BYTES / bytes_per_row(data)))  # the system provides it
+            self.arrays = [np.empty((rows, *a.shape[1:]), a.dtype) for a in added]  # on first use
         n = min(len(data) - start, n_max - self.n)
         if self.n + n > len(self.arrays[0]):
-            # Only in the first pass, before a kernel reads it. Large memory is moved, not copied.
+            # Only in the first pass, before a kernel reads it. Its pages are moved, not copied.
             rows = min(n_max, max(self.n + n, 2 * len(self.arrays[0])))
             for a in self.arrays:
                 a.resize((rows, *a.shape[1:]), refcheck=False)
@@ -233,6 +234,10 @@ class Buffer:
             for a in [targets[: self.n], *(a[: self.n : 64] for a in inputs)]:
                 value = zlib.crc32(np.ascontiguousarray(a).data, value)
         return value
+
+
+def bytes_per_row(data):
+    return sum(a.nbytes for a in arrays_of(data)) / len(data)
 
 
 def arrays_of(data):

@@ -1,0 +1,127 @@
+"""Read Parquet files that need not fit in memory, a batch of rows at a time."""
+
+import os
+from typing import Any
+
+from . import memory
+from .errors import TableError, did_you_mean, import_pyarrow, one_line, printable
+
+BATCH_BYTES = 2e6  # of the numbers of a batch, at 8 bytes each
+MIN_ROWS = 256  # of a batch
+BUFFER_BYTES = 1 << 16  # read from a file at a time
+EXTENSIONS = (".parquet", ".pq")
+INDEX = "__index_level_"  # how the names of index columns begin that pandas writes
+
+
+class ParquetFiles:
+    """A Parquet file, or the Parquet files of a folder in the order of their names.
+
+    Parameters
+    ----------
+    path : str or path-like
+
+    Attributes
+    ----------
+    names : list of str
+        Names of the columns, without the index of a pandas DataFrame.
+    types : dict of str: pyarrow.DataType
+    n_rows : int
+    """
+
+    def __init__(self, path):
+        self.path = os.fsdecode(path)
+        self.files = _find(self.path)
+        self.n_rows = 0
+        first: Any = None  # the schema of the first file
+        for file in self.files:
+            with _open(file) as parquet:
+                memory.check_width(file, len(parquet.schema_arrow.names))
+                schema = parquet.schema_arrow.remove_metadata()
+                self.n_rows += parquet.metadata.num_rows
+            if first is None:
+                first = schema
+            elif not schema.equals(first):
+                raise TableError(_other_columns(file, schema, self.files[0], first))
+        self.names = [name for name in first.names if not name.startswith(INDEX)]
+        self.types = {name: first.field(name).type for name in self.names}
+
+    def batches(self, names):
+        """Read the rows once, and yield the file, the number of its first row there, and each batch.
+
+        names : list of str
+            The columns to read.
+
+        Yields
+        ------
+        file : str
+        first : int
+        batch : pyarrow.RecordBatch
+        """
+        pa = import_pyarrow()
+        rows = max(MIN_ROWS, int(BATCH_BYTES / (8 * len(names))))
+        for file in self.files:
+            first = 0
+            with _open(file) as parquet:
+                try:
+                    for batch in parquet.iter_batches(rows, columns=names, use_threads=False):
+                        yield file, first, batch
+                        first += len(batch)
+                except (pa.ArrowException, OSError) as error:
+                    raise TableError(
+                        f"{file}: cannot be read after row {first:,} ({one_line(error)}). Download or "
+                        "create it again."
+                    ) from None
+
+    def check_name(self, argument, name):
+        """Check that a column exists."""
+        if name not in self.types:
+            raise TableError(
+                f"{argument}={name!r} names a column that {self.path} does not have. "
+                f"{did_you_mean(name, self.names)}"
+            )
+
+
+def _find(path):
+    """Return the files of a path: itself, or those of a folder."""
+    if not os.path.isdir(path):
+        return [path]
+    names = sorted(
+        name
+        for name in os.listdir(path)
+        if name.lower().endswith(EXTENSIONS) and not name.startswith((".", "_"))
+    )
+    if not names:
+        raise TableError(
+            f"{path}: is a folder without Parquet files. Pass a folder that holds files *.parquet, not "
+            "in further folders."
+        )
+    return [os.path.join(path, name) for name in names]
+
+
+def _open(file):
+    pa = import_pyarrow()
+    try:
+        return pa.parquet.ParquetFile(file, buffer_size=BUFFER_BYTES, pre_buffer=False)
+    except FileNotFoundError:
+        raise TableError(
+            f"{file}: there is no such file. Pass a Parquet file or a folder."
+        ) from None
+    except (pa.ArrowException, OSError) as error:
+        raise TableError(
+            f"{file}: not a readable Parquet file ({one_line(error)}). Pass a Parquet file, or a folder "
+            "of them."
+        ) from None
+
+
+def _other_columns(file, schema, first_file, first):
+    for name in (*schema.names, *first.names):
+        types = [
+            str(s.field(name).type) if s.names.count(name) == 1 else "missing"
+            for s in (schema, first)
+        ]
+        if types[0] != types[1]:
+            what = f"column {printable(name)!r} is {types[0]}, but {types[1]} in {first_file}"
+            break
+    else:
+        what = f"the columns have another order than in {first_file}"
+    return f"{file}: {what}. Pass files with the same columns and types."

@@ -1,0 +1,91 @@
+"""ParquetGroups: row groups of numbers for networks, from Parquet files."""
+
+import numpy as np
+
+from .errors import TableError, import_pyarrow, printable
+from .parquet_files import ParquetFiles
+
+
+class ParquetGroups:
+    """Row groups ``(X, y)`` or ``(X, y, sample_weight)`` of the numeric columns of Parquet files.
+
+    Parameters
+    ----------
+    path : str or path-like
+        A file, or a folder of files, which are read in the order of their names.
+    target : str or list of str
+        The columns of y. All others are inputs, in the order of the file.
+    sample_weight : str, optional
+        The column of weights.
+    """
+
+    def __init__(self, path, target, sample_weight=None):
+        self.files = files = ParquetFiles(path)
+        targets = [target] if isinstance(target, str) else list(target)
+        for name in targets:
+            files.check_name("y", name)
+        if sample_weight is not None:
+            files.check_name("sample_weight", sample_weight)
+        used = {*targets, sample_weight}
+        self.inputs = [name for name in files.names if name not in used]
+        self.target, self.sample_weight, self.targets = target, sample_weight, targets
+        self.columns = [*self.inputs, *targets, *([sample_weight] if sample_weight else [])]
+        self.where = ""  # the rows that were read last, for error messages
+        if not self.inputs:
+            raise TableError(f"{files.path}: has no columns besides y. Inputs are needed.")
+        for name in self.columns:
+            check_is_number(files.path, name, files.types[name])
+
+    def __iter__(self):
+        for file, first, batch in self.files.batches(self.columns):
+            self.where = f"{file}, rows {first} to {first + len(batch) - 1}"
+            columns = {
+                name: to_numbers(file, first, name, batch.column(i))
+                for i, name in enumerate(self.columns)
+            }
+            X = to_matrix([columns[name] for name in self.inputs])
+            if isinstance(self.target, str):
+                y = columns[self.target]
+            else:
+                y = to_matrix([columns[name] for name in self.targets])
+            yield (X, y, columns[self.sample_weight]) if self.sample_weight else (X, y)
+
+    def describe_group(self, i, first):
+        """Return how messages call the group that was read last."""
+        return self.where
+
+
+def check_is_number(path, name, type):
+    """Check that a column holds numbers or Booleans."""
+    types = import_pyarrow().types
+    if not (
+        types.is_integer(type)
+        or types.is_floating(type)
+        or types.is_boolean(type)
+        or types.is_decimal(type)
+    ):
+        raise TableError(
+            f"{path}: column {printable(name)!r} holds {type}, not numbers. Encode it as numbers, or "
+            "write a file without it."
+        )
+
+
+def to_numbers(file, first, name, column):
+    """Return an Arrow array of numbers or Booleans as a NumPy array."""
+    if column.null_count:
+        row = first + column.is_null().to_numpy(zero_copy_only=False).argmax()
+        raise TableError(
+            f"{file}: column {printable(name)!r} has missing values (first in row {row}). Fill them, or "
+            "leave out these rows."
+        )
+    values = column.to_numpy(zero_copy_only=False)
+    return values.astype(np.float64) if values.dtype == object else values  # decimals
+
+
+def to_matrix(columns):
+    """Return columns as a matrix (n, m) of float32 if all are, else float64."""
+    narrow = all(column.dtype in (np.float16, np.float32) for column in columns)
+    X = np.empty((len(columns[0]), len(columns)), np.float32 if narrow else np.float64)
+    for j, column in enumerate(columns):
+        X[:, j] = column
+    return X
