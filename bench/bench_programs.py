@@ -73,6 +73,13 @@ def test_options(tmp_path):
     assert re.search(r"^\| cosine \| [\d.]+ \([\d.]+\) \|$", file.read_text(), re.M)
 
 
+def test_c_api():
+    text = run("c_api.py", "--rounds", 2)
+    figures = r" +(\d+) +(\d+) +([\d.]+)$"
+    assert len(re.findall("^one row, 30-(?:32|64-64)-1" + figures, text, re.M)) == 2
+    assert len(re.findall("^(?:policy, a step|of it the network)" + figures, text, re.M)) == 2
+
+
 def test_missing_peer_is_skipped(tmp_path):
     for package in ("onnx", "onnxruntime"):
         (tmp_path / f"{package}.py").write_text("raise ImportError('broken')")

@@ -1,18 +1,19 @@
 # The C-level API of fastnn: enums, structs, and the table of kernels for this CPU.
 #
 #     from fastnn.kernels cimport Table, table
-#     cdef const Table* kernels = table(sizeof(float))      # float32: 4, float64: 8; anything else gives NULL
+#     cdef const Table* kernels = table(sizeof(float))      # float32: 4, float64: 8
 #
 # `table` needs the GIL. The functions of a Table need neither the GIL nor Python. One Table type serves both dtypes, so
 # arrays of numbers are void*: pass float* to the functions of a float32 table and double* to those of a float64 table.
-# Structs and functions borrow the memory that you pass; fastnn allocates nothing and frees nothing. tests/client/ has
-# complete clients: predict.pyx and train.pyx.
+# Structs and functions borrow the memory that you pass; fastnn allocates nothing and frees nothing. docs/c_api.md is the
+# guide, tests/client/ and examples/policy/ have complete clients.
 #
-# API_VERSION is the version of this file. A released version never changes: new fields go to the end of a struct and
-# raise it.
+# An extension contains the two versions of the file that it was compiled with, and `table` compares them with those of
+# the installed fastnn. tests/test_c_api_version.py makes sure that they are raised.
 
 cdef enum:
-    API_VERSION = 1
+    ABI_VERSION = 1                 # raised when a struct or a function changes: extensions must be compiled again
+    API_VERSION = 1                 # raised when a function or a member of an enum is added, at the end
     LONG_SHUFFLE = 1048576          # with more rows than this a shuffle may last long, so every epoch ends its slice
 
 cpdef enum Activation:
@@ -216,7 +217,7 @@ cdef struct Training:               # zero all of it, then fill in what you need
     void* workspace                 # workspace_size bytes: intermediate results of a slice
 
 cdef struct Table:
-    int version                     # API_VERSION
+    int api_version                 # API_VERSION of the installed fastnn
     int itemsize                    # 4 or 8
     const char* name                # of the instruction set
 
@@ -269,4 +270,10 @@ cdef struct Table:
     double (*learning_rate)(const LearningRate* rate, Py_ssize_t step, Py_ssize_t epoch) noexcept nogil
     bint (*all_finite)(const void* x, Py_ssize_t n) noexcept nogil
 
-cdef const Table* table(Py_ssize_t itemsize) except? NULL
+cdef const Table* table_of_version(Py_ssize_t itemsize, int abi_version, int api_version) except NULL
+
+cdef inline const Table* table(Py_ssize_t itemsize) except NULL:
+    """The kernels for float (itemsize 4) or double (8).
+
+    ImportError: the installed fastnn is not compatible with the one that your extension was compiled with."""
+    return table_of_version(itemsize, ABI_VERSION, API_VERSION)

@@ -140,7 +140,7 @@ cdef bint all_finite(const void* x, Py_ssize_t n) noexcept nogil:
     return vreduce_add(vadd(vadd(sums[0], sums[1]), vadd(sums[2], sums[3]))) == 0
 
 cdef Table TABLE
-TABLE.version = API_VERSION
+TABLE.api_version = API_VERSION
 TABLE.itemsize = sizeof(real)
 TABLE.name = FASTNN_ISA_NAME
 TABLE.parameters_size = parameters_size

@@ -1,29 +1,44 @@
 """The C-level API: extensions in tests/client/, built outside the package, that reach the kernels by
-cimport. They predict and train without fastnn's Python classes, and get the same bits."""
+cimport. They predict, train and update without Python in their loops, and get the same bits."""
 
 import importlib.util
 import os
+import re
 import shutil
 import subprocess
 import sys
 import sysconfig
 from pathlib import Path
 
+import c_api
 import numpy as np
 import pytest
 
 import fastnn
-from fastnn import MLP, Adam, kernels
+from fastnn import MLP, SGD, Adam, kernels
 from fastnn.activations import ACTIVATIONS
 
 CLIENT = Path(__file__).with_name("client")
+POLICY = Path(__file__).parents[1] / "examples" / "policy"
 
 SETUP = """
 from Cython.Build import cythonize
 from setuptools import Extension, setup
-names = ["predict", "train"]
-setup(name="client", ext_modules=cythonize([Extension(n, [f"{n}.pyx"]) for n in names]))
+import pathlib
+names = [path.stem for path in pathlib.Path().glob("*.pyx") if path.stem != "version"]
+modules = cythonize([Extension(name, [f"{name}.pyx"]) for name in names])
+for name in ["newer_abi", "newer_api"]:  # compiled with the kernels.pxd in a folder of that name
+    pathlib.Path(f"{name}.pyx").write_text(pathlib.Path("version.pyx").read_text())
+    modules += cythonize([Extension(name, [f"{name}.pyx"])], include_path=[name])
+setup(name="client", ext_modules=modules)
 """
+
+
+def guide():
+    """The extensions in docs/c_api.md; none if there is no docs/ beside these tests."""
+    path = Path(__file__).parents[1] / "docs" / "c_api.md"
+    text = path.read_text(encoding="utf-8") if path.exists() else ""
+    return re.findall(r"^```cython\n(.*?)^```", text, re.M | re.S)
 
 
 @pytest.fixture(scope="module")
@@ -37,12 +52,24 @@ def build(tmp_path_factory):
     folder = tmp_path_factory.mktemp("client")
     for path in CLIENT.glob("*.p*"):
         shutil.copy(path, folder)
+    declarations = Path(fastnn.__file__).with_name("kernels.pxd").read_text(encoding="utf-8")
+    for name in ("newer_abi", "newer_api"):
+        version = f"    {name.removeprefix('newer_').upper()}_VERSION = "
+        assert declarations.count(version) == 1
+        newer = folder / name / "fastnn"
+        newer.mkdir(parents=True)
+        (newer / "__init__.pxd").touch()
+        (newer / "kernels.pxd").write_text(declarations.replace(version, version + "9"))
+    if POLICY.exists():
+        shutil.copytree(POLICY, folder, ignore=lambda *_: {"setup.py", "build"}, dirs_exist_ok=True)
+    for i, source in enumerate(guide()):
+        (folder / f"guide{i}.pyx").write_text(source, encoding="utf-8")
     (folder / "setup.py").write_text(SETUP)
     paths = [str(Path(fastnn.__file__).parents[1]), *sys.path]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths), "CFLAGS": "-O0 -g0"}
-    command = [sys.executable, "setup.py", "build_ext", "--inplace"]
+    command = [sys.executable, "setup.py", "build_ext", "--inplace", "-j", "2"]
     built = subprocess.run(
-        command, cwd=folder, env=environment, capture_output=True, text=True, timeout=100
+        command, cwd=folder, env=environment, capture_output=True, text=True, timeout=300
     )
     assert built.returncode == 0, built.stdout[-2000:] + built.stderr[-2000:]
     return folder
@@ -64,6 +91,11 @@ def predict(build):
 @pytest.fixture(scope="module")
 def train(build):
     return load(build, "train")
+
+
+@pytest.fixture(scope="module")
+def steps(build):
+    return load(build, "steps")
 
 
 def client_network(module, net, output):
@@ -97,12 +129,34 @@ def test_a_layer_of_a_client_may_have_no_bias(predict):
     assert out.tobytes() == net.forward(X).tobytes()  # whose bias is 0
 
 
-def test_the_table_is_that_of_the_chosen_variant(predict, isa):
-    tables = predict.describe_tables()
-    assert tables["version"] == tables["api_version"] == 1
-    assert tables["itemsizes"] == (4, 8)
-    assert tables["isa"] == isa
-    assert not tables["has_other_sizes"]
+@pytest.mark.parametrize("itemsize", [4, 8])
+def test_the_table_is_that_of_the_chosen_variant(predict, isa, itemsize):
+    assert predict.describe_table(itemsize) == dict(api_version=1, itemsize=itemsize, isa=isa)
+
+
+def test_there_is_no_table_for_other_item_sizes(predict):
+    with pytest.raises(ValueError, match=r"itemsize must be 4 \(float\) or 8 \(double\), got 2\."):
+        predict.describe_table(2)
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        (
+            "newer_abi",
+            r"compiled for ABI version 91 of fastnn's C-level API, but the installed fastnn has ABI "
+            r"version 1\. Compile the extension again\.",
+        ),
+        (
+            "newer_api",
+            r"compiled for version 91 of fastnn's C-level API, but the installed fastnn has version "
+            r"1\. Install a newer fastnn\.",
+        ),
+    ],
+)
+def test_an_extension_for_another_version_cannot_be_imported(build, name, message):
+    with pytest.raises(ImportError, match=message):
+        load(build, name)
 
 
 @pytest.mark.parametrize("name", ACTIVATIONS)
@@ -164,3 +218,126 @@ def test_a_client_trains_to_the_same_bits_as_fit(train, isa, batch_size, n_threa
     assert losses.tolist() == history.loss
     assert validation_losses.tolist() == history.val_loss
     assert losses[-1] < losses[0]
+
+
+def test_a_client_trains_step_by_step_on_rows_that_it_makes(steps):
+    n_steps, batch_size = 12, 5
+    rng = np.random.default_rng(3)
+    X = rng.normal(size=(n_steps * batch_size, 6)).astype("float32")
+    Y = rng.normal(size=(n_steps * batch_size, 2)).astype("float32")
+    expected = MLP([6, 9, 2], rng=0)
+    net = expected.copy()
+    history = expected.fit(X, Y, epochs=1, batch_size=batch_size, optimizer=SGD(0.1), shuffle=False)
+    losses = np.empty(n_steps)
+    network = client_network(steps, net, "IDENTITY")
+    assert steps.train_on_stream(network, X, Y, batch_size, 0.1, losses) == n_steps
+    assert net.params.tobytes() == expected.params.tobytes()
+    assert losses.mean() == pytest.approx(history.loss[0], rel=1e-12)
+
+
+def test_a_client_updates_its_own_parameters(steps):
+    rng = np.random.default_rng(4)
+    params, grads = rng.normal(size=37), rng.normal(size=(50, 37))
+    expected, moments = params.copy(), np.zeros((2, 37))
+    expected_moments = moments.copy()
+    for i, grad in enumerate(grads):
+        fastnn.functional.adam_step_(expected, grad, *expected_moments, step=i + 1, lr=0.01)
+    assert steps.adam(params, grads, moments, 0.01) == 2
+    assert params.tobytes() == expected.tobytes()
+    assert moments.tobytes() == expected_moments.tobytes()
+
+
+# ---- docs/c_api.md ----
+
+needs_guide = pytest.mark.skipif(not guide(), reason="there is no docs/c_api.md beside these tests")
+
+
+@needs_guide
+def test_the_first_extension_of_the_guide(build):
+    X = np.random.default_rng(0).normal(size=(20, 6)).astype("float32")
+    net = MLP([6, 10, 1], rng=0)
+    total = load(build, "guide0").sum_of_outputs(
+        X, net.weights[0], net.biases[0], net.weights[1], net.biases[1]
+    )
+    assert total == net.forward(X).sum(dtype=float)
+
+
+@needs_guide
+def test_the_training_of_the_guide(build):
+    W, b = np.zeros((1, 1), "float32"), np.zeros(1, "float32")
+    assert load(build, "guide1").fit_line(W, b, 500) < 1e-4
+    assert (W.item(), b.item()) == pytest.approx((2, 1), abs=0.01)
+
+
+@needs_guide
+def test_the_guide_describes_each_function_of_the_table():
+    text = (Path(__file__).parents[1] / "docs" / "c_api.md").read_text(encoding="utf-8")
+    signatures = [
+        re.match(r".*\(\*(\w+)\)\((.*)\)", field)
+        for field in c_api.declarations()["structs"]["Table"]
+    ]
+    for found in filter(None, signatures):
+        arguments = [argument.split()[-1].strip("*") for argument in found[2].split(", ")]
+        assert f"| `{found[1]}({', '.join(arguments)})` |" in text
+
+
+# ---- examples/policy ----
+
+needs_policy = pytest.mark.skipif(not POLICY.exists(), reason="there are no examples/ here")
+
+
+def random_numbers(seed):
+    """The kicks of policy.pyx: xorshift64."""
+    while True:
+        for shift in (13, -7, 17):
+            seed ^= seed << shift if shift > 0 else seed >> -shift
+            seed &= 2**64 - 1
+        yield ((seed - 2**64 if seed >> 63 else seed) >> 40) / 2**23
+
+
+@needs_policy
+def test_the_policy_moves_the_chain_as_numpy_does(build):
+    policy = load(build, "policy")
+    n, n_steps = policy.N_MASSES, 300
+    net = MLP([2 * n, 12, 1], rng=0)
+    state = np.random.default_rng(0).normal(size=2 * n)
+    x, v, energies = state[:n].copy(), state[n:].copy(), []
+    for _, kick in zip(range(n_steps), random_numbers(7)):
+        force = net.forward(np.concatenate([x, v])[None]).item()
+        stretch = np.diff(x, prepend=0, append=0)
+        v += 0.1 * np.diff(stretch)
+        v[0] += 0.1 * kick
+        v[-1] += 0.1 * min(max(force, -1), 1)
+        energies.append((v @ v + stretch @ stretch) / 2)
+        x += 0.1 * v
+    moved = state.astype("float32")
+    network = policy.Policy(list(net.weights), list(net.biases))
+    assert policy.roll_out(network, moved, n_steps, 7) == pytest.approx(np.mean(energies), rel=1e-4)
+    np.testing.assert_allclose(moved, np.concatenate([x, v]), atol=1e-3)
+
+
+@needs_policy
+def test_the_policy_refuses_what_it_cannot_run(build):
+    policy = load(build, "policy")
+    net = MLP([2 * policy.N_MASSES, 12, 2], rng=0)
+    with pytest.raises(ValueError, match=r"Layer 1 has weights of shape \(12, 2\) and 2 biases"):
+        policy.Policy(list(net.weights), list(net.biases))
+    with pytest.raises(ValueError, match="1 to 8 layers, got 0 weights"):
+        policy.Policy([], [])
+    with pytest.raises(ValueError, match="state must have 30 numbers, got 4"):
+        policy.roll_out(None, np.zeros(4, "float32"), 1)
+
+
+@needs_policy
+def test_the_policy_calms_the_chain(build):
+    path = os.pathsep.join([str(Path(fastnn.__file__).parents[1]), *sys.path])
+    ran = subprocess.run(
+        [sys.executable, "run.py", "--steps", "100000"],
+        cwd=build,
+        env={**os.environ, "PYTHONPATH": path},
+        capture_output=True,
+        text=True,
+    )
+    assert (ran.returncode, ran.stderr) == (0, "")
+    without, controlled = map(float, re.findall(r"mean energy +([\d.]+)", ran.stdout))
+    assert controlled < 1 < 50 < without

@@ -87,9 +87,17 @@ CHOSEN = None
 COMPILER = FASTNN_COMPILER.decode().strip()     # clang ends its version with a space
 use(os.environ.get("FASTNN_ISA") or SUPPORTED[len(SUPPORTED) - 1])
 
-cdef const Table* table(Py_ssize_t itemsize) except? NULL:
-    """The chosen variant's Table for itemsize 4 (float) or 8 (double); NULL for anything else."""
-    return TABLE32 if itemsize == 4 else TABLE64 if itemsize == 8 else NULL
+cdef const Table* table_of_version(Py_ssize_t itemsize, int abi_version, int api_version) except NULL:
+    """The chosen variant's Table, for an extension compiled with these versions of kernels.pxd."""
+    if abi_version != ABI_VERSION:
+        raise ImportError(f"This extension was compiled for ABI version {abi_version} of fastnn's C-level API, but the "
+                          f"installed fastnn has ABI version {ABI_VERSION}. Compile the extension again.")
+    if api_version > API_VERSION:
+        raise ImportError(f"This extension was compiled for version {api_version} of fastnn's C-level API, but the "
+                          f"installed fastnn has version {API_VERSION}. Install a newer fastnn.")
+    if itemsize != 4 and itemsize != 8:
+        raise ValueError(f"itemsize must be 4 (float) or 8 (double), got {itemsize}.")
+    return TABLE32 if itemsize == 4 else TABLE64
 
 include "buffers.pxi"
 include "network.pxi"

@@ -29,6 +29,15 @@ cdef struct TableChunk:     # what the first layer reads of a table
 cdef int forward(const Network* net, const void* X, Py_ssize_t n, void* out, void* workspace,
                  const Poll* poll) noexcept nogil:
     """out = the outputs for X. workspace: zero, 64-byte aligned. Returns 1 if `poll` stops it."""
+    cdef Clock clock
+    clock.poll = poll
+    clock.polled = now() if poll != NULL else 0
+    if n < FEW_ROWS and net.table == NULL:
+        return few_rows_forward(net, n, <const real*>X, <real*>out, <real*>workspace, &clock)
+    return many_rows_forward(net, X, n, <real*>out, workspace, &clock)
+
+cdef int many_rows_forward(const Network* net, const void* X, Py_ssize_t n, real* out, void* workspace,
+                           Clock* clock) noexcept nogil:
     cdef Py_ssize_t i, n_in = layer_inputs(net, 0), n_out = net.sizes[net.n_layers], stride = chunk_stride(n)
     cdef const real* numbers = <const real*>X
     cdef const real** rows = <const real**>workspace
@@ -36,11 +45,6 @@ cdef int forward(const Network* net, const void* X, Py_ssize_t n, void* out, voi
     cdef real* region
     cdef Panels first, second
     cdef TableChunk table
-    cdef Clock clock
-    clock.poll = poll
-    clock.polled = now() if poll != NULL else 0
-    if n < FEW_ROWS and net.table == NULL:
-        return few_rows_forward(net, n, <const real*>X, <real*>out, <real*>workspace, &clock)
     first = panels(<real*>(rows + padded_chunk_rows(n)), stride)
     second = panels(first.data + max_width(net) // PANEL * stride, stride)
     region = second.data + max_width(net) // PANEL * stride
@@ -56,7 +60,7 @@ cdef int forward(const Network* net, const void* X, Py_ssize_t n, void* out, voi
         point_to_rows(0, min_(CHUNK, n - i), n_in, numbers + i * n_in, NULL, rows)
         if net.table != NULL:
             read_entries(net.table, <const TableRows*>X, i, NULL, 0, min_(CHUNK, n - i), &table.entries)
-        if chunk_forward(net, region, rows, &table, min_(CHUNK, n - i), <real*>out + i * n_out, first, second, &clock):
+        if chunk_forward(net, region, rows, &table, min_(CHUNK, n - i), out + i * n_out, first, second, clock):
             return 1
     return 0
 

@@ -1,6 +1,6 @@
 # cython: language_level=3
 """Inference and activations through the C-level API of fastnn."""
-from fastnn.kernels cimport API_VERSION, Table, table
+from fastnn.kernels cimport Table, table
 
 include "network.pxi"
 
@@ -26,12 +26,11 @@ def activation(int kind, double[::1] z):
         kernels.activation(kind, &z[0], &z[0], 1, m, workspace)
         free(workspace)
 
-def describe_tables():
-    """The API version, itemsizes and instruction set of the tables, and whether there are others."""
+def describe_table(Py_ssize_t itemsize):
+    """The API version, item size and instruction set of a table."""
+    cdef const Table* kernels = table(itemsize)
     return dict(
-        api_version=API_VERSION,
-        version=table(4).version,
-        itemsizes=(table(4).itemsize, table(8).itemsize),
-        isa=(<bytes>table(4).name).decode(),
-        has_other_sizes=table(2) != NULL or table(3) != NULL,
+        api_version=kernels.api_version,
+        itemsize=kernels.itemsize,
+        isa=(<bytes>kernels.name).decode(),
     )

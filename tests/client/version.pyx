@@ -1,0 +1,5 @@
+# cython: language_level=3
+"""Compiled with changed versions of kernels.pxd."""
+from fastnn.kernels cimport table
+
+table(4)
