@@ -2,7 +2,12 @@
 
 import importlib.util
 import json
+import os
 import pathlib
+import platform
+import shutil
+import subprocess
+import sys
 
 import pytest
 
@@ -13,9 +18,49 @@ golden = importlib.util.module_from_spec(SPEC)
 SPEC.loader.exec_module(golden)
 
 
+GLIBC = platform.libc_ver()[0] == "glibc"  # whose pow and cos are in the record
+
+
 @pytest.mark.parametrize("n_threads", [1, 2])
 def test_numbers_are_those_on_record(isa, dtype, n_threads):
     recorded = json.loads(golden.FILE.read_text(encoding="utf-8"))[golden.rounding(isa)][dtype.name]
-    found = {name: run() for name, run in golden.cases(dtype.name, n_threads)}
-    assert [name for name in recorded if found.get(name) != recorded[name]] == []
-    assert found.keys() == recorded.keys(), "record new cases: python tests/golden.py --write"
+    cases = dict(golden.cases(dtype.name, n_threads))
+    assert cases.keys() == recorded.keys(), "record new cases: python tests/golden.py --write"
+    names = [name for name in cases if GLIBC or not golden.depends_on_libm(dtype.name, name)]
+    assert [name for name in names if cases[name]() != recorded[name]] == []
+
+
+CHANGED = """
+import json, golden
+from fastnn import kernels
+
+recorded = json.loads(golden.FILE.read_text(encoding="utf-8"))[golden.rounding(kernels.CHOSEN)]
+print(json.dumps([(dtype, name) for dtype in recorded for name, run in golden.cases(dtype, 1)
+                  if run() != recorded[dtype][name]]))
+"""
+
+
+@pytest.mark.skipif(
+    not GLIBC or shutil.which("gcc") is None or "LD_PRELOAD" in os.environ,
+    reason="needs glibc, gcc, and no other preloaded library",
+)
+def test_it_is_known_which_numbers_depend_on_the_c_library(tmp_path):
+    """With functions that are one bit off, no other results change."""
+    tests = pathlib.Path(__file__).parent
+    library = tmp_path / "rounded_up.so"
+    command = ["gcc", "-O1", "-fno-builtin", "-shared", "-fPIC", tests / "rounded_up.c"]
+    subprocess.run([*command, "-o", library, "-lm", "-ldl"], check=True)
+    found = subprocess.run(
+        [sys.executable, "-c", CHANGED],
+        env=os.environ
+        | {
+            "LD_PRELOAD": str(library),
+            "PYTHONPATH": os.pathsep.join([str(tests), *filter(None, sys.path)]),
+        },
+        capture_output=True,
+        text=True,
+    )
+    assert found.returncode == 0, found.stderr
+    changed = json.loads(found.stdout)
+    assert len(changed) > 50
+    assert [case for case in changed if not golden.depends_on_libm(*case)] == []
