@@ -78,11 +78,14 @@ def test_setup_commands_are_one_line(heading, end):
     assert re.fullmatch(r'python -m pip install -e "\.\[\w+\]" && ' + end, line)
 
 
-def test_extras_exist():
+def test_every_extra_is_listed():
     from importlib.metadata import metadata
 
-    named = set(re.findall(r"(?:\.|fastnn-mlp)\[(\w+)\]", TEXT))
-    assert named and named <= set(metadata("fastnn-mlp").get_all("Provides-Extra") or ())
+    listed = re.findall(r"^\| `(\w+)` \|", section("Install"), re.M)
+    extras = set(metadata("fastnn-mlp").get_all("Provides-Extra") or ())
+    assert {*listed, "all"} == extras
+    named = ",".join(re.findall(r"(?:\.|fastnn-mlp)\[([\w,]+)\]", TEXT)).split(",")
+    assert set(named) <= extras
 
 
 def test_both_package_names_are_explained():

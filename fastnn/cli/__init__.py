@@ -25,7 +25,7 @@ Train small dense neural networks on tables, predict with them, and measure
 their speed.
 
 examples:
-  fastnn demo                                 train on handwritten digits
+  fastnn demo                                 see what fastnn does
   fastnn train digits --target digit --out digits.safetensors
                                               train on a table
   fastnn predict digits.safetensors digits    predict each row of a table
@@ -35,7 +35,7 @@ examples:
   fastnn train --help                         show the options of a command
 
 'digits' and 'wine' are sample tables that ship with fastnn. Your own tables can
-be CSV or TSV files (also .gz) or Parquet files.
+be CSV, TSV, JSON, Excel, Feather or Parquet files.
 """
 
 

@@ -37,9 +37,11 @@ THREAD_VARIABLES = (
     "VECLIB_MAXIMUM_THREADS",
 )
 HELP = """
-Time training steps (plain SGD, float32) and the prediction of single rows for
-four typical networks. Compares fastnn with fastnn.reference (plain NumPy) and,
-if they are installed, with scikit-learn and PyTorch. Each uses one thread.
+Compare the speed of fastnn with that of other libraries.
+
+Times training steps (plain SGD, float32) and the prediction of single rows for
+four typical networks, with fastnn, fastnn.reference (plain NumPy) and, if they
+are installed, scikit-learn and PyTorch. Each uses one thread.
 
 examples:
   fastnn bench

@@ -16,9 +16,11 @@ EPOCHS = 200
 OPTIMIZER = SGD(lr=0.1, momentum=0.9, weight_decay=3e-4)
 BATCH_SIZE = 32
 HELP = """
-Is a handwritten digit odd or even? Train a 64-100-1 network on images of 8 x 8
-pixels, show its predictions for some test images, and compare the training time
-with that of the same training in plain NumPy. Takes a few seconds.
+Train a small network to tell odd from even handwritten digits.
+
+The network has 64 inputs (images of 8 x 8 pixels), 100 hidden units and 1
+output. The demo shows its predictions for some test images, and compares the
+training time with plain NumPy. It takes a few seconds.
 
 examples:
   fastnn demo

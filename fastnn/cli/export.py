@@ -7,10 +7,12 @@ from ..loading import load
 from .common import CommandError, help_texts
 
 HELP = """
-Write a model as a C file, for a program or a microcontroller, or as an ONNX
-file, for ONNX Runtime and other programs. These files contain the encoding of
-the columns, all networks and the classes. --torch writes the parameters of one
-network for PyTorch, a state_dict as a safetensors file.
+Write a model as a C file, as an ONNX file, or for PyTorch.
+
+A C file is for a program or a microcontroller, an ONNX file for ONNX Runtime
+and other programs. Both contain the encoding of the columns, all networks and
+the classes. --torch writes the parameters of one network, a state_dict of
+PyTorch, to a safetensors file.
 
 examples:
   fastnn export model.safetensors --c model.c
@@ -18,8 +20,8 @@ examples:
   fastnn export model.safetensors --onnx model.onnx
   fastnn export net.safetensors --torch net-torch.safetensors
 
-The beginning of a C file shows what to call. The inputs of an ONNX file have
-the names of the columns.
+The comment at the top of a C file shows how to call it. The inputs of an ONNX
+file have the names of the columns.
 """
 
 #: The formats by the name of their option: what it writes, and how.

@@ -15,9 +15,11 @@ from .target import label_text
 from .training_record import KEY, describe_model, read_record
 
 HELP = """
-Without MODEL: show the version and the instruction set that fastnn uses.
-With MODEL: show what a model predicts and from which columns, how good it is
-on rows that it did not train on, and how it was trained.
+Show this installation, or a model file.
+
+Without MODEL: the version and the instruction set in use. With MODEL: the
+target, the columns, the scores on rows that the networks did not train on, and
+the command that trained the model.
 
 examples:
   fastnn info

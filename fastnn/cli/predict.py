@@ -38,8 +38,8 @@ Predict each row of a table with a model that 'fastnn train' wrote.
 The output has one row for each row of DATA, in the same order: the columns of
 --keep, then the prediction. The columns of DATA may be in any order, and other
 columns are ignored. If DATA has the target, scores are printed to standard
-error. A category that the model does not know contributes nothing; a note says
-in how many rows.
+error. A category that the training table did not have contributes nothing to a
+prediction; a note counts the rows with such categories.
 
 examples:
   fastnn predict model.safetensors new.csv               print as CSV
@@ -48,7 +48,7 @@ examples:
       id, name, the predicted class and the probability of each class
   fastnn predict model.safetensors new.csv --keep all --interval 0.9
       all columns of DATA, the predicted number, and an interval that holds the
-      true one with a probability of about 0.9
+      true number with a probability of about 0.9
   zcat big.csv.gz | fastnn predict model.safetensors - | head -3
 """
 
@@ -59,7 +59,7 @@ def add_parser(commands):
     parser.add_argument(
         "data",
         metavar="DATA",
-        help="table with the columns that the model was trained on; - for standard input",
+        help="table with the columns of the training table; - for standard input",
     )
     parser.add_argument(
         "--out",
@@ -70,16 +70,16 @@ def add_parser(commands):
         "--keep",
         action="append",
         metavar="COL,...",
-        help="columns of DATA to write beside the predictions, or all; can be repeated",
+        help="columns of DATA to copy to the output, or all; can be repeated",
     )
     parser.add_argument(
-        "--proba", action="store_true", help="write the probability of each class, too"
+        "--proba", action="store_true", help="also write the probability of each class"
     )
     parser.add_argument(
         "--interval",
         type=number(above=0.0, below=1.0),
         metavar="P",
-        help="write the interval that holds a number with the probability P, too",
+        help="also write an interval that holds the true number with probability P",
     )
     add_threads(parser, default=-1)
     add_json(parser)

@@ -39,7 +39,7 @@ examples:
       train on a sample table ('digits' and 'wine' ship with fastnn)
   fastnn train people.csv --target income --out income.safetensors \\
       --drop name,id --category postcode
-      leave out two columns, and take a number for a category
+      leave out two columns, and treat a number as a category
   fastnn train churn.csv --target churn --out churn.safetensors \\
       --class-weight balanced --test-size 0.2
       let a rare class count as much as the other, and score on rows set aside

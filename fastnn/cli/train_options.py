@@ -66,9 +66,9 @@ def _add_column_options(group):
         "--task", choices=TASKS, metavar="TASK", help=f"{', '.join(TASKS)} (default: see below)"
     )
     for name, what in (
-        ("category", "columns to take for categories, such as postal codes"),
-        ("number", "columns to take for numbers"),
-        ("date", "columns to take for dates, such as 20260131"),
+        ("category", "columns to treat as categories, such as postal codes"),
+        ("number", "columns to treat as numbers"),
+        ("date", "columns to treat as dates, such as 20260131"),
         ("drop", "columns to leave out"),
     ):
         group.add_argument(
@@ -86,8 +86,8 @@ def _add_model_options(group):
         "--members",
         type=whole_number(1),
         metavar="N",
-        help="number of folds, each with networks of its own; 1 holds out a fifth of the rows "
-        "and trains in a fifth of the time (default: 5)",
+        help="number of folds, each of which trains its own networks; 1 holds out a fifth of the "
+        "rows and trains in a fifth of the time (default: 5)",
     )
     group.add_argument(
         "--hidden",
@@ -122,7 +122,7 @@ def _add_model_options(group):
         "--class-weight",
         choices=("balanced",),
         metavar="balanced",
-        help="let each class count the same, however rare it is",
+        help="give each class the same total weight, so that rare classes count more",
     )
     group.add_argument(
         "--threshold",
@@ -138,7 +138,7 @@ def _add_run_options(group):
         "--time-limit",
         type=number(above=0.0),
         metavar="SECONDS",
-        help="train fewer and shorter, so that it takes about this long (default: no limit)",
+        help="train fewer networks for fewer epochs, to take about this long (default: no limit)",
     )
     group.add_argument(
         "--test-size",
@@ -161,27 +161,28 @@ def _add_run_options(group):
     group.add_argument(
         "--resume",
         action="store_true",
-        help="train the members that are left after Ctrl-C; all other options as before",
+        help="train the members that Ctrl-C left out; repeat all other options",
     )
     group.add_argument(
         "--config",
         metavar="FILE",
-        help="TOML file with options, such as hidden = [128, 128]; the command line wins",
+        help="TOML file with options, such as hidden = [128, 128]; those of the command line "
+        "override it",
     )
     group.add_argument("--json", action="store_true", help="print the results as one JSON object")
     group.add_argument(
         "--plot",
         type=picture_file,
         metavar="FILE",
-        help="picture of the training and the predictions to write: .png, .svg or .pdf",
+        help="draw the training and the predictions to a .png, .svg or .pdf file",
     )
     group.add_argument(
         "--report",
         type=report_file,
         metavar="FILE",
-        help="web page about the table, the scores, the errors and the training to write: .html",
+        help="write a web page about the table, the scores, the errors and the training: .html",
     )
-    group.add_argument("--quiet", action="store_true", help="print errors and notes alone")
+    group.add_argument("--quiet", action="store_true", help="print only errors and notes")
 
 
 def hidden_sizes(text):
