@@ -1,4 +1,4 @@
-"""Compute the accuracy of fastnn's estimators: the tables of docs/estimators.md.
+"""Compute the accuracy of fastnn's estimators: the tables of docs/estimators.md and ensembles.md.
 
     python bench/accuracy.py                     all tables, one thread; about five minutes
     python bench/accuracy.py --only noise,rare   some of them

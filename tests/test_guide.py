@@ -21,6 +21,8 @@ LESSONS = (
     "losses.md",
     "optimizers.md",
     "estimators.md",
+    "ensembles.md",
+    "search.md",
     "many.md",
     "streams.md",
     "tables.md",
@@ -39,6 +41,8 @@ PAGES = {
 NEEDS = {
     "optimizers.md": "scipy",
     "estimators.md": "sklearn",
+    "ensembles.md": "sklearn",
+    "search.md": "sklearn",
     "moving.md": "sklearn",
     "tabular.md": "sklearn",
     "plots.md": "matplotlib",
