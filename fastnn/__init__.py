@@ -1,4 +1,31 @@
-"""fastnn: fast training and inference of small dense neural networks on CPUs."""
+"""fastnn: fast training and inference of small dense neural networks on CPUs.
+
+============================================ ======================================================
+`MLP`                                        a network: ``fit``, ``forward``, ``save``
+`MLPClassifier`, `MLPRegressor`              scikit-learn estimators for arrays
+`TabularClassifier`, `TabularRegressor`      scikit-learn estimators for tables with categories,
+                                             dates and missing values
+`losses`, `optimizers`, `schedules`          options of `MLP.fit`; names such as "huber" and "adam"
+                                             select their defaults
+`callbacks`, `initializers`                  early stopping, checkpoints; initial weights
+`fit_many`, `cross_validate`,                many networks, folds or candidates in one call
+`HalvingSearchCV`
+`load`, `export`                             model files; C, ONNX and PyTorch files
+`functional`, `reference`                    layers, losses and updates as functions on arrays
+`tables`, `datasets`, `plotting`             table files, two data sets, plots; import them as
+                                             ``from fastnn import tables``
+============================================ ======================================================
+
+On the command line, ``fastnn --help`` lists the commands.
+
+>>> import fastnn
+>>> from fastnn.datasets import load_digits
+>>> X, digits = load_digits()
+>>> net = fastnn.MLP([64, 32, 10], output="softmax", rng=0)
+>>> history = net.fit(X, digits, optimizer="adam", epochs=20)
+>>> net.forward(X).shape
+(1797, 10)
+"""
 
 try:
     from . import kernels

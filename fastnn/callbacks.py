@@ -169,9 +169,9 @@ class Checkpoint(Callback):
     path : str or path-like
         The file, which each save replaces.
     every_epochs : int, optional
-        Save after every so many epochs.
+        Number of epochs between two saves.
     every_seconds : float, optional
-        Save about every so many seconds, also during an epoch.
+        Approximate time between two saves in seconds, also during an epoch.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Table: encoded rows for the first layer, in place of a matrix of inputs."""
+"""Table: rows of bins and categories, which the first layer reads without a matrix of inputs."""
 
 import operator
 from typing import NamedTuple
@@ -51,7 +51,7 @@ class Table(CompiledTable):
     code_scale : float or sequence of float, default 1.0
         The scale, likewise.
     dtype : {"float32", "float64"}, default "float32"
-        That of the networks which read the table.
+        dtype of the networks that read the table.
 
     Attributes
     ----------
@@ -61,16 +61,15 @@ class Table(CompiledTable):
     numbers, positions, codes : ndarray
         Read-only. Arrays that needed no conversion are not copied, so do not change them.
     layout : TableLayout
-        All but the rows: n_numbers, n_bins, position_scale, n_levels and code_scale. Tables with
-        equal layouts give the same inputs.
+        Description of the columns: n_numbers, n_bins, position_scale, n_levels and code_scale.
+        Tables with equal layouts have the same encoding.
     shape : tuple
         ``(n, n_inputs)``.
     dtype : numpy.dtype
 
     Notes
     -----
-    `dropout` of a network's inputs drops each number, all bins of a column at the same time, and a
-    code.
+    Dropout of a network's inputs drops whole cells: a number, a code, or all bins of a position.
 
     Examples
     --------

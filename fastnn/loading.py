@@ -6,8 +6,8 @@ from .mlp import MLP
 def load(path):
     """Load a network or an estimator from a file that its method `save` wrote.
 
-    A network comes with its training state and metadata. docs/model_file.md describes the files.
-    Nothing in a file is run, so files from strangers are safe to load.
+    A network has its training state and metadata. docs/model_file.md describes the files. Loading
+    runs no code from the file, so it is safe to load files that you do not trust.
 
     Parameters
     ----------

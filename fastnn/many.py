@@ -54,9 +54,9 @@ def fit_many(
 ):
     """Train many networks in one call. Each gets the same bits as from its own `MLP.fit`.
 
-    Threads take one network after the other, so small networks train as fast as their steps allow,
-    and on all CPUs. Networks may have any shapes. Every argument of `fit` is one for all networks,
-    or a list with one for each.
+    Each thread trains one network at a time, so even very small networks use all CPUs. Networks may
+    have different shapes. Pass an argument of `fit` once for all networks, or pass a list with one
+    item for each network.
 
     Parameters
     ----------
@@ -82,7 +82,7 @@ def fit_many(
     rng : None, int, or list of int, Generator or None, optional
         With an int, network i trains with ``np.random.SeedSequence(rng).spawn(i + 1)[i]``. A list
         holds the `rng` of each `fit`. By default each network uses its own ``net.rng``. Networks
-        that share a generator are refused, since their results would depend on the order.
+        that share a generator raise an error, because their results would depend on the order.
     class_weight : dict, sequence or "balanced", or list of them, optional
         As in `fit`.
     rows : list of arrays, or array (n_networks, m), optional

@@ -1,7 +1,7 @@
-"""Checks of arguments. Messages say what was expected, what came and what to do.
+"""Checks of arguments. Messages say what was expected, what was passed and what to do.
 
-Arrays are converted once (C-contiguous, native byte order, the dtype asked for) and never changed.
-A function `check_...` returns the argument, converted if need be.
+Arrays are converted once (C-contiguous, native byte order, the requested dtype) and never changed.
+A function `check_...` returns the argument, converted if necessary.
 """
 
 import math
@@ -73,7 +73,7 @@ def check_dtype(dtype):
 
 
 def check_rng(rng):
-    """Return a Generator from anything that numpy.random.default_rng accepts (SPEC 7)."""
+    """Return a Generator from anything that `numpy.random.default_rng` accepts."""
     try:
         return np.random.default_rng(rng)
     except (TypeError, ValueError):

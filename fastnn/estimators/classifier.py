@@ -33,8 +33,8 @@ class MLPClassifier(ClassTargets, Calibration, ClassifierMixin, BaseMLP):
         sigmoid), relu, tanh, leaky_relu, elu, softplus, gelu, silu, exponential, selu, mish.
     solver : str or optimizer, default "adam"
         "adam", "sgd" and "lbfgs" use the parameters below. Other names of `fastnn.optimizers`, such
-        as "adamw", use learning_rate_init and schedule, and the defaults of the optimizer for all
-        else. An optimizer object such as ``fastnn.AdamW(lr=1e-3)`` uses its own settings.
+        as "adamw", use learning_rate_init, schedule, and otherwise the defaults of the optimizer.
+        An optimizer object such as ``fastnn.AdamW(lr=1e-3)`` uses its own settings.
     alpha : float, default 1e-4
         L2 penalty. It adds alpha/2 sum W^2 / n to the loss of a batch, as in scikit-learn. n is
         the number of rows of the batch, or the sum of their weights. Biases are not penalized.
@@ -63,7 +63,7 @@ class MLPClassifier(ClassTargets, Calibration, ClassifierMixin, BaseMLP):
     n_iter_no_change : int or inf, default 10
         Number of epochs without improvement to tolerate. Training stops after more epochs than
         this in a row that do not improve on the best loss (or score) by at least tol.
-        solver="lbfgs" stops by the gradient instead, but for early_stopping and `bagging`.
+        solver="lbfgs" stops by the gradient instead, except with early_stopping or `bagging`.
     verbose : bool, default False
         Whether to show progress on standard error.
     warm_start : bool, default False
@@ -103,11 +103,11 @@ class MLPClassifier(ClassTargets, Calibration, ClassifierMixin, BaseMLP):
         Number of networks. More than one make an ensemble, which predicts the mean of their
         probabilities. They differ in their initial parameters, the order of the rows and `bagging`.
     bagging : {"folds", "bootstrap"} or None, default "folds"
-        Which rows each network of an ensemble trains on. "folds": all but those of its fold. It
-        keeps the epoch with the lowest loss on its fold, and stops when that loss no longer
-        improves by tol, whether early_stopping is True or not. "bootstrap": n rows drawn with
-        replacement. With early_stopping=True and no validation_data, it does the same with the
-        rows that were not drawn. None: all rows.
+        Training rows of each network of an ensemble. "folds": all rows outside its fold. The
+        network keeps the epoch with the lowest loss on its fold, and stops when that loss no longer
+        improves by tol, also if early_stopping is False. "bootstrap": n rows drawn with
+        replacement. With early_stopping=True and no validation_data, the rows that were not drawn
+        are used like a fold. None: all rows.
     n_threads : int, default 1
         Maximum number of threads, -1 for all CPUs of this process. It does not change the results.
     callbacks : callable, Callback, or list or tuple of them, default ()

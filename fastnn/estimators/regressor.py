@@ -268,22 +268,22 @@ class MLPRegressor(MultiOutputMixin, RegressorMixin, BaseMLP):
         """Predict an interval for the target of each row.
 
         The intervals are CV+ (Barber, Candes, Ramdas and Tibshirani, 2021, arXiv:1905.02928). They
-        come from the errors of the networks of an ensemble with bagging="folds" on the rows that
-        each of them held out, and need no other fit. New rows must be like the training rows. Then
-        a share of at least 2 coverage - 1 (and a little less for few rows) of the targets lies
-        inside, and typically a share of `coverage`. `sample_weight` is not used, except that rows
-        of weight 0 do not count.
+        are computed from the errors of the networks of an ensemble with bagging="folds" on the rows
+        that each of them held out. If new rows are like the training rows, a fraction of at least
+        2 coverage - 1 of the targets lies inside (slightly less for few rows), and typically a
+        fraction of `coverage`. `sample_weight` is not used, except that rows of weight 0 do not
+        count.
 
         Parameters
         ----------
         X : array_like or sparse matrix (n, n_features)
         coverage : float in (0, 1), default 0.9
-            Share of the targets that should lie inside.
+            Fraction of the targets that should lie inside.
 
         Returns
         -------
         lower, upper : ndarray (n,) for one target, else (n, n_targets)
-            For several targets, each is covered by itself.
+            With several targets, the bounds hold for each target separately.
 
         Raises
         ------

@@ -9,7 +9,7 @@ __all__ = ["c", "onnx", "torch"]
 
 
 def c(model, path, name=None, layout=None):
-    """Write a model as one C99 file, which needs nothing but the standard library.
+    """Write a model as one C99 file, which needs only the standard library.
 
     The file has the function ``NAME_predict``, which computes the prediction of one row with the
     encoding of the columns, all networks and their mean. It allocates no memory and has no state.
@@ -22,7 +22,7 @@ def c(model, path, name=None, layout=None):
     path : str or path-like
         The file to write, such as ``"digits.c"``. It is written beside `path`, synced and renamed.
     name : str, optional
-        Begins the names of functions and macros. By default the name of the file without ``.c``.
+        Prefix of the names of functions and macros. By default the name of the file without ``.c``.
     layout : TableLayout, optional
         For an MLP that was trained on a `fastnn.Table`: ``table.layout``. Then the function reads
         the cells of a row of the table, not dense inputs.
@@ -32,8 +32,8 @@ def c(model, path, name=None, layout=None):
     TypeError
         The model is of another type.
     ValueError
-        `name` is no C identifier, or the model holds something that C cannot: parameters that are
-        not finite, a class that is neither a text, a number nor a Boolean.
+        `name` is not a C identifier, or the model has something that a C file cannot hold:
+        parameters that are not finite, or a class that is neither a text, a number nor a Boolean.
     sklearn.exceptions.NotFittedError
         The estimator is not fitted.
     OSError
@@ -57,13 +57,13 @@ def c(model, path, name=None, layout=None):
       category is a text in UTF-8, NULL or "" if it is missing, or a double if the training table
       held numbers. A date is a double, the seconds since 1970-01-01 00:00 UTC, NAN if it is missing.
 
-    The result is 0, or the number of the first input that is invalid, counted from 1: one that is
-    infinite, and for networks one that is NaN, too. `y` has the values that ``predict`` returns, or
-    the probabilities of ``predict_proba``. ``int NAME_class(y)`` returns the position of the
-    predicted class in the array ``NAME_classes``.
+    The result is 0, or the number of the first invalid input, counted from 1. An infinite input is
+    invalid, and for networks also NaN. `y` has the values of ``predict``, or the probabilities of
+    ``predict_proba``. ``int NAME_class(y)`` returns the position of the predicted class in the
+    array ``NAME_classes``.
 
-    Predictions differ from those of Python by less than 1e-5 of the largest, since sums have another
-    order. Compile without ``-ffast-math``, for which NaN and infinity do not exist.
+    Predictions differ from those of Python by less than 1e-5 of the largest, because sums have
+    another order. Compile without ``-ffast-math``, which breaks the checks for NaN and infinity.
 
     Examples
     --------
@@ -107,8 +107,8 @@ def onnx(model, path, layout=None):
     TypeError
         The model is of another type.
     ValueError
-        The model holds something that the file cannot: parameters that are not finite in float32,
-        a class that is neither a text, a number nor a Boolean, or more than 2 GB.
+        The model has something that the file cannot hold: parameters that are not finite in
+        float32, a class that is neither a text, a number nor a Boolean, or more than 2 GB.
     sklearn.exceptions.NotFittedError
         The estimator is not fitted.
     OSError
@@ -132,10 +132,9 @@ def onnx(model, path, layout=None):
       table held numbers. A date is a double, the seconds since 1970-01-01 00:00 UTC, NaN if it is
       missing.
 
-    Networks compute in float32, also those that were trained in float64, since ONNX Runtime lacks
-    several activations in float64. Predictions differ from those of Python by less than 1e-5 of the
-    largest. The operator set is 17 (ONNX 1.12, of 2022), so that programs need not be new to read
-    the file.
+    All networks compute in float32, because ONNX Runtime lacks several activations in float64.
+    Predictions differ from those of Python by less than 1e-5 of the largest. The operator set is 17
+    (ONNX 1.12, of 2022), which older programs can read.
 
     Examples
     --------
@@ -156,10 +155,10 @@ def onnx(model, path, layout=None):
 
 
 def torch(model, path):
-    """Write the parameters of a network as PyTorch names them, a state_dict.
+    """Write the parameters of a network as a state_dict of PyTorch.
 
-    The file is a safetensors file. `MLP.to_torch` makes the module directly, but needs PyTorch. This
-    function does not.
+    The file is a safetensors file. PyTorch need not be installed. With PyTorch, `MLP.to_torch`
+    returns the module.
 
     Parameters
     ----------

@@ -5,7 +5,7 @@
 
 The loss of a batch is sum_i w_i l_i / sum_i w_i over its rows i, where w_i is the weight of a row
 (default 1) and l_i its loss. In the table, a_j are the outputs of the row, y_j its targets, d_j =
-a_j - y_j, and z_j the outputs before the last activation.
+a_j - y_j, z_j the outputs before the last activation, and p_j is `pos_weight`, by default 1.
 
 =============== ===================================================== =========== ===============
 name            l_i                                                   output      class

@@ -22,10 +22,11 @@ from .scoring import Scoring, report_failures
 class HalvingSearchCV(BaseSearchCV):
     """Search parameters by successive halving (Jamieson and Talwalkar, 2016).
 
-    All candidates train for a few epochs on each fold. The best 1 / `factor` of them continue to
-    `factor` times as many epochs, and so on: the networks are not trained again. All networks of a
-    rung train in one call, on all CPUs. The steps of a Pipeline before the network are fitted once
-    a fold, or once a fold and setting if their own parameters are searched.
+    All candidates train for a few epochs on each fold. The best 1 / `factor` of them train on, to
+    `factor` times as many epochs, and so on. Their networks continue from where they were. All
+    networks of a rung train in one call, on all CPUs. The steps of a Pipeline before the network
+    are fitted once for each fold, or, if their parameters are searched too, once for each fold and
+    setting.
 
     Parameters
     ----------
@@ -82,7 +83,7 @@ class HalvingSearchCV(BaseSearchCV):
     -----
     A network that stops early, because its loss no longer improves, keeps its score in later rungs.
     With solver="lbfgs", learning_rate="adaptive" or callbacks other than `EarlyStopping`, networks
-    train anew in each rung.
+    train from the beginning in each rung.
 
     Examples
     --------

@@ -25,7 +25,7 @@ def recognise(levels):
 
 
 def convert_texts(table, text_columns=(), on_note=None):
-    """Return a table in which texts that are numbers or dates are float64 or timestamps (UTC).
+    """Convert columns of texts that are numbers or dates.
 
     Parameters
     ----------
@@ -38,6 +38,15 @@ def convert_texts(table, text_columns=(), on_note=None):
     Returns
     -------
     pyarrow.Table
+        Numbers are float64, dates are timestamps in UTC, and other columns are unchanged.
+
+    Examples
+    --------
+    >>> import pyarrow as pa
+    >>> from fastnn import tables
+    >>> table = pa.table({"price": ["$1,234.50", "$99"], "share": ["12%", "7.5%"]})
+    >>> tables.convert_texts(table).to_pydict()
+    {'price': [1234.5, 99.0], 'share': [12.0, 7.5]}
     """
     pa = import_pyarrow()
     columns = []

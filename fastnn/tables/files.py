@@ -94,6 +94,22 @@ def read(
     -------
     pyarrow.Table
         Has at least one row and one column, unique column names, and text as plain strings.
+
+    Raises
+    ------
+    TableError
+        The file cannot be read, does not hold a table, or needs more memory than is available. The
+        message is one line that names the file and the line, and says what to do.
+
+    Examples
+    --------
+    >>> import os, tempfile
+    >>> from fastnn import tables
+    >>> path = os.path.join(tempfile.mkdtemp(), "flats.csv")
+    >>> with open(path, "w") as file:
+    ...     _ = file.write("area;rent\\n50;600\\n70;?\\n")
+    >>> tables.read(path).to_pydict()
+    {'area': [50, 70], 'rent': [600, None]}
     """
     import_pyarrow()
     notes: list = []
@@ -186,9 +202,28 @@ def check_extension(path):
 
 
 def write(path, columns):
-    """Write columns {name: array} to a file, completely or not at all.
+    """Write a table to a file, completely or not at all.
 
-    The file extension determines the format.
+    Parameters
+    ----------
+    path : str or path-like
+        The file extension determines the format: .csv, .tsv or .parquet, or .csv.gz, .tsv.gz.
+    columns : dict of str to array_like (n,)
+        The columns by name.
+
+    Raises
+    ------
+    TableError
+        The extension is unknown, or the file cannot be written. An existing file is not changed.
+
+    Examples
+    --------
+    >>> import os, tempfile
+    >>> from fastnn import tables
+    >>> path = os.path.join(tempfile.mkdtemp(), "flats.csv.gz")
+    >>> tables.write(path, {"area": [50.5, 70.0], "district": ["north", "centre"]})
+    >>> tables.read(path).column_names
+    ['area', 'district']
     """
     pa = import_pyarrow()
     check_extension(path)

@@ -72,7 +72,7 @@ class _Column:
 
 
 def find(table, target=None):
-    """Return the suspicions about a table.
+    """Find columns and rows of a table that may spoil a model, such as IDs and copies of the target.
 
     Parameters
     ----------
@@ -83,6 +83,21 @@ def find(table, target=None):
     Returns
     -------
     list of Suspicion
+        Each has a ``kind``, the name of the ``column`` (None for rows), and a ``text`` that says
+        what to do.
+
+    Raises
+    ------
+    ValueError
+        The table has no column `target`.
+
+    Examples
+    --------
+    >>> import pyarrow as pa
+    >>> from fastnn import tables
+    >>> table = pa.table({"id": range(100), "x": [0.5, 1.5] * 50, "y": ["no", "yes"] * 50})
+    >>> [(found.kind, found.column) for found in tables.find_suspicions(table, "y")]
+    [('id', 'id'), ('target copy', 'x')]
     """
     if target is not None and target not in table.column_names:
         names = table.column_names

@@ -22,39 +22,42 @@ from .targets import Classes
 class TabularClassifier(ClassifierMixin, BaseTabular):
     """Classifier for tables of numbers, categories, dates and missing values.
 
-    An ensemble of small networks with a fixed recipe: the encoding of the columns, the training and
-    the choice among configurations need no tuning. Label smoothing is taken out of the probabilities.
+    An ensemble of small networks. The encoding of the columns, the training and the choice among
+    configurations need no tuning. The effect of label smoothing on the probabilities is removed.
 
     Parameters
     ----------
     n_estimators : int, default 5
-        Number of folds, and of networks for each configuration. At most as many as rows, or groups.
+        Number of folds, and of networks for each configuration. At most the number of rows, or of
+        groups.
     hidden_layer_sizes : "auto", int or sequence of int, default "auto"
         Number of units of each hidden layer. "auto" is (64, 64).
     metric : {"auto", "accuracy", "log_loss"}, default "auto"
-        What the best epoch of a network is chosen by. "auto" uses both, in different configurations.
+        Score that chooses the best epoch of a network. "auto" uses both, in different
+        configurations.
     class_weight : dict of class: weight, "balanced" or None, default None
         Weights of the classes. They are multiplied with sample_weight. "balanced" uses
         n / (number of classes * number of rows of the class).
     threshold : float or None, default None
-        For two classes: `predict` returns ``classes_[1]`` if its probability is at least this number
-        above 0 and below 1. None returns the more probable class. You can set it after `fit`.
+        For two classes: `predict` returns ``classes_[1]`` if its probability is at least this
+        number, which is above 0 and below 1. None returns the more probable class. You can set it
+        after `fit`.
     time_limit : float or None, default None
-        Seconds that `fit` may take, about. Before training, `fit` measures how long a step and the
-        importance of a column take. It leaves out configurations and then shortens trainings, so that
-        the estimate fits. At least one epoch of one configuration is trained. At most 30 % of the
-        limit is reserved for the importances, which need more with hundreds of columns and a short
-        limit. `fit` takes longer, too, if the machine becomes busier. The result depends on the speed
-        of the machine, even with a random_state. A fit that is resumed keeps its plan.
+        Approximate maximum time of `fit`, in seconds. Before training, `fit` measures a step and
+        the importance of a column. If the estimated time exceeds the limit, it leaves out
+        configurations, then epochs, but trains at least one epoch of one configuration. It takes
+        longer than the limit if the machine becomes busier, or if a short limit meets hundreds of
+        columns: at most 30 % of the limit is reserved for the importances. The result depends on
+        the speed of the machine, even with a random_state. A resumed `fit` keeps its plan.
     random_state : int, RandomState or None, default None
         Random numbers for the folds, the initial parameters, the order of the rows, dropout, and
         the permutations of `feature_importances_`.
     n_threads : int, default -1
         Maximum number of threads, -1 for all CPUs of this process. It does not change the results.
     categories, numbers, dates : str, int or sequence of them, default None
-        Names or positions of columns that are categories, numbers or dates. `fit` finds out what
-        the other columns are, see below. If the target is a column of X, it does not count in
-        positions.
+        Names or positions of columns that are categories, numbers or dates. `fit` guesses what the
+        other columns are, see Notes. If the target is a column of X, positions are those without
+        it.
     drop : str, int or sequence of them, default None
         Names or positions of columns to leave out.
     verbose : bool, default False
@@ -66,21 +69,21 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
     classes_ : ndarray (n_classes,)
         The classes, sorted.
     columns_ : dict
-        What the columns in use were taken for, by name: "number", "category" or "date". The keys are
-        positions if X has no names.
+        Kinds of the columns in use, by name: "number", "category" or "date". The keys are positions
+        if X has no names.
     left_out_ : dict
         Why the other columns are left out, by name or position.
     feature_importances_ : ndarray (n_features,)
-        By how much the log loss grows if the values of a column are shuffled, for at most 2,000 rows
-        that the networks held out; 0 for columns that are left out. The importance of a column
-        without information can be a little below 0. Columns with the same information have a low
-        importance each, because the others make up for it.
+        Increase of the log loss if the values of a column are shuffled, for at most 2,000 held-out
+        rows; 0 for columns that are left out. The importance of a column without information can be
+        slightly below 0. If several columns have the same information, each has a low importance.
     oof_prediction_ : ndarray (n, n_classes)
         Probabilities of the training rows from the networks that held them out; NaN for rows that
         no network held out, with n_estimators=1. Not in a file.
     oof_score_ : float
-        Accuracy of the classes that `oof_prediction_` and `threshold` give. A little too good, since the best epochs and the weights of
-        the configurations are chosen on the same rows.
+        Accuracy of the classes that `oof_prediction_` and `threshold` give. It is slightly too
+        good, because the best epochs and the weights of the configurations are chosen on the same
+        rows.
     metadata_ : dict of str to str
         Text of any kind, empty after `fit`. `save`, `fastnn.load` and pickle keep it.
     n_folds_, n_folds_left_ : int
@@ -106,23 +109,23 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
     - Numbers and Booleans are numbers. So are texts that are all numbers written in the same style,
       such as 1,234.50 or 12%, or all "true" or "false".
     - Dates and times are dates. So are texts that are all dates in one format, ISO 8601 or another
-      common one. A date becomes a number, its position in the year and in the day, and its weekday, month,
-      day of the month and day of the year.
+      common one. A date becomes a number, its position in the year and in the day, and its weekday,
+      month, day of the month and day of the year.
     - Other texts are categories, as are a pandas Categorical and an Arrow dictionary. A category needs
-      two rows. To take numbers for categories, name the column in `categories`.
+      two rows. To treat numbers as categories, name the column in `categories`.
     - None, NaN, NaT, NA, and texts such as "", "?", "NA", "null" and "none" are missing values. They
       need no imputation. A network sees which values are missing if the training rows had any.
 
-    Columns without information are left out, see `left_out_`. A category that only occurs in
-    `predict` is neither an error nor a warning: it contributes nothing. A value that cannot be what
-    the column was in `fit` is an error.
+    Columns without information are left out, see `left_out_`. A category that `fit` has not seen
+    contributes nothing to a prediction, without a warning. A value of another kind than in `fit`,
+    such as a text in a column of numbers, is an error.
 
-    `fit` splits the rows into n_estimators folds with the same share of each class. Several
-    configurations, which differ in encoding and regularization, train a network for each fold on
-    the rows outside of it, and keep its best epoch on the fold. The prediction is a weighted mean
-    over configurations, chosen by the out-of-fold predictions, and the mean over folds.
-    n_estimators=1 trains on four fifths of the rows. Out-of-fold predictions also choose the
-    temperature T of the probabilities: p^(1/T), divided by the sum over the classes.
+    `fit` splits the rows into n_estimators folds with the same share of each class. For each fold
+    and each of several configurations, which differ in encoding and regularization, it trains a
+    network on the other folds and keeps the epoch that is best on the fold. The prediction is a
+    weighted mean over configurations and the mean over folds. Out-of-fold predictions choose the
+    weights and the temperature T of the probabilities: p^(1/T), divided by the sum over the
+    classes. n_estimators=1 trains on four fifths of the rows.
 
     With `sample_weight` or `class_weight`, a row of weight 2 is not quite the same as two rows,
     since folds and encoding ignore weights.

@@ -16,8 +16,8 @@ from .targets import Numbers
 class TabularRegressor(RegressorMixin, BaseTabular):
     """Regressor for tables of numbers, categories, dates and missing values.
 
-    An ensemble of small networks with a fixed recipe: the encoding of the columns, the training and
-    the choice among configurations need no tuning.
+    An ensemble of small networks. The encoding of the columns, the training and the choice among
+    configurations need no tuning.
 
     Parameters
     ----------
@@ -27,12 +27,12 @@ class TabularRegressor(RegressorMixin, BaseTabular):
         predicts several quantiles, ``losses.Huber(2.0)`` has another threshold, in units of the
         standard deviation of y.
     log_target : bool, default False
-        Whether to learn log(y), for targets above 0 whose errors count as percentages, such as
-        prices. Each network then predicts the exponential of what the loss asks of log(y): with
-        "squared_error" exp(mean of log(y)), the geometric mean, which is below the mean and equal
-        to the median if log(y) is symmetric. With "absolute_error" and "quantile" that is the median
-        and the quantile of y, as without log_target. Predictions, `oof_prediction_` and
-        `oof_score_` are in the units of y, and intervals are above 0. Not with loss="poisson".
+        Whether to learn log(y), for targets above 0 whose errors count in percent, such as prices.
+        The loss is that of log(y), and predictions are exponentials. "squared_error" then predicts
+        the geometric mean of y, which is below the mean, and equal to the median if the
+        distribution of log(y) is symmetric. "absolute_error" and "quantile" still predict medians
+        and quantiles of y. Predictions, `oof_prediction_` and `oof_score_` are in the units of y,
+        and intervals are above 0. Not with loss="poisson".
     n_estimators, hidden_layer_sizes, time_limit, random_state, ...
         All other parameters and their defaults are those of `TabularClassifier`, except metric and
         class_weight. The only positional one is n_estimators.
@@ -40,13 +40,13 @@ class TabularRegressor(RegressorMixin, BaseTabular):
     Attributes
     ----------
     feature_importances_ : ndarray (n_features,)
-        As in `TabularClassifier`, by how much the loss grows: the loss of y divided by its standard
-        deviation, or by its mean with loss="poisson"; with log_target that of log(y).
+        As in `TabularClassifier`, the increase of the loss. The loss is that of y divided by its
+        standard deviation, or by its mean with loss="poisson"; with log_target that of log(y).
     oof_prediction_ : ndarray (n,) or (n, n_quantiles)
         Predictions of the training rows from the networks that held them out; NaN for rows that no
         network held out, with n_estimators=1. Not in a file.
     oof_score_ : float or None
-        R^2 of `oof_prediction_`, a little too good as in `TabularClassifier`; None for several
+        R^2 of `oof_prediction_`, slightly too good as in `TabularClassifier`; None for several
         quantiles.
     columns_, left_out_, metadata_, n_folds_, n_folds_left_, n_features_in_, feature_names_in_
         As in `TabularClassifier`.
@@ -166,9 +166,9 @@ class TabularRegressor(RegressorMixin, BaseTabular):
             The table, with the columns that `fit` had. If `fit` took the target from a column of X,
             that column may be absent.
         return_std : bool, default False
-            Whether to return the standard deviation of the predictions of the folds, too. It tells
-            where the networks disagree, which is often far from the training rows. It is not the
-            noise of y, for which `predict_interval` is. With n_estimators=1 it is 0.
+            Whether to also return the standard deviation of the predictions of the folds. It is
+            large where the networks disagree, often far from the training rows. It does not
+            include the noise of y: see `predict_interval`. With n_estimators=1 it is 0.
 
         Returns
         -------
@@ -189,22 +189,22 @@ class TabularRegressor(RegressorMixin, BaseTabular):
         """Predict an interval for the target of each row.
 
         The intervals are CV+ (Barber, Candes, Ramdas and Tibshirani, 2021, arXiv:1905.02928). Let
-        f_k be the predictions of fold k, k(i) the fold of training row i, and e_i the absolute error
-        of f_k(i) for that row. The bounds for a new row x are quantiles over i of f_k(i)(x) - e_i and
-        f_k(i)(x) + e_i. With n_estimators=1, these are split conformal intervals. With log_target
-        all of this is about log(y), and the bounds are the exponentials of its quantiles.
+        f_k be the predictions of fold k, k(i) the fold of training row i, and e_i the absolute
+        error of f_k(i) for that row. The bounds for a new row x are quantiles over i of f_k(i)(x) -
+        e_i and f_k(i)(x) + e_i. With n_estimators=1, these are split conformal intervals. With
+        log_target the intervals are computed for log(y), and the bounds are exponentials.
 
-        If new rows are like the training rows, a share of at least 2 coverage - 1 (and a little less
-        for few rows) of the targets lies inside, and typically a share of `coverage`. Rows of weight
-        0 do not count, other weights are not used. The best epochs are chosen by the same held-out
-        rows, so that the intervals of small tables are slightly too narrow.
+        If new rows are like the training rows, a fraction of at least 2 coverage - 1 of the targets
+        lies inside (slightly less for few rows), and typically a fraction of `coverage`. Rows of
+        weight 0 do not count, and other weights are not used. The best epochs are chosen by the
+        same held-out rows, so the intervals of small tables are slightly too narrow.
 
         Parameters
         ----------
         X
             As in `predict`.
         coverage : float in (0, 1), default 0.9
-            Share of the targets that should lie inside.
+            Fraction of the targets that should lie inside.
 
         Returns
         -------

@@ -1,4 +1,4 @@
-"""Rows whose target is probably wrong."""
+"""Rows whose target may be wrong."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -13,7 +13,7 @@ from .targets import MIN_RATE
 
 @dataclass
 class Suspect:
-    """A row whose target is far from what networks predict that did not train on it.
+    """A training row whose target is far from its out-of-fold prediction.
 
     Attributes
     ----------
@@ -39,8 +39,8 @@ class Suspect:
 def find_suspects(estimator, y, n_rows=10):
     """Return the training rows with the largest out-of-fold losses.
 
-    They are mislabelled, hard to predict, or rare. Look at them before you trust a score: on noisy
-    targets some losses are large in any case.
+    Their targets may be wrong, hard to predict, or rare. Look at these rows before you change them:
+    on noisy targets some losses are always large.
 
     Parameters
     ----------
@@ -49,7 +49,7 @@ def find_suspects(estimator, y, n_rows=10):
     y : array_like (n,)
         The targets that `fit` had.
     n_rows : int, default 10
-        Return at most so many rows.
+        Maximum number of rows to return.
 
     Returns
     -------
