@@ -111,10 +111,12 @@ def test_lines_fit_a_terminal(page):
     assert max(len(line) for line in text.splitlines() if not line.startswith("|")) <= 80
 
 
-@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.parametrize("page", [path.name for path in sorted(DOCS.glob("*.md"))])
 def test_links_are_valid(page):
-    links = re.findall(r"\]\(([^)]+)\)", PAGES[page])
-    assert links
+    text = (DOCS / page).read_text(encoding="utf-8")
+    text = re.sub(r"^```.*?^```", "", text, flags=re.M | re.S)
+    links = re.findall(r"\]\(([^)]+)\)", text)
+    assert links or page not in PAGES
     for link in links:
         if not link.startswith("https://"):
             path, _, heading = link.partition("#")
