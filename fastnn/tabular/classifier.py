@@ -350,7 +350,7 @@ def _to_labels(y):
     dtype = getattr(y, "dtype", None)
     if dtype is not None and not isinstance(dtype, np.dtype) and hasattr(y, "to_numpy"):
         y = y.to_numpy()  # an extension type of pandas, or Polars
-    y = column_or_1d(y, warn=True, input_name="y")
+    y = column_or_1d(y, warn=True)
     if y.dtype != object:
         return y
     values = y.tolist()
