@@ -1,4 +1,4 @@
-"""What does a classifier get wrong, and does it know? Six plots of one network.
+"""Diagnose a classifier: six plots of what it gets wrong, and how sure it is.
 
 A network learns to tell ten digits apart, in images of 8 x 8 pixels. The table
 at the start is `net.summary()`: layers, parameters and memory. All figures and
