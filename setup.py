@@ -3,15 +3,32 @@
 Every variant compiles the same source, src/variant.pxi, for one instruction set and one dtype.
 The environment variable FASTNN_CFLAGS adds flags to all extensions, for example -g or sanitizers.
 Do not add flags that relax floating-point arithmetic: results are reproducible to the bit.
+
+FASTNN_LIMITED_API=1 builds for Python's stable ABI: the Python that builds and all later versions
+load the result (abi3). Builds for one version predict one row faster (docs/decisions/0030).
 """
 
 import glob
 import hashlib
 import os
 import platform
+import sys
+import sysconfig
 
 from Cython.Build import cythonize
 from setuptools import Extension, setup
+from setuptools.command.build_ext import build_ext
+
+LIMITED_API = os.environ.get("FASTNN_LIMITED_API") == "1"
+PYTHON = f"cp{sys.version_info.major}{sys.version_info.minor}"
+
+# linux-x86_64, macosx-11.0-arm64, win-amd64: that of the target, where it is not this machine
+PLATFORM = sysconfig.get_platform()
+if PLATFORM.endswith("-universal2"):  # Pythons for both kinds of Macs: build for this one
+    PLATFORM = PLATFORM.replace("universal2", platform.machine())
+    os.environ["_PYTHON_HOST_PLATFORM"] = PLATFORM
+    os.environ["ARCHFLAGS"] = f"-arch {platform.machine()}"
+WINDOWS = PLATFORM.startswith("win")
 
 CFLAGS = [
     "-O3",
@@ -42,9 +59,8 @@ INSTRUCTION_SETS = {
     },
     "aarch64": {"neon": []},
 }
-architecture = {"amd64": "x86_64", "arm64": "aarch64"}.get(
-    platform.machine().lower(), platform.machine().lower()
-)
+architecture = PLATFORM.rpartition("-")[2]
+architecture = {"amd64": "x86_64", "arm64": "aarch64"}.get(architecture, architecture)
 variants = INSTRUCTION_SETS.get(architecture, {"baseline": []})
 
 
@@ -63,15 +79,35 @@ def build_hash():
 BUILD = f'"{build_hash()}"'
 
 
+def compiler_flags(flags):
+    """Return gcc's flags as clang-cl, the compiler on Windows, takes them."""
+    if not WINDOWS:
+        return flags
+    return [f"--target={architecture}-pc-windows-msvc", *(f"/clang:{flag}" for flag in flags)]
+
+
+class BuildExtensions(build_ext):
+    """On Windows, compile with clang-cl: cl has neither C11 atomics nor gcc's assembly."""
+
+    def build_extensions(self):
+        if WINDOWS:
+            self.compiler.initialize()  # finds the SDK and the linker
+            self.compiler.cc = "clang-cl"
+        super().build_extensions()
+
+
 def extension(name, source, flags=(), **macros):
+    if LIMITED_API:
+        macros["Py_LIMITED_API"] = f"0x{sys.version_info.major:02x}{sys.version_info.minor:02x}0000"
     return Extension(
         f"fastnn.{name}",
         [f"src/{source}"],
         include_dirs=["src"],
         depends=SOURCES if name == "kernels" else VARIANT_SOURCES,
-        extra_compile_args=[*CFLAGS, *flags],
+        extra_compile_args=compiler_flags([*CFLAGS, *flags]),
         extra_link_args=os.environ.get("FASTNN_CFLAGS", "").split(),
         define_macros=[("FASTNN_BUILD", BUILD), *macros.items()],
+        py_limited_api=LIMITED_API,
     )
 
 
@@ -89,20 +125,25 @@ BINDING, DECLARATIONS = "build/src/binding/kernels.c", "fastnn/kernels.pxd"
 if os.path.exists(BINDING) and os.path.getmtime(BINDING) < os.path.getmtime(DECLARATIONS):
     os.remove(BINDING)
 
-setup(
-    ext_modules=cythonize(
-        extensions,
-        build_dir="build",
-        nthreads=os.cpu_count(),
-        compiler_directives={
-            "language_level": 3,
-            "boundscheck": False,
-            "wraparound": False,
-            "cdivision": True,
-            "initializedcheck": False,
-            "auto_pickle": False,
-            "autotestdict": False,
+if __name__ == "__main__":  # not in the processes of cythonize, which may import this file
+    setup(
+        cmdclass={"build_ext": BuildExtensions},
+        ext_modules=cythonize(
+            extensions,
+            build_dir="build",
+            nthreads=os.cpu_count(),
+            compiler_directives={
+                "language_level": 3,
+                "boundscheck": False,
+                "wraparound": False,
+                "cdivision": True,
+                "initializedcheck": False,
+                "auto_pickle": False,
+                "autotestdict": False,
+            },
+        ),
+        options={
+            "build_ext": {"parallel": os.cpu_count()},
+            "bdist_wheel": {"py_limited_api": PYTHON if LIMITED_API else False},
         },
-    ),
-    options={"build_ext": {"parallel": os.cpu_count()}},
-)
+    )

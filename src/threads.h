@@ -5,15 +5,38 @@
  * process; with 5 us and yield 28).
  */
 #pragma once
-#include <sched.h>
 #include <stdatomic.h>
+#ifdef _WIN32
+#define WIN32_LEAN_AND_MEAN
+#define NOMINMAX
+#include <windows.h>
+#else
+#include <sched.h>
 #include <time.h>
+#endif
 
 static inline long long now(void) /* ns, monotonic */
 {
+#ifdef _WIN32
+    LARGE_INTEGER ticks, frequency; /* often 10 MHz: ticks * 10^9 would overflow after 15 minutes */
+    QueryPerformanceCounter(&ticks);
+    QueryPerformanceFrequency(&frequency);
+    const long long seconds = ticks.QuadPart / frequency.QuadPart, rest = ticks.QuadPart % frequency.QuadPart;
+    return seconds * 1000000000LL + rest * 1000000000LL / frequency.QuadPart;
+#else
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
     return t.tv_sec * 1000000000LL + t.tv_nsec;
+#endif
+}
+
+static inline void cpu_yield(void)
+{
+#ifdef _WIN32
+    SwitchToThread();
+#else
+    sched_yield();
+#endif
 }
 
 static inline void cpu_relax(void)
@@ -48,7 +71,7 @@ static inline void barrier_wait(barrier *b, int n_threads)
             cpu_relax();
         }
     } while (now() < limit);
-    while (atomic_load_explicit(&b->phase, memory_order_acquire) == phase) sched_yield();
+    while (atomic_load_explicit(&b->phase, memory_order_acquire) == phase) cpu_yield();
 }
 
 /* A flag that one thread sets and the others read. */
@@ -57,4 +80,3 @@ static inline void flag_set(flag *f, int x) { atomic_store_explicit(f, x, memory
 static inline int flag_get(flag *f) { return atomic_load_explicit(f, memory_order_acquire); }
 /* Adds 1 and returns the value before. */
 static inline int flag_add(flag *f) { return atomic_fetch_add_explicit(f, 1, memory_order_acq_rel); }
-static inline void cpu_yield(void) { sched_yield(); }
