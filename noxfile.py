@@ -96,6 +96,33 @@ def same_work(session):
 
 
 @nox.session
+def elsewhere(session):
+    """Compile the C code for macOS, Windows, musl and AArch64; nothing is run."""
+    install(session, "ziglang")
+    session.run("python", "setup.py", "build_ext", "--inplace")
+    session.run("python", "tests/on_demand/compile_elsewhere.py")
+
+
+@nox.session
+def aarch64(session):
+    """The recorded bits and the kernels on AArch64: cross-compiled, under qemu. Debian only."""
+    session.run("bash", ".ci/aarch64", *session.posargs, external=True)
+
+
+@nox.session
+def frozen(session):
+    """A program that PyInstaller freezes finds every instruction set, and the estimators."""
+    session.install(".[sklearn]", "pyinstaller")
+    session.run("python", "tests/on_demand/frozen_program.py")
+
+
+@nox.session
+def wheel(session):
+    """Wheels for this Python and for later ones: equal bytes of two builds, ABI, size, golden bits."""
+    session.run("bash", ".ci/wheel", external=True)
+
+
+@nox.session
 def sanitizers(session):
     """The tests of compiled code under AddressSanitizer, UBSan and ThreadSanitizer."""
     install(session)

@@ -5,7 +5,7 @@ The environment variable FASTNN_CFLAGS adds flags to all extensions, for example
 Do not add flags that relax floating-point arithmetic: results are reproducible to the bit.
 
 FASTNN_LIMITED_API=1 builds for Python's stable ABI: the Python that builds and all later versions
-load the result (abi3). Builds for one version predict one row faster (docs/decisions/0030).
+load the result (abi3). Builds for one version predict one row faster (docs/decisions/0031).
 """
 
 import glob

@@ -36,6 +36,12 @@ def run(program, *arguments, **environment):
     return result.stdout
 
 
+def test_builds():
+    text = run("builds.py", sys.executable, sys.executable, "--rounds", 1)
+    assert max(map(len, text.splitlines()[2:])) <= 80
+    assert "I1, out=" in text and "I2, new array" in text and "ten steps" in text
+
+
 OUTPUTS = {"json": "peers.json", "markdown": "peers.md", "plot": "peers.png"}
 
 

@@ -42,6 +42,7 @@ LAYERS = [
     {"__init__"},  # the public names: only the command line may import them from here
     {"cli"},
     {"__main__"},
+    {"_pyinstaller"},
 ]
 HEIGHT = {name: height for height, names in enumerate(LAYERS) for name in names}
 # Exceptions, each inside a function, so that it costs nothing until it is called.
@@ -63,6 +64,7 @@ ON_USE = {  # also allowed in these packages, which are imported when they are u
     "sklearn": {"estimators", "exchange", "model_selection", "tabular"},
     "scipy": {"estimators", "model_selection", "tabular"},
     "torch": {"exchange"},
+    "PyInstaller": {"_pyinstaller"},
 }
 IN_FUNCTIONS = {  # the optional extras: who may use them, inside functions alone
     "pyarrow": {"tables"},
