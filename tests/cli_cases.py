@@ -1,9 +1,12 @@
 """Tables and commands for the tests of the command line."""
 
+import contextlib
 import csv
 import json
 
 import numpy as np
+
+from fastnn.cli import train_model
 
 
 def write_csv(file_name, /, **columns):
@@ -35,6 +38,23 @@ def report_of(run, *arguments):
     code, out, errors = run("train", *arguments, "--json")
     assert code == 0, errors
     return json.loads(out)
+
+
+def interrupt_after(monkeypatch, *folds):
+    """Let Ctrl-C arrive when so many members are done, in one training after the other."""
+    folds = list(folds)
+
+    @contextlib.contextmanager
+    def show_progress(label, quiet):
+        fold = folds.pop(0) if folds else None
+
+        def update(progress):
+            if fold is not None and progress.folds_done >= fold:
+                raise KeyboardInterrupt
+
+        yield update
+
+    monkeypatch.setattr(train_model, "show_progress", show_progress)
 
 
 #: Options of a training that takes little time.

@@ -1,6 +1,5 @@
 """fastnn train: Ctrl-C keeps the members that are done, --resume trains the others, --tune."""
 
-import contextlib
 import json
 import os
 import signal
@@ -16,10 +15,9 @@ pytest.importorskip("pyarrow", reason="the extra cli is not installed")
 pytest.importorskip("sklearn", reason="the extra cli is not installed")
 
 from checks import assert_same_bits
-from cli_cases import report_of, write_csv
+from cli_cases import interrupt_after, report_of, write_csv
 
 import fastnn
-from fastnn.cli import train_model
 
 ARGUMENTS = ("t.csv", "--target", "y", "--members", "3", "--hidden", "8", "--threads", "1")
 
@@ -29,23 +27,6 @@ def table(run):
     rng = np.random.default_rng(0)
     x = rng.normal(size=200)
     write_csv("t.csv", x=x, z=rng.normal(size=200), y=np.where(x > 0, "a", "b"), n=np.exp(x))
-
-
-def interrupt_after(monkeypatch, *folds):
-    """Let Ctrl-C arrive when so many members are done, in one training after the other."""
-    folds = list(folds)
-
-    @contextlib.contextmanager
-    def show_progress(label, quiet):
-        fold = folds.pop(0) if folds else None
-
-        def update(progress):
-            if fold is not None and progress.folds_done >= fold:
-                raise KeyboardInterrupt
-
-        yield update
-
-    monkeypatch.setattr(train_model, "show_progress", show_progress)
 
 
 def test_ctrl_c_writes_the_members_that_are_done(run, monkeypatch):

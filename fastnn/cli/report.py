@@ -18,6 +18,9 @@ MAX_CLASSES = 12
 MAX_IMPORTANT = 8
 MAX_WARNINGS = 10
 NAME = 24  # characters of a name in a table
+#: Names of the scores that --tune compares.
+METRICS = {"log_loss": "log-loss", "rmse": "RMSE", "mae": "mean absolute error",
+           "poisson_deviance": "Poisson deviance"}  # fmt: skip
 UNBROKEN = "\N{NO-BREAK SPACE}"
 
 
@@ -77,10 +80,8 @@ def format_tuning(record):
     tuning = record["tuning"]
     if tuning is None:
         return
-    names = {"log_loss": "log-loss", "rmse": "RMSE", "mae": "mean absolute error",
-             "poisson_deviance": "Poisson deviance"}  # fmt: skip
     yield ""
-    yield f"{'settings tried':<34}{'members':>9}{names[tuning['metric']]:>21}"
+    yield f"{'settings tried':<34}{'members':>9}{METRICS[tuning['metric']]:>21}"
     for tried in tuning["tried"]:
         score = (
             f"{tried['score']:.4f}"
@@ -114,10 +115,7 @@ def format_results(record):
     yield from format_scores(record["scores"], where)
     if not is_better_than_baseline(record["scores"]):
         yield ""
-        why = "the columns may not tell the target"
-        if record["time_limit"] is not None:
-            why = "--time-limit may be too short, or " + why
-        yield from textwrap.wrap(f"The model is no better than the baseline: {why}.", WIDTH)
+        yield from textwrap.wrap(explain_no_better(record), WIDTH)
     if record["test_scores"]:
         yield ""
         n = record["test_scores"]["rows"]
@@ -221,6 +219,14 @@ def is_better_than_baseline(scores):
         or scores["balanced_accuracy"] > baseline["balanced_accuracy"]
         or scores["accuracy"] > baseline["accuracy"]
     )
+
+
+def explain_no_better(record):
+    """Return a sentence for a model that is no better than the baseline."""
+    why = "the columns may not tell the target"
+    if record["time_limit"] is not None:
+        why = "--time-limit may be too short, or " + why
+    return f"The model is no better than the baseline: {why}."
 
 
 # ---- columns and rows ----

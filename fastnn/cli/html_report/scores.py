@@ -1,7 +1,7 @@
 """The sections with the scores beside those of the baseline."""
 
 from ..common import plural
-from ..report import format_error, is_better_than_baseline
+from ..report import explain_no_better, format_error, is_better_than_baseline
 from .columns import format_share
 from .elements import name, paragraph, section, table
 
@@ -38,7 +38,9 @@ def scores_section(report):
         "scores",
         "Scores",
         paragraph(_describe(report, is_complete)),
-        _verdict(record),
+        None
+        if is_better_than_baseline(scores)
+        else paragraph(explain_no_better(record), class_="warning"),
         table("Scores of the model and of the baseline", [*head, "meaning"], rows, "sentences"),
         _class_table(scores["classes"]) if "classes" in scores else None,
     )
@@ -53,7 +55,9 @@ def _describe(report, is_complete):
         if is_complete
         else f"The scores come from {rows} that the networks did not train on. "
     )
-    text += "They are slightly too good, because the best epochs are chosen on the same rows. "
+    text += (
+        "These scores are slightly too good, because the best epochs are chosen on the same rows. "
+    )
     if test:
         text += f"Nothing was chosen by the {plural(test['rows'], 'row')} of the test. "
     if report.is_number:
@@ -65,16 +69,6 @@ def _describe(report, is_complete):
         f"The model is wrong in {scores['wrong']:,} of {rows} "
         f"({format_share(scores['wrong'] / scores['rows'])})."
     )
-
-
-def _verdict(record):
-    """Return a warning if the model is no better than the baseline."""
-    if is_better_than_baseline(record["scores"]):
-        return None
-    why = "the columns may not tell the target"
-    if record["time_limit"] is not None:
-        why = "--time-limit may be too short, or " + why
-    return paragraph(f"The model is no better than the baseline: {why}.", class_="warning")
 
 
 def _format(key, scores):

@@ -11,7 +11,7 @@ from ...plotting.theme import CLASS_COLORS
 from ..common import plural
 from ..display import format_duration
 from ..info import installed_version
-from ..report import format_error
+from ..report import METRICS, format_error
 from .charts import chart, charts
 from .elements import element, pairs, paragraph, section, table
 
@@ -95,10 +95,10 @@ def _tuning_table(tuning):
     """Return what --tune has tried, None without it."""
     if tuning is None:
         return None
-    metric = {"log_loss": "log-loss", "rmse": "RMSE", "mae": "mean absolute error",
-              "poisson_deviance": "Poisson deviance"}[tuning["metric"]]  # fmt: skip
     rows = [[t["options"], str(t["members"]), format_error(t["score"])] for t in tuning["tried"]]
-    return table("Settings that --tune tried", ["options", "#members", f"#{metric}"], rows)
+    return table(
+        "Settings that --tune tried", ["options", "#members", f"#{METRICS[tuning['metric']]}"], rows
+    )
 
 
 def reproduce_section(report):
