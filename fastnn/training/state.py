@@ -26,6 +26,9 @@ class DivergenceError(ArithmeticError):
         return DivergenceError, (self.args[0], self.epoch, self.step)
 
 
+TOUCHED = 2**18  # numbers of a large array that are written at a time
+
+
 @dataclass(repr=False)
 class History:
     """Losses, counts and time of one call of `fit`.
@@ -267,10 +270,24 @@ class _DeferredMoments:
 setattr(TrainingState, "moments", _DeferredMoments())  # noqa: B010
 
 
+def _zero_moments(optimizer, net):
+    """Return zeros in memory that the system has provided already.
+
+    Otherwise it provides the pages of a large array when the moments are stored, in one call of a
+    kernel. Ctrl-C then waits for it, up to some milliseconds for each MB.
+    """
+    moments = np.zeros((optimizer.n_moments, net.n_params), net.dtype)
+    if moments.size > TOUCHED:
+        flat = moments.reshape(-1)
+        for i in range(0, flat.size, TOUCHED):
+            flat[i : i + TOUCHED] = 0
+    return moments
+
+
 def fresh(net, optimizer):
     """Return the state of a new training."""
     optimizer = optimizers.resolve("adam" if optimizer is None else optimizer)
-    state = TrainingState(optimizer, np.zeros((optimizer.n_moments, net.n_params), net.dtype))
+    state = TrainingState(optimizer, _zero_moments(optimizer, net))
     if state.averages:
         state.moments[-1] = net.params
     return state

@@ -79,7 +79,7 @@ cdef int chunk_forward(const Network* net, real* region, const real** rows, cons
                        real* out, Panels X, Panels Y, Clock* clock) noexcept nogil:
     """Up to CHUNK rows -> out. X and Y: two matrices in panels that change places after each layer. Returns 1 if
     stopped."""
-    cdef Py_ssize_t l, row_stride = PANEL
+    cdef Py_ssize_t l, first, row_stride = PANEL
     cdef LayerLayout layout
     cdef Layer layer
     if net.n_layers == 0:
@@ -105,7 +105,10 @@ cdef int chunk_forward(const Network* net, real* region, const real** rows, cons
         elif layer.transposed:
             narrow_forward(0, n, &layer)
         else:
-            linear_forward(0, n, &layer)
+            for first from 0 <= first < layer.n_out by NC:
+                linear_forward(0, n, first, min_(first + NC, layer.n_out), &layer)
+                if poll_stop(clock):
+                    return 1
         X, Y = Y, X
         if poll_stop(clock):
             return 1

@@ -228,28 +228,33 @@ cdef inline void product(Py_ssize_t lo, Py_ssize_t hi, Py_ssize_t k, Py_ssize_t 
     if n_rest > 0:
         product_rest(hi - n_rest, hi, k, m, A, B, epilogue, C)
 
-cdef void linear_forward(Py_ssize_t lo, Py_ssize_t hi, const Layer* layer) noexcept nogil:
-    """Rows lo..hi of Y = f(X W + b)."""
+cdef void linear_forward(Py_ssize_t lo, Py_ssize_t hi, Py_ssize_t first, Py_ssize_t end,
+                         const Layer* layer) noexcept nogil:
+    """Rows lo..hi and columns first..end of X W + b, and f of all columns after the last ones. first is a multiple of
+    NC."""
     cdef Epilogue epilogue
-    epilogue.bias = layer.b
+    epilogue.bias = layer.b + first
     epilogue.relu = layer.activation == RELU
     epilogue.mask = NULL
-    product(lo, hi, layer.n_in, layer.n_out, layer.inputs, layer.W, epilogue, layer.Z)
-    if layer.activation != RELU:
+    product(lo, hi, layer.n_in, end - first, layer.inputs, panels(element(layer.W, 0, first), layer.W.stride), epilogue,
+            panels(element(layer.Z, 0, first), layer.Z.stride))
+    if end == layer.n_out and layer.activation != RELU:
         activation_forward_panels(layer.activation, lo, hi, layer.n_out, layer.Z.data, layer.Y.data, layer.Y.stride)
 
-cdef void linear_backward_input(Py_ssize_t lo, Py_ssize_t hi, const Layer* layer, int activation, const real* S,
-                                Panels dX) noexcept nogil:
-    """Rows lo..hi of dX = (dZ W^T) * f'(S). f: the activation BELOW this layer; S: in dX's layout."""
+cdef void linear_backward_input(Py_ssize_t lo, Py_ssize_t hi, Py_ssize_t first, Py_ssize_t end, const Layer* layer,
+                                int activation, const real* S, Panels dX) noexcept nogil:
+    """Rows lo..hi and columns first..end of dZ W^T, times f'(S) in all columns after the last ones. first is a multiple
+    of NC. f: the activation BELOW this layer; S: in dX's layout."""
     cdef Epilogue epilogue
     cdef Inputs dZ
     epilogue.bias = NULL
     epilogue.relu = False
-    epilogue.mask = S if activation == RELU else NULL
+    epilogue.mask = S + column_offset(first, dX.stride) if activation == RELU else NULL
     dZ.rows = NULL
     dZ.X = layer.dZ
-    product(lo, hi, layer.n_out, layer.n_in, dZ, layer.T, epilogue, dX)
-    if activation != RELU:
+    product(lo, hi, layer.n_out, end - first, dZ, panels(element(layer.T, 0, first), layer.T.stride), epilogue,
+            panels(element(dX, 0, first), dX.stride))
+    if end == layer.n_in and activation != RELU:
         activation_backward_panels(activation, lo, hi, layer.n_in, S, dX.data, dX.stride)
 
 cdef inline void weight_tile(const int vecs, const int n_rows, Py_ssize_t n, Inputs X, Py_ssize_t p, const real* dZ,

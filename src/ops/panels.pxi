@@ -111,9 +111,19 @@ cdef Py_ssize_t layers_size(const Network* net, Py_ssize_t n_rows) noexcept nogi
 
 # ---- into panels and back ----
 
+cdef enum:
+    PACKED_ROWS = 32        # rows of W that are packed together: their cache lines are read one after the other
+
+cdef inline void copy_row(const real* source, real* target, Py_ssize_t n) noexcept nogil:
+    """At most a row of a panel. A constant size needs no call."""
+    if n >= PANEL:
+        memcpy(target, source, PANEL * sizeof(real))
+    else:
+        memcpy(target, source, n * sizeof(real))
+
 cdef void pack(LayerLayout layout, const real* W, real* P) noexcept nogil:
     """Row-major W (n_in, n_out) IN -> panels P OUT, of W^T if transposed. The padding of P must be 0."""
-    cdef Py_ssize_t i, j, n_in = layout.n_in, n_out = layout.n_out, stride = layout.stride
+    cdef Py_ssize_t first, i, j, n_in = layout.n_in, n_out = layout.n_out, stride = layout.stride
     if n_out == 1:
         memcpy(P, W, n_in * sizeof(real))
         return
@@ -122,13 +132,14 @@ cdef void pack(LayerLayout layout, const real* W, real* P) noexcept nogil:
             for j in range(n_out):
                 P[column_offset(i, stride) + j * PANEL] = W[i * n_out + j]
         return
-    for j from 0 <= j < n_out by PANEL:
-        for i in range(n_in):
-            memcpy(P + j // PANEL * stride + i * PANEL, W + i * n_out + j, min_(PANEL, n_out - j) * sizeof(real))
+    for first from 0 <= first < n_in by PACKED_ROWS:
+        for j from 0 <= j < n_out by PANEL:
+            for i in range(first, min_(first + PACKED_ROWS, n_in)):
+                copy_row(W + i * n_out + j, P + j // PANEL * stride + i * PANEL, n_out - j)
 
 cdef void unpack(LayerLayout layout, const real* P, real* W) noexcept nogil:
     """Panels P IN -> row-major W OUT."""
-    cdef Py_ssize_t i, j, n_in = layout.n_in, n_out = layout.n_out, stride = layout.stride
+    cdef Py_ssize_t first, i, j, n_in = layout.n_in, n_out = layout.n_out, stride = layout.stride
     if n_out == 1:
         memcpy(W, P, n_in * sizeof(real))
         return
@@ -137,9 +148,10 @@ cdef void unpack(LayerLayout layout, const real* P, real* W) noexcept nogil:
             for j in range(n_out):
                 W[i * n_out + j] = P[column_offset(i, stride) + j * PANEL]
         return
-    for j from 0 <= j < n_out by PANEL:
-        for i in range(n_in):
-            memcpy(W + i * n_out + j, P + j // PANEL * stride + i * PANEL, min_(PANEL, n_out - j) * sizeof(real))
+    for first from 0 <= first < n_in by PACKED_ROWS:
+        for j from 0 <= j < n_out by PANEL:
+            for i in range(first, min_(first + PACKED_ROWS, n_in)):
+                copy_row(P + j // PANEL * stride + i * PANEL, W + i * n_out + j, n_out - j)
 
 cdef void transpose(Py_ssize_t i0, Py_ssize_t i1, Py_ssize_t j0, Py_ssize_t j1, Panels W, Panels T) noexcept nogil:
     """T = W^T for rows i0..i1 (multiples of LANES) and columns j0..j1 of one panel of W."""

@@ -78,7 +78,7 @@ cdef void table_forward(Py_ssize_t lo, Py_ssize_t hi, const Layer* layer, const 
     elif layer.transposed:
         narrow_forward(lo, hi, &numbers)
     else:
-        linear_forward(lo, hi, &numbers)
+        linear_forward(lo, hi, 0, layer.n_out, &numbers)
     while q < table_panels(t):
         K = knots + q * knot_stride
         V = t.V + q * t.panel_stride

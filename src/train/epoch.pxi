@@ -10,6 +10,15 @@
 #
 # Order of sums of a validation loss: the rows of a chunk in 16 lanes, then the chunks in order.
 
+cdef enum:
+    SHUFFLED = 65536        # rows of a long shuffle between two polls
+
+cdef inline bint poll_shuffle(Training* training) noexcept nogil:
+    """Whether to drop the shuffle."""
+    if training.data.n_rows > LONG_SHUFFLE and poll_stop(&workspace_of(training).clock):
+        training.slice.dropped_shuffle = True
+    return training.slice.dropped_shuffle
+
 cdef bint shuffle(Training* training) noexcept nogil:
     """order = generator.permutation(rows). False: stopped by the caller.
 
@@ -19,25 +28,27 @@ cdef bint shuffle(Training* training) noexcept nogil:
     with itself, and i stays."""
     cdef Generator* g = training.data.generator
     cdef Py_ssize_t* order = training.data.order
-    cdef Py_ssize_t i, j, low, stop, taken
+    cdef Py_ssize_t i, j, low, stop, taken, n = training.data.n_rows
     cdef unsigned long long mask = 1
-    for i in range(training.data.n_rows):
-        order[i] = training.data.rows[i] if training.data.rows != NULL else i
-    i = training.data.n_rows - 1
+    for low from 0 <= low < n by SHUFFLED:
+        for i in range(low, min_(low + SHUFFLED, n)):
+            order[i] = training.data.rows[i] if training.data.rows != NULL else i
+        if poll_shuffle(training):
+            return False
+    i = n - 1
     while mask < <unsigned long long>i:
         mask = 2 * mask + 1
     while i > 0:
         low = <Py_ssize_t>(mask >> 1)                   # the mask is the same for all i > low
         while i > low:
-            stop = low if i - low < 65536 else i - 65536
+            stop = low if i - low < SHUFFLED else i - SHUFFLED
             while i > stop:
                 j = <Py_ssize_t>((g.next_uint32(g.state) if mask < 1ULL << 32 else g.next_uint64(g.state)) & mask)
                 taken = j <= i
                 j = j if taken else i
                 order[i], order[j] = order[j], order[i]
                 i -= taken
-            if training.data.n_rows > LONG_SHUFFLE and poll_stop(&workspace_of(training).clock):
-                training.slice.dropped_shuffle = True
+            if poll_shuffle(training):
                 return False
         mask >>= 1
     return True
