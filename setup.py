@@ -140,6 +140,7 @@ if __name__ == "__main__":  # not in the processes of cythonize, which may impor
                 "initializedcheck": False,
                 "auto_pickle": False,
                 "autotestdict": False,
+                "freethreading_compatible": True,  # src/binding/kernels.pyx says why
             },
         ),
         options={

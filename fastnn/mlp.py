@@ -347,9 +347,11 @@ class MLP(Network):
             class_weight,
             validation_fraction,
         )
-        plan = Plan(self, data, validation, rng, settings)
-        session = plan.session(check_threads(n_threads))
-        return session.run(ProgressLine(epochs, session.data.n_rows) if progress else None)
+        n_threads = check_threads(n_threads)
+        with self._in_training():  # no other thread changes the state, which the plan reads
+            session = Plan(self, data, validation, rng, settings).session(n_threads)
+            session.line = ProgressLine(epochs, session.data.n_rows) if progress else None
+            return session.run_locked()
 
     @with_hints(PARTIAL_FIT)
     def partial_fit(

@@ -48,7 +48,7 @@ class ThreadChoice:
             (kind, n),
             SimpleNamespace(
                 threads=1,  # the current choice
-                timed=[],  # seconds a unit with each number of threads, while they are timed
+                timed=(),  # seconds a unit with each number of threads, while they are timed
                 left=0.0,  # seconds of work until the next timing
                 periods=1,
                 fastest=inf,  # seconds a unit since the choice
@@ -70,22 +70,25 @@ class ThreadChoice:
             if unit > 1.3 * state.fastest:
                 state.left = 0.0
         else:
-            n = self.numbers[len(state.timed)]
+            # calls in several threads share the state: none changes a tuple that another one reads
+            timed = state.timed
+            n = self.numbers[len(timed)]
             unit, _ = self._time(work, n, min(seconds, max(2, n) * self.TRIAL))
-            state.timed.append(unit)
+            timed = (*timed, unit)
             best = 0
-            for i, unit in enumerate(state.timed):
-                if unit < 0.95 * state.timed[best]:
+            for i, unit in enumerate(timed):
+                if unit < 0.95 * timed[best]:
                     best = i
-            found = len(state.timed) in (len(self.numbers), best + 3)
-            if found or state.timed[0] < self.min_seconds:
+            if len(timed) in (len(self.numbers), best + 3) or timed[0] < self.min_seconds:
                 self._choose(self.numbers[best])
+            else:
+                state.timed = timed
 
     def _choose(self, threads):
         state = self.state
         state.periods = min(2 * state.periods, 16) if threads == state.threads else 1
         state.threads, state.left = threads, state.periods * self.PERIOD
-        state.timed, state.fastest = [], inf
+        state.timed, state.fastest = (), inf
 
     @staticmethod
     def _time(work, n_threads, seconds):

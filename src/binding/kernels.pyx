@@ -2,11 +2,27 @@
 
 The Python package checks and converts all arguments. Here only what keeps memory safe is checked again: dtype, layout
 and size of every array. Arrays are taken as raw `Py_buffer`s, which cost 30-50 ns each; a typed memoryview costs 120.
+
+Threads may call it at the same time, also in a Python without the GIL. What they share:
+
+    parameters and layers of a CompiledNetwork    do not change while the network is used: without the GIL, `_bind`
+                                                  refuses to replace them
+    CompiledNetwork.training_thread               an atomic `owner` (threads.h)
+    list of all InTraining                        critical section of LISTED
+    memory of a Workspace, `busy`, `attached`     critical section of the Workspace; then `busy`
+    memory of a TrainerQueue                      critical section of the queue; then `busy`
+    RUNNING                                       the lock that each dict has
+    random generators                             their own lock, held during a slice (shuffling.pxi)
+    rows of a CompiledTable                       never change
+    CHOSEN, TABLE32, TABLE64                      change only in `use`, which is for tests
+
+Critical sections are no code in a Python with the GIL, which protects the same lines.
 """
 import importlib
 import os
 import _thread
 
+cimport cython
 import numpy
 
 from cpython.buffer cimport (
@@ -34,6 +50,10 @@ cdef extern from "threads.h" nogil:
     int flag_get(flag* f)
     int flag_add(flag* f)
     void cpu_yield()
+    ctypedef unsigned long owner
+    unsigned long owner_get(owner* o)
+    bint owner_take(owner* o, unsigned long thread)
+    void owner_release(owner* o)
 
 cdef extern from *:
     """
@@ -45,7 +65,13 @@ cdef extern from *:
     #define FASTNN_COMPILER "unknown"
     #endif
     #define FASTNN_TABLE "fastnn.Table " FASTNN_BUILD
+    #ifdef Py_GIL_DISABLED
+    #define FASTNN_HAS_GIL 0
+    #else
+    #define FASTNN_HAS_GIL 1
+    #endif
     """
+    const bint FASTNN_HAS_GIL
     const char* FASTNN_TABLE
     const char* FASTNN_BUILT
     const char* FASTNN_COMPILER

@@ -25,16 +25,20 @@ cdef class CompiledNetwork:
     cdef char* params_begin             # the range of memory that holds all parameters
     cdef char* params_end
     cdef Py_ssize_t itemsize, n_in, n_out, work, n_params
-    cdef unsigned long training_thread  # the thread in which `fit` runs, or 0
+    cdef owner training_thread          # the thread in which `fit` runs, or 0
     cdef object dtype_
 
     def _bind(self, sizes, activations, weights, biases, dtype):
         """Use these arrays as parameters, in place. weights, biases: lists of C-contiguous arrays; biases may hold
         None.
 
-        Arrays bound before stay alive as long as a `Trainer` or a running `forward` reads them."""
+        Arrays bound before stay alive as long as a `Trainer` or a running `forward` reads them. Without the GIL a
+        network is bound once: another thread could read its layers at the same time."""
         cdef Py_ssize_t L = len(sizes) - 1, l
         self._check_may_bind()
+        if not FASTNN_HAS_GIL and self.shape is not None:
+            raise RuntimeError("A network cannot be initialized again in a Python without the GIL, since other threads "
+                               "may use it. Make another network.")
         self.net.n_layers = 0               # nothing is bound if an array is rejected below
         self.n_in = self.n_out = -1
         self.dtype_ = dtype
@@ -74,7 +78,8 @@ cdef class CompiledNetwork:
         return a.data
 
     cdef int check_not_training(self) except -1:
-        if self.training_thread and self.training_thread != PyThread_get_thread_ident():
+        cdef unsigned long thread = owner_get(&self.training_thread)
+        if thread and thread != PyThread_get_thread_ident():
             raise RuntimeError("This network is being trained in another thread. Wait until fit returns, or make a "
                                "copy with net.copy() before fit starts.")
         return 0
@@ -82,12 +87,12 @@ cdef class CompiledNetwork:
     def _check_may_bind(self):
         """Raise if a training uses the parameters, also when one of its callbacks calls this."""
         self.check_not_training()
-        if self.training_thread:
+        if owner_get(&self.training_thread):
             raise RuntimeError("This network is being trained, so __init__ cannot be called. Make another network.")
 
     def _check_may_train(self):
         self.check_not_training()
-        if self.training_thread:
+        if owner_get(&self.training_thread):
             raise RuntimeError("fit was called from a callback of the same network's fit. Call it after that fit "
                                "returns, or use net.copy() to train a copy.")
 
@@ -233,7 +238,8 @@ cdef class InTraining:
     """A context in which one thread trains networks, and no other thread may use them.
 
     Compiled, so that no signal handler runs between `__enter__` and the block: Ctrl-C cannot leave a network locked.
-    All contexts that are entered form a linked list (a dict took 0.1 of the 5 us of a step on one row)."""
+    All contexts that are entered form a linked list (a dict took 0.1 of the 5 us of a step on one row). Its lock is the
+    critical section of LISTED."""
     cdef list networks
     cdef unsigned long thread
     cdef InTraining next, previous
@@ -248,36 +254,39 @@ cdef class InTraining:
         self.thread = PyThread_get_thread_ident()
         try:
             for network in self.networks:
-                network._check_may_train()
-                network.training_thread = self.thread
+                while not owner_take(&network.training_thread, self.thread):
+                    network._check_may_train()      # raises, unless the training has just ended
                 i += 1
         except BaseException:
             self.networks = self.networks[:i]
             self.release()
             raise
-        self.next = newest
-        if newest is not None:
-            newest.previous = self
-        newest = self
+        with cython.critical_section(LISTED):
+            self.next = newest
+            if newest is not None:
+                newest.previous = self
+            newest = self
 
     def __exit__(self, *exception):
         global newest
-        if self.previous is not None:
-            self.previous.next = self.next
-        elif newest is self:
-            newest = self.next
-        if self.next is not None:
-            self.next.previous = self.previous
-        self.next = self.previous = None
+        with cython.critical_section(LISTED):
+            if self.previous is not None:
+                self.previous.next = self.next
+            elif newest is self:
+                newest = self.next
+            if self.next is not None:
+                self.next.previous = self.previous
+            self.next = self.previous = None
         self.release()
 
     cdef int release(self) except -1:
         cdef CompiledNetwork network
         for network in self.networks:
-            network.training_thread = 0
+            owner_release(&network.training_thread)
         return 0
 
 cdef InTraining newest = None       # the head of the list
+cdef object LISTED = object()
 
 def release_after_fork():
     """In a forked child: end the trainings of all threads but the one that forked, the only one that exists here."""

@@ -16,6 +16,7 @@ cdef class TrainerQueue(Team):
     cdef Py_ssize_t n
     cdef flag next                                  # the next Trainer in the queue
     cdef long long deadline
+    cdef bint busy                                  # a call of `run` uses all of this
 
     def __cinit__(self):
         self.workspaces, self.validation_workspaces = [Workspace()], [Workspace()]
@@ -37,6 +38,17 @@ cdef class TrainerQueue(Team):
             For each Trainer: losses, validation losses and error rates, as in `Trainer.run`.
 
         Returns the number of Trainers that were taken; `stop()` of each says why it stopped."""
+        with cython.critical_section(self):
+            if self.busy:
+                raise RuntimeError("This queue is in use. Make one queue for each thread.")
+            self.busy = True
+        try:
+            return self.run_slice(trainers, losses, n_threads, seconds)
+        finally:
+            self.busy = False
+
+    cdef Py_ssize_t run_slice(self, list trainers, list losses, int n_threads, double seconds) except -1:
+        """`run`, in the only thread that uses this queue."""
         cdef Trainer trainer
         cdef Array array
         cdef list arrays = []           # keeps the buffers of `losses`

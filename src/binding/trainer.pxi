@@ -41,7 +41,7 @@ cdef class Trainer(ShufflingTeam):
     cdef CompiledNetwork network
     cdef list references                # keeps alive what the training points to, even if the network is bound again
     cdef list shared_references         # likewise, what a twin points to as well
-    cdef Py_ssize_t itemsize, n_params
+    cdef Py_ssize_t itemsize, n_params, n_parameter_bytes
     cdef dict options                   # of the optimizer, or None
     cdef Array rates                    # the table of a schedule, or None
     cdef ZeroedBuffer memory
@@ -219,6 +219,7 @@ cdef class Trainer(ShufflingTeam):
         cdef Py_ssize_t n_parameters = (self.table.parameters_size(&self.training) + 63) // 64 * 64
         cdef Py_ssize_t n_workspace = self.table.workspace_size(&self.training)
         cdef Py_ssize_t n_order = 0
+        self.n_parameter_bytes = n_parameters
         if with_order:
             n_order = (self.training.data.n_rows * <Py_ssize_t>sizeof(Py_ssize_t) + 63) // 64 * 64
         if workspace is None:
@@ -249,13 +250,12 @@ cdef class Trainer(ShufflingTeam):
     cdef int attach_workspace(self) except -1:
         """Lay the workspace out for this training, unless it is, and lock it until `release_workspace`."""
         cdef Workspace workspace = self.workspace
-        workspace.check_free()
+        workspace.take()
         if workspace.attached != <void*>self:
             self.training.workspace = workspace.data
             self.table.attach(&self.training, workspace.used)
             workspace.attached = <void*>self
             workspace.used = True
-        workspace.busy = True
         return 0
 
     cdef void release_workspace(self) noexcept:
@@ -325,6 +325,7 @@ cdef class Trainer(ShufflingTeam):
         """Read the network's parameters, and `moments`: those of the optimizer, then the average of the parameters."""
         cdef Array m = self.moments(moments, False)
         cdef void* p = pointer(m)
+        self.memory.touch(self.n_parameter_bytes)
         with nogil:
             self.table.load(&self.training, p)
 
@@ -423,11 +424,12 @@ cdef class Trainer(ShufflingTeam):
 
         Returns why it stopped, a `Stop`. If a signal handler raises (KeyboardInterrupt), the unfinished step is dropped
         and the exception is raised here."""
-        cdef list arrays = self.set_slice(losses, validation_losses, error_rates)
+        cdef list arrays                # keeps the buffers of the losses
         cdef Trainer validation = self.validation
-        self.training.slice.deadline = now() + <long long>(1e9 * seconds)
         self.attach_workspace()
         try:
+            arrays = self.set_slice(losses, validation_losses, error_rates)
+            self.training.slice.deadline = now() + <long long>(1e9 * seconds)
             if validation is None:
                 self.train(n_threads)
             else:

@@ -20,6 +20,13 @@ cdef class Workspace:
             self.used = False
         return 0
 
+    cdef int take(self) except -1:
+        """Lock it for a Trainer, which sets `busy` to False when it has run."""
+        with cython.critical_section(self):
+            self.check_free()
+            self.busy = True
+        return 0
+
     cdef int check_free(self) except -1:
         if self.busy:
             raise RuntimeError("This workspace is in use. Trainers that run at the same time need a workspace each.")
