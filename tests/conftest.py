@@ -1,8 +1,11 @@
-"""Fixtures of all tests: instruction sets and dtypes. The summary says on which of them tests
-ran."""
+"""Fixtures of all tests: instruction sets and dtypes. The summary says on which of them tests ran,
+with which optional packages and which sanitizers."""
 
 import os
+import textwrap
 from collections import Counter
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -18,6 +21,10 @@ settings.load_profile("fastnn")
 FORCED = os.environ.get("FASTNN_ISA")
 VARIANTS = [FORCED] if FORCED else list(kernels.SUPPORTED)
 DTYPES = {"float32": np.dtype("float32"), "float64": np.dtype("float64")}
+PACKAGES = [
+    *("numpy", "scipy", "scikit-learn", "pandas", "polars", "pyarrow", "openpyxl", "onnx"),
+    *("onnxruntime", "torch", "matplotlib", "rich", "safetensors", "mpmath", "hypothesis"),
+]
 TOLERANCES = {"float32": 2e-5, "float64": 2e-13}
 
 ran = Counter()  # (instruction set, dtype or "other") -> number of tests that ran on it
@@ -189,7 +196,31 @@ def pytest_report_header():
     )
 
 
+def installed_packages():
+    """The packages that tests use: those installed, with versions, and the names of the others."""
+    installed, missing = [], []
+    for name in PACKAGES:
+        try:
+            installed.append(f"{name}=={version(name)}")
+        except PackageNotFoundError:
+            missing.append(name)
+    return ", ".join(installed), ", ".join(missing) or "none"
+
+
+def loaded_sanitizers():
+    """The names of the sanitizers in this process, on Linux."""
+    maps = Path("/proc/self/maps")
+    libraries = maps.read_text("utf-8") if maps.exists() else ""
+    return [name for name in ("asan", "ubsan", "tsan") if f"/lib{name}." in libraries]
+
+
 def pytest_terminal_summary(terminalreporter):
+    terminalreporter.section("environment", sep="-")
+    installed, missing = installed_packages()
+    for line in textwrap.wrap(f"packages: {installed}", 80, break_on_hyphens=False):
+        terminalreporter.line(line)
+    terminalreporter.line(f"not installed: {missing}")
+    terminalreporter.line(f"sanitizers: {', '.join(loaded_sanitizers()) or 'none'}")
     if not ran:
         return
     terminalreporter.section("kernel variants", sep="-")

@@ -11,6 +11,13 @@ long overflow(long n) /* write past the end of n bytes */
     return x;
 }
 
+long leak(long n) /* lose n bytes */
+{
+    volatile char *bytes = malloc(n);
+    bytes[0] = 1;
+    return bytes[0];
+}
+
 long add(long n) { return (int)n + 2147483647; }
 
 static int counter;
