@@ -124,7 +124,50 @@ def wheel(session):
 
 @nox.session
 def sanitizers(session):
-    """The tests of compiled code under AddressSanitizer, UBSan and ThreadSanitizer."""
+    """All tests under AddressSanitizer and UBSan; kernels and threads under LeakSanitizer and TSan."""
     install(session)
-    for name in ("address", "thread"):
-        session.run("bash", ".ci/sanitize", name, external=True)
+    for arguments in (["address", "all"], ["leak"], ["thread"]):
+        session.run("bash", ".ci/sanitize", *arguments, external=True)
+
+
+@nox.session
+def valgrind(session):
+    """Kernels, training and files under valgrind, which must be installed."""
+    install(session)
+    session.run(
+        *("valgrind", "--error-exitcode=9", "--leak-check=no", "--quiet"),
+        *(f"{session.bin}/python", "tests/on_demand/valgrind_smoke.py"),
+        env={"PYTHONMALLOC": "malloc", "OPENBLAS_NUM_THREADS": "1"},
+        external=True,
+    )
+
+
+@nox.session(python=["3.13t", "3.14t"])
+def free_threading(session):
+    """Tests of threads in a Python without the GIL, which must be installed."""
+    session.install("--only-binary", ":all:", "numpy", "pytest", "pytest-xdist", "pytest-benchmark")
+    session.install(
+        "--only-binary", ":all:", "hypothesis", "mpmath", "Cython>=3.1", "setuptools>=77"
+    )
+    session.install("--no-build-isolation", "-e", ".")
+    files = (
+        "concurrency threads many training core mlp network workspace trainer twin callbacks golden"
+    )
+    session.run(
+        *("python", "-m", "pytest", *(f"tests/test_{name}.py" for name in files.split())),
+        env={"FASTNN_TEST_SCALE": "10"},
+    )
+
+
+@nox.session
+def large(session):
+    """Arrays of more than 2^31 elements, with 12 GB of free memory."""
+    install(session)
+    session.run("python", "-m", "pytest", "-n", "0", "tests/on_demand/large_arrays.py")
+
+
+@nox.session
+def soak(session):
+    """Mixed use for ten minutes, or `-- SECONDS`: memory stays flat."""
+    install(session)
+    session.run("python", "tests/on_demand/soak.py", *(session.posargs or ["600"]))

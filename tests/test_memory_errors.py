@@ -8,7 +8,7 @@ from scale import SCALE, step
 
 # Python and NumPy raise these, too, where they do not expect an allocation to fail.
 FAIL = """
-import gc, json, os, sys, _testcapi, numpy as np, fastnn
+import gc, importlib.util, json, os, sys, warnings, _testcapi, numpy as np, fastnn
 folder, stride = sys.argv[1], int(sys.argv[2])
 path = os.path.join(folder, "net.safetensors")
 X = np.random.default_rng(0).normal(size=(50, 3)).astype("float32")
@@ -24,6 +24,18 @@ def fit(net):
 net, trained = make(), fit(make())
 net.save(path)
 outputs, content = net.forward(X).tobytes(), open(path, "rb").read()
+def fit_many(other):
+    fastnn.fit_many([other, make()], X, y, epochs=2)
+    fastnn.forward_many([other, net], X)
+
+def table(other):
+    rows = fastnn.Table(X[:, :1], codes=np.arange(50)[:, None] % 3, n_levels=[3])
+    fastnn.MLP([rows.n_inputs, 4, 1], rng=0).fit(rows, y, epochs=1)
+
+def estimator(other):
+    fastnn.MLPRegressor((4,), max_iter=1, random_state=0).fit(X, y[:, 0]).predict(X)
+
+warnings.simplefilter("ignore")  # the estimator's about convergence
 calls = {
     "forward": lambda other: net.forward(X),
     "loss_and_grad": lambda other: net.loss_and_grad(X, y),
@@ -32,7 +44,11 @@ calls = {
     "copy": lambda other: other.copy(),
     "save": lambda other: net.save(path),
     "load": lambda other: fastnn.load(path),
+    "fit_many": fit_many,
+    "table": table,
 }
+if importlib.util.find_spec("sklearn"):
+    calls["estimator"] = estimator
 counts = {}
 for name, call in calls.items():
     call(make())
@@ -50,7 +66,7 @@ for name, call in calls.items():
         assert net.forward(X).tobytes() == outputs, (name, k)
         assert open(path, "rb").read() == content, (name, k)
         assert os.listdir(folder) == ["net.safetensors"], (name, k)
-        if name == "fit":
+        if name in ("fit", "fit_many"):
             fresh = make()
             other.params[:], other.rng, other.state = fresh.params, fresh.rng, None
             assert fit(other) == trained, k
