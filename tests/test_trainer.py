@@ -6,6 +6,7 @@ import ctypes
 import gc
 import os
 import signal
+import sysconfig
 import threading
 import time
 from types import SimpleNamespace
@@ -18,6 +19,11 @@ from checks import assert_same_bits
 import fastnn
 from fastnn import MLP, kernels, threads
 from fastnn.kernels import Loss, Trainer
+
+rebinds = pytest.mark.skipif(
+    bool(sysconfig.get_config_var("Py_GIL_DISABLED")),
+    reason="without the GIL, a network is not bound again",
+)
 
 
 @pytest.fixture(autouse=True)
@@ -140,11 +146,13 @@ assert losses[0] == losses[1]
 """
 
 
+@rebinds
 def test_a_trainer_keeps_the_memory_of_a_network_that_is_rebound():
     done = processes.run(REBOUND)
     assert done.returncode == 0, done.stderr
 
 
+@rebinds
 def test_a_network_in_training_cannot_be_rebound():
     X, y, seen = np.ones((8, 2)), np.ones(8), []
 
@@ -163,6 +171,7 @@ def test_a_network_in_training_cannot_be_rebound():
     assert net.forward(X).shape == (8, 1)
 
 
+@rebinds
 def test_a_failed_binding_leaves_nothing_bound():
     net = MLP([2, 1], rng=0)
     with pytest.raises(ValueError):
@@ -177,6 +186,7 @@ def test_a_failed_binding_leaves_nothing_bound():
         net._forward_into(np.ones((1, 2), "f4"), np.ones((1, 1), "f4"))
 
 
+@rebinds
 def test_forward_keeps_its_memory_while_the_network_is_rebound():
     net = MLP([256, 1024, 256], rng=0)
     X = np.random.default_rng(0).normal(size=(20_000, 256)).astype("float32")
