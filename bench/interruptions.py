@@ -34,7 +34,10 @@ def rows(n, k):
 def fit(sizes, n, **options):
     """Return a call that trains until it is interrupted."""
     X, y = rows(n, sizes[0])
-    return lambda: MLP(sizes, rng=0).fit(X, y, epochs=10**9, **options)
+    net = MLP(
+        sizes, rng=0
+    )  # before the call: NumPy draws the weights of a large layer without a stop
+    return lambda: net.fit(X, y, epochs=10**9, **options)
 
 
 def fit_shuffled(n):
