@@ -91,7 +91,7 @@ def test_groups_of_any_size_give_the_bits_of_rows_in_memory(sizes, weighted, **o
         dict(batch_size=1),
         dict(batch_size=N),
     ],
-    ids=" ".join,
+    ids="-".join,
 )
 def test_options_give_the_bits_of_rows_in_memory(options):
     compare([33, 1, 150], (X, Y), **options)
@@ -107,7 +107,7 @@ def test_options_give_the_bits_of_rows_in_memory(options):
             validation_data=(X[:90], CLASSES[:90]),
         ),
     ],
-    ids=" ".join,
+    ids="-".join,
 )
 @pytest.mark.parametrize("weighted", [False, True])
 def test_classes_give_the_bits_of_rows_in_memory(options, weighted):

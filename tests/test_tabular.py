@@ -67,7 +67,7 @@ def test_out_of_fold_predictions(quick, n_estimators):
 
 def test_out_of_fold_probabilities_have_the_temperature(quick):
     clf = TabularClassifier(**SMALL).fit(X, classes)
-    tables = clf._encode(*clf._features.transform(clf._read(X)))
+    tables = clf._encode(*clf._features.transform(next(clf._read_parts(X))))
     folds = np.array([clf._predict_fold(tables, k, 1) for k in range(3)])
     P = folds[clf._fold_of_row, np.arange(N)]
     assert abs(clf._targets.temperature - 1) > 0.01

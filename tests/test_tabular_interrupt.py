@@ -91,7 +91,7 @@ def test_finished_folds_are_kept(name, n_folds, tmp_path):
     P = model.oof_prediction_.reshape(N, -1)
     assert np.isfinite(P[held_out]).all() and np.isnan(P[~held_out]).all()
     assert np.isfinite(model.feature_importances_).all() and model.metadata_ == {}
-    numbers, codes = model._features.transform(model._read(X))
+    numbers, codes = model._features.transform(next(model._read_parts(X)))
     tables = model._encode(numbers, codes)
     folds = [model._predict_fold(tables, k, 1) for k in range(n_folds)]
     expected = np.mean(folds, axis=0)

@@ -45,11 +45,15 @@ class ParquetFiles:
         self.names = [name for name in first.names if not name.startswith(INDEX)]
         self.types = {name: first.field(name).type for name in self.names}
 
-    def batches(self, names):
+    def batches(self, names, rows=None):
         """Read the rows once, and yield the file, the number of its first row there, and each batch.
 
+        Parameters
+        ----------
         names : list of str
             The columns to read.
+        rows : int, optional
+            Most rows of a batch. By default as many as take BATCH_BYTES.
 
         Yields
         ------
@@ -58,7 +62,7 @@ class ParquetFiles:
         batch : pyarrow.RecordBatch
         """
         pa = import_pyarrow()
-        rows = max(MIN_ROWS, int(BATCH_BYTES / (8 * len(names))))
+        rows = rows or max(MIN_ROWS, int(BATCH_BYTES / (8 * len(names))))
         for file in self.files:
             first = 0
             with _open(file) as parquet:

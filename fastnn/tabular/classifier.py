@@ -262,7 +262,8 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
         ----------
         X : DataFrame, Arrow table, array_like (n, n_features), records, or path
             The table, with the columns that `fit` had. If `fit` took the target from a column of X,
-            that column may be absent.
+            that column may be absent. A Parquet file, or a folder of them, is read in parts, so it
+            need not fit in memory.
 
         Returns
         -------
@@ -274,10 +275,13 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
         ValueError
             The columns are not those of `fit`, or a value is not what its column holds.
         """
-        frame = self._read(X)
-        if len(self.classes_) == 1:
-            return np.ones((frame.n_rows, 1))
-        return self._targets.calibrate(self._fold_predictions(frame).mean(axis=0))
+
+        def probabilities(frame):
+            if len(self.classes_) == 1:
+                return np.ones((frame.n_rows, 1))
+            return self._targets.calibrate(self._fold_predictions(frame).mean(axis=0))
+
+        return self._predict_parts(X, probabilities)
 
     def predict_log_proba(self, X):
         """Predict the logarithm of the probability of each class.

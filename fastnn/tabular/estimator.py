@@ -243,10 +243,30 @@ class BaseTabular(Attributes):
 
     # ---- predictions ----
 
-    def _read(self, X):
-        """Return the Frame of rows to predict, with the columns that `fit` had."""
+    def _predict_parts(self, X, predict):
+        """Return predict(frame) for all rows, joined along the first axis.
+
+        Parquet files are read in parts, so that they need not fit in memory.
+        """
+        parts = []
+        for frame in self._read_parts(X):
+            try:
+                parts.append(predict(frame))
+            except ValueError as error:
+                if frame.where:  # row numbers of messages are those of the part
+                    raise ValueError(f"{frame.where}: {error}") from None
+                raise
+        return np.concatenate(parts)
+
+    def _read_parts(self, X):
+        """Yield the Frames of rows to predict, with the columns that `fit` had."""
         check_is_fitted(self)
-        frame = frames.read(X, self._features.texts())
+        for frame in frames.read_parts(X, self._features.texts()):
+            self._check_columns(frame)
+            yield frame
+
+    def _check_columns(self, frame):
+        """Check that rows to predict have the columns that `fit` had. The target is removed."""
         name, known = type(self).__name__, self._features.names
         if (frame.names is None) != (known is None):
             warnings.warn(
@@ -254,7 +274,7 @@ class BaseTabular(Attributes):
                 if frame.names is None
                 else f"X has feature names, but {name} was fitted without feature names",
                 UserWarning,
-                stacklevel=3,
+                stacklevel=5,
             )
         elif frame.names is not None:
             if self._target_name in frame.names:
@@ -267,7 +287,6 @@ class BaseTabular(Attributes):
                 f"X has {len(frame.columns)} features, but {name} is expecting "
                 f"{self.n_features_in_} features as input"
             )
-        return frame
 
     def _fold_predictions(self, frame):
         """Return the predictions of the networks of each fold, (n_folds, n, ...)."""

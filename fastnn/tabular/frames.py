@@ -1,14 +1,16 @@
 """Read a table, whatever holds it, as a list of columns."""
 
 import os
+import warnings
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any
 
 import numpy as np
 
-from ..tables import files
+from ..tables import files, parquet_parts
 from ..tables.files import printable
+from ..validation import is_path
 from .raw_columns import from_chunks, from_series, from_vector
 
 
@@ -22,11 +24,13 @@ class Frame:
         None for an array, whose columns have no names.
     columns : list of RawColumn
     n_rows : int
+    where : str
     """
 
     names: list | None
     columns: list
     n_rows: int
+    where: str = ""  # which rows of a file, for error messages
 
     def labels(self):
         """Return the names, or the positions of the columns as texts."""
@@ -40,6 +44,27 @@ def read(X, text_columns=()):
         Columns of a file to read as texts, even if their values look like numbers or dates.
     """
     return _to_frame(_to_table(X, text_columns))
+
+
+def read_parts(X, text_columns=()):
+    """Yield the Frames of the parts of Parquet files, or the one Frame of another table.
+
+    X, text_columns : as in `read`; X may be a folder of Parquet files, too.
+    """
+    if not is_path(X) or not parquet_parts.holds_parquet(X):
+        yield read(X, text_columns)
+        return
+    notes: list = []
+    n_rows = 0
+    for where, table in parquet_parts.read(os.fsdecode(X), text_columns, notes.append):
+        frame = _to_frame(table)
+        frame.where = where
+        n_rows += frame.n_rows
+        yield frame
+    if not n_rows:
+        yield read(X, text_columns)  # which says that it is empty
+    for text in dict.fromkeys(notes):  # once for all parts
+        warnings.warn(text, files.TableWarning, stacklevel=5)
 
 
 def split_target(X, name):
@@ -67,7 +92,7 @@ def split_target(X, name):
 
 def _to_table(X, text_columns=()):
     """Return a table as a pandas DataFrame, an Arrow table, an array or nested lists."""
-    if isinstance(X, (str, bytes)) or hasattr(X, "__fspath__"):
+    if is_path(X):
         return files.read(os.fsdecode(X), text_columns)
     if isinstance(X, list) and X and isinstance(X[0], dict):
         return _from_records(X)

@@ -4,7 +4,7 @@ from typing import ClassVar
 
 import numpy as np
 from sklearn.base import RegressorMixin
-from sklearn.utils.validation import check_array, column_or_1d
+from sklearn.utils.validation import check_array, check_is_fitted, column_or_1d
 
 from ..estimators import intervals
 from ..losses import Loss, Poisson
@@ -164,7 +164,8 @@ class TabularRegressor(RegressorMixin, BaseTabular):
         ----------
         X : DataFrame, Arrow table, array_like (n, n_features), records, or path
             The table, with the columns that `fit` had. If `fit` took the target from a column of X,
-            that column may be absent.
+            that column may be absent. A Parquet file, or a folder of them, is read in parts, so it
+            need not fit in memory.
         return_std : bool, default False
             Whether to also return the standard deviation of the predictions of the folds. It is
             large where the networks disagree, often far from the training rows. It does not
@@ -182,8 +183,13 @@ class TabularRegressor(RegressorMixin, BaseTabular):
         ValueError
             The columns are not those of `fit`, or a value is not what its column holds.
         """
-        P = self._fold_predictions(self._read(X))
-        return (P.mean(axis=0), P.std(axis=0)) if return_std else P.mean(axis=0)
+
+        def statistics(frame):
+            P = self._fold_predictions(frame)
+            return np.stack([P.mean(axis=0), P.std(axis=0)] if return_std else [P.mean(axis=0)], 1)
+
+        mean, *std = np.moveaxis(self._predict_parts(X, statistics), 1, 0)
+        return (mean, *std) if return_std else mean
 
     def predict_interval(self, X, coverage=0.9):
         """Predict an interval for the target of each row.
@@ -230,18 +236,23 @@ class TabularRegressor(RegressorMixin, BaseTabular):
         >>> bool(0.7 < np.mean((lower < y[200:]) & (y[200:] < upper)) < 0.9)
         True
         """
-        frame = self._read(X)
+        check_is_fitted(self)
         if self._held_out_errors is None:
             raise ValueError(
                 "predict_interval needs one prediction for each row, but this estimator predicts "
                 "several quantiles. Take two of them as the interval, or fit another loss."
             )
-        P = self._targets.transform(self._fold_predictions(frame))
-        bounds = intervals.cv_plus(P[:, :, None], self._held_out_errors, coverage)
-        lower, upper = map(self._targets.invert, bounds)
-        if isinstance(self._targets.loss, Poisson):
-            lower = np.maximum(lower, 0)
-        return lower[:, 0], upper[:, 0]
+
+        def bounds(frame):
+            P = self._targets.transform(self._fold_predictions(frame))
+            both = intervals.cv_plus(P[:, :, None], self._held_out_errors, coverage)
+            lower, upper = map(self._targets.invert, both)
+            if isinstance(self._targets.loss, Poisson):
+                lower = np.maximum(lower, 0)
+            return np.concatenate([lower, upper], axis=1)
+
+        lower, upper = self._predict_parts(X, bounds).T
+        return lower, upper
 
     def score(self, X, y, sample_weight=None):
         """Return R^2, the coefficient of determination.

@@ -1,0 +1,135 @@
+"""Predictions of Parquet files that are read in parts: those of the table in memory."""
+
+import warnings
+
+import numpy as np
+import pytest
+from checks import assert_same_bits
+
+from fastnn import TabularClassifier, TabularRegressor
+from fastnn.tables import TableError, TableWarning, parquet_parts
+
+pa = pytest.importorskip("pyarrow")
+pd = pytest.importorskip("pandas")
+import pyarrow.parquet as pq  # noqa: E402
+
+N = 300
+RNG = np.random.default_rng(4)
+IGNORE = pytest.mark.filterwarnings("ignore:.*the index of a pandas DataFrame")
+TABLE = pd.DataFrame(
+    {
+        "age": np.where(RNG.random(N) < 0.1, np.nan, RNG.normal(40, 9, N)),
+        "city": RNG.choice(["Rome", "Oslo", "Bern"], N),
+        "code": RNG.choice(["007", "7", "08"], N),
+        "day": pd.Timestamp("2026-01-01") + pd.to_timedelta(RNG.integers(0, 300, N), "D"),
+        "flag": RNG.random(N) < 0.5,
+    },
+    index=pd.Index(np.arange(N)[::-1], name="id"),
+)
+HEIGHT = TABLE["age"].fillna(0).to_numpy() / 40 + (TABLE["city"] == "Rome").to_numpy()
+OPTIONS = dict(n_estimators=2, hidden_layer_sizes=8, random_state=0)
+
+
+@pytest.fixture(scope="module")
+def regressor():
+    return TabularRegressor(**OPTIONS).fit(TABLE, HEIGHT)
+
+
+@pytest.fixture(scope="module")
+def classifier():
+    return TabularClassifier(**OPTIONS).fit(TABLE, np.where(HEIGHT > 1.2, "tall", "small"))
+
+
+@pytest.fixture(params=[1, 7, 100, 10**6])
+def part(request, monkeypatch):
+    """Rows of a part."""
+    monkeypatch.setattr(parquet_parts, "PART_BYTES", 16 * 6 * request.param)
+    return request.param
+
+
+def saved(folder, cuts=(), **options):
+    """A folder of Parquet files, or the path of one."""
+    ends = [0, *cuts, N]
+    for i, (start, stop) in enumerate(zip(ends, ends[1:])):
+        TABLE[start:stop].to_parquet(folder / f"{i}.parquet", **options)
+    return folder if cuts else folder / "0.parquet"
+
+
+@IGNORE
+@pytest.mark.parametrize("cuts", [(), (0, 50, 123)])
+def test_predictions_are_those_of_the_table_in_memory(tmp_path, part, cuts, regressor, classifier):
+    path = saved(tmp_path, cuts, row_group_size=40)
+    assert_same_bits(regressor.predict(path), regressor.predict(TABLE))
+    for a, b in zip(regressor.predict(path, return_std=True), regressor.predict(TABLE, True)):
+        assert_same_bits(a, b)
+    for a, b in zip(regressor.predict_interval(path), regressor.predict_interval(TABLE)):
+        assert_same_bits(a, b)
+    assert_same_bits(classifier.predict_proba(path), classifier.predict_proba(TABLE))
+    assert (classifier.predict(path) == classifier.predict(TABLE)).all()
+
+
+def test_parts_do_not_depend_on_row_groups(tmp_path, monkeypatch):
+    monkeypatch.setattr(parquet_parts, "PART_BYTES", 16 * 6 * 100)
+    notes = []
+    path = saved(tmp_path, row_group_size=40)
+    parts = list(parquet_parts.read(path, note=notes.append))
+    assert [table.num_rows for _, table in parts] == [100, 100, 100]
+    assert parts[1][0] == f"{path}, rows 100 to 199"
+    assert parts[1][1].column_names == list(TABLE.columns)
+    assert len(notes) == 3
+
+
+def test_a_note_is_given_once(tmp_path, monkeypatch, regressor):
+    monkeypatch.setattr(parquet_parts, "PART_BYTES", 16 * 6 * 100)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        regressor.predict(saved(tmp_path))
+    (warning,) = caught
+    assert warning.category is TableWarning
+    assert "column 'id' left out: the index of a pandas DataFrame" in str(warning.message)
+    assert warning.filename == __file__
+
+
+@IGNORE
+def test_a_bad_value_is_named_with_its_file_and_rows(tmp_path, monkeypatch, regressor):
+    monkeypatch.setattr(parquet_parts, "PART_BYTES", 16 * 6 * 100)
+    ages = [str(i) for i in range(N)]
+    ages[250] = "unknown age"
+    TABLE.assign(age=ages).to_parquet(tmp_path / "rows.parquet")
+    with pytest.raises(
+        ValueError, match=r"rows.parquet, rows 200 to 299: column 'age' .* in row 50,"
+    ):
+        regressor.predict(tmp_path / "rows.parquet")
+
+
+@IGNORE
+def test_other_columns_and_files_without_rows(tmp_path, regressor):
+    TABLE.drop(columns="age").to_parquet(tmp_path / "rows.parquet")
+    with pytest.raises(
+        ValueError, match=r"Feature names seen at fit time, yet now missing:\n- age"
+    ):
+        regressor.predict(tmp_path / "rows.parquet")
+    TABLE[:0].to_parquet(tmp_path / "rows.parquet")
+    with pytest.raises(TableError, match="but no rows"):
+        regressor.predict(tmp_path / "rows.parquet")
+    (tmp_path / "rows.parquet").unlink()
+    with pytest.raises(TableError, match="is a directory"):
+        regressor.predict(tmp_path)
+
+
+@IGNORE
+def test_a_large_file_is_never_in_memory(tmp_path, monkeypatch, regressor):
+    monkeypatch.setattr(parquet_parts, "PART_BYTES", 16 * 5 * 1000)
+    schema = pa.Schema.from_pandas(TABLE, preserve_index=False)
+    with pq.ParquetWriter(tmp_path / "rows.parquet", schema) as writer:
+        for _ in range(40):
+            writer.write_table(pa.Table.from_pandas(TABLE, schema))
+    lengths = []
+    predict = type(regressor)._fold_predictions
+    monkeypatch.setattr(
+        *(type(regressor), "_fold_predictions"),
+        lambda self, frame: lengths.append(frame.n_rows) or predict(self, frame),
+    )
+    regressor.predict(tmp_path / "rows.parquet")
+    assert sum(lengths) == 40 * N
+    assert max(lengths) <= 1000
