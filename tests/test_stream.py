@@ -514,3 +514,12 @@ def test_divergence():
 def test_progress_shows_steps_while_the_number_of_rows_is_unknown(capsys):
     MLP([6, 2], rng=0).fit(split_rows([50], X, Y), progress=True, epochs=2, batch_size=50)
     assert "step 20" in capsys.readouterr().err
+
+
+def test_a_pass_that_counts_classes_has_the_rows_of_the_others():
+    groups = split_rows([61], X, CLASSES)
+    nets = [MLP([6, 5, 3], output="softmax", rng=0) for _ in range(2)]
+    weights = N / (3 * np.bincount(CLASSES))
+    for net, class_weight in zip(nets, ("balanced", list(weights))):
+        net.fit(groups, class_weight=class_weight, window=130, epochs=2)  # not a whole batch of 32
+    assert_same_bits(training_state(nets[1]), training_state(nets[0]))

@@ -51,8 +51,8 @@ class StreamedData:
     class_weight : sequence or None
     n_rows : int or None
         Number of rows; None before the first complete pass.
-    checksum : int or None
-        Of all rows; None before the first complete pass.
+    checksum : list of int or None
+        Of all rows, see `Buffer.checksum`; None before the first complete pass.
     """
 
     groups: RowGroups
@@ -61,7 +61,7 @@ class StreamedData:
     part: Split | None = None
     class_weight: Any = None
     n_rows: int | None = None
-    checksum: int | None = None
+    checksum: list | None = None
 
     def __post_init__(self):
         self.buffer = Buffer()
@@ -83,19 +83,19 @@ class StreamedData:
             Number of its first row. The first window is the one that holds `row`.
         is_last : bool
         """
-        buffer, first, checksum = self.buffer, 0, 0
+        buffer, first, checksum = self.buffer, 0, None
         buffer.clear()
         for data in self.selected_rows():
             start = 0
             while start < len(data):
                 if buffer.n == self.window_rows(data, batch_size):
                     if first + buffer.n > row:
-                        checksum = buffer.checksum(checksum)
+                        checksum = buffer.checksum(checksum, first)
                         yield self.weighted(buffer.data()), first, False
                     first += buffer.n
                     buffer.clear()
                 start += buffer.add(data, start, self.window_rows(data, batch_size))
-        self.check_pass(first + buffer.n, buffer.checksum(checksum) if row == 0 else None)
+        self.check_pass(first + buffer.n, buffer.checksum(checksum, first) if row == 0 else None)
         if buffer.n and first + buffer.n > row:
             yield self.weighted(buffer.data()), first, True
 
@@ -227,13 +227,19 @@ class Buffer:
             X = Table._of(numbers, positions, codes, self.example.X.layout)
         return replace(self.example, X=X, targets=targets, sample_weight=weight)
 
-    def checksum(self, value):
-        """Return a checksum of the rows, of all windows so far: all targets, every 64th row of X."""
-        if self.n:
-            *inputs, targets = self.arrays[: -1 if self.example.sample_weight is not None else None]
-            for a in [targets[: self.n], *(a[: self.n : 64] for a in inputs)]:
-                value = zlib.crc32(np.ascontiguousarray(a).data, value)
-        return value
+    def checksum(self, values, first):
+        """Return checksums of all windows so far: of the targets, and of every 64th row of X.
+
+        values : list of int, or None for the first window. first : number of the first row.
+        """
+        if not self.n:
+            return values
+        *inputs, targets = self.arrays[: -1 if self.example.sample_weight is not None else None]
+        parts = [targets[: self.n], *(a[-first % 64 : self.n : 64] for a in inputs)]
+        return [
+            zlib.crc32(np.ascontiguousarray(a).data, value)
+            for a, value in zip(parts, values or [0] * len(parts))
+        ]
 
 
 def bytes_per_row(data):
