@@ -124,7 +124,6 @@ CHOSEN: str
 COMPILER: str
 MAX_SHORT_SHUFFLE: int
 WORTH_SHARING: int
-RUNNING: dict[int, Trainer]
 
 def use(isa: str) -> None: ...
 

@@ -28,6 +28,7 @@ import numpy
 from cpython.buffer cimport (
     PyBUF_C_CONTIGUOUS, PyBUF_FORMAT, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer,
 )
+from cpython.dict cimport PyDict_Contains, PyDict_DelItem
 from cpython.pycapsule cimport PyCapsule_GetPointer, PyCapsule_IsValid
 from libc.math cimport INFINITY
 from libc.stdint cimport uintptr_t

@@ -50,16 +50,16 @@ cdef class ShufflingTeam(Team):
                 self.running_thread = PyThread_get_thread_ident()
                 self.acquire_lock()
             except BaseException:
-                RUNNING.pop(self.key, None)
+                del RUNNING[self.key]
                 raise
         return 0
 
     cdef void unlock_generator(self) noexcept:
         self.release_lock()
-        if self.lock is not None:
-            RUNNING.pop(self.key, None)
+        if self.lock is not None and PyDict_Contains(RUNNING, self.key) == 1:
+            PyDict_DelItem(RUNNING, self.key)       # RUNNING.pop needs memory
 
-RUNNING = {}                # id -> ShufflingTeam, of those that hold the lock of a generator
+cdef dict RUNNING = {}      # id -> ShufflingTeam, of those that hold the lock of a generator
 
 cdef int forget_shuffling_teams() except -1:
     """In a forked child: release the locks of trainings whose threads do not exist here."""
