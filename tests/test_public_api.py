@@ -37,7 +37,7 @@ NAMES = [
     if name != "__main__"
     and name.partition(".")[0] != "plotting"
     and (name != "exchange.pytorch" or importlib.util.find_spec("torch"))
-    and not name.startswith("cli.")
+    and not name.startswith(("cli.", "_pyinstaller"))  # PyInstaller imports the latter
     and not VARIANT.fullmatch(name)
 ]
 MODULES = [importlib.import_module(f"fastnn.{name}") for name in NAMES]
