@@ -50,8 +50,22 @@ from .optimizers import LBFGS, SGD, Adadelta, Adagrad, Adam, Adamax, AdamW, Lion
 from .training.state import DivergenceError, History
 
 if _typing.TYPE_CHECKING:  # see `__getattr__`
+    from . import estimators as estimators
+    from . import export as export
+    from . import model_selection as model_selection
+    from . import reference as reference
+    from . import tabular as tabular
     from .collections import load_many, save_many
+    from .estimators import MLPClassifier as MLPClassifier
+    from .estimators import MLPRegressor as MLPRegressor
+    from .exchange.pytorch import from_torch as from_torch
+    from .exchange.scikit_learn import from_sklearn as from_sklearn
     from .many import fit_many, forward_many
+    from .model_selection import HalvingSearchCV as HalvingSearchCV
+    from .model_selection import cross_val_predict as cross_val_predict
+    from .model_selection import cross_validate as cross_validate
+    from .tabular import TabularClassifier as TabularClassifier
+    from .tabular import TabularRegressor as TabularRegressor
 
 __all__ = [
     "LBFGS",
@@ -114,35 +128,37 @@ def __dir__():
     ]
 
 
-def __getattr__(name):
-    # Import on first use what most programs do not need.
-    from importlib import import_module
+if not _typing.TYPE_CHECKING:  # a type checker would then accept any name
 
-    if name == "export":
-        return import_module(".export", __name__)
-    if name == "reference":
-        return import_module(".reference", __name__)
-    if name in _FROM_MANY:
-        return getattr(import_module(".many", __name__), name)
-    if name in _FROM_COLLECTIONS:
-        return getattr(import_module(".collections", __name__), name)
-    try:
-        if name in ("estimators", *_FROM_ESTIMATORS):
-            package = import_module(".estimators", __name__)
-            return package if name == "estimators" else getattr(package, name)
-        if name in ("tabular", *_FROM_TABULAR):
-            package = import_module(".tabular", __name__)
-            return package if name == "tabular" else getattr(package, name)
-        if name in ("model_selection", *_FROM_MODEL_SELECTION):
-            package = import_module(".model_selection", __name__)
-            return package if name == "model_selection" else getattr(package, name)
-        if name == "from_sklearn":
-            return import_module(".exchange.scikit_learn", __name__).from_sklearn
-        if name == "from_torch":
-            return import_module(".exchange.pytorch", __name__).from_torch
-    except ModuleNotFoundError as error:
-        missing = (error.name or "").partition(".")[0]
-        if missing not in _REMEDIES:
-            raise
-        raise ImportError(f"{name} needs {_REMEDIES[missing]}") from None
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    def __getattr__(name):
+        # Import on first use what most programs do not need.
+        from importlib import import_module
+
+        if name == "export":
+            return import_module(".export", __name__)
+        if name == "reference":
+            return import_module(".reference", __name__)
+        if name in _FROM_MANY:
+            return getattr(import_module(".many", __name__), name)
+        if name in _FROM_COLLECTIONS:
+            return getattr(import_module(".collections", __name__), name)
+        try:
+            if name in ("estimators", *_FROM_ESTIMATORS):
+                package = import_module(".estimators", __name__)
+                return package if name == "estimators" else getattr(package, name)
+            if name in ("tabular", *_FROM_TABULAR):
+                package = import_module(".tabular", __name__)
+                return package if name == "tabular" else getattr(package, name)
+            if name in ("model_selection", *_FROM_MODEL_SELECTION):
+                package = import_module(".model_selection", __name__)
+                return package if name == "model_selection" else getattr(package, name)
+            if name == "from_sklearn":
+                return import_module(".exchange.scikit_learn", __name__).from_sklearn
+            if name == "from_torch":
+                return import_module(".exchange.pytorch", __name__).from_torch
+        except ModuleNotFoundError as error:
+            missing = (error.name or "").partition(".")[0]
+            if missing not in _REMEDIES:
+                raise
+            raise ImportError(f"{name} needs {_REMEDIES[missing]}") from None
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

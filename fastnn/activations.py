@@ -22,13 +22,23 @@ Phi and phi are the distribution function and the density of the standard normal
 selu, s = 1.0507009873554805 and alpha = 1.6732632423543772. All but softmax apply to each element.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from .kernels import Activation
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
 
 ACTIVATIONS = {kind.name.lower(): kind for kind in Activation}
 HIDDEN = {name: kind for name, kind in ACTIVATIONS.items() if name != "softmax"}
 
 
-def resolve(name, choices=ACTIVATIONS, argument="activation"):
+def resolve(
+    name: str, choices: Mapping[str, Activation] = ACTIVATIONS, argument: str = "activation"
+) -> Activation:
     """Return the `kernels.Activation` for a name, or raise a ValueError that lists the names."""
     kind = choices.get(name) if isinstance(name, str) else None
     if kind is None:

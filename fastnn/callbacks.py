@@ -9,12 +9,23 @@ the same optimizer with other options to ``net.state.optimizer``.
 With validation data, ``history.val_loss[-1]`` is the validation loss of the epoch that just ended.
 """
 
+from __future__ import annotations
+
 import time
 from math import inf, isnan
+from typing import TYPE_CHECKING
 
 from .training.state import Best
 from .training.stopping import Patience
 from .validation import check_count, check_number
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any, Literal
+
+    from .mlp import MLP
+    from .training.state import History, TrainingState
+    from .typing import CallbackFunction, Callbacks, Path
 
 
 class Callback:
@@ -42,19 +53,19 @@ class Callback:
     interval: float | None = None
     _allows_retry = False  # whether `learning_rate="adaptive"` may continue where it would stop
 
-    def on_fit_begin(self, net, history):
+    def on_fit_begin(self, net: MLP, history: History) -> bool | None:
         """Run before the first step."""
 
-    def on_epoch_end(self, net, history):
+    def on_epoch_end(self, net: MLP, history: History) -> bool | None:
         """Run after every epoch. Return True to stop training."""
 
-    def on_interval(self, net, history):
+    def on_interval(self, net: MLP, history: History) -> bool | None:
         """Run about every `interval` seconds, also within epochs. Return True to stop training."""
 
-    def on_fit_end(self, net, history):
+    def on_fit_end(self, net: MLP, history: History) -> None:
         """Run after the last step, unless `fit` raises an exception."""
 
-    def stop_reason(self, event):
+    def stop_reason(self, event: str) -> str:
         """Return why training stopped when the method `event` returned True."""
         return f"{type(self).__name__}.{event} returned True"
 
@@ -98,9 +109,19 @@ class EarlyStopping(Callback):
     True
     """
 
+    patience: int | None
+    min_delta: float
+    restore_best: bool
     _reason = ""  # why on_epoch_end returned True
 
-    def __init__(self, patience=10, min_delta=0.0, restore_best=True, keep="first", monitor="loss"):
+    def __init__(
+        self,
+        patience: int | None = 10,
+        min_delta: float = 0.0,
+        restore_best: bool = True,
+        keep: Literal["first", "last"] = "first",
+        monitor: Literal["loss", "error_rate"] = "loss",
+    ) -> None:
         self.patience = None if patience is None else check_count("patience", patience)
         self.min_delta = check_number("min_delta", min_delta, minimum=0)
         self.restore_best = bool(restore_best)
@@ -112,7 +133,7 @@ class EarlyStopping(Callback):
                 raise ValueError(f"{name} must be {known[0]!r} or {known[1]!r}, got {value!r}")
         self.keep, self.monitor = keep, monitor
 
-    def to_patience(self, state):
+    def to_patience(self, state: TrainingState) -> Patience:
         """Return the `Patience` that continues from ``state.best``."""
         epochs = inf if self.patience is None else self.patience
         patience = Patience(epochs, self.min_delta, keep=self.keep)
@@ -121,13 +142,13 @@ class EarlyStopping(Callback):
             patience.count = state.epoch - state.best.epoch
         return patience
 
-    def reason(self, patience, validates):
+    def reason(self, patience: Patience, validates: bool) -> str:
         """Return why training stops. validates : whether there is validation data."""
         if self.monitor == "error_rate":
             return patience.reason("validation error rate")
         return patience.reason("validation loss" if validates else "training loss")
 
-    def on_epoch_end(self, net, history):
+    def on_epoch_end(self, net: MLP, history: History) -> bool | None:
         state, patience = net.state, self.to_patience(net.state)
         if state.best is not None:
             patience.count -= 1  # the epoch that ends now is not counted yet
@@ -142,10 +163,10 @@ class EarlyStopping(Callback):
             self._reason = self.reason(patience, bool(history.val_loss))
         return patience.exhausted
 
-    def stop_reason(self, event):  # a subclass may stop for reasons of its own
+    def stop_reason(self, event: str) -> str:  # a subclass may stop for reasons of its own
         return (event == "on_epoch_end" and self._reason) or super().stop_reason(event)
 
-    def on_fit_end(self, net, history):
+    def on_fit_end(self, net: MLP, history: History) -> None:
         if (
             self.restore_best
             and net.state.best is not None
@@ -189,7 +210,9 @@ class Checkpoint(Callback):
     4
     """
 
-    def __init__(self, path, every_epochs=None, every_seconds=None):
+    def __init__(
+        self, path: Path, every_epochs: int | None = None, every_seconds: float | None = None
+    ) -> None:
         if every_epochs is None and every_seconds is None:
             raise ValueError(
                 "Checkpoint does not know when to save. "
@@ -203,23 +226,23 @@ class Checkpoint(Callback):
             None if every_seconds is None else check_number("every_seconds", every_seconds, above=0)
         )
 
-    def on_epoch_end(self, net, history):
+    def on_epoch_end(self, net: MLP, history: History) -> None:
         if self.every_epochs is not None and net.state.epoch % self.every_epochs == 0:
             net.save(self.path)
 
-    def on_interval(self, net, history):
+    def on_interval(self, net: MLP, history: History) -> None:
         net.save(self.path)
 
 
 class IntervalTimer:
     """Callbacks with an interval, and the time of the last call of each."""
 
-    def __init__(self, callbacks, now):
-        self.last_calls = dict.fromkeys(
+    def __init__(self, callbacks: Sequence[Callback], now: float) -> None:
+        self.last_calls: dict[Callback, float] = dict.fromkeys(
             (callback for callback in callbacks if callback.interval is not None), now
         )
 
-    def due(self):
+    def due(self) -> list[Callback]:
         """Return the callbacks whose interval is over."""
         if not self.last_calls:
             return []
@@ -227,7 +250,7 @@ class IntervalTimer:
         due = [
             callback
             for callback, before in self.last_calls.items()
-            if now - before >= callback.interval
+            if callback.interval is not None and now - before >= callback.interval
         ]
         self.last_calls.update(dict.fromkeys(due, now))
         return due
@@ -236,21 +259,21 @@ class IntervalTimer:
 class _Function(Callback):
     """A function that is called after every epoch."""
 
-    def __init__(self, function):
+    def __init__(self, function: CallbackFunction) -> None:
         self.function = function
 
-    def on_epoch_end(self, net, history):
+    def on_epoch_end(self, net: MLP, history: History) -> bool | None:
         return self.function(net, history)
 
-    def stop_reason(self, event):
+    def stop_reason(self, event: str) -> str:
         name = getattr(self.function, "__name__", type(self.function).__name__)
         return f"callback {name} returned True"
 
 
-def resolve_callbacks(callbacks):
+def resolve_callbacks(callbacks: Callbacks) -> list[Callback]:
     """Return the argument `callbacks` of fit as a list of `Callback`."""
-    callbacks = list(callbacks) if isinstance(callbacks, (tuple, list)) else [callbacks]
-    for callback in callbacks:
+    each: list[Any] = list(callbacks) if isinstance(callbacks, (tuple, list)) else [callbacks]
+    for callback in each:
         if isinstance(callback, type) and issubclass(callback, Callback):
             raise TypeError(
                 f"callbacks holds the class {callback.__name__}. Pass an instance, such as "
@@ -261,12 +284,11 @@ def resolve_callbacks(callbacks):
                 "callbacks must hold functions callback(net, history) or Callback objects, got "
                 f"{callback!r}"
             )
-    if sum(isinstance(callback, EarlyStopping) for callback in callbacks) > 1:
+    if sum(isinstance(callback, EarlyStopping) for callback in each) > 1:
         raise ValueError(
             "callbacks holds more than one EarlyStopping. They would share net.state.best. "
             "Pass one."
         )
     return [
-        callback if isinstance(callback, Callback) else _Function(callback)
-        for callback in callbacks
+        callback if isinstance(callback, Callback) else _Function(callback) for callback in each
     ]

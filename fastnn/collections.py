@@ -1,12 +1,22 @@
 """Many networks in one file."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from .many import check_networks
 from .mlp import MLP
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from typing import Any
 
-def save_many(networks, path):
+    from .typing import Path
+
+
+def save_many(networks: Sequence[MLP] | Mapping[str, MLP], path: Path) -> None:
     """Save many networks to one safetensors file, without their training states.
 
     Read it with `load_many`. The file holds architectures, parameters and `metadata`. It is written
@@ -45,7 +55,7 @@ def save_many(networks, path):
     collection.write(path, entries, names)
 
 
-def load_many(path):
+def load_many(path: Path) -> Any:  # a list, or a dict with the names
     """Load the networks of a file that `save_many` wrote.
 
     Parameters
@@ -82,6 +92,7 @@ def _network(entry, seed):
     from .files import model
 
     architecture = entry.network | {"dtype": np.dtype(entry.network["dtype"])}
-    net = MLP._blank(*(architecture[name] for name in model.NETWORK), np.random.default_rng(seed))
+    arguments = (architecture[name] for name in model.NETWORK)
+    net = MLP._blank(*arguments, np.random.default_rng(seed))  # type: ignore[call-arg]
     net.params, net.metadata = entry.params, entry.metadata
     return net

@@ -1,5 +1,7 @@
 """The version, and the configuration of this build."""
 
+from __future__ import annotations
+
 import platform
 import sys
 
@@ -10,7 +12,7 @@ from . import kernels
 __version__ = "0.1.0"
 
 
-def show_config():
+def show_config() -> None:
     """Print the version, the instruction sets, the compiler, and the versions of Python and NumPy.
 
     Examples

@@ -1,6 +1,17 @@
 """Names that users bring from other libraries, and what they are called here."""
 
+from __future__ import annotations
+
 from functools import wraps
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from typing import ParamSpec, TypeVar
+
+    P = ParamSpec("P")
+    R = TypeVar("R")
+
 
 EPOCHS = "The number of epochs is `epochs`"
 RATE = "The optimizer holds the learning rate: optimizer=fastnn.Adam(lr=0.001)"
@@ -108,7 +119,7 @@ class Missing:
         )
 
 
-def with_hints(hints):
+def with_hints(hints: Mapping[str, str]) -> Callable[[Callable[P, R]], Callable[P, R]]:
     """Decorate a function: a keyword argument named in `hints` raises a TypeError with its hint."""
 
     def decorate(function):

@@ -22,14 +22,24 @@ orthogonal     orthonormal columns (rows if n_in < n_out) Saxe, McClelland and G
 ============== ========================================== ====================================
 """
 
+from __future__ import annotations
+
 import math
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from .validation import check_shape
 
+if TYPE_CHECKING:
+    from typing import Any
 
-def glorot_uniform(rng, n_in, n_out):
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+def glorot_uniform(rng: np.random.Generator, n_in: int, n_out: int) -> NDArray[np.float64]:
     """Glorot-uniform weights, for activations close to the identity at 0, such as tanh.
 
     U(-r, r) with r = sqrt(6 / (n_in + n_out)). The variance 2 / (n_in + n_out) is a compromise
@@ -58,7 +68,7 @@ def glorot_uniform(rng, n_in, n_out):
     return rng.uniform(-r, r, (n_in, n_out))
 
 
-def glorot_normal(rng, n_in, n_out):
+def glorot_normal(rng: np.random.Generator, n_in: int, n_out: int) -> NDArray[np.float64]:
     """Glorot-normal weights, N(0, 2 / (n_in + n_out)).
 
     The normal variant of `glorot_uniform`. Glorot and Bengio, 2010, equation 12. Parameters and
@@ -74,7 +84,7 @@ def glorot_normal(rng, n_in, n_out):
     return rng.normal(0, math.sqrt(2 / (n_in + n_out)), (n_in, n_out))
 
 
-def he_uniform(rng, n_in, n_out):
+def he_uniform(rng: np.random.Generator, n_in: int, n_out: int) -> NDArray[np.float64]:
     """He-uniform weights, U(-r, r) with r = sqrt(6 / n_in).
 
     The uniform variant of `he_normal`. He et al., 2015, equation 10. Parameters and return value as
@@ -91,7 +101,7 @@ def he_uniform(rng, n_in, n_out):
     return rng.uniform(-r, r, (n_in, n_out))
 
 
-def he_normal(rng, n_in, n_out):
+def he_normal(rng: np.random.Generator, n_in: int, n_out: int) -> NDArray[np.float64]:
     """He-normal weights, N(0, 2 / n_in), for ReLU and its variants.
 
     They preserve the mean square of the activations from layer to layer, although ReLU halves it.
@@ -107,7 +117,7 @@ def he_normal(rng, n_in, n_out):
     return rng.normal(0, math.sqrt(2 / n_in), (n_in, n_out))
 
 
-def lecun_uniform(rng, n_in, n_out):
+def lecun_uniform(rng: np.random.Generator, n_in: int, n_out: int) -> NDArray[np.float64]:
     """LeCun-uniform weights, U(-r, r) with r = sqrt(3 / n_in).
 
     The uniform variant of `lecun_normal`. LeCun et al., 1998, section 4.6. Parameters and return
@@ -124,7 +134,7 @@ def lecun_uniform(rng, n_in, n_out):
     return rng.uniform(-r, r, (n_in, n_out))
 
 
-def lecun_normal(rng, n_in, n_out):
+def lecun_normal(rng: np.random.Generator, n_in: int, n_out: int) -> NDArray[np.float64]:
     """LeCun-normal weights, N(0, 1 / n_in), for selu.
 
     They preserve the variance of the activations of linear layers. LeCun et al., 1998, section 4.6
@@ -140,7 +150,7 @@ def lecun_normal(rng, n_in, n_out):
     return rng.normal(0, math.sqrt(1 / n_in), (n_in, n_out))
 
 
-def orthogonal(rng, n_in, n_out):
+def orthogonal(rng: np.random.Generator, n_in: int, n_out: int) -> NDArray[np.float64]:
     """Orthogonal weights: W^T W = I, or W W^T = I if n_in < n_out.
 
     Linear layers then preserve lengths, whatever their number. Saxe, McClelland and Ganguli, 2014.
@@ -190,7 +200,7 @@ FOR_ACTIVATION = {  # others: glorot_uniform
 # end of for activations
 
 
-def resolve(init, n_layers):
+def resolve(init: Any, n_layers: int) -> Any:
     """Return the initializer of each layer; None means the default of the activation.
 
     Parameters
@@ -218,7 +228,7 @@ def resolve(init, n_layers):
     return [_resolve(f"init[{i}]", each) for i, each in enumerate(init)]
 
 
-def initialize(rng, weights, activations, init=None):
+def initialize(rng: np.random.Generator, weights: Any, activations: Any, init: Any = None) -> None:
     """Initialize the weights of all layers in place.
 
     Parameters

@@ -1,25 +1,35 @@
 """Table: rows of bins and categories, which the first layer reads without a matrix of inputs."""
 
+from __future__ import annotations
+
 import operator
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from .kernels import MAX_TABLE_INPUTS, CompiledTable, all_finite
 from .validation import check_count, check_dtype, check_matrix, check_numbers, ready
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any
+
+    from numpy.typing import NDArray
+
+    from .typing import DTypeLike, FloatArray
+
 
 class TableLayout(NamedTuple):
     """The inputs that the columns of a `Table` stand for. Layouts compare by their values."""
 
     n_numbers: int
-    n_bins: tuple
-    position_scale: tuple
-    n_levels: tuple
-    code_scale: tuple
+    n_bins: tuple[int, ...]
+    position_scale: tuple[float, ...]
+    n_levels: tuple[int, ...]
+    code_scale: tuple[float, ...]
 
     @property
-    def n_inputs(self):
+    def n_inputs(self) -> int:
         return self.n_numbers + sum(self.n_bins) + sum(self.n_levels)
 
 
@@ -83,19 +93,24 @@ class Table(CompiledTable):
     (2, 1)
     """
 
+    numbers: FloatArray
+    positions: FloatArray
+    codes: NDArray[np.int32]
+    layout: TableLayout
+
     def __init__(
         self,
-        numbers=None,
-        positions=None,
-        n_bins=None,
-        position_scale=1.0,
-        codes=None,
-        n_levels=None,
-        code_scale=1.0,
-        dtype=np.float32,
-    ):
+        numbers: Any = None,
+        positions: Any = None,
+        n_bins: Sequence[int] | None = None,
+        position_scale: float | Sequence[float] = 1.0,
+        codes: Any = None,
+        n_levels: Sequence[int] | None = None,
+        code_scale: float | Sequence[float] = 1.0,
+        dtype: DTypeLike = np.float32,
+    ) -> None:
         dtype = check_dtype(dtype)
-        parts = {
+        parts: dict[str, Any] = {
             "numbers": None if numbers is None else check_matrix("numbers", numbers, dtype),
             "positions": None if positions is None else check_matrix("positions", positions, dtype),
             "codes": None if codes is None else _check_codes(codes),
@@ -158,25 +173,25 @@ class Table(CompiledTable):
         return table
 
     @property
-    def dtype(self):
+    def dtype(self) -> np.dtype[Any]:
         return self.numbers.dtype
 
     @property
-    def shape(self):
+    def shape(self) -> tuple[int, int]:
         return len(self), self.n_inputs
 
     @property
-    def nbytes(self):
+    def nbytes(self) -> int:
         return self.numbers.nbytes + self.positions.nbytes + self.codes.nbytes
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         layout = self.layout
         return (
             f"<Table of {len(self)} rows: {layout.n_numbers} numbers, {len(layout.n_bins)} positions, "
             f"{len(layout.n_levels)} codes; {self.n_inputs} inputs, {self.dtype.name}>"
         )
 
-    def __getitem__(self, rows):
+    def __getitem__(self, rows: Any) -> Table:
         """Return a table of the selected rows: a slice, a Boolean mask, or indices."""
         if isinstance(rows, tuple) or (not isinstance(rows, slice) and np.ndim(rows) != 1):
             raise TypeError(
@@ -193,10 +208,10 @@ class Table(CompiledTable):
 
     __iter__ = None  # not a sequence of rows
 
-    def __array__(self, dtype=None, copy=None):
+    def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> FloatArray:
         raise TypeError("A Table is no array. Pass table.to_dense(), which has all inputs.")
 
-    def to_dense(self):
+    def to_dense(self) -> FloatArray:
         """Return the inputs as an array (n, n_inputs): what the table stands for."""
         layout, dtype = self.layout, self.dtype
         out = np.empty(self.shape, dtype)
@@ -211,7 +226,7 @@ class Table(CompiledTable):
             end += n
         return out
 
-    def astype(self, dtype, copy=True):
+    def astype(self, dtype: DTypeLike, copy: bool = True) -> Table:
         """Return the table in another dtype, for networks of that dtype.
 
         Parameters
@@ -226,17 +241,17 @@ class Table(CompiledTable):
         numbers, positions = self.numbers.astype(dtype), self.positions.astype(dtype)
         return type(self)._of(numbers, positions, self.codes, self.layout)
 
-    def __copy__(self):
+    def __copy__(self) -> Table:
         return self
 
-    def __deepcopy__(self, memo):
+    def __deepcopy__(self, memo: Any) -> Table:
         return self
 
-    def __reduce__(self):
+    def __reduce__(self) -> tuple[Any, ...]:
         return type(self)._of, (self.numbers, self.positions, self.codes, self.layout)
 
 
-def check_inputs(name, X, dtype, n_inputs):
+def check_inputs(name: str, X: Any, dtype: Any, n_inputs: int) -> Any:
     """Check the inputs of a network: a Table, or an array of shape (n, n_inputs)."""
     if not isinstance(X, Table):
         return check_matrix(name, X, dtype, n_inputs)
@@ -270,7 +285,7 @@ def _check_codes(codes):
     return codes
 
 
-def _check_counts(name, counts, of, columns):
+def _check_counts(name: str, counts: Any, of: str, columns: Any) -> tuple[int, ...]:
     """Return the number of bins or levels of each column, as a tuple of int."""
     k = columns.shape[1]
     if counts is None:

@@ -7,8 +7,10 @@ from typing import Any, Self, TypeAlias, TypedDict
 import numpy as np
 from numpy import empty as empty
 from numpy import ndarray as ndarray
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 from typing_extensions import disjoint_base
+
+from .typing import Inputs
 
 _Numbers: TypeAlias = (
     NDArray[np.float32] | NDArray[np.float64]
@@ -152,10 +154,10 @@ class CompiledNetwork:
     def _in_training(self) -> InTraining: ...
     def _check_not_training(self) -> None: ...
     def forward(
-        self, X: ArrayLike, out: _Numbers | None = None, n_threads: int = 1, keep: bool = False
+        self, X: Inputs, out: _Numbers | None = None, n_threads: int = 1, keep: bool = False
     ) -> _Numbers: ...
     def __call__(
-        self, X: ArrayLike, out: _Numbers | None = None, n_threads: int = 1, keep: bool = False
+        self, X: Inputs, out: _Numbers | None = None, n_threads: int = 1, keep: bool = False
     ) -> _Numbers: ...
     def _forward_finite(self, X: _Numbers) -> _Numbers | None: ...
     def _forward_into(self, X: _Numbers | CompiledTable, out: _Numbers) -> None: ...

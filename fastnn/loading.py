@@ -1,9 +1,18 @@
 """load: read a model file of any kind that holds one model."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from .mlp import MLP
 
+if TYPE_CHECKING:
+    from typing import Any
 
-def load(path):
+    from .typing import Path
+
+
+def load(path: Path) -> Any:
     """Load a network or an estimator from a file that its method `save` wrote.
 
     A network has its training state and metadata. docs/model_file.md describes the files. Loading

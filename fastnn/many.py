@@ -1,6 +1,9 @@
 """Train and run many networks in one call."""
 
+from __future__ import annotations
+
 from functools import partial
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -27,31 +30,53 @@ from .training.many import PausedCollector, train_many
 from .training.progress import ManyLine
 from .validation import check_out, check_threads
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from concurrent.futures import Executor
+    from typing import Any
+
+    from numpy.typing import ArrayLike
+
+    from .mlp import MLP
+    from .training.state import History
+    from .typing import (
+        AnyLoss,
+        AnyOptimizer,
+        Callbacks,
+        ClassWeight,
+        FloatArray,
+        Inputs,
+        OneOrEach,
+        Rng,
+        Rows,
+        ValidationData,
+    )
+
 
 @with_hints(FIT)
 def fit_many(
-    networks,
-    X,
-    y,
-    loss=None,
-    optimizer=None,
-    epochs=10,
-    batch_size=32,
-    shuffle=True,
-    validation_data=None,
-    sample_weight=None,
-    callbacks=(),
-    n_threads=-1,
-    progress=False,
-    rng=None,
-    resume=False,
+    networks: Sequence[MLP],
+    X: Inputs | Sequence[Inputs],
+    y: ArrayLike,
+    loss: OneOrEach[AnyLoss | None] = None,
+    optimizer: OneOrEach[AnyOptimizer | None] = None,
+    epochs: OneOrEach[int] = 10,
+    batch_size: OneOrEach[int | None] = 32,
+    shuffle: OneOrEach[bool] = True,
+    validation_data: OneOrEach[ValidationData | None] = None,
+    sample_weight: ArrayLike | Sequence[ArrayLike | None] | None = None,
+    callbacks: Callbacks | Sequence[Callbacks] = (),
+    n_threads: int = -1,
+    progress: bool = False,
+    rng: OneOrEach[Rng] = None,
+    resume: bool = False,
     *,
-    class_weight=None,
-    validation_fraction=0.0,
-    rows=None,
-    validation_rows=None,
-    executor=None,
-):
+    class_weight: OneOrEach[ClassWeight | None] = None,
+    validation_fraction: OneOrEach[float] = 0.0,
+    rows: Rows | Sequence[Rows] | None = None,
+    validation_rows: Rows | Sequence[Rows] | None = None,
+    executor: Executor | None = None,
+) -> list[History]:
     """Train many networks in one call. Each gets the same bits as from its own `MLP.fit`.
 
     Each thread trains one network at a time, so even very small networks use all CPUs. Networks may
@@ -183,7 +208,9 @@ def _fit_share(networks, arguments, n_threads):
     return [(net.params, net.state, net.rng, net.history) for net in networks]
 
 
-def forward_many(networks, X, out=None, n_threads=1):
+def forward_many(
+    networks: Sequence[MLP], X: Inputs, out: FloatArray | None = None, n_threads: int = 1
+) -> FloatArray:
     """Compute the outputs of many networks.
 
     Parameters
@@ -210,7 +237,7 @@ def forward_many(networks, X, out=None, n_threads=1):
     (2, 5, 1)
     """
     networks = check_networks(networks)
-    first, original = networks[0], X
+    first = networks[0]
     for i, net in enumerate(networks):
         ends, expected = net.layer_sizes[:: len(net.layer_sizes) - 1], first.layer_sizes
         if ends != (expected[0], expected[-1]):
@@ -218,26 +245,26 @@ def forward_many(networks, X, out=None, n_threads=1):
                 f"network {i} has {ends[0]} inputs and {ends[1]} outputs, but network 0 has "
                 f"{expected[0]} and {expected[-1]}. Pass networks with the same numbers."
             )
-    X = check_inputs("X", X, first.dtype, first.layer_sizes[0])
-    shape = (len(networks), len(X), first.layer_sizes[-1])
+    rows = check_inputs("X", X, first.dtype, first.layer_sizes[0])
+    shape = (len(networks), len(rows), first.layer_sizes[-1])
     if out is None:
         out = np.empty(shape, first.dtype)
     else:
-        check_out("out", out, shape, first.dtype, original, X, *(net.params for net in networks))
+        check_out("out", out, shape, first.dtype, X, rows, *(net.params for net in networks))
     n_threads = check_threads(n_threads)
-    n_products = len(X) * sum(net.n_params for net in networks)
+    n_products = len(rows) * sum(net.n_params for net in networks)
     if n_threads == 1 or n_products < kernels.WORTH_SHARING:
-        kernels.forward_many(networks, X, out)
-    elif len(X) >= CHUNK * n_threads:
-        bounds = [len(X) * i // n_threads for i in range(n_threads + 1)]
+        kernels.forward_many(networks, rows, out)
+    elif len(rows) >= CHUNK * n_threads:
+        bounds = [len(rows) * i // n_threads for i in range(n_threads + 1)]
         run_in_threads(
-            [partial(_forward_rows, networks, X, out, a, b) for a, b in zip(bounds, bounds[1:])]
+            [partial(_forward_rows, networks, rows, out, a, b) for a, b in zip(bounds, bounds[1:])]
         )
     else:
         bounds = [len(networks) * i // n_threads for i in range(n_threads + 1)]
         run_in_threads(
             [
-                partial(kernels.forward_many, networks[a:b], X, out[a:b])
+                partial(kernels.forward_many, networks[a:b], rows, out[a:b])
                 for a, b in zip(bounds, bounds[1:])
                 if a < b
             ]
@@ -250,7 +277,7 @@ def _forward_rows(networks, X, out, start, stop):
         net._forward_into(X[start:stop], Y[start:stop])
 
 
-def check_networks(networks):
+def check_networks(networks: Any) -> list[Any]:
     """Return networks as a list: different ones, of one dtype."""
     networks = [networks] if isinstance(networks, Network) else list(networks)
     if not networks:

@@ -1,6 +1,9 @@
 """MLP: a multilayer perceptron that can be trained, saved and loaded."""
 
+from __future__ import annotations
+
 from dataclasses import fields
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -26,6 +29,30 @@ from .validation import (
     is_names,
     is_path,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any
+
+    from numpy.typing import ArrayLike
+
+    from .training.state import History, TrainingState
+    from .typing import (
+        AnyLoss,
+        AnyOptimizer,
+        Callbacks,
+        ClassWeight,
+        DTypeLike,
+        FloatArray,
+        HiddenActivation,
+        Initializer,
+        Inputs,
+        OutputActivation,
+        Path,
+        Rng,
+        RowGroupSource,
+        ValidationData,
+    )
 
 
 class MLP(Network):
@@ -94,18 +121,23 @@ class MLP(Network):
     array([0, 1, 1, 0])
     """
 
+    rng: np.random.Generator
+    state: TrainingState | Any  # None before the first `fit`, which programs need not check
+    history: History | Any
+    metadata: dict[str, str]
+
     @with_hints(NETWORK)
     def __init__(
         self,
-        layer_sizes,
-        activation="relu",
-        output="identity",
-        bias=True,
-        dtype="float32",
-        rng=None,
-        dropout=0.0,
-        init=None,
-    ):
+        layer_sizes: Sequence[int],
+        activation: HiddenActivation | Sequence[HiddenActivation] = "relu",
+        output: OutputActivation = "identity",
+        bias: bool = True,
+        dtype: DTypeLike = "float32",
+        rng: Rng = None,
+        dropout: float | Sequence[float] = 0.0,
+        init: Initializer | Sequence[Initializer] | None = None,
+    ) -> None:
         super().__init__(layer_sizes, activation, output, bias, dtype, dropout)
         init = initializers.resolve(init, len(self.weights))
         self._begin(check_rng(rng))
@@ -126,7 +158,13 @@ class MLP(Network):
         net._begin(rng)
         return net
 
-    def loss(self, X, y, loss=None, sample_weight=None):
+    def loss(
+        self,
+        X: Inputs,
+        y: ArrayLike,
+        loss: AnyLoss | None = None,
+        sample_weight: ArrayLike | None = None,
+    ) -> float:
         """Return the loss of all rows as one batch, sum(w_i l_i) / sum(w_i), or 0.0 without rows.
 
         Parameters
@@ -156,7 +194,13 @@ class MLP(Network):
             self, X, y, losses.resolve(loss, self.activations[-1]), sample_weight
         ).evaluator(self)()
 
-    def loss_and_grad(self, X, y, loss=None, sample_weight=None):
+    def loss_and_grad(
+        self,
+        X: Inputs,
+        y: ArrayLike,
+        loss: AnyLoss | None = None,
+        sample_weight: ArrayLike | None = None,
+    ) -> float:
         """Return the same loss as `loss`, and compute its gradient into `grads`, without dropout.
 
         Examples
@@ -173,7 +217,7 @@ class MLP(Network):
             return 0.0
         return self._gradient(data.trainer(self, len(data)))
 
-    def backward(self, dY):
+    def backward(self, dY: ArrayLike) -> FloatArray:
         """Compute the gradient of any function of the outputs into `grads`.
 
         Parameters
@@ -220,25 +264,25 @@ class MLP(Network):
     @with_hints(FIT)
     def fit(
         self,
-        X,
-        y=None,
-        loss=None,
-        optimizer=None,
-        epochs=10,
-        batch_size=32,
-        shuffle=True,
-        validation_data=None,
-        sample_weight=None,
-        callbacks=(),
-        n_threads=1,
-        progress=False,
-        rng=None,
-        resume=False,
+        X: Inputs | RowGroupSource | Path,
+        y: ArrayLike | str | Sequence[str] | None = None,
+        loss: AnyLoss | None = None,
+        optimizer: AnyOptimizer | None = None,
+        epochs: int = 10,
+        batch_size: int | None = 32,
+        shuffle: bool = True,
+        validation_data: ValidationData | None = None,
+        sample_weight: ArrayLike | str | None = None,
+        callbacks: Callbacks = (),
+        n_threads: int = 1,
+        progress: bool = False,
+        rng: Rng = None,
+        resume: bool = False,
         *,
-        class_weight=None,
-        validation_fraction=0.0,
-        window=None,
-    ):
+        class_weight: ClassWeight | None = None,
+        validation_fraction: float = 0.0,
+        window: int | None = None,
+    ) -> History:
         """Train the network, starting from its current parameters.
 
         Parameters
@@ -356,16 +400,16 @@ class MLP(Network):
     @with_hints(PARTIAL_FIT)
     def partial_fit(
         self,
-        X,
-        y,
-        loss=None,
-        optimizer=None,
-        batch_size=32,
-        sample_weight=None,
-        n_threads=1,
+        X: Inputs,
+        y: ArrayLike,
+        loss: AnyLoss | None = None,
+        optimizer: AnyOptimizer | None = None,
+        batch_size: int | None = 32,
+        sample_weight: ArrayLike | None = None,
+        n_threads: int = 1,
         *,
-        class_weight=None,
-    ):
+        class_weight: ClassWeight | None = None,
+    ) -> float:
         """Train for one pass over these rows in this order, continuing from ``net.state``.
 
         Parameters are the same as in `fit`. The rest of an interrupted epoch is dropped.
@@ -427,7 +471,7 @@ class MLP(Network):
 
     # ---- summary ----
 
-    def summary(self):
+    def summary(self) -> None:
         """Print a table of the layers: shapes of inputs and outputs, activation, parameters, memory.
 
         The rows below it are the memory of all parameters, of the gradient, and, once the network is
@@ -449,14 +493,14 @@ class MLP(Network):
 
         print(summary.text(self))
 
-    def _repr_html_(self):
+    def _repr_html_(self) -> str:
         from . import summary
 
         return summary.html(self)
 
     # ---- other formats ----
 
-    def save(self, path, state=True):
+    def save(self, path: Path, state: bool = True) -> None:
         """Save the network, its training state and its `metadata` to a safetensors file.
 
         Read it with `fastnn.load`. The file is always complete: it is written beside `path`, synced
@@ -481,7 +525,7 @@ class MLP(Network):
 
         model.write(path, self._to_parts(state))
 
-    def to_torch(self):
+    def to_torch(self) -> Any:
         """Convert the network to a PyTorch module with the same predictions.
 
         Returns

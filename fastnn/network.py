@@ -3,8 +3,11 @@
 `fastnn.mlp` adds training and files.
 """
 
+from __future__ import annotations
+
 from copy import deepcopy
 from operator import attrgetter
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
@@ -20,17 +23,30 @@ from .validation import (
     check_threads,
 )
 
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from typing import Any, Self
 
-class Views(tuple):
+    from numpy.typing import ArrayLike
+
+    from .typing import DTypeLike, FloatArray, HiddenActivation, InPlace, OutputActivation
+
+
+T = TypeVar("T")
+
+
+class Views(tuple[T, ...]):
     """Views into a flat array; None for a layer without bias. Assigning to one copies into it."""
 
-    def __setitem__(self, i, values):
+    def __setitem__(self, i: int, values: ArrayLike | None) -> None:
         if isinstance(i, slice):
             raise TypeError("Assign to one array at a time, or a sequence to all of them")
         _copy_into(f"array {i}", self[i], values)
 
 
-def split_layers(flat, layer_sizes, bias=True):
+def split_layers(
+    flat: FloatArray, layer_sizes: Sequence[int], bias: bool = True
+) -> tuple[Views[FloatArray], Views[FloatArray | Any]]:
     """Return weights and biases of each layer as views into a flat array W0, b0, W1, b1, ..."""
     weights, biases, start = [], [], 0
     for k, m in zip(layer_sizes, layer_sizes[1:]):
@@ -65,7 +81,7 @@ def _copy_into(name, target, values):
         target[...] = array
 
 
-def _in_place(name, doc):
+def _in_place(name: str, doc: str) -> Any:
     """Return a property whose memory never moves: assigning copies the values into it."""
     public, get = name[1:], attrgetter(name)
 
@@ -110,19 +126,26 @@ class Network(CompiledNetwork):
     Parameters and attributes as in `fastnn.MLP`.
     """
 
+    layer_sizes: tuple[int, ...]
+    activations: tuple[Any, ...]
+    bias: bool
+    dtype: np.dtype[Any]
+    n_params: int
+    has_dropout: bool
+
     def __init__(
         self,
-        layer_sizes,
-        activation="relu",
-        output="identity",
-        bias=True,
-        dtype="float32",
-        dropout=0.0,
-    ):
+        layer_sizes: Sequence[int],
+        activation: HiddenActivation | Sequence[HiddenActivation] = "relu",
+        output: OutputActivation = "identity",
+        bias: bool = True,
+        dtype: DTypeLike = "float32",
+        dropout: float | Sequence[float] = 0.0,
+    ) -> None:
         self._check_may_bind()
         sizes = _check_sizes(layer_sizes)
         n_hidden = len(sizes) - 2
-        hidden = (
+        hidden: list[Any] = (
             list(activation) if isinstance(activation, (list, tuple)) else [activation] * n_hidden
         )
         if len(hidden) != n_hidden:
@@ -130,7 +153,8 @@ class Network(CompiledNetwork):
                 f"activation lists {len(hidden)} names, but the number of hidden layers is {n_hidden}. "
                 "Pass one name, or one for each hidden layer."
             )
-        for name in hidden if isinstance(activation, (list, tuple)) else [activation]:
+        names: list[Any] = hidden if isinstance(activation, (list, tuple)) else [activation]
+        for name in names:
             activations.resolve(name, activations.HIDDEN)
         activations.resolve(output, argument="output")
         if output == "softmax" and sizes[-1] == 1:
@@ -159,32 +183,44 @@ class Network(CompiledNetwork):
         kinds = [activations.ACTIVATIONS[name] for name in self.activations]
         self._bind(self.layer_sizes, kinds, self.weights, self.biases, self.dtype)
 
-    params = _in_place("_params", "All parameters: W0, b0, W1, b1, ..., (n_params,).")
-    grads = _in_place("_grads", "The gradient, in the order of `params`, (n_params,).")
-    weights = _in_place("_weights", "W of each layer, (n_in, n_out): views of `params`.")
-    biases = _in_place("_biases", "b of each layer, (n_out,), or None: views of `params`.")
-    grad_weights = _in_place("_grad_weights", "The gradient of each W: views of `grads`.")
-    grad_biases = _in_place("_grad_biases", "The gradient of each b, or None: views of `grads`.")
+    params: InPlace[FloatArray, ArrayLike] = _in_place(
+        "_params", "All parameters: W0, b0, W1, b1, ..., (n_params,)."
+    )
+    grads: InPlace[FloatArray, ArrayLike] = _in_place(
+        "_grads", "The gradient, in the order of `params`, (n_params,)."
+    )
+    weights: InPlace[Views[FloatArray], Iterable[ArrayLike]] = _in_place(
+        "_weights", "W of each layer, (n_in, n_out): views of `params`."
+    )
+    biases: InPlace[Views[FloatArray | Any], Iterable[ArrayLike | None]] = _in_place(
+        "_biases", "b of each layer, (n_out,), or None: views of `params`."
+    )
+    grad_weights: InPlace[Views[FloatArray], Iterable[ArrayLike]] = _in_place(
+        "_grad_weights", "The gradient of each W: views of `grads`."
+    )
+    grad_biases: InPlace[Views[FloatArray | Any], Iterable[ArrayLike | None]] = _in_place(
+        "_grad_biases", "The gradient of each b, or None: views of `grads`."
+    )
 
     @property
-    def dropout(self):
+    def dropout(self) -> Any:  # a tuple of float; `Any` since more can be assigned
         return self._dropout
 
     @dropout.setter
-    def dropout(self, rates):
+    def dropout(self, rates: float | Sequence[float]) -> None:
         n_layers = len(self.layer_sizes) - 1
-        rates = check_numbers("dropout", rates, minimum=0, below=1)
-        if not isinstance(rates, tuple):
-            rates = (0.0,) + (rates,) * (n_layers - 1)
-        if len(rates) != n_layers:
+        each = check_numbers("dropout", rates, minimum=0, below=1)
+        if not isinstance(each, tuple):
+            each = (0.0,) + (each,) * (n_layers - 1)
+        if len(each) != n_layers:
             raise ValueError(
-                f"dropout lists {len(rates)} rates, but the number of layers is {n_layers}. "
+                f"dropout lists {len(each)} rates, but the number of layers is {n_layers}. "
                 "Pass one number, or one for the inputs of each layer."
             )
-        self._dropout = rates
-        self.has_dropout = any(rates)
+        self._dropout = each
+        self.has_dropout = any(each)
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         hidden = self.activations[:-1]
         names = repr(hidden[0]) if len(set(hidden)) == 1 else repr(list(hidden))
         return (
@@ -196,7 +232,7 @@ class Network(CompiledNetwork):
             + f"dtype={self.dtype.name!r})"
         )
 
-    def __dir__(self):
+    def __dir__(self) -> list[str]:
         return [
             name
             for name in super().__dir__()
@@ -224,7 +260,7 @@ class Network(CompiledNetwork):
         threads.forward(self, X, out, n_threads)
         return out
 
-    def copy(self):
+    def copy(self) -> Self:
         """Return an independent network with the same parameters, state and generator.
 
         Examples

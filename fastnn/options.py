@@ -1,9 +1,15 @@
 """Options: the base class of losses, optimizers and schedules."""
 
+from __future__ import annotations
+
 import inspect
 from dataclasses import FrozenInstanceError, dataclass, fields, replace
+from typing import TYPE_CHECKING
 
 from .hints import OPTIONS, unexpected
+
+if TYPE_CHECKING:
+    from typing import Any, Self
 
 
 def _has_parameter(function, name):
@@ -20,7 +26,7 @@ class Options:
     classes, which took a third of the time of `import fastnn`.
     """
 
-    def __new__(cls, *args, **options):
+    def __new__(cls, *args: Any, **options: Any) -> Self:
         for name in options:
             if name in cls.__dataclass_fields__ or _has_parameter(cls.__init__, name):
                 continue
@@ -32,11 +38,11 @@ class Options:
         return super().__new__(cls)
 
     @classmethod
-    def _names(cls):
+    def _names(cls) -> list[str]:
         """Return the names of the options in the order of the constructor."""
         return [f.name for f in sorted(fields(cls), key=lambda f: f.kw_only is True)]
 
-    def get_params(self, deep=True):
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
         """Return the options as a dict, as scikit-learn's estimators do.
 
         With ``deep=True`` also those of options that have options, such as ``lr__factor`` of a
@@ -49,7 +55,7 @@ class Options:
                 params |= {f"{name}__{inner}": v for inner, v in value.get_params().items()}
         return params
 
-    def set_params(self, **params):
+    def set_params(self, **params: Any) -> Self:
         """Return a copy with these options changed; ``lr__factor=0.5`` changes one of `lr`.
 
         The object itself is immutable, unlike scikit-learn's estimators.
@@ -72,26 +78,26 @@ class Options:
             changes[name] = value
         return replace(self, **changes)
 
-    def __sklearn_clone__(self):
+    def __sklearn_clone__(self) -> Self:
         return self
 
-    def __getstate__(self):  # without what cached properties have added
+    def __getstate__(self) -> dict[str, Any]:  # without what cached properties have added
         return {f.name: getattr(self, f.name) for f in fields(self)}
 
-    def _values(self):
+    def _values(self) -> tuple[Any, ...]:
         return tuple(getattr(self, f.name) for f in fields(self))
 
-    def __eq__(self, other):
+    def __eq__(self, other: object) -> bool:
         return self._values() == other._values() if type(other) is type(self) else NotImplemented
 
-    def __hash__(self):
+    def __hash__(self) -> int:
         return hash((type(self), self._values()))
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         options = ", ".join(f"{f.name}={getattr(self, f.name)!r}" for f in fields(self))
         return f"{type(self).__name__}({options})"
 
-    def __setattr__(self, name, value):  # __init__ sets each field, once
+    def __setattr__(self, name: str, value: object) -> None:  # __init__ sets each field, once
         if name in self.__dict__ or name not in self.__dataclass_fields__:
             raise FrozenInstanceError(
                 f"cannot assign to {name!r}: {type(self).__name__} is immutable. "
@@ -99,5 +105,5 @@ class Options:
             )
         object.__setattr__(self, name, value)
 
-    def __delattr__(self, name):
+    def __delattr__(self, name: str) -> None:
         raise FrozenInstanceError(f"cannot delete {name!r}: {type(self).__name__} is immutable")

@@ -4,12 +4,21 @@ Arrays are converted once (C-contiguous, native byte order, the requested dtype)
 A function `check_...` returns the argument, converted if necessary.
 """
 
+from __future__ import annotations
+
 import math
 import numbers
 import os
 import sys
+from typing import TYPE_CHECKING
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from .typing import FloatArray
+
 
 FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
 # The bits of 1.0 as an integer, by itemsize. The numbers in [0, 1] are those whose bits, read as an
@@ -18,7 +27,13 @@ ONE_IN_BITS = {4: 0x3F800000, 8: 0x3FF0000000000000}
 ENCODE_CLASSES = "Encode classes as 0, 1, 2, ..., or use MLPClassifier, which accepts any labels"
 
 
-def check_number(name, value, minimum=None, above=None, below=None):
+def check_number(
+    name: str,
+    value: Any,
+    minimum: float | None = None,
+    above: float | None = None,
+    below: float | None = None,
+) -> float:
     """Check a finite number within bounds."""
     if isinstance(value, np.generic):
         value = value.item()  # a float32 cannot be compared with the largest float
@@ -39,7 +54,13 @@ def check_number(name, value, minimum=None, above=None, below=None):
     return value
 
 
-def check_numbers(name, value, minimum=None, above=None, below=None):
+def check_numbers(
+    name: str,
+    value: Any,
+    minimum: float | None = None,
+    above: float | None = None,
+    below: float | None = None,
+) -> Any:
     """Check a number, or a sequence of numbers, which becomes a tuple."""
     if isinstance(value, numbers.Real):
         return float(check_number(name, value, minimum, above, below))
@@ -52,7 +73,7 @@ def check_numbers(name, value, minimum=None, above=None, below=None):
     return tuple(float(check_number(name, each, minimum, above, below)) for each in values)
 
 
-def check_count(name, value, minimum=1):
+def check_count(name: str, value: Any, minimum: int = 1) -> int:
     """Check a whole number."""
     if type(value) is int and value >= minimum:  # the usual case; isinstance below is slow
         return value
@@ -61,7 +82,7 @@ def check_count(name, value, minimum=1):
     return int(value)
 
 
-def check_dtype(dtype):
+def check_dtype(dtype: Any) -> np.dtype[Any]:
     """Return float32 or float64 as a NumPy dtype."""
     try:
         found = np.dtype(dtype)
@@ -72,7 +93,7 @@ def check_dtype(dtype):
     return found
 
 
-def check_rng(rng):
+def check_rng(rng: Any) -> np.random.Generator:
     """Return a Generator from anything that `numpy.random.default_rng` accepts."""
     try:
         return np.random.default_rng(rng)
@@ -82,7 +103,7 @@ def check_rng(rng):
         ) from None
 
 
-def check_threads(n_threads):
+def check_threads(n_threads: Any) -> int:
     """Return the number of threads: at most the CPUs that this process may use, all for -1."""
     if (
         isinstance(n_threads, bool)
@@ -96,19 +117,19 @@ def check_threads(n_threads):
     return cpus if n_threads == -1 else min(int(n_threads), cpus)
 
 
-def is_path(value):
+def is_path(value: Any) -> bool:
     """Whether an argument is the path of a file or folder."""
     return isinstance(value, (str, bytes)) or hasattr(value, "__fspath__")
 
 
-def is_names(value):
+def is_names(value: Any) -> bool:
     """Whether an argument is the name of a column, or a list or tuple of names."""
     if isinstance(value, (list, tuple)):
         return len(value) > 0 and all(isinstance(each, str) for each in value)
     return isinstance(value, str)
 
 
-def check_array(name, a, dtype=None):
+def check_array(name: str, a: Any, dtype: Any = None) -> FloatArray:
     """Return a C-contiguous array of real numbers.
 
     With dtype None, float32 and float64 stay, float16 becomes float32, everything else float64.
@@ -122,7 +143,7 @@ def check_array(name, a, dtype=None):
     return ready(a, dtype)
 
 
-def as_array(name, a):
+def as_array(name: str, a: Any) -> FloatArray:
     """Return `a` as NumPy sees it, of any dtype."""
     if type(a) is np.ndarray:
         return a
@@ -193,7 +214,7 @@ def ready(a, dtype):
     return a if a.flags.aligned else a.copy()
 
 
-def check_matrix(name, a, dtype=None, n_columns=None):
+def check_matrix(name: str, a: Any, dtype: Any = None, n_columns: int | None = None) -> FloatArray:
     """Check an array of shape (n, n_columns)."""
     a = check_array(name, a, dtype)
     if a.ndim != 2:
@@ -213,7 +234,7 @@ def check_matrix(name, a, dtype=None, n_columns=None):
     return a
 
 
-def check_weight(W, n_in=None, dtype=None):
+def check_weight(W: Any, n_in: int | None = None, dtype: Any = None) -> FloatArray:
     """Check a weight matrix W (n_in, n_out)."""
     W = check_matrix("W", W, dtype)
     if n_in is not None and W.shape[0] != n_in:
@@ -222,7 +243,7 @@ def check_weight(W, n_in=None, dtype=None):
     return W
 
 
-def check_shape(name, a, shape, dtype=None):
+def check_shape(name: str, a: Any, shape: tuple[int, ...], dtype: Any = None) -> FloatArray:
     """Check an array of exactly this shape."""
     a = check_array(name, a, dtype)
     if a.shape != shape:
@@ -230,7 +251,7 @@ def check_shape(name, a, shape, dtype=None):
     return a
 
 
-def check_out(name, a, shape, dtype, *others):
+def check_out(name: str, a: Any, shape: tuple[int, ...], dtype: Any, *others: Any) -> FloatArray:
     """Check an ndarray that receives a result: shape, dtype, memory, no overlap with `others`."""
     if not isinstance(a, np.ndarray):
         raise TypeError(
@@ -270,13 +291,13 @@ def overlaps(a, other):
     return np.may_share_memory(a, other)
 
 
-def check_rows(name, n, expected):
+def check_rows(name: str, n: int, expected: int) -> None:
     """Check that `name` has as many rows as X."""
     if n != expected:
         raise ValueError(f"{name} has {n} row{'s' * (n != 1)}, but X has {expected}")
 
 
-def check_sample_weight(w, n, dtype):
+def check_sample_weight(w: Any, n: int, dtype: Any) -> Any:
     """Return weights (n,), none negative, and the power of two that `in_range` applied.
 
     None stays None.
@@ -305,7 +326,9 @@ def in_range(w, dtype):
     return ready(np.ldexp(w, -exponent), dtype), math.ldexp(1.0, -exponent)
 
 
-def check_values(y, n, n_out, dtype, unit_interval=None):
+def check_values(
+    y: Any, n: int, n_out: int, dtype: Any, unit_interval: str | None = None
+) -> FloatArray:
     """Return targets (n, n_out), also from (n,) for one output.
 
     unit_interval : name of the loss if it needs targets in [0, 1], else None.
@@ -334,7 +357,7 @@ def check_values(y, n, n_out, dtype, unit_interval=None):
     return y
 
 
-def check_classes(y, n, n_out):
+def check_classes(y: Any, n: int, n_out: int) -> Any:
     """Return class indices 0..n_out-1 as int64 (n,), also from (n, 1).
 
     None if y holds rows of probabilities.

@@ -32,6 +32,7 @@ PATHS = dict(
     functional="fastnn/functional/__init__.py",
     reference="fastnn/reference/__init__.py",
     layer="fastnn/reference/layer.py",
+    typing="fastnn/typing.py",
     mlp="fastnn/mlp.py",
     classifier="fastnn/estimators/classifier.py",
     features="docs/features.md",
@@ -356,6 +357,20 @@ def hidden(exclude=()):
     return [row.name for row in ACTIVATIONS if row.hidden and row.name not in exclude]
 
 
+def names_in(typing):
+    """Write the names of activations, losses and optimizers as Literal types."""
+    literals = dict(
+        HiddenActivation=hidden(),
+        OutputActivation=[row.name for row in ACTIVATIONS],
+        LossName=[row.name for row in LOSSES if row.cls],
+        OptimizerName=[row.cls.lower() for row in OPTIMIZERS],
+    )
+    lines = []
+    for name, values in literals.items():
+        lines += [f"{name}: TypeAlias = Literal[", *(f'    "{value}",' for value in values), "]"]
+    typing.region("names", lines)
+
+
 def main(check):
     files = {name: Text(path) for name, path in PATHS.items()}
     enums(files["pxd"], files["pyi"])
@@ -366,6 +381,7 @@ def main(check):
     losses_in(files["losses"], files["functional"], files["reference"])
     optimizers_in(files["optimizers"], files["public"], files["functional"], files["reference"])
     schedules_in(files["schedules"])
+    names_in(files["typing"])
     files["mlp"].listing(
         "Activation of the hidden layers, one name or one for each: ", hidden(), ".", indent=8
     )

@@ -16,7 +16,7 @@ PACKAGE = pathlib.Path(fastnn.__file__).parent
 # to its layer.
 LAYERS = [
     {"kernels", "reference", "datasets"},
-    {"caching", "config", "hints", "notebook", "validation"},
+    {"caching", "config", "hints", "notebook", "typing", "validation"},
     {"options", "input_table", "summary"},
     {"activations", "losses", "schedules", "initializers"},
     {"optimizers"},
@@ -98,7 +98,10 @@ def imports(tree, package=()):
     that of the file, without fastnn."""
 
     def walk(node, late):
-        for child in ast.iter_child_nodes(node):
+        children = ast.iter_child_nodes(node)
+        if isinstance(node, ast.If) and ast.unparse(node.test).endswith("TYPE_CHECKING"):
+            children = node.body if isinstance(node.test, ast.UnaryOp) else node.orelse
+        for child in children:  # but those that only type checkers read
             yield from walk(
                 child,
                 late or isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda),

@@ -11,15 +11,22 @@ Each is a gzipped CSV file with a header line. The .txt file of the same name de
 the source and the licence.
 """
 
+from __future__ import annotations
+
 import gzip
 from importlib import resources
+from typing import TYPE_CHECKING
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
 
 __all__ = ["load_digits", "load_wine"]
 
 
-def load_digits():
+def load_digits() -> tuple[NDArray[np.float32], NDArray[np.int64]]:
     """Load images of handwritten digits, 8 x 8 grey levels each, for classification.
 
     Returns
@@ -54,7 +61,7 @@ def load_digits():
     return np.ascontiguousarray(table[:, :64] / 16, np.float32), table[:, 64].astype(np.int64)
 
 
-def load_wine():
+def load_wine() -> tuple[NDArray[np.float32], NDArray[np.int64]]:
     """Load chemical measurements and the colour intensity of wines, for regression.
 
     Returns

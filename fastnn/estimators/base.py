@@ -1,7 +1,9 @@
 """The base class of both estimators: parameters, fit and partial_fit."""
 
+from __future__ import annotations
+
 from numbers import Integral, Real
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from sklearn.base import _fit_context
@@ -18,6 +20,15 @@ from ..training.data import Data
 from . import ensemble, inputs, parameters, records
 from .fit import Fit
 from .online import PartialFit
+
+if TYPE_CHECKING:
+    from typing import Any, Self
+
+    from numpy.typing import ArrayLike
+
+    from ..mlp import MLP
+    from ..typing import FloatArray, Path
+
 
 #: Attributes that calls after fit set, or that describe its networks; further training deletes them.
 AFTER_FIT = ("temperature_", "oof_prediction_", "_held_out_errors")
@@ -75,7 +86,13 @@ class BaseMLP(PartialFit):
     # ---- fit ----
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y, sample_weight=None, groups=None):
+    def fit(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: ArrayLike | None = None,
+        groups: ArrayLike | None = None,
+    ) -> Self:
         """Fit the network, or all networks of an ensemble, to X and y.
 
         Networks are initialized first, unless `warm_start` is True and they are already fitted.
@@ -172,17 +189,17 @@ class BaseMLP(PartialFit):
     # ---- after fit ----
 
     @property
-    def network_(self):
+    def network_(self) -> MLP:
         """MLP: the fitted network, if it is the only one."""
         return self._single_network("network_")
 
     @property
-    def coefs_(self):
+    def coefs_(self) -> list[FloatArray]:
         """tuple of ndarray (n_in, n_out): weights of each layer, views into the network."""
         return self._single_network("coefs_").weights
 
     @property
-    def intercepts_(self):
+    def intercepts_(self) -> list[FloatArray]:
         """tuple of ndarray (n_out,): biases of each layer, views into the network."""
         return self._single_network("intercepts_").biases
 
@@ -199,7 +216,7 @@ class BaseMLP(PartialFit):
             )
         return networks[0]
 
-    def save(self, path, state=True):
+    def save(self, path: Path, state: bool = True) -> None:
         """Save the fitted estimator to a safetensors file. Read it with `fastnn.load`.
 
         The file holds parameters, classes, names of the features, networks, loss curves, and what
@@ -236,7 +253,7 @@ class BaseMLP(PartialFit):
 
         file.write(path, self, state)
 
-    def to_sklearn(self):
+    def to_sklearn(self) -> Any:
         """Convert this fitted estimator to the one of scikit-learn with the same predictions.
 
         Further training with scikit-learn starts from these weights. Parameters that it does not
@@ -270,7 +287,7 @@ class BaseMLP(PartialFit):
 
         return scikit_learn.to_sklearn(self)
 
-    def set_params(self, **params):
+    def set_params(self, **params: Any) -> Self:
         """Set parameters of this estimator. The next fit or partial_fit uses them.
 
         Names such as ``solver__lr``, ``loss__delta`` and ``schedule__factor`` change one option of

@@ -1,6 +1,8 @@
 """The estimator MLPClassifier."""
 
-from typing import ClassVar
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 from sklearn.base import ClassifierMixin, _fit_context
@@ -14,6 +16,17 @@ from .base import BaseMLP
 from .calibration import Calibration
 from .class_targets import ClassTargets
 from .online import partial_fit_available
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any, Literal, Self
+
+    from numpy.typing import ArrayLike, NDArray
+
+    from ..losses import Loss
+    from ..optimizers import Optimizer
+    from ..schedules import Schedule
+    from ..typing import Callbacks, ClassWeight, FloatArray, RandomState
 
 
 class MLPClassifier(ClassTargets, Calibration, ClassifierMixin, BaseMLP):
@@ -179,47 +192,53 @@ class MLPClassifier(ClassTargets, Calibration, ClassifierMixin, BaseMLP):
 
     def __init__(
         self,
-        hidden_layer_sizes=(100,),
+        hidden_layer_sizes: int | Sequence[int] = (100,),
         *,
-        activation="relu",
-        solver="adam",
-        alpha=1e-4,
-        batch_size="auto",
-        learning_rate="constant",
-        learning_rate_init=1e-3,
-        power_t=0.5,
-        max_iter=200,
-        shuffle=True,
-        random_state=None,
-        tol=1e-4,
-        verbose=False,
-        warm_start=False,
-        momentum=0.9,
-        nesterovs_momentum=True,
-        early_stopping=False,
-        validation_fraction=0.1,
-        beta_1=0.9,
-        beta_2=0.999,
-        epsilon=1e-8,
-        n_iter_no_change=10,
-        max_fun=15000,
-        loss="log_loss",
-        dropout=0.0,
-        class_weight=None,
-        schedule=None,
-        validation_data=None,
-        n_estimators=1,
-        bagging="folds",
-        n_threads=1,
-        callbacks=(),
-        dtype=None,
-    ):
+        activation: str | Sequence[str] = "relu",
+        solver: str | Optimizer = "adam",
+        alpha: float = 1e-4,
+        batch_size: int | Literal["auto"] = "auto",
+        learning_rate: Literal["constant", "invscaling", "adaptive"] = "constant",
+        learning_rate_init: float = 1e-3,
+        power_t: float = 0.5,
+        max_iter: int = 200,
+        shuffle: bool = True,
+        random_state: RandomState = None,
+        tol: float = 1e-4,
+        verbose: bool | int = False,
+        warm_start: bool = False,
+        momentum: float = 0.9,
+        nesterovs_momentum: bool = True,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-8,
+        n_iter_no_change: int = 10,
+        max_fun: int = 15000,
+        loss: str | Loss = "log_loss",
+        dropout: float | Sequence[float] = 0.0,
+        class_weight: ClassWeight | None = None,
+        schedule: Schedule | None = None,
+        validation_data: tuple[Any, ...] | None = None,
+        n_estimators: int = 1,
+        bagging: str = "folds",
+        n_threads: int = 1,
+        callbacks: Callbacks = (),
+        dtype: Any = None,
+    ) -> None:
         self._store_parameters(locals())
 
     # ---- fit ----
 
     @partial_fit_available
-    def partial_fit(self, X, y, sample_weight=None, classes=None):
+    def partial_fit(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: ArrayLike | None = None,
+        classes: ArrayLike | None = None,
+    ) -> Self:
         """Train for one epoch on X and y, starting from the current parameters.
 
         Parameters
@@ -285,7 +304,7 @@ class MLPClassifier(ClassTargets, Calibration, ClassifierMixin, BaseMLP):
 
     # ---- predictions ----
 
-    def predict(self, X):
+    def predict(self, X: Any) -> NDArray[Any]:
         """Predict the most probable class of each row.
 
         Parameters
@@ -311,7 +330,7 @@ class MLPClassifier(ClassTargets, Calibration, ClassifierMixin, BaseMLP):
             ]
         return self.classes_[Y.argmax(axis=1)]
 
-    def predict_proba(self, X):
+    def predict_proba(self, X: Any) -> FloatArray:
         """Predict the probability of each class, in the order of `classes_`, or of each label.
 
         Parameters
@@ -336,7 +355,7 @@ class MLPClassifier(ClassTargets, Calibration, ClassifierMixin, BaseMLP):
     def _errors_of(self, P, y):
         return None  # of a regression only
 
-    def predict_log_proba(self, X):
+    def predict_log_proba(self, X: Any) -> FloatArray:
         """Predict the log-probability of each class.
 
         The logarithms are computed from the logits, so that none is -inf. For an ensemble they are
@@ -361,7 +380,7 @@ class MLPClassifier(ClassTargets, Calibration, ClassifierMixin, BaseMLP):
             return np.zeros_like(log_p)
         return np.hstack([ensemble.mean_log([ensemble.log_sigmoid(-Z) for Z in logits]), log_p])
 
-    def decision_function(self, X):
+    def decision_function(self, X: Any) -> FloatArray:
         """Compute the logits: the output of the last layer before the sigmoid or softmax.
 
         For an ensemble they are those of the mean probabilities: the log-odds for two classes and

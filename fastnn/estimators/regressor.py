@@ -1,5 +1,9 @@
 """The estimator MLPRegressor."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
 from sklearn.base import MultiOutputMixin, RegressorMixin, _fit_context
 from sklearn.utils.validation import check_is_fitted
@@ -9,6 +13,18 @@ from ..files.safetensors import is_count
 from . import ensemble, intervals, parameters, stored_parameters
 from .base import BaseMLP
 from .online import partial_fit_available
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any, Literal, Self
+
+    from numpy.typing import ArrayLike, NDArray
+
+    from ..losses import Loss
+    from ..optimizers import Optimizer
+    from ..schedules import Schedule
+    from ..typing import Callbacks, RandomState
+
 
 SQUARED_ERROR = "squared_error"
 
@@ -48,40 +64,40 @@ class MLPRegressor(MultiOutputMixin, RegressorMixin, BaseMLP):
 
     def __init__(
         self,
-        hidden_layer_sizes=(100,),
+        hidden_layer_sizes: int | Sequence[int] = (100,),
         *,
-        activation="relu",
-        solver="adam",
-        alpha=1e-4,
-        batch_size="auto",
-        learning_rate="constant",
-        learning_rate_init=1e-3,
-        power_t=0.5,
-        max_iter=200,
-        shuffle=True,
-        random_state=None,
-        tol=1e-4,
-        verbose=False,
-        warm_start=False,
-        momentum=0.9,
-        nesterovs_momentum=True,
-        early_stopping=False,
-        validation_fraction=0.1,
-        beta_1=0.9,
-        beta_2=0.999,
-        epsilon=1e-8,
-        n_iter_no_change=10,
-        max_fun=15000,
-        loss="squared_error",
-        dropout=0.0,
-        schedule=None,
-        validation_data=None,
-        n_estimators=1,
-        bagging="folds",
-        n_threads=1,
-        callbacks=(),
-        dtype=None,
-    ):
+        activation: str | Sequence[str] = "relu",
+        solver: str | Optimizer = "adam",
+        alpha: float = 1e-4,
+        batch_size: int | Literal["auto"] = "auto",
+        learning_rate: Literal["constant", "invscaling", "adaptive"] = "constant",
+        learning_rate_init: float = 1e-3,
+        power_t: float = 0.5,
+        max_iter: int = 200,
+        shuffle: bool = True,
+        random_state: RandomState = None,
+        tol: float = 1e-4,
+        verbose: bool | int = False,
+        warm_start: bool = False,
+        momentum: float = 0.9,
+        nesterovs_momentum: bool = True,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-8,
+        n_iter_no_change: int = 10,
+        max_fun: int = 15000,
+        loss: str | Loss = "squared_error",
+        dropout: float | Sequence[float] = 0.0,
+        schedule: Schedule | None = None,
+        validation_data: tuple[Any, ...] | None = None,
+        n_estimators: int = 1,
+        bagging: str = "folds",
+        n_threads: int = 1,
+        callbacks: Callbacks = (),
+        dtype: Any = None,
+    ) -> None:
         self._store_parameters(locals())
 
     # ---- targets ----
@@ -168,7 +184,7 @@ class MLPRegressor(MultiOutputMixin, RegressorMixin, BaseMLP):
     # ---- fit ----
 
     @partial_fit_available
-    def partial_fit(self, X, y, sample_weight=None):
+    def partial_fit(self, X: Any, y: Any, sample_weight: ArrayLike | None = None) -> Self:
         """Train for one epoch on X and y, starting from the current parameters.
 
         Parameters
@@ -200,7 +216,7 @@ class MLPRegressor(MultiOutputMixin, RegressorMixin, BaseMLP):
 
     # ---- predictions ----
 
-    def predict(self, X, return_std=False, return_noise=False):
+    def predict(self, X: Any, return_std: bool = False, return_noise: bool = False) -> Any:
         """Predict the targets of each row.
 
         An ensemble predicts the mean of its networks.
@@ -264,7 +280,7 @@ class MLPRegressor(MultiOutputMixin, RegressorMixin, BaseMLP):
         P, y = P.reshape(len(y), -1).astype(np.float64), y.reshape(len(y), -1)
         return np.abs(y - P) if P.shape == y.shape else None
 
-    def predict_interval(self, X, coverage=0.9):
+    def predict_interval(self, X: Any, coverage: float = 0.9) -> tuple[NDArray[Any], NDArray[Any]]:
         """Predict an interval for the target of each row.
 
         The intervals are CV+ (Barber, Candes, Ramdas and Tibshirani, 2021, arXiv:1905.02928). They
@@ -310,7 +326,7 @@ class MLPRegressor(MultiOutputMixin, RegressorMixin, BaseMLP):
         values = np.stack([self._from_outputs(Y).reshape(len(Y), -1) for Y in outputs])
         return tuple(_squeeze(bound) for bound in intervals.cv_plus(values, errors, coverage))
 
-    def score(self, X, y, sample_weight=None):
+    def score(self, X: Any, y: Any, sample_weight: ArrayLike | None = None) -> float:
         """Return R^2 of the predictions, averaged over targets (``sklearn.metrics.r2_score``).
 
         Parameters

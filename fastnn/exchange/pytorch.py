@@ -1,5 +1,9 @@
 """Convert a network from and to PyTorch's nn.Sequential."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
 import torch
 from torch import nn
@@ -7,6 +11,11 @@ from torch import nn
 from ..mlp import MLP
 from ..validation import check_rng
 from .sequential import ACTIVATION_MODULES, modules_of
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from ..typing import Rng
 
 
 class Exponential(nn.Module):
@@ -32,7 +41,7 @@ OPTIONS: dict = {
 DTYPES = {torch.float32: "float32", torch.float64: "float64"}
 
 
-def from_torch(module, rng=None):
+def from_torch(module: Any, rng: Rng = None) -> MLP:
     """Convert a PyTorch nn.Sequential to a network with the same predictions.
 
     Parameters

@@ -1,8 +1,11 @@
 """Convert estimators from and to scikit-learn's MLPClassifier and MLPRegressor."""
 
+from __future__ import annotations
+
 import copy
 import math
 import warnings
+from typing import TYPE_CHECKING
 
 import numpy as np
 from sklearn import neural_network
@@ -15,6 +18,10 @@ from ..estimators.parameters import ACTIVATION_ALIASES, SKLEARN_OUTPUTS
 from ..estimators.records import Record
 from ..mlp import MLP
 
+if TYPE_CHECKING:
+    from typing import Any
+
+
 THEIRS = {
     MLPClassifier: neural_network.MLPClassifier,
     MLPRegressor: neural_network.MLPRegressor,
@@ -26,7 +33,7 @@ SOLVERS = "adam", "sgd", "lbfgs"
 HARMLESS = "n_threads", "dtype", "bagging"
 
 
-def from_sklearn(estimator):
+def from_sklearn(estimator: Any) -> Any:
     """Convert a fitted MLP of scikit-learn to the estimator of fastnn with the same predictions.
 
     Parameters, classes, names of features, loss curves and scores are copied. The state of the

@@ -1,14 +1,23 @@
 """Export models: to a C99 file for a program or a microcontroller, to ONNX, and to PyTorch."""
 
+from __future__ import annotations
+
 import os
+from typing import TYPE_CHECKING
 
 from ..files.replacing import replacing
 from .description import describe
 
+if TYPE_CHECKING:
+    from typing import Any
+
+    from ..typing import Path
+
+
 __all__ = ["c", "onnx", "torch"]
 
 
-def c(model, path, name=None, layout=None):
+def c(model: Any, path: Path, name: str | None = None, layout: Any = None) -> None:
     """Write a model as one C99 file, which needs only the standard library.
 
     The file has the function ``NAME_predict``, which computes the prediction of one row with the
@@ -84,7 +93,7 @@ def c(model, path, name=None, layout=None):
         file.write(text.encode("ascii"))
 
 
-def onnx(model, path, layout=None):
+def onnx(model: Any, path: Path, layout: Any = None) -> None:
     """Write a model in the ONNX format, for ONNX Runtime and other programs.
 
     The graph contains the encoding of the columns, all networks and their mean, and the choice of
@@ -154,7 +163,7 @@ def onnx(model, path, layout=None):
         file.write(data)
 
 
-def torch(model, path):
+def torch(model: Any, path: Path) -> None:
     """Write the parameters of a network as a state_dict of PyTorch.
 
     The file is a safetensors file. PyTorch need not be installed. With PyTorch, `MLP.to_torch`

@@ -1,13 +1,28 @@
 """Linear layers, activations, and their gradients."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from .. import activations, kernels
 from ..kernels import CompiledNetwork, Loss, Trainer
 from ..validation import check_array, check_matrix, check_out, check_shape, check_weight
 
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
 
-def linear(X, W, b=None, activation="identity", out=None):
+    from ..typing import FloatArray, OutputActivation
+
+
+def linear(
+    X: ArrayLike,
+    W: ArrayLike,
+    b: ArrayLike | None = None,
+    activation: OutputActivation = "identity",
+    out: FloatArray | None = None,
+) -> FloatArray:
     """Return f(X W + b), a linear layer with its activation, in one pass.
 
     Parameters
@@ -44,7 +59,15 @@ def linear(X, W, b=None, activation="identity", out=None):
     return Y
 
 
-def linear_backward(dY, X, W, b, Y, activation="identity", need_dX=True):
+def linear_backward(
+    dY: ArrayLike,
+    X: ArrayLike,
+    W: ArrayLike,
+    b: ArrayLike | None,
+    Y: ArrayLike,
+    activation: OutputActivation = "identity",
+    need_dX: bool = True,
+) -> tuple[FloatArray | None, FloatArray, FloatArray | None]:
     """Return the gradients of a loss with respect to X, W and b of `linear`.
 
     With Z = X W + b and dZ = dY * f'(Z):  dX = dZ W^T,  dW = X^T dZ,  db = sum of the rows of dZ.
@@ -94,7 +117,9 @@ def linear_backward(dY, X, W, b, Y, activation="identity", need_dX=True):
     return dX, grads[:n_weights].reshape(W.shape), None if b is None else grads[n_weights:]
 
 
-def _check_layer(X, W, b):
+def _check_layer(
+    X: ArrayLike, W: ArrayLike, b: ArrayLike | None
+) -> tuple[FloatArray, FloatArray, FloatArray | None]:
     """Return X, W and b as arrays of the dtype of W with matching shapes."""
     W = check_weight(W)
     X = check_matrix("X", X, W.dtype)
@@ -112,7 +137,7 @@ def _network(W, b, kind):
 # ---- activations alone ----
 
 
-def activation(Z, name, out=None):
+def activation(Z: ArrayLike, name: OutputActivation, out: FloatArray | None = None) -> FloatArray:
     """Return f(Z), element by element; softmax works along the last axis.
 
     Parameters
@@ -146,7 +171,9 @@ def activation(Z, name, out=None):
     return A
 
 
-def activation_backward(dA, Z, name, out=None):
+def activation_backward(
+    dA: ArrayLike, Z: ArrayLike, name: OutputActivation, out: FloatArray | None = None
+) -> FloatArray:
     """Return dA * f'(Z), the gradient of a loss with respect to Z.
 
     For softmax it is the product of each row of dA with the Jacobian.

@@ -1,13 +1,31 @@
 """Losses, with their gradients computed in the same pass."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from .. import kernels, losses
 from ..kernels import CompiledNetwork, Trainer
 from ..validation import check_array, check_out, check_sample_weight, check_values
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
-def binary_cross_entropy(Y, y, sample_weight=None, grad=None, pos_weight=None, label_smoothing=0.0):
+    from numpy.typing import ArrayLike
+
+    from ..typing import FloatArray
+
+
+def binary_cross_entropy(
+    Y: ArrayLike,
+    y: ArrayLike,
+    sample_weight: ArrayLike | None = None,
+    grad: FloatArray | None = None,
+    pos_weight: float | Sequence[float] | None = None,
+    label_smoothing: float = 0.0,
+) -> float:
     """Binary cross-entropy of probabilities.
 
     l_i = sum_j -p_j y_j log Y_j - (1 - y_j) log(1 - Y_j). The gradient is ((1 - y) Y - p y (1 - Y))
@@ -55,8 +73,13 @@ def binary_cross_entropy(Y, y, sample_weight=None, grad=None, pos_weight=None, l
 
 
 def binary_cross_entropy_with_logits(
-    Z, y, sample_weight=None, grad=None, pos_weight=None, label_smoothing=0.0
-):
+    Z: ArrayLike,
+    y: ArrayLike,
+    sample_weight: ArrayLike | None = None,
+    grad: FloatArray | None = None,
+    pos_weight: float | Sequence[float] | None = None,
+    label_smoothing: float = 0.0,
+) -> float:
     """Binary cross-entropy of logits, which never overflows.
 
     l_i = sum_j p_j y_j log(1 + exp(-Z_j)) + (1 - y_j) log(1 + exp(Z_j)). Without p_j, this is
@@ -83,7 +106,13 @@ def binary_cross_entropy_with_logits(
     return _loss(losses.BCEWithLogits(pos_weight, label_smoothing), "Z", Z, y, sample_weight, grad)
 
 
-def cross_entropy(Z, y, sample_weight=None, grad=None, label_smoothing=0.0):
+def cross_entropy(
+    Z: ArrayLike,
+    y: ArrayLike,
+    sample_weight: ArrayLike | None = None,
+    grad: FloatArray | None = None,
+    label_smoothing: float = 0.0,
+) -> float:
     """Softmax cross-entropy of logits.
 
     l_i = sum_j y_j (log sum_k exp(Z_k) - Z_j). If the targets of each row sum to 1, the gradient is
@@ -113,7 +142,12 @@ def cross_entropy(Z, y, sample_weight=None, grad=None, label_smoothing=0.0):
     return _loss(losses.CrossEntropy(label_smoothing), "Z", Z, y, sample_weight, grad)
 
 
-def mean_squared_error(Y, y, sample_weight=None, grad=None):
+def mean_squared_error(
+    Y: ArrayLike,
+    y: ArrayLike,
+    sample_weight: ArrayLike | None = None,
+    grad: FloatArray | None = None,
+) -> float:
     """Mean squared error, without a factor 1/2.
 
     l_i = mean_j (Y_j - y_j)^2. The gradient is 2 (Y - y) / k, weighted. See `fastnn.losses.MSE`.
@@ -128,7 +162,12 @@ def mean_squared_error(Y, y, sample_weight=None, grad=None):
     return _loss(losses.MSE(), "Y", Y, y, sample_weight, grad)
 
 
-def mean_absolute_error(Y, y, sample_weight=None, grad=None):
+def mean_absolute_error(
+    Y: ArrayLike,
+    y: ArrayLike,
+    sample_weight: ArrayLike | None = None,
+    grad: FloatArray | None = None,
+) -> float:
     """Mean absolute error.
 
     l_i = mean_j abs(Y_j - y_j). The gradient is sign(Y - y) / k, weighted, with sign(0) = 0. See
@@ -144,7 +183,13 @@ def mean_absolute_error(Y, y, sample_weight=None, grad=None):
     return _loss(losses.MAE(), "Y", Y, y, sample_weight, grad)
 
 
-def huber(Y, y, sample_weight=None, grad=None, delta=1.0):
+def huber(
+    Y: ArrayLike,
+    y: ArrayLike,
+    sample_weight: ArrayLike | None = None,
+    grad: FloatArray | None = None,
+    delta: float = 1.0,
+) -> float:
     """Huber loss (Huber, 1964): squared error up to `delta`, linear beyond.
 
     With d = Y_j - y_j, l_i is the mean over j of d^2 where abs(d) <= delta, else delta (2 abs(d) -
@@ -171,7 +216,12 @@ def huber(Y, y, sample_weight=None, grad=None, delta=1.0):
     return _loss(losses.Huber(delta), "Y", Y, y, sample_weight, grad)
 
 
-def log_cosh(Y, y, sample_weight=None, grad=None):
+def log_cosh(
+    Y: ArrayLike,
+    y: ArrayLike,
+    sample_weight: ArrayLike | None = None,
+    grad: FloatArray | None = None,
+) -> float:
     """Logarithm of the hyperbolic cosine of the error.
 
     l_i = mean_j log cosh(Y_j - y_j), without overflow and without cancellation near 0. The gradient
@@ -187,7 +237,13 @@ def log_cosh(Y, y, sample_weight=None, grad=None):
     return _loss(losses.LogCosh(), "Y", Y, y, sample_weight, grad)
 
 
-def quantile(Y, y, sample_weight=None, grad=None, q=0.5):
+def quantile(
+    Y: ArrayLike,
+    y: ArrayLike,
+    sample_weight: ArrayLike | None = None,
+    grad: FloatArray | None = None,
+    q: float | Sequence[float] = 0.5,
+) -> float:
     """Pinball loss (Koenker and Bassett, 1978), which the q-quantile minimizes.
 
     l_i = mean_j max(q_j (y_j - Y_j), (q_j - 1) (y_j - Y_j)). The gradient is (1 - q_j) / k where
@@ -215,7 +271,12 @@ def quantile(Y, y, sample_weight=None, grad=None, q=0.5):
     return _loss(_ColumnQuantiles(q), "Y", Y, y, sample_weight, grad)
 
 
-def poisson_nll(Z, y, sample_weight=None, grad=None):
+def poisson_nll(
+    Z: ArrayLike,
+    y: ArrayLike,
+    sample_weight: ArrayLike | None = None,
+    grad: FloatArray | None = None,
+) -> float:
     """Poisson negative log-likelihood of counts, from logarithms of rates.
 
     l_i = sum_j exp(Z_j) - y_j Z_j, without the constant log y!. The gradient is exp(Z) - y,
@@ -243,7 +304,12 @@ def poisson_nll(Z, y, sample_weight=None, grad=None):
     return _loss(losses.Poisson(), "Z", Z, y, sample_weight, grad)
 
 
-def gaussian_nll(Y, y, sample_weight=None, grad=None):
+def gaussian_nll(
+    Y: ArrayLike,
+    y: ArrayLike,
+    sample_weight: ArrayLike | None = None,
+    grad: FloatArray | None = None,
+) -> float:
     """Gaussian negative log-likelihood, from means and logarithms of variances.
 
     l_i = sum_j (s_j + (y_j - m_j)^2 exp(-s_j)) / 2, without the constant log(2 pi) / 2 (Nix and

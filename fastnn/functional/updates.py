@@ -1,14 +1,28 @@
 """Optimizer steps in place, on plain arrays."""
 
+from __future__ import annotations
+
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from .. import kernels, optimizers, schedules
 from ..validation import FLOATS, check_count, check_number, check_out, check_shape
 
+if TYPE_CHECKING:
+    from ..typing import FloatArray
 
-def sgd_step_(params, grads, lr, momentum=0.0, nesterov=False, weight_decay=0.0, velocity=None):
+
+def sgd_step_(
+    params: FloatArray,
+    grads: FloatArray,
+    lr: float,
+    momentum: float = 0.0,
+    nesterov: bool = False,
+    weight_decay: float = 0.0,
+    velocity: FloatArray | None = None,
+) -> None:
     """Update params by one step of SGD; see `fastnn.SGD` for the formulas.
 
     Parameters
@@ -48,7 +62,16 @@ def sgd_step_(params, grads, lr, momentum=0.0, nesterov=False, weight_decay=0.0,
     _update(optimizer, 1, params, grads, moments)
 
 
-def adagrad_step_(params, grads, total, step, lr=0.01, lr_decay=0.0, weight_decay=0.0, eps=1e-10):
+def adagrad_step_(
+    params: FloatArray,
+    grads: FloatArray,
+    total: FloatArray,
+    step: int,
+    lr: float = 0.01,
+    lr_decay: float = 0.0,
+    weight_decay: float = 0.0,
+    eps: float = 1e-10,
+) -> None:
     """Update params by one step of Adagrad; see `fastnn.Adagrad` for the formulas.
 
     Parameters
@@ -77,7 +100,16 @@ def adagrad_step_(params, grads, total, step, lr=0.01, lr_decay=0.0, weight_deca
     _update(optimizer, check_count("step", step), params, grads, dict(total=total))
 
 
-def adadelta_step_(params, grads, v, u, lr=1.0, rho=0.9, eps=1e-6, weight_decay=0.0):
+def adadelta_step_(
+    params: FloatArray,
+    grads: FloatArray,
+    v: FloatArray,
+    u: FloatArray,
+    lr: float = 1.0,
+    rho: float = 0.9,
+    eps: float = 1e-6,
+    weight_decay: float = 0.0,
+) -> None:
     """Update params by one step of Adadelta; see `fastnn.Adadelta` for the formulas.
 
     Parameters
@@ -104,18 +136,18 @@ def adadelta_step_(params, grads, v, u, lr=1.0, rho=0.9, eps=1e-6, weight_decay=
 
 
 def rmsprop_step_(
-    params,
-    grads,
-    v,
-    lr=0.01,
-    alpha=0.99,
-    eps=1e-8,
-    weight_decay=0.0,
-    momentum=0.0,
-    centered=False,
-    mean=None,
-    velocity=None,
-):
+    params: FloatArray,
+    grads: FloatArray,
+    v: FloatArray,
+    lr: float = 0.01,
+    alpha: float = 0.99,
+    eps: float = 1e-8,
+    weight_decay: float = 0.0,
+    momentum: float = 0.0,
+    centered: bool = False,
+    mean: FloatArray | None = None,
+    velocity: FloatArray | None = None,
+) -> None:
     """Update params by one step of RMSprop; see `fastnn.RMSprop` for the formulas.
 
     Parameters
@@ -156,8 +188,17 @@ def rmsprop_step_(
 
 
 def adam_step_(
-    params, grads, m, v, step, lr=1e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.0, v_max=None
-):
+    params: FloatArray,
+    grads: FloatArray,
+    m: FloatArray,
+    v: FloatArray,
+    step: int,
+    lr: float = 1e-3,
+    betas: tuple[float, float] = (0.9, 0.999),
+    eps: float = 1e-8,
+    weight_decay: float = 0.0,
+    v_max: FloatArray | None = None,
+) -> None:
     """Update params by one step of Adam; see `fastnn.Adam` for the formulas.
 
     Parameters
@@ -187,8 +228,17 @@ def adam_step_(
 
 
 def adamw_step_(
-    params, grads, m, v, step, lr=1e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=1e-2, v_max=None
-):
+    params: FloatArray,
+    grads: FloatArray,
+    m: FloatArray,
+    v: FloatArray,
+    step: int,
+    lr: float = 1e-3,
+    betas: tuple[float, float] = (0.9, 0.999),
+    eps: float = 1e-8,
+    weight_decay: float = 1e-2,
+    v_max: FloatArray | None = None,
+) -> None:
     """Update params by one step of AdamW; see `fastnn.AdamW` for the formulas.
 
     Parameters
@@ -211,8 +261,16 @@ def adamw_step_(
 
 
 def adamax_step_(
-    params, grads, m, u, step, lr=2e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.0
-):
+    params: FloatArray,
+    grads: FloatArray,
+    m: FloatArray,
+    u: FloatArray,
+    step: int,
+    lr: float = 2e-3,
+    betas: tuple[float, float] = (0.9, 0.999),
+    eps: float = 1e-8,
+    weight_decay: float = 0.0,
+) -> None:
     """Update params by one step of AdaMax; see `fastnn.Adamax` for the formulas.
 
     Parameters
@@ -241,18 +299,18 @@ def adamax_step_(
 
 
 def nadam_step_(
-    params,
-    grads,
-    m,
-    v,
-    step,
-    lr=2e-3,
-    betas=(0.9, 0.999),
-    eps=1e-8,
-    weight_decay=0.0,
-    momentum_decay=4e-3,
-    decoupled_weight_decay=False,
-):
+    params: FloatArray,
+    grads: FloatArray,
+    m: FloatArray,
+    v: FloatArray,
+    step: int,
+    lr: float = 2e-3,
+    betas: tuple[float, float] = (0.9, 0.999),
+    eps: float = 1e-8,
+    weight_decay: float = 0.0,
+    momentum_decay: float = 4e-3,
+    decoupled_weight_decay: bool = False,
+) -> None:
     """Update params by one step of NAdam; see `fastnn.NAdam` for the formulas.
 
     Parameters
@@ -283,7 +341,14 @@ def nadam_step_(
     _update(optimizer, check_count("step", step), params, grads, dict(m=m, v=v))
 
 
-def lion_step_(params, grads, m, lr=1e-4, betas=(0.9, 0.99), weight_decay=0.0):
+def lion_step_(
+    params: FloatArray,
+    grads: FloatArray,
+    m: FloatArray,
+    lr: float = 1e-4,
+    betas: tuple[float, float] = (0.9, 0.99),
+    weight_decay: float = 0.0,
+) -> None:
     """Update params by one step of Lion; see `fastnn.Lion` for the formulas.
 
     Parameters

@@ -32,8 +32,10 @@ the `y` passed to `fit`. `value` is a float, and `d_outputs`, of shape (n, n_out
 with respect to `outputs`.
 """
 
+from __future__ import annotations
+
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .base import Loss
 from .classification import (
@@ -46,6 +48,10 @@ from .classification import (
 )
 from .custom import CustomLoss
 from .regression import MAE, MSE, GaussianNLL, Huber, LogCosh, Poisson, Quantile
+
+if TYPE_CHECKING:
+    from typing import Any
+
 
 __all__ = [
     "BCE",
@@ -89,7 +95,7 @@ _FOR_OUTPUT = {
 LOSSES = {cls.name: cls for cls in _CLASSES}
 
 
-def resolve(loss, output):
+def resolve(loss: Any, output: str) -> Loss:
     """Return the `Loss` for a name, an object, a function or None.
 
     None selects the default loss of the output activation. A loss that does not fit the output
@@ -114,12 +120,12 @@ def resolve(loss, output):
     return loss
 
 
-def describe(loss):
+def describe(loss: Loss) -> Any:
     """Return the name and the options of a loss as a dict that JSON can hold."""
     return dict(loss=loss.name, **asdict(loss))
 
 
-def from_description(value):
+def from_description(value: Any) -> Loss:
     """Return the loss that `describe` described, or raise a ValueError or TypeError."""
     if not isinstance(value, dict):
         raise TypeError("the description of a loss must be a mapping")

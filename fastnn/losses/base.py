@@ -1,13 +1,22 @@
 """The base class of losses."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
 from .. import kernels
 from ..options import Options
 from ..validation import check_values
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from numpy.typing import ArrayLike, NDArray
+
+    from ..typing import FloatArray
 
 
 @dataclass(eq=False, repr=False)
@@ -24,20 +33,22 @@ class Loss(Options):
     kernel: ClassVar[kernels.Loss]
     has_classes: ClassVar[bool] = False  # whether outputs predict classes or labels
 
-    def targets(self, y, n, n_out, dtype):
+    def targets(self, y: ArrayLike, n: int, n_out: int, dtype: np.dtype[Any]) -> NDArray[Any]:
         """Check y, and convert it to the array that the kernel reads."""
         return check_values(y, n, n_out, dtype)
 
-    def to_kernel(self, n_out, dtype):
+    def to_kernel(self, n_out: int, dtype: np.dtype[Any]) -> dict[str, Any]:
         """Return the options as keyword arguments of `kernels.Trainer`."""
         return {}
 
-    def prepare(self, y, n, n_out, dtype):
+    def prepare(
+        self, y: ArrayLike, n: int, n_out: int, dtype: np.dtype[Any]
+    ) -> tuple[Any, dict[str, Any]]:
         """Return the targets, and keyword arguments of `kernels.Trainer`."""
         targets = self.targets(y, n, n_out, dtype)
         return targets, dict(loss=self.kernel, **self.to_kernel(n_out, dtype))
 
-    def is_right(self, Y, targets):
+    def is_right(self, Y: FloatArray, targets: NDArray[Any]) -> NDArray[np.bool_]:
         """Return whether the classes that the outputs Y predict are those of the targets, (n,).
 
         For losses with classes.
@@ -45,7 +56,7 @@ class Loss(Options):
         raise NotImplementedError
 
 
-def for_outputs(name, numbers, n_out, dtype):
+def for_outputs(name: str, numbers: Any, n_out: int, dtype: Any) -> Any:
     """Return an array of n_out numbers from one number or n_out numbers; None stays None."""
     if numbers is None:
         return None

@@ -1,13 +1,23 @@
 """Losses for classification, and class weights."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
 from .. import kernels
 from ..validation import check_classes, check_number, check_numbers, check_values
 from .base import Loss, for_outputs
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any
+
+    from numpy.typing import ArrayLike, NDArray
+
+    from ..typing import ClassWeight, FloatArray
 
 
 @dataclass(eq=False, repr=False)
@@ -40,27 +50,27 @@ class BCE(Loss):
     >>> history = net.fit(np.eye(2), [0, 1], loss=BCE(pos_weight=3.0))
     """
 
-    pos_weight: float | tuple | None = None
+    pos_weight: float | Sequence[float] | None = None
     label_smoothing: float = 0.0
 
-    name = "bce"
-    output = "sigmoid"
-    remedy = "For raw outputs pass loss='bce_with_logits'"
-    kernel = kernels.Loss.LOGITS_BINARY_CROSS_ENTROPY
-    has_classes = True
+    name: ClassVar[str] = "bce"
+    output: ClassVar[str | None] = "sigmoid"
+    remedy: ClassVar[str] = "For raw outputs pass loss='bce_with_logits'"
+    kernel: ClassVar[kernels.Loss] = kernels.Loss.LOGITS_BINARY_CROSS_ENTROPY
+    has_classes: ClassVar[bool] = True
     threshold: ClassVar[float] = 0.5  # a label is predicted if its output is above
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if self.pos_weight is not None:
             object.__setattr__(
                 self, "pos_weight", check_numbers("pos_weight", self.pos_weight, above=0)
             )
         check_number("label_smoothing", self.label_smoothing, minimum=0, below=1)
 
-    def targets(self, y, n, n_out, dtype):
+    def targets(self, y: ArrayLike, n: int, n_out: int, dtype: np.dtype[Any]) -> NDArray[Any]:
         return check_values(y, n, n_out, dtype, unit_interval=self.name)
 
-    def to_kernel(self, n_out, dtype):
+    def to_kernel(self, n_out: int, dtype: np.dtype[Any]) -> dict[str, Any]:
         options = {}
         if self.pos_weight is not None:
             options["loss_numbers"] = for_outputs("pos_weight", self.pos_weight, n_out, dtype)
@@ -68,7 +78,7 @@ class BCE(Loss):
             options["smoothing"] = self.label_smoothing
         return options
 
-    def is_right(self, Y, targets):
+    def is_right(self, Y: FloatArray, targets: NDArray[Any]) -> NDArray[np.bool_]:
         return ((Y > self.threshold) == (targets > 0.5)).all(axis=1) & ~np.isnan(Y).any(axis=1)
 
 
@@ -90,10 +100,10 @@ class BCEWithLogits(BCE):
     >>> history = net.fit(np.eye(2), [0, 1], loss="bce_with_logits")
     """
 
-    name = "bce_with_logits"
-    output = "identity"
-    remedy = "It applies the sigmoid itself: pass loss='bce' for output='sigmoid'"
-    threshold = 0.0
+    name: ClassVar[str] = "bce_with_logits"
+    output: ClassVar[str | None] = "identity"
+    remedy: ClassVar[str] = "It applies the sigmoid itself: pass loss='bce' for output='sigmoid'"
+    threshold: ClassVar[float] = 0.0
 
 
 @dataclass(eq=False, repr=False)
@@ -125,15 +135,17 @@ class CrossEntropy(Loss):
 
     label_smoothing: float = 0.0
 
-    name = "cross_entropy"
-    output = "softmax"
-    remedy = "For independent yes/no outputs pass output='sigmoid' and loss='bce'"
-    has_classes = True
+    name: ClassVar[str] = "cross_entropy"
+    output: ClassVar[str | None] = "softmax"
+    remedy: ClassVar[str] = "For independent yes/no outputs pass output='sigmoid' and loss='bce'"
+    has_classes: ClassVar[bool] = True
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         check_number("label_smoothing", self.label_smoothing, minimum=0, below=1)
 
-    def prepare(self, y, n, n_out, dtype):
+    def prepare(
+        self, y: ArrayLike, n: int, n_out: int, dtype: np.dtype[Any]
+    ) -> tuple[Any, dict[str, Any]]:
         classes = check_classes(y, n, n_out)
         if classes is not None:
             return classes, dict(
@@ -142,12 +154,14 @@ class CrossEntropy(Loss):
         targets = check_values(y, n, n_out, dtype, unit_interval=self.name)
         return targets, dict(loss=kernels.Loss.CROSS_ENTROPY, smoothing=self.label_smoothing)
 
-    def is_right(self, Y, targets):
+    def is_right(self, Y: FloatArray, targets: NDArray[Any]) -> NDArray[np.bool_]:
         classes = targets if targets.ndim == 1 else targets.argmax(axis=1)
         return (Y.argmax(axis=1) == classes) & ~np.isnan(Y).any(axis=1)
 
 
-def class_weights(class_weight, targets, n_out, loss):
+def class_weights(
+    class_weight: ClassWeight | str | None, targets: NDArray[Any], n_out: int, loss: Loss
+) -> Any:
     """Return the weight of each row from the weights of the classes.
 
     Parameters
@@ -202,7 +216,7 @@ def class_weights(class_weight, targets, n_out, loss):
     return weights[targets] if targets.ndim == 1 else targets @ weights
 
 
-def class_counts(targets, n_out):
+def class_counts(targets: NDArray[Any], n_out: int) -> NDArray[Any]:
     """Return the number of rows of each class; of probabilities, their sum. See `class_weights`."""
     if targets.ndim == 1:
         return np.bincount(targets, minlength=max(2, n_out))
@@ -211,7 +225,7 @@ def class_counts(targets, n_out):
     return targets.sum(axis=0)
 
 
-def balanced_weights(counts, n):
+def balanced_weights(counts: NDArray[Any], n: int) -> NDArray[np.float64]:
     """Return the weight of each class for n rows: n / (number of classes * rows of the class)."""
     present = counts > 0
     return np.divide(n, present.sum() * counts, out=np.zeros(len(counts)), where=present)

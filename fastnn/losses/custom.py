@@ -1,7 +1,10 @@
 """Custom losses: Python functions, called once for each batch."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
@@ -9,21 +12,32 @@ from .. import kernels
 from ..validation import check_array, check_rows
 from .base import Loss
 
+if TYPE_CHECKING:
+    from ..typing import FloatArray
+
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from numpy.typing import ArrayLike
+
 
 @dataclass(eq=False, repr=False)
 class CustomLoss(Loss):
     """A loss computed by a function ``function(outputs, y) -> (value, d_outputs)``."""
 
-    function: Callable
-    name = "custom loss"
-    kernel = kernels.Loss.CUSTOM_LOSS
+    function: Callable[..., Any]
+    name: ClassVar[str] = "custom loss"
+    kernel: ClassVar[kernels.Loss] = kernels.Loss.CUSTOM_LOSS
 
-    def prepare(self, y, n, n_out, dtype):
+    def prepare(
+        self, y: ArrayLike, n: int, n_out: int, dtype: np.dtype[Any]
+    ) -> tuple[Any, dict[str, Any]]:
         y = np.asarray(y)
         check_rows("y", len(y) if y.ndim else 0, n)
         return y, dict(loss=self.kernel)
 
-    def evaluate(self, outputs, y):
+    def evaluate(self, outputs: FloatArray, y: Any) -> Any:
         """Call the function, and return its value and a checked d_outputs."""
         result = self.function(outputs, y)
         if not isinstance(result, tuple) or len(result) != 2:
@@ -39,7 +53,7 @@ class CustomLoss(Loss):
             )
         return float(value), d_outputs
 
-    def in_batches(self, y, order, batch_size, n_out, dtype):
+    def in_batches(self, y: Any, order: Any, batch_size: int, n_out: int, dtype: Any) -> Any:
         """Return the function that the Trainer calls for each batch, and the arrays they share."""
         outputs, gradient = (np.zeros((batch_size, n_out), dtype) for _ in range(2))
 

@@ -1,12 +1,21 @@
 """Losses for regression: errors, quantiles, counts, and a mean with its variance."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
 from .. import kernels
 from ..validation import check_number, check_numbers, check_values
 from .base import Loss, for_outputs
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any
+
+    from numpy.typing import ArrayLike, NDArray
 
 
 @dataclass(eq=False, repr=False)
@@ -22,8 +31,8 @@ class MSE(Loss):
     4.0
     """
 
-    name = "mse"
-    kernel = kernels.Loss.SQUARED_ERROR
+    name: ClassVar[str] = "mse"
+    kernel: ClassVar[kernels.Loss] = kernels.Loss.SQUARED_ERROR
 
 
 @dataclass(eq=False, repr=False)
@@ -40,8 +49,8 @@ class MAE(Loss):
     2.0
     """
 
-    name = "mae"
-    kernel = kernels.Loss.ABSOLUTE_ERROR
+    name: ClassVar[str] = "mae"
+    kernel: ClassVar[kernels.Loss] = kernels.Loss.ABSOLUTE_ERROR
 
 
 @dataclass(eq=False, repr=False)
@@ -66,13 +75,13 @@ class Huber(Loss):
     """
 
     delta: float = 1.0
-    name = "huber"
-    kernel = kernels.Loss.HUBER
+    name: ClassVar[str] = "huber"
+    kernel: ClassVar[kernels.Loss] = kernels.Loss.HUBER
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         check_number("delta", self.delta, above=0)
 
-    def to_kernel(self, n_out, dtype):
+    def to_kernel(self, n_out: int, dtype: np.dtype[Any]) -> dict[str, Any]:
         return dict(loss_numbers=for_outputs("delta", self.delta, n_out, dtype))
 
 
@@ -92,8 +101,8 @@ class LogCosh(Loss):
     1.325003
     """
 
-    name = "log_cosh"
-    kernel = kernels.Loss.LOG_COSH
+    name: ClassVar[str] = "log_cosh"
+    kernel: ClassVar[kernels.Loss] = kernels.Loss.LOG_COSH
 
 
 @dataclass(eq=False, repr=False)
@@ -127,14 +136,14 @@ class Quantile(Loss):
     True
     """
 
-    q: float | tuple = 0.5
-    name = "quantile"
-    kernel = kernels.Loss.QUANTILE
+    q: float | Sequence[float] = 0.5
+    name: ClassVar[str] = "quantile"
+    kernel: ClassVar[kernels.Loss] = kernels.Loss.QUANTILE
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         object.__setattr__(self, "q", check_numbers("q", self.q, above=0, below=1))
 
-    def targets(self, y, n, n_out, dtype):
+    def targets(self, y: ArrayLike, n: int, n_out: int, dtype: np.dtype[Any]) -> NDArray[Any]:
         n_q = len(np.atleast_1d(self.q))
         if n_out % n_q:
             raise ValueError(
@@ -143,7 +152,7 @@ class Quantile(Loss):
             )
         return np.repeat(check_values(y, n, n_out // n_q, dtype), n_q, axis=1)
 
-    def to_kernel(self, n_out, dtype):
+    def to_kernel(self, n_out: int, dtype: np.dtype[Any]) -> dict[str, Any]:
         q = np.atleast_1d(self.q)
         return dict(loss_numbers=np.tile(q, n_out // len(q)).astype(dtype))
 
@@ -169,12 +178,12 @@ class Poisson(Loss):
     1.0
     """
 
-    name = "poisson"
-    output = "exponential"
-    remedy = "Pass output='exponential', which keeps rates positive"
-    kernel = kernels.Loss.POISSON
+    name: ClassVar[str] = "poisson"
+    output: ClassVar[str | None] = "exponential"
+    remedy: ClassVar[str] = "Pass output='exponential', which keeps rates positive"
+    kernel: ClassVar[kernels.Loss] = kernels.Loss.POISSON
 
-    def targets(self, y, n, n_out, dtype):
+    def targets(self, y: ArrayLike, n: int, n_out: int, dtype: np.dtype[Any]) -> NDArray[Any]:
         y = check_values(y, n, n_out, dtype)
         if y.size and y.min() < 0:
             row = int((y < 0).any(axis=1).argmax())
@@ -206,12 +215,14 @@ class GaussianNLL(Loss):
     >>> standard_deviation = np.exp(log_variance / 2)
     """
 
-    name = "gaussian_nll"
-    output = "identity"
-    remedy = "Pass output='identity': means and logarithms of variances may be any numbers"
-    kernel = kernels.Loss.GAUSSIAN
+    name: ClassVar[str] = "gaussian_nll"
+    output: ClassVar[str | None] = "identity"
+    remedy: ClassVar[str] = (
+        "Pass output='identity': means and logarithms of variances may be any numbers"
+    )
+    kernel: ClassVar[kernels.Loss] = kernels.Loss.GAUSSIAN
 
-    def targets(self, y, n, n_out, dtype):
+    def targets(self, y: ArrayLike, n: int, n_out: int, dtype: np.dtype[Any]) -> NDArray[Any]:
         if n_out % 2:
             raise ValueError(
                 "loss 'gaussian_nll' needs two outputs for each target (mean, log variance), "

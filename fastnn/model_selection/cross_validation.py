@@ -1,6 +1,8 @@
 """cross_validate and cross_val_predict, which train all folds in one call."""
 
-from typing import Any
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from sklearn.base import clone, is_classifier
@@ -15,26 +17,34 @@ from .folds import Folds
 from .run import Run, train_runs
 from .scoring import Predicting, Scoring, complete_failures, report_failures
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from concurrent.futures import Executor
+    from typing import Any, Literal
+
+    from numpy.typing import ArrayLike, NDArray
+
+
 METHODS = ("predict", "predict_proba", "predict_log_proba", "decision_function")
 
 
 def cross_validate(
-    estimator,
-    X,
-    y=None,
+    estimator: Any,
+    X: Any,
+    y: Any = None,
     *,
-    groups=None,
-    scoring=None,
-    cv=None,
-    n_jobs=None,
-    verbose=0,
-    params=None,
-    return_train_score=False,
-    return_estimator=False,
-    return_indices=False,
-    error_score=np.nan,
-    executor=None,
-):
+    groups: ArrayLike | None = None,
+    scoring: Any = None,
+    cv: Any = None,
+    n_jobs: int | None = None,
+    verbose: int = 0,
+    params: Mapping[str, Any] | None = None,
+    return_train_score: bool = False,
+    return_estimator: bool = False,
+    return_indices: bool = False,
+    error_score: float | Literal["raise"] = np.nan,
+    executor: Executor | None = None,
+) -> dict[str, Any]:
     """Evaluate an estimator by cross-validation, with all folds trained together.
 
     The arguments and the results are those of `sklearn.model_selection.cross_validate`. With an
@@ -119,18 +129,18 @@ def cross_validate(
 
 
 def cross_val_predict(
-    estimator,
-    X,
-    y=None,
+    estimator: Any,
+    X: Any,
+    y: Any = None,
     *,
-    groups=None,
-    cv=None,
-    n_jobs=None,
-    verbose=0,
-    params=None,
-    method="predict",
-    executor=None,
-):
+    groups: ArrayLike | None = None,
+    cv: Any = None,
+    n_jobs: int | None = None,
+    verbose: int = 0,
+    params: Mapping[str, Any] | None = None,
+    method: str = "predict",
+    executor: Executor | None = None,
+) -> NDArray[Any]:
     """Predict each row by a network that was trained on other rows, with all folds together.
 
     The arguments and the results are those of `sklearn.model_selection.cross_val_predict`. With an

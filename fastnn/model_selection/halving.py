@@ -1,7 +1,10 @@
 """HalvingSearchCV: successive halving whose survivors continue their training."""
 
+from __future__ import annotations
+
 import time
 import uuid
+from typing import TYPE_CHECKING
 
 import numpy as np
 from sklearn.base import clone
@@ -17,6 +20,14 @@ from .results import Results
 from .run import train_runs
 from .rungs import RungRun, plan_rungs
 from .scoring import Scoring, report_failures
+
+if TYPE_CHECKING:
+    from concurrent.futures import Executor
+    from typing import Any, Literal, Self
+
+    from numpy.typing import ArrayLike
+
+    from ..typing import RandomState
 
 
 class HalvingSearchCV(BaseSearchCV):
@@ -103,24 +114,24 @@ class HalvingSearchCV(BaseSearchCV):
 
     def __init__(
         self,
-        estimator,
-        param_distributions,
+        estimator: Any,
+        param_distributions: Any,
         *,
-        n_iter=100,
-        resource="max_iter",
-        factor=3,
-        min_resources="exhaust",
-        max_resources="auto",
-        scoring=None,
-        cv=5,
-        refit=True,
-        random_state=None,
-        n_jobs=None,
-        verbose=0,
-        error_score=np.nan,
-        return_train_score=False,
-        executor=None,
-    ):
+        n_iter: int = 100,
+        resource: str = "max_iter",
+        factor: float = 3,
+        min_resources: int | str = "exhaust",
+        max_resources: int | str = "auto",
+        scoring: Any = None,
+        cv: Any = 5,
+        refit: bool = True,
+        random_state: RandomState = None,
+        n_jobs: int | None = None,
+        verbose: int = 0,
+        error_score: float | Literal["raise"] = np.nan,
+        return_train_score: bool = False,
+        executor: Executor | None = None,
+    ) -> None:
         self.estimator, self.param_distributions = estimator, param_distributions
         self.n_iter, self.resource, self.factor = n_iter, resource, factor
         self.min_resources, self.max_resources = min_resources, max_resources
@@ -128,7 +139,9 @@ class HalvingSearchCV(BaseSearchCV):
         self.n_jobs, self.verbose, self.error_score = n_jobs, verbose, error_score
         self.return_train_score, self.executor = return_train_score, executor
 
-    def fit(self, X, y=None, *, groups=None, **fit_params):
+    def fit(
+        self, X: Any, y: Any = None, *, groups: ArrayLike | None = None, **fit_params: Any
+    ) -> Self:
         """Search, and fit the best candidate on all rows.
 
         Parameters

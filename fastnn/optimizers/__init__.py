@@ -25,7 +25,10 @@ class      moments                                 source
 ========== ======================================= ================================================
 """
 
+from __future__ import annotations
+
 from dataclasses import asdict
+from typing import TYPE_CHECKING
 
 from .. import schedules
 from .adam import Adam, Adamax, AdamW, NAdam
@@ -34,6 +37,12 @@ from .base import Optimizer
 from .lbfgs import LBFGS
 from .lion import Lion
 from .sgd import SGD
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from ..typing import AnyOptimizer
+
 
 __all__ = [
     "LBFGS",
@@ -69,7 +78,7 @@ _CLASSES = (
 OPTIMIZERS = {cls.__name__.lower(): cls for cls in _CLASSES}
 
 
-def resolve(optimizer):
+def resolve(optimizer: AnyOptimizer) -> Optimizer | LBFGS:
     """Return the optimizer for a name or an optimizer, or raise a ValueError."""
     if isinstance(optimizer, _CLASSES):
         return optimizer
@@ -82,7 +91,7 @@ def resolve(optimizer):
     return OPTIMIZERS[optimizer]()
 
 
-def same_moments(optimizer, other):
+def same_moments(optimizer: Any, other: Any) -> bool:
     """Return whether training can continue with `other` from the moments of `optimizer`.
 
     Never for L-BFGS, which cannot resume.
@@ -94,7 +103,7 @@ def same_moments(optimizer, other):
     return a["rule"] == b["rule"] and all(bool(a[name]) == bool(b[name]) for name in with_moments)
 
 
-def describe(optimizer):
+def describe(optimizer: Any) -> dict[str, Any]:
     """Return the name and the options of an optimizer as a dict that JSON can hold."""
     fields = asdict(optimizer)
     if "lr" in fields:
@@ -102,7 +111,7 @@ def describe(optimizer):
     return dict(optimizer=type(optimizer).__name__.lower(), settings=fields)
 
 
-def from_description(name, fields):
+def from_description(name: Any, fields: Any) -> Any:
     """Return the optimizer that `describe` described, or raise a ValueError or TypeError."""
     if not isinstance(name, str) or name not in OPTIMIZERS:
         raise ValueError(f"no optimizer is called {name!r}")

@@ -1,10 +1,16 @@
 """Adam and its variants: momentum, and a learning rate for each parameter."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from .. import schedules
 from ..kernels import Rule
 from .base import Optimizer, check_betas
+
+if TYPE_CHECKING:
+    from typing import Any
 
 
 def _check_shared(optimizer):
@@ -51,16 +57,16 @@ class Adam(Optimizer):
     """
 
     lr: float | schedules.Schedule = 1e-3
-    betas: tuple = (0.9, 0.999)
+    betas: tuple[float, float] = (0.9, 0.999)
     eps: float = 1e-8
     weight_decay: float = 0.0
     amsgrad: bool = False
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         super().__post_init__()
         _check_shared(self)
 
-    def _rule_to_kernel(self):
+    def _rule_to_kernel(self) -> dict[str, Any]:
         return dict(
             rule=Rule.ADAM,
             beta1=self.betas[0],
@@ -96,7 +102,7 @@ class AdamW(Adam):
 
     weight_decay: float = 1e-2
 
-    def _rule_to_kernel(self):
+    def _rule_to_kernel(self) -> dict[str, Any]:
         return super()._rule_to_kernel() | dict(decoupled=True)
 
 
@@ -132,15 +138,15 @@ class Adamax(Optimizer):
     """
 
     lr: float | schedules.Schedule = 2e-3
-    betas: tuple = (0.9, 0.999)
+    betas: tuple[float, float] = (0.9, 0.999)
     eps: float = 1e-8
     weight_decay: float = 0.0
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         super().__post_init__()
         _check_shared(self)
 
-    def _rule_to_kernel(self):
+    def _rule_to_kernel(self) -> dict[str, Any]:
         return dict(
             rule=Rule.ADAMAX,
             beta1=self.betas[0],
@@ -185,18 +191,18 @@ class NAdam(Optimizer):
     """
 
     lr: float | schedules.Schedule = 2e-3
-    betas: tuple = (0.9, 0.999)
+    betas: tuple[float, float] = (0.9, 0.999)
     eps: float = 1e-8
     weight_decay: float = 0.0
     momentum_decay: float = 4e-3
     decoupled_weight_decay: bool = False
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         super().__post_init__()
         _check_shared(self)
         self._check("momentum_decay", minimum=0)
 
-    def _rule_to_kernel(self):
+    def _rule_to_kernel(self) -> dict[str, Any]:
         return dict(
             rule=Rule.NADAM,
             beta1=self.betas[0],

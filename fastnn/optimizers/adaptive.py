@@ -1,10 +1,16 @@
 """Optimizers with a learning rate for each parameter: Adagrad, Adadelta, RMSprop."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from .. import schedules
 from ..kernels import Rule
 from .base import Optimizer
+
+if TYPE_CHECKING:
+    from typing import Any
 
 
 @dataclass(eq=False, repr=False)
@@ -44,13 +50,13 @@ class Adagrad(Optimizer):
     weight_decay: float = 0.0
     eps: float = 1e-10
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         super().__post_init__()
         self._check("lr_decay", minimum=0)
         self._check("weight_decay", minimum=0)
         self._check("eps", above=0)
 
-    def _rule_to_kernel(self):
+    def _rule_to_kernel(self) -> dict[str, Any]:
         return dict(
             rule=Rule.ADAGRAD, decay=self.lr_decay, weight_decay=self.weight_decay, eps=self.eps
         )
@@ -95,13 +101,13 @@ class Adadelta(Optimizer):
     eps: float = 1e-6
     weight_decay: float = 0.0
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         super().__post_init__()
         self._check("rho", minimum=0, below=1)
         self._check("eps", above=0)
         self._check("weight_decay", minimum=0)
 
-    def _rule_to_kernel(self):
+    def _rule_to_kernel(self) -> dict[str, Any]:
         return dict(
             rule=Rule.ADADELTA, beta2=self.rho, eps=self.eps, weight_decay=self.weight_decay
         )
@@ -155,14 +161,14 @@ class RMSprop(Optimizer):
     momentum: float = 0.0
     centered: bool = False
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         super().__post_init__()
         self._check("alpha", minimum=0, below=1)
         self._check("eps", above=0)
         self._check("weight_decay", minimum=0)
         self._check("momentum", minimum=0, below=1)
 
-    def _rule_to_kernel(self):
+    def _rule_to_kernel(self) -> dict[str, Any]:
         return dict(
             rule=Rule.RMSPROP,
             beta2=self.alpha,

@@ -1,11 +1,18 @@
 """Options shared by all optimizers: penalties, clipping, averaging."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass, field, fields
+from typing import TYPE_CHECKING
 
 from .. import kernels, schedules
 from ..caching import cached
 from ..options import Options
 from ..validation import check_number
+
+if TYPE_CHECKING:
+    from typing import Any
+
 
 _DEFAULTS = dict(
     nesterov=False,
@@ -68,7 +75,7 @@ class Optimizer(Options):
 
     full_batch = False  # whether each step uses all rows; such training cannot resume
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         object.__setattr__(self, "lr", schedules.resolve(self.lr))
         self._check("l1", minimum=0)
         self._check("l2", minimum=0)
@@ -82,30 +89,30 @@ class Optimizer(Options):
         if self.average is not None:
             self._check("average", above=0, below=1)
 
-    def _check(self, name, **bounds):
+    def _check(self, name: str, **bounds: Any) -> None:
         """Check an option, and store it as a Python number, which JSON can hold."""
         object.__setattr__(self, name, check_number(name, getattr(self, name), **bounds))
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         ordered = sorted(fields(self), key=lambda f: bool(f.kw_only))  # shared options last
         shown = [f.name for f in ordered if f.name == "lr" or getattr(self, f.name) != f.default]
         options = ", ".join(f"{name}={getattr(self, name)!r}" for name in shown)
         return f"{type(self).__name__}({options})"
 
     @cached
-    def n_moments(self):
+    def n_moments(self) -> int:
         """Number of arrays of the size of the parameters that are updated with them.
 
         The average of the parameters is the last.
         """
         return kernels.n_moments(self.to_kernel())
 
-    def to_kernel(self):
+    def to_kernel(self) -> Any:
         """Return the fields of the kernel's struct Optimizer, always the same dict."""
         return self._kernel_fields
 
     @cached
-    def _kernel_fields(self):
+    def _kernel_fields(self) -> Any:
         return _DEFAULTS | dict(
             rate=schedules.to_kernel(self.lr),
             l1=self.l1,
@@ -116,12 +123,12 @@ class Optimizer(Options):
             **self._rule_to_kernel(),
         )
 
-    def _rule_to_kernel(self):
+    def _rule_to_kernel(self) -> dict[str, Any]:
         """Return the fields of the update rule that differ from _DEFAULTS."""
         raise NotImplementedError
 
 
-def check_betas(optimizer):
+def check_betas(optimizer: Any) -> None:
     """Check `betas`, the two decay rates of the moments."""
     betas = optimizer.betas
     if not isinstance(betas, (tuple, list)) or len(betas) != 2:

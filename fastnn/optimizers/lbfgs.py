@@ -1,5 +1,7 @@
 """L-BFGS, a full-batch optimizer, by SciPy."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 
 from ..options import Options
@@ -50,7 +52,7 @@ class LBFGS(Options):
     lr = average = None
     n_moments = 0
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         object.__setattr__(self, "history_size", check_count("history_size", self.history_size))
         for name in ("tolerance_grad", "tolerance_loss", "l2"):
             object.__setattr__(self, name, check_number(name, getattr(self, name), minimum=0))

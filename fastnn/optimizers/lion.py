@@ -1,10 +1,16 @@
 """Lion, an optimizer whose steps depend only on signs."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from .. import schedules
 from ..kernels import Rule
 from .base import Optimizer, check_betas
+
+if TYPE_CHECKING:
+    from typing import Any
 
 
 @dataclass(eq=False, repr=False)
@@ -37,15 +43,15 @@ class Lion(Optimizer):
     """
 
     lr: float | schedules.Schedule = 1e-4
-    betas: tuple = (0.9, 0.99)
+    betas: tuple[float, float] = (0.9, 0.99)
     weight_decay: float = 0.0
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         super().__post_init__()
         check_betas(self)
         self._check("weight_decay", minimum=0)
 
-    def _rule_to_kernel(self):
+    def _rule_to_kernel(self) -> dict[str, Any]:
         return dict(
             rule=Rule.LION,
             beta1=self.betas[0],

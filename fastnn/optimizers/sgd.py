@@ -1,10 +1,16 @@
 """Stochastic gradient descent, with or without momentum."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from .. import schedules
 from ..kernels import Rule
 from .base import Optimizer
+
+if TYPE_CHECKING:
+    from typing import Any
 
 
 @dataclass(eq=False, repr=False)
@@ -45,14 +51,14 @@ class SGD(Optimizer):
     nesterov: bool = False
     weight_decay: float = 0.0
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         super().__post_init__()
         self._check("momentum", minimum=0, below=1)
         self._check("weight_decay", minimum=0)
         if self.nesterov and self.momentum == 0:
             raise ValueError("nesterov=True needs a momentum above 0, got momentum=0")
 
-    def _rule_to_kernel(self):
+    def _rule_to_kernel(self) -> dict[str, Any]:
         return dict(
             rule=Rule.SGD,
             momentum=self.momentum,

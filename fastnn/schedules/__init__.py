@@ -16,13 +16,20 @@ class              rate                             source
 ================== ================================ ===============================================
 """
 
+from __future__ import annotations
+
 import numbers
 from dataclasses import asdict
+from typing import TYPE_CHECKING
 
 from ..validation import check_number
 from .base import Schedule, constant, to_kernel
 from .decay import CosineDecay, ExponentialDecay, OneCycle, StepDecay, Table
 from .plateau import Plateau, ReduceOnPlateau
+
+if TYPE_CHECKING:
+    from typing import Any
+
 
 __all__ = [
     "SCHEDULES",
@@ -52,7 +59,7 @@ _CLASSES = (
 SCHEDULES = {cls.__name__: cls for cls in _CLASSES}
 
 
-def resolve(lr):
+def resolve(lr: float | Schedule) -> float | Schedule:
     """Return a learning rate, a number or a schedule, or raise a ValueError."""
     if isinstance(lr, tuple(SCHEDULES.values())):
         return lr
@@ -63,12 +70,12 @@ def resolve(lr):
     return check_number("lr", lr, minimum=0)
 
 
-def describe(lr):
+def describe(lr: Any) -> Any:
     """Return a learning rate as a number or a dict that JSON can hold."""
     return dict(schedule=type(lr).__name__, **asdict(lr)) if isinstance(lr, Schedule) else float(lr)
 
 
-def from_description(value):
+def from_description(value: Any) -> Any:
     """Return the learning rate that `describe` described, or raise a ValueError or TypeError."""
     if not isinstance(value, dict):
         return resolve(value)

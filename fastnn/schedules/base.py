@@ -1,12 +1,23 @@
 """The base class of schedules, constant learning rates, and checks of options."""
 
+from __future__ import annotations
+
 import math
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from .. import kernels
 from ..kernels import Schedule as Kind
 from ..options import Options
 from ..validation import check_count, check_number
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+if TYPE_CHECKING:
+    from typing import Any
+
 
 _DEFAULTS = dict(
     per_epoch=False,
@@ -24,31 +35,31 @@ _DEFAULTS = dict(
 class Schedule(Options):
     """Base class of all schedules: ``schedule(t)`` is the rate after t steps or epochs."""
 
-    def __call__(self, t):
+    def __call__(self, t: int) -> float:
         t = check_count("t", t, minimum=0)
         return kernels.learning_rate(self.to_kernel(), t, t)
 
-    def to_kernel(self):
+    def to_kernel(self) -> Any:
         """Return the fields of the kernel's struct LearningRate."""
         raise NotImplementedError
 
-    def _check(self, **checks):
+    def _check(self, **checks: Any) -> None:
         """Replace each option by the result of its check, a function of name and value."""
         for name, check in checks.items():
             object.__setattr__(self, name, check(name, getattr(self, name)))
 
 
-def constant(lr):
+def constant(lr: float) -> dict[str, Any]:
     """Return the fields of the kernel's struct LearningRate for a constant rate."""
     return _DEFAULTS | dict(schedule=Kind.CONSTANT, lr=float(lr))
 
 
-def to_kernel(lr):
+def to_kernel(lr: float | Schedule) -> Any:
     """Return the fields of the kernel's struct LearningRate for a number or a schedule."""
     return lr.to_kernel() if isinstance(lr, Schedule) else constant(lr)
 
 
-def kernel_fields(kind, unit, **values):
+def kernel_fields(kind: Any, unit: str, **values: Any) -> dict[str, Any]:
     """Return the fields of the kernel's struct LearningRate; those not named get a default."""
     return (
         _DEFAULTS
@@ -60,7 +71,7 @@ def kernel_fields(kind, unit, **values):
 # ---- checks of options, for Schedule._check ----
 
 
-def number(maximum=math.inf, **bounds):
+def number(maximum: float = math.inf, **bounds: Any) -> Callable[[str, Any], float]:
     """Return a check that converts to float, which JSON can hold."""
 
     def check(name, value):
@@ -71,12 +82,12 @@ def number(maximum=math.inf, **bounds):
     return check
 
 
-def whole_number(minimum):
+def whole_number(minimum: int) -> Callable[[str, Any], float]:
     """Return a check for whole numbers within the range of a double."""
     return lambda name, value: check_number(name, check_count(name, value, minimum), minimum)
 
 
-def check_unit(name, value):
+def check_unit(name: str, value: str) -> str:
     """Check the unit of t, "epoch" or "step"."""
     if value not in ("epoch", "step"):
         raise ValueError(f"{name} must be 'epoch' or 'step', got {value!r}")

@@ -1,11 +1,18 @@
 """Schedules whose rate depends only on the number of steps or epochs."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..kernels import Schedule as Kind
 from .base import Schedule, check_unit, kernel_fields, number, whole_number
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any, Literal
 
 
 @dataclass(eq=False, repr=False)
@@ -39,9 +46,9 @@ class StepDecay(Schedule):
     lr: float
     every: int
     factor: float = 0.1
-    unit: str = "epoch"
+    unit: Literal["epoch", "step"] = "epoch"
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         self._check(
             lr=number(minimum=0),
             every=whole_number(1),
@@ -49,7 +56,7 @@ class StepDecay(Schedule):
             unit=check_unit,
         )
 
-    def to_kernel(self):
+    def to_kernel(self) -> Any:
         return kernel_fields(
             Kind.STEP_DECAY, self.unit, lr=self.lr, factor=self.factor, every=self.every
         )
@@ -83,12 +90,12 @@ class ExponentialDecay(Schedule):
 
     lr: float
     factor: float
-    unit: str = "epoch"
+    unit: Literal["epoch", "step"] = "epoch"
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         self._check(lr=number(minimum=0), factor=number(above=0, maximum=1), unit=check_unit)
 
-    def to_kernel(self):
+    def to_kernel(self) -> Any:
         return kernel_fields(Kind.EXPONENTIAL_DECAY, self.unit, lr=self.lr, factor=self.factor)
 
 
@@ -136,9 +143,9 @@ class CosineDecay(Schedule):
     duration: int
     warmup: int = 0
     final_lr: float = 0.0
-    unit: str = "epoch"
+    unit: Literal["epoch", "step"] = "epoch"
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         self._check(
             lr=number(minimum=0),
             duration=whole_number(1),
@@ -152,7 +159,7 @@ class CosineDecay(Schedule):
                 f"got {self.duration}"
             )
 
-    def to_kernel(self):
+    def to_kernel(self) -> Any:
         return kernel_fields(
             Kind.COSINE_DECAY,
             self.unit,
@@ -206,9 +213,9 @@ class OneCycle(Schedule):
     pct_start: float = 0.3
     div_factor: float = 25.0
     final_div_factor: float = 1e4
-    unit: str = "step"
+    unit: Literal["epoch", "step"] = "step"
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         self._check(
             max_lr=number(minimum=0),
             duration=whole_number(1),
@@ -217,7 +224,7 @@ class OneCycle(Schedule):
         )
         self._check(div_factor=number(minimum=1), final_div_factor=number(minimum=1))
 
-    def to_kernel(self):
+    def to_kernel(self) -> Any:
         start_lr = self.max_lr / self.div_factor
         peak, end = self.pct_start * self.duration - 1, self.duration - 1
         final_lr = start_lr / self.final_div_factor
@@ -260,13 +267,13 @@ class Table(Schedule):
     [0.1, 0.4, 0.2, 0.2, 0.2]
     """
 
-    rates: tuple
-    unit: str = "epoch"
+    rates: Sequence[float]
+    unit: Literal["epoch", "step"] = "epoch"
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         self._check(rates=_check_rates, unit=check_unit)
 
-    def to_kernel(self):
+    def to_kernel(self) -> Any:
         return kernel_fields(Kind.RATE_TABLE, self.unit) | dict(
             rates=np.array(self.rates, np.float64)
         )

@@ -1,11 +1,17 @@
 """A schedule that lowers the learning rate when the loss stops improving."""
 
+from __future__ import annotations
+
 import math
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from ..options import Options
 from ..validation import check_count
 from .base import Schedule, constant, number, whole_number
+
+if TYPE_CHECKING:
+    from typing import Any
 
 
 @dataclass(eq=False, repr=False)
@@ -31,7 +37,7 @@ class Plateau(Options):
     best: float = math.inf
     wait: int = 0
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         for name, minimum, bound in (("lr", 0, " of at least 0"), ("best", -math.inf, "")):
             value = getattr(self, name)
             if not isinstance(value, (int, float)) or not value >= minimum:
@@ -92,28 +98,28 @@ class ReduceOnPlateau(Schedule):
     min_delta: float = 1e-4
     min_lr: float = 0.0
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         self._check(lr=number(minimum=0), factor=number(above=0, below=1), patience=whole_number(0))
         self._check(min_delta=number(minimum=0, below=1), min_lr=number(minimum=0, maximum=self.lr))
 
-    def __call__(self, t):
+    def __call__(self, t: int) -> float:
         raise TypeError(
             "the rate of ReduceOnPlateau depends on the losses, not only on t. "
             "Call rate_at(plateau)."
         )
 
-    def to_kernel(self):
+    def to_kernel(self) -> Any:
         """Return the fields for the initial rate; see `rate_at` for later epochs."""
         return constant(self.lr)
 
-    def rate_at(self, plateau):
+    def rate_at(self, plateau: Plateau) -> float:
         """Return the rate of a `Plateau`, clipped to [min_lr, lr].
 
         The clipping matters if the plateau was reached with other options.
         """
         return max(min(plateau.lr, self.lr), self.min_lr)
 
-    def after_epoch(self, plateau, loss):
+    def after_epoch(self, plateau: Plateau, loss: float) -> Plateau:
         """Return the next `Plateau`, after an epoch with this loss. NaN is no improvement."""
         lr, best, wait = plateau.lr, plateau.best, plateau.wait + 1
         if loss < best * (1 - self.min_delta):

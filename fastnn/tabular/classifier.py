@@ -1,8 +1,10 @@
 """The estimator TabularClassifier."""
 
+from __future__ import annotations
+
 from dataclasses import replace
 from numbers import Integral, Real
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from sklearn.base import ClassifierMixin
@@ -17,6 +19,14 @@ from .estimator import BaseTabular
 from .folds import weights_of
 from .raw_columns import is_missing
 from .targets import Classes
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any, Literal
+
+    from numpy.typing import ArrayLike, NDArray
+
+    from ..typing import ClassWeight, FloatArray, RandomState
 
 
 class TabularClassifier(ClassifierMixin, BaseTabular):
@@ -170,21 +180,21 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
 
     def __init__(
         self,
-        n_estimators=5,
+        n_estimators: int = 5,
         *,
-        hidden_layer_sizes="auto",
-        metric="auto",
-        class_weight=None,
-        threshold=None,
-        time_limit=None,
-        random_state=None,
-        n_threads=-1,
-        categories=None,
-        numbers=None,
-        dates=None,
-        drop=None,
-        verbose=False,
-    ):
+        hidden_layer_sizes: Sequence[int] | Literal["auto"] = "auto",
+        metric: str = "auto",
+        class_weight: ClassWeight | None = None,
+        threshold: float | str | None = None,
+        time_limit: float | None = None,
+        random_state: RandomState = None,
+        n_threads: int = -1,
+        categories: Sequence[Any] | None = None,
+        numbers: Sequence[Any] | None = None,
+        dates: Sequence[Any] | None = None,
+        drop: Sequence[Any] | None = None,
+        verbose: bool | int = False,
+    ) -> None:
         self._store_parameters(locals())
 
     # ---- fit ----
@@ -255,7 +265,7 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
 
     # ---- predictions ----
 
-    def predict_proba(self, X):
+    def predict_proba(self, X: Any) -> FloatArray:
         """Predict the probability of each class, in the order of `classes_`.
 
         Parameters
@@ -283,7 +293,7 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
 
         return self._predict_parts(X, probabilities)
 
-    def predict_log_proba(self, X):
+    def predict_log_proba(self, X: Any) -> FloatArray:
         """Predict the logarithm of the probability of each class.
 
         Parameters
@@ -297,7 +307,7 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
         """
         return np.log(self.predict_proba(X))
 
-    def predict(self, X):
+    def predict(self, X: Any) -> NDArray[Any]:
         """Predict the class of each row: the most probable one, or the one that `threshold` gives.
 
         Parameters
@@ -330,7 +340,7 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
                 "Pass threshold=None, and decide by predict_proba."
             )
 
-    def score(self, X, y, sample_weight=None):
+    def score(self, X: Any, y: Any, sample_weight: ArrayLike | None = None) -> float:
         """Return the accuracy.
 
         Parameters

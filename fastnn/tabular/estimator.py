@@ -1,8 +1,10 @@
 """The base class of the estimators for tables."""
 
+from __future__ import annotations
+
 import warnings
 from numbers import Integral, Real
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from sklearn.base import _fit_context
@@ -16,6 +18,14 @@ from . import frames, recipe, training
 from .features import Features
 from .fit import Fit
 from .unfinished import Unfinished
+
+if TYPE_CHECKING:
+    from typing import Any, Self
+
+    from numpy.typing import ArrayLike
+
+    from ..typing import Path
+
 
 MAX_WIDTH = 2**24  # units of a hidden layer
 BLOCK = 20_000  # rows that are encoded and predicted at a time
@@ -92,7 +102,14 @@ class BaseTabular(Attributes):
     # ---- fit ----
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y, sample_weight=None, groups=None, resume=False):
+    def fit(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: ArrayLike | None = None,
+        groups: ArrayLike | None = None,
+        resume: bool = False,
+    ) -> Self:
         """Fit an ensemble of networks to a table.
 
         Parameters
@@ -208,7 +225,7 @@ class BaseTabular(Attributes):
         targets, has_days = self._targets, self._features.has_days()
         return recipe.configurations(targets.is_classifier, m, targets.n_out, has_days)
 
-    def save(self, path):
+    def save(self, path: Path) -> None:
         """Save the fitted estimator with its encoding to a safetensors file, without pickle.
 
         Read it with `fastnn.load`. The file is written beside `path`, synced and renamed. It does

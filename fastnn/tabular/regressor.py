@@ -1,6 +1,8 @@
 """The estimator TabularRegressor."""
 
-from typing import ClassVar
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 from sklearn.base import RegressorMixin
@@ -11,6 +13,15 @@ from ..losses import Loss, Poisson
 from .estimator import BaseTabular
 from .folds import weights_of
 from .targets import Numbers
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any, Literal
+
+    from numpy.typing import ArrayLike, NDArray
+
+    from ..losses import Loss
+    from ..typing import RandomState
 
 
 class TabularRegressor(RegressorMixin, BaseTabular):
@@ -91,20 +102,20 @@ class TabularRegressor(RegressorMixin, BaseTabular):
 
     def __init__(
         self,
-        n_estimators=5,
+        n_estimators: int = 5,
         *,
-        hidden_layer_sizes="auto",
-        loss="squared_error",
-        log_target=False,
-        time_limit=None,
-        random_state=None,
-        n_threads=-1,
-        categories=None,
-        numbers=None,
-        dates=None,
-        drop=None,
-        verbose=False,
-    ):
+        hidden_layer_sizes: Sequence[int] | Literal["auto"] = "auto",
+        loss: str | Loss = "squared_error",
+        log_target: bool | str = False,
+        time_limit: float | None = None,
+        random_state: RandomState = None,
+        n_threads: int = -1,
+        categories: Sequence[Any] | None = None,
+        numbers: Sequence[Any] | None = None,
+        dates: Sequence[Any] | None = None,
+        drop: Sequence[Any] | None = None,
+        verbose: bool | int = False,
+    ) -> None:
         self._store_parameters(locals())
 
     # ---- fit ----
@@ -157,7 +168,7 @@ class TabularRegressor(RegressorMixin, BaseTabular):
 
     # ---- predictions ----
 
-    def predict(self, X, return_std=False):
+    def predict(self, X: Any, return_std: bool = False) -> Any:
         """Predict the target of each row.
 
         Parameters
@@ -191,7 +202,7 @@ class TabularRegressor(RegressorMixin, BaseTabular):
         mean, *std = np.moveaxis(self._predict_parts(X, statistics), 1, 0)
         return (mean, *std) if return_std else mean
 
-    def predict_interval(self, X, coverage=0.9):
+    def predict_interval(self, X: Any, coverage: float = 0.9) -> tuple[NDArray[Any], NDArray[Any]]:
         """Predict an interval for the target of each row.
 
         The intervals are CV+ (Barber, Candes, Ramdas and Tibshirani, 2021, arXiv:1905.02928). Let
@@ -254,7 +265,7 @@ class TabularRegressor(RegressorMixin, BaseTabular):
         lower, upper = self._predict_parts(X, bounds).T
         return lower, upper
 
-    def score(self, X, y, sample_weight=None):
+    def score(self, X: Any, y: Any, sample_weight: ArrayLike | None = None) -> float:
         """Return R^2, the coefficient of determination.
 
         Parameters

@@ -1,11 +1,16 @@
 """History and state of training, and the error when it diverges."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass, field, fields, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from .. import kernels, optimizers, schedules
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 
 class DivergenceError(ArithmeticError):
@@ -17,12 +22,12 @@ class DivergenceError(ArithmeticError):
         The epoch and the step in which training diverged, counted from 1.
     """
 
-    def __init__(self, message, epoch, step):
+    def __init__(self, message: str, epoch: int, step: int) -> None:
         super().__init__(message)
-        self.epoch = epoch
-        self.step = step
+        self.epoch: int = epoch
+        self.step: int = step
 
-    def __reduce__(self):
+    def __reduce__(self) -> tuple[Any, ...]:
         return DivergenceError, (self.args[0], self.epoch, self.step)
 
 
@@ -51,15 +56,15 @@ class History:
         epoch; empty unless `EarlyStopping` monitors it.
     """
 
-    loss: list = field(default_factory=list)
-    val_loss: list = field(default_factory=list)
+    loss: list[float] = field(default_factory=list)
+    val_loss: list[float] = field(default_factory=list)
     n_epochs: int = 0
     n_steps: int = 0
     seconds: float = 0.0
     stop_reason: str = ""
-    val_error_rate: list = field(default_factory=list)
+    val_error_rate: list[float] = field(default_factory=list)
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         parts = [f"n_epochs={self.n_epochs}", f"n_steps={self.n_steps}"]
         for name in ("loss", "val_loss", "val_error_rate"):
             if values := getattr(self, name):
@@ -116,7 +121,7 @@ class Best:
 
     loss: float
     epoch: int
-    params: np.ndarray
+    params: NDArray[Any]
 
 
 @dataclass(eq=False)
@@ -153,13 +158,13 @@ class TrainingState:
     """
 
     optimizer: Any
-    moments: np.ndarray
+    moments: NDArray[Any]
     step: int = 0
     epoch: int = 0
     row: int = 0
     loss_sum: float = 0.0
-    order: np.ndarray | None = None
-    params: np.ndarray | None = None
+    order: NDArray[Any] | None = None
+    params: NDArray[Any] | None = None
     seed: int | None = None
     split_seed: int | None = None
     split_rows: int | None = None

@@ -157,7 +157,7 @@ class StreamedData:
         """Return data whose weights are multiplied by the weight of each row's class."""
         if not isinstance(class_weight, str):
             return replace(self, class_weight=class_weight)
-        counts, n = 0, 0
+        counts, n = np.zeros(max(2, n_out)), 0
         for data, _, _ in self.windows():
             losses.class_weights(class_weight, data.targets, n_out, self.loss)  # checks both
             counts = counts + losses.class_counts(data.targets, n_out)

@@ -1,0 +1,131 @@
+"""Typical user code, which mypy --strict and pyright must accept, and wrong calls, which they must
+reject. Each wrong call has a `type: ignore` comment. A comment that is not needed is an error."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+import fastnn
+from fastnn import MLP, Adam, EarlyStopping, History, export, schedules
+from fastnn import functional as F
+from fastnn.callbacks import Callback
+from fastnn.datasets import load_digits
+from fastnn.losses import Huber
+from fastnn.typing import FloatArray
+
+
+class Report(Callback):
+    """Prints every tenth epoch, and stops when the loss is small."""
+
+    def on_epoch_end(self, net: MLP, history: History) -> bool | None:
+        if history.n_epochs % 10 == 0:
+            print(net.state.epoch, history.loss[-1])
+        return history.loss[-1] < 1e-3
+
+
+def stop_early(net: MLP, history: History) -> bool:
+    return len(history.val_loss) > 3
+
+
+def mean_squared_error(outputs: FloatArray, y: NDArray[np.float32]) -> tuple[float, FloatArray]:
+    difference = outputs - y
+    return float((difference**2).mean()), 2 * difference / difference.size
+
+
+def networks(X: NDArray[np.float32], y: NDArray[np.float32], folder: Path) -> float:
+    net = MLP([3, 8, 8, 1], activation=["relu", "tanh"], dropout=0.1, rng=0)
+    history = net.fit(
+        X,
+        y,
+        loss="mse",
+        optimizer=Adam(schedules.CosineDecay(0.01, duration=20), clip_norm=1.0),
+        epochs=5,
+        batch_size=None,
+        shuffle=False,
+        validation_data=(X, y),
+        sample_weight=np.ones(len(X)),
+        callbacks=[EarlyStopping(patience=3), Report(), stop_early],
+        n_threads=-1,
+        rng=np.random.default_rng(0),
+        validation_fraction=0.0,
+    )
+    net.fit(X.tolist(), y, loss=mean_squared_error, optimizer="sgd", resume=False)
+    net.fit(X, y, loss=Huber(0.5), optimizer=fastnn.SGD(0.1, momentum=0.9), epochs=1)
+    net.partial_fit(X[:1], y[:1])
+    net.params -= 0.1 * net.grads
+    net.weights[0] = np.zeros((3, 8))
+    outputs = net.forward(X, keep=True)
+    gradient = net.backward(np.ones_like(outputs))
+    net.save(folder / "net.safetensors")
+    loss: float = net.loss_and_grad(X, y) + history.val_loss[-1]
+    return loss + float(gradient.sum()) + net.copy().params.size
+
+
+def many(X: NDArray[np.float32], y: NDArray[np.float32], folder: Path) -> FloatArray:
+    nets = [MLP([3, 4, 1], rng=seed) for seed in range(2)]
+    histories = fastnn.fit_many(nets, X, y, epochs=[1, 2], optimizer=["adam", Adam(0.1)])
+    fastnn.save_many(dict(zip(["a", "b"], nets)), folder / "many.safetensors")
+    print([history.seconds for history in histories], fastnn.load_many(folder / "many.safetensors"))
+    return fastnn.forward_many(nets, X)
+
+
+def arrays(X: NDArray[np.float32], y: NDArray[np.float32]) -> float:
+    W, b = np.zeros((3, 1), "float32"), np.zeros(1, "float32")
+    Z = F.linear(X, W, b)
+    grad = np.empty_like(Z)
+    loss = F.binary_cross_entropy_with_logits(Z, y > 0, grad=grad)
+    _, dW, db = F.linear_backward(grad, X, W, b, Z)
+    F.adam_step_(W, dW, np.zeros_like(W), np.zeros_like(W), step=1)
+    print(db, fastnn.initializers.he_normal(np.random.default_rng(0), 3, 4).shape)
+    table = fastnn.Table(numbers=X, codes=np.zeros((len(X), 1), int), n_levels=[3])
+    print(MLP([table.n_inputs, 1]).fit(table, y, epochs=1).stop_reason)
+    return loss
+
+
+def estimators(X: NDArray[np.float32], y: NDArray[np.float32]) -> None:
+    classifier = fastnn.MLPClassifier((8,), max_iter=2, tol=0, n_iter_no_change=100)
+    probabilities = classifier.fit(X, y > 0).predict_proba(X)
+    print(probabilities.shape, classifier.network_.n_params)
+    low, high = (
+        fastnn.MLPRegressor((4,), max_iter=2, n_estimators=3, tol=0, n_iter_no_change=100)
+        .fit(X, y)
+        .predict_interval(X, coverage=0.5)
+    )
+    print((high - low).mean())
+    tabular = fastnn.TabularClassifier(n_estimators=2, hidden_layer_sizes=[8], random_state=0)
+    print(tabular.fit(X, y > 0).score(X, y > 0))
+    scores = fastnn.cross_validate(fastnn.MLPRegressor((4,), max_iter=2), X, y, cv=2)
+    search = fastnn.HalvingSearchCV(fastnn.MLPRegressor((4,)), {"alpha": [0.1, 1]}, n_iter=2)
+    print(scores["test_score"], search)
+
+
+def exported(net: MLP, folder: Path) -> None:
+    export.c(net, folder / "net.c")
+    loaded = fastnn.load(folder / "net.safetensors")
+    print(loaded.forward([[0.0, 0.0, 0.0]]))
+    images, digits = load_digits()
+    print(images.shape, digits.shape, fastnn.kernels.CHOSEN)
+
+
+def wrong(net: MLP, X: NDArray[np.float32], y: NDArray[np.float32]) -> None:
+    MLP([3, 1], activation="rleu")  # type: ignore[arg-type]
+    MLP([3, 4, 1], activation="softmax")  # type: ignore[arg-type]
+    MLP(layer_sizes=3)  # type: ignore[arg-type]
+    net.fit(X, y, lr=0.1)  # type: ignore[call-arg]
+    net.fit(X, y, optimizer="adamm")  # type: ignore[arg-type]
+    net.fit(X, y, loss="hinge")  # type: ignore[arg-type]
+    net.fit(X, y, epochs="ten")  # type: ignore[arg-type]
+    net.fit()  # type: ignore[call-arg]
+    net.fit(X, y, callbacks=EarlyStopping)  # type: ignore[arg-type]
+    Adam(lr="fast")  # type: ignore[arg-type]
+    Adam(momentum=0.9)  # type: ignore[call-arg]
+    schedules.StepDecay(0.1)  # type: ignore[call-arg]
+    EarlyStopping(keep="best")  # type: ignore[arg-type]
+    F.linear(X)  # type: ignore[call-arg]
+    fastnn.MLPClasifier()  # type: ignore[attr-defined]
+    fastnn.MLPClassifier(learning_rate="cosine")  # type: ignore[arg-type]
+    history: str = net.fit(X, y)  # type: ignore[assignment]
+    print(history)
