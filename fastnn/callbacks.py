@@ -219,7 +219,7 @@ class Checkpoint(Callback):
                 "Pass at least one of every_epochs, every_seconds."
             )
         self.path = path
-        self.every_epochs = (
+        self.every_epochs: int | None = (
             None if every_epochs is None else check_count("every_epochs", every_epochs)
         )
         self.interval = (

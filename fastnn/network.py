@@ -287,7 +287,7 @@ class Network(CompiledNetwork):
         net.params = self.params
         return net
 
-    def __reduce__(self):
+    def __reduce__(self) -> tuple[Any, ...]:
         self._check_not_training()
         values = {name: value for name, value in self.__dict__.items() if name not in _DERIVED}
         return _rebuild, (type(self), values, self.params.copy(), self.grads.copy())

@@ -4,10 +4,17 @@ The estimators do not need this: they keep how each column is written, and read 
 same way.
 """
 
+from __future__ import annotations
+
 import math
+from typing import TYPE_CHECKING
 
 from . import texts
 from .errors import import_pyarrow, printable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection
+    from typing import Any
 
 
 def recognise(levels):
@@ -24,7 +31,9 @@ def recognise(levels):
     return None, None, "texts"
 
 
-def convert_texts(table, text_columns=(), on_note=None):
+def convert_texts(
+    table: Any, text_columns: Collection[str] = (), on_note: Callable[[str], None] | None = None
+) -> Any:
     """Convert columns of texts that are numbers or dates.
 
     Parameters

@@ -4,6 +4,8 @@ A file that cannot be used raises a `TableError`: one line that names the file, 
 column, and says what to do.
 """
 
+from __future__ import annotations
+
 import csv
 import gzip
 import io
@@ -11,12 +13,20 @@ import os
 import re
 import warnings
 from collections import Counter
+from typing import TYPE_CHECKING
 
 from ..files.replacing import replacing
 from . import binary_files, excel, memory, sources, text_files, tidy
 from .errors import TableError, import_pyarrow, one_line, printable
 from .layout import NUMBER
 from .memory import MAX_COLUMNS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Mapping
+    from typing import Any
+
+    from ..typing import Path
+
 
 __all__ = [
     "EXTENSIONS",
@@ -43,19 +53,19 @@ class TableWarning(UserWarning):
 
 
 def read(
-    path,
-    text_columns=(),
+    path: Path,
+    text_columns: Collection[str] = (),
     *,
-    sep=None,
-    encoding=None,
-    header=True,
-    na=(),
-    decimal=None,
-    comment=None,
-    sheet=None,
-    keep=(),
-    on_note=None,
-):
+    sep: str | None = None,
+    encoding: str | None = None,
+    header: bool = True,
+    na: Collection[str | float] = (),
+    decimal: str | None = None,
+    comment: str | None = None,
+    sheet: str | int | None = None,
+    keep: Collection[str] = (),
+    on_note: Callable[[str], None] | None = None,
+) -> Any:
     """Read a table from a file: CSV, TSV, JSON, Excel, Feather or Parquet.
 
     The first bytes of the file decide what it is. Text files can be compressed (gz, bz2, xz, zst, or
@@ -201,7 +211,7 @@ def check_extension(path):
         raise TableError(f"{path}: unknown file extension. Use {EXTENSIONS}.")
 
 
-def write(path, columns):
+def write(path: Path, columns: Mapping[str, Any]) -> None:
     """Write a table to a file, completely or not at all.
 
     Parameters

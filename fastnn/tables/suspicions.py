@@ -5,14 +5,20 @@ tell a network the order of the rows. Copies of the target, and columns that are
 it, make held-out scores good and predictions bad. Copies of rows are in both parts of a split.
 """
 
+from __future__ import annotations
+
 import re
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from .errors import did_you_mean, import_pyarrow, printable
 from .texts import first_other_text
+
+if TYPE_CHECKING:
+    from typing import Any
+
 
 MIN_ROWS = 20  # fewer rows can be different by chance
 MAX_SAMPLE = 20_000  # rows that decide whether a column predicts the target
@@ -47,7 +53,7 @@ class Suspicion:
     column: str | None
     text: str
 
-    def __str__(self):
+    def __str__(self) -> str:
         return self.text
 
 
@@ -71,7 +77,7 @@ class _Column:
         return len(self.distinct)
 
 
-def find(table, target=None):
+def find(table: Any, target: str | None = None) -> list[Suspicion]:
     """Find columns and rows of a table that may spoil a model, such as IDs and copies of the target.
 
     Parameters

@@ -1,5 +1,7 @@
 """Rows whose target may be wrong."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,10 +35,10 @@ class Suspect:
     given: Any
     predicted: Any
     loss: float
-    probability: float | None = None
+    probability: float | Any = None  # None for numbers
 
 
-def find_suspects(estimator, y, n_rows=10):
+def find_suspects(estimator: Any, y: Any, n_rows: int = 10) -> list[Suspect]:
     """Return the training rows with the largest out-of-fold losses.
 
     Their targets may be wrong, hard to predict, or rare. Look at these rows before you change them:

@@ -10,6 +10,10 @@ import numpy as np
 from .. import kernels, optimizers, schedules
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
@@ -174,12 +178,12 @@ class TrainingState:
 
     _deferred = None  # (moments, function that brings them up to date), see `defer_moments`
 
-    def defer_moments(self, update):
+    def defer_moments(self, update: Callable[[NDArray[Any]], None]) -> None:
         """Let ``update(moments)`` bring the moments up to date, if they are read."""
         self._deferred = self.moments, update
         del self.moments
 
-    def end_deferral(self):
+    def end_deferral(self) -> bool:
         """Make `moments` an ordinary attribute again. Return whether it was read or assigned."""
         if "moments" in vars(self) or self._deferred is None:
             return True
@@ -187,22 +191,22 @@ class TrainingState:
         del self._deferred
         return False
 
-    def __getstate__(self):
+    def __getstate__(self) -> Any:
         return {f.name: getattr(self, f.name) for f in fields(self)}
 
     @property
-    def averages(self):
+    def averages(self) -> bool:
         """Whether the last row of `moments` is the average of the parameters."""
         return self.optimizer.average is not None
 
     @property
-    def lr(self):
+    def lr(self) -> Any:  # a float, or None for L-BFGS, which programs need not check
         """The learning rate of the next step; None for L-BFGS, which has none."""
         if self.optimizer.lr is None:
             return None
         return kernels.learning_rate(self.to_kernel()["rate"], self.step, self.epoch)
 
-    def to_kernel(self):
+    def to_kernel(self) -> Any:
         """Return the optimizer's options for the kernels, with the rate of `ReduceOnPlateau`."""
         options = self.optimizer.to_kernel()
         if self.plateau is not None and self.needs_epoch_loss:
@@ -211,7 +215,7 @@ class TrainingState:
             )
         return options
 
-    def check_rows(self, n):
+    def check_rows(self, n: int) -> None:
         """Check that an interrupted epoch continues with n rows in a complete order."""
         if self.row >= n or (self.order is not None and len(self.order) != n):
             raise ValueError(
@@ -224,7 +228,7 @@ class TrainingState:
                 "Pass resume=False to start a new training."
             )
 
-    def hold_out(self, data, fraction, rng):
+    def hold_out(self, data: Any, fraction: float, rng: np.random.Generator) -> tuple[Any, Any]:
         """Split the rows into training data and held-out data, as before when resuming."""
         if self.split_seed is None:
             self.split_seed = int(rng.integers(2**63))
@@ -239,17 +243,17 @@ class TrainingState:
         self.split_rows, self.split_held_out = len(data), len(held_out)
         return train, held_out
 
-    def draw_seed(self, rng):
+    def draw_seed(self, rng: np.random.Generator) -> None:
         """Draw the seed of dropout, unless there is one."""
         if self.seed is None:
             self.seed = int(rng.integers(2**63))
 
     @property
-    def needs_epoch_loss(self):
+    def needs_epoch_loss(self) -> bool:
         """Whether the learning-rate schedule depends on the loss of every epoch."""
         return isinstance(self.optimizer.lr, schedules.ReduceOnPlateau)
 
-    def update_plateau(self, loss):
+    def update_plateau(self, loss: float) -> None:
         """Update the state of `ReduceOnPlateau` with the loss of an epoch."""
         self.plateau = self.optimizer.lr.after_epoch(self.plateau or schedules.Plateau(), loss)
 
@@ -289,7 +293,7 @@ def _zero_moments(optimizer, net):
     return moments
 
 
-def fresh(net, optimizer):
+def fresh(net: Any, optimizer: Any) -> TrainingState:
     """Return the state of a new training."""
     optimizer = optimizers.resolve("adam" if optimizer is None else optimizer)
     state = TrainingState(optimizer, _zero_moments(optimizer, net))
@@ -298,7 +302,9 @@ def fresh(net, optimizer):
     return state
 
 
-def resumed(state, optimizer, new_epoch=False, net="net"):
+def resumed(
+    state: TrainingState, optimizer: Any, new_epoch: bool = False, net: str = "net"
+) -> TrainingState:
     """Return the state from which training continues.
 
     new_epoch : whether to drop the rest of an interrupted epoch, as `partial_fit` does.

@@ -1,5 +1,7 @@
 """Patience: stop after some epochs without improvement."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 from math import inf
 
@@ -42,7 +44,7 @@ class Patience:
     best: float = inf
     count: int = 0
 
-    def update(self, loss):
+    def update(self, loss: float) -> bool:
         """Count the loss of an epoch. Return whether it is the best so far; NaN never is."""
         limit, last = self.best - self.min_delta, self.keep == "last"
         if self.running_best:
@@ -55,11 +57,11 @@ class Patience:
         return is_best
 
     @property
-    def exhausted(self):
+    def exhausted(self) -> bool:
         """Whether training should stop."""
         return self.count >= self.epochs
 
-    def reason(self, what):
+    def reason(self, what: str) -> str:
         """Return why training stops, for the user; what : name of the loss or score."""
         than = f" by more than {self.min_delta:g}" if self.min_delta else ""
         return f"{what} has not improved{than} for {self.count} epochs"
