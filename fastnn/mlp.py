@@ -9,9 +9,8 @@ import numpy as np
 
 from . import initializers, losses
 from .callbacks import resolve_callbacks
+from .differentiable import DifferentiableNetwork
 from .hints import FIT, NETWORK, PARTIAL_FIT, with_hints
-from .kernels import Loss, Trainer
-from .network import Network
 from .training.data import Data, of_validation
 from .training.groups import RowGroups
 from .training.plan import Plan, Settings
@@ -21,10 +20,8 @@ from .training.state import fresh, resumed
 from .training.stream import StreamedData
 from .validation import (
     check_count,
-    check_matrix,
     check_number,
     check_rng,
-    check_rows,
     check_threads,
     is_names,
     is_path,
@@ -43,7 +40,6 @@ if TYPE_CHECKING:
         Callbacks,
         ClassWeight,
         DTypeLike,
-        FloatArray,
         HiddenActivation,
         Initializer,
         Inputs,
@@ -55,7 +51,7 @@ if TYPE_CHECKING:
     )
 
 
-class MLP(Network):
+class MLP(DifferentiableNetwork):
     """Multilayer perceptron: a dense network, ``a = f(a W + b)`` layer by layer.
 
     Parameters
@@ -154,110 +150,11 @@ class MLP(Network):
         """Return a network whose parameters are 0, for `load`: drawing them would take most of its
         time."""
         net = cls.__new__(cls)
-        Network.__init__(net, layer_sizes, activations[:-1], activations[-1], bias, dtype, dropout)
+        DifferentiableNetwork.__init__(
+            net, layer_sizes, activations[:-1], activations[-1], bias, dtype, dropout
+        )
         net._begin(rng)
         return net
-
-    def loss(
-        self,
-        X: Inputs,
-        y: ArrayLike,
-        loss: AnyLoss | None = None,
-        sample_weight: ArrayLike | None = None,
-    ) -> float:
-        """Return the loss of all rows as one batch, sum(w_i l_i) / sum(w_i), or 0.0 without rows.
-
-        Parameters
-        ----------
-        X : array_like (n, n_in) or Table
-        y : array_like
-            (n,) or (n, n_out) numbers; for "cross_entropy" class indices (n,) or rows of
-            probabilities.
-        loss : str, Loss or callable, optional
-            As in `fit`.
-        sample_weight : array_like (n,), optional
-            Weights w_i >= 0.
-
-        Returns
-        -------
-        float
-
-        Examples
-        --------
-        >>> import fastnn, numpy as np
-        >>> net = fastnn.MLP([3, 1], rng=0)
-        >>> net.loss(np.zeros((5, 3)), np.full(5, 2.0))  # biases are 0, so the outputs are 0
-        4.0
-        """
-        self._check_not_training()
-        return Data.of(
-            self, X, y, losses.resolve(loss, self.activations[-1]), sample_weight
-        ).evaluator(self)()
-
-    def loss_and_grad(
-        self,
-        X: Inputs,
-        y: ArrayLike,
-        loss: AnyLoss | None = None,
-        sample_weight: ArrayLike | None = None,
-    ) -> float:
-        """Return the same loss as `loss`, and compute its gradient into `grads`, without dropout.
-
-        Examples
-        --------
-        >>> import fastnn, numpy as np
-        >>> net = fastnn.MLP([3, 4, 1], rng=0)
-        >>> loss = net.loss_and_grad(np.ones((5, 3)), np.zeros(5))
-        >>> net.params -= 0.1 * net.grads  # one step of gradient descent
-        """
-        self._check_not_training()
-        data = Data.of(self, X, y, losses.resolve(loss, self.activations[-1]), sample_weight)
-        if not len(data):
-            self.grads[:] = 0
-            return 0.0
-        return self._gradient(data.trainer(self, len(data)))
-
-    def backward(self, dY: ArrayLike) -> FloatArray:
-        """Compute the gradient of any function of the outputs into `grads`.
-
-        Parameters
-        ----------
-        dY : array_like (n, n_out)
-            The derivative of the loss with respect to the outputs of the last
-            ``forward(X, keep=True)``. Outputs are computed again from that X, so the parameters
-            must not have changed since.
-
-        Returns
-        -------
-        ndarray (n, n_in)
-            The derivative with respect to X.
-
-        Examples
-        --------
-        >>> import fastnn, numpy as np
-        >>> net = fastnn.MLP([3, 4, 2], rng=0)
-        >>> Y = net.forward(np.ones((5, 3)), keep=True)
-        >>> dX = net.backward(2 * Y)  # the loss is sum(Y**2)
-        >>> dX.shape
-        (5, 3)
-        """
-        self._check_not_training()
-        X = self._kept
-        if X is None:
-            raise RuntimeError("backward needs the inputs. Call forward(X, keep=True) first.")
-        dY = check_matrix("dY", dY, self.dtype, self.layer_sizes[-1])
-        check_rows("dY", len(dY), len(X))
-        dX = np.empty_like(X)
-        if len(X):
-            self._gradient(Trainer(self, X, dY, loss=Loss.GIVEN_GRADIENT, batch_size=len(X), dX=dX))
-        else:
-            self.grads[:] = 0
-        return dX
-
-    def _gradient(self, trainer):
-        loss = trainer.gradient()
-        trainer.store_gradient(self.grads)
-        return loss
 
     # ---- training ----
 
@@ -468,35 +365,6 @@ class MLP(Network):
         if window is not None:
             window = check_count("window", window)
         return StreamedData(RowGroups(self, X, loss), loss, window)
-
-    # ---- summary ----
-
-    def summary(self) -> None:
-        """Print a table of the layers: shapes of inputs and outputs, activation, parameters, memory.
-
-        The rows below it are the memory of all parameters, of the gradient, and, once the network is
-        trained, of the moments of the optimizer. Training needs more: a copy of parameters and
-        moments, and a workspace for each thread.
-
-        Examples
-        --------
-        >>> import fastnn
-        >>> fastnn.MLP([64, 32, 10], output="softmax", rng=0).summary()
-        MLP, float32
-        layer     input    output   activation  parameters  bytes
-        hidden 1  (n, 64)  (n, 32)  relu             2,080  8,320
-        output    (n, 32)  (n, 10)  softmax            330  1,320
-        total                                        2,410  9,640
-        gradient                                            9,640
-        """
-        from . import summary
-
-        print(summary.text(self))
-
-    def _repr_html_(self) -> str:
-        from . import summary
-
-        return summary.html(self)
 
     # ---- other formats ----
 

@@ -260,6 +260,33 @@ class Network(CompiledNetwork):
         threads.forward(self, X, out, n_threads)
         return out
 
+    def summary(self) -> None:
+        """Print a table of the layers: shapes of inputs and outputs, activation, parameters, memory.
+
+        The rows below it are the memory of all parameters, of the gradient, and, once the network is
+        trained, of the moments of the optimizer. Training needs more: a copy of parameters and
+        moments, and a workspace for each thread.
+
+        Examples
+        --------
+        >>> import fastnn
+        >>> fastnn.MLP([64, 32, 10], output="softmax", rng=0).summary()
+        MLP, float32
+        layer     input    output   activation  parameters  bytes
+        hidden 1  (n, 64)  (n, 32)  relu             2,080  8,320
+        output    (n, 32)  (n, 10)  softmax            330  1,320
+        total                                        2,410  9,640
+        gradient                                            9,640
+        """
+        from . import summary
+
+        print(summary.text(self))
+
+    def _repr_html_(self) -> str:
+        from . import summary
+
+        return summary.html(self)
+
     def copy(self) -> Self:
         """Return an independent network with the same parameters, state and generator.
 

@@ -32,6 +32,7 @@ LAYERS = [
     {"training.arguments"},
     {"files"},
     {"tables"},
+    {"differentiable"},
     {"mlp"},
     {"loading"},
     {"many"},
