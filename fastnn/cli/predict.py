@@ -5,7 +5,7 @@ import sys
 
 import numpy as np
 
-from ..tables import files
+from ..tables import table_writer
 from ..tables.errors import did_you_mean, import_pyarrow, join, printable
 from . import scoring
 from .common import (
@@ -64,7 +64,7 @@ def add_parser(commands):
     parser.add_argument(
         "--out",
         metavar="FILE",
-        help=f"file to write: {files.EXTENSIONS} (default: CSV to standard output)",
+        help=f"file to write: {table_writer.EXTENSIONS} (default: CSV to standard output)",
     )
     parser.add_argument(
         "--keep",
@@ -152,7 +152,7 @@ def _check_arguments(arguments, model):
             "Python with fastnn.load, or train it on a table with column names."
         )
     if arguments.out is not None:
-        files.check_extension(arguments.out)
+        table_writer.check_extension(arguments.out)
         check_output(arguments.out, resolve_table_path(arguments.data), arguments.model)
 
 

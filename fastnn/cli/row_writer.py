@@ -5,6 +5,7 @@ import sys
 
 from ..tables import files
 from ..tables.errors import import_pyarrow, one_line, printable
+from ..tables.table_writer import to_text
 from .common import CommandError
 
 
@@ -42,7 +43,7 @@ class RowWriter:
 
     def _print(self, columns):
         with self._explained():
-            text = files.to_text(columns, header=self.n_rows == 0)
+            text = to_text(columns, header=self.n_rows == 0)
         sys.stdout.flush()
         # The bytes are UTF-8, whatever the encoding of the terminal.
         sys.stdout.buffer.write(text)

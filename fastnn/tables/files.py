@@ -6,20 +6,13 @@ column, and says what to do.
 
 from __future__ import annotations
 
-import csv
-import gzip
-import io
-import os
-import re
 import warnings
-from collections import Counter
 from typing import TYPE_CHECKING
 
-from ..files.replacing import replacing
 from . import binary_files, excel, memory, sources, text_files, tidy
 from .errors import TableError, import_pyarrow, one_line, printable
-from .layout import NUMBER
 from .memory import MAX_COLUMNS
+from .table_writer import writing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
@@ -29,20 +22,15 @@ if TYPE_CHECKING:
 
 
 __all__ = [
-    "EXTENSIONS",
     "MAX_COLUMNS",
     "TableError",
     "TableWarning",
-    "check_extension",
     "import_pyarrow",
     "locate",
     "printable",
     "read",
-    "to_text",
     "write",
 ]
-
-EXTENSIONS = ".csv, .tsv or .parquet, or .csv.gz, .tsv.gz"
 
 
 class TableWarning(UserWarning):
@@ -140,7 +128,7 @@ def read(
             text = text_files.find(source, sep, encoding, header, decimal, comment, note)
             memory.check_text(source, text.layout.value_length)
             memory.check_width(source.label, len(text.layout.names))
-            _check_names(source.label, text.layout.names)
+            tidy.check_names(source.label, text.layout.names)
             table = text_files.read(text, text_columns, na, note)
             decimal_found, has_spaces = text.layout.decimal, text.layout.has_spaces
     except sources.DAMAGE as error:
@@ -155,29 +143,13 @@ def read(
     return table
 
 
-def _check_names(label, names):
-    for name, n in Counter(names).items():
-        if n > 1:
-            advice = "Rename all but one."
-            if all(NUMBER.fullmatch(name) for name in names):
-                advice = "If the first line holds no names, pass no-header (header=False)."
-            raise TableError(f"{label}: {n} columns are named {printable(name)!r}. {advice}")
-
-
 def _tidy(label, table, text_columns, na, decimal, has_spaces, keep, note):
-    _check_names(label, table.column_names)
-    if table.num_columns == 0:
-        raise TableError(f"{label}: has no columns. At least one is needed.")
-    if table.num_rows == 0:
-        n = table.num_columns
-        raise TableError(
-            f"{label}: has {n} column{'s' * (n != 1)} but no rows. At least one row is needed."
-        )
+    tidy.check_shape(label, table.column_names, table.num_rows)
     table = tidy.drop_index(label, table, keep, note)
     table = tidy.simplify_types(table)
     if has_spaces:
         table = tidy.trim(table)
-        _check_names(label, table.column_names)
+        tidy.check_names(label, table.column_names)
         note(f"{label}: spaces around the values removed")
     table = tidy.remove_values(table, na)
     return tidy.read_marks(label, table, text_columns, decimal, note)
@@ -205,12 +177,6 @@ def locate(path, row, **options):
 # ---- write ----
 
 
-def check_extension(path):
-    """Raise TableError if the file extension is unknown."""
-    if not re.search(r"\.(csv|tsv|tab)(\.gz)?$|\.(parquet|pq)$", str(path)):
-        raise TableError(f"{path}: unknown file extension. Use {EXTENSIONS}.")
-
-
 def write(path: Path, columns: Mapping[str, Any]) -> None:
     """Write a table to a file, completely or not at all.
 
@@ -235,45 +201,6 @@ def write(path: Path, columns: Mapping[str, Any]) -> None:
     >>> tables.read(path).column_names
     ['area', 'district']
     """
-    pa = import_pyarrow()
-    check_extension(path)
-    name = os.path.basename(os.path.realpath(path))
-    try:
-        with replacing(path) as file:
-            if name.endswith((".parquet", ".pq")):
-                pa.parquet.write_table(pa.table(columns), file)
-            elif name.endswith(".gz"):
-                with gzip.GzipFile("", "wb", fileobj=file, mtime=0) as compressed:
-                    compressed.write(to_text(columns, name))
-            else:
-                file.write(to_text(columns, name))
-    except OSError as error:
-        raise TableError(
-            f"{path}: cannot be written: {error.strerror or one_line(error)}"
-        ) from None
-
-
-def to_text(columns, name=".csv", header=True):
-    """Return columns {name: array} as bytes of CSV, or of TSV if the file extension says so.
-
-    Without `header` there is no line with the names, to append to rows that were written before.
-    """
-    pa = import_pyarrow()
-    delimiter = "\t" if re.search(r"\.(tsv|tab)(\.gz)?$", name) else ","
-    names = io.StringIO()  # pyarrow would quote every name
-    if header:
-        csv.writer(names, delimiter=delimiter, lineterminator="\n").writerow(columns)
-    # pyarrow's "needed" quotes every text. "none" fails if a text needs quotes.
-    for style in ("none", "needed"):
-        body = pa.BufferOutputStream()
-        try:
-            pa.csv.write_csv(
-                pa.table(columns),
-                body,
-                pa.csv.WriteOptions(include_header=False, delimiter=delimiter, quoting_style=style),
-            )
-            break
-        except pa.ArrowInvalid:
-            if style == "needed":
-                raise
-    return names.getvalue().encode() + body.getvalue().to_pybytes()
+    table = import_pyarrow().table(columns)
+    with writing(path) as write_rows:
+        write_rows(table)

@@ -2,14 +2,38 @@
 
 import json
 import math
+from collections import Counter
 
 import numpy as np
 
-from .errors import count, import_pyarrow, join, printable
+from .errors import TableError, count, import_pyarrow, join, printable
+from .layout import NUMBER
 from .texts import is_missing_mark, number_style, parse_number
 
 MARKS_TO_SHOW = 4
 SAMPLE = 1000  # distinct texts that decide whether to look at all
+
+
+def check_shape(label, names, n_rows):
+    """Raise TableError unless a table has rows, and columns with different names."""
+    check_names(label, names)
+    n = len(names)
+    if n == 0:
+        raise TableError(f"{label}: has no columns. At least one is needed.")
+    if n_rows == 0:
+        raise TableError(
+            f"{label}: has {n} column{'s' * (n != 1)} but no rows. At least one row is needed."
+        )
+
+
+def check_names(label, names):
+    """Raise TableError if two columns have the same name."""
+    for name, n in Counter(names).items():
+        if n > 1:
+            advice = "Rename all but one."
+            if all(NUMBER.fullmatch(name) for name in names):
+                advice = "If the first line holds no names, pass no-header (header=False)."
+            raise TableError(f"{label}: {n} columns are named {printable(name)!r}. {advice}")
 
 
 def simplify_types(table):
@@ -85,60 +109,116 @@ def read_marks(label, table, text_columns, decimal, note):
     These numbers mean the same in each file. Other numbers that are texts (1,234 or $5 or 12%)
     stay texts: how a column is written depends on all its values.
     """
-    pa = import_pyarrow()
-    columns, changed = list(table.columns), []
+    found = find_texts(table.schema, text_columns, decimal)
+    for name, numbers in found.items():
+        numbers.add(table.column(name))
+    note_marks(label, found, note)
+    return convert_marks(table, found)
+
+
+def find_texts(schema, text_columns, decimal):
+    """Return {name: PlainNumbers} of the columns of texts, without those of `text_columns`."""
+    types = import_pyarrow().types
+    return {
+        field.name: PlainNumbers(decimal)
+        for field in schema
+        if types.is_string(field.type) and field.name not in text_columns
+    }
+
+
+def note_marks(label, found, note):
+    """Note what `convert_marks` guesses. found : dict of str to PlainNumbers."""
     marked: dict = {}
-    for i, (name, column) in enumerate(zip(table.column_names, table.columns)):
-        if not pa.types.is_string(column.type) or name in text_columns:
+    for name, numbers in found.items():
+        if not numbers.are_numbers():
             continue
-        levels = column.unique().drop_null().to_pylist()
-        marks = [text for text in levels if is_missing_mark(text)]
-        style = _plain_style(levels, decimal)
-        if style is None:
-            continue
-        parse = {t: parse_number(t, style) for t in levels if t not in marks}
-        if any(math.isnan(number) for number in parse.values()):
-            continue
-        columns[i] = _replace(pa, column, parse)
-        changed.append(name)
-        if marks:
-            what = ", ".join(repr(printable(mark, 12)) for mark in sorted(marks)[:MARKS_TO_SHOW])
+        if numbers.marks:
+            marks = sorted(numbers.marks)[:MARKS_TO_SHOW]
+            what = ", ".join(repr(printable(mark, 12)) for mark in marks)
             marked.setdefault(what, []).append(name)
-        if style != ".||":
+        if numbers.style != ".||":
             note(f"{label}: column {printable(name)!r}: numbers with dots between thousands")
     for what, names in marked.items():
         columns_text = "column " if len(names) == 1 else f"{count(len(names), 'column')}, "
         note(f"{label}: {columns_text}{join(names, 4)}: {what} read as missing")
-    return pa.Table.from_arrays(columns, table.column_names) if changed else table
 
 
-def _plain_style(levels, decimal):
-    """Return the style of plain numbers, with the decimal mark of the file; None for others."""
-    style = ",|.|" if decimal == "," else ".||"
-    first = number_style(levels[:SAMPLE])
-    if first is None or not first.endswith("|") or (decimal == "." and first != style):
-        return None
-    present = [text for text in levels if not is_missing_mark(text)]
-    return None if any(math.isnan(parse_number(text, style)) for text in present) else style
+def convert_marks(table, found):
+    """Return a table, or a part of it, with the columns converted that hold numbers."""
+    converted = {name for name, numbers in found.items() if numbers.are_numbers()}
+    if not converted:
+        return table
+    columns = [
+        found[name].convert(column) if name in converted else column
+        for name, column in zip(table.column_names, table.columns)
+    ]
+    return import_pyarrow().Table.from_arrays(columns, table.column_names)
 
 
-def _replace(pa, column, numbers):
-    """Return a column of texts as the numbers that {text: number} gives, null for others."""
-    encoded = column.combine_chunks().dictionary_encode()
-    if isinstance(encoded, pa.ChunkedArray):
-        encoded = encoded.combine_chunks()
-    values = np.array([numbers.get(text, math.nan) for text in encoded.dictionary.to_pylist()])
-    if len(values) == 0:
-        return pa.nulls(len(column), pa.float64())
-    codes = encoded.indices.fill_null(0).to_numpy(zero_copy_only=False)
-    out = values[codes]
-    out[encoded.indices.is_null().to_numpy(zero_copy_only=False)] = math.nan
-    if np.isfinite(values).any() and all(
-        math.isnan(x) or (x.is_integer() and abs(x) < 2**53) for x in values.tolist()
-    ):
-        missing = np.isnan(out)
-        return pa.array(np.where(missing, 0, out).astype(np.int64), mask=missing)
-    return pa.array(out, from_pandas=True)
+class PlainNumbers:
+    """Whether the texts of a column are plain numbers, or marks for missing values.
+
+    All texts decide, so `add` takes the column, or one part of it after another.
+
+    Parameters
+    ----------
+    decimal : {".", ","}
+        The decimal mark of the file.
+
+    Attributes
+    ----------
+    style : str
+        As in `texts.number_style`.
+    marks : set of str
+        The marks for missing values.
+    """
+
+    def __init__(self, decimal):
+        self.decimal = decimal
+        self.style = ",|.|" if decimal == "," else ".||"
+        self.marks: set = set()
+        self._sample: dict = {}  # the first distinct texts
+        self._are_numbers = True
+        self._has_finite, self._are_whole = False, True
+
+    def add(self, column):
+        """Look at the distinct texts of a part of the column."""
+        if not self._are_numbers:
+            return
+        for text in column.unique().drop_null().to_pylist():
+            if len(self._sample) < SAMPLE:
+                self._sample[text] = None
+            if is_missing_mark(text):
+                self.marks.add(text)
+                continue
+            x = parse_number(text, self.style)
+            if math.isnan(x):
+                self._are_numbers = False
+                return
+            self._has_finite |= math.isfinite(x)
+            self._are_whole &= x.is_integer() and abs(x) < 2**53
+
+    def are_numbers(self):
+        """Return whether all texts so far are numbers of the style, and at least one is."""
+        first = number_style(list(self._sample)) if self._are_numbers else None
+        if first is None or not first.endswith("|"):
+            return False
+        return self.decimal == "," or first == self.style
+
+    def convert(self, column):
+        """Return a part of the column as numbers, null for marks: int64 if all numbers are whole."""
+        pa = import_pyarrow()
+        encoded = column.combine_chunks().dictionary_encode()
+        if isinstance(encoded, pa.ChunkedArray):
+            encoded = encoded.combine_chunks()
+        texts = encoded.dictionary.to_pylist()
+        values = [math.nan if t in self.marks else parse_number(t, self.style) for t in texts]
+        codes = encoded.indices.fill_null(len(texts)).to_numpy(zero_copy_only=False)
+        out = np.array([*values, math.nan])[codes]
+        if self._has_finite and self._are_whole:
+            missing = np.isnan(out)
+            return pa.array(np.where(missing, 0, out).astype(np.int64), mask=missing)
+        return pa.array(out, from_pandas=True)
 
 
 def remove_values(table, na):
