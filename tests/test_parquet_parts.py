@@ -112,6 +112,9 @@ def test_other_columns_and_files_without_rows(tmp_path, regressor):
     TABLE[:0].to_parquet(tmp_path / "rows.parquet")
     with pytest.raises(TableError, match="but no rows"):
         regressor.predict(tmp_path / "rows.parquet")
+    pq.write_table(pa.table([[1.0], [2.0]], ["age", "age"]), tmp_path / "rows.parquet")
+    with pytest.raises(TableError, match=r"rows.parquet: 2 columns are named 'age'"):
+        regressor.predict(tmp_path / "rows.parquet")
     (tmp_path / "rows.parquet").unlink()
     with pytest.raises(TableError, match="is a directory"):
         regressor.predict(tmp_path)

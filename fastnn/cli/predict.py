@@ -1,12 +1,11 @@
 """fastnn predict: predict each row of a table with a trained model."""
 
-import contextlib
 import sys
 
 import numpy as np
 
 from ..tables import table_writer
-from ..tables.errors import did_you_mean, import_pyarrow, join, printable
+from ..tables.errors import printable
 from . import scoring
 from .common import (
     CommandError,
@@ -19,17 +18,14 @@ from .common import (
     plural,
     print_json,
     print_note,
-    resolve_table_path,
 )
+from .predict_table import PredictTable, input_files
 from .report import format_scores
 from .row_writer import RowWriter
-from .table_options import add_table_options, read_table
+from .table_options import add_table_options
 from .target import label_text
-from .train_model import explain
-from .train_options import split_names
 from .training_record import is_training_table, restore_reading_options
 
-BLOCK = 20_000  # rows that are predicted, and written, at a time
 DIGITS = 8  # of predictions: networks compute in float32
 MAX_NOTES = 6
 HELP = """
@@ -59,7 +55,8 @@ def add_parser(commands):
     parser.add_argument(
         "data",
         metavar="DATA",
-        help="table with the columns of the training table; - for standard input",
+        help="table with the columns of the training table, or a folder of Parquet files; - for "
+        "standard input",
     )
     parser.add_argument(
         "--out",
@@ -94,20 +91,22 @@ def run(arguments):
     options = restore_reading_options(arguments, model)
     if options:
         print_note(f"{arguments.data} is read like the training table: {options}")
-    inputs, kept, target = _read(arguments, model)
-    unknown = _unknown_categories(arguments, model, inputs)
-    _print_notes(unknown)
+    table = PredictTable(arguments, model)
     writer = RowWriter(arguments.out, arguments.json)
-    collected = []
-    for start in range(0, inputs.num_rows, BLOCK):
-        outputs = _predict(arguments, model, inputs.slice(start, BLOCK))
-        if target is not None:
-            collected.append(outputs["P"] if "P" in outputs else outputs["y"])
-        columns = _output_columns(arguments, model, outputs)
-        writer.write(kept.slice(start, BLOCK), columns)
-    writer.close()
-    scores = scoring.score(model, target, np.concatenate(collected)) if collected else None
-    if scores is not None and is_training_table(model, arguments.data, inputs.num_rows):
+    unknown = _check_rows(model, table, writer)
+    _print_notes(unknown)
+    if hasattr(model, "classes_"):
+        writer.find_quotes({"prediction": model.classes_})
+    targets, outputs = [], []
+    with writer:
+        for part in table.parts():
+            predicted = _predict(arguments, model, table, part)
+            if table.has_target:
+                targets.append(part.target)
+                outputs.append(predicted["P"] if "P" in predicted else predicted["y"])
+            writer.write(part.kept, _output_columns(arguments, model, predicted))
+    scores = scoring.score(model, targets, outputs) if table.has_target else None
+    if scores is not None and is_training_table(model, arguments.data, table.n_rows):
         print_note(
             "this seems to be the table that the model was trained on, so the scores are too good. "
             f"'fastnn info {arguments.model}' shows those on rows that were held out"
@@ -116,7 +115,7 @@ def run(arguments):
         report = {
             "model": arguments.model,
             "data": arguments.data,
-            "rows": inputs.num_rows,
+            "rows": table.n_rows,
             "target": model._target_name,
             "out": arguments.out,
             "unknown_categories": {
@@ -128,7 +127,7 @@ def run(arguments):
         print_json(report)
         return 0
     if arguments.out is not None:
-        print(f"Saved {arguments.out} ({plural(inputs.num_rows, 'row')}).")
+        print(f"Saved {arguments.out} ({plural(table.n_rows, 'row')}).")
     for line in format_scores(scores, f"on {plural(scores['rows'], 'row')}") if scores else ():
         print(line, file=sys.stderr)
     return 0
@@ -153,80 +152,22 @@ def _check_arguments(arguments, model):
         )
     if arguments.out is not None:
         table_writer.check_extension(arguments.out)
-        check_output(arguments.out, resolve_table_path(arguments.data), arguments.model)
+        check_output(arguments.out, *input_files(arguments), arguments.model)
 
 
-# ---- read ----
-
-
-class _AllBut:
-    """The names of all columns but some."""
-
-    def __init__(self, names):
-        self.names = names
-
-    def __contains__(self, name):
-        return name not in self.names
-
-
-def _read(arguments, model):
-    """Return the inputs of the model, the columns to keep, and the target column or None.
-
-    Columns that are no inputs are read as texts, so that --keep copies 007 as it is.
-    """
-    features = model._features
-    used = [features.names[features.positions[j]] for j in features.used()]
-    as_texts = {*used} - {*features.texts()}
-    if not scoring.has_text_target(model):
-        as_texts.add(model._target_name)
-    keep = arguments.keep or []
-    named = _AllBut(()) if keep == ["all"] else {*used, *split_names(keep), *keep}
-    table = read_table(arguments, text_columns=_AllBut(as_texts), keep=named)
-    names = table.column_names
-    missing = [name for name in used if name not in names]
-    if missing:
-        close = did_you_mean(missing[0], [name for name in names if name not in used] or names)
-        raise CommandError(
-            f"{arguments.data}: has no column{'s' * (len(missing) > 1)} {join(missing)}, but the "
-            f"model needs {'them' if len(missing) > 1 else 'it'}. {close}"
-        )
-    pa = import_pyarrow()
-    empty = pa.nulls(table.num_rows)  # of columns that were left out in the training
-    columns = [table.column(name) if name in used else empty for name in features.names]
-    inputs = pa.Table.from_arrays(columns, features.names)
-    target = table.column(model._target_name) if model._target_name in names else None
-    return inputs, table.select(_names_to_keep(arguments, names)), target
-
-
-def _names_to_keep(arguments, names):
-    """Return the names of --keep. A column that is named all is kept with all others."""
-    if arguments.keep == ["all"]:
-        return names
-    keep = split_names(arguments.keep, names)
-    for name in keep:
-        if name not in names:
-            raise CommandError(
-                f"--keep: {arguments.data} has no column {printable(name)!r}. "
-                + did_you_mean(name, names)
-            )
-    return keep
-
-
-@contextlib.contextmanager
-def _explained(arguments, n_rows):
-    """Turn the errors of an estimator into one line that names the file and the line in it."""
-    try:
-        yield
-    except ValueError as error:
-        raise CommandError(explain(error, arguments, range(n_rows))) from None
-
-
-def _unknown_categories(arguments, model, inputs):
-    """Return {column: (number of rows, example)} of unknown categories. Check all values."""
+def _check_rows(model, table, writer):
+    """Check all values. Return {column: (number of rows, example)} of unknown categories."""
     from ..tabular import frames
 
-    with _explained(arguments, inputs.num_rows):
-        return model._features.unknown_categories(frames.read(inputs))
+    found: dict = {}
+    for part in table.parts():
+        with table.explained(part):
+            unknown = model._features.unknown_categories(frames.read(part.inputs))
+        for name, (n, example) in unknown.items():
+            n_before, first_example = found.get(name, (0, example))
+            found[name] = n_before + n, first_example
+        writer.find_quotes(part.kept)
+    return {name: found[name] for name in model._features.kinds() if name in found}
 
 
 def _print_notes(unknown):
@@ -242,9 +183,10 @@ def _print_notes(unknown):
 # ---- predict ----
 
 
-def _predict(arguments, model, rows):
+def _predict(arguments, model, table, part):
     """Return the outputs of the model: {"P": ...}, or {"y": ...} and the bounds of an interval."""
-    with _explained(arguments, rows.num_rows):
+    rows = part.inputs
+    with table.explained(part):
         if hasattr(model, "classes_"):
             outputs = {"P": model.predict_proba(rows)}
         else:

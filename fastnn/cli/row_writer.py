@@ -1,16 +1,17 @@
-"""Write the rows of `fastnn predict`: to standard output at once, or to a file or JSON at the end."""
+"""Write the rows of `fastnn predict` to standard output or a file, or collect them for JSON."""
 
 import contextlib
 import sys
 
-from ..tables import files
 from ..tables.errors import import_pyarrow, one_line, printable
-from ..tables.table_writer import to_text
+from ..tables.table_writer import needs_quotes, to_text, writing
 from .common import CommandError
 
 
 class RowWriter:
-    """Writes blocks of rows to standard output, or collects them for a file or for JSON.
+    """Writes blocks of rows to standard output or a file, or collects them for JSON.
+
+    As a context manager, it replaces the file at the end, if no exception is raised.
 
     Parameters
     ----------
@@ -22,12 +23,27 @@ class RowWriter:
 
     def __init__(self, out, is_json):
         self.out, self.is_json = out, is_json
-        self.blocks: list = []
-        self.n_rows = 0
+        self.is_quoted = False  # the texts of CSV
+        self.blocks: list = []  # for JSON
+        self._is_new = True
+        self._stack = contextlib.ExitStack()
+
+    def find_quotes(self, columns):
+        """Put all texts in quotes if one of these needs them. Call it before `write`."""
+        if not self.is_quoted and (self.out is not None or not self.is_json):
+            self.is_quoted = needs_quotes(columns, self.out or ".csv")
+
+    def __enter__(self):
+        if self.out is not None:
+            self._write_file = self._stack.enter_context(writing(self.out, self.is_quoted))
+        return self
+
+    def __exit__(self, *error):
+        with self._explained():
+            return self._stack.__exit__(*error)
 
     def write(self, kept, predictions):
         """Write a block: a pyarrow.Table of the columns of --keep, and {name: array}."""
-        pa = import_pyarrow()
         both = [name for name in predictions if name in kept.column_names]
         if both:
             raise CommandError(
@@ -35,26 +51,23 @@ class RowWriter:
                 "columns to keep without it, or rename it."
             )
         columns = {name: kept.column(name) for name in kept.column_names} | predictions
-        if self.out is None and not self.is_json:
-            self._print(columns)
+        block = import_pyarrow().table(columns)
+        if self.out is not None:
+            with self._explained():
+                self._write_file(block)
+        elif self.is_json:
+            self.blocks.append(block)
         else:
-            self.blocks.append(pa.table(columns))
-        self.n_rows += len(next(iter(predictions.values())))
+            self._print(block)
 
-    def _print(self, columns):
+    def _print(self, block):
         with self._explained():
-            text = to_text(columns, header=self.n_rows == 0)
+            text = to_text(block, header=self._is_new, quoted=self.is_quoted)
+        self._is_new = False
         sys.stdout.flush()
         # The bytes are UTF-8, whatever the encoding of the terminal.
         sys.stdout.buffer.write(text)
         sys.stdout.buffer.flush()
-
-    def close(self):
-        """Write the file, if there is one."""
-        if self.out is not None:
-            table = import_pyarrow().concat_tables(self.blocks)
-            with self._explained():
-                files.write(self.out, {name: table.column(name) for name in table.column_names})
 
     @contextlib.contextmanager
     def _explained(self):

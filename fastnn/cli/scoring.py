@@ -14,17 +14,19 @@ def has_text_target(model):
     return hasattr(model, "classes_") and isinstance(model.classes_[0], str)
 
 
-def score(model, column, outputs):
+def score(model, columns, outputs):
     """Return the scores of predictions, or None if no row has a target that can be used.
 
     Parameters
     ----------
     model : TabularClassifier or TabularRegressor
-    column : pyarrow.ChunkedArray (n,)
-        The target.
-    outputs : ndarray (n,) or (n, n_classes)
-        Predicted numbers, or probabilities.
+    columns : list of pyarrow.ChunkedArray
+        The target of each part of the rows.
+    outputs : list of ndarray (n,) or (n, n_classes)
+        Predicted numbers, or probabilities, of each part.
     """
+    column = import_pyarrow().chunked_array([chunk for c in columns for chunk in c.chunks])
+    outputs = np.concatenate(outputs)
     if hasattr(model, "classes_"):
         codes = _class_codes(model, column)
         rows = _usable(codes >= 0, model, "not one of the classes")

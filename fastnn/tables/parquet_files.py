@@ -3,7 +3,7 @@
 import os
 from typing import Any
 
-from . import memory
+from . import memory, tidy
 from .errors import TableError, did_you_mean, import_pyarrow, one_line, printable
 
 BATCH_BYTES = 2e6  # of the numbers of a batch, at 8 bytes each
@@ -22,6 +22,8 @@ class ParquetFiles:
 
     Attributes
     ----------
+    schema : pyarrow.Schema
+        That of the first file.
     names : list of str
         Names of the columns, without the index of a pandas DataFrame.
     types : dict of str: pyarrow.DataType
@@ -30,18 +32,20 @@ class ParquetFiles:
 
     def __init__(self, path):
         self.path = os.fsdecode(path)
-        self.files = _find(self.path)
+        self.files = find_files(self.path)
         self.n_rows = 0
         first: Any = None  # the schema of the first file
         for file in self.files:
             with _open(file) as parquet:
                 memory.check_width(file, len(parquet.schema_arrow.names))
-                schema = parquet.schema_arrow.remove_metadata()
+                schema = parquet.schema_arrow
                 self.n_rows += parquet.metadata.num_rows
             if first is None:
+                tidy.check_names(file, schema.names)
                 first = schema
-            elif not schema.equals(first):
+            elif not schema.equals(first):  # the metadata may differ
                 raise TableError(_other_columns(file, schema, self.files[0], first))
+        self.schema = first
         self.names = [name for name in first.names if not name.startswith(INDEX)]
         self.types = {name: first.field(name).type for name in self.names}
 
@@ -85,7 +89,7 @@ class ParquetFiles:
             )
 
 
-def _find(path):
+def find_files(path):
     """Return the files of a path: itself, or those of a folder."""
     if not os.path.isdir(path):
         return [path]

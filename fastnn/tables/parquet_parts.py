@@ -6,6 +6,7 @@ from . import memory, tidy
 from .errors import import_pyarrow
 from .parquet_files import EXTENSIONS, ParquetFiles
 
+MOST_ROWS = 20_000  # of a part whose texts are looked at
 PART_BYTES = 50e6  # of the values of a part, as `memory` estimates them
 
 
@@ -18,6 +19,68 @@ def holds_parquet(path):
         return False
     with open(path, "rb") as file:
         return file.read(4) == b"PAR1"
+
+
+class ParquetTable:
+    """The table of a Parquet file, or of a folder of them, that is read in parts.
+
+    The parts have the types that `files.read` gives the whole table.
+
+    Parameters
+    ----------
+    path : str
+    text_columns : collection of str
+        Columns whose texts stay texts, even if they look like numbers.
+    na : list of str or number
+        Further values that mean missing.
+    keep : collection of str
+        Columns that are not left out, even if they are the index of a pandas DataFrame.
+    note : callable
+        Called with a text for each guess.
+
+    Attributes
+    ----------
+    names : list of str
+    n_rows : int
+    """
+
+    def __init__(self, path, text_columns, na, keep, note):
+        self._files, self._path, self._na = ParquetFiles(path), path, na
+        self._text_columns, self._note = text_columns, note
+        schema, self.n_rows = self._files.schema, self._files.n_rows
+        tidy.check_shape(path, schema.names, self.n_rows)
+        index = [name for name in tidy.pandas_index(schema.empty_table()) if name not in keep]
+        tidy.note_left_out(path, dict.fromkeys(index, tidy.PANDAS_INDEX), note)
+        self.names = [name for name in schema.names if name not in index]
+        self._numbers: dict = {}  # texts that are numbers
+
+    def select(self, names):
+        """Say which columns `parts` reads. Look at all their texts that may be numbers."""
+        self._selected = names
+        empty = tidy.simplify_types(self._files.schema.empty_table().select(names))
+        found = tidy.find_texts(empty.schema, self._text_columns, ".")
+        if found:
+            for _, _, table in self._batches(list(found)):
+                for name, numbers in found.items():
+                    numbers.add(table.column(name))
+        tidy.note_marks(self._path, found, self._note)
+        self._numbers = found
+
+    def parts(self, most_rows):
+        """Yield the file, the number of its first row there, and the table of each part.
+
+        most_rows : int
+            A part has so many rows, or fewer if these take more than PART_BYTES.
+        """
+        for file, first, table in self._batches(self._selected, most_rows):
+            yield file, first, tidy.convert_marks(table, self._numbers)
+
+    def _batches(self, names, most_rows=MOST_ROWS):
+        pa = import_pyarrow()
+        rows = min(most_rows, max(1, int(PART_BYTES / (memory.BYTES_PER_VALUE * len(names)))))
+        for file, first, batch in self._files.batches(names, rows):
+            table = tidy.simplify_types(pa.Table.from_batches([batch]))
+            yield file, first, tidy.remove_values(table, self._na)
 
 
 def read(path, text_columns=(), note=None):

@@ -11,6 +11,7 @@ from .layout import NUMBER
 from .texts import is_missing_mark, number_style, parse_number
 
 MARKS_TO_SHOW = 4
+PANDAS_INDEX = "the index of a pandas DataFrame"
 SAMPLE = 1000  # distinct texts that decide whether to look at all
 
 
@@ -63,7 +64,7 @@ def pandas_index(table):
 
 def drop_index(label, table, keep, note):
     """Drop the index of a pandas DataFrame, row numbers, and an empty column without a name."""
-    drop = dict.fromkeys(pandas_index(table), "the index of a pandas DataFrame")
+    drop = dict.fromkeys(pandas_index(table), PANDAS_INDEX)
     first = table.column_names[0]
     if not drop and first in ("", "Unnamed: 0") and _numbers_rows(table.column(0)):
         drop[first] = "row numbers in the first column"
@@ -72,9 +73,14 @@ def drop_index(label, table, keep, note):
     drop = {name: what for name, what in drop.items() if name not in keep}
     if len(drop) == table.num_columns:
         return table
-    for name, what in drop.items():
-        note(f"{label}: column {printable(name)!r} left out: {what}")
+    note_left_out(label, drop, note)
     return table.drop_columns(list(drop)) if drop else table
+
+
+def note_left_out(label, columns, note):
+    """Note which columns are left out. columns : dict of str to str, the reasons."""
+    for name, what in columns.items():
+        note(f"{label}: column {printable(name)!r} left out: {what}")
 
 
 def _numbers_rows(column):

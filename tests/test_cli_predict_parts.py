@@ -1,0 +1,217 @@
+"""fastnn predict on Parquet files that are read in parts: the output of the table in memory."""
+
+import json
+import os
+import sys
+from pathlib import Path
+
+import numpy as np
+import processes
+import pytest
+
+pa = pytest.importorskip("pyarrow", reason="the extra cli is not installed")
+pytest.importorskip("sklearn", reason="the extra cli is not installed")
+import pyarrow.parquet as pq  # noqa: E402
+from cli_models import call, models_folder, unchanged_folder  # noqa: E402
+
+from fastnn.cli import predict_table  # noqa: E402
+from fastnn.tables import parquet_parts, read, table_writer  # noqa: E402
+
+B, C, N = "b.safetensors", "c.safetensors", "n.safetensors"
+models = pytest.fixture(models_folder, scope="module")
+
+
+@pytest.fixture
+def run(capsys, monkeypatch, models):
+    """run(*arguments) -> (exit code, standard output, standard error), in a folder with models and
+    tables. Parts have 50 rows."""
+    monkeypatch.chdir(models)
+    monkeypatch.setattr(predict_table, "BLOCK", 50)
+    with unchanged_folder():
+        yield lambda *arguments: call(capsys, "predict", *arguments)
+
+
+def table(**columns):
+    """The rows of table.csv, with further columns."""
+    rows = read("table.csv", ["id"])
+    for name, values in columns.items():
+        rows = rows.append_column(name, pa.array(values))
+    return rows
+
+
+def in_memory(run, monkeypatch, *arguments):
+    """The output for a Parquet file that is read as a whole."""
+    with monkeypatch.context() as patched:
+        patched.setattr(parquet_parts, "holds_parquet", lambda path: False)
+        return run(*arguments)
+
+
+# Texts of 120 rows that are all numbers, or not, and that need quotes in one part only.
+TEXTS = dict(
+    whole=[*["1"] * 70, *["02"] * 50],
+    mixed=[*["1"] * 110, *["1.5"] * 10],
+    words=[*["1"] * 119, "x"],
+    marked=[*["7"] * 60, *["-"] * 60],
+    quoted=[*["a"] * 119, 'a "b", c'],
+    empty=[*[None] * 60, *["x"] * 60],
+)
+
+
+@pytest.mark.parametrize("model", [B, C, N])
+@pytest.mark.parametrize("out", [None, "o.csv", "o.tsv", "o.csv.gz", "o.parquet"])
+def test_the_output_is_that_of_the_table_in_memory(run, monkeypatch, model, out):
+    pq.write_table(table(**TEXTS), "t.parquet", row_group_size=33)
+    options = ("t.parquet", "--keep", "all", *(("--out", out) if out else ()))
+    whole = in_memory(run, monkeypatch, model, *options)
+    expected = Path(out).read_bytes() if out else None
+    assert whole[0] == 0
+    assert run(model, *options) == whole
+    assert out is None or Path(out).read_bytes() == expected
+
+
+@pytest.mark.parametrize("column", TEXTS)
+def test_all_parts_decide_whether_texts_are_numbers(run, monkeypatch, column):
+    """Of a target, whose values are read as numbers if all are."""
+    rows = table().drop_columns("n").append_column("n", pa.array(TEXTS[column]))
+    pq.write_table(rows, "t.parquet")
+    arguments = (N, "t.parquet", "--keep", "n", "--json")
+    whole = in_memory(run, monkeypatch, *arguments)
+    assert whole[0] == 0
+    assert run(*arguments) == whole
+
+
+def test_scores_are_those_of_all_parts(run, monkeypatch):
+    pq.write_table(table(), "t.parquet")
+    for model in (B, C, N):
+        result = run(model, "t.parquet", "--json")
+        assert result == in_memory(run, monkeypatch, model, "t.parquet", "--json")
+        assert json.loads(result[1])["scores"]["rows"] == 120
+
+
+def test_a_folder(run):
+    os.mkdir("rows")
+    pq.write_table(table().slice(0, 70), "rows/0.parquet")
+    pq.write_table(table().slice(70), "rows/1.parquet")
+    pq.write_table(table(), "t.parquet")
+    try:
+        folder, file = (run(N, path, "--keep", "id,n", "--json") for path in ("rows", "t.parquet"))
+        assert folder[1].replace('"rows",', '"t.parquet",', 1) == file[1]
+        code, _, errors = run(N, "rows", "--out", "rows/1.parquet")
+        assert code == 2 and "--out would overwrite an input file" in errors
+        bad = table().slice(70).set_column(1, "a", pa.array(["1"] * 20 + ["one"] + ["2"] * 29))
+        other = table().slice(0, 70).set_column(1, "a", pa.array(["1"] * 70))
+        pq.write_table(other, "rows/0.parquet")
+        pq.write_table(bad, "rows/1.parquet")
+        code, out, errors = run(B, "rows")
+        assert (code, out) == (2, "")
+        assert "rows/1.parquet: column 'a' holds 'one' in row 21, which is not a number" in errors
+    finally:
+        for name in os.listdir("rows"):
+            os.unlink(f"rows/{name}")
+        os.rmdir("rows")
+
+
+def test_unknown_categories_of_all_parts_are_counted(run):
+    city = ["Rom"] * 120
+    city[3] = city[60] = "Paris"
+    city[119] = "Oslo"
+    pq.write_table(table().set_column(2, "city", pa.array(city)), "t.parquet")
+    errors = run(B, "t.parquet")[2]
+    assert "column 'city': 3 rows with an unknown category, such as 'Paris'," in errors
+    assert errors.count("unknown category") == 1
+
+
+def test_an_error_in_the_last_part_changes_no_file(run, monkeypatch):
+    a = table()["a"].to_pylist()
+    a[110] = np.inf
+    pq.write_table(table().set_column(1, "a", pa.array(a)), "t.parquet")
+    Path("o.csv").write_text("old", encoding="utf-8")
+    before = sorted(os.listdir())
+    for out in ([], ["--out", "o.csv"]):
+        code, printed, errors = run(B, "t.parquet", *out)
+        assert (code, printed) == (2, "")
+        assert "t.parquet: column 'a' is infinite in row 111." in errors
+    write, calls = table_writer.to_text, []
+
+    def fail_in_the_second_part(*arguments, **options):
+        calls.append(sorted(os.listdir()))
+        if len(calls) == 2:
+            raise OSError("No space left on device")
+        return write(*arguments, **options)
+
+    pq.write_table(table(), "t.parquet")
+    monkeypatch.setattr(table_writer, "to_text", fail_in_the_second_part)
+    code, printed, errors = run(B, "t.parquet", "--out", "o.csv")
+    assert (code, printed) == (2, "") and "o.csv: cannot be written: No space" in errors
+    assert len(calls[1]) == len(before) + 1  # the first part is in a temporary file
+    assert Path("o.csv").read_text(encoding="utf-8") == "old"
+    assert sorted(os.listdir()) == before
+
+
+def test_options_that_do_not_fit(run):
+    pq.write_table(table(), "t.parquet")
+    assert "is not an Excel file" in run(B, "t.parquet", "--sheet", "1")[2]
+    pq.write_table(table().slice(0, 0), "t.parquet")
+    assert "t.parquet: has 6 columns but no rows." in run(B, "t.parquet")[2]
+    pq.write_table(table().rename_columns(["id", "a", "a", "b", "c", "n"]), "t.parquet")
+    assert "t.parquet: 2 columns are named 'a'. Rename all but one." in run(B, "t.parquet")[2]
+
+
+def test_values_that_mean_missing(run, monkeypatch):
+    pq.write_table(table(m=["-9"] * 60 + ["x"] * 60), "t.parquet")
+    arguments = (B, "t.parquet", "--na", "-9", "--keep", "m")
+    result = run(*arguments)
+    assert result[1].splitlines()[1].startswith(",")
+    assert result == in_memory(run, monkeypatch, *arguments)
+
+
+def test_row_groups_of_the_output(run, monkeypatch):
+    pq.write_table(table(), "t.parquet")
+    monkeypatch.setattr(table_writer, "GROUP_ROWS", 100)
+    assert run(B, "t.parquet", "--out", "o.parquet")[0] == 0
+    metadata = pq.ParquetFile("o.parquet").metadata
+    assert [metadata.row_group(i).num_rows for i in range(metadata.num_row_groups)] == [100, 20]
+
+
+PREDICT = """
+import sys
+from fastnn import cli
+
+def peak():
+    with open("/proc/self/status") as file:  # ru_maxrss includes the process that started this one
+        return next(int(line.split()[1]) for line in file if line.startswith("VmHWM:")) / 1024  # MB
+
+model, table, out = sys.argv[1:]
+options = ["--keep", "k0,k1,k2,k3,k4,id", "--out", out, "--threads", "1"]
+assert cli.main(["predict", model, "small.parquet", *options]) == 0
+before = peak()
+assert cli.main(["predict", model, table, *options]) == 0
+print(peak() - before)
+"""
+LIMIT = 110  # MB
+N_COLUMNS, GROUP, N_GROUPS = 80, 20_000, 15
+
+
+def write_large(path, n_groups, n):
+    """Write a table of 80 columns of random numbers, besides the inputs and an ID."""
+    rng = np.random.default_rng(0)
+    fields = [*((f"k{i}", pa.float64()) for i in range(N_COLUMNS)), ("a", pa.float64())]
+    schema = pa.schema([*fields, ("city", pa.string()), ("id", pa.string())])
+    options = dict(compression="none", use_dictionary=False)
+    with pq.ParquetWriter(path, schema, **options) as writer:
+        for group in range(n_groups):
+            numbers = [rng.random(n) for _ in range(N_COLUMNS + 1)]
+            ids = [f"{group}-{i}" for i in range(n)]
+            writer.write_table(pa.table([*numbers, ["Rom"] * n, ids], schema=schema))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+@pytest.mark.parametrize("out", ["o.csv", "o.parquet"])
+def test_a_table_larger_than_the_memory_of_its_predictions(run, out):
+    write_large("small.parquet", 1, 10)
+    write_large("t.parquet", N_GROUPS, GROUP)
+    size = os.path.getsize("t.parquet") / 2**20
+    result = processes.run(PREDICT, N, "t.parquet", out, timeout=1000)
+    assert result.returncode == 0, result.stderr
+    assert float(result.stdout.split()[-1]) < LIMIT < 0.6 * size
+    assert len(read(out)) == GROUP * N_GROUPS
