@@ -176,17 +176,14 @@ def test_row_groups_of_the_output(run, monkeypatch):
 PREDICT = """
 import sys
 from fastnn import cli
-
-def peak():
-    with open("/proc/self/status") as file:  # ru_maxrss includes the process that started this one
-        return next(int(line.split()[1]) for line in file if line.startswith("VmHWM:")) / 1024  # MB
+from processes import peak_memory
 
 model, table, out = sys.argv[1:]
 options = ["--keep", "k0,k1,k2,k3,k4,id", "--out", out, "--threads", "1"]
 assert cli.main(["predict", model, "small.parquet", *options]) == 0
-before = peak()
+before = peak_memory()
 assert cli.main(["predict", model, table, *options]) == 0
-print(peak() - before)
+print(peak_memory() - before)
 """
 LIMIT = 110  # MB
 N_COLUMNS, GROUP, N_GROUPS = 80, 20_000, 15

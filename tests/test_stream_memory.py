@@ -13,18 +13,16 @@ import pyarrow.parquet  # noqa: E402
 
 N_COLUMNS, GROUP = 50, 50_000
 TRAIN = """
-import resource, sys
+import sys
 import fastnn
-
-def peak():
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024  # MB
+from processes import peak_memory
 
 path, small, window = sys.argv[1], sys.argv[2], int(sys.argv[3]) or None
 net = fastnn.MLP([49, 8, 1], rng=0)
 net.fit(small, "y", epochs=1)  # loads pyarrow
-before = peak()
+before = peak_memory()
 history = net.fit(path, "y", epochs=2, batch_size=512, window=window)
-print(peak() - before, history.n_steps, history.loss[-1] < history.loss[0])
+print(peak_memory() - before, history.n_steps, history.loss[-1] < history.loss[0])
 """
 
 
@@ -39,7 +37,7 @@ def write(path, n):
             writer.write_table(pa.table(list(X), schema=schema))
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="the unit of ru_maxrss is that of Linux")
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_a_table_larger_than_the_memory_of_its_training(tmp_path):
     n = scaled(1_000_000)
     write(tmp_path / "small.parquet", 10)
