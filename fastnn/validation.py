@@ -309,7 +309,7 @@ def check_sample_weight(w: Any, n: int, dtype: Any) -> Any:
         raise ValueError(f"sample_weight must have shape ({n},), one weight per row, got {w.shape}")
     if n and w.min() < 0:
         raise ValueError(
-            f"sample_weight must not be negative, got {w.min()!r} in row {int(w.argmin())}"
+            f"sample_weight must not be negative, got {w.min():g} in row {int(w.argmin())}"
         )
     return in_range(w, dtype)
 

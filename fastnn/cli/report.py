@@ -111,7 +111,11 @@ def format_interrupted(record, out):
 def format_results(record):
     """Yield lines with the scores, what the model uses, and which rows look wrong."""
     n = record["scores"]["rows"]
-    where = "out of fold" if n == record["rows"] - record["test_rows"] else f"{n:,} rows held out"
+    where = (
+        "out of fold"
+        if n == record["rows"] - record["test_rows"]
+        else f"{plural(n, 'row')} held out"
+    )
     yield from format_scores(record["scores"], where)
     if not is_better_than_baseline(record["scores"]):
         yield ""

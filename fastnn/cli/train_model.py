@@ -150,6 +150,9 @@ def explain(error, arguments, rows):
     text = text.replace("X has no usable column", "no column besides the target can be used")
     text = text.replace(": named in drop", ": --drop").replace(" (it has no columns)", "")
     text = re.sub(r"\bdates names the column\b", "--date names the column", text)
+    if text.startswith("y holds numbers up to"):
+        text = text.replace("y holds", f"the target {arguments.target!r} holds", 1)
+        text = text.replace("Rescale y.", "Rescale it.")
     found = re.search(r" in row (\d+)\b", text)
     if found:
         place = locate(arguments, int(rows[int(found[1])])).rpartition(", ")[2]

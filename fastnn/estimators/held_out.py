@@ -17,6 +17,11 @@ def split_validation(estimator, data, y, random_state):
     if e.validation_data is None and not e.early_stopping:
         return data, None, []
     if e.validation_data is None:
+        if len(data) < 2:
+            raise ValueError(
+                "early_stopping=True holds out rows, but X has a single row. Add rows, pass "
+                "validation_data, or set early_stopping=False."
+            )
         classes = e._stratify_labels(y)
         if classes is not None and np.unique(classes, return_counts=True)[1].min() < 2:
             raise ValueError(
@@ -36,6 +41,12 @@ def split_validation(estimator, data, y, random_state):
                 "or pass more rows."
             )
         validation, y_val = replace(data.take(held_out), alpha=0.0), y[held_out]
+        if validation.sample_weight is not None and not validation.sample_weight.any():
+            raise ValueError(
+                f"early_stopping=True holds out {len(held_out)} rows, but sample_weight is zero in "
+                "all of them. Leave out rows of weight zero, pass validation_data, or set "
+                "early_stopping=False."
+            )
         # copied rows are read faster, but an ensemble would have many copies
         data = data.take(train) if e.n_estimators == 1 else data.select(train)
     else:

@@ -166,6 +166,8 @@ def check_finite(estimator, X):
             f"X contains {what} (first in row {row}, column {name}), but "
             f"{type(estimator).__name__} needs finite values. Fill in or drop missing values, for "
             "example with sklearn.impute.SimpleImputer."
+            + " Numbers above 3.4e+38 are infinite in float32."
+            * (X.dtype == np.float32)
         )
     return X
 
@@ -227,5 +229,10 @@ def warn_if_badly_scaled(X, y, names):
 
 def root_mean_square(a):
     """Return the root mean square of each column."""
-    squares = a.power(2) if is_sparse(a) else np.square(a, dtype=np.float64)
-    return np.sqrt(np.asarray(squares.mean(axis=0)).ravel())
+    with np.errstate(over="ignore"):
+        squares = a.power(2) if is_sparse(a) else np.square(a, dtype=np.float64)
+        means = np.asarray(squares.mean(axis=0)).ravel()
+    largest = abs(a).max() if np.isinf(means).any() else np.inf
+    if np.isfinite(largest):  # its square is not
+        return largest * root_mean_square(a / largest)
+    return np.sqrt(means)

@@ -38,15 +38,12 @@ def find(source, encoding, note):
             return name
     if b"\0" in start:
         zeros = [start[i::2].count(0) for i in (0, 1)]
-        if max(zeros) > len(start) // 4:
+        if max(zeros) > len(start) // 4 and min(zeros) < max(zeros) // 4:
             name = "utf-16-le" if zeros[1] > zeros[0] else "utf-16-be"
             raise TableError(
                 f"{source.label}: seems to be UTF-16 without a byte order mark. "
                 f"Pass encoding {name}, or save the file as UTF-8."
             )
-        raise TableError(
-            f"{source.label}: is no text (it contains zero bytes). Save the table as CSV in UTF-8."
-        )
     line = first_invalid_line(source, "utf-8")
     if line is None:
         return "utf-8"
@@ -72,17 +69,29 @@ def _check(source, encoding):
 
 
 def first_invalid_line(source, encoding):
-    """Return the number of the first line that is not text in an encoding, or None."""
+    """Return the number of the first line that is not text in an encoding, or None.
+
+    Raise TableError if a line before it contains a zero byte, which no text does.
+    """
     decoder, lines = codecs.getincrementaldecoder(encoding)(), 1
     with source.open() as file:
         while True:
             chunk = file.read(CHUNK)
+            is_valid = True
             try:
                 text = decoder.decode(chunk, final=not chunk)
             except UnicodeError as error:
-                start = getattr(error, "start", 0)
-                data = getattr(error, "object", b"")[:start]
-                return lines + data.decode(encoding, "ignore").count("\n")
+                valid = getattr(error, "object", b"")[: getattr(error, "start", 0)]
+                text, is_valid = valid.decode(encoding, "ignore"), False
+            before, zero, _ = text.partition("\0")
+            if zero:
+                line = lines + before.count("\n")
+                raise TableError(
+                    f"{source.label}, line {line}: is no text (it contains zero bytes). "
+                    "Save the table as CSV in UTF-8."
+                )
+            if not is_valid:
+                return lines + text.count("\n")
             if not chunk:
                 return None
             lines += text.count("\n")

@@ -83,6 +83,22 @@ class TextTable:
                 pass
         return None
 
+    def locate_long_value(self):
+        """Return the number of the line of the first row with a value that is too long for csv, or
+        None."""
+        with (
+            self.open_rows() as data,
+            io.TextIOWrapper(data, "utf-8", "replace", newline="") as text,
+        ):
+            reader = csv.reader(text, delimiter=self.layout.delimiter)
+            end = 0
+            try:
+                for _ in reader:
+                    end = reader.line_num
+            except csv.Error:
+                return self.layout.line + end + 1
+        return None
+
     def place(self, row):
         """Return 'LABEL, line N', or 'LABEL, row N' if the line cannot be found."""
         line = self.locate(row)
@@ -222,8 +238,9 @@ def _recover(pa, table, convert, error, note):
     except pa.ArrowException as second:
         error, out = second, None
     if not invalid:
-        quotes = " (is a closing quote missing?)" if "straddl" in str(error) else ""
-        raise TableError(f"{label}: cannot be read{quotes}: {one_line(error)}") from None
+        if "straddl" in str(error):  # a line longer than a block
+            raise TableError(_describe_long(table)) from None
+        raise TableError(f"{label}: cannot be read: {one_line(error)}") from None
     first = invalid[0]
     if out is not None and _is_footer(invalid, out.num_rows):
         note(
@@ -243,6 +260,19 @@ def _is_footer(invalid, n_rows):
             row.actual_columns <= row.expected_columns / 2 and LETTER.search(row.text)
             for row in invalid
         )
+    )
+
+
+def _describe_long(table):
+    line = table.locate_long_value()
+    if line is None:
+        return (
+            f"{table.source.label}: cannot be read: a line has more than {MAX_BLOCK:,} bytes. "
+            "Write one row in each line."
+        )
+    return (
+        f"{table.source.label}, line {line}: cannot be read: a value has more than "
+        f"{csv.field_size_limit():,} characters (is a closing quote missing?). Correct the line."
     )
 
 

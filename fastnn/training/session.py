@@ -383,6 +383,8 @@ class Session:
             name, index = bad
             where = ", ".join(f"{axis} {i}" for axis, i in zip(("row", "column"), index))
             remedy = f"{name} holds NaN or infinity (first in {where}). Remove or replace such rows"
+            if self.net.dtype == np.float32:
+                remedy += ". Numbers above 3.4e+38 are infinite in float32"
         else:
             remedy = (
                 f"Try a lower learning rate than {self.state.lr:g}, or scale inputs and targets to "
