@@ -118,7 +118,7 @@ _REMEDIES = {
 }
 
 
-def __dir__():
+def __dir__() -> list[str]:
     return [
         *__all__,
         *_FROM_ESTIMATORS,

@@ -222,7 +222,7 @@ class Checkpoint(Callback):
         self.every_epochs: int | None = (
             None if every_epochs is None else check_count("every_epochs", every_epochs)
         )
-        self.interval = (
+        self.interval: float | None = (
             None if every_seconds is None else check_number("every_seconds", every_seconds, above=0)
         )
 

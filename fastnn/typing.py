@@ -91,6 +91,7 @@ InitializerName: TypeAlias = Literal[
 DTypeLike: TypeAlias = (
     Literal["float32", "float64"] | type[np.float32] | type[np.float64] | np.dtype[Any]
 )
+AnyArray: TypeAlias = NDArray[Any]
 FloatArray: TypeAlias = NDArray[np.float32] | NDArray[np.float64]
 Path: TypeAlias = str | PathLike[str]
 Rng: TypeAlias = int | np.random.Generator | None

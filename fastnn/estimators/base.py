@@ -22,12 +22,14 @@ from .fit import Fit
 from .online import PartialFit
 
 if TYPE_CHECKING:
-    from typing import Any, Self
+    from collections.abc import Sequence
+    from typing import Any, Literal, Self
 
-    from numpy.typing import ArrayLike
+    from numpy.typing import ArrayLike, NDArray
+    from sklearn.utils import Tags
 
     from ..mlp import MLP
-    from ..typing import FloatArray, Path
+    from ..typing import Callbacks, FloatArray, LossFunction, Path, RandomState
 
 
 #: Attributes that calls after fit set, or that describe its networks; further training deletes them.
@@ -80,8 +82,47 @@ class BaseMLP(PartialFit):
         ],
     }
 
-    networks_: Any
-    validation_scores_: Any
+    hidden_layer_sizes: int | Sequence[int]
+    activation: str | Sequence[str]
+    solver: str | Optimizer | LBFGS
+    alpha: float
+    batch_size: int | Literal["auto"]
+    learning_rate: str
+    learning_rate_init: float
+    power_t: float
+    max_iter: int
+    shuffle: bool
+    random_state: RandomState
+    tol: float
+    verbose: bool | int
+    warm_start: bool
+    momentum: float
+    nesterovs_momentum: bool
+    early_stopping: bool
+    validation_fraction: float
+    beta_1: float
+    beta_2: float
+    epsilon: float
+    n_iter_no_change: float
+    max_fun: int
+    loss: str | Loss | LossFunction
+    dropout: float | Sequence[float]
+    schedule: schedules.Schedule | None
+    validation_data: tuple[Any, ...] | None
+    n_estimators: int
+    bagging: Literal["folds", "bootstrap"] | None
+    n_threads: int
+    callbacks: Callbacks
+    dtype: Any
+    n_features_in_: int
+    feature_names_in_: NDArray[Any]
+    networks_: list[MLP]
+    n_iter_: int
+    loss_: Any
+    n_outputs_: int
+    n_layers_: int
+    out_activation_: str
+    oof_prediction_: FloatArray
 
     # ---- fit ----
 
@@ -320,15 +361,15 @@ class BaseMLP(PartialFit):
             changes[name] = value
         return super().set_params(**changes)
 
-    def __sklearn_is_fitted__(self):
+    def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "networks_")
 
-    def __sklearn_tags__(self):
+    def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         return tags
 
-    def __getstate__(self):
+    def __getstate__(self) -> dict[str, Any]:
         return {
             name: None if name == "_online" else value
             for name, value in super().__getstate__().items()

@@ -1,7 +1,9 @@
 """Temperature scaling (Guo, Pleiss, Sun and Weinberger, 2017, arXiv:1706.04599, section 4.2)."""
 
+from __future__ import annotations
+
 import warnings
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy.optimize import minimize_scalar
@@ -10,15 +12,23 @@ from sklearn.utils.validation import check_is_fitted
 
 from . import inputs
 
+if TYPE_CHECKING:
+    from typing import Self
+
+    from numpy.typing import ArrayLike
+
+    from ..mlp import MLP
+
 LOG_T_BOUNDS = (-5.0, 5.0)  # of the search
 
 
 class Calibration(BaseEstimator):
     """The part of `MLPClassifier` that calibrates probabilities."""
 
-    networks_: Any
+    networks_: list[MLP]
+    temperature_: float
 
-    def calibrate(self, X, y, sample_weight=None):
+    def calibrate(self, X: Any, y: Any, sample_weight: ArrayLike | None = None) -> Self:
         """Calibrate the probabilities by temperature scaling (Guo et al., 2017).
 
         The logits are divided by the temperature T that minimizes the log loss on held-out rows.

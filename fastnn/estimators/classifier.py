@@ -22,11 +22,12 @@ if TYPE_CHECKING:
     from typing import Any, Literal, Self
 
     from numpy.typing import ArrayLike, NDArray
+    from sklearn.utils import Tags
 
     from ..losses import Loss
-    from ..optimizers import Optimizer
+    from ..optimizers import LBFGS, Optimizer
     from ..schedules import Schedule
-    from ..typing import Callbacks, ClassWeight, FloatArray, RandomState
+    from ..typing import Callbacks, ClassWeight, FloatArray, LossFunction, RandomState
 
 
 class MLPClassifier(ClassTargets, Calibration, ClassifierMixin, BaseMLP):
@@ -195,7 +196,7 @@ class MLPClassifier(ClassTargets, Calibration, ClassifierMixin, BaseMLP):
         hidden_layer_sizes: int | Sequence[int] = (100,),
         *,
         activation: str | Sequence[str] = "relu",
-        solver: str | Optimizer = "adam",
+        solver: str | Optimizer | LBFGS = "adam",
         alpha: float = 1e-4,
         batch_size: int | Literal["auto"] = "auto",
         learning_rate: Literal["constant", "invscaling", "adaptive"] = "constant",
@@ -214,15 +215,15 @@ class MLPClassifier(ClassTargets, Calibration, ClassifierMixin, BaseMLP):
         beta_1: float = 0.9,
         beta_2: float = 0.999,
         epsilon: float = 1e-8,
-        n_iter_no_change: int = 10,
+        n_iter_no_change: float = 10,
         max_fun: int = 15000,
-        loss: str | Loss = "log_loss",
+        loss: str | Loss | LossFunction = "log_loss",
         dropout: float | Sequence[float] = 0.0,
         class_weight: ClassWeight | None = None,
         schedule: Schedule | None = None,
         validation_data: tuple[Any, ...] | None = None,
         n_estimators: int = 1,
-        bagging: str = "folds",
+        bagging: Literal["folds", "bootstrap"] | None = "folds",
         n_threads: int = 1,
         callbacks: Callbacks = (),
         dtype: Any = None,
@@ -411,7 +412,7 @@ class MLPClassifier(ClassTargets, Calibration, ClassifierMixin, BaseMLP):
             correct = correct.all(axis=1)
         return float(np.average(correct, weights=weight))
 
-    def __sklearn_tags__(self):
+    def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
         tags.classifier_tags.multi_label = True
         return tags

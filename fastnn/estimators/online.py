@@ -1,6 +1,8 @@
 """partial_fit: one epoch on the rows of a call, and single rows without a Session."""
 
-from typing import Any
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from sklearn.utils import check_random_state
@@ -17,6 +19,9 @@ from ..validation import check_threads
 from . import parameters, records
 from .attributes import Attributes
 from .fit import raise_if_diverged
+
+if TYPE_CHECKING:
+    from ..mlp import MLP
 
 
 def _supports_partial_fit(estimator):
@@ -38,8 +43,15 @@ class PartialFit(Attributes):
     `bagging` concerns `fit` alone: each network trains on all rows of the call.
     """
 
-    networks_: Any
+    networks_: list[MLP]
+    # Those of an ensemble are lists with one item for each network.
+    t_: Any
+    loss_: Any
     best_loss_: Any
+    loss_curve_: list[Any]
+    validation_loss_curve_: list[Any]
+    validation_scores_: list[Any] | None
+    best_validation_score_: Any
     _online: Any
 
     def _partial_fit(self, *arguments):

@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
     from ..losses import Loss
-    from ..optimizers import Optimizer
+    from ..optimizers import LBFGS, Optimizer
     from ..schedules import Schedule
-    from ..typing import Callbacks, RandomState
+    from ..typing import Callbacks, LossFunction, RandomState
 
 
 SQUARED_ERROR = "squared_error"
@@ -67,7 +67,7 @@ class MLPRegressor(MultiOutputMixin, RegressorMixin, BaseMLP):
         hidden_layer_sizes: int | Sequence[int] = (100,),
         *,
         activation: str | Sequence[str] = "relu",
-        solver: str | Optimizer = "adam",
+        solver: str | Optimizer | LBFGS = "adam",
         alpha: float = 1e-4,
         batch_size: int | Literal["auto"] = "auto",
         learning_rate: Literal["constant", "invscaling", "adaptive"] = "constant",
@@ -86,14 +86,14 @@ class MLPRegressor(MultiOutputMixin, RegressorMixin, BaseMLP):
         beta_1: float = 0.9,
         beta_2: float = 0.999,
         epsilon: float = 1e-8,
-        n_iter_no_change: int = 10,
+        n_iter_no_change: float = 10,
         max_fun: int = 15000,
-        loss: str | Loss = "squared_error",
+        loss: str | Loss | LossFunction = "squared_error",
         dropout: float | Sequence[float] = 0.0,
         schedule: Schedule | None = None,
         validation_data: tuple[Any, ...] | None = None,
         n_estimators: int = 1,
-        bagging: str = "folds",
+        bagging: Literal["folds", "bootstrap"] | None = "folds",
         n_threads: int = 1,
         callbacks: Callbacks = (),
         dtype: Any = None,

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Executor
     from typing import Any, Literal, Self
 
-    from numpy.typing import ArrayLike
+    from numpy.typing import ArrayLike, NDArray
 
     from ..typing import RandomState
 
@@ -112,16 +112,48 @@ class HalvingSearchCV(BaseSearchCV):
     (32,)
     """
 
+    estimator: Any
+    param_distributions: Any
+    n_iter: int | Literal["all"]
+    resource: str
+    factor: float
+    min_resources: int | Literal["exhaust"]
+    max_resources: int | Literal["auto"]
+    scoring: Any
+    cv: Any
+    refit: bool
+    random_state: RandomState
+    n_jobs: int | None
+    verbose: int
+    error_score: float | Literal["raise"]
+    return_train_score: bool
+    executor: Executor | None
+    best_estimator_: Any
+    best_params_: dict[str, Any]
+    best_score_: float
+    best_index_: int
+    cv_results_: dict[str, Any]
+    n_iterations_: int
+    n_resources_: list[int]
+    n_candidates_: list[int]
+    min_resources_: int
+    max_resources_: int
+    n_splits_: int
+    scorer_: Any
+    multimetric_: bool
+    refit_time_: float
+    feature_names_in_: NDArray[Any]
+
     def __init__(
         self,
         estimator: Any,
         param_distributions: Any,
         *,
-        n_iter: int = 100,
+        n_iter: int | Literal["all"] = 100,
         resource: str = "max_iter",
         factor: float = 3,
-        min_resources: int | str = "exhaust",
-        max_resources: int | str = "auto",
+        min_resources: int | Literal["exhaust"] = "exhaust",
+        max_resources: int | Literal["auto"] = "auto",
         scoring: Any = None,
         cv: Any = 5,
         refit: bool = True,

@@ -1,10 +1,21 @@
 """Plots of predicted classes and probabilities, drawn by scikit-learn's displays."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from ..validation import as_array, check_count, check_sample_weight
 from .predictions import Classes, check_labels, positions, refuse_model
 from .theme import CLASS_COLORS, GREY, check_axes, check_sklearn, plain
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any, Literal
+
+    from matplotlib.axes import Axes
+    from numpy.typing import ArrayLike, NDArray
 
 MAX_CURVES = len(CLASS_COLORS)
 MAX_CLASSES = 20  # of a confusion matrix
@@ -12,7 +23,15 @@ MAX_NUMBERS = 12  # classes of a confusion matrix whose cells have numbers
 GUESSES = "guesses"  # id of the line for comparison
 
 
-def plot_confusion(y_true, y_pred, ax=None, *, labels=None, sample_weight=None, normalize=None):
+def plot_confusion(
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
+    ax: Axes | None = None,
+    *,
+    labels: Sequence[Any] | NDArray[Any] | None = None,
+    sample_weight: ArrayLike | None = None,
+    normalize: Literal["true", "pred", "all"] | None = None,
+) -> Axes:
     """Plot a confusion matrix: how many rows of each class are predicted as which class.
 
     Of more than 20 classes, the 20 most frequent are shown.
@@ -67,20 +86,20 @@ def plot_confusion(y_true, y_pred, ax=None, *, labels=None, sample_weight=None, 
     ax = check_axes(ax)
     if normalize not in (None, "true", "pred", "all"):
         raise ValueError(f"normalize must be 'true', 'pred', 'all' or None, got {normalize!r}")
-    labels, y_true, y_pred = _true_and_predicted(y_true, y_pred, labels)
-    weight = _check_weight(sample_weight, len(y_true))
-    shown = _most_frequent(y_true, len(labels), MAX_CLASSES)
+    classes, true, predicted = _true_and_predicted(y_true, y_pred, labels)
+    weight = _check_weight(sample_weight, len(true))
+    shown = _most_frequent(true, len(classes), MAX_CLASSES)
     k = len(shown)
-    place = np.full(len(labels), k)  # the classes that are not shown share the last row and column
+    place = np.full(len(classes), k)  # the classes that are not shown share the last row and column
     place[shown] = np.arange(k)
     matrix = confusion_matrix(
-        place[y_true],
-        place[y_pred],
+        place[true],
+        place[predicted],
         labels=range(k + 1),
         sample_weight=weight,
         normalize=normalize,
     )[:k, :k]
-    names = [plain(label) for label in labels[shown].tolist()]
+    names = [plain(label) for label in classes[shown].tolist()]
     ConfusionMatrixDisplay(matrix, display_labels=names).plot(
         include_values=k <= MAX_NUMBERS,
         values_format=".0%" if normalize else None if weight is None else ".4g",
@@ -90,13 +109,21 @@ def plot_confusion(y_true, y_pred, ax=None, *, labels=None, sample_weight=None, 
         colorbar=k > MAX_NUMBERS,
         ax=ax,
     )
-    note = f", the {k} most frequent of {len(labels):,} classes" if k < len(labels) else ""
+    note = f", the {k} most frequent of {len(classes):,} classes" if k < len(classes) else ""
     ax.set(xlabel="predicted", ylabel=f"true{note}")
     ax.spines[:].set_visible(True)
     return ax
 
 
-def plot_roc(y_true, y_prob, ax=None, *, labels=None, sample_weight=None, name=None):
+def plot_roc(
+    y_true: ArrayLike,
+    y_prob: ArrayLike,
+    ax: Axes | None = None,
+    *,
+    labels: Sequence[Any] | NDArray[Any] | None = None,
+    sample_weight: ArrayLike | None = None,
+    name: str | None = None,
+) -> Axes:
     """Plot ROC curves: the true-positive rate against the false-positive rate at all thresholds.
 
     Two classes have one curve, that of the second class. More classes have one curve each, against
@@ -153,7 +180,15 @@ def plot_roc(y_true, y_prob, ax=None, *, labels=None, sample_weight=None, name=N
     return ax
 
 
-def plot_precision_recall(y_true, y_prob, ax=None, *, labels=None, sample_weight=None, name=None):
+def plot_precision_recall(
+    y_true: ArrayLike,
+    y_prob: ArrayLike,
+    ax: Axes | None = None,
+    *,
+    labels: Sequence[Any] | NDArray[Any] | None = None,
+    sample_weight: ArrayLike | None = None,
+    name: str | None = None,
+) -> Axes:
     """Plot precision against recall at all thresholds.
 
     Precision is the share of true positives among the rows above the threshold. Recall is the share
@@ -205,8 +240,15 @@ def plot_precision_recall(y_true, y_prob, ax=None, *, labels=None, sample_weight
 
 
 def plot_reliability(
-    y_true, y_prob, ax=None, *, labels=None, n_bins=10, strategy="uniform", name=None
-):
+    y_true: ArrayLike,
+    y_prob: ArrayLike,
+    ax: Axes | None = None,
+    *,
+    labels: Sequence[Any] | NDArray[Any] | None = None,
+    n_bins: int = 10,
+    strategy: Literal["uniform", "quantile"] = "uniform",
+    name: str | None = None,
+) -> Axes:
     """Plot a reliability diagram: how often a class is true, against its predicted probability.
 
     The points of calibrated probabilities are on the dotted diagonal. With two classes, it is about
@@ -263,7 +305,8 @@ def plot_reliability(
         marker="o",
         clip_on=False,
     )
-    ax.get_legend().remove()
+    if (legend := ax.get_legend()) is not None:
+        legend.remove()
     _finish_curve(ax, name)
     _draw_guesses(ax, [0, 1], [0, 1])
     ax.set(xlabel=names[0], ylabel=names[1], xlim=(0, 1), ylim=(0, 1), aspect="equal")

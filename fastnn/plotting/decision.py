@@ -1,6 +1,9 @@
 """A plot of the decision boundary of a classifier with two inputs."""
 
+from __future__ import annotations
+
 from itertools import cycle
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -9,12 +12,18 @@ from ..validation import check_array
 from .predictions import check_labels, positions
 from .theme import CLASS_COLORS, check_axes, check_sklearn, plain
 
+if TYPE_CHECKING:
+    from typing import Any
+
+    from matplotlib.axes import Axes
+    from numpy.typing import ArrayLike
+
 GRID = 201  # points in each direction
 MARGIN = 0.12  # around the rows, in their range
 MARKERS = "o^sDvP*X"
 
 
-def plot_decision(model, X, y, ax=None):
+def plot_decision(model: Any, X: Any, y: ArrayLike, ax: Axes | None = None) -> Axes:
     """Plot the probabilities, the decision boundaries and the rows of a classifier of two features.
 
     The stronger the colour, the higher is the probability of the class. Lines separate the regions of
@@ -54,11 +63,11 @@ def plot_decision(model, X, y, ax=None):
 
     classifier = _classifier_of(model)
     ax = check_axes(ax)
-    points, y = _check_rows(X), check_labels("y", y)
-    if len(y) != len(points):
-        raise ValueError(f"y has {len(y)} row{'s' * (len(y) != 1)}, but X has {len(points)}")
+    points, classes = _check_rows(X), check_labels("y", y)
+    if (n := len(classes)) != len(points):
+        raise ValueError(f"y has {n} row{'s' * (n != 1)}, but X has {len(points)}")
     labels = np.asarray(classifier.classes_)
-    y = positions(y, labels, "y")
+    class_of_row = positions(classes, labels, "y")
     colors = _colors(len(labels))
     low, high = points.min(axis=0), points.max(axis=0)
     margin = MARGIN * (high - low).max() + 1e-9
@@ -78,7 +87,7 @@ def plot_decision(model, X, y, ax=None):
     _draw_boundaries(ax, display)
     for i, (label, color, marker) in enumerate(zip(labels.tolist(), colors, cycle(MARKERS))):
         look = dict(s=8, color=color, marker=marker, linewidths=0.2, edgecolors="white")
-        ax.scatter(*points[y == i].T, label=plain(label), **look)
+        ax.scatter(*points[class_of_row == i].T, label=plain(label), **look)
     if len(labels) > 2:
         ax.legend(markerscale=2)
     ax.set(xlim=(low[0] - margin, high[0] + margin), ylim=(low[1] - margin, high[1] + margin))

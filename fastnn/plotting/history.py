@@ -1,12 +1,21 @@
 """A plot of training and validation losses."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from ..training.state import History
 from .theme import BLUE, ORANGE, check_axes
 
+if TYPE_CHECKING:
+    from typing import Any
 
-def plot_history(history, ax=None):
+    from matplotlib.axes import Axes
+
+
+def plot_history(history: Any, ax: Axes | None = None) -> Axes:
     """Plot the training loss of each epoch and, if there is one, the validation loss.
 
     The networks of an ensemble have one thin line each. A dot marks the lowest validation loss of
@@ -43,7 +52,7 @@ def plot_history(history, ax=None):
     ax = check_axes(ax)
     histories = _histories(history)
     many = len(histories) > 1
-    look = dict(alpha=0.5, linewidth=0.9) if many else {}
+    look: dict[str, Any] = dict(alpha=0.5, linewidth=0.9) if many else {}
     has_validation = any(val_loss for _, val_loss in histories)
     for i, (loss, val_loss) in enumerate(histories):
         for losses, label, color in (

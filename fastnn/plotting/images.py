@@ -1,15 +1,33 @@
 """Plots of images, and of weights as images."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from ..network import Network
 from ..validation import check_array, check_count
 from .theme import BLUE, ORANGE, check_axes, plain
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any
+
+    from matplotlib.axes import Axes
+    from numpy.typing import ArrayLike
+
 MAX_NAMES = 30  # of inputs or units
 
 
-def plot_weights(model, ax=None, *, shape=None, units=None, columns=None):
+def plot_weights(
+    model: Any,
+    ax: Axes | None = None,
+    *,
+    shape: tuple[int, int] | None = None,
+    units: Sequence[int] | None = None,
+    columns: int | None = None,
+) -> Axes:
     """Plot the weights of the first layer.
 
     White is 0, blue negative and orange positive.
@@ -101,7 +119,13 @@ def _plot_matrix(W, ax, units, names):
     return ax
 
 
-def plot_images(images, ax=None, titles=None, columns=None, signed=False):
+def plot_images(
+    images: ArrayLike,
+    ax: Axes | None = None,
+    titles: Sequence[str] | None = None,
+    columns: int | None = None,
+    signed: bool = False,
+) -> Axes:
     """Plot images, or the weights of units as images, in a grid.
 
     Parameters
@@ -133,20 +157,20 @@ def plot_images(images, ax=None, titles=None, columns=None, signed=False):
     from matplotlib.patches import Rectangle
 
     ax = check_axes(ax)
-    images = _check_images(images, signed)
+    pixels = _check_images(images, signed)
     if signed:
-        images = _diverging_colors(images)
-    height, width = images.shape[1:3]
-    columns = columns or len(images)
+        pixels = _diverging_colors(pixels)
+    height, width = pixels.shape[1:3]
+    columns = columns or len(pixels)
     title_height = 0.24 * height * (titles is not None)
     step_x, step_y = 1.12 * width, 1.12 * height + title_height
-    for i, image in enumerate(images):
+    for i, image in enumerate(pixels):
         x, y = i % columns * step_x, i // columns * step_y
         ax.imshow(
             image,
             extent=(x, x + width, y + height, y),
             vmin=0,
-            vmax=1 if images.ndim == 4 else images.max() or 1,
+            vmax=1 if pixels.ndim == 4 else pixels.max() or 1,
         )
         ax.add_patch(
             Rectangle((x, y), width, height, fill=False, edgecolor="#CCCCCC", linewidth=0.6)
@@ -155,8 +179,8 @@ def plot_images(images, ax=None, titles=None, columns=None, signed=False):
             ax.text(
                 x + width / 2, y - 0.07 * height, titles[i], ha="center", va="bottom", fontsize=9
             )
-    rows = -(-len(images) // columns)
-    ax.set_xlim(-0.02 * width, min(columns, len(images)) * step_x - 0.10 * width)
+    rows = -(-len(pixels) // columns)
+    ax.set_xlim(-0.02 * width, min(columns, len(pixels)) * step_x - 0.10 * width)
     ax.set_ylim(rows * step_y - 0.10 * height - title_height, -0.02 * height - title_height)
     ax.axis("off")
     return ax

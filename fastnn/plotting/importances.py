@@ -1,5 +1,9 @@
 """A plot of permutation importances."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from ..mlp import MLP
@@ -7,19 +11,28 @@ from ..validation import check_count
 from .predictions import check_numbers
 from .theme import BLUE, GREY, check_axes, check_sklearn, plain
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from matplotlib.axes import Axes
+    from numpy.typing import ArrayLike
+
+    from ..typing import RandomState
+
 
 def plot_importances(
-    model,
-    X=None,
-    y=None,
-    ax=None,
+    model: Any,
+    X: Any = None,
+    y: ArrayLike | None = None,
+    ax: Axes | None = None,
     *,
-    scoring=None,
-    n_repeats=5,
-    sample_weight=None,
-    random_state=0,
-    max_columns=15,
-):
+    scoring: str | Callable[..., float] | None = None,
+    n_repeats: int = 5,
+    sample_weight: ArrayLike | None = None,
+    random_state: RandomState = 0,
+    max_columns: int = 15,
+) -> Axes:
     """Plot permutation importances: how much worse a model predicts if a column is shuffled.
 
     Pass rows that the model was not trained on. Columns with the same information have a low
@@ -98,7 +111,7 @@ def plot_importances(
         names = getattr(X, "columns", getattr(model, "feature_names_in_", None))
     names = [f"column {i}" for i in range(len(mean))] if names is None else list(names)
     top = np.argsort(mean, kind="stable")[-max_columns:]
-    look = dict(color=BLUE, error_kw=dict(ecolor=GREY, elinewidth=1.2))
+    look: dict[str, Any] = dict(color=BLUE, error_kw=dict(ecolor=GREY, elinewidth=1.2))
     ax.barh(range(len(top)), mean[top], xerr=None if std is None else std[top], **look)
     ax.set_yticks(range(len(top)), [plain(names[i]) for i in top])
     ax.set(xlabel=f"{what} if shuffled")

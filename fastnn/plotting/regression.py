@@ -1,12 +1,20 @@
 """Plots of predicted numbers, drawn by scikit-learn's display."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from .predictions import check_columns
 from .theme import BLUE, GREY, check_axes, check_sklearn
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from numpy.typing import ArrayLike
 
 MAX_POINTS = 5000
 
 
-def plot_predictions(y_true, y_pred, ax=None):
+def plot_predictions(y_true: ArrayLike, y_pred: ArrayLike, ax: Axes | None = None) -> Axes:
     """Plot true against predicted numbers.
 
     Points on the dashed diagonal are predicted exactly. Of more than 5,000 rows, 5,000 random ones
@@ -46,7 +54,7 @@ def plot_predictions(y_true, y_pred, ax=None):
     return ax
 
 
-def plot_residuals(y_true, y_pred, ax=None):
+def plot_residuals(y_true: ArrayLike, y_pred: ArrayLike, ax: Axes | None = None) -> Axes:
     """Plot the residuals, true minus predicted numbers, against the predictions.
 
     Of more than 5,000 rows, 5,000 random ones are shown.

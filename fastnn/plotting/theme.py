@@ -1,9 +1,15 @@
 """The style of the plots, their colours and axes, and the names of picture files."""
 
+from __future__ import annotations
+
 import argparse
 import importlib.util
+from typing import TYPE_CHECKING
 
 from ..tables.errors import printable
+
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
 
 BLUE, ORANGE, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "#777777"
 #: Of classes, in their order.
@@ -40,7 +46,7 @@ _STYLE = {
 }
 
 
-def style():
+def style() -> AbstractContextManager[None]:
     """Return a context manager that sets the matplotlib style of fastnn's examples.
 
     Font sizes are chosen for figures 8 inches wide that are shown at 800 pixels.
@@ -58,7 +64,7 @@ def style():
     )
 
 
-def picture_file(name):
+def picture_file(name: str) -> str:
     """Check the name of an image file: an argparse ``type`` for options such as ``--plot FILE``.
 
     The program fails before training starts if matplotlib or a known file extension is missing.

@@ -1,12 +1,24 @@
 """Linear layers, activations, their gradients, and dropout."""
 
+from __future__ import annotations
+
 import math
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+if TYPE_CHECKING:
+    from ..typing import AnyArray, DTypeLike, OutputActivation
+
 
 # ---- linear --------------------------------------------------------------------------------------
-def linear(X, W, b=None, activation="identity", out=None):
+def linear(
+    X: AnyArray,
+    W: AnyArray,
+    b: AnyArray | None = None,
+    activation: OutputActivation = "identity",
+    out: AnyArray | None = None,
+) -> AnyArray:
     """Return f(X W + b), a linear layer with its activation.
 
     Parameters
@@ -27,7 +39,15 @@ def linear(X, W, b=None, activation="identity", out=None):
     return _store(out, f(X @ W if b is None else X @ W + b))
 
 
-def linear_backward(dY, X, W, b, Y, activation="identity", need_dX=True):
+def linear_backward(
+    dY: AnyArray,
+    X: AnyArray,
+    W: AnyArray,
+    b: AnyArray | None,
+    Y: AnyArray,
+    activation: OutputActivation = "identity",
+    need_dX: bool = True,
+) -> tuple[AnyArray | None, AnyArray, AnyArray | None]:
     """Return the gradients of a loss with respect to X, W and b of `linear`.
 
     With Z = X W + b and dZ = dY f'(Z):  dX = dZ W^T,  dW = X^T dZ,  db = sum of the rows of dZ.
@@ -59,7 +79,7 @@ def linear_backward(dY, X, W, b, Y, activation="identity", need_dX=True):
 
 
 # ---- activation ----------------------------------------------------------------------------------
-def activation(Z, name, out=None):
+def activation(Z: AnyArray, name: OutputActivation, out: AnyArray | None = None) -> AnyArray:
     """Return f(Z), element by element; softmax works along the last axis.
 
     The activations are ::
@@ -96,7 +116,9 @@ def activation(Z, name, out=None):
     return _store(out, f(Z))
 
 
-def activation_backward(dA, Z, name, out=None):
+def activation_backward(
+    dA: AnyArray, Z: AnyArray, name: OutputActivation, out: AnyArray | None = None
+) -> AnyArray:
     """Return dA f'(Z), the gradient of a loss with respect to Z.
 
     For softmax it is dz_k = a_k (da_k - sum_j da_j a_j).
@@ -177,7 +199,9 @@ _ACTIVATIONS = {  # name: (f(z), da f'(z))
 
 
 # ---- dropout -------------------------------------------------------------------------------------
-def dropout_mask(rate, seed, step, layer, rows, n_units, dtype):
+def dropout_mask(
+    rate: float, seed: int, step: int, layer: int, rows: int, n_units: int, dtype: DTypeLike
+) -> AnyArray:
     """Return a dropout mask: 0 with probability `rate`, else 1 / (1 - rate).
 
     A training step multiplies the inputs of a layer by its mask. This is inverted dropout

@@ -5,15 +5,30 @@ loss l of a row is a sum over its outputs for negative log-likelihoods, and a me
 Docstrings give l and its derivative. `grad` receives dL/dY, which includes the weights.
 """
 
+from __future__ import annotations
+
 import math
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from .layer import activation
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ..typing import AnyArray, OutputActivation
+
 
 # ---- negative log-likelihoods: sums over outputs -------------------------------------------------
-def binary_cross_entropy(Y, y, sample_weight=None, grad=None, pos_weight=None, label_smoothing=0.0):
+def binary_cross_entropy(
+    Y: AnyArray,
+    y: AnyArray,
+    sample_weight: AnyArray | None = None,
+    grad: AnyArray | None = None,
+    pos_weight: float | AnyArray | None = None,
+    label_smoothing: float = 0.0,
+) -> float:
     """Binary cross-entropy of probabilities.
 
     With probabilities a, targets t = (1 - s) y + s/2 and weights p of positive targets ::
@@ -53,8 +68,13 @@ def binary_cross_entropy(Y, y, sample_weight=None, grad=None, pos_weight=None, l
 
 
 def binary_cross_entropy_with_logits(
-    Z, y, sample_weight=None, grad=None, pos_weight=None, label_smoothing=0.0
-):
+    Z: AnyArray,
+    y: AnyArray,
+    sample_weight: AnyArray | None = None,
+    grad: AnyArray | None = None,
+    pos_weight: float | AnyArray | None = None,
+    label_smoothing: float = 0.0,
+) -> float:
     """Binary cross-entropy of logits.
 
     l is that of `binary_cross_entropy` with a = sigmoid(z), and ::
@@ -75,7 +95,13 @@ def binary_cross_entropy_with_logits(
     return float(L)
 
 
-def cross_entropy(Z, y, sample_weight=None, grad=None, label_smoothing=0.0):
+def cross_entropy(
+    Z: AnyArray,
+    y: AnyArray,
+    sample_weight: AnyArray | None = None,
+    grad: AnyArray | None = None,
+    label_smoothing: float = 0.0,
+) -> float:
     """Softmax cross-entropy of logits.
 
     With targets t = (1 - s) y + s/k ::
@@ -100,7 +126,9 @@ def cross_entropy(Z, y, sample_weight=None, grad=None, label_smoothing=0.0):
     return float(L)
 
 
-def poisson_nll(Z, y, sample_weight=None, grad=None):
+def poisson_nll(
+    Z: AnyArray, y: AnyArray, sample_weight: AnyArray | None = None, grad: AnyArray | None = None
+) -> float:
     """Poisson negative log-likelihood of counts, from logarithms z of rates.
 
     Without the constant log y! ::
@@ -118,7 +146,9 @@ def poisson_nll(Z, y, sample_weight=None, grad=None):
     return float(L)
 
 
-def gaussian_nll(Y, y, sample_weight=None, grad=None):
+def gaussian_nll(
+    Y: AnyArray, y: AnyArray, sample_weight: AnyArray | None = None, grad: AnyArray | None = None
+) -> float:
     """Gaussian negative log-likelihood, from means and logarithms s of variances.
 
     Without the constant log(2π)/2 (Nix and Weigend, 1994) ::
@@ -146,7 +176,9 @@ def gaussian_nll(Y, y, sample_weight=None, grad=None):
 
 
 # ---- errors: means over outputs ------------------------------------------------------------------
-def mean_squared_error(Y, y, sample_weight=None, grad=None):
+def mean_squared_error(
+    Y: AnyArray, y: AnyArray, sample_weight: AnyArray | None = None, grad: AnyArray | None = None
+) -> float:
     """Mean squared error, without a factor 1/2.
 
     l = 1/n_out sum_j (Y_j - y_j)^2,  dl/dY = 2/n_out (Y - y). Parameters and return value as in
@@ -157,7 +189,9 @@ def mean_squared_error(Y, y, sample_weight=None, grad=None):
     return _mean_error(difference**2, 2 * difference, share, grad)
 
 
-def mean_absolute_error(Y, y, sample_weight=None, grad=None):
+def mean_absolute_error(
+    Y: AnyArray, y: AnyArray, sample_weight: AnyArray | None = None, grad: AnyArray | None = None
+) -> float:
     """Mean absolute error.
 
     l = 1/n_out sum_j |Y_j - y_j|,  dl/dY = sign(Y - y) / n_out with sign(0) = 0. Parameters and
@@ -167,7 +201,13 @@ def mean_absolute_error(Y, y, sample_weight=None, grad=None):
     return _mean_error(np.abs(Y - y), np.sign(Y - y), share, grad)
 
 
-def huber(Y, y, sample_weight=None, grad=None, delta=1.0):
+def huber(
+    Y: AnyArray,
+    y: AnyArray,
+    sample_weight: AnyArray | None = None,
+    grad: AnyArray | None = None,
+    delta: float = 1.0,
+) -> float:
     """Huber loss (Huber, 1964): squared error up to `delta`, linear beyond.
 
     With d = Y - y, without a factor 1/2 ::
@@ -193,7 +233,9 @@ def huber(Y, y, sample_weight=None, grad=None, delta=1.0):
     return _mean_error(clipped * (2 * difference - clipped), 2 * clipped, share, grad)
 
 
-def log_cosh(Y, y, sample_weight=None, grad=None):
+def log_cosh(
+    Y: AnyArray, y: AnyArray, sample_weight: AnyArray | None = None, grad: AnyArray | None = None
+) -> float:
     """Logarithm of the hyperbolic cosine of the error.
 
     l = 1/n_out sum_j log cosh(Y_j - y_j),  dl/dY = tanh(Y - y) / n_out.
@@ -210,7 +252,13 @@ def log_cosh(Y, y, sample_weight=None, grad=None):
     return _mean_error(errors, np.tanh(Y - y), share, grad)
 
 
-def quantile(Y, y, sample_weight=None, grad=None, q=0.5):
+def quantile(
+    Y: AnyArray,
+    y: AnyArray,
+    sample_weight: AnyArray | None = None,
+    grad: AnyArray | None = None,
+    q: float | AnyArray = 0.5,
+) -> float:
     """Pinball loss (Koenker and Bassett, 1978), whose minimum is the q-quantile.
 
     l = 1/n_out sum_j max(q_j (y_j - Y_j), (q_j - 1) (y_j - Y_j)). dl/dY is -q/n_out where Y < y,
@@ -253,7 +301,7 @@ def _mean_error(errors, slopes, share, grad):
 
 # ---- losses by name ------------------------------------------------------------------------------
 # name: (function, the output activation whose input z it takes; None: it takes the output)
-LOSSES = {
+LOSSES: dict[str, tuple[Callable[..., float], OutputActivation | None]] = {
     "bce": (binary_cross_entropy_with_logits, "sigmoid"),
     "bce_with_logits": (binary_cross_entropy_with_logits, "identity"),
     "cross_entropy": (cross_entropy, "softmax"),
@@ -268,7 +316,7 @@ LOSSES = {
 
 
 # ---- helpers -------------------------------------------------------------------------------------
-def columns(a):
+def columns(a: AnyArray) -> AnyArray:
     """Return an array of shape (n,) as a view of shape (n, 1); others stay."""
     return a[:, np.newaxis] if a.ndim == 1 else a
 

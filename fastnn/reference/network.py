@@ -4,9 +4,12 @@ A network is three lists with an entry for each layer: weights W (n_in, n_out), 
 None, and names of activations.
 """
 
+from __future__ import annotations
+
 import inspect
 import math
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -15,12 +18,24 @@ from .losses import LOSSES
 from .table import Table, table_linear, table_linear_backward
 from .updates import OPTIMIZERS
 
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from typing import Any
 
-def forward(X, weights, biases, activations):
+    from ..typing import AnyArray, LossName, OptimizerName, OutputActivation, Rng
+
+
+def forward(
+    X: AnyArray | Table,
+    weights: Sequence[AnyArray],
+    biases: Sequence[AnyArray | None],
+    activations: Sequence[OutputActivation],
+) -> AnyArray:
     """Return the outputs (n, n_out) of a network for the rows of X (n, n_in), or of a Table."""
+    A: Any = X
     for W, b, name in zip(weights, biases, activations, strict=True):
-        X = activation(_product(X, W, b), name)
-    return X
+        A = activation(_product(A, W, b), name)
+    return A
 
 
 def _product(X, W, b):
@@ -29,18 +44,18 @@ def _product(X, W, b):
 
 # ---- loss and gradients --------------------------------------------------------------------------
 def loss_and_grad(
-    X,
-    y,
-    weights,
-    biases,
-    activations,
-    loss,
-    sample_weight=None,
-    loss_options=None,
-    dropout=None,
-    seed=0,
-    step=0,
-):
+    X: AnyArray | Table,
+    y: AnyArray,
+    weights: Sequence[AnyArray],
+    biases: Sequence[AnyArray | None],
+    activations: Sequence[OutputActivation],
+    loss: LossName | Callable[[AnyArray, AnyArray], tuple[float, AnyArray]],
+    sample_weight: AnyArray | None = None,
+    loss_options: dict[str, Any] | None = None,
+    dropout: Sequence[float] | None = None,
+    seed: int = 0,
+    step: int = 0,
+) -> tuple[float, list[AnyArray], list[AnyArray | None]]:
     """Return the loss of a network and its gradients, computed by backpropagation.
 
     Parameters
@@ -75,14 +90,17 @@ def loss_and_grad(
                     f"loss {loss!r} needs the output activation {output!r}, got {activations[-1]!r}"
                 )
             activations = [*activations[:-1], "identity"]  # these losses take z
-    masks = [None] * len(weights)  # dropout masks of the inputs of the layers
+    masks: list[Any] = [None] * len(weights)  # dropout masks of the inputs of the layers
     if dropout is not None:
         masks = [
             dropout_mask(rate, seed, step, layer, len(X), n_units, W.dtype)
             for layer, (rate, W) in enumerate(zip(dropout, weights, strict=True))
             for n_units in [X.n_columns if layer == 0 and isinstance(X, Table) else len(W)]
         ]
-    inputs, Z, A = [], [], X
+    inputs: list[Any] = []
+    Z: list[AnyArray] = []
+    A: Any = X
+    dA: Any
     for W, b, name, mask in zip(weights, biases, activations, masks, strict=True):
         if isinstance(A, Table):
             inputs.append(replace(A, mask=mask))
@@ -95,7 +113,8 @@ def loss_and_grad(
     else:
         dA = np.empty_like(A)
         L = loss_function(A, y, sample_weight, dA, **(loss_options or {}))
-    dW, db = [None] * len(Z), [None] * len(Z)
+    dW: list[Any] = [None] * len(Z)
+    db: list[AnyArray | None] = [None] * len(Z)
     for i in reversed(range(len(Z))):
         dZ = activation_backward(dA, Z[i], activations[i])
         if isinstance(inputs[i], Table):
@@ -112,29 +131,29 @@ def loss_and_grad(
 
 # ---- training ------------------------------------------------------------------------------------
 def fit(
-    X,
-    y,
-    weights,
-    biases,
-    activations,
-    loss,
-    optimizer="sgd",
-    lr=1e-3,
-    epochs=10,
-    batch_size=32,
-    shuffle=False,
-    rng=None,
-    sample_weight=None,
-    loss_options=None,
-    l1=0.0,
-    l2=0.0,
-    clip_value=None,
-    clip_norm=None,
-    average=None,
-    dropout=None,
-    seed=0,
-    **options,
-):
+    X: AnyArray | Table,
+    y: AnyArray,
+    weights: Sequence[AnyArray],
+    biases: Sequence[AnyArray | None],
+    activations: Sequence[OutputActivation],
+    loss: LossName | Callable[[AnyArray, AnyArray], tuple[float, AnyArray]],
+    optimizer: OptimizerName = "sgd",
+    lr: float | Callable[[int, int], float] = 1e-3,
+    epochs: int = 10,
+    batch_size: int = 32,
+    shuffle: bool = False,
+    rng: Rng = None,
+    sample_weight: AnyArray | None = None,
+    loss_options: dict[str, Any] | None = None,
+    l1: float = 0.0,
+    l2: float = 0.0,
+    clip_value: float | None = None,
+    clip_norm: float | None = None,
+    average: float | None = None,
+    dropout: Sequence[float] | None = None,
+    seed: int = 0,
+    **options: Any,
+) -> list[float] | tuple[list[float], list[AnyArray], list[AnyArray | None]]:
     """Train a network by mini-batch gradient descent, changing weights and biases in place.
 
     Parameters
@@ -183,10 +202,10 @@ def fit(
     w = np.ones(n, X.dtype) if sample_weight is None else np.asarray(sample_weight)
     params = _arrays(weights, biases)
     state = [{name: np.zeros_like(p) for name in moments} for p in params]
-    averaged_weights, averaged_biases = (
-        [None if p is None else p.copy() for p in ps] for ps in (weights, biases)
-    )
-    history, step = [], 0
+    averaged_weights = [W.copy() for W in weights]
+    averaged_biases = [None if b is None else b.copy() for b in biases]
+    history: list[float] = []
+    step = 0
     for epoch in range(epochs):
         order = rng.permutation(n) if shuffle else np.arange(n)
         total = 0.0

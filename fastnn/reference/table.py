@@ -1,8 +1,19 @@
 """A table as the inputs of the first layer: prefix sums of the weights forward, scattered sums backward."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any, Self
+
+    from numpy.typing import NDArray
+
+    from ..typing import AnyArray
 
 
 @dataclass
@@ -22,19 +33,19 @@ class Table:
         A factor of each number, of all bins of a column, and of each code: dropout.
     """
 
-    numbers: np.ndarray
-    positions: np.ndarray
-    n_bins: tuple
-    position_scale: tuple
-    codes: np.ndarray
-    n_levels: tuple
-    code_scale: tuple
-    mask: np.ndarray | None = None
+    numbers: AnyArray
+    positions: AnyArray
+    n_bins: Sequence[int]
+    position_scale: Sequence[float]
+    codes: AnyArray
+    n_levels: Sequence[int]
+    code_scale: Sequence[float]
+    mask: AnyArray | None = None
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.numbers)
 
-    def __getitem__(self, rows):
+    def __getitem__(self, rows: Any) -> Self:
         mask = None if self.mask is None else self.mask[rows]
         return replace(
             self,
@@ -45,27 +56,27 @@ class Table:
         )
 
     @property
-    def dtype(self):
+    def dtype(self) -> np.dtype[Any]:
         return self.numbers.dtype
 
     @property
-    def n_columns(self):
+    def n_columns(self) -> int:
         return self.numbers.shape[1] + len(self.n_bins) + len(self.n_levels)
 
-    def factors(self):
+    def factors(self) -> list[AnyArray]:
         """Return the mask of numbers, positions and codes."""
         mask = np.ones((len(self), self.n_columns)) if self.mask is None else self.mask
         d, p = self.numbers.shape[1], len(self.n_bins)
         return np.split(mask.astype(self.numbers.dtype), [d, d + p], axis=1)
 
-    def bins(self, j):
+    def bins(self, j: int) -> tuple[NDArray[np.intp], AnyArray]:
         """Return the bin of each row in column j of the positions, and the fraction in it."""
         x = self.positions[:, j]
         b = np.minimum(x.astype(np.intp), self.n_bins[j] - 1)
         return b, (x - b).astype(x.dtype)
 
 
-def table_linear(X, W, b=None):
+def table_linear(X: Table, W: AnyArray, b: AnyArray | None = None) -> AnyArray:
     """Return x W + b for the inputs x that the rows of a table stand for.
 
     A position in bin k with fraction f has the inputs s before k, s (2f - 1) in k, and -s after. With
@@ -103,7 +114,7 @@ def table_linear(X, W, b=None):
     return Z
 
 
-def table_linear_backward(dZ, X, W):
+def table_linear_backward(dZ: AnyArray, X: Table, W: AnyArray) -> AnyArray:
     """Return the gradient of a loss with respect to W of `table_linear`.
 
     The gradients g of a column's knots are sums over the rows. V_j is in all knots: with the sign +

@@ -5,12 +5,28 @@ moments: like params, zeros before the first step, changed by each step. `weight
 weight_decay p to the gradient. Decoupled weight decay multiplies p by 1 - lr weight_decay instead.
 """
 
+from __future__ import annotations
+
 import math
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
-def sgd_step_(params, grads, lr, momentum=0.0, nesterov=False, weight_decay=0.0, velocity=None):
+    from ..typing import AnyArray
+
+
+def sgd_step_(
+    params: AnyArray,
+    grads: AnyArray,
+    lr: float,
+    momentum: float = 0.0,
+    nesterov: bool = False,
+    weight_decay: float = 0.0,
+    velocity: AnyArray | None = None,
+) -> None:
     """Update params by one step of stochastic gradient descent.
 
     The step is ::
@@ -30,14 +46,23 @@ def sgd_step_(params, grads, lr, momentum=0.0, nesterov=False, weight_decay=0.0,
     """
     g = _add_decay(grads, params, weight_decay)
     if momentum != 0:
-        _require("velocity", velocity, "momentum")
+        velocity = _required("velocity", velocity, "momentum")
         velocity[...] = momentum * velocity + g
         g = g + momentum * velocity if nesterov else velocity
     params -= lr * g
 
 
 # ---- a learning rate for each parameter ----------------------------------------------------------
-def adagrad_step_(params, grads, total, step, lr=0.01, lr_decay=0.0, weight_decay=0.0, eps=1e-10):
+def adagrad_step_(
+    params: AnyArray,
+    grads: AnyArray,
+    total: AnyArray,
+    step: int,
+    lr: float = 0.01,
+    lr_decay: float = 0.0,
+    weight_decay: float = 0.0,
+    eps: float = 1e-10,
+) -> None:
     """Update params by one step of Adagrad (Duchi, Hazan and Singer, 2011).
 
     The step is ::
@@ -60,7 +85,16 @@ def adagrad_step_(params, grads, total, step, lr=0.01, lr_decay=0.0, weight_deca
     params -= lr / (1 + (step - 1) * lr_decay) * g / (np.sqrt(total) + eps)
 
 
-def adadelta_step_(params, grads, v, u, lr=1.0, rho=0.9, eps=1e-6, weight_decay=0.0):
+def adadelta_step_(
+    params: AnyArray,
+    grads: AnyArray,
+    v: AnyArray,
+    u: AnyArray,
+    lr: float = 1.0,
+    rho: float = 0.9,
+    eps: float = 1e-6,
+    weight_decay: float = 0.0,
+) -> None:
     """Update params by one step of Adadelta (Zeiler, 2012, algorithm 1).
 
     The step is ::
@@ -86,18 +120,18 @@ def adadelta_step_(params, grads, v, u, lr=1.0, rho=0.9, eps=1e-6, weight_decay=
 
 
 def rmsprop_step_(
-    params,
-    grads,
-    v,
-    lr=0.01,
-    alpha=0.99,
-    eps=1e-8,
-    weight_decay=0.0,
-    momentum=0.0,
-    centered=False,
-    mean=None,
-    velocity=None,
-):
+    params: AnyArray,
+    grads: AnyArray,
+    v: AnyArray,
+    lr: float = 0.01,
+    alpha: float = 0.99,
+    eps: float = 1e-8,
+    weight_decay: float = 0.0,
+    momentum: float = 0.0,
+    centered: bool = False,
+    mean: AnyArray | None = None,
+    velocity: AnyArray | None = None,
+) -> None:
     """Update params by one step of RMSprop (Tieleman and Hinton, 2012, lecture 6.5).
 
     The step is ::
@@ -122,18 +156,16 @@ def rmsprop_step_(
     mean, velocity : array like v, optional
         Required with `centered` and with momentum.
     """
-    if centered:
-        _require("mean", mean, "centered=True")
-    if momentum != 0:
-        _require("velocity", velocity, "momentum")
+    mean = _required("mean", mean, "centered=True") if centered else None
+    velocity = _required("velocity", velocity, "momentum") if momentum != 0 else None
     g = _add_decay(grads, params, weight_decay)
     v[...] = alpha * v + (1 - alpha) * g * g
     variance = v
-    if centered:
+    if mean is not None:
         mean += (1 - alpha) * (g - mean)
         variance = np.maximum(v - mean * mean, 0)  # rounding can make it negative
     d = g / (np.sqrt(variance) + eps)
-    if momentum != 0:
+    if velocity is not None:
         velocity[...] = momentum * velocity + d
         d = velocity
     params -= lr * d
@@ -141,8 +173,17 @@ def rmsprop_step_(
 
 # ---- Adam and its variants -----------------------------------------------------------------------
 def adam_step_(
-    params, grads, m, v, step, lr=1e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.0, v_max=None
-):
+    params: AnyArray,
+    grads: AnyArray,
+    m: AnyArray,
+    v: AnyArray,
+    step: int,
+    lr: float = 1e-3,
+    betas: tuple[float, float] = (0.9, 0.999),
+    eps: float = 1e-8,
+    weight_decay: float = 0.0,
+    v_max: AnyArray | None = None,
+) -> None:
     """Update params by one step of Adam (Kingma and Ba, 2015, algorithm 1).
 
     The step is, with betas = (b1, b2), ::
@@ -177,8 +218,17 @@ def adam_step_(
 
 
 def adamw_step_(
-    params, grads, m, v, step, lr=1e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=1e-2, v_max=None
-):
+    params: AnyArray,
+    grads: AnyArray,
+    m: AnyArray,
+    v: AnyArray,
+    step: int,
+    lr: float = 1e-3,
+    betas: tuple[float, float] = (0.9, 0.999),
+    eps: float = 1e-8,
+    weight_decay: float = 1e-2,
+    v_max: AnyArray | None = None,
+) -> None:
     """Update params by one step of AdamW (Loshchilov and Hutter, 2019).
 
     First p = (1 - lr weight_decay) p, then the step of `adam_step_` without weight decay.
@@ -189,8 +239,16 @@ def adamw_step_(
 
 
 def adamax_step_(
-    params, grads, m, u, step, lr=2e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.0
-):
+    params: AnyArray,
+    grads: AnyArray,
+    m: AnyArray,
+    u: AnyArray,
+    step: int,
+    lr: float = 2e-3,
+    betas: tuple[float, float] = (0.9, 0.999),
+    eps: float = 1e-8,
+    weight_decay: float = 0.0,
+) -> None:
     """Update params by one step of AdaMax (Kingma and Ba, 2015, algorithm 2).
 
     The step is, with betas = (b1, b2), ::
@@ -218,18 +276,18 @@ def adamax_step_(
 
 
 def nadam_step_(
-    params,
-    grads,
-    m,
-    v,
-    step,
-    lr=2e-3,
-    betas=(0.9, 0.999),
-    eps=1e-8,
-    weight_decay=0.0,
-    momentum_decay=4e-3,
-    decoupled_weight_decay=False,
-):
+    params: AnyArray,
+    grads: AnyArray,
+    m: AnyArray,
+    v: AnyArray,
+    step: int,
+    lr: float = 2e-3,
+    betas: tuple[float, float] = (0.9, 0.999),
+    eps: float = 1e-8,
+    weight_decay: float = 0.0,
+    momentum_decay: float = 4e-3,
+    decoupled_weight_decay: bool = False,
+) -> None:
     """Update params by one step of NAdam (Dozat, 2016), Adam with Nesterov momentum.
 
     With m and v of `adam_step_`, and ::
@@ -262,7 +320,14 @@ def nadam_step_(
     params -= lr * direction / (np.sqrt(v) / math.sqrt(1 - b2**step) + eps)
 
 
-def lion_step_(params, grads, m, lr=1e-4, betas=(0.9, 0.99), weight_decay=0.0):
+def lion_step_(
+    params: AnyArray,
+    grads: AnyArray,
+    m: AnyArray,
+    lr: float = 1e-4,
+    betas: tuple[float, float] = (0.9, 0.99),
+    weight_decay: float = 0.0,
+) -> None:
     """Update params by one step of Lion (Chen et al., 2023, algorithm 2).
 
     The step is, with betas = (b1, b2) and sign(0) = 0, ::
@@ -286,7 +351,9 @@ def lion_step_(params, grads, m, lr=1e-4, betas=(0.9, 0.99), weight_decay=0.0):
     m += (1 - b2) * (grads - m)
 
 
-OPTIMIZERS = {  # name: (step, names of its moments)
+OPTIMIZERS: dict[
+    str, tuple[Callable[..., None], list[str]]
+] = {  # name: (step, names of its moments)
     "sgd": (sgd_step_, ["velocity"]),
     "adagrad": (adagrad_step_, ["total"]),
     "adadelta": (adadelta_step_, ["v", "u"]),
@@ -300,12 +367,13 @@ OPTIMIZERS = {  # name: (step, names of its moments)
 
 
 # ---- helpers -------------------------------------------------------------------------------------
-def _require(name, moment, option):
-    """Raise a ValueError if a moment is missing."""
+def _required(name, moment, option):
+    """Return a moment, or raise a ValueError if it is missing."""
     if moment is None:
         raise ValueError(
             f"{option} needs {name}. Pass an array like params, zeros before the first step."
         )
+    return moment
 
 
 def _add_decay(grads, params, weight_decay):

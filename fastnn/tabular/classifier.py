@@ -174,25 +174,29 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
 
     _score_name = "accuracy"
     metric: str
-    class_weight: Any
+    class_weight: ClassWeight | None
     threshold: float | None
+    classes_: NDArray[Any]
+    oof_prediction_: NDArray[np.float64]
+    oof_score_: float
+    feature_importances_: NDArray[np.float64]
     _targets: Classes
 
     def __init__(
         self,
         n_estimators: int = 5,
         *,
-        hidden_layer_sizes: Sequence[int] | Literal["auto"] = "auto",
+        hidden_layer_sizes: int | Sequence[int] | Literal["auto"] = "auto",
         metric: str = "auto",
         class_weight: ClassWeight | None = None,
         threshold: float | str | None = None,
         time_limit: float | None = None,
         random_state: RandomState = None,
         n_threads: int = -1,
-        categories: Sequence[Any] | None = None,
-        numbers: Sequence[Any] | None = None,
-        dates: Sequence[Any] | None = None,
-        drop: Sequence[Any] | None = None,
+        categories: str | int | Sequence[str | int] | None = None,
+        numbers: str | int | Sequence[str | int] | None = None,
+        dates: str | int | Sequence[str | int] | None = None,
+        drop: str | int | Sequence[str | int] | None = None,
         verbose: bool | int = False,
     ) -> None:
         self._store_parameters(locals())

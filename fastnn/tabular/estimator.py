@@ -22,7 +22,8 @@ from .unfinished import Unfinished
 if TYPE_CHECKING:
     from typing import Any, Self
 
-    from numpy.typing import ArrayLike
+    from numpy.typing import ArrayLike, NDArray
+    from sklearn.utils import Tags
 
     from ..typing import Path
 
@@ -83,12 +84,12 @@ class BaseTabular(Attributes):
     drop: Any
     verbose: Any
     n_features_in_: int
-    feature_names_in_: np.ndarray
-    columns_: dict
-    left_out_: dict
-    feature_importances_: np.ndarray
-    oof_prediction_: np.ndarray
-    metadata_: dict
+    feature_names_in_: NDArray[Any]
+    columns_: dict[Any, str]
+    left_out_: dict[Any, str]
+    feature_importances_: NDArray[np.float64]
+    oof_prediction_: NDArray[np.float64]
+    metadata_: dict[str, str]
     n_folds_: int
     n_folds_left_: int
     _targets: Any
@@ -335,10 +336,10 @@ class BaseTabular(Attributes):
         """Return the targets of rows. y : array, or the name of a column of X."""
         return frames.split_target(X, y)[1] if isinstance(y, str) else y
 
-    def __sklearn_is_fitted__(self):
+    def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "_members")
 
-    def __sklearn_tags__(self):
+    def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
         tags.input_tags.allow_nan = True
         tags.input_tags.string = True

@@ -97,23 +97,24 @@ class TabularRegressor(RegressorMixin, BaseTabular):
 
     _score_name = "R2"
     loss: str | Loss
-    log_target: bool
+    log_target: bool | str
+    oof_score_: float | None
     _targets: Numbers
 
     def __init__(
         self,
         n_estimators: int = 5,
         *,
-        hidden_layer_sizes: Sequence[int] | Literal["auto"] = "auto",
+        hidden_layer_sizes: int | Sequence[int] | Literal["auto"] = "auto",
         loss: str | Loss = "squared_error",
         log_target: bool | str = False,
         time_limit: float | None = None,
         random_state: RandomState = None,
         n_threads: int = -1,
-        categories: Sequence[Any] | None = None,
-        numbers: Sequence[Any] | None = None,
-        dates: Sequence[Any] | None = None,
-        drop: Sequence[Any] | None = None,
+        categories: str | int | Sequence[str | int] | None = None,
+        numbers: str | int | Sequence[str | int] | None = None,
+        dates: str | int | Sequence[str | int] | None = None,
+        drop: str | int | Sequence[str | int] | None = None,
         verbose: bool | int = False,
     ) -> None:
         self._store_parameters(locals())

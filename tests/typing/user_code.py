@@ -3,13 +3,14 @@ reject. Each wrong call has a `type: ignore` comment. A comment that is not need
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 import fastnn
-from fastnn import MLP, Adam, EarlyStopping, History, export, schedules
+from fastnn import MLP, Adam, EarlyStopping, History, export, plotting, reference, schedules
 from fastnn import functional as F
 from fastnn.callbacks import Callback
 from fastnn.datasets import load_digits
@@ -64,6 +65,20 @@ def networks(X: NDArray[np.float32], y: NDArray[np.float32], folder: Path) -> fl
     return loss + float(gradient.sum()) + net.copy().params.size
 
 
+def row_groups(X: NDArray[np.float32], y: NDArray[np.float32], folder: Path) -> History:
+    def groups() -> Iterator[tuple[NDArray[np.float32], NDArray[np.float32]]]:
+        for start in range(0, len(X), 100):
+            yield X[start : start + 100], y[start : start + 100]
+
+    net = MLP([3, 8, 1], rng=0)
+    net.fit(groups, window=1000, epochs=2)
+    net.fit([(X, y), (X, y)], validation_data=(X, y))
+    history: History = net.fit(folder / "rows.parquet", "price", epochs=1)
+    net.fit("rows.parquet", ["price"], resume=True)
+    net.summary()
+    return history
+
+
 def many(X: NDArray[np.float32], y: NDArray[np.float32], folder: Path) -> FloatArray:
     nets = [MLP([3, 4, 1], rng=seed) for seed in range(2)]
     histories = fastnn.fit_many(nets, X, y, epochs=[1, 2], optimizer=["adam", Adam(0.1)])
@@ -88,7 +103,10 @@ def arrays(X: NDArray[np.float32], y: NDArray[np.float32]) -> float:
 def estimators(X: NDArray[np.float32], y: NDArray[np.float32]) -> None:
     classifier = fastnn.MLPClassifier((8,), max_iter=2, tol=0, n_iter_no_change=100)
     probabilities = classifier.fit(X, y > 0).predict_proba(X)
-    print(probabilities.shape, classifier.network_.n_params)
+    print(probabilities.shape, classifier.network_.n_params, classifier.classes_.tolist())
+    curve: list[float] = classifier.loss_curve_
+    print(curve[-1], classifier.n_iter_, classifier.max_iter, classifier.networks_[0].layer_sizes)
+    print(classifier.calibrate(X, y > 0).temperature_)
     low, high = (
         fastnn.MLPRegressor((4,), max_iter=2, n_estimators=3, tol=0, n_iter_no_change=100)
         .fit(X, y)
@@ -96,10 +114,33 @@ def estimators(X: NDArray[np.float32], y: NDArray[np.float32]) -> None:
     )
     print((high - low).mean())
     tabular = fastnn.TabularClassifier(n_estimators=2, hidden_layer_sizes=[8], random_state=0)
-    print(tabular.fit(X, y > 0).score(X, y > 0))
+    print(tabular.fit(X, y > 0).score(X, y > 0), tabular.oof_score_, tabular.columns_)
     scores = fastnn.cross_validate(fastnn.MLPRegressor((4,), max_iter=2), X, y, cv=2)
     search = fastnn.HalvingSearchCV(fastnn.MLPRegressor((4,)), {"alpha": [0.1, 1]}, n_iter=2)
-    print(scores["test_score"], search)
+    print(scores["test_score"], search.fit(X, y).best_params_, search.best_score_)
+    fastnn.HalvingSearchCV(classifier, {"alpha": [0.1, 1]}, n_iter="all", min_resources=2)
+
+
+def plots(net: MLP, X: NDArray[np.float32], y: NDArray[np.float32]) -> None:
+    with plotting.style():
+        ax = plotting.plot_history(net)
+        plotting.plot_roc(y > 0, net.forward(X), ax, labels=[False, True], name="net")
+    plotting.plot_confusion(["cat", "dog"], ["dog", "dog"], normalize="true")
+    plotting.plot_reliability(y > 0, net.forward(X), n_bins=5, strategy="quantile")
+    plotting.plot_decision(net, X[:, :2], y > 0)
+    plotting.plot_residuals(y, net.forward(X))
+    plotting.plot_importances(net, X, y, n_repeats=2, random_state=0)
+    plotting.plot_weights(net, shape=(8, 8), units=[0, 1])
+    plotting.plot_images(X.reshape(-1, 8, 8), titles=["first", "second"], columns=2)
+
+
+def in_numpy(net: MLP, X: NDArray[np.float32], y: NDArray[np.float32]) -> float:
+    outputs = reference.forward(X, net.weights, net.biases, ["relu", "identity"])
+    loss, _, _ = reference.loss_and_grad(
+        X, y, net.weights, net.biases, ["relu", "identity"], "mse", dropout=[0.0, 0.5]
+    )
+    reference.sgd_step_(net.params, net.grads, lr=0.1)
+    return loss + reference.mean_squared_error(outputs, y)
 
 
 def exported(net: MLP, folder: Path) -> None:
@@ -127,5 +168,9 @@ def wrong(net: MLP, X: NDArray[np.float32], y: NDArray[np.float32]) -> None:
     F.linear(X)  # type: ignore[call-arg]
     fastnn.MLPClasifier()  # type: ignore[attr-defined]
     fastnn.MLPClassifier(learning_rate="cosine")  # type: ignore[arg-type]
+    net.fit("rows.parquet", "price", window="all")  # type: ignore[arg-type]
+    plotting.plot_confusion(y, y, normalize="rows")  # type: ignore[arg-type]
+    plotting.plot_roc(y)  # type: ignore[call-arg]
+    reference.sgd_step_(X, X, 0.1, "adam")  # type: ignore[arg-type]
     history: str = net.fit(X, y)  # type: ignore[assignment]
     print(history)
