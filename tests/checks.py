@@ -1,6 +1,8 @@
 """Assertions on arrays and trainings. Their messages say how many numbers differ, which differ most,
 and by how much."""
 
+import inspect
+
 import numpy as np
 
 
@@ -87,3 +89,10 @@ def difference(actual, expected):
         f"{differ.sum()} of {a.size} numbers differ, most at {index}: "
         f"{a[worst]!r}, expected {b[worst]!r} (difference {distance[worst]:.3g})"
     )
+
+
+def signature(function):
+    """The signature without type annotations."""
+    found = inspect.signature(function)
+    parameters = [p.replace(annotation=p.empty) for p in found.parameters.values()]
+    return found.replace(parameters=parameters, return_annotation=found.empty)

@@ -14,6 +14,7 @@ from pathlib import Path
 import cases
 import numpy as np
 import pytest
+from checks import signature
 
 import fastnn
 from fastnn import (
@@ -85,13 +86,6 @@ SIGNATURES = {
     functional.activation_backward: "(dA, Z, name, out=None)",
     **{getattr(functional, name): signature for name, signature in cases.SIGNATURES.items()},
 }
-
-
-def signature(function):
-    """The signature without type annotations."""
-    found = inspect.signature(function)
-    parameters = [p.replace(annotation=p.empty) for p in found.parameters.values()]
-    return found.replace(parameters=parameters, return_annotation=found.empty)
 
 
 @pytest.mark.parametrize("name", SIGNATURES, ids=lambda f: f.__qualname__)
