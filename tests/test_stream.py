@@ -16,6 +16,7 @@ from fastnn import MLP, SGD, Adam, EarlyStopping, Lion, Table, reference
 from fastnn.callbacks import Callback
 from fastnn.schedules import ExponentialDecay, ReduceOnPlateau
 from fastnn.training import stream
+from fastnn.training.session import Session
 from fastnn.training.stream import Split
 
 RNG = np.random.default_rng(3)
@@ -523,3 +524,23 @@ def test_a_pass_that_counts_classes_has_the_rows_of_the_others():
     for net, class_weight in zip(nets, ("balanced", list(weights))):
         net.fit(groups, class_weight=class_weight, window=130, epochs=2)  # not a whole batch of 32
     assert_same_bits(training_state(nets[1]), training_state(nets[0]))
+
+
+def test_storing_twice_before_the_first_window_keeps_the_parameters(monkeypatch):
+    """As if Ctrl-C interrupted the end of a training whose first group cannot be read."""
+    net = MLP([6, 4, 2], rng=0)
+    optimizer = SGD(0.1, average=0.9)
+    net.fit([(X, Y)], loss="mse", optimizer=optimizer)
+    params, average = net.state.params.copy(), net.params.copy()
+    assert (params != average).any()
+
+    def broken():
+        raise OSError("gone")
+        yield
+
+    finish = Session.finish
+    monkeypatch.setattr(Session, "finish", lambda self: (finish(self), finish(self)))
+    with pytest.raises(OSError, match="gone"):
+        net.fit(broken, loss="mse", optimizer=optimizer, resume=True)
+    assert_same_bits(net.state.params, params)
+    assert_same_bits(net.params, average)
