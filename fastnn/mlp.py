@@ -247,7 +247,7 @@ class MLP(DifferentiableNetwork):
         DivergenceError
             A loss or parameter is not finite.
         KeyboardInterrupt
-            On Ctrl-C, within 100 ms. Parameters, state and history are those after the last
+            On Ctrl-C, usually within 100 ms. Parameters, state and history are those after the last
             complete step.
 
         Examples
