@@ -28,7 +28,7 @@ LAYERS = [
     {"training.engines"},
     {"callbacks"},
     {"training.session", "training.seeds"},
-    {"training.plan", "training.many"},
+    {"training.plan", "training.many", "training.stream_pool"},
     {"training.arguments"},
     {"files"},
     {"tables"},

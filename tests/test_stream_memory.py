@@ -1,4 +1,4 @@
-"""Peak memory of a training on a Parquet file, in a fresh process: 200 MB in 60 MB, and on demand
+"""Peak memory of trainings on a Parquet file, in a fresh process: 200 MB in 60 MB, and on demand
 (`nox -s stream`) 4 GB in 1 GB."""
 
 import sys
@@ -26,6 +26,20 @@ print(peak_memory() - before, history.n_steps, history.loss[-1] < history.loss[0
 """
 
 
+FIT = """
+import sys
+import fastnn
+from processes import peak_memory
+
+path, small, window = sys.argv[1], sys.argv[2], int(sys.argv[3]) or None
+options = dict(n_estimators=2, hidden_layer_sizes=8, time_limit=1, n_threads=1)
+fastnn.TabularRegressor(**options).fit(small, "y")  # loads pyarrow and scikit-learn
+before = peak_memory()
+reg = fastnn.TabularRegressor(**options).fit(path, "y", window=window)
+print(peak_memory() - before, len(reg.oof_rows_), reg.oof_score_ > 0.9)
+"""
+
+
 def write(path, n):
     names = [f"x{i}" for i in range(N_COLUMNS - 1)] + ["y"]
     schema, rng = pa.schema([(name, pa.float32()) for name in names]), np.random.default_rng(0)
@@ -37,21 +51,40 @@ def write(path, n):
             writer.write_table(pa.table(list(X), schema=schema))
 
 
+@pytest.fixture(scope="module")
+def paths(tmp_path_factory):
+    """A file of 200 MB, or 4 GB on demand, and one of 100 rows."""
+    folder = tmp_path_factory.mktemp("rows")
+    write(folder / "small.parquet", 100)
+    write(folder / "rows.parquet", scaled(1_000_000))
+    yield folder / "rows.parquet", folder / "small.parquet"
+    (folder / "rows.parquet").unlink()
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
-def test_a_table_larger_than_the_memory_of_its_training(tmp_path):
+def test_a_table_larger_than_the_memory_of_its_training(paths):
     n = scaled(1_000_000)
-    write(tmp_path / "small.parquet", 10)
-    write(tmp_path / "rows.parquet", n)
-    size = (tmp_path / "rows.parquet").stat().st_size / 2**20
+    size = paths[0].stat().st_size / 2**20
     window, limit = (100_000, 60) if SCALE == 1 else (0, 1024)  # 20 MB, or the default
-    result = processes.run(
-        *(TRAIN, tmp_path / "rows.parquet", tmp_path / "small.parquet", window), timeout=3600
-    )
+    result = processes.run(TRAIN, *paths, window, timeout=3600)
     assert result.returncode == 0, result.stderr
     peak, n_steps, improved = result.stdout.split()
     assert float(peak) < limit < 0.35 * size
     assert improved == "True"
     assert n_steps == str(2 * sum(-(-k // 512) for k in windows(n, int(window))))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_a_table_larger_than_the_memory_of_a_tabular_estimator(paths):
+    pytest.importorskip("sklearn", reason="estimators for tables need the extra sklearn")
+    size = paths[0].stat().st_size / 2**20
+    window, limit = (3000, 60) if SCALE == 1 else (100_000, 1024)
+    result = processes.run(FIT, *paths, window, timeout=3600)
+    assert result.returncode == 0, result.stderr
+    peak, n_rows, learned = result.stdout.split()
+    assert float(peak) < limit < 0.35 * size
+    assert 0.7 * window < int(n_rows) <= window
+    assert learned == "True"
 
 
 def windows(n, window):

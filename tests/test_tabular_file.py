@@ -56,7 +56,7 @@ def test_regressors(name, path):
     other = fastnn.load(path)
     for a, b in zip(other.predict(X, return_std=True), reg.predict(X, return_std=True)):
         assert_same_bits(a, b)
-    assert set(vars(reg)) - set(vars(other)) == {"oof_prediction_", "_fold_of_row"}
+    assert set(vars(reg)) - set(vars(other)) == {"oof_prediction_", "oof_rows_", "_fold_of_row"}
     for attribute in ("columns_", "left_out_", "oof_score_", "n_features_in_"):
         assert getattr(other, attribute) == getattr(reg, attribute)
     assert other.feature_names_in_.tolist() == reg.feature_names_in_.tolist()

@@ -161,12 +161,14 @@ def test_folds_end_one_after_the_other(monkeypatch):
     for n_threads in (1, 3):
         ended: list = []
 
-        def record(jobs, y, weight, targets, width, _, share, end_job, line, n=n_threads, to=ended):
+        def record(
+            jobs, y, weight, targets, width, _, share, end_job, *more, n=n_threads, to=ended
+        ):
             def end(job):
                 to.append(job.fold)
                 end_job(job)
 
-            train(jobs, y, weight, targets, width, n, share, end, line)
+            train(jobs, y, weight, targets, width, n, share, end, *more)
 
         monkeypatch.setattr(training, "train", record)
         TabularRegressor(**SMALL).fit(X, y)

@@ -49,15 +49,18 @@ class Clock:
             seconds += _seconds_of_importances(of_phase, encoders, *part, sources, n_threads)
         self.reserved = min(seconds, MAX_RESERVED * self.limit)
 
-    def plan(self, jobs, y, targets, n_folds, n_threads):
+    def plan(self, jobs, y, targets, n_folds, n_threads, stored=None):
         """Return the number of configurations that fit in the time, and the share of their epochs.
 
         Configurations are left out first, the last ones of the list; then epochs are reduced.
+
+        stored : EncodedRows or None
+            From which the networks train.
         """
         if self.limit is None:
             return len(jobs) // n_folds, 1.0
         groups = [jobs[i : i + n_folds] for i in range(0, len(jobs), n_folds)]
-        seconds = [n_folds * self._seconds(group[0], y, targets) for group in groups]
+        seconds = [n_folds * self._seconds(group[0], y, targets, stored) for group in groups]
         left = self.limit - self.reserved - (time.perf_counter() - self.began)
         while len(groups) > 1 and sum(seconds) / n_threads > left:
             groups.pop()
@@ -68,9 +71,9 @@ class Clock:
         needed = sum(sum(phase) / min(n_threads, len(phase) * n_folds) for phase in phases)
         return len(groups), min(1.0, max(0.0, left) / max(needed, 1e-9))
 
-    def _seconds(self, job, y, targets):
+    def _seconds(self, job, y, targets, stored):
         """Return the estimated seconds of a job on one thread."""
-        n = len(job.train)
+        n = job.n_train
         n_batches, size = recipe.batches(n)
         rows = job.train[: TRIAL_STEPS * size]
         net = job.net.copy()
@@ -86,7 +89,8 @@ class Clock:
         began = time.perf_counter()
         fit_many([net], job.table, y, epochs=1, **options)
         step = (time.perf_counter() - began) / -(-len(rows) // size)
-        return 1.1 * step * n_batches * recipe.n_epochs(job.configuration, n)
+        reading = 0.0 if stored is None else stored.seconds_per_row(job, targets.loss) * n
+        return 1.1 * (step * n_batches + reading) * recipe.n_epochs(job.configuration, n)
 
 
 def _seconds_of_importances(jobs, encoders, numbers, codes, sources, n_threads):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from numbers import Integral, Real
+from numbers import Real
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -12,12 +12,12 @@ from sklearn.preprocessing import LabelEncoder
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import check_is_fitted, column_or_1d
+from sklearn.utils.validation import check_is_fitted
 
 from ..validation import check_number
 from .estimator import BaseTabular
 from .folds import weights_of
-from .raw_columns import is_missing
+from .target_summary import ClassSummary, to_labels
 from .targets import Classes
 
 if TYPE_CHECKING:
@@ -90,6 +90,9 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
     oof_prediction_ : ndarray (n, n_classes)
         Probabilities of the training rows from the networks that held them out; NaN for rows that
         no network held out, with n_estimators=1. Not in a file.
+    oof_rows_ : ndarray of int, or None
+        The numbers of the rows of `oof_prediction_`, if `fit` held a sample of the rows in memory;
+        None for all rows. Not in a file.
     oof_score_ : float
         Accuracy of the classes that `oof_prediction_` and `threshold` give. It is slightly too
         good, because the best epochs and the weights of the configurations are chosen on the same
@@ -205,7 +208,7 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
 
     def _fit_targets(self, y, weight):
         """Set `classes_` and the targets. Return the class number of each row."""
-        y = _to_labels(y)
+        y = to_labels(y)
         check_classification_targets(y)
         labels = LabelEncoder().fit(y)
         self.classes_ = labels.classes_
@@ -213,9 +216,12 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
         self._check_threshold()
         return labels.transform(y)
 
-    def _class_numbers(self, y):
+    def _target_summary(self):
+        return ClassSummary(self)
+
+    def _target_numbers(self, y):
         """Return the number of the class of each row of the targets of `fit`."""
-        y = _to_labels(y)
+        y = to_labels(y)
         number_of = {label: i for i, label in enumerate(self.classes_.tolist())}
         for row, label in enumerate(y.tolist()):
             if label not in number_of:
@@ -225,8 +231,13 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
                 )
         return np.array([number_of[label] for label in y.tolist()])
 
-    def _multiply_class_weights(self, y, weight):
-        """Return the weight of each row, or None. y : ndarray (n,) of class numbers."""
+    def _multiply_class_weights(self, y, weight, n_rows=None):
+        """Return the weight of each row, or None.
+
+        y : ndarray (n,) of class numbers
+        n_rows : ndarray (n_classes,), optional
+            Number of rows of each class, if `y` has not all rows.
+        """
         weights: Any = self.class_weight
         if weights is None:
             return weight
@@ -240,7 +251,10 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
                         f"{' and more' if len(numbers) > 8 else ''}."
                     )
                 check_number(f"class_weight of {label!r}", value, minimum=0)
-            weights = {numbers[label]: value for label, value in weights.items()}
+            given = {numbers[label]: value for label, value in weights.items()}
+            weights = dict.fromkeys(range(len(numbers)), 1.0) | given  # y may lack some classes
+        elif n_rows is not None:
+            weights = dict(enumerate(n_rows.sum() / (len(n_rows) * n_rows)))
         of_class = compute_sample_weight(weights, y)
         return of_class if weight is None else weight * of_class
 
@@ -361,28 +375,3 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
         float
         """
         return super().score(X, self._targets_to_score(X, y), sample_weight)
-
-
-def _to_labels(y):
-    """Return classes as a vector that scikit-learn can sort. Missing classes are an error."""
-    dtype = getattr(y, "dtype", None)
-    if dtype is not None and not isinstance(dtype, np.dtype) and hasattr(y, "to_numpy"):
-        y = y.to_numpy()  # an extension type of pandas, or Polars
-    y = column_or_1d(y, warn=True)
-    if y.dtype != object:
-        return y
-    values = y.tolist()
-    for row, value in enumerate(values):
-        if is_missing(value):
-            raise ValueError(f"y has a missing class in row {row}. Remove the row.")
-    if all(isinstance(value, bool) for value in values):
-        return y.astype(bool)
-    if all(isinstance(value, Integral) for value in values):
-        return y.astype(np.int64)
-    if len({isinstance(value, str) for value in values}) > 1:
-        names = sorted({type(value).__name__ for value in values})
-        raise ValueError(
-            f"y holds classes of the types {', '.join(names)}, which cannot be sorted. Convert them "
-            "to texts: [str(label) for label in y]"
-        )
-    return y

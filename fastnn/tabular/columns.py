@@ -11,7 +11,7 @@ from ..tables.dates import COMPACT, FORMATS
 from ..tables.files import printable
 from ..tables.texts import is_missing_mark, parse_date
 from .frames import did_you_mean
-from .raw_columns import number_text, time_text
+from .raw_columns import number_text, to_texts
 
 KINDS = "number", "category", "date"
 TRUTHS = {"true": 1.0, "false": 0.0}
@@ -242,14 +242,8 @@ def _of_texts(raw, column, style, parse, what):
 
 
 def _to_texts(raw):
+    codes, levels = to_texts(raw)
     if raw.kind == "text":
-        marks = [i for i, text in enumerate(raw.levels) if is_missing_mark(text)]
-        codes = raw.values
-        if marks:
-            codes = np.where(np.isin(codes, marks), -1, codes)
-        return codes, raw.levels
-    present = ~np.isnan(raw.values)
-    numbers, codes = np.unique(raw.values[present], return_inverse=True)
-    out = np.full(len(raw.values), -1, np.int64)
-    out[present] = codes
-    return out, list(map(time_text if raw.kind == "time" else number_text, numbers.tolist()))
+        marks = [i for i, text in enumerate(levels) if is_missing_mark(text)]
+        codes = np.where(np.isin(codes, marks), -1, codes) if marks else codes
+    return codes, levels

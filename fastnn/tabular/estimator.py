@@ -13,10 +13,11 @@ from sklearn.utils._param_validation import Interval, Options, StrOptions
 from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
 from ..estimators.attributes import Attributes
-from ..validation import check_threads
-from . import frames, recipe, training
+from ..validation import check_count, check_threads
+from . import frames, large, recipe, training
 from .features import Features
 from .fit import Fit
+from .sampling import Rows
 from .unfinished import Unfinished
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ BLOCK = 20_000  # rows that are encoded and predicted at a time
 #: Attributes that `fit` sets.
 FITTED = (
     *("n_features_in_", "feature_names_in_", "columns_", "left_out_", "classes_"),
-    *("feature_importances_", "oof_prediction_", "oof_score_", "metadata_"),
+    *("feature_importances_", "oof_prediction_", "oof_rows_", "oof_score_", "metadata_"),
     *("n_folds_", "n_folds_left_"),
     *("_targets", "_features", "_encoders", "_members", "_target_name", "_fold_of_row"),
     *("_held_out_errors", "_unfinished"),
@@ -56,8 +57,10 @@ class BaseTabular(Attributes):
 
     _on_progress: Any = None
     _score_name: str
-    #: `resume` is not routed by meta-estimators.
-    __metadata_request__fit: ClassVar[dict] = {"resume": metadata_routing.UNUSED}
+    #: These arguments are not routed by meta-estimators.
+    __metadata_request__fit: ClassVar[dict] = dict.fromkeys(
+        ("resume", "window"), metadata_routing.UNUSED
+    )
 
     _parameter_constraints: ClassVar[dict] = {
         "n_estimators": [Interval(Integral, 1, None, closed="left")],
@@ -89,6 +92,7 @@ class BaseTabular(Attributes):
     left_out_: dict[Any, str]
     feature_importances_: NDArray[np.float64]
     oof_prediction_: NDArray[np.float64]
+    oof_rows_: NDArray[np.int64] | None
     metadata_: dict[str, str]
     n_folds_: int
     n_folds_left_: int
@@ -106,10 +110,11 @@ class BaseTabular(Attributes):
     def fit(
         self,
         X: Any,
-        y: Any,
+        y: Any = None,
         sample_weight: ArrayLike | None = None,
         groups: ArrayLike | None = None,
         resume: bool = False,
+        window: int | None = None,
     ) -> Self:
         """Fit an ensemble of networks to a table.
 
@@ -117,7 +122,10 @@ class BaseTabular(Attributes):
         ----------
         X : DataFrame (pandas or Polars), Arrow table, array_like (n, n_features), records, or path
             The table: numbers, texts, categories, Booleans, dates and missing values. A path is
-            that of a file that `fastnn.tables.read` reads, such as CSV or Parquet.
+            that of a file that `fastnn.tables.read` reads, such as CSV or Parquet, or of a folder
+            of Parquet files. Without `y`, X yields row groups ``(X, y)`` or ``(X, y,
+            sample_weight)``, the same in each pass: a list, an object whose ``__iter__`` starts
+            over, or a function that returns a new iterator.
         y : array_like (n,), or str
             Targets, or the name of the column of X that holds them.
         sample_weight : array_like (n,), optional
@@ -130,6 +138,11 @@ class BaseTabular(Attributes):
             Pass the same rows and parameters, and an int as random_state. The result is bit for bit
             that of a fit that was not stopped. The estimator may come from a file. If no fold is
             left, nothing is done.
+        window : int, optional
+            Most rows in memory, for Parquet files and row groups. By default all rows, if memory is
+            large enough, else as many as take about 256 MB. Of a table that has more rows, `fit`
+            holds a sample in memory, and writes all rows in encoded form to temporary files, from
+            which the networks train. See the guide "Tables larger than memory".
 
         Returns
         -------
@@ -141,6 +154,8 @@ class BaseTabular(Attributes):
             X, y, sample_weight or a parameter is invalid, or not that of the fit to resume.
         MemoryError
             The networks would need more memory than the machine has.
+        OSError
+            The temporary files of a table larger than memory do not fit on the disk.
         KeyboardInterrupt
             On Ctrl-C. If the networks of some folds are trained, the estimator is fitted with them:
             `oof_prediction_` is NaN for the rows of the other folds. Otherwise all attributes are
@@ -156,7 +171,7 @@ class BaseTabular(Attributes):
         with self._restore_on_error(BaseException):
             for name in FITTED:
                 self.__dict__.pop(name, None)
-            fit = Fit(self, X, y, sample_weight, groups)
+            fit = Fit(self, X, y, sample_weight, groups, window)
             interrupt = None
             if self._targets.n_out == 1 and self._targets.is_classifier:
                 if unfinished is not None:  # its targets had several classes
@@ -183,23 +198,31 @@ class BaseTabular(Attributes):
             )
         return self._unfinished
 
-    def _read_rows(self, X, y):
-        """Return the Frame of the training table, and y as an array. Set the names of columns."""
-        if y is None:
-            raise ValueError(
-                f"{type(self).__name__} requires y to be passed, but the target y is None. Pass an "
-                "array, or the name of a column of X."
-            )
+    def _read_rows(self, X, y, sample_weight, window):
+        """Return the Rows in memory, and the LargeTable that they are from or None.
+
+        Set the names of columns.
+        """
+        if window is not None:
+            window = check_count("window", window, minimum=2)
         self._target_name = y if isinstance(y, str) else None
-        if isinstance(y, str):
-            frame, y = frames.split_target(X, y)
-        else:
-            frame = frames.read(X)
-            check_consistent_length(np.empty((frame.n_rows, 0)), y)
-        self.n_features_in_ = len(frame.columns)
-        if frame.names is not None:
-            self.feature_names_in_ = np.array(frame.names, dtype=object)
-        return frame, y
+        rows, table = large.read(self, X, y, sample_weight, window)
+        if rows is None:
+            if y is None:
+                raise ValueError(
+                    f"{type(self).__name__} requires y to be passed, but the target y is None. Pass an "
+                    "array, or the name of a column of X."
+                )
+            if isinstance(y, str):
+                frame, y = frames.split_target(X, y)
+            else:
+                frame = frames.read(X)
+                check_consistent_length(np.empty((frame.n_rows, 0)), y)
+            rows = Rows(frame, y, sample_weight)
+        self.n_features_in_ = len(rows.frame.columns)
+        if rows.frame.names is not None:
+            self.feature_names_in_ = np.array(rows.frame.names, dtype=object)
+        return rows, table
 
     def _describe_columns(self):
         """Set `columns_` and `left_out_`, whose keys are names, or positions without names."""

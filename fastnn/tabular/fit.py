@@ -1,6 +1,8 @@
 """One call of `fit`: from the table to the members of the ensemble."""
 
+import contextlib
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from sklearn.utils import check_random_state
@@ -40,11 +42,13 @@ class Fit:
     Parameters
     ----------
     estimator : TabularClassifier or TabularRegressor
-    X, y, sample_weight, groups
+    X, y, sample_weight, groups, window
         As in `fit`.
 
     Attributes
     ----------
+    large : LargeTable or None
+        The table, if the rows in memory are a sample of it.
     jobs : list of Job
         All folds of one configuration, then all of the next.
     seed : int
@@ -57,24 +61,34 @@ class Fit:
         What `choose` returned for these folds.
     score : float or None
         `oof_score_` of these folds.
+    stored : EncodedRows or None
+        All rows of a large table.
     """
 
-    def __init__(self, estimator, X, y, sample_weight, groups):
+    stored: Any = None
+
+    def __init__(self, estimator, X, y, sample_weight, groups, window):
         e = self.estimator = estimator
         self.clock = budget.Clock(e.time_limit)
-        frame, y = e._read_rows(X, y)
+        rows, self.large = e._read_rows(X, y, sample_weight, window)
+        frame, y, weight = rows.frame, rows.y, rows.weight
         n = self.n = frame.n_rows
         if n < 2:
             raise ValueError(f"fit needs at least 2 rows, got {n} sample{'s' * (n != 1)}.")
-        weight = None
-        if sample_weight is not None:
-            weight = _check_sample_weight(sample_weight, np.zeros(n), ensure_non_negative=True)
-        self.groups = None if groups is None else group_numbers(groups, n)
+        if weight is not None:
+            weight = _check_sample_weight(weight, np.zeros(n), ensure_non_negative=True)
+        n_all = n if self.large is None else self.large.n_rows
+        self.groups = None if groups is None else group_numbers(groups, n_all)
         self.hidden = e._hidden_sizes()
         self.random_state = check_random_state(e.random_state)
         self.n_threads = check_threads(e.n_threads)
-        self.y = e._fit_targets(y, weight)
-        self.weight = weight = e._multiply_class_weights(self.y, weight)
+        n_rows_of_class = None
+        if self.large is None:
+            self.y = e._fit_targets(y, weight)
+        else:
+            self.y = self.large.fit_targets(y, weight)
+            n_rows_of_class = self.large.n_rows_of_class
+        self.weight = weight = e._multiply_class_weights(self.y, weight, n_rows_of_class)
         if weight is not None and not 0 < weight.sum() < np.inf:
             raise ValueError(
                 f"the sum of the weights of the rows is {weight.sum():g}. At least one weight must be "
@@ -101,6 +115,10 @@ class Fit:
         KeyboardInterrupt or None
             The interrupt that stopped training after some folds.
         """
+        with self.large or contextlib.nullcontext():
+            return self._run(unfinished, members)
+
+    def _run(self, unfinished, members):
         self.make_jobs(unfinished, members)
         done, interrupt = list(self.done), None
         e, line = self.estimator, None
@@ -124,20 +142,23 @@ class Fit:
     def make_jobs(self, unfinished, members):
         """Encode the table and make the networks. Those of an unfinished fit have been trained."""
         e = self.estimator
-        labels = self.y if self.targets.is_classifier else None
-        self.folds = split_rows(self.n, e.n_estimators, labels, self.groups, self.random_state)
-        configurations = list(dict.fromkeys(e._configurations(len(self.folds[0][0]))))
+        m = self.split()
+        configurations = list(dict.fromkeys(e._configurations(m)))
         self.encoders = self.fit_encoders(configurations)
         configurations = [c for c in configurations if c.encoding in self.encoders]
         n_folds = len(self.folds)
         budget.check_memory(
             self.encoders, self.hidden, self.targets.n_out, n_folds, e._features, self.n
         )
-        tables = {s: c.encode(self.numbers, self.codes) for s, c in self.encoders.items()}
+        self.tables = {s: c.encode(self.numbers, self.codes) for s, c in self.encoders.items()}
         self.learned = self.targets.encode(self.y)
         self.jobs = training.make_jobs(
-            configurations, tables, self.folds, self.targets, self.hidden, self.random_state
+            configurations, self.tables, self.folds, self.targets, self.hidden, self.random_state
         )
+        if self.large is not None:
+            self.stored = self.large.store(self)
+            for job in self.jobs:
+                job.n_train = self.stored.n_train(job.fold)
         if unfinished is None:
             self.clock.reserve(
                 self.encoders,
@@ -148,7 +169,7 @@ class Fit:
                 self.n_threads,
             )
             n_configurations, self.share = self.clock.plan(
-                self.jobs, self.learned, self.targets, n_folds, self.n_threads
+                self.jobs, self.learned, self.targets, n_folds, self.n_threads, self.stored
             )
         else:
             n_configurations, self.share = len(members), unfinished.share
@@ -172,6 +193,16 @@ class Fit:
                     networks = members[i // n_folds].networks
                     job.networks = networks[unfinished.folds.index(job.fold)]
             self.update_done()
+
+    def split(self):
+        """Set the folds. Return the number of rows that each network trains on."""
+        n_estimators = self.estimator.n_estimators
+        if self.large is not None:
+            self.folds = self.large.split(n_estimators, self.groups, self.random_state)
+            return round(self.large.n_rows * (1 - 1 / self.large.n_folds))
+        labels = self.y if self.targets.is_classifier else None
+        self.folds = split_rows(self.n, n_estimators, labels, self.groups, self.random_state)
+        return len(self.folds[0][0])
 
     def fit_encoders(self, configurations):
         """Return {Settings: Encoder} of the configurations, without those that have no inputs."""
@@ -233,6 +264,7 @@ class Fit:
             self.share,
             self.end_job,
             line,
+            self.stored,
         )
 
     def end_job(self, job):
@@ -307,6 +339,7 @@ class Fit:
             for group, share in chosen
         ]
         e.n_folds_, e.n_folds_left_ = n_done, n_folds - n_done
+        e.oof_rows_ = None if self.large is None else self.large.numbers
         e.oof_prediction_ = np.full((self.n, *P.shape[1:]), np.nan)
         e.oof_prediction_[rows] = P
         e._fold_of_row = np.full(self.n, -1)

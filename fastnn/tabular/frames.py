@@ -11,6 +11,7 @@ import numpy as np
 from ..tables import files, parquet_parts
 from ..tables.files import printable
 from ..validation import is_path
+from . import raw_columns
 from .raw_columns import from_chunks, from_series, from_vector
 
 
@@ -35,6 +36,20 @@ class Frame:
     def labels(self):
         """Return the names, or the positions of the columns as texts."""
         return [str(i) for i in range(len(self.columns))] if self.names is None else self.names
+
+    def take(self, rows):
+        """Return some rows. rows : ndarray of indices."""
+        return Frame(self.names, [column.take(rows) for column in self.columns], len(rows))
+
+
+def concatenate(parts):
+    """Return the Frame whose parts, of the same columns, have been read one by one."""
+    first = parts[0]
+    columns = [
+        raw_columns.concatenate(of_column, label)
+        for label, *of_column in zip(first.labels(), *(part.columns for part in parts))
+    ]
+    return Frame(first.names, columns, sum(part.n_rows for part in parts))
 
 
 def read(X, text_columns=()):

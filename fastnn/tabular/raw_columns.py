@@ -37,6 +37,55 @@ class RawColumn:
     declared: bool = False
     parsed: dict = field(default_factory=dict)
 
+    def take(self, rows):
+        """Return the column of some rows. rows : ndarray of indices."""
+        values = self.values[rows]
+        if self.levels is None:
+            return RawColumn(self.kind, values)
+        used, codes = np.unique(values[values >= 0], return_inverse=True)
+        values[values >= 0] = codes
+        return RawColumn("text", values, [self.levels[i] for i in used], self.declared)
+
+
+# ---- parts of a column ----
+
+
+def concatenate(parts, label):
+    """Return the column whose parts have been read one by one.
+
+    Numbers and times become texts if other parts hold texts, as in a column of objects.
+    """
+    if len(parts) == 1:
+        return parts[0]
+    kinds = {part.kind for part in parts if part.kind == "text" or not np.isnan(part.values).all()}
+    if kinds == {"number", "time"}:
+        raise ValueError(
+            f"column {label!r} holds dates or times in some parts of X, and numbers in others. Convert "
+            "it to one type."
+        )
+    if "text" not in kinds:
+        kind = kinds.pop() if kinds else parts[0].kind
+        return RawColumn(kind, np.concatenate([part.values for part in parts]))
+    code_of: dict = {}
+    values = []
+    for part in parts:
+        codes, texts = to_texts(part)
+        new = [code_of.setdefault(text, len(code_of)) for text in texts]
+        values.append(np.array([*new, -1], np.int64)[codes])
+    declared = all(part.declared for part in parts if part.kind == "text")
+    return RawColumn("text", np.concatenate(values), list(code_of), declared)
+
+
+def to_texts(raw):
+    """Return codes (n,), -1 for missing values, and the texts that they stand for."""
+    if raw.kind == "text":
+        return raw.values, raw.levels
+    present = ~np.isnan(raw.values)
+    numbers, codes = np.unique(raw.values[present], return_inverse=True)
+    out = np.full(len(raw.values), -1, np.int64)
+    out[present] = codes
+    return out, list(map(time_text if raw.kind == "time" else number_text, numbers.tolist()))
+
 
 # ---- arrays and objects ----
 

@@ -12,6 +12,7 @@ from ..estimators import intervals
 from ..losses import Loss, Poisson
 from .estimator import BaseTabular
 from .folds import weights_of
+from .target_summary import NumberSummary
 from .targets import Numbers
 
 if TYPE_CHECKING:
@@ -56,6 +57,8 @@ class TabularRegressor(RegressorMixin, BaseTabular):
     oof_prediction_ : ndarray (n,) or (n, n_quantiles)
         Predictions of the training rows from the networks that held them out; NaN for rows that no
         network held out, with n_estimators=1. Not in a file.
+    oof_rows_ : ndarray of int, or None
+        As in `TabularClassifier`.
     oof_score_ : float or None
         R^2 of `oof_prediction_`, slightly too good as in `TabularClassifier`; None for several
         quantiles.
@@ -123,6 +126,18 @@ class TabularRegressor(RegressorMixin, BaseTabular):
 
     def _fit_targets(self, y, weight):
         """Set the targets from the rows that have a weight. Return y in float64."""
+        y = self._target_numbers(y)
+        self._targets = self._numbers_of(y if weight is None else y[weight > 0])
+        return y
+
+    def _numbers_of(self, y):
+        return Numbers.fit(self.loss, y, bool(self.log_target))
+
+    def _target_summary(self):
+        return NumberSummary(self)
+
+    def _target_numbers(self, y):
+        """Return targets in float64, after checks."""
         if getattr(getattr(y, "dtype", None), "kind", "") in ("M", "m"):
             raise ValueError(f"y holds {y.dtype}, but must hold numbers. Convert it to numbers.")
         try:
@@ -140,11 +155,9 @@ class TabularRegressor(RegressorMixin, BaseTabular):
                 "Pass log_target=False, loss='poisson' for counts, or fit np.log1p(y) and apply "
                 "np.expm1 to the predictions."
             )
-        counted = y if weight is None else y[weight > 0]
-        self._targets = Numbers.fit(self.loss, counted, bool(self.log_target))
         return y
 
-    def _multiply_class_weights(self, y, weight):
+    def _multiply_class_weights(self, y, weight, n_rows=None):
         return weight
 
     def _score(self, P, y, weight):

@@ -91,7 +91,7 @@ def find_suspects(estimator: Any, y: Any, n_rows: int = 10) -> list[Suspect]:
 
 
 def _of_classes(clf, y, n_rows):
-    y, P = clf._class_numbers(y), clf.oof_prediction_
+    y, P = clf._target_numbers(y), clf.oof_prediction_
     rows = np.flatnonzero(P.argmax(axis=1) != y)
     rows = rows[~np.isnan(P[rows, 0])]
     given = P[rows, y[rows]]

@@ -13,6 +13,7 @@ from ..training.data import Data
 from ..training.many import train_many
 from ..training.session import SLICE_EPOCHS, Session
 from ..training.state import DivergenceError, fresh
+from ..training.stream_pool import StreamPool
 from . import recipe
 
 
@@ -34,6 +35,8 @@ class Job:
         those of two snapshots. They read `table`, without weights.
     weights : InputWeights or None
         What the inputs are multiplied by while the network trains.
+    n_train : int
+        Number of rows to train on: more than `train` has if these are a sample.
     """
 
     configuration: recipe.Configuration
@@ -44,6 +47,10 @@ class Job:
     net: MLP
     networks: list
     weights: Any = None
+    n_train: int = 0
+
+    def __post_init__(self):
+        self.n_train = self.n_train or len(self.train)
 
 
 def make_jobs(configurations, tables, folds, targets, hidden, random_state):
@@ -65,7 +72,9 @@ def make_jobs(configurations, tables, folds, targets, hidden, random_state):
     return jobs
 
 
-def train(jobs, y, weight, targets, width, n_threads, share=1.0, ended=None, line=None):
+def train(
+    jobs, y, weight, targets, width, n_threads, share=1.0, ended=None, line=None, stored=None
+):
     """Train the networks of jobs, fold by fold.
 
     Parameters
@@ -84,6 +93,8 @@ def train(jobs, y, weight, targets, width, n_threads, share=1.0, ended=None, lin
         ended(job) is called as soon as the networks of a job are trained.
     line : optional
         Shows the progress, as a `training.progress.ManyLine` does.
+    stored : EncodedRows, optional
+        The rows to train on. By default they are the rows `train` of a job.
 
     Raises
     ------
@@ -99,19 +110,20 @@ def train(jobs, y, weight, targets, width, n_threads, share=1.0, ended=None, lin
             return data[job.table]
         return Data.of(job.net, job.weights.multiply(job.table), y, loss, weight)
 
-    def make(i, queue):
-        job, n = jobs[i], len(jobs[i].train)
+    def make(i, queue=None):
+        job, n = jobs[i], jobs[i].n_train
         of_job = data_of(job)
+        rows = of_job.select(job.train) if stored is None else stored.data(job, loss)
         epochs = max(1, int(share * recipe.n_epochs(job.configuration, n)))
         optimizer = recipe.optimizer(job.configuration, targets.is_classifier, width, n, epochs)
         return TwoPartSession(
             job.net,
-            of_job.select(job.train),
+            rows,
             fresh(job.net, optimizer),
             epochs,
             recipe.batches(n)[1],
             True,
-            n_threads,
+            n_threads if stored is None else 1,
             job.net.rng,
             of_job.select(job.held_out),
             [EarlyStopping(None, keep="last", monitor=job.configuration.monitor)],
@@ -136,7 +148,10 @@ def train(jobs, y, weight, targets, width, n_threads, share=1.0, ended=None, lin
         if ended is not None:
             ended(job)
 
-    train_many([], make, n_threads, line, n=len(jobs), ended=end, in_order=True)
+    if stored is None:
+        train_many([], make, n_threads, line, n=len(jobs), ended=end, in_order=True)
+    else:
+        StreamPool(len(jobs), make, n_threads, line, end).run()
 
 
 class TwoPartSession(Session):
@@ -174,7 +189,8 @@ class TwoPartSession(Session):
             self.store()
             best, self.state.best = self.state.best, None
             self.best_of_first = self.net.params.copy() if best is None else best.params
-            self.engine.set_stopping(self.stopping.to_patience(self.state), self.metric)
+            if self.stopping:  # else a callback, which reads the state
+                self.engine.set_stopping(self.stopping.to_patience(self.state), self.metric)
 
 
 def outputs(networks, table, n_threads):

@@ -34,30 +34,18 @@ class RowGroups:
     n_rows: Any = None
 
     def __init__(self, net, source, loss):
-        _check_source(source)
+        check_source(source)
         self.net, self.source, self.loss = net, source, loss
         self.layout: dict | None = None  # what all groups must have in common: that of the first
 
     def read(self):
         """Yield the number of its first row and the Data of each group that has rows."""
-        i = first = 0
-        iterator = _begin(self.source)
-        try:
-            while True:
-                try:
-                    group = next(iterator)
-                except StopIteration:
-                    break
-                except Exception as error:
-                    error.add_note(f"raised by the row groups, when row group {i} was read")
-                    raise
-                data = self.to_data(group, i, first)
-                if len(data):
-                    yield first, data
-                i, first = i + 1, first + len(data)
-        finally:
-            if hasattr(iterator, "close"):
-                iterator.close()
+        first = 0
+        for i, group in iterate(self.source):
+            data = self.to_data(group, i, first)
+            if len(data):
+                yield first, data
+            first += len(data)
         self.n_rows = first
 
     def to_data(self, group, i, first):
@@ -121,7 +109,8 @@ class RowGroups:
                 )
 
 
-def _check_source(source):
+def check_source(source):
+    """Check that row groups can be read more than once."""
     if hasattr(source, "__next__"):
         raise TypeError(
             f"X is a {type(source).__name__}, whose row groups can be read once, but each epoch reads "
@@ -136,6 +125,25 @@ def _check_source(source):
         raise TypeError(
             f"X must be an array, with y, or row groups (X, y), got a {type(source).__name__}. {AGAIN}"
         )
+
+
+def iterate(source):
+    """Yield the number of each row group, and the group."""
+    i, iterator = 0, _begin(source)
+    try:
+        while True:
+            try:
+                group = next(iterator)
+            except StopIteration:
+                return
+            except Exception as error:
+                error.add_note(f"raised by the row groups, when row group {i} was read")
+                raise
+            yield i, group
+            i += 1
+    finally:
+        if hasattr(iterator, "close"):
+            iterator.close()
 
 
 def _begin(source):

@@ -26,14 +26,21 @@ class Split(NamedTuple):
 
     def rows(self, first, n):
         """Return whether the rows first..first+n-1 belong to it."""
-        with np.errstate(over="ignore"):  # splitmix64
-            z = np.arange(first + 1, first + n + 1, dtype=np.uint64)
-            z = z * np.uint64(0x9E3779B97F4A7C15) + np.uint64(self.seed)
-            z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-            z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-            z ^= z >> np.uint64(31)
-        is_held_out = (z >> np.uint64(11)) < self.fraction * 2.0**53
+        is_held_out = hashes(np.arange(first, first + n), self.seed) < self.fraction * 2.0**53
         return is_held_out if self.held_out else ~is_held_out
+
+
+def hashes(numbers, seed):
+    """Return a hash from 0 to 2**53 - 1 of each number of a row: splitmix64.
+
+    numbers : ndarray (n,) of int
+    """
+    with np.errstate(over="ignore"):
+        z = (numbers + 1).astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15) + np.uint64(seed)
+        z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+        z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+        z ^= z >> np.uint64(31)
+    return z >> np.uint64(11)
 
 
 @dataclass(eq=False, repr=False)

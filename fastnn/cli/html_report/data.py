@@ -56,7 +56,7 @@ def _describe_numbers(y):
 
 
 def _class_table(report):
-    labels, codes = report.record["classes"], report.model._class_numbers(report.y_train)
+    labels, codes = report.record["classes"], report.model._target_numbers(report.y_train)
     counts = np.bincount(codes, minlength=len(labels))
     order, caption = np.arange(len(labels)), "Classes of the training rows"
     if len(labels) > MAX_CLASSES:

@@ -1,0 +1,153 @@
+"""The encoded rows of a table in temporary files, from which networks train window by window."""
+
+import errno
+import os
+import shutil
+import time
+
+import numpy as np
+
+from ..input_table import Table
+from ..training.groups import RowGroups
+from ..training.stream import StreamedData, hashes
+
+READ_BYTES = 2e6  # of a group of rows
+BUCKET_SEED = 1  # of the hash that chooses the file of a row
+MAX_BUCKETS = 200  # files for each encoder
+PARTS = "numbers", "positions", "codes"  # of a Table
+
+
+class EncodedRows:
+    """All rows of a table as its encoders encode them.
+
+    The rows of each encoder are in several files. A hash chooses the file of a row, and a window
+    holds about one file, so the rows of a sorted table are mixed.
+
+    Parameters
+    ----------
+    folder : str
+    tables : dict of Settings: Table
+        Encoded rows of the sample, which have the layout of all rows.
+    target : numpy.dtype
+        That of the targets that networks learn.
+    has_weight : bool
+    n_rows, window : int
+        Number of rows, and of those in a window.
+
+    Attributes
+    ----------
+    n_of_fold : ndarray of int
+        Number of rows of each fold.
+    """
+
+    def __init__(self, folder, tables, target, has_weight, n_folds, n_rows, window):
+        self.folder, self.window = folder, window
+        self.layouts = {settings: table.layout for settings, table in tables.items()}
+        self.types = {s: _row_type(table, target, has_weight) for s, table in tables.items()}
+        self.has_weight, self.n_of_fold = has_weight, np.zeros(n_folds, np.intp)
+        self.n_buckets = min(MAX_BUCKETS, -(-n_rows // window))
+        self._check_space(n_rows)
+
+    def _check_space(self, n_rows):
+        needed = n_rows * sum(kind.itemsize for kind in self.types.values())
+        free = shutil.disk_usage(self.folder).free
+        if needed > free:
+            raise OSError(
+                errno.ENOSPC,
+                f"fit stores the encoded rows in temporary files, which need {needed / 1e9:.1f} GB, but "
+                f"{free / 1e9:.1f} GB are free in {os.path.dirname(self.folder)}. Set the environment "
+                "variable TMPDIR to a folder with more space",
+            )
+
+    def path(self, settings, bucket):
+        return os.path.join(self.folder, f"{list(self.types).index(settings)}-{bucket}")
+
+    # ---- write ----
+
+    def append(self, tables, y, weight, folds, numbers):
+        """Append the rows of a part.
+
+        Parameters
+        ----------
+        tables : dict of Settings: Table
+        y, weight : ndarray (n,)
+            As networks learn them.
+        folds, numbers : ndarray (n,) of int
+            The fold of each row, and its number in the table.
+        """
+        self.n_of_fold += np.bincount(folds, minlength=len(self.n_of_fold))
+        buckets = hashes(numbers, BUCKET_SEED) % np.uint64(self.n_buckets)
+        order = np.argsort(buckets, kind="stable")
+        ends = np.cumsum(np.bincount(buckets.astype(np.intp), minlength=self.n_buckets))
+        for settings, table in tables.items():
+            rows = np.empty(len(y), self.types[settings])
+            rows["numbers"], rows["positions"] = table.numbers, table.positions
+            rows["codes"], rows["y"], rows["fold"] = table.codes, y, folds
+            if self.has_weight:
+                rows["weight"] = weight
+            for bucket, of_bucket in enumerate(np.split(rows[order], ends[:-1])):
+                if len(of_bucket):
+                    with open(self.path(settings, bucket), "ab") as file:
+                        file.write(of_bucket.data)
+
+    # ---- read ----
+
+    def n_train(self, fold):
+        """Return the number of rows that are not held out by a fold."""
+        return int(self.n_of_fold.sum() - self.n_of_fold[fold])
+
+    def data(self, job, loss):
+        """Return the data that the network of a job trains on."""
+        data = StreamedData(RowGroups(job.net, _TrainingRows(self, job), loss), loss, self.window)
+        data.n_rows = self.n_train(job.fold)
+        return data
+
+    def seconds_per_row(self, job, loss):
+        """Return how long it takes to read a row for a job, from its first window."""
+        began = time.perf_counter()
+        window, *_ = next(self.data(job, loss).windows())
+        return (time.perf_counter() - began) / len(window)
+
+    def groups(self, settings):
+        """Yield all rows of an encoder in groups, as structured arrays."""
+        kind = self.types[settings]
+        n = max(1, int(READ_BYTES / kind.itemsize))
+        for bucket in range(self.n_buckets):
+            try:
+                file = open(self.path(settings, bucket), "rb", buffering=0)
+            except FileNotFoundError:  # no row
+                continue
+            with file:
+                while len(rows := np.fromfile(file, kind, n)):
+                    yield rows
+
+
+class _TrainingRows:
+    """The row groups of a job."""
+
+    def __init__(self, stored, job):
+        self.stored, self.job = stored, job
+
+    def __iter__(self):
+        job, stored = self.job, self.stored
+        settings = job.configuration.encoding
+        layout = stored.layouts[settings]
+        for rows in stored.groups(settings):
+            rows = rows[rows["fold"] != job.fold]
+            numbers, positions, codes = (np.ascontiguousarray(rows[name]) for name in PARTS)
+            X = Table._of(numbers, positions, codes, layout)
+            if job.weights is not None:
+                X = job.weights.multiply(X)
+            yield (X, rows["y"], rows["weight"]) if stored.has_weight else (X, rows["y"])
+
+
+def _row_type(table, target, has_weight):
+    """Return the dtype of an encoded row in a file."""
+    fields = [
+        ("numbers", np.float32, table.numbers.shape[1:]),
+        ("positions", np.float32, table.positions.shape[1:]),
+        ("codes", np.int32, table.codes.shape[1:]),
+        ("y", target),
+        ("fold", np.int16),
+    ]
+    return np.dtype([*fields, ("weight", np.float64)] if has_weight else fields)

@@ -1,0 +1,185 @@
+"""LargeTable: a table that does not fit in memory, for `fit`.
+
+`fit` holds a sample of the rows in memory. It decides what the columns are, encodes, chooses among
+the configurations, and gives scores and importances. The networks train on all rows.
+"""
+
+import heapq
+import os
+import re
+import tempfile
+import warnings
+
+import numpy as np
+from sklearn.utils.validation import _check_sample_weight
+
+from ..tables.files import TableWarning
+from ..training.stream import hashes
+from . import row_parts, sampling
+from .encoded_rows import EncodedRows
+
+MIN_ROWS = 4  # in memory, for each fold
+LARGE_FILES = "/var/tmp"  # /tmp can be in memory
+
+
+def read(estimator, X, y, sample_weight, window):
+    """Return the Rows that `fit` holds in memory, and a LargeTable if they are a sample.
+
+    Returns
+    -------
+    Rows or None
+        None if X is in memory, or a file that can be.
+    LargeTable or None
+    """
+    parts = row_parts.find(X, y, sample_weight)
+    if parts is None:
+        if window is not None:
+            raise ValueError(
+                "window is for row groups and Parquet files, but X is another table. Leave it out."
+            )
+        return None, None
+    if window is None and row_parts.is_file(X) and sampling.fits(parts.n_rows, parts.n_columns):
+        return None, None
+    summary = estimator._target_summary()
+    rows, n_rows = sampling.read(parts, summary, window)
+    for text in parts.notes:
+        warnings.warn(text, TableWarning, stacklevel=6)
+    if rows.numbers is None:
+        return rows, None
+    n, n_folds = len(rows.numbers), _n_folds(estimator.n_estimators)
+    if n < MIN_ROWS * n_folds:
+        raise ValueError(
+            f"window={window} puts {n} rows in memory, but {n_folds} folds need at least "
+            f"{MIN_ROWS * n_folds}. Pass a larger window."
+        )
+    return rows, LargeTable(parts, summary, rows, n_rows, window or len(rows.numbers))
+
+
+class LargeTable:
+    """A table of which `fit` holds a sample.
+
+    It is a context, in which temporary files exist.
+
+    Parameters
+    ----------
+    parts : ParquetRows or GroupRows
+    summary : ClassSummary or NumberSummary
+    rows : Rows
+        The sample.
+    n_rows : int
+        Number of all rows.
+    window : int
+        Number of rows that a network trains on at a time.
+
+    Attributes
+    ----------
+    n_rows_of_class : ndarray or None
+        Number of all rows of each class.
+    """
+
+    n_rows_of_class = None
+
+    def __init__(self, parts, summary, rows, n_rows, window):
+        self.parts, self.summary, self.n_rows = parts, summary, n_rows
+        self.numbers, self.window = rows.numbers, window
+
+    def __enter__(self):
+        in_temp = "TMPDIR" in os.environ or tempfile.tempdir or not os.path.isdir(LARGE_FILES)
+        folder = None if in_temp else LARGE_FILES
+        self.folder = tempfile.TemporaryDirectory(prefix="fastnn-", dir=folder)
+        return self
+
+    def __exit__(self, *exception):
+        self.folder.cleanup()
+
+    def fit_targets(self, y, weight):
+        """Set the targets of the estimator. Return those of the sample."""
+        y, self.n_rows_of_class = self.summary.fit(y, weight)
+        return y
+
+    # ---- folds ----
+
+    def split(self, n_estimators, groups, random_state):
+        """Return [(training rows, held-out rows)] of the sample, as `folds.split_rows` does.
+
+        A hash of the number of a row and a seed decides which fold holds it out. If there are
+        groups, each goes to the fold that has the fewest rows so far, the largest group first.
+        """
+        n_folds = _n_folds(n_estimators)
+        self.seed, self.fold_of_row = random_state.randint(2**31), None
+        if groups is not None:
+            n_folds = min(n_folds, int(groups.max()) + 1)
+            self.fold_of_row = _spread_groups(np.bincount(groups), n_folds)[groups]
+        self.n_folds = n_folds
+        fold = self.folds_of(self.numbers)
+        if len(np.unique(fold)) < n_folds:
+            raise ValueError(
+                f"the {len(fold)} rows in memory do not hold one of each of {n_folds} folds. Pass a "
+                "larger window."
+            )
+        folds = [(np.flatnonzero(fold != k), np.flatnonzero(fold == k)) for k in range(n_folds)]
+        return folds if n_estimators > 1 else folds[:1]
+
+    def folds_of(self, numbers):
+        """Return the fold that holds out each row."""
+        if self.fold_of_row is not None:
+            return self.fold_of_row[numbers]
+        return (hashes(numbers, self.seed) % np.uint64(self.n_folds)).astype(np.intp)
+
+    # ---- the second pass ----
+
+    def store(self, fit):
+        """Encode all rows. Return the EncodedRows."""
+        e, features = fit.estimator, fit.estimator._features
+        has_weight = fit.weight is not None
+        stored = EncodedRows(
+            *(self.folder.name, fit.tables, fit.learned.dtype, has_weight),
+            *(self.n_folds, self.n_rows, self.window),
+        )
+        n = 0
+        for part in self.parts:
+            try:
+                numbers, codes = features.transform(part.frame)
+                y = e._target_numbers(part.y)
+                weight = part.weight
+                if weight is not None:
+                    weight = _check_sample_weight(weight, np.zeros(len(y)))
+                weight = e._multiply_class_weights(y, weight, self.n_rows_of_class)
+            except (TypeError, ValueError) as error:
+                raise type(error)(f"{part.frame.where}: {_with_advice(str(error))}") from None
+            rows = np.arange(part.first, part.first + len(y))
+            tables = {s: encoder.encode(numbers, codes) for s, encoder in fit.encoders.items()}
+            stored.append(tables, fit.targets.encode(y), weight, self.folds_of(rows), rows)
+            n += len(y)
+        if n != self.n_rows:
+            raise ValueError(
+                f"X has {n:,} rows in this pass, but had {self.n_rows:,} before. Each pass must yield "
+                "the same rows in the same order."
+            )
+        return stored
+
+
+def _n_folds(n_estimators):
+    return n_estimators if n_estimators > 1 else 5
+
+
+def _spread_groups(n_rows, n_folds):
+    """Return the fold of each group, so that folds have about the same number of rows."""
+    fold_of_group = np.zeros(len(n_rows), np.intp)
+    folds = [(0, k) for k in range(n_folds)]
+    for group in np.argsort(-n_rows, kind="stable"):
+        n, fold = heapq.heappop(folds)
+        fold_of_group[group] = fold
+        heapq.heappush(folds, (n + int(n_rows[group]), fold))
+    return fold_of_group
+
+
+def _with_advice(message):
+    """Say that a sample decides what a column is, if a value is not what its column holds."""
+    found = re.match(r"column ('.*?') holds .* which is not ", message)
+    if found is None:
+        return message
+    return (
+        f"{message} A sample of the rows decides what a column is. Pass categories=[{found[1]}] if the "
+        "column holds texts."
+    )

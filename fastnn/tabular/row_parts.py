@@ -1,0 +1,172 @@
+"""Read the rows of a table part by part, in each pass again: from Parquet files or row groups."""
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from sklearn.utils.validation import check_consistent_length
+
+from ..tables import parquet_parts
+from ..tables.errors import did_you_mean
+from ..training.groups import check_source, iterate
+from ..validation import is_path
+from . import frames
+
+MOST_VALUES = 200_000  # of a part of a Parquet file
+
+
+@dataclass(eq=False, repr=False)
+class Part:
+    """Some rows of a table.
+
+    Attributes
+    ----------
+    first : int
+        Number of the first row in the table.
+    frame : Frame
+        Without the target. ``frame.where`` says which rows they are.
+    y : array_like (n,)
+    weight : array_like (n,) or None
+    """
+
+    first: int
+    frame: frames.Frame
+    y: Any
+    weight: Any
+
+
+def find(X, y, sample_weight):
+    """Return the parts of a table that `fit` need not hold in memory, None for other tables.
+
+    Each iteration over the parts is a pass over the rows.
+    """
+    if is_path(X) and isinstance(y, str) and parquet_parts.holds_parquet(X):
+        return ParquetRows(os.fsdecode(X), y, sample_weight)
+    if y is None and is_source(X):
+        if sample_weight is not None:
+            raise ValueError(
+                "sample_weight is the third part of a row group: (X, y, sample_weight). Do not pass "
+                "it to fit."
+            )
+        return GroupRows(X)
+    return None
+
+
+def is_file(X):
+    """Whether X is a path, but not of a folder."""
+    return is_path(X) and not os.path.isdir(os.fsdecode(X))
+
+
+def is_source(X):
+    """Whether X can be row groups ``(X, y)``, not one table."""
+    if isinstance(X, list):
+        return bool(X) and all(_is_group(each) for each in X)
+    is_table = hasattr(X, "shape") or hasattr(X, "columns") or hasattr(X, "__arrow_c_stream__")
+    if is_table or is_path(X) or isinstance(X, (dict, tuple, set, str, bytes)):
+        return False
+    return isinstance(X, Iterable) or callable(X)
+
+
+def _is_group(each):
+    """Whether an item of a list is a row group, not the row of a table."""
+    if not isinstance(each, (tuple, list)) or len(each) not in (2, 3):
+        return False
+    return hasattr(each[0], "shape") or isinstance(each[0], (list, dict))
+
+
+class ParquetRows:
+    """The rows of a Parquet file, or of a folder of them.
+
+    Parameters
+    ----------
+    path : str
+    target : str
+        Name of the column of the targets.
+    sample_weight : array_like (n,) or None
+
+    Attributes
+    ----------
+    notes : list of str
+        What has been guessed.
+    """
+
+    def __init__(self, path, target, sample_weight=None):
+        self.notes: list = []
+        self.table = parquet_parts.ParquetTable(path, (), (), [target], self.notes.append)
+        self.target, self.weight = target, sample_weight
+        self.n_rows: int = self.table.n_rows
+        names = self.table.names
+        if target not in names:
+            raise ValueError(
+                f"y={target!r} names a column that X does not have. {did_you_mean(target, names)}"
+            )
+        if sample_weight is not None:
+            self.weight = np.asarray(sample_weight)
+            check_consistent_length(self.weight, np.empty((self.n_rows, 0)))
+        self.is_selected = False
+
+    @property
+    def n_columns(self):
+        return len(self.table.names)
+
+    def __iter__(self):
+        if not self.is_selected:
+            self.table.select(self.table.names)
+            self.is_selected = True
+        start = 0
+        for file, first, table in self.table.parts(max(1, MOST_VALUES // self.n_columns)):
+            frame, y = frames.split_target(table, self.target)
+            frame.where = f"{file}, rows {first} to {first + frame.n_rows - 1}"
+            rows = slice(start, start + frame.n_rows)
+            yield Part(start, frame, y, None if self.weight is None else self.weight[rows])
+            start += frame.n_rows
+
+
+class GroupRows:
+    """The rows of row groups ``(X, y)`` or ``(X, y, sample_weight)``.
+
+    Parameters
+    ----------
+    source : iterable, or callable that returns one
+        Yields the same groups in each pass. X of a group is a table as `fit` accepts it.
+    """
+
+    n_rows: Any = None  # unknown before the first pass
+
+    def __init__(self, source):
+        check_source(source)
+        self.source, self.notes = source, []
+
+    def __iter__(self):
+        start, first = 0, None
+        for i, group in iterate(self.source):
+            where = f"row group {i}, which begins with row {start}"
+            try:
+                X, y, weight = _parts_of(group)
+                frame = frames.read(X)
+                check_consistent_length(np.empty((frame.n_rows, 0)), y)
+                if weight is not None:
+                    weight = np.asarray(weight)
+                    check_consistent_length(weight, y)
+            except (TypeError, ValueError) as error:
+                raise type(error)(f"{where}: {error}") from None
+            first = first or frame
+            if frame.labels() != first.labels():
+                raise ValueError(
+                    f"{where}: {frames.describe_other_names(frame.labels(), first.labels())}"
+                )
+            frame.where = where
+            if frame.n_rows:
+                yield Part(start, frame, y, weight)
+            start += frame.n_rows
+
+
+def _parts_of(group):
+    if not isinstance(group, (tuple, list)) or len(group) not in (2, 3):
+        parts = f" of {len(group)}" if isinstance(group, (tuple, list)) else ""
+        raise TypeError(
+            f"a row group must be (X, y) or (X, y, sample_weight), got a {type(group).__name__}{parts}"
+        )
+    return (*group, None)[:3]
