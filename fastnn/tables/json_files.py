@@ -2,7 +2,7 @@
 
 import json
 
-from . import encodings, memory
+from . import encodings, lending, memory
 from .errors import TableError, import_pyarrow, one_line, printable
 
 ADVICE = "Write one object for each row: DataFrame.to_json(path, orient='records', lines=True)."
@@ -19,7 +19,7 @@ def read_json_lines(source, encoding=None, note=print):
     parse = pyarrow.json.ParseOptions(newlines_in_values=True)
     try:
         with encodings.open_as_utf8(source, encoding) as file:
-            table = pyarrow.json.read_json(file, options, parse)
+            table = lending.call(pyarrow.json.read_json, file, options, parse)
     except pa.ArrowException:
         return _read_each_line(source, encoding)
     if table.num_rows == 1 and all(map(pa.types.is_nested, table.schema.types)):

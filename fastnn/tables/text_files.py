@@ -5,7 +5,7 @@ import io
 import re
 from dataclasses import dataclass, field
 
-from . import encodings
+from . import encodings, lending
 from . import layout as layouts
 from .errors import TableError, count, import_pyarrow, one_line, printable
 from .layout import DELIMITER_NAMES, Layout
@@ -213,7 +213,8 @@ def _parse(pa, table, convert, handler=None, threads=True):
     # A block has some hundred rows, even if the rows are long.
     block_size = MAX_BLOCK if handler else min(max(1 << 20, 500 * layout.row_length), MAX_BLOCK)
     with table.open_rows() as file:
-        return pa.csv.read_csv(
+        return lending.call(
+            pa.csv.read_csv,
             file,
             pa.csv.ReadOptions(
                 use_threads=threads, block_size=block_size, column_names=layout.names
