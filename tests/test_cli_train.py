@@ -91,8 +91,8 @@ def test_quiet_prints_nothing(run):
 def test_options_reach_the_estimator(run, monkeypatch):
     seen = []
 
-    def fit(model, table, target, arguments):
-        seen.append((model.get_params(), table.column_names))
+    def fit(model, rows, arguments):
+        seen.append((model.get_params(), rows.sample.column_names))
         raise KeyboardInterrupt
 
     monkeypatch.setattr(train_model, "fit", fit)
@@ -120,7 +120,7 @@ def test_options_reach_the_estimator(run, monkeypatch):
 def test_a_config_file_sets_options_and_the_command_line_wins(run, monkeypatch):
     seen = []
 
-    def fit(model, table, target, arguments):
+    def fit(model, rows, arguments):
         seen.append((model, arguments))
         raise KeyboardInterrupt
 

@@ -18,7 +18,7 @@ from numpy.testing import assert_array_equal  # noqa: E402
 import fastnn  # noqa: E402
 from fastnn import TabularClassifier, TabularRegressor  # noqa: E402
 from fastnn.tabular import encoded_rows, large, row_parts, sampling, training  # noqa: E402
-from fastnn.training import stream_pool  # noqa: E402
+from fastnn.tabular.fit import Fit  # noqa: E402
 
 N = 900
 SMALL = dict(n_estimators=3, hidden_layer_sizes=4, n_threads=1, random_state=0)
@@ -294,24 +294,49 @@ def test_the_time_limit_reduces_epochs(quick_recipe, monkeypatch):
 
 @pytest.mark.parametrize("n_threads", [1, 2])
 def test_resume_gives_the_bits_of_a_fit_without_interruption(n_threads, monkeypatch):
-    monkeypatch.setattr(stream_pool, "SLICE_SECONDS", 0.001)
     whole = make("classes", n_threads=n_threads)[0].fit(groups_of(100, X, classes), window=300)
     model = make("classes", n_threads=n_threads)[0]
+    update_done = Fit.update_done
 
-    def interrupt(progress):
-        if progress.folds_done:
+    def interrupt(self):
+        update_done(self)
+        if self.done:
+            monkeypatch.setattr(Fit, "update_done", update_done)
             raise KeyboardInterrupt
 
-    model._on_progress = interrupt
+    monkeypatch.setattr(Fit, "update_done", interrupt)
     with pytest.raises(KeyboardInterrupt):
         model.fit(groups_of(100, X, classes), window=300)
-    del model._on_progress
-    assert 0 < model.n_folds_ and 0 < np.isnan(model.oof_prediction_[:, 0]).sum()
+    assert model.n_folds_ == 1 and 0 < np.isnan(model.oof_prediction_[:, 0]).sum()
     with pytest.raises(ValueError, match="other X, or categories, numbers, dates or drop were"):
         model.fit(groups_of(100, X[::-1], classes[::-1]), window=300, resume=True)
     model.fit(groups_of(50, X, classes), window=300, resume=True)
     assert_same_model(model, whole)
     assert model.n_folds_left_ == 0
+
+
+def test_an_exception_stops_all_threads(monkeypatch, quick_recipe):
+    """Networks that would train for hours end, and the exception arrives."""
+    quick_recipe(10**7)
+
+    def interrupt(progress):
+        if progress.networks_done > 0:
+            raise KeyboardInterrupt
+
+    model, _ = make("numbers", n_threads=2)
+    model._on_progress = interrupt
+    with pytest.raises(KeyboardInterrupt):
+        model.fit(groups_of(100), window=300)
+    assert not hasattr(model, "oof_rows_")
+
+
+def test_an_error_of_a_thread_arrives(monkeypatch):
+    def broken(self, settings):
+        raise OSError("the disk is gone")
+
+    monkeypatch.setattr(encoded_rows.EncodedRows, "groups", broken)
+    with pytest.raises(OSError, match="the disk is gone"):
+        make("numbers", n_threads=2)[0].fit(groups_of(100), window=300)
 
 
 # ---- errors ----

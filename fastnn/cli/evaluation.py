@@ -5,7 +5,6 @@ from typing import Any
 
 import numpy as np
 
-from ..tables.errors import import_pyarrow
 from . import metrics
 from .target import label_text, locate
 
@@ -39,7 +38,7 @@ class Evaluation:
         """Return the out-of-fold predictions.
 
         train : ndarray
-            The rows that the model was fitted to.
+            The rows that `oof_prediction_` has.
         """
         P = model.oof_prediction_
         rows = np.flatnonzero(~np.isnan(P.reshape(len(P), -1)).any(axis=1))
@@ -47,9 +46,12 @@ class Evaluation:
 
     @classmethod
     def of_rows(cls, model, table, target, rows):
-        """Return the predictions of rows that the model was not fitted to."""
-        X = table.take(import_pyarrow().array(rows))
-        P = model.predict(X) if target.is_number else model.predict_proba(X)
+        """Return the predictions of rows that the model was not fitted to.
+
+        table : MemoryTable or LargeTable
+        """
+        predict = model.predict if target.is_number else model.predict_proba
+        P = np.concatenate([predict(part) for part in table.take(rows)])
         return cls(model, rows, _true(model, target, rows), P)
 
     def scores(self):
@@ -67,16 +69,16 @@ def find_suspects(model, target, train, arguments):
     Parameters
     ----------
     model : TabularClassifier or TabularRegressor
-        Fitted in this process to the rows `train`.
+        Fitted in this process.
     target : Target
     train : ndarray
-        Positions of rows among those with a target.
+        The rows that `oof_prediction_` has: positions among those with a target.
     arguments : argparse.Namespace
         How the table file was read.
     """
     from ..tabular import find_suspects
 
-    y = np.array(target.values.to_pylist())[train]
+    y = target.take(train)
     if target.is_number:
         errors = y - model.oof_prediction_
         limit = MIN_ERROR * np.sqrt(np.nanmean(errors**2))
@@ -95,5 +97,5 @@ def find_suspects(model, target, train, arguments):
 
 def _true(model, target, rows):
     """Return the class numbers, or numbers, of some rows."""
-    y = np.array(target.values.to_pylist())[rows]
+    y = target.take(rows)
     return y if target.is_number else np.searchsorted(model.classes_, y)

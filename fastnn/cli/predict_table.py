@@ -2,6 +2,7 @@
 
 import argparse
 import contextlib
+import os
 from dataclasses import dataclass
 from typing import Any
 
@@ -132,7 +133,8 @@ def input_files(arguments):
 
 def _open(arguments, text_columns, keep):
     path, options = resolve_table_path(arguments.data), read_options(arguments)
-    if path != "-" and parquet_parts.holds_parquet(path) and "sheet" not in options:
+    is_parquet = os.path.isdir(path) or (path != "-" and parquet_parts.holds_parquet(path))
+    if is_parquet and "sheet" not in options:
         na = options.get("na", ())
         return parquet_parts.ParquetTable(path, text_columns, na, keep, print_note)
     return _WholeTable(arguments.data, read_table(arguments, text_columns, keep))

@@ -30,6 +30,8 @@ def format_table(record):
     more = f", {record['test_rows']:,} for the test" if record["test_rows"] else ""
     yield f"{short_path(record['data'])}: {rows}{more}, {columns}"
     yield from paragraph("target", f"{printable(record['target'])}: {describe_target(record)}")
+    if record["sample"]:
+        yield from paragraph("sample", record["sample"])
 
 
 def describe_target(record):

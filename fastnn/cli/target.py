@@ -3,6 +3,7 @@
 import math
 import shlex
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -31,12 +32,22 @@ class Target:
 
     name: str
     task: str
-    values: object
+    values: Any
     rows: np.ndarray
 
     @property
     def is_number(self):
         return self.task == "number"
+
+    def take(self, rows):
+        """Return the values with these positions as an array."""
+        return np.array(self.values.take(import_pyarrow().array(rows)).to_pylist())
+
+    def classes(self):
+        """Return the classes, sorted, and the class number of each value."""
+        encoded = self.values.dictionary_encode()
+        labels, code_of = np.unique(np.array(encoded.dictionary.to_pylist()), return_inverse=True)
+        return labels, code_of[encoded.indices.to_numpy(zero_copy_only=False)]
 
 
 def read_target(table, arguments):
@@ -44,7 +55,7 @@ def read_target(table, arguments):
 
     Parameters
     ----------
-    table : pyarrow.Table
+    table : MemoryTable or LargeTable
     arguments : argparse.Namespace
         data, target, task (None: found out), skip_missing_target, and the options of the table file.
 

@@ -21,9 +21,10 @@ from .common import (
     to_json,
 )
 from .evaluation import Evaluation, find_suspects
-from .table_options import read_options, read_table
+from .table_options import read_options
 from .target import label_text, read_target
 from .train_options import add_arguments, command_line, complete, resolve_columns, split_names
+from .train_table import open_table
 from .training_record import KEY, describe_model
 from .tune import Search
 
@@ -75,40 +76,42 @@ def run(arguments):
     model = train_model.build(arguments, target, columns)
     if arguments.resume:
         model = train_model.load_unfinished(model, arguments)
-    table = _with_target(table, target)
+    table.set_target(target)
     train, test = _split(target, arguments)
+    rows = table.training_rows(target, train)
     record = {
         "fastnn": __version__,
         "command": command_line(given),
         "data": arguments.data,
         "reading": read_options(arguments),
         "rows": len(target.rows),
-        "columns": table.num_columns - 1,
+        "columns": len(table.column_names) - 1,
         "test_rows": len(test),
+        "sample": rows.describe(),
         "target": target.name,
         "task": target.task,
         "classes": _classes(target),
         "threshold": arguments.threshold,
         "seed": arguments.seed,
         "time_limit": arguments.time_limit,
-        "suspicions": _suspicions(table, target, columns["drop"]),
+        "suspicions": _suspicions(rows.sample, target, columns["drop"]),
     }
     show = _ignore if arguments.json or arguments.quiet else _print
     show(report.format_table(record))
     show(report.format_suspicions(record))
     began = time.perf_counter()
-    rows = table.take(import_pyarrow().array(train))
     record["tuning"] = None
     if arguments.tune:
-        search = Search(model, rows, target, train, arguments)
+        search = Search(model, rows, arguments)
         model, is_interrupted = search.run(), search.is_interrupted
         record["tuning"] = {"metric": search.metric, "tried": search.tried}
     else:
-        is_interrupted = train_model.fit(model, rows, target, arguments)
+        is_interrupted = train_model.fit(model, rows, arguments)
     record |= describe_model(model) | {"seconds": time.perf_counter() - began}
-    held_out = Evaluation.of_held_out(model, target, train)
+    predicted = rows.predicted(model)
+    held_out = Evaluation.of_held_out(model, target, predicted)
     record["scores"] = held_out.scores()
-    record["suspects"] = find_suspects(model, target, train, arguments)
+    record["suspects"] = find_suspects(model, target, predicted, arguments)
     record["test_scores"] = (
         Evaluation.of_rows(model, table, target, test).scores() if len(test) else None
     )
@@ -123,7 +126,7 @@ def run(arguments):
     if arguments.plot is not None:
         _plot(model, record, held_out, arguments)
     if arguments.report is not None:
-        _write_report(model, record, rows, held_out, arguments)
+        _write_report(model, record, rows.sample, held_out, arguments)
     if is_interrupted:
         print("\n".join(report.format_interrupted(record, arguments.out)), file=sys.stderr)
         return 130
@@ -163,20 +166,13 @@ def _read_table(arguments):
     for texts in (arguments.category, arguments.number, arguments.date):
         named += [*(texts or ()), *split_names(texts)]
     categories = [*(arguments.category or ()), *split_names(arguments.category)]
-    return read_table(arguments, text_columns=categories, keep=named)
-
-
-def _with_target(table, target):
-    """Return the rows that have a target, with the target as it is learned."""
-    pa = import_pyarrow()
-    table = table.take(pa.array(target.rows))
-    return table.set_column(table.column_names.index(target.name), target.name, [target.values])
+    return open_table(arguments, categories, named)
 
 
 def _classes(target):
     if target.is_number:
         return None
-    return list(map(label_text, np.unique(np.array(target.values.to_pylist()))))
+    return list(map(label_text, target.classes()[0]))
 
 
 def _split(target, arguments):
@@ -188,7 +184,7 @@ def _split(target, arguments):
 
     codes = None
     if not target.is_number:
-        _, codes = np.unique(np.array(target.values.to_pylist()), return_inverse=True)
+        _, codes = target.classes()
     n_test = max(1, round(arguments.test_size * n))
     stratify = codes is not None and np.bincount(codes).min() >= 2 <= n_test // (codes.max() + 1)
     if n - n_test < 2:

@@ -1,5 +1,6 @@
 """Build the estimator of `fastnn train` and fit it."""
 
+import argparse
 import os
 import re
 import warnings
@@ -92,9 +93,10 @@ def check_task(arguments, target):
             )
 
 
-def fit(model, table, target, arguments, label=""):
-    """Fit a model to a table that contains the target, and show the progress.
+def fit(model, rows, arguments, label=""):
+    """Fit a model, and show the progress.
 
+    rows : TrainingRows
     label : str
         What is trained, for the progress.
 
@@ -109,13 +111,18 @@ def fit(model, table, target, arguments, label=""):
             if arguments.class_weight == "balanced":  # the accuracy of weighted rows
                 model._score_name = "balanced accuracy"
             warnings.simplefilter("ignore")
-            model.fit(table, target.name, resume=arguments.resume)
+            rows.fit(model, arguments.resume)
     except KeyboardInterrupt:
         if not hasattr(model, "n_folds_left_"):
             raise KeyboardInterrupt("No model was written.") from None
         return True
+    except OSError as error:  # of temporary files
+        raise CommandError(f"{arguments.data}: {error.strerror or error}.") from None
     except (ValueError, MemoryError) as error:
-        raise CommandError(explain(error, arguments, target.rows)) from None
+        text, file, numbers = rows.place_error(str(error))
+        if file is not None:
+            arguments = argparse.Namespace(**{**vars(arguments), "data": file})
+        raise CommandError(explain(text, arguments, numbers)) from None
     finally:
         del model._on_progress
     return False
@@ -140,9 +147,16 @@ def load_unfinished(model, arguments):
 
 
 def explain(error, arguments, rows):
-    """Return the message of an estimator in the words of the command line."""
+    """Return the message of an estimator in the words of the command line.
+
+    error : Exception, or its message
+    """
     text = " ".join(str(error).split())
     text = re.sub(r"\bPass drop=\[(.*?)\]", r"Pass --drop \1", text)
+    text = re.sub(r"\bPass categories=\[(.*?)\]", r"Pass --category \1", text)
+    text = re.sub(r"^window=\d+ puts", "--window puts", text).replace(
+        "larger window", "larger --window"
+    )
     text = text.replace("hidden_layer_sizes", "--hidden")
     text = text.replace("resume=True", "--resume").replace(
         "or resume=False", "or leave out --resume"

@@ -47,7 +47,8 @@ def add_arguments(parser):
         "data",
         nargs="?",
         metavar="DATA",
-        help="table: CSV, TSV, JSON, Excel, Feather or Parquet; - for standard input",
+        help="table: CSV, TSV, JSON, Excel, Feather or Parquet; a folder of Parquet files; - for "
+        "standard input",
     )
     parser.add_argument("--target", metavar="COL", help="column to predict")
     parser.add_argument(
@@ -157,6 +158,13 @@ def _add_run_options(group):
         type=thread_count,
         metavar="N",
         help="maximum number of threads; does not change the model (default: -1, all CPUs)",
+    )
+    group.add_argument(
+        "--window",
+        type=whole_number(2),
+        metavar="ROWS",
+        help="most rows in memory, for Parquet files (default: all, or as many as take 256 MB if "
+        "memory is too small)",
     )
     group.add_argument(
         "--resume",

@@ -42,11 +42,7 @@ class Search:
     ----------
     model : TabularClassifier or TabularRegressor
         Has all other parameters. It is not fitted.
-    table : pyarrow.Table
-        The rows to train on.
-    target : Target
-    rows : ndarray
-        Positions of these rows among those with a target.
+    rows : TrainingRows
     arguments : argparse.Namespace
 
     Attributes
@@ -58,8 +54,8 @@ class Search:
         Whether Ctrl-C stopped the training of the best settings.
     """
 
-    def __init__(self, model, table, target, rows, arguments):
-        self.model, self.table, self.target, self.rows = model, table, target, rows
+    def __init__(self, model, rows, arguments):
+        self.model, self.rows, self.target = model, rows, rows.target
         self.arguments, self.members = arguments, model.n_estimators
         self.metric, self.is_interrupted = _metric(model), False
         self.tried: list = []
@@ -110,8 +106,8 @@ class Search:
         options = "--hidden " + ",".join(map(str, settings["hidden_layer_sizes"]))
         options += " --log-target" if settings.get("log_target") else ""
         label = f"setting {len(self.tried) + 1} of {self.n_fits}: {options}"
-        self.is_interrupted = train_model.fit(model, self.table, self.target, self.arguments, label)
-        evaluation = Evaluation.of_held_out(model, self.target, self.rows)
+        self.is_interrupted = train_model.fit(model, self.rows, self.arguments, label)
+        evaluation = Evaluation.of_held_out(model, self.target, self.rows.predicted(model))
         score = _scores(evaluation)[self.metric]
         self.tried.append({"options": options, "members": members, "score": score})
         return Fitted(model, settings, score)

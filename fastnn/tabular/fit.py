@@ -95,9 +95,10 @@ class Fit:
                 "above 0, and their sum finite."
             )
         columns = (e.numbers, e.categories, e.dates, e.drop)
-        e._features = Features.fit(frame, *(() if v is None else v for v in columns))
+        with contextlib.nullcontext() if self.large is None else self.large.row_numbers():
+            e._features = Features.fit(frame, *(() if v is None else v for v in columns))
+            self.numbers, self.codes = e._features.transform(frame)
         e._describe_columns()
-        self.numbers, self.codes = e._features.transform(frame)
         self.targets, self.done, self.score = e._targets, [], None
 
     def run(self, unfinished=None, members=()):

@@ -4,6 +4,7 @@
 the configurations, and gives scores and importances. The networks train on all rows.
 """
 
+import contextlib
 import heapq
 import os
 import re
@@ -40,6 +41,7 @@ def read(estimator, X, y, sample_weight, window):
         return None, None
     if window is None and row_parts.is_file(X) and sampling.fits(parts.n_rows, parts.n_columns):
         return None, None
+    estimator._target_name = parts.target
     summary = estimator._target_summary()
     rows, n_rows = sampling.read(parts, summary, window)
     for text in parts.notes:
@@ -96,6 +98,15 @@ class LargeTable:
         """Set the targets of the estimator. Return those of the sample."""
         y, self.n_rows_of_class = self.summary.fit(y, weight)
         return y
+
+    @contextlib.contextmanager
+    def row_numbers(self):
+        """Turn the row numbers in messages, which are those of the sample, into those of the table."""
+        try:
+            yield
+        except ValueError as error:
+            text = re.sub(r"(?<= in row )\d+", lambda n: str(self.numbers[int(n[0])]), str(error))
+            raise ValueError(text) from None
 
     # ---- folds ----
 

@@ -138,11 +138,18 @@ class GroupRows:
     def __init__(self, source):
         check_source(source)
         self.source, self.notes = source, []
+        self.target = getattr(source, "target_name", None)  # of `fastnn train`
+
+    def describe(self, i, start):
+        """Return what messages call group i."""
+        if hasattr(self.source, "describe_group"):
+            return self.source.describe_group(i, start)
+        return f"row group {i}, which begins with row {start}"
 
     def __iter__(self):
         start, first = 0, None
         for i, group in iterate(self.source):
-            where = f"row group {i}, which begins with row {start}"
+            where = self.describe(i, start)
             try:
                 X, y, weight = _parts_of(group)
                 frame = frames.read(X)

@@ -15,6 +15,7 @@ SHRINK = 0.75  # by which the share of the rows in the sample decreases when it 
 FIT_BYTES = 64  # of a value while `fit` has the table in memory: raw, as a feature, and encoded
 WINDOW_BYTES = 256e6
 MIN_WINDOW = 1000  # rows
+BLOCK = 100_000  # rows whose hashes are computed at a time
 
 
 @dataclass(eq=False, repr=False)
@@ -68,6 +69,25 @@ def read(parts, summary, window):
 def fits(n_rows, n_columns):
     """Whether `fit` can hold a table in memory."""
     return n_rows * n_columns * FIT_BYTES <= memory.available()
+
+
+def default_window(n_columns):
+    """Return the number of rows in memory of a table that `fit` cannot hold."""
+    return max(MIN_WINDOW, int(WINDOW_BYTES / (FIT_BYTES * n_columns)))
+
+
+def numbers(n, window):
+    """Return the numbers of the rows in the sample of a table of n rows."""
+    share, of_rows, rows = 1.0, np.zeros(0, np.uint64), np.zeros(0, np.intp)
+    for first in range(0, n, BLOCK):
+        block = np.arange(first, min(n, first + BLOCK))
+        of_rows, rows = np.r_[of_rows, hashes(block, SEED)], np.r_[rows, block]
+        chosen = of_rows < share * 2.0**53
+        while chosen.sum() > window:
+            share *= SHRINK
+            chosen = of_rows < share * 2.0**53
+        of_rows, rows = of_rows[chosen], rows[chosen]
+    return rows
 
 
 class Sample:

@@ -38,6 +38,8 @@ def data_section(report):
         ("columns", f"{n_used:,} used of {record['columns']:,}"),
         ("target", f"{name(record['target'])}: {describe_target(record)}"),
     ]
+    if record["sample"]:
+        facts.append(("sample", record["sample"]))
     if report.is_number:
         facts.append(("range", _describe_numbers(report.y_train)))
     return section(

@@ -1,0 +1,219 @@
+"""The table of `fastnn train`: in memory, or in Parquet files that are read in parts."""
+
+import os
+
+import numpy as np
+
+from ..tables import parquet_parts
+from ..tables.errors import import_pyarrow
+from .common import CommandError, plural, print_note, resolve_table_path
+from .table_options import read_options, read_table
+
+MOST_VALUES = 200_000  # of a part
+
+
+def open_table(arguments, text_columns, keep):
+    """Return the MemoryTable or LargeTable of a command. The parameters are those of `read_table`."""
+    from ..tabular import sampling
+
+    path, window = resolve_table_path(arguments.data), arguments.window
+    is_parquet = os.path.isdir(path) or (path != "-" and parquet_parts.holds_parquet(path))
+    if not is_parquet or arguments.sheet is not None:
+        if window is not None:
+            raise CommandError(
+                f"{arguments.data}: --window is for Parquet files. Leave it out, or convert the table."
+            )
+        return MemoryTable(read_table(arguments, text_columns, keep))
+    na = read_options(arguments).get("na", ())
+    parquet = parquet_parts.ParquetTable(path, text_columns, na, keep, _PrintOnce())
+    n_columns = len(parquet.names)
+    if window is not None or not sampling.fits(parquet.n_rows, n_columns):
+        return LargeTable(parquet, window or sampling.default_window(n_columns))
+    if not os.path.isdir(path):
+        return MemoryTable(read_table(arguments, text_columns, keep))
+    parquet.select(parquet.names)
+    parts = [table for _, _, table in parquet.parts(max(1, MOST_VALUES // n_columns))]
+    return MemoryTable(import_pyarrow().concat_tables(parts))
+
+
+class _PrintOnce:
+    """Prints each note once: some columns are read twice."""
+
+    def __init__(self):
+        self.printed: set = set()
+
+    def __call__(self, text):
+        if text not in self.printed:
+            self.printed.add(text)
+            print_note(text)
+
+
+class MemoryTable:
+    """A table in memory.
+
+    Attributes
+    ----------
+    column_names : list of str
+    """
+
+    def __init__(self, table):
+        self._table, self.column_names = table, table.column_names
+
+    def column(self, name):
+        return self._table.column(name)
+
+    def set_target(self, target):
+        """Keep the rows that have a target, with the target as it is learned."""
+        pa = import_pyarrow()
+        table = self._table.take(pa.array(target.rows))
+        i = table.column_names.index(target.name)
+        self._table = table.set_column(i, target.name, [target.values])
+
+    def take(self, rows):
+        """Yield the rows with these positions, in parts."""
+        yield self._table.take(import_pyarrow().array(rows))
+
+    def training_rows(self, target, rows):
+        """Return the TrainingRows with these positions."""
+        return TrainingRows(target, rows, *self.take(rows))
+
+
+class LargeTable:
+    """Parquet files that do not fit in memory. Memory holds the target of all rows.
+
+    Parameters
+    ----------
+    parquet : ParquetTable
+    window : int
+        Most rows in memory.
+
+    Attributes
+    ----------
+    column_names : list of str
+    file : str
+    file_rows : ndarray
+        The file of the part that was read last, and the numbers of its rows there.
+    """
+
+    def __init__(self, parquet, window):
+        self._parquet, self.window = parquet, window
+        self.column_names = parquet.names
+        self._most = max(1, MOST_VALUES // len(parquet.names))
+
+    def column(self, name):
+        """Read a column as a whole."""
+        self._parquet.select([name])
+        n_rows = self._most * len(self.column_names)
+        parts = [table.column(name) for _, _, table in self._parquet.parts(n_rows)]
+        return import_pyarrow().chunked_array([chunk for part in parts for chunk in part.chunks])
+
+    def set_target(self, target):
+        """Select the rows that have a target, with the target as it is learned."""
+        self._target = target
+        self._parquet.select(self.column_names)
+
+    def take(self, rows):
+        """Yield the rows with these positions among those with a target, ascending, in parts."""
+        pa = import_pyarrow()
+        numbers, start = self._target.rows[rows], 0
+        for file, first, table in self._parquet.parts(self._most):
+            low, high = np.searchsorted(numbers, [start, start + table.num_rows])
+            in_part = numbers[low:high] - start
+            start += table.num_rows
+            if low < high:
+                self.file, self.file_rows = file, first + in_part
+                part = table.take(pa.array(in_part))
+                values = self._target.values.take(pa.array(rows[low:high]))
+                i = self.column_names.index(self._target.name)
+                yield part.set_column(i, self._target.name, [values])
+
+    def training_rows(self, target, rows):
+        return StreamedRows(self, target, rows)
+
+
+class TrainingRows:
+    """The rows that a model is fitted to.
+
+    Parameters
+    ----------
+    target : Target
+    rows : ndarray
+        Positions among the rows with a target.
+    table : pyarrow.Table
+        These rows with the target.
+
+    Attributes
+    ----------
+    sample : pyarrow.Table
+        Rows that describe all rows.
+    """
+
+    def __init__(self, target, rows, table):
+        self.target, self.rows, self.sample = target, rows, table
+
+    def fit(self, model, resume):
+        model.fit(self.sample, self.target.name, resume=resume)
+
+    def predicted(self, model):
+        """Return the positions of the rows that `oof_prediction_` of the model has."""
+        return self.rows
+
+    def place_error(self, text):
+        """Return a message without the rows that it begins with, their file, and the numbers there.
+
+        The file is None if it is that of the command.
+        """
+        return text, None, self.target.rows[self.rows]
+
+    def describe(self):
+        """Return a text about the rows in memory, "" if they are all."""
+        return ""
+
+
+class StreamedRows(TrainingRows):
+    """Rows that are read in parts, in each pass again: row groups for `fit`.
+
+    Parameters
+    ----------
+    table : LargeTable
+    target, rows
+        As in `TrainingRows`.
+    """
+
+    def __init__(self, table, target, rows):
+        from ..tabular import sampling
+
+        self._table = table
+        self.target_name = target.name
+        chosen = sampling.numbers(len(rows), table.window)
+        parts = list(table.take(rows[chosen]))
+        super().__init__(target, rows, import_pyarrow().concat_tables(parts))
+
+    def __iter__(self):
+        for part in self._table.take(self.rows):
+            y = part.column(self.target.name).to_numpy()
+            yield part.drop_columns([self.target.name]), y
+
+    def describe_group(self, i, first):
+        """Return what messages call the part that was read last."""
+        return f"{self._table.file}, the rows read last"
+
+    def fit(self, model, resume):
+        model.fit(self, window=self._table.window, resume=resume)
+
+    def predicted(self, model):
+        return self.rows if model.oof_rows_ is None else self.rows[model.oof_rows_]
+
+    def place_error(self, text):
+        before = f"{self.describe_group(0, 0)}: "
+        if hasattr(self._table, "file") and text.startswith(before):
+            return text.removeprefix(before), self._table.file, self._table.file_rows
+        return super().place_error(text)
+
+    def describe(self):
+        if self.sample.num_rows == len(self.rows):
+            return ""
+        return (
+            f"{plural(self.sample.num_rows, 'row')} in memory decide about the columns and give the "
+            "scores; the networks train on all rows"
+        )
