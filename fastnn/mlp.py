@@ -11,20 +11,16 @@ from . import initializers, losses
 from .callbacks import resolve_callbacks
 from .differentiable import DifferentiableNetwork
 from .hints import FIT, NETWORK, PARTIAL_FIT, with_hints
-from .training.data import Data, of_validation
-from .training.groups import RowGroups
+from .training import sources
 from .training.plan import Plan, Settings
 from .training.progress import ProgressLine
 from .training.session import Session
 from .training.state import fresh, resumed
-from .training.stream import StreamedData
 from .validation import (
     check_count,
     check_number,
     check_rng,
     check_threads,
-    is_names,
-    is_path,
 )
 
 if TYPE_CHECKING:
@@ -168,7 +164,7 @@ class MLP(DifferentiableNetwork):
         epochs: int = 10,
         batch_size: int | None = 32,
         shuffle: bool = True,
-        validation_data: ValidationData | None = None,
+        validation_data: ValidationData | RowGroupSource | None = None,
         sample_weight: ArrayLike | str | None = None,
         callbacks: Callbacks = (),
         n_threads: int = 1,
@@ -207,8 +203,9 @@ class MLP(DifferentiableNetwork):
             Rows per step; the last batch of an epoch may be smaller. None: all rows.
         shuffle : bool, default True
             Whether to draw a new order of the rows every epoch: ``rng.permutation(n)``.
-        validation_data : (X, y) or (X, y, sample_weight), optional
-            Held-out rows. Their loss after every epoch is in ``history.val_loss``.
+        validation_data : (X, y) or (X, y, sample_weight), or row groups of these, optional
+            Held-out rows. Their loss after every epoch is in ``history.val_loss``. X may be a path,
+            as above. Rows that do not fit in a window are read again after every epoch.
         sample_weight : array_like (n,), optional
             Weights >= 0; the loss of a batch is sum(w_i l_i) / sum(w_i). With a path, the name of
             the column.
@@ -264,15 +261,8 @@ class MLP(DifferentiableNetwork):
         callbacks = resolve_callbacks(callbacks)
         rng = self.rng if rng is None else check_rng(rng)
         loss = losses.resolve(loss, self.activations[-1])
-        if y is None or is_path(X):
-            data = self._streamed(X, y, loss, sample_weight, window)
-        elif window is not None:
-            raise ValueError(
-                "window is for row groups and paths, but X and y are in memory. Leave it out."
-            )
-        else:
-            data = self._data(X, y, loss, sample_weight)
-        validation = of_validation(self, validation_data, loss, data)
+        data = sources.of_training(self, X, y, loss, sample_weight, window)
+        validation = sources.of_validation(self, validation_data, loss, data, window)
         check_number("validation_fraction", validation_fraction, minimum=0, below=1)
         if validation_fraction and validation is not None:
             raise ValueError(
@@ -325,7 +315,9 @@ class MLP(DifferentiableNetwork):
         3
         """
         self._check_may_train()
-        data = self._data(X, y, losses.resolve(loss, self.activations[-1]), sample_weight)
+        data = sources.in_memory(
+            self, X, y, losses.resolve(loss, self.activations[-1]), sample_weight
+        )
         data = data.with_class_weight(class_weight, self.layer_sizes[-1])
         state = (
             fresh(self, optimizer)
@@ -339,32 +331,6 @@ class MLP(DifferentiableNetwork):
             )
         n_threads = check_threads(n_threads)
         return Session(self, data, state, 1, batch_size, False, n_threads, self.rng).run()
-
-    def _data(self, X, y, loss, sample_weight):
-        """Return validated data with at least one row."""
-        data = Data.of(self, X, y, loss, sample_weight)
-        if not len(data):
-            raise ValueError("X has no rows. Training needs at least one.")
-        return data
-
-    def _streamed(self, X, y, loss, sample_weight, window):
-        """Return the StreamedData of row groups, or of Parquet files."""
-        if is_path(X):
-            if not is_names(y) or not (sample_weight is None or isinstance(sample_weight, str)):
-                raise TypeError(
-                    'X is a path, so y and sample_weight must name its columns: fit("rows.parquet", '
-                    f'"price"). Got {type(y).__name__} and {type(sample_weight).__name__}.'
-                )
-            from .tables.parquet_groups import ParquetGroups
-
-            X = ParquetGroups(X, y, sample_weight)
-        elif sample_weight is not None:
-            raise ValueError(
-                "sample_weight does not work with row groups. Let them yield (X, y, sample_weight)."
-            )
-        if window is not None:
-            window = check_count("window", window)
-        return StreamedData(RowGroups(self, X, loss), loss, window)
 
     # ---- other formats ----
 

@@ -107,7 +107,7 @@ class SparseMatrix(Protocol):
 
 #: Rows of inputs: an array, a data frame, a sparse matrix, or a table of bins and categories.
 Inputs: TypeAlias = "ArrayLike | SparseMatrix | Table"
-#: `(X, y)` or `(X, y, sample_weight)`.
+#: `(X, y)` or `(X, y, sample_weight)`. With a path as X, the others are names of columns.
 ValidationData: TypeAlias = "tuple[Inputs, ArrayLike] | tuple[Inputs, ArrayLike, ArrayLike]"
 #: Row groups `(X, y)` or `(X, y, sample_weight)`, which each epoch reads again, or a function that
 #: returns a new iterator over them.

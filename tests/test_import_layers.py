@@ -32,6 +32,7 @@ LAYERS = [
     {"training.arguments"},
     {"files"},
     {"tables"},
+    {"training.sources"},
     {"differentiable"},
     {"mlp"},
     {"loading"},

@@ -271,6 +271,77 @@ def test_validation_of_too_few_rows():
         MLP([6, 2], rng=0).fit(split_rows([7], X[:20], Y[:20]), validation_fraction=0.001)
 
 
+@pytest.mark.parametrize("in_memory", [True, False])
+@pytest.mark.parametrize("kind", ["list", "function", "file", "weighted file"])
+def test_validation_data_in_groups(kind, in_memory, tmp_path):
+    """Row groups that fit in a window give the bits of the same rows in memory."""
+    weight = WEIGHT[:90] if kind == "weighted file" else None
+    memory = (X[:90], Y[:90, 0], *([] if weight is None else [weight]))
+    groups = split_rows([40], *memory)
+    validation = {"list": groups, "function": lambda: iter(groups)}.get(kind)
+    if validation is None:
+        pa = pytest.importorskip("pyarrow")
+        import pyarrow.parquet as pq
+
+        columns = {f"x{j}": X[:90, j] for j in range(6)} | {"y": memory[1]}
+        validation = (tmp_path / "valid.parquet", "y")
+        if weight is not None:
+            columns["w"], validation = weight, (*validation, "w")
+        pq.write_table(pa.table(columns), tmp_path / "valid.parquet")
+    arguments = (X, Y[:, 0]) if in_memory else (split_rows([61], X, Y[:, 0]),)
+    nets = [MLP([6, 5, 1], rng=0) for _ in range(2)]
+    histories = [
+        net.fit(*arguments, validation_data=data, callbacks=EarlyStopping(2))
+        for net, data in zip(nets, (memory, validation))
+    ]
+    assert_same_bits(nets[1].params, nets[0].params)
+    assert_same_bits(histories[1].val_loss, histories[0].val_loss)
+
+
+def test_validation_data_of_several_windows():
+    groups = split_rows([40], X[:90], CLASSES[:90], WEIGHT[:90])
+    nets = [MLP([6, 5, 3], output="softmax", rng=0) for _ in range(2)]
+    stopping = EarlyStopping(monitor="error_rate", patience=20)
+    histories = [
+        net.fit(
+            *(split_rows([61], X, CLASSES), None),
+            **dict(validation_data=groups, window=window, shuffle=False, callbacks=stopping),
+        )
+        for net, window in zip(nets, (None, 32))
+    ]
+    assert_same_bits(nets[1].params, nets[0].params)
+    np.testing.assert_allclose(histories[1].val_loss, histories[0].val_loss, rtol=1e-6)
+    np.testing.assert_allclose(histories[1].val_error_rate, histories[0].val_error_rate, rtol=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("validation", "error", "message"),
+    [
+        (
+            lambda: [(X[:9, :5], Y[:9])],
+            ValueError,
+            "validation_data: row group 0, which begins with",
+        ),
+        (
+            (row for row in [(X, Y)]),
+            TypeError,
+            "validation_data: X is a generator, whose row groups",
+        ),
+        (
+            ("rows.parquet", 3),
+            TypeError,
+            "validation_data: X is a path, so y and sample_weight must",
+        ),
+        (lambda: [], ValueError, "validation_data: it has no rows"),
+        ((X,), ValueError, "validation_data must be .X, y. or .X, y, sample_weight., got 1 parts"),
+        (3, ValueError, "validation_data must be .X, y. or .X, y, sample_weight., got int"),
+    ],
+)
+def test_wrong_validation_data(validation, error, message):
+    with pytest.raises(error, match=message):
+        MLP([6, 2], rng=0).fit(split_rows([61], X, Y), validation_data=validation)
+
+
 # ---- resuming ----
 
 

@@ -17,7 +17,7 @@ from numpy.testing import assert_array_equal  # noqa: E402
 
 import fastnn  # noqa: E402
 from fastnn import TabularClassifier, TabularRegressor  # noqa: E402
-from fastnn.tabular import encoded_rows, large, row_parts, sampling, training  # noqa: E402
+from fastnn.tabular import encoded_rows, large, row_parts, sampling, training, weighting  # noqa: E402
 from fastnn.tabular.fit import Fit  # noqa: E402
 
 N = 900
@@ -210,8 +210,9 @@ def test_rows_of_one_group_are_in_one_fold(seen):
         assert len(rows) == 600  # the groups are as large as each other
 
 
-def test_one_window_trains_like_rows_in_memory(tmp_path):
-    """The same job, once with stored rows: the same bits."""
+@pytest.mark.parametrize("weighted", [False, True])
+def test_one_window_trains_like_rows_in_memory(tmp_path, weighted):
+    """The same job, once with stored rows: the same bits. Also with weighted inputs."""
     jobs = []
     for _ in range(2):
         fit = {}
@@ -229,6 +230,12 @@ def test_one_window_trains_like_rows_in_memory(tmp_path):
             training.train = train
         jobs.append(fit["arguments"])
     memory, (of_disk, learned, w, *rest) = jobs
+    if weighted:
+        for job in (*memory[0], *of_disk):
+            n_columns = [part.shape[1] for part in (job.table.numbers, job.table.positions)]
+            sizes = (*n_columns, job.table.codes.shape[1])
+            weights = (np.linspace(0.5, 2, n, dtype="f") for n in sizes)
+            job.weights = weighting.InputWeights(*weights)
     folds = np.zeros(N, int)
     for job in of_disk:
         folds[job.held_out] = job.fold

@@ -69,6 +69,7 @@ class StreamedData:
     class_weight: Any = None
     n_rows: int | None = None
     checksum: list | None = None
+    compiled = False  # for engines: they do not compute the validation loss themselves
 
     def __post_init__(self):
         self.buffer = Buffer()
@@ -150,15 +151,20 @@ class StreamedData:
             replace(self, part=Split(fraction, seed, is_out), n_rows=None, checksum=None)
             for is_out in (False, True)
         )
-        windows = held_out.windows()
-        data, _, is_last = next(windows, (None, 0, True))
-        for _ in windows:  # count the rows
-            pass
+        validation = held_out.in_memory_if_small()
         n, n_out = self.groups.n_rows, len(held_out)
         if not 0 < n_out < n:
             raise no_rows_held_out(fraction, n_out, n)
         self.n_rows, train.n_rows = n, n - n_out
-        return train, data if is_last else held_out
+        return train, validation
+
+    def in_memory_if_small(self):
+        """Return the Data of all rows if they fit in a window, else these data. Count the rows."""
+        windows = self.windows()
+        data, _, is_last = next(windows, (self, 0, True))
+        for _ in windows:
+            pass
+        return data if is_last else self
 
     def with_class_weight(self, class_weight, n_out):
         """Return data whose weights are multiplied by the weight of each row's class."""
