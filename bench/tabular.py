@@ -11,6 +11,8 @@
                                                        likewise, and keep both files
     python bench/tabular.py --contestants fastnn --set n_estimators=8 --label x8 --json r.json
                                                        a variant, as the contestant fastnn-x8
+    python bench/tabular.py --contestants fastnn --set window=0.25 --label part --json r.json
+                                                       fit holds a quarter of the rows in memory
     python bench/tabular.py --json results.json --read --markdown results.md
                                                        run nothing, report what is stored
 

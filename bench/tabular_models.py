@@ -25,6 +25,7 @@ from tabular_data import is_text
 
 # Levels of a text column that a model learns. HistGradientBoosting takes at most 255 in a column.
 HISTGB_LEVELS, ONE_HOT_LEVELS = 254, 256
+GROUP = 500  # rows
 OTHER, MISSING = "(other)", "(missing)"
 
 
@@ -116,13 +117,20 @@ class RealMLPModel(Model):
 
 
 class Tabular:
-    """fastnn.TabularClassifier or TabularRegressor, which read the table as it is."""
+    """fastnn.TabularClassifier or TabularRegressor, which read the table as it is.
 
-    def __init__(self, estimator):
-        self.estimator = estimator
+    window : share of the rows that `fit` holds in memory; None: the table is in memory
+    """
+
+    def __init__(self, estimator, window=None):
+        self.estimator, self.window = estimator, window
 
     def fit(self, X, y):
-        self.estimator.fit(X, y)
+        if self.window is None:
+            self.estimator.fit(X, y)
+        else:
+            groups = [(X[i : i + GROUP], y[i : i + GROUP]) for i in range(0, len(y), GROUP)]
+            self.estimator.fit(groups, window=int(self.window * len(y)))
         self.classes_ = getattr(self.estimator, "classes_", None)
         return self
 
@@ -155,7 +163,9 @@ def make_fastnn(n_classes, seed, n_threads, settings):
     import fastnn
 
     estimator = fastnn.TabularClassifier if n_classes else fastnn.TabularRegressor
-    return Tabular(estimator(random_state=seed, n_threads=n_threads, **settings))
+    parameters = {name: value for name, value in settings.items() if name != "window"}
+    model = estimator(random_state=seed, n_threads=n_threads, **parameters)
+    return Tabular(model, settings.get("window"))
 
 
 def make_mlp(module, n_classes, seed, **settings):

@@ -47,13 +47,13 @@ def in_system():
         return math.inf
 
 
-def check(label, n_bytes, what=""):
+def check(label, n_bytes, what="", advice=""):
     """Raise TableError if a table of about `n_bytes` bytes does not fit."""
     limit = available()
     if n_bytes > limit:
         raise TableError(
             f"{label}: {what}needs about {_format(n_bytes)} of memory, but {_format(limit)} are "
-            "available. Pass a file with fewer rows or columns."
+            f"available. Pass a file with fewer rows or columns{advice}."
         )
 
 
@@ -65,7 +65,10 @@ def check_text(source, value_length):
         size = source.stored_size * FACTORS.get(source.compression, 1)
     elif source.compression:
         how = f"holds {_format(size)} of text and "
-    check(source.label, int(size * (1 + BYTES_PER_VALUE / max(value_length, 1))), how)
+    needed = int(size * (1 + BYTES_PER_VALUE / max(value_length, 1)))
+    check(
+        source.label, needed, how, ", or a Parquet file, which is trained on and predicted in parts"
+    )
 
 
 def check_parquet(label, metadata):
