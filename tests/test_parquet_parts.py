@@ -7,7 +7,7 @@ import pytest
 from checks import assert_same_bits
 
 from fastnn import TabularClassifier, TabularRegressor
-from fastnn.tables import TableError, TableWarning, parquet_parts
+from fastnn.tables import TableError, TableWarning, parquet_parts, read
 
 pa = pytest.importorskip("pyarrow")
 pd = pytest.importorskip("pandas")
@@ -69,14 +69,30 @@ def test_predictions_are_those_of_the_table_in_memory(tmp_path, part, cuts, regr
 
 
 def test_parts_do_not_depend_on_row_groups(tmp_path, monkeypatch):
-    monkeypatch.setattr(parquet_parts, "PART_BYTES", 16 * 6 * 100)
+    monkeypatch.setattr(parquet_parts, "PART_BYTES", 16 * 5 * 100)
     notes = []
     path = saved(tmp_path, row_group_size=40)
-    parts = list(parquet_parts.read(path, note=notes.append))
-    assert [table.num_rows for _, table in parts] == [100, 100, 100]
-    assert parts[1][0] == f"{path}, rows 100 to 199"
-    assert parts[1][1].column_names == list(TABLE.columns)
-    assert len(notes) == 3
+    table = parquet_parts.ParquetTable(path, (), (), (), notes.append)
+    table.select(table.names)
+    parts = list(table.parts())
+    assert [part.num_rows for _, _, part in parts] == [100, 100, 100]
+    assert parts[1][:2] == (str(path), 100)
+    assert parts[1][2].column_names == list(TABLE.columns)
+    assert len(notes) == 1
+
+
+@pytest.mark.parametrize("order", ["ascending", "shuffled", "equal"])
+@pytest.mark.parametrize("name", ["", "Unnamed: 0", "number"])
+def test_row_numbers_are_left_out_as_in_memory(tmp_path, monkeypatch, name, order):
+    monkeypatch.setattr(parquet_parts, "PART_BYTES", 16 * 2 * 100)
+    numbers = {"ascending": np.arange(N), "shuffled": RNG.permutation(N), "equal": np.zeros(N, int)}
+    table = pa.table([numbers[order], HEIGHT], [name, "x"])
+    pq.write_table(table, tmp_path / "rows.parquet")
+    notes, expected = [], []
+    names = read(tmp_path / "rows.parquet", on_note=expected.append).column_names
+    parts = parquet_parts.ParquetTable(str(tmp_path / "rows.parquet"), (), (), (), notes.append)
+    assert parts.names == names and notes == expected
+    assert len(names) == 1 + (name == "number" or order == "equal")
 
 
 def test_a_note_is_given_once(tmp_path, monkeypatch, regressor):
@@ -92,7 +108,7 @@ def test_a_note_is_given_once(tmp_path, monkeypatch, regressor):
 
 @IGNORE
 def test_a_bad_value_is_named_with_its_file_and_rows(tmp_path, monkeypatch, regressor):
-    monkeypatch.setattr(parquet_parts, "PART_BYTES", 16 * 6 * 100)
+    monkeypatch.setattr(parquet_parts, "PART_BYTES", 16 * 5 * 100)
     ages = [str(i) for i in range(N)]
     ages[250] = "unknown age"
     TABLE.assign(age=ages).to_parquet(tmp_path / "rows.parquet")

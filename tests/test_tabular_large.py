@@ -17,7 +17,15 @@ from numpy.testing import assert_array_equal  # noqa: E402
 
 import fastnn  # noqa: E402
 from fastnn import TabularClassifier, TabularRegressor  # noqa: E402
-from fastnn.tabular import encoded_rows, large, row_parts, sampling, training, weighting  # noqa: E402
+from fastnn.tabular import (  # noqa: E402
+    encoded_rows,
+    find_suspects,
+    large,
+    row_parts,
+    sampling,
+    training,
+    weighting,
+)
 from fastnn.tabular.fit import Fit  # noqa: E402
 
 N = 900
@@ -432,6 +440,49 @@ def test_a_wrong_group_is_named(name, monkeypatch, tmp_path):
 def test_what_is_no_group(group, error, message):
     with pytest.raises(error, match=message):
         make("numbers")[0].fit(lambda: [group])
+
+
+def test_targets_and_weights_of_a_file_may_be_arrays(parquet):
+    path = parquet(3)
+    model = make("numbers")[0].fit(groups_of(100, X.assign(y=y), y, weight), window=300)
+    other = make("numbers")[0].fit(path, y, sample_weight=weight, window=300)
+    assert_same_bits(model.oof_prediction_, other.oof_prediction_)
+    with pytest.raises(ValueError, match="inconsistent numbers of samples"):
+        make("numbers")[0].fit(path, y[1:], window=300)
+
+
+@pytest.mark.parametrize("name", ["sample_weight", "groups"])
+def test_names_of_columns_are_no_values(name):
+    with pytest.raises(
+        ValueError, match=f"{name} must be an array with one value for each row, got"
+    ):
+        make("numbers")[0].fit(X, y, **{name: "code"})
+
+
+def test_other_objects_that_stand_for_rows(tmp_path, parquet):
+    import pyarrow.dataset
+
+    folder = parquet(2)
+    for source, message in (
+        (
+            pyarrow.dataset.dataset(folder),
+            "X is a FileSystemDataset of pyarrow. Pass the path of its",
+        ),
+        ([str(folder / "0.parquet")], r"X is a list of texts, such as '.*0.parquet', not of rows"),
+        (tmp_path / "empty", "is a folder without Parquet files"),
+    ):
+        (tmp_path / "empty").mkdir(exist_ok=True)
+        with pytest.raises(ValueError, match=message):
+            make("numbers")[0].fit(source, "y")
+
+
+def test_suspects_of_a_sample():
+    reg = make("numbers")[0].fit(groups_of(100), window=300)
+    with pytest.raises(
+        ValueError, match=r"rows of the table in memory. Pass their targets: y\[estim"
+    ):
+        find_suspects(reg, y)
+    assert find_suspects(reg, y[reg.oof_rows_])[0].row < len(reg.oof_rows_)
 
 
 def test_some_groups_with_weights():

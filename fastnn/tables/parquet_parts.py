@@ -49,10 +49,18 @@ class ParquetTable:
         self._text_columns, self._note = text_columns, note
         schema, self.n_rows = self._files.schema, self._files.n_rows
         tidy.check_shape(path, schema.names, self.n_rows)
-        index = [name for name in tidy.pandas_index(schema.empty_table()) if name not in keep]
-        tidy.note_left_out(path, dict.fromkeys(index, tidy.PANDAS_INDEX), note)
-        self.names = [name for name in schema.names if name not in index]
+        left_out = dict.fromkeys(tidy.pandas_index(schema.empty_table()), tidy.PANDAS_INDEX)
+        first = schema.names[0]
+        if not left_out and first in tidy.NAMES_OF_ROW_NUMBERS and self._numbers_rows(first):
+            left_out[first] = tidy.ROW_NUMBERS
+        left_out = {name: what for name, what in left_out.items() if name not in keep}
+        tidy.note_left_out(path, left_out, note)
+        self.names = [name for name in schema.names if name not in left_out]
         self._numbers: dict = {}  # texts that are numbers
+
+    def _numbers_rows(self, name):
+        parts = [batch.column(0) for _, _, batch in self._files.batches([name])]
+        return tidy.numbers_rows(import_pyarrow().chunked_array(parts))
 
     def select(self, names):
         """Say which columns `parts` reads. Look at all their texts that may be numbers."""
@@ -66,40 +74,19 @@ class ParquetTable:
         tidy.note_marks(self._path, found, self._note)
         self._numbers = found
 
-    def parts(self, most_rows):
+    def parts(self, most_rows=None):
         """Yield the file, the number of its first row there, and the table of each part.
 
-        most_rows : int
-            A part has so many rows, or fewer if these take more than PART_BYTES.
+        most_rows : int, optional
+            A part has at most so many rows. By default as many as take PART_BYTES.
         """
         for file, first, table in self._batches(self._selected, most_rows):
             yield file, first, tidy.convert_marks(table, self._numbers)
 
     def _batches(self, names, most_rows=MOST_ROWS):
         pa = import_pyarrow()
-        rows = min(most_rows, max(1, int(PART_BYTES / (memory.BYTES_PER_VALUE * len(names)))))
+        rows = max(1, int(PART_BYTES / (memory.BYTES_PER_VALUE * max(1, len(names)))))
+        rows = rows if most_rows is None else min(most_rows, rows)
         for file, first, batch in self._files.batches(names, rows):
             table = tidy.simplify_types(pa.Table.from_batches([batch]))
             yield file, first, tidy.remove_values(table, self._na)
-
-
-def read(path, text_columns=(), note=None):
-    """Yield which rows they are, and the table of each part, with the types that `files.read` gives.
-
-    Parameters
-    ----------
-    path : str or path-like
-        A Parquet file, or a folder of them, read in the order of their names.
-    text_columns : collection of str
-        Columns whose texts stay texts, even if they look like numbers.
-    note : callable
-        Called with a text for each guess.
-    """
-    pa = import_pyarrow()
-    files = ParquetFiles(path)
-    rows = max(1, int(PART_BYTES / (memory.BYTES_PER_VALUE * max(1, len(files.names)))))
-    for file, first, batch in files.batches(files.names, rows):
-        where = f"{file}, rows {first} to {first + len(batch) - 1}"
-        table = pa.Table.from_batches([batch])
-        table = tidy.simplify_types(tidy.drop_index(file, table, (), note))
-        yield where, tidy.read_marks(file, table, text_columns, ".", note)

@@ -12,6 +12,8 @@ from .texts import is_missing_mark, number_style, parse_number
 
 MARKS_TO_SHOW = 4
 PANDAS_INDEX = "the index of a pandas DataFrame"
+ROW_NUMBERS = "row numbers in the first column"
+NAMES_OF_ROW_NUMBERS = "", "Unnamed: 0"  # of the first column, if it may hold them
 SAMPLE = 1000  # distinct texts that decide whether to look at all
 
 
@@ -66,8 +68,8 @@ def drop_index(label, table, keep, note):
     """Drop the index of a pandas DataFrame, row numbers, and an empty column without a name."""
     drop = dict.fromkeys(pandas_index(table), PANDAS_INDEX)
     first = table.column_names[0]
-    if not drop and first in ("", "Unnamed: 0") and _numbers_rows(table.column(0)):
-        drop[first] = "row numbers in the first column"
+    if not drop and first in NAMES_OF_ROW_NUMBERS and numbers_rows(table.column(0)):
+        drop[first] = ROW_NUMBERS
     if table.column_names.count("") == 1 and table.column("").null_count == table.num_rows:
         drop[""] = "an empty column without a name"
     drop = {name: what for name, what in drop.items() if name not in keep}
@@ -83,7 +85,7 @@ def note_left_out(label, columns, note):
         note(f"{label}: column {printable(name)!r} left out: {what}")
 
 
-def _numbers_rows(column):
+def numbers_rows(column):
     """Whether all values are different whole numbers."""
     pa = import_pyarrow()
     return (

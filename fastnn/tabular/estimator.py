@@ -172,6 +172,7 @@ class BaseTabular(Attributes):
             for name in FITTED:
                 self.__dict__.pop(name, None)
             fit = Fit(self, X, y, sample_weight, groups, window)
+            self.oof_rows_ = None if fit.large is None else fit.large.numbers
             interrupt = None
             if self._targets.n_out == 1 and self._targets.is_classifier:
                 if unfinished is not None:  # its targets had several classes

@@ -70,6 +70,12 @@ class Fit:
     def __init__(self, estimator, X, y, sample_weight, groups, window):
         e = self.estimator = estimator
         self.clock = budget.Clock(e.time_limit)
+        for name, values in (("sample_weight", sample_weight), ("groups", groups)):
+            if isinstance(values, str):
+                raise ValueError(
+                    f"{name} must be an array with one value for each row, got {values!r}. Pass the "
+                    "values of the column, and name it in drop if it is no input."
+                )
         rows, self.large = e._read_rows(X, y, sample_weight, window)
         frame, y, weight = rows.frame, rows.y, rows.weight
         n = self.n = frame.n_rows
@@ -340,7 +346,6 @@ class Fit:
             for group, share in chosen
         ]
         e.n_folds_, e.n_folds_left_ = n_done, n_folds - n_done
-        e.oof_rows_ = None if self.large is None else self.large.numbers
         e.oof_prediction_ = np.full((self.n, *P.shape[1:]), np.nan)
         e.oof_prediction_[rows] = P
         e._fold_of_row = np.full(self.n, -1)

@@ -70,14 +70,12 @@ def read_parts(X, text_columns=()):
         yield read(X, text_columns)
         return
     notes: list = []
-    n_rows = 0
-    for where, table in parquet_parts.read(os.fsdecode(X), text_columns, notes.append):
-        frame = _to_frame(table)
-        frame.where = where
-        n_rows += frame.n_rows
+    table = parquet_parts.ParquetTable(os.fsdecode(X), text_columns, (), (), notes.append)
+    table.select(table.names)
+    for file, first, part in table.parts():
+        frame = _to_frame(part)
+        frame.where = f"{file}, rows {first} to {first + frame.n_rows - 1}"
         yield frame
-    if not n_rows:
-        yield read(X, text_columns)  # which says that it is empty
     for text in dict.fromkeys(notes):  # once for all parts
         warnings.warn(text, files.TableWarning, stacklevel=5)
 
@@ -117,7 +115,20 @@ def _to_table(X, text_columns=()):
             "pass a DataFrame, or an array of shape (n, n_features)."
         )
     if hasattr(X, "collect"):
-        raise ValueError(f"X is a {type(X).__name__}, whose rows are not known. Pass X.collect().")
+        raise ValueError(
+            f"X is a {type(X).__name__}, whose rows are not known. Pass X.collect(), or the path of a "
+            "Parquet file or a folder of them."
+        )
+    if hasattr(X, "to_batches") and hasattr(X, "to_table"):
+        raise ValueError(
+            f"X is a {type(X).__name__} of pyarrow. Pass the path of its file or folder, or "
+            "X.to_table()."
+        )
+    if isinstance(X, list) and X and all(map(is_path, X)):
+        raise ValueError(
+            f"X is a list of texts, such as {X[0]!r}, not of rows. Pass a table, or the path of one "
+            "file or of a folder of Parquet files."
+        )
     if hasattr(X, "to_arrow"):  # Polars
         return X.to_arrow()
     if not _is_pandas(X) and (hasattr(X, "__arrow_c_stream__") or hasattr(X, "__arrow_c_array__")):

@@ -42,7 +42,7 @@ def find(X, y, sample_weight):
 
     Each iteration over the parts is a pass over the rows.
     """
-    if is_path(X) and isinstance(y, str) and parquet_parts.holds_parquet(X):
+    if is_path(X) and y is not None and (not is_file(X) or parquet_parts.holds_parquet(X)):
         return ParquetRows(os.fsdecode(X), y, sample_weight)
     if y is None and is_source(X):
         if sample_weight is not None:
@@ -82,8 +82,8 @@ class ParquetRows:
     Parameters
     ----------
     path : str
-    target : str
-        Name of the column of the targets.
+    y : str or array_like (n,)
+        Targets, or the name of their column.
     sample_weight : array_like (n,) or None
 
     Attributes
@@ -92,20 +92,25 @@ class ParquetRows:
         What has been guessed.
     """
 
-    def __init__(self, path, target, sample_weight=None):
+    def __init__(self, path, y, sample_weight=None):
         self.notes: list = []
-        self.table = parquet_parts.ParquetTable(path, (), (), [target], self.notes.append)
-        self.target, self.weight = target, sample_weight
+        self.target = y if isinstance(y, str) else None
+        keep = () if self.target is None else (y,)
+        self.table = parquet_parts.ParquetTable(path, (), (), keep, self.notes.append)
         self.n_rows: int = self.table.n_rows
         names = self.table.names
-        if target not in names:
+        if self.target is not None and y not in names:
             raise ValueError(
-                f"y={target!r} names a column that X does not have. {did_you_mean(target, names)}"
+                f"y={y!r} names a column that X does not have. {did_you_mean(y, names)}"
             )
-        if sample_weight is not None:
-            self.weight = np.asarray(sample_weight)
-            check_consistent_length(self.weight, np.empty((self.n_rows, 0)))
+        self.y = None if self.target is not None else self._check_rows(y)
+        self.weight = None if sample_weight is None else self._check_rows(sample_weight)
         self.is_selected = False
+
+    def _check_rows(self, values):
+        values = np.asarray(values)
+        check_consistent_length(values, np.empty((self.n_rows, 0)))
+        return values
 
     @property
     def n_columns(self):
@@ -117,9 +122,12 @@ class ParquetRows:
             self.is_selected = True
         start = 0
         for file, first, table in self.table.parts(max(1, MOST_VALUES // self.n_columns)):
-            frame, y = frames.split_target(table, self.target)
+            rows = slice(start, start + table.num_rows)
+            if self.y is None:
+                frame, y = frames.split_target(table, self.target)
+            else:
+                frame, y = frames.read(table), self.y[rows]
             frame.where = f"{file}, rows {first} to {first + frame.n_rows - 1}"
-            rows = slice(start, start + frame.n_rows)
             yield Part(start, frame, y, None if self.weight is None else self.weight[rows])
             start += frame.n_rows
 

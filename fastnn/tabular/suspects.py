@@ -49,7 +49,8 @@ def find_suspects(estimator: Any, y: Any, n_rows: int = 10) -> list[Suspect]:
     estimator : TabularClassifier or TabularRegressor
         Fitted in this process: a file does not hold the out-of-fold predictions.
     y : array_like (n,)
-        The targets that `fit` had.
+        The targets that `fit` had; those of the rows `oof_rows_`, if it held a sample in memory.
+        Suspects are rows of y.
     n_rows : int, default 10
         Maximum number of rows to return.
 
@@ -84,6 +85,11 @@ def find_suspects(estimator: Any, y: Any, n_rows: int = 10) -> list[Suspect]:
         raise ValueError(
             "find_suspects needs the attribute oof_prediction_, which a file does not hold. Fit the "
             "estimator first."
+        )
+    rows, n = estimator.oof_rows_, len(estimator.oof_prediction_)
+    if rows is not None and np.shape(y)[:1] != (n,):
+        raise ValueError(
+            f"fit held {n} rows of the table in memory. Pass their targets: y[estimator.oof_rows_]"
         )
     check_consistent_length(estimator.oof_prediction_, y)
     of_estimator = _of_classes if estimator._targets.is_classifier else _of_numbers
