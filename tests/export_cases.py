@@ -249,7 +249,7 @@ def dates():
     from fastnn.tabular import recipe
 
     seconds = np.arange("1966-01-01", "1974-01-01", dtype="datetime64[D]").astype("datetime64[s]")
-    seconds = np.r_[seconds, seconds - np.timedelta64(1)]
+    seconds = np.r_[seconds, seconds - np.timedelta64(1, "s")]
     days = pd.DatetimeIndex(seconds)
     X = pd.DataFrame({"day": seconds, "other": np.where(days.day == 29, np.nan, 1)})
     y = (
