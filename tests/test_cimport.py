@@ -34,11 +34,32 @@ setup(name="client", ext_modules=modules)
 """
 
 
-def guide():
-    """The extensions in docs/c_api.md; none if there is no docs/ beside these tests."""
+def guide(language="cython"):
+    """The code of a language in docs/c_api.md; none if there is no docs/ beside these tests."""
     path = Path(__file__).parents[1] / "docs" / "c_api.md"
     text = path.read_text(encoding="utf-8") if path.exists() else ""
-    return re.findall(r"^```cython\n(.*?)^```", text, re.M | re.S)
+    return re.findall(rf"^```{language}\n(.*?)^```", text, re.M | re.S)
+
+
+def run_python(folder, *arguments):
+    """Run this Python in `folder` with a fast C compiler, and with the programs beside this Python."""
+    paths = [str(Path(fastnn.__file__).parents[1]), *sys.path]
+    programs = [str(Path(sys.executable).parent), os.environ["PATH"]]
+    environment = {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join(paths),
+        "PATH": os.pathsep.join(programs),
+        "CFLAGS": "-O0 -g0",
+    }
+    result = subprocess.run(
+        [sys.executable, *arguments],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert result.returncode == 0, result.stdout[-2000:] + result.stderr[-2000:]
 
 
 @pytest.fixture(scope="module")
@@ -65,13 +86,7 @@ def build(tmp_path_factory):
     for i, source in enumerate(guide()):
         (folder / f"guide{i}.pyx").write_text(source, encoding="utf-8")
     (folder / "setup.py").write_text(SETUP)
-    paths = [str(Path(fastnn.__file__).parents[1]), *sys.path]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths), "CFLAGS": "-O0 -g0"}
-    command = [sys.executable, "setup.py", "build_ext", "--inplace", "-j", "2"]
-    built = subprocess.run(
-        command, cwd=folder, env=environment, capture_output=True, text=True, timeout=300
-    )
-    assert built.returncode == 0, built.stdout[-2000:] + built.stderr[-2000:]
+    run_python(folder, "setup.py", "build_ext", "--inplace", "-j", "2")
     return folder
 
 
@@ -252,14 +267,26 @@ def test_a_client_updates_its_own_parameters(steps):
 needs_guide = pytest.mark.skipif(not guide(), reason="there is no docs/c_api.md beside these tests")
 
 
-@needs_guide
-def test_the_first_extension_of_the_guide(build):
+def check_first_extension(module):
     X = np.random.default_rng(0).normal(size=(20, 6)).astype("float32")
     net = MLP([6, 10, 1], rng=0)
-    total = load(build, "guide0").sum_of_outputs(
-        X, net.weights[0], net.biases[0], net.weights[1], net.biases[1]
-    )
+    total = module.sum_of_outputs(X, net.weights[0], net.biases[0], net.weights[1], net.biases[1])
     assert total == net.forward(X).sum(dtype=float)
+
+
+@needs_guide
+def test_the_first_extension_of_the_guide(build):
+    check_first_extension(load(build, "guide0"))
+
+
+@needs_guide
+def test_meson_builds_the_first_extension_of_the_guide(build, tmp_path):
+    pytest.importorskip("mesonbuild", reason="meson is not installed")
+    (tmp_path / "forward.pyx").write_text(guide()[0], encoding="utf-8")
+    (tmp_path / "meson.build").write_text("".join(guide("meson")), encoding="utf-8")
+    run_python(tmp_path, "-m", "mesonbuild.mesonmain", "setup", "build")
+    run_python(tmp_path, "-m", "mesonbuild.mesonmain", "compile", "-C", "build")
+    check_first_extension(load(tmp_path / "build", "forward"))
 
 
 @needs_guide
