@@ -1,13 +1,17 @@
-"""Reading a file runs no code of it: no pickle, eval or exec, neither in the source nor at run time."""
+"""Reading a file runs no code of it: no pickle, eval or exec, neither in the source nor at run time.
+Deeply nested JSON is refused."""
 
 import ast
+import json
 import re
+import tracemalloc
 from pathlib import Path
 
 import processes
 import pytest
 
 import fastnn
+from fastnn.files.safetensors import MAX_DEPTH, is_nested, parse_json, reading
 
 SOURCES = sorted(Path(fastnn.__file__).parent.rglob("*.py"))
 FORBIDDEN_MODULES = {"pickle", "marshal", "shelve", "dill", "cloudpickle", "joblib", "yaml", "code"}
@@ -104,3 +108,51 @@ def test_reading_a_file_runs_no_code(kind, tmp_path):
     events = done.stdout.split()
     assert "open" in events
     assert not [event for event in events if re.match(RUNS_CODE, event)]
+
+
+# ---- deeply nested JSON ----
+
+
+def nested(depth):
+    """JSON text with so many levels, and with brackets in texts, which are none."""
+    text = '["[[[[{", "\\"[[", "\\\\", {}]'
+    for level in range(2, depth):
+        text = f'{{"[{level}": {text}}}' if level % 2 else f"[[], {text}]"
+    return text
+
+
+@pytest.mark.parametrize("encode", [str, str.encode])
+def test_json_has_at_most_fifty_levels(encode):
+    text = nested(MAX_DEPTH)
+    assert parse_json(encode(text), "x") == json.loads(text)
+    with pytest.raises(fastnn.ModelFileError, match="x is not JSON: more than 50 levels of lists"):
+        parse_json(encode(nested(MAX_DEPTH + 1)), "x")
+
+
+NO_JSON = {  # name: (text, bytes)
+    "lists": ("[" * 5_000_000, 100_000),
+    "mappings": ('{"a":' * 1_000_000, 100_000),
+    "a text": ('"[' + "\\" * 5_000_001, 4_000_000),
+}
+
+
+@pytest.mark.parametrize("name", NO_JSON)
+def test_text_that_is_no_json_is_refused_in_little_memory(name):
+    """Also where the stack of the machine is the only limit of `json`."""
+    text, limit = NO_JSON[name]
+    tracemalloc.start()
+    try:
+        with pytest.raises(fastnn.ModelFileError, match="x is not JSON"):
+            parse_json(text, "x")
+        assert tracemalloc.get_traced_memory()[1] < limit
+    finally:
+        tracemalloc.stop()
+
+
+def test_models_have_few_levels():
+    paths = sorted(Path(__file__).with_name("golden").rglob("*.safetensors"))
+    assert len(paths) > 5
+    for path in paths:
+        with reading(path) as reader:
+            texts = [json.dumps(reader.entries), *reader.metadata.values()]
+            assert not any(is_nested(text, 9) for text in texts)

@@ -9,6 +9,7 @@ of the file before memory is allocated.
 
 import json
 import os
+import re
 import sys
 from contextlib import contextmanager
 
@@ -18,6 +19,7 @@ from . import ModelFileError
 from .replacing import replacing
 
 MAX_HEADER = 16_000_000  # bytes
+MAX_DEPTH = 50  # lists and mappings inside each other; models have fewer than 10
 DTYPES: dict[str, np.dtype] = {
     "F32": np.dtype("<f4"),
     "F64": np.dtype("<f8"),
@@ -185,6 +187,19 @@ def _hint(start):
     return ""
 
 
+def is_nested(text, levels):
+    """Return whether JSON text has more than so many lists and mappings inside each other."""
+    if isinstance(text, bytes):
+        text = text.decode("latin-1")  # each byte is a character: brackets and quotes stay the same
+    depth = 0
+    for token in re.finditer(r'"(?:[^"\\]++|\\.)*+"?|[][{}]', text, re.DOTALL):
+        first = text[token.start()]
+        depth += (first in "[{") - (first in "]}")
+        if depth > levels:
+            return True
+    return False
+
+
 def parse_json(text, what):
     """Parse JSON text without duplicate keys; `what` names it in error messages."""
 
@@ -196,6 +211,9 @@ def parse_json(text, what):
     if not isinstance(text, (str, bytes)):
         raise ModelFileError(f"{what} is missing")
     try:
+        # json's own limit is the stack in some versions of Python: then it is that of the machine.
+        if is_nested(text, MAX_DEPTH):
+            raise ValueError(f"more than {MAX_DEPTH} levels of lists and mappings")
         return json.loads(text, object_pairs_hook=no_duplicates)
     except (ValueError, RecursionError) as error:
         raise ModelFileError(f"{what} is not JSON: {error}") from None
