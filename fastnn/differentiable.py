@@ -9,6 +9,7 @@ import numpy as np
 from . import losses
 from .kernels import Loss, Trainer
 from .network import Network
+from .sparse_rows import is_sparse
 from .training.data import Data
 from .validation import check_matrix, check_rows
 
@@ -32,7 +33,7 @@ class DifferentiableNetwork(Network):
 
         Parameters
         ----------
-        X : array_like (n, n_in) or Table
+        X : array_like (n, n_in), sparse matrix or Table
         y : array_like
             (n,) or (n, n_out) numbers; for "cross_entropy" class indices (n,) or rows of
             probabilities.
@@ -78,6 +79,8 @@ class DifferentiableNetwork(Network):
         if not len(data):
             self.grads[:] = 0
             return 0.0
+        if is_sparse(data.X):
+            return data.gradient_of_blocks(self)
         return self._gradient(data.trainer(self, len(data)))
 
     def backward(self, dY: ArrayLike) -> FloatArray:

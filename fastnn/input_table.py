@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from .kernels import MAX_TABLE_INPUTS, CompiledTable, all_finite
+from .sparse_rows import check_sparse, is_sparse
 from .validation import check_count, check_dtype, check_matrix, check_numbers, ready
 
 if TYPE_CHECKING:
@@ -252,9 +253,10 @@ class Table(CompiledTable):
 
 
 def check_inputs(name: str, X: Any, dtype: Any, n_inputs: int) -> Any:
-    """Check the inputs of a network: a Table, or an array of shape (n, n_inputs)."""
+    """Check the inputs of a network: a Table, or an array or sparse matrix (n, n_inputs)."""
     if not isinstance(X, Table):
-        return check_matrix(name, X, dtype, n_inputs)
+        check = check_sparse if is_sparse(X) else check_matrix
+        return check(name, X, dtype, n_inputs)
     if X.n_inputs != n_inputs:
         raise ValueError(
             f"{name} is a Table of {X.n_inputs} inputs, but the network expects {n_inputs}. Make a "

@@ -14,6 +14,7 @@ from .hints import FIT, with_hints
 from .input_table import check_inputs
 from .mlp import MLP
 from .network import Network
+from .sparse_rows import blocks, is_sparse
 from .threads import CHUNK, run_in_threads
 from .training.arguments import (
     Planner,
@@ -87,7 +88,7 @@ def fit_many(
     ----------
     networks : sequence of MLP
         Different networks of one dtype.
-    X : array_like (n, n_in) or Table, or list of them
+    X : array_like (n, n_in), sparse matrix or Table, or list of them
         Inputs. One array or table for all networks is not copied, whatever `rows` select.
     y : array_like, or list of arrays
         Targets, as in `fit`. A list is one for each network if it holds arrays.
@@ -218,7 +219,7 @@ def forward_many(
     networks : sequence of MLP
         Networks of one dtype, with the same number of inputs and of outputs. Their hidden layers
         may differ.
-    X : array_like (n, n_in) or Table
+    X : array_like (n, n_in), sparse matrix or Table
     out : ndarray (n_networks, n, n_out), optional
         Array for the outputs: C-contiguous, of the networks' dtype.
     n_threads : int, default 1
@@ -246,12 +247,18 @@ def forward_many(
                 f"{expected[0]} and {expected[-1]}. Pass networks with the same numbers."
             )
     rows = check_inputs("X", X, first.dtype, first.layer_sizes[0])
-    shape = (len(networks), len(rows), first.layer_sizes[-1])
+    shape = (len(networks), rows.shape[0], first.layer_sizes[-1])
+    read = [rows.data] if is_sparse(rows) else [X, rows]
     if out is None:
         out = np.empty(shape, first.dtype)
     else:
-        check_out("out", out, shape, first.dtype, X, rows, *(net.params for net in networks))
+        check_out("out", out, shape, first.dtype, *read, *(net.params for net in networks))
     n_threads = check_threads(n_threads)
+    if is_sparse(rows):
+        for start, block in blocks(rows):
+            of_block = forward_many(networks, block, None, n_threads)
+            out[:, start : start + len(block)] = of_block
+        return out
     n_products = len(rows) * sum(net.n_params for net in networks)
     if n_threads == 1 or n_products < kernels.WORTH_SHARING:
         kernels.forward_many(networks, rows, out)

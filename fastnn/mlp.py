@@ -180,10 +180,11 @@ class MLP(DifferentiableNetwork):
 
         Parameters
         ----------
-        X : array_like (n, n_in), Table, row groups or path
-            A `Table` holds bins and categories in 4 bytes a cell. Row groups are for tables larger
-            than memory: a list, an object whose ``__iter__`` starts over, or a function that returns
-            a new iterator. They yield ``(X, y)`` or ``(X, y, sample_weight)``, and each epoch reads
+        X : array_like (n, n_in), sparse matrix, Table, row groups or path
+            A SciPy sparse matrix becomes dense in blocks of about 4 MB, one at a time. A `Table`
+            holds bins and categories in 4 bytes a cell. Row groups are for tables larger than
+            memory: a list, an object whose ``__iter__`` starts over, or a function that returns a
+            new iterator. They yield ``(X, y)`` or ``(X, y, sample_weight)``, and each epoch reads
             them again. A path is a Parquet file of numbers, or a folder of them, read in the same
             way; it needs pyarrow. The user guide has a page about both.
         y : array_like, optional

@@ -14,6 +14,7 @@ import numpy as np
 from . import activations, hints, threads
 from .input_table import Table, check_inputs
 from .kernels import CompiledNetwork
+from .sparse_rows import blocks, is_sparse
 from .validation import (
     check_array,
     check_count,
@@ -244,17 +245,24 @@ class Network(CompiledNetwork):
         n_threads = check_threads(n_threads)
         original = X
         X = check_inputs("X", X, self.dtype, self.layer_sizes[0])
-        if keep and isinstance(X, Table):
+        sparse = is_sparse(X)
+        if keep and (sparse or isinstance(X, Table)):
+            kind, dense = ("sparse matrix", "toarray") if sparse else ("Table", "to_dense")
             raise ValueError(
-                "keep=True needs an array, since a Table has no gradient of its inputs. Use "
-                "loss_and_grad, or pass X.to_dense()."
+                f"keep=True needs an array, since a {kind} has no gradient of its inputs. Use "
+                f"loss_and_grad, or pass X.{dense}()."
             )
+        shape = X.shape[0], self.layer_sizes[-1]
         if out is None:
-            out = np.empty((len(X), self.layer_sizes[-1]), self.dtype)
+            out = np.empty(shape, self.dtype)
+        elif sparse:
+            check_out("out", out, shape, self.dtype, X.data, self._params)
         else:
-            check_out(
-                "out", out, (len(X), self.layer_sizes[-1]), self.dtype, original, X, self._params
-            )
+            check_out("out", out, shape, self.dtype, original, X, self._params)
+        if sparse:
+            for first, block in blocks(X):
+                threads.forward(self, block, out[first : first + len(block)], n_threads)
+            return out
         if keep:
             self._kept = X.copy()
         threads.forward(self, X, out, n_threads)

@@ -15,11 +15,10 @@ from sklearn.datasets import load_diabetes, load_iris
 from sklearn.exceptions import NotFittedError
 from sklearn.preprocessing import scale
 
-from fastnn import MLPClassifier, MLPRegressor
+from fastnn import MLPClassifier, MLPRegressor, sparse_rows
 from fastnn.callbacks import Callback
 from fastnn.estimators import inputs
 from fastnn.schedules import ReduceOnPlateau, StepDecay
-from fastnn.training import data as training_data
 from fastnn.training import session
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -194,7 +193,7 @@ def test_sparse_rows_without_shuffling_give_the_bits_of_dense(kind):
 
 
 def test_sparse_rows_are_made_dense_a_block_at_a_time(monkeypatch):
-    monkeypatch.setattr(training_data, "BLOCK_BYTES", 64 * 40 * 8)
+    monkeypatch.setattr(sparse_rows, "BLOCK_BYTES", 64 * 40 * 8)
     widest = []
     original = sparse.csr_matrix.toarray
 
@@ -244,7 +243,7 @@ def test_sparse_rows_schedules_weights_and_callbacks():
 
 
 def test_callbacks_are_called_during_a_sparse_fit(monkeypatch):
-    monkeypatch.setattr(training_data, "BLOCK_BYTES", 64 * 40 * 8)
+    monkeypatch.setattr(sparse_rows, "BLOCK_BYTES", 64 * 40 * 8)
     monkeypatch.setattr(session, "SLICE_SECONDS", 0.0)  # a look after every block, or within it
     events = []
 
@@ -273,7 +272,7 @@ def test_callbacks_are_called_during_a_sparse_fit(monkeypatch):
 
 
 def test_lbfgs_over_blocks_of_sparse_rows(monkeypatch):
-    monkeypatch.setattr(training_data, "BLOCK_BYTES", 64 * 40 * 8)
+    monkeypatch.setattr(sparse_rows, "BLOCK_BYTES", 64 * 40 * 8)
     X_sparse, w = sparse.csr_matrix(MOSTLY_ZERO), RNG.uniform(size=300)
     a, b = (
         quick(solver="lbfgs", alpha=0.5, max_iter=8, validation_data=(X, SIGN)).fit(X, SIGN, w)

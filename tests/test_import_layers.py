@@ -17,7 +17,8 @@ PACKAGE = pathlib.Path(fastnn.__file__).parent
 LAYERS = [
     {"kernels", "reference", "datasets"},
     {"caching", "config", "hints", "notebook", "typing", "validation"},
-    {"options", "input_table", "summary"},
+    {"sparse_rows", "summary"},
+    {"options", "input_table"},
     {"activations", "losses", "schedules", "initializers"},
     {"optimizers"},
     {"functional", "threads", "executors"},

@@ -8,8 +8,8 @@ from .. import kernels
 from ..activations import ACTIVATIONS
 from ..kernels import Activation, CompiledNetwork
 from ..many import forward_many
+from ..sparse_rows import blocks, is_sparse
 from ..threads import CHUNK, run_in_threads
-from ..training.data import is_sparse
 from ..validation import check_threads
 from . import inputs
 
@@ -23,8 +23,7 @@ def mean_outputs(networks, X, n_threads):
     if len(networks) == 1:
         return inputs.forward(networks[0], X, n_threads)
     if is_sparse(X):
-        blocks = [mean_outputs(networks, block, n_threads) for block in inputs.blocks(X)]
-        return np.concatenate(blocks)
+        return np.concatenate([mean_outputs(networks, part, n_threads) for _, part in blocks(X)])
     n = len(X)
     out = np.empty((n, networks[0].layer_sizes[-1]), networks[0].dtype)
     n_threads = check_threads(n_threads)
@@ -42,9 +41,6 @@ def mean_outputs(networks, X, n_threads):
 
 def member_outputs(networks, X, n_threads):
     """Return the outputs of each network, (n_networks, n, n_out), for dense or sparse X."""
-    if is_sparse(X):
-        blocks = [forward_many(networks, block, None, n_threads) for block in inputs.blocks(X)]
-        return np.concatenate(blocks, axis=1)
     return forward_many(networks, X, None, n_threads)
 
 

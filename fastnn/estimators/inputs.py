@@ -10,7 +10,7 @@ from sklearn.base import is_regressor
 from sklearn.utils.validation import _check_sample_weight, column_or_1d, validate_data
 
 from .. import kernels
-from ..training.data import block_rows, is_sparse
+from ..sparse_rows import blocks, first_not_finite, is_sparse
 from ..validation import check_array, ready
 
 SAMPLE_ROWS = 1000  # rows used to estimate the scale of the columns
@@ -151,15 +151,9 @@ def naming_text_columns(X):
 def check_finite(estimator, X):
     """Return X, aligned, or raise ValueError with the row and column of a value that is not finite."""
     X = X if is_sparse(X) else ready(X, X.dtype)
-    values = X.data if is_sparse(X) else X
-    if not kernels.all_finite(values):
-        index = np.argwhere(~np.isfinite(values))[0]
-        if is_sparse(X):
-            row = int(np.searchsorted(X.indptr, index[0], "right")) - 1
-            column = int(X.indices[index[0]])
-        else:
-            row, column = index
-        what = "NaN" if np.isnan(values[tuple(index)]) else "inf"
+    if not kernels.all_finite(X.data if is_sparse(X) else X):
+        row, column = first_not_finite(X) if is_sparse(X) else np.argwhere(~np.isfinite(X))[0]
+        what = "NaN" if np.isnan(X[row, column]) else "inf"
         names = getattr(estimator, "feature_names_in_", None)
         name = int(column) if names is None else repr(str(names[column]))
         raise ValueError(
@@ -190,14 +184,7 @@ def forward(net, X, n_threads):
     """Return net.forward(X) for dense or sparse X."""
     if not is_sparse(X):
         return net.forward(X, n_threads=n_threads)
-    return np.concatenate([net.forward(block, n_threads=n_threads) for block in blocks(X)])
-
-
-def blocks(X):
-    """Yield dense blocks of sparse rows."""
-    step = block_rows(X)
-    for first in range(0, X.shape[0], step):
-        yield X[first : first + step].toarray()
+    return np.concatenate([net.forward(block, n_threads=n_threads) for _, block in blocks(X)])
 
 
 # ---- scale ----

@@ -10,8 +10,8 @@ from sklearn.utils.metaestimators import available_if
 
 from ..callbacks import resolve_callbacks
 from ..losses import CustomLoss
+from ..sparse_rows import is_sparse
 from ..training import state
-from ..training.data import is_sparse
 from ..training.engines.online import OnlineEngine
 from ..training.many import train_many
 from ..training.session import Session

@@ -6,7 +6,7 @@ from .. import kernels, losses, optimizers
 from ..callbacks import resolve_callbacks
 from ..input_table import check_inputs
 from ..validation import check_count, check_number, check_rng
-from .data import Data, is_sparse, n_held_out, of_validation
+from .data import Data, n_held_out, of_validation
 from .plan import Plan, Settings
 from .seeds import SpawnedSeed, spawn_seeds
 from .session import check_callbacks
@@ -159,9 +159,8 @@ class Planner:
         """Return the Plan of network i, checked if it is for all rows."""
         a = {name: spread[i] for name, spread in self.arguments.items() if name not in self.OWN}
         X, batch_size, optimizer = a["X"], a["batch_size"], a["optimizer"]
-        if not is_sparse(X):  # converted once, also if networks differ in y
-            n_in = net.layer_sizes[0]
-            X = self.once(("X", id(X), n_in), lambda: check_inputs("X", X, net.dtype, n_in))
+        n_in = net.layer_sizes[0]  # X is converted once, also if networks differ in y
+        X = self.once(("X", id(X), n_in), lambda: check_inputs("X", X, net.dtype, n_in))
         loss = losses.resolve(a["loss"], net.activations[-1])
         if optimizer is None and not a["resume"]:
             optimizer = "adam"

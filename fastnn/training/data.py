@@ -8,9 +8,8 @@ import numpy as np
 from .. import losses
 from ..input_table import Table, check_inputs
 from ..kernels import Trainer
+from ..sparse_rows import block_rows, first_not_finite, is_sparse
 from ..validation import check_sample_weight, in_range
-
-BLOCK_BYTES = 4e6  # size of a dense block of sparse rows
 
 
 @dataclass(eq=False, repr=False, slots=True)
@@ -45,8 +44,7 @@ class Data:
     @classmethod
     def of(cls, net, X, y, loss, sample_weight=None, alpha=0.0):
         """Return validated data for a network. loss : losses.Loss."""
-        if not is_sparse(X):
-            X = check_inputs("X", X, net.dtype, net.layer_sizes[0])
+        X = check_inputs("X", X, net.dtype, net.layer_sizes[0])
         n = X.shape[0]
         targets, options = loss.prepare(y, n, net.layer_sizes[-1], net.dtype)
         if sample_weight is not None and isinstance(loss, losses.CustomLoss):
@@ -170,11 +168,25 @@ class Data:
         return replace(self, X=self.X.toarray()) if is_sparse(self.X) else self
 
     def blocks(self):
-        """Yield dense blocks of about BLOCK_BYTES without penalty, and their share of the weight."""
+        """Yield dense blocks of sparse rows without penalty, and their share of the weight."""
         step, total = block_rows(self.X), self.total_weight() or 1.0
         for first in range(0, len(self), step):
             part = self.take(slice(first, first + step))
             yield replace(part.dense(), alpha=0.0), part.total_weight() / total
+
+    def gradient_of_blocks(self, net, n_threads=1):
+        """Compute the loss of all rows as one batch, and its gradient, both without penalty.
+
+        The gradient is in ``net.grads``.
+        """
+        loss, grads, of_block = 0.0, np.zeros_like(net.grads), np.empty_like(net.grads)
+        for block, part in self.blocks():
+            trainer = block.trainer(net, len(block), n_threads=n_threads)
+            loss += part * trainer.gradient(n_threads)
+            trainer.store_gradient(of_block)
+            grads += part * of_block
+        net.grads = grads
+        return loss
 
     # ---- for the kernels ----
 
@@ -204,6 +216,9 @@ class Data:
 
     def first_not_finite(self):
         """Return the name of the first array with NaN or infinity and its index there, or None."""
+        index = first_not_finite(self.X) if is_sparse(self.X) else None
+        if index is not None:
+            return "X", index
         arrays = {"X": self.X, "y": self.targets, "sample_weight": self.sample_weight}
         for name, a in arrays.items():
             if _is_finite(a):
@@ -291,16 +306,5 @@ def _layout(X):
 
 
 def _is_finite(a):
-    """Whether all numbers of a dense array are finite; sparse rows were checked before."""
+    """Whether all numbers of a dense array are finite."""
     return not isinstance(a, np.ndarray) or a.dtype.kind not in "fiub" or np.isfinite(a).all()
-
-
-def is_sparse(X):
-    """Whether X is a SciPy sparse matrix or array."""
-    return type(X) is not np.ndarray and hasattr(X, "toarray")  # the type first: 0.3 us less
-
-
-def block_rows(X, batch_size=1):
-    """Return the number of rows in a block of about BLOCK_BYTES: a multiple of the batch size."""
-    rows = int(BLOCK_BYTES / (X.shape[1] * X.dtype.itemsize))
-    return max(1, rows // batch_size) * batch_size

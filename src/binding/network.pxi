@@ -108,7 +108,7 @@ cdef class CompiledNetwork:
 
         Parameters
         ----------
-        X : array_like (n, n_in) or Table
+        X : array_like (n, n_in), sparse matrix or Table
             Input rows. C-contiguous arrays of the network's dtype are used without a copy.
         out : ndarray (n, n_out), optional
             Array for the outputs: C-contiguous, of the network's dtype, sharing no memory with X.

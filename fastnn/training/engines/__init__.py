@@ -1,7 +1,7 @@
 """Engines compute the steps of training. A `Session` advances one; `engine` selects it."""
 
+from ...sparse_rows import is_sparse
 from ...validation import check_count
-from ..data import is_sparse
 from ..stream import StreamedData
 from .dense import DenseEngine
 

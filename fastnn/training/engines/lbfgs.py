@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from ...network import split_layers
-from ..data import is_sparse
+from ...sparse_rows import is_sparse
 from ..state import DivergenceError
 from .base import Engine
 
@@ -133,13 +133,7 @@ class Objective:
 
     def gradient_of_blocks(self):
         """Compute them for sparse rows, one block at a time."""
-        loss, grads, of_block = 0.0, np.zeros_like(self.net.grads), np.empty_like(self.net.grads)
-        for block, part in self.data.blocks():
-            trainer = block.trainer(self.net, len(block), n_threads=self.n_threads)
-            loss += part * trainer.gradient(self.n_threads)
-            trainer.store_gradient(of_block)
-            grads += part * of_block
-        self.net.grads[...] = grads
+        loss = self.data.gradient_of_blocks(self.net, self.n_threads)
         return loss + self.data.alpha / 2 / self.total * sum(
             float((W**2).sum()) for W in self.net.weights
         )

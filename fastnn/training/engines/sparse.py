@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ..data import block_rows
+from ...sparse_rows import block_rows
 from .blocks import BlocksEngine
 
 
