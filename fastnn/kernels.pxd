@@ -186,6 +186,7 @@ cdef struct Position:               # how far a training has come; all 0 at firs
     Py_ssize_t step, epoch          # whole steps and epochs done
     Py_ssize_t row                  # the first row of the next batch
     double loss_sum                 # over the batches of this epoch: loss of the batch times its number of rows
+    bint is_shuffled                # `order` is that of this epoch: it is not shuffled, even if row is 0
 
 cdef struct Slice:                  # one call of `train`
     int n_threads                   # set the maximum before `prepare`; each call of `train` may use fewer

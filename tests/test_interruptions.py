@@ -99,6 +99,52 @@ def test_training_resumes_within_the_epoch_that_ctrl_c_stopped(hand_on):
     assert_same_bits(training_state(net), training_state(whole))
 
 
+@pytest.mark.parametrize("step", [0, 1, 3, 6, 7])  # an epoch has three
+def test_training_resumes_from_the_step_that_an_exception_dropped(step, hand_on):
+    X, y = data()
+    net, whole = MLP([6, 9, 1], dropout=0.1, rng=0), MLP([6, 9, 1], dropout=0.1, rng=0)
+    losses = whole.fit(X, y, squared, Adam(0.01), epochs=4).loss
+    left = step
+
+    def fails(outputs, y):
+        nonlocal left
+        left -= 1
+        if left < 0:
+            raise RuntimeError("stopped here")
+        return squared(outputs, y)
+
+    with pytest.raises(RuntimeError, match="stopped here"):
+        net.fit(X, y, fails, Adam(0.01), epochs=4)
+    net = hand_on(net)
+    assert net.state.step == step and sorted(net.state.order) == list(range(70))
+    with pytest.raises(ValueError, match="needs the same rows as before, but X has 60 rows"):
+        net.fit(X[:60], y[:60], squared, resume=True)
+    rest = net.fit(X, y, squared, epochs=4 - step // 3, resume=True)
+    assert rest.loss == losses[step // 3 :] and net.state.order is None
+    assert_same_bits(training_state(net), training_state(whole))
+
+
+def squared(outputs, y):
+    d = outputs - y
+    return float((d * d).mean()), 2 * d / d.size
+
+
+def test_ctrl_c_in_the_first_step_of_an_epoch_keeps_the_order_of_the_rows():
+    sizes, n = LONG
+    X, y = data(n, sizes[0])
+    for i in range(1, 20):  # not every signal comes in a step
+        net = MLP(sizes, rng=0)
+        interrupted(net.fit, 0.05 * i, X, y, epochs=1000, batch_size=n)
+        if net.state.order is not None:
+            break
+    expected = MLP(sizes, rng=0).rng
+    for _ in range(net.state.epoch + 1):
+        order = expected.permutation(n)
+    assert net.state.row == 0
+    np.testing.assert_array_equal(net.state.order, order)
+    assert net.rng.bit_generator.state == expected.bit_generator.state
+
+
 def test_partial_fit_is_one_resumed_epoch_in_order():
     X, y = data(90)
     net, expected_net = MLP([6, 9, 1], rng=0), MLP([6, 9, 1], rng=0)

@@ -360,9 +360,8 @@ class StopAt(Callback):
 
 @pytest.mark.parametrize("optimizer", [Adam(0.01), SGD(0.1, momentum=0.5, average=0.8)], ids=str)
 @pytest.mark.parametrize(
-    ("step", "shuffle"),  # in the first step of a window, its order is drawn and lost
-    [(1, True), (4, True), (6, True), (24, True), (26, True), (33, True)]
-    + [(step, False) for step in (0, 1, 4, 5, 24, 25, 33)],
+    ("step", "shuffle"),  # windows begin with step 0, 5, 10, ..., and epochs with 0, 15, ...
+    [(step, shuffle) for step in (0, 1, 4, 5, 6, 15, 24, 25, 26, 33) for shuffle in (True, False)],
 )
 def test_a_training_stopped_anywhere_resumes_to_the_bit(shuffle, optimizer, step, tmp_path):
     groups = split_rows([61, 5], X, Y)

@@ -146,7 +146,8 @@ class TrainingState:
     loss_sum : float
         Sum of loss times rows over the batches of that epoch.
     order : ndarray (n,) or None
-        The order of the rows in that epoch.
+        The order of the rows in that epoch. It is also there with row 0 if the first step of the
+        epoch was dropped.
     params : ndarray (n_params,) or None
         The parameters to continue from, if the network holds others: the average, or the best.
     seed : int or None

@@ -365,12 +365,17 @@ cdef class Trainer(ShufflingTeam):
         cdef Position* p = &self.training.position
         return p.step, p.epoch, p.row, p.loss_sum
 
-    def set_position(self, Py_ssize_t step, Py_ssize_t epoch, Py_ssize_t row, double loss_sum):
+    def is_shuffled(self):
+        """Whether `order` is that of the present epoch. It is before the first step if that was dropped."""
+        return self.training.position.is_shuffled
+
+    def set_position(self, Py_ssize_t step, Py_ssize_t epoch, Py_ssize_t row, double loss_sum, bint is_shuffled=False):
+        """is_shuffled: no other order is drawn for the present epoch, even if row is 0."""
         cdef Position* p = &self.training.position
         if step < 0 or epoch < 0 or not 0 <= row < self.training.data.n_rows:
             raise ValueError(f"step {step}, epoch {epoch}, row {row} is not a position in a training on "
                              f"{self.training.data.n_rows} rows.")
-        p.step, p.epoch, p.row, p.loss_sum = step, epoch, row, loss_sum
+        p.step, p.epoch, p.row, p.loss_sum, p.is_shuffled = step, epoch, row, loss_sum, is_shuffled
 
     def order(self):
         """The rows in the order of the present epoch, a copy. For a Trainer with a generator."""

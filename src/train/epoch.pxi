@@ -4,7 +4,7 @@
 # are finite, the validation, early stopping and the best epoch. Thread 0 does all of it, but the copy and the rows of
 # the validation are shared by all.
 #
-#   training   INOUT: data.order, stopping, slice.stop_reason, slice.validated;
+#   training   INOUT: data.order, position.is_shuffled, stopping, slice.stop_reason, slice.validated;
 #              OUT: slice.validation_losses, slice.error_rates
 #   progress   IN: this thread's position
 #
@@ -71,10 +71,13 @@ cdef bint begin_epoch(Training* training, int thread, Progress* progress) noexce
                 params.saved_position.epoch = progress.epoch
                 params.saved_position.row = progress.row
                 params.saved_position.loss_sum = training.position.loss_sum
+                params.saved_position.is_shuffled = training.position.is_shuffled
         if (progress.row == 0 and training.data.generator != NULL and not workspace.decisions.end_before_epoch
-                and not shuffle(training)):
-            training.slice.stop_reason = SIGNAL
-            workspace.decisions.end_before_epoch = True
+                and not training.position.is_shuffled):
+            training.position.is_shuffled = shuffle(training)
+            if not training.position.is_shuffled:
+                training.slice.stop_reason = SIGNAL
+                workspace.decisions.end_before_epoch = True
     elif training.optimizer.rule != NO_UPDATE and not progress.is_first_step:
         help_validation(training, thread)
     barrier_wait(&workspace.step_barrier, training.slice.n_threads)

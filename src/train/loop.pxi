@@ -97,6 +97,7 @@ cdef inline bint record_step(Training* training, Workspace* workspace, Progress*
         loss = loss if progress.n_rows == n_rows else training.position.loss_sum / n_rows
         slice_.losses[progress.epoch - 1 - slice_.first_epoch] = loss
         training.position.loss_sum = 0
+        training.position.is_shuffled = False
     # after a validation the deadline is checked at once: it may last longer than many steps
     progress.steps_since_check = (progress.check_interval if progress.row == 0 and training.validation != NULL
                                   else progress.steps_since_check + 1)

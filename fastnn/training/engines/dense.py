@@ -111,7 +111,8 @@ class DenseEngine(Engine):
             self.trainer.load(state.moments)
         else:
             self.trainer.load_params()
-        self.trainer.set_position(state.step, state.epoch, state.row, state.loss_sum)
+        is_shuffled = self.shuffle and state.order is not None
+        self.trainer.set_position(state.step, state.epoch, state.row, state.loss_sum, is_shuffled)
 
     def store(self, state, moments=True):
         if moments:
@@ -119,7 +120,7 @@ class DenseEngine(Engine):
         else:
             self.trainer.store_params()
         state.order = None
-        if self.shuffle and state.row:
+        if self.shuffle and (state.row or self.trainer.is_shuffled()):
             state.order = _positions(self.trainer.order(), self.rows)
 
     def position(self):

@@ -1,5 +1,7 @@
 """The engine of streamed rows: it reads one window of rows after another."""
 
+from dataclasses import replace
+
 from .blocks import BlocksEngine
 
 
@@ -30,9 +32,10 @@ class WindowsEngine(BlocksEngine):
         return data, first, is_last
 
     def state_in_block(self, data, first):
-        state = super().state_in_block(data, first)
+        # the order of a window is drawn before its first step, which an exception may drop
+        state = replace(super().state_in_block(data, first), order=self.state.order)
         n_before = len(data) if state.order is None else len(state.order)
-        if self.shuffle and (n_before != len(data) or (state.order is None) != (state.row == 0)):
+        if self.shuffle and (n_before != len(data) or (state.order is None and state.row != 0)):
             raise ValueError(
                 "resume=True continues a window that was interrupted, so it needs the same row groups, "
                 "batch_size and window as before. Pass them, or resume=False."
