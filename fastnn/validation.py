@@ -129,6 +129,12 @@ def is_names(value: Any) -> bool:
     return isinstance(value, str)
 
 
+def describe_type(value: Any) -> str:
+    """Return the type of a value with its article, for messages: a list, an ndarray."""
+    name = type(value).__name__
+    return f"{'an' if name[0].lower() in 'aeio' or name == 'ndarray' else 'a'} {name}"
+
+
 def check_array(name: str, a: Any, dtype: Any = None) -> FloatArray:
     """Return a C-contiguous array of real numbers.
 

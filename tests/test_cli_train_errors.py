@@ -176,3 +176,12 @@ def test_without_scikit_learn_it_says_what_to_install(run, monkeypatch):
     monkeypatch.setattr(builtins, "__import__", without)
     message = error_of(run, "t.csv --target y --out m")
     assert 'need scikit-learn, which is not installed. Run: python -m pip install "' in message
+
+
+def test_options_are_named_as_the_command_line_has_them(run):
+    Path("numbers.csv").write_text("1,2.5\n" * N, encoding="utf-8")
+    _, _, errors = run("train", "numbers.csv", "--target", "1", "--out", "m", *FAST)
+    assert "If the file has no line with column names, pass --no-header.\n" in errors
+    Path("same.csv").write_text("1,1,0\n" * N, encoding="utf-8")
+    code, _, errors = run("train", "same.csv", "--target", "0", "--out", "m")
+    assert code == 2 and errors.endswith("the first line holds no names, pass --no-header.\n")

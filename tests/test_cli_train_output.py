@@ -55,6 +55,12 @@ def test_the_auc_of_classes_is_the_mean_of_each_against_the_rest():
     )
 
 
+def test_no_score_is_minus_zero():
+    scores = score_classes(np.array([0]), np.array([[1.0, 0.0]]), np.array([0]), ["no", "yes"])
+    assert scores["log_loss"] == scores["baseline"]["log_loss"] == 0
+    assert not any("-0.0" in line for line in report.format_scores(scores, "1 row held out"))
+
+
 def test_scores_of_numbers():
     scores = score_numbers(np.array([1.0, 2.0, 6.0]), np.array([1.0, 3.0, 4.0]))
     assert scores["r2"] == pytest.approx(1 - 5 / 14)

@@ -131,7 +131,7 @@ def test_errors_without_column_names(file):
 def test_names_that_are_numbers(table, text, names):
     note = (
         f": column names are numbers ({names}). If the file has no line with column names, "
-        "pass no-header (header=False)."
+        "pass header=False."
     )
     assert table(text)[1] == [note]
 
@@ -142,7 +142,8 @@ def test_years_are_names(table):
 
 def test_equal_names_that_are_numbers(table):
     with pytest.raises(
-        TableError, match=r"2 columns are named '1'. If the first line holds no names, pass no-hea"
+        TableError,
+        match=r"2 columns are named '1'. If the first line holds no names, pass header=False",
     ):
         table("1,1,0\n2,3,4\n")
 

@@ -183,6 +183,7 @@ REFUSED = {
     "a lazy frame": (pl.LazyFrame({"z": z}), r"X is a LazyFrame.* Pass X.collect\(\)"),
     "a dict": ({"z": z}, r"X must be a DataFrame.* got dict. .* pandas.DataFrame\(X\)"),
     "records and a number": ([{"z": 1.0}, 2.0], r"a dict for each row, but X\[1\] is a float"),
+    "records and a vector": ([{"z": 1.0}, z], r"a dict for each row, but X\[1\] is an ndarray"),
     "records of two types": ([{"z": 1}, {"z": "a"}] * 12, "column 'z' of X mixes types"),
     "None": (None, "X must be a DataFrame.* got NoneType"),
     "ragged lists": ([[1, 2], [3]] * 12, "row 1 has 1 values, but row 0 has 2"),

@@ -232,7 +232,12 @@ def to_json(value):
 
 def print_note(text):
     """Print a remark on standard error."""
-    print(f"note: {text}", file=sys.stderr)
+    print(f"note: {name_options(text)}", file=sys.stderr)
+
+
+def name_options(text):
+    """Return a message of `fastnn.tables` with its arguments as the command line has them."""
+    return text.replace("pass header=False", "pass --no-header")
 
 
 def plural(n, noun):

@@ -38,12 +38,13 @@ def score_classes(codes, P, predicted, labels):
     known = [x for x in aucs if x is not None]
     shares = rows / n
     entropy = -(shares[present] * np.log(shares[present])).sum()
+    loss = -np.log(np.maximum(P[np.arange(n), codes], MIN_PROBABILITY)).mean()
     return {
         "rows": n,
         "accuracy": float(np.mean(codes == predicted)),
         "wrong": int(np.count_nonzero(codes != predicted)),
         "balanced_accuracy": float(recall[present].mean()),
-        "log_loss": float(-np.log(np.maximum(P[np.arange(n), codes], MIN_PROBABILITY)).mean()),
+        "log_loss": float(loss) + 0.0,  # -0.0 + 0.0 is 0.0
         "auc": float(np.mean(known)) if known else None,
         "classes": [
             {
@@ -60,7 +61,7 @@ def score_classes(codes, P, predicted, labels):
         "baseline": {
             "accuracy": float(shares.max()),
             "balanced_accuracy": float(1 / present.sum()),
-            "log_loss": float(entropy),
+            "log_loss": float(entropy) + 0.0,
             "auc": 0.5,
         },
     }

@@ -131,7 +131,7 @@ def _check_names(label, names, note):
     if len(names) > 1 and not years and (has_decimals or len(numbers) == len(names)):
         note(
             f"{label}: column names are numbers ({join(numbers, 3)}). "
-            "If the file has no line with column names, pass no-header (header=False)."
+            "If the file has no line with column names, pass header=False."
         )
     if names[0].startswith("#"):
         note(

@@ -35,7 +35,7 @@ def check_names(label, names):
         if n > 1:
             advice = "Rename all but one."
             if all(NUMBER.fullmatch(name) for name in names):
-                advice = "If the first line holds no names, pass no-header (header=False)."
+                advice = "If the first line holds no names, pass header=False."
             raise TableError(f"{label}: {n} columns are named {printable(name)!r}. {advice}")
 
 

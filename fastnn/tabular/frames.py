@@ -10,7 +10,7 @@ import numpy as np
 
 from ..tables import files, parquet_parts
 from ..tables.files import printable
-from ..validation import is_path
+from ..validation import describe_type, is_path
 from . import raw_columns
 from .raw_columns import from_chunks, from_series, from_vector
 
@@ -143,7 +143,7 @@ def _from_records(records):
     for i, record in enumerate(records):
         if not isinstance(record, dict):
             raise ValueError(
-                f"X must hold a dict for each row, but X[{i}] is a {type(record).__name__}. Pass "
+                f"X must hold a dict for each row, but X[{i}] is {describe_type(record)}. Pass "
                 "dicts {column: value}."
             )
         names |= dict.fromkeys(record)
