@@ -12,7 +12,7 @@ from libc.string cimport memcpy, memset
 
 from fastnn.kernels cimport *
 
-cdef extern from "threads.h" nogil:
+cdef extern from "fastnn_threads.h" nogil:
     ctypedef struct barrier:
         pass
     ctypedef int flag

@@ -7,7 +7,7 @@ Threads may call it at the same time, also in a Python without the GIL. What the
 
     parameters and layers of a CompiledNetwork    do not change while the network is used: without the GIL, `_bind`
                                                   refuses to replace them
-    CompiledNetwork.training_thread               an atomic `owner` (threads.h)
+    CompiledNetwork.training_thread               an atomic `owner` (fastnn_threads.h)
     list of all InTraining                        critical section of LISTED
     memory of a Workspace, `busy`, `attached`     critical section of the Workspace; then `busy`
     memory of a TrainerQueue                      critical section of the queue; then `busy`
@@ -38,10 +38,10 @@ from libc.string cimport memcpy, memset
 cdef extern from "cpu.h":
     bint cpu_supports(const char* isa)
 
-cdef extern from "memory.h":
+cdef extern from "fastnn_memory.h":
     void* allocate_zeroed(size_t n_bytes)
 
-cdef extern from "threads.h" nogil:
+cdef extern from "fastnn_threads.h" nogil:
     ctypedef struct barrier:
         pass
     ctypedef int flag

@@ -1,7 +1,7 @@
 # Sums along memory, with the same bits on every instruction set.
 #
 # Order of sums: number j of a sum is added to virtual lane j % 16, in order; the 16 lanes are then added by halves, one
-# tree (sum16 in simd.h). A loop step takes 16 numbers, SUM_VECS vecs of LANES: vec v of the step is added to vec v of
+# tree (sum16 in primitives.h). A loop step takes 16 numbers, SUM_VECS vecs of LANES: vec v of the step is added to vec v of
 # the lanes.
 #
 #   k, n, c    how many numbers

@@ -1,6 +1,6 @@
-# The primitives of simd.h for Cython; the header documents each one.
+# The vector primitives for Cython; primitives.h documents each one.
 # The C compiler chooses `real`, float or double. So cast literals, <real>0.5: C computes in double with a plain 0.5.
-cdef extern from "simd/simd.h" nogil:
+cdef extern from "simd/primitives.h" nogil:
     ctypedef float real
     ctypedef struct vec:
         pass
