@@ -1,6 +1,6 @@
 """Measure how long calls go on after Ctrl-C.
 
-    python bench/interruptions.py                  200 tries of each call, about 5 minutes
+    python bench/interruptions.py                  200 tries of each call, about 8 minutes
     python bench/interruptions.py --tries 5 --only predict
 
 A timer sends a signal at a random time of each call, and its handler raises KeyboardInterrupt as
