@@ -338,8 +338,8 @@ def live(steps, forwards):
     gc.collect()
 live(2000, 400)
 before = resident(), sys.getallocatedblocks()
-scale = int(sys.argv[1])
-live(100_000 * scale, 20_000 * scale)
+for _ in range(int(sys.argv[1])):  # not one long training: Python keeps memory of a long history
+    live(100_000, 20_000)
 print(resident() - before[0], sys.getallocatedblocks() - before[1])
 """
 
