@@ -15,12 +15,12 @@ nox.options.reuse_existing_virtualenvs = True
 
 TESTS = {  # session: (times the usual number of cases, tests)
     "gradients": (28, ["tests/test_gradients.py"]),
-    "invariance": (15, ["tests/test_fresh_processes.py"]),
+    "invariance": (150, ["tests/test_fresh_processes.py"]),
     "promises": (20, ["tests/test_promises.py"]),
     "stream": (20, ["tests/test_stream_memory.py"]),
     "memory": (50, ["tests/test_threads.py", "-k", "memory"]),
     "allocations": (5, ["tests/test_memory_errors.py"]),
-    "forks": (34, ["tests/test_threads.py", "-k", "fork or predict"]),
+    "forks": (68, ["tests/test_threads.py", "-k", "fork or predict"]),
     "kills": (34, ["tests/test_save_crashes.py"]),
     "damage": (
         2000,

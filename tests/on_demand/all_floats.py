@@ -3,11 +3,12 @@
     python tests/on_demand/all_floats.py                 all, on all cores
     python tests/on_demand/all_floats.py exp tanh        some
 
-It prints the largest error of each function in ULP, and where it is: the distance from the exact
-result, in units in its last place as a float32. The exact result is computed in float64 by
-all_floats.c, so it need not be rounded. For the losses bce and cross_entropy, the error is that of
-the gradient of a row, which is between -1 and 1; the mean losses of neighbouring logits are checked
-too. Instruction sets with FMA must give the same bits, so only one of them is compared with float64.
+It prints the largest error of each function in ULP, rounded up, and where it is: the distance from
+the exact result, in units in its last place as a float32. The exact result is computed in float64
+by all_floats.c, so it need not be rounded. For the losses bce and cross_entropy, the error is that
+of the gradient of a row, which is between -1 and 1; the mean losses of neighbouring logits are
+checked too. Instruction sets with FMA must give the same bits, so only one of them is compared with
+float64.
 Exit code 1: an error is above its limit, or a NaN or infinity is where it should not be.
 """
 
@@ -19,6 +20,7 @@ import sys
 import tempfile
 import time
 from concurrent.futures import ProcessPoolExecutor
+from decimal import ROUND_UP, Context
 from itertools import starmap
 from pathlib import Path
 
@@ -39,6 +41,7 @@ WITH_FMA = [isa for isa in kernels.SUPPORTED if isa != "baseline"]
 GROUPS = [group for group in (WITH_FMA, ["baseline"]) if set(group) & set(kernels.SUPPORTED)]
 GRADIENT_LIMIT = 3e-7  # between 2 and 3 roundings of a number near 1
 NOTHING = [(0.0, 0.0)] * len(GROUPS)
+ROUND = Context(prec=3, rounding=ROUND_UP)  # docs/guarantees.md says that errors are below
 
 
 def compile_library(folder):
@@ -166,7 +169,8 @@ def main():
             worst = [max(found) for found in zip(*parts, strict=True)]
             limit, unit = (GRADIENT_LIMIT, "") if name in LOSSES else (LIMIT[name], " ULP")
             for group, (error, x) in zip(GROUPS, worst, strict=True):
-                print(f"{name:14} {' = '.join(group):16} {error:.3g}{unit} at {x!r}", flush=True)
+                bound = ROUND.create_decimal(error)
+                print(f"{name:14} {' = '.join(group):16} {bound}{unit} at {x!r}", flush=True)
                 ok &= error <= limit
             print(f"{'':14} {time.perf_counter() - begin:.0f} s", flush=True)
     print("all within their limits" if ok else "NOT within its limit", flush=True)
