@@ -224,6 +224,15 @@ def test_a_terminal_without_rich_or_that_cannot_draw_rewrites_its_line(monkeypat
     assert text.rstrip().endswith("100 %  member 5/5  held-out accuracy 0.900")
 
 
+def test_rows_that_are_encoded_are_progress(monkeypatch):
+    step = Progress(0, 5, 0.0, 0, None, "accuracy", None, encoded=0.25)
+    monkeypatch.setenv("TERM", "dumb")
+    assert shown(monkeypatch, Terminal(), [step]).startswith(" 25 %  encoding the rows")
+    assert shown(monkeypatch, io.StringIO(), [step]) == ""
+    monkeypatch.setattr(fit_progress, "LOG_SECONDS", 0.0)
+    assert shown(monkeypatch, io.StringIO(), [step]) == "encoding the rows  25 %\n"
+
+
 def test_balanced_classes_have_a_balanced_accuracy(run):
     write_csv("t.csv", x=range(60), y=["a", "b", "b"] * 20)
     arguments = ["t.csv", "--target", "y", "--out", "m", *FAST, "--class-weight", "balanced"]

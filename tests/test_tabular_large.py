@@ -304,6 +304,17 @@ def test_the_time_limit_reduces_epochs(quick_recipe, monkeypatch):
     assert all(share < 1 for share in epochs)
 
 
+def test_progress(capsys):
+    seen = []
+    model, _ = make("numbers", verbose=True)
+    model._on_progress = seen.append
+    model.fit(groups_of(300), window=300)
+    encoded = [progress.encoded for progress in seen if progress.encoded is not None]
+    assert encoded == [1 / 3, 2 / 3, 1.0]
+    assert seen[-1].networks_done == seen[-1].n_networks == 9 and seen[-1].fraction == 1
+    assert "network 9/9  fold 3/3  R2" in capsys.readouterr().err
+
+
 # ---- Ctrl-C ----
 
 

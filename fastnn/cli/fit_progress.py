@@ -34,6 +34,8 @@ def show_progress(label="", quiet=False):
 
 def describe(progress):
     """Return the parts of a line about a Progress."""
+    if progress.encoded is not None:
+        return ["encoding the rows"]
     parts = [f"member {progress.folds_done}/{progress.n_folds}"]
     if progress.score is not None:
         parts.append(f"held-out {progress.score_name} {progress.score:.3f}")
@@ -69,8 +71,8 @@ class _Log:
         self.folds_done, self.shown = progress.folds_done, now
         parts = [*([self.label] if self.label else []), *describe(progress)]
         if progress.folds_done < progress.n_folds:
-            percent = 100 * progress.networks_done / progress.n_networks
-            parts.insert(-1 if progress.seconds_left else len(parts), f"{percent:.0f} %")
+            percent = f"{100 * progress.fraction:.0f} %"
+            parts.insert(-1 if progress.seconds_left else len(parts), percent)
         _print_line("  ".join(parts))
 
 
@@ -84,7 +86,7 @@ class _RewrittenLine:
         return self.update
 
     def update(self, progress):
-        percent = f"{100 * progress.networks_done / progress.n_networks:3.0f} %"
+        percent = f"{100 * progress.fraction:3.0f} %"
         self.parts = [*([self.label] if self.label else []), percent, *describe(progress)]
         if self.line.is_due():
             self.line.print(self.parts, "\r")
@@ -120,12 +122,13 @@ class _Bar:
         progress = self.progress
         if progress is None:
             return Text(self.label or "preparing the columns")
-        fraction = progress.networks_done / progress.n_networks
         member, *others = describe(progress)
-        percent = f"{100 * fraction:3.0f} %"
+        percent = f"{100 * progress.fraction:3.0f} %"
         width = max(1, min(MAX_BAR, self.console.width - len(member) - len(percent) - 5))
         top = Table.grid(padding=(0, 2))
-        top.add_row(member, ProgressBar(total=1.0, completed=fraction, width=width), percent)
+        top.add_row(
+            member, ProgressBar(total=1.0, completed=progress.fraction, width=width), percent
+        )
         parts = [*([self.label] if self.label else []), *others]
         return Group(top, Text("  ".join(parts), no_wrap=True, overflow="ellipsis"))
 

@@ -18,6 +18,7 @@ from ..tables.files import TableWarning
 from ..training.stream import hashes
 from . import row_parts, sampling
 from .encoded_rows import EncodedRows
+from .progress import EncodingReporter
 
 MIN_ROWS = 4  # in memory, for each fold
 LARGE_FILES = "/var/tmp"  # /tmp can be in memory
@@ -147,7 +148,7 @@ class LargeTable:
             *(self.folder.name, fit.tables, fit.learned.dtype, has_weight),
             *(self.n_folds, self.n_rows, self.window),
         )
-        n = 0
+        n, reporter = 0, EncodingReporter(e, self.n_folds, self.n_rows)
         for part in self.parts:
             try:
                 numbers, codes = features.transform(part.frame)
@@ -162,6 +163,7 @@ class LargeTable:
             tables = {s: encoder.encode(numbers, codes) for s, encoder in fit.encoders.items()}
             stored.append(tables, fit.targets.encode(y), weight, self.folds_of(rows), rows)
             n += len(y)
+            reporter.show(n)
         if n != self.n_rows:
             raise ValueError(
                 f"X has {n:,} rows in this pass, but had {self.n_rows:,} before. Each pass must yield "

@@ -23,6 +23,8 @@ class Progress:
         "accuracy" or "R2".
     seconds_left : float or None
         Estimated time until the last network is trained; None at the start.
+    encoded : float or None
+        Share of the rows of a large table that are encoded; None when training begins.
     """
 
     n_networks: int
@@ -32,6 +34,34 @@ class Progress:
     score: float | None
     score_name: str
     seconds_left: float | None
+    encoded: float | None = None
+
+    @property
+    def fraction(self):
+        """float: how much of the work is done, 0 to 1."""
+        return self.networks_done / self.n_networks if self.encoded is None else self.encoded
+
+
+class EncodingReporter:
+    """Passes on how many rows of a large table are encoded.
+
+    Parameters
+    ----------
+    estimator : BaseTabular
+    n_folds, n_rows : int
+    """
+
+    def __init__(self, estimator, n_folds, n_rows):
+        self.estimator, self.n_folds, self.n_rows = estimator, n_folds, n_rows
+        self.line = Line() if estimator.verbose else None
+
+    def show(self, n):
+        """Report that n rows are encoded."""
+        e, share = self.estimator, n / self.n_rows
+        if e._on_progress is not None:
+            e._on_progress(Progress(0, self.n_folds, 0.0, 0, None, e._score_name, None, share))
+        if self.line is not None and self.line.is_due():
+            self.line.print([f"encoding rows {100 * share:3.0f} %"], "\r")
 
 
 class ProgressReporter:
