@@ -529,6 +529,24 @@ def test_a_pass_with_other_rows_is_an_error():
         make("numbers")[0].fit(source, window=300)
 
 
+@pytest.mark.parametrize("what", ["X", "y"])
+def test_a_pass_with_other_values_is_an_error(what):
+    """Such as a source that shuffles."""
+    order = np.random.default_rng(1).permutation(N)
+    passes = []
+
+    def source():
+        passes.append(1)
+        rows = np.arange(N) if len(passes) == 1 else order
+        table, target = (X.iloc[rows], y) if what == "X" else (X, y[rows])
+        return groups_of(100, table, target)
+
+    with pytest.raises(
+        ValueError, match=r"X has other rows in this pass than before\. Each pass must"
+    ):
+        make("numbers")[0].fit(source, window=300)
+
+
 def test_dates_and_numbers_in_one_column():
     parts = [(X[["day"]], y), (X[["code"]].rename(columns={"code": "day"}), y)]
     with pytest.raises(ValueError, match="'day' holds dates or times in some parts of X, and numb"):

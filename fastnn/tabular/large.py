@@ -22,6 +22,7 @@ from .progress import EncodingReporter
 
 MIN_ROWS = 4  # in memory, for each fold
 LARGE_FILES = "/var/tmp"  # /tmp can be in memory
+SAME_ROWS = "Each pass must yield the same rows in the same order."
 
 
 def read(estimator, X, y, sample_weight, window):
@@ -159,6 +160,7 @@ class LargeTable:
                 weight = e._multiply_class_weights(y, weight, self.n_rows_of_class)
             except (TypeError, ValueError) as error:
                 raise type(error)(f"{part.frame.where}: {_with_advice(str(error))}") from None
+            self.check_pass(part.first, y, numbers, codes, fit)
             rows = np.arange(part.first, part.first + len(y))
             tables = {s: encoder.encode(numbers, codes) for s, encoder in fit.encoders.items()}
             stored.append(tables, fit.targets.encode(y), weight, self.folds_of(rows), rows)
@@ -166,10 +168,21 @@ class LargeTable:
             reporter.show(n)
         if n != self.n_rows:
             raise ValueError(
-                f"X has {n:,} rows in this pass, but had {self.n_rows:,} before. Each pass must yield "
-                "the same rows in the same order."
+                f"X has {n:,} rows in this pass, but had {self.n_rows:,} before. {SAME_ROWS}"
             )
         return stored
+
+    def check_pass(self, first, y, numbers, codes, fit):
+        """Check that the rows of the sample in a part are those of the first pass."""
+        low, high = np.searchsorted(self.numbers, [first, first + len(y)])
+        rows, in_sample = self.numbers[low:high] - first, slice(low, high)
+        pairs = [(y, fit.y), (codes, fit.codes), *zip(numbers, fit.numbers)]
+        if not all(_are_equal(a[rows], b[in_sample]) for a, b in pairs):
+            raise ValueError(f"X has other rows in this pass than before. {SAME_ROWS}")
+
+
+def _are_equal(a, b):
+    return np.array_equal(a, b, equal_nan=a.dtype.kind == "f")
 
 
 def _n_folds(n_estimators):

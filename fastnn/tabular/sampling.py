@@ -116,9 +116,7 @@ class Sample:
             self.most = int(memory.available() / (FIT_BYTES * n_columns))
         if self.n > self.most:
             if self.window is None:
-                self.most = min(
-                    self.most, max(MIN_WINDOW, int(WINDOW_BYTES / FIT_BYTES / n_columns))
-                )
+                self.most = min(self.most, default_window(n_columns))
             while self.n > self.most:
                 self.share *= SHRINK
                 self.pieces = list(map(self.chosen, self.pieces))
