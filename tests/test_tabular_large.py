@@ -208,6 +208,20 @@ def test_each_fold_trains_on_all_rows_that_it_does_not_hold_out(seen):
     assert_array_equal(np.sort(np.concatenate(held_out)), np.arange(N))
 
 
+def test_windows_of_networks_that_train_at_once_fit_in_memory(monkeypatch, seen):
+    model, _ = make("numbers")
+    model.fit(groups_of(100), window=300)
+    stored = seen["stored"]
+    assert stored.n_at_once(7) == 7
+    largest = 300 * max(kind.itemsize for kind in stored.types.values())
+    monkeypatch.setattr(encoded_rows, "WINDOWS_BYTES", 2.5 * largest)
+    assert [stored.n_at_once(n) for n in (1, 2, 7)] == [1, 2, 2]
+    other, _ = make("numbers", n_threads=3)
+    assert_same_model(other.fit(groups_of(100), window=300), model)
+    monkeypatch.setattr(encoded_rows, "WINDOWS_BYTES", 0.5 * largest)
+    assert stored.n_at_once(7) == 1
+
+
 def test_rows_of_one_group_are_in_one_fold(seen):
     numbers, patient = np.arange(N, dtype=float), np.arange(N) // 30
     reg = make("numbers")[0].fit(groups_of(100, X, numbers), groups=patient, window=300)

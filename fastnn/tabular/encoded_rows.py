@@ -13,6 +13,7 @@ from ..training.stream import StreamedData, hashes
 
 READ_BYTES = 2e6  # of a group of rows
 BUCKET_SEED = 1  # of the hash that chooses the file of a row
+WINDOWS_BYTES = 512e6  # of the windows of all networks that train at the same time
 MAX_BUCKETS = 200  # files for each encoder
 PARTS = "numbers", "positions", "codes"  # of a Table
 
@@ -95,6 +96,11 @@ class EncodedRows:
     def n_train(self, fold):
         """Return the number of rows that are not held out by a fold."""
         return int(self.n_of_fold.sum() - self.n_of_fold[fold])
+
+    def n_at_once(self, n_threads):
+        """Return how many networks train at the same time, so that their windows fit in memory."""
+        window_bytes = self.window * max(kind.itemsize for kind in self.types.values())
+        return max(1, min(n_threads, int(WINDOWS_BYTES / window_bytes)))
 
     def data(self, job, loss):
         """Return the data that the network of a job trains on."""

@@ -110,6 +110,8 @@ def train(
             return data[job.table]
         return Data.of(job.net, job.weights.multiply(job.table), y, loss, weight)
 
+    n_at_once = 1 if stored is None else stored.n_at_once(n_threads)
+
     def make(i, queue=None):
         job, n = jobs[i], jobs[i].n_train
         of_job = data_of(job)
@@ -123,7 +125,7 @@ def train(
             epochs,
             recipe.batches(n)[1],
             True,
-            n_threads if stored is None else 1,
+            n_threads // n_at_once,
             job.net.rng,
             of_job.select(job.held_out),
             [EarlyStopping(None, keep="last", monitor=job.configuration.monitor)],
@@ -151,7 +153,7 @@ def train(
     if stored is None:
         train_many([], make, n_threads, line, n=len(jobs), ended=end, in_order=True)
     else:
-        StreamPool(len(jobs), make, n_threads, line, end).run()
+        StreamPool(len(jobs), make, n_at_once, line, end).run()
 
 
 class TwoPartSession(Session):
