@@ -13,6 +13,8 @@ pa = pytest.importorskip("pyarrow")
 pd = pytest.importorskip("pandas")
 import pyarrow.parquet as pq  # noqa: E402
 from checks import assert_same_bits  # noqa: E402
+from hypothesis import given  # noqa: E402
+from hypothesis import strategies as st  # noqa: E402
 from numpy.testing import assert_array_equal  # noqa: E402
 
 import fastnn  # noqa: E402
@@ -21,6 +23,7 @@ from fastnn.tabular import (  # noqa: E402
     encoded_rows,
     find_suspects,
     large,
+    raw_columns,
     row_parts,
     sampling,
     training,
@@ -134,6 +137,38 @@ def test_columns_of_several_types_are_those_of_the_joined_column():
     model = make("classes")[0].fit(groups)
     assert_same_bits(model.oof_prediction_, make("classes")[0].fit(table, target).oof_prediction_)
     assert model.columns_ == {"mixed": "category"}
+
+
+NUMBERS = st.one_of(st.floats(-1e9, 1e9), st.integers(-(2**53), 2**53), st.booleans(), st.none())
+TEXTS = st.one_of(st.text(max_size=3), st.none())
+
+
+def as_list(raw):
+    """The values of a column, None for missing ones."""
+    if raw.kind == "text":
+        return [[*raw.levels, None][code] for code in raw.values]
+    return [None if np.isnan(x) else x for x in raw.values.tolist()]
+
+
+@given(parts=st.lists(st.one_of(st.lists(NUMBERS), st.lists(TEXTS)), min_size=1, max_size=4))
+def test_a_column_in_parts_is_the_whole_column(parts):
+    """Numbers become the texts that they are in a column of numbers and texts."""
+    vectors = [np.array([*part, None], object)[:-1] for part in parts]
+    joined = raw_columns.concatenate([raw_columns.from_vector(v, "x") for v in vectors], "x")
+    whole = raw_columns.from_vector(np.concatenate(vectors), "x")
+    if joined.kind == whole.kind:
+        assert as_list(joined) == as_list(whole)
+    else:  # all are missing
+        assert set(as_list(joined)) == set(as_list(whole)) <= {None}
+
+
+@given(rows=st.lists(st.booleans(), min_size=1, max_size=30), values=st.lists(TEXTS, min_size=30))
+def test_rows_of_a_column_of_texts(rows, values):
+    raw = raw_columns.from_vector(np.array([*values, None], object)[:-1], "x")
+    chosen = np.flatnonzero(rows)
+    part = raw.take(chosen)
+    assert as_list(part) == [as_list(raw)[i] for i in chosen]
+    assert len(part.levels or []) == len({x for x in as_list(part) if x is not None})
 
 
 # ---- a sample in memory ----
