@@ -268,12 +268,20 @@ class Network(CompiledNetwork):
         threads.forward(self, X, out, n_threads)
         return out
 
-    def summary(self) -> None:
+    def summary(self, batch_size: int | None = None) -> None:
         """Print a table of the layers: shapes of inputs and outputs, activation, parameters, memory.
 
         The rows below it are the memory of all parameters, of the gradient, and, once the network is
-        trained, of the moments of the optimizer. Training needs more: a copy of parameters and
-        moments, and a workspace for each thread.
+        trained, of the moments of the optimizer.
+
+        Parameters
+        ----------
+        batch_size : int, optional
+            Add two rows: what training with batches of so many rows and `forward` of so many rows
+            allocate besides, in one thread. For training these are copies of parameters and
+            moments, and the workspace. They depend on the instruction set. Before the first `fit`,
+            the optimizer is Adam. Not included are data, outputs, 8 bytes for each row that is
+            shuffled, and what a validation or L-BFGS needs.
 
         Examples
         --------
@@ -285,10 +293,17 @@ class Network(CompiledNetwork):
         output    (n, 32)  (n, 10)  softmax            330  1,320
         total                                        2,410  9,640
         gradient                                            9,640
+        >>> fastnn.MLP([64, 10], rng=0).summary(batch_size=32)  # doctest: +ELLIPSIS
+        MLP, float32
+        ...
+        training, 32 rows  ...
+        forward, 32 rows   ...
         """
         from . import summary
 
-        print(summary.text(self))
+        if batch_size is not None:
+            batch_size = check_count("batch_size", batch_size)
+        print(summary.text(self, batch_size))
 
     def _repr_html_(self) -> str:
         from . import summary

@@ -1,11 +1,13 @@
 """The summary of a network: its layers with their shapes, parameters and memory."""
 
-from . import notebook
+import numpy as np
+
+from . import kernels, losses, notebook, optimizers
 
 
-def text(net):
+def text(net, batch_size=None):
     """Return the summary as an aligned table of lines without a newline at the end."""
-    header, rows, totals, n_texts = _table(net)
+    header, rows, totals, n_texts = _table(net, batch_size)
     table = [header, *rows, *totals]
     widths = [max(len(row[i]) for row in table) for i in range(len(header))]
     lines = [
@@ -28,7 +30,7 @@ def _title(net):
     return f"{type(net).__name__}, {net.dtype.name}"
 
 
-def _table(net):
+def _table(net, batch_size=None):
     """Return the header, the rows of the layers, the totals, and the number of columns of text."""
     size = net.dtype.itemsize
     has_dropout = any(net.dropout)
@@ -58,7 +60,31 @@ def _table(net):
         optimizer = net.state.optimizer
         n_bytes = optimizer.n_moments * net.n_params * size
         totals.append((f"state of {type(optimizer).__name__}", *blank, "", *_numbers(n_bytes)))
+    if batch_size is not None:
+        for name, n_bytes in _workspaces(net, batch_size).items():
+            totals.append((f"{name}, {batch_size:,} rows", *blank, "", *_numbers(n_bytes)))
     return (*header, "parameters", "bytes"), rows, totals, len(header)
+
+
+def _workspaces(net, batch_size):
+    """Return the bytes that training and `forward` allocate besides the memory of the network.
+
+    A training by L-BFGS allocates what SciPy needs, which is not known here.
+    """
+    optimizer = optimizers.Adam() if net.state is None else net.state.optimizer
+    workspaces = {}
+    if not isinstance(optimizer, optimizers.LBFGS):
+        loss, n_out = losses.resolve(None, net.activations[-1]), net.layer_sizes[-1]
+        _, options = loss.prepare(np.zeros((0, n_out)), 0, n_out, net.dtype)
+        workspaces["training"] = kernels.training_bytes(
+            net,
+            batch_size,
+            loss=options["loss"],
+            optimizer=optimizer.to_kernel(),
+            dropout=np.array(net.dropout) if net.has_dropout else None,
+        )
+    workspaces["forward"] = kernels.forward_bytes(net, batch_size)
+    return workspaces
 
 
 def _numbers(*counts):

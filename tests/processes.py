@@ -40,5 +40,10 @@ def peak_memory():
 
     Its resource.ru_maxrss also counts the process that started it, until then.
     """
+    return status("VmHWM") / 2**20
+
+
+def status(name):
+    """Return a size in bytes of /proc/self/status, on Linux, such as VmHWM or VmSize."""
     with open("/proc/self/status") as file:
-        return next(int(line.split()[1]) for line in file if line.startswith("VmHWM:")) / 1024
+        return next(1024 * int(line.split()[1]) for line in file if line.startswith(name + ":"))

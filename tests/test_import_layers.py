@@ -17,11 +17,11 @@ PACKAGE = pathlib.Path(fastnn.__file__).parent
 LAYERS = [
     {"kernels", "reference", "datasets"},
     {"caching", "config", "hints", "notebook", "typing", "validation"},
-    {"sparse_rows", "summary"},
+    {"sparse_rows"},
     {"options", "input_table"},
     {"activations", "losses", "schedules", "initializers"},
     {"optimizers"},
-    {"functional", "threads", "executors"},
+    {"functional", "threads", "executors", "summary"},
     {"network"},
     {"training.state", "training.stopping", "training.progress", "training.data"},
     {"training.groups"},

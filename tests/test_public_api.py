@@ -61,7 +61,7 @@ SIGNATURES = {
     "sample_weight=None, callbacks=(), n_threads=1, progress=False, rng=None, resume=False, *, "
     "class_weight=None, validation_fraction=0.0, window=None)",
     fastnn.MLP.partial_fit: "(self, X, y, loss=None, optimizer=None, batch_size=32, sample_weight=None, n_threads=1, *, class_weight=None)",
-    fastnn.MLP.summary: "(self)",
+    fastnn.MLP.summary: "(self, batch_size=None)",
     fastnn.MLP.save: "(self, path, state=True)",
     fastnn.MLP.to_torch: "(self)",
     fastnn.MLP.copy: "(self)",

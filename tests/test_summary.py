@@ -69,6 +69,22 @@ def test_the_memory_of_the_optimizer_is_that_of_its_moments(capsys, optimizer):
     assert last.split() == ["state", "of", name, str(net.state.moments.nbytes)]
 
 
+def test_the_memory_at_a_batch_size(capsys):
+    pytest.importorskip("scipy", reason="L-BFGS is that of SciPy")
+    net = fastnn.MLP([4, 3, 1], rng=0)
+    net.summary(batch_size=1000)
+    *usual, training, forward = capsys.readouterr().out.splitlines()
+    assert "\n".join(usual).split() == printed(net, capsys).split()
+    assert training.startswith("training, 1,000 rows  ")
+    assert forward.startswith("forward, 1,000 rows  ")
+    net.fit(X, X[:, 0], optimizer="lbfgs", epochs=1)
+    net.summary(batch_size=1000)
+    *_, state, last = capsys.readouterr().out.splitlines()
+    assert state.startswith("state of LBFGS  ") and last.split() == forward.split()
+    with pytest.raises(ValueError, match="batch_size must be a whole number of at least 1, got 0"):
+        net.summary(batch_size=0)
+
+
 def test_the_summary_in_the_guide(capsys):
     page = pathlib.Path(__file__).parent.parent / "docs" / "plots.md"
     if not page.exists():
