@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from .. import kernels, optimizers, schedules
-from ..validation import FLOATS, check_count, check_number, check_out, check_shape
+from .. import optimizers
+from ..validation import check_count
+from .steps import to_kernel, update
 
 if TYPE_CHECKING:
     from ..typing import FloatArray
@@ -55,11 +53,11 @@ def sgd_step_(
     >>> W
     array([0.9, 2.1])
     """
-    optimizer = _to_kernel(
+    optimizer = to_kernel(
         optimizers.SGD, lr=lr, momentum=momentum, nesterov=nesterov, weight_decay=weight_decay
     )
     moments = dict(velocity=_require("velocity", velocity, "momentum")) if momentum else {}
-    _update(optimizer, 1, params, grads, moments)
+    update(optimizer, 1, params, grads, moments)
 
 
 def adagrad_step_(
@@ -94,10 +92,10 @@ def adagrad_step_(
     >>> W
     array([0.9])
     """
-    optimizer = _to_kernel(
+    optimizer = to_kernel(
         optimizers.Adagrad, lr=lr, lr_decay=lr_decay, weight_decay=weight_decay, eps=eps
     )
-    _update(optimizer, check_count("step", step), params, grads, dict(total=total))
+    update(optimizer, check_count("step", step), params, grads, dict(total=total))
 
 
 def adadelta_step_(
@@ -131,8 +129,8 @@ def adadelta_step_(
     >>> W.round(6)
     array([0.996838])
     """
-    optimizer = _to_kernel(optimizers.Adadelta, lr=lr, rho=rho, eps=eps, weight_decay=weight_decay)
-    _update(optimizer, 1, params, grads, dict(v=v, u=u))
+    optimizer = to_kernel(optimizers.Adadelta, lr=lr, rho=rho, eps=eps, weight_decay=weight_decay)
+    update(optimizer, 1, params, grads, dict(v=v, u=u))
 
 
 def rmsprop_step_(
@@ -170,7 +168,7 @@ def rmsprop_step_(
     >>> W
     array([0.9])
     """
-    optimizer = _to_kernel(
+    optimizer = to_kernel(
         optimizers.RMSprop,
         lr=lr,
         alpha=alpha,
@@ -184,7 +182,7 @@ def rmsprop_step_(
         moments["mean"] = _require("mean", mean, "centered=True")
     if momentum:
         moments["velocity"] = _require("velocity", velocity, "momentum")
-    _update(optimizer, 1, params, grads, moments)
+    update(optimizer, 1, params, grads, moments)
 
 
 def adam_step_(
@@ -292,10 +290,8 @@ def adamax_step_(
     >>> W
     array([0.9])
     """
-    optimizer = _to_kernel(
-        optimizers.Adamax, lr=lr, betas=betas, eps=eps, weight_decay=weight_decay
-    )
-    _update(optimizer, check_count("step", step), params, grads, dict(m=m, u=u))
+    optimizer = to_kernel(optimizers.Adamax, lr=lr, betas=betas, eps=eps, weight_decay=weight_decay)
+    update(optimizer, check_count("step", step), params, grads, dict(m=m, u=u))
 
 
 def nadam_step_(
@@ -329,7 +325,7 @@ def nadam_step_(
     >>> W.round(6)
     array([0.894355])
     """
-    optimizer = _to_kernel(
+    optimizer = to_kernel(
         optimizers.NAdam,
         lr=lr,
         betas=betas,
@@ -338,7 +334,7 @@ def nadam_step_(
         momentum_decay=momentum_decay,
         decoupled_weight_decay=decoupled_weight_decay,
     )
-    _update(optimizer, check_count("step", step), params, grads, dict(m=m, v=v))
+    update(optimizer, check_count("step", step), params, grads, dict(m=m, v=v))
 
 
 def lion_step_(
@@ -369,47 +365,23 @@ def lion_step_(
     >>> W
     array([0.9, 1.1])
     """
-    optimizer = _to_kernel(optimizers.Lion, lr=lr, betas=betas, weight_decay=weight_decay)
-    _update(optimizer, 1, params, grads, dict(m=m))
+    optimizer = to_kernel(optimizers.Lion, lr=lr, betas=betas, weight_decay=weight_decay)
+    update(optimizer, 1, params, grads, dict(m=m))
 
 
 def _adam(optimizer, params, grads, m, v, step, lr, betas, eps, weight_decay, v_max):
     """Update params by one step of Adam or AdamW."""
     amsgrad = v_max is not None
-    optimizer = _to_kernel(
+    optimizer = to_kernel(
         optimizer, lr=lr, betas=betas, eps=eps, weight_decay=weight_decay, amsgrad=amsgrad
     )
-    _update(
+    update(
         optimizer,
         check_count("step", step),
         params,
         grads,
         dict(m=m, v=v, v_max=v_max) if amsgrad else dict(m=m, v=v),
     )
-
-
-def _to_kernel(optimizer, **options):
-    """Return the kernel's struct Optimizer, checked and cached for each set of options."""
-    try:
-        return _cached_to_kernel(optimizer, **options)
-    # Some option is not hashable: valid, such as a list for betas, or rejected by the checks below.
-    except TypeError:
-        check_number("lr", options["lr"], minimum=0)
-        return kernels.packed(optimizer(**options).to_kernel())
-
-
-@lru_cache
-def _cached_to_kernel(optimizer, lr, **others):
-    check_number("lr", lr, minimum=0)  # not a schedule: a single step has no t
-    return kernels.packed(
-        _others_to_kernel(optimizer, **others) | dict(rate=schedules.to_kernel(lr))
-    )
-
-
-@lru_cache
-def _others_to_kernel(optimizer, **others):
-    """Return the fields of all options but lr, which often differs from step to step."""
-    return optimizer(**others).to_kernel()
 
 
 def _require(name, moment, option):
@@ -419,30 +391,3 @@ def _require(name, moment, option):
             f"{option} needs {name}. Pass an array like params, zeros before the first step."
         )
     return moment
-
-
-def _update(optimizer, step, params, grads, moments):
-    """Apply one step.
-
-    `moments` are named arrays in the order of the kernel. Arguments that the kernel rejects are
-    converted, or raise an error that names them.
-    """
-    try:
-        return kernels.update(optimizer, step, params, grads, *moments.values())
-    except (BufferError, TypeError, ValueError):
-        pass
-    if not isinstance(params, np.ndarray) or params.dtype not in FLOATS:
-        kind = getattr(params, "dtype", type(params).__name__)
-        raise TypeError(f"params must be a float32 or float64 NumPy array, got {kind}")
-    shape, dtype = params.shape, params.dtype
-    converted = check_shape("grads", grads, shape, dtype)
-    check_out("params", params, shape, dtype, grads)
-    others = [params, grads]
-    if converted is not grads:
-        check_out("params", params, shape, dtype, converted)
-        others.append(converted)
-    for name, moment in moments.items():
-        check_out(name, moment, shape, dtype, *others)
-        others.append(moment)
-    if params.size:
-        kernels.update(optimizer, step, params, converted, *moments.values())

@@ -1,0 +1,59 @@
+"""From the arguments of an update function to the kernel: checks, options, and one step."""
+
+from functools import lru_cache
+
+import numpy as np
+
+from .. import kernels, schedules
+from ..validation import FLOATS, check_number, check_out, check_shape
+
+
+def to_kernel(optimizer, **options):
+    """Return the kernel's struct Optimizer, checked and cached for each set of options."""
+    try:
+        return _cached_to_kernel(optimizer, **options)
+    # Some option is not hashable: valid, such as a list for betas, or rejected by the checks below.
+    except TypeError:
+        check_number("lr", options["lr"], minimum=0)
+        return kernels.packed(optimizer(**options).to_kernel())
+
+
+@lru_cache
+def _cached_to_kernel(optimizer, lr, **others):
+    check_number("lr", lr, minimum=0)  # not a schedule: a single step has no t
+    return kernels.packed(
+        _others_to_kernel(optimizer, **others) | dict(rate=schedules.to_kernel(lr))
+    )
+
+
+@lru_cache
+def _others_to_kernel(optimizer, **others):
+    """Return the fields of all options but lr, which often differs from step to step."""
+    return optimizer(**others).to_kernel()
+
+
+def update(optimizer, step, params, grads, moments):
+    """Apply one step.
+
+    `moments` are named arrays in the order of the kernel. Arguments that the kernel rejects are
+    converted, or raise an error that names them.
+    """
+    try:
+        return kernels.update(optimizer, step, params, grads, *moments.values())
+    except (BufferError, TypeError, ValueError):
+        pass
+    if not isinstance(params, np.ndarray) or params.dtype not in FLOATS:
+        kind = getattr(params, "dtype", type(params).__name__)
+        raise TypeError(f"params must be a float32 or float64 NumPy array, got {kind}")
+    shape, dtype = params.shape, params.dtype
+    converted = check_shape("grads", grads, shape, dtype)
+    check_out("params", params, shape, dtype, grads)
+    others = [params, grads]
+    if converted is not grads:
+        check_out("params", params, shape, dtype, converted)
+        others.append(converted)
+    for name, moment in moments.items():
+        check_out(name, moment, shape, dtype, *others)
+        others.append(moment)
+    if params.size:
+        kernels.update(optimizer, step, params, converted, *moments.values())
