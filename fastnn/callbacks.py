@@ -292,3 +292,25 @@ def resolve_callbacks(callbacks: Callbacks) -> list[Callback]:
     return [
         callback if isinstance(callback, Callback) else _Function(callback) for callback in each
     ]
+
+
+def find_early_stopping(callbacks: list[Callback]) -> EarlyStopping | None:
+    """Return the EarlyStopping among the callbacks, or None."""
+    return next((each for each in callbacks if isinstance(each, EarlyStopping)), None)
+
+
+def check_callbacks(callbacks: list[Callback], data: Any, validates: bool) -> None:
+    """Check that EarlyStopping can monitor the error rate, if it does."""
+    stopping = find_early_stopping(callbacks)
+    if stopping is None or stopping.monitor != "error_rate":
+        return
+    if not validates:
+        raise ValueError(
+            "EarlyStopping(monitor='error_rate') needs validation rows. Pass validation_data or "
+            "validation_fraction."
+        )
+    if not getattr(data.loss, "has_classes", False):
+        raise ValueError(
+            f"EarlyStopping(monitor='error_rate') needs a loss with classes, got {data.loss!r}. "
+            "Pass monitor='loss'."
+        )

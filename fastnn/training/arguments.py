@@ -3,13 +3,12 @@
 import numpy as np
 
 from .. import kernels, losses, optimizers
-from ..callbacks import resolve_callbacks
+from ..callbacks import check_callbacks, resolve_callbacks
 from ..input_table import check_inputs
 from ..validation import check_count, check_number, check_rng
 from .data import Data, n_held_out, of_validation
 from .plan import Plan, Settings
 from .seeds import SpawnedSeed, spawn_seeds
-from .session import check_callbacks
 from .state import resumed
 
 

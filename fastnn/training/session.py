@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from ..callbacks import Callback, EarlyStopping, IntervalTimer
+from ..callbacks import Callback, EarlyStopping, IntervalTimer, check_callbacks, find_early_stopping
 from ..kernels import Metric, Stop
 from ..optimizers import same_moments
 from . import engines
@@ -82,7 +82,7 @@ class Session:
         self.last_epoch = state.epoch + epochs
         stopping, alone = None, False
         if callbacks:
-            stopping = _early_stopping(callbacks)
+            stopping = find_early_stopping(callbacks)
             check_callbacks(callbacks, data, validation is not None)
             alone = len(callbacks) == 1 and type(stopping) is EarlyStopping and patience is None
         self.engine = engine or engines.engine(
@@ -395,26 +395,4 @@ class Session:
             f"The parameters were reset to {saved}. {remedy}.",
             epoch,
             step,
-        )
-
-
-def _early_stopping(callbacks):
-    """Return the EarlyStopping among the callbacks, or None."""
-    return next((each for each in callbacks if isinstance(each, EarlyStopping)), None)
-
-
-def check_callbacks(callbacks, data, validates):
-    """Check that EarlyStopping can monitor the error rate, if it does."""
-    stopping = _early_stopping(callbacks)
-    if stopping is None or stopping.monitor != "error_rate":
-        return
-    if not validates:
-        raise ValueError(
-            "EarlyStopping(monitor='error_rate') needs validation rows. Pass validation_data or "
-            "validation_fraction."
-        )
-    if not getattr(data.loss, "has_classes", False):
-        raise ValueError(
-            f"EarlyStopping(monitor='error_rate') needs a loss with classes, got {data.loss!r}. "
-            "Pass monitor='loss'."
         )
