@@ -297,7 +297,7 @@ class MLP(DifferentiableNetwork):
         n_threads: int = 1,
         *,
         class_weight: ClassWeight | None = None,
-    ) -> float:
+    ) -> History:
         """Train for one pass over these rows in this order, continuing from ``net.state``.
 
         Parameters are the same as in `fit`. The rest of an interrupted epoch is dropped.

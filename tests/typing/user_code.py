@@ -55,14 +55,14 @@ def networks(X: NDArray[np.float32], y: NDArray[np.float32], folder: Path) -> fl
     )
     net.fit(X.tolist(), y, loss=mean_squared_error, optimizer="sgd", resume=False)
     net.fit(X, y, loss=Huber(0.5), optimizer=fastnn.SGD(0.1, momentum=0.9), epochs=1)
-    net.partial_fit(X[:1], y[:1])
+    online: History = net.partial_fit(X[:1], y[:1])
     net.params -= 0.1 * net.grads
     net.weights[0] = np.zeros((3, 8))
     outputs = net.forward(X, keep=True)
     gradient = net.backward(np.ones_like(outputs))
     net.save(folder / "net.safetensors")
     loss: float = net.loss_and_grad(X, y) + history.val_loss[-1]
-    return loss + float(gradient.sum()) + net.copy().params.size
+    return loss + online.loss[0] + float(gradient.sum()) + net.copy().params.size
 
 
 def row_groups(X: NDArray[np.float32], y: NDArray[np.float32], folder: Path) -> History:
@@ -75,7 +75,7 @@ def row_groups(X: NDArray[np.float32], y: NDArray[np.float32], folder: Path) -> 
     net.fit([(X, y), (X, y)], validation_data=(X, y))
     history: History = net.fit(folder / "rows.parquet", "price", epochs=1)
     net.fit("rows.parquet", ["price"], resume=True)
-    net.summary()
+    net.summary(batch_size=32)
     return history
 
 
