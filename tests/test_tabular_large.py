@@ -483,7 +483,7 @@ def test_a_wrong_group_is_named(name, monkeypatch, tmp_path):
 @pytest.mark.parametrize(
     ("group", "error", "message"),
     [
-        (7, TypeError, "a row group must be .X, y. or .X, y, sample_weight., got a int"),
+        (7, TypeError, "a row group must be .X, y. or .X, y, sample_weight., got an int"),
         ((X,), TypeError, "got a tuple of 1"),
         (
             (X, y, -weight),

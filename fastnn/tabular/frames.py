@@ -111,17 +111,17 @@ def _to_table(X, text_columns=()):
         return _from_records(X)
     if hasattr(X, "to_frame") or hasattr(X, "dictionary_encode"):
         raise ValueError(
-            f"X must be a table, got a {type(X).__name__}, which is one column. Reshape your data: "
+            f"X must be a table, got {describe_type(X)}, which is one column. Reshape your data: "
             "pass a DataFrame, or an array of shape (n, n_features)."
         )
     if hasattr(X, "collect"):
         raise ValueError(
-            f"X is a {type(X).__name__}, whose rows are not known. Pass X.collect(), or the path of a "
+            f"X is {describe_type(X)}, whose rows are not known. Pass X.collect(), or the path of a "
             "Parquet file or a folder of them."
         )
     if hasattr(X, "to_batches") and hasattr(X, "to_table"):
         raise ValueError(
-            f"X is a {type(X).__name__} of pyarrow. Pass the path of its file or folder, or "
+            f"X is {describe_type(X)} of pyarrow. Pass the path of its file or folder, or "
             "X.to_table()."
         )
     if isinstance(X, list) and X and all(map(is_path, X)):

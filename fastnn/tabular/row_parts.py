@@ -11,7 +11,7 @@ from sklearn.utils.validation import check_consistent_length
 from ..tables import parquet_parts
 from ..tables.errors import did_you_mean
 from ..training.groups import check_source, iterate
-from ..validation import is_path
+from ..validation import describe_type, is_path
 from . import frames
 
 MOST_VALUES = 200_000  # of a part of a Parquet file
@@ -182,6 +182,6 @@ def _parts_of(group):
     if not isinstance(group, (tuple, list)) or len(group) not in (2, 3):
         parts = f" of {len(group)}" if isinstance(group, (tuple, list)) else ""
         raise TypeError(
-            f"a row group must be (X, y) or (X, y, sample_weight), got a {type(group).__name__}{parts}"
+            f"a row group must be (X, y) or (X, y, sample_weight), got {describe_type(group)}{parts}"
         )
     return (*group, None)[:3]

@@ -7,6 +7,7 @@ import numpy as np
 
 from ..kernels import all_finite
 from ..losses import CustomLoss
+from ..validation import describe_type
 from .data import Data, is_sparse
 
 AGAIN = (
@@ -54,8 +55,8 @@ class RowGroups:
             if not isinstance(group, (tuple, list)) or len(group) not in (2, 3):
                 parts = f" of {len(group)}" if isinstance(group, (tuple, list)) else ""
                 raise TypeError(
-                    "a row group must be (X, y) or (X, y, sample_weight), got a "
-                    f"{type(group).__name__}{parts}"
+                    "a row group must be (X, y) or (X, y, sample_weight), got "
+                    f"{describe_type(group)}{parts}"
                 )
             X, y, weight = (*group, None)[:3]
             X = X.toarray() if is_sparse(X) else X
@@ -113,17 +114,17 @@ def check_source(source):
     """Check that row groups can be read more than once."""
     if hasattr(source, "__next__"):
         raise TypeError(
-            f"X is a {type(source).__name__}, whose row groups can be read once, but each epoch reads "
+            f"X is {describe_type(source)}, whose row groups can be read once, but each epoch reads "
             f"them again. {AGAIN}"
         )
     if hasattr(source, "shape") or isinstance(source, (dict, set, str, bytes)):
         raise TypeError(
-            f"y is missing. X is a {type(source).__name__}, so pass y, too. Without y, X must yield "
+            f"y is missing. X is {describe_type(source)}, so pass y, too. Without y, X must yield "
             "row groups (X, y)."
         )
     if not isinstance(source, Iterable) and not callable(source):
         raise TypeError(
-            f"X must be an array, with y, or row groups (X, y), got a {type(source).__name__}. {AGAIN}"
+            f"X must be an array, with y, or row groups (X, y), got {describe_type(source)}. {AGAIN}"
         )
 
 
@@ -153,6 +154,6 @@ def _begin(source):
         return iter(groups)
     except TypeError:
         raise TypeError(
-            f"X is a function that returned a {type(groups).__name__}, which yields no row groups. "
+            f"X is a function that returned {describe_type(groups)}, which yields no row groups. "
             f"{AGAIN}"
         ) from None
