@@ -95,7 +95,10 @@ def test_rows_of_suspects_are_those_of_the_file(run):
     write_parquet(table.set_column(table.column_names.index("buys"), "buys", pa.array(buys)))
     options = ["--members", "2", "--time-limit", "20", "--hidden", "16"]
     report = report_of(run, "people", *ARGUMENTS, "--window", "500", *options)
-    assert report["suspects"][0]["row"] == row
+    suspect = report["suspects"][0]
+    assert suspect["row"] == row and suspect["place"] == f"row {row + 1}"
+    assert suspect["file"] == f"people/{row // 210}.parquet"
+    assert suspect["place_in_file"] == f"row {row % 210 + 1}"
 
 
 def test_missing_targets_are_left_out(run):
@@ -103,7 +106,9 @@ def test_missing_targets_are_left_out(run):
     buys = [None if i % 7 == 0 else value for i, value in enumerate(table["buys"].to_pylist())]
     write_parquet(table.set_column(table.column_names.index("buys"), "buys", pa.array(buys)))
     code, _, errors = run("train", "people", *ARGUMENTS, "--window", "300")
-    assert code == 2 and "is missing (in 86 rows)" in errors
+    assert (
+        code == 2 and "people/0.parquet, row 1: the target 'buys' is missing (in 86 rows)" in errors
+    )
     report = report_of(run, "people", *ARGUMENTS, "--window", "300", "--skip-missing-target")
     assert report["rows"] == N - 86
 
@@ -133,6 +138,12 @@ def test_a_wrong_value_of_the_sample_is_located(run):
     arguments = ("train", "people.parquet", *ARGUMENTS, "--number", "age", "--window", "100")
     code, _, errors = run(*arguments)
     assert code == 2 and f"'unknown age' in row {row + 1}, which is not a number" in errors
+    code, _, errors = run("train", "people", *arguments[2:])
+    assert (
+        code == 2
+        and f"people/{row // 210}.parquet: column 'age' holds 'unknown age' in row " in errors
+    )
+    assert f"in row {row % 210 + 1}, which is not a number" in errors
 
 
 def test_tune(run):

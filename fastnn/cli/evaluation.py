@@ -64,7 +64,7 @@ class Evaluation:
 
 def find_suspects(model, target, train, arguments):
     """Return the rows whose target is improbable, as dicts: row, place, given, predicted and, for
-    classes, the probability of the given one.
+    classes, the probability of the given one. For a folder also the file, and the place there.
 
     Parameters
     ----------
@@ -85,7 +85,10 @@ def find_suspects(model, target, train, arguments):
     out = []
     for suspect in find_suspects(model, y, MAX_SUSPECTS):
         row = int(target.rows[train[suspect.row]])
-        found = {"row": row, "place": locate(arguments, row).rpartition(", ")[2]}
+        file, _, place = locate(arguments, row).rpartition(", ")
+        found = {"row": row, "place": place}
+        if file != arguments.data:  # of a folder
+            found |= {"place": f"row {row + 1}", "file": file, "place_in_file": place}
         if target.is_number:
             if abs(suspect.given - suspect.predicted) > limit:
                 out.append(found | {"given": suspect.given, "predicted": suspect.predicted})

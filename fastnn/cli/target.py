@@ -1,6 +1,7 @@
 """The column to predict: what it is, and its values as the estimators expect them."""
 
 import math
+import os
 import shlex
 from dataclasses import dataclass
 from typing import Any
@@ -9,6 +10,7 @@ import numpy as np
 
 from ..tables import files, texts
 from ..tables.errors import did_you_mean, import_pyarrow, printable
+from ..tables.parquet_files import ParquetFiles
 from .common import CommandError, plural, print_note, resolve_table_path
 
 TASKS = ("binary", "classes", "number")
@@ -220,8 +222,12 @@ def label_text(label):
 
 
 def locate(arguments, row):
-    """Return 'PATH, line N' for a row of the table of a command."""
+    """Return 'PATH, line N' for a row of the table of a command; PATH is a file, also of a folder."""
     from .table_options import read_options
+
+    if os.path.isdir(arguments.data):
+        file, row = ParquetFiles(arguments.data).locate(row)
+        return f"{file}, row {row + 1}"
 
     known = ("sep", "encoding", "header", "decimal", "comment")
     options = {k: v for k, v in read_options(arguments).items() if k in known}

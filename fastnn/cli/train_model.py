@@ -167,8 +167,8 @@ def explain(error, arguments, rows):
     if text.startswith("y holds numbers up to"):
         text = text.replace("y holds", f"the target {arguments.target!r} holds", 1)
         text = text.replace("Rescale y.", "Rescale it.")
-    found = re.search(r" in row (\d+)\b", text)
+    found, path = re.search(r" in row (\d+)\b", text), arguments.data
     if found:
-        place = locate(arguments, int(rows[int(found[1])])).rpartition(", ")[2]
+        path, _, place = locate(arguments, int(rows[int(found[1])])).rpartition(", ")
         text = text.replace(found[0], f" in {place}")
-    return f"{arguments.data}: {text}"
+    return f"{path}: {text}"

@@ -1,5 +1,6 @@
 """Read Parquet files that need not fit in memory, a batch of rows at a time."""
 
+import bisect
 import os
 from typing import Any
 
@@ -34,11 +35,13 @@ class ParquetFiles:
         self.path = os.fsdecode(path)
         self.files = find_files(self.path)
         self.n_rows = 0
+        self._first_rows: list = []  # of each file
         first: Any = None  # the schema of the first file
         for file in self.files:
             with _open(file) as parquet:
                 memory.check_width(file, len(parquet.schema_arrow.names))
                 schema = parquet.schema_arrow
+                self._first_rows.append(self.n_rows)
                 self.n_rows += parquet.metadata.num_rows
             if first is None:
                 tidy.check_names(file, schema.names)
@@ -79,6 +82,11 @@ class ParquetFiles:
                         f"{file}: cannot be read after row {first:,} ({one_line(error)}). Download or "
                         "create it again."
                     ) from None
+
+    def locate(self, row):
+        """Return the file that holds a row (counted from 0), and the number of the row there."""
+        i = bisect.bisect_right(self._first_rows, row) - 1
+        return self.files[i], row - self._first_rows[i]
 
     def check_name(self, argument, name):
         """Check that a column exists."""
