@@ -6,9 +6,8 @@ from typing import Any
 import numpy as np
 from sklearn.utils.validation import _check_sample_weight
 
-from ..tables import memory
 from ..training.stream import hashes
-from . import frames
+from . import budget, frames
 
 SEED = 0  # of the hash that chooses the rows
 SHRINK = 0.75  # by which the share of the rows in the sample decreases when it is too large
@@ -68,7 +67,7 @@ def read(parts, summary, window):
 
 def fits(n_rows, n_columns):
     """Whether `fit` can hold a table in memory."""
-    return n_rows * n_columns * FIT_BYTES <= memory.available()
+    return n_rows * n_columns * FIT_BYTES <= budget.available_bytes()
 
 
 def default_window(n_columns):
@@ -113,10 +112,10 @@ class Sample:
         self.n += len(piece[1])
         n_columns = max(1, len(part.frame.columns))
         if self.most is None:
-            self.most = int(memory.available() / (FIT_BYTES * n_columns))
+            self.most = int(budget.available_bytes() / (FIT_BYTES * n_columns))
         if self.n > self.most:
             if self.window is None:
-                self.most = min(self.most, default_window(n_columns))
+                self.most = max(MIN_WINDOW, min(self.most, default_window(n_columns)))
             while self.n > self.most:
                 self.share *= SHRINK
                 self.pieces = list(map(self.chosen, self.pieces))
