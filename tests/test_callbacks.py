@@ -3,6 +3,7 @@ training."""
 
 import signal
 import time
+from importlib.util import find_spec
 
 import numpy as np
 import processes
@@ -17,6 +18,10 @@ from fastnn.training import session
 X = np.random.default_rng(1).normal(size=(70, 6)).astype("float32")
 Y = np.sin(X[:, :1])
 NOISE = np.random.default_rng(2).normal(size=70)
+OPTIMIZERS = [
+    "adam",
+    pytest.param("lbfgs", marks=pytest.mark.skipif(not find_spec("scipy"), reason="needs SciPy")),
+]
 
 
 def network(**options):
@@ -46,7 +51,7 @@ class Recorder(Callback):
 # ---- events ----
 
 
-@pytest.mark.parametrize("optimizer", ["adam", "lbfgs"])
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
 def test_callbacks_see_the_beginning_every_epoch_and_the_end(optimizer):
     recorder, steps = Recorder(), 3 if optimizer == "adam" else 1
     network().fit(X, Y, optimizer=optimizer, epochs=3, callbacks=recorder)
@@ -57,7 +62,7 @@ def test_callbacks_see_the_beginning_every_epoch_and_the_end(optimizer):
     ]
 
 
-@pytest.mark.parametrize("optimizer", ["adam", "lbfgs"])
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
 def test_on_fit_end_is_called_after_a_callback_stops_the_training(optimizer):
     recorder, other = Recorder(stop_at=2), Recorder()
     history = network().fit(X, Y, optimizer=optimizer, epochs=9, callbacks=[recorder, other])
@@ -263,6 +268,7 @@ def test_settings_of_checkpoints_out_of_range(options, message):
 TRAIN = """
 import sys
 import time
+from importlib.util import find_spec
 
 import numpy as np
 import fastnn
