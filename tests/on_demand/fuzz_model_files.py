@@ -8,6 +8,9 @@ changed file loads or raises ModelFileError. Every other exception, a read that 
 is not 0; libFuzzer then stores the input in the working directory.
 """
 
+import contextlib
+import json
+import random
 import sys
 import tempfile
 from pathlib import Path
@@ -25,6 +28,16 @@ import numpy as np
 
 import fastnn
 from fastnn.files import ModelFileError
+
+# what the headers get: names of entries, and values of which some are right elsewhere
+NAMES = ["state", "user", "names", "groups", "order", "params", "best_params", "W0", "W1", "b0"]
+VALUES = [
+    *(None, True, False, 0, 1, -1, 2, 7, 2**24, 2**31, 2**63, 2**64, 2**128, 10**400),
+    *(0.5, -0.0, 1e308, 5e-324, float("nan"), float("inf")),
+    *("", "[]", "{}", "1", "\ud800", "0" * 5000),
+    *("float64", "F64", "I64", "softmax", "PCG64", "MT19937", "sgd", "adam", "lbfgs"),
+    *([], {}, [[]], [1] * 1001, {"": None}),
+]
 
 
 def seeds():
@@ -65,12 +78,40 @@ def read_collection(content):
 
 
 def mutate(content, max_size, seed):
-    """Change the header and write its new length before it; sometimes change any bytes."""
+    """Change the header and write its new length before it; sometimes change any bytes.
+
+    A quarter of the headers remains JSON, so that the checks behind the parser see wrong values.
+    """
     header = content[8 : 8 + int.from_bytes(content[:8], "little")]
     if seed % 8 == 0 or not header:
         return atheris.Mutate(content, max_size)
-    changed = atheris.Mutate(header, max(1, max_size - len(content) + len(header)))
-    return len(changed).to_bytes(8, "little") + changed + content[8 + len(header) :]
+    changed = None
+    if seed % 4 == 1:
+        with contextlib.suppress(ValueError, RecursionError):
+            changed = json.dumps(change(json.loads(header), random.Random(seed))).encode()
+    if changed is None:
+        changed = atheris.Mutate(header, max(1, max_size - len(content) + len(header)))
+    return (len(changed).to_bytes(8, "little") + changed + content[8 + len(header) :])[:max_size]
+
+
+def change(value, rng):
+    """Return a value of JSON with one value in it, or in a text of JSON in it, replaced, removed or
+    repeated."""
+    if isinstance(value, str) and value[:1] in ("{", "["):
+        return json.dumps(change(json.loads(value), rng))
+    if not isinstance(value, dict | list) or not value or rng.random() < 0.05:
+        return rng.choice(VALUES)
+    key = rng.choice(list(value) if isinstance(value, dict) else range(len(value)))
+    changed, how = value.copy(), rng.random()
+    if how < 0.1:
+        del changed[key]
+    elif how < 0.2 and isinstance(value, list):
+        changed.insert(key, value[key])
+    elif how < 0.2:
+        changed[rng.choice(NAMES)] = value[key]
+    else:
+        changed[key] = change(value[key], rng)
+    return changed
 
 
 def main():
