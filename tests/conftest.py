@@ -164,6 +164,24 @@ def quick_recipe(monkeypatch):
 
 
 @pytest.fixture
+def interrupt_after_a_fold(monkeypatch):
+    """interrupt_after_a_fold(): Ctrl-C arrives in the next fit of an estimator for tables, as soon as
+    a fold is done."""
+    pytest.importorskip("sklearn", reason="estimators for tables need the extra sklearn")
+    from fastnn.tabular.fit import Fit
+
+    update_done = Fit.update_done
+
+    def interrupt(self):
+        update_done(self)
+        if self.done:
+            monkeypatch.setattr(Fit, "update_done", update_done)
+            raise KeyboardInterrupt
+
+    return lambda: monkeypatch.setattr(Fit, "update_done", interrupt)
+
+
+@pytest.fixture
 def file(tmp_path):
     """file(name, text or bytes) -> path"""
 

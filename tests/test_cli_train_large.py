@@ -13,8 +13,7 @@ import pyarrow.parquet as pq  # noqa: E402
 from cli_cases import FAST, report_of, write_people  # noqa: E402
 
 import fastnn  # noqa: E402
-from fastnn.cli import train_table  # noqa: E402
-from fastnn.tables import read  # noqa: E402
+from fastnn.tables import parquet_parts, read  # noqa: E402
 from fastnn.tabular import sampling  # noqa: E402
 
 N = 600
@@ -27,7 +26,7 @@ def people(run, monkeypatch):
     """people.parquet, and the folder `people` with the same rows in three files. Parts have 50 rows."""
     write_people(n=N)
     write_parquet(read("people.csv"))
-    monkeypatch.setattr(train_table, "MOST_VALUES", 50 * 7)
+    monkeypatch.setattr(parquet_parts, "TRAINING_VALUES", 50 * 7)
 
 
 def write_parquet(table):
@@ -155,21 +154,11 @@ def test_tune(run):
     assert len(report["tuning"]["tried"]) == 8
 
 
-def test_interrupted_and_resumed(run, monkeypatch, quick_recipe):
-    from fastnn.tabular.fit import Fit
-
+def test_interrupted_and_resumed(run, interrupt_after_a_fold, quick_recipe):
     options = ("people", *COLUMNS, "--window", "300", "--members", "3")
     whole = report_of(run, *options)
     parameters = read_parameters()
-    update_done = Fit.update_done
-
-    def interrupt(self):
-        update_done(self)
-        if self.done:
-            monkeypatch.setattr(Fit, "update_done", update_done)
-            raise KeyboardInterrupt
-
-    monkeypatch.setattr(Fit, "update_done", interrupt)
+    interrupt_after_a_fold()
     code, out, _ = run("train", *options, "--json")
     assert code == 130 and json.loads(out)["members"] == 1
     resumed = report_of(run, *options, "--resume")

@@ -30,7 +30,6 @@ from fastnn.tabular import (  # noqa: E402
     training,
     weighting,
 )
-from fastnn.tabular.fit import Fit  # noqa: E402
 
 N = 900
 SMALL = dict(n_estimators=3, hidden_layer_sizes=4, n_threads=1, random_state=0)
@@ -369,18 +368,11 @@ def test_progress(capsys):
 
 
 @pytest.mark.parametrize("n_threads", [1, 2])
-def test_resume_gives_the_bits_of_a_fit_without_interruption(n_threads, monkeypatch):
+def test_resume_gives_the_bits_of_a_fit_without_interruption(n_threads, interrupt_after_a_fold):
     whole = make("classes", n_threads=n_threads)[0].fit(groups_of(100, X, classes), window=300)
     model = make("classes", n_threads=n_threads)[0]
-    update_done = Fit.update_done
 
-    def interrupt(self):
-        update_done(self)
-        if self.done:
-            monkeypatch.setattr(Fit, "update_done", update_done)
-            raise KeyboardInterrupt
-
-    monkeypatch.setattr(Fit, "update_done", interrupt)
+    interrupt_after_a_fold()
     with pytest.raises(KeyboardInterrupt):
         model.fit(groups_of(100, X, classes), window=300)
     assert model.n_folds_ == 1 and 0 < np.isnan(model.oof_prediction_[:, 0]).sum()

@@ -2,15 +2,14 @@
 
 import argparse
 import contextlib
-import os
 from dataclasses import dataclass
 from typing import Any
 
 from ..tables import parquet_files, parquet_parts
 from ..tables.errors import did_you_mean, import_pyarrow, join, printable
 from . import scoring
-from .common import CommandError, print_note, resolve_table_path
-from .table_options import read_options, read_table
+from .common import CommandError, resolve_table_path
+from .table_options import open_parquet, read_table
 from .train_model import explain
 from .train_options import split_names
 
@@ -132,11 +131,9 @@ def input_files(arguments):
 
 
 def _open(arguments, text_columns, keep):
-    path, options = resolve_table_path(arguments.data), read_options(arguments)
-    is_parquet = os.path.isdir(path) or (path != "-" and parquet_parts.holds_parquet(path))
-    if is_parquet and "sheet" not in options:
-        na = options.get("na", ())
-        return parquet_parts.ParquetTable(path, text_columns, na, keep, print_note)
+    parquet = open_parquet(arguments, text_columns, keep)
+    if parquet is not None:
+        return parquet
     return _WholeTable(arguments.data, read_table(arguments, text_columns, keep))
 
 

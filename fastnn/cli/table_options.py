@@ -1,6 +1,8 @@
 """Options that say how a table file is written, and the reading of a table with them."""
 
-from ..tables import files
+import os
+
+from ..tables import files, parquet_parts
 from .common import print_note, resolve_table_path
 
 #: Options of `fastnn.tables.read` that the command line has under the same name.
@@ -76,3 +78,16 @@ def read_table(arguments, text_columns=(), keep=()):
         on_note=print_note,
         **read_options(arguments),
     )
+
+
+def open_parquet(arguments, text_columns, keep, note=print_note):
+    """Return the ParquetTable of a Parquet file or a folder, None for other tables.
+
+    The parameters are those of `read_table`. note(text) is called for each guess.
+    """
+    path, options = resolve_table_path(arguments.data), read_options(arguments)
+    is_parquet = os.path.isdir(path) or (path != "-" and parquet_parts.holds_parquet(path))
+    if not is_parquet or "sheet" in options:
+        return None
+    na = options.get("na", ())
+    return parquet_parts.ParquetTable(path, text_columns, na, keep, note)

@@ -4,12 +4,9 @@ import os
 
 import numpy as np
 
-from ..tables import parquet_parts
 from ..tables.errors import import_pyarrow
 from .common import CommandError, plural, print_note, resolve_table_path
-from .table_options import read_options, read_table
-
-MOST_VALUES = 200_000  # of a part
+from .table_options import open_parquet, read_table
 
 
 def open_table(arguments, text_columns, keep):
@@ -17,22 +14,20 @@ def open_table(arguments, text_columns, keep):
     from ..tabular import sampling
 
     path, window = resolve_table_path(arguments.data), arguments.window
-    is_parquet = os.path.isdir(path) or (path != "-" and parquet_parts.holds_parquet(path))
-    if not is_parquet or arguments.sheet is not None:
+    parquet = open_parquet(arguments, text_columns, keep, _PrintOnce())
+    if parquet is None:
         if window is not None:
             raise CommandError(
                 f"{arguments.data}: --window is for Parquet files. Leave it out, or convert the table."
             )
         return MemoryTable(read_table(arguments, text_columns, keep))
-    na = read_options(arguments).get("na", ())
-    parquet = parquet_parts.ParquetTable(path, text_columns, na, keep, _PrintOnce())
     n_columns = len(parquet.names)
     if window is not None or not sampling.fits(parquet.n_rows, n_columns):
         return LargeTable(parquet, window or sampling.default_window(n_columns))
     if not os.path.isdir(path):
         return MemoryTable(read_table(arguments, text_columns, keep))
     parquet.select(parquet.names)
-    parts = [table for _, _, table in parquet.parts(max(1, MOST_VALUES // n_columns))]
+    parts = [table for _, _, table in parquet.training_parts()]
     return MemoryTable(import_pyarrow().concat_tables(parts))
 
 
@@ -98,13 +93,11 @@ class LargeTable:
     def __init__(self, parquet, window):
         self._parquet, self.window = parquet, window
         self.column_names = parquet.names
-        self._most = max(1, MOST_VALUES // len(parquet.names))
 
     def column(self, name):
         """Read a column as a whole."""
         self._parquet.select([name])
-        n_rows = self._most * len(self.column_names)
-        parts = [table.column(name) for _, _, table in self._parquet.parts(n_rows)]
+        parts = [table.column(name) for _, _, table in self._parquet.training_parts()]
         return import_pyarrow().chunked_array([chunk for part in parts for chunk in part.chunks])
 
     def set_target(self, target):
@@ -116,7 +109,7 @@ class LargeTable:
         """Yield the rows with these positions among those with a target, ascending, in parts."""
         pa = import_pyarrow()
         numbers, start = self._target.rows[rows], 0
-        for file, first, table in self._parquet.parts(self._most):
+        for file, first, table in self._parquet.training_parts():
             low, high = np.searchsorted(numbers, [start, start + table.num_rows])
             in_part = numbers[low:high] - start
             start += table.num_rows

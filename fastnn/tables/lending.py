@@ -11,7 +11,7 @@ def call(reader, file, *arguments):
 
     A reader can return while a thread of pyarrow still has to release the file, for which it needs
     the GIL. If Python ended at that moment, the thread would abort the process ("terminate called
-    without an active exception", once in about 200 commands).
+    without an active exception").
     """
     lent, released = _LentFile(file), threading.Event()
     weakref.finalize(lent, released.set).atexit = False

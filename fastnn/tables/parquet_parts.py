@@ -8,6 +8,7 @@ from .parquet_files import EXTENSIONS, ParquetFiles
 
 MOST_ROWS = 20_000  # of a part whose texts are looked at
 PART_BYTES = 50e6  # of the values of a part, as `memory` estimates them
+TRAINING_VALUES = 200_000  # of a part that is encoded for training
 
 
 def holds_parquet(path):
@@ -82,6 +83,10 @@ class ParquetTable:
         """
         for file, first, table in self._batches(self._selected, most_rows):
             yield file, first, tidy.convert_marks(table, self._numbers)
+
+    def training_parts(self):
+        """Yield what `parts` does, with TRAINING_VALUES values in each part."""
+        return self.parts(max(1, TRAINING_VALUES // len(self._selected)))
 
     def _batches(self, names, most_rows=MOST_ROWS):
         pa = import_pyarrow()

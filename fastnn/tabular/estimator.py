@@ -50,9 +50,10 @@ class BaseTabular(Attributes):
     Attributes
     ----------
     _on_progress : callable or None
-        ``_on_progress(progress)`` is called while a large table is encoded, and during training,
-        about twenty times a second and at the end, with a `progress.Progress`. Assign a function to the attribute of an estimator before
-        `fit`, and delete it afterwards, since it would be copied and pickled.
+        ``_on_progress(progress)`` is called while a large table is encoded, and during training
+        about twenty times a second and at the end, with a `progress.Progress`. Assign a function to
+        the attribute of an estimator before `fit`, and delete it afterwards, since it would be
+        copied and pickled.
     """
 
     _on_progress: Any = None

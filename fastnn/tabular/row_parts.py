@@ -14,8 +14,6 @@ from ..training.groups import check_source, iterate
 from ..validation import describe_type, is_path
 from . import frames
 
-MOST_VALUES = 200_000  # of a part of a Parquet file
-
 
 @dataclass(eq=False, repr=False)
 class Part:
@@ -121,7 +119,7 @@ class ParquetRows:
             self.table.select(self.table.names)
             self.is_selected = True
         start = 0
-        for file, first, table in self.table.parts(max(1, MOST_VALUES // self.n_columns)):
+        for file, first, table in self.table.training_parts():
             rows = slice(start, start + table.num_rows)
             if self.y is None:
                 frame, y = frames.split_target(table, self.target)
