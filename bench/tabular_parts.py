@@ -133,7 +133,7 @@ class Dates:
     @staticmethod
     @contextlib.contextmanager
     def left_out():
-        from fastnn.tabular.features import Features
+        from fastnn.tabular.columns.features import Features
 
         add_parts = Features._add_parts
 
@@ -159,7 +159,7 @@ class Weights:
     @staticmethod
     @contextlib.contextmanager
     def left_out():
-        from fastnn.tabular import recipe
+        from fastnn.tabular.fitting import recipe
 
         limit, recipe.MAX_WEIGHTED = recipe.MAX_WEIGHTED, 0
         try:

@@ -204,7 +204,7 @@ def tabular():
     import pytest
 
     from fastnn import TabularClassifier, TabularRegressor, losses
-    from fastnn.tabular import recipe
+    from fastnn.tabular.fitting import recipe
 
     X, new = frame(), new_rows()
     options = dict(n_estimators=2, hidden_layer_sizes=6, random_state=0, categories=["INT", "yes"])
@@ -246,7 +246,7 @@ def dates():
     import pytest
 
     from fastnn import TabularClassifier
-    from fastnn.tabular import recipe
+    from fastnn.tabular.fitting import recipe
 
     seconds = np.arange("1966-01-01", "1974-01-01", dtype="datetime64[D]").astype("datetime64[s]")
     seconds = np.r_[seconds, seconds - np.timedelta64(1, "s")]

@@ -14,7 +14,7 @@ from cli_cases import FAST, report_of, write_people  # noqa: E402
 
 import fastnn  # noqa: E402
 from fastnn.tables import parquet_parts, read  # noqa: E402
-from fastnn.tabular import sampling  # noqa: E402
+from fastnn.tabular.large import sampling  # noqa: E402
 
 N = 600
 COLUMNS = ("--target", "buys", "--drop", "group,income", "--out", "m.safetensors")

@@ -14,7 +14,7 @@ pytest.importorskip("matplotlib", reason="the extra plot is not installed")
 
 import fastnn
 from fastnn.cli.html_report import charts, columns, elements, training
-from fastnn.tabular import frames
+from fastnn.tabular.columns import frames
 
 
 def test_columns_are_summarized():

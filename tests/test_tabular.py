@@ -10,8 +10,10 @@ from checks import assert_same_bits
 from numpy.testing import assert_array_equal
 
 from fastnn import TabularClassifier, TabularRegressor, losses
-from fastnn.tabular import encoder, features, importances, recipe, selection, training
-from fastnn.tabular.folds import split_rows
+from fastnn.tabular import encoder
+from fastnn.tabular.columns import features
+from fastnn.tabular.fitting import importances, recipe, selection, training
+from fastnn.tabular.fitting.folds import split_rows
 
 N = 60
 SMALL = dict(n_estimators=3, hidden_layer_sizes=4, n_threads=1, random_state=0)

@@ -11,7 +11,7 @@ pytest.importorskip("sklearn")
 
 from fastnn import TabularClassifier, TabularRegressor
 from fastnn.tables import texts as written
-from fastnn.tabular import columns, features, frames
+from fastnn.tabular.columns import columns, features, frames
 
 pytestmark = pytest.mark.usefixtures("quick_recipe")
 N = 28
@@ -182,7 +182,7 @@ SAME = {
 @pytest.fixture(scope="module")
 def fitted():
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("fastnn.tabular.recipe.n_epochs", lambda configuration, n: 2)
+        patch.setattr("fastnn.tabular.fitting.recipe.n_epochs", lambda configuration, n: 2)
         return TabularRegressor(**SMALL).fit(TRAINING, z)
 
 

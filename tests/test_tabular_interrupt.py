@@ -13,7 +13,7 @@ from numpy.testing import assert_array_equal
 
 import fastnn
 from fastnn import TabularClassifier, TabularRegressor, losses
-from fastnn.tabular import budget, importances, recipe, training, weighting
+from fastnn.tabular.fitting import budget, importances, recipe, training, weighting
 from fastnn.training import many
 
 N = 60

@@ -20,16 +20,10 @@ from numpy.testing import assert_array_equal  # noqa: E402
 
 import fastnn  # noqa: E402
 from fastnn import TabularClassifier, TabularRegressor  # noqa: E402
-from fastnn.tabular import (  # noqa: E402
-    encoded_rows,
-    find_suspects,
-    large,
-    raw_columns,
-    row_parts,
-    sampling,
-    training,
-    weighting,
-)
+from fastnn.tabular import find_suspects  # noqa: E402
+from fastnn.tabular.columns import raw_columns  # noqa: E402
+from fastnn.tabular.fitting import training, weighting  # noqa: E402
+from fastnn.tabular.large import encoded_rows, large_table, row_parts, sampling  # noqa: E402
 
 N = 900
 SMALL = dict(n_estimators=3, hidden_layer_sizes=4, n_threads=1, random_state=0)
@@ -462,7 +456,7 @@ WRONG = {  # the last group: (its parts, the error, its message)
 
 @pytest.mark.parametrize("name", WRONG)
 def test_a_wrong_group_is_named(name, monkeypatch, tmp_path):
-    monkeypatch.setattr(large, "LARGE_FILES", str(tmp_path))
+    monkeypatch.setattr(large_table, "LARGE_FILES", str(tmp_path))
     monkeypatch.delenv("TMPDIR", raising=False)
     (of_x, of_y), error, message = WRONG[name]
     groups = groups_of(100)
@@ -604,7 +598,7 @@ def test_a_full_disk_is_found_before_it_is_written(monkeypatch):
 
 @pytest.mark.parametrize("in_temp", [True, False])
 def test_temporary_files_are_removed(in_temp, monkeypatch, tmp_path):
-    monkeypatch.setattr(large, "LARGE_FILES", str(tmp_path))
+    monkeypatch.setattr(large_table, "LARGE_FILES", str(tmp_path))
     if in_temp:
         monkeypatch.setenv("TMPDIR", str(tmp_path / "temp"))
         (tmp_path / "temp").mkdir()

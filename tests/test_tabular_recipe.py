@@ -8,8 +8,8 @@ pytest.importorskip("sklearn", reason="estimators for tables need the extra skle
 from numpy.testing import assert_allclose, assert_array_equal
 
 from fastnn import MLP
-from fastnn.tabular import recipe, selection
 from fastnn.tabular.encoder import Settings
+from fastnn.tabular.fitting import recipe, selection
 from fastnn.tabular.targets import Classes, Numbers
 
 

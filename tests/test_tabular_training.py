@@ -10,8 +10,8 @@ pytest.importorskip("sklearn", reason="estimators for tables need the extra skle
 from checks import assert_same_bits
 
 from fastnn import MLP, EarlyStopping, Table
-from fastnn.tabular import recipe, training
 from fastnn.tabular.encoder import Settings
+from fastnn.tabular.fitting import recipe, training
 from fastnn.tabular.targets import Classes, Numbers
 from fastnn.training import many
 

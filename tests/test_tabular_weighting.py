@@ -9,8 +9,8 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.utils import check_random_state
 
 from fastnn import TabularClassifier, TabularRegressor
-from fastnn.tabular import importances, recipe, training, weighting
 from fastnn.tabular.encoder import Encoder, Scaling, Settings
+from fastnn.tabular.fitting import importances, recipe, training, weighting
 from fastnn.tabular.targets import Classes
 
 N = 200

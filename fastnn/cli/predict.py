@@ -157,7 +157,7 @@ def _check_arguments(arguments, model):
 
 def _check_rows(model, table, writer):
     """Check all values. Return {column: (number of rows, example)} of unknown categories."""
-    from ..tabular import frames
+    from ..tabular.columns import frames
 
     found: dict = {}
     for part in table.parts():

@@ -235,7 +235,7 @@ def _plot(model, record, held_out, arguments):
 
 
 def _write_report(model, record, rows, held_out, arguments):
-    from ..tabular import frames
+    from ..tabular.columns import frames
     from . import html_report
 
     with _written_after_the_model(arguments.report, arguments):

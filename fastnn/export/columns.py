@@ -49,7 +49,7 @@ def inputs(features):
 
 def day_values(part):
     """Return a part of dates for each day of a week, or of a leap year that begins in March."""
-    from ..tabular.features import DAY, date_part  # needs scikit-learn
+    from ..tabular.columns.features import DAY, date_part  # needs scikit-learn
 
     days = np.arange(7) - 3 if part == "weekday" else np.arange(366) + 10651  # 1999-03-01
     return date_part(DAY * days, part)

@@ -104,7 +104,7 @@ class Description:
         Names of dense inputs.
     layouts : list of TableLayout
         What the cells of each encoder stand for; empty for dense inputs.
-    features : tabular.features.Features or None
+    features : tabular.columns.features.Features or None
         The columns of a table, and the features that they become.
     encoders : list of tabular.encoder.Encoder
         They make cells of the features; empty without features.

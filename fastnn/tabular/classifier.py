@@ -16,8 +16,8 @@ from sklearn.utils.validation import check_is_fitted
 
 from ..validation import check_number
 from .estimator import BaseTabular
-from .folds import weights_of
-from .target_summary import ClassSummary, to_labels
+from .fitting.folds import weights_of
+from .large.target_summary import ClassSummary, to_labels
 from .targets import Classes
 
 if TYPE_CHECKING:

@@ -14,11 +14,13 @@ from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
 from ..estimators.attributes import Attributes
 from ..validation import check_count, check_threads
-from . import frames, large, recipe, training
-from .features import Features
-from .fit import Fit
-from .sampling import Rows
-from .unfinished import Unfinished
+from .columns import frames
+from .columns.features import Features
+from .fitting import recipe, training
+from .fitting.fit import Fit
+from .fitting.unfinished import Unfinished
+from .large import large_table
+from .large.sampling import Rows
 
 if TYPE_CHECKING:
     from typing import Any, Self
@@ -208,7 +210,7 @@ class BaseTabular(Attributes):
         if window is not None:
             window = check_count("window", window, minimum=2)
         self._target_name = y if isinstance(y, str) else None
-        rows, table = large.read(self, X, y, sample_weight, window)
+        rows, table = large_table.read(self, X, y, sample_weight, window)
         if rows is None:
             if y is None:
                 raise ValueError(

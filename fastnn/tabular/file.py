@@ -22,13 +22,13 @@ from ..files.safetensors import check_mapping, is_count, parse_json
 from ..mlp import MLP
 from ..tables.dates import COMPACT, FORMATS
 from ..tables.texts import PUNCTUATION
-from .columns import KINDS
+from .columns.columns import KINDS
+from .columns.features import CATEGORIES, DATE_CATEGORIES, LAST_PART, NUMBERS, Features
 from .encoder import Encoder, Scaling
 from .estimator import MAX_WIDTH
-from .features import CATEGORIES, DATE_CATEGORIES, LAST_PART, NUMBERS, Features
-from .fit import Member
+from .fitting.fit import Member
+from .fitting.unfinished import PARTS, Unfinished
 from .targets import Classes, Numbers, resolve_loss
-from .unfinished import PARTS, Unfinished
 
 FORMAT, VERSION = "fastnn-tabular", 1
 ACTIVATION = "silu"

@@ -11,8 +11,8 @@ from sklearn.utils.validation import check_array, check_is_fitted, column_or_1d
 from ..estimators import intervals
 from ..losses import Loss, Poisson
 from .estimator import BaseTabular
-from .folds import weights_of
-from .target_summary import NumberSummary
+from .fitting.folds import weights_of
+from .large.target_summary import NumberSummary
 from .targets import Numbers
 
 if TYPE_CHECKING:

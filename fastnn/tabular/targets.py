@@ -6,7 +6,7 @@ import numpy as np
 
 from .. import functional, losses
 from ..estimators.calibration import fit_temperature
-from . import recipe
+from .fitting import recipe
 
 MIN_RATE = 1e-6  # that the Poisson loss of a prediction is computed with
 MAX_TARGET = 1e150  # its square is finite

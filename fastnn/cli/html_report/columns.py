@@ -6,8 +6,8 @@ import numpy as np
 
 from ...tables.errors import printable
 from ...tables.texts import is_missing_mark
-from ...tabular.columns import convert
-from ...tabular.raw_columns import time_text
+from ...tabular.columns.columns import convert
+from ...tabular.columns.raw_columns import time_text
 from ..report import format_number
 
 MOST_FREQUENT = 3

@@ -141,7 +141,7 @@ class Source:
         """Return the arrays and helper functions that were used."""
         if not self.arrays and not self.helpers:
             return ""
-        from ...tabular.features import CYCLE_STEPS, DAY  # needs scikit-learn
+        from ...tabular.columns.features import CYCLE_STEPS, DAY  # needs scikit-learn
 
         constants = dict(day=DAY, two_pi=2 * math.pi, steps=CYCLE_STEPS)
         constants = {key: text.number(x) for key, x in constants.items()}
@@ -177,7 +177,7 @@ def struct(d, fields, name):
 
 def features(d, fields, source):
     """Return the statements of `predict` that check a row and compute its features."""
-    from ...tabular.features import CYCLES
+    from ...tabular.columns.features import CYCLES
 
     lines = []
     inputs = columns.inputs(d.features)

@@ -40,7 +40,7 @@ def _concat(g, parts):
 
 
 def _number(g, x, part):
-    from ...tabular.features import CYCLE_STEPS, CYCLES  # needs scikit-learn
+    from ...tabular.columns.features import CYCLE_STEPS, CYCLES  # needs scikit-learn
 
     if part == "value":
         return x
@@ -84,7 +84,7 @@ def _code(g, x, category, is_text):
 
 def _day(g, x, part):
     """Return the position of each date (n, 1) among the `day_values` of a part, 0 for NaN."""
-    from ...tabular.features import DAY
+    from ...tabular.columns.features import DAY
 
     def whole(a, n, most):
         """Return how many whole spans of n days are in a, at most `most`."""

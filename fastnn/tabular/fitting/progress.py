@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from ..training.progress import Line
+from ...training.progress import Line
 
 
 @dataclass

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from ..tables import files
+from ...tables import files
 
 #: Types of values that are no value of a column.
 COLLECTIONS = list, tuple, dict, set, frozenset, np.ndarray

@@ -7,9 +7,9 @@ import time
 
 import numpy as np
 
-from ..input_table import Table
-from ..training.groups import RowGroups
-from ..training.stream import StreamedData, hashes
+from ...input_table import Table
+from ...training.groups import RowGroups
+from ...training.stream import StreamedData, hashes
 
 READ_BYTES = 2e6  # of a group of rows
 BUCKET_SEED = 1  # of the hash that chooses the file of a row

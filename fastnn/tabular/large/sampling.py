@@ -6,8 +6,9 @@ from typing import Any
 import numpy as np
 from sklearn.utils.validation import _check_sample_weight
 
-from ..training.stream import hashes
-from . import budget, frames
+from ...training.stream import hashes
+from ..columns import frames
+from ..fitting import budget
 
 SEED = 0  # of the hash that chooses the rows
 SHRINK = 0.75  # by which the share of the rows in the sample decreases when it is too large

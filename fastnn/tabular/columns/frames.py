@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from ..tables import files, parquet_parts
-from ..tables.files import printable
-from ..validation import describe_type, is_path
+from ...tables import files, parquet_parts
+from ...tables.files import printable
+from ...validation import describe_type, is_path
 from . import raw_columns
 from .raw_columns import from_chunks, from_series, from_vector
 

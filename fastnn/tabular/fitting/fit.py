@@ -8,10 +8,10 @@ import numpy as np
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import _check_sample_weight
 
-from ..validation import check_threads
+from ...validation import check_threads
+from ..columns.features import Features
+from ..encoder import Encoder, Scaling
 from . import budget, importances, selection, training, weighting
-from .encoder import Encoder, Scaling
-from .features import Features
 from .folds import group_numbers, split_rows, weights_of
 from .progress import ProgressReporter
 from .unfinished import Unfinished, digests_of

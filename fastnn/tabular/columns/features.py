@@ -4,8 +4,8 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
-from ..tables.files import printable
-from ..tables.texts import first_other_text, parse_date
+from ...tables.files import printable
+from ...tables.texts import first_other_text, parse_date
 from . import columns
 
 DAY, YEAR = 86400.0, 365.2425 * 86400.0  # seconds

@@ -5,7 +5,7 @@ from numbers import Integral
 import numpy as np
 from sklearn.utils.validation import column_or_1d
 
-from .raw_columns import is_missing
+from ..columns.raw_columns import is_missing
 from .sampling import join_targets
 
 

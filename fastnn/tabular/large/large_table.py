@@ -14,11 +14,11 @@ import warnings
 import numpy as np
 from sklearn.utils.validation import _check_sample_weight
 
-from ..tables.files import TableWarning
-from ..training.stream import hashes
+from ...tables.files import TableWarning
+from ...training.stream import hashes
+from ..fitting.progress import EncodingReporter
 from . import row_parts, sampling
 from .encoded_rows import EncodedRows
-from .progress import EncodingReporter
 
 MIN_ROWS = 4  # in memory, for each fold
 LARGE_FILES = "/var/tmp"  # /tmp can be in memory

@@ -12,7 +12,7 @@ from sklearn.model_selection import (
 )
 from sklearn.utils.validation import check_consistent_length
 
-from .raw_columns import is_missing
+from ..columns.raw_columns import is_missing
 
 
 def split_rows(n, n_estimators, labels, groups, random_state):

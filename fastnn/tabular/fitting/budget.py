@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from ..many import fit_many
-from ..tables import memory
+from ...many import fit_many
+from ...tables import memory
 from . import importances, recipe, training, weighting
 
 TRIAL_STEPS = 8  # of a training that measures the time of a step

@@ -5,15 +5,15 @@ from typing import Any
 
 import numpy as np
 
-from .. import losses
-from ..callbacks import EarlyStopping
-from ..many import forward_many
-from ..mlp import MLP
-from ..training.data import Data
-from ..training.many import train_many
-from ..training.session import SLICE_EPOCHS, Session
-from ..training.state import DivergenceError, fresh
-from ..training.stream_pool import StreamPool
+from ... import losses
+from ...callbacks import EarlyStopping
+from ...many import forward_many
+from ...mlp import MLP
+from ...training.data import Data
+from ...training.many import train_many
+from ...training.session import SLICE_EPOCHS, Session
+from ...training.state import DivergenceError, fresh
+from ...training.stream_pool import StreamPool
 from . import recipe
 
 
