@@ -11,7 +11,7 @@ from numpy.testing import assert_array_equal
 
 from fastnn import TabularClassifier, TabularRegressor, losses
 from fastnn.tabular import encoder
-from fastnn.tabular.columns import features
+from fastnn.tabular.columns import category
 from fastnn.tabular.fitting import importances, recipe, selection, training
 from fastnn.tabular.fitting.folds import split_rows
 
@@ -217,7 +217,7 @@ def test_one_category_of_many_levels(cls, quick):
 
 
 def test_the_most_frequent_levels_are_categories(quick, monkeypatch):
-    monkeypatch.setattr(features, "MAX_LEVELS", 2)
+    monkeypatch.setattr(category, "MAX_LEVELS", 2)
     towns = pd.DataFrame({"town": np.repeat(["a", "b", "c", "d"], [10, 30, 10, 20])})
     model = TabularRegressor(**SMALL).fit(towns, np.arange(70))
     assert model._features.categories[0].levels == ["b", "d"]
@@ -388,7 +388,7 @@ def test_without_scikit_learn_the_message_says_how_to_get_it():
 import sys
 sys.modules["sklearn"] = None
 import fastnn
-for name in ("TabularClassifier", "TabularRegressor", "tabular"):
+for name in ("TabularClassifier", "TabularRegressor"):
     try:
         getattr(fastnn, name)
     except ImportError as error:
@@ -397,7 +397,7 @@ for name in ("TabularClassifier", "TabularRegressor", "tabular"):
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     advice = 'needs scikit-learn. Run: pip install "fastnn-mlp[sklearn]"'
     assert run.stdout.splitlines() == [
-        f"{name} {advice}" for name in ("TabularClassifier", "TabularRegressor", "tabular")
+        f"{name} {advice}" for name in ("TabularClassifier", "TabularRegressor")
     ]
 
 

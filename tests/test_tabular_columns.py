@@ -11,7 +11,7 @@ pytest.importorskip("sklearn")
 
 from fastnn import TabularClassifier, TabularRegressor
 from fastnn.tables import texts as written
-from fastnn.tabular.columns import columns, features, frames
+from fastnn.tabular.columns import date, features, frames
 
 pytestmark = pytest.mark.usefixtures("quick_recipe")
 N = 28
@@ -322,7 +322,7 @@ def test_presence_of_the_only_value():
 def test_a_date_is_parsed_once(monkeypatch):
     seen = []
     parse_date = written.parse_date
-    monkeypatch.setattr(columns, "parse_date", lambda *a: seen.append(a) or parse_date(*a))
+    monkeypatch.setattr(date, "parse_date", lambda *a: seen.append(a) or parse_date(*a))
     features_of(texts("%d.%m.%Y"))
     found = [text for text, name in seen if name == "%d.%m.%Y"]
     assert sorted(found) == sorted(texts("%d.%m.%Y"))

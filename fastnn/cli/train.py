@@ -11,6 +11,7 @@ import numpy as np
 from ..config import __version__
 from ..tables.errors import import_pyarrow
 from ..tables.suspicions import find as find_suspicions
+from ..tabular.columns.kinds import KINDS
 from . import report, train_model
 from .common import (
     CommandError,
@@ -162,11 +163,13 @@ def _ignore(lines):
 
 
 def _read_table(arguments):
-    named = [arguments.target]
-    for texts in (arguments.category, arguments.number, arguments.date):
-        named += [*(texts or ()), *split_names(texts)]
-    categories = [*(arguments.category or ()), *split_names(arguments.category)]
-    return open_table(arguments, categories, named)
+    named, texts = [arguments.target], []
+    for kind, column in KINDS.items():
+        values = getattr(arguments, kind)
+        names = [*(values or ()), *split_names(values)]
+        named += names
+        texts += names if column.is_read_as_text else []
+    return open_table(arguments, texts, named)
 
 
 def _classes(target):

@@ -6,6 +6,7 @@ import re
 import warnings
 
 from ..tables.errors import printable
+from ..tabular.columns.kinds import KINDS
 from .common import CommandError, load_model
 from .fit_progress import show_progress
 from .target import locate
@@ -44,10 +45,8 @@ def build(arguments, target, columns):
         time_limit=arguments.time_limit,
         random_state=arguments.seed,
         n_threads=arguments.threads,
-        categories=columns["category"] or None,
-        numbers=columns["number"] or None,
-        dates=columns["date"] or None,
         drop=columns["drop"] or None,
+        **{column.argument: columns[kind] or None for kind, column in KINDS.items()},
     )
     if target.is_number:
         loss = arguments.loss or "squared_error"

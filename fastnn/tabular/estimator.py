@@ -16,6 +16,7 @@ from ..estimators.attributes import Attributes
 from ..validation import check_count, check_threads
 from .columns import frames
 from .columns.features import Features
+from .columns.kinds import ARGUMENTS
 from .fitting import recipe, training
 from .fitting.fit import Fit
 from .fitting.unfinished import Unfinished
@@ -72,11 +73,8 @@ class BaseTabular(Attributes):
         "time_limit": [Interval(Real, 0, None, closed="neither"), None],
         "random_state": ["random_state"],
         "n_threads": [Interval(Integral, 1, None, closed="left"), Options(Integral, {-1})],
-        "categories": COLUMNS,
-        "numbers": COLUMNS,
-        "dates": COLUMNS,
-        "drop": COLUMNS,
         "verbose": ["verbose"],
+        **dict.fromkeys(ARGUMENTS, COLUMNS),
     }  # fmt: skip
 
     n_estimators: int
@@ -84,10 +82,6 @@ class BaseTabular(Attributes):
     hidden_layer_sizes: Any
     random_state: Any
     n_threads: int
-    categories: Any
-    numbers: Any
-    dates: Any
-    drop: Any
     verbose: Any
     n_features_in_: int
     feature_names_in_: NDArray[Any]

@@ -9,7 +9,6 @@ unless it is empty, under "user". Nothing in a file is run.
 """
 
 import json
-import math
 from dataclasses import asdict
 from itertools import pairwise
 
@@ -17,13 +16,11 @@ import numpy as np
 
 from .. import losses
 from ..files import ModelFileError, kinds, labels, safetensors
+from ..files.checks import check, is_finite
 from ..files.model import check_user_metadata
 from ..files.safetensors import check_mapping, is_count, parse_json
 from ..mlp import MLP
-from ..tables.dates import COMPACT, FORMATS
-from ..tables.texts import PUNCTUATION
-from .columns.columns import KINDS
-from .columns.features import CATEGORIES, DATE_CATEGORIES, LAST_PART, NUMBERS, Features
+from .columns.features import Features
 from .encoder import Encoder, Scaling
 from .estimator import MAX_WIDTH
 from .fitting.fit import Member
@@ -139,18 +136,18 @@ def _read(reader):
         user = parse_json(metadata["user"], "user")
         e.metadata_ = check_user_metadata(user, ModelFileError, "metadata_")
     members = content["members"]
-    _check(isinstance(members, list), "members")
+    check(isinstance(members, list), "members")
     one_class = isinstance(e._targets, Classes) and e._targets.n_out == 1
-    _check((len(members) == 0) == one_class, "members")
+    check((len(members) == 0) == one_class, "members")
     shapes = [_shape(reader, f"params{i}") for i in range(len(members))]
     sizes = []
     for member, (n_folds, n_snapshots) in zip(members, shapes):
         hidden = member["hidden"]
-        _check(isinstance(hidden, list) and 0 < len(hidden) < 100, "hidden")
-        _check(all(is_count(size, MAX_WIDTH, 1) for size in hidden), "hidden")
-        _check(is_count(member["encoder"], len(e._encoders) - 1), "encoder")
-        _check(type(member["share"]) is float and 0 <= member["share"] <= 1, "share")
-        _check(n_folds == shapes[0][0] and n_snapshots <= MAX_SNAPSHOTS, "params")
+        check(isinstance(hidden, list) and 0 < len(hidden) < 100, "hidden")
+        check(all(is_count(size, MAX_WIDTH, 1) for size in hidden), "hidden")
+        check(is_count(member["encoder"], len(e._encoders) - 1), "encoder")
+        check(type(member["share"]) is float and 0 <= member["share"] <= 1, "share")
+        check(n_folds == shapes[0][0] and n_snapshots <= MAX_SNAPSHOTS, "params")
         sizes.append([e._encoders[member["encoder"]].n_inputs, *hidden, e._targets.n_out])
     expected = {"importances": ([e.n_features_in_], "F64")}
     for i, (size, shape) in enumerate(zip(sizes, shapes)):
@@ -160,7 +157,7 @@ def _read(reader):
     if "unfinished" in content:
         e._unfinished = _unfinished(content["unfinished"], shapes)
     used = [member["share"] > 0 for member in members]
-    _check(any(used or [True]) and (e._unfinished is not None or all(used)), "share")
+    check(any(used or [True]) and (e._unfinished is not None or all(used)), "share")
     e.n_folds_ = shapes[0][0] if shapes else 0
     e.n_folds_left_ = e._unfinished.n_folds - e.n_folds_ if e._unfinished is not None else 0
     is_classifier = e._targets.is_classifier
@@ -180,14 +177,9 @@ def _read(reader):
         e._held_out_errors = None
     if has_errors:
         errors, fold = reader.array("errors"), reader.array("errors_fold")
-        _check(np.all((fold >= 0) & (fold < shapes[0][0])), "errors_fold")
+        check(np.all((fold >= 0) & (fold < shapes[0][0])), "errors_fold")
         e._held_out_errors = [errors[fold == i, None] for i in range(shapes[0][0])]
     return e
-
-
-def _check(valid, what):
-    if not valid:
-        raise ValueError(what)
 
 
 def _shape(reader, name):
@@ -221,7 +213,7 @@ def _estimator(content):
     from .regressor import TabularRegressor
 
     known = {cls.__name__: cls for cls in (TabularClassifier, TabularRegressor)}
-    _check(content["estimator"] in known, "estimator")
+    check(content["estimator"] in known, "estimator")
     cls = known[content["estimator"]]
     parameters = dict(check_mapping(content["parameters"], "parameters"))
     if isinstance(parameters.get("loss"), dict):
@@ -233,89 +225,43 @@ def _estimator(content):
     fitted = check_mapping(content["fitted"], "fitted")
     for name in PLAIN:
         setattr(e, name, fitted[name])
-    _check(is_count(e.n_features_in_, 2**31), "n_features_in_")
-    _check(e.oof_score_ is None or _is_finite(e.oof_score_), "oof_score_")
-    _check(e._target_name is None or isinstance(e._target_name, str), "_target_name")
-    e._features = _features(content["features"], e.n_features_in_)
+    check(is_count(e.n_features_in_, 2**31), "n_features_in_")
+    check(e.oof_score_ is None or is_finite(e.oof_score_), "oof_score_")
+    check(e._target_name is None or isinstance(e._target_name, str), "_target_name")
+    e._features = Features.from_json(content["features"], e.n_features_in_)
     if e._features.names is not None:
         e.feature_names_in_ = np.array(e._features.names, dtype=object)
     e._describe_columns()
     n_numbers, categories = len(e._features.numbers), e._features.categories
-    _check(isinstance(content["encoders"], list), "encoders")
+    check(isinstance(content["encoders"], list), "encoders")
     e._encoders = [_encoder(d, n_numbers, categories) for d in content["encoders"]]
     targets = check_mapping(content["targets"], "targets")
     if cls is TabularClassifier:
         e.classes_ = labels.parse(targets)
         temperature = targets["temperature"]
-        _check(_is_finite(temperature) and MIN_T <= temperature <= 1 / MIN_T, "temperature")
+        check(is_finite(temperature) and MIN_T <= temperature <= 1 / MIN_T, "temperature")
         e._targets = Classes(len(e.classes_), temperature)
     else:
         shift, scale, bounds = targets["shift"], targets["scale"], targets["bounds"]
-        _check(all(map(_is_finite, [shift, scale, *bounds])), "targets")
-        _check(len(bounds) == 2 and bounds[0] <= bounds[1] and scale > 0, "targets")
+        check(all(map(is_finite, [shift, scale, *bounds])), "targets")
+        check(len(bounds) == 2 and bounds[0] <= bounds[1] and scale > 0, "targets")
         loss, log = resolve_loss(losses.from_description(targets["loss"])), targets["log"]
-        _check(type(log) is bool and (bounds[0] > 0 or not log), "log")
+        check(type(log) is bool and (bounds[0] > 0 or not log), "log")
         e._targets = Numbers(loss, shift, scale, tuple(bounds), log)
     return e
 
 
 def _unfinished(d, shapes):
     d = Unfinished(**check_mapping(d, "unfinished"))
-    _check(is_count(d.n_folds, MAX_FOLDS) and isinstance(d.folds, list), "folds")
-    _check(all(is_count(fold, d.n_folds - 1) for fold in d.folds), "folds")
-    _check(d.folds == sorted(set(d.folds)) and len(d.folds) < d.n_folds, "folds")
-    _check(all(shape[0] == len(d.folds) for shape in shapes) and len(shapes) > 0, "folds")
-    _check(_is_finite(d.share) and 0 <= d.share <= 1, "share of epochs")
+    check(is_count(d.n_folds, MAX_FOLDS) and isinstance(d.folds, list), "folds")
+    check(all(is_count(fold, d.n_folds - 1) for fold in d.folds), "folds")
+    check(d.folds == sorted(set(d.folds)) and len(d.folds) < d.n_folds, "folds")
+    check(all(shape[0] == len(d.folds) for shape in shapes) and len(shapes) > 0, "folds")
+    check(is_finite(d.share) and 0 <= d.share <= 1, "share of epochs")
     digests = check_mapping(d.digests, "digests")
-    _check(digests.keys() == PARTS.keys(), "digests")
-    _check(all(type(digest) is str for digest in digests.values()), "digests")
+    check(digests.keys() == PARTS.keys(), "digests")
+    check(all(type(digest) is str for digest in digests.values()), "digests")
     return d
-
-
-def _is_finite(x):
-    return type(x) is float and math.isfinite(x)
-
-
-def _features(d, n):
-    d = check_mapping(d, "features")
-    left_out = check_mapping(d["left_out"], "left_out")
-    _check(all(type(reason) is str for reason in left_out.values()), "left_out")
-    names = d["names"]
-    if names is not None:
-        _check(isinstance(names, list) and len(names) == n, "names")
-        _check(all(type(name) is str for name in names), "names")
-    features = Features.from_json(d)
-    columns = names if names is not None else list(map(str, range(n)))
-    _check(set(left_out) <= set(columns), "left_out")
-    _check(len(features.positions) == len(features.columns), "positions")
-    for position, column in zip(features.positions, features.columns):
-        _check(is_count(position, n - 1) and column.label == columns[position], "positions")
-        _check(column.kind in KINDS and type(column.from_text) is bool, "columns")
-        _check(column.style is None or _is_style(column.style, column.kind), "style")
-    last = len(features.columns) - 1
-    for f in (*features.numbers, *features.categories):
-        _check(is_count(f.source, last), "source")
-    for f in features.numbers:
-        kind = features.columns[f.source].kind
-        _check(f.part in NUMBERS and kind in ("number", "date"), "part")
-    for f in features.categories:
-        is_category = features.columns[f.source].kind == "category"
-        _check(f.part in CATEGORIES, "part")
-        _check(is_category == (f.part == "value") and type(f.marks_missing) is bool, "part")
-        _check(isinstance(f.levels, list) and all(type(x) is str for x in f.levels), "levels")
-        _check(len(f.levels) == (1 if f.part == "presence" else len(set(f.levels))), "levels")
-        if f.part in DATE_CATEGORIES:
-            numbers = [int(x) for x in f.levels]
-            _check(numbers and 0 <= min(numbers) and max(numbers) <= LAST_PART, "levels")
-            _check(f.levels == list(map(str, numbers)), "levels")
-    return features
-
-
-def _is_style(style, kind):
-    if kind == "date":
-        return style in (COMPACT, *FORMATS)
-    marks = style.split("|")
-    return kind == "number" and len(marks) == 3 and tuple(marks[:2]) in PUNCTUATION
 
 
 def _encoder(d, n_numbers, categories):
@@ -324,15 +270,15 @@ def _encoder(d, n_numbers, categories):
         d[name] for name in ("edges", "values", "n_levels", "width")
     ))  # fmt: skip
     lengths = [len(some) for some in (encoder.scalings, encoder.edges, encoder.values)]
-    _check(lengths == [n_numbers] * 3, "encoder")
+    check(lengths == [n_numbers] * 3, "encoder")
     for s in encoder.scalings:
-        _check(_is_finite(s.median) and _is_finite(s.factor), "scalings")
-        _check(type(s.marks_missing) is bool, "scalings")
+        check(is_finite(s.median) and is_finite(s.factor), "scalings")
+        check(type(s.marks_missing) is bool, "scalings")
     for some in (*encoder.edges, *encoder.values):
-        _check(all(map(_is_finite, some)) and all(a < b for a, b in pairwise(some)), "edges")
-    _check(all(len(e) != 1 for e in encoder.edges), "edges")
-    _check(len(encoder.n_levels) == len(categories), "n_levels")
-    _check(all(k in (0, c.n_levels) for k, c in zip(encoder.n_levels, categories)), "n_levels")
-    _check(is_count(encoder.width, MAX_WIDTH, 1), "width")
-    _check(0 < encoder.n_inputs <= MAX_WIDTH, "n_inputs")
+        check(all(map(is_finite, some)) and all(a < b for a, b in pairwise(some)), "edges")
+    check(all(len(e) != 1 for e in encoder.edges), "edges")
+    check(len(encoder.n_levels) == len(categories), "n_levels")
+    check(all(k in (0, c.n_levels) for k, c in zip(encoder.n_levels, categories)), "n_levels")
+    check(is_count(encoder.width, MAX_WIDTH, 1), "width")
+    check(0 < encoder.n_inputs <= MAX_WIDTH, "n_inputs")
     return encoder

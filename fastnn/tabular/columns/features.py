@@ -1,73 +1,13 @@
 """Features: the numbers and categories that the columns of a table become."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 
 import numpy as np
 
-from ...tables.files import printable
-from ...tables.texts import first_other_text, parse_date
-from . import columns
-
-DAY, YEAR = 86400.0, 365.2425 * 86400.0  # seconds
-#: Numbers that a date becomes besides itself, with their period in seconds: position in the cycle
-#: as sine and cosine.
-CYCLES = {"year": YEAR, "day": DAY}
-#: Sines and cosines are rounded to so many parts of 1. Then the same hour has the same number on each
-#: day, and with the mathematical functions of each machine.
-CYCLE_STEPS = 1e9
-MIN_SPREAD, MAX_SPREAD = 1e-300, 1e305  # of the values of a number
-MIN_COUNT = 2  # rows that a category must have
-MAX_LEVELS = 2000  # of a category: each step updates the weights of all
-#: Parts of columns that are numbers, and those that are categories.
-NUMBERS = (
-    "value",
-    *(f"{function} {cycle}" for cycle in CYCLES for function in ("sin", "cos")),
-    "day of month",
-)
-DATE_CATEGORIES = "weekday", "month", "day of year"
-CATEGORIES = "value", "presence", *DATE_CATEGORIES
-LAST_PART = 1231  # the 31st of December, the largest level of a part of a date
-
-
-@dataclass
-class Number:
-    """A number of each row: a column, or a part of a date.
-
-    Attributes
-    ----------
-    source : int
-        Position of the column in `Features.columns`.
-    part : {"value", "sin year", "cos year", "sin day", "cos day", "day of month"}
-    """
-
-    source: int
-    part: str = "value"
-
-
-@dataclass
-class Category:
-    """A category of each row: a column, or a part of a date.
-
-    Attributes
-    ----------
-    source : int
-    part : {"value", "presence", "weekday", "month", "day of year"}
-        "presence" tells the rows that have a value, in a column with one distinct value.
-    levels : list of str
-        The texts of the categories, in the order of their codes. Weekdays count from 0, Monday;
-        months from 1. The 24th of December is "1224".
-    marks_missing : bool
-        Whether missing values are a category of their own, the last.
-    """
-
-    source: int
-    part: str
-    levels: list
-    marks_missing: bool = False
-
-    @property
-    def n_levels(self):
-        return len(self.levels) + self.marks_missing
+from ...files.checks import check
+from ...files.safetensors import check_mapping, is_count
+from . import kinds
+from .column import CategoryFeature, NumberFeature
 
 
 class Features:
@@ -82,8 +22,8 @@ class Features:
         Position of each of `columns` in the table.
     left_out : dict of str to str
         Reasons why columns are not used.
-    numbers : list of Number
-    categories : list of Category
+    numbers : list of NumberFeature
+    categories : list of CategoryFeature
     """
 
     def __init__(self, names, columns, positions, left_out, numbers=(), categories=()):
@@ -91,15 +31,17 @@ class Features:
         self.left_out, self.numbers, self.categories = left_out, list(numbers), list(categories)
 
     @classmethod
-    def fit(cls, frame, numbers=(), categories=(), dates=(), drop=()):
-        """Return the Features of a training table."""
-        found, left_out = columns.find(frame, numbers, categories, dates, drop)
+    def fit(cls, frame, **declared):
+        """Return the Features of a training table. declared : as in `kinds.find`"""
+        found, left_out = kinds.find(frame, **declared)
         self = cls(frame.names, [c for _, c in found], [i for i, _ in found], left_out)
         for j, (i, column) in enumerate(found):
-            values = columns.convert(frame.columns[i], column)
-            reason = self._add(j, column.kind, values)
-            if reason:
-                left_out[column.label] = reason
+            values = column.convert(frame.columns[i])
+            features = column.features(j, values)
+            if not features:
+                left_out[column.label] = column.explain_no_feature(values)
+            self.numbers += [f for f in features if isinstance(f, NumberFeature)]
+            self.categories += [f for f in features if isinstance(f, CategoryFeature)]
         if not self.numbers and not self.categories:
             reasons = "; ".join(f"{name!r}: {why}" for name, why in list(left_out.items())[:3])
             raise ValueError(
@@ -108,47 +50,13 @@ class Features:
             )
         return self
 
-    def _add(self, source, kind, values):
-        """Add the features of a column. Return the reason if it has none."""
-        if kind == "category":
-            category = _category(source, *values)
-            if category.n_levels < 2:
-                return _why_no_category(*values)
-            self.categories.append(category)
-            return None
-        present = values[~np.isnan(values)]
-        with np.errstate(over="ignore"):
-            spread = float(np.ptp(present))
-        if spread == 0:
-            if len(present) == len(values):
-                return "all values are equal"
-            self.categories.append(Category(source, "presence", ["present"], True))
-            return None
-        if not MIN_SPREAD < spread < MAX_SPREAD:
-            raise ValueError(
-                f"column {self.columns[source].label!r} holds numbers from {present.min():g} to "
-                f"{present.max():g}, but their range must be {MIN_SPREAD:g} to {MAX_SPREAD:g}. "
-                "Correct or rescale the values."
-            )
-        self.numbers.append(Number(source))
-        if kind == "date":
-            self._add_parts(source, present, spread, len(present) < len(values))
-        return None
+    # ---- rows ----
 
-    def _add_parts(self, source, present, spread, has_missing):
-        """Add the parts of a date."""
-        parts = ["weekday"] if spread > 7 * DAY else []
-        if spread > 0.5 * YEAR:
-            self.numbers += [Number(source, "sin year"), Number(source, "cos year")]
-            self.numbers.append(Number(source, "day of month"))
-            parts += ["month", "day of year"]
-        if (present % DAY != 0).any():
-            self.numbers += [Number(source, "sin day"), Number(source, "cos day")]
-        for part in parts:
-            found, counts = np.unique(date_part(present, part), return_counts=True)
-            levels = [str(int(x)) for x in found[counts >= MIN_COUNT]]
-            if levels:
-                self.categories.append(Category(source, part, levels, has_missing))
+    def values(self, frame):
+        """Yield (source, Column, values) of the columns in use."""
+        for j in self.used():
+            column = self.columns[j]
+            yield j, column, column.convert(frame.columns[self.positions[j]])
 
     def transform(self, frame):
         """Return the features of a table: a list of numbers (n,), and codes (n, k) as int32.
@@ -156,37 +64,26 @@ class Features:
         Categories that the training table did not have get the code -1, as missing values do if
         the training table had none.
         """
-        values = {
-            j: columns.convert(frame.columns[self.positions[j]], self.columns[j])
-            for j in self.used()
-        }
-        numbers = [_part(values[n.source], n.part) for n in self.numbers]
+        values = {j: converted for j, _, converted in self.values(frame)}
+        numbers = [self.columns[f.source].number(values[f.source], f.part) for f in self.numbers]
         codes = np.empty((frame.n_rows, len(self.categories)), np.int32)
-        for j, category in enumerate(self.categories):
-            codes[:, j] = _codes(category, values[category.source])
+        for j, f in enumerate(self.categories):
+            codes[:, j] = self.columns[f.source].codes(values[f.source], f)
         return numbers, codes
-
-    def has_days(self):
-        """Return whether the day of the year of a column is a category."""
-        return any(category.part == "day of year" for category in self.categories)
 
     def unknown_categories(self, frame):
         """Return {label: (number of rows, example)} of texts that are none of the categories.
 
         Values that cannot be what their column is raise an error, as in `transform`.
         """
-        levels = {c.source: c.levels for c in self.categories if c.part == "value"}
-        out = {}
-        for j in self.used():
-            values = columns.convert(frame.columns[self.positions[j]], self.columns[j])
-            if j in levels:
-                codes, texts = values
-                known = set(levels[j])
-                unknown = np.array([text not in known for text in texts] + [False])[codes]
-                if unknown.any():
-                    example = texts[codes[unknown.argmax()]]
-                    out[self.columns[j].label] = int(unknown.sum()), example
-        return out
+        levels = self.levels()
+        found = {
+            column.label: column.unknown(values, levels.get(j))
+            for j, column, values in self.values(frame)
+        }
+        return {label: unknown for label, unknown in found.items() if unknown is not None}
+
+    # ---- columns ----
 
     def used(self):
         """Return the positions in `columns` of those that have features, sorted."""
@@ -196,27 +93,29 @@ class Features:
         """Return {label: kind} of the columns in use."""
         return {self.columns[j].label: self.columns[j].kind for j in self.used()}
 
+    def levels(self):
+        """Return {source: levels} of the columns whose values are categories."""
+        return {f.source: f.levels for f in self.categories if f.part == "value"}
+
     def sources(self):
         """Return the position in `columns` of each feature, numbers first, as an array."""
         return np.array([f.source for f in (*self.numbers, *self.categories)], np.intp)
 
-    def texts(self):
-        """Return the labels of columns whose texts only their Column can read.
+    def has_days(self):
+        """Return whether the day of the year of a column is a category."""
+        return any(category.part == "day of year" for category in self.categories)
 
-        These are categories, and numbers that are not plain: 1.234 stands for 1234 in some styles.
-        """
-        return [
-            c.label
-            for c in self.columns
-            if c.from_text
-            and (c.kind == "category" or (c.kind == "number" and c.style != columns.PLAIN))
-        ]
+    def texts(self):
+        """Return the labels of columns whose texts only their Column can read."""
+        return [column.label for column in self.columns if column.needs_texts()]
+
+    # ---- files ----
 
     def to_json(self):
         """Return a dict that JSON can hold."""
         return dict(
             names=self.names,
-            columns=[asdict(c) for c in self.columns],
+            columns=[column.to_json() for column in self.columns],
             positions=self.positions,
             left_out=self.left_out,
             numbers=[asdict(n) for n in self.numbers],
@@ -224,89 +123,50 @@ class Features:
         )
 
     @classmethod
-    def from_json(cls, d):
-        """Return the Features that `to_json` described."""
-        return cls(
+    def from_json(cls, d, n_columns):
+        """Return the Features that `to_json` described. n_columns : of the table
+
+        Raises
+        ------
+        ValueError, or another error of `kinds.damage_refused`
+            They are damaged.
+        """
+        d = check_mapping(d, "features")
+        self = cls(
             d["names"],
-            [columns.Column(**c) for c in d["columns"]],
+            list(map(kinds.from_json, d["columns"])),
             d["positions"],
-            d["left_out"],
-            [Number(**n) for n in d["numbers"]],
-            [Category(**c) for c in d["categories"]],
+            check_mapping(d["left_out"], "left_out"),
+            [NumberFeature(**n) for n in d["numbers"]],
+            [CategoryFeature(**c) for c in d["categories"]],
         )
+        self._check_columns(n_columns)
+        self._check_features()
+        return self
 
+    def _check_columns(self, n):
+        check(all(type(reason) is str for reason in self.left_out.values()), "left_out")
+        if self.names is not None:
+            check(isinstance(self.names, list) and len(self.names) == n, "names")
+            check(all(type(name) is str for name in self.names), "names")
+        labels = self.names if self.names is not None else list(map(str, range(n)))
+        check(set(self.left_out) <= set(labels), "left_out")
+        check(len(self.positions) == len(self.columns), "positions")
+        for position, column in zip(self.positions, self.columns):
+            check(is_count(position, n - 1) and column.label == labels[position], "positions")
+            check(type(column.from_text) is bool, "columns")
+            check(column.is_style(), "style")
 
-def _category(source, codes, texts):
-    """Return the Category of a column: the texts that occur often enough, sorted."""
-    counts = np.bincount(codes[codes >= 0], minlength=len(texts)).tolist()
-    frequent = sorted((-count, text) for text, count in zip(texts, counts) if count >= MIN_COUNT)
-    levels = sorted(text for _, text in frequent[:MAX_LEVELS])
-    return Category(source, "value", levels, bool(len(levels) and (codes < 0).sum() >= MIN_COUNT))
-
-
-def _why_no_category(codes, texts):
-    """Return why a column of categories is of no use."""
-    counts = np.bincount(codes[codes >= 0], minlength=len(texts))
-    used = [text for text, count in zip(texts, counts) if count]
-    if len(used) == 1:
-        return "all values are equal"
-    no_dates = [text for text in used if parse_date(text, "iso") is None]
-    is_date = 0 < len(no_dates) <= 0.1 * len(used)
-    wrong = no_dates[0] if is_date else first_other_text(used)
-    if wrong is None:
-        return "almost all texts are different"
-    return (
-        f"almost all texts are different; most are {'dates' if is_date else 'numbers'}, but not "
-        f"{printable(wrong)!r}. Correct it, or leave it empty if it is missing"
-    )
-
-
-def _codes(category, values):
-    """Return the code of each row, -1 if it has none."""
-    if category.part == "value":
-        codes, texts = values
-        of_text = {text: i for i, text in enumerate(category.levels)}
-        is_missing = codes < 0
-        codes = np.array([of_text.get(text, -1) for text in texts] + [-1])[codes]
-    else:
-        is_missing = np.isnan(values)
-        if category.part == "presence":
-            codes = np.where(is_missing, -1, 0)
-        else:
-            code_of = np.full(LAST_PART + 1, -1)
-            code_of[[int(level) for level in category.levels]] = range(len(category.levels))
-            codes = code_of[date_part(np.where(is_missing, 0, values), category.part)]
-            codes[is_missing] = -1
-    if category.marks_missing:
-        codes[is_missing] = len(category.levels)
-    return codes.astype(np.int32)
-
-
-def _part(values, part):
-    if part == "value":
-        return values
-    if part == "day of month":
-        days = date_part(np.nan_to_num(values), part)
-        return np.where(np.isnan(values), np.nan, days)
-    function, cycle = part.split()
-    angle = 2 * np.pi * (np.fmod(values, CYCLES[cycle]) / CYCLES[cycle])
-    x = np.sin(angle) if function == "sin" else np.cos(angle)
-    return np.rint(CYCLE_STEPS * x) / CYCLE_STEPS
-
-
-def date_part(seconds, part):
-    """Return a part of dates, as integers.
-
-    seconds : ndarray (n,)
-        Seconds since 1970-01-01, a Thursday; no NaN.
-    """
-    days = np.floor(seconds / DAY).astype(np.int64)
-    if part == "weekday":
-        return (days + 3) % 7
-    dates = days.astype("datetime64[D]")
-    months = dates.astype("datetime64[M]")
-    month = months.astype(np.int64) % 12 + 1
-    if part == "month":
-        return month
-    day = (dates - months).astype(np.int64) + 1
-    return day if part == "day of month" else 100 * month + day
+    def _check_features(self):
+        last = len(self.columns) - 1
+        for f in (*self.numbers, *self.categories):
+            check(is_count(f.source, last), "source")
+        for f in self.numbers:
+            check(f.part in self.columns[f.source].number_parts, "part")
+        for f in self.categories:
+            column = self.columns[f.source]
+            check(f.part in column.category_parts and type(f.marks_missing) is bool, "part")
+            check(isinstance(f.levels, list) and all(type(x) is str for x in f.levels), "levels")
+            check(
+                len(f.levels) == len(set(f.levels)) and column.can_have(f.part, f.levels), "levels"
+            )

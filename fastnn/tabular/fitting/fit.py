@@ -10,6 +10,7 @@ from sklearn.utils.validation import _check_sample_weight
 
 from ...validation import check_threads
 from ..columns.features import Features
+from ..columns.kinds import ARGUMENTS
 from ..encoder import Encoder, Scaling
 from . import budget, importances, selection, training, weighting
 from .folds import group_numbers, split_rows, weights_of
@@ -100,9 +101,9 @@ class Fit:
                 f"the sum of the weights of the rows is {weight.sum():g}. At least one weight must be "
                 "above 0, and their sum finite."
             )
-        columns = (e.numbers, e.categories, e.dates, e.drop)
+        declared = {argument: getattr(e, argument) for argument in ARGUMENTS}
         with contextlib.nullcontext() if self.large is None else self.large.row_numbers():
-            e._features = Features.fit(frame, *(() if v is None else v for v in columns))
+            e._features = Features.fit(frame, **declared)
             self.numbers, self.codes = e._features.transform(frame)
         e._describe_columns()
         self.targets, self.done, self.score = e._targets, [], None
