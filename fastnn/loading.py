@@ -49,9 +49,10 @@ def load(path: Path) -> Any:
         return MLP._from_parts(model.read(path))
     try:
         if kind == "fastnn-tabular":
+            from .tabular import TabularClassifier, TabularRegressor
             from .tabular import file as tabular_file
 
-            return tabular_file.read(path)
+            return tabular_file.read(path, (TabularClassifier, TabularRegressor))
         from .estimators import file as estimator_file
 
         return estimator_file.read(path)

@@ -208,11 +208,11 @@ def test_unseen_and_missing_values(fitted):
 def test_unknown_categories_are_counted(fitted):
     codes = np.where(np.arange(N) % 3 == 1, "zzz", TRAINING["code"].astype(str))
     codes = np.where(np.arange(N) == 0, None, codes)
-    unknown = fitted._features.unknown_categories(frames.read(TRAINING.assign(code=codes)))
+    unknown = fitted.model_.features.unknown_categories(frames.read(TRAINING.assign(code=codes)))
     assert unknown == {"code": (len(range(1, N, 3)), "zzz")}
-    assert fitted._features.unknown_categories(frames.read(TRAINING)) == {}
+    assert fitted.model_.features.unknown_categories(frames.read(TRAINING)) == {}
     with pytest.raises(ValueError, match="holds 'x' in row 0, which is not a number"):
-        fitted._features.unknown_categories(frames.read(TRAINING.assign(number="x")))
+        fitted.model_.features.unknown_categories(frames.read(TRAINING.assign(number="x")))
 
 
 @pytest.mark.parametrize(

@@ -182,7 +182,7 @@ def contents(tmp_path_factory):
         for name in ("SLICE_SECONDS", "TAIL_SECONDS"):
             patch.setattr(f"fastnn.training.many.{name}", 0.0)
         reg = TabularRegressor(**SMALL | dict(hidden_layer_sizes=1))
-        reg._on_progress = interrupt
+        reg.on_progress = interrupt
         with pytest.raises(KeyboardInterrupt):
             reg.fit(X, z)
         reg.save(file)

@@ -50,7 +50,7 @@ def test_snapshots_are_those_of_two_fits(monitor, epochs, queued, monkeypatch, q
         targets = Numbers.fit("mse", noise)
         y = targets.encode(noise)
     else:
-        targets = Classes(2)
+        targets = Classes(np.arange(2))
         y = (X[:, 0] + rng.normal(size=300) > 0).astype(int)
     jobs = []
     for seed in range(1 + queued):

@@ -106,9 +106,9 @@ def fit(model, rows, arguments, label=""):
     """
     try:
         with warnings.catch_warnings(), show_progress(label, arguments.quiet) as show:
-            model._on_progress = show
+            model.on_progress = show
             if arguments.class_weight == "balanced":  # the accuracy of weighted rows
-                model._score_name = "balanced accuracy"
+                model.score_name = "balanced accuracy"
             warnings.simplefilter("ignore")
             rows.fit(model, arguments.resume)
     except KeyboardInterrupt:
@@ -123,7 +123,7 @@ def fit(model, rows, arguments, label=""):
             arguments = argparse.Namespace(**{**vars(arguments), "data": file})
         raise CommandError(explain(text, arguments, numbers)) from None
     finally:
-        del model._on_progress
+        del model.on_progress
     return False
 
 

@@ -22,8 +22,8 @@ def read_record(model):
 
 def describe_model(model):
     """Return what the columns are, and what the model consists of, as a dict that JSON can hold."""
-    networks = [net for m in model._members for of_fold in m.networks for net in of_fold]
-    names = model._features.names or map(str, range(model.n_features_in_))
+    networks = model.model_.networks()
+    names = model.model_.features.names or map(str, range(model.n_features_in_))
     return {
         "kinds": {str(name): kind for name, kind in model.columns_.items()},
         "left_out": {

@@ -248,8 +248,9 @@ def _describe_estimator(model, is_classifier):
 
 
 def _describe_tabular(model):
-    targets, classes = model._targets, getattr(model, "classes_", None)
-    members = [member for member in model._members if member.share]  # 0: of a fit that was stopped
+    table, classes = model.model_, getattr(model, "classes_", None)
+    targets = table.targets
+    members = [member for member in table.members if member.share]  # 0: of a fit that was stopped
     used = list(dict.fromkeys(member.encoder for member in members))
     groups = [
         Group(
@@ -260,9 +261,9 @@ def _describe_tabular(model):
         )
         for member in members
     ]
-    encoders = [model._encoders[k] for k in used]
+    encoders = [table.encoders[k] for k in used]
     n_networks = sum(group.layers.n_networks for group in groups)
-    n_columns = len(model._features.used())
+    n_columns = len(table.features.used())
     return Description(
         f"{type(model).__name__}, {n_networks} networks, {n_columns} columns",
         np.dtype(np.float32),
@@ -270,7 +271,7 @@ def _describe_tabular(model):
         n_columns,
         targets.n_out,
         layouts=[encoder_layout(encoder) for encoder in encoders],
-        features=model._features,
+        features=table.features,
         encoders=encoders,
         targets=targets,
         classes=classes,
@@ -279,7 +280,7 @@ def _describe_tabular(model):
 
 
 def _threshold(model):
-    model._check_threshold()  # it can be set after fit
+    model.model_.targets.check_threshold(model.threshold)  # it can be set after fit
     return model.threshold if len(model.classes_) == 2 else None
 
 

@@ -15,8 +15,10 @@ class Features:
 
     Attributes
     ----------
+    n_columns : int
+        Number of all columns of the table.
     names : list of str or None
-        Names of all columns of the table; None for an array.
+        Their names; None for an array.
     columns : list of Column
     positions : list of int
         Position of each of `columns` in the table.
@@ -26,15 +28,17 @@ class Features:
     categories : list of CategoryFeature
     """
 
-    def __init__(self, names, columns, positions, left_out, numbers=(), categories=()):
-        self.names, self.columns, self.positions = names, columns, positions
+    def __init__(self, n_columns, names, columns, positions, left_out, numbers=(), categories=()):
+        self.n_columns, self.names = n_columns, names
+        self.columns, self.positions = columns, positions
         self.left_out, self.numbers, self.categories = left_out, list(numbers), list(categories)
 
     @classmethod
     def fit(cls, frame, **declared):
         """Return the Features of a training table. declared : as in `kinds.find`"""
         found, left_out = kinds.find(frame, **declared)
-        self = cls(frame.names, [c for _, c in found], [i for i, _ in found], left_out)
+        positions, columns = [i for i, _ in found], [column for _, column in found]
+        self = cls(len(frame.columns), frame.names, columns, positions, left_out)
         for j, (i, column) in enumerate(found):
             values = column.convert(frame.columns[i])
             features = column.features(j, values)
@@ -89,6 +93,10 @@ class Features:
         """Return the positions in `columns` of those that have features, sorted."""
         return sorted({f.source for f in (*self.numbers, *self.categories)})
 
+    def by_name(self, texts):
+        """Return {name: text} for {label: text}: the names are positions if columns have none."""
+        return {int(k) if self.names is None else k: text for k, text in texts.items()}
+
     def kinds(self):
         """Return {label: kind} of the columns in use."""
         return {self.columns[j].label: self.columns[j].kind for j in self.used()}
@@ -133,6 +141,7 @@ class Features:
         """
         d = check_mapping(d, "features")
         self = cls(
+            n_columns,
             d["names"],
             list(map(kinds.from_json, d["columns"])),
             d["positions"],
@@ -140,11 +149,12 @@ class Features:
             [NumberFeature(**n) for n in d["numbers"]],
             [CategoryFeature(**c) for c in d["categories"]],
         )
-        self._check_columns(n_columns)
+        self._check_columns()
         self._check_features()
         return self
 
-    def _check_columns(self, n):
+    def _check_columns(self):
+        n = self.n_columns
         check(all(type(reason) is str for reason in self.left_out.values()), "left_out")
         if self.names is not None:
             check(isinstance(self.names, list) and len(self.names) == n, "names")

@@ -8,7 +8,8 @@ import numpy as np
 
 from ...many import fit_many
 from ...tables import memory
-from . import importances, recipe, training, weighting
+from ..model import mean_output
+from . import importances, recipe, weighting
 
 TRIAL_STEPS = 8  # of a training that measures the time of a step
 MAX_RESERVED = 0.3  # of the time limit, for the importances
@@ -109,7 +110,7 @@ def _seconds_of_importances(jobs, encoders, numbers, codes, sources, n_threads):
         tables[s] = importances.shuffle(table, of_parts[s], parts[0], order)
     for job in jobs:
         for _ in range(1 + job.configuration.snapshots):
-            training.outputs([job.net], tables[job.configuration.encoding], n_threads)
+            mean_output([job.net], tables[job.configuration.encoding], n_threads)
     return (1 + len(parts)) * (time.perf_counter() - began)
 
 

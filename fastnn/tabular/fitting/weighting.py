@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from . import importances, training
+from ..model import mean_output
+from . import importances
 from .folds import sample, weights_of
 
 MAX_VALUES = 100_000_000  # that are shuffled or copied: for each column, rows times columns
@@ -83,7 +84,7 @@ def column_weights(jobs, encoder, sources, y, weight, targets, rng, n_threads):
         order, losses = rng.permutation(len(rows)), []
         for columns in importances.at_once([importances.NO_COLUMN, *used], len(rows)):
             shuffled = importances.shuffle(table, of_parts, columns, order)
-            P = targets.finish(training.outputs(job.networks, shuffled, n_threads))
+            P = targets.finish(mean_output(job.networks, shuffled, n_threads))
             P = P.reshape(len(columns), len(rows), *P.shape[1:])
             losses += [targets.value(p, y[rows], w) for p in P]
         of_fold[:] = np.subtract(losses[1:], losses[0])

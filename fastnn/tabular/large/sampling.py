@@ -29,12 +29,15 @@ class Rows:
     weight : ndarray (n,) or None
     numbers : ndarray (n,) or None
         The number of each row in the table; None: these are all rows.
+    target_name : str or None
+        The column that `y` is from.
     """
 
     frame: frames.Frame
     y: Any
     weight: Any
     numbers: Any = None
+    target_name: str | None = None
 
 
 def read(parts, summary, window):
@@ -63,7 +66,9 @@ def read(parts, summary, window):
         sample.add(part, weight)
     if not n:
         raise ValueError("X has no rows. fit needs at least 2.")
-    return sample.rows(), n
+    rows = sample.rows()
+    rows.target_name = parts.target
+    return rows, n
 
 
 def fits(n_rows, n_columns):

@@ -1,11 +1,8 @@
 """What `fit` must know of the targets of all rows if it holds only a sample of them in memory."""
 
-from numbers import Integral
-
 import numpy as np
-from sklearn.utils.validation import column_or_1d
 
-from ..columns.raw_columns import is_missing
+from ..targets import check_numbers, to_labels
 from .sampling import join_targets
 
 
@@ -14,11 +11,11 @@ class ClassSummary:
 
     Parameters
     ----------
-    estimator : TabularClassifier
+    task : ClassTask
     """
 
-    def __init__(self, estimator):
-        self.estimator = estimator
+    def __init__(self, task):
+        self.task = task
         self.labels: list = []  # the distinct classes of each part
         self.n_rows: list = []  # how often they occur there
 
@@ -29,11 +26,11 @@ class ClassSummary:
         self.n_rows.append(n_rows)
 
     def fit(self, y, weight):
-        """Set the classes of the estimator. Return the class numbers of y, and n_rows by class."""
-        joined = self.estimator._fit_targets(join_targets([*self.labels, y]), None)
+        """Return the Classes, the class numbers of y, and the number of all rows of each class."""
+        targets, joined = self.task.fit_targets(join_targets([*self.labels, y]), None)
         n = len(joined) - len(y)
         n_rows = np.bincount(joined[:n], weights=np.concatenate(self.n_rows))
-        return joined[n:], n_rows
+        return targets, joined[n:], n_rows
 
 
 class NumberSummary:
@@ -41,48 +38,23 @@ class NumberSummary:
 
     Parameters
     ----------
-    estimator : TabularRegressor
+    task : NumberTask
     """
 
-    def __init__(self, estimator):
-        self.estimator = estimator
+    def __init__(self, task):
+        self.task = task
         self.lowest, self.highest = np.inf, -np.inf
 
     def add(self, y, weight):
         """Check the targets of a part, and add them."""
-        y = self.estimator._target_numbers(y)
+        y = check_numbers(y, self.task.log)
         counted = y if weight is None else y[weight > 0]
         if len(counted):
-            low, high = self.estimator._numbers_of(counted).bounds
+            low, high = self.task.numbers(counted).bounds
             self.lowest, self.highest = min(low, self.lowest), max(high, self.highest)
 
     def fit(self, y, weight):
-        """Set the targets of the estimator. Return y in float64, and None."""
-        y = self.estimator._fit_targets(y, weight)
-        self.estimator._targets.bounds = self.lowest, self.highest
-        return y, None
-
-
-def to_labels(y):
-    """Return classes as a vector that scikit-learn can sort. Missing classes are an error."""
-    dtype = getattr(y, "dtype", None)
-    if dtype is not None and not isinstance(dtype, np.dtype) and hasattr(y, "to_numpy"):
-        y = y.to_numpy()  # an extension type of pandas, or Polars
-    y = column_or_1d(y, warn=True)
-    if y.dtype != object:
-        return y
-    values = y.tolist()
-    for row, value in enumerate(values):
-        if is_missing(value):
-            raise ValueError(f"y has a missing class in row {row}. Remove the row.")
-    if all(isinstance(value, bool) for value in values):
-        return y.astype(bool)
-    if all(isinstance(value, Integral) for value in values):
-        return y.astype(np.int64)
-    if len({isinstance(value, str) for value in values}) > 1:
-        names = sorted({type(value).__name__ for value in values})
-        raise ValueError(
-            f"y holds classes of the types {', '.join(names)}, which cannot be sorted. Convert them "
-            "to texts: [str(label) for label in y]"
-        )
-    return y
+        """Return the Numbers, y in float64, and None."""
+        targets, y = self.task.fit_targets(y, weight)
+        targets.bounds = self.lowest, self.highest
+        return targets, y, None
