@@ -51,7 +51,7 @@ class Callback:
     """
 
     interval: float | None = None
-    _allows_retry = False  # whether `learning_rate="adaptive"` may continue where it would stop
+    allows_retry = False  # whether `learning_rate="adaptive"` may continue where it would stop
 
     def on_fit_begin(self, net: MLP, history: History) -> bool | None:
         """Run before the first step."""

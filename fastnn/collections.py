@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .many import check_networks
-from .mlp import MLP
+from .mlp import MLP, blank_network
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -93,6 +93,6 @@ def _network(entry, seed):
 
     architecture = entry.network | {"dtype": np.dtype(entry.network["dtype"])}
     arguments = (architecture[name] for name in model.NETWORK)
-    net = MLP._blank(*arguments, np.random.default_rng(seed))  # type: ignore[call-arg]
+    net = blank_network(*arguments, np.random.default_rng(seed))  # type: ignore[call-arg]
     net.params, net.metadata = entry.params, entry.metadata
     return net

@@ -141,17 +141,6 @@ class MLP(DifferentiableNetwork):
         self.history = None
         self.metadata = {}
 
-    @classmethod
-    def _blank(cls, layer_sizes, activations, bias, dtype, dropout, rng):
-        """Return a network whose parameters are 0, for `load`: drawing them would take most of its
-        time."""
-        net = cls.__new__(cls)
-        DifferentiableNetwork.__init__(
-            net, layer_sizes, activations[:-1], activations[-1], bias, dtype, dropout
-        )
-        net._begin(rng)
-        return net
-
     # ---- training ----
 
     @with_hints(FIT)
@@ -358,7 +347,7 @@ class MLP(DifferentiableNetwork):
         """
         from .files import model
 
-        model.write(path, self._to_parts(state))
+        model.write(path, to_parts(self, state))
 
     def to_torch(self) -> Any:
         """Convert the network to a PyTorch module with the same predictions.
@@ -396,18 +385,34 @@ class MLP(DifferentiableNetwork):
             raise ImportError("to_torch needs PyTorch. Run: pip install torch") from None
         return pytorch.to_torch(self)
 
-    def _to_parts(self, state=True):
-        """Return what a model file holds, a `fastnn.files.model.Parts`."""
-        self._check_not_training()
-        from .files import model
 
-        parts = {field.name: getattr(self, field.name) for field in fields(model.Parts)}
-        return model.Parts(**parts if state else parts | {"state": None})
+# ---- for other modules ----
 
-    @classmethod
-    def _from_parts(cls, parts):
-        net = cls._blank(
-            parts.layer_sizes, parts.activations, parts.bias, parts.dtype, parts.dropout, parts.rng
-        )
-        net.params, net.state, net.metadata = parts.params, parts.state, parts.metadata
-        return net
+
+def blank_network(layer_sizes, activations, bias, dtype, dropout, rng):
+    """Return an MLP whose parameters are 0, for readers of files: drawing them would take most of
+    their time."""
+    net = MLP.__new__(MLP)
+    DifferentiableNetwork.__init__(
+        net, layer_sizes, activations[:-1], activations[-1], bias, dtype, dropout
+    )
+    net._begin(rng)
+    return net
+
+
+def to_parts(net, state=True):
+    """Return what a model file holds of an MLP, a `fastnn.files.model.Parts`."""
+    net._check_not_training()
+    from .files import model
+
+    parts = {field.name: getattr(net, field.name) for field in fields(model.Parts)}
+    return model.Parts(**parts if state else parts | {"state": None})
+
+
+def from_parts(parts):
+    """Return the MLP that `to_parts` described."""
+    net = blank_network(
+        parts.layer_sizes, parts.activations, parts.bias, parts.dtype, parts.dropout, parts.rng
+    )
+    net.params, net.state, net.metadata = parts.params, parts.state, parts.metadata
+    return net

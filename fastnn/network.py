@@ -180,7 +180,7 @@ class Network(CompiledNetwork):
             self._grads, self.layer_sizes, self.bias
         )
         self._kept = None  # the inputs of the last forward(keep=True)
-        self._threads = {}  # how many threads were fastest, see threads.py
+        self.thread_choices = {}  # how many threads were fastest, see threads.py
         kinds = [activations.ACTIVATIONS[name] for name in self.activations]
         self._bind(self.layer_sizes, kinds, self.weights, self.biases, self.dtype)
 
@@ -326,17 +326,6 @@ class Network(CompiledNetwork):
 
     __copy__ = copy
 
-    def _as_dtype(self, dtype):
-        """Return a network of another dtype with the same layers and parameters.
-
-        It has no dropout, state or generator.
-        """
-        net = Network(
-            self.layer_sizes, self.activations[:-1], self.activations[-1], self.bias, dtype
-        )
-        net.params = self.params
-        return net
-
     def __reduce__(self) -> tuple[Any, ...]:
         self._check_not_training()
         values = {name: value for name, value in self.__dict__.items() if name not in _DERIVED}
@@ -355,8 +344,18 @@ _DERIVED = (
     "_grad_biases",
     "n_params",
     "_kept",
-    "_threads",
+    "thread_choices",
 )
+
+
+def as_dtype(net, dtype):
+    """Return a network of another dtype with the same layers and parameters.
+
+    It has no dropout, state or generator.
+    """
+    out = Network(net.layer_sizes, net.activations[:-1], net.activations[-1], net.bias, dtype)
+    out.params = net.params
+    return out
 
 
 def _rebuild(cls, values, params, grads):

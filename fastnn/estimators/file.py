@@ -12,7 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from ..files import kinds, model, safetensors
 from ..files.safetensors import check_mapping, is_count, parse_json
-from ..mlp import MLP
+from ..mlp import from_parts, to_parts
 from . import records, stored_parameters
 from .classifier import MLPClassifier
 from .records import Record
@@ -49,7 +49,7 @@ def write(path, estimator, state):
     networks = []
     last_losses = e.loss_ if len(e.networks_) > 1 else [e.loss_]
     for i, (net, record) in enumerate(zip(e.networks_, records.read(e))):
-        parts, prefix = net._to_parts(state), f"networks.{i}."
+        parts, prefix = to_parts(net, state), f"networks.{i}."
         arrays |= model.arrays_of(parts, prefix)
         for name, attribute in CURVES.items():
             if curve := getattr(record, attribute):
@@ -160,7 +160,7 @@ def _read_networks(reader, content, e):
     trained, of_networks = [], []
     for i, parts in enumerate(all_parts):
         model.read_arrays(reader, parts, f"networks.{i}.")
-        trained.append(MLP._from_parts(parts))
+        trained.append(from_parts(parts))
         of_networks.append(_record(reader, networks[i]["training"], f"networks.{i}."))
     last = [_number(network["training"]["loss"], math.nan) for network in networks]
     _check(is_count(content["n_iter"], 2**62), "n_iter")

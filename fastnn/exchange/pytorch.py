@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from ..mlp import MLP
+from ..mlp import MLP, blank_network
 from ..validation import check_rng
 from .sequential import ACTIVATION_MODULES, modules_of
 
@@ -139,7 +139,7 @@ def _network(linears, activations, dropout, rng):
     sizes = [linears[0].in_features, *(layer.out_features for layer in linears)]
     has_bias = any(layer.bias is not None for layer in linears)
     dtype = np.dtype(DTYPES[dtypes.pop()])
-    net = MLP._blank(sizes, activations, has_bias, dtype, dropout, check_rng(rng))
+    net = blank_network(sizes, activations, has_bias, dtype, dropout, check_rng(rng))
     for i, layer in enumerate(linears):
         net.weights[i][...] = layer.weight.detach().cpu().numpy().T
         if layer.bias is not None:

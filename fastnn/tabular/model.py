@@ -9,7 +9,7 @@ from ..files import ModelFileError
 from ..files.checks import check
 from ..files.safetensors import check_mapping, is_count
 from ..many import forward_many
-from ..mlp import MLP
+from ..mlp import blank_network
 from .columns.features import Features
 from .encoder import MAX_WIDTH, Encoder
 from .targets import Classes, Numbers
@@ -267,7 +267,7 @@ def _length(reader, name):
 def _network(sizes, output, params):
     hidden = [ACTIVATION] * (len(sizes) - 2)
     dropout = [0.0] * (len(sizes) - 1)
-    net = MLP._blank(
+    net = blank_network(
         sizes, [*hidden, output], True, np.dtype(np.float32), dropout, np.random.default_rng(0)
     )
     net.params = params

@@ -328,7 +328,7 @@ class Session:
         ]
         if not stops:
             return ""
-        self.final_stop = self.final_stop or not all(callback._allows_retry for callback in stops)
+        self.final_stop = self.final_stop or not all(callback.allows_retry for callback in stops)
         return stops[0].stop_reason(event) or Callback.stop_reason(stops[0], event)
 
     def update_moments(self, moments):

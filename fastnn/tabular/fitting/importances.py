@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from ...input_table import table_of
 from .folds import sample
 
 MIN_ROWS, MAX_ROWS = 200, 2000
@@ -87,7 +88,7 @@ def shuffle(table, of_parts, sources, order):
             rows = slice(i * len(order), (i + 1) * len(order))
             stacked[rows, chosen] = values[order[:, None], chosen]
         parts.append(stacked)
-    return table._of(*parts, table.layout)
+    return table_of(*parts, table.layout)
 
 
 def most_rows(n_columns, max_values=None):

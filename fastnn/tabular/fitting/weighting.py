@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ...input_table import table_of
 from ..model import mean_output
 from . import importances
 from .folds import sample, weights_of
@@ -39,7 +40,7 @@ class InputWeights:
             code_scale=tuple((self.codes * table.layout.code_scale).tolist()),
         )
         numbers = np.ascontiguousarray(table.numbers * self.numbers, table.dtype)
-        return table._of(numbers, table.positions, table.codes, layout)
+        return table_of(numbers, table.positions, table.codes, layout)
 
     def move_into(self, net, layout):
         """Multiply the first layer by the weights, so that the network reads the unweighted table."""

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from ...network import split_layers
+from ...network import as_dtype, split_layers
 from ...sparse_rows import is_sparse
 from ..state import DivergenceError
 from .base import Engine
@@ -101,7 +101,7 @@ class Objective:
 
     def __init__(self, net, data, l2, n_threads):
         self.net, self.l2, self.n_threads, self.loss = (
-            net._as_dtype(np.dtype(np.float64)),
+            as_dtype(net, np.dtype(np.float64)),
             l2,
             n_threads,
             np.nan,
