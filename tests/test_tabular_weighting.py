@@ -11,6 +11,7 @@ from sklearn.utils import check_random_state
 from fastnn import TabularClassifier, TabularRegressor
 from fastnn.tabular.encoder import Encoder, Scaling, Settings
 from fastnn.tabular.fitting import importances, recipe, training, weighting
+from fastnn.tabular.fitting.rows import FitRows
 from fastnn.tabular.targets import Classes
 
 N = 200
@@ -90,7 +91,8 @@ def test_training_moves_the_weights_into_all_networks(encoders, jobs, monkeypatc
 def compute_weights(jobs, encoders, y):
     (encoder,) = encoders.values()
     return weighting.column_weights(
-        jobs, encoder, SOURCES, y, None, Classes(np.arange(2)), np.random.default_rng(0), 1
+        *(jobs, encoder, SOURCES, FitRows([], np.empty((N, 0)), y, None)),
+        *(Classes(np.arange(2)), np.random.default_rng(0), 1),
     )
 
 

@@ -67,20 +67,22 @@ class Unfinished:
         )
 
 
-def digests_of(features, numbers, codes, y, weight, targets, jobs):
+def digests_of(features, rows, targets, jobs):
     """Return the digests of a fit, {part: text}.
 
     They depend on what the networks are trained with, not on how the caller passed it.
     `training.train` must not have trained the jobs yet.
+
+    rows : FitRows
     """
     is_classifier = targets.is_classifier
     learned = repr(targets.labels.tolist() if is_classifier else (targets.loss, targets.log))
     networks = [[str(job.configuration), job.fold, job.net.layer_sizes] for job in jobs]
     arrays = [array for job in jobs for array in (job.held_out, job.net.params)]
     return {
-        "table": _digest(features.to_json(), *numbers, codes),
-        "targets": _digest(learned, y),
-        "weights": _digest(weight is None, *([] if weight is None else [weight])),
+        "table": _digest(features.to_json(), *rows.numbers, rows.codes),
+        "targets": _digest(learned, rows.y),
+        "weights": _digest(rows.weight is None, *([] if rows.weight is None else [rows.weight])),
         "networks": _digest(networks, *arrays),
     }
 

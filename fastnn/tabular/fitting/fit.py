@@ -17,6 +17,7 @@ from ..unfinished import Unfinished, digests_of
 from . import budget, importances, recipe, selection, training, weighting
 from .folds import group_numbers, split_rows, weights_of
 from .progress import ProgressReporter
+from .rows import FitRows
 
 
 @dataclass(eq=False, repr=False)
@@ -59,10 +60,10 @@ class Fit:
     ----------
     large : LargeTable or None
         The table, if the rows in memory are a sample of it.
-    numbers, codes : list of ndarray (n,), ndarray (n, k)
-        The features of the rows in memory.
-    y, weight : ndarray (n,), ndarray (n,) or None
+    features : Features
     targets : Classes or Numbers
+    rows : FitRows
+        Those in memory.
     jobs : list of Job
         All folds of one configuration, then all of the next.
     seed : int
@@ -92,7 +93,7 @@ class Fit:
                 )
         rows, self.large = large_table.read(options, X, y, sample_weight, window)
         self.target_name, frame, weight = rows.target_name, rows.frame, rows.weight
-        n = self.n = frame.n_rows
+        n = frame.n_rows
         if n < 2:
             raise ValueError(f"fit needs at least 2 rows, got {n} sample{'s' * (n != 1)}.")
         if weight is not None:
@@ -102,9 +103,9 @@ class Fit:
         self.random_state = check_random_state(options.random_state)
         self.n_threads = check_threads(options.n_threads)
         target_rows = self.task if self.large is None else self.large
-        self.targets, self.y = target_rows.fit_targets(rows.y, weight)
+        self.targets, y = target_rows.fit_targets(rows.y, weight)
         n_rows_of_class = None if self.large is None else self.large.n_rows_of_class
-        self.weight = weight = self.task.weights(self.targets, self.y, weight, n_rows_of_class)
+        weight = self.task.weights(self.targets, y, weight, n_rows_of_class)
         if weight is not None and not 0 < weight.sum() < np.inf:
             raise ValueError(
                 f"the sum of the weights of the rows is {weight.sum():g}. At least one weight must be "
@@ -112,7 +113,7 @@ class Fit:
             )
         with contextlib.nullcontext() if self.large is None else self.large.row_numbers():
             self.features = Features.fit(frame, **options.declared)
-            self.numbers, self.codes = self.features.transform(frame)
+            self.rows = FitRows(*self.features.transform(frame), y, weight)
         self.done, self.score = [], None
 
     def run(self, stopped=None):
@@ -159,10 +160,10 @@ class Fit:
         configurations = [c for c in configurations if c.encoding in self.encoders]
         n_folds = len(self.folds)
         budget.check_memory(
-            self.encoders, hidden, self.targets.n_out, n_folds, self.features, self.n
+            self.encoders, hidden, self.targets.n_out, n_folds, self.features, len(self.rows)
         )
-        self.tables = {s: c.encode(self.numbers, self.codes) for s, c in self.encoders.items()}
-        self.learned = self.targets.encode(self.y)
+        self.tables = self.rows.encode(self.encoders)
+        self.learned = self.targets.encode(self.rows.y)
         self.jobs = training.make_jobs(
             configurations, self.tables, self.folds, self.targets, hidden, self.random_state
         )
@@ -172,12 +173,7 @@ class Fit:
                 job.n_train = self.stored.n_train(job.fold)
         if stopped is None:
             self.clock.reserve(
-                self.encoders,
-                self.jobs,
-                self.numbers,
-                self.codes,
-                self.features.sources(),
-                self.n_threads,
+                self.encoders, self.jobs, self.rows, self.features.sources(), self.n_threads
             )
             n_configurations, self.share = self.clock.plan(
                 self.jobs, self.learned, self.targets, n_folds, self.n_threads, self.stored
@@ -187,15 +183,7 @@ class Fit:
         del self.jobs[n_configurations * n_folds :]
         self.seed = self.random_state.randint(2**31)
         self.predictions = [None] * len(self.jobs)
-        self.digests = digests_of(
-            self.features,
-            self.numbers,
-            self.codes,
-            self.y,
-            self.weight,
-            self.targets,
-            self.jobs,
-        )
+        self.digests = digests_of(self.features, self.rows, self.targets, self.jobs)
         if stopped is not None:
             stopped.unfinished.check(self.digests)
             trained = stopped.unfinished.folds
@@ -217,15 +205,17 @@ class Fit:
         if self.large is not None:
             self.folds = self.large.split(n_estimators, self.groups, self.random_state)
             return round(self.large.n_rows * (1 - 1 / self.large.n_folds))
-        labels = self.y if self.targets.is_classifier else None
-        self.folds = split_rows(self.n, n_estimators, labels, self.groups, self.random_state)
+        labels = self.rows.y if self.targets.is_classifier else None
+        self.folds = split_rows(
+            len(self.rows), n_estimators, labels, self.groups, self.random_state
+        )
         return len(self.folds[0][0])
 
     def fit_encoders(self, configurations):
         """Return {Settings: Encoder} of the configurations, without those that have no inputs."""
-        features, numbers = self.features, self.numbers
+        features, numbers = self.features, self.rows.numbers
         scalings = [Scaling.fit(x, n.part == "value") for n, x in zip(features.numbers, numbers)]
-        target, width = self.targets.for_trees(self.y), self.options.hidden_sizes[0]
+        target, width = self.targets.for_trees(self.rows.y), self.options.hidden_sizes[0]
         out = {}
         for settings in dict.fromkeys(c.encoding for c in configurations):
             n_levels = [
@@ -260,8 +250,7 @@ class Fit:
                 first,
                 self.encoders[first[0].configuration.encoding],
                 sources,
-                self.y,
-                self.weight,
+                self.rows,
                 self.targets,
                 np.random.default_rng(self.seed),
                 self.n_threads,
@@ -274,7 +263,7 @@ class Fit:
         training.train(
             [job for job in jobs if not job.networks],
             self.learned,
-            self.weight,
+            self.rows.weight,
             self.targets,
             self.options.hidden_sizes[0],
             self.n_threads,
@@ -297,9 +286,8 @@ class Fit:
         self.done = [fold for fold, each in enumerate(trained) if all(each)]
         if self.done:
             rows, _, P = self.choice = self.choose()
-            self.score = self.task.score(
-                self.targets, P, self.y[rows], weights_of(self.weight, rows)
-            )
+            y, weight = self.rows.y[rows], weights_of(self.rows.weight, rows)
+            self.score = self.task.score(self.targets, P, y, weight)
 
     # ---- the choice ----
 
@@ -320,11 +308,11 @@ class Fit:
             np.concatenate([self.predict_held_out(i + fold) for fold in self.done])
             for i in range(0, len(self.jobs), n_folds)
         ]
-        weight = weights_of(self.weight, rows)
-        shares = selection.greedy(predictions, self.y[rows], weight, self.targets)
+        y, weight = self.rows.y[rows], weights_of(self.rows.weight, rows)
+        shares = selection.greedy(predictions, y, weight, self.targets)
         P = selection.weighted_mean(shares, predictions)
         if self.targets.is_classifier:
-            self.targets.fit_temperature(P, self.y[rows], weight)
+            self.targets.fit_temperature(P, y, weight)
             P = self.targets.calibrate(P)
         return rows, shares, P
 
@@ -339,13 +327,13 @@ class Fit:
     def end(self):
         """Return the FittedTable of the folds that are done."""
         oof_rows, shares, P = self.choice
-        oof_prediction = np.full((self.n, *P.shape[1:]), np.nan)
+        oof_prediction = np.full((len(self.rows), *P.shape[1:]), np.nan)
         oof_prediction[oof_rows] = P
-        fold_of_row = np.full(self.n, -1)
+        fold_of_row = np.full(len(self.rows), -1)
         for i, fold in enumerate(self.done):
             fold_of_row[self.folds[fold][1]] = i
         rows = fold_of_row >= 0
-        P, y, weight = oof_prediction[rows], self.y[rows], weights_of(self.weight, rows)
+        P, y, weight = oof_prediction[rows], self.rows.y[rows], weights_of(self.rows.weight, rows)
         score = self.task.score(self.targets, P, y, weight)
         model = self.model(shares)
         errors = self.targets.errors(P, y)
@@ -355,10 +343,7 @@ class Fit:
             model.errors = [errors[counted & (fold == i), None] for i in range(len(self.done))]
         found = importances.permutation(
             model,
-            self.numbers,
-            self.codes,
-            self.y,
-            self.weight,
+            self.rows,
             [self.folds[fold] for fold in self.done],
             self.random_state,
             self.n_threads,
@@ -397,7 +382,9 @@ class Fit:
         """Return the FittedTable of targets of one class."""
         model = TableModel(self.features, [], [], self.targets, self.target_name)
         importances = np.zeros(self.features.n_columns)
-        return FittedTable(model, importances, np.ones((self.n, 1)), self.oof_rows(), None, 1.0)
+        return FittedTable(
+            model, importances, np.ones((len(self.rows), 1)), self.oof_rows(), None, 1.0
+        )
 
     def oof_rows(self):
         """Return the numbers of the rows in memory, None for all rows."""

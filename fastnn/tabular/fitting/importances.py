@@ -11,13 +11,18 @@ TABLE_ROWS = 1000  # that are predicted at once
 NO_COLUMN = -1
 
 
-def permutation(model, numbers, codes, y, weight, folds, random_state, n_threads):
+def permutation(model, rows, folds, random_state, n_threads):
     """Return by how much the loss grows if the values of a column are shuffled, for each column.
 
     Each row is predicted by the networks that held it out. At most 2,000 rows are used, and from
     100 columns on fewer, down to 200.
 
+    Parameters
+    ----------
     model : TableModel
+    rows : FitRows
+    folds : list of (ndarray, ndarray)
+        Training rows and held-out rows of the folds of the model.
 
     Returns
     -------
@@ -26,13 +31,10 @@ def permutation(model, numbers, codes, y, weight, folds, random_state, n_threads
     """
     features = model.features
     most = most_rows(len(features.positions)) // len(folds)
-    parts = [sample(rows, max(1, most), random_state) for _, rows in folds]
-    rows = np.concatenate(parts)
+    parts = [sample(held_out, max(1, most), random_state) for _, held_out in folds]
+    rows = rows.take(np.concatenate(parts))
     ends = np.cumsum([len(part) for part in parts])
-    numbers, codes, y = [x[rows] for x in numbers], codes[rows], y[rows]
-    weight = weight[rows] if weight is not None and weight[rows].any() else None
-
-    tables = model.encode(numbers, codes)
+    tables = model.encode(rows.numbers, rows.codes)
     of_parts = [encoder.sources_of_parts(features.sources()) for encoder in model.encoders]
     order = random_state.permutation(len(rows))
 
@@ -43,7 +45,7 @@ def permutation(model, numbers, codes, y, weight, folds, random_state, n_threads
             of_fold = (starts + np.arange(end - len(part), end)).ravel()
             of_part = model.predict_fold([table[of_fold] for table in shuffled], k, n_threads)
             P.append(of_part.reshape(len(sources), len(part), *of_part.shape[1:]))
-        return [model.targets.value(p, y, weight) for p in np.concatenate(P, axis=1)]
+        return [model.targets.value(p, rows.y, rows.weight) for p in np.concatenate(P, axis=1)]
 
     of_all = losses([NO_COLUMN])[0]
     out = np.zeros(features.n_columns)

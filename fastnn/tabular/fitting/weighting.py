@@ -54,7 +54,7 @@ def most_rows(n_columns):
     return importances.most_rows(n_columns, MAX_VALUES)
 
 
-def column_weights(jobs, encoder, sources, y, weight, targets, rng, n_threads):
+def column_weights(jobs, encoder, sources, rows, targets, rng, n_threads):
     """Return the weights of the columns for each fold, whose mean square is 1.
 
     Parameters
@@ -65,8 +65,8 @@ def column_weights(jobs, encoder, sources, y, weight, targets, rng, n_threads):
         That of the configuration.
     sources : ndarray of int
         What `Features.sources` returned.
-    y, weight
-        Targets and weights of all rows.
+    rows : FitRows
+    targets : Classes or Numbers
     rng : numpy.random.Generator
     n_threads : int
 
@@ -80,14 +80,14 @@ def column_weights(jobs, encoder, sources, y, weight, targets, rng, n_threads):
     most = max(1, most_rows(len(used)) // len(jobs))
     out = np.zeros((len(jobs), len(used)))
     for job, of_fold in zip(jobs, out):
-        rows = sample(job.held_out, most, rng)
-        table, w = job.table[rows], weights_of(weight, rows)
-        order, losses = rng.permutation(len(rows)), []
-        for columns in importances.at_once([importances.NO_COLUMN, *used], len(rows)):
+        chosen = sample(job.held_out, most, rng)
+        table, y, weight = job.table[chosen], rows.y[chosen], weights_of(rows.weight, chosen)
+        order, losses = rng.permutation(len(chosen)), []
+        for columns in importances.at_once([importances.NO_COLUMN, *used], len(chosen)):
             shuffled = importances.shuffle(table, of_parts, columns, order)
             P = targets.finish(mean_output(job.networks, shuffled, n_threads))
-            P = P.reshape(len(columns), len(rows), *P.shape[1:])
-            losses += [targets.value(p, y[rows], w) for p in P]
+            P = P.reshape(len(columns), len(chosen), *P.shape[1:])
+            losses += [targets.value(p, y, weight) for p in P]
         of_fold[:] = np.subtract(losses[1:], losses[0])
     weights = np.zeros((len(jobs), used[-1] + 1))
     weights[:, used] = weights_from((out.sum(axis=0) - out) / (len(jobs) - 1))

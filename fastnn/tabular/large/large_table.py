@@ -163,7 +163,7 @@ class LargeTable:
 
     def store(self, fit):
         """Encode all rows. Return the EncodedRows. fit : Fit"""
-        has_weight = fit.weight is not None
+        has_weight = fit.rows.weight is not None
         stored = EncodedRows(
             *(self.folder.name, fit.tables, fit.learned.dtype, has_weight),
             *(self.n_folds, self.n_rows, self.window),
@@ -195,7 +195,8 @@ class LargeTable:
         """Check that the rows of the sample in a part are those of the first pass."""
         low, high = np.searchsorted(self.numbers, [first, first + len(y)])
         rows, in_sample = self.numbers[low:high] - first, slice(low, high)
-        pairs = [(y, fit.y), (codes, fit.codes), *zip(numbers, fit.numbers)]
+        known = fit.rows
+        pairs = [(y, known.y), (codes, known.codes), *zip(numbers, known.numbers)]
         if not all(_are_equal(a[rows], b[in_sample]) for a, b in pairs):
             raise ValueError(f"X has other rows in this pass than before. {SAME_ROWS}")
 
