@@ -162,7 +162,7 @@ def test_held_out_errors(path):
     assert json.loads(metadata["estimator"])["held_out"] is True
     for i in range(2):
         errors = arrays["errors"][arrays["errors_network"] == i]
-        np.testing.assert_array_equal(errors, reg._held_out_errors[i], strict=True)
+        np.testing.assert_array_equal(errors, reg.held_out_errors_[i], strict=True)
 
 
 # ---- estimators for tables ----

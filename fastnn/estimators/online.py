@@ -16,9 +16,10 @@ from ..training.engines.online import OnlineEngine
 from ..training.many import train_many
 from ..training.session import Session
 from ..validation import check_threads
-from . import parameters, records
+from . import inputs, parameters, records
 from .attributes import Attributes
 from .fit import raise_if_diverged
+from .networks import prepare
 
 if TYPE_CHECKING:
     from ..mlp import MLP
@@ -64,9 +65,10 @@ class PartialFit(Attributes):
                 "partial_fit does not support early_stopping=True, because it holds out no rows. "
                 "Set early_stopping=False, and compute scores on your own validation rows."
             )
-        X, y, weight = self._validate_rows(X, y, sample_weight, fresh)
+        self._online = None
+        X, y, weight, _ = inputs.validate_rows(self, X, y, sample_weight, fresh)
         random_state = check_random_state(self.random_state)
-        data = self._prepare(X, y, weight, fresh, *classes)
+        data = prepare(self, X, y, weight, fresh, None, *classes)
         networks, n = self.networks_, len(data)
         optimizer, trainings = parameters.optimizer(self), []
         for i, net in enumerate(networks):
@@ -78,7 +80,7 @@ class PartialFit(Attributes):
             else:
                 name = "network_" if len(networks) == 1 else f"networks_[{i}]"
                 trainings.append(state.resumed(net.state, optimizer, new_epoch=True, net=name))
-        n_threads, batch_size = check_threads(self.n_threads), self._batch_size(n)
+        n_threads, batch_size = check_threads(self.n_threads), parameters.batch_size(self, n)
 
         def session(i, queue=None):
             return Session(

@@ -226,10 +226,12 @@ def n_cells(layout):
 def _describe_estimator(model, is_classifier):
     networks = model.networks_
     classes = model.classes_ if is_classifier else None
-    is_multilabel = is_classifier and model._target_type == "multilabel-indicator"
+    is_multilabel = is_classifier and model.targets_.is_multilabel
     has_one_class = classes is not None and len(classes) == 1 and not is_multilabel
     # how many outputs are predictions: those of gaussian_nll are means, then variances
-    n_predicted = model._from_outputs(np.zeros((2, model.n_outputs_))).reshape(2, -1).shape[1]
+    n_predicted = (
+        model.targets_.from_outputs(np.zeros((2, model.n_outputs_))).reshape(2, -1).shape[1]
+    )
     layers = Layers.of(networks, None if is_classifier else n_predicted)
     names = getattr(model, "feature_names_in_", None)
     n = len(networks)

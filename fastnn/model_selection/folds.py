@@ -9,6 +9,7 @@ from sklearn.utils.validation import _check_method_params, _num_samples
 
 from ..caching import cached
 from ..estimators.inputs import CheckedRows, check_X
+from ..estimators.networks import targets_class
 from . import models
 
 
@@ -108,7 +109,7 @@ class Fold:
     def checked_rows(self, network):
         """Return the training rows for `Fit`, checked once for all networks of a dtype."""
         key = type(network), str(network.dtype)
-        return self.once(key, lambda fold: CheckedRows(network, *fold.rows))
+        return self.once(key, lambda fold: CheckedRows(network, *fold.rows, targets_class(network)))
 
     def checked_test(self, network):
         """Return X and y of the transformed test rows as arrays, checked once for a dtype.
