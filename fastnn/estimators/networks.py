@@ -31,33 +31,32 @@ def prepare(estimator, X, y, weight, fresh, targets=None, classes=None):
     classes
         As in `partial_fit`.
     """
-    e = estimator
-    parameters.check_callbacks(e)
+    parameters.check_callbacks(estimator)
     if not fresh:
-        targets = e.targets_
+        targets = estimator.targets_
     elif targets is None:
-        targets = targets_class(e).fit(y, classes)
-    encoded = targets.encode(y, X.dtype, type(e).__name__)
-    loss = targets.resolve_loss(e.loss)
+        targets = targets_class(estimator).fit(y, classes)
+    encoded = targets.encode(y, X.dtype, type(estimator).__name__)
+    loss = targets.resolve_loss(estimator.loss)
     n_out, output = targets.outputs(loss)
     if fresh:
-        sizes = [X.shape[1], *parameters.hidden_sizes(e.hidden_layer_sizes), n_out]
-        names = parameters.activations(e.activation)
-        e.networks_ = [
-            MLP(sizes, names, output, dtype=X.dtype, rng=0) for _ in range(e.n_estimators)
+        sizes = [X.shape[1], *parameters.hidden_sizes(estimator.hidden_layer_sizes), n_out]
+        names = parameters.activations(estimator.activation)
+        estimator.networks_ = [
+            MLP(sizes, names, output, dtype=X.dtype, rng=0) for _ in range(estimator.n_estimators)
         ]
-        e.n_outputs_, e.n_layers_ = n_out, len(sizes)
-        e.out_activation_ = parameters.SKLEARN_OUTPUTS.get(output, output)
-        records.write(e, [records.Record() for _ in e.networks_])
+        estimator.n_outputs_, estimator.n_layers_ = n_out, len(sizes)
+        estimator.out_activation_ = parameters.SKLEARN_OUTPUTS.get(output, output)
+        records.write(estimator, [records.Record() for _ in estimator.networks_])
     else:
-        parameters.check_same_networks(e.networks_, e, n_out, output)
-    vars(e).update(replace(targets, loss=loss).attributes())
-    for net in e.networks_:
-        net.dropout = e.dropout
+        parameters.check_same_networks(estimator.networks_, estimator, n_out, output)
+    vars(estimator).update(replace(targets, loss=loss).attributes())
+    for net in estimator.networks_:
+        net.dropout = estimator.dropout
     for name in AFTER_FIT:
-        vars(e).pop(name, None)
-    class_weights = targets.class_weights(getattr(e, "class_weight", None), y)
-    data = Data.of(e.networks_[0], X, encoded, loss, weight, float(e.alpha))
+        vars(estimator).pop(name, None)
+    class_weights = targets.class_weights(getattr(estimator, "class_weight", None), y)
+    data = Data.of(estimator.networks_[0], X, encoded, loss, weight, float(estimator.alpha))
     return data.weighted(class_weights)
 
 

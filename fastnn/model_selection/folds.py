@@ -109,7 +109,12 @@ class Fold:
     def checked_rows(self, network):
         """Return the training rows for `Fit`, checked once for all networks of a dtype."""
         key = type(network), str(network.dtype)
-        return self.once(key, lambda fold: CheckedRows(network, *fold.rows, targets_class(network)))
+
+        def check(fold):
+            X, y, weight = fold.rows
+            return CheckedRows(network, X, y, weight, targets_class(network))
+
+        return self.once(key, check)
 
     def checked_test(self, network):
         """Return X and y of the transformed test rows as arrays, checked once for a dtype.

@@ -109,6 +109,6 @@ def _networks(model):
     if hasattr(model, "forward") and hasattr(model, "history"):
         return [model]
     table = getattr(model, "model_", None)  # of an estimator for tables
-    if hasattr(table, "best_networks"):
+    if table is not None and hasattr(table, "best_networks"):
         return [net for of_member in table.best_networks() for net in of_member]
     return None

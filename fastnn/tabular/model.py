@@ -2,6 +2,7 @@
 
 from dataclasses import asdict, dataclass
 from itertools import pairwise
+from typing import Any, Final
 
 import numpy as np
 
@@ -12,12 +13,11 @@ from ..many import forward_many
 from ..mlp import blank_network
 from .columns.features import Features
 from .encoder import MAX_WIDTH, Encoder
-from .targets import Classes, Numbers
 from .unfinished import MAX_FOLDS, Unfinished
 
 BLOCK = 20_000  # rows that are encoded and predicted at a time
 MAX_SNAPSHOTS = 2
-ACTIVATION = "silu"
+ACTIVATION: Final = "silu"
 
 
 @dataclass(eq=False, repr=False)
@@ -66,7 +66,7 @@ class TableModel:
     features: Features
     encoders: list
     members: list
-    targets: Classes | Numbers
+    targets: Any
     target_name: str | None = None
     errors: list | None = None
     unfinished: Unfinished | None = None

@@ -78,7 +78,8 @@ class Source:
         from ...tabular.columns.kinds import KINDS
 
         out = [text.vector(key[0], array, key[1:]) for key, array in self.arrays.items()]
-        templates, constants = {}, {}
+        templates: dict = {}
+        constants: dict = {}
         for column in KINDS.values():
             templates |= column.c_helpers
             constants |= {key: text.number(x) for key, x in column.c_constants.items()}

@@ -113,7 +113,8 @@ class Fit:
             )
         with contextlib.nullcontext() if self.large is None else self.large.row_numbers():
             self.features = Features.fit(frame, **options.declared)
-            self.rows = FitRows(*self.features.transform(frame), y, weight)
+            numbers, codes = self.features.transform(frame)
+        self.rows = FitRows(numbers, codes, y, weight)
         self.done, self.score = [], None
 
     def run(self, stopped=None):

@@ -90,7 +90,8 @@ def shuffle(table, of_parts, sources, order):
             rows = slice(i * len(order), (i + 1) * len(order))
             stacked[rows, chosen] = values[order[:, None], chosen]
         parts.append(stacked)
-    return table_of(*parts, table.layout)
+    numbers, positions, codes = parts
+    return table_of(numbers, positions, codes, table.layout)
 
 
 def most_rows(n_columns, max_values=None):

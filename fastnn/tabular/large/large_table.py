@@ -44,7 +44,8 @@ def read(options, X, y, sample_weight, window):
             "array, or the name of a column of X."
         )
     if isinstance(y, str):
-        return Rows(*frames.split_target(X, y), sample_weight, target_name=y), None
+        frame, values = frames.split_target(X, y)
+        return Rows(frame, values, sample_weight, target_name=y), None
     frame = frames.read(X)
     check_consistent_length(np.empty((frame.n_rows, 0)), y)
     return Rows(frame, y, sample_weight), None
