@@ -41,6 +41,11 @@ cdef extern from "cpu.h":
 cdef extern from "fastnn_memory.h":
     void* allocate_zeroed(size_t n_bytes)
 
+cdef extern from "float_mode.h" nogil:
+    ctypedef unsigned float_mode
+    float_mode enter_kernel_mode()
+    void set_mode(float_mode mode)
+
 cdef extern from "fastnn_threads.h" nogil:
     ctypedef struct barrier:
         pass

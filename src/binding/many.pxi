@@ -93,6 +93,7 @@ cdef int run_mean(tuple networks, const void* X, Py_ssize_t n, void* out, Compil
     return 0
 
 cdef void add_outputs(Py_ssize_t itemsize, Py_ssize_t size, const void* outputs, double* sums) noexcept nogil:
+    cdef float_mode caller = enter_kernel_mode()
     cdef Py_ssize_t i
     if itemsize == 4:
         for i in range(size):
@@ -100,8 +101,10 @@ cdef void add_outputs(Py_ssize_t itemsize, Py_ssize_t size, const void* outputs,
     else:
         for i in range(size):
             sums[i] += (<const double*>outputs)[i]
+    set_mode(caller)
 
 cdef void divide_sums(Py_ssize_t itemsize, Py_ssize_t size, const double* sums, Py_ssize_t k, void* out) noexcept nogil:
+    cdef float_mode caller = enter_kernel_mode()
     cdef Py_ssize_t i
     if itemsize == 4:
         for i in range(size):
@@ -109,3 +112,4 @@ cdef void divide_sums(Py_ssize_t itemsize, Py_ssize_t size, const double* sums, 
     else:
         for i in range(size):
             (<double*>out)[i] = sums[i] / k
+    set_mode(caller)

@@ -76,8 +76,12 @@ cdef bint evaluate_custom_loss(Training* training, int thread, Progress* progres
             scatter(lo, hi, n_out, buffers.Y, buffers.output_row_stride, <real*>custom.outputs + c * n_out)
         barrier_wait(&workspace.step_barrier, training.slice.n_threads)
     if thread == 0:
-        workspace.decisions.drop_after_outputs = flag_get(&workspace.abort) or custom.evaluate(
-            custom.context, progress.row, progress.n_rows, &progress.loss)
+        workspace.decisions.drop_after_outputs = flag_get(&workspace.abort)
+        if not workspace.decisions.drop_after_outputs:
+            set_mode(workspace.clock.caller[0])
+            workspace.decisions.drop_after_outputs = custom.evaluate(custom.context, progress.row, progress.n_rows,
+                                                                     &progress.loss)
+            workspace.clock.caller[0] = enter_kernel_mode()
         if workspace.decisions.drop_after_outputs:
             flag_set(&workspace.abort, 1)
     barrier_wait(&workspace.step_barrier, training.slice.n_threads)
