@@ -7,7 +7,6 @@ import signal
 import threading
 import time
 from collections import Counter
-from functools import partial
 from types import SimpleNamespace
 
 import numpy as np
@@ -353,34 +352,6 @@ def test_memory_does_not_grow_over_many_calls():
     assert life.returncode == 0, life.stderr
     bytes_more, blocks_more = map(int, life.stdout.split())
     assert (bytes_more < 2_000_000, blocks_more < 100) == (True, True), (bytes_more, blocks_more)
-
-
-def test_together_waits_for_all_calls_and_raises_the_first_error(monkeypatch):
-    done = []
-
-    def call(i, error=None):
-        time.sleep(0.01 * i)
-        done.append(i)
-        if error:
-            raise error
-
-    threads.run_in_threads([partial(call, i) for i in range(4)])
-    assert sorted(done) == [0, 1, 2, 3]
-    for bad in (0, 2):
-        done.clear()
-        with pytest.raises(ValueError, match="mine"):
-            threads.run_in_threads(
-                [partial(call, i, ValueError("mine") if i == bad else None) for i in range(4)]
-            )
-        assert sorted(done) == [0, 1, 2, 3]
-
-    def none_left(*arguments):
-        raise RuntimeError("can't start new thread")
-
-    monkeypatch.setattr(threads._thread, "start_new_thread", none_left)
-    done.clear()
-    threads.run_in_threads([partial(call, i) for i in range(4)])
-    assert sorted(done) == [0, 1, 2, 3]
 
 
 class Worker:
