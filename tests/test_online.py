@@ -10,6 +10,7 @@ pytest.importorskip("sklearn")
 
 import fastnn
 from fastnn import MLPClassifier, MLPRegressor
+from fastnn.callbacks import Callback
 
 X = np.random.default_rng(0).normal(size=(8, 3)).astype("f")
 
@@ -186,3 +187,20 @@ def test_changes_count_from_the_next_row_on(name):
         CHANGES[name](each)
     for i in range(3):
         assert_same_outcome(online, checked, lambda e, i=i: e.partial_fit(X[i : i + 1], [2.0]))
+
+
+def test_a_callback_that_is_false_is_called_for_every_row():
+    class Empty(Callback):
+        calls = 0
+
+        def __len__(self):
+            return 0
+
+        def on_epoch_end(self, net, history):
+            self.calls += 1
+
+    callback = Empty()
+    estimator = MLPRegressor((4,), random_state=0, callbacks=callback)
+    for i in range(3):
+        estimator.partial_fit(X[i : i + 1], [1.0])
+    assert callback.calls == 3

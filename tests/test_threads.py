@@ -1,5 +1,6 @@
 """Threads, forked processes, and memory use over many calls."""
 
+import _thread
 import copy
 import os
 import pickle
@@ -15,6 +16,7 @@ import pytest
 from checks import assert_same_bits, training_state
 from scale import SCALE, scaled
 
+import fastnn
 from fastnn import MLP, SGD, Adam, AdamW, threads
 from fastnn.kernels import Loss, Stop, Trainer
 
@@ -352,6 +354,20 @@ def test_memory_does_not_grow_over_many_calls():
     assert life.returncode == 0, life.stderr
     bytes_more, blocks_more = map(int, life.stdout.split())
     assert (bytes_more < 2_000_000, blocks_more < 100) == (True, True), (bytes_more, blocks_more)
+
+
+def test_no_more_threads_start_than_networks_train(monkeypatch):
+    monkeypatch.setattr("fastnn.many.check_threads", lambda n: n)
+    started, start = [], _thread.start_new_thread
+
+    def record(function, arguments):
+        started.extend(arguments)  # the number of the thread
+        return start(function, arguments)
+
+    monkeypatch.setattr(_thread, "start_new_thread", record)
+    networks = [MLP([3, 1], rng=i) for i in range(3)]
+    fastnn.fit_many(networks, np.ones((9, 3)), np.ones(9), n_threads=50)
+    assert started and max(started) == 2
 
 
 class Worker:

@@ -117,7 +117,7 @@ class PartialFit(Attributes):
         """Return whether the next single row can be trained on without a Session."""
         state: Any = self.networks_[0].state
         return (
-            not self.callbacks
+            not resolve_callbacks(self.callbacks)  # a Callback with a length may be false
             and getattr(self, "class_weight", None) is None
             and data.sample_weight is None
             and not state.averages
