@@ -78,9 +78,10 @@ def check_count(name: str, value: Any, minimum: int = 1, maximum: int | None = N
     good = type(value) is int  # the usual case; isinstance of an abstract class is slow
     if not good and isinstance(value, numbers.Integral) and not isinstance(value, bool):
         value, good = int(value), True
-    if not good or value < minimum or (maximum is not None and value > maximum):
-        bounds = f"at least {minimum}" + ("" if maximum is None else f" and at most {maximum}")
-        raise ValueError(f"{name} must be a whole number of {bounds}, got {value!r}")
+    if not good or value < minimum:
+        raise ValueError(f"{name} must be a whole number of at least {minimum}, got {value!r}")
+    if maximum is not None and value > maximum:
+        raise ValueError(f"{name} must be a whole number of at most {maximum}, got {value!r}")
     return value
 
 
