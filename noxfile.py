@@ -21,6 +21,7 @@ TESTS = {  # session: (times the usual number of cases, tests)
     "memory": (50, ["tests/test_threads.py", "-k", "memory"]),
     "allocations": (5, ["tests/test_memory_errors.py"]),
     "forks": (68, ["tests/test_threads.py", "-k", "fork or predict"]),
+    "hooks": (8, ["tests/test_calls_in_hooks.py"]),
     "kills": (34, ["tests/test_save_crashes.py"]),
     "damage": (
         2000,

@@ -12,10 +12,11 @@ from .callbacks import EarlyStopping
 from .executors import results_of, shares
 from .hints import FIT, with_hints
 from .input_table import check_inputs
+from .kernels import run_in_threads
 from .mlp import MLP
 from .network import Network
 from .sparse_rows import blocks, is_sparse
-from .threads import CHUNK, run_in_threads
+from .threads import CHUNK
 from .training.arguments import (
     Planner,
     Spread,
@@ -238,6 +239,7 @@ def forward_many(
     (2, 5, 1)
     """
     networks = check_networks(networks)
+    kernels.check_not_training(networks)
     first = networks[0]
     for i, net in enumerate(networks):
         ends, expected = net.layer_sizes[:: len(net.layer_sizes) - 1], first.layer_sizes
@@ -279,9 +281,9 @@ def forward_many(
     return out
 
 
-def _forward_rows(networks, X, out, start, stop):
+def _forward_rows(networks, X, out, start, stop, abort):
     for net, Y in zip(networks, out):
-        net._forward_into(X[start:stop], Y[start:stop])
+        net._forward_into(X[start:stop], Y[start:stop], abort)
 
 
 def check_networks(networks: Any) -> list[Any]:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import sys
 from copy import deepcopy
 from operator import attrgetter
 from typing import TYPE_CHECKING, TypeVar
@@ -302,7 +303,7 @@ class Network(CompiledNetwork):
         from . import summary
 
         if batch_size is not None:
-            batch_size = check_count("batch_size", batch_size)
+            batch_size = check_count("batch_size", batch_size, maximum=sys.maxsize)
         print(summary.text(self, batch_size))
 
     def _repr_html_(self) -> str:

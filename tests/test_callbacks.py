@@ -1,9 +1,11 @@
 """Callbacks: when they are called and what they may do. Early stopping. Checkpoints of a killed
 training."""
 
+import dataclasses
 import signal
 import time
 from importlib.util import find_spec
+from typing import ClassVar
 
 import numpy as np
 import processes
@@ -92,6 +94,30 @@ def test_on_interval_is_called_within_an_epoch(monkeypatch):
         intervals
     )
     assert not any(event[0] == "interval" for event in never.events + seldom.events)
+
+
+@pytest.mark.parametrize("options", [dict(), dict(frozen=True), dict(eq=False)], ids=str)
+def test_callbacks_that_are_equal_or_have_no_hash_are_called_each(options):
+    """A dataclass compares by its values, and has no hash unless it is frozen."""
+
+    @dataclasses.dataclass(**options)
+    class Timed(Callback):
+        interval: float = 1e-9
+        calls: ClassVar[list] = []
+
+        def on_interval(self, net, history):
+            self.calls.append(id(self))
+
+        def __len__(self):
+            return 0
+
+    for fit in (MLP.fit, lambda net, *a, **k: fastnn.fit_many([net, net.copy()], *a, **k)):
+        each, Timed.calls[:] = [Timed(), Timed()], []
+        fit(network(), X, Y, epochs=3, callbacks=each)
+        assert set(Timed.calls) == {id(callback) for callback in each}
+    Timed.calls.clear()
+    network().fit(X, Y, epochs=3, callbacks=Timed())
+    assert Timed.calls
 
 
 def test_on_interval_may_stop_within_an_epoch(monkeypatch):

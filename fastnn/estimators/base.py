@@ -328,6 +328,11 @@ class BaseMLP(PartialFit):
 
         return scikit_learn.to_sklearn(self)
 
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name in self._parameter_constraints and vars(self).get("_online") is not None:
+            vars(self)["_online"] = None  # it takes steps with the parameters of before
+        super().__setattr__(name, value)
+
     def set_params(self, **params: Any) -> Self:
         """Set parameters of this estimator. The next fit or partial_fit uses them.
 
@@ -343,7 +348,6 @@ class BaseMLP(PartialFit):
         -------
         self
         """
-        self._online = None
         changes: dict = {}
         # as in scikit-learn, an object is set before its options, whatever their order
         for name, value in sorted(params.items(), key=lambda item: "__" in item[0]):

@@ -263,18 +263,21 @@ class MLPClassifier(ClassTargets, Calibration, ClassifierMixin, BaseMLP):
             online is not None
             and sample_weight is None
             and classes is None
-            and len(y) == 1
-            and self._step_online(online, X, y[0])
+            and self._read_row(X, y)
+            and self._step_online(online, y[0])
         ):
             return self
         return self._partial_fit_checked(X, y, sample_weight, classes)
 
-    def _step_online(self, online, X, label):
+    def _step_online(self, online, label):
         if self._target_type == "multilabel-indicator":
             return False
         label = label.item() if isinstance(label, np.generic) else label
-        class_number = self._class_numbers.get(label)
-        if class_number is None or not online.read_row(X):
+        try:
+            class_number = self._class_numbers.get(label)
+        except TypeError:  # a label in a list or an array, which needs other checks
+            return False
+        if class_number is None:
             return False
         online.targets[0] = class_number
         return self._record_step(online.step())

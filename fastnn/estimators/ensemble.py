@@ -6,10 +6,10 @@ import numpy as np
 
 from .. import kernels
 from ..activations import ACTIVATIONS
-from ..kernels import Activation, CompiledNetwork
+from ..kernels import Activation, CompiledNetwork, run_in_threads
 from ..many import forward_many
 from ..sparse_rows import blocks, is_sparse
-from ..threads import CHUNK, run_in_threads
+from ..threads import CHUNK
 from ..validation import check_threads
 from . import inputs
 
@@ -22,6 +22,7 @@ def mean_outputs(networks, X, n_threads):
     """
     if len(networks) == 1:
         return inputs.forward(networks[0], X, n_threads)
+    kernels.check_not_training(networks)
     if is_sparse(X):
         return np.concatenate([mean_outputs(networks, part, n_threads) for _, part in blocks(X)])
     n = len(X)

@@ -34,6 +34,8 @@ def _supports_partial_fit(estimator):
     return True
 
 
+HAVE_A_FIRST_ROW = np.ndarray, list, tuple  # types of y; y[0] of a Series is a row's label
+
 partial_fit_available = available_if(_supports_partial_fit)
 
 
@@ -115,7 +117,7 @@ class PartialFit(Attributes):
         """Return whether the next single row can be trained on without a Session."""
         state: Any = self.networks_[0].state
         return (
-            not self.callbacks
+            not resolve_callbacks(self.callbacks)  # a Callback with a length may be false
             and getattr(self, "class_weight", None) is None
             and data.sample_weight is None
             and not state.averages
@@ -125,12 +127,27 @@ class PartialFit(Attributes):
             and not hasattr(self, "feature_names_in_")
         )
 
+    def _read_row(self, X, y):
+        """Let the online engine read the row X. Return whether it may take a step on X and y."""
+        try:
+            n = len(y)
+        except TypeError:  # such as a number
+            return False
+        return (
+            n == 1
+            and type(y) in HAVE_A_FIRST_ROW
+            and not self.callbacks
+            and self.networks_[0] is self._online.net
+            and self._online.read_row(X)
+        )
+
     def _record_step(self, loss):
         """Update the fitted attributes after an online step. Return False if the step failed."""
         if loss is None:
             return False
-        self.t_ += 1
-        self.loss_curve_.append(loss)
-        self.loss_ = loss
-        self.best_loss_ = min(self.best_loss_, loss)
+        attributes = vars(self)  # `__setattr__` would take longer
+        attributes["t_"] += 1
+        attributes["loss_curve_"].append(loss)
+        attributes["loss_"] = loss
+        attributes["best_loss_"] = min(attributes["best_loss_"], loss)
         return True

@@ -201,13 +201,14 @@ class MLPRegressor(MultiOutputMixin, RegressorMixin, BaseMLP):
         self
         """
         online = getattr(self, "_online", None)
-        if online is not None and sample_weight is None and len(y) == 1 and online.read_row(X):
-            try:
-                online.targets[0] = y[0]
-            except (TypeError, ValueError):
-                return self._partial_fit_checked(X, y, sample_weight)
-            if self._record_step(online.step()):
-                return self
+        if (
+            online is not None
+            and sample_weight is None
+            and self._read_row(X, y)
+            and _write_targets(y[0], online.targets)
+            and self._record_step(online.step())
+        ):
+            return self
         return self._partial_fit_checked(X, y, sample_weight)
 
     @_fit_context(prefer_skip_nested_validation=True)
@@ -373,3 +374,17 @@ class MLPRegressor(MultiOutputMixin, RegressorMixin, BaseMLP):
 
 def _squeeze(Y):
     return Y[:, 0] if Y.shape[1] == 1 else Y
+
+
+def _write_targets(y, targets):
+    """Write the targets y of a row to an array of one row. Return False if y needs other checks."""
+    if isinstance(y, (float, int, np.floating, np.integer)):
+        if targets.shape[1] != 1:
+            return False
+    elif type(y) is not np.ndarray or y.shape != targets.shape[1:] or y.dtype.kind not in "fiu":
+        return False
+    try:
+        targets[0] = y
+    except OverflowError:
+        return False
+    return True

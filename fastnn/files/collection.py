@@ -86,8 +86,8 @@ def _read(reader):
         expected["groups"] = [n], "I64"
     reader.check(expected)
     groups = reader.array("groups") if len(networks) > 1 else np.zeros(n, np.int64)
-    if not np.array_equal(
-        np.bincount(np.clip(groups, 0, len(networks)), minlength=len(networks)), counts
+    if groups.min() < 0 or not np.array_equal(
+        np.bincount(np.minimum(groups, len(networks)), minlength=len(networks)), counts
     ):
         raise ModelFileError("groups do not match the numbers of networks")
     names = _list_of(metadata, "names", n, lambda name: isinstance(name, str))

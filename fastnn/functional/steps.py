@@ -1,11 +1,12 @@
 """From the arguments of an update function to the kernel: checks, options, and one step."""
 
+import sys
 from functools import lru_cache
 
 import numpy as np
 
 from .. import kernels, schedules
-from ..validation import FLOATS, check_number, check_out, check_shape
+from ..validation import FLOATS, check_count, check_number, check_out, check_shape
 
 
 def to_kernel(optimizer, **options):
@@ -30,6 +31,11 @@ def _cached_to_kernel(optimizer, lr, **others):
 def _others_to_kernel(optimizer, **others):
     """Return the fields of all options but lr, which often differs from step to step."""
     return optimizer(**others).to_kernel()
+
+
+def check_step(step):
+    """Return the number of a step, from 1, as the kernels count them."""
+    return check_count("step", step, maximum=sys.maxsize)
 
 
 def update(optimizer, step, params, grads, moments):

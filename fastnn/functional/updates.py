@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from .. import optimizers
-from ..validation import check_count
-from .steps import to_kernel, update
+from .steps import check_step, to_kernel, update
 
 if TYPE_CHECKING:
     from ..typing import FloatArray
@@ -95,7 +94,7 @@ def adagrad_step_(
     optimizer = to_kernel(
         optimizers.Adagrad, lr=lr, lr_decay=lr_decay, weight_decay=weight_decay, eps=eps
     )
-    update(optimizer, check_count("step", step), params, grads, dict(total=total))
+    update(optimizer, check_step(step), params, grads, dict(total=total))
 
 
 def adadelta_step_(
@@ -291,7 +290,7 @@ def adamax_step_(
     array([0.9])
     """
     optimizer = to_kernel(optimizers.Adamax, lr=lr, betas=betas, eps=eps, weight_decay=weight_decay)
-    update(optimizer, check_count("step", step), params, grads, dict(m=m, u=u))
+    update(optimizer, check_step(step), params, grads, dict(m=m, u=u))
 
 
 def nadam_step_(
@@ -334,7 +333,7 @@ def nadam_step_(
         momentum_decay=momentum_decay,
         decoupled_weight_decay=decoupled_weight_decay,
     )
-    update(optimizer, check_count("step", step), params, grads, dict(m=m, v=v))
+    update(optimizer, check_step(step), params, grads, dict(m=m, v=v))
 
 
 def lion_step_(
@@ -377,7 +376,7 @@ def _adam(optimizer, params, grads, m, v, step, lr, betas, eps, weight_decay, v_
     )
     update(
         optimizer,
-        check_count("step", step),
+        check_step(step),
         params,
         grads,
         dict(m=m, v=v, v_max=v_max) if amsgrad else dict(m=m, v=v),

@@ -132,6 +132,7 @@ cdef const Table* table_of_version(Py_ssize_t itemsize, int abi_version, int api
     return TABLE32 if itemsize == 4 else TABLE64
 
 include "buffers.pxi"
+include "calls.pxi"
 include "network.pxi"
 include "table.pxi"
 include "team.pxi"

@@ -8,13 +8,30 @@ cdef enum:
     MIN_WORK_TO_SHARE = 30000000    # below this, about 0.5 ms, starting threads costs too much of what they save
 
 cdef int poll_signals(void* context) noexcept nogil:
-    """A `Poll.check`: run signal handlers. Not 0: one has raised an exception."""
+    """A `Poll.check`: run signal handlers. Not 0: one has raised an exception, or the flag `context` of an Abort is
+    set."""
+    if context != NULL and flag_get(<flag*>context):
+        return 1
     with gil:
         return PyErr_CheckSignals() != 0
 
-cdef int raise_pending() except -1:
-    """Raise the exception of a signal handler that `poll_signals` ran."""
-    return -1 if PyErr_Occurred() != NULL else 0
+cdef void set_poll(Poll* poll, Abort abort) noexcept:
+    """Poll for signals, and for `abort` unless it is None."""
+    poll.check = poll_signals
+    poll.context = <void*>&abort.is_set if abort is not None else NULL
+
+cdef int raise_pending(Abort abort) except -1:
+    """Raise the exception of a signal handler that `poll_signals` ran, or one that ends a call in another thread."""
+    if PyErr_Occurred() != NULL:
+        return -1
+    if abort is not None and flag_get(&abort.is_set):
+        raise RuntimeError("A call in another thread has failed.")
+    return 0
+
+cdef int check_signals(Abort abort) except -1:
+    """Run signal handlers, and raise their exception or one that ends a call in another thread."""
+    handle_signals()
+    return raise_pending(abort)
 
 cdef class CompiledNetwork:
     """The network that the kernels read: sizes, activations, and pointers to the parameters."""
@@ -182,17 +199,17 @@ cdef class CompiledNetwork:
     def __call__(self, X, out=None, n_threads=1, keep=False):
         return self.forward(X, out, n_threads, keep)
 
-    def _forward_into(self, X, out):
-        """out = outputs for X, both C-contiguous and of the network's dtype."""
+    def _forward_into(self, X, out, Abort abort=None):
+        """out = outputs for X, both C-contiguous and of the network's dtype. abort: of `run_in_threads`."""
         cdef Py_ssize_t n = len(X)
         cdef Array x, y = Array(out, self.itemsize, n * self.n_out, True)
         if isinstance(X, CompiledTable):
-            self.run_table(X, n, y.data)
+            self.run_table(X, n, y.data, abort)
         else:
             x = Array(X, self.itemsize, n * self.n_in)
-            self.run(x.data, n, y.data)
+            self.run(x.data, n, y.data, abort)
 
-    cdef int run_table(self, CompiledTable X, Py_ssize_t n, void* out) except -1:
+    cdef int run_table(self, CompiledTable X, Py_ssize_t n, void* out, Abort abort=None) except -1:
         """`run` for the n rows of a table."""
         cdef Network net = self.net
         cdef const Table* functions = self.table
@@ -201,14 +218,13 @@ cdef class CompiledNetwork:
         cdef Poll poll
         X.check(self, n)
         net.table = &X.layout
-        poll.check = poll_signals
-        poll.context = NULL
+        set_poll(&poll, abort)
         memory = ZeroedBuffer(functions.forward_workspace_size(&net, n))
         with nogil:
             functions.forward(&net, &X.rows, n, out, memory.data, &poll)
-        return raise_pending()
+        return raise_pending(abort)
 
-    cdef int run(self, const void* X, Py_ssize_t n, void* out) except -1:
+    cdef int run(self, const void* X, Py_ssize_t n, void* out, Abort abort=None) except -1:
         cdef Py_ssize_t size = self.table.forward_workspace_size(&self.net, n)
         cdef char stack[STACK_BYTES + 64]
         cdef ZeroedBuffer memory, shape
@@ -228,11 +244,10 @@ cdef class CompiledNetwork:
             return 0
         # references: another thread may call `_bind`
         shape, references, net, functions = self.shape, self.references, self.net, self.table
-        poll.check = poll_signals
-        poll.context = NULL
+        set_poll(&poll, abort)
         with nogil:
             functions.forward(&net, X, n, out, workspace, &poll if n * self.work >= MIN_WORK_TO_POLL else NULL)
-        return raise_pending()
+        return raise_pending(abort)
 
 cdef class InTraining:
     """A context in which one thread trains networks, and no other thread may use them.

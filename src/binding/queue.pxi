@@ -55,6 +55,7 @@ cdef class TrainerQueue(Team):
         cdef Py_ssize_t i, n_epochs
         cdef double* row
         self.n = len(trainers)
+        n_threads = max(1, min(n_threads, <int>self.n))     # no more threads and workspaces than trainers
         self.memory = ZeroedBuffer((self.n + 2 * n_threads) * <Py_ssize_t>sizeof(void*))
         self.trainings = <Training**>self.memory.data
         self.memories = <void**>self.memory.data + self.n

@@ -1,5 +1,6 @@
 """The engine of dense rows: the compiled trainer."""
 
+import sys
 from typing import Any
 
 import numpy as np
@@ -143,14 +144,14 @@ class DenseEngine(Engine):
     def set_stopping(self, patience, metric=Metric.TRAINING_LOSS, best_epoch=-1):
         self.metric = metric
         self.trainer.set_stopping(
-            0 if patience.epochs == np.inf else patience.epochs,
+            0 if patience.epochs == np.inf else min(patience.epochs, sys.maxsize),
             patience.min_delta,
             patience.best,
             metric=metric,
             running_best=patience.running_best,
             keep_last=patience.keep == "last",
             no_improvement=patience.count,
-            best_epoch=best_epoch,
+            best_epoch=max(best_epoch, 0) if patience.has_best else -1,
         )
 
     def best(self, params):

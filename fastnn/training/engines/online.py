@@ -19,19 +19,23 @@ class OnlineEngine(DenseEngine):
     """
 
     def __init__(self, net, data):
-        self.net, self.state = net, net.state
+        self.net, self.state, self.dropout = net, net.state, net.dropout
         data.X, data.targets = data.X.copy(), data.targets.copy()
         self.X, self.targets = data.X, data.targets
         super().__init__(net, data, net.state, 1, False, 1, net.rng)
         self.losses = np.empty(1)
 
     def read_row(self, X):
-        """Copy X to the row of the next step. Return False if X is not one finite row like it."""
+        """Copy X to the row of the next step.
+
+        Return False if X is not one finite row like it, or if the network needs another engine.
+        """
         if (
             type(X) is not np.ndarray
             or X.shape != self.X.shape
             or X.dtype != self.X.dtype
             or self.net.state is not self.state
+            or self.net.dropout is not self.dropout
         ):
             return False
         self.X[...] = X
