@@ -17,6 +17,7 @@ from .common import (
     check_output,
     help_texts,
     print_json,
+    print_line,
     resolve_table_path,
     to_json,
 )
@@ -128,7 +129,8 @@ def run(arguments):
     if arguments.report is not None:
         _write_report(model, record, rows.sample, held_out, arguments)
     if is_interrupted:
-        print("\n".join(report.format_interrupted(record, arguments.out)), file=sys.stderr)
+        for line in report.format_interrupted(record, arguments.out):
+            print_line(line, sys.stderr)
         return 130
     return 0
 
@@ -151,7 +153,7 @@ def _check_files(arguments):
 
 def _print(lines):
     for line in lines:
-        print(line, flush=True)
+        print_line(line)
 
 
 def _ignore(lines):
@@ -255,4 +257,4 @@ def _written_after_the_model(path, arguments):
             f"{arguments.out}."
         ) from None
     if not (arguments.json or arguments.quiet):
-        print(f"Saved {path}.")
+        print_line(f"Saved {path}.")

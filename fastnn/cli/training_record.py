@@ -3,9 +3,11 @@
 A file can be damaged, or written by other programs, so nothing is taken for granted.
 """
 
-import json
 import os
 import shlex
+
+from ..files import ModelFileError
+from ..files.safetensors import parse_json
 
 KEY = "training"  # in metadata_
 TEXTS = ("sep", "encoding", "decimal", "comment")
@@ -14,8 +16,8 @@ TEXTS = ("sep", "encoding", "decimal", "comment")
 def read_record(model):
     """Return the training record of a model, {} without one."""
     try:
-        record = json.loads(model.metadata_.get(KEY, "{}"))
-    except (ValueError, RecursionError):
+        record = parse_json(model.metadata_.get(KEY, "{}"), KEY)
+    except ModelFileError:
         return {}
     return record if isinstance(record, dict) else {}
 
