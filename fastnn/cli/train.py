@@ -1,7 +1,6 @@
 """fastnn train: train an ensemble of networks on a table, and save it."""
 
 import contextlib
-import json
 import os
 import sys
 import time
@@ -11,7 +10,7 @@ import numpy as np
 from ..config import __version__
 from ..tables.errors import import_pyarrow
 from ..tables.suspicions import find as find_suspicions
-from . import report, train_model
+from . import report, train_model, training_record
 from .common import (
     CommandError,
     check_output,
@@ -19,14 +18,13 @@ from .common import (
     print_json,
     print_line,
     resolve_table_path,
-    to_json,
 )
 from .evaluation import Evaluation, find_suspects
 from .table_options import read_options
 from .target import label_text, read_target
 from .train_options import add_arguments, command_line, complete, resolve_columns, split_names
 from .train_table import open_table
-from .training_record import KEY, describe_model
+from .training_record import describe_model
 from .tune import Search
 
 HELP = """
@@ -102,6 +100,7 @@ def run(arguments):
     show(report.format_suspicions(record))
     began = time.perf_counter()
     record["tuning"] = None
+    model._metadata_bytes = training_record.largest_size(record, table.column_names)
     if arguments.tune:
         search = Search(model, rows, arguments)
         model, is_interrupted = search.run(), search.is_interrupted
@@ -222,7 +221,7 @@ def _suspicions(table, target, drop):
 
 
 def _save(model, record, out):
-    model.metadata_ = {KEY: json.dumps(to_json(record))}
+    model.metadata_ = training_record.to_metadata(record)
     try:
         model.save(out)
     except OSError as error:
