@@ -280,6 +280,14 @@ def test_predictions_are_exact_in_files_and_safe_on_a_terminal(
     assert shown == out.replace("\x1b", "\ufffd").replace("\x9b", "\ufffd")
 
 
+@pytest.mark.parametrize("command", ["info", "predict", "export", "train"])
+def test_names_of_files_in_errors(command, capsys):
+    options = {"predict": ["t.csv"], "export": ["--c", "o.c"], "train": ["--target=y", "--out=m"]}
+    name = "no \x1b[31m\x9b\u202efile.csv"
+    code, out, errors = call(capsys, command, name, *options.get(command, []))
+    assert (code, out) == (2, "") and is_clean(errors) and "no \ufffd[31m" in errors
+
+
 # ---- tables ----
 
 PLACES = "column", "category", "class", "target", "constant", "file"
