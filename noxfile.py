@@ -33,6 +33,10 @@ TESTS = {  # session: (times the usual number of cases, tests)
             "truncation or flipped",
         ],
     ),
+    "hostile_files": (
+        8,
+        ["tests/test_foreign_text.py", "tests/test_file_memory.py", "tests/test_file_limits.py"],
+    ),
 }
 
 

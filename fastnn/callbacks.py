@@ -227,6 +227,9 @@ class Checkpoint(Callback):
             None if every_seconds is None else check_number("every_seconds", every_seconds, above=0)
         )
 
+    def on_fit_begin(self, net: MLP, history: History) -> None:
+        net._check_may_be_saved()
+
     def on_epoch_end(self, net: MLP, history: History) -> None:
         if self.every_epochs is not None and net.state.epoch % self.every_epochs == 0:
             net.save(self.path)

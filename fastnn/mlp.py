@@ -404,6 +404,12 @@ class MLP(DifferentiableNetwork):
         parts = {field.name: getattr(self, field.name) for field in fields(model.Parts)}
         return model.Parts(**parts if state else parts | {"state": None})
 
+    def _check_may_be_saved(self):
+        """Raise ValueError if `save` could not write what the network is described by."""
+        from .files import model
+
+        model.check(self._to_parts(state=False))
+
     @classmethod
     def _from_parts(cls, parts):
         net = cls._blank(

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
 
 T = TypeVar("T")
+MAX_LAYERS, MAX_SIZE = 1000, 2**24  # numbers of sizes, and of units: what model files can hold
 
 
 class Views(tuple[T, ...]):
@@ -380,7 +381,13 @@ def _check_sizes(layer_sizes):
             "layer_sizes must list inputs, hidden layers and outputs, such as [64, 100, 1], "
             f"got {layer_sizes!r}"
         )
-    return tuple(check_count("every size in layer_sizes", size) for size in sizes)
+    sizes = tuple(check_count("every size in layer_sizes", size) for size in sizes)
+    if len(sizes) > MAX_LAYERS or max(sizes) > MAX_SIZE:
+        raise ValueError(
+            f"layer_sizes must list at most {MAX_LAYERS:,} sizes of at most {MAX_SIZE:,}, which model "
+            f"files can hold, got {len(sizes):,} sizes of up to {max(sizes):,}"
+        )
+    return sizes
 
 
 def _aligned_zeros(n, dtype):

@@ -16,7 +16,7 @@ PACKAGE = pathlib.Path(fastnn.__file__).parent
 # to its layer.
 LAYERS = [
     {"kernels", "reference", "datasets"},
-    {"caching", "config", "hints", "notebook", "typing", "validation"},
+    {"caching", "config", "hints", "messages", "notebook", "typing", "validation"},
     {"sparse_rows"},
     {"options", "input_table"},
     {"activations", "losses", "schedules", "initializers"},

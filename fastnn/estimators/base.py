@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 
 #: Attributes that calls after fit set, or that describe its networks; further training deletes them.
+MAX_NETWORKS = 10_000  # of an estimator, also in files
 AFTER_FIT = ("temperature_", "oof_prediction_", "_held_out_errors")
 
 
@@ -70,7 +71,7 @@ class BaseMLP(PartialFit):
         "dropout": [Interval(Real, 0, 1, closed="left"), "array-like"],
         "schedule": [schedules.Schedule, None],
         "validation_data": [tuple, list, None],
-        "n_estimators": [Interval(Integral, 1, None, closed="left")],
+        "n_estimators": [Interval(Integral, 1, MAX_NETWORKS, closed="both")],
         "bagging": [StrOptions({"folds", "bootstrap"}), None],
         "n_threads": [Interval(Integral, 1, None, closed="left"), Options(Integral, {-1})],
         "callbacks": [tuple, list, Callback, callable],

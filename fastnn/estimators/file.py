@@ -14,13 +14,13 @@ from ..files import kinds, model, safetensors
 from ..files.safetensors import check_mapping, is_count, parse_json
 from ..mlp import MLP
 from . import records, stored_parameters
+from .base import MAX_NETWORKS
 from .classifier import MLPClassifier
 from .records import Record
 from .regressor import MLPRegressor
 
 FORMAT, VERSION = "fastnn-estimator", 1
 CLASSES = {cls.__name__: cls for cls in (MLPClassifier, MLPRegressor)}
-MAX_NETWORKS = 10_000
 #: Arrays of a network besides those of a model file, and the fields of its Record.
 CURVES = {
     "loss_curve": "loss_curve",

@@ -16,12 +16,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ..activations import ACTIVATIONS
+from ..network import MAX_LAYERS, MAX_SIZE
 from ..training.state import TrainingState
 from . import ModelFileError, generators, kinds, safetensors, states
 from .safetensors import check_mapping, is_count, parse_json
 
 FORMAT, VERSION = "fastnn", 1
-MAX_LAYERS, MAX_SIZE = 1000, 2**24
+SPARE = 500_000  # bytes of the header that `check` leaves for arrays and the training state
 STATE_ARRAYS = "order", "params", "best_params"  # which a training state may have, besides moments
 NETWORK = ("layer_sizes", "activations", "bias", "dtype", "dropout")  # in Parts and in the JSON
 
@@ -90,9 +91,20 @@ def _views(params, shapes):
 
 def write(path, parts):
     """Write `Parts` to a file, atomically."""
+    safetensors.write(path, arrays_of(parts), _metadata(parts))
+
+
+def check(parts):
+    """Raise ValueError if `write` could not write these `Parts` because of what they describe."""
+    metadata = _metadata(parts)
+    safetensors.check_header(
+        SPARE + len(safetensors.to_text(metadata).encode()), "Store less in net.metadata."
+    )
+
+
+def _metadata(parts):
     description = {name: safetensors.to_text(value) for name, value in describe(parts).items()}
-    metadata = {"format": FORMAT, "format_version": str(VERSION), **description}
-    safetensors.write(path, arrays_of(parts), metadata)
+    return {"format": FORMAT, "format_version": str(VERSION), **description}
 
 
 def describe(parts):

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 
 MAX_WIDTH = 2**24  # units of a hidden layer
+MAX_HIDDEN = 99  # hidden layers
+MAX_FOLDS = 10_000
 BLOCK = 20_000  # rows that are encoded and predicted at a time
 #: Attributes that `fit` sets.
 FITTED = (
@@ -54,9 +56,12 @@ class BaseTabular(Attributes):
         about twenty times a second and at the end, with a `progress.Progress`. Assign a function to
         the attribute of an estimator before `fit`, and delete it afterwards, since it would be
         copied and pickled.
+    _metadata_bytes : int
+        Bytes of the header of a model file that `fit` leaves for the `metadata_` to come.
     """
 
     _on_progress: Any = None
+    _metadata_bytes: int = 0
     _score_name: str
     #: These arguments are not routed by meta-estimators.
     __metadata_request__fit: ClassVar[dict] = dict.fromkeys(
@@ -64,7 +69,7 @@ class BaseTabular(Attributes):
     )
 
     _parameter_constraints: ClassVar[dict] = {
-        "n_estimators": [Interval(Integral, 1, None, closed="left")],
+        "n_estimators": [Interval(Integral, 1, MAX_FOLDS, closed="both")],
         "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left"),
                                StrOptions({"auto"})],
         "time_limit": [Interval(Real, 0, None, closed="neither"), None],
@@ -152,7 +157,9 @@ class BaseTabular(Attributes):
         Raises
         ------
         ValueError
-            X, y, sample_weight or a parameter is invalid, or not that of the fit to resume.
+            X, y, sample_weight or a parameter is invalid, or not that of the fit to resume. Or
+            a model file could not hold the model: it describes the texts of categories and classes,
+            the names and the bins of all columns in up to 16 MB.
         MemoryError
             The networks would need more memory than the machine has.
         OSError
@@ -238,12 +245,12 @@ class BaseTabular(Attributes):
         if isinstance(sizes, str):
             return [64, 64]
         sizes = [sizes] if isinstance(sizes, Integral) else list(sizes)
-        if not sizes or not all(
+        if not 1 <= len(sizes) <= MAX_HIDDEN or not all(
             isinstance(k, Integral) and 1 <= int(k) <= MAX_WIDTH for k in sizes
         ):
             raise ValueError(
-                "hidden_layer_sizes must be 'auto', a whole number or a sequence of whole numbers "
-                f"from 1 to {MAX_WIDTH:,}, got {self.hidden_layer_sizes!r}"
+                "hidden_layer_sizes must be 'auto', a whole number or a sequence of up to "
+                f"{MAX_HIDDEN} whole numbers from 1 to {MAX_WIDTH:,}, got {self.hidden_layer_sizes!r}"
             )
         return list(map(int, sizes))
 

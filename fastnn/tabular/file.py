@@ -8,7 +8,6 @@ regression, "errors" (m,) and "errors_fold" (m,) are what `feature_importances_`
 unless it is empty, under "user". Nothing in a file is run.
 """
 
-import json
 import math
 from dataclasses import asdict
 from itertools import pairwise
@@ -18,13 +17,13 @@ import numpy as np
 from .. import losses
 from ..files import ModelFileError, kinds, labels, safetensors
 from ..files.model import check_user_metadata
-from ..files.safetensors import check_mapping, is_count, parse_json
+from ..files.safetensors import check_mapping, is_count, parse_json, to_text
 from ..mlp import MLP
 from ..tables.dates import COMPACT, FORMATS
 from ..tables.texts import PUNCTUATION
 from .columns import KINDS
 from .encoder import Encoder, Scaling
-from .estimator import MAX_WIDTH
+from .estimator import MAX_FOLDS, MAX_HIDDEN, MAX_WIDTH
 from .features import CATEGORIES, DATE_CATEGORIES, LAST_PART, NUMBERS, Features
 from .fit import Member
 from .targets import Classes, Numbers, resolve_loss
@@ -32,7 +31,8 @@ from .unfinished import PARTS, Unfinished
 
 FORMAT, VERSION = "fastnn-tabular", 1
 ACTIVATION = "silu"
-MAX_FOLDS, MAX_SNAPSHOTS = 10_000, 2
+MAX_SNAPSHOTS = 2
+SPARE = 100_000  # bytes of the header for arrays, members and what resuming needs
 MIN_T = 0.001
 #: Fitted attributes that JSON holds as they are.
 PLAIN = "n_features_in_", "oof_score_", "_target_name"
@@ -53,28 +53,83 @@ def write(path, estimator):
     if errors is not None:
         arrays["errors"] = np.concatenate(errors)[:, 0]
         arrays["errors_fold"] = np.repeat(np.arange(len(errors)), [len(x) for x in errors])
-    content = dict(
-        estimator=type(e).__name__,
-        parameters={name: _to_json(name, value) for name, value in e.get_params(False).items()},
-        fitted={name: getattr(e, name, None) for name in PLAIN},
-        features=e._features.to_json(),
-        encoders=[_describe_encoder(encoder) for encoder in e._encoders],
-        members=[
-            dict(encoder=m.encoder, share=m.share, hidden=list(m.networks[0][0].layer_sizes[1:-1]))
-            for m in e._members
-        ],
-        targets=_describe_targets(e),
-    )
+    content = _describe(e, e._encoders)
+    content["members"] = [
+        dict(encoder=m.encoder, share=m.share, hidden=list(m.networks[0][0].layer_sizes[1:-1]))
+        for m in e._members
+    ]
     if e._unfinished is not None:
         content["unfinished"] = asdict(e._unfinished)
     metadata = {
         "format": FORMAT,
         "format_version": str(VERSION),
-        "model": json.dumps(content, allow_nan=False, separators=(",", ":")),
+        "model": to_text(content, allow_nan=False),
     }
     if e.metadata_:
-        metadata["user"] = json.dumps(check_user_metadata(e.metadata_, ValueError, "metadata_"))
-    safetensors.write(path, arrays, metadata)
+        metadata["user"] = to_text(check_user_metadata(e.metadata_, ValueError, "metadata_"))
+    safetensors.write(path, arrays, metadata, "Store less in metadata_.")
+
+
+def check_before_training(e, encoders, n_folds):
+    """Raise ValueError unless a file can hold an estimator once its networks are trained.
+
+    Parameters
+    ----------
+    e : TabularClassifier or TabularRegressor
+        With features and targets.
+    encoders : list of Encoder
+        All that its networks may use.
+    n_folds : int
+    """
+    content = _describe(e, encoders)
+    room = safetensors.MAX_HEADER - SPARE - 8 * n_folds - e._metadata_bytes
+    n_bytes = _n_bytes(content)
+    if n_bytes <= room:
+        return
+    features = e._features
+    sizes = {
+        f"column {features.columns[c.source].label!r} with {len(c.levels):,} categories of up to "
+        f"{max(map(len, c.levels)):,} characters": (
+            _n_bytes(c.levels),
+            f"Shorten its texts, or leave it out. Pass drop=[{features.columns[c.source].label!r}].",
+        )
+        for c in features.categories
+        if c.levels
+    }
+    sizes[f"the names of {e.n_features_in_:,} columns"] = (
+        _n_bytes([features.names, features.left_out]),
+        "Shorten the names, or pass fewer columns.",
+    )
+    sizes[f"the encoding of {len(features.numbers):,} numbers"] = (
+        _n_bytes(content["encoders"]),
+        "Leave columns out with drop.",
+    )
+    sizes["the targets"] = _n_bytes(content["targets"]), "Shorten the texts of the classes."
+    what, (size, advice) = max(sizes.items(), key=lambda item: item[1][0])
+    raise ValueError(
+        f"the model would describe its columns and targets in {n_bytes:,} bytes, but the header of "
+        f"its file has room for {max(room, 0):,}. The largest part is {what}: {size:,} bytes. {advice}"
+    )
+
+
+def _n_bytes(value):
+    """Return the size of a value in a header, where it is JSON in JSON."""
+    return len(to_text(to_text(value, allow_nan=False)).encode())
+
+
+def _describe(e, encoders):
+    """Return what is known of an estimator before its networks are trained, as JSON holds it."""
+    fitted = {name: getattr(e, name, None) for name in PLAIN}
+    if fitted["oof_score_"] is not None and not math.isfinite(fitted["oof_score_"]):
+        fitted["oof_score_"] = None
+    return dict(
+        estimator=type(e).__name__,
+        parameters={name: _to_json(name, value) for name, value in e.get_params(False).items()},
+        fitted=fitted,
+        features=e._features.to_json(),
+        encoders=[_describe_encoder(encoder) for encoder in encoders],
+        targets=_describe_targets(e),
+    )
 
 
 def _to_json(name, value):
@@ -133,6 +188,8 @@ def _read(reader):
     metadata = reader.metadata
     kinds.check(metadata, FORMAT, VERSION)
     content = check_mapping(parse_json(metadata.get("model"), "model"), "model")
+    n_features = check_mapping(content["fitted"], "fitted")["n_features_in_"]
+    _check(n_features == reader.length("importances"), "n_features_in_")  # at most what it stores
     e = _estimator(content)
     e.metadata_ = {}
     if "user" in metadata:
@@ -146,7 +203,7 @@ def _read(reader):
     sizes = []
     for member, (n_folds, n_snapshots) in zip(members, shapes):
         hidden = member["hidden"]
-        _check(isinstance(hidden, list) and 0 < len(hidden) < 100, "hidden")
+        _check(isinstance(hidden, list) and 0 < len(hidden) <= MAX_HIDDEN, "hidden")
         _check(all(is_count(size, MAX_WIDTH, 1) for size in hidden), "hidden")
         _check(is_count(member["encoder"], len(e._encoders) - 1), "encoder")
         _check(type(member["share"]) is float and 0 <= member["share"] <= 1, "share")
@@ -230,7 +287,7 @@ def _estimator(content):
         parameters["class_weight"] = dict(parameters["class_weight"])
     e = cls(**parameters)
     e._validate_params()
-    fitted = check_mapping(content["fitted"], "fitted")
+    fitted = content["fitted"]
     for name in PLAIN:
         setattr(e, name, fitted[name])
     _check(is_count(e.n_features_in_, 2**31), "n_features_in_")

@@ -148,6 +148,8 @@ class Fit:
 
     def make_jobs(self, unfinished, members):
         """Encode the table and make the networks. Those of an unfinished fit have been trained."""
+        from . import file  # it imports Member
+
         e = self.estimator
         m = self.split()
         configurations = list(dict.fromkeys(e._configurations(m)))
@@ -157,6 +159,7 @@ class Fit:
         budget.check_memory(
             self.encoders, self.hidden, self.targets.n_out, n_folds, e._features, self.n
         )
+        file.check_before_training(e, list(self.encoders.values()), n_folds)
         self.tables = {s: c.encode(self.numbers, self.codes) for s, c in self.encoders.items()}
         self.learned = self.targets.encode(self.y)
         self.jobs = training.make_jobs(

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ...tables.errors import printable
+from ...messages import printable
 from ...tables.texts import is_missing_mark
 from ...tabular.columns import convert
 from ...tabular.raw_columns import time_text
