@@ -198,9 +198,22 @@ def _fit_in_executor(executor, plans, arguments, n_threads):
         for a, b in shares(len(networks), executor)
     ]
     results = [result for part in results_of(futures) for result in part]
-    for net, (params, state, rng, history) in zip(networks, results):
-        net.params, net.state, net.rng, net.history = params, state, rng, history
+    try:
+        _take_over(plans, results)
+    except KeyboardInterrupt:  # between two networks; repeating it is harmless
+        _take_over(plans, results)
+        raise
     return [net.history for net in networks]
+
+
+def _take_over(plans, results):
+    """Store what workers return in the networks, and advance the generators of the caller."""
+    for plan, (params, state, rng, history) in zip(plans, results):
+        if isinstance(plan.rng, np.random.Generator) and plan.rng is not rng:
+            plan.rng.bit_generator.state = rng.bit_generator.state  # a process draws from a copy
+            rng = plan.rng
+        net = plan.net
+        net.params, net.state, net.rng, net.history = params, state, rng, history
 
 
 def _fit_share(networks, arguments, n_threads):
