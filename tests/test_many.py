@@ -26,6 +26,13 @@ CASES = {
     "plain": {},
     "in order": dict(shuffle=[False] * 8),
     "rows": dict(rows=ROWS),
+    "numbers of rows": dict(  # some smaller than a batch, or than a chunk of the validation
+        rows=[np.arange(n) for n in (10, 100, 200, 3, 20, 300, 31, 33)],
+        validation_rows=[np.arange(n) for n in (3, 300, 250, 1, 256, 257, 300, 2)],
+    ),
+    "all rows in a step": dict(
+        rows=[np.arange(n) for n in (10, 100, 200, 3, 20, 300, 31, 33)], batch_size=[None] * 8
+    ),
     "rows in order": dict(rows=ROWS, shuffle=[False] * 8),
     "validation": dict(rows=ROWS, validation_rows=HELD_OUT),
     "some validation": dict(

@@ -3,6 +3,7 @@
 import numpy as np
 
 from ...sparse_rows import block_rows
+from .base import batch_rows
 from .blocks import BlocksEngine
 
 
@@ -14,6 +15,7 @@ class SparseEngine(BlocksEngine):
     """
 
     def __init__(self, net, data, state, batch_size, shuffle, n_threads, rng, validation=None):
+        batch_size = batch_rows(batch_size, len(data))
         # the rows of an epoch are shuffled before they are divided into blocks
         super().__init__(net, state, batch_size, False, n_threads, rng)
         self.data, self.shuffles = data, shuffle
