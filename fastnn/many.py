@@ -27,6 +27,7 @@ from .training.arguments import (
     spawn,
     spread_rows,
 )
+from .training.draws import UntilBegun
 from .training.many import PausedCollector, train_many
 from .training.progress import ManyLine
 from .validation import check_out, check_threads
@@ -168,13 +169,14 @@ def fit_many(
         plans = Planner(networks, arguments).plans()
         if executor is None:
             line = ManyLine() if progress else None
-            return train_many(
-                networks,
-                lambda i, queue: plans[i].session(n_threads, queue),
-                n_threads,
-                line,
-                collector=collector,
-            )
+            with UntilBegun([(plan.net, plan.rng) for plan in plans if plan.draws]):
+                return train_many(
+                    networks,
+                    lambda i, queue: plans[i].session(n_threads, queue),
+                    n_threads,
+                    line,
+                    collector=collector,
+                )
     return _fit_in_executor(executor, plans, arguments, n_threads)
 
 

@@ -43,7 +43,7 @@ class Engine:
         raise NotImplementedError
 
     def position(self):
-        """Return (step, epoch, row, loss_sum).
+        """Return (step, epoch, row, loss_sum). The losses of all epochs before it are written.
 
         step, epoch : completed steps and epochs. row : first row of the next batch. loss_sum : sum
         of loss times rows over the batches of this epoch.

@@ -53,6 +53,7 @@ class DenseEngine(Engine):
         self.rows, self.shuffle = data.rows, shuffle
         if state.row or state.order is not None:
             state.check_rows(n)
+            state.check_shuffle(shuffle)
         options = {"optimizer": state.to_kernel(), "n_threads": n_threads}
         if shuffle:
             options["generator"] = rng.bit_generator
@@ -125,9 +126,8 @@ class DenseEngine(Engine):
             self.trainer.store(state.moments)
         else:
             self.trainer.store_params()
-        state.order = None
-        if self.shuffle and (state.row or self.trainer.is_shuffled()):
-            state.order = _positions(self.trainer.order(), self.rows)
+        is_shuffled = self.trainer.is_shuffled()
+        state.order = _positions(self.trainer.order(), self.rows) if is_shuffled else None
 
     def position(self):
         return self.trainer.position()
