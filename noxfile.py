@@ -16,7 +16,14 @@ nox.options.reuse_existing_virtualenvs = True
 TESTS = {  # session: (times the usual number of cases, tests)
     "gradients": (28, ["tests/test_gradients.py"]),
     "invariance": (150, ["tests/test_fresh_processes.py"]),
-    "promises": (20, ["tests/test_promises.py"]),
+    "promises": (
+        20,
+        [
+            "tests/test_promises.py",
+            "tests/test_many_sweep.py",
+            "tests/test_interrupted_anywhere.py",
+        ],
+    ),
     "stream": (20, ["tests/test_stream_memory.py"]),
     "memory": (50, ["tests/test_threads.py", "-k", "memory"]),
     "allocations": (5, ["tests/test_memory_errors.py"]),

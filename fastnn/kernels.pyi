@@ -238,6 +238,7 @@ class Trainer(ShufflingTeam):
         self,
         network: CompiledNetwork,
         *,
+        batch_size: int,
         optimizer: _OptimizerSettings | None = None,
         rows: NDArray[np.intp] | None = None,
         generator: np.random.BitGenerator | None = None,

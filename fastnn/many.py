@@ -28,6 +28,7 @@ from .training.arguments import (
     spawn,
     spread_rows,
 )
+from .training.draws import UntilBegun
 from .training.many import PausedCollector, train_many
 from .training.progress import ManyLine
 from .validation import check_out, check_threads
@@ -169,13 +170,14 @@ def fit_many(
         plans = Planner(networks, arguments).plans()
         if executor is None:
             line = ManyLine() if progress else None
-            return train_many(
-                networks,
-                lambda i, queue: plans[i].session(n_threads, queue),
-                n_threads,
-                line,
-                collector=collector,
-            )
+            with UntilBegun([(plan.net, plan.rng) for plan in plans if plan.draws]):
+                return train_many(
+                    networks,
+                    lambda i, queue: plans[i].session(n_threads, queue),
+                    n_threads,
+                    line,
+                    collector=collector,
+                )
     return _fit_in_executor(executor, plans, arguments, n_threads)
 
 
@@ -199,9 +201,22 @@ def _fit_in_executor(executor, plans, arguments, n_threads):
         for a, b in shares(len(networks), executor)
     ]
     results = [result for part in results_of(futures) for result in part]
-    for net, (params, state, rng, history) in zip(networks, results):
-        net.params, net.state, net.rng, net.history = params, state, rng, history
+    try:
+        _take_over(plans, results)
+    except KeyboardInterrupt:  # between two networks; repeating it is harmless
+        _take_over(plans, results)
+        raise
     return [net.history for net in networks]
+
+
+def _take_over(plans, results):
+    """Store what workers return in the networks, and advance the generators of the caller."""
+    for plan, (params, state, rng, history) in zip(plans, results):
+        if isinstance(plan.rng, np.random.Generator) and plan.rng is not rng:
+            plan.rng.bit_generator.state = rng.bit_generator.state  # a process draws from a copy
+            rng = plan.rng
+        net = plan.net
+        net.params, net.state, net.rng, net.history = params, state, rng, history
 
 
 def _fit_share(networks, arguments, n_threads):

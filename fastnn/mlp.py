@@ -12,6 +12,7 @@ from .callbacks import resolve_callbacks
 from .differentiable import DifferentiableNetwork
 from .hints import FIT, NETWORK, PARTIAL_FIT, with_hints
 from .training import sources
+from .training.draws import UntilBegun
 from .training.plan import Plan, Settings
 from .training.progress import ProgressLine
 from .training.session import Session
@@ -280,8 +281,10 @@ class MLP(DifferentiableNetwork):
             validation_fraction,
         )
         n_threads = check_threads(n_threads)
-        with self._in_training():  # no other thread changes the state, which the plan reads
-            session = Plan(self, data, validation, rng, settings).session(n_threads)
+        plan = Plan(self, data, validation, rng, settings)
+        # no other thread changes the state, which the plan reads
+        with self._in_training(), UntilBegun([(self, rng)] if plan.draws else []):
+            session = plan.session(n_threads)
             session.line = ProgressLine(epochs, session.data.n_rows) if progress else None
             return session.run_locked()
 
@@ -331,7 +334,10 @@ class MLP(DifferentiableNetwork):
                 "Use fit, or another optimizer."
             )
         n_threads = check_threads(n_threads)
-        return Session(self, data, state, 1, batch_size, False, n_threads, self.rng).run()
+        with self._in_training(), UntilBegun([(self, self.rng)] if self.has_dropout else []):
+            return Session(
+                self, data, state, 1, batch_size, False, n_threads, self.rng
+            ).run_locked()
 
     # ---- other formats ----
 

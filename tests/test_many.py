@@ -26,6 +26,13 @@ CASES = {
     "plain": {},
     "in order": dict(shuffle=[False] * 8),
     "rows": dict(rows=ROWS),
+    "numbers of rows": dict(  # some smaller than a batch, or than a chunk of the validation
+        rows=[np.arange(n) for n in (10, 100, 200, 3, 20, 300, 31, 33)],
+        validation_rows=[np.arange(n) for n in (3, 300, 250, 1, 256, 257, 300, 2)],
+    ),
+    "all rows in a step": dict(
+        rows=[np.arange(n) for n in (10, 100, 200, 3, 20, 300, 31, 33)], batch_size=[None] * 8
+    ),
     "rows in order": dict(rows=ROWS, shuffle=[False] * 8),
     "validation": dict(rows=ROWS, validation_rows=HELD_OUT),
     "some validation": dict(
@@ -343,20 +350,26 @@ def test_an_executor_gives_the_same_bits(executor):
         rows=ROWS,
         validation_rows=HELD_OUT,
         callbacks=EarlyStopping(2),
-        rng=3,
     )
     here, there = networks(), networks()
-    fastnn.fit_many(here, X, Y, **arguments)
+    generators = [[None, *map(np.random.default_rng, range(7))] for _ in range(2)]
+    own = [net.rng for net in there]
+    fastnn.fit_many(here, X, Y, rng=generators[0], **arguments)
     options = {}
     if executor is ProcessPoolExecutor:
         options["mp_context"] = multiprocessing.get_context("spawn")
     with executor(2, **options) as workers:
-        histories = fastnn.fit_many(there, X, Y, n_threads=1, executor=workers, **arguments)
+        histories = fastnn.fit_many(
+            there, X, Y, n_threads=1, executor=workers, rng=generators[1], **arguments
+        )
         with pytest.raises(ValueError, match="callbacks run in the calling thread"):
             fastnn.fit_many(there, X, Y, callbacks=print, executor=workers)
     for one, other, history in zip(here, there, histories):
         assert_same_training(one, other)
         assert other.history is history
+    # the generators of the caller have advanced
+    assert there[0].rng is own[0]
+    assert all(net.rng is rng for net, rng in zip(there[1:], generators[1][1:]))
     there[0].fit(X, Y, epochs=1, resume=True)
 
 

@@ -17,7 +17,7 @@ import numpy as np
 
 from ..activations import ACTIVATIONS
 from ..network import MAX_LAYERS, MAX_SIZE
-from ..training.state import TrainingState
+from ..training.state import TrainingState, is_order_from
 from . import ModelFileError, generators, kinds, safetensors, states
 from .safetensors import check_mapping, is_count, parse_json
 
@@ -262,7 +262,8 @@ def read_arrays(reader, parts, prefix=""):
     state.moments = reader.array(prefix + "moments")
     if prefix + "order" in reader.entries:
         state.order = reader.array(prefix + "order").astype(np.intp, copy=False)
-        if not np.array_equal(np.sort(state.order), np.arange(len(state.order))):
+        first = int(state.order.min())  # of the rows of a window, otherwise 0
+        if not 0 <= first <= state.row or not is_order_from(first, state.order, len(state.order)):
             raise ModelFileError("order is not a permutation of the rows")
     if prefix + "params" in reader.entries:
         state.params = reader.array(prefix + "params")

@@ -148,8 +148,8 @@ class Pool:
                 self.run_alone(i, session)
 
     def begin(self, i, session):
-        session.begin()
         self.active[i] = session
+        session.begin()
         try:
             if session.callbacks:
                 session.call(session.callbacks, "on_fit_begin")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .. import kernels, optimizers, schedules
+from .draws import draw
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -146,8 +147,8 @@ class TrainingState:
     loss_sum : float
         Sum of loss times rows over the batches of that epoch.
     order : ndarray (n,) or None
-        The order of the rows in that epoch. It is also there with row 0 if the first step of the
-        epoch was dropped.
+        The order of the rows in that epoch, if they were shuffled; with row groups, of those in the
+        window that was interrupted. It is also there if the first step was dropped.
     params : ndarray (n_params,) or None
         The parameters to continue from, if the network holds others: the average, or the best.
     seed : int or None
@@ -216,6 +217,21 @@ class TrainingState:
             )
         return options
 
+    def check_shuffle(self, shuffle: bool) -> None:
+        """Check that an interrupted epoch continues in its order, or without one."""
+        if self.order is not None and not shuffle:
+            raise ValueError(
+                "resume=True continues an epoch that was interrupted, whose rows were shuffled. Pass "
+                "shuffle=True, or resume=False."
+            )
+        if self.order is None and self.row > 0 and shuffle:
+            raise ValueError(
+                f"resume=True continues an epoch that was interrupted before row {self.row:,}, but "
+                "net.state holds no order of the rows: they were not shuffled, or were row groups. "
+                "Pass shuffle=False to continue with the rows from there on, the same row groups, or "
+                "resume=False."
+            )
+
     def check_rows(self, n: int) -> None:
         """Check that an interrupted epoch continues with n rows in a complete order."""
         if self.row >= n or (self.order is not None and len(self.order) != n):
@@ -223,7 +239,7 @@ class TrainingState:
                 "resume=True continues an epoch that was interrupted, so it needs the same rows as "
                 f"before, but X has {n} rows. Pass the same rows, or resume=False."
             )
-        if self.order is not None and not np.array_equal(np.sort(self.order), np.arange(n)):
+        if self.order is not None and not is_order_from(0, self.order, n):
             raise ValueError(
                 f"net.state.order must hold each row index 0..{n - 1} once. "
                 "Pass resume=False to start a new training."
@@ -232,7 +248,7 @@ class TrainingState:
     def hold_out(self, data: Any, fraction: float, rng: np.random.Generator) -> tuple[Any, Any]:
         """Split the rows into training data and held-out data, as before when resuming."""
         if self.split_seed is None:
-            self.split_seed = int(rng.integers(2**63))
+            draw(rng, self, "split_seed", lambda: int(rng.integers(2**63)))
         train, held_out = data.split(fraction, self.split_seed)
         before = self.split_rows, self.split_held_out
         if before not in ((None, None), (len(data), len(held_out))):
@@ -247,7 +263,7 @@ class TrainingState:
     def draw_seed(self, rng: np.random.Generator) -> None:
         """Draw the seed of dropout, unless there is one."""
         if self.seed is None:
-            self.seed = int(rng.integers(2**63))
+            draw(rng, self, "seed", lambda: int(rng.integers(2**63)))
 
     @property
     def needs_epoch_loss(self) -> bool:
@@ -257,6 +273,11 @@ class TrainingState:
     def update_plateau(self, loss: float) -> None:
         """Update the state of `ReduceOnPlateau` with the loss of an epoch."""
         self.plateau = self.optimizer.lr.after_epoch(self.plateau or schedules.Plateau(), loss)
+
+
+def is_order_from(first: int, order: NDArray[Any], n: int) -> bool:
+    """Return whether an order holds each of the n row numbers from `first` on once."""
+    return np.array_equal(np.sort(order), np.arange(first, first + n))
 
 
 class _DeferredMoments:

@@ -49,6 +49,11 @@ class OnlineEngine(DenseEngine):
             trainer.set_position(state.step, state.epoch, 0, 0.0)
             if trainer.run(1, 1.0, self.losses) == Stop.NOT_FINITE:
                 return None
-            trainer.store(state.moments)
-            state.step, state.epoch, _, _ = trainer.position()
+            try:
+                trainer.store(state.moments)
+                state.step, state.epoch, _, _ = trainer.position()
+            except KeyboardInterrupt:  # between two statements; repeating them is harmless
+                trainer.store(state.moments)
+                state.step, state.epoch, _, _ = trainer.position()
+                raise
         return self.losses.item()
