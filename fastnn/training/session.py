@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 
 from ..callbacks import Callback, EarlyStopping, IntervalTimer, check_callbacks, find_early_stopping
-from ..kernels import Metric, Stop
+from ..kernels import Metric, Stop, all_finite
 from ..optimizers import same_moments
 from . import engines
-from .state import Best, DivergenceError, History
+from .state import Best, DivergenceError, History, divergence_remedy
 
 #: Seconds of training between two checks for callbacks, progress and Ctrl-C. The numbers computed do
 #: not depend on it.
@@ -56,6 +56,7 @@ class Session:
     every_epoch = False  # whether a slice ends after every epoch
     defers_moments = False  # whether callbacks get the moments only when they read them
     slice_losses, losses_before = NO_LOSSES, 0
+    has_begun = False  # whether the engine holds the network, which `finish` then stores
 
     def __init__(
         self,
@@ -128,8 +129,8 @@ class Session:
 
     def run_locked(self):
         """Train, while a context of the caller keeps other threads from using the network."""
-        self.begin()
         try:
+            self.begin()
             self.call(self.callbacks, "on_fit_begin")
             if self.engine.drives and self.last_epoch > self.state.epoch:
                 self.engine.drive(self, self.last_epoch - self.state.epoch)
@@ -142,7 +143,7 @@ class Session:
         finally:
             try:
                 self.finish()
-            except KeyboardInterrupt:  # between two of its lines; repeating it is harmless
+            except BaseException:  # a signal handler may have raised it; repeating it is harmless
                 self.finish()
                 raise
             if self.line:
@@ -157,14 +158,21 @@ class Session:
         self.began = time.perf_counter()
         if self.callbacks:
             self.timer = IntervalTimer(self.callbacks, self.began)
-        if state.params is not None:
-            net.params = state.params
-        self.engine.load(state)
-        if self.patience is not None:
-            self.engine.set_stopping(self.patience)
-        elif self.stopping:
-            best = -1 if state.best is None else state.best.epoch
-            self.engine.set_stopping(self.stopping.to_patience(state), self.metric, best)
+        shown = None if state.params is None else net.params.copy()
+        try:
+            if shown is not None:
+                net.params = state.params
+            self.engine.load(state)
+            if self.patience is not None:
+                self.engine.set_stopping(self.patience)
+            elif self.stopping:
+                best = -1 if state.best is None else state.best.epoch
+                self.engine.set_stopping(self.stopping.to_patience(state), self.metric, best)
+        except BaseException:
+            if shown is not None:
+                net.params = shown
+            raise
+        self.has_begun = True
 
     @property
     def metric(self):
@@ -191,9 +199,10 @@ class Session:
         if epochs is None:
             left = self.last_epoch - self.state.epoch
             epochs = 1 if self.every_epoch else min(left, SLICE_EPOCHS)
+        # First, so that `follow` never reads a loss of the new array that is not computed.
+        self.slice_epoch, self.losses_before = self.state.epoch, len(self.history.loss)
         if self.slice_losses.shape[1] != epochs:  # `follow` has read those of the slice before
             self.slice_losses = np.empty((3, epochs))
-        self.slice_epoch, self.losses_before = self.state.epoch, len(self.history.loss)
         return self.slice_losses
 
     def follow(self):
@@ -256,9 +265,21 @@ class Session:
         return bool(reason)
 
     def finish(self):
-        """Store what the engine has in the network and its state. Repeating it is harmless."""
+        """Store what the engine has in the network and its state. Repeating it is harmless.
+
+        If training was stopped in the slice in which it diverged, the last finite copy is stored.
+        """
+        if not self.has_begun:
+            return
+        if self.engine.has_diverged:
+            self.engine.restore()
         self.follow()
         self.store()
+        # The kernels check parameters at the end of an epoch.
+        if self.state.row and not all_finite(self.state.raw_params(self.net)):
+            self.engine.restore()
+            self.follow()
+            self.store()
 
     def end(self):
         """Call the callbacks' last method."""
@@ -302,6 +323,7 @@ class Session:
         if not callbacks:
             return ""
         self.store(moments=not self.defers_moments)
+        moments = self.state.moments
         if self.defers_moments:
             self.state.defer_moments(self.update_moments)
         optimizer = self.state.optimizer
@@ -312,6 +334,7 @@ class Session:
         finally:
             if self.defers_moments:
                 self.defers_moments = not self.state.end_deferral()
+            self.state.keep_moments_like(moments)
             self.load(moments=not self.defers_moments)
         if self.state.optimizer is not optimizer:  # comparing options took half of a call
             if not same_moments(self.state.optimizer, optimizer):
@@ -378,18 +401,7 @@ class Session:
         self.engine.restore()
         saved_step, _, saved_row, _ = self.engine.position()
         saved = "the start of that epoch" if saved_row == 0 else f"step {saved_step}"
-        bad = self.data.first_not_finite()
-        if bad:
-            name, index = bad
-            where = ", ".join(f"{axis} {i}" for axis, i in zip(("row", "column"), index))
-            remedy = f"{name} holds NaN or infinity (first in {where}). Remove or replace such rows"
-            if self.net.dtype == np.float32:
-                remedy += ". Numbers above 3.4e+38 are infinite in float32"
-        else:
-            remedy = (
-                f"Try a lower learning rate than {self.state.lr:g}, or scale inputs and targets to "
-                "about -1..1"
-            )
+        remedy = divergence_remedy(self.data.first_not_finite(), self.state.lr, self.net.dtype)
         raise DivergenceError(
             f"Training diverged in epoch {epoch}, step {step}: a loss or parameter is not finite. "
             f"The parameters were reset to {saved}. {remedy}.",

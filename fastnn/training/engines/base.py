@@ -21,6 +21,8 @@ class Engine:
     drives : bool
         Whether the engine runs its own loop in `drive` and calls ``session.tick()`` after each
         iteration. Otherwise the session calls `advance`.
+    has_diverged : bool
+        Whether the last `advance` ended because a loss or parameter was not finite.
     """
 
     validates = False
@@ -28,6 +30,7 @@ class Engine:
     queued = False
     defers_moments = False
     drives = False
+    has_diverged = False
 
     def load(self, state):
         """Load the parameters from the network, moments and position from the state."""

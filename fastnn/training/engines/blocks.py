@@ -124,6 +124,10 @@ class BlocksEngine(Engine):
             start = step, epoch, n, float(total)
         self.start, self.ended = start, True
 
+    @property
+    def has_diverged(self):
+        return self.block is not None and self.block.has_diverged
+
     def restore(self):
         if self.block is not None:
             self.block.restore()
