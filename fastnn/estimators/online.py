@@ -8,6 +8,7 @@ import numpy as np
 from sklearn.utils import check_random_state
 from sklearn.utils.metaestimators import available_if
 
+from .. import kernels
 from ..callbacks import resolve_callbacks
 from ..losses import CustomLoss
 from ..sparse_rows import is_sparse
@@ -54,9 +55,10 @@ class PartialFit(Attributes):
     best_validation_score_: Any
     _online: Any
 
-    def _partial_fit(self, *arguments):
-        with self._restore_on_error():
-            return self._run_epoch(*arguments)
+    def _partial_fit(self, X, y, sample_weight, fresh, *classes):
+        trained = [] if fresh else self.networks_
+        with kernels.InTraining(trained), self._restore_on_error():
+            return self._run_epoch(X, y, sample_weight, fresh, *classes)
 
     def _run_epoch(self, X, y, sample_weight, fresh, *classes):
         if self.early_stopping:
@@ -69,10 +71,11 @@ class PartialFit(Attributes):
         data = self._prepare(X, y, weight, fresh, *classes)
         networks, n = self.networks_, len(data)
         optimizer, trainings = parameters.optimizer(self), []
-        for i, net in enumerate(networks):
-            if fresh:
+        if fresh:
+            for net in networks:
                 parameters.init_parameters(net, self.activation, random_state)
                 net.rng = np.random.default_rng(random_state.randint(2**31))
+        for i, net in enumerate(networks):
             if net.state is None:
                 trainings.append(state.fresh(net, optimizer))
             else:
@@ -94,11 +97,12 @@ class PartialFit(Attributes):
                 queue=queue,
             )
 
-        if len(networks) == 1:
-            session(0).run()
-        else:
-            train_many(networks, session, n_threads)
-            raise_if_diverged(networks)
+        with kernels.InTraining(networks if fresh else []):
+            if len(networks) == 1:
+                session(0).run_locked()
+            else:
+                train_many([], session, n_threads, n=len(networks))
+                raise_if_diverged(networks)
         self._record_epoch(n)
         if n == len(networks) == 1 and self._can_step_online(data):
             self._online = OnlineEngine(networks[0], data)

@@ -88,11 +88,11 @@ def _views(params, shapes):
 # ---- write ----
 
 
-def write(path, parts):
-    """Write `Parts` to a file, atomically."""
+def write(path, parts, check=None):
+    """Write `Parts` to a file, atomically. check : as in `safetensors.write`."""
     description = {name: safetensors.to_text(value) for name, value in describe(parts).items()}
     metadata = {"format": FORMAT, "format_version": str(VERSION), **description}
-    safetensors.write(path, arrays_of(parts), metadata)
+    safetensors.write(path, arrays_of(parts), metadata, check)
 
 
 def describe(parts):

@@ -33,7 +33,7 @@ def to_text(value):
     return json.dumps(value, default=lambda x: x.item(), separators=(",", ":"))
 
 
-def write(path, arrays, metadata):
+def write(path, arrays, metadata, check=None):
     """Write a file, atomically.
 
     Parameters
@@ -42,6 +42,8 @@ def write(path, arrays, metadata):
     arrays : dict of str to ndarray
         float32, float64 or int64. The file has them in this order.
     metadata : dict of str to str
+    check : callable, optional
+        Called when all is written. If it raises an exception, the file is not replaced.
     """
     arrays = {
         name: np.ascontiguousarray(a, a.dtype.newbyteorder("<")) for name, a in arrays.items()
@@ -65,6 +67,8 @@ def write(path, arrays, metadata):
         file.write(len(text).to_bytes(8, "little") + text)
         for a in arrays.values():
             file.write(a.data if a.size else b"")
+        if check is not None:
+            check()
 
 
 @contextmanager

@@ -7,15 +7,17 @@ def forward_many(list networks, X, out):
     cdef Array x = Array(X, itemsize, n * network.n_in) if rows is None else None
     cdef Array y = Array(out, itemsize, k * n * network.n_out, True)
     cdef Py_ssize_t size = n * network.n_out * itemsize, n_in = network.n_in, n_out = network.n_out
+    cdef int trainings
     for i in range(k):
         network = networks[i]
-        network.check_not_training()
+        trainings = network.begin_reading()
         if network.n_in != n_in or network.n_out != n_out or network.itemsize != itemsize:
             raise ValueError("The networks differ in inputs, outputs or dtype.")
         if rows is None:
             network.run(x.data, n, <char*>y.data + i * size)
         else:
             network.run_table(rows, n, <char*>y.data + i * size)
+        network.end_reading(trainings)
 
 # ---- the mean of the outputs ----
 
@@ -62,6 +64,7 @@ cdef int run_mean(tuple networks, const void* X, Py_ssize_t n, void* out, Compil
     """out = mean of the outputs for X, or for the rows of a table. They are added in double, in the order of the networks."""
     cdef CompiledNetwork network = networks[0]
     cdef Py_ssize_t n_in = network.n_in, n_out = network.n_out, itemsize = network.itemsize, size = n * n_out, k, i
+    cdef int trainings
     cdef double stack[STACK_SUMS]
     cdef double* sums = stack
     cdef ZeroedBuffer memory
@@ -73,13 +76,14 @@ cdef int run_mean(tuple networks, const void* X, Py_ssize_t n, void* out, Compil
     k = len(networks)
     for i in range(k):
         network = networks[i]
-        network.check_not_training()
+        trainings = network.begin_reading()
         if network.n_in != n_in or network.n_out != n_out or network.itemsize != itemsize:
             raise ValueError("The networks differ in inputs, outputs or dtype.")
         if rows is None:
             network.run(X, n, out)
         else:
             network.run_table(rows, n, out)
+        network.end_reading(trainings)
         if size < MAX_OUTPUTS_WITH_GIL:
             add_outputs(itemsize, size, out, sums)
         else:
