@@ -107,30 +107,6 @@ def test_fit_many_holds_no_lock_while_it_waits_for_another():
     assert [net.state.epoch for net in nets] == [2] * 3
 
 
-OPPOSITE_ORDER = """
-import faulthandler, sys, threading
-import numpy as np, fastnn
-faulthandler.dump_traceback_later(60, exit=True)
-sys.setswitchinterval(1e-5)
-X = np.ones((300, 5), "f4")
-generators = [np.random.default_rng(i) for i in range(2)]
-def train(order):
-    for _ in range(300):
-        nets = [fastnn.MLP([5, 8, 1], rng=0) for _ in range(2)]
-        fastnn.fit_many(nets, X, X[:, 0], rng=[generators[i] for i in order], epochs=3, n_threads=1)
-threads = [threading.Thread(target=train, args=(order,)) for order in ((0, 1), (1, 0))]
-for thread in threads:
-    thread.start()
-for thread in threads:
-    thread.join()
-"""
-
-
-def test_calls_with_the_same_generators_in_opposite_order_do_not_deadlock():
-    done = processes.run(OPPOSITE_ORDER)
-    assert done.returncode == 0, done.stderr
-
-
 def test_the_lock_is_released_however_training_ends():
     net = MLP([3, 4, 1], rng=0)
     X, y = np.ones((64, 3), "f4"), np.ones(64, "f4")
