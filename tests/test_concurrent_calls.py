@@ -284,3 +284,50 @@ def test_assigning_parameters_during_a_training_is_refused(name):
 
     net.fit(X, Y, epochs=1, callbacks=callback)
     assert "being trained in another thread" in errors[0]
+
+
+@pytest.mark.parametrize("cls", ["MLPRegressor", "MLPClassifier"])
+def test_partial_fit_of_single_rows_does_not_mix_those_of_two_threads(cls, monkeypatch):
+    pytest.importorskip("sklearn", reason="estimators need the extra sklearn")
+    from fastnn.training.engines import online
+
+    y = [0, 1, 0]
+    classes = {"classes": [0, 1]} if cls == "MLPClassifier" else {}
+
+    def make():
+        model = getattr(fastnn, cls)((4,), random_state=0)
+        model.partial_fit(X[:1], y[:1], **classes)
+        return model.partial_fit(X[:1], y[:1])
+
+    model, expected = make(), make()
+    meanwhile = Meanwhile(X, lambda: model.partial_fit(X[1:2], y[1:2]))
+    all_finite = online.kernels.all_finite
+
+    def check(row):
+        monkeypatch.undo()
+        meanwhile.__array__()
+        return all_finite(row)
+
+    monkeypatch.setattr(online.kernels, "all_finite", check)
+    model.partial_fit(X[2:3], y[2:3])
+    assert "being trained in another thread" in str(meanwhile.error)
+    expected.partial_fit(X[2:3], y[2:3])
+    assert_same_bits(model.networks_[0].params, expected.networks_[0].params)
+    assert model.loss_curve_ == expected.loss_curve_ and model.t_ == expected.t_
+
+
+@pytest.mark.parametrize("n_estimators", [1, 2])
+def test_partial_fit_of_an_estimator_refuses_another_thread(n_estimators):
+    pytest.importorskip("sklearn", reason="estimators need the extra sklearn")
+    options = dict(n_estimators=n_estimators, bagging=None, random_state=0)
+    model = fastnn.MLPRegressor((4,), **options).partial_fit(X, Y[:, 0])
+    meanwhile = Meanwhile(X, lambda: model.partial_fit(X, Y[:, 0]))
+
+    def callback(net, history):
+        before = dict(vars(model))
+        meanwhile.__array__()
+        assert vars(model) == before
+
+    model.set_params(callbacks=callback).partial_fit(X, Y[:, 0])
+    assert "being trained in another thread" in str(meanwhile.error)
+    assert [net.state.epoch for net in model.networks_] == [2] * n_estimators

@@ -264,20 +264,17 @@ class MLPClassifier(ClassTargets, Calibration, ClassifierMixin, BaseMLP):
             and sample_weight is None
             and classes is None
             and len(y) == 1
-            and self._step_online(online, X, y[0])
+            and self._step_on_label(online, X, y[0])
         ):
             return self
         return self._partial_fit_checked(X, y, sample_weight, classes)
 
-    def _step_online(self, online, X, label):
+    def _step_on_label(self, online, X, label):
         if self._target_type == "multilabel-indicator":
             return False
         label = label.item() if isinstance(label, np.generic) else label
         class_number = self._class_numbers.get(label)
-        if class_number is None or not online.read_row(X):
-            return False
-        online.targets[0] = class_number
-        return self._record_step(online.step())
+        return class_number is not None and self._step_online(online, X, class_number)
 
     @_fit_context(prefer_skip_nested_validation=True)
     def _partial_fit_checked(self, X, y, sample_weight, classes):

@@ -129,12 +129,13 @@ class PartialFit(Attributes):
             and not hasattr(self, "feature_names_in_")
         )
 
-    def _record_step(self, loss):
-        """Update the fitted attributes after an online step. Return False if the step failed."""
-        if loss is None:
-            return False
-        self.t_ += 1
-        self.loss_curve_.append(loss)
-        self.loss_ = loss
-        self.best_loss_ = min(self.best_loss_, loss)
+    def _step_online(self, online, X, target):
+        """Train on one row and update the fitted attributes. Return False if that is not possible."""
+        with online.net._in_training():
+            loss = online.step(X, target)
+            if loss is None:
+                return False
+            best = min(self.best_loss_, loss)
+            self.t_, self.loss_, self.best_loss_ = self.t_ + 1, loss, best
+            self.loss_curve_.append(loss)
         return True

@@ -201,13 +201,12 @@ class MLPRegressor(MultiOutputMixin, RegressorMixin, BaseMLP):
         self
         """
         online = getattr(self, "_online", None)
-        if online is not None and sample_weight is None and len(y) == 1 and online.read_row(X):
+        if online is not None and sample_weight is None and len(y) == 1:
             try:
-                online.targets[0] = y[0]
+                if self._step_online(online, X, y[0]):
+                    return self
             except (TypeError, ValueError):
-                return self._partial_fit_checked(X, y, sample_weight)
-            if self._record_step(online.step()):
-                return self
+                pass  # the target is not a number; the checks say so
         return self._partial_fit_checked(X, y, sample_weight)
 
     @_fit_context(prefer_skip_nested_validation=True)
