@@ -199,7 +199,11 @@ class Pool:
 
     def end(self, i, session):
         session.set_reason()
-        self.remove(i, session)
+        if session.state.row:  # parameters may have overflowed within the epoch
+            session.finish()
+        else:
+            session.store()
+        self.remove(i)
         failure = None
         try:
             session.end()
@@ -211,12 +215,12 @@ class Pool:
     def fail(self, i, session, error):
         """End the training of a session that raised an exception."""
         session.set_reason(error)
-        self.remove(i, session)
+        session.finish()
+        self.remove(i)
         if self.ended:
             self.ended(i, session, error)
 
-    def remove(self, i, session):
-        session.finish()
+    def remove(self, i):
         del self.active[i]
         self.n_done += 1
 
