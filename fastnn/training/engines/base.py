@@ -30,7 +30,10 @@ class Engine:
     queued = False
     defers_moments = False
     drives = False
-    has_diverged = False
+
+    @property
+    def has_diverged(self):
+        return False
 
     def load(self, state):
         """Load the parameters from the network, moments and position from the state."""
