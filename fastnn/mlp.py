@@ -323,21 +323,21 @@ class MLP(DifferentiableNetwork):
             self, X, y, losses.resolve(loss, self.activations[-1]), sample_weight
         )
         data = data.with_class_weight(class_weight, self.layer_sizes[-1])
-        state = (
-            fresh(self, optimizer)
-            if self.state is None
-            else resumed(self.state, optimizer, new_epoch=True)
-        )
-        if state.optimizer.full_batch:
-            raise ValueError(
-                "partial_fit does not support L-BFGS, which needs all rows. "
-                "Use fit, or another optimizer."
-            )
         n_threads = check_threads(n_threads)
+        # no other thread changes the state
         with self._in_training(), UntilBegun([(self, self.rng)] if self.has_dropout else []):
-            return Session(
-                self, data, state, 1, batch_size, False, n_threads, self.rng
-            ).run_locked()
+            state = (
+                fresh(self, optimizer)
+                if self.state is None
+                else resumed(self.state, optimizer, new_epoch=True)
+            )
+            if state.optimizer.full_batch:
+                raise ValueError(
+                    "partial_fit does not support L-BFGS, which needs all rows. "
+                    "Use fit, or another optimizer."
+                )
+            session = Session(self, data, state, 1, batch_size, False, n_threads, self.rng)
+            return session.run_locked()
 
     # ---- other formats ----
 
@@ -364,7 +364,8 @@ class MLP(DifferentiableNetwork):
         """
         from .files import model
 
-        model.write(path, self._to_parts(state))
+        reading = self._reading()
+        model.write(path, self._to_parts(state), reading.check)
 
     def to_torch(self) -> Any:
         """Convert the network to a PyTorch module with the same predictions.

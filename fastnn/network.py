@@ -90,6 +90,7 @@ def _in_place(name: str, doc: str) -> Any:
 
     def set(net, values):
         targets = get(net)
+        net._check_not_training()  # its end would overwrite them
         if values is targets:  # after net.params -= step
             return
         if isinstance(targets, np.ndarray):
@@ -324,7 +325,8 @@ class Network(CompiledNetwork):
         >>> (other.params - net.params).min()
         np.float32(1.0)
         """
-        return deepcopy(self)
+        with self._reading():
+            return deepcopy(self)
 
     __copy__ = copy
 

@@ -263,13 +263,13 @@ class MLPClassifier(ClassTargets, Calibration, ClassifierMixin, BaseMLP):
             online is not None
             and sample_weight is None
             and classes is None
-            and self._read_row(X, y)
-            and self._step_online(online, y[0])
+            and self._step_online(X, y, self._write_target)
         ):
             return self
         return self._partial_fit_checked(X, y, sample_weight, classes)
 
-    def _step_online(self, online, label):
+    def _write_target(self, label, targets):
+        """Write the number of a label's class. Return False if it needs other checks."""
         if self._target_type == "multilabel-indicator":
             return False
         label = label.item() if isinstance(label, np.generic) else label
@@ -279,8 +279,8 @@ class MLPClassifier(ClassTargets, Calibration, ClassifierMixin, BaseMLP):
             return False
         if class_number is None:
             return False
-        online.targets[0] = class_number
-        return self._record_step(online.step())
+        targets[0] = class_number
+        return True
 
     @_fit_context(prefer_skip_nested_validation=True)
     def _partial_fit_checked(self, X, y, sample_weight, classes):

@@ -10,6 +10,7 @@ import math
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
+from .. import kernels
 from ..files import kinds, model, safetensors
 from ..files.safetensors import check_mapping, is_count, parse_json
 from ..mlp import MLP
@@ -45,6 +46,7 @@ def write(path, estimator, state):
             f"save writes an MLPClassifier or an MLPRegressor, got the subclass {type(e).__name__}. "
             "Save its networks with networks_[i].save, or use pickle."
         )
+    reading = kernels.Reading(e.networks_)
     arrays: dict = {}
     networks = []
     last_losses = e.loss_ if len(e.networks_) > 1 else [e.loss_]
@@ -83,7 +85,7 @@ def write(path, estimator, state):
         "format_version": str(VERSION),
         "estimator": safetensors.to_text(content),
     }
-    safetensors.write(path, arrays, metadata)
+    safetensors.write(path, arrays, metadata, reading.check)
 
 
 def _finite_or_none(x):

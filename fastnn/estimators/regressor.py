@@ -201,13 +201,7 @@ class MLPRegressor(MultiOutputMixin, RegressorMixin, BaseMLP):
         self
         """
         online = getattr(self, "_online", None)
-        if (
-            online is not None
-            and sample_weight is None
-            and self._read_row(X, y)
-            and _write_targets(y[0], online.targets)
-            and self._record_step(online.step())
-        ):
+        if online is not None and sample_weight is None and self._step_online(X, y, _write_targets):
             return self
         return self._partial_fit_checked(X, y, sample_weight)
 

@@ -67,7 +67,7 @@ def write(path, estimator):
     }
     if e.metadata_:
         metadata["user"] = to_text(check_user_metadata(e.metadata_, ValueError, "metadata_"))
-    safetensors.write(path, arrays, metadata, "Store less in metadata_.")
+    safetensors.write(path, arrays, metadata, advice="Store less in metadata_.")
 
 
 def check_before_training(e, encoders, n_folds):
