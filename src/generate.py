@@ -49,21 +49,17 @@ PATHS = dict(
     api_losses="docs/api/losses.rst",
     api_optimizers="docs/api/optimizers.rst",
 )
-OPTIMIZER_MODULES = {  # that are read only
-    module: f"fastnn/optimizers/{module}.py"
-    for module in dict.fromkeys(row.module for row in OPTIMIZERS if row.kernel)
-}
 
 
 def main(check):
     problems = rows.problems(ACTIVATIONS, LOSSES, OPTIMIZERS)
+    problems = problems or rows.undefined(LOSSES, OPTIMIZERS, ROOT)
     if problems:
         print("src/operations.py is not complete:", *problems, sep="\n")
         return True
     files = {name: Text(path, ROOT) for name, path in PATHS.items()}
-    classes = {module: Text(path, ROOT) for module, path in OPTIMIZER_MODULES.items()}
     in_kernels(files)
-    in_package(files, classes)
+    in_package(files)
     in_documentation(files)
     stale = [text for text in files.values() if text.now != text.before]
     for text in stale:
@@ -80,7 +76,7 @@ def in_kernels(files):
     kernels.update_kernels(files["update"])
 
 
-def in_package(files, classes):
+def in_package(files):
     package.activations_in(files["activations"], files["layer"], files["initializers"])
     package.losses_in(files["losses"], files["functional"], files["reference"])
     package.optimizers_in(
@@ -89,7 +85,7 @@ def in_package(files, classes):
     package.schedules_in(files["schedules"])
     package.names_in(files["typing"])
     package.losses_of_tables(files["targets"], files["train_options"])
-    steps.steps_in(files["updates"], classes)
+    steps.steps_in(files["updates"], ROOT)
     forms.c99(files["c99"])
     forms.onnx(files["onnx"])
     forms.pytorch(files["sequential"], files["pytorch"])

@@ -36,7 +36,8 @@ def generate(monkeypatch):
 def tree(generate, tmp_path, monkeypatch):
     """The generator, which works on a copy of the files that it reads, and the folder of the copy."""
     root = SCRIPT.parents[1]
-    for path in [*generate.PATHS.values(), *generate.OPTIMIZER_MODULES.values()]:
+    definitions = generate.rows.definitions(generate.LOSSES, generate.OPTIMIZERS)
+    for path in {*generate.PATHS.values(), *(path for _, path, _ in definitions)}:
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / path).write_text((root / path).read_text(encoding="utf-8"), encoding="utf-8")
     monkeypatch.setattr(generate, "ROOT", tmp_path)
@@ -132,10 +133,29 @@ def test_a_row_without_a_field_is_refused(table, name, fields, message, tree, mo
     assert any(problem.startswith(message) for problem in problems), problems
 
 
-def test_an_optimizer_without_a_class_is_refused(tree):
+DEFINITIONS = [  # file, what is taken away, the message
+    ("optimizers/lion.py", "class Lion", "OPTIMIZERS, Lion: {} does not define Lion. Write it"),
+    ("optimizers/lbfgs.py", "class LBFGS", "OPTIMIZERS, LBFGS: {} does not define LBFGS. Write"),
+    ("reference/updates.py", "def sgd_step_", "OPTIMIZERS, SGD: {} does not define sgd_step_. Wr"),
+    ("losses/regression.py", "class Huber", "LOSSES, huber: {} does not define Huber. Write it"),
+    ("functional/losses.py", "def huber", "LOSSES, huber: {} does not define huber. Write it"),
+    ("reference/losses.py", "def poisson_nll", "LOSSES, poisson: {} does not define poisson_nll."),
+]
+
+
+@pytest.mark.parametrize("is_file", [True, False], ids=["no definition", "no file"])
+@pytest.mark.parametrize(("path", "definition", "message"), DEFINITIONS)
+def test_a_row_without_its_class_or_function_is_refused(
+    path, definition, message, is_file, tree, capsys
+):
     generate, root = tree
-    path = root / "fastnn/optimizers/lion.py"
-    path.write_text(path.read_text("utf-8").replace("class Lion", "class Tiger"), encoding="utf-8")
-    message = r"^OPTIMIZERS, Lion: fastnn/optimizers/lion\.py has no class Lion\. Write it\.$"
-    with pytest.raises(ValueError, match=message):
-        generate.main(check=True)
+    path = f"fastnn/{path}"
+    text = (root / path).read_text("utf-8")
+    assert f"\n{definition}(" in text
+    (root / path).unlink()
+    if is_file:
+        (root / path).write_text(text.replace(definition, f"{definition}_"), encoding="utf-8")
+    assert generate.main(check=False)
+    head, *problems = capsys.readouterr().out.splitlines()
+    assert head == "src/operations.py is not complete:"
+    assert any(problem.startswith(message.format(path)) for problem in problems), problems

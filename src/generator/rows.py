@@ -1,6 +1,10 @@
-"""Checks of the rows: a field that other files are generated from must not be missing."""
+"""Checks of the rows: a field that other files are generated from must not be missing, nor a class or
+function that they name."""
 
 import ast
+import re
+
+from .steps import step_name
 
 #: Fields that every row of a kind must have, and what they hold.
 ACTIVATION_FIELDS = {
@@ -56,6 +60,34 @@ def problems(activations, losses, optimizers):
         fields = OPTIMIZER_FIELDS | (STEP_FIELDS if row.kernel else {})
         found += _missing("OPTIMIZERS", row.cls, row, fields)
         found += _state(row) if row.kernel else []
+    return found
+
+
+def definitions(losses, optimizers):
+    """Return [(row, path, name)]: the classes and functions that the rows need."""
+    needed = []
+    for row in losses:
+        title = f"LOSSES, {row.name or row.kernel}"
+        if row.cls:
+            needed.append((title, f"fastnn/losses/{row.module}.py", row.cls))
+        if row.function:
+            needed.append((title, "fastnn/functional/losses.py", row.function))
+            needed.append((title, "fastnn/reference/losses.py", row.function))
+    for row in optimizers:
+        title = f"OPTIMIZERS, {row.cls}"
+        needed.append((title, f"fastnn/optimizers/{row.module}.py", row.cls))
+        if row.kernel:
+            needed.append((title, "fastnn/reference/updates.py", step_name(row)))
+    return needed
+
+
+def undefined(losses, optimizers, root):
+    """Return which of the definitions are missing, one line for each."""
+    found = []
+    for title, path, name in definitions(losses, optimizers):
+        source = (root / path).read_text("utf-8") if (root / path).exists() else ""
+        if not re.search(rf"^(def|class) {name}\b", source, re.M):
+            found.append(f"{title}: {path} does not define {name}. Write it first.")
     return found
 
 

@@ -28,26 +28,24 @@ RAISES = """
 """
 
 
-def steps_in(updates, classes):
-    """Write the functions. classes : {module: Text of fastnn/optimizers/MODULE.py}"""
+def steps_in(updates, root):
+    """Write the functions. root : pathlib.Path, the folder of the repository"""
     rows = [row for row in OPTIMIZERS if row.kernel]
     lines = []
     for row in rows:
-        lines += [*_function(row, options(row, classes[row.module]), rows[0]), "", ""]
+        source = (root / "fastnn/optimizers" / f"{row.module}.py").read_text("utf-8")
+        classes = _classes(source)
+        lines += [*_function(row, _fields(classes[row.cls], classes, source), rows[0]), "", ""]
     updates.region("steps", lines)
 
 
-def options(row, text):
-    """Return {name: (type, default)} of the options of an optimizer's class, those of its base first."""
-    classes = {
-        node.name: node for node in ast.parse(text.now).body if isinstance(node, ast.ClassDef)
-    }
-    if row.cls not in classes:
-        raise ValueError(f"OPTIMIZERS, {row.cls}: {text.name} has no class {row.cls}. Write it.")
-    return _fields(classes[row.cls], classes, text.now)
+def _classes(source):
+    """Return {name: node} of the classes of a file."""
+    return {node.name: node for node in ast.parse(source).body if isinstance(node, ast.ClassDef)}
 
 
 def _fields(node, classes, source):
+    """Return {name: (type, default)} of the options of a class, those of its base first."""
     fields = {}
     for base in node.bases:
         if isinstance(base, ast.Name) and base.id in classes:
