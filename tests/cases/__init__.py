@@ -2,7 +2,7 @@
 
 from .activations import ACTIVATIONS, slope, value
 from .losses import BY_HAND as LOSSES_BY_HAND
-from .losses import LOSSES, NETWORK_LOSSES, TORCH_ELEMENTS, outputs_per_target
+from .losses import KINKS, LOSSES, NETWORK_LOSSES, TORCH_ELEMENTS, outputs_per_target
 from .losses import SIGNATURES as LOSS_SIGNATURES
 from .optimizers import BY_HAND as STEPS_BY_HAND
 from .optimizers import (
@@ -22,6 +22,7 @@ from .optimizers import SIGNATURES as STEP_SIGNATURES
 __all__ = [
     "ACTIVATIONS",
     "EVERY_MOMENT",
+    "KINKS",
     "LOSSES",
     "LOSSES_BY_HAND",
     "NETWORK_LOSSES",

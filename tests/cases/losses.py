@@ -1,5 +1,6 @@
 """What the tests know of each loss: a new one needs a row in LOSSES, SIGNATURES and BY_HAND, with
-settings also in NETWORK_LOSSES, and as a mean of errors also in TORCH_ELEMENTS."""
+settings also in NETWORK_LOSSES, with kinks also in KINKS, and as a mean of errors also in
+TORCH_ELEMENTS."""
 
 import math
 from collections.abc import Callable
@@ -205,6 +206,12 @@ NETWORK_LOSSES += [
     for name, cls in losses.LOSSES.items()
     if name not in {loss if isinstance(loss, str) else loss.name for loss, _ in NETWORK_LOSSES}
 ]
+
+KINKS = {  # on which side of the kinks of a loss the outputs are
+    "mae": lambda loss, Y, y: [Y > y],
+    "quantile": lambda loss, Y, y: [Y > np.repeat(y, np.size(loss.q), axis=1)],
+    "huber": lambda loss, Y, y: [Y - y > loss.delta, y - Y > loss.delta],
+}
 
 TORCH_ELEMENTS = {  # the loss of one output in PyTorch, from d = output - target
     "mse": lambda torch, d: d**2,
