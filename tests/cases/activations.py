@@ -14,6 +14,7 @@ class Activation(NamedTuple):
     kinked: bool = False  # f or f' jumps at 0
     times_z: bool = False  # f' is computed as a product with z, whose error grows with z
     scaled: bool = False  # f multiplies z by a number that is rounded first
+    slow: bool = False  # f or f' is not at its limit for large |z|, so it is rounded there
 
 
 def sigmoid(z):
