@@ -16,11 +16,19 @@ nox.options.reuse_existing_virtualenvs = True
 TESTS = {  # session: (times the usual number of cases, tests)
     "gradients": (28, ["tests/test_gradients.py"]),
     "invariance": (150, ["tests/test_fresh_processes.py"]),
-    "promises": (20, ["tests/test_promises.py"]),
+    "promises": (
+        20,
+        [
+            "tests/test_promises.py",
+            "tests/test_many_sweep.py",
+            "tests/test_interrupted_anywhere.py",
+        ],
+    ),
     "stream": (20, ["tests/test_stream_memory.py"]),
     "memory": (50, ["tests/test_threads.py", "-k", "memory"]),
     "allocations": (5, ["tests/test_memory_errors.py"]),
     "forks": (68, ["tests/test_threads.py", "-k", "fork or predict"]),
+    "hooks": (8, ["tests/test_calls_in_hooks.py"]),
     "kills": (34, ["tests/test_save_crashes.py"]),
     "damage": (
         2000,
@@ -31,6 +39,10 @@ TESTS = {  # session: (times the usual number of cases, tests)
             "-k",
             "truncation or flipped",
         ],
+    ),
+    "hostile_files": (
+        8,
+        ["tests/test_foreign_text.py", "tests/test_file_memory.py", "tests/test_file_limits.py"],
     ),
 }
 
@@ -80,8 +92,12 @@ def fuzz(session):
 
 @nox.session
 def interruptions(session):
-    """Delays between Ctrl-C and the end of a call."""
+    """Ctrl-C at every point of Python code, and delays between Ctrl-C and the end of a call."""
     install(session)
+    session.run(
+        *("python", "-m", "pytest", "tests/test_interruption_sweep.py"),
+        env={"FASTNN_TEST_SCALE": "60"},
+    )
     session.run("python", "bench/interruptions.py", *session.posargs)
 
 

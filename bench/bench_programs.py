@@ -308,6 +308,11 @@ def test_threads():
     )
 
 
+def test_subnormals():
+    text = run("subnormals.py", "--quick")
+    assert len(re.findall(r"^[\d-]+, b \d+, \w+( +[\d.]+){3} +0$", text, re.M)) == 5
+
+
 def test_exponential():
     text = run("published.py", "exponential", "--steps", 20, "--threads", 1)
     assert 0 < float(re.search(r"last loss ([\d.]+)", text).group(1)) < 100

@@ -59,6 +59,12 @@ def predict():
     return lambda: net.forward(X, out)
 
 
+def predict_many():
+    networks, (X, _) = [MLP([100, 512, 512, 1], rng=i) for i in range(4)], rows(100_000, 100)
+    out = np.empty((4, len(X), 1), "f")
+    return lambda: fastnn.forward_many(networks, X, out, n_threads=2)
+
+
 def read_table(folder, n=500_000):
     from fastnn.tables import read
 
@@ -78,6 +84,7 @@ CALLS = {  # name: (call from a folder, the time of the signal is up to so many 
     "fit, shuffle of 60 million rows": (lambda folder: fit_shuffled(60_000_000), 1.0),
     "fit_many, 100 networks": (lambda folder: fit_many(), 0.3),
     "predict, 300,000 rows": (lambda folder: predict(), 0.5),
+    "forward_many, two threads": (lambda folder: predict_many(), 0.5),
     "read a table of 12 MB": (read_table, 0.2),
 }
 

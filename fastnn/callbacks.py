@@ -123,7 +123,7 @@ class EarlyStopping(Callback):
         monitor: Literal["loss", "error_rate"] = "loss",
     ) -> None:
         self.patience = None if patience is None else check_count("patience", patience)
-        self.min_delta = check_number("min_delta", min_delta, minimum=0)
+        self.min_delta = float(check_number("min_delta", min_delta, minimum=0))
         self.restore_best = bool(restore_best)
         for name, value, known in (
             ("keep", keep, ("first", "last")),
@@ -138,6 +138,7 @@ class EarlyStopping(Callback):
         epochs = inf if self.patience is None else self.patience
         patience = Patience(epochs, self.min_delta, keep=self.keep)
         if state.best is not None:  # set earlier in this fit or, with resume, in a previous one
+            patience.has_best = True
             patience.best = inf if isnan(state.best.loss) else state.best.loss
             patience.count = state.epoch - state.best.epoch
         return patience
@@ -156,8 +157,8 @@ class EarlyStopping(Callback):
             loss = history.val_error_rate[-1]
         else:
             loss = (history.val_loss or history.loss)[-1]
-        if patience.update(loss) or state.best is None:
-            state.best = Best(loss, state.epoch, net.params.copy())
+        if patience.update(loss):
+            state.best = Best(patience.best, state.epoch, net.params.copy())
         self._reason = ""
         if patience.exhausted:
             self._reason = self.reason(patience, bool(history.val_loss))
@@ -226,6 +227,9 @@ class Checkpoint(Callback):
             None if every_seconds is None else check_number("every_seconds", every_seconds, above=0)
         )
 
+    def on_fit_begin(self, net: MLP, history: History) -> None:
+        net.check_may_be_saved()
+
     def on_epoch_end(self, net: MLP, history: History) -> None:
         if self.every_epochs is not None and net.state.epoch % self.every_epochs == 0:
             net.save(self.path)
@@ -235,24 +239,25 @@ class Checkpoint(Callback):
 
 
 class IntervalTimer:
-    """Callbacks with an interval, and the time of the last call of each."""
+    """Callbacks with an interval, and the time of the last call of each.
+
+    Not a dict: callbacks may be equal or have no hash, as dataclasses do.
+    """
 
     def __init__(self, callbacks: Sequence[Callback], now: float) -> None:
-        self.last_calls: dict[Callback, float] = dict.fromkeys(
-            (callback for callback in callbacks if callback.interval is not None), now
-        )
+        self.last_calls: list[tuple[Callback, float]] = [
+            (callback, now) for callback in callbacks if callback.interval is not None
+        ]
 
     def due(self) -> list[Callback]:
         """Return the callbacks whose interval is over."""
         if not self.last_calls:
             return []
-        now = time.perf_counter()
-        due = [
-            callback
-            for callback, before in self.last_calls.items()
-            if callback.interval is not None and now - before >= callback.interval
-        ]
-        self.last_calls.update(dict.fromkeys(due, now))
+        now, due = time.perf_counter(), []
+        for i, (callback, before) in enumerate(self.last_calls):
+            if callback.interval is not None and now - before >= callback.interval:
+                due.append(callback)
+                self.last_calls[i] = callback, now
         return due
 
 

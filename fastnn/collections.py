@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from . import kernels
 from .many import check_networks
 from .mlp import MLP, blank_network
 
@@ -46,13 +47,13 @@ def save_many(networks: Sequence[MLP] | Mapping[str, MLP], path: Path) -> None:
             if not isinstance(name, str):
                 raise TypeError(f"the keys of networks must be str, got {name!r}")
     networks = check_networks(networks)
+    reading = kernels.Reading(networks)
     entries = []
     for net in networks:
-        net._check_not_training()
         network = {name: getattr(net, name) for name in model.NETWORK}
         network["dtype"] = net.dtype.name
         entries.append(collection.Entry(network, net.params, net.metadata))
-    collection.write(path, entries, names)
+    collection.write(path, entries, names, reading.check)
 
 
 def load_many(path: Path) -> Any:  # a list, or a dict with the names

@@ -12,10 +12,11 @@ from .callbacks import EarlyStopping
 from .executors import results_of, shares
 from .hints import FIT, with_hints
 from .input_table import check_inputs
+from .kernels import run_in_threads
 from .mlp import MLP
 from .network import Network
 from .sparse_rows import blocks, is_sparse
-from .threads import CHUNK, run_in_threads
+from .threads import CHUNK
 from .training.arguments import (
     Planner,
     Spread,
@@ -27,7 +28,8 @@ from .training.arguments import (
     spawn,
     spread_rows,
 )
-from .training.many import PausedCollector, train_many
+from .training.draws import UntilBegun
+from .training.many import train_many
 from .training.progress import ManyLine
 from .validation import check_out, check_threads
 
@@ -146,7 +148,7 @@ def fit_many(
     """
     networks = check_networks(networks)
     k, n_threads = len(networks), check_threads(n_threads)
-    with PausedCollector() as collector:
+    with kernels.PausedCollector() as collector:
         arguments = {
             "X": Spread("X", X, k, holds_matrices),
             "y": Spread("y", y, k, holds_arrays),
@@ -168,13 +170,14 @@ def fit_many(
         plans = Planner(networks, arguments).plans()
         if executor is None:
             line = ManyLine() if progress else None
-            return train_many(
-                networks,
-                lambda i, queue: plans[i].session(n_threads, queue),
-                n_threads,
-                line,
-                collector=collector,
-            )
+            with UntilBegun([(plan.net, plan.rng) for plan in plans if plan.draws]):
+                return train_many(
+                    networks,
+                    lambda i, queue: plans[i].session(n_threads, queue),
+                    n_threads,
+                    line,
+                    collector=collector,
+                )
     return _fit_in_executor(executor, plans, arguments, n_threads)
 
 
@@ -188,19 +191,42 @@ def _fit_in_executor(executor, plans, arguments, n_threads):
                     f"EarlyStopping does without it. Remove {callback!r}, or pass executor=None."
                 )
     networks = [plan.net for plan in plans]
-    futures = [
-        executor.submit(
-            _fit_share,
-            networks[a:b],
-            {name: each.part(a, b) for name, each in arguments.items()},
-            n_threads,
-        )
-        for a, b in shares(len(networks), executor)
-    ]
-    results = [result for part in results_of(futures) for result in part]
-    for net, (params, state, rng, history) in zip(networks, results):
-        net.params, net.state, net.rng, net.history = params, state, rng, history
+    with kernels.InTraining(networks):
+        # Executors pickle their arguments in a thread that may not use networks in training.
+        copies = [_copy_with_rng(net) for net in networks]
+        futures = [
+            executor.submit(
+                _fit_share,
+                copies[a:b],
+                {name: each.part(a, b) for name, each in arguments.items()},
+                n_threads,
+            )
+            for a, b in shares(len(networks), executor)
+        ]
+        results = [result for part in results_of(futures) for result in part]
+        try:
+            _take_over(plans, results)
+        except BaseException:  # a signal handler may have raised it; repeating it is harmless
+            _take_over(plans, results)
+            raise
     return [net.history for net in networks]
+
+
+def _copy_with_rng(net):
+    """Return a copy that draws from the same generator: workers may be threads."""
+    copy = net.copy()
+    copy.rng = net.rng
+    return copy
+
+
+def _take_over(plans, results):
+    """Store what workers return in the networks, and advance the generators of the caller."""
+    for plan, (params, state, rng, history) in zip(plans, results):
+        if isinstance(plan.rng, np.random.Generator) and plan.rng is not rng:
+            plan.rng.bit_generator.state = rng.bit_generator.state  # a process draws from a copy
+            rng = plan.rng
+        net = plan.net
+        net.params, net.state, net.rng, net.history = params, state, rng, history
 
 
 def _fit_share(networks, arguments, n_threads):
@@ -238,6 +264,11 @@ def forward_many(
     (2, 5, 1)
     """
     networks = check_networks(networks)
+    with kernels.Reading(networks):
+        return _forward(networks, X, out, n_threads)
+
+
+def _forward(networks, X, out, n_threads):
     first = networks[0]
     for i, net in enumerate(networks):
         ends, expected = net.layer_sizes[:: len(net.layer_sizes) - 1], first.layer_sizes
@@ -256,7 +287,7 @@ def forward_many(
     n_threads = check_threads(n_threads)
     if is_sparse(rows):
         for start, block in blocks(rows):
-            of_block = forward_many(networks, block, None, n_threads)
+            of_block = _forward(networks, block, None, n_threads)
             out[:, start : start + len(block)] = of_block
         return out
     n_products = len(rows) * sum(net.n_params for net in networks)
@@ -279,9 +310,9 @@ def forward_many(
     return out
 
 
-def _forward_rows(networks, X, out, start, stop):
+def _forward_rows(networks, X, out, start, stop, abort):
     for net, Y in zip(networks, out):
-        net._forward_into(X[start:stop], Y[start:stop])
+        net._forward_into(X[start:stop], Y[start:stop], abort)
 
 
 def check_networks(networks: Any) -> list[Any]:

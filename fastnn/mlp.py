@@ -12,6 +12,7 @@ from .callbacks import resolve_callbacks
 from .differentiable import DifferentiableNetwork
 from .hints import FIT, NETWORK, PARTIAL_FIT, with_hints
 from .training import sources
+from .training.draws import UntilBegun
 from .training.plan import Plan, Settings
 from .training.progress import ProgressLine
 from .training.session import Session
@@ -269,8 +270,10 @@ class MLP(DifferentiableNetwork):
             validation_fraction,
         )
         n_threads = check_threads(n_threads)
-        with self._in_training():  # no other thread changes the state, which the plan reads
-            session = Plan(self, data, validation, rng, settings).session(n_threads)
+        plan = Plan(self, data, validation, rng, settings)
+        # no other thread changes the state, which the plan reads
+        with self._in_training(), UntilBegun([(self, rng)] if plan.draws else []):
+            session = plan.session(n_threads)
             session.line = ProgressLine(epochs, session.data.n_rows) if progress else None
             return session.run_locked()
 
@@ -309,18 +312,21 @@ class MLP(DifferentiableNetwork):
             self, X, y, losses.resolve(loss, self.activations[-1]), sample_weight
         )
         data = data.with_class_weight(class_weight, self.layer_sizes[-1])
-        state = (
-            fresh(self, optimizer)
-            if self.state is None
-            else resumed(self.state, optimizer, new_epoch=True)
-        )
-        if state.optimizer.full_batch:
-            raise ValueError(
-                "partial_fit does not support L-BFGS, which needs all rows. "
-                "Use fit, or another optimizer."
-            )
         n_threads = check_threads(n_threads)
-        return Session(self, data, state, 1, batch_size, False, n_threads, self.rng).run()
+        # no other thread changes the state
+        with self._in_training(), UntilBegun([(self, self.rng)] if self.has_dropout else []):
+            state = (
+                fresh(self, optimizer)
+                if self.state is None
+                else resumed(self.state, optimizer, new_epoch=True)
+            )
+            if state.optimizer.full_batch:
+                raise ValueError(
+                    "partial_fit does not support L-BFGS, which needs all rows. "
+                    "Use fit, or another optimizer."
+                )
+            session = Session(self, data, state, 1, batch_size, False, n_threads, self.rng)
+            return session.run_locked()
 
     # ---- other formats ----
 
@@ -347,7 +353,8 @@ class MLP(DifferentiableNetwork):
         """
         from .files import model
 
-        model.write(path, to_parts(self, state))
+        reading = self._reading()
+        model.write(path, to_parts(self, state), reading.check)
 
     def to_torch(self) -> Any:
         """Convert the network to a PyTorch module with the same predictions.
@@ -384,6 +391,12 @@ class MLP(DifferentiableNetwork):
                 raise
             raise ImportError("to_torch needs PyTorch. Run: pip install torch") from None
         return pytorch.to_torch(self)
+
+    def check_may_be_saved(self) -> None:
+        """Raise ValueError if `save` could not write what the network is described by."""
+        from .files import model
+
+        model.check(to_parts(self, state=False))
 
 
 # ---- for other modules ----

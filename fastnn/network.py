@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import sys
 from copy import deepcopy
 from operator import attrgetter
 from typing import TYPE_CHECKING, TypeVar
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 
 
 T = TypeVar("T")
+MAX_LAYERS, MAX_SIZE = 1000, 2**24  # numbers of sizes, and of units: what model files can hold
 
 
 class Views(tuple[T, ...]):
@@ -88,6 +90,7 @@ def _in_place(name: str, doc: str) -> Any:
 
     def set(net, values):
         targets = get(net)
+        net._check_not_training()  # its end would overwrite them
         if values is targets:  # after net.params -= step
             return
         if isinstance(targets, np.ndarray):
@@ -302,7 +305,7 @@ class Network(CompiledNetwork):
         from . import summary
 
         if batch_size is not None:
-            batch_size = check_count("batch_size", batch_size)
+            batch_size = check_count("batch_size", batch_size, maximum=sys.maxsize)
         print(summary.text(self, batch_size))
 
     def _repr_html_(self) -> str:
@@ -322,7 +325,8 @@ class Network(CompiledNetwork):
         >>> (other.params - net.params).min()
         np.float32(1.0)
         """
-        return deepcopy(self)
+        with self._reading():
+            return deepcopy(self)
 
     __copy__ = copy
 
@@ -378,7 +382,13 @@ def _check_sizes(layer_sizes):
             "layer_sizes must list inputs, hidden layers and outputs, such as [64, 100, 1], "
             f"got {layer_sizes!r}"
         )
-    return tuple(check_count("every size in layer_sizes", size) for size in sizes)
+    sizes = tuple(check_count("every size in layer_sizes", size) for size in sizes)
+    if len(sizes) > MAX_LAYERS or max(sizes) > MAX_SIZE:
+        raise ValueError(
+            f"layer_sizes must list at most {MAX_LAYERS:,} sizes of at most {MAX_SIZE:,}, which model "
+            f"files can hold, got {len(sizes):,} sizes of up to {max(sizes):,}"
+        )
+    return sizes
 
 
 def _aligned_zeros(n, dtype):

@@ -47,7 +47,33 @@ def blocks(X):
     """Yield the first row of each block, and the block as an array."""
     step = block_rows(X)
     for first in range(0, X.shape[0], step):
-        yield first, X[first : first + step].toarray()
+        yield first, to_dense(take(X, slice(first, first + step)))
+
+
+def take(X, rows):
+    """Return the selected rows of a CSR matrix. rows : slice or array of indices.
+
+    SciPy does not check `indptr` and `indices`, which a callback may have changed by now, and would
+    read and write anywhere.
+    """
+    begin, end = X.indptr[:-1][rows], X.indptr[1:][rows]
+    if ((begin < 0) | (begin > end) | (end > len(X.indices)) | (end > len(X.data))).any():
+        raise _invalid("indptr")
+    return X[rows]
+
+
+def to_dense(rows):
+    """Return the rows of a CSR matrix from `take` as an array."""
+    if len(rows.indices) and not 0 <= rows.indices.min() <= rows.indices.max() < rows.shape[1]:
+        raise _invalid("indices")
+    return rows.toarray()
+
+
+def _invalid(name):
+    return ValueError(
+        f"{name} of a sparse matrix points outside of it. Pass a valid matrix, and do not change it "
+        "while it is in use."
+    )
 
 
 def first_not_finite(X):

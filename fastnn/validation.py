@@ -51,7 +51,7 @@ def check_number(
     if not good:
         within = f" {' and '.join(bounds)}" if bounds else ""
         raise ValueError(f"{name} must be a finite number{within}, got {value!r}")
-    return value
+    return value if type(value) in (int, float) else float(value)
 
 
 def check_numbers(
@@ -73,13 +73,16 @@ def check_numbers(
     return tuple(float(check_number(name, each, minimum, above, below)) for each in values)
 
 
-def check_count(name: str, value: Any, minimum: int = 1) -> int:
+def check_count(name: str, value: Any, minimum: int = 1, maximum: int | None = None) -> int:
     """Check a whole number."""
-    if type(value) is int and value >= minimum:  # the usual case; isinstance below is slow
-        return value
-    if isinstance(value, bool) or not isinstance(value, numbers.Integral) or value < minimum:
+    good = type(value) is int  # the usual case; isinstance of an abstract class is slow
+    if not good and isinstance(value, numbers.Integral) and not isinstance(value, bool):
+        value, good = int(value), True
+    if not good or value < minimum:
         raise ValueError(f"{name} must be a whole number of at least {minimum}, got {value!r}")
-    return int(value)
+    if maximum is not None and value > maximum:
+        raise ValueError(f"{name} must be a whole number of at most {maximum}, got {value!r}")
+    return value
 
 
 def check_dtype(dtype: Any) -> np.dtype[Any]:

@@ -1,4 +1,4 @@
-# One variant: all kernels for one instruction set and one dtype, behind a Table of function pointers in a capsule.
+# One variant: all kernels for one instruction set and one dtype. entry.pxi puts them behind a Table of function pointers.
 #
 # The build sets the compiler flags and FASTNN_ISA_NAME. Each file in variants/ includes this one and nothing else.
 #
@@ -139,31 +139,4 @@ cdef bint all_finite(const void* x, Py_ssize_t n) noexcept nogil:
                 sums[v] = vfma(vload_part(<const real*>x + i + v * LANES, n - i - v * LANES), zero, sums[v])
     return vreduce_add(vadd(vadd(sums[0], sums[1]), vadd(sums[2], sums[3]))) == 0
 
-cdef Table TABLE
-TABLE.api_version = API_VERSION
-TABLE.itemsize = sizeof(real)
-TABLE.name = FASTNN_ISA_NAME
-TABLE.parameters_size = parameters_size
-TABLE.prepare = prepare
-TABLE.workspace_size = workspace_size
-TABLE.attach = attach
-TABLE.moments_size = moments_size
-TABLE.load = load
-TABLE.store = store
-TABLE.store_gradient = store_gradient
-TABLE.store_best = store_best
-TABLE.restore = restore
-TABLE.train = train
-TABLE.loss_only = loss_only
-TABLE.forward_workspace_size = forward_workspace_size
-TABLE.forward = forward
-TABLE.row_workspace_size = row_workspace_size
-TABLE.activation = activation
-TABLE.activation_backward = activation_backward
-TABLE.vector_function = vector_function
-TABLE.n_moments = n_moments
-TABLE.update = update
-TABLE.learning_rate = learning_rate
-TABLE.all_finite = all_finite
-
-capsule = PyCapsule_New(&TABLE, FASTNN_TABLE, NULL)
+include "entry.pxi"

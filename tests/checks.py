@@ -54,6 +54,14 @@ def assert_finite(array, case=""):
         )
 
 
+def flushed(x):
+    """An array, or a number of a NumPy type, with subnormal numbers replaced by zeros of their sign.
+
+    So kernels read and write them; `reference` computes with them."""
+    x = np.asarray(x)
+    return np.where(np.abs(x) < np.finfo(x.dtype).tiny, np.copysign(x.dtype.type(0), x), x)
+
+
 def training_state(net):
     """All that may influence the rest of a training, to compare with assert_same_bits."""
     state = net.state

@@ -1,14 +1,16 @@
 """Callbacks: when they are called and what they may do. Early stopping. Checkpoints of a killed
 training."""
 
+import dataclasses
 import signal
 import time
 from importlib.util import find_spec
+from typing import ClassVar
 
 import numpy as np
 import processes
 import pytest
-from checks import assert_same_bits
+from checks import assert_same_bits, training_state
 
 import fastnn
 from fastnn import MLP, SGD, Adam, Checkpoint, EarlyStopping
@@ -94,6 +96,30 @@ def test_on_interval_is_called_within_an_epoch(monkeypatch):
     assert not any(event[0] == "interval" for event in never.events + seldom.events)
 
 
+@pytest.mark.parametrize("options", [dict(), dict(frozen=True), dict(eq=False)], ids=str)
+def test_callbacks_that_are_equal_or_have_no_hash_are_called_each(options):
+    """A dataclass compares by its values, and has no hash unless it is frozen."""
+
+    @dataclasses.dataclass(**options)
+    class Timed(Callback):
+        interval: float = 1e-9
+        calls: ClassVar[list] = []
+
+        def on_interval(self, net, history):
+            self.calls.append(id(self))
+
+        def __len__(self):
+            return 0
+
+    for fit in (MLP.fit, lambda net, *a, **k: fastnn.fit_many([net, net.copy()], *a, **k)):
+        each, Timed.calls[:] = [Timed(), Timed()], []
+        fit(network(), X, Y, epochs=3, callbacks=each)
+        assert set(Timed.calls) == {id(callback) for callback in each}
+    Timed.calls.clear()
+    network().fit(X, Y, epochs=3, callbacks=Timed())
+    assert Timed.calls
+
+
 def test_on_interval_may_stop_within_an_epoch(monkeypatch):
     monkeypatch.setattr(session, "SLICE_SECONDS", 0)
     stop = Recorder()
@@ -123,6 +149,29 @@ def test_a_callback_may_change_settings_of_the_optimizer():
         )
     assert_same_bits(net.params, expected_net.params)
     assert net.state.lr == 0.1 / 8
+
+
+@pytest.mark.parametrize(
+    "moments",
+    [np.zeros((1, 3), "f4"), np.zeros((2, 65)), np.zeros((65, 2), "f4").T, None],
+    ids=["shape", "dtype", "strides", "None"],
+)
+@pytest.mark.parametrize("event", ["on_epoch_end", "on_fit_begin"])
+def test_moments_that_the_optimizer_cannot_use_are_refused(event, moments):
+    """The training keeps those that it had."""
+
+    def replace(self, net, history):
+        net.state.moments = moments
+
+    callback = type("Replace", (fastnn.callbacks.Callback,), {event: replace})()
+    X, y = np.ones((20, 6), "f4"), np.ones(20, "f4")
+    net, expected_net = MLP([6, 8, 1], rng=0), MLP([6, 8, 1], rng=0)
+    with pytest.raises(ValueError, match=r"replaced net.state.moments, float32 \(2, 65\), by"):
+        net.fit(X, y, epochs=3, callbacks=callback)
+    assert net.state.epoch == (event == "on_epoch_end")
+    net.fit(X, y, epochs=2 - net.state.epoch, resume=True)
+    expected_net.fit(X, y, epochs=2)
+    assert_same_bits(training_state(net), training_state(expected_net))
 
 
 def test_an_optimizer_with_different_moments_is_refused():

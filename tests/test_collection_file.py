@@ -115,6 +115,8 @@ def test_every_flipped_byte_loads_or_is_refused(path):
         (dict(groups=[0, 0, 1]), "groups do not match"),
         (dict(groups=[0, 1, 2]), "groups do not match"),
         (dict(groups=[0, 1, -1]), "groups do not match"),
+        (dict(groups=[1, -1, 1]), "groups do not match"),
+        (dict(groups=[-(2**63), 1, 1]), "groups do not match"),
         (dict(params0=(3, 9)), "params0 is not F32"),
         (dict(params0=(0, 21)), "the shape of params0 is invalid"),
     ],

@@ -9,6 +9,7 @@ import export_cases
 import numpy as np
 import pytest
 from c_program import Rows, predict
+from checks import assert_within
 from export_cases import assert_close
 
 import fastnn
@@ -92,6 +93,26 @@ def test_one_class(tmp_path):
     for name, (status, Y, labels) in predict(tmp_path, rows).items():
         assert not status.any() and labels == {"table": ["x"] * 6, "array": [3] * 2}[name]
         np.testing.assert_array_equal(Y, cases[name].expected)
+
+
+@needs_gcc
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_subnormal_inputs_and_weights(dtype, tmp_path):
+    """The C file computes with them and leaves the floating-point mode alone; kernels read them as 0."""
+    rng, tiny, cases = np.random.default_rng(0), np.finfo(dtype).tiny, {}
+    for hidden in ("relu", "tanh", "silu"):
+        net = fastnn.MLP([7, 9, 2], hidden, dtype=dtype, rng=0)
+        few = rng.random(net.n_params) < 0.4
+        net.params[few] *= tiny
+        X = rng.normal(size=(20, 7)).astype(dtype)
+        X[rng.random(X.shape) < 0.5] *= tiny
+        X[0] *= tiny
+        cases[hidden] = export_cases.Case(net, X, net.forward(X))
+    for name, (status, Y, _) in compiled(tmp_path, cases, ["-O2"]).items():
+        expected = cases[name].expected
+        assert_within(Y, expected, 1e-5 * np.abs(expected).max() + 100 * tiny, name)
+        assert not status.any()
+        assert not re.search("fenv|mxcsr|fpcr", (tmp_path / f"{name}.c").read_text())
 
 
 # ---- invalid inputs ----

@@ -16,15 +16,15 @@ PACKAGE = pathlib.Path(fastnn.__file__).parent
 # to its layer.
 LAYERS = [
     {"kernels", "reference", "datasets"},
-    {"caching", "config", "hints", "notebook", "typing", "validation"},
+    {"caching", "config", "hints", "messages", "notebook", "typing", "validation"},
     {"sparse_rows"},
     {"options", "input_table"},
     {"activations", "losses", "schedules", "initializers"},
     {"optimizers"},
     {"functional", "threads", "executors", "summary"},
-    {"network"},
+    {"network", "training.draws"},
     {"training.state", "training.stopping", "training.progress", "training.data"},
-    {"training.groups"},
+    {"training.groups", "training.slices"},
     {"training.stream"},
     {"training.engines"},
     {"callbacks"},

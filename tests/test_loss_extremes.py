@@ -85,7 +85,7 @@ def test_cross_entropy_of_one_class_is_zero(isa, dtype):
 
 @pytest.mark.parametrize("n", [1, 40])
 def test_bce_of_certain_probabilities_is_clamped_as_in_pytorch(isa, dtype, eps, n):
-    small = np.finfo(dtype).smallest_subnormal
+    small, subnormal = np.finfo(dtype).tiny, np.finfo(dtype).smallest_subnormal
     for p, y, loss, slope in [
         (0, 0, 0, 0),
         (1, 1, 0, 0),
@@ -95,6 +95,8 @@ def test_bce_of_certain_probabilities_is_clamped_as_in_pytorch(isa, dtype, eps, 
         (1, 0.5, 50, 0.5e12),
         (small, 1, min(100, -math.log(small)), -1e12),
         (small, 0, float(small), float(small) * 1e12),
+        (subnormal, 1, 100, -1e12),
+        (subnormal, 0, 0, 0),
     ]:
         for k in (1, 2):
             Y, grad = np.full((n, k), p, dtype), np.empty((n, k), dtype)

@@ -321,7 +321,7 @@ def test_an_error_in_a_helper_thread_is_raised(monkeypatch):
     run_in_threads = threads.run_in_threads
 
     def failing(calls):
-        def fail():
+        def fail(abort):
             raise MemoryError("no memory for the workspace")
 
         run_in_threads([calls[0], *(fail for _ in calls[1:])])  # the first runs in this thread

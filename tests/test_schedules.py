@@ -144,7 +144,9 @@ def test_one_cycle_stays_between_its_rates_and_peaks_once(
 
 
 @given(
-    duration=st.integers(1, 300), share=st.floats(0, 1, exclude_max=True), final_lr=st.floats(0, 1)
+    duration=st.integers(1, 300),
+    share=st.floats(0, 1, exclude_max=True),
+    final_lr=st.floats(0, 1, allow_subnormal=False),
 )
 def test_cosine_decay_rises_to_its_rate_and_falls_from_there(duration, share, final_lr):
     warmup = min(int(share * duration), duration - 1)

@@ -252,7 +252,8 @@ HARMFUL = {
     "a shift without end": (setting("targets", "shift", BIG), "targets"),
     "a score as a text": (setting("fitted", "oof_score_", "1"), "oof_score_"),
     "many columns": (setting("fitted", "n_features_in_", 2**40), "n_features_in_"),
-    "other columns": (setting("fitted", "n_features_in_", 4), "names"),
+    "other columns": (setting("fitted", "n_features_in_", 4), "n_features_in_"),
+    "other names": (setting("features", "names", ["a"]), "names"),
     "a name that is no text": (setting("features", "names", [1, 2, 3, 4, 5]), "names"),
     "a weekday below 0": (setting("features", "categories", 1, "levels", 0, "-1"), "levels"),
     "a day after the last": (setting("features", "categories", 1, "levels", 0, "1232"), "levels"),
@@ -304,6 +305,23 @@ def test_harmful_files_are_refused_with_a_reason(name, contents, path):
     edit, message = HARMFUL[name]
     path.write_bytes(change(contents["TabularRegressor"], "model", edit))
     refused_with(message, path)
+
+
+def test_columns_without_names_take_no_more_memory_than_their_file(path):
+    rows = [[x, "ab"[i % 2]] for i, x in enumerate(z)]
+    TabularClassifier(**SMALL).fit(rows, z > 0).save(path)
+    edit = setting("fitted", "n_features_in_", 3_000_000)
+    path.write_bytes(change(path.read_bytes(), "model", edit))
+    refused_with("n_features_in_", path)
+
+
+def test_texts_of_classes_take_little_memory(path):
+    """NumPy stores each text with the length of the longest."""
+    TabularClassifier(**SMALL).fit(X, np.where(z > 0, "yes", "no")).save(path)
+    labels = ["w" * 20_000, *map(str, range(1000))]
+    edit = setting("targets", "classes", labels)
+    path.write_bytes(change(path.read_bytes(), "model", edit))
+    refused_with("classes", path)
 
 
 STOPPED = {

@@ -1,5 +1,6 @@
 """Threads, forked processes, and memory use over many calls."""
 
+import _thread
 import copy
 import os
 import pickle
@@ -7,7 +8,6 @@ import signal
 import threading
 import time
 from collections import Counter
-from functools import partial
 from types import SimpleNamespace
 
 import numpy as np
@@ -16,6 +16,7 @@ import pytest
 from checks import assert_same_bits, training_state
 from scale import SCALE, scaled
 
+import fastnn
 from fastnn import MLP, SGD, Adam, AdamW, threads
 from fastnn.kernels import Loss, Stop, Trainer
 
@@ -355,32 +356,18 @@ def test_memory_does_not_grow_over_many_calls():
     assert (bytes_more < 2_000_000, blocks_more < 100) == (True, True), (bytes_more, blocks_more)
 
 
-def test_together_waits_for_all_calls_and_raises_the_first_error(monkeypatch):
-    done = []
+def test_no_more_threads_start_than_networks_train(monkeypatch):
+    monkeypatch.setattr("fastnn.many.check_threads", lambda n: n)
+    started, start = [], _thread.start_new_thread
 
-    def call(i, error=None):
-        time.sleep(0.01 * i)
-        done.append(i)
-        if error:
-            raise error
+    def record(function, arguments):
+        started.extend(arguments)  # the number of the thread
+        return start(function, arguments)
 
-    threads.run_in_threads([partial(call, i) for i in range(4)])
-    assert sorted(done) == [0, 1, 2, 3]
-    for bad in (0, 2):
-        done.clear()
-        with pytest.raises(ValueError, match="mine"):
-            threads.run_in_threads(
-                [partial(call, i, ValueError("mine") if i == bad else None) for i in range(4)]
-            )
-        assert sorted(done) == [0, 1, 2, 3]
-
-    def none_left(*arguments):
-        raise RuntimeError("can't start new thread")
-
-    monkeypatch.setattr(threads._thread, "start_new_thread", none_left)
-    done.clear()
-    threads.run_in_threads([partial(call, i) for i in range(4)])
-    assert sorted(done) == [0, 1, 2, 3]
+    monkeypatch.setattr(_thread, "start_new_thread", record)
+    networks = [MLP([3, 1], rng=i) for i in range(3)]
+    fastnn.fit_many(networks, np.ones((9, 3)), np.ones(9), n_threads=50)
+    assert started and max(started) == 2
 
 
 class Worker:

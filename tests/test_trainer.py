@@ -17,7 +17,7 @@ import pytest
 from checks import assert_same_bits
 
 import fastnn
-from fastnn import MLP, kernels, threads
+from fastnn import MLP, kernels
 from fastnn.kernels import Loss, Trainer
 
 rebinds = pytest.mark.skipif(
@@ -241,7 +241,7 @@ def failing_after(n, error, real=_thread.start_new_thread):
 STARTS = """
 import _thread, sys, time
 import numpy as np, fastnn
-from fastnn import kernels, threads
+from fastnn import kernels
 real, calls = _thread.start_new_thread, []
 def start(*arguments):
     calls.append(1)
@@ -256,7 +256,7 @@ try:
     if sys.argv[-1] == "run":
         job.run(3, 0.01, np.empty(1))
     else:
-        threads.run_in_threads([lambda: None, lambda: time.sleep(0.1), lambda: None])
+        kernels.run_in_threads([lambda abort: None, lambda abort: time.sleep(0.1), lambda abort: None])
 except MemoryError:
     pass
 else:
@@ -278,22 +278,6 @@ def test_helper_threads_end_when_another_cannot_start(where):
     code = STARTS.replace("sys.argv[-1]", repr(where))
     done = processes.run(code)
     assert (done.returncode, done.stdout.split()) == (0, ["0", "True"]), (done.stdout, done.stderr)
-
-
-def test_together_ends_when_a_thread_cannot_start(monkeypatch):
-    done = []
-    monkeypatch.setattr(
-        threads._thread, "start_new_thread", failing_after(1, MemoryError("none left"))
-    )
-    with pytest.raises(MemoryError, match="none left"):
-        threads.run_in_threads(
-            [
-                lambda: done.append(0),
-                lambda: (time.sleep(0.2), done.append(1)),
-                lambda: done.append(2),
-            ]
-        )
-    assert done == [1]  # the thread that ran has ended
 
 
 FORKED = """

@@ -54,8 +54,10 @@ def train(net, job, epochs=3):
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("rows", [None, ROWS, OTHER_ROWS, ROWS[:3]])
-def test_a_twin_trains_like_a_trainer_made_for_its_network(dtype, rows, isa):
+@pytest.mark.parametrize(
+    ("rows", "batch_size"), [(None, 16), (ROWS, 30), (OTHER_ROWS, 60), (ROWS[:3], 3)]
+)
+def test_a_twin_trains_like_a_trainer_made_for_its_network(dtype, rows, batch_size, isa):
     first = network(0, dtype)
     original = trainer(
         first, np.random.default_rng(0), rows=ROWS, validation=validation(first), keeps_best=True
@@ -66,12 +68,20 @@ def test_a_twin_trains_like_a_trainer_made_for_its_network(dtype, rows, isa):
     rngs = np.random.default_rng(3), np.random.default_rng(3)
     twin = original.twin(
         net,
+        batch_size=batch_size,
         optimizer=ADAM,
         rows=rows,
         generator=rngs[0].bit_generator,
-        validation=validation(first).twin(net, rows=HELD_OUT),
+        validation=validation(first).twin(net, batch_size=60, rows=HELD_OUT),
     )
-    expected = trainer(same, rngs[1], rows=rows, validation=validation(same), keeps_best=True)
+    expected = trainer(
+        same,
+        rngs[1],
+        batch_size=batch_size,
+        rows=rows,
+        validation=validation(same),
+        keeps_best=True,
+    )
     assert twin.position() == (0, 0, 0, 0.0)
     assert_same_bits(train(net, twin), train(same, expected))
     assert rngs[0].bit_generator.state == rngs[1].bit_generator.state
@@ -84,14 +94,14 @@ def test_a_twin_keeps_the_data_alive_and_leaves_the_first_alone():
     first, net, same = network(0), network(1), network(1)
     original = trainer(first)
     before = train(first, original)
-    twin = original.twin(net, optimizer=ADAM)
+    twin = original.twin(net, batch_size=16, optimizer=ADAM)
     del original
     assert_same_bits(train(net, twin), train(same, trainer(same)))
     assert_same_bits(first.params, before[2])
 
 
 def test_a_trainer_without_a_twin():
-    net, other, options = network(0), network(1), dict(optimizer=ADAM)
+    net, other, options = network(0), network(1), dict(optimizer=ADAM, batch_size=16)
     order = np.arange(60, dtype=np.intp)
     for original in (
         trainer(net, np.random.default_rng(0), order=order),
@@ -113,14 +123,21 @@ def test_a_trainer_without_a_twin():
 def test_invalid_arguments_of_a_twin():
     net, other = network(0), network(1)
     original = trainer(net, validation=validation(net))
-    evaluated = validation(net).twin(other, rows=HELD_OUT)
+    evaluated = validation(net).twin(other, batch_size=60, rows=HELD_OUT)
     for rows in (np.array([60]), np.array([-1]), np.array([], np.intp)):
         with pytest.raises(
             ValueError, match=r"rows must hold row numbers from 0 to 59, at least one"
         ):
-            original.twin(other, optimizer=ADAM, rows=rows, validation=evaluated)
+            original.twin(other, batch_size=16, optimizer=ADAM, rows=rows, validation=evaluated)
+    with pytest.raises(ValueError, match="needs a batch_size of 1 or more, got 0"):
+        original.twin(other, batch_size=0, optimizer=ADAM, validation=evaluated)
     with pytest.raises(ValueError, match="array of 2 numbers"):
-        original.twin(other, optimizer=ADAM, rows=np.array([0.0, 1.0]), validation=evaluated)
+        original.twin(
+            other, batch_size=16, optimizer=ADAM, rows=np.array([0.0, 1.0]), validation=evaluated
+        )
     with pytest.raises(ValueError, match="belongs to another network"):
-        original.twin(other, optimizer=ADAM, validation=validation(net))
-    assert original.twin(other, optimizer=SGD(0.1).to_kernel(), validation=evaluated) is not None
+        original.twin(other, batch_size=16, optimizer=ADAM, validation=validation(net))
+    assert (
+        original.twin(other, batch_size=16, optimizer=SGD(0.1).to_kernel(), validation=evaluated)
+        is not None
+    )

@@ -17,7 +17,7 @@ from ..files import ModelFileError
 from ..tables.files import TableError
 from ..training.state import DivergenceError
 from . import bench, demo, export, info, predict, train
-from .common import CommandError, help_texts, name_options
+from .common import CommandError, help_texts, name_options, print_line
 from .parser import Parser, one_line
 
 HELP = """
@@ -93,7 +93,7 @@ def main(argv=None):
 def _fail(arguments, error, code):
     """Print an error on standard error and return the exit code."""
     command = f"fastnn {arguments.command}" if arguments.command else "fastnn"
-    print(f"{command}: {name_options(one_line(error))}", file=sys.stderr)
+    print_line(f"{command}: {name_options(one_line(error))}", sys.stderr)
     return code
 
 

@@ -13,8 +13,9 @@ import sys
 from .. import datasets
 from ..files import ModelFileError
 from ..loading import load
+from ..messages import LONG, printable
 from ..mlp import MLP
-from ..tables.errors import printable, similar
+from ..tables.errors import similar
 from ..validation import check_threads
 
 
@@ -165,7 +166,7 @@ def load_model(path, data=None):
             raise CommandError(
                 f"{path}: is not a fastnn model. The model comes first: {data} {path}"
             ) from None
-        reason = str(error).removeprefix(f"{path}: ").removesuffix(".")
+        reason = str(error).removeprefix(printable(f"{path}: ", LONG)).removesuffix(".")
         raise CommandError(
             f"{path}: not a fastnn model, or damaged ({reason}). "
             "Pass a file written by 'fastnn train'."
@@ -216,9 +217,15 @@ def _advise_model(path):
 # ---- output ----
 
 
+def print_line(text="", stream=None):
+    """Print one line. It may hold text of a file, whose control characters are replaced."""
+    print(printable(text, LONG), file=stream or sys.stdout, flush=True)
+
+
 def print_json(report):
     """Print a JSON object. Infinite numbers and NaN become null."""
-    print(json.dumps(to_json(report), allow_nan=False, indent=2))
+    text = json.dumps(to_json(report), allow_nan=False, indent=2)
+    print(text.replace("\x7f", r"\u007f"))  # the only control character that json does not escape
 
 
 def to_json(value):
@@ -232,7 +239,7 @@ def to_json(value):
 
 def print_note(text):
     """Print a remark on standard error."""
-    print(f"note: {name_options(text)}", file=sys.stderr)
+    print_line(f"note: {name_options(text)}", sys.stderr)
 
 
 def name_options(text):

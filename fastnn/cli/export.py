@@ -4,7 +4,7 @@ import os
 
 from .. import export
 from ..loading import load
-from .common import CommandError, help_texts
+from .common import CommandError, help_texts, print_line
 
 HELP = """
 Write a model as a C file, as an ONNX file, or for PyTorch.
@@ -70,7 +70,7 @@ def run(arguments):
         model = load(arguments.model)
         for option, path in wanted.items():
             FORMATS[option][1](model, path, arguments.name)
-            print(f"Saved {path} ({os.path.getsize(path) / 1000:,.0f} kB).")
+            print_line(f"Saved {path} ({os.path.getsize(path) / 1000:,.0f} kB).")
     except (ValueError, ImportError) as error:
         message = str(error).replace("name must be", "--name must be")
         raise CommandError(message.replace('pass name="digits"', "pass --name digits")) from None

@@ -7,9 +7,9 @@ from importlib import metadata
 
 from .. import kernels
 from ..config import __version__, show_config
-from ..tables.errors import printable
+from ..messages import printable
 from . import report
-from .common import add_json, help_texts, load_model, plural, print_json
+from .common import add_json, help_texts, load_model, plural, print_json, print_line
 from .display import format_duration
 from .target import label_text
 from .training_record import KEY, describe_model, read_record
@@ -86,17 +86,17 @@ def _show_model(arguments):
             {"file": arguments.model, "bytes": n_bytes, **content, "training": record or None}
         )
         return 0
-    print(f"{printable(arguments.model, 60)}: {n_bytes / 1000:,.0f} kB")
-    for line in _format_model(content):
-        print(line)
+    lines = [f"{printable(arguments.model, 60)}: {n_bytes / 1000:,.0f} kB", *_format_model(content)]
     for name, text in model.metadata_.items():
         if name != KEY:
-            print(*report.paragraph("metadata", printable(f"{name}: {text}", 400)), sep="\n")
+            lines += report.paragraph("metadata", printable(f"{name}: {text}", 400))
     try:
-        lines = [*_format_scores(content, record), *_format_training(record)]
-    except (KeyError, TypeError, ValueError, AttributeError, IndexError):  # of another program
-        lines = [*_format_scores(content, {}), "", "training    the record is damaged"]
-    print("\n".join(lines))
+        lines += [*_format_scores(content, record), *_format_training(record)]
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
+        # A record of another program: its values may be anything.
+        lines += [*_format_scores(content, {}), "", "training    the record is damaged"]
+    for line in lines:
+        print_line(line)
     return 0
 
 

@@ -4,6 +4,7 @@ import argparse
 import re
 import sys
 
+from ..messages import LONG, printable
 from ..tables.errors import similar
 
 #: A value, not an option. argparse takes the same texts for negative numbers.
@@ -70,7 +71,7 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message):
         message = NO_VALUE.sub(r"\1 needs a value. If it begins with -, write \1=VALUE", message)
-        message = one_line(message)
+        message = printable(one_line(message), LONG)
         end = "" if message.endswith((".", "?")) else "."
         self.exit(2, f"{self.prog}: {message}{end} See '{self.prog} --help'.\n")
 

@@ -4,8 +4,8 @@ import sys
 
 import numpy as np
 
+from ..messages import has_lone_surrogate, printable
 from ..tables import table_writer
-from ..tables.errors import printable
 from . import scoring
 from .common import (
     CommandError,
@@ -17,6 +17,7 @@ from .common import (
     number,
     plural,
     print_json,
+    print_line,
     print_note,
 )
 from .predict_table import PredictTable, input_files
@@ -127,9 +128,9 @@ def run(arguments):
         print_json(report)
         return 0
     if arguments.out is not None:
-        print(f"Saved {arguments.out} ({plural(table.n_rows, 'row')}).")
+        print_line(f"Saved {arguments.out} ({plural(table.n_rows, 'row')}).")
     for line in format_scores(scores, f"on {plural(scores['rows'], 'row')}") if scores else ():
-        print(line, file=sys.stderr)
+        print_line(line, sys.stderr)
     return 0
 
 
@@ -150,6 +151,14 @@ def _check_arguments(arguments, model):
             f"{arguments.model}: was trained on an array, whose columns have no names. Load it in "
             "Python with fastnn.load, or train it on a table with column names."
         )
+    classes = [label_text(label) for label in model.classes_.tolist()] if is_classifier else []
+    for what, text in (*(("column", name) for name in model.model_.features.names),
+                       *(("class", label) for label in classes)):  # fmt: skip
+        if has_lone_surrogate(text):  # a table cannot have it
+            raise CommandError(
+                f"{arguments.model}: has the {what} {printable(text)!r}, which UTF-8 cannot hold. "
+                "Load it in Python with fastnn.load, or train it on a table with another name."
+            )
     if arguments.out is not None:
         table_writer.check_extension(arguments.out)
         check_output(arguments.out, *input_files(arguments), arguments.model)

@@ -7,7 +7,7 @@ most 80 columns.
 import shlex
 import textwrap
 
-from ..tables.errors import printable
+from ..messages import printable
 from ..tabular.columns.kinds import KINDS
 from .common import plural
 from .display import format_duration
@@ -19,6 +19,7 @@ MAX_CLASSES = 12
 MAX_IMPORTANT = 8
 MAX_WARNINGS = 10
 NAME = 24  # characters of a name in a table
+REASON = 400  # characters of a reason
 #: Names of the scores that --tune compares.
 METRICS = {"log_loss": "log-loss", "rmse": "RMSE", "mae": "mean absolute error",
            "poisson_deviance": "Poisson deviance"}  # fmt: skip
@@ -56,7 +57,7 @@ def format_columns(record):
     for name, reason in record["left_out"].items():
         by_reason.setdefault(reason, []).append(name)
     for reason, names in by_reason.items():
-        yield from paragraph("left out", f"{list_names(names)}: {reason}")
+        yield from paragraph("left out", f"{list_names(names)}: {printable(reason, REASON)}")
 
 
 def format_suspicions(record):
@@ -262,13 +263,13 @@ def format_suspects(record):
         yield f"  {'place':<16}{'target':>14}{'predicted':>14}"
         for s in suspects:
             target, predicted = format_number(s["given"]), format_number(s["predicted"])
-            yield f"  {s['place']:<16}{target:>14}{predicted:>14}"
+            yield f"  {printable(s['place']):<16}{target:>14}{predicted:>14}"
         return
     yield "rows to check (the target is improbable, so it may be wrong)"
     yield f"  {'place':<16}{'target':<{NAME}}{'probability':>11}   predicted"
     for s in suspects:
         target, predicted = printable(s["given"], NAME - 2), printable(s["predicted"], NAME - 2)
-        yield f"  {s['place']:<16}{target:<{NAME}}{s['probability']:>11.2g}   {predicted}"
+        yield f"  {printable(s['place']):<16}{target:<{NAME}}{s['probability']:>11.2g}   {predicted}"
 
 
 # ---- parts ----

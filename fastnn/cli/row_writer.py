@@ -64,6 +64,9 @@ class RowWriter:
         with self._explained():
             text = to_text(block, header=self._is_new, quoted=self.is_quoted)
         self._is_new = False
+        if sys.stdout.isatty():
+            lines = text.decode().split("\n")
+            text = "\n".join(printable(line, len(line)) for line in lines).encode()
         sys.stdout.flush()
         # The bytes are UTF-8, whatever the encoding of the terminal.
         sys.stdout.buffer.write(text)

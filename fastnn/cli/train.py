@@ -1,7 +1,6 @@
 """fastnn train: train an ensemble of networks on a table, and save it."""
 
 import contextlib
-import json
 import os
 import sys
 import time
@@ -12,21 +11,21 @@ from ..config import __version__
 from ..tables.errors import import_pyarrow
 from ..tables.suspicions import find as find_suspicions
 from ..tabular.columns.kinds import KINDS
-from . import report, train_model
+from . import report, train_model, training_record
 from .common import (
     CommandError,
     check_output,
     help_texts,
     print_json,
+    print_line,
     resolve_table_path,
-    to_json,
 )
 from .evaluation import Evaluation, find_suspects
 from .table_options import read_options
 from .target import label_text, read_target
 from .train_options import add_arguments, command_line, complete, resolve_columns, split_names
 from .train_table import open_table
-from .training_record import KEY, describe_model
+from .training_record import describe_model
 from .tune import Search
 
 HELP = """
@@ -102,6 +101,7 @@ def run(arguments):
     show(report.format_suspicions(record))
     began = time.perf_counter()
     record["tuning"] = None
+    model.metadata_bytes = training_record.largest_size(record, table.column_names)
     if arguments.tune:
         search = Search(model, rows, arguments)
         model, is_interrupted = search.run(), search.is_interrupted
@@ -129,7 +129,8 @@ def run(arguments):
     if arguments.report is not None:
         _write_report(model, record, rows.sample, held_out, arguments)
     if is_interrupted:
-        print("\n".join(report.format_interrupted(record, arguments.out)), file=sys.stderr)
+        for line in report.format_interrupted(record, arguments.out):
+            print_line(line, sys.stderr)
         return 130
     return 0
 
@@ -152,7 +153,7 @@ def _check_files(arguments):
 
 def _print(lines):
     for line in lines:
-        print(line, flush=True)
+        print_line(line)
 
 
 def _ignore(lines):
@@ -223,7 +224,7 @@ def _suspicions(table, target, drop):
 
 
 def _save(model, record, out):
-    model.metadata_ = {KEY: json.dumps(to_json(record))}
+    model.metadata_ = training_record.to_metadata(record)
     try:
         model.save(out)
     except OSError as error:
@@ -258,4 +259,4 @@ def _written_after_the_model(path, arguments):
             f"{arguments.out}."
         ) from None
     if not (arguments.json or arguments.quiet):
-        print(f"Saved {path}.")
+        print_line(f"Saved {path}.")

@@ -5,7 +5,7 @@ import os
 import re
 import warnings
 
-from ..tables.errors import printable
+from ..messages import printable
 from ..tabular.columns.kinds import KINDS
 from .common import CommandError, load_model
 from .fit_progress import show_progress

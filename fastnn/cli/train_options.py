@@ -17,7 +17,15 @@ from .target import TASKS
 from .train_config import read_config
 
 METRICS = ("accuracy", "log_loss")
-LOSSES = ("squared_error", "absolute_error", "huber", "log_cosh", "poisson")
+# generated: losses, by src/generate.py from src/operations.py
+LOSSES = (
+    "squared_error",
+    "absolute_error",
+    "huber",
+    "log_cosh",
+    "poisson",
+)
+# end of losses
 DEFAULTS = dict(members=5, seed=0, threads=-1, test_size=0.0)
 MAX_UNITS = 100_000  # of a hidden layer
 COLUMN_OPTIONS = (*KINDS, "drop")

@@ -3,7 +3,7 @@
 import numpy as np
 
 from .. import plotting
-from ..tables.errors import printable
+from ..messages import printable
 from .report import short_path
 
 MAX_IMPORTANT = 10
@@ -48,7 +48,8 @@ def save(path, model, record, y, P):
         plotting.plot_importances(model, ax=columns, max_columns=MAX_IMPORTANT)
         columns.set_title("most important columns")
         target, data = printable(record["target"], 30), short_path(record["data"], 50)
-        figure.suptitle(f"{target} in {data}, on held-out rows", x=0.01, ha="left")
+        title = f"{target} in {data}, on held-out rows"
+        figure.suptitle(title, x=0.01, ha="left", parse_math=False)  # a name may have dollar signs
         figure.savefig(path)
 
 

@@ -3,21 +3,60 @@
 A file can be damaged, or written by other programs, so nothing is taken for granted.
 """
 
-import json
 import os
 import shlex
 
+from ..files import ModelFileError
+from ..files.safetensors import parse_json, to_text
+from .common import to_json
+from .evaluation import MAX_SUSPECTS
+
 KEY = "training"  # in metadata_
+REASON = 300  # characters of a reason or a place, at most
 TEXTS = ("sep", "encoding", "decimal", "comment")
 
 
 def read_record(model):
     """Return the training record of a model, {} without one."""
     try:
-        record = json.loads(model.metadata_.get(KEY, "{}"))
-    except (ValueError, RecursionError):
+        record = parse_json(model.metadata_.get(KEY, "{}"), KEY)
+    except ModelFileError:
         return {}
     return record if isinstance(record, dict) else {}
+
+
+def to_metadata(record):
+    """Return the record as `metadata_` of a model."""
+    return {KEY: to_text(to_json(record))}
+
+
+def largest_size(record, names):
+    """Return the most bytes that a record can have in the header of a file.
+
+    Training does not begin unless there is room for them.
+
+    Parameters
+    ----------
+    record : dict
+        What is known before training.
+    names : list of str
+        Names of the columns.
+    """
+    classes = record["classes"] or []
+    score = -1e-300 / 3  # a number with all digits
+    longest = sorted(classes, key=len)[-1:]
+    scores = {
+        "classes": [{"class": label, "scores": [score] * 5} for label in classes],
+        "confusion": "0," * len(classes) ** 2 + "0" * (record["rows"] // 4),
+        "others": [score] * 20,
+    }
+    filled = record | {
+        "columns": {name: ["x" * REASON, score] for name in names},
+        "scores": [scores, scores],
+        "suspects": [["x" * REASON, *longest, *longest]] * MAX_SUSPECTS,
+        "others": "x" * 10_000,
+    }
+    return len(to_text(to_text(to_metadata(filled))).encode())
 
 
 def describe_model(model):

@@ -31,6 +31,9 @@ if TYPE_CHECKING:
     from ..typing import Callbacks, FloatArray, LossFunction, Path, RandomState
 
 
+MAX_NETWORKS = 10_000  # of an estimator, also in files
+
+
 class BaseMLP(PartialFit):
     """Parameters, fit and partial_fit of `MLPClassifier` and `MLPRegressor`.
 
@@ -65,7 +68,7 @@ class BaseMLP(PartialFit):
         "dropout": [Interval(Real, 0, 1, closed="left"), "array-like"],
         "schedule": [schedules.Schedule, None],
         "validation_data": [tuple, list, None],
-        "n_estimators": [Interval(Integral, 1, None, closed="left")],
+        "n_estimators": [Interval(Integral, 1, MAX_NETWORKS, closed="both")],
         "bagging": [StrOptions({"folds", "bootstrap"}), None],
         "n_threads": [Interval(Integral, 1, None, closed="left"), Options(Integral, {-1})],
         "callbacks": [tuple, list, Callback, callable],
@@ -273,6 +276,11 @@ class BaseMLP(PartialFit):
 
         return scikit_learn.to_sklearn(self)
 
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name in self._parameter_constraints and vars(self).get("_online") is not None:
+            vars(self)["_online"] = None  # it takes steps with the parameters of before
+        super().__setattr__(name, value)
+
     def set_params(self, **params: Any) -> Self:
         """Set parameters of this estimator. The next fit or partial_fit uses them.
 
@@ -288,7 +296,6 @@ class BaseMLP(PartialFit):
         -------
         self
         """
-        self._online = None
         changes: dict = {}
         # as in scikit-learn, an object is set before its options, whatever their order
         for name, value in sorted(params.items(), key=lambda item: "__" in item[0]):

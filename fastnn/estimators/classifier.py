@@ -264,21 +264,24 @@ class MLPClassifier(Calibration, ClassifierMixin, BaseMLP):
             online is not None
             and sample_weight is None
             and classes is None
-            and len(y) == 1
-            and self._step_online(online, X, y[0])
+            and self._step_online(X, y, self._write_target)
         ):
             return self
         return self._partial_fit_checked(X, y, sample_weight, classes)
 
-    def _step_online(self, online, X, label):
+    def _write_target(self, label, targets):
+        """Write the number of a label's class. Return False if it needs other checks."""
         if self.targets_.is_multilabel:
             return False
         label = label.item() if isinstance(label, np.generic) else label
-        class_number = self.targets_.numbers.get(label)
-        if class_number is None or not online.read_row(X):
+        try:
+            class_number = self.targets_.numbers.get(label)
+        except TypeError:  # a label in a list or an array, which needs other checks
             return False
-        online.targets[0] = class_number
-        return self._record_step(online.step())
+        if class_number is None:
+            return False
+        targets[0] = class_number
+        return True
 
     @_fit_context(prefer_skip_nested_validation=True)
     def _partial_fit_checked(self, X, y, sample_weight, classes):

@@ -6,10 +6,10 @@ import numpy as np
 
 from .. import kernels
 from ..activations import ACTIVATIONS
-from ..kernels import Activation, CompiledNetwork
+from ..kernels import Activation, CompiledNetwork, run_in_threads
 from ..many import forward_many
 from ..sparse_rows import blocks, is_sparse
-from ..threads import CHUNK, run_in_threads
+from ..threads import CHUNK
 from ..validation import check_threads
 from . import inputs
 
@@ -22,8 +22,13 @@ def mean_outputs(networks, X, n_threads):
     """
     if len(networks) == 1:
         return inputs.forward(networks[0], X, n_threads)
+    with kernels.Reading(networks):
+        return _mean_outputs(networks, X, n_threads)
+
+
+def _mean_outputs(networks, X, n_threads):
     if is_sparse(X):
-        return np.concatenate([mean_outputs(networks, part, n_threads) for _, part in blocks(X)])
+        return np.concatenate([_mean_outputs(networks, part, n_threads) for _, part in blocks(X)])
     n = len(X)
     out = np.empty((n, networks[0].layer_sizes[-1]), networks[0].dtype)
     n_threads = check_threads(n_threads)

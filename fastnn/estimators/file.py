@@ -10,10 +10,12 @@ import math
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
+from .. import kernels
 from ..files import kinds, model, safetensors
 from ..files.safetensors import check_mapping, is_count, parse_json
 from ..mlp import from_parts, to_parts
 from . import records, stored_parameters
+from .base import MAX_NETWORKS
 from .classifier import MLPClassifier
 from .networks import restore, targets_class
 from .records import Record
@@ -21,7 +23,6 @@ from .regressor import MLPRegressor
 
 FORMAT, VERSION = "fastnn-estimator", 1
 CLASSES = {cls.__name__: cls for cls in (MLPClassifier, MLPRegressor)}
-MAX_NETWORKS = 10_000
 #: Arrays of a network besides those of a model file, and the fields of its Record.
 CURVES = {
     "loss_curve": "loss_curve",
@@ -46,6 +47,7 @@ def write(path, estimator, state):
             f"save writes an MLPClassifier or an MLPRegressor, got the subclass {type(e).__name__}. "
             "Save its networks with networks_[i].save, or use pickle."
         )
+    reading = kernels.Reading(e.networks_)
     arrays: dict = {}
     networks = []
     last_losses = e.loss_ if len(e.networks_) > 1 else [e.loss_]
@@ -84,7 +86,7 @@ def write(path, estimator, state):
         "format_version": str(VERSION),
         "estimator": safetensors.to_text(content),
     }
-    safetensors.write(path, arrays, metadata)
+    safetensors.write(path, arrays, metadata, reading.check)
 
 
 def _finite_or_none(x):

@@ -117,13 +117,8 @@ class MLPRegressor(MultiOutputMixin, RegressorMixin, BaseMLP):
         self
         """
         online = getattr(self, "_online", None)
-        if online is not None and sample_weight is None and len(y) == 1 and online.read_row(X):
-            try:
-                online.targets[0] = y[0]
-            except (TypeError, ValueError):
-                return self._partial_fit_checked(X, y, sample_weight)
-            if self._record_step(online.step()):
-                return self
+        if online is not None and sample_weight is None and self._step_online(X, y, _write_targets):
+            return self
         return self._partial_fit_checked(X, y, sample_weight)
 
     @_fit_context(prefer_skip_nested_validation=True)
@@ -259,3 +254,17 @@ class MLPRegressor(MultiOutputMixin, RegressorMixin, BaseMLP):
                 "sklearn.metrics.mean_pinball_loss."
             )
         return super().score(X, y, sample_weight)
+
+
+def _write_targets(y, targets):
+    """Write the targets y of a row to an array of one row. Return False if y needs other checks."""
+    if isinstance(y, (float, int, np.floating, np.integer)):
+        if targets.shape[1] != 1:
+            return False
+    elif type(y) is not np.ndarray or y.shape != targets.shape[1:] or y.dtype.kind not in "fiu":
+        return False
+    try:
+        targets[0] = y
+    except OverflowError:
+        return False
+    return True

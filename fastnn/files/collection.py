@@ -29,8 +29,11 @@ class Entry:
     metadata: dict
 
 
-def write(path, entries, names=None):
-    """Write entries, all of one dtype, to a file, atomically. names : list of str, optional."""
+def write(path, entries, names=None, on_written=None):
+    """Write entries, all of one dtype, to a file, atomically.
+
+    names : list of str, optional. on_written : as in `safetensors.write`.
+    """
     groups: dict = {}  # {architecture as JSON: (number, [params])}
     numbers = np.empty(len(entries), np.int64)
     for i, entry in enumerate(entries):
@@ -51,7 +54,7 @@ def write(path, entries, names=None):
         metadata["user"] = safetensors.to_text(
             [check_user_metadata(entry.metadata, ValueError) for entry in entries]
         )
-    safetensors.write(path, arrays, metadata)
+    safetensors.write(path, arrays, metadata, on_written)
 
 
 def read(path):
@@ -86,8 +89,8 @@ def _read(reader):
         expected["groups"] = [n], "I64"
     reader.check(expected)
     groups = reader.array("groups") if len(networks) > 1 else np.zeros(n, np.int64)
-    if not np.array_equal(
-        np.bincount(np.clip(groups, 0, len(networks)), minlength=len(networks)), counts
+    if groups.min() < 0 or not np.array_equal(
+        np.bincount(np.minimum(groups, len(networks)), minlength=len(networks)), counts
     ):
         raise ModelFileError("groups do not match the numbers of networks")
     names = _list_of(metadata, "names", n, lambda name: isinstance(name, str))

@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 
+MAX_TEXTS = 2**26  # bytes of an array of texts, each of which is as large as the longest
 LABEL_TYPES = {"b": bool, "i": int, "u": int, "f": float, "U": str}  # by kind of dtype
 
 
@@ -23,6 +24,13 @@ def to_json(label):
 def describe(classes):
     """Return an array of classes as a dict that JSON can hold."""
     labels = [to_json(label) for label in classes.tolist()]
+    if classes.dtype.kind == "U" and classes.nbytes > MAX_TEXTS:
+        longest = max(labels, key=len)
+        raise ValueError(
+            f"the longest of the {len(labels):,} classes has {len(longest):,} characters "
+            f"({longest[:20]!r}...), so that they need {classes.nbytes:,} bytes of memory, but a model "
+            f"file can hold at most {MAX_TEXTS:,}. Shorten the texts of y."
+        )
     return dict(classes=labels, dtype=classes.dtype.newbyteorder("=").str)
 
 
@@ -44,6 +52,8 @@ def parse(description):
     if not all(type(label) in types for label in labels) or len(set(labels)) < len(labels):
         raise ValueError("classes")
     if kind == "U":  # as long as the labels, whatever the file says
+        if len(labels) * 4 * max(map(len, labels)) > MAX_TEXTS:
+            raise ValueError("classes")
         return np.array(labels)
     out = np.empty(len(labels), object if kind == "O" else dtype)
     out[:] = labels

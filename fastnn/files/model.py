@@ -16,12 +16,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ..activations import ACTIVATIONS
-from ..training.state import TrainingState
+from ..network import MAX_LAYERS, MAX_SIZE
+from ..training.state import TrainingState, is_order_from
 from . import ModelFileError, generators, kinds, safetensors, states
 from .safetensors import check_mapping, is_count, parse_json
 
 FORMAT, VERSION = "fastnn", 1
-MAX_LAYERS, MAX_SIZE = 1000, 2**24
+SPARE = 500_000  # bytes of the header that `check` leaves for arrays and the training state
 STATE_ARRAYS = "order", "params", "best_params"  # which a training state may have, besides moments
 NETWORK = ("layer_sizes", "activations", "bias", "dtype", "dropout")  # in Parts and in the JSON
 
@@ -88,11 +89,22 @@ def _views(params, shapes):
 # ---- write ----
 
 
-def write(path, parts):
-    """Write `Parts` to a file, atomically."""
+def write(path, parts, on_written=None):
+    """Write `Parts` to a file, atomically. on_written : as in `safetensors.write`."""
+    safetensors.write(path, arrays_of(parts), _metadata(parts), on_written)
+
+
+def check(parts):
+    """Raise ValueError if `write` could not write these `Parts` because of what they describe."""
+    metadata = _metadata(parts)
+    safetensors.check_header(
+        SPARE + len(safetensors.to_text(metadata).encode()), "Store less in net.metadata."
+    )
+
+
+def _metadata(parts):
     description = {name: safetensors.to_text(value) for name, value in describe(parts).items()}
-    metadata = {"format": FORMAT, "format_version": str(VERSION), **description}
-    safetensors.write(path, arrays_of(parts), metadata)
+    return {"format": FORMAT, "format_version": str(VERSION), **description}
 
 
 def describe(parts):
@@ -250,7 +262,8 @@ def read_arrays(reader, parts, prefix=""):
     state.moments = reader.array(prefix + "moments")
     if prefix + "order" in reader.entries:
         state.order = reader.array(prefix + "order").astype(np.intp, copy=False)
-        if not np.array_equal(np.sort(state.order), np.arange(len(state.order))):
+        first = int(state.order.min())  # of the rows of a window, otherwise 0
+        if not 0 <= first <= state.row or not is_order_from(first, state.order, len(state.order)):
             raise ModelFileError("order is not a permutation of the rows")
     if prefix + "params" in reader.entries:
         state.params = reader.array(prefix + "params")

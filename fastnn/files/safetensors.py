@@ -28,12 +28,23 @@ DTYPES: dict[str, np.dtype] = {
 NAMES = {dtype: name for name, dtype in DTYPES.items()}
 
 
-def to_text(value):
-    """Return a value as JSON text. Numbers of NumPy become those of Python."""
-    return json.dumps(value, default=lambda x: x.item(), separators=(",", ":"))
+def to_text(value, allow_nan=True):
+    """Return a value as JSON text. Numbers of NumPy become those of Python.
+
+    Characters stand for themselves: escaped, and again in the JSON around it, most letters of the
+    world would take seven bytes. UTF-8 has no lone surrogates, so these are escaped.
+    """
+    text = json.dumps(
+        value,
+        allow_nan=allow_nan,
+        default=lambda x: x.item(),
+        ensure_ascii=False,
+        separators=(",", ":"),
+    )
+    return re.sub("[\ud800-\udfff]", lambda found: rf"\u{ord(found[0]):04x}", text)
 
 
-def write(path, arrays, metadata):
+def write(path, arrays, metadata, on_written=None, advice="Store less in net.metadata."):
     """Write a file, atomically.
 
     Parameters
@@ -42,10 +53,26 @@ def write(path, arrays, metadata):
     arrays : dict of str to ndarray
         float32, float64 or int64. The file has them in this order.
     metadata : dict of str to str
+    on_written : callable, optional
+        Called when all is written. If it raises an exception, the file is not replaced.
+    advice : str
+        What to do if the header is too large, for the error message.
     """
     arrays = {
         name: np.ascontiguousarray(a, a.dtype.newbyteorder("<")) for name, a in arrays.items()
     }
+    text = _header(arrays, metadata)
+    check_header(len(text), advice)
+    with replacing(path) as file:
+        file.write(len(text).to_bytes(8, "little") + text)
+        for a in arrays.values():
+            file.write(a.data if a.size else b"")
+        if on_written is not None:
+            on_written()
+
+
+def _header(arrays, metadata):
+    """Return the header of a file as bytes."""
     header, offset = {"__metadata__": metadata}, 0
     for name, a in arrays.items():
         header[name] = {
@@ -54,17 +81,17 @@ def write(path, arrays, metadata):
             "data_offsets": [offset, offset + a.nbytes],
         }
         offset += a.nbytes
-    text = json.dumps(header).encode()
-    text += b" " * (-len(text) % 8)  # the arrays start at a multiple of 8
-    if len(text) > MAX_HEADER:  # `Reader` would reject it
+    text = json.dumps(header, ensure_ascii=False).encode()
+    return text + b" " * (-len(text) % 8)  # the arrays start at a multiple of 8
+
+
+def check_header(n_bytes, advice):
+    """Raise ValueError for a header that `Reader` would reject. advice : str, what to do"""
+    if n_bytes > MAX_HEADER:
         raise ValueError(
-            f"the header of the file has {len(text):,} bytes, but at most {MAX_HEADER:,} are "
-            "allowed. Store less in net.metadata."
+            f"the header of the file has {n_bytes:,} bytes, but at most {MAX_HEADER:,} are "
+            f"allowed. {advice}"
         )
-    with replacing(path) as file:
-        file.write(len(text).to_bytes(8, "little") + text)
-        for a in arrays.values():
-            file.write(a.data if a.size else b"")
 
 
 @contextmanager

@@ -1,11 +1,12 @@
 """From the arguments of an update function to the kernel: checks, options, and one step."""
 
+import sys
 from functools import lru_cache
 
 import numpy as np
 
 from .. import kernels, schedules
-from ..validation import FLOATS, check_number, check_out, check_shape
+from ..validation import FLOATS, check_count, check_number, check_out, check_shape
 
 
 def to_kernel(optimizer, **options):
@@ -30,6 +31,11 @@ def _cached_to_kernel(optimizer, lr, **others):
 def _others_to_kernel(optimizer, **others):
     """Return the fields of all options but lr, which often differs from step to step."""
     return optimizer(**others).to_kernel()
+
+
+def check_step(step):
+    """Return the number of a step, from 1, as the kernels count them."""
+    return check_count("step", step, maximum=sys.maxsize)
 
 
 def update(optimizer, step, params, grads, moments):
@@ -57,3 +63,12 @@ def update(optimizer, step, params, grads, moments):
         others.append(moment)
     if params.size:
         kernels.update(optimizer, step, params, converted, *moments.values())
+
+
+def require(name, moment, option):
+    """Return a moment, or raise a ValueError if it is missing."""
+    if moment is None:
+        raise ValueError(
+            f"{option} needs {name}. Pass an array like params, zeros before the first step."
+        )
+    return moment

@@ -6,7 +6,7 @@ import argparse
 import importlib.util
 from typing import TYPE_CHECKING
 
-from ..tables.errors import printable
+from ..messages import printable
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -36,7 +37,7 @@ class Schedule(Options):
     """Base class of all schedules: ``schedule(t)`` is the rate after t steps or epochs."""
 
     def __call__(self, t: int) -> float:
-        t = check_count("t", t, minimum=0)
+        t = check_count("t", t, minimum=0, maximum=sys.maxsize)
         return kernels.learning_rate(self.to_kernel(), t, t)
 
     def to_kernel(self) -> Any:

@@ -2,12 +2,17 @@
 
 from difflib import get_close_matches
 
+from ..messages import LONG, printable
+
 STANDARD_INPUT = "standard input"
 SIMILARITY = 0.7  # of names, 0 to 1
 
 
 class TableError(ValueError):
     """A table that cannot be used. The message is one line."""
+
+    def __init__(self, message):
+        super().__init__(printable(message, LONG))
 
 
 def import_pyarrow():
@@ -23,13 +28,6 @@ def import_pyarrow():
             'Run: python -m pip install "fastnn-mlp[cli]"'
         ) from None
     return pyarrow
-
-
-def printable(text, maximum=40):
-    """Make text from a file safe for a terminal: one line of limited length, without control
-    characters."""
-    text = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in str(text))
-    return text if len(text) <= maximum else text[: maximum - 3] + "..."
 
 
 def one_line(error):

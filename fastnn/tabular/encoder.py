@@ -16,6 +16,7 @@ from ..files.checks import check, is_finite
 from ..files.safetensors import check_mapping, is_count
 from ..input_table import Table
 
+MAX_HIDDEN = 99  # hidden layers
 MAX_WIDTH = 2**24  # units of a hidden layer, and inputs
 ONE_HOT_SCALE = 1.66
 FLAG_SCALE = 2.0  # of the input that marks missing values

@@ -15,9 +15,10 @@ from sklearn.utils.validation import check_is_fitted
 from ..estimators.attributes import Attributes
 from .columns import frames
 from .columns.kinds import ARGUMENTS
-from .encoder import MAX_WIDTH
+from .encoder import MAX_HIDDEN, MAX_WIDTH
 from .fitting.fit import Fit
 from .fitting.options import TableFitOptions
+from .unfinished import MAX_FOLDS
 
 if TYPE_CHECKING:
     from typing import Any, Self
@@ -54,9 +55,12 @@ class BaseTabular(Attributes):
         copied and pickled.
     score_name : str
         What progress calls the score.
+    metadata_bytes : int
+        Bytes of the header of a model file that `fit` leaves for the `metadata_` to come.
     """
 
     on_progress: Any = None
+    metadata_bytes: int = 0
     score_name: str
     #: These arguments are not routed by meta-estimators.
     __metadata_request__fit: ClassVar[dict] = dict.fromkeys(
@@ -64,7 +68,7 @@ class BaseTabular(Attributes):
     )
 
     _parameter_constraints: ClassVar[dict] = {
-        "n_estimators": [Interval(Integral, 1, None, closed="left")],
+        "n_estimators": [Interval(Integral, 1, MAX_FOLDS, closed="both")],
         "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left"),
                                StrOptions({"auto"})],
         "time_limit": [Interval(Real, 0, None, closed="neither"), None],
@@ -140,7 +144,9 @@ class BaseTabular(Attributes):
         Raises
         ------
         ValueError
-            X, y, sample_weight or a parameter is invalid, or not that of the fit to resume.
+            X, y, sample_weight or a parameter is invalid, or not that of the fit to resume. Or
+            a model file could not hold the model: it describes the texts of categories and classes,
+            the names and the bins of all columns in up to 16 MB.
         MemoryError
             The networks would need more memory than the machine has.
         OSError
@@ -200,7 +206,14 @@ class BaseTabular(Attributes):
             verbose=bool(self.verbose),
             on_progress=self.on_progress,
             score_name=self.score_name,
+            check_size=self._check_size,
         )
+
+    def _check_size(self, model, n_folds):
+        """Raise ValueError unless a file can hold a model without networks, and its networks."""
+        from . import file
+
+        file.check_before_training(self, model, n_folds)
 
     def _task(self) -> Any:
         """Return the ClassTask or NumberTask of the parameters."""
@@ -211,12 +224,12 @@ class BaseTabular(Attributes):
         if isinstance(sizes, str):
             return [64, 64]
         sizes = [sizes] if isinstance(sizes, Integral) else list(sizes)
-        if not sizes or not all(
+        if not 1 <= len(sizes) <= MAX_HIDDEN or not all(
             isinstance(k, Integral) and 1 <= int(k) <= MAX_WIDTH for k in sizes
         ):
             raise ValueError(
-                "hidden_layer_sizes must be 'auto', a whole number or a sequence of whole numbers "
-                f"from 1 to {MAX_WIDTH:,}, got {self.hidden_layer_sizes!r}"
+                "hidden_layer_sizes must be 'auto', a whole number or a sequence of up to "
+                f"{MAX_HIDDEN} whole numbers from 1 to {MAX_WIDTH:,}, got {self.hidden_layer_sizes!r}"
             )
         return list(map(int, sizes))
 

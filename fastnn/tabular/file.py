@@ -8,7 +8,7 @@ regression, "errors" (m,) and "errors_fold" (m,) are what `feature_importances_`
 unless it is empty, under "user". Nothing in a file is run.
 """
 
-import json
+import math
 
 import numpy as np
 from sklearn.base import is_classifier
@@ -17,11 +17,12 @@ from .. import losses
 from ..files import ModelFileError, kinds, labels, safetensors
 from ..files.checks import check, is_finite
 from ..files.model import check_user_metadata
-from ..files.safetensors import check_mapping, is_count, parse_json
+from ..files.safetensors import check_mapping, is_count, parse_json, to_text
 from .model import TableModel
 from .targets import Classes, Numbers
 
 FORMAT, VERSION = "fastnn-tabular", 1
+SPARE = 100_000  # bytes of the header for arrays, members and what resuming needs
 
 
 # ---- write ----
@@ -31,26 +32,80 @@ def write(path, estimator):
     """Write a fitted estimator to a file, atomically."""
     model = estimator.model_
     arrays = {"importances": np.asarray(estimator.feature_importances_, np.float64)}
-    parameters = estimator.get_params(False).items()
-    content = dict(
-        estimator=type(estimator).__name__,
-        parameters={name: _to_json(name, value) for name, value in parameters},
-        fitted=dict(
-            n_features_in_=estimator.n_features_in_,
-            oof_score_=estimator.oof_score_,
-            _target_name=model.target_name,
-        ),
-        **model.to_json(),
+    score = estimator.oof_score_
+    content = _describe(
+        estimator, model, None if score is None or not math.isfinite(score) else score
     )
     metadata = {
         "format": FORMAT,
         "format_version": str(VERSION),
-        "model": json.dumps(content, allow_nan=False, separators=(",", ":")),
+        "model": to_text(content, allow_nan=False),
     }
     if estimator.metadata_:
         user = check_user_metadata(estimator.metadata_, ValueError, "metadata_")
-        metadata["user"] = json.dumps(user)
-    safetensors.write(path, arrays | model.arrays(), metadata)
+        metadata["user"] = to_text(user)
+    safetensors.write(path, arrays | model.arrays(), metadata, advice="Store less in metadata_.")
+
+
+def check_before_training(estimator, model, n_folds):
+    """Raise ValueError unless a file can hold an estimator once its networks are trained.
+
+    Parameters
+    ----------
+    estimator : TabularClassifier or TabularRegressor
+    model : TableModel
+        Without networks, with all encoders that they may use.
+    n_folds : int
+    """
+    content = _describe(estimator, model, None)
+    room = safetensors.MAX_HEADER - SPARE - 8 * n_folds - estimator.metadata_bytes
+    n_bytes = _n_bytes(content)
+    if n_bytes <= room:
+        return
+    features = model.features
+    sizes = {
+        f"column {features.columns[c.source].label!r} with {len(c.levels):,} categories of up to "
+        f"{max(map(len, c.levels)):,} characters": (
+            _n_bytes(c.levels),
+            f"Shorten its texts, or leave it out. Pass drop=[{features.columns[c.source].label!r}].",
+        )
+        for c in features.categories
+        if c.levels
+    }
+    sizes[f"the names of {features.n_columns:,} columns"] = (
+        _n_bytes([features.names, features.left_out]),
+        "Shorten the names, or pass fewer columns.",
+    )
+    sizes[f"the encoding of {len(features.numbers):,} numbers"] = (
+        _n_bytes(content["encoders"]),
+        "Leave columns out with drop.",
+    )
+    sizes["the targets"] = _n_bytes(content["targets"]), "Shorten the texts of the classes."
+    what, (size, advice) = max(sizes.items(), key=lambda item: item[1][0])
+    raise ValueError(
+        f"the model would describe its columns and targets in {n_bytes:,} bytes, but the header of "
+        f"its file has room for {max(room, 0):,}. The largest part is {what}: {size:,} bytes. {advice}"
+    )
+
+
+def _n_bytes(value):
+    """Return the size of a value in a header, where it is JSON in JSON."""
+    return len(to_text(to_text(value, allow_nan=False)).encode())
+
+
+def _describe(estimator, model, score):
+    """Return what a file says of an estimator, as JSON holds it. score : `oof_score_`"""
+    parameters = estimator.get_params(False).items()
+    return dict(
+        estimator=type(estimator).__name__,
+        parameters={name: _to_json(name, value) for name, value in parameters},
+        fitted=dict(
+            n_features_in_=model.features.n_columns,
+            oof_score_=score,
+            _target_name=model.target_name,
+        ),
+        **model.to_json(),
+    )
 
 
 def _to_json(name, value):
@@ -94,6 +149,7 @@ def _read(reader, class_of):
     n_columns, score, target_name = (
         fitted[name] for name in ("n_features_in_", "oof_score_", "_target_name")
     )
+    check(n_columns == reader.length("importances"), "n_features_in_")  # at most what it stores
     check(is_count(n_columns, 2**31), "n_features_in_")
     check(score is None or is_finite(score), "oof_score_")
     check(target_name is None or isinstance(target_name, str), "_target_name")

@@ -12,7 +12,7 @@ from ..files.safetensors import check_mapping, is_count
 from ..many import forward_many
 from ..mlp import blank_network
 from .columns.features import Features
-from .encoder import MAX_WIDTH, Encoder
+from .encoder import MAX_HIDDEN, MAX_WIDTH, Encoder
 from .unfinished import MAX_FOLDS, Unfinished
 
 BLOCK = 20_000  # rows that are encoded and predicted at a time
@@ -145,8 +145,8 @@ class TableModel:
         out = dict(
             features=self.features.to_json(),
             encoders=[encoder.to_json() for encoder in self.encoders],
-            members=[member.to_json() for member in self.members],
             targets=self.targets.to_json(),
+            members=[member.to_json() for member in self.members],
         )
         if self.unfinished is not None:
             out["unfinished"] = asdict(self.unfinished)
@@ -211,7 +211,7 @@ class TableModel:
         sizes = []
         for member, (n_folds, n_snapshots) in zip(members, shapes):
             hidden = member["hidden"]
-            check(isinstance(hidden, list) and 0 < len(hidden) < 100, "hidden")
+            check(isinstance(hidden, list) and 0 < len(hidden) <= MAX_HIDDEN, "hidden")
             check(all(is_count(size, MAX_WIDTH, 1) for size in hidden), "hidden")
             check(is_count(member["encoder"], len(self.encoders) - 1), "encoder")
             check(type(member["share"]) is float and 0 <= member["share"] <= 1, "share")

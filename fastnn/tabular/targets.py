@@ -17,8 +17,12 @@ from .fitting import recipe
 MIN_T = 0.001  # of temperatures
 MIN_RATE = 1e-6  # that the Poisson loss of a prediction is computed with
 MAX_TARGET = 1e150  # its square is finite
+# generated: losses, by src/generate.py from src/operations.py
 #: Names of losses that scikit-learn uses.
-ALIASES = {"squared_error": "mse", "absolute_error": "mae"}
+ALIASES = {
+    "squared_error": "mse",
+    "absolute_error": "mae",
+}
 VALUES = {
     "mse": functional.mean_squared_error,
     "mae": functional.mean_absolute_error,
@@ -26,6 +30,7 @@ VALUES = {
     "log_cosh": functional.log_cosh,
     "quantile": functional.quantile,
 }
+# end of losses
 
 
 class Classes:

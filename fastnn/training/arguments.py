@@ -251,7 +251,7 @@ def check_indices(name, rows, n):
             f"{name} must be a one-dimensional array of row indices, a slice or a mask, got "
             f"{indices.dtype} of shape {indices.shape}"
         )
-    indices = np.ascontiguousarray(indices, np.intp)
+    indices = np.array(indices, np.intp)  # a copy: a callback may change the array after this check
     if kernels.are_indices(indices, n):
         return indices
     outside = indices[(indices < -n) | (indices >= n)]

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from .. import losses
+from .. import losses, sparse_rows
 from ..input_table import Table, check_inputs
 from ..kernels import Trainer
 from ..sparse_rows import block_rows, first_not_finite, is_sparse
@@ -98,7 +98,8 @@ class Data:
         if self.rows is not None:
             rows = self.rows[rows]
         w = None if self.sample_weight is None else self.sample_weight[rows]
-        return replace(self, X=self.X[rows], targets=self.targets[rows], sample_weight=w, rows=None)
+        X = sparse_rows.take(self.X, rows) if is_sparse(self.X) else self.X[rows]
+        return replace(self, X=X, targets=self.targets[rows], sample_weight=w, rows=None)
 
     def split(self, fraction, seed):
         """Return training data and held-out data; both keep the order of the rows."""
@@ -165,7 +166,7 @@ class Data:
 
     def dense(self):
         """Return the data with dense rows."""
-        return replace(self, X=self.X.toarray()) if is_sparse(self.X) else self
+        return replace(self, X=sparse_rows.to_dense(self.X)) if is_sparse(self.X) else self
 
     def blocks(self):
         """Yield dense blocks of sparse rows without penalty, and their share of the weight."""

@@ -39,6 +39,11 @@ class Plan:
     rng: Any
     settings: Settings
 
+    @property
+    def draws(self):
+        """Whether `session` draws from `rng`."""
+        return self.net.has_dropout or self.settings.validation_fraction > 0
+
     def session(self, n_threads, queue=None):
         """Return the Session. queue : kernels.TrainerQueue, optional."""
         net, data, validation, settings = self.net, self.data, self.validation, self.settings

@@ -6,17 +6,17 @@ from typing import Any
 import numpy as np
 
 from ..callbacks import Callback, EarlyStopping, IntervalTimer, check_callbacks, find_early_stopping
-from ..kernels import Metric, Stop
+from ..kernels import Metric, Stop, all_finite
 from ..optimizers import same_moments
 from . import engines
-from .state import Best, DivergenceError, History
+from .slices import Slice
+from .state import Best, DivergenceError, History, divergence_remedy
 
 #: Seconds of training between two checks for callbacks, progress and Ctrl-C. The numbers computed do
 #: not depend on it.
 SLICE_SECONDS = 0.05
 #: Most epochs of a slice: their losses are returned together.
 SLICE_EPOCHS = 65536
-NO_LOSSES = np.empty((3, 0))
 #: With so many moments or more, callbacks get them when they read them: see `Session.call`.
 MANY_MOMENTS = 10_000
 
@@ -49,13 +49,13 @@ class Session:
     line = None  # a ProgressLine
     final_stop = False  # whether a callback stops training that does not allow `retry`
     stop_reason = ""  # why training stops before its last epoch
+    is_loaded = False  # whether the engine has the network
     timer: Any = None  # an IntervalTimer
     stopping: Any = None  # an EarlyStopping that the engine carries out
     evaluate: Any = None  # computes the validation loss, if the engine does not
     evaluates_error_rate = False
     every_epoch = False  # whether a slice ends after every epoch
     defers_moments = False  # whether callbacks get the moments only when they read them
-    slice_losses, losses_before = NO_LOSSES, 0
 
     def __init__(
         self,
@@ -78,7 +78,8 @@ class Session:
         self.validation, self.patience, self.retry = validation, patience, retry
         self.all_callbacks = self.callbacks = callbacks
         self.history = History()
-        self.first_step, self.slice_epoch = state.step, state.epoch
+        self.first_step = state.step
+        self.slice = Slice.following(None, state, self.history, 0)
         self.last_epoch = state.epoch + epochs
         stopping, alone = None, False
         if callbacks:
@@ -128,8 +129,8 @@ class Session:
 
     def run_locked(self):
         """Train, while a context of the caller keeps other threads from using the network."""
-        self.begin()
         try:
+            self.begin()
             self.call(self.callbacks, "on_fit_begin")
             if self.engine.drives and self.last_epoch > self.state.epoch:
                 self.engine.drive(self, self.last_epoch - self.state.epoch)
@@ -142,7 +143,7 @@ class Session:
         finally:
             try:
                 self.finish()
-            except KeyboardInterrupt:  # between two of its lines; repeating it is harmless
+            except BaseException:  # a signal handler may have raised it; repeating it is harmless
                 self.finish()
                 raise
             if self.line:
@@ -151,20 +152,27 @@ class Session:
         return self.history
 
     def begin(self):
-        """Load the network into the engine."""
+        """Load the network into the engine. If an exception interrupts this, no step is done."""
         net, state = self.net, self.state
-        net.state, net.history, net.rng = state, self.history, self.rng
+        vars(net).update(state=state, history=self.history, rng=self.rng)  # no signal between them
         self.began = time.perf_counter()
         if self.callbacks:
             self.timer = IntervalTimer(self.callbacks, self.began)
-        if state.params is not None:
-            net.params = state.params
-        self.engine.load(state)
         if self.patience is not None:
             self.engine.set_stopping(self.patience)
         elif self.stopping:
             best = -1 if state.best is None else state.best.epoch
             self.engine.set_stopping(self.stopping.to_patience(state), self.metric, best)
+        shown = None if state.params is None else net.params.copy()
+        try:
+            if shown is not None:
+                net.params = state.params
+            self.engine.load(state)
+            self.is_loaded = True
+        except BaseException:
+            if shown is not None:
+                net.params = shown
+            raise
 
     @property
     def metric(self):
@@ -187,28 +195,19 @@ class Session:
         return self.state.epoch >= self.last_epoch or bool(self.stop_reason)
 
     def begin_slice(self, epochs=None):
-        """Make room for the losses of the next epochs; remember their place in the history."""
+        """Begin a slice of the next epochs, and return the array for their losses."""
         if epochs is None:
             left = self.last_epoch - self.state.epoch
             epochs = 1 if self.every_epoch else min(left, SLICE_EPOCHS)
-        if self.slice_losses.shape[1] != epochs:  # `follow` has read those of the slice before
-            self.slice_losses = np.empty((3, epochs))
-        self.slice_epoch, self.losses_before = self.state.epoch, len(self.history.loss)
-        return self.slice_losses
+        self.slice = Slice.following(self.slice, self.state, self.history, epochs)
+        return self.slice.losses
 
     def follow(self):
         """Update state and history from the engine's position. Repeating it is harmless."""
-        state, history, before = self.state, self.history, self.losses_before
-        state.step, state.epoch, state.row, state.loss_sum = self.engine.position()
-        losses = self.slice_losses
-        history.loss[before:] = losses[0, : max(0, state.epoch - self.slice_epoch)].tolist()
-        if self.engine.validates:
-            validated = max(0, self.engine.epochs_validated() - self.slice_epoch)
-            history.val_loss[before:] = losses[1, :validated].tolist()
-            if self.stopping and self.stopping.monitor == "error_rate":
-                history.val_error_rate[before:] = losses[2, :validated].tolist()
+        self.slice.follow(self)
+        history = self.history
         history.n_epochs = len(history.loss)
-        history.n_steps = state.step - self.first_step
+        history.n_steps = self.state.step - self.first_step
         history.seconds = time.perf_counter() - self.began
 
     def end_slice(self, stop):
@@ -230,7 +229,7 @@ class Session:
         self.follow()
         reason, self.final_stop = "", False
         if self.patience is not None:
-            for loss in self.history.loss[self.losses_before :]:
+            for loss in self.history.loss[self.slice.n_losses :]:
                 self.patience.update(loss)
             if self.patience.exhausted:
                 reason = self.patience.reason("training loss")
@@ -256,9 +255,21 @@ class Session:
         return bool(reason)
 
     def finish(self):
-        """Store what the engine has in the network and its state. Repeating it is harmless."""
+        """Store what the engine has in the network and its state. Repeating it is harmless.
+
+        If training was stopped in the slice in which it diverged, the last finite copy is stored.
+        """
+        if not self.is_loaded:
+            return
+        if self.engine.has_diverged:
+            self.engine.restore()
         self.follow()
         self.store()
+        # The kernels check parameters at the end of an epoch.
+        if self.state.row and not all_finite(self.state.raw_params(self.net)):
+            self.engine.restore()
+            self.follow()
+            self.store()
 
     def end(self):
         """Call the callbacks' last method."""
@@ -287,7 +298,7 @@ class Session:
         if self.evaluates_error_rate:
             self.history.val_error_rate.append(self.validation.error_rate(self.net))
         if self.state.needs_epoch_loss:
-            self.state.update_plateau((self.history.val_loss or self.history.loss)[-1])
+            self.slice.follow_plateau(self)
             self.engine.set_optimizer(self.state.to_kernel())
 
     def call(self, callbacks, event):
@@ -302,6 +313,7 @@ class Session:
         if not callbacks:
             return ""
         self.store(moments=not self.defers_moments)
+        moments = self.state.moments
         if self.defers_moments:
             self.state.defer_moments(self.update_moments)
         optimizer = self.state.optimizer
@@ -312,6 +324,7 @@ class Session:
         finally:
             if self.defers_moments:
                 self.defers_moments = not self.state.end_deferral()
+            self.state.keep_moments_like(moments)
             self.load(moments=not self.defers_moments)
         if self.state.optimizer is not optimizer:  # comparing options took half of a call
             if not same_moments(self.state.optimizer, optimizer):
@@ -378,18 +391,7 @@ class Session:
         self.engine.restore()
         saved_step, _, saved_row, _ = self.engine.position()
         saved = "the start of that epoch" if saved_row == 0 else f"step {saved_step}"
-        bad = self.data.first_not_finite()
-        if bad:
-            name, index = bad
-            where = ", ".join(f"{axis} {i}" for axis, i in zip(("row", "column"), index))
-            remedy = f"{name} holds NaN or infinity (first in {where}). Remove or replace such rows"
-            if self.net.dtype == np.float32:
-                remedy += ". Numbers above 3.4e+38 are infinite in float32"
-        else:
-            remedy = (
-                f"Try a lower learning rate than {self.state.lr:g}, or scale inputs and targets to "
-                "about -1..1"
-            )
+        remedy = divergence_remedy(self.data.first_not_finite(), self.state.lr, self.net.dtype)
         raise DivergenceError(
             f"Training diverged in epoch {epoch}, step {step}: a loss or parameter is not finite. "
             f"The parameters were reset to {saved}. {remedy}.",

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .. import kernels, optimizers, schedules
+from .draws import draw
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,6 +34,18 @@ class DivergenceError(ArithmeticError):
 
     def __reduce__(self) -> tuple[Any, ...]:
         return DivergenceError, (self.args[0], self.epoch, self.step)
+
+
+def divergence_remedy(bad: Any, lr: float, dtype: Any) -> str:
+    """Return what to do about a divergence. bad : what `Data.first_not_finite` returned."""
+    if not bad:
+        return f"Try a lower learning rate than {lr:g}, or scale inputs and targets to about -1..1"
+    name, index = bad
+    where = ", ".join(f"{axis} {i}" for axis, i in zip(("row", "column"), index))
+    remedy = f"{name} holds NaN or infinity (first in {where}). Remove or replace such rows"
+    if dtype == np.float32:
+        remedy += ". Numbers above 3.4e+38 are infinite in float32"
+    return remedy
 
 
 TOUCHED = 2**18  # numbers of a large array that are written at a time
@@ -146,8 +159,8 @@ class TrainingState:
     loss_sum : float
         Sum of loss times rows over the batches of that epoch.
     order : ndarray (n,) or None
-        The order of the rows in that epoch. It is also there with row 0 if the first step of the
-        epoch was dropped.
+        The order of the rows in that epoch, if they were shuffled; with row groups, of those in the
+        window that was interrupted. It is also there if the first step was dropped.
     params : ndarray (n_params,) or None
         The parameters to continue from, if the network holds others: the average, or the best.
     seed : int or None
@@ -192,6 +205,21 @@ class TrainingState:
         del self._deferred
         return False
 
+    def keep_moments_like(self, before: NDArray[Any]) -> None:
+        """Check what a callback has assigned to `moments`; take it back if no engine can load it."""
+        new = self.moments
+        if new is before:
+            return
+        is_array = isinstance(new, np.ndarray)
+        same = is_array and (new.shape, new.dtype) == (before.shape, before.dtype)
+        if not same or not new.flags.carray:
+            self.moments = before
+            found = f"{new.dtype} {new.shape}" if is_array else repr(new)
+            raise ValueError(
+                f"a callback replaced net.state.moments, {before.dtype} {before.shape}, by {found}"
+                f"{', which is not contiguous' * same}. Copy the numbers: net.state.moments[:] = ..."
+            )
+
     def __getstate__(self) -> Any:
         return {f.name: getattr(self, f.name) for f in fields(self)}
 
@@ -199,6 +227,10 @@ class TrainingState:
     def averages(self) -> bool:
         """Whether the last row of `moments` is the average of the parameters."""
         return self.optimizer.average is not None
+
+    def raw_params(self, net: Any) -> Any:
+        """Return the parameters from which training continues: `params`, or those of the network."""
+        return net.params if self.params is None else self.params
 
     @property
     def lr(self) -> Any:  # a float, or None for L-BFGS, which programs need not check
@@ -216,6 +248,21 @@ class TrainingState:
             )
         return options
 
+    def check_shuffle(self, shuffle: bool) -> None:
+        """Check that an interrupted epoch continues in its order, or without one."""
+        if self.order is not None and not shuffle:
+            raise ValueError(
+                "resume=True continues an epoch that was interrupted, whose rows were shuffled. Pass "
+                "shuffle=True, or resume=False."
+            )
+        if self.order is None and self.row > 0 and shuffle:
+            raise ValueError(
+                f"resume=True continues an epoch that was interrupted before row {self.row:,}, but "
+                "net.state holds no order of the rows: they were not shuffled, or were row groups. "
+                "Pass shuffle=False to continue with the rows from there on, the same row groups, or "
+                "resume=False."
+            )
+
     def check_rows(self, n: int) -> None:
         """Check that an interrupted epoch continues with n rows in a complete order."""
         if self.row >= n or (self.order is not None and len(self.order) != n):
@@ -223,7 +270,7 @@ class TrainingState:
                 "resume=True continues an epoch that was interrupted, so it needs the same rows as "
                 f"before, but X has {n} rows. Pass the same rows, or resume=False."
             )
-        if self.order is not None and not np.array_equal(np.sort(self.order), np.arange(n)):
+        if self.order is not None and not is_order_from(0, self.order, n):
             raise ValueError(
                 f"net.state.order must hold each row index 0..{n - 1} once. "
                 "Pass resume=False to start a new training."
@@ -232,7 +279,7 @@ class TrainingState:
     def hold_out(self, data: Any, fraction: float, rng: np.random.Generator) -> tuple[Any, Any]:
         """Split the rows into training data and held-out data, as before when resuming."""
         if self.split_seed is None:
-            self.split_seed = int(rng.integers(2**63))
+            draw(rng, self, "split_seed", lambda: int(rng.integers(2**63)))
         train, held_out = data.split(fraction, self.split_seed)
         before = self.split_rows, self.split_held_out
         if before not in ((None, None), (len(data), len(held_out))):
@@ -247,7 +294,7 @@ class TrainingState:
     def draw_seed(self, rng: np.random.Generator) -> None:
         """Draw the seed of dropout, unless there is one."""
         if self.seed is None:
-            self.seed = int(rng.integers(2**63))
+            draw(rng, self, "seed", lambda: int(rng.integers(2**63)))
 
     @property
     def needs_epoch_loss(self) -> bool:
@@ -257,6 +304,11 @@ class TrainingState:
     def update_plateau(self, loss: float) -> None:
         """Update the state of `ReduceOnPlateau` with the loss of an epoch."""
         self.plateau = self.optimizer.lr.after_epoch(self.plateau or schedules.Plateau(), loss)
+
+
+def is_order_from(first: int, order: NDArray[Any], n: int) -> bool:
+    """Return whether an order holds each of the n row numbers from `first` on once."""
+    return np.array_equal(np.sort(order), np.arange(first, first + n))
 
 
 class _DeferredMoments:

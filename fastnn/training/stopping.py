@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import inf
+from math import inf, isnan
 
 
 @dataclass
@@ -27,6 +27,9 @@ class Patience:
         The loss to improve on.
     count : int, default 0
         Epochs without improvement so far.
+    has_best : bool, default False
+        Whether `best` is the loss of an epoch, as it is if it is finite. If not, the next epoch is the best and, unless
+        `running_best` is True, an improvement, even if its loss is infinite or NaN.
 
     Examples
     --------
@@ -43,17 +46,20 @@ class Patience:
     keep: str = "first"
     best: float = inf
     count: int = 0
+    has_best: bool = False
+
+    def __post_init__(self) -> None:
+        self.has_best = self.has_best or self.best < inf
 
     def update(self, loss: float) -> bool:
-        """Count the loss of an epoch. Return whether it is the best so far; NaN never is."""
+        """Count the loss of an epoch. Return whether it is the best so far."""
         limit, last = self.best - self.min_delta, self.keep == "last"
-        if self.running_best:
-            improved, is_best = loss <= limit, loss < self.best or (last and loss == self.best)
-        else:
-            improved = is_best = loss < limit or (last and loss == limit)
+        bound = self.best if self.running_best else limit
+        is_best = loss < bound or (last and loss == bound) or not self.has_best
+        improved = loss <= limit if self.running_best else is_best
         self.count = 0 if improved else self.count + 1
         if is_best:
-            self.best = loss
+            self.best, self.has_best = inf if isnan(loss) else loss, True
         return is_best
 
     @property

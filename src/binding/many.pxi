@@ -1,6 +1,11 @@
 # Many networks: their outputs for the same rows, and the mean of these.
-def forward_many(list networks, X, out):
-    """out[j] = outputs of network j for X: X (n, n_in), out (k, n, n_out), C-contiguous, of the networks' dtype."""
+# They do not check whether a network is in training, since they may run in another thread than their caller, which
+# has a context `Reading`.
+
+def forward_many(list networks, X, out, Abort abort=None):
+    """out[j] = outputs of network j for X: X (n, n_in), out (k, n, n_out), C-contiguous, of the networks' dtype.
+
+    abort: of `run_in_threads`."""
     cdef CompiledNetwork network = networks[0]
     cdef Py_ssize_t n = len(X), k = len(networks), i, itemsize = network.itemsize
     cdef CompiledTable rows = X if isinstance(X, CompiledTable) else None
@@ -9,13 +14,13 @@ def forward_many(list networks, X, out):
     cdef Py_ssize_t size = n * network.n_out * itemsize, n_in = network.n_in, n_out = network.n_out
     for i in range(k):
         network = networks[i]
-        network.check_not_training()
+        check_signals(abort)
         if network.n_in != n_in or network.n_out != n_out or network.itemsize != itemsize:
             raise ValueError("The networks differ in inputs, outputs or dtype.")
         if rows is None:
-            network.run(x.data, n, <char*>y.data + i * size)
+            network.run(x.data, n, <char*>y.data + i * size, abort)
         else:
-            network.run_table(rows, n, <char*>y.data + i * size)
+            network.run_table(rows, n, <char*>y.data + i * size, abort)
 
 # ---- the mean of the outputs ----
 
@@ -23,14 +28,16 @@ cdef enum:
     STACK_SUMS = 128                    # sums of at most so many outputs are on the stack
     MAX_OUTPUTS_WITH_GIL = 10000        # below this, releasing the GIL to add outputs costs more than keeping it
 
-def forward_mean(list networks, X, out):
-    """out = mean of the networks' outputs for X: X (n, n_in), out (n, n_out), C-contiguous, of the networks' dtype."""
+def forward_mean(list networks, X, out, Abort abort=None):
+    """out = mean of the networks' outputs for X: X (n, n_in), out (n, n_out), C-contiguous, of the networks' dtype.
+
+    abort: of `run_in_threads`."""
     cdef CompiledNetwork first = networks[0]
     cdef Py_ssize_t n = len(X)
     cdef CompiledTable rows = X if isinstance(X, CompiledTable) else None
     cdef Array x = Array(X, first.itemsize, n * first.n_in) if rows is None else None
     cdef Array y = Array(out, first.itemsize, n * first.n_out, True)
-    run_mean(tuple(networks), pointer(x), n, y.data, rows)
+    run_mean(tuple(networks), pointer(x), n, y.data, rows, abort)
 
 def forward_mean_finite(list networks, X):
     """The mean of the networks' outputs for an array that needs no conversion and holds only finite numbers; None for
@@ -39,7 +46,7 @@ def forward_mean_finite(list networks, X):
     cdef CompiledNetwork first = members[0]
     cdef Py_buffer x, y
     cdef bint finite, holds_out = False
-    first.check_not_training()
+    cdef Reading reading = Reading(networks)
     if type(X) is not ndarray or not get_matrix(X, &x, first.itemsize, first.n_in, False):
         return None
     try:
@@ -51,14 +58,15 @@ def forward_mean_finite(list networks, X):
         if first.n_in != x.shape[1] or not get_matrix(out, &y, first.itemsize, first.n_out, True):
             return None                 # another thread has bound the network to other arrays
         holds_out = True
-        run_mean(members, x.buf, x.shape[0], y.buf, None)
+        run_mean(members, x.buf, x.shape[0], y.buf, None, None)
     finally:
         if holds_out:
             PyBuffer_Release(&y)
         PyBuffer_Release(&x)
+    reading.check()
     return out
 
-cdef int run_mean(tuple networks, const void* X, Py_ssize_t n, void* out, CompiledTable rows) except -1:
+cdef int run_mean(tuple networks, const void* X, Py_ssize_t n, void* out, CompiledTable rows, Abort abort) except -1:
     """out = mean of the outputs for X, or for the rows of a table. They are added in double, in the order of the networks."""
     cdef CompiledNetwork network = networks[0]
     cdef Py_ssize_t n_in = network.n_in, n_out = network.n_out, itemsize = network.itemsize, size = n * n_out, k, i
@@ -73,13 +81,13 @@ cdef int run_mean(tuple networks, const void* X, Py_ssize_t n, void* out, Compil
     k = len(networks)
     for i in range(k):
         network = networks[i]
-        network.check_not_training()
+        check_signals(abort)
         if network.n_in != n_in or network.n_out != n_out or network.itemsize != itemsize:
             raise ValueError("The networks differ in inputs, outputs or dtype.")
         if rows is None:
-            network.run(X, n, out)
+            network.run(X, n, out, abort)
         else:
-            network.run_table(rows, n, out)
+            network.run_table(rows, n, out, abort)
         if size < MAX_OUTPUTS_WITH_GIL:
             add_outputs(itemsize, size, out, sums)
         else:
@@ -93,6 +101,7 @@ cdef int run_mean(tuple networks, const void* X, Py_ssize_t n, void* out, Compil
     return 0
 
 cdef void add_outputs(Py_ssize_t itemsize, Py_ssize_t size, const void* outputs, double* sums) noexcept nogil:
+    cdef float_mode caller = enter_kernel_mode()
     cdef Py_ssize_t i
     if itemsize == 4:
         for i in range(size):
@@ -100,8 +109,10 @@ cdef void add_outputs(Py_ssize_t itemsize, Py_ssize_t size, const void* outputs,
     else:
         for i in range(size):
             sums[i] += (<const double*>outputs)[i]
+    set_mode(caller)
 
 cdef void divide_sums(Py_ssize_t itemsize, Py_ssize_t size, const double* sums, Py_ssize_t k, void* out) noexcept nogil:
+    cdef float_mode caller = enter_kernel_mode()
     cdef Py_ssize_t i
     if itemsize == 4:
         for i in range(size):
@@ -109,3 +120,4 @@ cdef void divide_sums(Py_ssize_t itemsize, Py_ssize_t size, const double* sums, 
     else:
         for i in range(size):
             (<double*>out)[i] = sums[i] / k
+    set_mode(caller)

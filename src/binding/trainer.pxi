@@ -124,8 +124,9 @@ cdef class Trainer(ShufflingTeam):
         self.training.stopping.keep_params = keeps_best
         self.prepare(validation, workspace)
 
-    def twin(self, CompiledNetwork network, *, dict optimizer=None, rows=None, generator=None, Trainer validation=None):
-        """A new Trainer of another network of the same layers: with the same data, loss, batch size and workspace.
+    def twin(self, CompiledNetwork network, *, Py_ssize_t batch_size, dict optimizer=None, rows=None, generator=None,
+             Trainer validation=None):
+        """A new Trainer of another network of the same layers: with the same data, loss and workspace.
 
         Its position is 0. Other arguments are those of the constructor, which takes five times as long. None if this
         Trainer has what a twin cannot share: other layers, order, dropout, a custom loss or a gradient of X."""
@@ -137,6 +138,8 @@ cdef class Trainer(ShufflingTeam):
                 or (validation is None) != (self.validation is None)
                 or (generator is None) != (self.generator is None)):
             return None
+        if batch_size < 1:
+            raise ValueError(f"A Trainer needs a batch_size of 1 or more, got {batch_size}.")
         if r is not None and (r.view.len == 0 or not hold_indices(r, self.n_X)):
             raise ValueError(f"rows must hold row numbers from 0 to {self.n_X - 1}, at least one.")
         if validation is not None:
@@ -149,7 +152,7 @@ cdef class Trainer(ShufflingTeam):
         other.shared_references = self.shared_references
         other.references = []
         other.rows_of_table = self.rows_of_table
-        other.n_X, other.max_batch, other.max_threads = self.n_X, self.max_batch, self.max_threads
+        other.n_X, other.max_batch, other.max_threads = self.n_X, batch_size, self.max_threads
         other.options, other.rates = optimizer, self.rates
         if optimizer is not self.options:
             other.rates = read_optimizer(optimizer, &other.training.optimizer)
@@ -453,20 +456,23 @@ cdef class Trainer(ShufflingTeam):
     cdef int train(self, int n_threads) except -1:
         """Run one slice. If the shuffle is interrupted, the generator gets back its state before the shuffle."""
         state = None
-        if self.lock is not None and self.training.data.n_rows > LONG_SHUFFLE and self.training.position.row == 0:
-            state = self.generator.state
         if self.rows_of_table is not None:
             n_threads = min(n_threads, self.max_threads)
         self.training.slice.n_threads = self.start_helpers(n_threads)
         try:
             self.lock_generator()
+            if self.lock is not None and self.training.data.n_rows > LONG_SHUFFLE and self.training.position.row == 0:
+                state = self.generator.state
         except BaseException:
+            self.unlock_generator()
             self.cancel_helpers()
             raise
         self.work_together()
-        self.unlock_generator()
-        if self.training.slice.dropped_shuffle and state is not None:
-            self.generator.state = state
+        try:
+            if self.training.slice.dropped_shuffle and state is not None:
+                self.generator.state = state
+        finally:
+            self.unlock_generator()
         return 0
 
     cdef void work(self, int thread) noexcept nogil:

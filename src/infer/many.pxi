@@ -26,15 +26,12 @@ cdef struct TableChunk:     # what the first layer reads of a table
     real* knots
     TableWeights weights
 
-cdef int forward(const Network* net, const void* X, Py_ssize_t n, void* out, void* workspace,
-                 const Poll* poll) noexcept nogil:
-    """out = the outputs for X. workspace: zero, 64-byte aligned. Returns 1 if `poll` stops it."""
-    cdef Clock clock
-    clock.poll = poll
-    clock.polled = now() if poll != NULL else 0
+cdef int rows_forward(const Network* net, const void* X, Py_ssize_t n, void* out, void* workspace,
+                      Clock* clock) noexcept nogil:
+    """out = the outputs for X. workspace: zero, 64-byte aligned. Returns 1 if the caller stops it."""
     if n < FEW_ROWS and net.table == NULL:
-        return few_rows_forward(net, n, <const real*>X, <real*>out, <real*>workspace, &clock)
-    return many_rows_forward(net, X, n, <real*>out, workspace, &clock)
+        return few_rows_forward(net, n, <const real*>X, <real*>out, <real*>workspace, clock)
+    return many_rows_forward(net, X, n, <real*>out, workspace, clock)
 
 cdef int many_rows_forward(const Network* net, const void* X, Py_ssize_t n, real* out, void* workspace,
                            Clock* clock) noexcept nogil:

@@ -4,7 +4,7 @@
 # instruction set. AVX-512, AVX2 and NEON do the same operations in the same order and give the same bits.
 #
 #   exp      n = round(x / ln 2), r = x - n ln 2 with ln 2 in two parts, e^r = 1 + (r + r^2 q(r)), times 2^n in a step
-#            that rounds once, even to subnormals
+#            that rounds once
 #   sigmoid  1 / (1 + e) or e / (1 + e) with e = e^-|x|, which cannot overflow
 #   expm1    for x <= 0: 2^n (r + r^2 q(r)) + (2^n - 1), where nothing cancels
 #   tanh     t = expm1(-2|x|), |tanh x| = -t / (2 + t)
@@ -29,6 +29,8 @@
 #   double     1.09 | 1.07  2.03 | 2.03  2.49 | 2.49  2.59 | 2.59  1.93 | 2.13  2.42 | 2.42
 #
 # log1p_unit: float 1.40 | 1.72 on all its numbers.
+# Subnormal numbers are read as 0, and a result below the smallest normal number is 0. SSE2 rounds a h of erf, so erf of
+# |x| < 2^-123 (2^-1019) may be off by the smallest normal number.
 # Float exp, log, tanh and erf are monotone (with FMA).
 
 from libc.math cimport INFINITY, NAN
@@ -181,22 +183,19 @@ cdef inline vec log_series(vec s, vec e) noexcept nogil:
 
 
 cdef inline vec log_edges(vec x, vec y) noexcept nogil:
-    """y = log(x), corrected where x is not positive and finite: 0 gives -inf, less gives NaN; inf and NaN stay."""
-    cdef vec zero = num(0), inf = num(INFINITY)
+    """y = log(x), corrected where x is not a positive normal number: 0 and subnormal numbers give -inf, less gives NaN;
+    inf and NaN stay."""
+    cdef vec min_normal = by_dtype(1.1754943508222875e-38, 2.2250738585072014e-308)
     # x - max is inf for inf, NaN for NaN and far below y for all else. vmax returns its second argument for a NaN, so
     # it is cheaper here than a select.
     y = vmax(y, vsub(x, by_dtype(3.4028234663852886e38, 1.7976931348623157e308)))
-    y = vselect_gt(x, zero, y, vsub(x, inf))
-    return vselect_gt(zero, x, num(NAN), y)
+    y = vselect_gt(min_normal, x, vsub(x, num(INFINITY)), y)
+    return vselect_gt(num(0), x, num(NAN), y)
 
 
 cdef inline vec vlog(vec x) noexcept nogil:
-    # Subnormal numbers are first multiplied by 2^24 (2^54).
-    cdef vec min_normal = by_dtype(1.1754943508222875e-38, 2.2250738585072014e-308)
-    cdef vec a = vselect_gt(min_normal, x, vmul(x, by_dtype(16777216.0, 18014398509481984.0)), x)
-    cdef vec m = vmantissa(a), half = num(0.5)
-    cdef vec e = vadd(vexponent(a), vselect_gt(min_normal, x, by_dtype(-24, -54), num(0)))
-    return log_edges(x, log_series(vdiv(vsub(m, num(1)), vfma(m, half, half)), e))
+    cdef vec m = vmantissa(x), half = num(0.5)
+    return log_edges(x, log_series(vdiv(vsub(m, num(1)), vfma(m, half, half)), vexponent(x)))
 
 
 cdef inline vec vlog1p(vec x) noexcept nogil:

@@ -134,48 +134,60 @@ cdef inline Py_ssize_t n_knots(const TableLayout* table) noexcept nogil:
 cdef Py_ssize_t knots_size(const Network* net) noexcept nogil:
     return n_knots(net.table) * round_up(net.sizes[1], table_width(net.sizes[1]))
 
-cdef inline void column_knots(const int vecs, const bint whole, const int panels, Py_ssize_t n, real scale,
-                              const TableWeights* t, const real* V, Py_ssize_t row_size, real* K,
-                              Py_ssize_t knot_stride) noexcept nogil:
-    """The n + 1 knots of a column. V, K: its first rows; knot_stride: from a panel of K to the next."""
+cdef struct KnotColumn:     # a column of bins in a panel, or in two
+    Py_ssize_t n            # bins
+    real scale
+    const TableWeights* t
+    const real* V           # IN: its first row in the first panel
+    Py_ssize_t row_size     # numbers of a row of V in a panel
+    real* K                 # OUT: likewise
+    Py_ssize_t knot_stride  # from a panel of K to the next
+
+cdef inline void column_knots(const int vecs, const bint whole, const int panels, const KnotColumn* column) noexcept nogil:
+    """The n + 1 knots of a column."""
+    cdef KnotColumn c = column[0]           # a local copy: stores cannot change it
     cdef vec s[2 * VECS]
-    cdef vec twice = vset(2 * scale)
-    cdef Py_ssize_t j
+    cdef vec twice = vset(2 * c.scale)
+    cdef Py_ssize_t j, row_stride = c.t.row_stride, panel_stride = c.t.panel_stride, width = c.t.width
     cdef int v, q
     for v in range(panels * vecs):
         s[v] = vset(0)
-    for j in range(n):
+    for j in range(c.n):
         for q in range(panels):
             for v in range(vecs):
-                s[q * vecs + v] = vadd(s[q * vecs + v], load_columns(whole, V + q * t.panel_stride + j * t.row_stride, v,
-                                                                     row_size))
+                s[q * vecs + v] = vadd(s[q * vecs + v], load_columns(whole, c.V + q * panel_stride + j * row_stride, v,
+                                                                     c.row_size))
     for q in range(panels):
         for v in range(vecs):
-            s[q * vecs + v] = vmul(vset(-scale), s[q * vecs + v])
-            store_columns(whole, K + q * knot_stride, v, t.width, s[q * vecs + v])
-    for j in range(n):
-        K += t.width
+            s[q * vecs + v] = vmul(vset(-c.scale), s[q * vecs + v])
+            store_columns(whole, c.K + q * c.knot_stride, v, width, s[q * vecs + v])
+    for j in range(c.n):
+        c.K += width
         for q in range(panels):
             for v in range(vecs):
-                s[q * vecs + v] = vfma(twice, load_columns(whole, V + q * t.panel_stride + j * t.row_stride, v, row_size),
+                s[q * vecs + v] = vfma(twice, load_columns(whole, c.V + q * panel_stride + j * row_stride, v, c.row_size),
                                        s[q * vecs + v])
-                store_columns(whole, K + q * knot_stride, v, t.width, s[q * vecs + v])
+                store_columns(whole, c.K + q * c.knot_stride, v, width, s[q * vecs + v])
 
 cdef void panel_knots(const TableLayout* table, const TableWeights* t, Py_ssize_t column, Py_ssize_t row,
                       Py_ssize_t knot, Py_ssize_t panel, real* knots) noexcept nogil:
     """K of a column in a panel, or in two. row, knot: the first of the column."""
-    cdef Py_ssize_t n = table.n_bins[column], knot_stride = n_knots(table) * t.width
-    cdef real scale = <real>table.position_scale[column]
-    cdef const real* V = t.V + panel * t.panel_stride + row * t.row_stride
-    cdef real* K = knots + panel * knot_stride + knot * t.width
+    cdef KnotColumn c
+    c.n = table.n_bins[column]
+    c.scale = <real>table.position_scale[column]
+    c.t = t
+    c.V = t.V + panel * t.panel_stride + row * t.row_stride
+    c.row_size = columns_in_panel(t, panel)
+    c.knot_stride = n_knots(table) * t.width
+    c.K = knots + panel * c.knot_stride + knot * t.width
     if is_pair(t, panel):
-        column_knots(VECS, True, 2, n, scale, t, V, PANEL, K, knot_stride)
-    elif columns_in_panel(t, panel) == PANEL:
-        column_knots(VECS, True, 1, n, scale, t, V, PANEL, K, knot_stride)
-    elif columns_in_panel(t, panel) == LANES and t.width == LANES:
-        column_knots(1, True, 1, n, scale, t, V, LANES, K, knot_stride)
+        column_knots(VECS, True, 2, &c)
+    elif c.row_size == PANEL:
+        column_knots(VECS, True, 1, &c)
+    elif c.row_size == LANES and t.width == LANES:
+        column_knots(1, True, 1, &c)
     else:
-        column_knots(VECS, False, 1, n, scale, t, V, columns_in_panel(t, panel), K, knot_stride)
+        column_knots(VECS, False, 1, &c)
 
 cdef void table_knots(const TableLayout* table, const TableWeights* t, Py_ssize_t first, Py_ssize_t end,
                       real* knots) noexcept nogil:

@@ -15,64 +15,81 @@
 
 # ---- forward ----
 
+cdef struct TableStrip:     # one panel, or two, of Z
+    const TableLayout* table
+    const TableEntries* entries
+    const TableWeights* t
+    const real* K           # of the first panel
+    const real* V           # likewise
+    const real* bias        # likewise, or NULL: Z holds the sums so far
+    Panels Z                # likewise
+    Py_ssize_t row_stride   # of Z
+    Py_ssize_t knot_stride  # from a panel of K to the next
+    Py_ssize_t row_size     # numbers of a row of V in a panel
+    bint relu               # max(0, Z) in the end
+
 cdef inline void add_entries(const int vecs, const bint whole, const int panels, Py_ssize_t lo, Py_ssize_t hi,
-                             const TableLayout* table, const TableEntries* entries, const real* K,
-                             Py_ssize_t knot_stride, const TableWeights* t, const real* V, Py_ssize_t row_size,
-                             const real* bias, bint relu, Panels Z, Py_ssize_t row_stride) noexcept nogil:
-    """Z = the positions and codes of rows lo..hi, added to the bias, or to Z if that is NULL. K, V, bias, Z: the first
-    panel. relu: max(0, Z) in the end."""
-    cdef vec s[2 * VECS]
+                             const TableStrip* strip) noexcept nogil:
+    """Z = the positions and codes of rows lo..hi, added to the bias, or to Z if that is NULL."""
+    cdef TableStrip s = strip[0]            # a local copy: stores cannot change it
+    cdef TableEntries entries = s.entries[0]
+    cdef vec sums[2 * VECS]
     cdef vec a, b, zero = vset(0)
     cdef const real* w
-    cdef Py_ssize_t i, e, c, width = t.width
+    cdef Py_ssize_t i, e, c, width = s.t.width
+    cdef Py_ssize_t V_row_stride = s.t.row_stride, V_panel_stride = s.t.panel_stride
+    cdef Py_ssize_t n_positions = s.table.n_positions, n_codes = s.table.n_codes
     cdef int v, q
     for i in range(lo, hi):
         for q in range(panels):
-            if bias != NULL:
-                w = bias + q * PANEL
+            if s.bias != NULL:
+                w = s.bias + q * PANEL
             else:
-                w = Z.data + q * Z.stride + i * row_stride
+                w = s.Z.data + q * s.Z.stride + i * s.row_stride
             for v in range(vecs):
-                s[q * vecs + v] = load_columns(whole, w, v, width)
+                sums[q * vecs + v] = load_columns(whole, w, v, width)
         e = i
-        for c in range(table.n_positions):
-            w = K + entries.index[e] * width
+        for c in range(n_positions):
+            w = s.K + entries.index[e] * width
             a = vset(entries.low[e])
             b = vset(entries.high[e])
             for q in range(panels):
                 for v in range(vecs):
-                    s[q * vecs + v] = vfma(a, load_columns(whole, w + q * knot_stride, v, width), s[q * vecs + v])
+                    sums[q * vecs + v] = vfma(a, load_columns(whole, w + q * s.knot_stride, v, width), sums[q * vecs + v])
             for q in range(panels):
                 for v in range(vecs):
-                    s[q * vecs + v] = vfma(b, load_columns(whole, w + q * knot_stride + width, v, width), s[q * vecs + v])
+                    sums[q * vecs + v] = vfma(b, load_columns(whole, w + q * s.knot_stride + width, v, width),
+                                              sums[q * vecs + v])
             e += entries.stride
-        for c in range(table.n_codes):
-            w = V + entries.index[e] * t.row_stride
+        for c in range(n_codes):
+            w = s.V + entries.index[e] * V_row_stride
             a = vset(entries.low[e])
             for q in range(panels):
                 for v in range(vecs):
-                    s[q * vecs + v] = vfma(a, load_columns(whole, w + q * t.panel_stride, v, row_size), s[q * vecs + v])
+                    sums[q * vecs + v] = vfma(a, load_columns(whole, w + q * V_panel_stride, v, s.row_size),
+                                              sums[q * vecs + v])
             e += entries.stride
         for q in range(panels):
             for v in range(vecs):
-                store_columns(whole, Z.data + q * Z.stride + i * row_stride, v, width,
-                              vmax(zero, s[q * vecs + v]) if relu else s[q * vecs + v])
+                store_columns(whole, s.Z.data + q * s.Z.stride + i * s.row_stride, v, width,
+                              vmax(zero, sums[q * vecs + v]) if s.relu else sums[q * vecs + v])
 
 cdef void table_forward(Py_ssize_t lo, Py_ssize_t hi, const Layer* layer, const TableLayout* table,
                         const TableEntries* entries, const real* knots, const TableWeights* t) noexcept nogil:
     """Rows lo..hi of Y = f(X W + b); layer.inputs are the numbers."""
     cdef Layer numbers = layer[0]
-    cdef Py_ssize_t q = 0, knot_stride = n_knots(table) * t.width
-    cdef const real* K
-    cdef const real* V
-    cdef const real* bias = NULL
-    cdef const real* b = NULL
-    cdef Panels Z
-    cdef bint relu = layer.activation == RELU
+    cdef TableStrip strip
+    cdef Py_ssize_t q = 0
+    strip.table = table
+    strip.entries = entries
+    strip.t = t
+    strip.row_stride = layer.row_stride
+    strip.knot_stride = n_knots(table) * t.width
+    strip.relu = layer.activation == RELU
     numbers.activation = IDENTITY
     numbers.Y = layer.Z
     if table.n_numbers == 0:
-        bias = layer.b
+        pass
     elif layer.n_out == 1:
         dot_forward(lo, hi, &numbers)
     elif layer.transposed:
@@ -80,25 +97,22 @@ cdef void table_forward(Py_ssize_t lo, Py_ssize_t hi, const Layer* layer, const 
     else:
         linear_forward(lo, hi, 0, layer.n_out, &numbers)
     while q < table_panels(t):
-        K = knots + q * knot_stride
-        V = t.V + q * t.panel_stride
-        Z = panels(layer.Z.data + q * layer.Z.stride, layer.Z.stride)
-        b = bias + q * PANEL if bias != NULL else NULL
+        strip.K = knots + q * strip.knot_stride
+        strip.V = t.V + q * t.panel_stride
+        strip.Z = panels(layer.Z.data + q * layer.Z.stride, layer.Z.stride)
+        strip.bias = layer.b + q * PANEL if table.n_numbers == 0 and layer.b != NULL else NULL
+        strip.row_size = columns_in_panel(t, q)
         if is_pair(t, q):
-            add_entries(VECS, True, 2, lo, hi, table, entries, K, knot_stride, t, V, PANEL, b, relu, Z,
-                        layer.row_stride)
+            add_entries(VECS, True, 2, lo, hi, &strip)
             q += 1
-        elif columns_in_panel(t, q) == PANEL:
-            add_entries(VECS, True, 1, lo, hi, table, entries, K, knot_stride, t, V, PANEL, b, relu, Z,
-                        layer.row_stride)
-        elif columns_in_panel(t, q) == LANES and t.width == LANES:
-            add_entries(1, True, 1, lo, hi, table, entries, K, knot_stride, t, V, LANES, b, relu, Z,
-                        layer.row_stride)
+        elif strip.row_size == PANEL:
+            add_entries(VECS, True, 1, lo, hi, &strip)
+        elif strip.row_size == LANES and t.width == LANES:
+            add_entries(1, True, 1, lo, hi, &strip)
         else:
-            add_entries(VECS, False, 1, lo, hi, table, entries, K, knot_stride, t, V, columns_in_panel(t, q), b, relu,
-                        Z, layer.row_stride)
+            add_entries(VECS, False, 1, lo, hi, &strip)
         q += 1
-    if relu:
+    if strip.relu:
         return
     if layer.row_stride == 1:
         elementwise_forward(layer.activation, layer.Z.data + lo, layer.Y.data + lo, hi - lo, LANES)
@@ -117,6 +131,7 @@ cdef enum:
 cdef struct TableColumn:    # positions before codes
     Py_ssize_t index        # the row of K or V of its first bin or level
     Py_ssize_t list         # the number of its first list
+    bint has_bins           # positions, not codes
     bint by_piece           # one list for each piece
 
 cdef struct TablePiece:     # a column of positions, or up to PIECE levels of a column of codes
@@ -149,6 +164,7 @@ cdef void find_pieces(const TableLayout* table, TableColumn* columns, TablePiece
     cdef TablePiece* piece = pieces
     for c in range(table.n_positions + table.n_codes):
         columns[c].list = list
+        columns[c].has_bins = c < table.n_positions
         columns[c].by_piece = False
         if c < table.n_positions:
             n = table.n_bins[c]
@@ -194,128 +210,156 @@ cdef void sort_rows(Py_ssize_t n, const TableColumn* columns, Py_ssize_t first, 
             sorted.next[c * CHUNK + i] = sorted.first[list]
             sorted.first[list] = <short>i
 
-cdef inline void bin_gradients(const int vecs, const bint whole, const int panels, const TablePiece* piece, real scale,
-                               const real* high, const real* mask, const short* first, const short* next, Panels dZ,
-                               Py_ssize_t row_stride, real* G, Py_ssize_t width) noexcept nogil:
-    """dV of a column of bins. high, mask, first, next: of this column."""
+cdef struct PieceRows:      # a piece, the entries of its column, and the gradient of one panel of outputs, or two
+    const TablePiece* piece
+    real scale              # of positions
+    const int* index        # of each row of the chunk, as low, high and mask
+    const real* low
+    const real* high
+    const real* mask        # NULL without dropout
+    const short* first      # the first row of each of its lists
+    const short* next       # of each row: the next one in its list
+    Panels dZ
+    Py_ssize_t row_stride   # of dZ
+    Py_ssize_t width        # numbers of a row of G
+    real* G                 # OUT: the gradient of its rows of V, a panel after the other
+
+cdef inline void bin_gradients(const int vecs, const bint whole, const int panels, const bint masked,
+                               const PieceRows* rows) noexcept nogil:
+    """dV of a column of bins."""
+    cdef PieceRows r = rows[0]              # a local copy: stores cannot change it
     cdef vec S[2 * VECS]
     cdef vec F[2 * VECS]
     cdef vec a, b, d
-    cdef Py_ssize_t j, i, size = piece.n * width
+    cdef Py_ssize_t j, i, n = r.piece.n, width = vecs * LANES if whole else r.width, size = n * width
     cdef int v, q
     for v in range(panels * vecs):
         S[v] = vset(0)
-    for j in range(piece.n):
+    for j in range(n):
         for v in range(panels * vecs):
             F[v] = vset(0)
-        i = first[j]
+        i = r.first[j]
         while i >= 0:
-            a = vset(high[i])
+            a = vset(r.high[i])
             for q in range(panels):
                 for v in range(vecs):
-                    d = load_columns(whole, dZ.data + q * dZ.stride + i * row_stride, v, width)
+                    d = load_columns(whole, r.dZ.data + q * r.dZ.stride + i * r.row_stride, v, width)
                     F[q * vecs + v] = vfma(a, d, F[q * vecs + v])
                     # the same bits for a factor of 1; some CPUs add while they multiply
-                    S[q * vecs + v] = (vadd(S[q * vecs + v], d) if mask == NULL
-                                       else vfma(vset(mask[i]), d, S[q * vecs + v]))
-            i = next[i]
+                    S[q * vecs + v] = (vfma(vset(r.mask[i]), d, S[q * vecs + v]) if masked
+                                       else vadd(S[q * vecs + v], d))
+            i = r.next[i]
         for q in range(panels):
             for v in range(vecs):
-                store_columns(whole, G + q * size + j * width, v, width, vsub(S[q * vecs + v], F[q * vecs + v]))
-    a = vset(scale)
+                store_columns(whole, r.G + q * size + j * width, v, width, vsub(S[q * vecs + v], F[q * vecs + v]))
+    a = vset(r.scale)
     b = vset(2)
     for q in range(panels):
-        for j in range(piece.n):
+        for j in range(n):
             for v in range(vecs):
-                d = load_columns(whole, G + q * size + j * width, v, width)
-                store_columns(whole, G + q * size + j * width, v, width, vmul(a, vfnma(b, d, S[q * vecs + v])))
+                d = load_columns(whole, r.G + q * size + j * width, v, width)
+                store_columns(whole, r.G + q * size + j * width, v, width, vmul(a, vfnma(b, d, S[q * vecs + v])))
 
-cdef inline void level_gradients(const int vecs, const bint whole, const int panels, const TablePiece* piece,
-                                 const real* low, const short* first, const short* next, Panels dZ,
-                                 Py_ssize_t row_stride, real* G, Py_ssize_t width) noexcept nogil:
-    """The gradient of all levels of a column. low, first, next: of this column."""
+cdef inline void level_gradients(const int vecs, const bint whole, const int panels, const PieceRows* rows) noexcept nogil:
+    """The gradient of all levels of a column."""
+    cdef PieceRows r = rows[0]
     cdef vec g[2 * VECS]
     cdef vec a
-    cdef Py_ssize_t j, i, size = piece.n * width
+    cdef Py_ssize_t j, i, n = r.piece.n, width = vecs * LANES if whole else r.width, size = n * width
     cdef int v, q
-    for j in range(piece.n):
+    for j in range(n):
         for v in range(panels * vecs):
             g[v] = vset(0)
-        i = first[j]
+        i = r.first[j]
         while i >= 0:
-            a = vset(low[i])
+            a = vset(r.low[i])
             for q in range(panels):
                 for v in range(vecs):
-                    g[q * vecs + v] = vfma(a, load_columns(whole, dZ.data + q * dZ.stride + i * row_stride, v, width),
-                                           g[q * vecs + v])
-            i = next[i]
+                    g[q * vecs + v] = vfma(
+                        a, load_columns(whole, r.dZ.data + q * r.dZ.stride + i * r.row_stride, v, width), g[q * vecs + v])
+            i = r.next[i]
         for q in range(panels):
             for v in range(vecs):
-                store_columns(whole, G + q * size + j * width, v, width, g[q * vecs + v])
+                store_columns(whole, r.G + q * size + j * width, v, width, g[q * vecs + v])
 
-cdef inline void some_level_gradients(const int vecs, const bint whole, const int panels, const TablePiece* piece,
-                                      const int* index, const real* low, Py_ssize_t i, const short* next, Panels dZ,
-                                      Py_ssize_t row_stride, real* G, Py_ssize_t width) noexcept nogil:
-    """The gradient of some levels of a column with many, of which few have rows. i: the first of the rows."""
+cdef inline void some_level_gradients(const int vecs, const bint whole, const int panels,
+                                      const PieceRows* rows) noexcept nogil:
+    """The gradient of some levels of a column with many, of which few have rows."""
+    cdef PieceRows r = rows[0]
     cdef vec a
     cdef real* g
-    cdef Py_ssize_t size = piece.n * width
+    cdef Py_ssize_t i = r.first[0], width = vecs * LANES if whole else r.width, size = r.piece.n * width
     cdef int v, q
-    memset(G, 0, panels * size * sizeof(real))
+    memset(r.G, 0, panels * size * sizeof(real))
     while i >= 0:
-        a = vset(low[i])
+        a = vset(r.low[i])
         for q in range(panels):
-            g = G + q * size + (index[i] - piece.first) * width
+            g = r.G + q * size + (r.index[i] - r.piece.first) * width
             for v in range(vecs):
                 store_columns(whole, g, v, width, vfma(
-                    a, load_columns(whole, dZ.data + q * dZ.stride + i * row_stride, v, width),
+                    a, load_columns(whole, r.dZ.data + q * r.dZ.stride + i * r.row_stride, v, width),
                     load_columns(whole, g, v, width)))
-        i = next[i]
+        i = r.next[i]
 
-cdef inline void piece_gradient(const int vecs, const bint whole, const int panels, const TablePiece* piece,
-                                const TableColumn* column, const TableLayout* table, const TableEntries* entries,
-                                SortedRows sorted, Panels dZ, Py_ssize_t row_stride, real* G,
-                                Py_ssize_t width) noexcept nogil:
-    cdef Py_ssize_t e = piece.column * entries.stride
-    cdef const short* first = sorted.first + piece.list
-    cdef const short* next = sorted.next + piece.column * CHUNK
-    if piece.column < table.n_positions and entries.mask == NULL:
-        bin_gradients(vecs, whole, panels, piece, <real>table.position_scale[piece.column], entries.high + e, NULL,
-                      first, next, dZ, row_stride, G, width)
-    elif piece.column < table.n_positions:
-        bin_gradients(vecs, whole, panels, piece, <real>table.position_scale[piece.column], entries.high + e,
-                      entries.mask + e, first, next, dZ, row_stride, G, width)
+cdef inline void piece_gradient(const int vecs, const bint whole, const int panels, const TableColumn* column,
+                                const PieceRows* rows) noexcept nogil:
+    if column.has_bins and rows.mask == NULL:
+        bin_gradients(vecs, whole, panels, False, rows)
+    elif column.has_bins:
+        bin_gradients(vecs, whole, panels, True, rows)
     elif column.by_piece:
-        some_level_gradients(vecs, whole, panels, piece, entries.index + e, entries.low + e, first[0], next, dZ,
-                             row_stride, G, width)
+        some_level_gradients(vecs, whole, panels, rows)
     else:
-        level_gradients(vecs, whole, panels, piece, entries.low + e, first, next, dZ, row_stride, G, width)
+        level_gradients(vecs, whole, panels, rows)
 
-cdef void table_backward_piece(Py_ssize_t panel, const TablePiece* piece, const TableColumn* column, const Layer* layer,
-                               const TableLayout* table, const TableEntries* entries, SortedRows sorted,
-                               const TableWeights* t, real* G, real* grads, bint add, const Step* step,
-                               Py_ssize_t moment_stride) noexcept nogil:
-    """dV of a piece in a panel, or in two, over the rows of a chunk, added to the region `grads` if `add`. With a step, V
-    is updated instead. G: memory of piece_size numbers."""
-    cdef Panels dZ = panels(layer.dZ.data + panel * layer.dZ.stride, layer.dZ.stride)
-    cdef Py_ssize_t i, k, q, size = piece.n * t.width
+cdef struct TableGradient:  # what all pieces share
+    const Layer* layer
+    const TableLayout* table
+    const TableColumn* columns
+    const TableEntries* entries
+    const TableWeights* t
+    SortedRows sorted
+    real* G                 # memory of piece_size numbers
+    real* grads             # OUT: a region
+    bint add                # to `grads`
+    const Step* step        # not NULL: update V instead
+    Py_ssize_t moment_stride
+
+cdef void table_backward_piece(Py_ssize_t panel, const TablePiece* piece, const TableGradient* g) noexcept nogil:
+    """dV of a piece in a panel, or in two, over the rows of a chunk. With a step, V is updated instead."""
+    cdef const TableWeights* t = g.t
+    cdef const TableColumn* column = &g.columns[piece.column]
+    cdef Py_ssize_t i, k, q, size = piece.n * t.width, e = piece.column * g.entries.stride
+    cdef PieceRows rows
     cdef real* dV
+    rows.piece = piece
+    rows.scale = <real>g.table.position_scale[piece.column] if column.has_bins else 0
+    rows.index = g.entries.index + e
+    rows.low = g.entries.low + e
+    rows.high = g.entries.high + e if column.has_bins else NULL
+    rows.mask = g.entries.mask + e if column.has_bins and g.entries.mask != NULL else NULL
+    rows.first = g.sorted.first + piece.list
+    rows.next = g.sorted.next + piece.column * CHUNK
+    rows.dZ = panels(g.layer.dZ.data + panel * g.layer.dZ.stride, g.layer.dZ.stride)
+    rows.row_stride = g.layer.row_stride
+    rows.width = t.width
+    rows.G = g.G
     if is_pair(t, panel):
-        piece_gradient(VECS, True, 2, piece, column, table, entries, sorted, dZ, layer.row_stride, G, PANEL)
+        piece_gradient(VECS, True, 2, column, &rows)
     elif t.width == PANEL:
-        piece_gradient(VECS, True, 1, piece, column, table, entries, sorted, dZ, layer.row_stride, G, PANEL)
+        piece_gradient(VECS, True, 1, column, &rows)
     elif t.width == LANES:
-        piece_gradient(1, True, 1, piece, column, table, entries, sorted, dZ, layer.row_stride, G, LANES)
+        piece_gradient(1, True, 1, column, &rows)
     else:
-        piece_gradient(VECS, False, 1, piece, column, table, entries, sorted, dZ, layer.row_stride, G, t.width)
+        piece_gradient(VECS, False, 1, column, &rows)
     for k in range(2 if is_pair(t, panel) else 1):
         q = (panel + k) * t.panel_stride + piece.first * t.width
-        if step != NULL:
-            update_in_region(step, t.V + q, G + k * size, moment_stride, size)
+        if g.step != NULL:
+            update_in_region(g.step, t.V + q, g.G + k * size, g.moment_stride, size)
             continue
-        dV = grads + t.offset + q
+        dV = g.grads + t.offset + q
         for i from 0 <= i < size by LANES:
-            if add:
-                store_some(dV + i, vadd(load_some(dV + i, size - i), load_some(G + k * size + i, size - i)), size - i)
+            if g.add:
+                store_some(dV + i, vadd(load_some(dV + i, size - i), load_some(g.G + k * size + i, size - i)), size - i)
             else:
-                store_some(dV + i, load_some(G + k * size + i, size - i), size - i)
+                store_some(dV + i, load_some(g.G + k * size + i, size - i), size - i)

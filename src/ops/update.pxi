@@ -95,6 +95,12 @@ cdef void update_mu_product(const Optimizer* o, Py_ssize_t t, Step* s) noexcept 
     if s.t < t and s.mu_partial > 1e-20:
         s.mu_product *= pow(o.beta1, t - s.t)
 
+cdef inline bint is_zero(double x) noexcept nogil:
+    """Whether x is 0 or -0. In the mode of kernels `x == 0` is true for subnormal numbers, too."""
+    cdef unsigned long long bits
+    memcpy(&bits, &x, sizeof(bits))
+    return bits << 1 == 0
+
 cdef void init_step(const Optimizer* o, Step* s) noexcept nogil:
     """Set the constants that all steps share."""
     s.t = 0
@@ -117,7 +123,7 @@ cdef void init_step(const Optimizer* o, Step* s) noexcept nogil:
     s.beta2 = <real>o.beta2
     s.one_minus_beta2 = <real>(1 - o.beta2)
     s.eps = <real>o.eps
-    if s.eps == 0 and o.eps > 0:                    # an eps of 0 would not prevent 0 / 0
+    if s.eps == 0 and not is_zero(o.eps):           # an eps of 0 would not prevent 0 / 0
         s.eps = <real>ldexp(1, MIN_EXP)             # the smallest normal number
 
 cdef inline double bias_correction(double beta, double t) noexcept nogil:

@@ -48,10 +48,10 @@ static inline vec vfma(vec a, vec b, vec c) { return VEC(OP(vfma)(c.v, a.v, b.v)
 static inline factor vfactor(const real *p) { return vload(p); }
 static inline vec vfma_factor(vec a, factor b, vec c) { return vfma(a, b, c); }
 static inline vec vfnma(vec a, vec b, vec c) { return VEC(OP(vfms)(c.v, a.v, b.v)); }
-/* Compare and select: the max and min of NEON give NaN where x86 gives b. */
 static inline vec vselect_gt(vec a, vec b, vec x, vec y) { return VEC(OP(vbsl)(OP(vcgt)(a.v, b.v), x.v, y.v)); }
-static inline vec vmax(vec a, vec b) { return vselect_gt(a, b, a, b); }
-static inline vec vmin(vec a, vec b) { return vselect_gt(b, a, a, b); }
+/* Compare and select: the max and min of NEON give NaN where x86 gives b. Times 1: a subnormal number becomes 0. */
+static inline vec vmax(vec a, vec b) { return vmul(vselect_gt(a, b, a, b), vset(1)); }
+static inline vec vmin(vec a, vec b) { return vmul(vselect_gt(b, a, a, b), vset(1)); }
 static inline vec vabs(vec a) { return VEC(OP(vabs)(a.v)); }
 static inline vec vcopysign(vec a, vec s)
 {

@@ -31,8 +31,8 @@
  *   vabs(a)  vcopysign(a, s)          sign bit cleared; magnitude of a with the sign bit of s
  *   vround(a)                         to the nearest integer, ties to even; |a| < 2^22 (float), 2^51 (double)
  *   vpow2(n)                          2^n for integer-valued n with MIN_EXP <= n <= MAX_EXP (normal numbers only)
- *   vscale(a, n)                      a * 2^n, rounded once (so also to subnormals and inf), for 1/4 <= |a| <= 4 and
- *                                     integer-valued |n| <= 2*MAX_EXP - 2
+ *   vscale(a, n)                      a * 2^n, rounded once, for 1/4 <= |a| <= 4 and integer-valued
+ *                                     |n| <= 2*MAX_EXP - 2
  *   vexponent(a) vmantissa(a)         a = m * 2^e with sqrt(1/2) <= m < sqrt(2), for positive normal a
  *   vfirst(a, n)                      lanes 0..n-1 of a, the others 0
  *   vtranspose_rows(s, k, d, ds)      d = the LANES x LANES block, transposed, whose rows begin at s[i] + k; ds: row
@@ -42,6 +42,22 @@
  *   vreduce_max(a)                    the largest lane; anything if one is NaN
  *   sum16(a)                          sum of 16 virtual lanes in SUM_VECS vecs, by halves: one tree everywhere
  *   LANE_NUMBERS                      0, 1, 2, ... 15
+ *
+ * Subnormal numbers, in the mode of kernels (float_mode.h). A zero keeps the sign of the number that it replaces.
+ *
+ *   passed on        vload vload_part vstore vstore_part vset vfactor vfirst vtranspose vtranspose_rows vabs vcopysign;
+ *                    x and y of vselect_gt
+ *   read as 0        by all arithmetic: vadd vsub vmul vdiv vsqrt vfma vfma_factor vfnma vround vscale vreduce_add sum16;
+ *                    a and b of vselect_gt, so two subnormal numbers are equal
+ *   read and         vmax vmin vreduce_max: the largest of -1 and a subnormal number is 0
+ *   returned as 0
+ *   written as 0     by all arithmetic, if the result is below 2^MIN_EXP. x86 compares the rounded result, so what rounds
+ *                    up to 2^MIN_EXP stays; AArch64 compares the exact one, so that becomes 0: the only case in which
+ *                    NEON gives other bits. vfma rounds once: its product is not flushed. Where it rounds twice (SSE2),
+ *                    the product is.
+ *   not allowed      vpow2 vexponent vmantissa: they work on bits of normal numbers
+ *
+ * x86-64 and AArch64 alike; scalar.h has no mode and computes with subnormal numbers as IEEE 754 says.
  */
 #pragma once
 #include <stddef.h>

@@ -1,4 +1,4 @@
-/* Plain C for any other CPU: one number in a vec, no FMA; the compiler may vectorize. */
+/* Plain C for any other CPU: one number in a vec, no FMA, subnormal numbers as in IEEE 754; the compiler may vectorize. */
 enum { LANES = 1, ROWS = 4, VECS = 4, WIDE_ROWS = ROWS };
 
 typedef struct { real v; } vec;

@@ -76,23 +76,57 @@ cdef bint evaluate_custom_loss(Training* training, int thread, Progress* progres
             scatter(lo, hi, n_out, buffers.Y, buffers.output_row_stride, <real*>custom.outputs + c * n_out)
         barrier_wait(&workspace.step_barrier, training.slice.n_threads)
     if thread == 0:
-        workspace.decisions.drop_after_outputs = flag_get(&workspace.abort) or custom.evaluate(
-            custom.context, progress.row, progress.n_rows, &progress.loss)
+        workspace.decisions.drop_after_outputs = flag_get(&workspace.abort)
+        if not workspace.decisions.drop_after_outputs:
+            set_mode(workspace.clock.caller[0])
+            workspace.decisions.drop_after_outputs = custom.evaluate(custom.context, progress.row, progress.n_rows,
+                                                                     &progress.loss)
+            workspace.clock.caller[0] = enter_kernel_mode()
         if workspace.decisions.drop_after_outputs:
             flag_set(&workspace.abort, 1)
     barrier_wait(&workspace.step_barrier, training.slice.n_threads)
     return not workspace.decisions.drop_after_outputs
+
+cdef struct Round:          # the rows that the threads compute between two agreements
+    bint is_shared          # all threads share one chunk; else each has a chunk, the last ones may have none
+    Py_ssize_t n_rows       # of all threads
+    ChunkBuffers* buffers   # of this thread's chunk
+    int part, parts         # this thread's part of it
+    Py_ssize_t n            # its rows; <= 0: none
+
+cdef inline void share_chunk(Workspace* workspace, int thread, int n_threads, Py_ssize_t rows_left, Round* r) noexcept nogil:
+    r.is_shared = True
+    r.n_rows = r.n = min_(CHUNK, rows_left)
+    r.buffers = workspace.buffers
+    r.part = thread
+    r.parts = n_threads
+
+cdef inline void take_chunk(Workspace* workspace, int thread, int n_threads, Py_ssize_t rows_left, Round* r) noexcept nogil:
+    cdef Py_ssize_t chunks = min_(workspace.n_buffers, n_threads)
+    r.is_shared = False
+    r.n_rows = min_(chunks * CHUNK, rows_left)
+    r.n = min_(CHUNK, r.n_rows - thread * CHUNK)
+    r.buffers = workspace.buffers + thread
+    r.part = 0
+    r.parts = 1
+
+cdef inline void next_round(Workspace* workspace, int thread, int n_threads, Py_ssize_t rows_left, Round* r) noexcept nogil:
+    cdef Py_ssize_t chunks = min_(workspace.n_buffers, n_threads)
+    if chunks > 1 and 4 * rows_left >= 3 * chunks * CHUNK:      # at least three of four threads get a whole chunk
+        take_chunk(workspace, thread, n_threads, rows_left, r)
+    else:
+        share_chunk(workspace, thread, n_threads, rows_left, r)
 
 cdef inline bint batch_gradient(Training* training, int thread, Progress* progress) noexcept nogil:
     """The gradient of the batch; where phase B updates in place, the update too. False: drop the step.
 
     Inlined, like phase_b: a call made a step of 3-4-1 10 % longer."""
     cdef Workspace* workspace = workspace_of(training)
-    cdef int n_threads = training.slice.n_threads, part = thread, parts = n_threads
-    cdef Py_ssize_t c = 0, n = progress.n_rows, max_chunks = min_(workspace.n_buffers, n_threads), m, n_own
-    cdef bint one_chunk_each = False, custom = training.objective.loss == CUSTOM_LOSS
+    cdef int n_threads = training.slice.n_threads
+    cdef Py_ssize_t c = 0, n = progress.n_rows      # c: rows done
+    cdef bint custom = training.objective.loss == CUSTOM_LOSS
     cdef const Step* step = &progress.weight_step if parameters_of(training).in_place else NULL
-    cdef ChunkBuffers* buffers = workspace.buffers
+    cdef Round r
     cdef Chunk chunk
     cdef double loss
     chunk.step = progress.step
@@ -102,38 +136,29 @@ cdef inline bint batch_gradient(Training* training, int thread, Progress* progre
     if custom and not evaluate_custom_loss(training, thread, progress):
         return False
     loss = progress.loss
-    while c < n:                    # c: rows done;  m: rows of this round;  n_own: rows of this thread's chunk
-        m = n_own = min_(CHUNK, n - c)
-        if max_chunks > 1:
-            one_chunk_each = 4 * (n - c) >= 3 * max_chunks * CHUNK      # at least three of four threads get a whole one
-            buffers = workspace.buffers + thread if one_chunk_each else workspace.buffers
-            part = 0 if one_chunk_each else thread
-            parts = 1 if one_chunk_each else n_threads
-            if one_chunk_each:
-                m = min_(max_chunks * CHUNK, n - c)
-                n_own = min_(CHUNK, m - thread * CHUNK)     # the last threads may get fewer rows, or none (<= 0)
-        chunk.batch_row = c + thread * CHUNK if one_chunk_each else c
+    while c < n:
+        next_round(workspace, thread, n_threads, n - c, &r)
+        chunk.batch_row = c if r.is_shared else c + thread * CHUNK
         chunk.row = progress.row + chunk.batch_row
         # can_run_in_place is called here since a call in phase_a made that slower by 1 to 2 %
-        if n_own > 0 and parts == 1 and can_run_in_place(training, buffers, n_own):
-            loss_in_place(training, buffers, chunk, n_own, progress.total_weight)
-        elif n_own > 0:
-            phase_a(training, buffers, part, parts, chunk, n_own, progress.total_weight, custom and n <= CHUNK)
-        if not one_chunk_each and not agree_to_continue(workspace, thread, n_threads,
-                                                        &workspace.decisions.drop_after_phase_a):
+        if r.n > 0 and r.parts == 1 and can_run_in_place(training, r.buffers, r.n):
+            loss_in_place(training, r.buffers, chunk, r.n, progress.total_weight)
+        elif r.n > 0:
+            phase_a(training, r.buffers, r.part, r.parts, chunk, r.n, progress.total_weight, custom and n <= CHUNK)
+        if r.is_shared and not agree_to_continue(workspace, thread, n_threads, &workspace.decisions.drop_after_phase_a):
             return False
-        if not one_chunk_each and thread == 0 and has_row_losses(training):
-            loss += sum_numbers(buffers.row_loss, m)
-        if n_own > 0:
-            phase_b(training, buffers, part, parts, n_own, c > 0 and buffers == workspace.buffers, step,
+        if r.is_shared and thread == 0 and has_row_losses(training):
+            loss += sum_numbers(r.buffers.row_loss, r.n)
+        if r.n > 0:
+            phase_b(training, r.buffers, r.part, r.parts, r.n, c > 0 and r.buffers == workspace.buffers, step,
                     progress.bias_step)
-        c += m
+        c += r.n_rows
         if step != NULL:            # updated in place: the batch is one chunk, and finish_step has a barrier
             break
         if not agree_to_continue(workspace, thread, n_threads, &workspace.decisions.drop_after_phase_b):
             return False
-        if one_chunk_each:
-            add_chunks(training, thread, m, &loss)
+        if not r.is_shared:
+            add_chunks(training, thread, r.n_rows, &loss)
             barrier_wait(&workspace.step_barrier, n_threads)
     progress.loss = loss
     return True

@@ -25,8 +25,7 @@ cdef void table_backward(Training* training, ChunkBuffers* buffers, int part, in
     cdef const TableWeights* t = &params.table
     cdef const TablePiece* piece
     cdef Py_ssize_t i, panel, lo, hi, first = params.n_pieces, end = 0, n_panels = table_panels(t)
-    cdef real* G = buffers.piece_gradient + part * piece_size(&training.net)
-    cdef SortedRows sorted = sorted_rows(&training.net, buffers, part)
+    cdef TableGradient g
     if params.n_pieces == 0:
         return
     split_range(params.pieces[params.n_pieces - 1].end * n_panels, 1, part, parts, &lo, &hi)
@@ -37,17 +36,27 @@ cdef void table_backward(Training* training, ChunkBuffers* buffers, int part, in
             first = i
     if first >= end:
         return
+    g.layer = &buffers.layers[0]
+    g.table = training.net.table
+    g.columns = params.columns
+    g.entries = &buffers.entries
+    g.t = t
+    g.sorted = sorted_rows(&training.net, buffers, part)
+    g.G = buffers.piece_gradient + part * piece_size(&training.net)
+    g.grads = buffers.grads
+    g.add = add
+    g.step = step
+    g.moment_stride = params.region_size
     piece = &params.pieces[end - 1]
     sort_rows(n, params.columns, params.pieces[first].column, piece.column + 1,
-              count_lists_before(params, piece.column + 1), &buffers.entries, sorted)
+              count_lists_before(params, piece.column + 1), &buffers.entries, g.sorted)
     for i in range(first, end):
         piece = &params.pieces[i]
         panel = 0
         while panel < n_panels:
             if lo <= piece.begin * n_panels + panel * (piece.end - piece.begin) < hi:
-                table_backward_piece(panel, piece, &params.columns[piece.column], &buffers.layers[0], training.net.table,
-                                     &buffers.entries, sorted, t, G, buffers.grads, add, step, params.region_size)
-                if step != NULL and piece.column < training.net.table.n_positions:      # for the next step
+                table_backward_piece(panel, piece, &g)
+                if step != NULL and params.columns[piece.column].has_bins:      # for the next step
                     panel_knots(training.net.table, t, piece.column, piece.first, params.columns[piece.column].index,
                                 panel, workspace_of(training).knots)
             panel += 2 if is_pair(t, panel) else 1

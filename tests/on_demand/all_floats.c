@@ -9,6 +9,7 @@
 enum { BLOCK = 1024 };
 
 static const double TOP = 3.4028235677973366e38; /* the largest float, and half of its last digit */
+static const double TINY = 1.1754943508222875e-38; /* the smallest normal float */
 
 static inline double clip(double a) { return a > TOP ? TOP : a < -TOP ? -TOP : a; }
 
@@ -29,9 +30,10 @@ static inline double per_digit(double a)
 static inline double sigmoid(double x) { return 1 / (1 + exp(-x)); }
 static inline double softplus(double x) { return (x > 0 ? x : 0) + log1p(exp(-fabs(x))); }
 
-/* NAME(x, y, n, where): the largest error of y = NAME(x) in ULP, and its index */
+/* NAME(x, y, n, absolute, where): the largest error of y = NAME(x) in ULP, and its index. An error of `absolute` counts
+   as 0, and so does a y of 0 if the exact result is below TINY. */
 #define FUNCTION(name, expression) \
-    double worst_##name(const float *x, const float *y, long n, long *where) \
+    double worst_##name(const float *x, const float *y, long n, double absolute, long *where) \
     { \
         double worst = -1, errors[BLOCK]; \
         for (long start = 0; start < n; start += BLOCK) { \
@@ -39,7 +41,8 @@ static inline double softplus(double x) { return (x > 0 ? x : 0) + log1p(exp(-fa
             double largest = 0; \
             for (long i = 0; i < m; i++) { \
                 double z = x[start + i], exact = expression; \
-                errors[i] = fabs(clip(y[start + i]) - clip(exact)) * per_digit(exact); \
+                double distance = fabs(clip(y[start + i]) - clip(exact)) - (y[start + i] == 0 ? TINY : 0); \
+                errors[i] = (distance - absolute) * per_digit(exact); \
                 largest = errors[i] > largest ? errors[i] : largest; \
             } \
             if (largest > worst) { \

@@ -4,11 +4,11 @@
     python tests/on_demand/all_floats.py exp tanh        some
 
 It prints the largest error of each function in ULP, rounded up, and where it is: the distance from
-the exact result, in units in its last place as a float32. The exact result is computed in float64
-by all_floats.c, so it need not be rounded. For the losses bce and cross_entropy, the error is that
-of the gradient of a row, which is between -1 and 1; the mean losses of neighbouring logits are
-checked too. Instruction sets with FMA must give the same bits, so only one of them is compared with
-float64.
+the exact result, in units in its last place as a float32 (accuracy.py defines it). The exact result
+is computed in float64 by all_floats.c, so it need not be rounded. No result is subnormal. For the
+losses bce and cross_entropy, the error is that of the gradient of a row, which is between -1 and 1;
+the mean losses of neighbouring logits are checked too. Instruction sets with FMA must give the same
+bits, so only one of them is compared with float64.
 Exit code 1: an error is above its limit, or a NaN or infinity is where it should not be.
 """
 
@@ -27,8 +27,8 @@ from pathlib import Path
 import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-from accuracy import FUNCTIONS, LIMIT, LOG, LOG1P, SOFTPLUS, UNIT, computed
-from checks import assert_same_bits
+from accuracy import ABSOLUTE, FUNCTIONS, LIMIT, LOG, LOG1P, SOFTPLUS, UNIT, computed
+from checks import assert_same_bits, flushed
 
 from fastnn import functional as F
 from fastnn import kernels
@@ -36,7 +36,7 @@ from fastnn import kernels
 SOURCE = Path(__file__).with_suffix(".c")
 CHUNK = 2**15  # numbers: the arrays stay in the L2 cache
 PART = 2**26  # numbers of a task
-INFINITY, SIGN = 0x7F800000, 0x80000000  # as bits
+INFINITY, SIGN, TINY = 0x7F800000, 0x80000000, 0x00800000  # as bits
 WITH_FMA = [isa for isa in kernels.SUPPORTED if isa != "baseline"]
 GROUPS = [group for group in (WITH_FMA, ["baseline"]) if set(group) & set(kernels.SUPPORTED)]
 GRADIENT_LIMIT = 3e-7  # between 2 and 3 roundings of a number near 1
@@ -88,16 +88,20 @@ def check_function(name, first):
     exact = LOG1P if name == UNIT else name
     has_result = magnitudes[: len(x)] <= INFINITY
     if is_negative and name in (LOG, LOG1P):
-        has_result &= magnitudes <= (0 if name == LOG else 0x3F800000)
+        has_result &= (magnitudes < TINY) if name == LOG else (magnitudes <= 0x3F800000)
     worst, where = [], ctypes.c_long()
     function = getattr(library, f"worst_{exact}")
     for group in GROUPS:
         y = on_each(group, lambda: computed(name, x))
         assert np.isnan(y[~has_result]).all() and not np.isnan(y[has_result]).any(), (name, x[0])
+        assert not (np.abs(y[y != 0]) < np.finfo(np.float32).tiny).any(), (name, x[0])
         a, b = (x, y) if has_result.all() else (x[has_result], y[has_result])
         if not len(a):
             return NOTHING
-        error = function(pointer(a), pointer(b), ctypes.c_long(len(a)), ctypes.byref(where))
+        a = flushed(a)
+        absolute = ABSOLUTE.get((group[0], name), 0) * float(np.finfo(np.float32).tiny)
+        sizes = ctypes.c_long(len(a)), ctypes.c_double(absolute)
+        error = function(pointer(a), pointer(b), *sizes, ctypes.byref(where))
         worst.append((error, float(a[where.value])))
     return worst
 

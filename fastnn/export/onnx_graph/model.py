@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from ...messages import has_lone_surrogate, printable
 from . import cells, columns, layers, outputs
 from .builder import Graph, number
 
@@ -9,6 +10,7 @@ from .builder import Graph, number
 def to_bytes(d):
     """Return the content of the ONNX file of a Description."""
     names = columns.names(d.features) if d.features is not None else []
+    _check_texts(d, names)
     predicted, label = _output_names(d, names)
     reserved = {*names, predicted, label, "X", "numbers", "positions", "codes"}
     g = Graph(reserved)
@@ -35,6 +37,20 @@ def to_bytes(d):
         g.output(label, g.cast(g.add("Greater", Y, number(0.5)), np.int64), np.int64, d.n_outputs)
     g.output(predicted, Y, np.float32, d.n_outputs)
     return g.to_bytes(d.title)
+
+
+def _check_texts(d, names):
+    """Raise ValueError if UTF-8, which the file is written in, cannot hold a text of the model."""
+    classes = [] if d.classes is None else [x for x in d.classes.tolist() if isinstance(x, str)]
+    categories = [] if d.features is None else d.features.categories
+    levels = [level for category in categories for level in category.levels]
+    for what, texts in (("column", names), ("category", levels), ("class", classes)):
+        for text in texts:
+            if has_lone_surrogate(text):
+                raise ValueError(
+                    f"the {what} {printable(text)!r} cannot be written in UTF-8. Rename it in the "
+                    "training table."
+                )
 
 
 def _output_names(d, names):

@@ -163,6 +163,9 @@ class Fit:
         budget.check_memory(
             self.encoders, hidden, self.targets.n_out, n_folds, self.features, len(self.rows)
         )
+        encoders = list(self.encoders.values())
+        model = TableModel(self.features, encoders, [], self.targets, self.target_name)
+        self.options.check_size(model, n_folds)
         self.tables = self.rows.encode(self.encoders)
         self.learned = self.targets.encode(self.rows.y)
         self.jobs = training.make_jobs(

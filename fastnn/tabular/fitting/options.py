@@ -31,6 +31,9 @@ class TableFitOptions:
         on_progress(progress) is called with a `progress.Progress`.
     score_name : str
         What progress calls the score.
+    check_size : callable
+        check_size(model, n_folds) raises ValueError unless a file can hold a TableModel, which has no
+        networks yet, and the networks of so many folds.
     """
 
     estimator_name: str
@@ -44,6 +47,7 @@ class TableFitOptions:
     verbose: bool
     on_progress: Any
     score_name: str
+    check_size: Any
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -28,8 +28,8 @@ def engine(net, data, state, batch_size, shuffle, n_threads, rng, validation=Non
         from .lbfgs import LBFGSEngine
 
         return LBFGSEngine(net, data, state, n_threads)
-    n = len(data)
-    batch_size = n if batch_size is None else min(check_count("batch_size", batch_size), n)
+    if batch_size is not None:
+        batch_size = check_count("batch_size", batch_size)
     arguments = (net, data, state, batch_size, shuffle, n_threads, rng, validation)
     if is_sparse(data.X):
         from .sparse import SparseEngine

@@ -3,6 +3,11 @@
 from ...kernels import Metric
 
 
+def batch_rows(batch_size, n):
+    """Return the number of rows of a batch, for n rows and the argument `batch_size` of fit."""
+    return n if batch_size is None else min(batch_size, n)
+
+
 class Engine:
     """Base class of engines, which compute steps. The loop around them is `Session`.
 
@@ -21,6 +26,8 @@ class Engine:
     drives : bool
         Whether the engine runs its own loop in `drive` and calls ``session.tick()`` after each
         iteration. Otherwise the session calls `advance`.
+    has_diverged : bool
+        Whether the last `advance` ended because a loss or parameter was not finite.
     """
 
     validates = False
@@ -28,6 +35,10 @@ class Engine:
     queued = False
     defers_moments = False
     drives = False
+
+    @property
+    def has_diverged(self):
+        return False
 
     def load(self, state):
         """Load the parameters from the network, moments and position from the state."""
@@ -38,7 +49,7 @@ class Engine:
         raise NotImplementedError
 
     def position(self):
-        """Return (step, epoch, row, loss_sum).
+        """Return (step, epoch, row, loss_sum). The losses of all epochs before it are written.
 
         step, epoch : completed steps and epochs. row : first row of the next batch. loss_sum : sum
         of loss times rows over the batches of this epoch.

@@ -2,7 +2,7 @@
 
 import time
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -11,11 +11,38 @@ from .base import Engine
 from .dense import DenseEngine
 
 
+class Block(NamedTuple):
+    """A block in training."""
+
+    engine: DenseEngine
+    first: int  # its first row
+    n_rows: int
+    is_last: bool  # whether it ends the epoch
+    epoch: int
+    loss_sum: float  # before its first step
+    losses: np.ndarray  # (3, 1), OUT of the engine
+
+    @property
+    def has_ended(self):
+        """Whether all its steps are done: it is one epoch of its engine."""
+        return self.engine.position()[1] > self.epoch
+
+    def total(self):
+        """Return the sum of loss times rows over the epoch up to the end of this block."""
+        loss = self.losses[0, 0] * self.n_rows
+        if self.n_rows <= self.engine.batch_size:  # it has only the loss of its one batch
+            loss += self.loss_sum
+        return float(loss)
+
+
 class BlocksEngine(Engine):
     """Train on blocks of rows, each with a `DenseEngine` that starts where the last stopped.
 
     A subclass defines `next_block`. A block holds whole batches; only the last of an epoch may end
     with a smaller one.
+
+    Signals may come between any two statements. So the position is always computed from the kernel's
+    own, and a block is replaced by one assignment.
 
     Parameters
     ----------
@@ -26,14 +53,12 @@ class BlocksEngine(Engine):
     def __init__(self, net, state, batch_size, shuffle, n_threads, rng):
         self.net, self.state, self.shuffle, self.rng = net, state, shuffle, rng
         self.batch_size, self.n_threads = batch_size, n_threads
-        self.block: Any = None  # the engine of the current block
-        self.ended = False  # whether all steps of that block are done
-        self.first, self.n_rows = 0, 0  # its first row, and how many it has
-        self.is_last = False  # whether it ends the epoch
-        self.start = (state.step, state.epoch, 0, 0.0)  # the position where the next steps begin
-        self.params: Any = None  # before the first block
+        self.block: Any = None
+        self.start = state.step, state.epoch, state.row, state.loss_sum  # before the first block
+        self.params: Any = None  # likewise
+        self.losses = np.empty((3, 1))  # of the slice
 
-    def next_block(self, row):
+    def next_block(self, epoch, row):
         """Return the block that holds this row of the epoch.
 
         Returns
@@ -46,88 +71,77 @@ class BlocksEngine(Engine):
         """
         raise NotImplementedError
 
-    def state_in_block(self, data, first):
-        """Return the state from which the first step of a block continues."""
-        step, epoch, row, loss_sum = self.start
-        order = None if row == 0 else self.state.order
-        return replace(
-            self.state, step=step, epoch=epoch, row=row - first, loss_sum=loss_sum, order=order
-        )
+    def order_in_block(self, data, first):
+        """Return the order in which training resumes within a block, None for a new one."""
+        return None
 
     def load(self, state):
         self.state = state
         if self.block is None:
             self.params = self.net.params.copy()
         else:
-            row = 0 if self.ended else state.row - self.first
-            self.block.load(replace(state, row=row))
+            _, epoch, row, loss_sum = self.block.engine.position()
+            self.block.engine.load(replace(state, epoch=epoch, row=row, loss_sum=loss_sum))
 
     def store(self, state):
         # `Session.store` may replace the parameters in the network by their average, so a second
         # call must write them again, even between two blocks
         if self.block is not None:
-            self.block.store(state)
+            self.block.engine.store(state)
         elif self.params is not None:
             self.net.params = self.params
 
     def position(self):
-        if self.block is None or self.ended:
+        """Return the position, and write the loss of an epoch that has ended."""
+        block = self.block
+        if block is None:
             return self.start
-        step, epoch, row, loss_sum = self.block.position()
-        if epoch > self.start[1]:  # a parameter was not finite after the last step of the block
-            row = self.n_rows
-            if self.is_last:
-                return step, epoch, 0, 0.0
-        return step, self.start[1], self.first + row, loss_sum
+        step, epoch, row, loss_sum = block.engine.position()
+        if epoch == block.epoch:
+            return step, epoch, block.first + row, loss_sum
+        end = block.first + block.n_rows
+        if not block.is_last:
+            return step, block.epoch, end, block.total()
+        self.losses[0, 0] = block.losses[0, 0] if block.first == 0 else block.total() / end
+        return step, epoch, 0, 0.0
 
     def advance(self, seconds, losses):
+        self.losses = losses
         deadline = time.perf_counter() + seconds
         while True:
-            if self.block is None or self.ended:
+            if self.block is None or self.block.has_ended:
                 self.begin_block()
-            block_losses = np.empty((3, 1))
-            stop = self.block.advance(max(0.0, deadline - time.perf_counter()), block_losses)
-            if stop == Stop.EPOCHS:
-                self.end_block(block_losses[0, 0], losses)
-                if self.is_last:
-                    return Stop.EPOCHS
-            elif stop != Stop.TIME:
+            block = self.block
+            stop = block.engine.advance(max(0.0, deadline - time.perf_counter()), block.losses)
+            if stop not in (Stop.EPOCHS, Stop.TIME) or (block.is_last and block.has_ended):
                 return stop
             if time.perf_counter() > deadline:
                 return Stop.TIME
 
     def begin_block(self):
         self.store(self.state)
-        data, first, is_last = self.next_block(self.start[2])
+        step, epoch, row, loss_sum = self.position()
         if self.net.has_dropout:
-            self.state.draw_seed(self.rng)
-        state, n_rows = self.state_in_block(data, first), len(data)
-        block = DenseEngine(
+            self.state.draw_seed(self.rng)  # before an order is drawn, as for dense rows
+        data, first, is_last = self.next_block(epoch, row)
+        order, n_rows = self.order_in_block(data, first), len(data)
+        position = dict(step=step, epoch=epoch, row=row - first, loss_sum=loss_sum, order=order)
+        state = replace(self.state, **position)
+        engine = DenseEngine(
             *(self.net, data, state, min(self.batch_size, n_rows)),
             *(self.shuffle, self.n_threads, self.rng),
         )
-        block.load(state)
-        self.first, self.n_rows, self.is_last = first, n_rows, is_last
-        self.block, self.ended = block, False
+        engine.load(state)
+        self.block = Block(engine, first, n_rows, is_last, epoch, loss_sum, np.empty((3, 1)))
 
-    def end_block(self, loss, losses):
-        """Move on to the next block. loss : mean loss of the block, with the `loss_sum` before it."""
-        _, epoch, _, loss_sum = self.start
-        total = loss * self.n_rows
-        if self.n_rows <= self.batch_size:  # a block of one batch has only the loss of that batch
-            total += loss_sum
-        n, step = self.first + self.n_rows, self.block.position()[0]
-        if self.is_last:
-            losses[0, 0] = loss if self.first == 0 else total / n
-            start = step, epoch + 1, 0, 0.0
-        else:
-            start = step, epoch, n, float(total)
-        self.start, self.ended = start, True
+    @property
+    def has_diverged(self):
+        return self.block is not None and self.block.engine.has_diverged
 
     def restore(self):
         if self.block is not None:
-            self.block.restore()
+            self.block.engine.restore()
 
     def set_optimizer(self, optimizer):
         if self.block is not None:
-            self.block.set_optimizer(optimizer)
+            self.block.engine.set_optimizer(optimizer)

@@ -1,14 +1,15 @@
 """The engine of dense rows: the compiled trainer."""
 
+import sys
 from typing import Any
 
 import numpy as np
 
 from ...input_table import Table
-from ...kernels import MAX_SHORT_SHUFFLE, Metric
+from ...kernels import MAX_SHORT_SHUFFLE, Metric, Stop
 from ...losses import CustomLoss
 from ...threads import ThreadChoice
-from .base import Engine
+from .base import Engine, batch_rows
 
 SHORT_STEP = 4e-6  # seconds; in shorter steps a barrier costs more than a second thread saves
 #: Most multiply-adds of a step, or of a validation, in a queue. A slice of a queue ignores Ctrl-C,
@@ -47,10 +48,13 @@ class DenseEngine(Engine):
         queue=None,
     ):
         n = len(data)
-        self.data, self.validation, self.batch_size = data, validation, batch_size
+        self.data, self.validation = data, validation
+        self.max_batch, batch_size = batch_size, batch_rows(batch_size, n)
+        self.batch_size = batch_size
         self.rows, self.shuffle = data.rows, shuffle
         if state.row or state.order is not None:
             state.check_rows(n)
+            state.check_shuffle(shuffle)
         options = {"optimizer": state.to_kernel(), "n_threads": n_threads}
         if shuffle:
             options["generator"] = rng.bit_generator
@@ -81,19 +85,23 @@ class DenseEngine(Engine):
         """
         if not self.queued or state.row or state.order is not None or net.has_dropout:
             return None
+        batch_size = batch_rows(self.max_batch, len(data))
         if (data is not self.data or validation is not self.validation) and not (
             _differ_in_rows(data, self.data)
             and _differ_in_rows(validation, self.validation)
-            and _fits_queue(net, data, len(data), self.batch_size, validation)
+            and _fits_queue(net, data, len(data), batch_size, validation)
         ):
             return None
         evaluated = None
         if self.validates:
-            evaluated = self.validation_trainer.twin(net, rows=validation.rows)
+            evaluated = self.validation_trainer.twin(
+                net, batch_size=len(validation), rows=validation.rows
+            )
             if evaluated is None:
                 return None
         trainer = self.trainer.twin(
             net,
+            batch_size=batch_size,
             optimizer=state.to_kernel(),
             rows=data.rows,
             generator=rng.bit_generator if self.shuffle else None,
@@ -119,9 +127,8 @@ class DenseEngine(Engine):
             self.trainer.store(state.moments)
         else:
             self.trainer.store_params()
-        state.order = None
-        if self.shuffle and (state.row or self.trainer.is_shuffled()):
-            state.order = _positions(self.trainer.order(), self.rows)
+        is_shuffled = self.trainer.is_shuffled()
+        state.order = _positions(self.trainer.order(), self.rows) if is_shuffled else None
 
     def position(self):
         return self.trainer.position()
@@ -143,14 +150,14 @@ class DenseEngine(Engine):
     def set_stopping(self, patience, metric=Metric.TRAINING_LOSS, best_epoch=-1):
         self.metric = metric
         self.trainer.set_stopping(
-            0 if patience.epochs == np.inf else patience.epochs,
+            0 if patience.epochs == np.inf else min(patience.epochs, sys.maxsize),
             patience.min_delta,
             patience.best,
             metric=metric,
             running_best=patience.running_best,
             keep_last=patience.keep == "last",
             no_improvement=patience.count,
-            best_epoch=best_epoch,
+            best_epoch=max(best_epoch, 0) if patience.has_best else -1,
         )
 
     def best(self, params):
@@ -158,6 +165,10 @@ class DenseEngine(Engine):
 
     def epochs_validated(self):
         return self.trainer.epochs_validated()
+
+    @property
+    def has_diverged(self):
+        return self.trainer.stop() == Stop.NOT_FINITE
 
     def restore(self):
         self.trainer.restore()

@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from ... import kernels
 from ...network import as_dtype, split_layers
 from ...sparse_rows import is_sparse
 from ..state import DivergenceError
@@ -55,9 +56,11 @@ class LBFGSEngine(Engine):
         def after_iteration(x):
             if not np.array_equal(x, objective.net.params):  # not the last point of the line search
                 evaluate(x)
+            params = x.astype(self.net.dtype)
+            if not kernels.all_finite(params):
+                self.diverged()
             session.begin_slice(1)[0, 0] = objective.loss
-            self.params = x.astype(self.net.dtype)
-            self.iterations += 1
+            self.params, self.iterations = params, self.iterations + 1
             if session.tick():
                 raise _Stopped
 
@@ -85,8 +88,8 @@ class LBFGSEngine(Engine):
     def diverged(self):
         i = self.iterations + 1
         raise DivergenceError(
-            f"L-BFGS diverged in iteration {i}: the loss is not finite. The parameters are those of "
-            "the iteration before. Look for NaN in X and y, scale inputs and targets to about -1..1, "
+            f"L-BFGS diverged in iteration {i}: the loss or a parameter is not finite. The parameters are those "
+            "of the iteration before. Look for NaN in X and y, scale inputs and targets to about -1..1, "
             "or add a penalty (l2).",
             i,
             i,

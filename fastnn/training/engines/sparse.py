@@ -1,27 +1,41 @@
 """The engine of sparse rows: it makes one block of rows dense at a time."""
 
-import numpy as np
+from typing import Any
 
 from ...sparse_rows import block_rows
+from ..draws import draw
+from .base import batch_rows
 from .blocks import BlocksEngine
 
 
 class SparseEngine(BlocksEngine):
-    """Train on sparse rows.
-
-    Without shuffling, the result is bit for bit that of dense rows. An interrupted epoch starts
-    over.
-    """
+    """Train on sparse rows. Parameters and moments are bit for bit those of dense rows."""
 
     def __init__(self, net, data, state, batch_size, shuffle, n_threads, rng, validation=None):
+        n = len(data)
+        batch_size = batch_rows(batch_size, n)
+        state.check_rows(n)
+        state.check_shuffle(shuffle)
         # the rows of an epoch are shuffled before they are divided into blocks
         super().__init__(net, state, batch_size, False, n_threads, rng)
         self.data, self.shuffles = data, shuffle
         self.rows = block_rows(data.X, batch_size)
+        self.order: Any = None  # (epoch, order of its rows)
+        if state.order is not None:
+            self.order = state.epoch, state.order.copy()
 
-    def next_block(self, row):
+    def next_block(self, epoch, row):
         n = len(self.data)
-        if row == 0:
-            self.order = self.rng.permutation(n) if self.shuffles else np.arange(n)
-        rows = self.order[row : row + self.rows]
-        return self.data.take(rows).dense(), row, row + len(rows) == n
+        first = row // self.rows * self.rows
+        rows: Any = slice(first, min(first + self.rows, n))
+        if self.shuffles:
+            if self.order is None or self.order[0] != epoch:
+                draw(self.rng, self, "order", lambda: (epoch, self.rng.permutation(n)))
+            rows = self.order[1][rows]
+        data = self.data.take(rows).dense()
+        return data, first, first + len(data) == n
+
+    def store(self, state):
+        super().store(state)
+        is_drawn = self.order is not None and self.order[0] == self.position()[1]
+        state.order = self.order[1].copy() if is_drawn else None

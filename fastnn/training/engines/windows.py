@@ -1,7 +1,6 @@
 """The engine of streamed rows: it reads one window of rows after another."""
 
-from dataclasses import replace
-
+from ..state import is_order_from
 from .blocks import BlocksEngine
 
 
@@ -13,10 +12,11 @@ class WindowsEngine(BlocksEngine):
 
     def __init__(self, net, data, state, batch_size, shuffle, n_threads, rng, validation=None):
         super().__init__(net, state, batch_size, shuffle, n_threads, rng)
-        self.start = state.step, state.epoch, state.row, state.loss_sum
+        if state.order is not None:  # between two windows there is none
+            state.check_shuffle(shuffle)
         self.data, self.windows = data, None
 
-    def next_block(self, row):
+    def next_block(self, epoch, row):
         if self.windows is None:  # at the beginning of a pass, or of a resumed training
             self.windows = self.data.windows(self.batch_size, row)
         data, first, is_last = next(self.windows, (None, 0, True))
@@ -31,18 +31,20 @@ class WindowsEngine(BlocksEngine):
             )
         return data, first, is_last
 
-    def state_in_block(self, data, first):
+    def order_in_block(self, data, first):
         # the order of a window is drawn before its first step, which an exception may drop
-        state = replace(super().state_in_block(data, first), order=self.state.order)
-        n_before = len(data) if state.order is None else len(state.order)
-        if self.shuffle and (n_before != len(data) or (state.order is None and state.row != 0)):
+        order = self.state.order
+        within = self.position()[2] > first
+        if self.shuffle and (
+            within if order is None else not is_order_from(first, order, len(data))
+        ):
             raise ValueError(
                 "resume=True continues a window that was interrupted, so it needs the same row groups, "
                 "batch_size and window as before. Pass them, or resume=False."
             )
-        return state
+        return None if order is None else order - first
 
     def store(self, state):
         super().store(state)
-        if self.ended:
-            state.order = None
+        if self.block is not None and state.order is not None:
+            state.order = state.order + self.block.first

@@ -1,0 +1,132 @@
+# The Table of a variant. Its functions set the mode of kernels (float_mode.h), compute, and restore the caller's mode.
+#
+# They call the kernels through pointers of which the compiler knows nothing, so no kernel is inlined here and none of
+# its arithmetic moves out of the mode. Functions that only lay out memory or copy numbers have no mode.
+
+cdef struct Bodies:
+    void (*prepare)(Training*) noexcept nogil
+    void (*train)(Training*, int) noexcept nogil
+    double (*loss_only)(Training*, double*) noexcept nogil
+    int (*forward)(const Network*, const void*, Py_ssize_t, void*, void*, Clock*) noexcept nogil
+    void (*activation)(int, const void*, void*, Py_ssize_t, Py_ssize_t, void*) noexcept nogil
+    void (*activation_backward)(int, const void*, const void*, void*, Py_ssize_t, Py_ssize_t, void*) noexcept nogil
+    void (*vector_function)(int, const void*, void*, Py_ssize_t) noexcept nogil
+    void (*update)(const Optimizer*, Py_ssize_t, void*, const void*, void**, Py_ssize_t) noexcept nogil
+    double (*learning_rate)(const LearningRate*, Py_ssize_t, Py_ssize_t) noexcept nogil
+    bint (*all_finite)(const void*, Py_ssize_t) noexcept nogil
+
+cdef Bodies BODIES
+BODIES.prepare = prepare
+BODIES.train = train
+BODIES.loss_only = loss_only
+BODIES.forward = rows_forward
+BODIES.activation = activation
+BODIES.activation_backward = activation_backward
+BODIES.vector_function = vector_function
+BODIES.update = update
+BODIES.learning_rate = learning_rate
+BODIES.all_finite = all_finite
+
+cdef inline const Bodies* bodies() noexcept nogil:
+    return <const Bodies*>opaque(&BODIES)
+
+cdef void set_caller(Training* training, float_mode* caller) noexcept nogil:
+    """What calls back out of the kernels, in thread 0, restores this mode."""
+    workspace_of(training).clock.caller = caller
+    if training.validation != NULL:
+        workspace_of(training.validation).clock.caller = caller
+
+cdef void enter_prepare(Training* training) noexcept nogil:
+    cdef float_mode caller = enter_kernel_mode()
+    bodies().prepare(training)
+    set_mode(caller)
+
+cdef void enter_train(Training* training, int thread) noexcept nogil:
+    cdef float_mode caller = enter_kernel_mode()
+    if thread == 0:
+        set_caller(training, &caller)
+    bodies().train(training, thread)
+    set_mode(caller)
+
+cdef double enter_loss_only(Training* training, double* error_rate) noexcept nogil:
+    cdef float_mode caller = enter_kernel_mode()
+    cdef double loss
+    set_caller(training, &caller)
+    loss = bodies().loss_only(training, error_rate)
+    set_mode(caller)
+    return loss
+
+cdef int enter_forward(const Network* net, const void* X, Py_ssize_t n, void* out, void* workspace,
+                       const Poll* poll) noexcept nogil:
+    cdef float_mode caller = enter_kernel_mode()
+    cdef Clock clock
+    cdef int stopped
+    clock.poll = poll
+    clock.polled = now() if poll != NULL else 0
+    clock.caller = &caller
+    stopped = bodies().forward(net, X, n, out, workspace, &clock)
+    set_mode(caller)
+    return stopped
+
+cdef void enter_activation(int kind, const void* Z, void* out, Py_ssize_t n, Py_ssize_t m, void* workspace) noexcept nogil:
+    cdef float_mode caller = enter_kernel_mode()
+    bodies().activation(kind, Z, out, n, m, workspace)
+    set_mode(caller)
+
+cdef void enter_activation_backward(int kind, const void* dA, const void* Z, void* dZ, Py_ssize_t n, Py_ssize_t m,
+                                    void* workspace) noexcept nogil:
+    cdef float_mode caller = enter_kernel_mode()
+    bodies().activation_backward(kind, dA, Z, dZ, n, m, workspace)
+    set_mode(caller)
+
+cdef void enter_vector_function(int which, const void* x, void* out, Py_ssize_t n) noexcept nogil:
+    cdef float_mode caller = enter_kernel_mode()
+    bodies().vector_function(which, x, out, n)
+    set_mode(caller)
+
+cdef void enter_update(const Optimizer* optimizer, Py_ssize_t step, void* params, const void* grads, void** moments,
+                       Py_ssize_t n) noexcept nogil:
+    cdef float_mode caller = enter_kernel_mode()
+    bodies().update(optimizer, step, params, grads, moments, n)
+    set_mode(caller)
+
+cdef double enter_learning_rate(const LearningRate* rate, Py_ssize_t step, Py_ssize_t epoch) noexcept nogil:
+    cdef float_mode caller = enter_kernel_mode()
+    cdef double lr = bodies().learning_rate(rate, step, epoch)
+    set_mode(caller)
+    return lr
+
+cdef bint enter_all_finite(const void* x, Py_ssize_t n) noexcept nogil:
+    cdef float_mode caller = enter_kernel_mode()
+    cdef bint finite = bodies().all_finite(x, n)
+    set_mode(caller)
+    return finite
+
+cdef Table TABLE
+TABLE.api_version = API_VERSION
+TABLE.itemsize = sizeof(real)
+TABLE.name = FASTNN_ISA_NAME
+TABLE.parameters_size = parameters_size
+TABLE.prepare = enter_prepare
+TABLE.workspace_size = workspace_size
+TABLE.attach = attach
+TABLE.moments_size = moments_size
+TABLE.load = load
+TABLE.store = store
+TABLE.store_gradient = store_gradient
+TABLE.store_best = store_best
+TABLE.restore = restore
+TABLE.train = enter_train
+TABLE.loss_only = enter_loss_only
+TABLE.forward_workspace_size = forward_workspace_size
+TABLE.forward = enter_forward
+TABLE.row_workspace_size = row_workspace_size
+TABLE.activation = enter_activation
+TABLE.activation_backward = enter_activation_backward
+TABLE.vector_function = enter_vector_function
+TABLE.n_moments = n_moments
+TABLE.update = enter_update
+TABLE.learning_rate = enter_learning_rate
+TABLE.all_finite = enter_all_finite
+
+capsule = PyCapsule_New(&TABLE, FASTNN_TABLE, NULL)

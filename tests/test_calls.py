@@ -1,0 +1,202 @@
+"""Calls in several threads: run_in_threads, and how they end together."""
+
+import _thread
+import signal
+import threading
+import time
+from functools import partial
+
+import numpy as np
+import pytest
+from checks import assert_same_bits
+
+import fastnn
+from fastnn import MLP, Table, kernels
+from fastnn.estimators import ensemble
+
+
+@pytest.fixture(autouse=True)
+def sigint_interrupts():
+    """Restore the default handler: a shell starts background programs with SIGINT ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+def no_thread(*arguments):
+    raise RuntimeError("can't start new thread")
+
+
+def test_all_calls_end_and_the_first_error_is_raised():
+    done = []
+
+    def call(i, error, begun, abort):
+        begun.wait(10)
+        time.sleep(0.01 * i)
+        done.append(i)
+        if error:
+            raise error
+
+    def calls(bad=None):
+        begun = threading.Barrier(4)  # a call that has not begun when another one fails is left out
+        return [partial(call, i, ValueError("mine") if i == bad else None, begun) for i in range(4)]
+
+    kernels.run_in_threads(calls())
+    assert sorted(done) == [0, 1, 2, 3]
+    for bad in (0, 2):
+        done.clear()
+        with pytest.raises(ValueError, match="mine"):
+            kernels.run_in_threads(calls(bad))
+        assert sorted(done) == [0, 1, 2, 3]
+
+
+def test_calls_run_one_after_the_other_if_no_thread_can_start(monkeypatch):
+    done = []
+    monkeypatch.setattr(_thread, "start_new_thread", no_thread)
+    kernels.run_in_threads([lambda abort, i=i: done.append(i) for i in range(4)])
+    assert sorted(done) == [0, 1, 2, 3]
+
+
+def test_calls_end_if_a_thread_cannot_start(monkeypatch):
+    begun, done, start = threading.Event(), [], _thread.start_new_thread
+
+    def start_one(*arguments):
+        if begun.is_set():
+            raise MemoryError("none left")
+        start(*arguments)
+        begun.wait(10)
+
+    def call(abort):
+        begun.set()
+        time.sleep(0.1)
+        done.append(1)
+
+    monkeypatch.setattr(_thread, "start_new_thread", start_one)
+    with pytest.raises(MemoryError, match="none left"):
+        kernels.run_in_threads([lambda abort: done.append(0), call, lambda abort: done.append(2)])
+    assert done == [1]  # the thread that ran has ended
+
+
+def test_a_call_that_has_not_begun_is_left_out_after_an_error(monkeypatch):
+    done = []
+    monkeypatch.setattr(_thread, "start_new_thread", no_thread)
+
+    def fail(abort):
+        raise ValueError("mine")
+
+    with pytest.raises(ValueError, match="mine"):
+        kernels.run_in_threads([lambda abort: done.append(0), fail, lambda abort: done.append(2)])
+    assert not done
+
+
+# ---- predictions ----
+
+N = 100_000  # rows, for about a second of work
+
+
+PREDICTIONS = {
+    "one network": lambda nets, X, out, abort: nets[0]._forward_into(X, out[0], abort),
+    "many networks": kernels.forward_many,
+    "mean": lambda nets, X, out, abort: kernels.forward_mean(nets, X, out[0], abort),
+}
+
+
+@pytest.mark.parametrize("inputs", [np.asarray, Table])
+@pytest.mark.parametrize("name", PREDICTIONS)
+def test_ctrl_c_ends_predictions_of_other_threads(name, inputs):
+    nets = [MLP([100, 512, 512, 1], rng=i) for i in range(2)]
+    X, out = inputs(np.ones((N, 100), "f")), np.full((2, N, 1), np.nan, "f")
+    n_threads = _thread._count()
+
+    def predict(abort):  # while the caller waits for this thread
+        _thread.interrupt_main()
+        PREDICTIONS[name](nets, X, out, abort)
+
+    with pytest.raises(KeyboardInterrupt):
+        kernels.run_in_threads([lambda abort: None, predict])
+    assert _thread._count() == n_threads
+    assert np.isnan(out[0, -1, 0])
+
+
+def zeros(rng, n_in, n_out):
+    return np.zeros((n_in, n_out))
+
+
+@pytest.mark.parametrize("shared", ["rows", "networks"])
+def test_ctrl_c_ends_forward_many(monkeypatch, shared):
+    monkeypatch.setattr("fastnn.many.check_threads", lambda n: n)  # the machine may have one CPU
+    n, k = (N, 2) if shared == "rows" else (500, 60)
+    nets = [MLP([100, 700, 700, 1], init=zeros) for _ in range(k)]
+    X, out = np.ones((n, 100), "f"), np.full((k, n, 1), np.nan, "f")
+    n_threads, timer = _thread._count(), threading.Timer(0.05, _thread.interrupt_main)
+    timer.start()
+    with pytest.raises(KeyboardInterrupt):
+        fastnn.forward_many(nets, X, out, n_threads=2)
+    timer.join()
+    # the shares of both threads are incomplete
+    first, second = (
+        (out[:, : n // 2], out[:, n // 2 :]) if shared == "rows" else (out[:30], out[30:])
+    )
+    assert np.isnan(first).any() and np.isnan(second).any()
+    assert _thread._count() == n_threads
+
+
+def test_ctrl_c_ends_forward_many_of_small_networks():
+    """Signals are looked for between networks, too: none of these takes long."""
+    nets = [MLP([30, 64, 64, 1], init=zeros) for _ in range(500)]
+    X, out = np.ones((1500, 30), "f"), np.full((500, 1500, 1), np.nan, "f")
+    timer = threading.Timer(0.02, _thread.interrupt_main)
+    timer.start()
+    with pytest.raises(KeyboardInterrupt):
+        fastnn.forward_many(nets, X, out)
+    timer.join()
+    assert np.isnan(out[-1, -1, 0])
+
+
+def test_the_mean_has_the_same_bits_in_several_threads(monkeypatch):
+    monkeypatch.setattr(ensemble, "check_threads", lambda n: n)
+    nets = [MLP([100, 60, 1], rng=i) for i in range(3)]
+    X = np.random.default_rng(0).normal(size=(3000, 100)).astype("f")
+    one = ensemble.mean_outputs(nets, X, 1)
+    for n in (2, 3):
+        assert_same_bits(ensemble.mean_outputs(nets, X, n), one)
+
+
+def test_a_callback_may_predict_in_several_threads_with_the_network_it_belongs_to(monkeypatch):
+    for module in ("fastnn.many", "fastnn.network", "fastnn.estimators.ensemble"):
+        monkeypatch.setattr(f"{module}.check_threads", lambda n: n)  # the machine may have one CPU
+    X = np.random.default_rng(0).normal(size=(600, 300)).astype("f")
+    nets = [MLP([300, 600, 600, 1], init=zeros) for _ in range(2)]
+    predictions = []
+
+    def predict_all(net, history):
+        for n, rows in ((2, X[:400]), (2, X), (1, X)):  # shares of networks, of rows, and neither
+            predictions.append(fastnn.forward_many(nets, rows, n_threads=n)[1, :400, 0])
+            predictions.append(ensemble.mean_outputs(nets, rows, n)[:400, 0] * 2)
+
+    nets[1].fit(X, X[:, 0], epochs=1, callbacks=predict_all)
+    for each in predictions:
+        assert_same_bits(each, predictions[0])
+    assert predictions[0].any()
+
+
+@pytest.mark.parametrize("n_threads", [1, 2])
+def test_other_threads_cannot_predict_with_a_network_in_training(monkeypatch, n_threads):
+    monkeypatch.setattr("fastnn.many.check_threads", lambda n: n)
+    nets, errors = [MLP([300, 600, 600, 1], init=zeros) for _ in range(2)], []
+    X = np.ones((600, 300), "f")
+
+    def predict(call):
+        try:
+            call(nets, X, n_threads=n_threads)
+        except RuntimeError as error:
+            errors.append(str(error))
+
+    def predict_elsewhere(net, history):
+        for call in (fastnn.forward_many, ensemble.mean_outputs):
+            thread = threading.Thread(target=predict, args=(call,))
+            thread.start()
+            thread.join()
+
+    nets[1].fit(X, X[:, 0], epochs=1, callbacks=predict_elsewhere)
+    assert len(errors) == 2 and all("being trained in another thread" in each for each in errors)

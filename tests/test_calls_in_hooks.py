@@ -1,0 +1,256 @@
+"""Public calls within functions of the user that training calls: callbacks, losses, rows, progress.
+
+A call works or raises RuntimeError, the same with one and two threads. Training afterwards has the
+bits of a training without the call.
+"""
+
+import contextlib
+import copy
+import io
+import pickle
+import sys
+
+import numpy as np
+import pytest
+from checks import assert_same_bits
+from scale import step
+
+import fastnn
+from fastnn import MLP, MLPRegressor, kernels
+from fastnn.callbacks import Callback
+from fastnn.training import session
+
+sparse = pytest.importorskip("scipy.sparse")
+clone = pytest.importorskip("sklearn.base").clone
+pytestmark = pytest.mark.filterwarnings("ignore")
+
+X = np.random.default_rng(0).normal(size=(40, 5)).astype("f4")
+Y = X[:, 0] - X[:, 1]
+X64 = X.astype(float)  # is converted, so that `forward` goes through Python
+
+
+@pytest.fixture(autouse=True)
+def threads_for_any_work(monkeypatch, tmp_path):
+    """Let small networks use several threads, also if the machine has one CPU."""
+    for module in ("many", "mlp", "network", "estimators.ensemble", "estimators.fit"):
+        monkeypatch.setattr(f"fastnn.{module}.check_threads", lambda n: n)
+    monkeypatch.setattr(kernels, "WORTH_SHARING", 0)
+    monkeypatch.setattr("fastnn.threads.WORTH_SHARING", 0)
+    monkeypatch.setattr(session, "SLICE_SECONDS", 1e-9)  # a slice is a step
+    monkeypatch.chdir(tmp_path)
+
+
+def other():
+    return MLP([5, 3, 1], rng=1)
+
+
+def without_hook(estimator):
+    """Return a copy to train in a hook, which would otherwise call itself without end."""
+    return clone(estimator).set_params(
+        callbacks=(), loss="squared_error", verbose=False, max_iter=1
+    )
+
+
+# Calls of (network in training, number of threads). Those that train it are refused.
+CALLS = {
+    "forward": lambda net, n: [net.forward(X64, n_threads=n) for _ in range(4)],
+    "call": lambda net, n: net(X),
+    "keep and backward": lambda net, n: (net.forward(X, keep=True), net.backward(X[:, :1])),
+    "forward_many": lambda net, n: fastnn.forward_many([other(), net], X, n_threads=n),
+    "forward_many, sparse": lambda net, n: fastnn.forward_many(
+        [net, other()], sparse.csr_matrix(X), n_threads=n
+    ),
+    "loss": lambda net, n: net.loss(X, Y),
+    "loss_and_grad": lambda net, n: net.loss_and_grad(X, Y),
+    "copy": lambda net, n: net.copy().fit(X, Y, epochs=1, n_threads=n),
+    "deepcopy": lambda net, n: copy.deepcopy(net),
+    "pickle": lambda net, n: pickle.loads(pickle.dumps(net)),
+    "save and load": lambda net, n: (net.save("net"), fastnn.load("net")),
+    "save_many": lambda net, n: (
+        fastnn.save_many([other(), net], "many"),
+        fastnn.load_many("many"),
+    ),
+    "summary": lambda net, n: (net.summary(batch_size=3), repr(net), net._repr_html_()),
+    "state": lambda net, n: (net.state.moments.sum(), net.state.lr, copy.deepcopy(net.state)),
+    "history": lambda net, n: (repr(net.history), net.history._repr_html_()),
+    "export": lambda net, n: fastnn.export.c(net, "net.h"),
+    "train another": lambda net, n: other().fit(X, Y, epochs=2, n_threads=n),
+    "train others": lambda net, n: fastnn.fit_many([other(), other()], X, Y, epochs=2, n_threads=n),
+    "train an estimator": lambda net, n: (
+        MLPRegressor((3,), max_iter=2, n_estimators=2, n_threads=n, random_state=0)
+        .fit(X, Y)
+        .predict(X)
+    ),
+    "fit": lambda net, n: net.fit(X, Y, n_threads=n),
+    "partial_fit": lambda net, n: net.partial_fit(X, Y, n_threads=n),
+    "fit_many": lambda net, n: fastnn.fit_many([other(), net], X, Y, n_threads=n),
+    "__init__": lambda net, n: net.__init__([5, 3, 1]),
+}
+# Calls of (estimator in training, number of threads).
+ESTIMATOR_CALLS = {
+    "predict": lambda e, n: e.predict(X),
+    "predict, deviation": lambda e, n: e.predict(X, return_std=e.n_estimators > 1),
+    "predict, float64": lambda e, n: e.predict(X64),
+    "score": lambda e, n: e.score(X, Y),
+    "estimator copied": lambda e, n: copy.deepcopy(e).predict(X),
+    "estimator pickled": lambda e, n: pickle.loads(pickle.dumps(e)).predict(X),
+    "clone": lambda e, n: without_hook(e).fit(X, Y),
+    "cross_validate": lambda e, n: fastnn.cross_validate(without_hook(e), X, Y, cv=2, n_jobs=n),
+    "get_params": lambda e, n: (e.get_params(), repr(e)),
+}
+REFUSED = {"fit", "partial_fit", "fit_many", "__init__"}
+
+
+class Hook(Callback):
+    """Makes a call in one of its methods, or in another function of the user."""
+
+    def __init__(self, name, call, n_threads):
+        self.name, self.call, self.n_threads = name, call, n_threads
+        self.net, self.estimator, self.outcomes = None, None, []
+        self.is_of_estimator = call in ESTIMATOR_CALLS.values()
+        self.interval = 0.0 if name == "on_interval" else None
+        if hasattr(Callback, name):
+            setattr(self, name, self.make_call)
+
+    def make_call(self, net, history=None):
+        if net is None:  # the estimator has made it
+            net = self.estimator.networks_[0]
+        try:
+            with contextlib.redirect_stdout(io.StringIO()):
+                self.call(self.estimator if self.is_of_estimator else net, self.n_threads)
+        except Exception as error:
+            self.outcomes.append(f"{type(error).__name__}: {error}")
+        else:
+            self.outcomes.append("works")
+
+    def __reduce__(self):
+        return Hook, ("", None, 1)
+
+    def loss(self, outputs, y):
+        if self.name == "loss":
+            self.make_call(self.net)
+        d = outputs - np.reshape(y, outputs.shape)
+        return float((d * d).mean()), 2 * d / d.size
+
+    def rows(self):
+        for i in range(0, len(X), 10):
+            if self.name == "rows":
+                self.make_call(self.net)
+            yield X[i : i + 10], Y[i : i + 10]
+
+    def write(self, text):  # as standard error
+        if self.name == "progress":
+            self.make_call(self.net)
+
+    def flush(self):
+        pass
+
+    def isatty(self):
+        return False
+
+
+def options(hook):
+    return dict(
+        callbacks=hook,
+        n_threads=hook.n_threads,
+        **dict(loss=hook.loss) if hook.name == "loss" else {},
+        **dict(progress=True) if hook.name == "progress" else {},
+    )
+
+
+def train(hook, rows=(X, Y), **others):
+    dropout = 0.0 if "optimizer" in others else 0.1
+    hook.net = net = MLP([5, 4, 1], dropout=dropout, rng=0)
+    net.fit(*rows, epochs=3, batch_size=10, **options(hook) | others)
+    return [net]
+
+
+def train_many(hook):
+    nets = [MLP([5, 4, 1], rng=i) for i in range(3)]
+    hook.net = nets[0]
+    fastnn.fit_many(nets, X, Y, epochs=3, batch_size=10, **options(hook))
+    return nets
+
+
+def train_online(hook):
+    hook.net = net = MLP([5, 4, 1], rng=0)
+    for _ in range(2):
+        net.partial_fit(X, Y, loss=hook.loss, n_threads=hook.n_threads)
+    return [net]
+
+
+def train_estimator(hook, n_estimators=1, partial=False, **others):
+    estimator = MLPRegressor(
+        (4,),
+        max_iter=3,
+        batch_size=10,
+        n_estimators=n_estimators,
+        random_state=0,
+        callbacks=hook,
+        n_threads=hook.n_threads,
+        verbose=hook.name == "progress",
+        dtype="float32",
+        **others,
+    )
+
+    hook.estimator = estimator
+    if hook.name == "loss":
+        estimator.loss = hook.loss
+    for _ in range(1 + partial):
+        estimator.partial_fit(X, Y) if partial else estimator.fit(X, Y)
+    return estimator.networks_
+
+
+METHODS = ("on_fit_begin", "on_epoch_end", "on_interval", "on_fit_end")
+TRAININGS = {  # name: (function, hooks)
+    "fit": (train, (*METHODS, "loss", "progress")),
+    "fit, L-BFGS": (lambda hook: train(hook, optimizer="lbfgs"), (*METHODS, "loss")),
+    "fit, sparse": (lambda hook: train(hook, (sparse.csr_matrix(X), Y)), METHODS),
+    "fit, streamed": (
+        lambda hook: train(hook, (hook.rows,), window=20),
+        (*METHODS, "rows", "progress"),
+    ),
+    "partial_fit": (train_online, ("loss",)),
+    "fit_many": (train_many, (*METHODS, "loss", "progress")),
+    "estimator": (train_estimator, (*METHODS, "loss", "progress")),
+    "ensemble": (lambda hook: train_estimator(hook, 2), (*METHODS, "loss", "progress")),
+    "estimator.partial_fit": (lambda hook: train_estimator(hook, partial=True), METHODS),
+}
+ESTIMATORS = {"estimator", "ensemble", "estimator.partial_fit"}
+CASES = [(training, hook) for training, (_, hooks) in TRAININGS.items() for hook in hooks]
+
+
+def result(training, name, call, n_threads, monkeypatch):
+    """Train with a call in a hook. Return its outcomes, and the bits of the training."""
+    hook = Hook(name, call, n_threads)
+    with monkeypatch.context() as patch:
+        if name == "progress":
+            patch.setattr(sys, "stderr", hook)
+        nets = TRAININGS[training][0](hook)
+    bits = [
+        (net.params, net.state.moments, net.state.step, net.history.loss, net.history.stop_reason)
+        for net in nets
+    ]
+    return hook.outcomes, bits
+
+
+@pytest.mark.parametrize(("training", "hook"), CASES)
+def test_public_calls_in_hooks(training, hook, monkeypatch):
+    outcomes, bits = result(training, hook, lambda net, n: None, 1, monkeypatch)
+    assert outcomes
+    first = CASES.index((training, hook))
+    stride = step(8)
+    calls = CALLS | (ESTIMATOR_CALLS if training in ESTIMATORS else {})
+    for name in list(calls)[first % stride :: stride]:
+        found = []
+        for n_threads in (1, 2):
+            outcomes, after = result(training, hook, calls[name], n_threads, monkeypatch)
+            assert_same_bits(after, bits, f"{name}, {n_threads} threads")
+            found.append(set(outcomes))
+        assert found[0] == found[1], name
+        assert len(found[0]) == 1, name
+        outcome = found[0].pop()
+        if name in REFUSED:
+            assert outcome.startswith("RuntimeError: "), (name, outcome)
+        else:
+            assert outcome == "works", name

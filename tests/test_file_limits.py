@@ -1,0 +1,207 @@
+"""What a model file cannot hold is refused before the training that would be lost."""
+
+import json
+import random
+
+import numpy as np
+import pytest
+from cli_cases import FAST, write_csv
+from scale import scaled
+
+import fastnn
+from fastnn.callbacks import Checkpoint
+from fastnn.files import safetensors
+
+N = 40
+TEXT = "説明" * 200
+
+
+def header_bytes(path):
+    return int.from_bytes(path.read_bytes()[:8], "little")
+
+
+# ---- networks ----
+
+
+def test_texts_are_written_in_utf_8(tmp_path):
+    """Escaped twice, this text would take 14 bytes for a character."""
+    net = fastnn.MLP([2, 1], rng=0)
+    net.metadata = {"a": TEXT * 10, "b": '\ud800\x00\x1b\u2028"\\'}
+    net.save(tmp_path / "m")
+    data = (tmp_path / "m").read_bytes()
+    header = json.loads(data[8 : 8 + header_bytes(tmp_path / "m")])  # as any reader does
+    assert json.loads(header["__metadata__"]["user"]) == net.metadata
+    assert TEXT.encode() in data and header_bytes(tmp_path / "m") < 3 * 4000 + 2000
+    assert fastnn.load(tmp_path / "m").metadata == net.metadata
+
+
+def test_sizes_that_no_file_can_hold(tmp_path):
+    with pytest.raises(
+        ValueError, match=r"at most 1,000 sizes of at most 16,777,216, .* got 1,001"
+    ):
+        fastnn.MLP([1] * 1001)
+    with pytest.raises(ValueError, match=r"got 2 sizes of up to 16,777,217"):
+        fastnn.MLP([2**24 + 1, 1])
+    net = fastnn.MLP([1] * 1000, rng=0)
+    net.save(tmp_path / "m")
+    assert fastnn.load(tmp_path / "m").layer_sizes == net.layer_sizes
+
+
+@pytest.mark.parametrize(
+    ("metadata", "message"),
+    [
+        ({"a": 1}, "net.metadata must be a dict of str to str"),
+        ({"a": TEXT * 5000}, "Store less in"),
+    ],
+    ids=["no text", "too long"],
+)
+def test_a_checkpoint_checks_metadata_before_the_first_step(tmp_path, metadata, message):
+    safe = fastnn.MLP([2, 1], rng=0)
+    net = safe.copy()
+    net.metadata = metadata
+    X, y = np.eye(2), [0.0, 1.0]
+    if message.startswith("Store"):
+        net.metadata = {"a": TEXT * 15_000}
+    with pytest.raises(ValueError, match=message):
+        net.fit(X, y, callbacks=Checkpoint(tmp_path / "m", every_epochs=5))
+    np.testing.assert_array_equal(net.params, safe.params)
+
+
+# ---- estimators ----
+
+
+@pytest.fixture
+def no_training(monkeypatch):
+    """Training of tabular estimators fails."""
+    pytest.importorskip("sklearn", reason="estimators need the extra sklearn")
+    from fastnn.tabular.fitting import training
+
+    def train(*arguments):
+        raise AssertionError("the training has begun")
+
+    monkeypatch.setattr(training, "train", train)
+
+
+def rows_and_targets(what):
+    """A table that is too large in one respect for a header of 400,000 bytes."""
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(N, 1)).tolist(), (np.arange(N) % 2).tolist()
+    if what == "categories":
+        return [[*row, f"{TEXT * 10}{i % 20}", "ab"[i % 2]] for i, row in enumerate(x)], y
+    if what == "numbers":
+        return rng.normal(size=(N, 2000)), y
+    if what == "classes":
+        return x, [f"{TEXT * 30}{i % 8}" for i in range(N)]
+    if what == "dates":
+        return x, np.array(["2020", "2021"] * (N // 2), "datetime64[Y]")
+    pandas = pytest.importorskip("pandas")
+    return pandas.DataFrame({f"{TEXT * 20}{i}": rng.normal(size=N) for i in range(10)}), y
+
+
+@pytest.mark.parametrize(
+    ("what", "message"),
+    [
+        ("categories", r"column '1' with 20 categories of up to 4,00\d characters: \d+,\d+ bytes.*"
+         r"Shorten its texts, or leave it out\. Pass drop=\['1'\]\.$"),
+        ("numbers", r"the encoding of 2,000 numbers: .* Leave columns out with drop\.$"),
+        ("classes", r"the targets: .* Shorten the texts of the classes\.$"),
+        ("names", r"the names of 10 columns: .* Shorten the names, or pass fewer columns\.$"),
+        ("dates", "classes that are texts, numbers or Booleans"),
+    ],
+)  # fmt: skip
+def test_tables_that_no_file_can_hold(what, message, no_training, monkeypatch):
+    monkeypatch.setattr(safetensors, "MAX_HEADER", 300_000)
+    X, y = rows_and_targets(what)
+    with pytest.raises(ValueError, match=message):
+        fastnn.TabularClassifier(2, hidden_layer_sizes=4, random_state=0).fit(X, y)
+
+
+def test_numbers_of_networks_and_layers(no_training):
+    X, y = rows_and_targets("categories")
+    for cls in (fastnn.TabularClassifier, fastnn.MLPClassifier):
+        with pytest.raises(ValueError, match=r"n_estimators.* in the range \[1, 10000\]"):
+            cls(n_estimators=10_001).fit(np.eye(N), y)
+    with pytest.raises(ValueError, match="a sequence of up to 99 whole numbers"):
+        fastnn.TabularClassifier(hidden_layer_sizes=[1] * 100).fit(X, y)
+
+
+@pytest.mark.usefixtures("quick_recipe")
+def test_what_is_trained_can_be_saved(tmp_path, monkeypatch):
+    """Limits around the size of the header: the fit is refused, or the file can be written."""
+    pytest.importorskip("sklearn", reason="estimators need the extra sklearn")
+    rng = random.Random(0)
+    X = [[i / N, f"{TEXT[:50]}{i % 9}"] for i in range(N)]
+    seen = set()
+    for i in range(scaled(6)):
+        y = [f'"{"x" * 30 * i}{k % 3}' for k in range(N)]
+        limit = 100_000 + 250 * i + rng.choice([0, 4000, 8000])
+        monkeypatch.setattr(safetensors, "MAX_HEADER", limit)
+        monkeypatch.setattr("fastnn.tabular.file.SPARE", 98_000)
+        clf = fastnn.TabularClassifier(2, hidden_layer_sizes=4, n_threads=1, random_state=0)
+        try:
+            clf.fit(X, y)
+        except ValueError as error:
+            assert "the header of its file has room for" in str(error)
+            seen.add("refused")
+            continue
+        clf.save(tmp_path / "m")
+        assert header_bytes(tmp_path / "m") <= limit - 95_000  # SPARE is more than enough
+        seen.add("saved")
+    assert seen == {"refused", "saved"}
+
+
+# ---- the command line ----
+
+
+def write_texts(n_texts):
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=N)
+    text = [f"{TEXT}{i % n_texts}" for i in range(N)]
+    write_csv("t.csv", x=x, text=text, y=np.where(x > 0, f"yes {TEXT}", "no"))
+
+
+@pytest.mark.parametrize("tune", [(), ("--tune",)], ids=["plain", "tune"])
+def test_train_says_before_the_training_that_no_file_can_hold_the_model(
+    tmp_path, monkeypatch, capsys, no_training, tune
+):
+    pytest.importorskip("pyarrow", reason="tables need the extra cli")
+    from cli_models import call
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(safetensors, "MAX_HEADER", 150_000)
+    write_texts(20)
+    code, _, errors = call(
+        capsys, "train", "t.csv", "--target", "y", "--out", "m", *FAST[:2], *tune
+    )
+    assert code == 2 and len(errors.splitlines()) == 1 and not (tmp_path / "m").exists()
+    assert "column 'text' with 20 categories" in errors and "Pass --drop 'text'." in errors
+
+
+def test_the_record_of_a_training_is_at_most_as_large_as_expected(tmp_path, monkeypatch, capsys):
+    """Room for it is left before training."""
+    pytest.importorskip("sklearn", reason="estimators need the extra sklearn")
+    pytest.importorskip("pyarrow", reason="tables need the extra cli")
+    from cli_models import call
+
+    from fastnn.cli import training_record
+
+    sizes = []
+    largest_size, to_metadata = training_record.largest_size, training_record.to_metadata
+    monkeypatch.setattr(
+        training_record, "largest_size", lambda *a: sizes.append(largest_size(*a)) or sizes[-1]
+    )
+    written = []
+    monkeypatch.setattr(
+        training_record, "to_metadata", lambda *a: written.append(to_metadata(*a)) or written[-1]
+    )
+    monkeypatch.chdir(tmp_path)
+    rng = np.random.default_rng(0)
+    k = 40
+    classes = rng.integers(0, k, 400)
+    names = {f'"\\{TEXT[:50]}{i}': rng.normal(size=400) for i in range(30)}
+    write_csv("t.csv", **names, y=[f'"{TEXT}{c}' for c in classes])
+    arguments = ["train", "t.csv", "--target", "y", "--out", "m", "--test-size", "0.3", *FAST]
+    code, _, errors = call(capsys, *arguments)
+    assert code == 0, errors
+    size = len(safetensors.to_text(safetensors.to_text(written[-1])).encode())
+    assert 0.2 * sizes[0] < size < sizes[0] < safetensors.MAX_HEADER

@@ -1,0 +1,82 @@
+"""A small model file takes little memory, whatever sizes it claims."""
+
+import json
+import random
+import tracemalloc
+from pathlib import Path
+
+import pytest
+from scale import scaled
+
+import fastnn
+
+pytest.importorskip("sklearn", reason="estimators need the extra sklearn")
+
+LIMIT = 8_000_000  # bytes
+SIZES = (10**4, 10**6, 2**24, 3 * 10**8, 2**31 - 1, 2**40, 2**62, 10**30, 1e300)
+FILES = sorted(Path(__file__).with_name("golden").rglob("*.safetensors"))
+
+
+def split(content):
+    n = int.from_bytes(content[:8], "little")
+    return json.loads(content[8 : 8 + n]), content[8 + n :]
+
+
+def join(header, arrays):
+    text = json.dumps(header).encode()
+    return len(text).to_bytes(8, "little") + text + arrays
+
+
+def numbers_of(value, at=()):
+    """Yield the keys that lead to each number of JSON, also of JSON in a text."""
+    if isinstance(value, str) and value[:1] in ("{", "["):
+        yield from numbers_of(json.loads(value), (*at, "JSON"))
+    elif isinstance(value, (dict, list)):
+        for key, item in value.items() if isinstance(value, dict) else enumerate(value):
+            yield from numbers_of(item, (*at, key))
+    elif isinstance(value, (int, float)):
+        yield at
+
+
+def with_number(value, at, number):
+    if not at:
+        return number
+    if at[0] == "JSON":
+        return json.dumps(with_number(json.loads(value), at[1:], number))
+    value = value.copy()
+    value[at[0]] = with_number(value[at[0]], at[1:], number)
+    return value
+
+
+def read(path):
+    """Load a file, or refuse it. Return the peak of the memory in bytes."""
+    from fastnn.files import kinds
+
+    tracemalloc.start()
+    try:
+        many = kinds.kind_of(path) == "fastnn-networks"
+        (fastnn.load_many if many else fastnn.load)(path)
+    except fastnn.ModelFileError:
+        pass
+    finally:
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+    return peak
+
+
+def test_every_number_of_a_file_may_claim_any_size(tmp_path):
+    path = tmp_path / "m"
+    rng = random.Random(0 if scaled(1) == 1 else None)
+    large = []
+    for file in FILES:
+        content = file.read_bytes()
+        path.write_bytes(content)
+        read(path)  # imports what it needs
+        header, arrays = split(content)
+        places = list(numbers_of(header))
+        for at in rng.sample(places, min(scaled(15), len(places))):
+            number = rng.choice(SIZES)
+            path.write_bytes(join(with_number(header, at, number), arrays))
+            peak = read(path)
+            large += [(file.name, at, number, peak)] if peak > LIMIT else []
+    assert len(FILES) > 5 and not large

@@ -1,0 +1,128 @@
+"""Ctrl-C at any place of the Python code of a training: it resumes as if it had not stopped."""
+
+import numpy as np
+import pytest
+from checks import assert_same_bits, training_state
+from interrupting import InterruptAt
+from scale import step
+from scipy.sparse import csr_array
+
+import fastnn
+from fastnn import MLP, SGD, Adam, EarlyStopping, sparse_rows
+from fastnn.schedules import ReduceOnPlateau
+
+RNG = np.random.default_rng(0)
+X = RNG.normal(size=(100, 6)).astype("float32")
+Y = X[:, 0] * X[:, 1]
+GROUPS = [(X[:70], Y[:70]), (X[70:], Y[70:])]
+EPOCHS = 3
+AVERAGE = Adam(0.01, average=0.9)
+PLATEAU = SGD(ReduceOnPlateau(0.5, patience=0))
+CASES = {  # rows, options, and one of so many places is tested
+    "memory": ((X, Y), dict(optimizer=AVERAGE), 23),
+    "schedule": ((X, Y), dict(optimizer=PLATEAU), 23),
+    "windows": ((GROUPS,), dict(optimizer=AVERAGE, window=64), 61),
+    "one window": ((GROUPS,), dict(optimizer=AVERAGE), 61),
+    "sparse": ((csr_array(X), Y), dict(optimizer=AVERAGE), 197),
+    "in order": ((csr_array(X), Y), dict(optimizer=AVERAGE, shuffle=False), 211),
+    "early stopping": (
+        (X, Y),
+        dict(optimizer=AVERAGE, validation_fraction=0.3, callbacks=EarlyStopping(50)),
+        31,
+    ),
+}
+
+
+@pytest.fixture(autouse=True)
+def small_blocks(monkeypatch):
+    monkeypatch.setattr(sparse_rows, "BLOCK_BYTES", 32 * 6 * 4)
+
+
+def interruptions(make, call, every):
+    """Interrupt a call at some of its places, one after the other; yield what it was called with."""
+    call(make())  # fills caches
+    subject = make()
+    with InterruptAt(0) as places:
+        call(subject)
+    assert places.count > 2 * every
+    tried = range(1 + every // 2, places.count, step(every))
+    n_interrupted = 0
+    for place in tried:
+        subject = make()
+        try:
+            with InterruptAt(place):
+                call(subject)
+        except KeyboardInterrupt:
+            n_interrupted += 1
+            yield subject
+    # the number of slices, and so of places, differs a little from call to call
+    assert n_interrupted > 0.7 * len(tried)
+
+
+def complete_state(net):
+    params = net.state.params
+    return *training_state(net), np.empty(0) if params is None else params
+
+
+def assert_stopped_and_resumes(net, whole, begin, fit):
+    """Check a network that was interrupted, and train it to the end."""
+    if net.history is None:  # it has not begun
+        assert_same_bits(net.params, begin.params)
+        assert net.rng.bit_generator.state == begin.rng.bit_generator.state
+        return
+    n, last = len(net.history.loss), whole.history
+    first = last.n_epochs - (whole.state.epoch - net.state.epoch + n)
+    assert net.history.loss == last.loss[first : first + n]
+    assert net.history.n_epochs == n
+    if net.state.epoch < whole.state.epoch:
+        assert net.history.stop_reason == "interrupted"
+    if begin.state and net.state.step == begin.state.step:
+        assert_same_bits(net.params, begin.params)
+    if net.state.epoch < whole.state.epoch:
+        fit(net, epochs=whole.state.epoch - net.state.epoch, resume=True)
+    assert_same_bits(complete_state(net), complete_state(whole))
+
+
+@pytest.mark.parametrize("dropout", [0.0, 0.2])
+@pytest.mark.parametrize("case", CASES)
+def test_fit_resumes(case, dropout):
+    rows, options, every = CASES[case]
+
+    def fit(net, epochs=EPOCHS, resume=False):
+        net.fit(*rows, epochs=epochs, resume=resume, **options)
+
+    begin = MLP([6, 5, 1], dropout=dropout, rng=0)
+    whole = begin.copy()
+    fit(whole)
+    for net in interruptions(begin.copy, fit, every):
+        assert_stopped_and_resumes(net, whole, begin, fit)
+
+
+@pytest.mark.parametrize("case", ["memory", "windows", "sparse"])
+def test_a_resumed_fit_resumes(case):
+    rows, options, every = CASES[case]
+
+    def fit(net, epochs=EPOCHS, resume=True):
+        net.fit(*rows, epochs=epochs, resume=resume, **options)
+
+    begin = MLP([6, 5, 1], rng=0)
+    fit(begin, 1, False)
+    whole = begin.copy()
+    fit(whole)
+    begin.history = None
+    for net in interruptions(begin.copy, fit, every):
+        assert_stopped_and_resumes(net, whole, begin, fit)
+
+
+def test_fit_many_resumes():
+    def make():
+        return [MLP([6, 5, 1], dropout=0.2 * (i == 1), rng=i) for i in range(4)]
+
+    def fit(nets, epochs=EPOCHS, resume=False):
+        fastnn.fit_many(nets, X, Y, optimizer=AVERAGE, epochs=epochs, resume=resume, n_threads=1)
+
+    begin, whole = make(), make()
+    fit(whole)
+    for nets in interruptions(make, fit, 41):
+        for net, *others in zip(nets, whole, begin):
+            assert_stopped_and_resumes(net, *others, lambda net, **options: fit([net], **options))
