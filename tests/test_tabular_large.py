@@ -634,6 +634,6 @@ def test_a_file_that_does_not_fit_is_sampled(parquet, monkeypatch):
 
 
 def test_a_list_of_rows_is_a_table():
-    assert not row_parts.is_source([[1.0, 2.0], [3.0, 4.0]])
-    assert not row_parts.is_source([["a", 2.0], ["b", 4.0]])
-    assert row_parts.is_source([([[1.0, 2.0]], [3.0])])
+    assert not row_parts.holds_groups([[1.0, 2.0], [3.0, 4.0]])
+    assert not row_parts.holds_groups([["a", 2.0], ["b", 4.0]])
+    assert row_parts.holds_groups([([[1.0, 2.0]], [3.0])])

@@ -52,26 +52,14 @@ class RowGroups:
     def to_data(self, group, i, first):
         """Return the Data of group i."""
         try:
-            if not isinstance(group, (tuple, list)) or len(group) not in (2, 3):
-                parts = f" of {len(group)}" if isinstance(group, (tuple, list)) else ""
-                raise TypeError(
-                    "a row group must be (X, y) or (X, y, sample_weight), got "
-                    f"{describe_type(group)}{parts}"
-                )
-            X, y, weight = (*group, None)[:3]
+            X, y, weight = split_group(group)
             X = X.toarray() if is_sparse(X) else X
             data = Data.of(self.net, X, y, self.loss, weight, alpha=1.0)
             self.check(data)
         except (TypeError, ValueError) as error:
-            raise type(error)(f"{self.describe(i, first)}: {error}") from None
+            raise type(error)(f"{describe_group(self.source, i, first)}: {error}") from None
         data.alpha = 0.0
         return data
-
-    def describe(self, i, first):
-        """Return what messages call group i."""
-        if hasattr(self.source, "describe_group"):
-            return self.source.describe_group(i, first)
-        return f"row group {i}, which begins with row {first}"
 
     def check(self, data):
         """Check that a group has finite numbers and the layout of the first group."""
@@ -110,6 +98,13 @@ class RowGroups:
                 )
 
 
+def is_source(X):
+    """Whether X can be row groups: it can be iterated over or called, and is not rows itself."""
+    if hasattr(X, "shape") or isinstance(X, (dict, set, str, bytes)):
+        return False
+    return isinstance(X, Iterable) or callable(X)
+
+
 def check_source(source):
     """Check that row groups can be read more than once."""
     if hasattr(source, "__next__"):
@@ -117,15 +112,33 @@ def check_source(source):
             f"X is {describe_type(source)}, whose row groups can be read once, but each epoch reads "
             f"them again. {AGAIN}"
         )
-    if hasattr(source, "shape") or isinstance(source, (dict, set, str, bytes)):
+    if is_source(source):
+        return
+    if hasattr(source, "shape") or isinstance(source, Iterable):
         raise TypeError(
             f"y is missing. X is {describe_type(source)}, so pass y, too. Without y, X must yield "
             "row groups (X, y)."
         )
-    if not isinstance(source, Iterable) and not callable(source):
+    raise TypeError(
+        f"X must be an array, with y, or row groups (X, y), got {describe_type(source)}. {AGAIN}"
+    )
+
+
+def split_group(group):
+    """Return X, y and the weights of a row group, None if it has no weights."""
+    if not isinstance(group, (tuple, list)) or len(group) not in (2, 3):
+        parts = f" of {len(group)}" if isinstance(group, (tuple, list)) else ""
         raise TypeError(
-            f"X must be an array, with y, or row groups (X, y), got {describe_type(source)}. {AGAIN}"
+            f"a row group must be (X, y) or (X, y, sample_weight), got {describe_type(group)}{parts}"
         )
+    return (*group, None)[:3]
+
+
+def describe_group(source, i, first):
+    """Return what messages call group i, whose first row has the number `first`."""
+    if hasattr(source, "describe_group"):
+        return source.describe_group(i, first)
+    return f"row group {i}, which begins with row {first}"
 
 
 def iterate(source):

@@ -2,7 +2,7 @@
 
 from ..validation import check_count, is_names, is_path
 from . import data
-from .groups import RowGroups
+from .groups import RowGroups, is_source
 from .stream import StreamedData
 
 
@@ -53,9 +53,7 @@ def is_streamed(validation_data):
         return len(validation_data) > 0 and is_path(validation_data[0])
     if isinstance(validation_data, list):  # of row groups, or [X, y]
         return len(validation_data) > 0 and isinstance(validation_data[0], tuple)
-    is_source = hasattr(validation_data, "__iter__") or callable(validation_data)
-    is_other = hasattr(validation_data, "shape") or isinstance(validation_data, (dict, set, str))
-    return is_source and not is_other
+    return is_source(validation_data)
 
 
 def _streamed(net, X, y, loss, sample_weight, window):

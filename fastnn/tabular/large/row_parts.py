@@ -1,7 +1,6 @@
 """Read the rows of a table part by part, in each pass again: from Parquet files or row groups."""
 
 import os
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,8 +9,8 @@ from sklearn.utils.validation import check_consistent_length
 
 from ...tables import parquet_parts
 from ...tables.errors import did_you_mean
-from ...training.groups import check_source, iterate
-from ...validation import describe_type, is_path
+from ...training import groups
+from ...validation import is_path
 from ..columns import frames
 
 
@@ -42,7 +41,7 @@ def find(X, y, sample_weight):
     """
     if is_path(X) and y is not None and (not is_file(X) or parquet_parts.holds_parquet(X)):
         return ParquetRows(os.fsdecode(X), y, sample_weight)
-    if y is None and is_source(X):
+    if y is None and holds_groups(X):
         if sample_weight is not None:
             raise ValueError(
                 "sample_weight is the third part of a row group: (X, y, sample_weight). Do not pass "
@@ -57,14 +56,12 @@ def is_file(X):
     return is_path(X) and not os.path.isdir(os.fsdecode(X))
 
 
-def is_source(X):
+def holds_groups(X):
     """Whether X can be row groups ``(X, y)``, not one table."""
     if isinstance(X, list):
         return bool(X) and all(_is_group(each) for each in X)
-    is_table = hasattr(X, "shape") or hasattr(X, "columns") or hasattr(X, "__arrow_c_stream__")
-    if is_table or is_path(X) or isinstance(X, (dict, tuple, set, str, bytes)):
-        return False
-    return isinstance(X, Iterable) or callable(X)
+    is_table = hasattr(X, "columns") or hasattr(X, "__arrow_c_stream__")
+    return groups.is_source(X) and not (is_table or is_path(X) or isinstance(X, tuple))
 
 
 def _is_group(each):
@@ -142,22 +139,16 @@ class GroupRows:
     n_rows: Any = None  # unknown before the first pass
 
     def __init__(self, source):
-        check_source(source)
+        groups.check_source(source)
         self.source, self.notes = source, []
         self.target = getattr(source, "target_name", None)  # of `fastnn train`
 
-    def describe(self, i, start):
-        """Return what messages call group i."""
-        if hasattr(self.source, "describe_group"):
-            return self.source.describe_group(i, start)
-        return f"row group {i}, which begins with row {start}"
-
     def __iter__(self):
         start, first = 0, None
-        for i, group in iterate(self.source):
-            where = self.describe(i, start)
+        for i, group in groups.iterate(self.source):
+            where = groups.describe_group(self.source, i, start)
             try:
-                X, y, weight = _parts_of(group)
+                X, y, weight = groups.split_group(group)
                 frame = frames.read(X)
                 check_consistent_length(np.empty((frame.n_rows, 0)), y)
                 if weight is not None:
@@ -174,12 +165,3 @@ class GroupRows:
             if frame.n_rows:
                 yield Part(start, frame, y, weight)
             start += frame.n_rows
-
-
-def _parts_of(group):
-    if not isinstance(group, (tuple, list)) or len(group) not in (2, 3):
-        parts = f" of {len(group)}" if isinstance(group, (tuple, list)) else ""
-        raise TypeError(
-            f"a row group must be (X, y) or (X, y, sample_weight), got {describe_type(group)}{parts}"
-        )
-    return (*group, None)[:3]
