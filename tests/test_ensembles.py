@@ -138,6 +138,15 @@ def test_groups_stay_in_one_fold():
     assert regressor().fit(WAVE, HEIGHT, groups=np.arange(200) % 5).oof_prediction_.shape == (200,)
 
 
+def test_each_network_holds_out_rows():
+    """StratifiedGroupKFold leaves the third fold of these rows empty."""
+    groups = np.array([1, 3, 1, 0, 2, 0, 1, 1, 3, 0, 1, 3, 0, 3, 3, 2])
+    labels = np.array([0, 0, 1, 1, 2, 0, 2, 2, 2, 0, 1, 1, 1, 1, 2, 2])
+    for seed in range(20):
+        parts = bagging.folds(16, 4, labels, groups, None, seed)
+        assert all(len(held_out) for _, held_out in parts)
+
+
 def test_folds_that_are_impossible():
     with pytest.raises(ValueError, match=r"n_estimators=3 needs at least 3 rows, got n_samples=2"):
         regressor().fit(WAVE[:2], HEIGHT[:2])

@@ -1,11 +1,11 @@
 """The rows that each network of an ensemble trains on, and the rows that it holds out."""
 
-import warnings
 from typing import Any
 
 import numpy as np
-from sklearn.model_selection import GroupKFold, KFold, StratifiedGroupKFold, StratifiedKFold
 from sklearn.utils.validation import check_consistent_length, column_or_1d
+
+from .folds import make_folds
 
 
 def check_groups(estimator, groups, X):
@@ -43,20 +43,10 @@ def folds(n, n_folds, labels, groups, weight, seed):
             f"{got}. Lower n_estimators, or use bagging='bootstrap' or None."
         )
     classes: Any = ()
-    codes, stratify = None, False
+    codes: Any = None
     if labels is not None:
         classes, codes = np.unique(labels, return_inverse=True)
-        stratify = np.bincount(codes).max() >= n_folds
-    if groups is None:
-        splitter: Any = StratifiedKFold if stratify else KFold
-        splitter = splitter(n_folds, shuffle=True, random_state=seed)
-    elif stratify:
-        splitter = StratifiedGroupKFold(n_folds, shuffle=True, random_state=seed)
-    else:  # without a seed: shuffled groups would make folds of different sizes
-        splitter = GroupKFold(n_folds)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # about classes with few rows: checked below
-        parts = list(splitter.split(np.zeros((n, 1)), codes, groups))
+    parts = make_folds(n, n_folds, codes, groups, seed)
     for i, (train, held_out) in enumerate(parts):
         if codes is not None:
             counts = np.bincount(codes[train], minlength=len(classes))

@@ -1,17 +1,9 @@
 """Folds: which rows the networks of an estimator learn from, and which are held out."""
 
-import warnings
-from typing import Any
-
 import numpy as np
-from sklearn.model_selection import (
-    GroupKFold,
-    KFold,
-    StratifiedGroupKFold,
-    StratifiedKFold,
-)
 from sklearn.utils.validation import check_consistent_length
 
+from ...estimators.folds import make_folds
 from ..columns.raw_columns import is_missing
 
 
@@ -20,20 +12,7 @@ def split_rows(n, n_estimators, labels, groups, random_state):
     units = n if groups is None else int(groups.max()) + 1
     n_folds = min(units, n_estimators if n_estimators > 1 else 5)
     seed = random_state.randint(2**31)
-    stratify = labels is not None and np.bincount(labels).max() >= n_folds
-    if groups is None:
-        splitter: Any = (StratifiedKFold if stratify else KFold)(
-            n_folds, shuffle=True, random_state=seed
-        )
-    elif stratify:
-        splitter = StratifiedGroupKFold(n_folds, shuffle=True, random_state=seed)
-    else:
-        splitter = GroupKFold(n_folds)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # classes with fewer rows than folds
-        folds = list(splitter.split(np.zeros((n, 1)), labels, groups))
-    if not all(len(held_out) for _, held_out in folds):  # StratifiedGroupKFold does not promise it
-        folds = list(GroupKFold(n_folds).split(np.zeros((n, 1)), labels, groups))
+    folds = make_folds(n, n_folds, labels, groups, seed)
     return folds if n_estimators > 1 else folds[:1]
 
 
