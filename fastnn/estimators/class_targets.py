@@ -9,7 +9,7 @@ from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.multiclass import type_of_target
 
 from .. import kernels, losses
-from ..files import labels
+from ..files import json_values
 from ..validation import check_number
 from . import inputs, parameters
 
@@ -175,9 +175,9 @@ class ClassTargets:
 
     def to_json(self, parameter):
         """Return a dict that JSON can hold."""
-        return dict(type=self.kind, **labels.describe(self.classes))
+        return dict(type=self.kind, **json_values.describe_classes(self.classes))
 
     @classmethod
     def from_json(cls, d, parameter):
         """Return the ClassTargets that `to_json` described, or raise an error if d is damaged."""
-        return cls.restore(labels.parse(d), d["type"], parameter)
+        return cls.restore(json_values.parse_classes(d), d["type"], parameter)

@@ -12,7 +12,8 @@ from sklearn.utils.validation import check_is_fitted
 
 from .. import kernels
 from ..files import kinds, model, safetensors
-from ..files.safetensors import check_mapping, is_count, parse_json
+from ..files.checks import check, check_mapping, is_count, is_finite
+from ..files.safetensors import parse_json
 from ..mlp import from_parts, to_parts
 from . import records, stored_parameters
 from .base import MAX_NETWORKS
@@ -117,44 +118,45 @@ def read_from(reader):
 
 
 def _read(reader, content):
-    _check(content["estimator"] in CLASSES, "estimator")
+    check(content["estimator"] in CLASSES, "estimator")
     e = stored_parameters.parse(content["parameters"], CLASSES[content["estimator"]])
     n_features, names = content["n_features_in"], content["feature_names_in"]
-    _check(is_count(n_features, model.MAX_SIZE, 1), "n_features_in")
+    check(is_count(n_features, model.MAX_SIZE, 1), "n_features_in")
     e.n_features_in_ = n_features
     if names is not None:
-        _check(isinstance(names, list) and len(names) == n_features, "feature_names_in")
-        _check(all(type(name) is str for name in names), "feature_names_in")
+        check(isinstance(names, list) and len(names) == n_features, "feature_names_in")
+        check(all(type(name) is str for name in names), "feature_names_in")
         e.feature_names_in_ = np.array(names, dtype=object)
     targets = targets_class(e).from_json(content["targets"], e.loss)
     vars(e).update(targets.attributes())
     _read_networks(reader, content, e)
     if content["fold_seed"] is not None:
-        _check(is_count(content["fold_seed"], 2**31), "fold_seed")
+        check(is_count(content["fold_seed"], 2**31), "fold_seed")
         e.fold_seed_ = content["fold_seed"]
     if content["temperature"] is not None:
-        _check(_is_positive(content["temperature"]), "temperature")
-        e.temperature_ = content["temperature"]
+        temperature = content["temperature"]
+        check(is_finite(temperature) and temperature > 0, "temperature")
+        e.temperature_ = temperature
     return e
 
 
 def _read_networks(reader, content, e):
     """Read the networks, the records of their training and the errors on held-out rows."""
     networks = content["networks"]
-    _check(isinstance(networks, list) and 0 < len(networks) <= MAX_NETWORKS, "networks")
+    check(isinstance(networks, list) and 0 < len(networks) <= MAX_NETWORKS, "networks")
     expected: dict = {}
     all_parts: list = []
     for i, description in enumerate(networks):
         parts, prefix = model.parse(check_mapping(description, "networks")), f"networks.{i}."
         all_parts.append(parts)
-        _check(_architecture(parts) == _architecture(all_parts[0]), "networks")
+        check(_architecture(parts) == _architecture(all_parts[0]), "networks")
         expected |= model.expected_arrays(reader, parts, prefix)
         for name in CURVES:
             if prefix + name in reader.entries:
                 expected[prefix + name] = [reader.length(prefix + name)], "F64"
     sizes, activations, bias, _ = _architecture(all_parts[0])
-    _check(bias and (sizes[-1], activations[-1]) == e.targets_.outputs(e.targets_.loss), "targets")
-    _check(sizes[0] == e.n_features_in_, "n_features_in")
+    check(bias and (sizes[-1], activations[-1]) == e.targets_.outputs(e.targets_.loss), "targets")
+    check(sizes[0] == e.n_features_in_, "n_features_in")
     has_errors = "errors" in reader.entries
     if has_errors:
         n = reader.length("errors_network")
@@ -167,13 +169,13 @@ def _read_networks(reader, content, e):
         trained.append(from_parts(parts))
         of_networks.append(_record(reader, networks[i]["training"], f"networks.{i}."))
     last = [_number(network["training"]["loss"], math.nan) for network in networks]
-    _check(is_count(content["n_iter"], 2**62), "n_iter")
+    check(is_count(content["n_iter"], 2**62), "n_iter")
     restore(e, trained, of_networks, content["n_iter"], last)
-    _check(type(content["held_out"]) is bool and content["held_out"] >= has_errors, "held_out")
+    check(type(content["held_out"]) is bool and content["held_out"] >= has_errors, "held_out")
     e.held_out_errors_ = [None] * len(networks) if content["held_out"] else None
     if has_errors:
         errors, network = reader.array("errors"), reader.array("errors_network")
-        _check(np.all((network >= 0) & (network < len(networks))), "errors_network")
+        check(np.all((network >= 0) & (network < len(networks))), "errors_network")
         e.held_out_errors_ = [errors[network == i] for i in range(len(networks))]
 
 
@@ -187,23 +189,14 @@ def _record(reader, training, prefix):
         attribute: reader.array(prefix + name).tolist() if prefix + name in reader.entries else []
         for name, attribute in CURVES.items()
     }
-    _check(type(training["has_scores"]) is bool, "has_scores")
+    check(type(training["has_scores"]) is bool, "has_scores")
     if not training["has_scores"]:
-        _check(not curves["scores"], "has_scores")
+        check(not curves["scores"], "has_scores")
         curves["scores"] = None
-    _check(is_count(training["n_seen"], 2**62), "n_seen")
+    check(is_count(training["n_seen"], 2**62), "n_seen")
     return Record(training["n_seen"], best_loss=_number(training["best_loss"], math.inf), **curves)
 
 
-def _check(valid, what):
-    if not valid:
-        raise ValueError(what)
-
-
 def _number(x, if_none):
-    _check(x is None or (type(x) is float and math.isfinite(x)), "training")
+    check(x is None or is_finite(x), "training")
     return if_none if x is None else x
-
-
-def _is_positive(x):
-    return type(x) is float and math.isfinite(x) and x > 0

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from .. import losses
-from ..files.safetensors import is_count
+from ..files.checks import is_count
 from . import parameters, stored_parameters
 
 SQUARED_ERROR = "squared_error"

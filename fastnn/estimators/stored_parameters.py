@@ -3,7 +3,7 @@
 import numpy as np
 
 from .. import losses, optimizers, schedules
-from ..files import generators, labels
+from ..files import json_values
 from ..options import Options
 
 #: Parameters that a file cannot hold, since they are code or rows, and their values if unused.
@@ -28,16 +28,16 @@ def _describe(name, value):
     if isinstance(value, Options) or (callable(value) and name == "loss"):
         return describe_options(name, value)
     if isinstance(value, np.random.RandomState):
-        return generators.describe(value, name)
+        return json_values.describe_generator(value, name)
     if name == "dtype" and value is not None:
         return np.dtype(value).name
     if isinstance(value, dict):
-        return [[labels.to_json(key), float(weight)] for key, weight in value.items()]
+        return [[json_values.to_json(key), float(weight)] for key, weight in value.items()]
     if isinstance(value, float) and not np.isfinite(value):
         return {"float": str(float(value))}
     if hasattr(value, "__iter__") and not isinstance(value, (str, bytes)):
         return [_describe(name, item) for item in value]
-    return labels.to_json(value)
+    return json_values.to_json(value)
 
 
 def describe_options(name, value):
@@ -85,7 +85,7 @@ def _parse(name, value):
     if "loss" in value:
         return losses.from_description(value)
     if "bit_generator" in value:
-        return generators.parse(value, legacy=True)
+        return json_values.parse_generator(value, legacy=True)
     if value.get("float") in NOT_FINITE:
         return float(value["float"])
     raise ValueError(f"parameter {name}")

@@ -1,7 +1,7 @@
 """Write the state_dict of the PyTorch module of a network, without PyTorch."""
 
 from ..exchange.sequential import modules_of
-from ..files import labels, safetensors
+from ..files import json_values, safetensors
 from ..network import Network
 from .description import describe
 
@@ -19,7 +19,7 @@ def write(model, path):
     lines = "".join(f"\n    {module}," for module in modules)
     metadata = {"format": "pt", "module": f"Sequential({lines}\n)"}
     if classes is not None:
-        metadata["classes"] = safetensors.to_text(labels.describe(classes)["classes"])
+        metadata["classes"] = safetensors.to_text(json_values.describe_classes(classes)["classes"])
     safetensors.write(path, arrays, metadata)
 
 

@@ -13,8 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from . import ModelFileError, kinds, safetensors
+from .checks import check_mapping, is_count
 from .model import check_network, check_user_metadata, n_params_of
-from .safetensors import check_mapping, is_count, parse_json
+from .safetensors import parse_json
 
 FORMAT, VERSION = "fastnn-networks", 1
 MAX_NETWORKS = 2**31

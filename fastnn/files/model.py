@@ -18,8 +18,9 @@ import numpy as np
 from ..activations import ACTIVATIONS
 from ..network import MAX_LAYERS, MAX_SIZE
 from ..training.state import TrainingState, is_order_from
-from . import ModelFileError, generators, kinds, safetensors, states
-from .safetensors import check_mapping, is_count, parse_json
+from . import ModelFileError, json_values, kinds, safetensors
+from .checks import check_mapping, is_count
+from .safetensors import parse_json
 
 FORMAT, VERSION = "fastnn", 1
 SPARE = 500_000  # bytes of the header that `check` leaves for arrays and the training state
@@ -110,11 +111,11 @@ def _metadata(parts):
 def describe(parts):
     """Return `Parts` without the arrays as a dict that JSON can hold."""
     network = {name: getattr(parts, name) for name in NETWORK} | {"dtype": parts.dtype.name}
-    description = {"network": network, "rng": generators.describe(parts.rng, "net.rng")}
+    description = {"network": network, "rng": json_values.describe_generator(parts.rng, "net.rng")}
     if parts.metadata:
         description["user"] = check_user_metadata(parts.metadata, ValueError)
     if parts.state is not None:
-        description["state"] = states.describe(parts.state)
+        description["state"] = json_values.describe_state(parts.state)
     return description
 
 
@@ -182,8 +183,8 @@ def read_from(reader):
 def parse(description):
     """Return the `Parts` that `describe` described, with empty arrays."""
     network = check_network(description.get("network"))
-    state = states.parse(description["state"]) if "state" in description else None
-    rng = generators.parse(description.get("rng"))
+    state = json_values.parse_state(description["state"]) if "state" in description else None
+    rng = json_values.parse_generator(description.get("rng"))
     user = check_user_metadata(description.get("user", {}), ModelFileError)
     dtype = np.dtype(network["dtype"])
     return Parts(

@@ -16,6 +16,7 @@ from contextlib import contextmanager
 import numpy as np
 
 from . import ModelFileError
+from .checks import check_mapping, is_count
 from .replacing import replacing
 
 MAX_HEADER = 16_000_000  # bytes
@@ -174,11 +175,11 @@ class Reader:
                 "or has extra bytes"
             )
 
-    def length(self, name):
+    def length(self, name, minimum=1):
         """Return the length of an array of 8-byte numbers, to pass it to `check`."""
         shape = check_mapping(self.entries.get(name), name).get("shape")
         n = shape[0] if isinstance(shape, list) and shape else None
-        if not is_count(n, self.n_bytes // 8, 1):
+        if not is_count(n, self.n_bytes // 8, minimum):
             raise ModelFileError(f"the shape of {name} is invalid")
         return n
 
@@ -244,15 +245,3 @@ def parse_json(text, what):
         return json.loads(text, object_pairs_hook=no_duplicates)
     except (ValueError, RecursionError) as error:
         raise ModelFileError(f"{what} is not JSON: {error}") from None
-
-
-def check_mapping(value, what):
-    """Return the value if it is a dict, or raise a ModelFileError."""
-    if not isinstance(value, dict):
-        raise ModelFileError(f"{what} is missing or not a mapping")
-    return value
-
-
-def is_count(value, maximum, minimum=0):
-    """Return whether the value is an int within these limits."""
-    return type(value) is int and minimum <= value <= maximum

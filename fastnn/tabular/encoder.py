@@ -12,8 +12,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from ..files.checks import check, is_finite
-from ..files.safetensors import check_mapping, is_count
+from ..files.checks import check, check_mapping, is_count, is_finite
 from ..input_table import Table
 
 MAX_HIDDEN = 99  # hidden layers

@@ -14,10 +14,10 @@ import numpy as np
 from sklearn.base import is_classifier
 
 from .. import losses
-from ..files import ModelFileError, kinds, labels, safetensors
-from ..files.checks import check, is_finite
+from ..files import ModelFileError, json_values, kinds, safetensors
+from ..files.checks import check, check_mapping, is_count, is_finite
 from ..files.model import check_user_metadata
-from ..files.safetensors import check_mapping, is_count, parse_json, to_text
+from ..files.safetensors import parse_json, to_text
 from .model import TableModel
 from .targets import Classes, Numbers
 
@@ -115,10 +115,10 @@ def _to_json(name, value):
     if isinstance(value, losses.Loss):
         return losses.describe(value)
     if isinstance(value, dict):
-        return [[labels.to_json(key), float(weight)] for key, weight in value.items()]
+        return [[json_values.to_json(key), float(weight)] for key, weight in value.items()]
     if hasattr(value, "__iter__") and not isinstance(value, (str, bytes)):
         return [_to_json(name, item) for item in value]
-    return labels.to_json(value)
+    return json_values.to_json(value)
 
 
 # ---- read ----

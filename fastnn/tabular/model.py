@@ -7,8 +7,7 @@ from typing import Any, Final
 import numpy as np
 
 from ..files import ModelFileError
-from ..files.checks import check
-from ..files.safetensors import check_mapping, is_count
+from ..files.checks import check, check_mapping, is_count
 from ..many import forward_many
 from ..mlp import blank_network
 from .columns.features import Features
@@ -229,7 +228,7 @@ class TableModel:
         check(any(used or [True]) and (self.unfinished is not None or all(used)), "share")
         has_errors = not targets.is_classifier and targets.n_out == 1
         if has_errors:
-            n = _length(reader, "errors")
+            n = reader.length("errors", minimum=0)
             expected |= {"errors": ([n], "F64"), "errors_fold": ([n], "I64")}
         reader.check(expected)
         for i, (member, size) in enumerate(zip(members, sizes)):
@@ -255,13 +254,6 @@ def _shape(reader, name):
     if not valid or not all(is_count(k, MAX_FOLDS, 1) for k in shape[:2]):
         raise ModelFileError(f"the shape of {name} is invalid")
     return shape[:2]
-
-
-def _length(reader, name):
-    shape = check_mapping(reader.entries.get(name), name).get("shape")
-    if not isinstance(shape, list) or len(shape) != 1 or not is_count(shape[0], reader.n_bytes):
-        raise ModelFileError(f"the shape of {name} is invalid")
-    return shape[0]
 
 
 def _network(sizes, output, params):

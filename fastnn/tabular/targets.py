@@ -8,7 +8,7 @@ from sklearn.utils.validation import check_array, column_or_1d
 
 from .. import functional, losses
 from ..estimators.calibration import fit_temperature
-from ..files import labels
+from ..files import json_values
 from ..files.checks import check, is_finite
 from ..validation import check_number
 from .columns.raw_columns import is_missing
@@ -57,14 +57,14 @@ class Classes:
 
     def to_json(self):
         """Return a dict that JSON can hold."""
-        return dict(labels.describe(self.labels), temperature=self.temperature)
+        return dict(json_values.describe_classes(self.labels), temperature=self.temperature)
 
     @classmethod
     def from_json(cls, d):
         """Return the Classes of a file, or raise an error of `kinds.damage_refused`."""
         temperature = d["temperature"]
         check(is_finite(temperature) and MIN_T <= temperature <= 1 / MIN_T, "temperature")
-        return cls(labels.parse(d), temperature)
+        return cls(json_values.parse_classes(d), temperature)
 
     def to_numbers(self, y):
         """Return the number of the class of each row of the targets of `fit`."""

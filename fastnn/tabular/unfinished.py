@@ -6,8 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..files.checks import check, is_finite
-from ..files.safetensors import check_mapping, is_count
+from ..files.checks import check, check_mapping, is_count, is_finite
 
 MAX_FOLDS = 10_000
 #: The parts of a fit that have a digest, and what of them the caller may have changed.

@@ -4,8 +4,7 @@ from dataclasses import asdict
 
 import numpy as np
 
-from ...files.checks import check
-from ...files.safetensors import check_mapping, is_count
+from ...files.checks import check, check_mapping, is_count
 from . import kinds
 from .column import CategoryFeature, NumberFeature
 
