@@ -15,7 +15,7 @@ import pyarrow.parquet as pq  # noqa: E402
 from cli_models import call, models_folder, unchanged_folder  # noqa: E402
 
 from fastnn.cli import predict_table  # noqa: E402
-from fastnn.tables import parquet_parts, read, table_writer  # noqa: E402
+from fastnn.tables import parquet_files, read, table_writer  # noqa: E402
 
 B, C, N = "b.safetensors", "c.safetensors", "n.safetensors"
 models = pytest.fixture(models_folder, scope="module")
@@ -42,7 +42,7 @@ def table(**columns):
 def in_memory(run, monkeypatch, *arguments):
     """The output for a Parquet file that is read as a whole."""
     with monkeypatch.context() as patched:
-        patched.setattr(parquet_parts, "holds_parquet", lambda path: False)
+        patched.setattr(parquet_files, "holds_parquet", lambda path: False)
         return run(*arguments)
 
 

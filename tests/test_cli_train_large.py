@@ -13,7 +13,7 @@ import pyarrow.parquet as pq  # noqa: E402
 from cli_cases import FAST, report_of, write_people  # noqa: E402
 
 import fastnn  # noqa: E402
-from fastnn.tables import parquet_parts, read  # noqa: E402
+from fastnn.tables import parquet_files, read  # noqa: E402
 from fastnn.tabular.large import sampling  # noqa: E402
 
 N = 600
@@ -26,7 +26,7 @@ def people(run, monkeypatch):
     """people.parquet, and the folder `people` with the same rows in three files. Parts have 50 rows."""
     write_people(n=N)
     write_parquet(read("people.csv"))
-    monkeypatch.setattr(parquet_parts, "TRAINING_VALUES", 50 * 7)
+    monkeypatch.setattr(parquet_files, "TRAINING_VALUES", 50 * 7)
 
 
 def write_parquet(table):

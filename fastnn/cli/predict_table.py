@@ -5,7 +5,7 @@ import contextlib
 from dataclasses import dataclass
 from typing import Any
 
-from ..tables import parquet_files, parquet_parts
+from ..tables import parquet_files
 from ..tables.errors import did_you_mean, import_pyarrow, join, printable
 from . import scoring
 from .common import CommandError, resolve_table_path
@@ -127,7 +127,7 @@ class _WholeTable:
 def input_files(arguments):
     """Return the files of the table, to which --out must not write."""
     path = resolve_table_path(arguments.data)
-    return parquet_files.find_files(path) if parquet_parts.holds_parquet(path) else [path]
+    return parquet_files.find_files(path) if parquet_files.holds_parquet(path) else [path]
 
 
 def _open(arguments, text_columns, keep):

@@ -2,7 +2,7 @@
 
 import os
 
-from ..tables import files, parquet_parts
+from ..tables import files, parquet_files
 from .common import print_note, resolve_table_path
 
 #: Options of `fastnn.tables.read` that the command line has under the same name.
@@ -86,8 +86,8 @@ def open_parquet(arguments, text_columns, keep, note=print_note):
     The parameters are those of `read_table`. note(text) is called for each guess.
     """
     path, options = resolve_table_path(arguments.data), read_options(arguments)
-    is_parquet = os.path.isdir(path) or (path != "-" and parquet_parts.holds_parquet(path))
+    is_parquet = os.path.isdir(path) or (path != "-" and parquet_files.holds_parquet(path))
     if not is_parquet or "sheet" in options:
         return None
     na = options.get("na", ())
-    return parquet_parts.ParquetTable(path, text_columns, na, keep, note)
+    return parquet_files.ParquetTable(path, text_columns, na, keep, note)

@@ -27,7 +27,7 @@ def open_table(arguments, text_columns, keep):
     if not os.path.isdir(path):
         return MemoryTable(read_table(arguments, text_columns, keep))
     parquet.select(parquet.names)
-    parts = [table for _, _, table in parquet.training_parts()]
+    parts = [table for _, _, table in parquet.parts(for_training=True)]
     return MemoryTable(import_pyarrow().concat_tables(parts))
 
 
@@ -97,7 +97,7 @@ class LargeTable:
     def column(self, name):
         """Read a column as a whole."""
         self._parquet.select([name])
-        parts = [table.column(name) for _, _, table in self._parquet.training_parts()]
+        parts = [table.column(name) for _, _, table in self._parquet.parts(for_training=True)]
         return import_pyarrow().chunked_array([chunk for part in parts for chunk in part.chunks])
 
     def set_target(self, target):
@@ -109,7 +109,7 @@ class LargeTable:
         """Yield the rows with these positions among those with a target, ascending, in parts."""
         pa = import_pyarrow()
         numbers, start = self._target.rows[rows], 0
-        for file, first, table in self._parquet.training_parts():
+        for file, first, table in self._parquet.parts(for_training=True):
             low, high = np.searchsorted(numbers, [start, start + table.num_rows])
             in_part = numbers[low:high] - start
             start += table.num_rows

@@ -3,7 +3,7 @@
 import numpy as np
 
 from .errors import TableError, import_pyarrow, printable
-from .parquet_files import ParquetFiles
+from .parquet_files import ParquetFiles, describe_rows
 
 
 class ParquetGroups:
@@ -38,7 +38,7 @@ class ParquetGroups:
 
     def __iter__(self):
         for file, first, batch in self.files.batches(self.columns):
-            self.where = f"{file}, rows {first} to {first + len(batch) - 1}"
+            self.where = describe_rows(file, first, len(batch))
             columns = {
                 name: to_numbers(file, first, name, batch.column(i))
                 for i, name in enumerate(self.columns)

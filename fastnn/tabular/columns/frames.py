@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ...tables import files, parquet_parts
+from ...tables import files, parquet_files
 from ...tables.files import printable
 from ...validation import describe_type, is_path
 from . import raw_columns
@@ -66,15 +66,15 @@ def read_parts(X, text_columns=()):
 
     X, text_columns : as in `read`; X may be a folder of Parquet files, too.
     """
-    if not is_path(X) or not parquet_parts.holds_parquet(X):
+    if not is_path(X) or not parquet_files.holds_parquet(X):
         yield read(X, text_columns)
         return
     notes: list = []
-    table = parquet_parts.ParquetTable(os.fsdecode(X), text_columns, (), (), notes.append)
+    table = parquet_files.ParquetTable(os.fsdecode(X), text_columns, (), (), notes.append)
     table.select(table.names)
     for file, first, part in table.parts():
         frame = _to_frame(part)
-        frame.where = f"{file}, rows {first} to {first + frame.n_rows - 1}"
+        frame.where = parquet_files.describe_rows(file, first, frame.n_rows)
         yield frame
     for text in dict.fromkeys(notes):  # once for all parts
         warnings.warn(text, files.TableWarning, stacklevel=5)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from sklearn.utils.validation import check_consistent_length
 
-from ...tables import parquet_parts
+from ...tables import parquet_files
 from ...tables.errors import did_you_mean
 from ...training import groups
 from ...validation import is_path
@@ -39,7 +39,7 @@ def find(X, y, sample_weight):
 
     Each iteration over the parts is a pass over the rows.
     """
-    if is_path(X) and y is not None and (not is_file(X) or parquet_parts.holds_parquet(X)):
+    if is_path(X) and y is not None and (not is_file(X) or parquet_files.holds_parquet(X)):
         return ParquetRows(os.fsdecode(X), y, sample_weight)
     if y is None and holds_groups(X):
         if sample_weight is not None:
@@ -91,7 +91,7 @@ class ParquetRows:
         self.notes: list = []
         self.target = y if isinstance(y, str) else None
         keep = () if self.target is None else (y,)
-        self.table = parquet_parts.ParquetTable(path, (), (), keep, self.notes.append)
+        self.table = parquet_files.ParquetTable(path, (), (), keep, self.notes.append)
         self.n_rows: int = self.table.n_rows
         names = self.table.names
         if self.target is not None and y not in names:
@@ -116,13 +116,13 @@ class ParquetRows:
             self.table.select(self.table.names)
             self.is_selected = True
         start = 0
-        for file, first, table in self.table.training_parts():
+        for file, first, table in self.table.parts(for_training=True):
             rows = slice(start, start + table.num_rows)
             if self.y is None:
                 frame, y = frames.split_target(table, self.target)
             else:
                 frame, y = frames.read(table), self.y[rows]
-            frame.where = f"{file}, rows {first} to {first + frame.n_rows - 1}"
+            frame.where = parquet_files.describe_rows(file, first, frame.n_rows)
             yield Part(start, frame, y, None if self.weight is None else self.weight[rows])
             start += frame.n_rows
 
