@@ -13,7 +13,7 @@ pytest.importorskip("sklearn", reason="the extra cli is not installed")
 from cli_cases import FAST, report_of, write_csv
 
 from fastnn.cli import fit_progress, report
-from fastnn.cli.metrics import score_classes, score_numbers
+from fastnn.cli.scoring import score_classes, score_numbers
 from fastnn.tabular.fitting.progress import Progress
 
 # ---- scores ----

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from . import metrics
+from . import scoring
 from .target import label_text, locate
 
 MAX_SUSPECTS = 5
@@ -56,11 +56,7 @@ class Evaluation:
 
     def scores(self):
         """Return the scores beside those of the baseline."""
-        if self.P.ndim == 1:
-            return metrics.score_numbers(self.y, self.P)
-        labels = list(map(label_text, self.model.classes_.tolist()))
-        predicted = self.model.model_.targets.decide(self.P, self.model.threshold)
-        return metrics.score_classes(self.y, self.P, predicted, labels)
+        return scoring.score_rows(self.model, self.y, self.P)
 
 
 def find_suspects(model, target, train, arguments):

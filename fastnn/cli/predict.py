@@ -106,7 +106,7 @@ def run(arguments):
                 targets.append(part.target)
                 outputs.append(predicted["P"] if "P" in predicted else predicted["y"])
             writer.write(part.kept, _output_columns(arguments, model, predicted))
-    scores = scoring.score(model, targets, outputs) if table.has_target else None
+    scores = scoring.score_columns(model, targets, outputs) if table.has_target else None
     if scores is not None and is_training_table(model, arguments.data, table.n_rows):
         print_note(
             "this seems to be the table that the model was trained on, so the scores are too good. "

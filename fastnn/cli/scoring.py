@@ -1,12 +1,131 @@
-"""Score the predictions of a saved model for rows whose target is known."""
+"""Scores of predictions beside those of a baseline, as dicts that JSON can hold."""
 
 import numpy as np
 
 from ..tables.convert import convert_texts
 from ..tables.errors import import_pyarrow, printable
-from . import metrics
 from .common import plural, print_note
 from .target import label_text
+
+MIN_PROBABILITY = 1e-15
+
+
+def score_rows(model, y, P):
+    """Return the scores of predictions.
+
+    Parameters
+    ----------
+    model : TabularClassifier or TabularRegressor
+    y : ndarray (n,)
+        Class numbers, or numbers.
+    P : ndarray (n, n_classes) or (n,)
+        Probabilities, or numbers.
+    """
+    if P.ndim == 1:
+        return score_numbers(y, P)
+    labels = list(map(label_text, model.classes_.tolist()))
+    return score_classes(y, P, model.model_.targets.decide(P, model.threshold), labels)
+
+
+def score_classes(codes, P, predicted, labels):
+    """Score the prediction of classes.
+
+    Parameters
+    ----------
+    codes : ndarray (n,) of int
+        The true class of each row, as its position in `labels`.
+    P : ndarray (n, n_classes)
+        Probabilities.
+    predicted : ndarray (n,) of int
+        The predicted class of each row.
+    labels : list of str
+
+    Returns
+    -------
+    dict
+        rows, accuracy, wrong, balanced_accuracy, log_loss; auc, for more than two classes the mean
+        over classes against the rest, None if a row has no other class; classes: for each class its
+        rows, precision, recall, f1 and auc; confusion: rows of each true class by predicted class;
+        baseline: accuracy, balanced_accuracy, log_loss and auc of the shares of the classes.
+    """
+    from sklearn import metrics
+
+    n, k = len(codes), len(labels)
+    everyone = np.arange(k)
+    precision, recall, f1, rows = metrics.precision_recall_fscore_support(
+        codes, predicted, labels=everyone, zero_division=0.0
+    )
+    present = rows > 0
+    aucs = [_auc(codes == j, P[:, j]) for j in range(k)]
+    known = [x for x in aucs if x is not None]
+    shares = rows / n
+    entropy = -(shares[present] * np.log(shares[present])).sum()
+    loss = -np.log(np.maximum(P[np.arange(n), codes], MIN_PROBABILITY)).mean()
+    return {
+        "rows": n,
+        "accuracy": float(np.mean(codes == predicted)),
+        "wrong": int(np.count_nonzero(codes != predicted)),
+        "balanced_accuracy": float(recall[present].mean()),
+        "log_loss": float(loss) + 0.0,  # -0.0 + 0.0 is 0.0
+        "auc": float(np.mean(known)) if known else None,
+        "classes": [
+            {
+                "class": labels[j],
+                "rows": int(rows[j]),
+                "precision": float(precision[j]),
+                "recall": float(recall[j]),
+                "f1": float(f1[j]),
+                "auc": aucs[j],
+            }
+            for j in range(k)
+        ],
+        "confusion": metrics.confusion_matrix(codes, predicted, labels=everyone).tolist(),
+        "baseline": {
+            "accuracy": float(shares.max()),
+            "balanced_accuracy": float(1 / present.sum()),
+            "log_loss": float(entropy) + 0.0,
+            "auc": 0.5,
+        },
+    }
+
+
+def _auc(is_class, p):
+    """Return the area under the ROC curve, None if all rows or none are of the class."""
+    from sklearn.metrics import roc_auc_score
+
+    return float(roc_auc_score(is_class, p)) if 0 < is_class.sum() < len(p) else None
+
+
+def score_numbers(y, predicted):
+    """Score the prediction of numbers.
+
+    Parameters
+    ----------
+    y, predicted : ndarray (n,) of float64
+
+    Returns
+    -------
+    dict
+        rows, r2 (None if all y are equal), rmse, mae; baseline: the rmse of the mean and the mae of
+        the median of y.
+    """
+    from sklearn import metrics
+
+    constant = y.min() == y.max()
+    return {
+        "rows": len(y),
+        "r2": None if constant else float(metrics.r2_score(y, predicted)),
+        "rmse": float(metrics.root_mean_squared_error(y, predicted)),
+        "mae": float(metrics.mean_absolute_error(y, predicted)),
+        "baseline": {
+            "r2": 0.0,
+            "rmse": float(metrics.root_mean_squared_error(y, np.full(len(y), y.mean()))),
+            "mae": float(metrics.mean_absolute_error(y, np.full(len(y), np.median(y)))),
+        },
+    }
+
+
+# ---- targets of a table file ----
 
 
 def has_text_target(model):
@@ -14,7 +133,7 @@ def has_text_target(model):
     return hasattr(model, "classes_") and isinstance(model.classes_[0], str)
 
 
-def score(model, columns, outputs):
+def score_columns(model, columns, outputs):
     """Return the scores of predictions, or None if no row has a target that can be used.
 
     Parameters
@@ -28,18 +147,14 @@ def score(model, columns, outputs):
     column = import_pyarrow().chunked_array([chunk for c in columns for chunk in c.chunks])
     outputs = np.concatenate(outputs)
     if hasattr(model, "classes_"):
-        codes = _class_codes(model, column)
-        rows = _usable(codes >= 0, model, "not one of the classes")
-        if rows is None:
-            return None
-        P, labels = outputs[rows], list(map(label_text, model.classes_.tolist()))
-        predicted = model.model_.targets.decide(P, model.threshold)
-        return metrics.score_classes(codes[rows], P, predicted, labels)
-    if outputs.ndim == 2:  # quantiles
+        y = _class_codes(model, column)
+        rows = _usable(y >= 0, model, "not one of the classes")
+    elif outputs.ndim == 2:  # quantiles
         return None
-    y = _numbers(column)
-    rows = _usable(np.isfinite(y), model, "not a number")
-    return None if rows is None else metrics.score_numbers(y[rows], outputs[rows])
+    else:
+        y = _numbers(column)
+        rows = _usable(np.isfinite(y), model, "not a number")
+    return None if rows is None else score_rows(model, y[rows], outputs[rows])
 
 
 def _usable(rows, model, other):

@@ -17,8 +17,8 @@ from ..training.session import Session
 from ..training.state import DivergenceError, History
 from ..validation import check_threads
 from . import bagging, ensemble, held_out, inputs, parameters, records
+from .early_stopping import ScoreStopping
 from .networks import prepare
-from .scoring import ScoreStopping
 
 
 @dataclass(eq=False, repr=False)

@@ -8,7 +8,7 @@ from sklearn.model_selection import train_test_split
 from ..callbacks import EarlyStopping, resolve_callbacks
 from ..training.data import Data
 from . import inputs, parameters
-from .scoring import LossStopping, ScoreStopping
+from .early_stopping import LossStopping, ScoreStopping
 
 
 def split_validation(estimator, data, y, random_state):

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from .scoring import LossStopping, ScoreStopping
+from .early_stopping import LossStopping, ScoreStopping
 
 
 @dataclass

@@ -8,8 +8,8 @@ from sklearn.base import clone
 
 from ..callbacks import EarlyStopping, resolve_callbacks
 from ..estimators import parameters
+from ..estimators.early_stopping import ScoreStopping
 from ..estimators.fit import Fit
-from ..estimators.scoring import ScoreStopping
 from ..training.state import resumed
 from .run import Run
 from .schedules import stretch_schedule
