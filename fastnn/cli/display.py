@@ -11,7 +11,10 @@ import sys
 import threading
 import time
 
+from ..training.progress import describe_count, describe_speed, seconds_left
+
 SPARK = "▁▂▃▄▅▆▇█"
+MAX_BAR = 36  # characters
 
 
 class Display:
@@ -63,18 +66,18 @@ class Display:
         rows = epochs * self.n_rows + steps_in_epoch * self.batch_size
         fraction = min(1.0, rows / (self.epochs * self.n_rows))
         loss = history.loss[-1] if history.loss else None
-        return epochs, fraction, loss, rows / seconds, seconds * (1 - fraction) / fraction
+        return epochs, fraction, loss, rows / seconds, seconds_left(seconds, fraction, 1.0)
 
     def parts(self):
         """Yield the parts of a plain progress line."""
         epoch, fraction, loss, speed, left = self.progress()
-        yield f"epoch {epoch:{len(str(self.epochs))}}/{self.epochs}"
+        yield describe_count("epoch", epoch, self.epochs)
         if loss is not None:
             yield f"loss {loss:.4g}"
         if self.score_text:
             yield self.score_text
         if speed is not None:
-            yield f"{speed:,.0f} rows/s"
+            yield describe_speed(speed)
         if left is not None and fraction < 1:
             yield f"{format_duration(left)} left"
 
@@ -127,6 +130,17 @@ def live_view(render, console):
         redirect_stdout=False,
         redirect_stderr=False,
     )
+
+
+def draw_bar(label, fraction, percent, width, line):
+    """Return what rich draws: label, bar and percent, and below them a line of text."""
+    from rich.console import Group
+    from rich.progress_bar import ProgressBar
+    from rich.table import Table
+
+    top = Table.grid(padding=(0, 2))
+    top.add_row(label, ProgressBar(total=1.0, completed=fraction, width=width), percent)
+    return Group(top, line)
 
 
 def _create_view(display):
@@ -188,9 +202,6 @@ class _RichView:
         self.live.stop()
 
     def render(self):
-        from rich.console import Group
-        from rich.progress_bar import ProgressBar
-        from rich.table import Table
         from rich.text import Text
 
         display = self.display
@@ -198,9 +209,6 @@ class _RichView:
         percent = f"{100 * fraction:3.0f} %"
         if left is not None and fraction < 1:
             percent += f"  {format_duration(left)} left"
-        bar = ProgressBar(total=1.0, completed=fraction, width=36)
-        top = Table.grid(padding=(0, 2))
-        top.add_row(f"epoch {epoch:{len(str(display.epochs))}}/{display.epochs}", bar, percent)
         line = Text(no_wrap=True, overflow="ellipsis")
         if loss is not None:
             log_losses = [math.log(max(x, 1e-12)) for x in display.net.history.loss]
@@ -210,5 +218,7 @@ class _RichView:
             name, _, value = display.score_text.rpartition(" ")
             line.append(f"  {name} ").append(value, style="bold green")
         if speed is not None:
-            line.append(f"  {speed:,.0f} rows/s")
-        return Group(top, line)
+            line.append(f"  {describe_speed(speed)}")
+        return draw_bar(
+            describe_count("epoch", epoch, display.epochs), fraction, percent, MAX_BAR, line
+        )

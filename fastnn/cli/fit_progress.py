@@ -6,12 +6,12 @@ is a line, so that a log stays short.
 
 import sys
 import time
+from contextlib import nullcontext
 
 from ..training.progress import Line
-from .display import format_duration, live_view, open_console
+from .display import MAX_BAR, draw_bar, format_duration, live_view, open_console
 
 LOG_SECONDS = 60.0  # at most between two lines of a log
-MAX_BAR = 36  # characters
 
 
 def show_progress(label="", quiet=False):
@@ -25,7 +25,7 @@ def show_progress(label="", quiet=False):
         Whether to show nothing.
     """
     if quiet or sys.stderr is None:
-        return _Nothing()
+        return nullcontext()
     if not sys.stderr.isatty():
         return _Log(label)
     console = open_console()
@@ -44,19 +44,12 @@ def describe(progress):
     return parts
 
 
-class _Nothing:
-    def __enter__(self):
-        return None
-
-    def __exit__(self, *error):
-        pass
-
-
 class _Log:
     """A line for each member, and at least one a minute."""
 
     def __init__(self, label):
-        self.label, self.folds_done, self.shown = label, 0, time.perf_counter()
+        self.label = [label] if label else []
+        self.folds_done, self.shown = 0, time.perf_counter()
 
     def __enter__(self):
         return self.update
@@ -69,7 +62,7 @@ class _Log:
         if progress.folds_done == self.folds_done and now - self.shown < LOG_SECONDS:
             return
         self.folds_done, self.shown = progress.folds_done, now
-        parts = [*([self.label] if self.label else []), *describe(progress)]
+        parts = [*self.label, *describe(progress)]
         if progress.folds_done < progress.n_folds:
             percent = f"{100 * progress.fraction:.0f} %"
             parts.insert(-1 if progress.seconds_left else len(parts), percent)
@@ -80,14 +73,15 @@ class _RewrittenLine:
     """One line that is rewritten, for a terminal without rich."""
 
     def __init__(self, label):
-        self.label, self.line, self.parts = label, Line(), None
+        self.label = [label] if label else []
+        self.line, self.parts = Line(), None
 
     def __enter__(self):
         return self.update
 
     def update(self, progress):
         percent = f"{100 * progress.fraction:3.0f} %"
-        self.parts = [*([self.label] if self.label else []), percent, *describe(progress)]
+        self.parts = [*self.label, percent, *describe(progress)]
         if self.line.is_due():
             self.line.print(self.parts, "\r")
 
@@ -100,7 +94,8 @@ class _Bar:
     """A bar with a status line below, drawn by rich."""
 
     def __init__(self, label, console):
-        self.label, self.console, self.progress = label, console, None
+        self.label = [label] if label else []
+        self.console, self.progress = console, None
         self.live = live_view(self.render, console)
 
     def __enter__(self):
@@ -114,23 +109,17 @@ class _Bar:
         self.progress = progress
 
     def render(self):
-        from rich.console import Group
-        from rich.progress_bar import ProgressBar
-        from rich.table import Table
         from rich.text import Text
 
         progress = self.progress
         if progress is None:
-            return Text(self.label or "preparing the columns")
+            return Text("".join(self.label) or "preparing the columns")
         member, *others = describe(progress)
         percent = f"{100 * progress.fraction:3.0f} %"
         width = max(1, min(MAX_BAR, self.console.width - len(member) - len(percent) - 5))
-        top = Table.grid(padding=(0, 2))
-        top.add_row(
-            member, ProgressBar(total=1.0, completed=progress.fraction, width=width), percent
-        )
-        parts = [*([self.label] if self.label else []), *others]
-        return Group(top, Text("  ".join(parts), no_wrap=True, overflow="ellipsis"))
+        parts = [*self.label, *others]
+        line = Text("  ".join(parts), no_wrap=True, overflow="ellipsis")
+        return draw_bar(member, progress.fraction, percent, width, line)
 
 
 def _print_line(text):

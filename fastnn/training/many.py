@@ -3,6 +3,7 @@
 import time
 
 from ..kernels import InTraining, TrainerQueue
+from .progress import PoolProgress
 from .session import SLICE_SECONDS
 from .state import DivergenceError
 
@@ -55,34 +56,20 @@ def train_many(
     return pool.histories
 
 
-class Pool:
+class Pool(PoolProgress):
     """The sessions of `train_many`: some are active, others wait to be made."""
 
     def __init__(self, n, make, n_threads, line, ended=None, collector=None, in_order=False):
-        self.n, self.make, self.n_threads, self.line = n, make, n_threads, line
+        super().__init__(n)
+        self.make, self.n_threads, self.line = make, n_threads, line
         self.ended, self.collector, self.in_order = ended, collector, in_order
         self.expected = DivergenceError if ended is None else Exception
         self.queue = TrainerQueue()
         self.waiting = iter(range(n))
         self.n_waiting = n
-        self.active = {}  # {number: session}, those in the queue
         self.histories = [None] * n
-        self.n_done, self.rows_done = 0, 0  # networks and rows trained
+        self.rows_done = 0
         self.n_ahead = TAIL * n_threads  # so many sessions are active at most
-        self.began = time.perf_counter()
-
-    @property
-    def done(self):
-        """The number of trained networks, with the parts of the active ones."""
-        parts = (
-            s.history.n_epochs / max(1, s.last_epoch - s.state.epoch + s.history.n_epochs)
-            for s in self.active.values()
-        )
-        return self.n_done + sum(parts)
-
-    @property
-    def seconds(self):
-        return time.perf_counter() - self.began
 
     def run(self):
         try:

@@ -1,9 +1,48 @@
-"""The lines that show the progress of training."""
+"""How far training is, how long it still takes, and the lines that show it."""
 
 import os
 import sys
 import time
 from collections import Counter
+
+
+def seconds_left(seconds, done, n):
+    """Return the estimated seconds until n parts are done, None before the first is.
+
+    seconds : float
+        What the parts that are done took.
+    """
+    return seconds / done * (n - done) if done else None
+
+
+class PoolProgress:
+    """How far the training of n networks is. Pools of sessions derive from it.
+
+    Attributes
+    ----------
+    active : dict of int: Session
+        The sessions that have begun, by number of the network.
+    n_done : int
+        Number of networks whose training has ended.
+    """
+
+    def __init__(self, n):
+        self.n, self.n_done = n, 0
+        self.active: dict = {}
+        self.began = time.perf_counter()
+
+    @property
+    def done(self):
+        """The number of trained networks, with the parts of the active ones."""
+        parts = (
+            s.history.n_epochs / max(1, s.last_epoch - s.state.epoch + s.history.n_epochs)
+            for s in list(self.active.values())
+        )
+        return self.n_done + sum(parts)
+
+    @property
+    def seconds(self):
+        return time.perf_counter() - self.began
 
 
 class Line:
@@ -49,20 +88,16 @@ class ProgressLine(Line):
         self.epochs, self.n_rows = epochs, n_rows
 
     def show(self, history):
-        if not self.is_due():
-            return
-        left = []
-        if history.n_epochs:
-            seconds = history.seconds / history.n_epochs * (self.epochs - history.n_epochs)
-            left = [f"{seconds:.0f} s left"]
-        self.print([*self._parts(history), *left], "\r")
+        if self.is_due():
+            left = seconds_left(history.seconds, history.n_epochs, self.epochs)
+            self.print([*self._parts(history), *_describe_left(left)], "\r")
 
     def close(self, history):
         self.print(self._parts(history), "\n")
         _write(f"stopped: {history.stop_reason}")
 
     def _parts(self, history):
-        parts = [f"epoch {history.n_epochs:{len(str(self.epochs))}}/{self.epochs}"]
+        parts = [describe_count("epoch", history.n_epochs, self.epochs)]
         if history.loss:
             parts.append(f"loss {history.loss[-1]:.4g}")
         if history.val_loss:
@@ -70,7 +105,7 @@ class ProgressLine(Line):
         if self.n_rows is None:
             parts.append(f"step {history.n_steps:,}")
         elif history.seconds:
-            parts.append(f"{history.n_epochs * self.n_rows / history.seconds:,.0f} rows/s")
+            parts.append(describe_speed(history.n_epochs * self.n_rows / history.seconds))
         return parts
 
 
@@ -78,12 +113,9 @@ class ManyLine(Line):
     """The progress of `fit_many`, and at the end why the networks stopped."""
 
     def show(self, pool):
-        if not self.is_due():
-            return
-        left = []
-        if pool.done:
-            left = [f"{pool.seconds / pool.done * (pool.n - pool.done):.0f} s left"]
-        self.print([*self._parts(pool), *left], "\r")
+        if self.is_due():
+            left = seconds_left(pool.seconds, pool.done, pool.n)
+            self.print([*self._parts(pool), *_describe_left(left)], "\r")
 
     def close(self, pool):
         self.print(self._parts(pool), "\n")
@@ -92,10 +124,23 @@ class ManyLine(Line):
             _write(f"stopped: {n} network{'s' * (n != 1)}: {reason}")
 
     def _parts(self, pool):
-        parts = [f"network {int(pool.done):{len(str(pool.n))}}/{pool.n}"]
+        parts = [describe_count("network", pool.done, pool.n)]
         if pool.seconds:
-            parts.append(f"{pool.rows_done / pool.seconds:,.0f} rows/s")
+            parts.append(describe_speed(pool.rows_done / pool.seconds))
         return parts
+
+
+def describe_count(what, done, n):
+    """Return the text that `done` of n are done, as wide as the last one."""
+    return f"{what} {int(done):{len(str(n))}}/{n}"
+
+
+def describe_speed(rows_per_second):
+    return f"{rows_per_second:,.0f} rows/s"
+
+
+def _describe_left(seconds):
+    return [] if seconds is None else [f"{seconds:.0f} s left"]
 
 
 def _write(text, end="\n"):

@@ -1,12 +1,12 @@
 """Train networks on streamed rows: each thread takes one after the other."""
 
-import time
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 
+from .progress import PoolProgress
 from .session import SLICE_SECONDS
 
 
-class StreamPool:
+class StreamPool(PoolProgress):
     """Sessions whose rows are read window by window, each in a thread of its own.
 
     A single network on batches of usual size hardly gains from a second thread, but two networks do.
@@ -27,24 +27,10 @@ class StreamPool:
     """
 
     def __init__(self, n, make, n_threads, line, ended):
-        self.n, self.make, self.n_threads = n, make, n_threads
+        super().__init__(n)
+        self.make, self.n_threads = make, n_threads
         self.line, self.ended = line, ended
-        self.active: dict = {}  # {number: session}
-        self.n_done, self.began = 0, time.perf_counter()
         self.stopped = False
-
-    @property
-    def done(self):
-        """The number of trained networks, with the parts of the active ones."""
-        parts = (
-            s.history.n_epochs / max(1, s.last_epoch - s.state.epoch + s.history.n_epochs)
-            for s in list(self.active.values())
-        )
-        return self.n_done + sum(parts)
-
-    @property
-    def seconds(self):
-        return time.perf_counter() - self.began
 
     def run(self):
         """Train all networks. Any exception stops the active sessions after their slice."""

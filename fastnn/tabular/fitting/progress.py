@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from ...training.progress import Line
+from ...training.progress import Line, describe_count, seconds_left
 
 
 @dataclass
@@ -102,7 +102,6 @@ class ProgressReporter:
     def progress(self, pool):
         fit = self.fit
         trained, seconds = self.n_trained + pool.done, self.seconds + pool.seconds
-        left = len(fit.jobs) - self.n_before - trained
         return Progress(
             len(fit.jobs),
             len(fit.folds),
@@ -110,15 +109,14 @@ class ProgressReporter:
             len(fit.done),
             fit.score,
             fit.options.score_name,
-            seconds / trained * left if trained else None,
+            seconds_left(seconds, trained, len(fit.jobs) - self.n_before),
         )
 
 
 def _describe(progress):
     """Return the parts of the line."""
-    width = len(str(progress.n_networks))
     parts = [
-        f"network {int(progress.networks_done):{width}}/{progress.n_networks}",
+        describe_count("network", progress.networks_done, progress.n_networks),
         f"fold {progress.folds_done}/{progress.n_folds}",
     ]
     if progress.score is not None:
