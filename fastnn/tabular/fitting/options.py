@@ -5,9 +5,9 @@ from typing import Any
 
 import numpy as np
 from sklearn.preprocessing import LabelEncoder
-from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.multiclass import check_classification_targets
 
+from ... import losses
 from ...validation import check_number
 from ..large.target_summary import ClassSummary, NumberSummary
 from ..targets import Classes, Numbers, check_numbers, to_labels
@@ -95,11 +95,10 @@ class ClassTask:
                         f"{' and more' if len(numbers) > 8 else ''}."
                     )
                 check_number(f"class_weight of {label!r}", value, minimum=0)
-            given = {numbers[label]: value for label, value in weights.items()}
-            weights = dict.fromkeys(range(len(numbers)), 1.0) | given  # y may lack some classes
+            weights = {numbers[label]: value for label, value in weights.items()}
         elif n_rows is not None:
-            weights = dict(enumerate(n_rows.sum() / (len(n_rows) * n_rows)))
-        class_weights = compute_sample_weight(weights, y)
+            weights = dict(enumerate(losses.balanced_weights(n_rows, n_rows.sum())))
+        class_weights = losses.class_weights(weights, y, targets.n_out, targets.loss)
         return class_weights if weight is None else weight * class_weights
 
     def monitored(self, configurations):
