@@ -10,6 +10,7 @@ from sklearn.utils.multiclass import type_of_target
 
 from .. import kernels, losses
 from ..files import json_values
+from ..files.checks import check
 from ..validation import check_number
 from . import inputs, parameters
 
@@ -59,8 +60,7 @@ class ClassTargets:
             "multiclass": n > 2,
             "multilabel-indicator": classes.tolist() == list(range(n)),
         }
-        if not valid[kind]:
-            raise ValueError("classes")
+        check(valid[kind], "classes")
         return cls(classes, kind, cls(classes, kind).resolve_loss(parameter))
 
     def attributes(self):

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from .. import losses
-from ..files.checks import is_count
+from ..files.checks import check, is_count
 from . import parameters, stored_parameters
 
 SQUARED_ERROR = "squared_error"
@@ -135,8 +135,7 @@ class NumberTargets:
     @classmethod
     def from_json(cls, d, parameter):
         """Return the NumberTargets that `to_json` described, or raise an error if d is damaged."""
-        if not is_count(d["n_targets"], 2**24, 1):
-            raise ValueError("n_targets")
+        check(is_count(d["n_targets"], 2**24, 1), "n_targets")
         if d["loss"] == {"loss": SQUARED_ERROR}:
             return cls(d["n_targets"], parameters.HalfSquaredError())
         return cls(d["n_targets"], losses.from_description(d["loss"]))

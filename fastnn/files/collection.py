@@ -13,7 +13,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from . import ModelFileError, kinds, safetensors
-from .checks import check_mapping, is_count
 from .model import check_network, check_user_metadata, n_params_of
 from .safetensors import parse_json
 
@@ -77,7 +76,7 @@ def _read(reader):
     if not isinstance(networks, list) or not networks:
         raise ModelFileError("networks is empty or not a list")
     networks = [check_network(network) for network in networks]
-    counts = [_rows(reader, f"params{i}") for i in range(len(networks))]
+    counts = [reader.length(f"params{i}", maximum=MAX_NETWORKS) for i in range(len(networks))]
     n = sum(counts)
     expected = {
         f"params{i}": (
@@ -104,15 +103,6 @@ def _read(reader):
         for i, group in enumerate(groups.tolist())
     ]
     return entries, names
-
-
-def _rows(reader, name):
-    """Return the number of rows of an array that has not been checked."""
-    shape = check_mapping(reader.entries.get(name), name).get("shape")
-    count = shape[0] if isinstance(shape, list) and shape else None
-    if not is_count(count, min(MAX_NETWORKS, reader.n_bytes), 1):
-        raise ModelFileError(f"the shape of {name} is invalid")
-    return count
 
 
 def _list_of(metadata, name, n, is_valid):

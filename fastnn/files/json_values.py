@@ -10,7 +10,7 @@ from .. import optimizers
 from ..schedules import Plateau
 from ..training.state import Best, TrainingState
 from . import ModelFileError
-from .checks import check_mapping, is_count
+from .checks import check, check_mapping, is_count
 
 MAX_TEXTS = 2**26  # bytes of an array of texts, each of which is as large as the longest
 LABEL_TYPES = {"b": bool, "i": int, "u": int, "f": float, "U": str}  # by kind of dtype
@@ -59,17 +59,14 @@ def parse_classes(description):
         The description is damaged.
     """
     labels, dtype = description["classes"], description["dtype"]
-    if not isinstance(labels, list) or not labels or not isinstance(dtype, str):
-        raise ValueError("classes")
+    check(isinstance(labels, list) and labels and isinstance(dtype, str), "classes")
     kind = "O" if dtype == "|O" else np.dtype(dtype).kind
-    if kind != "O" and kind not in LABEL_TYPES:
-        raise ValueError("dtype")
+    check(kind == "O" or kind in LABEL_TYPES, "dtype")
     types = (bool, int, float, str) if kind == "O" else (LABEL_TYPES[kind],)
-    if not all(type(label) in types for label in labels) or len(set(labels)) < len(labels):
-        raise ValueError("classes")
+    check(all(type(label) in types for label in labels), "classes")
+    check(len(set(labels)) == len(labels), "classes")
     if kind == "U":  # as long as the labels, whatever the file says
-        if len(labels) * 4 * max(map(len, labels)) > MAX_TEXTS:
-            raise ValueError("classes")
+        check(len(labels) * 4 * max(map(len, labels)) <= MAX_TEXTS, "classes")
         return np.array(labels)
     out = np.empty(len(labels), object if kind == "O" else dtype)
     out[:] = labels

@@ -175,11 +175,11 @@ class Reader:
                 "or has extra bytes"
             )
 
-    def length(self, name, minimum=1):
-        """Return the length of an array of 8-byte numbers, to pass it to `check`."""
+    def length(self, name, minimum=1, maximum=sys.maxsize):
+        """Return the length of an array that has not been checked, to pass it to `check`."""
         shape = check_mapping(self.entries.get(name), name).get("shape")
         n = shape[0] if isinstance(shape, list) and shape else None
-        if not is_count(n, self.n_bytes // 8, minimum):
+        if not is_count(n, min(maximum, self.n_bytes), minimum):
             raise ModelFileError(f"the shape of {name} is invalid")
         return n
 

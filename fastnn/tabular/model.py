@@ -7,7 +7,7 @@ from typing import Any, Final
 import numpy as np
 
 from ..files import ModelFileError
-from ..files.checks import check, check_mapping, is_count
+from ..files.checks import check, check_mapping, is_count, is_finite
 from ..many import forward_many
 from ..mlp import blank_network
 from .columns.features import Features
@@ -213,7 +213,7 @@ class TableModel:
             check(isinstance(hidden, list) and 0 < len(hidden) <= MAX_HIDDEN, "hidden")
             check(all(is_count(size, MAX_WIDTH, 1) for size in hidden), "hidden")
             check(is_count(member["encoder"], len(self.encoders) - 1), "encoder")
-            check(type(member["share"]) is float and 0 <= member["share"] <= 1, "share")
+            check(is_finite(member["share"]) and 0 <= member["share"] <= 1, "share")
             check(n_folds == shapes[0][0] and n_snapshots <= MAX_SNAPSHOTS, "params")
             sizes.append([self.encoders[member["encoder"]].n_inputs, *hidden, targets.n_out])
         expected = dict(others)

@@ -15,7 +15,7 @@ from ..large import large_table
 from ..model import Member, TableModel, mean_output
 from ..unfinished import Unfinished, digests_of
 from . import budget, importances, recipe, selection, training, weighting
-from .folds import group_numbers, split_rows, weights_of
+from .folds import group_numbers, split_rows
 from .progress import ProgressReporter
 from .rows import FitRows
 
@@ -290,7 +290,7 @@ class Fit:
         self.done = [fold for fold, each in enumerate(trained) if all(each)]
         if self.done:
             rows, _, P = self.choice = self.choose()
-            y, weight = self.rows.y[rows], weights_of(self.rows.weight, rows)
+            y, weight = self.rows.targets(rows)
             self.score = self.task.score(self.targets, P, y, weight)
 
     # ---- the choice ----
@@ -312,7 +312,7 @@ class Fit:
             np.concatenate([self.predict_held_out(i + fold) for fold in self.done])
             for i in range(0, len(self.jobs), n_folds)
         ]
-        y, weight = self.rows.y[rows], weights_of(self.rows.weight, rows)
+        y, weight = self.rows.targets(rows)
         shares = selection.greedy(predictions, y, weight, self.targets)
         P = selection.weighted_mean(shares, predictions)
         if self.targets.is_classifier:
@@ -337,7 +337,7 @@ class Fit:
         for i, fold in enumerate(self.done):
             fold_of_row[self.folds[fold][1]] = i
         rows = fold_of_row >= 0
-        P, y, weight = oof_prediction[rows], self.rows.y[rows], weights_of(self.rows.weight, rows)
+        P, (y, weight) = oof_prediction[rows], self.rows.targets(rows)
         score = self.task.score(self.targets, P, y, weight)
         model = self.model(shares)
         errors = self.targets.errors(P, y)

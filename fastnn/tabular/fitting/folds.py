@@ -16,18 +16,6 @@ def split_rows(n, n_estimators, labels, groups, random_state):
     return folds if n_estimators > 1 else folds[:1]
 
 
-def weights_of(weight, rows):
-    """Return the weights of some rows, None if none has a weight."""
-    if weight is None or not weight[rows].any():
-        return None
-    return weight[rows]
-
-
-def sample(rows, most, random_state):
-    """Return the rows, or a random choice of them if there are more than `most`."""
-    return rows if len(rows) <= most else random_state.choice(rows, most, replace=False)
-
-
 def group_numbers(groups, n):
     """Return the number of the group of each row."""
     check_consistent_length(groups, np.empty(n))

@@ -3,7 +3,7 @@
 import numpy as np
 
 from ...input_table import table_of
-from .folds import sample
+from .rows import sample
 
 MIN_ROWS, MAX_ROWS = 200, 2000
 MAX_VALUES = 20_000_000  # that are shuffled or copied: for each column, rows times columns

@@ -4,8 +4,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .folds import weights_of
-
 
 @dataclass(eq=False, repr=False)
 class FitRows:
@@ -31,10 +29,19 @@ class FitRows:
         return len(self.y)
 
     def take(self, rows):
-        """Return some rows. Without weights, if all of these are 0. rows : indices or a slice"""
-        numbers, weight = [x[rows] for x in self.numbers], weights_of(self.weight, rows)
-        return FitRows(numbers, self.codes[rows], self.y[rows], weight)
+        """Return some rows. rows : indices or a slice"""
+        return FitRows([x[rows] for x in self.numbers], self.codes[rows], *self.targets(rows))
+
+    def targets(self, rows):
+        """Return y and the weights of some rows, None if all of these weights are 0."""
+        weight = None if self.weight is None else self.weight[rows]
+        return self.y[rows], weight if weight is not None and weight.any() else None
 
     def encode(self, encoders):
         """Return {key: Table} for encoders by key."""
         return {key: e.encode(self.numbers, self.codes) for key, e in encoders.items()}
+
+
+def sample(rows, most, random_state):
+    """Return the rows, or a random choice of them if there are more than `most`."""
+    return rows if len(rows) <= most else random_state.choice(rows, most, replace=False)

@@ -13,7 +13,7 @@ import numpy as np
 from ...input_table import table_of
 from ..model import mean_output
 from . import importances
-from .folds import sample, weights_of
+from .rows import sample
 
 MAX_VALUES = 100_000_000  # that are shuffled or copied: for each column, rows times columns
 SMALLEST = 0.2  # weight of a column without importance, if one of mean importance has weight 1
@@ -81,7 +81,7 @@ def column_weights(jobs, encoder, sources, rows, targets, rng, n_threads):
     out = np.zeros((len(jobs), len(used)))
     for job, of_fold in zip(jobs, out):
         chosen = sample(job.held_out, most, rng)
-        table, y, weight = job.table[chosen], rows.y[chosen], weights_of(rows.weight, chosen)
+        table, (y, weight) = job.table[chosen], rows.targets(chosen)
         order, losses = rng.permutation(len(chosen)), []
         for columns in importances.at_once([importances.NO_COLUMN, *used], len(chosen)):
             shuffled = importances.shuffle(table, of_parts, columns, order)
