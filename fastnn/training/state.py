@@ -141,6 +141,26 @@ class Best:
     params: NDArray[Any]
 
 
+class _DeferredMoments:
+    """What `TrainingState.moments` is while the state holds none: see `defer_moments`.
+
+    It raises AttributeError for the class, from which @dataclass sees that the field has no default.
+    A `__getattr__` of the state would slow down every attribute.
+    """
+
+    def __get__(self, state: Any, owner: Any = None) -> Any:
+        if state is None or state._deferred is None:
+            raise AttributeError("moments")
+        moments, update = state._deferred
+        update(moments)
+        state.moments = moments
+        del state._deferred
+        return moments
+
+
+_DEFERRED_MOMENTS: Any = _DeferredMoments()
+
+
 @dataclass(eq=False)
 class TrainingState:
     """Training state besides the parameters, from which `fit(resume=True)` continues.
@@ -176,7 +196,7 @@ class TrainingState:
     """
 
     optimizer: Any
-    moments: NDArray[Any]
+    moments: NDArray[Any] = _DEFERRED_MOMENTS
     step: int = 0
     epoch: int = 0
     row: int = 0
@@ -309,27 +329,6 @@ class TrainingState:
 def is_order_from(first: int, order: NDArray[Any], n: int) -> bool:
     """Return whether an order holds each of the n row numbers from `first` on once."""
     return np.array_equal(np.sort(order), np.arange(first, first + n))
-
-
-class _DeferredMoments:
-    """What `TrainingState.moments` is while it is not in the state's dict.
-
-    A `__getattr__` would slow down every attribute.
-    """
-
-    def __get__(self, state, owner=None):
-        if state is None or state._deferred is None:
-            raise AttributeError("moments")
-        moments, update = state._deferred
-        update(moments)
-        state.moments = moments
-        del state._deferred
-        return moments
-
-
-# After @dataclass, which would take it for the default of the field. By setattr (B010): mypy refuses
-# an assignment, since the field is an array.
-setattr(TrainingState, "moments", _DeferredMoments())  # noqa: B010
 
 
 def _zero_moments(optimizer, net):
