@@ -346,8 +346,8 @@ def _zero_moments(optimizer, net):
 
 
 def fresh(net: Any, optimizer: Any) -> TrainingState:
-    """Return the state of a new training."""
-    optimizer = optimizers.resolve("adam" if optimizer is None else optimizer)
+    """Return the state of a new training. optimizer : an object, or None for the default"""
+    optimizer = optimizers.Adam() if optimizer is None else optimizer
     state = TrainingState(optimizer, _zero_moments(optimizer, net))
     if state.averages:
         state.moments[-1] = net.params
@@ -359,6 +359,7 @@ def resumed(
 ) -> TrainingState:
     """Return the state from which training continues.
 
+    optimizer : an object, or None for that of the state
     new_epoch : whether to drop the rest of an interrupted epoch, as `partial_fit` does.
     net : how the caller names the network, for the error message.
     """
@@ -368,7 +369,7 @@ def resumed(
             "resume=True continues an earlier training, but this network has not been trained. "
             "Pass resume=False."
         )
-    optimizer = state.optimizer if optimizer is None else optimizers.resolve(optimizer)
+    optimizer = state.optimizer if optimizer is None else optimizer
     if not optimizers.same_moments(optimizer, state.optimizer):
         raise ValueError(
             f"{optimizer} cannot continue with the moments of {state.optimizer}. {remedy}."
