@@ -288,7 +288,10 @@ def _forward(networks, X, out, n_threads):
     elif len(rows) >= CHUNK * n_threads:
         bounds = [len(rows) * i // n_threads for i in range(n_threads + 1)]
         run_in_threads(
-            [partial(_forward_rows, networks, rows, out, a, b) for a, b in zip(bounds, bounds[1:])]
+            [
+                partial(_forward_rows, networks, rows[a:b], out[:, a:b])
+                for a, b in zip(bounds, bounds[1:])
+            ]
         )
     else:
         bounds = [len(networks) * i // n_threads for i in range(n_threads + 1)]
@@ -302,9 +305,9 @@ def _forward(networks, X, out, n_threads):
     return out
 
 
-def _forward_rows(networks, X, out, start, stop, abort):
+def _forward_rows(networks, X, out, abort):
     for net, Y in zip(networks, out):
-        net._forward_into(X[start:stop], Y[start:stop], abort)
+        net._forward_into(X, Y, abort)
 
 
 def check_networks(networks: Any) -> list[Any]:
