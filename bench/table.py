@@ -21,6 +21,7 @@ from measure import format_ratio, format_us, table_row
 import fastnn
 from fastnn.training.data import Data
 from fastnn.training.engines.dense import DenseEngine
+from fastnn.training.options import FitOptions
 from fastnn.training.state import fresh
 
 BATCH, STEPS, HIDDEN = 256, 8, (64, 64)
@@ -55,7 +56,8 @@ class Training:
         net = fastnn.MLP([X.shape[1], *HIDDEN, 1], rng=0)
         loss = fastnn.losses.resolve("mse", "identity")
         state = fresh(net, fastnn.Adam(1e-4))
-        self.engine = DenseEngine(net, Data.of(net, X, y, loss), state, BATCH, False, 1, None)
+        options = FitOptions(batch_size=BATCH, shuffle=False)
+        self.engine = DenseEngine(net, Data.of(net, X, y, loss), state, options, None)
         self.engine.load(state)
         self.first_losses = self.run(2)
 

@@ -103,15 +103,24 @@ __all__ = [
     "show_config",
 ]
 
-
-_FROM_MANY = ("fit_many", "forward_many")
-_FROM_COLLECTIONS = ("load_many", "save_many")
-# Not in __all__: `from fastnn import *` must work without scikit-learn and PyTorch.
-_FROM_ESTIMATORS = ("MLPClassifier", "MLPRegressor")
-_FROM_TABULAR = ("TabularClassifier", "TabularRegressor")
-_FROM_EXCHANGE = ("from_sklearn", "from_torch")
-_FROM_MODEL_SELECTION = ("HalvingSearchCV", "cross_val_predict", "cross_validate")
-
+# Imported on first use, since most programs do not need them.
+_PACKAGES = ("estimators", "export", "model_selection", "reference", "tabular")
+_MODULE_OF = {
+    "fit_many": "many",
+    "forward_many": "many",
+    "load_many": "collections",
+    "save_many": "collections",
+    # Not in __all__: `from fastnn import *` must work without scikit-learn and PyTorch.
+    "MLPClassifier": "estimators",
+    "MLPRegressor": "estimators",
+    "TabularClassifier": "tabular",
+    "TabularRegressor": "tabular",
+    "HalvingSearchCV": "model_selection",
+    "cross_val_predict": "model_selection",
+    "cross_validate": "model_selection",
+    "from_sklearn": "exchange.scikit_learn",
+    "from_torch": "exchange.pytorch",
+}
 _REMEDIES = {
     "sklearn": 'scikit-learn. Run: pip install "fastnn-mlp[sklearn]"',
     "torch": "PyTorch. Run: pip install torch",
@@ -119,46 +128,21 @@ _REMEDIES = {
 
 
 def __dir__() -> list[str]:
-    return [
-        *__all__,
-        *_FROM_ESTIMATORS,
-        *_FROM_TABULAR,
-        *_FROM_MODEL_SELECTION,
-        *_FROM_EXCHANGE,
-    ]
+    return [*__all__, *(name for name in _MODULE_OF if name not in __all__)]
 
 
 if not _typing.TYPE_CHECKING:  # a type checker would then accept any name
 
     def __getattr__(name):
-        # Import on first use what most programs do not need.
+        if name not in _MODULE_OF and name not in _PACKAGES:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
         from importlib import import_module
 
-        if name == "export":
-            return import_module(".export", __name__)
-        if name == "reference":
-            return import_module(".reference", __name__)
-        if name in _FROM_MANY:
-            return getattr(import_module(".many", __name__), name)
-        if name in _FROM_COLLECTIONS:
-            return getattr(import_module(".collections", __name__), name)
         try:
-            if name in ("estimators", *_FROM_ESTIMATORS):
-                package = import_module(".estimators", __name__)
-                return package if name == "estimators" else getattr(package, name)
-            if name in ("tabular", *_FROM_TABULAR):
-                package = import_module(".tabular", __name__)
-                return package if name == "tabular" else getattr(package, name)
-            if name in ("model_selection", *_FROM_MODEL_SELECTION):
-                package = import_module(".model_selection", __name__)
-                return package if name == "model_selection" else getattr(package, name)
-            if name == "from_sklearn":
-                return import_module(".exchange.scikit_learn", __name__).from_sklearn
-            if name == "from_torch":
-                return import_module(".exchange.pytorch", __name__).from_torch
+            module = import_module(f".{_MODULE_OF.get(name, name)}", __name__)
+            return module if name in _PACKAGES else getattr(module, name)
         except ModuleNotFoundError as error:
             missing = (error.name or "").partition(".")[0]
             if missing not in _REMEDIES:
                 raise
             raise ImportError(f"{name} needs {_REMEDIES[missing]}") from None
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

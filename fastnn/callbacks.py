@@ -278,6 +278,8 @@ class _Function(Callback):
 def resolve_callbacks(callbacks: Callbacks) -> list[Callback]:
     """Return the argument `callbacks` of fit as a list of `Callback`."""
     each: list[Any] = list(callbacks) if isinstance(callbacks, (tuple, list)) else [callbacks]
+    if not each:
+        return each
     for callback in each:
         if isinstance(callback, type) and issubclass(callback, Callback):
             raise TypeError(

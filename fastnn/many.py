@@ -17,17 +17,7 @@ from .mlp import MLP
 from .network import Network
 from .sparse_rows import blocks, is_sparse
 from .threads import CHUNK
-from .training.arguments import (
-    Planner,
-    Spread,
-    holds_arrays,
-    holds_class_weights,
-    holds_matrices,
-    holds_sequences,
-    is_list,
-    spawn,
-    spread_rows,
-)
+from .training.arguments import Planner, spawn, split_matrix, spread
 from .training.draws import UntilBegun
 from .training.many import train_many
 from .training.progress import ManyLine
@@ -149,31 +139,33 @@ def fit_many(
     networks = check_networks(networks)
     k, n_threads = len(networks), check_threads(n_threads)
     with kernels.PausedCollector() as collector:
-        arguments = {
-            "X": Spread("X", X, k, holds_matrices),
-            "y": Spread("y", y, k, holds_arrays),
-            "loss": Spread("loss", loss, k),
-            "optimizer": Spread("optimizer", optimizer, k),
-            "epochs": Spread("epochs", epochs, k),
-            "batch_size": Spread("batch_size", batch_size, k),
-            "shuffle": Spread("shuffle", shuffle, k),
-            "validation_data": Spread("validation_data", validation_data, k, is_list),
-            "sample_weight": Spread("sample_weight", sample_weight, k, holds_arrays),
-            "callbacks": Spread("callbacks", callbacks, k, holds_sequences),
-            "rng": Spread("rng", spawn(rng, k), k),
-            "resume": Spread("resume", resume, k),
-            "class_weight": Spread("class_weight", class_weight, k, holds_class_weights),
-            "validation_fraction": Spread("validation_fraction", validation_fraction, k),
-            "rows": spread_rows("rows", rows, k),
-            "validation_rows": spread_rows("validation_rows", validation_rows, k),
-        }
-        plans = Planner(networks, arguments).plans()
+        values = dict(
+            X=X,
+            y=y,
+            loss=loss,
+            optimizer=optimizer,
+            epochs=epochs,
+            batch_size=batch_size,
+            shuffle=shuffle,
+            validation_data=validation_data,
+            sample_weight=sample_weight,
+            callbacks=callbacks,
+            rng=spawn(rng, k),
+            resume=resume,
+            class_weight=class_weight,
+            validation_fraction=validation_fraction,
+            rows=split_matrix(rows),
+            validation_rows=split_matrix(validation_rows),
+        )
+        arguments = spread(k, values)
+        plans = Planner(networks, arguments, n_threads).plans()
         if executor is None:
             line = ManyLine() if progress else None
+            originals: dict = {}
             with UntilBegun([(plan.net, plan.rng) for plan in plans if plan.draws]):
                 return train_many(
                     networks,
-                    lambda i, queue: plans[i].session(n_threads, queue),
+                    lambda i, queue: plans[i].session(queue, originals),
                     n_threads,
                     line,
                     collector=collector,
@@ -184,7 +176,7 @@ def fit_many(
 def _fit_in_executor(executor, plans, arguments, n_threads):
     """`fit_many` by the workers of an executor, each with a share of the networks."""
     for i, plan in enumerate(plans):
-        for callback in plan.settings.callbacks:
+        for callback in plan.options.callbacks:
             if type(callback) is not EarlyStopping:
                 raise ValueError(
                     f"network {i}: callbacks run in the calling thread, but with an executor only "
@@ -296,7 +288,10 @@ def _forward(networks, X, out, n_threads):
     elif len(rows) >= CHUNK * n_threads:
         bounds = [len(rows) * i // n_threads for i in range(n_threads + 1)]
         run_in_threads(
-            [partial(_forward_rows, networks, rows, out, a, b) for a, b in zip(bounds, bounds[1:])]
+            [
+                partial(_forward_rows, networks, rows[a:b], out[:, a:b])
+                for a, b in zip(bounds, bounds[1:])
+            ]
         )
     else:
         bounds = [len(networks) * i // n_threads for i in range(n_threads + 1)]
@@ -310,9 +305,9 @@ def _forward(networks, X, out, n_threads):
     return out
 
 
-def _forward_rows(networks, X, out, start, stop, abort):
+def _forward_rows(networks, X, out, abort):
     for net, Y in zip(networks, out):
-        net._forward_into(X[start:stop], Y[start:stop], abort)
+        net._forward_into(X, Y, abort)
 
 
 def check_networks(networks: Any) -> list[Any]:

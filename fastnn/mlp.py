@@ -8,21 +8,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from . import initializers, losses
-from .callbacks import resolve_callbacks
 from .differentiable import DifferentiableNetwork
 from .hints import FIT, NETWORK, PARTIAL_FIT, with_hints
 from .training import sources
 from .training.draws import UntilBegun
-from .training.plan import Plan, Settings
+from .training.options import FitOptions
+from .training.plan import Plan
 from .training.progress import ProgressLine
-from .training.session import Session
 from .training.state import fresh, resumed
-from .validation import (
-    check_count,
-    check_number,
-    check_rng,
-    check_threads,
-)
+from .validation import check_rng
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -248,33 +242,30 @@ class MLP(DifferentiableNetwork):
         True
         """
         self._check_may_train()
-        epochs = check_count("epochs", epochs, minimum=0)
-        callbacks = resolve_callbacks(callbacks)
+        options = FitOptions(
+            optimizer=optimizer,
+            epochs=epochs,
+            batch_size=batch_size,
+            shuffle=shuffle,
+            callbacks=callbacks,
+            n_threads=n_threads,
+            resume=resume,
+            class_weight=class_weight,
+            validation_fraction=validation_fraction,
+        )
         rng = self.rng if rng is None else check_rng(rng)
         loss = losses.resolve(loss, self.activations[-1])
         data = sources.of_training(self, X, y, loss, sample_weight, window)
         validation = sources.of_validation(self, validation_data, loss, data, window)
-        check_number("validation_fraction", validation_fraction, minimum=0, below=1)
-        if validation_fraction and validation is not None:
+        if options.validation_fraction and validation is not None:
             raise ValueError(
                 "validation_data and validation_fraction exclude each other. Pass one of them."
             )
-        settings = Settings(
-            optimizer,
-            epochs,
-            batch_size,
-            shuffle,
-            callbacks,
-            resume,
-            class_weight,
-            validation_fraction,
-        )
-        n_threads = check_threads(n_threads)
-        plan = Plan(self, data, validation, rng, settings)
+        plan = Plan(self, data, options, rng, validation)
         # no other thread changes the state, which the plan reads
         with self._in_training(), UntilBegun([(self, rng)] if plan.draws else []):
-            session = plan.session(n_threads)
-            session.line = ProgressLine(epochs, session.data.n_rows) if progress else None
+            session = plan.session()
+            session.line = ProgressLine(options.epochs, session.data.n_rows) if progress else None
             return session.run_locked()
 
     @with_hints(PARTIAL_FIT)
@@ -308,25 +299,30 @@ class MLP(DifferentiableNetwork):
         3
         """
         self._check_may_train()
-        data = sources.in_memory(
-            self, X, y, losses.resolve(loss, self.activations[-1]), sample_weight
+        options = FitOptions(
+            optimizer=optimizer,
+            epochs=1,
+            batch_size=batch_size,
+            shuffle=False,
+            n_threads=n_threads,
+            resume=True,
+            class_weight=class_weight,
         )
-        data = data.with_class_weight(class_weight, self.layer_sizes[-1])
-        n_threads = check_threads(n_threads)
+        loss = losses.resolve(loss, self.activations[-1])
+        data = sources.in_memory(self, X, y, loss, sample_weight)
         # no other thread changes the state
         with self._in_training(), UntilBegun([(self, self.rng)] if self.has_dropout else []):
             state = (
-                fresh(self, optimizer)
+                fresh(self, options.optimizer)
                 if self.state is None
-                else resumed(self.state, optimizer, new_epoch=True)
+                else resumed(self.state, options.optimizer, new_epoch=True)
             )
             if state.optimizer.full_batch:
                 raise ValueError(
                     "partial_fit does not support L-BFGS, which needs all rows. "
                     "Use fit, or another optimizer."
                 )
-            session = Session(self, data, state, 1, batch_size, False, n_threads, self.rng)
-            return session.run_locked()
+            return Plan(self, data, options, self.rng, state=state).session().run_locked()
 
     # ---- other formats ----
 

@@ -37,8 +37,6 @@ def check_number(
     """Check a finite number within bounds."""
     if isinstance(value, np.generic):
         value = value.item()  # a float32 cannot be compared with the largest float
-    limits = {"at least": minimum, "above": above, "below": below}
-    bounds = [f"{word} {limit}" for word, limit in limits.items() if limit is not None]
     # the type first: isinstance of an abstract class takes 1 us
     real = type(value) is float or isinstance(value, numbers.Real)
     good = real and abs(value) <= sys.float_info.max
@@ -49,6 +47,8 @@ def check_number(
         and (below is None or value < below)
     )
     if not good:
+        limits = {"at least": minimum, "above": above, "below": below}
+        bounds = [f"{word} {limit}" for word, limit in limits.items() if limit is not None]
         within = f" {' and '.join(bounds)}" if bounds else ""
         raise ValueError(f"{name} must be a finite number{within}, got {value!r}")
     return value if type(value) in (int, float) else float(value)
@@ -108,14 +108,14 @@ def check_rng(rng: Any) -> np.random.Generator:
 
 def check_threads(n_threads: Any) -> int:
     """Return the number of threads: at most the CPUs that this process may use, all for -1."""
+    if type(n_threads) is int and n_threads == 1:  # the usual case, as in `check_count`
+        return 1
     if (
         isinstance(n_threads, bool)
         or not isinstance(n_threads, numbers.Integral)
         or (n_threads < 1 and n_threads != -1)
     ):
         raise ValueError(f"n_threads must be at least 1, or -1 for all CPUs, got {n_threads!r}")
-    if n_threads == 1:
-        return 1
     cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return cpus if n_threads == -1 else min(int(n_threads), cpus)
 

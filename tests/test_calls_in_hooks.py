@@ -32,7 +32,10 @@ X64 = X.astype(float)  # is converted, so that `forward` goes through Python
 @pytest.fixture(autouse=True)
 def threads_for_any_work(monkeypatch, tmp_path):
     """Let small networks use several threads, also if the machine has one CPU."""
-    for module in ("many", "mlp", "network", "estimators.ensemble", "estimators.fit"):
+    for module in (
+        *("many", "network", "training.options"),
+        *("estimators.ensemble", "estimators.fit"),
+    ):
         monkeypatch.setattr(f"fastnn.{module}.check_threads", lambda n: n)
     monkeypatch.setattr(kernels, "WORTH_SHARING", 0)
     monkeypatch.setattr("fastnn.threads.WORTH_SHARING", 0)

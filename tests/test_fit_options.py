@@ -1,5 +1,8 @@
 """Options of fit and MLP: class weights, held-out rows, custom losses, initial weights, dropout."""
 
+import dataclasses
+import inspect
+
 import numpy as np
 import pytest
 from checks import assert_same_bits
@@ -7,6 +10,7 @@ from checks import assert_same_bits
 import fastnn
 from fastnn import MLP, SGD, initializers
 from fastnn.losses import Huber
+from fastnn.training.options import FitOptions
 
 X = np.random.default_rng(1).normal(size=(300, 6))
 SMOOTH = (np.sin(X[:, :1] * np.arange(1, 5)) + 1) / 2  # (300, 4), in 0..1
@@ -16,6 +20,19 @@ WEIGHT = np.arange(300) % 4 / 2.0
 def log_cosh(outputs, y):
     d = outputs - y
     return np.log(np.cosh(d)).mean(), np.tanh(d) / d.size
+
+
+def test_the_defaults_of_the_options_are_those_of_fit_and_fit_many():
+    of_fit, of_many = (
+        inspect.signature(function).parameters for function in (MLP.fit, fastnn.fit_many)
+    )
+    options = {each.name: each.default for each in dataclasses.fields(FitOptions) if each.init}
+    shared = options.keys() & of_fit.keys()
+    assert options.keys() - shared == {"patience", "retry"}  # of estimators
+    assert {name: of_fit[name].default for name in shared} == {n: options[n] for n in shared}
+    in_many = shared & of_many.keys() - {"n_threads"}  # all CPUs
+    assert {name: of_many[name].default for name in in_many} == {n: options[n] for n in in_many}
+    assert len(in_many) >= 8
 
 
 @pytest.mark.parametrize("loss", [None, "bce_with_logits"])

@@ -26,8 +26,9 @@ LAYERS = [
     {"training.state", "training.stopping", "training.progress", "training.data"},
     {"training.groups", "training.slices"},
     {"training.stream"},
-    {"training.engines"},
     {"callbacks"},
+    {"training.options"},
+    {"training.engines"},
     {"training.session", "training.seeds"},
     {"training.plan", "training.many", "training.stream_pool"},
     {"training.arguments"},
@@ -63,6 +64,9 @@ LATE = {
     ("loading", "tabular"),
     ("cli", "reference"),  # the race of demo, and bench
 }
+# What `fastnn.__getattr__` imports, the only module with a computed name.
+IMPORTED_BY_GETATTR = "f'.{_MODULE_OF.get(name, name)}'"
+LAZY = [f".{module}" for module in {*fastnn._MODULE_OF.values(), *fastnn._PACKAGES}]
 AT_IMPORT = {"numpy"}  # besides fastnn and the standard library
 ON_USE = {  # also allowed in these packages, which are imported when they are used
     "sklearn": {"estimators", "exchange", "model_selection", "tabular"},
@@ -123,12 +127,15 @@ def imports(tree, package=()):
                 "import_module",
                 "__import__",
             ):
-                name = child.args[0].value if isinstance(child.args[0], ast.Constant) else "?"
-                names = (
-                    [("fastnn" + name if name.startswith(".") else name,)]
-                    if not name.startswith(".")
-                    else [("fastnn", name[1:])]
-                )
+                name = child.args[0]
+                if isinstance(name, ast.Constant):
+                    modules = [name.value]
+                else:
+                    modules = LAZY if ast.unparse(name) == IMPORTED_BY_GETATTR else ["?"]
+                names = [
+                    ("fastnn", *each[1:].split(".")) if each.startswith(".") else (each,)
+                    for each in modules
+                ]
             else:
                 continue
             for name in names:
@@ -216,6 +223,7 @@ def test_the_architecture_page_names_every_module():
             "training.session",
             "import importlib\ndef f():\n    importlib.import_module('.reference', __name__)",
         ),
+        ("training.session", "import importlib\nimportlib.import_module(f'.{name}', __name__)"),
         ("reference", "from ..validation import check_array"),
         ("reference", "import fastnn.kernels"),
         ("training.session", "import scipy.special"),

@@ -112,9 +112,9 @@ def test_survivors_are_not_trained_again(monkeypatch):
     epochs = []
     init = session.Session.__init__
 
-    def record(self, net, data, state, n, *args, **kwargs):
-        epochs.append(n)
-        init(self, net, data, state, n, *args, **kwargs)
+    def record(self, net, data, state, options, *args):
+        epochs.append(options.epochs)
+        init(self, net, data, state, options, *args)
 
     monkeypatch.setattr(session.Session, "__init__", record)
     search().fit(X, y)
@@ -341,9 +341,9 @@ def test_a_schedule_with_a_warm_up_is_stretched_to_each_rung(where, monkeypatch)
     rates = []
     init = session.Session.__init__
 
-    def record(self, net, data, state, n, *args, **kwargs):
+    def record(self, net, data, state, *args):
         rates.append((state.epoch, state.optimizer.lr))
-        init(self, net, data, state, n, *args, **kwargs)
+        init(self, net, data, state, *args)
 
     monkeypatch.setattr(session.Session, "__init__", record)
     cycle = schedules.OneCycle(0.1, 18, unit="epoch")

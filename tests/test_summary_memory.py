@@ -52,7 +52,7 @@ def allocated():
 )
 def test_training(allocated, batch_size, sizes, options, optimizer):
     net = fastnn.MLP(sizes, rng=0, **options)
-    net.state = state = fresh(net, optimizer)
+    net.state = state = fresh(net, fastnn.optimizers.resolve(optimizer))
     expected = summary._workspaces(net, batch_size)["training"]
     X = np.zeros((1000, sizes[0]), net.dtype)
     y = np.zeros(1000) if net.activations[-1] == "softmax" else np.zeros((1000, sizes[-1]))

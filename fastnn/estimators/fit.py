@@ -12,8 +12,9 @@ from ..callbacks import resolve_callbacks
 from ..training import state
 from ..training.data import Data
 from ..training.many import train_many
+from ..training.options import FitOptions
+from ..training.plan import Plan
 from ..training.progress import ManyLine, ProgressLine
-from ..training.session import Session
 from ..training.state import DivergenceError, History
 from ..validation import check_threads
 from . import bagging, ensemble, held_out, inputs, parameters, records
@@ -149,25 +150,22 @@ class Fit:
         e, m = self.estimator, self.members[member]
         n, n_seen = len(m.data), self.records[member].n_seen
         is_adaptive = parameters.uses_learning_rate(e, "adaptive")
-        session = Session(
-            m.net,
-            m.data,
-            training,
-            epochs,
-            parameters.batch_size(e, n),
-            e.shuffle,
-            self.n_threads,
-            m.rng,
-            m.validation,
-            [
+        options = FitOptions(
+            optimizer=training.optimizer,
+            epochs=epochs,
+            batch_size=parameters.batch_size(e, n),
+            shuffle=e.shuffle,
+            callbacks=[
                 *m.callbacks,
                 *parameters.rate_callbacks(e, n, n_seen),
                 *resolve_callbacks(e.callbacks),
             ],
-            m.patience,
+            n_threads=self.n_threads,
+            patience=m.patience,
             retry=parameters.AdaptiveRate() if is_adaptive else None,
-            queue=queue,
         )
+        plan = Plan(m.net, m.data, options, m.rng, m.validation, training)
+        session = plan.session(queue)
         m.history = session.history
         return session
 

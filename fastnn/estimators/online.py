@@ -15,8 +15,8 @@ from ..sparse_rows import is_sparse
 from ..training import state
 from ..training.engines.online import OnlineEngine
 from ..training.many import train_many
-from ..training.session import Session
-from ..validation import check_threads
+from ..training.options import FitOptions
+from ..training.plan import Plan
 from . import inputs, parameters, records
 from .attributes import Attributes
 from .fit import raise_if_diverged
@@ -85,27 +85,24 @@ class PartialFit(Attributes):
             else:
                 name = "network_" if len(networks) == 1 else f"networks_[{i}]"
                 trainings.append(state.resumed(net.state, optimizer, new_epoch=True, net=name))
-        n_threads, batch_size = check_threads(self.n_threads), parameters.batch_size(self, n)
+        options = FitOptions(
+            optimizer=optimizer,
+            epochs=1,
+            batch_size=parameters.batch_size(self, n),
+            shuffle=self.shuffle,
+            callbacks=self.callbacks,
+            n_threads=self.n_threads,
+        )
 
         def session(i, queue=None):
-            return Session(
-                networks[i],
-                data,
-                trainings[i],
-                1,
-                batch_size,
-                self.shuffle,
-                n_threads,
-                networks[i].rng,
-                callbacks=resolve_callbacks(self.callbacks),
-                queue=queue,
-            )
+            plan = Plan(networks[i], data, options, networks[i].rng, state=trainings[i])
+            return plan.session(queue)
 
         with kernels.InTraining(networks if fresh else []):
             if len(networks) == 1:
                 session(0).run_locked()
             else:
-                train_many([], session, n_threads, n=len(networks))
+                train_many([], session, options.n_threads, n=len(networks))
                 raise_if_diverged(networks)
         self._record_epoch(n)
         if n == len(networks) == 1 and self._can_step_online(data):

@@ -98,6 +98,8 @@ def same_moments(optimizer: Any, other: Any) -> bool:
     """
     if optimizer.full_batch or other.full_batch:
         return False
+    if optimizer is other:
+        return True
     a, b = optimizer.to_kernel(), other.to_kernel()
     with_moments = ("momentum", "amsgrad", "centered", "average")
     return a["rule"] == b["rule"] and all(bool(a[name]) == bool(b[name]) for name in with_moments)

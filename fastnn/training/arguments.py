@@ -2,18 +2,19 @@
 
 import numpy as np
 
-from .. import kernels, losses, optimizers
-from ..callbacks import check_callbacks, resolve_callbacks
+from .. import kernels, losses
+from ..callbacks import check_callbacks
 from ..input_table import check_inputs
-from ..validation import check_count, check_number, check_rng
+from ..validation import check_rng
 from .data import Data, n_held_out, of_validation
-from .plan import Plan, Settings
+from .options import FitOptions
+from .plan import Plan
 from .seeds import SpawnedSeed, spawn_seeds
 from .state import resumed
 
 
-class Spread:
-    """One argument of many networks: ``spread[i]`` is that of network i.
+class PerNetwork:
+    """One argument of many networks: ``argument[i]`` is that of network i.
 
     Parameters
     ----------
@@ -22,12 +23,13 @@ class Spread:
         One value for all, or a list or tuple with one for each.
     k : int
         Number of networks.
-    is_each : callable, optional
-        is_each(value) returns whether a list or tuple holds one for each. By default it does.
     """
 
-    def __init__(self, name, value, k, is_each=lambda value: True):
-        self.value, self.is_each = value, isinstance(value, (list, tuple)) and is_each(value)
+    def __init__(self, name, value, k):
+        holds_one_each = HOLDS_ONE_EACH.get(name)
+        self.value, self.is_each = value, isinstance(value, (list, tuple))
+        if self.is_each and holds_one_each is not None:
+            self.is_each = holds_one_each(value)
         if self.is_each and len(value) != k:
             raise ValueError(
                 f"{name} lists {len(value)} values for {k} network{'s' * (k != 1)}. "
@@ -72,11 +74,27 @@ def holds_rows(value):
     )
 
 
-def spread_rows(name, rows, k):
-    """Return the Spread of `rows` or `validation_rows`, which may be a matrix."""
-    if isinstance(rows, np.ndarray) and rows.ndim == 2:
-        rows = list(rows)
-    return Spread(name, rows, k, holds_rows)
+# Lists and tuples of other arguments always hold one value for each.
+HOLDS_ONE_EACH = {
+    "X": holds_matrices,
+    "y": holds_arrays,
+    "validation_data": is_list,
+    "sample_weight": holds_arrays,
+    "callbacks": holds_sequences,
+    "class_weight": holds_class_weights,
+    "rows": holds_rows,
+    "validation_rows": holds_rows,
+}
+
+
+def spread(k, values):
+    """Return the PerNetwork of each argument. values : {name: argument of `fit_many`}"""
+    return {name: PerNetwork(name, value, k) for name, value in values.items()}
+
+
+def split_matrix(rows):
+    """Return `rows` or `validation_rows` as a list, if they are a matrix."""
+    return list(rows) if isinstance(rows, np.ndarray) and rows.ndim == 2 else rows
 
 
 def spawn(rng, k):
@@ -103,18 +121,18 @@ class Planner:
     10,000 networks must not take longer than training them.
     """
 
-    OWN = ("rows", "validation_rows", "rng")  # arguments that usually differ
+    UNSHARED = ("rows", "validation_rows", "rng")  # arguments that usually differ
 
-    def __init__(self, networks, arguments):
-        self.networks, self.arguments = networks, arguments
+    def __init__(self, networks, arguments, n_threads):
+        self.networks, self.arguments, self.n_threads = networks, arguments, n_threads
         self.lists = [
-            spread.value
-            for name, spread in arguments.items()
-            if spread.is_each and name not in self.OWN
+            argument.value
+            for name, argument in arguments.items()
+            if argument.is_each and name not in self.UNSHARED
         ]
         self.rng = arguments["rng"]
-        self.selects = any(arguments[name].value is not None for name in self.OWN[:2])
-        self.known = {}  # results of `once`
+        self.selects = any(arguments[name].value is not None for name in self.UNSHARED[:2])
+        self.cache = {}  # results of `memoize`
         self.users = {}  # {id of a bit generator: number of the network that draws from it}
 
     def plans(self):
@@ -127,11 +145,11 @@ class Planner:
                 raise type(error)(f"network {i}: {error}") from None
         return plans
 
-    def once(self, key, function):
+    def memoize(self, key, function):
         """Return function(), which is called once for this key."""
-        result = self.known.get(key)
+        result = self.cache.get(key)
         if result is None:
-            result = self.known[key] = function()
+            result = self.cache[key] = function()
         return result
 
     def plan(self, i, net):
@@ -139,47 +157,36 @@ class Planner:
         sizes = net.layer_sizes
         # ids are unique: `arguments` keeps the objects alive
         group = sizes[0], sizes[-1], net.activations[-1], *[id(each[i]) for each in self.lists]
-        shared = self.known.get(group) or self.once(group, lambda: self.resolve(net, i))
-        settings = shared.settings
+        shared = self.cache.get(group) or self.memoize(group, lambda: self.resolve(net, i))
+        options = shared.options
         rng = self.rng[i]
         spawned = type(rng) is SpawnedSeed
         if not spawned:
             rng = net.rng if rng is None else check_rng(rng)
-        plan = Plan(net, shared.data, shared.validation, rng, settings)
+        plan = Plan(net, shared.data, options, rng, shared.validation)
         if self.selects:
             self.select_rows(plan, i)
-        if settings.resume:
-            resumed(net.state, settings.optimizer)
-        if not spawned and (settings.shuffle or settings.validation_fraction or net.has_dropout):
+        if options.resume:
+            resumed(net.state, options.optimizer)
+        if not spawned and (options.shuffle or options.validation_fraction or net.has_dropout):
             self.check_generator(i, rng)
         return plan
 
     def resolve(self, net, i):
         """Return the Plan of network i, checked if it is for all rows."""
-        a = {name: spread[i] for name, spread in self.arguments.items() if name not in self.OWN}
-        X, batch_size, optimizer = a["X"], a["batch_size"], a["optimizer"]
-        n_in = net.layer_sizes[0]  # X is converted once, also if networks differ in y
-        X = self.once(("X", id(X), n_in), lambda: check_inputs("X", X, net.dtype, n_in))
+        a = {
+            name: argument[i]
+            for name, argument in self.arguments.items()
+            if name not in self.UNSHARED
+        }
+        X, n_in = a["X"], net.layer_sizes[0]  # X is converted once, also if networks differ in y
+        X = self.memoize(("X", id(X), n_in), lambda: check_inputs("X", X, net.dtype, n_in))
         loss = losses.resolve(a["loss"], net.activations[-1])
-        if optimizer is None and not a["resume"]:
-            optimizer = "adam"
         data = Data.of(net, X, a["y"], loss, a["sample_weight"])
-        plan = Plan(
-            net,
-            data,
-            of_validation(net, a["validation_data"], loss, data),
-            None,
-            Settings(
-                None if optimizer is None else optimizers.resolve(optimizer),
-                check_count("epochs", a["epochs"], minimum=0),
-                None if batch_size is None else check_count("batch_size", batch_size),
-                a["shuffle"],
-                resolve_callbacks(a["callbacks"]),
-                a["resume"],
-                a["class_weight"],
-                check_number("validation_fraction", a["validation_fraction"], minimum=0, below=1),
-            ),
-        )
+        validation = of_validation(net, a["validation_data"], loss, data)
+        settings = {name: a[name] for name in FitOptions.__slots__ if name in a}
+        options = FitOptions(n_threads=self.n_threads, **settings)
+        plan = Plan(net, data, options, None, validation)
         if not self.selects:
             check_plan(plan)
         return plan
@@ -197,13 +204,13 @@ class Planner:
 
     def select(self, data, name, i, default):
         """Return the rows of data that an argument selects, or `default` if it is None."""
-        spread = self.arguments[name]
-        if spread.value is None or (rows := spread[i]) is None:
+        argument = self.arguments[name]
+        if argument.value is None or (rows := argument[i]) is None:
             return default
         n = data.X.shape[0]
-        if spread.is_each:
+        if argument.is_each:
             return data.select(check_indices(name, rows, n))
-        return data.select(self.once((name, n), lambda: check_indices(name, rows, n)))
+        return data.select(self.memoize((name, n), lambda: check_indices(name, rows, n)))
 
     def check_generator(self, i, rng):
         """Check that no other network draws from this generator."""
@@ -217,21 +224,21 @@ class Planner:
 
 def check_plan(plan):
     """Check what depends on the rows of a plan."""
-    data, validation, settings = plan.data, plan.validation, plan.settings
+    data, validation, options = plan.data, plan.validation, plan.options
     if not len(data):
         raise ValueError("X has no rows. Training needs at least one.")
-    if settings.validation_fraction:
+    if options.validation_fraction:
         if validation is not None:
             raise ValueError(
                 "validation_fraction excludes validation_data and validation_rows. "
                 "Pass one of them."
             )
-        n_held_out(settings.validation_fraction, len(data))
-    if settings.callbacks:
-        validates = validation is not None or settings.validation_fraction > 0
-        check_callbacks(settings.callbacks, data, validates)
-    if settings.class_weight is not None:
-        data.with_class_weight(settings.class_weight, plan.net.layer_sizes[-1])
+        n_held_out(options.validation_fraction, len(data))
+    if options.callbacks:
+        validates = validation is not None or options.validation_fraction > 0
+        check_callbacks(options.callbacks, data, validates)
+    if options.class_weight is not None:
+        data.with_class_weight(options.class_weight, plan.net.layer_sizes[-1])
 
 
 def check_indices(name, rows, n):

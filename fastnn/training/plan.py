@@ -1,76 +1,68 @@
-"""Plan: the checked arguments of one call of `fit`."""
+"""Plan: what one training needs. The only place that makes a `Session`."""
 
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from . import engines
 from .data import Data
+from .options import FitOptions
 from .session import Session
-from .state import fresh, resumed
-
-
-@dataclass(eq=False, repr=False, slots=True)
-class Settings:
-    """Arguments of `MLP.fit`, checked, that many networks can share."""
-
-    optimizer: Any
-    epochs: int
-    batch_size: int | None
-    shuffle: bool
-    callbacks: list
-    resume: bool
-    class_weight: Any
-    validation_fraction: float
-    engine: Any = None  # of one of these networks, for `DenseEngine.twin`
+from .state import TrainingState, fresh, resumed
 
 
 @dataclass(eq=False, repr=False, slots=True)
 class Plan:
-    """One training that has not begun: a network and the arguments of `MLP.fit`, checked.
+    """One training that has not begun: a network, its rows, and how to train it, all checked.
 
     `session` draws from `rng` what the training needs, and reads the network. A seed becomes a
     generator only then: ten thousand generators do not fit in the caches.
+
+    state : the state to begin with; by default a new one, or with `resume` that of the network
     """
 
     net: Any
     data: Data
-    validation: Data | None
+    options: FitOptions
     rng: Any
-    settings: Settings
+    validation: Data | None = None
+    state: TrainingState | None = None
 
     @property
     def draws(self):
         """Whether `session` draws from `rng`."""
-        return self.net.has_dropout or self.settings.validation_fraction > 0
+        return self.net.has_dropout or self.options.validation_fraction > 0
 
-    def session(self, n_threads, queue=None):
-        """Return the Session. queue : kernels.TrainerQueue, optional."""
-        net, data, validation, settings = self.net, self.data, self.validation, self.settings
-        rng, optimizer, engine = self.rng, settings.optimizer, settings.engine
+    def session(self, queue=None, originals=None, kind=Session):
+        """Return the Session.
+
+        Parameters
+        ----------
+        queue : kernels.TrainerQueue, optional
+            Run in this queue, if the engine can: see ``engine.queued``.
+        originals : dict of FitOptions to DenseEngine, optional, INOUT
+            An engine of this queue for each options, which the new one may copy: see
+            `DenseEngine.twin`.
+        kind : type, default Session
+            A subclass of Session.
+        """
+        net, data, options, validation = self.net, self.data, self.options, self.validation
+        rng, state = self.rng, self.state
         if not isinstance(rng, np.random.Generator):
             rng = np.random.default_rng(rng)
-        state = resumed(net.state, optimizer) if settings.resume else fresh(net, optimizer)
-        if settings.validation_fraction:
-            data, validation = state.hold_out(data, settings.validation_fraction, rng)
-        if settings.class_weight is not None:
-            data = data.with_class_weight(settings.class_weight, net.layer_sizes[-1])
-        if engine is not None:
-            engine = engine.twin(net, data, state, rng, validation)
-        session = Session(
-            net,
-            data,
-            state,
-            settings.epochs,
-            settings.batch_size,
-            settings.shuffle,
-            n_threads,
-            rng,
-            validation,
-            settings.callbacks,
-            queue=queue,
-            engine=engine,
-        )
-        if engine is None and session.engine.queued:
-            settings.engine = session.engine
-        return session
+        if state is None:
+            optimizer = options.optimizer
+            state = resumed(net.state, optimizer) if options.resume else fresh(net, optimizer)
+        if options.validation_fraction:
+            data, validation = state.hold_out(data, options.validation_fraction, rng)
+        if options.class_weight is not None:
+            data = data.with_class_weight(options.class_weight, net.layer_sizes[-1])
+        engine = None
+        if originals and (original := originals.get(options)) is not None:
+            engine = original.twin(net, data, state, rng, validation)
+        if engine is None:
+            engine = engines.engine(net, data, state, options, rng, validation, queue)
+            if engine.queued and originals is not None:
+                originals[options] = engine
+        return kind(net, data, state, options, rng, validation, engine)

@@ -1,14 +1,27 @@
-"""Session: the training loop around an engine."""
+"""Session: the training loop around an engine.
+
+One training, in order:
+
+1. `Plan.session` makes the state, the engine and the session. Nothing is locked or changed yet.
+2. `run` locks the network. `begin` gives it the new state and history, and loads its parameters
+   into the engine. Callbacks' `on_fit_begin` is called.
+3. `loop` runs slices. `begin_slice` makes the array for their losses. `engine.advance` computes
+   steps without the GIL, for about 50 ms, or for one epoch if something follows each epoch.
+4. `end_slice` does what follows: `follow` updates state and history. Then `tick` counts patience
+   and calls `end_epoch` (validation, learning rate), the callbacks and the progress line. Around
+   callbacks, `call` stores the engine's parameters in the network and loads them again.
+5. `finish` stores parameters and moments, also after an exception or Ctrl-C. `end` calls
+   `on_fit_end`.
+"""
 
 import time
 from typing import Any
 
 import numpy as np
 
-from ..callbacks import Callback, EarlyStopping, IntervalTimer, check_callbacks, find_early_stopping
+from ..callbacks import Callback, IntervalTimer, check_callbacks
 from ..kernels import Metric, Stop, all_finite
 from ..optimizers import same_moments
-from . import engines
 from .slices import Slice
 from .state import Best, DivergenceError, History, divergence_remedy
 
@@ -29,21 +42,14 @@ class Session:
 
     Parameters
     ----------
-    net, data, state, batch_size, shuffle, n_threads, rng
-        As in `MLP.fit`; data : Data, state : TrainingState.
-    epochs : int
-        Train for so many epochs.
-    validation : Data, optional
-    callbacks : list of Callback
-    patience : Patience, optional
-        Stop when the training loss has not improved for so long.
-    retry : Callback, optional
-        Its `on_stop` is called when patience or a callback that allows it would stop the training.
-        If it returns True, training continues with fresh patience.
-    queue : kernels.TrainerQueue, optional
-        Run in this queue, if the engine can: see ``engine.queued``.
-    engine : Engine, optional
-        An engine made for these arguments. By default a new one.
+    net : MLP
+    data : Data or StreamedData
+    state : TrainingState
+    options : FitOptions
+    rng : numpy.random.Generator
+    validation : Data or StreamedData, or None
+    engine : Engine
+        Made from the same objects.
     """
 
     line = None  # a ProgressLine
@@ -57,53 +63,22 @@ class Session:
     every_epoch = False  # whether a slice ends after every epoch
     defers_moments = False  # whether callbacks get the moments only when they read them
 
-    def __init__(
-        self,
-        net,
-        data,
-        state,
-        epochs,
-        batch_size,
-        shuffle,
-        n_threads,
-        rng,
-        validation=None,
-        callbacks=(),
-        patience=None,
-        retry=None,
-        queue=None,
-        engine=None,
-    ):
-        self.net, self.data, self.state, self.rng = net, data, state, rng
-        self.validation, self.patience, self.retry = validation, patience, retry
-        self.all_callbacks = self.callbacks = callbacks
+    def __init__(self, net, data, state, options, rng, validation, engine):
+        self.net, self.data, self.state, self.options, self.rng = net, data, state, options, rng
+        self.validation, self.engine = validation, engine
+        self.callbacks, self.patience = options.callbacks, options.patience
         self.history = History()
         self.first_step = state.step
         self.slice = Slice.following(None, state, self.history, 0)
-        self.last_epoch = state.epoch + epochs
-        stopping, alone = None, False
-        if callbacks:
-            stopping = find_early_stopping(callbacks)
-            check_callbacks(callbacks, data, validation is not None)
-            alone = len(callbacks) == 1 and type(stopping) is EarlyStopping and patience is None
-        self.engine = engine or engines.engine(
-            net,
-            data,
-            state,
-            batch_size,
-            shuffle,
-            n_threads,
-            rng,
-            validation,
-            keep_best=alone,
-            queue=queue,
-        )
-        if callbacks or validation is not None or state.needs_epoch_loss:
-            self.plan_epochs(stopping)
+        self.last_epoch = state.epoch + options.epochs
+        if self.callbacks or validation is not None or state.needs_epoch_loss:
+            self.plan_epochs()
 
-    def plan_epochs(self, stopping):
-        """Find out what to do after each epoch. stopping : EarlyStopping among the callbacks, or None."""
+    def plan_epochs(self):
+        """Find out what to do after each epoch."""
         validation, engine, state = self.validation, self.engine, self.state
+        stopping = self.options.early_stopping
+        check_callbacks(self.callbacks, self.data, validation is not None)
         if engine.keeps_best:
             self.stopping, self.callbacks = stopping, ()
         if validation is not None and not engine.validates:
@@ -242,10 +217,10 @@ class Session:
             self.line.show(self.history)
         if (
             reason
-            and self.retry
+            and self.options.retry
             and not self.final_stop
             and self.state.epoch < self.last_epoch
-            and self.call([self.retry], "on_stop")
+            and self.call([self.options.retry], "on_stop")
         ):
             reason = ""
             if self.patience is not None:
@@ -273,7 +248,7 @@ class Session:
 
     def end(self):
         """Call the callbacks' last method."""
-        for callback in self.all_callbacks:
+        for callback in self.options.callbacks:
             callback.on_fit_end(self.net, self.history)
 
     def set_reason(self, error=None):

@@ -141,6 +141,26 @@ class Best:
     params: NDArray[Any]
 
 
+class _DeferredMoments:
+    """What `TrainingState.moments` is while the state holds none: see `defer_moments`.
+
+    It raises AttributeError for the class, from which @dataclass sees that the field has no default.
+    A `__getattr__` of the state would slow down every attribute.
+    """
+
+    def __get__(self, state: Any, owner: Any = None) -> Any:
+        if state is None or state._deferred is None:
+            raise AttributeError("moments")
+        moments, update = state._deferred
+        update(moments)
+        state.moments = moments
+        del state._deferred
+        return moments
+
+
+_DEFERRED_MOMENTS: Any = _DeferredMoments()
+
+
 @dataclass(eq=False)
 class TrainingState:
     """Training state besides the parameters, from which `fit(resume=True)` continues.
@@ -176,7 +196,7 @@ class TrainingState:
     """
 
     optimizer: Any
-    moments: NDArray[Any]
+    moments: NDArray[Any] = _DEFERRED_MOMENTS
     step: int = 0
     epoch: int = 0
     row: int = 0
@@ -311,27 +331,6 @@ def is_order_from(first: int, order: NDArray[Any], n: int) -> bool:
     return np.array_equal(np.sort(order), np.arange(first, first + n))
 
 
-class _DeferredMoments:
-    """What `TrainingState.moments` is while it is not in the state's dict.
-
-    A `__getattr__` would slow down every attribute.
-    """
-
-    def __get__(self, state, owner=None):
-        if state is None or state._deferred is None:
-            raise AttributeError("moments")
-        moments, update = state._deferred
-        update(moments)
-        state.moments = moments
-        del state._deferred
-        return moments
-
-
-# After @dataclass, which would take it for the default of the field. By setattr (B010): mypy refuses
-# an assignment, since the field is an array.
-setattr(TrainingState, "moments", _DeferredMoments())  # noqa: B010
-
-
 def _zero_moments(optimizer, net):
     """Return zeros in memory that the system has provided already.
 
@@ -347,8 +346,8 @@ def _zero_moments(optimizer, net):
 
 
 def fresh(net: Any, optimizer: Any) -> TrainingState:
-    """Return the state of a new training."""
-    optimizer = optimizers.resolve("adam" if optimizer is None else optimizer)
+    """Return the state of a new training. optimizer : an object, or None for the default"""
+    optimizer = optimizers.Adam() if optimizer is None else optimizer
     state = TrainingState(optimizer, _zero_moments(optimizer, net))
     if state.averages:
         state.moments[-1] = net.params
@@ -360,6 +359,7 @@ def resumed(
 ) -> TrainingState:
     """Return the state from which training continues.
 
+    optimizer : an object, or None for that of the state
     new_epoch : whether to drop the rest of an interrupted epoch, as `partial_fit` does.
     net : how the caller names the network, for the error message.
     """
@@ -369,7 +369,7 @@ def resumed(
             "resume=True continues an earlier training, but this network has not been trained. "
             "Pass resume=False."
         )
-    optimizer = state.optimizer if optimizer is None else optimizers.resolve(optimizer)
+    optimizer = state.optimizer if optimizer is None else optimizer
     if not optimizers.same_moments(optimizer, state.optimizer):
         raise ValueError(
             f"{optimizer} cannot continue with the moments of {state.optimizer}. {remedy}."

@@ -103,14 +103,13 @@ def columns(encoder, layout, name):
     return "\n".join(out)
 
 
-def products(g, encoder, layout, m, i, z, values):
-    """Return the lines that add to z what the cells x stand for, times the weights of group g."""
+def products(encoder, layout, values):
+    """Return the lines that add to z what the cells x stand for, times the weights of group g.
+
+    values : those of the templates, among them g, the number m of outputs, i and z
+    """
     name = values["name"]
     values = values | dict(
-        g=g,
-        m=m,
-        i=i,
-        z=z,
         first_bin=f"{name}_first_bin{encoder}",
         first_level=f"{name}_first_level{encoder}",
     )

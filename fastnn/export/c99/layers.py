@@ -119,7 +119,8 @@ def network(g, group, d, values):
             lines.append(f"    memcpy({z}, {name}_b{g}_{k}{i}, {m} * sizeof({real}));")
         if k == 0 and d.layouts:
             layout = d.layouts[group.encoder]
-            lines.append(cells.products(g, group.encoder, layout, m, i, z, values))
+            product = values | dict(g=g, m=m, i=i, z=z)
+            lines.append(cells.products(group.encoder, layout, product))
         else:
             lines.append(f"    {name}_product({n}, {m}, {x}, {name}_W{g}_{k}{i}, {z});")
         if activation != "identity":

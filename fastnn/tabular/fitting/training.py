@@ -10,8 +10,10 @@ from ...callbacks import EarlyStopping
 from ...mlp import MLP
 from ...training.data import Data
 from ...training.many import train_many
+from ...training.options import FitOptions
+from ...training.plan import Plan
 from ...training.session import SLICE_EPOCHS, Session
-from ...training.state import DivergenceError, fresh
+from ...training.state import DivergenceError
 from ...training.stream_pool import StreamPool
 from ..model import ACTIVATION
 from . import recipe
@@ -118,20 +120,18 @@ def train(
         rows = of_job.select(job.train) if stored is None else stored.data(job, loss)
         epochs = max(1, int(share * recipe.n_epochs(job.configuration, n)))
         optimizer = recipe.optimizer(job.configuration, targets.is_classifier, width, n, epochs)
-        return TwoPartSession(
-            job.net,
-            rows,
-            fresh(job.net, optimizer),
-            epochs,
-            recipe.batches(n)[1],
-            True,
-            n_threads // n_at_once,
-            job.net.rng,
-            of_job.select(job.held_out),
-            [EarlyStopping(None, keep="last", monitor=job.configuration.monitor)],
-            queue=queue,
-            first=int(recipe.LATE * epochs) if job.configuration.snapshots and epochs > 1 else None,
+        options = FitOptions(
+            optimizer=optimizer,
+            epochs=epochs,
+            batch_size=recipe.batches(n)[1],
+            callbacks=EarlyStopping(None, keep="last", monitor=job.configuration.monitor),
+            n_threads=n_threads // n_at_once,
         )
+        plan = Plan(job.net, rows, options, job.net.rng, of_job.select(job.held_out))
+        session = plan.session(queue, kind=TwoPartSession)
+        if job.configuration.snapshots and epochs > 1:
+            session.first = int(recipe.LATE * epochs)
+        return session
 
     def end(i, session, error):
         if error is not None and not isinstance(error, DivergenceError):
@@ -159,22 +159,15 @@ def train(
 class TwoPartSession(Session):
     """A Session that keeps the best epoch of the first part of a training, and that of the rest.
 
-    Parameters
+    Attributes
     ----------
     first : int or None
         Number of epochs of the first part; None for a single part.
-
-    Attributes
-    ----------
     best_of_first : ndarray (n_params,) or None
         Parameters of the best epoch of the first part, once it is over.
     """
 
-    best_of_first = None
-
-    def __init__(self, *args, first=None, **options):
-        super().__init__(*args, **options)
-        self.first = first
+    first = best_of_first = None
 
     @property
     def is_in_first(self):

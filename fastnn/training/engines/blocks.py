@@ -46,13 +46,13 @@ class BlocksEngine(Engine):
 
     Parameters
     ----------
-    shuffle : bool
-        Whether the `DenseEngine` shuffles the rows of each block.
+    options : FitOptions
+        Of the `DenseEngine`: `shuffle` is whether it shuffles the rows of each block.
     """
 
-    def __init__(self, net, state, batch_size, shuffle, n_threads, rng):
-        self.net, self.state, self.shuffle, self.rng = net, state, shuffle, rng
-        self.batch_size, self.n_threads = batch_size, n_threads
+    def __init__(self, net, state, options, rng):
+        self.net, self.state, self.rng = net, state, rng
+        self.options = replace(options, callbacks=())  # they concern the epoch, not its blocks
         self.block: Any = None
         self.start = state.step, state.epoch, state.row, state.loss_sum  # before the first block
         self.params: Any = None  # likewise
@@ -127,10 +127,7 @@ class BlocksEngine(Engine):
         order, n_rows = self.order_in_block(data, first), len(data)
         position = dict(step=step, epoch=epoch, row=row - first, loss_sum=loss_sum, order=order)
         state = replace(self.state, **position)
-        engine = DenseEngine(
-            *(self.net, data, state, min(self.batch_size, n_rows)),
-            *(self.shuffle, self.n_threads, self.rng),
-        )
+        engine = DenseEngine(self.net, data, state, self.options, self.rng)
         engine.load(state)
         self.block = Block(engine, first, n_rows, is_last, epoch, loss_sum, np.empty((3, 1)))
 

@@ -22,8 +22,13 @@ class DenseEngine(Engine):
 
     Parameters
     ----------
-    keep_best : bool, default False
-        Whether to keep the parameters of the best epoch, if the engine can.
+    net : MLP
+    data : Data
+    state : TrainingState
+    options : FitOptions
+    rng : numpy.random.Generator
+    validation : Data or StreamedData, optional
+        The engine computes its loss if it is Data that the kernels can read.
     queue : kernels.TrainerQueue, optional
         If `queued` is True after this, `queue` runs the trainer beside others, and `advance` is not
         called.
@@ -34,48 +39,35 @@ class DenseEngine(Engine):
     threads: Any = None  # a ThreadChoice
     validation_trainer: Any = None
 
-    def __init__(
-        self,
-        net,
-        data,
-        state,
-        batch_size,
-        shuffle,
-        n_threads,
-        rng,
-        validation=None,
-        keep_best=False,
-        queue=None,
-    ):
-        n = len(data)
-        self.data, self.validation = data, validation
-        self.max_batch, batch_size = batch_size, batch_rows(batch_size, n)
-        self.batch_size = batch_size
+    def __init__(self, net, data, state, options, rng, validation=None, queue=None):
+        n, shuffle, n_threads = len(data), options.shuffle, options.n_threads
+        self.data, self.validation, self.options = data, validation, options
+        self.batch_size = batch_size = batch_rows(options.batch_size, n)
         self.rows, self.shuffle = data.rows, shuffle
         if state.row or state.order is not None:
             state.check_rows(n)
             state.check_shuffle(shuffle)
-        options = {"optimizer": state.to_kernel(), "n_threads": n_threads}
+        settings = {"optimizer": state.to_kernel(), "n_threads": n_threads}
         if shuffle:
-            options["generator"] = rng.bit_generator
-            options["order"] = _given_order(data, state)
+            settings["generator"] = rng.bit_generator
+            settings["order"] = _given_order(data, state)
         if net.has_dropout:
             state.draw_seed(rng)
-            options |= {"dropout": np.array(net.dropout), "seed": state.seed}
+            settings |= {"dropout": np.array(net.dropout), "seed": state.seed}
         self.validates = validation is not None and validation.compiled
-        self.keeps_best = keep_best and (self.validates or validation is None)
+        self.keeps_best = options.only_stops_early and (self.validates or validation is None)
         self.queued = queue is not None and _fits_queue(net, data, n, batch_size, validation)
         if self.queued:
-            options |= {"workspace": queue.workspace, "n_threads": 1}
+            settings |= {"workspace": queue.workspace, "n_threads": 1}
         elif n_threads > 1:
             self.threads = ThreadChoice(net, ("training", batch_size), n_threads, SHORT_STEP)
         if self.validates:
             workspace = {"workspace": queue.validation_workspace} if self.queued else {}
             self.validation_trainer = validation.trainer(net, len(validation), **workspace)
-            options["validation"] = self.validation_trainer
+            settings["validation"] = self.validation_trainer
         if self.keeps_best:
-            options["keeps_best"] = True
-        self.trainer = data.trainer(net, batch_size, **options)
+            settings["keeps_best"] = True
+        self.trainer = data.trainer(net, batch_size, **settings)
 
     def twin(self, net, data, state, rng, validation=None):
         """Return an engine for another network of the same queue, or None if it needs its own.
@@ -85,7 +77,7 @@ class DenseEngine(Engine):
         """
         if not self.queued or state.row or state.order is not None or net.has_dropout:
             return None
-        batch_size = batch_rows(self.max_batch, len(data))
+        batch_size = batch_rows(self.options.batch_size, len(data))
         if (data is not self.data or validation is not self.validation) and not (
             _differ_in_rows(data, self.data)
             and _differ_in_rows(validation, self.validation)

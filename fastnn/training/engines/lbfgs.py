@@ -20,7 +20,7 @@ class LBFGSEngine(Engine):
 
     drives = True
 
-    def __init__(self, net, data, state, n_threads):
+    def __init__(self, net, data, state, options):
         try:
             from scipy.optimize import minimize
         except ImportError:
@@ -31,7 +31,7 @@ class LBFGSEngine(Engine):
                 "or use another optimizer."
             )
         self.minimize, self.net, self.optimizer = minimize, net, state.optimizer
-        self.objective = Objective(net, data, state.optimizer.l2, n_threads)
+        self.objective = Objective(net, data, state.optimizer.l2, options.n_threads)
         self.params, self.iterations = net.params.copy(), state.step  # after the last iteration
 
     def load(self, state):

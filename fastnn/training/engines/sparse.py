@@ -1,5 +1,6 @@
 """The engine of sparse rows: it makes one block of rows dense at a time."""
 
+from dataclasses import replace
 from typing import Any
 
 from ...sparse_rows import block_rows
@@ -11,15 +12,14 @@ from .blocks import BlocksEngine
 class SparseEngine(BlocksEngine):
     """Train on sparse rows. Parameters and moments are bit for bit those of dense rows."""
 
-    def __init__(self, net, data, state, batch_size, shuffle, n_threads, rng, validation=None):
+    def __init__(self, net, data, state, options, rng):
         n = len(data)
-        batch_size = batch_rows(batch_size, n)
         state.check_rows(n)
-        state.check_shuffle(shuffle)
+        state.check_shuffle(options.shuffle)
         # the rows of an epoch are shuffled before they are divided into blocks
-        super().__init__(net, state, batch_size, False, n_threads, rng)
-        self.data, self.shuffles = data, shuffle
-        self.rows = block_rows(data.X, batch_size)
+        super().__init__(net, state, replace(options, shuffle=False), rng)
+        self.data, self.shuffles = data, options.shuffle
+        self.rows = block_rows(data.X, batch_rows(options.batch_size, n))
         self.order: Any = None  # (epoch, order of its rows)
         if state.order is not None:
             self.order = state.epoch, state.order.copy()

@@ -10,15 +10,21 @@ class WindowsEngine(BlocksEngine):
     If one window holds all rows, the result is bit for bit that of the same rows in memory.
     """
 
-    def __init__(self, net, data, state, batch_size, shuffle, n_threads, rng, validation=None):
-        super().__init__(net, state, batch_size, shuffle, n_threads, rng)
+    def __init__(self, net, data, state, options, rng):
+        if state.optimizer.full_batch or options.batch_size is None:
+            what = "batch_size=None takes" if options.batch_size is None else "L-BFGS takes"
+            raise ValueError(
+                f"{what} all rows in one step, but row groups are read window by window. Pass "
+                "a batch_size and another optimizer, or all rows as arrays."
+            )
+        super().__init__(net, state, options, rng)
         if state.order is not None:  # between two windows there is none
-            state.check_shuffle(shuffle)
+            state.check_shuffle(options.shuffle)
         self.data, self.windows = data, None
 
     def next_block(self, epoch, row):
         if self.windows is None:  # at the beginning of a pass, or of a resumed training
-            self.windows = self.data.windows(self.batch_size, row)
+            self.windows = self.data.windows(self.options.batch_size, row)
         data, first, is_last = next(self.windows, (None, 0, True))
         if is_last:
             self.windows = None
@@ -35,7 +41,7 @@ class WindowsEngine(BlocksEngine):
         # the order of a window is drawn before its first step, which an exception may drop
         order = self.state.order
         within = self.position()[2] > first
-        if self.shuffle and (
+        if self.options.shuffle and (
             within if order is None else not is_order_from(first, order, len(data))
         ):
             raise ValueError(
