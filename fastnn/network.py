@@ -325,8 +325,7 @@ class Network(CompiledNetwork):
         >>> (other.params - net.params).min()
         np.float32(1.0)
         """
-        with self._reading():
-            return deepcopy(self)
+        return deepcopy(self)
 
     __copy__ = copy
 
@@ -342,9 +341,9 @@ class Network(CompiledNetwork):
         return net
 
     def __reduce__(self) -> tuple[Any, ...]:
-        self._check_not_training()
+        reading = self._reading()  # ends when all of the arguments before it are copied or pickled
         values = {name: value for name, value in self.__dict__.items() if name not in _DERIVED}
-        return _rebuild, (type(self), values, self.params.copy(), self.grads.copy())
+        return _rebuild, (type(self), values, self.params.copy(), self.grads.copy(), reading)
 
 
 for _name, _hint in hints.ATTRIBUTES.items():
@@ -363,7 +362,7 @@ _DERIVED = (
 )
 
 
-def _rebuild(cls, values, params, grads):
+def _rebuild(cls, values, params, grads, reading=None):
     """Rebuild a network from its pickled parts."""
     net = cls.__new__(cls)
     net.__dict__.update(values)

@@ -15,6 +15,7 @@ from . import ensemble, inputs
 from .base import BaseMLP
 from .calibration import Calibration
 from .class_targets import ClassTargets
+from .lock import lock_of
 from .online import partial_fit_available
 
 if TYPE_CHECKING:
@@ -284,6 +285,10 @@ class MLPClassifier(ClassTargets, Calibration, ClassifierMixin, BaseMLP):
 
     @_fit_context(prefer_skip_nested_validation=True)
     def _partial_fit_checked(self, X, y, sample_weight, classes):
+        with kernels.InTraining([lock_of(self)]):
+            return self._partial_fit_of_classes(X, y, sample_weight, classes)
+
+    def _partial_fit_of_classes(self, X, y, sample_weight, classes):
         fresh = not hasattr(self, "networks_")
         if self.class_weight == "balanced":
             raise ValueError(
@@ -321,7 +326,8 @@ class MLPClassifier(ClassTargets, Calibration, ClassifierMixin, BaseMLP):
             Classes. For a multi-label problem, 1 for each label with a probability above 0.5, and
             0 for the others.
         """
-        return self._decide(self._outputs(X))
+        with self._reading():
+            return self._decide(self._outputs(X))
 
     def _decide(self, Y):
         if self._target_type == "multilabel-indicator":
@@ -346,7 +352,8 @@ class MLPClassifier(ClassTargets, Calibration, ClassifierMixin, BaseMLP):
         ndarray (n, n_classes) or (n, n_labels)
             Has the dtype of the network.
         """
-        return self._from_outputs(self._outputs(X))
+        with self._reading():
+            return self._from_outputs(self._outputs(X))
 
     def _from_outputs(self, Y):
         """Return the probability of each class or label."""
@@ -374,7 +381,10 @@ class MLPClassifier(ClassTargets, Calibration, ClassifierMixin, BaseMLP):
         ndarray (n, n_classes) or (n, n_labels)
             Has the dtype of the network.
         """
-        logits = self._logits(X)
+        with self._reading():
+            return self._log_proba(self._logits(X))
+
+    def _log_proba(self, logits):
         if self._target_type == "multiclass":
             return ensemble.mean_log([ensemble.log_softmax(Z) for Z in logits])
         log_p = ensemble.mean_log([ensemble.log_sigmoid(Z) for Z in logits])
@@ -399,8 +409,9 @@ class MLPClassifier(ClassTargets, Calibration, ClassifierMixin, BaseMLP):
         ndarray (n,), (n, n_classes) or (n, n_labels)
             For two classes the shape is (n,), and a positive value predicts the second class.
         """
-        Z = ensemble.mean_logits(self._logits(X), self._target_type == "multiclass")
-        return Z[:, 0] if self._target_type == "binary" else Z
+        with self._reading():
+            Z = ensemble.mean_logits(self._logits(X), self._target_type == "multiclass")
+            return Z[:, 0] if self._target_type == "binary" else Z
 
     def _logits(self, X):
         """Return a list with the logits of each network."""

@@ -20,6 +20,7 @@ from ..validation import check_threads
 from . import parameters, records
 from .attributes import Attributes
 from .fit import raise_if_diverged
+from .lock import lock_of
 
 if TYPE_CHECKING:
     from ..mlp import MLP
@@ -144,9 +145,9 @@ class PartialFit(Attributes):
             return False
         if n != 1 or type(y) not in HAVE_A_FIRST_ROW or self.callbacks:
             return False
-        if self.networks_[0] is not online.net:
-            return False
-        with online.net._in_training():
+        with kernels.InTraining([lock_of(self), online.net]):
+            if self._online is not online or self.networks_[0] is not online.net:
+                return False
             if not (online.read_row(X) and write_target(y[0], online.targets)):
                 return False
             loss = online.step()

@@ -338,9 +338,10 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
         ndarray (n,)
             Classes.
         """
-        check_is_fitted(self)
-        self._check_threshold()
-        return self.classes_[self._decide(self.predict_proba(X))]
+        with self._reading():
+            check_is_fitted(self)
+            self._check_threshold()
+            return self.classes_[self._decide(self.predict_proba(X))]
 
     def _decide(self, P):
         """Return the class number of each row of probabilities."""

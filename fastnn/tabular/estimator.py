@@ -13,6 +13,8 @@ from sklearn.utils._param_validation import Interval, Options, StrOptions
 from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
 from ..estimators.attributes import Attributes
+from ..estimators.lock import lock_of
+from ..kernels import InTraining
 from ..validation import check_count, check_threads
 from . import frames, large, recipe, training
 from .features import Features
@@ -171,12 +173,12 @@ class BaseTabular(Attributes):
             attributes as they were before.
         """
         unfinished, members, metadata = None, [], {}
-        if resume:
-            unfinished = self._unfinished_fit()
-            if unfinished is None:
-                return self
-            members, metadata = self._members, self.metadata_
-        with self._restore_on_error(BaseException):
+        with InTraining([lock_of(self)]), self._restore_on_error(BaseException):
+            if resume:
+                unfinished = self._unfinished_fit()
+                if unfinished is None:
+                    return self
+                members, metadata = self._members, self.metadata_
             for name in FITTED:
                 self.__dict__.pop(name, None)
             fit = Fit(self, X, y, sample_weight, groups, window)
@@ -288,8 +290,9 @@ class BaseTabular(Attributes):
         """
         from . import file
 
-        check_is_fitted(self)
-        file.write(path, self)
+        with self._reading() as reading:
+            check_is_fitted(self)
+            file.write(path, self, reading.check)
 
     # ---- predictions ----
 
@@ -299,13 +302,14 @@ class BaseTabular(Attributes):
         Parquet files are read in parts, so that they need not fit in memory.
         """
         parts = []
-        for frame in self._read_parts(X):
-            try:
-                parts.append(predict(frame))
-            except ValueError as error:
-                if frame.where:  # row numbers of messages are those of the part
-                    raise ValueError(f"{frame.where}: {error}") from None
-                raise
+        with self._reading():
+            for frame in self._read_parts(X):
+                try:
+                    parts.append(predict(frame))
+                except ValueError as error:
+                    if frame.where:  # row numbers of messages are those of the part
+                        raise ValueError(f"{frame.where}: {error}") from None
+                    raise
         return np.concatenate(parts)
 
     def _read_parts(self, X):

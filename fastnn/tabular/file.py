@@ -41,8 +41,8 @@ PLAIN = "n_features_in_", "oof_score_", "_target_name"
 # ---- write ----
 
 
-def write(path, estimator):
-    """Write a fitted estimator to a file, atomically."""
+def write(path, estimator, on_written=None):
+    """Write a fitted estimator to a file, atomically. on_written : as in `safetensors.write`."""
     e = estimator
     arrays = {"importances": np.asarray(e.feature_importances_, np.float64)}
     for i, member in enumerate(e._members):
@@ -67,7 +67,7 @@ def write(path, estimator):
     }
     if e.metadata_:
         metadata["user"] = to_text(check_user_metadata(e.metadata_, ValueError, "metadata_"))
-    safetensors.write(path, arrays, metadata, advice="Store less in metadata_.")
+    safetensors.write(path, arrays, metadata, on_written, advice="Store less in metadata_.")
 
 
 def check_before_training(e, encoders, n_folds):

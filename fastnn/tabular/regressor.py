@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 from sklearn.base import RegressorMixin
-from sklearn.utils.validation import check_array, check_is_fitted, column_or_1d
+from sklearn.utils.validation import check_array, column_or_1d
 
 from ..estimators import intervals
 from ..losses import Loss, Poisson
@@ -261,8 +261,7 @@ class TabularRegressor(RegressorMixin, BaseTabular):
         >>> bool(0.7 < np.mean((lower < y[200:]) & (y[200:] < upper)) < 0.9)
         True
         """
-        check_is_fitted(self)
-        if self._held_out_errors is None:
+        if getattr(self, "_held_out_errors", ()) is None:
             raise ValueError(
                 "predict_interval needs one prediction for each row, but this estimator predicts "
                 "several quantiles. Take two of them as the interval, or fit another loss."
