@@ -415,7 +415,7 @@ class MLP(DifferentiableNetwork):
         """Raise ValueError if `save` could not write what the network is described by."""
         from .files import model
 
-        model.check(self._to_parts(state=False))
+        model.check(self._to_parts())
 
     @classmethod
     def _from_parts(cls, parts):

@@ -8,14 +8,18 @@ MAX_TEXTS = 2**26  # bytes of an array of texts, each of which is as large as th
 LABEL_TYPES = {"b": bool, "i": int, "u": int, "f": float, "U": str}  # by kind of dtype
 
 
+class LabelError(ValueError):
+    """A label is of a kind that no file can hold, such as a date."""
+
+
 def to_json(label):
-    """Return a label or another single value as JSON holds it."""
+    """Return a label or another single value as JSON holds it, or raise a LabelError."""
     label = label.item() if isinstance(label, np.generic) else label
     if label is None or isinstance(label, (bool, int, str)):
         return label
     if isinstance(label, float) and math.isfinite(label):
         return label
-    raise ValueError(
+    raise LabelError(
         f"a model file can hold classes that are texts, numbers or Booleans, got {label!r} of type "
         f"{type(label).__name__}. Convert y to texts before fit."
     )

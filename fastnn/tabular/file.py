@@ -71,7 +71,9 @@ def write(path, estimator, on_written=None):
 
 
 def check_before_training(e, encoders, n_folds):
-    """Raise ValueError unless a file can hold an estimator once its networks are trained.
+    """Raise ValueError if the header of a file is too small for an estimator once it is trained.
+
+    Classes of a kind that no file can hold are left to `save`: a user who never saves may have them.
 
     Parameters
     ----------
@@ -81,7 +83,10 @@ def check_before_training(e, encoders, n_folds):
         All that its networks may use.
     n_folds : int
     """
-    content = _describe(e, encoders)
+    try:
+        content = _describe(e, encoders)
+    except labels.LabelError:
+        return
     room = safetensors.MAX_HEADER - SPARE - 8 * n_folds - e._metadata_bytes
     n_bytes = _n_bytes(content)
     if n_bytes <= room:
