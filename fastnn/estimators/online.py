@@ -13,6 +13,7 @@ from ..callbacks import resolve_callbacks
 from ..losses import CustomLoss
 from ..sparse_rows import is_sparse
 from ..training import state
+from ..training.draws import UntilBegun
 from ..training.engines.online import OnlineEngine
 from ..training.many import train_many
 from ..training.session import Session
@@ -85,9 +86,10 @@ class PartialFit(Attributes):
                 name = "network_" if len(networks) == 1 else f"networks_[{i}]"
                 trainings.append(state.resumed(net.state, optimizer, new_epoch=True, net=name))
         n_threads, batch_size = check_threads(self.n_threads), self._batch_size(n)
+        recording = records.Recording(self, n)
 
         def session(i, queue=None):
-            return Session(
+            made = Session(
                 networks[i],
                 data,
                 trainings[i],
@@ -99,24 +101,24 @@ class PartialFit(Attributes):
                 callbacks=resolve_callbacks(self.callbacks),
                 queue=queue,
             )
+            recording.histories[i] = made.history
+            return made
 
-        with kernels.InTraining(networks if fresh else []):
-            if len(networks) == 1:
-                session(0).run_locked()
-            else:
-                train_many([], session, n_threads, n=len(networks))
-                raise_if_diverged(networks)
-        self._record_epoch(n)
+        drawn = [(net, net.rng) for net in networks if net.has_dropout]
+        try:
+            with kernels.InTraining(networks if fresh else []), UntilBegun(drawn):
+                if len(networks) == 1:
+                    session(0).run_locked()
+                else:
+                    train_many([], session, n_threads, n=len(networks))
+                    raise_if_diverged(networks)
+            recording.write()
+        except KeyboardInterrupt:  # also between two statements; repeating it is harmless
+            recording.write()
+            raise
         if n == len(networks) == 1 and self._can_step_online(data):
             self._online = OnlineEngine(networks[0], data)
         return self
-
-    def _record_epoch(self, n_rows):
-        """Update the fitted attributes after an epoch of each network."""
-        updated = records.read(self)
-        for record, net in zip(updated, self.networks_):
-            record.add(net.history, n_rows)
-        records.write(self, updated, [net.history.n_epochs for net in self.networks_])
 
     def _can_step_online(self, data):
         """Return whether the next single row can be trained on without a Session."""
@@ -150,12 +152,22 @@ class PartialFit(Attributes):
                 return False
             if not (online.read_row(X) and write_target(y[0], online.targets)):
                 return False
-            loss = online.step()
-            if loss is None:
-                return False
-            attributes = vars(self)  # `__setattr__` would take longer
-            attributes["t_"] += 1
-            attributes["loss_curve_"].append(loss)
-            attributes["loss_"] = loss
-            attributes["best_loss_"] = min(attributes["best_loss_"], loss)
+            epoch, t, n = online.state.epoch, self.t_, len(self.loss_curve_)
+            try:
+                loss = online.step()
+                if loss is None:
+                    return False
+                self._record_step(loss, t, n)
+            except KeyboardInterrupt:  # also between two statements; repeating them is harmless
+                if online.state.epoch > epoch:
+                    self._record_step(online.losses.item(), t, n)
+                raise
         return True
+
+    def _record_step(self, loss, t, n):
+        """Update the fitted attributes after a step on one row. t, n : t_ and length of loss_curve_ before."""
+        attributes = vars(self)  # `__setattr__` would take longer
+        attributes["t_"] = t + 1
+        attributes["loss_curve_"][n:] = [loss]
+        attributes["loss_"] = loss
+        attributes["best_loss_"] = min(attributes["best_loss_"], loss)
