@@ -11,6 +11,7 @@ from . import ModelFileError
 from .safetensors import check_mapping, is_count
 
 COUNTS = "step", "epoch", "row"
+SPLIT_METHODS = "permutation", "hash"
 OPTIONAL_COUNTS = "seed", "split_seed", "split_rows", "split_held_out"
 
 
@@ -19,7 +20,13 @@ def describe(state):
     numbers = {name: getattr(state, name) for name in (*COUNTS, *OPTIONAL_COUNTS, "loss_sum")}
     plateau = state.plateau and asdict(state.plateau)
     best = state.best and dict(loss=state.best.loss, epoch=state.best.epoch)
-    return dict(**optimizers.describe(state.optimizer), **numbers, plateau=plateau, best=best)
+    return dict(
+        **optimizers.describe(state.optimizer),
+        **numbers,
+        plateau=plateau,
+        best=best,
+        split_method=state.split_method,
+    )
 
 
 def parse(state):
@@ -36,6 +43,9 @@ def parse(state):
     rows, held_out = optional["split_rows"], optional["split_held_out"]
     if (rows is None) != (held_out is None) or (rows is not None and not 0 < held_out < rows):
         raise ModelFileError("split_rows and split_held_out are damaged")
+    split_method = state.get("split_method")  # older versions do not write it
+    if split_method not in (None, *SPLIT_METHODS):
+        raise ModelFileError(f"split_method {split_method!r} is invalid"[:100])
     try:
         optimizer = optimizers.from_description(state.get("optimizer"), state.get("settings"))
     except (TypeError, ValueError, OverflowError) as error:
@@ -54,5 +64,12 @@ def parse(state):
             raise ModelFileError("best is damaged")
         best = Best(best["loss"], best["epoch"], np.empty(0))
     return TrainingState(
-        optimizer, np.empty(0), loss_sum=loss_sum, plateau=plateau, best=best, **counts, **optional
+        optimizer,
+        np.empty(0),
+        loss_sum=loss_sum,
+        plateau=plateau,
+        best=best,
+        split_method=split_method,
+        **counts,
+        **optional,
     )
