@@ -144,6 +144,9 @@ class Abort: ...
 
 @disjoint_base
 class CompiledNetwork:
+    _in_other_thread: str
+    _has_begun: str
+    _in_same_thread: str
     def _bind(
         self,
         sizes: Sequence[int],

@@ -392,7 +392,7 @@ class MLP(DifferentiableNetwork):
         """Raise ValueError if `save` could not write what the network is described by."""
         from .files import model
 
-        model.check(to_parts(self, state=False))
+        model.check(to_parts(self))
 
 
 # ---- for other modules ----

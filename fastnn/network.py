@@ -325,15 +325,14 @@ class Network(CompiledNetwork):
         >>> (other.params - net.params).min()
         np.float32(1.0)
         """
-        with self._reading():
-            return deepcopy(self)
+        return deepcopy(self)
 
     __copy__ = copy
 
     def __reduce__(self) -> tuple[Any, ...]:
-        self._check_not_training()
+        reading = self._reading()  # ends when all of the arguments before it are copied or pickled
         values = {name: value for name, value in self.__dict__.items() if name not in _DERIVED}
-        return _rebuild, (type(self), values, self.params.copy(), self.grads.copy())
+        return _rebuild, (type(self), values, self.params.copy(), self.grads.copy(), reading)
 
 
 for _name, _hint in hints.ATTRIBUTES.items():
@@ -362,7 +361,7 @@ def as_dtype(net, dtype):
     return out
 
 
-def _rebuild(cls, values, params, grads):
+def _rebuild(cls, values, params, grads, reading=None):
     """Rebuild a network from its pickled parts."""
     net = cls.__new__(cls)
     net.__dict__.update(values)

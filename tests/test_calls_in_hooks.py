@@ -100,8 +100,10 @@ ESTIMATOR_CALLS = {
     "clone": lambda e, n: without_hook(e).fit(X, Y),
     "cross_validate": lambda e, n: fastnn.cross_validate(without_hook(e), X, Y, cv=2, n_jobs=n),
     "get_params": lambda e, n: (e.get_params(), repr(e)),
+    "estimator.fit": lambda e, n: e.fit(X, Y),
+    "estimator.partial_fit": lambda e, n: e.partial_fit(X, Y),
 }
-REFUSED = {"fit", "partial_fit", "fit_many", "__init__"}
+REFUSED = {"fit", "partial_fit", "fit_many", "__init__", "estimator.fit", "estimator.partial_fit"}
 
 
 class Hook(Callback):
@@ -109,7 +111,7 @@ class Hook(Callback):
 
     def __init__(self, name, call, n_threads):
         self.name, self.call, self.n_threads = name, call, n_threads
-        self.net, self.estimator, self.outcomes = None, None, []
+        self.net, self.estimator, self.outcomes, self.networks = None, None, [], []
         self.is_of_estimator = call in ESTIMATOR_CALLS.values()
         self.interval = 0.0 if name == "on_interval" else None
         if hasattr(Callback, name):
@@ -118,6 +120,8 @@ class Hook(Callback):
     def make_call(self, net, history=None):
         if net is None:  # the estimator has made it
             net = self.estimator.networks_[0]
+        if all(net is not each for each in self.networks):
+            self.networks.append(net)
         try:
             with contextlib.redirect_stdout(io.StringIO()):
                 self.call(self.estimator if self.is_of_estimator else net, self.n_threads)
@@ -128,6 +132,9 @@ class Hook(Callback):
 
     def __reduce__(self):
         return Hook, ("", None, 1)
+
+    def __deepcopy__(self, memo):  # clones share it
+        return self
 
     def loss(self, outputs, y):
         if self.name == "loss":
@@ -204,6 +211,14 @@ def train_estimator(hook, n_estimators=1, partial=False, **others):
     return estimator.networks_
 
 
+def cross_validate(hook, function, **others):
+    """The networks of the folds, which only callbacks get."""
+    settings = dict(max_iter=3, batch_size=10, random_state=0, dtype="float32")
+    estimator = MLPRegressor((4,), callbacks=hook, **settings)
+    function(estimator.set_params(**others), X64, Y, cv=2, n_jobs=hook.n_threads)
+    return hook.networks
+
+
 METHODS = ("on_fit_begin", "on_epoch_end", "on_interval", "on_fit_end")
 TRAININGS = {  # name: (function, hooks)
     "fit": (train, (*METHODS, "loss", "progress")),
@@ -218,6 +233,12 @@ TRAININGS = {  # name: (function, hooks)
     "estimator": (train_estimator, (*METHODS, "loss", "progress")),
     "ensemble": (lambda hook: train_estimator(hook, 2), (*METHODS, "loss", "progress")),
     "estimator.partial_fit": (lambda hook: train_estimator(hook, partial=True), METHODS),
+    "cross_validate": (lambda hook: cross_validate(hook, fastnn.cross_validate), METHODS),
+    "cross_validate, one after the other": (
+        lambda hook: cross_validate(hook, fastnn.cross_validate, solver="lbfgs"),
+        METHODS,
+    ),
+    "cross_val_predict": (lambda hook: cross_validate(hook, fastnn.cross_val_predict), METHODS),
 }
 ESTIMATORS = {"estimator", "ensemble", "estimator.partial_fit"}
 CASES = [(training, hook) for training, (_, hooks) in TRAININGS.items() for hook in hooks]
@@ -257,3 +278,74 @@ def test_public_calls_in_hooks(training, hook, monkeypatch):
             assert outcome.startswith("RuntimeError: "), (name, outcome)
         else:
             assert outcome == "works", name
+
+
+# ---- estimators for tables, whose networks no hook gets ----
+
+ROWS = [[float(x), "ab"[i % 2]] for i, x in enumerate(X[:, 0])]
+TABULAR_CALLS = {
+    "fit": lambda model: model.fit(ROWS, Y),
+    "fit, resume": lambda model: model.fit(ROWS, Y, resume=True),
+    "fit a clone": lambda model: clone(model).fit(ROWS, Y).predict(ROWS),
+    "copy": lambda model: copy.deepcopy(clone(model)),
+    "get_params": lambda model: (model.get_params(), repr(model)),
+}
+
+
+def train_tabular(name, call, monkeypatch):
+    """Train with a call in a hook, once. Return its outcome and the predictions afterwards."""
+    model = fastnn.TabularRegressor(2, hidden_layer_sizes=4, random_state=0, n_threads=1)
+    outcomes = []
+
+    def hook(progress=None):
+        if not outcomes:
+            outcomes.append("began")
+            try:
+                call(model)
+            except Exception as error:
+                outcomes.append(f"{type(error).__name__}: {error}")
+            else:
+                outcomes.append("works")
+
+    def rows():
+        for i in range(0, len(ROWS), 10):
+            if name == "rows":
+                hook()
+            yield ROWS[i : i + 10], Y[i : i + 10]
+
+    if name == "on_progress":
+        model._on_progress = hook
+        model.fit(ROWS, Y)
+        del model._on_progress
+    else:
+        model.fit(rows, window=20)
+    _, outcome = outcomes
+    return outcome, model.predict(ROWS)
+
+
+@pytest.mark.parametrize("name", ["on_progress", "rows"])
+@pytest.mark.parametrize("call", TABULAR_CALLS)
+@pytest.mark.usefixtures("quick_recipe")
+def test_calls_in_the_fit_of_a_tabular_estimator(name, call, monkeypatch):
+    _, expected = train_tabular(name, lambda model: None, monkeypatch)
+    outcome, found = train_tabular(name, TABULAR_CALLS[call], monkeypatch)
+    assert_same_bits(found, expected)
+    if call.startswith("fit") and "clone" not in call:
+        assert outcome.startswith("RuntimeError: fit, partial_fit or calibrate was called while")
+    else:
+        assert outcome == "works"
+
+
+@pytest.mark.parametrize("method", ["fit", "partial_fit"])
+def test_a_fit_in_a_callback_that_is_not_caught_ends_training(method):
+    estimator = MLPRegressor((3,), max_iter=2, random_state=0)
+
+    def callback(net, history):
+        getattr(estimator, method)(X, Y)
+
+    estimator.set_params(callbacks=callback)
+    with pytest.raises(RuntimeError, match="Call it after that fit returns"):
+        getattr(estimator, method)(X, Y)
+    assert not hasattr(estimator, "networks_")
+    for other in (estimator, clone(estimator), copy.deepcopy(estimator), copy.copy(estimator)):
+        other.set_params(callbacks=()).fit(X, Y).partial_fit(X, Y).predict(X)

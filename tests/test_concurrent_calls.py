@@ -4,10 +4,12 @@ Each call works, or raises a RuntimeError that says what to do. None waits for e
 that worked has trained is not lost.
 """
 
+import copy as copying
 import faulthandler
 import itertools
 import json
 import os
+import pickle
 import sys
 import threading
 
@@ -226,17 +228,38 @@ def test_a_training_that_begins_during_a_save_keeps_the_old_file(name, tmp_path,
     assert path.read_bytes() != before
 
 
-def test_a_training_that_begins_during_a_copy_makes_it_fail():
+class CopiedAfter(dict):
+    """A dict that another thread's call precedes when it is copied or pickled."""
+
+    def __init__(self, call):
+        self.call = call
+
+    def __reduce__(self):
+        meanwhile = Meanwhile(X, self.call)
+        meanwhile.__array__()
+        assert meanwhile.error is None
+        return dict, ()
+
+
+COPIES = {
+    "copy": lambda each: each.copy(),
+    "copy.copy": copying.copy,
+    "copy.deepcopy": copying.deepcopy,
+    "pickle": lambda each: pickle.loads(pickle.dumps(each)),
+    "old pickle": lambda each: pickle.loads(pickle.dumps(each, 0)),
+}
+
+
+@pytest.mark.parametrize("name", COPIES)
+def test_a_training_that_begins_during_a_copy_makes_it_fail(name):
     net = MLP([6, 9, 1], rng=0)
-
-    class Metadata(dict):
-        def __deepcopy__(self, memo):
-            Meanwhile(X, lambda: net.fit(X, Y, epochs=1)).__array__()
-            return {}
-
-    net.metadata = Metadata()
+    net.metadata = CopiedAfter(lambda: net.fit(X, Y, epochs=1))
     with pytest.raises(RuntimeError, match="began to train this network during this call"):
-        net.copy()
+        COPIES[name](net)
+    net.metadata = {"a": "b"}
+    other = COPIES[name](net)
+    assert_same_bits(other.params, net.params)
+    assert vars(other).keys() == vars(net).keys() and other.metadata == net.metadata
 
 
 @pytest.mark.parametrize("name", ["loss_and_grad", "backward"])
@@ -286,6 +309,9 @@ def test_assigning_parameters_during_a_training_is_refused(name):
     assert "being trained in another thread" in errors[0]
 
 
+# ---- estimators ----
+
+
 @pytest.mark.parametrize("cls", ["MLPRegressor", "MLPClassifier"])
 def test_partial_fit_of_single_rows_does_not_mix_those_of_two_threads(cls, monkeypatch):
     pytest.importorskip("sklearn", reason="estimators need the extra sklearn")
@@ -331,3 +357,163 @@ def test_partial_fit_of_an_estimator_refuses_another_thread(n_estimators):
     model.set_params(callbacks=callback).partial_fit(X, Y[:, 0])
     assert "being trained in another thread" in str(meanwhile.error)
     assert [net.state.epoch for net in model.networks_] == [2] * n_estimators
+
+
+TASKS = {  # two trainings of one estimator: other numbers of features, classes and targets
+    "MLPClassifier": [(X[:90, :4], np.repeat(["a", "b"], 45)), (X[:90, :5], np.arange(90) % 3)],
+    "MLPRegressor": [(X[:90, :4], X[:90, 0]), (X[:90, :5], X[:90, :2] * 100)],
+    "TabularClassifier": [(X[:90, :4], np.repeat(["a", "b"], 45)), (X[:90, :5], np.arange(90) % 3)],
+    "TabularRegressor": [(X[:90, :4], X[:90, 0]), (X[:90, :5], X[:90, 0] * 100)],
+}
+
+
+def make_estimator(cls):
+    pytest.importorskip("sklearn", reason="estimators need the extra sklearn")
+    if cls.startswith("MLP"):
+        return getattr(fastnn, cls)((4,), max_iter=3, random_state=0)
+    return getattr(fastnn, cls)(2, hidden_layer_sizes=4, n_threads=1, random_state=0)
+
+
+def loaded(model, path):
+    model.save(path)
+    return fastnn.load(path)
+
+
+ESTIMATOR_READERS = {  # (estimator, rows, path) -> predictions, or a copy
+    "predict": lambda e, rows, path: e.predict(rows),
+    "predict_proba": lambda e, rows, path: e.predict_proba(rows),
+    "predict_log_proba": lambda e, rows, path: e.predict_log_proba(rows),
+    "decision_function": lambda e, rows, path: e.decision_function(rows),
+    "score": lambda e, rows, path: e.score(rows, e.predict(rows)),
+    "copy": lambda e, rows, path: copying.copy(e),
+    "deepcopy": lambda e, rows, path: copying.deepcopy(e),
+    "pickle": lambda e, rows, path: pickle.loads(pickle.dumps(e)),
+    "save": lambda e, rows, path: loaded(e, path),
+}
+LACKS = {  # methods that other estimators have
+    "MLPClassifier": (),
+    "MLPRegressor": ("predict_proba", "predict_log_proba", "decision_function"),
+    "TabularClassifier": ("decision_function",),
+    "TabularRegressor": ("predict_proba", "predict_log_proba", "decision_function"),
+}
+READERS_OF = [(cls, name) for cls in TASKS for name in ESTIMATOR_READERS if name not in LACKS[cls]]
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.usefixtures("quick_recipe")
+@pytest.mark.parametrize(("cls", "reader"), READERS_OF)
+def test_reading_an_estimator_that_another_thread_fits_mixes_nothing(cls, reader, tmp_path):
+    model, read, errors = make_estimator(cls), ESTIMATOR_READERS[reader], []
+    expected = [make_estimator(cls).fit(*task) for task in TASKS[cls]]
+    expected = [(rows, e.predict(rows), read(e, rows, tmp_path / "e"))
+                for e, (rows, _) in zip(expected, TASKS[cls])]  # fmt: skip
+    model.fit(*TASKS[cls][0])
+    done = threading.Event()
+
+    def fit_in_turn():
+        try:
+            for i in range(scaled(4)):
+                model.fit(*TASKS[cls][1 - i % 2])
+        except BaseException as error:
+            errors.append(error)
+        finally:
+            done.set()
+
+    def matches(found):
+        for rows, predictions, read_then in expected:
+            if not isinstance(found, (np.ndarray, float)):
+                if found.n_features_in_ == rows.shape[1]:
+                    assert found.predict(rows).tolist() == predictions.tolist()
+                    return True
+            elif np.shape(found) == np.shape(read_then) and np.all(found == read_then):
+                return True
+        return False
+
+    thread = threading.Thread(target=fit_in_turn)
+    thread.start()
+    while not done.is_set():
+        for rows, *_ in expected:
+            try:
+                found = read(model, rows, tmp_path / "m")
+            except RuntimeError as error:
+                assert any(remedy in str(error) for remedy in REMEDIES), error
+            except ValueError as error:  # it is fitted for other rows
+                assert "features" in str(error), error
+            else:
+                assert matches(found)
+    thread.join()
+    assert not errors
+    assert matches(read(model, expected[0][0], tmp_path / "m"))
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.usefixtures("quick_recipe")
+@pytest.mark.parametrize("cls", TASKS)
+def test_fit_of_an_estimator_refuses_another_thread(cls):
+    model, errors = make_estimator(cls), []
+    calls = [
+        lambda: model.fit(*TASKS[cls][1]),
+        lambda: model.predict(TASKS[cls][0][0]),
+        lambda: model.save("never"),
+        lambda: pickle.dumps(model),
+        lambda: copying.deepcopy(model),
+    ]
+
+    def hook(*arguments):
+        for call in calls:
+            meanwhile = Meanwhile(X, call)
+            meanwhile.__array__()
+            errors.append(str(meanwhile.error))
+        calls.clear()
+
+    if cls.startswith("MLP"):
+        model.set_params(callbacks=hook)
+    else:
+        model._on_progress = hook
+    model.fit(*TASKS[cls][0])
+    vars(model).pop("_on_progress", None)
+    assert len(errors) == 5
+    for error in errors:
+        assert "This estimator is being trained in another thread" in error
+    expected = make_estimator(cls).fit(*TASKS[cls][0])
+    assert model.predict(X[:, :4]).tolist() == expected.predict(X[:, :4]).tolist()
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.usefixtures("quick_recipe")
+@pytest.mark.parametrize("name", ["deepcopy", "pickle", "save"])
+@pytest.mark.parametrize("cls", TASKS)
+def test_a_fit_that_begins_while_an_estimator_is_copied_makes_it_fail(
+    cls, name, tmp_path, monkeypatch
+):
+    model, path = make_estimator(cls).fit(*TASKS[cls][0]), tmp_path / "m"
+    model.save(path)
+    before, dumps = path.read_bytes(), json.dumps
+    meanwhile = Meanwhile(X, lambda: model.fit(*TASKS[cls][1]))
+
+    def fit_and_dump(value, **options):
+        monkeypatch.setattr(json, "dumps", dumps)
+        meanwhile.__array__()
+        return dumps(value, **options)
+
+    if name == "save":
+        monkeypatch.setattr(json, "dumps", fit_and_dump)
+    else:
+        model.note = CopiedAfter(meanwhile.call)
+    with pytest.raises(RuntimeError, match="began to train this estimator during this call"):
+        ESTIMATOR_READERS[name](model, None, path)
+    assert path.read_bytes() == before
+    vars(model).pop("note", None)
+    again = ESTIMATOR_READERS[name](model, None, path)
+    assert again.predict(X[:, :5]).tolist() == model.predict(X[:, :5]).tolist()
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_calibrate_refuses_another_thread():
+    model = make_estimator("MLPClassifier").fit(*TASKS["MLPClassifier"][1])
+    rows, classes = TASKS["MLPClassifier"][1]
+    meanwhile = Meanwhile(classes, lambda: model.calibrate(rows, classes))
+    expected = copying.deepcopy(model).calibrate(rows, classes).predict_proba(rows)
+    model.calibrate(rows, meanwhile)
+    assert "being trained in another thread" in str(meanwhile.error)
+    assert_same_bits(model.predict_proba(rows), expected)

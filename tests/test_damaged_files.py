@@ -121,6 +121,7 @@ HARMFUL = {
     "metadata as a list": (setting("header", "__metadata__", []), "metadata"),
     "a network that is no text": (setting("header", "__metadata__", "network", 5), "network"),
     "held-out rows without rows": (setting("state", "split_held_out", 4), "split_held_out are dam"),
+    "unknown split": (setting("state", "split_method", "x"), "split_method 'x' is invalid"),
     "rows without held-out rows": (setting("state", "split_rows", 4), "split_held_out are damaged"),
     "more held-out rows than rows": (
         lambda header, inner: inner["state"].update(split_rows=4, split_held_out=4),

@@ -67,6 +67,21 @@ def test_a_checkpoint_checks_metadata_before_the_first_step(tmp_path, metadata, 
     np.testing.assert_array_equal(net.params, safe.params)
 
 
+def test_a_checkpoint_checks_its_state_before_the_first_step(tmp_path, monkeypatch):
+    monkeypatch.setattr(safetensors, "MAX_HEADER", 600_000)
+    rates = fastnn.schedules.Table([0.1] * 50_000)
+    net = fastnn.MLP([2, 1], rng=0)
+    before = net.params.copy()
+    with pytest.raises(ValueError, match="the header of the file has"):
+        net.fit(
+            np.eye(2),
+            [0.0, 1.0],
+            optimizer=fastnn.SGD(lr=rates),
+            callbacks=Checkpoint(tmp_path / "m", every_epochs=5),
+        )
+    np.testing.assert_array_equal(net.params, before)
+
+
 # ---- estimators ----
 
 
@@ -92,8 +107,6 @@ def rows_and_targets(what):
         return rng.normal(size=(N, 2000)), y
     if what == "classes":
         return x, [f"{TEXT * 30}{i % 8}" for i in range(N)]
-    if what == "dates":
-        return x, np.array(["2020", "2021"] * (N // 2), "datetime64[Y]")
     pandas = pytest.importorskip("pandas")
     return pandas.DataFrame({f"{TEXT * 20}{i}": rng.normal(size=N) for i in range(10)}), y
 
@@ -106,7 +119,6 @@ def rows_and_targets(what):
         ("numbers", r"the encoding of 2,000 numbers: .* Leave columns out with drop\.$"),
         ("classes", r"the targets: .* Shorten the texts of the classes\.$"),
         ("names", r"the names of 10 columns: .* Shorten the names, or pass fewer columns\.$"),
-        ("dates", "classes that are texts, numbers or Booleans"),
     ],
 )  # fmt: skip
 def test_tables_that_no_file_can_hold(what, message, no_training, monkeypatch):
@@ -114,6 +126,23 @@ def test_tables_that_no_file_can_hold(what, message, no_training, monkeypatch):
     X, y = rows_and_targets(what)
     with pytest.raises(ValueError, match=message):
         fastnn.TabularClassifier(2, hidden_layer_sizes=4, random_state=0).fit(X, y)
+
+
+@pytest.mark.filterwarnings("ignore:Training stopped after")
+@pytest.mark.usefixtures("quick_recipe")
+@pytest.mark.parametrize("cls", ["TabularClassifier", "MLPClassifier"])
+def test_classes_that_no_file_can_hold_are_refused_by_save_alone(cls, tmp_path):
+    pytest.importorskip("sklearn", reason="estimators need the extra sklearn")
+    settings = dict(hidden_layer_sizes=4, random_state=0)
+    if cls == "MLPClassifier":
+        settings["max_iter"] = 2
+    X = np.random.default_rng(0).normal(size=(N, 2))
+    y = np.array(["2020", "2021"] * (N // 2), "datetime64[Y]")
+    clf = getattr(fastnn, cls)(**settings).fit(X, y)
+    assert set(clf.predict(X)) <= set(y)
+    with pytest.raises(ValueError, match=r"classes that are texts, numbers or .* y to texts"):
+        clf.save(tmp_path / "m")
+    assert not (tmp_path / "m").exists()
 
 
 def test_numbers_of_networks_and_layers(no_training):

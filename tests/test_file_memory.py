@@ -80,3 +80,30 @@ def test_every_number_of_a_file_may_claim_any_size(tmp_path):
             peak = read(path)
             large += [(file.name, at, number, peak)] if peak > LIMIT else []
     assert len(FILES) > 5 and not large
+
+
+@pytest.mark.filterwarnings("ignore:Training stopped after")
+@pytest.mark.usefixtures("quick_recipe")
+@pytest.mark.parametrize("name", [
+    "MLPClassifier", "MLPRegressor", "TabularClassifier", "TabularRegressor",
+])  # fmt: skip
+def test_files_without_column_names_may_claim_any_number_of_columns(name, tmp_path):
+    """Their names do not limit it: one of 2^31 columns took 200 GB. All golden files have names."""
+    settings = {"max_iter": 2} if name.startswith("MLP") else {"n_estimators": 2, "n_threads": 1}
+    model = getattr(fastnn, name)(hidden_layer_sizes=4, random_state=0, **settings)
+    model.fit([[i / 20, (i * 7 % 20) / 20] for i in range(20)], [i % 2 for i in range(20)])
+    path = tmp_path / "m"
+    model.save(path)
+    read(path)
+    header, arrays = split(path.read_bytes())
+    places = list(numbers_of(header))
+    columns = [at for at in places if str(at[-1]).startswith("n_features_in")]
+    assert len(columns) == 1
+    rng = random.Random(0 if scaled(1) == 1 else None)
+    others = rng.sample(places, min(scaled(15), len(places)))
+    for at, number in [
+        *((columns[0], number) for number in SIZES),
+        *((at, rng.choice(SIZES)) for at in others),
+    ]:
+        path.write_bytes(join(with_number(header, at, number), arrays))
+        assert read(path) <= LIMIT, (at, number)

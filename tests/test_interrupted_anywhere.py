@@ -1,5 +1,7 @@
 """Ctrl-C at any place of the Python code of a training: it resumes as if it had not stopped."""
 
+import copy
+
 import numpy as np
 import pytest
 from checks import assert_same_bits, training_state
@@ -126,3 +128,38 @@ def test_fit_many_resumes():
     for nets in interruptions(make, fit, 41):
         for net, *others in zip(nets, whole, begin):
             assert_stopped_and_resumes(net, *others, lambda net, **options: fit([net], **options))
+
+
+# ---- partial_fit of estimators ----
+
+
+@pytest.mark.parametrize("n_rows", [100, 1])
+@pytest.mark.parametrize("n_estimators", [1, 2])
+def test_partial_fit_of_an_estimator_records_what_it_trained(n_estimators, n_rows):
+    pytest.importorskip("sklearn", reason="estimators need the extra sklearn")
+    rows = X[:n_rows].copy(), Y[:n_rows]
+    options = dict(n_estimators=n_estimators, bagging=None, random_state=0)
+    trained = fastnn.MLPRegressor((4,), **options).partial_fit(*rows).partial_fit(*rows)
+    steps_online = n_rows == n_estimators == 1
+    before = [net.state.step for net in trained.networks_]
+
+    def make():
+        estimator = copy.deepcopy(trained)
+        if steps_online:
+            return estimator.partial_fit(*rows)  # the next call takes a step without a Session
+        return estimator.set_params(dropout=0.2)  # so that it draws a seed
+
+    def as_list(values):
+        return values if n_estimators > 1 else [values]
+
+    whole = make().partial_fit(*rows)
+    for estimator in interruptions(make, lambda e: e.partial_fit(*rows), 5 if steps_online else 31):
+        numbers = [len(curve) for curve in as_list(estimator.loss_curve_)]
+        assert numbers == [net.state.epoch for net in estimator.networks_]
+        assert as_list(estimator.t_) == [n_rows * n for n in numbers]
+        assert as_list(estimator.loss_) == [curve[-1] for curve in as_list(estimator.loss_curve_)]
+        if [net.state.step for net in estimator.networks_] == before:  # nothing is done
+            estimator.partial_fit(*rows)
+            for net, other in zip(estimator.networks_, whole.networks_):
+                assert_same_bits(complete_state(net), complete_state(other))
+                assert net.rng.bit_generator.state == other.rng.bit_generator.state

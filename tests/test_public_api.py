@@ -167,7 +167,7 @@ def test_attributes_of_networks_histories_and_optimizers():
     }
     assert set(vars(net.state)) == {
         *"optimizer moments step epoch row loss_sum order params seed".split(),
-        *"split_seed split_rows split_held_out plateau best".split(),
+        *"split_seed split_rows split_held_out plateau best split_method".split(),
     }
     assert net.state.lr == 0.001
     for optimizer in (cls(0.1) for cls in cases.STEPS.values()):

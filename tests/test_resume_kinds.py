@@ -12,6 +12,7 @@ from scipy.sparse import csr_array
 
 import fastnn
 from fastnn import MLP, SGD, Adam, Table, sparse_rows
+from fastnn.files import states
 
 N, BATCH = 96, 8
 RNG = np.random.default_rng(0)
@@ -161,3 +162,43 @@ def test_the_error_says_how_to_continue(first, before, after, message, second):
     assert net.state.row > 0
     with pytest.raises(ValueError, match=message):
         fit(second, net, X, Y, 1, True, shuffle=after)
+
+
+# ---- rows held out ----
+
+
+@pytest.mark.parametrize("of_file", [False, True], ids=["object", "file"])
+@pytest.mark.parametrize(("first", "second"), [*itertools.product(KINDS, KINDS)])
+def test_resuming_holds_out_the_same_rows_or_is_refused(first, second, of_file, tmp_path):
+    options = dict(validation_fraction=0.25, shuffle=False)
+    net = MLP([5, 4, 1], rng=0)
+    fit(first, net, X, Y, 1, **options)
+    streamed = [kind in ("groups", "windows") for kind in (first, second)]
+    assert net.state.split_method == ("hash" if streamed[0] else "permutation")
+    if of_file:
+        net.save(tmp_path / "net")
+        net = fastnn.load(tmp_path / "net")
+    before = training_state(net)
+    if streamed[0] == streamed[1]:
+        fit(second, net, X, Y, 1, resume=True, **options)
+        return
+    with pytest.raises(ValueError, match="of which other rows would be held out"):
+        fit(second, net, X, Y, 1, resume=True, **options)
+    assert_same_bits(training_state(net), before)
+
+
+def test_a_file_without_the_method_of_the_split_resumes(tmp_path, monkeypatch):
+    net = MLP([5, 4, 1], rng=0)
+    fit("memory", net, X, Y, 1, validation_fraction=0.25)
+    describe = states.describe
+    monkeypatch.setattr(
+        states, "describe",
+        lambda state: {k: v for k, v in describe(state).items() if k != "split_method"},
+    )  # fmt: skip
+    net.save(tmp_path / "net")
+    loaded = fastnn.load(tmp_path / "net")
+    assert loaded.state.split_method is None and loaded.state.split_rows == N
+    fit("memory", loaded, X, Y, 1, resume=True, validation_fraction=0.25)
+    fit("memory", net, X, Y, 1, resume=True, validation_fraction=0.25)
+    assert_same_bits(training_state(loaded), training_state(net))
+    assert loaded.state.split_method == "permutation"

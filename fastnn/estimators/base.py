@@ -18,6 +18,7 @@ from ..optimizers import LBFGS, OPTIMIZERS, Optimizer
 from ..options import Options as FastnnOptions
 from . import ensemble, inputs, parameters
 from .fit import Fit
+from .lock import lock_of
 from .online import PartialFit
 
 if TYPE_CHECKING:
@@ -160,7 +161,7 @@ class BaseMLP(PartialFit):
         DivergenceError
             The loss or a network parameter is no longer finite.
         """
-        with self._restore_on_error():
+        with kernels.InTraining([lock_of(self)]), self._restore_on_error():
             fresh = not (self.warm_start and hasattr(self, "networks_"))
             return self._fit(X, y, sample_weight, fresh, groups)
 
@@ -240,7 +241,8 @@ class BaseMLP(PartialFit):
         """
         from . import file
 
-        file.write(path, self, state)
+        with self._reading():
+            file.write(path, self, state)
 
     def to_sklearn(self) -> Any:
         """Convert this fitted estimator to the one of scikit-learn with the same predictions.
@@ -274,7 +276,8 @@ class BaseMLP(PartialFit):
         """
         from ..exchange import scikit_learn
 
-        return scikit_learn.to_sklearn(self)
+        with self._reading():
+            return scikit_learn.to_sklearn(self)
 
     def __setattr__(self, name: str, value: Any) -> None:
         if name in self._parameter_constraints and vars(self).get("_online") is not None:

@@ -10,7 +10,9 @@ from scipy.optimize import minimize_scalar
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
+from .. import kernels
 from . import inputs
+from .lock import lock_of
 
 if TYPE_CHECKING:
     from typing import Self
@@ -53,16 +55,17 @@ class Calibration(BaseEstimator):
         self
             ``temperature_`` is T, or the product of all T since the last fit.
         """
-        check_is_fitted(self)
-        X, y = inputs.check_X_y(self, X, y, self.networks_[0].dtype, False)
-        weight = inputs.check_weight(sample_weight, X)
-        targets = self.targets_.encode(y, np.float64, type(self).__name__)
-        T = fit_temperature(np.stack(self._logits(X)), targets, weight)
-        for net in self.networks_:
-            net.weights[-1][...] /= T
-            net.biases[-1][...] /= T
-        self.temperature_ = T * getattr(self, "temperature_", 1.0)
-        self._online = None
+        with kernels.InTraining([lock_of(self), *vars(self).get("networks_", [])]):
+            check_is_fitted(self)
+            X, y = inputs.check_X_y(self, X, y, self.networks_[0].dtype, False)
+            weight = inputs.check_weight(sample_weight, X)
+            targets = self.targets_.encode(y, np.float64, type(self).__name__)
+            T = fit_temperature(np.stack(self._logits(X)), targets, weight)
+            for net in self.networks_:
+                net.weights[-1][...] /= T
+                net.biases[-1][...] /= T
+            self.temperature_ = T * getattr(self, "temperature_", 1.0)
+            self._online = None
         return self
 
 

@@ -10,9 +10,11 @@ from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.validation import check_is_fitted
 
+from .. import kernels
 from . import ensemble, inputs
 from .base import BaseMLP
 from .calibration import Calibration
+from .lock import lock_of
 from .online import partial_fit_available
 
 if TYPE_CHECKING:
@@ -285,6 +287,10 @@ class MLPClassifier(Calibration, ClassifierMixin, BaseMLP):
 
     @_fit_context(prefer_skip_nested_validation=True)
     def _partial_fit_checked(self, X, y, sample_weight, classes):
+        with kernels.InTraining([lock_of(self)]):
+            return self._partial_fit_of_classes(X, y, sample_weight, classes)
+
+    def _partial_fit_of_classes(self, X, y, sample_weight, classes):
         fresh = not hasattr(self, "networks_")
         if self.class_weight == "balanced":
             raise ValueError(
@@ -322,8 +328,8 @@ class MLPClassifier(Calibration, ClassifierMixin, BaseMLP):
             Classes. For a multi-label problem, 1 for each label with a probability above 0.5, and
             0 for the others.
         """
-        Y = self._outputs(X)
-        return self.targets_.decide(Y)
+        with self._reading():
+            return self.targets_.decide(self._outputs(X))
 
     def predict_proba(self, X: Any) -> FloatArray:
         """Predict the probability of each class, in the order of `classes_`, or of each label.
@@ -337,8 +343,8 @@ class MLPClassifier(Calibration, ClassifierMixin, BaseMLP):
         ndarray (n, n_classes) or (n, n_labels)
             Has the dtype of the network.
         """
-        Y = self._outputs(X)
-        return self.targets_.from_outputs(Y)
+        with self._reading():
+            return self.targets_.from_outputs(self._outputs(X))
 
     def predict_log_proba(self, X: Any) -> FloatArray:
         """Predict the log-probability of each class.
@@ -355,7 +361,10 @@ class MLPClassifier(Calibration, ClassifierMixin, BaseMLP):
         ndarray (n, n_classes) or (n, n_labels)
             Has the dtype of the network.
         """
-        logits = self._logits(X)
+        with self._reading():
+            return self._log_proba(self._logits(X))
+
+    def _log_proba(self, logits):
         if self.targets_.kind == "multiclass":
             return ensemble.mean_log([ensemble.log_softmax(Z) for Z in logits])
         log_p = ensemble.mean_log([ensemble.log_sigmoid(Z) for Z in logits])
@@ -380,8 +389,9 @@ class MLPClassifier(Calibration, ClassifierMixin, BaseMLP):
         ndarray (n,), (n, n_classes) or (n, n_labels)
             For two classes the shape is (n,), and a positive value predicts the second class.
         """
-        Z = ensemble.mean_logits(self._logits(X), self.targets_.kind == "multiclass")
-        return Z[:, 0] if self.targets_.kind == "binary" else Z
+        with self._reading():
+            Z = ensemble.mean_logits(self._logits(X), self.targets_.kind == "multiclass")
+            return Z[:, 0] if self.targets_.kind == "binary" else Z
 
     def _logits(self, X):
         """Return a list with the logits of each network."""

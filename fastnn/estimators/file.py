@@ -18,6 +18,7 @@ from ..mlp import from_parts, to_parts
 from . import records, stored_parameters
 from .base import MAX_NETWORKS
 from .classifier import MLPClassifier
+from .lock import lock_of
 from .networks import restore, targets_class
 from .records import Record
 from .regressor import MLPRegressor
@@ -42,13 +43,13 @@ def write(path, estimator, state):
         Whether to write the training states of its networks.
     """
     e = estimator
+    reading = kernels.Reading([lock_of(e), *vars(e).get("networks_", [])])
     check_is_fitted(e, "n_iter_")
     if type(e) not in CLASSES.values():
         raise TypeError(
             f"save writes an MLPClassifier or an MLPRegressor, got the subclass {type(e).__name__}. "
             "Save its networks with networks_[i].save, or use pickle."
         )
-    reading = kernels.Reading(e.networks_)
     arrays: dict = {}
     networks = []
     last_losses = e.loss_ if len(e.networks_) > 1 else [e.loss_]

@@ -13,6 +13,7 @@ from ..callbacks import resolve_callbacks
 from ..losses import CustomLoss
 from ..sparse_rows import is_sparse
 from ..training import state
+from ..training.draws import UntilBegun
 from ..training.engines.online import OnlineEngine
 from ..training.many import train_many
 from ..training.options import FitOptions
@@ -20,6 +21,7 @@ from ..training.plan import Plan
 from . import inputs, parameters, records
 from .attributes import Attributes
 from .fit import raise_if_diverged
+from .lock import lock_of
 from .networks import prepare
 
 if TYPE_CHECKING:
@@ -93,28 +95,29 @@ class PartialFit(Attributes):
             callbacks=self.callbacks,
             n_threads=self.n_threads,
         )
+        recording = records.Recording(self, n)
 
         def session(i, queue=None):
             plan = Plan(networks[i], data, options, networks[i].rng, state=trainings[i])
-            return plan.session(queue)
+            made = plan.session(queue)
+            recording.histories[i] = made.history
+            return made
 
-        with kernels.InTraining(networks if fresh else []):
-            if len(networks) == 1:
-                session(0).run_locked()
-            else:
-                train_many([], session, options.n_threads, n=len(networks))
-                raise_if_diverged(networks)
-        self._record_epoch(n)
+        drawn = [(net, net.rng) for net in networks if net.has_dropout]
+        try:
+            with kernels.InTraining(networks if fresh else []), UntilBegun(drawn):
+                if len(networks) == 1:
+                    session(0).run_locked()
+                else:
+                    train_many([], session, options.n_threads, n=len(networks))
+                    raise_if_diverged(networks)
+            recording.write()
+        except KeyboardInterrupt:  # also between two statements; repeating it is harmless
+            recording.write()
+            raise
         if n == len(networks) == 1 and self._can_step_online(data):
             self._online = OnlineEngine(networks[0], data)
         return self
-
-    def _record_epoch(self, n_rows):
-        """Update the fitted attributes after an epoch of each network."""
-        updated = records.read(self)
-        for record, net in zip(updated, self.networks_):
-            record.add(net.history, n_rows)
-        records.write(self, updated, [net.history.n_epochs for net in self.networks_])
 
     def _can_step_online(self, data):
         """Return whether the next single row can be trained on without a Session."""
@@ -143,17 +146,27 @@ class PartialFit(Attributes):
             return False
         if n != 1 or type(y) not in HAVE_A_FIRST_ROW or self.callbacks:
             return False
-        if self.networks_[0] is not online.net:
-            return False
-        with online.net._in_training():
+        with kernels.InTraining([lock_of(self), online.net]):
+            if self._online is not online or self.networks_[0] is not online.net:
+                return False
             if not (online.read_row(X) and write_target(y[0], online.targets)):
                 return False
-            loss = online.step()
-            if loss is None:
-                return False
-            attributes = vars(self)  # `__setattr__` would take longer
-            attributes["t_"] += 1
-            attributes["loss_curve_"].append(loss)
-            attributes["loss_"] = loss
-            attributes["best_loss_"] = min(attributes["best_loss_"], loss)
+            epoch, t, n = online.state.epoch, self.t_, len(self.loss_curve_)
+            try:
+                loss = online.step()
+                if loss is None:
+                    return False
+                self._record_step(loss, t, n)
+            except KeyboardInterrupt:  # also between two statements; repeating them is harmless
+                if online.state.epoch > epoch:
+                    self._record_step(online.losses.item(), t, n)
+                raise
         return True
+
+    def _record_step(self, loss, t, n):
+        """Update the fitted attributes after a step on one row. t, n : t_ and length of loss_curve_ before."""
+        attributes = vars(self)  # `__setattr__` would take longer
+        attributes["t_"] = t + 1
+        attributes["loss_curve_"][n:] = [loss]
+        attributes["loss_"] = loss
+        attributes["best_loss_"] = min(attributes["best_loss_"], loss)

@@ -1,10 +1,11 @@
 """The fitted attributes about the training of each network, such as `loss_curve_`."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
+from ..training.state import History
 from .early_stopping import LossStopping, ScoreStopping
 
 
@@ -31,6 +32,33 @@ class Record:
         for callback in callbacks:
             if isinstance(callback, ScoreStopping) and not isinstance(callback, LossStopping):
                 self.scores = [*(self.scores or []), *callback.scores]
+
+
+class Recording:
+    """Adds an epoch of each network to the fitted attributes of an estimator.
+
+    Curves are extended in place: copying long ones would take longer than the epoch.
+
+    Attributes
+    ----------
+    histories : list of History
+        One for each network, which the caller replaces by those of its sessions.
+    """
+
+    def __init__(self, estimator, n_rows):
+        self.estimator, self.n_rows = estimator, n_rows
+        self.before = [(replace(r), len(r.loss_curve)) for r in read(estimator)]
+        self.histories = [History() for _ in self.before]
+
+    def write(self):
+        """Set the attributes. Repeating it is harmless."""
+        updated = []
+        for (before, n), history in zip(self.before, self.histories):
+            del before.loss_curve[n:]
+            record = replace(before)
+            record.add(history, self.n_rows)
+            updated.append(record)
+        write(self.estimator, updated, [history.n_epochs for history in self.histories])
 
 
 def read(estimator):

@@ -8,9 +8,10 @@ import numpy as np
 from sklearn.base import MultiOutputMixin, RegressorMixin, _fit_context
 from sklearn.utils.validation import check_is_fitted
 
-from .. import losses
+from .. import kernels, losses
 from . import ensemble, intervals
 from .base import BaseMLP
+from .lock import lock_of
 from .number_targets import squeeze
 from .online import partial_fit_available
 
@@ -123,7 +124,8 @@ class MLPRegressor(MultiOutputMixin, RegressorMixin, BaseMLP):
 
     @_fit_context(prefer_skip_nested_validation=True)
     def _partial_fit_checked(self, X, y, sample_weight):
-        return self._partial_fit(X, y, sample_weight, not hasattr(self, "networks_"))
+        with kernels.InTraining([lock_of(self)]):
+            return self._partial_fit(X, y, sample_weight, not hasattr(self, "networks_"))
 
     # ---- predictions ----
 
@@ -154,9 +156,12 @@ class MLPRegressor(MultiOutputMixin, RegressorMixin, BaseMLP):
             the root of the networks' mean variance, so std^2 + noise^2 is the variance of the
             mixture of their distributions. Only if return_noise=True.
         """
-        if not return_std and not return_noise:
-            Y = self._outputs(X)
-            return self.targets_.from_outputs(Y)
+        with self._reading():
+            if not return_std and not return_noise:
+                return self.targets_.from_outputs(self._outputs(X))
+            return self._predict_with_deviations(X, return_std, return_noise)
+
+    def _predict_with_deviations(self, X, return_std, return_noise):
         check_is_fitted(self)
         gaussian = isinstance(self.targets_.loss, losses.GaussianNLL)
         if return_std and len(self.networks_) == 1:
@@ -221,10 +226,11 @@ class MLPRegressor(MultiOutputMixin, RegressorMixin, BaseMLP):
         >>> bool(0.7 < np.mean((lower < y[300:]) & (y[300:] < upper)) < 0.9)
         True
         """
-        check_is_fitted(self)
-        errors = intervals.check_errors(self)
-        outputs = self._member_outputs(X)
-        values = np.stack([self.targets_.from_outputs(Y).reshape(len(Y), -1) for Y in outputs])
+        with self._reading():
+            check_is_fitted(self)
+            errors = intervals.check_errors(self)
+            outputs = self._member_outputs(X)
+            values = np.stack([self.targets_.from_outputs(Y).reshape(len(Y), -1) for Y in outputs])
         return tuple(squeeze(bound) for bound in intervals.cv_plus(values, errors, coverage))
 
     def score(self, X: Any, y: Any, sample_weight: ArrayLike | None = None) -> float:

@@ -19,19 +19,24 @@ MAXIMA = {"pos": 624, "buffer_pos": 4, "has_uint32": 1, "uinteger": 2**32 - 1, "
 #: Fields of a training state.
 COUNTS = "step", "epoch", "row"
 OPTIONAL_COUNTS = "seed", "split_seed", "split_rows", "split_held_out"
+SPLIT_METHODS = "permutation", "hash"
 
 
 # ---- classes: texts, whole numbers, numbers and Booleans ----
 
 
+class LabelError(ValueError):
+    """A label is of a kind that no file can hold, such as a date."""
+
+
 def to_json(label):
-    """Return a label or another single value as JSON holds it."""
+    """Return a label or another single value as JSON holds it, or raise a LabelError."""
     label = label.item() if isinstance(label, np.generic) else label
     if label is None or isinstance(label, (bool, int, str)):
         return label
     if isinstance(label, float) and math.isfinite(label):
         return label
-    raise ValueError(
+    raise LabelError(
         f"a model file can hold classes that are texts, numbers or Booleans, got {label!r} of type "
         f"{type(label).__name__}. Convert y to texts before fit."
     )
@@ -137,7 +142,13 @@ def describe_state(state):
     numbers = {name: getattr(state, name) for name in (*COUNTS, *OPTIONAL_COUNTS, "loss_sum")}
     plateau = state.plateau and asdict(state.plateau)
     best = state.best and dict(loss=state.best.loss, epoch=state.best.epoch)
-    return dict(**optimizers.describe(state.optimizer), **numbers, plateau=plateau, best=best)
+    return dict(
+        **optimizers.describe(state.optimizer),
+        **numbers,
+        plateau=plateau,
+        best=best,
+        split_method=state.split_method,
+    )
 
 
 def parse_state(state):
@@ -171,6 +182,16 @@ def parse_state(state):
         if type(best.get("loss")) is not float or not is_count(best.get("epoch"), 2**62):
             raise ModelFileError("best is damaged")
         best = Best(best["loss"], best["epoch"], np.empty(0))
+    split_method = state.get("split_method")  # older versions do not write it
+    if split_method not in (None, *SPLIT_METHODS):
+        raise ModelFileError(f"split_method {split_method!r} is invalid"[:100])
     return TrainingState(
-        optimizer, np.empty(0), loss_sum=loss_sum, plateau=plateau, best=best, **counts, **optional
+        optimizer,
+        np.empty(0),
+        loss_sum=loss_sum,
+        plateau=plateau,
+        best=best,
+        split_method=split_method,
+        **counts,
+        **optional,
     )

@@ -99,7 +99,8 @@ def check(parts):
     """Raise ValueError if `write` could not write these `Parts` because of what they describe."""
     metadata = _metadata(parts)
     safetensors.check_header(
-        SPARE + len(safetensors.to_text(metadata).encode()), "Store less in net.metadata."
+        SPARE + len(safetensors.to_text(metadata).encode()),
+        "Store less in net.metadata, or use a shorter schedules.Table.",
     )
 
 

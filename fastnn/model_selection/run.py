@@ -6,6 +6,7 @@ import warnings
 from typing import Any
 
 from ..estimators.fit import Fit
+from ..kernels import InTraining
 from ..training.many import train_many
 from ..training.progress import ManyLine
 
@@ -30,6 +31,7 @@ class Run:
 
     result: Any = None
     finished = False  # whether it would train no further
+    lock: Any = None  # the kernels.InTraining of its networks
 
     def __init__(self, fold_number, network, params=None):
         self.fold_number, self.network, self.params = fold_number, network, params
@@ -45,6 +47,17 @@ class Run:
         self.fit = self.make_fit()
         self.fit.n_threads = max(self.fit.n_threads, n_threads)
         self.n_left = self.fit.n_members
+
+    def lock_networks(self):
+        """Let no callback train the networks, and no other thread use them."""
+        self.lock = InTraining([member.net for member in self.fit.members])
+        self.lock.__enter__()
+
+    def release_networks(self):
+        """Undo `lock_networks`. Repeating it is harmless."""
+        lock, self.lock = self.lock, None
+        if lock is not None:
+            lock.__exit__()
 
     def make_fit(self):
         self.network._validate_params()
@@ -73,7 +86,11 @@ class Runner:
 
     def train(self, line):
         n = len(self.jobs)
-        train_many([], self.make, self.n_threads, line, n=n, ended=self.ended)
+        try:
+            train_many([], self.make, self.n_threads, line, n=n, ended=self.ended)
+        finally:
+            for run in self.runs:
+                run.release_networks()
 
     def make(self, i, queue):
         run, member = self.jobs[i]
@@ -81,6 +98,7 @@ class Runner:
             if member == 0:
                 run.result = None
                 run.start(self.folds, self.n_threads)
+                run.lock_networks()
             if run.result is not None:  # an earlier member failed
                 return None
             session = run.session(member, queue)
@@ -103,6 +121,7 @@ class Runner:
             self.finish(run)
 
     def finish(self, run):
+        run.release_networks()
         try:
             run.end()
         except Exception as error:
@@ -114,6 +133,7 @@ class Runner:
         run.close()
 
     def fail(self, run, error):
+        run.release_networks()
         if self.evaluate.error_score == "raise":
             raise error
         run.result = self.evaluate.failed()

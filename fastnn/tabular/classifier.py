@@ -259,10 +259,11 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
         ndarray (n,)
             Classes.
         """
-        check_is_fitted(self)
-        targets = self.model_.targets
-        targets.check_threshold(self.threshold)
-        return self.classes_[targets.decide(self.predict_proba(X), self.threshold)]
+        with self._reading():
+            check_is_fitted(self)
+            targets = self.model_.targets
+            targets.check_threshold(self.threshold)
+            return self.classes_[targets.decide(self.predict_proba(X), self.threshold)]
 
     def score(self, X: Any, y: Any, sample_weight: ArrayLike | None = None) -> float:
         """Return the accuracy.

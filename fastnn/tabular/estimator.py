@@ -13,6 +13,8 @@ from sklearn.utils._param_validation import Interval, Options, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from ..estimators.attributes import Attributes
+from ..estimators.lock import lock_of
+from ..kernels import InTraining
 from .columns import frames
 from .columns.kinds import ARGUMENTS
 from .encoder import MAX_HIDDEN, MAX_WIDTH
@@ -157,22 +159,22 @@ class BaseTabular(Attributes):
             what they were before. A second Ctrl-C does not wait for the scores, and leaves all
             attributes as they were before.
         """
-        stopped = self._stopped_model() if resume else None
-        if resume and stopped is None:
-            return self
-        fitted = Fit(self._fit_options(), X, y, sample_weight, groups, window).run(stopped)
-        kept = {name: value for name, value in vars(self).items() if name not in FITTED}
-        new = dict(
-            feature_importances_=fitted.importances,
-            oof_prediction_=fitted.oof_prediction,
-            oof_rows_=fitted.oof_rows,
-            oof_score_=fitted.oof_score,
-            metadata_={} if stopped is None else self.metadata_,
-            _fold_of_row=fitted.fold_of_row,
-        )
-        self.__dict__ = (
-            kept | fitted.model.attributes() | new
-        )  # at once: Ctrl-C may come in between
+        with InTraining([lock_of(self)]):
+            stopped = self._stopped_model() if resume else None
+            if resume and stopped is None:
+                return self
+            fitted = Fit(self._fit_options(), X, y, sample_weight, groups, window).run(stopped)
+            kept = {name: value for name, value in vars(self).items() if name not in FITTED}
+            new = dict(
+                feature_importances_=fitted.importances,
+                oof_prediction_=fitted.oof_prediction,
+                oof_rows_=fitted.oof_rows,
+                oof_score_=fitted.oof_score,
+                metadata_={} if stopped is None else self.metadata_,
+                _fold_of_row=fitted.fold_of_row,
+            )
+            # at once: Ctrl-C may come in between
+            self.__dict__ = kept | fitted.model.attributes() | new
         if fitted.interrupt is not None:
             raise fitted.interrupt
         return self
@@ -263,8 +265,9 @@ class BaseTabular(Attributes):
         """
         from . import file
 
-        check_is_fitted(self)
-        file.write(path, self)
+        with self._reading() as reading:
+            check_is_fitted(self)
+            file.write(path, self, reading.check)
 
     # ---- predictions ----
 
@@ -274,13 +277,14 @@ class BaseTabular(Attributes):
         Parquet files are read in parts, so that they need not fit in memory.
         """
         parts = []
-        for frame in self._read_parts(X):
-            try:
-                parts.append(predict(frame))
-            except ValueError as error:
-                if frame.where:  # row numbers of messages are those of the part
-                    raise ValueError(f"{frame.where}: {error}") from None
-                raise
+        with self._reading():
+            for frame in self._read_parts(X):
+                try:
+                    parts.append(predict(frame))
+                except ValueError as error:
+                    if frame.where:  # row numbers of messages are those of the part
+                        raise ValueError(f"{frame.where}: {error}") from None
+                    raise
         return np.concatenate(parts)
 
     def _read_parts(self, X):

@@ -28,8 +28,8 @@ SPARE = 100_000  # bytes of the header for arrays, members and what resuming nee
 # ---- write ----
 
 
-def write(path, estimator):
-    """Write a fitted estimator to a file, atomically."""
+def write(path, estimator, on_written=None):
+    """Write a fitted estimator to a file, atomically. on_written : as in `safetensors.write`."""
     model = estimator.model_
     arrays = {"importances": np.asarray(estimator.feature_importances_, np.float64)}
     score = estimator.oof_score_
@@ -44,11 +44,14 @@ def write(path, estimator):
     if estimator.metadata_:
         user = check_user_metadata(estimator.metadata_, ValueError, "metadata_")
         metadata["user"] = to_text(user)
-    safetensors.write(path, arrays | model.arrays(), metadata, advice="Store less in metadata_.")
+    arrays |= model.arrays()
+    safetensors.write(path, arrays, metadata, on_written, advice="Store less in metadata_.")
 
 
 def check_before_training(estimator, model, n_folds):
-    """Raise ValueError unless a file can hold an estimator once its networks are trained.
+    """Raise ValueError if the header of a file is too small for an estimator once it is trained.
+
+    Classes of a kind that no file can hold are left to `save`: a user who never saves may have them.
 
     Parameters
     ----------
@@ -57,7 +60,10 @@ def check_before_training(estimator, model, n_folds):
         Without networks, with all encoders that they may use.
     n_folds : int
     """
-    content = _describe(estimator, model, None)
+    try:
+        content = _describe(estimator, model, None)
+    except json_values.LabelError:
+        return
     room = safetensors.MAX_HEADER - SPARE - 8 * n_folds - estimator.metadata_bytes
     n_bytes = _n_bytes(content)
     if n_bytes <= room:

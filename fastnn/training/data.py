@@ -41,6 +41,8 @@ class Data:
     alpha: float = 0.0
     rows: np.ndarray | None = None
 
+    split_method = "permutation"  # of `split`
+
     @classmethod
     def of(cls, net, X, y, loss, sample_weight=None, alpha=0.0):
         """Return validated data for a network. loss : losses.Loss."""

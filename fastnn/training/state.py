@@ -193,6 +193,9 @@ class TrainingState:
         State of `ReduceOnPlateau`.
     best : Best or None
         The best epoch so far, kept by `EarlyStopping`.
+    split_method : str or None
+        How the rows were split: "permutation" in memory, "hash" for row groups. Also None if the
+        state is from a file of an older version, which did not say so.
     """
 
     optimizer: Any
@@ -209,6 +212,7 @@ class TrainingState:
     split_held_out: int | None = None
     plateau: schedules.Plateau | None = None
     best: Best | None = None
+    split_method: str | None = None
 
     _deferred = None  # (moments, function that brings them up to date), see `defer_moments`
 
@@ -298,6 +302,15 @@ class TrainingState:
 
     def hold_out(self, data: Any, fraction: float, rng: np.random.Generator) -> tuple[Any, Any]:
         """Split the rows into training data and held-out data, as before when resuming."""
+        if self.split_method not in (None, data.split_method):
+            was, now = (
+                "rows in memory" if method == "permutation" else "row groups"
+                for method in (self.split_method, data.split_method)
+            )
+            raise ValueError(
+                f"resume=True with validation_fraction continues a training on {was}, but X is {now}, "
+                f"of which other rows would be held out. Pass {was} as before, or resume=False."
+            )
         if self.split_seed is None:
             draw(rng, self, "split_seed", lambda: int(rng.integers(2**63)))
         train, held_out = data.split(fraction, self.split_seed)
@@ -309,6 +322,7 @@ class TrainingState:
                 "would be. Pass the same rows and validation_fraction, or resume=False."
             )
         self.split_rows, self.split_held_out = len(data), len(held_out)
+        self.split_method = data.split_method
         return train, held_out
 
     def draw_seed(self, rng: np.random.Generator) -> None:

@@ -69,6 +69,7 @@ class StreamedData:
     class_weight: Any = None
     n_rows: int | None = None
     checksum: list | None = None
+    split_method = "hash"
     compiled = False  # for engines: they do not compute the validation loss themselves
 
     def __post_init__(self):

@@ -47,6 +47,14 @@ cdef class CompiledNetwork:
     cdef flag trainings                 # number of trainings that have begun
     cdef object dtype_
 
+    # Messages of the lock, which `fastnn.estimators.lock` replaces.
+    _in_other_thread = ("This network is being trained in another thread. Wait until fit returns, or make a copy with "
+                        "net.copy() before fit starts.")
+    _has_begun = ("Another thread began to train this network during this call, so its result may mix old and new "
+                  "parameters. Call it again when fit has returned, or make a copy with net.copy() before fit starts.")
+    _in_same_thread = ("fit was called from a callback of the same network's fit. Call it after that fit returns, or use "
+                       "net.copy() to train a copy.")
+
     def _bind(self, sizes, activations, weights, biases, dtype):
         """Use these arrays as parameters, in place. weights, biases: lists of C-contiguous arrays; biases may hold
         None.
@@ -99,8 +107,7 @@ cdef class CompiledNetwork:
     cdef int check_not_training(self) except -1:
         cdef unsigned long thread = owner_get(&self.training_thread)
         if thread and thread != PyThread_get_thread_ident():
-            raise RuntimeError("This network is being trained in another thread. Wait until fit returns, or make a "
-                               "copy with net.copy() before fit starts.")
+            raise RuntimeError(self._in_other_thread)
         return 0
 
     cdef int begin_reading(self) except -1:
@@ -112,9 +119,7 @@ cdef class CompiledNetwork:
     cdef int end_reading(self, int trainings) except -1:
         """Raise if a training has begun since `begin_reading`: it may have changed the parameters meanwhile."""
         if flag_get(&self.trainings) != trainings:
-            raise RuntimeError("Another thread began to train this network during this call, so its result may mix old "
-                               "and new parameters. Call it again when fit has returned, or make a copy with "
-                               "net.copy() before fit starts.")
+            raise RuntimeError(self._has_begun)
         return 0
 
     def _check_may_bind(self):
@@ -126,8 +131,7 @@ cdef class CompiledNetwork:
     def _check_may_train(self):
         self.check_not_training()
         if owner_get(&self.training_thread):
-            raise RuntimeError("fit was called from a callback of the same network's fit. Call it after that fit "
-                               "returns, or use net.copy() to train a copy.")
+            raise RuntimeError(self._in_same_thread)
 
     def _in_training(self):
         """A context manager: this thread trains the network, and no other thread may use it."""

@@ -98,5 +98,10 @@ cdef class Reading:
         return self
 
     def __exit__(self, kind, *exception):
-        if kind is None:
+        if kind is None or issubclass(kind, Exception):     # an exception may come from what the training changed
             self.check()
+
+    def __reduce__(self):
+        """Check. As the last part of a pickle or a copy of what is read, it is the end of reading, and becomes False."""
+        self.check()
+        return bool, ()
