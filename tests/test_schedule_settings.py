@@ -78,7 +78,7 @@ def test_settings_become_python_numbers():
 
 @pytest.mark.parametrize("lr", [0, 0.0, 0.1, 3, np.float64(0.1), Fraction(1, 3)])
 def test_a_rate_may_be_any_number_of_at_least_zero(lr):
-    assert schedules.resolve(lr) == lr
+    assert schedules.resolve(lr) == float(lr)
 
 
 @pytest.mark.parametrize(

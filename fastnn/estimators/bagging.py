@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from sklearn.utils.validation import check_consistent_length, column_or_1d
 
-from .folds import make_folds
+from .folds import split_into_folds
 
 
 def check_groups(estimator, groups, X):
@@ -46,7 +46,7 @@ def folds(n, n_folds, labels, groups, weight, seed):
     codes: Any = None
     if labels is not None:
         classes, codes = np.unique(labels, return_inverse=True)
-    parts = make_folds(n, n_folds, codes, groups, seed)
+    parts = split_into_folds(n, n_folds, codes, groups, seed)
     for i, (train, held_out) in enumerate(parts):
         if codes is not None:
             counts = np.bincount(codes[train], minlength=len(classes))

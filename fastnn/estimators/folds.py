@@ -6,7 +6,7 @@ import numpy as np
 from sklearn.model_selection import GroupKFold, KFold, StratifiedGroupKFold, StratifiedKFold
 
 
-def make_folds(n, n_folds, codes, groups, seed):
+def split_into_folds(n, n_folds, codes, groups, seed):
     """Return [(training rows, held-out rows)] for each fold.
 
     Parameters

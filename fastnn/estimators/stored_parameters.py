@@ -31,12 +31,8 @@ def _describe(name, value):
         return json_values.describe_generator(value, name)
     if name == "dtype" and value is not None:
         return np.dtype(value).name
-    if isinstance(value, dict):
-        return [[json_values.to_json(key), float(weight)] for key, weight in value.items()]
     if isinstance(value, float) and not np.isfinite(value):
         return {"float": str(float(value))}
-    if hasattr(value, "__iter__") and not isinstance(value, (str, bytes)):
-        return [_describe(name, item) for item in value]
     return json_values.to_json(value)
 
 

@@ -118,13 +118,7 @@ def _to_json(name, value):
     """Return a parameter of the estimator as JSON holds it."""
     if name == "random_state" and not isinstance(value, (int, np.integer)):
         return None  # the state of a generator does not matter to a fitted estimator
-    if isinstance(value, losses.Loss):
-        return losses.describe(value)
-    if isinstance(value, dict):
-        return [[json_values.to_json(key), float(weight)] for key, weight in value.items()]
-    if hasattr(value, "__iter__") and not isinstance(value, (str, bytes)):
-        return [_to_json(name, item) for item in value]
-    return json_values.to_json(value)
+    return losses.describe(value) if isinstance(value, losses.Loss) else json_values.to_json(value)
 
 
 # ---- read ----

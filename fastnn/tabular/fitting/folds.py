@@ -3,7 +3,7 @@
 import numpy as np
 from sklearn.utils.validation import check_consistent_length
 
-from ...estimators.folds import make_folds
+from ...estimators.folds import split_into_folds
 from ..columns.raw_columns import is_missing
 
 
@@ -12,7 +12,7 @@ def split_rows(n, n_estimators, labels, groups, random_state):
     units = n if groups is None else int(groups.max()) + 1
     n_folds = min(units, n_estimators if n_estimators > 1 else 5)
     seed = random_state.randint(2**31)
-    folds = make_folds(n, n_folds, labels, groups, seed)
+    folds = split_into_folds(n, n_folds, labels, groups, seed)
     return folds if n_estimators > 1 else folds[:1]
 
 
