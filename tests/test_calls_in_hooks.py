@@ -314,9 +314,9 @@ def train_tabular(name, call, monkeypatch):
             yield ROWS[i : i + 10], Y[i : i + 10]
 
     if name == "on_progress":
-        model._on_progress = hook
+        model.on_progress = hook
         model.fit(ROWS, Y)
-        del model._on_progress
+        del model.on_progress
     else:
         model.fit(rows, window=20)
     _, outcome = outcomes

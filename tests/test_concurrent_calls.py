@@ -469,9 +469,9 @@ def test_fit_of_an_estimator_refuses_another_thread(cls):
     if cls.startswith("MLP"):
         model.set_params(callbacks=hook)
     else:
-        model._on_progress = hook
+        model.on_progress = hook
     model.fit(*TASKS[cls][0])
-    vars(model).pop("_on_progress", None)
+    vars(model).pop("on_progress", None)
     assert len(errors) == 5
     for error in errors:
         assert "This estimator is being trained in another thread" in error

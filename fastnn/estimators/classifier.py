@@ -329,7 +329,8 @@ class MLPClassifier(Calibration, ClassifierMixin, BaseMLP):
             0 for the others.
         """
         with self._reading():
-            return self.targets_.decide(self._outputs(X))
+            Y = self._outputs(X)
+            return self.targets_.decide(Y)
 
     def predict_proba(self, X: Any) -> FloatArray:
         """Predict the probability of each class, in the order of `classes_`, or of each label.
@@ -344,7 +345,8 @@ class MLPClassifier(Calibration, ClassifierMixin, BaseMLP):
             Has the dtype of the network.
         """
         with self._reading():
-            return self.targets_.from_outputs(self._outputs(X))
+            Y = self._outputs(X)
+            return self.targets_.from_outputs(Y)
 
     def predict_log_proba(self, X: Any) -> FloatArray:
         """Predict the log-probability of each class.
@@ -390,7 +392,8 @@ class MLPClassifier(Calibration, ClassifierMixin, BaseMLP):
             For two classes the shape is (n,), and a positive value predicts the second class.
         """
         with self._reading():
-            Z = ensemble.mean_logits(self._logits(X), self.targets_.kind == "multiclass")
+            logits = self._logits(X)
+            Z = ensemble.mean_logits(logits, self.targets_.kind == "multiclass")
             return Z[:, 0] if self.targets_.kind == "binary" else Z
 
     def _logits(self, X):

@@ -158,7 +158,8 @@ class MLPRegressor(MultiOutputMixin, RegressorMixin, BaseMLP):
         """
         with self._reading():
             if not return_std and not return_noise:
-                return self.targets_.from_outputs(self._outputs(X))
+                Y = self._outputs(X)
+                return self.targets_.from_outputs(Y)
             return self._predict_with_deviations(X, return_std, return_noise)
 
     def _predict_with_deviations(self, X, return_std, return_noise):
