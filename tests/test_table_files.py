@@ -9,7 +9,8 @@ import pytest
 pa = pytest.importorskip("pyarrow", reason="the extra cli is not installed")
 import pyarrow.parquet as pq  # noqa: E402
 
-from fastnn.tables.files import TableError, locate, printable, read, write  # noqa: E402
+from fastnn.messages import printable  # noqa: E402
+from fastnn.tables.files import TableError, locate, read, write  # noqa: E402
 from fastnn.tables.table_writer import to_text  # noqa: E402
 
 ROWS = {"n": [1, 2, None], "x": [0.5, None, 2.0], "city": ["Köln", "São Paulo", None]}

@@ -14,11 +14,12 @@ import sys
 
 from ..config import __version__
 from ..files import ModelFileError
+from ..messages import one_line
 from ..tables.files import TableError
 from ..training.state import DivergenceError
 from . import bench, demo, export, info, predict, train
 from .common import CommandError, help_texts, name_options, print_line
-from .parser import Parser, one_line
+from .parser import Parser
 
 HELP = """
 Train small dense neural networks on tables, predict with them, and measure

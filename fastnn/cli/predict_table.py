@@ -5,8 +5,9 @@ import contextlib
 from dataclasses import dataclass
 from typing import Any
 
+from ..messages import did_you_mean, join, printable
 from ..tables import parquet_files, parquet_parts
-from ..tables.errors import did_you_mean, import_pyarrow, join, printable
+from ..tables.errors import import_pyarrow
 from . import scoring
 from .common import CommandError, resolve_table_path
 from .table_options import open_parquet, read_table

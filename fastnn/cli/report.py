@@ -7,8 +7,7 @@ most 80 columns.
 import shlex
 import textwrap
 
-from ..messages import printable
-from .common import plural
+from ..messages import plural, printable
 from .display import format_duration
 
 WIDTH = 80

@@ -2,10 +2,11 @@
 
 import numpy as np
 
+from ..messages import plural, printable
 from ..tables.convert import convert_texts
-from ..tables.errors import import_pyarrow, printable
+from ..tables.errors import import_pyarrow
 from . import metrics
-from .common import plural, print_note
+from .common import print_note
 from .target import label_text
 
 

@@ -8,10 +8,11 @@ from typing import Any
 
 import numpy as np
 
+from ..messages import did_you_mean, plural, printable
 from ..tables import files, texts
-from ..tables.errors import did_you_mean, import_pyarrow, printable
+from ..tables.errors import import_pyarrow
 from ..tables.parquet_files import ParquetFiles
-from .common import CommandError, plural, print_note, resolve_table_path
+from .common import CommandError, print_note, resolve_table_path
 
 TASKS = ("binary", "classes", "number")
 MAX_CLASSES = 1000

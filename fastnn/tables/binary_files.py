@@ -2,8 +2,9 @@
 
 import codecs
 
+from ..messages import reason
 from . import memory
-from .errors import TableError, import_pyarrow, one_line
+from .errors import TableError, import_pyarrow
 from .json_files import read_json_array, read_json_lines
 
 ARROW_STREAM = b"\xff\xff\xff\xff"
@@ -35,7 +36,7 @@ def read_parquet(source, encoding=None, note=None):
             return file.read()
     except (pa.ArrowException, UnicodeDecodeError) as error:
         raise TableError(
-            f"{source.label}: not a readable Parquet file ({one_line(error)}). "
+            f"{source.label}: not a readable Parquet file ({reason(error)}). "
             "Download or create it again."
         ) from None
 
@@ -57,7 +58,7 @@ def read_arrow(source, encoding=None, note=None):
         memory.check_width(source.label, len(table.column_names))
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         raise TableError(
-            f"{source.label}: not a readable Feather or Arrow file ({one_line(error)}). "
+            f"{source.label}: not a readable Feather or Arrow file ({reason(error)}). "
             "Download or create it again."
         ) from None
     return table

@@ -6,8 +6,9 @@ import re
 import warnings
 from collections import Counter
 
+from ..messages import did_you_mean, join, plural, printable, reason
 from . import memory
-from .errors import TableError, count, did_you_mean, import_pyarrow, join, one_line, printable
+from .errors import TableError, import_pyarrow
 
 OF_ZIPPED_XML = 40  # bytes of memory for each byte of the file: 29 for random numbers
 ERROR = re.compile(r"#(N/A|VALUE!|REF!|DIV/0!|NUM!|NAME\?|NULL!)")
@@ -42,7 +43,7 @@ def read(source, sheet=None, header=True, text_columns=(), na=(), note=lambda te
         raise
     except Exception as error:  # openpyxl and zipfile raise any of them for damaged files
         raise TableError(
-            f"{source.label}: not a readable Excel file ({one_line(error)}). Save it as CSV."
+            f"{source.label}: not a readable Excel file ({reason(error)}). Save it as CSV."
         ) from None
     if sheet is None and others:
         note(
@@ -68,7 +69,7 @@ def _choose(label, names, sheet):
         return sheet
     if str(sheet).isdigit() and 1 <= int(sheet) <= len(names):
         return names[int(sheet) - 1]
-    what = did_you_mean(sheet, names).replace("Its columns are", "Its sheets are")
+    what = did_you_mean(sheet, names, "sheets")
     raise TableError(f"{label}: has no sheet {printable(sheet)!r}. {what}")
 
 
@@ -96,7 +97,7 @@ def _find_table(label, rows, header, note):
     if first:
         title = next(v for v in filled[0][1] if _is_filled(v))
         note(
-            f"{label}: {count(first, 'row')} before the column names left out "
+            f"{label}: {plural(first, 'row')} before the column names left out "
             f"({printable(title)!r})"
         )
     names = filled[first][1]

@@ -6,11 +6,11 @@ column, and says what to do.
 
 from __future__ import annotations
 
-import warnings
 from typing import TYPE_CHECKING
 
+from ..messages import reason, warn
 from . import binary_files, excel, memory, sources, text_files, tidy
-from .errors import TableError, import_pyarrow, one_line, printable
+from .errors import TableError, import_pyarrow
 from .memory import MAX_COLUMNS
 from .table_writer import writing
 
@@ -27,7 +27,6 @@ __all__ = [
     "TableWarning",
     "import_pyarrow",
     "locate",
-    "printable",
     "read",
     "write",
 ]
@@ -136,10 +135,10 @@ def read(
     except OSError as error:
         if source.compression == "zst":
             raise sources.explain_damage(source, error) from None
-        raise TableError(f"{source.label}: {error.strerror or one_line(error)}.") from None
+        raise TableError(f"{source.label}: {error.strerror or reason(error)}.") from None
     table = _tidy(source.label, table, text_columns, na, decimal_found, has_spaces, keep, note)
     for text in notes:
-        warnings.warn(text, TableWarning, stacklevel=2)
+        warn(text, TableWarning)
     return table
 
 

@@ -2,8 +2,9 @@
 
 import json
 
+from ..messages import printable, reason
 from . import encodings, lending, memory
-from .errors import TableError, import_pyarrow, one_line, printable
+from .errors import TableError, import_pyarrow
 
 ADVICE = "Write one object for each row: DataFrame.to_json(path, orient='records', lines=True)."
 
@@ -43,7 +44,7 @@ def _read_each_line(source, encoding):
                     f"{source.label}: holds one JSON object, not rows. {ADVICE}"
                 ) from None
             raise TableError(
-                f"{source.label}, line {number}: is not JSON ({one_line(other)}). {ADVICE}"
+                f"{source.label}, line {number}: is not JSON ({reason(other)}). {ADVICE}"
             ) from None
         if not isinstance(row, dict):
             raise TableError(
@@ -72,7 +73,7 @@ def read_json_array(source, encoding=None, note=print):
             rows = json.loads(file.read())
     except (ValueError, RecursionError) as error:
         raise TableError(
-            f"{source.label}: is not JSON ({one_line(error)}). Download or create it again."
+            f"{source.label}: is not JSON ({reason(error)}). Download or create it again."
         ) from None
     for i, row in enumerate(rows):
         if not isinstance(row, dict):

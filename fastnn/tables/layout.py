@@ -6,7 +6,8 @@ import re
 from collections import Counter
 from dataclasses import dataclass
 
-from .errors import TableError, count, join, printable
+from ..messages import join, plural, printable
+from .errors import TableError
 
 DELIMITERS = "\t,;|"
 DELIMITER_NAMES = {",": "comma", "\t": "tab", ";": "semicolon", "|": "vertical bar", " ": "space"}
@@ -111,7 +112,7 @@ def _set_names(layout, label, sample, records, note):
         )
     if first:
         note(
-            f"{label}: {count(end - _length(records, first), 'line')} before the column names left "
+            f"{label}: {plural(end - _length(records, first), 'line')} before the column names left "
             f"out ({printable(_content(records[0][0]))!r})"
         )
     lines = io.StringIO(sample, newline="").readlines()[:end]

@@ -3,7 +3,8 @@
 import math
 import os
 
-from .errors import TableError, count
+from ..messages import plural
+from .errors import TableError
 
 FACTORS = {"bz2": 8, "xz": 8, "zst": 5}  # decompressed by stored size, if the file does not tell
 MAX_COLUMNS = 10_000
@@ -75,7 +76,7 @@ def check_parquet(label, metadata):
     """Check a Parquet file. A value takes at least eight bytes, however well it is compressed."""
     n_bytes = sum(metadata.row_group(i).total_byte_size for i in range(metadata.num_row_groups))
     least = 8 * metadata.num_rows * metadata.num_columns
-    rows, columns = count(metadata.num_rows, "row"), count(metadata.num_columns, "column")
+    rows, columns = plural(metadata.num_rows, "row"), plural(metadata.num_columns, "column")
     what = f"has {rows} and {columns}, and "
     check(label, max(n_bytes, least), what)
 

@@ -4,8 +4,9 @@ import bisect
 import os
 from typing import Any
 
+from ..messages import did_you_mean, printable, reason
 from . import memory, tidy
-from .errors import TableError, did_you_mean, import_pyarrow, one_line, printable
+from .errors import TableError, import_pyarrow
 
 BATCH_BYTES = 2e6  # of the numbers of a batch, at 8 bytes each
 MIN_ROWS = 256  # of a batch
@@ -79,7 +80,7 @@ class ParquetFiles:
                         first += len(batch)
                 except (pa.ArrowException, OSError) as error:
                     raise TableError(
-                        f"{file}: cannot be read after row {first:,} ({one_line(error)}). Download or "
+                        f"{file}: cannot be read after row {first:,} ({reason(error)}). Download or "
                         "create it again."
                     ) from None
 
@@ -124,7 +125,7 @@ def _open(file):
         ) from None
     except (pa.ArrowException, OSError) as error:
         raise TableError(
-            f"{file}: not a readable Parquet file ({one_line(error)}). Pass a Parquet file, or a folder "
+            f"{file}: not a readable Parquet file ({reason(error)}). Pass a Parquet file, or a folder "
             "of them."
         ) from None
 

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from .errors import TableError, import_pyarrow, printable
+from ..messages import printable
+from .errors import TableError, import_pyarrow
 from .parquet_files import ParquetFiles
 
 

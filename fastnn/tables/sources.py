@@ -16,7 +16,8 @@ import zlib
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from .errors import STANDARD_INPUT, TableError, import_pyarrow, join, one_line, printable, similar
+from ..messages import join, printable, reason, similar
+from .errors import STANDARD_INPUT, TableError, import_pyarrow
 
 KINDS_OF_FILE = "a CSV, TSV, JSON, Excel, Feather or Parquet file"
 TABLE_EXTENSIONS = (
@@ -257,7 +258,7 @@ def _explained(source):
     except (NotImplementedError, OSError, RuntimeError) as error:
         if source.compression == "zst":
             raise explain_damage(source, error) from None
-        raise TableError(f"{source.label}: cannot be decompressed: {one_line(error)}.") from None
+        raise TableError(f"{source.label}: cannot be decompressed: {reason(error)}.") from None
 
 
 def explain_damage(source, error):

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .errors import did_you_mean, import_pyarrow, printable
+from ..messages import did_you_mean, printable
+from .errors import import_pyarrow
 from .texts import first_other_text
 
 if TYPE_CHECKING:

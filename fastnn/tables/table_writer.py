@@ -8,7 +8,8 @@ import os
 import re
 
 from ..files.replacing import replacing
-from .errors import TableError, import_pyarrow, one_line
+from ..messages import reason
+from .errors import TableError, import_pyarrow
 
 EXTENSIONS = ".csv, .tsv or .parquet, or .csv.gz, .tsv.gz"
 GROUP_ROWS, GROUP_BYTES = 1 << 20, 64e6  # with which a row group of a Parquet file ends
@@ -53,9 +54,7 @@ def writing(path, quoted=None):
                 file = stack.enter_context(gzip.GzipFile("", "wb", fileobj=file, mtime=0))
             yield _TextWriter(file, name, quoted).write
     except OSError as error:
-        raise TableError(
-            f"{path}: cannot be written: {error.strerror or one_line(error)}"
-        ) from None
+        raise TableError(f"{path}: cannot be written: {error.strerror or reason(error)}") from None
 
 
 class _TextWriter:

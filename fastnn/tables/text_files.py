@@ -5,9 +5,10 @@ import io
 import re
 from dataclasses import dataclass, field
 
+from ..messages import plural, printable, reason
 from . import encodings, lending
 from . import layout as layouts
-from .errors import TableError, count, import_pyarrow, one_line, printable
+from .errors import TableError, import_pyarrow
 from .layout import DELIMITER_NAMES, Layout
 from .sources import Source
 
@@ -241,11 +242,11 @@ def _recover(pa, table, convert, error, note):
     if not invalid:
         if "straddl" in str(error):  # a line longer than a block
             raise TableError(_describe_long(table)) from None
-        raise TableError(f"{label}: cannot be read: {one_line(error)}") from None
+        raise TableError(f"{label}: cannot be read: {reason(error)}") from None
     first = invalid[0]
     if out is not None and _is_footer(invalid, out.num_rows):
         note(
-            f"{table.place(first.number - 1)}: {count(len(invalid), 'line')} below the table left "
+            f"{table.place(first.number - 1)}: {plural(len(invalid), 'line')} below the table left "
             f"out ({printable(first.text.strip(table.layout.delimiter))!r})"
         )
         return out
@@ -281,7 +282,7 @@ def _describe(table, row):
     character = DELIMITER_NAMES.get(table.layout.delimiter, repr(table.layout.delimiter))
     what = "the header has" if table.layout.header else "most lines have"
     return (
-        f"{table.place(row.number - 1)}: has {count(row.actual_columns, 'value')}, but {what} "
+        f"{table.place(row.number - 1)}: has {plural(row.actual_columns, 'value')}, but {what} "
         f"{row.expected_columns}. Correct the line. "
         f"Put a value that contains a {character} in quotes."
     )

@@ -6,7 +6,8 @@ from collections import Counter
 
 import numpy as np
 
-from .errors import TableError, count, import_pyarrow, join, printable
+from ..messages import join, plural, printable
+from .errors import TableError, import_pyarrow
 from .layout import NUMBER
 from .texts import is_missing_mark, number_style, parse_number
 
@@ -147,7 +148,7 @@ def note_marks(label, found, note):
         if numbers.style != ".||":
             note(f"{label}: column {printable(name)!r}: numbers with dots between thousands")
     for what, names in marked.items():
-        columns_text = "column " if len(names) == 1 else f"{count(len(names), 'column')}, "
+        columns_text = "column " if len(names) == 1 else f"{plural(len(names), 'column')}, "
         note(f"{label}: {columns_text}{join(names, 4)}: {what} read as missing")
 
 

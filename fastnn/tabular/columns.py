@@ -6,11 +6,10 @@ from numbers import Integral
 
 import numpy as np
 
+from ..messages import did_you_mean, printable
 from ..tables import texts
 from ..tables.dates import COMPACT, FORMATS
-from ..tables.files import printable
 from ..tables.texts import is_missing_mark, parse_date
-from .frames import did_you_mean
 from .raw_columns import number_text, to_texts
 
 KINDS = "number", "category", "date"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -13,6 +12,7 @@ from sklearn.utils._param_validation import Interval, Options, StrOptions
 from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
 from ..estimators.attributes import Attributes
+from ..messages import warn
 from ..validation import check_count, check_threads
 from . import frames, large, recipe, training
 from .features import Features
@@ -319,12 +319,10 @@ class BaseTabular(Attributes):
         """Check that rows to predict have the columns that `fit` had. The target is removed."""
         name, known = type(self).__name__, self._features.names
         if (frame.names is None) != (known is None):
-            warnings.warn(
+            warn(
                 f"X does not have valid feature names, but {name} was fitted with feature names"
                 if frame.names is None
                 else f"X has feature names, but {name} was fitted without feature names",
-                UserWarning,
-                stacklevel=5,
             )
         elif frame.names is not None:
             if self._target_name in frame.names:

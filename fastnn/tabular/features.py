@@ -4,7 +4,7 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
-from ..tables.files import printable
+from ..messages import printable
 from ..tables.texts import first_other_text, parse_date
 from . import columns
 

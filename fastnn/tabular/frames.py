@@ -1,15 +1,13 @@
 """Read a table, whatever holds it, as a list of columns."""
 
 import os
-import warnings
 from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import Any
 
 import numpy as np
 
+from ..messages import did_you_mean, printable, warn
 from ..tables import files, parquet_parts
-from ..tables.files import printable
 from ..validation import describe_type, is_path
 from . import raw_columns
 from .raw_columns import from_chunks, from_series, from_vector
@@ -77,7 +75,7 @@ def read_parts(X, text_columns=()):
         frame.where = f"{file}, rows {first} to {first + frame.n_rows - 1}"
         yield frame
     for text in dict.fromkeys(notes):  # once for all parts
-        warnings.warn(text, files.TableWarning, stacklevel=5)
+        warn(text, files.TableWarning)
 
 
 def split_target(X, name):
@@ -191,17 +189,6 @@ def _check_names(names):
         raise ValueError(
             f"X has {names.count(name)} columns named {name!r}. Rename all but one, or remove them."
         )
-
-
-def did_you_mean(name, names):
-    """Return a sentence that helps to correct the name of a column."""
-    lower = {other.lower().strip(): other for other in names}
-    close = get_close_matches(name.lower().strip(), lower, 1)
-    if close:
-        return f"Did you mean {printable(lower[close[0]])!r}?"
-    shown = ", ".join(printable(other) for other in names[:8])
-    more = f" and {len(names) - 8:,} more" if len(names) > 8 else ""
-    return f"Its columns are {shown}{more}."
 
 
 def describe_other_names(names, known):

@@ -9,11 +9,11 @@ import heapq
 import os
 import re
 import tempfile
-import warnings
 
 import numpy as np
 from sklearn.utils.validation import _check_sample_weight
 
+from ..messages import warn
 from ..tables.files import TableWarning
 from ..training.stream import hashes
 from . import row_parts, sampling
@@ -47,7 +47,7 @@ def read(estimator, X, y, sample_weight, window):
     summary = estimator._target_summary()
     rows, n_rows = sampling.read(parts, summary, window)
     for text in parts.notes:
-        warnings.warn(text, TableWarning, stacklevel=6)
+        warn(text, TableWarning)
     if rows.numbers is None:
         return rows, None
     n, n_folds = len(rows.numbers), _n_folds(estimator.n_estimators)

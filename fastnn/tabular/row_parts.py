@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from sklearn.utils.validation import check_consistent_length
 
+from ..messages import did_you_mean
 from ..tables import parquet_parts
-from ..tables.errors import did_you_mean
 from ..training.groups import check_source, iterate
 from ..validation import describe_type, is_path
 from . import frames
