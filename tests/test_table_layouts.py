@@ -149,9 +149,7 @@ def test_equal_names_that_are_numbers(table):
 
 
 def test_a_name_that_begins_like_a_comment(table):
-    note = (
-        ": the first column name begins with # ('# id'). If the line is a comment, pass comment: #."
-    )
+    note = ": the first column name begins with # ('# id'). If the line is a comment, pass comment='#'."
     assert table("# id,b\n1,2\n") == ({"# id": [1], "b": [2]}, [note])
 
 

@@ -16,6 +16,7 @@ from ..loading import load
 from ..messages import LONG, join, printable, similar
 from ..mlp import MLP
 from ..validation import check_threads
+from .words import CommandWords
 
 
 class CommandError(Exception):
@@ -236,10 +237,5 @@ def to_json(value):
 
 
 def print_note(text):
-    """Print a remark on standard error."""
-    print_line(f"note: {name_options(text)}", sys.stderr)
-
-
-def name_options(text):
-    """Return a message of `fastnn.tables` with its arguments as the command line has them."""
-    return text.replace("pass header=False", "pass --no-header")
+    """Print a remark on standard error. text : str or Message"""
+    print_line(f"note: {CommandWords().say(text)}", sys.stderr)

@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 
 from . import metrics
-from .target import label_text, locate
+from .places import locate
+from .target import label_text
 
 MAX_SUSPECTS = 5
 MIN_ERROR = 3.0  # of a suspect, in units of the RMSE

@@ -1,7 +1,6 @@
 """The column to predict: what it is, and its values as the estimators expect them."""
 
 import math
-import os
 import shlex
 from dataclasses import dataclass
 from typing import Any
@@ -9,10 +8,10 @@ from typing import Any
 import numpy as np
 
 from ..messages import did_you_mean, plural, printable
-from ..tables import files, texts
+from ..tables import texts
 from ..tables.errors import import_pyarrow
-from ..tables.parquet_files import ParquetFiles
-from .common import CommandError, print_note, resolve_table_path
+from .common import CommandError, print_note
+from .places import locate
 
 TASKS = ("binary", "classes", "number")
 MAX_CLASSES = 1000
@@ -220,17 +219,3 @@ def _to_labels(values):
 def label_text(label):
     """Return a class as a text, as a table file holds it."""
     return str(label).lower() if isinstance(label, (bool, np.bool_)) else str(label)
-
-
-def locate(arguments, row):
-    """Return 'PATH, line N' for a row of the table of a command; PATH is a file, also of a folder."""
-    from .table_options import read_options
-
-    if os.path.isdir(arguments.data):
-        file, row = ParquetFiles(arguments.data).locate(row)
-        return f"{file}, row {row + 1}"
-
-    known = ("sep", "encoding", "header", "decimal", "comment")
-    options = {k: v for k, v in read_options(arguments).items() if k in known}
-    path = resolve_table_path(arguments.data)
-    return arguments.data + files.locate(path, row, **options).removeprefix(path)

@@ -61,12 +61,14 @@ def largest_size(record, names):
 
 def describe_model(model):
     """Return what the columns are, and what the model consists of, as a dict that JSON can hold."""
+    from ..tabular.columns import NAMED_IN_DROP
+
     networks = [net for m in model._members for of_fold in m.networks for net in of_fold]
     names = model._features.names or map(str, range(model.n_features_in_))
     return {
         "kinds": {str(name): kind for name, kind in model.columns_.items()},
         "left_out": {
-            str(name): "--drop" if reason == "named in drop" else reason
+            str(name): "--drop" if reason == NAMED_IN_DROP else reason
             for name, reason in model.left_out_.items()
         },
         "importances": dict(zip(names, model.feature_importances_.tolist())),

@@ -1,15 +1,16 @@
 """The error of the readers."""
 
+from ..errors import PYTHON, DataError
 from ..messages import LONG, printable
 
 STANDARD_INPUT = "standard input"
 
 
-class TableError(ValueError):
-    """A table that cannot be used. The message is one line."""
+class TableError(DataError):
+    """A table that cannot be used. The message is one line of limited length."""
 
-    def __init__(self, message):
-        super().__init__(printable(message, LONG))
+    def say(self, words=PYTHON):
+        return printable(super().say(words), LONG)
 
 
 def import_pyarrow():
@@ -21,7 +22,7 @@ def import_pyarrow():
         import pyarrow.parquet
     except ImportError:
         raise TableError(
-            "tables need pyarrow, which is not installed. "
-            'Run: python -m pip install "fastnn-mlp[cli]"'
+            "tables need pyarrow, which is not installed.",
+            'Run: python -m pip install "fastnn-mlp[cli]"',
         ) from None
     return pyarrow

@@ -120,7 +120,12 @@ def read(
         if excel.is_excel(start):
             table = excel.read(source, sheet, header, text_columns, na, note)
         elif sheet is not None:
-            raise TableError(f"{source.label}: is not an Excel file, so it has no sheet {sheet!r}.")
+            raise TableError(
+                "is not an Excel file, so it has no sheet {sheet!r}.",
+                argument="sheet",
+                place=source.label,
+                sheet=sheet,
+            )
         elif read_binary:
             table = read_binary(source, encoding, note)
         else:
@@ -135,7 +140,8 @@ def read(
     except OSError as error:
         if source.compression == "zst":
             raise sources.explain_damage(source, error) from None
-        raise TableError(f"{source.label}: {error.strerror or reason(error)}.") from None
+        problem = error.strerror or reason(error)
+        raise TableError("{problem}.", place=source.label, problem=problem) from None
     table = _tidy(source.label, table, text_columns, na, decimal_found, has_spaces, keep, note)
     for text in notes:
         warn(text, TableWarning)

@@ -16,8 +16,11 @@ def check_width(label, n_columns):
     """Raise TableError if a table has too many columns."""
     if n_columns > MAX_COLUMNS:
         raise TableError(
-            f"{label}: has {n_columns:,} columns, but at most {MAX_COLUMNS:,} are supported. "
-            "Remove some columns."
+            "has {n:,} columns, but at most {most:,} are supported.",
+            "Remove some columns.",
+            place=label,
+            n=n_columns,
+            most=MAX_COLUMNS,
         )
 
 
@@ -53,8 +56,13 @@ def check(label, n_bytes, what="", advice=""):
     limit = available()
     if n_bytes > limit:
         raise TableError(
-            f"{label}: {what}needs about {_format(n_bytes)} of memory, but {_format(limit)} are "
-            f"available. Pass a file with fewer rows or columns{advice}."
+            "{what}needs about {needed} of memory, but {available} are available.",
+            "Pass a file with fewer rows or columns{more}.",
+            place=label,
+            what=what,
+            needed=_format(n_bytes),
+            available=_format(limit),
+            more=advice,
         )
 
 

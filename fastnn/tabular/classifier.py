@@ -14,6 +14,7 @@ from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted
 
+from ..errors import DataError
 from ..validation import check_number
 from .estimator import BaseTabular
 from .folds import weights_of
@@ -225,9 +226,12 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
         number_of = {label: i for i, label in enumerate(self.classes_.tolist())}
         for row, label in enumerate(y.tolist()):
             if label not in number_of:
-                raise ValueError(
-                    f"y holds the class {label!r} in row {row}, which it did not hold in fit. Pass the "
-                    "targets of fit."
+                raise DataError(
+                    "{argument} holds the class {label!r} in {row}, which it did not hold in fit.",
+                    "Pass the targets of fit.",
+                    argument="y",
+                    row=row,
+                    label=label,
                 )
         return np.array([number_of[label] for label in y.tolist()])
 

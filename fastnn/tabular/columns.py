@@ -6,6 +6,7 @@ from numbers import Integral
 
 import numpy as np
 
+from ..errors import Argument, DataError
 from ..messages import did_you_mean, printable
 from ..tables import texts
 from ..tables.dates import COMPACT, FORMATS
@@ -15,6 +16,11 @@ from .raw_columns import number_text, to_texts
 KINDS = "number", "category", "date"
 TRUTHS = {"true": 1.0, "false": 0.0}
 PLAIN = ".||"  # the style of plain numbers
+NAMED_IN_DROP = "named in drop"  # the reason why a column is left out
+
+
+class KindError(DataError):
+    """A text that is not what its column holds."""
 
 
 @dataclass
@@ -57,16 +63,19 @@ def find(frame, numbers=(), categories=(), dates=(), drop=()):
     ):
         for position in positions(argument, names, frame):
             if chosen.setdefault(position, argument) != argument:
-                raise ValueError(
-                    f"column {frame.labels()[position]!r} is in both {chosen[position]} and "
-                    f"{argument}. Name it once."
+                raise DataError(
+                    "column {column!r} is in both {other} and {argument}.",
+                    "Name it once.",
+                    argument=argument,
+                    column=frame.labels()[position],
+                    other=Argument(chosen[position]),
                 )
     kind_of = {"numbers": "number", "categories": "category", "dates": "date"}
     found, left_out = [], {}
     for i, (label, raw) in enumerate(zip(frame.labels(), frame.columns)):
         kind, style = guess(raw)
         if chosen.get(i) == "drop":
-            left_out[label] = "named in drop"
+            left_out[label] = NAMED_IN_DROP
         elif kind == "empty":
             left_out[label] = "all values are missing"
         else:
@@ -90,11 +99,22 @@ def _declared_style(label, raw, kind):
         bad = next(
             (t for t in present if formats and parse_date(t, formats[0]) is None), present[0]
         )
-        raise ValueError(
-            f"dates names the column {label!r}, which holds {printable(bad)!r}. That is not a date "
-            + ("like the others. Correct it, or leave it empty if it is missing." if formats else
-               "in a format that fastnn knows, such as 2026-01-31. Convert the column to dates.")
-        )  # fmt: skip
+        what, advice = (
+            ("like the others", "Correct it, or leave it empty if it is missing.")
+            if formats
+            else (
+                "in a format that fastnn knows, such as 2026-01-31",
+                "Convert the column to dates.",
+            )
+        )
+        raise DataError(
+            "{argument} names the column {column!r}, which holds {value!r}. That is not a date {what}.",
+            advice,
+            argument="dates",
+            column=label,
+            value=printable(bad),
+            what=what,
+        )
     return style
 
 
@@ -106,28 +126,39 @@ def positions(argument, names, frame):
     for name in names:
         if isinstance(name, str):
             if frame.names is None:
-                raise ValueError(
-                    f"{argument} names the column {name!r}, but the columns of X have no names. Pass "
-                    "its position."
+                raise DataError(
+                    "{argument} names the column {column!r}, but the columns of X have no names.",
+                    "Pass its position.",
+                    argument=argument,
+                    column=name,
                 )
             if name not in frame.names:
-                raise ValueError(
-                    f"{argument} names the column {name!r}, which X does not have. "
-                    + did_you_mean(name, frame.names)
+                raise DataError(
+                    "{argument} names the column {column!r}, which X does not have.",
+                    "{did_you_mean}",
+                    argument=argument,
+                    column=name,
+                    did_you_mean=did_you_mean(name, frame.names),
                 )
             out.append(frame.names.index(name))
         elif isinstance(name, Integral) and not isinstance(name, (bool, np.bool_)):
             i, n = int(name), len(frame.columns)
             if not -n <= i < n:
-                raise ValueError(
-                    f"{argument} names column {i}, but X has {n} columns. Pass a name, or a position "
-                    f"from 0 to {n - 1}."
+                raise DataError(
+                    "{argument} names column {i}, but X has {n} columns.",
+                    "Pass a name, or a position from 0 to {last}.",
+                    argument=argument,
+                    i=i,
+                    n=n,
+                    last=n - 1,
                 )
             out.append(i % n)
         else:
-            raise ValueError(
-                f"{argument} must hold names or positions of columns, got {name!r} of type "
-                f"{type(name).__name__}"
+            raise DataError(
+                "{argument} must hold names or positions of columns, got {value!r} of type {type}",
+                argument=argument,
+                value=name,
+                type=type(name).__name__,
             )
     return out
 
@@ -169,9 +200,10 @@ def convert(raw, column):
         return _to_texts(raw)
     if column.kind == "number":
         if raw.kind == "time" and not np.isnan(raw.values).all():
-            raise ValueError(
-                f"column {column.label!r} holds dates or times, but numbers are expected. Convert it "
-                "to numbers."
+            raise DataError(
+                "column {column!r} holds dates or times, but numbers are expected.",
+                "Convert it to numbers.",
+                column=column.label,
             )
         values = raw.values
         if raw.kind == "text":
@@ -180,9 +212,12 @@ def convert(raw, column):
             values = _of_texts(raw, column, style, _to_number, what)
         infinite = np.isinf(values)
         if infinite.any():
-            raise ValueError(
-                f"column {column.label!r} is infinite in row {int(infinite.argmax())}. Replace the "
-                "value, or leave it empty if it is missing. X must not contain infinity."
+            raise DataError(
+                "column {column!r} is infinite in {row}.",
+                "Replace the value, or leave it empty if it is missing. {X} must not contain infinity.",
+                column=column.label,
+                row=int(infinite.argmax()),
+                X=Argument("X"),
             )
         return values
     if raw.kind == "time":
@@ -201,9 +236,13 @@ def _of_numbers(values, column):
     dates = np.array([_to_date(text, COMPACT) for text in written])
     wrong = np.isnan(dates) & ~np.isnan(distinct)
     if wrong.any():
-        raise ValueError(
-            f"column {column.label!r} holds the number {distinct[wrong][0]:g}, but dates are "
-            "expected. Convert the column to dates; 20260131 is one, too."
+        first = int(wrong[codes].argmax())
+        raise DataError(
+            "column {column!r} holds the number {number:g} in {row}, but dates are expected.",
+            "Convert the column to dates; 20260131 is one, too.",
+            column=column.label,
+            row=first,
+            number=values[first],
         )
     return dates[codes]
 
@@ -233,9 +272,13 @@ def _of_texts(raw, column, style, parse, what):
     for i in np.flatnonzero(np.isnan(of_level[:-1])):
         text, rows = raw.levels[i], np.flatnonzero(raw.values == i)
         if not is_missing_mark(text) and len(rows):
-            raise ValueError(
-                f"column {column.label!r} holds {printable(text)!r} in row {rows[0]}, which is "
-                f"not {what}. Correct the value, or leave it empty if it is missing."
+            raise KindError(
+                "column {column!r} holds {value!r} in {row}, which is not {what}.",
+                "Correct the value, or leave it empty if it is missing.",
+                column=column.label,
+                row=int(rows[0]),
+                value=printable(text),
+                what=what,
             )
     return of_level[raw.values]
 

@@ -11,6 +11,7 @@ from sklearn.utils import metadata_routing
 from sklearn.utils._param_validation import Interval, Options, StrOptions
 from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
+from ..errors import Argument, DataError, Wording, placed
 from ..estimators.attributes import Attributes
 from ..messages import warn
 from ..validation import check_count, check_threads
@@ -196,9 +197,10 @@ class BaseTabular(Attributes):
     def _unfinished_fit(self):
         """Return the Unfinished that `fit(resume=True)` continues, None if no fold is left."""
         if not hasattr(self, "_members"):
-            raise ValueError(
-                "resume=True continues a fit that Ctrl-C has stopped, but this estimator is not "
-                "fitted. Pass resume=False."
+            raise DataError(
+                "{argument} continues a fit that Ctrl-C has stopped, but this estimator is not fitted.",
+                "Pass resume=False.",
+                argument=Argument("resume", True),
             )
         if self._unfinished is not None and not isinstance(self.random_state, Integral):
             raise ValueError(
@@ -248,9 +250,14 @@ class BaseTabular(Attributes):
         if not 1 <= len(sizes) <= MAX_HIDDEN or not all(
             isinstance(k, Integral) and 1 <= int(k) <= MAX_WIDTH for k in sizes
         ):
-            raise ValueError(
-                "hidden_layer_sizes must be 'auto', a whole number or a sequence of up to "
-                f"{MAX_HIDDEN} whole numbers from 1 to {MAX_WIDTH:,}, got {self.hidden_layer_sizes!r}"
+            raise DataError(
+                "{argument} must be {what} up to {most} whole numbers from 1 to {widest:,}, got "
+                "{value}",
+                argument="hidden_layer_sizes",
+                what=Wording("'auto', a whole number or a sequence of", "a list of"),
+                most=MAX_HIDDEN,
+                widest=MAX_WIDTH,
+                value=Wording(repr(self.hidden_layer_sizes), ",".join(map(str, sizes))),
             )
         return list(map(int, sizes))
 
@@ -300,12 +307,8 @@ class BaseTabular(Attributes):
         """
         parts = []
         for frame in self._read_parts(X):
-            try:
+            with placed(frame.where):  # rows of errors are those of the part
                 parts.append(predict(frame))
-            except ValueError as error:
-                if frame.where:  # row numbers of messages are those of the part
-                    raise ValueError(f"{frame.where}: {error}") from None
-                raise
         return np.concatenate(parts)
 
     def _read_parts(self, X):

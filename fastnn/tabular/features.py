@@ -4,6 +4,7 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
+from ..errors import DataError, Wording
 from ..messages import printable
 from ..tables.texts import first_other_text, parse_date
 from . import columns
@@ -26,6 +27,8 @@ NUMBERS = (
 )
 DATE_CATEGORIES = "weekday", "month", "day of year"
 CATEGORIES = "value", "presence", *DATE_CATEGORIES
+NO_COLUMN = Wording("X has no usable column", "no column besides the target can be used")
+DROPPED = Wording(columns.NAMED_IN_DROP, "--drop")
 LAST_PART = 1231  # the 31st of December, the largest level of a part of a date
 
 
@@ -101,10 +104,11 @@ class Features:
             if reason:
                 left_out[column.label] = reason
         if not self.numbers and not self.categories:
-            reasons = "; ".join(f"{name!r}: {why}" for name, why in list(left_out.items())[:3])
-            raise ValueError(
-                f"X has no usable column ({reasons or 'it has no columns'}). "
-                "Pass columns whose values differ between the rows."
+            raise DataError(
+                "{what}{reasons}.",
+                "Pass columns whose values differ between the rows.",
+                what=NO_COLUMN,
+                reasons=_reasons(left_out),
             )
         return self
 
@@ -125,10 +129,15 @@ class Features:
             self.categories.append(Category(source, "presence", ["present"], True))
             return None
         if not MIN_SPREAD < spread < MAX_SPREAD:
-            raise ValueError(
-                f"column {self.columns[source].label!r} holds numbers from {present.min():g} to "
-                f"{present.max():g}, but their range must be {MIN_SPREAD:g} to {MAX_SPREAD:g}. "
-                "Correct or rescale the values."
+            raise DataError(
+                "column {column!r} holds numbers from {low:g} to {high:g}, but their range must be "
+                "{least:g} to {most:g}.",
+                "Correct or rescale the values.",
+                column=self.columns[source].label,
+                low=present.min(),
+                high=present.max(),
+                least=MIN_SPREAD,
+                most=MAX_SPREAD,
             )
         self.numbers.append(Number(source))
         if kind == "date":
@@ -234,6 +243,16 @@ class Features:
             [Number(**n) for n in d["numbers"]],
             [Category(**c) for c in d["categories"]],
         )
+
+
+def _reasons(left_out):
+    """Return why the first columns are left out, for an error."""
+    if not left_out:
+        return Wording(" (it has no columns)", "")
+    parts: list = []
+    for name, why in list(left_out.items())[:3]:
+        parts += ["; ", f"{name!r}: ", DROPPED if why == columns.NAMED_IN_DROP else why]
+    return (" (", *parts[1:], ")")
 
 
 def _category(source, codes, texts):

@@ -15,6 +15,7 @@ from itertools import pairwise
 import numpy as np
 
 from .. import losses
+from ..errors import Argument, DataError
 from ..files import ModelFileError, kinds, labels, safetensors
 from ..files.model import check_user_metadata
 from ..files.safetensors import check_mapping, is_count, parse_json, to_text
@@ -91,7 +92,7 @@ def check_before_training(e, encoders, n_folds):
         f"column {features.columns[c.source].label!r} with {len(c.levels):,} categories of up to "
         f"{max(map(len, c.levels)):,} characters": (
             _n_bytes(c.levels),
-            f"Shorten its texts, or leave it out. Pass drop=[{features.columns[c.source].label!r}].",
+            ("Shorten its texts, or leave it out. Pass ", _drop(features, c.source), "."),
         )
         for c in features.categories
         if c.levels
@@ -102,14 +103,24 @@ def check_before_training(e, encoders, n_folds):
     )
     sizes[f"the encoding of {len(features.numbers):,} numbers"] = (
         _n_bytes(content["encoders"]),
-        "Leave columns out with drop.",
+        ("Leave columns out with ", Argument("drop"), "."),
     )
     sizes["the targets"] = _n_bytes(content["targets"]), "Shorten the texts of the classes."
     what, (size, advice) = max(sizes.items(), key=lambda item: item[1][0])
-    raise ValueError(
-        f"the model would describe its columns and targets in {n_bytes:,} bytes, but the header of "
-        f"its file has room for {max(room, 0):,}. The largest part is {what}: {size:,} bytes. {advice}"
+    raise DataError(
+        "the model would describe its columns and targets in {n_bytes:,} bytes, but the header of "
+        "its file has room for {room:,}. The largest part is {what}: {size:,} bytes.",
+        "{advice}",
+        n_bytes=n_bytes,
+        room=max(room, 0),
+        what=what,
+        size=size,
+        advice=advice,
     )
+
+
+def _drop(features, source):
+    return Argument("drop", [features.columns[source].label])
 
 
 def _n_bytes(value):

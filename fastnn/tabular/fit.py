@@ -8,10 +8,11 @@ import numpy as np
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import _check_sample_weight
 
+from ..errors import Argument, DataError
 from ..validation import check_threads
 from . import budget, importances, selection, training, weighting
 from .encoder import Encoder, Scaling
-from .features import Features
+from .features import NO_COLUMN, Features
 from .folds import group_numbers, split_rows, weights_of
 from .progress import ProgressReporter
 from .unfinished import Unfinished, digests_of
@@ -72,9 +73,12 @@ class Fit:
         self.clock = budget.Clock(e.time_limit)
         for name, values in (("sample_weight", sample_weight), ("groups", groups)):
             if isinstance(values, str):
-                raise ValueError(
-                    f"{name} must be an array with one value for each row, got {values!r}. Pass the "
-                    "values of the column, and name it in drop if it is no input."
+                raise DataError(
+                    "{argument} must be an array with one value for each row, got {value!r}.",
+                    "Pass the values of the column, and name it in {drop} if it is no input.",
+                    argument=name,
+                    value=values,
+                    drop=Argument("drop"),
                 )
         rows, self.large = e._read_rows(X, y, sample_weight, window)
         frame, y, weight = rows.frame, rows.y, rows.weight
@@ -229,9 +233,11 @@ class Fit:
             if encoder.n_inputs:
                 out[settings] = encoder
         if not out:
-            raise ValueError(
-                f"X has no usable column: the values of {', '.join(features.kinds())} differ "
-                "too little or too much. Rescale them."
+            raise DataError(
+                "{what}: the values of {columns} differ too little or too much.",
+                "Rescale them.",
+                what=NO_COLUMN,
+                columns=", ".join(features.kinds()),
             )
         return out
 

@@ -12,6 +12,7 @@ from sklearn.model_selection import (
 )
 from sklearn.utils.validation import check_consistent_length
 
+from ..errors import DataError
 from .raw_columns import is_missing
 
 
@@ -61,9 +62,11 @@ def group_numbers(groups, n):
     out = np.empty(n, np.intp)
     for i, group in enumerate(groups.tolist()):
         if is_missing(group):
-            raise ValueError(
-                f"groups has a missing value in row {i}. Give the row a group, for example one of "
-                "its own."
+            raise DataError(
+                "{argument} has a missing value in {row}.",
+                "Give the row a group, for example one of its own.",
+                argument="groups",
+                row=i,
             )
         out[i] = numbers.setdefault(group, len(numbers))
     if len(numbers) < 2:

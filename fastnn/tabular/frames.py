@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from ..errors import Argument, DataError
 from ..messages import did_you_mean, printable, warn
 from ..tables import files, parquet_parts
 from ..validation import describe_type, is_path
@@ -86,17 +87,28 @@ def split_target(X, name):
     X = _to_table(X)
     frame = _to_frame(X)
     if frame.names is None:
-        raise ValueError(
-            f"y={name!r} names a column of X, but the columns of X have no names. Pass the targets "
-            "as an array."
+        raise DataError(
+            "{argument} names a column of X, but the columns of X have no names.",
+            "Pass the targets as an array.",
+            argument=Argument("y", name),
+            column=name,
         )
     if name not in frame.names:
-        raise ValueError(
-            f"y={name!r} names a column that X does not have. {did_you_mean(name, frame.names)}"
+        raise DataError(
+            "{argument} names a column that X does not have.",
+            "{did_you_mean}",
+            argument=Argument("y", name),
+            column=name,
+            did_you_mean=did_you_mean(name, frame.names),
         )
     i = frame.names.index(name)
     if frame.columns[i].kind == "time":
-        raise ValueError(f"y={name!r} is a column of dates or times. Pass numbers or classes.")
+        raise DataError(
+            "{argument} is a column of dates or times.",
+            "Pass numbers or classes.",
+            argument=Argument("y", name),
+            column=name,
+        )
     del frame.names[i], frame.columns[i]
     return frame, X.iloc[:, i] if _is_pandas(X) else _to_vector(X.column(i))
 
@@ -154,9 +166,10 @@ def _from_records(records):
         try:
             columns[name] = pyarrow.array([record.get(name) for record in records])
         except pyarrow.ArrowException:
-            raise ValueError(
-                f"column {printable(name)!r} of X mixes types, such as numbers and texts. Pass "
-                "values of one type, and None for missing ones."
+            raise DataError(
+                "column {column!r} of X mixes types, such as numbers and texts.",
+                "Pass values of one type, and None for missing ones.",
+                column=printable(name),
             ) from None
     return pyarrow.table(columns)
 
@@ -186,8 +199,11 @@ def _check_names(names):
     """Raise ValueError if two columns have the same name."""
     if len(set(names)) < len(names):
         name = next(name for name in names if names.count(name) > 1)
-        raise ValueError(
-            f"X has {names.count(name)} columns named {name!r}. Rename all but one, or remove them."
+        raise DataError(
+            "X has {n} columns named {column!r}.",
+            "Rename all but one, or remove them.",
+            column=name,
+            n=names.count(name),
         )
 
 

@@ -8,6 +8,7 @@ import numpy as np
 from sklearn.base import RegressorMixin
 from sklearn.utils.validation import check_array, check_is_fitted, column_or_1d
 
+from ..errors import Argument, DataError
 from ..estimators import intervals
 from ..losses import Loss, Poisson
 from .estimator import BaseTabular
@@ -150,10 +151,13 @@ class TabularRegressor(RegressorMixin, BaseTabular):
             ) from None
         y = column_or_1d(y, warn=True)
         if self.log_target and y.min() <= 0:
-            raise ValueError(
-                f"log_target=True needs targets above 0, got {y.min():g} in row {int(y.argmin())}. "
+            raise DataError(
+                "{argument} needs targets above 0, got {value:g} in {row}.",
                 "Pass log_target=False, loss='poisson' for counts, or fit np.log1p(y) and apply "
-                "np.expm1 to the predictions."
+                "np.expm1 to the predictions.",
+                argument=Argument("log_target", True),
+                row=int(y.argmin()),
+                value=y.min(),
             )
         return y
 

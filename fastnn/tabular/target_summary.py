@@ -5,6 +5,7 @@ from numbers import Integral
 import numpy as np
 from sklearn.utils.validation import column_or_1d
 
+from ..errors import DataError
 from .raw_columns import is_missing
 from .sampling import join_targets
 
@@ -74,7 +75,9 @@ def to_labels(y):
     values = y.tolist()
     for row, value in enumerate(values):
         if is_missing(value):
-            raise ValueError(f"y has a missing class in row {row}. Remove the row.")
+            raise DataError(
+                "{argument} has a missing class in {row}.", "Remove the row.", argument="y", row=row
+            )
     if all(isinstance(value, bool) for value in values):
         return y.astype(bool)
     if all(isinstance(value, Integral) for value in values):

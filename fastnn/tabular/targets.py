@@ -5,6 +5,7 @@ from dataclasses import fields
 import numpy as np
 
 from .. import functional, losses
+from ..errors import Argument, DataError
 from ..estimators.calibration import fit_temperature
 from . import recipe
 
@@ -99,21 +100,29 @@ class Numbers:
         loss = resolve_loss(loss)
         largest = float(np.abs(y).max())
         if largest > MAX_TARGET:
-            raise ValueError(
-                f"y holds numbers up to {largest:.0e}, but at most {MAX_TARGET:.0e} is supported. "
-                "Rescale y."
+            raise DataError(
+                "{argument} holds numbers up to {largest:.0e}, but at most {most:.0e} is supported.",
+                "Rescale {argument}.",
+                argument="y",
+                largest=largest,
+                most=MAX_TARGET,
             )
         bounds = float(y.min()), float(y.max())
         if isinstance(loss, losses.Poisson):
             if log:
-                raise ValueError(
-                    "log_target=True does not go with loss='poisson', which learns the logarithm of "
-                    "the mean. Choose one of the two."
+                raise DataError(
+                    "{argument} does not go with {loss}, which learns the logarithm of the mean.",
+                    "Choose one of the two.",
+                    argument=Argument("log_target", True),
+                    loss=Argument("loss", "poisson"),
                 )
             if bounds[0] < 0:
-                raise ValueError(
-                    f"loss='poisson' needs targets of at least 0, got {bounds[0]:g} in row "
-                    f"{int(y.argmin())}. Pass counts, or choose another loss."
+                raise DataError(
+                    "{argument} needs targets of at least 0, got {value:g} in {row}.",
+                    "Pass counts, or choose another {name}.",
+                    argument=Argument("loss", "poisson"),
+                    row=int(y.argmin()),
+                    value=bounds[0],
                 )
             return cls(loss, 0.0, float(y.mean()) or 1.0, bounds)
         z = np.log(y) if log else y
