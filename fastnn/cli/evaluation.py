@@ -86,7 +86,7 @@ def find_suspects(model, target, train, arguments):
     out = []
     for suspect in find_suspects(model, y, MAX_SUSPECTS):
         row = int(target.rows[train[suspect.row]])
-        file, _, place = locate(arguments, row).rpartition(", ")
+        file, place = locate(arguments, row)
         found = {"row": row, "place": place}
         if file != arguments.data:  # of a folder
             found |= {"place": f"row {row + 1}", "file": file, "place_in_file": place}

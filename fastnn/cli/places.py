@@ -13,15 +13,14 @@ from .words import CommandWords
 
 
 def locate(arguments, row):
-    """Return 'PATH, line N' for a row of the table of a command; PATH is a file, also of a folder."""
+    """Return the file that holds a row of the table of a command, and 'line N' or 'row N' of it."""
     if os.path.isdir(arguments.data):
         file, row = ParquetFiles(arguments.data).locate(row)
-        return f"{file}, row {row + 1}"
-
+        return file, f"row {row + 1}"
     known = ("sep", "encoding", "header", "decimal", "comment")
     options = {k: v for k, v in read_options(arguments).items() if k in known}
     path = resolve_table_path(arguments.data)
-    return arguments.data + files.locate(path, row, **options).removeprefix(path)
+    return arguments.data, files.locate(path, row, **options)
 
 
 def command_error(error, arguments, file=None, rows=None):
@@ -42,7 +41,7 @@ def command_error(error, arguments, file=None, rows=None):
         return CommandError(f"{place}: {one_line(error)}")
     line = None
     if error.row is not None:
-        place, _, line = locate(arguments, int(rows[error.row])).rpartition(", ")
+        place, line = locate(arguments, int(rows[error.row]))
     words = CommandWords(getattr(arguments, "target", None), lambda row: line)
     texts = (words.say(error.problem), words.say(error.advice))
     return CommandError(f"{place}: {' '.join(filter(None, map(one_line, texts)))}")

@@ -101,7 +101,7 @@ class _Reader:
         return Target(self.name, task, _to_labels(values), rows)
 
     def fail(self, what, row=None):
-        place = self.path if row is None else locate(self.arguments, row)
+        place = self.path if row is None else ", ".join(locate(self.arguments, row))
         raise CommandError(f"{place}: {self.label} {what}")
 
     def check_type(self):

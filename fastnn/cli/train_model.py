@@ -83,7 +83,7 @@ def check_task(arguments, target):
         y = target.values.to_numpy(zero_copy_only=False)
         too_small = y <= 0 if arguments.log_target else y < 0
         if too_small.any():
-            place = locate(arguments, int(target.rows[too_small.argmax()]))
+            place = ", ".join(locate(arguments, int(target.rows[too_small.argmax()])))
             option = "--log-target" if arguments.log_target else "--loss poisson"
             limit = "above 0" if arguments.log_target else "of at least 0"
             raise CommandError(

@@ -161,7 +161,7 @@ def _tidy(label, table, text_columns, na, decimal, has_spaces, keep, note):
 
 
 def locate(path, row, **options):
-    """Return 'PATH, line N' for a row (counted from 0), or 'PATH, row N' if it is no text file.
+    """Return 'line N' for a row of a file (counted from 0), or 'row N' if it is no text file.
 
     Lines count as in a text editor, including blank lines and line breaks within quoted values.
     `options` are those of `read` that say how a text file is written.
@@ -173,10 +173,10 @@ def locate(path, row, **options):
             if not excel.is_excel(start) and not binary_files.find(start):
                 line = text_files.find(source, **options).locate(row)
                 if line is not None:
-                    return f"{path}, line {line}"
+                    return f"line {line}"
     except (OSError, TableError, *sources.DAMAGE):
         pass
-    return f"{path}, row {row + 1}"
+    return f"row {row + 1}"
 
 
 # ---- write ----

@@ -6,7 +6,6 @@ from ..messages import printable, reason
 from . import encodings, lending, memory
 from .errors import TableError, import_pyarrow
 
-ONE_OBJECT = "holds one JSON object, not rows."
 ADVICE = "Write one object for each row: DataFrame.to_json(path, orient='records', lines=True)."
 
 
@@ -25,7 +24,7 @@ def read_json_lines(source, encoding=None, note=print):
     except pa.ArrowException:
         return _read_each_line(source, encoding)
     if table.num_rows == 1 and all(map(pa.types.is_nested, table.schema.types)):
-        raise TableError(ONE_OBJECT, ADVICE, place=source.label)
+        raise _one_object(source)
     return _flatten(source.label, table)
 
 
@@ -41,7 +40,7 @@ def _read_each_line(source, encoding):
             row = json.loads(line)
         except (ValueError, RecursionError) as other:
             if _is_object(data):
-                raise TableError(ONE_OBJECT, ADVICE, place=source.label) from None
+                raise _one_object(source) from None
             raise TableError(
                 "is not JSON ({reason}).",
                 ADVICE,
@@ -57,8 +56,13 @@ def _read_each_line(source, encoding):
             )
         rows.append(row)
     if len(rows) == 1:
-        raise TableError(ONE_OBJECT, ADVICE, place=source.label)
+        raise _one_object(source)
     return _from_rows(source.label, rows)
+
+
+def _one_object(source):
+    """Return the TableError for a file that holds one object."""
+    return TableError("holds one JSON object, not rows.", ADVICE, place=source.label)
 
 
 def _is_object(data):

@@ -20,7 +20,7 @@ from ..messages import join, printable, reason, similar
 from .errors import STANDARD_INPUT, TableError, import_pyarrow
 
 SAVE_AS_CSV, EXTRACT = "Save the table as CSV.", "Extract the table first."
-NO_TABLE = "A table is needed."
+NO_TABLE, MODEL = "A table is needed.", "is a safetensors file, such as a fastnn model."
 PASS_A_FILE = "Pass a CSV, TSV, JSON, Excel, Feather or Parquet file."
 TABLE_EXTENSIONS = (
     ".csv",
@@ -292,16 +292,15 @@ def check_format(source):
     """Raise TableError if the source is of a known format that holds no readable table."""
     with _explained(source):
         start = source.read_start()
-    for mark, problem, advice in OTHER_FORMATS:
-        if start.startswith(mark):
-            raise TableError(problem, advice, place=source.label)
-    if start[257:262] == b"ustar":
-        raise TableError("is a tar archive.", EXTRACT, place=source.label)
-    if start[8:10] == b'{"' and start[4:8] == b"\0\0\0\0":
-        raise TableError(
-            "is a safetensors file, such as a fastnn model.", NO_TABLE, place=source.label
-        )
     text = start.lstrip(b"\xef\xbb\xbf \t\r\n")[:20].decode("latin-1").lower()
-    for tag, problem, advice in MARKUP:
-        if text.startswith(tag):
-            raise TableError(problem, advice, place=source.label)
+    known = [
+        *((start.startswith(mark), *what) for mark, *what in OTHER_FORMATS),
+        (start[257:262] == b"ustar", "is a tar archive.", EXTRACT),
+        (start[8:10] == b'{"' and start[4:8] == b"\0\0\0\0", MODEL, NO_TABLE),
+        *((text.startswith(tag), *what) for tag, *what in MARKUP),
+    ]
+    for is_of_this_format, problem, advice in known:
+        if is_of_this_format:
+            raise TableError(
+                "{problem}", "{advice}", place=source.label, problem=problem, advice=advice
+            )

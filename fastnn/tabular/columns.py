@@ -6,7 +6,7 @@ from numbers import Integral
 
 import numpy as np
 
-from ..errors import Argument, DataError
+from ..errors import Argument, DataError, Wording
 from ..messages import did_you_mean, printable
 from ..tables import texts
 from ..tables.dates import COMPACT, FORMATS
@@ -214,10 +214,10 @@ def convert(raw, column):
         if infinite.any():
             raise DataError(
                 "column {column!r} is infinite in {row}.",
-                "Replace the value, or leave it empty if it is missing. {X} must not contain infinity.",
+                "Replace the value, or leave it empty if it is missing.{rule}",
                 column=column.label,
                 row=int(infinite.argmax()),
-                X=Argument("X"),
+                rule=Wording(" X must not contain infinity.", ""),
             )
         return values
     if raw.kind == "time":

@@ -88,24 +88,23 @@ def check_before_training(e, encoders, n_folds):
     if n_bytes <= room:
         return
     features = e._features
-    sizes = {
-        f"column {features.columns[c.source].label!r} with {len(c.levels):,} categories of up to "
-        f"{max(map(len, c.levels)):,} characters": (
-            _n_bytes(c.levels),
-            ("Shorten its texts, or leave it out. Pass ", _drop(features, c.source), "."),
-        )
-        for c in features.categories
-        if c.levels
+    sizes: dict = {  # {part: (bytes, what to do)}
+        f"the names of {e.n_features_in_:,} columns": (
+            _n_bytes([features.names, features.left_out]),
+            "Shorten the names, or pass fewer columns.",
+        ),
+        f"the encoding of {len(features.numbers):,} numbers": (
+            _n_bytes(content["encoders"]),
+            ("Leave columns out with ", Argument("drop"), "."),
+        ),
+        "the targets": (_n_bytes(content["targets"]), "Shorten the texts of the classes."),
     }
-    sizes[f"the names of {e.n_features_in_:,} columns"] = (
-        _n_bytes([features.names, features.left_out]),
-        "Shorten the names, or pass fewer columns.",
-    )
-    sizes[f"the encoding of {len(features.numbers):,} numbers"] = (
-        _n_bytes(content["encoders"]),
-        ("Leave columns out with ", Argument("drop"), "."),
-    )
-    sizes["the targets"] = _n_bytes(content["targets"]), "Shorten the texts of the classes."
+    for c in features.categories:
+        if c.levels:
+            label, longest = features.columns[c.source].label, max(map(len, c.levels))
+            drop = ("Shorten its texts, or leave it out. Pass ", Argument("drop", [label]), ".")
+            what = f"column {label!r} with {len(c.levels):,} categories of up to {longest:,} characters"
+            sizes[what] = _n_bytes(c.levels), drop
     what, (size, advice) = max(sizes.items(), key=lambda item: item[1][0])
     raise DataError(
         "the model would describe its columns and targets in {n_bytes:,} bytes, but the header of "
@@ -117,10 +116,6 @@ def check_before_training(e, encoders, n_folds):
         size=size,
         advice=advice,
     )
-
-
-def _drop(features, source):
-    return Argument("drop", [features.columns[source].label])
 
 
 def _n_bytes(value):

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from ...errors import DataError, Wording
 from .builder import number
 
 #: The nodes of each activation but softmax. g : Graph, z : name of the input
@@ -51,8 +52,9 @@ def _float32(parameters):
     with np.errstate(over="ignore"):
         out = parameters.astype(np.float32)
     if not np.isfinite(out).all():
-        raise ValueError(
-            "the model has parameters that float32 cannot hold, in which ONNX files compute. Scale the "
-            "training data, or export it with fastnn.export.c."
+        raise DataError(
+            "the model has parameters that float32 cannot hold, in which ONNX files compute.",
+            "Scale the training data, or export it with {c}.",
+            c=Wording("fastnn.export.c", "--c"),
         )
     return out
