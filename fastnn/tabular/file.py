@@ -84,10 +84,9 @@ def check_before_training(e, encoders, n_folds):
     """
     content = _describe(e, encoders)
     room = safetensors.MAX_HEADER - SPARE - 8 * n_folds - e._metadata_bytes
-    n_bytes = _n_bytes(content)
+    n_bytes, features = _n_bytes(content), e._features
     if n_bytes <= room:
         return
-    features = e._features
     sizes: dict = {  # {part: (bytes, what to do)}
         f"the names of {e.n_features_in_:,} columns": (
             _n_bytes([features.names, features.left_out]),

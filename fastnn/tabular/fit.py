@@ -9,6 +9,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import _check_sample_weight
 
 from ..errors import Argument, DataError
+from ..messages import plural
 from ..validation import check_threads
 from . import budget, importances, selection, training, weighting
 from .encoder import Encoder, Scaling
@@ -84,7 +85,7 @@ class Fit:
         frame, y, weight = rows.frame, rows.y, rows.weight
         n = self.n = frame.n_rows
         if n < 2:
-            raise ValueError(f"fit needs at least 2 rows, got {n} sample{'s' * (n != 1)}.")
+            raise ValueError(f"fit needs at least 2 rows, got {plural(n, 'sample')}.")
         if weight is not None:
             weight = _check_sample_weight(weight, np.zeros(n), ensure_non_negative=True)
         n_all = n if self.large is None else self.large.n_rows
