@@ -92,8 +92,12 @@ def fuzz(session):
 
 @nox.session
 def interruptions(session):
-    """Delays between Ctrl-C and the end of a call."""
+    """Ctrl-C at every point of Python code, and delays between Ctrl-C and the end of a call."""
     install(session)
+    session.run(
+        *("python", "-m", "pytest", "tests/test_interruption_sweep.py"),
+        env={"FASTNN_TEST_SCALE": "60"},
+    )
     session.run("python", "bench/interruptions.py", *session.posargs)
 
 

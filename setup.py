@@ -46,7 +46,11 @@ INLINE = "inline __attribute__((always_inline))"
 SOURCES = [
     "setup.py",
     "fastnn/kernels.pxd",
-    *sorted(path for path in glob.glob("src/**", recursive=True) if os.path.isfile(path)),
+    *sorted(
+        path
+        for path in glob.glob("src/**", recursive=True)
+        if path.endswith((".h", ".pxi", ".pyx"))  # operations.py generates parts of these
+    ),
 ]
 VARIANT_SOURCES = [path for path in SOURCES if not path.startswith(os.path.join("src", "binding"))]
 

@@ -82,7 +82,7 @@ def run(table, parts, n_folds, n_threads):
         full.append(loss(model, table, rows[1]))
         for part in others:
             if part == "temperature":  # needs no other training
-                model._targets.temperature = 1.0
+                model.model_.targets.temperature = 1.0
                 others[part].append(loss(model, table, rows[1]))
                 continue
             with PARTS[part].left_out():
@@ -133,20 +133,14 @@ class Dates:
     @staticmethod
     @contextlib.contextmanager
     def left_out():
-        from fastnn.tabular.features import Features
+        from fastnn.tabular.columns.date import Date
 
-        add_parts = Features._add_parts
-
-        def add_others(self, *arguments):
-            add_parts(self, *arguments)
-            self.numbers = [n for n in self.numbers if n.part not in DATE_PARTS]
-            self.categories = [c for c in self.categories if c.part not in DATE_PARTS]
-
-        Features._add_parts = add_others
+        parts = Date.parts
+        Date.parts = lambda *arguments: [f for f in parts(*arguments) if f.part not in DATE_PARTS]
         try:
             yield
         finally:
-            Features._add_parts = add_parts
+            Date.parts = parts
 
 
 class Weights:
@@ -159,7 +153,7 @@ class Weights:
     @staticmethod
     @contextlib.contextmanager
     def left_out():
-        from fastnn.tabular import recipe
+        from fastnn.tabular.fitting import recipe
 
         limit, recipe.MAX_WEIGHTED = recipe.MAX_WEIGHTED, 0
         try:

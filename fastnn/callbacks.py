@@ -51,7 +51,7 @@ class Callback:
     """
 
     interval: float | None = None
-    _allows_retry = False  # whether `learning_rate="adaptive"` may continue where it would stop
+    allows_retry = False  # whether `learning_rate="adaptive"` may continue where it would stop
 
     def on_fit_begin(self, net: MLP, history: History) -> bool | None:
         """Run before the first step."""
@@ -228,7 +228,7 @@ class Checkpoint(Callback):
         )
 
     def on_fit_begin(self, net: MLP, history: History) -> None:
-        net._check_may_be_saved()
+        net.check_may_be_saved()
 
     def on_epoch_end(self, net: MLP, history: History) -> None:
         if self.every_epochs is not None and net.state.epoch % self.every_epochs == 0:

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from . import kernels
 from .many import check_networks
-from .mlp import MLP
+from .mlp import MLP, blank_network
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -46,13 +47,13 @@ def save_many(networks: Sequence[MLP] | Mapping[str, MLP], path: Path) -> None:
             if not isinstance(name, str):
                 raise TypeError(f"the keys of networks must be str, got {name!r}")
     networks = check_networks(networks)
+    reading = kernels.Reading(networks)
     entries = []
     for net in networks:
-        net._check_not_training()
         network = {name: getattr(net, name) for name in model.NETWORK}
         network["dtype"] = net.dtype.name
         entries.append(collection.Entry(network, net.params, net.metadata))
-    collection.write(path, entries, names)
+    collection.write(path, entries, names, reading.check)
 
 
 def load_many(path: Path) -> Any:  # a list, or a dict with the names
@@ -93,6 +94,6 @@ def _network(entry, seed):
 
     architecture = entry.network | {"dtype": np.dtype(entry.network["dtype"])}
     arguments = (architecture[name] for name in model.NETWORK)
-    net = MLP._blank(*arguments, np.random.default_rng(seed))  # type: ignore[call-arg]
+    net = blank_network(*arguments, np.random.default_rng(seed))  # type: ignore[call-arg]
     net.params, net.metadata = entry.params, entry.metadata
     return net

@@ -53,10 +53,10 @@ class DifferentiableNetwork(Network):
         >>> net.loss(np.zeros((5, 3)), np.full(5, 2.0))  # biases are 0, so the outputs are 0
         4.0
         """
-        self._check_not_training()
-        return Data.of(
-            self, X, y, losses.resolve(loss, self.activations[-1]), sample_weight
-        ).evaluator(self)()
+        with self._reading():
+            return Data.of(
+                self, X, y, losses.resolve(loss, self.activations[-1]), sample_weight
+            ).evaluator(self)()
 
     def loss_and_grad(
         self,
@@ -74,14 +74,14 @@ class DifferentiableNetwork(Network):
         >>> loss = net.loss_and_grad(np.ones((5, 3)), np.zeros(5))
         >>> net.params -= 0.1 * net.grads  # one step of gradient descent
         """
-        self._check_not_training()
-        data = Data.of(self, X, y, losses.resolve(loss, self.activations[-1]), sample_weight)
-        if not len(data):
-            self.grads[:] = 0
-            return 0.0
-        if is_sparse(data.X):
-            return data.gradient_of_blocks(self)
-        return self._gradient(data.trainer(self, len(data)))
+        with self._reading(), self._in_gradient():
+            data = Data.of(self, X, y, losses.resolve(loss, self.activations[-1]), sample_weight)
+            if not len(data):
+                self.grads[:] = 0
+                return 0.0
+            if is_sparse(data.X):
+                return data.gradient_of_blocks(self)
+            return self._gradient(data.trainer(self, len(data)))
 
     def backward(self, dY: ArrayLike) -> FloatArray:
         """Compute the gradient of any function of the outputs into `grads`.
@@ -107,18 +107,19 @@ class DifferentiableNetwork(Network):
         >>> dX.shape
         (5, 3)
         """
-        self._check_not_training()
-        X = self._kept
-        if X is None:
-            raise RuntimeError("backward needs the inputs. Call forward(X, keep=True) first.")
-        dY = check_matrix("dY", dY, self.dtype, self.layer_sizes[-1])
-        check_rows("dY", len(dY), len(X))
-        dX = np.empty_like(X)
-        if len(X):
-            self._gradient(Trainer(self, X, dY, loss=Loss.GIVEN_GRADIENT, batch_size=len(X), dX=dX))
-        else:
-            self.grads[:] = 0
-        return dX
+        with self._reading(), self._in_gradient():
+            X = self._kept
+            if X is None:
+                raise RuntimeError("backward needs the inputs. Call forward(X, keep=True) first.")
+            dY = check_matrix("dY", dY, self.dtype, self.layer_sizes[-1])
+            check_rows("dY", len(dY), len(X))
+            dX = np.empty_like(X)
+            if not len(X):
+                self.grads[:] = 0
+                return dX
+            loss = Loss.GIVEN_GRADIENT
+            self._gradient(Trainer(self, X, dY, loss=loss, batch_size=len(X), dX=dX))
+            return dX
 
     def _gradient(self, trainer):
         loss = trainer.gradient()

@@ -166,13 +166,6 @@ class Table(CompiledTable):
         self.numbers, self.positions, self.codes = numbers, positions, codes
         self.layout = layout
 
-    @classmethod
-    def _of(cls, numbers, positions, codes, layout):
-        """Return a table of arrays that are known to be valid."""
-        table = cls.__new__(cls)
-        table._set(numbers, positions, codes, layout)
-        return table
-
     @property
     def dtype(self) -> np.dtype[Any]:
         return self.numbers.dtype
@@ -205,7 +198,7 @@ class Table(CompiledTable):
                 rows = rows.astype(np.intp)
         parts = self.numbers, self.positions, self.codes
         numbers, positions, codes = (np.ascontiguousarray(part[rows]) for part in parts)
-        return type(self)._of(numbers, positions, codes, self.layout)
+        return table_of(numbers, positions, codes, self.layout)
 
     __iter__ = None  # not a sequence of rows
 
@@ -240,7 +233,7 @@ class Table(CompiledTable):
         if dtype == self.dtype:
             return self
         numbers, positions = self.numbers.astype(dtype), self.positions.astype(dtype)
-        return type(self)._of(numbers, positions, self.codes, self.layout)
+        return table_of(numbers, positions, self.codes, self.layout)
 
     def __copy__(self) -> Table:
         return self
@@ -249,7 +242,14 @@ class Table(CompiledTable):
         return self
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return type(self)._of, (self.numbers, self.positions, self.codes, self.layout)
+        return table_of, (self.numbers, self.positions, self.codes, self.layout)
+
+
+def table_of(numbers: Any, positions: Any, codes: Any, layout: TableLayout) -> Table:
+    """Return a Table of arrays that are known to be valid."""
+    table = Table.__new__(Table)
+    table._set(numbers, positions, codes, layout)
+    return table
 
 
 def check_inputs(name: str, X: Any, dtype: Any, n_inputs: int) -> Any:

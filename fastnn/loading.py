@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .mlp import MLP
+from .mlp import from_parts
 
 if TYPE_CHECKING:
     from typing import Any
@@ -46,12 +46,13 @@ def load(path: Path) -> Any:
 
     kind = kinds.kind_of(path)
     if kind not in ("fastnn-estimator", "fastnn-tabular"):
-        return MLP._from_parts(model.read(path))
+        return from_parts(model.read(path))
     try:
         if kind == "fastnn-tabular":
+            from .tabular import TabularClassifier, TabularRegressor
             from .tabular import file as tabular_file
 
-            return tabular_file.read(path)
+            return tabular_file.read(path, (TabularClassifier, TabularRegressor))
         from .estimators import file as estimator_file
 
         return estimator_file.read(path)

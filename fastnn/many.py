@@ -29,7 +29,7 @@ from .training.arguments import (
     spread_rows,
 )
 from .training.draws import UntilBegun
-from .training.many import PausedCollector, train_many
+from .training.many import train_many
 from .training.progress import ManyLine
 from .validation import check_out, check_threads
 
@@ -148,7 +148,7 @@ def fit_many(
     """
     networks = check_networks(networks)
     k, n_threads = len(networks), check_threads(n_threads)
-    with PausedCollector() as collector:
+    with kernels.PausedCollector() as collector:
         arguments = {
             "X": Spread("X", X, k, holds_matrices),
             "y": Spread("y", y, k, holds_arrays),
@@ -191,22 +191,32 @@ def _fit_in_executor(executor, plans, arguments, n_threads):
                     f"EarlyStopping does without it. Remove {callback!r}, or pass executor=None."
                 )
     networks = [plan.net for plan in plans]
-    futures = [
-        executor.submit(
-            _fit_share,
-            networks[a:b],
-            {name: each.part(a, b) for name, each in arguments.items()},
-            n_threads,
-        )
-        for a, b in shares(len(networks), executor)
-    ]
-    results = [result for part in results_of(futures) for result in part]
-    try:
-        _take_over(plans, results)
-    except KeyboardInterrupt:  # between two networks; repeating it is harmless
-        _take_over(plans, results)
-        raise
+    with kernels.InTraining(networks):
+        # Executors pickle their arguments in a thread that may not use networks in training.
+        copies = [_copy_with_rng(net) for net in networks]
+        futures = [
+            executor.submit(
+                _fit_share,
+                copies[a:b],
+                {name: each.part(a, b) for name, each in arguments.items()},
+                n_threads,
+            )
+            for a, b in shares(len(networks), executor)
+        ]
+        results = [result for part in results_of(futures) for result in part]
+        try:
+            _take_over(plans, results)
+        except BaseException:  # a signal handler may have raised it; repeating it is harmless
+            _take_over(plans, results)
+            raise
     return [net.history for net in networks]
+
+
+def _copy_with_rng(net):
+    """Return a copy that draws from the same generator: workers may be threads."""
+    copy = net.copy()
+    copy.rng = net.rng
+    return copy
 
 
 def _take_over(plans, results):
@@ -254,7 +264,11 @@ def forward_many(
     (2, 5, 1)
     """
     networks = check_networks(networks)
-    kernels.check_not_training(networks)
+    with kernels.Reading(networks):
+        return _forward(networks, X, out, n_threads)
+
+
+def _forward(networks, X, out, n_threads):
     first = networks[0]
     for i, net in enumerate(networks):
         ends, expected = net.layer_sizes[:: len(net.layer_sizes) - 1], first.layer_sizes
@@ -273,7 +287,7 @@ def forward_many(
     n_threads = check_threads(n_threads)
     if is_sparse(rows):
         for start, block in blocks(rows):
-            of_block = forward_many(networks, block, None, n_threads)
+            of_block = _forward(networks, block, None, n_threads)
             out[:, start : start + len(block)] = of_block
         return out
     n_products = len(rows) * sum(net.n_params for net in networks)

@@ -142,17 +142,6 @@ class MLP(DifferentiableNetwork):
         self.history = None
         self.metadata = {}
 
-    @classmethod
-    def _blank(cls, layer_sizes, activations, bias, dtype, dropout, rng):
-        """Return a network whose parameters are 0, for `load`: drawing them would take most of its
-        time."""
-        net = cls.__new__(cls)
-        DifferentiableNetwork.__init__(
-            net, layer_sizes, activations[:-1], activations[-1], bias, dtype, dropout
-        )
-        net._begin(rng)
-        return net
-
     # ---- training ----
 
     @with_hints(FIT)
@@ -323,21 +312,21 @@ class MLP(DifferentiableNetwork):
             self, X, y, losses.resolve(loss, self.activations[-1]), sample_weight
         )
         data = data.with_class_weight(class_weight, self.layer_sizes[-1])
-        state = (
-            fresh(self, optimizer)
-            if self.state is None
-            else resumed(self.state, optimizer, new_epoch=True)
-        )
-        if state.optimizer.full_batch:
-            raise ValueError(
-                "partial_fit does not support L-BFGS, which needs all rows. "
-                "Use fit, or another optimizer."
-            )
         n_threads = check_threads(n_threads)
+        # no other thread changes the state
         with self._in_training(), UntilBegun([(self, self.rng)] if self.has_dropout else []):
-            return Session(
-                self, data, state, 1, batch_size, False, n_threads, self.rng
-            ).run_locked()
+            state = (
+                fresh(self, optimizer)
+                if self.state is None
+                else resumed(self.state, optimizer, new_epoch=True)
+            )
+            if state.optimizer.full_batch:
+                raise ValueError(
+                    "partial_fit does not support L-BFGS, which needs all rows. "
+                    "Use fit, or another optimizer."
+                )
+            session = Session(self, data, state, 1, batch_size, False, n_threads, self.rng)
+            return session.run_locked()
 
     # ---- other formats ----
 
@@ -364,7 +353,8 @@ class MLP(DifferentiableNetwork):
         """
         from .files import model
 
-        model.write(path, self._to_parts(state))
+        reading = self._reading()
+        model.write(path, to_parts(self, state), reading.check)
 
     def to_torch(self) -> Any:
         """Convert the network to a PyTorch module with the same predictions.
@@ -402,24 +392,40 @@ class MLP(DifferentiableNetwork):
             raise ImportError("to_torch needs PyTorch. Run: pip install torch") from None
         return pytorch.to_torch(self)
 
-    def _to_parts(self, state=True):
-        """Return what a model file holds, a `fastnn.files.model.Parts`."""
-        self._check_not_training()
-        from .files import model
-
-        parts = {field.name: getattr(self, field.name) for field in fields(model.Parts)}
-        return model.Parts(**parts if state else parts | {"state": None})
-
-    def _check_may_be_saved(self):
+    def check_may_be_saved(self) -> None:
         """Raise ValueError if `save` could not write what the network is described by."""
         from .files import model
 
-        model.check(self._to_parts(state=False))
+        model.check(to_parts(self, state=False))
 
-    @classmethod
-    def _from_parts(cls, parts):
-        net = cls._blank(
-            parts.layer_sizes, parts.activations, parts.bias, parts.dtype, parts.dropout, parts.rng
-        )
-        net.params, net.state, net.metadata = parts.params, parts.state, parts.metadata
-        return net
+
+# ---- for other modules ----
+
+
+def blank_network(layer_sizes, activations, bias, dtype, dropout, rng):
+    """Return an MLP whose parameters are 0, for readers of files: drawing them would take most of
+    their time."""
+    net = MLP.__new__(MLP)
+    DifferentiableNetwork.__init__(
+        net, layer_sizes, activations[:-1], activations[-1], bias, dtype, dropout
+    )
+    net._begin(rng)
+    return net
+
+
+def to_parts(net, state=True):
+    """Return what a model file holds of an MLP, a `fastnn.files.model.Parts`."""
+    net._check_not_training()
+    from .files import model
+
+    parts = {field.name: getattr(net, field.name) for field in fields(model.Parts)}
+    return model.Parts(**parts if state else parts | {"state": None})
+
+
+def from_parts(parts):
+    """Return the MLP that `to_parts` described."""
+    net = blank_network(
+        parts.layer_sizes, parts.activations, parts.bias, parts.dtype, parts.dropout, parts.rng
+    )
+    net.params, net.state, net.metadata = parts.params, parts.state, parts.metadata
+    return net

@@ -90,6 +90,7 @@ def _in_place(name: str, doc: str) -> Any:
 
     def set(net, values):
         targets = get(net)
+        net._check_not_training()  # its end would overwrite them
         if values is targets:  # after net.params -= step
             return
         if isinstance(targets, np.ndarray):
@@ -182,7 +183,7 @@ class Network(CompiledNetwork):
             self._grads, self.layer_sizes, self.bias
         )
         self._kept = None  # the inputs of the last forward(keep=True)
-        self._threads = {}  # how many threads were fastest, see threads.py
+        self.thread_choices = {}  # how many threads were fastest, see threads.py
         kinds = [activations.ACTIVATIONS[name] for name in self.activations]
         self._bind(self.layer_sizes, kinds, self.weights, self.biases, self.dtype)
 
@@ -324,20 +325,10 @@ class Network(CompiledNetwork):
         >>> (other.params - net.params).min()
         np.float32(1.0)
         """
-        return deepcopy(self)
+        with self._reading():
+            return deepcopy(self)
 
     __copy__ = copy
-
-    def _as_dtype(self, dtype):
-        """Return a network of another dtype with the same layers and parameters.
-
-        It has no dropout, state or generator.
-        """
-        net = Network(
-            self.layer_sizes, self.activations[:-1], self.activations[-1], self.bias, dtype
-        )
-        net.params = self.params
-        return net
 
     def __reduce__(self) -> tuple[Any, ...]:
         self._check_not_training()
@@ -357,8 +348,18 @@ _DERIVED = (
     "_grad_biases",
     "n_params",
     "_kept",
-    "_threads",
+    "thread_choices",
 )
+
+
+def as_dtype(net, dtype):
+    """Return a network of another dtype with the same layers and parameters.
+
+    It has no dropout, state or generator.
+    """
+    out = Network(net.layer_sizes, net.activations[:-1], net.activations[-1], net.bias, dtype)
+    out.params = net.params
+    return out
 
 
 def _rebuild(cls, values, params, grads):

@@ -43,7 +43,7 @@ class ThreadChoice:
     def __init__(self, net, kind, n, min_seconds=0.0):
         self.numbers = [2**i for i in range((n - 1).bit_length())] + [n]
         self.min_seconds = min_seconds
-        self.state = net._threads.setdefault(
+        self.state = net.thread_choices.setdefault(
             (kind, n),
             SimpleNamespace(
                 threads=1,  # the current choice

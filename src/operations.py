@@ -1,9 +1,10 @@
 """Tables of the activations, losses, optimizers and schedules of fastnn, one row each.
 
 From these tables `python src/generate.py` writes the enums in fastnn/kernels.pxd and
-fastnn/kernels.pyi, the dispatch to kernels in src/ops/, lists of names and imports in fastnn/, and
-tables and lists in docstrings and documentation. tests/test_generated.py fails if one of them is
-out of date. CONTRIBUTING.md lists the files to edit for a new row.
+fastnn/kernels.pyi, the dispatch to kernels in src/ops/, lists of names and imports in fastnn/, the
+forms of activations in exported files, steps of optimizers, and tables and lists in docstrings and
+documentation. It names the row and the field if one is missing. tests/test_generated.py fails if a
+generated part is out of date. CONTRIBUTING.md lists the files to edit for a new row.
 
 Rows are in the order of the documentation. `number` is the value of the enum member. Compiled code
 of users contains these values, so a new row takes the next free number, and a number never changes.
@@ -22,25 +23,69 @@ class Activation(NamedTuple):
     number: int
     formula: str
     slope: str  # f'(z)
+    # The forms of f for files that others read. src/generate.py names a row that lacks one.
+    numpy: str = ""  # expression of z with functions of NumPy and erf, in docs/model_file.md
+    c99: str = ""  # expression of z[j]; $f after functions and numbers is the suffix of float
+    onnx: str = ""  # ONNX operators of z and numbers, with their attributes as keywords
+    torch: str = ""  # class of the module in torch.nn, or of one with `torch_forward`
+    torch_forward: str = ""  # expression of z with functions of torch, if torch.nn has no module
+    # options of the module: the values with which it computes f
+    torch_options: dict[str, tuple] | None = None
     # The kernel computes f'(z) from z, which the forward pass stores. Otherwise it uses a = f(z).
     reads_input: bool = False
     fills_padding: bool = False  # f(0) is not 0
-    hidden: bool = True  # allowed in hidden layers
+    hidden: bool = True  # allowed in hidden layers; False: couples the outputs of a row
     # default initializer of a layer with this activation, in fastnn/initializers.py
     init: str = "glorot_uniform"
     note: str = ""  # for kernels.pxd
 
 
+SOFTPLUS_C99 = "(z[j] > 0.0$f ? z[j] : 0.0$f) + log1p$f(exp$f(-fabs$f(z[j])))"
+
 ACTIVATIONS = (
-    Activation("identity", 0, "z", "1"),
-    Activation("sigmoid", 1, "1 / (1 + exp(-z))", "a (1 - a)", fills_padding=True),
-    Activation("relu", 2, "max(0, z)", "1 if a > 0 else 0", init="he_normal"),
-    Activation("tanh", 3, "tanh(z)", "1 - a^2"),
+    Activation("identity", 0, "z", "1", numpy="z", onnx="z"),
+    Activation(
+        "sigmoid",
+        1,
+        "1 / (1 + exp(-z))",
+        "a (1 - a)",
+        numpy="1 / (1 + exp(-z))",
+        c99="1.0$f / (1.0$f + exp$f(-z[j]))",
+        onnx="Sigmoid(z)",
+        torch="Sigmoid",
+        fills_padding=True,
+    ),
+    Activation(
+        "relu",
+        2,
+        "max(0, z)",
+        "1 if a > 0 else 0",
+        numpy="maximum(z, 0)",
+        c99="z[j] < 0.0$f ? 0.0$f : z[j]",
+        onnx="Relu(z)",
+        torch="ReLU",
+        init="he_normal",
+    ),
+    Activation(
+        "tanh",
+        3,
+        "tanh(z)",
+        "1 - a^2",
+        numpy="tanh(z)",
+        c99="tanh$f(z[j])",
+        onnx="Tanh(z)",
+        torch="Tanh",
+    ),
     Activation(
         "leaky_relu",
         4,
         "z if z > 0 else 0.01 z",
         "1 if a > 0 else 0.01",
+        numpy="where(z > 0, z, 0.01 * z)",
+        c99="z[j] > 0.0$f ? z[j] : 0.01$f * z[j]",
+        onnx="LeakyRelu(z, alpha=0.01)",
+        torch="LeakyReLU",
+        torch_options={"negative_slope": (0.01,)},
         init="he_normal",
         note="slope 0.01 below 0",
     ),
@@ -49,17 +94,37 @@ ACTIVATIONS = (
         5,
         "z if z > 0 else exp(z) - 1",
         "1 if a > 0 else a + 1",
+        numpy="where(z > 0, z, exp(z) - 1)",
+        c99="z[j] > 0.0$f ? z[j] : expm1$f(z[j])",
+        onnx="Elu(z, alpha=1.0)",
+        torch="ELU",
+        torch_options={"alpha": (1.0,)},
         init="he_normal",
         note="alpha = 1",
     ),
     Activation(
-        "softplus", 6, "log(1 + exp(z))", "sigmoid(z)", reads_input=True, fills_padding=True
+        "softplus",
+        6,
+        "log(1 + exp(z))",
+        "sigmoid(z)",
+        numpy="log(1 + exp(z))",
+        c99=SOFTPLUS_C99,
+        onnx="Softplus(z)",
+        torch="Softplus",
+        torch_options={"beta": (1.0,), "threshold": (20.0,)},
+        reads_input=True,
+        fills_padding=True,
     ),
     Activation(
         "gelu",
         7,
         "z Phi(z), Phi by erf",
         "Phi(z) + z phi(z)",
+        numpy="z * (1 + erf(z / sqrt(2))) / 2",
+        c99="0.5$f * z[j] * erfc$f(-0.7071067811865476$f * z[j])",
+        onnx="Mul(z, Add(Mul(Erf(Mul(z, 0.7071067811865476)), 0.5), 0.5))",
+        torch="GELU",
+        torch_options={"approximate": ("none",)},
         reads_input=True,
         init="he_normal",
         note="z times the normal distribution function of z, by erf",
@@ -69,6 +134,10 @@ ACTIVATIONS = (
         8,
         "z sigmoid(z)",
         "s (1 + z (1 - s)), s = sigmoid(z)",
+        numpy="z / (1 + exp(-z))",
+        c99="z[j] / (1.0$f + exp$f(-z[j]))",
+        onnx="Mul(z, Sigmoid(z))",
+        torch="SiLU",
         reads_input=True,
         init="he_normal",
     ),
@@ -77,17 +146,34 @@ ACTIVATIONS = (
         9,
         "exp(z_j) / sum_k exp(z_k)",
         "over a row; output layer only",
+        numpy="exp(z) / sum(exp(z))",
+        onnx="Softmax(z, axis=-1)",
+        torch="Softmax",
+        torch_options={"dim": (-1, 1)},
         hidden=False,
         note="over a row; output layer only",
     ),
     Activation(
-        "exponential", 10, "exp(z)", "a; an output for counts (poisson)", fills_padding=True
+        "exponential",
+        10,
+        "exp(z)",
+        "a; an output for counts (poisson)",
+        numpy="exp(z)",
+        c99="exp$f(z[j])",
+        onnx="Exp(z)",
+        torch="Exponential",
+        torch_forward="torch.exp(z)",
+        fills_padding=True,
     ),
     Activation(
         "selu",
         11,
         "s z if z > 0 else s alpha (exp(z) - 1)",
         "s if a > 0 else a + s alpha",
+        numpy="1.0507009873554805 * where(z > 0, z, 1.6732632423543772 * (exp(z) - 1))",
+        c99="z[j] > 0.0$f ? 1.0507009873554805$f * z[j] : 1.7580993408473766$f * expm1$f(z[j])",
+        onnx="Selu(z, alpha=1.6732632423543772, gamma=1.0507009873554805)",
+        torch="SELU",
         init="lecun_normal",
         note="s = 1.0507009873554805, alpha = 1.6732632423543772",
     ),
@@ -96,6 +182,10 @@ ACTIVATIONS = (
         12,
         "z t, t = tanh(log(1 + exp(z)))",
         "t + z (1 - t^2) sigmoid(z)",
+        numpy="z * tanh(log(1 + exp(z)))",
+        c99=f"z[j] * tanh$f({SOFTPLUS_C99})",
+        onnx="Mul(z, Tanh(Softplus(z)))",
+        torch="Mish",
         reads_input=True,
         init="he_normal",
     ),
@@ -121,6 +211,7 @@ class Loss(NamedTuple):
     formula: str = ""
     output: str = "any"  # required output activation
     default_for: str = ""  # output activation for which loss=None selects this loss
+    alias: str = ""  # scikit-learn's name, which TabularRegressor and the command line use
     fused: bool = False  # computed from z, together with the output activation
     mean: bool = False  # the loss of a row is the mean over outputs, not the sum
     alone: bool = True  # a sum over single outputs, with a kernel in `loss_element`
@@ -195,6 +286,7 @@ LOSSES = (
         "regression",
         "mean_squared_error",
         "mean_j d_j^2",
+        alias="squared_error",
         mean=True,
         label="mean squared error",
     ),
@@ -206,6 +298,7 @@ LOSSES = (
         "regression",
         "mean_absolute_error",
         "mean_j abs(d_j)",
+        alias="absolute_error",
         mean=True,
         label="mean absolute error",
     ),
@@ -280,10 +373,25 @@ LOSSES = (
 )
 
 
+class Moment(NamedTuple):
+    """An array like the parameters that an optimizer updates with them."""
+
+    name: str  # argument of the step in fastnn.functional and fastnn.reference
+    meaning: str  # in the docstring of the step
+    option: str = ""  # the option of the optimizer that needs it; "": always there
+    sets_option: bool = False  # passing the moment to a step sets the option
+
+
+M = Moment("m", "Mean of gradients")
+V = Moment("v", "Mean of squared gradients")
+V_MAX = Moment("v_max", "Largest v so far, for a step of AMSGrad", "amsgrad", sets_option=True)
+
+
 class Optimizer(NamedTuple):
     """An optimizer.
 
-    Its kernel is a branch of `apply_rule` in src/ops/update.pxi. Two rows may share a kernel.
+    Its kernel is a branch of `apply_rule` in src/ops/update.pxi. Two rows may share a kernel. Its
+    step in fastnn/functional/updates.py is generated from the row and from the class.
     """
 
     # class in fastnn/optimizers/MODULE.py; in lower case, the value of the argument `optimizer`
@@ -293,9 +401,14 @@ class Optimizer(NamedTuple):
     number: int = 0
     # (number of moments, whether there is also a loop without penalties, clipping and averaging)
     compiled: tuple[tuple[int, bool], ...] = ()
-    moments: str = ""
+    moments: str = ""  # for people
     source: str = ""
     label: str = ""  # in docs/features.md
+    state: tuple[Moment, ...] = ()  # all moments, in the order of the kernel
+    counts_steps: bool = False  # the step depends on its number
+    needs_lr: bool = False  # the step has no default learning rate
+    # in the docstring of the step: options, and the parameter after a step from 1 with gradient 5
+    example: tuple[str, str] = ("", "")
     note: str = ""  # for kernels.pxd
 
 
@@ -309,6 +422,9 @@ OPTIMIZERS = (
         "velocity (with momentum)",
         "Robbins and Monro, 1951; Sutskever et al., 2013",
         "SGD, momentum, Nesterov",
+        (Moment("velocity", "Velocity v", "momentum"),),
+        needs_lr=True,
+        example=("lr=0.1", "0.5"),
     ),
     Optimizer(
         "Adagrad",
@@ -319,6 +435,9 @@ OPTIMIZERS = (
         "sum of g^2",
         "Duchi, Hazan and Singer, 2011",
         "Adagrad",
+        (Moment("total", "Sum s of squared gradients"),),
+        counts_steps=True,
+        example=("lr=0.1", "0.9"),
     ),
     Optimizer(
         "Adadelta",
@@ -329,6 +448,8 @@ OPTIMIZERS = (
         "means of g^2 and of squared steps",
         "Zeiler, 2012",
         "Adadelta",
+        (V, Moment("u", "Mean of squared steps")),
+        example=("", "0.996838"),
     ),
     Optimizer(
         "RMSprop",
@@ -339,6 +460,12 @@ OPTIMIZERS = (
         "mean of g^2, mean of g, velocity",
         "Tieleman and Hinton, 2012; Graves, 2013",
         "RMSprop",
+        (
+            V,
+            Moment("mean", "Mean m of gradients", "centered"),
+            Moment("velocity", "Velocity b", "momentum"),
+        ),
+        example=("", "0.9"),
     ),
     Optimizer(
         "Adam",
@@ -349,6 +476,9 @@ OPTIMIZERS = (
         "means m of g, v of g^2 (AMSGrad: max v)",
         "Kingma and Ba, 2015; Reddi, Kale and Kumar, 2018",
         "Adam, AMSGrad",
+        (M, V, V_MAX),
+        counts_steps=True,
+        example=("lr=0.1", "0.9"),
         note="also AdamW and AMSGrad",
     ),
     Optimizer(
@@ -360,6 +490,9 @@ OPTIMIZERS = (
         "as Adam",
         "Loshchilov and Hutter, 2019",
         "AdamW",
+        (M, V, V_MAX),
+        counts_steps=True,
+        example=("lr=0.1, weight_decay=0.5", "0.85"),
     ),
     Optimizer(
         "Adamax",
@@ -370,8 +503,23 @@ OPTIMIZERS = (
         "mean of g, decaying max of abs(g)",
         "Kingma and Ba, 2015, section 7.1",
         "AdaMax",
+        (M, Moment("u", "Decaying maximum of abs(g)")),
+        counts_steps=True,
+        example=("lr=0.1", "0.9"),
     ),
-    Optimizer("NAdam", "adam", "NADAM", 7, ((2, False),), "as Adam", "Dozat, 2016", "NAdam"),
+    Optimizer(
+        "NAdam",
+        "adam",
+        "NADAM",
+        7,
+        ((2, False),),
+        "as Adam",
+        "Dozat, 2016",
+        "NAdam",
+        (M, V),
+        counts_steps=True,
+        example=("lr=0.1", "0.894355"),
+    ),
     Optimizer(
         "Lion",
         "lion",
@@ -381,6 +529,8 @@ OPTIMIZERS = (
         "mean of g",
         "Chen et al., 2023, algorithm 2",
         "Lion",
+        (M,),
+        example=("lr=0.1", "0.9"),
     ),
     Optimizer(
         "LBFGS",

@@ -154,7 +154,7 @@ def quick_recipe(monkeypatch):
     """quick_recipe(n_epochs): networks of estimators for tables train for so many epochs, 2 without
     a call."""
     pytest.importorskip("sklearn", reason="estimators for tables need the extra sklearn")
-    from fastnn.tabular import recipe
+    from fastnn.tabular.fitting import recipe
 
     def set_epochs(n_epochs):
         monkeypatch.setattr(recipe, "n_epochs", lambda configuration, n: n_epochs)
@@ -168,7 +168,7 @@ def interrupt_after_a_fold(monkeypatch):
     """interrupt_after_a_fold(): Ctrl-C arrives in the next fit of an estimator for tables, as soon as
     a fold is done."""
     pytest.importorskip("sklearn", reason="estimators for tables need the extra sklearn")
-    from fastnn.tabular.fit import Fit
+    from fastnn.tabular.fitting.fit import Fit
 
     update_done = Fit.update_done
 

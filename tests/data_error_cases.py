@@ -41,7 +41,7 @@ def fit(site, columns, options="", *, y="goal", cls=TabularClassifier, command=T
 def interrupted(monkeypatch):
     """Stop the training of the model in the file m after a fold."""
     from fastnn import cli
-    from fastnn.tabular.fit import Fit
+    from fastnn.tabular.fitting.fit import Fit
 
     write_csv("t.csv", a=A, goal=GOAL)
     update_done = Fit.update_done
@@ -124,46 +124,51 @@ def changing(change):
 
 BAD_AGE = ["1", "2", *["3"] * (N - 3), "old"]
 COLUMNS = [
-    fit("columns.find", ROWS, command=False, numbers="a", drop="a"),
-    fit("columns._declared_style", {**ROWS}, "--date c", dates="c"),
+    fit("columns/kinds.find", ROWS, command=False, numbers="a", drop="a"),
+    fit("columns/date.declare", {**ROWS}, "--date c", dates="c"),
     Case(
-        "tabular/columns.positions: {argument} names the column {column!r}, but",
+        "tabular/columns/kinds.positions: {argument} names the column {column!r}, but",
         lambda: large(drop="a").fit(np.eye(N), GOAL),
     ),
     fit(
-        "columns.positions: {argument} names the column {column!r}, which",
+        "columns/kinds.positions: {argument} names the column {column!r}, which",
         ROWS,
         command=False,
         drop="b",
     ),
-    fit("columns.positions: {argument} names column {i}", ROWS, command=False, drop=7),
-    fit("columns.positions: {argument} must hold", ROWS, command=False, drop=[1.5]),
+    fit("columns/kinds.positions: {argument} names column {i}", ROWS, command=False, drop=7),
+    fit("columns/kinds.positions: {argument} must hold", ROWS, command=False, drop=[1.5]),
     fit(
-        "columns.convert: column {column!r} holds",
+        "columns/number.convert: column {column!r} holds",
         {"a": DAYS},
         "--number a",
         numbers="a",
     ),
-    fit("columns.convert: column {column!r} is", {"a": [*A[:-1], np.inf]}),
-    fit("columns._of_numbers", {"a": A}, "--date a", dates="a"),
-    fit("columns._of_texts", {"a": BAD_AGE}, "--number a", numbers="a"),
-    fit("features.fit", {"a": [1] * N, "b": TEXT}, "--drop b", drop="b"),
-    fit("features._add", {"a": A * 1e305}),
+    fit("columns/number.convert: column {column!r} is", {"a": [*A[:-1], np.inf]}),
+    fit("columns/date._of_numbers", {"a": A}, "--date a", dates="a"),
+    fit("columns/column.parse_texts", {"a": BAD_AGE}, "--number a", numbers="a"),
+    fit("columns/features.fit", {"a": [1] * N, "b": TEXT}, "--drop b", drop="b"),
+    fit("columns/column.features", {"a": A * 1e305}),
     prepared(
-        fit("fit.fit_encoders", {"a": A}),
+        fit("fitting/fit.fit_encoders", {"a": A}),
         lambda m: m.setattr("fastnn.tabular.encoder.Encoder.n_inputs", 0),
     ),
-    fit("raw_columns._refuse", {"a": [[1, 2]] * N}),
+    fit("columns/raw_columns._refuse", {"a": [[1, 2]] * N}),
     Case(
-        "tabular/raw_columns.concatenate",
+        "tabular/columns/raw_columns.concatenate",
         lambda: large().fit([(dates_and_numbers(i), GOAL[:20]) for i in range(2)]),
     ),
-    Case("tabular/frames._from_records", lambda: large().fit([{"a": 1}, {"a": "x"}], [0, 1])),
-    Case("tabular/frames._check_names", lambda: large().fit(pa.table([A, A], ["a", "a"]), GOAL)),
+    Case(
+        "tabular/columns/frames._from_records", lambda: large().fit([{"a": 1}, {"a": "x"}], [0, 1])
+    ),
+    Case(
+        "tabular/columns/frames._check_names",
+        lambda: large().fit(pa.table([A, A], ["a", "a"]), GOAL),
+    ),
     prepared(
-        fit("budget.check_memory", {"a": [f"x{i // 2}" for i in range(N)]}),
+        fit("fitting/budget.check_memory", {"a": [f"x{i // 2}" for i in range(N)]}),
         csv_of({"goal": GOAL, "a": [f"x{i // 2}" for i in range(N)]}),
-        lambda m: m.setattr("fastnn.tabular.budget.available_bytes", lambda: 1000),
+        lambda m: m.setattr("fastnn.tabular.fitting.budget.available_bytes", lambda: 1000),
     ),
     prepared(
         fit("file.check_before_training", {"a": [f"c{i // 2}" * 2000 for i in range(N)]}),
@@ -172,29 +177,34 @@ COLUMNS = [
 ]
 TARGETS = [
     Case(
-        "tabular/frames.split_target: {argument} names a column of",
+        "tabular/columns/frames.split_target: {argument} names a column of",
         lambda: large().fit(np.eye(N), "goal"),
     ),
-    fit("frames.split_target: {argument} names a column that", ROWS, command=False, y="gaol"),
     fit(
-        "frames.split_target: {argument} is",
+        "columns/frames.split_target: {argument} names a column that", ROWS, command=False, y="gaol"
+    ),
+    fit(
+        "columns/frames.split_target: {argument} is",
         {"b": DAYS},
         command=False,
         y="b",
     ),
     Case(
-        "tabular/row_parts.__init__",
+        "tabular/large/row_parts.__init__",
         lambda: large().fit("d", "gaol"),
         None,
         folder(a={"a": A, "goal": GOAL}),
     ),
     Case(
-        "tabular/target_summary.to_labels",
+        "tabular/targets.to_labels",
         lambda: large().fit(np.eye(N), [*"ab" * (N // 2 - 1), "a", None]),
     ),
-    Case("tabular/fit.__init__", lambda: large().fit(np.eye(N), GOAL, sample_weight="a")),
-    Case("tabular/folds.group_numbers", lambda: large().fit(np.eye(N), GOAL, groups=[None] * N)),
-    fit("regressor._target_numbers", ROWS, command=False, cls=TabularRegressor, log_target=True),
+    Case("tabular/fitting/fit.__init__", lambda: large().fit(np.eye(N), GOAL, sample_weight="a")),
+    Case(
+        "tabular/fitting/folds.group_numbers",
+        lambda: large().fit(np.eye(N), GOAL, groups=[None] * N),
+    ),
+    fit("targets.check_numbers", ROWS, command=False, cls=TabularRegressor, log_target=True),
     fit(
         "targets.fit: {argument} holds",
         {"a": A, "goal": A * 1e200},
@@ -218,38 +228,41 @@ TARGETS = [
 ]
 LARGE = [
     Case(
-        "tabular/large.read: {argument} puts",
+        "tabular/large/large_table._read_parts: {argument} puts",
         lambda: large().fit("d", "goal", window=3),
         train("d", "--window 3"),
         folder(a={"a": A, "goal": GOAL}),
     ),
-    Case("tabular/large.read: {argument} is for", lambda: large().fit(X, GOAL, window=9)),
     Case(
-        "tabular/large.split",
+        "tabular/large/large_table._read_parts: {argument} is for",
+        lambda: large().fit(X, GOAL, window=9),
+    ),
+    Case(
+        "tabular/large/large_table.split",
         lambda: large().fit("d", "goal", window=20),
         train("d", "--window 20"),
         lambda monkeypatch: (
             folder(a={"a": A, "goal": GOAL})(monkeypatch),
             monkeypatch.setattr(
-                "fastnn.tabular.large.LargeTable.folds_of",
+                "fastnn.tabular.large.large_table.LargeTable.folds_of",
                 lambda self, numbers: np.zeros(len(numbers), np.intp),
             ),
         ),
     ),
     Case(
-        "tabular/large.store",
+        "tabular/large/large_table.store",
         lambda: large().fit(passes([(X, GOAL)], [(X, GOAL), (X, GOAL)]), window=30),
         train("d", "--window 30"),
         changing(lambda parts: [*parts, *parts]),
     ),
     Case(
-        "tabular/large.check_pass",
+        "tabular/large/large_table.check_pass",
         lambda: large().fit(passes([(X, GOAL)], [(X[::-1], GOAL)]), window=30),
         train("d", "--window 30"),
         changing(lambda parts: [(x, y[::-1]) for x, y in parts]),
     ),
     Case(
-        "tabular/classifier._target_numbers",
+        "tabular/targets.to_numbers",
         lambda: large().fit(passes([(X, GOAL)], [(X, [2] * N)]), window=30),
     ),
 ]
@@ -286,7 +299,7 @@ SETTINGS = [
         "--hidden " + ",".join("1" * 100),
         hidden_layer_sizes=[1] * 100,
     ),
-    Case("tabular/estimator._unfinished_fit", lambda: large().fit(X, GOAL, resume=True)),
+    Case("tabular/estimator._stopped_model", lambda: large().fit(X, GOAL, resume=True)),
     Case(
         "tabular/unfinished.refuse",
         lambda: (

@@ -187,7 +187,7 @@ FACTORS = {
 
 
 def strengthen(model, name):
-    for member in model._members:
+    for member in model.model_.members:
         for networks in member.networks:
             for net in networks:
                 net.weights[-1] = net.weights[-1] * FACTORS.get(name, 1)
@@ -204,7 +204,7 @@ def tabular():
     import pytest
 
     from fastnn import TabularClassifier, TabularRegressor, losses
-    from fastnn.tabular import recipe
+    from fastnn.tabular.fitting import recipe
 
     X, new = frame(), new_rows()
     options = dict(n_estimators=2, hidden_layer_sizes=6, random_state=0, categories=["INT", "yes"])
@@ -246,7 +246,7 @@ def dates():
     import pytest
 
     from fastnn import TabularClassifier
-    from fastnn.tabular import recipe
+    from fastnn.tabular.fitting import recipe
 
     seconds = np.arange("1966-01-01", "1974-01-01", dtype="datetime64[D]").astype("datetime64[s]")
     seconds = np.r_[seconds, seconds - np.timedelta64(1, "s")]
@@ -264,9 +264,9 @@ def dates():
             recipe, "configurations", lambda *sizes: [c for c in all_of(*sizes) if c.encoding.days]
         )
         clf = TabularClassifier(1, hidden_layer_sizes=16, random_state=0).fit(X, y)
-    parts = {f.part for f in (*clf._features.numbers, *clf._features.categories)}
+    parts = {f.part for f in (*clf.model_.features.numbers, *clf.model_.features.categories)}
     assert {"day of month", "weekday", "month", "day of year"} < parts
-    assert all(clf._encoders[0].n_levels) and abs(clf._targets.temperature - 1) > 0.05
+    assert all(clf.model_.encoders[0].n_levels) and abs(clf.model_.targets.temperature - 1) > 0.05
     new = np.arange("1599-12-01", "2401-04-01", 53, dtype="datetime64[D]").astype("datetime64[s]")
     ends = [f"{year}-{day}" for year in range(1600, 2500, 100) for day in DAYS]
     ends += [f"{year}-02-29" for year in (1600, 2000, 2004, 2400)]

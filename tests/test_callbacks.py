@@ -10,7 +10,7 @@ from typing import ClassVar
 import numpy as np
 import processes
 import pytest
-from checks import assert_same_bits
+from checks import assert_same_bits, training_state
 
 import fastnn
 from fastnn import MLP, SGD, Adam, Checkpoint, EarlyStopping
@@ -149,6 +149,29 @@ def test_a_callback_may_change_settings_of_the_optimizer():
         )
     assert_same_bits(net.params, expected_net.params)
     assert net.state.lr == 0.1 / 8
+
+
+@pytest.mark.parametrize(
+    "moments",
+    [np.zeros((1, 3), "f4"), np.zeros((2, 65)), np.zeros((65, 2), "f4").T, None],
+    ids=["shape", "dtype", "strides", "None"],
+)
+@pytest.mark.parametrize("event", ["on_epoch_end", "on_fit_begin"])
+def test_moments_that_the_optimizer_cannot_use_are_refused(event, moments):
+    """The training keeps those that it had."""
+
+    def replace(self, net, history):
+        net.state.moments = moments
+
+    callback = type("Replace", (fastnn.callbacks.Callback,), {event: replace})()
+    X, y = np.ones((20, 6), "f4"), np.ones(20, "f4")
+    net, expected_net = MLP([6, 8, 1], rng=0), MLP([6, 8, 1], rng=0)
+    with pytest.raises(ValueError, match=r"replaced net.state.moments, float32 \(2, 65\), by"):
+        net.fit(X, y, epochs=3, callbacks=callback)
+    assert net.state.epoch == (event == "on_epoch_end")
+    net.fit(X, y, epochs=2 - net.state.epoch, resume=True)
+    expected_net.fit(X, y, epochs=2)
+    assert_same_bits(training_state(net), training_state(expected_net))
 
 
 def test_an_optimizer_with_different_moments_is_refused():

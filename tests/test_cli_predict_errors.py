@@ -213,7 +213,7 @@ def test_a_damaged_model(run, change):
 
 def test_outputs_that_are_not_finite(run):
     model = fastnn.load(B)
-    for member in model._members:
+    for member in model.model_.members:
         member.networks[0][0].params[-1] = np.nan
     model.save("m.safetensors")
     message = "m.safetensors: the output of the model is not finite. Train it again."

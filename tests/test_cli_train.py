@@ -164,7 +164,7 @@ def test_the_seed_decides_and_nothing_else(run):
     small = ["--members", "1", "--hidden", "4", "--drop", "id,group,income", "--quiet"]
     for more in ([], ["--threads", "1"], ["--seed", "1"]):
         assert run("train", "people.csv", "--target", "buys", "--out", "m", *small, *more)[0] == 0
-        files.append(fastnn.load("m")._members[0].networks[0][0].params)
+        files.append(fastnn.load("m").model_.members[0].networks[0][0].params)
     assert_same_bits(files[0], files[1])
     assert not np.array_equal(files[0], files[2])
 

@@ -127,7 +127,7 @@ def test_what_the_estimator_refuses_is_said_in_the_words_of_the_command_line(run
 
 
 def test_too_little_memory_names_the_column(run, monkeypatch):
-    from fastnn.tabular import budget
+    from fastnn.tabular.fitting import budget
 
     monkeypatch.setattr(budget, "available_bytes", lambda: 100_000)
     write_csv("wide.csv", city=[f"c{i}" for i in range(200)] * 2, y=[0, 1] * 200)

@@ -14,7 +14,7 @@ from cli_cases import FAST, report_of, write_people  # noqa: E402
 
 import fastnn  # noqa: E402
 from fastnn.tables import parquet_parts, read  # noqa: E402
-from fastnn.tabular import sampling  # noqa: E402
+from fastnn.tabular.large import sampling  # noqa: E402
 
 N = 600
 COLUMNS = ("--target", "buys", "--drop", "group,income", "--out", "m.safetensors")
@@ -38,7 +38,9 @@ def write_parquet(table):
 
 def read_parameters():
     """The bytes of the parameters of all networks of the model."""
-    networks = [net for m in fastnn.load("m.safetensors")._members for n in m.networks for net in n]
+    networks = [
+        net for m in fastnn.load("m.safetensors").model_.members for n in m.networks for net in n
+    ]
     return [net.params.tobytes() for net in networks]
 
 
@@ -70,7 +72,7 @@ def test_a_large_table_is_learned(run, data, target):
     assert report["left_out"]["planet"] == "all values are equal"
     code, out, errors = run("predict", "m", data)
     assert code == 0 and len(out.splitlines()) == N + 1, errors
-    assert fastnn.load("m")._target_name == target
+    assert fastnn.load("m").model_.target_name == target
 
 
 def test_the_screen(run):

@@ -14,7 +14,7 @@ from cli_cases import FAST, report_of, write_csv
 
 from fastnn.cli import fit_progress, report
 from fastnn.cli.metrics import score_classes, score_numbers
-from fastnn.tabular.progress import Progress
+from fastnn.tabular.fitting.progress import Progress
 
 # ---- scores ----
 

@@ -50,8 +50,8 @@ def test_resume_gives_the_model_of_a_training_that_was_not_stopped(run, monkeypa
     code, out, _ = run("train", *ARGUMENTS, "--out", "m", "--resume")
     assert code == 0 and "\n3 members, " in out and "out of fold " in out
     whole, resumed = fastnn.load("whole"), fastnn.load("m")
-    assert resumed.n_folds_left_ == 0 and len(whole._members) == len(resumed._members)
-    for member, other in zip(whole._members, resumed._members):
+    assert resumed.n_folds_left_ == 0 and len(whole.model_.members) == len(resumed.model_.members)
+    for member, other in zip(whole.model_.members, resumed.model_.members):
         for fold, other_fold in zip(member.networks, other.networks):
             for network, other_network in zip(fold, other_fold):
                 assert_same_bits(network.params, other_network.params)

@@ -12,6 +12,7 @@ import fastnn
 from fastnn import MLP, ModelFileError
 from fastnn.files import model as model_file
 from fastnn.files.safetensors import Reader
+from fastnn.mlp import from_parts
 
 BIT_GENERATORS = [
     np.random.PCG64,
@@ -34,7 +35,7 @@ def loads_or_is_refused(content):
     """Load from memory, which is faster than a disk. Return whether it loaded; only
     ModelFileError may be raised."""
     try:
-        net = MLP._from_parts(model_file.read_from(Reader(io.BytesIO(content), len(content))))
+        net = from_parts(model_file.read_from(Reader(io.BytesIO(content), len(content))))
     except ModelFileError as error:
         assert "\n" not in str(error)
         return False

@@ -22,8 +22,8 @@ from fastnn import TabularClassifier
 from fastnn.cli.words import OPTIONS, CommandWords
 from fastnn.errors import Argument, DataError, Message, Row, Wording, placed
 from fastnn.tables import TableError
-from fastnn.tabular.budget import TooLargeError
-from fastnn.tabular.columns import KindError
+from fastnn.tabular.columns.column import KindError
+from fastnn.tabular.fitting.budget import TooLargeError
 
 PACKAGE = pathlib.Path(fastnn.__file__).parent
 CLASSES = {cls.__name__ for cls in (DataError, TableError, KindError, TooLargeError)}

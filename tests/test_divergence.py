@@ -1,12 +1,15 @@
 """Divergence: fit goes back to the start of the epoch and names the reason."""
 
+import contextlib
 import pickle
 
 import numpy as np
 import pytest
 from checks import assert_finite, assert_same_bits, training_state
 
+import fastnn
 from fastnn import MLP, SGD, Adam, DivergenceError, kernels
+from fastnn.training import session
 
 
 def data(n=70, n_in=6, n_out=1, dtype="float32", seed=1):
@@ -123,3 +126,95 @@ def test_divergence_error_can_be_pickled():
         17,
     )
     assert isinstance(error, ArithmeticError)
+
+
+# ---- training that is stopped in the slice in which it diverges ----
+
+
+@pytest.mark.parametrize("n_networks", [1, 3])
+def test_ctrl_c_after_the_slice_that_diverged_restores_finite_parameters(n_networks, monkeypatch):
+    """The signal comes before the session looks why the slice ended."""
+    X, y = data(40)
+    follow = session.Session.follow
+
+    def interrupt(self):
+        if self.engine.has_diverged:
+            monkeypatch.undo()
+            raise KeyboardInterrupt
+        follow(self)
+
+    nets = [MLP([6, 4, 1], rng=seed) for seed in range(n_networks)]
+    monkeypatch.setattr(session.Session, "follow", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        if n_networks == 1:
+            nets[0].fit(X, y, optimizer=SGD(1e30), epochs=9)
+        else:
+            fastnn.fit_many(nets, X, y, optimizer=SGD(1e30), epochs=9, n_threads=1)
+    for net in nets:
+        assert_finite(net.params)
+        assert net.history.stop_reason == "interrupted"
+        assert net.history.n_steps == net.state.step == 0 and net.history.loss == []
+
+
+def test_a_stop_within_an_epoch_does_not_keep_parameters_that_overflowed(monkeypatch):
+    """Parameters are checked at the end of an epoch, and the loss one step after they overflow."""
+    monkeypatch.setattr(session, "SLICE_SECONDS", 0.0)
+    stopped = []
+
+    class Stop(fastnn.callbacks.Callback):
+        interval = 0.0
+
+        def on_interval(self, net, history):
+            return not np.isfinite(net.params).all()
+
+    X, y = np.ones((600, 1), "float32"), np.full(600, 3e38, "float32")
+    for large in range(20, 200):  # the first slice ends after one of these steps
+        net = MLP([1, 1], rng=0)
+        start = net.params.copy()
+        rates = fastnn.schedules.Table([1e-3] * large + [1e39], unit="step")
+        with contextlib.suppress(DivergenceError):
+            net.fit(X, y, "mae", SGD(rates), epochs=3, batch_size=1, callbacks=Stop())
+        stopped.append(net.history.stop_reason)
+        assert net.state.row == 0 and net.state.step == 0
+        assert_same_bits(net.params, start)
+    assert "Stop.on_interval returned True" in stopped
+
+
+def test_a_network_that_diverged_beside_an_error_of_another_is_restored():
+    X, y = data(200)
+    nets = [MLP([6, 8, 1], rng=seed) for seed in range(2)]
+
+    def fail(net, history):
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fastnn.fit_many(
+            *(nets, X, y),
+            optimizer=[SGD(0.01), SGD(1e30)],
+            callbacks=[[fail], []],
+            epochs=3,
+            n_threads=1,
+        )
+    for net in nets:
+        assert_finite(net.params)
+    assert nets[1].state.step == nets[1].history.n_steps == 0
+
+
+def test_lbfgs_whose_parameters_overflow_keeps_finite_ones(monkeypatch):
+    pytest.importorskip("scipy")
+    from fastnn.training.engines import lbfgs
+
+    X, y = data(40)
+    net = MLP([6, 1], rng=0)
+    start = net.params.copy()
+
+    def minimize(evaluate, x, callback, **options):
+        evaluate(x)
+        callback(np.full_like(x, 1e39))
+
+    monkeypatch.setattr(lbfgs.Objective, "__call__", lambda self, x: (0.0, x))
+    monkeypatch.setattr(lbfgs.Objective, "loss", 0.0, raising=False)
+    monkeypatch.setattr("scipy.optimize.minimize", minimize)
+    with pytest.raises(DivergenceError, match="a parameter is not finite"):
+        net.fit(X, y, optimizer="lbfgs")
+    assert_same_bits(net.params, start)

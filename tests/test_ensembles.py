@@ -200,7 +200,7 @@ def test_adaptive_rate_continues_when_a_fold_stops():
     net.fit(WAVE, HEIGHT)
     assert net.n_iter_ > plain.n_iter_ and all(m.state.lr < 1e-5 for m in net.networks_)
     assert net.validation_scores_ is None
-    held_out_loss = (net._held_out_errors[0] ** 2 / 2).mean()
+    held_out_loss = (net.held_out_errors_[0] ** 2 / 2).mean()
     lowest = min(net.validation_loss_curve_[0])
     assert lowest <= held_out_loss <= lowest + 0.01 < net.validation_loss_curve_[0][0]
 
@@ -262,10 +262,10 @@ def test_partial_fit_continues_from_the_best_epoch():
 
 def test_warm_start_continues_all_members_with_the_same_folds():
     net = classifier(warm_start=True, random_state=np.random.RandomState(1)).fit(IRIS, KINDS)
-    before, seed = params(net), net._fold_seed
+    before, seed = params(net), net.fold_seed_
     net.set_params(learning_rate_init=1e-12).fit(IRIS, KINDS)
     np.testing.assert_allclose(params(net), before, atol=1e-9)
-    assert net._fold_seed == seed and len(net.loss_curve_[0]) > 30
+    assert net.fold_seed_ == seed and len(net.loss_curve_[0]) > 30
     with pytest.raises(ValueError, match="n_estimators=4, but 3 networks are fitted"):
         net.set_params(n_estimators=4).fit(IRIS, KINDS)
     assert len(net.set_params(warm_start=False).fit(IRIS, KINDS).networks_) == 4
@@ -477,7 +477,7 @@ def test_intervals_are_those_of_the_paper(coverage, monkeypatch):
     monkeypatch.setattr(intervals, "BLOCK_VALUES", 450)
     X, y = WAVE[:119], HEIGHT[:119]
     net = regressor().fit(X, y)
-    folds = bagging.folds(119, 3, None, None, None, net._fold_seed)
+    folds = bagging.folds(119, 3, None, None, None, net.fold_seed_)
     lower, upper = net.predict_interval(WAVE[100:], coverage)
     expected = cv_plus_by_hand(net, X, WAVE[100:], y, folds, coverage)
     np.testing.assert_allclose((lower, upper), expected, rtol=1e-12)
@@ -492,7 +492,7 @@ def test_intervals_of_several_targets_and_weights():
     assert (0.7 < inside).all() and (inside < 0.95).all()
     w = np.repeat([1.0, 0.0], 100)
     net.fit(WAVE, HEIGHT, w)
-    assert sum(len(errors) for errors in net._held_out_errors) == 100
+    assert sum(len(errors) for errors in net.held_out_errors_) == 100
     gaussian = regressor(loss="gaussian_nll").fit(WAVE, HEIGHT)
     lower, upper = gaussian.predict_interval(WAVE)
     assert lower.shape == (200,) and (lower < gaussian.predict(WAVE)).all()

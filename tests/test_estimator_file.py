@@ -5,6 +5,7 @@ import json
 import pickle
 import subprocess
 import sys
+from dataclasses import fields
 
 import numpy as np
 import pandas as pd
@@ -44,8 +45,9 @@ def fitted(estimator):
     """The attributes that fit sets, of which a file keeps all but oof_prediction_."""
     names = set(vars(estimator)) - set(estimator.get_params()) - {"networks_", "_online"}
     values = {name: getattr(estimator, name) for name in names - {"oof_prediction_"}}
-    values.setdefault("_held_out_errors", None)
-    return values
+    values.setdefault("held_out_errors_", None)
+    targets = values.pop("targets_")
+    return values | {field.name: getattr(targets, field.name) for field in fields(targets)}
 
 
 # ---- what a file keeps ----
@@ -318,7 +320,7 @@ def loads_or_is_refused(content):
     estimator.predict(X)
     if hasattr(estimator, "classes_"):
         estimator.predict_log_proba(X)
-    elif estimator._held_out_errors is not None and len(estimator.networks_) > 1:
+    elif estimator.held_out_errors_ is not None and len(estimator.networks_) > 1:
         estimator.predict_interval(X, 0.5)
     return True
 
@@ -446,6 +448,6 @@ def test_harmful_classifiers_are_refused_with_a_reason(name, contents, path):
 
 def test_errors_of_an_unknown_network_are_refused(path):
     reg = MLPRegressor(**ENSEMBLE).fit(X, Y[:, 0])
-    reg._held_out_errors = [*reg._held_out_errors, np.zeros((1, 1))]
+    reg.held_out_errors_ = [*reg.held_out_errors_, np.zeros((1, 1))]
     reg.save(path)
     refused_with("errors_network", path)

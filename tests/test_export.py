@@ -189,10 +189,10 @@ def test_members_of_a_fit_that_was_stopped(write, path, quick_recipe):
     reg = fastnn.TabularRegressor(2, hidden_layer_sizes=3, random_state=0).fit(X, y)
     write(reg, path)
     before = path.read_bytes()
-    first = reg._members[0]
-    reg._encoders = [*reg._encoders[::-1], reg._encoders[0]]
-    for member in reg._members:
-        member.encoder = len(reg._encoders) - 2 - member.encoder
-    reg._members.insert(0, type(first)(len(reg._encoders) - 1, 0.0, first.networks))
+    first = reg.model_.members[0]
+    reg.model_.encoders = [*reg.model_.encoders[::-1], reg.model_.encoders[0]]
+    for member in reg.model_.members:
+        member.encoder = len(reg.model_.encoders) - 2 - member.encoder
+    reg.model_.members.insert(0, type(first)(len(reg.model_.encoders) - 1, 0.0, first.networks))
     write(reg, path)
     assert path.read_bytes() == before

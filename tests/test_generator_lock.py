@@ -75,6 +75,38 @@ def test_networks_that_share_a_generator_do_not_wait_without_shuffling():
     assert not waits.is_alive() and net.state.epoch == 3
 
 
+def test_fit_many_holds_no_lock_while_it_waits_for_another():
+    """Else two calls with the same generators in another order would wait for each other."""
+    generators = [np.random.default_rng(i) for i in range(3)]
+    X, y = np.ones((64, 3), "f4"), np.ones(64, "f4")
+    nets = [MLP([3, 4, 1], rng=0) for _ in range(3)]
+    held, finished = threading.Event(), threading.Event()
+
+    def hold():
+        with generators[1].bit_generator.lock:
+            held.set()
+            finished.wait(60)
+
+    def train():
+        fastnn.fit_many(nets, X, y, rng=generators, epochs=2, n_threads=1)
+
+    threads = [threading.Thread(target=call, daemon=True) for call in (hold, train)]
+    threads[0].start()
+    assert held.wait(60)
+    threads[1].start()
+    for _ in range(100):  # the training waits after at most a few of these
+        time.sleep(0.002)
+        for generator in (generators[0], generators[2]):
+            assert is_free(generator, timeout=1)
+    assert threads[1].is_alive()
+    finished.set()
+    for thread in threads:
+        thread.join(60)
+        assert not thread.is_alive()
+    assert all(is_free(generator) for generator in generators)
+    assert [net.state.epoch for net in nets] == [2] * 3
+
+
 def test_the_lock_is_released_however_training_ends():
     net = MLP([3, 4, 1], rng=0)
     X, y = np.ones((64, 3), "f4"), np.ones(64, "f4")
@@ -131,12 +163,17 @@ def test_another_thread_may_draw_while_a_signal_handler_runs(sizes_with_signal_c
 
 
 def free(net):
-    """Whether another thread gets the lock."""
+    """Whether another thread gets the lock of a network's generator."""
+    return is_free(net.rng)
+
+
+def is_free(generator, timeout=5):
+    """Whether another thread gets the lock of a generator."""
     got = []
 
     def take():
-        if net.rng.bit_generator.lock.acquire(timeout=5):
-            net.rng.bit_generator.lock.release()
+        if generator.bit_generator.lock.acquire(timeout=timeout):
+            generator.bit_generator.lock.release()
             got.append(True)
 
     thread = threading.Thread(target=take)

@@ -24,7 +24,7 @@ from scale import scaled
 import fastnn
 from fastnn import reference as ref
 from fastnn.activations import ACTIVATIONS, HIDDEN
-from fastnn.losses import CrossEntropy, Huber, Quantile
+from fastnn.losses import CrossEntropy
 
 PAIRS = [
     (output, loss)
@@ -91,12 +91,9 @@ def sides_of_kinks(net, X, y=None, loss=None):
         if name in KINKED:
             signs.append(z > 0)
         X = ref.activation(z, name)
-    if loss == "mae":
-        signs.append(X > y)
-    elif isinstance(loss, Quantile):
-        signs.append(X > np.repeat(y, 2, axis=1))
-    elif isinstance(loss, Huber):
-        signs += [X - y > loss.delta, y - X > loss.delta]
+    if loss is not None:
+        name = loss if isinstance(loss, str) else loss.name
+        signs += cases.KINKS.get(name, lambda loss, Y, y: [])(loss, X, y)
     return [s.tobytes() for s in signs]
 
 

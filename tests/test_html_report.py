@@ -14,7 +14,7 @@ pytest.importorskip("matplotlib", reason="the extra plot is not installed")
 
 import fastnn
 from fastnn.cli.html_report import charts, columns, elements, training
-from fastnn.tabular import frames
+from fastnn.tabular.columns import frames
 
 
 def test_columns_are_summarized():
@@ -31,7 +31,7 @@ def test_columns_are_summarized():
     )
     reg = fastnn.TabularRegressor(2, hidden_layer_sizes=4, time_limit=1, random_state=0)
     reg.fit(table, np.arange(n))
-    found = columns.summarize(frames.read(table), reg._features)
+    found = columns.summarize(frames.read(table), reg.model_.features)
     assert [(s.label, s.kind) for s in found] == [
         ("number", "number"), ("text", "category"), ("date", "date"), ("id", None), ("constant", None),
     ]  # fmt: skip

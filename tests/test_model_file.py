@@ -12,6 +12,7 @@ from checks import assert_same_bits
 
 import fastnn
 from fastnn import MLP, SGD, Adam, ModelFileError, initializers, optimizers, schedules
+from fastnn.network import as_dtype
 
 X = np.random.default_rng(1).normal(size=(70, 3))
 BIT_GENERATORS = [
@@ -207,7 +208,7 @@ def test_loading_and_copying_draw_no_weights(path, monkeypatch):
         fastnn.load(path),
         net.copy(),
         pickle.loads(pickle.dumps(net)),
-        net._as_dtype(np.dtype("float64")),
+        as_dtype(net, np.dtype("float64")),
     ):
         assert other.params.tolist() == net.params.tolist()
     net.fit(X, X[:, 0], optimizer="lbfgs", epochs=0)  # on a copy in float64

@@ -3,6 +3,8 @@
 import datetime
 import json
 import math
+import pathlib
+import re
 
 import numpy as np
 import pytest
@@ -14,28 +16,12 @@ from fastnn.activations import ACTIVATIONS
 
 safetensors = pytest.importorskip("safetensors", reason="the package safetensors is not installed")
 X = np.random.default_rng(0).normal(size=(40, 3))
-SCALE, ALPHA = 1.0507009873554805, 1.6732632423543772
-
-
-def softmax(z):
-    e = np.exp(z - z.max(axis=1, keepdims=True))
-    return e / e.sum(axis=1, keepdims=True)
-
-
-FUNCTIONS = {
-    "identity": lambda z: z,
-    "sigmoid": lambda z: 1 / (1 + np.exp(-z)),
-    "relu": lambda z: np.maximum(z, 0),
-    "tanh": np.tanh,
-    "leaky_relu": lambda z: np.where(z > 0, z, 0.01 * z),
-    "elu": lambda z: np.where(z > 0, z, np.exp(z) - 1),
-    "softplus": lambda z: np.log(1 + np.exp(z)),
-    "gelu": lambda z: z * (1 + np.vectorize(math.erf)(z / math.sqrt(2))) / 2,
-    "silu": lambda z: z / (1 + np.exp(-z)),
-    "exponential": np.exp,
-    "selu": lambda z: np.where(z > 0, SCALE * z, SCALE * ALPHA * (np.exp(z) - 1)),
-    "mish": lambda z: z * np.tanh(np.log(1 + np.exp(z))),
-    "softmax": softmax,
+PAGE = pathlib.Path(__file__).parents[1] / "docs" / "model_file.md"
+NAMES = {name: getattr(np, name) for name in ("exp", "log", "maximum", "sqrt", "tanh", "where")}
+NAMES |= dict(erf=np.vectorize(math.erf), sum=lambda z: np.sum(z, axis=1, keepdims=True))
+FUNCTIONS = {  # of the table of the page, which has an expression of z for each name
+    name: eval(f"lambda z: {expression}", NAMES)
+    for name, expression in re.findall(r"^\| `(\w+)` \| `(.+)` \|$", PAGE.read_text("utf-8"), re.M)
 }
 
 
@@ -162,7 +148,7 @@ def test_held_out_errors(path):
     assert json.loads(metadata["estimator"])["held_out"] is True
     for i in range(2):
         errors = arrays["errors"][arrays["errors_network"] == i]
-        np.testing.assert_array_equal(errors, reg._held_out_errors[i], strict=True)
+        np.testing.assert_array_equal(errors, reg.held_out_errors_[i], strict=True)
 
 
 # ---- estimators for tables ----

@@ -279,7 +279,7 @@ def test_history_of_models(ax, models):
     assert ax.lines[0].get_ydata().tolist() == pipeline[-1].loss_curve_
     table, _ = models["table"]
     ax = plotting.plot_history(table, plt.figure().add_subplot())
-    n_networks = sum(len(member.networks) for member in table._members)
+    n_networks = sum(len(member.networks) for member in table.model_.members)
     assert len(ax.lines) == 3 * n_networks  # two lines and a dot each
     assert texts(ax.get_legend()) == ["training", "held out"]
     with pytest.raises(TypeError, match=r"history must be a History.*got list"):

@@ -234,8 +234,9 @@ def test_every_activation_of_the_kernels_has_a_name_and_a_reference():
         assert re.search(rf"^{name} ", activations.__doc__, re.M) and re.search(
             rf"^ +{name} ", reference.activation.__doc__, re.M
         )
-    with pytest.raises(ValueError, match=", ".join(activations.ACTIVATIONS)):
+    with pytest.raises(ValueError, match="activation must be one of") as error:
         reference.activation(Z, "unknown")
+    assert set(activations.ACTIVATIONS) < set(re.findall(r"\w+", str(error.value)))
 
 
 def test_every_loss_of_the_kernels_has_a_name_and_a_reference():

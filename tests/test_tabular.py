@@ -10,8 +10,11 @@ from checks import assert_same_bits
 from numpy.testing import assert_array_equal
 
 from fastnn import TabularClassifier, TabularRegressor, losses
-from fastnn.tabular import encoder, features, importances, recipe, selection, training
-from fastnn.tabular.folds import split_rows
+from fastnn.tabular import encoder
+from fastnn.tabular.columns import category
+from fastnn.tabular.fitting import importances, recipe, selection, training
+from fastnn.tabular.fitting.folds import split_rows
+from fastnn.tabular.model import TableModel
 
 N = 60
 SMALL = dict(n_estimators=3, hidden_layer_sizes=4, n_threads=1, random_state=0)
@@ -67,11 +70,11 @@ def test_out_of_fold_predictions(quick, n_estimators):
 
 def test_out_of_fold_probabilities_have_the_temperature(quick):
     clf = TabularClassifier(**SMALL).fit(X, classes)
-    tables = clf._encode(*clf._features.transform(next(clf._read_parts(X))))
-    folds = np.array([clf._predict_fold(tables, k, 1) for k in range(3)])
+    tables = clf.model_.encode(*clf.model_.features.transform(next(clf._read_parts(X))))
+    folds = np.array([clf.model_.predict_fold(tables, k, 1) for k in range(3)])
     P = folds[clf._fold_of_row, np.arange(N)]
-    assert abs(clf._targets.temperature - 1) > 0.01
-    np.testing.assert_allclose(clf.oof_prediction_, clf._targets.calibrate(P), rtol=1e-6)
+    assert abs(clf.model_.targets.temperature - 1) > 0.01
+    np.testing.assert_allclose(clf.oof_prediction_, clf.model_.targets.calibrate(P), rtol=1e-6)
 
 
 @pytest.mark.parametrize("cls", [TabularClassifier, TabularRegressor])
@@ -79,10 +82,10 @@ def test_days_of_the_year_are_inputs_in_one_configuration(cls, quick, monkeypatc
     monkeypatch.setattr(selection, "greedy", lambda P, *_: np.full(len(P), 1 / len(P)))
     days = np.arange("2021-01-01", "2023-01-01", dtype="datetime64[D]").astype("datetime64[s]")
     model = cls(**SMALL).fit(pd.DataFrame({"day": days}), np.arange(730) % 2)
-    parts = [category.part for category in model._features.categories]
-    n_days = [encoder.n_levels[parts.index("day of year")] for encoder in model._encoders]
+    parts = [category.part for category in model.model_.features.categories]
+    n_days = [encoder.n_levels[parts.index("day of year")] for encoder in model.model_.encoders]
     assert sorted(n_days)[-2:] == [0, 365]
-    assert all(encoder.n_levels[parts.index("month")] == 12 for encoder in model._encoders)
+    assert all(encoder.n_levels[parts.index("month")] == 12 for encoder in model.model_.encoders)
 
 
 def test_the_spread_of_the_folds(quick):
@@ -105,13 +108,13 @@ def test_importances_of_many_rows_and_columns_use_fewer_rows(quick, monkeypatch)
     monkeypatch.setattr(importances, "MIN_ROWS", 6)
     monkeypatch.setattr(importances, "MAX_VALUES", 16 * 12)
     seen = []
-    encode = TabularRegressor._encode
+    encode = TableModel.encode
 
     def count(self, numbers, codes):
         seen.append(len(codes))
         return encode(self, numbers, codes)
 
-    monkeypatch.setattr(TabularRegressor, "_encode", count)
+    monkeypatch.setattr(TableModel, "encode", count)
     reg = TabularRegressor(**SMALL).fit(X, y)
     assert seen == [12] and np.isfinite(reg.feature_importances_).all()
 
@@ -203,7 +206,7 @@ def test_equal_configurations_are_trained_once(quick, monkeypatch):
     twice = [*recipe.configurations(False, 40, 1)[:2]] * 2
     monkeypatch.setattr(recipe, "configurations", lambda *_: twice)
     reg = TabularRegressor(**SMALL).fit(X, y)
-    assert np.isfinite(reg.predict(X)).all() and len(reg._members) <= 2
+    assert np.isfinite(reg.predict(X)).all() and len(reg.model_.members) <= 2
 
 
 @pytest.mark.parametrize("cls", [TabularClassifier, TabularRegressor])
@@ -215,10 +218,10 @@ def test_one_category_of_many_levels(cls, quick):
 
 
 def test_the_most_frequent_levels_are_categories(quick, monkeypatch):
-    monkeypatch.setattr(features, "MAX_LEVELS", 2)
+    monkeypatch.setattr(category, "MAX_LEVELS", 2)
     towns = pd.DataFrame({"town": np.repeat(["a", "b", "c", "d"], [10, 30, 10, 20])})
     model = TabularRegressor(**SMALL).fit(towns, np.arange(70))
-    assert model._features.categories[0].levels == ["b", "d"]
+    assert model.model_.features.categories[0].levels == ["b", "d"]
     a, c, new = model.predict(pd.DataFrame({"town": ["a", "c", "new"]}))
     assert a == c == new
 
@@ -279,8 +282,8 @@ def test_rows_without_weight_do_not_count(quick):
     wrong = np.where(weight > 0, y, 1e9)
     a, b = (TabularRegressor(**SMALL).fit(X, target, weight) for target in (y, wrong))
     assert_same_bits(a.predict(X), b.predict(X))
-    assert a.oof_score_ == b.oof_score_ and sum(map(len, b._held_out_errors)) == N // 2
-    assert max(errors.max() for errors in b._held_out_errors) < 10
+    assert a.oof_score_ == b.oof_score_ and sum(map(len, b.model_.errors)) == N // 2
+    assert max(errors.max() for errors in b.model_.errors) < 10
     for cls, target in ((TabularRegressor, y), (TabularClassifier, classes)):
         only = cls(**SMALL).fit(X, target, sample_weight=np.eye(N)[0])
         assert np.isfinite(only.feature_importances_).all() and np.isfinite(only.oof_score_)
@@ -386,7 +389,7 @@ def test_without_scikit_learn_the_message_says_how_to_get_it():
 import sys
 sys.modules["sklearn"] = None
 import fastnn
-for name in ("TabularClassifier", "TabularRegressor", "tabular"):
+for name in ("TabularClassifier", "TabularRegressor"):
     try:
         getattr(fastnn, name)
     except ImportError as error:
@@ -395,7 +398,7 @@ for name in ("TabularClassifier", "TabularRegressor", "tabular"):
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     advice = 'needs scikit-learn. Run: pip install "fastnn-mlp[sklearn]"'
     assert run.stdout.splitlines() == [
-        f"{name} {advice}" for name in ("TabularClassifier", "TabularRegressor", "tabular")
+        f"{name} {advice}" for name in ("TabularClassifier", "TabularRegressor")
     ]
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from fastnn import TabularClassifier, TabularRegressor
 from fastnn.tables import memory
-from fastnn.tabular import budget, importances, recipe
+from fastnn.tabular.fitting import budget, importances, recipe
 
 SMALL = dict(n_estimators=2, hidden_layer_sizes=3, n_threads=1, random_state=0)
 rng = np.random.default_rng(1)
@@ -100,7 +100,7 @@ def test_importances_are_part_of_the_limit(record, clock, quick_recipe, monkeypa
 
 def test_more_threads_train_more(record, clock, monkeypatch, quick_recipe):
     quick_recipe(100)
-    monkeypatch.setattr("fastnn.tabular.fit.check_threads", lambda n: n)
+    monkeypatch.setattr("fastnn.tabular.fitting.fit.check_threads", lambda n: n)
     clock.step, seen = 0.1, []
     for n_threads in (1, 2):
         reg = TabularRegressor(**SMALL | dict(n_threads=n_threads), time_limit=20).fit(X, y)

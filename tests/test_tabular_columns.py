@@ -11,7 +11,7 @@ pytest.importorskip("sklearn")
 
 from fastnn import TabularClassifier, TabularRegressor
 from fastnn.tables import texts as written
-from fastnn.tabular import columns, features, frames
+from fastnn.tabular.columns import date, features, frames
 
 pytestmark = pytest.mark.usefixtures("quick_recipe")
 N = 28
@@ -182,7 +182,7 @@ SAME = {
 @pytest.fixture(scope="module")
 def fitted():
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("fastnn.tabular.recipe.n_epochs", lambda configuration, n: 2)
+        patch.setattr("fastnn.tabular.fitting.recipe.n_epochs", lambda configuration, n: 2)
         return TabularRegressor(**SMALL).fit(TRAINING, z)
 
 
@@ -208,11 +208,11 @@ def test_unseen_and_missing_values(fitted):
 def test_unknown_categories_are_counted(fitted):
     codes = np.where(np.arange(N) % 3 == 1, "zzz", TRAINING["code"].astype(str))
     codes = np.where(np.arange(N) == 0, None, codes)
-    unknown = fitted._features.unknown_categories(frames.read(TRAINING.assign(code=codes)))
+    unknown = fitted.model_.features.unknown_categories(frames.read(TRAINING.assign(code=codes)))
     assert unknown == {"code": (len(range(1, N, 3)), "zzz")}
-    assert fitted._features.unknown_categories(frames.read(TRAINING)) == {}
+    assert fitted.model_.features.unknown_categories(frames.read(TRAINING)) == {}
     with pytest.raises(ValueError, match="holds 'x' in row 0, which is not a number"):
-        fitted._features.unknown_categories(frames.read(TRAINING.assign(number="x")))
+        fitted.model_.features.unknown_categories(frames.read(TRAINING.assign(number="x")))
 
 
 @pytest.mark.parametrize(
@@ -322,7 +322,7 @@ def test_presence_of_the_only_value():
 def test_a_date_is_parsed_once(monkeypatch):
     seen = []
     parse_date = written.parse_date
-    monkeypatch.setattr(columns, "parse_date", lambda *a: seen.append(a) or parse_date(*a))
+    monkeypatch.setattr(date, "parse_date", lambda *a: seen.append(a) or parse_date(*a))
     features_of(texts("%d.%m.%Y"))
     found = [text for text, name in seen if name == "%d.%m.%Y"]
     assert sorted(found) == sorted(texts("%d.%m.%Y"))

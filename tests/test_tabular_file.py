@@ -175,14 +175,14 @@ def contents(tmp_path_factory):
     """The bytes of a regressor, of a classifier, and of a regressor that Ctrl-C has stopped."""
     file, out = tmp_path_factory.mktemp("models") / "m", {}
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("fastnn.tabular.recipe.n_epochs", lambda configuration, n: 2)
+        patch.setattr("fastnn.tabular.fitting.recipe.n_epochs", lambda configuration, n: 2)
         for cls, y in ((TabularRegressor, z), (TabularClassifier, z > 0)):
             cls(**SMALL | dict(hidden_layer_sizes=1)).fit(X, y).save(file)
             out[cls.__name__] = file.read_bytes()
         for name in ("SLICE_SECONDS", "TAIL_SECONDS"):
             patch.setattr(f"fastnn.training.many.{name}", 0.0)
         reg = TabularRegressor(**SMALL | dict(hidden_layer_sizes=1))
-        reg._on_progress = interrupt
+        reg.on_progress = interrupt
         with pytest.raises(KeyboardInterrupt):
             reg.fit(X, z)
         reg.save(file)

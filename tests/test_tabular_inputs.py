@@ -14,7 +14,7 @@ from numpy.testing import assert_array_equal
 from scipy import sparse
 
 from fastnn import TabularClassifier, TabularRegressor
-from fastnn.tabular import frames
+from fastnn.tabular.columns import frames
 
 pytestmark = pytest.mark.usefixtures("quick_recipe")
 N = 24

@@ -13,7 +13,7 @@ from numpy.testing import assert_array_equal
 
 import fastnn
 from fastnn import TabularClassifier, TabularRegressor, losses
-from fastnn.tabular import budget, importances, recipe, training, weighting
+from fastnn.tabular.fitting import budget, importances, recipe, training, weighting
 from fastnn.training import many
 
 N = 60
@@ -43,10 +43,10 @@ def stop(model, n_folds, *args, n_networks=0, **options):
             came = True
             raise KeyboardInterrupt
 
-    model._on_progress = interrupt
+    model.on_progress = interrupt
     with pytest.raises(KeyboardInterrupt):
         model.fit(*args, **options)
-    del model._on_progress
+    del model.on_progress
     return model
 
 
@@ -91,13 +91,13 @@ def test_finished_folds_are_kept(name, n_folds, tmp_path):
     P = model.oof_prediction_.reshape(N, -1)
     assert np.isfinite(P[held_out]).all() and np.isnan(P[~held_out]).all()
     assert np.isfinite(model.feature_importances_).all() and model.metadata_ == {}
-    numbers, codes = model._features.transform(next(model._read_parts(X)))
-    tables = model._encode(numbers, codes)
-    folds = [model._predict_fold(tables, k, 1) for k in range(n_folds)]
+    numbers, codes = model.model_.features.transform(next(model._read_parts(X)))
+    tables = model.model_.encode(numbers, codes)
+    folds = [model.model_.predict_fold(tables, k, 1) for k in range(n_folds)]
     expected = np.mean(folds, axis=0)
     if name == "classes":
-        assert model._targets.temperature != 1
-        expected = model._targets.calibrate(expected)
+        assert model.model_.targets.temperature != 1
+        expected = model.model_.targets.calibrate(expected)
     predict = "predict_proba" if name == "classes" else "predict"
     assert_array_equal(getattr(model, predict)(X), expected)
     model.save(tmp_path / "model")
@@ -233,7 +233,9 @@ def test_a_fit_can_be_stopped_again(tmp_path):
 
 def test_only_missing_networks_are_trained(monkeypatch):
     reg = stop(TabularRegressor(**SMALL), 2, X, y)
-    before = [[networks[k] for k in range(2)] for networks in (m.networks for m in reg._members)]
+    before = [
+        [networks[k] for k in range(2)] for networks in (m.networks for m in reg.model_.members)
+    ]
     seen, train = [], training.train
 
     def record(jobs, *args):
@@ -243,7 +245,9 @@ def test_only_missing_networks_are_trained(monkeypatch):
     monkeypatch.setattr(training, "train", record)
     reg.fit(X, y, resume=True)
     assert len(seen) == len(before) and len({job.fold for job in seen}) == 1
-    assert all(m.networks[k] in [b[k] for b in before] for m in reg._members for k in range(2))
+    assert all(
+        m.networks[k] in [b[k] for b in before] for m in reg.model_.members for k in range(2)
+    )
 
 
 def test_a_complete_fit_has_nothing_to_resume():
@@ -319,7 +323,7 @@ def test_resume_keeps_the_plan_of_a_time_limit(monkeypatch, tmp_path):
     options = SMALL | dict(time_limit=10)
     whole = TabularRegressor(**options).fit(X, y)
     reg = stop(TabularRegressor(**options), 1, X, y)
-    assert len(reg._members) == 2
+    assert len(reg.model_.members) == 2
     monkeypatch.undo()
     monkeypatch.setattr(recipe, "n_epochs", lambda configuration, n: 4)
     assert_same(reg.fit(X, y, resume=True), whole, tmp_path / "model")
@@ -331,7 +335,7 @@ def test_resume_keeps_the_plan_of_a_time_limit(monkeypatch, tmp_path):
 def test_progress(capsys):
     seen = []
     reg = TabularRegressor(**SMALL)
-    reg._on_progress = seen.append
+    reg.on_progress = seen.append
     reg.fit(X, y)
     first, last = seen[0], seen[-1]
     assert first.score is None and first.folds_done == 0 < first.networks_done < 1
@@ -344,7 +348,7 @@ def test_progress(capsys):
     part = stop(TabularRegressor(**SMALL), 1, X, y)
     score = next(p.score for p in seen if p.folds_done == 1)
     assert part.oof_score_ == pytest.approx(score)
-    part._on_progress = seen.append
+    part.on_progress = seen.append
     seen.clear()
     part.fit(X, y, resume=True)
     assert seen[0].n_networks == 9 and 3 <= seen[0].networks_done < 4 and seen[0].folds_done == 1

@@ -20,16 +20,10 @@ from numpy.testing import assert_array_equal  # noqa: E402
 
 import fastnn  # noqa: E402
 from fastnn import TabularClassifier, TabularRegressor  # noqa: E402
-from fastnn.tabular import (  # noqa: E402
-    encoded_rows,
-    find_suspects,
-    large,
-    raw_columns,
-    row_parts,
-    sampling,
-    training,
-    weighting,
-)
+from fastnn.tabular import find_suspects  # noqa: E402
+from fastnn.tabular.columns import raw_columns  # noqa: E402
+from fastnn.tabular.fitting import training, weighting  # noqa: E402
+from fastnn.tabular.large import encoded_rows, large_table, row_parts, sampling  # noqa: E402
 
 N = 900
 SMALL = dict(n_estimators=3, hidden_layer_sizes=4, n_threads=1, random_state=0)
@@ -234,7 +228,7 @@ def test_each_fold_trains_on_all_rows_that_it_does_not_hold_out(seen):
     held_out = []
     for job, groups in list(zip(seen["jobs"], seen["read"]))[:3]:
         learned = np.concatenate([target for _, target in groups])
-        rows = np.rint(learned * reg._targets.scale + reg._targets.shift).astype(int)
+        rows = np.rint(learned * reg.model_.targets.scale + reg.model_.targets.shift).astype(int)
         assert len(np.unique(rows)) == len(rows) == job.n_train
         held_out.append(np.setdiff1d(np.arange(N), rows))
         in_sample = reg.oof_rows_[job.held_out]
@@ -262,7 +256,7 @@ def test_rows_of_one_group_are_in_one_fold(seen):
     reg = make("numbers")[0].fit(groups_of(100, X, numbers), groups=patient, window=300)
     for groups in seen["read"][:3]:
         learned = np.concatenate([target for _, target in groups])
-        rows = np.rint(learned * reg._targets.scale + reg._targets.shift).astype(int)
+        rows = np.rint(learned * reg.model_.targets.scale + reg.model_.targets.shift).astype(int)
         assert not np.isin(patient[np.setdiff1d(np.arange(N), rows)], patient[rows]).any()
         assert len(rows) == 600  # the groups are as large as each other
 
@@ -335,7 +329,10 @@ def test_predictions_are_limited_to_the_targets_of_all_rows():
     sample = make("numbers")[0].fit(groups_of(100), window=300).oof_rows_
     targets = y.copy()
     targets[np.setdiff1d(np.arange(N), sample)[0]] = 77.0
-    assert make("numbers")[0].fit(groups_of(100, X, targets), window=300)._targets.bounds[1] == 77
+    assert (
+        make("numbers")[0].fit(groups_of(100, X, targets), window=300).model_.targets.bounds[1]
+        == 77
+    )
 
 
 def test_save_and_load(tmp_path):
@@ -356,7 +353,7 @@ def test_the_time_limit_reduces_epochs(quick_recipe, monkeypatch):
 def test_progress(capsys):
     seen = []
     model, _ = make("numbers", verbose=True)
-    model._on_progress = seen.append
+    model.on_progress = seen.append
     model.fit(groups_of(300), window=300)
     encoded = [progress.encoded for progress in seen if progress.encoded is not None]
     assert encoded == [1 / 3, 2 / 3, 1.0]
@@ -392,7 +389,7 @@ def test_an_exception_stops_all_threads(monkeypatch, quick_recipe):
             raise KeyboardInterrupt
 
     model, _ = make("numbers", n_threads=2)
-    model._on_progress = interrupt
+    model.on_progress = interrupt
     with pytest.raises(KeyboardInterrupt):
         model.fit(groups_of(100), window=300)
     assert not hasattr(model, "oof_rows_")
@@ -462,7 +459,7 @@ WRONG = {  # the last group: (its parts, the error, its message)
 
 @pytest.mark.parametrize("name", WRONG)
 def test_a_wrong_group_is_named(name, monkeypatch, tmp_path):
-    monkeypatch.setattr(large, "LARGE_FILES", str(tmp_path))
+    monkeypatch.setattr(large_table, "LARGE_FILES", str(tmp_path))
     monkeypatch.delenv("TMPDIR", raising=False)
     (of_x, of_y), error, message = WRONG[name]
     groups = groups_of(100)
@@ -604,7 +601,7 @@ def test_a_full_disk_is_found_before_it_is_written(monkeypatch):
 
 @pytest.mark.parametrize("in_temp", [True, False])
 def test_temporary_files_are_removed(in_temp, monkeypatch, tmp_path):
-    monkeypatch.setattr(large, "LARGE_FILES", str(tmp_path))
+    monkeypatch.setattr(large_table, "LARGE_FILES", str(tmp_path))
     if in_temp:
         monkeypatch.setenv("TMPDIR", str(tmp_path / "temp"))
         (tmp_path / "temp").mkdir()

@@ -8,14 +8,14 @@ pytest.importorskip("sklearn", reason="estimators for tables need the extra skle
 from numpy.testing import assert_allclose, assert_array_equal
 
 from fastnn import MLP
-from fastnn.tabular import recipe, selection
 from fastnn.tabular.encoder import Settings
+from fastnn.tabular.fitting import recipe, selection
 from fastnn.tabular.targets import Classes, Numbers
 
 
 @pytest.mark.parametrize(("n_classes", "s"), [(2, 0.1), (3, 0.1), (10, 0.03), (30, 0.01)])
 def test_smoothing_is_undone(n_classes, s):
-    targets = Classes(n_classes)
+    targets = Classes(np.arange(n_classes))
     assert targets.loss.label_smoothing == pytest.approx(s)
     P = np.random.default_rng(0).dirichlet(np.ones(n_classes), 20)
     P = np.maximum(P, 0.02 / n_classes)
@@ -24,7 +24,7 @@ def test_smoothing_is_undone(n_classes, s):
 
 
 def test_smoothed_probabilities_below_those_of_the_loss_are_limited():
-    P = Classes(2).finish(np.array([[0.0, 1.0]]))
+    P = Classes(np.arange(2)).finish(np.array([[0.0, 1.0]]))
     assert_allclose(P, [[0.005 / (0.005 + 0.95 / 0.9), 1 - 0.005 / (0.005 + 0.95 / 0.9)]])
 
 
@@ -33,7 +33,7 @@ def test_temperature():
     P = rng.dirichlet([0.5, 0.5, 0.5], 3000)
     y = (rng.random((3000, 1)) > P.cumsum(axis=1)).sum(axis=1)
     cautious = np.sqrt(P) / np.sqrt(P).sum(axis=1, keepdims=True)
-    targets = Classes(3)
+    targets = Classes(np.arange(3))
     targets.fit_temperature(cautious, y, None)
     assert targets.temperature == pytest.approx(0.5, rel=0.1)
     assert_allclose(targets.calibrate(cautious), P, atol=0.05)

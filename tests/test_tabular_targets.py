@@ -84,7 +84,7 @@ def test_everything_is_in_the_units_of_y(loss):
     reg = TabularRegressor(**SMALL, loss=loss, log_target=True).fit(X, prices)
     plain = TabularRegressor(**SMALL, loss=loss).fit(X, np.log(prices))
     mean, std = reg.predict(X, return_std=True)
-    P = np.exp(plain._fold_predictions(next(plain._read_parts(X))))
+    P = np.exp(plain.model_.predict_folds(next(plain._read_parts(X)), 1))
     assert_allclose(mean, P.mean(axis=0), rtol=0.02)  # means over configurations differ a little
     assert_allclose(std, P.std(axis=0), rtol=0.5, atol=0.02)
     assert_allclose(reg.oof_prediction_, np.exp(plain.oof_prediction_), rtol=0.02)

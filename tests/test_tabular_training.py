@@ -10,8 +10,8 @@ pytest.importorskip("sklearn", reason="estimators for tables need the extra skle
 from checks import assert_same_bits
 
 from fastnn import MLP, EarlyStopping, Table
-from fastnn.tabular import recipe, training
 from fastnn.tabular.encoder import Settings
+from fastnn.tabular.fitting import recipe, training
 from fastnn.tabular.targets import Classes, Numbers
 from fastnn.training import many
 
@@ -50,7 +50,7 @@ def test_snapshots_are_those_of_two_fits(monitor, epochs, queued, monkeypatch, q
         targets = Numbers.fit("mse", noise)
         y = targets.encode(noise)
     else:
-        targets = Classes(2)
+        targets = Classes(np.arange(2))
         y = (X[:, 0] + rng.normal(size=300) > 0).astype(int)
     jobs = []
     for seed in range(1 + queued):

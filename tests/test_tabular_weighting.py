@@ -9,8 +9,9 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.utils import check_random_state
 
 from fastnn import TabularClassifier, TabularRegressor
-from fastnn.tabular import importances, recipe, training, weighting
 from fastnn.tabular.encoder import Encoder, Scaling, Settings
+from fastnn.tabular.fitting import importances, recipe, training, weighting
+from fastnn.tabular.fitting.rows import FitRows
 from fastnn.tabular.targets import Classes
 
 N = 200
@@ -38,7 +39,7 @@ def jobs(encoders):
     folds = [(np.r_[100:N], np.r_[:100]), (np.r_[:100], np.r_[100:N])]
     tables = {settings: encoder.encode([useful, other], codes)}
     found = training.make_jobs(
-        [configuration], tables, folds, Classes(2), [4], check_random_state(0)
+        [configuration], tables, folds, Classes(np.arange(2)), [4], check_random_state(0)
     )
     for job in found:
         job.net.weights[-1][...] = np.random.default_rng(job.fold).normal(size=(4, 2))
@@ -79,7 +80,7 @@ def test_training_moves_the_weights_into_all_networks(encoders, jobs, monkeypatc
     )
     for job in jobs:
         job.networks = []
-    training.train(jobs, y, None, Classes(2), 4, 1)
+    training.train(jobs, y, None, Classes(np.arange(2)), 4, 1)
     trained = [net for job in jobs for net in job.networks]
     assert len(moved) == len(trained) == 4
     for before, after, job in zip(moved, trained, np.repeat(jobs, 2)):
@@ -90,7 +91,8 @@ def test_training_moves_the_weights_into_all_networks(encoders, jobs, monkeypatc
 def compute_weights(jobs, encoders, y):
     (encoder,) = encoders.values()
     return weighting.column_weights(
-        jobs, encoder, SOURCES, y, None, Classes(2), np.random.default_rng(0), 1
+        *(jobs, encoder, SOURCES, FitRows([], np.empty((N, 0)), y, None)),
+        *(Classes(np.arange(2)), np.random.default_rng(0), 1),
     )
 
 

@@ -379,7 +379,7 @@ class Worker:
         self.one, self.many, self.start, self.now, self.seen = one, many, start, 0.0, []
         monkeypatch.setattr(threads, "time", SimpleNamespace(perf_counter=lambda: self.now))
         self.units = Counter()
-        self.choice = threads.ThreadChoice(SimpleNamespace(_threads={}), "work", n)
+        self.choice = threads.ThreadChoice(SimpleNamespace(thread_choices={}), "work", n)
 
     def run(self, units):
         """A call with so many units to do, in slices of up to 50 ms."""

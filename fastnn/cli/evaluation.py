@@ -60,7 +60,8 @@ class Evaluation:
         if self.P.ndim == 1:
             return metrics.score_numbers(self.y, self.P)
         labels = list(map(label_text, self.model.classes_.tolist()))
-        return metrics.score_classes(self.y, self.P, self.model._decide(self.P), labels)
+        predicted = self.model.model_.targets.decide(self.P, self.model.threshold)
+        return metrics.score_classes(self.y, self.P, predicted, labels)
 
 
 def find_suspects(model, target, train, arguments):

@@ -105,7 +105,7 @@ def _describe(model):
     classes = getattr(model, "classes_", None)
     return {
         "estimator": type(model).__name__,
-        "target": model._target_name,
+        "target": model.model_.target_name,
         "task": "number" if classes is None else "classes",
         "classes": None if classes is None else [label_text(label) for label in classes.tolist()],
         "threshold": getattr(model, "threshold", None),

@@ -116,7 +116,7 @@ def run(arguments):
             "model": arguments.model,
             "data": arguments.data,
             "rows": table.n_rows,
-            "target": model._target_name,
+            "target": model.model_.target_name,
             "out": arguments.out,
             "unknown_categories": {
                 name: {"rows": n, "example": text} for name, (n, text) in unknown.items()
@@ -145,13 +145,13 @@ def _check_arguments(arguments, model):
             f"--interval: {arguments.model} predicts a class. Pass --proba for the probability of "
             "each class."
         )
-    if model._features.names is None:
+    if model.model_.features.names is None:
         raise CommandError(
             f"{arguments.model}: was trained on an array, whose columns have no names. Load it in "
             "Python with fastnn.load, or train it on a table with column names."
         )
     classes = [label_text(label) for label in model.classes_.tolist()] if is_classifier else []
-    for what, text in (*(("column", name) for name in model._features.names),
+    for what, text in (*(("column", name) for name in model.model_.features.names),
                        *(("class", label) for label in classes)):  # fmt: skip
         if has_lone_surrogate(text):  # a table cannot have it
             raise CommandError(
@@ -165,17 +165,17 @@ def _check_arguments(arguments, model):
 
 def _check_rows(model, table, writer):
     """Check all values. Return {column: (number of rows, example)} of unknown categories."""
-    from ..tabular import frames
+    from ..tabular.columns import frames
 
     found: dict = {}
     for part in table.parts():
         with table.explained(part):
-            unknown = model._features.unknown_categories(frames.read(part.inputs))
+            unknown = model.model_.features.unknown_categories(frames.read(part.inputs))
         for name, (n, example) in unknown.items():
             n_before, first_example = found.get(name, (0, example))
             found[name] = n_before + n, first_example
         writer.find_quotes(part.kept)
-    return {name: found[name] for name in model._features.kinds() if name in found}
+    return {name: found[name] for name in model.model_.features.kinds() if name in found}
 
 
 def _print_notes(unknown):
@@ -213,7 +213,7 @@ def _output_columns(arguments, model, outputs):
     """Return {name: array} of the predictions."""
     if "P" in outputs:
         P = outputs["P"]
-        columns = {"prediction": model.classes_[model._decide(P)]}
+        columns = {"prediction": model.classes_[model.model_.targets.decide(P, model.threshold)]}
         if arguments.proba:
             for j, label in enumerate(model.classes_.tolist()):
                 columns[f"probability_{label_text(label)}"] = _round(P[:, j])
@@ -221,7 +221,7 @@ def _output_columns(arguments, model, outputs):
     if outputs["y"].ndim == 1:
         names = {"y": "prediction", "lower": "lower", "upper": "upper"}
         return {names[name]: _round(values) for name, values in outputs.items()}
-    quantiles = np.atleast_1d(model._targets.loss.q)
+    quantiles = np.atleast_1d(model.model_.targets.loss.q)
     return {f"quantile_{q:g}": _round(y) for q, y in zip(quantiles, outputs["y"].T)}
 
 

@@ -57,8 +57,8 @@ class PredictTable:
     """
 
     def __init__(self, arguments, model):
-        self._arguments, self._target = arguments, model._target_name
-        features = model._features
+        self._arguments, self._target = arguments, model.model_.target_name
+        features = model.model_.features
         self._features = features.names
         self._used = used = [features.names[features.positions[j]] for j in features.used()]
         as_texts = {*used} - {*features.texts()}

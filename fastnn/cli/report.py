@@ -8,6 +8,7 @@ import shlex
 import textwrap
 
 from ..messages import plural, printable
+from ..tabular.columns.kinds import KINDS
 from .display import format_duration
 
 WIDTH = 80
@@ -47,10 +48,10 @@ def describe_target(record):
 
 def format_columns(record):
     """Yield lines that say what the columns were taken for, and which were left out and why."""
-    for kind, label in (("number", "numbers"), ("category", "categories"), ("date", "dates")):
+    for kind, column in KINDS.items():
         names = [name for name, other in record["kinds"].items() if other == kind]
         if names:
-            yield from paragraph(label, list_names(names))
+            yield from paragraph(column.argument, list_names(names))
     by_reason: dict = {}
     for name, reason in record["left_out"].items():
         by_reason.setdefault(reason, []).append(name)

@@ -34,7 +34,8 @@ def score(model, columns, outputs):
         if rows is None:
             return None
         P, labels = outputs[rows], list(map(label_text, model.classes_.tolist()))
-        return metrics.score_classes(codes[rows], P, model._decide(P), labels)
+        predicted = model.model_.targets.decide(P, model.threshold)
+        return metrics.score_classes(codes[rows], P, predicted, labels)
     if outputs.ndim == 2:  # quantiles
         return None
     y = _numbers(column)
@@ -47,7 +48,7 @@ def _usable(rows, model, other):
     n = np.count_nonzero(~rows)
     if n:
         print_note(
-            f"{plural(n, 'row')} not scored: the target {printable(model._target_name)!r} is "
+            f"{plural(n, 'row')} not scored: the target {printable(model.model_.target_name)!r} is "
             f"missing or {other}"
         )
     return rows if rows.any() else None

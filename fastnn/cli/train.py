@@ -10,6 +10,7 @@ import numpy as np
 from ..config import __version__
 from ..tables.errors import import_pyarrow
 from ..tables.suspicions import find as find_suspicions
+from ..tabular.columns.kinds import KINDS
 from . import report, train_model, training_record
 from .common import (
     CommandError,
@@ -101,7 +102,7 @@ def run(arguments):
     show(report.format_suspicions(record))
     began = time.perf_counter()
     record["tuning"] = None
-    model._metadata_bytes = training_record.largest_size(record, table.column_names)
+    model.metadata_bytes = training_record.largest_size(record, table.column_names)
     if arguments.tune:
         search = Search(model, rows, arguments)
         model, is_interrupted = search.run(), search.is_interrupted
@@ -164,11 +165,13 @@ def _ignore(lines):
 
 
 def _read_table(arguments):
-    named = [arguments.target]
-    for texts in (arguments.category, arguments.number, arguments.date):
-        named += [*(texts or ()), *split_names(texts)]
-    categories = [*(arguments.category or ()), *split_names(arguments.category)]
-    return open_table(arguments, categories, named)
+    named, texts = [arguments.target], []
+    for kind, column in KINDS.items():
+        values = getattr(arguments, kind)
+        names = [*(values or ()), *split_names(values)]
+        named += names
+        texts += names if column.is_read_as_text else []
+    return open_table(arguments, texts, named)
 
 
 def _classes(target):
@@ -237,7 +240,7 @@ def _plot(model, record, held_out, arguments):
 
 
 def _write_report(model, record, rows, held_out, arguments):
-    from ..tabular import frames
+    from ..tabular.columns import frames
     from . import html_report
 
     with _written_after_the_model(arguments.report, arguments):

@@ -13,6 +13,10 @@ class _Parser(argparse.ArgumentParser):
     def __init__(self, path):
         super().__init__(prog=path, add_help=False, allow_abbrev=False)
 
+    def actions(self):
+        """Return the options and positional arguments."""
+        return self._actions
+
     def error(self, message):
         raise CommandError(f"{self.prog}: {message.removeprefix('argument ').removeprefix('--')}")
 
@@ -35,7 +39,7 @@ def read_config(path, add_arguments):
         raise CommandError(f"{path}: {error.strerror}. Pass a TOML file to --config.") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise CommandError(f"{path}: is not a TOML file ({error}).") from None
-    known = {name: action for action in parser._actions for name in _keys(action)}
+    known = {name: action for action in parser.actions() for name in _keys(action)}
     words = []
     for key, value in content.items():
         action = known.get(key.replace("_", "-"))

@@ -5,6 +5,7 @@ import warnings
 
 from ..messages import printable
 from ..tables.errors import TableError
+from ..tabular.columns.kinds import KINDS
 from .common import CommandError, load_model
 from .fit_progress import show_progress
 from .places import command_error, locate
@@ -43,10 +44,8 @@ def build(arguments, target, columns):
         time_limit=arguments.time_limit,
         random_state=arguments.seed,
         n_threads=arguments.threads,
-        categories=columns["category"] or None,
-        numbers=columns["number"] or None,
-        dates=columns["date"] or None,
         drop=columns["drop"] or None,
+        **{column.argument: columns[kind] or None for kind, column in KINDS.items()},
     )
     if target.is_number:
         loss = arguments.loss or "squared_error"
@@ -106,9 +105,9 @@ def fit(model, rows, arguments, label=""):
     """
     try:
         with warnings.catch_warnings(), show_progress(label, arguments.quiet) as show:
-            model._on_progress = show
+            model.on_progress = show
             if arguments.class_weight == "balanced":  # the accuracy of weighted rows
-                model._score_name = "balanced accuracy"
+                model.score_name = "balanced accuracy"
             warnings.simplefilter("ignore")
             rows.fit(model, arguments.resume)
     except KeyboardInterrupt:
@@ -122,7 +121,7 @@ def fit(model, rows, arguments, label=""):
     except (ValueError, MemoryError) as error:
         raise command_error(error, arguments, *rows.locate_error(error)) from None
     finally:
-        del model._on_progress
+        del model.on_progress
     return False
 
 

@@ -10,16 +10,25 @@ import shlex
 
 from ..messages import did_you_mean, printable
 from ..plotting import picture_file
+from ..tabular.columns.kinds import KINDS
 from .common import CommandError, number, thread_count, whole_number
 from .table_options import add_table_options
 from .target import TASKS
 from .train_config import read_config
 
 METRICS = ("accuracy", "log_loss")
-LOSSES = ("squared_error", "absolute_error", "huber", "log_cosh", "poisson")
+# generated: losses, by src/generate.py from src/operations.py
+LOSSES = (
+    "squared_error",
+    "absolute_error",
+    "huber",
+    "log_cosh",
+    "poisson",
+)
+# end of losses
 DEFAULTS = dict(members=5, seed=0, threads=-1, test_size=0.0)
 MAX_UNITS = 100_000  # of a hidden layer
-COLUMN_OPTIONS = ("category", "number", "date", "drop")
+COLUMN_OPTIONS = (*KINDS, "drop")
 #: Options of version 0.0 that set what is now chosen for each table.
 REMOVED = {
     "--epochs": "Each network keeps the epoch that is best on held-out rows. --time-limit shortens "
@@ -67,9 +76,7 @@ def _add_column_options(group):
         "--task", choices=TASKS, metavar="TASK", help=f"{', '.join(TASKS)} (default: see below)"
     )
     for name, what in (
-        ("category", "columns to treat as categories, such as postal codes"),
-        ("number", "columns to treat as numbers"),
-        ("date", "columns to treat as dates, such as 20260131"),
+        *((kind, column.option_help) for kind, column in KINDS.items()),
         ("drop", "columns to leave out"),
     ):
         group.add_argument(
@@ -256,7 +263,7 @@ def is_given(value):
 
 
 def resolve_columns(arguments, names):
-    """Return {option: names of columns} of --category, --number, --date and --drop.
+    """Return {option: names of columns} of the options of kinds, and of --drop.
 
     Parameters
     ----------

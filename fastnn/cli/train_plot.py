@@ -35,7 +35,12 @@ def save(path, model, record, y, P):
             titles = "true against predicted", "errors"
         else:
             labels = model.classes_
-            plotting.plot_confusion(labels[y], labels[model._decide(P)], result, labels=labels)
+            plotting.plot_confusion(
+                labels[y],
+                labels[model.model_.targets.decide(P, model.threshold)],
+                result,
+                labels=labels,
+            )
             plotting.plot_reliability(labels[y], P, details, labels=labels)
             titles = "classes", "calibration"
         result.set_title(titles[0])
@@ -51,10 +56,10 @@ def save(path, model, record, y, P):
 def _plot_curves(ax, model):
     """Plot the held-out loss of each network with its best epoch, and the mean of all."""
     histories = [
-        np.array(fold[-1].history.val_loss)
-        for member in model._members
-        for fold in member.networks
-        if fold[-1].history is not None
+        np.array(net.history.val_loss)
+        for of_member in model.model_.best_networks()
+        for net in of_member
+        if net.history is not None
     ]  # the networks that --resume has read from the file have none
     ax.set(title="learning curves of the networks", xlabel="% of the training", ylabel="loss")
     if not histories:

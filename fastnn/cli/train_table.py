@@ -12,7 +12,7 @@ from .table_options import open_parquet, read_table
 
 def open_table(arguments, text_columns, keep):
     """Return the MemoryTable or LargeTable of a command. The parameters are those of `read_table`."""
-    from ..tabular import sampling
+    from ..tabular.large import sampling
 
     path, window = resolve_table_path(arguments.data), arguments.window
     parquet = open_parquet(arguments, text_columns, keep, _PrintOnce())
@@ -175,7 +175,7 @@ class StreamedRows(TrainingRows):
     """
 
     def __init__(self, table, target, rows):
-        from ..tabular import sampling
+        from ..tabular.large import sampling
 
         self._table = table
         self.target_name = target.name

@@ -8,6 +8,7 @@ import shlex
 
 from ..files import ModelFileError
 from ..files.safetensors import parse_json, to_text
+from ..tabular.columns.kinds import NAMED_IN_DROP
 from .common import to_json
 from .evaluation import MAX_SUSPECTS
 
@@ -61,10 +62,8 @@ def largest_size(record, names):
 
 def describe_model(model):
     """Return what the columns are, and what the model consists of, as a dict that JSON can hold."""
-    from ..tabular.columns import NAMED_IN_DROP
-
-    networks = [net for m in model._members for of_fold in m.networks for net in of_fold]
-    names = model._features.names or map(str, range(model.n_features_in_))
+    networks = model.model_.networks()
+    names = model.model_.features.names or map(str, range(model.n_features_in_))
     return {
         "kinds": {str(name): kind for name, kind in model.columns_.items()},
         "left_out": {

@@ -101,7 +101,7 @@ class Search:
         from sklearn.base import clone
 
         model = clone(self.model).set_params(n_estimators=members, **settings)
-        model._metadata_bytes = self.model._metadata_bytes
+        model.metadata_bytes = self.model.metadata_bytes
         if model.time_limit is not None:
             model.time_limit = self.model.time_limit / self.n_fits
         options = "--hidden " + ",".join(map(str, settings["hidden_layer_sizes"]))

@@ -16,8 +16,7 @@ from ..losses import Loss
 from ..mlp import MLP
 from ..optimizers import LBFGS, OPTIMIZERS, Optimizer
 from ..options import Options as FastnnOptions
-from ..training.data import Data
-from . import ensemble, inputs, parameters, records
+from . import ensemble, inputs, parameters
 from .fit import Fit
 from .online import PartialFit
 
@@ -32,9 +31,7 @@ if TYPE_CHECKING:
     from ..typing import Callbacks, FloatArray, LossFunction, Path, RandomState
 
 
-#: Attributes that calls after fit set, or that describe its networks; further training deletes them.
 MAX_NETWORKS = 10_000  # of an estimator, also in files
-AFTER_FIT = ("temperature_", "oof_prediction_", "_held_out_errors")
 
 
 class BaseMLP(PartialFit):
@@ -168,6 +165,7 @@ class BaseMLP(PartialFit):
             return self._fit(X, y, sample_weight, fresh, groups)
 
     def _fit(self, X, y, sample_weight, fresh, groups):
+        self._online = None
         fit = Fit(self, X, y, sample_weight, fresh, groups)
         interrupted = False
         try:
@@ -176,57 +174,6 @@ class BaseMLP(PartialFit):
             interrupted = True
         fit.end(interrupted)
         return self
-
-    def _validate_rows(self, X, y, sample_weight, fresh):
-        """Validate and convert X, y and sample_weight."""
-        if isinstance(X, inputs.CheckedRows):
-            return X.give_to(self)
-        self._online = None
-        dtype = (self.dtype or (np.float64, np.float32)) if fresh else self.networks_[0].dtype
-        X, y = inputs.check_X_y(self, X, y, dtype, fresh)
-        return X, y, inputs.check_weight(sample_weight, X)
-
-    def _prepare(self, X, y, weight, fresh, *classes):
-        """Create the networks if `fresh`, without parameters, and return their training Data."""
-        parameters.check_callbacks(self)
-        if fresh and not self.__dict__.pop("_knows_targets", False):
-            self._fit_targets(y, *classes)
-        targets, loss, n_out, output = self._encode(y, X.dtype)
-        if fresh:
-            sizes = [X.shape[1], *parameters.hidden_sizes(self.hidden_layer_sizes), n_out]
-            names = parameters.activations(self.activation)
-            self.networks_ = [
-                MLP(sizes, names, output, dtype=X.dtype, rng=0) for _ in range(self.n_estimators)
-            ]
-            self.n_outputs_, self.n_layers_ = n_out, len(sizes)
-            self.out_activation_ = parameters.SKLEARN_OUTPUTS.get(output, output)
-            records.write(self, [records.Record() for _ in self.networks_])
-        else:
-            parameters.check_same_networks(self.networks_, self, n_out, output)
-        self._loss = loss
-        for net in self.networks_:
-            net.dropout = self.dropout
-        for name in AFTER_FIT:
-            self.__dict__.pop(name, None)
-        return Data.of(self.networks_[0], X, targets, loss, weight, float(self.alpha)).weighted(
-            self._class_weights(y)
-        )
-
-    def _restore_networks(self, networks, of_networks, n_iter, last_losses):
-        """Set the attributes that fit sets for its networks.
-
-        of_networks : list of Record, one for each network
-        last_losses : list of float
-        """
-        sizes, output = networks[0].layer_sizes, networks[0].activations[-1]
-        self.networks_, self.n_iter_ = networks, n_iter
-        self.n_outputs_, self.n_layers_ = sizes[-1], len(sizes)
-        self.out_activation_ = parameters.SKLEARN_OUTPUTS.get(output, output)
-        records.write(self, of_networks)
-        self.loss_ = last_losses if len(networks) > 1 else last_losses[0]
-
-    def _batch_size(self, n):
-        return min(200 if self.batch_size == "auto" else self.batch_size, n)
 
     # ---- after fit ----
 

@@ -56,7 +56,8 @@ class Calibration(BaseEstimator):
         check_is_fitted(self)
         X, y = inputs.check_X_y(self, X, y, self.networks_[0].dtype, False)
         weight = inputs.check_weight(sample_weight, X)
-        T = fit_temperature(np.stack(self._logits(X)), self._encode(y, np.float64)[0], weight)
+        targets = self.targets_.encode(y, np.float64, type(self).__name__)
+        T = fit_temperature(np.stack(self._logits(X)), targets, weight)
         for net in self.networks_:
             net.weights[-1][...] /= T
             net.biases[-1][...] /= T

@@ -10,11 +10,9 @@ from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.validation import check_is_fitted
 
-from .. import kernels
 from . import ensemble, inputs
 from .base import BaseMLP
 from .calibration import Calibration
-from .class_targets import ClassTargets
 from .online import partial_fit_available
 
 if TYPE_CHECKING:
@@ -30,7 +28,7 @@ if TYPE_CHECKING:
     from ..typing import Callbacks, ClassWeight, FloatArray, LossFunction, RandomState
 
 
-class MLPClassifier(ClassTargets, Calibration, ClassifierMixin, BaseMLP):
+class MLPClassifier(Calibration, ClassifierMixin, BaseMLP):
     """Multilayer perceptron classifier with the interface of scikit-learn.
 
     Parameters and attributes have the same names, meanings and defaults as those of
@@ -134,6 +132,9 @@ class MLPClassifier(ClassTargets, Calibration, ClassifierMixin, BaseMLP):
     ----------
     classes_ : ndarray (n_classes,)
         The classes, sorted.
+    targets_, fold_seed_, held_out_errors_
+        How y is learned, the seed of the folds, and what intervals need. They may change between
+        versions.
     networks_ : list of fastnn.MLP
         The fitted networks.
     network_ : fastnn.MLP
@@ -263,24 +264,24 @@ class MLPClassifier(ClassTargets, Calibration, ClassifierMixin, BaseMLP):
             online is not None
             and sample_weight is None
             and classes is None
-            and self._read_row(X, y)
-            and self._step_online(online, y[0])
+            and self._step_online(X, y, self._write_target)
         ):
             return self
         return self._partial_fit_checked(X, y, sample_weight, classes)
 
-    def _step_online(self, online, label):
-        if self._target_type == "multilabel-indicator":
+    def _write_target(self, label, targets):
+        """Write the number of a label's class. Return False if it needs other checks."""
+        if self.targets_.is_multilabel:
             return False
         label = label.item() if isinstance(label, np.generic) else label
         try:
-            class_number = self._class_numbers.get(label)
+            class_number = self.targets_.numbers.get(label)
         except TypeError:  # a label in a list or an array, which needs other checks
             return False
         if class_number is None:
             return False
-        online.targets[0] = class_number
-        return self._record_step(online.step())
+        targets[0] = class_number
+        return True
 
     @_fit_context(prefer_skip_nested_validation=True)
     def _partial_fit_checked(self, X, y, sample_weight, classes):
@@ -321,18 +322,8 @@ class MLPClassifier(ClassTargets, Calibration, ClassifierMixin, BaseMLP):
             Classes. For a multi-label problem, 1 for each label with a probability above 0.5, and
             0 for the others.
         """
-        return self._decide(self._outputs(X))
-
-    def _decide(self, Y):
-        if self._target_type == "multilabel-indicator":
-            return (Y > 0.5).astype(int)
-        if self._target_type == "binary":
-            return self.classes_[
-                (Y[:, 0] > 0.5).astype(np.intp)
-                if len(self.classes_) == 2
-                else np.zeros(len(Y), np.intp)
-            ]
-        return self.classes_[Y.argmax(axis=1)]
+        Y = self._outputs(X)
+        return self.targets_.decide(Y)
 
     def predict_proba(self, X: Any) -> FloatArray:
         """Predict the probability of each class, in the order of `classes_`, or of each label.
@@ -346,18 +337,8 @@ class MLPClassifier(ClassTargets, Calibration, ClassifierMixin, BaseMLP):
         ndarray (n, n_classes) or (n, n_labels)
             Has the dtype of the network.
         """
-        return self._from_outputs(self._outputs(X))
-
-    def _from_outputs(self, Y):
-        """Return the probability of each class or label."""
-        if self._target_type != "binary":
-            return Y
-        if len(self.classes_) == 1:
-            return np.ones_like(Y)
-        return kernels.two_classes(Y)
-
-    def _errors_of(self, P, y):
-        return None  # of a regression only
+        Y = self._outputs(X)
+        return self.targets_.from_outputs(Y)
 
     def predict_log_proba(self, X: Any) -> FloatArray:
         """Predict the log-probability of each class.
@@ -375,10 +356,10 @@ class MLPClassifier(ClassTargets, Calibration, ClassifierMixin, BaseMLP):
             Has the dtype of the network.
         """
         logits = self._logits(X)
-        if self._target_type == "multiclass":
+        if self.targets_.kind == "multiclass":
             return ensemble.mean_log([ensemble.log_softmax(Z) for Z in logits])
         log_p = ensemble.mean_log([ensemble.log_sigmoid(Z) for Z in logits])
-        if self._target_type == "multilabel-indicator":
+        if self.targets_.is_multilabel:
             return log_p
         if len(self.classes_) == 1:
             return np.zeros_like(log_p)
@@ -399,21 +380,14 @@ class MLPClassifier(ClassTargets, Calibration, ClassifierMixin, BaseMLP):
         ndarray (n,), (n, n_classes) or (n, n_labels)
             For two classes the shape is (n,), and a positive value predicts the second class.
         """
-        Z = ensemble.mean_logits(self._logits(X), self._target_type == "multiclass")
-        return Z[:, 0] if self._target_type == "binary" else Z
+        Z = ensemble.mean_logits(self._logits(X), self.targets_.kind == "multiclass")
+        return Z[:, 0] if self.targets_.kind == "binary" else Z
 
     def _logits(self, X):
         """Return a list with the logits of each network."""
         check_is_fitted(self)
         X = inputs.check_X(self, X)
         return [ensemble.logits(net, X) for net in self.networks_]
-
-    def _score_outputs(self, y, Y, weight):
-        """Return the mean accuracy of outputs Y."""
-        correct = self._decide(Y) == (y.toarray() if inputs.is_sparse(y) else y)
-        if correct.ndim == 2:
-            correct = correct.all(axis=1)
-        return float(np.average(correct, weights=weight))
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()

@@ -22,9 +22,13 @@ def mean_outputs(networks, X, n_threads):
     """
     if len(networks) == 1:
         return inputs.forward(networks[0], X, n_threads)
-    kernels.check_not_training(networks)
+    with kernels.Reading(networks):
+        return _mean_outputs(networks, X, n_threads)
+
+
+def _mean_outputs(networks, X, n_threads):
     if is_sparse(X):
-        return np.concatenate([mean_outputs(networks, part, n_threads) for _, part in blocks(X)])
+        return np.concatenate([_mean_outputs(networks, part, n_threads) for _, part in blocks(X)])
     n = len(X)
     out = np.empty((n, networks[0].layer_sizes[-1]), networks[0].dtype)
     n_threads = check_threads(n_threads)

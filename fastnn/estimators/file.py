@@ -10,12 +10,14 @@ import math
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
+from .. import kernels
 from ..files import kinds, model, safetensors
 from ..files.safetensors import check_mapping, is_count, parse_json
-from ..mlp import MLP
+from ..mlp import from_parts, to_parts
 from . import records, stored_parameters
 from .base import MAX_NETWORKS
 from .classifier import MLPClassifier
+from .networks import restore, targets_class
 from .records import Record
 from .regressor import MLPRegressor
 
@@ -45,11 +47,12 @@ def write(path, estimator, state):
             f"save writes an MLPClassifier or an MLPRegressor, got the subclass {type(e).__name__}. "
             "Save its networks with networks_[i].save, or use pickle."
         )
+    reading = kernels.Reading(e.networks_)
     arrays: dict = {}
     networks = []
     last_losses = e.loss_ if len(e.networks_) > 1 else [e.loss_]
     for i, (net, record) in enumerate(zip(e.networks_, records.read(e))):
-        parts, prefix = net._to_parts(state), f"networks.{i}."
+        parts, prefix = to_parts(net, state), f"networks.{i}."
         arrays |= model.arrays_of(parts, prefix)
         for name, attribute in CURVES.items():
             if curve := getattr(record, attribute):
@@ -61,7 +64,7 @@ def write(path, estimator, state):
             has_scores=record.scores is not None,
         )
         networks.append(model.describe(parts) | {"training": training})
-    errors = getattr(e, "_held_out_errors", None)
+    errors = getattr(e, "held_out_errors_", None)
     if errors is not None and errors[0] is not None:
         arrays["errors"] = np.concatenate(errors)
         arrays["errors_network"] = np.repeat(np.arange(len(errors)), [len(x) for x in errors])
@@ -71,10 +74,10 @@ def write(path, estimator, state):
         parameters=stored_parameters.describe(e),
         n_features_in=e.n_features_in_,
         feature_names_in=None if names is None else names.tolist(),
-        targets=e._describe_targets(),
+        targets=e.targets_.to_json(e.loss),
         networks=networks,
         n_iter=e.n_iter_,
-        fold_seed=getattr(e, "_fold_seed", None),
+        fold_seed=getattr(e, "fold_seed_", None),
         held_out=errors is not None,
         temperature=getattr(e, "temperature_", None),
     )
@@ -83,7 +86,7 @@ def write(path, estimator, state):
         "format_version": str(VERSION),
         "estimator": safetensors.to_text(content),
     }
-    safetensors.write(path, arrays, metadata)
+    safetensors.write(path, arrays, metadata, reading.check)
 
 
 def _finite_or_none(x):
@@ -123,11 +126,12 @@ def _read(reader, content):
         _check(isinstance(names, list) and len(names) == n_features, "feature_names_in")
         _check(all(type(name) is str for name in names), "feature_names_in")
         e.feature_names_in_ = np.array(names, dtype=object)
-    e._restore_targets(content["targets"])
+    targets = targets_class(e).from_json(content["targets"], e.loss)
+    vars(e).update(targets.attributes())
     _read_networks(reader, content, e)
     if content["fold_seed"] is not None:
         _check(is_count(content["fold_seed"], 2**31), "fold_seed")
-        e._fold_seed = content["fold_seed"]
+        e.fold_seed_ = content["fold_seed"]
     if content["temperature"] is not None:
         _check(_is_positive(content["temperature"]), "temperature")
         e.temperature_ = content["temperature"]
@@ -149,28 +153,28 @@ def _read_networks(reader, content, e):
             if prefix + name in reader.entries:
                 expected[prefix + name] = [reader.length(prefix + name)], "F64"
     sizes, activations, bias, _ = _architecture(all_parts[0])
-    _check(bias and (sizes[-1], activations[-1]) == e._outputs_of(e._loss), "targets")
+    _check(bias and (sizes[-1], activations[-1]) == e.targets_.outputs(e.targets_.loss), "targets")
     _check(sizes[0] == e.n_features_in_, "n_features_in")
     has_errors = "errors" in reader.entries
     if has_errors:
         n = reader.length("errors_network")
-        expected |= {"errors": ([n, e._n_targets], "F64"), "errors_network": ([n], "I64")}
+        expected |= {"errors": ([n, e.targets_.n_targets], "F64"), "errors_network": ([n], "I64")}
     reader.check(expected)
 
     trained, of_networks = [], []
     for i, parts in enumerate(all_parts):
         model.read_arrays(reader, parts, f"networks.{i}.")
-        trained.append(MLP._from_parts(parts))
+        trained.append(from_parts(parts))
         of_networks.append(_record(reader, networks[i]["training"], f"networks.{i}."))
     last = [_number(network["training"]["loss"], math.nan) for network in networks]
     _check(is_count(content["n_iter"], 2**62), "n_iter")
-    e._restore_networks(trained, of_networks, content["n_iter"], last)
+    restore(e, trained, of_networks, content["n_iter"], last)
     _check(type(content["held_out"]) is bool and content["held_out"] >= has_errors, "held_out")
-    e._held_out_errors = [None] * len(networks) if content["held_out"] else None
+    e.held_out_errors_ = [None] * len(networks) if content["held_out"] else None
     if has_errors:
         errors, network = reader.array("errors"), reader.array("errors_network")
         _check(np.all((network >= 0) & (network < len(networks))), "errors_network")
-        e._held_out_errors = [errors[network == i] for i in range(len(networks))]
+        e.held_out_errors_ = [errors[network == i] for i in range(len(networks))]
 
 
 def _architecture(parts):

@@ -17,6 +17,7 @@ from ..training.session import Session
 from ..training.state import DivergenceError, History
 from ..validation import check_threads
 from . import bagging, ensemble, held_out, inputs, parameters, records
+from .networks import prepare
 from .scoring import ScoreStopping
 
 
@@ -60,12 +61,12 @@ class Fit:
 
     def __init__(self, estimator, X, y, sample_weight, fresh, groups=None):
         e = self.estimator = estimator
-        X, y, weight = e._validate_rows(X, y, sample_weight, fresh)
+        X, y, weight, targets = inputs.validate_rows(e, X, y, sample_weight, fresh)
         groups = bagging.check_groups(e, groups, X)
         random_state = check_random_state(e.random_state)
-        data = e._prepare(X, y, weight, fresh)
+        data = prepare(e, X, y, weight, fresh, targets)
         inputs.warn_if_badly_scaled(
-            X, e._targets_to_check(data), getattr(e, "feature_names_in_", None)
+            X, e.targets_.to_check(data), getattr(e, "feature_names_in_", None)
         )
         self.data, self.y, self.weight = data, y, weight
         self.networks, self.n_members = e.networks_, len(e.networks_)
@@ -90,15 +91,15 @@ class Fit:
                 "validation_data does not work with bagging='folds', where each network validates "
                 "on its own fold. Set bagging='bootstrap' or None, or validation_data=None."
             )
-        if fresh or not hasattr(e, "_fold_seed"):
-            e._fold_seed = random_state.randint(2**31)
+        if fresh or not hasattr(e, "fold_seed_"):
+            e.fold_seed_ = random_state.randint(2**31)
         return bagging.folds(
             len(self.data),
             self.n_members,
-            e._classes_of_rows(self.y),
+            e.targets_.fold_labels(self.y),
             groups,
             self.data.sample_weight,
-            e._fold_seed,
+            e.fold_seed_,
         )
 
     def _member(self, i, folds, random_state, fresh):
@@ -152,7 +153,7 @@ class Fit:
             m.data,
             training,
             epochs,
-            e._batch_size(n),
+            parameters.batch_size(e, n),
             e.shuffle,
             self.n_threads,
             m.rng,
@@ -227,17 +228,19 @@ class Fit:
         count, errors = np.zeros(n), []
         for member in self.members:
             rows = member.held_out
-            P = e._from_outputs(ensemble.mean_outputs([member.net], self.data.X[rows], e.n_threads))
+            P = e.targets_.from_outputs(
+                ensemble.mean_outputs([member.net], self.data.X[rows], e.n_threads)
+            )
             if total is None:
                 total = np.zeros((n, *P.shape[1:]))
             total[rows] += P
             count[rows] += 1
             if self.weight is not None:
                 P, rows = P[self.weight[rows] > 0], rows[self.weight[rows] > 0]
-            errors.append(e._errors_of(P, self.y[rows]))
+            errors.append(e.targets_.errors(P, self.y[rows]))
         with np.errstate(invalid="ignore"):  # 0 / 0 for rows that no network held out
             e.oof_prediction_ = (total.T / count).T.astype(self.networks[0].dtype)
-        e._held_out_errors = errors if self.bagging == "folds" else None
+        e.held_out_errors_ = errors if self.bagging == "folds" else None
 
 
 def raise_if_diverged(networks):

@@ -22,7 +22,7 @@ def split_validation(estimator, data, y, random_state):
                 "early_stopping=True holds out rows, but X has a single row. Add rows, pass "
                 "validation_data, or set early_stopping=False."
             )
-        classes = e._stratify_labels(y)
+        classes = e.targets_.stratify_labels(y)
         if classes is not None and np.unique(classes, return_counts=True)[1].min() < 2:
             raise ValueError(
                 "early_stopping=True holds out rows of each class, but a class has a single "
@@ -53,7 +53,7 @@ def split_validation(estimator, data, y, random_state):
         validation, y_val = _of_validation_data(e, data)
 
     def score(net):
-        return e._score_outputs(
+        return e.targets_.score(
             y_val, inputs.forward(net, validation.X, e.n_threads), validation.sample_weight
         )
 
@@ -73,7 +73,9 @@ def _of_validation_data(e, data):
     try:
         X, y = inputs.check_X_y(e, X, y, net.dtype, False)
         weight = inputs.check_weight(weight[0], X) if weight else None
-        return Data.of(net, X, e._encode(y, X.dtype)[0], data.loss, weight), y
+        return Data.of(
+            net, X, e.targets_.encode(y, X.dtype, type(e).__name__), data.loss, weight
+        ), y
     except ValueError as error:
         raise ValueError(f"validation_data: {error}") from None
 

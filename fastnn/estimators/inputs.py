@@ -29,19 +29,33 @@ class CheckedRows:
         Its class and its dtype are those of the others.
     X, y, sample_weight
         As in `fit`.
+    targets : class
+        ClassTargets or NumberTargets.
     """
 
-    def __init__(self, estimator, X, y, sample_weight):
+    def __init__(self, estimator, X, y, sample_weight, targets):
         estimator = copy.copy(estimator)
         before = set(vars(estimator))
-        self.rows = estimator._validate_rows(X, y, sample_weight, True)
-        estimator._fit_targets(self.rows[1])
+        X, y, weight, _ = validate_rows(estimator, X, y, sample_weight, True)
         self.attributes = {k: v for k, v in vars(estimator).items() if k not in before}
+        self.rows = X, y, weight, targets.fit(y)
 
     def give_to(self, estimator):
-        """Set the attributes that checking the rows sets. Return X, y and sample_weight."""
-        vars(estimator).update(self.attributes, _online=None, _knows_targets=True)
+        """Set the attributes that checking the rows sets. Return what `validate_rows` returns."""
+        vars(estimator).update(self.attributes)
         return self.rows
+
+
+def validate_rows(estimator, X, y, sample_weight, fresh):
+    """Return X, y and sample_weight, validated and converted, and their targets if they are known.
+
+    X : as in `fit`, or a CheckedRows
+    """
+    if isinstance(X, CheckedRows):
+        return X.give_to(estimator)
+    dtype = (estimator.dtype or (np.float64, np.float32)) if fresh else estimator.networks_[0].dtype
+    X, y = check_X_y(estimator, X, y, dtype, fresh)
+    return X, y, check_weight(sample_weight, X), None
 
 
 def check_X_y(estimator, X, y, dtype, reset):

@@ -8,6 +8,7 @@ import numpy as np
 from sklearn.utils import check_random_state
 from sklearn.utils.metaestimators import available_if
 
+from .. import kernels
 from ..callbacks import resolve_callbacks
 from ..losses import CustomLoss
 from ..sparse_rows import is_sparse
@@ -16,9 +17,10 @@ from ..training.engines.online import OnlineEngine
 from ..training.many import train_many
 from ..training.session import Session
 from ..validation import check_threads
-from . import parameters, records
+from . import inputs, parameters, records
 from .attributes import Attributes
 from .fit import raise_if_diverged
+from .networks import prepare
 
 if TYPE_CHECKING:
     from ..mlp import MLP
@@ -56,9 +58,10 @@ class PartialFit(Attributes):
     best_validation_score_: Any
     _online: Any
 
-    def _partial_fit(self, *arguments):
-        with self._restore_on_error():
-            return self._run_epoch(*arguments)
+    def _partial_fit(self, X, y, sample_weight, fresh, *classes):
+        trained = [] if fresh else self.networks_
+        with kernels.InTraining(trained), self._restore_on_error():
+            return self._run_epoch(X, y, sample_weight, fresh, *classes)
 
     def _run_epoch(self, X, y, sample_weight, fresh, *classes):
         if self.early_stopping:
@@ -66,21 +69,23 @@ class PartialFit(Attributes):
                 "partial_fit does not support early_stopping=True, because it holds out no rows. "
                 "Set early_stopping=False, and compute scores on your own validation rows."
             )
-        X, y, weight = self._validate_rows(X, y, sample_weight, fresh)
+        self._online = None
+        X, y, weight, _ = inputs.validate_rows(self, X, y, sample_weight, fresh)
         random_state = check_random_state(self.random_state)
-        data = self._prepare(X, y, weight, fresh, *classes)
+        data = prepare(self, X, y, weight, fresh, None, *classes)
         networks, n = self.networks_, len(data)
         optimizer, trainings = parameters.optimizer(self), []
-        for i, net in enumerate(networks):
-            if fresh:
+        if fresh:
+            for net in networks:
                 parameters.init_parameters(net, self.activation, random_state)
                 net.rng = np.random.default_rng(random_state.randint(2**31))
+        for i, net in enumerate(networks):
             if net.state is None:
                 trainings.append(state.fresh(net, optimizer))
             else:
                 name = "network_" if len(networks) == 1 else f"networks_[{i}]"
                 trainings.append(state.resumed(net.state, optimizer, new_epoch=True, net=name))
-        n_threads, batch_size = check_threads(self.n_threads), self._batch_size(n)
+        n_threads, batch_size = check_threads(self.n_threads), parameters.batch_size(self, n)
 
         def session(i, queue=None):
             return Session(
@@ -96,11 +101,12 @@ class PartialFit(Attributes):
                 queue=queue,
             )
 
-        if len(networks) == 1:
-            session(0).run()
-        else:
-            train_many(networks, session, n_threads)
-            raise_if_diverged(networks)
+        with kernels.InTraining(networks if fresh else []):
+            if len(networks) == 1:
+                session(0).run_locked()
+            else:
+                train_many([], session, n_threads, n=len(networks))
+                raise_if_diverged(networks)
         self._record_epoch(n)
         if n == len(networks) == 1 and self._can_step_online(data):
             self._online = OnlineEngine(networks[0], data)
@@ -127,27 +133,30 @@ class PartialFit(Attributes):
             and not hasattr(self, "feature_names_in_")
         )
 
-    def _read_row(self, X, y):
-        """Let the online engine read the row X. Return whether it may take a step on X and y."""
+    def _step_online(self, X, y, write_target):
+        """Train on one row without a Session and update the fitted attributes.
+
+        write_target(y[0], targets) writes the target of the row, or returns False. So does this, if
+        the row needs other checks or the step fails, and then nothing has changed.
+        """
+        online = self._online
         try:
             n = len(y)
         except TypeError:  # such as a number
             return False
-        return (
-            n == 1
-            and type(y) in HAVE_A_FIRST_ROW
-            and not self.callbacks
-            and self.networks_[0] is self._online.net
-            and self._online.read_row(X)
-        )
-
-    def _record_step(self, loss):
-        """Update the fitted attributes after an online step. Return False if the step failed."""
-        if loss is None:
+        if n != 1 or type(y) not in HAVE_A_FIRST_ROW or self.callbacks:
             return False
-        attributes = vars(self)  # `__setattr__` would take longer
-        attributes["t_"] += 1
-        attributes["loss_curve_"].append(loss)
-        attributes["loss_"] = loss
-        attributes["best_loss_"] = min(attributes["best_loss_"], loss)
+        if self.networks_[0] is not online.net:
+            return False
+        with online.net._in_training():
+            if not (online.read_row(X) and write_target(y[0], online.targets)):
+                return False
+            loss = online.step()
+            if loss is None:
+                return False
+            attributes = vars(self)  # `__setattr__` would take longer
+            attributes["t_"] += 1
+            attributes["loss_curve_"].append(loss)
+            attributes["loss_"] = loss
+            attributes["best_loss_"] = min(attributes["best_loss_"], loss)
         return True

@@ -221,3 +221,8 @@ def set_rate(state, lr):
     if state.optimizer.momentum and lr > 0:
         state.moments *= state.optimizer.lr / lr
     state.optimizer = replace(state.optimizer, lr=lr)
+
+
+def batch_size(estimator, n):
+    """Return the number of rows of a batch, for n rows."""
+    return min(200 if estimator.batch_size == "auto" else estimator.batch_size, n)

@@ -9,9 +9,9 @@ from sklearn.base import MultiOutputMixin, RegressorMixin, _fit_context
 from sklearn.utils.validation import check_is_fitted
 
 from .. import losses
-from ..files.safetensors import is_count
-from . import ensemble, intervals, parameters, stored_parameters
+from . import ensemble, intervals
 from .base import BaseMLP
+from .number_targets import squeeze
 from .online import partial_fit_available
 
 if TYPE_CHECKING:
@@ -24,9 +24,6 @@ if TYPE_CHECKING:
     from ..optimizers import LBFGS, Optimizer
     from ..schedules import Schedule
     from ..typing import Callbacks, LossFunction, RandomState
-
-
-SQUARED_ERROR = "squared_error"
 
 
 class MLPRegressor(MultiOutputMixin, RegressorMixin, BaseMLP):
@@ -100,87 +97,6 @@ class MLPRegressor(MultiOutputMixin, RegressorMixin, BaseMLP):
     ) -> None:
         self._store_parameters(locals())
 
-    # ---- targets ----
-
-    def _fit_targets(self, y):
-        self._n_targets = 1 if y.ndim == 1 else y.shape[1]
-
-    def _encode(self, y, dtype):
-        """Return the targets as a matrix, the loss, the number of outputs and their activation."""
-        y = y.reshape(len(y), -1)
-        if y.shape[1] != self._n_targets:
-            raise ValueError(
-                f"y has {y.shape[1]} targets, but this {type(self).__name__} was fitted with "
-                f"{self._n_targets}"
-            )
-        loss = self._resolve_loss()
-        return np.ascontiguousarray(y, dtype), loss, *self._outputs_of(loss)
-
-    def _outputs_of(self, loss):
-        """Return the number of outputs and their activation."""
-        if isinstance(loss, losses.GaussianNLL):
-            outputs_per_target = 2  # mean and log-variance
-        elif isinstance(loss, losses.Quantile):
-            outputs_per_target = np.size(loss.q)
-        else:
-            outputs_per_target = 1
-        return outputs_per_target * self._n_targets, loss.output or "identity"
-
-    def _resolve_loss(self):
-        if self.loss == SQUARED_ERROR:
-            return parameters.HalfSquaredError()
-        if self.loss == "poisson":
-            return losses.Poisson()
-        return parameters.resolve_loss(
-            self.loss,
-            getattr(self.loss, "output", None) or "identity",
-            ("squared_error", "poisson"),
-        )
-
-    def _describe_targets(self):
-        """Return what predictions need of the last fit as a dict that JSON can hold."""
-        loss = self._loss
-        if isinstance(loss, losses.CustomLoss):
-            loss = self._resolve_loss()  # a loss that set_params has put in its place
-        if isinstance(loss, parameters.HalfSquaredError):
-            description = {"loss": SQUARED_ERROR}
-        else:
-            description = stored_parameters.describe_options("loss", loss)
-        if self._outputs_of(loss) != self._outputs_of(self._loss):
-            raise ValueError(
-                f"loss={self.loss!r} has other outputs than the custom loss of the last fit. Call "
-                "set_params(loss='squared_error') before save."
-            )
-        return dict(n_targets=self._n_targets, loss=description)
-
-    def _restore_targets(self, description):
-        """Set what `_describe_targets` described, or raise an error if it is damaged."""
-        if not is_count(description["n_targets"], 2**24, 1):
-            raise ValueError("n_targets")
-        is_squared = description["loss"] == {"loss": SQUARED_ERROR}
-        self._restore_loss(
-            description["n_targets"],
-            parameters.HalfSquaredError()
-            if is_squared
-            else losses.from_description(description["loss"]),
-        )
-
-    def _restore_loss(self, n_targets, loss):
-        """Set what fit sets for its targets and loss."""
-        self._n_targets, self._loss = n_targets, loss
-
-    def _class_weights(self, y):
-        return None
-
-    def _stratify_labels(self, y):
-        return None
-
-    def _classes_of_rows(self, y):
-        return None
-
-    def _targets_to_check(self, data):
-        return data.targets if data.loss.output is None else None
-
     # ---- fit ----
 
     @partial_fit_available
@@ -201,13 +117,7 @@ class MLPRegressor(MultiOutputMixin, RegressorMixin, BaseMLP):
         self
         """
         online = getattr(self, "_online", None)
-        if (
-            online is not None
-            and sample_weight is None
-            and self._read_row(X, y)
-            and _write_targets(y[0], online.targets)
-            and self._record_step(online.step())
-        ):
+        if online is not None and sample_weight is None and self._step_online(X, y, _write_targets):
             return self
         return self._partial_fit_checked(X, y, sample_weight)
 
@@ -245,9 +155,10 @@ class MLPRegressor(MultiOutputMixin, RegressorMixin, BaseMLP):
             mixture of their distributions. Only if return_noise=True.
         """
         if not return_std and not return_noise:
-            return self._from_outputs(self._outputs(X))
+            Y = self._outputs(X)
+            return self.targets_.from_outputs(Y)
         check_is_fitted(self)
-        gaussian = isinstance(self._loss, losses.GaussianNLL)
+        gaussian = isinstance(self.targets_.loss, losses.GaussianNLL)
         if return_std and len(self.networks_) == 1:
             raise ValueError(
                 "return_std=True returns how far the networks of an ensemble disagree, but this "
@@ -260,26 +171,15 @@ class MLPRegressor(MultiOutputMixin, RegressorMixin, BaseMLP):
                 f"loss={self.loss!r}"
             )
         outputs = self._member_outputs(X)
-        results = [self._from_outputs(ensemble.mean_of(outputs))]
+        results = [self.targets_.from_outputs(ensemble.mean_of(outputs))]
         if return_std:
-            values = np.stack([self._from_outputs(Y) for Y in outputs])
+            values = np.stack([self.targets_.from_outputs(Y) for Y in outputs])
             results.append(values.std(axis=0, dtype=np.float64).astype(values.dtype))
         if return_noise:
-            noise = np.exp(outputs[:, :, self._n_targets :] / 2)
+            noise = np.exp(outputs[:, :, self.targets_.n_targets :] / 2)
             mixed = noise[0] if len(noise) == 1 else np.sqrt(ensemble.mean_of(noise**2))
-            results.append(_squeeze(mixed))
+            results.append(squeeze(mixed))
         return tuple(results)
-
-    def _from_outputs(self, Y):
-        """Return the predicted values."""
-        return _squeeze(
-            Y[:, : self._n_targets] if isinstance(self._loss, losses.GaussianNLL) else Y
-        )
-
-    def _errors_of(self, P, y):
-        """Return the absolute errors (n, n_targets) of values P; None for several quantiles."""
-        P, y = P.reshape(len(y), -1).astype(np.float64), y.reshape(len(y), -1)
-        return np.abs(y - P) if P.shape == y.shape else None
 
     def predict_interval(self, X: Any, coverage: float = 0.9) -> tuple[NDArray[Any], NDArray[Any]]:
         """Predict an interval for the target of each row.
@@ -324,8 +224,8 @@ class MLPRegressor(MultiOutputMixin, RegressorMixin, BaseMLP):
         check_is_fitted(self)
         errors = intervals.check_errors(self)
         outputs = self._member_outputs(X)
-        values = np.stack([self._from_outputs(Y).reshape(len(Y), -1) for Y in outputs])
-        return tuple(_squeeze(bound) for bound in intervals.cv_plus(values, errors, coverage))
+        values = np.stack([self.targets_.from_outputs(Y).reshape(len(Y), -1) for Y in outputs])
+        return tuple(squeeze(bound) for bound in intervals.cv_plus(values, errors, coverage))
 
     def score(self, X: Any, y: Any, sample_weight: ArrayLike | None = None) -> float:
         """Return R^2 of the predictions, averaged over targets (``sklearn.metrics.r2_score``).
@@ -344,7 +244,9 @@ class MLPRegressor(MultiOutputMixin, RegressorMixin, BaseMLP):
         float
         """
         check_is_fitted(self)
-        n_quantiles = np.size(self._loss.q) if isinstance(self._loss, losses.Quantile) else 1
+        n_quantiles = (
+            np.size(self.targets_.loss.q) if isinstance(self.targets_.loss, losses.Quantile) else 1
+        )
         if n_quantiles > 1:
             raise ValueError(
                 "score is R^2 of one prediction per target, but this estimator predicts "
@@ -352,28 +254,6 @@ class MLPRegressor(MultiOutputMixin, RegressorMixin, BaseMLP):
                 "sklearn.metrics.mean_pinball_loss."
             )
         return super().score(X, y, sample_weight)
-
-    def _score_outputs(self, y, Y, weight):
-        """Return R^2 of outputs Y, averaged over targets, or the negative loss for quantiles."""
-        y, loss = y.reshape(len(y), -1), self._loss
-        if isinstance(loss, losses.Quantile):
-            q = np.tile(loss.q, Y.shape[1] // np.size(loss.q))
-            above = np.repeat(y, np.size(loss.q), axis=1) - Y
-            return -float(
-                np.average(np.maximum(q * above, (q - 1) * above).mean(axis=1), weights=weight)
-            )
-        Y = Y[:, : self._n_targets]
-        if not np.isfinite(Y).all():
-            return np.nan
-        residual = np.average((y - Y) ** 2, axis=0, weights=weight)
-        variance = np.average(
-            (y - np.average(y, axis=0, weights=weight)) ** 2, axis=0, weights=weight
-        )
-        return float(np.mean(1 - residual / np.where(variance > 0, variance, 1)))
-
-
-def _squeeze(Y):
-    return Y[:, 0] if Y.shape[1] == 1 else Y
 
 
 def _write_targets(y, targets):

@@ -22,7 +22,7 @@ class ScoreStopping(Callback):
         A score that is at least the best one so far plus `tol` is an improvement.
     """
 
-    _allows_retry = True
+    allows_retry = True
     _what = "validation score"
 
     def __init__(self, score, patience, tol):

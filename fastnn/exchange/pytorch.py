@@ -8,9 +8,9 @@ import numpy as np
 import torch
 from torch import nn
 
-from ..mlp import MLP
+from ..mlp import MLP, blank_network
 from ..validation import check_rng
-from .sequential import ACTIVATION_MODULES, modules_of
+from .sequential import ACTIVATION_MODULES, MODULE_OPTIONS, modules_of
 
 if TYPE_CHECKING:
     from typing import Any
@@ -18,26 +18,21 @@ if TYPE_CHECKING:
     from ..typing import Rng
 
 
+# generated: modules, by src/generate.py from src/operations.py
 class Exponential(nn.Module):
-    """exp(z), which PyTorch has as a function only."""
+    """exp(z), for which torch.nn has no module."""
 
     def forward(self, z):
         return torch.exp(z)
 
 
+OWN_MODULES: dict = {"Exponential": Exponential}
+# end of modules
 MODULES = {
-    activation: Exponential if activation == "exponential" else getattr(nn, name)
+    activation: OWN_MODULES.get(name) or getattr(nn, name)
     for activation, name in ACTIVATION_MODULES.items()
 }
 NAMES = {module: name for name, module in MODULES.items()}
-#: Options of modules, and the values with which they compute the activations of fastnn.
-OPTIONS: dict = {
-    nn.LeakyReLU: {"negative_slope": (0.01,)},
-    nn.ELU: {"alpha": (1.0,)},
-    nn.Softplus: {"beta": (1.0,), "threshold": (20.0,)},
-    nn.GELU: {"approximate": ("none",)},
-    nn.Softmax: {"dim": (-1, 1)},
-}
 DTYPES = {torch.float32: "float32", torch.float64: "float64"}
 
 
@@ -115,7 +110,7 @@ def from_torch(module: Any, rng: Rng = None) -> MLP:
             _check_options(name, layer)
             activations[-1] = NAMES[kind]
         else:
-            known = ", ".join(module.__name__ for module in NAMES if module is not Exponential)
+            known = ", ".join(m.__name__ for m in NAMES if m.__name__ not in OWN_MODULES)
             raise _error(
                 name, layer, f"has no equivalent in fastnn, which has Linear, Dropout, {known}"
             )
@@ -139,7 +134,7 @@ def _network(linears, activations, dropout, rng):
     sizes = [linears[0].in_features, *(layer.out_features for layer in linears)]
     has_bias = any(layer.bias is not None for layer in linears)
     dtype = np.dtype(DTYPES[dtypes.pop()])
-    net = MLP._blank(sizes, activations, has_bias, dtype, dropout, check_rng(rng))
+    net = blank_network(sizes, activations, has_bias, dtype, dropout, check_rng(rng))
     for i, layer in enumerate(linears):
         net.weights[i][...] = layer.weight.detach().cpu().numpy().T
         if layer.bias is not None:
@@ -149,7 +144,7 @@ def _network(linears, activations, dropout, rng):
 
 def _check_options(name, layer):
     """Raise ValueError if an activation is not the one of fastnn."""
-    for option, values in OPTIONS.get(type(layer), {}).items():
+    for option, values in MODULE_OPTIONS.get(type(layer).__name__, {}).items():
         if getattr(layer, option) not in values:
             raise _error(name, layer, f"needs {option}={values[0]!r} in fastnn")
 
@@ -164,7 +159,7 @@ def to_torch(net):
     layers: list = []
     for module in modules_of(net):
         if module.W is None:
-            cls = Exponential if module.name == "Exponential" else getattr(nn, module.name)
+            cls = OWN_MODULES.get(module.name) or getattr(nn, module.name)
             layers.append(cls(**module.arguments))
             continue
         # without drawing parameters, which would change PyTorch's generator

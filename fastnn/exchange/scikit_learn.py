@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,7 +13,9 @@ from sklearn.preprocessing import LabelBinarizer
 from sklearn.utils.validation import check_is_fitted
 
 from .. import losses
-from ..estimators import MLPClassifier, MLPRegressor
+from ..estimators import MLPClassifier, MLPRegressor, networks
+from ..estimators.class_targets import ClassTargets
+from ..estimators.number_targets import NumberTargets
 from ..estimators.parameters import ACTIVATION_ALIASES, SKLEARN_OUTPUTS
 from ..estimators.records import Record
 from ..messages import warn
@@ -76,16 +79,18 @@ def from_sklearn(estimator: Any) -> Any:
         e.feature_names_in_ = estimator.feature_names_in_
     output = OUTPUTS.get(estimator.out_activation_, estimator.out_activation_)
     if cls is MLPClassifier:
-        e._restore_classes(_classes(estimator), _target_type(estimator))
+        targets = ClassTargets.restore(_classes(estimator), _target_type(estimator), e.loss)
     else:
-        e._restore_loss(estimator.n_outputs_, e._resolve_loss())
+        targets = NumberTargets(estimator.n_outputs_)
+        targets = replace(targets, loss=targets.resolve_loss(e.loss))
+    vars(e).update(targets.attributes())
     hidden = ACTIVATION_ALIASES.get(estimator.activation, estimator.activation)
     sizes = [len(estimator.coefs_[0]), *(W.shape[1] for W in estimator.coefs_)]
     net = MLP(sizes, hidden, output, dtype=estimator.coefs_[0].dtype, rng=0)
     net.rng = np.random.default_rng()
     for i, (W, b) in enumerate(zip(estimator.coefs_, estimator.intercepts_)):
         net.weights[i], net.biases[i] = W, b
-    e._restore_networks([net], [_record(estimator)], estimator.n_iter_, [float(estimator.loss_)])
+    networks.restore(e, [net], [_record(estimator)], estimator.n_iter_, [float(estimator.loss_)])
     return e
 
 
@@ -190,14 +195,17 @@ def _check_targets(e, net):
                 "to_sklearn cannot convert a classifier of one class, for which scikit-learn has "
                 "other predictions: two probabilities. Fit it with at least two classes."
             )
-    elif isinstance(e._loss, losses.GaussianNLL) or net.layer_sizes[-1] != e._n_targets:
+    elif (
+        isinstance(e.targets_.loss, losses.GaussianNLL)
+        or net.layer_sizes[-1] != e.targets_.n_targets
+    ):
         raise ValueError(
-            f"loss={e._loss!r} has several outputs for each target, but scikit-learn's MLPRegressor "
+            f"loss={e.targets_.loss!r} has several outputs for each target, but scikit-learn's MLPRegressor "
             "has one. Fit with another loss."
         )
     elif net.activations[-1] not in ("identity", "exponential"):
         raise ValueError(
-            f"loss={e._loss!r} needs the output {net.activations[-1]!r}, which scikit-learn's "
+            f"loss={e.targets_.loss!r} needs the output {net.activations[-1]!r}, which scikit-learn's "
             "MLPRegressor does not have. Fit with another loss."
         )
 
@@ -218,7 +226,7 @@ def _copy_attributes(e, net, out):
     out.best_validation_score_ = e.best_validation_score_
     out.best_loss_ = None if e.early_stopping else e.best_loss_
     if isinstance(e, MLPClassifier):
-        is_multilabel = e._target_type == "multilabel-indicator"
+        is_multilabel = e.targets_.is_multilabel
         labels = np.eye(len(e.classes_), dtype=int) if is_multilabel else e.classes_
         out._label_binarizer = LabelBinarizer().fit(labels)
         out.classes_ = out._label_binarizer.classes_

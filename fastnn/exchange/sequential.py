@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-#: {activation: class of its module, in torch.nn}. PyTorch has no module for exp.
+# generated: modules, by src/generate.py from src/operations.py
+#: {activation: class of its module, in torch.nn or in exchange/pytorch.py}
 ACTIVATION_MODULES = {
     "sigmoid": "Sigmoid",
     "relu": "ReLU",
@@ -17,11 +18,20 @@ ACTIVATION_MODULES = {
     "softplus": "Softplus",
     "gelu": "GELU",
     "silu": "SiLU",
+    "softmax": "Softmax",
     "exponential": "Exponential",
     "selu": "SELU",
     "mish": "Mish",
-    "softmax": "Softmax",
 }
+#: Options of modules, and the values with which they compute the activations of fastnn.
+MODULE_OPTIONS: dict = {
+    "LeakyReLU": {"negative_slope": (0.01,)},
+    "ELU": {"alpha": (1.0,)},
+    "Softplus": {"beta": (1.0,), "threshold": (20.0,)},
+    "GELU": {"approximate": ("none",)},
+    "Softmax": {"dim": (-1, 1)},
+}
+# end of modules
 
 
 @dataclass(eq=False)

@@ -104,7 +104,7 @@ class Description:
         Names of dense inputs.
     layouts : list of TableLayout
         What the cells of each encoder stand for; empty for dense inputs.
-    features : tabular.features.Features or None
+    features : tabular.columns.features.Features or None
         The columns of a table, and the features that they become.
     encoders : list of tabular.encoder.Encoder
         They make cells of the features; empty without features.
@@ -226,10 +226,12 @@ def n_cells(layout):
 def _describe_estimator(model, is_classifier):
     networks = model.networks_
     classes = model.classes_ if is_classifier else None
-    is_multilabel = is_classifier and model._target_type == "multilabel-indicator"
+    is_multilabel = is_classifier and model.targets_.is_multilabel
     has_one_class = classes is not None and len(classes) == 1 and not is_multilabel
     # how many outputs are predictions: those of gaussian_nll are means, then variances
-    n_predicted = model._from_outputs(np.zeros((2, model.n_outputs_))).reshape(2, -1).shape[1]
+    n_predicted = (
+        model.targets_.from_outputs(np.zeros((2, model.n_outputs_))).reshape(2, -1).shape[1]
+    )
     layers = Layers.of(networks, None if is_classifier else n_predicted)
     names = getattr(model, "feature_names_in_", None)
     n = len(networks)
@@ -248,8 +250,9 @@ def _describe_estimator(model, is_classifier):
 
 
 def _describe_tabular(model):
-    targets, classes = model._targets, getattr(model, "classes_", None)
-    members = [member for member in model._members if member.share]  # 0: of a fit that was stopped
+    table, classes = model.model_, getattr(model, "classes_", None)
+    targets = table.targets
+    members = [member for member in table.members if member.share]  # 0: of a fit that was stopped
     used = list(dict.fromkeys(member.encoder for member in members))
     groups = [
         Group(
@@ -260,9 +263,9 @@ def _describe_tabular(model):
         )
         for member in members
     ]
-    encoders = [model._encoders[k] for k in used]
+    encoders = [table.encoders[k] for k in used]
     n_networks = sum(group.layers.n_networks for group in groups)
-    n_columns = len(model._features.used())
+    n_columns = len(table.features.used())
     return Description(
         f"{type(model).__name__}, {n_networks} networks, {n_columns} columns",
         np.dtype(np.float32),
@@ -270,7 +273,7 @@ def _describe_tabular(model):
         n_columns,
         targets.n_out,
         layouts=[encoder_layout(encoder) for encoder in encoders],
-        features=model._features,
+        features=table.features,
         encoders=encoders,
         targets=targets,
         classes=classes,
@@ -279,7 +282,7 @@ def _describe_tabular(model):
 
 
 def _threshold(model):
-    model._check_threshold()  # it can be set after fit
+    model.model_.targets.check_threshold(model.threshold)  # it can be set after fit
     return model.threshold if len(model.classes_) == 2 else None
 
 

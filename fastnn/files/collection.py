@@ -29,8 +29,11 @@ class Entry:
     metadata: dict
 
 
-def write(path, entries, names=None):
-    """Write entries, all of one dtype, to a file, atomically. names : list of str, optional."""
+def write(path, entries, names=None, on_written=None):
+    """Write entries, all of one dtype, to a file, atomically.
+
+    names : list of str, optional. on_written : as in `safetensors.write`.
+    """
     groups: dict = {}  # {architecture as JSON: (number, [params])}
     numbers = np.empty(len(entries), np.int64)
     for i, entry in enumerate(entries):
@@ -51,7 +54,7 @@ def write(path, entries, names=None):
         metadata["user"] = safetensors.to_text(
             [check_user_metadata(entry.metadata, ValueError) for entry in entries]
         )
-    safetensors.write(path, arrays, metadata)
+    safetensors.write(path, arrays, metadata, on_written)
 
 
 def read(path):

@@ -89,9 +89,9 @@ def _views(params, shapes):
 # ---- write ----
 
 
-def write(path, parts):
-    """Write `Parts` to a file, atomically."""
-    safetensors.write(path, arrays_of(parts), _metadata(parts))
+def write(path, parts, on_written=None):
+    """Write `Parts` to a file, atomically. on_written : as in `safetensors.write`."""
+    safetensors.write(path, arrays_of(parts), _metadata(parts), on_written)
 
 
 def check(parts):

@@ -44,7 +44,7 @@ def to_text(value, allow_nan=True):
     return re.sub("[\ud800-\udfff]", lambda found: rf"\u{ord(found[0]):04x}", text)
 
 
-def write(path, arrays, metadata, advice="Store less in net.metadata."):
+def write(path, arrays, metadata, on_written=None, advice="Store less in net.metadata."):
     """Write a file, atomically.
 
     Parameters
@@ -53,6 +53,8 @@ def write(path, arrays, metadata, advice="Store less in net.metadata."):
     arrays : dict of str to ndarray
         float32, float64 or int64. The file has them in this order.
     metadata : dict of str to str
+    on_written : callable, optional
+        Called when all is written. If it raises an exception, the file is not replaced.
     advice : str
         What to do if the header is too large, for the error message.
     """
@@ -65,6 +67,8 @@ def write(path, arrays, metadata, advice="Store less in net.metadata."):
         file.write(len(text).to_bytes(8, "little") + text)
         for a in arrays.values():
             file.write(a.data if a.size else b"")
+        if on_written is not None:
+            on_written()
 
 
 def _header(arrays, metadata):

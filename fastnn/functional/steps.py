@@ -63,3 +63,12 @@ def update(optimizer, step, params, grads, moments):
         others.append(moment)
     if params.size:
         kernels.update(optimizer, step, params, converted, *moments.values())
+
+
+def require(name, moment, option):
+    """Return a moment, or raise a ValueError if it is missing."""
+    if moment is None:
+        raise ValueError(
+            f"{option} needs {name}. Pass an array like params, zeros before the first step."
+        )
+    return moment

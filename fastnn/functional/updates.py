@@ -5,12 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from .. import optimizers
-from .steps import check_step, to_kernel, update
+from .steps import check_step, require, to_kernel, update
 
 if TYPE_CHECKING:
+    from typing import Any
+
     from ..typing import FloatArray
 
 
+# generated: steps, by src/generate.py from src/operations.py and the classes in fastnn/optimizers
 def sgd_step_(
     params: FloatArray,
     grads: FloatArray,
@@ -33,7 +36,8 @@ def sgd_step_(
     momentum, nesterov, weight_decay
         As in `fastnn.SGD`.
     velocity : ndarray, optional
-        Like params, zeros before the first step; changed in place. Required with momentum.
+        Velocity v: like params, zeros before the first step; changed in place. Required with
+        momentum.
 
     Raises
     ------
@@ -47,15 +51,17 @@ def sgd_step_(
     --------
     >>> import numpy as np
     >>> from fastnn import functional as F
-    >>> W = np.array([1.0, 2.0])
-    >>> F.sgd_step_(W, [1.0, -1.0], lr=0.1)
-    >>> W
-    array([0.9, 2.1])
+    >>> W = np.array([1.0])
+    >>> F.sgd_step_(W, [5.0], lr=0.1)
+    >>> W.round(6)
+    array([0.5])
     """
     optimizer = to_kernel(
         optimizers.SGD, lr=lr, momentum=momentum, nesterov=nesterov, weight_decay=weight_decay
     )
-    moments = dict(velocity=_require("velocity", velocity, "momentum")) if momentum else {}
+    moments: dict[str, Any] = dict()
+    if momentum:
+        moments["velocity"] = require("velocity", velocity, "momentum")
     update(optimizer, 1, params, grads, moments)
 
 
@@ -64,7 +70,7 @@ def adagrad_step_(
     grads: FloatArray,
     total: FloatArray,
     step: int,
-    lr: float = 0.01,
+    lr: float = 1e-2,
     lr_decay: float = 0.0,
     weight_decay: float = 0.0,
     eps: float = 1e-10,
@@ -79,7 +85,9 @@ def adagrad_step_(
         Sum s of squared gradients: like params, zeros before the first step; changed in place.
     step : int
         Number of this step, starting at 1.
-    lr, lr_decay, weight_decay, eps
+    lr : float
+        Learning rate of this step, at least 0.
+    lr_decay, weight_decay, eps
         As in `fastnn.Adagrad`.
 
     Examples
@@ -88,7 +96,7 @@ def adagrad_step_(
     >>> from fastnn import functional as F
     >>> W, total = np.array([1.0]), np.zeros(1)
     >>> F.adagrad_step_(W, [5.0], total, step=1, lr=0.1)
-    >>> W
+    >>> W.round(6)
     array([0.9])
     """
     optimizer = to_kernel(
@@ -113,10 +121,13 @@ def adadelta_step_(
     ----------
     params, grads
         As in `sgd_step_`.
-    v, u : ndarray
-        Means of squared gradients and of squared steps: like params, zeros before the first step;
-        changed in place.
-    lr, rho, eps, weight_decay
+    v : ndarray
+        Mean of squared gradients: like params, zeros before the first step; changed in place.
+    u : ndarray
+        Mean of squared steps: like params, zeros before the first step; changed in place.
+    lr : float
+        Learning rate of this step, at least 0.
+    rho, eps, weight_decay
         As in `fastnn.Adadelta`.
 
     Examples
@@ -136,7 +147,7 @@ def rmsprop_step_(
     params: FloatArray,
     grads: FloatArray,
     v: FloatArray,
-    lr: float = 0.01,
+    lr: float = 1e-2,
     alpha: float = 0.99,
     eps: float = 1e-8,
     weight_decay: float = 0.0,
@@ -153,10 +164,16 @@ def rmsprop_step_(
         As in `sgd_step_`.
     v : ndarray
         Mean of squared gradients: like params, zeros before the first step; changed in place.
-    lr, alpha, eps, weight_decay, momentum, centered
+    lr : float
+        Learning rate of this step, at least 0.
+    alpha, eps, weight_decay, momentum, centered
         As in `fastnn.RMSprop`.
-    mean, velocity : ndarray, optional
-        Like v: the mean m of gradients, required with `centered`, and b, required with momentum.
+    mean : ndarray, optional
+        Mean m of gradients: like params, zeros before the first step; changed in place. Required
+        with centered=True.
+    velocity : ndarray, optional
+        Velocity b: like params, zeros before the first step; changed in place. Required with
+        momentum.
 
     Examples
     --------
@@ -164,7 +181,7 @@ def rmsprop_step_(
     >>> from fastnn import functional as F
     >>> W, v = np.array([1.0]), np.zeros(1)
     >>> F.rmsprop_step_(W, [5.0], v)
-    >>> W
+    >>> W.round(6)
     array([0.9])
     """
     optimizer = to_kernel(
@@ -176,11 +193,11 @@ def rmsprop_step_(
         momentum=momentum,
         centered=centered,
     )
-    moments = dict(v=v)
+    moments: dict[str, Any] = dict(v=v)
     if centered:
-        moments["mean"] = _require("mean", mean, "centered=True")
+        moments["mean"] = require("mean", mean, "centered=True")
     if momentum:
-        moments["velocity"] = _require("velocity", velocity, "momentum")
+        moments["velocity"] = require("velocity", velocity, "momentum")
     update(optimizer, 1, params, grads, moments)
 
 
@@ -202,15 +219,19 @@ def adam_step_(
     ----------
     params, grads
         As in `sgd_step_`.
-    m, v : ndarray
-        Means of gradients and of squared gradients: like params, zeros before the first step;
-        changed in place.
+    m : ndarray
+        Mean of gradients: like params, zeros before the first step; changed in place.
+    v : ndarray
+        Mean of squared gradients: like params, zeros before the first step; changed in place.
     step : int
         Number of this step, starting at 1.
-    lr, betas, eps, weight_decay
+    lr : float
+        Learning rate of this step, at least 0.
+    betas, eps, weight_decay
         As in `fastnn.Adam`.
     v_max : ndarray, optional
-        Like v: the largest v so far. Pass it for a step of AMSGrad.
+        Largest v so far, for a step of AMSGrad: like params, zeros before the first step; changed
+        in place.
 
     Examples
     --------
@@ -218,10 +239,17 @@ def adam_step_(
     >>> from fastnn import functional as F
     >>> W, m, v = np.array([1.0]), np.zeros(1), np.zeros(1)
     >>> F.adam_step_(W, [5.0], m, v, step=1, lr=0.1)
-    >>> W
+    >>> W.round(6)
     array([0.9])
     """
-    _adam(optimizers.Adam, params, grads, m, v, step, lr, betas, eps, weight_decay, v_max)
+    amsgrad = v_max is not None
+    optimizer = to_kernel(
+        optimizers.Adam, lr=lr, betas=betas, eps=eps, weight_decay=weight_decay, amsgrad=amsgrad
+    )
+    moments: dict[str, Any] = dict(m=m, v=v)
+    if amsgrad:
+        moments["v_max"] = v_max
+    update(optimizer, check_step(step), params, grads, moments)
 
 
 def adamw_step_(
@@ -240,10 +268,21 @@ def adamw_step_(
 
     Parameters
     ----------
-    params, grads, m, v, step, lr, betas, eps, v_max
-        As in `adam_step_`.
-    weight_decay : float, default 1e-2
-        Decoupled: params are first multiplied by 1 - lr weight_decay.
+    params, grads
+        As in `sgd_step_`.
+    m : ndarray
+        Mean of gradients: like params, zeros before the first step; changed in place.
+    v : ndarray
+        Mean of squared gradients: like params, zeros before the first step; changed in place.
+    step : int
+        Number of this step, starting at 1.
+    lr : float
+        Learning rate of this step, at least 0.
+    betas, eps, weight_decay
+        As in `fastnn.AdamW`.
+    v_max : ndarray, optional
+        Largest v so far, for a step of AMSGrad: like params, zeros before the first step; changed
+        in place.
 
     Examples
     --------
@@ -251,10 +290,17 @@ def adamw_step_(
     >>> from fastnn import functional as F
     >>> W, m, v = np.array([1.0]), np.zeros(1), np.zeros(1)
     >>> F.adamw_step_(W, [5.0], m, v, step=1, lr=0.1, weight_decay=0.5)
-    >>> W
+    >>> W.round(6)
     array([0.85])
     """
-    _adam(optimizers.AdamW, params, grads, m, v, step, lr, betas, eps, weight_decay, v_max)
+    amsgrad = v_max is not None
+    optimizer = to_kernel(
+        optimizers.AdamW, lr=lr, betas=betas, eps=eps, weight_decay=weight_decay, amsgrad=amsgrad
+    )
+    moments: dict[str, Any] = dict(m=m, v=v)
+    if amsgrad:
+        moments["v_max"] = v_max
+    update(optimizer, check_step(step), params, grads, moments)
 
 
 def adamax_step_(
@@ -268,16 +314,21 @@ def adamax_step_(
     eps: float = 1e-8,
     weight_decay: float = 0.0,
 ) -> None:
-    """Update params by one step of AdaMax; see `fastnn.Adamax` for the formulas.
+    """Update params by one step of Adamax; see `fastnn.Adamax` for the formulas.
 
     Parameters
     ----------
-    params, grads, step
-        As in `adam_step_`.
-    m, u : ndarray
-        Mean of gradients and decaying maximum: like params, zeros before the first step; changed in
-        place.
-    lr, betas, eps, weight_decay
+    params, grads
+        As in `sgd_step_`.
+    m : ndarray
+        Mean of gradients: like params, zeros before the first step; changed in place.
+    u : ndarray
+        Decaying maximum of abs(g): like params, zeros before the first step; changed in place.
+    step : int
+        Number of this step, starting at 1.
+    lr : float
+        Learning rate of this step, at least 0.
+    betas, eps, weight_decay
         As in `fastnn.Adamax`.
 
     Examples
@@ -286,7 +337,7 @@ def adamax_step_(
     >>> from fastnn import functional as F
     >>> W, m, u = np.array([1.0]), np.zeros(1), np.zeros(1)
     >>> F.adamax_step_(W, [5.0], m, u, step=1, lr=0.1)
-    >>> W
+    >>> W.round(6)
     array([0.9])
     """
     optimizer = to_kernel(optimizers.Adamax, lr=lr, betas=betas, eps=eps, weight_decay=weight_decay)
@@ -310,9 +361,17 @@ def nadam_step_(
 
     Parameters
     ----------
-    params, grads, m, v, step
-        As in `adam_step_`.
-    lr, betas, eps, weight_decay, momentum_decay, decoupled_weight_decay
+    params, grads
+        As in `sgd_step_`.
+    m : ndarray
+        Mean of gradients: like params, zeros before the first step; changed in place.
+    v : ndarray
+        Mean of squared gradients: like params, zeros before the first step; changed in place.
+    step : int
+        Number of this step, starting at 1.
+    lr : float
+        Learning rate of this step, at least 0.
+    betas, eps, weight_decay, momentum_decay, decoupled_weight_decay
         As in `fastnn.NAdam`.
 
     Examples
@@ -352,41 +411,22 @@ def lion_step_(
         As in `sgd_step_`.
     m : ndarray
         Mean of gradients: like params, zeros before the first step; changed in place.
-    lr, betas, weight_decay
+    lr : float
+        Learning rate of this step, at least 0.
+    betas, weight_decay
         As in `fastnn.Lion`.
 
     Examples
     --------
     >>> import numpy as np
     >>> from fastnn import functional as F
-    >>> W, m = np.array([1.0, 1.0]), np.zeros(2)
-    >>> F.lion_step_(W, [5.0, -0.1], m, lr=0.1)
-    >>> W
-    array([0.9, 1.1])
+    >>> W, m = np.array([1.0]), np.zeros(1)
+    >>> F.lion_step_(W, [5.0], m, lr=0.1)
+    >>> W.round(6)
+    array([0.9])
     """
     optimizer = to_kernel(optimizers.Lion, lr=lr, betas=betas, weight_decay=weight_decay)
     update(optimizer, 1, params, grads, dict(m=m))
 
 
-def _adam(optimizer, params, grads, m, v, step, lr, betas, eps, weight_decay, v_max):
-    """Update params by one step of Adam or AdamW."""
-    amsgrad = v_max is not None
-    optimizer = to_kernel(
-        optimizer, lr=lr, betas=betas, eps=eps, weight_decay=weight_decay, amsgrad=amsgrad
-    )
-    update(
-        optimizer,
-        check_step(step),
-        params,
-        grads,
-        dict(m=m, v=v, v_max=v_max) if amsgrad else dict(m=m, v=v),
-    )
-
-
-def _require(name, moment, option):
-    """Return a moment, or raise a ValueError if it is missing."""
-    if moment is None:
-        raise ValueError(
-            f"{option} needs {name}. Pass an array like params, zeros before the first step."
-        )
-    return moment
+# end of steps

@@ -14,7 +14,7 @@ def accuracy(fold, network):
     y, Y = _outputs(fold, network)
     if y is None:
         return None
-    return float(np.average(network._decide(Y) == y))
+    return float(np.average(network.targets_.decide(Y) == y))
 
 
 def neg_log_loss(fold, network):
@@ -36,7 +36,7 @@ SCORES = {"accuracy": accuracy, "neg_log_loss": neg_log_loss}
 
 def _outputs(fold, network):
     """Return the labels of the test rows and the outputs for them; None if they are not labels."""
-    if network.n_estimators != 1 or network._target_type == "multilabel-indicator":
+    if network.n_estimators != 1 or network.targets_.is_multilabel:
         return None, None
     X, y = fold.checked_test(network)
     if y.ndim != 1 or y.dtype.kind != network.classes_.dtype.kind:

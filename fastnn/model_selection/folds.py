@@ -9,6 +9,7 @@ from sklearn.utils.validation import _check_method_params, _num_samples
 
 from ..caching import cached
 from ..estimators.inputs import CheckedRows, check_X
+from ..estimators.networks import targets_class
 from . import models
 
 
@@ -108,7 +109,12 @@ class Fold:
     def checked_rows(self, network):
         """Return the training rows for `Fit`, checked once for all networks of a dtype."""
         key = type(network), str(network.dtype)
-        return self.once(key, lambda fold: CheckedRows(network, *fold.rows))
+
+        def check(fold):
+            X, y, weight = fold.rows
+            return CheckedRows(network, X, y, weight, targets_class(network))
+
+        return self.once(key, check)
 
     def checked_test(self, network):
         """Return X and y of the transformed test rows as arrays, checked once for a dtype.

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 def _check_shared(optimizer):
     """Check the options that all of them have."""
     check_betas(optimizer)
-    optimizer._check("eps", above=0)
-    optimizer._check("weight_decay", minimum=0)
+    optimizer.check_option("eps", above=0)
+    optimizer.check_option("weight_decay", minimum=0)
 
 
 @dataclass(eq=False, repr=False)
@@ -200,7 +200,7 @@ class NAdam(Optimizer):
     def __post_init__(self) -> None:
         super().__post_init__()
         _check_shared(self)
-        self._check("momentum_decay", minimum=0)
+        self.check_option("momentum_decay", minimum=0)
 
     def _rule_to_kernel(self) -> dict[str, Any]:
         return dict(

@@ -52,9 +52,9 @@ class Adagrad(Optimizer):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self._check("lr_decay", minimum=0)
-        self._check("weight_decay", minimum=0)
-        self._check("eps", above=0)
+        self.check_option("lr_decay", minimum=0)
+        self.check_option("weight_decay", minimum=0)
+        self.check_option("eps", above=0)
 
     def _rule_to_kernel(self) -> dict[str, Any]:
         return dict(
@@ -103,9 +103,9 @@ class Adadelta(Optimizer):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self._check("rho", minimum=0, below=1)
-        self._check("eps", above=0)
-        self._check("weight_decay", minimum=0)
+        self.check_option("rho", minimum=0, below=1)
+        self.check_option("eps", above=0)
+        self.check_option("weight_decay", minimum=0)
 
     def _rule_to_kernel(self) -> dict[str, Any]:
         return dict(
@@ -163,10 +163,10 @@ class RMSprop(Optimizer):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self._check("alpha", minimum=0, below=1)
-        self._check("eps", above=0)
-        self._check("weight_decay", minimum=0)
-        self._check("momentum", minimum=0, below=1)
+        self.check_option("alpha", minimum=0, below=1)
+        self.check_option("eps", above=0)
+        self.check_option("weight_decay", minimum=0)
+        self.check_option("momentum", minimum=0, below=1)
 
     def _rule_to_kernel(self) -> dict[str, Any]:
         return dict(

@@ -77,19 +77,19 @@ class Optimizer(Options):
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "lr", schedules.resolve(self.lr))
-        self._check("l1", minimum=0)
-        self._check("l2", minimum=0)
+        self.check_option("l1", minimum=0)
+        self.check_option("l2", minimum=0)
         for name in ("clip_value", "clip_norm"):
             if getattr(self, name) is not None:
-                self._check(name, above=0)
+                self.check_option(name, above=0)
         if self.clip_value is not None and self.clip_norm is not None:
             raise ValueError(
                 "clip_value and clip_norm cannot be combined. Pass one, and leave the other None."
             )
         if self.average is not None:
-            self._check("average", above=0, below=1)
+            self.check_option("average", above=0, below=1)
 
-    def _check(self, name: str, **bounds: Any) -> None:
+    def check_option(self, name: str, **bounds: Any) -> None:
         """Check an option, and store it as a Python number, which JSON can hold."""
         object.__setattr__(self, name, check_number(name, getattr(self, name), **bounds))
 

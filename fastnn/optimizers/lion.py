@@ -49,7 +49,7 @@ class Lion(Optimizer):
     def __post_init__(self) -> None:
         super().__post_init__()
         check_betas(self)
-        self._check("weight_decay", minimum=0)
+        self.check_option("weight_decay", minimum=0)
 
     def _rule_to_kernel(self) -> dict[str, Any]:
         return dict(

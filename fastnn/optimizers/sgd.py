@@ -53,8 +53,8 @@ class SGD(Optimizer):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self._check("momentum", minimum=0, below=1)
-        self._check("weight_decay", minimum=0)
+        self.check_option("momentum", minimum=0, below=1)
+        self.check_option("weight_decay", minimum=0)
         if self.nesterov and self.momentum == 0:
             raise ValueError("nesterov=True needs a momentum above 0, got momentum=0")
 

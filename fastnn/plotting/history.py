@@ -108,6 +108,7 @@ def _networks(model):
     """Return the networks of a model, None if it is another thing."""
     if hasattr(model, "forward") and hasattr(model, "history"):
         return [model]
-    if hasattr(model, "_members"):
-        return [fold[-1] for member in model._members for fold in member.networks]
+    table = getattr(model, "model_", None)  # of an estimator for tables
+    if table is not None and hasattr(table, "best_networks"):
+        return [net for of_member in table.best_networks() for net in of_member]
     return None

@@ -2,24 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from numbers import Real
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from sklearn.base import ClassifierMixin
-from sklearn.preprocessing import LabelEncoder
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.class_weight import compute_sample_weight
-from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted
 
-from ..errors import DataError
-from ..validation import check_number
+from ..validation import check_threads
 from .estimator import BaseTabular
-from .folds import weights_of
-from .target_summary import ClassSummary, to_labels
-from .targets import Classes
+from .fitting.options import ClassTask
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -103,6 +96,8 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
     n_folds_, n_folds_left_ : int
         Number of folds whose networks are trained, and of folds that Ctrl-C has left for
         `fit` with resume=True, usually 0.
+    model_ : TableModel
+        The encoding of the columns and the networks. Its attributes may change between versions.
     n_features_in_ : int
         Number of columns of X, without the target.
     feature_names_in_ : ndarray (n_features,) of object
@@ -176,7 +171,7 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
         "threshold": [Interval(Real, 0, 1, closed="neither"), None],
     }
 
-    _score_name = "accuracy"
+    score_name = "accuracy"
     metric: str
     class_weight: ClassWeight | None
     threshold: float | None
@@ -184,7 +179,6 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
     oof_prediction_: NDArray[np.float64]
     oof_score_: float
     feature_importances_: NDArray[np.float64]
-    _targets: Classes
 
     def __init__(
         self,
@@ -205,85 +199,10 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
     ) -> None:
         self._store_parameters(locals())
 
-    # ---- fit ----
-
-    def _fit_targets(self, y, weight):
-        """Set `classes_` and the targets. Return the class number of each row."""
-        y = to_labels(y)
-        check_classification_targets(y)
-        labels = LabelEncoder().fit(y)
-        self.classes_ = labels.classes_
-        self._targets = Classes(len(self.classes_))
-        self._check_threshold()
-        return labels.transform(y)
-
-    def _target_summary(self):
-        return ClassSummary(self)
-
-    def _target_numbers(self, y):
-        """Return the number of the class of each row of the targets of `fit`."""
-        y = to_labels(y)
-        number_of = {label: i for i, label in enumerate(self.classes_.tolist())}
-        for row, label in enumerate(y.tolist()):
-            if label not in number_of:
-                raise DataError(
-                    "{argument} holds the class {label!r} in {row}, which it did not hold in fit.",
-                    "Pass the targets of fit.",
-                    argument="y",
-                    row=row,
-                    label=label,
-                )
-        return np.array([number_of[label] for label in y.tolist()])
-
-    def _multiply_class_weights(self, y, weight, n_rows=None):
-        """Return the weight of each row, or None.
-
-        y : ndarray (n,) of class numbers
-        n_rows : ndarray (n_classes,), optional
-            Number of rows of each class, if `y` has not all rows.
-        """
-        weights: Any = self.class_weight
-        if weights is None:
-            return weight
-        if isinstance(weights, dict):
-            numbers = {label: i for i, label in enumerate(self.classes_.tolist())}
-            for label, value in weights.items():
-                if label not in numbers:
-                    raise ValueError(
-                        f"class_weight names the class {label!r}, which y does not have. Its classes "
-                        f"are {', '.join(map(repr, list(numbers)[:8]))}"
-                        f"{' and more' if len(numbers) > 8 else ''}."
-                    )
-                check_number(f"class_weight of {label!r}", value, minimum=0)
-            given = {numbers[label]: value for label, value in weights.items()}
-            weights = dict.fromkeys(range(len(numbers)), 1.0) | given  # y may lack some classes
-        elif n_rows is not None:
-            weights = dict(enumerate(n_rows.sum() / (len(n_rows) * n_rows)))
-        of_class = compute_sample_weight(weights, y)
-        return of_class if weight is None else weight * of_class
-
-    def _configurations(self, m):
-        configurations = super()._configurations(m)
-        if self.metric == "auto":
-            return configurations
-        monitor = {"accuracy": "error_rate", "log_loss": "loss"}[self.metric]
-        return [replace(c, monitor=monitor) for c in configurations]
-
-    def _end_without_networks(self, y):
-        """Set the attributes for targets of one class."""
-        self.oof_prediction_ = np.ones((len(y), 1))
-        self.oof_score_ = 1.0
-        self.feature_importances_ = np.zeros(self.n_features_in_)
-        self._members, self._encoders, self._unfinished = [], [], None
-        self.n_folds_ = self.n_folds_left_ = 0
-
-    def _score(self, P, y, weight):
-        """Return the accuracy of probabilities. y : ndarray (n,) of class numbers."""
-        return float(np.average(self._decide(P) == y, weights=weight))
-
-    def _set_scores(self, y, weight):
-        rows = self._fold_of_row >= 0
-        self.oof_score_ = self._score(self.oof_prediction_[rows], y[rows], weights_of(weight, rows))
+    def _task(self):
+        return ClassTask(
+            metric=self.metric, class_weight=self.class_weight, threshold=self.threshold
+        )
 
     # ---- predictions ----
 
@@ -309,9 +228,7 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
         """
 
         def probabilities(frame):
-            if len(self.classes_) == 1:
-                return np.ones((frame.n_rows, 1))
-            return self._targets.calibrate(self._fold_predictions(frame).mean(axis=0))
+            return self.model_.predict(frame, check_threads(self.n_threads))
 
         return self._predict_parts(X, probabilities)
 
@@ -343,24 +260,9 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
             Classes.
         """
         check_is_fitted(self)
-        self._check_threshold()
-        return self.classes_[self._decide(self.predict_proba(X))]
-
-    def _decide(self, P):
-        """Return the class number of each row of probabilities."""
-        if self.threshold is None or P.shape[1] == 1:
-            return P.argmax(axis=1)
-        return (P[:, 1] >= self.threshold).astype(np.intp)
-
-    def _check_threshold(self):
-        if self.threshold is None:
-            return
-        check_number("threshold", self.threshold, above=0, below=1)
-        if len(self.classes_) > 2:
-            raise ValueError(
-                f"threshold={self.threshold} needs two classes, but y has {len(self.classes_)}. "
-                "Pass threshold=None, and decide by predict_proba."
-            )
+        targets = self.model_.targets
+        targets.check_threshold(self.threshold)
+        return self.classes_[targets.decide(self.predict_proba(X), self.threshold)]
 
     def score(self, X: Any, y: Any, sample_weight: ArrayLike | None = None) -> float:
         """Return the accuracy.

@@ -7,12 +7,17 @@ learning rate fits any number of inputs.
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from itertools import pairwise
 
 import numpy as np
 
+from ..files.checks import check, is_finite
+from ..files.safetensors import check_mapping, is_count
 from ..input_table import Table
 
+MAX_HIDDEN = 99  # hidden layers
+MAX_WIDTH = 2**24  # units of a hidden layer, and inputs
 ONE_HOT_SCALE = 1.66
 FLAG_SCALE = 2.0  # of the input that marks missing values
 MIN_VALUE_COUNT = 5  # rows that a value must have to become a category
@@ -118,6 +123,32 @@ class Encoder:
                     kept = u[counts >= MIN_VALUE_COUNT]
             values.append(kept.tolist())
         return cls(scalings, edges, values, n_levels, width)
+
+    def to_json(self):
+        """Return a dict that JSON can hold."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, d, n_numbers, categories):
+        """Return the Encoder of a file, or raise an error of `kinds.damage_refused`.
+
+        n_numbers, categories : the number features, and the category features
+        """
+        fields = dict(check_mapping(d, "encoder"))
+        self = cls([Scaling(**s) for s in fields.pop("scalings")], **fields)
+        lengths = [len(some) for some in (self.scalings, self.edges, self.values)]
+        check(lengths == [n_numbers] * 3, "encoder")
+        for s in self.scalings:
+            check(is_finite(s.median) and is_finite(s.factor), "scalings")
+            check(type(s.marks_missing) is bool, "scalings")
+        for some in (*self.edges, *self.values):
+            check(all(map(is_finite, some)) and all(a < b for a, b in pairwise(some)), "edges")
+        check(all(len(e) != 1 for e in self.edges), "edges")
+        check(len(self.n_levels) == len(categories), "n_levels")
+        check(all(k in (0, c.n_levels) for k, c in zip(self.n_levels, categories)), "n_levels")
+        check(is_count(self.width, MAX_WIDTH, 1), "width")
+        check(0 < self.n_inputs <= MAX_WIDTH, "n_inputs")
+        return self
 
     @property
     def n_inputs(self):

@@ -9,17 +9,17 @@ import numpy as np
 from sklearn.base import _fit_context
 from sklearn.utils import metadata_routing
 from sklearn.utils._param_validation import Interval, Options, StrOptions
-from sklearn.utils.validation import check_consistent_length, check_is_fitted
+from sklearn.utils.validation import check_is_fitted
 
 from ..errors import Argument, DataError, Wording, placed
 from ..estimators.attributes import Attributes
 from ..messages import warn
-from ..validation import check_count, check_threads
-from . import frames, large, recipe, training
-from .features import Features
-from .fit import Fit
-from .sampling import Rows
-from .unfinished import Unfinished
+from .columns import frames
+from .columns.kinds import ARGUMENTS
+from .encoder import MAX_HIDDEN, MAX_WIDTH
+from .fitting.fit import Fit
+from .fitting.options import TableFitOptions
+from .unfinished import MAX_FOLDS
 
 if TYPE_CHECKING:
     from typing import Any, Self
@@ -28,19 +28,14 @@ if TYPE_CHECKING:
     from sklearn.utils import Tags
 
     from ..typing import Path
+    from .model import TableModel
 
 
-MAX_WIDTH = 2**24  # units of a hidden layer
-MAX_HIDDEN = 99  # hidden layers
-MAX_FOLDS = 10_000
-BLOCK = 20_000  # rows that are encoded and predicted at a time
 #: Attributes that `fit` sets.
 FITTED = (
-    *("n_features_in_", "feature_names_in_", "columns_", "left_out_", "classes_"),
+    *("model_", "n_features_in_", "feature_names_in_", "columns_", "left_out_", "classes_"),
     *("feature_importances_", "oof_prediction_", "oof_rows_", "oof_score_", "metadata_"),
-    *("n_folds_", "n_folds_left_"),
-    *("_targets", "_features", "_encoders", "_members", "_target_name", "_fold_of_row"),
-    *("_held_out_errors", "_unfinished"),
+    *("n_folds_", "n_folds_left_", "_fold_of_row"),
 )
 COLUMNS = ["array-like", str, Integral, None]
 
@@ -48,22 +43,26 @@ COLUMNS = ["array-like", str, Integral, None]
 class BaseTabular(Attributes):
     """Parameters and fit of `TabularClassifier` and `TabularRegressor`.
 
-    The subclasses define targets and predictions.
+    The subclasses define the task of `fit`, and predictions.
 
     Attributes
     ----------
-    _on_progress : callable or None
-        ``_on_progress(progress)`` is called while a large table is encoded, and during training
+    model_ : TableModel
+        The fitted model, which all predictions use.
+    on_progress : callable or None
+        ``on_progress(progress)`` is called while a large table is encoded, and during training
         about twenty times a second and at the end, with a `progress.Progress`. Assign a function to
         the attribute of an estimator before `fit`, and delete it afterwards, since it would be
         copied and pickled.
-    _metadata_bytes : int
+    score_name : str
+        What progress calls the score.
+    metadata_bytes : int
         Bytes of the header of a model file that `fit` leaves for the `metadata_` to come.
     """
 
-    _on_progress: Any = None
-    _metadata_bytes: int = 0
-    _score_name: str
+    on_progress: Any = None
+    metadata_bytes: int = 0
+    score_name: str
     #: These arguments are not routed by meta-estimators.
     __metadata_request__fit: ClassVar[dict] = dict.fromkeys(
         ("resume", "window"), metadata_routing.UNUSED
@@ -76,11 +75,8 @@ class BaseTabular(Attributes):
         "time_limit": [Interval(Real, 0, None, closed="neither"), None],
         "random_state": ["random_state"],
         "n_threads": [Interval(Integral, 1, None, closed="left"), Options(Integral, {-1})],
-        "categories": COLUMNS,
-        "numbers": COLUMNS,
-        "dates": COLUMNS,
-        "drop": COLUMNS,
         "verbose": ["verbose"],
+        **dict.fromkeys(ARGUMENTS, COLUMNS),
     }  # fmt: skip
 
     n_estimators: int
@@ -88,10 +84,6 @@ class BaseTabular(Attributes):
     hidden_layer_sizes: Any
     random_state: Any
     n_threads: int
-    categories: Any
-    numbers: Any
-    dates: Any
-    drop: Any
     verbose: Any
     n_features_in_: int
     feature_names_in_: NDArray[Any]
@@ -103,13 +95,8 @@ class BaseTabular(Attributes):
     metadata_: dict[str, str]
     n_folds_: int
     n_folds_left_: int
-    _targets: Any
-    _features: Features
-    _encoders: list
-    _members: list
-    _target_name: str | None
-    _fold_of_row: np.ndarray
-    _unfinished: Unfinished | None
+    model_: TableModel
+    _fold_of_row: np.ndarray | None
 
     # ---- fit ----
 
@@ -171,76 +158,68 @@ class BaseTabular(Attributes):
             what they were before. A second Ctrl-C does not wait for the scores, and leaves all
             attributes as they were before.
         """
-        unfinished, members, metadata = None, [], {}
-        if resume:
-            unfinished = self._unfinished_fit()
-            if unfinished is None:
-                return self
-            members, metadata = self._members, self.metadata_
-        with self._restore_on_error(BaseException):
-            for name in FITTED:
-                self.__dict__.pop(name, None)
-            fit = Fit(self, X, y, sample_weight, groups, window)
-            self.oof_rows_ = None if fit.large is None else fit.large.numbers
-            interrupt = None
-            if self._targets.n_out == 1 and self._targets.is_classifier:
-                if unfinished is not None:  # its targets had several classes
-                    unfinished.refuse("targets")
-                self._end_without_networks(fit.y)
-            else:
-                interrupt = fit.run(unfinished, members)
-            self.metadata_ = metadata
-        if interrupt is not None:
-            raise interrupt
+        stopped = self._stopped_model() if resume else None
+        if resume and stopped is None:
+            return self
+        fitted = Fit(self._fit_options(), X, y, sample_weight, groups, window).run(stopped)
+        kept = {name: value for name, value in vars(self).items() if name not in FITTED}
+        new = dict(
+            feature_importances_=fitted.importances,
+            oof_prediction_=fitted.oof_prediction,
+            oof_rows_=fitted.oof_rows,
+            oof_score_=fitted.oof_score,
+            metadata_={} if stopped is None else self.metadata_,
+            _fold_of_row=fitted.fold_of_row,
+        )
+        self.__dict__ = (
+            kept | fitted.model.attributes() | new
+        )  # at once: Ctrl-C may come in between
+        if fitted.interrupt is not None:
+            raise fitted.interrupt
         return self
 
-    def _unfinished_fit(self):
-        """Return the Unfinished that `fit(resume=True)` continues, None if no fold is left."""
-        if not hasattr(self, "_members"):
+    def _stopped_model(self):
+        """Return the TableModel that `fit(resume=True)` continues, None if no fold is left."""
+        if not hasattr(self, "model_"):
             raise DataError(
                 "{argument} continues a fit that Ctrl-C has stopped, but this estimator is not fitted.",
                 "Pass resume=False.",
                 argument=Argument("resume", True),
             )
-        if self._unfinished is not None and not isinstance(self.random_state, Integral):
+        if self.model_.unfinished is None:
+            return None
+        if not isinstance(self.random_state, Integral):
             raise ValueError(
                 "resume=True needs the random numbers of the fit that was stopped, so random_state "
                 f"must be an int, got {self.random_state!r}. Pass resume=False."
             )
-        return self._unfinished
+        return self.model_
 
-    def _read_rows(self, X, y, sample_weight, window):
-        """Return the Rows in memory, and the LargeTable that they are from or None.
+    def _fit_options(self):
+        return TableFitOptions(
+            estimator_name=type(self).__name__,
+            task=self._task(),
+            n_estimators=self.n_estimators,
+            hidden_sizes=self._hidden_sizes(),
+            time_limit=self.time_limit,
+            random_state=self.random_state,
+            n_threads=self.n_threads,
+            declared={argument: getattr(self, argument) for argument in ARGUMENTS},
+            verbose=bool(self.verbose),
+            on_progress=self.on_progress,
+            score_name=self.score_name,
+            check_size=self._check_size,
+        )
 
-        Set the names of columns.
-        """
-        if window is not None:
-            window = check_count("window", window, minimum=2)
-        self._target_name = y if isinstance(y, str) else None
-        rows, table = large.read(self, X, y, sample_weight, window)
-        if rows is None:
-            if y is None:
-                raise ValueError(
-                    f"{type(self).__name__} requires y to be passed, but the target y is None. Pass an "
-                    "array, or the name of a column of X."
-                )
-            if isinstance(y, str):
-                frame, y = frames.split_target(X, y)
-            else:
-                frame = frames.read(X)
-                check_consistent_length(np.empty((frame.n_rows, 0)), y)
-            rows = Rows(frame, y, sample_weight)
-        self.n_features_in_ = len(rows.frame.columns)
-        if rows.frame.names is not None:
-            self.feature_names_in_ = np.array(rows.frame.names, dtype=object)
-        return rows, table
+    def _check_size(self, model, n_folds):
+        """Raise ValueError unless a file can hold a model without networks, and its networks."""
+        from . import file
 
-    def _describe_columns(self):
-        """Set `columns_` and `left_out_`, whose keys are names, or positions without names."""
-        names, kinds = self._features.names, self._features.kinds()
-        for attribute, texts in (("columns_", kinds), ("left_out_", self._features.left_out)):
-            d = {int(k) if names is None else k: text for k, text in texts.items()}
-            setattr(self, attribute, d)
+        file.check_before_training(self, model, n_folds)
+
+    def _task(self) -> Any:
+        """Return the ClassTask or NumberTask of the parameters."""
+        raise NotImplementedError
 
     def _hidden_sizes(self):
         sizes = self.hidden_layer_sizes
@@ -260,10 +239,6 @@ class BaseTabular(Attributes):
                 value=Wording(repr(self.hidden_layer_sizes), ",".join(map(str, sizes))),
             )
         return list(map(int, sizes))
-
-    def _configurations(self, m):
-        targets, has_days = self._targets, self._features.has_days()
-        return recipe.configurations(targets.is_classifier, m, targets.n_out, has_days)
 
     def save(self, path: Path) -> None:
         """Save the fitted estimator with its encoding to a safetensors file, without pickle.
@@ -314,13 +289,13 @@ class BaseTabular(Attributes):
     def _read_parts(self, X):
         """Yield the Frames of rows to predict, with the columns that `fit` had."""
         check_is_fitted(self)
-        for frame in frames.read_parts(X, self._features.texts()):
+        for frame in frames.read_parts(X, self.model_.features.texts()):
             self._check_columns(frame)
             yield frame
 
     def _check_columns(self, frame):
         """Check that rows to predict have the columns that `fit` had. The target is removed."""
-        name, known = type(self).__name__, self._features.names
+        name, known = type(self).__name__, self.model_.features.names
         if (frame.names is None) != (known is None):
             warn(
                 f"X does not have valid feature names, but {name} was fitted with feature names"
@@ -328,8 +303,8 @@ class BaseTabular(Attributes):
                 else f"X has feature names, but {name} was fitted without feature names",
             )
         elif frame.names is not None:
-            if self._target_name in frame.names:
-                i = frame.names.index(self._target_name)
+            if self.model_.target_name in frame.names:
+                i = frame.names.index(self.model_.target_name)
                 del frame.names[i], frame.columns[i]
             if frame.names != known:
                 raise ValueError(frames.describe_other_names(frame.names, known))
@@ -339,38 +314,12 @@ class BaseTabular(Attributes):
                 f"{self.n_features_in_} features as input"
             )
 
-    def _fold_predictions(self, frame):
-        """Return the predictions of the networks of each fold, (n_folds, n, ...)."""
-        numbers, codes = self._features.transform(frame)
-        folds, n_threads = range(len(self._members[0].networks)), check_threads(self.n_threads)
-        parts = []
-        for a in range(0, max(1, frame.n_rows), BLOCK):
-            rows = slice(a, a + BLOCK)
-            tables = self._encode([x[rows] for x in numbers], codes[rows])
-            parts.append(np.stack([self._predict_fold(tables, k, n_threads) for k in folds]))
-        return np.concatenate(parts, axis=1)
-
-    def _encode(self, numbers, codes):
-        """Return the tables that the networks read, one for each encoder."""
-        return [encoder.encode(numbers, codes) for encoder in self._encoders]
-
-    def _predict_fold(self, tables, fold, n_threads):
-        """Return the predictions of the networks of a fold for encoded rows."""
-        return sum(
-            member.share
-            * self._targets.finish(
-                training.outputs(member.networks[fold], tables[member.encoder], n_threads)
-            )
-            for member in self._members
-            if member.share
-        )
-
     def _targets_to_score(self, X, y):
         """Return the targets of rows. y : array, or the name of a column of X."""
         return frames.split_target(X, y)[1] if isinstance(y, str) else y
 
     def __sklearn_is_fitted__(self) -> bool:
-        return hasattr(self, "_members")
+        return hasattr(self, "model_")
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()

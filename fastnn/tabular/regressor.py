@@ -6,15 +6,13 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 from sklearn.base import RegressorMixin
-from sklearn.utils.validation import check_array, check_is_fitted, column_or_1d
+from sklearn.utils.validation import check_is_fitted
 
-from ..errors import Argument, DataError
 from ..estimators import intervals
 from ..losses import Loss, Poisson
+from ..validation import check_threads
 from .estimator import BaseTabular
-from .folds import weights_of
-from .target_summary import NumberSummary
-from .targets import Numbers
+from .fitting.options import NumberTask
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -63,7 +61,7 @@ class TabularRegressor(RegressorMixin, BaseTabular):
     oof_score_ : float or None
         R^2 of `oof_prediction_`, slightly too good as in `TabularClassifier`; None for several
         quantiles.
-    columns_, left_out_, metadata_, n_folds_, n_folds_left_, n_features_in_, feature_names_in_
+    columns_, left_out_, metadata_, n_folds_, n_folds_left_, model_, n_features_in_, feature_names_in_
         As in `TabularClassifier`.
 
     See Also
@@ -99,11 +97,10 @@ class TabularRegressor(RegressorMixin, BaseTabular):
         "log_target": ["boolean"],
     }
 
-    _score_name = "R2"
+    score_name = "R2"
     loss: str | Loss
     log_target: bool | str
     oof_score_: float | None
-    _targets: Numbers
 
     def __init__(
         self,
@@ -123,68 +120,13 @@ class TabularRegressor(RegressorMixin, BaseTabular):
     ) -> None:
         self._store_parameters(locals())
 
-    # ---- fit ----
-
-    def _fit_targets(self, y, weight):
-        """Set the targets from the rows that have a weight. Return y in float64."""
-        y = self._target_numbers(y)
-        self._targets = self._numbers_of(y if weight is None else y[weight > 0])
-        return y
-
-    def _numbers_of(self, y):
-        return Numbers.fit(self.loss, y, bool(self.log_target))
-
-    def _target_summary(self):
-        return NumberSummary(self)
-
-    def _target_numbers(self, y):
-        """Return targets in float64, after checks."""
-        if getattr(getattr(y, "dtype", None), "kind", "") in ("M", "m"):
-            raise ValueError(f"y holds {y.dtype}, but must hold numbers. Convert it to numbers.")
-        try:
-            y = check_array(y, dtype=np.float64, ensure_2d=False, input_name="y")
-        except ValueError as error:
-            if "could not convert" not in str(error):
-                raise
-            raise ValueError(
-                f"y must hold numbers, but {error}. Convert it, or use TabularClassifier."
-            ) from None
-        y = column_or_1d(y, warn=True)
-        if self.log_target and y.min() <= 0:
-            raise DataError(
-                "{argument} needs targets above 0, got {value:g} in {row}.",
-                "Pass log_target=False, loss='poisson' for counts, or fit np.log1p(y) and apply "
-                "np.expm1 to the predictions.",
-                argument=Argument("log_target", True),
-                row=int(y.argmin()),
-                value=y.min(),
-            )
-        return y
-
-    def _multiply_class_weights(self, y, weight, n_rows=None):
-        return weight
-
-    def _score(self, P, y, weight):
-        """Return R^2 of predictions, None for several quantiles."""
-        if P.ndim == 2:
-            return None
-        variance = np.average((y - np.average(y, weights=weight)) ** 2, weights=weight)
-        residual = np.average((y - P) ** 2, weights=weight)
-        return float(1 - residual / variance) if variance else 0.0
-
-    def _set_scores(self, y, weight):
-        rows = self._fold_of_row >= 0
-        P, fold, w = self.oof_prediction_[rows], self._fold_of_row[rows], weights_of(weight, rows)
-        y = y[rows]
-        self.oof_score_ = self._score(P, y, w)
-        self._held_out_errors = None
-        if P.ndim == 1:
-            counts = np.ones(len(y), bool) if w is None else w > 0
-            transform = self._targets.transform
-            errors = np.abs(transform(y) - transform(P))[:, None]
-            self._held_out_errors = [errors[counts & (fold == i)] for i in range(fold.max() + 1)]
+    def _task(self):
+        return NumberTask(loss=self.loss, log=bool(self.log_target))
 
     # ---- predictions ----
+
+    def _predict_folds(self, frame):
+        return self.model_.predict_folds(frame, check_threads(self.n_threads))
 
     def predict(self, X: Any, return_std: bool = False) -> Any:
         """Predict the target of each row.
@@ -214,7 +156,7 @@ class TabularRegressor(RegressorMixin, BaseTabular):
         """
 
         def statistics(frame):
-            P = self._fold_predictions(frame)
+            P = self._predict_folds(frame)
             return np.stack([P.mean(axis=0), P.std(axis=0)] if return_std else [P.mean(axis=0)], 1)
 
         mean, *std = np.moveaxis(self._predict_parts(X, statistics), 1, 0)
@@ -266,17 +208,18 @@ class TabularRegressor(RegressorMixin, BaseTabular):
         True
         """
         check_is_fitted(self)
-        if self._held_out_errors is None:
+        targets, errors = self.model_.targets, self.model_.errors
+        if errors is None:
             raise ValueError(
                 "predict_interval needs one prediction for each row, but this estimator predicts "
                 "several quantiles. Take two of them as the interval, or fit another loss."
             )
 
         def bounds(frame):
-            P = self._targets.transform(self._fold_predictions(frame))
-            both = intervals.cv_plus(P[:, :, None], self._held_out_errors, coverage)
-            lower, upper = map(self._targets.invert, both)
-            if isinstance(self._targets.loss, Poisson):
+            P = targets.transform(self._predict_folds(frame))
+            both = intervals.cv_plus(P[:, :, None], errors, coverage)
+            lower, upper = map(targets.invert, both)
+            if isinstance(targets.loss, Poisson):
                 lower = np.maximum(lower, 0)
             return np.concatenate([lower, upper], axis=1)
 
@@ -299,7 +242,7 @@ class TabularRegressor(RegressorMixin, BaseTabular):
         -------
         float
         """
-        if hasattr(self, "_targets") and self._targets.n_out > 1:
+        if hasattr(self, "model_") and self.model_.targets.n_out > 1:
             raise ValueError(
                 "score needs one prediction for each row, but this estimator predicts several "
                 "quantiles. Use sklearn.metrics.mean_pinball_loss for each of them."

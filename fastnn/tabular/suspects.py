@@ -92,12 +92,12 @@ def find_suspects(estimator: Any, y: Any, n_rows: int = 10) -> list[Suspect]:
             f"fit held {n} rows of the table in memory. Pass their targets: y[estimator.oof_rows_]"
         )
     check_consistent_length(estimator.oof_prediction_, y)
-    of_estimator = _of_classes if estimator._targets.is_classifier else _of_numbers
+    of_estimator = _of_classes if estimator.model_.targets.is_classifier else _of_numbers
     return of_estimator(estimator, y, n_rows)
 
 
 def _of_classes(clf, y, n_rows):
-    y, P = clf._target_numbers(y), clf.oof_prediction_
+    y, P = clf.model_.targets.to_numbers(y), clf.oof_prediction_
     rows = np.flatnonzero(P.argmax(axis=1) != y)
     rows = rows[~np.isnan(P[rows, 0])]
     given = P[rows, y[rows]]
@@ -110,7 +110,7 @@ def _of_classes(clf, y, n_rows):
 
 
 def _of_numbers(reg, y, n_rows):
-    targets, P = reg._targets, reg.oof_prediction_
+    targets, P = reg.model_.targets, reg.oof_prediction_
     if P.ndim == 2:
         raise ValueError(
             "find_suspects needs one prediction for each row, but this estimator predicts several "

@@ -1,18 +1,29 @@
 """Targets: what the networks learn, and predictions from their outputs."""
 
 from dataclasses import fields
+from numbers import Integral
 
 import numpy as np
+from sklearn.utils.validation import check_array, column_or_1d
 
 from .. import functional, losses
 from ..errors import Argument, DataError
 from ..estimators.calibration import fit_temperature
-from . import recipe
+from ..files import labels
+from ..files.checks import check, is_finite
+from ..validation import check_number
+from .columns.raw_columns import is_missing
+from .fitting import recipe
 
+MIN_T = 0.001  # of temperatures
 MIN_RATE = 1e-6  # that the Poisson loss of a prediction is computed with
 MAX_TARGET = 1e150  # its square is finite
+# generated: losses, by src/generate.py from src/operations.py
 #: Names of losses that scikit-learn uses.
-ALIASES = {"squared_error": "mse", "absolute_error": "mae"}
+ALIASES = {
+    "squared_error": "mse",
+    "absolute_error": "mae",
+}
 VALUES = {
     "mse": functional.mean_squared_error,
     "mae": functional.mean_absolute_error,
@@ -20,6 +31,7 @@ VALUES = {
     "log_cosh": functional.log_cosh,
     "quantile": functional.quantile,
 }
+# end of losses
 
 
 class Classes:
@@ -27,6 +39,8 @@ class Classes:
 
     Attributes
     ----------
+    labels : ndarray (n_classes,)
+        The classes, sorted.
     n_out : int
         Number of classes.
     temperature : float
@@ -37,10 +51,57 @@ class Classes:
     is_classifier = True
     output = "softmax"
 
-    def __init__(self, n_classes, temperature=1.0):
-        self.n_out, self.temperature = n_classes, temperature
-        self.smoothing = recipe.smoothing(n_classes)
+    def __init__(self, labels, temperature=1.0):
+        self.labels, self.n_out, self.temperature = labels, len(labels), temperature
+        self.smoothing = recipe.smoothing(self.n_out)
         self.loss = losses.CrossEntropy(label_smoothing=self.smoothing)
+
+    def to_json(self):
+        """Return a dict that JSON can hold."""
+        return dict(labels.describe(self.labels), temperature=self.temperature)
+
+    @classmethod
+    def from_json(cls, d):
+        """Return the Classes of a file, or raise an error of `kinds.damage_refused`."""
+        temperature = d["temperature"]
+        check(is_finite(temperature) and MIN_T <= temperature <= 1 / MIN_T, "temperature")
+        return cls(labels.parse(d), temperature)
+
+    def to_numbers(self, y):
+        """Return the number of the class of each row of the targets of `fit`."""
+        y = to_labels(y)
+        number_of = {label: i for i, label in enumerate(self.labels.tolist())}
+        for row, label in enumerate(y.tolist()):
+            if label not in number_of:
+                raise DataError(
+                    "{argument} holds the class {label!r} in {row}, which it did not hold in fit.",
+                    "Pass the targets of fit.",
+                    argument="y",
+                    row=row,
+                    label=label,
+                )
+        return np.array([number_of[label] for label in y.tolist()])
+
+    def decide(self, P, threshold):
+        """Return the class number of each row of probabilities.
+
+        threshold : float or None
+            As in `TabularClassifier`.
+        """
+        if threshold is None or P.shape[1] == 1:
+            return P.argmax(axis=1)
+        return (P[:, 1] >= threshold).astype(np.intp)
+
+    def check_threshold(self, threshold):
+        """Raise an error if a threshold is invalid, or if there are not two classes."""
+        if threshold is None:
+            return
+        check_number("threshold", threshold, above=0, below=1)
+        if self.n_out > 2:
+            raise ValueError(
+                f"threshold={threshold} needs two classes, but y has {self.n_out}. "
+                "Pass threshold=None, and decide by predict_proba."
+            )
 
     def encode(self, y):
         """Return the targets that the networks learn. y : ndarray (n,) of class numbers."""
@@ -70,6 +131,10 @@ class Classes:
         """Return the log loss of probabilities."""
         p = P[np.arange(len(y)), y]
         return float(np.average(-np.log(p), weights=weight))
+
+    def errors(self, P, y):
+        """Return None: there are no intervals."""
+        return None
 
 
 class Numbers:
@@ -128,6 +193,30 @@ class Numbers:
         z = np.log(y) if log else y
         return cls(loss, float(z.mean()), float(z.std()) or 1.0, bounds, log)
 
+    def to_json(self):
+        """Return a dict that JSON can hold."""
+        return dict(
+            loss=losses.describe(self.loss),
+            shift=self.shift,
+            scale=self.scale,
+            bounds=list(self.bounds),
+            log=self.log,
+        )
+
+    @classmethod
+    def from_json(cls, d):
+        """Return the Numbers of a file, or raise an error of `kinds.damage_refused`."""
+        shift, scale, bounds = d["shift"], d["scale"], d["bounds"]
+        check(all(map(is_finite, [shift, scale, *bounds])), "targets")
+        check(len(bounds) == 2 and bounds[0] <= bounds[1] and scale > 0, "targets")
+        loss, log = resolve_loss(losses.from_description(d["loss"])), d["log"]
+        check(type(log) is bool and (bounds[0] > 0 or not log), "log")
+        return cls(loss, shift, scale, tuple(bounds), log)
+
+    def to_numbers(self, y):
+        """Return targets in float64, after checks."""
+        return check_numbers(y, self.log)
+
     def transform(self, y):
         """Return targets or predictions on the scale where errors count: y, or its logarithm."""
         return np.log(y) if self.log else y
@@ -154,6 +243,14 @@ class Numbers:
         order = np.argsort(np.argsort(self.loss.q))
         return np.sort(P, axis=1)[:, order]  # quantiles must not cross
 
+    def calibrate(self, P):
+        """Return predictions as they are."""
+        return P
+
+    def errors(self, P, y):
+        """Return the absolute errors of predictions, None for several quantiles."""
+        return None if P.ndim == 2 else np.abs(self.transform(y) - self.transform(P))
+
     def value(self, P, y, weight):
         """Return the loss of predictions, in units of the scaled targets."""
         P, y = ((self.transform(a) - self.shift) / self.scale for a in (P, y))
@@ -179,3 +276,55 @@ def resolve_loss(loss):
         f"loss must be one of {', '.join(known)}, or the object of such a loss from fastnn.losses, "
         f"for example losses.Quantile((0.1, 0.9)), got {loss!r}"
     )
+
+
+def to_labels(y):
+    """Return classes as a vector that scikit-learn can sort. Missing classes are an error."""
+    dtype = getattr(y, "dtype", None)
+    if dtype is not None and not isinstance(dtype, np.dtype) and hasattr(y, "to_numpy"):
+        y = y.to_numpy()  # an extension type of pandas, or Polars
+    y = column_or_1d(y, warn=True)
+    if y.dtype != object:
+        return y
+    values = y.tolist()
+    for row, value in enumerate(values):
+        if is_missing(value):
+            raise DataError(
+                "{argument} has a missing class in {row}.", "Remove the row.", argument="y", row=row
+            )
+    if all(isinstance(value, bool) for value in values):
+        return y.astype(bool)
+    if all(isinstance(value, Integral) for value in values):
+        return y.astype(np.int64)
+    if len({isinstance(value, str) for value in values}) > 1:
+        names = sorted({type(value).__name__ for value in values})
+        raise ValueError(
+            f"y holds classes of the types {', '.join(names)}, which cannot be sorted. Convert them "
+            "to texts: [str(label) for label in y]"
+        )
+    return y
+
+
+def check_numbers(y, log):
+    """Return targets in float64, after checks. log : whether their logarithm is learned"""
+    if getattr(getattr(y, "dtype", None), "kind", "") in ("M", "m"):
+        raise ValueError(f"y holds {y.dtype}, but must hold numbers. Convert it to numbers.")
+    try:
+        y = check_array(y, dtype=np.float64, ensure_2d=False, input_name="y")
+    except ValueError as error:
+        if "could not convert" not in str(error):
+            raise
+        raise ValueError(
+            f"y must hold numbers, but {error}. Convert it, or use TabularClassifier."
+        ) from None
+    y = column_or_1d(y, warn=True)
+    if log and y.min() <= 0:
+        raise DataError(
+            "{argument} needs targets above 0, got {value:g} in {row}.",
+            "Pass log_target=False, loss='poisson' for counts, or fit np.log1p(y) and apply "
+            "np.expm1 to the predictions.",
+            argument=Argument("log_target", True),
+            row=int(y.argmin()),
+            value=y.min(),
+        )
+    return y

@@ -7,7 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..errors import Argument, DataError, Wording
+from ..files.checks import check, is_finite
+from ..files.safetensors import check_mapping, is_count
 
+MAX_FOLDS = 10_000
 #: The parts of a fit that have a digest, and what of them the caller may have changed.
 PARTS = {
     "table": Wording(
@@ -50,6 +53,19 @@ class Unfinished:
             if digests[part] != self.digests[part]:
                 self.refuse(part)
 
+    @classmethod
+    def from_json(cls, d):
+        """Return the Unfinished of a file, or raise an error of `kinds.damage_refused`."""
+        self = cls(**check_mapping(d, "unfinished"))
+        check(is_count(self.n_folds, MAX_FOLDS) and isinstance(self.folds, list), "folds")
+        check(all(is_count(fold, self.n_folds - 1) for fold in self.folds), "folds")
+        check(self.folds == sorted(set(self.folds)) and len(self.folds) < self.n_folds, "folds")
+        check(is_finite(self.share) and 0 <= self.share <= 1, "share of epochs")
+        digests = check_mapping(self.digests, "digests")
+        check(digests.keys() == PARTS.keys(), "digests")
+        check(all(type(digest) is str for digest in digests.values()), "digests")
+        return self
+
     def refuse(self, part):
         """Raise the ValueError for a part that differs."""
         raise DataError(
@@ -62,21 +78,22 @@ class Unfinished:
         )
 
 
-def digests_of(features, numbers, codes, y, weight, targets, classes, jobs):
+def digests_of(features, rows, targets, jobs):
     """Return the digests of a fit, {part: text}.
 
     They depend on what the networks are trained with, not on how the caller passed it.
     `training.train` must not have trained the jobs yet.
 
-    classes : ndarray (n_classes,) or None
+    rows : FitRows
     """
-    learned = repr(classes.tolist() if targets.is_classifier else (targets.loss, targets.log))
+    is_classifier = targets.is_classifier
+    learned = repr(targets.labels.tolist() if is_classifier else (targets.loss, targets.log))
     networks = [[str(job.configuration), job.fold, job.net.layer_sizes] for job in jobs]
     arrays = [array for job in jobs for array in (job.held_out, job.net.params)]
     return {
-        "table": _digest(features.to_json(), *numbers, codes),
-        "targets": _digest(learned, y),
-        "weights": _digest(weight is None, *([] if weight is None else [weight])),
+        "table": _digest(features.to_json(), *rows.numbers, rows.codes),
+        "targets": _digest(learned, rows.y),
+        "weights": _digest(rows.weight is None, *([] if rows.weight is None else [rows.weight])),
         "networks": _digest(networks, *arrays),
     }
 

@@ -1,6 +1,5 @@
 """Train many networks: threads take one after the other from a queue."""
 
-import gc
 import time
 
 from ..kernels import InTraining, TrainerQueue
@@ -15,30 +14,6 @@ TAIL_PART, TAIL_SECONDS = 0.02, 0.005
 # More networks are active at a time as long as they take less than this together. With slices of
 # 12 ms, 3,000 networks were, and their objects did not fit in the cache: 5 us more for each.
 SHORT_SLICE = 0.001
-
-
-class PausedCollector:
-    """A context in which Python's garbage collector is paused, for at most LIMIT seconds.
-
-    Training makes no garbage that only the collector finds, but many objects: collections took 36 of
-    the 83 us that 10,000 networks of 3-4-1 need besides their steps.
-    """
-
-    LIMIT = 10.0
-
-    def __enter__(self):
-        self.began, self.paused = time.perf_counter(), gc.isenabled()
-        gc.disable()
-        return self
-
-    def end_if_late(self):
-        if self.paused and time.perf_counter() - self.began > self.LIMIT:
-            self.__exit__()
-
-    def __exit__(self, *exception):
-        if self.paused:
-            gc.enable()
-        self.paused = False
 
 
 def train_many(
@@ -63,7 +38,7 @@ def train_many(
     ended : callable, optional
         ended(i, session, error) is called as soon as the training of network i has ended; error is
         the exception that ended it, or None. Then no such exception stops the others.
-    collector : PausedCollector, optional
+    collector : kernels.PausedCollector, optional
         The context of the caller.
     in_order : bool, default False
         Whether networks end in their order, as far as no thread becomes idle by that. By default the
@@ -123,7 +98,7 @@ class Pool:
         finally:
             try:
                 self.finish()
-            except KeyboardInterrupt:  # repeating it is harmless
+            except BaseException:  # a signal handler may have raised it; repeating it is harmless
                 self.finish()
                 raise
             if self.line:
@@ -224,7 +199,11 @@ class Pool:
 
     def end(self, i, session):
         session.set_reason()
-        self.remove(i, session)
+        if session.state.row:  # parameters may have overflowed within the epoch
+            session.finish()
+        else:
+            session.store()
+        self.remove(i)
         failure = None
         try:
             session.end()
@@ -236,19 +215,25 @@ class Pool:
     def fail(self, i, session, error):
         """End the training of a session that raised an exception."""
         session.set_reason(error)
-        session.follow()  # back to the position of the restored parameters, if it diverged
-        self.remove(i, session)
+        session.finish()
+        self.remove(i)
         if self.ended:
             self.ended(i, session, error)
 
-    def remove(self, i, session):
-        session.store()
+    def remove(self, i):
         del self.active[i]
         self.n_done += 1
 
     def finish(self):
+        """Store the networks of all active sessions, also if that fails for some of them."""
+        failure = None
         for session in self.active.values():
-            session.finish()
+            try:
+                session.finish()
+            except Exception as error:
+                failure = error
+        if failure is not None:
+            raise failure
 
 
 def _work_left(session):

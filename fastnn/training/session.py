@@ -6,11 +6,11 @@ from typing import Any
 import numpy as np
 
 from ..callbacks import Callback, EarlyStopping, IntervalTimer, check_callbacks, find_early_stopping
-from ..kernels import Metric, Stop
+from ..kernels import Metric, Stop, all_finite
 from ..optimizers import same_moments
 from . import engines
 from .slices import Slice
-from .state import Best, DivergenceError, History
+from .state import Best, DivergenceError, History, divergence_remedy
 
 #: Seconds of training between two checks for callbacks, progress and Ctrl-C. The numbers computed do
 #: not depend on it.
@@ -143,7 +143,7 @@ class Session:
         finally:
             try:
                 self.finish()
-            except KeyboardInterrupt:  # between two of its lines; repeating it is harmless
+            except BaseException:  # a signal handler may have raised it; repeating it is harmless
                 self.finish()
                 raise
             if self.line:
@@ -255,8 +255,19 @@ class Session:
         return bool(reason)
 
     def finish(self):
-        """Store what the engine has in the network and its state. Repeating it is harmless."""
-        if self.is_loaded:
+        """Store what the engine has in the network and its state. Repeating it is harmless.
+
+        If training was stopped in the slice in which it diverged, the last finite copy is stored.
+        """
+        if not self.is_loaded:
+            return
+        if self.engine.has_diverged:
+            self.engine.restore()
+        self.follow()
+        self.store()
+        # The kernels check parameters at the end of an epoch.
+        if self.state.row and not all_finite(self.state.raw_params(self.net)):
+            self.engine.restore()
             self.follow()
             self.store()
 
@@ -302,6 +313,7 @@ class Session:
         if not callbacks:
             return ""
         self.store(moments=not self.defers_moments)
+        moments = self.state.moments
         if self.defers_moments:
             self.state.defer_moments(self.update_moments)
         optimizer = self.state.optimizer
@@ -312,6 +324,7 @@ class Session:
         finally:
             if self.defers_moments:
                 self.defers_moments = not self.state.end_deferral()
+            self.state.keep_moments_like(moments)
             self.load(moments=not self.defers_moments)
         if self.state.optimizer is not optimizer:  # comparing options took half of a call
             if not same_moments(self.state.optimizer, optimizer):
@@ -328,7 +341,7 @@ class Session:
         ]
         if not stops:
             return ""
-        self.final_stop = self.final_stop or not all(callback._allows_retry for callback in stops)
+        self.final_stop = self.final_stop or not all(callback.allows_retry for callback in stops)
         return stops[0].stop_reason(event) or Callback.stop_reason(stops[0], event)
 
     def update_moments(self, moments):
@@ -378,18 +391,7 @@ class Session:
         self.engine.restore()
         saved_step, _, saved_row, _ = self.engine.position()
         saved = "the start of that epoch" if saved_row == 0 else f"step {saved_step}"
-        bad = self.data.first_not_finite()
-        if bad:
-            name, index = bad
-            where = ", ".join(f"{axis} {i}" for axis, i in zip(("row", "column"), index))
-            remedy = f"{name} holds NaN or infinity (first in {where}). Remove or replace such rows"
-            if self.net.dtype == np.float32:
-                remedy += ". Numbers above 3.4e+38 are infinite in float32"
-        else:
-            remedy = (
-                f"Try a lower learning rate than {self.state.lr:g}, or scale inputs and targets to "
-                "about -1..1"
-            )
+        remedy = divergence_remedy(self.data.first_not_finite(), self.state.lr, self.net.dtype)
         raise DivergenceError(
             f"Training diverged in epoch {epoch}, step {step}: a loss or parameter is not finite. "
             f"The parameters were reset to {saved}. {remedy}.",

@@ -36,6 +36,18 @@ class DivergenceError(ArithmeticError):
         return DivergenceError, (self.args[0], self.epoch, self.step)
 
 
+def divergence_remedy(bad: Any, lr: float, dtype: Any) -> str:
+    """Return what to do about a divergence. bad : what `Data.first_not_finite` returned."""
+    if not bad:
+        return f"Try a lower learning rate than {lr:g}, or scale inputs and targets to about -1..1"
+    name, index = bad
+    where = ", ".join(f"{axis} {i}" for axis, i in zip(("row", "column"), index))
+    remedy = f"{name} holds NaN or infinity (first in {where}). Remove or replace such rows"
+    if dtype == np.float32:
+        remedy += ". Numbers above 3.4e+38 are infinite in float32"
+    return remedy
+
+
 TOUCHED = 2**18  # numbers of a large array that are written at a time
 
 
@@ -193,6 +205,21 @@ class TrainingState:
         del self._deferred
         return False
 
+    def keep_moments_like(self, before: NDArray[Any]) -> None:
+        """Check what a callback has assigned to `moments`; take it back if no engine can load it."""
+        new = self.moments
+        if new is before:
+            return
+        is_array = isinstance(new, np.ndarray)
+        same = is_array and (new.shape, new.dtype) == (before.shape, before.dtype)
+        if not same or not new.flags.carray:
+            self.moments = before
+            found = f"{new.dtype} {new.shape}" if is_array else repr(new)
+            raise ValueError(
+                f"a callback replaced net.state.moments, {before.dtype} {before.shape}, by {found}"
+                f"{', which is not contiguous' * same}. Copy the numbers: net.state.moments[:] = ..."
+            )
+
     def __getstate__(self) -> Any:
         return {f.name: getattr(self, f.name) for f in fields(self)}
 
@@ -200,6 +227,10 @@ class TrainingState:
     def averages(self) -> bool:
         """Whether the last row of `moments` is the average of the parameters."""
         return self.optimizer.average is not None
+
+    def raw_params(self, net: Any) -> Any:
+        """Return the parameters from which training continues: `params`, or those of the network."""
+        return net.params if self.params is None else self.params
 
     @property
     def lr(self) -> Any:  # a float, or None for L-BFGS, which programs need not check

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .. import losses
-from ..input_table import Table
+from ..input_table import Table, table_of
 from .data import no_rows_held_out
 from .groups import RowGroups
 
@@ -237,7 +237,7 @@ class Buffer:
         X: Any = parts[0]
         if isinstance(self.example.X, Table):
             numbers, positions, codes = parts
-            X = Table._of(numbers, positions, codes, self.example.X.layout)
+            X = table_of(numbers, positions, codes, self.example.X.layout)
         return replace(self.example, X=X, targets=targets, sample_weight=weight)
 
     def checksum(self, values, first):

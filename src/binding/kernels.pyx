@@ -7,7 +7,7 @@ Threads may call it at the same time, also in a Python without the GIL. What the
 
     parameters and layers of a CompiledNetwork    do not change while the network is used: without the GIL, `_bind`
                                                   refuses to replace them
-    CompiledNetwork.training_thread               an atomic `owner` (fastnn_threads.h)
+    CompiledNetwork.training_thread, trainings    atomic: an `owner` and a `flag` (fastnn_threads.h); so is gradient_thread
     list of all InTraining                        critical section of LISTED
     memory of a Workspace, `busy`, `attached`     critical section of the Workspace; then `busy`
     memory of a TrainerQueue                      critical section of the queue; then `busy`
@@ -87,6 +87,8 @@ cdef extern from "Python.h":
     int handle_signals "PyErr_CheckSignals"() except -1
     void* PyErr_Occurred()
     unsigned long PyThread_get_thread_ident()
+    int PyGC_Enable()
+    int PyGC_Disable()                  # 1: it was enabled
 
 # ---- the variant ----
 
@@ -134,6 +136,7 @@ cdef const Table* table_of_version(Py_ssize_t itemsize, int abi_version, int api
 include "buffers.pxi"
 include "calls.pxi"
 include "network.pxi"
+include "ownership.pxi"
 include "table.pxi"
 include "team.pxi"
 include "shuffling.pxi"
@@ -141,5 +144,6 @@ include "workspace.pxi"
 include "trainer.pxi"
 include "queue.pxi"
 include "many.pxi"
+include "collector.pxi"
 include "sizes.pxi"
 include "arrays.pxi"

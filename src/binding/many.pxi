@@ -1,11 +1,6 @@
 # Many networks: their outputs for the same rows, and the mean of these.
-# They do not check whether a network is in training, since they may run in another thread than their caller:
-# `check_not_training` does, in the thread of the caller.
-def check_not_training(list networks):
-    """Raise RuntimeError if another thread trains one of the networks."""
-    cdef CompiledNetwork network
-    for network in networks:
-        network.check_not_training()
+# They do not check whether a network is in training, since they may run in another thread than their caller, which
+# has a context `Reading`.
 
 def forward_many(list networks, X, out, Abort abort=None):
     """out[j] = outputs of network j for X: X (n, n_in), out (k, n, n_out), C-contiguous, of the networks' dtype.
@@ -51,7 +46,7 @@ def forward_mean_finite(list networks, X):
     cdef CompiledNetwork first = members[0]
     cdef Py_buffer x, y
     cdef bint finite, holds_out = False
-    check_not_training(networks)
+    cdef Reading reading = Reading(networks)
     if type(X) is not ndarray or not get_matrix(X, &x, first.itemsize, first.n_in, False):
         return None
     try:
@@ -68,6 +63,7 @@ def forward_mean_finite(list networks, X):
         if holds_out:
             PyBuffer_Release(&y)
         PyBuffer_Release(&x)
+    reading.check()
     return out
 
 cdef int run_mean(tuple networks, const void* X, Py_ssize_t n, void* out, CompiledTable rows, Abort abort) except -1:

@@ -43,6 +43,8 @@ cdef class CompiledNetwork:
     cdef char* params_end
     cdef Py_ssize_t itemsize, n_in, n_out, work, n_params
     cdef owner training_thread          # the thread in which `fit` runs, or 0
+    cdef owner gradient_thread          # the thread that computes `grads`, or 0
+    cdef flag trainings                 # number of trainings that have begun
     cdef object dtype_
 
     def _bind(self, sizes, activations, weights, biases, dtype):
@@ -101,6 +103,20 @@ cdef class CompiledNetwork:
                                "copy with net.copy() before fit starts.")
         return 0
 
+    cdef int begin_reading(self) except -1:
+        """The number of trainings so far, for `end_reading`. Raises if another thread trains the network now."""
+        cdef int trainings = flag_get(&self.trainings)      # before the check, or a training could begin in between
+        self.check_not_training()
+        return trainings
+
+    cdef int end_reading(self, int trainings) except -1:
+        """Raise if a training has begun since `begin_reading`: it may have changed the parameters meanwhile."""
+        if flag_get(&self.trainings) != trainings:
+            raise RuntimeError("Another thread began to train this network during this call, so its result may mix old "
+                               "and new parameters. Call it again when fit has returned, or make a copy with "
+                               "net.copy() before fit starts.")
+        return 0
+
     def _check_may_bind(self):
         """Raise if a training uses the parameters, also when one of its callbacks calls this."""
         self.check_not_training()
@@ -116,6 +132,14 @@ cdef class CompiledNetwork:
     def _in_training(self):
         """A context manager: this thread trains the network, and no other thread may use it."""
         return InTraining([self])
+
+    def _in_gradient(self):
+        """A context manager: this thread computes `grads`, and no other may."""
+        return InTraining([self], True)
+
+    def _reading(self):
+        """A context manager for a call that reads the network and must not overlap a training in another thread."""
+        return Reading([self])
 
     def _check_not_training(self):
         self.check_not_training()
@@ -148,15 +172,15 @@ cdef class CompiledNetwork:
         """
         cdef Py_buffer x, y
         cdef bint ready = False, holds_out = False
-        self.check_not_training()
+        cdef int trainings = self.begin_reading()
         # The fast path, for arrays that need no conversion. All else goes through the checks of the Python class.
         if (keep is False and type(X) is ndarray and (out is None or type(out) is ndarray)
                 and type(n_threads) is int and n_threads != 0):
             if not get_matrix(X, &x, self.itemsize, self.n_in, False):
-                return self._forward_checked(X, out, n_threads, keep)
+                return self.forward_checked(X, out, n_threads, keep, trainings)
             try:
                 if n_threads != 1 and (n_threads < -1 or x.shape[0] * self.work >= MIN_WORK_TO_SHARE):
-                    return self._forward_checked(X, out, n_threads, keep)
+                    return self.forward_checked(X, out, n_threads, keep, trainings)
                 if out is None:
                     out = empty((x.shape[0], self.n_out), self.dtype_)
                 if get_matrix(out, &y, self.itemsize, self.n_out, True):
@@ -170,15 +194,21 @@ cdef class CompiledNetwork:
                     PyBuffer_Release(&y)
                 PyBuffer_Release(&x)
             if ready:
+                self.end_reading(trainings)
                 return out
-        return self._forward_checked(X, out, n_threads, keep)
+        return self.forward_checked(X, out, n_threads, keep, trainings)
+
+    cdef object forward_checked(self, X, out, n_threads, keep, int trainings):
+        out = self._forward_checked(X, out, n_threads, keep)
+        self.end_reading(trainings)
+        return out
 
     def _forward_finite(self, X):
         """`forward` for an array that needs no conversion and holds only finite numbers; None for anything else."""
         cdef Py_buffer x, y
         cdef bint finite, holds_out = False
         cdef ZeroedBuffer shape = self.shape
-        self.check_not_training()
+        cdef int trainings = self.begin_reading()
         if type(X) is not ndarray or not get_matrix(X, &x, self.itemsize, self.n_in, False):
             return None
         try:
@@ -194,6 +224,7 @@ cdef class CompiledNetwork:
             if holds_out:
                 PyBuffer_Release(&y)
             PyBuffer_Release(&x)
+        self.end_reading(trainings)
         return out
 
     def __call__(self, X, out=None, n_threads=1, keep=False):
@@ -248,73 +279,6 @@ cdef class CompiledNetwork:
         with nogil:
             functions.forward(&net, X, n, out, workspace, &poll if n * self.work >= MIN_WORK_TO_POLL else NULL)
         return raise_pending(abort)
-
-cdef class InTraining:
-    """A context in which one thread trains networks, and no other thread may use them.
-
-    Compiled, so that no signal handler runs between `__enter__` and the block: Ctrl-C cannot leave a network locked.
-    All contexts that are entered form a linked list (a dict took 0.1 of the 5 us of a step on one row). Its lock is the
-    critical section of LISTED."""
-    cdef list networks
-    cdef unsigned long thread
-    cdef InTraining next, previous
-
-    def __init__(self, list networks):
-        self.networks = networks
-
-    def __enter__(self):
-        global newest
-        cdef CompiledNetwork network
-        cdef Py_ssize_t i = 0
-        self.thread = PyThread_get_thread_ident()
-        try:
-            for network in self.networks:
-                while not owner_take(&network.training_thread, self.thread):
-                    network._check_may_train()      # raises, unless the training has just ended
-                i += 1
-        except BaseException:
-            self.networks = self.networks[:i]
-            self.release()
-            raise
-        with cython.critical_section(LISTED):
-            self.next = newest
-            if newest is not None:
-                newest.previous = self
-            newest = self
-
-    def __exit__(self, *exception):
-        global newest
-        with cython.critical_section(LISTED):
-            if self.previous is not None:
-                self.previous.next = self.next
-            elif newest is self:
-                newest = self.next
-            if self.next is not None:
-                self.next.previous = self.previous
-            self.next = self.previous = None
-        self.release()
-
-    cdef int release(self) except -1:
-        cdef CompiledNetwork network
-        for network in self.networks:
-            owner_release(&network.training_thread)
-        return 0
-
-cdef InTraining newest = None       # the head of the list
-cdef object LISTED = object()
-
-def release_after_fork():
-    """In a forked child: end the trainings of all threads but the one that forked, the only one that exists here."""
-    cdef InTraining each = newest, next
-    while each is not None:
-        next = each.next
-        if each.thread != PyThread_get_thread_ident():
-            each.__exit__()
-        each = next
-    forget_shuffling_teams()
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=release_after_fork)
 
 WORTH_SHARING = MIN_WORK_TO_SHARE
 ndarray = numpy.ndarray

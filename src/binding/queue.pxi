@@ -78,8 +78,7 @@ cdef class TrainerQueue(Team):
         flag_set(&self.next, 0)
         self.start_helpers(n_threads)
         try:
-            for trainer in trainers:
-                trainer.lock_generator()
+            lock_generators(trainers)
             self.deadline = now() + <long long>(1e9 * seconds)
         except BaseException:
             self.cancel_helpers()
@@ -87,8 +86,7 @@ cdef class TrainerQueue(Team):
         else:
             self.work_together()
         finally:
-            for trainer in trainers:
-                trainer.unlock_generator()
+            unlock_generators(trainers)
         return min(flag_get(&self.next), self.n)
 
     cdef int check(self, Trainer trainer) except -1:

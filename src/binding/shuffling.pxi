@@ -54,10 +54,48 @@ cdef class ShufflingTeam(Team):
                 raise
         return 0
 
+    cdef bint try_lock_generator(self) except -1:
+        """`lock_generator`, unless another thread holds the lock. Whether this one has it now."""
+        if self.lock is not None:
+            if not self.lock.acquire(False):
+                return False
+            self.holds_lock = True
+            self.running_thread = PyThread_get_thread_ident()
+            self.key = id(self)
+            RUNNING[self.key] = self
+        return True
+
     cdef void unlock_generator(self) noexcept:
         self.release_lock()
         if self.lock is not None and PyDict_Contains(RUNNING, self.key) == 1:
             PyDict_DelItem(RUNNING, self.key)       # RUNNING.pop needs memory
+
+cdef int lock_generators(list teams) except -1:
+    """`lock_generator` of all. If an exception interrupts this, no lock is held.
+
+    It waits for a lock only while it holds no other. So two calls with the same generators in another order do not wait
+    for each other, and a signal handler that runs while it waits may draw from all of them."""
+    cdef ShufflingTeam team, awaited = None
+    cdef bint have_all = False
+    try:
+        while not have_all:
+            if awaited is not None:
+                awaited.lock_generator()
+            have_all = True
+            for team in teams:
+                if team is not awaited and not team.try_lock_generator():
+                    unlock_generators(teams)
+                    awaited, have_all = team, False
+                    break
+    except BaseException:
+        unlock_generators(teams)
+        raise
+    return 0
+
+cdef void unlock_generators(list teams) noexcept:
+    cdef ShufflingTeam team
+    for team in teams:
+        team.unlock_generator()
 
 cdef dict RUNNING = {}      # id -> ShufflingTeam, of those that hold the lock of a generator
 

@@ -456,20 +456,23 @@ cdef class Trainer(ShufflingTeam):
     cdef int train(self, int n_threads) except -1:
         """Run one slice. If the shuffle is interrupted, the generator gets back its state before the shuffle."""
         state = None
-        if self.lock is not None and self.training.data.n_rows > LONG_SHUFFLE and self.training.position.row == 0:
-            state = self.generator.state
         if self.rows_of_table is not None:
             n_threads = min(n_threads, self.max_threads)
         self.training.slice.n_threads = self.start_helpers(n_threads)
         try:
             self.lock_generator()
+            if self.lock is not None and self.training.data.n_rows > LONG_SHUFFLE and self.training.position.row == 0:
+                state = self.generator.state
         except BaseException:
+            self.unlock_generator()
             self.cancel_helpers()
             raise
         self.work_together()
-        self.unlock_generator()
-        if self.training.slice.dropped_shuffle and state is not None:
-            self.generator.state = state
+        try:
+            if self.training.slice.dropped_shuffle and state is not None:
+                self.generator.state = state
+        finally:
+            self.unlock_generator()
         return 0
 
     cdef void work(self, int thread) noexcept nogil:

@@ -55,7 +55,7 @@
  *                    up to 2^MIN_EXP stays; AArch64 compares the exact one, so that becomes 0: the only case in which
  *                    NEON gives other bits. vfma rounds once: its product is not flushed. Where it rounds twice (SSE2),
  *                    the product is.
- *   not allowed      vpow2 vexponent vmantissa: they work on bits of normal numbers
+ *   undefined        vexponent vmantissa, which work on the bits of normal numbers
  *
  * x86-64 and AArch64 alike; scalar.h has no mode and computes with subnormal numbers as IEEE 754 says.
  */

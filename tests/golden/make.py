@@ -22,7 +22,7 @@ from fastnn import (
     losses,
     schedules,
 )
-from fastnn.tabular import recipe
+from fastnn.tabular.fitting import recipe
 
 FOLDER = pathlib.Path(__file__).parent
 EXPECTED = FOLDER / "expected.json"

@@ -6,8 +6,6 @@ import numpy as np
 
 from ...messages import printable
 from ...tables.texts import is_missing_mark
-from ...tabular.columns import convert
-from ...tabular.raw_columns import time_text
 from ..report import format_number
 
 MOST_FREQUENT = 3
@@ -20,7 +18,7 @@ class Summary:
     Attributes
     ----------
     label : str
-    kind : {"number", "category", "date"} or None
+    kind : str or None
         What it was taken for; None if it is left out.
     missing : float
         Share of the rows.
@@ -56,30 +54,19 @@ def summarize(frame, features):
 
 
 def _used(raw, column):
-    values = convert(raw, column)
-    if column.kind == "category":
-        codes, levels = values
-        counts = np.bincount(codes[codes >= 0], minlength=len(levels))
-        missing, text = np.mean(codes < 0), _most_frequent(levels, counts, len(codes))
-        return Summary(
-            column.label, column.kind, float(missing), int(np.count_nonzero(counts)), text
-        )
-    present = values[~np.isnan(values)]
-    write = format_number if column.kind == "number" else time_text
-    low, middle, high = (
-        write(float(x)) for x in np.quantile(present, (0, 0.5, 1), method="nearest")
-    )
-    text = f"{low} to {high}, median {middle}" if low != high else low
-    missing = 1 - len(present) / len(values)
-    return Summary(column.label, column.kind, missing, len(np.unique(present)), text)
+    contents = column.summarize(column.convert(raw), format_number)
+    if contents.span is None:
+        text = _most_frequent(contents.counts, len(raw.values))
+    else:
+        low, middle, high = contents.span
+        text = f"{low} to {high}, median {middle}" if low != high else low
+    return Summary(column.label, column.kind, contents.missing, contents.n_distinct, text)
 
 
-def _most_frequent(levels, counts, n):
-    order = np.argsort(-counts, kind="stable")[:MOST_FREQUENT]
-    parts = [
-        f"{printable(levels[i], 24)} {format_share(counts[i] / n)}" for i in order if counts[i]
-    ]
-    return ", ".join(parts) + (", ..." if np.count_nonzero(counts) > MOST_FREQUENT else "")
+def _most_frequent(counts, n):
+    counts = sorted(((text, k) for text, k in counts.items() if k), key=lambda item: -item[1])
+    parts = [f"{printable(text, 24)} {format_share(k / n)}" for text, k in counts[:MOST_FREQUENT]]
+    return ", ".join(parts) + (", ..." if len(counts) > MOST_FREQUENT else "")
 
 
 def _left_out(raw, label):

@@ -27,7 +27,7 @@ def warnings_section(report):
 
 def data_section(report):
     """Return the section with the table that the model was trained on, and its columns."""
-    record, summaries = report.record, summarize(report.frame, report.model._features)
+    record, summaries = report.record, summarize(report.frame, report.model.model_.features)
     n_used = sum(s.kind is not None for s in summaries)
     rows = plural(record["rows"], "row")
     if record["test_rows"]:
@@ -58,7 +58,7 @@ def _describe_numbers(y):
 
 
 def _class_table(report):
-    labels, codes = report.record["classes"], report.model._target_numbers(report.y_train)
+    labels, codes = report.record["classes"], report.model.model_.targets.to_numbers(report.y_train)
     counts = np.bincount(codes, minlength=len(labels))
     order, caption = np.arange(len(labels)), "Classes of the training rows"
     if len(labels) > MAX_CLASSES:

@@ -21,8 +21,9 @@ LIBRARIES = "numpy", "scikit-learn", "pyarrow", "matplotlib"
 
 def curves_section(report):
     """Return the section with the curves of the networks and the settings of the training."""
-    record, members = report.record, report.model._members
-    histories = [[fold[-1].history for fold in member.networks] for member in members]
+    record, model = report.record, report.model.model_
+    members = model.members
+    histories = [[net.history for net in of_member] for of_member in model.best_networks()]
     figures = [
         _curve_chart(i, len(members), member.share, of_members)
         for i, (member, of_members) in enumerate(zip(members, histories))

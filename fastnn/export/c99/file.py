@@ -74,7 +74,7 @@ def source(d, name):
         "columns": [used.definitions()],
         "prediction": prediction,
     }
-    out = [_head(d, fields, prototypes, values)]
+    out = [_head(d, fields, prototypes, used, values)]
     for title, parts in sections.items():
         body = "\n".join(part for part in parts if part)
         out.append(f"/* ---- {title} ---- */\n\n{body}" if body else "")
@@ -88,11 +88,11 @@ def _argument(d, values):
     return f"const {values['real']} x[{values['NAME']}_N_INPUTS]"
 
 
-def _head(d, fields, prototypes, values):
+def _head(d, fields, prototypes, used, values):
     """Return the beginning of the file: title, includes and interface."""
     name, struct, what = values["name"], "", "numbers"
     if d.features is not None:
-        struct, what = columns.struct(d, fields, name) + "\n", "columns"
+        struct, what = columns.struct(d, fields, used) + "\n", "columns"
     elif d.layouts:
         struct = cells.struct(d.layouts[0], f"{name}_row", values["real"]) + "\n"
         what = "cells of a row of a table"

@@ -43,21 +43,22 @@ static void ${name}_softmax(size_t n, $real *z)
 }
 """
 
-SOFTPLUS = "(z[j] > 0.0$f ? z[j] : 0.0$f) + log1p$f(exp$f(-fabs$f(z[j])))"
 #: f(z) of all activations but identity and softmax; $f is the suffix of float.
+# generated: expressions, by src/generate.py from src/operations.py
 EXPRESSIONS = {
     "sigmoid": "1.0$f / (1.0$f + exp$f(-z[j]))",
     "relu": "z[j] < 0.0$f ? 0.0$f : z[j]",
     "tanh": "tanh$f(z[j])",
     "leaky_relu": "z[j] > 0.0$f ? z[j] : 0.01$f * z[j]",
     "elu": "z[j] > 0.0$f ? z[j] : expm1$f(z[j])",
-    "softplus": SOFTPLUS,
+    "softplus": "(z[j] > 0.0$f ? z[j] : 0.0$f) + log1p$f(exp$f(-fabs$f(z[j])))",
     "gelu": "0.5$f * z[j] * erfc$f(-0.7071067811865476$f * z[j])",
     "silu": "z[j] / (1.0$f + exp$f(-z[j]))",
     "exponential": "exp$f(z[j])",
     "selu": "z[j] > 0.0$f ? 1.0507009873554805$f * z[j] : 1.7580993408473766$f * expm1$f(z[j])",
-    "mish": f"z[j] * tanh$f({SOFTPLUS})",
+    "mish": "z[j] * tanh$f((z[j] > 0.0$f ? z[j] : 0.0$f) + log1p$f(exp$f(-fabs$f(z[j]))))",
 }
+# end of expressions
 
 
 def helpers(d, values):

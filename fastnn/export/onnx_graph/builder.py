@@ -79,6 +79,24 @@ class Graph:
     def cast(self, x, dtype):
         return self.add("Cast", x, to=self._type(dtype))
 
+    def find(self, x, numbers):
+        """Return the position of each x (n, 1) among numbers, -1 if it is not there."""
+        equal = self.cast(self.add("Equal", x, numbers), np.int64)
+        place = self.add("Mul", equal, np.arange(1, len(numbers) + 1))
+        place = self.add("ReduceSum", place, np.array([1]), keepdims=1)
+        return self.add("Sub", place, number(1, np.int64))
+
+    def find_text(self, x, texts, codes):
+        """Return the code of each text x (n, 1) among texts, -1 if it is not there."""
+        return self.add(
+            "LabelEncoder",
+            x,
+            domain=ML,
+            keys_strings=texts,
+            values_int64s=codes,
+            default_int64=-1,
+        )
+
     def to_bytes(self, title):
         """Return the checked model as the content of a file."""
         helper = self.onnx.helper

@@ -1,31 +1,42 @@
 """Networks as nodes. Those of a group compute together, with matrices (n_networks, n_in, n_out)."""
 
+import ast
+
 import numpy as np
 
 from ...errors import DataError, Wording
 from .builder import number
 
-#: The nodes of each activation but softmax. g : Graph, z : name of the input
-ACTIVATIONS = {
-    "identity": lambda g, z: z,
-    "sigmoid": lambda g, z: g.add("Sigmoid", z),
-    "relu": lambda g, z: g.add("Relu", z),
-    "tanh": lambda g, z: g.add("Tanh", z),
-    "leaky_relu": lambda g, z: g.add("LeakyRelu", z, alpha=0.01),
-    "elu": lambda g, z: g.add("Elu", z, alpha=1.0),
-    "softplus": lambda g, z: g.add("Softplus", z),
-    "gelu": lambda g, z: g.add("Mul", z, _normal_cdf(g, z)),
-    "silu": lambda g, z: g.add("Mul", z, g.add("Sigmoid", z)),
-    "softmax": lambda g, z: g.add("Softmax", z, axis=-1),
-    "exponential": lambda g, z: g.add("Exp", z),
-    "selu": lambda g, z: g.add("Selu", z, alpha=1.6732632423543772, gamma=1.0507009873554805),
-    "mish": lambda g, z: g.add("Mul", z, g.add("Tanh", g.add("Softplus", z))),
+#: The operators of each activation, of its input z and of constants.
+# generated: operators, by src/generate.py from src/operations.py
+OPERATORS = {
+    "identity": "z",
+    "sigmoid": "Sigmoid(z)",
+    "relu": "Relu(z)",
+    "tanh": "Tanh(z)",
+    "leaky_relu": "LeakyRelu(z, alpha=0.01)",
+    "elu": "Elu(z, alpha=1.0)",
+    "softplus": "Softplus(z)",
+    "gelu": "Mul(z, Add(Mul(Erf(Mul(z, 0.7071067811865476)), 0.5), 0.5))",
+    "silu": "Mul(z, Sigmoid(z))",
+    "softmax": "Softmax(z, axis=-1)",
+    "exponential": "Exp(z)",
+    "selu": "Selu(z, alpha=1.6732632423543772, gamma=1.0507009873554805)",
+    "mish": "Mul(z, Tanh(Softplus(z)))",
 }
+# end of operators
 
 
-def _normal_cdf(g, z):
-    erf = g.add("Erf", g.add("Mul", z, number(0.5**0.5)))
-    return g.add("Add", g.add("Mul", erf, number(0.5)), number(0.5))
+def activate(g, name, z):
+    """Add the nodes of an activation, and return the name of its output. z : name of the input"""
+
+    def value(part):
+        if isinstance(part, ast.Call):
+            attributes = {str(a.arg): ast.literal_eval(a.value) for a in part.keywords}
+            return g.add(ast.unparse(part.func), *map(value, part.args), **attributes)
+        return z if isinstance(part, ast.Name) else number(ast.literal_eval(part))
+
+    return value(ast.parse(OPERATORS[name], mode="eval").body)
 
 
 def outputs(g, x, layers):
@@ -44,7 +55,7 @@ def outputs(g, x, layers):
         x = g.add("MatMul", x, W[0] if one else W)
         if b is not None:
             x = g.add("Add", x, b[0] if one else b)
-        x = ACTIVATIONS[activation](g, x)
+        x = activate(g, activation, x)
     return x
 
 

@@ -26,6 +26,8 @@ class Engine:
     drives : bool
         Whether the engine runs its own loop in `drive` and calls ``session.tick()`` after each
         iteration. Otherwise the session calls `advance`.
+    has_diverged : bool
+        Whether the last `advance` ended because a loss or parameter was not finite.
     """
 
     validates = False
@@ -33,6 +35,10 @@ class Engine:
     queued = False
     defers_moments = False
     drives = False
+
+    @property
+    def has_diverged(self):
+        return False
 
     def load(self, state):
         """Load the parameters from the network, moments and position from the state."""

@@ -134,6 +134,10 @@ class BlocksEngine(Engine):
         engine.load(state)
         self.block = Block(engine, first, n_rows, is_last, epoch, loss_sum, np.empty((3, 1)))
 
+    @property
+    def has_diverged(self):
+        return self.block is not None and self.block.engine.has_diverged
+
     def restore(self):
         if self.block is not None:
             self.block.engine.restore()

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from ...input_table import Table
-from ...kernels import MAX_SHORT_SHUFFLE, Metric
+from ...kernels import MAX_SHORT_SHUFFLE, Metric, Stop
 from ...losses import CustomLoss
 from ...threads import ThreadChoice
 from .base import Engine, batch_rows
@@ -165,6 +165,10 @@ class DenseEngine(Engine):
 
     def epochs_validated(self):
         return self.trainer.epochs_validated()
+
+    @property
+    def has_diverged(self):
+        return self.trainer.stop() == Stop.NOT_FINITE
 
     def restore(self):
         self.trainer.restore()

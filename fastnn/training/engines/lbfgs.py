@@ -4,7 +4,8 @@ from typing import Any
 
 import numpy as np
 
-from ...network import split_layers
+from ... import kernels
+from ...network import as_dtype, split_layers
 from ...sparse_rows import is_sparse
 from ..state import DivergenceError
 from .base import Engine
@@ -55,9 +56,11 @@ class LBFGSEngine(Engine):
         def after_iteration(x):
             if not np.array_equal(x, objective.net.params):  # not the last point of the line search
                 evaluate(x)
+            params = x.astype(self.net.dtype)
+            if not kernels.all_finite(params):
+                self.diverged()
             session.begin_slice(1)[0, 0] = objective.loss
-            self.params = x.astype(self.net.dtype)
-            self.iterations += 1
+            self.params, self.iterations = params, self.iterations + 1
             if session.tick():
                 raise _Stopped
 
@@ -85,8 +88,8 @@ class LBFGSEngine(Engine):
     def diverged(self):
         i = self.iterations + 1
         raise DivergenceError(
-            f"L-BFGS diverged in iteration {i}: the loss is not finite. The parameters are those of "
-            "the iteration before. Look for NaN in X and y, scale inputs and targets to about -1..1, "
+            f"L-BFGS diverged in iteration {i}: the loss or a parameter is not finite. The parameters are those "
+            "of the iteration before. Look for NaN in X and y, scale inputs and targets to about -1..1, "
             "or add a penalty (l2).",
             i,
             i,
@@ -101,7 +104,7 @@ class Objective:
 
     def __init__(self, net, data, l2, n_threads):
         self.net, self.l2, self.n_threads, self.loss = (
-            net._as_dtype(np.dtype(np.float64)),
+            as_dtype(net, np.dtype(np.float64)),
             l2,
             n_threads,
             np.nan,

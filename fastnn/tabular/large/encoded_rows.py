@@ -7,9 +7,9 @@ import time
 
 import numpy as np
 
-from ..input_table import Table
-from ..training.groups import RowGroups
-from ..training.stream import StreamedData, hashes
+from ...input_table import table_of
+from ...training.groups import RowGroups
+from ...training.stream import StreamedData, hashes
 
 READ_BYTES = 2e6  # of a group of rows
 BUCKET_SEED = 1  # of the hash that chooses the file of a row
@@ -141,7 +141,7 @@ class _TrainingRows:
         for rows in stored.groups(settings):
             rows = rows[rows["fold"] != job.fold]
             numbers, positions, codes = (np.ascontiguousarray(rows[name]) for name in PARTS)
-            X = Table._of(numbers, positions, codes, layout)
+            X = table_of(numbers, positions, codes, layout)
             if job.weights is not None:
                 X = job.weights.multiply(X)
             yield (X, rows["y"], rows["weight"]) if stored.has_weight else (X, rows["y"])

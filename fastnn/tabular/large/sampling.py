@@ -6,9 +6,10 @@ from typing import Any
 import numpy as np
 from sklearn.utils.validation import _check_sample_weight
 
-from ..errors import placed
-from ..training.stream import hashes
-from . import budget, frames
+from ...errors import placed
+from ...training.stream import hashes
+from ..columns import frames
+from ..fitting import budget
 
 SEED = 0  # of the hash that chooses the rows
 SHRINK = 0.75  # by which the share of the rows in the sample decreases when it is too large
@@ -29,12 +30,15 @@ class Rows:
     weight : ndarray (n,) or None
     numbers : ndarray (n,) or None
         The number of each row in the table; None: these are all rows.
+    target_name : str or None
+        The column that `y` is from.
     """
 
     frame: frames.Frame
     y: Any
     weight: Any
     numbers: Any = None
+    target_name: str | None = None
 
 
 def read(parts, summary, window):
@@ -61,7 +65,9 @@ def read(parts, summary, window):
         sample.add(part, weight)
     if not n:
         raise ValueError("X has no rows. fit needs at least 2.")
-    return sample.rows(), n
+    rows = sample.rows()
+    rows.target_name = parts.target
+    return rows, n
 
 
 def fits(n_rows, n_columns):

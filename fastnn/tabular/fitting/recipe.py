@@ -11,9 +11,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from .. import schedules
-from ..optimizers import AdamW
-from .encoder import Settings
+from ... import schedules
+from ...optimizers import AdamW
+from ..encoder import Settings
 
 BATCH = 256  # rows, about
 MAX_WEIGHTED = 20_000  # rows below which columns are weighted: each network copies the numbers

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from ..errors import Argument, DataError
-from ..tables import files
+from ...errors import Argument, DataError
+from ...tables import files
 
 #: Types of values that are no value of a column.
 COLLECTIONS = list, tuple, dict, set, frozenset, np.ndarray

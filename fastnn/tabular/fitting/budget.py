@@ -6,10 +6,11 @@ from dataclasses import replace
 
 import numpy as np
 
-from ..errors import Argument, DataError, Wording
-from ..many import fit_many
-from ..tables import memory
-from . import importances, recipe, training, weighting
+from ...errors import Argument, DataError, Wording
+from ...many import fit_many
+from ...tables import memory
+from ..model import mean_output
+from . import importances, recipe, weighting
 
 TRIAL_STEPS = 8  # of a training that measures the time of a step
 MAX_RESERVED = 0.3  # of the time limit, for the importances
@@ -33,11 +34,12 @@ class Clock:
         self.limit, self.began = limit, time.perf_counter()
         self.reserved = 0.0
 
-    def reserve(self, encoders, jobs, numbers, codes, sources, n_threads):
+    def reserve(self, encoders, jobs, rows, sources, n_threads):
         """Take the estimated time of importances from the limit, but no more than a part of it.
 
         They are computed at the end, and for the weights of columns.
 
+        rows : FitRows
         sources : ndarray of int
             What `Features.sources` returned.
         """
@@ -50,8 +52,8 @@ class Clock:
             phases.append((jobs[:1], weighting.most_rows(n_columns)))
         seconds = 0.0
         for of_phase, n in phases:
-            part = [x[:n] for x in numbers], codes[:n]
-            seconds += _seconds_of_importances(of_phase, encoders, *part, sources, n_threads)
+            part = rows.take(slice(n))
+            seconds += _seconds_of_importances(of_phase, encoders, part, sources, n_threads)
         self.reserved = min(seconds, MAX_RESERVED * self.limit)
 
     def plan(self, jobs, y, targets, n_folds, n_threads, stored=None):
@@ -98,23 +100,23 @@ class Clock:
         return 1.1 * (step * n_batches + reading) * recipe.n_epochs(job.configuration, n)
 
 
-def _seconds_of_importances(jobs, encoders, numbers, codes, sources, n_threads):
+def _seconds_of_importances(jobs, encoders, rows, sources, n_threads):
     """Return the estimated seconds of the importances of the networks of jobs, one for each
     configuration.
 
     Each column costs one shuffling and prediction of the rows, with some columns at once.
     """
     used = {job.configuration.encoding for job in jobs}
-    tables = {s: encoders[s].encode(numbers, codes) for s in used}
+    tables = rows.encode({s: encoders[s] for s in used})
     of_parts = {s: encoders[s].sources_of_parts(sources) for s in used}
-    parts = importances.at_once(np.unique(sources).tolist(), len(codes))
-    order = np.arange(len(codes))
+    parts = importances.at_once(np.unique(sources).tolist(), len(rows))
+    order = np.arange(len(rows))
     began = time.perf_counter()
     for s, table in tables.items():
         tables[s] = importances.shuffle(table, of_parts[s], parts[0], order)
     for job in jobs:
         for _ in range(1 + job.configuration.snapshots):
-            training.outputs([job.net], tables[job.configuration.encoding], n_threads)
+            mean_output([job.net], tables[job.configuration.encoding], n_threads)
     return (1 + len(parts)) * (time.perf_counter() - began)
 
 

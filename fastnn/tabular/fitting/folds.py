@@ -12,8 +12,8 @@ from sklearn.model_selection import (
 )
 from sklearn.utils.validation import check_consistent_length
 
-from ..errors import DataError
-from .raw_columns import is_missing
+from ...errors import DataError
+from ..columns.raw_columns import is_missing
 
 
 def split_rows(n, n_estimators, labels, groups, random_state):

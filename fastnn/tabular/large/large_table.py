@@ -10,30 +10,52 @@ import os
 import tempfile
 
 import numpy as np
-from sklearn.utils.validation import _check_sample_weight
+from sklearn.utils.validation import _check_sample_weight, check_consistent_length
 
-from ..errors import Argument, DataError, placed
-from ..messages import warn
-from ..tables.files import TableWarning
-from ..training.stream import hashes
+from ...errors import Argument, DataError, placed
+from ...messages import warn
+from ...tables.files import TableWarning
+from ...training.stream import hashes
+from ...validation import check_count
+from ..columns import frames
+from ..columns.column import KindError
+from ..fitting.progress import EncodingReporter
 from . import row_parts, sampling
-from .columns import KindError
 from .encoded_rows import EncodedRows
-from .progress import EncodingReporter
+from .sampling import Rows
 
 MIN_ROWS = 4  # in memory, for each fold
 LARGE_FILES = "/var/tmp"  # /tmp can be in memory
 SAME_ROWS = "Each pass must yield the same rows in the same order."
 
 
-def read(estimator, X, y, sample_weight, window):
-    """Return the Rows that `fit` holds in memory, and a LargeTable if they are a sample.
+def read(options, X, y, sample_weight, window):
+    """Return the Rows that `fit` holds in memory, and a LargeTable, or None if they are all rows.
 
-    Returns
-    -------
-    Rows or None
-        None if X is in memory, or a file that can be.
-    LargeTable or None
+    options : TableFitOptions
+    """
+    if window is not None:
+        window = check_count("window", window, minimum=2)
+    rows, table = _read_parts(options, X, y, sample_weight, window)
+    if rows is not None:
+        return rows, table
+    if y is None:
+        raise ValueError(
+            f"{options.estimator_name} requires y to be passed, but the target y is None. Pass an "
+            "array, or the name of a column of X."
+        )
+    if isinstance(y, str):
+        frame, values = frames.split_target(X, y)
+        return Rows(frame, values, sample_weight, target_name=y), None
+    frame = frames.read(X)
+    check_consistent_length(np.empty((frame.n_rows, 0)), y)
+    return Rows(frame, y, sample_weight), None
+
+
+def _read_parts(options, X, y, sample_weight, window):
+    """Return Rows and a LargeTable or None, of row groups and Parquet files.
+
+    The Rows are None if X is in memory, or a file that can be.
     """
     parts = row_parts.find(X, y, sample_weight)
     if parts is None:
@@ -46,14 +68,13 @@ def read(estimator, X, y, sample_weight, window):
         return None, None
     if window is None and row_parts.is_file(X) and sampling.fits(parts.n_rows, parts.n_columns):
         return None, None
-    estimator._target_name = parts.target
-    summary = estimator._target_summary()
+    summary = options.task.summary()
     rows, n_rows = sampling.read(parts, summary, window)
     for text in parts.notes:
         warn(text, TableWarning)
     if rows.numbers is None:
         return rows, None
-    n, n_folds = len(rows.numbers), _n_folds(estimator.n_estimators)
+    n, n_folds = len(rows.numbers), _n_folds(options.n_estimators)
     if n < MIN_ROWS * n_folds:
         raise DataError(
             "{argument} puts {n} rows in memory, but {n_folds} folds need at least {needed}.",
@@ -104,9 +125,9 @@ class LargeTable:
         self.folder.cleanup()
 
     def fit_targets(self, y, weight):
-        """Set the targets of the estimator. Return those of the sample."""
-        y, self.n_rows_of_class = self.summary.fit(y, weight)
-        return y
+        """Return the targets, and y of the sample as they encode it."""
+        targets, y, self.n_rows_of_class = self.summary.fit(y, weight)
+        return targets, y
 
     @contextlib.contextmanager
     def row_numbers(self):
@@ -153,22 +174,21 @@ class LargeTable:
     # ---- the second pass ----
 
     def store(self, fit):
-        """Encode all rows. Return the EncodedRows."""
-        e, features = fit.estimator, fit.estimator._features
-        has_weight = fit.weight is not None
+        """Encode all rows. Return the EncodedRows. fit : Fit"""
+        has_weight = fit.rows.weight is not None
         stored = EncodedRows(
             *(self.folder.name, fit.tables, fit.learned.dtype, has_weight),
             *(self.n_folds, self.n_rows, self.window),
         )
-        n, reporter = 0, EncodingReporter(e, self.n_folds, self.n_rows)
+        n, reporter = 0, EncodingReporter(fit.options, self.n_folds, self.n_rows)
         for part in self.parts:
             with placed(part.frame.where), _with_advice():
-                numbers, codes = features.transform(part.frame)
-                y = e._target_numbers(part.y)
+                numbers, codes = fit.features.transform(part.frame)
+                y = fit.targets.to_numbers(part.y)
                 weight = part.weight
                 if weight is not None:
                     weight = _check_sample_weight(weight, np.zeros(len(y)))
-                weight = e._multiply_class_weights(y, weight, self.n_rows_of_class)
+                weight = fit.task.weights(fit.targets, y, weight, self.n_rows_of_class)
             self.check_pass(part.first, y, numbers, codes, fit)
             rows = np.arange(part.first, part.first + len(y))
             tables = {s: encoder.encode(numbers, codes) for s, encoder in fit.encoders.items()}
@@ -189,7 +209,8 @@ class LargeTable:
         """Check that the rows of the sample in a part are those of the first pass."""
         low, high = np.searchsorted(self.numbers, [first, first + len(y)])
         rows, in_sample = self.numbers[low:high] - first, slice(low, high)
-        pairs = [(y, fit.y), (codes, fit.codes), *zip(numbers, fit.numbers)]
+        known = fit.rows
+        pairs = [(y, known.y), (codes, known.codes), *zip(numbers, known.numbers)]
         if not all(_are_equal(a[rows], b[in_sample]) for a, b in pairs):
             raise DataError(
                 "{X} has other rows in this pass than before.", SAME_ROWS, X=Argument("X")

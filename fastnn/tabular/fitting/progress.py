@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from ..training.progress import Line
+from ...training.progress import Line
 
 
 @dataclass
@@ -47,19 +47,19 @@ class EncodingReporter:
 
     Parameters
     ----------
-    estimator : BaseTabular
+    options : TableFitOptions
     n_folds, n_rows : int
     """
 
-    def __init__(self, estimator, n_folds, n_rows):
-        self.estimator, self.n_folds, self.n_rows = estimator, n_folds, n_rows
-        self.line = Line() if estimator.verbose else None
+    def __init__(self, options, n_folds, n_rows):
+        self.options, self.n_folds, self.n_rows = options, n_folds, n_rows
+        self.line = Line() if options.verbose else None
 
     def show(self, n):
         """Report that n rows are encoded."""
-        e, share = self.estimator, n / self.n_rows
-        if e._on_progress is not None:
-            e._on_progress(Progress(0, self.n_folds, 0.0, 0, None, e._score_name, None, share))
+        function, name, share = self.options.on_progress, self.options.score_name, n / self.n_rows
+        if function is not None:
+            function(Progress(0, self.n_folds, 0.0, 0, None, name, None, share))
         if self.line is not None and self.line.is_due():
             self.line.print([f"encoding rows {100 * share:3.0f} %"], "\r")
 
@@ -70,15 +70,13 @@ class ProgressReporter:
     Parameters
     ----------
     fit : Fit
-    function : callable or None
-        function(progress) is called about twenty times a second in the thread of `fit`.
-    verbose : bool
-        Whether to print the line.
+        The function `on_progress` of its options is called about twenty times a second in the
+        thread of `fit`.
     """
 
-    def __init__(self, fit, function, verbose):
-        self.fit, self.function = fit, function
-        self.line = Line() if verbose else None
+    def __init__(self, fit):
+        self.fit, self.function = fit, fit.options.on_progress
+        self.line = Line() if fit.options.verbose else None
         self.n_before = sum(bool(job.networks) for job in fit.jobs)  # trained by an earlier fit
         self.n_trained, self.seconds = 0, 0.0  # of the calls of training.train that have ended
         self.last = None
@@ -111,7 +109,7 @@ class ProgressReporter:
             self.n_before + trained,
             len(fit.done),
             fit.score,
-            fit.estimator._score_name,
+            fit.options.score_name,
             seconds / trained * left if trained else None,
         )
 

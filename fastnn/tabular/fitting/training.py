@@ -5,15 +5,15 @@ from typing import Any
 
 import numpy as np
 
-from .. import losses
-from ..callbacks import EarlyStopping
-from ..many import forward_many
-from ..mlp import MLP
-from ..training.data import Data
-from ..training.many import train_many
-from ..training.session import SLICE_EPOCHS, Session
-from ..training.state import DivergenceError, fresh
-from ..training.stream_pool import StreamPool
+from ... import losses
+from ...callbacks import EarlyStopping
+from ...mlp import MLP
+from ...training.data import Data
+from ...training.many import train_many
+from ...training.session import SLICE_EPOCHS, Session
+from ...training.state import DivergenceError, fresh
+from ...training.stream_pool import StreamPool
+from ..model import ACTIVATION
 from . import recipe
 
 
@@ -62,7 +62,7 @@ def make_jobs(configurations, tables, folds, targets, hidden, random_state):
             rng = np.random.default_rng(random_state.randint(2**31))
             net = MLP(
                 [table.n_inputs, *hidden, targets.n_out],
-                "silu",
+                ACTIVATION,
                 targets.output,
                 rng=rng,
                 dropout=[c.dropout[0]] + [c.dropout[1]] * len(hidden),
@@ -193,8 +193,3 @@ class TwoPartSession(Session):
             self.best_of_first = self.net.params.copy() if best is None else best.params
             if self.stopping:  # else a callback, which reads the state
                 self.engine.set_stopping(self.stopping.to_patience(self.state), self.metric)
-
-
-def outputs(networks, table, n_threads):
-    """Return the mean output of networks, (n, n_out) in float64."""
-    return forward_many(networks, table, n_threads=n_threads).mean(axis=0, dtype=np.float64)

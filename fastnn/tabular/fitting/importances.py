@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from ...input_table import table_of
 from .folds import sample
 
 MIN_ROWS, MAX_ROWS = 200, 2000
@@ -10,27 +11,31 @@ TABLE_ROWS = 1000  # that are predicted at once
 NO_COLUMN = -1
 
 
-def permutation(estimator, numbers, codes, y, weight, folds, random_state, n_threads):
+def permutation(model, rows, folds, random_state, n_threads):
     """Return by how much the loss grows if the values of a column are shuffled, for each column.
 
     Each row is predicted by the networks that held it out. At most 2,000 rows are used, and from
     100 columns on fewer, down to 200.
+
+    Parameters
+    ----------
+    model : TableModel
+    rows : FitRows
+    folds : list of (ndarray, ndarray)
+        Training rows and held-out rows of the folds of the model.
 
     Returns
     -------
     ndarray (n_features,)
         0 for columns that are not used.
     """
-    e = estimator
-    most = most_rows(len(e._features.positions)) // len(folds)
-    parts = [sample(rows, max(1, most), random_state) for _, rows in folds]
-    rows = np.concatenate(parts)
+    features = model.features
+    most = most_rows(len(features.positions)) // len(folds)
+    parts = [sample(held_out, max(1, most), random_state) for _, held_out in folds]
+    rows = rows.take(np.concatenate(parts))
     ends = np.cumsum([len(part) for part in parts])
-    numbers, codes, y = [x[rows] for x in numbers], codes[rows], y[rows]
-    weight = weight[rows] if weight is not None and weight[rows].any() else None
-
-    features, tables = e._features, e._encode(numbers, codes)
-    of_parts = [encoder.sources_of_parts(features.sources()) for encoder in e._encoders]
+    tables = model.encode(rows.numbers, rows.codes)
+    of_parts = [encoder.sources_of_parts(features.sources()) for encoder in model.encoders]
     order = random_state.permutation(len(rows))
 
     def losses(sources):
@@ -38,12 +43,12 @@ def permutation(estimator, numbers, codes, y, weight, folds, random_state, n_thr
         starts, P = len(order) * np.arange(len(sources))[:, None], []
         for k, (end, part) in enumerate(zip(ends, parts)):
             of_fold = (starts + np.arange(end - len(part), end)).ravel()
-            of_part = e._predict_fold([table[of_fold] for table in shuffled], k, n_threads)
+            of_part = model.predict_fold([table[of_fold] for table in shuffled], k, n_threads)
             P.append(of_part.reshape(len(sources), len(part), *of_part.shape[1:]))
-        return [e._targets.value(p, y, weight) for p in np.concatenate(P, axis=1)]
+        return [model.targets.value(p, rows.y, rows.weight) for p in np.concatenate(P, axis=1)]
 
     of_all = losses([NO_COLUMN])[0]
-    out = np.zeros(e.n_features_in_)
+    out = np.zeros(features.n_columns)
     for sources in at_once(features.used(), len(order)):
         out[[features.positions[source] for source in sources]] = np.subtract(
             losses(sources), of_all
@@ -85,7 +90,8 @@ def shuffle(table, of_parts, sources, order):
             rows = slice(i * len(order), (i + 1) * len(order))
             stacked[rows, chosen] = values[order[:, None], chosen]
         parts.append(stacked)
-    return table._of(*parts, table.layout)
+    numbers, positions, codes = parts
+    return table_of(numbers, positions, codes, table.layout)
 
 
 def most_rows(n_columns, max_values=None):

@@ -1,4 +1,4 @@
-"""One call of `fit`: from the table to the members of the ensemble."""
+"""One call of `fit`: from the table to the TableModel."""
 
 import contextlib
 from dataclasses import dataclass
@@ -8,34 +8,45 @@ import numpy as np
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import _check_sample_weight
 
-from ..errors import Argument, DataError
-from ..messages import plural
-from ..validation import check_threads
-from . import budget, importances, selection, training, weighting
-from .encoder import Encoder, Scaling
-from .features import NO_COLUMN, Features
+from ...errors import Argument, DataError
+from ...messages import plural
+from ...validation import check_threads
+from ..columns.features import NO_COLUMN, Features
+from ..encoder import Encoder, Scaling
+from ..large import large_table
+from ..model import Member, TableModel, mean_output
+from ..unfinished import Unfinished, digests_of
+from . import budget, importances, recipe, selection, training, weighting
 from .folds import group_numbers, split_rows, weights_of
 from .progress import ProgressReporter
-from .unfinished import Unfinished, digests_of
+from .rows import FitRows
 
 
 @dataclass(eq=False, repr=False)
-class Member:
-    """The networks of one configuration.
+class FittedTable:
+    """What one call of `fit` returns.
 
     Attributes
     ----------
-    encoder : int
-        Position of their encoder in the estimator's list.
-    share : float
-        Their share of the prediction. It is 0 only while folds are left to train.
-    networks : list of list of MLP
-        One or two for each fold, whose outputs are averaged.
+    model : TableModel
+    importances : ndarray (n_columns,)
+    oof_prediction : ndarray (n, ...)
+    oof_rows : ndarray (n,) of int, or None
+        The numbers of these rows in the table; None: these are all rows.
+    fold_of_row : ndarray (n,) of int, or None
+        Position of the fold that held out each row among those that are trained, -1 for none.
+    oof_score : float or None
+    interrupt : KeyboardInterrupt or None
+        The interrupt that stopped training after some folds.
     """
 
-    encoder: int
-    share: float
-    networks: list
+    model: TableModel
+    importances: np.ndarray
+    oof_prediction: np.ndarray
+    oof_rows: np.ndarray | None
+    fold_of_row: np.ndarray | None
+    oof_score: float | None
+    interrupt: KeyboardInterrupt | None = None
 
 
 class Fit:
@@ -43,14 +54,18 @@ class Fit:
 
     Parameters
     ----------
-    estimator : TabularClassifier or TabularRegressor
+    options : TableFitOptions
     X, y, sample_weight, groups, window
-        As in `fit`.
+        As in `fit` of the estimators.
 
     Attributes
     ----------
     large : LargeTable or None
         The table, if the rows in memory are a sample of it.
+    features : Features
+    targets : Classes or Numbers
+    rows : FitRows
+        Those in memory.
     jobs : list of Job
         All folds of one configuration, then all of the next.
     seed : int
@@ -69,9 +84,9 @@ class Fit:
 
     stored: Any = None
 
-    def __init__(self, estimator, X, y, sample_weight, groups, window):
-        e = self.estimator = estimator
-        self.clock = budget.Clock(e.time_limit)
+    def __init__(self, options, X, y, sample_weight, groups, window):
+        self.options, self.task = options, options.task
+        self.clock = budget.Clock(options.time_limit)
         for name, values in (("sample_weight", sample_weight), ("groups", groups)):
             if isinstance(values, str):
                 raise DataError(
@@ -81,156 +96,142 @@ class Fit:
                     value=values,
                     drop=Argument("drop"),
                 )
-        rows, self.large = e._read_rows(X, y, sample_weight, window)
-        frame, y, weight = rows.frame, rows.y, rows.weight
-        n = self.n = frame.n_rows
+        rows, self.large = large_table.read(options, X, y, sample_weight, window)
+        self.target_name, frame, weight = rows.target_name, rows.frame, rows.weight
+        n = frame.n_rows
         if n < 2:
             raise ValueError(f"fit needs at least 2 rows, got {plural(n, 'sample')}.")
         if weight is not None:
             weight = _check_sample_weight(weight, np.zeros(n), ensure_non_negative=True)
         n_all = n if self.large is None else self.large.n_rows
         self.groups = None if groups is None else group_numbers(groups, n_all)
-        self.hidden = e._hidden_sizes()
-        self.random_state = check_random_state(e.random_state)
-        self.n_threads = check_threads(e.n_threads)
-        n_rows_of_class = None
-        if self.large is None:
-            self.y = e._fit_targets(y, weight)
-        else:
-            self.y = self.large.fit_targets(y, weight)
-            n_rows_of_class = self.large.n_rows_of_class
-        self.weight = weight = e._multiply_class_weights(self.y, weight, n_rows_of_class)
+        self.random_state = check_random_state(options.random_state)
+        self.n_threads = check_threads(options.n_threads)
+        target_rows = self.task if self.large is None else self.large
+        self.targets, y = target_rows.fit_targets(rows.y, weight)
+        n_rows_of_class = None if self.large is None else self.large.n_rows_of_class
+        weight = self.task.weights(self.targets, y, weight, n_rows_of_class)
         if weight is not None and not 0 < weight.sum() < np.inf:
             raise ValueError(
                 f"the sum of the weights of the rows is {weight.sum():g}. At least one weight must be "
                 "above 0, and their sum finite."
             )
-        columns = (e.numbers, e.categories, e.dates, e.drop)
         with contextlib.nullcontext() if self.large is None else self.large.row_numbers():
-            e._features = Features.fit(frame, *(() if v is None else v for v in columns))
-            self.numbers, self.codes = e._features.transform(frame)
-        e._describe_columns()
-        self.targets, self.done, self.score = e._targets, [], None
+            self.features = Features.fit(frame, **options.declared)
+            numbers, codes = self.features.transform(frame)
+        self.rows = FitRows(numbers, codes, y, weight)
+        self.done, self.score = [], None
 
-    def run(self, unfinished=None, members=()):
-        """Train the networks, and set the fitted attributes of the estimator.
+    def run(self, stopped=None):
+        """Train the networks. Return the FittedTable.
 
-        Parameters
-        ----------
-        unfinished : Unfinished, optional
-            The fit to continue.
-        members : list of Member
-            Its networks, of all configurations.
-
-        Returns
-        -------
-        KeyboardInterrupt or None
-            The interrupt that stopped training after some folds.
+        stopped : TableModel, optional
+            That of the fit to continue.
         """
+        if self.targets.is_classifier and self.targets.n_out == 1:
+            if stopped is not None:  # its targets had several classes
+                stopped.unfinished.refuse("targets")
+            return self.end_without_networks()
         with self.large or contextlib.nullcontext():
-            return self._run(unfinished, members)
+            self.make_jobs(stopped)
+            interrupt = self.train_until_interrupt()
+            fitted = self.end()
+        fitted.interrupt = interrupt
+        return fitted
 
-    def _run(self, unfinished, members):
-        self.make_jobs(unfinished, members)
-        done, interrupt = list(self.done), None
-        e, line = self.estimator, None
-        if e.verbose or e._on_progress is not None:
-            line = ProgressReporter(self, e._on_progress, bool(e.verbose))
+    def train_until_interrupt(self):
+        """Train the networks. Return the KeyboardInterrupt that came when more folds were done."""
+        done, line = list(self.done), None
+        if self.options.verbose or self.options.on_progress is not None:
+            line = ProgressReporter(self)
         try:
             self.train(line)
         except KeyboardInterrupt as error:
             self.update_done()
             if self.done == done:  # nothing is new
                 raise
-            interrupt = error
+            return error
         finally:
             if line is not None:
                 line.end()
-        self.end()
-        return interrupt
+        return None
 
     # ---- before training ----
 
-    def make_jobs(self, unfinished, members):
-        """Encode the table and make the networks. Those of an unfinished fit have been trained."""
-        from . import file  # it imports Member
-
-        e = self.estimator
-        m = self.split()
-        configurations = list(dict.fromkeys(e._configurations(m)))
+    def make_jobs(self, stopped):
+        """Encode the table and make the networks. Those of a stopped fit have been trained."""
+        hidden = self.options.hidden_sizes
+        configurations = self.configurations(self.split())
         self.encoders = self.fit_encoders(configurations)
         configurations = [c for c in configurations if c.encoding in self.encoders]
         n_folds = len(self.folds)
         budget.check_memory(
-            self.encoders, self.hidden, self.targets.n_out, n_folds, e._features, self.n
+            self.encoders, hidden, self.targets.n_out, n_folds, self.features, len(self.rows)
         )
-        file.check_before_training(e, list(self.encoders.values()), n_folds)
-        self.tables = {s: c.encode(self.numbers, self.codes) for s, c in self.encoders.items()}
-        self.learned = self.targets.encode(self.y)
+        encoders = list(self.encoders.values())
+        model = TableModel(self.features, encoders, [], self.targets, self.target_name)
+        self.options.check_size(model, n_folds)
+        self.tables = self.rows.encode(self.encoders)
+        self.learned = self.targets.encode(self.rows.y)
         self.jobs = training.make_jobs(
-            configurations, self.tables, self.folds, self.targets, self.hidden, self.random_state
+            configurations, self.tables, self.folds, self.targets, hidden, self.random_state
         )
         if self.large is not None:
             self.stored = self.large.store(self)
             for job in self.jobs:
                 job.n_train = self.stored.n_train(job.fold)
-        if unfinished is None:
+        if stopped is None:
             self.clock.reserve(
-                self.encoders,
-                self.jobs,
-                self.numbers,
-                self.codes,
-                e._features.sources(),
-                self.n_threads,
+                self.encoders, self.jobs, self.rows, self.features.sources(), self.n_threads
             )
             n_configurations, self.share = self.clock.plan(
                 self.jobs, self.learned, self.targets, n_folds, self.n_threads, self.stored
             )
         else:
-            n_configurations, self.share = len(members), unfinished.share
+            n_configurations, self.share = len(stopped.members), stopped.unfinished.share
         del self.jobs[n_configurations * n_folds :]
         self.seed = self.random_state.randint(2**31)
         self.predictions = [None] * len(self.jobs)
-        self.digests = digests_of(
-            e._features,
-            self.numbers,
-            self.codes,
-            self.y,
-            self.weight,
-            self.targets,
-            getattr(e, "classes_", None),
-            self.jobs,
-        )
-        if unfinished is not None:
-            unfinished.check(self.digests)
+        self.digests = digests_of(self.features, self.rows, self.targets, self.jobs)
+        if stopped is not None:
+            stopped.unfinished.check(self.digests)
+            trained = stopped.unfinished.folds
             for i, job in enumerate(self.jobs):
-                if job.fold in unfinished.folds:
-                    networks = members[i // n_folds].networks
-                    job.networks = networks[unfinished.folds.index(job.fold)]
+                if job.fold in trained:
+                    networks = stopped.members[i // n_folds].networks
+                    job.networks = networks[trained.index(job.fold)]
             self.update_done()
+
+    def configurations(self, m):
+        """Return the different configurations for networks that train on m rows each."""
+        targets, has_days = self.targets, self.features.has_days()
+        found = recipe.configurations(targets.is_classifier, m, targets.n_out, has_days)
+        return list(dict.fromkeys(self.task.monitored(found)))
 
     def split(self):
         """Set the folds. Return the number of rows that each network trains on."""
-        n_estimators = self.estimator.n_estimators
+        n_estimators = self.options.n_estimators
         if self.large is not None:
             self.folds = self.large.split(n_estimators, self.groups, self.random_state)
             return round(self.large.n_rows * (1 - 1 / self.large.n_folds))
-        labels = self.y if self.targets.is_classifier else None
-        self.folds = split_rows(self.n, n_estimators, labels, self.groups, self.random_state)
+        labels = self.rows.y if self.targets.is_classifier else None
+        self.folds = split_rows(
+            len(self.rows), n_estimators, labels, self.groups, self.random_state
+        )
         return len(self.folds[0][0])
 
     def fit_encoders(self, configurations):
         """Return {Settings: Encoder} of the configurations, without those that have no inputs."""
-        features, numbers = self.estimator._features, self.numbers
+        features, numbers = self.features, self.rows.numbers
         scalings = [Scaling.fit(x, n.part == "value") for n, x in zip(features.numbers, numbers)]
-        target = self.targets.for_trees(self.y)
+        target, width = self.targets.for_trees(self.rows.y), self.options.hidden_sizes[0]
         out = {}
         for settings in dict.fromkeys(c.encoding for c in configurations):
             n_levels = [
                 0 if category.part == "day of year" and not settings.days else category.n_levels
                 for category in features.categories
             ]
-            encoder = Encoder.fit(scalings, numbers, n_levels, target, settings, self.hidden[0])
+            encoder = Encoder.fit(scalings, numbers, n_levels, target, settings, width)
             if encoder.n_inputs:
                 out[settings] = encoder
         if not out:
@@ -255,13 +256,12 @@ class Fit:
         weighted = [job for job in others if job.configuration.weighted and not job.networks]
         if n_folds > 1 and weighted:
             self.train_jobs(first, line)
-            sources = self.estimator._features.sources()
+            sources = self.features.sources()
             weights = weighting.column_weights(
                 first,
                 self.encoders[first[0].configuration.encoding],
                 sources,
-                self.y,
-                self.weight,
+                self.rows,
                 self.targets,
                 np.random.default_rng(self.seed),
                 self.n_threads,
@@ -274,9 +274,9 @@ class Fit:
         training.train(
             [job for job in jobs if not job.networks],
             self.learned,
-            self.weight,
+            self.rows.weight,
             self.targets,
-            self.hidden[0],
+            self.options.hidden_sizes[0],
             self.n_threads,
             self.share,
             self.end_job,
@@ -297,7 +297,8 @@ class Fit:
         self.done = [fold for fold, each in enumerate(trained) if all(each)]
         if self.done:
             rows, _, P = self.choice = self.choose()
-            self.score = self.estimator._score(P, self.y[rows], weights_of(self.weight, rows))
+            y, weight = self.rows.y[rows], weights_of(self.rows.weight, rows)
+            self.score = self.task.score(self.targets, P, y, weight)
 
     # ---- the choice ----
 
@@ -318,11 +319,11 @@ class Fit:
             np.concatenate([self.predict_held_out(i + fold) for fold in self.done])
             for i in range(0, len(self.jobs), n_folds)
         ]
-        weight = weights_of(self.weight, rows)
-        shares = selection.greedy(predictions, self.y[rows], weight, self.targets)
+        y, weight = self.rows.y[rows], weights_of(self.rows.weight, rows)
+        shares = selection.greedy(predictions, y, weight, self.targets)
         P = selection.weighted_mean(shares, predictions)
         if self.targets.is_classifier:
-            self.targets.fit_temperature(P, self.y[rows], weight)
+            self.targets.fit_temperature(P, y, weight)
             P = self.targets.calibrate(P)
         return rows, shares, P
 
@@ -330,24 +331,47 @@ class Fit:
         """Return the predictions of the networks of job i for the rows that they held out."""
         if self.predictions[i] is None:
             job = self.jobs[i]
-            Y = training.outputs(job.networks, job.table[job.held_out], self.n_threads)
+            Y = mean_output(job.networks, job.table[job.held_out], self.n_threads)
             self.predictions[i] = self.targets.finish(Y)
         return self.predictions[i]
 
     def end(self):
-        """Set the fitted attributes."""
-        e, n_folds, n_done = self.estimator, len(self.folds), len(self.done)
-        rows, shares, P = self.choice
+        """Return the FittedTable of the folds that are done."""
+        oof_rows, shares, P = self.choice
+        oof_prediction = np.full((len(self.rows), *P.shape[1:]), np.nan)
+        oof_prediction[oof_rows] = P
+        fold_of_row = np.full(len(self.rows), -1)
+        for i, fold in enumerate(self.done):
+            fold_of_row[self.folds[fold][1]] = i
+        rows = fold_of_row >= 0
+        P, y, weight = oof_prediction[rows], self.rows.y[rows], weights_of(self.rows.weight, rows)
+        score = self.task.score(self.targets, P, y, weight)
+        model = self.model(shares)
+        errors = self.targets.errors(P, y)
+        if errors is not None:
+            counted = np.ones(len(y), bool) if weight is None else weight > 0
+            fold = fold_of_row[rows]
+            model.errors = [errors[counted & (fold == i), None] for i in range(len(self.done))]
+        found = importances.permutation(
+            model,
+            self.rows,
+            [self.folds[fold] for fold in self.done],
+            self.random_state,
+            self.n_threads,
+        )
+        return FittedTable(model, found, oof_prediction, self.oof_rows(), fold_of_row, score)
+
+    def model(self, shares):
+        """Return the TableModel of the folds that are done. shares : what `choose` returned"""
+        n_folds, unfinished = len(self.folds), None
         groups = [self.jobs[i : i + n_folds] for i in range(0, len(self.jobs), n_folds)]
         chosen = list(zip(groups, shares))
-        e._unfinished = None
-        if n_done < n_folds:  # `fit(resume=True)` needs all networks
-            e._unfinished = Unfinished(self.done, n_folds, self.share, self.digests)
+        if len(self.done) < n_folds:  # `fit(resume=True)` needs all networks
+            unfinished = Unfinished(self.done, n_folds, self.share, self.digests)
         else:
             chosen = [(group, share) for group, share in chosen if share > 0]
         used = list(dict.fromkeys(group[0].configuration.encoding for group, _ in chosen))
-        e._encoders = [self.encoders[settings] for settings in used]
-        e._members = [
+        members = [
             Member(
                 used.index(group[0].configuration.encoding),
                 float(share),
@@ -355,20 +379,24 @@ class Fit:
             )
             for group, share in chosen
         ]
-        e.n_folds_, e.n_folds_left_ = n_done, n_folds - n_done
-        e.oof_prediction_ = np.full((self.n, *P.shape[1:]), np.nan)
-        e.oof_prediction_[rows] = P
-        e._fold_of_row = np.full(self.n, -1)
-        for i, fold in enumerate(self.done):
-            e._fold_of_row[self.folds[fold][1]] = i
-        e._set_scores(self.y, self.weight)
-        e.feature_importances_ = importances.permutation(
-            e,
-            self.numbers,
-            self.codes,
-            self.y,
-            self.weight,
-            [self.folds[fold] for fold in self.done],
-            self.random_state,
-            self.n_threads,
+        encoders = [self.encoders[settings] for settings in used]
+        return TableModel(
+            self.features,
+            encoders,
+            members,
+            self.targets,
+            self.target_name,
+            unfinished=unfinished,
         )
+
+    def end_without_networks(self):
+        """Return the FittedTable of targets of one class."""
+        model = TableModel(self.features, [], [], self.targets, self.target_name)
+        importances = np.zeros(self.features.n_columns)
+        return FittedTable(
+            model, importances, np.ones((len(self.rows), 1)), self.oof_rows(), None, 1.0
+        )
+
+    def oof_rows(self):
+        """Return the numbers of the rows in memory, None for all rows."""
+        return None if self.large is None else self.large.numbers

@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 from sklearn.utils.validation import check_consistent_length
 
-from ..errors import Argument, DataError, placed
-from ..messages import did_you_mean
-from ..tables import parquet_parts
-from ..training.groups import check_source, iterate
-from ..validation import describe_type, is_path
-from . import frames
+from ...errors import Argument, DataError, placed
+from ...messages import did_you_mean
+from ...tables import parquet_parts
+from ...training.groups import check_source, iterate
+from ...validation import describe_type, is_path
+from ..columns import frames
 
 
 @dataclass(eq=False, repr=False)

@@ -10,7 +10,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from . import importances, training
+from ...input_table import table_of
+from ..model import mean_output
+from . import importances
 from .folds import sample, weights_of
 
 MAX_VALUES = 100_000_000  # that are shuffled or copied: for each column, rows times columns
@@ -38,7 +40,7 @@ class InputWeights:
             code_scale=tuple((self.codes * table.layout.code_scale).tolist()),
         )
         numbers = np.ascontiguousarray(table.numbers * self.numbers, table.dtype)
-        return table._of(numbers, table.positions, table.codes, layout)
+        return table_of(numbers, table.positions, table.codes, layout)
 
     def move_into(self, net, layout):
         """Multiply the first layer by the weights, so that the network reads the unweighted table."""
@@ -52,7 +54,7 @@ def most_rows(n_columns):
     return importances.most_rows(n_columns, MAX_VALUES)
 
 
-def column_weights(jobs, encoder, sources, y, weight, targets, rng, n_threads):
+def column_weights(jobs, encoder, sources, rows, targets, rng, n_threads):
     """Return the weights of the columns for each fold, whose mean square is 1.
 
     Parameters
@@ -63,8 +65,8 @@ def column_weights(jobs, encoder, sources, y, weight, targets, rng, n_threads):
         That of the configuration.
     sources : ndarray of int
         What `Features.sources` returned.
-    y, weight
-        Targets and weights of all rows.
+    rows : FitRows
+    targets : Classes or Numbers
     rng : numpy.random.Generator
     n_threads : int
 
@@ -78,14 +80,14 @@ def column_weights(jobs, encoder, sources, y, weight, targets, rng, n_threads):
     most = max(1, most_rows(len(used)) // len(jobs))
     out = np.zeros((len(jobs), len(used)))
     for job, of_fold in zip(jobs, out):
-        rows = sample(job.held_out, most, rng)
-        table, w = job.table[rows], weights_of(weight, rows)
-        order, losses = rng.permutation(len(rows)), []
-        for columns in importances.at_once([importances.NO_COLUMN, *used], len(rows)):
+        chosen = sample(job.held_out, most, rng)
+        table, y, weight = job.table[chosen], rows.y[chosen], weights_of(rows.weight, chosen)
+        order, losses = rng.permutation(len(chosen)), []
+        for columns in importances.at_once([importances.NO_COLUMN, *used], len(chosen)):
             shuffled = importances.shuffle(table, of_parts, columns, order)
-            P = targets.finish(training.outputs(job.networks, shuffled, n_threads))
-            P = P.reshape(len(columns), len(rows), *P.shape[1:])
-            losses += [targets.value(p, y[rows], w) for p in P]
+            P = targets.finish(mean_output(job.networks, shuffled, n_threads))
+            P = P.reshape(len(columns), len(chosen), *P.shape[1:])
+            losses += [targets.value(p, y, weight) for p in P]
         of_fold[:] = np.subtract(losses[1:], losses[0])
     weights = np.zeros((len(jobs), used[-1] + 1))
     weights[:, used] = weights_from((out.sum(axis=0) - out) / (len(jobs) - 1))

@@ -1,0 +1,1 @@
+"""A table as columns: numbers, categories, dates, and the features that they become."""

@@ -1,0 +1,161 @@
+"""Columns of categories: texts, and numbers that the user names."""
+
+import math
+from typing import ClassVar
+
+import numpy as np
+
+from ...messages import printable
+from ...tables.texts import first_other_text, is_missing_mark, parse_date
+from .column import MIN_COUNT, CategoryFeature, Column, Contents, where_present
+from .raw_columns import to_texts
+
+MAX_LEVELS = 2000  # of a category: each step updates the weights of all
+
+FIND_TEXT = """
+/* The position of a text among sorted texts, -1 if it is not there, `missing` if it is empty */
+static int32_t ${name}_find_text(const char *t, const char *const *texts, size_t n, int32_t missing)
+{
+    size_t low = 0, high = n;
+    if (t == NULL || *t == '\\0')
+        return missing;
+    while (low < high) {
+        const size_t middle = low + (high - low) / 2;
+        const int order = strcmp(t, texts[middle]);
+        if (order == 0)
+            return (int32_t)middle;
+        if (order < 0)
+            high = middle;
+        else
+            low = middle + 1;
+    }
+    return -1;
+}
+"""
+
+FIND = """
+/* The position of x among n numbers, -1 if it is not there, `missing` for NAN */
+static int32_t ${name}_find(double x, const double *numbers, size_t n, int32_t missing)
+{
+    if (isnan(x))
+        return missing;
+    for (size_t k = 0; k < n; k++)
+        if (numbers[k] == x)
+            return (int32_t)k;
+    return -1;
+}
+"""
+
+
+class Category(Column):
+    """A column of categories.
+
+    Its values are codes (n,), -1 for missing values, and the texts that they stand for.
+    """
+
+    kind: ClassVar[str] = "category"
+    argument: ClassVar[str] = "categories"
+    option_help: ClassVar[str] = "columns to treat as categories, such as postal codes"
+    is_read_as_text: ClassVar[bool] = True
+    category_parts: ClassVar[tuple] = ("value",)
+    c_helpers: ClassVar[dict] = dict(find_text=FIND_TEXT, find=FIND)
+
+    @classmethod
+    def declare(cls, label, raw, present):
+        return cls(label, None, present is not None)
+
+    def needs_texts(self):
+        return self.from_text
+
+    def convert(self, raw):
+        codes, levels = to_texts(raw)
+        if raw.kind == "text":
+            marks = [i for i, text in enumerate(levels) if is_missing_mark(text)]
+            codes = np.where(np.isin(codes, marks), -1, codes) if marks else codes
+        return codes, levels
+
+    # ---- features ----
+
+    def features(self, source, values):
+        """Return the category of the texts that occur often enough, sorted."""
+        codes, texts = values
+        counts = np.bincount(codes[codes >= 0], minlength=len(texts)).tolist()
+        frequent = sorted(
+            (-count, text) for text, count in zip(texts, counts) if count >= MIN_COUNT
+        )
+        levels = sorted(text for _, text in frequent[:MAX_LEVELS])
+        marks_missing = bool(len(levels) and (codes < 0).sum() >= MIN_COUNT)
+        category = CategoryFeature(source, "value", levels, marks_missing)
+        return [category] if category.n_levels >= 2 else []
+
+    def explain_no_feature(self, values):
+        codes, texts = values
+        counts = np.bincount(codes[codes >= 0], minlength=len(texts))
+        used = [text for text, count in zip(texts, counts) if count]
+        if len(used) == 1:
+            return "all values are equal"
+        no_dates = [text for text in used if parse_date(text, "iso") is None]
+        is_date = 0 < len(no_dates) <= 0.1 * len(used)
+        wrong = no_dates[0] if is_date else first_other_text(used)
+        if wrong is None:
+            return "almost all texts are different"
+        return (
+            f"almost all texts are different; most are {'dates' if is_date else 'numbers'}, but not "
+            f"{printable(wrong)!r}. Correct it, or leave it empty if it is missing"
+        )
+
+    def is_missing(self, values):
+        return values[0] < 0
+
+    def find_codes(self, values, category):
+        codes, texts = values
+        code_of = {text: i for i, text in enumerate(category.levels)}
+        return np.array([code_of.get(text, -1) for text in texts] + [-1])[codes]
+
+    def unknown(self, values, levels):
+        codes, texts = values
+        known = set(levels)
+        rows = np.array([text not in known for text in texts] + [False])[codes]
+        return (int(rows.sum()), texts[codes[rows.argmax()]]) if rows.any() else None
+
+    def summarize(self, values, write_number):
+        codes, texts = values
+        counts = np.bincount(codes[codes >= 0], minlength=len(texts))
+        missing, n_distinct = float(np.mean(codes < 0)), int(np.count_nonzero(counts))
+        return Contents(missing, n_distinct, counts=dict(zip(texts, counts.tolist())))
+
+    # ---- other formats ----
+
+    def is_text(self, levels):
+        return self.from_text or any(map(math.isnan, map(as_number, levels)))
+
+    def c_comment(self, writer, levels):
+        shown = ", ".join(map(writer.comment, levels[:4]))
+        return f"{self.kind} ({shown}{', ...' * (len(levels) > 4)})"
+
+    def to_c(self, writer, x, feature):
+        levels = feature.levels
+        if self.is_text(levels):
+            items = [writer.literal(level, "a category") for level in levels]
+            texts = writer.array("texts", "char *const", items)
+            return writer.call("find_text", x, texts, len(levels), feature.missing_code)
+        return writer.find(x, list(map(as_number, levels)), feature.missing_code)
+
+    def to_onnx(self, writer, x, feature):
+        levels = feature.levels
+        if not self.is_text(levels):
+            codes = writer.find(x, np.array(list(map(as_number, levels))))
+            return where_present(writer, x, codes, feature)
+        keys, values = [*levels, ""], [*range(len(levels)), feature.missing_code]
+        if "" in levels:
+            keys, values = levels, values[:-1]
+        return writer.find_text(x, keys, values)
+
+
+def as_number(level):
+    """Return the number that is a level of a column of numbers, NaN for another text."""
+    try:
+        x = float(level)
+    except ValueError:
+        return math.nan
+    return x if math.isfinite(x) else math.nan

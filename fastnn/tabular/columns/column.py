@@ -1,0 +1,328 @@
+"""Column: what all kinds of columns have in common, and the features that a column becomes."""
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from ...errors import DataError
+from ...messages import printable
+from ...tables.texts import is_missing_mark
+
+MIN_SPREAD, MAX_SPREAD = 1e-300, 1e305  # of the values of a number
+MIN_COUNT = 2  # rows that a category must have
+
+
+class KindError(DataError):
+    """A text that is not what its column holds."""
+
+
+@dataclass
+class NumberFeature:
+    """A number of each row: a column, or a part of it.
+
+    Attributes
+    ----------
+    source : int
+        Position of the column in `Features.columns`.
+    part : str
+        One of `Column.number_parts`.
+    """
+
+    source: int
+    part: str = "value"
+
+
+@dataclass
+class CategoryFeature:
+    """A category of each row: a column, or a part of it.
+
+    Attributes
+    ----------
+    source : int
+    part : str
+        One of `Column.category_parts`.
+    levels : list of str
+        The texts of the categories, in the order of their codes.
+    marks_missing : bool
+        Whether missing values are a category of their own, the last.
+    """
+
+    source: int
+    part: str
+    levels: list
+    marks_missing: bool = False
+
+    @property
+    def n_levels(self):
+        return len(self.levels) + self.marks_missing
+
+    @property
+    def missing_code(self):
+        return len(self.levels) if self.marks_missing else -1
+
+
+@dataclass
+class Contents:
+    """What the values of a column are.
+
+    Attributes
+    ----------
+    missing : float
+        Share of the rows.
+    n_distinct : int
+        Number of distinct values, without missing ones.
+    span : tuple of str or None
+        The least value, the median and the largest value.
+    counts : dict of str to int, or None
+        Number of rows of each category.
+    """
+
+    missing: float
+    n_distinct: int
+    span: tuple | None = None
+    counts: dict | None = None
+
+
+@dataclass
+class Column:
+    """What a column of the training table is, and how to read it. Each kind is a subclass.
+
+    Attributes
+    ----------
+    label : str
+        Its name, or its number as a text.
+    style : str or None
+        How its texts are written.
+    from_text : bool
+        Whether the training table held texts.
+    kind : str
+        The name of the kind, in `columns_`, in files, and as an option of the command line.
+    argument : str
+        The argument of the estimators that names columns of this kind; a plural.
+    option_help : str
+        Description of the option of the command line.
+    is_read_as_text : bool
+        Whether a file is read so that columns of this option hold the texts as they are written.
+    number_parts, category_parts : tuple of str
+        The parts that its features can have.
+    c_helpers, c_constants : dict
+        Templates of the C functions that `to_c` calls, by name, and the numbers in them.
+    """
+
+    label: str
+    style: str | None = None
+    from_text: bool = False
+
+    kind: ClassVar[str]
+    argument: ClassVar[str]
+    option_help: ClassVar[str]
+    is_read_as_text: ClassVar[bool] = False
+    number_parts: ClassVar[tuple] = ()
+    category_parts: ClassVar[tuple] = ()
+    c_helpers: ClassVar[dict] = {}
+    c_constants: ClassVar[dict] = {}
+
+    # ---- what a column is ----
+
+    @classmethod
+    def guess(cls, label, raw, present):
+        """Return the column if its values look like this kind, else None.
+
+        Parameters
+        ----------
+        label : str
+        raw : RawColumn
+            With at least one value.
+        present : list of str or None
+            Its texts that are no marks of missing values; None if it does not hold texts.
+        """
+        return None
+
+    @classmethod
+    def declare(cls, label, raw, present):
+        """Return the column that the user says is of this kind, or raise ValueError."""
+        raise NotImplementedError
+
+    def is_style(self):
+        """Whether `style` is one of this kind."""
+        return self.style is None
+
+    def needs_texts(self):
+        """Whether a file must be read so that this column holds the texts as they are written."""
+        return False
+
+    def can_have(self, part, levels):
+        """Whether a category with this part of the column can have these levels."""
+        return True
+
+    def to_json(self):
+        """Return a dict that JSON can hold."""
+        return dict(label=self.label, kind=self.kind, style=self.style, from_text=self.from_text)
+
+    # ---- values ----
+
+    def convert(self, raw):
+        """Return the values of a column of a table; the other methods take them."""
+        raise NotImplementedError
+
+    def features(self, source, values):
+        """Return the features of the training table: NumberFeature and CategoryFeature."""
+        raise NotImplementedError
+
+    def explain_no_feature(self, values):
+        """Return why there is no feature."""
+        return "all values are equal"
+
+    def number(self, values, part):
+        """Return a number feature (n,) in float64, with NaN for missing values."""
+        raise NotImplementedError
+
+    def is_missing(self, values):
+        """Return which values are missing, as an array (n,)."""
+        raise NotImplementedError
+
+    def find_codes(self, values, category):
+        """Return the codes (n,) of a category feature: anything for missing values."""
+        raise NotImplementedError
+
+    def codes(self, values, category):
+        """Return the codes (n,) of a category feature in int32, -1 for other values."""
+        missing = self.is_missing(values)
+        return np.where(missing, category.missing_code, self.find_codes(values, category)).astype(
+            np.int32
+        )
+
+    def unknown(self, values, levels):
+        """Return (number of rows, example) of values that are none of the levels, or None."""
+        return None
+
+    def summarize(self, values, write_number):
+        """Return the Contents. write_number(x) returns the text of a number."""
+        raise NotImplementedError
+
+    # ---- other formats ----
+
+    def is_text(self, levels):
+        """Whether an exported model takes texts. levels : those of the category "value", or ()"""
+        return False
+
+    def c_comment(self, writer, levels):
+        """Return what the comment in the struct of a row says."""
+        return self.kind
+
+    def to_c(self, writer, x, feature):
+        """Return the C expression of a feature. x : the expression of the value in a row.
+
+        writer : `export.c99.columns.Source`
+        """
+        raise NotImplementedError
+
+    def to_onnx(self, writer, x, feature):
+        """Return the name of a feature (n, 1). x : the name of the values.
+
+        writer : `export.onnx_graph.builder.Graph`
+        """
+        raise NotImplementedError
+
+
+class Numeric(Column):
+    """A column whose values are float64 (n,) with NaN for missing values.
+
+    A column with one distinct value and missing values has the category "presence".
+    """
+
+    number_parts: ClassVar[tuple] = ("value",)
+    category_parts: ClassVar[tuple] = ("presence",)
+
+    def features(self, source, values):
+        present = values[~np.isnan(values)]
+        with np.errstate(over="ignore"):
+            spread = float(np.ptp(present))
+        has_missing = len(present) < len(values)
+        if spread == 0:
+            return [CategoryFeature(source, "presence", ["present"], True)] if has_missing else []
+        if not MIN_SPREAD < spread < MAX_SPREAD:
+            raise DataError(
+                "column {column!r} holds numbers from {low:g} to {high:g}, but their range must be "
+                "{least:g} to {most:g}.",
+                "Correct or rescale the values.",
+                column=self.label,
+                low=present.min(),
+                high=present.max(),
+                least=MIN_SPREAD,
+                most=MAX_SPREAD,
+            )
+        return [NumberFeature(source), *self.parts(source, present, spread, has_missing)]
+
+    def parts(self, source, present, spread, has_missing):
+        """Return further features. present : the values that are not missing."""
+        return []
+
+    def can_have(self, part, levels):
+        return part != "presence" or len(levels) == 1
+
+    def number(self, values, part):
+        return values
+
+    def is_missing(self, values):
+        return np.isnan(values)
+
+    def find_codes(self, values, category):
+        return np.zeros(len(values), np.int32)
+
+    def write(self, x, write_number):
+        """Return the text of a value."""
+        return write_number(x)
+
+    def summarize(self, values, write_number):
+        present = values[~np.isnan(values)]
+        span = np.quantile(present, (0, 0.5, 1), method="nearest")
+        return Contents(
+            1 - len(present) / len(values),
+            len(np.unique(present)),
+            span=tuple(self.write(float(x), write_number) for x in span),
+        )
+
+    def to_c(self, writer, x, feature):
+        if isinstance(feature, NumberFeature):
+            return x
+        return f"isnan({x}) ? {feature.missing_code} : 0"
+
+    def to_onnx(self, writer, x, feature):
+        if isinstance(feature, NumberFeature):
+            return x
+        return where_present(writer, x, np.array(0, np.int64), feature)
+
+
+def where_present(writer, x, codes, category):
+    """Return ONNX nodes for the codes of numbers x, and for the code of missing ones."""
+    missing = np.array(category.missing_code, np.int64)
+    return writer.add("Where", writer.add("IsNaN", x), missing, codes)
+
+
+def parse_levels(raw, style, parse):
+    """Return the numbers that the texts of a column stand for, and a NaN for missing values."""
+    if style not in raw.parsed:
+        raw.parsed[style] = np.array([parse(text, style) for text in raw.levels] + [np.nan])
+    return raw.parsed[style]
+
+
+def parse_texts(raw, label, style, parse, what):
+    """Return the numbers that the rows of a column of texts stand for.
+
+    what : what a text must be, for the message of the ValueError
+    """
+    numbers: Any = parse_levels(raw, style, parse)
+    for i in np.flatnonzero(np.isnan(numbers[:-1])):
+        text, rows = raw.levels[i], np.flatnonzero(raw.values == i)
+        if not is_missing_mark(text) and len(rows):
+            raise KindError(
+                "column {column!r} holds {value!r} in {row}, which is not {what}.",
+                "Correct the value, or leave it empty if it is missing.",
+                column=label,
+                row=int(rows[0]),
+                value=printable(text),
+                what=what,
+            )
+    return numbers[raw.values]

@@ -1,0 +1,197 @@
+"""Features: the numbers and categories that the columns of a table become."""
+
+from dataclasses import asdict
+
+import numpy as np
+
+from ...errors import DataError, Wording
+from ...files.checks import check
+from ...files.safetensors import check_mapping, is_count
+from . import kinds
+from .column import CategoryFeature, NumberFeature
+
+NO_COLUMN = Wording("X has no usable column", "no column besides the target can be used")
+DROPPED = Wording(kinds.NAMED_IN_DROP, "--drop")
+
+
+class Features:
+    """What the columns of the training table are, and the features that they become.
+
+    Attributes
+    ----------
+    n_columns : int
+        Number of all columns of the table.
+    names : list of str or None
+        Their names; None for an array.
+    columns : list of Column
+    positions : list of int
+        Position of each of `columns` in the table.
+    left_out : dict of str to str
+        Reasons why columns are not used.
+    numbers : list of NumberFeature
+    categories : list of CategoryFeature
+    """
+
+    def __init__(self, n_columns, names, columns, positions, left_out, numbers=(), categories=()):
+        self.n_columns, self.names = n_columns, names
+        self.columns, self.positions = columns, positions
+        self.left_out, self.numbers, self.categories = left_out, list(numbers), list(categories)
+
+    @classmethod
+    def fit(cls, frame, **declared):
+        """Return the Features of a training table. declared : as in `kinds.find`"""
+        found, left_out = kinds.find(frame, **declared)
+        positions, columns = [i for i, _ in found], [column for _, column in found]
+        self = cls(len(frame.columns), frame.names, columns, positions, left_out)
+        for j, (i, column) in enumerate(found):
+            values = column.convert(frame.columns[i])
+            features = column.features(j, values)
+            if not features:
+                left_out[column.label] = column.explain_no_feature(values)
+            self.numbers += [f for f in features if isinstance(f, NumberFeature)]
+            self.categories += [f for f in features if isinstance(f, CategoryFeature)]
+        if not self.numbers and not self.categories:
+            raise DataError(
+                "{what}{reasons}.",
+                "Pass columns whose values differ between the rows.",
+                what=NO_COLUMN,
+                reasons=_reasons(left_out),
+            )
+        return self
+
+    # ---- rows ----
+
+    def values(self, frame):
+        """Yield (source, Column, values) of the columns in use."""
+        for j in self.used():
+            column = self.columns[j]
+            yield j, column, column.convert(frame.columns[self.positions[j]])
+
+    def transform(self, frame):
+        """Return the features of a table: a list of numbers (n,), and codes (n, k) as int32.
+
+        Categories that the training table did not have get the code -1, as missing values do if
+        the training table had none.
+        """
+        values = {j: converted for j, _, converted in self.values(frame)}
+        numbers = [self.columns[f.source].number(values[f.source], f.part) for f in self.numbers]
+        codes = np.empty((frame.n_rows, len(self.categories)), np.int32)
+        for j, f in enumerate(self.categories):
+            codes[:, j] = self.columns[f.source].codes(values[f.source], f)
+        return numbers, codes
+
+    def unknown_categories(self, frame):
+        """Return {label: (number of rows, example)} of texts that are none of the categories.
+
+        Values that cannot be what their column is raise an error, as in `transform`.
+        """
+        levels = self.levels()
+        found = {
+            column.label: column.unknown(values, levels.get(j))
+            for j, column, values in self.values(frame)
+        }
+        return {label: unknown for label, unknown in found.items() if unknown is not None}
+
+    # ---- columns ----
+
+    def used(self):
+        """Return the positions in `columns` of those that have features, sorted."""
+        return sorted({f.source for f in (*self.numbers, *self.categories)})
+
+    def by_name(self, texts):
+        """Return {name: text} for {label: text}: the names are positions if columns have none."""
+        return {int(k) if self.names is None else k: text for k, text in texts.items()}
+
+    def kinds(self):
+        """Return {label: kind} of the columns in use."""
+        return {self.columns[j].label: self.columns[j].kind for j in self.used()}
+
+    def levels(self):
+        """Return {source: levels} of the columns whose values are categories."""
+        return {f.source: f.levels for f in self.categories if f.part == "value"}
+
+    def sources(self):
+        """Return the position in `columns` of each feature, numbers first, as an array."""
+        return np.array([f.source for f in (*self.numbers, *self.categories)], np.intp)
+
+    def has_days(self):
+        """Return whether the day of the year of a column is a category."""
+        return any(category.part == "day of year" for category in self.categories)
+
+    def texts(self):
+        """Return the labels of columns whose texts only their Column can read."""
+        return [column.label for column in self.columns if column.needs_texts()]
+
+    # ---- files ----
+
+    def to_json(self):
+        """Return a dict that JSON can hold."""
+        return dict(
+            names=self.names,
+            columns=[column.to_json() for column in self.columns],
+            positions=self.positions,
+            left_out=self.left_out,
+            numbers=[asdict(n) for n in self.numbers],
+            categories=[asdict(c) for c in self.categories],
+        )
+
+    @classmethod
+    def from_json(cls, d, n_columns):
+        """Return the Features that `to_json` described. n_columns : of the table
+
+        Raises
+        ------
+        ValueError, or another error of `kinds.damage_refused`
+            They are damaged.
+        """
+        d = check_mapping(d, "features")
+        self = cls(
+            n_columns,
+            d["names"],
+            list(map(kinds.from_json, d["columns"])),
+            d["positions"],
+            check_mapping(d["left_out"], "left_out"),
+            [NumberFeature(**n) for n in d["numbers"]],
+            [CategoryFeature(**c) for c in d["categories"]],
+        )
+        self._check_columns()
+        self._check_features()
+        return self
+
+    def _check_columns(self):
+        n = self.n_columns
+        check(all(type(reason) is str for reason in self.left_out.values()), "left_out")
+        if self.names is not None:
+            check(isinstance(self.names, list) and len(self.names) == n, "names")
+            check(all(type(name) is str for name in self.names), "names")
+        labels = self.names if self.names is not None else list(map(str, range(n)))
+        check(set(self.left_out) <= set(labels), "left_out")
+        check(len(self.positions) == len(self.columns), "positions")
+        for position, column in zip(self.positions, self.columns):
+            check(is_count(position, n - 1) and column.label == labels[position], "positions")
+            check(type(column.from_text) is bool, "columns")
+            check(column.is_style(), "style")
+
+    def _check_features(self):
+        last = len(self.columns) - 1
+        for f in (*self.numbers, *self.categories):
+            check(is_count(f.source, last), "source")
+        for f in self.numbers:
+            check(f.part in self.columns[f.source].number_parts, "part")
+        for f in self.categories:
+            column = self.columns[f.source]
+            check(f.part in column.category_parts and type(f.marks_missing) is bool, "part")
+            check(isinstance(f.levels, list) and all(type(x) is str for x in f.levels), "levels")
+            check(
+                len(f.levels) == len(set(f.levels)) and column.can_have(f.part, f.levels), "levels"
+            )
+
+
+def _reasons(left_out):
+    """Return why the first columns are left out, for an error."""
+    if not left_out:
+        return Wording(" (it has no columns)", "")
+    parts: list = []
+    for name, why in list(left_out.items())[:3]:
+        parts += ["; ", f"{name!r}: ", DROPPED if why == kinds.NAMED_IN_DROP else why]
+    return (" (", *parts[1:], ")")

@@ -1,0 +1,1 @@
+"""One call of `fit` of the estimators for tables."""

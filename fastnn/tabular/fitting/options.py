@@ -1,0 +1,159 @@
+"""The options of one call of `fit`, and how it learns classes and numbers."""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from sklearn.preprocessing import LabelEncoder
+from sklearn.utils.class_weight import compute_sample_weight
+from sklearn.utils.multiclass import check_classification_targets
+
+from ...validation import check_number
+from ..large.target_summary import ClassSummary, NumberSummary
+from ..targets import Classes, Numbers, check_numbers, to_labels
+
+
+@dataclass(frozen=True, kw_only=True)
+class TableFitOptions:
+    """What an estimator passes to `Fit`.
+
+    Attributes
+    ----------
+    estimator_name : str
+        For messages.
+    task : ClassTask or NumberTask
+    n_estimators, time_limit, random_state, n_threads, verbose
+        As in the estimator.
+    hidden_sizes : list of int
+    declared : dict
+        Columns whose kind the user knows, for `Features.fit`.
+    on_progress : callable or None
+        on_progress(progress) is called with a `progress.Progress`.
+    score_name : str
+        What progress calls the score.
+    check_size : callable
+        check_size(model, n_folds) raises ValueError unless a file can hold a TableModel, which has no
+        networks yet, and the networks of so many folds.
+    """
+
+    estimator_name: str
+    task: Any
+    n_estimators: int
+    hidden_sizes: list
+    time_limit: float | None
+    random_state: Any
+    n_threads: int
+    declared: dict
+    verbose: bool
+    on_progress: Any
+    score_name: str
+    check_size: Any
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClassTask:
+    """Learn classes. The attributes are parameters of `TabularClassifier`."""
+
+    metric: str
+    class_weight: Any
+    threshold: float | None
+
+    def fit_targets(self, y, weight):
+        """Return the Classes, and the class number of each row."""
+        y = to_labels(y)
+        check_classification_targets(y)
+        encoder = LabelEncoder().fit(y)
+        targets = Classes(encoder.classes_)
+        targets.check_threshold(self.threshold)
+        return targets, encoder.transform(y)
+
+    def summary(self):
+        """Return what finds the targets of a table larger than memory."""
+        return ClassSummary(self)
+
+    def weights(self, targets, y, weight, n_rows=None):
+        """Return the weight of each row times that of its class, or None.
+
+        Parameters
+        ----------
+        targets : Classes
+        y : ndarray (n,) of class numbers
+        weight : ndarray (n,) or None
+        n_rows : ndarray (n_classes,), optional
+            Number of rows of each class, if `y` has not all rows.
+        """
+        weights: Any = self.class_weight
+        if weights is None:
+            return weight
+        if isinstance(weights, dict):
+            numbers = {label: i for i, label in enumerate(targets.labels.tolist())}
+            for label, value in weights.items():
+                if label not in numbers:
+                    raise ValueError(
+                        f"class_weight names the class {label!r}, which y does not have. Its classes "
+                        f"are {', '.join(map(repr, list(numbers)[:8]))}"
+                        f"{' and more' if len(numbers) > 8 else ''}."
+                    )
+                check_number(f"class_weight of {label!r}", value, minimum=0)
+            given = {numbers[label]: value for label, value in weights.items()}
+            weights = dict.fromkeys(range(len(numbers)), 1.0) | given  # y may lack some classes
+        elif n_rows is not None:
+            weights = dict(enumerate(n_rows.sum() / (len(n_rows) * n_rows)))
+        class_weights = compute_sample_weight(weights, y)
+        return class_weights if weight is None else weight * class_weights
+
+    def monitored(self, configurations):
+        """Return configurations that choose the best epoch by `metric`."""
+        if self.metric == "auto":
+            return configurations
+        monitor = {"accuracy": "error_rate", "log_loss": "loss"}[self.metric]
+        return [replace(c, monitor=monitor) for c in configurations]
+
+    def score(self, targets, P, y, weight):
+        """Return the accuracy of probabilities. y : ndarray (n,) of class numbers"""
+        return float(np.average(targets.decide(P, self.threshold) == y, weights=weight))
+
+
+@dataclass(frozen=True, kw_only=True)
+class NumberTask:
+    """Learn numbers.
+
+    Attributes
+    ----------
+    loss
+        As in `TabularRegressor`.
+    log : bool
+        Whether to learn their logarithms.
+    """
+
+    loss: Any
+    log: bool
+
+    def fit_targets(self, y, weight):
+        """Return the Numbers of the rows that have a weight, and y in float64."""
+        y = check_numbers(y, self.log)
+        return self.numbers(y if weight is None else y[weight > 0]), y
+
+    def numbers(self, y):
+        """Return the Numbers for targets in float64."""
+        return Numbers.fit(self.loss, y, self.log)
+
+    def summary(self):
+        """Return what finds the targets of a table larger than memory."""
+        return NumberSummary(self)
+
+    def weights(self, targets, y, weight, n_rows=None):
+        """Return the weights of the rows as they are."""
+        return weight
+
+    def monitored(self, configurations):
+        """Return configurations as they are."""
+        return configurations
+
+    def score(self, targets, P, y, weight):
+        """Return R^2 of predictions, None for several quantiles."""
+        if P.ndim == 2:
+            return None
+        variance = np.average((y - np.average(y, weights=weight)) ** 2, weights=weight)
+        residual = np.average((y - P) ** 2, weights=weight)
+        return float(1 - residual / variance) if variance else 0.0

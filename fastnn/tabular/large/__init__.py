@@ -1,0 +1,1 @@
+"""Tables larger than memory: a sample of the rows, and all rows in temporary files."""

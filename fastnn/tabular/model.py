@@ -1,0 +1,274 @@
+"""TableModel: the fitted model of a table, which predicts, and is written to files."""
+
+from dataclasses import asdict, dataclass
+from itertools import pairwise
+from typing import Any, Final
+
+import numpy as np
+
+from ..files import ModelFileError
+from ..files.checks import check
+from ..files.safetensors import check_mapping, is_count
+from ..many import forward_many
+from ..mlp import blank_network
+from .columns.features import Features
+from .encoder import MAX_HIDDEN, MAX_WIDTH, Encoder
+from .unfinished import MAX_FOLDS, Unfinished
+
+BLOCK = 20_000  # rows that are encoded and predicted at a time
+MAX_SNAPSHOTS = 2
+ACTIVATION: Final = "silu"
+
+
+@dataclass(eq=False, repr=False)
+class Member:
+    """The networks of one configuration.
+
+    Attributes
+    ----------
+    encoder : int
+        Position of their encoder in `TableModel.encoders`.
+    share : float
+        Their share of the prediction. It is 0 only while folds are left to train.
+    networks : list of list of MLP
+        One or two for each fold, whose outputs are averaged.
+    """
+
+    encoder: int
+    share: float
+    networks: list
+
+    def to_json(self):
+        hidden = list(self.networks[0][0].layer_sizes[1:-1])
+        return dict(encoder=self.encoder, share=self.share, hidden=hidden)
+
+
+@dataclass(eq=False, repr=False)
+class TableModel:
+    """The columns of a table, how networks read them, the networks, and what their outputs become.
+
+    Attributes
+    ----------
+    features : Features
+    encoders : list of Encoder
+    members : list of Member
+        Empty if there is only one class.
+    targets : Classes or Numbers
+    target_name : str or None
+        The column that `fit` took the target from.
+    errors : list of ndarray (n, 1), or None
+        Errors of the predictions for the rows that each fold held out, for intervals. None for
+        classes and several quantiles.
+    unfinished : Unfinished or None
+        What `fit(resume=True)` needs if Ctrl-C has stopped the fit.
+    """
+
+    features: Features
+    encoders: list
+    members: list
+    targets: Any
+    target_name: str | None = None
+    errors: list | None = None
+    unfinished: Unfinished | None = None
+
+    @property
+    def n_folds(self):
+        return len(self.members[0].networks) if self.members else 0
+
+    @property
+    def n_folds_left(self):
+        return 0 if self.unfinished is None else self.unfinished.n_folds - self.n_folds
+
+    def networks(self):
+        """Return all networks."""
+        return [net for m in self.members for of_fold in m.networks for net in of_fold]
+
+    def best_networks(self):
+        """Return, for each member, the network of each fold that holds the last best epoch."""
+        return [[of_fold[-1] for of_fold in member.networks] for member in self.members]
+
+    def attributes(self):
+        """Return the public attributes of an estimator with this model, by name."""
+        names = self.features.names
+        out = dict(
+            model_=self,
+            n_features_in_=self.features.n_columns,
+            columns_=self.features.by_name(self.features.kinds()),
+            left_out_=self.features.by_name(self.features.left_out),
+            n_folds_=self.n_folds,
+            n_folds_left_=self.n_folds_left,
+        )
+        if names is not None:
+            out["feature_names_in_"] = np.array(names, dtype=object)
+        if self.targets.is_classifier:
+            out["classes_"] = self.targets.labels
+        return out
+
+    # ---- predictions ----
+
+    def predict(self, frame, n_threads):
+        """Return the probabilities, or the predicted numbers, of the rows of a Frame."""
+        if not self.members:
+            return np.ones((frame.n_rows, 1))
+        return self.targets.calibrate(self.predict_folds(frame, n_threads).mean(axis=0))
+
+    def predict_folds(self, frame, n_threads):
+        """Return the predictions of the networks of each fold, (n_folds, n, ...)."""
+        numbers, codes = self.features.transform(frame)
+        parts = []
+        for a in range(0, max(1, frame.n_rows), BLOCK):
+            rows = slice(a, a + BLOCK)
+            tables = self.encode([x[rows] for x in numbers], codes[rows])
+            folds = [self.predict_fold(tables, k, n_threads) for k in range(self.n_folds)]
+            parts.append(np.stack(folds))
+        return np.concatenate(parts, axis=1)
+
+    def encode(self, numbers, codes):
+        """Return the tables that the networks read, one for each encoder."""
+        return [encoder.encode(numbers, codes) for encoder in self.encoders]
+
+    def predict_fold(self, tables, fold, n_threads):
+        """Return the predictions of the networks of a fold for encoded rows."""
+        return sum(
+            member.share
+            * self.targets.finish(
+                mean_output(member.networks[fold], tables[member.encoder], n_threads)
+            )
+            for member in self.members
+            if member.share
+        )
+
+    # ---- files ----
+
+    def to_json(self):
+        """Return a dict that JSON can hold."""
+        out = dict(
+            features=self.features.to_json(),
+            encoders=[encoder.to_json() for encoder in self.encoders],
+            targets=self.targets.to_json(),
+            members=[member.to_json() for member in self.members],
+        )
+        if self.unfinished is not None:
+            out["unfinished"] = asdict(self.unfinished)
+        return out
+
+    def arrays(self):
+        """Return the arrays of a file, by name."""
+        out = {
+            f"params{i}": np.stack(
+                [np.stack([net.params for net in of_fold]) for of_fold in member.networks]
+            )
+            for i, member in enumerate(self.members)
+        }
+        if self.errors is not None:
+            out["errors"] = np.concatenate(self.errors)[:, 0]
+            out["errors_fold"] = np.repeat(
+                np.arange(len(self.errors)), [len(x) for x in self.errors]
+            )
+        return out
+
+    @classmethod
+    def read(cls, content, reader, n_columns, target_name, targets, others):
+        """Return the TableModel that `to_json` and `arrays` described.
+
+        Parameters
+        ----------
+        content : dict
+            What `to_json` returned, and other items.
+        reader : files.safetensors.Reader
+        n_columns : int
+            Of the table.
+        target_name : str or None
+        targets : class
+            Classes or Numbers.
+        others : dict
+            Other arrays of the file, as `Reader.check` expects them.
+
+        Raises
+        ------
+        ModelFileError, or another error of `kinds.damage_refused`
+            The file is damaged.
+        """
+        features = Features.from_json(content["features"], n_columns)
+        n_numbers, categories = len(features.numbers), features.categories
+        check(isinstance(content["encoders"], list), "encoders")
+        self = cls(
+            features,
+            [Encoder.from_json(d, n_numbers, categories) for d in content["encoders"]],
+            [],
+            targets.from_json(check_mapping(content["targets"], "targets")),
+            target_name,
+        )
+        self._read_members(content, reader, others)
+        return self
+
+    def _read_members(self, content, reader, others):
+        """Read the networks, the errors, and what `fit(resume=True)` needs."""
+        members, targets = content["members"], self.targets
+        check(isinstance(members, list), "members")
+        check((len(members) == 0) == (targets.is_classifier and targets.n_out == 1), "members")
+        shapes = [_shape(reader, f"params{i}") for i in range(len(members))]
+        sizes = []
+        for member, (n_folds, n_snapshots) in zip(members, shapes):
+            hidden = member["hidden"]
+            check(isinstance(hidden, list) and 0 < len(hidden) <= MAX_HIDDEN, "hidden")
+            check(all(is_count(size, MAX_WIDTH, 1) for size in hidden), "hidden")
+            check(is_count(member["encoder"], len(self.encoders) - 1), "encoder")
+            check(type(member["share"]) is float and 0 <= member["share"] <= 1, "share")
+            check(n_folds == shapes[0][0] and n_snapshots <= MAX_SNAPSHOTS, "params")
+            sizes.append([self.encoders[member["encoder"]].n_inputs, *hidden, targets.n_out])
+        expected = dict(others)
+        for i, (size, shape) in enumerate(zip(sizes, shapes)):
+            n_params = sum(a * b + b for a, b in pairwise(size))
+            expected[f"params{i}"] = [*shape, n_params], "F32"
+        if "unfinished" in content:
+            self.unfinished = Unfinished.from_json(content["unfinished"])
+            n_done = len(self.unfinished.folds)
+            check(len(shapes) > 0 and all(shape[0] == n_done for shape in shapes), "folds")
+        used = [member["share"] > 0 for member in members]
+        check(any(used or [True]) and (self.unfinished is not None or all(used)), "share")
+        has_errors = not targets.is_classifier and targets.n_out == 1
+        if has_errors:
+            n = _length(reader, "errors")
+            expected |= {"errors": ([n], "F64"), "errors_fold": ([n], "I64")}
+        reader.check(expected)
+        for i, (member, size) in enumerate(zip(members, sizes)):
+            networks = [
+                [_network(size, targets.output, params) for params in of_fold]
+                for of_fold in reader.array(f"params{i}")
+            ]
+            self.members.append(Member(member["encoder"], member["share"], networks))
+        if has_errors:
+            errors, fold = reader.array("errors"), reader.array("errors_fold")
+            check(np.all((fold >= 0) & (fold < self.n_folds)), "errors_fold")
+            self.errors = [errors[fold == i, None] for i in range(self.n_folds)]
+
+
+def mean_output(networks, table, n_threads):
+    """Return the mean output of networks, (n, n_out) in float64."""
+    return forward_many(networks, table, n_threads=n_threads).mean(axis=0, dtype=np.float64)
+
+
+def _shape(reader, name):
+    shape = check_mapping(reader.entries.get(name), name).get("shape")
+    valid = isinstance(shape, list) and len(shape) == 3
+    if not valid or not all(is_count(k, MAX_FOLDS, 1) for k in shape[:2]):
+        raise ModelFileError(f"the shape of {name} is invalid")
+    return shape[:2]
+
+
+def _length(reader, name):
+    shape = check_mapping(reader.entries.get(name), name).get("shape")
+    if not isinstance(shape, list) or len(shape) != 1 or not is_count(shape[0], reader.n_bytes):
+        raise ModelFileError(f"the shape of {name} is invalid")
+    return shape[0]
+
+
+def _network(sizes, output, params):
+    hidden = [ACTIVATION] * (len(sizes) - 2)
+    dropout = [0.0] * (len(sizes) - 1)
+    net = blank_network(
+        sizes, [*hidden, output], True, np.dtype(np.float32), dropout, np.random.default_rng(0)
+    )
+    net.params = params
+    return net

@@ -1,0 +1,1 @@
+"""What src/generate.py writes, by the kind of file."""

@@ -1,0 +1,382 @@
+"""What the tests know of each optimizer: a new one needs settings in OPTIMIZERS, a row in SIGNATURES,
+SETTINGS and BY_HAND, and in EVERY_MOMENT if a moment depends on an option."""
+
+import inspect
+import math
+
+from fastnn import functional as F
+from fastnn import optimizers
+from fastnn import reference as ref
+
+OPTIMIZERS = {  # rule: name: settings; v_max is zeros like params
+    "sgd": {
+        "plain": dict(lr=0.1),
+        "weight decay": dict(lr=0.1, weight_decay=0.05),
+        "momentum": dict(lr=0.05, momentum=0.9),
+        "momentum and decay": dict(lr=0.05, momentum=0.8, weight_decay=0.05),
+        "Nesterov": dict(lr=0.05, momentum=0.9, nesterov=True),
+        "Nesterov and decay": dict(lr=0.05, momentum=0.8, nesterov=True, weight_decay=0.05),
+        "no rate": dict(lr=0.0),
+    },
+    "adagrad": {
+        "defaults": dict(),
+        "large rate that falls": dict(lr=0.3, lr_decay=0.2),
+        "weight decay": dict(lr=0.1, weight_decay=0.1),
+        "eps": dict(lr=0.1, eps=0.5),
+    },
+    "adadelta": {
+        "defaults": dict(),
+        "other rho": dict(rho=0.5),
+        "rate": dict(lr=3.0),
+        "eps and weight decay": dict(eps=1e-2, weight_decay=0.1),
+        "no mean": dict(rho=0.0, eps=0.1),
+    },
+    "rmsprop": {
+        "defaults": dict(),
+        "other alpha": dict(lr=0.03, alpha=0.5),
+        "eps": dict(lr=0.03, eps=0.5),
+        "weight decay": dict(lr=0.03, weight_decay=0.1),
+        "momentum": dict(lr=0.03, momentum=0.9),
+        "centered": dict(lr=0.03, alpha=0.9, centered=True),
+        "all": dict(lr=0.01, alpha=0.8, centered=True, momentum=0.5, weight_decay=0.1, eps=1e-3),
+    },
+    "adam": {
+        "defaults": dict(),
+        "large rate": dict(lr=0.1),
+        "other betas": dict(lr=0.03, betas=(0.5, 0.9)),
+        "no momentum": dict(lr=0.03, betas=(0.0, 0.9)),
+        "eps": dict(lr=0.03, eps=0.5),
+        "weight decay": dict(lr=0.03, weight_decay=0.1),
+        "AMSGrad": dict(lr=0.03, betas=(0.9, 0.5), v_max=True),
+        "AMSGrad and decay": dict(lr=0.03, betas=(0.9, 0.5), weight_decay=0.1, v_max=True),
+    },
+    "adamw": {
+        "defaults": dict(),
+        "much decay": dict(lr=0.03, weight_decay=0.5),
+        "no decay, eps": dict(lr=0.03, weight_decay=0.0, eps=0.5),
+        "AMSGrad": dict(lr=0.03, betas=(0.5, 0.5), weight_decay=0.5, v_max=True),
+    },
+    "adamax": {
+        "defaults": dict(),
+        "other betas": dict(lr=0.03, betas=(0.5, 0.7)),
+        "eps": dict(lr=0.03, eps=0.5),
+        "weight decay": dict(lr=0.03, weight_decay=0.1),
+    },
+    "nadam": {
+        "defaults": dict(),
+        "other betas": dict(lr=0.03, betas=(0.5, 0.9)),
+        "momentum that grows": dict(lr=0.03, momentum_decay=1.0),
+        "eps": dict(lr=0.03, eps=0.5),
+        "weight decay": dict(lr=0.03, weight_decay=0.1),
+        "decoupled": dict(lr=0.03, weight_decay=0.5, decoupled_weight_decay=True),
+    },
+    "lion": {
+        "defaults": dict(),
+        "other betas": dict(lr=0.03, betas=(0.5, 0.9)),
+        "no momentum": dict(lr=0.03, betas=(0.0, 0.0)),
+        "weight decay": dict(lr=0.03, weight_decay=0.5),
+    },
+}
+
+STEPS = {name: cls for name, cls in optimizers.OPTIMIZERS.items() if name != "lbfgs"}
+EVERY_MOMENT = {  # settings that use all moments
+    "sgd": dict(lr=0.1, momentum=0.9, nesterov=True),
+    "rmsprop": dict(centered=True, momentum=0.9),
+}
+WRONG_SETTINGS = dict(lr=-1, betas=5, eps=0, weight_decay=-1, lr_decay=-1)
+WRONG_SETTINGS |= dict(momentum=1, momentum_decay=-1, rho=1, alpha=1)
+
+
+def step_of(name, module=F):
+    return getattr(module, f"{name}_step_")
+
+
+def parameters_of(name):
+    """The names of a step's arguments."""
+    return inspect.signature(step_of(name)).parameters
+
+
+def counts(name):
+    """Whether a step takes the number of the step."""
+    return "step" in parameters_of(name)
+
+
+def all_moments(name):
+    """The moments that an optimizer may use, in the order of the kernels."""
+    v_max = ["v_max"] if "v_max" in parameters_of(name) else []
+    return [*ref.updates.OPTIMIZERS[name][1], *v_max]
+
+
+def moments_of(name, settings):
+    """The moments in use under these settings, of a step (v_max) or of an optimizer (amsgrad)."""
+    v_max = "v_max" in settings or settings.get("amsgrad")
+    used = dict(velocity=settings.get("momentum"), mean=settings.get("centered"), v_max=v_max)
+    return [moment for moment in all_moments(name) if used.get(moment, True)]
+
+
+SIGNATURES = {  # of the steps in functional and reference alike
+    "sgd_step_": "(params, grads, lr, momentum=0.0, nesterov=False, weight_decay=0.0, velocity=None)",
+    "adam_step_": "(params, grads, m, v, step, lr=0.001, betas=(0.9, 0.999), eps=1e-08, weight_decay=0.0, v_max=None)",
+    "adamw_step_": "(params, grads, m, v, step, lr=0.001, betas=(0.9, 0.999), eps=1e-08, weight_decay=0.01, v_max=None)",
+    "adagrad_step_": "(params, grads, total, step, lr=0.01, lr_decay=0.0, weight_decay=0.0, eps=1e-10)",
+    "adadelta_step_": "(params, grads, v, u, lr=1.0, rho=0.9, eps=1e-06, weight_decay=0.0)",
+    "rmsprop_step_": "(params, grads, v, lr=0.01, alpha=0.99, eps=1e-08, weight_decay=0.0, momentum=0.0, centered=False, "
+    "mean=None, velocity=None)",
+    "adamax_step_": "(params, grads, m, u, step, lr=0.002, betas=(0.9, 0.999), eps=1e-08, weight_decay=0.0)",
+    "nadam_step_": "(params, grads, m, v, step, lr=0.002, betas=(0.9, 0.999), eps=1e-08, weight_decay=0.0, momentum_decay=0.004, "
+    "decoupled_weight_decay=False)",
+    "lion_step_": "(params, grads, m, lr=0.0001, betas=(0.9, 0.99), weight_decay=0.0)",
+}
+SETTINGS = {  # of an optimizer, in order; the shared ones are keyword-only
+    "SGD": "lr=0.001, momentum=0.0, nesterov=False, weight_decay=0.0",
+    "Adagrad": "lr=0.01, lr_decay=0.0, weight_decay=0.0, eps=1e-10",
+    "Adadelta": "lr=1.0, rho=0.9, eps=1e-06, weight_decay=0.0",
+    "RMSprop": "lr=0.01, alpha=0.99, eps=1e-08, weight_decay=0.0, momentum=0.0, centered=False",
+    "Adam": "lr=0.001, betas=(0.9, 0.999), eps=1e-08, weight_decay=0.0, amsgrad=False",
+    "AdamW": "lr=0.001, betas=(0.9, 0.999), eps=1e-08, weight_decay=0.01, amsgrad=False",
+    "Adamax": "lr=0.002, betas=(0.9, 0.999), eps=1e-08, weight_decay=0.0",
+    "Lion": "lr=0.0001, betas=(0.9, 0.99), weight_decay=0.0",
+    "NAdam": "lr=0.002, betas=(0.9, 0.999), eps=1e-08, weight_decay=0.0, momentum_decay=0.004, decoupled_weight_decay=False",
+}
+
+# ---- by hand ----
+
+RMSPROP = dict(lr=0.5, alpha=0.75, eps=2)
+ADAM = dict(lr=0.5, betas=(0.5, 0.75), eps=0.5)
+ADAMAX = dict(lr=0.5, betas=(0.5, 0.5), eps=0.5)
+NADAM = dict(ADAM, momentum_decay=0)  # mu = b1 / 2 = 1/4, M_t = 1/4^t
+LION = dict(lr=0.5, betas=(0.75, 0.5))
+SECOND = dict(lr=0.5, betas=(0.5, 0.5), eps=2, step=2)
+BY_HAND = {  # name: (update, p, g, the arrays before, options, p after, the arrays after)
+    "sgd": ("sgd_step_", 1, 0.5, {}, dict(lr=0.5), 0.75, {}),
+    "sgd, decay": ("sgd_step_", 1, 0.5, {}, dict(lr=0.5, weight_decay=0.25), 1 - 0.5 * 0.75, {}),
+    # v = 0.5 2 + 3
+    "sgd, momentum": (
+        "sgd_step_",
+        1,
+        3,
+        dict(velocity=2),
+        dict(lr=0.25, momentum=0.5),
+        0,
+        dict(velocity=4),
+    ),
+    # and 3 + 0.5 4 in its place
+    "sgd, Nesterov": (
+        "sgd_step_",
+        1,
+        3,
+        dict(velocity=2),
+        dict(lr=0.25, momentum=0.5, nesterov=True),
+        -0.25,
+        dict(velocity=4),
+    ),
+    # total = 7 + 3^2, the rate of step 3 is 2/(1 + 2 0.5) = 1
+    "adagrad": (
+        "adagrad_step_",
+        1,
+        3,
+        dict(total=7),
+        dict(lr=2, lr_decay=0.5, eps=2, step=3),
+        1 - 3 / (4 + 2),
+        dict(total=16),
+    ),
+    # g = 1 + 0.5 4
+    "adagrad, decay": (
+        "adagrad_step_",
+        4,
+        1,
+        dict(total=7),
+        dict(lr=1, weight_decay=0.5, eps=2),
+        4 - 3 / (4 + 2),
+        dict(total=16),
+    ),
+    # v = 0.5 2 + 0.5 4^2 = 9, d = √(1 + 7)/√(9 + 7) 4 = √8, u = 0.5 1 + 0.5 8
+    "adadelta": (
+        "adadelta_step_",
+        1,
+        4,
+        dict(v=2, u=1),
+        dict(lr=0.5, rho=0.5, eps=7),
+        1 - 0.5 * math.sqrt(8),
+        dict(v=9, u=4.5),
+    ),
+    # g = 3 + 0.25 4
+    "adadelta, decay": (
+        "adadelta_step_",
+        4,
+        3,
+        dict(v=2, u=1),
+        dict(lr=0.5, rho=0.5, eps=7, weight_decay=0.25),
+        4 - 0.5 * math.sqrt(8),
+        dict(v=9, u=4.5),
+    ),
+    # v = 0.75 4 + 0.25 2^2 = 4
+    "rmsprop": ("rmsprop_step_", 1, 2, dict(v=4), RMSPROP, 1 - 0.5 * 2 / (2 + 2), dict(v=4)),
+    # g = 1 + 0.25 4
+    "rmsprop, decay": (
+        "rmsprop_step_",
+        4,
+        1,
+        dict(v=4),
+        dict(RMSPROP, weight_decay=0.25),
+        4 - 0.5 * 2 / (2 + 2),
+        dict(v=4),
+    ),
+    # v = 0.75 13/3 + 0.25 4, mean = 0.25 2, v - mean^2 = 4
+    "rmsprop, centered": (
+        "rmsprop_step_",
+        1,
+        2,
+        dict(v=13 / 3, mean=0),
+        dict(RMSPROP, centered=True),
+        0.75,
+        dict(v=4.25, mean=0.5),
+    ),
+    # mean = 0.75 3 + 0.25 3, v = 0.75 1 + 0.25 9: v - mean^2 = 3 - 9 counts as 0
+    "rmsprop, clamped": (
+        "rmsprop_step_",
+        1,
+        3,
+        dict(v=1, mean=3),
+        dict(RMSPROP, centered=True),
+        1 - 0.5 * 3 / (0 + 2),
+        dict(v=3, mean=3),
+    ),
+    # velocity = 0.5 3 + 2/(2 + 2)
+    "rmsprop, momentum": (
+        "rmsprop_step_",
+        1,
+        2,
+        dict(v=4, velocity=3),
+        dict(RMSPROP, momentum=0.5),
+        0,
+        dict(v=4, velocity=2),
+    ),
+    # m = 1, v = 1, both over 1 - b^1
+    "adam": ("adam_step_", 1, 2, dict(m=0, v=0), ADAM, 1 - 0.5 * 2 / (2 + 0.5), dict(m=1, v=1)),
+    # m = 0.5 1 + 0.5 2, v = 0.5 2 + 0.5 4, 1 - b1^2 = 1 - b2^2 = 3/4
+    "adam, second step": (
+        "adam_step_",
+        1,
+        2,
+        dict(m=1, v=2),
+        SECOND,
+        1 - 0.5 * 2 / (2 + 2),
+        dict(m=1.5, v=3),
+    ),
+    # g = 1 + 0.5 2
+    "adam, decay": (
+        "adam_step_",
+        2,
+        1,
+        dict(m=0, v=0),
+        dict(ADAM, weight_decay=0.5),
+        2 - 0.5 * 2 / (2 + 0.5),
+        dict(m=1, v=1),
+    ),
+    # the largest v is 4: √4/√(1/4) = 4
+    "adam, AMSGrad": (
+        "adam_step_",
+        1,
+        2,
+        dict(m=0, v=0, v_max=4),
+        ADAM,
+        1 - 0.5 * 2 / (4 + 0.5),
+        dict(m=1, v=1, v_max=4),
+    ),
+    "adam, AMSGrad rising": (
+        "adam_step_",
+        1,
+        2,
+        dict(m=0, v=0, v_max=0.5),
+        ADAM,
+        1 - 0.5 * 2 / (2 + 0.5),
+        dict(m=1, v=1, v_max=1),
+    ),
+    # p shrinks to (1 - 0.5 0.5) 2, m and v don't see it
+    "adamw": (
+        "adamw_step_",
+        2,
+        2,
+        dict(m=0, v=0),
+        dict(ADAM, weight_decay=0.5),
+        1.5 - 0.5 * 2 / (2 + 0.5),
+        dict(m=1, v=1),
+    ),
+    "adamw, AMSGrad": (
+        "adamw_step_",
+        2,
+        2,
+        dict(m=0, v=0, v_max=4),
+        dict(ADAM, weight_decay=0.5),
+        1.5 - 0.5 * 2 / (4 + 0.5),
+        dict(m=1, v=1, v_max=4),
+    ),
+    # u = max(0.5 2, 2 + 0.5); max(0.5 8, 2.5)
+    "adamax": ("adamax_step_", 1, -2, dict(m=0, u=2), ADAMAX, 1 + 0.5 * 2 / 2.5, dict(m=-1, u=2.5)),
+    "adamax, falling": (
+        "adamax_step_",
+        1,
+        -2,
+        dict(m=0, u=8),
+        ADAMAX,
+        1 + 0.5 * 2 / 4,
+        dict(m=-1, u=4),
+    ),
+    # g = 1 + 0.5 2
+    "adamax, decay": (
+        "adamax_step_",
+        2,
+        1,
+        dict(m=0, u=0),
+        dict(ADAMAX, weight_decay=0.5),
+        2 - 0.5 * 2 / 2.5,
+        dict(m=1, u=2.5),
+    ),
+    # (1 - 1/4)/(1 - 1/4) 2 + 1/4 / (1 - 1/16) 1 = 34/15
+    "nadam": ("nadam_step_", 1, 2, dict(m=0, v=0), NADAM, 1 - 0.5 * 34 / 15 / 2.5, dict(m=1, v=1)),
+    # (1 - 1/4)/(1 - 1/16) 2 + 1/4 / (1 - 1/64) 1.5
+    "nadam, second step": (
+        "nadam_step_",
+        1,
+        2,
+        dict(m=1, v=2),
+        dict(SECOND, momentum_decay=0),
+        1 - 0.5 * (1.6 + 8 / 21) / 4,
+        dict(m=1.5, v=3),
+    ),
+    # g = 1 + 0.5 2
+    "nadam, decay": (
+        "nadam_step_",
+        2,
+        1,
+        dict(m=0, v=0),
+        dict(NADAM, weight_decay=0.5),
+        2 - 0.5 * 34 / 15 / 2.5,
+        dict(m=1, v=1),
+    ),
+    # p shrinks to (1 - 0.5 0.5) 2
+    "nadam, decoupled": (
+        "nadam_step_",
+        2,
+        2,
+        dict(m=0, v=0),
+        dict(NADAM, weight_decay=0.5, decoupled_weight_decay=True),
+        1.5 - 0.5 * 34 / 15 / 2.5,
+        dict(m=1, v=1),
+    ),
+    # 0.75 4 + 0.25 (-8) = 1, m = 0.5 4 + 0.5 (-8)
+    "lion": ("lion_step_", 1, -8, dict(m=4), LION, 1 - 0.5, dict(m=-2)),
+    # 0.75 4 + 0.25 (-12) = 0: it stays
+    "lion, no sign": ("lion_step_", 1, -12, dict(m=4), LION, 1, dict(m=-4)),
+    # p shrinks to (1 - 0.5 0.25) 2, m does not see it
+    "lion, decay": (
+        "lion_step_",
+        2,
+        4,
+        dict(m=4),
+        dict(LION, weight_decay=0.25),
+        1.75 - 0.5,
+        dict(m=4),
+    ),
+}

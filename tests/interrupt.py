@@ -1,0 +1,48 @@
+"""Ctrl-C at a chosen point of fastnn's Python code."""
+
+import inspect
+import sys
+from pathlib import Path
+
+import fastnn
+
+PACKAGE = str(Path(fastnn.__file__).parent)
+
+
+class Interruption:
+    """Raises KeyboardInterrupt at the n-th point at which CPython may run a signal handler.
+
+    The interpreter looks for signals when a function begins and when a call of compiled code has
+    returned. A profile function is called at the same points, and its exception arrives where that
+    of a signal handler would. (It also looks when a loop jumps back; signals at random times reach
+    that.) Points outside of fastnn's own code, and in other threads, do not count. Neither do calls of
+    generators, since the interpreter may make one to close the generator.
+
+    Attributes
+    ----------
+    where : str or None
+        The function that was interrupted; None if the call had fewer points.
+    """
+
+    def __init__(self, n):
+        self.left, self.where = n, None
+
+    def run(self, call):
+        """Return call(), or raise KeyboardInterrupt."""
+        before = sys.getprofile()
+        sys.setprofile(self._profile)
+        try:
+            return call()
+        finally:
+            sys.setprofile(before)
+
+    def _profile(self, frame, event, arg):
+        code = frame.f_code
+        if event not in ("call", "c_return") or not code.co_filename.startswith(PACKAGE):
+            return
+        if event == "call" and code.co_flags & inspect.CO_GENERATOR:
+            return
+        self.left -= 1
+        if self.left == 0:
+            self.where = f"{code.co_qualname}, line {frame.f_lineno}"
+            raise KeyboardInterrupt

@@ -1,0 +1,333 @@
+"""Two threads in every pair of public calls that share networks or generators.
+
+Each call works, or raises a RuntimeError that says what to do. None waits for ever, and what a call
+that worked has trained is not lost.
+"""
+
+import faulthandler
+import itertools
+import json
+import os
+import sys
+import threading
+
+import numpy as np
+import pytest
+from checks import assert_finite, assert_same_bits
+from scale import scaled
+
+import fastnn
+from fastnn import MLP, Adam, mlp
+
+RNG = np.random.default_rng(0)
+X = RNG.normal(size=(6000, 6)).astype("float32")
+Y = np.sin(X[:, :1])
+
+
+@pytest.fixture(autouse=True)
+def many_switches():
+    """Threads take turns often, and a hang ends the process with the stacks of all threads."""
+    faulthandler.dump_traceback_later(120, exit=True)
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(before)
+    faulthandler.cancel_dump_traceback_later()
+
+
+class Shared:
+    """What the calls of two threads share: two networks, a generator and a folder."""
+
+    def __init__(self, folder):
+        self.generator = np.random.default_rng(0)
+        self.nets = [MLP([6, 30, 1], rng=i) for i in range(2)]
+        for net in self.nets:
+            net.fit(X, Y, optimizer=Adam(1e-3), epochs=1, batch_size=2000)
+            net.forward(X, keep=True)
+        self.net, self.folder, self.turns = self.nets[0], folder, itertools.count()
+
+    def path(self):
+        return self.folder / f"{threading.get_ident()}.safetensors"
+
+
+def fit(shared):
+    shared.net.fit(X, Y, epochs=1, batch_size=2000, resume=True, rng=shared.generator)
+
+
+def partial_fit(shared):
+    shared.net.partial_fit(X, Y, batch_size=2000)
+
+
+def fit_many(shared):
+    fastnn.fit_many(shared.nets, X, Y, epochs=1, batch_size=2000, resume=True, n_threads=2)
+
+
+def fit_others(shared):
+    """Networks of this thread alone, with the shared generator and that of a shared network."""
+    nets = [MLP([6, 30, 1], rng=0) for _ in range(2)]
+    generators = [shared.generator, shared.nets[1].rng]
+    if next(shared.turns) % 2:
+        generators.reverse()
+    fastnn.fit_many(nets, X, Y, epochs=2, batch_size=2000, rng=generators, n_threads=1)
+
+
+def forward(shared):
+    assert_finite(shared.net.forward(X))
+
+
+def forward_many(shared):
+    assert_finite(fastnn.forward_many(shared.nets, X, n_threads=2))
+
+
+def loss(shared):
+    assert shared.net.loss(X, Y) >= 0
+
+
+def loss_and_grad(shared):
+    shared.net.loss_and_grad(X, Y)
+
+
+def backward(shared):
+    shared.net.backward(Y)
+
+
+def copy(shared):
+    check_whole_step(shared.net.copy())
+
+
+def save(shared):
+    shared.net.save(shared.path())
+    check_whole_step(fastnn.load(shared.path()))
+
+
+def save_many(shared):
+    fastnn.save_many(shared.nets, shared.path())
+
+
+def assign(shared):
+    shared.net.params = shared.net.params.copy()
+
+
+def init(shared):
+    MLP([6, 30, 1], rng=shared.generator)
+
+
+CALLS = [
+    *(fit, partial_fit, fit_many, fit_others, forward, forward_many, loss, loss_and_grad),
+    *(backward, copy, save, save_many, assign, init),
+]
+STEPS = {fit: 3, partial_fit: 3, fit_many: 3}  # of the shared network
+
+
+def check_whole_step(net):
+    """Parameters and state belong together: the third moment of the state counts steps."""
+    assert_finite(net.params)
+    assert_finite(net.state.moments)
+    assert net.state.step % 3 == 0 and net.state.row == 0
+
+
+REMEDIES = "Wait until", "net.copy()", "when fit has returned"
+
+
+@pytest.mark.parametrize(
+    ("a", "b"), [*itertools.combinations_with_replacement(CALLS, 2)], ids=lambda call: call.__name__
+)
+def test_calls_in_two_threads_work_or_are_refused(a, b, tmp_path):
+    shared = Shared(tmp_path)
+    start, barrier, steps, errors = shared.net.state.step, threading.Barrier(2), [0, 0], []
+
+    def run(i, call):
+        barrier.wait()
+        for _ in range(scaled(6)):
+            try:
+                call(shared)
+                steps[i] += STEPS.get(call, 0)
+            except RuntimeError as error:
+                if not any(remedy in str(error) for remedy in REMEDIES):
+                    errors.append(error)
+            except BaseException as error:
+                errors.append(error)
+
+    threads = [threading.Thread(target=run, args=item) for item in enumerate((a, b))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not errors, errors
+    for net in shared.nets:
+        net._check_may_train()
+        check_whole_step(net)
+    assert shared.net.state.step == start + sum(steps)
+    fit(shared)
+
+
+# ---- a call of another thread in the middle of one ----
+
+
+class Meanwhile:
+    """An array that another thread's call precedes when it is converted."""
+
+    def __init__(self, array, call):
+        self.array, self.call, self.error = array, call, None
+
+    def run(self):
+        try:
+            self.call()
+        except RuntimeError as error:
+            self.error = error
+
+    def __array__(self, dtype=None, copy=None):
+        thread = threading.Thread(target=self.run)
+        thread.start()
+        thread.join()
+        return np.array(self.array, dtype)
+
+
+READERS = {
+    "forward": lambda net, X: net.forward(X),
+    "forward_many": lambda net, X: fastnn.forward_many([net], X),
+    "loss": lambda net, X: net.loss(X, Y),
+    "loss_and_grad": lambda net, X: net.loss_and_grad(X, Y),
+    "backward": lambda net, X: net.backward(X),
+}
+
+
+@pytest.mark.parametrize("name", READERS)
+def test_a_training_that_begins_during_a_call_makes_it_fail(name):
+    """Its result could mix parameters before and after a step."""
+    net = MLP([6, 9, 1], rng=0)
+    net.forward(X, keep=True)
+    rows = Meanwhile(Y if name == "backward" else X, lambda: net.fit(X, Y, epochs=1))
+    with pytest.raises(RuntimeError, match="began to train this network during this call"):
+        READERS[name](net, rows)
+    assert rows.error is None and net.state.epoch == 1
+    READERS[name](net, rows.array)
+
+
+@pytest.mark.parametrize("name", ["save", "save_many"])
+def test_a_training_that_begins_during_a_save_keeps_the_old_file(name, tmp_path, monkeypatch):
+    net, path = MLP([6, 9, 1], rng=0), tmp_path / "net"
+    call = {"save": lambda: net.save(path), "save_many": lambda: fastnn.save_many([net], path)}
+    call[name]()
+    before, dumps = path.read_bytes(), json.dumps
+    net.params += 1
+    rows = Meanwhile(X, lambda: net.fit(X, Y, epochs=1))
+
+    def train_and_dump(value, **options):
+        rows.__array__()
+        return dumps(value, **options)
+
+    monkeypatch.setattr(json, "dumps", train_and_dump)
+    with pytest.raises(RuntimeError, match="began to train this network during this call"):
+        call[name]()
+    monkeypatch.undo()
+    assert path.read_bytes() == before and os.listdir(tmp_path) == ["net"]
+    call[name]()
+    assert path.read_bytes() != before
+
+
+def test_a_training_that_begins_during_a_copy_makes_it_fail():
+    net = MLP([6, 9, 1], rng=0)
+
+    class Metadata(dict):
+        def __deepcopy__(self, memo):
+            Meanwhile(X, lambda: net.fit(X, Y, epochs=1)).__array__()
+            return {}
+
+    net.metadata = Metadata()
+    with pytest.raises(RuntimeError, match="began to train this network during this call"):
+        net.copy()
+
+
+@pytest.mark.parametrize("name", ["loss_and_grad", "backward"])
+def test_two_gradients_at_a_time_are_refused(name):
+    net = MLP([6, 9, 1], rng=0)
+    net.forward(X, keep=True)
+    rows = Meanwhile(Y if name == "backward" else X, lambda: net.loss_and_grad(X, -Y))
+    READERS[name](net, rows)
+    assert "Another call computes a gradient of this network" in str(rows.error)
+    grads = net.grads.copy()
+    READERS[name](net, rows.array)
+    assert_same_bits(net.grads, grads)
+
+
+def test_partial_fit_reads_the_state_when_no_other_thread_can_train(monkeypatch):
+    net = MLP([6, 9, 1], rng=0)
+    net.partial_fit(X, Y)
+    resumed = mlp.resumed
+    meanwhile = Meanwhile(X, lambda: net.partial_fit(X, Y))
+
+    def resume(*args, **kwargs):
+        state = resumed(*args, **kwargs)
+        monkeypatch.undo()
+        meanwhile.__array__()
+        return state
+
+    monkeypatch.setattr(mlp, "resumed", resume)
+    net.partial_fit(X, Y)
+    assert "being trained in another thread" in str(meanwhile.error)
+    assert net.state.epoch == 2
+
+
+@pytest.mark.parametrize("name", ["params", "weights", "biases", "grads"])
+def test_assigning_parameters_during_a_training_is_refused(name):
+    net, errors = MLP([6, 9, 1], rng=0), []
+
+    def assign():
+        setattr(net, name, getattr(net, name)[:])
+
+    def callback(net, history):
+        meanwhile = Meanwhile(X, assign)
+        meanwhile.__array__()
+        errors.append(str(meanwhile.error))
+        assign()  # allowed in the thread that trains
+
+    net.fit(X, Y, epochs=1, callbacks=callback)
+    assert "being trained in another thread" in errors[0]
+
+
+@pytest.mark.parametrize("cls", ["MLPRegressor", "MLPClassifier"])
+def test_partial_fit_of_single_rows_does_not_mix_those_of_two_threads(cls, monkeypatch):
+    pytest.importorskip("sklearn", reason="estimators need the extra sklearn")
+    from fastnn.training.engines import online
+
+    y = [0, 1, 0]
+    classes = {"classes": [0, 1]} if cls == "MLPClassifier" else {}
+
+    def make():
+        model = getattr(fastnn, cls)((4,), random_state=0)
+        model.partial_fit(X[:1], y[:1], **classes)
+        return model.partial_fit(X[:1], y[:1])
+
+    model, expected = make(), make()
+    meanwhile = Meanwhile(X, lambda: model.partial_fit(X[1:2], y[1:2]))
+    all_finite = online.kernels.all_finite
+
+    def check(row):
+        monkeypatch.undo()
+        meanwhile.__array__()
+        return all_finite(row)
+
+    monkeypatch.setattr(online.kernels, "all_finite", check)
+    model.partial_fit(X[2:3], y[2:3])
+    assert "being trained in another thread" in str(meanwhile.error)
+    expected.partial_fit(X[2:3], y[2:3])
+    assert_same_bits(model.networks_[0].params, expected.networks_[0].params)
+    assert model.loss_curve_ == expected.loss_curve_ and model.t_ == expected.t_
+
+
+@pytest.mark.parametrize("n_estimators", [1, 2])
+def test_partial_fit_of_an_estimator_refuses_another_thread(n_estimators):
+    pytest.importorskip("sklearn", reason="estimators need the extra sklearn")
+    options = dict(n_estimators=n_estimators, bagging=None, random_state=0)
+    model = fastnn.MLPRegressor((4,), **options).partial_fit(X, Y[:, 0])
+    meanwhile = Meanwhile(X, lambda: model.partial_fit(X, Y[:, 0]))
+
+    def callback(net, history):
+        before = dict(vars(model))
+        meanwhile.__array__()
+        assert vars(model) == before
+
+    model.set_params(callbacks=callback).partial_fit(X, Y[:, 0])
+    assert "being trained in another thread" in str(meanwhile.error)
+    assert [net.state.epoch for net in model.networks_] == [2] * n_estimators
