@@ -1,9 +1,18 @@
-"""Text of files in messages: names, classes and other text that the user has not written."""
+"""What messages share: plurals, lists of names, advice about names, one line, and warnings.
 
+Names, classes and other texts of files are not safe for a terminal: see `printable`.
+"""
+
+import os
+import sys
 import unicodedata
+import warnings
 
 #: Characters of a message, or of a line of a report, with the text of files in it.
 LONG = 4000
+SIMILARITY = 0.7  # of names, 0 to 1
+MAX_REASON = 200  # characters of the message of another library
+MAX_CHOICES = 8  # names in an advice
 
 
 def printable(text, maximum=40):
@@ -25,3 +34,64 @@ def _printable_character(c):
         return c
     # Other spaces are harmless. Control characters, line ends, directions and lone surrogates are not.
     return " " if unicodedata.category(c) == "Zs" else "\N{REPLACEMENT CHARACTER}"
+
+
+def one_line(text):
+    """Return a text, or the message of an exception, without line breaks."""
+    return " ".join(str(text).split())
+
+
+def reason(error):
+    """Return the message of an exception as a part of another message, of limited length."""
+    return one_line(error)[:MAX_REASON].rstrip(".")
+
+
+def plural(n, noun):
+    """Return a count with its noun: `1 row`, `2 rows`."""
+    return f"{n:,} {noun if n == 1 else noun + 's'}"
+
+
+def join(names, maximum=6, quoted=True):
+    """Join the first names with commas, and say how many are left out."""
+    names = list(names)
+    shown = map(printable, names[:maximum])
+    more = f" and {len(names) - maximum:,} more" if len(names) > maximum else ""
+    return ", ".join(map(repr, shown) if quoted else shown) + more
+
+
+def similar(name, names):
+    """Return the name that is most similar, ignoring case and spaces around, or None."""
+    from difflib import get_close_matches
+
+    by_lower = {str(other).lower().strip(): other for other in names}
+    close = get_close_matches(str(name).lower().strip(), by_lower, 1, SIMILARITY)
+    return by_lower[close[0]] if close else None
+
+
+def did_you_mean(name, names, what="columns"):
+    """Return a sentence that helps to correct the name of a column, or of something else."""
+    close = similar(name, names)
+    if close is not None:
+        return f"Did you mean {printable(close)!r}?"
+    return f"Its {what} are {join(names, MAX_CHOICES, quoted=False)}."
+
+
+# ---- warnings ----
+
+#: Packages between the user and fastnn: scikit-learn wraps `fit`, and calls it through joblib.
+INNER = ("fastnn", "sklearn", "joblib")
+
+
+def warn(message, category=UserWarning):
+    """Issue a warning that names the line of the user's code, however deep fastnn is in its call."""
+    warnings.warn(message, category, stacklevel=_stack_level())
+
+
+def _stack_level():
+    """Return the level, for the caller's caller, of the first frame outside of fastnn."""
+    modules = (sys.modules.get(name) for name in INNER)
+    folders = tuple(os.path.join(os.path.dirname(str(m.__file__)), "") for m in modules if m)
+    frame, level = sys._getframe(1), 1
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(folders):
+        frame, level = frame.f_back, level + 1
+    return level

@@ -92,7 +92,7 @@ B, N = "b.safetensors", "n.safetensors"
         ),
         (
             [N, "new.csv", "--interval", "0.999"],
-            "new.csv: coverage=0.999 needs at least 999 training",
+            "new.csv: --interval 0.999 needs at least 999 training",
         ),
         ([B, "new.csv", "--out", "o.xlsx"], "o.xlsx: unknown file extension. Use .csv, .tsv or"),
         (

@@ -125,7 +125,7 @@ def test_a_wrong_value_is_located(run):
     assert errors.splitlines()[-1] == (
         f"fastnn train: people/2.parquet: column 'age' holds 'unknown age' in row {row - 419}, "
         "which is not a number. Correct the value, or leave it empty if it is missing. A sample of the "
-        "rows decides what a column is. Pass --category 'age' if the column holds texts."
+        "rows decides what a column is. Pass --category age if the column holds texts."
     )
     assert not os.path.exists("m.safetensors")
 
@@ -179,7 +179,7 @@ def test_interrupted_and_resumed(run, interrupt_after_a_fold, quick_recipe):
         (
             "people",
             "3",
-            "people: --window puts 3 rows in memory, but 5 folds need at least 20. Pass a l",
+            "people: --window 3 puts 3 rows in memory, but 5 folds need at least 20. Pass a l",
         ),
         ("people", "1", "argument --window"),
         ("nothing.parquet", "300", "nothing.parquet: "),

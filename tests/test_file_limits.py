@@ -203,7 +203,7 @@ def test_train_says_before_the_training_that_no_file_can_hold_the_model(
         capsys, "train", "t.csv", "--target", "y", "--out", "m", *FAST[:2], *tune
     )
     assert code == 2 and len(errors.splitlines()) == 1 and not (tmp_path / "m").exists()
-    assert "column 'text' with 20 categories" in errors and "Pass --drop 'text'." in errors
+    assert "column 'text' with 20 categories" in errors and "Pass --drop text." in errors
 
 
 def test_the_record_of_a_training_is_at_most_as_large_as_expected(tmp_path, monkeypatch, capsys):

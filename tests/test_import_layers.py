@@ -17,6 +17,7 @@ PACKAGE = pathlib.Path(fastnn.__file__).parent
 LAYERS = [
     {"kernels", "reference", "datasets"},
     {"caching", "config", "hints", "messages", "notebook", "typing", "validation"},
+    {"errors"},
     {"sparse_rows"},
     {"options", "input_table"},
     {"activations", "losses", "schedules", "initializers"},

@@ -28,6 +28,7 @@ FOREIGN = {
     ),
     "_score_func": "tells the scorers of scikit-learn from other functions",
     "_thread": "the documented module of the standard library",
+    "_getframe": "documented; how warnings find the line of the caller",
     "_replace": "a documented method of namedtuple",
     "_AppendAction": "argparse has no public name for what action='append' makes",
 }

@@ -53,7 +53,7 @@ def test_utf_16_of_either_order(file, mark):
     path = file("b.csv", data)
     assert read(path, encoding=f"utf-16-{mark}").to_pydict() == ROWS
     with pytest.raises(
-        TableError, match=f"UTF-16 without a byte order mark. Pass .* utf-16-{mark}"
+        TableError, match=f"UTF-16 without a byte order mark. Pass encoding='utf-16-{mark}'"
     ):
         read(path)
 
@@ -84,7 +84,7 @@ def test_a_long_file_in_another_encoding(file):
     path = file("a.csv", data.encode("latin-1"))
     table = read(path, encoding="latin-1")
     assert table.num_rows == 600_000 and table["a"].unique().to_pylist() == ["é"]
-    assert locate(path, 599_999, encoding="latin-1") == f"{path}, line 600001"
+    assert locate(path, 599_999, encoding="latin-1") == "line 600001"
 
 
 @pytest.mark.parametrize(
@@ -134,7 +134,7 @@ COMPRESSED = {
 def test_compressed_files(file, kind):
     path = file("whatever it is called", COMPRESSED[kind])
     assert read_with_notes(path) == (ROWS, [])
-    assert locate(path, 1) == f"{path}, line 3"
+    assert locate(path, 1) == "line 3"
 
 
 def test_a_zip_archive_holds_one_table(file):

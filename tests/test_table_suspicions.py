@@ -120,7 +120,7 @@ def test_numbers_with_a_word():
     values = [*map(str, range(100)), *["unknown"] * (N - 100)]
     assert text_of(a=values) == (
         "column 'a' contains numbers, except 'unknown', so it is text. Correct the value. If it "
-        "means missing, pass na: unknown."
+        "means missing, pass na=['unknown']."
     )
 
 

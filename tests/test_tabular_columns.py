@@ -223,7 +223,7 @@ def test_unknown_categories_are_counted(fitted):
         (dict(number=np.inf), "column 'number' is infinite in row 0"),
         (dict(flag="yes"), "column 'flag' holds 'yes' in row 0, which is not a number"),
         (dict(day="soon"), "column 'day' holds 'soon' in row 0, which is not a date"),
-        (dict(day=3.0), "column 'day' holds the number 3, but dates are expected"),
+        (dict(day=3.0), "column 'day' holds the number 3 in row ., but dates are expected"),
         (
             dict(written="31.02.2020"),
             "'31.02.2020' in row 0, which is not a date like those of the training table",

@@ -13,12 +13,14 @@ import os
 import sys
 
 from ..config import __version__
+from ..errors import DataError
 from ..files import ModelFileError
-from ..tables.files import TableError
+from ..messages import one_line
 from ..training.state import DivergenceError
 from . import bench, demo, export, info, predict, train
-from .common import CommandError, help_texts, name_options, print_line
-from .parser import Parser, one_line
+from .common import CommandError, help_texts, print_line
+from .parser import Parser
+from .words import CommandWords
 
 HELP = """
 Train small dense neural networks on tables, predict with them, and measure
@@ -71,7 +73,9 @@ def main(argv=None):
     except BrokenPipeError:
         _silence_stdout()
         return 1
-    except (CommandError, TableError, ModelFileError) as error:
+    except DataError as error:
+        return _fail(arguments, error.say(CommandWords()), 2)
+    except (CommandError, ModelFileError) as error:
         return _fail(arguments, error, 2)
     except DivergenceError as error:
         advice = ""
@@ -93,7 +97,7 @@ def main(argv=None):
 def _fail(arguments, error, code):
     """Print an error on standard error and return the exit code."""
     command = f"fastnn {arguments.command}" if arguments.command else "fastnn"
-    print_line(f"{command}: {name_options(one_line(error))}", sys.stderr)
+    print_line(f"{command}: {one_line(error)}", sys.stderr)
     return code
 
 

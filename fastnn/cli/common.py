@@ -13,10 +13,10 @@ import sys
 from .. import datasets
 from ..files import ModelFileError
 from ..loading import load
-from ..messages import LONG, printable
+from ..messages import LONG, join, printable, similar
 from ..mlp import MLP
-from ..tables.errors import similar
 from ..validation import check_threads
+from .words import CommandWords
 
 
 class CommandError(Exception):
@@ -166,9 +166,8 @@ def load_model(path, data=None):
             raise CommandError(
                 f"{path}: is not a fastnn model. The model comes first: {data} {path}"
             ) from None
-        reason = str(error).removeprefix(printable(f"{path}: ", LONG)).removesuffix(".")
         raise CommandError(
-            f"{path}: not a fastnn model, or damaged ({reason}). "
+            f"{path}: not a fastnn model, or damaged ({error.problem.removesuffix('.')}). "
             "Pass a file written by 'fastnn train'."
         ) from None
     except ImportError:
@@ -209,7 +208,7 @@ def _advise_model(path):
         close = os.path.join(folder, f"{close}.safetensors")
         return f"Did you mean {printable(close, 80)}?"
     if stems:
-        names = join_names([f"{stem}.safetensors" for stem in stems], 3)
+        names = join([f"{stem}.safetensors" for stem in stems], 3, quoted=False)
         return f"The models in {folder or 'this folder'} are {names}."
     return "Pass a file written by 'fastnn train'."
 
@@ -238,22 +237,5 @@ def to_json(value):
 
 
 def print_note(text):
-    """Print a remark on standard error."""
-    print_line(f"note: {name_options(text)}", sys.stderr)
-
-
-def name_options(text):
-    """Return a message of `fastnn.tables` with its arguments as the command line has them."""
-    return text.replace("pass header=False", "pass --no-header")
-
-
-def plural(n, noun):
-    """Return a count with its noun: `1 row`, `2 rows`."""
-    return f"{n:,} {noun if n == 1 else noun + 's'}"
-
-
-def join_names(names, maximum=6):
-    """Join the first names with commas, and say how many are left out."""
-    names = [printable(name, 24) for name in names]
-    more = f", ... ({len(names) - maximum:,} more)" if len(names) > maximum else ""
-    return ", ".join(names[:maximum]) + more
+    """Print a remark on standard error. text : str or Message"""
+    print_line(f"note: {CommandWords().say(text)}", sys.stderr)

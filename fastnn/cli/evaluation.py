@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 
 from . import scoring
-from .target import label_text, locate
+from .places import locate
+from .target import label_text
 
 MAX_SUSPECTS = 5
 MIN_ERROR = 3.0  # of a suspect, in units of the RMSE
@@ -82,7 +83,7 @@ def find_suspects(model, target, train, arguments):
     out = []
     for suspect in find_suspects(model, y, MAX_SUSPECTS):
         row = int(target.rows[train[suspect.row]])
-        file, _, place = locate(arguments, row).rpartition(", ")
+        file, place = locate(arguments, row)
         found = {"row": row, "place": place}
         if file != arguments.data:  # of a folder
             found |= {"place": f"row {row + 1}", "file": file, "place_in_file": place}

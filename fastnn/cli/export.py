@@ -3,6 +3,7 @@
 import os
 
 from .. import export
+from ..errors import DataError
 from ..loading import load
 from .common import CommandError, help_texts, print_line
 
@@ -71,7 +72,8 @@ def run(arguments):
         for option, path in wanted.items():
             FORMATS[option][1](model, path, arguments.name)
             print_line(f"Saved {path} ({os.path.getsize(path) / 1000:,.0f} kB).")
+    except DataError:
+        raise
     except (ValueError, ImportError) as error:
-        message = str(error).replace("name must be", "--name must be")
-        raise CommandError(message.replace('pass name="digits"', "pass --name digits")) from None
+        raise CommandError(error) from None
     return 0

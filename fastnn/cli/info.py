@@ -7,9 +7,9 @@ from importlib import metadata
 
 from .. import kernels
 from ..config import __version__, show_config
-from ..messages import printable
+from ..messages import plural, printable
 from . import report
-from .common import add_json, help_texts, load_model, plural, print_json, print_line
+from .common import add_json, help_texts, load_model, print_json, print_line
 from .display import format_duration
 from .target import label_text
 from .training_record import KEY, describe_model, read_record

@@ -4,8 +4,7 @@ import argparse
 import re
 import sys
 
-from ..messages import LONG, printable
-from ..tables.errors import similar
+from ..messages import LONG, one_line, printable, similar
 
 #: A value, not an option. argparse takes the same texts for negative numbers.
 NEGATIVE_NUMBER = re.compile(r"-\d+$|-\d*\.\d+$")
@@ -74,8 +73,3 @@ class Parser(argparse.ArgumentParser):
         message = printable(one_line(message), LONG)
         end = "" if message.endswith((".", "?")) else "."
         self.exit(2, f"{self.prog}: {message}{end} See '{self.prog} --help'.\n")
-
-
-def one_line(message):
-    """Return a message without line breaks."""
-    return " ".join(str(message).split())

@@ -4,7 +4,7 @@ import sys
 
 import numpy as np
 
-from ..messages import has_lone_surrogate, printable
+from ..messages import has_lone_surrogate, plural, printable
 from ..tables import table_writer
 from . import scoring
 from .common import (
@@ -15,7 +15,6 @@ from .common import (
     help_texts,
     load_model,
     number,
-    plural,
     print_json,
     print_line,
     print_note,

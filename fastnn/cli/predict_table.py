@@ -1,16 +1,16 @@
 """The table of `fastnn predict`, part by part: inputs of the model, columns to keep, the target."""
 
-import argparse
 import contextlib
 from dataclasses import dataclass
 from typing import Any
 
+from ..messages import did_you_mean, join, printable
 from ..tables import parquet_files
-from ..tables.errors import did_you_mean, import_pyarrow, join, printable
+from ..tables.errors import import_pyarrow
 from . import scoring
 from .common import CommandError, resolve_table_path
+from .places import command_error
 from .table_options import open_parquet, read_table
-from .train_model import explain
 from .train_options import split_names
 
 BLOCK = 20_000  # rows that are predicted, and written, at a time
@@ -94,9 +94,8 @@ class PredictTable:
         try:
             yield
         except ValueError as error:
-            arguments = argparse.Namespace(**{**vars(self._arguments), "data": part.path})
             rows = range(part.first, part.first + part.inputs.num_rows)
-            raise CommandError(explain(error, arguments, rows)) from None
+            raise command_error(error, self._arguments, part.path, rows) from None
 
 
 class _AllBut:

@@ -7,9 +7,8 @@ most 80 columns.
 import shlex
 import textwrap
 
-from ..messages import printable
+from ..messages import plural, printable
 from ..tabular.columns.kinds import KINDS
-from .common import plural
 from .display import format_duration
 
 WIDTH = 80

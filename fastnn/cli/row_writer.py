@@ -3,7 +3,8 @@
 import contextlib
 import sys
 
-from ..tables.errors import import_pyarrow, one_line, printable
+from ..messages import printable, reason
+from ..tables.errors import import_pyarrow
 from ..tables.table_writer import needs_quotes, to_text, writing
 from .common import CommandError
 
@@ -78,7 +79,7 @@ class RowWriter:
             yield
         except import_pyarrow().ArrowException as error:
             raise CommandError(
-                f"--keep: a column cannot be written as text ({one_line(error)}). Leave it out, or "
+                f"--keep: a column cannot be written as text ({reason(error)}). Leave it out, or "
                 "pass --out with a .parquet file."
             ) from None
 

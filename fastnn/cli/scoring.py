@@ -2,9 +2,10 @@
 
 import numpy as np
 
+from ..messages import plural, printable
 from ..tables.convert import convert_texts
-from ..tables.errors import import_pyarrow, printable
-from .common import plural, print_note
+from ..tables.errors import import_pyarrow
+from .common import print_note
 from .target import label_text
 
 MIN_PROBABILITY = 1e-15

@@ -1,17 +1,17 @@
 """The column to predict: what it is, and its values as the estimators expect them."""
 
 import math
-import os
 import shlex
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from ..tables import files, texts
-from ..tables.errors import did_you_mean, import_pyarrow, printable
-from ..tables.parquet_files import ParquetFiles
-from .common import CommandError, plural, print_note, resolve_table_path
+from ..messages import did_you_mean, plural, printable
+from ..tables import texts
+from ..tables.errors import import_pyarrow
+from .common import CommandError, print_note
+from .places import locate
 
 TASKS = ("binary", "classes", "number")
 MAX_CLASSES = 1000
@@ -101,7 +101,7 @@ class _Reader:
         return Target(self.name, task, _to_labels(values), rows)
 
     def fail(self, what, row=None):
-        place = self.path if row is None else locate(self.arguments, row)
+        place = self.path if row is None else ", ".join(locate(self.arguments, row))
         raise CommandError(f"{place}: {self.label} {what}")
 
     def check_type(self):
@@ -219,17 +219,3 @@ def _to_labels(values):
 def label_text(label):
     """Return a class as a text, as a table file holds it."""
     return str(label).lower() if isinstance(label, (bool, np.bool_)) else str(label)
-
-
-def locate(arguments, row):
-    """Return 'PATH, line N' for a row of the table of a command; PATH is a file, also of a folder."""
-    from .table_options import read_options
-
-    if os.path.isdir(arguments.data):
-        file, row = ParquetFiles(arguments.data).locate(row)
-        return f"{file}, row {row + 1}"
-
-    known = ("sep", "encoding", "header", "decimal", "comment")
-    options = {k: v for k, v in read_options(arguments).items() if k in known}
-    path = resolve_table_path(arguments.data)
-    return arguments.data + files.locate(path, row, **options).removeprefix(path)

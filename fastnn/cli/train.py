@@ -27,6 +27,7 @@ from .train_options import add_arguments, command_line, complete, resolve_column
 from .train_table import open_table
 from .training_record import describe_model
 from .tune import Search
+from .words import CommandWords
 
 HELP = """
 Train an ensemble of networks to predict one column of a table from the others.
@@ -213,7 +214,7 @@ def _suspicions(table, target, drop):
     is_text = import_pyarrow().types.is_string
     found = find_suspicions(table.drop_columns(drop), target.name)
     return [
-        {"kind": s.kind, "column": s.column, "text": s.text}
+        {"kind": s.kind, "column": s.column, "text": CommandWords().say(s.text)}
         for s in found
         if s.kind not in ("empty", "constant")
         and not (s.kind == "id" and is_text(table.column(s.column).type))

@@ -3,7 +3,7 @@
 import argparse
 import tomllib
 
-from ..tables.errors import printable, similar
+from ..messages import printable, similar
 from .common import CommandError
 
 

@@ -1,15 +1,14 @@
 """Build the estimator of `fastnn train` and fit it."""
 
-import argparse
 import os
-import re
 import warnings
 
 from ..messages import printable
+from ..tables.errors import TableError
 from ..tabular.columns.kinds import KINDS
 from .common import CommandError, load_model
 from .fit_progress import show_progress
-from .target import locate
+from .places import command_error, locate
 
 NEEDS_SKLEARN = (
     "models of tables need scikit-learn, which is not installed. Run: python -m pip install "
@@ -83,7 +82,7 @@ def check_task(arguments, target):
         y = target.values.to_numpy(zero_copy_only=False)
         too_small = y <= 0 if arguments.log_target else y < 0
         if too_small.any():
-            place = locate(arguments, int(target.rows[too_small.argmax()]))
+            place = ", ".join(locate(arguments, int(target.rows[too_small.argmax()])))
             option = "--log-target" if arguments.log_target else "--loss poisson"
             limit = "above 0" if arguments.log_target else "of at least 0"
             raise CommandError(
@@ -117,11 +116,10 @@ def fit(model, rows, arguments, label=""):
         return True
     except OSError as error:  # of temporary files
         raise CommandError(f"{arguments.data}: {error.strerror or error}.") from None
+    except TableError:
+        raise
     except (ValueError, MemoryError) as error:
-        text, file, numbers = rows.place_error(str(error))
-        if file is not None:
-            arguments = argparse.Namespace(**{**vars(arguments), "data": file})
-        raise CommandError(explain(text, arguments, numbers)) from None
+        raise command_error(error, arguments, *rows.locate_error(error)) from None
     finally:
         del model.on_progress
     return False
@@ -143,31 +141,3 @@ def load_unfinished(model, arguments):
     if found.n_folds_left_ == 0:
         raise CommandError(f"{out}: is complete, so there is nothing to resume.")
     return found.set_params(**model.get_params())
-
-
-def explain(error, arguments, rows):
-    """Return the message of an estimator in the words of the command line.
-
-    error : Exception, or its message
-    """
-    text = " ".join(str(error).split())
-    text = re.sub(r"\bPass drop=\[(.*?)\]", r"Pass --drop \1", text)
-    text = re.sub(r"\bPass categories=\[(.*?)\]", r"Pass --category \1", text)
-    text = re.sub(r"^window=\d+ puts", "--window puts", text).replace(
-        "larger window", "larger --window"
-    )
-    text = text.replace("hidden_layer_sizes", "--hidden")
-    text = text.replace("resume=True", "--resume").replace(
-        "or resume=False", "or leave out --resume"
-    )
-    text = text.replace("X has no usable column", "no column besides the target can be used")
-    text = text.replace(": named in drop", ": --drop").replace(" (it has no columns)", "")
-    text = re.sub(r"\bdates names the column\b", "--date names the column", text)
-    if text.startswith("y holds numbers up to"):
-        text = text.replace("y holds", f"the target {arguments.target!r} holds", 1)
-        text = text.replace("Rescale y.", "Rescale it.")
-    found, path = re.search(r" in row (\d+)\b", text), arguments.data
-    if found:
-        path, _, place = locate(arguments, int(rows[int(found[1])])).rpartition(", ")
-        text = text.replace(found[0], f" in {place}")
-    return f"{path}: {text}"

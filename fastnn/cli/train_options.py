@@ -8,8 +8,8 @@ import argparse
 import importlib.util
 import shlex
 
+from ..messages import did_you_mean, printable
 from ..plotting import picture_file
-from ..tables.errors import did_you_mean, printable
 from ..tabular.columns.kinds import KINDS
 from .common import CommandError, number, thread_count, whole_number
 from .table_options import add_table_options

@@ -4,8 +4,9 @@ import os
 
 import numpy as np
 
+from ..messages import plural
 from ..tables.errors import import_pyarrow
-from .common import CommandError, plural, print_note, resolve_table_path
+from .common import CommandError, print_note, resolve_table_path
 from .table_options import open_parquet, read_table
 
 
@@ -151,12 +152,12 @@ class TrainingRows:
         """Return the positions of the rows that `oof_prediction_` of the model has."""
         return self.rows
 
-    def place_error(self, text):
-        """Return a message without the rows that it begins with, their file, and the numbers there.
+    def locate_error(self, error):
+        """Return the file of the rows that an error of `fit` counts, and their numbers there.
 
         The file is None if it is that of the command.
         """
-        return text, None, self.target.rows[self.rows]
+        return None, self.target.rows[self.rows]
 
     def describe(self):
         """Return a text about the rows in memory, "" if they are all."""
@@ -197,11 +198,10 @@ class StreamedRows(TrainingRows):
     def predicted(self, model):
         return self.rows if model.oof_rows_ is None else self.rows[model.oof_rows_]
 
-    def place_error(self, text):
-        before = f"{self.describe_group(0, 0)}: "
-        if hasattr(self._table, "file") and text.startswith(before):
-            return text.removeprefix(before), self._table.file, self._table.file_rows
-        return super().place_error(text)
+    def locate_error(self, error):
+        if getattr(error, "place", ""):  # the rows of the part that was read last
+            return self._table.file, self._table.file_rows
+        return super().locate_error(error)
 
     def describe(self):
         if self.sample.num_rows == len(self.rows):

@@ -8,6 +8,7 @@ import shlex
 
 from ..files import ModelFileError
 from ..files.safetensors import parse_json, to_text
+from ..tabular.columns.kinds import NAMED_IN_DROP
 from .common import to_json
 from .evaluation import MAX_SUSPECTS
 
@@ -66,7 +67,7 @@ def describe_model(model):
     return {
         "kinds": {str(name): kind for name, kind in model.columns_.items()},
         "left_out": {
-            str(name): "--drop" if reason == "named in drop" else reason
+            str(name): "--drop" if reason == NAMED_IN_DROP else reason
             for name, reason in model.left_out_.items()
         },
         "importances": dict(zip(names, model.feature_importances_.tolist())),

@@ -281,7 +281,7 @@ class BaseMLP(PartialFit):
 
     def __setattr__(self, name: str, value: Any) -> None:
         if name in self._parameter_constraints and vars(self).get("_online") is not None:
-            vars(self)["_online"] = None  # it takes steps with the parameters of before
+            self.__dict__["_online"] = None  # it takes steps with the parameters of before
         super().__setattr__(name, value)
 
     def set_params(self, **params: Any) -> Self:

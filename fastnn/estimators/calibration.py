@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,6 +10,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from .. import kernels
+from ..messages import warn
 from . import inputs
 from .lock import lock_of
 
@@ -87,11 +87,10 @@ def fit_temperature(Z, targets, weight, std=None):
     k, n, _ = Z.shape
     correct = Z.argmax(axis=2) == targets if targets.ndim == 1 else (Z > 0) == targets
     if correct.all() and std is None:
-        warnings.warn(
+        warn(
             f"All {n} rows are predicted correctly, so the log loss has no minimum in the "
             "temperature. The temperature is unchanged. Pass more rows, and rows that are not in "
             "the training data.",
-            stacklevel=3,
         )
         return 1.0
 

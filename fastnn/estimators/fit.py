@@ -1,6 +1,5 @@
 """Fit: one call of an estimator's `fit`."""
 
-import warnings
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -9,6 +8,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 
 from ..callbacks import resolve_callbacks
+from ..messages import warn
 from ..training import state
 from ..training.data import Data
 from ..training.many import train_many
@@ -80,10 +80,9 @@ class Fit:
             self.members.append(self._member(i, folds, random_state, fresh))
         self.n_rows = len(self.members[0].data)
         if e.batch_size != "auto" and e.batch_size > self.n_rows:
-            warnings.warn(
+            warn(
                 f"batch_size={e.batch_size} is larger than the number of rows ({self.n_rows}). "
                 "All rows form one batch.",
-                stacklevel=5,
             )
 
     def _folds(self, groups, random_state, fresh):
@@ -190,21 +189,19 @@ class Fit:
             self._predict_held_out()
         if interrupted:
             what = "The network has" if self.n_members == 1 else "The networks have"
-            warnings.warn(
+            warn(
                 f"Training interrupted by user. {what} the parameters of the last completed step.",
-                stacklevel=5,
             )
         n_open = sum(not self._converged(member) for member in self.members)
         # n_iter_no_change=inf trains for exactly max_iter epochs, which needs no warning. A minority
         # changes the mean little; on easy data the loss of a fold often falls for very long.
         if 2 * n_open >= self.n_members and not interrupted and e.n_iter_no_change < np.inf:
             what = "Training" if self.n_members == 1 else f"{n_open} of {self.n_members} networks"
-            warnings.warn(
+            warn(
                 f"{what} stopped after max_iter={e.max_iter} epochs, before the loss "
                 "converged. Increase max_iter, learning_rate_init or tol. Training converges "
                 "fastest if the inputs are scaled to about -1..1 (StandardScaler).",
                 ConvergenceWarning,
-                stacklevel=5,
             )
 
     def _restore_best(self, member):

@@ -2,7 +2,6 @@
 
 import copy
 import sys
-import warnings
 from contextlib import contextmanager
 
 import numpy as np
@@ -10,6 +9,7 @@ from sklearn.base import is_regressor
 from sklearn.utils.validation import _check_sample_weight, column_or_1d, validate_data
 
 from .. import kernels
+from ..messages import warn
 from ..sparse_rows import blocks, first_not_finite, is_sparse
 from ..validation import check_array, ready
 
@@ -211,20 +211,16 @@ def warn_if_badly_scaled(X, y, names):
     if len(varied) and (varied.max() > MAX_RMS or varied.max() > MAX_RMS_RATIO * varied.min()):
         extremes = int(np.argmin(np.where(rms > 0, rms, np.inf))), int(np.argmax(rms))
         smallest, largest = (str(i) if names is None else repr(str(names[i])) for i in extremes)
-        warnings.warn(
+        warn(
             "X is badly scaled: the root mean squares of its columns range from "
             f"{varied.min():.3g} (column {smallest}) to {varied.max():.3g} (column {largest}). "
             "Scale the columns, for example with make_pipeline(StandardScaler(), estimator).",
-            UserWarning,
-            stacklevel=6,
         )
     if y is not None and root_mean_square(y).max(initial=0) > MAX_RMS:
-        warnings.warn(
+        warn(
             f"y is large (its root mean square is {root_mean_square(y).max():.3g}), so training "
             "needs many epochs. Scale y, for example with "
             "TransformedTargetRegressor(estimator, transformer=StandardScaler()).",
-            UserWarning,
-            stacklevel=6,
         )
 
 

@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 
+from ..errors import Argument, DataError
 from ..validation import check_number
 
 BLOCK_VALUES = 2e6  # numbers sorted at a time
@@ -51,9 +52,12 @@ def cv_plus(values, errors, coverage):
     # rounded, since 0.55 * 20 is 11.000000000000002
     rank = math.ceil(round(coverage * (n_errors + 1), 9))
     if rank > n_errors:
-        raise ValueError(
-            f"coverage={coverage:g} needs at least {math.ceil(coverage / (1 - coverage) - 1e-9)} "
-            f"training rows, got {n_errors}. Lower coverage."
+        raise DataError(
+            "{argument} needs at least {needed} training rows, got {n}.",
+            "Lower {name}.",
+            argument=Argument("coverage", float(f"{coverage:g}")),
+            needed=math.ceil(coverage / (1 - coverage) - 1e-9),
+            n=n_errors,
         )
     bounds = np.empty((2, *values.shape[1:]), values.dtype)
     network = np.repeat(np.arange(len(errors)), [len(each) for each in errors])

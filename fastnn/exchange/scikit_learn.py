@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import math
-import warnings
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -19,6 +18,7 @@ from ..estimators.class_targets import ClassTargets
 from ..estimators.number_targets import NumberTargets
 from ..estimators.parameters import ACTIVATION_ALIASES, SKLEARN_OUTPUTS
 from ..estimators.records import Record
+from ..messages import warn
 from ..mlp import MLP
 
 if TYPE_CHECKING:
@@ -174,12 +174,10 @@ def to_sklearn(estimator):
     if net.activations[:-1]:
         theirs["activation"] = HIDDEN[net.activations[0]]
     if lost:
-        warnings.warn(
+        warn(
             f"scikit-learn's {cls.__name__} has no equivalent of these parameters: "
             f"{', '.join(sorted(lost))}. Its predictions are the same, but further training would "
             "ignore them.",
-            UserWarning,
-            stacklevel=3,
         )
     out = cls(**theirs)
     _copy_attributes(e, net, out)

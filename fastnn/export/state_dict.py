@@ -1,9 +1,12 @@
 """Write the state_dict of the PyTorch module of a network, without PyTorch."""
 
+from ..errors import DataError, Wording
 from ..exchange.sequential import modules_of
 from ..files import json_values, safetensors
 from ..network import Network
 from .description import describe
+
+ONNX = Wording("fastnn.export.onnx", "--onnx")
 
 
 def write(model, path):
@@ -28,13 +31,18 @@ def _network_and_classes(model):
     if isinstance(model, Network):
         return model, None
     if description.features is not None:
-        raise ValueError(
-            f"a state_dict has no encoding of columns, but a {type(model).__name__} needs it. "
-            "Export to ONNX: fastnn.export.onnx."
+        raise DataError(
+            "a state_dict has no encoding of columns, but a {model} needs it.",
+            "Export to ONNX: {onnx}.",
+            model=type(model).__name__,
+            onnx=ONNX,
         )
     if len(model.networks_) > 1:
-        raise ValueError(
-            f"a state_dict is of one network, but this ensemble has {len(model.networks_)}. Export "
-            "each of networks_, or export the ensemble to ONNX: fastnn.export.onnx."
+        raise DataError(
+            "a state_dict is of one network, but this ensemble has {n}.",
+            "Export {each}the ensemble to ONNX: {onnx}.",
+            n=len(model.networks_),
+            each=Wording("each of networks_, or export ", ""),
+            onnx=ONNX,
         )
     return model.networks_[0], description.classes

@@ -4,7 +4,14 @@ from ..messages import LONG, printable
 
 
 class ModelFileError(ValueError):
-    """Raised when a file is not a fastnn model, is damaged, or was written by a newer version."""
+    """Raised when a file is not a fastnn model, is damaged, or was written by a newer version.
 
-    def __init__(self, message):
-        super().__init__(printable(message, LONG))  # it may repeat text of the file
+    Attributes
+    ----------
+    problem : str
+        The message without the path.
+    """
+
+    def __init__(self, problem, path=""):
+        self.problem = printable(problem, LONG)  # it may repeat text of the file
+        super().__init__(printable(f"{path}: {problem}" if path else problem, LONG))

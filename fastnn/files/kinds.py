@@ -2,6 +2,7 @@
 
 from contextlib import contextmanager
 
+from ..messages import reason
 from . import ModelFileError, safetensors
 
 #: {format in the metadata: (what the file holds, the function that reads it)}
@@ -66,5 +67,6 @@ def damage_refused(what):
         OverflowError,
         RecursionError,
     ) as error:
-        reason = " ".join(str(error).split())[:200]
-        raise ModelFileError(f"the description of the {what} is damaged ({reason})") from None
+        raise ModelFileError(
+            f"the description of the {what} is damaged ({reason(error)})"
+        ) from None

@@ -102,7 +102,7 @@ def reading(path):
         try:
             yield Reader(file, os.fstat(file.fileno()).st_size)
         except ModelFileError as error:
-            raise ModelFileError(f"{os.fspath(path)}: {error}") from None
+            raise ModelFileError(error.problem, os.fspath(path)) from None
 
 
 class Reader:

@@ -2,7 +2,6 @@
 
 import numbers
 import time
-import warnings
 from collections import Counter
 from contextlib import suppress
 from traceback import format_exc
@@ -12,6 +11,7 @@ from sklearn.base import is_classifier
 from sklearn.exceptions import FitFailedWarning
 from sklearn.metrics import check_scoring
 
+from ..messages import warn
 from .fast_scores import SCORES
 
 
@@ -91,10 +91,8 @@ class Scoring:
         return scores
 
     def _warn(self, details):
-        warnings.warn(
+        warn(
             f"A score could not be computed and is set to {self.error_score}. Details:\n{details}",
-            UserWarning,
-            stacklevel=2,
         )
 
 
@@ -120,10 +118,9 @@ class Predicting:
             return {"predictions": Y}
         n = len(network.classes_)
         advice = "Use folds that have all classes in their training rows, such as StratifiedKFold."
-        warnings.warn(
+        warn(
             f"The training rows of a fold have {n} of {self.n_classes} classes. {advice}",
             RuntimeWarning,
-            stacklevel=2,
         )
         if self.method == "decision_function" and n <= 2:
             raise ValueError(
@@ -186,9 +183,8 @@ def report_failures(errors, n_fits, error_score):
             f"All the {n_fits} fits failed. To stop at the first error, pass "
             f"error_score='raise'.\n{details}"
         )
-    warnings.warn(
+    warn(
         f"{len(errors)} fits failed out of a total of {n_fits}. Their score is {error_score}. To "
         f"stop at the first error, pass error_score='raise'.\n{details}",
         FitFailedWarning,
-        stacklevel=3,
     )

@@ -2,8 +2,9 @@
 
 import codecs
 
+from ..messages import reason
 from . import memory
-from .errors import TableError, import_pyarrow, one_line
+from .errors import TableError, import_pyarrow
 from .json_files import read_json_array, read_json_lines
 
 ARROW_STREAM = b"\xff\xff\xff\xff"
@@ -35,8 +36,10 @@ def read_parquet(source, encoding=None, note=None):
             return file.read()
     except (pa.ArrowException, UnicodeDecodeError) as error:
         raise TableError(
-            f"{source.label}: not a readable Parquet file ({one_line(error)}). "
-            "Download or create it again."
+            "not a readable Parquet file ({reason}).",
+            "Download or create it again.",
+            place=source.label,
+            reason=reason(error),
         ) from None
 
 
@@ -57,7 +60,9 @@ def read_arrow(source, encoding=None, note=None):
         memory.check_width(source.label, len(table.column_names))
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         raise TableError(
-            f"{source.label}: not a readable Feather or Arrow file ({one_line(error)}). "
-            "Download or create it again."
+            "not a readable Feather or Arrow file ({reason}).",
+            "Download or create it again.",
+            place=source.label,
+            reason=reason(error),
         ) from None
     return table

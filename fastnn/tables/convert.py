@@ -9,8 +9,9 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from ..messages import printable
 from . import texts
-from .errors import import_pyarrow, printable
+from .errors import import_pyarrow
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection

@@ -3,6 +3,7 @@
 import codecs
 import io
 
+from ..errors import Argument
 from .errors import TableError
 
 FALLBACK = "cp1252"  # of files that are not UTF-8: Windows in Western Europe and America
@@ -27,7 +28,10 @@ def find(source, encoding, note):
             name = codecs.lookup(encoding).name
         except LookupError:
             raise TableError(
-                f"encoding {encoding!r} is unknown. Pass one such as utf-8, cp1252, latin-1 or utf-16."
+                "{argument} {value!r} is unknown.",
+                "Pass one such as utf-8, cp1252, latin-1 or utf-16.",
+                argument="encoding",
+                value=encoding,
             ) from None
         name = "utf-8-sig" if name == "utf-8" else name
         _check(source, name)
@@ -41,16 +45,20 @@ def find(source, encoding, note):
         if max(zeros) > len(start) // 4 and min(zeros) < max(zeros) // 4:
             name = "utf-16-le" if zeros[1] > zeros[0] else "utf-16-be"
             raise TableError(
-                f"{source.label}: seems to be UTF-16 without a byte order mark. "
-                f"Pass encoding {name}, or save the file as UTF-8."
+                "seems to be UTF-16 without a byte order mark.",
+                "Pass {argument}, or save the file as UTF-8.",
+                argument=Argument("encoding", name),
+                place=source.label,
             )
     line = first_invalid_line(source, "utf-8")
     if line is None:
         return "utf-8"
     if first_invalid_line(source, FALLBACK) is not None:
         raise TableError(
-            f"{source.label}, line {line}: is neither UTF-8 nor Windows-1252 text. "
-            "Pass its encoding, or save the file as UTF-8."
+            "is neither UTF-8 nor Windows-1252 text.",
+            "Pass its encoding, or save the file as UTF-8.",
+            argument="encoding",
+            place=f"{source.label}, line {line}",
         )
     note(
         f"{source.label}, line {line}: is not UTF-8. The file was read as Windows-1252 (cp1252). "
@@ -63,8 +71,11 @@ def _check(source, encoding):
     line = first_invalid_line(source, encoding.removesuffix("-sig"))
     if line is not None:
         raise TableError(
-            f"{source.label}, line {line}: is not text in {encoding.removesuffix('-sig')}. "
-            "Pass another encoding."
+            "is not text in {encoding}.",
+            "Pass another encoding.",
+            argument="encoding",
+            place=f"{source.label}, line {line}",
+            encoding=encoding.removesuffix("-sig"),
         )
 
 
@@ -87,8 +98,9 @@ def first_invalid_line(source, encoding):
             if zero:
                 line = lines + before.count("\n")
                 raise TableError(
-                    f"{source.label}, line {line}: is no text (it contains zero bytes). "
-                    "Save the table as CSV in UTF-8."
+                    "is no text (it contains zero bytes).",
+                    "Save the table as CSV in UTF-8.",
+                    place=f"{source.label}, line {line}",
                 )
             if not is_valid:
                 return lines + text.count("\n")

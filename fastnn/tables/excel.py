@@ -6,8 +6,10 @@ import re
 import warnings
 from collections import Counter
 
+from ..errors import Argument, Message
+from ..messages import did_you_mean, join, plural, printable, reason
 from . import memory
-from .errors import TableError, count, did_you_mean, import_pyarrow, join, one_line, printable
+from .errors import TableError, import_pyarrow
 
 OF_ZIPPED_XML = 40  # bytes of memory for each byte of the file: 29 for random numbers
 ERROR = re.compile(r"#(N/A|VALUE!|REF!|DIV/0!|NUM!|NAME\?|NULL!)")
@@ -25,8 +27,9 @@ def read(source, sheet=None, header=True, text_columns=(), na=(), note=lambda te
         import openpyxl
     except ImportError:
         raise TableError(
-            f"{source.label}: Excel files need openpyxl, which is not installed. "
-            'Run: python -m pip install "fastnn-mlp[excel]", or save the sheet as CSV.'
+            "Excel files need openpyxl, which is not installed.",
+            'Run: python -m pip install "fastnn-mlp[excel]", or save the sheet as CSV.',
+            place=source.label,
         ) from None
     memory.check(source.label, source.stored_size * OF_ZIPPED_XML)
     try:
@@ -42,12 +45,20 @@ def read(source, sheet=None, header=True, text_columns=(), na=(), note=lambda te
         raise
     except Exception as error:  # openpyxl and zipfile raise any of them for damaged files
         raise TableError(
-            f"{source.label}: not a readable Excel file ({one_line(error)}). Save it as CSV."
+            "not a readable Excel file ({reason}).",
+            "Save it as CSV.",
+            place=source.label,
+            reason=reason(error),
         ) from None
     if sheet is None and others:
         note(
-            f"{source.label}: sheet {printable(title)!r} was read, not {join(others, 3)}. "
-            "Pass sheet to choose another."
+            Message(
+                "{label}: sheet {title!r} was read, not {others}. Pass {sheet} to choose another.",
+                label=source.label,
+                title=printable(title),
+                others=join(others, 3),
+                sheet=Argument("sheet"),
+            )
         )
     label = f"{source.label}, sheet {printable(title)!r}"
     names, rows = _find_table(label, rows, header, note)
@@ -68,8 +79,14 @@ def _choose(label, names, sheet):
         return sheet
     if str(sheet).isdigit() and 1 <= int(sheet) <= len(names):
         return names[int(sheet) - 1]
-    what = did_you_mean(sheet, names).replace("Its columns are", "Its sheets are")
-    raise TableError(f"{label}: has no sheet {printable(sheet)!r}. {what}")
+    raise TableError(
+        "has no sheet {value!r}.",
+        "{did_you_mean}",
+        argument="sheet",
+        place=label,
+        value=printable(sheet),
+        did_you_mean=did_you_mean(sheet, names, "sheets"),
+    )
 
 
 def _is_filled(value):
@@ -80,7 +97,7 @@ def _find_table(label, rows, header, note):
     """Return the column names and the rows. Empty rows, empty columns and titles are left out."""
     filled = [(i, row) for i, row in enumerate(rows, 1) if any(map(_is_filled, row))]
     if not filled:
-        raise TableError(f"{label}: is empty. The first row must contain the column names.")
+        raise TableError("is empty.", "The first row must contain the column names.", place=label)
     n_columns = max(map(len, rows))
     used = [
         j for j in range(n_columns) if any(j < len(row) and _is_filled(row[j]) for _, row in filled)
@@ -96,7 +113,7 @@ def _find_table(label, rows, header, note):
     if first:
         title = next(v for v in filled[0][1] if _is_filled(v))
         note(
-            f"{label}: {count(first, 'row')} before the column names left out "
+            f"{label}: {plural(first, 'row')} before the column names left out "
             f"({printable(title)!r})"
         )
     names = filled[first][1]

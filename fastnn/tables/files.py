@@ -6,11 +6,11 @@ column, and says what to do.
 
 from __future__ import annotations
 
-import warnings
 from typing import TYPE_CHECKING
 
+from ..messages import reason, warn
 from . import binary_files, excel, memory, sources, text_files, tidy
-from .errors import TableError, import_pyarrow, one_line, printable
+from .errors import TableError, import_pyarrow
 from .memory import MAX_COLUMNS
 from .table_writer import writing
 
@@ -27,7 +27,6 @@ __all__ = [
     "TableWarning",
     "import_pyarrow",
     "locate",
-    "printable",
     "read",
     "write",
 ]
@@ -121,7 +120,12 @@ def read(
         if excel.is_excel(start):
             table = excel.read(source, sheet, header, text_columns, na, note)
         elif sheet is not None:
-            raise TableError(f"{source.label}: is not an Excel file, so it has no sheet {sheet!r}.")
+            raise TableError(
+                "is not an Excel file, so it has no sheet {sheet!r}.",
+                argument="sheet",
+                place=source.label,
+                sheet=sheet,
+            )
         elif read_binary:
             table = read_binary(source, encoding, note)
         else:
@@ -136,10 +140,11 @@ def read(
     except OSError as error:
         if source.compression == "zst":
             raise sources.explain_damage(source, error) from None
-        raise TableError(f"{source.label}: {error.strerror or one_line(error)}.") from None
+        problem = error.strerror or reason(error)
+        raise TableError("{problem}.", place=source.label, problem=problem) from None
     table = _tidy(source.label, table, text_columns, na, decimal_found, has_spaces, keep, note)
     for text in notes:
-        warnings.warn(text, TableWarning, stacklevel=2)
+        warn(text, TableWarning)
     return table
 
 
@@ -156,7 +161,7 @@ def _tidy(label, table, text_columns, na, decimal, has_spaces, keep, note):
 
 
 def locate(path, row, **options):
-    """Return 'PATH, line N' for a row (counted from 0), or 'PATH, row N' if it is no text file.
+    """Return 'line N' for a row of a file (counted from 0), or 'row N' if it is no text file.
 
     Lines count as in a text editor, including blank lines and line breaks within quoted values.
     `options` are those of `read` that say how a text file is written.
@@ -168,10 +173,10 @@ def locate(path, row, **options):
             if not excel.is_excel(start) and not binary_files.find(start):
                 line = text_files.find(source, **options).locate(row)
                 if line is not None:
-                    return f"{path}, line {line}"
+                    return f"line {line}"
     except (OSError, TableError, *sources.DAMAGE):
         pass
-    return f"{path}, row {row + 1}"
+    return f"row {row + 1}"
 
 
 # ---- write ----

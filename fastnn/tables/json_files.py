@@ -2,8 +2,9 @@
 
 import json
 
+from ..messages import printable, reason
 from . import encodings, lending, memory
-from .errors import TableError, import_pyarrow, one_line, printable
+from .errors import TableError, import_pyarrow
 
 ADVICE = "Write one object for each row: DataFrame.to_json(path, orient='records', lines=True)."
 
@@ -23,7 +24,7 @@ def read_json_lines(source, encoding=None, note=print):
     except pa.ArrowException:
         return _read_each_line(source, encoding)
     if table.num_rows == 1 and all(map(pa.types.is_nested, table.schema.types)):
-        raise TableError(f"{source.label}: holds one JSON object, not rows. {ADVICE}")
+        raise _one_object(source)
     return _flatten(source.label, table)
 
 
@@ -39,21 +40,29 @@ def _read_each_line(source, encoding):
             row = json.loads(line)
         except (ValueError, RecursionError) as other:
             if _is_object(data):
-                raise TableError(
-                    f"{source.label}: holds one JSON object, not rows. {ADVICE}"
-                ) from None
+                raise _one_object(source) from None
             raise TableError(
-                f"{source.label}, line {number}: is not JSON ({one_line(other)}). {ADVICE}"
+                "is not JSON ({reason}).",
+                ADVICE,
+                place=f"{source.label}, line {number}",
+                reason=reason(other),
             ) from None
         if not isinstance(row, dict):
             raise TableError(
-                f"{source.label}, line {number}: is {printable(line, 20)}, not an object with "
-                f"column names. {ADVICE}"
+                "is {value}, not an object with column names.",
+                ADVICE,
+                place=f"{source.label}, line {number}",
+                value=printable(line, 20),
             )
         rows.append(row)
     if len(rows) == 1:
-        raise TableError(f"{source.label}: holds one JSON object, not rows. {ADVICE}")
+        raise _one_object(source)
     return _from_rows(source.label, rows)
+
+
+def _one_object(source):
+    """Return the TableError for a file that holds one object."""
+    return TableError("holds one JSON object, not rows.", ADVICE, place=source.label)
 
 
 def _is_object(data):
@@ -72,13 +81,19 @@ def read_json_array(source, encoding=None, note=print):
             rows = json.loads(file.read())
     except (ValueError, RecursionError) as error:
         raise TableError(
-            f"{source.label}: is not JSON ({one_line(error)}). Download or create it again."
+            "is not JSON ({reason}).",
+            "Download or create it again.",
+            place=source.label,
+            reason=reason(error),
         ) from None
     for i, row in enumerate(rows):
         if not isinstance(row, dict):
             raise TableError(
-                f"{source.label}: item {i + 1} of the JSON array is "
-                f"{printable(json.dumps(row), 20)}, not an object with column names. {ADVICE}"
+                "item {number} of the JSON array is {value}, not an object with column names.",
+                ADVICE,
+                place=source.label,
+                number=i + 1,
+                value=printable(json.dumps(row), 20),
             )
     return _from_rows(source.label, rows)
 

@@ -6,7 +6,9 @@ import re
 from collections import Counter
 from dataclasses import dataclass
 
-from .errors import TableError, count, join, printable
+from ..errors import Argument, Message
+from ..messages import join, plural, printable
+from .errors import TableError
 
 DELIMITERS = "\t,;|"
 DELIMITER_NAMES = {",": "comma", "\t": "tab", ";": "semicolon", "|": "vertical bar", " ": "space"}
@@ -73,14 +75,15 @@ def find(label, file, sep=None, header=True, decimal=None, note=lambda text: Non
     """
     sample, is_all = _read_sample(file)
     if not sample.strip():
-        names = " The first line must contain the column names." if header else ""
-        raise TableError(f"{label}: is empty.{names}")
+        advice = "The first line must contain the column names." if header else ""
+        raise TableError("is empty.", advice, place=label)
     delimiter = sep or _find_delimiter(sample, is_all)
     records = _records(sample, delimiter, is_all)
     if not records:
         raise TableError(
-            f"{label}: cannot be read: a value has more than {MAX_DELIMITED_FIELD:,} characters "
-            "(is a closing quote missing?)"
+            "cannot be read: a value has more than {most:,} characters (is a closing quote missing?)",
+            place=label,
+            most=MAX_DELIMITED_FIELD,
         )
     layout = Layout(delimiter, [], header)
     if header:
@@ -106,12 +109,13 @@ def _set_names(layout, label, sample, records, note):
     names, end = records[first]
     if _is_unclosed(sample, layout.delimiter, records, first):
         raise TableError(
-            f"{label}: cannot be read: a quote in the column names is not closed. "
-            "Correct the first line."
+            "cannot be read: a quote in the column names is not closed.",
+            "Correct the first line.",
+            place=label,
         )
     if first:
         note(
-            f"{label}: {count(end - _length(records, first), 'line')} before the column names left "
+            f"{label}: {plural(end - _length(records, first), 'line')} before the column names left "
             f"out ({printable(_content(records[0][0]))!r})"
         )
     lines = io.StringIO(sample, newline="").readlines()[:end]
@@ -130,13 +134,23 @@ def _check_names(label, names, note):
     years = all(re.fullmatch(r"(19|20)\d\d", name) for name in numbers)
     if len(names) > 1 and not years and (has_decimals or len(numbers) == len(names)):
         note(
-            f"{label}: column names are numbers ({join(numbers, 3)}). "
-            "If the file has no line with column names, pass header=False."
+            Message(
+                "{label}: column names are numbers ({numbers}). If the file has no line with column "
+                "names, pass {header}.",
+                label=label,
+                numbers=join(numbers, 3),
+                header=Argument("header", False),
+            )
         )
     if names[0].startswith("#"):
         note(
-            f"{label}: the first column name begins with # ({printable(names[0])!r}). "
-            "If the line is a comment, pass comment: #."
+            Message(
+                "{label}: the first column name begins with # ({name!r}). If the line is a comment, "
+                "pass {comment}.",
+                label=label,
+                name=printable(names[0]),
+                comment=Argument("comment", "#"),
+            )
         )
 
 

@@ -3,7 +3,8 @@
 import math
 import os
 
-from .errors import TableError, count
+from ..messages import plural
+from .errors import TableError
 
 FACTORS = {"bz2": 8, "xz": 8, "zst": 5}  # decompressed by stored size, if the file does not tell
 MAX_COLUMNS = 10_000
@@ -15,8 +16,11 @@ def check_width(label, n_columns):
     """Raise TableError if a table has too many columns."""
     if n_columns > MAX_COLUMNS:
         raise TableError(
-            f"{label}: has {n_columns:,} columns, but at most {MAX_COLUMNS:,} are supported. "
-            "Remove some columns."
+            "has {n:,} columns, but at most {most:,} are supported.",
+            "Remove some columns.",
+            place=label,
+            n=n_columns,
+            most=MAX_COLUMNS,
         )
 
 
@@ -52,8 +56,13 @@ def check(label, n_bytes, what="", advice=""):
     limit = available()
     if n_bytes > limit:
         raise TableError(
-            f"{label}: {what}needs about {_format(n_bytes)} of memory, but {_format(limit)} are "
-            f"available. Pass a file with fewer rows or columns{advice}."
+            "{what}needs about {needed} of memory, but {available} are available.",
+            "Pass a file with fewer rows or columns{more}.",
+            place=label,
+            what=what,
+            needed=_format(n_bytes),
+            available=_format(limit),
+            more=advice,
         )
 
 
@@ -75,7 +84,7 @@ def check_parquet(label, metadata):
     """Check a Parquet file. A value takes at least eight bytes, however well it is compressed."""
     n_bytes = sum(metadata.row_group(i).total_byte_size for i in range(metadata.num_row_groups))
     least = 8 * metadata.num_rows * metadata.num_columns
-    rows, columns = count(metadata.num_rows, "row"), count(metadata.num_columns, "column")
+    rows, columns = plural(metadata.num_rows, "row"), plural(metadata.num_columns, "column")
     what = f"has {rows} and {columns}, and "
     check(label, max(n_bytes, least), what)
 

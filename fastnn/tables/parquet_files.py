@@ -7,8 +7,10 @@ import bisect
 import os
 from typing import Any
 
+from ..errors import Argument
+from ..messages import did_you_mean, printable, reason
 from . import memory, tidy
-from .errors import TableError, did_you_mean, import_pyarrow, one_line, printable
+from .errors import TableError, import_pyarrow
 
 BATCH_BYTES = 2e6  # of the numbers of a batch, at 8 bytes each
 MIN_ROWS = 256  # of a batch
@@ -53,7 +55,12 @@ class ParquetFiles:
                 tidy.check_names(file, schema.names)
                 first = schema
             elif not schema.equals(first):  # the metadata may differ
-                raise TableError(_other_columns(file, schema, self.files[0], first))
+                raise TableError(
+                    "{what}.",
+                    "Pass files with the same columns and types.",
+                    place=file,
+                    what=_other_columns(schema, self.files[0], first),
+                )
         self.schema = first
         self.names = [name for name in first.names if not name.startswith(INDEX)]
         self.types = {name: first.field(name).type for name in self.names}
@@ -85,8 +92,11 @@ class ParquetFiles:
                         first += len(batch)
                 except (pa.ArrowException, OSError) as error:
                     raise TableError(
-                        f"{file}: cannot be read after row {first:,} ({one_line(error)}). Download or "
-                        "create it again."
+                        "cannot be read after row {first:,} ({reason}).",
+                        "Download or create it again.",
+                        place=file,
+                        first=first,
+                        reason=reason(error),
                     ) from None
 
     def locate(self, row):
@@ -98,8 +108,12 @@ class ParquetFiles:
         """Check that a column exists."""
         if name not in self.types:
             raise TableError(
-                f"{argument}={name!r} names a column that {self.path} does not have. "
-                f"{did_you_mean(name, self.names)}"
+                "{argument} names a column that {path} does not have.",
+                "{did_you_mean}",
+                argument=Argument(argument, name),
+                column=name,
+                path=self.path,
+                did_you_mean=did_you_mean(name, self.names),
             )
 
 
@@ -207,8 +221,9 @@ def find_files(path):
     )
     if not names:
         raise TableError(
-            f"{path}: is a folder without Parquet files. Pass a folder that holds files *.parquet, not "
-            "in further folders."
+            "is a folder without Parquet files.",
+            "Pass a folder that holds files *.parquet, not in further folders.",
+            place=path,
         )
     return [os.path.join(path, name) for name in names]
 
@@ -219,24 +234,24 @@ def _open(file):
         return pa.parquet.ParquetFile(file, buffer_size=BUFFER_BYTES, pre_buffer=False)
     except FileNotFoundError:
         raise TableError(
-            f"{file}: there is no such file. Pass a Parquet file or a folder."
+            "there is no such file.", "Pass a Parquet file or a folder.", place=file
         ) from None
     except (pa.ArrowException, OSError) as error:
         raise TableError(
-            f"{file}: not a readable Parquet file ({one_line(error)}). Pass a Parquet file, or a folder "
-            "of them."
+            "not a readable Parquet file ({reason}).",
+            "Pass a Parquet file, or a folder of them.",
+            place=file,
+            reason=reason(error),
         ) from None
 
 
-def _other_columns(file, schema, first_file, first):
+def _other_columns(schema, first_file, first):
+    """Return how the columns of a file differ from those of the first."""
     for name in (*schema.names, *first.names):
         types = [
             str(s.field(name).type) if s.names.count(name) == 1 else "missing"
             for s in (schema, first)
         ]
         if types[0] != types[1]:
-            what = f"column {printable(name)!r} is {types[0]}, but {types[1]} in {first_file}"
-            break
-    else:
-        what = f"the columns have another order than in {first_file}"
-    return f"{file}: {what}. Pass files with the same columns and types."
+            return f"column {printable(name)!r} is {types[0]}, but {types[1]} in {first_file}"
+    return f"the columns have another order than in {first_file}"

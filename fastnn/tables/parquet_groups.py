@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from .errors import TableError, import_pyarrow, printable
+from ..messages import printable
+from .errors import TableError, import_pyarrow
 from .parquet_files import ParquetFiles, describe_rows
 
 
@@ -32,7 +33,12 @@ class ParquetGroups:
         self.columns = [*self.inputs, *targets, *([sample_weight] if sample_weight else [])]
         self.where = ""  # the rows that were read last, for error messages
         if not self.inputs:
-            raise TableError(f"{files.path}: has no columns besides y. Inputs are needed.")
+            raise TableError(
+                "has no columns besides {argument}.",
+                "Inputs are needed.",
+                argument="y",
+                place=files.path,
+            )
         for name in self.columns:
             check_is_number(files.path, name, files.types[name])
 
@@ -65,18 +71,24 @@ def check_is_number(path, name, type):
         or types.is_decimal(type)
     ):
         raise TableError(
-            f"{path}: column {printable(name)!r} holds {type}, not numbers. Encode it as numbers, or "
-            "write a file without it."
+            "column {column!r} holds {type}, not numbers.",
+            "Encode it as numbers, or write a file without it.",
+            column=printable(name),
+            place=path,
+            type=type,
         )
 
 
 def to_numbers(file, first, name, column):
     """Return an Arrow array of numbers or Booleans as a NumPy array."""
     if column.null_count:
-        row = first + column.is_null().to_numpy(zero_copy_only=False).argmax()
+        row = first + int(column.is_null().to_numpy(zero_copy_only=False).argmax())
         raise TableError(
-            f"{file}: column {printable(name)!r} has missing values (first in row {row}). Fill them, or "
-            "leave out these rows."
+            "column {column!r} has missing values (first in {row}).",
+            "Fill them, or leave out these rows.",
+            column=printable(name),
+            row=row,
+            place=file,
         )
     values = column.to_numpy(zero_copy_only=False)
     return values.astype(np.float64) if values.dtype == object else values  # decimals

@@ -16,9 +16,12 @@ import zlib
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from .errors import STANDARD_INPUT, TableError, import_pyarrow, join, one_line, printable, similar
+from ..messages import join, printable, reason, similar
+from .errors import STANDARD_INPUT, TableError, import_pyarrow
 
-KINDS_OF_FILE = "a CSV, TSV, JSON, Excel, Feather or Parquet file"
+SAVE_AS_CSV, EXTRACT = "Save the table as CSV.", "Extract the table first."
+NO_TABLE, MODEL = "A table is needed.", "is a safetensors file, such as a fastnn model."
+PASS_A_FILE = "Pass a CSV, TSV, JSON, Excel, Feather or Parquet file."
 TABLE_EXTENSIONS = (
     ".csv",
     ".tsv",
@@ -44,31 +47,31 @@ COMPRESSIONS = {
 DAMAGE = (gzip.BadGzipFile, EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile)
 #: First bytes of files that hold no table, or one that cannot be read: what it is, what to do.
 OTHER_FORMATS = (
-    (b"%PDF", "is a PDF document. Save the table as CSV."),
-    (b"\xd0\xcf\x11\xe0", "is an old Excel file (.xls). Save it as .xlsx or CSV."),
-    (b"SQLite format 3", "is an SQLite database. Export the table as CSV."),
-    (b"\x89HDF", "is an HDF5 file. Write the table with DataFrame.to_parquet."),
-    (b"\x93NUMPY", "is a NumPy array. Write it with numpy.savetxt(..., delimiter=',')."),
-    (b"\x80\x04", "is a Python pickle. Write the table with DataFrame.to_parquet."),
-    (b"\x80\x05", "is a Python pickle. Write the table with DataFrame.to_parquet."),
-    (b"ORC", "is an ORC file. Convert it to Parquet or CSV."),
-    (b"Obj\x01", "is an Avro file. Convert it to Parquet or CSV."),
-    (b"7z\xbc\xaf", "is a 7z archive. Extract the table first."),
-    (b"Rar!", "is a RAR archive. Extract the table first."),
-    (b"\x89PNG", "is a picture. A table is needed."),
-    (b"\xff\xd8\xff", "is a picture. A table is needed."),
-    (b"$FL2", "is an SPSS file. Save the table as CSV."),
-    (b"<stata_dta>", "is a Stata file. Save the table as CSV."),
-    (b"RDX", "is an R data file. Write the table with write.csv in R."),
-    (b"X\n\0\0\0", "is an R data file. Write the table with write.csv in R."),
-    (b"\x7fELF", "is a program. A table is needed."),
+    (b"%PDF", "is a PDF document.", SAVE_AS_CSV),
+    (b"\xd0\xcf\x11\xe0", "is an old Excel file (.xls).", "Save it as .xlsx or CSV."),
+    (b"SQLite format 3", "is an SQLite database.", "Export the table as CSV."),
+    (b"\x89HDF", "is an HDF5 file.", "Write the table with DataFrame.to_parquet."),
+    (b"\x93NUMPY", "is a NumPy array.", "Write it with numpy.savetxt(..., delimiter=',')."),
+    (b"\x80\x04", "is a Python pickle.", "Write the table with DataFrame.to_parquet."),
+    (b"\x80\x05", "is a Python pickle.", "Write the table with DataFrame.to_parquet."),
+    (b"ORC", "is an ORC file.", "Convert it to Parquet or CSV."),
+    (b"Obj\x01", "is an Avro file.", "Convert it to Parquet or CSV."),
+    (b"7z\xbc\xaf", "is a 7z archive.", EXTRACT),
+    (b"Rar!", "is a RAR archive.", EXTRACT),
+    (b"\x89PNG", "is a picture.", NO_TABLE),
+    (b"\xff\xd8\xff", "is a picture.", NO_TABLE),
+    (b"$FL2", "is an SPSS file.", SAVE_AS_CSV),
+    (b"<stata_dta>", "is a Stata file.", SAVE_AS_CSV),
+    (b"RDX", "is an R data file.", "Write the table with write.csv in R."),
+    (b"X\n\0\0\0", "is an R data file.", "Write the table with write.csv in R."),
+    (b"\x7fELF", "is a program.", NO_TABLE),
 )
 MARKUP = (
-    ("<!doctype html", "is a web page. Download the table itself."),
-    ("<html", "is a web page. Download the table itself."),
-    ("<?xml", "is an XML document. Save the table as CSV."),
-    ("@relation", "is an ARFF file. Save the table as CSV."),
-    ("{\\rtf", "is a document. Save the table as CSV."),
+    ("<!doctype html", "is a web page.", "Download the table itself."),
+    ("<html", "is a web page.", "Download the table itself."),
+    ("<?xml", "is an XML document.", SAVE_AS_CSV),
+    ("@relation", "is an ARFF file.", SAVE_AS_CSV),
+    ("{\\rtf", "is a document.", SAVE_AS_CSV),
 )
 
 
@@ -138,7 +141,9 @@ def find(path):
     if path == "-":
         if sys.stdin is None or sys.stdin.isatty():
             raise TableError(
-                f"{STANDARD_INPUT}: is a terminal. Send a table into it: fastnn ... - < table.csv"
+                "is a terminal.",
+                "Send a table into it: fastnn ... - < table.csv",
+                place=STANDARD_INPUT,
             )
         source = Source(STANDARD_INPUT, data=sys.stdin.buffer.read())
     else:
@@ -158,20 +163,22 @@ def find(path):
 
 def _find_file(path):
     if path.startswith(("http://", "https://", "s3://", "ftp://")):
-        raise TableError(f"{path}: is a web address. Download the file first.")
+        raise TableError("is a web address.", "Download the file first.", place=path)
     try:
         mode = os.stat(path).st_mode
     except OSError as error:
-        raise TableError(f"{path}: {error.strerror}. {_advise(path)}") from None
+        raise TableError(
+            "{problem}.", "{advice}", place=path, problem=error.strerror, advice=_advise(path)
+        ) from None
     if stat.S_ISDIR(mode):
         tables = sorted(name for name in os.listdir(path) if _is_table(name))
         holds = f" It contains {join(tables, 4)}." if tables else ""
-        raise TableError(f"{path}: is a directory.{holds} Pass {KINDS_OF_FILE}.")
+        raise TableError("is a directory.{holds}", PASS_A_FILE, place=path, holds=holds)
     if stat.S_ISFIFO(mode):
         with open(path, "rb") as file:
             return Source(path, data=file.read())
     if not stat.S_ISREG(mode):
-        raise TableError(f"{path}: is not a regular file. Pass {KINDS_OF_FILE}.")
+        raise TableError("is not a regular file.", PASS_A_FILE, place=path)
     return Source(path, path)
 
 
@@ -192,7 +199,7 @@ def _advise(path):
     close = similar(name.partition(".")[0], by_stem)
     if close is not None:
         return f"Did you mean {printable(os.path.join(folder, by_stem[close]), 80)}?"
-    return f"Pass {KINDS_OF_FILE}."
+    return PASS_A_FILE
 
 
 # ---- archives and compressed files ----
@@ -212,22 +219,27 @@ def _choose_member(source):
     if "xl/workbook.xml" in names:
         source.compression = None
     elif "word/document.xml" in names or "ppt/presentation.xml" in names:
-        raise TableError(f"{source.label}: is an Office document. Save the table as CSV.")
+        raise TableError("is an Office document.", SAVE_AS_CSV, place=source.label)
     elif "content.xml" in names and "mimetype" in names:
         raise TableError(
-            f"{source.label}: is an OpenDocument file (.ods). Save the table as .xlsx or CSV."
+            "is an OpenDocument file (.ods).",
+            "Save the table as .xlsx or CSV.",
+            place=source.label,
         )
     elif names and all(name.endswith(".npy") for name in names):
-        raise TableError(f"{source.label}: is a NumPy archive (.npz). Save the table as CSV.")
+        raise TableError("is a NumPy archive (.npz).", SAVE_AS_CSV, place=source.label)
     elif not names:
-        raise TableError(f"{source.label}: is an empty zip archive. Put one table into it.")
+        raise TableError("is an empty zip archive.", "Put one table into it.", place=source.label)
     elif len(names) > 1:
         raise TableError(
-            f"{source.label}: contains {len(names):,} files: {join(names)}. "
-            "Extract the table that you need."
+            "contains {n:,} files: {names}.",
+            "Extract the table that you need.",
+            place=source.label,
+            n=len(names),
+            names=join(names),
         )
     elif infos[0].flag_bits & 1:
-        raise TableError(f"{source.label}: is an encrypted zip archive. Extract the table first.")
+        raise TableError("is an encrypted zip archive.", EXTRACT, place=source.label)
     else:
         source.member = names[0]
 
@@ -257,14 +269,19 @@ def _explained(source):
     except (NotImplementedError, OSError, RuntimeError) as error:
         if source.compression == "zst":
             raise explain_damage(source, error) from None
-        raise TableError(f"{source.label}: cannot be decompressed: {one_line(error)}.") from None
+        raise TableError(
+            "cannot be decompressed: {reason}.", place=source.label, reason=reason(error)
+        ) from None
 
 
 def explain_damage(source, error):
     """Return the TableError for an error in the decompression."""
     kind = source.compression or ("zip" if isinstance(error, zipfile.BadZipFile) else "compressed")
     return TableError(
-        f"{source.label}: is a damaged or truncated {kind} file. Download or create it again."
+        "is a damaged or truncated {kind} file.",
+        "Download or create it again.",
+        place=source.label,
+        kind=kind,
     )
 
 
@@ -275,16 +292,15 @@ def check_format(source):
     """Raise TableError if the source is of a known format that holds no readable table."""
     with _explained(source):
         start = source.read_start()
-    for mark, advice in OTHER_FORMATS:
-        if start.startswith(mark):
-            raise TableError(f"{source.label}: {advice}")
-    if start[257:262] == b"ustar":
-        raise TableError(f"{source.label}: is a tar archive. Extract the table first.")
-    if start[8:10] == b'{"' and start[4:8] == b"\0\0\0\0":
-        raise TableError(
-            f"{source.label}: is a safetensors file, such as a fastnn model. A table is needed."
-        )
     text = start.lstrip(b"\xef\xbb\xbf \t\r\n")[:20].decode("latin-1").lower()
-    for tag, advice in MARKUP:
-        if text.startswith(tag):
-            raise TableError(f"{source.label}: {advice}")
+    known = [
+        *((start.startswith(mark), *what) for mark, *what in OTHER_FORMATS),
+        (start[257:262] == b"ustar", "is a tar archive.", EXTRACT),
+        (start[8:10] == b'{"' and start[4:8] == b"\0\0\0\0", MODEL, NO_TABLE),
+        *((text.startswith(tag), *what) for tag, *what in MARKUP),
+    ]
+    for is_of_this_format, problem, advice in known:
+        if is_of_this_format:
+            raise TableError(
+                "{problem}", "{advice}", place=source.label, problem=problem, advice=advice
+            )

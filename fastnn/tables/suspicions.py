@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .errors import did_you_mean, import_pyarrow, printable
+from ..errors import Argument, DataError, Message
+from ..messages import did_you_mean, printable
+from .errors import import_pyarrow
 from .texts import first_other_text
 
 if TYPE_CHECKING:
@@ -107,8 +109,12 @@ def find(table: Any, target: str | None = None) -> list[Suspicion]:
     """
     if target is not None and target not in table.column_names:
         names = table.column_names
-        raise ValueError(
-            f"target is {target!r}, but there is no such column. {did_you_mean(target, names)}"
+        raise DataError(
+            "target is {column!r}, but there is no such column.",
+            "{did_you_mean}",
+            argument="target",
+            column=target,
+            did_you_mean=did_you_mean(target, names),
         )
     encoded = (_encode(name, table.column(name)) for name in table.column_names)
     columns = [column for column in encoded if column is not None]
@@ -161,8 +167,13 @@ def _almost_numbers(column):
     return Suspicion(
         "almost numbers",
         column.name,
-        f"{column.label} contains numbers, except {printable(other)!r}, so it is text. Correct the "
-        f"value. If it means missing, pass na: {printable(other)}.",
+        Message(
+            "{label} contains numbers, except {value!r}, so it is text. Correct the value. If it means "
+            "missing, pass {na}.",
+            label=column.label,
+            value=printable(other),
+            na=Argument("na", [printable(other)]),
+        ),
     )
 
 

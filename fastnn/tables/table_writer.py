@@ -8,7 +8,8 @@ import os
 import re
 
 from ..files.replacing import replacing
-from .errors import TableError, import_pyarrow, one_line
+from ..messages import reason
+from .errors import TableError, import_pyarrow
 
 EXTENSIONS = ".csv, .tsv or .parquet, or .csv.gz, .tsv.gz"
 GROUP_ROWS, GROUP_BYTES = 1 << 20, 64e6  # with which a row group of a Parquet file ends
@@ -17,7 +18,9 @@ GROUP_ROWS, GROUP_BYTES = 1 << 20, 64e6  # with which a row group of a Parquet f
 def check_extension(path):
     """Raise TableError if the file extension is unknown."""
     if not re.search(r"\.(csv|tsv|tab)(\.gz)?$|\.(parquet|pq)$", str(path)):
-        raise TableError(f"{path}: unknown file extension. Use {EXTENSIONS}.")
+        raise TableError(
+            "unknown file extension.", "Use {known}.", place=str(path), known=EXTENSIONS
+        )
 
 
 @contextlib.contextmanager
@@ -53,9 +56,8 @@ def writing(path, quoted=None):
                 file = stack.enter_context(gzip.GzipFile("", "wb", fileobj=file, mtime=0))
             yield _TextWriter(file, name, quoted).write
     except OSError as error:
-        raise TableError(
-            f"{path}: cannot be written: {error.strerror or one_line(error)}"
-        ) from None
+        what = error.strerror or reason(error)
+        raise TableError("cannot be written: {what}", place=str(path), what=what) from None
 
 
 class _TextWriter:

@@ -5,9 +5,11 @@ import io
 import re
 from dataclasses import dataclass, field
 
+from ..errors import Argument
+from ..messages import plural, printable, reason
 from . import encodings, lending
 from . import layout as layouts
-from .errors import TableError, count, import_pyarrow, one_line, printable
+from .errors import TableError, import_pyarrow
 from .layout import DELIMITER_NAMES, Layout
 from .sources import Source
 
@@ -144,7 +146,11 @@ def find(source, sep=None, encoding=None, header=True, decimal=None, comment=Non
     note = note or (lambda text: None)
     sep = _check_separator(sep, decimal)
     if comment == "":
-        raise TableError("comment is empty. Pass the character that begins a comment, such as #.")
+        raise TableError(
+            "{argument} is empty.",
+            "Pass the character that begins a comment, such as #.",
+            argument="comment",
+        )
     table = TextTable(source, encodings.find(source, encoding, note), comment, sep == " ")
     if sep is None:
         table.spaces = _has_spaces(table)
@@ -160,11 +166,23 @@ def find(source, sep=None, encoding=None, header=True, decimal=None, comment=Non
 def _check_separator(sep, decimal):
     sep = SEPARATORS.get(sep, sep)
     if sep is not None and (len(sep) != 1 or not sep.isascii() or sep in '"\r\n'):
-        raise TableError(f"sep is {sep!r}, but one character is needed, such as ; or tab.")
+        raise TableError(
+            "{argument} is {value!r}, but one character is needed, such as ; or tab.",
+            argument="sep",
+            value=sep,
+        )
     if decimal not in (None, ".", ","):
-        raise TableError(f"decimal is {decimal!r}, but must be . or a comma.")
+        raise TableError(
+            "{argument} is {value!r}, but must be . or a comma.", argument="decimal", value=decimal
+        )
     if sep is not None and sep == decimal:
-        raise TableError(f"sep and decimal are both {sep!r}. Pass another sep or decimal.")
+        raise TableError(
+            "{argument} and {decimal} are both {value!r}.",
+            "Pass another {argument} or {decimal}.",
+            argument="sep",
+            decimal=Argument("decimal"),
+            value=sep,
+        )
     return sep
 
 
@@ -240,16 +258,25 @@ def _recover(pa, table, convert, error, note):
         error, out = second, None
     if not invalid:
         if "straddl" in str(error):  # a line longer than a block
-            raise TableError(_describe_long(table)) from None
-        raise TableError(f"{label}: cannot be read: {one_line(error)}") from None
+            raise _long_line(table) from None
+        raise TableError("cannot be read: {reason}", place=label, reason=reason(error)) from None
     first = invalid[0]
     if out is not None and _is_footer(invalid, out.num_rows):
         note(
-            f"{table.place(first.number - 1)}: {count(len(invalid), 'line')} below the table left "
+            f"{table.place(first.number - 1)}: {plural(len(invalid), 'line')} below the table left "
             f"out ({printable(first.text.strip(table.layout.delimiter))!r})"
         )
         return out
-    raise TableError(_describe(table, first)) from None
+    character = DELIMITER_NAMES.get(table.layout.delimiter, repr(table.layout.delimiter))
+    raise TableError(
+        "has {values}, but {what} {expected}.",
+        "Correct the line. Put a value that contains a {character} in quotes.",
+        place=table.place(first.number - 1),
+        values=plural(first.actual_columns, "value"),
+        what="the header has" if table.layout.header else "most lines have",
+        expected=first.expected_columns,
+        character=character,
+    )
 
 
 def _is_footer(invalid, n_rows):
@@ -264,24 +291,19 @@ def _is_footer(invalid, n_rows):
     )
 
 
-def _describe_long(table):
+def _long_line(table):
+    """Return the TableError for a line that is longer than a block."""
     line = table.locate_long_value()
     if line is None:
-        return (
-            f"{table.source.label}: cannot be read: a line has more than {MAX_BLOCK:,} bytes. "
-            "Write one row in each line."
+        return TableError(
+            "cannot be read: a line has more than {most:,} bytes.",
+            "Write one row in each line.",
+            place=table.source.label,
+            most=MAX_BLOCK,
         )
-    return (
-        f"{table.source.label}, line {line}: cannot be read: a value has more than "
-        f"{csv.field_size_limit():,} characters (is a closing quote missing?). Correct the line."
-    )
-
-
-def _describe(table, row):
-    character = DELIMITER_NAMES.get(table.layout.delimiter, repr(table.layout.delimiter))
-    what = "the header has" if table.layout.header else "most lines have"
-    return (
-        f"{table.place(row.number - 1)}: has {count(row.actual_columns, 'value')}, but {what} "
-        f"{row.expected_columns}. Correct the line. "
-        f"Put a value that contains a {character} in quotes."
+    return TableError(
+        "cannot be read: a value has more than {most:,} characters (is a closing quote missing?).",
+        "Correct the line.",
+        place=f"{table.source.label}, line {line}",
+        most=csv.field_size_limit(),
     )

@@ -6,7 +6,9 @@ from collections import Counter
 
 import numpy as np
 
-from .errors import TableError, count, import_pyarrow, join, printable
+from ..errors import Argument
+from ..messages import join, plural, printable
+from .errors import TableError, import_pyarrow
 from .layout import NUMBER
 from .texts import is_missing_mark, number_style, parse_number
 
@@ -22,10 +24,13 @@ def check_shape(label, names, n_rows):
     check_names(label, names)
     n = len(names)
     if n == 0:
-        raise TableError(f"{label}: has no columns. At least one is needed.")
+        raise TableError("has no columns.", "At least one is needed.", place=label)
     if n_rows == 0:
         raise TableError(
-            f"{label}: has {n} column{'s' * (n != 1)} but no rows. At least one row is needed."
+            "has {columns} but no rows.",
+            "At least one row is needed.",
+            place=label,
+            columns=plural(n, "column"),
         )
 
 
@@ -35,8 +40,15 @@ def check_names(label, names):
         if n > 1:
             advice = "Rename all but one."
             if all(NUMBER.fullmatch(name) for name in names):
-                advice = "If the first line holds no names, pass header=False."
-            raise TableError(f"{label}: {n} columns are named {printable(name)!r}. {advice}")
+                advice = "If the first line holds no names, pass {header}."
+            raise TableError(
+                "{n} columns are named {column!r}.",
+                advice,
+                column=printable(name),
+                place=label,
+                n=n,
+                header=Argument("header", False),
+            )
 
 
 def simplify_types(table):
@@ -147,7 +159,7 @@ def note_marks(label, found, note):
         if numbers.style != ".||":
             note(f"{label}: column {printable(name)!r}: numbers with dots between thousands")
     for what, names in marked.items():
-        columns_text = "column " if len(names) == 1 else f"{count(len(names), 'column')}, "
+        columns_text = "column " if len(names) == 1 else f"{plural(len(names), 'column')}, "
         note(f"{label}: {columns_text}{join(names, 4)}: {what} read as missing")
 
 

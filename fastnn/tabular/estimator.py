@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -12,9 +11,11 @@ from sklearn.utils import metadata_routing
 from sklearn.utils._param_validation import Interval, Options, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
+from ..errors import Argument, DataError, Wording, placed
 from ..estimators.attributes import Attributes
 from ..estimators.lock import lock_of
 from ..kernels import InTraining
+from ..messages import warn
 from .columns import frames
 from .columns.kinds import ARGUMENTS
 from .encoder import MAX_HIDDEN, MAX_WIDTH
@@ -182,9 +183,10 @@ class BaseTabular(Attributes):
     def _stopped_model(self):
         """Return the TableModel that `fit(resume=True)` continues, None if no fold is left."""
         if not hasattr(self, "model_"):
-            raise ValueError(
-                "resume=True continues a fit that Ctrl-C has stopped, but this estimator is not "
-                "fitted. Pass resume=False."
+            raise DataError(
+                "{argument} continues a fit that Ctrl-C has stopped, but this estimator is not fitted.",
+                "Pass resume=False.",
+                argument=Argument("resume", True),
             )
         if self.model_.unfinished is None:
             return None
@@ -229,9 +231,14 @@ class BaseTabular(Attributes):
         if not 1 <= len(sizes) <= MAX_HIDDEN or not all(
             isinstance(k, Integral) and 1 <= int(k) <= MAX_WIDTH for k in sizes
         ):
-            raise ValueError(
-                "hidden_layer_sizes must be 'auto', a whole number or a sequence of up to "
-                f"{MAX_HIDDEN} whole numbers from 1 to {MAX_WIDTH:,}, got {self.hidden_layer_sizes!r}"
+            raise DataError(
+                "{argument} must be {what} up to {most} whole numbers from 1 to {widest:,}, got "
+                "{value}",
+                argument="hidden_layer_sizes",
+                what=Wording("'auto', a whole number or a sequence of", "a list of"),
+                most=MAX_HIDDEN,
+                widest=MAX_WIDTH,
+                value=Wording(repr(self.hidden_layer_sizes), ",".join(map(str, sizes))),
             )
         return list(map(int, sizes))
 
@@ -279,12 +286,8 @@ class BaseTabular(Attributes):
         parts = []
         with self._reading():
             for frame in self._read_parts(X):
-                try:
+                with placed(frame.where):  # rows of errors are those of the part
                     parts.append(predict(frame))
-                except ValueError as error:
-                    if frame.where:  # row numbers of messages are those of the part
-                        raise ValueError(f"{frame.where}: {error}") from None
-                    raise
         return np.concatenate(parts)
 
     def _read_parts(self, X):
@@ -298,12 +301,10 @@ class BaseTabular(Attributes):
         """Check that rows to predict have the columns that `fit` had. The target is removed."""
         name, known = type(self).__name__, self.model_.features.names
         if (frame.names is None) != (known is None):
-            warnings.warn(
+            warn(
                 f"X does not have valid feature names, but {name} was fitted with feature names"
                 if frame.names is None
                 else f"X has feature names, but {name} was fitted without feature names",
-                UserWarning,
-                stacklevel=5,
             )
         elif frame.names is not None:
             if self.model_.target_name in frame.names:

@@ -14,6 +14,7 @@ import numpy as np
 from sklearn.base import is_classifier
 
 from .. import losses
+from ..errors import Argument, DataError
 from ..files import ModelFileError, json_values, kinds, safetensors
 from ..files.checks import check, check_mapping, is_count, is_finite
 from ..files.model import check_user_metadata
@@ -69,28 +70,33 @@ def check_before_training(estimator, model, n_folds):
     if n_bytes <= room:
         return
     features = model.features
-    sizes = {
-        f"column {features.columns[c.source].label!r} with {len(c.levels):,} categories of up to "
-        f"{max(map(len, c.levels)):,} characters": (
-            _n_bytes(c.levels),
-            f"Shorten its texts, or leave it out. Pass drop=[{features.columns[c.source].label!r}].",
-        )
-        for c in features.categories
-        if c.levels
+    sizes: dict = {  # {part: (bytes, what to do)}
+        f"the names of {features.n_columns:,} columns": (
+            _n_bytes([features.names, features.left_out]),
+            "Shorten the names, or pass fewer columns.",
+        ),
+        f"the encoding of {len(features.numbers):,} numbers": (
+            _n_bytes(content["encoders"]),
+            ("Leave columns out with ", Argument("drop"), "."),
+        ),
+        "the targets": (_n_bytes(content["targets"]), "Shorten the texts of the classes."),
     }
-    sizes[f"the names of {features.n_columns:,} columns"] = (
-        _n_bytes([features.names, features.left_out]),
-        "Shorten the names, or pass fewer columns.",
-    )
-    sizes[f"the encoding of {len(features.numbers):,} numbers"] = (
-        _n_bytes(content["encoders"]),
-        "Leave columns out with drop.",
-    )
-    sizes["the targets"] = _n_bytes(content["targets"]), "Shorten the texts of the classes."
+    for c in features.categories:
+        if c.levels:
+            label, longest = features.columns[c.source].label, max(map(len, c.levels))
+            drop = ("Shorten its texts, or leave it out. Pass ", Argument("drop", [label]), ".")
+            what = f"column {label!r} with {len(c.levels):,} categories of up to {longest:,} characters"
+            sizes[what] = _n_bytes(c.levels), drop
     what, (size, advice) = max(sizes.items(), key=lambda item: item[1][0])
-    raise ValueError(
-        f"the model would describe its columns and targets in {n_bytes:,} bytes, but the header of "
-        f"its file has room for {max(room, 0):,}. The largest part is {what}: {size:,} bytes. {advice}"
+    raise DataError(
+        "the model would describe its columns and targets in {n_bytes:,} bytes, but the header of "
+        "its file has room for {room:,}. The largest part is {what}: {size:,} bytes.",
+        "{advice}",
+        n_bytes=n_bytes,
+        room=max(room, 0),
+        what=what,
+        size=size,
+        advice=advice,
     )
 
 

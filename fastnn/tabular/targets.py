@@ -7,6 +7,7 @@ import numpy as np
 from sklearn.utils.validation import check_array, column_or_1d
 
 from .. import functional, losses
+from ..errors import Argument, DataError
 from ..estimators.calibration import fit_temperature
 from ..files import json_values
 from ..files.checks import check, is_finite
@@ -72,9 +73,12 @@ class Classes:
         number_of = {label: i for i, label in enumerate(self.labels.tolist())}
         for row, label in enumerate(y.tolist()):
             if label not in number_of:
-                raise ValueError(
-                    f"y holds the class {label!r} in row {row}, which it did not hold in fit. Pass the "
-                    "targets of fit."
+                raise DataError(
+                    "{argument} holds the class {label!r} in {row}, which it did not hold in fit.",
+                    "Pass the targets of fit.",
+                    argument="y",
+                    row=row,
+                    label=label,
                 )
         return np.array([number_of[label] for label in y.tolist()])
 
@@ -161,21 +165,29 @@ class Numbers:
         loss = resolve_loss(loss)
         largest = float(np.abs(y).max())
         if largest > MAX_TARGET:
-            raise ValueError(
-                f"y holds numbers up to {largest:.0e}, but at most {MAX_TARGET:.0e} is supported. "
-                "Rescale y."
+            raise DataError(
+                "{argument} holds numbers up to {largest:.0e}, but at most {most:.0e} is supported.",
+                "Rescale {argument}.",
+                argument="y",
+                largest=largest,
+                most=MAX_TARGET,
             )
         bounds = float(y.min()), float(y.max())
         if isinstance(loss, losses.Poisson):
             if log:
-                raise ValueError(
-                    "log_target=True does not go with loss='poisson', which learns the logarithm of "
-                    "the mean. Choose one of the two."
+                raise DataError(
+                    "{argument} does not go with {loss}, which learns the logarithm of the mean.",
+                    "Choose one of the two.",
+                    argument=Argument("log_target", True),
+                    loss=Argument("loss", "poisson"),
                 )
             if bounds[0] < 0:
-                raise ValueError(
-                    f"loss='poisson' needs targets of at least 0, got {bounds[0]:g} in row "
-                    f"{int(y.argmin())}. Pass counts, or choose another loss."
+                raise DataError(
+                    "{argument} needs targets of at least 0, got {value:g} in {row}.",
+                    "Pass counts, or choose another {name}.",
+                    argument=Argument("loss", "poisson"),
+                    row=int(y.argmin()),
+                    value=bounds[0],
                 )
             return cls(loss, 0.0, float(y.mean()) or 1.0, bounds)
         z = np.log(y) if log else y
@@ -277,7 +289,9 @@ def to_labels(y):
     values = y.tolist()
     for row, value in enumerate(values):
         if is_missing(value):
-            raise ValueError(f"y has a missing class in row {row}. Remove the row.")
+            raise DataError(
+                "{argument} has a missing class in {row}.", "Remove the row.", argument="y", row=row
+            )
     if all(isinstance(value, bool) for value in values):
         return y.astype(bool)
     if all(isinstance(value, Integral) for value in values):
@@ -305,9 +319,12 @@ def check_numbers(y, log):
         ) from None
     y = column_or_1d(y, warn=True)
     if log and y.min() <= 0:
-        raise ValueError(
-            f"log_target=True needs targets above 0, got {y.min():g} in row {int(y.argmin())}. "
+        raise DataError(
+            "{argument} needs targets above 0, got {value:g} in {row}.",
             "Pass log_target=False, loss='poisson' for counts, or fit np.log1p(y) and apply "
-            "np.expm1 to the predictions."
+            "np.expm1 to the predictions.",
+            argument=Argument("log_target", True),
+            row=int(y.argmin()),
+            value=y.min(),
         )
     return y

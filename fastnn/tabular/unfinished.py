@@ -6,15 +6,22 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..errors import Argument, DataError, Wording
 from ..files.checks import check, check_mapping, is_count, is_finite
 
 MAX_FOLDS = 10_000
 #: The parts of a fit that have a digest, and what of them the caller may have changed.
 PARTS = {
-    "table": "X, or categories, numbers, dates or drop",
-    "targets": "y, or loss or log_target",
-    "weights": "sample_weight or class_weight",
-    "networks": "n_estimators, hidden_layer_sizes, metric, random_state or groups",
+    "table": Wording(
+        "X, or categories, numbers, dates or drop",
+        "rows, or --category, --number, --date or --drop",
+    ),
+    "targets": Wording("y, or loss or log_target", "targets, or --loss or --log-target"),
+    "weights": Wording("sample_weight or class_weight", "--class-weight"),
+    "networks": Wording(
+        "n_estimators, hidden_layer_sizes, metric, random_state or groups",
+        "--members, --hidden, --metric or --seed",
+    ),
 }
 
 
@@ -60,9 +67,13 @@ class Unfinished:
 
     def refuse(self, part):
         """Raise the ValueError for a part that differs."""
-        raise ValueError(
-            "resume=True continues a fit with the same rows and parameters, but other "
-            f"{PARTS[part]} were passed. Pass what the stopped fit had, or resume=False."
+        raise DataError(
+            "{argument} continues a fit with the same rows and parameters, but other {what} were "
+            "passed.",
+            "Pass what the stopped fit had, or {no_resume}.",
+            argument=Argument("resume", True),
+            what=PARTS[part],
+            no_resume=Argument("resume", False),
         )
 
 

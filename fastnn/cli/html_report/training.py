@@ -7,8 +7,8 @@ import shlex
 import numpy as np
 
 from ... import kernels
+from ...messages import plural
 from ...plotting.theme import CLASS_COLORS
-from ..common import plural
 from ..display import format_duration
 from ..info import installed_version
 from ..report import METRICS, format_error

@@ -6,6 +6,8 @@ from string import Template
 
 import numpy as np
 
+from ...errors import Argument, DataError
+
 KEYWORDS = frozenset(
     "auto break case char const continue default do double else enum extern float for goto if inline "
     "int long register restrict return short signed sizeof static struct switch typedef union "
@@ -21,9 +23,11 @@ C_TYPES = {"float32": "float", "float64": "double"}
 def check_name(name):
     """Return the name that begins all names of a file."""
     if not isinstance(name, str) or not IDENTIFIER.fullmatch(name) or name in KEYWORDS:
-        raise ValueError(
-            f"name must be a C identifier, such as digits, got {name!r}. By default it is the name "
-            'of the file; pass name="digits", for example.'
+        raise DataError(
+            "{name} must be a C identifier, such as digits, got {value!r}.",
+            "By default it is the name of the file; pass {argument}, for example.",
+            argument=Argument("name", "digits"),
+            value=name,
         )
     return name
 

@@ -4,6 +4,7 @@ import ast
 
 import numpy as np
 
+from ...errors import DataError, Wording
 from .builder import number
 
 #: The operators of each activation, of its input z and of constants.
@@ -62,8 +63,9 @@ def _float32(parameters):
     with np.errstate(over="ignore"):
         out = parameters.astype(np.float32)
     if not np.isfinite(out).all():
-        raise ValueError(
-            "the model has parameters that float32 cannot hold, in which ONNX files compute. Scale the "
-            "training data, or export it with fastnn.export.c."
+        raise DataError(
+            "the model has parameters that float32 cannot hold, in which ONNX files compute.",
+            "Scale the training data, or export it with {c}.",
+            c=Wording("fastnn.export.c", "--c"),
         )
     return out

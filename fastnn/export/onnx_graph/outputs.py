@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from ...errors import DataError, Wording
 from ..description import labels
 from .builder import number
 
@@ -43,9 +44,11 @@ def finish_numbers(g, Y, targets):
     """Return predictions in units of the target, within the range of the training rows."""
     constants = targets.scale, targets.shift, *targets.bounds
     if np.abs(constants).max() > np.finfo(np.float32).max:
-        raise ValueError(
-            "the targets of the model are too large for float32, in which ONNX files compute. Scale "
-            "them before fit, or export the model with fastnn.export.c."
+        raise DataError(
+            "the targets of the model are too large for float32, in which ONNX files compute.",
+            "Scale them before {fit}, or export the model with {c}.",
+            fit=Wording("fit", "the training"),
+            c=Wording("fastnn.export.c", "--c"),
         )
     scale, shift, low, high = map(number, constants)
     Y = g.add("Add", g.add("Mul", Y, scale), shift)

@@ -5,11 +5,16 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from ...tables.errors import printable
+from ...errors import DataError
+from ...messages import printable
 from ...tables.texts import is_missing_mark
 
 MIN_SPREAD, MAX_SPREAD = 1e-300, 1e305  # of the values of a number
 MIN_COUNT = 2  # rows that a category must have
+
+
+class KindError(DataError):
+    """A text that is not what its column holds."""
 
 
 @dataclass
@@ -238,10 +243,15 @@ class Numeric(Column):
         if spread == 0:
             return [CategoryFeature(source, "presence", ["present"], True)] if has_missing else []
         if not MIN_SPREAD < spread < MAX_SPREAD:
-            raise ValueError(
-                f"column {self.label!r} holds numbers from {present.min():g} to "
-                f"{present.max():g}, but their range must be {MIN_SPREAD:g} to {MAX_SPREAD:g}. "
-                "Correct or rescale the values."
+            raise DataError(
+                "column {column!r} holds numbers from {low:g} to {high:g}, but their range must be "
+                "{least:g} to {most:g}.",
+                "Correct or rescale the values.",
+                column=self.label,
+                low=present.min(),
+                high=present.max(),
+                least=MIN_SPREAD,
+                most=MAX_SPREAD,
             )
         return [NumberFeature(source), *self.parts(source, present, spread, has_missing)]
 
@@ -307,8 +317,12 @@ def parse_texts(raw, label, style, parse, what):
     for i in np.flatnonzero(np.isnan(numbers[:-1])):
         text, rows = raw.levels[i], np.flatnonzero(raw.values == i)
         if not is_missing_mark(text) and len(rows):
-            raise ValueError(
-                f"column {label!r} holds {printable(text)!r} in row {rows[0]}, which is "
-                f"not {what}. Correct the value, or leave it empty if it is missing."
+            raise KindError(
+                "column {column!r} holds {value!r} in {row}, which is not {what}.",
+                "Correct the value, or leave it empty if it is missing.",
+                column=label,
+                row=int(rows[0]),
+                value=printable(text),
+                what=what,
             )
     return numbers[raw.values]

@@ -5,9 +5,10 @@ from typing import ClassVar
 
 import numpy as np
 
+from ...errors import DataError
+from ...messages import printable
 from ...tables import texts
 from ...tables.dates import COMPACT, FORMATS
-from ...tables.errors import printable
 from ...tables.texts import parse_date
 from .column import (
     MIN_COUNT,
@@ -101,11 +102,22 @@ class Date(Numeric):
         bad = next(
             (t for t in present if formats and parse_date(t, formats[0]) is None), present[0]
         )
-        raise ValueError(
-            f"dates names the column {label!r}, which holds {printable(bad)!r}. That is not a date "
-            + ("like the others. Correct it, or leave it empty if it is missing." if formats else
-               "in a format that fastnn knows, such as 2026-01-31. Convert the column to dates.")
-        )  # fmt: skip
+        what, advice = (
+            ("like the others", "Correct it, or leave it empty if it is missing.")
+            if formats
+            else (
+                "in a format that fastnn knows, such as 2026-01-31",
+                "Convert the column to dates.",
+            )
+        )
+        raise DataError(
+            "{argument} names the column {column!r}, which holds {value!r}. That is not a date {what}.",
+            advice,
+            argument="dates",
+            column=label,
+            value=printable(bad),
+            what=what,
+        )
 
     def is_style(self):
         return self.style in (None, COMPACT, *FORMATS)
@@ -133,9 +145,13 @@ class Date(Numeric):
         dates = np.array([to_date(text, COMPACT) for text in written])
         wrong = np.isnan(dates) & ~np.isnan(distinct)
         if wrong.any():
-            raise ValueError(
-                f"column {self.label!r} holds the number {distinct[wrong][0]:g}, but dates are "
-                "expected. Convert the column to dates; 20260131 is one, too."
+            first = int(wrong[codes].argmax())
+            raise DataError(
+                "column {column!r} holds the number {number:g} in {row}, but dates are expected.",
+                "Convert the column to dates; 20260131 is one, too.",
+                column=self.label,
+                row=first,
+                number=values[first],
             )
         return dates[codes]
 

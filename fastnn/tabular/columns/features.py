@@ -4,9 +4,13 @@ from dataclasses import asdict
 
 import numpy as np
 
+from ...errors import DataError, Wording
 from ...files.checks import check, check_mapping, is_count
 from . import kinds
 from .column import CategoryFeature, NumberFeature
+
+NO_COLUMN = Wording("X has no usable column", "no column besides the target can be used")
+DROPPED = Wording(kinds.NAMED_IN_DROP, "--drop")
 
 
 class Features:
@@ -46,10 +50,11 @@ class Features:
             self.numbers += [f for f in features if isinstance(f, NumberFeature)]
             self.categories += [f for f in features if isinstance(f, CategoryFeature)]
         if not self.numbers and not self.categories:
-            reasons = "; ".join(f"{name!r}: {why}" for name, why in list(left_out.items())[:3])
-            raise ValueError(
-                f"X has no usable column ({reasons or 'it has no columns'}). "
-                "Pass columns whose values differ between the rows."
+            raise DataError(
+                "{what}{reasons}.",
+                "Pass columns whose values differ between the rows.",
+                what=NO_COLUMN,
+                reasons=_reasons(left_out),
             )
         return self
 
@@ -179,3 +184,13 @@ class Features:
             check(
                 len(f.levels) == len(set(f.levels)) and column.can_have(f.part, f.levels), "levels"
             )
+
+
+def _reasons(left_out):
+    """Return why the first columns are left out, for an error."""
+    if not left_out:
+        return Wording(" (it has no columns)", "")
+    parts: list = []
+    for name, why in list(left_out.items())[:3]:
+        parts += ["; ", f"{name!r}: ", DROPPED if why == kinds.NAMED_IN_DROP else why]
+    return (" (", *parts[1:], ")")

@@ -1,15 +1,14 @@
 """Read a table, whatever holds it, as a list of columns."""
 
 import os
-import warnings
 from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import Any
 
 import numpy as np
 
+from ...errors import Argument, DataError
+from ...messages import did_you_mean, printable, warn
 from ...tables import files, parquet_files
-from ...tables.files import printable
 from ...validation import describe_type, is_path
 from . import raw_columns
 from .raw_columns import from_chunks, from_series, from_vector
@@ -77,7 +76,7 @@ def read_parts(X, text_columns=()):
         frame.where = parquet_files.describe_rows(file, first, frame.n_rows)
         yield frame
     for text in dict.fromkeys(notes):  # once for all parts
-        warnings.warn(text, files.TableWarning, stacklevel=5)
+        warn(text, files.TableWarning)
 
 
 def split_target(X, name):
@@ -88,17 +87,28 @@ def split_target(X, name):
     X = _to_table(X)
     frame = _to_frame(X)
     if frame.names is None:
-        raise ValueError(
-            f"y={name!r} names a column of X, but the columns of X have no names. Pass the targets "
-            "as an array."
+        raise DataError(
+            "{argument} names a column of X, but the columns of X have no names.",
+            "Pass the targets as an array.",
+            argument=Argument("y", name),
+            column=name,
         )
     if name not in frame.names:
-        raise ValueError(
-            f"y={name!r} names a column that X does not have. {did_you_mean(name, frame.names)}"
+        raise DataError(
+            "{argument} names a column that X does not have.",
+            "{did_you_mean}",
+            argument=Argument("y", name),
+            column=name,
+            did_you_mean=did_you_mean(name, frame.names),
         )
     i = frame.names.index(name)
     if frame.columns[i].kind == "time":
-        raise ValueError(f"y={name!r} is a column of dates or times. Pass numbers or classes.")
+        raise DataError(
+            "{argument} is a column of dates or times.",
+            "Pass numbers or classes.",
+            argument=Argument("y", name),
+            column=name,
+        )
     del frame.names[i], frame.columns[i]
     return frame, X.iloc[:, i] if _is_pandas(X) else _to_vector(X.column(i))
 
@@ -156,9 +166,10 @@ def _from_records(records):
         try:
             columns[name] = pyarrow.array([record.get(name) for record in records])
         except pyarrow.ArrowException:
-            raise ValueError(
-                f"column {printable(name)!r} of X mixes types, such as numbers and texts. Pass "
-                "values of one type, and None for missing ones."
+            raise DataError(
+                "column {column!r} of X mixes types, such as numbers and texts.",
+                "Pass values of one type, and None for missing ones.",
+                column=printable(name),
             ) from None
     return pyarrow.table(columns)
 
@@ -188,20 +199,12 @@ def _check_names(names):
     """Raise ValueError if two columns have the same name."""
     if len(set(names)) < len(names):
         name = next(name for name in names if names.count(name) > 1)
-        raise ValueError(
-            f"X has {names.count(name)} columns named {name!r}. Rename all but one, or remove them."
+        raise DataError(
+            "X has {n} columns named {column!r}.",
+            "Rename all but one, or remove them.",
+            column=name,
+            n=names.count(name),
         )
-
-
-def did_you_mean(name, names):
-    """Return a sentence that helps to correct the name of a column."""
-    lower = {other.lower().strip(): other for other in names}
-    close = get_close_matches(name.lower().strip(), lower, 1)
-    if close:
-        return f"Did you mean {printable(lower[close[0]])!r}?"
-    shown = ", ".join(printable(other) for other in names[:8])
-    more = f" and {len(names) - 8:,} more" if len(names) > 8 else ""
-    return f"Its columns are {shown}{more}."
 
 
 def describe_other_names(names, known):

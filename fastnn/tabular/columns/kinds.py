@@ -4,17 +4,19 @@ from numbers import Integral
 
 import numpy as np
 
+from ...errors import Argument, DataError
 from ...files.checks import check
+from ...messages import did_you_mean
 from ...tables.texts import is_missing_mark
 from .category import Category
 from .date import Date
-from .frames import did_you_mean
 from .number import Number
 
 #: One row for each kind of column. `guess` tries them in this order.
 KINDS = {cls.kind: cls for cls in (Number, Category, Date)}
 #: The arguments of the estimators that name columns.
 ARGUMENTS = (*(cls.argument for cls in KINDS.values()), "drop")
+NAMED_IN_DROP = "named in drop"  # the reason why a column is left out
 
 
 def from_json(d):
@@ -37,9 +39,12 @@ def find(frame, **declared):
     for argument in ARGUMENTS:
         for position in positions(argument, declared.get(argument), frame):
             if chosen.setdefault(position, argument) != argument:
-                raise ValueError(
-                    f"column {frame.labels()[position]!r} is in both {chosen[position]} and "
-                    f"{argument}. Name it once."
+                raise DataError(
+                    "column {column!r} is in both {other} and {argument}.",
+                    "Name it once.",
+                    argument=argument,
+                    column=frame.labels()[position],
+                    other=Argument(chosen[position]),
                 )
     class_of = {cls.argument: cls for cls in KINDS.values()}
     found, left_out = [], {}
@@ -48,7 +53,7 @@ def find(frame, **declared):
         if raw.kind == "text":
             present = [text for text in raw.levels if not is_missing_mark(text)]
         if chosen.get(i) == "drop":
-            left_out[label] = "named in drop"
+            left_out[label] = NAMED_IN_DROP
         elif not present if raw.kind == "text" else np.isnan(raw.values).all():
             left_out[label] = "all values are missing"
         elif i in chosen:
@@ -75,27 +80,38 @@ def positions(argument, names, frame):
     for name in () if names is None else names:
         if isinstance(name, str):
             if frame.names is None:
-                raise ValueError(
-                    f"{argument} names the column {name!r}, but the columns of X have no names. Pass "
-                    "its position."
+                raise DataError(
+                    "{argument} names the column {column!r}, but the columns of X have no names.",
+                    "Pass its position.",
+                    argument=argument,
+                    column=name,
                 )
             if name not in frame.names:
-                raise ValueError(
-                    f"{argument} names the column {name!r}, which X does not have. "
-                    + did_you_mean(name, frame.names)
+                raise DataError(
+                    "{argument} names the column {column!r}, which X does not have.",
+                    "{did_you_mean}",
+                    argument=argument,
+                    column=name,
+                    did_you_mean=did_you_mean(name, frame.names),
                 )
             out.append(frame.names.index(name))
         elif isinstance(name, Integral) and not isinstance(name, (bool, np.bool_)):
             i, n = int(name), len(frame.columns)
             if not -n <= i < n:
-                raise ValueError(
-                    f"{argument} names column {i}, but X has {n} columns. Pass a name, or a position "
-                    f"from 0 to {n - 1}."
+                raise DataError(
+                    "{argument} names column {i}, but X has {n} columns.",
+                    "Pass a name, or a position from 0 to {last}.",
+                    argument=argument,
+                    i=i,
+                    n=n,
+                    last=n - 1,
                 )
             out.append(i % n)
         else:
-            raise ValueError(
-                f"{argument} must hold names or positions of columns, got {name!r} of type "
-                f"{type(name).__name__}"
+            raise DataError(
+                "{argument} must hold names or positions of columns, got {value!r} of type {type}",
+                argument=argument,
+                value=name,
+                type=type(name).__name__,
             )
     return out

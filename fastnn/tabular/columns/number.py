@@ -4,6 +4,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from ...errors import DataError, Wording
 from ...tables import texts
 from .column import Numeric, parse_levels, parse_texts
 
@@ -42,9 +43,10 @@ class Number(Numeric):
 
     def convert(self, raw):
         if raw.kind == "time" and not np.isnan(raw.values).all():
-            raise ValueError(
-                f"column {self.label!r} holds dates or times, but numbers are expected. Convert it "
-                "to numbers."
+            raise DataError(
+                "column {column!r} holds dates or times, but numbers are expected.",
+                "Convert it to numbers.",
+                column=self.label,
             )
         values = raw.values
         if raw.kind == "text":
@@ -53,9 +55,12 @@ class Number(Numeric):
             values = parse_texts(raw, self.label, style, to_number, what)
         infinite = np.isinf(values)
         if infinite.any():
-            raise ValueError(
-                f"column {self.label!r} is infinite in row {int(infinite.argmax())}. Replace the "
-                "value, or leave it empty if it is missing. X must not contain infinity."
+            raise DataError(
+                "column {column!r} is infinite in {row}.",
+                "Replace the value, or leave it empty if it is missing.{rule}",
+                column=self.label,
+                row=int(infinite.argmax()),
+                rule=Wording(" X must not contain infinity.", ""),
             )
         return values
 

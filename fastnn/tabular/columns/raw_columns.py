@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from ...errors import Argument, DataError
 from ...tables import files
 
 #: Types of values that are no value of a column.
@@ -59,9 +60,11 @@ def concatenate(parts, label):
         return parts[0]
     kinds = {part.kind for part in parts if part.kind == "text" or not np.isnan(part.values).all()}
     if kinds == {"number", "time"}:
-        raise ValueError(
-            f"column {label!r} holds dates or times in some parts of X, and numbers in others. Convert "
-            "it to one type."
+        raise DataError(
+            "column {column!r} holds dates or times in some parts of {X}, and numbers in others.",
+            "Convert it to one type.",
+            column=label,
+            X=Argument("X"),
         )
     if "text" not in kinds:
         kind = kinds.pop() if kinds else parts[0].kind
@@ -116,9 +119,14 @@ def from_vector(x, label):
 
 
 def _refuse(label, what, before=""):
-    raise ValueError(
-        f"{before}column {label!r} holds {what}. Only numbers, texts, Booleans, dates and missing "
-        "values are supported. Convert the column, or remove it from X."
+    raise DataError(
+        "{before}column {column!r} holds {what}. Only numbers, texts, Booleans, dates and missing "
+        "values are supported.",
+        "Convert the column, or remove it from {X}.",
+        column=label,
+        before=before,
+        what=what,
+        X=Argument("X"),
     )
 
 

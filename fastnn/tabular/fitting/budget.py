@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from ...errors import Argument, DataError, Wording
 from ...many import fit_many
 from ...tables import memory
 from ..model import mean_output
@@ -14,6 +15,10 @@ from . import importances, recipe, weighting
 TRIAL_STEPS = 8  # of a training that measures the time of a step
 MAX_RESERVED = 0.3  # of the time limit, for the importances
 MEMORY_SHARE = 0.8  # of the available memory that the networks may take
+
+
+class TooLargeError(DataError, MemoryError):
+    """Tables and networks that need more memory than there is."""
 
 
 class Clock:
@@ -138,16 +143,23 @@ def check_memory(encoders, hidden, n_out, n_folds, features, n):
     if n_bytes <= MEMORY_SHARE * available:
         return
     widest = max(features.categories, key=lambda c: c.n_levels, default=None)
-    advice = "Pass fewer rows or columns, or a smaller hidden_layer_sizes."
+    label, n_levels = None, 0
+    advice = "Pass fewer rows or columns, or a smaller {hidden}."
     if widest is not None and widest.n_levels > max(hidden):
-        label = features.columns[widest.source].label
+        label, n_levels = features.columns[widest.source].label, widest.n_levels
         advice = (
-            f"Column {label!r} has {widest.n_levels:,} categories. Pass drop=[{label!r}], or fewer "
-            "rows or columns."
+            "Column {column!r} has {n_levels:,} categories. Pass {drop}, or fewer rows or columns."
         )
-    raise MemoryError(
-        f"fit needs about {n_bytes / 1e9:.1f} GB, but {available / 1e9:.1f} GB are available. "
-        + advice
+    raise TooLargeError(
+        "{fit} needs about {needed:.1f} GB, but {available:.1f} GB are available.",
+        advice,
+        column=label,
+        fit=Wording("fit", "the training"),
+        needed=n_bytes / 1e9,
+        available=available / 1e9,
+        n_levels=n_levels,
+        drop=Argument("drop", [label]),
+        hidden=Argument("hidden_layer_sizes"),
     )
 
 

@@ -8,8 +8,10 @@ import numpy as np
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import _check_sample_weight
 
+from ...errors import Argument, DataError
+from ...messages import plural
 from ...validation import check_threads
-from ..columns.features import Features
+from ..columns.features import NO_COLUMN, Features
 from ..encoder import Encoder, Scaling
 from ..large import large_table
 from ..model import Member, TableModel, mean_output
@@ -87,15 +89,18 @@ class Fit:
         self.clock = budget.Clock(options.time_limit)
         for name, values in (("sample_weight", sample_weight), ("groups", groups)):
             if isinstance(values, str):
-                raise ValueError(
-                    f"{name} must be an array with one value for each row, got {values!r}. Pass the "
-                    "values of the column, and name it in drop if it is no input."
+                raise DataError(
+                    "{argument} must be an array with one value for each row, got {value!r}.",
+                    "Pass the values of the column, and name it in {drop} if it is no input.",
+                    argument=name,
+                    value=values,
+                    drop=Argument("drop"),
                 )
         rows, self.large = large_table.read(options, X, y, sample_weight, window)
         self.target_name, frame, weight = rows.target_name, rows.frame, rows.weight
         n = frame.n_rows
         if n < 2:
-            raise ValueError(f"fit needs at least 2 rows, got {n} sample{'s' * (n != 1)}.")
+            raise ValueError(f"fit needs at least 2 rows, got {plural(n, 'sample')}.")
         if weight is not None:
             weight = _check_sample_weight(weight, np.zeros(n), ensure_non_negative=True)
         n_all = n if self.large is None else self.large.n_rows
@@ -230,9 +235,11 @@ class Fit:
             if encoder.n_inputs:
                 out[settings] = encoder
         if not out:
-            raise ValueError(
-                f"X has no usable column: the values of {', '.join(features.kinds())} differ "
-                "too little or too much. Rescale them."
+            raise DataError(
+                "{what}: the values of {columns} differ too little or too much.",
+                "Rescale them.",
+                what=NO_COLUMN,
+                columns=", ".join(features.kinds()),
             )
         return out
 

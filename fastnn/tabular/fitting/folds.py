@@ -3,6 +3,7 @@
 import numpy as np
 from sklearn.utils.validation import check_consistent_length
 
+from ...errors import DataError
 from ...estimators.folds import split_into_folds
 from ..columns.raw_columns import is_missing
 
@@ -28,9 +29,11 @@ def group_numbers(groups, n):
     out = np.empty(n, np.intp)
     for i, group in enumerate(groups.tolist()):
         if is_missing(group):
-            raise ValueError(
-                f"groups has a missing value in row {i}. Give the row a group, for example one of "
-                "its own."
+            raise DataError(
+                "{argument} has a missing value in {row}.",
+                "Give the row a group, for example one of its own.",
+                argument="groups",
+                row=i,
             )
         out[i] = numbers.setdefault(group, len(numbers))
     if len(numbers) < 2:

@@ -7,17 +7,18 @@ the configurations, and gives scores and importances. The networks train on all 
 import contextlib
 import heapq
 import os
-import re
 import tempfile
-import warnings
 
 import numpy as np
 from sklearn.utils.validation import _check_sample_weight, check_consistent_length
 
+from ...errors import Argument, DataError, placed
+from ...messages import warn
 from ...tables.files import TableWarning
 from ...training.stream import hashes
 from ...validation import check_count
 from ..columns import frames
+from ..columns.column import KindError
 from ..fitting.progress import EncodingReporter
 from . import row_parts, sampling
 from .encoded_rows import EncodedRows
@@ -59,8 +60,10 @@ def _read_parts(options, X, y, sample_weight, window):
     parts = row_parts.find(X, y, sample_weight)
     if parts is None:
         if window is not None:
-            raise ValueError(
-                "window is for row groups and Parquet files, but X is another table. Leave it out."
+            raise DataError(
+                "{argument} is for row groups and Parquet files, but X is another table.",
+                "Leave it out.",
+                argument="window",
             )
         return None, None
     if window is None and row_parts.is_file(X) and sampling.fits(parts.n_rows, parts.n_columns):
@@ -68,14 +71,18 @@ def _read_parts(options, X, y, sample_weight, window):
     summary = options.task.summary()
     rows, n_rows = sampling.read(parts, summary, window)
     for text in parts.notes:
-        warnings.warn(text, TableWarning, stacklevel=6)
+        warn(text, TableWarning)
     if rows.numbers is None:
         return rows, None
     n, n_folds = len(rows.numbers), _n_folds(options.n_estimators)
     if n < MIN_ROWS * n_folds:
-        raise ValueError(
-            f"window={window} puts {n} rows in memory, but {n_folds} folds need at least "
-            f"{MIN_ROWS * n_folds}. Pass a larger window."
+        raise DataError(
+            "{argument} puts {n} rows in memory, but {n_folds} folds need at least {needed}.",
+            "Pass a larger {name}.",
+            argument=Argument("window", window),
+            n=n,
+            n_folds=n_folds,
+            needed=MIN_ROWS * n_folds,
         )
     return rows, LargeTable(parts, summary, rows, n_rows, window or len(rows.numbers))
 
@@ -124,12 +131,13 @@ class LargeTable:
 
     @contextlib.contextmanager
     def row_numbers(self):
-        """Turn the row numbers in messages, which are those of the sample, into those of the table."""
+        """Turn the rows of errors, which are those of the sample, into those of the table."""
         try:
             yield
-        except ValueError as error:
-            text = re.sub(r"(?<= in row )\d+", lambda n: str(self.numbers[int(n[0])]), str(error))
-            raise ValueError(text) from None
+        except DataError as error:
+            if error.row is not None:
+                error.row = int(self.numbers[error.row])
+            raise
 
     # ---- folds ----
 
@@ -147,9 +155,12 @@ class LargeTable:
         self.n_folds = n_folds
         fold = self.folds_of(self.numbers)
         if len(np.unique(fold)) < n_folds:
-            raise ValueError(
-                f"the {len(fold)} rows in memory do not hold one of each of {n_folds} folds. Pass a "
-                "larger window."
+            raise DataError(
+                "the {n} rows in memory do not hold one of each of {n_folds} folds.",
+                "Pass a larger {name}.",
+                argument="window",
+                n=len(fold),
+                n_folds=n_folds,
             )
         folds = [(np.flatnonzero(fold != k), np.flatnonzero(fold == k)) for k in range(n_folds)]
         return folds if n_estimators > 1 else folds[:1]
@@ -171,15 +182,13 @@ class LargeTable:
         )
         n, reporter = 0, EncodingReporter(fit.options, self.n_folds, self.n_rows)
         for part in self.parts:
-            try:
+            with placed(part.frame.where), _with_advice():
                 numbers, codes = fit.features.transform(part.frame)
                 y = fit.targets.to_numbers(part.y)
                 weight = part.weight
                 if weight is not None:
                     weight = _check_sample_weight(weight, np.zeros(len(y)))
                 weight = fit.task.weights(fit.targets, y, weight, self.n_rows_of_class)
-            except (TypeError, ValueError) as error:
-                raise type(error)(f"{part.frame.where}: {_with_advice(str(error))}") from None
             self.check_pass(part.first, y, numbers, codes, fit)
             rows = np.arange(part.first, part.first + len(y))
             tables = {s: encoder.encode(numbers, codes) for s, encoder in fit.encoders.items()}
@@ -187,8 +196,12 @@ class LargeTable:
             n += len(y)
             reporter.show(n)
         if n != self.n_rows:
-            raise ValueError(
-                f"X has {n:,} rows in this pass, but had {self.n_rows:,} before. {SAME_ROWS}"
+            raise DataError(
+                "{X} has {n:,} rows in this pass, but had {before:,} before.",
+                SAME_ROWS,
+                X=Argument("X"),
+                n=n,
+                before=self.n_rows,
             )
         return stored
 
@@ -199,7 +212,9 @@ class LargeTable:
         known = fit.rows
         pairs = [(y, known.y), (codes, known.codes), *zip(numbers, known.numbers)]
         if not all(_are_equal(a[rows], b[in_sample]) for a, b in pairs):
-            raise ValueError(f"X has other rows in this pass than before. {SAME_ROWS}")
+            raise DataError(
+                "{X} has other rows in this pass than before.", SAME_ROWS, X=Argument("X")
+            )
 
 
 def _are_equal(a, b):
@@ -221,12 +236,15 @@ def _spread_groups(n_rows, n_folds):
     return fold_of_group
 
 
-def _with_advice(message):
+@contextlib.contextmanager
+def _with_advice():
     """Say that a sample decides what a column is, if a value is not what its column holds."""
-    found = re.match(r"column ('.*?') holds .* which is not ", message)
-    if found is None:
-        return message
-    return (
-        f"{message} A sample of the rows decides what a column is. Pass categories=[{found[1]}] if the "
-        "column holds texts."
-    )
+    try:
+        yield
+    except KindError as error:
+        error.add_advice(
+            "A sample of the rows decides what a column is. Pass {categories} if the column holds "
+            "texts.",
+            categories=Argument("categories", [error.column]),
+        )
+        raise

@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 from sklearn.utils.validation import check_consistent_length
 
+from ...errors import Argument, DataError, placed
+from ...messages import did_you_mean
 from ...tables import parquet_files
-from ...tables.errors import did_you_mean
 from ...training import groups
 from ...validation import is_path
 from ..columns import frames
@@ -95,8 +96,12 @@ class ParquetRows:
         self.n_rows: int = self.table.n_rows
         names = self.table.names
         if self.target is not None and y not in names:
-            raise ValueError(
-                f"y={y!r} names a column that X does not have. {did_you_mean(y, names)}"
+            raise DataError(
+                "{argument} names a column that X does not have.",
+                "{did_you_mean}",
+                argument=Argument("y", y),
+                column=y,
+                did_you_mean=did_you_mean(y, names),
             )
         self.y = None if self.target is not None else self._check_rows(y)
         self.weight = None if sample_weight is None else self._check_rows(sample_weight)
@@ -147,15 +152,13 @@ class GroupRows:
         start, first = 0, None
         for i, group in groups.iterate(self.source):
             where = groups.describe_group(self.source, i, start)
-            try:
+            with placed(where):
                 X, y, weight = groups.split_group(group)
                 frame = frames.read(X)
                 check_consistent_length(np.empty((frame.n_rows, 0)), y)
                 if weight is not None:
                     weight = np.asarray(weight)
                     check_consistent_length(weight, y)
-            except (TypeError, ValueError) as error:
-                raise type(error)(f"{where}: {error}") from None
             first = first or frame
             if frame.labels() != first.labels():
                 raise ValueError(

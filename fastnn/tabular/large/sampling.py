@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from sklearn.utils.validation import _check_sample_weight
 
+from ...errors import placed
 from ...training.stream import hashes
 from ..columns import frames
 from ..fitting import budget
@@ -56,13 +57,11 @@ def read(parts, summary, window):
     for part in parts:
         n = part.first + part.frame.n_rows
         weight = part.weight
-        try:
+        with placed(part.frame.where):
             if weight is not None:
                 zeros = np.zeros(part.frame.n_rows)
                 weight = _check_sample_weight(weight, zeros, ensure_non_negative=True)
             summary.add(part.y, weight)
-        except (TypeError, ValueError) as error:
-            raise type(error)(f"{part.frame.where}: {error}") from None
         sample.add(part, weight)
     if not n:
         raise ValueError("X has no rows. fit needs at least 2.")

@@ -1,0 +1,327 @@
+"""Tables and arguments that raise each DataError: as a call in Python, and as a command.
+
+Those of `fastnn.tables` are in table_error_cases.py.
+"""
+
+import warnings
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from cli_cases import write_csv
+from data_errors import GOAL, TEXT, A, Case, N, folder, large, number_model, train
+from table_error_cases import FILES
+
+import fastnn
+from fastnn import TabularClassifier, TabularRegressor, tables
+
+DAYS = pa.array([f"2026-01-{i % 28 + 1:02}" for i in range(N)]).cast(pa.date32())
+ROWS = {"a": A, "c": TEXT}
+X = pa.table({"a": A}).to_pandas()
+#: Options with which folds end one after the other.
+SLOWLY = "--members 3 --threads 1 --time-limit 0.1"
+
+
+def fit(site, columns, options="", *, y="goal", cls=TabularClassifier, command=True, **parameters):
+    """A Case of a table with these columns and a column `goal`, in a Parquet file."""
+    table = pa.table({"goal": GOAL, **columns})
+
+    def call():
+        settings = dict(n_estimators=2, hidden_layer_sizes=2, random_state=0)
+        cls(**{**settings, **parameters}).fit(table, y)
+
+    return Case(
+        f"tabular/{site}",
+        call,
+        train("t.parquet", options) if command else None,
+        lambda monkeypatch: pq.write_table(table, "t.parquet"),
+    )
+
+
+def interrupted(monkeypatch):
+    """Stop the training of the model in the file m after a fold."""
+    from fastnn import cli
+    from fastnn.tabular.fitting.fit import Fit
+
+    write_csv("t.csv", a=A, goal=GOAL)
+    update_done = Fit.update_done
+
+    def interrupt(self):
+        update_done(self)
+        if self.done:
+            patch.undo()
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Fit, "update_done", interrupt)
+        assert cli.main(train("t.csv", SLOWLY).split()) == 130
+
+
+def small_header(monkeypatch):
+    monkeypatch.setattr("fastnn.files.safetensors.MAX_HEADER", 100_000)
+    monkeypatch.setattr("fastnn.tabular.file.SPARE", 99_000)
+
+
+def prepared(case, *others):
+    """Return a case with further preparations."""
+    first = case.prepare
+
+    def prepare(monkeypatch):
+        first(monkeypatch)
+        for other in others:
+            other(monkeypatch)
+
+    case.prepare = prepare
+    return case
+
+
+def ensemble(monkeypatch):
+    regressor = fastnn.MLPRegressor((2,), n_estimators=2, max_iter=1, batch_size=10)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it has not converged
+        regressor.fit(np.eye(N), GOAL).save("e.safetensors")
+
+
+def large_network(monkeypatch):
+    net = fastnn.MLP([2, 1], dtype="float64")
+    net.params = 1e300
+    net.save("net.safetensors")
+
+
+def dates_and_numbers(i):
+    return pa.table({"a": [DAYS[:20], pa.array(A[:20])][i]})
+
+
+def csv_of(columns):
+    """Write these columns to a CSV file, in place of the Parquet file of `fit`."""
+    return lambda monkeypatch: write_csv("t.parquet", **columns)
+
+
+def passes(*lists):
+    """Row groups that are others in each pass."""
+    left = list(lists)
+    return lambda: iter(left.pop(0) if len(left) > 1 else left[0])
+
+
+def changing(change):
+    """Write a folder whose rows `fastnn train` reads as others in the second pass."""
+
+    def prepare(monkeypatch):
+        from fastnn.cli.train_table import StreamedRows
+
+        folder(a={"a": A, "goal": GOAL})(monkeypatch)
+        read, n_passes = StreamedRows.__iter__, []
+
+        def iterate(self):
+            n_passes.append(None)
+            parts = list(read(self))
+            return iter(change(parts) if len(n_passes) > 1 else parts)
+
+        monkeypatch.setattr(StreamedRows, "__iter__", iterate)
+
+    return prepare
+
+
+BAD_AGE = ["1", "2", *["3"] * (N - 3), "old"]
+COLUMNS = [
+    fit("columns/kinds.find", ROWS, command=False, numbers="a", drop="a"),
+    fit("columns/date.declare", {**ROWS}, "--date c", dates="c"),
+    Case(
+        "tabular/columns/kinds.positions: {argument} names the column {column!r}, but",
+        lambda: large(drop="a").fit(np.eye(N), GOAL),
+    ),
+    fit(
+        "columns/kinds.positions: {argument} names the column {column!r}, which",
+        ROWS,
+        command=False,
+        drop="b",
+    ),
+    fit("columns/kinds.positions: {argument} names column {i}", ROWS, command=False, drop=7),
+    fit("columns/kinds.positions: {argument} must hold", ROWS, command=False, drop=[1.5]),
+    fit(
+        "columns/number.convert: column {column!r} holds",
+        {"a": DAYS},
+        "--number a",
+        numbers="a",
+    ),
+    fit("columns/number.convert: column {column!r} is", {"a": [*A[:-1], np.inf]}),
+    fit("columns/date._of_numbers", {"a": A}, "--date a", dates="a"),
+    fit("columns/column.parse_texts", {"a": BAD_AGE}, "--number a", numbers="a"),
+    fit("columns/features.fit", {"a": [1] * N, "b": TEXT}, "--drop b", drop="b"),
+    fit("columns/column.features", {"a": A * 1e305}),
+    prepared(
+        fit("fitting/fit.fit_encoders", {"a": A}),
+        lambda m: m.setattr("fastnn.tabular.encoder.Encoder.n_inputs", 0),
+    ),
+    fit("columns/raw_columns._refuse", {"a": [[1, 2]] * N}),
+    Case(
+        "tabular/columns/raw_columns.concatenate",
+        lambda: large().fit([(dates_and_numbers(i), GOAL[:20]) for i in range(2)]),
+    ),
+    Case(
+        "tabular/columns/frames._from_records", lambda: large().fit([{"a": 1}, {"a": "x"}], [0, 1])
+    ),
+    Case(
+        "tabular/columns/frames._check_names",
+        lambda: large().fit(pa.table([A, A], ["a", "a"]), GOAL),
+    ),
+    prepared(
+        fit("fitting/budget.check_memory", {"a": [f"x{i // 2}" for i in range(N)]}),
+        csv_of({"goal": GOAL, "a": [f"x{i // 2}" for i in range(N)]}),
+        lambda m: m.setattr("fastnn.tabular.fitting.budget.available_bytes", lambda: 1000),
+    ),
+    prepared(
+        fit("file.check_before_training", {"a": [f"c{i // 2}" * 2000 for i in range(N)]}),
+        small_header,
+    ),
+]
+TARGETS = [
+    Case(
+        "tabular/columns/frames.split_target: {argument} names a column of",
+        lambda: large().fit(np.eye(N), "goal"),
+    ),
+    fit(
+        "columns/frames.split_target: {argument} names a column that", ROWS, command=False, y="gaol"
+    ),
+    fit(
+        "columns/frames.split_target: {argument} is",
+        {"b": DAYS},
+        command=False,
+        y="b",
+    ),
+    Case(
+        "tabular/large/row_parts.__init__",
+        lambda: large().fit("d", "gaol"),
+        None,
+        folder(a={"a": A, "goal": GOAL}),
+    ),
+    Case(
+        "tabular/targets.to_labels",
+        lambda: large().fit(np.eye(N), [*"ab" * (N // 2 - 1), "a", None]),
+    ),
+    Case("tabular/fitting/fit.__init__", lambda: large().fit(np.eye(N), GOAL, sample_weight="a")),
+    Case(
+        "tabular/fitting/folds.group_numbers",
+        lambda: large().fit(np.eye(N), GOAL, groups=[None] * N),
+    ),
+    fit("targets.check_numbers", ROWS, command=False, cls=TabularRegressor, log_target=True),
+    fit(
+        "targets.fit: {argument} holds",
+        {"a": A, "goal": A * 1e200},
+        cls=TabularRegressor,
+    ),
+    fit(
+        "targets.fit: {argument} does not go",
+        {"a": A, "goal": A + 1},
+        command=False,
+        cls=TabularRegressor,
+        log_target=True,
+        loss="poisson",
+    ),
+    fit(
+        "targets.fit: {argument} needs",
+        {"a": A, "goal": A - 1},
+        command=False,
+        cls=TabularRegressor,
+        loss="poisson",
+    ),
+]
+LARGE = [
+    Case(
+        "tabular/large/large_table._read_parts: {argument} puts",
+        lambda: large().fit("d", "goal", window=3),
+        train("d", "--window 3"),
+        folder(a={"a": A, "goal": GOAL}),
+    ),
+    Case(
+        "tabular/large/large_table._read_parts: {argument} is for",
+        lambda: large().fit(X, GOAL, window=9),
+    ),
+    Case(
+        "tabular/large/large_table.split",
+        lambda: large().fit("d", "goal", window=20),
+        train("d", "--window 20"),
+        lambda monkeypatch: (
+            folder(a={"a": A, "goal": GOAL})(monkeypatch),
+            monkeypatch.setattr(
+                "fastnn.tabular.large.large_table.LargeTable.folds_of",
+                lambda self, numbers: np.zeros(len(numbers), np.intp),
+            ),
+        ),
+    ),
+    Case(
+        "tabular/large/large_table.store",
+        lambda: large().fit(passes([(X, GOAL)], [(X, GOAL), (X, GOAL)]), window=30),
+        train("d", "--window 30"),
+        changing(lambda parts: [*parts, *parts]),
+    ),
+    Case(
+        "tabular/large/large_table.check_pass",
+        lambda: large().fit(passes([(X, GOAL)], [(X[::-1], GOAL)]), window=30),
+        train("d", "--window 30"),
+        changing(lambda parts: [(x, y[::-1]) for x, y in parts]),
+    ),
+    Case(
+        "tabular/targets.to_numbers",
+        lambda: large().fit(passes([(X, GOAL)], [(X, [2] * N)]), window=30),
+    ),
+]
+EXPORTS = [
+    Case(
+        "export/state_dict._network_and_classes: a state_dict has",
+        lambda: fastnn.export.torch(fastnn.load("n.safetensors"), "a"),
+        "export n.safetensors --torch a",
+        number_model,
+    ),
+    Case(
+        "export/state_dict._network_and_classes: a state_dict is",
+        lambda: fastnn.export.torch(fastnn.load("e.safetensors"), "a"),
+        "export e.safetensors --torch a",
+        ensemble,
+    ),
+    Case(
+        "export/onnx_graph/layers._float32",
+        lambda: fastnn.export.onnx(fastnn.load("net.safetensors"), "a"),
+        "export net.safetensors --onnx a",
+        large_network,
+    ),
+    Case(
+        "export/onnx_graph/outputs.finish_numbers",
+        lambda: fastnn.export.onnx(fastnn.load("n.safetensors"), "a"),
+        "export n.safetensors --onnx a",
+        lambda monkeypatch: number_model(monkeypatch, 1e60),
+    ),
+]
+SETTINGS = [
+    fit(
+        "estimator._hidden_sizes",
+        ROWS,
+        "--hidden " + ",".join("1" * 100),
+        hidden_layer_sizes=[1] * 100,
+    ),
+    Case("tabular/estimator._stopped_model", lambda: large().fit(X, GOAL, resume=True)),
+    Case(
+        "tabular/unfinished.refuse",
+        lambda: (
+            fastnn.load("m")
+            .set_params(random_state=1)
+            .fit(tables.read("t.csv"), "goal", resume=True)
+        ),
+        train("t.csv", f"{SLOWLY} --seed 1 --resume"),
+        interrupted,
+    ),
+    Case(
+        "estimators/intervals.cv_plus",
+        lambda: fastnn.load("n.safetensors").predict_interval(tables.read("new.csv"), 0.999),
+        "predict n.safetensors new.csv --interval 0.999",
+        number_model,
+    ),
+    Case(
+        "export/c99/text.check_name",
+        lambda: fastnn.export.c(fastnn.load("net.safetensors"), "my-net.c"),
+        "export net.safetensors --c my-net.c",
+        lambda monkeypatch: fastnn.MLP([2, 1]).save("net.safetensors"),
+    ),
+]
+
+CASES = [*FILES, *COLUMNS, *TARGETS, *LARGE, *EXPORTS, *SETTINGS]

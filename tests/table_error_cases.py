@@ -1,0 +1,271 @@
+"""Files that raise each DataError of `fastnn.tables`: as a call in Python, and as a command."""
+
+import gzip
+import io
+import os
+import sys
+import zipfile
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from cli_cases import write_csv
+from data_errors import GOAL, TEXT, A, Case, folder, large, number_model, train
+
+from fastnn import tables
+from fastnn.tables.parquet_groups import ParquetGroups
+
+CSV = "a,goal\n1,0\n2,1\n"
+
+
+def file(site, data, name="a", options="", prepare=None, **arguments):
+    """A Case of a table file with these bytes."""
+
+    def write(monkeypatch):
+        Path(name).write_bytes(data if isinstance(data, bytes) else data.encode())
+        if prepare is not None:
+            prepare(monkeypatch)
+
+    return Case(
+        f"tables/{site}", lambda: tables.read(name, **arguments), train(name, options), write
+    )
+
+
+def archive(*names, encrypted=False):
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as out:
+        for name in names:
+            out.writestr(name, "a,goal\n1,2\n")
+    data = bytearray(buffer.getvalue())
+    if encrypted:
+        for mark, offset in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+            data[data.index(mark) + offset] |= 1
+    return bytes(data)
+
+
+def workbook(*rows):
+    import openpyxl
+
+    book, buffer = openpyxl.Workbook(), io.BytesIO()
+    for row in rows:
+        book.active.append(row)
+    book.save(buffer)
+    return buffer.getvalue()
+
+
+def without(*names):
+    """Let these packages be missing."""
+    return lambda monkeypatch: [monkeypatch.setitem(sys.modules, n, None) for n in names]
+
+
+def truncated_parquet(monkeypatch):
+    """A file whose metadata can be read, but not its rows."""
+    pq.write_table(pa.table({"a": A, "goal": GOAL}), "t.parquet", compression="gzip")
+    data = bytearray(Path("t.parquet").read_bytes())
+    data[4:60] = b"\xff" * 56
+    Path("t.parquet").write_bytes(bytes(data))
+
+
+def little_memory(name):
+    return lambda monkeypatch: monkeypatch.setattr(name, lambda: 10)
+
+
+def _fail(*arguments):
+    raise OSError(5, "Input/output error")
+
+
+def _invalid(*arguments, **options):
+    raise pa.ArrowInvalid("{braces} are no fields")
+
+
+def _straddling(*arguments, **options):
+    raise pa.ArrowInvalid("straddling object straddles two block boundaries")
+
+
+def standard_input(data):
+    class Input:
+        buffer = property(lambda self: io.BytesIO(data))
+
+        def isatty(self):
+            return False
+
+    return lambda monkeypatch: monkeypatch.setattr("sys.stdin", Input())
+
+
+FILES = [
+    Case(
+        "tables/binary_files.read_parquet",
+        lambda: tables.read("-"),
+        train("-"),
+        standard_input(b"PAR1"),
+    ),
+    file("binary_files.read_arrow", b"ARROW1\0\0"),
+    file("encodings.find: is neither", b"a,goal\n1,\x81\n"),
+    file("encodings.find: seems to be UTF-16", CSV.encode("utf-16-le")),
+    file("encodings.find: {argument} {value!r}", CSV, options="--encoding x", encoding="x"),
+    file("encodings._check", b"a,g\n1,\xff\n", options="--encoding utf-8", encoding="utf-8"),
+    file("encodings.first_invalid_line", "a,goal\n1,\0\n"),
+    file("errors.import_pyarrow", CSV, prepare=without("pyarrow")),
+    file("excel.read: Excel files need", workbook(["a"], [1]), prepare=without("openpyxl")),
+    file("excel.read: not a readable", archive("xl/workbook.xml")),
+    file("excel._choose", workbook(["a"], [1]), options="--sheet b", sheet="b"),
+    file("excel._find_table", workbook()),
+    file(
+        "files.read: {problem}",
+        CSV,
+        prepare=lambda m: m.setattr("fastnn.tables.text_files.find", _fail),
+    ),
+    file("files.read: is not an Excel file", CSV, options="--sheet b", sheet="b"),
+    file("json_files._read_each_line: is {value}", '{"a": 1}\n[2]\n'),
+    file("json_files._read_each_line: is not JSON", '{"a": 1}\n{"a": \n'),
+    file("json_files._one_object", '{"a": {"b": [1]}}'),
+    file("json_files.read_json_array: is not JSON", '[{"a": 1},'),
+    file("json_files.read_json_array: item", "[[1], [2]]"),
+    file("layout.find: is empty", ""),
+    file("layout.find: cannot be read", '"' + "x" * 140_000),
+    file("layout._set_names", '"a,goal\n1,2\n'),
+    file(
+        "memory.check_width", ",".join(f"c{i}" for i in range(10_001)) + "\n" + "1," * 10_000 + "1"
+    ),
+    file("memory.check:", CSV, prepare=little_memory("fastnn.tables.memory.in_system")),
+    Case(
+        "tables/parquet_files.find_files",
+        lambda: large().fit("d", "goal"),
+        train("d"),
+        lambda monkeypatch: os.mkdir("d"),
+    ),
+    Case("tables/parquet_files._open: there is no", lambda: ParquetGroups("no.parquet", "goal")),
+    Case(
+        "tables/parquet_files._open: not a readable",
+        lambda: large().fit("d", "goal"),
+        train("d"),
+        lambda monkeypatch: (os.mkdir("d"), Path("d/a.parquet").write_bytes(b"PAR1")),
+    ),
+    Case(
+        "tables/parquet_files.__init__",
+        lambda: large().fit("d", "goal"),
+        train("d"),
+        folder(a={"a": A, "goal": GOAL}, b={"a": TEXT, "goal": GOAL}),
+    ),
+    Case(
+        "tables/parquet_files.batches",
+        lambda: large().fit("t.parquet", "goal", window=30),
+        train("t.parquet", "--window 30"),
+        truncated_parquet,
+    ),
+    Case(
+        "tables/parquet_files.check_name",
+        lambda: ParquetGroups("d", "gaol"),
+        None,
+        folder(a={"a": A, "goal": GOAL}),
+    ),
+    Case(
+        "tables/parquet_groups.check_is_number",
+        lambda: ParquetGroups("d", "goal"),
+        None,
+        folder(a={"a": TEXT, "goal": GOAL}),
+    ),
+    Case(
+        "tables/parquet_groups.to_numbers",
+        lambda: list(ParquetGroups("d", "goal")),
+        None,
+        folder(a={"a": [1, None], "goal": [0, 1]}),
+    ),
+    Case(
+        "tables/parquet_groups.__init__",
+        lambda: ParquetGroups("d", "goal"),
+        None,
+        folder(a={"goal": [0, 1]}),
+    ),
+    Case(
+        "tables/sources.find: is a terminal",
+        lambda: tables.read("-"),
+        train("-"),
+        lambda monkeypatch: monkeypatch.setattr("sys.stdin", None),
+    ),
+    Case(
+        "tables/sources._find_file: is a web",
+        lambda: tables.read("https://example.org/a.csv"),
+        train("https://example.org/a.csv"),
+    ),
+    Case(
+        "tables/sources._find_file: is a directory",
+        lambda: tables.read("d"),
+        train("d", "--sheet 2"),
+        lambda monkeypatch: os.mkdir("d"),
+    ),
+    Case(
+        "tables/sources._find_file: is not a regular",
+        lambda: tables.read("/dev/null"),
+        train("/dev/null"),
+    ),
+    Case("tables/sources._find_file: {problem}", lambda: tables.read("b.csv"), train("b.csv")),
+    file("sources._choose_member: is an Office", archive("word/document.xml")),
+    file("sources._choose_member: is an OpenD", archive("content.xml", "mimetype")),
+    file("sources._choose_member: is a NumPy", archive("x.npy", "y.npy")),
+    file("sources._choose_member: is an empty", archive()),
+    file("sources._choose_member: contains", archive("a.csv", "b.csv")),
+    file("sources._choose_member: is an encrypted", archive("a.csv", encrypted=True)),
+    file(
+        "sources._explained",
+        gzip.compress(CSV.encode()),
+        prepare=lambda m: m.setattr("fastnn.tables.sources._decompressed_size", _fail),
+    ),
+    file("sources.explain_damage", gzip.compress(CSV.encode())[:12] + b"\xff" * 20),
+    file("sources.check_format", "%PDF-1.7"),
+    Case("tables/suspicions.find", lambda: tables.find_suspicions(pa.table({"a": A}), "goal")),
+    Case(
+        "tables/table_writer.check_extension",
+        lambda: tables.write("a.txt", {"a": A}),
+        "predict n.safetensors new.csv --out a.txt",
+        number_model,
+    ),
+    Case(
+        "tables/table_writer.writing",
+        lambda: tables.write("no/a.csv", {"a": A}),
+        "predict n.safetensors new.csv --out a.csv",
+        lambda monkeypatch: (
+            number_model(monkeypatch),
+            monkeypatch.setattr("fastnn.tables.table_writer.replacing", _fail),
+        ),
+    ),
+    file("text_files.find", CSV, options="--comment=", comment=""),
+    file(
+        "text_files._check_separator: {argument} is {value!r}, but one",
+        CSV,
+        options="--sep ab",
+        sep="ab",
+    ),
+    Case(
+        "tables/text_files._check_separator: {argument} is {value!r}, but must",
+        lambda: tables.read("a", decimal=":"),
+        None,
+        lambda monkeypatch: write_csv("a", a=A, goal=GOAL),
+    ),
+    file(
+        "text_files._check_separator: {argument} and",
+        CSV,
+        options="--sep , --decimal ,",
+        sep=",",
+        decimal=",",
+    ),
+    file("text_files._recover: has", CSV + "3\n"),
+    file(
+        "text_files._recover: cannot",
+        CSV,
+        prepare=lambda m: m.setattr("fastnn.tables.text_files._parse", _invalid),
+    ),
+    file(
+        "text_files._long_line: cannot be read: a value",
+        CSV + '"' + "x" * 200_000,
+        prepare=lambda m: m.setattr("fastnn.tables.text_files._parse", _straddling),
+    ),
+    file(
+        "text_files._long_line: cannot be read: a line",
+        CSV,
+        prepare=lambda m: m.setattr("fastnn.tables.text_files._parse", _straddling),
+    ),
+    file("tidy.check_shape: has no columns", "[]"),
+    file("tidy.check_shape: has {columns}", "a,goal\n"),
+    file("tidy.check_names", "1,1\n2,3\n"),
+]
