@@ -165,7 +165,7 @@ class PartialFit(Attributes):
 
     def _record_step(self, loss, t, n):
         """Update the fitted attributes after a step on one row. t, n : t_ and length of loss_curve_ before."""
-        attributes = vars(self)  # `__setattr__` would take longer
+        attributes = self.__dict__  # `__setattr__` would take longer
         attributes["t_"] = t + 1
         attributes["loss_curve_"][n:] = [loss]
         attributes["loss_"] = loss
