@@ -1,6 +1,7 @@
 """Ctrl-C in a fit of estimators for tables: finished folds are kept, and `resume` trains the rest."""
 
 import pickle
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -161,14 +162,12 @@ def test_folds_end_one_after_the_other(monkeypatch):
     for n_threads in (1, 3):
         ended: list = []
 
-        def record(
-            jobs, y, weight, targets, width, _, share, end_job, *more, n=n_threads, to=ended
-        ):
+        def record(jobs, setup, end_job, line, n=n_threads, to=ended):
             def end(job):
                 to.append(job.fold)
                 end_job(job)
 
-            train(jobs, y, weight, targets, width, n, share, end, *more)
+            train(jobs, replace(setup, n_threads=n), end, line)
 
         monkeypatch.setattr(training, "train", record)
         TabularRegressor(**SMALL).fit(X, y)

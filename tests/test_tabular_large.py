@@ -4,6 +4,7 @@ import os
 import shutil
 import tempfile
 from collections import namedtuple
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -212,10 +213,10 @@ def seen(monkeypatch):
     found = {}
     train = training.train
 
-    def record(jobs, *args):
-        found["jobs"], found["stored"] = jobs, args[-1]
+    def record(jobs, setup, *args):
+        found["jobs"], found["stored"] = jobs, setup.stored
         found["read"] = [list(encoded_rows._TrainingRows(found["stored"], job)) for job in jobs]
-        return train(jobs, *args)
+        return train(jobs, setup, *args)
 
     monkeypatch.setattr(training, "train", record)
     return found
@@ -280,7 +281,7 @@ def test_one_window_trains_like_rows_in_memory(tmp_path, weighted):
         finally:
             training.train = train
         jobs.append(fit["arguments"])
-    memory, (of_disk, learned, w, *rest) = jobs
+    memory, (of_disk, setup, *_) = jobs
     if weighted:
         for job in (*memory[0], *of_disk):
             n_columns = [part.shape[1] for part in (job.table.numbers, job.table.positions)]
@@ -292,11 +293,11 @@ def test_one_window_trains_like_rows_in_memory(tmp_path, weighted):
         folds[job.held_out] = job.fold
     tables = {job.configuration.encoding: job.table for job in of_disk}
     stored = encoded_rows.EncodedRows(
-        *(str(tmp_path), tables, learned.dtype, True, 3, N, N),
+        *(str(tmp_path), tables, setup.y.dtype, True, 3, N, N),
     )
-    stored.append(tables, learned, w, folds, np.arange(N))
+    stored.append(tables, setup.y, setup.weight, folds, np.arange(N))
     train(*memory)
-    train(of_disk, learned, w, *rest[:-1], stored)
+    train(of_disk, replace(setup, stored=stored))
     for one, other in zip(memory[0], of_disk):
         assert len(one.networks) == len(other.networks)
         for net, of_stored in zip(one.networks, other.networks):
@@ -344,8 +345,13 @@ def test_save_and_load(tmp_path):
 def test_the_time_limit_reduces_epochs(quick_recipe, monkeypatch):
     monkeypatch.undo()
     epochs = []
-    make_jobs = training.train
-    monkeypatch.setattr(training, "train", lambda *args: epochs.append(args[6]) or make_jobs(*args))
+    train = training.train
+
+    def record(jobs, setup, *args):
+        epochs.append(setup.share)
+        return train(jobs, setup, *args)
+
+    monkeypatch.setattr(training, "train", record)
     make("numbers", time_limit=0.2)[0].fit(groups_of(100), window=300)
     assert all(share < 1 for share in epochs)
 

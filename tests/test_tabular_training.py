@@ -21,6 +21,10 @@ ROWS, HELD_OUT = np.arange(0, 250), np.arange(250, 300)
 CONFIGURATION = recipe.Configuration(Settings(), 0, 0, dropout=(0.1, 0.2), snapshots=True)
 
 
+def setup(y, targets, width):
+    return training.TrainingSetup(y=y, weight=None, targets=targets, width=width, n_threads=1)
+
+
 def by_two_fits(net, y, targets, epochs, monitor):
     """Two networks: the best epoch of the first 55 %, and that of the rest."""
     first = int(0.55 * epochs)
@@ -63,7 +67,7 @@ def test_snapshots_are_those_of_two_fits(monitor, epochs, queued, monkeypatch, q
     if monitor == "loss" and epochs == 100:
         first, second = (net.state.best for net in expected[0])
         assert first.loss < second.loss and second.epoch > 56
-    training.train(jobs, y, None, targets, 8, n_threads=1)
+    training.train(jobs, setup(y, targets, 8))
     for job, networks in zip(jobs, expected):
         assert len(job.networks) == 2 and job.networks[1] is job.net
         for net, other in zip(job.networks, networks):
@@ -76,7 +80,7 @@ def test_one_epoch_is_both_snapshots(quick_recipe):
     quick_recipe(1)
     targets = Numbers.fit("mse", X[:, 0].astype(float))
     job = training.Job(CONFIGURATION, 0, Table(X), ROWS, HELD_OUT, MLP([3, 4, 1], rng=0), [])
-    training.train([job], targets.encode(X[:, 0]), None, targets, 4, 1)
+    training.train([job], setup(targets.encode(X[:, 0]), targets, 4))
     early, net = job.networks
     assert net is job.net and early is not net and net.state is None
     assert_same_bits(early.params, net.params)
@@ -89,7 +93,7 @@ def test_networks_that_diverge_keep_their_last_finite_parameters(quick_recipe, m
     targets = Numbers.fit("mse", X[:, 0].astype(float))
     job = training.Job(CONFIGURATION, 0, Table(X), ROWS, HELD_OUT, MLP([3, 4, 1], rng=0), [])
     ended = []
-    training.train([job], targets.encode(X[:, 0]), None, targets, 4, 1, ended=ended.append)
+    training.train([job], setup(targets.encode(X[:, 0]), targets, 4), ended.append)
     assert ended == [job] and len(job.networks) == 2
     assert job.net.history.stop_reason == "diverged"
     assert all(np.isfinite(net.params).all() for net in job.networks)
@@ -103,4 +107,4 @@ def test_other_errors_of_training_are_raised(quick_recipe, monkeypatch):
     targets = Numbers.fit("mse", X[:, 0].astype(float))
     job = training.Job(CONFIGURATION, 0, Table(X), ROWS, HELD_OUT, MLP([3, 4, 1], rng=0), [])
     with pytest.raises(ZeroDivisionError):
-        training.train([job], targets.encode(X[:, 0]), None, targets, 4, 1)
+        training.train([job], setup(targets.encode(X[:, 0]), targets, 4))

@@ -80,7 +80,10 @@ def test_training_moves_the_weights_into_all_networks(encoders, jobs, monkeypatc
     )
     for job in jobs:
         job.networks = []
-    training.train(jobs, y, None, Classes(np.arange(2)), 4, 1)
+    targets = Classes(np.arange(2))
+    training.train(
+        jobs, training.TrainingSetup(y=y, weight=None, targets=targets, width=4, n_threads=1)
+    )
     trained = [net for job in jobs for net in job.networks]
     assert len(moved) == len(trained) == 4
     for before, after, job in zip(moved, trained, np.repeat(jobs, 2)):

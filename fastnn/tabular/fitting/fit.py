@@ -271,18 +271,16 @@ class Fit:
 
     def train_jobs(self, jobs, line):
         """Train the networks of jobs that are left."""
-        training.train(
-            [job for job in jobs if not job.networks],
-            self.learned,
-            self.rows.weight,
-            self.targets,
-            self.options.hidden_sizes[0],
-            self.n_threads,
-            self.share,
-            self.end_job,
-            line,
-            self.stored,
+        setup = training.TrainingSetup(
+            y=self.learned,
+            weight=self.rows.weight,
+            targets=self.targets,
+            width=self.options.hidden_sizes[0],
+            n_threads=self.n_threads,
+            share=self.share,
+            stored=self.stored,
         )
+        training.train([job for job in jobs if not job.networks], setup, self.end_job, line)
 
     def end_job(self, job):
         """Update the score after the last network of a fold."""

@@ -74,14 +74,12 @@ def make_jobs(configurations, tables, folds, targets, hidden, random_state):
     return jobs
 
 
-def train(
-    jobs, y, weight, targets, width, n_threads, share=1.0, ended=None, line=None, stored=None
-):
-    """Train the networks of jobs, fold by fold.
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class TrainingSetup:
+    """What all jobs of a fit share.
 
-    Parameters
+    Attributes
     ----------
-    jobs : list of Job
     y : ndarray (n,)
         Encoded targets.
     weight : ndarray (n,) or None
@@ -91,18 +89,37 @@ def train(
     n_threads : int
     share : float
         Share of the epochs of the recipe to train for.
+    stored : EncodedRows or None
+        The rows to train on. None: the rows `train` of a job.
+    """
+
+    y: np.ndarray
+    weight: np.ndarray | None
+    targets: Any
+    width: int
+    n_threads: int
+    share: float = 1.0
+    stored: Any = None
+
+
+def train(jobs, setup, ended=None, line=None):
+    """Train the networks of jobs, fold by fold.
+
+    Parameters
+    ----------
+    jobs : list of Job
+    setup : TrainingSetup
     ended : callable, optional
         ended(job) is called as soon as the networks of a job are trained.
     line : optional
         Shows the progress, as a `training.progress.ManyLine` does.
-    stored : EncodedRows, optional
-        The rows to train on. By default they are the rows `train` of a job.
 
     Raises
     ------
     KeyboardInterrupt
         On Ctrl-C. The networks of the jobs that have not ended are of no use.
     """
+    y, weight, targets, stored = setup.y, setup.weight, setup.targets, setup.stored
     jobs = sorted(jobs, key=lambda job: job.fold)
     loss = losses.resolve(targets.loss, targets.output)
     data = {job.table: Data.of(job.net, job.table, y, loss, weight) for job in jobs}
@@ -112,20 +129,22 @@ def train(
             return data[job.table]
         return Data.of(job.net, job.weights.multiply(job.table), y, loss, weight)
 
-    n_at_once = 1 if stored is None else stored.n_at_once(n_threads)
+    n_at_once = 1 if stored is None else stored.n_at_once(setup.n_threads)
 
     def make(i, queue=None):
         job, n = jobs[i], jobs[i].n_train
         of_job = data_of(job)
         rows = of_job.select(job.train) if stored is None else stored.data(job, loss)
-        epochs = max(1, int(share * recipe.n_epochs(job.configuration, n)))
-        optimizer = recipe.optimizer(job.configuration, targets.is_classifier, width, n, epochs)
+        epochs = max(1, int(setup.share * recipe.n_epochs(job.configuration, n)))
+        optimizer = recipe.optimizer(
+            job.configuration, targets.is_classifier, setup.width, n, epochs
+        )
         options = FitOptions(
             optimizer=optimizer,
             epochs=epochs,
             batch_size=recipe.batches(n)[1],
             callbacks=EarlyStopping(None, keep="last", monitor=job.configuration.monitor),
-            n_threads=n_threads // n_at_once,
+            n_threads=setup.n_threads // n_at_once,
         )
         plan = Plan(job.net, rows, options, job.net.rng, of_job.select(job.held_out))
         session = plan.session(queue, kind=TwoPartSession)
@@ -151,7 +170,7 @@ def train(
             ended(job)
 
     if stored is None:
-        train_many([], make, n_threads, line, n=len(jobs), ended=end, in_order=True)
+        train_many([], make, setup.n_threads, line, n=len(jobs), ended=end, in_order=True)
     else:
         StreamPool(len(jobs), make, n_at_once, line, end).run()
 
