@@ -70,7 +70,7 @@ MALFORMED = {
     "a large target": (
         table([f"{x},{z},{x}e200" for x, z in zip(X, Z)]),
         "t.csv: the target 'y' holds numbers up to 2e+200, but at most 1e+150 is supported. "
-        "Rescale it.",
+        "Rescale the target 'y'.",
     ),
     "equal rows": (
         table(["1,2,a"] * 5 + ["1,2,b"] * 5),
