@@ -211,7 +211,7 @@ TARGETS = [
         cls=TabularRegressor,
     ),
     fit(
-        "targets.fit: {argument} does not go",
+        "targets.fit: {argument} cannot be",
         {"a": A, "goal": A + 1},
         command=False,
         cls=TabularRegressor,

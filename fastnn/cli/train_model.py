@@ -75,7 +75,7 @@ def check_task(arguments, target):
         raise CommandError(f"--threshold is for two classes, but {label} has {n:,}. Leave it out.")
     if arguments.log_target and arguments.loss == "poisson":
         raise CommandError(
-            "--log-target does not go with --loss poisson, which learns the logarithm of the mean. "
+            "--log-target cannot be combined with --loss poisson, which learns the logarithm of the mean. "
             "Choose one of them."
         )
     if arguments.log_target or arguments.loss == "poisson":

@@ -246,7 +246,9 @@ def complete(arguments):
                 "hidden": "which it chooses",
                 "resume": "since the file has the options that it chose; 'fastnn info' shows them",
             }[option]
-            raise CommandError(f"--tune does not go with --{option}, {why}. Leave out --tune.")
+            raise CommandError(
+                f"--tune cannot be combined with --{option}, {why}. Leave out --tune."
+            )
     given = {
         name: value
         for name, value in vars(arguments).items()

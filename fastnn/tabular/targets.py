@@ -176,7 +176,7 @@ class Numbers:
         if isinstance(loss, losses.Poisson):
             if log:
                 raise DataError(
-                    "{argument} does not go with {loss}, which learns the logarithm of the mean.",
+                    "{argument} cannot be combined with {loss}, which learns the logarithm of the mean.",
                     "Choose one of the two.",
                     argument=Argument("log_target", True),
                     loss=Argument("loss", "poisson"),
