@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from ..messages import reason, warn
 from . import binary_files, excel, memory, sources, text_files, tidy
 from .errors import TableError, import_pyarrow
+from .layout import TextOptions
 from .memory import MAX_COLUMNS
 from .table_writer import writing
 
@@ -129,7 +130,10 @@ def read(
         elif read_binary:
             table = read_binary(source, encoding, note)
         else:
-            text = text_files.find(source, sep, encoding, header, decimal, comment, note)
+            options = TextOptions(
+                sep=sep, encoding=encoding, header=header, decimal=decimal, comment=comment
+            )
+            text = text_files.find(source, options, note)
             memory.check_text(source, text.layout.value_length)
             memory.check_width(source.label, len(text.layout.names))
             tidy.check_names(source.label, text.layout.names)
@@ -142,22 +146,18 @@ def read(
             raise sources.explain_damage(source, error) from None
         problem = error.strerror or reason(error)
         raise TableError("{problem}.", place=source.label, problem=problem) from None
-    table = _tidy(source.label, table, text_columns, na, decimal_found, has_spaces, keep, note)
-    for text in notes:
-        warn(text, TableWarning)
-    return table
-
-
-def _tidy(label, table, text_columns, na, decimal, has_spaces, keep, note):
+    label = source.label
     tidy.check_shape(label, table.column_names, table.num_rows)
-    table = tidy.drop_index(label, table, keep, note)
-    table = tidy.simplify_types(table)
+    table = tidy.simplify_types(tidy.drop_index(label, table, keep, note))
     if has_spaces:
         table = tidy.trim(table)
         tidy.check_names(label, table.column_names)
         note(f"{label}: spaces around the values removed")
     table = tidy.remove_values(table, na)
-    return tidy.read_marks(label, table, text_columns, decimal, note)
+    table = tidy.read_marks(label, table, text_columns, decimal_found, note)
+    for text in notes:
+        warn(text, TableWarning)
+    return table
 
 
 def locate(path, row, **options):
@@ -171,7 +171,7 @@ def locate(path, row, **options):
         if source is not None:
             start = source.read_start()
             if not excel.is_excel(start) and not binary_files.find(start):
-                line = text_files.find(source, **options).locate(row)
+                line = text_files.find(source, TextOptions(**options)).locate(row)
                 if line is not None:
                     return f"line {line}"
     except (OSError, TableError, *sources.DAMAGE):

@@ -59,7 +59,18 @@ class Layout:
     value_length: float = 1.0
 
 
-def find(label, file, sep=None, header=True, decimal=None, note=lambda text: None):
+@dataclass(frozen=True, kw_only=True)
+class TextOptions:
+    """What the user says about a text table. None: find it."""
+
+    sep: str | None = None
+    encoding: str | None = None
+    header: bool = True
+    decimal: str | None = None
+    comment: str | None = None
+
+
+def find(label, file, options, note=lambda text: None):
     """Return the Layout of a text table.
 
     Parameters
@@ -68,16 +79,16 @@ def find(label, file, sep=None, header=True, decimal=None, note=lambda text: Non
         How messages begin.
     file : binary file
         UTF-8 without a byte order mark.
-    sep, header, decimal
-        What the user says; None to find it.
+    options : TextOptions
     note : function
         Called with a text for each guess that changes what is read.
     """
+    header, decimal = options.header, options.decimal
     sample, is_all = _read_sample(file)
     if not sample.strip():
         advice = "The first line must contain the column names." if header else ""
         raise TableError("is empty.", advice, place=label)
-    delimiter = sep or _find_delimiter(sample, is_all)
+    delimiter = options.sep or _find_delimiter(sample, is_all)
     records = _records(sample, delimiter, is_all)
     if not records:
         raise TableError(

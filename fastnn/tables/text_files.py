@@ -3,7 +3,7 @@
 import csv
 import io
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from ..errors import Argument
 from ..messages import plural, printable, reason
@@ -141,25 +141,28 @@ def _split_spaces(text):
     return next(csv.reader([text], delimiter=" ", skipinitialspace=True))
 
 
-def find(source, sep=None, encoding=None, header=True, decimal=None, comment=None, note=None):
-    """Return the TextTable of a source. `note(text)` is called for each guess."""
-    note = note or (lambda text: None)
-    sep = _check_separator(sep, decimal)
-    if comment == "":
+def find(source, options, note=lambda text: None):
+    """Return the TextTable of a source. `note(text)` is called for each guess.
+
+    options : TextOptions
+    """
+    options = replace(options, sep=_check_separator(options.sep, options.decimal))
+    if options.comment == "":
         raise TableError(
             "{argument} is empty.",
             "Pass the character that begins a comment, such as #.",
             argument="comment",
         )
-    table = TextTable(source, encodings.find(source, encoding, note), comment, sep == " ")
-    if sep is None:
+    encoding = encodings.find(source, options.encoding, note)
+    table = TextTable(source, encoding, options.comment, options.sep == " ")
+    if options.sep is None:
         table.spaces = _has_spaces(table)
         if table.spaces:
             note(f"{source.label}: the values are separated by spaces")
+    if table.spaces:
+        options = replace(options, sep="\t")
     with table.open() as file:
-        table.layout = layouts.find(
-            source.label, file, "\t" if table.spaces else sep, header, decimal, note
-        )
+        table.layout = layouts.find(source.label, file, options, note)
     return table
 
 
