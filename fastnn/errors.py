@@ -7,7 +7,7 @@ what it names: values, and an `Argument`, a `Row` or another `Message`, which `W
 
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class Argument:
 class Row:
     """A row of the table, counted from 0."""
 
-    number: int
+    number: int | None
 
 
 @dataclass(frozen=True)
@@ -36,11 +36,11 @@ class Wording:
 class Words:
     """The words of Python."""
 
-    def fill(self, template, values):
+    def fill(self, template: str, values: dict[str, Any]) -> str:
         """Return a template with its values in words."""
         return template.format_map(_InWords(self, values))
 
-    def say(self, value):
+    def say(self, value: Any) -> Any:
         """Return a value as messages have it: a Message or a part of one in words, others unchanged.
 
         A tuple is a text in parts.
@@ -57,13 +57,13 @@ class Words:
             return "".join(str(self.say(part)) for part in value)
         return value
 
-    def argument(self, argument):
+    def argument(self, argument: Argument) -> str:
         return argument.name if argument.value is ... else f"{argument.name}={argument.value!r}"
 
-    def row(self, row):
+    def row(self, row: Row) -> str:
         return f"row {row.number}"
 
-    def wording(self, wording):
+    def wording(self, wording: Wording) -> str:
         return wording.python
 
 
@@ -84,14 +84,14 @@ class Message(str):
     """A text for the user. The str is in the words of Python; see `Words.say` for others."""
 
     template: str
-    values: dict
+    values: dict[str, Any]
 
-    def __new__(cls, template, /, **values):
+    def __new__(cls, template: str, /, **values: Any) -> Self:
         self = super().__new__(cls, PYTHON.fill(template, values))
         self.template, self.values = template, values
         return self
 
-    def __reduce__(self):
+    def __reduce__(self) -> tuple[Any, ...]:
         return _restore_message, (self.template, self.values)
 
 
@@ -123,23 +123,36 @@ class DataError(ValueError):
         None, or "" for the place, if the error is not about one.
     """
 
+    column: str | None
+    row: int | None
+    place: str
+
     def __init__(
-        self, problem, advice="", /, *, argument=None, column=None, row=None, place="", **values
-    ):
+        self,
+        problem: str,
+        advice: str = "",
+        /,
+        *,
+        argument: str | Argument | None = None,
+        column: str | None = None,
+        row: int | None = None,
+        place: str = "",
+        **values: Any,
+    ) -> None:
         self._templates, self._values = (problem, advice), values
-        if not isinstance(argument, Argument):
-            argument = Argument(str(argument)) if argument is not None else None
+        if argument is not None and not isinstance(argument, Argument):
+            argument = Argument(str(argument))
         self._argument = argument
-        self.argument = argument and argument.name
+        self.argument: str | None = None if argument is None else argument.name
         self.column, self.row, self.place = column, row, place
         super().__init__(self.say())
 
     @property
-    def problem(self):
+    def problem(self) -> Message:
         return self._message(self._templates[0])
 
     @property
-    def advice(self):
+    def advice(self) -> Message:
         return self._message(self._templates[1])
 
     def _message(self, template):
@@ -148,13 +161,13 @@ class DataError(ValueError):
             values |= {"argument": self._argument, "name": Argument(self._argument.name)}
         return Message(template, **values)
 
-    def add_advice(self, advice, /, **values):
+    def add_advice(self, advice: str, /, **values: Any) -> None:
         """Append a template to the advice."""
         problem, before = self._templates
         self._templates = problem, f"{before} {advice}".strip()
         self._values = self._values | values
 
-    def say(self, words=PYTHON):
+    def say(self, words: Words = PYTHON) -> str:
         """Return the message in the words of Python, or others."""
         text = " ".join(words.say(part) for part in (self.problem, self.advice) if part)
         return f"{words.say(self.place)}: {text}" if self.place else text
@@ -162,7 +175,7 @@ class DataError(ValueError):
     def __str__(self) -> str:
         return self.say()
 
-    def __reduce__(self):
+    def __reduce__(self) -> tuple[Any, ...]:
         return _restore_error, (type(self), self.args, self.__dict__)
 
 

@@ -183,7 +183,7 @@ class Network(CompiledNetwork):
             self._grads, self.layer_sizes, self.bias
         )
         self._kept = None  # the inputs of the last forward(keep=True)
-        self.thread_choices = {}  # how many threads were fastest, see threads.py
+        self.thread_choices: dict[Any, Any] = {}  # how many threads were fastest, see threads.py
         kinds = [activations.ACTIVATIONS[name] for name in self.activations]
         self._bind(self.layer_sizes, kinds, self.weights, self.biases, self.dtype)
 

@@ -1,6 +1,7 @@
 """Attributes of an estimator: the arguments of its constructor, and their state before an error."""
 
 from contextlib import contextmanager
+from typing import Any
 
 from sklearn.base import BaseEstimator
 
@@ -13,12 +14,12 @@ READING = "_reading_of_a_copy"  # in pickles, not an attribute
 class Attributes(BaseEstimator):
     """What all estimators of fastnn do with their attributes."""
 
-    def __getstate__(self):
+    def __getstate__(self) -> dict[str, Any]:
         with self._reading() as reading:
             state = dict(super().__getstate__())  # which may be `__dict__` itself
         return state | {READING: reading}  # pickling it, after the attributes, checks again
 
-    def __setstate__(self, state):
+    def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__({name: value for name, value in state.items() if name != READING})
 
     def _store_parameters(self, arguments):

@@ -194,6 +194,8 @@ class MLPClassifier(Calibration, ClassifierMixin, BaseMLP):
         "class_weight": [dict, StrOptions({"balanced"}), None]
     }
 
+    classes_: NDArray[Any]
+
     def __init__(
         self,
         hidden_layer_sizes: int | Sequence[int] = (100,),

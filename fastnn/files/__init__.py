@@ -12,6 +12,6 @@ class ModelFileError(ValueError):
         The message without the path.
     """
 
-    def __init__(self, problem, path=""):
+    def __init__(self, problem: str, path: str = "") -> None:
         self.problem = printable(problem, LONG)  # it may repeat text of the file
         super().__init__(printable(f"{path}: {problem}" if path else problem, LONG))

@@ -1,6 +1,6 @@
 """The error of the readers."""
 
-from ..errors import PYTHON, DataError
+from ..errors import PYTHON, DataError, Words
 from ..messages import LONG, printable
 
 STANDARD_INPUT = "standard input"
@@ -9,7 +9,7 @@ STANDARD_INPUT = "standard input"
 class TableError(DataError):
     """A table that cannot be used. The message is one line of limited length."""
 
-    def say(self, words=PYTHON):
+    def say(self, words: Words = PYTHON) -> str:
         return printable(super().say(words), LONG)
 
 
