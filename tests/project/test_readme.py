@@ -1,13 +1,13 @@
 """README.md: its code runs and prints what it says, and the set-up commands are one line each."""
 
-import pathlib
 import re
 import subprocess
 import sys
 
 import pytest
+from places import ROOT
 
-README = pathlib.Path(__file__).parent.parent / "README.md"
+README = ROOT / "README.md"
 if not README.exists():
     pytest.skip("there is no README.md beside these tests", allow_module_level=True)
 TEXT = README.read_text(encoding="utf-8")
