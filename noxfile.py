@@ -63,7 +63,9 @@ def add_session(name, scale, arguments):
     def run(session):
         install(session)
         factor = int(session.posargs[0]) if session.posargs else scale
-        session.run("python", "-m", "pytest", *arguments, env={"FASTNN_TEST_SCALE": str(factor)})
+        session.run(
+            "python", "-m", "pytest", "--all", *arguments, env={"FASTNN_TEST_SCALE": str(factor)}
+        )
 
     run.func.__doc__ = f"{' '.join(arguments)}: {scale} times the usual cases"
 
@@ -84,7 +86,7 @@ def pytorch(session):
     """Gradients of 5,000 random networks for each instruction set, beside PyTorch's."""
     install(session, "torch")
     session.run(
-        *("python", "-m", "pytest", "tests/on_demand/pytorch_gradients.py"),
+        *("python", "-m", "pytest", "--all", "tests/on_demand/pytorch_gradients.py"),
         env={"FASTNN_TEST_SCALE": "50"},
     )
 
@@ -101,7 +103,7 @@ def interruptions(session):
     """Ctrl-C at every point of Python code, and delays between Ctrl-C and the end of a call."""
     install(session)
     session.run(
-        *("python", "-m", "pytest", "tests/training/test_interruption_sweep.py"),
+        *("python", "-m", "pytest", "--all", "tests/training/test_interruption_sweep.py"),
         env={"FASTNN_TEST_SCALE": "60"},
     )
     session.run("python", "bench/interruptions.py", *session.posargs)
@@ -190,7 +192,7 @@ def free_threading(session):
 def large(session):
     """Arrays of more than 2^31 elements, with 12 GB of free memory."""
     install(session)
-    session.run("python", "-m", "pytest", "-n", "0", "tests/on_demand/large_arrays.py")
+    session.run("python", "-m", "pytest", "--all", "-n", "0", "tests/on_demand/large_arrays.py")
 
 
 @nox.session

@@ -15,6 +15,8 @@ from fastnn import MLP, SGD, EarlyStopping, kernels
 from fastnn.activations import ACTIVATIONS
 from fastnn.schedules import ReduceOnPlateau
 
+pytest_plugins = ["selection"]
+
 settings.register_profile("fastnn", derandomize=True, deadline=None, print_blob=False)
 settings.load_profile("fastnn")
 
@@ -191,6 +193,13 @@ def file(tmp_path):
         return str(path)
 
     return write
+
+
+def pytest_configure():
+    """Workers compute NumPy's matrix products in one thread: more would wait in loops for those of
+    the other workers."""
+    for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"):
+        os.environ.setdefault(name, "1")
 
 
 def pytest_xdist_auto_num_workers(config):

@@ -1,0 +1,86 @@
+"""The tests that run without `--all`, and with the names of tests (tests/support/selection.py)."""
+
+from itertools import combinations, product
+from types import SimpleNamespace
+
+import processes
+import pytest
+import selection
+
+TESTS = """
+import pytest
+
+@pytest.mark.parametrize("a", range(3))
+@pytest.mark.parametrize("b", range(3))
+@pytest.mark.parametrize("c", range(3))
+def test_three(a, b, c): pass
+
+@pytest.mark.parametrize("a", range(3))
+@pytest.mark.parametrize("b", range(3))
+def test_two(a, b): pass
+
+@pytest.mark.slow("test_two")
+def test_slow(): pass
+"""
+
+
+def cases(*sizes, name="test_x"):
+    """Items of a test that has one parameter for each size, as pytest makes them."""
+    values = [[object() for _ in range(n)] for n in sizes]
+    return [
+        SimpleNamespace(
+            nodeid=f"{name}[{i}]", callspec=SimpleNamespace(params=dict(enumerate(case)))
+        )
+        for i, case in enumerate(product(*values))
+    ]
+
+
+@pytest.mark.parametrize("sizes", [(3, 2, 5), (2, 2, 2, 2), (7, 3), (4,), (3, 2, 16, 4)])
+def test_every_pair_of_values_occurs(sizes):
+    items = cases(*sizes)
+    selected = list(selection.select(items))
+    found = set().union(*(selection.pairs(item) for item in selected))
+    assert found == set().union(*(selection.pairs(item) for item in items))
+    n_pairs = sum(a * b for a, b in combinations(sizes, 2)) or sizes[0]
+    assert len(found) == n_pairs
+    assert len(selected) == len(set(map(id, selected)))
+    if len(sizes) > 2:
+        assert len(selected) < len(items)
+    else:
+        assert len(selected) == len(items)
+
+
+def test_workers_select_the_same_cases_and_tests_different_ones():
+    def names(name):
+        items = cases(3, 2, 16, 4, name=name)
+        return [item.nodeid.removeprefix(name) for item in selection.select(items)]
+
+    assert names("test_x") == names("test_x")
+    assert names("test_x") != names("test_y")
+
+
+def test_a_test_without_parameters_is_selected():
+    item = SimpleNamespace(nodeid="test_x")
+    assert list(selection.select([item])) == [item]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "n", "slow", "left_out"),
+    [
+        (["-n2"], 19, False, "left out: 1 slow tests, and 17 cases"),
+        (["--all"], 37, True, ""),
+        (["-k", "three or slow"], 28, True, ""),
+        (["test_some.py::test_slow"], 1, True, ""),
+    ],
+)
+def test_options(arguments, n, slow, left_out, tmp_path):
+    (tmp_path / "pytest.ini").write_text("[pytest]\n")
+    (tmp_path / "test_some.py").write_text(TESTS)
+    code = "import os, sys, pytest; os.chdir(sys.argv[1]); sys.exit(pytest.main(sys.argv[2:]))"
+    options = ["-p", "selection", "-p", "no:cacheprovider", "-v", "--strict-markers"]
+    options += ["-p", "no:benchmark", "-p", "no:hypothesispytest"]
+    process = processes.run(code, tmp_path, *options, *arguments)
+    assert process.returncode == 0, process.stdout
+    assert f"{n} passed" in process.stdout
+    assert ("test_slow" in process.stdout) == slow
+    assert left_out in process.stdout and ("left out" in process.stdout) == bool(left_out)

@@ -1,0 +1,98 @@
+"""Which tests run without `--all`: not the slow ones, and so many cases of each parametrized test
+that every pair of parameter values occurs.
+
+A test of the parameters isa, dtype and loss runs every loss on every instruction set and with every
+dtype, but not each combination of the three. Different tests select different combinations. A test
+with one or two parameters runs all cases.
+
+`@pytest.mark.slow(reason)` marks tests of seconds. The reason names what covers the same subject in
+less time.
+
+Tests that the command line names (`::`, `-k`, `-m` or `--lf`) all run.
+"""
+
+import heapq
+import random
+from itertools import combinations
+
+import pytest
+
+left_out = {"slow tests": 0, "cases": 0}
+
+
+def pytest_addoption(parser):
+    parser.addoption(
+        "--all", action="store_true", help="run slow tests, and every case of parametrized tests"
+    )
+
+
+def pytest_configure(config):
+    config.addinivalue_line(
+        "markers", "slow(reason): runs with --all, or by name; see selection.py"
+    )
+
+
+def pairs(item):
+    """The pairs of parameter values of a case: at least one."""
+    callspec = getattr(item, "callspec", None)
+    values = [] if callspec is None else [(name, id(x)) for name, x in callspec.params.items()]
+    return set(combinations(values, 2)) or set(values) or {None}
+
+
+def select(items):
+    """Cases that have all pairs of `items`. The next one always has the most pairs that are missing."""
+    cases = [(item, pairs(item)) for item in items]
+    random.Random(items[0].nodeid.split("[")[0]).shuffle(cases)
+    missing = set().union(*(found for _, found in cases))
+    # by number of missing pairs, or of those that were missing once: that never grows
+    queue = [(-len(found), i) for i, (_, found) in enumerate(cases)]
+    heapq.heapify(queue)
+    while missing:
+        item, found = cases[queue[0][1]]
+        new = found & missing
+        if len(new) == -queue[0][0]:
+            heapq.heappop(queue)
+            missing -= new
+            yield item
+        else:
+            heapq.heapreplace(queue, (-len(new), queue[0][1]))
+
+
+def names_tests(config):
+    """Whether the command line names tests, not only files."""
+    chosen = [config.getoption(name, None) for name in ("keyword", "markexpr", "lf")]
+    return any(chosen) or any("::" in argument for argument in config.args)
+
+
+@pytest.hookimpl(trylast=True)  # after --deselect
+def pytest_collection_modifyitems(config, items):
+    if config.option.all or names_tests(config):
+        return
+    quick = [item for item in items if not item.get_closest_marker("slow")]
+    tests = {}
+    for item in quick:
+        tests.setdefault(item.nodeid.split("[")[0], []).append(item)
+    selected = {item for cases in tests.values() for item in select(cases)}
+    left_out["slow tests"] = len(items) - len(quick)
+    left_out["cases"] = len(quick) - len(selected)
+    config.hook.pytest_deselected(items=[item for item in items if item not in selected])
+    items[:] = [item for item in items if item in selected]
+
+
+def pytest_sessionfinish(session):
+    """Tell the process that the workers report to; each of them has selected the same tests."""
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["left_out"] = left_out
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node, error):
+    left_out.update(getattr(node, "workeroutput", {}).get("left_out", {}))
+
+
+def pytest_terminal_summary(terminalreporter):
+    if any(left_out.values()):
+        terminalreporter.line(
+            f"left out: {left_out['slow tests']} slow tests, and {left_out['cases']} cases whose pairs "
+            "of parameter values occur in others; --all runs them"
+        )
