@@ -59,6 +59,7 @@ def test_every_check_of_scikit_learn(estimator, check):
     check(estimator)
 
 
+@pytest.mark.slow("test_every_check_of_scikit_learn")
 def test_the_array_api_check_that_scikit_learn_skips_by_default():
     code = """
 import warnings

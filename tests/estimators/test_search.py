@@ -356,7 +356,12 @@ def test_a_schedule_with_a_warm_up_is_stretched_to_each_rung(where, monkeypatch)
 # ---- executors ----
 
 
-@pytest.mark.parametrize("kind", ["threads", "processes"])
+PROCESSES = pytest.param(
+    "processes", marks=pytest.mark.slow("processes in test_cross_validation.py")
+)
+
+
+@pytest.mark.parametrize("kind", ["threads", PROCESSES])
 def test_executors_give_the_same_results(kind):
     model = make_pipeline(StandardScaler(), classifier(early_stopping=True, n_iter_no_change=3))
     names = {f"mlpclassifier__{name}": values for name, values in WIDTHS.items()}

@@ -281,6 +281,7 @@ def test_the_first_extension_of_the_guide(build):
 
 
 @needs_guide
+@pytest.mark.slow("the fixture build compiles the extensions of the guide")
 def test_meson_builds_the_first_extension_of_the_guide(build, tmp_path):
     pytest.importorskip("mesonbuild", reason="meson is not installed")
     (tmp_path / "forward.pyx").write_text(guide()[0], encoding="utf-8")

@@ -73,26 +73,40 @@ def assert_accurate(name, exact):
 # ---- accuracy ------------------------------------------------------------------------------------
 
 
-@pytest.fixture(scope="module", params=FUNCTIONS)
-def single(request):
-    """float32: every 429th bit pattern, and all near the turns."""
-    bits = np.arange(0, 2**32, 429, dtype=np.uint32)
-    x = np.concatenate([bits.view(np.float32), around(TURNS[request.param], np.float32)])
-    assert len(x) > 10_000_000
+def single(name, stride):
+    """float32: every so many bit patterns, and all near the turns."""
+    bits = np.arange(0, 2**32, stride, dtype=np.uint32)
+    x = np.concatenate([bits.view(np.float32), around(TURNS[name], np.float32)])
     with np.errstate(all="ignore"):
-        return request.param, Exact(x, NUMPY[request.param](flushed(x).astype(np.float64)))
+        return name, Exact(x, NUMPY[name](flushed(x).astype(np.float64)))
 
 
-def test_float32_on_ten_million_numbers(isa, single):
-    assert_accurate(*single)
+@pytest.fixture(scope="module", params=FUNCTIONS)
+def million(request):
+    return single(request.param, 4297)
 
 
-def test_log1p_of_numbers_up_to_1(isa, dtype):
-    """float32: every 97th of them, and all near the ends."""
+@pytest.fixture(scope="module", params=FUNCTIONS)
+def ten_million(request):
+    return single(request.param, 429)
+
+
+def test_float32_on_a_million_numbers(isa, million):
+    assert_accurate(*million)
+
+
+@pytest.mark.slow("test_float32_on_a_million_numbers")
+def test_float32_on_ten_million_numbers(isa, ten_million):
+    assert_accurate(*ten_million)
+
+
+@pytest.mark.parametrize("stride", [997, pytest.param(97, marks=pytest.mark.slow("fewer numbers"))])
+def test_log1p_of_numbers_up_to_1(isa, dtype, stride):
+    """float32: every so many of them, and all near the ends."""
     x = np.concatenate(
         [
-            np.arange(0, 0x3F800001, 97, dtype=np.uint32).view(np.float32),
-            around([0, 1], np.float32, 100_000),
+            np.arange(0, 0x3F800001, stride, dtype=np.uint32).view(np.float32),
+            around([0, 1], np.float32, 50_000),
         ]
     )
     x = x[(x >= 0) & (x <= 1)].astype(dtype)

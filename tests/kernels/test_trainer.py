@@ -189,7 +189,7 @@ def test_a_failed_binding_leaves_nothing_bound():
 @rebinds
 def test_forward_keeps_its_memory_while_the_network_is_rebound():
     net = MLP([256, 1024, 256], rng=0)
-    X = np.random.default_rng(0).normal(size=(20_000, 256)).astype("float32")
+    X = np.random.default_rng(0).normal(size=(5_000, 256)).astype("float32")
     expected, out, end = net.forward(X), [], threading.Event()
     thread = threading.Thread(target=lambda: (out.append(net.forward(X)), end.set()))
     thread.start()

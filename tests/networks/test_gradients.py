@@ -37,10 +37,8 @@ NAMES = [
 ]
 BOUNDED = [name for name in HIDDEN if name != "exponential"]  # several in a row overflow
 KINKED = [name for name, activation in cases.ACTIVATIONS.items() if activation.kinked]
-COORDINATES, DIRECTIONS = (
-    12,
-    3,
-)  # a network: so many numbers of each array alone, so many directions through all
+#: So many numbers of each array alone, and so many directions through all of them.
+COORDINATES, DIRECTIONS = 4, 3
 TOLERANCE, STEP = 1e-7, 1e-3
 
 each_network = settings(
@@ -85,15 +83,17 @@ def shake(net, rng, output, loss):
 
 def sides_of_kinks(net, X, y=None, loss=None):
     """On which side of their kinks the units of each kinked layer and the outputs are."""
+    name = getattr(loss, "name", loss)
     signs = []
-    for W, b, name in zip(net.weights, net.biases, net.activations, strict=True):
+    if name not in cases.KINKS and not set(net.activations).intersection(KINKED):
+        return signs
+    for W, b, activation in zip(net.weights, net.biases, net.activations, strict=True):
         z = ref.linear(X, W, b)
-        if name in KINKED:
+        if activation in KINKED:
             signs.append(z > 0)
-        X = ref.activation(z, name)
-    if loss is not None:
-        name = loss if isinstance(loss, str) else loss.name
-        signs += cases.KINKS.get(name, lambda loss, Y, y: [])(loss, X, y)
+        X = ref.activation(z, activation)
+    if name in cases.KINKS:
+        signs += cases.KINKS[name](loss, X, y)
     return [s.tobytes() for s in signs]
 
 

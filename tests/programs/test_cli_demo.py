@@ -77,6 +77,7 @@ def test_demo_can_do_without_unicode():
     assert any(set(line) == set(" .:*#") for line in result.stdout.splitlines())
 
 
+@pytest.mark.slow("test_demo_learns, and seeds and threads in tests/training/")
 def test_the_seed_decides_and_the_threads_do_not(demo):
     def numbers(result):
         return re.findall(

@@ -203,7 +203,9 @@ def write_large(path, n_groups, n):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
-@pytest.mark.parametrize("out", ["o.csv", "o.parquet"])
+@pytest.mark.parametrize(
+    "out", ["o.csv", pytest.param("o.parquet", marks=pytest.mark.slow("the output in o.csv"))]
+)
 def test_a_table_larger_than_the_memory_of_its_predictions(run, out):
     write_large("small.parquet", 1, 10)
     write_large("t.parquet", N_GROUPS, GROUP)

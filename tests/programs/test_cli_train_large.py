@@ -60,9 +60,10 @@ def test_one_window_gives_the_model_of_the_table_in_memory(run, data, window, qu
 
 @pytest.mark.parametrize("target", ["buys", "group", "income"])
 @pytest.mark.parametrize("data", ["people", "people.parquet"])
-def test_a_large_table_is_learned(run, data, target):
+def test_a_large_table_is_learned(run, data, target, quick_recipe):
     others = ",".join({"buys", "group", "income"} - {target})
     options = ["--target", target, "--drop", others, "--out", "m", "--members", "2"]
+    quick_recipe(60)
     report = report_of(run, data, *options, "--window", "400", "--test-size", "0.2")
     assert report["rows"] == N and report["test_rows"] == 120 == report["test_scores"]["rows"]
     assert 300 <= report["scores"]["rows"] <= 400
@@ -147,7 +148,7 @@ def test_a_wrong_value_of_the_sample_is_located(run):
     assert f"in row {row % 210 + 1}, which is not a number" in errors
 
 
-def test_tune(run):
+def test_tune(run, quick_recipe):
     report = report_of(
         run,
         *("people", "--target", "income", "--out", "m", "--window", "300", "--tune"),

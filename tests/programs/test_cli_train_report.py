@@ -244,7 +244,7 @@ def test_a_page_of_one_column_and_held_out_rows_of_one_class(run):
     assert len(page.tables["Columns that the model uses"]) == 2
 
 
-def test_a_page_of_2000_columns_stays_small(run):
+def test_a_page_of_2000_columns_stays_small(run, quick_recipe):
     rng = np.random.default_rng(0)
     X = rng.normal(size=(60, 2000)).round(3)
     table = {f"column {i}": X[:, i] for i in range(2000)}

@@ -1,7 +1,7 @@
 """The examples: each runs in a new process, prints the figures it documents in 80 columns, and
 saves a picture that is not empty.
 
-Each is run once. Without matplotlib it is run without --plot, and the tests of the pictures skip.
+Each is run once, without --plot if there is no matplotlib.
 Two variables name data that is not shipped: FASTNN_MNIST, a folder with the four IDX files, and
 FASTNN_CHILDREN, a CSV file of height, male, age.
 """
@@ -9,11 +9,11 @@ FASTNN_CHILDREN, a CSV file of height, male, age.
 import gzip
 import importlib.util
 import os
-import pathlib
 import re
 import runpy
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -35,15 +35,12 @@ WITH_SKLEARN = (
     "sensors",
 )
 MATPLOTLIB = importlib.util.find_spec("matplotlib") is not None
-needs_matplotlib = pytest.mark.skipif(
-    not MATPLOTLIB, reason="pictures need matplotlib (extra `plot`)"
-)
 
 
 def run(name, *arguments):
     """A finished process of the example."""
     path = os.pathsep.join(
-        [str(pathlib.Path(fastnn.__file__).parents[1]), os.environ.get("PYTHONPATH", "")]
+        [str(Path(fastnn.__file__).parents[1]), os.environ.get("PYTHONPATH", "")]
     )
     return subprocess.run(
         [
@@ -62,6 +59,20 @@ def run(name, *arguments):
     )
 
 
+def assert_is_a_picture(path):
+    from matplotlib.image import imread
+
+    image = imread(path)[..., :3]
+    height, width, _ = image.shape
+    assert width >= 1500 and 0.3 < height / width < 1.2
+    ink = (image < 0.95).any(axis=2)
+    for half in ink[:, : width // 2], ink[:, width // 2 :], ink[: height // 2], ink[height // 2 :]:
+        assert 0.01 < half.mean() < 0.98
+    red_over_blue = image[..., 0] - image[..., 2]
+    assert (red_over_blue < -0.15).sum() > 500, "something is blue"
+    assert (red_over_blue > 0.15).sum() > 500, "something is orange"
+
+
 @pytest.fixture(scope="module")
 def shown(tmp_path_factory):
     """shown(name): what the example prints, and where its picture is (None without matplotlib);
@@ -77,6 +88,8 @@ def shown(tmp_path_factory):
             picture = folder / f"{len(done)}.png" if MATPLOTLIB else None
             result = run(name, *arguments, *(["--plot", picture] if picture else []))
             assert (result.returncode, result.stderr) == (0, "")
+            if picture:
+                assert_is_a_picture(picture)
             assert max(map(len, result.stdout.replace(str(folder.parent), "").splitlines())) <= 80
             done[name, arguments] = result.stdout, picture
         return done[name, arguments]
@@ -117,8 +130,10 @@ def test_three_lines_learn(shown):
 
 @pytest.mark.parametrize(
     "arguments",
-    [("--repeats", "1"), ("--repeats", "1", "--steps", "300")],
-    ids=["to the end", "in the midst"],
+    [
+        pytest.param(("--repeats", "1"), marks=pytest.mark.slow("in the midst"), id="to the end"),
+        pytest.param(("--repeats", "1", "--steps", "300"), id="in the midst"),
+    ],
 )
 def test_eleven_lines_are_those_of_numpy(shown, arguments):
     text, _ = shown("eleven_lines", *arguments)
@@ -390,6 +405,7 @@ def test_cat_or_not_says_what_is_wrong_with_a_folder(pictures, tmp_path):
     assert result.returncode == 2 and "cats has 0 pictures and dogs has 0" in result.stderr
 
 
+@pytest.mark.slow("tests/programs/test_plotting.py, tests/estimators/test_classifier.py")
 @pytest.mark.parametrize("shape", ["moons", "spirals"])
 def test_boundary_bends_with_time_and_layers(shown, shape):
     text, _ = shown("decision_boundary", "--shape", shape)
@@ -507,6 +523,7 @@ def test_expected_calibration_error_by_hand():
     assert example["ece"](p, y) == pytest.approx((2 * 0.475 + 0.5 + 2 * 0.025) / 5)
 
 
+@pytest.mark.slow("tests/programs/test_plotting.py, tests/estimators/")
 def test_diagnostics_find_what_is_wrong(shown):
     text, _ = shown("diagnostics")
     assert text.startswith("MLP, float32\nlayer") and " 4,810" in text
@@ -520,11 +537,9 @@ def test_diagnostics_find_what_is_wrong(shown):
     assert 0 < row < 7 and 0 < column < 7, "the edges of the images are empty"
 
 
-SEARCH = "--candidates", "60"
-
-
+@pytest.mark.slow("tests/estimators/test_search.py")
 def test_halving_finds_a_good_candidate_in_fewer_epochs(shown):
-    text, _ = shown("search", *SEARCH)
+    text, _ = shown("search", "--candidates", "60")
     lines = [line.split() for line in text.splitlines()[1:]]
     assert [line[0] for line in lines] == ["all", "halving"]
     networks, epochs, _, loss = (np.array([float(line[i]) for line in lines]) for i in range(1, 5))
@@ -540,36 +555,12 @@ def test_optuna_prunes(shown):
     assert number(text, r"test accuracy ([\d.]+)") > 0.9
 
 
-# ---- pictures ----
-
-
-@needs_matplotlib
 @pytest.mark.parametrize("name", NAMES)
-def test_picture(shown, small_mnist, request, name):
-    from matplotlib.image import imread
-
-    arguments = {
-        "eleven_lines": ["--repeats", "1"],
-        "decision_boundary": ["--shape", "spirals"],
-        "mnist": [small_mnist],
-        "optuna_pruning": ["--trials", "40"],
-        "search": SEARCH,
-    }.get(name, [])
-    if name == "cat_or_not":
-        pictures = request.getfixturevalue("pictures")
-        arguments = [pictures / "shapes", "--model", pictures / "model.safetensors"]
-    _, path = shown(name, *arguments)
-    image = imread(path)[..., :3]
-    height, width, _ = image.shape
-    assert width >= 1500 and 0.3 < height / width < 1.2
-    ink = (image < 0.95).any(axis=2)
-    for half in ink[:, : width // 2], ink[:, width // 2 :], ink[: height // 2], ink[height // 2 :]:
-        assert 0.01 < half.mean() < 0.98
-    red_over_blue = image[..., 0] - image[..., 2]
-    assert (red_over_blue < -0.15).sum() > 500, "something is blue"
-    assert (red_over_blue > 0.15).sum() > 500, "something is orange"
+def test_every_example_is_run(name):
+    assert f'shown("{name}"' in Path(__file__).read_text(encoding="utf-8")
 
 
+@pytest.mark.slow("tests/training/test_many.py")
 def test_each_sensor_gets_a_network_that_predicts_it(shown):
     text, _ = shown("sensors", "--sensors", "60")
     for_all, for_each, noise = (

@@ -3,13 +3,10 @@ blocks of a page run in order, in one namespace, in a temporary folder.
 """
 
 import inspect
-import os
-import pathlib
 import re
-import subprocess
-import sys
 
 import pytest
+from pages import run_program
 from places import DOCS
 
 import fastnn
@@ -76,32 +73,30 @@ def keeps(promise, shown):
     )
 
 
-@pytest.mark.parametrize("page", LESSONS)
-def test_code_of_the_guide_runs(page, tmp_path):
+LONG = ("estimators.md", "serving.md", "streams.md", "tabular.md")
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        pytest.param(page, marks=pytest.mark.slow("tests of what the page shows"))
+        if page in LONG
+        else page
+        for page in LESSONS
+    ],
+)
+def test_code_of_the_guide_runs(page, tmp_path, monkeypatch):
     """A comment `# -> TEXT` says what the line prints."""
     if page in NEEDS:
         pytest.importorskip(NEEDS[page], reason=f"the page needs the extra {NEEDS[page]}")
+    monkeypatch.chdir(tmp_path)
     code = program(PAGES[page])
-    (tmp_path / page).write_text(code, encoding="utf-8")
-    path = os.pathsep.join(
-        [str(pathlib.Path(fastnn.__file__).parents[1]), os.environ.get("PYTHONPATH", "")]
-    )
-    result = subprocess.run(
-        [sys.executable, "-W", "error", page],
-        capture_output=True,
-        text=True,
-        encoding="utf-8",
-        cwd=tmp_path,
-        env=os.environ | {"PYTHONPATH": path, "PYTHONIOENCODING": "utf-8"},
-    )
-    assert result.returncode == 0, result.stderr
+    shown = run_program(code, page)
     promised = re.findall(r"^\s*print\(.*# -> (.*)$", code, re.M)
     assert len(promised) == len(re.findall(r"^\s*print\(", code, re.M)) > 0, (
         "every print says what it shows"
     )
-    broken = [
-        pair for pair in zip(promised, result.stdout.splitlines(), strict=True) if not keeps(*pair)
-    ]
+    broken = [pair for pair in zip(promised, shown.splitlines(), strict=True) if not keeps(*pair)]
     assert not broken
 
 

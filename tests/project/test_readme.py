@@ -1,10 +1,9 @@
 """README.md: its code runs and prints what it says, and the set-up commands are one line each."""
 
 import re
-import subprocess
-import sys
 
 import pytest
+from pages import run_program
 from places import ROOT
 
 README = ROOT / "README.md"
@@ -35,17 +34,15 @@ def test_the_readme_has_code():
 
 
 @pytest.mark.parametrize("code", PYTHON, ids=lambda code: code.splitlines()[0][:40])
-def test_code_of_the_readme_runs(code, tmp_path):
+def test_code_of_the_readme_runs(code, tmp_path, monkeypatch):
     """A comment `# -> TEXT` says what the line prints; ~ before a number means roughly (to 2 %)."""
-    result = subprocess.run(
-        [sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, cwd=tmp_path
-    )
-    assert result.returncode == 0, result.stderr
+    monkeypatch.chdir(tmp_path)
+    printed = run_program(code)
     promised = re.findall(r"^print\(.*# -> (.*)$", code, re.M)
     assert len(promised) == len(re.findall(r"^print\(", code, re.M)), (
         "every print says what it shows"
     )
-    for promise, shown in zip(promised, result.stdout.splitlines(), strict=True):
+    for promise, shown in zip(promised, printed.splitlines(), strict=True):
         if promise.startswith("~"):
             assert float(shown) == pytest.approx(float(promise[1:]), rel=0.02)
         else:
@@ -56,16 +53,14 @@ SCREENS = [code for language, code in blocks(TEXT) if language == "text"]
 
 
 @pytest.mark.parametrize("screen", SCREENS, ids=lambda screen: screen.splitlines()[0])
-def test_terminal_sessions_show_what_the_command_prints(screen, tmp_path):
+def test_terminal_sessions_show_what_the_command_prints(screen, run):
     """Compare all but the numbers, which differ a little between processors."""
     pytest.importorskip("pyarrow", reason="tables need the extra cli")
     command, shown = screen.split("\n", 1)
     arguments = command.removeprefix("$ fastnn ").split()
-    result = subprocess.run(
-        [sys.executable, "-m", "fastnn", *arguments], capture_output=True, text=True, cwd=tmp_path
-    )
-    assert result.returncode == 0, result.stderr
-    without_numbers = [re.sub(r"\d[\d.,]*", "#", text) for text in (shown, result.stdout)]
+    code, out, errors = run(*arguments)
+    assert code == 0, errors
+    without_numbers = [re.sub(r"\d[\d.,]*", "#", text) for text in (shown, out)]
     assert without_numbers[0] == without_numbers[1]
 
 

@@ -106,6 +106,7 @@ def without_numbers(text):
 
 @pytest.mark.skipif(not shutil.which("bash"), reason="the commands of the pages are those of bash")
 @pytest.mark.parametrize("page", PAGES)
+@pytest.mark.slow("test_readme.py runs commands, tests/programs/ checks what they print")
 def test_a_page_shows_what_a_terminal_shows(page, tmp_path):
     for module in ("pyarrow", "sklearn", "pandas", "matplotlib"):
         pytest.importorskip(module, reason="the pages need the extras cli and plot, and pandas")

@@ -388,7 +388,7 @@ def test_resume_gives_the_bits_of_a_fit_without_interruption(n_threads, interrup
 
 def test_an_exception_stops_all_threads(monkeypatch, quick_recipe):
     """Networks that would train for hours end, and the exception arrives."""
-    quick_recipe(10**7)
+    quick_recipe(10**5)
 
     def interrupt(progress):
         if progress.networks_done > 0:

@@ -248,9 +248,7 @@ class Case:
         return net.params, moments, done
 
 
-@settings(max_examples=scaled(250))
-@given(st.data())
-def test_threads_slices_and_the_fused_update_do_not_change_bits(data):
+def check_threads_slices_and_the_fused_update(data):
     case = Case.drawn(data.draw)
     results = {}
     for isa in VARIANTS:
@@ -267,6 +265,19 @@ def test_threads_slices_and_the_fused_update_do_not_change_bits(data):
     with_fma = [isa for isa in results if isa != "baseline"]
     for isa in with_fma[1:]:
         assert_same_bits(results[isa], results[with_fma[0]], isa)
+
+
+@settings(max_examples=scaled(70))
+@given(st.data())
+def test_threads_slices_and_the_fused_update_do_not_change_bits(data):
+    check_threads_slices_and_the_fused_update(data)
+
+
+@pytest.mark.slow("fewer cases in the test above")
+@settings(max_examples=scaled(250))
+@given(st.data())
+def test_threads_slices_and_the_fused_update_do_not_change_bits_in_many_cases(data):
+    check_threads_slices_and_the_fused_update(data)
 
 
 @settings(max_examples=scaled(100))

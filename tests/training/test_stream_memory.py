@@ -75,6 +75,7 @@ def test_a_table_larger_than_the_memory_of_its_training(paths):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+@pytest.mark.slow("test_a_table_larger_than_the_memory_of_its_training")
 def test_a_table_larger_than_the_memory_of_a_tabular_estimator(paths):
     pytest.importorskip("sklearn", reason="estimators for tables need the extra sklearn")
     size = paths[0].stat().st_size / 2**20
