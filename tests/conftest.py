@@ -1,6 +1,7 @@
 """Fixtures of all tests: instruction sets and dtypes. The summary says on which of them tests ran,
 with which optional packages and which sanitizers."""
 
+import gc
 import os
 import textwrap
 from collections import Counter
@@ -200,6 +201,12 @@ def pytest_configure():
     the other workers."""
     for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"):
         os.environ.setdefault(name, "1")
+
+
+def pytest_collection_finish():
+    """Exclude what exists from garbage collection: tests collect garbage, among thousands of cases."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_xdist_auto_num_workers(config):

@@ -44,13 +44,18 @@ SETTINGS = [
 ]
 
 
+#: Without --all, these have all checks. The others are trained by the same code.
+QUICK = [SETTINGS[0], SETTINGS[1], SETTINGS[5]]
+
+
 def checks():
     for estimator in SETTINGS[:7]:
+        marks = () if estimator in QUICK else pytest.mark.slow("the same checks in QUICK")
         for own, check in estimator_checks_generator(estimator):
             name = getattr(check, "func", check).__name__
             # Other rows make other folds. scikit-learn exempts its BaggingClassifier, too.
             if estimator.n_estimators == 1 or not estimator.bagging or "equivalence" not in name:
-                yield pytest.param(own, check, id=f"{estimator}-{name}"[:120])
+                yield pytest.param(own, check, id=f"{estimator}-{name}"[:120], marks=marks)
 
 
 @pytest.mark.filterwarnings("ignore")

@@ -23,15 +23,12 @@ CLIENT = Path(__file__).with_name("client")
 POLICY = EXAMPLES / "policy"
 
 SETUP = """
+import sys
 from Cython.Build import cythonize
 from setuptools import Extension, setup
-import pathlib
-names = [path.stem for path in pathlib.Path().glob("*.pyx") if path.stem != "version"]
-modules = cythonize([Extension(name, [f"{name}.pyx"]) for name in names])
-for name in ["newer_abi", "newer_api"]:  # compiled with the kernels.pxd in a folder of that name
-    pathlib.Path(f"{name}.pyx").write_text(pathlib.Path("version.pyx").read_text())
-    modules += cythonize([Extension(name, [f"{name}.pyx"])], include_path=[name])
-setup(name="client", ext_modules=modules)
+name = sys.argv.pop(1)
+path = [name] if name.startswith("newer") else []  # that of another kernels.pxd
+setup(name=name, ext_modules=cythonize([Extension(name, [f"{name}.pyx"])], include_path=path))
 """
 
 
@@ -65,7 +62,7 @@ def run_python(folder, *arguments):
 
 @pytest.fixture(scope="module")
 def build(tmp_path_factory):
-    """A folder with the compiled clients."""
+    """A folder with the sources of the clients, which `load` compiles."""
     pytest.importorskip("Cython", reason="Cython is not installed")
     pytest.importorskip("setuptools", reason="setuptools is not installed")
     compiler = os.environ.get("CC") or sysconfig.get_config_var("CC") or "cc"
@@ -82,17 +79,20 @@ def build(tmp_path_factory):
         newer.mkdir(parents=True)
         (newer / "__init__.pxd").touch()
         (newer / "kernels.pxd").write_text(declarations.replace(version, version + "9"))
+        shutil.copy(CLIENT / "version.pyx", folder / f"{name}.pyx")
     if POLICY.exists():
         shutil.copytree(POLICY, folder, ignore=lambda *_: {"setup.py", "build"}, dirs_exist_ok=True)
     for i, source in enumerate(guide()):
         (folder / f"guide{i}.pyx").write_text(source, encoding="utf-8")
     (folder / "setup.py").write_text(SETUP)
-    run_python(folder, "setup.py", "build_ext", "--inplace", "-j", "2")
     return folder
 
 
 def load(folder, name):
+    """Import an extension. It is compiled by the first call."""
     path = folder / (name + sysconfig.get_config_var("EXT_SUFFIX"))
+    if not path.exists():
+        run_python(folder, "setup.py", name, "build_ext", "--inplace")
     spec = importlib.util.spec_from_file_location(name, path)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
@@ -170,6 +170,7 @@ def test_there_is_no_table_for_other_item_sizes(predict):
         ),
     ],
 )
+@pytest.mark.slow("test_c_api_version.py")
 def test_an_extension_for_another_version_cannot_be_imported(build, name, message):
     with pytest.raises(ImportError, match=message):
         load(build, name)
@@ -276,12 +277,13 @@ def check_first_extension(module):
 
 
 @needs_guide
+@pytest.mark.slow("test_a_client_predicts_the_same_bits_as_the_network")
 def test_the_first_extension_of_the_guide(build):
     check_first_extension(load(build, "guide0"))
 
 
 @needs_guide
-@pytest.mark.slow("the fixture build compiles the extensions of the guide")
+@pytest.mark.slow("test_a_client_predicts_the_same_bits_as_the_network")
 def test_meson_builds_the_first_extension_of_the_guide(build, tmp_path):
     pytest.importorskip("mesonbuild", reason="meson is not installed")
     (tmp_path / "forward.pyx").write_text(guide()[0], encoding="utf-8")
@@ -292,6 +294,7 @@ def test_meson_builds_the_first_extension_of_the_guide(build, tmp_path):
 
 
 @needs_guide
+@pytest.mark.slow("test_a_client_trains_to_the_same_bits_as_fit")
 def test_the_training_of_the_guide(build):
     W, b = np.zeros((1, 1), "float32"), np.zeros(1, "float32")
     assert load(build, "guide1").fit_line(W, b, 500) < 1e-4
@@ -325,6 +328,7 @@ def random_numbers(seed):
 
 
 @needs_policy
+@pytest.mark.slow("test_a_client_predicts_the_same_bits_as_the_network")
 def test_the_policy_moves_the_chain_as_numpy_does(build):
     policy = load(build, "policy")
     n, n_steps = policy.N_MASSES, 300
@@ -346,6 +350,7 @@ def test_the_policy_moves_the_chain_as_numpy_does(build):
 
 
 @needs_policy
+@pytest.mark.slow("test_a_client_predicts_the_same_bits_as_the_network")
 def test_the_policy_refuses_what_it_cannot_run(build):
     policy = load(build, "policy")
     net = MLP([2 * policy.N_MASSES, 12, 2], rng=0)
@@ -358,7 +363,9 @@ def test_the_policy_refuses_what_it_cannot_run(build):
 
 
 @needs_policy
+@pytest.mark.slow("test_a_client_predicts_the_same_bits_as_the_network")
 def test_the_policy_calms_the_chain(build):
+    load(build, "policy")
     path = os.pathsep.join([str(Path(fastnn.__file__).parents[1]), *sys.path])
     ran = subprocess.run(
         [sys.executable, "run.py", "--steps", "100000"],

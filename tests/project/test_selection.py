@@ -69,7 +69,6 @@ def test_a_test_without_parameters_is_selected():
     [
         (["-n2"], 19, False, "left out: 1 slow tests, and 17 cases"),
         (["--all"], 37, True, ""),
-        (["-k", "three or slow"], 28, True, ""),
         (["test_some.py::test_slow"], 1, True, ""),
     ],
 )
@@ -84,3 +83,21 @@ def test_options(arguments, n, slow, left_out, tmp_path):
     assert f"{n} passed" in process.stdout
     assert ("test_slow" in process.stdout) == slow
     assert left_out in process.stdout and ("left out" in process.stdout) == bool(left_out)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        (["tests/test_x.py"], False),
+        (["tests/test_x.py::test_y"], True),
+        (["-k", "three or slow"], True),
+        (["-m", "slow"], True),
+        (["--lf"], True),
+    ],
+)
+def test_tests_that_are_named_all_run(arguments, named, pytestconfig):
+    options = {"-k": "keyword", "-m": "markexpr", "--lf": "lf"}
+    chosen = {options[arguments[0]]: arguments[-1]} if arguments[0] in options else {}
+    config = SimpleNamespace(args=arguments, getoption=lambda name, default: chosen.get(name))
+    assert hasattr(pytestconfig.option, "keyword") and hasattr(pytestconfig.option, "markexpr")
+    assert selection.names_tests(config) == named

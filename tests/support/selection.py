@@ -93,6 +93,6 @@ def pytest_testnodedown(node, error):
 def pytest_terminal_summary(terminalreporter):
     if any(left_out.values()):
         terminalreporter.line(
-            f"left out: {left_out['slow tests']} slow tests, and {left_out['cases']} cases whose pairs "
-            "of parameter values occur in others; --all runs them"
+            f"left out: {left_out['slow tests']} slow tests, and {left_out['cases']} cases of others; "
+            "--all runs them"
         )
