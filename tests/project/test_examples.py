@@ -1,4 +1,4 @@
-"""The examples: each runs in a new process, prints the figures it documents in 80 columns, and
+"""The examples: each runs as a program, prints the figures it documents in 80 columns, and
 saves a picture that is not empty.
 
 Each is run once, without --plot if there is no matplotlib.
@@ -11,12 +11,11 @@ import importlib.util
 import os
 import re
 import runpy
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+from pages import run_script
 from places import EXAMPLES
 
 import fastnn
@@ -38,25 +37,7 @@ MATPLOTLIB = importlib.util.find_spec("matplotlib") is not None
 
 
 def run(name, *arguments):
-    """A finished process of the example."""
-    path = os.pathsep.join(
-        [str(Path(fastnn.__file__).parents[1]), os.environ.get("PYTHONPATH", "")]
-    )
-    return subprocess.run(
-        [
-            sys.executable,
-            "-W",
-            "error::UserWarning",
-            "-W",
-            "error::RuntimeWarning",
-            EXAMPLES / f"{name}.py",
-            *map(str, arguments),
-        ],
-        capture_output=True,
-        text=True,
-        encoding="utf-8",
-        env=os.environ | {"MPLBACKEND": "Agg", "PYTHONPATH": path, "PYTHONIOENCODING": "utf-8"},
-    )
+    return run_script(EXAMPLES / f"{name}.py", *arguments)
 
 
 def assert_is_a_picture(path):
@@ -405,8 +386,9 @@ def test_cat_or_not_says_what_is_wrong_with_a_folder(pictures, tmp_path):
     assert result.returncode == 2 and "cats has 0 pictures and dogs has 0" in result.stderr
 
 
-@pytest.mark.slow("tests/programs/test_plotting.py, tests/estimators/test_classifier.py")
-@pytest.mark.parametrize("shape", ["moons", "spirals"])
+@pytest.mark.parametrize(
+    "shape", ["moons", pytest.param("spirals", marks=pytest.mark.slow("moons"))]
+)
 def test_boundary_bends_with_time_and_layers(shown, shape):
     text, _ = shown("decision_boundary", "--shape", shape)
     scores = table(text, "epochs")
@@ -523,7 +505,6 @@ def test_expected_calibration_error_by_hand():
     assert example["ece"](p, y) == pytest.approx((2 * 0.475 + 0.5 + 2 * 0.025) / 5)
 
 
-@pytest.mark.slow("tests/programs/test_plotting.py, tests/estimators/")
 def test_diagnostics_find_what_is_wrong(shown):
     text, _ = shown("diagnostics")
     assert text.startswith("MLP, float32\nlayer") and " 4,810" in text
@@ -537,7 +518,6 @@ def test_diagnostics_find_what_is_wrong(shown):
     assert 0 < row < 7 and 0 < column < 7, "the edges of the images are empty"
 
 
-@pytest.mark.slow("tests/estimators/test_search.py")
 def test_halving_finds_a_good_candidate_in_fewer_epochs(shown):
     text, _ = shown("search", "--candidates", "60")
     lines = [line.split() for line in text.splitlines()[1:]]
@@ -560,7 +540,6 @@ def test_every_example_is_run(name):
     assert f'shown("{name}"' in Path(__file__).read_text(encoding="utf-8")
 
 
-@pytest.mark.slow("tests/training/test_many.py")
 def test_each_sensor_gets_a_network_that_predicts_it(shown):
     text, _ = shown("sensors", "--sensors", "60")
     for_all, for_each, noise = (

@@ -1,20 +1,44 @@
-"""Programs in the pages of docs/ and in README.md, run in this process."""
+"""Programs of docs/, README.md and examples/, run in this process. A warning is an error."""
 
 import contextlib
 import io
+import runpy
 import sys
 import warnings
+from types import SimpleNamespace
+from unittest import mock
+
+
+@contextlib.contextmanager
+def _program():
+    """Collect what a program prints, and close its pictures: (standard output, standard error)."""
+    out, errors = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(errors):
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            try:
+                yield out, errors
+            finally:
+                if "matplotlib.pyplot" in sys.modules:
+                    sys.modules["matplotlib.pyplot"].close("all")
 
 
 def run_program(code, name="<page>"):
-    """Run Python code as a program in the working directory, and return what it prints. A warning is
-    an error."""
-    shown = io.StringIO()
-    try:
-        with contextlib.redirect_stdout(shown), warnings.catch_warnings():
-            warnings.simplefilter("error")
-            exec(compile(code, name, "exec"), {"__name__": "__main__"})
-    finally:
-        if "matplotlib.pyplot" in sys.modules:
-            sys.modules["matplotlib.pyplot"].close("all")
-    return shown.getvalue()
+    """Run Python code as a program in the working directory, and return what it prints."""
+    with _program() as (out, _):
+        exec(compile(code, name, "exec"), {"__name__": "__main__"})
+    return out.getvalue()
+
+
+def run_script(path, *arguments):
+    """Run a file as a program, and return its `returncode`, `stdout` and `stderr`."""
+    code = 0
+    with _program() as (out, errors), mock.patch("sys.argv", [str(path), *map(str, arguments)]):
+        try:
+            runpy.run_path(str(path), run_name="__main__")
+        except SystemExit as end:
+            code = end.code or 0
+            if isinstance(code, str):
+                print(code, file=sys.stderr)
+                code = 1
+    return SimpleNamespace(returncode=code, stdout=out.getvalue(), stderr=errors.getvalue())
