@@ -11,6 +11,7 @@ from scale import step
 import fastnn
 from fastnn import MLP, ModelFileError
 from fastnn.files import model as model_file
+from fastnn.files import safetensors
 from fastnn.files.safetensors import Reader
 from fastnn.mlp import from_parts
 
@@ -85,6 +86,16 @@ def test_every_flipped_byte_loads_or_is_refused(bits, path, net_stopped_within_a
         } - {content[i]}:
             refused += not loads_or_is_refused(content[:i] + bytes([byte]) + content[i + 1 :])
     assert refused > 1000
+
+
+def test_arrays_that_share_bytes_are_refused(path):
+    """They fill the file, but with less than their sizes."""
+    arrays = {name: np.ones(4, "float32") for name in "ab"}
+    safetensors.write(path, arrays, {})
+    content = path.read_bytes().replace(b"[16, 32]", b" [0, 16]")[:-16]
+    expected = {name: ([4], "F32") for name in arrays}
+    with pytest.raises(ModelFileError, match="arrays overlap or leave gaps"):
+        Reader(io.BytesIO(content), len(content)).check(expected)
 
 
 # ---- malicious files: change -> part of the message ----

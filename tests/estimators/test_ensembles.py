@@ -138,6 +138,14 @@ def test_groups_stay_in_one_fold():
     assert regressor().fit(WAVE, HEIGHT, groups=np.arange(200) % 5).oof_prediction_.shape == (200,)
 
 
+def test_folds_of_groups_have_the_same_share_of_each_class():
+    groups = np.repeat(np.arange(18), 10)
+    labels = groups % 3 == 0  # groups of equal size would go to the folds in this order
+    for seed in range(5):
+        for _, held_out in bagging.folds(180, 3, labels, groups, None, seed):
+            assert labels[held_out].sum() * 3 == labels.sum()
+
+
 def test_each_network_holds_out_rows():
     """StratifiedGroupKFold leaves the third fold of these rows empty."""
     groups = np.array([1, 3, 1, 0, 2, 0, 1, 1, 3, 0, 1, 3, 0, 3, 3, 2])
