@@ -24,6 +24,7 @@ SETTINGS = dict(hidden_layer_sizes=(6, 5), max_iter=12, random_state=0, learning
 CASES = {
     "two classes": (True, CLASSES == "no", {}),
     "three classes": (True, CLASSES, dict(activation="logistic")),
+    "two labels": (True, (X[:, :2] > 0).astype(int), {}),
     "labels": (True, (X > 0).astype(int), dict(activation="tanh")),
     "objects": (True, CLASSES.astype(object), dict(activation="identity")),
     "early stopping": (True, CLASSES, dict(early_stopping=True)),
