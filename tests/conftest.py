@@ -203,10 +203,16 @@ def pytest_configure():
         os.environ.setdefault(name, "1")
 
 
-def pytest_collection_finish():
-    """Exclude what exists from garbage collection: tests collect garbage, among thousands of cases."""
-    gc.collect()
-    gc.freeze()
+@pytest.hookimpl(wrapper=True)
+def pytest_collection():
+    """Collect no garbage among thousands of cases, neither now nor in the tests."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.enable()
+        gc.collect()
+        gc.freeze()
 
 
 def pytest_xdist_auto_num_workers(config):
