@@ -203,7 +203,7 @@ class Table(CompiledTable):
     __iter__ = None  # not a sequence of rows
 
     def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> FloatArray:
-        raise TypeError("A Table is no array. Pass table.to_dense(), which has all inputs.")
+        raise TypeError("A Table is not an array. Pass table.to_dense(), which has all inputs.")
 
     def to_dense(self) -> FloatArray:
         """Return the inputs as an array (n, n_inputs): what the table stands for."""

@@ -128,7 +128,7 @@ def plot_roc(
 
     Two classes have one curve, that of the second class. More classes have one curve each, against
     all others. Of more than 8 classes, the 8 most frequent are shown. AUC is the area under a
-    curve. The dotted diagonal is that of guesses. Call the function again to compare the
+    curve. The dotted diagonal shows random guesses. Call the function again to compare the
     probabilities of another model in the same axes.
 
     Parameters
@@ -193,7 +193,7 @@ def plot_precision_recall(
 
     Precision is the share of true positives among the rows above the threshold. Recall is the share
     of the positives that are above it. Curves are as in `plot_roc`. AP is the average precision. With
-    two classes, the dotted line is that of guesses: the share of the second class.
+    two classes, the dotted line shows random guesses: the share of the second class.
 
     Parameters
     ----------

@@ -120,7 +120,7 @@ class ReduceOnPlateau(Schedule):
         return max(min(plateau.lr, self.lr), self.min_lr)
 
     def after_epoch(self, plateau: Plateau, loss: float) -> Plateau:
-        """Return the next `Plateau`, after an epoch with this loss. NaN is no improvement."""
+        """Return the next `Plateau`, after an epoch with this loss. NaN is not an improvement."""
         lr, best, wait = plateau.lr, plateau.best, plateau.wait + 1
         if loss < best * (1 - self.min_delta):
             best, wait = float(loss), 0

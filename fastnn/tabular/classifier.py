@@ -224,7 +224,7 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
         Raises
         ------
         ValueError
-            The columns are not those of `fit`, or a value is not what its column holds.
+            The columns differ from those in `fit`, or a value does not fit its column.
         """
 
         def probabilities(frame):

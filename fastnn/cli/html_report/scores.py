@@ -102,4 +102,4 @@ def headline(report):
         right = f"{100 * scores['accuracy']:.1f} %"
         return f"It is right in {right} of held-out rows, the baseline in {100 * baseline['accuracy']:.1f} %."
     mae, of_baseline = format_error(scores["mae"]), format_error(baseline["mae"])
-    return f"Its mean absolute error on held-out rows is {mae}, that of the baseline {of_baseline}."
+    return f"Its mean absolute error on held-out rows is {mae}, the baseline's {of_baseline}."
