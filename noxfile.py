@@ -8,41 +8,47 @@
 `.ci/run` runs the same tests with fewer cases. nox is not needed for it.
 """
 
+from pathlib import Path
+
 import nox
 
 nox.options.sessions = []  # none without a name
 nox.options.reuse_existing_virtualenvs = True
 
 TESTS = {  # session: (times the usual number of cases, tests)
-    "gradients": (28, ["tests/test_gradients.py"]),
-    "invariance": (150, ["tests/test_fresh_processes.py"]),
+    "gradients": (28, ["tests/networks/test_gradients.py"]),
+    "invariance": (150, ["tests/training/test_fresh_processes.py"]),
     "promises": (
         20,
         [
-            "tests/test_promises.py",
-            "tests/test_many_sweep.py",
-            "tests/test_interrupted_anywhere.py",
+            "tests/training/test_promises.py",
+            "tests/training/test_many_sweep.py",
+            "tests/training/test_interrupted_anywhere.py",
         ],
     ),
-    "stream": (20, ["tests/test_stream_memory.py"]),
-    "memory": (50, ["tests/test_threads.py", "-k", "memory"]),
-    "allocations": (5, ["tests/test_memory_errors.py"]),
-    "forks": (68, ["tests/test_threads.py", "-k", "fork or predict"]),
-    "hooks": (8, ["tests/test_calls_in_hooks.py"]),
-    "kills": (34, ["tests/test_save_crashes.py"]),
+    "stream": (20, ["tests/training/test_stream_memory.py"]),
+    "memory": (50, ["tests/training/test_threads.py", "-k", "memory"]),
+    "allocations": (5, ["tests/training/test_memory_errors.py"]),
+    "forks": (68, ["tests/training/test_threads.py", "-k", "fork or predict"]),
+    "hooks": (8, ["tests/training/test_calls_in_hooks.py"]),
+    "kills": (34, ["tests/bytes/test_save_crashes.py"]),
     "damage": (
         2000,
         [
-            "tests/test_damaged_files.py",
-            "tests/test_collection_file.py",
-            "tests/test_tabular_file.py",
+            "tests/bytes/test_damaged_files.py",
+            "tests/bytes/test_collection_file.py",
+            "tests/tabular/test_tabular_file.py",
             "-k",
             "truncation or flipped",
         ],
     ),
     "hostile_files": (
         8,
-        ["tests/test_foreign_text.py", "tests/test_file_memory.py", "tests/test_file_limits.py"],
+        [
+            "tests/bytes/test_foreign_text.py",
+            "tests/bytes/test_file_memory.py",
+            "tests/bytes/test_file_limits.py",
+        ],
     ),
 }
 
@@ -95,7 +101,7 @@ def interruptions(session):
     """Ctrl-C at every point of Python code, and delays between Ctrl-C and the end of a call."""
     install(session)
     session.run(
-        *("python", "-m", "pytest", "tests/test_interruption_sweep.py"),
+        *("python", "-m", "pytest", "tests/training/test_interruption_sweep.py"),
         env={"FASTNN_TEST_SCALE": "60"},
     )
     session.run("python", "bench/interruptions.py", *session.posargs)
@@ -170,7 +176,12 @@ def free_threading(session):
         "concurrency threads many training core mlp network workspace trainer twin callbacks golden"
     )
     session.run(
-        *("python", "-m", "pytest", *(f"tests/test_{name}.py" for name in files.split())),
+        *(
+            "python",
+            "-m",
+            "pytest",
+            *(str(next(Path("tests").rglob(f"test_{name}.py"))) for name in files.split()),
+        ),
         env={"FASTNN_TEST_SCALE": "10"},
     )
 

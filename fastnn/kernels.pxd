@@ -6,10 +6,10 @@
 # `table` needs the GIL. The functions of a Table need neither the GIL nor Python. One Table type serves both dtypes, so
 # arrays of numbers are void*: pass float* to the functions of a float32 table and double* to those of a float64 table.
 # Structs and functions borrow the memory that you pass; fastnn allocates nothing and frees nothing. docs/c_api.md is the
-# guide, tests/client/ and examples/policy/ have complete clients.
+# guide, tests/kernels/client/ and examples/policy/ have complete clients.
 #
 # An extension contains the two versions of the file that it was compiled with, and `table` compares them with those of
-# the installed fastnn. tests/test_c_api_version.py makes sure that they are raised.
+# the installed fastnn. tests/kernels/test_c_api_version.py makes sure that they are raised.
 
 cdef enum:
     ABI_VERSION = 1                 # raised when a struct or a function changes: extensions must be compiled again

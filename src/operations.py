@@ -3,7 +3,7 @@
 From these tables `python src/generate.py` writes the enums in fastnn/kernels.pxd and
 fastnn/kernels.pyi, the dispatch to kernels in src/ops/, lists of names and imports in fastnn/, the
 forms of activations in exported files, steps of optimizers, and tables and lists in docstrings and
-documentation. It names the row and the field if one is missing. tests/test_generated.py fails if a
+documentation. It names the row and the field if one is missing. tests/kernels/test_generated.py fails if a
 generated part is out of date. CONTRIBUTING.md lists the files to edit for a new row.
 
 Rows are in the order of the documentation. `number` is the value of the enum member. Compiled code

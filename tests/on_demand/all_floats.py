@@ -26,7 +26,7 @@ from pathlib import Path
 
 import numpy as np
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
+sys.path.insert(0, str(Path(__file__).parents[1] / "support"))
 from accuracy import ABSOLUTE, FUNCTIONS, LIMIT, LOG, LOG1P, SOFTPLUS, UNIT, computed
 from checks import assert_same_bits, flushed
 

@@ -10,10 +10,10 @@ import subprocess
 import sys
 
 import pytest
+from places import DOCS
 
 import fastnn
 
-DOCS = pathlib.Path(__file__).parent.parent / "docs"
 if not DOCS.exists():
     pytest.skip("there is no docs/ beside these tests", allow_module_level=True)
 LESSONS = (

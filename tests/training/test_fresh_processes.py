@@ -2,15 +2,15 @@
 not change a bit."""
 
 import os
-from pathlib import Path
 
 import processes
 import pytest
+from places import SUPPORT
 from scale import scaled
 
 from fastnn import kernels
 
-PROGRAM = (Path(__file__).parent / "configurations.py").read_text()
+PROGRAM = (SUPPORT / "configurations.py").read_text()
 N = scaled(20)
 FORCED = os.environ.get("FASTNN_ISA")
 WITH_FMA = [isa for isa in kernels.SUPPORTED if isa != "baseline"]

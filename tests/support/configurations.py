@@ -3,7 +3,7 @@
 test_fresh_processes.py runs it with other numbers of threads, instruction sets, stops and batches,
 and compares the digests.
 
-    python tests/configurations.py FIRST LAST N_THREADS STOPS ROWS
+    python tests/support/configurations.py FIRST LAST N_THREADS STOPS ROWS
 
 Configurations FIRST to LAST - 1. STOPS: after how many epochs the training is stopped, saved, loaded
 and resumed, such as "1,3", or "-". ROWS: rows of a batch of the prediction.

@@ -1,6 +1,5 @@
 """fastnn.export.c: what the compiled files predict, what they refuse, and how they read."""
 
-import pathlib
 import re
 import subprocess
 
@@ -11,6 +10,7 @@ import pytest
 from c_program import Rows, predict
 from checks import assert_within
 from export_cases import assert_close
+from places import DOCS
 
 import fastnn
 from fastnn import Table, export
@@ -164,7 +164,7 @@ def test_infinite_columns_are_invalid(tmp_path):
 
 @needs_gcc
 def test_the_programs_of_the_guide(tmp_path, monkeypatch):
-    page = pathlib.Path(__file__).parent.parent / "docs" / "export.md"
+    page = DOCS / "export.md"
     if not page.exists():
         pytest.skip("there is no docs/ beside these tests")
     pd = pytest.importorskip("pandas", reason="the guide uses pandas")

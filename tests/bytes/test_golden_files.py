@@ -1,18 +1,18 @@
-"""Model files that earlier versions wrote, in tests/golden: they load, and predict the same."""
+"""Model files that earlier versions wrote, in tests/data/model_files: they load, and predict the same."""
 
 import importlib.util
 import json
-import pathlib
 
 import numpy as np
 import pytest
 from checks import assert_same_bits
+from places import MODEL_FILES
 
 import fastnn
 
 pytest.importorskip("sklearn", reason="some of the files hold estimators")
 pytest.importorskip("pandas", reason="some of the files hold estimators for tables")
-SCRIPT = pathlib.Path(__file__).parent / "golden" / "make.py"
+SCRIPT = MODEL_FILES / "make.py"
 spec = importlib.util.spec_from_file_location("make_golden_files", SCRIPT)
 golden = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(golden)

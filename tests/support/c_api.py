@@ -1,6 +1,6 @@
 """The declarations of the C-level API, and the record of them that extensions rely on.
 
-When a version of fastnn is released, `python tests/c_api.py --write` records the declarations of
+When a version of fastnn is released, `python tests/support/c_api.py --write` records the declarations of
 fastnn/kernels.pxd in data/c_api.json.
 """
 
@@ -9,9 +9,11 @@ import re
 import sys
 from pathlib import Path
 
+from places import DATA
+
 import fastnn
 
-RECORD = Path(__file__).with_name("data") / "c_api.json"
+RECORD = DATA / "c_api.json"
 
 
 def declarations():

@@ -1,10 +1,11 @@
 """Trainings and predictions whose bits are on record: test_golden.py compares them with
 data/golden.json.
 
-    python tests/golden.py --write          record them anew, after a change that is meant to change numbers (say so in CHANGELOG.md)
-    python tests/golden.py --libraries F    also those that pass through SciPy and scikit-learn, to a file F: to compare two versions of
-                                            fastnn on one machine; their bits may change with these
-                                            libraries
+    python tests/support/golden.py --write
+        Record them anew, after a change that is meant to change numbers.
+    python tests/support/golden.py --libraries F
+        Write those that pass through SciPy and scikit-learn to a file F, to compare two versions of
+        fastnn on one machine. Their bits may change with these libraries.
 
 Data and first parameters come from integer arithmetic, so no library's random numbers are in them
 but the shuffling of PCG64.
@@ -19,13 +20,14 @@ import warnings
 import zlib
 
 import numpy as np
+from places import DATA
 
 import fastnn
 from fastnn import MLP, kernels, losses, optimizers, schedules
 from fastnn.activations import HIDDEN
 from fastnn.callbacks import EarlyStopping
 
-FILE = pathlib.Path(__file__).parent / "data" / "golden.json"
+FILE = DATA / "golden.json"
 ROUNDINGS = {
     "baseline": "two roundings"
 }  # of a product and a sum; every other instruction set has a fused multiply-add: one

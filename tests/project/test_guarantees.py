@@ -2,11 +2,10 @@
 
 import ast
 import re
-from pathlib import Path
 
 import pytest
+from places import ROOT, TESTS
 
-ROOT = Path(__file__).parent.parent
 PAGE, NOX = ROOT / "docs" / "guarantees.md", ROOT / "noxfile.py"
 if not PAGE.exists() or not NOX.exists():
     pytest.skip("docs/ or noxfile.py are not beside these tests", allow_module_level=True)
@@ -16,7 +15,7 @@ ROWS = [
     for line in PAGE.read_text("utf-8").splitlines()
     if line.startswith("| ") and "`" in line.split(" | ")[-1]
 ]
-FOLDERS = [ROOT / "tests", ROOT / "bench", ROOT]
+FOLDERS = [*TESTS.iterdir(), TESTS, ROOT / "bench", ROOT]
 
 
 def functions(path):

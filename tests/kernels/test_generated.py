@@ -1,13 +1,13 @@
 """src/generate.py: generated parts are up to date with src/operations.py."""
 
 import importlib
-import pathlib
 import subprocess
 import sys
 
 import pytest
+from places import SOURCES
 
-SCRIPT = pathlib.Path(__file__).parents[1] / "src" / "generate.py"
+SCRIPT = SOURCES / "generate.py"
 if not SCRIPT.exists():
     pytest.skip("there is no src/ beside these tests", allow_module_level=True)
 

@@ -1,6 +1,5 @@
 """Some hundred trainings and predictions give the recorded bits: see golden.py."""
 
-import importlib.util
 import json
 import os
 import pathlib
@@ -9,14 +8,8 @@ import shutil
 import subprocess
 import sys
 
+import golden
 import pytest
-
-SPEC = importlib.util.spec_from_file_location(
-    "golden", pathlib.Path(__file__).with_name("golden.py")
-)
-golden = importlib.util.module_from_spec(SPEC)
-SPEC.loader.exec_module(golden)
-
 
 GLIBC = platform.libc_ver()[0] == "glibc"  # whose pow and cos are in the record
 
@@ -25,7 +18,9 @@ GLIBC = platform.libc_ver()[0] == "glibc"  # whose pow and cos are in the record
 def test_numbers_are_those_on_record(isa, dtype, n_threads):
     recorded = json.loads(golden.FILE.read_text(encoding="utf-8"))[golden.rounding(isa)][dtype.name]
     cases = dict(golden.cases(dtype.name, n_threads))
-    assert cases.keys() == recorded.keys(), "record new cases: python tests/golden.py --write"
+    assert cases.keys() == recorded.keys(), (
+        "record new cases: python tests/support/golden.py --write"
+    )
     names = [name for name in cases if GLIBC or not golden.depends_on_libm(dtype.name, name)]
     assert [name for name in names if cases[name]() != recorded[name]] == []
 
@@ -46,16 +41,22 @@ print(json.dumps([(dtype, name) for dtype in recorded for name, run in golden.ca
 )
 def test_it_is_known_which_numbers_depend_on_the_c_library(tmp_path):
     """With functions that are one bit off, no other results change."""
-    tests = pathlib.Path(__file__).parent
     library = tmp_path / "rounded_up.so"
-    command = ["gcc", "-O1", "-fno-builtin", "-shared", "-fPIC", tests / "rounded_up.c"]
+    command = [
+        "gcc",
+        "-O1",
+        "-fno-builtin",
+        "-shared",
+        "-fPIC",
+        pathlib.Path(__file__).with_name("rounded_up.c"),
+    ]
     subprocess.run([*command, "-o", library, "-lm", "-ldl"], check=True)
     found = subprocess.run(
         [sys.executable, "-c", CHANGED],
         env=os.environ
         | {
             "LD_PRELOAD": str(library),
-            "PYTHONPATH": os.pathsep.join([str(tests), *filter(None, sys.path)]),
+            "PYTHONPATH": os.pathsep.join([*filter(None, sys.path)]),
         },
         capture_output=True,
         text=True,

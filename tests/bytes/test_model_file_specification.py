@@ -3,12 +3,12 @@
 import datetime
 import json
 import math
-import pathlib
 import re
 
 import numpy as np
 import pytest
 from checks import assert_within
+from places import DOCS
 
 import fastnn
 from fastnn import MLP, losses
@@ -16,7 +16,7 @@ from fastnn.activations import ACTIVATIONS
 
 safetensors = pytest.importorskip("safetensors", reason="the package safetensors is not installed")
 X = np.random.default_rng(0).normal(size=(40, 3))
-PAGE = pathlib.Path(__file__).parents[1] / "docs" / "model_file.md"
+PAGE = DOCS / "model_file.md"
 if not PAGE.exists():
     pytest.skip("there is no docs/ beside these tests", allow_module_level=True)
 NAMES = {name: getattr(np, name) for name in ("exp", "log", "maximum", "sqrt", "tanh", "where")}

@@ -1,6 +1,6 @@
 """The plots whose pictures are on record: test_plot_pictures.py compares them with data/plots/.
 
-    python tests/pictures.py --write    record them anew, after a change that is meant to change them;
+    python tests/support/pictures.py --write    record them anew, after a change that is meant to change them;
                                         look at each
 
 Texts and legends, whose size is that of their texts, are left out: fonts differ between machines. Data and parameters are fixed, so that no
@@ -8,14 +8,14 @@ training is in the pictures.
 """
 
 import argparse
-import pathlib
 
 import numpy as np
+from places import DATA
 
 import fastnn
 from fastnn import plotting
 
-FOLDER = pathlib.Path(__file__).parent / "data" / "plots"
+FOLDER = DATA / "plots"
 
 n = np.arange(90)
 P2 = 0.5 + 0.5 * np.sin(1.7 * n)  # of the second of two classes

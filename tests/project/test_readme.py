@@ -4,15 +4,15 @@ In a text block, `$ ` begins a command, and the lines below it are what it print
 A line `...` stands for lines that the README leaves out.
 """
 
-import pathlib
 import re
 import subprocess
 import sys
 from importlib.metadata import metadata
 
 import pytest
+from places import ROOT
 
-README = pathlib.Path(__file__).parent.parent / "README.md"
+README = ROOT / "README.md"
 if not README.exists():
     pytest.skip("there is no README.md beside these tests", allow_module_level=True)
 TEXT = README.read_text(encoding="utf-8")

@@ -1,4 +1,4 @@
-"""The C-level API: extensions in tests/client/, built outside the package, that reach the kernels by
+"""The C-level API: extensions in tests/kernels/client/, built outside the package, that reach the kernels by
 cimport. They predict, train and update without Python in their loops, and get the same bits."""
 
 import importlib.util
@@ -13,13 +13,14 @@ from pathlib import Path
 import c_api
 import numpy as np
 import pytest
+from places import DOCS, EXAMPLES
 
 import fastnn
 from fastnn import MLP, SGD, Adam, kernels
 from fastnn.activations import ACTIVATIONS
 
 CLIENT = Path(__file__).with_name("client")
-POLICY = Path(__file__).parents[1] / "examples" / "policy"
+POLICY = EXAMPLES / "policy"
 
 SETUP = """
 from Cython.Build import cythonize
@@ -36,7 +37,7 @@ setup(name="client", ext_modules=modules)
 
 def guide(language="cython"):
     """The code of a language in docs/c_api.md; none if there is no docs/ beside these tests."""
-    path = Path(__file__).parents[1] / "docs" / "c_api.md"
+    path = DOCS / "c_api.md"
     text = path.read_text(encoding="utf-8") if path.exists() else ""
     return re.findall(rf"^```{language}\n(.*?)^```", text, re.M | re.S)
 
@@ -298,7 +299,7 @@ def test_the_training_of_the_guide(build):
 
 @needs_guide
 def test_the_guide_describes_each_function_of_the_table():
-    text = (Path(__file__).parents[1] / "docs" / "c_api.md").read_text(encoding="utf-8")
+    text = (DOCS / "c_api.md").read_text(encoding="utf-8")
     signatures = [
         re.match(r".*\(\*(\w+)\)\((.*)\)", field)
         for field in c_api.declarations()["structs"]["Table"]

@@ -9,12 +9,12 @@ import inspect
 import re
 import zlib
 from functools import partial
-from pathlib import Path
 
 import cases
 import numpy as np
 import pytest
 from checks import assert_same_bits
+from places import DATA
 
 import fastnn
 from fastnn import MLP, SGD, Adam  # noqa: F401 - calls in data/ use Adam
@@ -68,7 +68,7 @@ def evaluate(source):
 
 # callable.argument: [(call, type of error or several, fragments of the message, in order), ...]
 WRONG = {}
-for path in sorted(Path(__file__).with_name("data").glob("wrong_arguments_of_*.txt")):
+for path in sorted(DATA.glob("wrong_arguments_of_*.txt")):
     for argument, source, names, fragments in read(path):
         error = tuple(getattr(builtins, name) for name in names.split(" or "))
         WRONG.setdefault(argument, []).append((partial(evaluate, source), error, *fragments))

@@ -1,6 +1,6 @@
 """Write the golden model files that do not exist yet, and what they predict, to expected.json.
 
-    python tests/golden/make.py
+    python tests/data/model_files/make.py
 
 A file is never written again, since every later version of fastnn must load it. A new version of a
 format adds files. The names end with the version of the format.

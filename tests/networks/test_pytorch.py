@@ -4,15 +4,15 @@ tests/data/make_pytorch_optimizers.py has the settings and made the numbers.
 """
 
 import importlib.util
-import pathlib
 
 import cases
 import numpy as np
 import pytest
+from places import DATA
 
 from fastnn import functional, reference
 
-SCRIPT = pathlib.Path(__file__).parent / "data" / "make_pytorch_optimizers.py"
+SCRIPT = DATA / "make_pytorch_optimizers.py"
 spec = importlib.util.spec_from_file_location("make_pytorch_optimizers", SCRIPT)
 pytorch = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(pytorch)

@@ -107,7 +107,7 @@ ERRORS = [errno.ENOSPC, errno.EIO, errno.EINTR, errno.EDQUOT, SHORT]
 def test_every_system_call_that_fails_leaves_the_old_or_the_new_file(tmp_path):
     compiler = shutil.which("cc") or shutil.which("gcc")
     if not compiler:
-        pytest.skip("needs a C compiler for tests/failing_calls.c")
+        pytest.skip("needs a C compiler for tests/bytes/failing_calls.c")
     library = tmp_path / "failing_calls.so"
     subprocess.run([compiler, "-shared", "-fPIC", "-o", library, SOURCE, "-ldl"], check=True)
     assert ctypes.CDLL(str(library)).fail_call(0, 0) == 0

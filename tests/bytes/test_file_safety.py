@@ -9,6 +9,7 @@ from pathlib import Path
 
 import processes
 import pytest
+from places import MODEL_FILES
 
 import fastnn
 from fastnn.files.safetensors import MAX_DEPTH, is_nested, parse_json, reading
@@ -150,7 +151,7 @@ def test_text_that_is_no_json_is_refused_in_little_memory(name):
 
 
 def test_models_have_few_levels():
-    paths = sorted(Path(__file__).with_name("golden").rglob("*.safetensors"))
+    paths = sorted(MODEL_FILES.rglob("*.safetensors"))
     assert len(paths) > 5
     for path in paths:
         with reading(path) as reader:

@@ -15,10 +15,10 @@ import sys
 import time
 
 import pytest
+from places import DOCS
 
 import fastnn
 
-DOCS = pathlib.Path(__file__).parent.parent / "docs"
 if not DOCS.exists():
     pytest.skip("there is no docs/ beside these tests", allow_module_level=True)
 PAGES = "command_line.md", "tutorial.md"

@@ -3,13 +3,12 @@
 Otherwise a folder of system headers that comes first on the compiler's command line replaces them.
 """
 
-import pathlib
 import subprocess
 
 import c_program
 import pytest
+from places import SOURCES
 
-SOURCES = pathlib.Path(__file__).parents[1] / "src"
 if not SOURCES.exists():
     pytest.skip("there is no src/ beside these tests", allow_module_level=True)
 

@@ -1,11 +1,11 @@
 """The summary of a network, and what notebooks show of networks, histories and estimators."""
 
-import pathlib
 import re
 import xml.etree.ElementTree as ET
 
 import numpy as np
 import pytest
+from places import DOCS
 
 import fastnn
 from fastnn import notebook
@@ -86,7 +86,7 @@ def test_the_memory_at_a_batch_size(capsys):
 
 
 def test_the_summary_in_the_guide(capsys):
-    page = pathlib.Path(__file__).parent.parent / "docs" / "plots.md"
+    page = DOCS / "plots.md"
     if not page.exists():
         pytest.skip("there is no docs/ beside these tests")
     (promised,) = re.findall(r">>> net.summary\(\)\n(.*?)```", page.read_text(), re.S)

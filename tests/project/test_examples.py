@@ -17,11 +17,11 @@ import sys
 
 import numpy as np
 import pytest
+from places import EXAMPLES
 
 import fastnn
 from fastnn.datasets import load_digits
 
-EXAMPLES = pathlib.Path(__file__).parent.parent / "examples"
 if not EXAMPLES.exists():
     pytest.skip("there are no examples beside these tests", allow_module_level=True)
 NAMES = sorted(path.stem for path in EXAMPLES.glob("*.py"))

@@ -1,4 +1,4 @@
-"""tests/typing/user_code.py, which type checkers accept, also runs. `.ci/run` runs the checkers."""
+"""tests/project/typing/user_code.py, which type checkers accept, also runs. `.ci/run` runs the checkers."""
 
 import importlib.util
 import typing

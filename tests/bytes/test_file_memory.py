@@ -3,9 +3,9 @@
 import json
 import random
 import tracemalloc
-from pathlib import Path
 
 import pytest
+from places import MODEL_FILES
 from scale import scaled
 
 import fastnn
@@ -14,7 +14,7 @@ pytest.importorskip("sklearn", reason="estimators need the extra sklearn")
 
 LIMIT = 8_000_000  # bytes
 SIZES = (10**4, 10**6, 2**24, 3 * 10**8, 2**31 - 1, 2**40, 2**62, 10**30, 1e300)
-FILES = sorted(Path(__file__).with_name("golden").rglob("*.safetensors"))
+FILES = sorted(MODEL_FILES.rglob("*.safetensors"))
 
 
 def split(content):
