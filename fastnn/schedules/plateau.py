@@ -57,7 +57,7 @@ class ReduceOnPlateau(Schedule):
     without improvement, lr becomes max(lr factor, min_lr), unless this changes it by less than
     1e-8, and the count restarts.
 
-    The rates are those of ``torch.optim.lr_scheduler.ReduceLROnPlateau`` with its defaults
+    The rates equal those of ``torch.optim.lr_scheduler.ReduceLROnPlateau`` with its defaults
     (mode="min", threshold_mode="rel", cooldown=0, eps=1e-8) and threshold = min_delta, bit for bit.
 
     `min_delta` is relative to the best loss, which assumes a positive loss. Set it to 0 for a loss
