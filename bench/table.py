@@ -1,4 +1,4 @@
-"""Training steps on a `fastnn.Table`, on the dense inputs that it stands for, and on plain columns.
+"""Training steps on a `fastnn.EncodedTable`, on the dense inputs that it stands for, and on plain columns.
 
     python bench/table.py           one thread; takes about a minute
     python bench/table.py --quick   one round; without the largest columns
@@ -6,7 +6,7 @@
 Microseconds per step of a network with two hidden layers of 64 relu units and one output, batch
 256, Adam, float32. The jobs of a row alternate, and the best block of each is reported.
 
-    table   columns in a Table: piecewise-linear bins, or one-hot levels
+    table   columns in an EncodedTable: piecewise-linear bins, or one-hot levels
     dense   the same inputs as a matrix, for at most 2,000 inputs
     plain   a matrix with one input for each column
 
@@ -19,10 +19,10 @@ import numpy as np
 from measure import format_ratio, format_us, table_row
 
 import fastnn
+from fastnn.core.state import fresh
 from fastnn.training.data import Data
 from fastnn.training.engines.dense import DenseEngine
 from fastnn.training.options import FitOptions
-from fastnn.training.state import fresh
 
 BATCH, STEPS, HIDDEN = 256, 8, (64, 64)
 MOST_DENSE = 2000  # inputs
@@ -40,7 +40,7 @@ WIDTHS = 25, 8, 9, 9, 9, 10, 10
 def make_table(p, bins, k, levels):
     rng = np.random.default_rng(0)
     n = BATCH * STEPS
-    return fastnn.Table(
+    return fastnn.EncodedTable(
         positions=rng.uniform(0, bins, (n, p)) if p else None,
         n_bins=bins if p else None,
         codes=rng.integers(0, levels, (n, k)) if k else None,

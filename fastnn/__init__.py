@@ -42,12 +42,13 @@ import typing as _typing
 from . import callbacks, functional, initializers, losses, optimizers, schedules
 from .callbacks import Checkpoint, EarlyStopping
 from .config import __version__, show_config
+from .core.errors import DataError
+from .core.state import DivergenceError, History
+from .encoded_table import EncodedTable
 from .files import ModelFileError
-from .input_table import Table
-from .loading import load
 from .mlp import MLP
 from .optimizers import LBFGS, SGD, Adadelta, Adagrad, Adam, Adamax, AdamW, Lion, NAdam, RMSprop
-from .training.state import DivergenceError, History
+from .saving import load, load_many, save_many
 
 if _typing.TYPE_CHECKING:  # see `__getattr__`
     from . import estimators as estimators
@@ -55,7 +56,6 @@ if _typing.TYPE_CHECKING:  # see `__getattr__`
     from . import model_selection as model_selection
     from . import reference as reference
     from . import tabular as tabular
-    from .collections import load_many, save_many
     from .estimators import MLPClassifier as MLPClassifier
     from .estimators import MLPRegressor as MLPRegressor
     from .exchange.pytorch import from_torch as from_torch
@@ -77,14 +77,15 @@ __all__ = [
     "AdamW",
     "Adamax",
     "Checkpoint",
+    "DataError",
     "DivergenceError",
     "EarlyStopping",
+    "EncodedTable",
     "History",
     "Lion",
     "ModelFileError",
     "NAdam",
     "RMSprop",
-    "Table",
     "__version__",
     "callbacks",
     "export",
@@ -108,8 +109,6 @@ _PACKAGES = ("estimators", "export", "model_selection", "reference", "tabular")
 _MODULE_OF = {
     "fit_many": "many",
     "forward_many": "many",
-    "load_many": "collections",
-    "save_many": "collections",
     # Not in __all__: `from fastnn import *` must work without scikit-learn and PyTorch.
     "MLPClassifier": "estimators",
     "MLPRegressor": "estimators",

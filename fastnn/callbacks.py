@@ -15,16 +15,16 @@ import time
 from math import inf, isnan
 from typing import TYPE_CHECKING
 
-from .training.state import Best
+from .core.state import Best
+from .core.validation import check_count, check_number
 from .training.stopping import Patience
-from .validation import check_count, check_number
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Any, Literal
 
+    from .core.state import History, TrainingState
     from .mlp import MLP
-    from .training.state import History, TrainingState
     from .typing import CallbackFunction, Callbacks, Path
 
 

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from . import losses
+from .core.sparse_rows import is_sparse
+from .core.validation import check_matrix, check_rows
 from .kernels import Loss, Trainer
 from .network import Network
-from .sparse_rows import is_sparse
 from .training.data import Data
-from .validation import check_matrix, check_rows
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -33,7 +33,7 @@ class DifferentiableNetwork(Network):
 
         Parameters
         ----------
-        X : array_like (n, n_in), sparse matrix or Table
+        X : array_like (n, n_in), sparse matrix or EncodedTable
         y : array_like
             (n,) or (n, n_out) numbers; for "cross_entropy" class indices (n,) or rows of
             probabilities.

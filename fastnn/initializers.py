@@ -29,7 +29,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .validation import check_shape
+from .core.validation import check_shape
 
 if TYPE_CHECKING:
     from typing import Any

@@ -9,19 +9,19 @@ import numpy as np
 
 from . import kernels
 from .callbacks import EarlyStopping
-from .executors import results_of, shares
-from .hints import FIT, with_hints
-from .input_table import check_inputs
+from .core.draws import UntilBegun
+from .core.executors import results_of, shares
+from .core.foreign_names import FIT, with_hints
+from .core.sparse_rows import blocks, is_sparse
+from .core.threads import CHUNK
+from .core.validation import check_out, check_threads
+from .encoded_table import check_inputs
 from .kernels import run_in_threads
 from .mlp import MLP
 from .network import Network
-from .sparse_rows import blocks, is_sparse
-from .threads import CHUNK
 from .training.arguments import Planner, spawn, split_matrix, spread
-from .training.draws import UntilBegun
 from .training.many import train_many
 from .training.progress import ManyLine
-from .validation import check_out, check_threads
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike
 
+    from .core.state import History
     from .mlp import MLP
-    from .training.state import History
     from .typing import (
         AnyLoss,
         AnyOptimizer,
@@ -80,7 +80,7 @@ def fit_many(
     ----------
     networks : sequence of MLP
         Different networks of one dtype.
-    X : array_like (n, n_in), sparse matrix or Table, or list of them
+    X : array_like (n, n_in), sparse matrix or EncodedTable, or list of them
         Inputs. One array or table for all networks is not copied, whatever `rows` select.
     y : array_like, or list of arrays
         Targets, as in `fit`. A list is one for each network if it holds arrays.
@@ -237,7 +237,7 @@ def forward_many(
     networks : sequence of MLP
         Networks of one dtype, with the same number of inputs and of outputs. Their hidden layers
         may differ.
-    X : array_like (n, n_in), sparse matrix or Table
+    X : array_like (n, n_in), sparse matrix or EncodedTable
     out : ndarray (n_networks, n, n_out), optional
         Array for the outputs: C-contiguous, of the networks' dtype.
     n_threads : int, default 1

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from . import initializers, losses
+from .core.draws import UntilBegun
+from .core.foreign_names import FIT, NETWORK, PARTIAL_FIT, with_hints
+from .core.state import fresh, resumed
+from .core.validation import check_rng
 from .differentiable import DifferentiableNetwork
-from .hints import FIT, NETWORK, PARTIAL_FIT, with_hints
 from .training import sources
-from .training.draws import UntilBegun
 from .training.options import FitOptions
 from .training.plan import Plan
 from .training.progress import ProgressLine
-from .training.state import fresh, resumed
-from .validation import check_rng
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike
 
-    from .training.state import History, TrainingState
+    from .core.state import History, TrainingState
     from .typing import (
         AnyLoss,
         AnyOptimizer,
@@ -164,8 +164,8 @@ class MLP(DifferentiableNetwork):
 
         Parameters
         ----------
-        X : array_like (n, n_in), sparse matrix, Table, row groups or path
-            A SciPy sparse matrix becomes dense in blocks of about 4 MB, one at a time. A `Table`
+        X : array_like (n, n_in), sparse matrix, EncodedTable, row groups or path
+            A SciPy sparse matrix becomes dense in blocks of about 4 MB, one at a time. An `EncodedTable`
             holds bins and categories in 4 bytes a cell. Row groups are for tables larger than
             memory: a list, an object whose ``__iter__`` starts over, or a function that returns a
             new iterator. They yield ``(X, y)`` or ``(X, y, sample_weight)``, and each epoch reads

@@ -12,11 +12,10 @@ from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
-from . import activations, hints, threads
-from .input_table import Table, check_inputs
-from .kernels import CompiledNetwork
-from .sparse_rows import blocks, is_sparse
-from .validation import (
+from . import activations
+from .core import foreign_names, threads
+from .core.sparse_rows import blocks, is_sparse
+from .core.validation import (
     check_array,
     check_count,
     check_dtype,
@@ -24,6 +23,8 @@ from .validation import (
     check_out,
     check_threads,
 )
+from .encoded_table import EncodedTable, check_inputs
+from .kernels import CompiledNetwork
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -240,7 +241,7 @@ class Network(CompiledNetwork):
         return [
             name
             for name in super().__dir__()
-            if name not in hints.ATTRIBUTES or hasattr(self, name)
+            if name not in foreign_names.ATTRIBUTES or hasattr(self, name)
         ]
 
     def _forward_checked(self, X, out, n_threads, keep):
@@ -249,8 +250,8 @@ class Network(CompiledNetwork):
         original = X
         X = check_inputs("X", X, self.dtype, self.layer_sizes[0])
         sparse = is_sparse(X)
-        if keep and (sparse or isinstance(X, Table)):
-            kind, dense = ("sparse matrix", "toarray") if sparse else ("Table", "to_dense")
+        if keep and (sparse or isinstance(X, EncodedTable)):
+            kind, dense = ("sparse matrix", "toarray") if sparse else ("EncodedTable", "to_dense")
             raise ValueError(
                 f"keep=True needs an array, since a {kind} has no gradient of its inputs. Use "
                 f"loss_and_grad, or pass X.{dense}()."
@@ -335,8 +336,8 @@ class Network(CompiledNetwork):
         return _rebuild, (type(self), values, self.params.copy(), self.grads.copy(), reading)
 
 
-for _name, _hint in hints.ATTRIBUTES.items():
-    setattr(Network, _name, hints.Missing(_name, _hint))
+for _name, _hint in foreign_names.ATTRIBUTES.items():
+    setattr(Network, _name, foreign_names.Missing(_name, _hint))
 
 _DERIVED = (
     "_params",

@@ -17,11 +17,11 @@ from numpy.typing import ArrayLike, NDArray
 
 if TYPE_CHECKING:
     from .callbacks import Callback
-    from .input_table import Table
+    from .core.state import History
+    from .encoded_table import EncodedTable
     from .losses import Loss
     from .mlp import MLP
     from .optimizers import LBFGS, Optimizer
-    from .training.state import History
 
 # generated: names, by src/generate.py from src/operations.py
 HiddenActivation: TypeAlias = Literal[
@@ -106,7 +106,7 @@ class SparseMatrix(Protocol):
 
 
 #: Rows of inputs: an array, a data frame, a sparse matrix, or a table of bins and categories.
-Inputs: TypeAlias = "ArrayLike | SparseMatrix | Table"
+Inputs: TypeAlias = "ArrayLike | SparseMatrix | EncodedTable"
 #: `(X, y)` or `(X, y, sample_weight)`. With a path as X, the others are names of columns.
 ValidationData: TypeAlias = "tuple[Inputs, ArrayLike] | tuple[Inputs, ArrayLike, ArrayLike]"
 #: Row groups `(X, y)` or `(X, y, sample_weight)`, which each epoch reads again, or a function that

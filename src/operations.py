@@ -600,7 +600,7 @@ SCHEDULES = (
         "from start_lr to lr at `warmup`, to final_lr at `every`",
     ),
     Schedule(
-        "Table",
+        "Rates",
         "decay",
         "RATE_TABLE",
         5,

@@ -13,10 +13,10 @@ import os
 import sys
 
 from ..config import __version__
-from ..errors import DataError
+from ..core.errors import DataError
+from ..core.messages import one_line
+from ..core.state import DivergenceError
 from ..files import ModelFileError
-from ..messages import one_line
-from ..training.state import DivergenceError
 from . import bench, demo, export, info, predict, train
 from .common import CommandError, help_texts, print_line
 from .parser import Parser

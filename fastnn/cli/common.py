@@ -11,11 +11,11 @@ import os
 import sys
 
 from .. import datasets
+from ..core.messages import LONG, join, printable, similar
+from ..core.validation import check_threads
 from ..files import ModelFileError
-from ..loading import load
-from ..messages import LONG, join, printable, similar
 from ..mlp import MLP
-from ..validation import check_threads
+from ..saving import load
 from .words import CommandWords
 
 

@@ -3,8 +3,8 @@
 import os
 
 from .. import export
-from ..errors import DataError
-from ..loading import load
+from ..core.errors import DataError
+from ..saving import load
 from .common import CommandError, help_texts, print_line
 
 HELP = """

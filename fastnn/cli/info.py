@@ -7,7 +7,7 @@ from importlib import metadata
 
 from .. import kernels
 from ..config import __version__, show_config
-from ..messages import plural, printable
+from ..core.messages import plural, printable
 from . import report
 from .common import add_json, help_texts, load_model, print_json, print_line
 from .display import format_duration

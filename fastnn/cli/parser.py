@@ -4,7 +4,7 @@ import argparse
 import re
 import sys
 
-from ..messages import LONG, one_line, printable, similar
+from ..core.messages import LONG, one_line, printable, similar
 
 #: A value, not an option. argparse takes the same texts for negative numbers.
 NEGATIVE_NUMBER = re.compile(r"-\d+$|-\d*\.\d+$")

@@ -3,8 +3,8 @@
 import argparse
 import os
 
-from ..errors import DataError
-from ..messages import one_line
+from ..core.errors import DataError
+from ..core.messages import one_line
 from ..tables import files
 from ..tables.parquet_files import ParquetFiles
 from .common import CommandError, resolve_table_path

@@ -4,7 +4,7 @@ import sys
 
 import numpy as np
 
-from ..messages import has_lone_surrogate, plural, printable
+from ..core.messages import has_lone_surrogate, plural, printable
 from ..tables import table_writer
 from . import scoring
 from .common import (

@@ -4,7 +4,7 @@ import contextlib
 from dataclasses import dataclass
 from typing import Any
 
-from ..messages import did_you_mean, join, printable
+from ..core.messages import did_you_mean, join, printable
 from ..tables import parquet_files
 from ..tables.errors import import_pyarrow
 from . import scoring

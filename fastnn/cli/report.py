@@ -7,7 +7,7 @@ most 80 columns.
 import shlex
 import textwrap
 
-from ..messages import plural, printable
+from ..core.messages import plural, printable
 from ..tabular.columns.kinds import KINDS
 from .display import format_duration
 

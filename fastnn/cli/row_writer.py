@@ -3,7 +3,7 @@
 import contextlib
 import sys
 
-from ..messages import printable, reason
+from ..core.messages import printable, reason
 from ..tables.errors import import_pyarrow
 from ..tables.table_writer import needs_quotes, to_text, writing
 from .common import CommandError

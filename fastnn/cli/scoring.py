@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ..messages import plural, printable
+from ..core.messages import plural, printable
 from ..tables.convert import convert_texts
 from ..tables.errors import import_pyarrow
 from .common import print_note

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..messages import did_you_mean, plural, printable
+from ..core.messages import did_you_mean, plural, printable
 from ..tables import texts
 from ..tables.errors import import_pyarrow
 from .common import CommandError, print_note

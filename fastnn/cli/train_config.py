@@ -3,7 +3,7 @@
 import argparse
 import tomllib
 
-from ..messages import printable, similar
+from ..core.messages import printable, similar
 from .common import CommandError
 
 

@@ -3,7 +3,7 @@
 import os
 import warnings
 
-from ..messages import printable
+from ..core.messages import printable
 from ..tables.errors import TableError
 from ..tabular.columns.kinds import KINDS
 from .common import CommandError, load_model

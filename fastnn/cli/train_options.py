@@ -8,7 +8,7 @@ import argparse
 import importlib.util
 import shlex
 
-from ..messages import did_you_mean, printable
+from ..core.messages import did_you_mean, printable
 from ..plotting import picture_file
 from ..tabular.columns.kinds import KINDS
 from .common import CommandError, number, thread_count, whole_number

@@ -3,7 +3,7 @@
 import numpy as np
 
 from .. import plotting
-from ..messages import printable
+from ..core.messages import printable
 from .report import short_path
 
 MAX_IMPORTANT = 10

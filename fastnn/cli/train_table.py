@@ -4,7 +4,7 @@ import os
 
 import numpy as np
 
-from ..messages import plural
+from ..core.messages import plural
 from ..tables.errors import import_pyarrow
 from .common import CommandError, print_note, resolve_table_path
 from .table_options import open_parquet, read_table

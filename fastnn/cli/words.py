@@ -2,8 +2,8 @@
 
 import shlex
 
-from ..errors import Words
-from ..messages import printable
+from ..core.errors import Words
+from ..core.messages import printable
 
 #: The options of the arguments that messages name.
 OPTIONS = {

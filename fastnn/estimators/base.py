@@ -12,10 +12,10 @@ from sklearn.utils.validation import check_is_fitted
 
 from .. import kernels, schedules
 from ..callbacks import Callback
+from ..core.options import Options as FastnnOptions
 from ..losses import Loss
 from ..mlp import MLP
 from ..optimizers import LBFGS, OPTIMIZERS, Optimizer
-from ..options import Options as FastnnOptions
 from . import ensemble, inputs, parameters
 from .fit import Fit
 from .lock import lock_of
@@ -30,9 +30,6 @@ if TYPE_CHECKING:
 
     from ..mlp import MLP
     from ..typing import Callbacks, FloatArray, LossFunction, Path, RandomState
-
-
-MAX_NETWORKS = 10_000  # of an estimator, also in files
 
 
 class BaseMLP(PartialFit):
@@ -69,7 +66,7 @@ class BaseMLP(PartialFit):
         "dropout": [Interval(Real, 0, 1, closed="left"), "array-like"],
         "schedule": [schedules.Schedule, None],
         "validation_data": [tuple, list, None],
-        "n_estimators": [Interval(Integral, 1, MAX_NETWORKS, closed="both")],
+        "n_estimators": [Interval(Integral, 1, parameters.MAX_NETWORKS, closed="both")],
         "bagging": [StrOptions({"folds", "bootstrap"}), None],
         "n_threads": [Interval(Integral, 1, None, closed="left"), Options(Integral, {-1})],
         "callbacks": [tuple, list, Callback, callable],

@@ -10,7 +10,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from .. import kernels
-from ..messages import warn
+from ..core.messages import warn
 from . import inputs
 from .lock import lock_of
 

@@ -9,9 +9,9 @@ from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.multiclass import type_of_target
 
 from .. import kernels, losses
+from ..core.validation import check_number
 from ..files import json_values
 from ..files.checks import check
-from ..validation import check_number
 from . import inputs, parameters
 
 

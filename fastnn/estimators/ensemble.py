@@ -6,11 +6,11 @@ import numpy as np
 
 from .. import kernels
 from ..activations import ACTIVATIONS
+from ..core.sparse_rows import blocks, is_sparse
+from ..core.threads import CHUNK
+from ..core.validation import check_threads
 from ..kernels import Activation, CompiledNetwork, run_in_threads
 from ..many import forward_many
-from ..sparse_rows import blocks, is_sparse
-from ..threads import CHUNK
-from ..validation import check_threads
 from . import inputs
 
 

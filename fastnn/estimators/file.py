@@ -15,16 +15,14 @@ from ..files import kinds, model, safetensors
 from ..files.checks import check, check_mapping, is_count, is_finite
 from ..files.safetensors import parse_json
 from ..mlp import from_parts, to_parts
+from ..saving import class_of
 from . import records, stored_parameters
-from .base import MAX_NETWORKS
-from .classifier import MLPClassifier
 from .lock import lock_of
 from .networks import restore, targets_class
+from .parameters import MAX_NETWORKS
 from .records import Record
-from .regressor import MLPRegressor
 
 FORMAT, VERSION = "fastnn-estimator", 1
-CLASSES = {cls.__name__: cls for cls in (MLPClassifier, MLPRegressor)}
 #: Arrays of a network besides those of a model file, and the fields of its Record.
 CURVES = {
     "loss_curve": "loss_curve",
@@ -45,7 +43,7 @@ def write(path, estimator, state):
     e = estimator
     reading = kernels.Reading([lock_of(e), *vars(e).get("networks_", [])])
     check_is_fitted(e, "n_iter_")
-    if type(e) not in CLASSES.values():
+    if not kinds.is_class_of(FORMAT, type(e)):
         raise TypeError(
             f"save writes an MLPClassifier or an MLPRegressor, got the subclass {type(e).__name__}. "
             "Save its networks with networks_[i].save, or use pickle."
@@ -119,8 +117,8 @@ def read_from(reader):
 
 
 def _read(reader, content):
-    check(content["estimator"] in CLASSES, "estimator")
-    e = stored_parameters.parse(content["parameters"], CLASSES[content["estimator"]])
+    cls = class_of(FORMAT, content["estimator"])
+    e = stored_parameters.parse(content["parameters"], cls)
     n_features, names = content["n_features_in"], content["feature_names_in"]
     check(is_count(n_features, model.MAX_SIZE, 1), "n_features_in")
     e.n_features_in_ = n_features

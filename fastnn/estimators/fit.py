@@ -8,15 +8,15 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 
 from ..callbacks import resolve_callbacks
-from ..messages import warn
-from ..training import state
+from ..core import state
+from ..core.messages import warn
+from ..core.state import DivergenceError, History
+from ..core.validation import check_threads
 from ..training.data import Data
 from ..training.many import train_many
 from ..training.options import FitOptions
 from ..training.plan import Plan
 from ..training.progress import ManyLine, ProgressLine
-from ..training.state import DivergenceError, History
-from ..validation import check_threads
 from . import bagging, ensemble, held_out, inputs, parameters, records
 from .early_stopping import ScoreStopping
 from .networks import prepare

@@ -9,9 +9,9 @@ from sklearn.base import is_regressor
 from sklearn.utils.validation import _check_sample_weight, column_or_1d, validate_data
 
 from .. import kernels
-from ..messages import warn
-from ..sparse_rows import blocks, first_not_finite, is_sparse
-from ..validation import check_array, ready
+from ..core.messages import warn
+from ..core.sparse_rows import blocks, first_not_finite, is_sparse
+from ..core.validation import check_array, ready
 
 SAMPLE_ROWS = 1000  # rows used to estimate the scale of the columns
 MAX_RMS = 100  # a column with a larger root mean square raises a warning

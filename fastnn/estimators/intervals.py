@@ -4,8 +4,8 @@ import math
 
 import numpy as np
 
-from ..errors import Argument, DataError
-from ..validation import check_number
+from ..core.errors import Argument, DataError
+from ..core.validation import check_number
 
 BLOCK_VALUES = 2e6  # numbers sorted at a time
 

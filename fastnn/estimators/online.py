@@ -10,10 +10,10 @@ from sklearn.utils.metaestimators import available_if
 
 from .. import kernels
 from ..callbacks import resolve_callbacks
+from ..core import state
+from ..core.draws import UntilBegun
+from ..core.sparse_rows import is_sparse
 from ..losses import CustomLoss
-from ..sparse_rows import is_sparse
-from ..training import state
-from ..training.draws import UntilBegun
 from ..training.engines.online import OnlineEngine
 from ..training.many import train_many
 from ..training.options import FitOptions

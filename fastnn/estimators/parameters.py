@@ -13,6 +13,7 @@ from ..training.stopping import Patience
 
 ACTIVATION_ALIASES = {"logistic": "sigmoid"}
 SKLEARN_OUTPUTS = {"sigmoid": "logistic", "exponential": "exp"}  # names for `out_activation_`
+MAX_NETWORKS = 10_000  # of an estimator, also in files
 FTOL = 2.220446049250313e-09  # SciPy's default for L-BFGS-B, used by scikit-learn
 DEFAULT_RATE = 0.001  # learning_rate_init, if it is not set
 MIN_RATE = 1e-6  # learning_rate="adaptive" stops training at this learning rate

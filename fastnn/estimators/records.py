@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from ..training.state import History
+from ..core.state import History
 from .early_stopping import LossStopping, ScoreStopping
 
 

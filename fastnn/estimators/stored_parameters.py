@@ -3,8 +3,8 @@
 import numpy as np
 
 from .. import losses, optimizers, schedules
+from ..core.options import Options
 from ..files import json_values
-from ..options import Options
 
 #: Parameters that a file cannot hold, since they are code or rows, and their values if unused.
 NOT_STORED = {"callbacks": (), "validation_data": None}

@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from torch import nn
 
+from ..core.validation import check_rng
 from ..mlp import MLP, blank_network
-from ..validation import check_rng
 from .sequential import ACTIVATION_MODULES, MODULE_OPTIONS, modules_of
 
 if TYPE_CHECKING:

@@ -13,12 +13,12 @@ from sklearn.preprocessing import LabelBinarizer
 from sklearn.utils.validation import check_is_fitted
 
 from .. import losses
+from ..core.messages import warn
 from ..estimators import MLPClassifier, MLPRegressor, networks
 from ..estimators.class_targets import ClassTargets
 from ..estimators.number_targets import NumberTargets
 from ..estimators.parameters import ACTIVATION_ALIASES, SKLEARN_OUTPUTS
 from ..estimators.records import Record
-from ..messages import warn
 from ..mlp import MLP
 
 if TYPE_CHECKING:

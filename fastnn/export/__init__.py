@@ -33,7 +33,7 @@ def c(model: Any, path: Path, name: str | None = None, layout: Any = None) -> No
     name : str, optional
         Prefix of the names of functions and macros. By default the name of the file without ``.c``.
     layout : TableLayout, optional
-        For an MLP that was trained on a `fastnn.Table`: ``table.layout``. Then the function reads
+        For an MLP that was trained on a `fastnn.EncodedTable`: ``table.layout``. Then the function reads
         the cells of a row of the table, not dense inputs.
 
     Raises
@@ -106,7 +106,7 @@ def onnx(model: Any, path: Path, layout: Any = None) -> None:
     path : str or path-like
         The file to write, such as ``"digits.onnx"``. It is written beside `path`, synced and renamed.
     layout : TableLayout, optional
-        For an MLP that was trained on a `fastnn.Table`: ``table.layout``. Then the inputs are
+        For an MLP that was trained on a `fastnn.EncodedTable`: ``table.layout``. Then the inputs are
         ``numbers``, ``positions`` and ``codes``, as the attributes of the table.
 
     Raises

@@ -1,4 +1,4 @@
-"""The first layer of networks that read a Table: what a cell adds, from the weights of its inputs."""
+"""The first layer of networks that read an EncodedTable: what a cell adds, from the weights of its inputs."""
 
 import numpy as np
 

@@ -2,7 +2,7 @@
 
 Files of all formats are written from a `Description`. A prediction is computed like this:
 
-    columns of a table -> numbers and categories (Features) -> cells of a Table, one for each encoder
+    columns of a table -> numbers and categories (Features) -> cells of an EncodedTable, one for each encoder
         -> outputs of networks -> mean of some -> finished (targets) -> weighted sum -> calibrated (targets)
         -> prediction
 
@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from ..input_table import Table, TableLayout
+from ..encoded_table import EncodedTable, TableLayout
 from ..network import Network
 
 
@@ -197,9 +197,9 @@ def _check_is_fitted(model):
 
 def _describe_network(net, layout):
     if layout is not None and not isinstance(layout, TableLayout):
-        advice = " Pass table.layout." if isinstance(layout, Table) else ""
+        advice = " Pass table.layout." if isinstance(layout, EncodedTable) else ""
         raise TypeError(
-            f"layout must be the layout of a fastnn.Table, got {type(layout).__name__}.{advice}"
+            f"layout must be the layout of a fastnn.EncodedTable, got {type(layout).__name__}.{advice}"
         )
     n_inputs, n_outputs = net.layer_sizes[0], net.layer_sizes[-1]
     if layout is not None and layout.n_inputs != n_inputs:

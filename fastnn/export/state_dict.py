@@ -1,6 +1,6 @@
 """Write the state_dict of the PyTorch module of a network, without PyTorch."""
 
-from ..errors import DataError, Wording
+from ..core.errors import DataError, Wording
 from ..exchange.sequential import modules_of
 from ..files import json_values, safetensors
 from ..network import Network

@@ -1,6 +1,6 @@
 """Model files. Modules that read and write them are imported when first used."""
 
-from ..messages import LONG, printable
+from ..core.messages import LONG, printable
 
 
 class ModelFileError(ValueError):

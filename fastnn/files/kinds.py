@@ -1,16 +1,43 @@
-"""The kinds of files: their formats, versions, and the functions that read them."""
+"""The kinds of files: their formats, versions, and what reads them.
+
+Modules of estimators are named here, and imported when a file of theirs is read.
+"""
 
 from contextlib import contextmanager
+from typing import NamedTuple
 
-from ..messages import reason
+from ..core.messages import reason
 from . import ModelFileError, safetensors
 
-#: {format in the metadata: (what the file holds, the function that reads it)}
+
+class Kind(NamedTuple):
+    """A kind of file."""
+
+    holds: str
+    function: str  # which reads it
+    module: str = ""  # has `read(path)`, which returns an estimator
+    classes: tuple[str, ...] = ()  # of that estimator, with their modules
+
+
+#: {format in the metadata: Kind}
 KINDS = {
-    "fastnn": ("one network", "fastnn.load"),
-    "fastnn-networks": ("many networks", "fastnn.load_many"),
-    "fastnn-estimator": ("an estimator", "fastnn.load"),
-    "fastnn-tabular": ("an estimator for tables", "fastnn.load"),
+    "fastnn": Kind("one network", "fastnn.load"),
+    "fastnn-networks": Kind("many networks", "fastnn.load_many"),
+    "fastnn-estimator": Kind(
+        "an estimator",
+        "fastnn.load",
+        "fastnn.estimators.file",
+        ("fastnn.estimators.classifier.MLPClassifier", "fastnn.estimators.regressor.MLPRegressor"),
+    ),
+    "fastnn-tabular": Kind(
+        "an estimator for tables",
+        "fastnn.load",
+        "fastnn.tabular.file",
+        (
+            "fastnn.tabular.classifier.TabularClassifier",
+            "fastnn.tabular.regressor.TabularRegressor",
+        ),
+    ),
 }
 
 
@@ -25,13 +52,19 @@ def check(metadata, kind, version):
             f"not a fastnn model: its metadata has no format such as {kind!r}, got {found!r}"[:200]
         )
     if found != kind:
-        what, reader = KINDS[found]
-        raise ModelFileError(f"it holds {what}. Read it with {reader}.")
+        raise ModelFileError(
+            f"it holds {KINDS[found].holds}. Read it with {KINDS[found].function}."
+        )
     if metadata.get("format_version") != str(version):
         raise ModelFileError(
             f"the file has format version {metadata.get('format_version')!r}, but this fastnn "
             f"reads version {version}. Install a newer fastnn."[:300]
         )
+
+
+def is_class_of(format, cls):
+    """Whether a file of this format may hold objects of this class. Subclasses are others."""
+    return f"{cls.__module__}.{cls.__qualname__}" in KINDS[format].classes
 
 
 def kind_of(path):

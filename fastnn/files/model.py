@@ -16,8 +16,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ..activations import ACTIVATIONS
+from ..core.state import TrainingState, is_order_from
 from ..network import MAX_LAYERS, MAX_SIZE
-from ..training.state import TrainingState, is_order_from
 from . import ModelFileError, json_values, kinds, safetensors
 from .checks import check_mapping, is_count
 from .safetensors import parse_json
@@ -100,7 +100,7 @@ def check(parts):
     metadata = _metadata(parts)
     safetensors.check_header(
         SPARE + len(safetensors.to_text(metadata).encode()),
-        "Store less in net.metadata, or use a shorter schedules.Table.",
+        "Store less in net.metadata, or use a shorter schedules.Rates.",
     )
 
 

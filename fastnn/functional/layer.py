@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .. import activations, kernels
+from ..core.validation import check_array, check_matrix, check_out, check_shape, check_weight
 from ..kernels import CompiledNetwork, Loss, Trainer
-from ..validation import check_array, check_matrix, check_out, check_shape, check_weight
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .. import kernels, losses
+from ..core.validation import check_array, check_out, check_sample_weight, check_values
 from ..kernels import CompiledNetwork, Trainer
-from ..validation import check_array, check_out, check_sample_weight, check_values
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

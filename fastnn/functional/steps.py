@@ -6,7 +6,7 @@ from functools import lru_cache
 import numpy as np
 
 from .. import kernels, schedules
-from ..validation import FLOATS, check_count, check_number, check_out, check_shape
+from ..core.validation import FLOATS, check_count, check_number, check_out, check_shape
 
 
 def to_kernel(optimizer, **options):

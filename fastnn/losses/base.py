@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from .. import kernels
-from ..options import Options
-from ..validation import check_values
+from ..core.options import Options
+from ..core.validation import check_values
 
 if TYPE_CHECKING:
     from typing import Any

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from .. import kernels
-from ..validation import check_classes, check_number, check_numbers, check_values
+from ..core.validation import check_classes, check_number, check_numbers, check_values
 from .base import Loss, for_outputs
 
 if TYPE_CHECKING:

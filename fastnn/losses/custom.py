@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from .. import kernels
-from ..validation import check_array, check_rows
+from ..core.validation import check_array, check_rows
 from .base import Loss
 
 if TYPE_CHECKING:

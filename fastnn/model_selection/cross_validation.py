@@ -10,8 +10,8 @@ from sklearn.model_selection import check_cv
 from sklearn.preprocessing import LabelEncoder
 from sklearn.utils import indexable
 
-from ..executors import results_of, shares
-from ..validation import check_threads
+from ..core.executors import results_of, shares
+from ..core.validation import check_threads
 from . import models
 from .folds import Folds
 from .run import Run, train_runs

@@ -12,8 +12,8 @@ from sklearn.model_selection import ParameterGrid, ParameterSampler
 from sklearn.model_selection._search import BaseSearchCV
 from sklearn.utils import check_random_state
 
-from ..executors import results_of, shares
-from ..validation import check_count, check_number
+from ..core.executors import results_of, shares
+from ..core.validation import check_count, check_number
 from . import models
 from .cross_validation import make_folds, resolve_threads
 from .results import Results

@@ -7,10 +7,10 @@ import numpy as np
 from sklearn.base import clone
 
 from ..callbacks import EarlyStopping, resolve_callbacks
+from ..core.state import resumed
 from ..estimators import parameters
 from ..estimators.early_stopping import ScoreStopping
 from ..estimators.fit import Fit
-from ..training.state import resumed
 from .run import Run
 from .schedules import stretch_schedule
 

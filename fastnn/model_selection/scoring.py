@@ -11,7 +11,7 @@ from sklearn.base import is_classifier
 from sklearn.exceptions import FitFailedWarning
 from sklearn.metrics import check_scoring
 
-from ..messages import warn
+from ..core.messages import warn
 from .fast_scores import SCORES
 
 

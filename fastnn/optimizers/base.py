@@ -6,9 +6,9 @@ from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING
 
 from .. import kernels, schedules
-from ..caching import cached
-from ..options import Options
-from ..validation import check_number
+from ..core.caching import cached
+from ..core.options import Options
+from ..core.validation import check_number
 
 if TYPE_CHECKING:
     from typing import Any

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..options import Options
-from ..validation import check_count, check_number
+from ..core.options import Options
+from ..core.validation import check_count, check_number
 
 
 @dataclass(eq=False, repr=False)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..validation import as_array, check_count, check_sample_weight
+from ..core.validation import as_array, check_count, check_sample_weight
 from .predictions import Classes, check_labels, positions, refuse_model
 from .theme import CLASS_COLORS, GREY, check_axes, check_sklearn, plain
 

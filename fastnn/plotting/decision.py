@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..core.validation import check_array
 from ..network import Network
-from ..validation import check_array
 from .predictions import check_labels, positions
 from .theme import CLASS_COLORS, check_axes, check_sklearn, plain
 

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..core.validation import check_array, check_count
 from ..network import Network
-from ..validation import check_array, check_count
 from .theme import BLUE, ORANGE, check_axes, plain
 
 if TYPE_CHECKING:

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..core.validation import check_count
 from ..mlp import MLP
-from ..validation import check_count
 from .predictions import check_numbers
 from .theme import BLUE, GREY, check_axes, check_sklearn, plain
 

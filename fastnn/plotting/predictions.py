@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..input_table import Table
-from ..validation import as_array, check_array
+from ..core.validation import as_array, check_array
+from ..encoded_table import EncodedTable
 from .theme import plain
 
 ROUNDING = 1e-3  # that probabilities may be outside of [0, 1]
@@ -162,7 +162,7 @@ def listed(labels):
 
 def refuse_model(name, a):
     """Raise TypeError for a network or an estimator, whose predictions are expected."""
-    if callable(getattr(a, "fit", None)) or isinstance(a, Table):
+    if callable(getattr(a, "fit", None)) or isinstance(a, EncodedTable):
         raise TypeError(
             f"{name} must be an array, got {type(a).__name__}. Plots of predictions take the "
             "true values and the predictions: (y, net.forward(X)), (y, clf.predict_proba(X)) or "

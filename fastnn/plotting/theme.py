@@ -6,7 +6,7 @@ import argparse
 import importlib.util
 from typing import TYPE_CHECKING
 
-from ..messages import printable
+from ..core.messages import printable
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager

@@ -27,7 +27,7 @@ from .losses import (
     quantile,
 )
 from .network import fit, forward, loss_and_grad
-from .table import Table, table_linear, table_linear_backward
+from .table import EncodedTable, table_linear, table_linear_backward
 from .updates import (
     adadelta_step_,
     adagrad_step_,
@@ -41,7 +41,7 @@ from .updates import (
 )
 
 __all__ = [
-    "Table",
+    "EncodedTable",
     "activation",
     "activation_backward",
     "adadelta_step_",

@@ -15,7 +15,7 @@ import numpy as np
 
 from .layer import activation, activation_backward, dropout_mask, linear, linear_backward, resolve
 from .losses import LOSSES
-from .table import Table, table_linear, table_linear_backward
+from .table import EncodedTable, table_linear, table_linear_backward
 from .updates import OPTIMIZERS
 
 if TYPE_CHECKING:
@@ -26,12 +26,12 @@ if TYPE_CHECKING:
 
 
 def forward(
-    X: AnyArray | Table,
+    X: AnyArray | EncodedTable,
     weights: Sequence[AnyArray],
     biases: Sequence[AnyArray | None],
     activations: Sequence[OutputActivation],
 ) -> AnyArray:
-    """Return the outputs (n, n_out) of a network for the rows of X (n, n_in), or of a Table."""
+    """Return the outputs (n, n_out) of a network for the rows of X (n, n_in), or of an EncodedTable."""
     A: Any = X
     for W, b, name in zip(weights, biases, activations, strict=True):
         A = activation(_product(A, W, b), name)
@@ -39,12 +39,12 @@ def forward(
 
 
 def _product(X, W, b):
-    return table_linear(X, W, b) if isinstance(X, Table) else linear(X, W, b)
+    return table_linear(X, W, b) if isinstance(X, EncodedTable) else linear(X, W, b)
 
 
 # ---- loss and gradients --------------------------------------------------------------------------
 def loss_and_grad(
-    X: AnyArray | Table,
+    X: AnyArray | EncodedTable,
     y: AnyArray,
     weights: Sequence[AnyArray],
     biases: Sequence[AnyArray | None],
@@ -60,7 +60,7 @@ def loss_and_grad(
 
     Parameters
     ----------
-    X : array (n, n_in) or Table
+    X : array (n, n_in) or EncodedTable
     y, sample_weight
         As the loss takes them.
     weights, biases, activations : list
@@ -95,14 +95,14 @@ def loss_and_grad(
         masks = [
             dropout_mask(rate, seed, step, layer, len(X), n_units, W.dtype)
             for layer, (rate, W) in enumerate(zip(dropout, weights, strict=True))
-            for n_units in [X.n_columns if layer == 0 and isinstance(X, Table) else len(W)]
+            for n_units in [X.n_columns if layer == 0 and isinstance(X, EncodedTable) else len(W)]
         ]
     inputs: list[Any] = []
     Z: list[AnyArray] = []
     A: Any = X
     dA: Any
     for W, b, name, mask in zip(weights, biases, activations, masks, strict=True):
-        if isinstance(A, Table):
+        if isinstance(A, EncodedTable):
             inputs.append(replace(A, mask=mask))
         else:
             inputs.append(A if mask is None else A * mask)
@@ -117,7 +117,7 @@ def loss_and_grad(
     db: list[AnyArray | None] = [None] * len(Z)
     for i in reversed(range(len(Z))):
         dZ = activation_backward(dA, Z[i], activations[i])
-        if isinstance(inputs[i], Table):
+        if isinstance(inputs[i], EncodedTable):
             dW[i] = table_linear_backward(dZ, inputs[i], weights[i])
             db[i] = None if biases[i] is None else dZ.sum(axis=0)
             break
@@ -131,7 +131,7 @@ def loss_and_grad(
 
 # ---- training ------------------------------------------------------------------------------------
 def fit(
-    X: AnyArray | Table,
+    X: AnyArray | EncodedTable,
     y: AnyArray,
     weights: Sequence[AnyArray],
     biases: Sequence[AnyArray | None],
@@ -197,7 +197,7 @@ def fit(
     if options.pop("amsgrad", False):
         moments = [*moments, "v_max"]
     takes_step = "step" in inspect.signature(step_).parameters
-    X = X if isinstance(X, Table) else np.asarray(X)
+    X = X if isinstance(X, EncodedTable) else np.asarray(X)
     y, n, rng = np.asarray(y), len(X), np.random.default_rng(rng)
     w = np.ones(n, X.dtype) if sample_weight is None else np.asarray(sample_weight)
     params = _arrays(weights, biases)

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 
 @dataclass
-class Table:
-    """Rows of a table; columns as in `fastnn.Table`.
+class EncodedTable:
+    """Rows of a table; columns as in `fastnn.EncodedTable`.
 
     Parameters
     ----------
@@ -76,7 +76,7 @@ class Table:
         return b, (x - b).astype(x.dtype)
 
 
-def table_linear(X: Table, W: AnyArray, b: AnyArray | None = None) -> AnyArray:
+def table_linear(X: EncodedTable, W: AnyArray, b: AnyArray | None = None) -> AnyArray:
     """Return x W + b for the inputs x that the rows of a table stand for.
 
     A position in bin k with fraction f has the inputs s before k, s (2f - 1) in k, and -s after. With
@@ -85,7 +85,7 @@ def table_linear(X: Table, W: AnyArray, b: AnyArray | None = None) -> AnyArray:
 
     Parameters
     ----------
-    X : Table
+    X : EncodedTable
     W : array (n_in, n_out)
     b : array (n_out,), optional
 
@@ -114,7 +114,7 @@ def table_linear(X: Table, W: AnyArray, b: AnyArray | None = None) -> AnyArray:
     return Z
 
 
-def table_linear_backward(dZ: AnyArray, X: Table, W: AnyArray) -> AnyArray:
+def table_linear_backward(dZ: AnyArray, X: EncodedTable, W: AnyArray) -> AnyArray:
     """Return the gradient of a loss with respect to W of `table_linear`.
 
     The gradients g of a column's knots are sums over the rows. V_j is in all knots: with the sign +

@@ -11,7 +11,7 @@ class              rate                             source
 `ExponentialDecay` lr factor^t                      PyTorch's ExponentialLR
 `CosineDecay`      warm-up, then cosine to final_lr Loshchilov and Hutter, 2017; Goyal et al., 2017
 `OneCycle`         cosine up to max_lr, then down   Smith and Topin, 2019
-`Table`            rates[min(t, len(rates) - 1)]    PyTorch's LambdaLR
+`Rates`            rates[min(t, len(rates) - 1)]    PyTorch's LambdaLR
 `ReduceOnPlateau`  reduced by factor on a plateau   PyTorch's ReduceLROnPlateau
 ================== ================================ ===============================================
 """
@@ -22,9 +22,9 @@ import numbers
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from ..validation import check_number
+from ..core.validation import check_number
 from .base import Schedule, constant, to_kernel
-from .decay import CosineDecay, ExponentialDecay, OneCycle, StepDecay, Table
+from .decay import CosineDecay, ExponentialDecay, OneCycle, Rates, StepDecay
 from .plateau import Plateau, ReduceOnPlateau
 
 if TYPE_CHECKING:
@@ -37,10 +37,10 @@ __all__ = [
     "ExponentialDecay",
     "OneCycle",
     "Plateau",
+    "Rates",
     "ReduceOnPlateau",
     "Schedule",
     "StepDecay",
-    "Table",
     "constant",
     "resolve",
     "to_kernel",
@@ -52,7 +52,7 @@ _CLASSES = (
     ExponentialDecay,
     CosineDecay,
     OneCycle,
-    Table,
+    Rates,
     ReduceOnPlateau,
 )
 # end of schedules

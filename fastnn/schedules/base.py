@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from .. import kernels
+from ..core.options import Options
+from ..core.validation import check_count, check_number
 from ..kernels import Schedule as Kind
-from ..options import Options
-from ..validation import check_count, check_number
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -240,7 +240,7 @@ class OneCycle(Schedule):
 
 
 @dataclass(eq=False, repr=False)
-class Table(Schedule):
+class Rates(Schedule):
     """A table of rates, one for each epoch or step.
 
     The rate is rates[t], and the last entry after the end of the table. Use it for schedules that
@@ -261,8 +261,8 @@ class Table(Schedule):
 
     Examples
     --------
-    >>> from fastnn.schedules import Table
-    >>> table = Table([0.1, 0.4, 0.2])
+    >>> from fastnn.schedules import Rates
+    >>> table = Rates([0.1, 0.4, 0.2])
     >>> [table(t) for t in range(5)]
     [0.1, 0.4, 0.2, 0.2, 0.2]
     """

@@ -6,8 +6,8 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ..options import Options
-from ..validation import check_count
+from ..core.options import Options
+from ..core.validation import check_count
 from .base import Schedule, constant, number, whole_number
 
 if TYPE_CHECKING:

@@ -2,7 +2,7 @@
 
 import codecs
 
-from ..messages import reason
+from ..core.messages import reason
 from . import memory
 from .errors import TableError, import_pyarrow
 from .json_files import read_json_array, read_json_lines

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from ..messages import printable
+from ..core.messages import printable
 from . import texts
 from .errors import import_pyarrow
 

@@ -3,7 +3,7 @@
 import codecs
 import io
 
-from ..errors import Argument
+from ..core.errors import Argument
 from .errors import TableError
 
 FALLBACK = "cp1252"  # of files that are not UTF-8: Windows in Western Europe and America

@@ -1,7 +1,7 @@
 """The error of the readers."""
 
-from ..errors import PYTHON, DataError, Words
-from ..messages import LONG, printable
+from ..core.errors import PYTHON, DataError, Words
+from ..core.messages import LONG, printable
 
 STANDARD_INPUT = "standard input"
 

@@ -6,8 +6,8 @@ import re
 import warnings
 from collections import Counter
 
-from ..errors import Argument, Message
-from ..messages import did_you_mean, join, plural, printable, reason
+from ..core.errors import Argument, Message
+from ..core.messages import did_you_mean, join, plural, printable, reason
 from . import memory
 from .errors import TableError, import_pyarrow
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..messages import reason, warn
+from ..core.messages import reason, warn
 from . import binary_files, excel, memory, sources, text_files, tidy
 from .errors import TableError, import_pyarrow
 from .layout import TextOptions

@@ -2,7 +2,7 @@
 
 import json
 
-from ..messages import printable, reason
+from ..core.messages import printable, reason
 from . import encodings, lending, memory
 from .errors import TableError, import_pyarrow
 

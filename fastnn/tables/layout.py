@@ -6,8 +6,8 @@ import re
 from collections import Counter
 from dataclasses import dataclass
 
-from ..errors import Argument, Message
-from ..messages import join, plural, printable
+from ..core.errors import Argument, Message
+from ..core.messages import join, plural, printable
 from .errors import TableError
 
 DELIMITERS = "\t,;|"

@@ -3,7 +3,7 @@
 import math
 import os
 
-from ..messages import plural
+from ..core.messages import plural
 from .errors import TableError
 
 FACTORS = {"bz2": 8, "xz": 8, "zst": 5}  # decompressed by stored size, if the file does not tell

@@ -7,8 +7,8 @@ import bisect
 import os
 from typing import Any
 
-from ..errors import Argument
-from ..messages import did_you_mean, printable, reason
+from ..core.errors import Argument
+from ..core.messages import did_you_mean, printable, reason
 from . import memory, tidy
 from .errors import TableError, import_pyarrow
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ..messages import printable
+from ..core.messages import printable
 from .errors import TableError, import_pyarrow
 from .parquet_files import ParquetFiles, describe_rows
 

@@ -16,7 +16,7 @@ import zlib
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from ..messages import join, printable, reason, similar
+from ..core.messages import join, printable, reason, similar
 from .errors import STANDARD_INPUT, TableError, import_pyarrow
 
 SAVE_AS_CSV, EXTRACT = "Save the table as CSV.", "Extract the table first."

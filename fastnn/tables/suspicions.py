@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..errors import Argument, DataError, Message
-from ..messages import did_you_mean, printable
+from ..core.errors import Argument, DataError, Message
+from ..core.messages import did_you_mean, printable
 from .errors import import_pyarrow
 from .texts import first_other_text
 

@@ -7,8 +7,8 @@ import io
 import os
 import re
 
+from ..core.messages import reason
 from ..files.replacing import replacing
-from ..messages import reason
 from .errors import TableError, import_pyarrow
 
 EXTENSIONS = ".csv, .tsv or .parquet, or .csv.gz, .tsv.gz"

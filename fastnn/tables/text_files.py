@@ -5,8 +5,8 @@ import io
 import re
 from dataclasses import dataclass, field, replace
 
-from ..errors import Argument
-from ..messages import plural, printable, reason
+from ..core.errors import Argument
+from ..core.messages import plural, printable, reason
 from . import encodings, lending
 from . import layout as layouts
 from .errors import TableError, import_pyarrow

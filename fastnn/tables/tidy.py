@@ -6,8 +6,8 @@ from collections import Counter
 
 import numpy as np
 
-from ..errors import Argument
-from ..messages import join, plural, printable
+from ..core.errors import Argument
+from ..core.messages import join, plural, printable
 from .errors import TableError, import_pyarrow
 from .layout import NUMBER
 from .texts import is_missing_mark, number_style, parse_number

@@ -10,7 +10,7 @@ from sklearn.base import ClassifierMixin
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
-from ..validation import check_threads
+from ..core.validation import check_threads
 from .estimator import BaseTabular
 from .fitting.options import ClassTask
 

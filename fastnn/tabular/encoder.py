@@ -12,8 +12,8 @@ from itertools import pairwise
 
 import numpy as np
 
+from ..encoded_table import EncodedTable
 from ..files.checks import check, check_mapping, is_count, is_finite
-from ..input_table import Table
 
 MAX_HIDDEN = 99  # hidden layers
 MAX_WIDTH = 2**24  # units of a hidden layer, and inputs
@@ -179,7 +179,7 @@ class Encoder:
         Returns
         -------
         tuple of ndarray of int
-            One for `Table.numbers`, one for `Table.positions`, one for `Table.codes`.
+            One for `EncodedTable.numbers`, one for `EncodedTable.positions`, one for `EncodedTable.codes`.
         """
         scaled = [(i, 1 + s.marks_missing) for i, s in enumerate(self.scalings) if s.factor]
         numbers = [i for i, n in scaled for _ in range(n)]
@@ -189,7 +189,7 @@ class Encoder:
         return tuple(sources[np.array(part, np.intp)] for part in (numbers, positions, codes))
 
     def encode(self, numbers, codes):
-        """Return the fastnn.Table of features."""
+        """Return the fastnn.EncodedTable of features."""
         n = len(codes)
         unit = self.unit
         plain, positions, n_bins, levels, n_levels, scales = [], [], [], [], [], []
@@ -211,7 +211,7 @@ class Encoder:
                 levels.append(codes[:, j])
                 n_levels.append(k)
         scales = [unit * ONE_HOT_SCALE * min(1, 3 / math.sqrt(k)) for k in n_levels]
-        return Table(
+        return EncodedTable(
             np.stack(plain, 1) if plain else np.zeros((n, 0), np.float32),
             positions=np.stack(positions, 1) if positions else None,
             n_bins=n_bins or None,

@@ -11,11 +11,11 @@ from sklearn.utils import metadata_routing
 from sklearn.utils._param_validation import Interval, Options, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
-from ..errors import Argument, DataError, Wording, placed
+from ..core.errors import Argument, DataError, Wording, placed
+from ..core.messages import warn
 from ..estimators.attributes import Attributes
 from ..estimators.lock import lock_of
 from ..kernels import InTraining
-from ..messages import warn
 from .columns import frames
 from .columns.kinds import ARGUMENTS
 from .encoder import MAX_HIDDEN, MAX_WIDTH

@@ -14,11 +14,12 @@ import numpy as np
 from sklearn.base import is_classifier
 
 from .. import losses
-from ..errors import Argument, DataError
+from ..core.errors import Argument, DataError
 from ..files import ModelFileError, json_values, kinds, safetensors
 from ..files.checks import check, check_mapping, is_count, is_finite
 from ..files.model import check_user_metadata
 from ..files.safetensors import parse_json, to_text
+from ..saving import class_of
 from .model import TableModel
 from .targets import Classes, Numbers
 
@@ -130,11 +131,8 @@ def _to_json(name, value):
 # ---- read ----
 
 
-def read(path, estimators):
+def read(path):
     """Return the estimator of a file.
-
-    estimators : sequence of classes
-        Those that a file can hold.
 
     Raises
     ------
@@ -143,14 +141,14 @@ def read(path, estimators):
         version.
     """
     with safetensors.reading(path) as reader, kinds.damage_refused("model"):
-        return _read(reader, {cls.__name__: cls for cls in estimators})
+        return _read(reader)
 
 
-def _read(reader, class_of):
+def _read(reader):
     metadata = reader.metadata
     kinds.check(metadata, FORMAT, VERSION)
     content = check_mapping(parse_json(metadata.get("model"), "model"), "model")
-    estimator = _estimator(content, class_of)
+    estimator = _estimator(content)
     fitted = check_mapping(content["fitted"], "fitted")
     n_columns, score, target_name = (
         fitted[name] for name in ("n_features_in_", "oof_score_", "_target_name")
@@ -174,14 +172,13 @@ def _read(reader, class_of):
     return estimator
 
 
-def _estimator(content, class_of):
+def _estimator(content):
     """Return an estimator that is not fitted."""
-    check(content["estimator"] in class_of, "estimator")
     parameters = dict(check_mapping(content["parameters"], "parameters"))
     if isinstance(parameters.get("loss"), dict):
         parameters["loss"] = losses.from_description(parameters["loss"])
     if isinstance(parameters.get("class_weight"), list):
         parameters["class_weight"] = dict(parameters["class_weight"])
-    estimator = class_of[content["estimator"]](**parameters)
+    estimator = class_of(FORMAT, content["estimator"])(**parameters)
     estimator._validate_params()
     return estimator

@@ -8,9 +8,9 @@ import numpy as np
 from sklearn.base import RegressorMixin
 from sklearn.utils.validation import check_is_fitted
 
+from ..core.validation import check_threads
 from ..estimators import intervals
 from ..losses import Loss, Poisson
-from ..validation import check_threads
 from .estimator import BaseTabular
 from .fitting.options import NumberTask
 

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
+from ..core.validation import check_count
 from ..losses import Poisson
-from ..validation import check_count
 from .targets import MIN_RATE
 
 

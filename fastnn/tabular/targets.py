@@ -7,11 +7,11 @@ import numpy as np
 from sklearn.utils.validation import check_array, column_or_1d
 
 from .. import functional, losses
-from ..errors import Argument, DataError
+from ..core.errors import Argument, DataError
+from ..core.validation import check_number
 from ..estimators.calibration import fit_temperature
 from ..files import json_values
 from ..files.checks import check, is_finite
-from ..validation import check_number
 from .columns.raw_columns import is_missing
 from .fitting import recipe
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..errors import Argument, DataError, Wording
+from ..core.errors import Argument, DataError, Wording
 from ..files.checks import check, check_mapping, is_count, is_finite
 
 MAX_FOLDS = 10_000

@@ -4,13 +4,13 @@ import numpy as np
 
 from .. import kernels, losses
 from ..callbacks import check_callbacks
-from ..input_table import check_inputs
-from ..validation import check_rng
+from ..core.state import resumed
+from ..core.validation import check_rng
+from ..encoded_table import check_inputs
 from .data import Data, n_held_out, of_validation
 from .options import FitOptions
 from .plan import Plan
 from .seeds import SpawnedSeed, spawn_seeds
-from .state import resumed
 
 
 class PerNetwork:

@@ -5,11 +5,12 @@ from typing import Any
 
 import numpy as np
 
-from .. import losses, sparse_rows
-from ..input_table import Table, check_inputs
+from .. import losses
+from ..core import sparse_rows
+from ..core.sparse_rows import block_rows, first_not_finite, is_sparse
+from ..core.validation import check_sample_weight, in_range
+from ..encoded_table import EncodedTable, check_inputs
 from ..kernels import Trainer
-from ..sparse_rows import block_rows, first_not_finite, is_sparse
-from ..validation import check_sample_weight, in_range
 
 
 @dataclass(eq=False, repr=False, slots=True)
@@ -18,7 +19,7 @@ class Data:
 
     Attributes
     ----------
-    X : ndarray (n, n_in), CSR matrix (n, n_in) or Table
+    X : ndarray (n, n_in), CSR matrix (n, n_in) or EncodedTable
     targets : ndarray
         As the kernel of the loss reads them; for a custom loss, as the user passed them.
     loss : losses.Loss
@@ -299,13 +300,13 @@ def of_validation(net, validation_data, loss, data):
         raise type(error)(f"validation_data: {error}") from None
     if isinstance(data, Data) and _layout(data.X) != _layout(validation.X):
         raise ValueError(
-            "X and the X of validation_data must be Tables of one layout, or none of them a Table"
+            "X and the X of validation_data must be EncodedTables of one layout, or none of them an EncodedTable"
         )
     return validation
 
 
 def _layout(X):
-    return X.layout if isinstance(X, Table) else None
+    return X.layout if isinstance(X, EncodedTable) else None
 
 
 def _is_finite(a):

@@ -5,9 +5,9 @@ from typing import Any
 
 import numpy as np
 
+from ..core.validation import describe_type
 from ..kernels import all_finite
 from ..losses import CustomLoss
-from ..validation import describe_type
 from .data import Data, is_sparse
 
 AGAIN = (
@@ -66,7 +66,7 @@ class RowGroups:
         if data.targets.dtype.hasobject:
             raise TypeError("y is an array of objects. Pass numbers.")
         arrays = {"sample_weight": data.sample_weight}
-        if isinstance(data.X, np.ndarray):  # a Table was checked when it was made
+        if isinstance(data.X, np.ndarray):  # an EncodedTable was checked when it was made
             arrays["X"] = data.X
         if not isinstance(self.loss, CustomLoss):  # which reads its own targets
             arrays["y"] = data.targets

@@ -2,10 +2,10 @@
 
 import time
 
+from ..core.state import DivergenceError
 from ..kernels import InTraining, TrainerQueue
 from .progress import PoolProgress
 from .session import SLICE_SECONDS
-from .state import DivergenceError
 
 TAIL = 4  # few networks are left: so many for each thread
 IN_ORDER_TAIL = 2  # the same for networks that end in order

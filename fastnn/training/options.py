@@ -5,7 +5,7 @@ from typing import Any
 
 from .. import optimizers
 from ..callbacks import EarlyStopping, find_early_stopping, resolve_callbacks
-from ..validation import check_count, check_number, check_threads
+from ..core.validation import check_count, check_number, check_threads
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False, repr=False)

@@ -5,11 +5,11 @@ from typing import Any
 
 import numpy as np
 
+from ..core.state import TrainingState, fresh, resumed
 from . import engines
 from .data import Data
 from .options import FitOptions
 from .session import Session
-from .state import TrainingState, fresh, resumed
 
 
 @dataclass(eq=False, repr=False, slots=True)

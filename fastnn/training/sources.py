@@ -1,6 +1,6 @@
 """The data that arguments of `MLP.fit` stand for: in memory, or read group by group."""
 
-from ..validation import check_count, is_names, is_path
+from ..core.validation import check_count, is_names, is_path
 from . import data
 from .groups import RowGroups, is_source
 from .stream import StreamedData

@@ -69,7 +69,7 @@ def test_a_checkpoint_checks_metadata_before_the_first_step(tmp_path, metadata, 
 
 def test_a_checkpoint_checks_its_state_before_the_first_step(tmp_path, monkeypatch):
     monkeypatch.setattr(safetensors, "MAX_HEADER", 600_000)
-    rates = fastnn.schedules.Table([0.1] * 50_000)
+    rates = fastnn.schedules.Rates([0.1] * 50_000)
     net = fastnn.MLP([2, 1], rng=0)
     before = net.params.copy()
     with pytest.raises(ValueError, match="the header of the file has"):

@@ -15,7 +15,7 @@ from cli_cases import FAST, write_csv
 from scale import scaled
 
 import fastnn
-from fastnn.messages import printable
+from fastnn.core.messages import printable
 
 pytest.importorskip("sklearn", reason="estimators need the extra sklearn")
 pytest.importorskip("pyarrow", reason="tables need the extra cli")

@@ -9,7 +9,7 @@ import pytest
 pa = pytest.importorskip("pyarrow", reason="the extra cli is not installed")
 import pyarrow.parquet as pq  # noqa: E402
 
-from fastnn.messages import printable  # noqa: E402
+from fastnn.core.messages import printable  # noqa: E402
 from fastnn.tables.files import TableError, locate, read, write  # noqa: E402
 from fastnn.tables.table_writer import to_text  # noqa: E402
 

@@ -11,7 +11,7 @@ import pytest
 
 pa = pytest.importorskip("pyarrow", reason="the extra cli is not installed")
 
-from fastnn.messages import did_you_mean  # noqa: E402
+from fastnn.core.messages import did_you_mean  # noqa: E402
 from fastnn.tables import TableError, convert_texts, find_suspicions, read  # noqa: E402
 from fastnn.tables.files import locate  # noqa: E402
 

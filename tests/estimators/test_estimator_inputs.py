@@ -15,8 +15,9 @@ from sklearn.datasets import load_diabetes, load_iris
 from sklearn.exceptions import NotFittedError
 from sklearn.preprocessing import scale
 
-from fastnn import MLPClassifier, MLPRegressor, sparse_rows
+from fastnn import MLPClassifier, MLPRegressor
 from fastnn.callbacks import Callback
+from fastnn.core import sparse_rows
 from fastnn.estimators import inputs
 from fastnn.schedules import ReduceOnPlateau, StepDecay
 from fastnn.training import session

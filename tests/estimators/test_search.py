@@ -84,7 +84,7 @@ CASES = {
     "plateau": dict(solver=Adam(schedules.ReduceOnPlateau(0.1, patience=1))),
     "decay": dict(schedule=schedules.ExponentialDecay(0.05, 0.9)),
     "cosine": dict(schedule=schedules.CosineDecay(0.05, 18)),
-    "table": dict(solver=Adam(schedules.Table([0.05 / (i + 1) for i in range(18)]))),
+    "table": dict(solver=Adam(schedules.Rates([0.05 / (i + 1) for i in range(18)]))),
     "steps": dict(schedule=schedules.StepDecay(0.05, every=30, unit="step")),
     "callback": dict(callbacks=[EarlyStopping(2)], learning_rate_init=0.05),
     "own callback": dict(callbacks=lambda net, history: history.n_epochs == 4),

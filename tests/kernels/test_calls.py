@@ -11,7 +11,7 @@ import pytest
 from checks import assert_same_bits
 
 import fastnn
-from fastnn import MLP, Table, kernels
+from fastnn import MLP, EncodedTable, kernels
 from fastnn.estimators import ensemble
 
 
@@ -101,7 +101,7 @@ PREDICTIONS = {
 }
 
 
-@pytest.mark.parametrize("inputs", [np.asarray, Table])
+@pytest.mark.parametrize("inputs", [np.asarray, EncodedTable])
 @pytest.mark.parametrize("name", PREDICTIONS)
 def test_ctrl_c_ends_predictions_of_other_threads(name, inputs):
     nets = [MLP([100, 512, 512, 1], rng=i) for i in range(2)]

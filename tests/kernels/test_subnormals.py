@@ -176,7 +176,7 @@ def test_updates_have_the_same_bits(dtype, name):
 @same_bits
 def test_tables_have_the_same_bits(dtype):
     rng = np.random.default_rng(0)
-    rows = fastnn.Table(
+    rows = fastnn.EncodedTable(
         normal((80, 3), dtype),
         rng.uniform(0, 4, (80, 2)),
         [4, 5],

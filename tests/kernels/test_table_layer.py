@@ -1,4 +1,4 @@
-"""The first layer on a Table: as fastnn.reference and the dense equivalent compute it, with the same
+"""The first layer on an EncodedTable: as fastnn.reference and the dense equivalent compute it, with the same
 bits on any number of threads and any instruction set."""
 
 from unittest import mock
@@ -9,7 +9,7 @@ from checks import assert_same_bits
 from table_cases import LAYOUTS, make_table, params_of, targets, to_reference
 
 import fastnn
-from fastnn import MLP, SGD, Adam, AdamW, Table, kernels, reference
+from fastnn import MLP, SGD, Adam, AdamW, EncodedTable, kernels, reference
 from fastnn.training import session
 
 # ---- the reference ----
@@ -93,7 +93,7 @@ def test_a_row_has_the_same_bits_in_any_batch(isa, dtype):
     for n in (1, 2, 63, 64, 300):
         assert_same_bits(net.forward(table[:n]), outputs[:n], f"{n} rows")
         assert_same_bits(net.forward(table[-n:], n_threads=2), outputs[-n:], f"last {n} rows")
-    with mock.patch("fastnn.threads.WORTH_SHARING", 0):
+    with mock.patch("fastnn.core.threads.WORTH_SHARING", 0):
         assert_same_bits(net.forward(table, n_threads=2), outputs)
 
 
@@ -212,8 +212,8 @@ def test_any_number_of_threads(isa, dtype, layout, batch, width):
 def test_rows_that_change_after_the_check(isa, dtype):
     positions = np.array([[0.5], [1.0], [2.5]], dtype)
     codes = np.array([[0], [1], [2]], np.int32)
-    table = Table(positions=positions, n_bins=3, codes=codes, n_levels=3, dtype=dtype)
-    valid = Table(
+    table = EncodedTable(positions=positions, n_bins=3, codes=codes, n_levels=3, dtype=dtype)
+    valid = EncodedTable(
         positions=[[0.0], [3.0], [0.0]], n_bins=3, codes=[[-1], [-1], [-1]], n_levels=3, dtype=dtype
     )
     positions[:] = [[-1e30], [np.inf], [np.nan]]
@@ -265,7 +265,7 @@ def test_the_compiled_code_checks_tables(dtype):
 
 
 def test_a_table_with_another_length_is_not_read(dtype):
-    class Longer(Table):
+    class Longer(EncodedTable):
         def __len__(self):
             return 300
 
@@ -298,7 +298,7 @@ def test_more_threads_than_a_trainer_has_memory_for(dtype):
 def test_a_large_column_of_levels(dtype):
     n, levels = 2000, 30_000
     codes = np.arange(n)[:, None] * 7 % levels
-    table = Table(codes=codes, n_levels=levels, dtype=dtype)
+    table = EncodedTable(codes=codes, n_levels=levels, dtype=dtype)
     y = targets(n).astype(dtype)
     net = MLP([levels, 4, 1], dtype=dtype, rng=0)
     before = net.weights[0].copy()

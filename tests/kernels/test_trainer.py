@@ -74,7 +74,7 @@ def test_an_extension_of_another_build_is_refused(monkeypatch, isa):
         ctypes.py_object,
         (ctypes.c_void_p, ctypes.c_char_p, ctypes.c_void_p),
     )
-    memory, name = ctypes.create_string_buffer(1000), b"fastnn.Table 0123456789abcdef"
+    memory, name = ctypes.create_string_buffer(1000), b"fastnn.EncodedTable 0123456789abcdef"
     other = SimpleNamespace(__file__="other.so", capsule=new(ctypes.addressof(memory), name, None))
     other.table = other.capsule
     monkeypatch.setattr(kernels.importlib, "import_module", lambda _: other)

@@ -8,8 +8,9 @@ import pytest
 from checks import assert_same_bits, training_state
 
 import fastnn
-from fastnn import MLP, reference, threads
+from fastnn import MLP, reference
 from fastnn.activations import ACTIVATIONS, HIDDEN
+from fastnn.core import threads
 from fastnn.initializers import FOR_ACTIVATION, glorot_uniform
 
 CLONES = {

@@ -18,13 +18,13 @@ from fastnn.schedules import (
     ExponentialDecay,
     OneCycle,
     Plateau,
+    Rates,
     ReduceOnPlateau,
     StepDecay,
-    Table,
 )
 
 EXAMPLES = [
-    Table((0.1, 0.3, 0.2), "step"),
+    Rates((0.1, 0.3, 0.2), "step"),
     StepDecay(0.1, 3, 0.5, "step"),
     ExponentialDecay(0.1, 0.9),
     CosineDecay(0.1, 30, 3, 1e-4),
@@ -270,16 +270,16 @@ def test_malformed_descriptions(value, error, message):
 )
 def test_invalid_tables_are_refused(settings, message):
     with pytest.raises(ValueError, match=message):
-        Table(**settings)
+        Rates(**settings)
 
 
 def test_a_table_copies_its_rates():
     rates = np.array([0.5, 0.25])
-    table = Table(rates)
+    table = Rates(rates)
     rates[:] = 9
     assert table.rates == (0.5, 0.25) and type(table.rates[0]) is float and table(1) == 0.25
-    assert table == Table([0.5, 0.25]) != Table([0.5, 0.125]) and hash(table) == hash(
-        Table((0.5, 0.25))
+    assert table == Rates([0.5, 0.25]) != Rates([0.5, 0.125]) and hash(table) == hash(
+        Rates((0.5, 0.25))
     )
     with pytest.raises(dataclasses.FrozenInstanceError):
         table.rates = (1.0,)
@@ -293,7 +293,7 @@ def test_training_uses_the_rates_of_a_table(unit):
     tabled.fit(
         X,
         X[:, 0],
-        optimizer=fastnn.SGD(Table(rates, unit), momentum=0.5),
+        optimizer=fastnn.SGD(Rates(rates, unit), momentum=0.5),
         epochs=7,
         batch_size=60 if unit == "step" else 20,
     )
@@ -312,7 +312,7 @@ def test_a_trainer_keeps_its_table_alive():
     ends = []
     for spoil in (False, True):
         net = fastnn.MLP([3, 1], rng=0)
-        settings = fastnn.SGD(Table([0.1] * 5000, "step")).to_kernel()
+        settings = fastnn.SGD(Rates([0.1] * 5000, "step")).to_kernel()
         freed = settings["rate"]["rates"].size
         trainer = kernels.Trainer(
             net,
@@ -323,7 +323,7 @@ def test_a_trainer_keeps_its_table_alive():
             optimizer=settings,
         )
         if spoil:
-            trainer.set_optimizer(fastnn.SGD(Table([0.1] * 5000, "step")).to_kernel())
+            trainer.set_optimizer(fastnn.SGD(Rates([0.1] * 5000, "step")).to_kernel())
             settings["rate"]["rates"] = None
             others = [
                 np.full(freed, 1e9) for _ in range(20)
@@ -338,7 +338,7 @@ def test_a_trainer_keeps_its_table_alive():
 
 
 def test_invalid_kernel_tables_are_refused():
-    settings = fastnn.SGD(Table([0.1, 0.2], "step")).to_kernel()
+    settings = fastnn.SGD(Rates([0.1, 0.2], "step")).to_kernel()
     with pytest.raises(ValueError, match="An update takes one learning rate"):
         kernels.packed(settings)
     assert [

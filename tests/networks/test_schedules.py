@@ -18,9 +18,9 @@ from fastnn.schedules import (
     CosineDecay,
     ExponentialDecay,
     OneCycle,
+    Rates,
     ReduceOnPlateau,
     StepDecay,
-    Table,
 )
 
 TIMES = [*range(60), 99, 100, 101, 1000, 10**6, 2**40]
@@ -61,9 +61,9 @@ def table(t, rates):
 
 
 CASES = [
-    (Table, table, dict(rates=[0.4])),
-    (Table, table, dict(rates=(0.4, 0.0, 0.3, 0.1))),
-    (Table, table, dict(rates=np.linspace(0.1, 0.2, 70))),
+    (Rates, table, dict(rates=[0.4])),
+    (Rates, table, dict(rates=(0.4, 0.0, 0.3, 0.1))),
+    (Rates, table, dict(rates=np.linspace(0.1, 0.2, 70))),
     (StepDecay, step_decay, dict(lr=0.4, every=10)),
     (StepDecay, step_decay, dict(lr=0.4, every=1, factor=0.5)),
     (StepDecay, step_decay, dict(lr=0.4, every=7, factor=1)),
@@ -92,7 +92,7 @@ CASES = [
     (OneCycle, one_cycle, dict(max_lr=0.4, duration=1, pct_start=1)),
 ]
 EXAMPLES = [
-    Table((0.1, 0.3, 0.2), "step"),
+    Rates((0.1, 0.3, 0.2), "step"),
     StepDecay(0.1, 3, 0.5, "step"),
     ExponentialDecay(0.1, 0.9),
     CosineDecay(0.1, 30, 3, 1e-4),

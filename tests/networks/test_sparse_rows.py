@@ -5,8 +5,8 @@ import pytest
 from checks import assert_same_bits
 
 import fastnn
-from fastnn import sparse_rows
-from fastnn.training.state import DivergenceError
+from fastnn.core import sparse_rows
+from fastnn.core.state import DivergenceError
 
 sparse = pytest.importorskip("scipy.sparse", reason="sparse rows need SciPy")
 

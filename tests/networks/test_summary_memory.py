@@ -9,8 +9,8 @@ import pytest
 
 import fastnn
 from fastnn import summary
+from fastnn.core.state import fresh
 from fastnn.training.data import Data
-from fastnn.training.state import fresh
 
 PAGE = 4096
 

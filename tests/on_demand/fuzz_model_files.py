@@ -17,8 +17,8 @@ from pathlib import Path
 
 import atheris
 
-with atheris.instrument_imports(include=["fastnn.files", "fastnn.mlp", "fastnn.collections"]):
-    from fastnn import collections
+with atheris.instrument_imports(include=["fastnn.files", "fastnn.mlp", "fastnn.saving"]):
+    from fastnn import saving
     from fastnn.files import collection, model
     from fastnn.files.safetensors import Reader
 
@@ -75,7 +75,7 @@ def read_network(content):
 def read_collection(content):
     entries = collection._read(Reader(io.BytesIO(content), len(content)))[0]
     for entry in entries:
-        collections._network(entry, np.random.SeedSequence(0))
+        saving._network(entry, np.random.SeedSequence(0))
 
 
 def mutate(content, max_size, seed):

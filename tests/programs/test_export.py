@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import fastnn
-from fastnn import MLP, Table, export
+from fastnn import MLP, EncodedTable, export
 from fastnn.export import cells
 from fastnn.export.description import labels
 
@@ -32,7 +32,7 @@ def test_networks_need_no_scikit_learn(write, path):
 import sys
 sys.modules["sklearn"] = None
 import fastnn
-table = fastnn.Table(codes=[[1]], n_levels=3)
+table = fastnn.EncodedTable(codes=[[1]], n_levels=3)
 fastnn.export.{write.__name__}(fastnn.MLP([3, 1]), {str(path)!r}, layout=table.layout)
 try:
     fastnn.export.{write.__name__}("model", {str(path)!r})
@@ -87,13 +87,13 @@ def test_estimators_that_are_not_fitted(write, path):
 
 
 def test_layouts(write, path):
-    table = Table(codes=[[1]], n_levels=3)
+    table = EncodedTable(codes=[[1]], n_levels=3)
     with pytest.raises(
-        TypeError, match=r"layout must be the layout .* got Table\. Pass table\.layout\."
+        TypeError, match=r"layout must be the layout .* got EncodedTable\. Pass table\.layout\."
     ):
         write(MLP([3, 1]), path, layout=table)
     with pytest.raises(
-        TypeError, match=r"layout must be the layout of a fastnn\.Table, got int\.$"
+        TypeError, match=r"layout must be the layout of a fastnn\.EncodedTable, got int\.$"
     ):
         write(MLP([3, 1]), path, layout=3)
     with pytest.raises(ValueError, match=r"stands for 3 inputs, but the network expects 4"):
@@ -160,7 +160,7 @@ def test_labels():
 
 def test_cells_give_what_dense_inputs_give():
     rng = np.random.default_rng(0)
-    table = Table(
+    table = EncodedTable(
         numbers=rng.normal(size=(9, 1)),
         positions=rng.uniform(0, 3, (9, 2)),
         n_bins=[3, 4],

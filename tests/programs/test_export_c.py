@@ -13,7 +13,7 @@ from export_cases import assert_close
 from places import DOCS
 
 import fastnn
-from fastnn import Table, export
+from fastnn import EncodedTable, export
 from fastnn.export.c99 import text
 
 needs_gcc = pytest.mark.skipif(c_program.GCC is None, reason="gcc is not installed")
@@ -22,7 +22,7 @@ BUILDS = {"O2": ["-O2"], "sanitized": c_program.SANITIZED}
 
 def rows_of(case):
     """The rows of a case as the exported function takes them."""
-    if isinstance(case.X, Table):
+    if isinstance(case.X, EncodedTable):
         parts = [p for p in (case.X.numbers, case.X.positions, case.X.codes) if p.shape[1]]
         return Rows(list(zip(*parts)), "float" if case.X.dtype == np.float32 else "double")
     if hasattr(case.model, "columns_"):
@@ -124,7 +124,7 @@ def test_the_number_of_an_invalid_input_is_returned(tmp_path):
     export.c(net, tmp_path / "dense.c")
     X = np.zeros((4, 3), "float32")
     X[1, 0], X[2, 2], X[3, 1] = np.nan, np.inf, -np.inf
-    table = Table(numbers=[[0.0]], positions=[[0.5, 0.5]], n_bins=3, codes=[[0]], n_levels=4)
+    table = EncodedTable(numbers=[[0.0]], positions=[[0.5, 0.5]], n_bins=3, codes=[[0]], n_levels=4)
     net = fastnn.MLP([table.n_inputs, 1], rng=0)
     export.c(net, tmp_path / "cells.c", layout=table.layout)
     good = [np.float32(0)], np.float32([0, 3]), [3]

@@ -23,7 +23,7 @@ def session(path, case):
 
 def feeds(case):
     """The inputs of a case by name."""
-    if isinstance(case.X, fastnn.Table):
+    if isinstance(case.X, fastnn.EncodedTable):
         table = case.X.astype("float32")
         parts = dict(numbers=table.numbers, positions=table.positions, codes=table.codes)
         return {name: part for name, part in parts.items() if part.shape[1]}

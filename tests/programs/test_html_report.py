@@ -89,7 +89,7 @@ def test_elements_escape_texts_and_attributes():
     ],
 )
 def test_curves_of_short_and_diverged_trainings_are_drawn(loss, val_loss):
-    history = fastnn.training.state.History(loss, val_loss)
+    history = fastnn.core.state.History(loss, val_loss)
     figure = training._curve_chart(0, 2, 0.5, [history, None, history])
     source = elements.to_html(figure)
     assert "Configuration 1 of 2" in source and "50 % of the prediction" in source

@@ -20,7 +20,7 @@ from data_error_cases import CASES
 import fastnn
 from fastnn import TabularClassifier
 from fastnn.cli.words import OPTIONS, CommandWords
-from fastnn.errors import Argument, DataError, Message, Row, Wording, placed
+from fastnn.core.errors import Argument, DataError, Message, Row, Wording, placed
 from fastnn.tables import TableError
 from fastnn.tabular.columns.column import KindError
 from fastnn.tabular.fitting.budget import TooLargeError

@@ -69,10 +69,10 @@ SIGNATURES = {
     fastnn.MLPClassifier.to_sklearn: "(self)",
     fastnn.from_sklearn: "(estimator)",
     fastnn.load: "(path)",
-    fastnn.Table: "(numbers=None, positions=None, n_bins=None, position_scale=1.0, codes=None, n_levels=None, code_scale=1.0, "
+    fastnn.EncodedTable: "(numbers=None, positions=None, n_bins=None, position_scale=1.0, codes=None, n_levels=None, code_scale=1.0, "
     "dtype=<class 'numpy.float32'>)",
-    fastnn.Table.to_dense: "(self)",
-    fastnn.Table.astype: "(self, dtype, copy=True)",
+    fastnn.EncodedTable.to_dense: "(self)",
+    fastnn.EncodedTable.astype: "(self, dtype, copy=True)",
     fastnn.export.c: "(model, path, name=None, layout=None)",
     fastnn.export.onnx: "(model, path, layout=None)",
     fastnn.show_config: "()",
@@ -105,9 +105,9 @@ def test_settings_of_an_optimizer(name):
 
 def test_every_public_name_is_one_that_was_decided():
     names = (
-        "MLP LBFGS EarlyStopping Checkpoint DivergenceError History ModelFileError "
+        "MLP LBFGS EarlyStopping Checkpoint DataError DivergenceError History ModelFileError "
         "__version__ callbacks export fit_many forward_many functional initializers kernels load "
-        "load_many losses optimizers reference save_many schedules show_config Table"
+        "load_many losses optimizers reference save_many schedules show_config EncodedTable"
     )
     assert set(fastnn.__all__) == {*names.split(), *cases.SETTINGS}
     assert all(hasattr(fastnn, name) for name in fastnn.__all__) and fastnn.reference is reference

@@ -18,7 +18,7 @@ class Case:
     Attributes
     ----------
     model : object
-    X : ndarray, Table or DataFrame
+    X : ndarray, EncodedTable or DataFrame
     expected : ndarray (n, n_outputs)
     labels : ndarray (n,) or None
         The predicted classes.
@@ -77,7 +77,7 @@ def networks():
 
 
 def tables(rng, dtype):
-    """{name: Table}: all kinds of cells, and each kind alone."""
+    """{name: EncodedTable}: all kinds of cells, and each kind alone."""
     n = 30
     numbers = dict(numbers=rng.normal(size=(n, 2)))
     positions = rng.uniform(0, 5, (n, 3))
@@ -86,9 +86,9 @@ def tables(rng, dtype):
     positions = dict(positions=positions, n_bins=[5, 6, 1], position_scale=[0.5, 1, 2])
     codes = dict(codes=rng.integers(-1, 4, (n, 2)), n_levels=[4, 7], code_scale=[1.5, 1])
     return {
-        "cells": fastnn.Table(**numbers, **positions, **codes, dtype=dtype),
-        "positions": fastnn.Table(**positions, dtype=dtype),
-        "codes": fastnn.Table(**codes, dtype=dtype),
+        "cells": fastnn.EncodedTable(**numbers, **positions, **codes, dtype=dtype),
+        "positions": fastnn.EncodedTable(**positions, dtype=dtype),
+        "codes": fastnn.EncodedTable(**codes, dtype=dtype),
     }
 
 

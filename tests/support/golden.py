@@ -163,8 +163,8 @@ OPTIMIZERS = {
     "exponential decay": fastnn.Adam(schedules.ExponentialDecay(0.05, 0.9, unit="step")),
     "cosine": fastnn.SGD(schedules.CosineDecay(0.05, 10, warmup=3, unit="step")),
     "one cycle": fastnn.SGD(schedules.OneCycle(0.1, 11)),
-    "table by epoch": fastnn.Adam(schedules.Table([0.05, 0.01])),
-    "table by step": fastnn.SGD(schedules.Table([0.1, 0.05, 0.2, 0.0, 0.02], unit="step")),
+    "table by epoch": fastnn.Adam(schedules.Rates([0.05, 0.01])),
+    "table by step": fastnn.SGD(schedules.Rates([0.1, 0.05, 0.2, 0.0, 0.02], unit="step")),
     "plateau": fastnn.SGD(schedules.ReduceOnPlateau(0.1, patience=0, min_delta=0.5)),
 }
 OPTIMIZERS |= {
@@ -298,7 +298,7 @@ def _of_table(dtype, columns, hidden, batch, n_threads, network_options=None, **
 
     def run():
         n = 500
-        table = fastnn.Table(
+        table = fastnn.EncodedTable(
             numbers((n, d), 1),
             (numbers((n, len(bins)), 2) / 2 + 0.5) * np.array(bins),
             bins,

@@ -4,7 +4,7 @@ import functools
 
 import numpy as np
 
-from fastnn import Table, reference
+from fastnn import EncodedTable, reference
 
 # numbers, bins of each column of positions, levels of each column of codes. 1,100 levels are three
 # pieces of phase B.
@@ -26,7 +26,7 @@ def make_table(layout="all", n=300, seed=1, dtype="float64"):
     if n > 2:
         positions[0], positions[1] = 0, bins
     codes = np.stack([rng.integers(-1, k, n) for k in levels], 1) if levels else None
-    return Table(
+    return EncodedTable(
         rng.normal(size=(n, d)),
         positions,
         bins,
@@ -40,7 +40,7 @@ def make_table(layout="all", n=300, seed=1, dtype="float64"):
 
 def to_reference(table):
     layout = table.layout
-    return reference.Table(
+    return reference.EncodedTable(
         table.numbers,
         table.positions,
         layout.n_bins,

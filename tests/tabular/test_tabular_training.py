@@ -9,7 +9,7 @@ pytest.importorskip("sklearn", reason="estimators for tables need the extra skle
 
 from checks import assert_same_bits
 
-from fastnn import MLP, EarlyStopping, Table
+from fastnn import MLP, EarlyStopping, EncodedTable
 from fastnn.tabular.encoder import Settings
 from fastnn.tabular.fitting import recipe, training
 from fastnn.tabular.targets import Classes, Numbers
@@ -62,7 +62,7 @@ def test_snapshots_are_those_of_two_fits(monitor, epochs, queued, monkeypatch, q
         net = MLP([3, 32, targets.n_out], "silu", targets.output, rng=seed, dropout=dropout)
         recipe.init(net, np.random.default_rng(seed))
         c = replace(CONFIGURATION, monitor=monitor)
-        jobs.append(training.Job(c, seed, Table(X), ROWS, HELD_OUT, net, []))
+        jobs.append(training.Job(c, seed, EncodedTable(X), ROWS, HELD_OUT, net, []))
     expected = [by_two_fits(job.net.copy(), y, targets, epochs, monitor) for job in jobs]
     if monitor == "loss" and epochs == 100:
         first, second = (net.state.best for net in expected[0])
@@ -79,7 +79,7 @@ def test_one_epoch_is_both_snapshots(quick_recipe):
     """A file needs as many networks for each fold, and a fold can have one epoch more."""
     quick_recipe(1)
     targets = Numbers.fit("mse", X[:, 0].astype(float))
-    job = training.Job(CONFIGURATION, 0, Table(X), ROWS, HELD_OUT, MLP([3, 4, 1], rng=0), [])
+    job = training.Job(CONFIGURATION, 0, EncodedTable(X), ROWS, HELD_OUT, MLP([3, 4, 1], rng=0), [])
     training.train([job], setup(targets.encode(X[:, 0]), targets, 4))
     early, net = job.networks
     assert net is job.net and early is not net and net.state is None
@@ -91,7 +91,7 @@ def test_networks_that_diverge_keep_their_last_finite_parameters(quick_recipe, m
     adam = recipe.optimizer(CONFIGURATION, False, 4, 250, 10)
     monkeypatch.setattr(recipe, "optimizer", lambda *args: replace(adam, lr=1e30))
     targets = Numbers.fit("mse", X[:, 0].astype(float))
-    job = training.Job(CONFIGURATION, 0, Table(X), ROWS, HELD_OUT, MLP([3, 4, 1], rng=0), [])
+    job = training.Job(CONFIGURATION, 0, EncodedTable(X), ROWS, HELD_OUT, MLP([3, 4, 1], rng=0), [])
     ended = []
     training.train([job], setup(targets.encode(X[:, 0]), targets, 4), ended.append)
     assert ended == [job] and len(job.networks) == 2
@@ -105,6 +105,6 @@ def test_other_errors_of_training_are_raised(quick_recipe, monkeypatch):
 
     monkeypatch.setattr(training.TwoPartSession, "end_slice", fail)
     targets = Numbers.fit("mse", X[:, 0].astype(float))
-    job = training.Job(CONFIGURATION, 0, Table(X), ROWS, HELD_OUT, MLP([3, 4, 1], rng=0), [])
+    job = training.Job(CONFIGURATION, 0, EncodedTable(X), ROWS, HELD_OUT, MLP([3, 4, 1], rng=0), [])
     with pytest.raises(ZeroDivisionError):
         training.train([job], setup(targets.encode(X[:, 0]), targets, 4))

@@ -38,7 +38,7 @@ def threads_for_any_work(monkeypatch, tmp_path):
     ):
         monkeypatch.setattr(f"fastnn.{module}.check_threads", lambda n: n)
     monkeypatch.setattr(kernels, "WORTH_SHARING", 0)
-    monkeypatch.setattr("fastnn.threads.WORTH_SHARING", 0)
+    monkeypatch.setattr("fastnn.core.threads.WORTH_SHARING", 0)
     monkeypatch.setattr(session, "SLICE_SECONDS", 1e-9)  # a slice is a step
     monkeypatch.chdir(tmp_path)
 

@@ -6,7 +6,7 @@ import pytest
 CODE = """
 import sys, numpy as np, fastnn
 from scipy.sparse import csr_array
-from fastnn import MLP, Table
+from fastnn import MLP, EncodedTable
 
 random = np.random.default_rng(0)
 X = random.normal(size=(500, 5)).astype("float32")
@@ -41,12 +41,12 @@ def labels(change):
 
 def codes(change):
     codes = random.integers(3, size=(500, 2)).astype(np.int32)
-    table = Table(codes=codes, n_levels=3)
+    table = EncodedTable(codes=codes, n_levels=3)
     MLP([6, 8, 1], rng=0).fit(table, y, epochs=5, callbacks=change(codes))
 
 def positions(change):
     positions = random.random((500, 2)).astype("float32")
-    table = Table(positions=positions, n_bins=3)
+    table = EncodedTable(positions=positions, n_bins=3)
     MLP([6, 8, 1], rng=0).fit(table, y, epochs=5, callbacks=change(positions))
 
 def sparse(part, change, shuffle=True):

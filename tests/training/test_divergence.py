@@ -171,7 +171,7 @@ def test_a_stop_within_an_epoch_does_not_keep_parameters_that_overflowed(monkeyp
     for large in range(20, 200):  # the first slice ends after one of these steps
         net = MLP([1, 1], rng=0)
         start = net.params.copy()
-        rates = fastnn.schedules.Table([1e-3] * large + [1e39], unit="step")
+        rates = fastnn.schedules.Rates([1e-3] * large + [1e39], unit="step")
         with contextlib.suppress(DivergenceError):
             net.fit(X, y, "mae", SGD(rates), epochs=3, batch_size=1, callbacks=Stop())
         stopped.append(net.history.stop_reason)

@@ -243,8 +243,8 @@ SCHEDULES = [
     schedules.CosineDecay(0.1, 12, 3, 0.01, unit="step"),
     schedules.OneCycle(0.1, 20),
     schedules.OneCycle(0.1, 4, unit="epoch"),
-    schedules.Table([0.1, 0.02, 0.05]),
-    schedules.Table(np.linspace(0.1, 0.01, 13), unit="step"),
+    schedules.Rates([0.1, 0.02, 0.05]),
+    schedules.Rates(np.linspace(0.1, 0.01, 13), unit="step"),
 ]
 
 

@@ -10,7 +10,8 @@ from scale import step
 from scipy.sparse import csr_array
 
 import fastnn
-from fastnn import MLP, SGD, Adam, EarlyStopping, sparse_rows
+from fastnn import MLP, SGD, Adam, EarlyStopping
+from fastnn.core import sparse_rows
 from fastnn.schedules import ReduceOnPlateau
 
 RNG = np.random.default_rng(0)

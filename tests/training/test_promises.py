@@ -43,9 +43,9 @@ from fastnn.schedules import (
     CosineDecay,
     ExponentialDecay,
     OneCycle,
+    Rates,
     ReduceOnPlateau,
     StepDecay,
-    Table,
 )
 from fastnn.training import session
 from fastnn.training.data import Data
@@ -114,8 +114,8 @@ SCHEDULES = [
     ExponentialDecay(0.05, 0.9, unit="step"),
     CosineDecay(0.05, 10, warmup=3, unit="step"),
     OneCycle(0.1, 11),
-    Table([0.1, 0.02]),
-    Table([0.05, 0.1, 0.0, 0.02], unit="step"),
+    Rates([0.1, 0.02]),
+    Rates([0.05, 0.1, 0.0, 0.02], unit="step"),
 ]
 widths = st.one_of(st.integers(1, 40), st.sampled_from([1, 8, 15, 16, 17, 32, 33, 64, 70]))
 

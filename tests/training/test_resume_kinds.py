@@ -11,7 +11,8 @@ from checks import assert_same_bits, training_state
 from scipy.sparse import csr_array
 
 import fastnn
-from fastnn import MLP, SGD, Adam, Table, sparse_rows
+from fastnn import MLP, SGD, Adam, EncodedTable
+from fastnn.core import sparse_rows
 from fastnn.files import json_values
 
 N, BATCH = 96, 8
@@ -34,7 +35,7 @@ def fit_selected(net, X, y, **options):
 KINDS = {
     "memory": lambda net, X, y, **options: net.fit(X, y, **options),
     "selected": fit_selected,
-    "table": lambda net, X, y, **options: net.fit(Table(X), y, **options),
+    "table": lambda net, X, y, **options: net.fit(EncodedTable(X), y, **options),
     "sparse": lambda net, X, y, **options: net.fit(csr_array(X), y, **options),
     "groups": lambda net, X, y, **options: net.fit(groups(X, y), **options),
     "windows": lambda net, X, y, **options: net.fit(groups(X, y), window=40, **options),

@@ -7,7 +7,7 @@ from checks import assert_finite, assert_same_bits
 import fastnn
 from fastnn import MLP
 from fastnn import functional as F
-from fastnn.validation import in_range
+from fastnn.core.validation import in_range
 
 RNG = np.random.default_rng(3)
 X, y, WEIGHT = RNG.normal(size=(40, 3)), RNG.normal(size=40), RNG.integers(1, 5, 40).astype(float)

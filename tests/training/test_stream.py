@@ -12,7 +12,7 @@ from scale import scaled
 from scipy.sparse import csr_array
 
 import fastnn
-from fastnn import MLP, SGD, Adam, EarlyStopping, Lion, Table, reference
+from fastnn import MLP, SGD, Adam, EarlyStopping, EncodedTable, Lion, reference
 from fastnn.callbacks import Callback
 from fastnn.schedules import ExponentialDecay, ReduceOnPlateau
 from fastnn.training import stream
@@ -117,7 +117,7 @@ def test_classes_give_the_bits_of_rows_in_memory(options, weighted):
 
 
 def test_tables_give_the_bits_of_a_table_in_memory():
-    table = Table(X[:, :1], abs(X[:, 1:2]).clip(0, 3), 3, codes=CLASSES[:, None], n_levels=3)
+    table = EncodedTable(X[:, :1], abs(X[:, 1:2]).clip(0, 3), 3, codes=CLASSES[:, None], n_levels=3)
     nets = [MLP([table.n_inputs, 4, 1], rng=0) for _ in range(2)]
     nets[0].fit(table, Y[:, 0], epochs=3)
     nets[1].fit([(table[:123], Y[:123, 0]), (table[123:], Y[123:, 0])], epochs=3)
@@ -480,7 +480,7 @@ def test_a_bad_group_is_named_and_the_steps_before_it_are_kept(group, message):
 
 
 def test_groups_of_different_kinds():
-    table = Table(X)
+    table = EncodedTable(X)
     for second, message in [
         ((X, Y), "X is an array, but was TableLayout.* in the first group"),
         ((table, Y, WEIGHT), "sample_weight is given, but was missing in the first group"),

@@ -1,4 +1,4 @@
-"""Training on a Table: as in fastnn.reference, and as with dense inputs."""
+"""Training on an EncodedTable: as in fastnn.reference, and as with dense inputs."""
 
 import numpy as np
 import pytest

@@ -17,7 +17,8 @@ from checks import assert_same_bits, training_state
 from scale import SCALE, scaled
 
 import fastnn
-from fastnn import MLP, SGD, Adam, AdamW, threads
+from fastnn import MLP, SGD, Adam, AdamW
+from fastnn.core import threads
 from fastnn.kernels import Loss, Stop, Trainer
 
 

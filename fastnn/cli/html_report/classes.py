@@ -3,7 +3,7 @@
 import numpy as np
 
 from ... import plotting
-from ...messages import printable
+from ...core.messages import printable
 from .charts import chart, charts
 from .elements import element, name, paragraph, scrolling, section, table
 

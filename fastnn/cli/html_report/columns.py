@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ...messages import printable
+from ...core.messages import printable
 from ...tables.texts import is_missing_mark
 from ..report import format_number
 

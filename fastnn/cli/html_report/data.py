@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ...messages import plural
+from ...core.messages import plural
 from ..report import describe_target, format_number, short_path
 from .columns import format_share, summarize
 from .elements import bullets, element, name, pairs, paragraph, section, table

@@ -5,7 +5,7 @@ They are elements of `xml.etree`, which escapes all texts and attributes when th
 
 from xml.etree import ElementTree
 
-from ...messages import printable
+from ...core.messages import printable
 
 MAX_NAME = 60  # characters of a name in a table
 LONG = 100_000  # characters of any other text

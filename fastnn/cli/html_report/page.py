@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from ...core.messages import plural
 from ...files.replacing import replacing
-from ...messages import plural
 from ..report import describe_target, short_path
 from .classes import classes_section
 from .data import data_section, importances_section, suspects_section, warnings_section

@@ -1,6 +1,6 @@
 """The sections with the scores beside those of the baseline."""
 
-from ...messages import plural
+from ...core.messages import plural
 from ..report import explain_no_better, format_error, is_better_than_baseline
 from .columns import format_share
 from .elements import name, paragraph, section, table

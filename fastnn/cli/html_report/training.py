@@ -7,7 +7,7 @@ import shlex
 import numpy as np
 
 from ... import kernels
-from ...messages import plural
+from ...core.messages import plural
 from ...plotting.theme import CLASS_COLORS
 from ..display import format_duration
 from ..info import installed_version

@@ -1,4 +1,4 @@
-"""The cells of a row of a Table as C99 source: their struct, checks, and the first layer."""
+"""The cells of a row of an EncodedTable as C99 source: their struct, checks, and the first layer."""
 
 from .. import cells
 from . import text

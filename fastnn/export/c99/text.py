@@ -6,7 +6,7 @@ from string import Template
 
 import numpy as np
 
-from ...errors import Argument, DataError
+from ...core.errors import Argument, DataError
 
 KEYWORDS = frozenset(
     "auto break case char const continue default do double else enum extern float for goto if inline "

@@ -6,7 +6,7 @@ from .builder import number
 
 
 def dense(g, cells, layout):
-    """Return the inputs of networks, (n, n_inputs), as `Table.to_dense` does.
+    """Return the inputs of networks, (n, n_inputs), as `EncodedTable.to_dense` does.
 
     Parameters
     ----------

@@ -4,7 +4,7 @@ import ast
 
 import numpy as np
 
-from ...errors import DataError, Wording
+from ...core.errors import DataError, Wording
 from .builder import number
 
 #: The operators of each activation, of its input z and of constants.

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ...messages import has_lone_surrogate, printable
+from ...core.messages import has_lone_surrogate, printable
 from . import cells, columns, layers, outputs
 from .builder import Graph, number
 

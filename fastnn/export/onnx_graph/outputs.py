@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ...errors import DataError, Wording
+from ...core.errors import DataError, Wording
 from ..description import labels
 from .builder import number
 

@@ -5,7 +5,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from ...messages import printable
+from ...core.messages import printable
 from ...tables.texts import first_other_text, is_missing_mark, parse_date
 from .column import MIN_COUNT, CategoryFeature, Column, Contents, where_present
 from .raw_columns import to_texts

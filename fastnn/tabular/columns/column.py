@@ -5,8 +5,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from ...errors import DataError
-from ...messages import printable
+from ...core.errors import DataError
+from ...core.messages import printable
 from ...tables.texts import is_missing_mark
 
 MIN_SPREAD, MAX_SPREAD = 1e-300, 1e305  # of the values of a number

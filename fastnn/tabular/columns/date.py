@@ -5,8 +5,8 @@ from typing import ClassVar
 
 import numpy as np
 
-from ...errors import DataError
-from ...messages import printable
+from ...core.errors import DataError
+from ...core.messages import printable
 from ...tables import texts
 from ...tables.dates import COMPACT, FORMATS
 from ...tables.texts import parse_date

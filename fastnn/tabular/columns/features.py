@@ -4,7 +4,7 @@ from dataclasses import asdict
 
 import numpy as np
 
-from ...errors import DataError, Wording
+from ...core.errors import DataError, Wording
 from ...files.checks import check, check_mapping, is_count
 from . import kinds
 from .column import CategoryFeature, NumberFeature

@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from ...errors import Argument, DataError
-from ...messages import did_you_mean, printable, warn
+from ...core.errors import Argument, DataError
+from ...core.messages import did_you_mean, printable, warn
+from ...core.validation import describe_type, is_path
 from ...tables import files, parquet_files
-from ...validation import describe_type, is_path
 from . import raw_columns
 from .raw_columns import from_chunks, from_series, from_vector
 

@@ -4,9 +4,9 @@ from numbers import Integral
 
 import numpy as np
 
-from ...errors import Argument, DataError
+from ...core.errors import Argument, DataError
+from ...core.messages import did_you_mean
 from ...files.checks import check
-from ...messages import did_you_mean
 from ...tables.texts import is_missing_mark
 from .category import Category
 from .date import Date

@@ -4,7 +4,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from ...errors import DataError, Wording
+from ...core.errors import DataError, Wording
 from ...tables import texts
 from .column import Numeric, parse_levels, parse_texts
 

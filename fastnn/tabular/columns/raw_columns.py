@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from ...errors import Argument, DataError
+from ...core.errors import Argument, DataError
 from ...tables import files
 
 #: Types of values that a column cannot hold.

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from ...errors import Argument, DataError, Wording
+from ...core.errors import Argument, DataError, Wording
 from ...many import fit_many
 from ...tables import memory
 from ..model import mean_output

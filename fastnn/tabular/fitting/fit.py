@@ -8,9 +8,9 @@ import numpy as np
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import _check_sample_weight
 
-from ...errors import Argument, DataError
-from ...messages import plural
-from ...validation import check_threads
+from ...core.errors import Argument, DataError
+from ...core.messages import plural
+from ...core.validation import check_threads
 from ..columns.features import NO_COLUMN, Features
 from ..encoder import Encoder, Scaling
 from ..large import large_table

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ...input_table import table_of
+from ...encoded_table import table_of
 from .rows import sample
 
 MIN_ROWS, MAX_ROWS = 200, 2000
@@ -70,7 +70,7 @@ def shuffle(table, of_parts, sources, order):
 
     Parameters
     ----------
-    table : Table
+    table : EncodedTable
     of_parts : tuple of ndarray
         What `Encoder.sources_of_parts` returned.
     sources : sequence of int
@@ -79,7 +79,7 @@ def shuffle(table, of_parts, sources, order):
 
     Returns
     -------
-    Table
+    EncodedTable
         The n rows for the first column, then those for the next.
     """
     parts = []

@@ -8,7 +8,7 @@ from sklearn.preprocessing import LabelEncoder
 from sklearn.utils.multiclass import check_classification_targets
 
 from ... import losses
-from ...validation import check_number
+from ...core.validation import check_number
 from ..large.target_summary import ClassSummary, NumberSummary
 from ..targets import Classes, Numbers, check_numbers, to_labels
 

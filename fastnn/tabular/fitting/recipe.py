@@ -147,7 +147,7 @@ def optimizer(configuration, is_classifier, width, n, epochs):
     rates = np.maximum(1e-9, rate * (1 - np.cos(2 * np.pi * np.log2(1 + 15 * t))) / 2)
     n_batches = batches(n)[0]
     return AdamW(
-        lr=schedules.Table(rates.tolist(), unit="epoch"),
+        lr=schedules.Rates(rates.tolist(), unit="epoch"),
         betas=(0.9, 0.99),
         weight_decay=configuration.decay / (float(rates.sum()) * n_batches),
     )

@@ -38,7 +38,7 @@ class FitRows:
         return self.y[rows], weight if weight is not None and weight.any() else None
 
     def encode(self, encoders):
-        """Return {key: Table} for encoders by key."""
+        """Return {key: EncodedTable} for encoders by key."""
         return {key: e.encode(self.numbers, self.codes) for key, e in encoders.items()}
 
 

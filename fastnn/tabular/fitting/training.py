@@ -7,13 +7,13 @@ import numpy as np
 
 from ... import losses
 from ...callbacks import EarlyStopping
+from ...core.state import DivergenceError
 from ...mlp import MLP
 from ...training.data import Data
 from ...training.many import train_many
 from ...training.options import FitOptions
 from ...training.plan import Plan
 from ...training.session import SLICE_EPOCHS, Session
-from ...training.state import DivergenceError
 from ...training.stream_pool import StreamPool
 from ..model import ACTIVATION
 from . import recipe
@@ -27,7 +27,7 @@ class Job:
     ----------
     configuration : recipe.Configuration
     fold : int
-    table : Table
+    table : EncodedTable
         Encoded training rows.
     train, held_out : ndarray of intp
         Rows to train on, and to choose the best epoch with.

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ...input_table import table_of
+from ...encoded_table import table_of
 from ..model import mean_output
 from . import importances
 from .rows import sample
@@ -26,7 +26,7 @@ class InputWeights:
     Attributes
     ----------
     numbers, positions, codes : ndarray
-        The weight of each column of `Table.numbers`, `Table.positions` and `Table.codes`.
+        The weight of each column of `EncodedTable.numbers`, `EncodedTable.positions` and `EncodedTable.codes`.
     """
 
     numbers: np.ndarray

@@ -7,7 +7,7 @@ import time
 
 import numpy as np
 
-from ...input_table import table_of
+from ...encoded_table import table_of
 from ...training.groups import RowGroups
 from ...training.stream import StreamedData, hashes
 
@@ -15,7 +15,7 @@ READ_BYTES = 2e6  # of a group of rows
 BUCKET_SEED = 1  # of the hash that chooses the file of a row
 WINDOWS_BYTES = 512e6  # of the windows of all networks that train at the same time
 MAX_BUCKETS = 200  # files for each encoder
-PARTS = "numbers", "positions", "codes"  # of a Table
+PARTS = "numbers", "positions", "codes"  # of an EncodedTable
 
 
 class EncodedRows:
@@ -27,7 +27,7 @@ class EncodedRows:
     Parameters
     ----------
     folder : str
-    tables : dict of Settings: Table
+    tables : dict of Settings: EncodedTable
         Encoded rows of the sample, which have the layout of all rows.
     target : numpy.dtype
         That of the targets that networks learn.
@@ -70,7 +70,7 @@ class EncodedRows:
 
         Parameters
         ----------
-        tables : dict of Settings: Table
+        tables : dict of Settings: EncodedTable
         y, weight : ndarray (n,)
             As networks learn them.
         folds, numbers : ndarray (n,) of int

@@ -12,11 +12,11 @@ import tempfile
 import numpy as np
 from sklearn.utils.validation import _check_sample_weight, check_consistent_length
 
-from ...errors import Argument, DataError, placed
-from ...messages import warn
+from ...core.errors import Argument, DataError, placed
+from ...core.messages import warn
+from ...core.validation import check_count
 from ...tables.files import TableWarning
 from ...training.stream import hashes
-from ...validation import check_count
 from ..columns import frames
 from ..columns.column import KindError
 from ..fitting.progress import EncodingReporter

@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 from sklearn.utils.validation import check_consistent_length
 
-from ...errors import Argument, DataError, placed
-from ...messages import did_you_mean
+from ...core.errors import Argument, DataError, placed
+from ...core.messages import did_you_mean
+from ...core.validation import is_path
 from ...tables import parquet_files
 from ...training import groups
-from ...validation import is_path
 from ..columns import frames
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from sklearn.utils.validation import _check_sample_weight
 
-from ...errors import placed
+from ...core.errors import placed
 from ...training.stream import hashes
 from ..columns import frames
 from ..fitting import budget

@@ -1,6 +1,6 @@
 """Engines compute the steps of training. A `Session` advances one; `engine` selects it."""
 
-from ...sparse_rows import is_sparse
+from ...core.sparse_rows import is_sparse
 from ..stream import StreamedData
 from .dense import DenseEngine
 

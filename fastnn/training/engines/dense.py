@@ -5,10 +5,10 @@ from typing import Any
 
 import numpy as np
 
-from ...input_table import Table
+from ...core.threads import ThreadChoice
+from ...encoded_table import EncodedTable
 from ...kernels import MAX_SHORT_SHUFFLE, Metric, Stop
 from ...losses import CustomLoss
-from ...threads import ThreadChoice
 from .base import Engine, batch_rows
 
 SHORT_STEP = 4e-6  # seconds; in shorter steps a barrier costs more than a second thread saves
@@ -180,7 +180,7 @@ def _fits_queue(net, data, n, batch_size, validation):
     """Whether a queue may run the trainer: nothing needs Python or lasts long within a slice."""
     validation_rows = 0 if validation is None else len(validation)
     products, weights = net.n_params, 0  # of a row; weights that a step reads and updates besides
-    if isinstance(data.X, Table):
+    if isinstance(data.X, EncodedTable):
         layout, width = data.X.layout, net.layer_sizes[1]
         weights = (layout.n_inputs - layout.n_numbers) * width
         products += 3 * (len(layout.n_bins) + len(layout.n_levels)) * width - weights

@@ -5,9 +5,9 @@ from typing import Any
 import numpy as np
 
 from ... import kernels
+from ...core.sparse_rows import is_sparse
+from ...core.state import DivergenceError
 from ...network import as_dtype, split_layers
-from ...sparse_rows import is_sparse
-from ..state import DivergenceError
 from .base import Engine
 
 

@@ -3,8 +3,8 @@
 from dataclasses import replace
 from typing import Any
 
-from ...sparse_rows import block_rows
-from ..draws import draw
+from ...core.draws import draw
+from ...core.sparse_rows import block_rows
 from .base import batch_rows
 from .blocks import BlocksEngine
 

@@ -1,6 +1,6 @@
 """The engine of streamed rows: it reads one window of rows after another."""
 
-from ..state import is_order_from
+from ...core.state import is_order_from
 from .blocks import BlocksEngine
 
 

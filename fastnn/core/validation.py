@@ -17,7 +17,7 @@ import numpy as np
 if TYPE_CHECKING:
     from typing import Any
 
-    from .typing import FloatArray
+    from ..typing import FloatArray
 
 
 FLOATS = (np.dtype(np.float32), np.dtype(np.float64))

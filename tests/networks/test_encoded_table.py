@@ -1,4 +1,4 @@
-"""Table: what it stands for, its checks, and how rows are selected."""
+"""EncodedTable: what it stands for, its checks, and how rows are selected."""
 
 import copy
 import pickle
@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import fastnn
-from fastnn import MLP, Table
+from fastnn import MLP, EncodedTable
 
 EXAMPLE = {
     "numbers": [[1.5, -2.0], [0.0, 3.0], [4.0, 5.0]],
@@ -21,7 +21,7 @@ EXAMPLE = {
 
 
 def test_the_inputs_that_a_table_stands_for(dtype):
-    table = Table(**EXAMPLE, dtype=dtype)
+    table = EncodedTable(**EXAMPLE, dtype=dtype)
     expected = [
         [1.5, -2.0, -2.0, -2.0, -2.0, -0.5, 0.5, 0.0],
         [0.0, 3.0, 2.0, 0.0, -2.0, 1.0, 0.0, 0.0],
@@ -33,7 +33,7 @@ def test_the_inputs_that_a_table_stands_for(dtype):
 
 
 def test_a_table_is_initialized_once():
-    table = Table(codes=[[1], [0]], n_levels=2)
+    table = EncodedTable(codes=[[1], [0]], n_levels=2)
     with pytest.raises(RuntimeError, match="bound to arrays already"):
         table.__init__(codes=[[0]], n_levels=2)
     assert table.codes.tolist() == [[1], [0]]
@@ -41,7 +41,7 @@ def test_a_table_is_initialized_once():
 
 def test_the_definition_of_positions_and_codes(rng):
     positions, codes = rng.uniform(0, 7, (50, 1)), rng.integers(-1, 4, (50, 1))
-    table = Table(
+    table = EncodedTable(
         positions=positions,
         n_bins=7,
         position_scale=1.5,
@@ -56,16 +56,16 @@ def test_the_definition_of_positions_and_codes(rng):
 
 
 def test_layouts_compare_by_their_values():
-    table = Table(**EXAMPLE)
-    assert table.layout == Table(**EXAMPLE, dtype="float64")[:1].layout
+    table = EncodedTable(**EXAMPLE)
+    assert table.layout == EncodedTable(**EXAMPLE, dtype="float64")[:1].layout
     assert table.layout == (2, (3, 1), (2.0, 1.0), (2,), (0.5,))
     assert table.layout.n_inputs == table.n_inputs
-    assert table.layout != Table(**EXAMPLE | {"position_scale": 1.0}).layout
+    assert table.layout != EncodedTable(**EXAMPLE | {"position_scale": 1.0}).layout
 
 
 def test_selected_rows(rng):
     n = 20
-    table = Table(
+    table = EncodedTable(
         rng.normal(size=(n, 2)), rng.uniform(0, 3, (n, 2)), 3, 1.0, rng.integers(0, 5, (n, 1)), 5
     )
     dense = table.to_dense()
@@ -91,7 +91,7 @@ def test_selected_rows(rng):
 
 
 def test_rows_are_selected_without_columns():
-    table = Table(codes=[[0], [1]], n_levels=2)
+    table = EncodedTable(codes=[[0], [1]], n_levels=2)
     assert table[[1]].to_dense().tolist() == [[0, 1]]
     with pytest.raises(IndexError):
         table[[2]]
@@ -99,7 +99,7 @@ def test_rows_are_selected_without_columns():
 
 def test_a_table_is_immutable_and_its_arrays_are_not_copied():
     positions = np.ones((3, 1), np.float32)
-    table = Table(positions=positions, n_bins=2)
+    table = EncodedTable(positions=positions, n_bins=2)
     assert np.shares_memory(table.positions, positions)
     with pytest.raises(ValueError, match="read-only"):
         table.positions[0] = 0
@@ -110,7 +110,7 @@ def test_a_table_is_immutable_and_its_arrays_are_not_copied():
 
 
 def test_pickle_and_astype():
-    table = Table(**EXAMPLE)
+    table = EncodedTable(**EXAMPLE)
     for other in (pickle.loads(pickle.dumps(table)), table.astype("float64")):
         assert other.layout == table.layout
         np.testing.assert_array_equal(other.to_dense(), table.to_dense())
@@ -120,14 +120,14 @@ def test_pickle_and_astype():
 
 def test_four_bytes_a_cell():
     n = 1000
-    table = Table(np.zeros((n, 3)), np.zeros((n, 5)), 64, 1.0, np.zeros((n, 7), int), 500)
+    table = EncodedTable(np.zeros((n, 3)), np.zeros((n, 5)), 64, 1.0, np.zeros((n, 7), int), 500)
     assert table.nbytes == 4 * n * 15
 
 
 def test_repr():
     assert (
-        repr(Table(**EXAMPLE))
-        == "<Table of 3 rows: 2 numbers, 2 positions, 1 codes; 8 inputs, float32>"
+        repr(EncodedTable(**EXAMPLE))
+        == "<EncodedTable of 3 rows: 2 numbers, 2 positions, 1 codes; 8 inputs, float32>"
     )
 
 
@@ -163,11 +163,11 @@ def test_repr():
 )
 def test_wrong_arguments(changes, error, message):
     with pytest.raises(error, match=message):
-        Table(**EXAMPLE | changes)
+        EncodedTable(**EXAMPLE | changes)
 
 
 def test_a_table_is_no_array():
-    table = Table(**EXAMPLE)
+    table = EncodedTable(**EXAMPLE)
     with pytest.raises(TypeError, match="to_dense"):
         np.asarray(table)
     with pytest.raises(TypeError, match="not iterable"):
@@ -178,7 +178,7 @@ def test_a_table_is_no_array():
 
 @pytest.mark.parametrize("rows", [0, 1, 3])
 def test_outputs_of_few_rows(rows):
-    table = Table(**EXAMPLE)
+    table = EncodedTable(**EXAMPLE)
     net = MLP([8, 5, 2], rng=0)
     outputs = net.forward(table[:rows])
     assert outputs.shape == (rows, 2)
@@ -202,16 +202,16 @@ def test_outputs_of_few_rows(rows):
     ],
 )
 def test_networks_refuse_other_tables(call):
-    table = Table(**EXAMPLE)
-    with pytest.raises(ValueError, match="Table of 8 inputs, but the network expects 9"):
+    table = EncodedTable(**EXAMPLE)
+    with pytest.raises(ValueError, match="EncodedTable of 8 inputs, but the network expects 9"):
         call(MLP([9, 1]), table)
     with pytest.raises(ValueError, match=r"Pass X\.astype"):
         call(MLP([8, 1], dtype="float64"), table)
 
 
 def test_the_inputs_of_training_and_validation_are_of_one_kind():
-    table, y = Table(**EXAMPLE), np.zeros(3)
-    other = Table(**EXAMPLE | {"n_bins": (2, 2), "positions": np.ones((3, 2))})
+    table, y = EncodedTable(**EXAMPLE), np.zeros(3)
+    other = EncodedTable(**EXAMPLE | {"n_bins": (2, 2), "positions": np.ones((3, 2))})
     dense = table.to_dense()
     for X, X_val in ((table, dense), (dense, table), (table, other)):
         with pytest.raises(ValueError, match="validation_data"):
@@ -222,12 +222,12 @@ def test_the_inputs_of_training_and_validation_are_of_one_kind():
 
 def test_no_gradient_of_the_inputs():
     with pytest.raises(ValueError, match="keep=True needs an array"):
-        MLP([8, 1]).forward(Table(**EXAMPLE), keep=True)
+        MLP([8, 1]).forward(EncodedTable(**EXAMPLE), keep=True)
 
 
 def test_no_rows():
-    table = Table(**EXAMPLE)
+    table = EncodedTable(**EXAMPLE)
     assert len(table[[]]) == len(table[:0]) == 0
-    assert Table(positions=np.empty((0, 2)), n_bins=3).to_dense().shape == (0, 6)
+    assert EncodedTable(positions=np.empty((0, 2)), n_bins=3).to_dense().shape == (0, 6)
     with pytest.raises(ValueError, match="X has no rows"):
         MLP([8, 1]).fit(table[:0], [])

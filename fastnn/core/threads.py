@@ -5,7 +5,7 @@ from functools import partial
 from math import inf
 from types import SimpleNamespace
 
-from .kernels import WORTH_SHARING, run_in_threads
+from ..kernels import WORTH_SHARING, run_in_threads
 
 CHUNK = 256  # rows of a chunk in the kernels; threads get whole chunks
 

@@ -6,7 +6,7 @@ import inspect
 from dataclasses import FrozenInstanceError, dataclass, fields, replace
 from typing import TYPE_CHECKING
 
-from .hints import OPTIONS, unexpected
+from .foreign_names import OPTIONS, unexpected
 
 if TYPE_CHECKING:
     from typing import Any, Self

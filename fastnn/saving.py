@@ -1,20 +1,81 @@
-"""Many networks in one file."""
+"""Models from files: one of any kind, and many networks in one file."""
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from . import kernels
-from .many import check_networks
-from .mlp import MLP, blank_network
+from .files import ModelFileError, kinds
+from .mlp import MLP, blank_network, from_parts
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from typing import Any
 
     from .typing import Path
+
+
+def load(path: Path) -> Any:
+    """Load a network or an estimator from a file that its method `save` wrote.
+
+    A network has its training state and metadata. docs/model_file.md describes the files. Loading
+    runs no code from the file, so it is safe to load files that you do not trust.
+
+    Parameters
+    ----------
+    path : str or path-like
+
+    Returns
+    -------
+    MLP, MLPClassifier, MLPRegressor, TabularClassifier or TabularRegressor
+
+    Raises
+    ------
+    ModelFileError
+        The file is not a fastnn model, is damaged, or was written by a newer version. For a file of
+        many networks use `load_many`.
+    ImportError
+        The file holds an estimator, but scikit-learn is not installed.
+
+    Examples
+    --------
+    >>> import fastnn, tempfile, os
+    >>> path = os.path.join(tempfile.mkdtemp(), "net.safetensors")
+    >>> fastnn.MLP([4, 8, 1], rng=0).save(path)
+    >>> fastnn.load(path)
+    MLP([4, 8, 1], activation='relu', output='identity', dtype='float32')
+    """
+    from .files import model
+
+    kind = kinds.KINDS.get(kinds.kind_of(path))
+    if kind is None or not kind.module:  # a network, or a file that `model.read` refuses
+        return from_parts(model.read(path))
+    try:
+        return import_module(kind.module).read(path)
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] != "sklearn":
+            raise
+        raise ImportError(
+            f"{path}: the file holds an estimator, which needs scikit-learn. "
+            'Run: pip install "fastnn-mlp[sklearn]"'
+        ) from None
+
+
+def class_of(format: str, name: Any) -> type:
+    """Return the class of this name that a file of an estimator may hold.
+
+    Raises
+    ------
+    ModelFileError
+    """
+    for path in kinds.KINDS[format].classes:
+        module, _, known = path.rpartition(".")
+        if known == name:
+            return getattr(import_module(module), name)
+    raise ModelFileError("the description of the estimator is damaged (estimator)")
 
 
 def save_many(networks: Sequence[MLP] | Mapping[str, MLP], path: Path) -> None:
@@ -39,6 +100,7 @@ def save_many(networks: Sequence[MLP] | Mapping[str, MLP], path: Path) -> None:
     ['north', 'south']
     """
     from .files import collection, model
+    from .many import check_networks
 
     names = None
     if isinstance(networks, dict):

@@ -7,15 +7,17 @@ import numpy as np
 import pytest
 
 import fastnn
-from fastnn import MLP, hints, optimizers, schedules
-from fastnn.options import Options
+from fastnn import MLP, optimizers, schedules
+from fastnn.core import foreign_names
+from fastnn.core.options import Options
 
 X, Y = np.zeros((4, 2)), np.zeros(4)
 
 
 @pytest.mark.parametrize(
     ("method", "name"),
-    [("fit", name) for name in hints.FIT] + [("partial_fit", name) for name in hints.PARTIAL_FIT],
+    [("fit", name) for name in foreign_names.FIT]
+    + [("partial_fit", name) for name in foreign_names.PARTIAL_FIT],
 )
 def test_training_hints_at_its_own_names(method, name):
     net = MLP([2, 3, 1], rng=0)
@@ -40,14 +42,14 @@ def test_partial_fit_refers_to_fit_for_what_only_fit_has():
             MLP([2, 1], rng=0).partial_fit(X, Y, **{name: 1})
 
 
-@pytest.mark.parametrize("name", hints.NETWORK)
+@pytest.mark.parametrize("name", foreign_names.NETWORK)
 def test_a_network_hints_at_its_own_names(name):
     with pytest.raises(TypeError, match=rf"^MLP.__init__\(\) .*'{name}'\. "):
         MLP([2, 1], **{name: 1})
     assert name not in inspect.signature(MLP).parameters
 
 
-@pytest.mark.parametrize("name", hints.ATTRIBUTES)
+@pytest.mark.parametrize("name", foreign_names.ATTRIBUTES)
 def test_attributes_of_other_libraries_hint_at_what_to_call(name):
     net = MLP([2, 1], rng=0)
     assert not hasattr(net, name)

@@ -1,6 +1,7 @@
-"""Import layers (docs/architecture.md), checked in the source of every file of the package."""
+"""The bands of docs/architecture.md: imports go downwards, checked in the source of every file."""
 
 import ast
+import graphlib
 import pathlib
 import subprocess
 import sys
@@ -12,62 +13,32 @@ import fastnn
 
 PACKAGE = pathlib.Path(fastnn.__file__).parent
 
-# A file imports only names from the lines above its own. A missing name is a test failure: add it
-# to its layer.
-LAYERS = [
-    {"kernels", "reference", "datasets"},
-    {"caching", "config", "hints", "messages", "notebook", "typing", "validation"},
-    {"errors"},
-    {"sparse_rows"},
-    {"options", "input_table"},
-    {"activations", "losses", "schedules", "initializers"},
-    {"optimizers"},
-    {"functional", "threads", "executors", "summary"},
-    {"network", "training.draws"},
-    {"training.state", "training.stopping", "training.progress", "training.data"},
-    {"training.groups", "training.slices"},
-    {"training.stream"},
-    {"callbacks"},
-    {"training.options"},
-    {"training.engines"},
-    {"training.session", "training.seeds"},
-    {"training.plan", "training.many", "training.stream_pool"},
-    {"training.arguments"},
-    {"files"},
-    {"tables"},
-    {"tabular.columns"},
-    {"training.sources"},
-    {"differentiable"},
-    {"mlp"},
-    {"loading"},
-    {"many"},
-    {"collections"},
-    {"estimators"},
-    {"exchange", "model_selection", "plotting", "tabular"},
-    {"export"},
-    {"__init__"},  # the public names: only the command line may import them from here
-    {"cli"},
-    {"__main__"},
-    {"_pyinstaller"},
-]
-HEIGHT = {name: height for height, names in enumerate(LAYERS) for name in names}
-# Exceptions, each inside a function, so that it costs nothing until it is called.
-LATE = {
-    ("__init__", "reference"),  # fastnn.reference
-    ("__init__", "estimators"),  # fastnn.MLPClassifier
-    ("__init__", "model_selection"),  # fastnn.cross_validate
-    ("__init__", "tabular"),  # fastnn.TabularClassifier
-    ("__init__", "export"),  # fastnn.export
-    ("__init__", "exchange"),  # fastnn.from_torch
-    ("mlp", "exchange"),  # MLP.to_torch
-    ("estimators", "exchange"),  # MLPClassifier.to_sklearn
-    ("loading", "estimators"),  # fastnn.load, for a file of an estimator
-    ("loading", "tabular"),
-    ("cli", "reference"),  # the race of demo, and bench
+# The bands of docs/architecture.md, upwards. A module or package imports from its own band and from
+# lower ones. A missing name is a test failure: add it to its band.
+BANDS = {
+    "networks": """kernels core typing activations initializers losses optimizers schedules
+        functional encoded_table network summary notebook config reference""",
+    "bytes": "files tables datasets",
+    "training": "training callbacks differentiable mlp many saving",
+    "estimators": "estimators model_selection tabular exchange",
+    # __init__ has the public names: only programs may import them from there
+    "programs": "cli export plotting __init__ __main__ _pyinstaller",
 }
-# What `fastnn.__getattr__` imports, the only module with a computed name.
-IMPORTED_BY_GETATTR = "f'.{_MODULE_OF.get(name, name)}'"
-LAZY = [f".{module}" for module in {*fastnn._MODULE_OF.values(), *fastnn._PACKAGES}]
+HEIGHT = {name: height for height, names in enumerate(BANDS.values()) for name in names.split()}
+# Exceptions for convenience, inside a method, so that they cost nothing until it is called.
+UPWARDS = {
+    ("mlp", "exchange.pytorch"): "MLP.to_torch",
+    ("estimators.base", "exchange.scikit_learn"): "MLPClassifier.to_sklearn",
+}
+# The computed names of `import_module`: what `fastnn.__getattr__` imports, and the modules of
+# estimators, which files.kinds names as texts: they are imported when a file of theirs is read.
+COMPUTED = {
+    "f'.{_MODULE_OF.get(name, name)}'": [
+        f".{module}" for module in {*fastnn._MODULE_OF.values(), *fastnn._PACKAGES}
+    ],
+    "kind.module": [],
+    "module": [],
+}
 AT_IMPORT = {"numpy"}  # besides fastnn and the standard library
 ON_USE = {  # also allowed in these packages, which are imported when they are used
     "sklearn": {"estimators", "exchange", "model_selection", "tabular"},
@@ -88,18 +59,13 @@ IN_FUNCTIONS = {  # the optional extras: who may use them, inside functions alon
 }
 
 
-def place(*parts):
-    """The name in LAYERS of a module: that of its package, or its own where the package has an
-    order of its own."""
-    return next((name for n in (3, 2, 1) if (name := ".".join(parts[:n])) in HEIGHT), parts[0])
-
-
 def modules():
-    """(name in LAYERS, path) of every Python file of the package."""
+    """(parts of its name, path) of every Python file of the package."""
     for path in sorted(PACKAGE.rglob("*.py")):
-        parts = path.relative_to(PACKAGE).with_suffix("").parts
-        if parts != ("training", "__init__"):  # a docstring
-            yield place(*parts), path
+        yield path.relative_to(PACKAGE).with_suffix("").parts, path
+
+
+MODULES = dict(modules())
 
 
 def imports(tree, package=()):
@@ -132,7 +98,7 @@ def imports(tree, package=()):
                 if isinstance(name, ast.Constant):
                     modules = [name.value]
                 else:
-                    modules = LAZY if ast.unparse(name) == IMPORTED_BY_GETATTR else ["?"]
+                    modules = COMPUTED.get(ast.unparse(name), ["?"])
                 names = [
                     ("fastnn", *each[1:].split(".")) if each.startswith(".") else (each,)
                     for each in modules
@@ -145,46 +111,74 @@ def imports(tree, package=()):
     yield from walk(tree, False)
 
 
-def faults(importer, text, package=None):
-    """What is wrong with the imports of this text, if it were the module `importer`, of the package
-    of these parts."""
-    if package is None:
-        package = (
-            tuple(importer.split("."))
-            if (PACKAGE / importer).is_dir()
-            else tuple(importer.split("."))[:-1]
-        )
-    for parts, late in imports(ast.parse(text), package):
-        name = ".".join(parts)
-        if parts[0] == "fastnn":
-            imported = place(*parts[1:]) if len(parts) > 1 else "__init__"
-            if imported not in HEIGHT:
-                imported = "__init__"  # a public name: from . import MLP
-            if imported == importer or (late and (importer, imported) in LATE):
+def allowed(packages, importer):
+    """Whether a dict of packages by name has this module."""
+    return any(importer == name or importer.startswith(f"{name}.") for name in packages)
+
+
+def faults(importer, text):
+    """What is wrong with the imports of this text, if it were the module `importer`."""
+    parts = tuple(importer.split("."))
+    package = parts if (PACKAGE / "/".join(parts)).is_dir() else parts[:-1]
+    for target, late in imports(ast.parse(text), package):
+        name = ".".join(target)
+        if target[0] == "fastnn":
+            imported = target[1] if target[1:] and target[1] in HEIGHT else "__init__"
+            if imported == parts[0] or (late and (importer, ".".join(target[1:3])) in UPWARDS):
                 continue
-            if imported == "reference":
+            if imported == "reference" and not (late and parts[0] in ("cli", "__init__")):
                 yield f"{importer} imports reference, which is for tests, benches and the demo"
-            elif importer in ("reference", "datasets"):
+            elif parts[0] in ("reference", "datasets"):
                 yield f"{importer} imports {name}, but must import nothing"
-            elif HEIGHT[imported] >= HEIGHT[importer]:
-                yield f"{importer} imports {name}, which is not below it"
-        elif importer in ON_USE.get(parts[0], ()):
+            elif HEIGHT[imported] > HEIGHT[parts[0]]:
+                yield f"{importer} imports {name}, which is in a higher band"
+        elif allowed(ON_USE.get(target[0], ()), importer):
             continue
-        elif parts[0] not in sys.stdlib_module_names | AT_IMPORT and not (
-            late and importer in IN_FUNCTIONS.get(parts[0], ())
+        elif target[0] not in sys.stdlib_module_names | AT_IMPORT and not (
+            late and allowed(IN_FUNCTIONS.get(target[0], ()), importer)
         ):
             yield f"{importer} imports {name}{'' if late else ' when it is imported'}"
 
 
-@pytest.mark.parametrize(
-    ("importer", "path"), list(modules()), ids=lambda x: x if isinstance(x, str) else x.name
-)
-def test_modules_import_only_lower_layers(importer, path):
-    assert importer in HEIGHT, (
-        f"{importer} is in no layer: add it to LAYERS and to docs/architecture.md"
+@pytest.mark.parametrize("module", MODULES, ids=".".join)
+def test_modules_import_only_lower_bands(module):
+    assert module[0] in HEIGHT, (
+        f"{module[0]} is in no band: add it to BANDS and to docs/architecture.md"
     )
-    package = path.relative_to(PACKAGE).parent.parts
-    assert list(faults(importer, path.read_text(encoding="utf-8"), package)) == []
+    name = ".".join(module).removesuffix(".__init__")
+    assert list(faults(name, MODULES[module].read_text(encoding="utf-8"))) == []
+
+
+def module_of(parts):
+    """The module that an import of these parts reads, without fastnn. None: a compiled one."""
+    for n in range(len(parts), -1, -1):
+        for module in (parts[:n], (*parts[:n], "__init__")):
+            if module in MODULES:
+                return module if n or parts[:1] != ("kernels",) else None
+
+
+def test_no_modules_import_each_other():
+    """No circle, also in functions, but those of UPWARDS."""
+    below = {}
+    for module, path in MODULES.items():
+        found = set()
+        for target, _ in imports(ast.parse(path.read_text(encoding="utf-8")), module[:-1]):
+            known = (
+                target[0] == "fastnn" and (".".join(module), ".".join(target[1:3])) not in UPWARDS
+            )
+            imported = module_of(target[1:]) if known else None
+            found |= {imported} - {None, module}
+        below[module] = found
+    del below[("__init__",)]  # it imports the public names, most of them on use
+    try:
+        graphlib.TopologicalSorter(below).prepare()
+    except graphlib.CycleError as error:
+        pytest.fail(" -> ".join(".".join(module) for module in error.args[1]))
+
+
+def test_the_top_of_the_package_has_few_modules():
+    top = {path.stem for path in PACKAGE.glob("*.py")} - {"typing"}
+    assert len(top) <= 14, sorted(top)
 
 
 def test_no_command_imports_another():
@@ -199,24 +193,15 @@ def test_no_command_imports_another():
         assert path.stem == "__init__" or not own & commands, path.name
 
 
-def test_the_architecture_page_names_every_module():
-    page = PACKAGE.parent / "docs" / "architecture.md"
-    if not page.exists():
-        pytest.skip("installed from a wheel: the docs are not here")
-    text = page.read_text(encoding="utf-8")
-    names = {name.rpartition(".")[2] for name, _ in modules()} - {"__init__"}
-    assert [name for name in names if f"{name}.py" not in text and f"{name}/" not in text] == []
-
-
 @pytest.mark.parametrize(
     ("importer", "text"),
     [
         ("losses", "from ..training.session import Session"),
         ("losses", "from .. import MLP"),
-        ("training.data", "def f():\n    from .. import mlp"),
-        ("network", "from .training.state import History"),
+        ("tables.files", "def f():\n    from ..mlp import MLP"),
+        ("network", "from .training.session import Session"),
         ("files", "def f():\n    from ..mlp import MLP"),
-        ("training.data", "from .session import Session"),
+        ("core.state", "from ..files import model"),
         ("network", "from .files import model"),
         ("functional", "from .. import reference"),
         ("training.session", "def f():\n    from fastnn.reference import linear"),
@@ -236,8 +221,10 @@ def test_the_architecture_page_names_every_module():
         ("plotting", "def f():\n    import rich"),
         ("tabular", "import pyarrow"),
         ("tabular", "import pandas"),
-        ("tabular.columns", "from fastnn.tabular.encoder import Encoder"),
-        ("estimators", "from ..tabular.fitting import fit"),
+        ("training.many", "from fastnn.tabular.encoder import Encoder"),
+        ("estimators", "def f():\n    from ..export import c"),
+        ("mlp", "from .exchange.pytorch import to_torch"),
+        ("callbacks", "def f():\n    from .exchange.pytorch import to_torch"),
     ],
 )
 def test_the_rule_detects_a_violation(importer, text):

@@ -1,4 +1,4 @@
-"""Table: rows of bins and categories, which the first layer reads without a matrix of inputs."""
+"""EncodedTable: rows of bins and categories, which the first layer reads without a matrix of inputs."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from .core.sparse_rows import check_sparse, is_sparse
+from .core.validation import check_count, check_dtype, check_matrix, check_numbers, ready
 from .kernels import MAX_TABLE_INPUTS, CompiledTable, all_finite
-from .sparse_rows import check_sparse, is_sparse
-from .validation import check_count, check_dtype, check_matrix, check_numbers, ready
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class TableLayout(NamedTuple):
-    """The inputs that the columns of a `Table` stand for. Layouts compare by their values."""
+    """The inputs that the columns of an `EncodedTable` stand for. Layouts compare by their values."""
 
     n_numbers: int
     n_bins: tuple[int, ...]
@@ -34,7 +34,7 @@ class TableLayout(NamedTuple):
         return self.n_numbers + sum(self.n_bins) + sum(self.n_levels)
 
 
-class Table(CompiledTable):
+class EncodedTable(CompiledTable):
     """Rows of a table in encoded form: inputs for networks, without a dense matrix.
 
     A cell takes 4 bytes, however many inputs it stands for; in float64, a number or position takes
@@ -85,7 +85,7 @@ class Table(CompiledTable):
     Examples
     --------
     >>> import fastnn
-    >>> table = fastnn.Table(positions=[[0.5], [1.25]], n_bins=2, codes=[[2], [-1]], n_levels=3)
+    >>> table = fastnn.EncodedTable(positions=[[0.5], [1.25]], n_bins=2, codes=[[2], [-1]], n_levels=3)
     >>> table.to_dense()
     array([[ 0. , -1. ,  0. ,  0. ,  1. ],
            [ 1. , -0.5,  0. ,  0. ,  0. ]], dtype=float32)
@@ -118,7 +118,7 @@ class Table(CompiledTable):
         }
         n = next((len(part) for part in parts.values() if part is not None), None)
         if n is None:
-            raise ValueError("A Table needs at least one of numbers, positions and codes.")
+            raise ValueError("An EncodedTable needs at least one of numbers, positions and codes.")
         for name, part in parts.items():
             if part is None:
                 parts[name] = np.empty((n, 0), np.int32 if name == "codes" else dtype)
@@ -147,7 +147,7 @@ class Table(CompiledTable):
         )
         if layout.n_inputs > MAX_TABLE_INPUTS:
             raise ValueError(
-                f"The columns stand for {layout.n_inputs} inputs, but a Table has at most "
+                f"The columns stand for {layout.n_inputs} inputs, but an EncodedTable has at most "
                 f"{MAX_TABLE_INPUTS}. Pass fewer bins or levels."
             )
         self._set(numbers, positions, ready(codes, np.int32), layout)
@@ -181,15 +181,15 @@ class Table(CompiledTable):
     def __repr__(self) -> str:
         layout = self.layout
         return (
-            f"<Table of {len(self)} rows: {layout.n_numbers} numbers, {len(layout.n_bins)} positions, "
+            f"<EncodedTable of {len(self)} rows: {layout.n_numbers} numbers, {len(layout.n_bins)} positions, "
             f"{len(layout.n_levels)} codes; {self.n_inputs} inputs, {self.dtype.name}>"
         )
 
-    def __getitem__(self, rows: Any) -> Table:
+    def __getitem__(self, rows: Any) -> EncodedTable:
         """Return a table of the selected rows: a slice, a Boolean mask, or indices."""
         if isinstance(rows, tuple) or (not isinstance(rows, slice) and np.ndim(rows) != 1):
             raise TypeError(
-                "A Table selects rows by a slice, a mask or an array of indices. For one row pass "
+                "An EncodedTable selects rows by a slice, a mask or an array of indices. For one row pass "
                 f"table[i:i + 1]. Got {rows!r}."
             )
         if not isinstance(rows, slice):
@@ -203,7 +203,9 @@ class Table(CompiledTable):
     __iter__ = None  # not a sequence of rows
 
     def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> FloatArray:
-        raise TypeError("A Table is not an array. Pass table.to_dense(), which has all inputs.")
+        raise TypeError(
+            "An EncodedTable is not an array. Pass table.to_dense(), which has all inputs."
+        )
 
     def to_dense(self) -> FloatArray:
         """Return the inputs as an array (n, n_inputs): what the table stands for."""
@@ -220,7 +222,7 @@ class Table(CompiledTable):
             end += n
         return out
 
-    def astype(self, dtype: DTypeLike, copy: bool = True) -> Table:
+    def astype(self, dtype: DTypeLike, copy: bool = True) -> EncodedTable:
         """Return the table in another dtype, for networks of that dtype.
 
         Parameters
@@ -235,36 +237,36 @@ class Table(CompiledTable):
         numbers, positions = self.numbers.astype(dtype), self.positions.astype(dtype)
         return table_of(numbers, positions, self.codes, self.layout)
 
-    def __copy__(self) -> Table:
+    def __copy__(self) -> EncodedTable:
         return self
 
-    def __deepcopy__(self, memo: Any) -> Table:
+    def __deepcopy__(self, memo: Any) -> EncodedTable:
         return self
 
     def __reduce__(self) -> tuple[Any, ...]:
         return table_of, (self.numbers, self.positions, self.codes, self.layout)
 
 
-def table_of(numbers: Any, positions: Any, codes: Any, layout: TableLayout) -> Table:
-    """Return a Table of arrays that are known to be valid."""
-    table = Table.__new__(Table)
+def table_of(numbers: Any, positions: Any, codes: Any, layout: TableLayout) -> EncodedTable:
+    """Return an EncodedTable of arrays that are known to be valid."""
+    table = EncodedTable.__new__(EncodedTable)
     table._set(numbers, positions, codes, layout)
     return table
 
 
 def check_inputs(name: str, X: Any, dtype: Any, n_inputs: int) -> Any:
-    """Check the inputs of a network: a Table, or an array or sparse matrix (n, n_inputs)."""
-    if not isinstance(X, Table):
+    """Check the inputs of a network: an EncodedTable, or an array or sparse matrix (n, n_inputs)."""
+    if not isinstance(X, EncodedTable):
         check = check_sparse if is_sparse(X) else check_matrix
         return check(name, X, dtype, n_inputs)
     if X.n_inputs != n_inputs:
         raise ValueError(
-            f"{name} is a Table of {X.n_inputs} inputs, but the network expects {n_inputs}. Make a "
-            f"network with {X.n_inputs} inputs, or a Table of another layout."
+            f"{name} is an EncodedTable of {X.n_inputs} inputs, but the network expects {n_inputs}. Make a "
+            f"network with {X.n_inputs} inputs, or an EncodedTable of another layout."
         )
     if X.dtype != dtype:
         raise ValueError(
-            f"{name} is a {X.dtype} Table, but the network is {dtype}. Pass {name}.astype('{dtype}')."
+            f"{name} is a {X.dtype} EncodedTable, but the network is {dtype}. Pass {name}.astype('{dtype}')."
         )
     return X
 

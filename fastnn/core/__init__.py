@@ -1,0 +1,11 @@
+"""What all parts of fastnn share.
+
+- `validation`: checks of arguments. `sparse_rows`: those of sparse matrices.
+- `messages`, `errors`: the words of messages, and errors about the user's data.
+- `foreign_names`: names of other libraries, and what to write here.
+- `options`: the base class of losses, optimizers and schedules. `caching`: attributes that are
+  computed once.
+- `state`: what a training continues from, and its history. `draws`: draws of random numbers that a
+  signal cannot separate from their use.
+- `threads`, `executors`: numbers of threads and of workers.
+"""
