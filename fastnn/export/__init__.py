@@ -1,4 +1,8 @@
-"""Export models: to a C99 file for a program or a microcontroller, to ONNX, and to PyTorch."""
+"""Export models: to a C99 file for a program or a microcontroller, to ONNX, and to PyTorch.
+
+- `description`: a model as both formats need it. `columns`, `cells`: its inputs.
+- `c99`, `onnx_graph`: write the files. `state_dict`: the parameters for PyTorch.
+"""
 
 from __future__ import annotations
 
