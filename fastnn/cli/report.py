@@ -240,7 +240,7 @@ def explain_no_better(record):
 
 
 def format_importances(record):
-    """Yield lines with the most important columns."""
+    """Yield lines with the permutation importances."""
     top = sorted(record["importances"].items(), key=lambda item: -item[1])
     top = [(name, value) for name, value in top if value > 0][:MAX_IMPORTANT]
     if not top:
