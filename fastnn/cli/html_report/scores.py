@@ -55,9 +55,7 @@ def _describe(report, is_complete):
         if is_complete
         else f"The scores come from {rows} that the networks did not train on. "
     )
-    text += (
-        "These scores are slightly too good, because the best epochs are chosen on the same rows. "
-    )
+    text += "These scores are slightly optimistic, because the best epochs are chosen on the same rows. "
     if test:
         text += f"Nothing was chosen by the {plural(test['rows'], 'row')} of the test. "
     if report.is_number:
