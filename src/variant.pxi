@@ -67,7 +67,7 @@ cdef void activation(int kind, const void* Z, void* out, Py_ssize_t n, Py_ssize_
         return
     for i in range(n):
         memcpy(workspace, <const real*>Z + i * m, m * sizeof(real))
-        softmax_forward(0, 1, m, <real*>workspace, PANEL)
+        softmax_forward(0, 1, m, panels(<real*>workspace, PANEL))
         memcpy(<real*>out + i * m, workspace, m * sizeof(real))
 
 cdef void activation_backward(int kind, const void* dA, const void* Z, void* dZ, Py_ssize_t n, Py_ssize_t m,
@@ -80,8 +80,8 @@ cdef void activation_backward(int kind, const void* dA, const void* Z, void* dZ,
         for i in range(n):
             memcpy(rows, <const real*>Z + i * m, m * sizeof(real))
             memcpy(rows + padded(m), <const real*>dA + i * m, m * sizeof(real))
-            softmax_forward(0, 1, m, rows, PANEL)
-            softmax_backward(0, 1, m, rows, rows + padded(m), PANEL)
+            softmax_forward(0, 1, m, panels(rows, PANEL))
+            softmax_backward(0, 1, m, rows, panels(rows + padded(m), PANEL))
             memcpy(<real*>dZ + i * m, rows + padded(m), m * sizeof(real))
         return
     for i from 0 <= i < n * m by 16 * LANES:

@@ -117,9 +117,9 @@ def update_kernels(pxi):
             )
             if has_bare:
                 lines.append(
-                    f"elif {condition} and rule_only: update_span({kernel}, {moments}, True, s, w, g, m, n)"
+                    f"elif {condition} and rule_only: update_span({kernel}, {moments}, True, s, &arrays)"
                 )
             lines.append(
-                f"elif {condition}: update_span({kernel}, {moments}, False, s, w, g, m, n)"
+                f"elif {condition}: update_span({kernel}, {moments}, False, s, &arrays)"
             )
     pxi.region("rules", [lines[0].removeprefix("el"), *lines[1:]], 4)

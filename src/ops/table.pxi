@@ -169,17 +169,21 @@ cdef inline void column_knots(const int vecs, const bint whole, const int panels
                                        s[q * vecs + v])
                 store_columns(whole, c.K + q * c.knot_stride, v, width, s[q * vecs + v])
 
-cdef void panel_knots(const TableLayout* table, const TableWeights* t, Py_ssize_t column, Py_ssize_t row,
-                      Py_ssize_t knot, Py_ssize_t panel, real* knots) noexcept nogil:
-    """K of a column in a panel, or in two. row, knot: the first of the column."""
+cdef struct BinColumn:      # a column of bins
+    Py_ssize_t column
+    Py_ssize_t row, knot    # its first rows of V and K
+
+cdef void panel_knots(const TableLayout* table, const TableWeights* t, BinColumn bins, Py_ssize_t panel,
+                      real* knots) noexcept nogil:
+    """K of a column in a panel, or in two."""
     cdef KnotColumn c
-    c.n = table.n_bins[column]
-    c.scale = <real>table.position_scale[column]
+    c.n = table.n_bins[bins.column]
+    c.scale = <real>table.position_scale[bins.column]
     c.t = t
-    c.V = t.V + panel * t.panel_stride + row * t.row_stride
+    c.V = t.V + panel * t.panel_stride + bins.row * t.row_stride
     c.row_size = columns_in_panel(t, panel)
     c.knot_stride = n_knots(table) * t.width
-    c.K = knots + panel * c.knot_stride + knot * t.width
+    c.K = knots + panel * c.knot_stride + bins.knot * t.width
     if is_pair(t, panel):
         column_knots(VECS, True, 2, &c)
     elif c.row_size == PANEL:
@@ -192,14 +196,23 @@ cdef void panel_knots(const TableLayout* table, const TableWeights* t, Py_ssize_
 cdef void table_knots(const TableLayout* table, const TableWeights* t, Py_ssize_t first, Py_ssize_t end,
                       real* knots) noexcept nogil:
     """K of columns first..end."""
-    cdef Py_ssize_t c, panel, row = 0, knot = 0
+    cdef Py_ssize_t c, panel
+    cdef BinColumn bins
+    bins.row = bins.knot = 0
     for c in range(end):
+        bins.column = c
         panel = 0
         while panel < table_panels(t) and c >= first:
-            panel_knots(table, t, c, row, knot, panel, knots)
+            panel_knots(table, t, bins, panel, knots)
             panel += 2 if is_pair(t, panel) else 1
-        row += table.n_bins[c]
-        knot += table.n_bins[c] + 1
+        bins.row += table.n_bins[c]
+        bins.knot += table.n_bins[c] + 1
+
+cdef struct TableInputs:    # what the first layer reads of a table
+    const TableLayout* table
+    const TableWeights* t
+    const TableEntries* entries     # of the rows of a chunk
+    const real* knots
 
 # ---- entries ----
 
@@ -251,19 +264,18 @@ cdef void read_entries(const TableLayout* table, const TableRows* X, Py_ssize_t 
             entries.low[q + i] = scale if 0 <= code < n else 0
         first += n
 
-cdef void drop_entries(unsigned long long key, Py_ssize_t first, double rate, Py_ssize_t lo, Py_ssize_t hi,
-                       const TableLayout* table, TableEntries* entries) noexcept nogil:
+cdef void drop_entries(Py_ssize_t lo, Py_ssize_t hi, const LayerDropout* dropout, const TableLayout* table,
+                       TableEntries* entries) noexcept nogil:
     """Dropout of whole columns: column c is unit d + c of the layer's inputs (dropout.pxi)."""
     cdef Py_ssize_t i, c, q
-    cdef unsigned long long row
-    cdef unsigned int threshold = <unsigned int>(rate * 4294967296.0)
-    cdef real factor, scale = <real>(1 / (1 - rate))
+    cdef LayerDropout d = dropout[0]        # a local copy: stores cannot change it
+    cdef unsigned long long key
+    cdef real factor
     for i in range(lo, hi):
-        row = mix_in(key, first + i)
+        key = row_key(&d, i)
         for c in range(entries.n_columns):
             q = c * entries.stride + i
-            factor = draw_factor(<unsigned int>row, <unsigned int>(row >> 32), <unsigned int>(table.n_numbers + c),
-                                 threshold, scale)
+            factor = draw_factor(&d, key, <unsigned int>(table.n_numbers + c))
             entries.low[q] *= factor
             if c < table.n_positions:
                 entries.high[q] *= factor
