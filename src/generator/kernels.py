@@ -119,7 +119,5 @@ def update_kernels(pxi):
                 lines.append(
                     f"elif {condition} and rule_only: update_span({kernel}, {moments}, True, s, &arrays)"
                 )
-            lines.append(
-                f"elif {condition}: update_span({kernel}, {moments}, False, s, &arrays)"
-            )
+            lines.append(f"elif {condition}: update_span({kernel}, {moments}, False, s, &arrays)")
     pxi.region("rules", [lines[0].removeprefix("el"), *lines[1:]], 4)

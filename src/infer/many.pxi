@@ -38,19 +38,20 @@ cdef int rows_forward(const Network* net, const void* X, Py_ssize_t n, void* out
 
 cdef int many_rows_forward(const Network* net, const void* X, Py_ssize_t n, real* out, void* workspace,
                            Clock* clock) noexcept nogil:
-    cdef Py_ssize_t i, n_in = layer_inputs(net, 0), n_out = net.sizes[net.n_layers], stride = chunk_stride(n)
-    cdef const real* numbers = <const real*>X
+    cdef Py_ssize_t i, n_out = net.sizes[net.n_layers], stride = chunk_stride(n)
     cdef char* end
     cdef real* knots
     cdef Inference inference
     cdef UserRows rows
+    rows.X = <const real*>X if net.table == NULL else <const real*>(<const TableRows*>X).numbers
+    rows.c = layer_inputs(net, 0)
+    rows.order.order = NULL
     inference.rows = <const real**>workspace
     inference.first = panels(<real*>(inference.rows + padded_chunk_rows(n)), stride)
     inference.second = panels(inference.first.data + max_width(net) // PANEL * stride, stride)
     inference.region = inference.second.data + max_width(net) // PANEL * stride
     pack_network(net, inference.region)
     if net.table != NULL:
-        numbers = <const real*>(<const TableRows*>X).numbers
         end = <char*>(inference.region + layers_size(net, FEW_ROWS))
         layout_entries(net, padded_chunk_rows(n), False, &inference.entries, &end)
         knots = allocate_reals(&end, knots_size(net))
@@ -61,10 +62,10 @@ cdef int many_rows_forward(const Network* net, const void* X, Py_ssize_t n, real
         inference.table.entries = &inference.entries
         inference.table.knots = knots
     for i from 0 <= i < n by CHUNK:
-        rows = user_rows(numbers + i * n_in, n_in, NULL)
+        rows.order.first = i
         point_to_rows(0, min_(CHUNK, n - i), &rows, inference.rows)
         if net.table != NULL:
-            read_entries(net.table, <const TableRows*>X, i, NULL, 0, min_(CHUNK, n - i), &inference.entries)
+            read_entries(net.table, <const TableRows*>X, &rows.order, 0, min_(CHUNK, n - i), &inference.entries)
         if chunk_forward(net, &inference, min_(CHUNK, n - i), out + i * n_out, clock):
             return 1
     return 0

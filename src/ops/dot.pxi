@@ -1,7 +1,7 @@
 # A layer with one output: Y = f(X w + b), dX = dZ w^T, dw = X^T dZ. W is a vector w.
 #
 #   n          rows of a chunk; lo, hi: the rows, or the inputs of dw, that a call computes
-#   X          rows of the user's array, or panels (struct Inputs, linear.pxi)
+#   X          rows of the user's array, or panels (struct Inputs, product.pxi)
 #   IN         X, w, b, dZ, S (linear.pxi);  OUT: Z, Y, dX, dw (INOUT with `add`)
 #
 # Order of sums: forward is a dot product along memory, 16 lanes and one tree (sums.pxi), then + b; dw adds the rows of a

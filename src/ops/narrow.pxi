@@ -3,7 +3,7 @@
 #   n          rows of a chunk; lo, hi: the rows, or the inputs of dW, that a call computes
 #   m          outputs of the layer, or of a group of outputs; a constant m is one at every call
 #   groups     groups of LANES rows of X that are computed together: 1 or 2, a constant at every call
-#   X          rows of the user's array, or panels (struct Inputs, linear.pxi)
+#   X          rows of the user's array, or panels (struct Inputs, product.pxi)
 #   W          stored as W^T in panels of inputs: m rows of k numbers (panels.pxi)
 #
 # The blocks of linear.pxi have outputs in their lanes: with 5 outputs, 5 of 16 lanes work. Here the lanes are rows of X
@@ -297,7 +297,7 @@ cdef void narrow_backward_weight(Py_ssize_t lo, Py_ssize_t hi, const Layer* laye
 
 # ---- sums of squares of the rows of W, in the order of sums.pxi, which has 16 lanes for the outputs ----
 
-cdef void narrow_row_squares(const Step* step, const real* w, const real* g, int m, real prescale, Py_ssize_t n,
+cdef void narrow_row_squares(const ScaledGradient* scaled, const real* w, const real* g, int m, Py_ssize_t n,
                              real* out) noexcept nogil:
     """`squares` (train/update.pxi) of n rows of W, at most LANES: its lanes here are vectors, one for each output."""
     cdef vec s[16]
@@ -306,7 +306,7 @@ cdef void narrow_row_squares(const Step* step, const real* w, const real* g, int
     for o in range(16):
         s[o] = vset(0)
     for o in range(m):
-        a = vmul(vset(prescale), add_penalties(step, vload(w + o * PANEL), vload(g + o * PANEL)))
+        a = scale_gradient(scaled, vload(w + o * PANEL), vload(g + o * PANEL))
         s[o % 16] = vfma(a, a, s[o % 16])
     half = 8
     while half:

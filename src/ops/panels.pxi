@@ -164,23 +164,23 @@ cdef void transpose(Py_ssize_t i0, Py_ssize_t i1, Py_ssize_t j0, Py_ssize_t j1, 
         for j from j0 <= j < j1 by LANES:
             vtranspose(element(W, i, j), PANEL, element(T, j, i), PANEL)
 
-cdef struct UserRows:       # row-major X (n, c): row i of a chunk is X[order[i]], or X[i] if order is NULL
+cdef struct RowOrder:       # row i of a chunk is row order[i] of the user's arrays, or first + i if order is NULL
+    const Py_ssize_t* order
+    Py_ssize_t first
+
+cdef inline Py_ssize_t user_row(const RowOrder* rows, Py_ssize_t i) noexcept nogil:
+    return rows.order[i] if rows.order != NULL else rows.first + i
+
+cdef struct UserRows:       # row-major X (n, c)
     const real* X
     Py_ssize_t c
-    const Py_ssize_t* order
-
-cdef inline UserRows user_rows(const real* X, Py_ssize_t c, const Py_ssize_t* order) noexcept nogil:
-    cdef UserRows rows
-    rows.X = X
-    rows.c = c
-    rows.order = order
-    return rows
+    RowOrder order
 
 cdef void gather(Py_ssize_t lo, Py_ssize_t hi, const UserRows* rows, Panels out, Py_ssize_t row_stride) noexcept nogil:
     """OUT: rows lo..hi of a chunk. row_stride: PANEL, or 1 for one column as a plain vector."""
-    cdef const real* X = rows.X
-    cdef const Py_ssize_t* order = rows.order
+    cdef const Py_ssize_t* order = rows.order.order
     cdef Py_ssize_t i, j, c = rows.c, stride = out.stride
+    cdef const real* X = rows.X if order != NULL else rows.X + rows.order.first * c
     cdef real* P = out.data
     cdef int v
     cdef const real* x
@@ -212,7 +212,7 @@ cdef void point_to_rows(Py_ssize_t lo, Py_ssize_t hi, const UserRows* rows, cons
     """OUT: pointers to the rows lo..hi of a chunk, up to a whole block; rows after hi repeat the last."""
     cdef Py_ssize_t i
     for i in range(lo, hi):
-        out[i] = rows.X + (rows.order[i] if rows.order != NULL else i) * rows.c
+        out[i] = rows.X + user_row(&rows.order, i) * rows.c
     for i in range(hi, round_up(hi, ROWS)):
         out[i] = out[hi - 1]
 

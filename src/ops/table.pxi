@@ -226,12 +226,13 @@ cdef void layout_entries(const Network* net, Py_ssize_t rows, bint has_dropout, 
     entries.high = allocate_reals(cursor, net.table.n_positions * entries.stride)
     entries.mask = allocate_reals(cursor, net.table.n_positions * entries.stride) if has_dropout else NULL
 
-cdef void read_entries(const TableLayout* table, const TableRows* X, Py_ssize_t base, const Py_ssize_t* order,
-                       Py_ssize_t lo, Py_ssize_t hi, TableEntries* entries) noexcept nogil:
-    """OUT: entries of the rows lo..hi of a chunk: row i is row order[i] of the table, or base + i if order is NULL.
+cdef void read_entries(const TableLayout* table, const TableRows* X, const RowOrder* order, Py_ssize_t lo,
+                       Py_ssize_t hi, TableEntries* entries) noexcept nogil:
+    """OUT: entries of the rows lo..hi of a chunk.
 
     What the caller has changed after the check is read as the nearest position (a NaN as 0), or as no level."""
-    cdef Py_ssize_t i, c, q, row, n, first = 0, p = table.n_positions, k = table.n_codes
+    cdef RowOrder rows = order[0]           # a local copy: stores cannot change it
+    cdef Py_ssize_t i, c, q, n, first = 0, p = table.n_positions, k = table.n_codes
     cdef const real* x
     cdef const int* codes
     cdef real position, end, scale
@@ -242,7 +243,7 @@ cdef void read_entries(const TableLayout* table, const TableRows* X, Py_ssize_t 
         end = <real>n
         q = c * entries.stride
         for i in range(lo, hi):
-            position = x[(order[i] if order != NULL else base + i) * p]
+            position = x[user_row(&rows, i) * p]
             position = position if position > 0 else 0
             position = position if position < end else end
             bin = <int>position
@@ -259,7 +260,7 @@ cdef void read_entries(const TableLayout* table, const TableRows* X, Py_ssize_t 
         scale = <real>table.code_scale[c]
         q = (p + c) * entries.stride
         for i in range(lo, hi):
-            code = codes[(order[i] if order != NULL else base + i) * k]
+            code = codes[user_row(&rows, i) * k]
             entries.index[q + i] = <int>first + (code if 0 <= code < n else 0)
             entries.low[q + i] = scale if 0 <= code < n else 0
         first += n
@@ -283,7 +284,7 @@ cdef void drop_entries(Py_ssize_t lo, Py_ssize_t hi, const LayerDropout* dropout
 
 # ---- sums of squares of the rows of V, in 16 lanes (sums.pxi) ----
 
-cdef void table_row_squares(const Step* step, const TableWeights* t, const real* grads, real prescale, Py_ssize_t lo,
+cdef void table_row_squares(const ScaledGradient* scaled, const TableWeights* t, const real* grads, Py_ssize_t lo,
                             Py_ssize_t hi, real* out) noexcept nogil:
     """`squares` (train/update.pxi) of the rows lo..hi of V. grads: a region."""
     cdef lanes16 sums
@@ -296,8 +297,8 @@ cdef void table_row_squares(const Step* step, const TableWeights* t, const real*
             for v in range(SUM_VECS):
                 if j + v * LANES < t.n_out:
                     q = (j + v * LANES) // t.width * t.panel_stride + (j + v * LANES) % t.width + i * t.width
-                    a = add_penalties(step, vload(t.V + q), vload(grads + t.offset + q))
-                    a = vmul(vset(prescale), blend_first(a, t.n_out - j - v * LANES, vset(0)))
+                    a = scale_gradient(scaled, vload(t.V + q), vload(grads + t.offset + q))
+                    a = blend_first(a, t.n_out - j - v * LANES, vset(0))
                     fma16(&sums, v, a, a)
         out[i] = total16(&sums)
 

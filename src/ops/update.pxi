@@ -173,6 +173,13 @@ cdef inline vec add_penalties(const Step* s, vec w, vec g) noexcept nogil:
         g = vadd(g, vselect_gt(w, zero, l1, vselect_gt(zero, w, vsub(zero, l1), zero)))
     return g
 
+cdef struct ScaledGradient: # prescale (g + penalties), whose norm clip_norm limits
+    const Step* step
+    real prescale
+
+cdef inline vec scale_gradient(const ScaledGradient* scaled, vec w, vec g) noexcept nogil:
+    return vmul(vset(scaled.prescale), add_penalties(scaled.step, w, g))
+
 cdef inline vec adjust_gradient(const Step* s, vec w, vec g) noexcept nogil:
     """The gradient with penalties, clipped, with L2 decay. A NaN stays NaN."""
     g = add_penalties(s, w, g)

@@ -29,48 +29,53 @@ cdef inline bint poll_abort(Training* training, const Chunk* chunk) noexcept nog
 
 # ---- phase A: rows lo..hi of a chunk ----
 
+cdef inline void get_order(const Training* training, const Chunk* chunk, RowOrder* order) noexcept nogil:
+    """Where the rows of the chunk are in the user's arrays, in this epoch."""
+    order.order = training.data.order + chunk.row if training.data.order != NULL else NULL
+    order.first = chunk.row
+
 cdef void set_row_weights(const Training* training, const Chunk* chunk, Py_ssize_t lo, Py_ssize_t hi) noexcept nogil:
     """weight_i = w_i / total, or 1 / total without sample weights."""
-    cdef Py_ssize_t i, row
+    cdef Py_ssize_t i
     cdef double total = chunk.total_weight
+    cdef RowOrder order
     cdef real* weight = chunk.buffers.weight
     if training.data.sample_weight == NULL:
         for i in range(lo, hi):
             weight[i] = <real>(1 / total)
     else:                                           # in double: no under- or overflow of tiny or huge weights
+        get_order(training, chunk, &order)
         for i in range(lo, hi):
-            row = training.data.order[chunk.row + i] if training.data.order != NULL else chunk.row + i
-            weight[i] = <real>((<const real*>training.data.sample_weight)[row] / total)
+            weight[i] = <real>((<const real*>training.data.sample_weight)[user_row(&order, i)] / total)
 
 cdef void gather_rows(const Training* training, const Chunk* chunk, Py_ssize_t lo, Py_ssize_t hi) noexcept nogil:
     """Inputs, targets and weights of the rows, in the order of this epoch."""
     cdef ChunkBuffers* buffers = chunk.buffers
-    cdef Py_ssize_t n_in = layer_inputs(&training.net, 0), n_out = training.net.sizes[training.net.n_layers], i
+    cdef Py_ssize_t n_out = training.net.sizes[training.net.n_layers], i
     cdef const Data* data = &training.data
-    cdef const real* X = <const real*>data.X
-    cdef const Py_ssize_t* order = data.order + chunk.row if data.order != NULL else NULL
-    cdef Py_ssize_t base = 0 if order != NULL else chunk.row
-    cdef UserRows inputs, targets
+    cdef UserRows rows
     cdef int loss = training.objective.loss
+    get_order(training, chunk, &rows.order)
+    rows.X = <const real*>data.X
+    rows.c = layer_inputs(&training.net, 0)
     if training.net.table != NULL:
-        X = <const real*>(<const TableRows*>data.X).numbers
-        read_entries(training.net.table, <const TableRows*>data.X, base, order, lo, hi, &buffers.entries)
-    inputs = user_rows(X + base * n_in, n_in, order)
+        rows.X = <const real*>(<const TableRows*>data.X).numbers
+        read_entries(training.net.table, <const TableRows*>data.X, &rows.order, lo, hi, &buffers.entries)
     if buffers.inputs.rows != NULL:
-        point_to_rows(lo, hi, &inputs, buffers.inputs.rows)
+        point_to_rows(lo, hi, &rows, buffers.inputs.rows)
     else:
-        gather(lo, hi, &inputs, buffers.inputs.X, buffers.input_row_stride)
+        gather(lo, hi, &rows, buffers.inputs.X, buffers.input_row_stride)
     if loss == CUSTOM_LOSS:                            # a custom loss reads its own targets and weights
         return
     if loss == CLASS_CROSS_ENTROPY:
         for i in range(lo, hi):
-            buffers.labels[i] = (<const long long*>data.targets)[order[i] if order != NULL else base + i]
+            buffers.labels[i] = (<const long long*>data.targets)[user_row(&rows.order, i)]
             if buffers.labels[i] < 0 or buffers.labels[i] >= n_out:     # the caller has changed it after the check
                 buffers.labels[i] = 0
     else:
-        targets = user_rows(<const real*>data.targets + base * n_out, n_out, order)
-        gather(lo, hi, &targets,
-               panels(buffers.dY.data if loss == GIVEN_GRADIENT else buffers.targets, buffers.Y.stride),
+        rows.X = <const real*>data.targets
+        rows.c = n_out
+        gather(lo, hi, &rows, panels(buffers.dY.data if loss == GIVEN_GRADIENT else buffers.targets, buffers.Y.stride),
                buffers.output_row_stride)
     set_row_weights(training, chunk, lo, hi)
 
@@ -184,7 +189,10 @@ cdef void loss_rows(const Training* training, const Chunk* chunk, Py_ssize_t lo,
     cdef LossRows rows
     cdef UserRows gradient
     if loss == CUSTOM_LOSS:
-        gradient = user_rows(<const real*>training.objective.custom.gradient + chunk.batch_row * n_out, n_out, NULL)
+        gradient.X = <const real*>training.objective.custom.gradient
+        gradient.c = n_out
+        gradient.order.order = NULL
+        gradient.order.first = chunk.batch_row
         gather(lo, hi, &gradient, buffers.dY, buffers.output_row_stride)
     elif loss != GIVEN_GRADIENT:
         point_to_outputs(training, buffers, &rows)

@@ -213,11 +213,14 @@ cdef double shared_loss(Training* training, barrier* shared_barrier, int thread,
 
 cdef void find_wrong_rows(const Training* training, const Chunk* chunk, Py_ssize_t lo, Py_ssize_t hi) noexcept nogil:
     """OUT: wrong_weight of rows lo..hi of the chunk."""
-    cdef Py_ssize_t i, row, n_out = training.net.sizes[training.net.n_layers]
+    cdef Py_ssize_t i, n_out = training.net.sizes[training.net.n_layers]
     cdef LossRows rows
+    cdef RowOrder order
     cdef real w
+    get_order(training, chunk, &order)
     point_to_outputs(training, chunk.buffers, &rows)
     for i in range(lo, hi):
-        row = training.data.order[chunk.row + i] if training.data.order != NULL else chunk.row + i
-        w = 1 if training.data.sample_weight == NULL else (<const real*>training.data.sample_weight)[row]
+        w = 1
+        if training.data.sample_weight != NULL:
+            w = (<const real*>training.data.sample_weight)[user_row(&order, i)]
         chunk.buffers.wrong_weight[i] = 0 if is_class_right(training.objective.loss, n_out, &rows, i) else w
