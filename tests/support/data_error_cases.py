@@ -280,13 +280,13 @@ EXPORTS = [
         ensemble,
     ),
     Case(
-        "export/onnx_graph/layers._float32",
+        "export/onnx_graph/onnx_layers._float32",
         lambda: fastnn.export.onnx(fastnn.load("net.safetensors"), "a"),
         "export net.safetensors --onnx a",
         large_network,
     ),
     Case(
-        "export/onnx_graph/outputs.finish_numbers",
+        "export/onnx_graph/onnx_layers._finish_numbers",
         lambda: fastnn.export.onnx(fastnn.load("n.safetensors"), "a"),
         "export n.safetensors --onnx a",
         lambda monkeypatch: number_model(monkeypatch, 1e60),
@@ -317,7 +317,7 @@ SETTINGS = [
         number_model,
     ),
     Case(
-        "export/c99/text.check_name",
+        "export/c99/c_text.check_name",
         lambda: fastnn.export.c(fastnn.load("net.safetensors"), "my-net.c"),
         "export net.safetensors --c my-net.c",
         lambda monkeypatch: fastnn.MLP([2, 1]).save("net.safetensors"),
