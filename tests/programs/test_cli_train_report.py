@@ -175,7 +175,7 @@ def test_the_sections_say_what_the_record_says(run):
     page, record = train(
         run,
         *("people.csv", "--target", "buys", "--test-size", "0.2", "--drop", "income,group"),
-        *("--members", "1", "--hidden", "8"),
+        *("--folds", "1", "--hidden", "8"),
     )
     assert "trained on 240 rows" in page.text and "300 rows, 60 of them for the test" in page.text
     rows = page.tables["Columns that the model uses"]
@@ -278,24 +278,23 @@ def test_many_classes_are_limited(run):
 
 def test_an_interrupted_training_has_a_page_and_a_resumed_one(run, monkeypatch):
     write_csv("t.csv", x=range(100), y=[i > 50 for i in range(100)])
-    arguments = ("t.csv", "--target", "y", "--members", "3", "--hidden", "8", "--threads", "1")
+    arguments = ("t.csv", "--target", "y", "--folds", "3", "--hidden", "8", "--threads", "1")
     with monkeypatch.context() as patch:
         interrupt_after(patch, 1)
         page, record = train(run, *arguments, code=130)
-    done = record["members"]
-    assert f"the model has {done} of 3 members" in page.text and done < 3
+    done = record["folds"]
+    assert f"the model has {done} of 3 folds" in page.text and done < 3
     page, _ = train(run, *arguments, "--resume")
     assert "Ctrl-C" not in page.text
     assert (
-        f"{done} member{'s' * (done > 1)} of an earlier run, before --resume, not shown."
-        in page.text
+        f"{done} fold{'s' * (done > 1)} of an earlier run, before --resume, not shown." in page.text
     )
 
 
 def test_tuning_is_in_the_page(run):
     write_csv("t.csv", x=range(60), y=[i > 30 for i in range(60)])
     page, record = train(
-        run, "t.csv", "--target", "y", "--members", "1", "--tune", "--time-limit", "3"
+        run, "t.csv", "--target", "y", "--folds", "1", "--tune", "--time-limit", "3"
     )
     tried = page.tables["Settings that --tune tried"][1:]
     assert [row[0] for row in tried] == [t["options"] for t in record["tuning"]["tried"]]

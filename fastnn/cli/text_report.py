@@ -70,9 +70,9 @@ def format_suspicions(record):
 
 def format_saved(record, out, n_bytes):
     """Yield lines about the model file."""
-    members, networks = plural(record["members"], "member"), plural(record["networks"], "network")
+    folds, networks = plural(record["folds"], "fold"), plural(record["networks"], "network")
     hidden, took = ",".join(map(str, record["hidden"])), format_duration(record["seconds"])
-    yield f"{members}, {networks} with hidden layers {hidden}; trained in {took}"
+    yield f"{folds}, {networks} with hidden layers {hidden}; trained in {took}"
     yield f"Saved {out} ({n_bytes / 1000:,.0f} kB). To predict with it:"
     data = "NEW.csv" if record["data"] == "-" else shlex.quote(record["data"])
     yield f"  fastnn predict {shlex.quote(out)} {data}"
@@ -84,25 +84,25 @@ def format_tuning(record):
     if tuning is None:
         return
     yield ""
-    yield f"{'settings tried':<34}{'members':>9}{METRICS[tuning['metric']]:>21}"
+    yield f"{'settings tried':<34}{'folds':>9}{METRICS[tuning['metric']]:>21}"
     for tried in tuning["tried"]:
         score = (
             f"{tried['score']:.4f}"
             if tuning["metric"] == "log_loss"
             else format_error(tried["score"])
         )
-        yield f"  {tried['options']:<32}{tried['members']:>9}{score:>21}"
+        yield f"  {tried['options']:<32}{tried['folds']:>9}{score:>21}"
 
 
 def format_interrupted(record, out):
     """Yield lines about a training that Ctrl-C has stopped."""
-    done, left = record["members"], record["members_left"]
+    done, left = record["folds"], record["folds_left"]
     tuning = record["tuning"]
     if left == 0:
-        what = "the best model so far" if tuning else f"all {done} members"
+        what = "the best model so far" if tuning else f"all {done} folds"
         yield f"Interrupted: {out} holds {what}."
         return
-    yield f"Interrupted: {out} holds the {done} of {done + left} members that are done."
+    yield f"Interrupted: {out} holds the {done} of {done + left} folds that are done."
     if tuning is None:
         yield "To train the others, repeat the command with --resume."
     else:
