@@ -1,4 +1,4 @@
-"""Scores of predictions beside those of a baseline, and rows whose target may be wrong.
+"""Scores of predictions and of the baseline, and rows whose target may be wrong.
 
 Scores are dicts that JSON can hold.
 """
@@ -301,7 +301,7 @@ def _normalize(text):
 
 
 def _numbers(column):
-    """Return a column as float64, NaN for values that are no numbers."""
+    """Return a column as float64, NaN for values that are not numbers."""
     pa = import_pyarrow()
     if pa.types.is_string(column.type):
         column = convert_texts(pa.table({"y": column})).column("y")

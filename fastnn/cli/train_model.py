@@ -240,7 +240,7 @@ class Search:
         return fitted
 
     def fit(self, settings, n_folds):
-        """Return a model with these settings and this many folds, fitted."""
+        """Return a fitted model with these settings and this many folds."""
         from sklearn.base import clone
 
         model = clone(self.model).set_params(n_estimators=n_folds, **settings)
