@@ -14,7 +14,7 @@ from ..mlp import MLP
 from ..saving import load
 from ..tabular.columns.kinds import NAMED_IN_DROP
 from .console import CommandError, to_json
-from .scores import MAX_SUSPECTS
+from .scores import MAX_LABEL_ISSUES
 
 KEY = "training"  # in metadata_
 REASON = 300  # characters of a reason or a place, at most
@@ -131,7 +131,7 @@ def largest_size(record, names):
     filled = record | {
         "columns": {name: ["x" * REASON, score] for name in names},
         "scores": [scores, scores],
-        "suspects": [["x" * REASON, *longest, *longest]] * MAX_SUSPECTS,
+        "label_issues": [["x" * REASON, *longest, *longest]] * MAX_LABEL_ISSUES,
         "others": "x" * 10_000,
     }
     return len(to_text(to_text(to_metadata(filled))).encode())

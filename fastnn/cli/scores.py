@@ -15,9 +15,9 @@ from .console import print_note
 from .table_file import TableFile
 from .target_column import label_text
 
-MAX_SUSPECTS = 5
-MIN_ERROR = 3.0  # of a suspect, in units of the RMSE
-MAX_PROBABILITY = 0.1  # of the class of a suspect
+MAX_LABEL_ISSUES = 5
+MIN_ERROR = 3.0  # of a label issue, in units of the RMSE
+MAX_PROBABILITY = 0.1  # of the class of a label issue
 MIN_PROBABILITY = 1e-15  # in the log-loss
 
 
@@ -191,7 +191,7 @@ def score_numbers(y, predicted):
 # ---- rows that look wrong ----
 
 
-def find_suspects(model, target, train, arguments):
+def list_label_issues(model, target, train, arguments):
     """Return the rows whose target is improbable, as dicts: row, place, given, predicted and, for
     classes, the probability of the given one. For a folder also the file, and the place there.
 
@@ -212,18 +212,18 @@ def find_suspects(model, target, train, arguments):
         errors = y - model.oof_prediction_
         limit = MIN_ERROR * np.sqrt(np.nanmean(errors**2))
     out, table = [], TableFile(arguments)
-    for suspect in find_suspects(model, y, MAX_SUSPECTS):
-        row = int(target.rows[train[suspect.row]])
+    for issue in find_suspects(model, y, MAX_LABEL_ISSUES):
+        row = int(target.rows[train[issue.row]])
         file, place = table.locate(row)
         found = {"row": row, "place": place}
         if file != table.name:  # of a folder
             found |= {"place": f"row {row + 1}", "file": file, "place_in_file": place}
         if target.is_number:
-            if abs(suspect.given - suspect.predicted) > limit:
-                out.append(found | {"given": suspect.given, "predicted": suspect.predicted})
-        elif suspect.probability < MAX_PROBABILITY:
-            found |= {name: label_text(getattr(suspect, name)) for name in ("given", "predicted")}
-            out.append(found | {"probability": suspect.probability})
+            if abs(issue.given - issue.predicted) > limit:
+                out.append(found | {"given": issue.given, "predicted": issue.predicted})
+        elif issue.probability < MAX_PROBABILITY:
+            found |= {name: label_text(getattr(issue, name)) for name in ("given", "predicted")}
+            out.append(found | {"probability": issue.probability})
     return out
 
 

@@ -59,11 +59,11 @@ def format_columns(record):
         yield from paragraph("left out", f"{list_names(names)}: {printable(reason, REASON)}")
 
 
-def format_suspicions(record):
+def format_data_checks(record):
     """Yield lines about columns and rows that may be wrong."""
-    for suspicion in record["suspicions"][:MAX_WARNINGS]:
-        yield from paragraph("warning", suspicion["text"])
-    more = len(record["suspicions"]) - MAX_WARNINGS
+    for check in record["data_checks"][:MAX_WARNINGS]:
+        yield from paragraph("warning", check["text"])
+    more = len(record["data_checks"]) - MAX_WARNINGS
     if more > 0:
         yield from paragraph("", f"... and {plural(more, 'warning')} more (--json lists all)")
 
@@ -128,7 +128,7 @@ def format_results(record):
         n = record["test_scores"]["rows"]
         yield from format_scores(record["test_scores"], f"on {plural(n, 'row')} of the test")
     yield from format_importances(record)
-    yield from format_suspects(record)
+    yield from format_label_issues(record)
 
 
 # ---- scores ----
@@ -251,22 +251,22 @@ def format_importances(record):
         yield f"  {printable(name, 40):<42}{value:>8.3f}"
 
 
-def format_suspects(record):
+def format_label_issues(record):
     """Yield lines with the rows whose target is the least likely."""
-    suspects = record["suspects"]
-    if not suspects:
+    issues = record["label_issues"]
+    if not issues:
         return
     yield ""
     if record["classes"] is None:
         yield "rows to check (the prediction is far from the target, which may be wrong)"
         yield f"  {'place':<16}{'target':>14}{'predicted':>14}"
-        for s in suspects:
+        for s in issues:
             target, predicted = format_number(s["given"]), format_number(s["predicted"])
             yield f"  {printable(s['place']):<16}{target:>14}{predicted:>14}"
         return
     yield "rows to check (the target is improbable, so it may be wrong)"
     yield f"  {'place':<16}{'target':<{NAME}}{'probability':>11}   predicted"
-    for s in suspects:
+    for s in issues:
         target, predicted = printable(s["given"], NAME - 2), printable(s["predicted"], NAME - 2)
         yield f"  {printable(s['place']):<16}{target:<{NAME}}{s['probability']:>11.2g}   {predicted}"
 

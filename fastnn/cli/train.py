@@ -15,7 +15,7 @@ from . import model_file, train_model
 from . import text_report as report
 from .console import CommandError, CommandWords, print_json, print_line
 from .parser import check_output, help_texts
-from .scores import Evaluation, find_suspects
+from .scores import Evaluation, list_label_issues
 from .table_file import TableFile
 from .target_column import label_text, read_target
 from .train_options import add_arguments, command_line, complete, resolve_columns, split_names
@@ -87,11 +87,11 @@ def run(arguments):
         "threshold": arguments.threshold,
         "seed": arguments.seed,
         "time_limit": arguments.time_limit,
-        "suspicions": _suspicions(rows.sample, target, columns["drop"]),
+        "data_checks": _data_checks(rows.sample, target, columns["drop"]),
     }
     show = _ignore if arguments.json or arguments.quiet else _print
     show(report.format_table(record))
-    show(report.format_suspicions(record))
+    show(report.format_data_checks(record))
     began = time.perf_counter()
     record["tuning"] = None
     model.metadata_bytes = model_file.largest_size(record, table.column_names)
@@ -105,7 +105,7 @@ def run(arguments):
     predicted = rows.predicted(model)
     held_out = Evaluation.from_held_out(model, target, predicted)
     record["scores"] = held_out.scores()
-    record["suspects"] = find_suspects(model, target, predicted, arguments)
+    record["label_issues"] = list_label_issues(model, target, predicted, arguments)
     record["test_scores"] = (
         Evaluation.from_rows(model, table, target, test).scores() if len(test) else None
     )
@@ -201,7 +201,7 @@ def _split(target, arguments):
     return np.sort(train), np.sort(test)
 
 
-def _suspicions(table, target, drop):
+def _data_checks(table, target, drop):
     """Return what may be wrong with the table, without what the estimator leaves out itself."""
     is_text = import_pyarrow().types.is_string
     found = find_suspicions(table.drop_columns(drop), target.name)

@@ -217,7 +217,7 @@ def test_a_target_in_a_currency_is_a_number(run):
     assert fastnn.load("m").predict(fastnn.tables.read("t.csv")).max() > 1500
 
 
-def test_suspicions_are_shown_before_training(run):
+def test_data_checks_are_shown_before_training(run):
     write_csv("t.csv", id=range(60), copy=["n", "y"] * 30, a=[1, 2, 4] * 20, y=[0, 1] * 30)
     code, out, _ = run("train", "t.csv", "--target", "y", "--out", "m", *FAST)
     assert code == 0 and out.index("warning ") < out.index("numbers ")

@@ -85,7 +85,7 @@ def test_the_screen(run):
     assert "rows in memory decide" in Path("r.html").read_text()
 
 
-def test_rows_of_suspects_are_those_of_the_file(run):
+def test_rows_of_label_issues_are_those_of_the_file(run):
     table = read("people.csv")
     buys = table["buys"].to_pylist()
     sample = sampling.numbers(N, 500)
@@ -96,10 +96,10 @@ def test_rows_of_suspects_are_those_of_the_file(run):
     write_parquet(table.set_column(table.column_names.index("buys"), "buys", pa.array(buys)))
     options = ["--folds", "2", "--time-limit", "20", "--hidden", "16"]
     report = report_of(run, "people", *ARGUMENTS, "--window", "500", *options)
-    suspect = report["suspects"][0]
-    assert suspect["row"] == row and suspect["place"] == f"row {row + 1}"
-    assert suspect["file"] == f"people/{row // 210}.parquet"
-    assert suspect["place_in_file"] == f"row {row % 210 + 1}"
+    issue = report["label_issues"][0]
+    assert issue["row"] == row and issue["place"] == f"row {row + 1}"
+    assert issue["file"] == f"people/{row // 210}.parquet"
+    assert issue["place_in_file"] == f"row {row % 210 + 1}"
 
 
 def test_missing_targets_are_left_out(run):

@@ -138,7 +138,7 @@ def test_a_wrong_label_is_a_row_to_check(run):
     write_csv("t.csv", x=x, noise=np.tile([1, 2, 3, 4], 50), y=y)
     arguments = ["t.csv", "--target", "y", "--out", "m", "--folds", "2", "--hidden", "8"]
     report = report_of(run, *arguments)
-    first = report["suspects"][0]
+    first = report["label_issues"][0]
     assert first["place"] == "line 152" and first["row"] == 150  # the first line has the names
     assert (first["given"], first["predicted"]) == ("minus", "plus") and first["probability"] < 0.1
 
@@ -155,8 +155,8 @@ def test_a_wrong_number_is_a_row_to_check(run):
         file.write("\n".join(lines) + "\n")
     arguments = ["t.csv", "--target", "y", "--out", "m", "--folds", "2", "--hidden", "8"]
     report = report_of(run, *arguments, "--skip-missing-target")
-    assert [row["place"] for row in report["suspects"]] == ["line 43"]
-    assert report["suspects"][0]["given"] == 30
+    assert [row["place"] for row in report["label_issues"]] == ["line 43"]
+    assert report["label_issues"][0]["given"] == 30
 
 
 # ---- progress ----

@@ -197,8 +197,8 @@ def test_the_sections_say_what_the_record_says(run):
     importances = page.tables["Increase of the loss"]
     top = max(record["importances"].items(), key=lambda item: item[1])
     assert importances[1][:2] == [top[0], f"{top[1]:.3f}"]
-    suspects = page.tables.get("Rows to check", [[]])[1:]
-    assert [row[0] for row in suspects] == [s["place"] for s in record["suspects"]]
+    issues = page.tables.get("Rows to check", [[]])[1:]
+    assert [row[0] for row in issues] == [s["place"] for s in record["label_issues"]]
     assert shlex.split(record["command"])[:5] == [
         "fastnn",
         "train",
@@ -216,7 +216,7 @@ def test_a_page_warns(run):
     y = rng.integers(0, 2, 80)
     write_csv("t.csv", x=rng.normal(size=80), copy=y, y=y)
     page, record = train(run, "t.csv", "--target", "y", *FAST)
-    assert record["suspicions"] and all(s["text"] in page.text for s in record["suspicions"])
+    assert record["data_checks"] and all(s["text"] in page.text for s in record["data_checks"])
     write_csv("t.csv", x=rng.normal(size=80), y=rng.normal(size=80))
     page, record = train(run, "t.csv", "--target", "y", *FAST)
     is_useless = record["scores"]["r2"] <= 0

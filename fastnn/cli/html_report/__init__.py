@@ -16,7 +16,7 @@ import numpy as np
 from ...core.messages import plural
 from ...files.replacing import replacing
 from ..text_report import describe_target, short_path
-from .data_sections import data_section, importances_section, suspects_section, warnings_section
+from .data_sections import data_section, importances_section, label_issues_section, warnings_section
 from .elements import element, name, paragraph, to_html
 from .result_sections import classes_section, errors_section, headline, scores_section
 from .training_sections import curves_section, reproduce_section
@@ -76,7 +76,7 @@ def _page(report):
             scores_section(report),
             errors_section(report) if report.is_number else classes_section(report),
             importances_section(report),
-            suspects_section(report),
+            label_issues_section(report),
             data_section(report),
             curves_section(report),
             reproduce_section(report),

@@ -1,4 +1,4 @@
-"""The sections about the table: its columns, what is suspicious, importances, rows to check."""
+"""The sections about the table: data checks, columns, importances, label issues."""
 
 from dataclasses import dataclass
 
@@ -18,10 +18,10 @@ MOST_FREQUENT = 3  # categories of a column
 
 def warnings_section(report):
     """Return the section about columns and rows that may be wrong, None without any."""
-    found = report.record["suspicions"]
+    found = report.record["data_checks"]
     if not found:
         return None
-    texts = [suspicion["text"] for suspicion in found[:MAX_WARNINGS]]
+    texts = [check["text"] for check in found[:MAX_WARNINGS]]
     more = len(found) - len(texts)
     if more:
         texts.append(f"... and {plural(more, 'warning')} more (--json lists all)")
@@ -133,23 +133,23 @@ def importances_section(report):
     )
 
 
-def suspects_section(report):
+def label_issues_section(report):
     """Return the section with the rows whose target may be wrong, None without any."""
-    suspects = report.record["suspects"]
-    if not suspects:
+    issues = report.record["label_issues"]
+    if not issues:
         return None
     if report.is_number:
         text = "The prediction for these rows is far from the target, which may be wrong."
         head = ["place", "#target", "#predicted"]
         rows = [
-            [s["place"], *(format_number(s[k]) for k in ("given", "predicted"))] for s in suspects
+            [s["place"], *(format_number(s[k]) for k in ("given", "predicted"))] for s in issues
         ]
     else:
         text = "The target of these rows is improbable, so it may be wrong."
         head = ["place", "target", "#probability", "predicted"]
         rows = [
             [s["place"], name(s["given"]), f"{s['probability']:.2g}", name(s["predicted"])]
-            for s in suspects
+            for s in issues
         ]
     text += " Look at them in the table."
     return section("rows", "Rows to check", paragraph(text), table("Rows to check", head, rows))
