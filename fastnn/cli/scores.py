@@ -12,7 +12,6 @@ from ..core.messages import plural, printable
 from ..tables.convert import convert_texts
 from ..tables.errors import import_pyarrow
 from .console import print_note
-from .table_file import TableFile
 from .target_column import label_text
 
 MAX_LABEL_ISSUES = 5
@@ -191,7 +190,7 @@ def score_numbers(y, predicted):
 # ---- rows that look wrong ----
 
 
-def list_label_issues(model, target, train, arguments):
+def list_label_issues(model, target, train, file):
     """Return the rows whose target is improbable, as dicts: row, place, given, predicted and, for
     classes, the probability of the given one. For a folder also the file, and the place there.
 
@@ -202,8 +201,7 @@ def list_label_issues(model, target, train, arguments):
     target : Target
     train : ndarray
         The rows that `oof_prediction_` has: positions among those with a target.
-    arguments : argparse.Namespace
-        How the table file was read.
+    file : TableFile
     """
     from ..tabular import find_suspects
 
@@ -211,13 +209,13 @@ def list_label_issues(model, target, train, arguments):
     if target.is_number:
         errors = y - model.oof_prediction_
         limit = MIN_ERROR * np.sqrt(np.nanmean(errors**2))
-    out, table = [], TableFile(arguments)
+    out = []
     for issue in find_suspects(model, y, MAX_LABEL_ISSUES):
         row = int(target.rows[train[issue.row]])
-        file, place = table.locate(row)
+        path, place = file.locate(row)
         found = {"row": row, "place": place}
-        if file != table.name:  # of a folder
-            found |= {"place": f"row {row + 1}", "file": file, "place_in_file": place}
+        if path != file.name:  # of a folder
+            found |= {"place": f"row {row + 1}", "file": path, "place_in_file": place}
         if target.is_number:
             if abs(issue.given - issue.predicted) > limit:
                 out.append(found | {"given": issue.given, "predicted": issue.predicted})

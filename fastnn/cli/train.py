@@ -60,7 +60,8 @@ def add_parser(commands):
 def run(arguments):
     # Check all input before training begins.
     given = complete(arguments)
-    _check_files(arguments)
+    file = TableFile(arguments)
+    _check_files(file, arguments)
     train_model.import_estimators()
     table = _read_table(arguments)
     columns = resolve_columns(arguments, table.column_names)
@@ -76,7 +77,7 @@ def run(arguments):
         "fastnn": __version__,
         "command": command_line(given),
         "data": arguments.data,
-        "reading": TableFile(arguments).options,
+        "reading": file.options,
         "rows": len(target.rows),
         "columns": len(table.column_names) - 1,
         "test_rows": len(test),
@@ -105,7 +106,7 @@ def run(arguments):
     predicted = rows.predicted(model)
     held_out = Evaluation.from_held_out(model, target, predicted)
     record["scores"] = held_out.scores()
-    record["label_issues"] = list_label_issues(model, target, predicted, arguments)
+    record["label_issues"] = list_label_issues(model, target, predicted, file)
     record["test_scores"] = (
         Evaluation.from_rows(model, table, target, test).scores() if len(test) else None
     )
@@ -128,9 +129,9 @@ def run(arguments):
     return 0
 
 
-def _check_files(arguments):
+def _check_files(file, arguments):
     """Raise CommandError unless the model, the picture and the report can be written."""
-    inputs = [TableFile(arguments).path]
+    inputs = [file.path]
     if arguments.config is not None:
         inputs.append(arguments.config)
     option_of: dict = {}
