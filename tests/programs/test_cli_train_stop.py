@@ -91,7 +91,7 @@ def test_ctrl_c_before_the_first_fold_writes_no_file(run, monkeypatch):
 
 
 @pytest.mark.skipif(os.name != "posix", reason="signals are sent the POSIX way")
-@pytest.mark.slow("test_ctrl_c_writes_the_members_that_are_done")
+@pytest.mark.slow("test_ctrl_c_writes_the_folds_that_are_done")
 def test_a_signal_is_ctrl_c(run):
     command = [sys.executable, "-m", "fastnn", "train", *ARGUMENTS, "--out", "m"]
     command[command.index("3")] = "1000"

@@ -1,13 +1,15 @@
 """The tests that run without `--all`, and with the names of tests (tests/support/selection.py)."""
 
+import re
 from itertools import combinations, product
 from types import SimpleNamespace
 
 import processes
 import pytest
 import selection
+from places import TESTS
 
-TESTS = """
+EXAMPLE = """
 import pytest
 
 @pytest.mark.parametrize("a", range(3))
@@ -74,7 +76,7 @@ def test_a_test_without_parameters_is_selected():
 )
 def test_options(arguments, n, slow, left_out, tmp_path):
     (tmp_path / "pytest.ini").write_text("[pytest]\n")
-    (tmp_path / "test_some.py").write_text(TESTS)
+    (tmp_path / "test_some.py").write_text(EXAMPLE)
     code = "import os, sys, pytest; os.chdir(sys.argv[1]); sys.exit(pytest.main(sys.argv[2:]))"
     options = ["-p", "selection", "-p", "no:cacheprovider", "-v", "--strict-markers"]
     options += ["-p", "no:benchmark", "-p", "no:hypothesispytest"]
@@ -101,3 +103,11 @@ def test_tests_that_are_named_all_run(arguments, named, pytestconfig):
     config = SimpleNamespace(args=arguments, getoption=lambda name, default: chosen.get(name))
     assert hasattr(pytestconfig.option, "keyword") and hasattr(pytestconfig.option, "markexpr")
     assert selection.names_tests(config) == named
+
+
+def test_reasons_of_slow_tests_name_tests():
+    texts = {path.name: path.read_text(encoding="utf-8") for path in TESTS.glob("*/test_*.py")}
+    reasons = [r for text in texts.values() for r in re.findall(r'mark\.slow\(\s*"(.*)"', text)]
+    assert len(reasons) > 10
+    for name in re.findall(r"\btest_\w+(?:\.py)?", " ".join(reasons)):
+        assert name in texts or any(f"def {name}(" in text for text in texts.values()), name
