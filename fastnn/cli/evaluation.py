@@ -74,14 +74,14 @@ def find_suspects(model, target, train, arguments):
     arguments : argparse.Namespace
         How the table file was read.
     """
-    from ..tabular import find_suspects
+    from ..tabular import find_label_issues
 
     y = target.take(train)
     if target.is_number:
         errors = y - model.oof_prediction_
         limit = MIN_ERROR * np.sqrt(np.nanmean(errors**2))
     out = []
-    for suspect in find_suspects(model, y, MAX_SUSPECTS):
+    for suspect in find_label_issues(model, y, MAX_SUSPECTS):
         row = int(target.rows[train[suspect.row]])
         file, place = locate(arguments, row)
         found = {"row": row, "place": place}

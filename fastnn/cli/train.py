@@ -8,8 +8,8 @@ import time
 import numpy as np
 
 from ..config import __version__
+from ..tables.data_checks import check_data
 from ..tables.errors import import_pyarrow
-from ..tables.suspicions import find as find_suspicions
 from ..tabular.columns.kinds import KINDS
 from . import report, train_model, training_record
 from .common import (
@@ -212,7 +212,7 @@ def _split(target, arguments):
 def _suspicions(table, target, drop):
     """Return what may be wrong with the table, without what the estimator leaves out itself."""
     is_text = import_pyarrow().types.is_string
-    found = find_suspicions(table.drop_columns(drop), target.name)
+    found = check_data(table.drop_columns(drop), target.name)
     return [
         {"kind": s.kind, "column": s.column, "text": CommandWords().say(s.text)}
         for s in found

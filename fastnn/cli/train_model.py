@@ -111,7 +111,7 @@ def fit(model, rows, arguments, label=""):
             warnings.simplefilter("ignore")
             rows.fit(model, arguments.resume)
     except KeyboardInterrupt:
-        if not hasattr(model, "n_folds_left_"):
+        if not hasattr(model, "n_folds_remaining_"):
             raise KeyboardInterrupt("No model was written.") from None
         return True
     except OSError as error:  # of temporary files
@@ -138,6 +138,6 @@ def load_unfinished(model, arguments):
             f"{out}: does not hold the model that these options train. Leave out --resume, or "
             "choose another --out."
         )
-    if found.n_folds_left_ == 0:
+    if found.n_folds_remaining_ == 0:
         raise CommandError(f"{out}: is complete, so there is nothing to resume.")
     return found.set_params(**model.get_params())

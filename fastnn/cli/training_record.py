@@ -72,7 +72,7 @@ def describe_model(model):
         },
         "importances": dict(zip(names, model.feature_importances_.tolist())),
         "members": model.n_folds_,
-        "members_left": model.n_folds_left_,
+        "members_left": model.n_folds_remaining_,
         "hidden": list(networks[0].layer_sizes[1:-1]) if networks else [],
         "networks": len(networks),
         "parameters": sum(net.n_params for net in networks),

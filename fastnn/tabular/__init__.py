@@ -2,12 +2,12 @@
 
 from typing import TYPE_CHECKING
 
-__all__ = ["Suspect", "TabularClassifier", "TabularRegressor", "find_suspects"]
+__all__ = ["LabelIssue", "TabularClassifier", "TabularRegressor", "find_label_issues"]
 
 if TYPE_CHECKING:
     from .classifier import TabularClassifier
+    from .label_issues import LabelIssue, find_label_issues
     from .regressor import TabularRegressor
-    from .suspects import Suspect, find_suspects
 else:
 
     def __getattr__(name):
@@ -17,7 +17,7 @@ else:
         elif name == "TabularRegressor":
             from . import regressor as module
         elif name in __all__:
-            from . import suspects as module
+            from . import label_issues as module
         else:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
         return getattr(module, name)

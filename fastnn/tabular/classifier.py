@@ -93,7 +93,7 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
         rows.
     metadata_ : dict of str to str
         Text of any kind, empty after `fit`. `save`, `fastnn.load` and pickle keep it.
-    n_folds_, n_folds_left_ : int
+    n_folds_, n_folds_remaining_ : int
         Number of folds whose networks are trained, and of folds that Ctrl-C has left for
         `fit` with resume=True, usually 0.
     model_ : TableModel

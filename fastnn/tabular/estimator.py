@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 FITTED = (
     *("model_", "n_features_in_", "feature_names_in_", "columns_", "left_out_", "classes_"),
     *("feature_importances_", "oof_prediction_", "oof_rows_", "oof_score_", "metadata_"),
-    *("n_folds_", "n_folds_left_", "_fold_of_row"),
+    *("n_folds_", "n_folds_remaining_", "_fold_of_row"),
 )
 COLUMNS = ["array-like", str, Integral, None]
 
@@ -96,7 +96,7 @@ class BaseTabular(Attributes):
     oof_rows_: NDArray[np.int64] | None
     metadata_: dict[str, str]
     n_folds_: int
-    n_folds_left_: int
+    n_folds_remaining_: int
     model_: TableModel
     _fold_of_row: np.ndarray | None
 
@@ -130,7 +130,7 @@ class BaseTabular(Attributes):
             Rows of the same group are in the same fold: pass the patient, the site or the sensor of
             each row, if new rows will come from others.
         resume : bool, default False
-            Train only the folds that are left, `n_folds_left_`, after Ctrl-C has stopped `fit`.
+            Train only the folds that are left, `n_folds_remaining_`, after Ctrl-C has stopped `fit`.
             Pass the same rows and parameters, and an int as random_state. The result is bit for bit
             that of a fit that was not stopped. The estimator may come from a file. If no fold is
             left, nothing is done.

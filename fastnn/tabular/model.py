@@ -75,7 +75,7 @@ class TableModel:
         return len(self.members[0].networks) if self.members else 0
 
     @property
-    def n_folds_left(self):
+    def n_folds_remaining(self):
         return 0 if self.unfinished is None else self.unfinished.n_folds - self.n_folds
 
     def networks(self):
@@ -95,7 +95,7 @@ class TableModel:
             columns_=self.features.by_name(self.features.kinds()),
             left_out_=self.features.by_name(self.features.left_out),
             n_folds_=self.n_folds,
-            n_folds_left_=self.n_folds_left,
+            n_folds_remaining_=self.n_folds_remaining,
         )
         if names is not None:
             out["feature_names_in_"] = np.array(names, dtype=object)

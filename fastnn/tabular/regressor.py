@@ -61,7 +61,7 @@ class TabularRegressor(RegressorMixin, BaseTabular):
     oof_score_ : float or None
         R^2 of `oof_prediction_`, slightly too good as in `TabularClassifier`; None for several
         quantiles.
-    columns_, left_out_, metadata_, n_folds_, n_folds_left_, model_, n_features_in_, feature_names_in_
+    columns_, left_out_, metadata_, n_folds_, n_folds_remaining_, model_, n_features_in_, feature_names_in_
         As in `TabularClassifier`.
 
     See Also

@@ -213,7 +213,7 @@ FILES = [
     ),
     file("sources.explain_damage", gzip.compress(CSV.encode())[:12] + b"\xff" * 20),
     file("sources.check_format", "%PDF-1.7"),
-    Case("tables/suspicions.find", lambda: tables.find_suspicions(pa.table({"a": A}), "goal")),
+    Case("tables/data_checks.check_data", lambda: tables.check_data(pa.table({"a": A}), "goal")),
     Case(
         "tables/table_writer.check_extension",
         lambda: tables.write("a.txt", {"a": A}),

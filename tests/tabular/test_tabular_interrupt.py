@@ -86,8 +86,8 @@ def test_finished_folds_are_kept(name, n_folds, tmp_path):
     model, target = make(name)
     stop(model, n_folds, X, target)
     whole = make(name)[0].fit(X, target)
-    assert (model.n_folds_, model.n_folds_left_) == (n_folds, 3 - n_folds)
-    assert (whole.n_folds_, whole.n_folds_left_) == (3, 0)
+    assert (model.n_folds_, model.n_folds_remaining_) == (n_folds, 3 - n_folds)
+    assert (whole.n_folds_, whole.n_folds_remaining_) == (3, 0)
     held_out = np.isin(whole._fold_of_row, range(n_folds))
     P = model.oof_prediction_.reshape(N, -1)
     assert np.isfinite(P[held_out]).all() and np.isnan(P[~held_out]).all()
@@ -104,7 +104,7 @@ def test_finished_folds_are_kept(name, n_folds, tmp_path):
     model.save(tmp_path / "model")
     other = fastnn.load(tmp_path / "model")
     assert_same_bits(getattr(other, predict)(X), getattr(model, predict)(X))
-    assert (other.n_folds_, other.n_folds_left_) == (n_folds, 3 - n_folds)
+    assert (other.n_folds_, other.n_folds_remaining_) == (n_folds, 3 - n_folds)
     if name in ("numbers", "logarithms"):
         for bound in model.predict_interval(X, 0.8):
             assert np.isfinite(bound).all()
@@ -254,7 +254,9 @@ def test_a_complete_fit_has_nothing_to_resume():
     before = dict(vars(reg))
     assert reg.fit(None, None, resume=True) is reg and vars(reg) == before
     one = TabularClassifier(**SMALL).fit(X, np.ones(N))
-    assert one.n_folds_ == one.n_folds_left_ == 0 and one.fit(X, np.ones(N), resume=True) is one
+    assert (
+        one.n_folds_ == one.n_folds_remaining_ == 0 and one.fit(X, np.ones(N), resume=True) is one
+    )
     with pytest.raises(ValueError, match=r"this estimator is not fitted. Pass resume=False"):
         TabularRegressor().fit(X, y, resume=True)
 

@@ -21,7 +21,7 @@ from numpy.testing import assert_array_equal  # noqa: E402
 
 import fastnn  # noqa: E402
 from fastnn import TabularClassifier, TabularRegressor  # noqa: E402
-from fastnn.tabular import find_suspects  # noqa: E402
+from fastnn.tabular import find_label_issues  # noqa: E402
 from fastnn.tabular.columns import raw_columns  # noqa: E402
 from fastnn.tabular.fitting import training, weighting  # noqa: E402
 from fastnn.tabular.large import encoded_rows, large_table, row_parts, sampling  # noqa: E402
@@ -383,7 +383,7 @@ def test_resume_gives_the_bits_of_a_fit_without_interruption(n_threads, interrup
         model.fit(groups_of(100, X[::-1], classes[::-1]), window=300, resume=True)
     model.fit(groups_of(50, X, classes), window=300, resume=True)
     assert_same_model(model, whole)
-    assert model.n_folds_left_ == 0
+    assert model.n_folds_remaining_ == 0
 
 
 def test_an_exception_stops_all_threads(monkeypatch, quick_recipe):
@@ -532,13 +532,13 @@ def test_other_objects_that_stand_for_rows(tmp_path, parquet):
             make("numbers")[0].fit(source, "y")
 
 
-def test_suspects_of_a_sample():
+def test_label_issues_of_a_sample():
     reg = make("numbers")[0].fit(groups_of(100), window=300)
     with pytest.raises(
         ValueError, match=r"rows of the table in memory. Pass their targets: y\[estim"
     ):
-        find_suspects(reg, y)
-    assert find_suspects(reg, y[reg.oof_rows_])[0].row < len(reg.oof_rows_)
+        find_label_issues(reg, y)
+    assert find_label_issues(reg, y[reg.oof_rows_])[0].row < len(reg.oof_rows_)
 
 
 def test_some_groups_with_weights():

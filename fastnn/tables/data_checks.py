@@ -1,6 +1,6 @@
 """Find columns and rows that make a model worse, or better than it can be.
 
-`find` returns `Suspicion` objects for the user to judge; it changes nothing. Row numbers and IDs
+`check_data` returns `DataIssue` objects for the user to judge; it changes nothing. Row numbers and IDs
 tell a network the order of the rows. Copies of the target, and columns that are known only after
 it, make held-out scores good and predictions bad. Copies of rows are in both parts of a split.
 """
@@ -38,7 +38,7 @@ TIME_NAME = re.compile(r"year|jahr|date|datum|time|zeit|month|monat|week|woche|d
 
 
 @dataclass(frozen=True)
-class Suspicion:
+class DataIssue:
     """What may be wrong with a table.
 
     Attributes
@@ -79,7 +79,7 @@ class _Column:
         return len(self.distinct)
 
 
-def find(table: Any, target: str | None = None) -> list[Suspicion]:
+def check_data(table: Any, target: str | None = None) -> list[DataIssue]:
     """Find columns and rows of a table that may spoil a model, such as IDs and copies of the target.
 
     Parameters
@@ -90,7 +90,7 @@ def find(table: Any, target: str | None = None) -> list[Suspicion]:
 
     Returns
     -------
-    list of Suspicion
+    list of DataIssue
         Each has a ``kind``, the name of the ``column`` (None for rows), and a ``text`` that says
         what to do.
 
@@ -104,7 +104,7 @@ def find(table: Any, target: str | None = None) -> list[Suspicion]:
     >>> import pyarrow as pa
     >>> from fastnn import tables
     >>> table = pa.table({"id": range(100), "x": [0.5, 1.5] * 50, "y": ["no", "yes"] * 50})
-    >>> [(found.kind, found.column) for found in tables.find_suspicions(table, "y")]
+    >>> [(found.kind, found.column) for found in tables.check_data(table, "y")]
     [('id', 'id'), ('target copy', 'x')]
     """
     if target is not None and target not in table.column_names:
@@ -130,7 +130,7 @@ def find(table: Any, target: str | None = None) -> list[Suspicion]:
         out += [found or _almost_numbers(column)]
     out += _duplicate_columns(inputs)
     out += [_duplicate_rows(columns, n)]
-    return [suspicion for suspicion in out if suspicion is not None]
+    return [issue for issue in out if issue is not None]
 
 
 def _encode(name, column):
@@ -153,10 +153,10 @@ def _encode(name, column):
 
 def _constant(column):
     if column.n_distinct == 0:
-        return Suspicion("empty", column.name, f"{column.label} is empty.")
+        return DataIssue("empty", column.name, f"{column.label} is empty.")
     if column.n_distinct == 1 and (column.codes == 0).all():
         value = printable(column.distinct[0].as_py())
-        return Suspicion("constant", column.name, f"{column.label} is {value!r} in every row.")
+        return DataIssue("constant", column.name, f"{column.label} is {value!r} in every row.")
     return None
 
 
@@ -164,7 +164,7 @@ def _almost_numbers(column):
     other = first_other_text(column.distinct.to_pylist()) if column.is_text else None
     if other is None:
         return None
-    return Suspicion(
+    return DataIssue(
         "almost numbers",
         column.name,
         Message(
@@ -188,7 +188,7 @@ def _id(column):
     advice = "Drop it, unless it helps to predict new rows."
     if column.is_text:
         what = f"{column.label} has a different text in each row, like a name or an ID."
-        return Suspicion("id", column.name, f"{what} {advice}")
+        return DataIssue("id", column.name, f"{what} {advice}")
     if not column.is_integer or TIME_NAME.search(column.name):
         return None
     numbers = column.values.to_numpy(zero_copy_only=False)
@@ -198,7 +198,7 @@ def _id(column):
         what = f"{column.label} has a different number in each row, like an ID."
     else:
         return None
-    return Suspicion("id", column.name, f"{what} {advice}")
+    return DataIssue("id", column.name, f"{what} {advice}")
 
 
 # ---- the target ----
@@ -214,7 +214,7 @@ def _copy_of_target(column, target):
         what = f"has one value for each value of the target {label!r}"
     else:
         return None
-    return Suspicion("target copy", column.name, f"{column.label} {what}. Drop it.")
+    return DataIssue("target copy", column.name, f"{column.label} {what}. Drop it.")
 
 
 def _have_equal_values(a, b):
@@ -248,7 +248,7 @@ def _target_alone(column, target, sample):
         score = _score_numbers(column, numbers, few, _ranks(goal), train, test)
     if score is None:
         return None
-    return Suspicion(
+    return DataIssue(
         "target alone",
         column.name,
         f"{column.label} alone predicts the target almost perfectly ({score} on other rows). Drop "
@@ -342,7 +342,7 @@ def _duplicate_columns(columns):
             continue
         label = printable(other.name)
         text = f"{column.label} {what} column {label!r}. Drop one of them."
-        yield Suspicion("duplicate column", column.name, text)
+        yield DataIssue("duplicate column", column.name, text)
 
 
 def _duplicate_rows(columns, n):
@@ -353,7 +353,7 @@ def _duplicate_rows(columns, n):
     copies = n - len(np.unique(mixed))
     if n < MIN_ROWS or copies < MIN_COPIES * n:
         return None
-    return Suspicion(
+    return DataIssue(
         "duplicate rows",
         None,
         f"{copies:,} of {n:,} rows are copies of others, which makes held-out scores too "
