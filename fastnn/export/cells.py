@@ -18,7 +18,7 @@ def split(W, layout):
     -------
     numbers : ndarray (n_networks, n_numbers, n_out)
     knots : ndarray (n_networks, sum of n_bins + 1, n_out)
-    levels : ndarray (n_networks, sum of n_levels, n_out)
+    levels : ndarray (n_networks, sum of n_categories, n_out)
     """
     numbers, bins, levels = np.split(
         W, [layout.n_numbers, layout.n_numbers + sum(layout.n_bins)], 1
@@ -31,7 +31,7 @@ def split(W, layout):
         K[:, 0] = -scale * below[:, -1]
         K[:, 1:] = scale * (2 * below - below[:, -1:])
         first += n
-    scales = np.repeat(layout.code_scale, layout.n_levels).astype(W.dtype)
+    scales = np.repeat(layout.code_scale, layout.n_categories).astype(W.dtype)
     return numbers, knots, levels * scales[:, None]
 
 

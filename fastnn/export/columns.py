@@ -29,7 +29,7 @@ class Input:
 
 def inputs(features):
     """Return {source: Input} of the columns in use, in the order of the table. All names differ."""
-    levels = features.levels()
+    known = features.value_categories()
     out, taken = {}, set()
     for source in features.used():
         column = features.columns[source]
@@ -38,5 +38,5 @@ def inputs(features):
         while name in taken:
             name += "_"
         taken.add(name)
-        out[source] = Input(name, column, levels.get(source, ()))
+        out[source] = Input(name, column, known.get(source, ()))
     return out

@@ -220,7 +220,7 @@ def _describe_network(net, layout):
 
 def n_cells(layout):
     """Return the number of cells in a row of a table."""
-    return layout.n_numbers + len(layout.n_bins) + len(layout.n_levels)
+    return layout.n_numbers + len(layout.n_bins) + len(layout.n_categories)
 
 
 def _describe_estimator(model, is_classifier):
@@ -305,4 +305,4 @@ def labels(classes):
 def encoder_layout(encoder):
     """Return the TableLayout of the tables that an encoder makes."""
     numbers = [np.array([scaling.median]) for scaling in encoder.scalings]
-    return encoder.encode(numbers, np.full((1, len(encoder.n_levels)), -1)).layout
+    return encoder.encode(numbers, np.full((1, len(encoder.n_categories)), -1)).layout

@@ -18,17 +18,17 @@ if TYPE_CHECKING:
     from typing import Any
 
 
-def recognise(levels):
+def recognise(distinct):
     """Return how the distinct texts of a column are written: (kind, style, description).
 
     The kind is "number" with a style, "date" with a format, or None.
     """
-    style = texts.number_style(levels)
+    style = texts.number_style(distinct)
     if style is not None:
         return "number", style, texts.describe_number_style(style)
-    name = texts.date_format(levels)
+    name = texts.date_format(distinct)
     if name is not None:
-        return "date", name, texts.describe_date_format(name, levels)
+        return "date", name, texts.describe_date_format(name, distinct)
     return None, None, "texts"
 
 
@@ -62,10 +62,10 @@ def convert_texts(
     columns = []
     for name, column in zip(table.column_names, table.columns):
         if pa.types.is_string(column.type) and name not in text_columns:
-            levels = column.unique().drop_null().to_pylist()
-            kind, style, description = recognise(levels)
+            distinct = column.unique().drop_null().to_pylist()
+            kind, style, description = recognise(distinct)
             if kind is not None:
-                values = {text: _value(text, kind, style) for text in levels}
+                values = {text: _value(text, kind, style) for text in distinct}
                 column = _map(pa, column, values, kind)
                 if on_note is not None:
                     on_note(f"column {printable(name)!r}: {description}")
@@ -88,7 +88,7 @@ def _map(pa, column, values, kind):
     encoded = column.combine_chunks().dictionary_encode()
     if isinstance(encoded, pa.ChunkedArray):
         encoded = encoded.combine_chunks()
-    of_level = [values[text] for text in encoded.dictionary.to_pylist()]
+    numbers = [values[text] for text in encoded.dictionary.to_pylist()]
     if kind == "number":
-        return pa.array(of_level, pa.float64()).take(encoded.indices)
-    return pa.array(of_level, pa.int64()).take(encoded.indices).cast(pa.timestamp("us", "UTC"))
+        return pa.array(numbers, pa.float64()).take(encoded.indices)
+    return pa.array(numbers, pa.int64()).take(encoded.indices).cast(pa.timestamp("us", "UTC"))

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 MIN_ROWS = 20  # fewer rows can be different by chance
 MAX_SAMPLE = 20_000  # rows that decide whether a column predicts the target
-MIN_ROWS_PER_LEVEL = 10
+MIN_ROWS_PER_VALUE = 10
 MAX_TEXT_CLASSES = 250
 MAX_CLASSES = 20  # whole numbers with more distinct values are numbers
 CLASS_ERROR = 0.02  # of the errors of the majority class
@@ -238,7 +238,7 @@ def _target_alone(column, target, sample):
     if len(train) < MIN_ROWS:
         return None
     numbers = _numbers(column)
-    few = column.n_distinct <= len(train) / MIN_ROWS_PER_LEVEL
+    few = column.n_distinct <= len(train) / MIN_ROWS_PER_VALUE
     if numbers is None and not few:
         return None
     goal = _numbers(target)
@@ -294,10 +294,10 @@ def _ranks(numbers):
 def _score_numbers(column, numbers, few, y, train, test):
     mean = y[train].mean()
     if few:
-        levels, n_levels = column.codes + 1, column.n_distinct + 1
-        rows = np.bincount(levels[train], minlength=n_levels)
-        sums = np.bincount(levels[train], y[train], minlength=n_levels)
-        predicted = np.where(rows > 0, sums / np.maximum(rows, 1), mean)[levels[test]]
+        codes, n_codes = column.codes + 1, column.n_distinct + 1
+        rows = np.bincount(codes[train], minlength=n_codes)
+        sums = np.bincount(codes[train], y[train], minlength=n_codes)
+        predicted = np.where(rows > 0, sums / np.maximum(rows, 1), mean)[codes[test]]
     else:
         predicted = y[_nearest(numbers, train, test)]
     spread = ((y[test] - mean) ** 2).sum()
@@ -311,10 +311,10 @@ def _score_classes(column, numbers, few, y, train, test):
         return None
     majority = np.bincount(y[train]).argmax()
     if few:
-        levels, n_levels = column.codes + 1, column.n_distinct + 1
-        cells = np.bincount(levels[train] * n_classes + y[train], minlength=n_levels * n_classes)
-        cells = cells.reshape(n_levels, n_classes)
-        predicted = np.where(cells.any(axis=1), cells.argmax(axis=1), majority)[levels[test]]
+        codes, n_codes = column.codes + 1, column.n_distinct + 1
+        cells = np.bincount(codes[train] * n_classes + y[train], minlength=n_codes * n_classes)
+        cells = cells.reshape(n_codes, n_classes)
+        predicted = np.where(cells.any(axis=1), cells.argmax(axis=1), majority)[codes[test]]
     else:
         predicted = y[_nearest(numbers, train, test)]
     errors, baseline = (predicted != y[test]).sum(), (majority != y[test]).sum()

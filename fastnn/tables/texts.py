@@ -1,6 +1,6 @@
 """Numbers and dates that are written as texts.
 
-The functions take the distinct texts of a column (its levels). They find how the column is written
+The functions take the distinct texts of a column. They find how the column is written
 once, on the training table; `parse_number` and `parse_date` then read any table in the same way.
 Styles and formats are texts, so a model file can keep them.
 """
@@ -79,19 +79,19 @@ def is_missing_mark(text):
     return text.strip().lower() in MISSING
 
 
-def _present(levels):
-    return [text.strip() for text in levels if not is_missing_mark(text)]
+def _present(distinct):
+    return [text.strip() for text in distinct if not is_missing_mark(text)]
 
 
 # ---- numbers ----
 
 
-def number_style(levels):
+def number_style(distinct):
     """Return the style in which all texts are numbers, or None.
 
     Parameters
     ----------
-    levels : sequence of str
+    distinct : sequence of str
         The distinct texts of a column. Marks for missing values are ignored.
 
     Returns
@@ -101,7 +101,7 @@ def number_style(levels):
         plain numbers, ",|.|€" for 1.234,50 €, ".||%" for percentages. None if a text is no number,
         if the units differ, or if all texts are missing.
     """
-    present = _present(levels)
+    present = _present(distinct)
     if not present:
         return None
     return _style_of(present[:FIRST]) and _style_of(present)
@@ -209,12 +209,12 @@ def describe_number_style(style):
     return "numbers with " + (", ".join(what[:-1]) + " and " if len(what) > 1 else "") + what[-1]
 
 
-def first_other_text(levels):
+def first_other_text(distinct):
     """Return the first text that keeps a column from being numbers, or None.
 
     It is None unless nine in ten of more than ten texts are numbers.
     """
-    present = _present(levels)
+    present = _present(distinct)
     if len(present) <= 10:
         return None
     others = [text for text in present if _match(text) is None and not PLAIN.fullmatch(text)]
@@ -224,12 +224,12 @@ def first_other_text(levels):
 # ---- dates ----
 
 
-def date_format(levels, compact=False):
+def date_format(distinct, compact=False):
     """Return the format in which all texts are dates, or None.
 
     Parameters
     ----------
-    levels : sequence of str
+    distinct : sequence of str
         The distinct texts of a column. Marks for missing values are ignored. They decide whether
         the day or the month comes first; the month does if both are possible.
     compact : bool, default False
@@ -240,16 +240,16 @@ def date_format(levels, compact=False):
     str or None
         "iso" or a format such as "%d.%m.%Y". A time can follow in any format.
     """
-    return dates.find_format(_present(levels), compact)
+    return dates.find_format(_present(distinct), compact)
 
 
-def describe_date_format(name, levels=()):
+def describe_date_format(name, distinct=()):
     """Return a date format as text for people: 'dates written as month/day/year'."""
     if name == "iso":
         return "dates"
     text = {"%Y": "year", "%y": "year", "%m": "month", "%d": "day", "%b": "month", "%B": "month"}
     written = re.sub(r"%[YymdbB]", lambda match: text[match[0]], name)
-    present = _present(levels)
+    present = _present(distinct)
     swapped = present and dates.is_ambiguous(present, name)
     example = f" (day and month could be swapped, as in {present[0]})" if swapped else ""
     return f"dates written as {written}{example}"

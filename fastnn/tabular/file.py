@@ -83,11 +83,11 @@ def check_before_training(estimator, model, n_folds):
         "the targets": (_n_bytes(content["targets"]), "Shorten the texts of the classes."),
     }
     for c in features.categories:
-        if c.levels:
-            label, longest = features.columns[c.source].label, max(map(len, c.levels))
+        if c.categories:
+            label, longest = features.columns[c.source].label, max(map(len, c.categories))
             drop = ("Shorten its texts, or leave it out. Pass ", Argument("drop", [label]), ".")
-            what = f"column {label!r} with {len(c.levels):,} categories of up to {longest:,} characters"
-            sizes[what] = _n_bytes(c.levels), drop
+            what = f"column {label!r} with {len(c.categories):,} categories of up to {longest:,} characters"
+            sizes[what] = _n_bytes(c.categories), drop
     what, (size, advice) = max(sizes.items(), key=lambda item: item[1][0])
     raise DataError(
         "the model would describe its columns and targets in {n_bytes:,} bytes, but the header of "

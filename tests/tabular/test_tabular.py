@@ -83,9 +83,11 @@ def test_days_of_the_year_are_inputs_in_one_configuration(cls, quick, monkeypatc
     days = np.arange("2021-01-01", "2023-01-01", dtype="datetime64[D]").astype("datetime64[s]")
     model = cls(**SMALL).fit(pd.DataFrame({"day": days}), np.arange(730) % 2)
     parts = [category.part for category in model.model_.features.categories]
-    n_days = [encoder.n_levels[parts.index("day of year")] for encoder in model.model_.encoders]
+    n_days = [encoder.n_categories[parts.index("day of year")] for encoder in model.model_.encoders]
     assert sorted(n_days)[-2:] == [0, 365]
-    assert all(encoder.n_levels[parts.index("month")] == 12 for encoder in model.model_.encoders)
+    assert all(
+        encoder.n_categories[parts.index("month")] == 12 for encoder in model.model_.encoders
+    )
 
 
 def test_the_spread_of_the_folds(quick):
@@ -210,18 +212,18 @@ def test_equal_configurations_are_trained_once(quick, monkeypatch):
 
 
 @pytest.mark.parametrize("cls", [TabularClassifier, TabularRegressor])
-def test_one_category_of_many_levels(cls, quick):
+def test_one_category_of_many_values(cls, quick):
     """A configuration that leaves out such categories has no inputs."""
     towns = pd.DataFrame({"town": np.repeat([f"town {i}" for i in range(N)], 2)})
     model = cls(**SMALL).fit(towns, np.arange(2 * N) % 2)
     assert model.columns_ == {"town": "category"} and len(model.predict(towns)) == 2 * N
 
 
-def test_the_most_frequent_levels_are_categories(quick, monkeypatch):
-    monkeypatch.setattr(category, "MAX_LEVELS", 2)
+def test_the_most_frequent_values_are_categories(quick, monkeypatch):
+    monkeypatch.setattr(category, "MAX_CATEGORIES", 2)
     towns = pd.DataFrame({"town": np.repeat(["a", "b", "c", "d"], [10, 30, 10, 20])})
     model = TabularRegressor(**SMALL).fit(towns, np.arange(70))
-    assert model.model_.features.categories[0].levels == ["b", "d"]
+    assert model.model_.features.categories[0].categories == ["b", "d"]
     a, c, new = model.predict(pd.DataFrame({"town": ["a", "c", "new"]}))
     assert a == c == new
 

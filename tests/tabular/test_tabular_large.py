@@ -141,7 +141,7 @@ TEXTS = st.one_of(st.text(max_size=3), st.none())
 def as_list(raw):
     """The values of a column, None for missing ones."""
     if raw.kind == "text":
-        return [[*raw.levels, None][code] for code in raw.values]
+        return [[*raw.texts, None][code] for code in raw.values]
     return [None if np.isnan(x) else x for x in raw.values.tolist()]
 
 
@@ -163,7 +163,7 @@ def test_rows_of_a_column_of_texts(rows, values):
     chosen = np.flatnonzero(rows)
     part = raw.take(chosen)
     assert as_list(part) == [as_list(raw)[i] for i in chosen]
-    assert len(part.levels or []) == len({x for x in as_list(part) if x is not None})
+    assert len(part.texts or []) == len({x for x in as_list(part) if x is not None})
 
 
 # ---- a sample in memory ----

@@ -66,7 +66,7 @@ def type_name(d, encoder, name):
 
 def struct(layout, type_name, real):
     """Return the struct of the cells of a row."""
-    n_positions, n_codes = len(layout.n_bins), len(layout.n_levels)
+    n_positions, n_codes = len(layout.n_bins), len(layout.n_categories)
     lines = ["typedef struct {"]
     if layout.n_numbers:
         lines.append(f"    {real} numbers[{layout.n_numbers}];")
@@ -76,7 +76,7 @@ def struct(layout, type_name, real):
             f"    {real} positions[{n_positions}]; /* from 0 to the number of bins: {bins} */"
         )
     if n_codes:
-        levels = ", ".join(map(str, layout.n_levels[:12])) + ", ..." * (n_codes > 12)
+        levels = ", ".join(map(str, layout.n_categories[:12])) + ", ..." * (n_codes > 12)
         lines.append(
             f"    int32_t codes[{n_codes}]; /* -1 for none; numbers of levels: {levels} */"
         )
@@ -94,7 +94,7 @@ def columns(encoder, layout, name):
     """Return the arrays with the first knot and the first level of each column."""
     n_knots = [n + 1 for n in layout.n_bins]
     out = []
-    for what, counts in ("bin", n_knots), ("level", layout.n_levels):
+    for what, counts in ("bin", n_knots), ("level", layout.n_categories):
         if counts:
             first = [*cells.first_rows(counts), sum(counts)]
             out.append(
@@ -116,7 +116,7 @@ def products(encoder, layout, values):
     parts = (
         (NUMBERS, layout.n_numbers),
         (POSITIONS, len(layout.n_bins)),
-        (CODES, len(layout.n_levels)),
+        (CODES, len(layout.n_categories)),
     )
     return "".join(text.fill(template, n=n, **values) for template, n in parts if n).rstrip("\n")
 
@@ -126,7 +126,7 @@ def checks(layout, encoder, values):
     parts = (
         ("numbers", layout.n_numbers),
         ("positions", len(layout.n_bins)),
-        ("codes", len(layout.n_levels)),
+        ("codes", len(layout.n_categories)),
     )
     out, before = "", 0
     for what, n in parts:

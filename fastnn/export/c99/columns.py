@@ -139,7 +139,7 @@ def encode(d, k, source):
             positions.append(source.call("position", present, array, len(edges)))
         if values:
             levels.append(source.find(present, values, -1))
-    levels += [f"codes[{j}]" for j, n in enumerate(encoder.n_levels) if n]
+    levels += [f"codes[{j}]" for j, n in enumerate(encoder.n_categories) if n]
     lines = [
         f"    c->{what}[{i}] = {value};"
         for what, cells in (("numbers", numbers), ("positions", positions), ("codes", levels))

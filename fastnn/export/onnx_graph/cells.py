@@ -26,8 +26,8 @@ def dense(g, cells, layout):
         part = g.add("Clip", part, number(0), number(1))
         part = g.add("Sub", g.add("Mul", part, number(2)), number(1))
         parts.append(g.add("Mul", part, scale))
-    if layout.n_levels:
-        column, levels, scale = _columns(layout.n_levels, layout.code_scale)
+    if layout.n_categories:
+        column, levels, scale = _columns(layout.n_categories, layout.code_scale)
         part = g.add("Equal", g.add("Gather", codes, column, axis=1), levels.astype(np.int32))
         parts.append(g.add("Mul", g.cast(part, np.float32), scale))
     return parts[0] if len(parts) == 1 else g.add("Concat", *parts, axis=1)

@@ -56,7 +56,7 @@ def cells(g, numbers, codes, encoder):
             positions.append(_position(g, x, np.array(edges)))
         if values:
             levels.append(g.find(x, np.array(values)))
-    used = np.flatnonzero(encoder.n_levels)
+    used = np.flatnonzero(encoder.n_categories)
     if len(used):
         levels.append(g.add("Gather", codes, used, axis=1))
     levels = _concat(g, levels)

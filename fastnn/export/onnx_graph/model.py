@@ -43,7 +43,7 @@ def _check_texts(d, names):
     """Raise ValueError if UTF-8, which the file is written in, cannot hold a text of the model."""
     classes = [] if d.classes is None else [x for x in d.classes.tolist() if isinstance(x, str)]
     categories = [] if d.features is None else d.features.categories
-    levels = [level for category in categories for level in category.levels]
+    levels = [level for category in categories for level in category.categories]
     for what, texts in (("column", names), ("category", levels), ("class", classes)):
         for text in texts:
             if has_lone_surrogate(text):
@@ -84,7 +84,7 @@ def _inputs(g, d):
     parts = (
         ("numbers", np.float32, layout.n_numbers),
         ("positions", np.float32, len(layout.n_bins)),
-        ("codes", np.int32, len(layout.n_levels)),
+        ("codes", np.int32, len(layout.n_categories)),
     )
     declared = (g.input(name, dtype, n) if n else None for name, dtype, n in parts)
     return [cells.dense(g, declared, layout)]

@@ -84,9 +84,9 @@ class Features:
 
         Values that cannot be what their column is raise an error, as in `transform`.
         """
-        levels = self.levels()
+        known = self.value_categories()
         found = {
-            column.label: column.unknown(values, levels.get(j))
+            column.label: column.unknown(values, known.get(j))
             for j, column, values in self.values(frame)
         }
         return {label: unknown for label, unknown in found.items() if unknown is not None}
@@ -105,9 +105,9 @@ class Features:
         """Return {label: kind} of the columns in use."""
         return {self.columns[j].label: self.columns[j].kind for j in self.used()}
 
-    def levels(self):
-        """Return {source: levels} of the columns whose values are categories."""
-        return {f.source: f.levels for f in self.categories if f.part == "value"}
+    def value_categories(self):
+        """Return {source: categories} of the columns whose values are categories."""
+        return {f.source: f.categories for f in self.categories if f.part == "value"}
 
     def sources(self):
         """Return the position in `columns` of each feature, numbers first, as an array."""
@@ -131,7 +131,7 @@ class Features:
             positions=self.positions,
             left_out=self.left_out,
             numbers=[asdict(n) for n in self.numbers],
-            categories=[asdict(c) for c in self.categories],
+            categories=[c.to_json() for c in self.categories],
         )
 
     @classmethod
@@ -151,7 +151,7 @@ class Features:
             d["positions"],
             check_mapping(d["left_out"], "left_out"),
             [NumberFeature(**n) for n in d["numbers"]],
-            [CategoryFeature(**c) for c in d["categories"]],
+            list(map(CategoryFeature.from_json, d["categories"])),
         )
         self._check_columns()
         self._check_features()
@@ -180,9 +180,14 @@ class Features:
         for f in self.categories:
             column = self.columns[f.source]
             check(f.part in column.category_parts and type(f.marks_missing) is bool, "part")
-            check(isinstance(f.levels, list) and all(type(x) is str for x in f.levels), "levels")
             check(
-                len(f.levels) == len(set(f.levels)) and column.can_have(f.part, f.levels), "levels"
+                isinstance(f.categories, list) and all(type(x) is str for x in f.categories),
+                "levels",
+            )
+            check(
+                len(f.categories) == len(set(f.categories))
+                and column.can_have(f.part, f.categories),
+                "levels",
             )
 
 

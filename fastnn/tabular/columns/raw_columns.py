@@ -21,31 +21,31 @@ class RawColumn:
     kind : {"number", "text", "time"}
     values : ndarray (n,)
         Numbers: float64 with NaN for missing values. Times: float64, seconds since 1970 with NaN.
-        Texts: int64, positions in `levels`, -1 for missing values.
-    levels : list of str or None
+        Texts: int64, positions in `texts`, -1 for missing values.
+    texts : list of str or None
         The distinct texts.
     declared : bool
         Whether the table says that these texts are categories (a pandas Categorical, an Arrow
         dictionary).
     parsed : dict
-        Numbers that the levels stand for, by their style, so that no text is parsed twice; see
+        Numbers that the texts stand for, by their style, so that no text is parsed twice; see
         `columns`.
     """
 
     kind: str
     values: np.ndarray
-    levels: list | None = None
+    texts: list | None = None
     declared: bool = False
     parsed: dict = field(default_factory=dict)
 
     def take(self, rows):
         """Return the column of some rows. rows : ndarray of indices."""
         values = self.values[rows]
-        if self.levels is None:
+        if self.texts is None:
             return RawColumn(self.kind, values)
         used, codes = np.unique(values[values >= 0], return_inverse=True)
         values[values >= 0] = codes
-        return RawColumn("text", values, [self.levels[i] for i in used], self.declared)
+        return RawColumn("text", values, [self.texts[i] for i in used], self.declared)
 
 
 # ---- parts of a column ----
@@ -82,7 +82,7 @@ def concatenate(parts, label):
 def to_texts(raw):
     """Return codes (n,), -1 for missing values, and the texts that they stand for."""
     if raw.kind == "text":
-        return raw.values, raw.levels
+        return raw.values, raw.texts
     present = ~np.isnan(raw.values)
     numbers, codes = np.unique(raw.values[present], return_inverse=True)
     out = np.full(len(raw.values), -1, np.int64)
@@ -233,8 +233,8 @@ def from_series(series, label):
 
     kind = series.dtype
     if isinstance(kind, pd.CategoricalDtype):
-        of_level, levels = _factorize(np.array([*kind.categories.tolist(), None], object))
-        return RawColumn("text", of_level[series.cat.codes.to_numpy()], levels, True)
+        code_of, categories = _factorize(np.array([*kind.categories.tolist(), None], object))
+        return RawColumn("text", code_of[series.cat.codes.to_numpy()], categories, True)
     if isinstance(kind, pd.DatetimeTZDtype):
         series = series.dt.tz_convert("UTC").dt.tz_localize(None)
         kind = series.dtype
@@ -249,8 +249,8 @@ def from_series(series, label):
             series = series.sparse.to_dense()
         return RawColumn("number", series.to_numpy(dtype=np.float64, na_value=np.nan))
     if isinstance(kind, pd.StringDtype):
-        codes, levels = pd.factorize(series)
-        return RawColumn("text", codes.astype(np.int64), list(map(str, levels)))
+        codes, texts = pd.factorize(series)
+        return RawColumn("text", codes.astype(np.int64), list(map(str, texts)))
     if hasattr(kind, "pyarrow_dtype"):
         return from_chunks(series.array.__arrow_array__(), label)
     return from_vector(series.to_numpy(), label)
@@ -299,5 +299,5 @@ def from_chunks(column, label):
     if isinstance(column, pa.ChunkedArray):  # of older versions of pyarrow
         column = column.chunk(0) if column.num_chunks else pa.array([], column.type)
     codes = column.indices.cast(pa.int64()).fill_null(-1).to_numpy(zero_copy_only=False)
-    level_codes, levels = _factorize(np.array([*column.dictionary.to_pylist(), None], object))
-    return RawColumn("text", level_codes[codes], levels, declared)  # -1 is the last, None
+    code_of, categories = _factorize(np.array([*column.dictionary.to_pylist(), None], object))
+    return RawColumn("text", code_of[codes], categories, declared)  # -1 is the last, None

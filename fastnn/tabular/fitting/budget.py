@@ -138,18 +138,16 @@ def check_memory(encoders, hidden, n_out, n_folds, features, n):
         sizes = [encoder.n_inputs, *hidden, n_out]
         n_params = sum(a * b + b for a, b in zip(sizes, sizes[1:]))
         n_bytes += 2 * n_folds * 4 * 7 * n_params  # parameters, moments, copies of both, gradient
-        n_bytes += 4 * n * 3 * (len(encoder.scalings) + len(encoder.n_levels))
+        n_bytes += 4 * n * 3 * (len(encoder.scalings) + len(encoder.n_categories))
     available = available_bytes()
     if n_bytes <= MEMORY_SHARE * available:
         return
-    widest = max(features.categories, key=lambda c: c.n_levels, default=None)
-    label, n_levels = None, 0
+    widest = max(features.categories, key=lambda c: c.n_categories, default=None)
+    label, n_categories = None, 0
     advice = "Pass fewer rows or columns, or a smaller {hidden}."
-    if widest is not None and widest.n_levels > max(hidden):
-        label, n_levels = features.columns[widest.source].label, widest.n_levels
-        advice = (
-            "Column {column!r} has {n_levels:,} categories. Pass {drop}, or fewer rows or columns."
-        )
+    if widest is not None and widest.n_categories > max(hidden):
+        label, n_categories = features.columns[widest.source].label, widest.n_categories
+        advice = "Column {column!r} has {n_categories:,} categories. Pass {drop}, or fewer rows or columns."
     raise TooLargeError(
         "{fit} needs about {needed:.1f} GB, but {available:.1f} GB are available.",
         advice,
@@ -157,7 +155,7 @@ def check_memory(encoders, hidden, n_out, n_folds, features, n):
         fit=Wording("fit", "the training"),
         needed=n_bytes / 1e9,
         available=available / 1e9,
-        n_levels=n_levels,
+        n_categories=n_categories,
         drop=Argument("drop", [label]),
         hidden=Argument("hidden_layer_sizes"),
     )

@@ -227,11 +227,11 @@ class Fit:
         target, width = self.targets.for_trees(self.rows.y), self.options.hidden_sizes[0]
         out = {}
         for settings in dict.fromkeys(c.encoding for c in configurations):
-            n_levels = [
-                0 if category.part == "day of year" and not settings.days else category.n_levels
+            n_categories = [
+                0 if category.part == "day of year" and not settings.days else category.n_categories
                 for category in features.categories
             ]
-            encoder = Encoder.fit(scalings, numbers, n_levels, target, settings, width)
+            encoder = Encoder.fit(scalings, numbers, n_categories, target, settings, width)
             if encoder.n_inputs:
                 out[settings] = encoder
         if not out:

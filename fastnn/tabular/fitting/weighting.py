@@ -45,8 +45,8 @@ class InputWeights:
     def move_into(self, net, layout):
         """Multiply the first layer by the weights, so that the network reads the unweighted table."""
         of_bins = np.repeat(self.positions, layout.n_bins)
-        of_levels = np.repeat(self.codes, layout.n_levels)
-        net.weights[0][...] *= np.concatenate([self.numbers, of_bins, of_levels])[:, None]
+        of_codes = np.repeat(self.codes, layout.n_categories)
+        net.weights[0][...] *= np.concatenate([self.numbers, of_bins, of_codes])[:, None]
 
 
 def most_rows(n_columns):
