@@ -3,8 +3,8 @@
 import numpy as np
 
 from ..core.messages import plural, printable
-from ..tables.convert import convert_texts
 from ..tables.errors import import_pyarrow
+from ..tables.texts import convert_texts
 from .common import print_note
 from .target import label_text
 

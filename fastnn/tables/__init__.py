@@ -1,7 +1,16 @@
-"""Tables: reading and writing files, numbers and dates in texts, and data checks."""
+"""Tables: files of them, numbers and dates that are written as texts, and checks of their columns.
 
-from .convert import convert_texts
+- `files`: read and write. `table_source`: the bytes of a file, decompressed. `errors`, `memory`:
+  what all readers share.
+- `text_files`, `layout`, `encodings`: text tables, how they are written, and their bytes as UTF-8.
+  `json_files`, `excel`, `parquet_files`: other formats; Parquet files need not fit in memory.
+- `tidy`: types, missing values and index columns of what has been read. `table_writer`: files.
+- `texts`, `dates`: numbers and dates that are written as texts.
+- `data_checks`: columns and rows that may spoil a model.
+"""
+
 from .data_checks import check_data
 from .files import TableError, TableWarning, read, write
+from .texts import convert_texts
 
 __all__ = ["TableError", "TableWarning", "check_data", "convert_texts", "read", "write"]

@@ -241,11 +241,12 @@ def _target_alone(column, target, sample):
     few = column.n_distinct <= len(train) / MIN_ROWS_PER_VALUE
     if numbers is None and not few:
         return None
+    nearest = None if few else _nearest(numbers, train, test)
     goal = _numbers(target)
     if goal is None or (target.is_integer and target.n_distinct <= MAX_CLASSES):
-        score = _score_classes(column, numbers, few, target.codes, train, test)
+        score = _score_classes(column, nearest, target.codes, train, test)
     else:
-        score = _score_numbers(column, numbers, few, _ranks(goal), train, test)
+        score = _score_numbers(column, nearest, _ranks(goal), train, test)
     if score is None:
         return None
     return DataIssue(
@@ -291,32 +292,37 @@ def _ranks(numbers):
     return ((np.cumsum(counts) - counts / 2) / len(numbers))[inverse]
 
 
-def _score_numbers(column, numbers, few, y, train, test):
+def _score_numbers(column, nearest, y, train, test):
+    """Return how well a column predicts numbers, as text, None if not almost perfectly.
+
+    nearest : what `_nearest` returned; None: the rows with the same value predict
+    """
     mean = y[train].mean()
-    if few:
+    if nearest is None:
         codes, n_codes = column.codes + 1, column.n_distinct + 1
         rows = np.bincount(codes[train], minlength=n_codes)
         sums = np.bincount(codes[train], y[train], minlength=n_codes)
         predicted = np.where(rows > 0, sums / np.maximum(rows, 1), mean)[codes[test]]
     else:
-        predicted = y[_nearest(numbers, train, test)]
+        predicted = y[nearest]
     spread = ((y[test] - mean) ** 2).sum()
     r2 = 1 - ((y[test] - predicted) ** 2).sum() / spread if spread > 0 else 0.0
     return f"R2 of the ranks {r2:.3f}" if r2 >= NUMBER_R2 else None
 
 
-def _score_classes(column, numbers, few, y, train, test):
+def _score_classes(column, nearest, y, train, test):
+    """Return how well a column predicts classes, as `_score_numbers` does."""
     n_classes = int(y.max()) + 1
     if n_classes > MAX_TEXT_CLASSES:
         return None
     majority = np.bincount(y[train]).argmax()
-    if few:
+    if nearest is None:
         codes, n_codes = column.codes + 1, column.n_distinct + 1
         cells = np.bincount(codes[train] * n_classes + y[train], minlength=n_codes * n_classes)
         cells = cells.reshape(n_codes, n_classes)
         predicted = np.where(cells.any(axis=1), cells.argmax(axis=1), majority)[codes[test]]
     else:
-        predicted = y[_nearest(numbers, train, test)]
+        predicted = y[nearest]
     errors, baseline = (predicted != y[test]).sum(), (majority != y[test]).sum()
     if baseline < MIN_ROWS or errors > max(1, CLASS_ERROR * baseline):
         return None
