@@ -252,14 +252,14 @@ def _describe_estimator(model, is_classifier):
 def _describe_tabular(model):
     table, classes = model.model_, getattr(model, "classes_", None)
     targets = table.targets
-    members = [member for member in table.members if member.share]  # 0: of a fit that was stopped
+    members = [member for member in table.members if member.weight]  # 0: of a fit that was stopped
     used = list(dict.fromkeys(member.encoder for member in members))
     groups = [
         Group(
             Layers.of([net for networks in member.networks for net in networks]),
             used.index(member.encoder),
             len(member.networks[0]),
-            member.share / len(member.networks),
+            member.weight / len(member.networks),
         )
         for member in members
     ]

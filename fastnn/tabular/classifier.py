@@ -12,7 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from ..core.validation import check_threads
 from .estimator import BaseTabular
-from .fitting.options import ClassTask
+from .fitting.table_options import ClassTask
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -61,7 +61,7 @@ class Scaling:
 
 
 @dataclass(frozen=True)
-class Settings:
+class EncoderSettings:
     """What an encoder makes of the features.
 
     Attributes
@@ -104,14 +104,21 @@ class Encoder:
     width: int
 
     @classmethod
-    def fit(cls, scalings, numbers, n_categories, target, settings, width):
+    def fit(cls, numbers, n_categories, target, settings, width):
         """Return an Encoder.
 
+        Parameters
+        ----------
+        numbers : list of (Scaling, ndarray (n,))
+            The number features, and how each is scaled.
+        n_categories : list of int
         target : ndarray (n,) or (n, n_classes)
             What a tree predicts to place the bins of a number with few distinct values.
+        settings : EncoderSettings
+        width : int
         """
         edges, values = [], []
-        for scaling, x in zip(scalings, numbers):
+        for scaling, x in numbers:
             x = np.where(np.isnan(x), scaling.median, x)
             e, from_tree = bin_edges(x, target, settings.n_bins)
             edges.append(e.tolist())
@@ -121,7 +128,7 @@ class Encoder:
                 if 2 < len(u) <= MAX_VALUES:
                     kept = u[counts >= MIN_VALUE_COUNT]
             values.append(kept.tolist())
-        return cls(scalings, edges, values, n_categories, width)
+        return cls([scaling for scaling, _ in numbers], edges, values, n_categories, width)
 
     def to_json(self):
         """Return a dict that JSON can hold."""

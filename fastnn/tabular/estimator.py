@@ -16,12 +16,13 @@ from ..core.messages import warn
 from ..estimators.attributes import Attributes
 from ..estimators.lock import lock_of
 from ..kernels import InTraining
+from . import model_file
+from .checkpoint import MAX_FOLDS
 from .columns import frames
 from .columns.kinds import ARGUMENTS
 from .encoder import MAX_HIDDEN, MAX_WIDTH
-from .fitting.fit import Fit
-from .fitting.options import TableFitOptions
-from .unfinished import MAX_FOLDS
+from .fitting.table_fit import TableFit
+from .fitting.table_options import FitArguments, TableFitOptions
 
 if TYPE_CHECKING:
     from typing import Any, Self
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from sklearn.utils import Tags
 
     from ..typing import Path
-    from .model import TableModel
+    from .table_model import TableModel
 
 
 #: Attributes that `fit` sets.
@@ -53,7 +54,7 @@ class BaseTabular(Attributes):
         The fitted model, which all predictions use.
     on_progress : callable or None
         ``on_progress(progress)`` is called while a large table is encoded, and during training
-        about twenty times a second and at the end, with a `progress.Progress`. Assign a function to
+        about twenty times a second and at the end, with a `fitting.table_progress.FitProgress`. Assign a function to
         the attribute of an estimator before `fit`, and delete it afterwards, since it would be
         copied and pickled.
     score_name : str
@@ -164,7 +165,10 @@ class BaseTabular(Attributes):
             stopped = self._stopped_model() if resume else None
             if resume and stopped is None:
                 return self
-            fitted = Fit(self._fit_options(), X, y, sample_weight, groups, window).run(stopped)
+            passed = FitArguments(
+                X=X, y=y, sample_weight=sample_weight, groups=groups, window=window
+            )
+            fitted = TableFit(self._fit_options(), passed).run(stopped)
             kept = {name: value for name, value in vars(self).items() if name not in FITTED}
             new = dict(
                 feature_importances_=fitted.importances,
@@ -188,7 +192,7 @@ class BaseTabular(Attributes):
                 "Pass resume=False.",
                 argument=Argument("resume", True),
             )
-        if self.model_.unfinished is None:
+        if self.model_.checkpoint is None:
             return None
         if not isinstance(self.random_state, Integral):
             raise ValueError(
@@ -210,14 +214,9 @@ class BaseTabular(Attributes):
             verbose=bool(self.verbose),
             on_progress=self.on_progress,
             score_name=self.score_name,
-            check_size=self._check_size,
+            parameters=self.get_params(False),
+            metadata_bytes=self.metadata_bytes,
         )
-
-    def _check_size(self, model, n_folds):
-        """Raise ValueError unless a file can hold a model without networks, and its networks."""
-        from . import file
-
-        file.check_before_training(self, model, n_folds)
 
     def _task(self) -> Any:
         """Return the ClassTask or NumberTask of the parameters."""
@@ -270,11 +269,9 @@ class BaseTabular(Attributes):
         >>> bool((fastnn.load(path).predict(X) == reg.predict(X)).all())
         True
         """
-        from . import file
-
         with self._reading() as reading:
             check_is_fitted(self)
-            file.write(path, self, reading.check)
+            model_file.write(path, self, reading.check)
 
     # ---- predictions ----
 

@@ -12,7 +12,7 @@ from ..core.validation import check_threads
 from ..estimators import intervals
 from ..losses import Loss, Poisson
 from .estimator import BaseTabular
-from .fitting.options import NumberTask
+from .fitting.table_options import NumberTask
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -12,7 +12,7 @@ from ..core.validation import check_number
 from ..estimators.calibration import fit_temperature
 from ..files import json_values
 from ..files.checks import check, is_finite
-from .columns.raw_columns import is_missing
+from .columns.input_column import is_missing
 from .fitting import recipe
 
 MIN_T = 0.001  # of temperatures

@@ -14,7 +14,7 @@ from numpy.testing import assert_array_equal
 
 import fastnn
 from fastnn import TabularClassifier, TabularRegressor, losses
-from fastnn.tabular.fitting import budget, importances, recipe, training, weighting
+from fastnn.tabular.fitting import budget, permutation, recipe, training_jobs
 from fastnn.training import many
 
 N = 60
@@ -130,7 +130,7 @@ def test_a_second_ctrl_c_restores_everything(monkeypatch):
 
     reg = TabularRegressor(**SMALL).fit(X, y)
     before = dict(vars(reg))
-    monkeypatch.setattr(importances, "permutation", interrupt)
+    monkeypatch.setattr(permutation, "importances", interrupt)
     stop(reg, 2, X, 2 * y)
     assert vars(reg) == before
 
@@ -146,7 +146,7 @@ def test_ctrl_c_before_the_columns_are_weighted_keeps_nothing_new(monkeypatch, t
         raise KeyboardInterrupt
 
     with monkeypatch.context() as m:
-        m.setattr(weighting, "column_weights", interrupt)
+        m.setattr(permutation, "column_weights", interrupt)
         for options in (dict(resume=True), dict(resume=False)):
             with pytest.raises(KeyboardInterrupt):
                 reg.fit(X, y, **options)
@@ -158,7 +158,7 @@ def test_ctrl_c_before_the_columns_are_weighted_keeps_nothing_new(monkeypatch, t
 def test_folds_end_one_after_the_other(monkeypatch):
     """After the three networks of the first configuration. Also with three threads, which could train
     the other six networks at the same time."""
-    train = training.train
+    train = training_jobs.train
     for n_threads in (1, 3):
         ended: list = []
 
@@ -169,7 +169,7 @@ def test_folds_end_one_after_the_other(monkeypatch):
 
             train(jobs, replace(setup, n_threads=n), end, line)
 
-        monkeypatch.setattr(training, "train", record)
+        monkeypatch.setattr(training_jobs, "train", record)
         TabularRegressor(**SMALL).fit(X, y)
         assert len(ended) == 9 and sorted(ended[:3]) == [0, 1, 2] and ended[3:5] == [0, 0]
         if n_threads == 1:
@@ -197,13 +197,13 @@ def test_resume_gives_the_bits_of_a_fit_without_interruption(name, tmp_path):
 @pytest.mark.parametrize("n_folds", [1, 2])
 def test_resume_weights_columns_like_a_fit_without_interruption(n_folds, n_threads, monkeypatch):
     """With two folds, one network is left of the first configuration."""
-    seen, set_weights = [], weighting.set_weights
+    seen, set_weights = [], permutation.set_weights
 
     def record(jobs, weights, *args):
         seen.append((jobs, weights))
         set_weights(jobs, weights, *args)
 
-    monkeypatch.setattr(weighting, "set_weights", record)
+    monkeypatch.setattr(permutation, "set_weights", record)
     TabularRegressor(**SMALL).fit(X, y)
     stop(TabularRegressor(**SMALL), n_folds, X, y).set_params(n_threads=n_threads).fit(
         X, y, resume=True
@@ -235,13 +235,13 @@ def test_only_missing_networks_are_trained(monkeypatch):
     before = [
         [networks[k] for k in range(2)] for networks in (m.networks for m in reg.model_.members)
     ]
-    seen, train = [], training.train
+    seen, train = [], training_jobs.train
 
     def record(jobs, *args):
         seen.extend(jobs)
         train(jobs, *args)
 
-    monkeypatch.setattr(training, "train", record)
+    monkeypatch.setattr(training_jobs, "train", record)
     reg.fit(X, y, resume=True)
     assert len(seen) == len(before) and len({job.fold for job in seen}) == 1
     assert all(

@@ -8,8 +8,8 @@ pytest.importorskip("sklearn", reason="estimators for tables need the extra skle
 from numpy.testing import assert_allclose, assert_array_equal
 
 from fastnn import MLP
-from fastnn.tabular.encoder import Settings
-from fastnn.tabular.fitting import recipe, selection
+from fastnn.tabular.encoder import EncoderSettings
+from fastnn.tabular.fitting import out_of_fold, recipe
 from fastnn.tabular.targets import Classes, Numbers
 
 
@@ -54,7 +54,7 @@ def test_days_of_the_year_are_in_one_configuration():
 
 
 def test_rates_fall_to_zero_four_times_and_decay_has_the_share_of_the_configuration():
-    c = recipe.Configuration(Settings(), 1500, 0, decay=2.0)
+    c = recipe.Configuration(EncoderSettings(), 1500, 0, decay=2.0)
     adam = recipe.optimizer(c, True, 64, 1024, 1500)
     rates = np.array(adam.lr.rates)
     lowest = np.flatnonzero((rates[1:-1] < rates[:-2]) & (rates[1:-1] < rates[2:])) + 1
@@ -81,9 +81,9 @@ def test_greedy_choice():
     y = np.linspace(-1, 1, 50)
     targets = Numbers.fit("squared_error", y)
     bad, high, low, good = y + 3, y + 0.5, y - 0.5, y + 0.01
-    assert_array_equal(selection.greedy([bad, good], y, None, targets), [0, 1])
-    assert_array_equal(selection.greedy([bad, high, low], y, None, targets), [0, 0.5, 0.5])
+    assert_array_equal(out_of_fold.greedy([bad, good], y, None, targets), [0, 1])
+    assert_array_equal(out_of_fold.greedy([bad, high, low], y, None, targets), [0, 0.5, 0.5])
     first = np.where(np.arange(50) < 25, y, 5)
     second = np.where(np.arange(50) < 25, 5, y)
     weight = (np.arange(50) >= 25).astype(float)
-    assert_array_equal(selection.greedy([first, second], y, weight, targets), [0, 1])
+    assert_array_equal(out_of_fold.greedy([first, second], y, weight, targets), [0, 1])

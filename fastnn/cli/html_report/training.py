@@ -25,7 +25,7 @@ def curves_section(report):
     members = model.members
     histories = [[net.history for net in of_member] for of_member in model.best_networks()]
     figures = [
-        _curve_chart(i, len(members), member.share, of_members)
+        _curve_chart(i, len(members), member.weight, of_members)
         for i, (member, of_members) in enumerate(zip(members, histories))
         if any(history is not None for history in of_members)
     ]

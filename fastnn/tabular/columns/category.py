@@ -8,7 +8,7 @@ import numpy as np
 from ...core.messages import printable
 from ...tables.texts import first_other_text, is_missing_mark, parse_date
 from .column import MIN_COUNT, CategoryFeature, Column, Contents, where_present
-from .raw_columns import to_texts
+from .input_column import to_texts
 
 MAX_CATEGORIES = 2000  # of a category: each step updates the weights of all
 

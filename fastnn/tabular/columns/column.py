@@ -147,7 +147,7 @@ class Column:
         Parameters
         ----------
         label : str
-        raw : RawColumn
+        raw : InputColumn
             With at least one value.
         present : list of str or None
             Its texts that are no marks of missing values; None if it does not hold texts.

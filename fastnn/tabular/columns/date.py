@@ -18,7 +18,7 @@ from .column import (
     parse_texts,
     where_present,
 )
-from .raw_columns import number_text, time_text
+from .input_column import number_text, time_text
 
 DAY, YEAR = 86400.0, 365.2425 * 86400.0  # seconds
 #: Numbers that a date becomes besides itself, with their period in seconds: position in the cycle

@@ -1,6 +1,6 @@
 """Features: the numbers and categories that the columns of a table become."""
 
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, field
 
 import numpy as np
 
@@ -13,6 +13,7 @@ NO_COLUMN = Wording("X has no usable column", "no column besides the target can 
 DROPPED = Wording(kinds.NAMED_IN_DROP, "--drop")
 
 
+@dataclass(eq=False, repr=False)
 class Features:
     """What the columns of the training table are, and the features that they become.
 
@@ -31,10 +32,13 @@ class Features:
     categories : list of CategoryFeature
     """
 
-    def __init__(self, n_columns, names, columns, positions, left_out, numbers=(), categories=()):
-        self.n_columns, self.names = n_columns, names
-        self.columns, self.positions = columns, positions
-        self.left_out, self.numbers, self.categories = left_out, list(numbers), list(categories)
+    n_columns: int
+    names: list | None
+    columns: list
+    positions: list
+    left_out: dict
+    numbers: list = field(default_factory=list)
+    categories: list = field(default_factory=list)
 
     @classmethod
     def fit(cls, frame, **declared):

@@ -10,8 +10,8 @@ from ...core.errors import Argument, DataError
 from ...core.messages import did_you_mean, printable, warn
 from ...core.validation import describe_type, is_path
 from ...tables import files, parquet_files
-from . import raw_columns
-from .raw_columns import from_chunks, from_series, from_vector
+from . import input_column
+from .input_column import from_chunks, from_series, from_vector
 
 
 @dataclass(eq=False, repr=False)
@@ -22,7 +22,7 @@ class Frame:
     ----------
     names : list of str or None
         None for an array, whose columns have no names.
-    columns : list of RawColumn
+    columns : list of InputColumn
     n_rows : int
     where : str
     """
@@ -45,7 +45,7 @@ def concatenate(parts):
     """Return the Frame whose parts, of the same columns, have been read one by one."""
     first = parts[0]
     columns = [
-        raw_columns.concatenate(of_column, label)
+        input_column.concatenate(of_column, label)
         for label, *of_column in zip(first.labels(), *(part.columns for part in parts))
     ]
     return Frame(first.names, columns, sum(part.n_rows for part in parts))

@@ -1,4 +1,4 @@
-"""The options of one call of `fit`, and how it learns classes and numbers."""
+"""What one call of `fit` gets: its arguments, its options, and how it learns classes or numbers."""
 
 from dataclasses import dataclass, replace
 from typing import Any
@@ -9,8 +9,19 @@ from sklearn.utils.multiclass import check_classification_targets
 
 from ... import losses
 from ...core.validation import check_number
-from ..large.target_summary import ClassSummary, NumberSummary
+from ..large.sampling import ClassSummary, NumberSummary
 from ..targets import Classes, Numbers, check_numbers, to_labels
+
+
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class FitArguments:
+    """The rows that were passed to `fit` of an estimator, as they were passed."""
+
+    X: Any
+    y: Any
+    sample_weight: Any
+    groups: Any
+    window: Any
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,9 +42,10 @@ class TableFitOptions:
         on_progress(progress) is called with a `progress.Progress`.
     score_name : str
         What progress calls the score.
-    check_size : callable
-        check_size(model, n_folds) raises ValueError unless a file can hold a TableModel, which has no
-        networks yet, and the networks of so many folds.
+    parameters : dict
+        All parameters of the estimator, as a file holds them.
+    metadata_bytes : int
+        Bytes of the header of a file that are for `metadata_`.
     """
 
     estimator_name: str
@@ -47,7 +59,8 @@ class TableFitOptions:
     verbose: bool
     on_progress: Any
     score_name: str
-    check_size: Any
+    parameters: dict
+    metadata_bytes: int
 
 
 @dataclass(frozen=True, kw_only=True)

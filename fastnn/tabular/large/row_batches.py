@@ -1,4 +1,4 @@
-"""Read the rows of a table part by part, in each pass again: from Parquet files or row groups."""
+"""Read the rows of a table batch by batch, in each pass again: from Parquet files or row groups."""
 
 import os
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from ..columns import frames
 
 
 @dataclass(eq=False, repr=False)
-class Part:
+class RowBatch:
     """Some rows of a table.
 
     Attributes
@@ -36,9 +36,9 @@ class Part:
 
 
 def find(X, y, sample_weight):
-    """Return the parts of a table that `fit` need not hold in memory, None for other tables.
+    """Return the batches of a table that `fit` need not hold in memory, None for other tables.
 
-    Each iteration over the parts is a pass over the rows.
+    Each iteration over the batches is a pass over the rows.
     """
     if is_path(X) and y is not None and (not is_file(X) or parquet_files.holds_parquet(X)):
         return ParquetRows(os.fsdecode(X), y, sample_weight)
@@ -128,7 +128,7 @@ class ParquetRows:
             else:
                 frame, y = frames.read(table), self.y[rows]
             frame.where = parquet_files.describe_rows(file, first, frame.n_rows)
-            yield Part(start, frame, y, None if self.weight is None else self.weight[rows])
+            yield RowBatch(start, frame, y, None if self.weight is None else self.weight[rows])
             start += frame.n_rows
 
 
@@ -166,5 +166,5 @@ class GroupRows:
                 )
             frame.where = where
             if frame.n_rows:
-                yield Part(start, frame, y, weight)
+                yield RowBatch(start, frame, y, weight)
             start += frame.n_rows
