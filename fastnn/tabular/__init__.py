@@ -1,4 +1,13 @@
-"""scikit-learn estimators for tables of numbers, categories, dates and missing values."""
+"""scikit-learn estimators for tables of numbers, categories, dates and missing values.
+
+- `classifier`, `regressor`, `estimator`: the estimators, and their base class.
+- `columns`: what the columns of a table are. `fitting`: one call of `fit`. `large`: tables larger
+  than memory.
+- `table_model`: the fitted model, which predicts. `encoder`: the inputs of its networks. `targets`:
+  what they learn.
+- `model_file`: files of estimators. `checkpoint`: what a fit needs that continues a stopped one.
+- `label_issues`: rows whose target may be wrong.
+"""
 
 from typing import TYPE_CHECKING
 

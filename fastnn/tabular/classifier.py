@@ -12,7 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from ..core.validation import check_threads
 from .estimator import BaseTabular
-from .fitting.table_options import ClassTask
+from .fitting.tasks import ClassTask
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -230,7 +230,7 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
         def probabilities(frame):
             return self.model_.predict(frame, check_threads(self.n_threads))
 
-        return self._predict_parts(X, probabilities)
+        return self._predict_batches(X, probabilities)
 
     def predict_log_proba(self, X: Any) -> FloatArray:
         """Predict the logarithm of the probability of each class.

@@ -21,8 +21,8 @@ from .checkpoint import MAX_FOLDS
 from .columns import frames
 from .columns.kinds import ARGUMENTS
 from .encoder import MAX_HIDDEN, MAX_WIDTH
+from .fitting.fit_arguments import FitArguments, TableFitOptions
 from .fitting.table_fit import TableFit
-from .fitting.table_options import FitArguments, TableFitOptions
 
 if TYPE_CHECKING:
     from typing import Any, Self
@@ -275,22 +275,22 @@ class BaseTabular(Attributes):
 
     # ---- predictions ----
 
-    def _predict_parts(self, X, predict):
+    def _predict_batches(self, X, predict):
         """Return predict(frame) for all rows, joined along the first axis.
 
         Parquet files are read in parts, so that they need not fit in memory.
         """
         parts = []
         with self._reading():
-            for frame in self._read_parts(X):
+            for frame in self._read_batches(X):
                 with placed(frame.where):  # rows of errors are those of the part
                     parts.append(predict(frame))
         return np.concatenate(parts)
 
-    def _read_parts(self, X):
+    def _read_batches(self, X):
         """Yield the Frames of rows to predict, with the columns that `fit` had."""
         check_is_fitted(self)
-        for frame in frames.read_parts(X, self.model_.features.texts()):
+        for frame in frames.read_batches(X, self.model_.features.texts()):
             self._check_columns(frame)
             yield frame
 

@@ -21,7 +21,7 @@ from ..files.model import check_user_metadata
 from ..files.safetensors import parse_json, to_text
 from ..saving import class_of
 from .table_model import TableModel
-from .targets import Classes, Numbers
+from .targets import TableClasses, TableNumbers
 
 FORMAT, VERSION = "fastnn-tabular", 1
 SPARE = 100_000  # bytes of the header for arrays, members and what resuming needs
@@ -60,7 +60,7 @@ def check_before_training(options, model, n_folds):
 
     Parameters
     ----------
-    options : fitting.table_options.TableFitOptions
+    options : fitting.fit_arguments.TableFitOptions
     model : TableModel
         Without networks, with all encoders that they may use.
     n_folds : int
@@ -157,7 +157,7 @@ def _read(reader):
     fitted = check_mapping(content["fitted"], "fitted")
     score = fitted["oof_score_"]
     check(score is None or is_finite(score), "oof_score_")
-    targets = Classes if is_classifier(estimator) else Numbers
+    targets = TableClasses if is_classifier(estimator) else TableNumbers
     model = TableModel.read(content, reader, fitted, targets)
     vars(estimator).update(
         model.attributes(),

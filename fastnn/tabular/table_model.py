@@ -52,7 +52,7 @@ class TableModel:
     encoders : list of Encoder
     members : list of EnsembleMember
         Empty if there is only one class.
-    targets : Classes or Numbers
+    targets : TableClasses or TableNumbers
     target_name : str or None
         The column that `fit` took the target from.
     errors : list of ndarray (n, 1), or None
@@ -179,7 +179,7 @@ class TableModel:
         fitted : dict
             Has "n_features_in_" and "_target_name".
         targets : class
-            Classes or Numbers.
+            TableClasses or TableNumbers.
 
         Raises
         ------

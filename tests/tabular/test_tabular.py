@@ -70,7 +70,7 @@ def test_out_of_fold_predictions(quick, n_estimators):
 
 def test_out_of_fold_probabilities_have_the_temperature(quick):
     clf = TabularClassifier(**SMALL).fit(X, classes)
-    tables = clf.model_.encode(*clf.model_.features.transform(next(clf._read_parts(X))))
+    tables = clf.model_.encode(*clf.model_.features.transform(next(clf._read_batches(X))))
     folds = np.array([clf.model_.predict_fold(tables, k, 1) for k in range(3)])
     P = folds[clf._fold_of_row, np.arange(N)]
     assert abs(clf.model_.targets.temperature - 1) > 0.01

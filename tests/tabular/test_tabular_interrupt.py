@@ -92,7 +92,7 @@ def test_finished_folds_are_kept(name, n_folds, tmp_path):
     P = model.oof_prediction_.reshape(N, -1)
     assert np.isfinite(P[held_out]).all() and np.isnan(P[~held_out]).all()
     assert np.isfinite(model.feature_importances_).all() and model.metadata_ == {}
-    numbers, codes = model.model_.features.transform(next(model._read_parts(X)))
+    numbers, codes = model.model_.features.transform(next(model._read_batches(X)))
     tables = model.model_.encode(numbers, codes)
     folds = [model.model_.predict_fold(tables, k, 1) for k in range(n_folds)]
     expected = np.mean(folds, axis=0)

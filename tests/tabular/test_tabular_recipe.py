@@ -10,12 +10,12 @@ from numpy.testing import assert_allclose, assert_array_equal
 from fastnn import MLP
 from fastnn.tabular.encoder import EncoderSettings
 from fastnn.tabular.fitting import out_of_fold, recipe
-from fastnn.tabular.targets import Classes, Numbers
+from fastnn.tabular.targets import TableClasses, TableNumbers
 
 
 @pytest.mark.parametrize(("n_classes", "s"), [(2, 0.1), (3, 0.1), (10, 0.03), (30, 0.01)])
 def test_smoothing_is_undone(n_classes, s):
-    targets = Classes(np.arange(n_classes))
+    targets = TableClasses(np.arange(n_classes))
     assert targets.loss.label_smoothing == pytest.approx(s)
     P = np.random.default_rng(0).dirichlet(np.ones(n_classes), 20)
     P = np.maximum(P, 0.02 / n_classes)
@@ -24,7 +24,7 @@ def test_smoothing_is_undone(n_classes, s):
 
 
 def test_smoothed_probabilities_below_those_of_the_loss_are_limited():
-    P = Classes(np.arange(2)).finish(np.array([[0.0, 1.0]]))
+    P = TableClasses(np.arange(2)).finish(np.array([[0.0, 1.0]]))
     assert_allclose(P, [[0.005 / (0.005 + 0.95 / 0.9), 1 - 0.005 / (0.005 + 0.95 / 0.9)]])
 
 
@@ -33,7 +33,7 @@ def test_temperature():
     P = rng.dirichlet([0.5, 0.5, 0.5], 3000)
     y = (rng.random((3000, 1)) > P.cumsum(axis=1)).sum(axis=1)
     cautious = np.sqrt(P) / np.sqrt(P).sum(axis=1, keepdims=True)
-    targets = Classes(np.arange(3))
+    targets = TableClasses(np.arange(3))
     targets.fit_temperature(cautious, y, None)
     assert targets.temperature == pytest.approx(0.5, rel=0.1)
     assert_allclose(targets.calibrate(cautious), P, atol=0.05)
@@ -79,7 +79,7 @@ def test_initial_parameters():
 
 def test_greedy_choice():
     y = np.linspace(-1, 1, 50)
-    targets = Numbers.fit("squared_error", y)
+    targets = TableNumbers.fit("squared_error", y)
     bad, high, low, good = y + 3, y + 0.5, y - 0.5, y + 0.01
     assert_array_equal(out_of_fold.greedy([bad, good], y, None, targets), [0, 1])
     assert_array_equal(out_of_fold.greedy([bad, high, low], y, None, targets), [0, 0.5, 0.5])

@@ -13,7 +13,7 @@ from fastnn import MLP, EarlyStopping, EncodedTable
 from fastnn.tabular.encoder import EncoderSettings
 from fastnn.tabular.fitting import recipe, training_jobs
 from fastnn.tabular.fitting.fit_rows import FitRows
-from fastnn.tabular.targets import Classes, Numbers
+from fastnn.tabular.targets import TableClasses, TableNumbers
 from fastnn.training import many
 
 rng = np.random.default_rng(6)
@@ -58,10 +58,10 @@ def test_snapshots_are_those_of_two_fits(monitor, epochs, queued, monkeypatch, q
     monkeypatch.setattr(many, "SLICE_SECONDS", 0.0)
     if monitor == "loss":  # of noise: the second part can be worse than the first
         noise = np.random.default_rng(1).normal(size=300)
-        targets = Numbers.fit("mse", noise)
+        targets = TableNumbers.fit("mse", noise)
         y = targets.encode(noise)
     else:
-        targets = Classes(np.arange(2))
+        targets = TableClasses(np.arange(2))
         y = (X[:, 0] + rng.normal(size=300) > 0).astype(int)
     jobs = []
     for seed in range(1 + queued):
@@ -85,7 +85,7 @@ def test_snapshots_are_those_of_two_fits(monitor, epochs, queued, monkeypatch, q
 def test_one_epoch_is_both_snapshots(quick_recipe):
     """A file needs as many networks for each fold, and a fold can have one epoch more."""
     quick_recipe(1)
-    targets = Numbers.fit("mse", X[:, 0].astype(float))
+    targets = TableNumbers.fit("mse", X[:, 0].astype(float))
     job = training_jobs.Job(
         CONFIGURATION, 0, EncodedTable(X), ROWS, HELD_OUT, MLP([3, 4, 1], rng=0), []
     )
@@ -99,7 +99,7 @@ def test_networks_that_diverge_keep_their_last_finite_parameters(quick_recipe, m
     quick_recipe(10)
     adam = recipe.optimizer(CONFIGURATION, False, 4, 250, 10)
     monkeypatch.setattr(recipe, "optimizer", lambda *args: replace(adam, lr=1e30))
-    targets = Numbers.fit("mse", X[:, 0].astype(float))
+    targets = TableNumbers.fit("mse", X[:, 0].astype(float))
     job = training_jobs.Job(
         CONFIGURATION, 0, EncodedTable(X), ROWS, HELD_OUT, MLP([3, 4, 1], rng=0), []
     )
@@ -115,7 +115,7 @@ def test_other_errors_of_training_are_raised(quick_recipe, monkeypatch):
         raise ZeroDivisionError
 
     monkeypatch.setattr(training_jobs.TwoPartSession, "end_slice", fail)
-    targets = Numbers.fit("mse", X[:, 0].astype(float))
+    targets = TableNumbers.fit("mse", X[:, 0].astype(float))
     job = training_jobs.Job(
         CONFIGURATION, 0, EncodedTable(X), ROWS, HELD_OUT, MLP([3, 4, 1], rng=0), []
     )

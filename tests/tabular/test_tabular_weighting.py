@@ -12,7 +12,7 @@ from fastnn import TabularClassifier, TabularRegressor
 from fastnn.tabular.encoder import Encoder, EncoderSettings, Scaling
 from fastnn.tabular.fitting import permutation, recipe, training_jobs
 from fastnn.tabular.fitting.fit_rows import FitRows
-from fastnn.tabular.targets import Classes
+from fastnn.tabular.targets import TableClasses
 
 N = 200
 SOURCES = np.array([0, 2, 2, 1])  # two numbers and two categories; column 2 has one of each
@@ -27,7 +27,7 @@ def make_setup(y):
     return training_jobs.TrainingSetup(
         rows=FitRows([], np.empty((N, 0)), y, None),
         learned=y,
-        targets=Classes(np.arange(2)),
+        targets=TableClasses(np.arange(2)),
         hidden_sizes=[4],
         n_threads=1,
     )

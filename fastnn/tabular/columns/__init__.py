@@ -1,1 +1,7 @@
-"""A table as columns: numbers, categories, dates, and the features that they become."""
+"""A table as columns: numbers, categories, dates, and the features that they become.
+
+- `frames`, `input_column`: tables of any library, and their columns, as they are passed.
+- `column`: what all kinds of columns have in common. `number`, `category`, `date`: the kinds.
+  `kinds`: the table of kinds, and what kind a column is.
+- `features`: the numbers and categories that networks get.
+"""

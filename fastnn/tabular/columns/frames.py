@@ -60,7 +60,7 @@ def read(X, text_columns=()):
     return _to_frame(_to_table(X, text_columns))
 
 
-def read_parts(X, text_columns=()):
+def read_batches(X, text_columns=()):
     """Yield the Frames of the parts of Parquet files, or the one Frame of another table.
 
     X, text_columns : as in `read`; X may be a folder of Parquet files, too.

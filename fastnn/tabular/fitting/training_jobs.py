@@ -85,7 +85,7 @@ class TrainingSetup:
         Those in memory.
     learned : ndarray (n,)
         Their targets as the networks learn them.
-    targets : Classes or Numbers
+    targets : TableClasses or TableNumbers
     hidden_sizes : list of int
     n_threads : int
     fraction : float

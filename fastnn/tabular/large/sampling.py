@@ -187,7 +187,7 @@ class ClassSummary:
         self.n_rows.append(n_rows)
 
     def fit(self, y, weight):
-        """Return the Classes, the class numbers of y, and the number of all rows of each class."""
+        """Return the TableClasses, the class numbers of y, and the number of all rows of each class."""
         targets, joined = self.task.fit_targets(join_targets([*self.labels, y]), None)
         n = len(joined) - len(y)
         n_rows = np.bincount(joined[:n], weights=np.concatenate(self.n_rows))
@@ -215,7 +215,7 @@ class NumberSummary:
             self.lowest, self.highest = min(low, self.lowest), max(high, self.highest)
 
     def fit(self, y, weight):
-        """Return the Numbers, y in float64, and None."""
+        """Return the TableNumbers, y in float64, and None."""
         targets, y = self.task.fit_targets(y, weight)
         targets.bounds = self.lowest, self.highest
         return targets, y, None
