@@ -93,9 +93,9 @@ def table_linear(X: EncodedTable, W: AnyArray, b: AnyArray | None = None) -> Any
     -------
     array (n, n_out)
     """
-    of_numbers, of_positions, of_codes = X.factors()
+    number_mask, position_mask, code_mask = X.factors()
     row = X.numbers.shape[1]
-    Z = (X.numbers * of_numbers) @ W[:row]
+    Z = (X.numbers * number_mask) @ W[:row]
     if b is not None:
         Z = Z + b
     for j, (n, scale) in enumerate(zip(X.n_bins, X.position_scale, strict=True)):
@@ -104,11 +104,11 @@ def table_linear(X: EncodedTable, W: AnyArray, b: AnyArray | None = None) -> Any
         K = W.dtype.type(scale) * (2 * below - below[-1])
         k, f = X.bins(j)
         f = f[:, None]
-        Z = Z + of_positions[:, j, None] * ((1 - f) * K[k] + f * K[k + 1])
+        Z = Z + position_mask[:, j, None] * ((1 - f) * K[k] + f * K[k + 1])
         row += n
     for j, (n, scale) in enumerate(zip(X.n_categories, X.code_scale, strict=True)):
         is_known = X.codes[:, j] >= 0
-        factor = of_codes[:, j] * is_known * W.dtype.type(scale)
+        factor = code_mask[:, j] * is_known * W.dtype.type(scale)
         Z = Z + factor[:, None] * W[row + np.where(is_known, X.codes[:, j], 0)]
         row += n
     return Z
@@ -131,17 +131,17 @@ def table_linear_backward(dZ: AnyArray, X: EncodedTable, W: AnyArray) -> AnyArra
     -------
     dW : array (n_in, n_out)
     """
-    of_numbers, of_positions, of_codes = X.factors()
-    parts = [(X.numbers * of_numbers).T @ dZ]
+    number_mask, position_mask, code_mask = X.factors()
+    parts = [(X.numbers * number_mask).T @ dZ]
     for j, (n, scale) in enumerate(zip(X.n_bins, X.position_scale, strict=True)):
         g = np.zeros((n + 1, dZ.shape[1]), dZ.dtype)
         k, f = X.bins(j)
-        np.add.at(g, k, (of_positions[:, j] * (1 - f))[:, None] * dZ)
-        np.add.at(g, k + 1, (of_positions[:, j] * f)[:, None] * dZ)
+        np.add.at(g, k, (position_mask[:, j] * (1 - f))[:, None] * dZ)
+        np.add.at(g, k + 1, (position_mask[:, j] * f)[:, None] * dZ)
         parts.append(W.dtype.type(scale) * (g.sum(axis=0) - 2 * g[:-1].cumsum(axis=0)))
     for j, (n, scale) in enumerate(zip(X.n_categories, X.code_scale, strict=True)):
         is_known = X.codes[:, j] >= 0
         g = np.zeros((n, dZ.shape[1]), dZ.dtype)
-        np.add.at(g, X.codes[is_known, j], (of_codes[:, j, None] * dZ)[is_known])
+        np.add.at(g, X.codes[is_known, j], (code_mask[:, j, None] * dZ)[is_known])
         parts.append(W.dtype.type(scale) * g)
     return np.concatenate(parts)

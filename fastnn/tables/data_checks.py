@@ -1,8 +1,9 @@
-"""Find columns and rows that make a model worse, or better than it can be.
+"""Find columns and rows that spoil a model, or leak the target.
 
-`check_data` returns `DataIssue` objects for the user to judge; it changes nothing. Row numbers and IDs
-tell a network the order of the rows. Copies of the target, and columns that are known only after
-it, make held-out scores good and predictions bad. Copies of rows are in both parts of a split.
+`check_data` returns `DataIssue` objects for the user to judge; it changes nothing. Row numbers and
+IDs tell a network the order of the rows. Leakage, by copies of the target and by columns that are
+known only after it, makes held-out scores good and predictions bad. Copies of rows are in both parts
+of a split.
 """
 
 from __future__ import annotations

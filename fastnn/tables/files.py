@@ -145,9 +145,6 @@ def read(
             table = read_binary(source, encoding, note)
         else:
             text = text_files.find(source, options, note)
-            memory.check_text(source, text.layout.value_length)
-            memory.check_width(source.label, len(text.layout.names))
-            tidy.check_names(source.label, text.layout.names)
             table = text_files.read(text, options, note)
             decimal_found, has_spaces = text.layout.decimal, text.layout.has_spaces
     except table_source.DAMAGE as error:

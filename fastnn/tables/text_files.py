@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from ..core.errors import Argument
 from ..core.messages import plural, printable, reason
-from . import encodings
+from . import encodings, memory, tidy
 from . import layout as layouts
 from .errors import TableError, import_pyarrow
 from .layout import DELIMITER_NAMES, Layout
@@ -213,7 +213,10 @@ def _has_spaces(table):
 def read(table, options, note=None):
     """Return the pyarrow Table of a TextTable. options : ReadOptions"""
     pa = import_pyarrow()
-    names = table.layout.names
+    label, names = table.source.label, table.layout.names
+    memory.check_text(table.source, table.layout.value_length)
+    memory.check_width(label, len(names))
+    tidy.check_names(label, names)
     text = {name: pa.string() for name in names if name in options.text_columns}
     convert = pa.csv.ConvertOptions(
         strings_can_be_null=True,

@@ -78,7 +78,7 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
     left_out_ : dict
         Why the other columns are left out, by name or position.
     feature_importances_ : ndarray (n_features,)
-        Increase of the log loss if the values of a column are shuffled, for at most 2,000 held-out
+        Permutation importance of each column: the increase of the log loss, for at most 2,000 held-out
         rows; 0 for columns that are left out. The importance of a column without information can be
         slightly below 0. If several columns have the same information, each has a low importance.
     oof_prediction_ : ndarray (n, n_classes)

@@ -92,11 +92,11 @@ def find_label_issues(estimator: Any, y: Any, n_rows: int = 10) -> list[LabelIss
             f"fit held {n} rows of the table in memory. Pass their targets: y[estimator.oof_rows_]"
         )
     check_consistent_length(estimator.oof_prediction_, y)
-    of_estimator = _of_classes if estimator.model_.targets.is_classifier else _of_numbers
-    return of_estimator(estimator, y, n_rows)
+    find = _class_issues if estimator.model_.targets.is_classifier else _number_issues
+    return find(estimator, y, n_rows)
 
 
-def _of_classes(clf, y, n_rows):
+def _class_issues(clf, y, n_rows):
     y, P = clf.model_.targets.to_numbers(y), clf.oof_prediction_
     rows = np.flatnonzero(P.argmax(axis=1) != y)
     rows = rows[~np.isnan(P[rows, 0])]
@@ -109,7 +109,7 @@ def _of_classes(clf, y, n_rows):
     ]
 
 
-def _of_numbers(reg, y, n_rows):
+def _number_issues(reg, y, n_rows):
     targets, P = reg.model_.targets, reg.oof_prediction_
     if P.ndim == 2:
         raise ValueError(

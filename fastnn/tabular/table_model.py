@@ -80,11 +80,11 @@ class TableModel:
 
     def networks(self):
         """Return all networks."""
-        return [net for m in self.members for of_fold in m.networks for net in of_fold]
+        return [net for m in self.members for networks in m.networks for net in networks]
 
     def best_networks(self):
         """Return, for each member, the network of each fold that holds the last best epoch."""
-        return [[of_fold[-1] for of_fold in member.networks] for member in self.members]
+        return [[networks[-1] for networks in member.networks] for member in self.members]
 
     def attributes(self):
         """Return the public attributes of an estimator with this model, by name."""
@@ -155,7 +155,7 @@ class TableModel:
         """Return the arrays of a file, by name."""
         out = {
             f"params{i}": np.stack(
-                [np.stack([net.params for net in of_fold]) for of_fold in member.networks]
+                [np.stack([net.params for net in networks]) for networks in member.networks]
             )
             for i, member in enumerate(self.members)
         }
@@ -235,8 +235,8 @@ class TableModel:
         reader.check(expected)
         for i, (member, size) in enumerate(zip(members, sizes)):
             networks = [
-                [_network(size, targets.output, params) for params in of_fold]
-                for of_fold in reader.array(f"params{i}")
+                [_network(size, targets.output, params) for params in fold]
+                for fold in reader.array(f"params{i}")
             ]
             self.members.append(EnsembleMember(member["encoder"], member["share"], networks))
         if has_errors:

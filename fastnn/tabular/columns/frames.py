@@ -45,8 +45,8 @@ def concatenate(parts):
     """Return the Frame whose parts, of the same columns, have been read one by one."""
     first = parts[0]
     columns = [
-        input_column.concatenate(of_column, label)
-        for label, *of_column in zip(first.labels(), *(part.columns for part in parts))
+        input_column.concatenate(column_parts, label)
+        for label, *column_parts in zip(first.labels(), *(part.columns for part in parts))
     ]
     return Frame(first.names, columns, sum(part.n_rows for part in parts))
 

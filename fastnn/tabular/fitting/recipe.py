@@ -68,7 +68,7 @@ def configurations(is_classifier, m, n_classes, has_days=False):
 
     has_days : bool
         Whether there are days of the year. They are a category in one configuration only: where
-        few rows have the same day, networks learn these rows by heart.
+        few rows have the same day, networks overfit them.
     """
     values = m >= 4000
     if is_classifier:
