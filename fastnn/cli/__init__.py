@@ -6,6 +6,17 @@ Exit codes:
 1    the command failed: training diverged, two libraries disagree, the output pipe was closed
 2    wrong usage, an unusable file or too little memory; one line on standard error says why
 130  interrupted by Ctrl-C
+
+- `train`, `predict`, `info`, `export`, `bench`, `demo`: the commands.
+- `parser`: errors in options. `common`: arguments, files and output of all commands.
+- `table_options`: how a table file is written. `places`: rows as lines of files. `target`: the
+  column to predict. `words`: options in place of arguments.
+- `train_options`, `train_config`: options of `train`. `train_table`: its table. `train_model`: its
+  estimator. `tune`: other hidden layers. `fit_progress`, `display`: progress.
+- `evaluation`, `scoring`: scores. `training_record`: what a model file tells about its training.
+  `report`, `train_plot`, `html_report`: as text, as a picture, as a page.
+- `predict_table`, `row_writer`: rows read and written part by part.
+- `bench_libraries`: the libraries that `bench` compares.
 """
 
 import argparse

@@ -35,7 +35,7 @@ THREAD_VARIABLES = (
     "VECLIB_MAXIMUM_THREADS",
 )
 HELP = """
-Compare the speed of fastnn with that of other libraries.
+Compare the speed of fastnn and other libraries.
 
 Times training steps (plain SGD, float32) and the prediction of single rows for
 four typical networks, with fastnn, fastnn.reference (plain NumPy) and, if they

@@ -191,7 +191,7 @@ def is_model_name(path):
 
 
 def _advise_model(path):
-    """Return what to do about a path that is no file."""
+    """Return what to do about a path that is not a file."""
     if path == "-":
         return "A model is read from a file; only DATA can be standard input."
     folder, name = (path, "") if os.path.isdir(path) else os.path.split(path)

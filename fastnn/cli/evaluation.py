@@ -1,4 +1,4 @@
-"""Scores on rows that networks did not train on, and rows whose target may be wrong."""
+"""Out-of-fold scores, and rows whose target may be wrong."""
 
 from dataclasses import dataclass
 from typing import Any

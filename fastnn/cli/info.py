@@ -18,8 +18,8 @@ HELP = """
 Show this installation, or a model file.
 
 Without MODEL: the version and the instruction set in use. With MODEL: the
-target, the columns, the scores on rows that the networks did not train on, and
-the command that trained the model.
+target, the columns, the out-of-fold scores, and the command that trained the
+model.
 
 examples:
   fastnn info
@@ -134,7 +134,7 @@ def _format_model(content):
 
 
 def _format_scores(content, record):
-    """Yield lines with the scores on rows that were held out, and the important columns."""
+    """Yield lines with the out-of-fold scores and the permutation importances."""
     if record:
         yield ""
         yield from report.format_results(record)

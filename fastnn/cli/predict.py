@@ -108,8 +108,8 @@ def run(arguments):
     scores = scoring.score_columns(model, targets, outputs) if table.has_target else None
     if scores is not None and is_training_table(model, arguments.data, table.n_rows):
         print_note(
-            "this seems to be the table that the model was trained on, so the scores are too good. "
-            f"'fastnn info {arguments.model}' shows those on rows that were held out"
+            "this seems to be the table that the model was trained on, so the scores are "
+            f"optimistic. 'fastnn info {arguments.model}' shows the out-of-fold scores"
         )
     if arguments.json:
         report = {

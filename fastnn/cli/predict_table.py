@@ -43,7 +43,7 @@ class Part:
 class PredictTable:
     """The table of a command. Parquet files are read in parts, other files as a whole.
 
-    Columns that are no inputs are read as texts, so that --keep copies 007 as it is.
+    Columns that are not inputs are read as texts, so that --keep copies 007 as it is.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""The text of a training: what the table is, and how good the model is.
+"""The text of a training: the table and the scores of the model.
 
 The functions take the training record of a model, a dict that JSON can hold, and yield lines of at
 most 80 columns.
@@ -230,7 +230,7 @@ def is_better_than_baseline(scores):
 
 def explain_no_better(record):
     """Return a sentence for a model that is no better than the baseline."""
-    why = "the columns may not tell the target"
+    why = "the columns may not contain enough information about the target"
     if record["time_limit"] is not None:
         why = "--time-limit may be too short, or " + why
     return f"The model is no better than the baseline: {why}."
@@ -240,13 +240,13 @@ def explain_no_better(record):
 
 
 def format_importances(record):
-    """Yield lines with the most important columns."""
+    """Yield lines with the permutation importances."""
     top = sorted(record["importances"].items(), key=lambda item: -item[1])
     top = [(name, value) for name, value in top if value > 0][:MAX_IMPORTANT]
     if not top:
         return
     yield ""
-    yield "most important columns (growth of the loss if the values are shuffled)"
+    yield "permutation importance (increase of the loss)"
     for name, value in top:
         yield f"  {printable(name, 40):<42}{value:>8.3f}"
 

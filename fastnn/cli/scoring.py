@@ -200,7 +200,7 @@ def _normalize(text):
 
 
 def _numbers(column):
-    """Return a column as float64, NaN for values that are no numbers."""
+    """Return a column as float64, NaN for values that are not numbers."""
     pa = import_pyarrow()
     if pa.types.is_string(column.type):
         column = convert_texts(pa.table({"y": column})).column("y")

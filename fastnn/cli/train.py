@@ -33,8 +33,8 @@ HELP = """
 Train an ensemble of networks to predict one column of a table from the others.
 
 The columns can hold numbers, texts, dates and missing values. Each network
-keeps the epoch that is best on rows that it did not train on, and the scores
-come from such rows. The model file holds all that 'fastnn predict' needs.
+keeps the epoch that is best on its held-out rows, and the scores are out of
+fold. The model file holds all that 'fastnn predict' needs.
 
 examples:
   fastnn train digits --target digit --out digits.safetensors

@@ -29,25 +29,6 @@ LOSSES = (
 DEFAULTS = dict(members=5, seed=0, threads=-1, test_size=0.0)
 MAX_UNITS = 100_000  # of a hidden layer
 COLUMN_OPTIONS = (*KINDS, "drop")
-#: Options of version 0.0 that set what is now chosen for each table.
-REMOVED = {
-    "--epochs": "Each network keeps the epoch that is best on held-out rows. --time-limit shortens "
-    "the training.",
-    "--batch-size": "It is chosen for each table.",
-    "--optimizer": "The networks are trained with AdamW.",
-    "--lr": "It is part of a schedule that is the same for all tables.",
-    "--weight-decay": "Networks with different weight decay are trained and mixed.",
-    "--dropout": "Networks with different dropout are trained and mixed.",
-    "--activation": "All hidden layers have silu units.",
-}
-
-
-class _Removed(argparse.Action):
-    def __call__(self, parser, namespace, values, option_string=None):
-        parser.error(
-            f"there is no option {option_string} any more. {REMOVED[str(option_string)]} "
-            "fastnn.MLP has it in Python"
-        )
 
 
 def add_arguments(parser):
@@ -67,8 +48,6 @@ def add_arguments(parser):
     _add_model_options(parser.add_argument_group("model"))
     _add_run_options(parser.add_argument_group("run and output"))
     add_table_options(parser)
-    for name in REMOVED:
-        parser.add_argument(name, action=_Removed, help=argparse.SUPPRESS)
 
 
 def _add_column_options(group):

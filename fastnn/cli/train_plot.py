@@ -46,7 +46,7 @@ def save(path, model, record, y, P):
         result.set_title(titles[0])
         details.set_title(titles[1])
         plotting.plot_importances(model, ax=columns, max_columns=MAX_IMPORTANT)
-        columns.set_title("most important columns")
+        columns.set_title("permutation importance")
         target, data = printable(record["target"], 30), short_path(record["data"], 50)
         title = f"{target} in {data}, on held-out rows"
         figure.suptitle(title, x=0.01, ha="left", parse_math=False)  # a name may have dollar signs

@@ -97,7 +97,7 @@ class Search:
         return fitted
 
     def fit(self, settings, members):
-        """Return a model with these settings and so many members, fitted."""
+        """Return a fitted model with these settings and this many members."""
         from sklearn.base import clone
 
         model = clone(self.model).set_params(n_estimators=members, **settings)

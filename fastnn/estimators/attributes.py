@@ -1,4 +1,4 @@
-"""Attributes of an estimator: the arguments of its constructor, and their state before an error."""
+"""Constructor arguments, and restoring the attributes after a failed fit."""
 
 from contextlib import contextmanager
 from typing import Any

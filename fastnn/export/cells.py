@@ -36,5 +36,5 @@ def split(W, layout):
 
 
 def first_rows(counts):
-    """Return the first row of each column, for columns of so many rows one after the other."""
+    """Return the first row of each column, for columns of this many rows one after the other."""
     return np.cumsum([0, *counts])[:-1].tolist()

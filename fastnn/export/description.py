@@ -73,7 +73,7 @@ class Group:
     encoder : int
         Position of the encoder of their inputs.
     n_averaged : int
-        The outputs of so many consecutive networks are averaged before they are finished.
+        The outputs of this many consecutive networks are averaged before they are finished.
     share : float
         Weight of each finished mean in the prediction.
     """

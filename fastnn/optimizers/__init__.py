@@ -23,6 +23,11 @@ class      moments                                 source
 `Lion`     mean of g                               Chen et al., 2023, algorithm 2
 `LBFGS`    none (full batch, by SciPy)             Byrd, Lu, Nocedal and Zhu, 1995
 ========== ======================================= ================================================
+
+Modules:
+
+- `base`: Optimizer, the options that all share.
+- `sgd`, `adaptive`, `adam`, `lion`, `lbfgs`: the optimizers.
 """
 
 from __future__ import annotations

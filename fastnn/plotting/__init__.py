@@ -9,6 +9,12 @@
 Each function draws into `ax`, by default the current axes of matplotlib, and returns it. The
 colours are from the colour-blind safe palette of Okabe and Ito. matplotlib is imported on first
 use. So is scikit-learn, whose displays draw the curves and matrices of predictions.
+
+Modules:
+
+- `history`: learning curves. `decision`: decision boundaries. `images`: images and weights.
+- `classification`, `regression`: predictions. `predictions`: checks of them.
+- `importances`: permutation importances. `theme`: style and colours.
 """
 
 from .classification import plot_confusion, plot_precision_recall, plot_reliability, plot_roc

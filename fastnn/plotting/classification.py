@@ -32,7 +32,7 @@ def plot_confusion(
     sample_weight: ArrayLike | None = None,
     normalize: Literal["true", "pred", "all"] | None = None,
 ) -> Axes:
-    """Plot a confusion matrix: how many rows of each class are predicted as which class.
+    """Plot a confusion matrix: numbers of rows by true and predicted class.
 
     Of more than 20 classes, the 20 most frequent are shown.
 
@@ -42,7 +42,7 @@ def plot_confusion(
         True classes.
     y_pred : array_like (n,), (n, n_classes) or (n, 1)
         Predicted classes. Of rows of probabilities, the most probable class is taken. One column of
-        probabilities is that of the second class, which is predicted above 0.5.
+        probabilities belongs to the second class, which is predicted above 0.5.
     ax : matplotlib Axes, default None
         None is the current axes.
     labels : sequence (n_classes,), optional
@@ -51,8 +51,8 @@ def plot_confusion(
     sample_weight : array_like (n,), optional
         Weights of the rows, at least 0.
     normalize : {"true", "pred", "all"}, optional
-        Show shares instead of counts: of the rows of a true class, of those of a predicted class,
-        or of all rows.
+        Show shares instead of counts: of the rows of a true class, of the rows of a predicted
+        class, or of all rows.
 
     Returns
     -------
@@ -126,9 +126,9 @@ def plot_roc(
 ) -> Axes:
     """Plot ROC curves: the true-positive rate against the false-positive rate at all thresholds.
 
-    Two classes have one curve, that of the second class. More classes have one curve each, against
+    Two classes have one curve, for the second class. More classes have one curve each, against
     all others. Of more than 8 classes, the 8 most frequent are shown. AUC is the area under a
-    curve. The dotted diagonal is that of guesses. Call the function again to compare the
+    curve. The dotted diagonal shows random guesses. Call the function again to compare the
     probabilities of another model in the same axes.
 
     Parameters
@@ -136,7 +136,7 @@ def plot_roc(
     y_true : array_like (n,)
         True classes.
     y_prob : array_like (n, n_classes), (n, 1) or (n,)
-        Probabilities of the classes. One column is that of the second of two classes.
+        Probabilities of the classes. One column holds the second of two classes.
     ax : matplotlib Axes, default None
         None is the current axes.
     labels : sequence (n_classes,), optional
@@ -193,7 +193,7 @@ def plot_precision_recall(
 
     Precision is the share of true positives among the rows above the threshold. Recall is the share
     of the positives that are above it. Curves are as in `plot_roc`. AP is the average precision. With
-    two classes, the dotted line is that of guesses: the share of the second class.
+    two classes, the dotted line shows random guesses: the share of the second class.
 
     Parameters
     ----------
@@ -249,10 +249,10 @@ def plot_reliability(
     strategy: Literal["uniform", "quantile"] = "uniform",
     name: str | None = None,
 ) -> Axes:
-    """Plot a reliability diagram: how often a class is true, against its predicted probability.
+    """Plot a reliability diagram: observed frequencies of a class against predicted probabilities.
 
     The points of calibrated probabilities are on the dotted diagonal. With two classes, it is about
-    the probability of the second class, with more classes about that of the predicted class (Guo
+    the probability of the second class, with more classes about the predicted class (Guo
     et al., 2017). Call the function again to compare other probabilities in the same axes.
 
     Parameters

@@ -36,7 +36,7 @@ def plot_history(history: Any, ax: Axes | None = None) -> Axes:
     Raises
     ------
     ValueError
-        The network or the estimator has no history. Files do not hold those of networks and of
+        The network or the estimator has no history. Files do not hold the histories of networks and of
         `TabularClassifier` and `TabularRegressor`.
 
     Examples

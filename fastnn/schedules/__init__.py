@@ -14,6 +14,11 @@ class              rate                             source
 `Rates`            rates[min(t, len(rates) - 1)]    PyTorch's LambdaLR
 `ReduceOnPlateau`  reduced by factor on a plateau   PyTorch's ReduceLROnPlateau
 ================== ================================ ===============================================
+
+Modules:
+
+- `base`: Schedule, and constant rates.
+- `decay`, `plateau`: the schedules.
 """
 
 from __future__ import annotations

@@ -10,7 +10,8 @@ from ..core.errors import Argument, DataError, Wording
 from ..files.checks import check, check_mapping, is_count, is_finite
 
 MAX_FOLDS = 10_000
-#: The parts of a fit that have a digest, and what of them the caller may have changed.
+#: What is hashed to check that a resumed fit gets the same data, and the arguments to blame if it
+#: does not.
 PARTS = {
     "table": Wording(
         "X, or categories, numbers, dates or drop",

@@ -16,7 +16,7 @@ Threads may call it at the same time, also in a Python without the GIL. What the
     rows of a CompiledTable                       never change
     CHOSEN, TABLE32, TABLE64                      change only in `use`, which is for tests
 
-Critical sections are no code in a Python with the GIL, which protects the same lines.
+With the GIL, critical sections compile to nothing; the GIL protects the same lines.
 """
 import importlib
 import os

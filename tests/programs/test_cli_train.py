@@ -61,7 +61,7 @@ def test_the_screen(run):
         "60 rows held out                 model    baseline",
         "class                         rows   precision    recall        F1",
         "true  predicted",
-        "most important columns (growth of the loss if the values are shuffled)",
+        "permutation importance (increase of the loss)",
         "Saved m.safetensors (",
         "  fastnn predict m.safetensors people.csv",
     ]:

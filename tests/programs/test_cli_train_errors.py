@@ -99,8 +99,6 @@ def error_of(run, words):
         ("t.csv --target y --out m --resume", "m: there is no such file, so there is nothing"),
         ("t.csv --target y --out m --tune --hidden 8", "--tune cannot be combined with --hidden"),
         ("t.csv --target y --out m --tune --resume", "--tune cannot be combined with --resume"),
-        ("t.csv --target y --out m --epochs 3", "there is no option --epochs any more."),
-        ("t.csv --target y --out m --lr=3", "there is no option --lr any more."),
     ],
 )
 def test_a_mistake_is_one_line_before_any_work(run, monkeypatch, words, message):

@@ -118,7 +118,7 @@ def test_a_page_is_valid_and_loads_nothing(run, target):
     errors = "Errors" if target == "number" else "Classes"
     headings = re.findall(r"<h2 id=\"\w+\">([^<]*)</h2>", page.source)
     assert [h for h in headings if h != "Rows to check"] == [
-        "Scores", errors, "Important columns", "Data", "Training", "Command",
+        "Scores", errors, "Permutation importance", "Data", "Training", "Command",
     ]  # fmt: skip
 
 
@@ -194,7 +194,7 @@ def test_the_sections_say_what_the_record_says(run):
     confusion = page.tables["Confusion matrix"]
     assert confusion[0] == ["true", "predicted"] and confusion[1] == ["no", "yes"]
     assert [[int(n) for n in row[1:]] for row in confusion[2:]] == scores["confusion"]
-    importances = page.tables["Growth of the loss"]
+    importances = page.tables["Increase of the loss"]
     top = max(record["importances"].items(), key=lambda item: item[1])
     assert importances[1][:2] == [top[0], f"{top[1]:.3f}"]
     suspects = page.tables.get("Rows to check", [[]])[1:]

@@ -1,4 +1,4 @@
-"""The sections about the table: its columns, what is suspicious, important columns, rows to check."""
+"""The sections about the table: its columns, what is suspicious, importances, rows to check."""
 
 import numpy as np
 
@@ -100,20 +100,22 @@ def _left_out_table(record, summaries):
 
 
 def importances_section(report):
-    """Return the section with the most important columns."""
+    """Return the section with the permutation importances."""
     importances = report.record["importances"]
     top = sorted(importances.items(), key=lambda item: -item[1])
     top = [(label, x) for label, x in top if x > 0]
     text = (
-        "By how much the loss on held-out rows grows if the values of a column are shuffled. Columns "
+        "The increase of the loss on held-out rows if the values of a column are shuffled. Columns "
         "with the same information have a low importance each, because the others make up for it. "
         "If you would not know a column for a new row, leave it out with "
     )
     if not top:
         return section(
-            "importances", "Important columns", paragraph("No column reduces the held-out loss.")
+            "importances",
+            "Permutation importance",
+            paragraph("No column reduces the held-out loss."),
         )
-    largest, caption = top[0][1], "Growth of the loss"
+    largest, caption = top[0][1], "Increase of the loss"
     if len(top) > MAX_IMPORTANT:
         caption += f": the {MAX_IMPORTANT} most important of {len(top):,} columns above 0"
     rows = [
@@ -122,9 +124,9 @@ def importances_section(report):
     ]
     return section(
         "importances",
-        "Important columns",
+        "Permutation importance",
         paragraph(text, element("code", "--drop"), "."),
-        table(caption, ["column", "#growth", "compared"], rows, class_="bars"),
+        table(caption, ["column", "#increase", "compared"], rows, class_="bars"),
     )
 
 

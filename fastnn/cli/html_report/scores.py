@@ -55,9 +55,7 @@ def _describe(report, is_complete):
         if is_complete
         else f"The scores come from {rows} that the networks did not train on. "
     )
-    text += (
-        "These scores are slightly too good, because the best epochs are chosen on the same rows. "
-    )
+    text += "These scores are slightly optimistic, because the best epochs are chosen on the same rows. "
     if test:
         text += f"Nothing was chosen by the {plural(test['rows'], 'row')} of the test. "
     if report.is_number:
@@ -102,4 +100,4 @@ def headline(report):
         right = f"{100 * scores['accuracy']:.1f} %"
         return f"It is right in {right} of held-out rows, the baseline in {100 * baseline['accuracy']:.1f} %."
     mae, of_baseline = format_error(scores["mae"]), format_error(baseline["mae"])
-    return f"Its mean absolute error on held-out rows is {mae}, that of the baseline {of_baseline}."
+    return f"Its mean absolute error on held-out rows is {mae}, the baseline's {of_baseline}."

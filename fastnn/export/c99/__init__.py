@@ -1,2 +1,6 @@
-"""Write a C99 file: text.py (names, numbers, arrays), layers.py (networks), cells.py (a table as inputs),
-columns.py (a table as it is), outputs.py (predictions), file.py (all of it)."""
+"""Write a C99 file.
+
+- `file`: the whole of it. `text`: names, numbers and arrays.
+- `columns`: a table as it is. `cells`: an encoded table.
+- `layers`: networks. `outputs`: predictions and classes.
+"""

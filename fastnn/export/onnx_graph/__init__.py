@@ -1,2 +1,6 @@
-"""Write an ONNX graph: builder.py (nodes and constants), layers.py (networks), cells.py (cells of a table as
-dense inputs), columns.py (columns as cells), outputs.py (predictions and classes), model.py (all of it)."""
+"""Write an ONNX graph.
+
+- `model`: the whole of it. `builder`: nodes and constants.
+- `columns`: columns as cells. `cells`: cells as dense inputs.
+- `layers`: networks. `outputs`: predictions and classes.
+"""

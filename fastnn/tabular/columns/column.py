@@ -45,7 +45,7 @@ class CategoryFeature:
     categories : list of str
         The texts of the categories, in the order of their codes.
     marks_missing : bool
-        Whether missing values are a category of their own, the last.
+        Whether missing values are a separate category, the last.
     """
 
     source: int
@@ -150,7 +150,7 @@ class Column:
         raw : InputColumn
             With at least one value.
         present : list of str or None
-            Its texts that are no marks of missing values; None if it does not hold texts.
+            Its texts that do not mark missing values; None if it does not hold texts.
         """
         return None
 
@@ -317,7 +317,7 @@ def where_present(writer, x, codes, category):
 
 
 def parse_distinct(raw, style, parse):
-    """Return the numbers that the texts of a column stand for, and a NaN for missing values."""
+    """Parse the texts of a column as numbers; the last entry is NaN, for missing values."""
     if style not in raw.parsed:
         raw.parsed[style] = np.array([parse(text, style) for text in raw.texts] + [np.nan])
     return raw.parsed[style]

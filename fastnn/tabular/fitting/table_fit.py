@@ -88,7 +88,7 @@ class TableFit:
             if isinstance(values, str):
                 raise DataError(
                     "{argument} must be an array with one value for each row, got {value!r}.",
-                    "Pass the values of the column, and name it in {drop} if it is no input.",
+                    "Pass the values of the column, and name it in {drop} if it is not an input.",
                     argument=name,
                     value=values,
                     drop=Argument("drop"),

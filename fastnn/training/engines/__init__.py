@@ -1,4 +1,11 @@
-"""Engines compute the steps of training. A `Session` advances one; `engine` selects it."""
+"""Engines compute the steps of training. A `Session` advances one; `engine` selects it.
+
+- `base`: the protocol between a session and an engine.
+- `dense`: rows in memory, computed by the compiled trainer.
+- `blocks`: one block of rows after another. `sparse`, `windows`: blocks of sparse and of streamed
+  rows.
+- `online`: single rows, for `partial_fit`. `lbfgs`: SciPy's iterations.
+"""
 
 from ...core.sparse_rows import is_sparse
 from ..stream import StreamedData
