@@ -3,8 +3,8 @@
 - `classifier`, `regressor`, `estimator`: the estimators, and their base class.
 - `columns`: what the columns of a table are. `fitting`: one call of `fit`. `large`: tables larger
   than memory.
-- `table_model`: the fitted model, which predicts. `encoder`: the inputs of its networks. `targets`:
-  what they learn.
+- `table_model`: the fitted model, which predicts. `encoder`: the inputs of its networks.
+  `targets`: what they learn.
 - `model_file`: files of estimators. `checkpoint`: what a fit needs that continues a stopped one.
 - `label_issues`: rows whose target may be wrong.
 """
