@@ -5,7 +5,7 @@
   than memory.
 - `table_model`: the fitted model, which predicts. `encoder`: the inputs of its networks.
   `targets`: what they learn.
-- `model_file`: files of estimators. `checkpoint`: what a fit needs that continues a stopped one.
+- `tabular_file`: files of estimators. `checkpoint`: what a fit needs that continues a stopped one.
 - `label_issues`: rows whose target may be wrong.
 """
 

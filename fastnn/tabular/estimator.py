@@ -16,7 +16,7 @@ from ..core.messages import warn
 from ..estimators.attributes import Attributes
 from ..estimators.lock import lock_of
 from ..kernels import InTraining
-from . import model_file
+from . import tabular_file
 from .checkpoint import MAX_FOLDS
 from .columns import frames
 from .columns.kinds import ARGUMENTS
@@ -271,7 +271,7 @@ class BaseTabular(Attributes):
         """
         with self._reading() as reading:
             check_is_fitted(self)
-            model_file.write(path, self, reading.check)
+            tabular_file.write(path, self, reading.check)
 
     # ---- predictions ----
 

@@ -165,7 +165,7 @@ def test_what_is_trained_can_be_saved(tmp_path, monkeypatch):
         y = [f'"{"x" * 30 * i}{k % 3}' for k in range(N)]
         limit = 100_000 + 250 * i + rng.choice([0, 4000, 8000])
         monkeypatch.setattr(safetensors, "MAX_HEADER", limit)
-        monkeypatch.setattr("fastnn.tabular.model_file.SPARE", 98_000)
+        monkeypatch.setattr("fastnn.tabular.tabular_file.SPARE", 98_000)
         clf = fastnn.TabularClassifier(2, hidden_layer_sizes=4, n_threads=1, random_state=0)
         try:
             clf.fit(X, y)

@@ -59,7 +59,7 @@ def interrupted(monkeypatch):
 
 def small_header(monkeypatch):
     monkeypatch.setattr("fastnn.files.safetensors.MAX_HEADER", 100_000)
-    monkeypatch.setattr("fastnn.tabular.model_file.SPARE", 99_000)
+    monkeypatch.setattr("fastnn.tabular.tabular_file.SPARE", 99_000)
 
 
 def prepared(case, *others):
@@ -171,7 +171,7 @@ COLUMNS = [
         lambda m: m.setattr("fastnn.tabular.fitting.budget.available_bytes", lambda: 1000),
     ),
     prepared(
-        fit("model_file.check_before_training", {"a": [f"c{i // 2}" * 2000 for i in range(N)]}),
+        fit("tabular_file.check_before_training", {"a": [f"c{i // 2}" * 2000 for i in range(N)]}),
         small_header,
     ),
 ]
@@ -180,9 +180,7 @@ TARGETS = [
         "tabular/columns/frames.split_target: {argument} names a column of",
         lambda: large().fit(np.eye(N), "goal"),
     ),
-    fit(
-        "columns/frames.split_target: {argument} names a column that", ROWS, command=False, y="gaol"
-    ),
+    fit("columns/frames.check_target", ROWS, command=False, y="gaol"),
     fit(
         "columns/frames.split_target: {argument} is",
         {"b": DAYS},
@@ -190,7 +188,7 @@ TARGETS = [
         y="b",
     ),
     Case(
-        "tabular/large/row_batches.__init__",
+        "tabular/columns/frames.check_target",
         lambda: large().fit("d", "gaol"),
         None,
         folder(a={"a": A, "goal": GOAL}),

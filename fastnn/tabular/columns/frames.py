@@ -93,14 +93,7 @@ def split_target(X, name):
             argument=Argument("y", name),
             column=name,
         )
-    if name not in frame.names:
-        raise DataError(
-            "{argument} names a column that X does not have.",
-            "{did_you_mean}",
-            argument=Argument("y", name),
-            column=name,
-            did_you_mean=did_you_mean(name, frame.names),
-        )
+    check_target(name, frame.names)
     i = frame.names.index(name)
     if frame.columns[i].kind == "time":
         raise DataError(
@@ -111,6 +104,18 @@ def split_target(X, name):
         )
     del frame.names[i], frame.columns[i]
     return frame, X.iloc[:, i] if _is_pandas(X) else _to_vector(X.column(i))
+
+
+def check_target(name, names):
+    """Check that a table whose columns have these names has the target."""
+    if name not in names:
+        raise DataError(
+            "{argument} names a column that X does not have.",
+            "{did_you_mean}",
+            argument=Argument("y", name),
+            column=name,
+            did_you_mean=did_you_mean(name, names),
+        )
 
 
 def _to_table(X, text_columns=()):

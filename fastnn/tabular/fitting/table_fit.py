@@ -10,7 +10,7 @@ from sklearn.utils.validation import _check_sample_weight
 from ...core.errors import Argument, DataError
 from ...core.messages import plural
 from ...core.validation import check_threads
-from .. import model_file
+from .. import tabular_file
 from ..checkpoint import FitCheckpoint, digests_of
 from ..columns.features import NO_COLUMN, Features
 from ..encoder import Encoder, Scaling
@@ -171,7 +171,7 @@ class TableFit:
         budget.check_memory(self.encoders, self.features, setup, n_folds)
         encoders = list(self.encoders.values())
         model = TableModel(self.features, encoders, [], setup.targets, self.target_name)
-        model_file.check_before_training(self.options, model, n_folds)
+        tabular_file.check_before_training(self.options, model, n_folds)
         self.tables = setup.rows.encode(self.encoders)
         self.jobs = training_jobs.make_jobs(
             configurations, self.tables, self.folds, setup, self.random_state

@@ -7,8 +7,7 @@ from typing import Any
 import numpy as np
 from sklearn.utils.validation import check_consistent_length
 
-from ...core.errors import Argument, DataError, placed
-from ...core.messages import did_you_mean
+from ...core.errors import placed
 from ...core.validation import is_path
 from ...tables import parquet_files
 from ...training import groups
@@ -94,16 +93,11 @@ class ParquetRows:
         keep = () if self.target is None else (y,)
         self.table = parquet_files.ParquetTable(path, (), (), keep, self.notes.append)
         self.n_rows: int = self.table.n_rows
-        names = self.table.names
-        if self.target is not None and y not in names:
-            raise DataError(
-                "{argument} names a column that X does not have.",
-                "{did_you_mean}",
-                argument=Argument("y", y),
-                column=y,
-                did_you_mean=did_you_mean(y, names),
-            )
-        self.y = None if self.target is not None else self._check_rows(y)
+        self.y = None
+        if self.target is None:
+            self.y = self._check_rows(y)
+        else:
+            frames.check_target(y, self.table.names)
         self.weight = None if sample_weight is None else self._check_rows(sample_weight)
         self.is_selected = False
 
