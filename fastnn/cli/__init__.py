@@ -8,14 +8,12 @@ Exit codes:
 130  interrupted by Ctrl-C
 
 - `train`, `predict`, `info`, `export`, `bench`, `demo`: the commands.
-- `parser`: errors in options. `common`: arguments, files and output of all commands.
-- `table_options`: how a table file is written. `places`: rows as lines of files. `target`: the
-  column to predict. `words`: options in place of arguments.
-- `train_options`, `train_config`: options of `train`. `train_table`: its table. `train_model`: its
-  estimator. `tune`: other hidden layers. `fit_progress`, `display`: progress.
-- `evaluation`, `scoring`: scores. `training_record`: what a model file tells about its training.
-  `report`, `train_plot`, `html_report`: as text, as a picture, as a page.
-- `predict_table`, `row_writer`: rows read and written part by part.
+- `parser`: arguments. `console`: errors, notes and JSON. `display`: the progress of a training.
+- `table_file`, `model_file`: the files that commands read. `target_column`: the column to predict.
+- `scores`: scores of predictions, and rows that look wrong.
+- `train_options`, `train_table`, `train_model`: options of `train`, its table and its estimator.
+- `text_report`, `train_plot`, `html_report`: a training as text, as a picture, as a page.
+- `predict_rows`: rows read and written part by part.
 - `bench_libraries`: the libraries that `bench` compares.
 """
 
@@ -29,9 +27,8 @@ from ..core.messages import one_line
 from ..core.state import DivergenceError
 from ..files import ModelFileError
 from . import bench, demo, export, info, predict, train
-from .common import CommandError, help_texts, print_line
-from .parser import Parser
-from .words import CommandWords
+from .console import CommandError, CommandWords, print_line
+from .parser import Parser, help_texts
 
 HELP = """
 Train small dense neural networks on tables, predict with them, and measure

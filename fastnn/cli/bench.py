@@ -17,7 +17,8 @@ from .. import kernels
 from ..config import __version__
 from ..mlp import MLP
 from . import bench_libraries
-from .common import add_json, help_texts, number, print_json
+from .console import print_json
+from .parser import add_json, help_texts, number
 
 NETWORKS = (
     ([30, 32, 1], 32),

@@ -1,7 +1,7 @@
 """Export models: to a C99 file for a program or a microcontroller, to ONNX, and to PyTorch.
 
-- `description`: a model as both formats need it. `columns`, `cells`: its inputs.
-- `c99`, `onnx_graph`: write the files. `state_dict`: the parameters for PyTorch.
+- `export_model`: a model as both formats need it. `state_dict`: the parameters for PyTorch.
+- `c99`, `onnx_graph`: packages that write the files.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import os
 from typing import TYPE_CHECKING
 
 from ..files.replacing import replacing
-from .description import describe
+from .export_model import describe
 
 if TYPE_CHECKING:
     from typing import Any
@@ -88,7 +88,7 @@ def c(model: Any, path: Path, name: str | None = None, layout: Any = None) -> No
     ...     print([line for line in file if "xor_predict" in line][0], end="")
     int xor_predict(const float x[XOR_N_INPUTS], float y[XOR_N_OUTPUTS]);
     """
-    from .c99.file import source
+    from .c99.c_file import source
 
     if name is None:
         name = os.path.splitext(os.path.basename(os.fsdecode(path)))[0]
@@ -160,7 +160,7 @@ def onnx(model: Any, path: Path, layout: Any = None) -> None:
     >>> graph.input[0].name, graph.output[0].name
     ('X', 'Y')
     """
-    from .onnx_graph.model import to_bytes
+    from .onnx_graph.onnx_file import to_bytes
 
     data = to_bytes(describe(model, layout))
     with replacing(path) as file:

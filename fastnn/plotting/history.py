@@ -110,5 +110,5 @@ def _networks(model):
         return [model]
     table = getattr(model, "model_", None)  # of an estimator for tables
     if table is not None and hasattr(table, "best_networks"):
-        return [net for of_member in table.best_networks() for net in of_member]
+        return [net for networks in table.best_networks() for net in networks]
     return None

@@ -21,7 +21,7 @@ PARTS = {
     "weights": Wording("sample_weight or class_weight", "--class-weight"),
     "networks": Wording(
         "n_estimators, hidden_layer_sizes, metric, random_state or groups",
-        "--members, --hidden, --metric or --seed",
+        "--folds, --hidden, --metric or --seed",
     ),
 }
 

@@ -1,6 +1,5 @@
-"""Write a C99 file.
+"""Write a model as a C99 file.
 
-- `file`: the whole of it. `text`: names, numbers and arrays.
-- `columns`: a table as it is. `cells`: an encoded table.
-- `layers`: networks. `outputs`: predictions and classes.
+- `c_file`: the whole file. `c_text`: names, numbers, texts and arrays.
+- `c_inputs`: rows, checked and encoded. `c_layers`: networks. `c_outputs`: predictions and classes.
 """

@@ -1,6 +1,5 @@
-"""Write an ONNX graph.
+"""Write a model as an ONNX file.
 
-- `model`: the whole of it. `builder`: nodes and constants.
-- `columns`: columns as cells. `cells`: cells as dense inputs.
-- `layers`: networks. `outputs`: predictions and classes.
+- `onnx_file`: the whole file. `graph`: nodes and constants.
+- `onnx_inputs`: columns, encoded. `onnx_layers`: networks, predictions and classes.
 """

@@ -229,14 +229,14 @@ class Column:
     def to_c(self, writer, x, feature):
         """Return the C expression of a feature. x : the expression of the value in a row.
 
-        writer : `export.c99.columns.Source`
+        writer : `export.c99.c_inputs.ColumnWriter`
         """
         raise NotImplementedError
 
     def to_onnx(self, writer, x, feature):
         """Return the name of a feature (n, 1). x : the name of the values.
 
-        writer : `export.onnx_graph.builder.Graph`
+        writer : `export.onnx_graph.graph.Graph`
         """
         raise NotImplementedError
 

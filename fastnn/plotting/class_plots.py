@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..core.validation import as_array, check_count, check_sample_weight
-from .predictions import Classes, check_labels, positions, refuse_model
+from .prediction_checks import ClassPredictions, check_labels, positions, refuse_model
 from .theme import CLASS_COLORS, GREY, check_axes, check_sklearn, plain
 
 if TYPE_CHECKING:
@@ -169,7 +169,7 @@ def plot_roc(
 
     ax = check_axes(ax)
     curves = _Curves(y_true, y_prob, labels, sample_weight)
-    for is_true, p, what in curves.of_classes():
+    for is_true, p, what in curves.by_class():
         display = RocCurveDisplay.from_predictions(
             is_true, p, sample_weight=curves.weight, pos_label=True, ax=ax
         )
@@ -221,7 +221,7 @@ def plot_precision_recall(
 
     ax = check_axes(ax)
     curves = _Curves(y_true, y_prob, labels, sample_weight)
-    for is_true, p, what in curves.of_classes():
+    for is_true, p, what in curves.by_class():
         display = PrecisionRecallDisplay.from_predictions(
             is_true,
             p,
@@ -286,10 +286,10 @@ def plot_reliability(
 
     ax = check_axes(ax)
     n_bins = check_count("n_bins", n_bins)
-    classes = Classes.of(y_true, y_prob, labels)
+    classes = ClassPredictions.from_arrays(y_true, y_prob, labels)
     if len(classes.labels) == 2:
-        best, of_class = np.ones(len(classes.y), np.intp), classes.name(1)
-        names = f"predicted probability of class {of_class}", f"share of class {of_class}"
+        best, class_name = np.ones(len(classes.y), np.intp), classes.name(1)
+        names = f"predicted probability of class {class_name}", f"share of class {class_name}"
     else:
         best = classes.predicted()
         names = "probability of the predicted class", "share of correct predictions"
@@ -319,7 +319,7 @@ class _Curves:
     """The classes that have a curve, and the weights of the rows."""
 
     def __init__(self, y_true, y_prob, labels, sample_weight):
-        self.classes = Classes.of(y_true, y_prob, labels)
+        self.classes = ClassPredictions.from_arrays(y_true, y_prob, labels)
         self.weight = _check_weight(sample_weight, len(self.classes.y))
         n_rows = np.bincount(self.classes.y)
         if np.count_nonzero(n_rows) < 2:
@@ -335,7 +335,7 @@ class _Curves:
             if len(self.shown) < n:
                 self.title = f"{len(self.shown)} most frequent of {n:,} classes"
 
-    def of_classes(self):
+    def by_class(self):
         """Yield for each curve: which rows are true, their probabilities, and the class, which is
         None if there are two."""
         for i in self.shown:
@@ -363,7 +363,7 @@ def _true_and_predicted(y_true, y_pred, labels):
     refuse_model("y_pred", y_pred)
     array = as_array("y_pred", y_pred)
     if array.ndim == 2 and array.dtype.kind == "f":
-        classes = Classes.of(y_true, array, labels, "y_pred")
+        classes = ClassPredictions.from_arrays(y_true, array, labels, "y_pred")
         return classes.labels, classes.y, classes.predicted()
     y_true, y_pred = check_labels("y_true", y_true), check_labels("y_pred", y_pred)
     if len(y_pred) != len(y_true):

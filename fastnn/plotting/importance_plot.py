@@ -8,7 +8,7 @@ import numpy as np
 
 from ..core.validation import check_count
 from ..mlp import MLP
-from .predictions import check_numbers
+from .prediction_checks import check_numbers
 from .theme import BLUE, GREY, check_axes, check_sklearn, plain
 
 if TYPE_CHECKING:
