@@ -12,7 +12,7 @@ from ..files import ModelFileError
 from ..files.safetensors import parse_json, to_text
 from ..mlp import MLP
 from ..saving import load
-from ..tabular.columns.kinds import NAMED_IN_DROP
+from ..tabular.columns.column_kinds import NAMED_IN_DROP
 from .console import CommandError, to_json
 from .scores import MAX_LABEL_ISSUES
 

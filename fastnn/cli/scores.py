@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..core.messages import plural, printable
-from ..tables.errors import import_pyarrow
+from ..tables.table_errors import import_pyarrow
 from ..tables.texts import convert_texts
 from .console import print_note
 from .target_column import label_text

@@ -9,8 +9,8 @@ import numpy as np
 
 from ..config import __version__
 from ..tables.data_checks import check_data
-from ..tables.errors import import_pyarrow
-from ..tabular.columns.kinds import KINDS
+from ..tables.table_errors import import_pyarrow
+from ..tabular.columns.column_kinds import KINDS
 from . import model_file, train_model
 from . import text_report as report
 from .console import CommandError, CommandWords, print_json, print_line

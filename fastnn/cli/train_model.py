@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from ..core.messages import printable
-from ..tables.errors import TableError
-from ..tabular.columns.kinds import KINDS
+from ..tables.table_errors import TableError
+from ..tabular.columns.column_kinds import KINDS
 from .console import CommandError
 from .display import show_progress
 from .model_file import load_model

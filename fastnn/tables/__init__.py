@@ -1,7 +1,7 @@
 """Tables: files of them, numbers and dates that are written as texts, and checks of their columns.
 
 - `files`: read and write. `table_source`: the bytes of a file, decompressed.
-- `errors`: the error of all readers. `memory`: limits of size.
+- `table_errors`: the error of all readers. `memory`: limits of size.
 - `text_files`, `layout`, `encodings`: text tables, how they are written, and their bytes as UTF-8.
   `json_files`, `excel`, `parquet_files`: other formats; Parquet files need not fit in memory.
 - `tidy`: types, missing values and index columns of what has been read. `table_writer`: files.

@@ -16,7 +16,7 @@ import numpy as np
 
 from ..core.errors import Argument, DataError, Message
 from ..core.messages import did_you_mean, printable
-from .errors import import_pyarrow
+from .table_errors import import_pyarrow
 from .texts import first_other_text
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from collections import Counter
 from ..core.errors import Argument, Message
 from ..core.messages import did_you_mean, join, plural, printable, reason
 from . import memory
-from .errors import TableError, import_pyarrow
+from .table_errors import TableError, import_pyarrow
 
 OF_ZIPPED_XML = 40  # bytes of memory for each byte of the file: 29 for random numbers
 ERROR = re.compile(r"#(N/A|VALUE!|REF!|DIV/0!|NUM!|NAME\?|NULL!)")

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 
 from ..core.messages import reason, warn
 from . import excel, memory, table_source, text_files, tidy
-from .errors import TableError, import_pyarrow
 from .json_files import read_json_array, read_json_lines
 from .layout import ReadOptions
 from .memory import MAX_COLUMNS
+from .table_errors import TableError, import_pyarrow
 from .table_writer import writing
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ import json
 
 from ..core.messages import printable, reason
 from . import encodings, memory
-from .errors import TableError, import_pyarrow
+from .table_errors import TableError, import_pyarrow
 from .table_source import lend
 
 ADVICE = "Write one object for each row: DataFrame.to_json(path, orient='records', lines=True)."

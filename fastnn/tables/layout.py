@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from ..core.errors import Argument, Message
 from ..core.messages import join, plural, printable
-from .errors import TableError
+from .table_errors import TableError
 
 DELIMITERS = "\t,;|"
 DELIMITER_NAMES = {",": "comma", "\t": "tab", ";": "semicolon", "|": "vertical bar", " ": "space"}

@@ -13,7 +13,7 @@ import numpy as np
 from ..core.errors import Argument
 from ..core.messages import did_you_mean, printable, reason
 from . import memory, tidy
-from .errors import TableError, import_pyarrow
+from .table_errors import TableError, import_pyarrow
 
 BATCH_BYTES = 2e6  # of the numbers of a batch, at 8 bytes each
 MIN_ROWS = 256  # of a batch

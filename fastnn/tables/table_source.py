@@ -19,7 +19,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from ..core.messages import join, printable, reason, similar
-from .errors import STANDARD_INPUT, TableError, import_pyarrow
+from .table_errors import STANDARD_INPUT, TableError, import_pyarrow
 
 SAVE_AS_CSV, EXTRACT = "Save the table as CSV.", "Extract the table first."
 NO_TABLE, MODEL = "A table is needed.", "is a safetensors file, such as a fastnn model."

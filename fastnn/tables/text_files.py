@@ -9,8 +9,8 @@ from ..core.errors import Argument
 from ..core.messages import plural, printable, reason
 from . import encodings, memory, tidy
 from . import layout as layouts
-from .errors import TableError, import_pyarrow
 from .layout import DELIMITER_NAMES, Layout
+from .table_errors import TableError, import_pyarrow
 from .table_source import TableSource, lend
 
 MAX_BLOCK = 1 << 26  # bytes that pyarrow reads at once

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from ..core.messages import printable
 from . import dates
 from .dates import parse_date
-from .errors import import_pyarrow
+from .table_errors import import_pyarrow
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection

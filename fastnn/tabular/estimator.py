@@ -19,7 +19,7 @@ from ..kernels import InTraining
 from . import tabular_file
 from .checkpoint import MAX_FOLDS
 from .columns import frames
-from .columns.kinds import ARGUMENTS
+from .columns.column_kinds import ARGUMENTS
 from .encoder import MAX_HIDDEN, MAX_WIDTH
 from .fitting.fit_arguments import FitArguments, TableFitOptions
 from .fitting.table_fit import TableFit

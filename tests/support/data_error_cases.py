@@ -124,20 +124,20 @@ def changing(change):
 
 BAD_AGE = ["1", "2", *["3"] * (N - 3), "old"]
 COLUMNS = [
-    fit("columns/kinds.find", ROWS, command=False, numbers="a", drop="a"),
+    fit("columns/column_kinds.find", ROWS, command=False, numbers="a", drop="a"),
     fit("columns/date.declare", {**ROWS}, "--date c", dates="c"),
     Case(
-        "tabular/columns/kinds.positions: {argument} names the column {column!r}, but",
+        "tabular/columns/column_kinds.positions: {argument} names the column {column!r}, but",
         lambda: large(drop="a").fit(np.eye(N), GOAL),
     ),
     fit(
-        "columns/kinds.positions: {argument} names the column {column!r}, which",
+        "columns/column_kinds.positions: {argument} names the column {column!r}, which",
         ROWS,
         command=False,
         drop="b",
     ),
-    fit("columns/kinds.positions: {argument} names column {i}", ROWS, command=False, drop=7),
-    fit("columns/kinds.positions: {argument} must hold", ROWS, command=False, drop=[1.5]),
+    fit("columns/column_kinds.positions: {argument} names column {i}", ROWS, command=False, drop=7),
+    fit("columns/column_kinds.positions: {argument} must hold", ROWS, command=False, drop=[1.5]),
     fit(
         "columns/number.convert: column {column!r} holds",
         {"a": DAYS},

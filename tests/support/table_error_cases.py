@@ -105,7 +105,7 @@ FILES = [
     file("encodings.find: {argument} {value!r}", CSV, options="--encoding x", encoding="x"),
     file("encodings._check", b"a,g\n1,\xff\n", options="--encoding utf-8", encoding="utf-8"),
     file("encodings.first_invalid_line", "a,goal\n1,\0\n"),
-    file("errors.import_pyarrow", CSV, prepare=without("pyarrow")),
+    file("table_errors.import_pyarrow", CSV, prepare=without("pyarrow")),
     file("excel.read: Excel files need", workbook(["a"], [1]), prepare=without("openpyxl")),
     file("excel.read: not a readable", archive("xl/workbook.xml")),
     file("excel._choose", workbook(["a"], [1]), options="--sheet b", sheet="b"),

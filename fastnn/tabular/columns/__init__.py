@@ -2,6 +2,6 @@
 
 - `frames`, `input_column`: tables of any library, and their columns, as they are passed.
 - `column`: what all kinds of columns have in common. `number`, `category`, `date`: the kinds.
-  `kinds`: the table of kinds, and what kind a column is.
+  `column_kinds`: the table of kinds, and what kind a column is.
 - `features`: the numbers and categories that networks get.
 """

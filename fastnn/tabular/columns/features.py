@@ -6,11 +6,11 @@ import numpy as np
 
 from ...core.errors import DataError, Wording
 from ...files.checks import check, check_mapping, is_count
-from . import kinds
+from . import column_kinds
 from .column import CategoryFeature, NumberFeature
 
 NO_COLUMN = Wording("X has no usable column", "no column besides the target can be used")
-DROPPED = Wording(kinds.NAMED_IN_DROP, "--drop")
+DROPPED = Wording(column_kinds.NAMED_IN_DROP, "--drop")
 
 
 @dataclass(eq=False, repr=False)
@@ -42,8 +42,8 @@ class Features:
 
     @classmethod
     def fit(cls, frame, **declared):
-        """Return the Features of a training table. declared : as in `kinds.find`"""
-        found, left_out = kinds.find(frame, **declared)
+        """Return the Features of a training table. declared : as in `column_kinds.find`"""
+        found, left_out = column_kinds.find(frame, **declared)
         positions, columns = [i for i, _ in found], [column for _, column in found]
         self = cls(len(frame.columns), frame.names, columns, positions, left_out)
         for j, (i, column) in enumerate(found):
@@ -151,7 +151,7 @@ class Features:
         self = cls(
             n_columns,
             d["names"],
-            list(map(kinds.from_json, d["columns"])),
+            list(map(column_kinds.from_json, d["columns"])),
             d["positions"],
             check_mapping(d["left_out"], "left_out"),
             [NumberFeature(**n) for n in d["numbers"]],
@@ -201,5 +201,5 @@ def _reasons(left_out):
         return Wording(" (it has no columns)", "")
     parts: list = []
     for name, why in list(left_out.items())[:3]:
-        parts += ["; ", f"{name!r}: ", DROPPED if why == kinds.NAMED_IN_DROP else why]
+        parts += ["; ", f"{name!r}: ", DROPPED if why == column_kinds.NAMED_IN_DROP else why]
     return (" (", *parts[1:], ")")
