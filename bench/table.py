@@ -44,7 +44,7 @@ def make_table(p, bins, k, levels):
         positions=rng.uniform(0, bins, (n, p)) if p else None,
         n_bins=bins if p else None,
         codes=rng.integers(0, levels, (n, k)) if k else None,
-        n_levels=levels if k else None,
+        n_categories=levels if k else None,
     )
 
 

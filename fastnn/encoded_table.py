@@ -26,12 +26,12 @@ class TableLayout(NamedTuple):
     n_numbers: int
     n_bins: tuple[int, ...]
     position_scale: tuple[float, ...]
-    n_levels: tuple[int, ...]
+    n_categories: tuple[int, ...]
     code_scale: tuple[float, ...]
 
     @property
     def n_inputs(self) -> int:
-        return self.n_numbers + sum(self.n_bins) + sum(self.n_levels)
+        return self.n_numbers + sum(self.n_bins) + sum(self.n_categories)
 
 
 class EncodedTable(CompiledTable):
@@ -55,10 +55,10 @@ class EncodedTable(CompiledTable):
     position_scale : float or sequence of float, default 1.0
         The scale, likewise.
     codes : array_like of int (n, k), optional
-        Column j holds levels from 0 to ``n_levels[j] - 1``, or -1 for none. It stands for
-        ``n_levels[j]`` inputs, one of which is `scale`, and the others 0 (one-hot encoding).
-    n_levels : int or sequence of int
-        Number of levels, one for all columns of `codes` or one for each.
+        Column j holds categories from 0 to ``n_categories[j] - 1``, or -1 for none. It stands for
+        ``n_categories[j]`` inputs, one of which is `scale`, and the others 0 (one-hot encoding).
+    n_categories : int or sequence of int
+        Number of categories, one for all columns of `codes` or one for each.
     code_scale : float or sequence of float, default 1.0
         The scale, likewise.
     dtype : {"float32", "float64"}, default "float32"
@@ -68,11 +68,11 @@ class EncodedTable(CompiledTable):
     ----------
     n_inputs : int
         The number of inputs of a network that reads the table: those of `numbers`, then the bins
-        column by column, then the levels column by column.
+        column by column, then the categories column by column.
     numbers, positions, codes : ndarray
         Read-only. Arrays that needed no conversion are not copied, so do not change them.
     layout : TableLayout
-        Description of the columns: n_numbers, n_bins, position_scale, n_levels and code_scale.
+        Description of the columns: n_numbers, n_bins, position_scale, n_categories and code_scale.
         Tables with equal layouts have the same encoding.
     shape : tuple
         ``(n, n_inputs)``.
@@ -85,7 +85,7 @@ class EncodedTable(CompiledTable):
     Examples
     --------
     >>> import fastnn
-    >>> table = fastnn.EncodedTable(positions=[[0.5], [1.25]], n_bins=2, codes=[[2], [-1]], n_levels=3)
+    >>> table = fastnn.EncodedTable(positions=[[0.5], [1.25]], n_bins=2, codes=[[2], [-1]], n_categories=3)
     >>> table.to_dense()
     array([[ 0. , -1. ,  0. ,  0. ,  1. ],
            [ 1. , -0.5,  0. ,  0. ,  0. ]], dtype=float32)
@@ -106,7 +106,7 @@ class EncodedTable(CompiledTable):
         n_bins: Sequence[int] | None = None,
         position_scale: float | Sequence[float] = 1.0,
         codes: Any = None,
-        n_levels: Sequence[int] | None = None,
+        n_categories: Sequence[int] | None = None,
         code_scale: float | Sequence[float] = 1.0,
         dtype: DTypeLike = np.float32,
     ) -> None:
@@ -129,7 +129,7 @@ class EncodedTable(CompiledTable):
                 )
         numbers, positions, codes = parts.values()
         n_bins = _check_counts("n_bins", n_bins, "positions", positions)
-        n_levels = _check_counts("n_levels", n_levels, "codes", codes)
+        n_categories = _check_counts("n_categories", n_categories, "codes", codes)
         for name, part in ("numbers", numbers), ("positions", positions):
             if not all_finite(part):
                 row, column = np.argwhere(~np.isfinite(part))[0]
@@ -137,18 +137,18 @@ class EncodedTable(CompiledTable):
                     f"{name} holds NaN or infinity (first in row {row}, column {column})"
                 )
         _check_range("positions", positions, 0, n_bins, "n_bins")
-        _check_range("codes", codes, -1, [levels - 1 for levels in n_levels], "n_levels - 1")
+        _check_range("codes", codes, -1, [n - 1 for n in n_categories], "n_categories - 1")
         layout = TableLayout(
             numbers.shape[1],
             n_bins,
             _check_scales("position_scale", position_scale, len(n_bins)),
-            n_levels,
-            _check_scales("code_scale", code_scale, len(n_levels)),
+            n_categories,
+            _check_scales("code_scale", code_scale, len(n_categories)),
         )
         if layout.n_inputs > MAX_TABLE_INPUTS:
             raise ValueError(
                 f"The columns stand for {layout.n_inputs} inputs, but an EncodedTable has at most "
-                f"{MAX_TABLE_INPUTS}. Pass fewer bins or levels."
+                f"{MAX_TABLE_INPUTS}. Pass fewer bins or categories."
             )
         self._set(numbers, positions, ready(codes, np.int32), layout)
 
@@ -159,7 +159,7 @@ class EncodedTable(CompiledTable):
             positions,
             codes,
             layout.n_bins,
-            layout.n_levels,
+            layout.n_categories,
             layout.position_scale,
             layout.code_scale,
         )
@@ -182,7 +182,7 @@ class EncodedTable(CompiledTable):
         layout = self.layout
         return (
             f"<EncodedTable of {len(self)} rows: {layout.n_numbers} numbers, {len(layout.n_bins)} positions, "
-            f"{len(layout.n_levels)} codes; {self.n_inputs} inputs, {self.dtype.name}>"
+            f"{len(layout.n_categories)} codes; {self.n_inputs} inputs, {self.dtype.name}>"
         )
 
     def __getitem__(self, rows: Any) -> EncodedTable:
@@ -217,7 +217,7 @@ class EncodedTable(CompiledTable):
             part = np.clip(x[:, None] - np.arange(n, dtype=dtype), 0, 1)
             out[:, end : end + n] = dtype.type(scale) * (2 * part - 1)
             end += n
-        for x, n, scale in zip(self.codes.T, layout.n_levels, layout.code_scale):
+        for x, n, scale in zip(self.codes.T, layout.n_categories, layout.code_scale):
             out[:, end : end + n] = dtype.type(scale) * (x[:, None] == np.arange(n))
             end += n
         return out
@@ -282,7 +282,7 @@ def _check_codes(codes):
     original, codes = codes, np.asarray(codes)
     if codes.dtype.kind not in "iu" and codes.size:
         raise TypeError(
-            f"codes must hold integers, got {codes.dtype}. Number the levels of a column from 0."
+            f"codes must hold integers, got {codes.dtype}. Number the categories of a column from 0."
         )
     if codes.ndim != 2:
         check_matrix("codes", original)
@@ -290,7 +290,7 @@ def _check_codes(codes):
 
 
 def _check_counts(name: str, counts: Any, of: str, columns: Any) -> tuple[int, ...]:
-    """Return the number of bins or levels of each column, as a tuple of int."""
+    """Return the number of bins or categories of each column, as a tuple of int."""
     k = columns.shape[1]
     if counts is None:
         if k:

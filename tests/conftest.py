@@ -171,17 +171,17 @@ def interrupt_after_a_fold(monkeypatch):
     """interrupt_after_a_fold(): Ctrl-C arrives in the next fit of an estimator for tables, as soon as
     a fold is done."""
     pytest.importorskip("sklearn", reason="estimators for tables need the extra sklearn")
-    from fastnn.tabular.fitting.fit import Fit
+    from fastnn.tabular.fitting.out_of_fold import OutOfFold
 
-    update_done = Fit.update_done
+    update = OutOfFold.update
 
     def interrupt(self):
-        update_done(self)
+        update(self)
         if self.done:
-            monkeypatch.setattr(Fit, "update_done", update_done)
+            monkeypatch.setattr(OutOfFold, "update", update)
             raise KeyboardInterrupt
 
-    return lambda: monkeypatch.setattr(Fit, "update_done", interrupt)
+    return lambda: monkeypatch.setattr(OutOfFold, "update", interrupt)
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from ..files import ModelFileError
 from ..files.safetensors import parse_json, to_text
 from ..mlp import MLP
 from ..saving import load
-from ..tabular.columns.kinds import NAMED_IN_DROP
+from ..tabular.columns.column_kinds import NAMED_IN_DROP
 from .console import CommandError, to_json
 from .scores import MAX_LABEL_ISSUES
 
@@ -149,7 +149,7 @@ def describe_model(model):
         },
         "importances": dict(zip(names, model.feature_importances_.tolist())),
         "folds": model.n_folds_,
-        "folds_left": model.n_folds_left_,
+        "folds_left": model.n_folds_remaining_,
         "hidden": list(networks[0].layer_sizes[1:-1]) if networks else [],
         "networks": len(networks),
         "parameters": sum(net.n_params for net in networks),

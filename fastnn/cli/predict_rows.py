@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..core.messages import did_you_mean, join, printable, reason
-from ..tables.errors import import_pyarrow
+from ..tables.table_errors import import_pyarrow
 from ..tables.table_writer import needs_quotes, to_text, writing
 from .console import CommandError
 from .scores import has_text_target

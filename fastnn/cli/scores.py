@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from ..core.messages import plural, printable
-from ..tables.convert import convert_texts
-from ..tables.errors import import_pyarrow
+from ..tables.table_errors import import_pyarrow
+from ..tables.texts import convert_texts
 from .console import print_note
 from .target_column import label_text
 
@@ -203,14 +203,14 @@ def list_label_issues(model, target, train, file):
         The rows that `oof_prediction_` has: positions among those with a target.
     file : TableFile
     """
-    from ..tabular import find_suspects
+    from ..tabular import find_label_issues
 
     y = target.take(train)
     if target.is_number:
         errors = y - model.oof_prediction_
         limit = MIN_ERROR * np.sqrt(np.nanmean(errors**2))
     out = []
-    for issue in find_suspects(model, y, MAX_LABEL_ISSUES):
+    for issue in find_label_issues(model, y, MAX_LABEL_ISSUES):
         row = int(target.rows[train[issue.row]])
         path, place = file.locate(row)
         found = {"row": row, "place": place}

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..core.messages import did_you_mean, plural, printable
 from ..tables import texts
-from ..tables.errors import import_pyarrow
+from ..tables.table_errors import import_pyarrow
 from .console import CommandError, print_note
 from .table_file import TableFile
 

@@ -8,7 +8,7 @@ import shlex
 import textwrap
 
 from ..core.messages import plural, printable
-from ..tabular.columns.kinds import KINDS
+from ..tabular.columns.column_kinds import KINDS
 from .display import format_duration
 
 WIDTH = 80

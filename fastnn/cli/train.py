@@ -8,9 +8,9 @@ import time
 import numpy as np
 
 from ..config import __version__
-from ..tables.errors import import_pyarrow
-from ..tables.suspicions import find as find_suspicions
-from ..tabular.columns.kinds import KINDS
+from ..tables.data_checks import check_data
+from ..tables.table_errors import import_pyarrow
+from ..tabular.columns.column_kinds import KINDS
 from . import model_file, train_model
 from . import text_report as report
 from .console import CommandError, CommandWords, print_json, print_line
@@ -205,7 +205,7 @@ def _split(target, arguments):
 def _data_checks(table, target, drop):
     """Return what may be wrong with the table, without what the estimator leaves out itself."""
     is_text = import_pyarrow().types.is_string
-    found = find_suspicions(table.drop_columns(drop), target.name)
+    found = check_data(table.drop_columns(drop), target.name)
     return [
         {"kind": s.kind, "column": s.column, "text": CommandWords().say(s.text)}
         for s in found

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from ..core.messages import printable
-from ..tables.errors import TableError
-from ..tabular.columns.kinds import KINDS
+from ..tables.table_errors import TableError
+from ..tabular.columns.column_kinds import KINDS
 from .console import CommandError
 from .display import show_progress
 from .model_file import load_model
@@ -122,7 +122,7 @@ def fit(model, rows, arguments, label=""):
             warnings.simplefilter("ignore")
             rows.fit(model, arguments.resume)
     except KeyboardInterrupt:
-        if not hasattr(model, "n_folds_left_"):
+        if not hasattr(model, "n_folds_remaining_"):
             raise KeyboardInterrupt("No model was written.") from None
         return True
     except OSError as error:  # of temporary files
@@ -149,7 +149,7 @@ def load_unfinished(model, arguments):
             f"{out}: does not hold the model that these options train. Leave out --resume, or "
             "choose another --out."
         )
-    if found.n_folds_left_ == 0:
+    if found.n_folds_remaining_ == 0:
         raise CommandError(f"{out}: is complete, so there is nothing to resume.")
     return found.set_params(**model.get_params())
 

@@ -11,7 +11,7 @@ import tomllib
 
 from ..core.messages import did_you_mean, printable, similar
 from ..plotting import picture_file
-from ..tabular.columns.kinds import KINDS
+from ..tabular.columns.column_kinds import KINDS
 from .console import CommandError
 from .parser import number, thread_count, whole_number
 from .table_file import add_table_options

@@ -5,7 +5,7 @@ import os
 import numpy as np
 
 from ..core.messages import plural
-from ..tables.errors import import_pyarrow
+from ..tables.table_errors import import_pyarrow
 from .console import CommandError, print_note
 from .table_file import TableFile
 

@@ -242,7 +242,7 @@ def _describe_network(net, layout):
 
 def n_cells(layout):
     """Return the number of cells in a row of a table."""
-    return layout.n_numbers + len(layout.n_bins) + len(layout.n_levels)
+    return layout.n_numbers + len(layout.n_bins) + len(layout.n_categories)
 
 
 def _describe_estimator(model, is_classifier):
@@ -274,14 +274,14 @@ def _describe_estimator(model, is_classifier):
 def _describe_tabular(model):
     table, classes = model.model_, getattr(model, "classes_", None)
     targets = table.targets
-    members = [member for member in table.members if member.share]  # 0: of a fit that was stopped
+    members = [member for member in table.members if member.weight]  # 0: of a fit that was stopped
     used = list(dict.fromkeys(member.encoder for member in members))
     groups = [
         Group(
             Layers.from_networks([net for networks in member.networks for net in networks]),
             used.index(member.encoder),
             len(member.networks[0]),
-            member.share / len(member.networks),
+            member.weight / len(member.networks),
         )
         for member in members
     ]
@@ -327,12 +327,12 @@ def labels(classes):
 def encoder_layout(encoder):
     """Return the TableLayout of the tables that an encoder makes."""
     numbers = [np.array([scaling.median]) for scaling in encoder.scalings]
-    return encoder.encode(numbers, np.full((1, len(encoder.n_levels)), -1)).layout
+    return encoder.encode(numbers, np.full((1, len(encoder.n_categories)), -1)).layout
 
 
 def table_inputs(features):
     """Return {source: Input} of the columns in use, in the order of the table. All names differ."""
-    categories = features.levels()
+    categories = features.value_categories()
     out, taken = {}, set()
     for source in features.used():
         column = features.columns[source]

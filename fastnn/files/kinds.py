@@ -32,7 +32,7 @@ KINDS = {
     "fastnn-tabular": Kind(
         "an estimator for tables",
         "fastnn.load",
-        "fastnn.tabular.file",
+        "fastnn.tabular.tabular_file",
         (
             "fastnn.tabular.classifier.TabularClassifier",
             "fastnn.tabular.regressor.TabularRegressor",

@@ -27,8 +27,8 @@ class EncodedTable:
     n_bins, position_scale : sequence
         For each column of positions the number of bins, and the scale.
     codes : array of int (n, k)
-    n_levels, code_scale : sequence
-        For each column of codes the number of levels, and the scale.
+    n_categories, code_scale : sequence
+        For each column of codes the number of categories, and the scale.
     mask : array (n, d + p + k), optional
         A factor of each number, of all bins of a column, and of each code: dropout.
     """
@@ -38,7 +38,7 @@ class EncodedTable:
     n_bins: Sequence[int]
     position_scale: Sequence[float]
     codes: AnyArray
-    n_levels: Sequence[int]
+    n_categories: Sequence[int]
     code_scale: Sequence[float]
     mask: AnyArray | None = None
 
@@ -61,7 +61,7 @@ class EncodedTable:
 
     @property
     def n_columns(self) -> int:
-        return self.numbers.shape[1] + len(self.n_bins) + len(self.n_levels)
+        return self.numbers.shape[1] + len(self.n_bins) + len(self.n_categories)
 
     def factors(self) -> list[AnyArray]:
         """Return the mask of numbers, positions and codes."""
@@ -93,9 +93,9 @@ def table_linear(X: EncodedTable, W: AnyArray, b: AnyArray | None = None) -> Any
     -------
     array (n, n_out)
     """
-    of_numbers, of_positions, of_codes = X.factors()
+    number_mask, position_mask, code_mask = X.factors()
     row = X.numbers.shape[1]
-    Z = (X.numbers * of_numbers) @ W[:row]
+    Z = (X.numbers * number_mask) @ W[:row]
     if b is not None:
         Z = Z + b
     for j, (n, scale) in enumerate(zip(X.n_bins, X.position_scale, strict=True)):
@@ -104,12 +104,12 @@ def table_linear(X: EncodedTable, W: AnyArray, b: AnyArray | None = None) -> Any
         K = W.dtype.type(scale) * (2 * below - below[-1])
         k, f = X.bins(j)
         f = f[:, None]
-        Z = Z + of_positions[:, j, None] * ((1 - f) * K[k] + f * K[k + 1])
+        Z = Z + position_mask[:, j, None] * ((1 - f) * K[k] + f * K[k + 1])
         row += n
-    for j, (n, scale) in enumerate(zip(X.n_levels, X.code_scale, strict=True)):
-        has_level = X.codes[:, j] >= 0
-        factor = of_codes[:, j] * has_level * W.dtype.type(scale)
-        Z = Z + factor[:, None] * W[row + np.where(has_level, X.codes[:, j], 0)]
+    for j, (n, scale) in enumerate(zip(X.n_categories, X.code_scale, strict=True)):
+        is_known = X.codes[:, j] >= 0
+        factor = code_mask[:, j] * is_known * W.dtype.type(scale)
+        Z = Z + factor[:, None] * W[row + np.where(is_known, X.codes[:, j], 0)]
         row += n
     return Z
 
@@ -131,17 +131,17 @@ def table_linear_backward(dZ: AnyArray, X: EncodedTable, W: AnyArray) -> AnyArra
     -------
     dW : array (n_in, n_out)
     """
-    of_numbers, of_positions, of_codes = X.factors()
-    parts = [(X.numbers * of_numbers).T @ dZ]
+    number_mask, position_mask, code_mask = X.factors()
+    parts = [(X.numbers * number_mask).T @ dZ]
     for j, (n, scale) in enumerate(zip(X.n_bins, X.position_scale, strict=True)):
         g = np.zeros((n + 1, dZ.shape[1]), dZ.dtype)
         k, f = X.bins(j)
-        np.add.at(g, k, (of_positions[:, j] * (1 - f))[:, None] * dZ)
-        np.add.at(g, k + 1, (of_positions[:, j] * f)[:, None] * dZ)
+        np.add.at(g, k, (position_mask[:, j] * (1 - f))[:, None] * dZ)
+        np.add.at(g, k + 1, (position_mask[:, j] * f)[:, None] * dZ)
         parts.append(W.dtype.type(scale) * (g.sum(axis=0) - 2 * g[:-1].cumsum(axis=0)))
-    for j, (n, scale) in enumerate(zip(X.n_levels, X.code_scale, strict=True)):
-        has_level = X.codes[:, j] >= 0
+    for j, (n, scale) in enumerate(zip(X.n_categories, X.code_scale, strict=True)):
+        is_known = X.codes[:, j] >= 0
         g = np.zeros((n, dZ.shape[1]), dZ.dtype)
-        np.add.at(g, X.codes[has_level, j], (of_codes[:, j, None] * dZ)[has_level])
+        np.add.at(g, X.codes[is_known, j], (code_mask[:, j, None] * dZ)[is_known])
         parts.append(W.dtype.type(scale) * g)
     return np.concatenate(parts)

@@ -1,18 +1,16 @@
-"""Tables: reading and writing files, numbers and dates in texts, and suspicious columns.
+"""Tables: files of them, numbers and dates that are written as texts, and checks of their columns.
 
-- `files`: read and write tables. `errors`: TableError.
-- `sources`: files, pipes, compression. `encodings`, `layout`: how a text file is written.
-  `memory`: limits.
-- `text_files`, `binary_files`, `json_files`, `excel`, `parquet_files`: the readers.
-  `parquet_groups`: row groups for networks. `lending`: files that threads of pyarrow still hold.
-- `tidy`: types, missing values and columns that are not inputs.
-- `texts`, `dates`, `convert`: numbers and dates that are written as texts.
-- `suspicions`: columns and rows that may spoil a model.
-- `table_writer`: write table files part by part.
+- `files`: read and write. `table_source`: the bytes of a file, decompressed.
+- `table_errors`: the error of all readers. `memory`: limits of size.
+- `text_files`, `layout`, `encodings`: text tables, how they are written, and their bytes as UTF-8.
+  `json_files`, `excel`, `parquet_files`: other formats; Parquet files need not fit in memory.
+- `tidy`: types, missing values and index columns of what has been read. `table_writer`: files.
+- `texts`, `dates`: numbers and dates that are written as texts.
+- `data_checks`: columns and rows that may spoil a model.
 """
 
-from .convert import convert_texts
+from .data_checks import check_data
 from .files import TableError, TableWarning, read, write
-from .suspicions import find as find_suspicions
+from .texts import convert_texts
 
-__all__ = ["TableError", "TableWarning", "convert_texts", "find_suspicions", "read", "write"]
+__all__ = ["TableError", "TableWarning", "check_data", "convert_texts", "read", "write"]

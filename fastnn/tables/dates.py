@@ -155,21 +155,21 @@ def _offset(zone):
     return -seconds if "-" in zone else seconds
 
 
-def find_format(levels, compact=False):
+def find_format(distinct, compact=False):
     """Return the format in which all texts are dates, or None.
 
     Parameters
     ----------
-    levels : sequence of str
+    distinct : sequence of str
         Distinct texts, without marks for missing values.
     compact : bool, default False
         Whether 20260131 is a date.
     """
-    if not levels or not all(8 <= len(t) or LETTERS_OR_MONTH.search(t) for t in levels[:FIRST]):
+    if not distinct or not all(8 <= len(t) or LETTERS_OR_MONTH.search(t) for t in distinct[:FIRST]):
         return None
     for name in (*FORMATS, COMPACT) if compact else FORMATS:
-        if all(parse_date(text, name) is not None for text in levels[:FIRST]) and all(
-            parse_date(text, name) is not None for text in levels[FIRST:]
+        if all(parse_date(text, name) is not None for text in distinct[:FIRST]) and all(
+            parse_date(text, name) is not None for text in distinct[FIRST:]
         ):
             return name
     return None
@@ -181,7 +181,7 @@ LETTERS_OR_MONTH = re.compile(
 )
 
 
-def is_ambiguous(levels, name):
+def is_ambiguous(distinct, name):
     """Whether day and month could be swapped in all dates of a column."""
     swapped = SWAPPED.get(name)
-    return swapped is not None and all(parse_date(text, swapped) is not None for text in levels)
+    return swapped is not None and all(parse_date(text, swapped) is not None for text in distinct)

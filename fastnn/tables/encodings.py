@@ -4,7 +4,7 @@ import codecs
 import io
 
 from ..core.errors import Argument
-from .errors import TableError
+from .table_errors import TableError
 
 FALLBACK = "cp1252"  # of files that are not UTF-8: Windows in Western Europe and America
 BOMS = (

@@ -9,7 +9,7 @@ from collections import Counter
 from ..core.errors import Argument, Message
 from ..core.messages import did_you_mean, join, plural, printable, reason
 from . import memory
-from .errors import TableError, import_pyarrow
+from .table_errors import TableError, import_pyarrow
 
 OF_ZIPPED_XML = 40  # bytes of memory for each byte of the file: 29 for random numbers
 ERROR = re.compile(r"#(N/A|VALUE!|REF!|DIV/0!|NUM!|NAME\?|NULL!)")
@@ -20,8 +20,8 @@ def is_excel(start):
     return start.startswith(b"PK\x03\x04")
 
 
-def read(source, sheet=None, header=True, text_columns=(), na=(), note=lambda text: None):
-    """Read one sheet. `sheet` is its name or its number, from 1."""
+def read(source, options, note=lambda text: None):
+    """Read one sheet. options : ReadOptions"""
     pa = import_pyarrow()
     try:
         import openpyxl
@@ -37,7 +37,7 @@ def read(source, sheet=None, header=True, text_columns=(), na=(), note=lambda te
             warnings.simplefilter("ignore")  # about styles
             book = openpyxl.load_workbook(io.BytesIO(file.read()), read_only=True, data_only=True)
         names = [worksheet.title for worksheet in book.worksheets]
-        title = _choose(source.label, names, sheet)
+        title = _choose(source.label, names, options.sheet)
         rows = [list(row) for row in book[title].iter_rows(values_only=True)]
         others = [name for name in names if name != title]
         book.close()
@@ -50,7 +50,7 @@ def read(source, sheet=None, header=True, text_columns=(), na=(), note=lambda te
             place=source.label,
             reason=reason(error),
         ) from None
-    if sheet is None and others:
+    if options.sheet is None and others:
         note(
             Message(
                 "{label}: sheet {title!r} was read, not {others}. Pass {sheet} to choose another.",
@@ -61,18 +61,28 @@ def read(source, sheet=None, header=True, text_columns=(), na=(), note=lambda te
             )
         )
     label = f"{source.label}, sheet {printable(title)!r}"
-    names, rows = _find_table(label, rows, header, note)
+    names, rows = _find_table(label, rows, options.header, note)
     memory.check_width(label, len(names))
-    missing = set(map(str, na)) | {"", "NA", "NaN", "nan", "null", "NULL", "n/a", "N/A", "?"}
+    missing = set(map(str, options.na)) | {
+        "",
+        "NA",
+        "NaN",
+        "nan",
+        "null",
+        "NULL",
+        "n/a",
+        "N/A",
+        "?",
+    }
     columns = [
-        _to_array(pa, [row[i] for row in rows], name in text_columns, missing)
+        _to_array(pa, [row[i] for row in rows], name in options.text_columns, missing)
         for i, name in enumerate(names)
     ]
     return pa.Table.from_arrays(columns, names)
 
 
 def _choose(label, names, sheet):
-    """Return the name of a sheet."""
+    """Return the name of a sheet. sheet : its name, its number from 1, or None for the first"""
     if sheet is None:
         return names[0]
     if sheet in names:

@@ -6,13 +6,15 @@ column, and says what to do.
 
 from __future__ import annotations
 
+import codecs
 from typing import TYPE_CHECKING
 
 from ..core.messages import reason, warn
-from . import binary_files, excel, memory, sources, text_files, tidy
-from .errors import TableError, import_pyarrow
-from .layout import TextOptions
+from . import excel, memory, table_source, text_files, tidy
+from .json_files import read_json_array, read_json_lines
+from .layout import ReadOptions
 from .memory import MAX_COLUMNS
+from .table_errors import TableError, import_pyarrow
 from .table_writer import writing
 
 if TYPE_CHECKING:
@@ -31,6 +33,8 @@ __all__ = [
     "read",
     "write",
 ]
+
+ARROW_STREAM = b"\xff\xff\xff\xff"
 
 
 class TableWarning(UserWarning):
@@ -113,13 +117,23 @@ def read(
     notes: list = []
     note = notes.append if on_note is None else on_note
     na = [na] if isinstance(na, (str, int, float)) else list(na)
-    source = sources.find(path)
+    options = ReadOptions(
+        text_columns=text_columns,
+        sep=sep,
+        encoding=encoding,
+        header=header,
+        na=na,
+        decimal=decimal,
+        comment=comment,
+        sheet=sheet,
+    )
+    source = table_source.find(path)
     start = source.read_start()
     decimal_found, has_spaces = ".", False
     try:
-        read_binary = binary_files.find(start)
+        read_binary = _find_binary(start)
         if excel.is_excel(start):
-            table = excel.read(source, sheet, header, text_columns, na, note)
+            table = excel.read(source, options, note)
         elif sheet is not None:
             raise TableError(
                 "is not an Excel file, so it has no sheet {sheet!r}.",
@@ -130,20 +144,14 @@ def read(
         elif read_binary:
             table = read_binary(source, encoding, note)
         else:
-            options = TextOptions(
-                sep=sep, encoding=encoding, header=header, decimal=decimal, comment=comment
-            )
             text = text_files.find(source, options, note)
-            memory.check_text(source, text.layout.value_length)
-            memory.check_width(source.label, len(text.layout.names))
-            tidy.check_names(source.label, text.layout.names)
-            table = text_files.read(text, text_columns, na, note)
+            table = text_files.read(text, options, note)
             decimal_found, has_spaces = text.layout.decimal, text.layout.has_spaces
-    except sources.DAMAGE as error:
-        raise sources.explain_damage(source, error) from None
+    except table_source.DAMAGE as error:
+        raise table_source.explain_damage(source, error) from None
     except OSError as error:
         if source.compression == "zst":
-            raise sources.explain_damage(source, error) from None
+            raise table_source.explain_damage(source, error) from None
         problem = error.strerror or reason(error)
         raise TableError("{problem}.", place=source.label, problem=problem) from None
     label = source.label
@@ -167,16 +175,77 @@ def locate(path, row, **options):
     `options` are those of `read` that say how a text file is written.
     """
     try:
-        source = sources.find(path) if path != "-" else None
+        source = table_source.find(path) if path != "-" else None
         if source is not None:
             start = source.read_start()
-            if not excel.is_excel(start) and not binary_files.find(start):
-                line = text_files.find(source, TextOptions(**options)).locate(row)
+            if not excel.is_excel(start) and not _find_binary(start):
+                line = text_files.find(source, ReadOptions(**options)).locate(row)
                 if line is not None:
                     return f"line {line}"
-    except (OSError, TableError, *sources.DAMAGE):
+    except (OSError, TableError, *table_source.DAMAGE):
         pass
     return f"row {row + 1}"
+
+
+# ---- files that are not text ----
+
+
+def _find_binary(start):
+    """Return the reader of a file that begins with these bytes, or None for other text.
+
+    It is called with the source, the encoding that the user names, and a function for notes.
+    """
+    if start.startswith(b"PAR1"):
+        return _read_parquet
+    if start.startswith((b"ARROW1", b"FEA1", ARROW_STREAM)):
+        return _read_arrow
+    text = start.removeprefix(codecs.BOM_UTF8).replace(b"\0", b"").lstrip(b"\xff\xfe \t\r\n")
+    if text.startswith(b"{"):
+        return read_json_lines
+    if text.startswith(b"[") and text[1:].lstrip()[:1] in (b"{", b"]", b"["):
+        return read_json_array
+    return None
+
+
+def _read_parquet(source, encoding=None, note=None):
+    pa = import_pyarrow()
+    try:
+        with pa.parquet.ParquetFile(source.for_pyarrow()) as file:
+            memory.check_width(source.label, len(file.schema_arrow.names))
+            memory.check_parquet(source.label, file.metadata)
+            return file.read()
+    except (pa.ArrowException, UnicodeDecodeError) as error:
+        raise TableError(
+            "not a readable Parquet file ({reason}).",
+            "Download or create it again.",
+            place=source.label,
+            reason=reason(error),
+        ) from None
+
+
+def _read_arrow(source, encoding=None, note=None):
+    """Read an Arrow file, an Arrow stream, or Feather."""
+    pa = import_pyarrow()
+    import pyarrow.feather
+
+    memory.check(source.label, source.size or source.stored_size)
+    try:
+        file = source.for_pyarrow()
+        if source.read_start(4) == ARROW_STREAM:
+            opened = pa.OSFile(file) if isinstance(file, str) else file
+            table = pa.ipc.open_stream(opened).read_all()
+        else:
+            table = pyarrow.feather.read_table(file)
+        table.validate(full=True)
+        memory.check_width(source.label, len(table.column_names))
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
+        raise TableError(
+            "not a readable Feather or Arrow file ({reason}).",
+            "Download or create it again.",
+            place=source.label,
+            reason=reason(error),
+        ) from None
+    return table
 
 
 # ---- write ----

@@ -3,8 +3,9 @@
 import json
 
 from ..core.messages import printable, reason
-from . import encodings, lending, memory
-from .errors import TableError, import_pyarrow
+from . import encodings, memory
+from .table_errors import TableError, import_pyarrow
+from .table_source import lend
 
 ADVICE = "Write one object for each row: DataFrame.to_json(path, orient='records', lines=True)."
 
@@ -20,7 +21,7 @@ def read_json_lines(source, encoding=None, note=print):
     parse = pyarrow.json.ParseOptions(newlines_in_values=True)
     try:
         with encodings.open_as_utf8(source, encoding) as file:
-            table = lending.call(pyarrow.json.read_json, file, options, parse)
+            table = lend(file, pyarrow.json.read_json, options, parse)
     except pa.ArrowException:
         return _read_each_line(source, encoding)
     if table.num_rows == 1 and all(map(pa.types.is_nested, table.schema.types)):

@@ -4,11 +4,12 @@ import csv
 import io
 import re
 from collections import Counter
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from ..core.errors import Argument, Message
 from ..core.messages import join, plural, printable
-from .errors import TableError
+from .table_errors import TableError
 
 DELIMITERS = "\t,;|"
 DELIMITER_NAMES = {",": "comma", "\t": "tab", ";": "semicolon", "|": "vertical bar", " ": "space"}
@@ -60,14 +61,17 @@ class Layout:
 
 
 @dataclass(frozen=True, kw_only=True)
-class TextOptions:
-    """What the user says about a text table. None: find it."""
+class ReadOptions:
+    """What the user says about a file, as in `files.read`. None: find it."""
 
+    text_columns: Collection[str] = ()
     sep: str | None = None
     encoding: str | None = None
     header: bool = True
+    na: Collection[str | float] = ()
     decimal: str | None = None
     comment: str | None = None
+    sheet: str | int | None = None
 
 
 def find(label, file, options, note=lambda text: None):
@@ -79,7 +83,7 @@ def find(label, file, options, note=lambda text: None):
         How messages begin.
     file : binary file
         UTF-8 without a byte order mark.
-    options : TextOptions
+    options : ReadOptions
     note : function
         Called with a text for each guess that changes what is read.
     """

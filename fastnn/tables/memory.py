@@ -4,7 +4,7 @@ import math
 import os
 
 from ..core.messages import plural
-from .errors import TableError
+from .table_errors import TableError
 
 FACTORS = {"bz2": 8, "xz": 8, "zst": 5}  # decompressed by stored size, if the file does not tell
 MAX_COLUMNS = 10_000

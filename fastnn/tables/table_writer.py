@@ -9,7 +9,7 @@ import re
 
 from ..core.messages import reason
 from ..files.replacing import replacing
-from .errors import TableError, import_pyarrow
+from .table_errors import TableError, import_pyarrow
 
 EXTENSIONS = ".csv, .tsv or .parquet, or .csv.gz, .tsv.gz"
 GROUP_ROWS, GROUP_BYTES = 1 << 20, 64e6  # with which a row group of a Parquet file ends

@@ -7,11 +7,11 @@ from dataclasses import dataclass, field, replace
 
 from ..core.errors import Argument
 from ..core.messages import plural, printable, reason
-from . import encodings, lending
+from . import encodings, memory, tidy
 from . import layout as layouts
-from .errors import TableError, import_pyarrow
 from .layout import DELIMITER_NAMES, Layout
-from .sources import Source
+from .table_errors import TableError, import_pyarrow
+from .table_source import TableSource, lend
 
 MAX_BLOCK = 1 << 26  # bytes that pyarrow reads at once
 MAX_FOOTER_LINES = 20
@@ -26,7 +26,7 @@ class TextTable:
 
     Attributes
     ----------
-    source : Source
+    source : TableSource
     encoding : str
     comment : str or None
         Lines that begin with it are left out.
@@ -35,7 +35,7 @@ class TextTable:
     layout : Layout
     """
 
-    source: Source
+    source: TableSource
     encoding: str
     comment: str | None = None
     spaces: bool = False
@@ -144,7 +144,7 @@ def _split_spaces(text):
 def find(source, options, note=lambda text: None):
     """Return the TextTable of a source. `note(text)` is called for each guess.
 
-    options : TextOptions
+    options : ReadOptions
     """
     options = replace(options, sep=_check_separator(options.sep, options.decimal))
     if options.comment == "":
@@ -210,14 +210,17 @@ def _has_spaces(table):
 # ---- parse ----
 
 
-def read(table, text_columns=(), na=(), note=None):
-    """Return the pyarrow Table of a TextTable."""
+def read(table, options, note=None):
+    """Return the pyarrow Table of a TextTable. options : ReadOptions"""
     pa = import_pyarrow()
-    names = table.layout.names
-    text = {name: pa.string() for name in names if name in text_columns}
+    label, names = table.source.label, table.layout.names
+    memory.check_text(table.source, table.layout.value_length)
+    memory.check_width(label, len(names))
+    tidy.check_names(label, names)
+    text = {name: pa.string() for name in names if name in options.text_columns}
     convert = pa.csv.ConvertOptions(
         strings_can_be_null=True,
-        null_values=[*pa.csv.ConvertOptions().null_values, "?", *map(str, na)],
+        null_values=[*pa.csv.ConvertOptions().null_values, "?", *map(str, options.na)],
         decimal_point=table.layout.decimal,
         column_types=text,
     )
@@ -234,9 +237,9 @@ def _parse(pa, table, convert, handler=None, threads=True):
     # A block has some hundred rows, even if the rows are long.
     block_size = MAX_BLOCK if handler else min(max(1 << 20, 500 * layout.row_length), MAX_BLOCK)
     with table.open_rows() as file:
-        return lending.call(
-            pa.csv.read_csv,
+        return lend(
             file,
+            pa.csv.read_csv,
             pa.csv.ReadOptions(
                 use_threads=threads, block_size=block_size, column_names=layout.names
             ),

@@ -1,18 +1,29 @@
 """Numbers and dates that are written as texts.
 
-The functions take the distinct texts of a column (its levels). They find how the column is written
-once, on the training table; `parse_number` and `parse_date` then read any table in the same way.
-Styles and formats are texts, so a model file can keep them.
+The functions take the distinct texts of a column. They find how the column is written once, on the
+training table; `parse_number` and `parse_date` then read any table in the same way. Styles and
+formats are texts, so a model file can keep them. `convert_texts` is for work in Python: the
+estimators do not need it.
 """
+
+from __future__ import annotations
 
 import math
 import re
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
+from ..core.messages import printable
 from . import dates
 from .dates import parse_date
+from .table_errors import import_pyarrow
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection
+    from typing import Any
 
 __all__ = [
+    "convert_texts",
     "date_format",
     "describe_date_format",
     "describe_number_style",
@@ -21,6 +32,7 @@ __all__ = [
     "number_style",
     "parse_date",
     "parse_number",
+    "recognise",
 ]
 
 #: Texts that stand for a missing value, in lower case and without spaces around them.
@@ -79,19 +91,19 @@ def is_missing_mark(text):
     return text.strip().lower() in MISSING
 
 
-def _present(levels):
-    return [text.strip() for text in levels if not is_missing_mark(text)]
+def _present(distinct):
+    return [text.strip() for text in distinct if not is_missing_mark(text)]
 
 
 # ---- numbers ----
 
 
-def number_style(levels):
+def number_style(distinct):
     """Return the style in which all texts are numbers, or None.
 
     Parameters
     ----------
-    levels : sequence of str
+    distinct : sequence of str
         The distinct texts of a column. Marks for missing values are ignored.
 
     Returns
@@ -101,7 +113,7 @@ def number_style(levels):
         plain numbers, ",|.|€" for 1.234,50 €, ".||%" for percentages. None if a text is not a
         number, if the units differ, or if all texts are missing.
     """
-    present = _present(levels)
+    present = _present(distinct)
     if not present:
         return None
     return _style_of(present[:FIRST]) and _style_of(present)
@@ -209,12 +221,12 @@ def describe_number_style(style):
     return "numbers with " + (", ".join(what[:-1]) + " and " if len(what) > 1 else "") + what[-1]
 
 
-def first_other_text(levels):
+def first_other_text(distinct):
     """Return the first text that keeps a column from being numbers, or None.
 
     It is None unless nine in ten of more than ten texts are numbers.
     """
-    present = _present(levels)
+    present = _present(distinct)
     if len(present) <= 10:
         return None
     others = [text for text in present if _match(text) is None and not PLAIN.fullmatch(text)]
@@ -224,12 +236,12 @@ def first_other_text(levels):
 # ---- dates ----
 
 
-def date_format(levels, compact=False):
+def date_format(distinct, compact=False):
     """Return the format in which all texts are dates, or None.
 
     Parameters
     ----------
-    levels : sequence of str
+    distinct : sequence of str
         The distinct texts of a column. Marks for missing values are ignored. They decide whether
         the day or the month comes first; the month does if both are possible.
     compact : bool, default False
@@ -240,16 +252,95 @@ def date_format(levels, compact=False):
     str or None
         "iso" or a format such as "%d.%m.%Y". A time can follow in any format.
     """
-    return dates.find_format(_present(levels), compact)
+    return dates.find_format(_present(distinct), compact)
 
 
-def describe_date_format(name, levels=()):
+def describe_date_format(name, distinct=()):
     """Return a date format as text for people: 'dates written as month/day/year'."""
     if name == "iso":
         return "dates"
     text = {"%Y": "year", "%y": "year", "%m": "month", "%d": "day", "%b": "month", "%B": "month"}
     written = re.sub(r"%[YymdbB]", lambda match: text[match[0]], name)
-    present = _present(levels)
+    present = _present(distinct)
     swapped = present and dates.is_ambiguous(present, name)
     example = f" (day and month could be swapped, as in {present[0]})" if swapped else ""
     return f"dates written as {written}{example}"
+
+
+# ---- tables ----
+
+
+def recognise(distinct):
+    """Return how the distinct texts of a column are written: (kind, style, description).
+
+    The kind is "number" with a style, "date" with a format, or None.
+    """
+    style = number_style(distinct)
+    if style is not None:
+        return "number", style, describe_number_style(style)
+    name = date_format(distinct)
+    if name is not None:
+        return "date", name, describe_date_format(name, distinct)
+    return None, None, "texts"
+
+
+def convert_texts(
+    table: Any, text_columns: Collection[str] = (), on_note: Callable[[str], None] | None = None
+) -> Any:
+    """Convert columns of texts that are numbers or dates.
+
+    Parameters
+    ----------
+    table : pyarrow.Table
+    text_columns : collection of str, default ()
+        Columns that stay texts.
+    on_note : function, optional
+        Called with a text for each column that is converted.
+
+    Returns
+    -------
+    pyarrow.Table
+        Numbers are float64, dates are timestamps in UTC, and other columns are unchanged.
+
+    Examples
+    --------
+    >>> import pyarrow as pa
+    >>> from fastnn import tables
+    >>> table = pa.table({"price": ["$1,234.50", "$99"], "share": ["12%", "7.5%"]})
+    >>> tables.convert_texts(table).to_pydict()
+    {'price': [1234.5, 99.0], 'share': [12.0, 7.5]}
+    """
+    pa = import_pyarrow()
+    columns = []
+    for name, column in zip(table.column_names, table.columns):
+        if pa.types.is_string(column.type) and name not in text_columns:
+            distinct = column.unique().drop_null().to_pylist()
+            kind, style, description = recognise(distinct)
+            if kind is not None:
+                values = {text: _value(text, kind, style) for text in distinct}
+                column = _map(pa, column, values, kind)
+                if on_note is not None:
+                    on_note(f"column {printable(name)!r}: {description}")
+        columns.append(column)
+    return pa.Table.from_arrays(columns, table.column_names)
+
+
+def _value(text, kind, style):
+    """Return a number, or whole microseconds since 1970; None for missing values."""
+    if is_missing_mark(text):
+        return None
+    if kind == "number":
+        number = parse_number(text, style)
+        return None if math.isnan(number) else number
+    seconds = parse_date(text, style)
+    return None if seconds is None else round(seconds * 1e6)
+
+
+def _map(pa, column, values, kind):
+    encoded = column.combine_chunks().dictionary_encode()
+    if isinstance(encoded, pa.ChunkedArray):
+        encoded = encoded.combine_chunks()
+    numbers = [values[text] for text in encoded.dictionary.to_pylist()]
+    if kind == "number":
+        return pa.array(numbers, pa.float64()).take(encoded.indices)
+    return pa.array(numbers, pa.int64()).take(encoded.indices).cast(pa.timestamp("us", "UTC"))

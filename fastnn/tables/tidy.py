@@ -8,8 +8,8 @@ import numpy as np
 
 from ..core.errors import Argument
 from ..core.messages import join, plural, printable
-from .errors import TableError, import_pyarrow
 from .layout import NUMBER
+from .table_errors import TableError, import_pyarrow
 from .texts import is_missing_mark, number_style, parse_number
 
 MARKS_TO_SHOW = 4

@@ -1,21 +1,22 @@
 """scikit-learn estimators for tables of numbers, categories, dates and missing values.
 
-- `classifier`, `regressor`: the estimators. `estimator`: their base class.
-- `model`: TableModel, which `fit` returns and which predicts. `file`: model files.
-- `encoder`: features as inputs of networks. `targets`: y, and predictions from outputs.
-- `unfinished`: what `fit(resume=True)` continues. `suspects`: rows whose target may be wrong.
-- `columns`: a table as columns. `fitting`: one call of `fit`. `large`: tables that do not fit in
-  memory.
+- `classifier`, `regressor`, `estimator`: the estimators, and their base class.
+- `columns`: what the columns of a table are. `fitting`: one call of `fit`. `large`: tables larger
+  than memory.
+- `table_model`: the fitted model, which predicts. `encoder`: the inputs of its networks.
+  `targets`: what they learn.
+- `tabular_file`: files of estimators. `checkpoint`: what a fit needs that continues a stopped one.
+- `label_issues`: rows whose target may be wrong.
 """
 
 from typing import TYPE_CHECKING
 
-__all__ = ["Suspect", "TabularClassifier", "TabularRegressor", "find_suspects"]
+__all__ = ["LabelIssue", "TabularClassifier", "TabularRegressor", "find_label_issues"]
 
 if TYPE_CHECKING:
     from .classifier import TabularClassifier
+    from .label_issues import LabelIssue, find_label_issues
     from .regressor import TabularRegressor
-    from .suspects import Suspect, find_suspects
 else:
 
     def __getattr__(name):
@@ -25,7 +26,7 @@ else:
         elif name == "TabularRegressor":
             from . import regressor as module
         elif name in __all__:
-            from . import suspects as module
+            from . import label_issues as module
         else:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
         return getattr(module, name)

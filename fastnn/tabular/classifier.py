@@ -12,7 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from ..core.validation import check_threads
 from .estimator import BaseTabular
-from .fitting.options import ClassTask
+from .fitting.tasks import ClassTask
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -78,7 +78,7 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
     left_out_ : dict
         Why the other columns are left out, by name or position.
     feature_importances_ : ndarray (n_features,)
-        Increase of the log loss if the values of a column are shuffled, for at most 2,000 held-out
+        Permutation importance of each column: the increase of the log loss, for at most 2,000 held-out
         rows; 0 for columns that are left out. The importance of a column without information can be
         slightly below 0. If several columns have the same information, each has a low importance.
     oof_prediction_ : ndarray (n, n_classes)
@@ -93,7 +93,7 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
         same rows.
     metadata_ : dict of str to str
         Text of any kind, empty after `fit`. `save`, `fastnn.load` and pickle keep it.
-    n_folds_, n_folds_left_ : int
+    n_folds_, n_folds_remaining_ : int
         Number of folds whose networks are trained, and of folds that Ctrl-C has left for
         `fit` with resume=True, usually 0.
     model_ : TableModel
@@ -230,7 +230,7 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
         def probabilities(frame):
             return self.model_.predict(frame, check_threads(self.n_threads))
 
-        return self._predict_parts(X, probabilities)
+        return self._predict_batches(X, probabilities)
 
     def predict_log_proba(self, X: Any) -> FloatArray:
         """Predict the logarithm of the probability of each class.

@@ -61,7 +61,7 @@ class Scaling:
 
 
 @dataclass(frozen=True)
-class Settings:
+class EncoderSettings:
     """What an encoder makes of the features.
 
     Attributes
@@ -91,8 +91,8 @@ class Encoder:
         Edges of the bins of each number; empty without bins.
     values : list of list of float
         Values of each number that are categories, sorted.
-    n_levels : list of int
-        Number of levels of each category, 0 if it is left out.
+    n_categories : list of int
+        Number of categories of each category feature, 0 if it is left out.
     width : int
         Units of the first layer.
     """
@@ -100,18 +100,25 @@ class Encoder:
     scalings: list
     edges: list
     values: list
-    n_levels: list
+    n_categories: list
     width: int
 
     @classmethod
-    def fit(cls, scalings, numbers, n_levels, target, settings, width):
+    def fit(cls, numbers, n_categories, target, settings, width):
         """Return an Encoder.
 
+        Parameters
+        ----------
+        numbers : list of (Scaling, ndarray (n,))
+            The number features, and how each is scaled.
+        n_categories : list of int
         target : ndarray (n,) or (n, n_classes)
             What a tree predicts to place the bins of a number with few distinct values.
+        settings : EncoderSettings
+        width : int
         """
         edges, values = [], []
-        for scaling, x in zip(scalings, numbers):
+        for scaling, x in numbers:
             x = np.where(np.isnan(x), scaling.median, x)
             e, from_tree = bin_edges(x, target, settings.n_bins)
             edges.append(e.tolist())
@@ -121,11 +128,17 @@ class Encoder:
                 if 2 < len(u) <= MAX_VALUES:
                     kept = u[counts >= MIN_VALUE_COUNT]
             values.append(kept.tolist())
-        return cls(scalings, edges, values, n_levels, width)
+        return cls([scaling for scaling, _ in numbers], edges, values, n_categories, width)
 
     def to_json(self):
         """Return a dict that JSON can hold."""
-        return asdict(self)
+        return dict(
+            scalings=[asdict(scaling) for scaling in self.scalings],
+            edges=self.edges,
+            values=self.values,
+            n_levels=self.n_categories,
+            width=self.width,
+        )
 
     @classmethod
     def from_json(cls, d, n_numbers, categories):
@@ -134,7 +147,8 @@ class Encoder:
         n_numbers, categories : the number features, and the category features
         """
         fields = dict(check_mapping(d, "encoder"))
-        self = cls([Scaling(**s) for s in fields.pop("scalings")], **fields)
+        scalings, n_categories = fields.pop("scalings"), fields.pop("n_levels")
+        self = cls([Scaling(**s) for s in scalings], n_categories=n_categories, **fields)
         lengths = [len(some) for some in (self.scalings, self.edges, self.values)]
         check(lengths == [n_numbers] * 3, "encoder")
         for s in self.scalings:
@@ -143,8 +157,10 @@ class Encoder:
         for some in (*self.edges, *self.values):
             check(all(map(is_finite, some)) and all(a < b for a, b in pairwise(some)), "edges")
         check(all(len(e) != 1 for e in self.edges), "edges")
-        check(len(self.n_levels) == len(categories), "n_levels")
-        check(all(k in (0, c.n_levels) for k, c in zip(self.n_levels, categories)), "n_levels")
+        check(len(self.n_categories) == len(categories), "n_levels")
+        check(
+            all(k in (0, c.n_categories) for k, c in zip(self.n_categories, categories)), "n_levels"
+        )
         check(is_count(self.width, MAX_WIDTH, 1), "width")
         check(0 < self.n_inputs <= MAX_WIDTH, "n_inputs")
         return self
@@ -155,7 +171,7 @@ class Encoder:
             sum(1 + s.marks_missing for s in self.scalings if s.factor)
             + sum(len(e) - 1 for e in self.edges if e)
             + sum(map(len, self.values))
-            + sum(self.n_levels)
+            + sum(self.n_categories)
         )
 
     @property
@@ -185,14 +201,14 @@ class Encoder:
         numbers = [i for i, n in scaled for _ in range(n)]
         positions = [i for i, edges in enumerate(self.edges) if edges]
         codes = [i for i, values in enumerate(self.values) if values]
-        codes += [len(self.scalings) + j for j, n in enumerate(self.n_levels) if n]
+        codes += [len(self.scalings) + j for j, n in enumerate(self.n_categories) if n]
         return tuple(sources[np.array(part, np.intp)] for part in (numbers, positions, codes))
 
     def encode(self, numbers, codes):
         """Return the fastnn.EncodedTable of features."""
         n = len(codes)
         unit = self.unit
-        plain, positions, n_bins, levels, n_levels, scales = [], [], [], [], [], []
+        plain, positions, n_bins, parts, n_categories = [], [], [], [], []
         for scaling, e, v, x in zip(self.scalings, self.edges, self.values, numbers):
             if scaling.factor:
                 plain.append((unit * scaling.apply(x)).astype(np.float32))
@@ -204,20 +220,20 @@ class Encoder:
                 positions.append(bin_positions(x, np.array(e)))
                 n_bins.append(len(e) - 1)
             if v:
-                levels.append(_find(x, np.array(v)))
-                n_levels.append(len(v))
-        for j, k in enumerate(self.n_levels):
+                parts.append(_find(x, np.array(v)))
+                n_categories.append(len(v))
+        for j, k in enumerate(self.n_categories):
             if k:
-                levels.append(codes[:, j])
-                n_levels.append(k)
-        scales = [unit * ONE_HOT_SCALE * min(1, 3 / math.sqrt(k)) for k in n_levels]
+                parts.append(codes[:, j])
+                n_categories.append(k)
+        scales = [unit * ONE_HOT_SCALE * min(1, 3 / math.sqrt(k)) for k in n_categories]
         return EncodedTable(
             np.stack(plain, 1) if plain else np.zeros((n, 0), np.float32),
             positions=np.stack(positions, 1) if positions else None,
             n_bins=n_bins or None,
             position_scale=unit,
-            codes=np.stack(levels, 1).astype(np.int32) if levels else None,
-            n_levels=n_levels or None,
+            codes=np.stack(parts, 1).astype(np.int32) if parts else None,
+            n_categories=n_categories or None,
             code_scale=scales or 1.0,
         )
 

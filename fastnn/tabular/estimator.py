@@ -16,12 +16,13 @@ from ..core.messages import warn
 from ..estimators.attributes import Attributes
 from ..estimators.lock import lock_of
 from ..kernels import InTraining
+from . import tabular_file
+from .checkpoint import MAX_FOLDS
 from .columns import frames
-from .columns.kinds import ARGUMENTS
+from .columns.column_kinds import ARGUMENTS
 from .encoder import MAX_HIDDEN, MAX_WIDTH
-from .fitting.fit import Fit
-from .fitting.options import TableFitOptions
-from .unfinished import MAX_FOLDS
+from .fitting.fit_arguments import FitArguments, TableFitOptions
+from .fitting.table_fit import TableFit
 
 if TYPE_CHECKING:
     from typing import Any, Self
@@ -30,14 +31,14 @@ if TYPE_CHECKING:
     from sklearn.utils import Tags
 
     from ..typing import Path
-    from .model import TableModel
+    from .table_model import TableModel
 
 
 #: Attributes that `fit` sets.
 FITTED = (
     *("model_", "n_features_in_", "feature_names_in_", "columns_", "left_out_", "classes_"),
     *("feature_importances_", "oof_prediction_", "oof_rows_", "oof_score_", "metadata_"),
-    *("n_folds_", "n_folds_left_", "_fold_of_row"),
+    *("n_folds_", "n_folds_remaining_", "_fold_of_row"),
 )
 COLUMNS = ["array-like", str, Integral, None]
 
@@ -53,7 +54,7 @@ class BaseTabular(Attributes):
         The fitted model, which all predictions use.
     on_progress : callable or None
         ``on_progress(progress)`` is called while a large table is encoded, and during training
-        about twenty times a second and at the end, with a `progress.Progress`. Assign a function to
+        about twenty times a second and at the end, with a `fitting.table_progress.FitProgress`. Assign a function to
         the attribute of an estimator before `fit`, and delete it afterwards, since it would be
         copied and pickled.
     score_name : str
@@ -96,7 +97,7 @@ class BaseTabular(Attributes):
     oof_rows_: NDArray[np.int64] | None
     metadata_: dict[str, str]
     n_folds_: int
-    n_folds_left_: int
+    n_folds_remaining_: int
     model_: TableModel
     _fold_of_row: np.ndarray | None
 
@@ -130,7 +131,7 @@ class BaseTabular(Attributes):
             Rows of the same group are in the same fold: pass the patient, the site or the sensor of
             each row, if new rows will come from others.
         resume : bool, default False
-            Train only the folds that are left, `n_folds_left_`, after Ctrl-C has stopped `fit`.
+            Train only the folds that are left, `n_folds_remaining_`, after Ctrl-C has stopped `fit`.
             Pass the same rows and parameters, and an int as random_state. The result is bit for bit
             that of a fit that was not stopped. The estimator may come from a file. If no fold is
             left, nothing is done.
@@ -164,7 +165,10 @@ class BaseTabular(Attributes):
             stopped = self._stopped_model() if resume else None
             if resume and stopped is None:
                 return self
-            fitted = Fit(self._fit_options(), X, y, sample_weight, groups, window).run(stopped)
+            passed = FitArguments(
+                X=X, y=y, sample_weight=sample_weight, groups=groups, window=window
+            )
+            fitted = TableFit(self._fit_options(), passed).run(stopped)
             kept = {name: value for name, value in vars(self).items() if name not in FITTED}
             new = dict(
                 feature_importances_=fitted.importances,
@@ -188,7 +192,7 @@ class BaseTabular(Attributes):
                 "Pass resume=False.",
                 argument=Argument("resume", True),
             )
-        if self.model_.unfinished is None:
+        if self.model_.checkpoint is None:
             return None
         if not isinstance(self.random_state, Integral):
             raise ValueError(
@@ -210,14 +214,9 @@ class BaseTabular(Attributes):
             verbose=bool(self.verbose),
             on_progress=self.on_progress,
             score_name=self.score_name,
-            check_size=self._check_size,
+            parameters=self.get_params(False),
+            metadata_bytes=self.metadata_bytes,
         )
-
-    def _check_size(self, model, n_folds):
-        """Raise ValueError unless a file can hold a model without networks, and its networks."""
-        from . import file
-
-        file.check_before_training(self, model, n_folds)
 
     def _task(self) -> Any:
         """Return the ClassTask or NumberTask of the parameters."""
@@ -270,30 +269,28 @@ class BaseTabular(Attributes):
         >>> bool((fastnn.load(path).predict(X) == reg.predict(X)).all())
         True
         """
-        from . import file
-
         with self._reading() as reading:
             check_is_fitted(self)
-            file.write(path, self, reading.check)
+            tabular_file.write(path, self, reading.check)
 
     # ---- predictions ----
 
-    def _predict_parts(self, X, predict):
+    def _predict_batches(self, X, predict):
         """Return predict(frame) for all rows, joined along the first axis.
 
         Parquet files are read in parts, so that they need not fit in memory.
         """
         parts = []
         with self._reading():
-            for frame in self._read_parts(X):
+            for frame in self._read_batches(X):
                 with placed(frame.where):  # rows of errors are those of the part
                     parts.append(predict(frame))
         return np.concatenate(parts)
 
-    def _read_parts(self, X):
+    def _read_batches(self, X):
         """Yield the Frames of rows to predict, with the columns that `fit` had."""
         check_is_fitted(self)
-        for frame in frames.read_parts(X, self.model_.features.texts()):
+        for frame in frames.read_batches(X, self.model_.features.texts()):
             self._check_columns(frame)
             yield frame
 

@@ -12,7 +12,7 @@ from ..core.validation import check_threads
 from ..estimators import intervals
 from ..losses import Loss, Poisson
 from .estimator import BaseTabular
-from .fitting.options import NumberTask
+from .fitting.tasks import NumberTask
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -61,7 +61,7 @@ class TabularRegressor(RegressorMixin, BaseTabular):
     oof_score_ : float or None
         R^2 of `oof_prediction_`, slightly optimistic as in `TabularClassifier`; None for several
         quantiles.
-    columns_, left_out_, metadata_, n_folds_, n_folds_left_, model_, n_features_in_, feature_names_in_
+    columns_, left_out_, metadata_, n_folds_, n_folds_remaining_, model_, n_features_in_, feature_names_in_
         As in `TabularClassifier`.
 
     See Also
@@ -159,7 +159,7 @@ class TabularRegressor(RegressorMixin, BaseTabular):
             P = self._predict_folds(frame)
             return np.stack([P.mean(axis=0), P.std(axis=0)] if return_std else [P.mean(axis=0)], 1)
 
-        mean, *std = np.moveaxis(self._predict_parts(X, statistics), 1, 0)
+        mean, *std = np.moveaxis(self._predict_batches(X, statistics), 1, 0)
         return (mean, *std) if return_std else mean
 
     def predict_interval(self, X: Any, coverage: float = 0.9) -> tuple[NDArray[Any], NDArray[Any]]:
@@ -223,7 +223,7 @@ class TabularRegressor(RegressorMixin, BaseTabular):
                 lower = np.maximum(lower, 0)
             return np.concatenate([lower, upper], axis=1)
 
-        lower, upper = self._predict_parts(X, bounds).T
+        lower, upper = self._predict_batches(X, bounds).T
         return lower, upper
 
     def score(self, X: Any, y: Any, sample_weight: ArrayLike | None = None) -> float:

@@ -12,7 +12,7 @@ from ..core.validation import check_number
 from ..estimators.calibration import fit_temperature
 from ..files import json_values
 from ..files.checks import check, is_finite
-from .columns.raw_columns import is_missing
+from .columns.input_column import is_missing
 from .fitting import recipe
 
 MIN_T = 0.001  # of temperatures
@@ -34,7 +34,7 @@ VALUES = {
 # end of losses
 
 
-class Classes:
+class TableClasses:
     """Classes, learned with label smoothing that `finish` undoes.
 
     Attributes
@@ -62,7 +62,7 @@ class Classes:
 
     @classmethod
     def from_json(cls, d):
-        """Return the Classes of a file, or raise an error of `kinds.damage_refused`."""
+        """Return the TableClasses of a file, or raise an error of `kinds.damage_refused`."""
         temperature = d["temperature"]
         check(is_finite(temperature) and MIN_T <= temperature <= 1 / MIN_T, "temperature")
         return cls(json_values.parse_classes(d), temperature)
@@ -137,7 +137,7 @@ class Classes:
         return None
 
 
-class Numbers:
+class TableNumbers:
     """Numbers or their logarithms, learned with the mean subtracted and divided by the standard
     deviation.
 
@@ -161,7 +161,7 @@ class Numbers:
 
     @classmethod
     def fit(cls, loss, y, log=False):
-        """Return the Numbers for training targets y (n,) in float64, above 0 if log is True."""
+        """Return the TableNumbers for training targets y (n,) in float64, above 0 if log is True."""
         loss = resolve_loss(loss)
         largest = float(np.abs(y).max())
         if largest > MAX_TARGET:
@@ -205,7 +205,7 @@ class Numbers:
 
     @classmethod
     def from_json(cls, d):
-        """Return the Numbers of a file, or raise an error of `kinds.damage_refused`."""
+        """Return the TableNumbers of a file, or raise an error of `kinds.damage_refused`."""
         shift, scale, bounds = d["shift"], d["scale"], d["bounds"]
         check(all(map(is_finite, [shift, scale, *bounds])), "targets")
         check(len(bounds) == 2 and bounds[0] <= bounds[1] and scale > 0, "targets")

@@ -64,7 +64,7 @@ def _streamed(net, X, y, loss, sample_weight, window):
                 'X is a path, so y and sample_weight must name its columns: fit("rows.parquet", '
                 f'"price"). Got {type(y).__name__} and {type(sample_weight).__name__}.'
             )
-        from ..tables.parquet_groups import ParquetGroups
+        from ..tables.parquet_files import ParquetGroups
 
         X = ParquetGroups(X, y, sample_weight)
     elif sample_weight is not None:

@@ -89,12 +89,12 @@ def test_a_checkpoint_checks_its_state_before_the_first_step(tmp_path, monkeypat
 def no_training(monkeypatch):
     """Training of tabular estimators fails."""
     pytest.importorskip("sklearn", reason="estimators need the extra sklearn")
-    from fastnn.tabular.fitting import training
+    from fastnn.tabular.fitting import training_jobs
 
     def train(*arguments):
         raise AssertionError("the training has begun")
 
-    monkeypatch.setattr(training, "train", train)
+    monkeypatch.setattr(training_jobs, "train", train)
 
 
 def rows_and_targets(what):
@@ -165,7 +165,7 @@ def test_what_is_trained_can_be_saved(tmp_path, monkeypatch):
         y = [f'"{"x" * 30 * i}{k % 3}' for k in range(N)]
         limit = 100_000 + 250 * i + rng.choice([0, 4000, 8000])
         monkeypatch.setattr(safetensors, "MAX_HEADER", limit)
-        monkeypatch.setattr("fastnn.tabular.file.SPARE", 98_000)
+        monkeypatch.setattr("fastnn.tabular.tabular_file.SPARE", 98_000)
         clf = fastnn.TabularClassifier(2, hidden_layer_sizes=4, n_threads=1, random_state=0)
         try:
             clf.fit(X, y)

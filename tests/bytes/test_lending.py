@@ -8,7 +8,7 @@ import pytest
 
 pytest.importorskip("pyarrow", reason="the extra cli is not installed")
 
-from fastnn.tables import lending
+from fastnn.tables.table_source import lend
 
 
 def test_a_reader_returns_when_its_threads_have_given_the_file_back():
@@ -22,7 +22,7 @@ def test_a_reader_returns_when_its_threads_have_given_the_file_back():
         threading.Thread(target=keep, args=(file,)).start()
         return "table"
 
-    assert lending.call(reader, io.BytesIO(b"abc")) == "table"
+    assert lend(io.BytesIO(b"abc"), reader) == "table"
     assert ended == [b"ab"]
 
 
@@ -38,5 +38,5 @@ def test_an_error_of_the_reader_arrives_then_too():
         raise ValueError(text)
 
     with pytest.raises(ValueError, match="no table"):
-        lending.call(reader, io.BytesIO(), "no table")
+        lend(io.BytesIO(), reader, "no table")
     assert ended == [True]

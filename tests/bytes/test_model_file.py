@@ -266,7 +266,7 @@ def test_the_loader_can_run_no_code():
         *package.glob("files/*.py"),
         package / "estimators/file.py",
         package / "estimators/stored_parameters.py",
-        package / "tabular/file.py",
+        package / "tabular/tabular_file.py",
     ]
     texts = [path.read_text(encoding="utf-8") for path in readers]
     names = {name for text in texts for node in ast.walk(ast.parse(text)) for name in words(node)}

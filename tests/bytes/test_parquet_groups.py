@@ -10,7 +10,7 @@ from scale import scaled
 
 from fastnn import MLP
 from fastnn.tables import TableError, parquet_files
-from fastnn.tables.parquet_groups import ParquetGroups
+from fastnn.tables.parquet_files import ParquetGroups
 
 pa = pytest.importorskip("pyarrow")
 import pyarrow.parquet as pq  # noqa: E402

@@ -12,7 +12,7 @@ import pytest
 pa = pytest.importorskip("pyarrow", reason="the extra cli is not installed")
 
 from fastnn.core.messages import did_you_mean  # noqa: E402
-from fastnn.tables import TableError, convert_texts, find_suspicions, read  # noqa: E402
+from fastnn.tables import TableError, check_data, convert_texts, read  # noqa: E402
 from fastnn.tables.files import locate  # noqa: E402
 
 
@@ -133,7 +133,7 @@ def test_any_bytes_are_a_table_or_an_error(tmp_path, seed):
         except TableError as error:
             assert "\n" not in str(error) and len(str(error)) < 400 + len(path)
         else:
-            find_suspicions(convert_texts(table))
+            check_data(convert_texts(table))
             locate(path, table.num_rows - 1, header=header)
 
 

@@ -5,7 +5,6 @@ import math
 
 import pytest
 
-from fastnn.tables.convert import recognise
 from fastnn.tables.texts import (
     date_format,
     describe_date_format,
@@ -15,6 +14,7 @@ from fastnn.tables.texts import (
     number_style,
     parse_date,
     parse_number,
+    recognise,
 )
 
 # ---- missing values ----

@@ -181,7 +181,7 @@ def test_tables_have_the_same_bits(dtype):
         rng.uniform(0, 4, (80, 2)),
         [4, 5],
         codes=rng.integers(-1, 5, (80, 2)),
-        n_levels=[5, 6],
+        n_categories=[5, 6],
         dtype=dtype,
     )
     y = np.minimum(np.abs(normal((80, 1), dtype, 1)), 1)

@@ -212,9 +212,13 @@ def test_any_number_of_threads(isa, dtype, layout, batch, width):
 def test_rows_that_change_after_the_check(isa, dtype):
     positions = np.array([[0.5], [1.0], [2.5]], dtype)
     codes = np.array([[0], [1], [2]], np.int32)
-    table = EncodedTable(positions=positions, n_bins=3, codes=codes, n_levels=3, dtype=dtype)
+    table = EncodedTable(positions=positions, n_bins=3, codes=codes, n_categories=3, dtype=dtype)
     valid = EncodedTable(
-        positions=[[0.0], [3.0], [0.0]], n_bins=3, codes=[[-1], [-1], [-1]], n_levels=3, dtype=dtype
+        positions=[[0.0], [3.0], [0.0]],
+        n_bins=3,
+        codes=[[-1], [-1], [-1]],
+        n_categories=3,
+        dtype=dtype,
     )
     positions[:] = [[-1e30], [np.inf], [np.nan]]
     codes[:] = [[-(2**31)], [2**31 - 1], [3]]
@@ -298,7 +302,7 @@ def test_more_threads_than_a_trainer_has_memory_for(dtype):
 def test_a_large_column_of_levels(dtype):
     n, levels = 2000, 30_000
     codes = np.arange(n)[:, None] * 7 % levels
-    table = EncodedTable(codes=codes, n_levels=levels, dtype=dtype)
+    table = EncodedTable(codes=codes, n_categories=levels, dtype=dtype)
     y = targets(n).astype(dtype)
     net = MLP([levels, 4, 1], dtype=dtype, rng=0)
     before = net.weights[0].copy()

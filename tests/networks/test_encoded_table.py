@@ -15,7 +15,7 @@ EXAMPLE = {
     "n_bins": (3, 1),
     "position_scale": (2.0, 1.0),
     "codes": [[0], [-1], [1]],
-    "n_levels": 2,
+    "n_categories": 2,
     "code_scale": 0.5,
 }
 
@@ -33,9 +33,9 @@ def test_the_inputs_that_a_table_stands_for(dtype):
 
 
 def test_a_table_is_initialized_once():
-    table = EncodedTable(codes=[[1], [0]], n_levels=2)
+    table = EncodedTable(codes=[[1], [0]], n_categories=2)
     with pytest.raises(RuntimeError, match="bound to arrays already"):
-        table.__init__(codes=[[0]], n_levels=2)
+        table.__init__(codes=[[0]], n_categories=2)
     assert table.codes.tolist() == [[1], [0]]
 
 
@@ -46,7 +46,7 @@ def test_the_definition_of_positions_and_codes(rng):
         n_bins=7,
         position_scale=1.5,
         codes=codes,
-        n_levels=4,
+        n_categories=4,
         code_scale=3,
         dtype="float64",
     )
@@ -91,7 +91,7 @@ def test_selected_rows(rng):
 
 
 def test_rows_are_selected_without_columns():
-    table = EncodedTable(codes=[[0], [1]], n_levels=2)
+    table = EncodedTable(codes=[[0], [1]], n_categories=2)
     assert table[[1]].to_dense().tolist() == [[0, 1]]
     with pytest.raises(IndexError):
         table[[2]]
@@ -142,7 +142,11 @@ def test_repr():
         ({"positions": [[0, 0], [1, np.inf], [2, 0]]}, ValueError, r"positions .*row 1, column 1"),
         ({"positions": [[0, 0], [1, -0.1], [2, 0]]}, ValueError, r"positions holds -0.1.* row 1"),
         ({"positions": [[0, 0], [1, 1], [3.1, 0]]}, ValueError, "from 0 to n_bins = 3"),
-        ({"codes": [[0], [2], [1]]}, ValueError, "codes holds 2 in row 1, column 0.*n_levels - 1"),
+        (
+            {"codes": [[0], [2], [1]]},
+            ValueError,
+            "codes holds 2 in row 1, column 0.*n_categories - 1",
+        ),
         ({"codes": [[0], [-2], [1]]}, ValueError, "codes holds -2 in row 1"),
         ({"codes": [[2**40], [0], [1]]}, ValueError, "codes holds 1099511627776 in row 0"),
         ({"codes": [[0.0], [1.0], [1.0]]}, TypeError, "codes must hold integers, got float64"),
@@ -152,12 +156,12 @@ def test_repr():
         ({"n_bins": (3,)}, ValueError, "n_bins lists 1 numbers for 2 columns of positions"),
         ({"n_bins": (3, 0)}, ValueError, r"n_bins\[1\] must be a whole number of at least 1"),
         ({"n_bins": 1.5}, ValueError, "n_bins must be an int or a sequence of int"),
-        ({"n_levels": None}, ValueError, "codes needs n_levels"),
-        ({"n_levels": "ab"}, ValueError, "n_levels lists 2"),
+        ({"n_categories": None}, ValueError, "codes needs n_categories"),
+        ({"n_categories": "ab"}, ValueError, "n_categories lists 2"),
         ({"position_scale": (1.0, 2.0, 3.0)}, ValueError, "position_scale lists 3 numbers"),
         ({"position_scale": np.nan}, ValueError, "position_scale must be a finite number, got nan"),
         ({"code_scale": "x"}, ValueError, "code_scale must be a number"),
-        ({"n_levels": 2**31}, ValueError, "at most"),
+        ({"n_categories": 2**31}, ValueError, "at most"),
         ({"dtype": "float16"}, ValueError, "dtype must be 'float32' or 'float64'"),
     ],
 )

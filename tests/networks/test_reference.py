@@ -11,7 +11,7 @@ SIGNATURES = {
     "linear_backward": "(dY, X, W, b, Y, activation='identity', need_dX=True)",
     "activation": "(Z, name, out=None)",
     "activation_backward": "(dA, Z, name, out=None)",
-    "EncodedTable": "(numbers, positions, n_bins, position_scale, codes, n_levels, code_scale, mask=None)",
+    "EncodedTable": "(numbers, positions, n_bins, position_scale, codes, n_categories, code_scale, mask=None)",
     "table_linear": "(X, W, b=None)",
     "table_linear_backward": "(dZ, X, W)",
     "dropout_mask": "(rate, seed, step, layer, rows, n_units, dtype)",

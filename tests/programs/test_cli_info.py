@@ -112,7 +112,7 @@ def test_a_model_that_was_trained_in_python(run):
 
 def test_a_model_that_was_interrupted(run, monkeypatch):
     model = fastnn.load("b.safetensors")
-    model.n_folds_left_ = 3
+    model.n_folds_remaining_ = 3
     monkeypatch.setattr("fastnn.cli.info.load_model", lambda path: model)
     assert ": 2 folds (3 not trained yet), " in run("info", "b.safetensors")[1]
     assert json.loads(run("info", "b.safetensors", "--json")[1])["folds_left"] == 3

@@ -14,7 +14,7 @@ from cli_cases import FAST, report_of, write_csv
 
 from fastnn.cli import display, text_report
 from fastnn.cli.scores import score_classes, score_numbers
-from fastnn.tabular.fitting.progress import Progress
+from fastnn.tabular.fitting.table_progress import FitProgress
 
 # ---- scores ----
 
@@ -170,7 +170,7 @@ class Terminal(io.StringIO):
 
 
 def progress(folds, networks, score=0.9, left=7.0):
-    return Progress(20, 5, networks, folds, score, "accuracy", left)
+    return FitProgress(20, 5, networks, folds, score, "accuracy", left)
 
 
 def shown(monkeypatch, errors, steps, label="", quiet=False):
@@ -227,7 +227,7 @@ def test_a_terminal_without_rich_or_that_cannot_draw_rewrites_its_line(monkeypat
 
 
 def test_rows_that_are_encoded_are_progress(monkeypatch):
-    step = Progress(0, 5, 0.0, 0, None, "accuracy", None, encoded=0.25)
+    step = FitProgress(0, 5, 0.0, 0, None, "accuracy", None, encoded=0.25)
     monkeypatch.setenv("TERM", "dumb")
     assert shown(monkeypatch, Terminal(), [step]).startswith(" 25 %  encoding the rows")
     assert shown(monkeypatch, io.StringIO(), [step]) == ""

@@ -39,7 +39,7 @@ def test_ctrl_c_writes_the_folds_that_are_done(run, monkeypatch):
         "To train the others, repeat the command with --resume.\n"
     )
     assert f"\n{done} fold" in out and " rows held out " in out
-    assert fastnn.load("m").n_folds_left_ == 3 - done
+    assert fastnn.load("m").n_folds_remaining_ == 3 - done
 
 
 def test_resume_gives_the_model_of_a_training_that_was_not_stopped(run, monkeypatch):
@@ -50,7 +50,9 @@ def test_resume_gives_the_model_of_a_training_that_was_not_stopped(run, monkeypa
     code, out, _ = run("train", *ARGUMENTS, "--out", "m", "--resume")
     assert code == 0 and "\n3 folds, " in out and "out of fold " in out
     whole, resumed = fastnn.load("whole"), fastnn.load("m")
-    assert resumed.n_folds_left_ == 0 and len(whole.model_.members) == len(resumed.model_.members)
+    assert resumed.n_folds_remaining_ == 0 and len(whole.model_.members) == len(
+        resumed.model_.members
+    )
     for member, other in zip(whole.model_.members, resumed.model_.members):
         for fold, other_fold in zip(member.networks, other.networks):
             for network, other_network in zip(fold, other_fold):
@@ -80,7 +82,7 @@ def test_ctrl_c_after_the_last_fold_writes_the_model(run, monkeypatch):
     interrupt_after(monkeypatch, 3)
     code, _, errors = run("train", *ARGUMENTS, "--out", "m")
     assert (code, errors) == (130, "Interrupted: m holds all 3 folds.\n")
-    assert fastnn.load("m").n_folds_left_ == 0
+    assert fastnn.load("m").n_folds_remaining_ == 0
 
 
 def test_ctrl_c_before_the_first_fold_writes_no_file(run, monkeypatch):
@@ -109,7 +111,7 @@ def test_a_signal_is_ctrl_c(run):
         out, errors = process.communicate(timeout=120)
     assert process.returncode == 130 and time.perf_counter() - began < 60
     assert "Traceback" not in errors and "folds that are done.\n" in errors
-    assert "Saved m (" in out and fastnn.load("m").n_folds_left_ > 0
+    assert "Saved m (" in out and fastnn.load("m").n_folds_remaining_ > 0
 
 
 # ---- tune ----
@@ -160,12 +162,12 @@ def test_ctrl_c_while_tuning(run, monkeypatch, quick_recipe):
         interrupt_after(patch, *last, 1)
         code, _, errors = run(*arguments)
         model = fastnn.load("m")
-        assert code == 130 and 0 < model.n_folds_left_ < 5
+        assert code == 130 and 0 < model.n_folds_remaining_ < 5
         record = json.loads(model.metadata_["training"])
         options = record["tuning"]["tried"][-1]["options"]
         assert f"repeat the command with {options} --resume\ninstead of --tune." in errors
     with monkeypatch.context() as patch:
         interrupt_after(patch, *last, None, 1)
         code, _, errors = run(*arguments)
-        assert code == 130 and fastnn.load("m").n_folds_left_ == 0
+        assert code == 130 and fastnn.load("m").n_folds_remaining_ == 0
         assert "m holds the best model so far." in errors

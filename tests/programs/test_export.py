@@ -32,7 +32,7 @@ def test_networks_need_no_scikit_learn(write, path):
 import sys
 sys.modules["sklearn"] = None
 import fastnn
-table = fastnn.EncodedTable(codes=[[1]], n_levels=3)
+table = fastnn.EncodedTable(codes=[[1]], n_categories=3)
 fastnn.export.{write.__name__}(fastnn.MLP([3, 1]), {str(path)!r}, layout=table.layout)
 try:
     fastnn.export.{write.__name__}("model", {str(path)!r})
@@ -87,7 +87,7 @@ def test_estimators_that_are_not_fitted(write, path):
 
 
 def test_layouts(write, path):
-    table = EncodedTable(codes=[[1]], n_levels=3)
+    table = EncodedTable(codes=[[1]], n_categories=3)
     with pytest.raises(
         TypeError, match=r"layout must be the layout .* got EncodedTable\. Pass table\.layout\."
     ):
@@ -166,7 +166,7 @@ def test_cells_give_what_dense_inputs_give():
         n_bins=[3, 4],
         position_scale=[2, 0.5],
         codes=rng.integers(0, 2, (9, 2)),
-        n_levels=[2, 3],
+        n_categories=[2, 3],
         code_scale=[1, 3],
         dtype="float64",
     )

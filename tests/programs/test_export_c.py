@@ -124,7 +124,9 @@ def test_the_number_of_an_invalid_input_is_returned(tmp_path):
     export.c(net, tmp_path / "dense.c")
     X = np.zeros((4, 3), "float32")
     X[1, 0], X[2, 2], X[3, 1] = np.nan, np.inf, -np.inf
-    table = EncodedTable(numbers=[[0.0]], positions=[[0.5, 0.5]], n_bins=3, codes=[[0]], n_levels=4)
+    table = EncodedTable(
+        numbers=[[0.0]], positions=[[0.5, 0.5]], n_bins=3, codes=[[0]], n_categories=4
+    )
     net = fastnn.MLP([table.n_inputs, 1], rng=0)
     export.c(net, tmp_path / "cells.c", layout=table.layout)
     good = [np.float32(0)], np.float32([0, 3]), [3]

@@ -195,7 +195,7 @@ def test_a_note_about_sheets_and_a_warning_about_marks(run):
     notes = []
     table = fastnn.tables.read("a.xlsx", on_note=notes.append)
     assert "Pass sheet to choose another." in notes[0]
-    [found] = [s for s in fastnn.tables.find_suspicions(table) if s.kind == "almost numbers"]
+    [found] = [s for s in fastnn.tables.check_data(table) if s.kind == "almost numbers"]
     assert found.text.endswith("pass na=['none yet'].")
     _, out, errors = run(
         "train", "a.xlsx", "--target", "goal", "--out", "m", "--folds", "1", "--time-limit", "0.1"

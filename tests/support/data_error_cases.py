@@ -41,25 +41,25 @@ def fit(site, columns, options="", *, y="goal", cls=TabularClassifier, command=T
 def interrupted(monkeypatch):
     """Stop the training of the model in the file m after a fold."""
     from fastnn import cli
-    from fastnn.tabular.fitting.fit import Fit
+    from fastnn.tabular.fitting.out_of_fold import OutOfFold
 
     write_csv("t.csv", a=A, goal=GOAL)
-    update_done = Fit.update_done
+    update = OutOfFold.update
 
     def interrupt(self):
-        update_done(self)
+        update(self)
         if self.done:
             patch.undo()
             raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(Fit, "update_done", interrupt)
+        patch.setattr(OutOfFold, "update", interrupt)
         assert cli.main(train("t.csv", SLOWLY).split()) == 130
 
 
 def small_header(monkeypatch):
     monkeypatch.setattr("fastnn.files.safetensors.MAX_HEADER", 100_000)
-    monkeypatch.setattr("fastnn.tabular.file.SPARE", 99_000)
+    monkeypatch.setattr("fastnn.tabular.tabular_file.SPARE", 99_000)
 
 
 def prepared(case, *others):
@@ -124,20 +124,20 @@ def changing(change):
 
 BAD_AGE = ["1", "2", *["3"] * (N - 3), "old"]
 COLUMNS = [
-    fit("columns/kinds.find", ROWS, command=False, numbers="a", drop="a"),
+    fit("columns/column_kinds.find", ROWS, command=False, numbers="a", drop="a"),
     fit("columns/date.declare", {**ROWS}, "--date c", dates="c"),
     Case(
-        "tabular/columns/kinds.positions: {argument} names the column {column!r}, but",
+        "tabular/columns/column_kinds.positions: {argument} names the column {column!r}, but",
         lambda: large(drop="a").fit(np.eye(N), GOAL),
     ),
     fit(
-        "columns/kinds.positions: {argument} names the column {column!r}, which",
+        "columns/column_kinds.positions: {argument} names the column {column!r}, which",
         ROWS,
         command=False,
         drop="b",
     ),
-    fit("columns/kinds.positions: {argument} names column {i}", ROWS, command=False, drop=7),
-    fit("columns/kinds.positions: {argument} must hold", ROWS, command=False, drop=[1.5]),
+    fit("columns/column_kinds.positions: {argument} names column {i}", ROWS, command=False, drop=7),
+    fit("columns/column_kinds.positions: {argument} must hold", ROWS, command=False, drop=[1.5]),
     fit(
         "columns/number.convert: column {column!r} holds",
         {"a": DAYS},
@@ -150,12 +150,12 @@ COLUMNS = [
     fit("columns/features.fit", {"a": [1] * N, "b": TEXT}, "--drop b", drop="b"),
     fit("columns/column.features", {"a": A * 1e305}),
     prepared(
-        fit("fitting/fit.fit_encoders", {"a": A}),
+        fit("fitting/table_fit.fit_encoders", {"a": A}),
         lambda m: m.setattr("fastnn.tabular.encoder.Encoder.n_inputs", 0),
     ),
-    fit("columns/raw_columns._refuse", {"a": [[1, 2]] * N}),
+    fit("columns/input_column._refuse", {"a": [[1, 2]] * N}),
     Case(
-        "tabular/columns/raw_columns.concatenate",
+        "tabular/columns/input_column.concatenate",
         lambda: large().fit([(dates_and_numbers(i), GOAL[:20]) for i in range(2)]),
     ),
     Case(
@@ -171,7 +171,7 @@ COLUMNS = [
         lambda m: m.setattr("fastnn.tabular.fitting.budget.available_bytes", lambda: 1000),
     ),
     prepared(
-        fit("file.check_before_training", {"a": [f"c{i // 2}" * 2000 for i in range(N)]}),
+        fit("tabular_file.check_before_training", {"a": [f"c{i // 2}" * 2000 for i in range(N)]}),
         small_header,
     ),
 ]
@@ -180,9 +180,7 @@ TARGETS = [
         "tabular/columns/frames.split_target: {argument} names a column of",
         lambda: large().fit(np.eye(N), "goal"),
     ),
-    fit(
-        "columns/frames.split_target: {argument} names a column that", ROWS, command=False, y="gaol"
-    ),
+    fit("columns/frames.check_target", ROWS, command=False, y="gaol"),
     fit(
         "columns/frames.split_target: {argument} is",
         {"b": DAYS},
@@ -190,7 +188,7 @@ TARGETS = [
         y="b",
     ),
     Case(
-        "tabular/large/row_parts.__init__",
+        "tabular/columns/frames.check_target",
         lambda: large().fit("d", "gaol"),
         None,
         folder(a={"a": A, "goal": GOAL}),
@@ -199,9 +197,12 @@ TARGETS = [
         "tabular/targets.to_labels",
         lambda: large().fit(np.eye(N), [*"ab" * (N // 2 - 1), "a", None]),
     ),
-    Case("tabular/fitting/fit.__init__", lambda: large().fit(np.eye(N), GOAL, sample_weight="a")),
     Case(
-        "tabular/fitting/folds.group_numbers",
+        "tabular/fitting/table_fit.__init__",
+        lambda: large().fit(np.eye(N), GOAL, sample_weight="a"),
+    ),
+    Case(
+        "tabular/fitting/row_folds.group_numbers",
         lambda: large().fit(np.eye(N), GOAL, groups=[None] * N),
     ),
     fit("targets.check_numbers", ROWS, command=False, cls=TabularRegressor, log_target=True),
@@ -228,23 +229,23 @@ TARGETS = [
 ]
 LARGE = [
     Case(
-        "tabular/large/large_table._read_parts: {argument} puts",
+        "tabular/large/large_table._read_batches: {argument} puts",
         lambda: large().fit("d", "goal", window=3),
         train("d", "--window 3"),
         folder(a={"a": A, "goal": GOAL}),
     ),
     Case(
-        "tabular/large/large_table._read_parts: {argument} is for",
+        "tabular/large/large_table._read_batches: {argument} is for",
         lambda: large().fit(X, GOAL, window=9),
     ),
     Case(
-        "tabular/large/large_table.split",
+        "tabular/fitting/row_folds.split",
         lambda: large().fit("d", "goal", window=20),
         train("d", "--window 20"),
         lambda monkeypatch: (
             folder(a={"a": A, "goal": GOAL})(monkeypatch),
             monkeypatch.setattr(
-                "fastnn.tabular.large.large_table.LargeTable.folds_of",
+                "fastnn.tabular.fitting.row_folds.HashedFolds.held_out_by",
                 lambda self, numbers: np.zeros(len(numbers), np.intp),
             ),
         ),
@@ -301,7 +302,7 @@ SETTINGS = [
     ),
     Case("tabular/estimator._stopped_model", lambda: large().fit(X, GOAL, resume=True)),
     Case(
-        "tabular/unfinished.refuse",
+        "tabular/checkpoint.refuse",
         lambda: (
             fastnn.load("m")
             .set_params(random_state=1)

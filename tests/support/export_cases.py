@@ -84,7 +84,7 @@ def tables(rng, dtype):
     positions[:2] = [[0, 0, 0], [5, 6, 1]]  # both ends
     positions[:, 2] = positions[:, 2] / 5
     positions = dict(positions=positions, n_bins=[5, 6, 1], position_scale=[0.5, 1, 2])
-    codes = dict(codes=rng.integers(-1, 4, (n, 2)), n_levels=[4, 7], code_scale=[1.5, 1])
+    codes = dict(codes=rng.integers(-1, 4, (n, 2)), n_categories=[4, 7], code_scale=[1.5, 1])
     return {
         "cells": fastnn.EncodedTable(**numbers, **positions, **codes, dtype=dtype),
         "positions": fastnn.EncodedTable(**positions, dtype=dtype),
@@ -266,7 +266,9 @@ def dates():
         clf = TabularClassifier(1, hidden_layer_sizes=16, random_state=0).fit(X, y)
     parts = {f.part for f in (*clf.model_.features.numbers, *clf.model_.features.categories)}
     assert {"day of month", "weekday", "month", "day of year"} < parts
-    assert all(clf.model_.encoders[0].n_levels) and abs(clf.model_.targets.temperature - 1) > 0.05
+    assert (
+        all(clf.model_.encoders[0].n_categories) and abs(clf.model_.targets.temperature - 1) > 0.05
+    )
     new = np.arange("1599-12-01", "2401-04-01", 53, dtype="datetime64[D]").astype("datetime64[s]")
     ends = [f"{year}-{day}" for year in range(1600, 2500, 100) for day in DAYS]
     ends += [f"{year}-02-29" for year in (1600, 2000, 2004, 2400)]

@@ -46,7 +46,7 @@ def to_reference(table):
         layout.n_bins,
         layout.position_scale,
         table.codes,
-        layout.n_levels,
+        layout.n_categories,
         layout.code_scale,
     )
 

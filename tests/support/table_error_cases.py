@@ -13,7 +13,7 @@ from cli_cases import write_csv
 from data_errors import GOAL, TEXT, A, Case, folder, large, number_model, train
 
 from fastnn import tables
-from fastnn.tables.parquet_groups import ParquetGroups
+from fastnn.tables.parquet_files import ParquetGroups
 
 CSV = "a,goal\n1,0\n2,1\n"
 
@@ -94,18 +94,18 @@ def standard_input(data):
 
 FILES = [
     Case(
-        "tables/binary_files.read_parquet",
+        "tables/files._read_parquet",
         lambda: tables.read("-"),
         train("-"),
         standard_input(b"PAR1"),
     ),
-    file("binary_files.read_arrow", b"ARROW1\0\0"),
+    file("files._read_arrow", b"ARROW1\0\0"),
     file("encodings.find: is neither", b"a,goal\n1,\x81\n"),
     file("encodings.find: seems to be UTF-16", CSV.encode("utf-16-le")),
     file("encodings.find: {argument} {value!r}", CSV, options="--encoding x", encoding="x"),
     file("encodings._check", b"a,g\n1,\xff\n", options="--encoding utf-8", encoding="utf-8"),
     file("encodings.first_invalid_line", "a,goal\n1,\0\n"),
-    file("errors.import_pyarrow", CSV, prepare=without("pyarrow")),
+    file("table_errors.import_pyarrow", CSV, prepare=without("pyarrow")),
     file("excel.read: Excel files need", workbook(["a"], [1]), prepare=without("openpyxl")),
     file("excel.read: not a readable", archive("xl/workbook.xml")),
     file("excel._choose", workbook(["a"], [1]), options="--sheet b", sheet="b"),
@@ -142,7 +142,7 @@ FILES = [
         lambda monkeypatch: (os.mkdir("d"), Path("d/a.parquet").write_bytes(b"PAR1")),
     ),
     Case(
-        "tables/parquet_files.__init__",
+        "tables/parquet_files.__init__: {what}",
         lambda: large().fit("d", "goal"),
         train("d"),
         folder(a={"a": A, "goal": GOAL}, b={"a": TEXT, "goal": GOAL}),
@@ -160,60 +160,60 @@ FILES = [
         folder(a={"a": A, "goal": GOAL}),
     ),
     Case(
-        "tables/parquet_groups.check_is_number",
+        "tables/parquet_files._check_is_number",
         lambda: ParquetGroups("d", "goal"),
         None,
         folder(a={"a": TEXT, "goal": GOAL}),
     ),
     Case(
-        "tables/parquet_groups.to_numbers",
+        "tables/parquet_files._to_numbers",
         lambda: list(ParquetGroups("d", "goal")),
         None,
         folder(a={"a": [1, None], "goal": [0, 1]}),
     ),
     Case(
-        "tables/parquet_groups.__init__",
+        "tables/parquet_files.__init__: has no",
         lambda: ParquetGroups("d", "goal"),
         None,
         folder(a={"goal": [0, 1]}),
     ),
     Case(
-        "tables/sources.find: is a terminal",
+        "tables/table_source.find: is a terminal",
         lambda: tables.read("-"),
         train("-"),
         lambda monkeypatch: monkeypatch.setattr("sys.stdin", None),
     ),
     Case(
-        "tables/sources._find_file: is a web",
+        "tables/table_source._find_file: is a web",
         lambda: tables.read("https://example.org/a.csv"),
         train("https://example.org/a.csv"),
     ),
     Case(
-        "tables/sources._find_file: is a directory",
+        "tables/table_source._find_file: is a directory",
         lambda: tables.read("d"),
         train("d", "--sheet 2"),
         lambda monkeypatch: os.mkdir("d"),
     ),
     Case(
-        "tables/sources._find_file: is not a regular",
+        "tables/table_source._find_file: is not a regular",
         lambda: tables.read("/dev/null"),
         train("/dev/null"),
     ),
-    Case("tables/sources._find_file: {problem}", lambda: tables.read("b.csv"), train("b.csv")),
-    file("sources._choose_member: is an Office", archive("word/document.xml")),
-    file("sources._choose_member: is an OpenD", archive("content.xml", "mimetype")),
-    file("sources._choose_member: is a NumPy", archive("x.npy", "y.npy")),
-    file("sources._choose_member: is an empty", archive()),
-    file("sources._choose_member: contains", archive("a.csv", "b.csv")),
-    file("sources._choose_member: is an encrypted", archive("a.csv", encrypted=True)),
+    Case("tables/table_source._find_file: {problem}", lambda: tables.read("b.csv"), train("b.csv")),
+    file("table_source._choose_member: is an Office", archive("word/document.xml")),
+    file("table_source._choose_member: is an OpenD", archive("content.xml", "mimetype")),
+    file("table_source._choose_member: is a NumPy", archive("x.npy", "y.npy")),
+    file("table_source._choose_member: is an empty", archive()),
+    file("table_source._choose_member: contains", archive("a.csv", "b.csv")),
+    file("table_source._choose_member: is an encrypted", archive("a.csv", encrypted=True)),
     file(
-        "sources._explained",
+        "table_source._explained",
         gzip.compress(CSV.encode()),
-        prepare=lambda m: m.setattr("fastnn.tables.sources._decompressed_size", _fail),
+        prepare=lambda m: m.setattr("fastnn.tables.table_source._decompressed_size", _fail),
     ),
-    file("sources.explain_damage", gzip.compress(CSV.encode())[:12] + b"\xff" * 20),
-    file("sources.check_format", "%PDF-1.7"),
-    Case("tables/suspicions.find", lambda: tables.find_suspicions(pa.table({"a": A}), "goal")),
+    file("table_source.explain_damage", gzip.compress(CSV.encode())[:12] + b"\xff" * 20),
+    file("table_source.check_format", "%PDF-1.7"),
+    Case("tables/data_checks.check_data", lambda: tables.check_data(pa.table({"a": A}), "goal")),
     Case(
         "tables/table_writer.check_extension",
         lambda: tables.write("a.txt", {"a": A}),

@@ -8,7 +8,7 @@ from checks import assert_same_bits
 
 from fastnn import TabularClassifier, TabularRegressor
 from fastnn.tables import TableError, TableWarning, parquet_files, read
-from fastnn.tabular.model import TableModel
+from fastnn.tabular.table_model import TableModel
 
 pa = pytest.importorskip("pyarrow")
 pd = pytest.importorskip("pandas")

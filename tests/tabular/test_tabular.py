@@ -12,9 +12,9 @@ from numpy.testing import assert_array_equal
 from fastnn import TabularClassifier, TabularRegressor, losses
 from fastnn.tabular import encoder
 from fastnn.tabular.columns import category
-from fastnn.tabular.fitting import importances, recipe, selection, training
-from fastnn.tabular.fitting.folds import split_rows
-from fastnn.tabular.model import TableModel
+from fastnn.tabular.fitting import out_of_fold, permutation, recipe, training_jobs
+from fastnn.tabular.fitting.row_folds import split_rows
+from fastnn.tabular.table_model import TableModel
 
 N = 60
 SMALL = dict(n_estimators=3, hidden_layer_sizes=4, n_threads=1, random_state=0)
@@ -70,7 +70,7 @@ def test_out_of_fold_predictions(quick, n_estimators):
 
 def test_out_of_fold_probabilities_have_the_temperature(quick):
     clf = TabularClassifier(**SMALL).fit(X, classes)
-    tables = clf.model_.encode(*clf.model_.features.transform(next(clf._read_parts(X))))
+    tables = clf.model_.encode(*clf.model_.features.transform(next(clf._read_batches(X))))
     folds = np.array([clf.model_.predict_fold(tables, k, 1) for k in range(3)])
     P = folds[clf._fold_of_row, np.arange(N)]
     assert abs(clf.model_.targets.temperature - 1) > 0.01
@@ -79,13 +79,15 @@ def test_out_of_fold_probabilities_have_the_temperature(quick):
 
 @pytest.mark.parametrize("cls", [TabularClassifier, TabularRegressor])
 def test_days_of_the_year_are_inputs_in_one_configuration(cls, quick, monkeypatch):
-    monkeypatch.setattr(selection, "greedy", lambda P, *_: np.full(len(P), 1 / len(P)))
+    monkeypatch.setattr(out_of_fold, "greedy", lambda P, *_: np.full(len(P), 1 / len(P)))
     days = np.arange("2021-01-01", "2023-01-01", dtype="datetime64[D]").astype("datetime64[s]")
     model = cls(**SMALL).fit(pd.DataFrame({"day": days}), np.arange(730) % 2)
     parts = [category.part for category in model.model_.features.categories]
-    n_days = [encoder.n_levels[parts.index("day of year")] for encoder in model.model_.encoders]
+    n_days = [encoder.n_categories[parts.index("day of year")] for encoder in model.model_.encoders]
     assert sorted(n_days)[-2:] == [0, 365]
-    assert all(encoder.n_levels[parts.index("month")] == 12 for encoder in model.model_.encoders)
+    assert all(
+        encoder.n_categories[parts.index("month")] == 12 for encoder in model.model_.encoders
+    )
 
 
 def test_the_spread_of_the_folds(quick):
@@ -104,9 +106,9 @@ def test_importances_find_the_informative_columns(quick):
 
 
 def test_importances_of_many_rows_and_columns_use_fewer_rows(quick, monkeypatch):
-    monkeypatch.setattr(importances, "MAX_ROWS", 30)
-    monkeypatch.setattr(importances, "MIN_ROWS", 6)
-    monkeypatch.setattr(importances, "MAX_VALUES", 16 * 12)
+    monkeypatch.setattr(permutation, "MAX_ROWS", 30)
+    monkeypatch.setattr(permutation, "MIN_ROWS", 6)
+    monkeypatch.setattr(permutation, "MAX_VALUES", 16 * 12)
     seen = []
     encode = TableModel.encode
 
@@ -124,13 +126,13 @@ def test_importances_shuffle_the_inputs_of_a_column(quick):
     numbers = [np.where(rng.random(N) < 0.3, np.nan, rng.normal(size=N)), rng.integers(0, 4, N)]
     codes = rng.integers(-1, 3, (N, 2)).astype(np.int32)
     scalings = [encoder.Scaling.fit(x, True) for x in numbers]
-    settings, order = encoder.Settings(8, values=True), rng.permutation(N)
-    fitted = encoder.Encoder.fit(scalings, numbers, [3, 3], y, settings, 4)
+    settings, order = encoder.EncoderSettings(8, values=True), rng.permutation(N)
+    fitted = encoder.Encoder.fit(list(zip(scalings, numbers)), [3, 3], y, settings, 4)
     table = fitted.encode(numbers, codes)
     sources = np.array([4, 2, 2, 1])  # of two numbers and two categories
     of_parts = fitted.sources_of_parts(sources)
     assert [part.tolist() for part in of_parts] == [[4, 4, 2], [4, 2], [2, 2, 1]]
-    found = importances.shuffle(table, of_parts, [4, importances.NO_COLUMN, 2, 1], order)
+    found = permutation.shuffle(table, of_parts, [4, permutation.NO_COLUMN, 2, 1], order)
     found = found.to_dense().reshape(4, N, -1)
     assert_same_bits(found[1], table.to_dense())
     for part, source in zip(found[[0, 2, 3]], (4, 2, 1)):
@@ -142,7 +144,7 @@ def test_importances_shuffle_the_inputs_of_a_column(quick):
 
 def test_importances_do_not_depend_on_the_number_of_columns_at_once(quick, monkeypatch):
     reg = TabularRegressor(**SMALL).fit(X, y)
-    monkeypatch.setattr(importances, "TABLE_ROWS", 1)
+    monkeypatch.setattr(permutation, "TABLE_ROWS", 1)
     assert_same_bits(
         TabularRegressor(**SMALL).fit(X, y).feature_importances_, reg.feature_importances_
     )
@@ -190,13 +192,13 @@ def test_wrong_hidden_layers(sizes, quick):
 @pytest.mark.parametrize(("metric", "monitor"), [("accuracy", "error_rate"), ("log_loss", "loss")])
 def test_the_metric_chooses_the_best_epoch(metric, monitor, quick, monkeypatch):
     seen = set()
-    make_jobs = training.make_jobs
+    make_jobs = training_jobs.make_jobs
 
     def record(configurations, *args):
         seen.update(c.monitor for c in configurations)
         return make_jobs(configurations, *args)
 
-    monkeypatch.setattr(training, "make_jobs", record)
+    monkeypatch.setattr(training_jobs, "make_jobs", record)
     TabularClassifier(**SMALL, metric=metric).fit(X, classes)
     assert seen == {monitor}
 
@@ -210,18 +212,18 @@ def test_equal_configurations_are_trained_once(quick, monkeypatch):
 
 
 @pytest.mark.parametrize("cls", [TabularClassifier, TabularRegressor])
-def test_one_category_of_many_levels(cls, quick):
+def test_one_category_of_many_values(cls, quick):
     """A configuration that leaves out such categories has no inputs."""
     towns = pd.DataFrame({"town": np.repeat([f"town {i}" for i in range(N)], 2)})
     model = cls(**SMALL).fit(towns, np.arange(2 * N) % 2)
     assert model.columns_ == {"town": "category"} and len(model.predict(towns)) == 2 * N
 
 
-def test_the_most_frequent_levels_are_categories(quick, monkeypatch):
-    monkeypatch.setattr(category, "MAX_LEVELS", 2)
+def test_the_most_frequent_values_are_categories(quick, monkeypatch):
+    monkeypatch.setattr(category, "MAX_CATEGORIES", 2)
     towns = pd.DataFrame({"town": np.repeat(["a", "b", "c", "d"], [10, 30, 10, 20])})
     model = TabularRegressor(**SMALL).fit(towns, np.arange(70))
-    assert model.model_.features.categories[0].levels == ["b", "d"]
+    assert model.model_.features.categories[0].categories == ["b", "d"]
     a, c, new = model.predict(pd.DataFrame({"town": ["a", "c", "new"]}))
     assert a == c == new
 

@@ -8,7 +8,7 @@ import pytest
 
 from fastnn import TabularClassifier, TabularRegressor
 from fastnn.tables import memory
-from fastnn.tabular.fitting import budget, importances, recipe
+from fastnn.tabular.fitting import budget, permutation, recipe
 
 SMALL = dict(n_estimators=2, hidden_layer_sizes=3, n_threads=1, random_state=0)
 rng = np.random.default_rng(1)
@@ -23,10 +23,10 @@ def record(monkeypatch):
     plan = budget.Clock.plan
 
     def instead(self, jobs, *args):
-        n_configurations, share = plan(self, jobs, *args)
+        n_configurations, fraction = plan(self, jobs, *args)
         n_folds = 1 + max(job.fold for job in jobs)
         most = max(recipe.n_epochs(job.configuration, len(job.train)) for job in jobs)
-        seen.append((n_configurations * n_folds, max(1, int(share * most))))
+        seen.append((n_configurations * n_folds, max(1, int(fraction * most))))
         return n_configurations, 0.0
 
     monkeypatch.setattr(budget.Clock, "plan", instead)
@@ -85,7 +85,7 @@ def test_importances_are_part_of_the_limit(record, clock, quick_recipe, monkeypa
     """Of 20 columns, at the end and for weights: measuring one takes clock.step, and two readings of
     the clock."""
     quick_recipe(1000)
-    monkeypatch.setattr(importances, "TABLE_ROWS", 1)
+    monkeypatch.setattr(permutation, "TABLE_ROWS", 1)
     wide, clock.step = pd.DataFrame(rng.normal(size=(80, 20))), 0.1
     for limit in (20 + 2 * (21 * 0.1 + 2 * 0.1), 20):
         TabularRegressor(**SMALL, time_limit=limit).fit(wide, y)
@@ -100,7 +100,7 @@ def test_importances_are_part_of_the_limit(record, clock, quick_recipe, monkeypa
 
 def test_more_threads_train_more(record, clock, monkeypatch, quick_recipe):
     quick_recipe(100)
-    monkeypatch.setattr("fastnn.tabular.fitting.fit.check_threads", lambda n: n)
+    monkeypatch.setattr("fastnn.tabular.fitting.table_fit.check_threads", lambda n: n)
     clock.step, seen = 0.1, []
     for n_threads in (1, 2):
         reg = TabularRegressor(**SMALL | dict(n_threads=n_threads), time_limit=20).fit(X, y)

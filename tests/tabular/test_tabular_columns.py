@@ -287,8 +287,8 @@ def test_month_and_day_of_the_year_are_categories():
     days = pd.Series(pd.to_datetime(["1960-02-29", "2000-12-31", "2021-05-07", None] * 7))
     days[27] = pd.Timestamp("2021-08-01")  # a single row
     found, numbers, codes = features_of(days)
-    levels = {category.part: category.levels for category in found.categories}
-    assert levels == {
+    categories = {category.part: category.categories for category in found.categories}
+    assert categories == {
         "weekday": ["0", "4", "6"],
         "month": ["2", "5", "12"],
         "day of year": ["229", "507", "1231"],
@@ -303,13 +303,13 @@ def test_month_and_day_of_the_year_are_categories():
 def test_a_category_needs_two_rows():
     found, _, codes = features_of(["a", "b", "once", None, None, "a", "b"] * 1 + ["a"] * 21)
     (category,) = found.categories
-    assert category.levels == ["a", "b"] and category.marks_missing
+    assert category.categories == ["a", "b"] and category.marks_missing
     assert_array_equal(codes[:7, 0], [0, 1, -1, 2, 2, 0, 1])
 
 
 def test_texts_that_are_equal_are_one_category():
     found, _, codes = features_of(pd.Categorical([1, "1", 1.0, "2"] * 7))
-    assert found.categories[0].levels == ["1", "2"]
+    assert found.categories[0].categories == ["1", "2"]
     assert_array_equal(codes[:4, 0], [0, 0, 0, 1])
 
 

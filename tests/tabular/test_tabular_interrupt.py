@@ -14,7 +14,7 @@ from numpy.testing import assert_array_equal
 
 import fastnn
 from fastnn import TabularClassifier, TabularRegressor, losses
-from fastnn.tabular.fitting import budget, importances, recipe, training, weighting
+from fastnn.tabular.fitting import budget, permutation, recipe, training_jobs
 from fastnn.training import many
 
 N = 60
@@ -86,13 +86,13 @@ def test_finished_folds_are_kept(name, n_folds, tmp_path):
     model, target = make(name)
     stop(model, n_folds, X, target)
     whole = make(name)[0].fit(X, target)
-    assert (model.n_folds_, model.n_folds_left_) == (n_folds, 3 - n_folds)
-    assert (whole.n_folds_, whole.n_folds_left_) == (3, 0)
+    assert (model.n_folds_, model.n_folds_remaining_) == (n_folds, 3 - n_folds)
+    assert (whole.n_folds_, whole.n_folds_remaining_) == (3, 0)
     held_out = np.isin(whole._fold_of_row, range(n_folds))
     P = model.oof_prediction_.reshape(N, -1)
     assert np.isfinite(P[held_out]).all() and np.isnan(P[~held_out]).all()
     assert np.isfinite(model.feature_importances_).all() and model.metadata_ == {}
-    numbers, codes = model.model_.features.transform(next(model._read_parts(X)))
+    numbers, codes = model.model_.features.transform(next(model._read_batches(X)))
     tables = model.model_.encode(numbers, codes)
     folds = [model.model_.predict_fold(tables, k, 1) for k in range(n_folds)]
     expected = np.mean(folds, axis=0)
@@ -104,7 +104,7 @@ def test_finished_folds_are_kept(name, n_folds, tmp_path):
     model.save(tmp_path / "model")
     other = fastnn.load(tmp_path / "model")
     assert_same_bits(getattr(other, predict)(X), getattr(model, predict)(X))
-    assert (other.n_folds_, other.n_folds_left_) == (n_folds, 3 - n_folds)
+    assert (other.n_folds_, other.n_folds_remaining_) == (n_folds, 3 - n_folds)
     if name in ("numbers", "logarithms"):
         for bound in model.predict_interval(X, 0.8):
             assert np.isfinite(bound).all()
@@ -130,7 +130,7 @@ def test_a_second_ctrl_c_restores_everything(monkeypatch):
 
     reg = TabularRegressor(**SMALL).fit(X, y)
     before = dict(vars(reg))
-    monkeypatch.setattr(importances, "permutation", interrupt)
+    monkeypatch.setattr(permutation, "importances", interrupt)
     stop(reg, 2, X, 2 * y)
     assert vars(reg) == before
 
@@ -146,7 +146,7 @@ def test_ctrl_c_before_the_columns_are_weighted_keeps_nothing_new(monkeypatch, t
         raise KeyboardInterrupt
 
     with monkeypatch.context() as m:
-        m.setattr(weighting, "column_weights", interrupt)
+        m.setattr(permutation, "column_weights", interrupt)
         for options in (dict(resume=True), dict(resume=False)):
             with pytest.raises(KeyboardInterrupt):
                 reg.fit(X, y, **options)
@@ -158,7 +158,7 @@ def test_ctrl_c_before_the_columns_are_weighted_keeps_nothing_new(monkeypatch, t
 def test_folds_end_one_after_the_other(monkeypatch):
     """After the three networks of the first configuration. Also with three threads, which could train
     the other six networks at the same time."""
-    train = training.train
+    train = training_jobs.train
     for n_threads in (1, 3):
         ended: list = []
 
@@ -169,7 +169,7 @@ def test_folds_end_one_after_the_other(monkeypatch):
 
             train(jobs, replace(setup, n_threads=n), end, line)
 
-        monkeypatch.setattr(training, "train", record)
+        monkeypatch.setattr(training_jobs, "train", record)
         TabularRegressor(**SMALL).fit(X, y)
         assert len(ended) == 9 and sorted(ended[:3]) == [0, 1, 2] and ended[3:5] == [0, 0]
         if n_threads == 1:
@@ -197,13 +197,13 @@ def test_resume_gives_the_bits_of_a_fit_without_interruption(name, tmp_path):
 @pytest.mark.parametrize("n_folds", [1, 2])
 def test_resume_weights_columns_like_a_fit_without_interruption(n_folds, n_threads, monkeypatch):
     """With two folds, one network is left of the first configuration."""
-    seen, set_weights = [], weighting.set_weights
+    seen, set_weights = [], permutation.set_weights
 
     def record(jobs, weights, *args):
         seen.append((jobs, weights))
         set_weights(jobs, weights, *args)
 
-    monkeypatch.setattr(weighting, "set_weights", record)
+    monkeypatch.setattr(permutation, "set_weights", record)
     TabularRegressor(**SMALL).fit(X, y)
     stop(TabularRegressor(**SMALL), n_folds, X, y).set_params(n_threads=n_threads).fit(
         X, y, resume=True
@@ -235,13 +235,13 @@ def test_only_missing_networks_are_trained(monkeypatch):
     before = [
         [networks[k] for k in range(2)] for networks in (m.networks for m in reg.model_.members)
     ]
-    seen, train = [], training.train
+    seen, train = [], training_jobs.train
 
     def record(jobs, *args):
         seen.extend(jobs)
         train(jobs, *args)
 
-    monkeypatch.setattr(training, "train", record)
+    monkeypatch.setattr(training_jobs, "train", record)
     reg.fit(X, y, resume=True)
     assert len(seen) == len(before) and len({job.fold for job in seen}) == 1
     assert all(
@@ -254,7 +254,9 @@ def test_a_complete_fit_has_nothing_to_resume():
     before = dict(vars(reg))
     assert reg.fit(None, None, resume=True) is reg and vars(reg) == before
     one = TabularClassifier(**SMALL).fit(X, np.ones(N))
-    assert one.n_folds_ == one.n_folds_left_ == 0 and one.fit(X, np.ones(N), resume=True) is one
+    assert (
+        one.n_folds_ == one.n_folds_remaining_ == 0 and one.fit(X, np.ones(N), resume=True) is one
+    )
     with pytest.raises(ValueError, match=r"this estimator is not fitted. Pass resume=False"):
         TabularRegressor().fit(X, y, resume=True)
 

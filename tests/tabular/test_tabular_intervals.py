@@ -36,7 +36,7 @@ def test_the_formula():
     """Bounds are quantiles of f_k(i)(x) -+ e_i, with the fold k(i) and the error e_i of row i."""
     X, y = noisy(30, seed=3)
     reg = TabularRegressor(3, **SMALL).fit(X, y)
-    f = reg.model_.predict_folds(next(reg._read_parts(X[:5])), 1)
+    f = reg.model_.predict_folds(next(reg._read_batches(X[:5])), 1)
     e, fold = np.abs(y - reg.oof_prediction_), reg._fold_of_row
     lower, upper = reg.predict_interval(X[:5], coverage=0.8)
     rank = int(np.ceil(0.8 * 31))

@@ -9,16 +9,16 @@ pytest.importorskip("sklearn")
 
 import fastnn
 from fastnn import TabularClassifier, TabularRegressor, cli
-from fastnn.tabular.columns import kinds
+from fastnn.tabular.columns import column_kinds
 from fastnn.tabular.columns.column import Column
 
 DOCS = pathlib.Path(fastnn.__file__).parents[1] / "docs"
-each_kind = pytest.mark.parametrize("kind", kinds.KINDS)
+each_kind = pytest.mark.parametrize("kind", column_kinds.KINDS)
 
 
 @each_kind
 def test_the_estimators_have_the_argument(kind):
-    argument = kinds.KINDS[kind].argument
+    argument = column_kinds.KINDS[kind].argument
     for estimator in (TabularClassifier, TabularRegressor):
         assert argument in inspect.signature(estimator).parameters
         assert argument in estimator._parameter_constraints
@@ -34,14 +34,14 @@ def test_the_command_line_has_the_option(kind, capsys):
 
 @each_kind
 def test_a_file_holds_the_column(kind):
-    column = kinds.KINDS[kind]("a", None, True)
-    assert kinds.from_json(column.to_json()) == column and column.is_style()
+    column = column_kinds.KINDS[kind]("a", None, True)
+    assert column_kinds.from_json(column.to_json()) == column and column.is_style()
     assert column.number_parts or column.category_parts
 
 
 @each_kind
 def test_a_column_is_exported(kind):
-    cls = kinds.KINDS[kind]
+    cls = column_kinds.KINDS[kind]
     for method in ("convert", "features", "find_codes", "summarize", "to_c", "to_onnx"):
         assert getattr(cls, method) is not getattr(Column, method), method
 

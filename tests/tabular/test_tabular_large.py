@@ -21,10 +21,10 @@ from numpy.testing import assert_array_equal  # noqa: E402
 
 import fastnn  # noqa: E402
 from fastnn import TabularClassifier, TabularRegressor  # noqa: E402
-from fastnn.tabular import find_suspects  # noqa: E402
-from fastnn.tabular.columns import raw_columns  # noqa: E402
-from fastnn.tabular.fitting import training, weighting  # noqa: E402
-from fastnn.tabular.large import encoded_rows, large_table, row_parts, sampling  # noqa: E402
+from fastnn.tabular import find_label_issues  # noqa: E402
+from fastnn.tabular.columns import input_column  # noqa: E402
+from fastnn.tabular.fitting import permutation, training_jobs  # noqa: E402
+from fastnn.tabular.large import encoded_rows, large_table, row_batches, sampling  # noqa: E402
 
 N = 900
 SMALL = dict(n_estimators=3, hidden_layer_sizes=4, n_threads=1, random_state=0)
@@ -141,7 +141,7 @@ TEXTS = st.one_of(st.text(max_size=3), st.none())
 def as_list(raw):
     """The values of a column, None for missing ones."""
     if raw.kind == "text":
-        return [[*raw.levels, None][code] for code in raw.values]
+        return [[*raw.texts, None][code] for code in raw.values]
     return [None if np.isnan(x) else x for x in raw.values.tolist()]
 
 
@@ -149,8 +149,8 @@ def as_list(raw):
 def test_a_column_in_parts_is_the_whole_column(parts):
     """Numbers become the texts that they are in a column of numbers and texts."""
     vectors = [np.array([*part, None], object)[:-1] for part in parts]
-    joined = raw_columns.concatenate([raw_columns.from_vector(v, "x") for v in vectors], "x")
-    whole = raw_columns.from_vector(np.concatenate(vectors), "x")
+    joined = input_column.concatenate([input_column.from_vector(v, "x") for v in vectors], "x")
+    whole = input_column.from_vector(np.concatenate(vectors), "x")
     if joined.kind == whole.kind:
         assert as_list(joined) == as_list(whole)
     else:  # all are missing
@@ -159,11 +159,11 @@ def test_a_column_in_parts_is_the_whole_column(parts):
 
 @given(rows=st.lists(st.booleans(), min_size=1, max_size=30), values=st.lists(TEXTS, min_size=30))
 def test_rows_of_a_column_of_texts(rows, values):
-    raw = raw_columns.from_vector(np.array([*values, None], object)[:-1], "x")
+    raw = input_column.from_vector(np.array([*values, None], object)[:-1], "x")
     chosen = np.flatnonzero(rows)
     part = raw.take(chosen)
     assert as_list(part) == [as_list(raw)[i] for i in chosen]
-    assert len(part.levels or []) == len({x for x in as_list(part) if x is not None})
+    assert len(part.texts or []) == len({x for x in as_list(part) if x is not None})
 
 
 # ---- a sample in memory ----
@@ -211,14 +211,14 @@ def test_a_sorted_table_is_learned_like_a_shuffled_one(quick):
 def seen(monkeypatch):
     """The stored rows and the jobs of the last fit: {"stored": ..., "jobs": ...}."""
     found = {}
-    train = training.train
+    train = training_jobs.train
 
     def record(jobs, setup, *args):
         found["jobs"], found["stored"] = jobs, setup.stored
         found["read"] = [list(encoded_rows._TrainingRows(found["stored"], job)) for job in jobs]
         return train(jobs, setup, *args)
 
-    monkeypatch.setattr(training, "train", record)
+    monkeypatch.setattr(training_jobs, "train", record)
     return found
 
 
@@ -268,18 +268,18 @@ def test_one_window_trains_like_rows_in_memory(tmp_path, weighted):
     jobs = []
     for _ in range(2):
         fit = {}
-        train = training.train
+        train = training_jobs.train
 
         def record(of_call, *args, fit=fit):
             fit.setdefault("arguments", (of_call, *args))
             raise KeyboardInterrupt
 
-        training.train = record
+        training_jobs.train = record
         try:
             with pytest.raises(KeyboardInterrupt):
                 make("classes")[0].fit(X, classes, weight)
         finally:
-            training.train = train
+            training_jobs.train = train
         jobs.append(fit["arguments"])
     memory, (of_disk, setup, *_) = jobs
     if weighted:
@@ -287,15 +287,14 @@ def test_one_window_trains_like_rows_in_memory(tmp_path, weighted):
             n_columns = [part.shape[1] for part in (job.table.numbers, job.table.positions)]
             sizes = (*n_columns, job.table.codes.shape[1])
             weights = (np.linspace(0.5, 2, n, dtype="f") for n in sizes)
-            job.weights = weighting.InputWeights(*weights)
+            job.weights = permutation.InputWeights(*weights)
     folds = np.zeros(N, int)
     for job in of_disk:
         folds[job.held_out] = job.fold
     tables = {job.configuration.encoding: job.table for job in of_disk}
-    stored = encoded_rows.EncodedRows(
-        *(str(tmp_path), tables, setup.y.dtype, True, 3, N, N),
-    )
-    stored.append(tables, setup.y, setup.weight, folds, np.arange(N))
+    large = SimpleNamespace(folder=SimpleNamespace(name=str(tmp_path)), n_rows=N, window=N)
+    stored = encoded_rows.EncodedRows(large, tables, setup, 3)
+    stored.append(tables, setup.learned, setup.rows.weight, folds, np.arange(N))
     train(*memory)
     train(of_disk, replace(setup, stored=stored))
     for one, other in zip(memory[0], of_disk):
@@ -345,15 +344,15 @@ def test_save_and_load(tmp_path):
 def test_the_time_limit_reduces_epochs(quick_recipe, monkeypatch):
     monkeypatch.undo()
     epochs = []
-    train = training.train
+    train = training_jobs.train
 
     def record(jobs, setup, *args):
-        epochs.append(setup.share)
+        epochs.append(setup.fraction)
         return train(jobs, setup, *args)
 
-    monkeypatch.setattr(training, "train", record)
+    monkeypatch.setattr(training_jobs, "train", record)
     make("numbers", time_limit=0.2)[0].fit(groups_of(100), window=300)
-    assert all(share < 1 for share in epochs)
+    assert all(fraction < 1 for fraction in epochs)
 
 
 def test_progress(capsys):
@@ -383,7 +382,7 @@ def test_resume_gives_the_bits_of_a_fit_without_interruption(n_threads, interrup
         model.fit(groups_of(100, X[::-1], classes[::-1]), window=300, resume=True)
     model.fit(groups_of(50, X, classes), window=300, resume=True)
     assert_same_model(model, whole)
-    assert model.n_folds_left_ == 0
+    assert model.n_folds_remaining_ == 0
 
 
 def test_an_exception_stops_all_threads(monkeypatch, quick_recipe):
@@ -532,13 +531,13 @@ def test_other_objects_that_stand_for_rows(tmp_path, parquet):
             make("numbers")[0].fit(source, "y")
 
 
-def test_suspects_of_a_sample():
+def test_label_issues_of_a_sample():
     reg = make("numbers")[0].fit(groups_of(100), window=300)
     with pytest.raises(
         ValueError, match=r"rows of the table in memory. Pass their targets: y\[estim"
     ):
-        find_suspects(reg, y)
-    assert find_suspects(reg, y[reg.oof_rows_])[0].row < len(reg.oof_rows_)
+        find_label_issues(reg, y)
+    assert find_label_issues(reg, y[reg.oof_rows_])[0].row < len(reg.oof_rows_)
 
 
 def test_some_groups_with_weights():
@@ -640,6 +639,6 @@ def test_a_file_that_does_not_fit_is_sampled(parquet, monkeypatch):
 
 
 def test_a_list_of_rows_is_a_table():
-    assert not row_parts.holds_groups([[1.0, 2.0], [3.0, 4.0]])
-    assert not row_parts.holds_groups([["a", 2.0], ["b", 4.0]])
-    assert row_parts.holds_groups([([[1.0, 2.0]], [3.0])])
+    assert not row_batches.holds_groups([[1.0, 2.0], [3.0, 4.0]])
+    assert not row_batches.holds_groups([["a", 2.0], ["b", 4.0]])
+    assert row_batches.holds_groups([([[1.0, 2.0]], [3.0])])

@@ -8,14 +8,14 @@ pytest.importorskip("sklearn", reason="estimators for tables need the extra skle
 from numpy.testing import assert_allclose, assert_array_equal
 
 from fastnn import MLP
-from fastnn.tabular.encoder import Settings
-from fastnn.tabular.fitting import recipe, selection
-from fastnn.tabular.targets import Classes, Numbers
+from fastnn.tabular.encoder import EncoderSettings
+from fastnn.tabular.fitting import out_of_fold, recipe
+from fastnn.tabular.targets import TableClasses, TableNumbers
 
 
 @pytest.mark.parametrize(("n_classes", "s"), [(2, 0.1), (3, 0.1), (10, 0.03), (30, 0.01)])
 def test_smoothing_is_undone(n_classes, s):
-    targets = Classes(np.arange(n_classes))
+    targets = TableClasses(np.arange(n_classes))
     assert targets.loss.label_smoothing == pytest.approx(s)
     P = np.random.default_rng(0).dirichlet(np.ones(n_classes), 20)
     P = np.maximum(P, 0.02 / n_classes)
@@ -24,7 +24,7 @@ def test_smoothing_is_undone(n_classes, s):
 
 
 def test_smoothed_probabilities_below_those_of_the_loss_are_limited():
-    P = Classes(np.arange(2)).finish(np.array([[0.0, 1.0]]))
+    P = TableClasses(np.arange(2)).finish(np.array([[0.0, 1.0]]))
     assert_allclose(P, [[0.005 / (0.005 + 0.95 / 0.9), 1 - 0.005 / (0.005 + 0.95 / 0.9)]])
 
 
@@ -33,7 +33,7 @@ def test_temperature():
     P = rng.dirichlet([0.5, 0.5, 0.5], 3000)
     y = (rng.random((3000, 1)) > P.cumsum(axis=1)).sum(axis=1)
     cautious = np.sqrt(P) / np.sqrt(P).sum(axis=1, keepdims=True)
-    targets = Classes(np.arange(3))
+    targets = TableClasses(np.arange(3))
     targets.fit_temperature(cautious, y, None)
     assert targets.temperature == pytest.approx(0.5, rel=0.1)
     assert_allclose(targets.calibrate(cautious), P, atol=0.05)
@@ -54,7 +54,7 @@ def test_days_of_the_year_are_in_one_configuration():
 
 
 def test_rates_fall_to_zero_four_times_and_decay_has_the_share_of_the_configuration():
-    c = recipe.Configuration(Settings(), 1500, 0, decay=2.0)
+    c = recipe.Configuration(EncoderSettings(), 1500, 0, decay=2.0)
     adam = recipe.optimizer(c, True, 64, 1024, 1500)
     rates = np.array(adam.lr.rates)
     lowest = np.flatnonzero((rates[1:-1] < rates[:-2]) & (rates[1:-1] < rates[2:])) + 1
@@ -79,11 +79,11 @@ def test_initial_parameters():
 
 def test_greedy_choice():
     y = np.linspace(-1, 1, 50)
-    targets = Numbers.fit("squared_error", y)
+    targets = TableNumbers.fit("squared_error", y)
     bad, high, low, good = y + 3, y + 0.5, y - 0.5, y + 0.01
-    assert_array_equal(selection.greedy([bad, good], y, None, targets), [0, 1])
-    assert_array_equal(selection.greedy([bad, high, low], y, None, targets), [0, 0.5, 0.5])
+    assert_array_equal(out_of_fold.greedy([bad, good], y, None, targets), [0, 1])
+    assert_array_equal(out_of_fold.greedy([bad, high, low], y, None, targets), [0, 0.5, 0.5])
     first = np.where(np.arange(50) < 25, y, 5)
     second = np.where(np.arange(50) < 25, 5, y)
     weight = (np.arange(50) >= 25).astype(float)
-    assert_array_equal(selection.greedy([first, second], y, weight, targets), [0, 1])
+    assert_array_equal(out_of_fold.greedy([first, second], y, weight, targets), [0, 1])

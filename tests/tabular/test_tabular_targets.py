@@ -8,7 +8,7 @@ pytest.importorskip("sklearn", reason="estimators for tables need the extra skle
 from numpy.testing import assert_allclose, assert_array_equal
 
 from fastnn import TabularClassifier, TabularRegressor, losses
-from fastnn.tabular.targets import Numbers
+from fastnn.tabular.targets import TableNumbers
 
 pytestmark = pytest.mark.usefixtures("quick_recipe")
 SMALL = dict(n_estimators=3, hidden_layer_sizes=4, n_threads=1, random_state=0)
@@ -84,7 +84,7 @@ def test_everything_is_in_the_units_of_y(loss):
     reg = TabularRegressor(**SMALL, loss=loss, log_target=True).fit(X, prices)
     plain = TabularRegressor(**SMALL, loss=loss).fit(X, np.log(prices))
     mean, std = reg.predict(X, return_std=True)
-    P = np.exp(plain.model_.predict_folds(next(plain._read_parts(X)), 1))
+    P = np.exp(plain.model_.predict_folds(next(plain._read_batches(X)), 1))
     assert_allclose(mean, P.mean(axis=0), rtol=0.02)  # means over configurations differ a little
     assert_allclose(std, P.std(axis=0), rtol=0.5, atol=0.02)
     assert_allclose(reg.oof_prediction_, np.exp(plain.oof_prediction_), rtol=0.02)
@@ -104,7 +104,7 @@ def test_quantiles_of_logarithms():
 
 def test_predictions_stay_between_the_least_and_the_largest_target():
     for log in (True, False):
-        targets = Numbers.fit("mse", prices, log)
+        targets = TableNumbers.fit("mse", prices, log)
         P = targets.finish(np.array([[-1e30], [-9], [0], [9], [1e30]], "f4"))
         assert P[0] == P[1] == prices.min() and P[3] == P[4] == prices.max()
         assert P[0] < P[2] < P[3]
@@ -135,5 +135,5 @@ def test_logarithms_do_not_go_with_poisson():
 
 
 def test_trees_predict_the_logarithm_too():
-    assert_array_equal(Numbers.fit("mse", prices, True).for_trees(prices), np.log(prices))
-    assert_array_equal(Numbers.fit("mse", prices).for_trees(prices), prices)
+    assert_array_equal(TableNumbers.fit("mse", prices, True).for_trees(prices), np.log(prices))
+    assert_array_equal(TableNumbers.fit("mse", prices).for_trees(prices), prices)

@@ -10,19 +10,26 @@ pytest.importorskip("sklearn", reason="estimators for tables need the extra skle
 from checks import assert_same_bits
 
 from fastnn import MLP, EarlyStopping, EncodedTable
-from fastnn.tabular.encoder import Settings
-from fastnn.tabular.fitting import recipe, training
-from fastnn.tabular.targets import Classes, Numbers
+from fastnn.tabular.encoder import EncoderSettings
+from fastnn.tabular.fitting import recipe, training_jobs
+from fastnn.tabular.fitting.fit_rows import FitRows
+from fastnn.tabular.targets import TableClasses, TableNumbers
 from fastnn.training import many
 
 rng = np.random.default_rng(6)
 X = rng.normal(size=(300, 3)).astype(np.float32)
 ROWS, HELD_OUT = np.arange(0, 250), np.arange(250, 300)
-CONFIGURATION = recipe.Configuration(Settings(), 0, 0, dropout=(0.1, 0.2), snapshots=True)
+CONFIGURATION = recipe.Configuration(EncoderSettings(), 0, 0, dropout=(0.1, 0.2), snapshots=True)
 
 
 def setup(y, targets, width):
-    return training.TrainingSetup(y=y, weight=None, targets=targets, width=width, n_threads=1)
+    return training_jobs.TrainingSetup(
+        rows=FitRows([], np.empty((len(y), 0)), y, None),
+        learned=y,
+        targets=targets,
+        hidden_sizes=[width],
+        n_threads=1,
+    )
 
 
 def by_two_fits(net, y, targets, epochs, monitor):
@@ -51,10 +58,10 @@ def test_snapshots_are_those_of_two_fits(monitor, epochs, queued, monkeypatch, q
     monkeypatch.setattr(many, "SLICE_SECONDS", 0.0)
     if monitor == "loss":  # of noise: the second part can be worse than the first
         noise = np.random.default_rng(1).normal(size=300)
-        targets = Numbers.fit("mse", noise)
+        targets = TableNumbers.fit("mse", noise)
         y = targets.encode(noise)
     else:
-        targets = Classes(np.arange(2))
+        targets = TableClasses(np.arange(2))
         y = (X[:, 0] + rng.normal(size=300) > 0).astype(int)
     jobs = []
     for seed in range(1 + queued):
@@ -62,12 +69,12 @@ def test_snapshots_are_those_of_two_fits(monitor, epochs, queued, monkeypatch, q
         net = MLP([3, 32, targets.n_out], "silu", targets.output, rng=seed, dropout=dropout)
         recipe.init(net, np.random.default_rng(seed))
         c = replace(CONFIGURATION, monitor=monitor)
-        jobs.append(training.Job(c, seed, EncodedTable(X), ROWS, HELD_OUT, net, []))
+        jobs.append(training_jobs.Job(c, seed, EncodedTable(X), ROWS, HELD_OUT, net, []))
     expected = [by_two_fits(job.net.copy(), y, targets, epochs, monitor) for job in jobs]
     if monitor == "loss" and epochs == 100:
         first, second = (net.state.best for net in expected[0])
         assert first.loss < second.loss and second.epoch > 56
-    training.train(jobs, setup(y, targets, 8))
+    training_jobs.train(jobs, setup(y, targets, 8))
     for job, networks in zip(jobs, expected):
         assert len(job.networks) == 2 and job.networks[1] is job.net
         for net, other in zip(job.networks, networks):
@@ -78,9 +85,11 @@ def test_snapshots_are_those_of_two_fits(monitor, epochs, queued, monkeypatch, q
 def test_one_epoch_is_both_snapshots(quick_recipe):
     """A file needs as many networks for each fold, and a fold can have one epoch more."""
     quick_recipe(1)
-    targets = Numbers.fit("mse", X[:, 0].astype(float))
-    job = training.Job(CONFIGURATION, 0, EncodedTable(X), ROWS, HELD_OUT, MLP([3, 4, 1], rng=0), [])
-    training.train([job], setup(targets.encode(X[:, 0]), targets, 4))
+    targets = TableNumbers.fit("mse", X[:, 0].astype(float))
+    job = training_jobs.Job(
+        CONFIGURATION, 0, EncodedTable(X), ROWS, HELD_OUT, MLP([3, 4, 1], rng=0), []
+    )
+    training_jobs.train([job], setup(targets.encode(X[:, 0]), targets, 4))
     early, net = job.networks
     assert net is job.net and early is not net and net.state is None
     assert_same_bits(early.params, net.params)
@@ -90,10 +99,12 @@ def test_networks_that_diverge_keep_their_last_finite_parameters(quick_recipe, m
     quick_recipe(10)
     adam = recipe.optimizer(CONFIGURATION, False, 4, 250, 10)
     monkeypatch.setattr(recipe, "optimizer", lambda *args: replace(adam, lr=1e30))
-    targets = Numbers.fit("mse", X[:, 0].astype(float))
-    job = training.Job(CONFIGURATION, 0, EncodedTable(X), ROWS, HELD_OUT, MLP([3, 4, 1], rng=0), [])
+    targets = TableNumbers.fit("mse", X[:, 0].astype(float))
+    job = training_jobs.Job(
+        CONFIGURATION, 0, EncodedTable(X), ROWS, HELD_OUT, MLP([3, 4, 1], rng=0), []
+    )
     ended = []
-    training.train([job], setup(targets.encode(X[:, 0]), targets, 4), ended.append)
+    training_jobs.train([job], setup(targets.encode(X[:, 0]), targets, 4), ended.append)
     assert ended == [job] and len(job.networks) == 2
     assert job.net.history.stop_reason == "diverged"
     assert all(np.isfinite(net.params).all() for net in job.networks)
@@ -103,8 +114,10 @@ def test_other_errors_of_training_are_raised(quick_recipe, monkeypatch):
     def fail(self, stop):
         raise ZeroDivisionError
 
-    monkeypatch.setattr(training.TwoPartSession, "end_slice", fail)
-    targets = Numbers.fit("mse", X[:, 0].astype(float))
-    job = training.Job(CONFIGURATION, 0, EncodedTable(X), ROWS, HELD_OUT, MLP([3, 4, 1], rng=0), [])
+    monkeypatch.setattr(training_jobs.TwoPartSession, "end_slice", fail)
+    targets = TableNumbers.fit("mse", X[:, 0].astype(float))
+    job = training_jobs.Job(
+        CONFIGURATION, 0, EncodedTable(X), ROWS, HELD_OUT, MLP([3, 4, 1], rng=0), []
+    )
     with pytest.raises(ZeroDivisionError):
-        training.train([job], setup(targets.encode(X[:, 0]), targets, 4))
+        training_jobs.train([job], setup(targets.encode(X[:, 0]), targets, 4))

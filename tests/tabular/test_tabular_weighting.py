@@ -9,10 +9,10 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.utils import check_random_state
 
 from fastnn import TabularClassifier, TabularRegressor
-from fastnn.tabular.encoder import Encoder, Scaling, Settings
-from fastnn.tabular.fitting import importances, recipe, training, weighting
-from fastnn.tabular.fitting.rows import FitRows
-from fastnn.tabular.targets import Classes
+from fastnn.tabular.encoder import Encoder, EncoderSettings, Scaling
+from fastnn.tabular.fitting import permutation, recipe, training_jobs
+from fastnn.tabular.fitting.fit_rows import FitRows
+from fastnn.tabular.targets import TableClasses
 
 N = 200
 SOURCES = np.array([0, 2, 2, 1])  # two numbers and two categories; column 2 has one of each
@@ -23,12 +23,22 @@ codes = np.stack([rng.integers(0, 3, N), rng.integers(0, 2, N)], axis=1).astype(
 y = (useful > 0).astype(int)
 
 
+def make_setup(y):
+    return training_jobs.TrainingSetup(
+        rows=FitRows([], np.empty((N, 0)), y, None),
+        learned=y,
+        targets=TableClasses(np.arange(2)),
+        hidden_sizes=[4],
+        n_threads=1,
+    )
+
+
 @pytest.fixture
 def encoders():
     numbers = [useful, other]
     scalings = [Scaling.fit(x, True) for x in numbers]
-    settings = Settings(n_bins=8)
-    return {settings: Encoder.fit(scalings, numbers, [3, 2], y, settings, 4)}
+    settings = EncoderSettings(n_bins=8)
+    return {settings: Encoder.fit(list(zip(scalings, numbers)), [3, 2], y, settings, 4)}
 
 
 @pytest.fixture
@@ -38,8 +48,8 @@ def jobs(encoders):
     configuration = recipe.Configuration(settings, 3, 0, snapshots=True)
     folds = [(np.r_[100:N], np.r_[:100]), (np.r_[:100], np.r_[100:N])]
     tables = {settings: encoder.encode([useful, other], codes)}
-    found = training.make_jobs(
-        [configuration], tables, folds, Classes(np.arange(2)), [4], check_random_state(0)
+    found = training_jobs.make_jobs(
+        [configuration], tables, folds, make_setup(y), check_random_state(0)
     )
     for job in found:
         job.net.weights[-1][...] = np.random.default_rng(job.fold).normal(size=(4, 2))
@@ -48,7 +58,7 @@ def jobs(encoders):
 
 
 def test_weights_are_square_roots_of_importances():
-    weights = weighting.weights_from(np.array([[4.0, 1, 0, -1], [0, 0, -1, 0]]))
+    weights = permutation.weights_from(np.array([[4.0, 1, 0, -1], [0, 0, -1, 0]]))
     expected = np.array([2, 1, 0.2 * 1.25**0.5, 0.2 * 1.25**0.5])
     assert_allclose(weights[0], expected / np.sqrt((expected**2).mean()))
     assert_array_equal(weights[1], 1)  # no column is important
@@ -57,7 +67,7 @@ def test_weights_are_square_roots_of_importances():
 def test_inputs_are_multiplied_and_networks_read_the_table_without_weights(encoders, jobs):
     table = jobs[0].table
     dense = table.to_dense()
-    weighting.set_weights(jobs, np.array([[0.5, 2, 3], [1, 1, 0.2]]), encoders, SOURCES)
+    permutation.set_weights(jobs, np.array([[0.5, 2, 3], [1, 1, 0.2]]), encoders, SOURCES)
     first, second = (job.weights.multiply(table) for job in jobs)
     assert_allclose(first.to_dense()[:, 0], 0.5 * dense[:, 0], rtol=1e-6)  # useful, column 0
     assert_allclose(first.to_dense()[:, 1:3], 3 * dense[:, 1:3], rtol=1e-6)  # other, column 2
@@ -70,33 +80,29 @@ def test_inputs_are_multiplied_and_networks_read_the_table_without_weights(encod
 
 
 def test_training_moves_the_weights_into_all_networks(encoders, jobs, monkeypatch):
-    weighting.set_weights(jobs, np.array([[0.5, 2, 3], [1, 1, 0.2]]), encoders, SOURCES)
-    moved = []
-    move_into = weighting.InputWeights.move_into
-    monkeypatch.setattr(
-        weighting.InputWeights,
-        "move_into",
-        lambda self, net, layout: moved.append(net.copy()) or move_into(self, net, layout),
-    )
+    permutation.set_weights(jobs, np.array([[0.5, 2, 3], [1, 1, 0.2]]), encoders, SOURCES)
+    before = {}
+    move_into = permutation.InputWeights.move_into
+
+    def record(self, net, layout):
+        before[net] = net.copy()
+        move_into(self, net, layout)
+
+    monkeypatch.setattr(permutation.InputWeights, "move_into", record)
     for job in jobs:
         job.networks = []
-    targets = Classes(np.arange(2))
-    training.train(
-        jobs, training.TrainingSetup(y=y, weight=None, targets=targets, width=4, n_threads=1)
-    )
-    trained = [net for job in jobs for net in job.networks]
-    assert len(moved) == len(trained) == 4
-    for before, after, job in zip(moved, trained, np.repeat(jobs, 2)):
-        expected = before.forward(job.weights.multiply(job.table))
-        assert_allclose(after.forward(job.table), expected, atol=1e-6)
+    training_jobs.train(jobs, make_setup(y))
+    assert len(before) == 4 and all(len(job.networks) == 2 for job in jobs)
+    for job in jobs:
+        for net in job.networks:  # whichever job ended first
+            expected = before[net].forward(job.weights.multiply(job.table))
+            assert_allclose(net.forward(job.table), expected, atol=1e-6)
 
 
 def compute_weights(jobs, encoders, y):
     (encoder,) = encoders.values()
-    return weighting.column_weights(
-        *(jobs, encoder, SOURCES, FitRows([], np.empty((N, 0)), y, None)),
-        *(Classes(np.arange(2)), np.random.default_rng(0), 1),
-    )
+    rng = np.random.default_rng(0)
+    return permutation.column_weights(jobs, encoder, SOURCES, make_setup(y), rng)
 
 
 def test_rows_that_a_fold_holds_out_do_not_choose_its_weights(encoders, jobs):
@@ -122,15 +128,15 @@ def test_a_column_that_predicts_the_target_has_the_largest_weight(encoders, jobs
 
 def test_weights_do_not_depend_on_the_number_of_columns_at_once(encoders, jobs, monkeypatch):
     weights = compute_weights(jobs, encoders, y)
-    monkeypatch.setattr(importances, "TABLE_ROWS", 1)
+    monkeypatch.setattr(permutation, "TABLE_ROWS", 1)
     assert_array_equal(compute_weights(jobs, encoders, y), weights)
 
 
 def test_one_configuration_with_several_folds_is_weighted(monkeypatch, quick_recipe):
     seen = []
-    column_weights = weighting.column_weights
+    column_weights = permutation.column_weights
     monkeypatch.setattr(
-        weighting, "column_weights", lambda *a: seen.append(len(a[0])) or column_weights(*a)
+        permutation, "column_weights", lambda *a: seen.append(len(a[0])) or column_weights(*a)
     )
     X = np.stack([useful, np.arange(N)], axis=1)
     for n_estimators in (1, 3):

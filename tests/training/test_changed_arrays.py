@@ -41,7 +41,7 @@ def labels(change):
 
 def codes(change):
     codes = random.integers(3, size=(500, 2)).astype(np.int32)
-    table = EncodedTable(codes=codes, n_levels=3)
+    table = EncodedTable(codes=codes, n_categories=3)
     MLP([6, 8, 1], rng=0).fit(table, y, epochs=5, callbacks=change(codes))
 
 def positions(change):

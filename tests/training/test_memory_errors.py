@@ -31,7 +31,7 @@ def fit_many(other):
     fastnn.forward_many([other, net], X)
 
 def table(other):
-    rows = fastnn.EncodedTable(X[:, :1], codes=np.arange(50)[:, None] % 3, n_levels=[3])
+    rows = fastnn.EncodedTable(X[:, :1], codes=np.arange(50)[:, None] % 3, n_categories=[3])
     fastnn.MLP([rows.n_inputs, 4, 1], rng=0).fit(rows, y, epochs=1)
 
 def estimator(other):

@@ -117,7 +117,9 @@ def test_classes_give_the_bits_of_rows_in_memory(options, weighted):
 
 
 def test_tables_give_the_bits_of_a_table_in_memory():
-    table = EncodedTable(X[:, :1], abs(X[:, 1:2]).clip(0, 3), 3, codes=CLASSES[:, None], n_levels=3)
+    table = EncodedTable(
+        X[:, :1], abs(X[:, 1:2]).clip(0, 3), 3, codes=CLASSES[:, None], n_categories=3
+    )
     nets = [MLP([table.n_inputs, 4, 1], rng=0) for _ in range(2)]
     nets[0].fit(table, Y[:, 0], epochs=3)
     nets[1].fit([(table[:123], Y[:123, 0]), (table[123:], Y[123:, 0])], epochs=3)

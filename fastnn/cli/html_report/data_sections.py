@@ -218,7 +218,7 @@ def _most_frequent(counts, n):
 
 def _left_out(raw, label):
     if raw.kind == "text":
-        is_missing = np.array([*map(is_missing_mark, raw.levels), True])[raw.values]
+        is_missing = np.array([*map(is_missing_mark, raw.texts), True])[raw.values]
     else:
         is_missing = np.isnan(raw.values)
     n_distinct = len(np.unique(raw.values[~is_missing]))

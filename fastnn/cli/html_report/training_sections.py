@@ -25,7 +25,7 @@ def curves_section(report):
     members = model.members
     histories = [[net.history for net in networks] for networks in model.best_networks()]
     figures = [
-        _curve_chart(i, len(members), member.share, folds)
+        _curve_chart(i, len(members), member.weight, folds)
         for i, (member, folds) in enumerate(zip(members, histories))
         if any(history is not None for history in folds)
     ]

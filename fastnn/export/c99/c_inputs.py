@@ -100,7 +100,7 @@ class ColumnWriter:
 
     def definitions(self):
         """Return the arrays and helper functions that were used."""
-        from ...tabular.columns.kinds import KINDS
+        from ...tabular.columns.column_kinds import KINDS
 
         out = [c_text.vector(key[0], array, key[1:]) for key, array in self.arrays.items()]
         templates: dict = {}
@@ -167,7 +167,7 @@ def encode(model, k, writer):
             positions.append(writer.call("position", present, array, len(edges)))
         if values:
             codes.append(writer.find(present, values, -1))
-    codes += [f"codes[{j}]" for j, n in enumerate(encoder.n_levels) if n]
+    codes += [f"codes[{j}]" for j, n in enumerate(encoder.n_categories) if n]
     lines = [
         f"    c->{what}[{i}] = {value};"
         for what, cells in (("numbers", numbers), ("positions", positions), ("codes", codes))
@@ -197,7 +197,7 @@ def cells_type(model, encoder, name):
 
 def cells_struct(layout, type_name, real):
     """Return the struct of the cells of a row."""
-    n_positions, n_codes = len(layout.n_bins), len(layout.n_levels)
+    n_positions, n_codes = len(layout.n_bins), len(layout.n_categories)
     lines = ["typedef struct {"]
     if layout.n_numbers:
         lines.append(f"    {real} numbers[{layout.n_numbers}];")
@@ -207,7 +207,7 @@ def cells_struct(layout, type_name, real):
             f"    {real} positions[{n_positions}]; /* from 0 to the number of bins: {bins} */"
         )
     if n_codes:
-        categories = ", ".join(map(str, layout.n_levels[:12])) + ", ..." * (n_codes > 12)
+        categories = ", ".join(map(str, layout.n_categories[:12])) + ", ..." * (n_codes > 12)
         lines.append(
             f"    int32_t codes[{n_codes}]; /* -1 for none; numbers of levels: {categories} */"
         )
@@ -219,7 +219,7 @@ def cell_checks(layout, encoder, values):
     parts = (
         ("numbers", layout.n_numbers),
         ("positions", len(layout.n_bins)),
-        ("codes", len(layout.n_levels)),
+        ("codes", len(layout.n_categories)),
     )
     out, before = "", 0
     for what, n in parts:

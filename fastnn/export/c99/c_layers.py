@@ -189,7 +189,7 @@ def split_weights(W, layout):
     -------
     numbers : ndarray (n_networks, n_numbers, n_out)
     knots : ndarray (n_networks, sum of n_bins + 1, n_out)
-    categories : ndarray (n_networks, sum of n_levels, n_out)
+    categories : ndarray (n_networks, sum of n_categories, n_out)
     """
     numbers, bins, categories = np.split(
         W, [layout.n_numbers, layout.n_numbers + sum(layout.n_bins)], 1
@@ -202,7 +202,7 @@ def split_weights(W, layout):
         K[:, 0] = -scale * below[:, -1]
         K[:, 1:] = scale * (2 * below - below[:, -1:])
         first += n
-    scales = np.repeat(layout.code_scale, layout.n_levels).astype(W.dtype)
+    scales = np.repeat(layout.code_scale, layout.n_categories).astype(W.dtype)
     return numbers, knots, categories * scales[:, None]
 
 
@@ -221,7 +221,7 @@ def cell_offsets(encoder, layout, name):
     """Return the arrays with the first knot and the first category of each column."""
     n_knots = [n + 1 for n in layout.n_bins]
     out = []
-    for what, counts in ("bin", n_knots), ("level", layout.n_levels):
+    for what, counts in ("bin", n_knots), ("level", layout.n_categories):
         if counts:
             first = map(str, np.cumsum([0, *counts]))
             out.append(c_text.vector("size_t", f"{name}_first_{what}{encoder}", list(first)))
@@ -241,6 +241,6 @@ def cell_products(encoder, layout, values):
     parts = (
         (CELL_NUMBERS, layout.n_numbers),
         (CELL_POSITIONS, len(layout.n_bins)),
-        (CELL_CODES, len(layout.n_levels)),
+        (CELL_CODES, len(layout.n_categories)),
     )
     return "".join(c_text.fill(template, n=n, **values) for template, n in parts if n).rstrip("\n")

@@ -47,7 +47,7 @@ def _check_texts(model, names):
         [] if model.classes is None else [x for x in model.classes.tolist() if isinstance(x, str)]
     )
     features = [] if model.features is None else model.features.categories
-    categories = [text for feature in features for text in feature.levels]
+    categories = [text for feature in features for text in feature.categories]
     for what, texts in (("column", names), ("category", categories), ("class", classes)):
         for text in texts:
             if has_lone_surrogate(text):
@@ -88,7 +88,7 @@ def _inputs(g, model):
     parts = (
         ("numbers", np.float32, layout.n_numbers),
         ("positions", np.float32, len(layout.n_bins)),
-        ("codes", np.int32, len(layout.n_levels)),
+        ("codes", np.int32, len(layout.n_categories)),
     )
     declared = (g.input(name, dtype, n) if n else None for name, dtype, n in parts)
     return [onnx_inputs.dense_inputs(g, declared, layout)]

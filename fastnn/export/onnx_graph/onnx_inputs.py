@@ -56,7 +56,7 @@ def encode(g, numbers, codes, encoder):
             positions.append(_position(g, x, np.array(edges)))
         if values:
             categories.append(g.find(x, np.array(values)))
-    used = np.flatnonzero(encoder.n_levels)
+    used = np.flatnonzero(encoder.n_categories)
     if len(used):
         categories.append(g.add("Gather", codes, used, axis=1))
     categories = _concat(g, categories)
@@ -106,8 +106,8 @@ def dense_inputs(g, cells, layout):
         part = g.add("Clip", part, number(0), number(1))
         part = g.add("Sub", g.add("Mul", part, number(2)), number(1))
         parts.append(g.add("Mul", part, scale))
-    if layout.n_levels:
-        column, categories, scale = _dense_columns(layout.n_levels, layout.code_scale)
+    if layout.n_categories:
+        column, categories, scale = _dense_columns(layout.n_categories, layout.code_scale)
         part = g.add("Equal", g.add("Gather", codes, column, axis=1), categories.astype(np.int32))
         parts.append(g.add("Mul", g.cast(part, np.float32), scale))
     return parts[0] if len(parts) == 1 else g.add("Concat", *parts, axis=1)

@@ -1,7 +1,7 @@
 """A table as columns: numbers, categories, dates, and the features that they become.
 
-- `frames`, `raw_columns`: the columns of any table, as it was passed.
-- `kinds`: the table of kinds, and the kind of each column. `column`: what kinds have in common.
-- `number`, `category`, `date`: the kinds.
-- `features`: the numbers and categories that columns become.
+- `frames`, `input_column`: tables of any library, and their columns, as they are passed.
+- `column`: what all kinds of columns have in common. `number`, `category`, `date`: the kinds.
+  `column_kinds`: the table of kinds, and what kind a column is.
+- `features`: the numbers and categories that networks get.
 """

@@ -8,9 +8,9 @@ import numpy as np
 from ...core.messages import printable
 from ...tables.texts import first_other_text, is_missing_mark, parse_date
 from .column import MIN_COUNT, CategoryFeature, Column, Contents, where_present
-from .raw_columns import to_texts
+from .input_column import to_texts
 
-MAX_LEVELS = 2000  # of a category: each step updates the weights of all
+MAX_CATEGORIES = 2000  # of a category: each step updates the weights of all
 
 FIND_TEXT = """
 /* The position of a text among sorted texts, -1 if it is not there, `missing` if it is empty */
@@ -68,11 +68,11 @@ class Category(Column):
         return self.from_text
 
     def convert(self, raw):
-        codes, levels = to_texts(raw)
+        codes, texts = to_texts(raw)
         if raw.kind == "text":
-            marks = [i for i, text in enumerate(levels) if is_missing_mark(text)]
+            marks = [i for i, text in enumerate(texts) if is_missing_mark(text)]
             codes = np.where(np.isin(codes, marks), -1, codes) if marks else codes
-        return codes, levels
+        return codes, texts
 
     # ---- features ----
 
@@ -83,10 +83,10 @@ class Category(Column):
         frequent = sorted(
             (-count, text) for text, count in zip(texts, counts) if count >= MIN_COUNT
         )
-        levels = sorted(text for _, text in frequent[:MAX_LEVELS])
-        marks_missing = bool(len(levels) and (codes < 0).sum() >= MIN_COUNT)
-        category = CategoryFeature(source, "value", levels, marks_missing)
-        return [category] if category.n_levels >= 2 else []
+        categories = sorted(text for _, text in frequent[:MAX_CATEGORIES])
+        marks_missing = bool(len(categories) and (codes < 0).sum() >= MIN_COUNT)
+        category = CategoryFeature(source, "value", categories, marks_missing)
+        return [category] if category.n_categories >= 2 else []
 
     def explain_no_feature(self, values):
         codes, texts = values
@@ -109,12 +109,12 @@ class Category(Column):
 
     def find_codes(self, values, category):
         codes, texts = values
-        code_of = {text: i for i, text in enumerate(category.levels)}
+        code_of = {text: i for i, text in enumerate(category.categories)}
         return np.array([code_of.get(text, -1) for text in texts] + [-1])[codes]
 
-    def unknown(self, values, levels):
+    def unknown(self, values, categories):
         codes, texts = values
-        known = set(levels)
+        known = set(categories)
         rows = np.array([text not in known for text in texts] + [False])[codes]
         return (int(rows.sum()), texts[codes[rows.argmax()]]) if rows.any() else None
 
@@ -126,36 +126,36 @@ class Category(Column):
 
     # ---- other formats ----
 
-    def is_text(self, levels):
-        return self.from_text or any(map(math.isnan, map(as_number, levels)))
+    def is_text(self, categories):
+        return self.from_text or any(map(math.isnan, map(as_number, categories)))
 
-    def c_comment(self, writer, levels):
-        shown = ", ".join(map(writer.comment, levels[:4]))
-        return f"{self.kind} ({shown}{', ...' * (len(levels) > 4)})"
+    def c_comment(self, writer, categories):
+        shown = ", ".join(map(writer.comment, categories[:4]))
+        return f"{self.kind} ({shown}{', ...' * (len(categories) > 4)})"
 
     def to_c(self, writer, x, feature):
-        levels = feature.levels
-        if self.is_text(levels):
-            items = [writer.literal(level, "a category") for level in levels]
+        categories = feature.categories
+        if self.is_text(categories):
+            items = [writer.literal(text, "a category") for text in categories]
             texts = writer.array("texts", "char *const", items)
-            return writer.call("find_text", x, texts, len(levels), feature.missing_code)
-        return writer.find(x, list(map(as_number, levels)), feature.missing_code)
+            return writer.call("find_text", x, texts, len(categories), feature.missing_code)
+        return writer.find(x, list(map(as_number, categories)), feature.missing_code)
 
     def to_onnx(self, writer, x, feature):
-        levels = feature.levels
-        if not self.is_text(levels):
-            codes = writer.find(x, np.array(list(map(as_number, levels))))
+        categories = feature.categories
+        if not self.is_text(categories):
+            codes = writer.find(x, np.array(list(map(as_number, categories))))
             return where_present(writer, x, codes, feature)
-        keys, values = [*levels, ""], [*range(len(levels)), feature.missing_code]
-        if "" in levels:
-            keys, values = levels, values[:-1]
+        keys, values = [*categories, ""], [*range(len(categories)), feature.missing_code]
+        if "" in categories:
+            keys, values = categories, values[:-1]
         return writer.find_text(x, keys, values)
 
 
-def as_number(level):
-    """Return the number that is a level of a column of numbers, NaN for another text."""
+def as_number(text):
+    """Return the number that is a category of a column of numbers as a text, NaN for another text."""
     try:
-        x = float(level)
+        x = float(text)
     except ValueError:
         return math.nan
     return x if math.isfinite(x) else math.nan

@@ -42,7 +42,7 @@ class CategoryFeature:
     source : int
     part : str
         One of `Column.category_parts`.
-    levels : list of str
+    categories : list of str
         The texts of the categories, in the order of their codes.
     marks_missing : bool
         Whether missing values are a separate category, the last.
@@ -50,16 +50,31 @@ class CategoryFeature:
 
     source: int
     part: str
-    levels: list
+    categories: list
     marks_missing: bool = False
 
     @property
-    def n_levels(self):
-        return len(self.levels) + self.marks_missing
+    def n_categories(self):
+        return len(self.categories) + self.marks_missing
 
     @property
     def missing_code(self):
-        return len(self.levels) if self.marks_missing else -1
+        return len(self.categories) if self.marks_missing else -1
+
+    def to_json(self):
+        """Return a dict that JSON can hold."""
+        return dict(
+            source=self.source,
+            part=self.part,
+            levels=self.categories,
+            marks_missing=self.marks_missing,
+        )
+
+    @classmethod
+    def from_json(cls, d):
+        """Return the CategoryFeature that `to_json` described."""
+        fields = dict(d)
+        return cls(categories=fields.pop("levels"), **fields)
 
 
 @dataclass
@@ -132,7 +147,7 @@ class Column:
         Parameters
         ----------
         label : str
-        raw : RawColumn
+        raw : InputColumn
             With at least one value.
         present : list of str or None
             Its texts that do not mark missing values; None if it does not hold texts.
@@ -152,8 +167,8 @@ class Column:
         """Whether a file must be read so that this column holds the texts as they are written."""
         return False
 
-    def can_have(self, part, levels):
-        """Whether a category with this part of the column can have these levels."""
+    def can_have(self, part, categories):
+        """Whether a category with this part of the column can have these categories."""
         return True
 
     def to_json(self):
@@ -193,8 +208,8 @@ class Column:
             np.int32
         )
 
-    def unknown(self, values, levels):
-        """Return (number of rows, example) of values that are none of the levels, or None."""
+    def unknown(self, values, categories):
+        """Return (number of rows, example) of values that are none of the categories, or None."""
         return None
 
     def summarize(self, values, write_number):
@@ -203,11 +218,11 @@ class Column:
 
     # ---- other formats ----
 
-    def is_text(self, levels):
-        """Whether an exported model takes texts. levels : those of the category "value", or ()"""
+    def is_text(self, categories):
+        """Whether an exported model takes texts. categories : those of the category "value", or ()"""
         return False
 
-    def c_comment(self, writer, levels):
+    def c_comment(self, writer, categories):
         """Return what the comment in the struct of a row says."""
         return self.kind
 
@@ -259,8 +274,8 @@ class Numeric(Column):
         """Return further features. present : the values that are not missing."""
         return []
 
-    def can_have(self, part, levels):
-        return part != "presence" or len(levels) == 1
+    def can_have(self, part, categories):
+        return part != "presence" or len(categories) == 1
 
     def number(self, values, part):
         return values
@@ -301,10 +316,10 @@ def where_present(writer, x, codes, category):
     return writer.add("Where", writer.add("IsNaN", x), missing, codes)
 
 
-def parse_levels(raw, style, parse):
+def parse_distinct(raw, style, parse):
     """Parse the texts of a column as numbers; the last entry is NaN, for missing values."""
     if style not in raw.parsed:
-        raw.parsed[style] = np.array([parse(text, style) for text in raw.levels] + [np.nan])
+        raw.parsed[style] = np.array([parse(text, style) for text in raw.texts] + [np.nan])
     return raw.parsed[style]
 
 
@@ -313,9 +328,9 @@ def parse_texts(raw, label, style, parse, what):
 
     what : what a text must be, for the message of the ValueError
     """
-    numbers: Any = parse_levels(raw, style, parse)
+    numbers: Any = parse_distinct(raw, style, parse)
     for i in np.flatnonzero(np.isnan(numbers[:-1])):
-        text, rows = raw.levels[i], np.flatnonzero(raw.values == i)
+        text, rows = raw.texts[i], np.flatnonzero(raw.values == i)
         if not is_missing_mark(text) and len(rows):
             raise KindError(
                 "column {column!r} holds {value!r} in {row}, which is not {what}.",

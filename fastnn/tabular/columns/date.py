@@ -18,7 +18,7 @@ from .column import (
     parse_texts,
     where_present,
 )
-from .raw_columns import number_text, time_text
+from .input_column import number_text, time_text
 
 DAY, YEAR = 86400.0, 365.2425 * 86400.0  # seconds
 #: Numbers that a date becomes besides itself, with their period in seconds: position in the cycle
@@ -27,7 +27,7 @@ CYCLES = {"year": YEAR, "day": DAY}
 #: Sines and cosines are rounded to multiples of 1 / CYCLE_STEPS. Then the same hour has the same
 #: number on each day, and with the mathematical functions of each machine.
 CYCLE_STEPS = 1e9
-LAST_PART = 1231  # the 31st of December, the largest level of a part of a date
+LAST_PART = 1231  # the 31st of December, the largest number of a part of a date
 #: Cycles of days after which weekdays and dates are the same again: the first day, counted from
 #: 1970-01-01, and the number of days. Years that begin in March end with the leap day.
 WEEK = -3, 7  # from a Monday
@@ -122,18 +122,18 @@ class Date(Numeric):
     def is_style(self):
         return self.style in (None, COMPACT, *FORMATS)
 
-    def can_have(self, part, levels):
+    def can_have(self, part, categories):
         if part == "presence":
-            return super().can_have(part, levels)
-        numbers = [int(level) for level in levels]
+            return super().can_have(part, categories)
+        numbers = [int(text) for text in categories]
         is_part = numbers and 0 <= min(numbers) and max(numbers) <= LAST_PART
-        return is_part and levels == list(map(str, numbers))
+        return is_part and categories == list(map(str, numbers))
 
     def convert(self, raw):
         if raw.kind == "time":
             return raw.values
         if raw.kind == "text":
-            style = self.style or texts.date_format(raw.levels) or "iso"
+            style = self.style or texts.date_format(raw.texts) or "iso"
             what = "a date like those of the training table" if self.style else "a date"
             return parse_texts(raw, self.label, style, to_date, what)
         return self._of_numbers(raw.values)
@@ -167,9 +167,9 @@ class Date(Numeric):
         out: list = [NumberFeature(source, part) for part in numbers]
         for part in categories:
             found, counts = np.unique(date_part(present, part), return_counts=True)
-            levels = [str(int(x)) for x in found[counts >= MIN_COUNT]]
-            if levels:
-                out.append(CategoryFeature(source, part, levels, has_missing))
+            categories = [str(int(x)) for x in found[counts >= MIN_COUNT]]
+            if categories:
+                out.append(CategoryFeature(source, part, categories, has_missing))
         return out
 
     def number(self, values, part):
@@ -187,7 +187,7 @@ class Date(Numeric):
         if category.part == "presence":
             return super().find_codes(values, category)
         code_of = np.full(LAST_PART + 1, -1)
-        code_of[[int(level) for level in category.levels]] = range(len(category.levels))
+        code_of[[int(text) for text in category.categories]] = range(len(category.categories))
         return code_of[date_part(np.nan_to_num(values), category.part)]
 
     def write(self, x, write_number):
@@ -195,7 +195,7 @@ class Date(Numeric):
 
     # ---- other formats ----
 
-    def c_comment(self, writer, levels):
+    def c_comment(self, writer, categories):
         return f"{self.kind}, seconds since 1970-01-01 00:00 UTC"
 
     def to_c(self, writer, x, feature):
@@ -258,8 +258,8 @@ def day_values(part):
 
 
 def day_codes(category):
-    """Return the code of each of the `day_values`, -1 for a day that is none of the levels."""
-    code_of = {int(level): code for code, level in enumerate(category.levels)}
+    """Return the code of each of the `day_values`, -1 for a day that is none of the categories."""
+    code_of = {int(text): code for code, text in enumerate(category.categories)}
     return np.array([code_of.get(x, -1) for x in day_values(category.part).tolist()])
 
 

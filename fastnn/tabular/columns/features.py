@@ -1,18 +1,19 @@
 """Features: the numbers and categories that the columns of a table become."""
 
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, field
 
 import numpy as np
 
 from ...core.errors import DataError, Wording
 from ...files.checks import check, check_mapping, is_count
-from . import kinds
+from . import column_kinds
 from .column import CategoryFeature, NumberFeature
 
 NO_COLUMN = Wording("X has no usable column", "no column besides the target can be used")
-DROPPED = Wording(kinds.NAMED_IN_DROP, "--drop")
+DROPPED = Wording(column_kinds.NAMED_IN_DROP, "--drop")
 
 
+@dataclass(eq=False, repr=False)
 class Features:
     """What the columns of the training table are, and the features that they become.
 
@@ -31,15 +32,18 @@ class Features:
     categories : list of CategoryFeature
     """
 
-    def __init__(self, n_columns, names, columns, positions, left_out, numbers=(), categories=()):
-        self.n_columns, self.names = n_columns, names
-        self.columns, self.positions = columns, positions
-        self.left_out, self.numbers, self.categories = left_out, list(numbers), list(categories)
+    n_columns: int
+    names: list | None
+    columns: list
+    positions: list
+    left_out: dict
+    numbers: list = field(default_factory=list)
+    categories: list = field(default_factory=list)
 
     @classmethod
     def fit(cls, frame, **declared):
-        """Return the Features of a training table. declared : as in `kinds.find`"""
-        found, left_out = kinds.find(frame, **declared)
+        """Return the Features of a training table. declared : as in `column_kinds.find`"""
+        found, left_out = column_kinds.find(frame, **declared)
         positions, columns = [i for i, _ in found], [column for _, column in found]
         self = cls(len(frame.columns), frame.names, columns, positions, left_out)
         for j, (i, column) in enumerate(found):
@@ -84,9 +88,9 @@ class Features:
 
         Values that cannot be what their column is raise an error, as in `transform`.
         """
-        levels = self.levels()
+        known = self.value_categories()
         found = {
-            column.label: column.unknown(values, levels.get(j))
+            column.label: column.unknown(values, known.get(j))
             for j, column, values in self.values(frame)
         }
         return {label: unknown for label, unknown in found.items() if unknown is not None}
@@ -105,9 +109,9 @@ class Features:
         """Return {label: kind} of the columns in use."""
         return {self.columns[j].label: self.columns[j].kind for j in self.used()}
 
-    def levels(self):
-        """Return {source: levels} of the columns whose values are categories."""
-        return {f.source: f.levels for f in self.categories if f.part == "value"}
+    def value_categories(self):
+        """Return {source: categories} of the columns whose values are categories."""
+        return {f.source: f.categories for f in self.categories if f.part == "value"}
 
     def sources(self):
         """Return the position in `columns` of each feature, numbers first, as an array."""
@@ -131,7 +135,7 @@ class Features:
             positions=self.positions,
             left_out=self.left_out,
             numbers=[asdict(n) for n in self.numbers],
-            categories=[asdict(c) for c in self.categories],
+            categories=[c.to_json() for c in self.categories],
         )
 
     @classmethod
@@ -147,11 +151,11 @@ class Features:
         self = cls(
             n_columns,
             d["names"],
-            list(map(kinds.from_json, d["columns"])),
+            list(map(column_kinds.from_json, d["columns"])),
             d["positions"],
             check_mapping(d["left_out"], "left_out"),
             [NumberFeature(**n) for n in d["numbers"]],
-            [CategoryFeature(**c) for c in d["categories"]],
+            list(map(CategoryFeature.from_json, d["categories"])),
         )
         self._check_columns()
         self._check_features()
@@ -180,9 +184,14 @@ class Features:
         for f in self.categories:
             column = self.columns[f.source]
             check(f.part in column.category_parts and type(f.marks_missing) is bool, "part")
-            check(isinstance(f.levels, list) and all(type(x) is str for x in f.levels), "levels")
             check(
-                len(f.levels) == len(set(f.levels)) and column.can_have(f.part, f.levels), "levels"
+                isinstance(f.categories, list) and all(type(x) is str for x in f.categories),
+                "levels",
+            )
+            check(
+                len(f.categories) == len(set(f.categories))
+                and column.can_have(f.part, f.categories),
+                "levels",
             )
 
 
@@ -192,5 +201,5 @@ def _reasons(left_out):
         return Wording(" (it has no columns)", "")
     parts: list = []
     for name, why in list(left_out.items())[:3]:
-        parts += ["; ", f"{name!r}: ", DROPPED if why == kinds.NAMED_IN_DROP else why]
+        parts += ["; ", f"{name!r}: ", DROPPED if why == column_kinds.NAMED_IN_DROP else why]
     return (" (", *parts[1:], ")")

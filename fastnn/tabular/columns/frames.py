@@ -10,8 +10,8 @@ from ...core.errors import Argument, DataError
 from ...core.messages import did_you_mean, printable, warn
 from ...core.validation import describe_type, is_path
 from ...tables import files, parquet_files
-from . import raw_columns
-from .raw_columns import from_chunks, from_series, from_vector
+from . import input_column
+from .input_column import from_chunks, from_series, from_vector
 
 
 @dataclass(eq=False, repr=False)
@@ -22,7 +22,7 @@ class Frame:
     ----------
     names : list of str or None
         None for an array, whose columns have no names.
-    columns : list of RawColumn
+    columns : list of InputColumn
     n_rows : int
     where : str
     """
@@ -45,8 +45,8 @@ def concatenate(parts):
     """Return the Frame whose parts, of the same columns, have been read one by one."""
     first = parts[0]
     columns = [
-        raw_columns.concatenate(of_column, label)
-        for label, *of_column in zip(first.labels(), *(part.columns for part in parts))
+        input_column.concatenate(column_parts, label)
+        for label, *column_parts in zip(first.labels(), *(part.columns for part in parts))
     ]
     return Frame(first.names, columns, sum(part.n_rows for part in parts))
 
@@ -60,7 +60,7 @@ def read(X, text_columns=()):
     return _to_frame(_to_table(X, text_columns))
 
 
-def read_parts(X, text_columns=()):
+def read_batches(X, text_columns=()):
     """Yield the Frames of the parts of Parquet files, or the one Frame of another table.
 
     X, text_columns : as in `read`; X may be a folder of Parquet files, too.
@@ -93,14 +93,7 @@ def split_target(X, name):
             argument=Argument("y", name),
             column=name,
         )
-    if name not in frame.names:
-        raise DataError(
-            "{argument} names a column that X does not have.",
-            "{did_you_mean}",
-            argument=Argument("y", name),
-            column=name,
-            did_you_mean=did_you_mean(name, frame.names),
-        )
+    check_target(name, frame.names)
     i = frame.names.index(name)
     if frame.columns[i].kind == "time":
         raise DataError(
@@ -111,6 +104,18 @@ def split_target(X, name):
         )
     del frame.names[i], frame.columns[i]
     return frame, X.iloc[:, i] if _is_pandas(X) else _to_vector(X.column(i))
+
+
+def check_target(name, names):
+    """Check that a table whose columns have these names has the target."""
+    if name not in names:
+        raise DataError(
+            "{argument} names a column that X does not have.",
+            "{did_you_mean}",
+            argument=Argument("y", name),
+            column=name,
+            did_you_mean=did_you_mean(name, names),
+        )
 
 
 def _to_table(X, text_columns=()):

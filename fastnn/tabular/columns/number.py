@@ -6,7 +6,7 @@ import numpy as np
 
 from ...core.errors import DataError, Wording
 from ...tables import texts
-from .column import Numeric, parse_levels, parse_texts
+from .column import Numeric, parse_distinct, parse_texts
 
 TRUTHS = {"true": 1.0, "false": 0.0}
 PLAIN = ".||"  # the style of plain numbers
@@ -24,7 +24,7 @@ class Number(Numeric):
         if present is None:
             return cls(label) if raw.kind == "number" else None
         style = number_style(present)
-        if style is None or np.isinf(parse_levels(raw, style, to_number)).any():
+        if style is None or np.isinf(parse_distinct(raw, style, to_number)).any():
             return None
         return cls(label, style, True)
 

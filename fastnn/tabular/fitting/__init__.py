@@ -1,8 +1,9 @@
 """One call of `fit` of the estimators for tables.
 
-- `fit`: from the table to the TableModel. `options`: its options. `rows`: its rows in memory.
-- `recipe`: how networks train: configurations, rates, smoothing. `weighting`: weights of columns.
-- `folds`: rows to train on and to hold out. `training`: the networks of all folds.
-- `selection`: the mix of configurations. `importances`: permutation importances.
-- `budget`: time and memory. `progress`: the line.
+- `table_fit`: the fit, from the table to the fitted model. `fit_arguments`: what it is passed.
+  `tasks`: what differs between classes and numbers. `table_progress`: how far it is.
+- `fit_rows`, `row_folds`: the rows in memory, and the folds that hold them out.
+- `recipe`: the configurations of networks. `training_jobs`: their training. `out_of_fold`: the
+  choice among them. `permutation`: importances of columns, and weights from these.
+- `budget`: estimates of time and memory.
 """

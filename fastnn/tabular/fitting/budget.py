@@ -9,12 +9,12 @@ import numpy as np
 from ...core.errors import Argument, DataError, Wording
 from ...many import fit_many
 from ...tables import memory
-from ..model import mean_output
-from . import importances, recipe, weighting
+from ..table_model import mean_output
+from . import permutation, recipe
 
 TRIAL_STEPS = 8  # of a training that measures the time of a step
 MAX_RESERVED = 0.3  # of the time limit, for the importances
-MEMORY_SHARE = 0.8  # of the available memory that the networks may take
+MEMORY_FRACTION = 0.8  # of the available memory that the networks may take
 
 
 class TooLargeError(DataError, MemoryError):
@@ -34,53 +34,54 @@ class Clock:
         self.limit, self.began = limit, time.perf_counter()
         self.reserved = 0.0
 
-    def reserve(self, encoders, jobs, rows, sources, n_threads):
+    def reserve(self, jobs, encoders, sources, setup):
         """Take the estimated time of importances from the limit, but no more than a part of it.
 
         They are computed at the end, and for the weights of columns.
 
-        rows : FitRows
+        encoders : dict of EncoderSettings to Encoder
         sources : ndarray of int
             What `Features.sources` returned.
+        setup : TrainingSetup
         """
         if self.limit is None:
             return
         n_columns = len(np.unique(sources))
         jobs = [job for job in jobs if job.fold == 0]
-        phases = [(jobs, importances.most_rows(n_columns))]
+        phases = [(jobs, permutation.most_rows(n_columns))]
         if any(job.configuration.weighted for job in jobs[1:]):
-            phases.append((jobs[:1], weighting.most_rows(n_columns)))
+            phases.append((jobs[:1], permutation.most_rows_for_weights(n_columns)))
         seconds = 0.0
-        for of_phase, n in phases:
-            part = rows.take(slice(n))
-            seconds += _seconds_of_importances(of_phase, encoders, part, sources, n_threads)
+        for trained, n in phases:
+            rows = setup.rows.take(slice(n))
+            seconds += _seconds_of_importances(trained, encoders, rows, sources, setup.n_threads)
         self.reserved = min(seconds, MAX_RESERVED * self.limit)
 
-    def plan(self, jobs, y, targets, n_folds, n_threads, stored=None):
-        """Return the number of configurations that fit in the time, and the share of their epochs.
+    def plan(self, jobs, setup, n_folds):
+        """Return the number of configurations that fit in the time, and the part of their epochs.
 
         Configurations are left out first, the last ones of the list; then epochs are reduced.
 
-        stored : EncodedRows or None
-            From which the networks train.
+        setup : TrainingSetup
         """
         if self.limit is None:
             return len(jobs) // n_folds, 1.0
         groups = [jobs[i : i + n_folds] for i in range(0, len(jobs), n_folds)]
-        seconds = [n_folds * self._seconds(group[0], y, targets, stored) for group in groups]
+        seconds = [n_folds * self._seconds(group[0], setup) for group in groups]
+        n_threads = setup.n_threads
         left = self.limit - self.reserved - (time.perf_counter() - self.began)
         while len(groups) > 1 and sum(seconds) / n_threads > left:
             groups.pop()
             seconds.pop()
         phases = [seconds]
         if n_folds > 1 and any(group[0].configuration.weighted for group in groups[1:]):
-            phases = [seconds[:1], seconds[1:]]  # as `Fit.train` trains them
+            phases = [seconds[:1], seconds[1:]]  # as `TableFit.train` trains them
         needed = sum(sum(phase) / min(n_threads, len(phase) * n_folds) for phase in phases)
         return len(groups), min(1.0, max(0.0, left) / max(needed, 1e-9))
 
-    def _seconds(self, job, y, targets, stored):
+    def _seconds(self, job, setup):
         """Return the estimated seconds of a job on one thread."""
-        n = job.n_train
+        n, targets, stored = job.n_train, setup.targets, setup.stored
         n_batches, size = recipe.batches(n)
         rows = job.train[: TRIAL_STEPS * size]
         net = job.net.copy()
@@ -92,9 +93,9 @@ class Clock:
             rows=[rows],
             n_threads=1,
         )
-        fit_many([net], job.table, y, epochs=1, **options)
+        fit_many([net], job.table, setup.learned, epochs=1, **options)
         began = time.perf_counter()
-        fit_many([net], job.table, y, epochs=1, **options)
+        fit_many([net], job.table, setup.learned, epochs=1, **options)
         step = (time.perf_counter() - began) / -(-len(rows) // size)
         reading = 0.0 if stored is None else stored.seconds_per_row(job, targets.loss) * n
         return 1.1 * (step * n_batches + reading) * recipe.n_epochs(job.configuration, n)
@@ -108,48 +109,43 @@ def _seconds_of_importances(jobs, encoders, rows, sources, n_threads):
     """
     used = {job.configuration.encoding for job in jobs}
     tables = rows.encode({s: encoders[s] for s in used})
-    of_parts = {s: encoders[s].sources_of_parts(sources) for s in used}
-    parts = importances.at_once(np.unique(sources).tolist(), len(rows))
+    inputs = {s: encoders[s].sources_of_parts(sources) for s in used}
+    parts = permutation.at_once(np.unique(sources).tolist(), len(rows))
     order = np.arange(len(rows))
     began = time.perf_counter()
     for s, table in tables.items():
-        tables[s] = importances.shuffle(table, of_parts[s], parts[0], order)
+        tables[s] = permutation.shuffle(table, inputs[s], parts[0], order)
     for job in jobs:
         for _ in range(1 + job.configuration.snapshots):
             mean_output([job.net], tables[job.configuration.encoding], n_threads)
     return (1 + len(parts)) * (time.perf_counter() - began)
 
 
-def check_memory(encoders, hidden, n_out, n_folds, features, n):
+def check_memory(encoders, features, setup, n_folds):
     """Raise MemoryError if tables and networks need more memory than there is.
 
     Parameters
     ----------
-    encoders : dict of Settings to Encoder
-    hidden : list of int
-        Sizes of the hidden layers.
-    n_out, n_folds : int
+    encoders : dict of EncoderSettings to Encoder
     features : Features
-    n : int
-        Number of rows.
+    setup : TrainingSetup
+    n_folds : int
     """
-    n_bytes = 0
+    n_bytes, hidden, n_out, n = 0, setup.hidden_sizes, setup.targets.n_out, len(setup.rows)
     for encoder in encoders.values():
         sizes = [encoder.n_inputs, *hidden, n_out]
         n_params = sum(a * b + b for a, b in zip(sizes, sizes[1:]))
         n_bytes += 2 * n_folds * 4 * 7 * n_params  # parameters, moments, copies of both, gradient
-        n_bytes += 4 * n * 3 * (len(encoder.scalings) + len(encoder.n_levels))
+        n_bytes += 4 * n * 3 * (len(encoder.scalings) + len(encoder.n_categories))
     available = available_bytes()
-    if n_bytes <= MEMORY_SHARE * available:
+    if n_bytes <= MEMORY_FRACTION * available:
         return
-    widest = max(features.categories, key=lambda c: c.n_levels, default=None)
-    label, n_levels = None, 0
+    widest = max(features.categories, key=lambda c: c.n_categories, default=None)
+    label, n_categories = None, 0
     advice = "Pass fewer rows or columns, or a smaller {hidden}."
-    if widest is not None and widest.n_levels > max(hidden):
-        label, n_levels = features.columns[widest.source].label, widest.n_levels
-        advice = (
-            "Column {column!r} has {n_levels:,} categories. Pass {drop}, or fewer rows or columns."
-        )
+    if widest is not None and widest.n_categories > max(hidden):
+        label, n_categories = features.columns[widest.source].label, widest.n_categories
+        advice = "Column {column!r} has {n_categories:,} categories. Pass {drop}, or fewer rows or columns."
     raise TooLargeError(
         "{fit} needs about {needed:.1f} GB, but {available:.1f} GB are available.",
         advice,
@@ -157,7 +153,7 @@ def check_memory(encoders, hidden, n_out, n_folds, features, n):
         fit=Wording("fit", "the training"),
         needed=n_bytes / 1e9,
         available=available / 1e9,
-        n_levels=n_levels,
+        n_categories=n_categories,
         drop=Argument("drop", [label]),
         hidden=Argument("hidden_layer_sizes"),
     )

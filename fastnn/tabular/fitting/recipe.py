@@ -13,11 +13,11 @@ import numpy as np
 
 from ... import schedules
 from ...optimizers import AdamW
-from ..encoder import Settings
+from ..encoder import EncoderSettings
 
 BATCH = 256  # rows, about
 MAX_WEIGHTED = 20_000  # rows below which columns are weighted: each network copies the numbers
-LATE = 0.55  # share of the epochs after which a second best epoch is kept
+LATE = 0.55  # part of the epochs after which a second best epoch is kept
 TEMPERATURE_STD = 0.2  # of the prior of the logarithm of a classifier's temperature
 
 
@@ -27,14 +27,14 @@ class Configuration:
 
     Attributes
     ----------
-    encoding : Settings
+    encoding : EncoderSettings
     epochs, steps : int
         Train for at least this number of epochs, and of steps.
     dropout : (float, float)
         Of the inputs of the network, and of all hidden layers. A table drops all bins of a column
         at the same time.
     decay : float
-        Weight decay, as the share that all steps together remove: the sum over steps of rate times
+        Weight decay, as the part that all steps together remove: the sum over steps of rate times
         decay.
     snapshots : bool
         Whether to average the best epoch of the first 55 % and the best of the rest.
@@ -44,7 +44,7 @@ class Configuration:
         Whether columns are weighted by their importance for the first configuration.
     """
 
-    encoding: Settings
+    encoding: EncoderSettings
     epochs: int
     steps: int
     dropout: tuple = (0.0, 0.0)
@@ -68,14 +68,14 @@ def configurations(is_classifier, m, n_classes, has_days=False):
 
     has_days : bool
         Whether there are days of the year. They are a category in one configuration only: where
-        few rows have the same day, networks learn these rows by heart.
+        few rows have the same day, networks overfit them.
     """
     values = m >= 4000
     if is_classifier:
         more = 1 if n_classes <= 3 else 2  # many classes need longer training
         epochs = more * (32 if m > 20000 else 64 if m >= 1600 else 128)
-        base = Configuration(Settings(), epochs, more * 500, monitor="error_rate")
-        binned = Settings(int(np.clip(m / 100, 8, 32)), values)
+        base = Configuration(EncoderSettings(), epochs, more * 500, monitor="error_rate")
+        binned = EncoderSettings(int(np.clip(m / 100, 8, 32)), values)
         return [
             base,
             replace(base, encoding=binned, dropout=(0.0, 0.1)),
@@ -97,8 +97,8 @@ def configurations(is_classifier, m, n_classes, has_days=False):
                 steps=more * 400,
             ),
         ]
-    base = Configuration(Settings(), 256 if m < 1600 else 64, 1000)
-    binned = Settings(int(np.clip(m / 100, 8, 128)), values)
+    base = Configuration(EncoderSettings(), 256 if m < 1600 else 64, 1000)
+    binned = EncoderSettings(int(np.clip(m / 100, 8, 128)), values)
     return [
         base,
         replace(base, encoding=binned, decay=1.0, snapshots=True),

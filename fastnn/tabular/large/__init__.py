@@ -1,5 +1,6 @@
 """Tables larger than memory: a sample of the rows, and all rows in temporary files.
 
-- `row_parts`: passes over the rows. `sampling`: the first of them. `target_summary`: all targets.
-- `large_table`: the table, for `fit`. `encoded_rows`: its rows in temporary files.
+- `row_batches`: the rows of Parquet files and of row groups, pass by pass. `sampling`: the first
+  pass. `large_table`: the table, and the second pass.
+- `encoded_rows`: the temporary files, from which networks train.
 """

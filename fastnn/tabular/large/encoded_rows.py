@@ -26,28 +26,32 @@ class EncodedRows:
 
     Parameters
     ----------
-    folder : str
-    tables : dict of Settings: EncodedTable
+    large : LargeTable
+        The table, in whose folder the files are.
+    tables : dict of EncoderSettings: EncodedTable
         Encoded rows of the sample, which have the layout of all rows.
-    target : numpy.dtype
-        That of the targets that networks learn.
-    has_weight : bool
-    n_rows, window : int
-        Number of rows, and of those in a window.
+    setup : TrainingSetup
+    n_folds : int
 
     Attributes
     ----------
+    window : int
+        Number of rows of a window.
     n_of_fold : ndarray of int
         Number of rows of each fold.
     """
 
-    def __init__(self, folder, tables, target, has_weight, n_folds, n_rows, window):
-        self.folder, self.window = folder, window
+    def __init__(self, large, tables, setup, n_folds):
+        self.folder, self.window = large.folder.name, large.window
+        self.has_weight = setup.rows.weight is not None
         self.layouts = {settings: table.layout for settings, table in tables.items()}
-        self.types = {s: _row_type(table, target, has_weight) for s, table in tables.items()}
-        self.has_weight, self.n_of_fold = has_weight, np.zeros(n_folds, np.intp)
-        self.n_buckets = min(MAX_BUCKETS, -(-n_rows // window))
-        self._check_space(n_rows)
+        self.types = {
+            settings: _row_type(table, setup.learned.dtype, self.has_weight)
+            for settings, table in tables.items()
+        }
+        self.n_of_fold = np.zeros(n_folds, np.intp)
+        self.n_buckets = min(MAX_BUCKETS, -(-large.n_rows // self.window))
+        self._check_space(large.n_rows)
 
     def _check_space(self, n_rows):
         needed = n_rows * sum(kind.itemsize for kind in self.types.values())
@@ -66,11 +70,11 @@ class EncodedRows:
     # ---- write ----
 
     def append(self, tables, y, weight, folds, numbers):
-        """Append the rows of a part.
+        """Append the rows of a batch.
 
         Parameters
         ----------
-        tables : dict of Settings: EncodedTable
+        tables : dict of EncoderSettings: EncodedTable
         y, weight : ndarray (n,)
             As networks learn them.
         folds, numbers : ndarray (n,) of int
@@ -86,10 +90,10 @@ class EncodedRows:
             rows["codes"], rows["y"], rows["fold"] = table.codes, y, folds
             if self.has_weight:
                 rows["weight"] = weight
-            for bucket, of_bucket in enumerate(np.split(rows[order], ends[:-1])):
-                if len(of_bucket):
+            for bucket, chosen in enumerate(np.split(rows[order], ends[:-1])):
+                if len(chosen):
                     with open(self.path(settings, bucket), "ab") as file:
-                        file.write(of_bucket.data)
+                        file.write(chosen.data)
 
     # ---- read ----
 

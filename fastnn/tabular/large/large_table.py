@@ -5,7 +5,6 @@ the configurations, and gives scores and importances. The networks train on all 
 """
 
 import contextlib
-import heapq
 import os
 import tempfile
 
@@ -16,29 +15,29 @@ from ...core.errors import Argument, DataError, placed
 from ...core.messages import warn
 from ...core.validation import check_count
 from ...tables.files import TableWarning
-from ...training.stream import hashes
 from ..columns import frames
 from ..columns.column import KindError
-from ..fitting.progress import EncodingReporter
-from . import row_parts, sampling
+from ..fitting import row_folds
+from ..fitting.fit_rows import FitRows
+from ..fitting.table_progress import EncodingReporter
+from . import row_batches, sampling
 from .encoded_rows import EncodedRows
-from .sampling import Rows
+from .sampling import TableRows
 
 MIN_ROWS = 4  # in memory, for each fold
 LARGE_FILES = "/var/tmp"  # /tmp can be in memory
 SAME_ROWS = "Each pass must yield the same rows in the same order."
 
 
-def read(options, X, y, sample_weight, window):
-    """Return the Rows that `fit` holds in memory, and a LargeTable, or None if they are all rows.
+def read(options, arguments):
+    """Return the TableRows that `fit` holds in memory, and a LargeTable, or None if they are all rows.
 
-    options : TableFitOptions
+    options : TableFitOptions; arguments : FitArguments
     """
-    if window is not None:
-        window = check_count("window", window, minimum=2)
-    rows, table = _read_parts(options, X, y, sample_weight, window)
+    rows, table = _read_batches(options, arguments)
     if rows is not None:
         return rows, table
+    X, y, sample_weight = arguments.X, arguments.y, arguments.sample_weight
     if y is None:
         raise ValueError(
             f"{options.estimator_name} requires y to be passed, but the target y is None. Pass an "
@@ -46,19 +45,22 @@ def read(options, X, y, sample_weight, window):
         )
     if isinstance(y, str):
         frame, values = frames.split_target(X, y)
-        return Rows(frame, values, sample_weight, target_name=y), None
+        return TableRows(frame, values, sample_weight, target_name=y), None
     frame = frames.read(X)
     check_consistent_length(np.empty((frame.n_rows, 0)), y)
-    return Rows(frame, y, sample_weight), None
+    return TableRows(frame, y, sample_weight), None
 
 
-def _read_parts(options, X, y, sample_weight, window):
-    """Return Rows and a LargeTable or None, of row groups and Parquet files.
+def _read_batches(options, arguments):
+    """Return TableRows and a LargeTable or None, of row groups and Parquet files.
 
-    The Rows are None if X is in memory, or a file that can be.
+    The TableRows are None if X is in memory, or a file that can be.
     """
-    parts = row_parts.find(X, y, sample_weight)
-    if parts is None:
+    X, window = arguments.X, arguments.window
+    if window is not None:
+        window = check_count("window", window, minimum=2)
+    batches = row_batches.find(X, arguments.y, arguments.sample_weight)
+    if batches is None:
         if window is not None:
             raise DataError(
                 "{argument} is for row groups and Parquet files, but X is another table.",
@@ -66,15 +68,19 @@ def _read_parts(options, X, y, sample_weight, window):
                 argument="window",
             )
         return None, None
-    if window is None and row_parts.is_file(X) and sampling.fits(parts.n_rows, parts.n_columns):
+    if (
+        window is None
+        and row_batches.is_file(X)
+        and sampling.fits(batches.n_rows, batches.n_columns)
+    ):
         return None, None
     summary = options.task.summary()
-    rows, n_rows = sampling.read(parts, summary, window)
-    for text in parts.notes:
+    rows, n_rows = sampling.read(batches, summary, window)
+    for text in batches.notes:
         warn(text, TableWarning)
     if rows.numbers is None:
         return rows, None
-    n, n_folds = len(rows.numbers), _n_folds(options.n_estimators)
+    n, n_folds = len(rows.numbers), row_folds.count(options.n_estimators)
     if n < MIN_ROWS * n_folds:
         raise DataError(
             "{argument} puts {n} rows in memory, but {n_folds} folds need at least {needed}.",
@@ -84,7 +90,7 @@ def _read_parts(options, X, y, sample_weight, window):
             n_folds=n_folds,
             needed=MIN_ROWS * n_folds,
         )
-    return rows, LargeTable(parts, summary, rows, n_rows, window or len(rows.numbers))
+    return rows, LargeTable(batches, summary, rows, n_rows, window or len(rows.numbers))
 
 
 class LargeTable:
@@ -94,9 +100,9 @@ class LargeTable:
 
     Parameters
     ----------
-    parts : ParquetRows or GroupRows
+    batches : ParquetRows or GroupRows
     summary : ClassSummary or NumberSummary
-    rows : Rows
+    rows : TableRows
         The sample.
     n_rows : int
         Number of all rows.
@@ -111,8 +117,8 @@ class LargeTable:
 
     n_rows_of_class = None
 
-    def __init__(self, parts, summary, rows, n_rows, window):
-        self.parts, self.summary, self.n_rows = parts, summary, n_rows
+    def __init__(self, batches, summary, rows, n_rows, window):
+        self.batches, self.summary, self.n_rows = batches, summary, n_rows
         self.numbers, self.window = rows.numbers, window
 
     def __enter__(self):
@@ -139,60 +145,25 @@ class LargeTable:
                 error.row = int(self.numbers[error.row])
             raise
 
-    # ---- folds ----
-
-    def split(self, n_estimators, groups, random_state):
-        """Return [(training rows, held-out rows)] of the sample, as `folds.split_rows` does.
-
-        A hash of the number of a row and a seed decides which fold holds it out. If there are
-        groups, each goes to the fold that has the fewest rows so far, the largest group first.
-        """
-        n_folds = _n_folds(n_estimators)
-        self.seed, self.fold_of_row = random_state.randint(2**31), None
-        if groups is not None:
-            n_folds = min(n_folds, int(groups.max()) + 1)
-            self.fold_of_row = _spread_groups(np.bincount(groups), n_folds)[groups]
-        self.n_folds = n_folds
-        fold = self.folds_of(self.numbers)
-        if len(np.unique(fold)) < n_folds:
-            raise DataError(
-                "the {n} rows in memory do not hold one of each of {n_folds} folds.",
-                "Pass a larger {name}.",
-                argument="window",
-                n=len(fold),
-                n_folds=n_folds,
-            )
-        folds = [(np.flatnonzero(fold != k), np.flatnonzero(fold == k)) for k in range(n_folds)]
-        return folds if n_estimators > 1 else folds[:1]
-
-    def folds_of(self, numbers):
-        """Return the fold that holds out each row."""
-        if self.fold_of_row is not None:
-            return self.fold_of_row[numbers]
-        return (hashes(numbers, self.seed) % np.uint64(self.n_folds)).astype(np.intp)
-
     # ---- the second pass ----
 
     def store(self, fit):
-        """Encode all rows. Return the EncodedRows. fit : Fit"""
-        has_weight = fit.rows.weight is not None
-        stored = EncodedRows(
-            *(self.folder.name, fit.tables, fit.learned.dtype, has_weight),
-            *(self.n_folds, self.n_rows, self.window),
-        )
-        n, reporter = 0, EncodingReporter(fit.options, self.n_folds, self.n_rows)
-        for part in self.parts:
-            with placed(part.frame.where), _with_advice():
-                numbers, codes = fit.features.transform(part.frame)
-                y = fit.targets.to_numbers(part.y)
-                weight = part.weight
+        """Encode all rows. Return the EncodedRows. fit : TableFit"""
+        setup, folds = fit.setup, fit.hashed_folds
+        stored = EncodedRows(self, fit.tables, setup, folds.n_folds)
+        n, reporter = 0, EncodingReporter(fit.options, folds.n_folds, self.n_rows)
+        for batch in self.batches:
+            with placed(batch.frame.where), _with_advice():
+                numbers, codes = fit.features.transform(batch.frame)
+                y = setup.targets.to_numbers(batch.y)
+                weight = batch.weight
                 if weight is not None:
                     weight = _check_sample_weight(weight, np.zeros(len(y)))
-                weight = fit.task.weights(fit.targets, y, weight, self.n_rows_of_class)
-            self.check_pass(part.first, y, numbers, codes, fit)
-            rows = np.arange(part.first, part.first + len(y))
+                weight = fit.task.weights(setup.targets, y, weight, self.n_rows_of_class)
+            self.check_pass(batch.first, FitRows(numbers, codes, y, weight), setup.rows)
+            rows = np.arange(batch.first, batch.first + len(y))
             tables = {s: encoder.encode(numbers, codes) for s, encoder in fit.encoders.items()}
-            stored.append(tables, fit.targets.encode(y), weight, self.folds_of(rows), rows)
+            stored.append(tables, setup.targets.encode(y), weight, folds.held_out_by(rows), rows)
             n += len(y)
             reporter.show(n)
         if n != self.n_rows:
@@ -205,13 +176,16 @@ class LargeTable:
             )
         return stored
 
-    def check_pass(self, first, y, numbers, codes, fit):
-        """Check that the rows of the sample in a part are those of the first pass."""
-        low, high = np.searchsorted(self.numbers, [first, first + len(y)])
-        rows, in_sample = self.numbers[low:high] - first, slice(low, high)
-        known = fit.rows
-        pairs = [(y, known.y), (codes, known.codes), *zip(numbers, known.numbers)]
-        if not all(_are_equal(a[rows], b[in_sample]) for a, b in pairs):
+    def check_pass(self, first, rows, sample):
+        """Check that the rows of the sample in a batch are those of the first pass.
+
+        first : number of the first row of the batch; rows, sample : FitRows
+        """
+        low, high = np.searchsorted(self.numbers, [first, first + len(rows)])
+        chosen, in_sample = self.numbers[low:high] - first, slice(low, high)
+        pairs = [(rows.y, sample.y), (rows.codes, sample.codes)]
+        pairs += zip(rows.numbers, sample.numbers)
+        if not all(_are_equal(a[chosen], b[in_sample]) for a, b in pairs):
             raise DataError(
                 "{X} has other rows in this pass than before.", SAME_ROWS, X=Argument("X")
             )
@@ -219,21 +193,6 @@ class LargeTable:
 
 def _are_equal(a, b):
     return np.array_equal(a, b, equal_nan=a.dtype.kind == "f")
-
-
-def _n_folds(n_estimators):
-    return n_estimators if n_estimators > 1 else 5
-
-
-def _spread_groups(n_rows, n_folds):
-    """Return the fold of each group, so that folds have about the same number of rows."""
-    fold_of_group = np.zeros(len(n_rows), np.intp)
-    folds = [(0, k) for k in range(n_folds)]
-    for group in np.argsort(-n_rows, kind="stable"):
-        n, fold = heapq.heappop(folds)
-        fold_of_group[group] = fold
-        heapq.heappush(folds, (n + int(n_rows[group]), fold))
-    return fold_of_group
 
 
 @contextlib.contextmanager

@@ -1,4 +1,7 @@
-"""The first pass over a table: a sample of its rows, or all if they fit in memory."""
+"""The first pass over a table: a sample of its rows, or all if they fit in memory.
+
+`ClassSummary` and `NumberSummary` keep what `fit` must know of the targets of all rows.
+"""
 
 from dataclasses import dataclass
 from typing import Any
@@ -10,9 +13,10 @@ from ...core.errors import placed
 from ...training.stream import hashes
 from ..columns import frames
 from ..fitting import budget
+from ..targets import check_numbers, to_labels
 
 SEED = 0  # of the hash that chooses the rows
-SHRINK = 0.75  # by which the share of the rows in the sample decreases when it is too large
+SHRINK = 0.75  # by which the part of the rows in the sample decreases when it is too large
 FIT_BYTES = 64  # of a value while `fit` has the table in memory: raw, as a feature, and encoded
 WINDOW_BYTES = 256e6
 MIN_WINDOW = 1000  # rows
@@ -20,7 +24,7 @@ BLOCK = 100_000  # rows whose hashes are computed at a time
 
 
 @dataclass(eq=False, repr=False)
-class Rows:
+class TableRows:
     """The rows of a table that `fit` holds in memory.
 
     Attributes
@@ -41,12 +45,12 @@ class Rows:
     target_name: str | None = None
 
 
-def read(parts, summary, window):
-    """Read all parts once. Return the Rows in memory, and the number of all rows.
+def read(batches, summary, window):
+    """Read all batches once. Return the TableRows in memory, and the number of all rows.
 
     Parameters
     ----------
-    parts : ParquetRows or GroupRows
+    batches : ParquetRows or GroupRows
     summary : ClassSummary or NumberSummary
         Its `add` gets the targets of all rows.
     window : int or None
@@ -54,19 +58,19 @@ def read(parts, summary, window):
         take WINDOW_BYTES.
     """
     sample, n = Sample(window), 0
-    for part in parts:
-        n = part.first + part.frame.n_rows
-        weight = part.weight
-        with placed(part.frame.where):
+    for batch in batches:
+        n = batch.first + batch.frame.n_rows
+        weight = batch.weight
+        with placed(batch.frame.where):
             if weight is not None:
-                zeros = np.zeros(part.frame.n_rows)
+                zeros = np.zeros(batch.frame.n_rows)
                 weight = _check_sample_weight(weight, zeros, ensure_non_negative=True)
-            summary.add(part.y, weight)
-        sample.add(part, weight)
+            summary.add(batch.y, weight)
+        sample.add(batch, weight)
     if not n:
         raise ValueError("X has no rows. fit needs at least 2.")
     rows = sample.rows()
-    rows.target_name = parts.target
+    rows.target_name = batches.target
     return rows, n
 
 
@@ -82,20 +86,20 @@ def default_window(n_columns):
 
 def numbers(n, window):
     """Return the numbers of the rows in the sample of a table of n rows."""
-    share, of_rows, rows = 1.0, np.zeros(0, np.uint64), np.zeros(0, np.intp)
+    fraction, hashed, rows = 1.0, np.zeros(0, np.uint64), np.zeros(0, np.intp)
     for first in range(0, n, BLOCK):
         block = np.arange(first, min(n, first + BLOCK))
-        of_rows, rows = np.r_[of_rows, hashes(block, SEED)], np.r_[rows, block]
-        chosen = of_rows < share * 2.0**53
+        hashed, rows = np.r_[hashed, hashes(block, SEED)], np.r_[rows, block]
+        chosen = hashed < fraction * 2.0**53
         while chosen.sum() > window:
-            share *= SHRINK
-            chosen = of_rows < share * 2.0**53
-        of_rows, rows = of_rows[chosen], rows[chosen]
+            fraction *= SHRINK
+            chosen = hashed < fraction * 2.0**53
+        hashed, rows = hashed[chosen], rows[chosen]
     return rows
 
 
 class Sample:
-    """Rows that a hash of their number chooses, so that each has the same chance.
+    """TableRows that a hash of their number chooses, so that each has the same chance.
 
     Parameters
     ----------
@@ -104,39 +108,39 @@ class Sample:
     """
 
     def __init__(self, window):
-        self.window, self.share = window, 1.0
+        self.window, self.fraction = window, 1.0
         self.most: Any = window
-        self.pieces: list = []  # (hash, row numbers, Frame, y, weight) of each part
+        self.pieces: list = []  # (hash, row numbers, Frame, y, weight) of each batch
         self.n = 0
 
-    def add(self, part, weight):
-        numbers = np.arange(part.first, part.first + part.frame.n_rows)
-        piece = hashes(numbers, SEED), numbers, part.frame, np.asarray(part.y), weight
+    def add(self, batch, weight):
+        numbers = np.arange(batch.first, batch.first + batch.frame.n_rows)
+        piece = hashes(numbers, SEED), numbers, batch.frame, np.asarray(batch.y), weight
         piece = self.chosen(piece)
         self.pieces.append(piece)
         self.n += len(piece[1])
-        n_columns = max(1, len(part.frame.columns))
+        n_columns = max(1, len(batch.frame.columns))
         if self.most is None:
             self.most = int(budget.available_bytes() / (FIT_BYTES * n_columns))
         if self.n > self.most:
             if self.window is None:
                 self.most = max(MIN_WINDOW, min(self.most, default_window(n_columns)))
             while self.n > self.most:
-                self.share *= SHRINK
+                self.fraction *= SHRINK
                 self.pieces = list(map(self.chosen, self.pieces))
                 self.n = sum(len(piece[1]) for piece in self.pieces)
 
     def chosen(self, piece):
         """Return the rows of a piece that belong to the sample."""
-        of_rows, numbers, frame, y, weight = piece
-        rows = np.flatnonzero(of_rows < self.share * 2.0**53)
+        hashed, numbers, frame, y, weight = piece
+        rows = np.flatnonzero(hashed < self.fraction * 2.0**53)
         if len(rows) == len(numbers):
             return piece
         w = None if weight is None else weight[rows]
-        return of_rows[rows], numbers[rows], frame.take(rows), y[rows], w
+        return hashed[rows], numbers[rows], frame.take(rows), y[rows], w
 
     def rows(self):
-        """Return the Rows."""
+        """Return the TableRows."""
         _, numbers, parts, y, weights = zip(*self.pieces)
         has_weight = [w is not None for w in weights]
         if any(has_weight) and not all(has_weight):
@@ -144,11 +148,11 @@ class Sample:
                 "some row groups have a sample_weight, and others have none. Let all yield (X, y, "
                 "sample_weight), or none of them."
             )
-        return Rows(
+        return TableRows(
             frames.concatenate(parts),
             join_targets(y),
             np.concatenate(weights) if all(has_weight) else None,
-            None if self.share == 1 else np.concatenate(numbers),
+            None if self.fraction == 1 else np.concatenate(numbers),
         )
 
 
@@ -158,3 +162,60 @@ def join_targets(parts):
     if len(kinds) > 1:
         parts = [part.astype(object) for part in parts]
     return np.concatenate(parts)
+
+
+# ---- targets ----
+
+
+class ClassSummary:
+    """The classes of all rows, and how often they occur.
+
+    Parameters
+    ----------
+    task : ClassTask
+    """
+
+    def __init__(self, task):
+        self.task = task
+        self.labels: list = []  # the distinct classes of each batch
+        self.n_rows: list = []  # how often they occur there
+
+    def add(self, y, weight):
+        """Add the targets of a batch."""
+        labels, n_rows = np.unique(to_labels(y), return_counts=True)
+        self.labels.append(labels)
+        self.n_rows.append(n_rows)
+
+    def fit(self, y, weight):
+        """Return the TableClasses, the class numbers of y, and the number of all rows of each class."""
+        targets, joined = self.task.fit_targets(join_targets([*self.labels, y]), None)
+        n = len(joined) - len(y)
+        n_rows = np.bincount(joined[:n], weights=np.concatenate(self.n_rows))
+        return targets, joined[n:], n_rows
+
+
+class NumberSummary:
+    """The range of the targets of all rows.
+
+    Parameters
+    ----------
+    task : NumberTask
+    """
+
+    def __init__(self, task):
+        self.task = task
+        self.lowest, self.highest = np.inf, -np.inf
+
+    def add(self, y, weight):
+        """Check the targets of a batch, and add them."""
+        y = check_numbers(y, self.task.log)
+        counted = y if weight is None else y[weight > 0]
+        if len(counted):
+            low, high = self.task.numbers(counted).bounds
+            self.lowest, self.highest = min(low, self.lowest), max(high, self.highest)
+
+    def fit(self, y, weight):
+        """Return the TableNumbers, y in float64, and None."""
+        targets, y = self.task.fit_targets(y, weight)
+        targets.bounds = self.lowest, self.highest
+        return targets, y, None

@@ -183,7 +183,7 @@ def _fits_queue(net, data, n, batch_size, validation):
     if isinstance(data.X, EncodedTable):
         layout, width = data.X.layout, net.layer_sizes[1]
         weights = (layout.n_inputs - layout.n_numbers) * width
-        products += 3 * (len(layout.n_bins) + len(layout.n_levels)) * width - weights
+        products += 3 * (len(layout.n_bins) + len(layout.n_categories)) * width - weights
     return (
         n <= MAX_SHORT_SHUFFLE
         and 3 * batch_size * products + 10 * weights <= QUEUE_WORK

@@ -95,7 +95,7 @@ def arrays(X: NDArray[np.float32], y: NDArray[np.float32]) -> float:
     _, dW, db = F.linear_backward(grad, X, W, b, Z)
     F.adam_step_(W, dW, np.zeros_like(W), np.zeros_like(W), step=1)
     print(db, fastnn.initializers.he_normal(np.random.default_rng(0), 3, 4).shape)
-    table = fastnn.EncodedTable(numbers=X, codes=np.zeros((len(X), 1), int), n_levels=[3])
+    table = fastnn.EncodedTable(numbers=X, codes=np.zeros((len(X), 1), int), n_categories=[3])
     print(MLP([table.n_inputs, 1]).fit(table, y, epochs=1).stop_reason)
     return loss
 

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import numpy as np
 
@@ -27,7 +27,7 @@ PARTS = {
 
 
 @dataclass
-class Unfinished:
+class FitCheckpoint:
     """The state of a fit that has trained some folds.
 
     Attributes
@@ -36,15 +36,15 @@ class Unfinished:
         Numbers of the folds that are trained, ascending.
     n_folds : int
         Number of all folds.
-    share : float
-        Share of the epochs of the recipe that networks train for.
+    fraction : float
+        Part of the epochs of the recipe that networks train for.
     digests : dict of str to str
         One for each of `PARTS`: what training depends on.
     """
 
     folds: list
     n_folds: int
-    share: float
+    fraction: float
     digests: dict
 
     def check(self, digests):
@@ -53,14 +53,21 @@ class Unfinished:
             if digests[part] != self.digests[part]:
                 self.refuse(part)
 
+    def to_json(self):
+        """Return a dict that JSON can hold."""
+        return dict(
+            folds=self.folds, n_folds=self.n_folds, share=self.fraction, digests=self.digests
+        )
+
     @classmethod
     def from_json(cls, d):
-        """Return the Unfinished of a file, or raise an error of `kinds.damage_refused`."""
-        self = cls(**check_mapping(d, "unfinished"))
+        """Return the FitCheckpoint of a file, or raise an error of `kinds.damage_refused`."""
+        fields = dict(check_mapping(d, "unfinished"))
+        self = cls(fraction=fields.pop("share"), **fields)
         check(is_count(self.n_folds, MAX_FOLDS) and isinstance(self.folds, list), "folds")
         check(all(is_count(fold, self.n_folds - 1) for fold in self.folds), "folds")
         check(self.folds == sorted(set(self.folds)) and len(self.folds) < self.n_folds, "folds")
-        check(is_finite(self.share) and 0 <= self.share <= 1, "share of epochs")
+        check(is_finite(self.fraction) and 0 <= self.fraction <= 1, "share of epochs")
         digests = check_mapping(self.digests, "digests")
         check(digests.keys() == PARTS.keys(), "digests")
         check(all(type(digest) is str for digest in digests.values()), "digests")
@@ -82,13 +89,13 @@ def digests_of(features, rows, targets, jobs):
     """Return the digests of a fit, {part: text}.
 
     They depend on what the networks are trained with, not on how the caller passed it.
-    `training.train` must not have trained the jobs yet.
+    `training_jobs.train` must not have trained the jobs yet.
 
     rows : FitRows
     """
     is_classifier = targets.is_classifier
     learned = repr(targets.labels.tolist() if is_classifier else (targets.loss, targets.log))
-    networks = [[str(job.configuration), job.fold, job.net.layer_sizes] for job in jobs]
+    networks = [[asdict(job.configuration), job.fold, job.net.layer_sizes] for job in jobs]
     arrays = [array for job in jobs for array in (job.held_out, job.net.params)]
     return {
         "table": _digest(features.to_json(), *rows.numbers, rows.codes),

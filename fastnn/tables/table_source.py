@@ -1,7 +1,7 @@
 """Open the bytes of a table: a file, a pipe or standard input, decompressed.
 
-A `Source` can be opened any number of times. What it holds is decided by its first bytes, not by
-its name.
+A `TableSource` can be opened any number of times. What it holds is decided by its first bytes, not
+by its name. `lend` passes an opened file to a reader of pyarrow.
 """
 
 import bz2
@@ -11,13 +11,15 @@ import lzma
 import os
 import stat
 import sys
+import threading
+import weakref
 import zipfile
 import zlib
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 from ..core.messages import join, printable, reason, similar
-from .errors import STANDARD_INPUT, TableError, import_pyarrow
+from .table_errors import STANDARD_INPUT, TableError, import_pyarrow
 
 SAVE_AS_CSV, EXTRACT = "Save the table as CSV.", "Extract the table first."
 NO_TABLE, MODEL = "A table is needed.", "is a safetensors file, such as a fastnn model."
@@ -44,6 +46,7 @@ COMPRESSIONS = {
     b"PK\x03\x04": "zip",
     b"PK\x05\x06": "zip",  # without members
 }
+PATIENCE = 5.0  # seconds to wait for a thread of pyarrow, which needs some microseconds
 DAMAGE = (gzip.BadGzipFile, EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile)
 #: First bytes of files that hold no table, or one that cannot be read: what it is, what to do.
 OTHER_FORMATS = (
@@ -76,7 +79,7 @@ MARKUP = (
 
 
 @dataclass(eq=False)
-class Source:
+class TableSource:
     """The bytes of a table.
 
     Attributes
@@ -136,7 +139,7 @@ class Source:
 
 
 def find(path):
-    """Return the Source of a path or of "-", which is standard input."""
+    """Return the TableSource of a path or of "-", which is standard input."""
     path = os.fsdecode(path)
     if path == "-":
         if sys.stdin is None or sys.stdin.isatty():
@@ -145,7 +148,7 @@ def find(path):
                 "Send a table into it: fastnn ... - < table.csv",
                 place=STANDARD_INPUT,
             )
-        source = Source(STANDARD_INPUT, data=sys.stdin.buffer.read())
+        source = TableSource(STANDARD_INPUT, data=sys.stdin.buffer.read())
     else:
         source = _find_file(path)
     with source.open_stored() as file:
@@ -176,10 +179,10 @@ def _find_file(path):
         raise TableError("is a directory.{holds}", PASS_A_FILE, place=path, holds=holds)
     if stat.S_ISFIFO(mode):
         with open(path, "rb") as file:
-            return Source(path, data=file.read())
+            return TableSource(path, data=file.read())
     if not stat.S_ISREG(mode):
         raise TableError("is not a regular file.", PASS_A_FILE, place=path)
-    return Source(path, path)
+    return TableSource(path, path)
 
 
 def _is_table(name):
@@ -304,3 +307,31 @@ def check_format(source):
             raise TableError(
                 "{problem}", "{advice}", place=source.label, problem=problem, advice=advice
             )
+
+
+# ---- readers of pyarrow ----
+
+
+def lend(file, reader, *arguments):
+    """Return reader(file, *arguments). No thread of pyarrow holds the file afterwards.
+
+    A reader can return while a thread of pyarrow still has to release the file, for which it needs
+    the GIL. If Python ended at that moment, the thread would abort the process ("terminate called
+    without an active exception").
+    """
+    lent, released = _LentFile(file), threading.Event()
+    weakref.finalize(lent, released.set).atexit = False
+    try:
+        return reader(lent, *arguments)
+    finally:
+        del lent
+        released.wait(PATIENCE)
+
+
+class _LentFile:
+    """The part of a file that pyarrow reads."""
+
+    def __init__(self, file):
+        self.read = file.read
+
+    closed = False

@@ -10,7 +10,7 @@ from sklearn.exceptions import NotFittedError
 
 import fastnn
 from fastnn import TabularClassifier, TabularRegressor, losses
-from fastnn.tabular import find_suspects
+from fastnn.tabular import find_label_issues
 
 SMALL = dict(n_estimators=3, hidden_layer_sizes=8, n_threads=1, random_state=0)
 rng = np.random.default_rng(2)
@@ -25,22 +25,22 @@ def test_wrong_labels_are_found(convert):
     wrong = classes.copy()
     wrong[CLEAR] = np.where(classes[CLEAR] == "plus", "minus", "plus")
     clf = TabularClassifier(**SMALL).fit(X, wrong)
-    suspects = find_suspects(clf, convert(wrong), 5)
-    assert {s.row for s in suspects[:3]} == set(CLEAR.tolist())
-    for s in suspects:
+    issues = find_label_issues(clf, convert(wrong), 5)
+    assert {s.row for s in issues[:3]} == set(CLEAR.tolist())
+    for s in issues:
         p = clf.oof_prediction_[s.row]
         assert s.given == wrong[s.row] != s.predicted == clf.classes_[p.argmax()]
         assert s.probability == p[list(clf.classes_).index(s.given)] < 0.5
         assert s.loss == pytest.approx(-np.log(s.probability)) and type(s.row) is int
-    assert [s.loss for s in suspects] == sorted((s.loss for s in suspects), reverse=True)
-    assert len(find_suspects(clf, wrong, 1)) == 1
+    assert [s.loss for s in issues] == sorted((s.loss for s in issues), reverse=True)
+    assert len(find_label_issues(clf, wrong, 1)) == 1
 
 
-def test_rows_of_the_more_probable_class_are_no_suspects():
+def test_rows_of_the_more_probable_class_are_no_issues():
     clf = TabularClassifier(**SMALL).fit(X, X[:, 0] > 0)
     n_wrong = np.sum(clf.oof_prediction_.argmax(axis=1) != (X[:, 0] > 0))
-    suspects = find_suspects(clf, X[:, 0] > 0, N)
-    assert len(suspects) == n_wrong and all(type(s.given) is bool for s in suspects)
+    issues = find_label_issues(clf, X[:, 0] > 0, N)
+    assert len(issues) == n_wrong and all(type(s.given) is bool for s in issues)
 
 
 @pytest.mark.parametrize(
@@ -56,11 +56,11 @@ def test_wrong_numbers_are_found(options, scale):
     y = np.round(np.exp(1 + X[:, 0])) + 1
     y[CLEAR[0]] = 100
     reg = TabularRegressor(**SMALL | options).fit(X, y)
-    suspects = find_suspects(reg, y)
-    assert len(suspects) == 10 and suspects[0].row == CLEAR[0] and suspects[0].given == 100
+    issues = find_label_issues(reg, y)
+    assert len(issues) == 10 and issues[0].row == CLEAR[0] and issues[0].given == 100
     errors = scale(y, reg.oof_prediction_)
-    assert [s.row for s in suspects] == np.argsort(-errors, kind="stable")[:10].tolist()
-    for s in suspects:
+    assert [s.row for s in issues] == np.argsort(-errors, kind="stable")[:10].tolist()
+    for s in issues:
         assert s.loss == pytest.approx(errors[s.row]) and s.probability is None
         assert s.predicted == reg.oof_prediction_[s.row] and s.given == y[s.row]
 
@@ -68,31 +68,31 @@ def test_wrong_numbers_are_found(options, scale):
 def test_rows_that_no_network_held_out_are_left_out(quick_recipe):
     options = SMALL | dict(n_estimators=1)
     reg = TabularRegressor(**options).fit(X, X[:, 0])
-    assert len(find_suspects(reg, X[:, 0], N)) == N // 5
+    assert len(find_label_issues(reg, X[:, 0], N)) == N // 5
     clf = TabularClassifier(**options).fit(X, classes)
     held_out = ~np.isnan(clf.oof_prediction_[:, 0])
     wrong = clf.classes_[clf.oof_prediction_.argmax(axis=1)] != classes
-    assert len(find_suspects(clf, classes, N)) == (held_out & wrong).sum() < wrong.sum()
+    assert len(find_label_issues(clf, classes, N)) == (held_out & wrong).sum() < wrong.sum()
 
 
 def test_wrong_arguments(quick_recipe, tmp_path):
     clf = TabularClassifier(**SMALL).fit(X, classes)
     with pytest.raises(ValueError, match=r"class 'a' in row 1, which it did not hold in fit"):
-        find_suspects(clf, ["plus", "a"] * (N // 2))
+        find_label_issues(clf, ["plus", "a"] * (N // 2))
     with pytest.raises(ValueError, match="inconsistent numbers of samples"):
-        find_suspects(clf, classes[:9])
+        find_label_issues(clf, classes[:9])
     with pytest.raises(ValueError, match="n_rows"):
-        find_suspects(clf, classes, 0)
+        find_label_issues(clf, classes, 0)
     with pytest.raises(NotFittedError):
-        find_suspects(TabularClassifier(), classes)
+        find_label_issues(TabularClassifier(), classes)
     clf.save(tmp_path / "model")
     with pytest.raises(ValueError, match=r"oof_prediction_, which a file does not hold. Fit the"):
-        find_suspects(fastnn.load(tmp_path / "model"), classes)
+        find_label_issues(fastnn.load(tmp_path / "model"), classes)
     reg = TabularRegressor(**SMALL, loss=losses.Quantile((0.1, 0.9))).fit(X, X[:, 0])
     with pytest.raises(ValueError, match=r"predicts several quantiles. Fit another loss"):
-        find_suspects(reg, X[:, 0])
+        find_label_issues(reg, X[:, 0])
 
 
-def test_one_class_has_no_suspects():
+def test_one_class_has_no_issues():
     clf = TabularClassifier(**SMALL).fit(X, np.ones(N))
-    assert find_suspects(clf, np.ones(N)) == []
+    assert find_label_issues(clf, np.ones(N)) == []

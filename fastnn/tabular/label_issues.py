@@ -14,7 +14,7 @@ from .targets import MIN_RATE
 
 
 @dataclass
-class Suspect:
+class LabelIssue:
     """A training row whose target is far from its out-of-fold prediction.
 
     Attributes
@@ -38,7 +38,7 @@ class Suspect:
     probability: float | Any = None  # None for numbers
 
 
-def find_suspects(estimator: Any, y: Any, n_rows: int = 10) -> list[Suspect]:
+def find_label_issues(estimator: Any, y: Any, n_rows: int = 10) -> list[LabelIssue]:
     """Return the training rows with the largest out-of-fold losses.
 
     Their targets may be wrong, hard to predict, or rare. Look at these rows before you change them:
@@ -50,13 +50,13 @@ def find_suspects(estimator: Any, y: Any, n_rows: int = 10) -> list[Suspect]:
         Fitted in this process: a file does not hold the out-of-fold predictions.
     y : array_like (n,)
         The targets that `fit` had; for the rows `oof_rows_` only, if it held a sample in memory.
-        Suspects are rows of y.
+        Row numbers are those of y.
     n_rows : int, default 10
         Maximum number of rows to return.
 
     Returns
     -------
-    list of Suspect
+    list of LabelIssue
         The largest loss first. For classes, only rows for which another class is more probable than
         the given one. Rows that no network held out are left out.
 
@@ -70,20 +70,20 @@ def find_suspects(estimator: Any, y: Any, n_rows: int = 10) -> list[Suspect]:
     --------
     >>> import numpy as np
     >>> from fastnn import TabularClassifier
-    >>> from fastnn.tabular import find_suspects
+    >>> from fastnn.tabular import find_label_issues
     >>> x = np.linspace(-1, 1, 200)
     >>> y = np.where(x > 0, "plus", "minus")
     >>> y[190] = "minus"  # a mistake
     >>> clf = TabularClassifier(2, hidden_layer_sizes=8, random_state=0).fit(x[:, None], y)
-    >>> suspect = find_suspects(clf, y)[0]
-    >>> suspect.row, suspect.given, suspect.predicted
+    >>> issue = find_label_issues(clf, y)[0]
+    >>> issue.row, issue.given, issue.predicted
     (190, 'minus', 'plus')
     """
     check_is_fitted(estimator)
     check_count("n_rows", n_rows)
     if not hasattr(estimator, "oof_prediction_"):
         raise ValueError(
-            "find_suspects needs the attribute oof_prediction_, which a file does not hold. Fit the "
+            "find_label_issues needs the attribute oof_prediction_, which a file does not hold. Fit the "
             "estimator first."
         )
     rows, n = estimator.oof_rows_, len(estimator.oof_prediction_)
@@ -92,11 +92,11 @@ def find_suspects(estimator: Any, y: Any, n_rows: int = 10) -> list[Suspect]:
             f"fit held {n} rows of the table in memory. Pass their targets: y[estimator.oof_rows_]"
         )
     check_consistent_length(estimator.oof_prediction_, y)
-    of_estimator = _of_classes if estimator.model_.targets.is_classifier else _of_numbers
-    return of_estimator(estimator, y, n_rows)
+    find = _class_issues if estimator.model_.targets.is_classifier else _number_issues
+    return find(estimator, y, n_rows)
 
 
-def _of_classes(clf, y, n_rows):
+def _class_issues(clf, y, n_rows):
     y, P = clf.model_.targets.to_numbers(y), clf.oof_prediction_
     rows = np.flatnonzero(P.argmax(axis=1) != y)
     rows = rows[~np.isnan(P[rows, 0])]
@@ -104,16 +104,16 @@ def _of_classes(clf, y, n_rows):
     order = np.argsort(given, kind="stable")[:n_rows]
     labels = clf.classes_.tolist()
     return [
-        Suspect(int(row), labels[y[row]], labels[P[row].argmax()], float(-np.log(p)), float(p))
+        LabelIssue(int(row), labels[y[row]], labels[P[row].argmax()], float(-np.log(p)), float(p))
         for row, p in zip(rows[order], given[order])
     ]
 
 
-def _of_numbers(reg, y, n_rows):
+def _number_issues(reg, y, n_rows):
     targets, P = reg.model_.targets, reg.oof_prediction_
     if P.ndim == 2:
         raise ValueError(
-            "find_suspects needs one prediction for each row, but this estimator predicts several "
+            "find_label_issues needs one prediction for each row, but this estimator predicts several "
             "quantiles. Fit another loss."
         )
     y = np.asarray(y, np.float64)
@@ -125,6 +125,6 @@ def _of_numbers(reg, y, n_rows):
         errors /= targets.scale
     order = np.argsort(-errors, kind="stable")[:n_rows]
     return [
-        Suspect(int(row), float(y[row]), float(P[row]), float(error))
+        LabelIssue(int(row), float(y[row]), float(P[row]), float(error))
         for row, error in zip(rows[order], errors[order])
     ]

@@ -3,7 +3,7 @@
 The file is a safetensors file. The array "params0" (number of folds, number of snapshots, n_params)
 has the parameters of the networks of member 0, and so on; "importances" (n_features,) and, for a
 regression, "errors" (m,) and "errors_fold" (m,) are what `feature_importances_` and
-`predict_interval` need. A fit that Ctrl-C has stopped also has the members of share 0, and
+`predict_interval` need. A fit that Ctrl-C has stopped also has the members of weight 0, and
 "unfinished" in its JSON. Everything else is JSON in the text metadata: the model, and `metadata_`,
 unless it is empty, under "user". Nothing in a file is run.
 """
@@ -16,12 +16,12 @@ from sklearn.base import is_classifier
 from .. import losses
 from ..core.errors import Argument, DataError
 from ..files import ModelFileError, json_values, kinds, safetensors
-from ..files.checks import check, check_mapping, is_count, is_finite
+from ..files.checks import check, check_mapping, is_finite
 from ..files.model import check_user_metadata
 from ..files.safetensors import parse_json, to_text
 from ..saving import class_of
-from .model import TableModel
-from .targets import Classes, Numbers
+from .table_model import TableModel
+from .targets import TableClasses, TableNumbers
 
 FORMAT, VERSION = "fastnn-tabular", 1
 SPARE = 100_000  # bytes of the header for arrays, members and what resuming needs
@@ -36,7 +36,10 @@ def write(path, estimator, on_written=None):
     arrays = {"importances": np.asarray(estimator.feature_importances_, np.float64)}
     score = estimator.oof_score_
     content = _describe(
-        estimator, model, None if score is None or not math.isfinite(score) else score
+        type(estimator).__name__,
+        estimator.get_params(False),
+        model,
+        None if score is None or not math.isfinite(score) else score,
     )
     metadata = {
         "format": FORMAT,
@@ -50,23 +53,23 @@ def write(path, estimator, on_written=None):
     safetensors.write(path, arrays, metadata, on_written, advice="Store less in metadata_.")
 
 
-def check_before_training(estimator, model, n_folds):
+def check_before_training(options, model, n_folds):
     """Raise ValueError if the header of a file is too small for an estimator once it is trained.
 
     Classes of a kind that no file can hold are left to `save`: a user who never saves may have them.
 
     Parameters
     ----------
-    estimator : TabularClassifier or TabularRegressor
+    options : fitting.fit_arguments.TableFitOptions
     model : TableModel
         Without networks, with all encoders that they may use.
     n_folds : int
     """
     try:
-        content = _describe(estimator, model, None)
+        content = _describe(options.estimator_name, options.parameters, model, None)
     except json_values.LabelError:
         return
-    room = safetensors.MAX_HEADER - SPARE - 8 * n_folds - estimator.metadata_bytes
+    room = safetensors.MAX_HEADER - SPARE - 8 * n_folds - options.metadata_bytes
     n_bytes = _n_bytes(content)
     if n_bytes <= room:
         return
@@ -83,11 +86,11 @@ def check_before_training(estimator, model, n_folds):
         "the targets": (_n_bytes(content["targets"]), "Shorten the texts of the classes."),
     }
     for c in features.categories:
-        if c.levels:
-            label, longest = features.columns[c.source].label, max(map(len, c.levels))
+        if c.categories:
+            label, longest = features.columns[c.source].label, max(map(len, c.categories))
             drop = ("Shorten its texts, or leave it out. Pass ", Argument("drop", [label]), ".")
-            what = f"column {label!r} with {len(c.levels):,} categories of up to {longest:,} characters"
-            sizes[what] = _n_bytes(c.levels), drop
+            what = f"column {label!r} with {len(c.categories):,} categories of up to {longest:,} characters"
+            sizes[what] = _n_bytes(c.categories), drop
     what, (size, advice) = max(sizes.items(), key=lambda item: item[1][0])
     raise DataError(
         "the model would describe its columns and targets in {n_bytes:,} bytes, but the header of "
@@ -106,12 +109,14 @@ def _n_bytes(value):
     return len(to_text(to_text(value, allow_nan=False)).encode())
 
 
-def _describe(estimator, model, score):
-    """Return what a file says of an estimator, as JSON holds it. score : `oof_score_`"""
-    parameters = estimator.get_params(False).items()
+def _describe(name, parameters, model, score):
+    """Return what a file says of an estimator, as JSON holds it.
+
+    name, parameters : of the estimator; score : `oof_score_`
+    """
     return dict(
-        estimator=type(estimator).__name__,
-        parameters={name: _to_json(name, value) for name, value in parameters},
+        estimator=name,
+        parameters={name: _to_json(name, value) for name, value in parameters.items()},
         fitted=dict(
             n_features_in_=model.features.n_columns,
             oof_score_=score,
@@ -150,16 +155,10 @@ def _read(reader):
     content = check_mapping(parse_json(metadata.get("model"), "model"), "model")
     estimator = _estimator(content)
     fitted = check_mapping(content["fitted"], "fitted")
-    n_columns, score, target_name = (
-        fitted[name] for name in ("n_features_in_", "oof_score_", "_target_name")
-    )
-    check(n_columns == reader.length("importances"), "n_features_in_")  # at most what it stores
-    check(is_count(n_columns, 2**31), "n_features_in_")
+    score = fitted["oof_score_"]
     check(score is None or is_finite(score), "oof_score_")
-    check(target_name is None or isinstance(target_name, str), "_target_name")
-    targets = Classes if is_classifier(estimator) else Numbers
-    importances = {"importances": ([n_columns], "F64")}
-    model = TableModel.read(content, reader, n_columns, target_name, targets, importances)
+    targets = TableClasses if is_classifier(estimator) else TableNumbers
+    model = TableModel.read(content, reader, fitted, targets)
     vars(estimator).update(
         model.attributes(),
         oof_score_=score,

@@ -1,4 +1,4 @@
-"""The error of the readers."""
+"""The error of all readers, and the import of pyarrow that all need."""
 
 from ..core.errors import PYTHON, DataError, Words
 from ..core.messages import LONG, printable

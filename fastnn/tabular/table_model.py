@@ -1,6 +1,6 @@
 """TableModel: the fitted model of a table, which predicts, and is written to files."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, Final
 
@@ -10,9 +10,9 @@ from ..files import ModelFileError
 from ..files.checks import check, check_mapping, is_count, is_finite
 from ..many import forward_many
 from ..mlp import blank_network
+from .checkpoint import MAX_FOLDS, FitCheckpoint
 from .columns.features import Features
 from .encoder import MAX_HIDDEN, MAX_WIDTH, Encoder
-from .unfinished import MAX_FOLDS, Unfinished
 
 BLOCK = 20_000  # rows that are encoded and predicted at a time
 MAX_SNAPSHOTS = 2
@@ -20,26 +20,26 @@ ACTIVATION: Final = "silu"
 
 
 @dataclass(eq=False, repr=False)
-class Member:
+class EnsembleMember:
     """The networks of one configuration.
 
     Attributes
     ----------
     encoder : int
         Position of their encoder in `TableModel.encoders`.
-    share : float
-        Their share of the prediction. It is 0 only while folds are left to train.
+    weight : float
+        Their weight in the prediction. It is 0 only while folds are left to train.
     networks : list of list of MLP
         One or two for each fold, whose outputs are averaged.
     """
 
     encoder: int
-    share: float
+    weight: float
     networks: list
 
     def to_json(self):
         hidden = list(self.networks[0][0].layer_sizes[1:-1])
-        return dict(encoder=self.encoder, share=self.share, hidden=hidden)
+        return dict(encoder=self.encoder, share=self.weight, hidden=hidden)
 
 
 @dataclass(eq=False, repr=False)
@@ -50,15 +50,15 @@ class TableModel:
     ----------
     features : Features
     encoders : list of Encoder
-    members : list of Member
+    members : list of EnsembleMember
         Empty if there is only one class.
-    targets : Classes or Numbers
+    targets : TableClasses or TableNumbers
     target_name : str or None
         The column that `fit` took the target from.
     errors : list of ndarray (n, 1), or None
         Errors of the predictions for the rows that each fold held out, for intervals. None for
         classes and several quantiles.
-    unfinished : Unfinished or None
+    checkpoint : FitCheckpoint or None
         What `fit(resume=True)` needs if Ctrl-C has stopped the fit.
     """
 
@@ -68,23 +68,23 @@ class TableModel:
     targets: Any
     target_name: str | None = None
     errors: list | None = None
-    unfinished: Unfinished | None = None
+    checkpoint: FitCheckpoint | None = None
 
     @property
     def n_folds(self):
         return len(self.members[0].networks) if self.members else 0
 
     @property
-    def n_folds_left(self):
-        return 0 if self.unfinished is None else self.unfinished.n_folds - self.n_folds
+    def n_folds_remaining(self):
+        return 0 if self.checkpoint is None else self.checkpoint.n_folds - self.n_folds
 
     def networks(self):
         """Return all networks."""
-        return [net for m in self.members for of_fold in m.networks for net in of_fold]
+        return [net for m in self.members for networks in m.networks for net in networks]
 
     def best_networks(self):
         """Return, for each member, the network of each fold that holds the last best epoch."""
-        return [[of_fold[-1] for of_fold in member.networks] for member in self.members]
+        return [[networks[-1] for networks in member.networks] for member in self.members]
 
     def attributes(self):
         """Return the public attributes of an estimator with this model, by name."""
@@ -95,7 +95,7 @@ class TableModel:
             columns_=self.features.by_name(self.features.kinds()),
             left_out_=self.features.by_name(self.features.left_out),
             n_folds_=self.n_folds,
-            n_folds_left_=self.n_folds_left,
+            n_folds_remaining_=self.n_folds_remaining,
         )
         if names is not None:
             out["feature_names_in_"] = np.array(names, dtype=object)
@@ -129,12 +129,12 @@ class TableModel:
     def predict_fold(self, tables, fold, n_threads):
         """Return the predictions of the networks of a fold for encoded rows."""
         return sum(
-            member.share
+            member.weight
             * self.targets.finish(
                 mean_output(member.networks[fold], tables[member.encoder], n_threads)
             )
             for member in self.members
-            if member.share
+            if member.weight
         )
 
     # ---- files ----
@@ -147,15 +147,15 @@ class TableModel:
             targets=self.targets.to_json(),
             members=[member.to_json() for member in self.members],
         )
-        if self.unfinished is not None:
-            out["unfinished"] = asdict(self.unfinished)
+        if self.checkpoint is not None:
+            out["unfinished"] = self.checkpoint.to_json()
         return out
 
     def arrays(self):
         """Return the arrays of a file, by name."""
         out = {
             f"params{i}": np.stack(
-                [np.stack([net.params for net in of_fold]) for of_fold in member.networks]
+                [np.stack([net.params for net in networks]) for networks in member.networks]
             )
             for i, member in enumerate(self.members)
         }
@@ -167,7 +167,7 @@ class TableModel:
         return out
 
     @classmethod
-    def read(cls, content, reader, n_columns, target_name, targets, others):
+    def read(cls, content, reader, fitted, targets):
         """Return the TableModel that `to_json` and `arrays` described.
 
         Parameters
@@ -175,19 +175,21 @@ class TableModel:
         content : dict
             What `to_json` returned, and other items.
         reader : files.safetensors.Reader
-        n_columns : int
-            Of the table.
-        target_name : str or None
+            The file also has the array "importances", one number for each column.
+        fitted : dict
+            Has "n_features_in_" and "_target_name".
         targets : class
-            Classes or Numbers.
-        others : dict
-            Other arrays of the file, as `Reader.check` expects them.
+            TableClasses or TableNumbers.
 
         Raises
         ------
         ModelFileError, or another error of `kinds.damage_refused`
             The file is damaged.
         """
+        n_columns, target_name = fitted["n_features_in_"], fitted["_target_name"]
+        check(n_columns == reader.length("importances"), "n_features_in_")  # at most what it stores
+        check(is_count(n_columns, 2**31), "n_features_in_")
+        check(target_name is None or isinstance(target_name, str), "_target_name")
         features = Features.from_json(content["features"], n_columns)
         n_numbers, categories = len(features.numbers), features.categories
         check(isinstance(content["encoders"], list), "encoders")
@@ -198,10 +200,10 @@ class TableModel:
             targets.from_json(check_mapping(content["targets"], "targets")),
             target_name,
         )
-        self._read_members(content, reader, others)
+        self._read_members(content, reader)
         return self
 
-    def _read_members(self, content, reader, others):
+    def _read_members(self, content, reader):
         """Read the networks, the errors, and what `fit(resume=True)` needs."""
         members, targets = content["members"], self.targets
         check(isinstance(members, list), "members")
@@ -216,16 +218,16 @@ class TableModel:
             check(is_finite(member["share"]) and 0 <= member["share"] <= 1, "share")
             check(n_folds == shapes[0][0] and n_snapshots <= MAX_SNAPSHOTS, "params")
             sizes.append([self.encoders[member["encoder"]].n_inputs, *hidden, targets.n_out])
-        expected = dict(others)
+        expected: dict = {"importances": ([self.features.n_columns], "F64")}
         for i, (size, shape) in enumerate(zip(sizes, shapes)):
             n_params = sum(a * b + b for a, b in pairwise(size))
             expected[f"params{i}"] = [*shape, n_params], "F32"
         if "unfinished" in content:
-            self.unfinished = Unfinished.from_json(content["unfinished"])
-            n_done = len(self.unfinished.folds)
+            self.checkpoint = FitCheckpoint.from_json(content["unfinished"])
+            n_done = len(self.checkpoint.folds)
             check(len(shapes) > 0 and all(shape[0] == n_done for shape in shapes), "folds")
         used = [member["share"] > 0 for member in members]
-        check(any(used or [True]) and (self.unfinished is not None or all(used)), "share")
+        check(any(used or [True]) and (self.checkpoint is not None or all(used)), "share")
         has_errors = not targets.is_classifier and targets.n_out == 1
         if has_errors:
             n = reader.length("errors", minimum=0)
@@ -233,10 +235,10 @@ class TableModel:
         reader.check(expected)
         for i, (member, size) in enumerate(zip(members, sizes)):
             networks = [
-                [_network(size, targets.output, params) for params in of_fold]
-                for of_fold in reader.array(f"params{i}")
+                [_network(size, targets.output, params) for params in fold]
+                for fold in reader.array(f"params{i}")
             ]
-            self.members.append(Member(member["encoder"], member["share"], networks))
+            self.members.append(EnsembleMember(member["encoder"], member["share"], networks))
         if has_errors:
             errors, fold = reader.array("errors"), reader.array("errors_fold")
             check(np.all((fold >= 0) & (fold < self.n_folds)), "errors_fold")

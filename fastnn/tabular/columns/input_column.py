@@ -13,7 +13,7 @@ COLLECTIONS = list, tuple, dict, set, frozenset, np.ndarray
 
 
 @dataclass(eq=False, repr=False)
-class RawColumn:
+class InputColumn:
     """One column as it was passed.
 
     Attributes
@@ -21,31 +21,31 @@ class RawColumn:
     kind : {"number", "text", "time"}
     values : ndarray (n,)
         Numbers: float64 with NaN for missing values. Times: float64, seconds since 1970 with NaN.
-        Texts: int64, positions in `levels`, -1 for missing values.
-    levels : list of str or None
+        Texts: int64, positions in `texts`, -1 for missing values.
+    texts : list of str or None
         The distinct texts.
     declared : bool
         Whether the table says that these texts are categories (a pandas Categorical, an Arrow
         dictionary).
     parsed : dict
-        Numbers that the levels stand for, by their style, so that no text is parsed twice; see
+        Numbers that the texts stand for, by their style, so that no text is parsed twice; see
         `columns`.
     """
 
     kind: str
     values: np.ndarray
-    levels: list | None = None
+    texts: list | None = None
     declared: bool = False
     parsed: dict = field(default_factory=dict)
 
     def take(self, rows):
         """Return the column of some rows. rows : ndarray of indices."""
         values = self.values[rows]
-        if self.levels is None:
-            return RawColumn(self.kind, values)
+        if self.texts is None:
+            return InputColumn(self.kind, values)
         used, codes = np.unique(values[values >= 0], return_inverse=True)
         values[values >= 0] = codes
-        return RawColumn("text", values, [self.levels[i] for i in used], self.declared)
+        return InputColumn("text", values, [self.texts[i] for i in used], self.declared)
 
 
 # ---- parts of a column ----
@@ -68,7 +68,7 @@ def concatenate(parts, label):
         )
     if "text" not in kinds:
         kind = kinds.pop() if kinds else parts[0].kind
-        return RawColumn(kind, np.concatenate([part.values for part in parts]))
+        return InputColumn(kind, np.concatenate([part.values for part in parts]))
     code_of: dict = {}
     values = []
     for part in parts:
@@ -76,13 +76,13 @@ def concatenate(parts, label):
         new = [code_of.setdefault(text, len(code_of)) for text in texts]
         values.append(np.array([*new, -1], np.int64)[codes])
     declared = all(part.declared for part in parts if part.kind == "text")
-    return RawColumn("text", np.concatenate(values), list(code_of), declared)
+    return InputColumn("text", np.concatenate(values), list(code_of), declared)
 
 
 def to_texts(raw):
     """Return codes (n,), -1 for missing values, and the texts that they stand for."""
     if raw.kind == "text":
-        return raw.values, raw.levels
+        return raw.values, raw.texts
     present = ~np.isnan(raw.values)
     numbers, codes = np.unique(raw.values[present], return_inverse=True)
     out = np.full(len(raw.values), -1, np.int64)
@@ -94,13 +94,13 @@ def to_texts(raw):
 
 
 def from_vector(x, label):
-    """Return the RawColumn of a vector of any dtype."""
+    """Return the InputColumn of a vector of any dtype."""
     if x.dtype.kind in "biuf":
-        return RawColumn("number", x.astype(np.float64))
+        return InputColumn("number", x.astype(np.float64))
     if x.dtype.kind == "M":
-        return RawColumn("time", seconds(x))
+        return InputColumn("time", seconds(x))
     if x.dtype.kind == "m":
-        return RawColumn("number", _seconds_of(x.astype("timedelta64[us]")))
+        return InputColumn("number", _seconds_of(x.astype("timedelta64[us]")))
     if x.dtype.kind == "c":
         _refuse(label, "complex numbers", "Complex data not supported: ")
     if x.dtype.kind == "O":
@@ -111,11 +111,11 @@ def from_vector(x, label):
                 _refuse(label, "complex numbers", "Complex data not supported: ")
         numbers = _objects_to_numbers(x)
         if numbers is not None:
-            return RawColumn("number", numbers)
+            return InputColumn("number", numbers)
         times = _objects_to_times(x)
         if times is not None:
-            return RawColumn("time", times)
-    return RawColumn("text", *_factorize(x))
+            return InputColumn("time", times)
+    return InputColumn("text", *_factorize(x))
 
 
 def _refuse(label, what, before=""):
@@ -233,31 +233,31 @@ def from_series(series, label):
 
     kind = series.dtype
     if isinstance(kind, pd.CategoricalDtype):
-        of_level, levels = _factorize(np.array([*kind.categories.tolist(), None], object))
-        return RawColumn("text", of_level[series.cat.codes.to_numpy()], levels, True)
+        code_of, categories = _factorize(np.array([*kind.categories.tolist(), None], object))
+        return InputColumn("text", code_of[series.cat.codes.to_numpy()], categories, True)
     if isinstance(kind, pd.DatetimeTZDtype):
         series = series.dt.tz_convert("UTC").dt.tz_localize(None)
         kind = series.dtype
     if pd.api.types.is_datetime64_dtype(kind):
-        return RawColumn("time", seconds(series.to_numpy()))
+        return InputColumn("time", seconds(series.to_numpy()))
     if isinstance(kind, pd.PeriodDtype):
-        return RawColumn("time", seconds(series.dt.to_timestamp().to_numpy()))
+        return InputColumn("time", seconds(series.dt.to_timestamp().to_numpy()))
     if pd.api.types.is_complex_dtype(kind):
         _refuse(label, "complex numbers", "Complex data not supported: ")
     if pd.api.types.is_numeric_dtype(kind) or pd.api.types.is_bool_dtype(kind):
         if isinstance(kind, pd.SparseDtype):
             series = series.sparse.to_dense()
-        return RawColumn("number", series.to_numpy(dtype=np.float64, na_value=np.nan))
+        return InputColumn("number", series.to_numpy(dtype=np.float64, na_value=np.nan))
     if isinstance(kind, pd.StringDtype):
-        codes, levels = pd.factorize(series)
-        return RawColumn("text", codes.astype(np.int64), list(map(str, levels)))
+        codes, texts = pd.factorize(series)
+        return InputColumn("text", codes.astype(np.int64), list(map(str, texts)))
     if hasattr(kind, "pyarrow_dtype"):
         return from_chunks(series.array.__arrow_array__(), label)
     return from_vector(series.to_numpy(), label)
 
 
 def from_chunks(column, label):
-    """Return the RawColumn of a pyarrow ChunkedArray or Array."""
+    """Return the InputColumn of a pyarrow ChunkedArray or Array."""
     pa = files.import_pyarrow()
     types = pa.types
     if isinstance(column, pa.Array):
@@ -271,12 +271,12 @@ def from_chunks(column, label):
     kind = column.type
     if types.is_timestamp(kind) or types.is_date(kind):
         column = column.cast(pa.timestamp("us", getattr(kind, "tz", None)), safe=False)
-        return RawColumn("time", seconds(column.cast(pa.timestamp("us")).to_numpy()))
+        return InputColumn("time", seconds(column.cast(pa.timestamp("us")).to_numpy()))
     if types.is_time(kind):
         column = column.cast(pa.time64("us"), safe=False).cast(pa.int64())
-        return RawColumn("number", np.array(column.to_numpy(), np.float64) / 1e6)
+        return InputColumn("number", np.array(column.to_numpy(), np.float64) / 1e6)
     if types.is_duration(kind):
-        return RawColumn(
+        return InputColumn(
             "number", _seconds_of(column.cast(pa.duration("us"), safe=False).to_numpy())
         )
     if (
@@ -289,7 +289,7 @@ def from_chunks(column, label):
         if types.is_boolean(kind):
             column = column.cast(pa.int8())
         numbers = column.cast(pa.float64(), safe=False).to_numpy()
-        return RawColumn("number", np.array(numbers, np.float64))
+        return InputColumn("number", np.array(numbers, np.float64))
     declared = types.is_dictionary(kind)
     if not declared:
         if types.is_nested(kind) or types.is_interval(kind):
@@ -299,5 +299,5 @@ def from_chunks(column, label):
     if isinstance(column, pa.ChunkedArray):  # of older versions of pyarrow
         column = column.chunk(0) if column.num_chunks else pa.array([], column.type)
     codes = column.indices.cast(pa.int64()).fill_null(-1).to_numpy(zero_copy_only=False)
-    level_codes, levels = _factorize(np.array([*column.dictionary.to_pylist(), None], object))
-    return RawColumn("text", level_codes[codes], levels, declared)  # -1 is the last, None
+    code_of, categories = _factorize(np.array([*column.dictionary.to_pylist(), None], object))
+    return InputColumn("text", code_of[codes], categories, declared)  # -1 is the last, None

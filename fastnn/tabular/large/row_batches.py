@@ -1,4 +1,4 @@
-"""Read the rows of a table part by part, in each pass again: from Parquet files or row groups."""
+"""Read the rows of a table batch by batch, in each pass again: from Parquet files or row groups."""
 
 import os
 from dataclasses import dataclass
@@ -7,8 +7,7 @@ from typing import Any
 import numpy as np
 from sklearn.utils.validation import check_consistent_length
 
-from ...core.errors import Argument, DataError, placed
-from ...core.messages import did_you_mean
+from ...core.errors import placed
 from ...core.validation import is_path
 from ...tables import parquet_files
 from ...training import groups
@@ -16,7 +15,7 @@ from ..columns import frames
 
 
 @dataclass(eq=False, repr=False)
-class Part:
+class RowBatch:
     """Some rows of a table.
 
     Attributes
@@ -36,9 +35,9 @@ class Part:
 
 
 def find(X, y, sample_weight):
-    """Return the parts of a table that `fit` need not hold in memory, None for other tables.
+    """Return the batches of a table that `fit` need not hold in memory, None for other tables.
 
-    Each iteration over the parts is a pass over the rows.
+    Each iteration over the batches is a pass over the rows.
     """
     if is_path(X) and y is not None and (not is_file(X) or parquet_files.holds_parquet(X)):
         return ParquetRows(os.fsdecode(X), y, sample_weight)
@@ -94,16 +93,11 @@ class ParquetRows:
         keep = () if self.target is None else (y,)
         self.table = parquet_files.ParquetTable(path, (), (), keep, self.notes.append)
         self.n_rows: int = self.table.n_rows
-        names = self.table.names
-        if self.target is not None and y not in names:
-            raise DataError(
-                "{argument} names a column that X does not have.",
-                "{did_you_mean}",
-                argument=Argument("y", y),
-                column=y,
-                did_you_mean=did_you_mean(y, names),
-            )
-        self.y = None if self.target is not None else self._check_rows(y)
+        self.y = None
+        if self.target is None:
+            self.y = self._check_rows(y)
+        else:
+            frames.check_target(y, self.table.names)
         self.weight = None if sample_weight is None else self._check_rows(sample_weight)
         self.is_selected = False
 
@@ -128,7 +122,7 @@ class ParquetRows:
             else:
                 frame, y = frames.read(table), self.y[rows]
             frame.where = parquet_files.describe_rows(file, first, frame.n_rows)
-            yield Part(start, frame, y, None if self.weight is None else self.weight[rows])
+            yield RowBatch(start, frame, y, None if self.weight is None else self.weight[rows])
             start += frame.n_rows
 
 
@@ -166,5 +160,5 @@ class GroupRows:
                 )
             frame.where = where
             if frame.n_rows:
-                yield Part(start, frame, y, weight)
+                yield RowBatch(start, frame, y, weight)
             start += frame.n_rows

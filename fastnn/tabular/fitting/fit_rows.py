@@ -39,7 +39,7 @@ class FitRows:
 
     def encode(self, encoders):
         """Return {key: EncodedTable} for encoders by key."""
-        return {key: e.encode(self.numbers, self.codes) for key, e in encoders.items()}
+        return {key: encoder.encode(self.numbers, self.codes) for key, encoder in encoders.items()}
 
 
 def sample(rows, most, random_state):

@@ -1,11 +1,11 @@
-"""Suspicious columns: IDs, copies of the target, columns that predict it alone, duplicates."""
+"""Data checks: IDs, copies of the target, columns that predict it alone, duplicates."""
 
 import numpy as np
 import pytest
 
 pa = pytest.importorskip("pyarrow", reason="the extra cli is not installed")
 
-from fastnn.tables import find_suspicions  # noqa: E402
+from fastnn.tables import check_data  # noqa: E402
 
 N = 400
 RNG = np.random.default_rng(0)
@@ -14,14 +14,14 @@ Y = (X + RNG.normal(size=N) > 0).astype(int)
 
 
 def found(target="y", **columns):
-    """{column: kind} of the suspicions about a table with an honest column x and a target y."""
+    """{column: kind} of the issues about a table with an honest column x and a target y."""
     table = pa.table({"x": X, "y": Y, **columns})
-    return {s.column: s.kind for s in find_suspicions(table, target)}
+    return {s.column: s.kind for s in check_data(table, target)}
 
 
 def text_of(**columns):
-    (suspicion,) = find_suspicions(pa.table({"x": X, "y": Y, **columns}), "y")
-    return str(suspicion)
+    (issue,) = check_data(pa.table({"x": X, "y": Y, **columns}), "y")
+    return str(issue)
 
 
 def test_an_honest_table_has_none():
@@ -59,7 +59,7 @@ def test_columns_that_are_no_ids(name, values):
 
 
 def test_few_rows_are_no_ids():
-    assert find_suspicions(pa.table({"a": range(10), "y": [0, 1] * 5}), "y") == []
+    assert check_data(pa.table({"a": range(10), "y": [0, 1] * 5}), "y") == []
 
 
 @pytest.mark.parametrize(
@@ -103,7 +103,7 @@ def test_duplicate_columns():
     words = np.array(["a", "b", "c"])[RNG.integers(0, 3, N)]
     upper = np.char.upper(words)
     table = pa.table({"x": X, "words": words, "copy": words, "upper": upper, "y": Y})
-    assert [str(s) for s in find_suspicions(table, "y")] == [
+    assert [str(s) for s in check_data(table, "y")] == [
         "column 'copy' is a copy of column 'words'. Drop one of them.",
         "column 'upper' has one value for each value of column 'words'. Drop one of them.",
     ]
@@ -111,9 +111,9 @@ def test_duplicate_columns():
 
 def test_duplicate_rows():
     half = pa.table({"x": X[:200], "y": Y[:200]})
-    (suspicion,) = find_suspicions(pa.concat_tables([half, half]), "y")
-    assert (suspicion.kind, suspicion.column) == ("duplicate rows", None)
-    assert str(suspicion).startswith("200 of 400 rows are copies of others")
+    (issue,) = check_data(pa.concat_tables([half, half]), "y")
+    assert (issue.kind, issue.column) == ("duplicate rows", None)
+    assert str(issue).startswith("200 of 400 rows are copies of others")
 
 
 def test_numbers_with_a_word():

@@ -51,7 +51,7 @@ def find(frame, **declared):
     for i, (label, raw) in enumerate(zip(frame.labels(), frame.columns)):
         present = None
         if raw.kind == "text":
-            present = [text for text in raw.levels if not is_missing_mark(text)]
+            present = [text for text in raw.texts if not is_missing_mark(text)]
         if chosen.get(i) == "drop":
             left_out[label] = NAMED_IN_DROP
         elif not present if raw.kind == "text" else np.isnan(raw.values).all():

@@ -1,4 +1,4 @@
-"""The options of one call of `fit`, and how it learns classes and numbers."""
+"""How a fit learns classes, or numbers: targets, weights of rows, and scores."""
 
 from dataclasses import dataclass, replace
 from typing import Any
@@ -9,45 +9,8 @@ from sklearn.utils.multiclass import check_classification_targets
 
 from ... import losses
 from ...core.validation import check_number
-from ..large.target_summary import ClassSummary, NumberSummary
-from ..targets import Classes, Numbers, check_numbers, to_labels
-
-
-@dataclass(frozen=True, kw_only=True)
-class TableFitOptions:
-    """What an estimator passes to `Fit`.
-
-    Attributes
-    ----------
-    estimator_name : str
-        For messages.
-    task : ClassTask or NumberTask
-    n_estimators, time_limit, random_state, n_threads, verbose
-        As in the estimator.
-    hidden_sizes : list of int
-    declared : dict
-        Columns whose kind the user knows, for `Features.fit`.
-    on_progress : callable or None
-        on_progress(progress) is called with a `progress.Progress`.
-    score_name : str
-        What progress calls the score.
-    check_size : callable
-        check_size(model, n_folds) raises ValueError unless a file can hold a TableModel, which has no
-        networks yet, and the networks of so many folds.
-    """
-
-    estimator_name: str
-    task: Any
-    n_estimators: int
-    hidden_sizes: list
-    time_limit: float | None
-    random_state: Any
-    n_threads: int
-    declared: dict
-    verbose: bool
-    on_progress: Any
-    score_name: str
-    check_size: Any
+from ..large.sampling import ClassSummary, NumberSummary
+from ..targets import TableClasses, TableNumbers, check_numbers, to_labels
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,11 +22,11 @@ class ClassTask:
     threshold: float | None
 
     def fit_targets(self, y, weight):
-        """Return the Classes, and the class number of each row."""
+        """Return the TableClasses, and the class number of each row."""
         y = to_labels(y)
         check_classification_targets(y)
         encoder = LabelEncoder().fit(y)
-        targets = Classes(encoder.classes_)
+        targets = TableClasses(encoder.classes_)
         targets.check_threshold(self.threshold)
         return targets, encoder.transform(y)
 
@@ -76,7 +39,7 @@ class ClassTask:
 
         Parameters
         ----------
-        targets : Classes
+        targets : TableClasses
         y : ndarray (n,) of class numbers
         weight : ndarray (n,) or None
         n_rows : ndarray (n_classes,), optional
@@ -129,13 +92,13 @@ class NumberTask:
     log: bool
 
     def fit_targets(self, y, weight):
-        """Return the Numbers of the rows that have a weight, and y in float64."""
+        """Return the TableNumbers of the rows that have a weight, and y in float64."""
         y = check_numbers(y, self.log)
         return self.numbers(y if weight is None else y[weight > 0]), y
 
     def numbers(self, y):
-        """Return the Numbers for targets in float64."""
-        return Numbers.fit(self.loss, y, self.log)
+        """Return the TableNumbers for targets in float64."""
+        return TableNumbers.fit(self.loss, y, self.log)
 
     def summary(self):
         """Return what finds the targets of a table larger than memory."""

@@ -1,8 +1,9 @@
-"""Find columns and rows that make a model worse, or better than it can be.
+"""Find columns and rows that spoil a model, or leak the target.
 
-`find` returns `Suspicion` objects for the user to judge; it changes nothing. Row numbers and IDs
-tell a network the order of the rows. Copies of the target, and columns that are known only after
-it, make held-out scores good and predictions bad. Copies of rows are in both parts of a split.
+`check_data` returns `DataIssue` objects for the user to judge; it changes nothing. Row numbers and
+IDs tell a network the order of the rows. Leakage, by copies of the target and by columns that are
+known only after it, makes held-out scores good and predictions bad. Copies of rows are in both parts
+of a split.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import numpy as np
 
 from ..core.errors import Argument, DataError, Message
 from ..core.messages import did_you_mean, printable
-from .errors import import_pyarrow
+from .table_errors import import_pyarrow
 from .texts import first_other_text
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
 MIN_ROWS = 20  # fewer rows can be different by chance
 MAX_SAMPLE = 20_000  # rows that decide whether a column predicts the target
-MIN_ROWS_PER_LEVEL = 10
+MIN_ROWS_PER_VALUE = 10
 MAX_TEXT_CLASSES = 250
 MAX_CLASSES = 20  # whole numbers with more distinct values are numbers
 CLASS_ERROR = 0.02  # of the errors of the majority class
@@ -38,7 +39,7 @@ TIME_NAME = re.compile(r"year|jahr|date|datum|time|zeit|month|monat|week|woche|d
 
 
 @dataclass(frozen=True)
-class Suspicion:
+class DataIssue:
     """What may be wrong with a table.
 
     Attributes
@@ -79,7 +80,7 @@ class _Column:
         return len(self.distinct)
 
 
-def find(table: Any, target: str | None = None) -> list[Suspicion]:
+def check_data(table: Any, target: str | None = None) -> list[DataIssue]:
     """Find columns and rows of a table that may spoil a model, such as IDs and copies of the target.
 
     Parameters
@@ -90,7 +91,7 @@ def find(table: Any, target: str | None = None) -> list[Suspicion]:
 
     Returns
     -------
-    list of Suspicion
+    list of DataIssue
         Each has a ``kind``, the name of the ``column`` (None for rows), and a ``text`` that says
         what to do.
 
@@ -104,7 +105,7 @@ def find(table: Any, target: str | None = None) -> list[Suspicion]:
     >>> import pyarrow as pa
     >>> from fastnn import tables
     >>> table = pa.table({"id": range(100), "x": [0.5, 1.5] * 50, "y": ["no", "yes"] * 50})
-    >>> [(found.kind, found.column) for found in tables.find_suspicions(table, "y")]
+    >>> [(found.kind, found.column) for found in tables.check_data(table, "y")]
     [('id', 'id'), ('target copy', 'x')]
     """
     if target is not None and target not in table.column_names:
@@ -130,7 +131,7 @@ def find(table: Any, target: str | None = None) -> list[Suspicion]:
         out += [found or _almost_numbers(column)]
     out += _duplicate_columns(inputs)
     out += [_duplicate_rows(columns, n)]
-    return [suspicion for suspicion in out if suspicion is not None]
+    return [issue for issue in out if issue is not None]
 
 
 def _encode(name, column):
@@ -153,10 +154,10 @@ def _encode(name, column):
 
 def _constant(column):
     if column.n_distinct == 0:
-        return Suspicion("empty", column.name, f"{column.label} is empty.")
+        return DataIssue("empty", column.name, f"{column.label} is empty.")
     if column.n_distinct == 1 and (column.codes == 0).all():
         value = printable(column.distinct[0].as_py())
-        return Suspicion("constant", column.name, f"{column.label} is {value!r} in every row.")
+        return DataIssue("constant", column.name, f"{column.label} is {value!r} in every row.")
     return None
 
 
@@ -164,7 +165,7 @@ def _almost_numbers(column):
     other = first_other_text(column.distinct.to_pylist()) if column.is_text else None
     if other is None:
         return None
-    return Suspicion(
+    return DataIssue(
         "almost numbers",
         column.name,
         Message(
@@ -188,7 +189,7 @@ def _id(column):
     advice = "Drop it, unless it helps to predict new rows."
     if column.is_text:
         what = f"{column.label} has a different text in each row, like a name or an ID."
-        return Suspicion("id", column.name, f"{what} {advice}")
+        return DataIssue("id", column.name, f"{what} {advice}")
     if not column.is_integer or TIME_NAME.search(column.name):
         return None
     numbers = column.values.to_numpy(zero_copy_only=False)
@@ -198,7 +199,7 @@ def _id(column):
         what = f"{column.label} has a different number in each row, like an ID."
     else:
         return None
-    return Suspicion("id", column.name, f"{what} {advice}")
+    return DataIssue("id", column.name, f"{what} {advice}")
 
 
 # ---- the target ----
@@ -214,7 +215,7 @@ def _copy_of_target(column, target):
         what = f"has one value for each value of the target {label!r}"
     else:
         return None
-    return Suspicion("target copy", column.name, f"{column.label} {what}. Drop it.")
+    return DataIssue("target copy", column.name, f"{column.label} {what}. Drop it.")
 
 
 def _have_equal_values(a, b):
@@ -238,17 +239,18 @@ def _target_alone(column, target, sample):
     if len(train) < MIN_ROWS:
         return None
     numbers = _numbers(column)
-    few = column.n_distinct <= len(train) / MIN_ROWS_PER_LEVEL
+    few = column.n_distinct <= len(train) / MIN_ROWS_PER_VALUE
     if numbers is None and not few:
         return None
+    nearest = None if few else _nearest(numbers, train, test)
     goal = _numbers(target)
     if goal is None or (target.is_integer and target.n_distinct <= MAX_CLASSES):
-        score = _score_classes(column, numbers, few, target.codes, train, test)
+        score = _score_classes(column, nearest, target.codes, train, test)
     else:
-        score = _score_numbers(column, numbers, few, _ranks(goal), train, test)
+        score = _score_numbers(column, nearest, _ranks(goal), train, test)
     if score is None:
         return None
-    return Suspicion(
+    return DataIssue(
         "target alone",
         column.name,
         f"{column.label} alone predicts the target almost perfectly ({score} on other rows). Drop "
@@ -291,32 +293,37 @@ def _ranks(numbers):
     return ((np.cumsum(counts) - counts / 2) / len(numbers))[inverse]
 
 
-def _score_numbers(column, numbers, few, y, train, test):
+def _score_numbers(column, nearest, y, train, test):
+    """Return how well a column predicts numbers, as text, None if not almost perfectly.
+
+    nearest : what `_nearest` returned; None: the rows with the same value predict
+    """
     mean = y[train].mean()
-    if few:
-        levels, n_levels = column.codes + 1, column.n_distinct + 1
-        rows = np.bincount(levels[train], minlength=n_levels)
-        sums = np.bincount(levels[train], y[train], minlength=n_levels)
-        predicted = np.where(rows > 0, sums / np.maximum(rows, 1), mean)[levels[test]]
+    if nearest is None:
+        codes, n_codes = column.codes + 1, column.n_distinct + 1
+        rows = np.bincount(codes[train], minlength=n_codes)
+        sums = np.bincount(codes[train], y[train], minlength=n_codes)
+        predicted = np.where(rows > 0, sums / np.maximum(rows, 1), mean)[codes[test]]
     else:
-        predicted = y[_nearest(numbers, train, test)]
+        predicted = y[nearest]
     spread = ((y[test] - mean) ** 2).sum()
     r2 = 1 - ((y[test] - predicted) ** 2).sum() / spread if spread > 0 else 0.0
     return f"R2 of the ranks {r2:.3f}" if r2 >= NUMBER_R2 else None
 
 
-def _score_classes(column, numbers, few, y, train, test):
+def _score_classes(column, nearest, y, train, test):
+    """Return how well a column predicts classes, as `_score_numbers` does."""
     n_classes = int(y.max()) + 1
     if n_classes > MAX_TEXT_CLASSES:
         return None
     majority = np.bincount(y[train]).argmax()
-    if few:
-        levels, n_levels = column.codes + 1, column.n_distinct + 1
-        cells = np.bincount(levels[train] * n_classes + y[train], minlength=n_levels * n_classes)
-        cells = cells.reshape(n_levels, n_classes)
-        predicted = np.where(cells.any(axis=1), cells.argmax(axis=1), majority)[levels[test]]
+    if nearest is None:
+        codes, n_codes = column.codes + 1, column.n_distinct + 1
+        cells = np.bincount(codes[train] * n_classes + y[train], minlength=n_codes * n_classes)
+        cells = cells.reshape(n_codes, n_classes)
+        predicted = np.where(cells.any(axis=1), cells.argmax(axis=1), majority)[codes[test]]
     else:
-        predicted = y[_nearest(numbers, train, test)]
+        predicted = y[nearest]
     errors, baseline = (predicted != y[test]).sum(), (majority != y[test]).sum()
     if baseline < MIN_ROWS or errors > max(1, CLASS_ERROR * baseline):
         return None
@@ -342,7 +349,7 @@ def _duplicate_columns(columns):
             continue
         label = printable(other.name)
         text = f"{column.label} {what} column {label!r}. Drop one of them."
-        yield Suspicion("duplicate column", column.name, text)
+        yield DataIssue("duplicate column", column.name, text)
 
 
 def _duplicate_rows(columns, n):
@@ -353,7 +360,7 @@ def _duplicate_rows(columns, n):
     copies = n - len(np.unique(mixed))
     if n < MIN_ROWS or copies < MIN_COPIES * n:
         return None
-    return Suspicion(
+    return DataIssue(
         "duplicate rows",
         None,
         f"{copies:,} of {n:,} rows are copies of others, which makes held-out scores too "

@@ -15,8 +15,9 @@ from ...training.options import FitOptions
 from ...training.plan import Plan
 from ...training.session import SLICE_EPOCHS, Session
 from ...training.stream_pool import StreamPool
-from ..model import ACTIVATION
+from ..table_model import ACTIVATION
 from . import recipe
+from .fit_rows import FitRows
 
 
 @dataclass(eq=False, repr=False)
@@ -55,9 +56,9 @@ class Job:
         self.n_train = self.n_train or len(self.train)
 
 
-def make_jobs(configurations, tables, folds, targets, hidden, random_state):
+def make_jobs(configurations, tables, folds, setup, random_state):
     """Return a list of jobs: all folds of one configuration, then all of the next."""
-    jobs = []
+    jobs, targets, hidden = [], setup.targets, setup.hidden_sizes
     for c in configurations:
         table = tables[c.encoding]
         for fold, (train, held_out) in enumerate(folds):
@@ -74,31 +75,31 @@ def make_jobs(configurations, tables, folds, targets, hidden, random_state):
     return jobs
 
 
-@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+@dataclass(kw_only=True, eq=False, repr=False)
 class TrainingSetup:
     """What all jobs of a fit share.
 
     Attributes
     ----------
-    y : ndarray (n,)
-        Encoded targets.
-    weight : ndarray (n,) or None
-    targets : Classes or Numbers
-    width : int
-        Units of the first hidden layer.
+    rows : FitRows
+        Those in memory.
+    learned : ndarray (n,)
+        Their targets as the networks learn them.
+    targets : TableClasses or TableNumbers
+    hidden_sizes : list of int
     n_threads : int
-    share : float
-        Share of the epochs of the recipe to train for.
+    fraction : float
+        Part of the epochs of the recipe to train for.
     stored : EncodedRows or None
         The rows to train on. None: the rows `train` of a job.
     """
 
-    y: np.ndarray
-    weight: np.ndarray | None
+    rows: FitRows
+    learned: np.ndarray
     targets: Any
-    width: int
+    hidden_sizes: list
     n_threads: int
-    share: float = 1.0
+    fraction: float = 1.0
     stored: Any = None
 
 
@@ -119,7 +120,7 @@ def train(jobs, setup, ended=None, line=None):
     KeyboardInterrupt
         On Ctrl-C. The networks of the jobs that have not ended are incomplete.
     """
-    y, weight, targets, stored = setup.y, setup.weight, setup.targets, setup.stored
+    y, weight, targets, stored = setup.learned, setup.rows.weight, setup.targets, setup.stored
     jobs = sorted(jobs, key=lambda job: job.fold)
     loss = losses.resolve(targets.loss, targets.output)
     data = {job.table: Data.of(job.net, job.table, y, loss, weight) for job in jobs}
@@ -133,11 +134,11 @@ def train(jobs, setup, ended=None, line=None):
 
     def make(i, queue=None):
         job, n = jobs[i], jobs[i].n_train
-        of_job = data_of(job)
-        rows = of_job.select(job.train) if stored is None else stored.data(job, loss)
-        epochs = max(1, int(setup.share * recipe.n_epochs(job.configuration, n)))
+        in_memory = data_of(job)
+        rows = in_memory.select(job.train) if stored is None else stored.data(job, loss)
+        epochs = max(1, int(setup.fraction * recipe.n_epochs(job.configuration, n)))
         optimizer = recipe.optimizer(
-            job.configuration, targets.is_classifier, setup.width, n, epochs
+            job.configuration, targets.is_classifier, setup.hidden_sizes[0], n, epochs
         )
         options = FitOptions(
             optimizer=optimizer,
@@ -146,7 +147,7 @@ def train(jobs, setup, ended=None, line=None):
             callbacks=EarlyStopping(None, keep="last", monitor=job.configuration.monitor),
             n_threads=setup.n_threads // n_at_once,
         )
-        plan = Plan(job.net, rows, options, job.net.rng, of_job.select(job.held_out))
+        plan = Plan(job.net, rows, options, job.net.rng, in_memory.select(job.held_out))
         session = plan.session(queue, kind=TwoPartSession)
         if job.configuration.snapshots and epochs > 1:
             session.first = int(recipe.LATE * epochs)

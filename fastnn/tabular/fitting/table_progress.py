@@ -6,7 +6,7 @@ from ...training.progress import Line, describe_count, seconds_left
 
 
 @dataclass
-class Progress:
+class FitProgress:
     """Progress of the training of an ensemble.
 
     Attributes
@@ -24,7 +24,7 @@ class Progress:
     seconds_left : float or None
         Estimated time until the last network is trained; None at the start.
     encoded : float or None
-        Share of the rows of a large table that are encoded; None when training begins.
+        Part of the rows of a large table that are encoded; None when training begins.
     """
 
     n_networks: int
@@ -57,11 +57,15 @@ class EncodingReporter:
 
     def show(self, n):
         """Report that n rows are encoded."""
-        function, name, share = self.options.on_progress, self.options.score_name, n / self.n_rows
+        function, name, fraction = (
+            self.options.on_progress,
+            self.options.score_name,
+            n / self.n_rows,
+        )
         if function is not None:
-            function(Progress(0, self.n_folds, 0.0, 0, None, name, None, share))
+            function(FitProgress(0, self.n_folds, 0.0, 0, None, name, None, fraction))
         if self.line is not None and self.line.is_due():
-            self.line.print([f"encoding rows {100 * share:3.0f} %"], "\r")
+            self.line.print([f"encoding rows {100 * fraction:3.0f} %"], "\r")
 
 
 class ProgressReporter:
@@ -69,16 +73,16 @@ class ProgressReporter:
 
     Parameters
     ----------
-    fit : Fit
-        The function `on_progress` of its options is called about twenty times a second in the
-        thread of `fit`.
+    options : TableFitOptions
+        Its function `on_progress` is called about twenty times a second in the thread of `fit`.
+    out_of_fold : OutOfFold
     """
 
-    def __init__(self, fit):
-        self.fit, self.function = fit, fit.options.on_progress
-        self.line = Line() if fit.options.verbose else None
-        self.n_before = sum(bool(job.networks) for job in fit.jobs)  # trained by an earlier fit
-        self.n_trained, self.seconds = 0, 0.0  # of the calls of training.train that have ended
+    def __init__(self, options, out_of_fold):
+        self.options, self.out_of_fold = options, out_of_fold
+        self.function, self.line = options.on_progress, Line() if options.verbose else None
+        self.n_before = sum(bool(job.networks) for job in out_of_fold.jobs)  # by an earlier fit
+        self.n_trained, self.seconds = 0, 0.0  # of the calls of training_jobs.train that have ended
         self.last = None
 
     def show(self, pool):
@@ -100,16 +104,16 @@ class ProgressReporter:
             self.line.print(_describe(self.last), "\n")
 
     def progress(self, pool):
-        fit = self.fit
+        found = self.out_of_fold
         trained, seconds = self.n_trained + pool.done, self.seconds + pool.seconds
-        return Progress(
-            len(fit.jobs),
-            len(fit.folds),
+        return FitProgress(
+            len(found.jobs),
+            len(found.folds),
             self.n_before + trained,
-            len(fit.done),
-            fit.score,
-            fit.options.score_name,
-            seconds_left(seconds, trained, len(fit.jobs) - self.n_before),
+            len(found.done),
+            found.score,
+            self.options.score_name,
+            seconds_left(seconds, trained, len(found.jobs) - self.n_before),
         )
 
 

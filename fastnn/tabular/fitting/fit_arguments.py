@@ -1,0 +1,54 @@
+"""What an estimator passes on to one call of `fit`."""
+
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class FitArguments:
+    """The rows that were passed to `fit` of an estimator, as they were passed."""
+
+    X: Any
+    y: Any
+    sample_weight: Any
+    groups: Any
+    window: Any
+
+
+@dataclass(frozen=True, kw_only=True)
+class TableFitOptions:
+    """What an estimator passes to `Fit`.
+
+    Attributes
+    ----------
+    estimator_name : str
+        For messages.
+    task : ClassTask or NumberTask
+    n_estimators, time_limit, random_state, n_threads, verbose
+        As in the estimator.
+    hidden_sizes : list of int
+    declared : dict
+        Columns whose kind the user knows, for `Features.fit`.
+    on_progress : callable or None
+        on_progress(progress) is called with a `progress.Progress`.
+    score_name : str
+        What progress calls the score.
+    parameters : dict
+        All parameters of the estimator, as a file holds them.
+    metadata_bytes : int
+        Bytes of the header of a file that are for `metadata_`.
+    """
+
+    estimator_name: str
+    task: Any
+    n_estimators: int
+    hidden_sizes: list
+    time_limit: float | None
+    random_state: Any
+    n_threads: int
+    declared: dict
+    verbose: bool
+    on_progress: Any
+    score_name: str
+    parameters: dict
+    metadata_bytes: int

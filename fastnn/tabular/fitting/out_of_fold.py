@@ -1,0 +1,121 @@
+"""Out-of-fold predictions, and the choice among the configurations by them."""
+
+import numpy as np
+
+from ..table_model import mean_output
+
+PICKS = 12  # of the greedy selection
+
+
+class OutOfFold:
+    """The predictions of all networks for the rows that they held out.
+
+    Parameters
+    ----------
+    jobs : list of Job
+        All folds of one configuration, then all of the next.
+    folds : list of (ndarray, ndarray)
+        Training rows and held-out rows.
+    setup : TrainingSetup
+    task : ClassTask or NumberTask
+
+    Attributes
+    ----------
+    done : list of int
+        Numbers of the folds whose networks are trained, ascending.
+    choice : tuple
+        What `choose` returned for these folds.
+    score : float or None
+        `oof_score_` of these folds.
+    """
+
+    def __init__(self, jobs, folds, setup, task):
+        self.jobs, self.folds, self.setup, self.task = jobs, folds, setup, task
+        self.predictions: list = [None] * len(jobs)
+        self.done: list = []
+        self.score = None
+
+    def end_job(self, job):
+        """Update the score after the last network of a fold."""
+        if all(other.networks for other in self.jobs if other.fold == job.fold):
+            self.update()
+
+    def update(self):
+        """Set `done`, `choice` and `score`."""
+        left = {job.fold for job in self.jobs if not job.networks}
+        self.done = [fold for fold in range(len(self.folds)) if fold not in left]
+        if self.done:
+            rows, _, P = self.choice = self.choose()
+            self.score = self.score_rows(rows, P)
+
+    def score_rows(self, rows, P):
+        """Return the score of the predictions of some rows."""
+        y, weight = self.setup.rows.targets(rows)
+        return self.task.score(self.setup.targets, P, y, weight)
+
+    def choose(self):
+        """Choose among the configurations by the folds that are done.
+
+        Returns
+        -------
+        rows : ndarray of intp
+            The rows that these folds hold out.
+        weights : ndarray (n_configurations,)
+        P : ndarray (n_rows, ...)
+            Out-of-fold predictions of these rows.
+        """
+        rows = np.concatenate([self.folds[fold][1] for fold in self.done])
+        n_folds, targets = len(self.folds), self.setup.targets
+        predictions = [
+            np.concatenate([self.predict_held_out(i + fold) for fold in self.done])
+            for i in range(0, len(self.jobs), n_folds)
+        ]
+        y, weight = self.setup.rows.targets(rows)
+        weights = greedy(predictions, y, weight, targets)
+        P = weighted_mean(weights, predictions)
+        if targets.is_classifier:
+            targets.fit_temperature(P, y, weight)
+            P = targets.calibrate(P)
+        return rows, weights, P
+
+    def predict_held_out(self, i):
+        """Return the predictions of the networks of job i for the rows that they held out."""
+        if self.predictions[i] is None:
+            job = self.jobs[i]
+            Y = mean_output(job.networks, job.table[job.held_out], self.setup.n_threads)
+            self.predictions[i] = self.setup.targets.finish(Y)
+        return self.predictions[i]
+
+    def all_rows(self):
+        """Return the predictions of all rows, NaN for folds that are not done, and the fold of each.
+
+        The folds are numbered among those that are done; -1 is none of them.
+        """
+        rows, _, P = self.choice
+        predictions = np.full((len(self.setup.rows), *P.shape[1:]), np.nan)
+        predictions[rows] = P
+        fold_of_row = np.full(len(predictions), -1)
+        for i, fold in enumerate(self.done):
+            fold_of_row[self.folds[fold][1]] = i
+        return predictions, fold_of_row
+
+
+def greedy(predictions, y, weight, targets):
+    """Return the weights of configurations, from their out-of-fold predictions.
+
+    Configurations are picked one after the other, with replacement, each time the one with which
+    the mean of the picks has the least loss (Caruana et al., 2004, "Ensemble selection from
+    libraries of models").
+    """
+    counts, total = np.zeros(len(predictions)), 0.0
+    for k in range(PICKS):
+        values = [targets.value((total + P) / (k + 1), y, weight) for P in predictions]
+        j = int(np.argmin(values))
+        counts[j] += 1
+        total = total + predictions[j]
+    return counts / PICKS
+
+
+def weighted_mean(weights, predictions):
+    """Return the prediction of all configurations."""
+    return sum(weight * P for weight, P in zip(weights, predictions))

@@ -1,0 +1,219 @@
+"""Permutation importances (Breiman, 2001, "Random forests", section 10), and column weights.
+
+The permutation importance of a column is by how much the loss of held-out rows grows if the values
+of the column are shuffled between the rows. `importances` returns those of a fitted model.
+
+`column_weights` uses them while other networks train. A network learns large inputs faster than
+small ones, so a column without information disturbs less if its inputs are small. How much a column
+matters is its importance for the networks of another configuration, on the rows that they held out.
+The weights of a fold come from the other folds, so the rows that it holds out do not choose them.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ...encoded_table import table_of
+from ..table_model import mean_output
+from .fit_rows import sample
+
+MIN_ROWS, MAX_ROWS = 200, 2000
+#: Most values that are shuffled or copied: for each column, rows times columns.
+MAX_VALUES, MAX_WEIGHT_VALUES = 20_000_000, 100_000_000
+TABLE_ROWS = 1000  # that are predicted at once
+NO_COLUMN = -1
+SMALLEST = 0.2  # weight of a column without importance, if one of mean importance has weight 1
+
+
+# ---- importances ----
+
+
+def importances(model, rows, folds, random_state, n_threads):
+    """Return the permutation importance of each column.
+
+    Each row is predicted by the networks that held it out. At most 2,000 rows are used, and from
+    100 columns on fewer, down to 200.
+
+    Parameters
+    ----------
+    model : TableModel
+    rows : FitRows
+    folds : list of (ndarray, ndarray)
+        Training rows and held-out rows of the folds of the model.
+
+    Returns
+    -------
+    ndarray (n_features,)
+        0 for columns that are not used.
+    """
+    features = model.features
+    most = most_rows(len(features.positions)) // len(folds)
+    parts = [sample(held_out, max(1, most), random_state) for _, held_out in folds]
+    rows = rows.take(np.concatenate(parts))
+    ends = np.cumsum([len(part) for part in parts])
+    tables = model.encode(rows.numbers, rows.codes)
+    inputs = [encoder.sources_of_parts(features.sources()) for encoder in model.encoders]
+    order = random_state.permutation(len(rows))
+
+    def losses(sources):
+        shuffled = [shuffle(*pair, sources, order) for pair in zip(tables, inputs)]
+        starts, P = len(order) * np.arange(len(sources))[:, None], []
+        for k, (end, part) in enumerate(zip(ends, parts)):
+            held_out = (starts + np.arange(end - len(part), end)).ravel()
+            p = model.predict_fold([table[held_out] for table in shuffled], k, n_threads)
+            P.append(p.reshape(len(sources), len(part), *p.shape[1:]))
+        return [model.targets.value(p, rows.y, rows.weight) for p in np.concatenate(P, axis=1)]
+
+    loss = losses([NO_COLUMN])[0]
+    out = np.zeros(features.n_columns)
+    for sources in at_once(features.used(), len(order)):
+        out[[features.positions[source] for source in sources]] = np.subtract(losses(sources), loss)
+    return out
+
+
+def at_once(sources, n):
+    """Return lists of columns to shuffle in one table of n rows each.
+
+    Reading the weights of many inputs takes longer than computing with a few rows.
+    """
+    k = max(1, TABLE_ROWS // n)
+    return [sources[i : i + k] for i in range(0, len(sources), k)]
+
+
+def shuffle(table, inputs, sources, order):
+    """Return an encoded table once for each column, which has the values of the rows `order` there.
+
+    Parameters
+    ----------
+    table : EncodedTable
+    inputs : tuple of ndarray
+        What `Encoder.sources_of_parts` returned.
+    sources : sequence of int
+        The columns; `NO_COLUMN` leaves the table as it is.
+    order : ndarray (n,) of int
+
+    Returns
+    -------
+    EncodedTable
+        The n rows for the first column, then those for the next.
+    """
+    parts = []
+    for values, columns in zip((table.numbers, table.positions, table.codes), inputs):
+        stacked = np.concatenate([values] * len(sources))
+        for i, source in enumerate(sources):
+            chosen = np.flatnonzero(columns == source)
+            rows = slice(i * len(order), (i + 1) * len(order))
+            stacked[rows, chosen] = values[order[:, None], chosen]
+        parts.append(stacked)
+    numbers, positions, codes = parts
+    return table_of(numbers, positions, codes, table.layout)
+
+
+def most_rows(n_columns, max_values=None):
+    """Return the number of rows at most that `importances` uses, or with other `MAX_VALUES`."""
+    max_values = MAX_VALUES if max_values is None else max_values
+    return min(MAX_ROWS, max(MIN_ROWS, max_values // max(1, n_columns) ** 2))
+
+
+# ---- weights ----
+
+
+@dataclass(eq=False, repr=False)
+class InputWeights:
+    """What the inputs of a table are multiplied by while a network trains.
+
+    Attributes
+    ----------
+    numbers, positions, codes : ndarray
+        The weight of each column of `EncodedTable.numbers`, `EncodedTable.positions` and `EncodedTable.codes`.
+    """
+
+    numbers: np.ndarray
+    positions: np.ndarray
+    codes: np.ndarray
+
+    def multiply(self, table):
+        """Return the table with weighted inputs."""
+        layout = table.layout._replace(
+            position_scale=tuple((self.positions * table.layout.position_scale).tolist()),
+            code_scale=tuple((self.codes * table.layout.code_scale).tolist()),
+        )
+        numbers = np.ascontiguousarray(table.numbers * self.numbers, table.dtype)
+        return table_of(numbers, table.positions, table.codes, layout)
+
+    def move_into(self, net, layout):
+        """Multiply the first layer by the weights, so that the network reads the unweighted table."""
+        bins = np.repeat(self.positions, layout.n_bins)
+        categories = np.repeat(self.codes, layout.n_categories)
+        net.weights[0][...] *= np.concatenate([self.numbers, bins, categories])[:, None]
+
+
+def most_rows_for_weights(n_columns):
+    """Return the number of rows at most that `column_weights` uses."""
+    return most_rows(n_columns, MAX_WEIGHT_VALUES)
+
+
+def column_weights(jobs, encoder, sources, setup, rng):
+    """Return the weights of the columns for each fold, whose mean square is 1.
+
+    Parameters
+    ----------
+    jobs : list of Job
+        Trained networks of one configuration, one job for each fold, at least two.
+    encoder : Encoder
+        That of the configuration.
+    sources : ndarray of int
+        What `Features.sources` returned.
+    setup : TrainingSetup
+    rng : numpy.random.Generator
+
+    Returns
+    -------
+    ndarray (n_folds, sources.max() + 1)
+        0 for columns without features.
+    """
+    used, targets = np.unique(sources).tolist(), setup.targets
+    inputs = encoder.sources_of_parts(sources)
+    most = max(1, most_rows_for_weights(len(used)) // len(jobs))
+    out = np.zeros((len(jobs), len(used)))
+    for job, found in zip(jobs, out):
+        chosen = sample(job.held_out, most, rng)
+        table, (y, weight) = job.table[chosen], setup.rows.targets(chosen)
+        order, losses = rng.permutation(len(chosen)), []
+        for columns in at_once([NO_COLUMN, *used], len(chosen)):
+            shuffled = shuffle(table, inputs, columns, order)
+            P = targets.finish(mean_output(job.networks, shuffled, setup.n_threads))
+            P = P.reshape(len(columns), len(chosen), *P.shape[1:])
+            losses += [targets.value(p, y, weight) for p in P]
+        found[:] = np.subtract(losses[1:], losses[0])
+    weights = np.zeros((len(jobs), used[-1] + 1))
+    weights[:, used] = weights_from((out.sum(axis=0) - out) / (len(jobs) - 1))
+    return weights
+
+
+def weights_from(importances):
+    """Return the weights of columns from their importances (n_folds, n_columns).
+
+    They are square roots, whose mean square is 1, or all 1 if no column is important.
+    """
+    positive = np.maximum(importances, 0)
+    mean = positive.mean(axis=1, keepdims=True)
+    weights = np.sqrt(np.divide(positive, mean, out=np.ones_like(positive), where=mean > 0))
+    weights = np.maximum(weights, SMALLEST)
+    return weights / np.sqrt((weights**2).mean(axis=1, keepdims=True))
+
+
+def set_weights(jobs, weights, encoders, sources):
+    """Set the weights of the inputs of jobs.
+
+    Parameters
+    ----------
+    jobs : list of Job
+    weights : ndarray (n_folds, n_columns)
+    encoders : dict of Settings to Encoder
+    sources : ndarray of int
+        What `Features.sources` returned.
+    """
+    for job in jobs:
+        inputs = encoders[job.configuration.encoding].sources_of_parts(sources)
+        job.weights = InputWeights(*(weights[job.fold, part].astype(np.float32) for part in inputs))

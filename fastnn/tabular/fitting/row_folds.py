@@ -1,0 +1,110 @@
+"""Folds: which rows the networks of an estimator learn from, and which are held out."""
+
+import heapq
+
+import numpy as np
+from sklearn.utils.validation import check_consistent_length
+
+from ...core.errors import DataError
+from ...estimators.folds import split_into_folds
+from ...training.stream import hashes
+from ..columns.input_column import is_missing
+
+
+def count(n_estimators):
+    """Return the number of folds: five for one network, which is trained on a single fold."""
+    return n_estimators if n_estimators > 1 else 5
+
+
+def split_rows(n, n_estimators, labels, groups, random_state):
+    """Return [(training rows, held-out rows)]: one for each fold, or a single one of five."""
+    units = n if groups is None else int(groups.max()) + 1
+    n_folds = min(units, count(n_estimators))
+    seed = random_state.randint(2**31)
+    folds = split_into_folds(n, n_folds, labels, groups, seed)
+    return folds if n_estimators > 1 else folds[:1]
+
+
+class HashedFolds:
+    """Folds of a table larger than memory.
+
+    A hash of the number of a row and a seed decides which fold holds it out. If there are groups,
+    each goes to the fold that has the fewest rows so far, the largest group first.
+
+    Parameters
+    ----------
+    n_estimators : int
+    groups : ndarray of int, or None
+        The number of the group of each row of the table.
+    random_state : RandomState
+
+    Attributes
+    ----------
+    n_folds : int
+    """
+
+    def __init__(self, n_estimators, groups, random_state):
+        self.n_estimators, self.n_folds = n_estimators, count(n_estimators)
+        self.seed, self.fold_of_row = random_state.randint(2**31), None
+        if groups is not None:
+            self.n_folds = min(self.n_folds, int(groups.max()) + 1)
+            self.fold_of_row = _spread_groups(np.bincount(groups), self.n_folds)[groups]
+
+    def held_out_by(self, numbers):
+        """Return the fold that holds out each of the rows with these numbers."""
+        if self.fold_of_row is not None:
+            return self.fold_of_row[numbers]
+        return (hashes(numbers, self.seed) % np.uint64(self.n_folds)).astype(np.intp)
+
+    def split(self, numbers):
+        """Return [(training rows, held-out rows)] of a sample, as `split_rows` does.
+
+        numbers : ndarray (n,) of int
+            Those of the rows of the sample in the table.
+        """
+        fold, n_folds = self.held_out_by(numbers), self.n_folds
+        if len(np.unique(fold)) < n_folds:
+            raise DataError(
+                "the {n} rows in memory do not hold one of each of {n_folds} folds.",
+                "Pass a larger {name}.",
+                argument="window",
+                n=len(fold),
+                n_folds=n_folds,
+            )
+        folds = [(np.flatnonzero(fold != k), np.flatnonzero(fold == k)) for k in range(n_folds)]
+        return folds if self.n_estimators > 1 else folds[:1]
+
+
+def _spread_groups(n_rows, n_folds):
+    """Return the fold of each group, so that folds have about the same number of rows."""
+    fold_of_group = np.zeros(len(n_rows), np.intp)
+    folds = [(0, k) for k in range(n_folds)]
+    for group in np.argsort(-n_rows, kind="stable"):
+        n, fold = heapq.heappop(folds)
+        fold_of_group[group] = fold
+        heapq.heappush(folds, (n + int(n_rows[group]), fold))
+    return fold_of_group
+
+
+def group_numbers(groups, n):
+    """Return the number of the group of each row."""
+    check_consistent_length(groups, np.empty(n))
+    groups = np.asarray(groups)
+    if groups.ndim != 1:
+        raise ValueError(
+            f"groups must have shape ({n},), one group for each row, got {groups.shape}"
+        )
+    numbers: dict = {}
+    out = np.empty(n, np.intp)
+    for i, group in enumerate(groups.tolist()):
+        if is_missing(group):
+            raise DataError(
+                "{argument} has a missing value in {row}.",
+                "Give the row a group, for example one of its own.",
+                argument="groups",
+                row=i,
+            )
+        out[i] = numbers.setdefault(group, len(numbers))
+    if len(numbers) < 2:
+        raise ValueError("groups holds one group, but at least 2 are needed. Leave groups out.")
+    return out

@@ -1,0 +1,331 @@
+"""One call of `fit`: from the table to the TableModel."""
+
+import contextlib
+from dataclasses import dataclass
+
+import numpy as np
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import _check_sample_weight
+
+from ...core.errors import Argument, DataError
+from ...core.messages import plural
+from ...core.validation import check_threads
+from .. import tabular_file
+from ..checkpoint import FitCheckpoint, digests_of
+from ..columns.features import NO_COLUMN, Features
+from ..encoder import Encoder, Scaling
+from ..large import large_table
+from ..table_model import EnsembleMember, TableModel
+from . import budget, permutation, recipe, training_jobs
+from .fit_rows import FitRows
+from .out_of_fold import OutOfFold
+from .row_folds import HashedFolds, group_numbers, split_rows
+from .table_progress import ProgressReporter
+from .training_jobs import TrainingSetup
+
+
+@dataclass(eq=False, repr=False)
+class FittedTable:
+    """What one call of `fit` returns.
+
+    Attributes
+    ----------
+    model : TableModel
+    importances : ndarray (n_columns,)
+    oof_prediction : ndarray (n, ...)
+    oof_rows : ndarray (n,) of int, or None
+        The numbers of these rows in the table; None: these are all rows.
+    fold_of_row : ndarray (n,) of int, or None
+        Position of the fold that held out each row among those that are trained, -1 for none.
+    oof_score : float or None
+    interrupt : KeyboardInterrupt or None
+        The interrupt that stopped training after some folds.
+    """
+
+    model: TableModel
+    importances: np.ndarray
+    oof_prediction: np.ndarray
+    oof_rows: np.ndarray | None
+    fold_of_row: np.ndarray | None
+    oof_score: float | None
+    interrupt: KeyboardInterrupt | None = None
+
+
+class TableFit:
+    """The table, the networks and the choice among them in one call of `fit`.
+
+    Parameters
+    ----------
+    options : TableFitOptions
+    arguments : FitArguments
+
+    Attributes
+    ----------
+    large : LargeTable or None
+        The table, if the rows in memory are a sample of it.
+    features : Features
+    setup : TrainingSetup
+        The rows in memory, their targets, and what else all jobs share.
+    folds : list of (ndarray, ndarray)
+        Training rows and held-out rows.
+    hashed_folds : HashedFolds or None
+        The folds of all rows of a large table.
+    jobs : list of Job
+        All folds of one configuration, then all of the next.
+    out_of_fold : OutOfFold
+        The predictions of the jobs, and the choice among the configurations.
+    seed : int
+        Of the generator that shuffles columns for their weights. It is the same if the fit is resumed.
+    """
+
+    hashed_folds = None
+
+    def __init__(self, options, arguments):
+        self.options, self.task = options, options.task
+        self.clock = budget.Clock(options.time_limit)
+        for name in ("sample_weight", "groups"):
+            values = getattr(arguments, name)
+            if isinstance(values, str):
+                raise DataError(
+                    "{argument} must be an array with one value for each row, got {value!r}.",
+                    "Pass the values of the column, and name it in {drop} if it is not an input.",
+                    argument=name,
+                    value=values,
+                    drop=Argument("drop"),
+                )
+        rows, self.large = large_table.read(options, arguments)
+        self.target_name, frame, weight = rows.target_name, rows.frame, rows.weight
+        n, groups = frame.n_rows, arguments.groups
+        if n < 2:
+            raise ValueError(f"fit needs at least 2 rows, got {plural(n, 'sample')}.")
+        if weight is not None:
+            weight = _check_sample_weight(weight, np.zeros(n), ensure_non_negative=True)
+        n_all = n if self.large is None else self.large.n_rows
+        self.groups = None if groups is None else group_numbers(groups, n_all)
+        self.random_state = check_random_state(options.random_state)
+        n_threads = check_threads(options.n_threads)
+        target_rows = self.task if self.large is None else self.large
+        targets, y = target_rows.fit_targets(rows.y, weight)
+        n_rows_of_class = None if self.large is None else self.large.n_rows_of_class
+        weight = self.task.weights(targets, y, weight, n_rows_of_class)
+        if weight is not None and not 0 < weight.sum() < np.inf:
+            raise ValueError(
+                f"the sum of the weights of the rows is {weight.sum():g}. At least one weight must be "
+                "above 0, and their sum finite."
+            )
+        with contextlib.nullcontext() if self.large is None else self.large.row_numbers():
+            self.features = Features.fit(frame, **options.declared)
+            numbers, codes = self.features.transform(frame)
+        self.setup = TrainingSetup(
+            rows=FitRows(numbers, codes, y, weight),
+            learned=targets.encode(y),
+            targets=targets,
+            hidden_sizes=options.hidden_sizes,
+            n_threads=n_threads,
+        )
+
+    def run(self, stopped=None):
+        """Train the networks. Return the FittedTable.
+
+        stopped : TableModel, optional
+            That of the fit to continue.
+        """
+        targets = self.setup.targets
+        if targets.is_classifier and targets.n_out == 1:
+            if stopped is not None:  # its targets had several classes
+                stopped.checkpoint.refuse("targets")
+            return self.end_without_networks()
+        with self.large or contextlib.nullcontext():
+            self.make_jobs(stopped)
+            interrupt = self.train_until_interrupt()
+            fitted = self.end()
+        fitted.interrupt = interrupt
+        return fitted
+
+    def train_until_interrupt(self):
+        """Train the networks. Return the KeyboardInterrupt that came when more folds were done."""
+        done, line = list(self.out_of_fold.done), None
+        if self.options.verbose or self.options.on_progress is not None:
+            line = ProgressReporter(self.options, self.out_of_fold)
+        try:
+            self.train(line)
+        except KeyboardInterrupt as error:
+            self.out_of_fold.update()
+            if self.out_of_fold.done == done:  # nothing is new
+                raise
+            return error
+        finally:
+            if line is not None:
+                line.end()
+        return None
+
+    # ---- before training ----
+
+    def make_jobs(self, stopped):
+        """Encode the table and make the networks. Those of a stopped fit have been trained."""
+        setup = self.setup
+        configurations = self.configurations(self.split())
+        self.encoders = self.fit_encoders(configurations)
+        configurations = [c for c in configurations if c.encoding in self.encoders]
+        n_folds = len(self.folds)
+        budget.check_memory(self.encoders, self.features, setup, n_folds)
+        encoders = list(self.encoders.values())
+        model = TableModel(self.features, encoders, [], setup.targets, self.target_name)
+        tabular_file.check_before_training(self.options, model, n_folds)
+        self.tables = setup.rows.encode(self.encoders)
+        self.jobs = training_jobs.make_jobs(
+            configurations, self.tables, self.folds, setup, self.random_state
+        )
+        if self.large is not None:
+            setup.stored = self.large.store(self)
+            for job in self.jobs:
+                job.n_train = setup.stored.n_train(job.fold)
+        if stopped is None:
+            self.clock.reserve(self.jobs, self.encoders, self.features.sources(), setup)
+            n_configurations, setup.fraction = self.clock.plan(self.jobs, setup, n_folds)
+        else:
+            n_configurations = len(stopped.members)
+            setup.fraction = stopped.checkpoint.fraction
+        del self.jobs[n_configurations * n_folds :]
+        self.seed = self.random_state.randint(2**31)
+        self.out_of_fold = OutOfFold(self.jobs, self.folds, setup, self.task)
+        self.digests = digests_of(self.features, setup.rows, setup.targets, self.jobs)
+        if stopped is not None:
+            stopped.checkpoint.check(self.digests)
+            trained = stopped.checkpoint.folds
+            for i, job in enumerate(self.jobs):
+                if job.fold in trained:
+                    networks = stopped.members[i // n_folds].networks
+                    job.networks = networks[trained.index(job.fold)]
+            self.out_of_fold.update()
+
+    def configurations(self, m):
+        """Return the different configurations for networks that train on m rows each."""
+        targets, has_days = self.setup.targets, self.features.has_days()
+        found = recipe.configurations(targets.is_classifier, m, targets.n_out, has_days)
+        return list(dict.fromkeys(self.task.monitored(found)))
+
+    def split(self):
+        """Set the folds. Return the number of rows that each network trains on."""
+        n_estimators, rows = self.options.n_estimators, self.setup.rows
+        if self.large is not None:
+            self.hashed_folds = HashedFolds(n_estimators, self.groups, self.random_state)
+            self.folds = self.hashed_folds.split(self.large.numbers)
+            return round(self.large.n_rows * (1 - 1 / self.hashed_folds.n_folds))
+        labels = rows.y if self.setup.targets.is_classifier else None
+        self.folds = split_rows(len(rows), n_estimators, labels, self.groups, self.random_state)
+        return len(self.folds[0][0])
+
+    def fit_encoders(self, configurations):
+        """Return {EncoderSettings: Encoder} of the configurations, without those that have no inputs."""
+        features, rows = self.features, self.setup.rows
+        numbers = [
+            (Scaling.fit(x, feature.part == "value"), x)
+            for feature, x in zip(features.numbers, rows.numbers)
+        ]
+        target, width = self.setup.targets.for_trees(rows.y), self.setup.hidden_sizes[0]
+        out = {}
+        for settings in dict.fromkeys(c.encoding for c in configurations):
+            n_categories = [
+                0 if category.part == "day of year" and not settings.days else category.n_categories
+                for category in features.categories
+            ]
+            encoder = Encoder.fit(numbers, n_categories, target, settings, width)
+            if encoder.n_inputs:
+                out[settings] = encoder
+        if not out:
+            raise DataError(
+                "{what}: the values of {columns} differ too little or too much.",
+                "Rescale them.",
+                what=NO_COLUMN,
+                columns=", ".join(features.kinds()),
+            )
+        return out
+
+    # ---- during training ----
+
+    def train(self, line):
+        """Train the networks that are left, fold by fold.
+
+        If there are configurations with weighted columns, the first configuration is trained on all
+        folds before the others, since the weights come from its networks.
+        """
+        n_folds = len(self.folds)
+        first, others = self.jobs[:n_folds], self.jobs[n_folds:]
+        weighted = [job for job in others if job.configuration.weighted and not job.networks]
+        if n_folds > 1 and weighted:
+            self.train_jobs(first, line)
+            encoder = self.encoders[first[0].configuration.encoding]
+            sources, rng = self.features.sources(), np.random.default_rng(self.seed)
+            weights = permutation.column_weights(first, encoder, sources, self.setup, rng)
+            permutation.set_weights(weighted, weights, self.encoders, sources)
+        self.train_jobs(self.jobs, line)
+
+    def train_jobs(self, jobs, line):
+        """Train the networks of jobs that are left."""
+        left = [job for job in jobs if not job.networks]
+        training_jobs.train(left, self.setup, self.out_of_fold.end_job, line)
+
+    # ---- after training ----
+
+    def end(self):
+        """Return the FittedTable of the folds that are done."""
+        done, setup = self.out_of_fold.done, self.setup
+        _, weights, _ = self.out_of_fold.choice
+        oof_prediction, fold_of_row = self.out_of_fold.all_rows()
+        rows = fold_of_row >= 0
+        P, (y, weight) = oof_prediction[rows], setup.rows.targets(rows)
+        model = self.model(weights)
+        errors = setup.targets.errors(P, y)
+        if errors is not None:
+            counted = np.ones(len(y), bool) if weight is None else weight > 0
+            fold = fold_of_row[rows]
+            model.errors = [errors[counted & (fold == i), None] for i in range(len(done))]
+        importances = permutation.importances(
+            model,
+            setup.rows,
+            [self.folds[fold] for fold in done],
+            self.random_state,
+            setup.n_threads,
+        )
+        score = self.out_of_fold.score_rows(rows, P)
+        return FittedTable(model, importances, oof_prediction, self.oof_rows(), fold_of_row, score)
+
+    def model(self, weights):
+        """Return the TableModel of the folds that are done. weights : of the configurations"""
+        n_folds, done, checkpoint = len(self.folds), self.out_of_fold.done, None
+        groups = [self.jobs[i : i + n_folds] for i in range(0, len(self.jobs), n_folds)]
+        chosen = list(zip(groups, weights))
+        if len(done) < n_folds:  # `fit(resume=True)` needs all networks
+            checkpoint = FitCheckpoint(done, n_folds, self.setup.fraction, self.digests)
+        else:
+            chosen = [(group, weight) for group, weight in chosen if weight > 0]
+        used = list(dict.fromkeys(group[0].configuration.encoding for group, _ in chosen))
+        members = [
+            EnsembleMember(
+                used.index(group[0].configuration.encoding),
+                float(weight),
+                [group[fold].networks for fold in done],
+            )
+            for group, weight in chosen
+        ]
+        encoders = [self.encoders[settings] for settings in used]
+        return TableModel(
+            self.features,
+            encoders,
+            members,
+            self.setup.targets,
+            self.target_name,
+            checkpoint=checkpoint,
+        )
+
+    def end_without_networks(self):
+        """Return the FittedTable of targets of one class."""
+        model = TableModel(self.features, [], [], self.setup.targets, self.target_name)
+        importances = np.zeros(self.features.n_columns)
+        oof_prediction = np.ones((len(self.setup.rows), 1))
+        return FittedTable(model, importances, oof_prediction, self.oof_rows(), None, 1.0)
+
+    def oof_rows(self):
+        """Return the numbers of the rows in memory, None for all rows."""
+        return None if self.large is None else self.large.numbers
