@@ -22,7 +22,7 @@ import fastnn
 from fastnn.core.state import fresh
 from fastnn.training.data import Data
 from fastnn.training.engines.dense import DenseEngine
-from fastnn.training.options import FitOptions
+from fastnn.training.plan import FitOptions
 
 BATCH, STEPS, HIDDEN = 256, 8, (64, 64)
 MOST_DENSE = 2000  # inputs

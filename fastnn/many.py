@@ -10,17 +10,16 @@ import numpy as np
 from . import kernels
 from .callbacks import EarlyStopping
 from .core.draws import UntilBegun
-from .core.executors import results_of, shares
 from .core.foreign_names import FIT, with_hints
 from .core.sparse_rows import blocks, is_sparse
-from .core.threads import CHUNK
+from .core.threads import CHUNK, results_of, shares
 from .core.validation import check_out, check_threads
 from .encoded_table import check_inputs
 from .kernels import run_in_threads
 from .mlp import MLP
 from .network import Network
-from .training.arguments import Planner, spawn, split_matrix, spread
-from .training.many import train_many
+from .training.planner import Planner, spawn, split_matrix, spread
+from .training.pool import train_many
 from .training.progress import ManyLine
 
 if TYPE_CHECKING:

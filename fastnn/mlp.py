@@ -13,9 +13,8 @@ from .core.foreign_names import FIT, NETWORK, PARTIAL_FIT, with_hints
 from .core.state import fresh, resumed
 from .core.validation import check_rng
 from .differentiable import DifferentiableNetwork
-from .training import sources
-from .training.options import FitOptions
-from .training.plan import Plan
+from .training import fit_data
+from .training.plan import FitOptions, Plan
 from .training.progress import ProgressLine
 
 if TYPE_CHECKING:
@@ -255,8 +254,8 @@ class MLP(DifferentiableNetwork):
         )
         rng = self.rng if rng is None else check_rng(rng)
         loss = losses.resolve(loss, self.activations[-1])
-        data = sources.of_training(self, X, y, loss, sample_weight, window)
-        validation = sources.of_validation(self, validation_data, loss, data, window)
+        data = fit_data.of_training(self, X, y, loss, sample_weight, window)
+        validation = fit_data.of_validation(self, validation_data, loss, data, window)
         if options.validation_fraction and validation is not None:
             raise ValueError(
                 "validation_data and validation_fraction exclude each other. Pass one of them."
@@ -309,7 +308,7 @@ class MLP(DifferentiableNetwork):
             class_weight=class_weight,
         )
         loss = losses.resolve(loss, self.activations[-1])
-        data = sources.in_memory(self, X, y, loss, sample_weight)
+        data = fit_data.in_memory(self, X, y, loss, sample_weight)
         # no other thread changes the state
         with self._in_training(), UntilBegun([(self, self.rng)] if self.has_dropout else []):
             state = (

@@ -17,8 +17,8 @@ from ..losses import Loss
 from ..mlp import MLP
 from ..optimizers import LBFGS, OPTIMIZERS, Optimizer
 from . import ensemble, inputs, parameters
+from .attributes import lock_of
 from .fit import Fit
-from .lock import lock_of
 from .online import PartialFit
 
 if TYPE_CHECKING:

@@ -12,9 +12,9 @@ from sklearn.utils.validation import check_is_fitted
 
 from .. import kernels
 from . import ensemble, inputs
+from .attributes import lock_of
 from .base import BaseMLP
 from .calibration import Calibration
-from .lock import lock_of
 from .online import partial_fit_available
 
 if TYPE_CHECKING:

@@ -16,11 +16,10 @@ from ..files.checks import check, check_mapping, is_count, is_finite
 from ..files.safetensors import parse_json
 from ..mlp import from_parts, to_parts
 from ..saving import class_of
-from . import records, stored_parameters
-from .lock import lock_of
-from .networks import restore, targets_class
+from . import stored_parameters
+from .attributes import lock_of
+from .networks import Record, read_records, restore, targets_class
 from .parameters import MAX_NETWORKS
-from .records import Record
 
 FORMAT, VERSION = "fastnn-estimator", 1
 #: Arrays of a network besides those of a model file, and the fields of its Record.
@@ -51,7 +50,7 @@ def write(path, estimator, state):
     arrays: dict = {}
     networks = []
     last_losses = e.loss_ if len(e.networks_) > 1 else [e.loss_]
-    for i, (net, record) in enumerate(zip(e.networks_, records.read(e))):
+    for i, (net, record) in enumerate(zip(e.networks_, read_records(e))):
         parts, prefix = to_parts(net, state), f"networks.{i}."
         arrays |= model.arrays_of(parts, prefix)
         for name, attribute in CURVES.items():

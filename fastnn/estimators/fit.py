@@ -13,13 +13,12 @@ from ..core.messages import warn
 from ..core.state import DivergenceError, History
 from ..core.validation import check_threads
 from ..training.data import Data
-from ..training.many import train_many
-from ..training.options import FitOptions
-from ..training.plan import Plan
+from ..training.plan import FitOptions, Plan
+from ..training.pool import train_many
 from ..training.progress import ManyLine, ProgressLine
-from . import bagging, ensemble, held_out, inputs, parameters, records
+from . import bagging, early_stopping, ensemble, inputs, parameters
 from .early_stopping import ScoreStopping
-from .networks import prepare
+from .networks import prepare, read_records, write_records
 
 
 @dataclass(eq=False, repr=False)
@@ -44,7 +43,7 @@ class Fit:
     """One call of `fit`: its data and its sessions, and the fitted attributes that follow.
 
     The caller runs the `session` of each of the `n_members` networks and then calls `end`. Several
-    fits can run at the same time, see `fastnn.training.many`. `run` runs the sessions of one fit.
+    fits can run at the same time, see `fastnn.training.pool`. `run` runs the sessions of one fit.
 
     Each member draws from `random_state` in turn: the initial parameters if `fresh`, the rows to
     train on, and the seed of the shuffling. So with bagging=None the members are the networks of as
@@ -73,7 +72,7 @@ class Fit:
         self.networks, self.n_members = e.networks_, len(e.networks_)
         self.n_threads = check_threads(e.n_threads)
         self.bagging = e.bagging if self.n_members > 1 else None
-        self.records = records.read(e)
+        self.records = read_records(e)
         folds = self._folds(groups, random_state, fresh) if self.bagging == "folds" else None
         self.members = []
         for i in range(self.n_members):
@@ -110,7 +109,7 @@ class Fit:
         rows = None
         if folds is not None:
             train, rows = folds[i]
-            validation, callbacks = held_out.keep_best_epoch(e, data, rows)
+            validation, callbacks = early_stopping.keep_best_epoch(e, data, rows)
             data = data.select(train)
         elif self.bagging == "bootstrap":
             train, rows = bagging.bootstrap(len(data), data.sample_weight, random_state)
@@ -121,14 +120,16 @@ class Fit:
                         f"did not draw, but it drew all of {len(data)} rows, or all with a weight. "
                         "Set early_stopping=False, or add rows."
                     )
-                validation, callbacks = held_out.keep_best_epoch(e, data, rows)
+                validation, callbacks = early_stopping.keep_best_epoch(e, data, rows)
                 data = data.select(train)
             else:
-                data, validation, callbacks = held_out.split_validation(
+                data, validation, callbacks = early_stopping.split_validation(
                     e, data.select(train), self.y, random_state
                 )
         else:
-            data, validation, callbacks = held_out.split_validation(e, data, self.y, random_state)
+            data, validation, callbacks = early_stopping.split_validation(
+                e, data, self.y, random_state
+            )
         patience = None
         if folds is None:
             patience = parameters.patience(e, np.inf if fresh else self.records[i].best_loss)
@@ -184,7 +185,7 @@ class Fit:
         for record, member in zip(self.records, self.members):
             record.add(member.history, len(member.data), member.callbacks)
             self._restore_best(member)
-        records.write(e, self.records, [member.history.n_epochs for member in self.members])
+        write_records(e, self.records, [member.history.n_epochs for member in self.members])
         if self.bagging:
             self._predict_held_out()
         if interrupted:

@@ -1,13 +1,17 @@
-"""The networks of an estimator, its targets and the attributes that describe them."""
+"""The networks of an estimator, its targets, and the fitted attributes that describe both."""
 
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
+from typing import Any
 
+import numpy as np
 from sklearn.base import is_classifier
 
+from ..core.state import History
 from ..mlp import MLP
 from ..training.data import Data
-from . import parameters, records
+from . import parameters
 from .class_targets import ClassTargets
+from .early_stopping import LossStopping, ScoreStopping
 from .number_targets import NumberTargets
 
 #: Attributes that calls after fit set, or that describe its networks; further training deletes them.
@@ -47,7 +51,7 @@ def prepare(estimator, X, y, weight, fresh, targets=None, classes=None):
         ]
         estimator.n_outputs_, estimator.n_layers_ = n_out, len(sizes)
         estimator.out_activation_ = parameters.SKLEARN_OUTPUTS.get(output, output)
-        records.write(estimator, [records.Record() for _ in estimator.networks_])
+        write_records(estimator, [Record() for _ in estimator.networks_])
     else:
         parameters.check_same_networks(estimator.networks_, estimator, n_out, output)
     vars(estimator).update(replace(targets, loss=loss).attributes())
@@ -70,5 +74,92 @@ def restore(estimator, networks, network_records, n_iter, last_losses):
     estimator.networks_, estimator.n_iter_ = networks, n_iter
     estimator.n_outputs_, estimator.n_layers_ = sizes[-1], len(sizes)
     estimator.out_activation_ = parameters.SKLEARN_OUTPUTS.get(output, output)
-    records.write(estimator, network_records)
+    write_records(estimator, network_records)
     estimator.loss_ = last_losses if len(networks) > 1 else last_losses[0]
+
+
+@dataclass
+class Record:
+    """What the fitted attributes say about the training of one network.
+
+    An estimator with one network has them as they are here. An ensemble has lists, with one item
+    for each network.
+    """
+
+    n_seen: int = 0
+    loss_curve: list = field(default_factory=list)
+    validation_loss_curve: list = field(default_factory=list)
+    best_loss: float = np.inf
+    scores: Any = None  # list, or None without validation scores
+
+    def add(self, history, n_rows, callbacks=()):
+        """Add a training on n_rows rows. callbacks : what `held_out` returned."""
+        self.n_seen += n_rows * history.n_epochs
+        self.loss_curve += history.loss
+        self.validation_loss_curve += history.val_loss
+        self.best_loss = min([self.best_loss, *history.loss])
+        for callback in callbacks:
+            if isinstance(callback, ScoreStopping) and not isinstance(callback, LossStopping):
+                self.scores = [*(self.scores or []), *callback.scores]
+
+
+class Recording:
+    """Adds an epoch of each network to the fitted attributes of an estimator.
+
+    Curves are extended in place: copying long ones would take longer than the epoch.
+
+    Attributes
+    ----------
+    histories : list of History
+        One for each network, which the caller replaces by those of its sessions.
+    """
+
+    def __init__(self, estimator, n_rows):
+        self.estimator, self.n_rows = estimator, n_rows
+        self.before = [(replace(r), len(r.loss_curve)) for r in read_records(estimator)]
+        self.histories = [History() for _ in self.before]
+
+    def write(self):
+        """Set the attributes. Repeating it is harmless."""
+        updated = []
+        for (before, n), history in zip(self.before, self.histories):
+            del before.loss_curve[n:]
+            record = replace(before)
+            record.add(history, self.n_rows)
+            updated.append(record)
+        write_records(self.estimator, updated, [history.n_epochs for history in self.histories])
+
+
+def read_records(estimator):
+    """Return the Records in the fitted attributes of an estimator."""
+    e = estimator
+    values = (e.t_, e.loss_curve_, e.validation_loss_curve_, e.best_loss_, e.validation_scores_)
+    if len(e.networks_) == 1:
+        return [Record(*values)]
+    *others, scores = values
+    return [
+        Record(*each)
+        for each in zip(*others, [None] * len(e.networks_) if scores is None else scores)
+    ]
+
+
+def write_records(estimator, records, n_iter=None):
+    """Set the fitted attributes. n_iter : number of epochs of each network in this training."""
+    e = estimator
+    values: dict = {
+        "t_": [r.n_seen for r in records],
+        "loss_curve_": [r.loss_curve for r in records],
+        "validation_loss_curve_": [r.validation_loss_curve for r in records],
+        "best_loss_": [r.best_loss for r in records],
+        "validation_scores_": [r.scores for r in records],
+        "best_validation_score_": [
+            None if r.scores is None else max(r.scores, default=None) for r in records
+        ],
+    }
+    if n_iter is not None:
+        values["loss_"] = [r.loss_curve[-1] if r.loss_curve else np.nan for r in records]
+        e.n_iter_ = max(n_iter)
+    for name, of_networks in values.items():
+        has_none = all(each is None for each in of_networks)
+        one = len(of_networks) == 1
+        setattr(e, name, of_networks[0] if one else None if has_none else of_networks)

@@ -15,14 +15,12 @@ from ..core.draws import UntilBegun
 from ..core.sparse_rows import is_sparse
 from ..losses import CustomLoss
 from ..training.engines.online import OnlineEngine
-from ..training.many import train_many
-from ..training.options import FitOptions
-from ..training.plan import Plan
-from . import inputs, parameters, records
-from .attributes import Attributes
+from ..training.plan import FitOptions, Plan
+from ..training.pool import train_many
+from . import inputs, parameters
+from .attributes import Attributes, lock_of
 from .fit import raise_if_diverged
-from .lock import lock_of
-from .networks import prepare
+from .networks import Recording, prepare
 
 if TYPE_CHECKING:
     from ..mlp import MLP
@@ -95,7 +93,7 @@ class PartialFit(Attributes):
             callbacks=self.callbacks,
             n_threads=self.n_threads,
         )
-        recording = records.Recording(self, n)
+        recording = Recording(self, n)
 
         def session(i, queue=None):
             plan = Plan(networks[i], data, options, networks[i].rng, state=trainings[i])

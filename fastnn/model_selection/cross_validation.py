@@ -10,7 +10,7 @@ from sklearn.model_selection import check_cv
 from sklearn.preprocessing import LabelEncoder
 from sklearn.utils import indexable
 
-from ..core.executors import results_of, shares
+from ..core.threads import results_of, shares
 from ..core.validation import check_threads
 from . import models
 from .folds import Folds

@@ -7,7 +7,7 @@ from sklearn.base import clone
 from sklearn.utils.metaestimators import _safe_split
 from sklearn.utils.validation import _check_method_params, _num_samples
 
-from ..core.caching import cached
+from ..core.options import cached
 from ..estimators.inputs import CheckedRows, check_X
 from ..estimators.networks import targets_class
 from . import models

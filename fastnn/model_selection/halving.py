@@ -12,13 +12,12 @@ from sklearn.model_selection import ParameterGrid, ParameterSampler
 from sklearn.model_selection._search import BaseSearchCV
 from sklearn.utils import check_random_state
 
-from ..core.executors import results_of, shares
+from ..core.threads import results_of, shares
 from ..core.validation import check_count, check_number
 from . import models
 from .cross_validation import make_folds, resolve_threads
-from .results import Results
 from .run import train_runs
-from .rungs import RungRun, plan_rungs
+from .rungs import Results, RungRun, plan_rungs
 from .scoring import Scoring, report_failures
 
 if TYPE_CHECKING:

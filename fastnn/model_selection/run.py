@@ -7,7 +7,7 @@ from typing import Any
 
 from ..estimators.fit import Fit
 from ..kernels import InTraining
-from ..training.many import train_many
+from ..training.pool import train_many
 from ..training.progress import ManyLine
 
 

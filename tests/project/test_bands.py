@@ -259,7 +259,7 @@ print(*(name for name, module in sys.modules.items() if name not in before and h
     }
     variants = [name for name in loaded if name.startswith("fastnn._") and "float" in name]
     assert len(variants) == 2, "one variant for each dtype"
-    late = "reference cli datasets many collections training.many training.arguments executors"
+    late = "reference cli datasets many training.pool training.planner tables"
     assert not loaded & {"argparse", *(f"fastnn.{name}" for name in late.split())}
 
 

@@ -4,7 +4,7 @@ import numpy as np
 from sklearn.utils.validation import check_consistent_length
 
 from ...core.errors import DataError
-from ...estimators.folds import split_into_folds
+from ...estimators.bagging import split_into_folds
 from ..columns.raw_columns import is_missing
 
 

@@ -10,11 +10,9 @@ from ...callbacks import EarlyStopping
 from ...core.state import DivergenceError
 from ...mlp import MLP
 from ...training.data import Data
-from ...training.many import train_many
-from ...training.options import FitOptions
-from ...training.plan import Plan
+from ...training.plan import FitOptions, Plan
+from ...training.pool import StreamPool, train_many
 from ...training.session import SLICE_EPOCHS, Session
-from ...training.stream_pool import StreamPool
 from ..model import ACTIVATION
 from . import recipe
 

@@ -11,7 +11,7 @@ def engine(net, data, state, options, rng, validation=None, queue=None):
     Other engines compute no validation loss, and do not run in a queue.
     """
     if isinstance(data, StreamedData):
-        from .windows import WindowsEngine
+        from .blocks import WindowsEngine
 
         return WindowsEngine(net, data, state, options, rng)
     if state.optimizer.full_batch:
@@ -19,7 +19,7 @@ def engine(net, data, state, options, rng, validation=None, queue=None):
 
         return LBFGSEngine(net, data, state, options)
     if is_sparse(data.X):
-        from .sparse import SparseEngine
+        from .blocks import SparseEngine
 
         return SparseEngine(net, data, state, options, rng)
     return DenseEngine(net, data, state, options, rng, validation, queue)

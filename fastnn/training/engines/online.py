@@ -4,7 +4,7 @@ import numpy as np
 
 from ... import kernels
 from ...kernels import Stop
-from ..options import FitOptions
+from ..plan import FitOptions
 from .dense import DenseEngine
 
 

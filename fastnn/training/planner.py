@@ -8,8 +8,7 @@ from ..core.state import resumed
 from ..core.validation import check_rng
 from ..encoded_table import check_inputs
 from .data import Data, n_held_out, of_validation
-from .options import FitOptions
-from .plan import Plan
+from .plan import FitOptions, Plan
 from .seeds import SpawnedSeed, spawn_seeds
 
 
