@@ -15,7 +15,6 @@ from .core.validation import check_rng
 from .differentiable import DifferentiableNetwork
 from .training import fit_data
 from .training.plan import FitOptions, Plan
-from .training.progress import ProgressLine
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -254,8 +253,8 @@ class MLP(DifferentiableNetwork):
         )
         rng = self.rng if rng is None else check_rng(rng)
         loss = losses.resolve(loss, self.activations[-1])
-        data = fit_data.of_training(self, X, y, loss, sample_weight, window)
-        validation = fit_data.of_validation(self, validation_data, loss, data, window)
+        data = fit_data.training_data(self, (X, y, sample_weight), loss, window)
+        validation = fit_data.validation_data(self, validation_data, loss, data, window)
         if options.validation_fraction and validation is not None:
             raise ValueError(
                 "validation_data and validation_fraction exclude each other. Pass one of them."
@@ -264,7 +263,10 @@ class MLP(DifferentiableNetwork):
         # no other thread changes the state, which the plan reads
         with self._in_training(), UntilBegun([(self, rng)] if plan.draws else []):
             session = plan.session()
-            session.line = ProgressLine(options.epochs, session.data.n_rows) if progress else None
+            if progress:
+                from .training.progress import ProgressLine
+
+                session.line = ProgressLine(options.epochs, session.data.n_rows)
             return session.run_locked()
 
     @with_hints(PARTIAL_FIT)
@@ -308,7 +310,7 @@ class MLP(DifferentiableNetwork):
             class_weight=class_weight,
         )
         loss = losses.resolve(loss, self.activations[-1])
-        data = fit_data.in_memory(self, X, y, loss, sample_weight)
+        data = fit_data.data_in_memory(self, (X, y, sample_weight), loss)
         # no other thread changes the state
         with self._in_training(), UntilBegun([(self, self.rng)] if self.has_dropout else []):
             state = (

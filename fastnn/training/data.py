@@ -1,7 +1,9 @@
 """Data: rows, targets and a loss, to train on or to evaluate."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -11,6 +13,9 @@ from ..core.sparse_rows import block_rows, first_not_finite, is_sparse
 from ..core.validation import check_sample_weight, in_range
 from ..encoded_table import EncodedTable, check_inputs
 from ..kernels import Trainer
+
+if TYPE_CHECKING:
+    from typing import Any
 
 
 @dataclass(eq=False, repr=False, slots=True)
@@ -43,6 +48,7 @@ class Data:
     rows: np.ndarray | None = None
 
     split_method = "permutation"  # of `split`
+    is_streamed = False
 
     @classmethod
     def of(cls, net, X, y, loss, sample_weight=None, alpha=0.0):
@@ -285,7 +291,7 @@ def no_rows_held_out(fraction, n_out, n):
     )
 
 
-def of_validation(net, validation_data, loss, data):
+def validation_in_memory(net, validation_data, loss, data):
     """Return the Data of the argument `validation_data` of fit, or None. data : that of training."""
     if validation_data is None:
         return None

@@ -1,7 +1,6 @@
 """Engines compute the steps of training. A `Session` advances one; `engine` selects it."""
 
 from ...core.sparse_rows import is_sparse
-from ..stream import StreamedData
 from .dense import DenseEngine
 
 
@@ -10,7 +9,7 @@ def engine(net, data, state, options, rng, validation=None, queue=None):
 
     Other engines compute no validation loss, and do not run in a queue.
     """
-    if isinstance(data, StreamedData):
+    if data.is_streamed:
         from .blocks import WindowsEngine
 
         return WindowsEngine(net, data, state, options, rng)

@@ -5,10 +5,10 @@ from typing import Any
 
 import numpy as np
 
+from ... import losses
 from ...core.threads import ThreadChoice
 from ...encoded_table import EncodedTable
 from ...kernels import MAX_SHORT_SHUFFLE, Metric, Stop
-from ...losses import CustomLoss
 from .base import Engine, batch_rows
 
 SHORT_STEP = 4e-6  # seconds; in shorter steps a barrier costs more than a second thread saves
@@ -187,7 +187,7 @@ def _fits_queue(net, data, n, batch_size, validation):
     return (
         n <= MAX_SHORT_SHUFFLE
         and 3 * batch_size * products + 10 * weights <= QUEUE_WORK
-        and not isinstance(data.loss, CustomLoss)
+        and not isinstance(data.loss, losses.CustomLoss)
         and validation_rows * products + weights <= QUEUE_WORK
     )
 
@@ -197,7 +197,7 @@ def _given_order(data, state):
     if state.order is not None:  # within an epoch
         order = state.order.astype(np.intp)
         return order if data.rows is None else data.rows[order]
-    if isinstance(data.loss, CustomLoss):  # which reads it
+    if isinstance(data.loss, losses.CustomLoss):  # which reads it
         return np.arange(len(data), dtype=np.intp)
     return None
 
