@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -351,7 +350,8 @@ class MLP(DifferentiableNetwork):
         from .files import model
 
         reading = self._reading()
-        model.write(path, to_parts(self, state), reading.check)
+        self._check_not_training()
+        model.write(path, model.parts_of(self, state), reading.check)
 
     def to_torch(self) -> Any:
         """Convert the network to a PyTorch module with the same predictions.
@@ -393,36 +393,5 @@ class MLP(DifferentiableNetwork):
         """Raise ValueError if `save` could not write what the network is described by."""
         from .files import model
 
-        model.check(to_parts(self))
-
-
-# ---- for other modules ----
-
-
-def blank_network(layer_sizes, activations, bias, dtype, dropout, rng):
-    """Return an MLP whose parameters are 0, for readers of files: drawing them would take most of
-    their time."""
-    net = MLP.__new__(MLP)
-    DifferentiableNetwork.__init__(
-        net, layer_sizes, activations[:-1], activations[-1], bias, dtype, dropout
-    )
-    net._begin(rng)
-    return net
-
-
-def to_parts(net, state=True):
-    """Return what a model file holds of an MLP, a `fastnn.files.model.Parts`."""
-    net._check_not_training()
-    from .files import model
-
-    parts = {field.name: getattr(net, field.name) for field in fields(model.Parts)}
-    return model.Parts(**parts if state else parts | {"state": None})
-
-
-def from_parts(parts):
-    """Return the MLP that `to_parts` described."""
-    net = blank_network(
-        parts.layer_sizes, parts.activations, parts.bias, parts.dtype, parts.dropout, parts.rng
-    )
-    net.params, net.state, net.metadata = parts.params, parts.state, parts.metadata
-    return net
+        self._check_not_training()
+        model.check(model.parts_of(self))

@@ -137,7 +137,7 @@ def n_workers(executor):
     return workers or getattr(executor, "_max_workers", None) or check_threads(-1)
 
 
-def shares(k, executor):
+def split_evenly(k, executor):
     """Return the bounds (start, stop) of equal shares of k jobs, at most one for each worker."""
     n = min(k, n_workers(executor))
     bounds = [k * j // n for j in range(n + 1)]

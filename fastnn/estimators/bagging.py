@@ -22,19 +22,21 @@ def check_groups(estimator, groups, X):
     return groups
 
 
-def folds(n, n_folds, labels, groups, weight, seed):
+def folds(data, n_folds, labels, groups, seed):
     """Return [(training rows, held-out rows)] for each fold.
 
     Parameters
     ----------
-    n, n_folds : int
+    data : Data
+        The rows.
+    n_folds : int
     labels : ndarray (n,) or None
         Classes, to give each fold the same share of them.
     groups : ndarray (n,) or None
         The rows of a group stay in one fold.
-    weight : ndarray (n,) or None
     seed : int
     """
+    n, weight = len(data), data.sample_weight
     n_units = n if groups is None else len(np.unique(groups))
     if n_units < n_folds:
         what, got = ("rows", f"n_samples={n}") if groups is None else ("groups", f"{n_units}")

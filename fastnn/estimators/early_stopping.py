@@ -76,16 +76,15 @@ class LossStopping(ScoreStopping):
 
 def split_validation(estimator, data, y, random_state):
     """Return training data, validation data or None, and a list with the scoring callback."""
-    e = estimator
-    if e.validation_data is None and not e.early_stopping:
+    if estimator.validation_data is None and not estimator.early_stopping:
         return data, None, []
-    if e.validation_data is None:
+    if estimator.validation_data is None:
         if len(data) < 2:
             raise ValueError(
                 "early_stopping=True holds out rows, but X has a single row. Add rows, pass "
                 "validation_data, or set early_stopping=False."
             )
-        classes = e.targets_.stratify_labels(y)
+        classes = estimator.targets_.stratify_labels(y)
         if classes is not None and np.unique(classes, return_counts=True)[1].min() < 2:
             raise ValueError(
                 "early_stopping=True holds out rows of each class, but a class has a single "
@@ -93,13 +92,13 @@ def split_validation(estimator, data, y, random_state):
             )
         train, held_out = train_test_split(
             np.arange(len(data)),
-            test_size=e.validation_fraction,
+            test_size=estimator.validation_fraction,
             random_state=random_state,
             stratify=classes,
         )
         if len(held_out) < 2:
             raise ValueError(
-                f"validation_fraction={e.validation_fraction} holds out {len(held_out)} of "
+                f"validation_fraction={estimator.validation_fraction} holds out {len(held_out)} of "
                 f"{len(data)} rows, but at least 2 are needed. Increase validation_fraction, "
                 "or pass more rows."
             )
@@ -111,33 +110,37 @@ def split_validation(estimator, data, y, random_state):
                 "early_stopping=False."
             )
         # copied rows are read faster, but an ensemble would have many copies
-        data = data.take(train) if e.n_estimators == 1 else data.select(train)
+        data = data.take(train) if estimator.n_estimators == 1 else data.select(train)
     else:
-        validation, y_val = _of_validation_data(e, data)
+        validation, y_val = _validation_rows(estimator, data)
 
     def score(net):
-        return e.targets_.score(
-            y_val, inputs.forward(net, validation.X, e.n_threads), validation.sample_weight
+        return estimator.targets_.score(
+            y_val, inputs.forward(net, validation.X, estimator.n_threads), validation.sample_weight
         )
 
-    patience = e.n_iter_no_change if e.early_stopping else np.inf
-    return data, validation, [ScoreStopping(score, patience, e.tol)]
+    patience = estimator.n_iter_no_change if estimator.early_stopping else np.inf
+    return data, validation, [ScoreStopping(score, patience, estimator.tol)]
 
 
-def _of_validation_data(e, data):
+def _validation_rows(estimator, data):
     """Return the Data and the targets of the parameter `validation_data`."""
-    if len(e.validation_data) not in (2, 3):
+    if len(estimator.validation_data) not in (2, 3):
         raise ValueError(
             "validation_data must be (X, y) or (X, y, sample_weight), got "
-            f"{len(e.validation_data)} elements"
+            f"{len(estimator.validation_data)} elements"
         )
-    X, y, *weight = e.validation_data
-    net = e.networks_[0]
+    X, y, *weight = estimator.validation_data
+    net = estimator.networks_[0]
     try:
-        X, y = inputs.check_X_y(e, X, y, net.dtype, False)
+        X, y = inputs.check_X_y(estimator, X, y, net.dtype, False)
         weight = inputs.check_weight(weight[0], X) if weight else None
         return Data.of(
-            net, X, e.targets_.encode(y, X.dtype, type(e).__name__), data.loss, weight
+            net,
+            X,
+            estimator.targets_.encode(y, X.dtype, type(estimator).__name__),
+            data.loss,
+            weight,
         ), y
     except ValueError as error:
         raise ValueError(f"validation_data: {error}") from None
@@ -153,11 +156,10 @@ def keep_best_epoch(estimator, data, rows):
     the first of them had up to 50 times the log loss, and the last up to 6 times, with error rates
     between 0.4 points lower and 0.3 higher.
     """
-    e = estimator
     validation = replace(data.select(rows), alpha=0.0)
-    if any(isinstance(each, EarlyStopping) for each in resolve_callbacks(e.callbacks)):
+    if any(isinstance(each, EarlyStopping) for each in resolve_callbacks(estimator.callbacks)):
         return validation, []
-    if parameters.uses_learning_rate(e, "adaptive"):
-        return validation, [LossStopping(e.n_iter_no_change, e.tol)]
-    patience = None if e.n_iter_no_change == np.inf else int(e.n_iter_no_change) + 1
-    return validation, [EarlyStopping(patience, e.tol)]
+    if parameters.uses_learning_rate(estimator, "adaptive"):
+        return validation, [LossStopping(estimator.n_iter_no_change, estimator.tol)]
+    patience = None if estimator.n_iter_no_change == np.inf else int(estimator.n_iter_no_change) + 1
+    return validation, [EarlyStopping(patience, estimator.tol)]

@@ -103,9 +103,8 @@ BLOCK_VALUES = 2e6  # numbers sorted at a time
 
 def check_errors(estimator):
     """Return the absolute errors (m, n_targets) of each network on the rows that it held out."""
-    e = estimator
-    errors = getattr(e, "held_out_errors_", None)
-    if errors is None and (len(e.networks_) == 1 or e.bagging != "folds"):
+    errors = getattr(estimator, "held_out_errors_", None)
+    if errors is None and (len(estimator.networks_) == 1 or estimator.bagging != "folds"):
         raise ValueError(
             "predict_interval needs the errors of networks on rows that they held out. Fit with "
             "n_estimators of at least 2 and bagging='folds'."

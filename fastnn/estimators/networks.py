@@ -23,19 +23,19 @@ def targets_class(estimator):
     return ClassTargets if is_classifier(estimator) else NumberTargets
 
 
-def prepare(estimator, X, y, weight, fresh, targets=None, classes=None):
+def prepare(estimator, rows, fresh, classes=None):
     """Create the networks if `fresh`, without parameters, and return their training Data.
 
     Parameters
     ----------
     estimator : BaseMLP
-    X, y, weight, targets
-        What `inputs.validate_rows` returned.
+    rows : inputs.ValidRows
     fresh : bool
     classes
         As in `partial_fit`.
     """
     parameters.check_callbacks(estimator)
+    X, y, weight, targets = rows
     if not fresh:
         targets = estimator.targets_
     elif targets is None:
@@ -60,7 +60,8 @@ def prepare(estimator, X, y, weight, fresh, targets=None, classes=None):
     for name in AFTER_FIT:
         vars(estimator).pop(name, None)
     class_weights = targets.class_weights(getattr(estimator, "class_weight", None), y)
-    data = Data.of(estimator.networks_[0], X, encoded, loss, weight, float(estimator.alpha))
+    data = Data.of(estimator.networks_[0], X, encoded, loss, weight)
+    data.alpha = float(estimator.alpha)
     return data.weighted(class_weights)
 
 
@@ -132,20 +133,24 @@ class Recording:
 
 def read_records(estimator):
     """Return the Records in the fitted attributes of an estimator."""
-    e = estimator
-    values = (e.t_, e.loss_curve_, e.validation_loss_curve_, e.best_loss_, e.validation_scores_)
-    if len(e.networks_) == 1:
+    values = (
+        estimator.t_,
+        estimator.loss_curve_,
+        estimator.validation_loss_curve_,
+        estimator.best_loss_,
+        estimator.validation_scores_,
+    )
+    if len(estimator.networks_) == 1:
         return [Record(*values)]
     *others, scores = values
     return [
         Record(*each)
-        for each in zip(*others, [None] * len(e.networks_) if scores is None else scores)
+        for each in zip(*others, [None] * len(estimator.networks_) if scores is None else scores)
     ]
 
 
 def write_records(estimator, records, n_iter=None):
     """Set the fitted attributes. n_iter : number of epochs of each network in this training."""
-    e = estimator
     values: dict = {
         "t_": [r.n_seen for r in records],
         "loss_curve_": [r.loss_curve for r in records],
@@ -158,8 +163,8 @@ def write_records(estimator, records, n_iter=None):
     }
     if n_iter is not None:
         values["loss_"] = [r.loss_curve[-1] if r.loss_curve else np.nan for r in records]
-        e.n_iter_ = max(n_iter)
+        estimator.n_iter_ = max(n_iter)
     for name, of_networks in values.items():
         has_none = all(each is None for each in of_networks)
         one = len(of_networks) == 1
-        setattr(e, name, of_networks[0] if one else None if has_none else of_networks)
+        setattr(estimator, name, of_networks[0] if one else None if has_none else of_networks)

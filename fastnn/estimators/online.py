@@ -16,7 +16,7 @@ from ..core.sparse_rows import is_sparse
 from ..losses import CustomLoss
 from ..training.engines.online import OnlineEngine
 from ..training.plan import FitOptions, Plan
-from ..training.pool import train_many
+from ..training.pool import Trainings, train_many
 from . import inputs, parameters
 from .attributes import Attributes, lock_of
 from .fit import raise_if_diverged
@@ -70,9 +70,9 @@ class PartialFit(Attributes):
                 "Set early_stopping=False, and compute scores on your own validation rows."
             )
         self._online = None
-        X, y, weight, _ = inputs.validate_rows(self, X, y, sample_weight, fresh)
+        rows = inputs.validate_rows(self, X, y, sample_weight, fresh)
         random_state = check_random_state(self.random_state)
-        data = prepare(self, X, y, weight, fresh, None, *classes)
+        data = prepare(self, rows, fresh, *classes)
         networks, n = self.networks_, len(data)
         optimizer, trainings = parameters.optimizer(self), []
         if fresh:
@@ -107,7 +107,7 @@ class PartialFit(Attributes):
                 if len(networks) == 1:
                     session(0).run_locked()
                 else:
-                    train_many([], session, options.n_threads, n=len(networks))
+                    train_many(Trainings(n=len(networks), make=session), options.n_threads)
                     raise_if_diverged(networks)
             recording.write()
         except KeyboardInterrupt:  # also between two statements; repeating it is harmless

@@ -1,4 +1,9 @@
-"""Model files. Modules that read and write them are imported when first used."""
+"""Model files. Modules that read and write them are imported when first used.
+
+- `safetensors`: the format. `replacing`: a file is replaced atomically.
+- `kinds`: the kinds of files, and what reads them. `checks`: checks of what a file holds.
+- `model`: one network. `collection`: many. `json_values`: what JSON holds of them.
+"""
 
 from ..core.messages import LONG, printable
 

@@ -14,6 +14,9 @@ In the docstrings, "like Z" means the shape of Z, and for arrays that are writte
 "weighted" gradient is multiplied in row i by w_i / sum_i w_i, with w_i = 1 by default.
 
 `fastnn.reference` has the same functions in plain NumPy.
+
+Modules: `layer` (linear layers and activations), `losses`, `updates` (steps of optimizers), and
+`update_helpers` (from their arguments to the kernel).
 """
 
 from .layer import activation, activation_backward, linear, linear_backward

@@ -30,6 +30,8 @@ A custom loss is a function ``loss(outputs, y) -> (value, d_outputs)``, called o
 `outputs`, of shape (n, n_out), are those after the last activation, and `y` are the same rows of
 the `y` passed to `fit`. `value` is a float, and `d_outputs`, of shape (n, n_out), its derivative
 with respect to `outputs`.
+
+Modules: `base` (the base class), `classification` (also class weights), `regression`, `custom`.
 """
 
 from __future__ import annotations

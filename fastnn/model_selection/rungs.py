@@ -1,7 +1,8 @@
 """Rungs of successive halving: their sizes, results, and trainings that continue from one to the next."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from math import ceil
+from typing import Any
 
 import numpy as np
 from scipy.stats import rankdata
@@ -11,7 +12,7 @@ from ..callbacks import EarlyStopping, resolve_callbacks
 from ..core.state import resumed
 from ..estimators import parameters
 from ..estimators.early_stopping import ScoreStopping
-from ..estimators.fit import Fit
+from ..estimators.fit import EstimatorFit
 from ..optimizers import Optimizer
 from ..schedules import CosineDecay, OneCycle
 from .run import Run
@@ -38,6 +39,38 @@ def plan_rungs(n_candidates, factor, min_resources, max_resources):
     return candidates[: len(resources)], resources
 
 
+@dataclass(eq=False)
+class Candidate:
+    """The parameters of one candidate of a search.
+
+    Attributes
+    ----------
+    number : int
+    network : MLPClassifier or MLPRegressor
+        With its parameters, not fitted.
+    earlier : dict
+        Parameters of the earlier steps.
+    invalid : Exception or None
+        What is wrong with the parameters.
+    """
+
+    number: int
+    network: Any
+    earlier: dict
+    invalid: Exception | None = None
+
+    def runs(self, n_folds, max_resources, random_state):
+        """Return its RungRuns, one for each fold."""
+        runs = []
+        for fold in range(n_folds):
+            template = self.network
+            if template.random_state is None:
+                seed = int(random_state.randint(2**31))
+                template = clone(template).set_params(random_state=seed)
+            runs.append(RungRun(self, fold, template, max_resources))
+        return runs
+
+
 class RungRun(Run):
     """A Run that trains to `n_resources` epochs, and later continues to more.
 
@@ -45,21 +78,18 @@ class RungRun(Run):
 
     Parameters
     ----------
-    candidate, fold_number : int
+    candidate : Candidate
+    fold_number : int
     template : MLPClassifier or MLPRegressor
         Not fitted.
-    params : dict
-        Parameters of the earlier steps.
     max_resources : int
         Epochs of the last rung.
-    invalid : Exception or None
-        What is wrong with the parameters.
     """
 
-    def __init__(self, candidate, fold_number, template, params, max_resources, invalid):
-        super().__init__(fold_number, None, params)
+    def __init__(self, candidate, fold_number, template, max_resources):
+        super().__init__(fold_number, None, candidate.earlier)
         self.candidate, self.template, self.max_resources = candidate, template, max_resources
-        self.invalid, self.n_resources, self.progress = invalid, 0, None
+        self.n_resources, self.progress = 0, None
 
     @property
     def n_networks(self):
@@ -75,9 +105,11 @@ class RungRun(Run):
             self.progress.restore(self.fit)
 
     def make_fit(self):
-        if self.invalid is not None:
-            raise self.invalid.with_traceback(None)  # else it grows with every raise
-        return Fit(self.network, self.fold.checked_rows(self.network), None, None, True)
+        invalid = self.candidate.invalid
+        if invalid is not None:
+            raise invalid.with_traceback(None)  # else it grows with every raise
+        rows = self.fold.checked_rows(self.network).give_to(self.network)
+        return EstimatorFit(self.network, rows, fresh=True)
 
     def session(self, member, queue):
         if self.progress is None:
@@ -88,7 +120,7 @@ class RungRun(Run):
 
     def end(self):
         histories = [member.history for member in self.fit.members]
-        self.progress = Progress(self.fit) if can_continue(self.network) else None
+        self.progress = RungProgress(self.fit) if can_continue(self.network) else None
         super().end()
         if self.progress is not None:
             self.progress.after_end(self.fit)
@@ -125,8 +157,8 @@ def can_continue(estimator):
     )
 
 
-class Progress:
-    """What a training needs to continue with a new `Fit` of the same rows."""
+class RungProgress:
+    """What a training needs to continue with a new `EstimatorFit` of the same rows."""
 
     def __init__(self, fit):
         (member,) = fit.members
@@ -144,7 +176,7 @@ class Progress:
         fit.estimator.n_iter_ = self.net.state.epoch
 
     def restore(self, fit):
-        """Continue in a new Fit, whose network has not been trained."""
+        """Continue in a new EstimatorFit, whose network has not been trained."""
         (member,) = fit.members
         fit.estimator.networks_[0] = member.net = self.net
         member.rng, member.patience, fit.records = self.net.rng, self.patience, self.records

@@ -200,13 +200,17 @@ def accuracy(fold, network):
 def neg_log_loss(fold, network):
     y, Y = _outputs(fold, network)
     classes = network.classes_
-    if y is None or len(classes) < 2 or not np.array_equal(fold.once("classes", _classes), classes):
+    if (
+        y is None
+        or len(classes) < 2
+        or not np.array_equal(fold.memoize("classes", _classes), classes)
+    ):
         return None
     if not np.isfinite(Y).all():
         return None
     if Y.shape[1] == 1:
         Y = np.hstack([1 - Y, Y])
-    p = Y[np.arange(len(y)), fold.once("numbers", _numbers)]
+    p = Y[np.arange(len(y)), fold.memoize("numbers", _numbers)]
     eps = np.finfo(p.dtype).eps
     return float(np.log(np.clip(p.astype(np.float64), eps, 1 - eps)).mean())
 

@@ -23,6 +23,9 @@ class      moments                                 source
 `Lion`     mean of g                               Chen et al., 2023, algorithm 2
 `LBFGS`    none (full batch, by SciPy)             Byrd, Lu, Nocedal and Zhu, 1995
 ========== ======================================= ================================================
+
+Modules: `base` (shared options), `sgd`, `adaptive` (Adagrad, Adadelta, RMSprop), `adam` (with
+AdamW, Adamax, NAdam), `lion`, `lbfgs`.
 """
 
 from __future__ import annotations

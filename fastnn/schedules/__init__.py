@@ -14,6 +14,8 @@ class              rate                             source
 `Rates`            rates[min(t, len(rates) - 1)]    PyTorch's LambdaLR
 `ReduceOnPlateau`  reduced by factor on a plateau   PyTorch's ReduceLROnPlateau
 ================== ================================ ===============================================
+
+Modules: `base` (the base class, constant rates), `decay` (schedules of t), `plateau`.
 """
 
 from __future__ import annotations

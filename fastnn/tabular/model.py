@@ -9,7 +9,7 @@ import numpy as np
 from ..files import ModelFileError
 from ..files.checks import check, check_mapping, is_count, is_finite
 from ..many import forward_many
-from ..mlp import blank_network
+from ..saving import blank_network
 from .columns.features import Features
 from .encoder import MAX_HIDDEN, MAX_WIDTH, Encoder
 from .unfinished import MAX_FOLDS, Unfinished
@@ -185,7 +185,7 @@ class TableModel:
 
         Raises
         ------
-        ModelFileError, or another error of `kinds.damage_refused`
+        ModelFileError, or another error of `damage_refused`
             The file is damaged.
         """
         features = Features.from_json(content["features"], n_columns)
@@ -259,8 +259,13 @@ def _shape(reader, name):
 def _network(sizes, output, params):
     hidden = [ACTIVATION] * (len(sizes) - 2)
     dropout = [0.0] * (len(sizes) - 1)
-    net = blank_network(
-        sizes, [*hidden, output], True, np.dtype(np.float32), dropout, np.random.default_rng(0)
+    architecture = dict(
+        layer_sizes=sizes,
+        activations=[*hidden, output],
+        bias=True,
+        dtype=np.dtype(np.float32),
+        dropout=dropout,
     )
+    net = blank_network(architecture, np.random.default_rng(0))
     net.params = params
     return net

@@ -54,7 +54,7 @@ class Unfinished:
 
     @classmethod
     def from_json(cls, d):
-        """Return the Unfinished of a file, or raise an error of `kinds.damage_refused`."""
+        """Return the Unfinished of a file, or raise an error of `damage_refused`."""
         self = cls(**check_mapping(d, "unfinished"))
         check(is_count(self.n_folds, MAX_FOLDS) and isinstance(self.folds, list), "folds")
         check(all(is_count(fold, self.n_folds - 1) for fold in self.folds), "folds")

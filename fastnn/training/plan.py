@@ -83,7 +83,8 @@ class Plan:
     """One training that has not begun: a network, its rows, and how to train it, all checked.
 
     `session` draws from `rng` what the training needs, and reads the network. A seed becomes a
-    generator only then: ten thousand generators do not fit in the caches.
+    generator only then: ten thousand generators do not fit in the caches. The plan that the session
+    and its engine get has a generator, the state to begin with, and the rows that are not held out.
 
     state : the state to begin with; by default a new one, or with `resume` that of the network
     """
@@ -109,7 +110,7 @@ class Plan:
             Run in this queue, if the engine can: see ``engine.queued``.
         originals : dict of FitOptions to DenseEngine, optional, INOUT
             An engine of this queue for each options, which the new one may copy: see
-            `DenseEngine.twin`.
+            `DenseEngine.clone_for`.
         kind : type, default Session
             A subclass of Session.
         """
@@ -124,11 +125,12 @@ class Plan:
             data, validation = state.hold_out(data, options.validation_fraction, rng)
         if options.class_weight is not None:
             data = data.with_class_weight(options.class_weight, net.layer_sizes[-1])
+        begun = Plan(net, data, options, rng, validation, state)
         engine = None
         if originals and (original := originals.get(options)) is not None:
-            engine = original.twin(net, data, state, rng, validation)
+            engine = original.clone_for(begun)
         if engine is None:
-            engine = engines.engine(net, data, state, options, rng, validation, queue)
+            engine = engines.make_engine(begun, queue)
             if engine.queued and originals is not None:
                 originals[options] = engine
-        return kind(net, data, state, options, rng, validation, engine)
+        return kind(begun, engine)

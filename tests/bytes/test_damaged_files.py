@@ -12,7 +12,7 @@ import fastnn
 from fastnn import MLP, ModelFileError
 from fastnn.files import model as model_file
 from fastnn.files.safetensors import Reader
-from fastnn.mlp import from_parts
+from fastnn.saving import from_parts
 
 BIT_GENERATORS = [
     np.random.PCG64,

@@ -132,7 +132,7 @@ def test_networks_of_one_shape_share_an_engine(monkeypatch):
     monkeypatch.setattr(
         dense.DenseEngine,
         "__init__",
-        lambda *args, **more: made.append(args[1]) or init(*args, **more),
+        lambda *args, **more: made.append(args[1].net) or init(*args, **more),
     )
     nets = networks(12)
     fastnn.fit_many(
@@ -228,7 +228,7 @@ class Unfinished:
     ],
 )
 def test_the_last_networks_end_together_or_in_order(in_order, n_threads, work, expected):
-    of_work = pool.Pool(len(work), None, n_threads, None, in_order=in_order)
+    of_work = pool.Pool(pool.Trainings(n=len(work), make=None, in_order=in_order), n_threads)
     turn = [(i, Unfinished(epochs)) for i, epochs in enumerate(work)]
     assert [i for i, _ in of_work.balance(turn)] == expected
 

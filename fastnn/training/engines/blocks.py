@@ -49,13 +49,16 @@ class BlocksEngine(Engine):
 
     Parameters
     ----------
-    options : FitOptions
-        Of the `DenseEngine`: `shuffle` is whether it shuffles the rows of each block.
+    plan : Plan
+    shuffle : bool
+        Whether the `DenseEngine` shuffles the rows of each block.
     """
 
-    def __init__(self, net, state, options, rng):
-        self.net, self.state, self.rng = net, state, rng
-        self.options = replace(options, callbacks=())  # they concern the epoch, not its blocks
+    def __init__(self, plan, shuffle):
+        state = plan.state
+        self.plan, self.net, self.state, self.rng = plan, plan.net, state, plan.rng
+        # callbacks and validation concern the epoch, not its blocks
+        self.options = replace(plan.options, callbacks=(), shuffle=shuffle)
         self.block: Any = None
         self.start = state.step, state.epoch, state.row, state.loss_sum  # before the first block
         self.params: Any = None  # likewise
@@ -130,7 +133,8 @@ class BlocksEngine(Engine):
         order, n_rows = self.order_in_block(data, first), len(data)
         position = dict(step=step, epoch=epoch, row=row - first, loss_sum=loss_sum, order=order)
         state = replace(self.state, **position)
-        engine = DenseEngine(self.net, data, state, self.options, self.rng)
+        plan = replace(self.plan, data=data, options=self.options, validation=None, state=state)
+        engine = DenseEngine(plan)
         engine.load(state)
         self.block = Block(engine, first, n_rows, is_last, epoch, loss_sum, np.empty((3, 1)))
 
@@ -150,12 +154,13 @@ class BlocksEngine(Engine):
 class SparseEngine(BlocksEngine):
     """Train on sparse rows. Parameters and moments are bit for bit those of dense rows."""
 
-    def __init__(self, net, data, state, options, rng):
+    def __init__(self, plan):
+        data, state, options = plan.data, plan.state, plan.options
         n = len(data)
         state.check_rows(n)
         state.check_shuffle(options.shuffle)
         # the rows of an epoch are shuffled before they are divided into blocks
-        super().__init__(net, state, replace(options, shuffle=False), rng)
+        super().__init__(plan, shuffle=False)
         self.data, self.shuffles = data, options.shuffle
         self.rows = block_rows(data.X, batch_rows(options.batch_size, n))
         self.order: Any = None  # (epoch, order of its rows)
@@ -185,17 +190,18 @@ class WindowsEngine(BlocksEngine):
     If one window holds all rows, the result is bit for bit that of the same rows in memory.
     """
 
-    def __init__(self, net, data, state, options, rng):
+    def __init__(self, plan):
+        state, options = plan.state, plan.options
         if state.optimizer.full_batch or options.batch_size is None:
             what = "batch_size=None takes" if options.batch_size is None else "L-BFGS takes"
             raise ValueError(
                 f"{what} all rows in one step, but row groups are read window by window. Pass "
                 "a batch_size and another optimizer, or all rows as arrays."
             )
-        super().__init__(net, state, options, rng)
+        super().__init__(plan, options.shuffle)
         if state.order is not None:  # between two windows there is none
             state.check_shuffle(options.shuffle)
-        self.data, self.windows = data, None
+        self.data, self.windows = plan.data, None
 
     def next_block(self, epoch, row):
         if self.windows is None:  # at the beginning of a pass, or of a resumed training
