@@ -60,6 +60,14 @@ def test_compare(tmp_path, only):
     assert (tmp_path / "peers.png").stat().st_size > 1000
 
 
+def test_compare_shows_the_rows_and_peers_of_an_earlier_run(tmp_path):
+    cells = {peer: {"us": us} for peer, us in {"fastnn": 2, "numpy": 1, "torch": 1}.items()}
+    results = {"setting": ["a machine"], "product": 1.0, "figures": {"T1": cells, "I1": cells}}
+    (tmp_path / "peers.json").write_text(json.dumps(results))
+    text = run("compare.py", "--read", tmp_path / "peers.json", "--rows=I1", "--peers=numpy")
+    assert "I1" in text and "T1" not in text and "NumPy 2.00" in text and "PyTorch" not in text
+
+
 def test_options(tmp_path):
     file = tmp_path / "options.md"
     text = run(

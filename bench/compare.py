@@ -4,7 +4,8 @@
     python bench/compare.py --rows T2,T3a,I1 --peers numpy,torch --rounds 3
     python bench/compare.py --only fastnn   without peers; takes two minutes
     python bench/compare.py --threads 2 --markdown peers.md --plot peers.png --json peers.json
-    python bench/compare.py --read peers.json --plot peers.png      plot an earlier run
+    python bench/compare.py --read peers.json --plot peers.png      plot an earlier run; --rows and
+                                            --peers select what is shown, as for the README's chart
 
 All peers use float32, the same initial weights, and the same rows in the same order. A peer is
 timed only if its losses, parameters or outputs match those of `fastnn.reference` in float64;
@@ -61,6 +62,7 @@ def main():
     if arguments.read:
         with open(arguments.read) as file:
             results = json.load(file)
+        results["figures"] = select_figures(parser, arguments, results["figures"])
     else:
         results = compare(parser, arguments)
     print_wrapped(f"\n{results['setting'][-1]}", *summary(results["figures"]))
@@ -72,6 +74,18 @@ def main():
             file.write(markdown_page(**results))
     if arguments.plot:
         plot(arguments.plot, results["setting"], results["figures"])
+
+
+def select_figures(parser, arguments, figures):
+    """Return the figures of the rows and peers that the options name."""
+    measured = {peer: None for cells in figures.values() for peer in cells if peer != "fastnn"}
+    rows = select_names(parser, "rows", arguments.rows, list(figures))
+    peers = [] if arguments.only else select_names(parser, "peers", arguments.peers, list(measured))
+    return {
+        row: {peer: cell for peer, cell in cells.items() if peer in ("fastnn", *peers)}
+        for row, cells in figures.items()
+        if row in rows
+    }
 
 
 def compare(parser, arguments):
@@ -346,7 +360,7 @@ def plot(path, setting, figures):
                 [handles[name] for name in names],
                 names,
                 loc="outside upper center",
-                ncols=5,
+                ncols=-(-len(names) // 2),
                 handletextpad=0.2,
                 columnspacing=1.2,
             )

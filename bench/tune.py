@@ -1,6 +1,6 @@
 """Does `fastnn train --tune` help? Scores on rows that neither the training nor the search saw.
 
-    python bench/tune.py FILE:TARGET ... [--members 3] [--drop FILE:COL ...]
+    python bench/tune.py FILE:TARGET ... [--folds 3] [--drop FILE:COL ...]
 
 Prints the log-loss or the RMSE with --tune over that without, and the times.
 """
@@ -33,7 +33,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("tables", nargs="+", metavar="FILE:TARGET")
     parser.add_argument("--drop", action="append", default=[], metavar="FILE:COL")
-    parser.add_argument("--members", default="3", metavar="N")
+    parser.add_argument("--folds", default="3", metavar="N")
     parser.add_argument("--seeds", type=int, default=1, metavar="N")
     arguments = parser.parse_args()
     ratios = []
@@ -42,13 +42,13 @@ def main():
         path = table.rpartition(":")[0]
         drop = [d.rpartition(":")[2] for d in arguments.drop if d.rpartition(":")[0] == path]
         for seed in range(arguments.seeds):
-            options = ["--members", arguments.members, "--seed", str(seed)]
+            options = ["--folds", arguments.folds, "--seed", str(seed)]
             options += [word for name in drop for word in ("--drop", name)]
             default, tuned = train(table, options), train(table, [*options, "--tune"])
             name = "log_loss" if default["classes"] else "rmse"
             a, b = (report["test_scores"][name] for report in (default, tuned))
             chosen = min(
-                (t for t in tuned["tuning"]["tried"] if t["members"] == tuned["members"]),
+                (t for t in tuned["tuning"]["tried"] if t["folds"] == tuned["folds"]),
                 key=lambda t: t["score"],
             )
             ratios.append(b / a)

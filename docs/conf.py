@@ -78,3 +78,13 @@ sphinx_gallery_conf = {
     "write_computation_times": False,
     "abort_on_example_error": True,
 }
+
+
+def leave_out_modules(app, what, name, obj, options, lines):
+    """Leave out the modules of a package, which its docstring lists for contributors."""
+    if what == "module" and "Modules:" in lines:
+        del lines[lines.index("Modules:") :]
+
+
+def setup(app):
+    app.connect("autodoc-process-docstring", leave_out_modules)

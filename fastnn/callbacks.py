@@ -183,7 +183,7 @@ class Checkpoint(Callback):
 
     To continue after a crash, call ``net = fastnn.load(path)`` and
     ``net.fit(X, y, ..., epochs=total - net.state.epoch, resume=True)`` with the same data and
-    arguments. The result is bit for bit that of uninterrupted training. The file is always
+    arguments. The result equals that of uninterrupted training bit for bit. The file is always
     complete, see `MLP.save`.
 
     Parameters
@@ -216,8 +216,7 @@ class Checkpoint(Callback):
     ) -> None:
         if every_epochs is None and every_seconds is None:
             raise ValueError(
-                "Checkpoint does not know when to save. "
-                "Pass at least one of every_epochs, every_seconds."
+                "Checkpoint needs a schedule. Pass at least one of every_epochs, every_seconds."
             )
         self.path = path
         self.every_epochs: int | None = (

@@ -43,7 +43,7 @@ def glorot_uniform(rng: np.random.Generator, n_in: int, n_out: int) -> NDArray[n
     """Glorot-uniform weights, for activations close to the identity at 0, such as tanh.
 
     U(-r, r) with r = sqrt(6 / (n_in + n_out)). The variance 2 / (n_in + n_out) is a compromise
-    between preserving the variance of the activations in the forward pass and that of the gradients
+    between preserving the variance of the activations in the forward pass and of the gradients
     in the backward pass. Glorot and Bengio, 2010, equation 16.
 
     Parameters

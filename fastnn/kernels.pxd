@@ -1,14 +1,14 @@
-# The C-level API of fastnn: enums, structs, and the table of kernels for this CPU.
+# The C-level API of fastnn: enums, structs, and the kernels for this CPU.
 #
-#     from fastnn.kernels cimport Table, table
-#     cdef const Table* kernels = table(sizeof(float))      # float32: 4, float64: 8
+#     from fastnn.kernels cimport Kernels, kernels
+#     cdef const Kernels* single = kernels(sizeof(float))      # float32: 4, float64: 8
 #
-# `table` needs the GIL. The functions of a Table need neither the GIL nor Python. One Table type serves both dtypes, so
-# arrays of numbers are void*: pass float* to the functions of a float32 table and double* to those of a float64 table.
+# `kernels` needs the GIL. Its functions need neither the GIL nor Python. One struct serves both dtypes, so
+# arrays of numbers are void*: pass float* to the functions for float32 and double* to those for float64.
 # Structs and functions borrow the memory that you pass; fastnn allocates nothing and frees nothing. docs/c_api.md is the
 # guide, tests/kernels/client/ and examples/policy/ have complete clients.
 #
-# An extension contains the two versions of the file that it was compiled with, and `table` compares them with those of
+# An extension contains the two versions of the file that it was compiled with, and `kernels` compares them with those of
 # the installed fastnn. tests/kernels/test_c_api_version.py makes sure that they are raised.
 
 cdef enum:
@@ -87,7 +87,7 @@ cpdef enum Metric:              # of an epoch; the lower the better
     VALIDATION_ERROR_RATE       # the share of the rows' weights whose predicted class is wrong
 
 # A table stands for n_numbers + sum(n_bins) + sum(n_levels) inputs, sizes[0] in all: the numbers, then the bins column
-# by column, then the levels column by column. See fastnn.Table.
+# by column, then the levels column by column. See fastnn.EncodedTable.
 cdef struct TableLayout:
     Py_ssize_t n_numbers, n_positions, n_codes
     const Py_ssize_t* n_bins        # (n_positions,) each at least 1
@@ -217,7 +217,7 @@ cdef struct Training:               # zero all of it, then fill in what you need
     void* parameters                # parameters_size bytes: parameters, moments and a copy of them for `restore`
     void* workspace                 # workspace_size bytes: intermediate results of a slice
 
-cdef struct Table:
+cdef struct Kernels:
     int api_version                 # API_VERSION of the installed fastnn
     int itemsize                    # 4 or 8
     const char* name                # of the instruction set
@@ -271,10 +271,10 @@ cdef struct Table:
     double (*learning_rate)(const LearningRate* rate, Py_ssize_t step, Py_ssize_t epoch) noexcept nogil
     bint (*all_finite)(const void* x, Py_ssize_t n) noexcept nogil
 
-cdef const Table* table_of_version(Py_ssize_t itemsize, int abi_version, int api_version) except NULL
+cdef const Kernels* kernels_of_version(Py_ssize_t itemsize, int abi_version, int api_version) except NULL
 
-cdef inline const Table* table(Py_ssize_t itemsize) except NULL:
+cdef inline const Kernels* kernels(Py_ssize_t itemsize) except NULL:
     """The kernels for float (itemsize 4) or double (8).
 
     ImportError: the installed fastnn is not compatible with the one that your extension was compiled with."""
-    return table_of_version(itemsize, ABI_VERSION, API_VERSION)
+    return kernels_of_version(itemsize, ABI_VERSION, API_VERSION)

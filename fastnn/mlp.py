@@ -390,7 +390,7 @@ class MLP(DifferentiableNetwork):
         return pytorch.to_torch(self)
 
     def check_may_be_saved(self) -> None:
-        """Raise ValueError if `save` could not write what the network is described by."""
+        """Raise ValueError if a model file cannot hold the description of the network."""
         from .files import model
 
         self._check_not_training()

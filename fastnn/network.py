@@ -281,8 +281,8 @@ class Network(CompiledNetwork):
         Parameters
         ----------
         batch_size : int, optional
-            Add two rows: what training with batches of so many rows and `forward` of so many rows
-            allocate besides, in one thread. For training these are copies of parameters and
+            Add two rows: what training with batches of `batch_size` rows and `forward` of as many
+            rows allocate besides, in one thread. For training these are copies of parameters and
             moments, and the workspace. They depend on the instruction set. Before the first `fit`,
             the optimizer is Adam. Not included are data, outputs, 8 bytes for each row that is
             shuffled, and what a validation or L-BFGS needs.

@@ -1,4 +1,4 @@
-# The Table of a variant. Its functions set the mode of kernels (float_mode.h), compute, and restore the caller's mode.
+# The Kernels struct of a variant. Its functions set the mode of kernels (float_mode.h), compute, and restore the caller's mode.
 #
 # They call the kernels through pointers of which the compiler knows nothing, so no kernel is inlined here and none of
 # its arithmetic moves out of the mode. Functions that only lay out memory or copy numbers have no mode.
@@ -102,31 +102,31 @@ cdef bint enter_all_finite(const void* x, Py_ssize_t n) noexcept nogil:
     set_mode(caller)
     return finite
 
-cdef Table TABLE
-TABLE.api_version = API_VERSION
-TABLE.itemsize = sizeof(real)
-TABLE.name = FASTNN_ISA_NAME
-TABLE.parameters_size = parameters_size
-TABLE.prepare = enter_prepare
-TABLE.workspace_size = workspace_size
-TABLE.attach = attach
-TABLE.moments_size = moments_size
-TABLE.load = load
-TABLE.store = store
-TABLE.store_gradient = store_gradient
-TABLE.store_best = store_best
-TABLE.restore = restore
-TABLE.train = enter_train
-TABLE.loss_only = enter_loss_only
-TABLE.forward_workspace_size = forward_workspace_size
-TABLE.forward = enter_forward
-TABLE.row_workspace_size = row_workspace_size
-TABLE.activation = enter_activation
-TABLE.activation_backward = enter_activation_backward
-TABLE.vector_function = enter_vector_function
-TABLE.n_moments = n_moments
-TABLE.update = enter_update
-TABLE.learning_rate = enter_learning_rate
-TABLE.all_finite = enter_all_finite
+cdef Kernels KERNELS
+KERNELS.api_version = API_VERSION
+KERNELS.itemsize = sizeof(real)
+KERNELS.name = FASTNN_ISA_NAME
+KERNELS.parameters_size = parameters_size
+KERNELS.prepare = enter_prepare
+KERNELS.workspace_size = workspace_size
+KERNELS.attach = attach
+KERNELS.moments_size = moments_size
+KERNELS.load = load
+KERNELS.store = store
+KERNELS.store_gradient = store_gradient
+KERNELS.store_best = store_best
+KERNELS.restore = restore
+KERNELS.train = enter_train
+KERNELS.loss_only = enter_loss_only
+KERNELS.forward_workspace_size = forward_workspace_size
+KERNELS.forward = enter_forward
+KERNELS.row_workspace_size = row_workspace_size
+KERNELS.activation = enter_activation
+KERNELS.activation_backward = enter_activation_backward
+KERNELS.vector_function = enter_vector_function
+KERNELS.n_moments = n_moments
+KERNELS.update = enter_update
+KERNELS.learning_rate = enter_learning_rate
+KERNELS.all_finite = enter_all_finite
 
-capsule = PyCapsule_New(&TABLE, FASTNN_TABLE, NULL)
+capsule = PyCapsule_New(&KERNELS, FASTNN_KERNELS, NULL)

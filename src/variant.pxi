@@ -1,4 +1,4 @@
-# One variant: all kernels for one instruction set and one dtype. entry.pxi puts them behind a Table of function pointers.
+# One variant: all kernels for one instruction set and one dtype. entry.pxi puts them behind a Kernels struct of function pointers.
 #
 # The build sets the compiler flags and FASTNN_ISA_NAME. Each file in variants/ includes this one and nothing else.
 #
@@ -23,9 +23,9 @@ cdef extern from "fastnn_threads.h" nogil:
 
 cdef extern from *:
     """
-    #define FASTNN_TABLE "fastnn.Table " FASTNN_BUILD
+    #define FASTNN_KERNELS "fastnn.Kernels " FASTNN_BUILD
     """
-    const char* FASTNN_TABLE
+    const char* FASTNN_KERNELS
     const char* FASTNN_ISA_NAME
 
 include "simd/simd.pxi"
@@ -35,6 +35,7 @@ include "ops/panels.pxi"
 include "ops/sums.pxi"
 include "ops/activation.pxi"
 include "ops/update.pxi"
+include "ops/product.pxi"
 include "ops/linear.pxi"
 include "ops/dot.pxi"
 include "ops/narrow.pxi"
@@ -67,7 +68,7 @@ cdef void activation(int kind, const void* Z, void* out, Py_ssize_t n, Py_ssize_
         return
     for i in range(n):
         memcpy(workspace, <const real*>Z + i * m, m * sizeof(real))
-        softmax_forward(0, 1, m, <real*>workspace, PANEL)
+        softmax_forward(0, 1, m, panels(<real*>workspace, PANEL))
         memcpy(<real*>out + i * m, workspace, m * sizeof(real))
 
 cdef void activation_backward(int kind, const void* dA, const void* Z, void* dZ, Py_ssize_t n, Py_ssize_t m,
@@ -80,8 +81,8 @@ cdef void activation_backward(int kind, const void* dA, const void* Z, void* dZ,
         for i in range(n):
             memcpy(rows, <const real*>Z + i * m, m * sizeof(real))
             memcpy(rows + padded(m), <const real*>dA + i * m, m * sizeof(real))
-            softmax_forward(0, 1, m, rows, PANEL)
-            softmax_backward(0, 1, m, rows, rows + padded(m), PANEL)
+            softmax_forward(0, 1, m, panels(rows, PANEL))
+            softmax_backward(0, 1, m, rows, panels(rows + padded(m), PANEL))
             memcpy(<real*>dZ + i * m, rows + padded(m), m * sizeof(real))
         return
     for i from 0 <= i < n * m by 16 * LANES:

@@ -3,7 +3,7 @@
 output for the row before, as the state that a policy controls does."""
 from libc.string cimport memset
 
-from fastnn.kernels cimport IDENTITY, RELU, Network, Table, table
+from fastnn.kernels cimport IDENTITY, RELU, Network, Kernels, kernels
 
 cdef extern from "fused.h" nogil:
     float fused_30_32_1(const float* x, const float** W, const float** b)
@@ -11,7 +11,7 @@ cdef extern from "fused.h" nogil:
 
 def run(list weights, list biases, float[::1] x, Py_ssize_t n, bint fused):
     """The output for the last of n rows. weights, biases: float32, of 30-32-1 or 30-64-64-1, aligned to 64 bytes."""
-    cdef const Table* kernels = table(sizeof(float))
+    cdef const Kernels* single = kernels(sizeof(float))
     cdef Network net
     cdef Py_ssize_t l, n_layers = len(weights)
     cdef Py_ssize_t sizes[4]
@@ -33,7 +33,7 @@ def run(list weights, list biases, float[::1] x, Py_ssize_t n, bint fused):
     with nogil:
         for _ in range(n):
             if not fused:
-                kernels.forward(&net, &x[0], 1, &y, workspace, NULL)
+                single.forward(&net, &x[0], 1, &y, workspace, NULL)
             elif n_layers == 2:
                 y = fused_30_32_1(&x[0], <const float**>W, <const float**>b)
             else:

@@ -7,7 +7,7 @@ of strength 1. Random kicks hit the first mass; the policy pushes the last one w
 from libc.stdlib cimport free
 from libc.string cimport memcpy, memset
 
-from fastnn.kernels cimport IDENTITY, RELU, Network, Table, table
+from fastnn.kernels cimport IDENTITY, RELU, Network, Kernels, kernels
 
 cdef extern from "<stdlib.h>" nogil:
     void* aligned_alloc(size_t alignment, size_t size)
@@ -17,7 +17,7 @@ cdef enum:
     MAX_LAYERS = 8
 
 cdef float TIME_STEP = 0.1
-cdef const Table* KERNELS = table(sizeof(float))    # at import: raises ImportError if fastnn is not compatible
+cdef const Kernels* KERNELS = kernels(sizeof(float))    # at import: raises ImportError if fastnn is not compatible
 
 N_MASSES = N
 

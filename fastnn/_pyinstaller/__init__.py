@@ -2,6 +2,8 @@
 
 fastnn imports them by name, when it has asked the CPU what it supports, and PyInstaller sees only
 import statements. The entry point in pyproject.toml names `hook_folders`.
+
+- `hook-fastnn`: what PyInstaller runs.
 """
 
 from pathlib import Path

@@ -6,6 +6,15 @@ Exit codes:
 1    the command failed: training diverged, two libraries disagree, the output pipe was closed
 2    wrong usage, an unusable file or too little memory; one line on standard error says why
 130  interrupted by Ctrl-C
+
+- `train`, `predict`, `info`, `export`, `bench`, `demo`: the commands.
+- `parser`: arguments. `console`: errors, notes and JSON. `display`: the progress of a training.
+- `table_file`, `model_file`: the files that commands read. `target_column`: the column to predict.
+- `scores`: scores of predictions, and rows that look wrong.
+- `train_options`, `train_table`, `train_model`: options of `train`, its table and its estimator.
+- `text_report`, `train_plot`, `html_report`: a training as text, as a picture, as a page.
+- `predict_rows`: rows read and written part by part.
+- `bench_libraries`: the libraries that `bench` compares.
 """
 
 import argparse
@@ -18,9 +27,8 @@ from ..core.messages import one_line
 from ..core.state import DivergenceError
 from ..files import ModelFileError
 from . import bench, demo, export, info, predict, train
-from .common import CommandError, help_texts, print_line
-from .parser import Parser
-from .words import CommandWords
+from .console import CommandError, CommandWords, print_line
+from .parser import Parser, help_texts
 
 HELP = """
 Train small dense neural networks on tables, predict with them, and measure

@@ -17,7 +17,8 @@ from .. import kernels
 from ..config import __version__
 from ..mlp import MLP
 from . import bench_libraries
-from .common import add_json, help_texts, number, print_json
+from .console import print_json
+from .parser import add_json, help_texts, number
 
 NETWORKS = (
     ([30, 32, 1], 32),
@@ -35,7 +36,7 @@ THREAD_VARIABLES = (
     "VECLIB_MAXIMUM_THREADS",
 )
 HELP = """
-Compare the speed of fastnn with that of other libraries.
+Compare the speed of fastnn and other libraries.
 
 Times training steps (plain SGD, float32) and the prediction of single rows for
 four typical networks, with fastnn, fastnn.reference (plain NumPy) and, if they

@@ -9,12 +9,13 @@ import numpy as np
 from ..datasets import load_digits
 from ..mlp import MLP
 from ..optimizers import SGD
-from .common import add_seed, add_threads, help_texts
 from .display import Display
+from .parser import add_seed, add_threads, help_texts
 
 EPOCHS = 200
 OPTIMIZER = SGD(lr=0.1, momentum=0.9, weight_decay=3e-4)
 BATCH_SIZE = 32
+COMPARED_EPOCHS, BLOCKS = 10, 20  # of the comparison with NumPy
 HELP = """
 Train a small network to tell odd from even handwritten digits.
 
@@ -116,14 +117,12 @@ def _supported_shades(unicode, ascii):
     return unicode
 
 
-def _compare_with_numpy(net, X, y, seed, threads, blocks=20):
+def _compare_with_numpy(net, X, y, seed, threads):
     """Time the first epochs with fastnn and with NumPy, in turn, and print the best time of each.
 
     Both start from the same weights and see the rows in the same order.
     """
     from .. import reference
-
-    epochs = 10
 
     def fastnn_fit():
         return (
@@ -132,7 +131,7 @@ def _compare_with_numpy(net, X, y, seed, threads, blocks=20):
                 X,
                 y,
                 optimizer=OPTIMIZER,
-                epochs=epochs,
+                epochs=COMPARED_EPOCHS,
                 batch_size=BATCH_SIZE,
                 n_threads=threads,
                 rng=seed,
@@ -151,14 +150,14 @@ def _compare_with_numpy(net, X, y, seed, threads, blocks=20):
             "bce",
             optimizer="sgd",
             **asdict(OPTIMIZER),
-            epochs=epochs,
+            epochs=COMPARED_EPOCHS,
             batch_size=BATCH_SIZE,
             shuffle=True,
             rng=seed,
         )
 
     seconds, losses = dict.fromkeys((fastnn_fit, numpy_fit), np.inf), {}
-    for _ in range(blocks):
+    for _ in range(BLOCKS):
         for fit in seconds:
             start = time.perf_counter()
             losses[fit] = fit()
@@ -174,7 +173,7 @@ def _compare_with_numpy(net, X, y, seed, threads, blocks=20):
     ours, theirs = seconds.values()
     print(f"{theirs / ours:.1f} times faster than the same training in NumPy (fastnn.reference)")
     print(
-        f"{epochs} epochs: fastnn {1000 * ours:.1f} ms, NumPy {1000 * theirs:.1f} ms "
-        f"(best of {blocks}; losses agree to {error:.0e})"
+        f"{COMPARED_EPOCHS} epochs: fastnn {1000 * ours:.1f} ms, NumPy {1000 * theirs:.1f} ms "
+        f"(best of {BLOCKS}; losses agree to {error:.0e})"
     )
     return 0

@@ -1,8 +1,7 @@
-"""Progress display of training: epoch, loss, held-out score, rows per second, time left.
+"""The progress of a training on standard error: of one network, and of the folds of `fastnn train`.
 
 On a terminal with rich it is a progress bar and a status line, without rich one line that is
-rewritten. If standard error is not a terminal, lines are appended at growing intervals. A thread
-reads the network's history, so that the display also updates within long epochs.
+rewritten. Elsewhere lines are appended: for a network at growing intervals, for folds one each.
 """
 
 import math
@@ -10,76 +9,13 @@ import os
 import sys
 import threading
 import time
+from contextlib import nullcontext
 
-from ..training.progress import describe_count, describe_speed, seconds_left
+from ..training.progress import Line, describe_count, describe_speed, seconds_left
 
 SPARK = "▁▂▃▄▅▆▇█"
 MAX_BAR = 36  # characters
-
-
-class Display:
-    """Context manager that shows the progress of `fit`. Pass `after_epoch` to `fit` as a callback.
-
-    Parameters
-    ----------
-    net : MLP
-    epochs, n_rows, batch_size : int
-        As passed to `fit`.
-    format_score : callable, optional
-        format_score() returns the held-out score as text, such as "accuracy 0.983". It is called
-        after an epoch, but takes at most a tenth of the training time.
-    """
-
-    def __init__(self, net, epochs, n_rows, batch_size, format_score=None):
-        self.net, self.epochs, self.n_rows, self.batch_size = net, epochs, n_rows, batch_size
-        self.format_score = format_score
-        self.steps_per_epoch = -(-n_rows // batch_size)
-        self.score_text, self.next_score_time = "", 0.0
-        self.view = _create_view(self)
-
-    def __enter__(self):
-        self.net.history = None
-        self.view.start()
-        return self
-
-    def __exit__(self, kind, error, traceback):
-        self.view.stop()
-
-    def after_epoch(self, net, history):
-        """Callback for `fit`: update the held-out score."""
-        now = time.perf_counter()
-        if self.format_score and (now >= self.next_score_time or history.n_epochs == self.epochs):
-            self.score_text = f"held-out {self.format_score()}"
-            seconds = time.perf_counter() - now
-            self.next_score_time = now + max(0.1, 10 * seconds)
-
-    def progress(self):
-        """Return (epochs done, fraction done, loss, rows per second, seconds left).
-
-        A value that is not known yet is None.
-        """
-        history = self.net.history
-        if history is None or not history.n_steps or not history.seconds:
-            return 0, 0.0, None, None, None
-        epochs, seconds = history.n_epochs, history.seconds
-        steps_in_epoch = max(0, history.n_steps - epochs * self.steps_per_epoch)
-        rows = epochs * self.n_rows + steps_in_epoch * self.batch_size
-        fraction = min(1.0, rows / (self.epochs * self.n_rows))
-        loss = history.loss[-1] if history.loss else None
-        return epochs, fraction, loss, rows / seconds, seconds_left(seconds, fraction, 1.0)
-
-    def parts(self):
-        """Yield the parts of a plain progress line."""
-        epoch, fraction, loss, speed, left = self.progress()
-        yield describe_count("epoch", epoch, self.epochs)
-        if loss is not None:
-            yield f"loss {loss:.4g}"
-        if self.score_text:
-            yield self.score_text
-        if speed is not None:
-            yield describe_speed(speed)
-        if left is not None and fraction < 1:
-            yield f"{format_duration(left)} left"
+LOG_SECONDS = 60.0  # at most between two lines of a log of folds
 
 
 def format_duration(seconds):
@@ -141,6 +77,76 @@ def draw_bar(label, fraction, percent, width, line):
     top = Table.grid(padding=(0, 2))
     top.add_row(label, ProgressBar(total=1.0, completed=fraction, width=width), percent)
     return Group(top, line)
+
+
+# ---- a network ----
+
+
+class Display:
+    """Context manager that shows the progress of `fit`. Pass `after_epoch` to `fit` as a callback.
+
+    A thread reads the history of the network, so that the display also moves within long epochs.
+
+    Parameters
+    ----------
+    net : MLP
+    epochs, n_rows, batch_size : int
+        As passed to `fit`.
+    format_score : callable, optional
+        format_score() returns the held-out score as text, such as "accuracy 0.983". It is called
+        after an epoch, but takes at most a tenth of the training time.
+    """
+
+    def __init__(self, net, epochs, n_rows, batch_size, format_score=None):
+        self.net, self.epochs, self.n_rows, self.batch_size = net, epochs, n_rows, batch_size
+        self.format_score = format_score
+        self.steps_per_epoch = -(-n_rows // batch_size)
+        self.score_text, self.next_score_time = "", 0.0
+        self.view = _create_view(self)
+
+    def __enter__(self):
+        self.net.history = None
+        self.view.start()
+        return self
+
+    def __exit__(self, kind, error, traceback):
+        self.view.stop()
+
+    def after_epoch(self, net, history):
+        """Callback for `fit`: update the held-out score."""
+        now = time.perf_counter()
+        if self.format_score and (now >= self.next_score_time or history.n_epochs == self.epochs):
+            self.score_text = f"held-out {self.format_score()}"
+            seconds = time.perf_counter() - now
+            self.next_score_time = now + max(0.1, 10 * seconds)
+
+    def progress(self):
+        """Return (epochs done, fraction done, loss, rows per second, seconds left).
+
+        A value that is not known yet is None.
+        """
+        history = self.net.history
+        if history is None or not history.n_steps or not history.seconds:
+            return 0, 0.0, None, None, None
+        epochs, seconds = history.n_epochs, history.seconds
+        steps_in_epoch = max(0, history.n_steps - epochs * self.steps_per_epoch)
+        rows = epochs * self.n_rows + steps_in_epoch * self.batch_size
+        fraction = min(1.0, rows / (self.epochs * self.n_rows))
+        loss = history.loss[-1] if history.loss else None
+        return epochs, fraction, loss, rows / seconds, seconds_left(seconds, fraction, 1.0)
+
+    def parts(self):
+        """Yield the parts of a plain progress line."""
+        epoch, fraction, loss, speed, left = self.progress()
+        yield describe_count("epoch", epoch, self.epochs)
+        if loss is not None:
+            yield f"loss {loss:.4g}"
+        if self.score_text:
+            yield self.score_text
+        if speed is not None:
+            yield describe_speed(speed)
+        if left is not None and fraction < 1:
+            yield f"{format_duration(left)} left"
 
 
 def _create_view(display):
@@ -222,3 +228,121 @@ class _RichView:
         return draw_bar(
             describe_count("epoch", epoch, display.epochs), fraction, percent, MAX_BAR, line
         )
+
+
+# ---- the folds of fastnn train ----
+
+
+def show_progress(label="", quiet=False):
+    """Return a context manager whose value is called with the Progress of an estimator.
+
+    Parameters
+    ----------
+    label : str, default ""
+        What is trained, shown first.
+    quiet : bool, default False
+        Whether to show nothing.
+    """
+    if quiet or sys.stderr is None:
+        return nullcontext()
+    if not sys.stderr.isatty():
+        return _FoldLog(label)
+    console = open_console()
+    return _FoldLine(label) if console is None else _FoldBar(label, console)
+
+
+def _describe(progress):
+    """Return the parts of a line about a Progress."""
+    if progress.encoded is not None:
+        return ["encoding the rows"]
+    parts = [f"fold {progress.folds_done}/{progress.n_folds}"]
+    if progress.score is not None:
+        parts.append(f"held-out {progress.score_name} {progress.score:.3f}")
+    if progress.seconds_left:
+        parts.append(f"{format_duration(progress.seconds_left)} left")
+    return parts
+
+
+class _FoldLog:
+    """A line for each fold, and at least one a minute."""
+
+    def __init__(self, label):
+        self.label = [label] if label else []
+        self.folds_done, self.shown = 0, time.perf_counter()
+
+    def __enter__(self):
+        return self.update
+
+    def __exit__(self, *error):
+        pass
+
+    def update(self, progress):
+        now = time.perf_counter()
+        if progress.folds_done == self.folds_done and now - self.shown < LOG_SECONDS:
+            return
+        self.folds_done, self.shown = progress.folds_done, now
+        parts = [*self.label, *_describe(progress)]
+        if progress.folds_done < progress.n_folds:
+            percent = f"{100 * progress.fraction:.0f} %"
+            parts.insert(-1 if progress.seconds_left else len(parts), percent)
+        _print_line("  ".join(parts))
+
+
+class _FoldLine:
+    """One line that is rewritten, for a terminal without rich."""
+
+    def __init__(self, label):
+        self.label = [label] if label else []
+        self.line, self.parts = Line(), None
+
+    def __enter__(self):
+        return self.update
+
+    def update(self, progress):
+        percent = f"{100 * progress.fraction:3.0f} %"
+        self.parts = [*self.label, percent, *_describe(progress)]
+        if self.line.is_due():
+            self.line.print(self.parts, "\r")
+
+    def __exit__(self, *error):
+        if self.parts:
+            self.line.print(self.parts, "\n")
+
+
+class _FoldBar:
+    """A bar with a status line below, drawn by rich."""
+
+    def __init__(self, label, console):
+        self.label = [label] if label else []
+        self.console, self.progress = console, None
+        self.live = live_view(self.render, console)
+
+    def __enter__(self):
+        self.live.start()
+        return self.update
+
+    def __exit__(self, *error):
+        self.live.stop()
+
+    def update(self, progress):
+        self.progress = progress
+
+    def render(self):
+        from rich.text import Text
+
+        progress = self.progress
+        if progress is None:
+            return Text("".join(self.label) or "preparing the columns")
+        fold, *others = _describe(progress)
+        percent = f"{100 * progress.fraction:3.0f} %"
+        width = max(1, min(MAX_BAR, self.console.width - len(fold) - len(percent) - 5))
+        parts = [*self.label, *others]
+        line = Text("  ".join(parts), no_wrap=True, overflow="ellipsis")
+        return draw_bar(fold, progress.fraction, percent, width, line)
+
+
+def _print_line(text):
+    try:
+        print(text, file=sys.stderr, flush=True)
+    except OSError:  # standard error is closed; training continues
+        pass

@@ -5,7 +5,8 @@ import os
 from .. import export
 from ..core.errors import DataError
 from ..saving import load
-from .common import CommandError, help_texts, print_line
+from .console import CommandError, print_line
+from .parser import help_texts
 
 HELP = """
 Write a model as a C file, as an ONNX file, or for PyTorch.

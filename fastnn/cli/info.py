@@ -8,18 +8,19 @@ from importlib import metadata
 from .. import kernels
 from ..config import __version__, show_config
 from ..core.messages import plural, printable
-from . import report
-from .common import add_json, help_texts, load_model, print_json, print_line
+from . import text_report as report
+from .console import print_json, print_line
 from .display import format_duration
-from .target import label_text
-from .training_record import KEY, describe_model, read_record
+from .model_file import KEY, describe_model, load_model, read_record
+from .parser import add_json, help_texts
+from .target_column import label_text
 
 HELP = """
 Show this installation, or a model file.
 
 Without MODEL: the version and the instruction set in use. With MODEL: the
-target, the columns, the scores on rows that the networks did not train on, and
-the command that trained the model.
+target, the columns, the out-of-fold scores, and the command that trained the
+model.
 
 examples:
   fastnn info
@@ -125,16 +126,16 @@ def _format_model(content):
             f"{content['threshold']:g}",
         )
     yield from report.format_columns(content)
-    left = f" ({content['members_left']:,} not trained yet)" if content["members_left"] else ""
+    left = f" ({content['folds_left']:,} not trained yet)" if content["folds_left"] else ""
     yield from report.paragraph(
         "model",
-        f"{content['estimator']}: {plural(content['members'], 'member')}{left}, "
+        f"{content['estimator']}: {plural(content['folds'], 'fold')}{left}, "
         f"{plural(content['networks'], 'network')}, {content['parameters']:,} parameters",
     )
 
 
 def _format_scores(content, record):
-    """Yield lines with the scores on rows that were held out, and the important columns."""
+    """Yield lines with the out-of-fold scores and the permutation importances."""
     if record:
         yield ""
         yield from report.format_results(record)

@@ -1,10 +1,19 @@
-"""The argument parser of the commands: each error is one line that helps to correct the command."""
+"""The arguments of the commands: their parser, types and checks of values, arguments of several commands.
+
+The module of a command has two functions. `add_parser(commands)` adds its parser. `run(arguments)`
+prints to standard output and returns the exit code; `fastnn.cli` prints the errors it raises.
+Each error of the parser is one line that helps to correct the command.
+"""
 
 import argparse
+import math
+import os
 import re
 import sys
 
 from ..core.messages import LONG, one_line, printable, similar
+from ..core.validation import check_threads
+from .console import CommandError
 
 #: A value, not an option. argparse takes the same texts for negative numbers.
 NEGATIVE_NUMBER = re.compile(r"-\d+$|-\d*\.\d+$")
@@ -73,3 +82,115 @@ class Parser(argparse.ArgumentParser):
         message = printable(one_line(message), LONG)
         end = "" if message.endswith((".", "?")) else "."
         self.exit(2, f"{self.prog}: {message}{end} See '{self.prog} --help'.\n")
+
+
+# ---- types of values ----
+
+
+def whole_number(minimum):
+    """Return an argparse type for whole numbers of at least `minimum`."""
+
+    def convert(text):
+        try:
+            number = int(text)
+        except ValueError:
+            number = minimum - 1
+        if number < minimum:
+            raise argparse.ArgumentTypeError(
+                f"expected a whole number of at least {minimum}, got {text!r}"
+            )
+        return number
+
+    return convert
+
+
+def number(minimum=0.0, below=math.inf, above=-math.inf):
+    """Return an argparse type for numbers x with minimum <= x < below and x > above."""
+    limits = f"above {above:g}" if above > -math.inf else f"of at least {minimum:g}"
+    limits += f" and below {below:g}" if below < math.inf else ""
+
+    def convert(text):
+        try:
+            number = float(text)
+        except ValueError:
+            number = math.nan
+        if not (minimum <= number < below and number > above):
+            raise argparse.ArgumentTypeError(f"expected a number {limits}, got {text!r}")
+        return number
+
+    return convert
+
+
+def thread_count(text):
+    """Parse `--threads`."""
+    try:
+        return check_threads(int(text))
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"expected a whole number of at least 1, or -1 for all CPUs, got {text!r}"
+        ) from None
+
+
+# ---- arguments of several commands ----
+
+
+def help_texts(text):
+    """Split a help text for argparse: the description, then the examples after the options."""
+    description, _, examples = text.strip().partition("\n\nexamples:")
+    return dict(
+        description=description,
+        epilog="examples:" + examples,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+
+
+def add_seed(parser):
+    parser.add_argument(
+        "--seed",
+        type=whole_number(0),
+        default=0,
+        metavar="N",
+        help="random seed of the split, the initial weights and the shuffling (default: 0)",
+    )
+
+
+def add_threads(parser, default=1):
+    what = "-1, all CPUs" if default == -1 else f"{default}; -1 is all CPUs"
+    parser.add_argument(
+        "--threads",
+        type=thread_count,
+        default=default,
+        metavar="N",
+        help=f"maximum number of threads; does not change results (default: {what})",
+    )
+
+
+def add_json(parser):
+    parser.add_argument("--json", action="store_true", help="print the results as one JSON object")
+
+
+def check_output(path, *inputs, option="--out"):
+    """Raise CommandError unless the file of an option can be written, before the work begins."""
+    for other in inputs:
+        if os.path.exists(path) and os.path.exists(other) and os.path.samefile(path, other):
+            raise CommandError(
+                f"{path}: {option} would overwrite an input file. Choose another name."
+            )
+    if os.path.exists(path) and not os.path.isfile(path):
+        kind = "a directory" if os.path.isdir(path) else "not a regular file"
+        raise CommandError(f"{path}: {option} is {kind}. Pass the name of a file.")
+    directory, name = os.path.split(os.path.realpath(path))
+    if not os.path.isdir(directory):
+        raise CommandError(
+            f"{path}: the directory {os.path.dirname(path) or directory} does not exist. "
+            f"Create it, or choose another {option}."
+        )
+    temporary = os.path.join(directory, f".{name}.{os.urandom(4).hex()}.tmp")
+    try:
+        with open(temporary, "xb"):
+            pass
+        os.unlink(temporary)
+    except OSError as error:
+        raise CommandError(
+            f"{path}: cannot be written: {error.strerror}. Choose another {option}."
+        ) from None

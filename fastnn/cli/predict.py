@@ -6,25 +6,14 @@ import numpy as np
 
 from ..core.messages import has_lone_surrogate, plural, printable
 from ..tables import table_writer
-from . import scoring
-from .common import (
-    CommandError,
-    add_json,
-    add_threads,
-    check_output,
-    help_texts,
-    load_model,
-    number,
-    print_json,
-    print_line,
-    print_note,
-)
-from .predict_table import PredictTable, input_files
-from .report import format_scores
-from .row_writer import RowWriter
-from .table_options import add_table_options
-from .target import label_text
-from .training_record import is_training_table, restore_reading_options
+from .console import CommandError, print_json, print_line, print_note
+from .model_file import is_training_table, load_model, restore_reading_options
+from .parser import add_json, add_threads, check_output, help_texts, number
+from .predict_rows import PredictTable, RowWriter
+from .scores import score_columns
+from .table_file import TableFile, add_table_options
+from .target_column import label_text
+from .text_report import format_scores
 
 DIGITS = 8  # of predictions: networks compute in float32
 MAX_NOTES = 6
@@ -105,11 +94,11 @@ def run(arguments):
                 targets.append(part.target)
                 outputs.append(predicted["P"] if "P" in predicted else predicted["y"])
             writer.write(part.kept, _output_columns(arguments, model, predicted))
-    scores = scoring.score_columns(model, targets, outputs) if table.has_target else None
+    scores = score_columns(model, targets, outputs) if table.has_target else None
     if scores is not None and is_training_table(model, arguments.data, table.n_rows):
         print_note(
-            "this seems to be the table that the model was trained on, so the scores are too good. "
-            f"'fastnn info {arguments.model}' shows those on rows that were held out"
+            "this seems to be the table that the model was trained on, so the scores are "
+            f"optimistic. 'fastnn info {arguments.model}' shows the out-of-fold scores"
         )
     if arguments.json:
         report = {
@@ -160,7 +149,7 @@ def _check_arguments(arguments, model):
             )
     if arguments.out is not None:
         table_writer.check_extension(arguments.out)
-        check_output(arguments.out, *input_files(arguments), arguments.model)
+        check_output(arguments.out, *TableFile(arguments).files(), arguments.model)
 
 
 def _check_rows(model, table, writer):

@@ -11,30 +11,22 @@ from ..config import __version__
 from ..tables.errors import import_pyarrow
 from ..tables.suspicions import find as find_suspicions
 from ..tabular.columns.kinds import KINDS
-from . import report, train_model, training_record
-from .common import (
-    CommandError,
-    check_output,
-    help_texts,
-    print_json,
-    print_line,
-    resolve_table_path,
-)
-from .evaluation import Evaluation, find_suspects
-from .table_options import read_options
-from .target import label_text, read_target
+from . import model_file, train_model
+from . import text_report as report
+from .console import CommandError, CommandWords, print_json, print_line
+from .parser import check_output, help_texts
+from .scores import Evaluation, list_label_issues
+from .table_file import TableFile
+from .target_column import label_text, read_target
 from .train_options import add_arguments, command_line, complete, resolve_columns, split_names
 from .train_table import open_table
-from .training_record import describe_model
-from .tune import Search
-from .words import CommandWords
 
 HELP = """
 Train an ensemble of networks to predict one column of a table from the others.
 
 The columns can hold numbers, texts, dates and missing values. Each network
-keeps the epoch that is best on rows that it did not train on, and the scores
-come from such rows. The model file holds all that 'fastnn predict' needs.
+keeps the epoch that is best on its held-out rows, and the scores are out of
+fold. The model file holds all that 'fastnn predict' needs.
 
 examples:
   fastnn train digits --target digit --out digits.safetensors
@@ -45,7 +37,7 @@ examples:
   fastnn train churn.csv --target churn --out churn.safetensors \\
       --class-weight balanced --test-size 0.2
       let a rare class count as much as the other, and score on rows set aside
-  zcat big.csv.gz | fastnn train - --target y --out y.safetensors --members 1
+  zcat big.csv.gz | fastnn train - --target y --out y.safetensors --folds 1
       read from a pipe, and train in a fifth of the time
 
 defaults:
@@ -68,7 +60,8 @@ def add_parser(commands):
 def run(arguments):
     # Check all input before training begins.
     given = complete(arguments)
-    _check_files(arguments)
+    file = TableFile(arguments)
+    _check_files(file, arguments)
     train_model.import_estimators()
     table = _read_table(arguments)
     columns = resolve_columns(arguments, table.column_names)
@@ -84,7 +77,7 @@ def run(arguments):
         "fastnn": __version__,
         "command": command_line(given),
         "data": arguments.data,
-        "reading": read_options(arguments),
+        "reading": file.options,
         "rows": len(target.rows),
         "columns": len(table.column_names) - 1,
         "test_rows": len(test),
@@ -95,27 +88,27 @@ def run(arguments):
         "threshold": arguments.threshold,
         "seed": arguments.seed,
         "time_limit": arguments.time_limit,
-        "suspicions": _suspicions(rows.sample, target, columns["drop"]),
+        "data_checks": _data_checks(rows.sample, target, columns["drop"]),
     }
     show = _ignore if arguments.json or arguments.quiet else _print
     show(report.format_table(record))
-    show(report.format_suspicions(record))
+    show(report.format_data_checks(record))
     began = time.perf_counter()
     record["tuning"] = None
-    model.metadata_bytes = training_record.largest_size(record, table.column_names)
+    model.metadata_bytes = model_file.largest_size(record, table.column_names)
     if arguments.tune:
-        search = Search(model, rows, arguments)
+        search = train_model.Search(model, rows, arguments)
         model, is_interrupted = search.run(), search.is_interrupted
         record["tuning"] = {"metric": search.metric, "tried": search.tried}
     else:
         is_interrupted = train_model.fit(model, rows, arguments)
-    record |= describe_model(model) | {"seconds": time.perf_counter() - began}
+    record |= model_file.describe_model(model) | {"seconds": time.perf_counter() - began}
     predicted = rows.predicted(model)
-    held_out = Evaluation.of_held_out(model, target, predicted)
+    held_out = Evaluation.from_held_out(model, target, predicted)
     record["scores"] = held_out.scores()
-    record["suspects"] = find_suspects(model, target, predicted, arguments)
+    record["label_issues"] = list_label_issues(model, target, predicted, file)
     record["test_scores"] = (
-        Evaluation.of_rows(model, table, target, test).scores() if len(test) else None
+        Evaluation.from_rows(model, table, target, test).scores() if len(test) else None
     )
     _save(model, record, arguments.out)
     show(report.format_columns(record))
@@ -136,9 +129,9 @@ def run(arguments):
     return 0
 
 
-def _check_files(arguments):
+def _check_files(file, arguments):
     """Raise CommandError unless the model, the picture and the report can be written."""
-    inputs = [resolve_table_path(arguments.data)]
+    inputs = [file.path]
     if arguments.config is not None:
         inputs.append(arguments.config)
     option_of: dict = {}
@@ -209,7 +202,7 @@ def _split(target, arguments):
     return np.sort(train), np.sort(test)
 
 
-def _suspicions(table, target, drop):
+def _data_checks(table, target, drop):
     """Return what may be wrong with the table, without what the estimator leaves out itself."""
     is_text = import_pyarrow().types.is_string
     found = find_suspicions(table.drop_columns(drop), target.name)
@@ -225,7 +218,7 @@ def _suspicions(table, target, drop):
 
 
 def _save(model, record, out):
-    model.metadata_ = training_record.to_metadata(record)
+    model.metadata_ = model_file.to_metadata(record)
     try:
         model.save(out)
     except OSError as error:
@@ -245,8 +238,8 @@ def _write_report(model, record, rows, held_out, arguments):
 
     with _written_after_the_model(arguments.report, arguments):
         frame, y = frames.split_target(rows, record["target"])
-        report = html_report.Report(record, model, frame, y, held_out.y, held_out.P)
-        html_report.save(arguments.report, report)
+        page = html_report.Report(record, model, frame, y, held_out.y, held_out.P)
+        html_report.save(arguments.report, page)
 
 
 @contextlib.contextmanager

@@ -1,19 +1,30 @@
-"""Build the estimator of `fastnn train` and fit it."""
+"""The estimator of `fastnn train`: build it, fit it, and with --tune choose the best of several."""
 
 import os
 import warnings
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
 
 from ..core.messages import printable
 from ..tables.errors import TableError
 from ..tabular.columns.kinds import KINDS
-from .common import CommandError, load_model
-from .fit_progress import show_progress
-from .places import command_error, locate
+from .console import CommandError
+from .display import show_progress
+from .model_file import load_model
+from .scores import Evaluation
+from .table_file import TableFile
 
 NEEDS_SKLEARN = (
     "models of tables need scikit-learn, which is not installed. Run: python -m pip install "
     '"fastnn-mlp[cli]"'
 )
+
+#: Hidden layers that --tune tries.
+HIDDEN = ((64, 64), (32, 32), (128,), (128, 128), (64, 64, 64))
+FINALISTS = 2
+MIN_MEAN = 1e-6  # predicted, for the Poisson deviance
 
 
 def import_estimators():
@@ -39,7 +50,7 @@ def build(arguments, target, columns):
     """
     classifier, regressor = import_estimators()
     parameters = dict(
-        n_estimators=arguments.members,
+        n_estimators=arguments.folds,
         hidden_layer_sizes=arguments.hidden or "auto",
         time_limit=arguments.time_limit,
         random_state=arguments.seed,
@@ -82,7 +93,7 @@ def check_task(arguments, target):
         y = target.values.to_numpy(zero_copy_only=False)
         too_small = y <= 0 if arguments.log_target else y < 0
         if too_small.any():
-            place = ", ".join(locate(arguments, int(target.rows[too_small.argmax()])))
+            place = ", ".join(TableFile(arguments).locate(int(target.rows[too_small.argmax()])))
             option = "--log-target" if arguments.log_target else "--loss poisson"
             limit = "above 0" if arguments.log_target else "of at least 0"
             raise CommandError(
@@ -101,7 +112,7 @@ def fit(model, rows, arguments, label=""):
     Returns
     -------
     bool
-        Whether Ctrl-C came when some members were done.
+        Whether Ctrl-C came when some folds were done.
     """
     try:
         with warnings.catch_warnings(), show_progress(label, arguments.quiet) as show:
@@ -119,7 +130,7 @@ def fit(model, rows, arguments, label=""):
     except TableError:
         raise
     except (ValueError, MemoryError) as error:
-        raise command_error(error, arguments, *rows.locate_error(error)) from None
+        raise TableFile(arguments).explain(error, *rows.locate_error(error)) from None
     finally:
         del model.on_progress
     return False
@@ -141,3 +152,128 @@ def load_unfinished(model, arguments):
     if found.n_folds_left_ == 0:
         raise CommandError(f"{out}: is complete, so there is nothing to resume.")
     return found.set_params(**model.get_params())
+
+
+# ---- --tune ----
+
+
+@dataclass
+class FittedModel:
+    """A model that was trained with some settings.
+
+    Attributes
+    ----------
+    model : TabularClassifier or TabularRegressor
+    settings : dict
+        Parameters of the estimator.
+    score : float
+        On held-out rows; lower is better.
+    """
+
+    model: Any
+    settings: dict
+    score: float
+
+
+class Search:
+    """Search for the best settings: hidden layers, and whether to learn the logarithm of a number.
+
+    Successive halving (Jamieson and Talwalkar, 2016) whose resource is the number of folds: each
+    setting trains one fold, and the best two train all of them. The better one is the model.
+
+    Parameters
+    ----------
+    model : TabularClassifier or TabularRegressor
+        Has all other parameters. It is not fitted.
+    rows : TrainingRows
+    arguments : argparse.Namespace
+
+    Attributes
+    ----------
+    metric : {"log_loss", "rmse", "mae", "poisson_deviance"}
+    tried : list of dict
+        options, folds and score of each training, in order.
+    is_interrupted : bool
+        Whether Ctrl-C stopped the training of the best settings.
+    """
+
+    def __init__(self, model, rows, arguments):
+        self.model, self.rows, self.target = model, rows, rows.target
+        self.arguments, self.n_folds = arguments, model.n_estimators
+        self.metric, self.is_interrupted = _metric(model), False
+        self.tried: list = []
+        finalists = FINALISTS if self.n_folds > 1 else 0
+        self.n_fits = len(HIDDEN) + self.may_learn_logarithm() + finalists
+
+    def may_learn_logarithm(self):
+        if not self.target.is_number or self.arguments.log_target:
+            return False
+        smallest = self.target.values.to_numpy(zero_copy_only=False).min()
+        return bool(smallest > 0 and self.arguments.loss != "poisson")
+
+    def run(self):
+        """Return the best model, fitted."""
+        first: dict = {"hidden_layer_sizes": HIDDEN[0]}
+        fitted = [self.fit_one(first)]
+        if self.may_learn_logarithm():
+            fitted.append(self.fit_one(first | {"log_target": True}))
+        best = min(fitted, key=_score).settings
+        fitted += [self.fit_one(best | {"hidden_layer_sizes": sizes}) for sizes in HIDDEN[1:]]
+        fitted.sort(key=_score)
+        if self.n_folds == 1:
+            return fitted[0].model
+        finalists: list = []
+        for other in fitted[:FINALISTS]:
+            finalist = self.fit(other.settings, self.n_folds)
+            if self.is_interrupted and finalists:
+                break
+            finalists.append(finalist)
+            if self.is_interrupted:
+                break
+        return min(finalists, key=_score).model
+
+    def fit_one(self, settings):
+        """Return a model with these settings and one fold."""
+        fitted = self.fit(settings, 1)
+        if self.is_interrupted:
+            raise KeyboardInterrupt("No model was written.")
+        return fitted
+
+    def fit(self, settings, n_folds):
+        """Return a fitted model with these settings and this many folds."""
+        from sklearn.base import clone
+
+        model = clone(self.model).set_params(n_estimators=n_folds, **settings)
+        model.metadata_bytes = self.model.metadata_bytes
+        if model.time_limit is not None:
+            model.time_limit = self.model.time_limit / self.n_fits
+        options = "--hidden " + ",".join(map(str, settings["hidden_layer_sizes"]))
+        options += " --log-target" if settings.get("log_target") else ""
+        label = f"setting {len(self.tried) + 1} of {self.n_fits}: {options}"
+        self.is_interrupted = fit(model, self.rows, self.arguments, label)
+        evaluation = Evaluation.from_held_out(model, self.target, self.rows.predicted(model))
+        score = _scores(evaluation)[self.metric]
+        self.tried.append({"options": options, "folds": n_folds, "score": score})
+        return FittedModel(model, settings, score)
+
+
+def _score(fitted):
+    return fitted.score
+
+
+def _metric(model):
+    """Return the name of the score that goes with what the model learns."""
+    loss = getattr(model, "loss", None)
+    if loss is None:
+        return "log_loss"
+    return {"squared_error": "rmse", "poisson": "poisson_deviance"}.get(loss, "mae")
+
+
+def _scores(evaluation):
+    from sklearn.metrics import mean_poisson_deviance
+
+    scores = evaluation.scores()
+    if evaluation.y.min() >= 0 and evaluation.P.ndim == 1:
+        P = np.maximum(evaluation.P, MIN_MEAN)
+        scores["poisson_deviance"] = float(mean_poisson_deviance(evaluation.y, P))
+    return scores

@@ -1,4 +1,4 @@
-"""The options of `fastnn train`.
+"""The options of `fastnn train`, on the command line or in a TOML file.
 
 The value of an option that is neither on the command line nor in --config is None or False until
 `complete` sets its default.
@@ -7,14 +7,15 @@ The value of an option that is neither on the command line nor in --config is No
 import argparse
 import importlib.util
 import shlex
+import tomllib
 
-from ..core.messages import did_you_mean, printable
+from ..core.messages import did_you_mean, printable, similar
 from ..plotting import picture_file
 from ..tabular.columns.kinds import KINDS
-from .common import CommandError, number, thread_count, whole_number
-from .table_options import add_table_options
-from .target import TASKS
-from .train_config import read_config
+from .console import CommandError
+from .parser import number, thread_count, whole_number
+from .table_file import add_table_options
+from .target_column import TASKS
 
 METRICS = ("accuracy", "log_loss")
 # generated: losses, by src/generate.py from src/operations.py
@@ -26,28 +27,9 @@ LOSSES = (
     "poisson",
 )
 # end of losses
-DEFAULTS = dict(members=5, seed=0, threads=-1, test_size=0.0)
+DEFAULTS = dict(folds=5, seed=0, threads=-1, test_size=0.0)
 MAX_UNITS = 100_000  # of a hidden layer
 COLUMN_OPTIONS = (*KINDS, "drop")
-#: Options of version 0.0 that set what is now chosen for each table.
-REMOVED = {
-    "--epochs": "Each network keeps the epoch that is best on held-out rows. --time-limit shortens "
-    "the training.",
-    "--batch-size": "It is chosen for each table.",
-    "--optimizer": "The networks are trained with AdamW.",
-    "--lr": "It is part of a schedule that is the same for all tables.",
-    "--weight-decay": "Networks with different weight decay are trained and mixed.",
-    "--dropout": "Networks with different dropout are trained and mixed.",
-    "--activation": "All hidden layers have silu units.",
-}
-
-
-class _Removed(argparse.Action):
-    def __call__(self, parser, namespace, values, option_string=None):
-        parser.error(
-            f"there is no option {option_string} any more. {REMOVED[str(option_string)]} "
-            "fastnn.MLP has it in Python"
-        )
 
 
 def add_arguments(parser):
@@ -67,8 +49,6 @@ def add_arguments(parser):
     _add_model_options(parser.add_argument_group("model"))
     _add_run_options(parser.add_argument_group("run and output"))
     add_table_options(parser)
-    for name in REMOVED:
-        parser.add_argument(name, action=_Removed, help=argparse.SUPPRESS)
 
 
 def _add_column_options(group):
@@ -91,7 +71,7 @@ def _add_column_options(group):
 
 def _add_model_options(group):
     group.add_argument(
-        "--members",
+        "--folds",
         type=whole_number(1),
         metavar="N",
         help="number of folds, each of which trains its own networks; 1 holds out a fifth of the "
@@ -176,7 +156,7 @@ def _add_run_options(group):
     group.add_argument(
         "--resume",
         action="store_true",
-        help="train the members that Ctrl-C left out; repeat all other options",
+        help="train the folds that Ctrl-C left out; repeat all other options",
     )
     group.add_argument(
         "--config",
@@ -231,7 +211,7 @@ def complete(arguments):
         The options that are not the defaults, by name.
     """
     if arguments.config is not None:
-        for name, value in vars(read_config(arguments.config, add_arguments)).items():
+        for name, value in vars(read_config(arguments.config)).items():
             if not is_given(getattr(arguments, name)):
                 setattr(arguments, name, value)
     for name, what in (("data", "DATA (the table)"), ("target", "--target"), ("out", "--out")):
@@ -317,3 +297,71 @@ def command_line(given):
         else:
             words += [option, ",".join(map(str, value)) if isinstance(value, tuple) else str(value)]
     return shlex.join(words)
+
+
+# ---- the file of --config ----
+
+
+class _ConfigParser(argparse.ArgumentParser):
+    """A parser whose errors name the file."""
+
+    def __init__(self, path):
+        super().__init__(prog=path, add_help=False, allow_abbrev=False)
+
+    def actions(self):
+        """Return the options and positional arguments."""
+        return self._actions
+
+    def error(self, message):
+        raise CommandError(f"{self.prog}: {message.removeprefix('argument ').removeprefix('--')}")
+
+
+def read_config(path):
+    """Return the options in a TOML file as a Namespace. Options that it does not set are None.
+
+    The keys are the names of the options, with - or _.
+    """
+    parser = _ConfigParser(path)
+    add_arguments(parser)
+    try:
+        with open(path, "rb") as file:
+            content = tomllib.load(file)
+    except OSError as error:
+        raise CommandError(f"{path}: {error.strerror}. Pass a TOML file to --config.") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise CommandError(f"{path}: is not a TOML file ({error}).") from None
+    known = {name: action for action in parser.actions() for name in _keys(action)}
+    words = []
+    for key, value in content.items():
+        action = known.get(key.replace("_", "-"))
+        if action is None:
+            close = similar(key.replace("_", "-"), known)
+            advice = f"Did you mean {close}?" if close else f"It can have {', '.join(known)}."
+            raise CommandError(f"{path}: unknown key {printable(key)!r}. {advice}")
+        words += _words(path, key, value, action)
+    return parser.parse_args(words)
+
+
+def _keys(action):
+    """Return the keys for an option or a positional argument."""
+    if action.help == argparse.SUPPRESS or action.dest in ("config",):
+        return []
+    return [name.removeprefix("--") for name in action.option_strings] or [action.dest]
+
+
+def _words(path, key, value, action):
+    """Return the words of a command line that set an option."""
+    option = action.option_strings[0] if action.option_strings else None
+    if action.nargs == 0:
+        if not isinstance(value, bool):
+            raise CommandError(f"{path}: {key} must be true or false, got {value!r}")
+        return [option] if value else []
+    values = value if isinstance(value, list) else [value]
+    for item in values:
+        if isinstance(item, (bool, dict, list)) or not isinstance(item, (str, int, float)):
+            raise CommandError(f"{path}: {key} must be a text or a number, got {item!r}")
+    if not isinstance(action, argparse._AppendAction):
+        values = [",".join(map(str, values))]
+    if option is None:
+        return [str(values[0])]
+    return [f"{option}={item}" for item in values]

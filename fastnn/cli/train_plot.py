@@ -4,7 +4,7 @@ import numpy as np
 
 from .. import plotting
 from ..core.messages import printable
-from .report import short_path
+from .text_report import short_path
 
 MAX_IMPORTANT = 10
 
@@ -46,7 +46,7 @@ def save(path, model, record, y, P):
         result.set_title(titles[0])
         details.set_title(titles[1])
         plotting.plot_importances(model, ax=columns, max_columns=MAX_IMPORTANT)
-        columns.set_title("most important columns")
+        columns.set_title("permutation importance")
         target, data = printable(record["target"], 30), short_path(record["data"], 50)
         title = f"{target} in {data}, on held-out rows"
         figure.suptitle(title, x=0.01, ha="left", parse_math=False)  # a name may have dollar signs
@@ -57,8 +57,8 @@ def _plot_curves(ax, model):
     """Plot the held-out loss of each network with its best epoch, and the mean of all."""
     histories = [
         np.array(net.history.val_loss)
-        for of_member in model.model_.best_networks()
-        for net in of_member
+        for networks in model.model_.best_networks()
+        for net in networks
         if net.history is not None
     ]  # the networks that --resume has read from the file have none
     ax.set(title="learning curves of the networks", xlabel="% of the training", ylabel="loss")

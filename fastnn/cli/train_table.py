@@ -6,27 +6,31 @@ import numpy as np
 
 from ..core.messages import plural
 from ..tables.errors import import_pyarrow
-from .common import CommandError, print_note, resolve_table_path
-from .table_options import open_parquet, read_table
+from .console import CommandError, print_note
+from .table_file import TableFile
 
 
 def open_table(arguments, text_columns, keep):
-    """Return the MemoryTable or LargeTable of a command. The parameters are those of `read_table`."""
+    """Return the MemoryTable or StreamedTable of a command.
+
+    text_columns, keep : collection of str
+        As in `fastnn.tables.read`.
+    """
     from ..tabular.large import sampling
 
-    path, window = resolve_table_path(arguments.data), arguments.window
-    parquet = open_parquet(arguments, text_columns, keep, _PrintOnce())
+    file, window = TableFile(arguments), arguments.window
+    parquet = file.open_parquet(text_columns, keep, _PrintOnce())
     if parquet is None:
         if window is not None:
             raise CommandError(
-                f"{arguments.data}: --window is for Parquet files. Leave it out, or convert the table."
+                f"{file.name}: --window is for Parquet files. Leave it out, or convert the table."
             )
-        return MemoryTable(read_table(arguments, text_columns, keep))
+        return MemoryTable(file.read(text_columns, keep))
     n_columns = len(parquet.names)
     if window is not None or not sampling.fits(parquet.n_rows, n_columns):
-        return LargeTable(parquet, window or sampling.default_window(n_columns))
-    if not os.path.isdir(path):
-        return MemoryTable(read_table(arguments, text_columns, keep))
+        return StreamedTable(parquet, window or sampling.default_window(n_columns))
+    if not os.path.isdir(file.path):
+        return MemoryTable(file.read(text_columns, keep))
     parquet.select(parquet.names)
     parts = [table for _, _, table in parquet.parts(for_training=True)]
     return MemoryTable(import_pyarrow().concat_tables(parts))
@@ -74,7 +78,7 @@ class MemoryTable:
         return TrainingRows(target, rows, *self.take(rows))
 
 
-class LargeTable:
+class StreamedTable:
     """Parquet files that do not fit in memory. Memory holds the target of all rows.
 
     Parameters
@@ -169,7 +173,7 @@ class StreamedRows(TrainingRows):
 
     Parameters
     ----------
-    table : LargeTable
+    table : StreamedTable
     target, rows
         As in `TrainingRows`.
     """

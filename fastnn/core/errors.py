@@ -27,7 +27,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Wording:
-    """What only a text of its own can say, in Python and on the command line."""
+    """Two texts for one thing: in Python and on the command line."""
 
     python: str
     command: str

@@ -168,7 +168,7 @@ class TrainingState:
     Attributes
     ----------
     optimizer : Optimizer or LBFGS
-        A callback may assign the same optimizer with other options.
+        Callbacks may replace it by an optimizer of the same class with other settings.
     moments : ndarray (n_moments, n_params)
         The moments of the optimizer, in the order of the parameters. The last row is the average of
         the parameters, if the optimizer keeps one.
@@ -180,7 +180,7 @@ class TrainingState:
         Sum of loss times rows over the batches of that epoch.
     order : ndarray (n,) or None
         The order of the rows in that epoch, if they were shuffled; with row groups, of those in the
-        window that was interrupted. It is also there if the first step was dropped.
+        window that was interrupted. Also set if the first step of the epoch was dropped.
     params : ndarray (n_params,) or None
         The parameters to continue from, if the network holds others: the average, or the best.
     seed : int or None
@@ -346,10 +346,10 @@ def is_order_from(first: int, order: NDArray[Any], n: int) -> bool:
 
 
 def _zero_moments(optimizer, net):
-    """Return zeros in memory that the system has provided already.
+    """Return zeros in memory whose pages are mapped.
 
-    Otherwise it provides the pages of a large array when the moments are stored, in one call of a
-    kernel. Ctrl-C then waits for it, up to some milliseconds for each MB.
+    np.zeros maps pages lazily. If they were not touched here, the first kernel call would fault
+    them all in, which delays Ctrl-C by up to some milliseconds for each MB.
     """
     moments = np.zeros((optimizer.n_moments, net.n_params), net.dtype)
     if moments.size > TOUCHED:

@@ -129,7 +129,7 @@ def forward(net, X, out, n_threads):
 
 
 def n_workers(executor):
-    """Return the number of workers of an executor, as far as it says, else of CPUs."""
+    """Return the executor's number of workers, or the number of CPUs if it does not report one."""
     client = getattr(executor, "_client", None)  # of dask.distributed
     if client is not None:
         return max(1, len(client.nthreads()))

@@ -1,13 +1,13 @@
 """scikit-learn estimators based on `fastnn.MLP`.
 
-- `classifier`, `regressor`: the estimators. `base`: their parameters and methods. `attributes`:
-  what all estimators do with their attributes, and their lock.
+- `classifier`, `regressor`: the estimators. `base`: their parameters and methods.
+- `attributes`: constructor arguments, and the lock of an estimator.
 - `fit`: one call of `fit`. `online`: `partial_fit`, also for single rows.
 - `inputs`: checks of rows. `class_targets`, `number_targets`: targets, and predictions from outputs.
 - `parameters`: scikit-learn's parameters as those of fastnn. `networks`: the networks, and the
   fitted attributes about them.
-- `early_stopping`: held-out rows. `bagging`: the rows of each network of an ensemble. `ensemble`:
-  means of outputs, intervals. `calibration`: temperature scaling.
+- `early_stopping`: held-out rows. `bagging`: the rows of each network of an ensemble.
+- `ensemble`: means of outputs, intervals. `calibration`: temperature scaling.
 - `file`: files of estimators. `stored_parameters`: the parameters in them.
 
 Importing this package imports scikit-learn (the extra ``sklearn``).

@@ -1,4 +1,4 @@
-"""Attributes of an estimator: the arguments of its constructor, their state before an error, its lock.
+"""Constructor arguments, restoring the attributes after a failed fit, and the lock of an estimator.
 
 The lock keeps other threads from using an estimator while one fits it. It is not an attribute, so
 that no copy or pickle has it, and `fit` can restore all attributes.

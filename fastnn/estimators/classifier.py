@@ -126,7 +126,7 @@ class MLPClassifier(Calibration, ClassifierMixin, BaseMLP):
         Maximum number of threads, -1 for all CPUs of this process. It does not change the results.
     callbacks : callable, Callback, or list or tuple of them, default ()
         Called with each network and its history, see `fastnn.callbacks`. An `EarlyStopping` replaces
-        that of `bagging`.
+        the one of `bagging`.
     dtype : {"float32", "float64"} or None, default None
         dtype of the network. None uses float32 if X is float32, and float64 otherwise.
 
@@ -367,7 +367,7 @@ class MLPClassifier(Calibration, ClassifierMixin, BaseMLP):
     def decision_function(self, X: Any) -> FloatArray:
         """Compute the logits: the output of the last layer before the sigmoid or softmax.
 
-        For an ensemble they are those of the mean probabilities: the log-odds for two classes and
+        For an ensemble they are computed from the mean probabilities: the log-odds for two classes and
         for labels, and the log-probabilities for more classes.
 
         Parameters

@@ -194,8 +194,8 @@ class EstimatorFit:
                 f"Training interrupted by user. {what} the parameters of the last completed step.",
             )
         n_open = sum(not self._converged(member) for member in self.members)
-        # n_iter_no_change=inf trains for exactly max_iter epochs, which needs no warning. A minority
-        # changes the mean little; on easy data the loss of a fold often falls for very long.
+        # Warn only if half of the networks did not converge: a few hardly change the mean.
+        # n_iter_no_change=inf trains for exactly max_iter epochs, which needs no warning.
         if 2 * n_open >= self.n_members and not interrupted and estimator.n_iter_no_change < np.inf:
             what = "Training" if self.n_members == 1 else f"{n_open} of {self.n_members} networks"
             warn(

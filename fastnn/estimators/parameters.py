@@ -1,4 +1,4 @@
-"""Convert scikit-learn's training parameters to those of fastnn."""
+"""Convert scikit-learn's training parameters to fastnn's."""
 
 import math
 from dataclasses import dataclass, replace

@@ -38,11 +38,11 @@ class MLPRegressor(MultiOutputMixin, RegressorMixin, BaseMLP):
     Parameters
     ----------
     loss : str, Loss or callable, default "squared_error"
-        "squared_error" and "poisson" are those of scikit-learn. Other names are those of
+        "squared_error" and "poisson" are scikit-learn's. Other names are those of
         `fastnn.losses`, such as mse, mae, huber, quantile and gaussian_nll. Loss objects such as
         ``losses.Quantile((0.1, 0.5, 0.9))`` and custom losses are possible too.
     hidden_layer_sizes, activation, solver, ...
-        All other parameters and their defaults are those of `MLPClassifier`, except class_weight.
+        All other parameters and their defaults are as in `MLPClassifier`, except class_weight.
 
     Attributes
     ----------
@@ -138,8 +138,8 @@ class MLPRegressor(MultiOutputMixin, RegressorMixin, BaseMLP):
         ----------
         X : array_like or sparse matrix (n, n_features)
         return_std : bool, default False
-            Whether to return how far the networks of an ensemble disagree. It is large where
-            training rows are missing, and does not include the noise of the targets.
+            Whether to return the standard deviation over the networks of an ensemble. It is large
+            where training rows are missing, and does not include the noise of the targets.
         return_noise : bool, default False
             Whether to return the predicted noise of the targets. Requires loss="gaussian_nll".
 
@@ -167,7 +167,7 @@ class MLPRegressor(MultiOutputMixin, RegressorMixin, BaseMLP):
         gaussian = isinstance(self.targets_.loss, losses.GaussianNLL)
         if return_std and len(self.networks_) == 1:
             raise ValueError(
-                "return_std=True returns how far the networks of an ensemble disagree, but this "
+                "return_std=True returns the deviation over the networks of an ensemble, but this "
                 "estimator has one network. Set n_estimators to at least 2. For the noise that "
                 "loss='gaussian_nll' predicts, pass return_noise=True."
             )

@@ -1,4 +1,5 @@
 """Convert networks and estimators from and to PyTorch and scikit-learn.
 
-Importing `pytorch` or `scikit_learn` imports the library of this name.
+- `pytorch`, `scikit_learn`: importing one imports the library of this name.
+- `sequential`: a network as modules of PyTorch's nn.Sequential.
 """

@@ -1,4 +1,8 @@
-"""Export models: to a C99 file for a program or a microcontroller, to ONNX, and to PyTorch."""
+"""Export models: to a C99 file for a program or a microcontroller, to ONNX, and to PyTorch.
+
+- `export_model`: a model as both formats need it. `state_dict`: the parameters for PyTorch.
+- `c99`, `onnx_graph`: packages that write the files.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +10,7 @@ import os
 from typing import TYPE_CHECKING
 
 from ..files.replacing import replacing
-from .description import describe
+from .export_model import describe
 
 if TYPE_CHECKING:
     from typing import Any
@@ -71,7 +75,7 @@ def c(model: Any, path: Path, name: str | None = None, layout: Any = None) -> No
     ``predict_proba``. ``int NAME_class(y)`` returns the position of the predicted class in the
     array ``NAME_classes``.
 
-    Predictions differ from those of Python by less than 1e-5 of the largest, because sums have
+    Predictions differ from Python's by less than 1e-5 of the largest, because sums have
     another order. Compile without ``-ffast-math``, which breaks the checks for NaN and infinity.
 
     Examples
@@ -84,7 +88,7 @@ def c(model: Any, path: Path, name: str | None = None, layout: Any = None) -> No
     ...     print([line for line in file if "xor_predict" in line][0], end="")
     int xor_predict(const float x[XOR_N_INPUTS], float y[XOR_N_OUTPUTS]);
     """
-    from .c99.file import source
+    from .c99.c_file import source
 
     if name is None:
         name = os.path.splitext(os.path.basename(os.fsdecode(path)))[0]
@@ -129,7 +133,7 @@ def onnx(model: Any, path: Path, layout: Any = None) -> None:
 
     Notes
     -----
-    Names and types are those of sklearn-onnx:
+    Names and types are as in sklearn-onnx:
 
     - MLP: input ``X``, float32 (n, n_in), and output ``Y``, float32 (n, n_out).
     - MLPRegressor: input ``X``, and output ``variable``, float32 (n, n_targets).
@@ -142,7 +146,7 @@ def onnx(model: Any, path: Path, layout: Any = None) -> None:
       missing.
 
     All networks compute in float32, because ONNX Runtime lacks several activations in float64.
-    Predictions differ from those of Python by less than 1e-5 of the largest. The operator set is 17
+    Predictions differ from Python's by less than 1e-5 of the largest. The operator set is 17
     (ONNX 1.12, of 2022), which older programs can read.
 
     Examples
@@ -156,7 +160,7 @@ def onnx(model: Any, path: Path, layout: Any = None) -> None:
     >>> graph.input[0].name, graph.output[0].name
     ('X', 'Y')
     """
-    from .onnx_graph.model import to_bytes
+    from .onnx_graph.onnx_file import to_bytes
 
     data = to_bytes(describe(model, layout))
     with replacing(path) as file:
@@ -194,7 +198,7 @@ def torch(model: Any, path: Path) -> None:
 
     Notes
     -----
-    The names are those of an ``nn.Sequential``: ``0.weight`` (n_out, n_in), ``0.bias`` (n_out,),
+    The names are as in an ``nn.Sequential``: ``0.weight`` (n_out, n_in), ``0.bias`` (n_out,),
     and so on. The metadata of the file have its layers as text under ``module``, and the classes of
     a classifier as JSON under ``classes``. With two classes, the output is the probability of the
     second. PyTorch has no module for the activation exponential: apply ``torch.exp``.

@@ -4,7 +4,7 @@ from ..core.errors import DataError, Wording
 from ..exchange.sequential import modules_of
 from ..files import json_values, safetensors
 from ..network import Network
-from .description import describe
+from .export_model import describe
 
 ONNX = Wording("fastnn.export.onnx", "--onnx")
 

@@ -216,7 +216,7 @@ def _hint(start):
 
 
 def is_nested(text, levels):
-    """Return whether JSON text has more than so many lists and mappings inside each other."""
+    """Return whether JSON text nests lists and mappings more deeply than this."""
     if isinstance(text, bytes):
         text = text.decode("latin-1")  # each byte is a character: brackets and quotes stay the same
     depth = 0

@@ -15,8 +15,10 @@ In the docstrings, "like Z" means the shape of Z, and for arrays that are writte
 
 `fastnn.reference` has the same functions in plain NumPy.
 
-Modules: `layer` (linear layers and activations), `losses`, `updates` (steps of optimizers), and
-`update_helpers` (from their arguments to the kernel).
+Modules:
+
+- `layer`, `losses`, `updates`: the functions.
+- `update_helpers`: what the functions of `updates` have in common.
 """
 
 from .layer import activation, activation_backward, linear, linear_backward

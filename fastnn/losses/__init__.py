@@ -31,7 +31,10 @@ A custom loss is a function ``loss(outputs, y) -> (value, d_outputs)``, called o
 the `y` passed to `fit`. `value` is a float, and `d_outputs`, of shape (n, n_out), its derivative
 with respect to `outputs`.
 
-Modules: `base` (the base class), `classification` (also class weights), `regression`, `custom`.
+Modules:
+
+- `base`: Loss, the base class. `custom`: losses in Python.
+- `classification`, `regression`: the losses, and class weights.
 """
 
 from __future__ import annotations

@@ -110,8 +110,8 @@ class Quantile(Loss):
     """Pinball loss (Koenker and Bassett, 1978), which the q-quantile minimizes.
 
     l = mean_j max(q (y_j - a_j), (q - 1) (y_j - a_j)). For several quantiles at once, such as
-    ``q=(0.1, 0.5, 0.9)``, the network has one output for each target and quantile: those of target
-    0 for all q first, then those of target 1, and so on. Estimated quantiles may cross. Sort them
+    ``q=(0.1, 0.5, 0.9)``, the network has one output for each target and quantile: all q of target
+    0 first, then all q of target 1, and so on. Estimated quantiles may cross. Sort them
     if that matters.
 
     Parameters

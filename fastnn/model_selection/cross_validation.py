@@ -44,7 +44,7 @@ def cross_validate(
 ) -> dict[str, Any]:
     """Evaluate an estimator by cross-validation, with all folds trained together.
 
-    The arguments and the results are those of `sklearn.model_selection.cross_validate`. With an
+    Arguments and results are as in `sklearn.model_selection.cross_validate`. With an
     int as `random_state` of the estimator, the scores are the same bits.
 
     Parameters
@@ -140,7 +140,7 @@ def cross_val_predict(
 ) -> NDArray[Any]:
     """Predict each row by a network that was trained on other rows, with all folds together.
 
-    The arguments and the results are those of `sklearn.model_selection.cross_val_predict`. With an
+    Arguments and results are as in `sklearn.model_selection.cross_val_predict`. With an
     int as `random_state` of the estimator, the predictions are the same bits.
 
     Parameters

@@ -21,7 +21,7 @@ from .run import Run
 def plan_rungs(n_candidates, factor, min_resources, max_resources):
     """Return the number of candidates and the resources of each rung.
 
-    The last rung has fewer than `factor` candidates, if the resources suffice for so many rungs,
+    The last rung has fewer than `factor` candidates, if the resources suffice for this many rungs,
     and always has `max_resources`. With min_resources="exhaust" they suffice if they can.
     """
     candidates = [n_candidates]
@@ -147,7 +147,7 @@ def copy_unfitted(estimator):
 def can_continue(estimator):
     """Return whether the training of an estimator can continue in the next rung.
 
-    L-BFGS, learning_rate="adaptive" and callbacks have a state of their own. With them, training
+    L-BFGS, learning_rate="adaptive" and callbacks keep their own state. With them, training
     starts anew in each rung.
     """
     return (

@@ -24,8 +24,10 @@ class      moments                                 source
 `LBFGS`    none (full batch, by SciPy)             Byrd, Lu, Nocedal and Zhu, 1995
 ========== ======================================= ================================================
 
-Modules: `base` (shared options), `sgd`, `adaptive` (Adagrad, Adadelta, RMSprop), `adam` (with
-AdamW, Adamax, NAdam), `lion`, `lbfgs`.
+Modules:
+
+- `base`: Optimizer, the options that all share.
+- `sgd`, `adaptive`, `adam`, `lion`, `lbfgs`: the optimizers.
 """
 
 from __future__ import annotations

@@ -127,7 +127,7 @@ class RMSprop(Optimizer):
         b = momentum b + d                 with momentum, else b = d
         w -= lr b
 
-    The centered variant is that of Graves, 2013, eq. 38-41. Equivalent to ``torch.optim.RMSprop``,
+    The centered variant follows Graves, 2013, eq. 38-41. Equivalent to ``torch.optim.RMSprop``,
     except that PyTorch returns NaN where rounding makes v - m^2 negative.
 
     Parameters

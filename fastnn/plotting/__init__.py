@@ -9,14 +9,19 @@
 Each function draws into `ax`, by default the current axes of matplotlib, and returns it. The
 colours are from the colour-blind safe palette of Okabe and Ito. matplotlib is imported on first
 use. So is scikit-learn, whose displays draw the curves and matrices of predictions.
+
+- `history`: learning curves. `decision`: decision boundaries. `images`: images and weights.
+- `class_plots`, `number_plots`: predictions of classes and of numbers. `prediction_checks`: checks
+  of their arguments.
+- `importance_plot`: permutation importances. `theme`: style and colours.
 """
 
-from .classification import plot_confusion, plot_precision_recall, plot_reliability, plot_roc
+from .class_plots import plot_confusion, plot_precision_recall, plot_reliability, plot_roc
 from .decision import plot_decision
 from .history import plot_history
 from .images import plot_images, plot_weights
-from .importances import plot_importances
-from .regression import plot_predictions, plot_residuals
+from .importance_plot import plot_importances
+from .number_plots import plot_predictions, plot_residuals
 from .theme import BLUE, GREEN, GREY, ORANGE, picture_file, style
 
 __all__ = [

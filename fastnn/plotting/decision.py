@@ -9,7 +9,7 @@ import numpy as np
 
 from ..core.validation import check_array
 from ..network import Network
-from .predictions import check_labels, positions
+from .prediction_checks import check_labels, positions
 from .theme import CLASS_COLORS, check_axes, check_sklearn, plain
 
 if TYPE_CHECKING:

@@ -36,7 +36,7 @@ def plot_history(history: Any, ax: Axes | None = None) -> Axes:
     Raises
     ------
     ValueError
-        The network or the estimator has no history. Files do not hold those of networks and of
+        The network or the estimator has no history. Files do not hold the histories of networks and of
         `TabularClassifier` and `TabularRegressor`.
 
     Examples
@@ -110,5 +110,5 @@ def _networks(model):
         return [model]
     table = getattr(model, "model_", None)  # of an estimator for tables
     if table is not None and hasattr(table, "best_networks"):
-        return [net for of_member in table.best_networks() for net in of_member]
+        return [net for networks in table.best_networks() for net in networks]
     return None

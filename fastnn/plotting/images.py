@@ -40,7 +40,7 @@ def plot_weights(
         None is the current axes.
     shape : (int, int), optional
         Height and width of the images that are the inputs: each unit becomes an image of its
-        weights, with a scale of its own. By default W (n_in, n_out) is plotted as it is, with a row
+        weights, with its own scale. By default W (n_in, n_out) is plotted as it is, with a row
         for each input and a column for each unit.
     units : sequence of int, optional
         Which units to plot, by default all.

@@ -11,6 +11,11 @@ combine them into networks. The tests compare the compiled code with them.
 Rows are samples: X has shape (n, n_in), W (n_in, n_out), b (n_out,). dW is dL/dW and has
 the shape of W. Functions compute in the dtype of their inputs, with subnormal numbers as IEEE 754
 says; compiled kernels read them as 0 and write 0 for them.
+
+Modules:
+
+- `layer`, `losses`, `updates`: the functions. `table`: encoded tables as inputs.
+- `network`: networks and their training.
 """
 
 from .layer import activation, activation_backward, dropout_mask, linear, linear_backward

@@ -15,7 +15,10 @@ class              rate                             source
 `ReduceOnPlateau`  reduced by factor on a plateau   PyTorch's ReduceLROnPlateau
 ================== ================================ ===============================================
 
-Modules: `base` (the base class, constant rates), `decay` (schedules of t), `plateau`.
+Modules:
+
+- `base`: Schedule, and constant rates.
+- `decay`, `plateau`: the schedules.
 """
 
 from __future__ import annotations

@@ -57,7 +57,7 @@ class ReduceOnPlateau(Schedule):
     without improvement, lr becomes max(lr factor, min_lr), unless this changes it by less than
     1e-8, and the count restarts.
 
-    The rates are those of ``torch.optim.lr_scheduler.ReduceLROnPlateau`` with its defaults
+    The rates equal those of ``torch.optim.lr_scheduler.ReduceLROnPlateau`` with its defaults
     (mode="min", threshold_mode="rel", cooldown=0, eps=1e-8) and threshold = min_delta, bit for bit.
 
     `min_delta` is relative to the best loss, which assumes a positive loss. Set it to 0 for a loss
@@ -120,7 +120,7 @@ class ReduceOnPlateau(Schedule):
         return max(min(plateau.lr, self.lr), self.min_lr)
 
     def after_epoch(self, plateau: Plateau, loss: float) -> Plateau:
-        """Return the next `Plateau`, after an epoch with this loss. NaN is no improvement."""
+        """Return the next `Plateau`, after an epoch with this loss. NaN is not an improvement."""
         lr, best, wait = plateau.lr, plateau.best, plateau.wait + 1
         if loss < best * (1 - self.min_delta):
             best, wait = float(loss), 0

@@ -104,7 +104,7 @@ def _pattern(name):
 
 
 def parse_date(text, name):
-    """Return the seconds since 1970 of a text, or None if it is no date in this format.
+    """Return the seconds since 1970 of a text, or None if it is not a date in this format.
 
     A time without an offset is taken for UTC.
     """

@@ -98,7 +98,7 @@ def first_invalid_line(source, encoding):
             if zero:
                 line = lines + before.count("\n")
                 raise TableError(
-                    "is no text (it contains zero bytes).",
+                    "is not text (it contains zero bytes).",
                     "Save the table as CSV in UTF-8.",
                     place=f"{source.label}, line {line}",
                 )

@@ -161,7 +161,7 @@ def read(
 
 
 def locate(path, row, **options):
-    """Return 'line N' for a row of a file (counted from 0), or 'row N' if it is no text file.
+    """Return 'line N' for a row of a file (counted from 0), or 'row N' if it is not a text file.
 
     Lines count as in a text editor, including blank lines and line breaks within quoted values.
     `options` are those of `read` that say how a text file is written.

@@ -1,4 +1,4 @@
-"""Lend a file to a reader of pyarrow, and wait until all its threads have given it back."""
+"""Keep a file alive until pyarrow's threads have released it."""
 
 import threading
 import weakref

@@ -110,7 +110,7 @@ class TextTable:
 def remove_comments(data, comment):
     """Return lines without those that begin with a comment, which become blank lines.
 
-    A line within a quoted value is no comment.
+    A line within a quoted value is not a comment.
     """
     mark = re.escape(comment.encode())
     quoted = rb'(?:^|(?<=[\r,;|\t ]))"[^"]*+(?:""[^"]*+)*+"'

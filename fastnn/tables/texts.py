@@ -98,8 +98,8 @@ def number_style(levels):
     -------
     str or None
         The decimal mark, the thousands separator and the unit, separated by vertical bars: ".||" for
-        plain numbers, ",|.|€" for 1.234,50 €, ".||%" for percentages. None if a text is no number,
-        if the units differ, or if all texts are missing.
+        plain numbers, ",|.|€" for 1.234,50 €, ".||%" for percentages. None if a text is not a
+        number, if the units differ, or if all texts are missing.
     """
     present = _present(levels)
     if not present:

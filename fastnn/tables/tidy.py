@@ -1,4 +1,4 @@
-"""Tidy a table that has been read: types, missing values, and columns that are no inputs."""
+"""Tidy a table that has been read: types, missing values, and columns that are not inputs."""
 
 import json
 import math

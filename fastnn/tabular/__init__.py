@@ -1,4 +1,12 @@
-"""scikit-learn estimators for tables of numbers, categories, dates and missing values."""
+"""scikit-learn estimators for tables of numbers, categories, dates and missing values.
+
+- `classifier`, `regressor`: the estimators. `estimator`: their base class.
+- `model`: TableModel, which `fit` returns and which predicts. `file`: model files.
+- `encoder`: features as inputs of networks. `targets`: y, and predictions from outputs.
+- `unfinished`: what `fit(resume=True)` continues. `suspects`: rows whose target may be wrong.
+- `columns`: a table as columns. `fitting`: one call of `fit`. `large`: tables that do not fit in
+  memory.
+"""
 
 from typing import TYPE_CHECKING
 

@@ -88,9 +88,9 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
         The numbers of the rows of `oof_prediction_`, if `fit` held a sample of the rows in memory;
         None for all rows. Not in a file.
     oof_score_ : float
-        Accuracy of the classes that `oof_prediction_` and `threshold` give. It is slightly too
-        good, because the best epochs and the weights of the configurations are chosen on the same
-        rows.
+        Accuracy of the classes that `oof_prediction_` and `threshold` give. It is slightly
+        optimistic, because the best epochs and the weights of the configurations are chosen on the
+        same rows.
     metadata_ : dict of str to str
         Text of any kind, empty after `fit`. `save`, `fastnn.load` and pickle keep it.
     n_folds_, n_folds_left_ : int
@@ -224,7 +224,7 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
         Raises
         ------
         ValueError
-            The columns are not those of `fit`, or a value is not what its column holds.
+            The columns differ from those in `fit`, or a value does not fit its column.
         """
 
         def probabilities(frame):

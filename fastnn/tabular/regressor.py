@@ -39,27 +39,27 @@ class TabularRegressor(RegressorMixin, BaseTabular):
         standard deviation of y.
     log_target : bool, default False
         Whether to learn log(y), for targets above 0 whose errors count in percent, such as prices.
-        The loss is that of log(y), and predictions are exponentials. "squared_error" then predicts
+        The networks learn log(y), and predictions are exponentials. "squared_error" then predicts
         the geometric mean of y, which is below the mean, and equal to the median if the
         distribution of log(y) is symmetric. "absolute_error" and "quantile" still predict medians
         and quantiles of y. Predictions, `oof_prediction_` and `oof_score_` are in the units of y,
         and intervals are above 0. Not with loss="poisson".
     n_estimators, hidden_layer_sizes, time_limit, random_state, ...
-        All other parameters and their defaults are those of `TabularClassifier`, except metric and
+        All other parameters and their defaults are as in `TabularClassifier`, except metric and
         class_weight. The only positional one is n_estimators.
 
     Attributes
     ----------
     feature_importances_ : ndarray (n_features,)
-        As in `TabularClassifier`, the increase of the loss. The loss is that of y divided by its
-        standard deviation, or by its mean with loss="poisson"; with log_target that of log(y).
+        As in `TabularClassifier`, the increase of the loss. It is the loss of y divided by its
+        standard deviation, or by its mean with loss="poisson"; with log_target of log(y).
     oof_prediction_ : ndarray (n,) or (n, n_quantiles)
         Predictions of the training rows from the networks that held them out; NaN for rows that no
         network held out, with n_estimators=1. Not in a file.
     oof_rows_ : ndarray of int, or None
         As in `TabularClassifier`.
     oof_score_ : float or None
-        R^2 of `oof_prediction_`, slightly too good as in `TabularClassifier`; None for several
+        R^2 of `oof_prediction_`, slightly optimistic as in `TabularClassifier`; None for several
         quantiles.
     columns_, left_out_, metadata_, n_folds_, n_folds_left_, model_, n_features_in_, feature_names_in_
         As in `TabularClassifier`.
@@ -152,7 +152,7 @@ class TabularRegressor(RegressorMixin, BaseTabular):
         Raises
         ------
         ValueError
-            The columns are not those of `fit`, or a value is not what its column holds.
+            The columns differ from those in `fit`, or a value does not fit its column.
         """
 
         def statistics(frame):

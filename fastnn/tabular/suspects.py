@@ -49,7 +49,7 @@ def find_suspects(estimator: Any, y: Any, n_rows: int = 10) -> list[Suspect]:
     estimator : TabularClassifier or TabularRegressor
         Fitted in this process: a file does not hold the out-of-fold predictions.
     y : array_like (n,)
-        The targets that `fit` had; those of the rows `oof_rows_`, if it held a sample in memory.
+        The targets that `fit` had; for the rows `oof_rows_` only, if it held a sample in memory.
         Suspects are rows of y.
     n_rows : int, default 10
         Maximum number of rows to return.

@@ -10,7 +10,8 @@ from ..core.errors import Argument, DataError, Wording
 from ..files.checks import check, check_mapping, is_count, is_finite
 
 MAX_FOLDS = 10_000
-#: The parts of a fit that have a digest, and what of them the caller may have changed.
+#: What is hashed to check that a resumed fit gets the same data, and the arguments to blame if it
+#: does not.
 PARTS = {
     "table": Wording(
         "X, or categories, numbers, dates or drop",
@@ -20,7 +21,7 @@ PARTS = {
     "weights": Wording("sample_weight or class_weight", "--class-weight"),
     "networks": Wording(
         "n_estimators, hidden_layer_sizes, metric, random_state or groups",
-        "--members, --hidden, --metric or --seed",
+        "--folds, --hidden, --metric or --seed",
     ),
 }
 

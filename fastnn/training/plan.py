@@ -107,7 +107,7 @@ class Plan:
         Parameters
         ----------
         queue : kernels.TrainerQueue, optional
-            Run in this queue, if the engine can: see ``engine.queued``.
+            Run the steps in this queue if the engine supports it (``engine.queued``).
         originals : dict of FitOptions to DenseEngine, optional, INOUT
             An engine of this queue for each options, which the new one may copy: see
             `DenseEngine.clone_for`.

@@ -252,7 +252,7 @@ def _work_left(session):
 
 
 class StreamPool(PoolProgress):
-    """Sessions whose rows are read window by window, each in a thread of its own.
+    """Sessions whose rows are read window by window, each in its own thread.
 
     A single network on batches of usual size hardly gains from a second thread, but two networks do.
 

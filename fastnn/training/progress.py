@@ -1,4 +1,4 @@
-"""How far training is, how long it still takes, and the lines that show it."""
+"""Progress of a training, the time that is left, and the lines that show them."""
 
 import os
 import sys

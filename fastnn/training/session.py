@@ -30,7 +30,7 @@ from .slices import Slice
 SLICE_SECONDS = 0.05
 #: Most epochs of a slice: their losses are returned together.
 SLICE_EPOCHS = 65536
-#: With so many moments or more, callbacks get them when they read them: see `Session.call`.
+#: With this many moments or more, callbacks get them when they read them: see `Session.call`.
 MANY_MOMENTS = 10_000
 
 

@@ -19,7 +19,7 @@ class Slice(NamedTuple):
 
     @classmethod
     def following(cls, last, state, history, epochs):
-        """Return the next slice of at most so many epochs. last : Slice, or None"""
+        """Return the next slice of at most this many epochs. last : Slice, or None"""
         losses = None if last is None else last.losses
         if losses is None or losses.shape[1] != epochs:  # `follow` has read those of the last
             losses = np.empty((3, epochs))

@@ -28,8 +28,9 @@ class Patience:
     count : int, default 0
         Epochs without improvement so far.
     has_best : bool, default False
-        Whether `best` is the loss of an epoch, as it is if it is finite. If not, the next epoch is the best and, unless
-        `running_best` is True, an improvement, even if its loss is infinite or NaN.
+        Whether `best` is the loss of an epoch. It always is if it is finite. If it is not, the next
+        epoch is the best, even if its loss is infinite or NaN, and an improvement unless
+        `running_best` is True.
 
     Examples
     --------

@@ -3,17 +3,17 @@
 cdef enum:
     MAX_MOMENTS = 4         # as in ops/update.pxi
 
-cdef const Table* table_of(x) except NULL:
+cdef const Kernels* kernels_of(x) except NULL:
     """The kernels for an array's dtype."""
     if x.itemsize != 4 and x.itemsize != 8:
         raise TypeError(f"Expected an array of float32 or float64, got {x.dtype}.")
-    return table(x.itemsize)
+    return kernels(x.itemsize)
 
 def activation(int kind, Z, out):
     """out = f(Z)"""
     cdef Py_ssize_t m = Z.shape[Z.ndim - 1] if Z.ndim else 1, n = Z.size // m if m else 0
     cdef Array z = Array(Z, Z.itemsize, n * m), o = Array(out, Z.itemsize, n * m, True)
-    cdef const Table* t = table_of(Z)
+    cdef const Kernels* t = kernels_of(Z)
     cdef ZeroedBuffer workspace = ZeroedBuffer(t.row_workspace_size(m) if kind == SOFTMAX else 0)
     with nogil:
         t.activation(kind, z.data, o.data, n, m, workspace.data)
@@ -22,7 +22,7 @@ def activation_backward(int kind, dA, Z, dZ):
     """dZ = dA * f'(Z)"""
     cdef Py_ssize_t m = Z.shape[Z.ndim - 1] if Z.ndim else 1, n = Z.size // m if m else 0
     cdef Array z = Array(Z, Z.itemsize, n * m), a = Array(dA, Z.itemsize, n * m), d = Array(dZ, Z.itemsize, n * m, True)
-    cdef const Table* t = table_of(Z)
+    cdef const Kernels* t = kernels_of(Z)
     cdef ZeroedBuffer workspace = ZeroedBuffer(t.row_workspace_size(m) if kind == SOFTMAX else 0)
     with nogil:
         t.activation_backward(kind, a.data, z.data, d.data, n, m, workspace.data)
@@ -31,7 +31,7 @@ def vector_function(int which, x, out):
     """out = f(x), f one of `VectorFunction`"""
     cdef Array a = Array(x, x.itemsize, x.size), o = Array(out, x.itemsize, x.size, True)
     cdef Py_ssize_t n = x.size
-    cdef const Table* t = table_of(x)
+    cdef const Kernels* t = kernels_of(x)
     with nogil:
         t.vector_function(which, a.data, o.data, n)
 
@@ -39,7 +39,7 @@ def all_finite(x):
     """Whether all numbers of an array are finite."""
     cdef Array a = Array(x, x.itemsize, x.size)
     cdef Py_ssize_t n = x.size
-    cdef const Table* t = table_of(x)
+    cdef const Kernels* t = kernels_of(x)
     cdef bint finite
     with nogil:
         finite = t.all_finite(a.data, n)
@@ -89,13 +89,13 @@ def n_moments(optimizer):
     """Number of arrays like the parameters that an optimizer keeps: its moments, and the average of the parameters."""
     cdef Optimizer o
     read_optimizer(optimizer, &o)       # o.rates may be gone after this; n_moments does not read it
-    return table(4).n_moments(&o)
+    return kernels(4).n_moments(&o)
 
 def learning_rate(rate, Py_ssize_t step, Py_ssize_t epoch):
     """The learning rate of the step after so many whole steps and epochs."""
     cdef LearningRate r
     cdef Array rates = read_rate(rate, &r)      # keeps r.rates alive
-    return table(4).learning_rate(&r, step, epoch)
+    return kernels(4).learning_rate(&r, step, epoch)
 
 cdef bint can_update_together(const Py_buffer* a, const Py_buffer* b) noexcept:
     """Whether two arrays have the same dtype and shape and share no memory."""
@@ -123,7 +123,7 @@ def update(bytes optimizer, Py_ssize_t step, params, grads, *moments):
 
     For anything else an exception is raised before a number changes. The caller finds out which array is wrong."""
     cdef const Optimizer* o = <const Optimizer*><const char*>optimizer
-    cdef const Table* t = table(4)
+    cdef const Kernels* t = kernels(4)
     cdef Py_buffer views[MAX_MOMENTS + 2]      # `Array` objects took a third of a small update's time
     cdef void* pointers[MAX_MOMENTS + 2]
     cdef Py_ssize_t n
@@ -146,7 +146,7 @@ def update(bytes optimizer, Py_ssize_t step, params, grads, *moments):
             for k in range(n_views - 1):
                 if not can_update_together(&views[n_views - 1], &views[k]):
                     raise ValueError("The arrays of an update must have the same dtype and shape and share no memory.")
-        t = table(views[0].itemsize)
+        t = kernels(views[0].itemsize)
         n = views[0].len // views[0].itemsize
         if n < MAX_WORK_WITH_GIL:
             t.update(o, step, pointers[0], pointers[1], pointers + 2, n)

@@ -14,9 +14,9 @@ Threads may call it at the same time, also in a Python without the GIL. What the
     RUNNING                                       the lock that each dict has
     random generators                             their own lock, held during a slice (shuffling.pxi)
     rows of a CompiledTable                       never change
-    CHOSEN, TABLE32, TABLE64                      change only in `use`, which is for tests
+    CHOSEN, KERNELS32, KERNELS64                  change only in `use`, which is for tests
 
-Critical sections are no code in a Python with the GIL, which protects the same lines.
+With the GIL, critical sections compile to nothing; the GIL protects the same lines.
 """
 import importlib
 import os
@@ -70,7 +70,7 @@ cdef extern from *:
     #else
     #define FASTNN_COMPILER "unknown"
     #endif
-    #define FASTNN_TABLE "fastnn.Table " FASTNN_BUILD
+    #define FASTNN_KERNELS "fastnn.Kernels " FASTNN_BUILD
     #ifdef Py_GIL_DISABLED
     #define FASTNN_HAS_GIL 0
     #else
@@ -78,7 +78,7 @@ cdef extern from *:
     #endif
     """
     const bint FASTNN_HAS_GIL
-    const char* FASTNN_TABLE
+    const char* FASTNN_KERNELS
     const char* FASTNN_BUILT
     const char* FASTNN_COMPILER
 
@@ -95,34 +95,34 @@ cdef extern from "Python.h":
 BUILT = FASTNN_BUILT.decode().split()
 SUPPORTED = [isa for isa in BUILT if cpu_supports(isa.encode())]
 
-cdef const Table* TABLE32
-cdef const Table* TABLE64
+cdef const Kernels* KERNELS32
+cdef const Kernels* KERNELS64
 
-cdef const Table* load_table(str isa, str dtype) except NULL:
+cdef const Kernels* load_kernels(str isa, str dtype) except NULL:
     module = importlib.import_module(f"fastnn._{isa}_{dtype}")
-    # The capsule's name holds a hash of the sources and flags, so a Table of another layout is never read.
-    if not PyCapsule_IsValid(module.capsule, FASTNN_TABLE):
+    # The capsule's name holds a hash of the sources and flags, so a struct of another layout is never read.
+    if not PyCapsule_IsValid(module.capsule, FASTNN_KERNELS):
         raise ImportError(f"{module.__file__} is from another build of fastnn than {__file__}. "
                           "Build all extensions again.")
-    return <const Table*>PyCapsule_GetPointer(module.capsule, FASTNN_TABLE)
+    return <const Kernels*>PyCapsule_GetPointer(module.capsule, FASTNN_KERNELS)
 
 def use(isa):
     """Choose the variant of networks and arrays from now on; existing networks keep theirs. For tests and benchmarks;
     users set FASTNN_ISA."""
-    global CHOSEN, TABLE32, TABLE64
+    global CHOSEN, KERNELS32, KERNELS64
     if isa not in SUPPORTED:
         raise ImportError(f"Instruction set {isa!r} is not available: this build has {', '.join(BUILT)}, and this CPU "
                           f"supports {', '.join(SUPPORTED)}. Set FASTNN_ISA to one of these, or leave it unset.")
-    cdef const Table* single = load_table(isa, "float32")
-    cdef const Table* double_ = load_table(isa, "float64")
-    CHOSEN, TABLE32, TABLE64 = isa, single, double_
+    cdef const Kernels* single = load_kernels(isa, "float32")
+    cdef const Kernels* double_ = load_kernels(isa, "float64")
+    CHOSEN, KERNELS32, KERNELS64 = isa, single, double_
 
 CHOSEN = None
 COMPILER = FASTNN_COMPILER.decode().strip()     # clang ends its version with a space
 use(os.environ.get("FASTNN_ISA") or SUPPORTED[len(SUPPORTED) - 1])
 
-cdef const Table* table_of_version(Py_ssize_t itemsize, int abi_version, int api_version) except NULL:
-    """The chosen variant's Table, for an extension compiled with these versions of kernels.pxd."""
+cdef const Kernels* kernels_of_version(Py_ssize_t itemsize, int abi_version, int api_version) except NULL:
+    """The chosen variant's kernels, for an extension compiled with these versions of kernels.pxd."""
     if abi_version != ABI_VERSION:
         raise ImportError(f"This extension was compiled for ABI version {abi_version} of fastnn's C-level API, but the "
                           f"installed fastnn has ABI version {ABI_VERSION}. Compile the extension again.")
@@ -131,7 +131,7 @@ cdef const Table* table_of_version(Py_ssize_t itemsize, int abi_version, int api
                           f"installed fastnn has version {API_VERSION}. Install a newer fastnn.")
     if itemsize != 4 and itemsize != 8:
         raise ValueError(f"itemsize must be 4 (float) or 8 (double), got {itemsize}.")
-    return TABLE32 if itemsize == 4 else TABLE64
+    return KERNELS32 if itemsize == 4 else KERNELS64
 
 include "buffers.pxi"
 include "calls.pxi"

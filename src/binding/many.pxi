@@ -51,7 +51,7 @@ def forward_mean_finite(list networks, X):
         return None
     try:
         with nogil:
-            finite = first.table.all_finite(x.buf, x.shape[0] * x.shape[1])
+            finite = first.kernels.all_finite(x.buf, x.shape[0] * x.shape[1])
         if not finite:
             return None
         out = empty((x.shape[0], first.n_out), first.dtype_)

@@ -36,7 +36,7 @@ cdef int check_signals(Abort abort) except -1:
 cdef class CompiledNetwork:
     """The network that the kernels read: sizes, activations, and pointers to the parameters."""
     cdef Network net
-    cdef const Table* table
+    cdef const Kernels* kernels
     cdef ZeroedBuffer shape             # the arrays that `net` points to
     cdef list references                # the buffers of the parameters
     cdef char* params_begin             # the range of memory that holds all parameters
@@ -70,7 +70,7 @@ cdef class CompiledNetwork:
         self.n_in = self.n_out = -1
         self.dtype_ = dtype
         self.itemsize = dtype.itemsize
-        self.table = table(self.itemsize)
+        self.kernels = kernels(self.itemsize)
         self.shape = ZeroedBuffer((L + 1) * sizeof(Py_ssize_t) + L * (2 * sizeof(void*) + sizeof(int)))
         cdef Py_ssize_t* size = <Py_ssize_t*>self.shape.data
         self.net.sizes = size
@@ -153,7 +153,7 @@ cdef class CompiledNetwork:
 
         Parameters
         ----------
-        X : array_like (n, n_in), sparse matrix or Table
+        X : array_like (n, n_in), sparse matrix or EncodedTable
             Input rows. C-contiguous arrays of the network's dtype are used without a copy.
         out : ndarray (n, n_out), optional
             Array for the outputs: C-contiguous, of the network's dtype, sharing no memory with X.
@@ -217,7 +217,7 @@ cdef class CompiledNetwork:
             return None
         try:
             with nogil:
-                finite = self.table.all_finite(x.buf, x.shape[0] * self.n_in)
+                finite = self.kernels.all_finite(x.buf, x.shape[0] * self.n_in)
             if not finite or self.shape is not shape:       # another thread has bound the network to other arrays
                 return None
             out = empty((x.shape[0], self.n_out), self.dtype_)
@@ -247,7 +247,7 @@ cdef class CompiledNetwork:
     cdef int run_table(self, CompiledTable X, Py_ssize_t n, void* out, Abort abort=None) except -1:
         """`run` for the n rows of a table."""
         cdef Network net = self.net
-        cdef const Table* functions = self.table
+        cdef const Kernels* functions = self.kernels
         cdef ZeroedBuffer shape = self.shape, memory
         cdef list references = self.references
         cdef Poll poll
@@ -260,12 +260,12 @@ cdef class CompiledNetwork:
         return raise_pending(abort)
 
     cdef int run(self, const void* X, Py_ssize_t n, void* out, Abort abort=None) except -1:
-        cdef Py_ssize_t size = self.table.forward_workspace_size(&self.net, n)
+        cdef Py_ssize_t size = self.kernels.forward_workspace_size(&self.net, n)
         cdef char stack[STACK_BYTES + 64]
         cdef ZeroedBuffer memory, shape
         cdef list references
         cdef Network net
-        cdef const Table* functions
+        cdef const Kernels* functions
         cdef Poll poll
         cdef void* workspace
         if size <= STACK_BYTES:
@@ -275,10 +275,10 @@ cdef class CompiledNetwork:
             memory = ZeroedBuffer(size)
             workspace = memory.data
         if n * self.work < MAX_WORK_WITH_GIL:
-            self.table.forward(&self.net, X, n, out, workspace, NULL)
+            self.kernels.forward(&self.net, X, n, out, workspace, NULL)
             return 0
         # references: another thread may call `_bind`
-        shape, references, net, functions = self.shape, self.references, self.net, self.table
+        shape, references, net, functions = self.shape, self.references, self.net, self.kernels
         set_poll(&poll, abort)
         with nogil:
             functions.forward(&net, X, n, out, workspace, &poll if n * self.work >= MIN_WORK_TO_POLL else NULL)

@@ -12,7 +12,7 @@ cdef class TrainerQueue(Team):
     cdef ZeroedBuffer memory                        # of the two arrays below
     cdef Training** trainings                       # (n,) of this slice
     cdef void** memories                            # (n_threads, 2) the workspaces of each thread
-    cdef const Table* table
+    cdef const Kernels* kernels
     cdef Py_ssize_t n
     cdef flag next                                  # the next Trainer in the queue
     cdef long long deadline
@@ -97,9 +97,9 @@ cdef class TrainerQueue(Team):
                 or trainer.custom_loss is not None):
             raise ValueError("This Trainer cannot run in this queue. Make it with the queue's workspaces, and without "
                              "a custom loss.")
-        if self.table != NULL and trainer.table != self.table:
+        if self.kernels != NULL and trainer.kernels != self.kernels:
             raise ValueError("The Trainers of a queue must have one dtype and one instruction set.")
-        self.table = trainer.table
+        self.kernels = trainer.kernels
         return 0
 
     cdef int reserve(self, int n_threads) except -1:
@@ -131,8 +131,8 @@ cdef class TrainerQueue(Team):
             training = self.trainings[i]
             training.slice.deadline = self.deadline
             training.workspace = self.memories[2 * thread]
-            self.table.attach(training, True)
+            self.kernels.attach(training, True)
             if training.validation != NULL:
                 training.validation.workspace = self.memories[2 * thread + 1]
-                self.table.attach(training.validation, True)
-            self.table.train(training, 0)
+                self.kernels.attach(training.validation, True)
+            self.kernels.train(training, 0)

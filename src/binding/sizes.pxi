@@ -14,8 +14,8 @@ def training_bytes(CompiledNetwork network, Py_ssize_t batch_size, *, int loss, 
     training.objective.loss = loss
     training.dropout.rates = <const double*>pointer(rates)
     training.slice.n_threads = 1
-    return (network.table.parameters_size(&training) + 63) // 64 * 64 + network.table.workspace_size(&training)
+    return (network.kernels.parameters_size(&training) + 63) // 64 * 64 + network.kernels.workspace_size(&training)
 
 def forward_bytes(CompiledNetwork network, Py_ssize_t n):
     """The bytes of the workspace in which `forward` computes n rows of an array in one thread."""
-    return network.table.forward_workspace_size(&network.net, n)
+    return network.kernels.forward_workspace_size(&network.net, n)

@@ -21,7 +21,7 @@ def are_indices(indices, Py_ssize_t n):
 
 cdef bint have_same_layers(CompiledNetwork a, CompiledNetwork b) noexcept:
     cdef Py_ssize_t L = a.net.n_layers, l
-    if a.table != b.table or L != b.net.n_layers or a.net.sizes[0] != b.net.sizes[0]:
+    if a.kernels != b.kernels or L != b.net.n_layers or a.net.sizes[0] != b.net.sizes[0]:
         return False
     for l in range(L):
         if (a.net.sizes[l + 1] != b.net.sizes[l + 1] or a.net.activations[l] != b.net.activations[l]
@@ -37,7 +37,7 @@ cdef class Trainer(ShufflingTeam):
     workspace: by default, each Trainer has its own. It keeps the gradient of the last step for `store_gradient` until
     another Trainer uses it."""
     cdef Training training
-    cdef const Table* table
+    cdef const Kernels* kernels
     cdef CompiledNetwork network
     cdef list references                # keeps alive what the training points to, even if the network is bound again
     cdef list shared_references         # likewise, what a twin points to as well
@@ -176,7 +176,7 @@ cdef class Trainer(ShufflingTeam):
         self.references += [network.shape, network.references]
         self.itemsize = network.itemsize
         self.n_params = network.n_params
-        self.table = network.table
+        self.kernels = network.kernels
         self.training.net = network.net
         if self.rows_of_table is not None:
             self.training.net.table = &self.rows_of_table.layout
@@ -209,7 +209,7 @@ cdef class Trainer(ShufflingTeam):
         self.validation = validation
         self.training.validation = &validation.training if validation is not None else NULL
         self.allocate(workspace, self.generator is not None and not self.has_order)
-        self.table.prepare(&self.training)
+        self.kernels.prepare(&self.training)
         if validation is not None:
             validation.workspace.attached = NULL        # it must be laid out again: `prepare` gave it other parameters
         return 0
@@ -219,8 +219,8 @@ cdef class Trainer(ShufflingTeam):
 
         One block, since glibc returns two of similar size to the system when they are freed: the next training then
         caused hundreds of page faults."""
-        cdef Py_ssize_t n_parameters = (self.table.parameters_size(&self.training) + 63) // 64 * 64
-        cdef Py_ssize_t n_workspace = self.table.workspace_size(&self.training)
+        cdef Py_ssize_t n_parameters = (self.kernels.parameters_size(&self.training) + 63) // 64 * 64
+        cdef Py_ssize_t n_workspace = self.kernels.workspace_size(&self.training)
         cdef Py_ssize_t n_order = 0
         self.n_parameter_bytes = n_parameters
         if with_order:
@@ -256,7 +256,7 @@ cdef class Trainer(ShufflingTeam):
         workspace.take()
         if workspace.attached != <void*>self:
             self.training.workspace = workspace.data
-            self.table.attach(&self.training, workspace.used)
+            self.kernels.attach(&self.training, workspace.used)
             workspace.attached = <void*>self
             workspace.used = True
         return 0
@@ -278,7 +278,7 @@ cdef class Trainer(ShufflingTeam):
         """Change the optimizer. Its moments must be the same."""
         cdef Optimizer o
         cdef Array rates = read_optimizer(optimizer, &o)
-        if (self.table.n_moments(&o) != self.table.n_moments(&self.training.optimizer)
+        if (self.kernels.n_moments(&o) != self.kernels.n_moments(&self.training.optimizer)
                 or (o.clip_norm != 0) != (self.training.optimizer.clip_norm != 0)):
             raise ValueError("The new optimizer needs a different number of moment buffers, or differs in whether "
                              "it clips by norm. Make a new Trainer.")
@@ -311,12 +311,12 @@ cdef class Trainer(ShufflingTeam):
             raise ValueError("This Trainer does not keep the best parameters. Pass keeps_best=True.")
         if self.training.stopping.best_epoch >= 0:
             with nogil:
-                self.table.store_best(&self.training, p.data)
+                self.kernels.store_best(&self.training, p.data)
         return self.training.stopping.best, self.training.stopping.best_epoch
 
     cdef Array moments(self, moments, bint writable):
         """The moments as a buffer of the size that the optimizer needs; None if it has none."""
-        cdef Py_ssize_t n = self.table.moments_size(&self.training)
+        cdef Py_ssize_t n = self.kernels.moments_size(&self.training)
         if n == 0:
             return None
         if moments is None:
@@ -330,24 +330,24 @@ cdef class Trainer(ShufflingTeam):
         cdef void* p = pointer(m)
         self.memory.touch(self.n_parameter_bytes)
         with nogil:
-            self.table.load(&self.training, p)
+            self.kernels.load(&self.training, p)
 
     def store(self, moments=None):
         """Write the network's parameters and `moments`."""
         cdef Array m = self.moments(moments, True)
         cdef void* p = pointer(m)
         with nogil:
-            self.table.store(&self.training, p)
+            self.kernels.store(&self.training, p)
 
     def load_params(self):
         """`load` without the moments, which stay as they are."""
         with nogil:
-            self.table.load(&self.training, NULL)
+            self.kernels.load(&self.training, NULL)
 
     def store_params(self):
         """`store` without the moments."""
         with nogil:
-            self.table.store(&self.training, NULL)
+            self.kernels.store(&self.training, NULL)
 
     def store_gradient(self, grads):
         """Write the gradient of the last step, flat, in the order of the parameters."""
@@ -356,11 +356,11 @@ cdef class Trainer(ShufflingTeam):
             raise RuntimeError("The gradient is gone. Another Trainer has used the workspace, or nothing has run. "
                                "Call store_gradient directly after run or gradient.")
         with nogil:
-            self.table.store_gradient(&self.training, g.data)
+            self.kernels.store_gradient(&self.training, g.data)
 
     def restore(self):
         """Return to the last copy of parameters, moments and position, made when an epoch or a slice began."""
-        self.table.restore(&self.training)
+        self.kernels.restore(&self.training)
 
     def position(self):
         """(step, epoch, row, loss_sum): whole steps and epochs done, the first row of the next batch, and the sum of
@@ -476,7 +476,7 @@ cdef class Trainer(ShufflingTeam):
         return 0
 
     cdef void work(self, int thread) noexcept nogil:
-        self.table.train(&self.training, thread)
+        self.kernels.train(&self.training, thread)
 
     def gradient(self, int n_threads=1):
         """The loss of all rows as one batch; `store_gradient` then writes its gradient. For a Trainer without
@@ -491,7 +491,7 @@ cdef class Trainer(ShufflingTeam):
         cdef double loss
         self.attach_workspace()
         with nogil:
-            loss = self.table.loss_only(&self.training, NULL)
+            loss = self.kernels.loss_only(&self.training, NULL)
         self.release_workspace()
         self.reraise_error()
         return loss

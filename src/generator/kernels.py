@@ -117,9 +117,7 @@ def update_kernels(pxi):
             )
             if has_bare:
                 lines.append(
-                    f"elif {condition} and rule_only: update_span({kernel}, {moments}, True, s, w, g, m, n)"
+                    f"elif {condition} and rule_only: update_span({kernel}, {moments}, True, &u)"
                 )
-            lines.append(
-                f"elif {condition}: update_span({kernel}, {moments}, False, s, w, g, m, n)"
-            )
+            lines.append(f"elif {condition}: update_span({kernel}, {moments}, False, &u)")
     pxi.region("rules", [lines[0].removeprefix("el"), *lines[1:]], 4)

@@ -156,7 +156,7 @@ cdef int few_rows_forward(const Network* net, Py_ssize_t n, const real* x, real*
         if activation == SOFTMAX:
             for i in range(n):                          # in padded memory, as its sum needs whole vectors
                 memcpy(row, y + i * m, m * sizeof(real))
-                softmax_forward(0, 1, m, row, PANEL)
+                softmax_forward(0, 1, m, panels(row, PANEL))
                 memcpy(y + i * m, row, m * sizeof(real))
         elif activation != IDENTITY:
             elementwise_forward(activation, y, y, n * m, LANES)

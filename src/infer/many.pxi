@@ -3,8 +3,8 @@
 # From FEW_ROWS rows on, the parameters are packed into panels and chunks of CHUNK rows go through the same products as
 # in training; fewer rows: few.pxi. Rows of a table are always computed here, and its weights are read where they are.
 #
-#   workspace  pointers to the rows of a chunk; two matrices in panels, the inputs and outputs of a layer; a region with
-#              the packed parameters; and of a table the entries of a chunk and the knots
+#   workspace  as struct Inference tells: pointers to the rows of a chunk, two matrices, a region; of a table also the
+#              entries of a chunk and the knots
 #
 # Order of sums: as in training (linear.pxi).
 
@@ -21,10 +21,13 @@ cdef Py_ssize_t forward_workspace_size(const Network* net, Py_ssize_t n) noexcep
         allocate_reals(&end, knots_size(net))
     return end - <char*>NULL
 
-cdef struct TableChunk:     # what the first layer reads of a table
-    TableEntries entries    # of the rows of a chunk
-    real* knots
-    TableWeights weights
+cdef struct Inference:      # what the chunks share
+    real* region            # the packed parameters
+    const real** rows       # of a chunk
+    Panels first, second    # the inputs and outputs of a layer, in turn
+    TableEntries entries    # of the rows of a chunk, if they are a table
+    TableWeights weights    # likewise, and what follows
+    TableInputs table
 
 cdef int rows_forward(const Network* net, const void* X, Py_ssize_t n, void* out, void* workspace,
                       Clock* clock) noexcept nogil:
@@ -35,29 +38,35 @@ cdef int rows_forward(const Network* net, const void* X, Py_ssize_t n, void* out
 
 cdef int many_rows_forward(const Network* net, const void* X, Py_ssize_t n, real* out, void* workspace,
                            Clock* clock) noexcept nogil:
-    cdef Py_ssize_t i, n_in = layer_inputs(net, 0), n_out = net.sizes[net.n_layers], stride = chunk_stride(n)
-    cdef const real* numbers = <const real*>X
-    cdef const real** rows = <const real**>workspace
+    cdef Py_ssize_t i, n_out = net.sizes[net.n_layers], stride = chunk_stride(n)
     cdef char* end
-    cdef real* region
-    cdef Panels first, second
-    cdef TableChunk table
-    first = panels(<real*>(rows + padded_chunk_rows(n)), stride)
-    second = panels(first.data + max_width(net) // PANEL * stride, stride)
-    region = second.data + max_width(net) // PANEL * stride
-    pack_network(net, region)
+    cdef real* knots
+    cdef Inference inference
+    cdef UserRows rows
+    rows.X = <const real*>X if net.table == NULL else <const real*>(<const TableRows*>X).numbers
+    rows.c = layer_inputs(net, 0)
+    rows.order.order = NULL
+    inference.rows = <const real**>workspace
+    inference.first = panels(<real*>(inference.rows + padded_chunk_rows(n)), stride)
+    inference.second = panels(inference.first.data + max_width(net) // PANEL * stride, stride)
+    inference.region = inference.second.data + max_width(net) // PANEL * stride
+    pack_network(net, inference.region)
     if net.table != NULL:
-        numbers = <const real*>(<const TableRows*>X).numbers
-        end = <char*>(region + layers_size(net, FEW_ROWS))
-        layout_entries(net, padded_chunk_rows(n), False, &table.entries, &end)
-        table.knots = allocate_reals(&end, knots_size(net))
-        table.weights = user_weights(net)
-        table_knots(net.table, &table.weights, 0, net.table.n_positions, table.knots)
+        end = <char*>(inference.region + layers_size(net, FEW_ROWS))
+        layout_entries(net, padded_chunk_rows(n), False, &inference.entries, &end)
+        knots = allocate_reals(&end, knots_size(net))
+        inference.weights = user_weights(net)
+        table_knots(net.table, &inference.weights, 0, net.table.n_positions, knots)
+        inference.table.table = net.table
+        inference.table.t = &inference.weights
+        inference.table.entries = &inference.entries
+        inference.table.knots = knots
     for i from 0 <= i < n by CHUNK:
-        point_to_rows(0, min_(CHUNK, n - i), n_in, numbers + i * n_in, NULL, rows)
+        rows.order.first = i
+        point_to_rows(0, min_(CHUNK, n - i), &rows, inference.rows)
         if net.table != NULL:
-            read_entries(net.table, <const TableRows*>X, i, NULL, 0, min_(CHUNK, n - i), &table.entries)
-        if chunk_forward(net, region, rows, &table, min_(CHUNK, n - i), out + i * n_out, first, second, clock):
+            read_entries(net.table, <const TableRows*>X, &rows.order, 0, min_(CHUNK, n - i), &inference.entries)
+        if chunk_forward(net, &inference, min_(CHUNK, n - i), out + i * n_out, clock):
             return 1
     return 0
 
@@ -72,15 +81,16 @@ cdef void pack_network(const Network* net, real* region) noexcept nogil:
         if net.biases[l] != NULL:
             memcpy(region + layout.b, net.biases[l], layout.n_out * sizeof(real))
 
-cdef int chunk_forward(const Network* net, real* region, const real** rows, const TableChunk* table, Py_ssize_t n,
-                       real* out, Panels X, Panels Y, Clock* clock) noexcept nogil:
-    """Up to CHUNK rows -> out. X and Y: two matrices in panels that change places after each layer. Returns 1 if
-    stopped."""
+cdef int chunk_forward(const Network* net, const Inference* inference, Py_ssize_t n, real* out,
+                       Clock* clock) noexcept nogil:
+    """Up to CHUNK rows -> out. Returns 1 if stopped."""
+    cdef Panels X = inference.first, Y = inference.second
+    cdef real* region = inference.region
     cdef Py_ssize_t l, first, row_stride = PANEL
     cdef LayerLayout layout
     cdef Layer layer
     if net.n_layers == 0:
-        memcpy(out, rows[0], n * net.sizes[0] * sizeof(real))
+        memcpy(out, inference.rows[0], n * net.sizes[0] * sizeof(real))
         return poll_stop(clock)
     layout.end = 0
     for l in range(net.n_layers):
@@ -91,12 +101,12 @@ cdef int chunk_forward(const Network* net, real* region, const real** rows, cons
         layer.activation = net.activations[l]
         layer.W = panels(region + layout.W, layout.stride)
         layer.b = region + layout.b
-        layer.inputs.rows = rows if l == 0 else NULL
+        layer.inputs.rows = inference.rows if l == 0 else NULL
         layer.inputs.X = X
         layer.Z = layer.Y = Y
         layer.row_stride = row_stride = 1 if layer.n_out == 1 and l == net.n_layers - 1 else PANEL
         if l == 0 and net.table != NULL:
-            table_forward(0, n, &layer, net.table, &table.entries, table.knots, &table.weights)
+            table_forward(0, n, &layer, &inference.table)
         elif layer.n_out == 1:
             dot_forward(0, n, &layer)
         elif layer.transposed:

@@ -162,40 +162,45 @@ cdef void elementwise_backward(int kind, const real* s, const real* da, real* dz
     elif da != dz: memcpy(dz, da, n * sizeof(real))
     # end of backward
 
-cdef void activation_forward_panels(int kind, Py_ssize_t lo, Py_ssize_t hi, Py_ssize_t c, real* Z, real* A,
-                                    Py_ssize_t stride) noexcept nogil:
+cdef void activation_forward_panels(int kind, Py_ssize_t lo, Py_ssize_t hi, Py_ssize_t c, Panels Z,
+                                    Panels A) noexcept nogil:
     """A = f(Z), rows lo..hi of c columns; A may be Z."""
-    cdef Py_ssize_t j, q
+    cdef Py_ssize_t j
+    cdef const real* z
+    cdef real* a
     cdef int v
     if kind == SOFTMAX:
-        softmax_forward(lo, hi, c, Z, stride)
+        softmax_forward(lo, hi, c, Z)
     elif kind != IDENTITY:
         for j from 0 <= j < c by PANEL:             # the rows of a panel are one span
-            q = column_offset(j, stride) + lo * PANEL
+            z = element(Z, lo, j)
+            a = element(A, lo, j)
             if vecs_used(c, j) < VECS:
                 for v in range(vecs_used(c, j)):
-                    elementwise_forward(kind, Z + q + v * LANES, A + q + v * LANES, (hi - lo) * LANES, PANEL)
+                    elementwise_forward(kind, z + v * LANES, a + v * LANES, (hi - lo) * LANES, PANEL)
             else:
-                elementwise_forward(kind, Z + q, A + q, (hi - lo) * PANEL, LANES)
+                elementwise_forward(kind, z, a, (hi - lo) * PANEL, LANES)
         if fills_padding(kind):
-            clear_padding(lo, hi, c, A, stride)
+            clear_padding(lo, hi, c, A)
 
-cdef void activation_backward_panels(int kind, Py_ssize_t lo, Py_ssize_t hi, Py_ssize_t c, const real* S, real* D,
-                                     Py_ssize_t stride) noexcept nogil:
-    """D *= f'(S), rows lo..hi of c columns, in place."""
-    cdef Py_ssize_t j, q
+cdef void activation_backward_panels(int kind, Py_ssize_t lo, Py_ssize_t hi, Py_ssize_t c, const real* S,
+                                     Panels D) noexcept nogil:
+    """D *= f'(S), rows lo..hi of c columns, in place. S: in D's layout."""
+    cdef Py_ssize_t j
+    cdef const real* s
+    cdef real* d
     cdef int v
     if kind == SOFTMAX:
-        softmax_backward(lo, hi, c, S, D, stride)
+        softmax_backward(lo, hi, c, S, D)
     elif kind != IDENTITY:
         for j from 0 <= j < c by PANEL:
-            q = column_offset(j, stride) + lo * PANEL
+            d = element(D, lo, j)
+            s = S + (d - D.data)
             if vecs_used(c, j) < VECS:
                 for v in range(vecs_used(c, j)):
-                    elementwise_backward(kind, S + q + v * LANES, D + q + v * LANES, D + q + v * LANES,
-                                         (hi - lo) * LANES, PANEL)
+                    elementwise_backward(kind, s + v * LANES, d + v * LANES, d + v * LANES, (hi - lo) * LANES, PANEL)
             else:
-                elementwise_backward(kind, S + q, D + q, D + q, (hi - lo) * PANEL, LANES)
+                elementwise_backward(kind, s, d, d, (hi - lo) * PANEL, LANES)
 
 # ---- softmax: rows of c numbers in panels (a contiguous row is a matrix in panels with stride PANEL) ----
 
@@ -222,21 +227,22 @@ cdef inline real row_exp(const real* z, real* e, Py_ssize_t stride, Py_ssize_t c
                 add16(&sums, v, x)
     return total16(&sums)
 
-cdef void softmax_forward(Py_ssize_t lo, Py_ssize_t hi, Py_ssize_t c, real* z, Py_ssize_t stride) noexcept nogil:
+cdef void softmax_forward(Py_ssize_t lo, Py_ssize_t hi, Py_ssize_t c, Panels Z) noexcept nogil:
     """a_j = exp(z_j - max z) / sum exp(z - max z), rows lo..hi, in place."""
-    cdef Py_ssize_t i, j
+    cdef Py_ssize_t i, j, stride = Z.stride
     cdef vec inverse
     cdef real* row
     for i in range(lo, hi):
-        row = z + i * PANEL
+        row = element(Z, i, 0)
         inverse = vset(1 / row_exp(row, row, stride, c, row_max(row, stride, c)))
         for j from 0 <= j < c by LANES:
             vstore(row + column_offset(j, stride), vmul(vload(row + column_offset(j, stride)), inverse))
 
-cdef void softmax_backward(Py_ssize_t lo, Py_ssize_t hi, Py_ssize_t c, const real* a, real* d,
-                           Py_ssize_t stride) noexcept nogil:
-    """dz_j = a_j (da_j - sum_k a_k da_k), rows lo..hi; d INOUT: da, then dz."""
-    cdef Py_ssize_t i, j
+cdef void softmax_backward(Py_ssize_t lo, Py_ssize_t hi, Py_ssize_t c, const real* a,
+                           Panels D) noexcept nogil:
+    """dz_j = a_j (da_j - sum_k a_k da_k), rows lo..hi; D INOUT: da, then dz; a: in D's layout."""
+    cdef Py_ssize_t i, j, stride = D.stride
+    cdef real* d = D.data
     cdef lanes16 sums
     cdef vec mean
     cdef int v

@@ -1,7 +1,7 @@
 # A layer with one output: Y = f(X w + b), dX = dZ w^T, dw = X^T dZ. W is a vector w.
 #
 #   n          rows of a chunk; lo, hi: the rows, or the inputs of dw, that a call computes
-#   X          rows of the user's array, or panels (struct Inputs, linear.pxi)
+#   X          rows of the user's array, or panels (struct Inputs, product.pxi)
 #   IN         X, w, b, dZ, S (linear.pxi);  OUT: Z, Y, dX, dw (INOUT with `add`)
 #
 # Order of sums: forward is a dot product along memory, 16 lanes and one tree (sums.pxi), then + b; dw adds the rows of a
@@ -50,35 +50,35 @@ cdef void dot_forward(Py_ssize_t lo, Py_ssize_t hi, const Layer* layer) noexcept
     else:
         for i in range(lo, hi):
             Z[i * row_stride] = dot(n_in, X.X.data + i * PANEL, X.X.stride, w) + bias
-    if row_stride == 1:
-        elementwise_forward(layer.activation, Z + lo, layer.Y.data + lo, hi - lo, LANES)
-    else:
-        activation_forward_panels(layer.activation, lo, hi, 1, Z, layer.Y.data, 0)
+    activate_rows(lo, hi, layer)
 
-cdef void dot_backward_input(Py_ssize_t lo, Py_ssize_t hi, const Layer* layer, int activation, const real* S,
-                             Panels out) noexcept nogil:
-    """Rows lo..hi of dX = (dZ w^T) * f'(S); see linear_backward_input."""
-    cdef Py_ssize_t i, j, q, n_in = layer.n_in, row_stride = layer.row_stride, stride = out.stride
+cdef void dot_backward_input(Py_ssize_t lo, Py_ssize_t hi, const Layer* layer) noexcept nogil:
+    """Rows lo..hi of dX = (dZ w^T) * f'(S)."""
+    cdef Py_ssize_t i, j, q, n_in = layer.n_in, row_stride = layer.row_stride, stride = layer.dX.stride
     cdef const real* w = layer.W.data
     cdef const real* dZ = layer.dZ.data
-    cdef real* dX = out.data
+    cdef const real* S = layer.S
+    cdef real* dX = layer.dX.data
+    cdef bint is_relu = layer.derivative == RELU
     cdef vec x, zero = vset(0)
     for j from 0 <= j < n_in by LANES:
         x = vload(w + j)
         q = column_offset(j, stride)
-        if activation == RELU:
+        if is_relu:
             for i in range(lo, hi):
                 vstore(dX + q + i * PANEL,
                        vselect_gt(vload(S + q + i * PANEL), zero, vmul(vset(dZ[i * row_stride]), x), zero))
         else:
             for i in range(lo, hi):
                 vstore(dX + q + i * PANEL, vmul(vset(dZ[i * row_stride]), x))
-    if activation != RELU:
-        activation_backward_panels(activation, lo, hi, n_in, S, dX, stride)
+    if not is_relu:
+        activation_backward_panels(layer.derivative, lo, hi, n_in, S, layer.dX)
 
-cdef void dot_backward_weight(Py_ssize_t n, Py_ssize_t lo, Py_ssize_t hi, const Layer* layer, bint add) noexcept nogil:
+cdef void dot_backward_weight(Py_ssize_t lo, Py_ssize_t hi, const Layer* layer,
+                              const ChunkGradient* gradient) noexcept nogil:
     """Inputs lo..hi of dw = X^T dZ; lo is a multiple of PANEL."""
-    cdef Py_ssize_t i, j, n_left, n_in = layer.n_in, row_stride = layer.row_stride
+    cdef Py_ssize_t i, j, n_left, n = gradient.n, n_in = layer.n_in, row_stride = layer.row_stride
+    cdef bint add = gradient.add
     cdef const real** rows = layer.inputs.rows
     cdef Panels X = layer.inputs.X
     cdef const real* dZ = layer.dZ.data
@@ -121,14 +121,15 @@ cdef inline void add_products(const int vecs, Py_ssize_t lo, Py_ssize_t hi, cons
     for v in range(vecs):
         vstore(sums + v * LANES, s[v])
 
-cdef void dot_backward_weight_long(Py_ssize_t n, Py_ssize_t lo, Py_ssize_t hi, const Layer* layer,
-                                   bint add) noexcept nogil:
+cdef void dot_backward_weight_long(Py_ssize_t lo, Py_ssize_t hi, const Layer* layer,
+                                   const ChunkGradient* gradient) noexcept nogil:
     """dot_backward_weight of at least LONG_DOT inputs: four panels at a time, and each row's memory in order.
 
     With one panel of all rows at a time, a step of 2048-1, batch 256, took 2.4 times as long: all rows begin at the
     same cache sets."""
     cdef real sums[DOT_INPUTS]
-    cdef Py_ssize_t first, end, whole, i, j, k
+    cdef Py_ssize_t first, end, whole, i, j, k, n = gradient.n
+    cdef bint add = gradient.add
     for first from lo <= first < hi by DOT_INPUTS:
         end = min_(first + DOT_INPUTS, hi)
         whole = first + (min_(end, layer.n_in) - first) // (4 * PANEL) * (4 * PANEL)
@@ -138,4 +139,12 @@ cdef void dot_backward_weight_long(Py_ssize_t n, Py_ssize_t lo, Py_ssize_t hi, c
         for j from first <= j < whole by LANES:
             k = j - first
             vstore(layer.dW + j, vadd(vload(layer.dW + j), vload(sums + k)) if add else vload(sums + k))
-        dot_backward_weight(n, whole, end, layer, add)
+        dot_backward_weight(whole, end, layer, gradient)
+
+cdef void dot_backward_bias(const Layer* layer, const ChunkGradient* gradient) noexcept nogil:
+    """db = the sum of dZ."""
+    cdef Py_ssize_t i
+    cdef real s = 0
+    for i in range(gradient.n):
+        s += layer.dZ.data[i * layer.row_stride]
+    layer.db[0] = layer.db[0] + s if gradient.add else s

@@ -2,9 +2,9 @@
 #
 # Srivastava et al., 2014, in the inverted form: what is kept is scaled up in training, so inference does nothing.
 #
-#   lo, hi, c  rows lo..hi of c columns (units) in panels; first: the row of the batch that is row 0 of the chunk
-#   key        a hash of seed, step and layer
-#   IN         A;  OUT: mask, kept for the backward pass, and X, which may be A;  INOUT: dX
+#   lo, hi     rows of a chunk
+#   dropout    IN: what the draws of a layer in a step depend on (struct LayerDropout)
+#   layer      its mask is OUT, kept for the backward pass; its inputs X are OUT, its dX is INOUT
 #
 # Whether a unit is dropped depends on a hash of (seed, step, layer, row of the batch, unit) and on nothing else: not on
 # threads, chunks, slices or the instruction set. A resumed training drops the same units. Seed, step, layer and row are
@@ -21,45 +21,56 @@ cdef inline unsigned long long mix_in(unsigned long long key, Py_ssize_t n) noex
     """A key made of another key and the number n."""
     return mix(key + <unsigned long long>0x9e3779b97f4a7c15ULL * <unsigned long long>(n + 1))
 
-cdef inline real draw_factor(unsigned int low, unsigned int high, unsigned int unit, unsigned int threshold,
-                             real scale) noexcept nogil:
+cdef struct LayerDropout:        # of a layer in a step
+    unsigned long long key  # a hash of seed, step and layer
+    Py_ssize_t first        # the row of the batch that is row 0 of the chunk
+    unsigned int threshold  # units with hashes below it are dropped
+    real scale              # the factor of the others
+
+cdef inline LayerDropout layer_dropout(unsigned long long key, Py_ssize_t first, double rate) noexcept nogil:
+    cdef LayerDropout dropout
+    dropout.key = key
+    dropout.first = first
+    dropout.threshold = <unsigned int>(rate * 4294967296.0)
+    dropout.scale = <real>(1 / (1 - rate))
+    return dropout
+
+cdef inline unsigned long long row_key(const LayerDropout* dropout, Py_ssize_t i) noexcept nogil:
+    """The key of row i of the chunk."""
+    return mix_in(dropout.key, dropout.first + i)
+
+cdef inline real draw_factor(const LayerDropout* dropout, unsigned long long key, unsigned int unit) noexcept nogil:
     """The factor of a unit, 0 or scale."""
-    cdef unsigned int h = low + unit * <unsigned int>0x9e3779b9U
-    h = (h ^ (h >> 16)) * <unsigned int>0x85ebca6bU + high
+    cdef unsigned int h = <unsigned int>key + unit * <unsigned int>0x9e3779b9U
+    h = (h ^ (h >> 16)) * <unsigned int>0x85ebca6bU + <unsigned int>(key >> 32)
     h = (h ^ (h >> 13)) * <unsigned int>0xc2b2ae35U
     h ^= h >> 16
-    return scale if h >= threshold else 0
+    return dropout.scale if h >= dropout.threshold else 0
 
-cdef inline void draw_mask(unsigned int low, unsigned int high, unsigned int first, unsigned int threshold, real scale,
-                           real* out) noexcept nogil:
-    """PANEL factors of mask for the units from `first` on."""
-    cdef Py_ssize_t j
-    for j in range(PANEL):
-        out[j] = draw_factor(low, high, first + <unsigned int>j, threshold, scale)
-
-cdef void dropout_forward(unsigned long long key, Py_ssize_t first, double rate, Py_ssize_t lo, Py_ssize_t hi,
-                          Py_ssize_t c, const real* A, Panels mask, real* X) noexcept nogil:
-    """X = A * mask, rows lo..hi."""
-    cdef Py_ssize_t i, j, k, p, stride = mask.stride
-    cdef real* M = mask.data
-    cdef unsigned long long row
-    cdef unsigned int threshold = <unsigned int>(rate * 4294967296.0)
-    cdef real scale = <real>(1 / (1 - rate))
+cdef void dropout_forward(Py_ssize_t lo, Py_ssize_t hi, const LayerDropout* dropout, const real* A,
+                          const Layer* layer) noexcept nogil:
+    """X = A * mask. A: in X's layout, or X itself."""
+    cdef Py_ssize_t i, j, k, p, c = layer.n_in, stride = layer.mask.stride
+    cdef real* M = layer.mask.data
+    cdef real* X = layer.inputs.X.data
+    cdef LayerDropout d = dropout[0]        # a local copy: stores cannot change it
+    cdef unsigned long long key
     for i in range(lo, hi):
-        row = mix_in(key, first + i)
+        key = row_key(&d, i)
         for j from 0 <= j < c by PANEL:
             p = column_offset(j, stride) + i * PANEL
-            draw_mask(<unsigned int>row, <unsigned int>(row >> 32), <unsigned int>j, threshold, scale, M + p)
+            for k in range(PANEL):
+                M[p + k] = draw_factor(&d, key, <unsigned int>(j + k))
             for k from 0 <= k < PANEL by LANES:
                 vstore(X + p + k, vmul(vload(A + p + k), vload(M + p + k)))
 
-cdef void dropout_backward(Py_ssize_t lo, Py_ssize_t hi, Py_ssize_t c, Panels mask, real* dX) noexcept nogil:
-    """dX *= mask, rows lo..hi."""
-    cdef Py_ssize_t j, k, stride = mask.stride
+cdef void dropout_backward(Py_ssize_t lo, Py_ssize_t hi, const Layer* layer) noexcept nogil:
+    """dX *= mask."""
+    cdef Py_ssize_t j, k
     cdef real* d
     cdef const real* m
-    for j from 0 <= j < c by PANEL:
-        d = dX + column_offset(j, stride)
-        m = mask.data + column_offset(j, stride)
+    for j from 0 <= j < layer.n_in by PANEL:
+        d = element(layer.dX, 0, j)
+        m = element(layer.mask, 0, j)
         for k from lo * PANEL <= k < hi * PANEL by LANES:
             vstore(d + k, vmul(vload(d + k), vload(m + k)))

@@ -159,18 +159,22 @@ cdef inline void loss_elements(int kind, Py_ssize_t lo, Py_ssize_t hi, Py_ssize_
 
 # ---- losses that couple the outputs of a row ----
 
-cdef inline vec smoothed_labels(const real* y, Py_ssize_t p, Py_ssize_t n, real label_factor,
-                                real uniform) noexcept nogil:
-    """The first n lanes of a row's smoothed labels, label_factor y + uniform, or uniform if y is NULL; then 0."""
-    return blend_first(vfma(vset(label_factor), vload(y + p), vset(uniform)) if y != NULL else vset(uniform),
+cdef struct Labels:         # of one row, smoothed: factor y + uniform
+    const real* y           # in panels; NULL: 0
+    real factor, uniform
+
+cdef inline vec smoothed_labels(Labels labels, Py_ssize_t p, Py_ssize_t n) noexcept nogil:
+    """The first n lanes of the labels from offset p on; then 0."""
+    cdef vec uniform = vset(labels.uniform)
+    return blend_first(vfma(vset(labels.factor), vload(labels.y + p), uniform) if labels.y != NULL else uniform,
                        n, vset(0))
 
 cdef struct TargetSums:     # over one row's smoothed labels y
     real y                  # sum y_j
     real below_max          # sum y_j (max z - z_j)
 
-cdef inline TargetSums target_sums(const real* y, const real* z, Py_ssize_t stride, Py_ssize_t c, real label_factor,
-                                   real uniform, real z_max) noexcept nogil:
+cdef inline TargetSums target_sums(Labels labels, const real* z, Py_ssize_t stride, Py_ssize_t c,
+                                   real z_max) noexcept nogil:
     cdef lanes16 s, d
     cdef TargetSums sums
     cdef vec t = vset(z_max), a
@@ -181,7 +185,7 @@ cdef inline TargetSums target_sums(const real* y, const real* z, Py_ssize_t stri
     for j from 0 <= j < c by 16:
         for v in range(SUM_VECS):
             p = column_offset(j + v * LANES, stride)
-            a = smoothed_labels(y, p, c - j - v * LANES, label_factor, uniform)
+            a = smoothed_labels(labels, p, c - j - v * LANES)
             add16(&s, v, a)
             fma16(&d, v, a, vsub(t, vload(z + p)))
     sums.y = total16(&s)
@@ -198,22 +202,25 @@ cdef void cross_entropy(Py_ssize_t lo, Py_ssize_t hi, Py_ssize_t c, const LossRo
     cdef real* D = r.D
     cdef real smoothing = r.options.smoothing
     cdef Py_ssize_t i, j, p, stride = r.A.stride
-    cdef real z_max, total, label_factor = 1 - smoothing, uniform = smoothing / <real>c
+    cdef real z_max, total
     cdef TargetSums sums
-    cdef const real* y = NULL
+    cdef Labels smoothed
     cdef vec factor, d
     cdef real lanes[LANES]
+    smoothed.y = NULL
+    smoothed.factor = 1 - smoothing
+    smoothed.uniform = smoothing / <real>c
     for i in range(lo, hi):
         z_max = row_max(Z + i * PANEL, stride, c)
         total = row_exp(Z + i * PANEL, D + i * PANEL, stride, c, z_max)
         sums.y = sums.below_max = 0
         if labels == NULL:
-            y = r.Y + i * PANEL
+            smoothed.y = r.Y + i * PANEL
         if labels == NULL or smoothing != 0:
-            sums = target_sums(y, Z + i * PANEL, stride, c, label_factor, uniform, z_max)
+            sums = target_sums(smoothed, Z + i * PANEL, stride, c, z_max)
         if labels != NULL:                          # z_max - z first: exact for large z
-            sums.y += label_factor
-            sums.below_max += label_factor * (z_max - Z[column_offset(labels[i], stride) + i * PANEL])
+            sums.y += smoothed.factor
+            sums.below_max += smoothed.factor * (z_max - Z[column_offset(labels[i], stride) + i * PANEL])
         vstore(lanes, vlog(vset(total)))
         r.row_loss[i] = weight[i] * (lanes[0] * sums.y + sums.below_max)
         factor = vset(weight[i] * sums.y / total)
@@ -221,10 +228,10 @@ cdef void cross_entropy(Py_ssize_t lo, Py_ssize_t hi, Py_ssize_t c, const LossRo
             p = column_offset(j, stride)
             d = vmul(factor, vload(D + p + i * PANEL))
             if labels == NULL or smoothing != 0:
-                d = vfnma(vset(weight[i]), smoothed_labels(y, p, c - j, label_factor, uniform), d)
+                d = vfnma(vset(weight[i]), smoothed_labels(smoothed, p, c - j), d)
             vstore(D + p + i * PANEL, d)
         if labels != NULL:
-            D[column_offset(labels[i], stride) + i * PANEL] -= weight[i] * label_factor
+            D[column_offset(labels[i], stride) + i * PANEL] -= weight[i] * smoothed.factor
 
 cdef void gaussian_nll(Py_ssize_t lo, Py_ssize_t hi, Py_ssize_t c, const LossRows* r) noexcept nogil:
     """Outputs: c/2 means mu, then c/2 logarithms s of variances.  l = sum_j (s_j + (y_j - mu_j)^2 exp(-s_j)) / 2;
@@ -298,26 +305,27 @@ cdef void loss_forward_backward(int loss, Py_ssize_t lo, Py_ssize_t hi, Py_ssize
 
 # ---- classes ----
 
-cdef inline bint is_class_right(int loss, Py_ssize_t c, Panels A, Py_ssize_t row_stride, const real* Y,
-                                const long long* labels, Py_ssize_t i) noexcept nogil:
+cdef inline bint is_class_right(int loss, Py_ssize_t c, const LossRows* r, Py_ssize_t i) noexcept nogil:
     """Whether the predicted class of row i is that of its target; with binary cross-entropy, all c labels.
 
-    A, Y, labels: as above, with row_stride 1 for a plain vector. A label is predicted if its probability is above 1/2,
-    a class if it has the largest output (the first of equals). No NaN is right."""
-    cdef Py_ssize_t j, p, best = 0, target = 0
+    A label is predicted if its probability is above 1/2, a class if it has the largest output (the first of equals). No
+    NaN is right."""
+    cdef Py_ssize_t j, p, best = 0, target = 0, stride = r.A.stride
+    cdef const real* A = r.A.data
+    cdef const real* Y = r.Y
     cdef real threshold = 0 if is_fused(loss) else <real>0.5
     if loss == BINARY_CROSS_ENTROPY or loss == LOGITS_BINARY_CROSS_ENTROPY:
         for j in range(c):
-            p = i if row_stride == 1 else column_offset(j, A.stride) + i * PANEL
-            if (A.data[p] > threshold) != (Y[p] > <real>0.5) or A.data[p] != A.data[p]:
+            p = i if c == 1 else column_offset(j, stride) + i * PANEL
+            if (A[p] > threshold) != (Y[p] > <real>0.5) or A[p] != A[p]:
                 return False
         return True
     for j in range(c):
-        p = column_offset(j, A.stride) + i * PANEL
-        if A.data[p] != A.data[p]:
+        p = column_offset(j, stride) + i * PANEL
+        if A[p] != A[p]:
             return False
-        if A.data[p] > A.data[column_offset(best, A.stride) + i * PANEL]:
+        if A[p] > A[column_offset(best, stride) + i * PANEL]:
             best = j
-        if labels == NULL and Y[p] > Y[column_offset(target, A.stride) + i * PANEL]:
+        if r.labels == NULL and Y[p] > Y[column_offset(target, stride) + i * PANEL]:
             target = j
-    return best == (target if labels == NULL else labels[i])
+    return best == (target if r.labels == NULL else r.labels[i])

@@ -40,6 +40,10 @@ cdef inline real* element(Panels P, Py_ssize_t i, Py_ssize_t j) noexcept nogil:
     """The address of row i, column j."""
     return P.data + column_offset(j, P.stride) + i * PANEL
 
+cdef inline Panels from_column(Panels P, Py_ssize_t j) noexcept nogil:
+    """The matrix without its first j columns. j is a multiple of PANEL."""
+    return panels(element(P, 0, j), P.stride)
+
 cdef inline Py_ssize_t min_(Py_ssize_t a, Py_ssize_t b) noexcept nogil:
     return a if a < b else b
 
@@ -160,12 +164,23 @@ cdef void transpose(Py_ssize_t i0, Py_ssize_t i1, Py_ssize_t j0, Py_ssize_t j1, 
         for j from j0 <= j < j1 by LANES:
             vtranspose(element(W, i, j), PANEL, element(T, j, i), PANEL)
 
-cdef void gather(Py_ssize_t lo, Py_ssize_t hi, Py_ssize_t c, const real* X, const Py_ssize_t* order, Panels out,
-                 Py_ssize_t row_stride) noexcept nogil:
-    """Row-major X IN -> rows lo..hi of a chunk OUT: row i is X[order[i]], or X[i] if order is NULL.
+cdef struct RowOrder:       # row i of a chunk is row order[i] of the user's arrays, or first + i if order is NULL
+    const Py_ssize_t* order
+    Py_ssize_t first
 
-    row_stride: PANEL, or 1 for one column as a plain vector."""
-    cdef Py_ssize_t i, j, stride = out.stride
+cdef inline Py_ssize_t user_row(const RowOrder* rows, Py_ssize_t i) noexcept nogil:
+    return rows.order[i] if rows.order != NULL else rows.first + i
+
+cdef struct UserRows:       # row-major X (n, c)
+    const real* X
+    Py_ssize_t c
+    RowOrder order
+
+cdef void gather(Py_ssize_t lo, Py_ssize_t hi, const UserRows* rows, Panels out, Py_ssize_t row_stride) noexcept nogil:
+    """OUT: rows lo..hi of a chunk. row_stride: PANEL, or 1 for one column as a plain vector."""
+    cdef const Py_ssize_t* order = rows.order.order
+    cdef Py_ssize_t i, j, c = rows.c, stride = out.stride
+    cdef const real* X = rows.X if order != NULL else rows.X + rows.order.first * c
     cdef real* P = out.data
     cdef int v
     cdef const real* x
@@ -193,15 +208,13 @@ cdef void gather(Py_ssize_t lo, Py_ssize_t hi, Py_ssize_t c, const real* X, cons
             p += LANES
             j -= LANES
 
-cdef void point_to_rows(Py_ssize_t lo, Py_ssize_t hi, Py_ssize_t c, const real* X, const Py_ssize_t* order,
-                        const real** rows) noexcept nogil:
-    """OUT: pointers to the rows lo..hi of a chunk in row-major X, up to a whole block; rows after hi repeat the
-    last."""
+cdef void point_to_rows(Py_ssize_t lo, Py_ssize_t hi, const UserRows* rows, const real** out) noexcept nogil:
+    """OUT: pointers to the rows lo..hi of a chunk, up to a whole block; rows after hi repeat the last."""
     cdef Py_ssize_t i
     for i in range(lo, hi):
-        rows[i] = X + (order[i] if order != NULL else i) * c
+        out[i] = rows.X + user_row(&rows.order, i) * rows.c
     for i in range(hi, round_up(hi, ROWS)):
-        rows[i] = rows[hi - 1]
+        out[i] = out[hi - 1]
 
 cdef void scatter(Py_ssize_t lo, Py_ssize_t hi, Py_ssize_t c, Panels P, Py_ssize_t row_stride, real* X) noexcept nogil:
     """Rows lo..hi of a chunk IN -> rows lo..hi of row-major X OUT."""
@@ -213,11 +226,11 @@ cdef void scatter(Py_ssize_t lo, Py_ssize_t hi, Py_ssize_t c, Panels P, Py_ssize
         for j from 0 <= j < c by LANES:
             vstore_part(X + i * c + j, vload(element(P, i, j)), c - j)
 
-cdef void clear_padding(Py_ssize_t lo, Py_ssize_t hi, Py_ssize_t c, real* P, Py_ssize_t stride) noexcept nogil:
+cdef void clear_padding(Py_ssize_t lo, Py_ssize_t hi, Py_ssize_t c, Panels P) noexcept nogil:
     """Set columns beyond c of the last panel to 0, after an activation with f(0) != 0. Unused vecs stay as they are."""
     cdef Py_ssize_t i, j, end = round_up(c, LANES * vecs_used(c, c // PANEL * PANEL))
     cdef real* p
     for j from c // LANES * LANES <= j < end by LANES:
         for i in range(lo, hi):
-            p = P + column_offset(j, stride) + i * PANEL
+            p = element(P, i, j)
             vstore(p, vfirst(vload(p), c - j if c > j else 0))

@@ -169,17 +169,21 @@ cdef inline void column_knots(const int vecs, const bint whole, const int panels
                                        s[q * vecs + v])
                 store_columns(whole, c.K + q * c.knot_stride, v, width, s[q * vecs + v])
 
-cdef void panel_knots(const TableLayout* table, const TableWeights* t, Py_ssize_t column, Py_ssize_t row,
-                      Py_ssize_t knot, Py_ssize_t panel, real* knots) noexcept nogil:
-    """K of a column in a panel, or in two. row, knot: the first of the column."""
+cdef struct BinColumn:      # a column of bins
+    Py_ssize_t column
+    Py_ssize_t row, knot    # its first rows of V and K
+
+cdef void panel_knots(const TableLayout* table, const TableWeights* t, BinColumn bins, Py_ssize_t panel,
+                      real* knots) noexcept nogil:
+    """K of a column in a panel, or in two."""
     cdef KnotColumn c
-    c.n = table.n_bins[column]
-    c.scale = <real>table.position_scale[column]
+    c.n = table.n_bins[bins.column]
+    c.scale = <real>table.position_scale[bins.column]
     c.t = t
-    c.V = t.V + panel * t.panel_stride + row * t.row_stride
+    c.V = t.V + panel * t.panel_stride + bins.row * t.row_stride
     c.row_size = columns_in_panel(t, panel)
     c.knot_stride = n_knots(table) * t.width
-    c.K = knots + panel * c.knot_stride + knot * t.width
+    c.K = knots + panel * c.knot_stride + bins.knot * t.width
     if is_pair(t, panel):
         column_knots(VECS, True, 2, &c)
     elif c.row_size == PANEL:
@@ -192,14 +196,23 @@ cdef void panel_knots(const TableLayout* table, const TableWeights* t, Py_ssize_
 cdef void table_knots(const TableLayout* table, const TableWeights* t, Py_ssize_t first, Py_ssize_t end,
                       real* knots) noexcept nogil:
     """K of columns first..end."""
-    cdef Py_ssize_t c, panel, row = 0, knot = 0
+    cdef Py_ssize_t c, panel
+    cdef BinColumn bins
+    bins.row = bins.knot = 0
     for c in range(end):
+        bins.column = c
         panel = 0
         while panel < table_panels(t) and c >= first:
-            panel_knots(table, t, c, row, knot, panel, knots)
+            panel_knots(table, t, bins, panel, knots)
             panel += 2 if is_pair(t, panel) else 1
-        row += table.n_bins[c]
-        knot += table.n_bins[c] + 1
+        bins.row += table.n_bins[c]
+        bins.knot += table.n_bins[c] + 1
+
+cdef struct TableInputs:    # what the first layer reads of a table
+    const TableLayout* table
+    const TableWeights* t
+    const TableEntries* entries     # of the rows of a chunk
+    const real* knots
 
 # ---- entries ----
 
@@ -213,12 +226,13 @@ cdef void layout_entries(const Network* net, Py_ssize_t rows, bint has_dropout, 
     entries.high = allocate_reals(cursor, net.table.n_positions * entries.stride)
     entries.mask = allocate_reals(cursor, net.table.n_positions * entries.stride) if has_dropout else NULL
 
-cdef void read_entries(const TableLayout* table, const TableRows* X, Py_ssize_t base, const Py_ssize_t* order,
-                       Py_ssize_t lo, Py_ssize_t hi, TableEntries* entries) noexcept nogil:
-    """OUT: entries of the rows lo..hi of a chunk: row i is row order[i] of the table, or base + i if order is NULL.
+cdef void read_entries(const TableLayout* table, const TableRows* X, const RowOrder* order, Py_ssize_t lo,
+                       Py_ssize_t hi, TableEntries* entries) noexcept nogil:
+    """OUT: entries of the rows lo..hi of a chunk.
 
     What the caller has changed after the check is read as the nearest position (a NaN as 0), or as no level."""
-    cdef Py_ssize_t i, c, q, row, n, first = 0, p = table.n_positions, k = table.n_codes
+    cdef RowOrder rows = order[0]           # a local copy: stores cannot change it
+    cdef Py_ssize_t i, c, q, n, first = 0, p = table.n_positions, k = table.n_codes
     cdef const real* x
     cdef const int* codes
     cdef real position, end, scale
@@ -229,7 +243,7 @@ cdef void read_entries(const TableLayout* table, const TableRows* X, Py_ssize_t 
         end = <real>n
         q = c * entries.stride
         for i in range(lo, hi):
-            position = x[(order[i] if order != NULL else base + i) * p]
+            position = x[user_row(&rows, i) * p]
             position = position if position > 0 else 0
             position = position if position < end else end
             bin = <int>position
@@ -246,24 +260,23 @@ cdef void read_entries(const TableLayout* table, const TableRows* X, Py_ssize_t 
         scale = <real>table.code_scale[c]
         q = (p + c) * entries.stride
         for i in range(lo, hi):
-            code = codes[(order[i] if order != NULL else base + i) * k]
+            code = codes[user_row(&rows, i) * k]
             entries.index[q + i] = <int>first + (code if 0 <= code < n else 0)
             entries.low[q + i] = scale if 0 <= code < n else 0
         first += n
 
-cdef void drop_entries(unsigned long long key, Py_ssize_t first, double rate, Py_ssize_t lo, Py_ssize_t hi,
-                       const TableLayout* table, TableEntries* entries) noexcept nogil:
+cdef void drop_entries(Py_ssize_t lo, Py_ssize_t hi, const LayerDropout* dropout, const TableLayout* table,
+                       TableEntries* entries) noexcept nogil:
     """Dropout of whole columns: column c is unit d + c of the layer's inputs (dropout.pxi)."""
     cdef Py_ssize_t i, c, q
-    cdef unsigned long long row
-    cdef unsigned int threshold = <unsigned int>(rate * 4294967296.0)
-    cdef real factor, scale = <real>(1 / (1 - rate))
+    cdef LayerDropout d = dropout[0]        # a local copy: stores cannot change it
+    cdef unsigned long long key
+    cdef real factor
     for i in range(lo, hi):
-        row = mix_in(key, first + i)
+        key = row_key(&d, i)
         for c in range(entries.n_columns):
             q = c * entries.stride + i
-            factor = draw_factor(<unsigned int>row, <unsigned int>(row >> 32), <unsigned int>(table.n_numbers + c),
-                                 threshold, scale)
+            factor = draw_factor(&d, key, <unsigned int>(table.n_numbers + c))
             entries.low[q] *= factor
             if c < table.n_positions:
                 entries.high[q] *= factor
@@ -271,7 +284,7 @@ cdef void drop_entries(unsigned long long key, Py_ssize_t first, double rate, Py
 
 # ---- sums of squares of the rows of V, in 16 lanes (sums.pxi) ----
 
-cdef void table_row_squares(const Step* step, const TableWeights* t, const real* grads, real prescale, Py_ssize_t lo,
+cdef void table_row_squares(const ScaledGradient* scaled, const TableWeights* t, const real* grads, Py_ssize_t lo,
                             Py_ssize_t hi, real* out) noexcept nogil:
     """`squares` (train/update.pxi) of the rows lo..hi of V. grads: a region."""
     cdef lanes16 sums
@@ -284,8 +297,8 @@ cdef void table_row_squares(const Step* step, const TableWeights* t, const real*
             for v in range(SUM_VECS):
                 if j + v * LANES < t.n_out:
                     q = (j + v * LANES) // t.width * t.panel_stride + (j + v * LANES) % t.width + i * t.width
-                    a = add_penalties(step, vload(t.V + q), vload(grads + t.offset + q))
-                    a = vmul(vset(prescale), blend_first(a, t.n_out - j - v * LANES, vset(0)))
+                    a = scale_gradient(scaled, vload(t.V + q), vload(grads + t.offset + q))
+                    a = blend_first(a, t.n_out - j - v * LANES, vset(0))
                     fma16(&sums, v, a, a)
         out[i] = total16(&sums)
 

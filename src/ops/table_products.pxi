@@ -16,9 +16,7 @@
 # ---- forward ----
 
 cdef struct TableStrip:     # one panel, or two, of Z
-    const TableLayout* table
-    const TableEntries* entries
-    const TableWeights* t
+    const TableInputs* inputs
     const real* K           # of the first panel
     const real* V           # likewise
     const real* bias        # likewise, or NULL: Z holds the sums so far
@@ -32,13 +30,14 @@ cdef inline void add_entries(const int vecs, const bint whole, const int panels,
                              const TableStrip* strip) noexcept nogil:
     """Z = the positions and codes of rows lo..hi, added to the bias, or to Z if that is NULL."""
     cdef TableStrip s = strip[0]            # a local copy: stores cannot change it
-    cdef TableEntries entries = s.entries[0]
+    cdef TableEntries entries = s.inputs.entries[0]
+    cdef const TableWeights* t = s.inputs.t
     cdef vec sums[2 * VECS]
     cdef vec a, b, zero = vset(0)
     cdef const real* w
-    cdef Py_ssize_t i, e, c, width = s.t.width
-    cdef Py_ssize_t V_row_stride = s.t.row_stride, V_panel_stride = s.t.panel_stride
-    cdef Py_ssize_t n_positions = s.table.n_positions, n_codes = s.table.n_codes
+    cdef Py_ssize_t i, e, c, width = t.width
+    cdef Py_ssize_t V_row_stride = t.row_stride, V_panel_stride = t.panel_stride
+    cdef Py_ssize_t n_positions = s.inputs.table.n_positions, n_codes = s.inputs.table.n_codes
     cdef int v, q
     for i in range(lo, hi):
         for q in range(panels):
@@ -74,15 +73,14 @@ cdef inline void add_entries(const int vecs, const bint whole, const int panels,
                 store_columns(whole, s.Z.data + q * s.Z.stride + i * s.row_stride, v, width,
                               vmax(zero, sums[q * vecs + v]) if s.relu else sums[q * vecs + v])
 
-cdef void table_forward(Py_ssize_t lo, Py_ssize_t hi, const Layer* layer, const TableLayout* table,
-                        const TableEntries* entries, const real* knots, const TableWeights* t) noexcept nogil:
+cdef void table_forward(Py_ssize_t lo, Py_ssize_t hi, const Layer* layer, const TableInputs* inputs) noexcept nogil:
     """Rows lo..hi of Y = f(X W + b); layer.inputs are the numbers."""
+    cdef const TableLayout* table = inputs.table
+    cdef const TableWeights* t = inputs.t
     cdef Layer numbers = layer[0]
     cdef TableStrip strip
     cdef Py_ssize_t q = 0
-    strip.table = table
-    strip.entries = entries
-    strip.t = t
+    strip.inputs = inputs
     strip.row_stride = layer.row_stride
     strip.knot_stride = n_knots(table) * t.width
     strip.relu = layer.activation == RELU
@@ -97,7 +95,7 @@ cdef void table_forward(Py_ssize_t lo, Py_ssize_t hi, const Layer* layer, const 
     else:
         linear_forward(lo, hi, 0, layer.n_out, &numbers)
     while q < table_panels(t):
-        strip.K = knots + q * strip.knot_stride
+        strip.K = inputs.knots + q * strip.knot_stride
         strip.V = t.V + q * t.panel_stride
         strip.Z = panels(layer.Z.data + q * layer.Z.stride, layer.Z.stride)
         strip.bias = layer.b + q * PANEL if table.n_numbers == 0 and layer.b != NULL else NULL
@@ -112,12 +110,8 @@ cdef void table_forward(Py_ssize_t lo, Py_ssize_t hi, const Layer* layer, const 
         else:
             add_entries(VECS, False, 1, lo, hi, &strip)
         q += 1
-    if strip.relu:
-        return
-    if layer.row_stride == 1:
-        elementwise_forward(layer.activation, layer.Z.data + lo, layer.Y.data + lo, hi - lo, LANES)
-    else:
-        activation_forward_panels(layer.activation, lo, hi, layer.n_out, layer.Z.data, layer.Y.data, layer.Y.stride)
+    if not strip.relu:
+        activate_rows(lo, hi, layer)
 
 # ---- backward ----
 #
@@ -196,14 +190,27 @@ cdef Py_ssize_t piece_size(const Network* net) noexcept nogil:
         n = max_(n, min_(PIECE, net.table.n_levels[c]))
     return padded(2 * n * table_width(net.sizes[1]))
 
-cdef void sort_rows(Py_ssize_t n, const TableColumn* columns, Py_ssize_t first, Py_ssize_t end, Py_ssize_t n_lists,
-                    const TableEntries* entries, SortedRows sorted) noexcept nogil:
-    """Sort the n rows of a chunk by the bins and levels of the columns first..end, whose last list has number
+cdef struct TableGradient:  # what all pieces share
+    const Layer* layer
+    const TableLayout* table
+    const TableColumn* columns
+    const TableEntries* entries
+    const TableWeights* t
+    SortedRows sorted       # OUT: of sort_rows
+    real* G                 # memory of piece_size numbers
+    real* grads             # OUT: a region, unless V is updated
+    ChunkGradient gradient
+
+cdef void sort_rows(Py_ssize_t first, Py_ssize_t end, Py_ssize_t n_lists, const TableGradient* g) noexcept nogil:
+    """Sort the rows of a chunk by the bins and levels of the columns first..end, whose last list has number
     n_lists - 1."""
+    cdef const TableColumn* columns = g.columns
+    cdef const TableEntries* entries = g.entries
+    cdef SortedRows sorted = g.sorted
     cdef Py_ssize_t i, c, list
     for list in range(columns[first].list, n_lists):
         sorted.first[list] = -1
-    for i in range(n - 1, -1, -1):          # columns in the inner loop: no list waits for the row before
+    for i in range(g.gradient.n - 1, -1, -1):          # columns in the inner loop: no list waits for the row before
         for c in range(first, end):
             list = entries.index[c * entries.stride + i] - columns[c].index
             list = columns[c].list + (list // PIECE if columns[c].by_piece else list)
@@ -312,19 +319,6 @@ cdef inline void piece_gradient(const int vecs, const bint whole, const int pane
     else:
         level_gradients(vecs, whole, panels, rows)
 
-cdef struct TableGradient:  # what all pieces share
-    const Layer* layer
-    const TableLayout* table
-    const TableColumn* columns
-    const TableEntries* entries
-    const TableWeights* t
-    SortedRows sorted
-    real* G                 # memory of piece_size numbers
-    real* grads             # OUT: a region
-    bint add                # to `grads`
-    const Step* step        # not NULL: update V instead
-    Py_ssize_t moment_stride
-
 cdef void table_backward_piece(Py_ssize_t panel, const TablePiece* piece, const TableGradient* g) noexcept nogil:
     """dV of a piece in a panel, or in two, over the rows of a chunk. With a step, V is updated instead."""
     cdef const TableWeights* t = g.t
@@ -354,12 +348,12 @@ cdef void table_backward_piece(Py_ssize_t panel, const TablePiece* piece, const 
         piece_gradient(VECS, False, 1, column, &rows)
     for k in range(2 if is_pair(t, panel) else 1):
         q = (panel + k) * t.panel_stride + piece.first * t.width
-        if g.step != NULL:
-            update_in_region(g.step, t.V + q, g.G + k * size, g.moment_stride, size)
+        if g.gradient.step != NULL:
+            update_in_region(g.gradient.step, t.V + q, g.G + k * size, g.gradient.moment_stride, size)
             continue
         dV = g.grads + t.offset + q
         for i from 0 <= i < size by LANES:
-            if g.add:
+            if g.gradient.add:
                 store_some(dV + i, vadd(load_some(dV + i, size - i), load_some(g.G + k * size + i, size - i)), size - i)
             else:
                 store_some(dV + i, load_some(g.G + k * size + i, size - i), size - i)

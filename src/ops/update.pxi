@@ -1,9 +1,8 @@
 # Updates in place: SGD, Adam and its variants, Adagrad, Adadelta, RMSprop in PyTorch's definitions, and Lion.
 #
-#   n          how many parameters, contiguous: the user's array, or a span of a region (panels.pxi)
-#   w, g       parameters INOUT and gradients IN
-#   m          INOUT: arrays of moments, each like w; the average of the parameters, if there is one, is the last
+#   u          struct Update: parameters, gradients and moments, and a copy of
 #   s          IN: struct Step, the constants of the step
+#   w, g, m    of one vec, in `apply_rule`: parameters, gradients, moments
 #
 # An update is elementwise, so a parameter gets the same bits wherever it is stored. What is the same for all parameters
 # is computed once per step, in double, and rounded once (`Step`).
@@ -168,6 +167,13 @@ cdef inline vec add_penalties(const Step* s, vec w, vec g) noexcept nogil:
         g = vadd(g, vselect_gt(w, zero, l1, vselect_gt(zero, w, vsub(zero, l1), zero)))
     return g
 
+cdef struct ScaledGradient:     # prescale (g + penalties), whose norm clip_norm limits
+    const Step* step
+    real prescale
+
+cdef inline vec scale_gradient(const ScaledGradient* scaled, vec w, vec g) noexcept nogil:
+    return vmul(vset(scaled.prescale), add_penalties(scaled.step, w, g))
+
 cdef inline vec adjust_gradient(const Step* s, vec w, vec g) noexcept nogil:
     """The gradient with penalties, clipped, with L2 decay. A NaN stays NaN."""
     g = add_penalties(s, w, g)
@@ -244,56 +250,70 @@ cdef inline void store_some(real* p, vec a, Py_ssize_t n) noexcept nogil:
     else:
         vstore_part(p, a, n)
 
-cdef inline void update_vec(int rule, int moments, bint rule_only, bint whole, const Step* s, real* w, const real* g,
-                            real** m, Py_ssize_t i, Py_ssize_t n) noexcept nogil:
-    """Update numbers i.. of n; whole: there are at least LANES of them."""
-    cdef Py_ssize_t k = LANES if whole else n - i
-    cdef vec a = load_some(w + i, k), b = load_some(g + i, k)
+cdef struct Update:         # of n contiguous parameters: the user's array, or a span of a region (panels.pxi)
+    const Step* step
+    Py_ssize_t n
+    real* w                 # INOUT
+    const real* g           # IN: their gradient
+    real** m                # INOUT: moments, each like w; the average of the parameters, if there is one, is the last
+
+cdef inline void update_vec(int rule, int moments, bint rule_only, const Update* u, Py_ssize_t i,
+                            Py_ssize_t n) noexcept nogil:
+    """Update at most LANES numbers, n from number i on."""
+    cdef vec a = load_some(u.w + i, n), b = load_some(u.g + i, n)
     cdef vec state[MAX_MOMENTS]
     cdef int l
     for l in range(moments):
-        state[l] = load_some(m[l] + i, k)
-    if not rule_only and s.has_adjustments:
-        b = adjust_gradient(s, a, b)
-    if not rule_only and s.decoupled:
-        a = vmul(vset(s.decay_factor), a)
-    a = apply_rule(rule, moments, s, a, b, state)
-    store_some(w + i, a, k)
+        state[l] = load_some(u.m[l] + i, n)
+    if not rule_only and u.step.has_adjustments:
+        b = adjust_gradient(u.step, a, b)
+    if not rule_only and u.step.decoupled:
+        a = vmul(vset(u.step.decay_factor), a)
+    a = apply_rule(rule, moments, u.step, a, b, state)
+    store_some(u.w + i, a, n)
     for l in range(moments):
-        store_some(m[l] + i, state[l], k)
-    if not rule_only and s.has_average:
-        store_some(m[moments] + i, lerp(s.one_minus_average, load_some(m[moments] + i, k), a), k)
+        store_some(u.m[l] + i, state[l], n)
+    if not rule_only and u.step.has_average:
+        store_some(u.m[moments] + i,
+                   lerp(u.step.one_minus_average, load_some(u.m[moments] + i, n), a), n)
 
-cdef inline void update_span(int rule, int moments, bint rule_only, const Step* step, real* w, const real* g, real** m,
-                             Py_ssize_t n) noexcept nogil:
+cdef inline void update_span(int rule, int moments, bint rule_only, const Update* update) noexcept nogil:
     """rule, moments, rule_only: constants at every call. rule_only: no adjustments, decoupled decay or average."""
-    cdef Step s = step[0]                   # a local copy: stores cannot change it, so it stays in registers
+    cdef Update u = update[0]               # local copies: stores cannot change them, so they stay in registers
+    cdef Step s = update.step[0]
     cdef Py_ssize_t i = 0
-    while i + LANES <= n:
-        update_vec(rule, moments, rule_only, True, &s, w, g, m, i, n)
+    u.step = &s
+    while i + LANES <= u.n:
+        update_vec(rule, moments, rule_only, &u, i, LANES)
         i += LANES
-    if i < n:
-        update_vec(rule, moments, rule_only, False, &s, w, g, m, i, n)
+    if i < u.n:
+        update_vec(rule, moments, rule_only, &u, i, u.n - i)
 
 cdef void update_arrays(const Step* s, real* w, const real* g, real** m, Py_ssize_t n) noexcept nogil:
     """One step on n parameters."""
+    cdef Update u
     cdef bint rule_only = not (s.has_adjustments or s.decoupled or s.has_average)
+    u.step = s
+    u.n = n
+    u.w = w
+    u.g = g
+    u.m = m
     # generated: rules, by src/generate.py from src/operations.py
-    if s.rule == SGD and s.n_moments == 0 and rule_only: update_span(SGD, 0, True, s, w, g, m, n)
-    elif s.rule == SGD and s.n_moments == 0: update_span(SGD, 0, False, s, w, g, m, n)
-    elif s.rule == SGD and s.n_moments == 1 and rule_only: update_span(SGD, 1, True, s, w, g, m, n)
-    elif s.rule == SGD and s.n_moments == 1: update_span(SGD, 1, False, s, w, g, m, n)
-    elif s.rule == ADAGRAD: update_span(ADAGRAD, 1, False, s, w, g, m, n)
-    elif s.rule == ADADELTA: update_span(ADADELTA, 2, False, s, w, g, m, n)
-    elif s.rule == RMSPROP and s.n_moments == 1: update_span(RMSPROP, 1, False, s, w, g, m, n)
-    elif s.rule == RMSPROP and s.n_moments == 2: update_span(RMSPROP, 2, False, s, w, g, m, n)
-    elif s.rule == RMSPROP and s.n_moments == 3: update_span(RMSPROP, 3, False, s, w, g, m, n)
-    elif s.rule == ADAM and s.n_moments == 2 and rule_only: update_span(ADAM, 2, True, s, w, g, m, n)
-    elif s.rule == ADAM and s.n_moments == 2: update_span(ADAM, 2, False, s, w, g, m, n)
-    elif s.rule == ADAM and s.n_moments == 3: update_span(ADAM, 3, False, s, w, g, m, n)
-    elif s.rule == ADAMAX: update_span(ADAMAX, 2, False, s, w, g, m, n)
-    elif s.rule == NADAM: update_span(NADAM, 2, False, s, w, g, m, n)
-    elif s.rule == LION: update_span(LION, 1, False, s, w, g, m, n)
+    if s.rule == SGD and s.n_moments == 0 and rule_only: update_span(SGD, 0, True, &u)
+    elif s.rule == SGD and s.n_moments == 0: update_span(SGD, 0, False, &u)
+    elif s.rule == SGD and s.n_moments == 1 and rule_only: update_span(SGD, 1, True, &u)
+    elif s.rule == SGD and s.n_moments == 1: update_span(SGD, 1, False, &u)
+    elif s.rule == ADAGRAD: update_span(ADAGRAD, 1, False, &u)
+    elif s.rule == ADADELTA: update_span(ADADELTA, 2, False, &u)
+    elif s.rule == RMSPROP and s.n_moments == 1: update_span(RMSPROP, 1, False, &u)
+    elif s.rule == RMSPROP and s.n_moments == 2: update_span(RMSPROP, 2, False, &u)
+    elif s.rule == RMSPROP and s.n_moments == 3: update_span(RMSPROP, 3, False, &u)
+    elif s.rule == ADAM and s.n_moments == 2 and rule_only: update_span(ADAM, 2, True, &u)
+    elif s.rule == ADAM and s.n_moments == 2: update_span(ADAM, 2, False, &u)
+    elif s.rule == ADAM and s.n_moments == 3: update_span(ADAM, 3, False, &u)
+    elif s.rule == ADAMAX: update_span(ADAMAX, 2, False, &u)
+    elif s.rule == NADAM: update_span(NADAM, 2, False, &u)
+    elif s.rule == LION: update_span(LION, 1, False, &u)
     # end of rules
 
 cdef inline void update_in_region(const Step* s, real* w, const real* g, Py_ssize_t moment_stride,
@@ -301,6 +321,7 @@ cdef inline void update_in_region(const Step* s, real* w, const real* g, Py_ssiz
     """update_arrays with the moments at w + moment_stride, w + 2 moment_stride, ..., as in a training."""
     cdef real* m[MAX_MOMENTS]
     cdef int k
-    for k in range(MAX_MOMENTS):
-        m[k] = w + (k + 1) * moment_stride
+    m[0] = w + moment_stride
+    for k in range(1, MAX_MOMENTS):         # one after the other: as a vector they reach the call later, by 2 ns
+        m[k] = m[k - 1] + moment_stride
     update_arrays(s, w, g, m, n)

@@ -97,7 +97,7 @@ static inline real vreduce_max(vec a) { FOLD(max); }
 static inline vec vfirst(vec a, ptrdiff_t n) { return VEC(OP(and)(a.v, FROM_BITS(first_lanes(n)))); }
 
 /* Loads put the 128-bit quarters of two rows into one register; the rest is shuffles within 128-bit halves. */
-static inline void vtranspose_rows(const real *const *s, ptrdiff_t k, real *d, ptrdiff_t ds)
+static CYTHON_INLINE void vtranspose_rows(const real *const *s, ptrdiff_t k, real *d, ptrdiff_t ds)
 {
 #ifdef FASTNN_DOUBLE /* 4 x 4 */
     for (int i = 0; i < 4; i += 2) {

@@ -91,7 +91,7 @@ static inline real vreduce_add(vec a) { FOLD(add); }
 static inline real vreduce_max(vec a) { FOLD(max); }
 static inline vec vfirst(vec a, ptrdiff_t n) { return VEC(OP(maskz_mov)(first_lanes(n), a.v)); }
 
-static inline void vtranspose_rows(const real *const *s, ptrdiff_t k, real *d, ptrdiff_t ds)
+static CYTHON_INLINE void vtranspose_rows(const real *const *s, ptrdiff_t k, real *d, ptrdiff_t ds)
 {
 #ifdef FASTNN_DOUBLE /* 8 x 8: 3 rounds of 8 shuffles */
     __m512d a[8], b[8];

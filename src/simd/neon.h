@@ -104,7 +104,7 @@ static inline vec vfirst(vec a, ptrdiff_t n)
     return VEC(FROM_BITS(INT(vand)(BITS(a.v), INT(vld1)(border + 4 - (n < LANES ? n : LANES)))));
 }
 
-static inline void vtranspose_rows(const real *const *s, ptrdiff_t k, real *d, ptrdiff_t ds)
+static CYTHON_INLINE void vtranspose_rows(const real *const *s, ptrdiff_t k, real *d, ptrdiff_t ds)
 {
 #ifdef FASTNN_DOUBLE /* 2 x 2 */
     float64x2_t a = vld1q_f64(s[0] + k), b = vld1q_f64(s[1] + k);

@@ -36,7 +36,8 @@
  *   vexponent(a) vmantissa(a)         a = m * 2^e with sqrt(1/2) <= m < sqrt(2), for positive normal a
  *   vfirst(a, n)                      lanes 0..n-1 of a, the others 0
  *   vtranspose_rows(s, k, d, ds)      d = the LANES x LANES block, transposed, whose rows begin at s[i] + k; ds: row
- *                                     stride of d
+ *                                     stride of d. CYTHON_INLINE: always inlined (setup.py), which gcc does not do by
+ *                                     itself for a function of this size
  *   vtranspose(s, ss, d, ds)          the same for rows at s + i * ss
  *   vreduce_add(a)                    sum of the lanes by halves: a[i] + a[i + LANES/2], down to one number
  *   vreduce_max(a)                    the largest lane; anything if one is NaN

@@ -129,7 +129,7 @@ static inline vec vfirst(vec a, ptrdiff_t n)
     return VEC(OP(and)(a.v, FROM_BITS(m)));
 }
 
-static inline void vtranspose_rows(const real *const *s, ptrdiff_t k, real *d, ptrdiff_t ds)
+static CYTHON_INLINE void vtranspose_rows(const real *const *s, ptrdiff_t k, real *d, ptrdiff_t ds)
 {
 #ifdef FASTNN_DOUBLE /* 2 x 2 */
     __m128d a = _mm_loadu_pd(s[0] + k), b = _mm_loadu_pd(s[1] + k);

@@ -169,28 +169,32 @@ cdef double shared_loss(Training* training, barrier* shared_barrier, int thread,
     chunk while the others compute the next."""
     cdef Workspace* workspace = workspace_of(training)
     cdef ChunkBuffers buffers = workspace.buffers[0]
-    cdef Py_ssize_t c, m, i, lo, hi, n = training.data.n_rows
+    cdef Py_ssize_t c, i, lo, hi, n = training.data.n_rows
     cdef Py_ssize_t chunk_size = min_(CHUNK, training.data.batch_size)      # for which the workspace is laid out
-    cdef double weight = total_weight(training, 0, n), total = weight / effective_scale(training.objective.scale)
+    cdef double weight = total_weight(training, 0, n)
     cdef double loss = 0, wrong = 0
     cdef Chunk chunk
     cdef int turn = 0
+    chunk.buffers = &buffers
     chunk.step = chunk.batch_row = 0
+    chunk.total_weight = weight / effective_scale(training.objective.scale)
+    chunk.part = thread
+    chunk.parts = n_threads
     if training.net.table != NULL:
         share_knots(training, thread, shared_barrier, n_threads)
     for c from 0 <= c < n by chunk_size:
-        m = min_(chunk_size, n - c)
+        chunk.n = min_(chunk_size, n - c)
         chunk.row = c
         buffers.row_loss = workspace.buffers.row_loss + turn * padded_chunk_rows(training.data.batch_size)
         buffers.wrong_weight = workspace.buffers.wrong_weight + turn * padded_chunk_rows(training.data.batch_size)
-        split_range(m, ROW_MULTIPLE, thread, n_threads, &lo, &hi)
+        split_range(chunk.n, ROW_MULTIPLE, thread, n_threads, &lo, &hi)
         if lo < hi:
-            gather_rows(training, &buffers, c, lo, hi, total)
-            forward_rows(training, &buffers, thread, chunk, lo, hi)
+            gather_rows(training, &chunk, lo, hi)
+            forward_rows(training, &chunk, lo, hi)
             if not flag_get(&workspace.abort):
-                loss_rows(training, &buffers, chunk, lo, hi)
+                loss_rows(training, &chunk, lo, hi)
                 if error_rate != NULL:
-                    find_wrong_rows(training, &buffers, c, lo, hi)
+                    find_wrong_rows(training, &chunk, lo, hi)
         if thread == 0:
             workspace.decisions.drop_loss[turn] = flag_get(&workspace.abort)
         if shared_barrier != NULL:
@@ -198,23 +202,25 @@ cdef double shared_loss(Training* training, barrier* shared_barrier, int thread,
         if workspace.decisions.drop_loss[turn]:
             break
         if thread == 0:
-            loss += sum_numbers(buffers.row_loss, m)
+            loss += sum_numbers(buffers.row_loss, chunk.n)
             if error_rate != NULL:
-                for i in range(m):
+                for i in range(chunk.n):
                     wrong += buffers.wrong_weight[i]
         turn = 1 - turn
     if error_rate != NULL:
         error_rate[0] = wrong / weight
     return loss
 
-cdef void find_wrong_rows(const Training* training, const ChunkBuffers* buffers, Py_ssize_t first, Py_ssize_t lo,
-                          Py_ssize_t hi) noexcept nogil:
-    """OUT: wrong_weight of rows lo..hi of the chunk, whose first row is `first`."""
-    cdef Py_ssize_t i, row
+cdef void find_wrong_rows(const Training* training, const Chunk* chunk, Py_ssize_t lo, Py_ssize_t hi) noexcept nogil:
+    """OUT: wrong_weight of rows lo..hi of the chunk."""
+    cdef Py_ssize_t i, n_out = training.net.sizes[training.net.n_layers]
+    cdef LossRows rows
+    cdef RowOrder order
     cdef real w
+    get_order(training, chunk, &order)
+    point_to_outputs(training, chunk.buffers, &rows)
     for i in range(lo, hi):
-        row = training.data.order[first + i] if training.data.order != NULL else first + i
-        w = 1 if training.data.sample_weight == NULL else (<const real*>training.data.sample_weight)[row]
-        buffers.wrong_weight[i] = 0 if is_class_right(
-            training.objective.loss, training.net.sizes[training.net.n_layers], buffers.Y, buffers.output_row_stride,
-            buffers.targets, buffers.labels if training.objective.loss == CLASS_CROSS_ENTROPY else NULL, i) else w
+        w = 1
+        if training.data.sample_weight != NULL:
+            w = (<const real*>training.data.sample_weight)[user_row(&order, i)]
+        chunk.buffers.wrong_weight[i] = 0 if is_class_right(training.objective.loss, n_out, &rows, i) else w

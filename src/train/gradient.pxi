@@ -65,14 +65,19 @@ cdef bint evaluate_custom_loss(Training* training, int thread, Progress* progres
     cdef Py_ssize_t c, lo, hi, n_out = training.net.sizes[training.net.n_layers]
     cdef ChunkBuffers* buffers = workspace.buffers
     cdef Chunk chunk
+    chunk.buffers = buffers
     chunk.step = progress.step
-    chunk.row = progress.row
+    chunk.total_weight = 1
+    chunk.part = thread
+    chunk.parts = training.slice.n_threads
     for c from 0 <= c < progress.n_rows by CHUNK:
-        split_range(min_(CHUNK, progress.n_rows - c), ROW_MULTIPLE, thread, training.slice.n_threads, &lo, &hi)
+        chunk.n = min_(CHUNK, progress.n_rows - c)
+        chunk.row = progress.row + c
+        chunk.batch_row = c
+        split_range(chunk.n, ROW_MULTIPLE, chunk.part, chunk.parts, &lo, &hi)
         if lo < hi:
-            gather_rows(training, buffers, progress.row + c, lo, hi, 1)
-            chunk.batch_row = c
-            forward_rows(training, buffers, thread, chunk, lo, hi)
+            gather_rows(training, &chunk, lo, hi)
+            forward_rows(training, &chunk, lo, hi)
             scatter(lo, hi, n_out, buffers.Y, buffers.output_row_stride, <real*>custom.outputs + c * n_out)
         barrier_wait(&workspace.step_barrier, training.slice.n_threads)
     if thread == 0:
@@ -90,25 +95,23 @@ cdef bint evaluate_custom_loss(Training* training, int thread, Progress* progres
 cdef struct Round:          # the rows that the threads compute between two agreements
     bint is_shared          # all threads share one chunk; else each has a chunk, the last ones may have none
     Py_ssize_t n_rows       # of all threads
-    ChunkBuffers* buffers   # of this thread's chunk
-    int part, parts         # this thread's part of it
-    Py_ssize_t n            # its rows; <= 0: none
+    Chunk chunk             # of this thread; n <= 0: none
 
 cdef inline void share_chunk(Workspace* workspace, int thread, int n_threads, Py_ssize_t rows_left, Round* r) noexcept nogil:
     r.is_shared = True
-    r.n_rows = r.n = min_(CHUNK, rows_left)
-    r.buffers = workspace.buffers
-    r.part = thread
-    r.parts = n_threads
+    r.n_rows = r.chunk.n = min_(CHUNK, rows_left)
+    r.chunk.buffers = workspace.buffers
+    r.chunk.part = thread
+    r.chunk.parts = n_threads
 
 cdef inline void take_chunk(Workspace* workspace, int thread, int n_threads, Py_ssize_t rows_left, Round* r) noexcept nogil:
     cdef Py_ssize_t chunks = min_(workspace.n_buffers, n_threads)
     r.is_shared = False
     r.n_rows = min_(chunks * CHUNK, rows_left)
-    r.n = min_(CHUNK, r.n_rows - thread * CHUNK)
-    r.buffers = workspace.buffers + thread
-    r.part = 0
-    r.parts = 1
+    r.chunk.n = min_(CHUNK, r.n_rows - thread * CHUNK)
+    r.chunk.buffers = workspace.buffers + thread
+    r.chunk.part = 0
+    r.chunk.parts = 1
 
 cdef inline void next_round(Workspace* workspace, int thread, int n_threads, Py_ssize_t rows_left, Round* r) noexcept nogil:
     cdef Py_ssize_t chunks = min_(workspace.n_buffers, n_threads)
@@ -125,14 +128,18 @@ cdef inline bint batch_gradient(Training* training, int thread, Progress* progre
     cdef int n_threads = training.slice.n_threads
     cdef Py_ssize_t c = 0, n = progress.n_rows      # c: rows done
     cdef bint custom = training.objective.loss == CUSTOM_LOSS
-    cdef const Step* step = &progress.weight_step if parameters_of(training).in_place else NULL
     cdef Round r
-    cdef Chunk chunk
+    cdef Chunk* chunk = &r.chunk
+    cdef ChunkGradient gradient
     cdef double loss
     chunk.step = progress.step
+    chunk.total_weight = progress.total_weight
+    gradient.step = &progress.weight_step if parameters_of(training).in_place else NULL
+    gradient.bias_step = progress.bias_step
+    gradient.moment_stride = parameters_of(training).region_size
     if training.net.table != NULL and not progress.has_knots:
         share_knots(training, thread, &workspace.step_barrier, n_threads)
-        progress.has_knots = step != NULL
+        progress.has_knots = gradient.step != NULL
     if custom and not evaluate_custom_loss(training, thread, progress):
         return False
     loss = progress.loss
@@ -141,19 +148,20 @@ cdef inline bint batch_gradient(Training* training, int thread, Progress* progre
         chunk.batch_row = c if r.is_shared else c + thread * CHUNK
         chunk.row = progress.row + chunk.batch_row
         # can_run_in_place is called here since a call in phase_a made that slower by 1 to 2 %
-        if r.n > 0 and r.parts == 1 and can_run_in_place(training, r.buffers, r.n):
-            loss_in_place(training, r.buffers, chunk, r.n, progress.total_weight)
-        elif r.n > 0:
-            phase_a(training, r.buffers, r.part, r.parts, chunk, r.n, progress.total_weight, custom and n <= CHUNK)
+        if chunk.n > 0 and chunk.parts == 1 and can_run_in_place(training, chunk):
+            loss_in_place(training, chunk)
+        elif chunk.n > 0:
+            phase_a(training, chunk, custom and n <= CHUNK)
         if r.is_shared and not agree_to_continue(workspace, thread, n_threads, &workspace.decisions.drop_after_phase_a):
             return False
         if r.is_shared and thread == 0 and has_row_losses(training):
-            loss += sum_numbers(r.buffers.row_loss, r.n)
-        if r.n > 0:
-            phase_b(training, r.buffers, r.part, r.parts, r.n, c > 0 and r.buffers == workspace.buffers, step,
-                    progress.bias_step)
+            loss += sum_numbers(chunk.buffers.row_loss, chunk.n)
+        if chunk.n > 0:
+            gradient.n = chunk.n
+            gradient.add = c > 0 and chunk.buffers == workspace.buffers
+            phase_b(training, chunk, &gradient)
         c += r.n_rows
-        if step != NULL:            # updated in place: the batch is one chunk, and finish_step has a barrier
+        if gradient.step != NULL:            # updated in place: the batch is one chunk, and finish_step has a barrier
             break
         if not agree_to_continue(workspace, thread, n_threads, &workspace.decisions.drop_after_phase_b):
             return False

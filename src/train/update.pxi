@@ -9,9 +9,9 @@
 #
 # Order of sums: the squares of each row of W, and of each b, in 16 lanes; then these sums in order, layer by layer.
 
-cdef inline real squares(const Step* step, const real* w, const real* g, Py_ssize_t stride, Py_ssize_t c,
-                         real prescale) noexcept nogil:
-    """The sum of (prescale g)^2 over c gradients in panels, penalties included."""
+cdef inline real squares(const ScaledGradient* scaled, const real* w, const real* g, Py_ssize_t stride,
+                         Py_ssize_t c) noexcept nogil:
+    """The sum of squares of c scaled gradients in panels."""
     cdef lanes16 sums
     cdef vec a
     cdef Py_ssize_t j, p
@@ -20,8 +20,7 @@ cdef inline real squares(const Step* step, const real* w, const real* g, Py_ssiz
     for j from 0 <= j < c by 16:
         for v in range(SUM_VECS):
             p = column_offset(j + v * LANES, stride)
-            a = blend_first(add_penalties(step, vload(w + p), vload(g + p)), c - j - v * LANES, vset(0))
-            a = vmul(vset(prescale), a)
+            a = blend_first(scale_gradient(scaled, vload(w + p), vload(g + p)), c - j - v * LANES, vset(0))
             fma16(&sums, v, a, a)
     return total16(&sums)
 
@@ -31,29 +30,31 @@ cdef void store_squares(Training* training, int thread, const Progress* progress
     cdef const ChunkBuffers* buffers = workspace_of(training).buffers
     cdef real* out = workspace_of(training).squares
     cdef const Layer* layer
+    cdef ScaledGradient weights, biases
+    weights.step = &progress.weight_step
+    biases.step = progress.bias_step
+    weights.prescale = biases.prescale = prescale
     for l in range(training.net.n_layers):
         layer = &buffers.layers[l]
         split_input_rows(layer, thread, training.slice.n_threads, &lo, &hi)
         if layer.transposed and layer.n_out > 1:
             for i from lo <= i < min_(hi, layer.n_in) by LANES:
                 q = column_offset(i, layer.W.stride)
-                narrow_row_squares(&progress.weight_step, layer.W.data + q, layer.dW + q, <int>layer.n_out, prescale,
-                                   layer.n_in - i, out + i)
+                narrow_row_squares(&weights, layer.W.data + q, layer.dW + q, <int>layer.n_out, layer.n_in - i, out + i)
         elif layer.n_out == 1:
             if lo == 0 and hi > 0:
-                out[0] = squares(&progress.weight_step, layer.W.data, layer.dW, PANEL, layer.n_in, prescale)
+                out[0] = squares(&weights, layer.W.data, layer.dW, PANEL, layer.n_in)
         else:
             for i in range(lo, min_(hi, layer.n_in)):
-                out[i] = squares(&progress.weight_step, layer.W.data + i * PANEL, layer.dW + i * PANEL,
-                                 layer.W.stride, layer.n_out, prescale)
+                out[i] = squares(&weights, layer.W.data + i * PANEL, layer.dW + i * PANEL, layer.W.stride, layer.n_out)
         out += layer.n_in
         if l == 0 and training.net.table != NULL:
             split_range(parameters_of(training).table.n_rows, 1, thread, training.slice.n_threads, &lo, &hi)
-            table_row_squares(&progress.weight_step, &parameters_of(training).table, buffers.grads, prescale, lo, hi, out)
+            table_row_squares(&weights, &parameters_of(training).table, buffers.grads, lo, hi, out)
             out += parameters_of(training).table.n_rows
         split_range(layer.n_out, PANEL, thread, training.slice.n_threads, &lo, &hi)
         if layer.learns_bias and lo == 0 and hi > 0:
-            out[0] = squares(progress.bias_step, layer.b, layer.db, PANEL, layer.n_out, prescale)
+            out[0] = squares(&biases, layer.b, layer.db, PANEL, layer.n_out)
         out += 1
 
 cdef double squared_norm(Training* training, int thread, const Progress* progress, real prescale) noexcept nogil:

@@ -32,6 +32,15 @@ cdef struct ChunkBuffers:   # matrices in panels; targets, dY and Y have one lay
     bint polls              # the thread of this chunk polls the caller during a step
     flag* abort             # the workspace's
 
+cdef struct Chunk:          # rows of a batch, and the part of them that a thread computes
+    ChunkBuffers* buffers
+    Py_ssize_t n            # its rows, at most CHUNK
+    Py_ssize_t step         # whole steps done
+    Py_ssize_t row          # its first row in the epoch
+    Py_ssize_t batch_row    # its first row in the batch
+    double total_weight     # of the batch
+    int part, parts         # this thread is number `part` of the `parts` threads that share it
+
 # Decisions of thread 0. It writes each one before a barrier and the others read it after. Each kind of barrier has its
 # own field, so no decision is overwritten before all have read it.
 cdef struct Decisions:
@@ -100,6 +109,9 @@ cdef inline void point_to_weights(Layer* layer, const Weights* w, real* grads) n
     layer.dW = grads + w.layout.W
     layer.db = grads + w.layout.b
 
+cdef inline const real* read_by_derivative(const Layer* layer) noexcept nogil:
+    return layer.Z.data if reads_input(layer.activation) else layer.Y.data
+
 cdef char* layout_buffers(const Training* training, const Workspace* workspace, int k, bint count_only,
                           char* cursor) noexcept nogil:
     """Set the pointers of chunk k and its layers, from `cursor` on; return the end. count_only: set nothing."""
@@ -111,6 +123,8 @@ cdef char* layout_buffers(const Training* training, const Workspace* workspace, 
     cdef ChunkBuffers* buffers = &placeholder_buffers if count_only else &workspace.buffers[k]
     cdef Layer placeholder
     cdef Layer* layer
+    cdef int below = IDENTITY               # the activation of the layer below, and what its derivative reads
+    cdef const real* S = NULL
     buffers.layers = <Layer*>allocate(&cursor, L * <Py_ssize_t>sizeof(Layer))
     buffers.labels = <long long*>allocate(&cursor, rows * <Py_ssize_t>sizeof(long long))
     buffers.weight = allocate_reals(&cursor, rows)
@@ -157,6 +171,9 @@ cdef char* layout_buffers(const Training* training, const Workspace* workspace, 
             layer.mask.data = allocate_reals(&cursor, width)
             if l:                                       # dropout keeps the outputs below: their derivative reads them
                 layer.inputs.X.data = allocate_reals(&cursor, width)
+        layer.derivative = IDENTITY if layer.dropout != 0 else below
+        layer.S = S
+        layer.dX = buffers.dY
         width = rows if layer.row_stride == 1 else padded(layer.n_out) // PANEL * stride
         layer.Y = panels(allocate_reals(&cursor, width), stride)
         layer.Z = panels(allocate_reals(&cursor, width), stride) if reads_input(layer.activation) else layer.Y
@@ -164,6 +181,8 @@ cdef char* layout_buffers(const Training* training, const Workspace* workspace, 
         buffers.Y = layer.Y
         buffers.dY = layer.dZ
         buffers.output_row_stride = layer.row_stride
+        below = layer.activation
+        S = read_by_derivative(layer)
     width = rows if buffers.output_row_stride == 1 else padded(net.sizes[L]) // PANEL * stride
     buffers.targets = allocate_reals(&cursor, width)
     return cursor

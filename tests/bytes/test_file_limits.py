@@ -212,16 +212,16 @@ def test_the_record_of_a_training_is_at_most_as_large_as_expected(tmp_path, monk
     pytest.importorskip("pyarrow", reason="tables need the extra cli")
     from cli_models import call
 
-    from fastnn.cli import training_record
+    from fastnn.cli import model_file
 
     sizes = []
-    largest_size, to_metadata = training_record.largest_size, training_record.to_metadata
+    largest_size, to_metadata = model_file.largest_size, model_file.to_metadata
     monkeypatch.setattr(
-        training_record, "largest_size", lambda *a: sizes.append(largest_size(*a)) or sizes[-1]
+        model_file, "largest_size", lambda *a: sizes.append(largest_size(*a)) or sizes[-1]
     )
     written = []
     monkeypatch.setattr(
-        training_record, "to_metadata", lambda *a: written.append(to_metadata(*a)) or written[-1]
+        model_file, "to_metadata", lambda *a: written.append(to_metadata(*a)) or written[-1]
     )
     monkeypatch.chdir(tmp_path)
     rng = np.random.default_rng(0)

@@ -142,7 +142,10 @@ def test_a_type_is_found_from_all_rows(file):
         ("a,b\n" + "1,2\n" * 400_000 + "3\n", ", line 400002: has 1 value"),
         ('"a\nb",c\n1,2\n3\n', ", line 4: has 1 value, but the header has 2"),
         ('"a,b\n1,2\n3,4\n', "cannot be read"),
-        (b"\x00\x01binary", "is no text (it contains zero bytes). Save the table as CSV in UTF-8."),
+        (
+            b"\x00\x01binary",
+            "is not text (it contains zero bytes). Save the table as CSV in UTF-8.",
+        ),
         (b"PK\x03\x04...", "is a damaged or truncated zip file. Download or create it again."),
         (b"PAR1 and no more", "not a readable Parquet file"),
         (

@@ -109,7 +109,7 @@ def test_a_long_file_in_another_encoding(file):
         (
             b"a,b\n1,\0\n",
             {},
-            "is no text (it contains zero bytes). Save the table as CSV in UTF-8.",
+            "is not text (it contains zero bytes). Save the table as CSV in UTF-8.",
         ),
     ],
 )

@@ -29,8 +29,8 @@ def test_the_record_has_all_kinds_of_declarations(recorded):
     structs = recorded["structs"]
     assert recorded["enums"]["Activation"][:3] == ["IDENTITY", "SIGMOID", "RELU"]
     assert structs["Network"][-1] == "const TableLayout* table"
-    assert structs["Table"][0] == "int api_version"
-    assert structs["Table"][-1].startswith("bint (*all_finite)(")
+    assert structs["Kernels"][0] == "int api_version"
+    assert structs["Kernels"][-1].startswith("bint (*all_finite)(")
     assert {"Training", "Optimizer", "Data", "Slice"} < structs.keys()
 
 
@@ -39,9 +39,9 @@ def test_the_record_has_all_kinds_of_declarations(recorded):
     [
         ("structs", "Network", lambda fields: fields.append("int more"), True),
         ("structs", "Slice", lambda fields: fields.reverse(), True),
-        ("structs", "Table", lambda fields: fields.pop(5), True),
-        ("structs", "Table", lambda fields: fields.insert(3, "int more"), True),
-        ("structs", "Table", lambda fields: fields.append("int (*more)() noexcept nogil"), False),
+        ("structs", "Kernels", lambda fields: fields.pop(5), True),
+        ("structs", "Kernels", lambda fields: fields.insert(3, "int more"), True),
+        ("structs", "Kernels", lambda fields: fields.append("int (*more)() noexcept nogil"), False),
         ("enums", "Loss", lambda members: members.insert(1, "MORE"), True),
         ("enums", "Loss", lambda members: members.append("MORE"), False),
         ("enums", "Rule", lambda members: members.clear(), True),

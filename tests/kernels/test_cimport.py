@@ -147,12 +147,12 @@ def test_a_layer_of_a_client_may_have_no_bias(predict):
 
 @pytest.mark.parametrize("itemsize", [4, 8])
 def test_the_table_is_that_of_the_chosen_variant(predict, isa, itemsize):
-    assert predict.describe_table(itemsize) == dict(api_version=1, itemsize=itemsize, isa=isa)
+    assert predict.describe_kernels(itemsize) == dict(api_version=1, itemsize=itemsize, isa=isa)
 
 
 def test_there_is_no_table_for_other_item_sizes(predict):
     with pytest.raises(ValueError, match=r"itemsize must be 4 \(float\) or 8 \(double\), got 2\."):
-        predict.describe_table(2)
+        predict.describe_kernels(2)
 
 
 @pytest.mark.parametrize(
@@ -302,7 +302,7 @@ def test_the_guide_describes_each_function_of_the_table():
     text = (DOCS / "c_api.md").read_text(encoding="utf-8")
     signatures = [
         re.match(r".*\(\*(\w+)\)\((.*)\)", field)
-        for field in c_api.declarations()["structs"]["Table"]
+        for field in c_api.declarations()["structs"]["Kernels"]
     ]
     for found in filter(None, signatures):
         arguments = [argument.split()[-1].strip("*") for argument in found[2].split(", ")]

@@ -32,7 +32,7 @@ def run(capsys, monkeypatch, models):
 def trained(run, *arguments):
     """Train a model with the command line. Return what train printed."""
     write_people()
-    small = ["--hidden", "8", "--members", "2", "--time-limit", "2"]
+    small = ["--hidden", "8", "--folds", "2", "--time-limit", "2"]
     code, out, errors = run("train", "people.csv", *arguments, *small, "--out", "m.safetensors")
     assert code == 0, errors
     return out
@@ -63,7 +63,7 @@ def test_a_model_of_classes(run):
         r"categories  city",
         r"left out    group, income: --drop",
         r"left out    planet: all values are equal",
-        r"model       TabularClassifier: 2 members, \d+ networks, [\d,]+ parameters",
+        r"model       TabularClassifier: 2 folds, \d+ networks, [\d,]+ parameters",
         r"out of fold +model +baseline",
         r"accuracy +[\d.]+ +[\d.]+ .*",
         r"  age +[\d.]+",
@@ -90,7 +90,7 @@ def test_json(run):
     assert report["kinds"] == model.columns_ == {"age": "number", "city": "category"}
     assert report["left_out"]["group"] == "--drop"
     assert list(report["importances"].values()) == model.feature_importances_.tolist()
-    assert (report["members"], report["oof_score"]) == (2, model.oof_score_)
+    assert (report["folds"], report["oof_score"]) == (2, model.oof_score_)
     assert report["training"]["command"].startswith("fastnn train people.csv --target buys")
     assert report["bytes"] == Path("m.safetensors").stat().st_size
     assert "predicts yes if its probability is at least 0.3" in run("info", "m.safetensors")[1]
@@ -114,8 +114,8 @@ def test_a_model_that_was_interrupted(run, monkeypatch):
     model = fastnn.load("b.safetensors")
     model.n_folds_left_ = 3
     monkeypatch.setattr("fastnn.cli.info.load_model", lambda path: model)
-    assert ": 2 members (3 not trained yet), " in run("info", "b.safetensors")[1]
-    assert json.loads(run("info", "b.safetensors", "--json")[1])["members_left"] == 3
+    assert ": 2 folds (3 not trained yet), " in run("info", "b.safetensors")[1]
+    assert json.loads(run("info", "b.safetensors", "--json")[1])["folds_left"] == 3
 
 
 def test_a_model_of_one_class(run):

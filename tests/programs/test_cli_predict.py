@@ -18,7 +18,7 @@ from cli_models import SMALL, call, models_folder, unchanged_folder
 
 import fastnn
 from fastnn import TabularClassifier, TabularRegressor, cli
-from fastnn.cli import predict_table
+from fastnn.cli import predict_rows
 from fastnn.tables import read
 
 NOT_TRAINED_ON = "note: this seems to be the table that the model was trained on"
@@ -257,7 +257,7 @@ def test_dates_in_json(run):
 def test_blocks_of_rows(run, monkeypatch):
     arguments = ("table.csv", "--keep", "id", "--proba")
     whole = run("b", *arguments)
-    monkeypatch.setattr(predict_table, "BLOCK", 50)
+    monkeypatch.setattr(predict_rows, "BLOCK", 50)
     assert run("b", *arguments) == whole
     assert run("b", *arguments, "--out", "o.csv")[0] == 0
     assert Path("o.csv").read_text(encoding="utf-8") == whole[1]
@@ -277,7 +277,7 @@ def test_the_options_of_the_training_table_hold_for_new_tables(run):
         "--target",
         "column_2",
     ]
-    small = ["--members", "1", "--hidden", "8", "--na", "-9", "--out", "m.safetensors", "--quiet"]
+    small = ["--folds", "1", "--hidden", "8", "--na", "-9", "--out", "m.safetensors", "--quiet"]
     assert cli.main([*train, *small]) == 0
     Path("n.csv").write_text("1,5;0\n2,5;0\n", encoding="utf-8")
     code, _, errors = run("m", "n.csv")

@@ -14,7 +14,7 @@ pytest.importorskip("sklearn", reason="the extra cli is not installed")
 import pyarrow.parquet as pq  # noqa: E402
 from cli_models import call, models_folder, unchanged_folder  # noqa: E402
 
-from fastnn.cli import predict_table  # noqa: E402
+from fastnn.cli import predict_rows  # noqa: E402
 from fastnn.tables import parquet_files, read, table_writer  # noqa: E402
 
 B, C, N = "b.safetensors", "c.safetensors", "n.safetensors"
@@ -26,7 +26,7 @@ def run(capsys, monkeypatch, models):
     """run(*arguments) -> (exit code, standard output, standard error), in a folder with models and
     tables. Parts have 50 rows."""
     monkeypatch.chdir(models)
-    monkeypatch.setattr(predict_table, "BLOCK", 50)
+    monkeypatch.setattr(predict_rows, "BLOCK", 50)
     with unchanged_folder():
         yield lambda *arguments: call(capsys, "predict", *arguments)
 

@@ -30,8 +30,8 @@ def people(run):
 def test_a_mixed_table_is_learned(run, target, task):
     others = ",".join({"buys", "group", "income"} - {target})
     options = ["--target", target, "--drop", others, "--out", "m"]
-    report = report_of(run, "people.csv", *options, "--members", "2", "--hidden", "16")
-    assert report["task"] == task and report["members"] == 2 and report["members_left"] == 0
+    report = report_of(run, "people.csv", *options, "--folds", "2", "--hidden", "16")
+    assert report["task"] == task and report["folds"] == 2 and report["folds_left"] == 0
     assert report["kinds"] == {"age": "number", "city": "category"}
     assert report["left_out"]["planet"] == "all values are equal"
     assert {report["left_out"][name] for name in others.split(",")} == {"--drop"}
@@ -61,15 +61,15 @@ def test_the_screen(run):
         "60 rows held out                 model    baseline",
         "class                         rows   precision    recall        F1",
         "true  predicted",
-        "most important columns (growth of the loss if the values are shuffled)",
+        "permutation importance (increase of the loss)",
         "Saved m.safetensors (",
         "  fastnn predict m.safetensors people.csv",
     ]:
         assert f"\n{line}" in f"\n{out}", line
     pattern = r"^accuracy +[01]\.\d{3} +0\.\d{3}   \d+ of 60 wrong$"
     assert re.search(pattern, out, re.M)
-    assert re.search(r"^1 member, \d networks? with hidden layers 8; trained in \d+ s$", out, re.M)
-    assert re.fullmatch(r"member 1/1  held-out accuracy [01]\.\d{3}\n", errors)
+    assert re.search(r"^1 fold, \d networks? with hidden layers 8; trained in \d+ s$", out, re.M)
+    assert re.fullmatch(r"fold 1/1  held-out accuracy [01]\.\d{3}\n", errors)
 
 
 def test_json_is_all_that_is_on_standard_output(run):
@@ -97,7 +97,7 @@ def test_options_reach_the_estimator(run, monkeypatch):
 
     monkeypatch.setattr(train_model, "fit", fit)
     assert run(
-        *["train", "people.csv", "--target", "buys", "--out", "m", "--members", "3"],
+        *["train", "people.csv", "--target", "buys", "--out", "m", "--folds", "3"],
         *["--hidden", "8, 4", "--metric", "log_loss", "--class-weight", "balanced"],
         *["--threshold", "0.2", "--time-limit", "9", "--seed", "4", "--threads", "2"],
         *["--drop", "id", "--drop", "income,planet", "--category", "group", "--number", "age"],
@@ -161,7 +161,7 @@ def test_each_class_is_trained_on(run):
 
 def test_the_seed_decides_and_nothing_else(run):
     files = []
-    small = ["--members", "1", "--hidden", "4", "--drop", "id,group,income", "--quiet"]
+    small = ["--folds", "1", "--hidden", "4", "--drop", "id,group,income", "--quiet"]
     for more in ([], ["--threads", "1"], ["--seed", "1"]):
         assert run("train", "people.csv", "--target", "buys", "--out", "m", *small, *more)[0] == 0
         files.append(fastnn.load("m").model_.members[0].networks[0][0].params)
@@ -217,7 +217,7 @@ def test_a_target_in_a_currency_is_a_number(run):
     assert fastnn.load("m").predict(fastnn.tables.read("t.csv")).max() > 1500
 
 
-def test_suspicions_are_shown_before_training(run):
+def test_data_checks_are_shown_before_training(run):
     write_csv("t.csv", id=range(60), copy=["n", "y"] * 30, a=[1, 2, 4] * 20, y=[0, 1] * 30)
     code, out, _ = run("train", "t.csv", "--target", "y", "--out", "m", *FAST)
     assert code == 0 and out.index("warning ") < out.index("numbers ")

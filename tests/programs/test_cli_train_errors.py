@@ -68,7 +68,7 @@ def error_of(run, words):
         ("t.csv --target y --out m --hidden 8x8", "such as 64 or 64,32, got '8x8'"),
         ("t.csv --target y --out m --hidden 0", "layer sizes from 1 to 100,000"),
         ("t.csv --target y --out m --hidden 100001", "layer sizes from 1 to 100,000"),
-        ("t.csv --target y --out m --members 0", "a whole number of at least 1, got '0'"),
+        ("t.csv --target y --out m --folds 0", "a whole number of at least 1, got '0'"),
         ("t.csv --target y --out m --threshold 1", "above 0 and below 1, got '1'"),
         ("t.csv --target y --out m --time-limit 0", "a number above 0, got '0'"),
         ("t.csv --target y --out m --test-size 1", "of at least 0 and below 1, got '1'"),
@@ -99,8 +99,6 @@ def error_of(run, words):
         ("t.csv --target y --out m --resume", "m: there is no such file, so there is nothing"),
         ("t.csv --target y --out m --tune --hidden 8", "--tune cannot be combined with --hidden"),
         ("t.csv --target y --out m --tune --resume", "--tune cannot be combined with --resume"),
-        ("t.csv --target y --out m --epochs 3", "there is no option --epochs any more."),
-        ("t.csv --target y --out m --lr=3", "there is no option --lr any more."),
     ],
 )
 def test_a_mistake_is_one_line_before_any_work(run, monkeypatch, words, message):
@@ -144,7 +142,7 @@ def test_too_little_memory_names_the_column(run, monkeypatch):
         ("zzz = 1", "c.toml: unknown key 'zzz'. It can have data, target, out,"),
         ("epochs = 1", "c.toml: unknown key 'epochs'."),
         ("hidden = 'x'", "c.toml: hidden: expected layer sizes"),
-        ("members = 0", "c.toml: members: expected a whole number of at least 1, got '0'"),
+        ("folds = 0", "c.toml: folds: expected a whole number of at least 1, got '0'"),
         ("task = 'regression'", "c.toml: task: invalid choice: 'regression'"),
         ("target = true", "c.toml: target must be a text or a number, got True"),
         ("quiet = 'yes'", "c.toml: quiet must be true or false, got 'yes'"),

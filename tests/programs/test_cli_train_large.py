@@ -51,7 +51,7 @@ def without_time(report):
 @pytest.mark.parametrize("data", ["people", "people.parquet"])
 @pytest.mark.parametrize("window", [[], ["--window", "600"]])
 def test_one_window_gives_the_model_of_the_table_in_memory(run, data, window, quick_recipe):
-    options = (*COLUMNS, "--members", "2", "--test-size", "0.2")
+    options = (*COLUMNS, "--folds", "2", "--test-size", "0.2")
     expected = report_of(run, "people.csv", *options)
     parameters = read_parameters()
     assert without_time(report_of(run, data, *options, *window)) == without_time(expected)
@@ -62,7 +62,7 @@ def test_one_window_gives_the_model_of_the_table_in_memory(run, data, window, qu
 @pytest.mark.parametrize("data", ["people", "people.parquet"])
 def test_a_large_table_is_learned(run, data, target):
     others = ",".join({"buys", "group", "income"} - {target})
-    options = ["--target", target, "--drop", others, "--out", "m", "--members", "2"]
+    options = ["--target", target, "--drop", others, "--out", "m", "--folds", "2"]
     report = report_of(run, data, *options, "--window", "400", "--test-size", "0.2")
     assert report["rows"] == N and report["test_rows"] == 120 == report["test_scores"]["rows"]
     assert 300 <= report["scores"]["rows"] <= 400
@@ -85,7 +85,7 @@ def test_the_screen(run):
     assert "rows in memory decide" in Path("r.html").read_text()
 
 
-def test_rows_of_suspects_are_those_of_the_file(run):
+def test_rows_of_label_issues_are_those_of_the_file(run):
     table = read("people.csv")
     buys = table["buys"].to_pylist()
     sample = sampling.numbers(N, 500)
@@ -94,12 +94,12 @@ def test_rows_of_suspects_are_those_of_the_file(run):
     )
     buys[row] = "yes"
     write_parquet(table.set_column(table.column_names.index("buys"), "buys", pa.array(buys)))
-    options = ["--members", "2", "--time-limit", "20", "--hidden", "16"]
+    options = ["--folds", "2", "--time-limit", "20", "--hidden", "16"]
     report = report_of(run, "people", *ARGUMENTS, "--window", "500", *options)
-    suspect = report["suspects"][0]
-    assert suspect["row"] == row and suspect["place"] == f"row {row + 1}"
-    assert suspect["file"] == f"people/{row // 210}.parquet"
-    assert suspect["place_in_file"] == f"row {row % 210 + 1}"
+    issue = report["label_issues"][0]
+    assert issue["row"] == row and issue["place"] == f"row {row + 1}"
+    assert issue["file"] == f"people/{row // 210}.parquet"
+    assert issue["place_in_file"] == f"row {row % 210 + 1}"
 
 
 def test_missing_targets_are_left_out(run):
@@ -151,18 +151,18 @@ def test_tune(run):
     report = report_of(
         run,
         *("people", "--target", "income", "--out", "m", "--window", "300", "--tune"),
-        *("--members", "2", "--time-limit", "5"),
+        *("--folds", "2", "--time-limit", "5"),
     )
     assert len(report["tuning"]["tried"]) == 8
 
 
 def test_interrupted_and_resumed(run, interrupt_after_a_fold, quick_recipe):
-    options = ("people", *COLUMNS, "--window", "300", "--members", "3")
+    options = ("people", *COLUMNS, "--window", "300", "--folds", "3")
     whole = report_of(run, *options)
     parameters = read_parameters()
     interrupt_after_a_fold()
     code, out, _ = run("train", *options, "--json")
-    assert code == 130 and json.loads(out)["members"] == 1
+    assert code == 130 and json.loads(out)["folds"] == 1
     resumed = report_of(run, *options, "--resume")
     assert resumed["scores"] == whole["scores"]
     assert read_parameters() == parameters
@@ -186,7 +186,7 @@ def test_interrupted_and_resumed(run, interrupt_after_a_fold, quick_recipe):
     ],
 )
 def test_wrong_windows(run, data, window, message):
-    code, _, errors = run("train", data, *ARGUMENTS[:-2], "--members", "5", "--window", window)
+    code, _, errors = run("train", data, *ARGUMENTS[:-2], "--folds", "5", "--window", window)
     assert code == 2 and message in errors and "Traceback" not in errors
 
 

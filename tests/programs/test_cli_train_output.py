@@ -12,8 +12,8 @@ pytest.importorskip("sklearn", reason="the extra cli is not installed")
 
 from cli_cases import FAST, report_of, write_csv
 
-from fastnn.cli import fit_progress, report
-from fastnn.cli.scoring import score_classes, score_numbers
+from fastnn.cli import display, text_report
+from fastnn.cli.scores import score_classes, score_numbers
 from fastnn.tabular.fitting.progress import Progress
 
 # ---- scores ----
@@ -58,7 +58,7 @@ def test_the_auc_of_classes_is_the_mean_of_each_against_the_rest():
 def test_no_score_is_minus_zero():
     scores = score_classes(np.array([0]), np.array([[1.0, 0.0]]), np.array([0]), ["no", "yes"])
     assert scores["log_loss"] == scores["baseline"]["log_loss"] == 0
-    assert not any("-0.0" in line for line in report.format_scores(scores, "1 row held out"))
+    assert not any("-0.0" in line for line in text_report.format_scores(scores, "1 row held out"))
 
 
 def test_scores_of_numbers():
@@ -93,7 +93,7 @@ def class_scores(n_classes, n=500):
 
 @pytest.mark.parametrize("n_classes", [2, 5, 12, 30])
 def test_scores_fit_80_columns(n_classes):
-    lines = list(report.format_scores(class_scores(n_classes), "out of fold"))
+    lines = list(text_report.format_scores(class_scores(n_classes), "out of fold"))
     assert max(map(len, lines)) <= 80
     has_matrix = any(line.startswith("true ") for line in lines)
     assert has_matrix == (n_classes <= 5)
@@ -113,9 +113,11 @@ def test_a_model_without_use_is_called_so(run):
     good, bad = class_scores(2), class_scores(2)
     bad |= {"accuracy": 0.1, "balanced_accuracy": 0.1, "log_loss": 9.0}
     good |= {"log_loss": 0.1}
-    assert report.is_better_than_baseline(good) and not report.is_better_than_baseline(bad)
+    assert text_report.is_better_than_baseline(good) and not text_report.is_better_than_baseline(
+        bad
+    )
     numbers = [score_numbers(np.arange(3.0), np.array(P)) for P in ([0.1, 1, 2], [2.0, 1, 0])]
-    assert [report.is_better_than_baseline(scores) for scores in numbers] == [True, False]
+    assert [text_report.is_better_than_baseline(scores) for scores in numbers] == [True, False]
 
 
 def test_long_lists_of_columns_fit_80_columns():
@@ -124,7 +126,7 @@ def test_long_lists_of_columns_fit_80_columns():
         kinds=dict.fromkeys(names[:40], "number"),
         left_out=dict.fromkeys(names[40:], "all values are equal"),
     )
-    lines = list(report.format_columns(record))
+    lines = list(text_report.format_columns(record))
     assert max(map(len, lines)) <= 80 and "... (10 more)" in "".join(lines)
     assert all(line.startswith(("numbers  ", "left out ", "         ")) for line in lines)
 
@@ -134,9 +136,9 @@ def test_a_wrong_label_is_a_row_to_check(run):
     y = np.where(x > 0, "plus", "minus")
     y[150] = "minus"
     write_csv("t.csv", x=x, noise=np.tile([1, 2, 3, 4], 50), y=y)
-    arguments = ["t.csv", "--target", "y", "--out", "m", "--members", "2", "--hidden", "8"]
+    arguments = ["t.csv", "--target", "y", "--out", "m", "--folds", "2", "--hidden", "8"]
     report = report_of(run, *arguments)
-    first = report["suspects"][0]
+    first = report["label_issues"][0]
     assert first["place"] == "line 152" and first["row"] == 150  # the first line has the names
     assert (first["given"], first["predicted"]) == ("minus", "plus") and first["probability"] < 0.1
 
@@ -151,10 +153,10 @@ def test_a_wrong_number_is_a_row_to_check(run):
     lines.insert(2, "0.5,")
     with open("t.csv", "w") as file:
         file.write("\n".join(lines) + "\n")
-    arguments = ["t.csv", "--target", "y", "--out", "m", "--members", "2", "--hidden", "8"]
+    arguments = ["t.csv", "--target", "y", "--out", "m", "--folds", "2", "--hidden", "8"]
     report = report_of(run, *arguments, "--skip-missing-target")
-    assert [row["place"] for row in report["suspects"]] == ["line 43"]
-    assert report["suspects"][0]["given"] == 30
+    assert [row["place"] for row in report["label_issues"]] == ["line 43"]
+    assert report["label_issues"][0]["given"] == 30
 
 
 # ---- progress ----
@@ -173,24 +175,24 @@ def progress(folds, networks, score=0.9, left=7.0):
 
 def shown(monkeypatch, errors, steps, label="", quiet=False):
     monkeypatch.setattr(sys, "stderr", errors)
-    with fit_progress.show_progress(label, quiet) as show:
+    with display.show_progress(label, quiet) as show:
         for step in steps:
             if show is not None:
                 show(step)
     return errors.getvalue()
 
 
-def test_a_log_has_one_line_for_each_member(monkeypatch):
+def test_a_log_has_one_line_for_each_fold(monkeypatch):
     steps = [progress(k // 4, k, None if k < 4 else 0.9) for k in range(20)]
     steps.append(progress(5, 20, left=0.0))
     text = shown(monkeypatch, io.StringIO(), [s for s in steps for _ in range(3)])
     lines = text.splitlines()
     assert len(lines) == 5 and "\r" not in text
-    assert lines[0] == "member 1/5  held-out accuracy 0.900  20 %  7 s left"
-    assert lines[-1] == "member 5/5  held-out accuracy 0.900"
-    monkeypatch.setattr(fit_progress, "LOG_SECONDS", 0.0)  # a member takes long
+    assert lines[0] == "fold 1/5  held-out accuracy 0.900  20 %  7 s left"
+    assert lines[-1] == "fold 5/5  held-out accuracy 0.900"
+    monkeypatch.setattr(display, "LOG_SECONDS", 0.0)  # a fold takes long
     text = shown(monkeypatch, io.StringIO(), [progress(0, 2, None)])
-    assert text == "member 0/5  10 %  7 s left\n"
+    assert text == "fold 0/5  10 %  7 s left\n"
 
 
 def test_a_terminal_with_rich_has_a_bar(monkeypatch):
@@ -198,7 +200,7 @@ def test_a_terminal_with_rich_has_a_bar(monkeypatch):
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setenv("COLUMNS", "80")
     text = shown(monkeypatch, Terminal(), [progress(2, 10)], "setting 1 of 7")
-    last = text.rpartition("member")[2]
+    last = text.rpartition("fold")[2]
     assert "2/5" in last and "━" in last and "50 %" in last
     assert "setting 1 of 7" in last and "held-out accuracy 0.900  7 s left" in last
 
@@ -208,7 +210,7 @@ def test_a_bar_fits_a_narrow_terminal(monkeypatch, width):
     rich = pytest.importorskip("rich.console", reason="the extra cli is not installed")
     file = io.StringIO()
     console = rich.Console(file=file, width=width, force_terminal=True)
-    bar = fit_progress._Bar("a long text that says what is trained", console)
+    bar = display._FoldBar("a long text that says what is trained", console)
     bar.update(progress(2, 10))
     console.print(bar.render())
     assert len(file.getvalue().splitlines()) == 2
@@ -220,8 +222,8 @@ def test_a_terminal_without_rich_or_that_cannot_draw_rewrites_its_line(monkeypat
         monkeypatch.setitem(sys.modules, "rich.console", None)
     monkeypatch.setenv("TERM", term)
     text = shown(monkeypatch, Terminal(), [progress(2, 10), progress(5, 20, left=0.0)])
-    assert text.count("\n") == 1 and text.startswith(" 50 %  member 2/5  held-out accuracy 0.900")
-    assert text.rstrip().endswith("100 %  member 5/5  held-out accuracy 0.900")
+    assert text.count("\n") == 1 and text.startswith(" 50 %  fold 2/5  held-out accuracy 0.900")
+    assert text.rstrip().endswith("100 %  fold 5/5  held-out accuracy 0.900")
 
 
 def test_rows_that_are_encoded_are_progress(monkeypatch):
@@ -229,7 +231,7 @@ def test_rows_that_are_encoded_are_progress(monkeypatch):
     monkeypatch.setenv("TERM", "dumb")
     assert shown(monkeypatch, Terminal(), [step]).startswith(" 25 %  encoding the rows")
     assert shown(monkeypatch, io.StringIO(), [step]) == ""
-    monkeypatch.setattr(fit_progress, "LOG_SECONDS", 0.0)
+    monkeypatch.setattr(display, "LOG_SECONDS", 0.0)
     assert shown(monkeypatch, io.StringIO(), [step]) == "encoding the rows  25 %\n"
 
 
@@ -237,7 +239,7 @@ def test_balanced_classes_have_a_balanced_accuracy(run):
     write_csv("t.csv", x=range(60), y=["a", "b", "b"] * 20)
     arguments = ["t.csv", "--target", "y", "--out", "m", *FAST, "--class-weight", "balanced"]
     code, _, errors = run("train", *arguments, "--json")
-    assert code == 0 and errors.startswith("member 1/1  held-out balanced accuracy ")
+    assert code == 0 and errors.startswith("fold 1/1  held-out balanced accuracy ")
 
 
 def test_quiet_shows_no_progress(monkeypatch):

@@ -118,7 +118,7 @@ def test_a_page_is_valid_and_loads_nothing(run, target):
     errors = "Errors" if target == "number" else "Classes"
     headings = re.findall(r"<h2 id=\"\w+\">([^<]*)</h2>", page.source)
     assert [h for h in headings if h != "Rows to check"] == [
-        "Scores", errors, "Important columns", "Data", "Training", "Command",
+        "Scores", errors, "Permutation importance", "Data", "Training", "Command",
     ]  # fmt: skip
 
 
@@ -175,7 +175,7 @@ def test_the_sections_say_what_the_record_says(run):
     page, record = train(
         run,
         *("people.csv", "--target", "buys", "--test-size", "0.2", "--drop", "income,group"),
-        *("--members", "1", "--hidden", "8"),
+        *("--folds", "1", "--hidden", "8"),
     )
     assert "trained on 240 rows" in page.text and "300 rows, 60 of them for the test" in page.text
     rows = page.tables["Columns that the model uses"]
@@ -194,11 +194,11 @@ def test_the_sections_say_what_the_record_says(run):
     confusion = page.tables["Confusion matrix"]
     assert confusion[0] == ["true", "predicted"] and confusion[1] == ["no", "yes"]
     assert [[int(n) for n in row[1:]] for row in confusion[2:]] == scores["confusion"]
-    importances = page.tables["Growth of the loss"]
+    importances = page.tables["Increase of the loss"]
     top = max(record["importances"].items(), key=lambda item: item[1])
     assert importances[1][:2] == [top[0], f"{top[1]:.3f}"]
-    suspects = page.tables.get("Rows to check", [[]])[1:]
-    assert [row[0] for row in suspects] == [s["place"] for s in record["suspects"]]
+    issues = page.tables.get("Rows to check", [[]])[1:]
+    assert [row[0] for row in issues] == [s["place"] for s in record["label_issues"]]
     assert shlex.split(record["command"])[:5] == [
         "fastnn",
         "train",
@@ -216,7 +216,7 @@ def test_a_page_warns(run):
     y = rng.integers(0, 2, 80)
     write_csv("t.csv", x=rng.normal(size=80), copy=y, y=y)
     page, record = train(run, "t.csv", "--target", "y", *FAST)
-    assert record["suspicions"] and all(s["text"] in page.text for s in record["suspicions"])
+    assert record["data_checks"] and all(s["text"] in page.text for s in record["data_checks"])
     write_csv("t.csv", x=rng.normal(size=80), y=rng.normal(size=80))
     page, record = train(run, "t.csv", "--target", "y", *FAST)
     is_useless = record["scores"]["r2"] <= 0
@@ -278,24 +278,23 @@ def test_many_classes_are_limited(run):
 
 def test_an_interrupted_training_has_a_page_and_a_resumed_one(run, monkeypatch):
     write_csv("t.csv", x=range(100), y=[i > 50 for i in range(100)])
-    arguments = ("t.csv", "--target", "y", "--members", "3", "--hidden", "8", "--threads", "1")
+    arguments = ("t.csv", "--target", "y", "--folds", "3", "--hidden", "8", "--threads", "1")
     with monkeypatch.context() as patch:
         interrupt_after(patch, 1)
         page, record = train(run, *arguments, code=130)
-    done = record["members"]
-    assert f"the model has {done} of 3 members" in page.text and done < 3
+    done = record["folds"]
+    assert f"the model has {done} of 3 folds" in page.text and done < 3
     page, _ = train(run, *arguments, "--resume")
     assert "Ctrl-C" not in page.text
     assert (
-        f"{done} member{'s' * (done > 1)} of an earlier run, before --resume, not shown."
-        in page.text
+        f"{done} fold{'s' * (done > 1)} of an earlier run, before --resume, not shown." in page.text
     )
 
 
 def test_tuning_is_in_the_page(run):
     write_csv("t.csv", x=range(60), y=[i > 30 for i in range(60)])
     page, record = train(
-        run, "t.csv", "--target", "y", "--members", "1", "--tune", "--time-limit", "3"
+        run, "t.csv", "--target", "y", "--folds", "1", "--tune", "--time-limit", "3"
     )
     tried = page.tables["Settings that --tune tried"][1:]
     assert [row[0] for row in tried] == [t["options"] for t in record["tuning"]["tried"]]

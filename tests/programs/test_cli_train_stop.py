@@ -1,4 +1,4 @@
-"""fastnn train: Ctrl-C keeps the members that are done, --resume trains the others, --tune."""
+"""fastnn train: Ctrl-C keeps the folds that are done, --resume trains the others, --tune."""
 
 import json
 import os
@@ -19,7 +19,7 @@ from cli_cases import interrupt_after, report_of, write_csv
 
 import fastnn
 
-ARGUMENTS = ("t.csv", "--target", "y", "--members", "3", "--hidden", "8", "--threads", "1")
+ARGUMENTS = ("t.csv", "--target", "y", "--folds", "3", "--hidden", "8", "--threads", "1")
 
 
 @pytest.fixture(autouse=True)
@@ -29,16 +29,16 @@ def table(run):
     write_csv("t.csv", x=x, z=rng.normal(size=200), y=np.where(x > 0, "a", "b"), n=np.exp(x))
 
 
-def test_ctrl_c_writes_the_members_that_are_done(run, monkeypatch):
+def test_ctrl_c_writes_the_folds_that_are_done(run, monkeypatch):
     interrupt_after(monkeypatch, 1)
     code, out, errors = run("train", *ARGUMENTS, "--out", "m")
     done = fastnn.load("m").n_folds_
     assert code == 130 and 1 <= done < 3
     assert errors == (
-        f"Interrupted: m holds the {done} of 3 members that are done.\n"
+        f"Interrupted: m holds the {done} of 3 folds that are done.\n"
         "To train the others, repeat the command with --resume.\n"
     )
-    assert f"\n{done} member" in out and " rows held out " in out
+    assert f"\n{done} fold" in out and " rows held out " in out
     assert fastnn.load("m").n_folds_left_ == 3 - done
 
 
@@ -48,7 +48,7 @@ def test_resume_gives_the_model_of_a_training_that_was_not_stopped(run, monkeypa
         interrupt_after(patch, 1)
         assert run("train", *ARGUMENTS, "--out", "m")[0] == 130
     code, out, _ = run("train", *ARGUMENTS, "--out", "m", "--resume")
-    assert code == 0 and "\n3 members, " in out and "out of fold " in out
+    assert code == 0 and "\n3 folds, " in out and "out of fold " in out
     whole, resumed = fastnn.load("whole"), fastnn.load("m")
     assert resumed.n_folds_left_ == 0 and len(whole.model_.members) == len(resumed.model_.members)
     for member, other in zip(whole.model_.members, resumed.model_.members):
@@ -76,14 +76,14 @@ def test_resume_refuses_other_rows_and_options(run, monkeypatch):
     assert code == 2 and "other: not a fastnn model" in errors
 
 
-def test_ctrl_c_after_the_last_member_writes_the_model(run, monkeypatch):
+def test_ctrl_c_after_the_last_fold_writes_the_model(run, monkeypatch):
     interrupt_after(monkeypatch, 3)
     code, _, errors = run("train", *ARGUMENTS, "--out", "m")
-    assert (code, errors) == (130, "Interrupted: m holds all 3 members.\n")
+    assert (code, errors) == (130, "Interrupted: m holds all 3 folds.\n")
     assert fastnn.load("m").n_folds_left_ == 0
 
 
-def test_ctrl_c_before_the_first_member_writes_no_file(run, monkeypatch):
+def test_ctrl_c_before_the_first_fold_writes_no_file(run, monkeypatch):
     interrupt_after(monkeypatch, 0)
     code, _, errors = run("train", *ARGUMENTS, "--out", "m")
     assert (code, errors) == (130, "\nInterrupted. No model was written.\n")
@@ -102,12 +102,12 @@ def test_a_signal_is_ctrl_c(run):
     environment = {**os.environ, "PYTHONPATH": path}
     pipes = dict(stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     with subprocess.Popen(command, **pipes, env=environment, preexec_fn=listen) as process:
-        assert process.stderr.readline().startswith("member 1/")
+        assert process.stderr.readline().startswith("fold 1/")
         process.send_signal(signal.SIGINT)
         began = time.perf_counter()
         out, errors = process.communicate(timeout=120)
     assert process.returncode == 130 and time.perf_counter() - began < 60
-    assert "Traceback" not in errors and "members that are done.\n" in errors
+    assert "Traceback" not in errors and "folds that are done.\n" in errors
     assert "Saved m (" in out and fastnn.load("m").n_folds_left_ > 0
 
 
@@ -118,11 +118,11 @@ def tune(run, *options):
     return report_of(run, "t.csv", "--out", "m", "--tune", "--time-limit", "3", *options)
 
 
-def test_tune_trains_the_best_settings_with_all_members(run):
-    report = tune(run, "--target", "y", "--members", "2")
+def test_tune_trains_the_best_settings_with_all_folds(run):
+    report = tune(run, "--target", "y", "--folds", "2")
     assert report["tuning"]["metric"] == "log_loss"
     tried = report["tuning"]["tried"]
-    assert [t["members"] for t in tried] == [1] * 5 + [2] * 2
+    assert [t["folds"] for t in tried] == [1] * 5 + [2] * 2
     assert [t["options"] for t in tried[:2]] == ["--hidden 64,64", "--hidden 32,32"]
     best = sorted(tried[:5], key=lambda t: t["score"])[:2]
     assert [t["options"] for t in tried[5:]] == [t["options"] for t in best]
@@ -133,23 +133,23 @@ def test_tune_trains_the_best_settings_with_all_members(run):
 
 
 def test_tune_tries_the_logarithm_of_a_number_above_0(run):
-    report = tune(run, "--target", "n", "--members", "1")
+    report = tune(run, "--target", "n", "--folds", "1")
     tried = report["tuning"]["tried"]
-    assert report["tuning"]["metric"] == "rmse" and [t["members"] for t in tried] == [1] * 6
+    assert report["tuning"]["metric"] == "rmse" and [t["folds"] for t in tried] == [1] * 6
     assert tried[1]["options"] == "--hidden 64,64 --log-target"
     log = tried[1]["score"] < tried[0]["score"]
     assert all(("--log-target" in t["options"]) == log for t in tried[2:])
     assert min(t["score"] for t in tried) == pytest.approx(report["scores"]["rmse"])
     losses = [("poisson", "poisson_deviance", 5), ("absolute_error", "mae", 6)]
     for loss, metric, n in losses:
-        tuning = tune(run, "--target", "n", "--members", "1", "--loss", loss)["tuning"]
+        tuning = tune(run, "--target", "n", "--folds", "1", "--loss", loss)["tuning"]
         assert (tuning["metric"], len(tuning["tried"])) == (metric, n)
 
 
 def test_ctrl_c_while_tuning(run, monkeypatch):
-    # no member of the final model, the first finalist, the second finalist
+    # no fold of the final model, the first finalist, the second finalist
     last = [None] * 5
-    arguments = ["train", "t.csv", "--target", "y", "--out", "m", "--members", "5", "--tune"]
+    arguments = ["train", "t.csv", "--target", "y", "--out", "m", "--folds", "5", "--tune"]
     arguments += ["--time-limit", "3", "--threads", "1"]
     with monkeypatch.context() as patch:
         interrupt_after(patch, None, 0)

@@ -14,7 +14,7 @@ from places import DOCS
 
 import fastnn
 from fastnn import EncodedTable, export
-from fastnn.export.c99 import text
+from fastnn.export.c99 import c_text
 
 needs_gcc = pytest.mark.skipif(c_program.GCC is None, reason="gcc is not installed")
 BUILDS = {"O2": ["-O2"], "sanitized": c_program.SANITIZED}
@@ -265,25 +265,27 @@ def test_names_of_inputs_are_in_a_comment(tmp_path):
     ],
 )
 def test_identifiers(names, expected):
-    assert text.identifiers(names) == expected
+    assert c_text.identifiers(names) == expected
 
 
 def test_texts():
-    assert text.literal('a"b\\c?\n\N{SNOWMAN}', "it") == '"a\\042b\\134c\\077\\012\\342\\230\\203"'
-    assert text.comment("/* ??/ */\n\N{SNOWMAN}\\") == "/ * ?/ * / \\u2603"
+    assert (
+        c_text.literal('a"b\\c?\n\N{SNOWMAN}', "it") == '"a\\042b\\134c\\077\\012\\342\\230\\203"'
+    )
+    assert c_text.comment("/* ??/ */\n\N{SNOWMAN}\\") == "/ * ?/ * / \\u2603"
     for bad, why in {"a\0": "holds a zero byte", "a" * 4001: "more than 4,000 bytes"}.items():
         with pytest.raises(ValueError, match=f"a class is .* which .*{why}.*rename it"):
-            text.literal(bad, "a class")
+            c_text.literal(bad, "a class")
     with pytest.raises(ValueError, match="which UTF-8 cannot hold"):
-        text.literal("\udc80", "a class")
+        c_text.literal("\udc80", "a class")
 
 
 def test_rows_break_between_items():
     items = [f'"a b {i}, c"' for i in range(300)]
-    lines = text.rows(items).split(",\n")
+    lines = c_text.rows(items).split(",\n")
     assert max(map(len, lines)) <= 100 and all(line.startswith('    "a b') for line in lines)
     assert ", ".join(line.strip() for line in lines) == ", ".join(items)
-    assert text.rows(["x" * 200, "y"]) == f"    {'x' * 200},\n    y"
+    assert c_text.rows(["x" * 200, "y"]) == f"    {'x' * 200},\n    y"
 
 
 def test_numbers_are_read_as_they_were():
@@ -292,7 +294,7 @@ def test_numbers_are_read_as_they_were():
         x = np.array(
             [0, -0.0, 1, 1e-5, 1e20, 1 / 3, info.max, info.tiny, info.smallest_subnormal], dtype
         )
-        texts = text.numbers(x)
+        texts = c_text.numbers(x)
         assert all(
             ("." in t or "e" in t) and t.endswith("f") == (dtype == np.float32) for t in texts
         )

@@ -13,7 +13,7 @@ pytest.importorskip("sklearn", reason="the extra cli is not installed")
 pytest.importorskip("matplotlib", reason="the extra plot is not installed")
 
 import fastnn
-from fastnn.cli.html_report import charts, columns, elements, training
+from fastnn.cli.html_report import charts, data_sections, elements, training_sections
 from fastnn.tabular.columns import frames
 
 
@@ -31,7 +31,7 @@ def test_columns_are_summarized():
     )
     reg = fastnn.TabularRegressor(2, hidden_layer_sizes=4, time_limit=1, random_state=0)
     reg.fit(table, np.arange(n))
-    found = columns.summarize(frames.read(table), reg.model_.features)
+    found = data_sections.summarize(frames.read(table), reg.model_.features)
     assert [(s.label, s.kind) for s in found] == [
         ("number", "number"), ("text", "category"), ("date", "date"), ("id", None), ("constant", None),
     ]  # fmt: skip
@@ -44,7 +44,7 @@ def test_columns_are_summarized():
 
 def test_shares_have_few_digits():
     shares = 0, 0.0004, 0.001, 0.0456, 0.456, 0.9996, 1
-    assert list(map(columns.format_share, shares)) == [
+    assert list(map(data_sections.format_share, shares)) == [
         "0 %", "< 0.1 %", "0.1 %", "4.6 %", "46 %", "> 99.9 %", "100 %",
     ]  # fmt: skip
 
@@ -63,7 +63,7 @@ def test_a_command_stays_the_same_in_bash():
         "x" * 80,
         "--y",
     ]
-    text = training.quote_command(shlex.join(words))
+    text = training_sections.quote_command(shlex.join(words))
     assert all(c.isprintable() or c == "\n" for c in text) and " \\\n    " in text
     result = subprocess.run(
         ["bash", "-c", f'printf "%s\\0" {text}'], capture_output=True, check=True
@@ -90,10 +90,10 @@ def test_elements_escape_texts_and_attributes():
 )
 def test_curves_of_short_and_diverged_trainings_are_drawn(loss, val_loss):
     history = fastnn.core.state.History(loss, val_loss)
-    figure = training._curve_chart(0, 2, 0.5, [history, None, history])
+    figure = training_sections._curve_chart(0, 2, 0.5, [history, None, history])
     source = elements.to_html(figure)
     assert "Configuration 1 of 2" in source and "50 % of the prediction" in source
-    assert re.findall(r">(member \d)<", source) == ["member 1", "member 3"]
+    assert re.findall(r">(fold \d)<", source) == ["fold 1", "fold 3"]
 
 
 def test_charts_of_texts_without_a_glyph_have_no_warning():

@@ -3,6 +3,7 @@
 import ast
 import graphlib
 import pathlib
+import re
 import subprocess
 import sys
 import tomllib
@@ -192,6 +193,63 @@ def test_no_command_imports_another():
             if isinstance(node, ast.ImportFrom) and node.level == 1
         }
         assert path.stem == "__init__" or not own & commands, path.name
+
+
+# ---- the page and the docstrings that describe the layout ----
+
+PACKAGES = [module[:-1] for module in MODULES if module[-1] == "__init__" and module[1:]]
+PAGE = PACKAGE.parent / "docs" / "architecture.md"
+needs_page = pytest.mark.skipif(not PAGE.exists(), reason="installed from a wheel")
+
+
+def listed_modules(docstring):
+    """The modules that a docstring lists, as in "- `sgd`, `adam`: optimizers. `base`: their base"."""
+    items = re.findall(r"^- `.*?(?=^- |^$|\Z)", docstring, re.M | re.S)
+    named = [re.findall(r"((?:`[\w-]+`,\s+)*`[\w-]+`):\s\S", item) for item in items]
+    return [name for names in named for some in names for name in re.findall(r"`([\w-]+)`", some)]
+
+
+@pytest.mark.parametrize("package", PACKAGES, ids=".".join)
+def test_the_docstring_of_a_package_lists_its_modules(package):
+    tree = ast.parse(MODULES[(*package, "__init__")].read_text(encoding="utf-8"))
+    n = len(package)
+    children = {module[n] for module in MODULES if module[:n] == package} - {"__init__"}
+    assert sorted(listed_modules(ast.get_docstring(tree))) == sorted(children)
+
+
+@pytest.mark.parametrize(
+    ("docstring", "names"),
+    [
+        ("Rows.\n\n- `rows`: rows. `a`, `b`: two\n  modules, `not` this.", ["rows", "a", "b"]),
+        ("- `one`,\n  `two`: words.\n- `three`: words.\n\n`four`: words.", ["one", "two", "three"]),
+        ("- `silent`", []),
+        ("`text`: not in a list", []),
+    ],
+)
+def test_modules_are_read_from_the_list(docstring, names):
+    assert listed_modules(docstring) == names
+
+
+@needs_page
+def test_the_page_draws_the_bands():
+    text = PAGE.read_text(encoding="utf-8")
+    drawing = re.search(r"^## Bands\n.*?\n\n((?: {4}[^\n]*\n)+)", text, re.M | re.S)[1]
+    drawn = {}
+    for line in drawing.splitlines():
+        words = re.sub(r"\(.*?\)", "", line).split()
+        if line[4] != " ":
+            band = words.pop(0)
+        drawn.setdefault(band, set()).update(words)
+    hidden = {"typing", "__init__", "__main__", "_pyinstaller"}
+    assert drawn == {band: set(names.split()) - hidden for band, names in BANDS.items()}
+    assert list(drawn) == list(BANDS)[::-1]
+
+
+@needs_page
+def test_the_page_names_every_package():
+    text = PAGE.read_text(encoding="utf-8")
+    names = {package: {f"`{package[-1]}/`", f"`{'/'.join(package)}/`"} for package in PACKAGES}
+    assert [package for package in names if not any(name in text for name in names[package])] == []
 
 
 @pytest.mark.parametrize(

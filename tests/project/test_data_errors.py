@@ -19,7 +19,7 @@ from data_error_cases import CASES
 
 import fastnn
 from fastnn import TabularClassifier
-from fastnn.cli.words import OPTIONS, CommandWords
+from fastnn.cli.console import OPTIONS, CommandWords
 from fastnn.core.errors import Argument, DataError, Message, Row, Wording, placed
 from fastnn.tables import TableError
 from fastnn.tabular.columns.column import KindError
@@ -198,7 +198,7 @@ def test_a_note_about_sheets_and_a_warning_about_marks(run):
     [found] = [s for s in fastnn.tables.find_suspicions(table) if s.kind == "almost numbers"]
     assert found.text.endswith("pass na=['none yet'].")
     _, out, errors = run(
-        "train", "a.xlsx", "--target", "goal", "--out", "m", "--members", "1", "--time-limit", "0.1"
+        "train", "a.xlsx", "--target", "goal", "--out", "m", "--folds", "1", "--time-limit", "0.1"
     )
     assert "Pass --sheet to choose another." in errors
     assert "pass --na 'none yet'." in " ".join(out.split())

@@ -18,6 +18,7 @@ if not DOCS.exists():
     pytest.skip("there is no docs/ beside these tests", allow_module_level=True)
 LESSONS = (
     "index.md",
+    "start.md",
     "losses.md",
     "optimizers.md",
     "estimators.md",
@@ -36,9 +37,10 @@ LESSONS = (
 )  # with Python to run
 PAGES = {
     name: (DOCS / name).read_text(encoding="utf-8")
-    for name in (*LESSONS, "features.md", "howto.md", "performance.md")
+    for name in (*LESSONS, "features.md", "howto.md", "install.md", "performance.md")
 }
 NEEDS = {
+    "start.md": "sklearn",
     "optimizers.md": "scipy",
     "estimators.md": "sklearn",
     "ensembles.md": "sklearn",

@@ -1,8 +1,13 @@
-"""README.md: its code runs and prints what it says, and the set-up commands are one line each."""
+"""README.md: its code runs and prints what it says, and the set-up commands are one line each.
+
+In a text block, `$ ` begins a command, and the lines below it are what it prints on standard output.
+A line `...` stands for lines that the README leaves out.
+"""
 
 import re
 import subprocess
 import sys
+from importlib.metadata import metadata
 
 import pytest
 from places import ROOT
@@ -26,7 +31,7 @@ def section(heading):
 
 
 def test_the_readme_has_code():
-    assert len(PYTHON) >= 2
+    assert PYTHON
     assert {language for language, _ in blocks(TEXT)} == {
         "python",
         "sh",
@@ -55,22 +60,49 @@ def test_code_of_the_readme_runs(code, tmp_path):
 SCREENS = [code for language, code in blocks(TEXT) if language == "text"]
 
 
-@pytest.mark.parametrize("screen", SCREENS, ids=lambda screen: screen.splitlines()[0])
-def test_terminal_sessions_show_what_the_command_prints(screen, tmp_path):
-    """Compare all but the numbers, which differ a little between processors."""
-    pytest.importorskip("pyarrow", reason="tables need the extra cli")
-    command, shown = screen.split("\n", 1)
-    arguments = command.removeprefix("$ fastnn ").split()
-    result = subprocess.run(
-        [sys.executable, "-m", "fastnn", *arguments], capture_output=True, text=True, cwd=tmp_path
+def shows(shown, printed):
+    """Whether a text shows what was printed, but for numbers and for lines left out (`...`)."""
+    shown, printed = (re.sub(r"\d[\d.,e-]*", "#", text) for text in (shown, printed))
+    pattern = "".join(
+        r"(.*\n)+" if line == "...\n" else re.escape(line) for line in shown.splitlines(True)
     )
-    assert result.returncode == 0, result.stderr
-    without_numbers = [re.sub(r"\d[\d.,]*", "#", text) for text in (shown, result.stdout)]
-    assert without_numbers[0] == without_numbers[1]
+    return re.fullmatch(pattern, printed) is not None
 
 
 @pytest.mark.parametrize(
-    ("heading", "end"), [("Try it", "python -m fastnn demo"), ("Test it", "python -m pytest")]
+    ("shown", "is_true"),
+    [
+        ("a 1\nb\nc\n", True),
+        ("a 2.5\n...\n", True),
+        ("...\nc\n", True),
+        ("a 1\nc\n", False),
+        ("a 1\nb\nc\n...\n", False),
+        ("...\nb\n", False),
+        ("x 1\n...\n", False),
+    ],
+)
+def test_only_lines_that_are_marked_may_be_left_out(shown, is_true):
+    assert shows(shown, "a 1\nb\nc\n") == is_true
+
+
+@pytest.mark.parametrize("screen", SCREENS, ids=lambda screen: screen.splitlines()[0])
+def test_terminal_sessions_show_what_the_commands_print(screen, tmp_path):
+    """Compare all but the numbers, which differ a little between processors."""
+    pytest.importorskip("pyarrow", reason="tables need the extra cli")
+    for part in re.split(r"^\$ fastnn ", screen, flags=re.M)[1:]:
+        command, shown = part.split("\n", 1)
+        result = subprocess.run(
+            [sys.executable, "-m", "fastnn", *command.split()],
+            capture_output=True,
+            text=True,
+            cwd=tmp_path,
+        )
+        assert result.returncode == 0, result.stderr
+        assert shows(shown, result.stdout), result.stdout
+
+
+@pytest.mark.parametrize(
+    ("heading", "end"), [("Install", "python -m fastnn demo"), ("Test it", "python -m pytest")]
 )
 def test_setup_commands_are_one_line(heading, end):
     ((_, code),) = blocks(section(heading))
@@ -79,12 +111,13 @@ def test_setup_commands_are_one_line(heading, end):
 
 
 def test_every_extra_is_listed():
-    from importlib.metadata import metadata
-
-    listed = re.findall(r"^\| `(\w+)` \|", section("Install"), re.M)
+    page = README.parent / "docs" / "install.md"
+    if not page.exists():
+        pytest.skip("there is no docs/ beside these tests")
+    text = page.read_text(encoding="utf-8")
     extras = set(metadata("fastnn-mlp").get_all("Provides-Extra") or ())
-    assert {*listed, "all"} == extras
-    named = ",".join(re.findall(r"(?:\.|fastnn-mlp)\[([\w,]+)\]", TEXT)).split(",")
+    assert set(re.findall(r"^\| `(\w+)` \|", text, re.M)) == extras
+    named = ",".join(re.findall(r"(?:\.|fastnn-mlp)\[([\w,]+)\]", TEXT + text)).split(",")
     assert set(named) <= extras
 
 

@@ -41,7 +41,7 @@ def report_of(run, *arguments):
 
 
 def interrupt_after(monkeypatch, *folds):
-    """Let Ctrl-C arrive when so many members are done, in one training after the other."""
+    """Let Ctrl-C arrive when this many folds are done, in one training after the other."""
     folds = list(folds)
 
     @contextlib.contextmanager
@@ -58,4 +58,4 @@ def interrupt_after(monkeypatch, *folds):
 
 
 #: Options of a training that takes little time.
-FAST = ("--members", "1", "--hidden", "8", "--time-limit", "1")
+FAST = ("--folds", "1", "--hidden", "8", "--time-limit", "1")

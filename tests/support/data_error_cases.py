@@ -19,7 +19,7 @@ DAYS = pa.array([f"2026-01-{i % 28 + 1:02}" for i in range(N)]).cast(pa.date32()
 ROWS = {"a": A, "c": TEXT}
 X = pa.table({"a": A}).to_pandas()
 #: Options with which folds end one after the other.
-SLOWLY = "--members 3 --threads 1 --time-limit 0.1"
+SLOWLY = "--folds 3 --threads 1 --time-limit 0.1"
 
 
 def fit(site, columns, options="", *, y="goal", cls=TabularClassifier, command=True, **parameters):
@@ -280,13 +280,13 @@ EXPORTS = [
         ensemble,
     ),
     Case(
-        "export/onnx_graph/layers._float32",
+        "export/onnx_graph/onnx_layers._float32",
         lambda: fastnn.export.onnx(fastnn.load("net.safetensors"), "a"),
         "export net.safetensors --onnx a",
         large_network,
     ),
     Case(
-        "export/onnx_graph/outputs.finish_numbers",
+        "export/onnx_graph/onnx_layers._finish_numbers",
         lambda: fastnn.export.onnx(fastnn.load("n.safetensors"), "a"),
         "export n.safetensors --onnx a",
         lambda monkeypatch: number_model(monkeypatch, 1e60),
@@ -317,7 +317,7 @@ SETTINGS = [
         number_model,
     ),
     Case(
-        "export/c99/text.check_name",
+        "export/c99/c_text.check_name",
         lambda: fastnn.export.c(fastnn.load("net.safetensors"), "my-net.c"),
         "export net.safetensors --c my-net.c",
         lambda monkeypatch: fastnn.MLP([2, 1]).save("net.safetensors"),

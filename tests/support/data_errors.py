@@ -39,7 +39,7 @@ class Case:
 
 
 def train(data, options=""):
-    return f"train {data} --target goal --out m --members 2 --hidden 2 {options}"
+    return f"train {data} --target goal --out m --folds 2 --hidden 2 {options}"
 
 
 def folder(**files):

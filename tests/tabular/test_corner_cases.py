@@ -44,7 +44,7 @@ def with_line(line):
 # ---- tables of the command line ----
 
 LATE = table(LINES * 20)  # longer than the start of a file that its kind is found from
-ZEROS = "is no text (it contains zero bytes). Save the table as CSV in UTF-8."
+ZEROS = "is not text (it contains zero bytes). Save the table as CSV in UTF-8."
 MALFORMED = {
     "empty": ("", "t.csv: is empty. The first line must contain the column names."),
     "a byte order mark alone": ("\ufeff", "t.csv: is empty."),

@@ -1,8 +1,127 @@
 """The page of `fastnn train --report`: one HTML file that describes a training and its model.
 
 The page loads nothing and runs no scripts. Its style sheet is style.css, and its charts are SVG.
+
+- `data_sections`, `result_sections`, `training_sections`: the sections.
+- `elements`: HTML. `charts`: SVG of matplotlib.
 """
 
-from .page import Report, save
+import datetime
+from dataclasses import dataclass, field
+from importlib import resources
+from typing import Any
+
+import numpy as np
+
+from ...core.messages import plural
+from ...files.replacing import replacing
+from ..text_report import describe_target, short_path
+from .data_sections import data_section, importances_section, label_issues_section, warnings_section
+from .elements import element, name, paragraph, to_html
+from .result_sections import classes_section, errors_section, headline, scores_section
+from .training_sections import curves_section, reproduce_section
 
 __all__ = ["Report", "save"]
+
+#: Nothing is loaded and no script runs, whatever the texts of a table contain.
+POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
+
+
+@dataclass
+class Report:
+    """What a page describes.
+
+    Attributes
+    ----------
+    record : dict
+        Training record, as in the model file.
+    model : TabularClassifier or TabularRegressor
+        Fitted in this process: its networks still have their histories.
+    frame : Frame
+        The table that it was fitted to, without the target.
+    y_train : ndarray
+        Targets of the rows of `frame`.
+    y, P : ndarray
+        Class numbers or numbers of the rows that were held out, and the predictions for them.
+    created : datetime
+    """
+
+    record: dict
+    model: Any
+    frame: Any
+    y_train: np.ndarray
+    y: np.ndarray
+    P: np.ndarray
+    created: datetime.datetime = field(default_factory=lambda: datetime.datetime.now(datetime.UTC))
+
+    @property
+    def is_number(self):
+        return self.record["classes"] is None
+
+
+def save(path, report):
+    """Write the page to a file, atomically. Raises OSError if it cannot be written."""
+    text = to_html(_page(report))
+    with replacing(path) as file:
+        file.write(text.encode())
+
+
+def _page(report):
+    record = report.record
+    title = f"{name(record['target'])} in {short_path(record['data'])}"
+    sections = [
+        part
+        for part in (
+            warnings_section(report),
+            scores_section(report),
+            errors_section(report) if report.is_number else classes_section(report),
+            importances_section(report),
+            label_issues_section(report),
+            data_section(report),
+            curves_section(report),
+            reproduce_section(report),
+        )
+        if part is not None
+    ]
+    links = [element("a", part[0].text, href=f"#{part[0].get('id')}") for part in sections]
+    return element(
+        "html",
+        element(
+            "head",
+            element("meta", charset="utf-8"),
+            element("meta", http_equiv="Content-Security-Policy", content=POLICY),
+            element("meta", name="viewport", content="width=device-width, initial-scale=1"),
+            element("meta", name="color-scheme", content="light dark"),
+            element("title", f"{title} - fastnn report"),
+            element("style", resources.files(__package__).joinpath("style.css").read_text()),
+        ),
+        element(
+            "body",
+            element("header", element("h1", title), paragraph(_lead(report)), _interrupted(record)),
+            element("nav", *links, aria_label="Sections"),
+            element("main", *sections),
+        ),
+        lang="en",
+    )
+
+
+def _lead(report):
+    record = report.record
+    what = "a number" if report.is_number else describe_target(record).partition(" (")[0]
+    columns = plural(len(record["kinds"]), "column")
+    rows = plural(record["rows"] - record["test_rows"], "row")
+    return (
+        f"A model that predicts {name(record['target'])} ({what}) from {columns}, trained on {rows}. "
+        + headline(report)
+    )
+
+
+def _interrupted(record):
+    """Return a notice about folds that Ctrl-C has left, None if there are none."""
+    left, done = record["folds_left"], record["folds"]
+    if not left:
+        return None
+    return paragraph(
+        f"Ctrl-C has stopped this training: the model has {done} of {done + left} folds.",
+        class_="warning",
+    )

@@ -1,2 +1,5 @@
-"""Write a C99 file: text.py (names, numbers, arrays), layers.py (networks), cells.py (a table as inputs),
-columns.py (a table as it is), outputs.py (predictions), file.py (all of it)."""
+"""Write a model as a C99 file.
+
+- `c_file`: the whole file. `c_text`: names, numbers, texts and arrays.
+- `c_inputs`: rows, checked and encoded. `c_layers`: networks. `c_outputs`: predictions and classes.
+"""

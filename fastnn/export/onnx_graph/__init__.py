@@ -1,2 +1,5 @@
-"""Write an ONNX graph: builder.py (nodes and constants), layers.py (networks), cells.py (cells of a table as
-dense inputs), columns.py (columns as cells), outputs.py (predictions and classes), model.py (all of it)."""
+"""Write a model as an ONNX file.
+
+- `onnx_file`: the whole file. `graph`: nodes and constants.
+- `onnx_inputs`: columns, encoded. `onnx_layers`: networks, predictions and classes.
+"""

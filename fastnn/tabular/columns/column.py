@@ -45,7 +45,7 @@ class CategoryFeature:
     levels : list of str
         The texts of the categories, in the order of their codes.
     marks_missing : bool
-        Whether missing values are a category of their own, the last.
+        Whether missing values are a separate category, the last.
     """
 
     source: int
@@ -135,7 +135,7 @@ class Column:
         raw : RawColumn
             With at least one value.
         present : list of str or None
-            Its texts that are no marks of missing values; None if it does not hold texts.
+            Its texts that do not mark missing values; None if it does not hold texts.
         """
         return None
 
@@ -214,14 +214,14 @@ class Column:
     def to_c(self, writer, x, feature):
         """Return the C expression of a feature. x : the expression of the value in a row.
 
-        writer : `export.c99.columns.Source`
+        writer : `export.c99.c_inputs.ColumnWriter`
         """
         raise NotImplementedError
 
     def to_onnx(self, writer, x, feature):
         """Return the name of a feature (n, 1). x : the name of the values.
 
-        writer : `export.onnx_graph.builder.Graph`
+        writer : `export.onnx_graph.graph.Graph`
         """
         raise NotImplementedError
 
@@ -302,7 +302,7 @@ def where_present(writer, x, codes, category):
 
 
 def parse_levels(raw, style, parse):
-    """Return the numbers that the texts of a column stand for, and a NaN for missing values."""
+    """Parse the texts of a column as numbers; the last entry is NaN, for missing values."""
     if style not in raw.parsed:
         raw.parsed[style] = np.array([parse(text, style) for text in raw.levels] + [np.nan])
     return raw.parsed[style]

@@ -24,8 +24,8 @@ DAY, YEAR = 86400.0, 365.2425 * 86400.0  # seconds
 #: Numbers that a date becomes besides itself, with their period in seconds: position in the cycle
 #: as sine and cosine.
 CYCLES = {"year": YEAR, "day": DAY}
-#: Sines and cosines are rounded to so many parts of 1. Then the same hour has the same number on each
-#: day, and with the mathematical functions of each machine.
+#: Sines and cosines are rounded to multiples of 1 / CYCLE_STEPS. Then the same hour has the same
+#: number on each day, and with the mathematical functions of each machine.
 CYCLE_STEPS = 1e9
 LAST_PART = 1231  # the 31st of December, the largest level of a part of a date
 #: Cycles of days after which weekdays and dates are the same again: the first day, counted from
@@ -228,7 +228,7 @@ class Date(Numeric):
 
 
 def to_date(text, style):
-    """Return the seconds since 1970 of a text, NaN if it is no date."""
+    """Return the seconds since 1970 of a text, NaN if it is not a date."""
     seconds = parse_date(text, style)
     return math.nan if seconds is None else seconds
 

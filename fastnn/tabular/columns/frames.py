@@ -1,4 +1,4 @@
-"""Read a table, whatever holds it, as a list of columns."""
+"""Convert DataFrames, Arrow tables, arrays, dicts and files to a list of columns."""
 
 import os
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""One column of a table as it was passed, whatever holds it: numbers, texts or times."""
+"""One column of a table as it was passed: numbers, texts or times."""
 
 import datetime
 from dataclasses import dataclass, field
@@ -8,7 +8,7 @@ import numpy as np
 from ...core.errors import Argument, DataError
 from ...tables import files
 
-#: Types of values that are no value of a column.
+#: Types of values that a column cannot hold.
 COLLECTIONS = list, tuple, dict, set, frozenset, np.ndarray
 
 

@@ -91,7 +91,7 @@ class Fit:
             if isinstance(values, str):
                 raise DataError(
                     "{argument} must be an array with one value for each row, got {value!r}.",
-                    "Pass the values of the column, and name it in {drop} if it is no input.",
+                    "Pass the values of the column, and name it in {drop} if it is not an input.",
                     argument=name,
                     value=values,
                     drop=Argument("drop"),

@@ -1,4 +1,4 @@
-"""How far a fit is."""
+"""Progress of a fit."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ from ...training.progress import Line, describe_count, seconds_left
 
 @dataclass
 class Progress:
-    """How far the training of an ensemble is.
+    """Progress of the training of an ensemble.
 
     Attributes
     ----------

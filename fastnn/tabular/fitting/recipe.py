@@ -29,7 +29,7 @@ class Configuration:
     ----------
     encoding : Settings
     epochs, steps : int
-        Train for at least so many epochs, and at least so many steps.
+        Train for at least this number of epochs, and of steps.
     dropout : (float, float)
         Of the inputs of the network, and of all hidden layers. A table drops all bins of a column
         at the same time.
@@ -37,9 +37,9 @@ class Configuration:
         Weight decay, as the share that all steps together remove: the sum over steps of rate times
         decay.
     snapshots : bool
-        Whether to average the best epoch of the first 55 % and that of the rest.
+        Whether to average the best epoch of the first 55 % and the best of the rest.
     monitor : {"loss", "error_rate"}
-        What the best epoch has the least of on the held-out fold.
+        The held-out metric that selects the best epoch (lower is better).
     weighted : bool
         Whether columns are weighted by their importance for the first configuration.
     """
@@ -57,8 +57,8 @@ class Configuration:
 def smoothing(n_classes):
     """Return the label smoothing: 0.1 for two and three classes, less for more.
 
-    What it takes from the true class is about as much as the networks are unsure of. With many
-    classes, more would hide how sure they are.
+    It removes about as much probability from the true class as the networks' own uncertainty. With
+    many classes, more would hide how certain they are.
     """
     return min(0.1, 0.3 / n_classes)
 

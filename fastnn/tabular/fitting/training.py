@@ -115,7 +115,7 @@ def train(jobs, setup, ended=None, line=None):
     Raises
     ------
     KeyboardInterrupt
-        On Ctrl-C. The networks of the jobs that have not ended are of no use.
+        On Ctrl-C. The networks of the jobs that have not ended are incomplete.
     """
     y, weight, targets, stored = setup.y, setup.weight, setup.targets, setup.stored
     jobs = sorted(jobs, key=lambda job: job.fold)
@@ -175,7 +175,7 @@ def train(jobs, setup, ended=None, line=None):
 
 
 class TwoPartSession(Session):
-    """A Session that keeps the best epoch of the first part of a training, and that of the rest.
+    """A Session that keeps the best epoch of the first part of a training, and of the rest.
 
     Attributes
     ----------

@@ -57,7 +57,7 @@ class Engine:
         raise NotImplementedError
 
     def advance(self, seconds, losses):
-        """Compute steps for about so many seconds or until ``losses.shape[1]`` epochs are done.
+        """Compute steps for about this many seconds or until ``losses.shape[1]`` epochs are done.
 
         Parameters
         ----------
@@ -78,7 +78,7 @@ class Engine:
         raise NotImplementedError
 
     def drive(self, session, epochs):
-        """Run at most so many iterations, if the engine drives.
+        """Run at most this many iterations, if the engine drives.
 
         Write the loss of each to ``session.begin_slice(1)[0, 0]``, then call ``session.tick()``,
         which returns True to stop.

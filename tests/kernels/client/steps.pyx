@@ -3,12 +3,12 @@
 from libc.limits cimport LLONG_MAX
 from libc.string cimport memcpy
 
-from fastnn.kernels cimport ADAM, EPOCHS, SGD, SQUARED_ERROR, Optimizer, Table, Training, table
+from fastnn.kernels cimport ADAM, EPOCHS, SGD, SQUARED_ERROR, Optimizer, Kernels, Training, kernels
 
 include "network.pxi"
 
-cdef const Table* FLOAT = table(sizeof(float))      # at import, so that an incompatible fastnn fails here
-cdef const Table* DOUBLE = table(sizeof(double))
+cdef const Kernels* FLOAT = kernels(sizeof(float))      # at import, so that an incompatible fastnn fails here
+cdef const Kernels* DOUBLE = kernels(sizeof(double))
 
 def train_on_stream(TwoLayers network, const float[:, ::1] X, const float[:, ::1] Y, Py_ssize_t batch_size, double lr,
                     double[::1] losses):

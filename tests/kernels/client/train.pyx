@@ -5,7 +5,7 @@ from threading import Thread
 from cpython.pycapsule cimport PyCapsule_GetPointer
 from libc.limits cimport LLONG_MAX
 
-from fastnn.kernels cimport ADAM, CLASS_CROSS_ENTROPY, Generator, Table, Training, table
+from fastnn.kernels cimport ADAM, CLASS_CROSS_ENTROPY, Generator, Kernels, Training, kernels
 
 include "network.pxi"
 
@@ -14,13 +14,13 @@ cdef class Trainer:
 
     order: the numbers of the rows; a NumPy bit generator shuffles them before every epoch."""
     cdef Training training              # zero, as all attributes of a cdef class
-    cdef const Table* kernels
+    cdef const Kernels* kernels
     cdef object references              # keeps alive what `training` points to
 
     def __init__(self, TwoLayers network, const float[:, ::1] X, const long long[::1] y, Py_ssize_t batch_size,
                  double lr=0, Py_ssize_t[::1] order=None, generator=None, int max_threads=1, Trainer validation=None):
         self.references = (network, X, y, order, generator, validation)
-        self.kernels = table(sizeof(float))
+        self.kernels = kernels(sizeof(float))
         self.training.net = network.net
         self.training.data.X = &X[0, 0]
         self.training.data.targets = &y[0]

@@ -1,5 +1,5 @@
 # cython: language_level=3
 """Compiled with changed versions of kernels.pxd."""
-from fastnn.kernels cimport table
+from fastnn.kernels cimport kernels
 
-table(4)
+kernels(4)

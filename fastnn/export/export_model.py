@@ -1,6 +1,6 @@
 """Describe a model for export: its inputs, their encoding, its networks, and what their outputs become.
 
-Files of all formats are written from a `Description`. A prediction is computed like this:
+Files of all formats are written from a `ExportModel`. A prediction is computed like this:
 
     columns of a table -> numbers and categories (Features) -> cells of an EncodedTable, one for each encoder
         -> outputs of networks -> mean of some -> finished (targets) -> weighted sum -> calibrated (targets)
@@ -34,17 +34,17 @@ class Layers:
     activations: tuple
 
     @classmethod
-    def of(cls, networks, n_outputs=None):
+    def from_networks(cls, networks, n_outputs=None):
         """Return the layers of a list of MLP; of the first outputs, if n_outputs is not None."""
         if not all(np.isfinite(net.params).all() for net in networks):
             raise ValueError(
                 "the model has parameters that are NaN or infinite, so it cannot be exported. Train "
                 "it again, for example with a lower learning rate."
             )
-        weights = [np.stack(of_layer) for of_layer in zip(*(net.weights for net in networks))]
+        weights = [np.stack(layer) for layer in zip(*(net.weights for net in networks))]
         biases: list = [None] * len(weights)
         if networks[0].bias:
-            biases = [np.stack(of_layer) for of_layer in zip(*(net.biases for net in networks))]
+            biases = [np.stack(layer) for layer in zip(*(net.biases for net in networks))]
             biases[-1] = biases[-1][:, :n_outputs]
         weights[-1] = weights[-1][:, :, :n_outputs]
         return cls(weights, biases, networks[0].activations)
@@ -73,19 +73,19 @@ class Group:
     encoder : int
         Position of the encoder of their inputs.
     n_averaged : int
-        The outputs of so many consecutive networks are averaged before they are finished.
-    share : float
+        The outputs of this many consecutive networks are averaged before they are finished.
+    weight : float
         Weight of each finished mean in the prediction.
     """
 
     layers: Layers
     encoder: int = 0
     n_averaged: int = 1
-    share: float = 1.0
+    weight: float = 1.0
 
 
 @dataclass
-class Description:
+class ExportModel:
     """A model that can be exported.
 
     Attributes
@@ -137,7 +137,6 @@ class Description:
     threshold: float | None = None
     is_binary: bool = False
     is_multilabel: bool = False
-
     is_network: bool = False
 
     @property
@@ -145,8 +144,31 @@ class Description:
         return sum(group.layers.n_params for group in self.groups)
 
 
+@dataclass
+class Input:
+    """A column of a table that a model reads.
+
+    Attributes
+    ----------
+    name : str
+        Its name, or x and its position if it has none.
+    column : tabular.columns.column.Column
+    categories : sequence of str
+        Those of its values; empty for numbers and dates.
+    """
+
+    name: str
+    column: Any
+    categories: Any
+
+    @property
+    def is_text(self):
+        """bool: whether its values are passed as texts."""
+        return self.column.is_text(self.categories)
+
+
 def describe(model, layout=None):
-    """Return the Description of a fitted model, or raise an error that says why there is none."""
+    """Return the ExportModel of a fitted model, or raise an error that says why there is none."""
     if isinstance(model, Network):
         return _describe_network(model, layout)
     if layout is not None:
@@ -207,10 +229,10 @@ def _describe_network(net, layout):
             f"layout stands for {layout.n_inputs} inputs, but the network expects {n_inputs}. Pass "
             "the layout of the table that the network was trained on."
         )
-    return Description(
+    return ExportModel(
         repr(net),
         net.dtype,
-        [Group(Layers.of([net]))],
+        [Group(Layers.from_networks([net]))],
         n_inputs if layout is None else n_cells(layout),
         n_outputs,
         layouts=[] if layout is None else [layout],
@@ -232,14 +254,14 @@ def _describe_estimator(model, is_classifier):
     n_predicted = (
         model.targets_.from_outputs(np.zeros((2, model.n_outputs_))).reshape(2, -1).shape[1]
     )
-    layers = Layers.of(networks, None if is_classifier else n_predicted)
+    layers = Layers.from_networks(networks, None if is_classifier else n_predicted)
     names = getattr(model, "feature_names_in_", None)
     n = len(networks)
     sizes = "-".join(map(str, networks[0].layer_sizes))
-    return Description(
+    return ExportModel(
         f"{type(model).__name__}, {n} network{'s' * (n > 1)} {sizes}",
         networks[0].dtype,
-        [] if has_one_class else [Group(layers, share=1 / n)],
+        [] if has_one_class else [Group(layers, weight=1 / n)],
         model.n_features_in_,
         n_predicted,
         None if names is None else list(map(str, names)),
@@ -256,7 +278,7 @@ def _describe_tabular(model):
     used = list(dict.fromkeys(member.encoder for member in members))
     groups = [
         Group(
-            Layers.of([net for networks in member.networks for net in networks]),
+            Layers.from_networks([net for networks in member.networks for net in networks]),
             used.index(member.encoder),
             len(member.networks[0]),
             member.share / len(member.networks),
@@ -266,7 +288,7 @@ def _describe_tabular(model):
     encoders = [table.encoders[k] for k in used]
     n_networks = sum(group.layers.n_networks for group in groups)
     n_columns = len(table.features.used())
-    return Description(
+    return ExportModel(
         f"{type(model).__name__}, {n_networks} networks, {n_columns} columns",
         np.dtype(np.float32),
         groups,
@@ -306,3 +328,18 @@ def encoder_layout(encoder):
     """Return the TableLayout of the tables that an encoder makes."""
     numbers = [np.array([scaling.median]) for scaling in encoder.scalings]
     return encoder.encode(numbers, np.full((1, len(encoder.n_levels)), -1)).layout
+
+
+def table_inputs(features):
+    """Return {source: Input} of the columns in use, in the order of the table. All names differ."""
+    categories = features.levels()
+    out, taken = {}, set()
+    for source in features.used():
+        column = features.columns[source]
+        name = column.label if features.names is not None and column.label.strip() else ""
+        name = name or f"x{features.positions[source]}"
+        while name in taken:
+            name += "_"
+        taken.add(name)
+        out[source] = Input(name, column, categories.get(source, ()))
+    return out

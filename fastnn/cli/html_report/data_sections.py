@@ -1,24 +1,27 @@
-"""The sections about the table: its columns, what is suspicious, important columns, rows to check."""
+"""The sections about the table: data checks, columns, importances, label issues."""
+
+from dataclasses import dataclass
 
 import numpy as np
 
-from ...core.messages import plural
-from ..report import describe_target, format_number, short_path
-from .columns import format_share, summarize
+from ...core.messages import plural, printable
+from ...tables.texts import is_missing_mark
+from ..text_report import describe_target, format_number, short_path
 from .elements import bullets, element, name, pairs, paragraph, section, table
 
 MAX_COLUMNS = 200
 MAX_CLASSES = 12
 MAX_IMPORTANT = 20
 MAX_WARNINGS = 50
+MOST_FREQUENT = 3  # categories of a column
 
 
 def warnings_section(report):
     """Return the section about columns and rows that may be wrong, None without any."""
-    found = report.record["suspicions"]
+    found = report.record["data_checks"]
     if not found:
         return None
-    texts = [suspicion["text"] for suspicion in found[:MAX_WARNINGS]]
+    texts = [check["text"] for check in found[:MAX_WARNINGS]]
     more = len(found) - len(texts)
     if more:
         texts.append(f"... and {plural(more, 'warning')} more (--json lists all)")
@@ -100,20 +103,22 @@ def _left_out_table(record, summaries):
 
 
 def importances_section(report):
-    """Return the section with the most important columns."""
+    """Return the section with the permutation importances."""
     importances = report.record["importances"]
     top = sorted(importances.items(), key=lambda item: -item[1])
     top = [(label, x) for label, x in top if x > 0]
     text = (
-        "By how much the loss on held-out rows grows if the values of a column are shuffled. Columns "
+        "The increase of the loss on held-out rows if the values of a column are shuffled. Columns "
         "with the same information have a low importance each, because the others make up for it. "
         "If you would not know a column for a new row, leave it out with "
     )
     if not top:
         return section(
-            "importances", "Important columns", paragraph("No column reduces the held-out loss.")
+            "importances",
+            "Permutation importance",
+            paragraph("No column reduces the held-out loss."),
         )
-    largest, caption = top[0][1], "Growth of the loss"
+    largest, caption = top[0][1], "Increase of the loss"
     if len(top) > MAX_IMPORTANT:
         caption += f": the {MAX_IMPORTANT} most important of {len(top):,} columns above 0"
     rows = [
@@ -122,29 +127,109 @@ def importances_section(report):
     ]
     return section(
         "importances",
-        "Important columns",
+        "Permutation importance",
         paragraph(text, element("code", "--drop"), "."),
-        table(caption, ["column", "#growth", "compared"], rows, class_="bars"),
+        table(caption, ["column", "#increase", "compared"], rows, class_="bars"),
     )
 
 
-def suspects_section(report):
+def label_issues_section(report):
     """Return the section with the rows whose target may be wrong, None without any."""
-    suspects = report.record["suspects"]
-    if not suspects:
+    issues = report.record["label_issues"]
+    if not issues:
         return None
     if report.is_number:
         text = "The prediction for these rows is far from the target, which may be wrong."
         head = ["place", "#target", "#predicted"]
         rows = [
-            [s["place"], *(format_number(s[k]) for k in ("given", "predicted"))] for s in suspects
+            [s["place"], *(format_number(s[k]) for k in ("given", "predicted"))] for s in issues
         ]
     else:
         text = "The target of these rows is improbable, so it may be wrong."
         head = ["place", "target", "#probability", "predicted"]
         rows = [
             [s["place"], name(s["given"]), f"{s['probability']:.2g}", name(s["predicted"])]
-            for s in suspects
+            for s in issues
         ]
     text += " Look at them in the table."
     return section("rows", "Rows to check", paragraph(text), table("Rows to check", head, rows))
+
+
+# ---- what columns hold ----
+
+
+@dataclass
+class ColumnSummary:
+    """What a column holds.
+
+    Attributes
+    ----------
+    label : str
+    kind : str or None
+        What it was taken for; None if it is left out.
+    missing : float
+        Share of the rows.
+    n_distinct : int
+        Number of distinct values, without missing ones.
+    text : str
+        The range of numbers and dates, or the most frequent categories.
+    """
+
+    label: str
+    kind: str | None
+    missing: float
+    n_distinct: int
+    text: str
+
+
+def summarize(frame, features):
+    """Return the ColumnSummary of each column of a training table, in its order.
+
+    Parameters
+    ----------
+    frame : Frame
+        The table without its target.
+    features : Features
+        What its columns were taken for.
+    """
+    kinds = features.kinds()
+    column_at = dict(zip(features.positions, features.columns))
+    return [
+        _used(raw, column_at[i]) if label in kinds else _left_out(raw, label)
+        for i, (label, raw) in enumerate(zip(frame.labels(), frame.columns))
+    ]
+
+
+def _used(raw, column):
+    contents = column.summarize(column.convert(raw), format_number)
+    if contents.span is None:
+        text = _most_frequent(contents.counts, len(raw.values))
+    else:
+        low, middle, high = contents.span
+        text = f"{low} to {high}, median {middle}" if low != high else low
+    return ColumnSummary(column.label, column.kind, contents.missing, contents.n_distinct, text)
+
+
+def _most_frequent(counts, n):
+    counts = sorted(((text, k) for text, k in counts.items() if k), key=lambda item: -item[1])
+    parts = [f"{printable(text, 24)} {format_share(k / n)}" for text, k in counts[:MOST_FREQUENT]]
+    return ", ".join(parts) + (", ..." if len(counts) > MOST_FREQUENT else "")
+
+
+def _left_out(raw, label):
+    if raw.kind == "text":
+        is_missing = np.array([*map(is_missing_mark, raw.levels), True])[raw.values]
+    else:
+        is_missing = np.isnan(raw.values)
+    n_distinct = len(np.unique(raw.values[~is_missing]))
+    return ColumnSummary(label, None, float(is_missing.mean()), n_distinct, "")
+
+
+def format_share(x):
+    """Return a share as a percentage: `0.3 %`, `5 %`, `< 0.1 %`."""
+    percent = 100 * x
+    if 0 < percent < 0.1:
+        return "< 0.1 %"
+    if 99.9 < percent < 100:
+        return "> 99.9 %"
+    return f"{percent:.0f} %" if percent >= 10 or percent == 0 else f"{percent:.1f} %"

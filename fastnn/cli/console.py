@@ -1,9 +1,12 @@
-"""The words of the command line for messages about data: options in place of arguments."""
+"""What the commands print: errors and notes with options in place of arguments, lines and JSON."""
 
+import json
+import math
 import shlex
+import sys
 
 from ..core.errors import Words
-from ..core.messages import printable
+from ..core.messages import LONG, printable
 
 #: The options of the arguments that messages name.
 OPTIONS = {
@@ -27,6 +30,10 @@ OPTIONS = {
     "sheet": "--sheet",
     "window": "--window",
 }
+
+
+class CommandError(Exception):
+    """A command cannot do what was requested. The message is one line."""
 
 
 class CommandWords(Words):
@@ -62,3 +69,31 @@ class CommandWords(Words):
 
     def wording(self, wording):
         return wording.command
+
+
+# ---- output ----
+
+
+def print_line(text="", stream=None):
+    """Print one line. It may hold text of a file, whose control characters are replaced."""
+    print(printable(text, LONG), file=stream or sys.stdout, flush=True)
+
+
+def print_json(report):
+    """Print a JSON object. Infinite numbers and NaN become null."""
+    text = json.dumps(to_json(report), allow_nan=False, indent=2)
+    print(text.replace("\x7f", r"\u007f"))  # the only control character that json does not escape
+
+
+def to_json(value):
+    """Return a value without numbers that JSON does not have: they become None."""
+    if isinstance(value, dict):
+        return {str(key): to_json(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [to_json(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def print_note(text):
+    """Print a remark on standard error. text : str or Message"""
+    print_line(f"note: {CommandWords().say(text)}", sys.stderr)

@@ -1,14 +1,75 @@
-"""Scores of predictions beside those of a baseline, as dicts that JSON can hold."""
+"""Scores of predictions and of the baseline, and rows whose target may be wrong.
+
+Scores are dicts that JSON can hold.
+"""
+
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from ..core.messages import plural, printable
 from ..tables.convert import convert_texts
 from ..tables.errors import import_pyarrow
-from .common import print_note
-from .target import label_text
+from .console import print_note
+from .target_column import label_text
 
-MIN_PROBABILITY = 1e-15
+MAX_LABEL_ISSUES = 5
+MIN_ERROR = 3.0  # of a label issue, in units of the RMSE
+MAX_PROBABILITY = 0.1  # of the class of a label issue
+MIN_PROBABILITY = 1e-15  # in the log-loss
+
+
+@dataclass
+class Evaluation:
+    """Predictions of rows whose target is known.
+
+    Attributes
+    ----------
+    model : TabularClassifier or TabularRegressor
+    rows : ndarray (n,)
+        Positions of the rows among those with a target.
+    y : ndarray (n,)
+        Class numbers, or numbers.
+    P : ndarray (n, n_classes) or (n,)
+        Probabilities, or numbers.
+    """
+
+    model: Any
+    rows: np.ndarray
+    y: np.ndarray
+    P: np.ndarray
+
+    @classmethod
+    def from_held_out(cls, model, target, train):
+        """Return the out-of-fold predictions.
+
+        train : ndarray
+            The rows that `oof_prediction_` has.
+        """
+        P = model.oof_prediction_
+        rows = np.flatnonzero(~np.isnan(P.reshape(len(P), -1)).any(axis=1))
+        return cls(model, train[rows], _true(model, target, train[rows]), P[rows])
+
+    @classmethod
+    def from_rows(cls, model, table, target, rows):
+        """Return the predictions of rows that the model was not fitted to.
+
+        table : MemoryTable or LargeTable
+        """
+        predict = model.predict if target.is_number else model.predict_proba
+        P = np.concatenate([predict(part) for part in table.take(rows)])
+        return cls(model, rows, _true(model, target, rows), P)
+
+    def scores(self):
+        """Return the scores beside those of the baseline."""
+        return score_rows(self.model, self.y, self.P)
+
+
+def _true(model, target, rows):
+    """Return the class numbers, or numbers, of some rows."""
+    y = target.take(rows)
+    return y if target.is_number else np.searchsorted(model.classes_, y)
 
 
 def score_rows(model, y, P):
@@ -126,6 +187,44 @@ def score_numbers(y, predicted):
     }
 
 
+# ---- rows that look wrong ----
+
+
+def list_label_issues(model, target, train, file):
+    """Return the rows whose target is improbable, as dicts: row, place, given, predicted and, for
+    classes, the probability of the given one. For a folder also the file, and the place there.
+
+    Parameters
+    ----------
+    model : TabularClassifier or TabularRegressor
+        Fitted in this process.
+    target : Target
+    train : ndarray
+        The rows that `oof_prediction_` has: positions among those with a target.
+    file : TableFile
+    """
+    from ..tabular import find_suspects
+
+    y = target.take(train)
+    if target.is_number:
+        errors = y - model.oof_prediction_
+        limit = MIN_ERROR * np.sqrt(np.nanmean(errors**2))
+    out = []
+    for issue in find_suspects(model, y, MAX_LABEL_ISSUES):
+        row = int(target.rows[train[issue.row]])
+        path, place = file.locate(row)
+        found = {"row": row, "place": place}
+        if path != file.name:  # of a folder
+            found |= {"place": f"row {row + 1}", "file": path, "place_in_file": place}
+        if target.is_number:
+            if abs(issue.given - issue.predicted) > limit:
+                out.append(found | {"given": issue.given, "predicted": issue.predicted})
+        elif issue.probability < MAX_PROBABILITY:
+            found |= {name: label_text(getattr(issue, name)) for name in ("given", "predicted")}
+            out.append(found | {"probability": issue.probability})
+    return out
+
+
 # ---- targets of a table file ----
 
 
@@ -184,11 +283,11 @@ def _class_codes(model, column):
         found = similar.get(_normalize(text), ())
         return found[0] if len(found) == 1 else -1
 
-    levels = column.combine_chunks().dictionary_encode()
-    levels = levels.combine_chunks() if isinstance(levels, pa.ChunkedArray) else levels
-    of_level = [code(value) for value in levels.dictionary.to_pylist()]
-    codes = levels.indices.fill_null(len(of_level)).to_numpy(zero_copy_only=False)
-    return np.array([*of_level, -1])[codes]
+    encoded = column.combine_chunks().dictionary_encode()
+    encoded = encoded.combine_chunks() if isinstance(encoded, pa.ChunkedArray) else encoded
+    codes = [code(value) for value in encoded.dictionary.to_pylist()]
+    indices = encoded.indices.fill_null(len(codes)).to_numpy(zero_copy_only=False)
+    return np.array([*codes, -1])[indices]
 
 
 def _normalize(text):
@@ -200,7 +299,7 @@ def _normalize(text):
 
 
 def _numbers(column):
-    """Return a column as float64, NaN for values that are no numbers."""
+    """Return a column as float64, NaN for values that are not numbers."""
     pa = import_pyarrow()
     if pa.types.is_string(column.type):
         column = convert_texts(pa.table({"y": column})).column("y")

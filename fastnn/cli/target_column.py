@@ -10,8 +10,8 @@ import numpy as np
 from ..core.messages import did_you_mean, plural, printable
 from ..tables import texts
 from ..tables.errors import import_pyarrow
-from .common import CommandError, print_note
-from .places import locate
+from .console import CommandError, print_note
+from .table_file import TableFile
 
 TASKS = ("binary", "classes", "number")
 MAX_CLASSES = 1000
@@ -101,7 +101,7 @@ class _Reader:
         return Target(self.name, task, _to_labels(values), rows)
 
     def fail(self, what, row=None):
-        place = self.path if row is None else ", ".join(locate(self.arguments, row))
+        place = self.path if row is None else ", ".join(TableFile(self.arguments).locate(row))
         raise CommandError(f"{place}: {self.label} {what}")
 
     def check_type(self):
@@ -121,17 +121,17 @@ class _Reader:
     def read_numbers(self):
         """Return a column of texts as float64 if they are numbers such as 1,234 or 12%."""
         pa = import_pyarrow()
-        levels = self.column.unique().drop_null().to_pylist()
-        style = texts.number_style(levels)
+        categories = self.column.unique().drop_null().to_pylist()
+        style = texts.number_style(categories)
         if style is not None:
             print_note(
                 f"{self.path}: {self.label}: {texts.describe_number_style(style)} "
                 "(--task classes takes them for classes)"
             )
-            number_of = {text: _parse(text, style) for text in levels}
+            number_of = {text: _parse(text, style) for text in categories}
             number_of[None] = None
             return pa.array([number_of[t] for t in self.column.to_pylist()], pa.float64())
-        other = texts.first_other_text(levels)
+        other = texts.first_other_text(categories)
         if other is not None:
             self.fail(
                 f"contains numbers, but {printable(other)!r} in this row. Correct the value, or "
@@ -141,11 +141,11 @@ class _Reader:
             )
         if self.task == "number":
             self.fail(
-                f"is {printable(levels[0])!r}, but --task number needs numbers. Choose another "
+                f"is {printable(categories[0])!r}, but --task number needs numbers. Choose another "
                 "--task.",
-                self.column.index(levels[0]).as_py(),
+                self.column.index(categories[0]).as_py(),
             )
-        if len(levels) > 2 and texts.date_format(levels) is not None:
+        if len(categories) > 2 and texts.date_format(categories) is not None:
             self.fail(
                 "contains dates. Only numbers and classes can be predicted. If the dates are "
                 "classes, pass --task classes."

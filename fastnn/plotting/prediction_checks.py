@@ -12,7 +12,7 @@ ROUNDING = 1e-3  # that probabilities may be outside of [0, 1]
 
 
 @dataclass(eq=False)
-class Classes:
+class ClassPredictions:
     """True classes and predicted probabilities.
 
     Attributes
@@ -30,7 +30,7 @@ class Classes:
     P: np.ndarray
 
     @classmethod
-    def of(cls, y_true, y_prob, labels=None, name="y_prob"):
+    def from_arrays(cls, y_true, y_prob, labels=None, name="y_prob"):
         """Check classes (n,) and probabilities (n, n_classes), or (n,) or (n, 1) of the second of
         two classes.
 

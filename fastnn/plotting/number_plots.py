@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .predictions import check_columns
+from .prediction_checks import check_columns
 from .theme import BLUE, GREY, check_axes, check_sklearn
 
 if TYPE_CHECKING:

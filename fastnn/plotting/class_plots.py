@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..core.validation import as_array, check_count, check_sample_weight
-from .predictions import Classes, check_labels, positions, refuse_model
+from .prediction_checks import ClassPredictions, check_labels, positions, refuse_model
 from .theme import CLASS_COLORS, GREY, check_axes, check_sklearn, plain
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def plot_confusion(
     sample_weight: ArrayLike | None = None,
     normalize: Literal["true", "pred", "all"] | None = None,
 ) -> Axes:
-    """Plot a confusion matrix: how many rows of each class are predicted as which class.
+    """Plot a confusion matrix: numbers of rows by true and predicted class.
 
     Of more than 20 classes, the 20 most frequent are shown.
 
@@ -42,7 +42,7 @@ def plot_confusion(
         True classes.
     y_pred : array_like (n,), (n, n_classes) or (n, 1)
         Predicted classes. Of rows of probabilities, the most probable class is taken. One column of
-        probabilities is that of the second class, which is predicted above 0.5.
+        probabilities belongs to the second class, which is predicted above 0.5.
     ax : matplotlib Axes, default None
         None is the current axes.
     labels : sequence (n_classes,), optional
@@ -51,8 +51,8 @@ def plot_confusion(
     sample_weight : array_like (n,), optional
         Weights of the rows, at least 0.
     normalize : {"true", "pred", "all"}, optional
-        Show shares instead of counts: of the rows of a true class, of those of a predicted class,
-        or of all rows.
+        Show shares instead of counts: of the rows of a true class, of the rows of a predicted
+        class, or of all rows.
 
     Returns
     -------
@@ -126,9 +126,9 @@ def plot_roc(
 ) -> Axes:
     """Plot ROC curves: the true-positive rate against the false-positive rate at all thresholds.
 
-    Two classes have one curve, that of the second class. More classes have one curve each, against
+    Two classes have one curve, for the second class. More classes have one curve each, against
     all others. Of more than 8 classes, the 8 most frequent are shown. AUC is the area under a
-    curve. The dotted diagonal is that of guesses. Call the function again to compare the
+    curve. The dotted diagonal shows random guesses. Call the function again to compare the
     probabilities of another model in the same axes.
 
     Parameters
@@ -136,7 +136,7 @@ def plot_roc(
     y_true : array_like (n,)
         True classes.
     y_prob : array_like (n, n_classes), (n, 1) or (n,)
-        Probabilities of the classes. One column is that of the second of two classes.
+        Probabilities of the classes. One column holds the second of two classes.
     ax : matplotlib Axes, default None
         None is the current axes.
     labels : sequence (n_classes,), optional
@@ -169,7 +169,7 @@ def plot_roc(
 
     ax = check_axes(ax)
     curves = _Curves(y_true, y_prob, labels, sample_weight)
-    for is_true, p, what in curves.of_classes():
+    for is_true, p, what in curves.by_class():
         display = RocCurveDisplay.from_predictions(
             is_true, p, sample_weight=curves.weight, pos_label=True, ax=ax
         )
@@ -193,7 +193,7 @@ def plot_precision_recall(
 
     Precision is the share of true positives among the rows above the threshold. Recall is the share
     of the positives that are above it. Curves are as in `plot_roc`. AP is the average precision. With
-    two classes, the dotted line is that of guesses: the share of the second class.
+    two classes, the dotted line shows random guesses: the share of the second class.
 
     Parameters
     ----------
@@ -221,7 +221,7 @@ def plot_precision_recall(
 
     ax = check_axes(ax)
     curves = _Curves(y_true, y_prob, labels, sample_weight)
-    for is_true, p, what in curves.of_classes():
+    for is_true, p, what in curves.by_class():
         display = PrecisionRecallDisplay.from_predictions(
             is_true,
             p,
@@ -249,10 +249,10 @@ def plot_reliability(
     strategy: Literal["uniform", "quantile"] = "uniform",
     name: str | None = None,
 ) -> Axes:
-    """Plot a reliability diagram: how often a class is true, against its predicted probability.
+    """Plot a reliability diagram: observed frequencies of a class against predicted probabilities.
 
     The points of calibrated probabilities are on the dotted diagonal. With two classes, it is about
-    the probability of the second class, with more classes about that of the predicted class (Guo
+    the probability of the second class, with more classes about the predicted class (Guo
     et al., 2017). Call the function again to compare other probabilities in the same axes.
 
     Parameters
@@ -286,10 +286,10 @@ def plot_reliability(
 
     ax = check_axes(ax)
     n_bins = check_count("n_bins", n_bins)
-    classes = Classes.of(y_true, y_prob, labels)
+    classes = ClassPredictions.from_arrays(y_true, y_prob, labels)
     if len(classes.labels) == 2:
-        best, of_class = np.ones(len(classes.y), np.intp), classes.name(1)
-        names = f"predicted probability of class {of_class}", f"share of class {of_class}"
+        best, class_name = np.ones(len(classes.y), np.intp), classes.name(1)
+        names = f"predicted probability of class {class_name}", f"share of class {class_name}"
     else:
         best = classes.predicted()
         names = "probability of the predicted class", "share of correct predictions"
@@ -319,7 +319,7 @@ class _Curves:
     """The classes that have a curve, and the weights of the rows."""
 
     def __init__(self, y_true, y_prob, labels, sample_weight):
-        self.classes = Classes.of(y_true, y_prob, labels)
+        self.classes = ClassPredictions.from_arrays(y_true, y_prob, labels)
         self.weight = _check_weight(sample_weight, len(self.classes.y))
         n_rows = np.bincount(self.classes.y)
         if np.count_nonzero(n_rows) < 2:
@@ -335,7 +335,7 @@ class _Curves:
             if len(self.shown) < n:
                 self.title = f"{len(self.shown)} most frequent of {n:,} classes"
 
-    def of_classes(self):
+    def by_class(self):
         """Yield for each curve: which rows are true, their probabilities, and the class, which is
         None if there are two."""
         for i in self.shown:
@@ -363,7 +363,7 @@ def _true_and_predicted(y_true, y_pred, labels):
     refuse_model("y_pred", y_pred)
     array = as_array("y_pred", y_pred)
     if array.ndim == 2 and array.dtype.kind == "f":
-        classes = Classes.of(y_true, array, labels, "y_pred")
+        classes = ClassPredictions.from_arrays(y_true, array, labels, "y_pred")
         return classes.labels, classes.y, classes.predicted()
     y_true, y_pred = check_labels("y_true", y_true), check_labels("y_pred", y_pred)
     if len(y_pred) != len(y_true):

@@ -1,20 +1,97 @@
-"""The training record of a model file: what `fastnn train` writes about a training, as JSON.
+"""The model file of a command, and its training record: what `fastnn train` writes about a training.
 
-A file can be damaged, or written by other programs, so nothing is taken for granted.
+The record is JSON. A file can be damaged, or written by other programs, so nothing is taken for
+granted.
 """
 
 import os
 import shlex
 
+from ..core.messages import join, printable, similar
 from ..files import ModelFileError
 from ..files.safetensors import parse_json, to_text
+from ..mlp import MLP
+from ..saving import load
 from ..tabular.columns.kinds import NAMED_IN_DROP
-from .common import to_json
-from .evaluation import MAX_SUSPECTS
+from .console import CommandError, to_json
+from .scores import MAX_LABEL_ISSUES
 
 KEY = "training"  # in metadata_
 REASON = 300  # characters of a reason or a place, at most
 TEXTS = ("sep", "encoding", "decimal", "comment")
+
+
+def load_model(path, data=None):
+    """Read a model file of `fastnn train`.
+
+    Parameters
+    ----------
+    path : str
+    data : str, optional
+        The other file of the command, to notice that both are in the wrong order.
+
+    Returns
+    -------
+    TabularClassifier or TabularRegressor
+    """
+    try:
+        model = load(path)
+    except OSError as error:
+        what = "is a directory" if os.path.isdir(path) else error.strerror
+        raise CommandError(f"{path}: {what}. {_advise_model(path)}") from None
+    except ModelFileError as error:
+        if data is not None and is_model_name(data) and not is_model_name(path):
+            raise CommandError(
+                f"{path}: is not a fastnn model. The model comes first: {data} {path}"
+            ) from None
+        raise CommandError(
+            f"{path}: not a fastnn model, or damaged ({error.problem.removesuffix('.')}). "
+            "Pass a file written by 'fastnn train'."
+        ) from None
+    except ImportError:
+        raise CommandError(
+            f"{path}: needs scikit-learn, which is not installed. "
+            'Run: python -m pip install "fastnn-mlp[cli]"'
+        ) from None
+    if not hasattr(model, "columns_"):
+        what = "a network" if isinstance(model, MLP) else "an estimator"
+        raise CommandError(
+            f"{path}: holds {what} without the columns of a table (written by "
+            f"{type(model).__name__}.save). Use fastnn.load in Python, or train a model with "
+            "'fastnn train'."
+        )
+    return model
+
+
+def is_model_name(path):
+    """Whether a file name is that of a model."""
+    return path.endswith(".safetensors")
+
+
+def _advise_model(path):
+    """Return what to do about a path that is not a file."""
+    if path == "-":
+        return "A model is read from a file; only DATA can be standard input."
+    folder, name = (path, "") if os.path.isdir(path) else os.path.split(path)
+    try:
+        stems = sorted(
+            other.removesuffix(".safetensors")
+            for other in os.listdir(folder or ".")
+            if is_model_name(other)
+        )
+    except OSError:
+        stems = []
+    close = similar(name.partition(".")[0], stems)
+    if close is not None:
+        close = os.path.join(folder, f"{close}.safetensors")
+        return f"Did you mean {printable(close, 80)}?"
+    if stems:
+        names = join([f"{stem}.safetensors" for stem in stems], 3, quoted=False)
+        return f"The models in {folder or 'this folder'} are {names}."
+    return "Pass a file written by 'fastnn train'."
+
+
+# ---- the training record ----
 
 
 def read_record(model):
@@ -54,7 +131,7 @@ def largest_size(record, names):
     filled = record | {
         "columns": {name: ["x" * REASON, score] for name in names},
         "scores": [scores, scores],
-        "suspects": [["x" * REASON, *longest, *longest]] * MAX_SUSPECTS,
+        "label_issues": [["x" * REASON, *longest, *longest]] * MAX_LABEL_ISSUES,
         "others": "x" * 10_000,
     }
     return len(to_text(to_text(to_metadata(filled))).encode())
@@ -71,8 +148,8 @@ def describe_model(model):
             for name, reason in model.left_out_.items()
         },
         "importances": dict(zip(names, model.feature_importances_.tolist())),
-        "members": model.n_folds_,
-        "members_left": model.n_folds_left_,
+        "folds": model.n_folds_,
+        "folds_left": model.n_folds_left_,
         "hidden": list(networks[0].layer_sizes[1:-1]) if networks else [],
         "networks": len(networks),
         "parameters": sum(net.n_params for net in networks),

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from . import text
-from .cells import type_name
+from . import c_text
+from .c_inputs import cells_type
 
 PROBABILITIES = """
 /* Probabilities, from outputs that were learned with a label smoothing of $smoothing */
@@ -76,7 +76,7 @@ static void ${name}_group$g(const $cells *x, double *sum)
         $real y[$m];
         ${name}_network$g($i, y);
         for (size_t j = 0; j < $m; j++)
-            sum[j] += $share * y[j];
+            sum[j] += $weight * y[j];
     }
 }
 """
@@ -95,7 +95,7 @@ static void ${name}_group$g(const $cells *x, double *sum)
         }
         ${name}_finish(mean);
         for (size_t j = 0; j < $m; j++)
-            sum[j] += $share * mean[j];
+            sum[j] += $weight * mean[j];
     }
 }
 """
@@ -109,28 +109,28 @@ int ${name}_class(const $result y[${NAME}_N_OUTPUTS])
 """
 
 
-def choose(d, values):
+def choose(model, values):
     """Return the function that chooses the class."""
-    if d.threshold is None:
-        return text.fill(CLASS, **values)
-    return text.fill(THRESHOLD, threshold=text.number(d.threshold), **values)
+    if model.threshold is None:
+        return c_text.fill(CLASS, **values)
+    return c_text.fill(THRESHOLD, threshold=c_text.number(model.threshold), **values)
 
 
-def group(g, group, d, values):
-    """Return the function that computes the predictions of group g of a Description."""
+def group(g, group, model, values):
+    """Return the function that computes the predictions of group g of an ExportModel."""
     n, real = group.layers.n_networks, values["real"]
-    return text.fill(
-        GROUP if d.targets is None else FINISHED_GROUP,
+    return c_text.fill(
+        GROUP if model.targets is None else FINISHED_GROUP,
         g=g,
         n=n,
         m=group.layers.sizes[-1],
-        cells=type_name(d, group.encoder, values["name"]) or real,
+        cells=cells_type(model, group.encoder, values["name"]) or real,
         i="i, x" if n > 1 else "x",
         k="k, x" if n > 1 else "x",
         n_averaged=group.n_averaged,
-        divisor=text.number(group.n_averaged),
+        divisor=c_text.number(group.n_averaged),
         averaged=f", each {group.n_averaged} of which are averaged" * (group.n_averaged > 1),
-        share=text.number(group.share),
+        weight=c_text.number(group.weight),
         **values,
     )
 
@@ -143,32 +143,32 @@ def finish(targets, values):
     if targets.is_classifier:
         s = targets.smoothing
         numbers = dict(floor=s / n, width=1 - s, least=0.01 / n, smoothing=s)
-        numbers = {key: text.number(x) for key, x in numbers.items()}
-        return text.fill(PROBABILITIES, n=n, **numbers, **values)
+        numbers = {key: c_text.number(x) for key, x in numbers.items()}
+        return c_text.fill(PROBABILITIES, n=n, **numbers, **values)
     low, high = targets.bounds
-    value = f"y[j] * {text.number(targets.scale)} + {text.number(targets.shift)}"
+    value = f"y[j] * {c_text.number(targets.scale)} + {c_text.number(targets.shift)}"
     value = f"exp({value})" if targets.log else value
-    bounds = dict(low=text.number(low), high=text.number(high))
+    bounds = dict(low=c_text.number(low), high=c_text.number(high))
     sort = ""
     if n > 1:
         ranks = np.argsort(np.argsort(targets.loss.q))
-        sort = text.fill(SORT, n=n, ranks=", ".join(map(str, ranks)))
-    return text.fill(NUMBERS, n=n, sort=sort, value=value, **bounds, **values)
+        sort = c_text.fill(SORT, n=n, ranks=", ".join(map(str, ranks)))
+    return c_text.fill(NUMBERS, n=n, sort=sort, value=value, **bounds, **values)
 
 
 def calibrate(targets, values):
     """Return the function that calibrates probabilities."""
-    temperature = text.number(targets.temperature)
-    return text.fill(CALIBRATE, n=targets.n_out, temperature=temperature, **values)
+    temperature = c_text.number(targets.temperature)
+    return c_text.fill(CALIBRATE, n=targets.n_out, temperature=temperature, **values)
 
 
 def classes(labels, name):
     """Return the definition of the array of classes, and its declaration."""
     if labels.dtype == object:
-        ctype, items = "char *const", [text.literal(label, "a class") for label in labels]
+        ctype, items = "char *const", [c_text.literal(label, "a class") for label in labels]
     elif labels.dtype == np.int64:
         ctype, items = "int64_t", [str(label) for label in labels.tolist()]
     else:
-        ctype, items = "double", text.numbers(labels)
+        ctype, items = "double", c_text.numbers(labels)
     declaration = f"const {ctype} {name}_classes[{len(labels)}]"
-    return f"{declaration} = {{\n{text.rows(items)}\n}};\n", f"extern {declaration};"
+    return f"{declaration} = {{\n{c_text.rows(items)}\n}};\n", f"extern {declaration};"

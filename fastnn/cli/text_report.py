@@ -1,4 +1,4 @@
-"""The text of a training: what the table is, and how good the model is.
+"""The text of a training: the table and the scores of the model.
 
 The functions take the training record of a model, a dict that JSON can hold, and yield lines of at
 most 80 columns.
@@ -59,20 +59,20 @@ def format_columns(record):
         yield from paragraph("left out", f"{list_names(names)}: {printable(reason, REASON)}")
 
 
-def format_suspicions(record):
+def format_data_checks(record):
     """Yield lines about columns and rows that may be wrong."""
-    for suspicion in record["suspicions"][:MAX_WARNINGS]:
-        yield from paragraph("warning", suspicion["text"])
-    more = len(record["suspicions"]) - MAX_WARNINGS
+    for check in record["data_checks"][:MAX_WARNINGS]:
+        yield from paragraph("warning", check["text"])
+    more = len(record["data_checks"]) - MAX_WARNINGS
     if more > 0:
         yield from paragraph("", f"... and {plural(more, 'warning')} more (--json lists all)")
 
 
 def format_saved(record, out, n_bytes):
     """Yield lines about the model file."""
-    members, networks = plural(record["members"], "member"), plural(record["networks"], "network")
+    folds, networks = plural(record["folds"], "fold"), plural(record["networks"], "network")
     hidden, took = ",".join(map(str, record["hidden"])), format_duration(record["seconds"])
-    yield f"{members}, {networks} with hidden layers {hidden}; trained in {took}"
+    yield f"{folds}, {networks} with hidden layers {hidden}; trained in {took}"
     yield f"Saved {out} ({n_bytes / 1000:,.0f} kB). To predict with it:"
     data = "NEW.csv" if record["data"] == "-" else shlex.quote(record["data"])
     yield f"  fastnn predict {shlex.quote(out)} {data}"
@@ -84,25 +84,25 @@ def format_tuning(record):
     if tuning is None:
         return
     yield ""
-    yield f"{'settings tried':<34}{'members':>9}{METRICS[tuning['metric']]:>21}"
+    yield f"{'settings tried':<34}{'folds':>9}{METRICS[tuning['metric']]:>21}"
     for tried in tuning["tried"]:
         score = (
             f"{tried['score']:.4f}"
             if tuning["metric"] == "log_loss"
             else format_error(tried["score"])
         )
-        yield f"  {tried['options']:<32}{tried['members']:>9}{score:>21}"
+        yield f"  {tried['options']:<32}{tried['folds']:>9}{score:>21}"
 
 
 def format_interrupted(record, out):
     """Yield lines about a training that Ctrl-C has stopped."""
-    done, left = record["members"], record["members_left"]
+    done, left = record["folds"], record["folds_left"]
     tuning = record["tuning"]
     if left == 0:
-        what = "the best model so far" if tuning else f"all {done} members"
+        what = "the best model so far" if tuning else f"all {done} folds"
         yield f"Interrupted: {out} holds {what}."
         return
-    yield f"Interrupted: {out} holds the {done} of {done + left} members that are done."
+    yield f"Interrupted: {out} holds the {done} of {done + left} folds that are done."
     if tuning is None:
         yield "To train the others, repeat the command with --resume."
     else:
@@ -128,7 +128,7 @@ def format_results(record):
         n = record["test_scores"]["rows"]
         yield from format_scores(record["test_scores"], f"on {plural(n, 'row')} of the test")
     yield from format_importances(record)
-    yield from format_suspects(record)
+    yield from format_label_issues(record)
 
 
 # ---- scores ----
@@ -230,7 +230,7 @@ def is_better_than_baseline(scores):
 
 def explain_no_better(record):
     """Return a sentence for a model that is no better than the baseline."""
-    why = "the columns may not tell the target"
+    why = "the columns may not contain enough information about the target"
     if record["time_limit"] is not None:
         why = "--time-limit may be too short, or " + why
     return f"The model is no better than the baseline: {why}."
@@ -240,33 +240,33 @@ def explain_no_better(record):
 
 
 def format_importances(record):
-    """Yield lines with the most important columns."""
+    """Yield lines with the permutation importances."""
     top = sorted(record["importances"].items(), key=lambda item: -item[1])
     top = [(name, value) for name, value in top if value > 0][:MAX_IMPORTANT]
     if not top:
         return
     yield ""
-    yield "most important columns (growth of the loss if the values are shuffled)"
+    yield "permutation importance (increase of the loss)"
     for name, value in top:
         yield f"  {printable(name, 40):<42}{value:>8.3f}"
 
 
-def format_suspects(record):
+def format_label_issues(record):
     """Yield lines with the rows whose target is the least likely."""
-    suspects = record["suspects"]
-    if not suspects:
+    issues = record["label_issues"]
+    if not issues:
         return
     yield ""
     if record["classes"] is None:
         yield "rows to check (the prediction is far from the target, which may be wrong)"
         yield f"  {'place':<16}{'target':>14}{'predicted':>14}"
-        for s in suspects:
+        for s in issues:
             target, predicted = format_number(s["given"]), format_number(s["predicted"])
             yield f"  {printable(s['place']):<16}{target:>14}{predicted:>14}"
         return
     yield "rows to check (the target is improbable, so it may be wrong)"
     yield f"  {'place':<16}{'target':<{NAME}}{'probability':>11}   predicted"
-    for s in suspects:
+    for s in issues:
         target, predicted = printable(s["given"], NAME - 2), printable(s["predicted"], NAME - 2)
         yield f"  {printable(s['place']):<16}{target:<{NAME}}{s['probability']:>11.2g}   {predicted}"
 

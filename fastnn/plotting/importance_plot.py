@@ -8,7 +8,7 @@ import numpy as np
 
 from ..core.validation import check_count
 from ..mlp import MLP
-from .predictions import check_numbers
+from .prediction_checks import check_numbers
 from .theme import BLUE, GREY, check_axes, check_sklearn, plain
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def plot_importances(
     random_state: RandomState = 0,
     max_columns: int = 15,
 ) -> Axes:
-    """Plot permutation importances: how much worse a model predicts if a column is shuffled.
+    """Plot permutation importances: the change of the score if a column is shuffled.
 
     Pass rows that the model was not trained on. Columns with the same information have a low
     importance each, because the others make up for it.
@@ -43,7 +43,7 @@ def plot_importances(
     model : MLP, fitted estimator or Pipeline
     X : array_like or DataFrame (n, n_features), optional
         Rows to score. Without X and y, the ``feature_importances_`` of a fitted `TabularClassifier`
-        or `TabularRegressor` are plotted, which are those of held-out rows.
+        or `TabularRegressor` are plotted, which `fit` computed on held-out rows.
     y : array_like (n,), optional
         Their targets.
     ax : matplotlib Axes, default None
@@ -52,7 +52,7 @@ def plot_importances(
         A scorer of scikit-learn, for estimators. By default their ``score``. The score of an MLP is
         its loss.
     n_repeats : int, default 5
-        How often a column is shuffled. Bars show the mean, lines the standard deviation.
+        Number of times each column is shuffled. Bars show the mean, lines the standard deviation.
     sample_weight : array_like (n,), optional
         Weights of the rows, at least 0.
     random_state : int or RandomState, default 0

@@ -11,7 +11,7 @@ from ...core.messages import plural
 from ...plotting.theme import CLASS_COLORS
 from ..display import format_duration
 from ..info import installed_version
-from ..report import METRICS, format_error
+from ..text_report import METRICS, format_error
 from .charts import chart, charts
 from .elements import element, pairs, paragraph, section, table
 
@@ -23,22 +23,20 @@ def curves_section(report):
     """Return the section with the curves of the networks and the settings of the training."""
     record, model = report.record, report.model.model_
     members = model.members
-    histories = [[net.history for net in of_member] for of_member in model.best_networks()]
+    histories = [[net.history for net in networks] for networks in model.best_networks()]
     figures = [
-        _curve_chart(i, len(members), member.share, of_members)
-        for i, (member, of_members) in enumerate(zip(members, histories))
-        if any(history is not None for history in of_members)
+        _curve_chart(i, len(members), member.share, folds)
+        for i, (member, folds) in enumerate(zip(members, histories))
+        if any(history is not None for history in folds)
     ]
     unknown = sum(history is None for history in histories[0]) if histories else 0
-    shown = min(record["members"], len(CLASS_COLORS))
+    shown = min(record["folds"], len(CLASS_COLORS))
     return section(
         "training",
         "Training",
         _describe(record),
-        paragraph(f"The charts show the first {shown} members.")
-        if shown < record["members"]
-        else None,
-        paragraph(f"{plural(unknown, 'member')} of an earlier run, before --resume, not shown.")
+        paragraph(f"The charts show the first {shown} folds.") if shown < record["folds"] else None,
+        paragraph(f"{plural(unknown, 'fold')} of an earlier run, before --resume, not shown.")
         if unknown
         else None,
         charts(*figures),
@@ -47,22 +45,22 @@ def curves_section(report):
 
 
 def _describe(record):
-    members, networks = plural(record["members"], "member"), plural(record["networks"], "network")
+    folds, networks = plural(record["folds"], "fold"), plural(record["networks"], "network")
     hidden = ", ".join(map(str, record["hidden"]))
     return paragraph(
-        f"The model has {members} with {networks} in all, each with hidden layers of {hidden} units; "
+        f"The model has {folds} with {networks} in all, each with hidden layers of {hidden} units; "
         f"{record['parameters']:,} parameters. The training took {format_duration(record['seconds'])}."
-        " Each member holds out other rows and keeps the best epoch on them."
+        " Each fold holds out other rows and keeps the best epoch on them."
     )
 
 
-def _curve_chart(i, n, share, histories):
-    """Return the chart of the networks with one configuration, one for each member."""
+def _curve_chart(i, n, weight, histories):
+    """Return the chart of the networks with one configuration, one for each fold."""
 
     def draw(ax):
-        for member, (history, color) in enumerate(zip(histories, CLASS_COLORS), 1):
+        for fold, (history, color) in enumerate(zip(histories, CLASS_COLORS), 1):
             if history is not None:
-                _plot_curves(ax, history, color, f"member {member}")
+                _plot_curves(ax, history, color, f"fold {fold}")
         values = np.concatenate([line.get_ydata() for line in ax.lines])
         values = values[np.isfinite(values)]
         if values.size:
@@ -75,7 +73,7 @@ def _curve_chart(i, n, share, histories):
     return chart(
         f"curves{i + 1}",
         f"Configuration {i + 1} of {n}" if n > 1 else "Loss of the networks",
-        f"{100 * share:.0f} % of the prediction. Solid: loss on held-out rows, with a dot at its "
+        f"{100 * weight:.0f} % of the prediction. Solid: loss on held-out rows, with a dot at its "
         "least. Dotted: loss on the training rows.",
         draw,
     )
@@ -96,9 +94,9 @@ def _tuning_table(tuning):
     """Return what --tune has tried, None without it."""
     if tuning is None:
         return None
-    rows = [[t["options"], str(t["members"]), format_error(t["score"])] for t in tuning["tried"]]
+    rows = [[t["options"], str(t["folds"]), format_error(t["score"])] for t in tuning["tried"]]
     return table(
-        "Settings that --tune tried", ["options", "#members", f"#{METRICS[tuning['metric']]}"], rows
+        "Settings that --tune tried", ["options", "#folds", f"#{METRICS[tuning['metric']]}"], rows
     )
 
 

@@ -1,0 +1,143 @@
+"""The table file of a command: its options, reading it, and where its rows are."""
+
+import os
+
+from .. import datasets
+from ..core.errors import DataError
+from ..core.messages import one_line
+from ..tables import files, parquet_files
+from .console import CommandError, CommandWords, print_note
+
+#: Options of `fastnn.tables.read` that the command line has under the same name.
+READ_OPTIONS = ("sep", "encoding", "na", "decimal", "comment", "sheet")
+
+
+def add_table_options(parser):
+    """Add the options of `fastnn.tables.read` to the parser of a command."""
+    group = parser.add_argument_group("options of the table file")
+    group.add_argument("--sep", metavar="CHAR", help="character between values; also tab or space")
+    group.add_argument(
+        "--encoding", metavar="NAME", help="encoding of a text file, such as latin-1 or utf-16"
+    )
+    group.add_argument(
+        "--no-header",
+        action="store_true",
+        help="the first line holds values; the columns are column_1, column_2, ...",
+    )
+    group.add_argument(
+        "--na",
+        action="append",
+        metavar="VALUE",
+        help="another value that means missing, such as -999; can be repeated",
+    )
+    group.add_argument("--decimal", choices=(".", ","), metavar="MARK", help="decimal mark: . or ,")
+    group.add_argument(
+        "--comment", metavar="TEXT", help="leave out lines that begin with this text, such as #"
+    )
+    group.add_argument(
+        "--sheet", metavar="SHEET", help="name or number of the sheet of an Excel file"
+    )
+
+
+class TableFile:
+    """The table of a command, and how it is read.
+
+    Parameters
+    ----------
+    arguments : argparse.Namespace
+        data, the options of `add_table_options`, and target if the command has it.
+
+    Attributes
+    ----------
+    name : str
+        As in the command.
+    path : str
+    options : dict
+        Those of `fastnn.tables.read`.
+    """
+
+    def __init__(self, arguments):
+        self.name, self.path = arguments.data, resolve_table_path(arguments.data)
+        self.options = _read_options(arguments)
+        self._target = getattr(arguments, "target", None)
+
+    def read(self, text_columns=(), keep=()):
+        """Return the table as a pyarrow.Table, and print what was guessed as notes.
+
+        text_columns, keep : collection of str
+            As in `fastnn.tables.read`.
+        """
+        return files.read(self.path, text_columns, keep=keep, on_note=print_note, **self.options)
+
+    def open_parquet(self, text_columns, keep, note=print_note):
+        """Return the ParquetTable of a Parquet file or a folder, None for other tables.
+
+        note(text) is called for each guess.
+        """
+        is_parquet = os.path.isdir(self.path) or (
+            self.path != "-" and parquet_files.holds_parquet(self.path)
+        )
+        if not is_parquet or "sheet" in self.options:
+            return None
+        na = self.options.get("na", ())
+        return parquet_files.ParquetTable(self.path, text_columns, na, keep, note)
+
+    def files(self):
+        """Return the files that hold the table."""
+        is_parquet = parquet_files.holds_parquet(self.path)
+        return parquet_files.find_files(self.path) if is_parquet else [self.path]
+
+    def locate(self, row):
+        """Return the file that holds a row of the table, and 'line N' or 'row N' of it."""
+        return self._locate(self.name, row)
+
+    def _locate(self, name, row):
+        """name : of the table, or of a file in the folder"""
+        if os.path.isdir(name):
+            file, row = parquet_files.ParquetFiles(name).locate(row)
+            return file, f"row {row + 1}"
+        known = ("sep", "encoding", "header", "decimal", "comment")
+        options = {k: v for k, v in self.options.items() if k in known}
+        return name, files.locate(resolve_table_path(name), row, **options)
+
+    def explain(self, error, file=None, rows=None):
+        """Return the CommandError for what an estimator refuses.
+
+        error : Exception
+        file : str, optional
+            The file of the rows that the error counts, if it is another than the table.
+        rows : sequence of int, optional
+            Their numbers in it.
+        """
+        place = self.name if file is None else file
+        if not isinstance(error, DataError):  # of another library
+            return CommandError(f"{place}: {one_line(error)}")
+        line = None
+        if error.row is not None:
+            place, line = self._locate(place, int(rows[error.row]))
+        words = CommandWords(self._target, lambda row: line)
+        texts = (words.say(error.problem), words.say(error.advice))
+        return CommandError(f"{place}: {' '.join(filter(None, map(one_line, texts)))}")
+
+
+def _read_options(arguments):
+    """Return the options of `fastnn.tables.read` that the command line has."""
+    options: dict = {}
+    for name in READ_OPTIONS:
+        value = getattr(arguments, name)
+        if value is not None:
+            options[name] = value
+    if arguments.no_header:
+        options["header"] = False
+    sheet = options.get("sheet")
+    if isinstance(sheet, str) and sheet.isascii() and sheet.isdigit():
+        options["sheet"] = int(sheet)
+    return options
+
+
+def resolve_table_path(path):
+    """Return the path of a table. The names of the sample tables stand for their files, unless
+    the working directory has a file of that name."""
+    sample = os.path.join(os.path.dirname(datasets.__file__), f"{path}.csv.gz")
+    is_sample = path.isidentifier() and not os.path.exists(path) and os.path.exists(sample)
+    return sample if is_sample else path
