@@ -42,7 +42,10 @@ class LazyClasses(Mapping):
 
     def has_instance(self, value: Any) -> bool:
         """Whether a value is an object of one of the classes, without importing the others."""
-        return any((cls.__module__, cls.__name__) in self._classes for cls in type(value).__mro__)
+        cls = type(value)
+        return (cls.__module__, cls.__name__) in self._classes or any(
+            (base.__module__, base.__name__) in self._classes for base in cls.__mro__
+        )
 
     def load(self, name: str) -> Any:
         """Return a class by its own name. It is the ``__getattr__`` of the package."""

@@ -95,15 +95,15 @@ def __dir__() -> list[str]:
 
 def resolve(optimizer: AnyOptimizer) -> Optimizer | LBFGS:
     """Return the optimizer for a name or an optimizer, or raise a ValueError."""
-    if OPTIMIZERS.has_instance(optimizer):
-        return optimizer  # type: ignore[return-value]
-    if not isinstance(optimizer, str) or optimizer not in OPTIMIZERS:
+    if isinstance(optimizer, str) and optimizer in OPTIMIZERS:
+        return OPTIMIZERS[optimizer]()
+    if not OPTIMIZERS.has_instance(optimizer):
         names = ", ".join(repr(name) for name in OPTIMIZERS)
         raise ValueError(
             f"optimizer must be one of {names} or an optimizer such as Adam(lr=1e-3), "
             f"got {optimizer!r}"
         )
-    return OPTIMIZERS[optimizer]()
+    return optimizer  # type: ignore[return-value]
 
 
 def same_moments(optimizer: Any, other: Any) -> bool:

@@ -76,7 +76,7 @@ def __dir__() -> list[str]:
 
 def resolve(lr: float | Schedule) -> float | Schedule:
     """Return a learning rate, a number or a schedule, or raise a ValueError."""
-    if SCHEDULES.has_instance(lr):
+    if type(lr) is not float and SCHEDULES.has_instance(lr):  # the usual case first
         return lr
     if isinstance(lr, bool) or not isinstance(lr, numbers.Real):
         raise ValueError(
