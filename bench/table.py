@@ -22,7 +22,7 @@ import fastnn
 from fastnn.core.state import fresh
 from fastnn.training.data import Data
 from fastnn.training.engines.dense import DenseEngine
-from fastnn.training.options import FitOptions
+from fastnn.training.plan import FitOptions, Plan
 
 BATCH, STEPS, HIDDEN = 256, 8, (64, 64)
 MOST_DENSE = 2000  # inputs
@@ -57,7 +57,7 @@ class Training:
         loss = fastnn.losses.resolve("mse", "identity")
         state = fresh(net, fastnn.Adam(1e-4))
         options = FitOptions(batch_size=BATCH, shuffle=False)
-        self.engine = DenseEngine(net, Data.of(net, X, y, loss), state, options, None)
+        self.engine = DenseEngine(Plan(net, Data.of(net, X, y, loss), options, None, state=state))
         self.engine.load(state)
         self.first_losses = self.run(2)
 

@@ -39,31 +39,43 @@ except ModuleNotFoundError as error:
 
 import typing as _typing
 
-from . import callbacks, functional, initializers, losses, optimizers, schedules
+from . import callbacks, initializers, losses, optimizers, schedules
 from .callbacks import Checkpoint, EarlyStopping
 from .config import __version__, show_config
-from .core.errors import DataError
 from .core.state import DivergenceError, History
 from .encoded_table import EncodedTable
-from .files import ModelFileError
 from .mlp import MLP
-from .optimizers import LBFGS, SGD, Adadelta, Adagrad, Adam, Adamax, AdamW, Lion, NAdam, RMSprop
-from .saving import load, load_many, save_many
 
 if _typing.TYPE_CHECKING:  # see `__getattr__`
     from . import estimators as estimators
     from . import export as export
+    from . import functional as functional
     from . import model_selection as model_selection
     from . import reference as reference
     from . import tabular as tabular
+    from .core.errors import DataError as DataError
     from .estimators import MLPClassifier as MLPClassifier
     from .estimators import MLPRegressor as MLPRegressor
     from .exchange.pytorch import from_torch as from_torch
     from .exchange.scikit_learn import from_sklearn as from_sklearn
+    from .files import ModelFileError as ModelFileError
     from .many import fit_many, forward_many
     from .model_selection import HalvingSearchCV as HalvingSearchCV
     from .model_selection import cross_val_predict as cross_val_predict
     from .model_selection import cross_validate as cross_validate
+    from .optimizers import (
+        LBFGS,
+        SGD,
+        Adadelta,
+        Adagrad,
+        Adam,
+        Adamax,
+        AdamW,
+        Lion,
+        NAdam,
+        RMSprop,
+    )
+    from .saving import load, load_many, save_many
     from .tabular import TabularClassifier as TabularClassifier
     from .tabular import TabularRegressor as TabularRegressor
 
@@ -105,8 +117,28 @@ __all__ = [
 ]
 
 # Imported on first use, since most programs do not need them.
-_PACKAGES = ("estimators", "export", "model_selection", "reference", "tabular")
+_PACKAGES = ("estimators", "export", "functional", "model_selection", "reference", "tabular")
+# generated: optimizers, by src/generate.py from src/operations.py
+_OPTIMIZERS = (
+    "SGD",
+    "Adagrad",
+    "Adadelta",
+    "RMSprop",
+    "Adam",
+    "AdamW",
+    "Adamax",
+    "NAdam",
+    "Lion",
+    "LBFGS",
+)
+# end of optimizers
 _MODULE_OF = {
+    **dict.fromkeys(_OPTIMIZERS, "optimizers"),
+    "DataError": "core.errors",
+    "ModelFileError": "files",
+    "load": "saving",
+    "load_many": "saving",
+    "save_many": "saving",
     "fit_many": "many",
     "forward_many": "many",
     # Not in __all__: `from fastnn import *` must work without scikit-learn and PyTorch.
@@ -139,9 +171,12 @@ if not _typing.TYPE_CHECKING:  # a type checker would then accept any name
 
         try:
             module = import_module(f".{_MODULE_OF.get(name, name)}", __name__)
-            return module if name in _PACKAGES else getattr(module, name)
+            value = module if name in _PACKAGES else getattr(module, name)
         except ModuleNotFoundError as error:
             missing = (error.name or "").partition(".")[0]
             if missing not in _REMEDIES:
                 raise
             raise ImportError(f"{name} needs {_REMEDIES[missing]}") from None
+        if name in __all__:
+            globals()[name] = value  # next time it is an attribute
+        return value

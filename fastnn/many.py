@@ -10,17 +10,16 @@ import numpy as np
 from . import kernels
 from .callbacks import EarlyStopping
 from .core.draws import UntilBegun
-from .core.executors import results_of, shares
 from .core.foreign_names import FIT, with_hints
 from .core.sparse_rows import blocks, is_sparse
-from .core.threads import CHUNK
+from .core.threads import CHUNK, results_of, split_evenly
 from .core.validation import check_out, check_threads
 from .encoded_table import check_inputs
 from .kernels import run_in_threads
 from .mlp import MLP
 from .network import Network
-from .training.arguments import Planner, spawn, split_matrix, spread
-from .training.many import train_many
+from .training.planner import Planner, spawn, split_matrix, spread
+from .training.pool import Trainings, train_many
 from .training.progress import ManyLine
 
 if TYPE_CHECKING:
@@ -163,13 +162,12 @@ def fit_many(
             line = ManyLine() if progress else None
             originals: dict = {}
             with UntilBegun([(plan.net, plan.rng) for plan in plans if plan.draws]):
-                return train_many(
-                    networks,
-                    lambda i, queue: plans[i].session(queue, originals),
-                    n_threads,
-                    line,
-                    collector=collector,
+                trainings = Trainings(
+                    n=k,
+                    make=lambda i, queue: plans[i].session(queue, originals),
+                    networks=networks,
                 )
+                return train_many(trainings, n_threads, line, collector)
     return _fit_in_executor(executor, plans, arguments, n_threads)
 
 
@@ -193,7 +191,7 @@ def _fit_in_executor(executor, plans, arguments, n_threads):
                 {name: each.part(a, b) for name, each in arguments.items()},
                 n_threads,
             )
-            for a, b in shares(len(networks), executor)
+            for a, b in split_evenly(len(networks), executor)
         ]
         results = [result for part in results_of(futures) for result in part]
         try:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,10 +12,8 @@ from .core.foreign_names import FIT, NETWORK, PARTIAL_FIT, with_hints
 from .core.state import fresh, resumed
 from .core.validation import check_rng
 from .differentiable import DifferentiableNetwork
-from .training import sources
-from .training.options import FitOptions
-from .training.plan import Plan
-from .training.progress import ProgressLine
+from .training import fit_data
+from .training.plan import FitOptions, Plan
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -255,8 +252,8 @@ class MLP(DifferentiableNetwork):
         )
         rng = self.rng if rng is None else check_rng(rng)
         loss = losses.resolve(loss, self.activations[-1])
-        data = sources.of_training(self, X, y, loss, sample_weight, window)
-        validation = sources.of_validation(self, validation_data, loss, data, window)
+        data = fit_data.training_data(self, (X, y, sample_weight), loss, window)
+        validation = fit_data.validation_data(self, validation_data, loss, data, window)
         if options.validation_fraction and validation is not None:
             raise ValueError(
                 "validation_data and validation_fraction exclude each other. Pass one of them."
@@ -265,7 +262,10 @@ class MLP(DifferentiableNetwork):
         # no other thread changes the state, which the plan reads
         with self._in_training(), UntilBegun([(self, rng)] if plan.draws else []):
             session = plan.session()
-            session.line = ProgressLine(options.epochs, session.data.n_rows) if progress else None
+            if progress:
+                from .training.progress import ProgressLine
+
+                session.line = ProgressLine(options.epochs, session.data.n_rows)
             return session.run_locked()
 
     @with_hints(PARTIAL_FIT)
@@ -309,7 +309,7 @@ class MLP(DifferentiableNetwork):
             class_weight=class_weight,
         )
         loss = losses.resolve(loss, self.activations[-1])
-        data = sources.in_memory(self, X, y, loss, sample_weight)
+        data = fit_data.data_in_memory(self, (X, y, sample_weight), loss)
         # no other thread changes the state
         with self._in_training(), UntilBegun([(self, self.rng)] if self.has_dropout else []):
             state = (
@@ -350,7 +350,8 @@ class MLP(DifferentiableNetwork):
         from .files import model
 
         reading = self._reading()
-        model.write(path, to_parts(self, state), reading.check)
+        self._check_not_training()
+        model.write(path, model.parts_of(self, state), reading.check)
 
     def to_torch(self) -> Any:
         """Convert the network to a PyTorch module with the same predictions.
@@ -392,36 +393,5 @@ class MLP(DifferentiableNetwork):
         """Raise ValueError if a model file cannot hold the description of the network."""
         from .files import model
 
-        model.check(to_parts(self))
-
-
-# ---- for other modules ----
-
-
-def blank_network(layer_sizes, activations, bias, dtype, dropout, rng):
-    """Return an MLP whose parameters are 0, for readers of files: drawing them would take most of
-    their time."""
-    net = MLP.__new__(MLP)
-    DifferentiableNetwork.__init__(
-        net, layer_sizes, activations[:-1], activations[-1], bias, dtype, dropout
-    )
-    net._begin(rng)
-    return net
-
-
-def to_parts(net, state=True):
-    """Return what a model file holds of an MLP, a `fastnn.files.model.Parts`."""
-    net._check_not_training()
-    from .files import model
-
-    parts = {field.name: getattr(net, field.name) for field in fields(model.Parts)}
-    return model.Parts(**parts if state else parts | {"state": None})
-
-
-def from_parts(parts):
-    """Return the MLP that `to_parts` described."""
-    net = blank_network(
-        parts.layer_sizes, parts.activations, parts.bias, parts.dtype, parts.dropout, parts.rng
-    )
-    net.params, net.state, net.metadata = parts.params, parts.state, parts.metadata
-    return net
+        self._check_not_training()
+        model.check(model.parts_of(self))

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from . import kernels
+from .differentiable import DifferentiableNetwork
 from .files import ModelFileError, kinds
-from .mlp import MLP, blank_network, from_parts
+from .mlp import MLP
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -152,10 +153,34 @@ def load_many(path: Path) -> Any:  # a list, or a dict with the names
 
 
 def _network(entry, seed):
-    from .files import model
-
     architecture = entry.network | {"dtype": np.dtype(entry.network["dtype"])}
-    arguments = (architecture[name] for name in model.NETWORK)
-    net = blank_network(*arguments, np.random.default_rng(seed))  # type: ignore[call-arg]
+    net = blank_network(architecture, np.random.default_rng(seed))
     net.params, net.metadata = entry.params, entry.metadata
+    return net
+
+
+# ---- for other modules ----
+
+
+def blank_network(architecture, rng):
+    """Return an MLP whose parameters are 0, for readers of files: drawing them would take most of
+    their time.
+
+    architecture : mapping with the keys `files.model.NETWORK`
+    """
+    net = MLP.__new__(MLP)
+    sizes, activations, bias, dtype, dropout = (
+        architecture[name] for name in ("layer_sizes", "activations", "bias", "dtype", "dropout")
+    )
+    DifferentiableNetwork.__init__(
+        net, sizes, activations[:-1], activations[-1], bias, dtype, dropout
+    )
+    net.rng, net.state, net.history, net.metadata = rng, None, None, {}
+    return net
+
+
+def from_parts(parts):
+    """Return the MLP that a `files.model.Parts` describes."""
+    net = blank_network(vars(parts), parts.rng)
+    net.params, net.state, net.metadata = parts.params, parts.state, parts.metadata
     return net

@@ -3,9 +3,9 @@
 - `validation`: checks of arguments. `sparse_rows`: those of sparse matrices.
 - `messages`, `errors`: the words of messages, and errors about the user's data.
 - `foreign_names`: names of other libraries, and what to write here.
-- `options`: the base class of losses, optimizers and schedules. `caching`: attributes that are
-  computed once.
+- `options`: the base class of losses, optimizers and schedules, and attributes that are computed
+  once. `lazy`: classes whose modules are imported on use.
 - `state`: what a training continues from, and its history. `draws`: draws of random numbers that a
   signal cannot separate from their use.
-- `threads`, `executors`: numbers of threads and of workers.
+- `threads`: numbers of threads, and shares for the workers of an executor.
 """

@@ -1,4 +1,4 @@
-"""Options: the base class of losses, optimizers and schedules."""
+"""Options: the base class of losses, optimizers and schedules, with attributes computed once."""
 
 from __future__ import annotations
 
@@ -10,6 +10,31 @@ from .foreign_names import OPTIONS, unexpected
 
 if TYPE_CHECKING:
     from typing import Any, Self
+
+if TYPE_CHECKING:
+    from functools import cached_property as cached
+else:
+
+    class cached:
+        """Decorator: a method without arguments becomes an attribute that is computed once.
+
+        It is `functools.cached_property` without a lock. Until Python 3.11 that one has a lock for all
+        objects of a class. If a process forks while another thread computes the attribute of any
+        object, nobody releases the lock in the child, which waits forever. Without a lock, two threads
+        may both compute the value of an object that they share, and the last one is kept.
+        """
+
+        def __init__(self, function):
+            self.function, self.__doc__ = function, function.__doc__
+
+        def __set_name__(self, owner, name):
+            self.name = name
+
+        def __get__(self, instance, owner=None):
+            if instance is None:
+                return self
+            value = instance.__dict__[self.name] = self.function(instance)
+            return value
 
 
 def _has_parameter(function, name):

@@ -1,15 +1,16 @@
 """scikit-learn estimators based on `fastnn.MLP`.
 
-Importing this package imports scikit-learn (the extra ``sklearn``).
+- `classifier`, `regressor`: the estimators. `base`: their parameters and methods.
+- `attributes`: constructor arguments, and the lock of an estimator.
+- `fit`: one call of `fit`. `online`: `partial_fit`, also for single rows.
+- `inputs`: checks of rows. `class_targets`, `number_targets`: targets, and predictions from outputs.
+- `parameters`: scikit-learn's parameters as those of fastnn. `networks`: the networks, and the
+  fitted attributes about them.
+- `early_stopping`: held-out rows. `bagging`: the rows of each network of an ensemble.
+- `ensemble`: means of outputs, intervals. `calibration`: temperature scaling.
+- `file`: files of estimators. `stored_parameters`: the parameters in them.
 
-- `classifier`, `regressor`: the estimators. `base`: their base class. `lock`: one thread fits one.
-- `fit`: one call of `fit`. `online`: `partial_fit`. `parameters`: scikit-learn's as fastnn's.
-- `inputs`: X. `class_targets`, `number_targets`: y, and predictions from outputs.
-- `networks`: the networks and what describes them. `ensemble`: means of their outputs.
-- `bagging`, `folds`, `held_out`: rows to train on and to hold out. `early_stopping`: their scores.
-- `calibration`: temperature scaling. `intervals`: CV+ intervals.
-- `records`, `attributes`: fitted attributes, also after an error.
-- `file`, `stored_parameters`: model files.
+Importing this package imports scikit-learn (the extra ``sklearn``).
 """
 
 from .classifier import MLPClassifier

@@ -1,11 +1,11 @@
 """The rows that each network of an ensemble trains on, and the rows that it holds out."""
 
+import warnings
 from typing import Any
 
 import numpy as np
+from sklearn.model_selection import GroupKFold, KFold, StratifiedGroupKFold, StratifiedKFold
 from sklearn.utils.validation import check_consistent_length, column_or_1d
-
-from .folds import split_into_folds
 
 
 def check_groups(estimator, groups, X):
@@ -22,19 +22,21 @@ def check_groups(estimator, groups, X):
     return groups
 
 
-def folds(n, n_folds, labels, groups, weight, seed):
+def folds(data, n_folds, labels, groups, seed):
     """Return [(training rows, held-out rows)] for each fold.
 
     Parameters
     ----------
-    n, n_folds : int
+    data : Data
+        The rows.
+    n_folds : int
     labels : ndarray (n,) or None
         Classes, to give each fold the same share of them.
     groups : ndarray (n,) or None
         The rows of a group stay in one fold.
-    weight : ndarray (n,) or None
     seed : int
     """
+    n, weight = len(data), data.sample_weight
     n_units = n if groups is None else len(np.unique(groups))
     if n_units < n_folds:
         what, got = ("rows", f"n_samples={n}") if groups is None else ("groups", f"{n_units}")
@@ -71,3 +73,33 @@ def bootstrap(n, weight, random_state):
         rows = np.sort(random_state.randint(0, n, n)).astype(np.intp)
         if weight is None or weight[rows].any():
             return rows, np.setdiff1d(np.arange(n, dtype=np.intp), rows)
+
+
+def split_into_folds(n, n_folds, codes, groups, seed):
+    """Return [(training rows, held-out rows)] for each fold.
+
+    Parameters
+    ----------
+    n, n_folds : int
+        Numbers of rows and folds. There are at least as many rows, or groups, as folds.
+    codes : ndarray (n,) of int or None
+        Numbers of classes. Each fold has the same share of them, if one has a row for each fold.
+    groups : ndarray (n,) or None
+        The rows of a group stay in one fold.
+    seed : int
+    """
+    X = np.zeros((n, 1))
+    stratify = codes is not None and np.bincount(codes).max() >= n_folds
+    shuffled = dict(shuffle=True, random_state=seed)
+    if groups is None:
+        splitter = (StratifiedKFold if stratify else KFold)(n_folds, **shuffled)
+    elif stratify:
+        splitter = StratifiedGroupKFold(n_folds, **shuffled)
+    else:  # without a seed: shuffled groups would make folds of different sizes
+        splitter = GroupKFold(n_folds)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # about classes with fewer rows than folds
+        folds = list(splitter.split(X, codes, groups))
+    if not all(len(held_out) for _, held_out in folds):  # StratifiedGroupKFold does not promise it
+        folds = list(GroupKFold(n_folds).split(X, codes, groups))
+    return folds

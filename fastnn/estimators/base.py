@@ -16,9 +16,9 @@ from ..core.options import Options as FastnnOptions
 from ..losses import Loss
 from ..mlp import MLP
 from ..optimizers import LBFGS, OPTIMIZERS, Optimizer
-from . import ensemble, inputs, parameters
-from .fit import Fit
-from .lock import lock_of
+from . import bagging, ensemble, inputs, parameters
+from .attributes import lock_of
+from .fit import EstimatorFit
 from .online import PartialFit
 
 if TYPE_CHECKING:
@@ -164,7 +164,8 @@ class BaseMLP(PartialFit):
 
     def _fit(self, X, y, sample_weight, fresh, groups):
         self._online = None
-        fit = Fit(self, X, y, sample_weight, fresh, groups)
+        rows = inputs.validate_rows(self, X, y, sample_weight, fresh)
+        fit = EstimatorFit(self, rows, fresh, bagging.check_groups(self, groups, rows.X))
         interrupted = False
         try:
             fit.run()

@@ -12,7 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 from .. import kernels
 from ..core.messages import warn
 from . import inputs
-from .lock import lock_of
+from .attributes import lock_of
 
 if TYPE_CHECKING:
     from typing import Self

@@ -98,6 +98,23 @@ class ClassTargets:
             )
         return targets.astype(dtype)[:, None] if self.kind == "binary" else targets
 
+    def write_label(self, label, targets):
+        """Write the number of a label's class to `targets`, an array of one row, for online learning.
+
+        Return False if the label needs the checks of `encode`.
+        """
+        if self.is_multilabel:
+            return False
+        label = label.item() if isinstance(label, np.generic) else label
+        try:
+            number = self.numbers.get(label)
+        except TypeError:  # a label in a list or an array
+            return False
+        if number is None:
+            return False
+        targets[0] = number
+        return True
+
     def outputs(self, loss=None):
         """Return the number of outputs and their activation, whatever the loss is."""
         output = "softmax" if self.kind == "multiclass" else "sigmoid"

@@ -12,9 +12,9 @@ from sklearn.utils.validation import check_is_fitted
 
 from .. import kernels
 from . import ensemble, inputs
+from .attributes import lock_of
 from .base import BaseMLP
 from .calibration import Calibration
-from .lock import lock_of
 from .online import partial_fit_available
 
 if TYPE_CHECKING:
@@ -268,24 +268,10 @@ class MLPClassifier(Calibration, ClassifierMixin, BaseMLP):
             online is not None
             and sample_weight is None
             and classes is None
-            and self._step_online(X, y, self._write_target)
+            and self._step_online(X, y, self.targets_.write_label)
         ):
             return self
         return self._partial_fit_checked(X, y, sample_weight, classes)
-
-    def _write_target(self, label, targets):
-        """Write the number of a label's class. Return False if it needs other checks."""
-        if self.targets_.is_multilabel:
-            return False
-        label = label.item() if isinstance(label, np.generic) else label
-        try:
-            class_number = self.targets_.numbers.get(label)
-        except TypeError:  # a label in a list or an array, which needs other checks
-            return False
-        if class_number is None:
-            return False
-        targets[0] = class_number
-        return True
 
     @_fit_context(prefer_skip_nested_validation=True)
     def _partial_fit_checked(self, X, y, sample_weight, classes):

@@ -1,9 +1,14 @@
-"""Early stopping based on held-out rows."""
+"""Early stopping: the rows that an estimator holds out, and the callbacks that stop training for them."""
+
+from dataclasses import replace
 
 import numpy as np
+from sklearn.model_selection import train_test_split
 
-from ..callbacks import Callback
+from ..callbacks import Callback, EarlyStopping, resolve_callbacks
+from ..training.data import Data
 from ..training.stopping import Patience
+from . import inputs, parameters
 
 
 class ScoreStopping(Callback):
@@ -67,3 +72,94 @@ class LossStopping(ScoreStopping):
 
     def measure(self, net, history):
         return history.val_loss[-1]
+
+
+def split_validation(estimator, data, y, random_state):
+    """Return training data, validation data or None, and a list with the scoring callback."""
+    if estimator.validation_data is None and not estimator.early_stopping:
+        return data, None, []
+    if estimator.validation_data is None:
+        if len(data) < 2:
+            raise ValueError(
+                "early_stopping=True holds out rows, but X has a single row. Add rows, pass "
+                "validation_data, or set early_stopping=False."
+            )
+        classes = estimator.targets_.stratify_labels(y)
+        if classes is not None and np.unique(classes, return_counts=True)[1].min() < 2:
+            raise ValueError(
+                "early_stopping=True holds out rows of each class, but a class has a single "
+                "row. Add rows, pass validation_data, or set early_stopping=False."
+            )
+        train, held_out = train_test_split(
+            np.arange(len(data)),
+            test_size=estimator.validation_fraction,
+            random_state=random_state,
+            stratify=classes,
+        )
+        if len(held_out) < 2:
+            raise ValueError(
+                f"validation_fraction={estimator.validation_fraction} holds out {len(held_out)} of "
+                f"{len(data)} rows, but at least 2 are needed. Increase validation_fraction, "
+                "or pass more rows."
+            )
+        validation, y_val = replace(data.take(held_out), alpha=0.0), y[held_out]
+        if validation.sample_weight is not None and not validation.sample_weight.any():
+            raise ValueError(
+                f"early_stopping=True holds out {len(held_out)} rows, but sample_weight is zero in "
+                "all of them. Leave out rows of weight zero, pass validation_data, or set "
+                "early_stopping=False."
+            )
+        # copied rows are read faster, but an ensemble would have many copies
+        data = data.take(train) if estimator.n_estimators == 1 else data.select(train)
+    else:
+        validation, y_val = _validation_rows(estimator, data)
+
+    def score(net):
+        return estimator.targets_.score(
+            y_val, inputs.forward(net, validation.X, estimator.n_threads), validation.sample_weight
+        )
+
+    patience = estimator.n_iter_no_change if estimator.early_stopping else np.inf
+    return data, validation, [ScoreStopping(score, patience, estimator.tol)]
+
+
+def _validation_rows(estimator, data):
+    """Return the Data and the targets of the parameter `validation_data`."""
+    if len(estimator.validation_data) not in (2, 3):
+        raise ValueError(
+            "validation_data must be (X, y) or (X, y, sample_weight), got "
+            f"{len(estimator.validation_data)} elements"
+        )
+    X, y, *weight = estimator.validation_data
+    net = estimator.networks_[0]
+    try:
+        X, y = inputs.check_X_y(estimator, X, y, net.dtype, False)
+        weight = inputs.check_weight(weight[0], X) if weight else None
+        return Data.of(
+            net,
+            X,
+            estimator.targets_.encode(y, X.dtype, type(estimator).__name__),
+            data.loss,
+            weight,
+        ), y
+    except ValueError as error:
+        raise ValueError(f"validation_data: {error}") from None
+
+
+def keep_best_epoch(estimator, data, rows):
+    """Return validation data and a list with the callback that keeps the best epoch for them.
+
+    It stops training after more than `n_iter_no_change` epochs without a loss that is lower by more
+    than `tol`. An `EarlyStopping` among the user's callbacks replaces it.
+
+    The loss and not the error rate, of which many epochs have the same lowest value: on six tables
+    the first of them had up to 50 times the log loss, and the last up to 6 times, with error rates
+    between 0.4 points lower and 0.3 higher.
+    """
+    validation = replace(data.select(rows), alpha=0.0)
+    if any(isinstance(each, EarlyStopping) for each in resolve_callbacks(estimator.callbacks)):
+        return validation, []
+    if parameters.uses_learning_rate(estimator, "adaptive"):
+        return validation, [LossStopping(estimator.n_iter_no_change, estimator.tol)]
+    patience = None if estimator.n_iter_no_change == np.inf else int(estimator.n_iter_no_change) + 1
+    return validation, [EarlyStopping(patience, estimator.tol)]

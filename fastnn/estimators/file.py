@@ -12,15 +12,13 @@ from sklearn.utils.validation import check_is_fitted
 
 from .. import kernels
 from ..files import kinds, model, safetensors
-from ..files.checks import check, check_mapping, is_count, is_finite
+from ..files.checks import check, check_mapping, damage_refused, is_count, is_finite
 from ..files.safetensors import parse_json
-from ..mlp import from_parts, to_parts
-from ..saving import class_of
-from . import records, stored_parameters
-from .lock import lock_of
-from .networks import restore, targets_class
+from ..saving import class_of, from_parts
+from . import stored_parameters
+from .attributes import lock_of
+from .networks import Record, read_records, restore, targets_class
 from .parameters import MAX_NETWORKS
-from .records import Record
 
 FORMAT, VERSION = "fastnn-estimator", 1
 #: Arrays of a network besides those of a model file, and the fields of its Record.
@@ -40,19 +38,18 @@ def write(path, estimator, state):
     state : bool
         Whether to write the training states of its networks.
     """
-    e = estimator
-    reading = kernels.Reading([lock_of(e), *vars(e).get("networks_", [])])
-    check_is_fitted(e, "n_iter_")
-    if not kinds.is_class_of(FORMAT, type(e)):
+    reading = kernels.Reading([lock_of(estimator), *vars(estimator).get("networks_", [])])
+    check_is_fitted(estimator, "n_iter_")
+    if not kinds.is_class_of(FORMAT, type(estimator)):
         raise TypeError(
-            f"save writes an MLPClassifier or an MLPRegressor, got the subclass {type(e).__name__}. "
+            f"save writes an MLPClassifier or an MLPRegressor, got the subclass {type(estimator).__name__}. "
             "Save its networks with networks_[i].save, or use pickle."
         )
     arrays: dict = {}
     networks = []
-    last_losses = e.loss_ if len(e.networks_) > 1 else [e.loss_]
-    for i, (net, record) in enumerate(zip(e.networks_, records.read(e))):
-        parts, prefix = to_parts(net, state), f"networks.{i}."
+    last_losses = estimator.loss_ if len(estimator.networks_) > 1 else [estimator.loss_]
+    for i, (net, record) in enumerate(zip(estimator.networks_, read_records(estimator))):
+        parts, prefix = model.parts_of(net, state), f"networks.{i}."
         arrays |= model.arrays_of(parts, prefix)
         for name, attribute in CURVES.items():
             if curve := getattr(record, attribute):
@@ -64,22 +61,22 @@ def write(path, estimator, state):
             has_scores=record.scores is not None,
         )
         networks.append(model.describe(parts) | {"training": training})
-    errors = getattr(e, "held_out_errors_", None)
+    errors = getattr(estimator, "held_out_errors_", None)
     if errors is not None and errors[0] is not None:
         arrays["errors"] = np.concatenate(errors)
         arrays["errors_network"] = np.repeat(np.arange(len(errors)), [len(x) for x in errors])
-    names = getattr(e, "feature_names_in_", None)
+    names = getattr(estimator, "feature_names_in_", None)
     content = dict(
-        estimator=type(e).__name__,
-        parameters=stored_parameters.describe(e),
-        n_features_in=e.n_features_in_,
+        estimator=type(estimator).__name__,
+        parameters=stored_parameters.describe(estimator),
+        n_features_in=estimator.n_features_in_,
         feature_names_in=None if names is None else names.tolist(),
-        targets=e.targets_.to_json(e.loss),
+        targets=estimator.targets_.to_json(estimator.loss),
         networks=networks,
-        n_iter=e.n_iter_,
-        fold_seed=getattr(e, "fold_seed_", None),
+        n_iter=estimator.n_iter_,
+        fold_seed=getattr(estimator, "fold_seed_", None),
         held_out=errors is not None,
-        temperature=getattr(e, "temperature_", None),
+        temperature=getattr(estimator, "temperature_", None),
     )
     metadata = {
         "format": FORMAT,
@@ -112,34 +109,34 @@ def read_from(reader):
     """Return the estimator of an open file."""
     kinds.check(reader.metadata, FORMAT, VERSION)
     content = check_mapping(parse_json(reader.metadata.get("estimator"), "estimator"), "estimator")
-    with kinds.damage_refused("estimator"):
+    with damage_refused("estimator"):
         return _read(reader, content)
 
 
 def _read(reader, content):
     cls = class_of(FORMAT, content["estimator"])
-    e = stored_parameters.parse(content["parameters"], cls)
+    estimator = stored_parameters.parse(content["parameters"], cls)
     n_features, names = content["n_features_in"], content["feature_names_in"]
     check(is_count(n_features, model.MAX_SIZE, 1), "n_features_in")
-    e.n_features_in_ = n_features
+    estimator.n_features_in_ = n_features
     if names is not None:
         check(isinstance(names, list) and len(names) == n_features, "feature_names_in")
         check(all(type(name) is str for name in names), "feature_names_in")
-        e.feature_names_in_ = np.array(names, dtype=object)
-    targets = targets_class(e).from_json(content["targets"], e.loss)
-    vars(e).update(targets.attributes())
-    _read_networks(reader, content, e)
+        estimator.feature_names_in_ = np.array(names, dtype=object)
+    targets = targets_class(estimator).from_json(content["targets"], estimator.loss)
+    vars(estimator).update(targets.attributes())
+    _read_networks(reader, content, estimator)
     if content["fold_seed"] is not None:
         check(is_count(content["fold_seed"], 2**31), "fold_seed")
-        e.fold_seed_ = content["fold_seed"]
+        estimator.fold_seed_ = content["fold_seed"]
     if content["temperature"] is not None:
         temperature = content["temperature"]
         check(is_finite(temperature) and temperature > 0, "temperature")
-        e.temperature_ = temperature
-    return e
+        estimator.temperature_ = temperature
+    return estimator
 
 
-def _read_networks(reader, content, e):
+def _read_networks(reader, content, estimator):
     """Read the networks, the records of their training and the errors on held-out rows."""
     networks = content["networks"]
     check(isinstance(networks, list) and 0 < len(networks) <= MAX_NETWORKS, "networks")
@@ -154,12 +151,19 @@ def _read_networks(reader, content, e):
             if prefix + name in reader.entries:
                 expected[prefix + name] = [reader.length(prefix + name)], "F64"
     sizes, activations, bias, _ = _architecture(all_parts[0])
-    check(bias and (sizes[-1], activations[-1]) == e.targets_.outputs(e.targets_.loss), "targets")
-    check(sizes[0] == e.n_features_in_, "n_features_in")
+    check(
+        bias
+        and (sizes[-1], activations[-1]) == estimator.targets_.outputs(estimator.targets_.loss),
+        "targets",
+    )
+    check(sizes[0] == estimator.n_features_in_, "n_features_in")
     has_errors = "errors" in reader.entries
     if has_errors:
         n = reader.length("errors_network")
-        expected |= {"errors": ([n, e.targets_.n_targets], "F64"), "errors_network": ([n], "I64")}
+        expected |= {
+            "errors": ([n, estimator.targets_.n_targets], "F64"),
+            "errors_network": ([n], "I64"),
+        }
     reader.check(expected)
 
     trained, of_networks = [], []
@@ -169,13 +173,13 @@ def _read_networks(reader, content, e):
         of_networks.append(_record(reader, networks[i]["training"], f"networks.{i}."))
     last = [_number(network["training"]["loss"], math.nan) for network in networks]
     check(is_count(content["n_iter"], 2**62), "n_iter")
-    restore(e, trained, of_networks, content["n_iter"], last)
+    restore(estimator, trained, of_networks, content["n_iter"], last)
     check(type(content["held_out"]) is bool and content["held_out"] >= has_errors, "held_out")
-    e.held_out_errors_ = [None] * len(networks) if content["held_out"] else None
+    estimator.held_out_errors_ = [None] * len(networks) if content["held_out"] else None
     if has_errors:
         errors, network = reader.array("errors"), reader.array("errors_network")
         check(np.all((network >= 0) & (network < len(networks))), "errors_network")
-        e.held_out_errors_ = [errors[network == i] for i in range(len(networks))]
+        estimator.held_out_errors_ = [errors[network == i] for i in range(len(networks))]
 
 
 def _architecture(parts):

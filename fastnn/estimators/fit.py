@@ -1,4 +1,4 @@
-"""Fit: one call of an estimator's `fit`."""
+"""EstimatorFit: one call of an estimator's `fit`."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,17 +13,16 @@ from ..core.messages import warn
 from ..core.state import DivergenceError, History
 from ..core.validation import check_threads
 from ..training.data import Data
-from ..training.many import train_many
-from ..training.options import FitOptions
-from ..training.plan import Plan
+from ..training.plan import FitOptions, Plan
+from ..training.pool import Trainings, train_many
 from ..training.progress import ManyLine, ProgressLine
-from . import bagging, ensemble, held_out, inputs, parameters, records
+from . import bagging, early_stopping, ensemble, inputs, parameters
 from .early_stopping import ScoreStopping
-from .networks import prepare
+from .networks import prepare, read_records, write_records
 
 
 @dataclass(eq=False, repr=False)
-class Member:
+class FitMember:
     """One network of an estimator, and the rows that it trains on and validates on.
 
     held_out : ndarray (m,) or None
@@ -40,11 +39,11 @@ class Member:
     history: History = field(default_factory=History)
 
 
-class Fit:
+class EstimatorFit:
     """One call of `fit`: its data and its sessions, and the fitted attributes that follow.
 
     The caller runs the `session` of each of the `n_members` networks and then calls `end`. Several
-    fits can run at the same time, see `fastnn.training.many`. `run` runs the sessions of one fit.
+    fits can run at the same time, see `fastnn.training.pool`. `run` runs the sessions of one fit.
 
     Each member draws from `random_state` in turn: the initial parameters if `fresh`, the rows to
     train on, and the seed of the shuffling. So with bagging=None the members are the networks of as
@@ -54,110 +53,109 @@ class Fit:
     Parameters
     ----------
     estimator : BaseMLP
-    X, y, sample_weight, groups
-        As in `fit`.
+    rows : inputs.ValidRows
     fresh : bool
         Whether to make new networks.
+    groups : ndarray (n,), optional
+        What `bagging.check_groups` returned.
     """
 
-    def __init__(self, estimator, X, y, sample_weight, fresh, groups=None):
-        e = self.estimator = estimator
-        X, y, weight, targets = inputs.validate_rows(e, X, y, sample_weight, fresh)
-        groups = bagging.check_groups(e, groups, X)
-        random_state = check_random_state(e.random_state)
-        data = prepare(e, X, y, weight, fresh, targets)
+    def __init__(self, estimator, rows, fresh, groups=None):
+        self.estimator = estimator
+        random_state = check_random_state(estimator.random_state)
+        data = prepare(estimator, rows, fresh)
         inputs.warn_if_badly_scaled(
-            X, e.targets_.to_check(data), getattr(e, "feature_names_in_", None)
+            rows.X,
+            estimator.targets_.to_check(data),
+            getattr(estimator, "feature_names_in_", None),
         )
-        self.data, self.y, self.weight = data, y, weight
-        self.networks, self.n_members = e.networks_, len(e.networks_)
-        self.n_threads = check_threads(e.n_threads)
-        self.bagging = e.bagging if self.n_members > 1 else None
-        self.records = records.read(e)
+        self.data, self.y, self.weight = data, rows.y, rows.weight
+        self.networks, self.n_members = estimator.networks_, len(estimator.networks_)
+        self.n_threads = check_threads(estimator.n_threads)
+        self.bagging = estimator.bagging if self.n_members > 1 else None
+        self.records = read_records(estimator)
         folds = self._folds(groups, random_state, fresh) if self.bagging == "folds" else None
         self.members = []
         for i in range(self.n_members):
             self.members.append(self._member(i, folds, random_state, fresh))
         self.n_rows = len(self.members[0].data)
-        if e.batch_size != "auto" and e.batch_size > self.n_rows:
+        if estimator.batch_size != "auto" and estimator.batch_size > self.n_rows:
             warn(
-                f"batch_size={e.batch_size} is larger than the number of rows ({self.n_rows}). "
+                f"batch_size={estimator.batch_size} is larger than the number of rows ({self.n_rows}). "
                 "All rows form one batch.",
             )
 
     def _folds(self, groups, random_state, fresh):
-        e = self.estimator
-        if e.validation_data is not None:
+        estimator = self.estimator
+        if estimator.validation_data is not None:
             raise ValueError(
                 "validation_data does not work with bagging='folds', where each network validates "
                 "on its own fold. Set bagging='bootstrap' or None, or validation_data=None."
             )
-        if fresh or not hasattr(e, "fold_seed_"):
-            e.fold_seed_ = random_state.randint(2**31)
-        return bagging.folds(
-            len(self.data),
-            self.n_members,
-            e.targets_.fold_labels(self.y),
-            groups,
-            self.data.sample_weight,
-            e.fold_seed_,
-        )
+        if fresh or not hasattr(estimator, "fold_seed_"):
+            estimator.fold_seed_ = random_state.randint(2**31)
+        labels = estimator.targets_.fold_labels(self.y)
+        return bagging.folds(self.data, self.n_members, labels, groups, estimator.fold_seed_)
 
     def _member(self, i, folds, random_state, fresh):
-        e, net, data = self.estimator, self.networks[i], self.data
+        estimator, net, data = self.estimator, self.networks[i], self.data
         if fresh:
-            parameters.init_parameters(net, e.activation, random_state)
+            parameters.init_parameters(net, estimator.activation, random_state)
         rows = None
         if folds is not None:
             train, rows = folds[i]
-            validation, callbacks = held_out.keep_best_epoch(e, data, rows)
+            validation, callbacks = early_stopping.keep_best_epoch(estimator, data, rows)
             data = data.select(train)
         elif self.bagging == "bootstrap":
             train, rows = bagging.bootstrap(len(data), data.sample_weight, random_state)
-            if e.early_stopping and e.validation_data is None:
+            if estimator.early_stopping and estimator.validation_data is None:
                 if not len(rows) or (self.weight is not None and not self.weight[rows].any()):
                     raise ValueError(
                         "bagging='bootstrap' with early_stopping=True validates on the rows that it "
                         f"did not draw, but it drew all of {len(data)} rows, or all with a weight. "
                         "Set early_stopping=False, or add rows."
                     )
-                validation, callbacks = held_out.keep_best_epoch(e, data, rows)
+                validation, callbacks = early_stopping.keep_best_epoch(estimator, data, rows)
                 data = data.select(train)
             else:
-                data, validation, callbacks = held_out.split_validation(
-                    e, data.select(train), self.y, random_state
+                data, validation, callbacks = early_stopping.split_validation(
+                    estimator, data.select(train), self.y, random_state
                 )
         else:
-            data, validation, callbacks = held_out.split_validation(e, data, self.y, random_state)
+            data, validation, callbacks = early_stopping.split_validation(
+                estimator, data, self.y, random_state
+            )
         patience = None
         if folds is None:
-            patience = parameters.patience(e, np.inf if fresh else self.records[i].best_loss)
+            patience = parameters.patience(
+                estimator, np.inf if fresh else self.records[i].best_loss
+            )
         rng = np.random.default_rng(random_state.randint(2**31))
-        return Member(net, data, validation, callbacks, patience, rng, rows)
+        return FitMember(net, data, validation, callbacks, patience, rng, rows)
 
     def session(self, member, queue=None):
         """Return the session of a member, which has not begun.
 
         queue : kernels.TrainerQueue, optional
         """
-        e = self.estimator
-        training = state.fresh(self.members[member].net, parameters.optimizer(e))
-        return self.session_from(member, training, e.max_iter, queue)
+        estimator = self.estimator
+        training = state.fresh(self.members[member].net, parameters.optimizer(estimator))
+        return self.session_from(member, training, estimator.max_iter, queue)
 
     def session_from(self, member, training, epochs, queue=None):
         """Return a session of a member that begins with a state. training : TrainingState."""
-        e, m = self.estimator, self.members[member]
+        estimator, m = self.estimator, self.members[member]
         n, n_seen = len(m.data), self.records[member].n_seen
-        is_adaptive = parameters.uses_learning_rate(e, "adaptive")
+        is_adaptive = parameters.uses_learning_rate(estimator, "adaptive")
         options = FitOptions(
             optimizer=training.optimizer,
             epochs=epochs,
-            batch_size=parameters.batch_size(e, n),
-            shuffle=e.shuffle,
+            batch_size=parameters.batch_size(estimator, n),
+            shuffle=estimator.shuffle,
             callbacks=[
                 *m.callbacks,
-                *parameters.rate_callbacks(e, n, n_seen),
-                *resolve_callbacks(e.callbacks),
+                *parameters.rate_callbacks(estimator, n, n_seen),
+                *resolve_callbacks(estimator.callbacks),
             ],
             n_threads=self.n_threads,
             patience=m.patience,
@@ -170,21 +168,24 @@ class Fit:
 
     def run(self):
         """Run the sessions of all members."""
-        e = self.estimator
+        estimator = self.estimator
         if self.n_members == 1:
-            self.session(0).run(ProgressLine(e.max_iter, self.n_rows) if e.verbose else None)
+            self.session(0).run(
+                ProgressLine(estimator.max_iter, self.n_rows) if estimator.verbose else None
+            )
             return
-        line = ManyLine() if e.verbose else None
-        train_many(self.networks, self.session, self.n_threads, line)
+        line = ManyLine() if estimator.verbose else None
+        trainings = Trainings(n=self.n_members, make=self.session, networks=self.networks)
+        train_many(trainings, self.n_threads, line)
         raise_if_diverged(self.networks)
 
     def end(self, interrupted=False):
         """Set the fitted attributes, and warn if training ended too early."""
-        e = self.estimator
+        estimator = self.estimator
         for record, member in zip(self.records, self.members):
             record.add(member.history, len(member.data), member.callbacks)
             self._restore_best(member)
-        records.write(e, self.records, [member.history.n_epochs for member in self.members])
+        write_records(estimator, self.records, [member.history.n_epochs for member in self.members])
         if self.bagging:
             self._predict_held_out()
         if interrupted:
@@ -195,10 +196,10 @@ class Fit:
         n_open = sum(not self._converged(member) for member in self.members)
         # Warn only if half of the networks did not converge: a few hardly change the mean.
         # n_iter_no_change=inf trains for exactly max_iter epochs, which needs no warning.
-        if 2 * n_open >= self.n_members and not interrupted and e.n_iter_no_change < np.inf:
+        if 2 * n_open >= self.n_members and not interrupted and estimator.n_iter_no_change < np.inf:
             what = "Training" if self.n_members == 1 else f"{n_open} of {self.n_members} networks"
             warn(
-                f"{what} stopped after max_iter={e.max_iter} epochs, before the loss "
+                f"{what} stopped after max_iter={estimator.max_iter} epochs, before the loss "
                 "converged. Increase max_iter, learning_rate_init or tol. Training converges "
                 "fastest if the inputs are scaled to about -1..1 (StandardScaler).",
                 ConvergenceWarning,
@@ -221,13 +222,13 @@ class Fit:
 
     def _predict_held_out(self):
         """Set `oof_prediction_`, and the errors that `predict_interval` uses."""
-        e, n = self.estimator, len(self.data)
+        estimator, n = self.estimator, len(self.data)
         total: Any = None
         count, errors = np.zeros(n), []
         for member in self.members:
             rows = member.held_out
-            P = e.targets_.from_outputs(
-                ensemble.mean_outputs([member.net], self.data.X[rows], e.n_threads)
+            P = estimator.targets_.from_outputs(
+                ensemble.mean_outputs([member.net], self.data.X[rows], estimator.n_threads)
             )
             if total is None:
                 total = np.zeros((n, *P.shape[1:]))
@@ -235,10 +236,10 @@ class Fit:
             count[rows] += 1
             if self.weight is not None:
                 P, rows = P[self.weight[rows] > 0], rows[self.weight[rows] > 0]
-            errors.append(e.targets_.errors(P, self.y[rows]))
+            errors.append(estimator.targets_.errors(P, self.y[rows]))
         with np.errstate(invalid="ignore"):  # 0 / 0 for rows that no network held out
-            e.oof_prediction_ = (total.T / count).T.astype(self.networks[0].dtype)
-        e.held_out_errors_ = errors if self.bagging == "folds" else None
+            estimator.oof_prediction_ = (total.T / count).T.astype(self.networks[0].dtype)
+        estimator.held_out_errors_ = errors if self.bagging == "folds" else None
 
 
 def raise_if_diverged(networks):

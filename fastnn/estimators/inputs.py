@@ -3,6 +3,7 @@
 import copy
 import sys
 from contextlib import contextmanager
+from typing import Any, NamedTuple
 
 import numpy as np
 from sklearn.base import is_regressor
@@ -18,10 +19,26 @@ MAX_RMS = 100  # a column with a larger root mean square raises a warning
 MAX_RMS_RATIO = 1000  # and so does a larger ratio between two columns
 
 
+class ValidRows(NamedTuple):
+    """Training rows, validated and converted.
+
+    Attributes
+    ----------
+    X : ndarray or CSR matrix (n, n_features)
+    y : ndarray (n,) or (n, n_targets)
+    weight : ndarray (n,) of float64, or None
+    targets : ClassTargets, NumberTargets or None
+        Those of y, if they are known.
+    """
+
+    X: Any
+    y: Any
+    weight: np.ndarray | None
+    targets: Any = None
+
+
 class CheckedRows:
     """Training rows that were checked once, for many estimators that are not fitted.
-
-    Pass it as X to `Fit`.
 
     Parameters
     ----------
@@ -36,26 +53,21 @@ class CheckedRows:
     def __init__(self, estimator, X, y, sample_weight, targets):
         estimator = copy.copy(estimator)
         before = set(vars(estimator))
-        X, y, weight, _ = validate_rows(estimator, X, y, sample_weight, True)
+        rows = validate_rows(estimator, X, y, sample_weight, True)
         self.attributes = {k: v for k, v in vars(estimator).items() if k not in before}
-        self.rows = X, y, weight, targets.fit(y)
+        self.rows = rows._replace(targets=targets.fit(rows.y))
 
     def give_to(self, estimator):
-        """Set the attributes that checking the rows sets. Return what `validate_rows` returns."""
+        """Set the attributes that checking the rows sets. Return the ValidRows."""
         vars(estimator).update(self.attributes)
         return self.rows
 
 
 def validate_rows(estimator, X, y, sample_weight, fresh):
-    """Return X, y and sample_weight, validated and converted, and their targets if they are known.
-
-    X : as in `fit`, or a CheckedRows
-    """
-    if isinstance(X, CheckedRows):
-        return X.give_to(estimator)
+    """Return the ValidRows of arguments of `fit`."""
     dtype = (estimator.dtype or (np.float64, np.float32)) if fresh else estimator.networks_[0].dtype
     X, y = check_X_y(estimator, X, y, dtype, fresh)
-    return X, y, check_weight(sample_weight, X), None
+    return ValidRows(X, y, check_weight(sample_weight, X))
 
 
 def check_X_y(estimator, X, y, dtype, reset):

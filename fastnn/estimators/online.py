@@ -15,14 +15,12 @@ from ..core.draws import UntilBegun
 from ..core.sparse_rows import is_sparse
 from ..losses import CustomLoss
 from ..training.engines.online import OnlineEngine
-from ..training.many import train_many
-from ..training.options import FitOptions
-from ..training.plan import Plan
-from . import inputs, parameters, records
-from .attributes import Attributes
+from ..training.plan import FitOptions, Plan
+from ..training.pool import Trainings, train_many
+from . import inputs, parameters
+from .attributes import Attributes, lock_of
 from .fit import raise_if_diverged
-from .lock import lock_of
-from .networks import prepare
+from .networks import Recording, prepare
 
 if TYPE_CHECKING:
     from ..mlp import MLP
@@ -72,9 +70,9 @@ class PartialFit(Attributes):
                 "Set early_stopping=False, and compute scores on your own validation rows."
             )
         self._online = None
-        X, y, weight, _ = inputs.validate_rows(self, X, y, sample_weight, fresh)
+        rows = inputs.validate_rows(self, X, y, sample_weight, fresh)
         random_state = check_random_state(self.random_state)
-        data = prepare(self, X, y, weight, fresh, None, *classes)
+        data = prepare(self, rows, fresh, *classes)
         networks, n = self.networks_, len(data)
         optimizer, trainings = parameters.optimizer(self), []
         if fresh:
@@ -95,7 +93,7 @@ class PartialFit(Attributes):
             callbacks=self.callbacks,
             n_threads=self.n_threads,
         )
-        recording = records.Recording(self, n)
+        recording = Recording(self, n)
 
         def session(i, queue=None):
             plan = Plan(networks[i], data, options, networks[i].rng, state=trainings[i])
@@ -109,7 +107,7 @@ class PartialFit(Attributes):
                 if len(networks) == 1:
                     session(0).run_locked()
                 else:
-                    train_many([], session, options.n_threads, n=len(networks))
+                    train_many(Trainings(n=len(networks), make=session), options.n_threads)
                     raise_if_diverged(networks)
             recording.write()
         except KeyboardInterrupt:  # also between two statements; repeating it is harmless

@@ -116,27 +116,34 @@ def check_callbacks(estimator):
 
 def optimizer(estimator):
     """Return the optimizer for `solver` and the parameters that belong to it."""
-    e = estimator
-    if e.schedule is not None and (e.solver == "lbfgs" or isinstance(e.solver, LBFGS)):
+    if estimator.schedule is not None and (
+        estimator.solver == "lbfgs" or isinstance(estimator.solver, LBFGS)
+    ):
         raise ValueError(
-            f"schedule cannot be combined with solver={e.solver!r}, which has no learning rate. "
+            f"schedule cannot be combined with solver={estimator.solver!r}, which has no learning rate. "
             "Set schedule=None, or use another solver."
         )
-    if isinstance(e.solver, tuple(optimizers.OPTIMIZERS.values())):
-        if e.schedule is not None:
+    if optimizers.OPTIMIZERS.has_instance(estimator.solver):
+        if estimator.schedule is not None:
             raise ValueError(
-                f"schedule cannot be combined with solver={e.solver!r}, which has its own "
+                f"schedule cannot be combined with solver={estimator.solver!r}, which has its own "
                 "learning rate. Pass the schedule as the lr of the optimizer."
             )
-        return e.solver
-    lr = e.learning_rate_init if e.schedule is None else e.schedule
-    if e.solver == "sgd":
-        return SGD(lr, momentum=e.momentum, nesterov=e.nesterovs_momentum and e.momentum > 0)
-    if e.solver == "adam":
-        return Adam(lr, betas=(e.beta_1, e.beta_2), eps=e.epsilon)
-    if e.solver == "lbfgs":
-        return LBFGS(tolerance_grad=e.tol, tolerance_loss=FTOL, max_evaluations=e.max_fun)
-    return _named(e.solver, lr)
+        return estimator.solver
+    lr = estimator.learning_rate_init if estimator.schedule is None else estimator.schedule
+    if estimator.solver == "sgd":
+        return SGD(
+            lr,
+            momentum=estimator.momentum,
+            nesterov=estimator.nesterovs_momentum and estimator.momentum > 0,
+        )
+    if estimator.solver == "adam":
+        return Adam(lr, betas=(estimator.beta_1, estimator.beta_2), eps=estimator.epsilon)
+    if estimator.solver == "lbfgs":
+        return LBFGS(
+            tolerance_grad=estimator.tol, tolerance_loss=FTOL, max_evaluations=estimator.max_fun
+        )
+    return _named(estimator.solver, lr)
 
 
 def _named(name, lr):
@@ -164,11 +171,12 @@ def patience(estimator, best_loss):
 
     As in scikit-learn, L-BFGS stops only by its own rules.
     """
-    e = estimator
-    is_lbfgs = e.solver == "lbfgs" or isinstance(e.solver, LBFGS)
-    if e.early_stopping or e.n_iter_no_change == np.inf or is_lbfgs:
+    is_lbfgs = estimator.solver == "lbfgs" or isinstance(estimator.solver, LBFGS)
+    if estimator.early_stopping or estimator.n_iter_no_change == np.inf or is_lbfgs:
         return None
-    return Patience(e.n_iter_no_change + 1, e.tol, running_best=True, best=best_loss)
+    return Patience(
+        estimator.n_iter_no_change + 1, estimator.tol, running_best=True, best=best_loss
+    )
 
 
 # ---- scikit-learn's parameter learning_rate, for SGD ----
@@ -176,8 +184,9 @@ def patience(estimator, best_loss):
 
 def uses_learning_rate(estimator, name):
     """Return whether the estimator trains with learning_rate=name, which only SGD supports."""
-    e = estimator
-    return e.learning_rate == name and e.solver == "sgd" and e.schedule is None
+    return (
+        estimator.learning_rate == name and estimator.solver == "sgd" and estimator.schedule is None
+    )
 
 
 class AdaptiveRate(Callback):
@@ -196,10 +205,9 @@ def rate_callbacks(estimator, n_rows, n_seen):
 
     n_rows : rows of an epoch; n_seen : rows seen before
     """
-    e = estimator
-    if not uses_learning_rate(e, "invscaling"):
+    if not uses_learning_rate(estimator, "invscaling"):
         return []
-    return [InverseScaling(e.learning_rate_init, e.power_t, n_rows, n_seen)]
+    return [InverseScaling(estimator.learning_rate_init, estimator.power_t, n_rows, n_seen)]
 
 
 class InverseScaling(Callback):

@@ -9,9 +9,9 @@ from sklearn.base import MultiOutputMixin, RegressorMixin, _fit_context
 from sklearn.utils.validation import check_is_fitted
 
 from .. import kernels, losses
-from . import ensemble, intervals
+from . import ensemble
+from .attributes import lock_of
 from .base import BaseMLP
-from .lock import lock_of
 from .number_targets import squeeze
 from .online import partial_fit_available
 
@@ -229,10 +229,10 @@ class MLPRegressor(MultiOutputMixin, RegressorMixin, BaseMLP):
         """
         with self._reading():
             check_is_fitted(self)
-            errors = intervals.check_errors(self)
+            errors = ensemble.check_errors(self)
             outputs = self._member_outputs(X)
             values = np.stack([self.targets_.from_outputs(Y).reshape(len(Y), -1) for Y in outputs])
-        return tuple(squeeze(bound) for bound in intervals.cv_plus(values, errors, coverage))
+        return tuple(squeeze(bound) for bound in ensemble.cv_plus(values, errors, coverage))
 
     def score(self, X: Any, y: Any, sample_weight: ArrayLike | None = None) -> float:
         """Return R^2 of the predictions, averaged over targets (``sklearn.metrics.r2_score``).

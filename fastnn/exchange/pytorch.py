@@ -9,7 +9,8 @@ import torch
 from torch import nn
 
 from ..core.validation import check_rng
-from ..mlp import MLP, blank_network
+from ..mlp import MLP
+from ..saving import blank_network
 from .sequential import ACTIVATION_MODULES, MODULE_OPTIONS, modules_of
 
 if TYPE_CHECKING:
@@ -134,7 +135,10 @@ def _network(linears, activations, dropout, rng):
     sizes = [linears[0].in_features, *(layer.out_features for layer in linears)]
     has_bias = any(layer.bias is not None for layer in linears)
     dtype = np.dtype(DTYPES[dtypes.pop()])
-    net = blank_network(sizes, activations, has_bias, dtype, dropout, check_rng(rng))
+    architecture = dict(
+        layer_sizes=sizes, activations=activations, bias=has_bias, dtype=dtype, dropout=dropout
+    )
+    net = blank_network(architecture, check_rng(rng))
     for i, layer in enumerate(linears):
         net.weights[i][...] = layer.weight.detach().cpu().numpy().T
         if layer.bias is not None:

@@ -16,9 +16,9 @@ from .. import losses
 from ..core.messages import warn
 from ..estimators import MLPClassifier, MLPRegressor, networks
 from ..estimators.class_targets import ClassTargets
+from ..estimators.networks import Record
 from ..estimators.number_targets import NumberTargets
 from ..estimators.parameters import ACTIVATION_ALIASES, SKLEARN_OUTPUTS
-from ..estimators.records import Record
 from ..mlp import MLP
 
 if TYPE_CHECKING:

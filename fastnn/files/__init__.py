@@ -1,9 +1,8 @@
 """Model files. Modules that read and write them are imported when first used.
 
-- `kinds`: the kinds of files, their versions, and what reads them.
-- `model`, `collection`: files of one network and of many.
-- `safetensors`: the format: arrays and text. `json_values`: classes, generators and states as JSON.
-- `checks`: checks of what a file holds. `replacing`: a file is replaced as a whole or not at all.
+- `safetensors`: the format. `replacing`: a file is replaced atomically.
+- `kinds`: the kinds of files, and what reads them. `checks`: checks of what a file holds.
+- `model`: one network. `collection`: many. `json_values`: what JSON holds of them.
 """
 
 from ..core.messages import LONG, printable

@@ -1,7 +1,9 @@
-"""Checks of what a file holds. A ValueError becomes a ModelFileError: see `kinds.damage_refused`."""
+"""Checks of what a file holds. In `damage_refused`, a ValueError becomes a ModelFileError."""
 
 import math
+from contextlib import contextmanager
 
+from ..core.messages import reason
 from . import ModelFileError
 
 
@@ -26,3 +28,29 @@ def check_mapping(value, what):
 def is_count(value, maximum, minimum=0):
     """Return whether the value is an int within these limits."""
     return type(value) is int and minimum <= value <= maximum
+
+
+@contextmanager
+def damage_refused(what):
+    """Context manager in which errors of a reader become a ModelFileError.
+
+    A reader of nested JSON need not check each key and type before it uses them.
+
+    what : what the JSON describes, for the message
+    """
+    try:
+        yield
+    except ModelFileError:
+        raise
+    except (
+        KeyError,
+        IndexError,
+        TypeError,
+        ValueError,
+        AttributeError,
+        OverflowError,
+        RecursionError,
+    ) as error:
+        raise ModelFileError(
+            f"the description of the {what} is damaged ({reason(error)})"
+        ) from None

@@ -3,10 +3,8 @@
 Modules of estimators are named here, and imported when a file of theirs is read.
 """
 
-from contextlib import contextmanager
 from typing import NamedTuple
 
-from ..core.messages import reason
 from . import ModelFileError, safetensors
 
 
@@ -77,29 +75,3 @@ def kind_of(path):
     """
     with safetensors.reading(path) as reader:
         return reader.metadata.get("format")
-
-
-@contextmanager
-def damage_refused(what):
-    """Context manager in which errors of a reader become a ModelFileError.
-
-    A reader of nested JSON need not check each key and type before it uses them.
-
-    what : what the JSON describes, for the message
-    """
-    try:
-        yield
-    except ModelFileError:
-        raise
-    except (
-        KeyError,
-        IndexError,
-        TypeError,
-        ValueError,
-        AttributeError,
-        OverflowError,
-        RecursionError,
-    ) as error:
-        raise ModelFileError(
-            f"the description of the {what} is damaged ({reason(error)})"
-        ) from None

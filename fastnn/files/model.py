@@ -6,12 +6,12 @@ continues from other parameters than those of the network, and "best_params" (n_
 the best epoch. The text metadata in the header has the architecture, the training state and the
 random generator as JSON, and ``net.metadata``, unless it is empty, under "user".
 
-`read` returns the `Parts` of a file, and `write` writes them; `fastnn.mlp` makes a network from
+`read` returns the `Parts` of a file, and `write` writes them; `fastnn.saving` makes a network from
 them. Files may be damaged or malicious. All sizes are checked against the architecture and the
 length of the file before memory is allocated.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
@@ -59,6 +59,12 @@ class Parts:
     state: TrainingState | None
     rng: "np.random.Generator"  # a string, since evaluating it would import numpy.random
     metadata: dict
+
+
+def parts_of(net, state=True):
+    """Return the Parts of an MLP. state : whether with its training state"""
+    parts = {field.name: getattr(net, field.name) for field in fields(Parts)}
+    return Parts(**parts if state else parts | {"state": None})
 
 
 def _shapes(layer_sizes, bias):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from .. import optimizers
-from .steps import check_step, require, to_kernel, update
+from .update_helpers import check_step, require, to_kernel, update
 
 if TYPE_CHECKING:
     from typing import Any

@@ -42,20 +42,22 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from .base import Loss
-from .classification import (
-    BCE,
-    BCEWithLogits,
-    CrossEntropy,
-    balanced_weights,
-    class_counts,
-    class_weights,
-)
-from .custom import CustomLoss
-from .regression import MAE, MSE, GaussianNLL, Huber, LogCosh, Poisson, Quantile
+from ..core.lazy import LazyClasses
 
 if TYPE_CHECKING:
     from typing import Any
+
+    from .base import Loss
+    from .classification import (
+        BCE,
+        BCEWithLogits,
+        CrossEntropy,
+        balanced_weights,
+        class_counts,
+        class_weights,
+    )
+    from .custom import CustomLoss
+    from .regression import MAE, MSE, GaussianNLL, Huber, LogCosh, Poisson, Quantile
 
 
 __all__ = [
@@ -79,25 +81,51 @@ __all__ = [
 ]
 
 # generated: losses, by src/generate.py from src/operations.py
-_CLASSES = (
-    BCE,
-    BCEWithLogits,
-    CrossEntropy,
-    MSE,
-    MAE,
-    Huber,
-    LogCosh,
-    Quantile,
-    Poisson,
-    GaussianNLL,
-)
+_MODULES = {
+    "BCE": "classification",
+    "BCEWithLogits": "classification",
+    "CrossEntropy": "classification",
+    "MSE": "regression",
+    "MAE": "regression",
+    "Huber": "regression",
+    "LogCosh": "regression",
+    "Quantile": "regression",
+    "Poisson": "regression",
+    "GaussianNLL": "regression",
+}
+_NAMES = {
+    "bce": "BCE",
+    "bce_with_logits": "BCEWithLogits",
+    "cross_entropy": "CrossEntropy",
+    "mse": "MSE",
+    "mae": "MAE",
+    "huber": "Huber",
+    "log_cosh": "LogCosh",
+    "quantile": "Quantile",
+    "poisson": "Poisson",
+    "gaussian_nll": "GaussianNLL",
+}
 _FOR_OUTPUT = {
     "sigmoid": "bce",
     "softmax": "cross_entropy",
     "exponential": "poisson",
 }
 # end of losses
-LOSSES = {cls.name: cls for cls in _CLASSES}
+_OTHERS = {
+    "Loss": "base",
+    "CustomLoss": "custom",
+    "balanced_weights": "classification",
+    "class_counts": "classification",
+    "class_weights": "classification",
+}
+LOSSES = LazyClasses(__name__, _MODULES | _OTHERS, _NAMES)
+
+if not TYPE_CHECKING:  # a type checker would then accept any name
+    __getattr__ = LOSSES.load
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
 
 
 def resolve(loss: Any, output: str) -> Loss:
@@ -110,13 +138,17 @@ def resolve(loss: Any, output: str) -> Loss:
         loss = _FOR_OUTPUT.get(output, "mse")
     if isinstance(loss, str) and loss in LOSSES:
         loss = LOSSES[loss]()
-    elif callable(loss) and not isinstance(loss, type):
-        loss = CustomLoss(loss)
-    if not isinstance(loss, Loss):
-        raise ValueError(
-            f"loss must be None, one of {', '.join(LOSSES)}, an object of fastnn.losses "
-            f"or a function (outputs, y) -> (value, d_outputs), got {loss!r}"
-        )
+    else:
+        from .base import Loss
+        from .custom import CustomLoss
+
+        if callable(loss) and not isinstance(loss, type):
+            loss = CustomLoss(loss)
+        if not isinstance(loss, Loss):
+            raise ValueError(
+                f"loss must be None, one of {', '.join(LOSSES)}, an object of fastnn.losses "
+                f"or a function (outputs, y) -> (value, d_outputs), got {loss!r}"
+            )
     if loss.output not in (None, output):
         raise ValueError(
             f"loss {loss.name!r} needs output={loss.output!r}, but the network has "

@@ -191,7 +191,7 @@ def class_weights(
         )
     k = max(2, n_out)
     if targets.ndim == 2 and n_out == 1:
-        targets = _of_two_classes(targets)
+        targets = _two_class_probabilities(targets)
     if isinstance(class_weight, str):
         if class_weight != "balanced":
             raise ValueError(
@@ -221,7 +221,7 @@ def class_counts(targets: NDArray[Any], n_out: int) -> NDArray[Any]:
     if targets.ndim == 1:
         return np.bincount(targets, minlength=max(2, n_out))
     if targets.shape[1] == 1:
-        targets = _of_two_classes(targets)
+        targets = _two_class_probabilities(targets)
     return targets.sum(axis=0)
 
 
@@ -231,6 +231,6 @@ def balanced_weights(counts: NDArray[Any], n: int) -> NDArray[np.float64]:
     return np.divide(n, present.sum() * counts, out=np.zeros(len(counts)), where=present)
 
 
-def _of_two_classes(targets):
+def _two_class_probabilities(targets):
     """Return the probabilities of the classes 0 and 1 from those of class 1, (n, 1)."""
     return np.concatenate([1 - targets, targets], axis=1)

@@ -1,12 +1,11 @@
 """Cross-validation and search that train all networks in one call.
 
-Importing this package imports scikit-learn (the extra ``sklearn``).
+- `cross_validation`: cross_validate and cross_val_predict. `halving`: HalvingSearchCV.
+- `models`: estimators as the last step of a pipeline. `folds`: rows, and earlier steps fitted on
+  them. `scoring`: scores and predictions of folds.
+- `run`: training on one fold, many together. `rungs`: those of successive halving.
 
-- `cross_validation`, `halving`: the public functions and the search.
-- `models`: pipelines whose last step is an estimator of fastnn. `folds`: their rows.
-- `run`: the training of one network on one fold; many run together.
-- `rungs`: trainings that continue. `schedules`: learning rates of early rungs.
-- `scoring`, `fast_scores`, `results`: scores, and cv_results_.
+Importing this package imports scikit-learn (the extra ``sklearn``).
 """
 
 from .cross_validation import cross_val_predict, cross_validate

@@ -5,16 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from sklearn.base import clone, is_classifier
-from sklearn.model_selection import check_cv
+from sklearn.base import clone
 from sklearn.preprocessing import LabelEncoder
-from sklearn.utils import indexable
 
-from ..core.executors import results_of, shares
-from ..core.validation import check_threads
+from ..core.threads import results_of, split_evenly
 from . import models
-from .folds import Folds
-from .run import Run, train_runs
+from .folds import Folds, split_rows
+from .run import Run, Workers, train_runs
 from .scoring import Predicting, Scoring, complete_failures, report_failures
 
 if TYPE_CHECKING:
@@ -102,11 +99,11 @@ def cross_validate(
     True
     """
     path = models.network_path(estimator, "cross_validate")
-    scoring_of_folds = Scoring(estimator, scoring, error_score, return_train_score)
-    folds = make_folds(estimator, path, X, y, groups, cv, params)
-    results = _train_folds(
-        folds, scoring_of_folds, n_jobs, verbose, executor, keep_models=return_estimator
-    )
+    evaluate = Scoring(estimator, scoring, error_score, return_train_score)
+    rows, splits = split_rows(estimator, X, y, groups, cv)
+    folds = Folds(estimator, path, rows, splits, dict(params or {}))
+    workers = Workers(n_jobs, executor, verbose)
+    results = _train_folds(folds, evaluate, workers, keep_models=return_estimator)
     errors = [r["error"] for r in results if "error" in r]
     report_failures(errors, len(results), error_score)
     complete_failures(results)
@@ -170,7 +167,8 @@ def cross_val_predict(
     if method not in METHODS:
         raise ValueError(f"method must be one of {', '.join(METHODS)}, got {method!r}")
     path = models.network_path(estimator, "cross_val_predict")
-    folds = make_folds(estimator, path, X, y, groups, cv, params)
+    arrays, splits = split_rows(estimator, X, y, groups, cv)
+    folds = Folds(estimator, path, arrays, splits, dict(params or {}))
     rows = np.concatenate([test for _, test in folds.splits])
     if not np.array_equal(np.sort(rows), np.arange(folds.n_rows)):
         raise ValueError(
@@ -183,37 +181,21 @@ def cross_val_predict(
         if y.ndim == 1:
             classes = LabelEncoder().fit(y)
             folds.y, n_classes = classes.transform(y), len(classes.classes_)
-    results = _train_folds(folds, Predicting(method, n_classes), n_jobs, verbose, executor)
+    workers = Workers(n_jobs, executor, verbose)
+    results = _train_folds(folds, Predicting(method, n_classes), workers)
     places = np.empty(len(rows), np.intp)
     places[rows] = np.arange(len(rows))
     return np.concatenate([r["predictions"] for r in results])[places]
 
 
-def make_folds(estimator, path, X, y, groups, cv, params, keep=False):
-    """Return the Folds. cv : as the user passed it."""
-    X, y, groups = indexable(X, y, groups)
-    cv = check_cv(cv, y, classifier=is_classifier(estimator))
-    splits = list(cv.split(X, y, groups))
-    if not splits:
-        raise ValueError("cv has no folds")
-    return Folds(estimator, path, X, y, splits, dict(params or {}), keep)
-
-
-def resolve_threads(n_jobs, executor):
-    """Return the number of threads in this process, or in each worker of an executor."""
-    if n_jobs is None:
-        n_jobs = -1 if executor is None else 1
-    return check_threads(n_jobs)
-
-
-def _train_folds(folds, evaluate, n_jobs, verbose, executor, keep_models=False):
+def _train_folds(folds, evaluate, workers, keep_models=False):
     """Train a network on each fold, and return the results of `evaluate`."""
-    n_threads = resolve_threads(n_jobs, executor)
+    n_threads, executor = workers.n_threads, workers.executor
     if executor is None:
-        return _train_share(folds, evaluate, n_threads, verbose, keep_models)
+        return _train_share(folds, evaluate, n_threads, workers.verbose, keep_models)
     futures = [
         executor.submit(_train_share, folds.part(a, b), evaluate, n_threads, 0, keep_models)
-        for a, b in shares(len(folds), executor)
+        for a, b in split_evenly(len(folds), executor)
     ]
     return [result for part in results_of(futures) for result in part]
 

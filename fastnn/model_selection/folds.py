@@ -1,13 +1,16 @@
 """Folds: the rows of cross-validation, and the earlier steps of a model fitted on them."""
 
+import copy
 import pickle
 
 import numpy as np
-from sklearn.base import clone
+from sklearn.base import clone, is_classifier
+from sklearn.model_selection import check_cv
+from sklearn.utils import indexable
 from sklearn.utils.metaestimators import _safe_split
 from sklearn.utils.validation import _check_method_params, _num_samples
 
-from ..core.caching import cached
+from ..core.options import cached
 from ..estimators.inputs import CheckedRows, check_X
 from ..estimators.networks import targets_class
 from . import models
@@ -21,19 +24,24 @@ class Folds:
     model : estimator
     path : str
         As returned by `models.network_path`.
-    X, y : array_like
+    rows : (X, y)
     splits : list of (train, test)
         Row indices of each fold.
     fit_params : dict
         Arguments of `fit`. Those with one element for each row of X are split like X.
-    keep : bool, default True
+
+    Attributes
+    ----------
+    keep : bool, default False
         Whether to keep what `fold` returns, because several networks use it.
     """
 
-    def __init__(self, model, path, X, y, splits, fit_params, keep=True):
-        self.model, self.path, self.X, self.y = model, path, X, y
-        self.splits, self.fit_params, self.keep = splits, fit_params, keep
-        self.known = {}
+    keep = False
+
+    def __init__(self, model, path, rows, splits, fit_params):
+        self.model, self.path, (self.X, self.y) = model, path, rows
+        self.splits, self.fit_params = splits, fit_params
+        self.made = {}
 
     def __len__(self):
         return len(self.splits)
@@ -43,12 +51,13 @@ class Folds:
         return _num_samples(self.X)
 
     def __getstate__(self):
-        return vars(self) | {"known": {}}
+        return vars(self) | {"made": {}}
 
     def part(self, start, stop):
         """Return these folds alone."""
-        splits = self.splits[start:stop]
-        return Folds(self.model, self.path, self.X, self.y, splits, self.fit_params, self.keep)
+        part = copy.copy(self)
+        part.splits, part.made = self.splits[start:stop], {}
+        return part
 
     def fold(self, number, params=None):
         """Return a Fold. Its earlier steps are fitted.
@@ -57,14 +66,14 @@ class Folds:
             Parameters of the earlier steps.
         """
         key = number, _key(params or {})
-        result = self.known.get(key)
+        result = self.made.get(key)
         if result is None:
             model = self.model
             if params:
                 model = clone(model).set_params(**clone(params, safe=False))
             result = Fold(self, model, *self.splits[number])
             if self.keep:
-                self.known[key] = result
+                self.made[key] = result
         if result.error is not None:
             raise result.error
         return result
@@ -77,6 +86,16 @@ def _key(params):
         return pickle.dumps(items)
     except Exception:  # such as a lambda, whose repr has its address
         return repr(items)
+
+
+def split_rows(estimator, X, y, groups, cv):
+    """Return (X, y), and the row indices (train, test) of each fold. cv : as the user passed it"""
+    X, y, groups = indexable(X, y, groups)
+    cv = check_cv(cv, y, classifier=is_classifier(estimator))
+    splits = list(cv.split(X, y, groups))
+    if not splits:
+        raise ValueError("cv has no folds")
+    return (X, y), splits
 
 
 class Fold:
@@ -107,14 +126,14 @@ class Fold:
         return _safe_split(self.model, self.X, self.y, rows, train)
 
     def checked_rows(self, network):
-        """Return the training rows for `Fit`, checked once for all networks of a dtype."""
+        """Return the training rows for `EstimatorFit`, checked once for all networks of a dtype."""
         key = type(network), str(network.dtype)
 
         def check(fold):
             X, y, weight = fold.rows
             return CheckedRows(network, X, y, weight, targets_class(network))
 
-        return self.once(key, check)
+        return self.memoize(key, check)
 
     def checked_test(self, network):
         """Return X and y of the transformed test rows as arrays, checked once for a dtype.
@@ -125,9 +144,9 @@ class Fold:
         def check(fold):
             return check_X(network, fold.transformed_test), np.asarray(fold.test_rows[1])
 
-        return self.once(network.network_.dtype, check)
+        return self.memoize(network.network_.dtype, check)
 
-    def once(self, key, function):
+    def memoize(self, key, function):
         """Return function(self), which is called once for this key."""
         if key not in self.checked:
             self.checked[key] = function(self)

@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import time
 import uuid
+import warnings
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import numpy as np
 from sklearn.base import clone
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import ParameterGrid, ParameterSampler
 from sklearn.model_selection._search import BaseSearchCV
 from sklearn.utils import check_random_state
 
-from ..core.executors import results_of, shares
+from ..core.threads import results_of, split_evenly
 from ..core.validation import check_count, check_number
 from . import models
-from .cross_validation import make_folds, resolve_threads
-from .results import Results
-from .run import train_runs
-from .rungs import RungRun, plan_rungs
+from .folds import Folds, split_rows
+from .run import Workers, train_runs
+from .rungs import Candidate, Results, plan_rungs
 from .scoring import Scoring, report_failures
 
 if TYPE_CHECKING:
@@ -207,11 +209,15 @@ class HalvingSearchCV(BaseSearchCV):
             self.return_train_score,
             same_bits=False,
         )
-        folds = make_folds(self.estimator, path, X, y, groups, self.cv, fit_params, keep=True)
+        rows, splits = split_rows(self.estimator, X, y, groups, self.cv)
+        folds = Folds(self.estimator, path, rows, splits, fit_params)
+        folds.keep = True
         runs = [
             run
             for i, params in enumerate(candidates)
-            for run in self._runs(i, params, path, len(folds), max_resources, random_state)
+            for run in self._candidate(i, params, path).runs(
+                len(folds), max_resources, random_state
+            )
         ]
         self.n_candidates_, self.n_resources_ = plan_rungs(
             len(candidates), self.factor, self.min_resources, max_resources
@@ -221,11 +227,13 @@ class HalvingSearchCV(BaseSearchCV):
         for rung, n_resources in enumerate(self.n_resources_):
             survivors = survivors[: self.n_candidates_[rung]]
             alive = set(survivors)
-            runs = trainer.train([run for run in runs if run.candidate in alive], n_resources)
+            runs = trainer.train(
+                [run for run in runs if run.candidate.number in alive], n_resources
+            )
             means = {}
             for i in sorted(survivors):
                 params = candidates[i] | {resource: n_resources}
-                own = [run.result for run in runs if run.candidate == i]
+                own = [run.result for run in runs if run.candidate.number == i]
                 means[i] = results.add(rung, n_resources, params, own)
             survivors = sorted(means, key=lambda i: (np.isnan(means[i]), -means[i], i))
             if self.verbose:
@@ -272,8 +280,8 @@ class HalvingSearchCV(BaseSearchCV):
         n_iter = check_count("n_iter", self.n_iter)
         return list(ParameterSampler(self.param_distributions, n_iter, random_state=random_state))
 
-    def _runs(self, candidate, params, path, n_folds, max_resources, random_state):
-        """Return the runs of a candidate."""
+    def _candidate(self, number, params, path):
+        """Return the Candidate with these parameters."""
         prefix = f"{path}__" if path else ""
         earlier = {
             name: value
@@ -293,15 +301,7 @@ class HalvingSearchCV(BaseSearchCV):
             network._validate_params()
         except Exception as error:
             invalid = error
-        runs = []
-        for fold in range(n_folds):
-            if network.random_state is None:
-                seed = int(random_state.randint(2**31))
-                template = clone(network).set_params(random_state=seed)
-            else:
-                template = network
-            runs.append(RungRun(candidate, fold, template, earlier, max_resources, invalid))
-        return runs
+        return Candidate(number, network, earlier, invalid)
 
     def _finish(self, results, folds, evaluate, max_resources):
         """Set the fitted attributes that do not need the final fit."""
@@ -329,9 +329,8 @@ class _Trainer:
     """Trains the runs of each rung, in this process or in the workers of an executor."""
 
     def __init__(self, search, folds, evaluate):
-        self.folds, self.evaluate, self.executor = folds, evaluate, search.executor
-        self.error_score, self.verbose = search.error_score, search.verbose
-        self.n_threads = resolve_threads(search.n_jobs, search.executor)
+        self.folds, self.evaluate, self.error_score = folds, evaluate, search.error_score
+        self.workers = Workers(search.n_jobs, search.executor, search.verbose)
         self.key = uuid.uuid4().hex
 
     def train(self, runs, n_resources):
@@ -340,30 +339,29 @@ class _Trainer:
             run.n_resources = n_resources
         unfinished = [run for run in runs if not run.finished]
         finished = [run for run in runs if run.finished]
-        if self.executor is not None and unfinished:
+        if self.workers.executor is not None and unfinished:
             trained = self._train_in_workers(unfinished)
         else:
-            train_runs(
-                self.folds, unfinished, self.evaluate, self.n_threads, self.verbose, quiet=True
-            )
+            n_threads, verbose = self.workers.n_threads, self.workers.verbose
+            with _convergence_warnings_ignored():
+                train_runs(self.folds, unfinished, self.evaluate, n_threads, verbose)
             trained = unfinished
         errors = [run.result["error"] for run in trained if "error" in run.result]
         if errors:
             report_failures(errors, len(runs), self.error_score)
         return sorted(
             [*trained, *finished],
-            key=lambda run: (run.candidate, run.fold_number),
+            key=lambda run: (run.candidate.number, run.fold_number),
         )
 
     def _train_in_workers(self, runs):
-        parts = [runs[a:b] for a, b in shares(len(runs), self.executor)]
+        executor, n_threads = self.workers.executor, self.workers.n_threads
+        parts = [runs[a:b] for a, b in split_evenly(len(runs), executor)]
         first = not getattr(self, "sent", False)
         self.sent = True
 
         def submit(part, folds):
-            return self.executor.submit(
-                _train_share, self.key, folds, part, self.evaluate, self.n_threads
-            )
+            return executor.submit(_train_share, self.key, folds, part, self.evaluate, n_threads)
 
         trained = results_of([submit(part, self.folds if first else None) for part in parts])
         missing = [i for i, part in enumerate(trained) if part is None]
@@ -373,16 +371,25 @@ class _Trainer:
         return [run for part in trained for run in part]
 
 
-_known: dict = {}  # {key of a search: its Folds}, in a worker; of the last search only
+_folds_of_search: dict = {}  # {key: Folds}, in a worker; of the last search only
 
 
 def _train_share(key, folds, runs, evaluate, n_threads):
     """Train runs in a worker. Return them, or None if the worker does not have the folds."""
     if folds is not None:
-        _known.clear()
-        _known[key] = folds
-    folds = _known.get(key)
+        _folds_of_search.clear()
+        _folds_of_search[key] = folds
+    folds = _folds_of_search.get(key)
     if folds is None:
         return None
-    train_runs(folds, runs, evaluate, n_threads, quiet=True)
+    with _convergence_warnings_ignored():
+        train_runs(folds, runs, evaluate, n_threads)
     return runs
+
+
+@contextmanager
+def _convergence_warnings_ignored():
+    """Context manager without warnings that training did not converge, as rungs seldom do."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        yield

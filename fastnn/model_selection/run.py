@@ -2,12 +2,13 @@
 
 import time
 import traceback
-import warnings
 from typing import Any
 
-from ..estimators.fit import Fit
+from ..core.validation import check_threads
+from ..estimators import inputs
+from ..estimators.fit import EstimatorFit
 from ..kernels import InTraining
-from ..training.many import train_many
+from ..training.pool import Trainings, train_many
 from ..training.progress import ManyLine
 
 
@@ -62,7 +63,8 @@ class Run:
     def make_fit(self):
         self.network._validate_params()
         X, y, sample_weight = self.fold.rows
-        return Fit(self.network, X, y, sample_weight, True)
+        rows = inputs.validate_rows(self.network, X, y, sample_weight, True)
+        return EstimatorFit(self.network, rows, fresh=True)
 
     def session(self, member, queue):
         """Return the session of a member, or None if there is nothing to train."""
@@ -77,6 +79,27 @@ class Run:
         del self.fit, self.fold
 
 
+class Workers:
+    """Where runs train: in threads of this process, or in the workers of an executor.
+
+    Parameters
+    ----------
+    n_jobs, executor, verbose
+        As in `cross_validate`.
+
+    Attributes
+    ----------
+    n_threads : int
+        In this process, or in each worker.
+    """
+
+    def __init__(self, n_jobs, executor, verbose):
+        self.executor, self.verbose = executor, verbose
+        if n_jobs is None:
+            n_jobs = -1 if executor is None else 1
+        self.n_threads = check_threads(n_jobs)
+
+
 class Runner:
     """Trains runs for `train_runs`."""
 
@@ -85,9 +108,9 @@ class Runner:
         self.jobs = [(run, member) for run in runs for member in range(run.n_networks)]
 
     def train(self, line):
-        n = len(self.jobs)
+        trainings = Trainings(n=len(self.jobs), make=self.make, ended=self.ended)
         try:
-            train_many([], self.make, self.n_threads, line, n=n, ended=self.ended)
+            train_many(trainings, self.n_threads, line)
         finally:
             for run in self.runs:
                 run.release_networks()
@@ -145,7 +168,7 @@ class Runner:
         run.finished = True
 
 
-def train_runs(folds, runs, evaluate, n_threads, verbose=0, quiet=False):
+def train_runs(folds, runs, evaluate, n_threads, verbose=0):
     """Train runs together, and evaluate each as soon as it ends.
 
     Parameters
@@ -158,12 +181,5 @@ def train_runs(folds, runs, evaluate, n_threads, verbose=0, quiet=False):
     n_threads : int
     verbose : int
         Whether to print a line of progress.
-    quiet : bool
-        Whether to suppress warnings that training did not converge.
     """
-    with warnings.catch_warnings():
-        if quiet:
-            from sklearn.exceptions import ConvergenceWarning
-
-            warnings.simplefilter("ignore", ConvergenceWarning)
-        Runner(folds, runs, evaluate, n_threads).train(ManyLine() if verbose else None)
+    Runner(folds, runs, evaluate, n_threads).train(ManyLine() if verbose else None)

@@ -1,18 +1,21 @@
-"""Rungs of successive halving: their sizes, and trainings that continue from one to the next."""
+"""Rungs of successive halving: their sizes, results, and trainings that continue from one to the next."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from math import ceil
+from typing import Any
 
 import numpy as np
+from scipy.stats import rankdata
 from sklearn.base import clone
 
 from ..callbacks import EarlyStopping, resolve_callbacks
 from ..core.state import resumed
 from ..estimators import parameters
 from ..estimators.early_stopping import ScoreStopping
-from ..estimators.fit import Fit
+from ..estimators.fit import EstimatorFit
+from ..optimizers import Optimizer
+from ..schedules import CosineDecay, OneCycle
 from .run import Run
-from .schedules import stretch_schedule
 
 
 def plan_rungs(n_candidates, factor, min_resources, max_resources):
@@ -36,6 +39,38 @@ def plan_rungs(n_candidates, factor, min_resources, max_resources):
     return candidates[: len(resources)], resources
 
 
+@dataclass(eq=False)
+class Candidate:
+    """The parameters of one candidate of a search.
+
+    Attributes
+    ----------
+    number : int
+    network : MLPClassifier or MLPRegressor
+        With its parameters, not fitted.
+    earlier : dict
+        Parameters of the earlier steps.
+    invalid : Exception or None
+        What is wrong with the parameters.
+    """
+
+    number: int
+    network: Any
+    earlier: dict
+    invalid: Exception | None = None
+
+    def runs(self, n_folds, max_resources, random_state):
+        """Return its RungRuns, one for each fold."""
+        runs = []
+        for fold in range(n_folds):
+            template = self.network
+            if template.random_state is None:
+                seed = int(random_state.randint(2**31))
+                template = clone(template).set_params(random_state=seed)
+            runs.append(RungRun(self, fold, template, max_resources))
+        return runs
+
+
 class RungRun(Run):
     """A Run that trains to `n_resources` epochs, and later continues to more.
 
@@ -43,21 +78,18 @@ class RungRun(Run):
 
     Parameters
     ----------
-    candidate, fold_number : int
+    candidate : Candidate
+    fold_number : int
     template : MLPClassifier or MLPRegressor
         Not fitted.
-    params : dict
-        Parameters of the earlier steps.
     max_resources : int
         Epochs of the last rung.
-    invalid : Exception or None
-        What is wrong with the parameters.
     """
 
-    def __init__(self, candidate, fold_number, template, params, max_resources, invalid):
-        super().__init__(fold_number, None, params)
+    def __init__(self, candidate, fold_number, template, max_resources):
+        super().__init__(fold_number, None, candidate.earlier)
         self.candidate, self.template, self.max_resources = candidate, template, max_resources
-        self.invalid, self.n_resources, self.progress = invalid, 0, None
+        self.n_resources, self.progress = 0, None
 
     @property
     def n_networks(self):
@@ -73,9 +105,11 @@ class RungRun(Run):
             self.progress.restore(self.fit)
 
     def make_fit(self):
-        if self.invalid is not None:
-            raise self.invalid.with_traceback(None)  # else it grows with every raise
-        return Fit(self.network, self.fold.checked_rows(self.network), None, None, True)
+        invalid = self.candidate.invalid
+        if invalid is not None:
+            raise invalid.with_traceback(None)  # else it grows with every raise
+        rows = self.fold.checked_rows(self.network).give_to(self.network)
+        return EstimatorFit(self.network, rows, fresh=True)
 
     def session(self, member, queue):
         if self.progress is None:
@@ -86,7 +120,7 @@ class RungRun(Run):
 
     def end(self):
         histories = [member.history for member in self.fit.members]
-        self.progress = Progress(self.fit) if can_continue(self.network) else None
+        self.progress = RungProgress(self.fit) if can_continue(self.network) else None
         super().end()
         if self.progress is not None:
             self.progress.after_end(self.fit)
@@ -123,8 +157,8 @@ def can_continue(estimator):
     )
 
 
-class Progress:
-    """What a training needs to continue with a new `Fit` of the same rows."""
+class RungProgress:
+    """What a training needs to continue with a new `EstimatorFit` of the same rows."""
 
     def __init__(self, fit):
         (member,) = fit.members
@@ -142,7 +176,7 @@ class Progress:
         fit.estimator.n_iter_ = self.net.state.epoch
 
     def restore(self, fit):
-        """Continue in a new Fit, whose network has not been trained."""
+        """Continue in a new EstimatorFit, whose network has not been trained."""
         (member,) = fit.members
         fit.estimator.networks_[0] = member.net = self.net
         member.rng, member.patience, fit.records = self.net.rng, self.patience, self.records
@@ -153,3 +187,95 @@ class Progress:
 
 def _score_callbacks(member):
     return [each for each in member.callbacks if isinstance(each, ScoreStopping)]
+
+
+def stretch_schedule(network, share):
+    """Set the schedule of an estimator to that of a training of `share` of the length.
+
+    share : float in (0, 1]
+
+    Returns whether it has a schedule with a warm-up. Others are not changed.
+    """
+    solver = network.solver
+    if has_warmup(network.schedule):
+        network.schedule = stretched(network.schedule, share)
+    elif isinstance(solver, Optimizer) and has_warmup(solver.lr):
+        network.solver = solver.set_params(lr=stretched(solver.lr, share))
+    else:
+        return False
+    return True
+
+
+def has_warmup(schedule):
+    if isinstance(schedule, CosineDecay):
+        return schedule.warmup > 0
+    return isinstance(schedule, OneCycle)
+
+
+def stretched(schedule, share):
+    """Return the schedule with its time axis multiplied by `share`."""
+    if share == 1:
+        return schedule
+    duration = max(1, round(schedule.duration * share))
+    if isinstance(schedule, OneCycle):
+        return replace(schedule, duration=duration)
+    warmup = min(round(schedule.warmup * share), duration - 1)
+    return replace(schedule, duration=duration, warmup=warmup)
+
+
+class Results:
+    """Collects the results of all rungs, as scikit-learn's searches show them."""
+
+    def __init__(self, n_splits):
+        self.n_splits, self.rows = n_splits, []
+
+    def add(self, rung, n_resources, params, results):
+        """Add a candidate of a rung, and return its mean score.
+
+        results : list of dict
+            One for each fold.
+        """
+        row = {"iter": rung, "n_resources": n_resources, "params": params}
+        for name in ("fit_time", "score_time"):
+            times = np.array([each[name] for each in results])
+            row[f"mean_{name}"], row[f"std_{name}"] = times.mean(), times.std()
+        for part in ("test", "train"):
+            if part not in results[0]:
+                continue
+            scores = np.array([each[part] for each in results], np.float64)
+            for fold, score in enumerate(scores):
+                row[f"split{fold}_{part}_score"] = score
+            row[f"mean_{part}_score"], row[f"std_{part}_score"] = scores.mean(), scores.std()
+        self.rows.append(row)
+        return row["mean_test_score"]
+
+    def to_dict(self):
+        """Return cv_results_: a dict of arrays, with one element for each candidate and rung."""
+        columns: dict = {
+            name: np.array([row[name] for row in self.rows])
+            for name in self.rows[0]
+            if name != "params"
+        }
+        columns["params"] = [row["params"] for row in self.rows]
+        for name in dict.fromkeys(name for params in columns["params"] for name in params):
+            columns[f"param_{name}"] = _masked(columns["params"], name)
+        scores = columns["mean_test_score"]
+        ranks = np.ones(len(scores), np.int32)
+        if not np.isnan(scores).all():
+            ranks = rankdata(-np.nan_to_num(scores, nan=np.nanmin(scores) - 1), "min")
+        columns["rank_test_score"] = ranks.astype(np.int32)
+        return columns
+
+
+def _masked(all_params, name):
+    """Return the values of a parameter as a masked array; masked where it is not set."""
+    present = [params[name] for params in all_params if name in params]
+    is_numeric = all(
+        isinstance(value, (bool, int, float, np.number, np.bool_)) for value in present
+    )
+    dtype = np.array(present).dtype if is_numeric else object
+    values = np.ma.MaskedArray(np.empty(len(all_params), dtype), mask=True)
+    for i, params in enumerate(all_params):
+        if name in params:
+            values[i] = params[name]
+    return values

@@ -36,17 +36,18 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from .. import schedules
-from .adam import Adam, Adamax, AdamW, NAdam
-from .adaptive import Adadelta, Adagrad, RMSprop
-from .base import Optimizer
-from .lbfgs import LBFGS
-from .lion import Lion
-from .sgd import SGD
+from ..core.lazy import LazyClasses
 
 if TYPE_CHECKING:
     from typing import Any
 
     from ..typing import AnyOptimizer
+    from .adam import Adam, Adamax, AdamW, NAdam
+    from .adaptive import Adadelta, Adagrad, RMSprop
+    from .base import Optimizer
+    from .lbfgs import LBFGS
+    from .lion import Lion
+    from .sgd import SGD
 
 
 __all__ = [
@@ -67,33 +68,42 @@ __all__ = [
 ]
 
 # generated: optimizers, by src/generate.py from src/operations.py
-_CLASSES = (
-    SGD,
-    Adagrad,
-    Adadelta,
-    RMSprop,
-    Adam,
-    AdamW,
-    Adamax,
-    NAdam,
-    Lion,
-    LBFGS,
-)
+_MODULES = {
+    "SGD": "sgd",
+    "Adagrad": "adaptive",
+    "Adadelta": "adaptive",
+    "RMSprop": "adaptive",
+    "Adam": "adam",
+    "AdamW": "adam",
+    "Adamax": "adam",
+    "NAdam": "adam",
+    "Lion": "lion",
+    "LBFGS": "lbfgs",
+}
 # end of optimizers
-OPTIMIZERS = {cls.__name__.lower(): cls for cls in _CLASSES}
+OPTIMIZERS = LazyClasses(
+    __name__, _MODULES | {"Optimizer": "base"}, {name.lower(): name for name in _MODULES}
+)
+
+if not TYPE_CHECKING:  # a type checker would then accept any name
+    __getattr__ = OPTIMIZERS.load
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
 
 
 def resolve(optimizer: AnyOptimizer) -> Optimizer | LBFGS:
     """Return the optimizer for a name or an optimizer, or raise a ValueError."""
-    if isinstance(optimizer, _CLASSES):
-        return optimizer
-    if not isinstance(optimizer, str) or optimizer not in OPTIMIZERS:
+    if isinstance(optimizer, str) and optimizer in OPTIMIZERS:
+        return OPTIMIZERS[optimizer]()
+    if not OPTIMIZERS.has_instance(optimizer):
         names = ", ".join(repr(name) for name in OPTIMIZERS)
         raise ValueError(
             f"optimizer must be one of {names} or an optimizer such as Adam(lr=1e-3), "
             f"got {optimizer!r}"
         )
-    return OPTIMIZERS[optimizer]()
+    return optimizer  # type: ignore[return-value]
 
 
 def same_moments(optimizer: Any, other: Any) -> bool:

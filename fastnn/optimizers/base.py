@@ -6,8 +6,7 @@ from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING
 
 from .. import kernels, schedules
-from ..core.caching import cached
-from ..core.options import Options
+from ..core.options import Options, cached
 from ..core.validation import check_number
 
 if TYPE_CHECKING:

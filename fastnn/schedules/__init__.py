@@ -27,13 +27,15 @@ import numbers
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
+from ..core.lazy import LazyClasses
 from ..core.validation import check_number
-from .base import Schedule, constant, to_kernel
-from .decay import CosineDecay, ExponentialDecay, OneCycle, Rates, StepDecay
-from .plateau import Plateau, ReduceOnPlateau
 
 if TYPE_CHECKING:
     from typing import Any
+
+    from .base import Schedule, constant, to_kernel
+    from .decay import CosineDecay, ExponentialDecay, OneCycle, Rates, StepDecay
+    from .plateau import Plateau, ReduceOnPlateau
 
 
 __all__ = [
@@ -52,21 +54,29 @@ __all__ = [
 ]
 
 # generated: schedules, by src/generate.py from src/operations.py
-_CLASSES = (
-    StepDecay,
-    ExponentialDecay,
-    CosineDecay,
-    OneCycle,
-    Rates,
-    ReduceOnPlateau,
-)
+_MODULES = {
+    "StepDecay": "decay",
+    "ExponentialDecay": "decay",
+    "CosineDecay": "decay",
+    "OneCycle": "decay",
+    "Rates": "decay",
+    "ReduceOnPlateau": "plateau",
+}
 # end of schedules
-SCHEDULES = {cls.__name__: cls for cls in _CLASSES}
+_OTHERS = {"Plateau": "plateau", "Schedule": "base", "constant": "base", "to_kernel": "base"}
+SCHEDULES = LazyClasses(__name__, _MODULES | _OTHERS, {name: name for name in _MODULES})
+
+if not TYPE_CHECKING:  # a type checker would then accept any name
+    __getattr__ = SCHEDULES.load
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
 
 
 def resolve(lr: float | Schedule) -> float | Schedule:
     """Return a learning rate, a number or a schedule, or raise a ValueError."""
-    if isinstance(lr, tuple(SCHEDULES.values())):
+    if type(lr) is not float and SCHEDULES.has_instance(lr):  # the usual case first
         return lr
     if isinstance(lr, bool) or not isinstance(lr, numbers.Real):
         raise ValueError(
@@ -77,7 +87,9 @@ def resolve(lr: float | Schedule) -> float | Schedule:
 
 def describe(lr: Any) -> Any:
     """Return a learning rate as a number or a dict that JSON can hold."""
-    return dict(schedule=type(lr).__name__, **asdict(lr)) if isinstance(lr, Schedule) else float(lr)
+    if SCHEDULES.has_instance(lr):
+        return dict(schedule=type(lr).__name__, **asdict(lr))
+    return float(lr)
 
 
 def from_description(value: Any) -> Any:

@@ -61,7 +61,7 @@ class FitCheckpoint:
 
     @classmethod
     def from_json(cls, d):
-        """Return the FitCheckpoint of a file, or raise an error of `kinds.damage_refused`."""
+        """Return the FitCheckpoint of a file, or raise an error of `damage_refused`."""
         fields = dict(check_mapping(d, "unfinished"))
         self = cls(fraction=fields.pop("share"), **fields)
         check(is_count(self.n_folds, MAX_FOLDS) and isinstance(self.folds, list), "folds")

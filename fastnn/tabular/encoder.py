@@ -142,7 +142,7 @@ class Encoder:
 
     @classmethod
     def from_json(cls, d, n_numbers, categories):
-        """Return the Encoder of a file, or raise an error of `kinds.damage_refused`.
+        """Return the Encoder of a file, or raise an error of `damage_refused`.
 
         n_numbers, categories : the number features, and the category features
         """

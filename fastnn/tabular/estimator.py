@@ -13,8 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from ..core.errors import Argument, DataError, Wording, placed
 from ..core.messages import warn
-from ..estimators.attributes import Attributes
-from ..estimators.lock import lock_of
+from ..estimators.attributes import Attributes, lock_of
 from ..kernels import InTraining
 from . import tabular_file
 from .checkpoint import MAX_FOLDS

@@ -9,7 +9,7 @@ from sklearn.base import RegressorMixin
 from sklearn.utils.validation import check_is_fitted
 
 from ..core.validation import check_threads
-from ..estimators import intervals
+from ..estimators import ensemble
 from ..losses import Loss, Poisson
 from .estimator import BaseTabular
 from .fitting.tasks import NumberTask
@@ -217,7 +217,7 @@ class TabularRegressor(RegressorMixin, BaseTabular):
 
         def bounds(frame):
             P = targets.transform(self._predict_folds(frame))
-            both = intervals.cv_plus(P[:, :, None], errors, coverage)
+            both = ensemble.cv_plus(P[:, :, None], errors, coverage)
             lower, upper = map(targets.invert, both)
             if isinstance(targets.loss, Poisson):
                 lower = np.maximum(lower, 0)

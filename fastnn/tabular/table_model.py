@@ -9,7 +9,7 @@ import numpy as np
 from ..files import ModelFileError
 from ..files.checks import check, check_mapping, is_count, is_finite
 from ..many import forward_many
-from ..mlp import blank_network
+from ..saving import blank_network
 from .checkpoint import MAX_FOLDS, FitCheckpoint
 from .columns.features import Features
 from .encoder import MAX_HIDDEN, MAX_WIDTH, Encoder
@@ -183,7 +183,7 @@ class TableModel:
 
         Raises
         ------
-        ModelFileError, or another error of `kinds.damage_refused`
+        ModelFileError, or another error of `damage_refused`
             The file is damaged.
         """
         n_columns, target_name = fitted["n_features_in_"], fitted["_target_name"]
@@ -261,8 +261,13 @@ def _shape(reader, name):
 def _network(sizes, output, params):
     hidden = [ACTIVATION] * (len(sizes) - 2)
     dropout = [0.0] * (len(sizes) - 1)
-    net = blank_network(
-        sizes, [*hidden, output], True, np.dtype(np.float32), dropout, np.random.default_rng(0)
+    architecture = dict(
+        layer_sizes=sizes,
+        activations=[*hidden, output],
+        bias=True,
+        dtype=np.dtype(np.float32),
+        dropout=dropout,
     )
+    net = blank_network(architecture, np.random.default_rng(0))
     net.params = params
     return net

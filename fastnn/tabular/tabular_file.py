@@ -16,7 +16,7 @@ from sklearn.base import is_classifier
 from .. import losses
 from ..core.errors import Argument, DataError
 from ..files import ModelFileError, json_values, kinds, safetensors
-from ..files.checks import check, check_mapping, is_finite
+from ..files.checks import check, check_mapping, damage_refused, is_finite
 from ..files.model import check_user_metadata
 from ..files.safetensors import parse_json, to_text
 from ..saving import class_of
@@ -145,7 +145,7 @@ def read(path):
         The file does not hold an estimator for tables, is damaged, or was written by a newer
         version.
     """
-    with safetensors.reading(path) as reader, kinds.damage_refused("model"):
+    with safetensors.reading(path) as reader, damage_refused("model"):
         return _read(reader)
 
 

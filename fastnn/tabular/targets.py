@@ -62,7 +62,7 @@ class TableClasses:
 
     @classmethod
     def from_json(cls, d):
-        """Return the TableClasses of a file, or raise an error of `kinds.damage_refused`."""
+        """Return the TableClasses of a file, or raise an error of `damage_refused`."""
         temperature = d["temperature"]
         check(is_finite(temperature) and MIN_T <= temperature <= 1 / MIN_T, "temperature")
         return cls(json_values.parse_classes(d), temperature)
@@ -205,7 +205,7 @@ class TableNumbers:
 
     @classmethod
     def from_json(cls, d):
-        """Return the TableNumbers of a file, or raise an error of `kinds.damage_refused`."""
+        """Return the TableNumbers of a file, or raise an error of `damage_refused`."""
         shift, scale, bounds = d["shift"], d["scale"], d["bounds"]
         check(all(map(is_finite, [shift, scale, *bounds])), "targets")
         check(len(bounds) == 2 and bounds[0] <= bounds[1] and scale > 0, "targets")

@@ -1,7 +1,9 @@
 """Data: rows, targets and a loss, to train on or to evaluate."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -11,6 +13,9 @@ from ..core.sparse_rows import block_rows, first_not_finite, is_sparse
 from ..core.validation import check_sample_weight, in_range
 from ..encoded_table import EncodedTable, check_inputs
 from ..kernels import Trainer
+
+if TYPE_CHECKING:
+    from typing import Any
 
 
 @dataclass(eq=False, repr=False, slots=True)
@@ -29,6 +34,8 @@ class Data:
     alpha : float
         L2 penalty shared by the rows, as in scikit-learn: the loss of a batch has the additional
         term alpha/2 sum W^2 / sum(w_i).
+    weight_scale : float
+        Power of two that `sample_weight` was multiplied by, see `core.validation.in_range`.
     rows : ndarray (m,) of intp or None
         The data are these rows of X, targets and sample_weight, in this order; None: all rows. Only
         for data that the kernels read (`compiled`).
@@ -40,12 +47,14 @@ class Data:
     loss_options: dict
     sample_weight: np.ndarray | None
     alpha: float = 0.0
+    weight_scale: float = 1.0
     rows: np.ndarray | None = None
 
     split_method = "permutation"  # of `split`
+    is_streamed = False
 
     @classmethod
-    def of(cls, net, X, y, loss, sample_weight=None, alpha=0.0):
+    def of(cls, net, X, y, loss, sample_weight=None):
         """Return validated data for a network. loss : losses.Loss."""
         X = check_inputs("X", X, net.dtype, net.layer_sizes[0])
         n = X.shape[0]
@@ -56,7 +65,7 @@ class Data:
                 "Pass the weights as a column of y."
             )
         weight, scale = check_sample_weight(sample_weight, n, net.dtype)
-        return cls(X, targets, loss, options, weight, alpha * scale)
+        return cls(X, targets, loss, options, weight, weight_scale=scale)
 
     def __len__(self):
         return self.X.shape[0] if self.rows is None else len(self.rows)
@@ -65,6 +74,11 @@ class Data:
     def n_rows(self):
         return len(self)
 
+    @property
+    def penalty(self):
+        """`alpha` as it is added to weights that were scaled."""
+        return self.alpha * self.weight_scale
+
     def shares_arrays(self, other):
         """Whether other data differ from these at most in `rows`."""
         return (
@@ -72,7 +86,7 @@ class Data:
             and self.targets is other.targets
             and self.sample_weight is other.sample_weight
             and self.loss_options is other.loss_options
-            and self.alpha == other.alpha
+            and self.penalty == other.penalty
         )
 
     # ---- parts and variants ----
@@ -93,6 +107,7 @@ class Data:
             self.loss_options,
             self.sample_weight,
             self.alpha,
+            self.weight_scale,
             rows,
         )
 
@@ -127,10 +142,10 @@ class Data:
         ):
             weights, scale = weights.astype(dtype) * self.sample_weight, 1.0
         else:  # scaled to about 1 first, so that the product neither overflows nor underflows
-            weights, of_weights = in_range(weights, np.dtype(np.float32))
+            weights, factor = in_range(weights, np.dtype(np.float32))
             weights, scale = in_range(weights.astype(np.float64) * self.sample_weight, dtype)
-            scale *= of_weights
-        return replace(self, sample_weight=weights, alpha=self.alpha * scale)
+            scale *= factor
+        return replace(self, sample_weight=weights, weight_scale=self.weight_scale * scale)
 
     def with_class_weight(self, class_weight, n_out):
         """Return data whose weights are multiplied by the weight of each row's class."""
@@ -208,7 +223,7 @@ class Data:
         if self.rows is not None:
             more["rows"] = self.rows
         if self.alpha:
-            more["alpha"] = self.alpha
+            more["alpha"] = self.penalty
         return Trainer(net, self.X, self.targets, batch_size=batch_size, order=order, **more)
 
     @property
@@ -285,7 +300,7 @@ def no_rows_held_out(fraction, n_out, n):
     )
 
 
-def of_validation(net, validation_data, loss, data):
+def validation_in_memory(net, validation_data, loss, data):
     """Return the Data of the argument `validation_data` of fit, or None. data : that of training."""
     if validation_data is None:
         return None

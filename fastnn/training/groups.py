@@ -54,11 +54,10 @@ class RowGroups:
         try:
             X, y, weight = split_group(group)
             X = X.toarray() if is_sparse(X) else X
-            data = Data.of(self.net, X, y, self.loss, weight, alpha=1.0)
+            data = Data.of(self.net, X, y, self.loss, weight)
             self.check(data)
         except (TypeError, ValueError) as error:
             raise type(error)(f"{describe_group(self.source, i, first)}: {error}") from None
-        data.alpha = 0.0
         return data
 
     def check(self, data):
@@ -78,7 +77,7 @@ class RowGroups:
                     f"{name} holds NaN or infinity (first in {where} of the group). Remove or replace "
                     "such rows."
                 )
-        if data.alpha != 1.0:  # `in_range` scaled the weights, but those of other groups otherwise
+        if data.weight_scale != 1.0:  # the weights of other groups have another scale
             raise ValueError(
                 "sample_weight is too large or too small for a sum of weights in this dtype. Multiply "
                 "all weights by one factor, so that they are near 1."

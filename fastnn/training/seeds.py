@@ -11,7 +11,7 @@ MIX_LEFT, MIX_RIGHT = np.uint32(0xCA01F9DD), np.uint32(0x4973F715)
 HALF = np.uint32(16)
 
 
-def _of_sequence(name):
+def _sequence_property(name):
     """Return a property that reads an attribute of the SeedSequence."""
     return property(lambda seed: getattr(seed._sequence(), name))
 
@@ -55,7 +55,8 @@ class SpawnedSeed(ISpawnableSeedSequence):
         return self._made
 
     entropy, n_children_spawned, pool, pool_size, spawn_key, state = map(
-        _of_sequence, ("entropy", "n_children_spawned", "pool", "pool_size", "spawn_key", "state")
+        _sequence_property,
+        ("entropy", "n_children_spawned", "pool", "pool_size", "spawn_key", "state"),
     )
 
 

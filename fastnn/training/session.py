@@ -37,19 +37,15 @@ MANY_MOMENTS = 10_000
 class Session:
     """One training: slices of an engine's steps, and what happens between them.
 
-    `run` runs it. `many.train_many` runs many at the same time: `begin`, then `begin_slice` and
+    `run` runs it. `pool.train_many` runs many at the same time: `begin`, then `begin_slice` and
     `end_slice` for each slice, then `end`.
 
     Parameters
     ----------
-    net : MLP
-    data : Data or StreamedData
-    state : TrainingState
-    options : FitOptions
-    rng : numpy.random.Generator
-    validation : Data or StreamedData, or None
+    plan : Plan
+        With a generator and a state.
     engine : Engine
-        Made from the same objects.
+        Made from the same plan.
     """
 
     line = None  # a ProgressLine
@@ -63,9 +59,10 @@ class Session:
     every_epoch = False  # whether a slice ends after every epoch
     defers_moments = False  # whether callbacks get the moments only when they read them
 
-    def __init__(self, net, data, state, options, rng, validation, engine):
-        self.net, self.data, self.state, self.options, self.rng = net, data, state, options, rng
-        self.validation, self.engine = validation, engine
+    def __init__(self, plan, engine):
+        state, options, validation = plan.state, plan.options, plan.validation
+        self.net, self.data, self.state, self.options = plan.net, plan.data, state, options
+        self.rng, self.validation, self.engine = plan.rng, validation, engine
         self.callbacks, self.patience = options.callbacks, options.patience
         self.history = History()
         self.first_step = state.step

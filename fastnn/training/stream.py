@@ -70,6 +70,7 @@ class StreamedData:
     n_rows: int | None = None
     checksum: list | None = None
     split_method = "hash"
+    is_streamed = True
     compiled = False  # for engines: they do not compute the validation loss themselves
 
     def __post_init__(self):

@@ -3,7 +3,7 @@
 from operations import ACTIVATIONS, LOSSES, OPTIMIZERS, SCHEDULES
 
 from .steps import step_name
-from .text import tuple_of
+from .text import dict_of, tuple_of
 
 
 def activations_in(python, reference, initializers):
@@ -36,7 +36,8 @@ def losses_in(package, functional, reference):
     for module in dict.fromkeys(row.module for row in named):
         package.imports(module, [row.cls for row in named if row.module == module])
     package.names(r"^__all__ = \[\n(?P<old>.*?)\]", [row.cls for row in named], "__all__")
-    lines = tuple_of("_CLASSES", [row.cls for row in named])
+    lines = dict_of("_MODULES", {row.cls: row.module for row in named})
+    lines += dict_of("_NAMES", {row.name: row.cls for row in named})
     defaults = [f'    "{row.default_for}": "{row.name}",' for row in named if row.default_for]
     package.region("losses", [*lines, "_FOR_OUTPUT = {", *defaults, "}"])
     functions = [row.function for row in LOSSES if row.function]
@@ -54,7 +55,8 @@ def optimizers_in(package, public, functional, reference):
     public.imports("optimizers", classes)
     for module in (package, public):
         module.names(r"^__all__ = \[\n(?P<old>.*?)\]", classes, "__all__")
-    package.region("optimizers", tuple_of("_CLASSES", classes))
+    package.region("optimizers", dict_of("_MODULES", {row.cls: row.module for row in OPTIMIZERS}))
+    public.region("optimizers", tuple_of("_OPTIMIZERS", [f'"{name}"' for name in classes]))
     steps = [step_name(row) for row in OPTIMIZERS if row.kernel]
     for module in (functional, reference):
         module.imports("updates", steps)
@@ -68,7 +70,7 @@ def schedules_in(package):
     for module in dict.fromkeys(row.module for row in SCHEDULES):
         package.imports(module, [row.cls for row in SCHEDULES if row.module == module])
     package.names(r"^__all__ = \[\n(?P<old>.*?)\]", classes, "__all__")
-    package.region("schedules", tuple_of("_CLASSES", classes))
+    package.region("schedules", dict_of("_MODULES", {row.cls: row.module for row in SCHEDULES}))
 
 
 def hidden(exclude=()):

@@ -49,15 +49,15 @@ class Text:
 
     def imports(self, module, new):
         """Add names to `from .MODULE import ...`, or insert this statement in sorted order."""
-        if f"\nfrom .{module} import " not in self.now:
+        if not re.search(rf"^ *from \.{module} import ", self.now, re.M):
             before = [
                 m
-                for m in re.finditer(r"^from \.(\w+) import [^\n]*\n", self.now, re.M)
-                if m[1] < module
+                for m in re.finditer(r"^( *)from \.(\w+) import [^\n]*\n", self.now, re.M)
+                if m[2] < module
             ]
-            end = before[-1].end()
-            self.now = f"{self.now[:end]}from .{module} import {new[0]}\n{self.now[end:]}"
-        pattern = rf"^(?P<old>from \.{module} import (?:\([^)]*\)|[^\n(]*)\n)"
+            end, indent = before[-1].end(), before[-1][1]
+            self.now = f"{self.now[:end]}{indent}from .{module} import {new[0]}\n{self.now[end:]}"
+        pattern = rf"^(?P<old> *from \.{module} import (?:\([^)]*\)|[^\n(]*)\n)"
         self.replace(
             pattern, lambda old: self._format_import(module, old, new), f"import of .{module}"
         )
@@ -68,10 +68,12 @@ class Text:
             {*re.findall(r"\w+", old.split(" import ")[1]), *new},
             key=lambda name: isort_key(name, str.lower),
         )
-        line = f"from .{module} import {', '.join(names)}\n"
+        indent = old[: len(old) - len(old.lstrip())]
+        line = f"{indent}from .{module} import {', '.join(names)}\n"
         if len(line) <= WIDTH + 1 and "(" not in old:
             return line
-        return f"from .{module} import (\n" + "".join(f"    {name},\n" for name in names) + ")\n"
+        lines = "".join(f"{indent}    {name},\n" for name in names)
+        return f"{indent}from .{module} import (\n{lines}{indent})\n"
 
     def table(self, head, rows, after):
         """Replace the first table after the words `after`."""
@@ -123,6 +125,11 @@ def isort_key(name, normalize=str):
 def tuple_of(name, names):
     """Return the lines of `NAME = (a, b, ...)`, with one name on each line, as ruff formats it."""
     return [f"{name} = (", *(f"    {member}," for member in names), ")"]
+
+
+def dict_of(name, items):
+    """Return the lines of `NAME = {"a": "b", ...}`, with one item on each line."""
+    return [f"{name} = {{", *(f'    "{key}": "{value}",' for key, value in items.items()), "}"]
 
 
 def autosummary(page, module, names):

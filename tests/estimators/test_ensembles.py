@@ -15,7 +15,7 @@ from sklearn.preprocessing import scale
 import fastnn
 from fastnn import DivergenceError, EarlyStopping, MLPClassifier, MLPRegressor, losses
 from fastnn.callbacks import Checkpoint
-from fastnn.estimators import bagging, intervals
+from fastnn.estimators import bagging, ensemble
 from fastnn.estimators.calibration import fit_temperature
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -39,6 +39,18 @@ def classifier(**settings):
 def regressor(**settings):
     settings = {"max_iter": 30, "n_estimators": 3, "random_state": 0} | settings
     return MLPRegressor(**{"hidden_layer_sizes": (8,), "learning_rate_init": 0.01} | settings)
+
+
+class Rows:
+    """What `bagging.folds` reads of Data."""
+
+    sample_weight = None
+
+    def __init__(self, n):
+        self.n = n
+
+    def __len__(self):
+        return self.n
 
 
 def params(estimator):
@@ -131,7 +143,7 @@ def test_groups_stay_in_one_fold():
     net = classifier().fit(IRIS, KINDS, groups=groups)
     assert net.oof_prediction_.shape == (150, 3)
     for labels in (KINDS, None):
-        parts = bagging.folds(150, 3, labels, groups, None, 0)
+        parts = bagging.folds(Rows(150), 3, labels, groups, 0)
         for train, held_out in parts:
             assert not set(groups[train]) & set(groups[held_out])
         assert sorted(np.concatenate([held_out for _, held_out in parts])) == list(range(150))
@@ -151,7 +163,7 @@ def test_each_network_holds_out_rows():
     groups = np.array([1, 3, 1, 0, 2, 0, 1, 1, 3, 0, 1, 3, 0, 3, 3, 2])
     labels = np.array([0, 0, 1, 1, 2, 0, 2, 2, 2, 0, 1, 1, 1, 1, 2, 2])
     for seed in range(20):
-        parts = bagging.folds(16, 4, labels, groups, None, seed)
+        parts = bagging.folds(Rows(16), 4, labels, groups, seed)
         assert all(len(held_out) for _, held_out in parts)
 
 
@@ -491,10 +503,10 @@ def cv_plus_by_hand(net, X, X_new, y, folds, coverage):
 
 @pytest.mark.parametrize("coverage", [0.5, 0.55, 0.9, 0.99])
 def test_intervals_are_those_of_the_paper(coverage, monkeypatch):
-    monkeypatch.setattr(intervals, "BLOCK_VALUES", 450)
+    monkeypatch.setattr(ensemble, "BLOCK_VALUES", 450)
     X, y = WAVE[:119], HEIGHT[:119]
     net = regressor().fit(X, y)
-    folds = bagging.folds(119, 3, None, None, None, net.fold_seed_)
+    folds = bagging.folds(Rows(119), 3, None, None, net.fold_seed_)
     lower, upper = net.predict_interval(WAVE[100:], coverage)
     expected = cv_plus_by_hand(net, X, WAVE[100:], y, folds, coverage)
     np.testing.assert_allclose((lower, upper), expected, rtol=1e-12)

@@ -7,8 +7,7 @@ pytest.importorskip("sklearn", reason="the search needs the extra sklearn")
 
 import fastnn
 from fastnn import schedules
-from fastnn.model_selection.rungs import plan_rungs
-from fastnn.model_selection.schedules import stretched
+from fastnn.model_selection.rungs import plan_rungs, stretched
 
 
 @pytest.mark.parametrize(

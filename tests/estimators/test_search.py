@@ -112,9 +112,9 @@ def test_survivors_are_not_trained_again(monkeypatch):
     epochs = []
     init = session.Session.__init__
 
-    def record(self, net, data, state, options, *args):
-        epochs.append(options.epochs)
-        init(self, net, data, state, options, *args)
+    def record(self, plan, engine):
+        epochs.append(plan.options.epochs)
+        init(self, plan, engine)
 
     monkeypatch.setattr(session.Session, "__init__", record)
     search().fit(X, y)
@@ -341,9 +341,9 @@ def test_a_schedule_with_a_warm_up_is_stretched_to_each_rung(where, monkeypatch)
     rates = []
     init = session.Session.__init__
 
-    def record(self, net, data, state, *args):
-        rates.append((state.epoch, state.optimizer.lr))
-        init(self, net, data, state, *args)
+    def record(self, plan, engine):
+        rates.append((plan.state.epoch, plan.state.optimizer.lr))
+        init(self, plan, engine)
 
     monkeypatch.setattr(session.Session, "__init__", record)
     cycle = schedules.OneCycle(0.1, 18, unit="epoch")
@@ -386,7 +386,7 @@ def test_a_worker_without_the_rows_gets_them():
         def submit(self, function, *args):
             def call():
                 if args[1] is None:
-                    halving._known.clear()
+                    halving._folds_of_search.clear()
                 else:
                     sent.append(args[1])
                 return function(*args)

@@ -28,7 +28,7 @@ import numpy as np
 
 import fastnn
 from fastnn.files import ModelFileError
-from fastnn.mlp import from_parts
+from fastnn.saving import from_parts
 
 # what the headers get: names of entries, and values of which some are right elsewhere
 NAMES = ["state", "user", "names", "groups", "order", "params", "best_params", "W0", "W1", "b0"]

@@ -312,7 +312,7 @@ SETTINGS = [
         interrupted,
     ),
     Case(
-        "estimators/intervals.cv_plus",
+        "estimators/ensemble.cv_plus",
         lambda: fastnn.load("n.safetensors").predict_interval(tables.read("new.csv"), 0.999),
         "predict n.safetensors new.csv --interval 0.999",
         number_model,

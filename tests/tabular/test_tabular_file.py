@@ -180,7 +180,7 @@ def contents(tmp_path_factory):
             cls(**SMALL | dict(hidden_layer_sizes=1)).fit(X, y).save(file)
             out[cls.__name__] = file.read_bytes()
         for name in ("SLICE_SECONDS", "TAIL_SECONDS"):
-            patch.setattr(f"fastnn.training.many.{name}", 0.0)
+            patch.setattr(f"fastnn.training.pool.{name}", 0.0)
         reg = TabularRegressor(**SMALL | dict(hidden_layer_sizes=1))
         reg.on_progress = interrupt
         with pytest.raises(KeyboardInterrupt):

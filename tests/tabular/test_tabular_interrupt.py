@@ -15,7 +15,7 @@ from numpy.testing import assert_array_equal
 import fastnn
 from fastnn import TabularClassifier, TabularRegressor, losses
 from fastnn.tabular.fitting import budget, permutation, recipe, training_jobs
-from fastnn.training import many
+from fastnn.training import pool
 
 N = 60
 SMALL = dict(n_estimators=3, hidden_layer_sizes=4, n_threads=1, random_state=0)
@@ -30,8 +30,8 @@ GROUPS = np.arange(N) % 12
 def slow_training(monkeypatch, quick_recipe):
     """A slice of training is one epoch of one network for each thread."""
     quick_recipe(4)
-    monkeypatch.setattr(many, "SLICE_SECONDS", 0.0)
-    monkeypatch.setattr(many, "TAIL_SECONDS", 0.0)
+    monkeypatch.setattr(pool, "SLICE_SECONDS", 0.0)
+    monkeypatch.setattr(pool, "TAIL_SECONDS", 0.0)
 
 
 def stop(model, n_folds, *args, n_networks=0, **options):

@@ -14,7 +14,7 @@ from fastnn.tabular.encoder import EncoderSettings
 from fastnn.tabular.fitting import recipe, training_jobs
 from fastnn.tabular.fitting.fit_rows import FitRows
 from fastnn.tabular.targets import TableClasses, TableNumbers
-from fastnn.training import many
+from fastnn.training import pool
 
 rng = np.random.default_rng(6)
 X = rng.normal(size=(300, 3)).astype(np.float32)
@@ -55,7 +55,7 @@ def by_two_fits(net, y, targets, epochs, monitor):
 def test_snapshots_are_those_of_two_fits(monitor, epochs, queued, monkeypatch, quick_recipe):
     """In a queue with another network, and alone."""
     quick_recipe(epochs)
-    monkeypatch.setattr(many, "SLICE_SECONDS", 0.0)
+    monkeypatch.setattr(pool, "SLICE_SECONDS", 0.0)
     if monitor == "loss":  # of noise: the second part can be worse than the first
         noise = np.random.default_rng(1).normal(size=300)
         targets = TableNumbers.fit("mse", noise)

@@ -33,7 +33,7 @@ X64 = X.astype(float)  # is converted, so that `forward` goes through Python
 def threads_for_any_work(monkeypatch, tmp_path):
     """Let small networks use several threads, also if the machine has one CPU."""
     for module in (
-        *("many", "network", "training.options"),
+        *("many", "network", "training.plan"),
         *("estimators.ensemble", "estimators.fit"),
     ):
         monkeypatch.setattr(f"fastnn.{module}.check_threads", lambda n: n)

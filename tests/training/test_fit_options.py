@@ -10,7 +10,7 @@ from checks import assert_same_bits
 import fastnn
 from fastnn import MLP, SGD, initializers
 from fastnn.losses import Huber
-from fastnn.training.options import FitOptions
+from fastnn.training.plan import FitOptions
 
 X = np.random.default_rng(1).normal(size=(300, 6))
 SMOOTH = (np.sin(X[:, :1] * np.arange(1, 5)) + 1) / 2  # (300, 4), in 0..1

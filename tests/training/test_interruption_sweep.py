@@ -19,7 +19,7 @@ from scale import step
 import fastnn
 from fastnn import MLP, SGD, Adam, DivergenceError, EarlyStopping
 from fastnn.schedules import ReduceOnPlateau
-from fastnn.training import many, session, stream_pool
+from fastnn.training import pool, session
 
 RNG = np.random.default_rng(1)
 ROWS = RNG.normal(size=(1500, 3)).astype(
@@ -34,10 +34,10 @@ GROUPS = [(X[i : i + 11], Y[i : i + 11]) for i in range(0, 40, 11)]
 @pytest.fixture(autouse=True)
 def short_slices(monkeypatch):
     """Slices of about 20 us."""
-    for module in (session, many, stream_pool):
+    for module in (session, pool):
         monkeypatch.setattr(module, "SLICE_SECONDS", 0.0)
-    monkeypatch.setattr(many, "TAIL_SECONDS", 0.0)
-    monkeypatch.setattr(many, "TAIL_PART", 0.0)
+    monkeypatch.setattr(pool, "TAIL_SECONDS", 0.0)
+    monkeypatch.setattr(pool, "TAIL_PART", 0.0)
 
 
 def interruptions(make, call, stride, first=None):

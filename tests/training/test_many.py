@@ -13,7 +13,7 @@ from many_cases import HELD_OUT, RNG, ROWS, X, Y, assert_same_training, fit_alon
 
 import fastnn
 from fastnn import MLP, SGD, Adam, AdamW, EarlyStopping, kernels, losses, schedules
-from fastnn.training import many, session
+from fastnn.training import pool, session
 from fastnn.training.engines import dense
 
 
@@ -97,8 +97,8 @@ def test_each_network_gets_the_bits_of_its_own_fit(case, n_threads, isa, monkeyp
     alone, together = networks(**options), networks(**options)
     fit_alone(alone, arguments)
     if n_threads == 5:  # slices end in the middle of epochs, and few networks are active at once
-        monkeypatch.setattr(many, "SLICE_SECONDS", 0.0)
-        monkeypatch.setattr(many, "TAIL_SECONDS", 0.0)
+        monkeypatch.setattr(pool, "SLICE_SECONDS", 0.0)
+        monkeypatch.setattr(pool, "TAIL_SECONDS", 0.0)
         monkeypatch.setattr(session, "SLICE_EPOCHS", 2)
         n_threads = 2
     histories = fastnn.fit_many(together, X, Y, n_threads=n_threads, **arguments)
@@ -132,7 +132,7 @@ def test_networks_of_one_shape_share_an_engine(monkeypatch):
     monkeypatch.setattr(
         dense.DenseEngine,
         "__init__",
-        lambda *args, **more: made.append(args[1]) or init(*args, **more),
+        lambda *args, **more: made.append(args[1].net) or init(*args, **more),
     )
     nets = networks(12)
     fastnn.fit_many(
@@ -228,19 +228,19 @@ class Unfinished:
     ],
 )
 def test_the_last_networks_end_together_or_in_order(in_order, n_threads, work, expected):
-    pool = many.Pool(len(work), None, n_threads, None, in_order=in_order)
+    of_work = pool.Pool(pool.Trainings(n=len(work), make=None, in_order=in_order), n_threads)
     turn = [(i, Unfinished(epochs)) for i, epochs in enumerate(work)]
-    assert [i for i, _ in pool.balance(turn)] == expected
+    assert [i for i, _ in of_work.balance(turn)] == expected
 
 
 @pytest.mark.parametrize("after", [1, 5, 13])
 def test_ctrl_c_keeps_the_last_complete_step_of_each_network(after, monkeypatch):
     """Also within an epoch on selected rows, of which some occur twice."""
-    monkeypatch.setattr(many, "SLICE_SECONDS", 0.0)
-    monkeypatch.setattr(many, "TAIL_SECONDS", 0.0)
+    monkeypatch.setattr(pool, "SLICE_SECONDS", 0.0)
+    monkeypatch.setattr(pool, "TAIL_SECONDS", 0.0)
     alone, together = networks(), networks()
     calls = 0
-    end_slice = many.Pool.end_slice
+    end_slice = pool.Pool.end_slice
 
     def interrupt(self, *arguments):
         nonlocal calls
@@ -249,7 +249,7 @@ def test_ctrl_c_keeps_the_last_complete_step_of_each_network(after, monkeypatch)
         if calls == after:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(many.Pool, "end_slice", interrupt)
+    monkeypatch.setattr(pool.Pool, "end_slice", interrupt)
     arguments = dict(rows=ROWS, rng=list(K), n_threads=2)
     with pytest.raises(KeyboardInterrupt):
         fastnn.fit_many(together, X, Y, epochs=6, **arguments)

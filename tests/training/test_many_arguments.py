@@ -7,7 +7,7 @@ from many_cases import X, Y, networks
 
 import fastnn
 from fastnn import MLP, EarlyStopping
-from fastnn.training.arguments import check_indices
+from fastnn.training.planner import check_indices
 
 
 @pytest.mark.parametrize(

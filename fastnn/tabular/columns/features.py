@@ -144,7 +144,7 @@ class Features:
 
         Raises
         ------
-        ValueError, or another error of `kinds.damage_refused`
+        ValueError, or another error of `damage_refused`
             They are damaged.
         """
         d = check_mapping(d, "features")

@@ -6,7 +6,7 @@ import numpy as np
 from sklearn.utils.validation import check_consistent_length
 
 from ...core.errors import DataError
-from ...estimators.folds import split_into_folds
+from ...estimators.bagging import split_into_folds
 from ...training.stream import hashes
 from ..columns.input_column import is_missing
 

@@ -10,11 +10,9 @@ from ...callbacks import EarlyStopping
 from ...core.state import DivergenceError
 from ...mlp import MLP
 from ...training.data import Data
-from ...training.many import train_many
-from ...training.options import FitOptions
-from ...training.plan import Plan
+from ...training.plan import FitOptions, Plan
+from ...training.pool import StreamPool, Trainings, train_many
 from ...training.session import SLICE_EPOCHS, Session
-from ...training.stream_pool import StreamPool
 from ..table_model import ACTIVATION
 from . import recipe
 from .fit_rows import FitRows
@@ -170,10 +168,11 @@ def train(jobs, setup, ended=None, line=None):
         if ended is not None:
             ended(job)
 
+    trainings = Trainings(n=len(jobs), make=make, ended=end, in_order=True)
     if stored is None:
-        train_many([], make, setup.n_threads, line, n=len(jobs), ended=end, in_order=True)
+        train_many(trainings, setup.n_threads, line)
     else:
-        StreamPool(len(jobs), make, n_at_once, line, end).run()
+        StreamPool(trainings, n_at_once, line).run()
 
 
 class TwoPartSession(Session):

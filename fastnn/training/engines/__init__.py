@@ -1,32 +1,29 @@
-"""Engines compute the steps of training. A `Session` advances one; `engine` selects it.
+"""Engines compute the steps of training. A `Session` advances one; `make_engine` selects it.
 
-- `base`: the protocol between a session and an engine.
-- `dense`: rows in memory, computed by the compiled trainer.
-- `blocks`: one block of rows after another. `sparse`, `windows`: blocks of sparse and of streamed
-  rows.
-- `online`: single rows, for `partial_fit`. `lbfgs`: SciPy's iterations.
+- `base`: the protocol. `dense`: dense rows, by the compiled trainer.
+- `blocks`: one block of rows after another: sparse rows, windows of a stream.
+- `online`: single rows. `lbfgs`: L-BFGS, by SciPy.
 """
 
 from ...core.sparse_rows import is_sparse
-from ..stream import StreamedData
 from .dense import DenseEngine
 
 
-def engine(net, data, state, options, rng, validation=None, queue=None):
-    """Return the engine for this optimizer and these rows, with the arguments of `DenseEngine`.
+def make_engine(plan, queue=None):
+    """Return the engine for the optimizer and the rows of a plan, with the arguments of `DenseEngine`.
 
     Other engines compute no validation loss, and do not run in a queue.
     """
-    if isinstance(data, StreamedData):
-        from .windows import WindowsEngine
+    if plan.data.is_streamed:
+        from .blocks import WindowsEngine
 
-        return WindowsEngine(net, data, state, options, rng)
-    if state.optimizer.full_batch:
+        return WindowsEngine(plan)
+    if plan.state.optimizer.full_batch:
         from .lbfgs import LBFGSEngine
 
-        return LBFGSEngine(net, data, state, options)
-    if is_sparse(data.X):
-        from .sparse import SparseEngine
+        return LBFGSEngine(plan)
+    if is_sparse(plan.data.X):
+        from .blocks import SparseEngine
 
-        return SparseEngine(net, data, state, options, rng)
-    return DenseEngine(net, data, state, options, rng, validation, queue)
+        return SparseEngine(plan)
+    return DenseEngine(plan, queue)

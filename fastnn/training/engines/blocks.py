@@ -1,4 +1,4 @@
-"""The engine of blocks: it trains on one block of rows after another."""
+"""The engines that train on one block of rows after another: blocks of sparse rows, windows of a stream."""
 
 import time
 from dataclasses import replace
@@ -6,8 +6,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ...core.draws import draw
+from ...core.sparse_rows import block_rows
+from ...core.state import is_order_from
 from ...kernels import Stop
-from .base import Engine
+from .base import Engine, batch_rows
 from .dense import DenseEngine
 
 
@@ -46,13 +49,16 @@ class BlocksEngine(Engine):
 
     Parameters
     ----------
-    options : FitOptions
-        Of the `DenseEngine`: `shuffle` is whether it shuffles the rows of each block.
+    plan : Plan
+    shuffle : bool
+        Whether the `DenseEngine` shuffles the rows of each block.
     """
 
-    def __init__(self, net, state, options, rng):
-        self.net, self.state, self.rng = net, state, rng
-        self.options = replace(options, callbacks=())  # they concern the epoch, not its blocks
+    def __init__(self, plan, shuffle):
+        state = plan.state
+        self.plan, self.net, self.state, self.rng = plan, plan.net, state, plan.rng
+        # callbacks and validation concern the epoch, not its blocks
+        self.options = replace(plan.options, callbacks=(), shuffle=shuffle)
         self.block: Any = None
         self.start = state.step, state.epoch, state.row, state.loss_sum  # before the first block
         self.params: Any = None  # likewise
@@ -127,7 +133,8 @@ class BlocksEngine(Engine):
         order, n_rows = self.order_in_block(data, first), len(data)
         position = dict(step=step, epoch=epoch, row=row - first, loss_sum=loss_sum, order=order)
         state = replace(self.state, **position)
-        engine = DenseEngine(self.net, data, state, self.options, self.rng)
+        plan = replace(self.plan, data=data, options=self.options, validation=None, state=state)
+        engine = DenseEngine(plan)
         engine.load(state)
         self.block = Block(engine, first, n_rows, is_last, epoch, loss_sum, np.empty((3, 1)))
 
@@ -142,3 +149,89 @@ class BlocksEngine(Engine):
     def set_optimizer(self, optimizer):
         if self.block is not None:
             self.block.engine.set_optimizer(optimizer)
+
+
+class SparseEngine(BlocksEngine):
+    """Train on sparse rows. Parameters and moments are bit for bit those of dense rows."""
+
+    def __init__(self, plan):
+        data, state, options = plan.data, plan.state, plan.options
+        n = len(data)
+        state.check_rows(n)
+        state.check_shuffle(options.shuffle)
+        # the rows of an epoch are shuffled before they are divided into blocks
+        super().__init__(plan, shuffle=False)
+        self.data, self.shuffles = data, options.shuffle
+        self.rows = block_rows(data.X, batch_rows(options.batch_size, n))
+        self.order: Any = None  # (epoch, order of its rows)
+        if state.order is not None:
+            self.order = state.epoch, state.order.copy()
+
+    def next_block(self, epoch, row):
+        n = len(self.data)
+        first = row // self.rows * self.rows
+        rows: Any = slice(first, min(first + self.rows, n))
+        if self.shuffles:
+            if self.order is None or self.order[0] != epoch:
+                draw(self.rng, self, "order", lambda: (epoch, self.rng.permutation(n)))
+            rows = self.order[1][rows]
+        data = self.data.take(rows).dense()
+        return data, first, first + len(data) == n
+
+    def store(self, state):
+        super().store(state)
+        is_drawn = self.order is not None and self.order[0] == self.position()[1]
+        state.order = self.order[1].copy() if is_drawn else None
+
+
+class WindowsEngine(BlocksEngine):
+    """Train on the windows of `StreamedData`. Rows are shuffled within a window.
+
+    If one window holds all rows, the result is bit for bit that of the same rows in memory.
+    """
+
+    def __init__(self, plan):
+        state, options = plan.state, plan.options
+        if state.optimizer.full_batch or options.batch_size is None:
+            what = "batch_size=None takes" if options.batch_size is None else "L-BFGS takes"
+            raise ValueError(
+                f"{what} all rows in one step, but row groups are read window by window. Pass "
+                "a batch_size and another optimizer, or all rows as arrays."
+            )
+        super().__init__(plan, options.shuffle)
+        if state.order is not None:  # between two windows there is none
+            state.check_shuffle(options.shuffle)
+        self.data, self.windows = plan.data, None
+
+    def next_block(self, epoch, row):
+        if self.windows is None:  # at the beginning of a pass, or of a resumed training
+            self.windows = self.data.windows(self.options.batch_size, row)
+        data, first, is_last = next(self.windows, (None, 0, True))
+        if is_last:
+            self.windows = None
+        if data is None:
+            if row == 0:
+                raise ValueError("X has no rows. Training needs at least one.")
+            raise ValueError(
+                f"resume=True continues a pass that was interrupted after row {row - 1:,}, but the row "
+                f"groups have {len(self.data):,} rows. Pass the same row groups, or resume=False."
+            )
+        return data, first, is_last
+
+    def order_in_block(self, data, first):
+        # the order of a window is drawn before its first step, which an exception may drop
+        order = self.state.order
+        within = self.position()[2] > first
+        if self.options.shuffle and (
+            within if order is None else not is_order_from(first, order, len(data))
+        ):
+            raise ValueError(
+                "resume=True continues a window that was interrupted, so it needs the same row groups, "
+                "batch_size and window as before. Pass them, or resume=False."
+            )
+        return None if order is None else order - first
+
+    def store(self, state):
+        super().store(state)
+        if self.block is not None and state.order is not None:
+            state.order = state.order + self.block.first

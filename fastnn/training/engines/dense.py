@@ -5,10 +5,10 @@ from typing import Any
 
 import numpy as np
 
+from ... import losses
 from ...core.threads import ThreadChoice
 from ...encoded_table import EncodedTable
 from ...kernels import MAX_SHORT_SHUFFLE, Metric, Stop
-from ...losses import CustomLoss
 from .base import Engine, batch_rows
 
 SHORT_STEP = 4e-6  # seconds; in shorter steps a barrier costs more than a second thread saves
@@ -22,13 +22,9 @@ class DenseEngine(Engine):
 
     Parameters
     ----------
-    net : MLP
-    data : Data
-    state : TrainingState
-    options : FitOptions
-    rng : numpy.random.Generator
-    validation : Data or StreamedData, optional
-        The engine computes its loss if it is Data that the kernels can read.
+    plan : Plan
+        With a generator and a state. The engine computes the loss of the validation data if the
+        kernels can read them.
     queue : kernels.TrainerQueue, optional
         If `queued` is True after this, `queue` runs the trainer beside others, and `advance` is not
         called.
@@ -39,7 +35,9 @@ class DenseEngine(Engine):
     threads: Any = None  # a ThreadChoice
     validation_trainer: Any = None
 
-    def __init__(self, net, data, state, options, rng, validation=None, queue=None):
+    def __init__(self, plan, queue=None):
+        net, data, state, options = plan.net, plan.data, plan.state, plan.options
+        validation = plan.validation
         n, shuffle, n_threads = len(data), options.shuffle, options.n_threads
         self.data, self.validation, self.options = data, validation, options
         self.batch_size = batch_size = batch_rows(options.batch_size, n)
@@ -49,14 +47,14 @@ class DenseEngine(Engine):
             state.check_shuffle(shuffle)
         settings = {"optimizer": state.to_kernel(), "n_threads": n_threads}
         if shuffle:
-            settings["generator"] = rng.bit_generator
+            settings["generator"] = plan.rng.bit_generator
             settings["order"] = _given_order(data, state)
         if net.has_dropout:
-            state.draw_seed(rng)
+            state.draw_seed(plan.rng)
             settings |= {"dropout": np.array(net.dropout), "seed": state.seed}
         self.validates = validation is not None and validation.compiled
         self.keeps_best = options.only_stops_early and (self.validates or validation is None)
-        self.queued = queue is not None and _fits_queue(net, data, n, batch_size, validation)
+        self.queued = queue is not None and _fits_queue(plan, batch_size)
         if self.queued:
             settings |= {"workspace": queue.workspace, "n_threads": 1}
         elif n_threads > 1:
@@ -69,19 +67,20 @@ class DenseEngine(Engine):
             settings["keeps_best"] = True
         self.trainer = data.trainer(net, batch_size, **settings)
 
-    def twin(self, net, data, state, rng, validation=None):
+    def clone_for(self, plan):
         """Return an engine for another network of the same queue, or None if it needs its own.
 
-        It has the same arguments, except that the rows of `data` and `validation` may differ. What
-        the constructor checks and chooses is a third of what `fit_many` does besides the steps.
+        The plan has the same options; the rows of its data may differ. What the constructor checks
+        and chooses is a third of what `fit_many` does besides the steps.
         """
+        net, data, state, validation = plan.net, plan.data, plan.state, plan.validation
         if not self.queued or state.row or state.order is not None or net.has_dropout:
             return None
         batch_size = batch_rows(self.options.batch_size, len(data))
         if (data is not self.data or validation is not self.validation) and not (
             _differ_in_rows(data, self.data)
             and _differ_in_rows(validation, self.validation)
-            and _fits_queue(net, data, len(data), batch_size, validation)
+            and _fits_queue(plan, batch_size)
         ):
             return None
         evaluated = None
@@ -96,15 +95,15 @@ class DenseEngine(Engine):
             batch_size=batch_size,
             optimizer=state.to_kernel(),
             rows=data.rows,
-            generator=rng.bit_generator if self.shuffle else None,
+            generator=plan.rng.bit_generator if self.shuffle else None,
             validation=evaluated,
         )
         if trainer is None:
             return None
-        twin = object.__new__(DenseEngine)
-        twin.rows, twin.shuffle, twin.trainer, twin.queued = data.rows, self.shuffle, trainer, True
-        twin.validates, twin.keeps_best = self.validates, self.keeps_best
-        return twin
+        clone = object.__new__(DenseEngine)
+        clone.rows, clone.shuffle, clone.trainer = data.rows, self.shuffle, trainer
+        clone.queued, clone.validates, clone.keeps_best = True, self.validates, self.keeps_best
+        return clone
 
     def load(self, state, moments=True):
         if moments:
@@ -176,8 +175,9 @@ def _differ_in_rows(data, other):
     return data.compiled == other.compiled and data.shares_arrays(other)
 
 
-def _fits_queue(net, data, n, batch_size, validation):
+def _fits_queue(plan, batch_size):
     """Whether a queue may run the trainer: nothing needs Python or lasts long within a slice."""
+    net, data, validation = plan.net, plan.data, plan.validation
     validation_rows = 0 if validation is None else len(validation)
     products, weights = net.n_params, 0  # of a row; weights that a step reads and updates besides
     if isinstance(data.X, EncodedTable):
@@ -185,9 +185,9 @@ def _fits_queue(net, data, n, batch_size, validation):
         weights = (layout.n_inputs - layout.n_numbers) * width
         products += 3 * (len(layout.n_bins) + len(layout.n_categories)) * width - weights
     return (
-        n <= MAX_SHORT_SHUFFLE
+        len(data) <= MAX_SHORT_SHUFFLE
         and 3 * batch_size * products + 10 * weights <= QUEUE_WORK
-        and not isinstance(data.loss, CustomLoss)
+        and not isinstance(data.loss, losses.CustomLoss)
         and validation_rows * products + weights <= QUEUE_WORK
     )
 
@@ -197,7 +197,7 @@ def _given_order(data, state):
     if state.order is not None:  # within an epoch
         order = state.order.astype(np.intp)
         return order if data.rows is None else data.rows[order]
-    if isinstance(data.loss, CustomLoss):  # which reads it
+    if isinstance(data.loss, losses.CustomLoss):  # which reads it
         return np.arange(len(data), dtype=np.intp)
     return None
 

@@ -20,18 +20,19 @@ class LBFGSEngine(Engine):
 
     drives = True
 
-    def __init__(self, net, data, state, options):
+    def __init__(self, plan):
         try:
             from scipy.optimize import minimize
         except ImportError:
             raise ImportError('LBFGS needs SciPy: pip install "fastnn-mlp[scipy]"') from None
+        net, state = plan.net, plan.state
         if net.has_dropout:
             raise ValueError(
                 "L-BFGS needs a deterministic loss, but the network has dropout. Set net.dropout = 0, "
                 "or use another optimizer."
             )
         self.minimize, self.net, self.optimizer = minimize, net, state.optimizer
-        self.objective = Objective(net, data, state.optimizer.l2, options.n_threads)
+        self.objective = Objective(net, plan.data, state.optimizer.l2, plan.options.n_threads)
         self.params, self.iterations = net.params.copy(), state.step  # after the last iteration
 
     def load(self, state):
@@ -115,7 +116,7 @@ class Objective:
                 b[:] = 0
         self.data = data.in_double()
         self.total = data.total_weight() or 1.0
-        self.slope = l2 + data.alpha / self.total
+        self.slope = l2 + data.penalty / self.total
         self.trainer: Any = (
             None
             if is_sparse(data.X)
@@ -137,6 +138,6 @@ class Objective:
     def gradient_of_blocks(self):
         """Compute them for sparse rows, one block at a time."""
         loss = self.data.gradient_of_blocks(self.net, self.n_threads)
-        return loss + self.data.alpha / 2 / self.total * sum(
+        return loss + self.data.penalty / 2 / self.total * sum(
             float((W**2).sum()) for W in self.net.weights
         )

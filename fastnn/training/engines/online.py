@@ -4,7 +4,7 @@ import numpy as np
 
 from ... import kernels
 from ...kernels import Stop
-from ..options import FitOptions
+from ..plan import FitOptions, Plan
 from .dense import DenseEngine
 
 
@@ -25,7 +25,8 @@ class OnlineEngine(DenseEngine):
         self.net, self.state, self.dropout = net, net.state, net.dropout
         data.X, data.targets = data.X.copy(), data.targets.copy()
         self.X, self.targets = data.X, data.targets
-        super().__init__(net, data, net.state, FitOptions(batch_size=1, shuffle=False), net.rng)
+        options = FitOptions(batch_size=1, shuffle=False)
+        super().__init__(Plan(net, data, options, net.rng, state=net.state))
         self.losses = np.empty(1)
 
     def read_row(self, X):

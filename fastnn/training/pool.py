@@ -1,6 +1,14 @@
-"""Train many networks: threads take one after the other from a queue."""
+"""Pools: threads train many networks.
+
+In memory, threads compute slices of the sessions of a queue (`Pool`). On streamed rows, each
+session has a thread of its own (`StreamPool`).
+"""
 
 import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
+from dataclasses import dataclass
+from typing import Any
 
 from ..core.state import DivergenceError
 from ..kernels import InTraining, TrainerQueue
@@ -17,9 +25,34 @@ TAIL_PART, TAIL_SECONDS = 0.02, 0.005
 SHORT_SLICE = 0.001
 
 
-def train_many(
-    networks, make, n_threads=1, line=None, n=None, ended=None, collector=None, in_order=False
-):
+@dataclass(kw_only=True, eq=False, repr=False)
+class Trainings:
+    """What a pool trains.
+
+    Attributes
+    ----------
+    n : int
+        Number of networks.
+    make : callable
+        make(i, queue) returns the Session of network i, or None if there is nothing to train.
+    networks : sequence of MLP
+        The networks that exist already: no other thread may use them meanwhile.
+    ended : callable or None
+        ended(i, session, error) is called as soon as the training of network i has ended; error is
+        the exception that ended it, or None. Then no such exception stops the others.
+    in_order : bool
+        Whether networks end in their order, as far as no thread becomes idle by that. By default the
+        last `TAIL` networks of each thread end at about the same time.
+    """
+
+    n: int
+    make: Callable[..., Any]
+    networks: Sequence[Any] = ()
+    ended: Callable[..., None] | None = None
+    in_order: bool = False
+
+
+def train_many(trainings, n_threads=1, line=None, collector=None):
     """Train networks, each as its own session would train it, and return their histories.
 
     Threads compute slices of the sessions that a `TrainerQueue` can run. The others run one after
@@ -28,30 +61,18 @@ def train_many(
 
     Parameters
     ----------
-    networks : list of MLP
-        May be empty if `make` creates them.
-    make : callable
-        make(i, queue) returns the Session of network i, or None if there is nothing to train.
+    trainings : Trainings
     n_threads : int
     line : ManyLine, optional
-    n : int, optional
-        Number of networks, if `networks` is empty.
-    ended : callable, optional
-        ended(i, session, error) is called as soon as the training of network i has ended; error is
-        the exception that ended it, or None. Then no such exception stops the others.
     collector : kernels.PausedCollector, optional
         The context of the caller.
-    in_order : bool, default False
-        Whether networks end in their order, as far as no thread becomes idle by that. By default the
-        last `TAIL` networks of each thread end at about the same time.
 
     Returns
     -------
     list of History
     """
-    n = len(networks) if n is None else n
-    pool = Pool(n, make, n_threads, line, ended, collector, in_order)
-    with InTraining(networks):
+    pool = Pool(trainings, n_threads, line, collector)
+    with InTraining(list(trainings.networks)):
         pool.run()
     return pool.histories
 
@@ -59,11 +80,12 @@ def train_many(
 class Pool(PoolProgress):
     """The sessions of `train_many`: some are active, others wait to be made."""
 
-    def __init__(self, n, make, n_threads, line, ended=None, collector=None, in_order=False):
+    def __init__(self, trainings, n_threads=1, line=None, collector=None):
+        n = trainings.n
         super().__init__(n)
-        self.make, self.n_threads, self.line = make, n_threads, line
-        self.ended, self.collector, self.in_order = ended, collector, in_order
-        self.expected = DivergenceError if ended is None else Exception
+        self.trainings, self.n_threads, self.line = trainings, n_threads, line
+        self.collector = collector
+        self.expected = DivergenceError if trainings.ended is None else Exception
         self.queue = TrainerQueue()
         self.waiting = iter(range(n))
         self.n_waiting = n
@@ -99,7 +121,7 @@ class Pool(PoolProgress):
             if i is None:
                 return
             self.n_waiting -= 1
-            session = self.make(i, queue)
+            session = self.trainings.make(i, queue)
             if session is None:
                 self.n_done += 1
                 continue
@@ -127,8 +149,8 @@ class Pool(PoolProgress):
             session.run_locked()
         except self.expected as error:
             failure = error  # the history says so
-        if self.ended:
-            self.ended(i, session, failure)
+        if self.trainings.ended:
+            self.trainings.ended(i, session, failure)
         self.n_done += 1
         self.rows_done += session.history.n_epochs * len(session.data)
         if self.line:
@@ -162,11 +184,11 @@ class Pool(PoolProgress):
     def balance(self, turn):
         """Return the last sessions, those with most work left first.
 
-        With `in_order`, as long as there are many, only those are first that would end last even if
+        With ``trainings.in_order``, as long as there are many, only those are first that would end last even if
         they ran all the time.
         """
         turn.sort(key=lambda item: -_work_left(item[1]))
-        if not self.in_order or len(turn) <= IN_ORDER_TAIL * self.n_threads:
+        if not self.trainings.in_order or len(turn) <= IN_ORDER_TAIL * self.n_threads:
             return turn
         limit = sum(_work_left(session) for _, session in turn) / self.n_threads
         urgent = [item for item in turn if _work_left(item[1]) >= limit]
@@ -196,16 +218,16 @@ class Pool(PoolProgress):
             session.end()
         except self.expected as error:
             failure = error
-        if self.ended:
-            self.ended(i, session, failure)
+        if self.trainings.ended:
+            self.trainings.ended(i, session, failure)
 
     def fail(self, i, session, error):
         """End the training of a session that raised an exception."""
         session.set_reason(error)
         session.finish()
         self.remove(i)
-        if self.ended:
-            self.ended(i, session, error)
+        if self.trainings.ended:
+            self.trainings.ended(i, session, error)
 
     def remove(self, i):
         del self.active[i]
@@ -227,3 +249,65 @@ def _work_left(session):
     """Return the multiply-adds that are left, roughly."""
     epochs = session.last_epoch - session.state.epoch
     return epochs * len(session.data) * session.net.n_params
+
+
+class StreamPool(PoolProgress):
+    """Sessions whose rows are read window by window, each in its own thread.
+
+    A single network on batches of usual size hardly gains from a second thread, but two networks do.
+
+    Parameters
+    ----------
+    trainings : Trainings
+        ``make(i)`` is called in the thread that runs the session, `ended` in the thread of `run`.
+    n_threads : int
+        So many sessions are active at a time, each with one window.
+    line : optional
+        Shows the progress, as a `progress.ManyLine` does.
+    """
+
+    def __init__(self, trainings, n_threads, line=None):
+        super().__init__(trainings.n)
+        self.trainings, self.n_threads, self.line = trainings, n_threads, line
+        self.stopped = False
+
+    def run(self):
+        """Train all networks. Any exception stops the active sessions after their slice."""
+        with ThreadPoolExecutor(self.n_threads) as executor:
+            try:
+                waiting = {executor.submit(self.train, i): i for i in range(self.n)}
+                while waiting:
+                    ready, _ = wait(waiting, SLICE_SECONDS, FIRST_COMPLETED)
+                    for future in ready:
+                        self.end(waiting.pop(future), future.result())
+                    if self.line:
+                        self.line.show(self)
+            except BaseException:
+                self.stop()
+                executor.shutdown(cancel_futures=True)
+                raise
+            finally:
+                if self.line:
+                    self.line.close(self)
+
+    def train(self, i):
+        """Train network i. Return its session, and the exception that ended it or None."""
+        session = self.trainings.make(i)
+        self.active[i] = session
+        if self.stopped:
+            return session, None
+        try:
+            session.run_locked()
+        except Exception as error:
+            return session, error
+        return session, None
+
+    def end(self, i, result):
+        del self.active[i]
+        self.n_done += 1
+        self.trainings.ended(i, *result)
+
+    def stop(self):
+        self.stopped = True
+        for session in list(self.active.values()):
+            session.last_epoch = -1  # it is done

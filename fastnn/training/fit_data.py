@@ -1,31 +1,34 @@
-"""The data that arguments of `MLP.fit` stand for: in memory, or read group by group."""
+"""The data that arguments of `MLP.fit` stand for: in memory, or read group by group.
+
+`rows` are (X, y, sample_weight), as passed to `fit`.
+"""
 
 from ..core.validation import check_count, is_names, is_path
-from . import data
-from .groups import RowGroups, is_source
-from .stream import StreamedData
+from .data import Data, validation_in_memory
 
 
-def of_training(net, X, y, loss, sample_weight, window):
-    """Return the Data of X and y, or the StreamedData of row groups or Parquet files."""
+def training_data(net, rows, loss, window):
+    """Return the Data of rows, or the StreamedData of row groups or Parquet files."""
+    X, y, _ = rows
     if y is None or is_path(X):
-        return _streamed(net, X, y, loss, sample_weight, window)
+        return _streamed(net, rows, loss, window)
     if window is not None:
         raise ValueError(
             "window is for row groups and paths, but X and y are in memory. Leave it out."
         )
-    return in_memory(net, X, y, loss, sample_weight)
+    return data_in_memory(net, rows, loss)
 
 
-def in_memory(net, X, y, loss, sample_weight):
-    """Return the Data of X and y, at least one row."""
-    found = data.Data.of(net, X, y, loss, sample_weight)
-    if not len(found):
+def data_in_memory(net, rows, loss):
+    """Return the Data of rows, at least one."""
+    X, y, sample_weight = rows
+    data = Data.of(net, X, y, loss, sample_weight)
+    if not len(data):
         raise ValueError("X has no rows. Training needs at least one.")
-    return found
+    return data
 
 
-def of_validation(net, validation_data, loss, train, window=None):
+def validation_data(net, argument, loss, train, window=None):
     """Return the data of the argument `validation_data`, or None.
 
     Row groups that fit in a window become Data.
@@ -33,31 +36,35 @@ def of_validation(net, validation_data, loss, train, window=None):
     train : Data or StreamedData
         The rows to train on.
     """
-    if validation_data is None or not is_streamed(validation_data):
-        return data.of_validation(net, validation_data, loss, train)
-    X, y, weight = validation_data, None, None
-    if isinstance(validation_data, tuple):
-        X, y, weight = (*validation_data, None)[:3]
+    if argument is None or not is_streamed(argument):
+        return validation_in_memory(net, argument, loss, train)
+    rows = (*argument, None)[:3] if isinstance(argument, tuple) else (argument, None, None)
     try:
-        found = _streamed(net, X, y, loss, weight, window).in_memory_if_small()
-        if not len(found):
+        data = _streamed(net, rows, loss, window).in_memory_if_small()
+        if not len(data):
             raise ValueError("it has no rows")
     except (TypeError, ValueError) as error:
         raise type(error)(f"validation_data: {error}") from None
-    return found
+    return data
 
 
-def is_streamed(validation_data):
+def is_streamed(argument):
     """Whether an argument `validation_data` is row groups, or a path and names of columns."""
-    if isinstance(validation_data, tuple):
-        return len(validation_data) > 0 and is_path(validation_data[0])
-    if isinstance(validation_data, list):  # of row groups, or [X, y]
-        return len(validation_data) > 0 and isinstance(validation_data[0], tuple)
-    return is_source(validation_data)
+    if isinstance(argument, tuple):
+        return len(argument) > 0 and is_path(argument[0])
+    if isinstance(argument, list):  # of row groups, or [X, y]
+        return len(argument) > 0 and isinstance(argument[0], tuple)
+    from .groups import is_source
+
+    return is_source(argument)
 
 
-def _streamed(net, X, y, loss, sample_weight, window):
+def _streamed(net, rows, loss, window):
     """Return the StreamedData of row groups, or of Parquet files."""
+    from .groups import RowGroups  # most programs read no streams
+    from .stream import StreamedData
+
+    X, y, sample_weight = rows
     if is_path(X):
         if not is_names(y) or not (sample_weight is None or isinstance(sample_weight, str)):
             raise TypeError(

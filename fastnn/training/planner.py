@@ -7,9 +7,8 @@ from ..callbacks import check_callbacks
 from ..core.state import resumed
 from ..core.validation import check_rng
 from ..encoded_table import check_inputs
-from .data import Data, n_held_out, of_validation
-from .options import FitOptions
-from .plan import Plan
+from .data import Data, n_held_out, validation_in_memory
+from .plan import FitOptions, Plan
 from .seeds import SpawnedSeed, spawn_seeds
 
 
@@ -183,7 +182,7 @@ class Planner:
         X = self.memoize(("X", id(X), n_in), lambda: check_inputs("X", X, net.dtype, n_in))
         loss = losses.resolve(a["loss"], net.activations[-1])
         data = Data.of(net, X, a["y"], loss, a["sample_weight"])
-        validation = of_validation(net, a["validation_data"], loss, data)
+        validation = validation_in_memory(net, a["validation_data"], loss, data)
         settings = {name: a[name] for name in FitOptions.__slots__ if name in a}
         options = FitOptions(n_threads=self.n_threads, **settings)
         plan = Plan(net, data, options, None, validation)
