@@ -154,7 +154,7 @@ def test_folds_of_groups_have_the_same_share_of_each_class():
     groups = np.repeat(np.arange(18), 10)
     labels = groups % 3 == 0  # groups of equal size would go to the folds in this order
     for seed in range(5):
-        for _, held_out in bagging.folds(180, 3, labels, groups, None, seed):
+        for _, held_out in bagging.folds(Rows(180), 3, labels, groups, seed):
             assert labels[held_out].sum() * 3 == labels.sum()
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
-from fastnn.tabular.encoder import Encoder, Scaling, Settings
+from fastnn.tabular.encoder import Encoder, EncoderSettings, Scaling
 
 N = 300
 RNG = np.random.default_rng(0)
@@ -15,7 +15,7 @@ TARGET = X + FEW
 
 
 def fitted(x, scaling):
-    return Encoder.fit([scaling], [x], [], TARGET, Settings(8, values=True), 4)
+    return Encoder.fit([(scaling, x)], [], TARGET, EncoderSettings(8, values=True), 4)
 
 
 @pytest.mark.parametrize("x", [X, FEW], ids=["many values", "few values"])
