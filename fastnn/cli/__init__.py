@@ -6,6 +6,7 @@ Exit codes:
 1    the command failed: training diverged, two libraries disagree, the output pipe was closed
 2    wrong usage, an unusable file or too little memory; one line on standard error says why
 130  interrupted by Ctrl-C
+143  stopped by SIGTERM, which does the same as Ctrl-C
 
 - `train`, `predict`, `info`, `export`, `bench`, `demo`: the commands.
 - `parser`: arguments. `console`: errors, notes and JSON. `display`: the progress of a training.
@@ -19,7 +20,10 @@ Exit codes:
 
 import argparse
 import os
+import signal
 import sys
+import threading
+from contextlib import contextmanager
 
 from ..config import __version__
 from ..core.errors import DataError
@@ -66,6 +70,13 @@ def main(argv=None):
     for command in (demo, train, predict, info, export, bench):
         command.add_parser(commands)
     arguments = argparse.Namespace(command=None)
+    with _sigterm_interrupts() as received:
+        code = _run(parser, argv, arguments)
+        return 128 + signal.SIGTERM if received and code == 130 else code
+
+
+def _run(parser, argv, arguments):
+    """Run the command that the arguments name, report its error, and return its exit code."""
     try:
         try:
             parser.parse_args(argv, arguments)
@@ -100,6 +111,32 @@ def main(argv=None):
             _silence_stdout()
         name = error.filename or "standard output"
         return _fail(arguments, f"{name}: {error.strerror or error}", 2)
+
+
+@contextmanager
+def _sigterm_interrupts():
+    """Let SIGTERM do what Ctrl-C does. Yield a list that is not empty after one.
+
+    Schedulers and `timeout` send it before they kill a process. A handler that the caller has set
+    stays, and so does the default in other threads than the main one, which get no signals.
+    """
+    received: list = []
+
+    def interrupt(number, frame):
+        received.append(number)
+        raise KeyboardInterrupt
+
+    is_ours = (
+        threading.current_thread() is threading.main_thread()
+        and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+    )
+    if is_ours:
+        signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield received
+    finally:
+        if is_ours:
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 def _fail(arguments, error, code):

@@ -14,6 +14,7 @@ from .console import CommandError, print_note
 from .table_file import TableFile
 
 TASKS = ("binary", "classes", "number")
+ALIASES = ("classification", "regression")  # scikit-learn's words: binary or classes; number
 MAX_CLASSES = 1000
 MAX_INTEGER_CLASSES = 10  # whole numbers with more distinct values are numbers, not classes
 
@@ -71,7 +72,8 @@ def read_target(table, arguments):
 class _Reader:
     def __init__(self, table, arguments):
         self.path, self.name = arguments.data, arguments.target
-        self.arguments, self.task = arguments, arguments.task
+        self.arguments = arguments
+        self.task = "number" if arguments.task == "regression" else arguments.task
         if self.name not in table.column_names:
             advice = did_you_mean(self.name, table.column_names)
             raise CommandError(f"{self.path}: has no column {printable(self.name)!r}. {advice}")
@@ -82,7 +84,7 @@ class _Reader:
         pa = import_pyarrow()
         self.check_type()
         column = self.column
-        if pa.types.is_string(column.type) and self.task != "classes":
+        if pa.types.is_string(column.type) and self.task not in ("classes", "classification"):
             column = self.read_numbers()
         if pa.types.is_decimal(column.type):
             column = column.cast(pa.float64(), safe=False)
@@ -95,6 +97,8 @@ class _Reader:
                 "different values."
             )
         task = self.task or self.guess_task(values, n_distinct)
+        if task == "classification":
+            task = "binary" if n_distinct == 2 else "classes"
         if task == "number":
             return Target(self.name, task, self.to_float(values, rows), rows)
         self.check_classes(values, n_distinct, task)

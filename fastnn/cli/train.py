@@ -8,12 +8,14 @@ import time
 import numpy as np
 
 from ..config import __version__
+from ..files import ModelFileError
+from ..files.kinds import kind_of
 from ..tables.data_checks import check_data
 from ..tables.table_errors import import_pyarrow
 from ..tabular.columns.column_kinds import KINDS
 from . import model_file, train_model
 from . import text_report as report
-from .console import CommandError, CommandWords, print_json, print_line
+from .console import CommandError, CommandWords, print_json, print_line, print_note
 from .parser import check_output, help_texts
 from .scores import Evaluation, list_label_issues
 from .table_file import TableFile
@@ -70,6 +72,9 @@ def run(arguments):
     model = train_model.build(arguments, target, columns)
     if arguments.resume:
         model = train_model.load_unfinished(model, arguments)
+        if model is None:
+            print_note(f"{arguments.out} is complete, so there is nothing to resume")
+            return 0
     table.set_target(target)
     train, test = _split(target, arguments)
     rows = table.training_rows(target, train)
@@ -130,7 +135,10 @@ def run(arguments):
 
 
 def _check_files(file, arguments):
-    """Raise CommandError unless the model, the picture and the report can be written."""
+    """Raise CommandError unless the model, the picture and the report can be written.
+
+    A model replaces a model, but no other file: `--out data.csv` may be a slip.
+    """
     inputs = [file.path]
     if arguments.config is not None:
         inputs.append(arguments.config)
@@ -143,6 +151,14 @@ def _check_files(file, arguments):
         other = option_of.setdefault(os.path.realpath(path), name)
         if other != name:
             raise CommandError(f"{path}: --{name} and --{other} are the same file.")
+    if not arguments.resume and os.path.exists(arguments.out) and os.path.getsize(arguments.out):
+        try:
+            kind_of(arguments.out)
+        except ModelFileError:
+            raise CommandError(
+                f"{arguments.out}: --out would overwrite a file that is not a model. Remove it, or "
+                "choose another --out."
+            ) from None
 
 
 def _print(lines):

@@ -137,7 +137,10 @@ def fit(model, rows, arguments, label=""):
 
 
 def load_unfinished(model, arguments):
-    """Return the model in the file --out that Ctrl-C has stopped, with the parameters of `model`."""
+    """Return the model in the file --out that Ctrl-C has stopped, with the parameters of `model`.
+
+    None if all its folds are trained.
+    """
     out = arguments.out
     if not os.path.exists(out):
         raise CommandError(
@@ -150,7 +153,7 @@ def load_unfinished(model, arguments):
             "choose another --out."
         )
     if found.n_folds_remaining_ == 0:
-        raise CommandError(f"{out}: is complete, so there is nothing to resume.")
+        return None
     return found.set_params(**model.get_params())
 
 

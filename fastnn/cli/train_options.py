@@ -15,7 +15,7 @@ from ..tabular.columns.column_kinds import KINDS
 from .console import CommandError
 from .parser import number, thread_count, whole_number
 from .table_file import add_table_options
-from .target_column import TASKS
+from .target_column import ALIASES, TASKS
 
 METRICS = ("accuracy", "log_loss")
 # generated: losses, by src/generate.py from src/operations.py
@@ -53,7 +53,10 @@ def add_arguments(parser):
 
 def _add_column_options(group):
     group.add_argument(
-        "--task", choices=TASKS, metavar="TASK", help=f"{', '.join(TASKS)} (default: see below)"
+        "--task",
+        choices=(*TASKS, *ALIASES),
+        metavar="TASK",
+        help=f"{', '.join(TASKS)}; or {', '.join(ALIASES)} (default: see below)",
     )
     for name, what in (
         *((kind, column.option_help) for kind, column in KINDS.items()),

@@ -72,6 +72,20 @@ def test_the_screen(run):
     assert re.fullmatch(r"fold 1/1  held-out accuracy [01]\.\d{3}\n", errors)
 
 
+@pytest.mark.parametrize(
+    ("alias", "target", "task"),
+    [
+        ("classification", "buys", "binary"),
+        ("classification", "group", "classes"),
+        ("regression", "group", "number"),
+    ],
+)
+def test_names_of_scikit_learn_for_tasks(run, alias, target, task):
+    options = ["--target", target, "--out", "m", "--task", alias, "--json", *FAST]
+    code, out, _ = run("train", "people.csv", *options)
+    assert code == 0 and json.loads(out)["task"] == task
+
+
 def test_json_is_all_that_is_on_standard_output(run):
     code, out, _ = run("train", "people.csv", "--target", "group", "--out", "m", "--json", *FAST)
     report = json.loads(out)
@@ -228,11 +242,12 @@ def test_data_checks_are_shown_before_training(run):
 
 
 def test_the_model_file_is_replaced_at_the_end(run, monkeypatch):
-    Path("m").write_text("old")
+    fastnn.MLP([1, 1]).save("m")
+    old = Path("m").read_bytes()
     monkeypatch.setattr(
         os, "fsync", lambda descriptor: (_ for _ in ()).throw(OSError(28, os.strerror(28)))
     )
     code, out, errors = run("train", "people.csv", "--target", "buys", "--out", "m", *FAST)
     assert code == 2 and "Saved" not in out
     assert errors.splitlines()[-1] == f"fastnn train: m: cannot be written: {os.strerror(28)}"
-    assert Path("m").read_text() == "old" and sorted(os.listdir()) == ["m", "people.csv"]
+    assert Path("m").read_bytes() == old and sorted(os.listdir()) == ["m", "people.csv"]

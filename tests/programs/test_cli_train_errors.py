@@ -1,6 +1,7 @@
 """fastnn train: each mistake is one line that says what to do, before any work is done."""
 
 import os
+import pathlib
 from pathlib import Path
 
 import pytest
@@ -37,6 +38,7 @@ def tables(run):
     write_csv("empty.csv", a=range(N), y=[""] * N)
     write_csv("alone.csv", y=y)
     write_csv("useless.csv", a=[1] * N, b=["z"] * N, y=y)
+    pathlib.Path("notes.txt").write_text("not a model")
 
 
 def error_of(run, words):
@@ -62,6 +64,7 @@ def error_of(run, words):
         ("t.csv --target y --out no/m", "no/m: the directory no does not exist."),
         ("t.csv --target y --out .", ".: --out is a directory."),
         ("t.csv --target y --out t.csv", "t.csv: --out would overwrite an input file."),
+        ("t.csv --target y --out notes.txt", "notes.txt: --out would overwrite a file that is not"),
         ("t.csv --target y --out m --plot no/m.png", "or choose another --plot."),
         ("t.csv --target y --out m --plot m.gif", "must end in .png, .svg or .pdf"),
         ("t.csv --target y --out m.png --plot m.png", "--plot and --out are the same file."),
@@ -143,7 +146,7 @@ def test_too_little_memory_names_the_column(run, monkeypatch):
         ("epochs = 1", "c.toml: unknown key 'epochs'."),
         ("hidden = 'x'", "c.toml: hidden: expected layer sizes"),
         ("folds = 0", "c.toml: folds: expected a whole number of at least 1, got '0'"),
-        ("task = 'regression'", "c.toml: task: invalid choice: 'regression'"),
+        ("task = 'numbers'", "c.toml: task: invalid choice: 'numbers'"),
         ("target = true", "c.toml: target must be a text or a number, got True"),
         ("quiet = 'yes'", "c.toml: quiet must be true or false, got 'yes'"),
         ("drop = [['a']]", "c.toml: drop must be a text or a number, got ['a']"),

@@ -42,6 +42,24 @@ def test_ctrl_c_writes_the_folds_that_are_done(run, monkeypatch):
     assert fastnn.load("m").n_folds_remaining_ == 3 - done
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGTERM to catch")
+def test_sigterm_writes_the_folds_that_are_done(run, monkeypatch):
+    interrupt_after(monkeypatch, 1, by=lambda: os.kill(os.getpid(), signal.SIGTERM))
+    code, _, errors = run("train", *ARGUMENTS, "--out", "m")
+    assert code == 143 and 1 <= fastnn.load("m").n_folds_ < 3
+    assert "repeat the command with --resume" in errors
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+
+
+def test_a_handler_of_sigterm_stays(run, monkeypatch):
+    received = []
+    monkeypatch.setattr(signal, "getsignal", lambda number: print)
+    interrupt_after(monkeypatch, 1, by=lambda: received.append(signal.SIGTERM))
+    monkeypatch.setattr(signal, "signal", lambda *_: pytest.fail("the handler was replaced"))
+    code, _, _ = run("train", *ARGUMENTS, "--out", "m")
+    assert code == 0 and received
+
+
 def test_resume_gives_the_model_of_a_training_that_was_not_stopped(run, monkeypatch):
     assert run("train", *ARGUMENTS, "--out", "whole", "--quiet")[0] == 0
     with monkeypatch.context() as patch:
@@ -58,7 +76,8 @@ def test_resume_gives_the_model_of_a_training_that_was_not_stopped(run, monkeypa
             for network, other_network in zip(fold, other_fold):
                 assert_same_bits(network.params, other_network.params)
     code, _, errors = run("train", *ARGUMENTS, "--out", "m", "--resume")
-    assert code == 2 and "m: is complete, so there is nothing to resume." in errors
+    assert code == 0 and errors == "note: m is complete, so there is nothing to resume\n"
+    assert fastnn.load("m").n_folds_remaining_ == 0
 
 
 def test_resume_refuses_other_rows_and_options(run, monkeypatch):

@@ -40,7 +40,11 @@ def report_of(run, *arguments):
     return json.loads(out)
 
 
-def interrupt_after(monkeypatch, *folds):
+def ctrl_c():
+    raise KeyboardInterrupt
+
+
+def interrupt_after(monkeypatch, *folds, by=ctrl_c):
     """Let Ctrl-C arrive when this many folds are done, in one training after the other."""
     folds = list(folds)
 
@@ -50,7 +54,7 @@ def interrupt_after(monkeypatch, *folds):
 
         def update(progress):
             if fold is not None and progress.folds_done >= fold:
-                raise KeyboardInterrupt
+                by()
 
         yield update
 
