@@ -17,14 +17,16 @@ from .text_report import format_scores
 
 DIGITS = 8  # of predictions: networks compute in float32
 MAX_NOTES = 6
+MIN_SCORED_ROWS = 20  # scores of fewer rows say little; --json has them
 HELP = """
 Predict each row of a table with a model that 'fastnn train' wrote.
 
 The output has one row for each row of DATA, in the same order: the columns of
 --keep, then the prediction. The columns of DATA may be in any order, and other
-columns are ignored. If DATA has the target, scores are printed to standard
-error. A category that the training table did not have contributes nothing to a
-prediction; a note counts the rows with such categories.
+columns are ignored. If DATA has the target and at least 20 rows, scores are
+printed to standard error. A category that the training table did not have
+contributes nothing to a prediction; a note counts the rows with such
+categories.
 
 examples:
   fastnn predict model.safetensors new.csv               print as CSV
@@ -117,8 +119,9 @@ def run(arguments):
         return 0
     if arguments.out is not None:
         print_line(f"Saved {arguments.out} ({plural(table.n_rows, 'row')}).")
-    for line in format_scores(scores, f"on {plural(scores['rows'], 'row')}") if scores else ():
-        print_line(line, sys.stderr)
+    if scores is not None and scores["rows"] >= MIN_SCORED_ROWS:
+        for line in format_scores(scores, f"on {scores['rows']:,} rows"):
+            print_line(line, sys.stderr)
     return 0
 
 

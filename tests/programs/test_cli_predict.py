@@ -161,6 +161,17 @@ def test_a_column_named_prediction_cannot_be_kept(run):
 # ---- scores ----
 
 
+def test_a_few_rows_get_no_scores(run):
+    """One row would get a table of classes that it does not have."""
+    lines = Path("table.csv").read_text().splitlines(keepends=True)
+    for n, has_scores in ((1, False), (19, False), (20, True)):
+        Path("few.csv").write_text("".join(lines[: 1 + n]))
+        code, out, errors = run("c", "few.csv")
+        assert code == 0 and len(out.splitlines()) == 1 + n
+        assert ("accuracy" in errors) == has_scores
+        assert json.loads(run("c", "few.csv", "--json")[1])["scores"]["rows"] == n
+
+
 def test_scores_where_the_table_has_the_target(run):
     code, out, errors = run("c", "table.csv")
     assert code == 0 and len(out.splitlines()) == 121
