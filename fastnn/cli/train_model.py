@@ -117,8 +117,6 @@ def fit(model, rows, arguments, label=""):
     try:
         with warnings.catch_warnings(), show_progress(label, arguments.quiet) as show:
             model.on_progress = show
-            if arguments.class_weight == "balanced":  # the accuracy of weighted rows
-                model.score_name = "balanced accuracy"
             warnings.simplefilter("ignore")
             rows.fit(model, arguments.resume)
     except KeyboardInterrupt:

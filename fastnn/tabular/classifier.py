@@ -88,9 +88,9 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
         The numbers of the rows of `oof_prediction_`, if `fit` held a sample of the rows in memory;
         None for all rows. Not in a file.
     oof_score_ : float
-        Accuracy of the classes that `oof_prediction_` and `threshold` give. It is slightly
-        optimistic, because the best epochs and the weights of the configurations are chosen on the
-        same rows.
+        Accuracy, weighted by `sample_weight` and `class_weight`, of the classes that
+        `oof_prediction_` and `threshold` give. It is slightly optimistic, because the best epochs
+        and the weights of the configurations are chosen on the same rows.
     metadata_ : dict of str to str
         Text of any kind, empty after `fit`. `save`, `fastnn.load` and pickle keep it.
     n_folds_, n_folds_remaining_ : int
@@ -171,7 +171,6 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
         "threshold": [Interval(Real, 0, 1, closed="neither"), None],
     }
 
-    score_name = "accuracy"
     metric: str
     class_weight: ClassWeight | None
     threshold: float | None

@@ -56,15 +56,12 @@ class BaseTabular(Attributes):
         about twenty times a second and at the end, with a `fitting.table_progress.FitProgress`. Assign a function to
         the attribute of an estimator before `fit`, and delete it afterwards, since it would be
         copied and pickled.
-    score_name : str
-        What progress calls the score.
     metadata_bytes : int
         Bytes of the header of a model file that `fit` leaves for the `metadata_` to come.
     """
 
     on_progress: Any = None
     metadata_bytes: int = 0
-    score_name: str
     #: These arguments are not routed by meta-estimators.
     __metadata_request__fit: ClassVar[dict] = dict.fromkeys(
         ("resume", "window"), metadata_routing.UNUSED
@@ -212,7 +209,6 @@ class BaseTabular(Attributes):
             declared={argument: getattr(self, argument) for argument in ARGUMENTS},
             verbose=bool(self.verbose),
             on_progress=self.on_progress,
-            score_name=self.score_name,
             parameters=self.get_params(False),
             metadata_bytes=self.metadata_bytes,
         )

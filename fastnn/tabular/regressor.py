@@ -59,8 +59,8 @@ class TabularRegressor(RegressorMixin, BaseTabular):
     oof_rows_ : ndarray of int, or None
         As in `TabularClassifier`.
     oof_score_ : float or None
-        R^2 of `oof_prediction_`, slightly optimistic as in `TabularClassifier`; None for several
-        quantiles.
+        R^2 of `oof_prediction_`, weighted by `sample_weight`, and slightly optimistic as in
+        `TabularClassifier`; None for several quantiles.
     columns_, left_out_, metadata_, n_folds_, n_folds_remaining_, model_, n_features_in_, feature_names_in_
         As in `TabularClassifier`.
 
@@ -97,7 +97,6 @@ class TabularRegressor(RegressorMixin, BaseTabular):
         "log_target": ["boolean"],
     }
 
-    score_name = "R2"
     loss: str | Loss
     log_target: bool | str
     oof_score_: float | None

@@ -355,13 +355,22 @@ def test_progress(capsys):
     assert seen[0].n_networks == 9 and 3 <= seen[0].networks_done < 4 and seen[0].folds_done == 1
 
 
-@pytest.mark.parametrize(("name", "score"), [("numbers", "R2 "), ("classes", "accuracy ")])
-def test_the_line(name, score, capsys):
-    model, target = make(name, verbose=True)
+@pytest.mark.parametrize(
+    ("name", "more", "score"),
+    [
+        ("numbers", {}, "R2"),
+        ("classes", {"class_weight": None}, "accuracy"),
+        ("classes", {"class_weight": "balanced"}, "balanced accuracy"),
+        ("classes", {"class_weight": {"low": 2}}, "weighted accuracy"),
+    ],
+)
+def test_the_line(name, more, score, capsys):
+    model, target = make(name, verbose=True, **more)
     model.fit(X, target)
     *_, last = capsys.readouterr().err.splitlines()
     n = 9 if name == "numbers" else 12
-    assert last.startswith(f"network {n}/{n}  fold 3/3  {score}") and "left" not in last
+    start = f"network {n}/{n}  fold 3/3  {score} {model.oof_score_:.3f}"
+    assert last.startswith(start) and "left" not in last
 
 
 def test_the_line_of_quantiles_has_no_score(capsys):

@@ -6,6 +6,7 @@ import pytest
 pytest.importorskip("sklearn", reason="estimators for tables need the extra sklearn")
 
 from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.metrics import r2_score
 
 from fastnn import TabularClassifier, TabularRegressor, losses
 from fastnn.tabular.targets import TableNumbers
@@ -39,6 +40,19 @@ def test_scores_use_the_threshold():
     higher = TabularClassifier(**SMALL).fit(X, classes)
     assert higher.oof_score_ != clf.oof_score_
     assert_array_equal(higher.oof_prediction_, clf.oof_prediction_)
+
+
+def test_out_of_fold_scores_use_the_weights():
+    weight = np.random.default_rng(1).uniform(0, 5, len(X))
+    clf = TabularClassifier(**SMALL, class_weight={"yes": 3}).fit(X, classes, sample_weight=weight)
+    right = clf.classes_[clf.oof_prediction_.argmax(axis=1)] == classes
+    of_class = weight * np.where(classes == "yes", 3, 1)
+    assert clf.oof_score_ == pytest.approx(np.average(right, weights=of_class))
+    assert 0 < right.mean() < 1
+    reg = TabularRegressor(**SMALL).fit(X, weight, sample_weight=weight)
+    assert reg.oof_score_ == pytest.approx(
+        r2_score(weight, reg.oof_prediction_, sample_weight=weight)
+    )
 
 
 @pytest.mark.parametrize("threshold", [0, 1, -0.1, 50, "0.5", np.nan])

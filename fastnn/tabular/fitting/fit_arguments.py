@@ -31,8 +31,6 @@ class TableFitOptions:
         Columns whose kind the user knows, for `Features.fit`.
     on_progress : callable or None
         on_progress(progress) is called with a `progress.Progress`.
-    score_name : str
-        What progress calls the score.
     parameters : dict
         All parameters of the estimator, as a file holds them.
     metadata_bytes : int
@@ -49,6 +47,5 @@ class TableFitOptions:
     declared: dict
     verbose: bool
     on_progress: Any
-    score_name: str
     parameters: dict
     metadata_bytes: int

@@ -20,7 +20,7 @@ class FitProgress:
     score : float or None
         `oof_score_` of the folds that are done; None before the first, and for several quantiles.
     score_name : str
-        "accuracy" or "R2".
+        "R2", or "accuracy", "balanced accuracy" or "weighted accuracy" by `class_weight`.
     seconds_left : float or None
         Estimated time until the last network is trained; None at the start.
     encoded : float or None
@@ -57,11 +57,8 @@ class EncodingReporter:
 
     def show(self, n):
         """Report that n rows are encoded."""
-        function, name, fraction = (
-            self.options.on_progress,
-            self.options.score_name,
-            n / self.n_rows,
-        )
+        function, fraction = self.options.on_progress, n / self.n_rows
+        name = self.options.task.score_name
         if function is not None:
             function(FitProgress(0, self.n_folds, 0.0, 0, None, name, None, fraction))
         if self.line is not None and self.line.is_due():
@@ -112,7 +109,7 @@ class ProgressReporter:
             self.n_before + trained,
             len(found.done),
             found.score,
-            self.options.score_name,
+            self.options.task.score_name,
             seconds_left(seconds, trained, len(found.jobs) - self.n_before),
         )
 

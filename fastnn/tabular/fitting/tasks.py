@@ -1,7 +1,7 @@
 """How a fit learns classes, or numbers: targets, weights of rows, and scores."""
 
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from sklearn.preprocessing import LabelEncoder
@@ -20,6 +20,13 @@ class ClassTask:
     metric: str
     class_weight: Any
     threshold: float | None
+
+    @property
+    def score_name(self):
+        """str: what `score` is. The weights of rows have those of their classes."""
+        if self.class_weight is None:
+            return "accuracy"
+        return "balanced accuracy" if self.class_weight == "balanced" else "weighted accuracy"
 
     def fit_targets(self, y, weight):
         """Return the TableClasses, and the class number of each row."""
@@ -72,7 +79,7 @@ class ClassTask:
         return [replace(c, monitor=monitor) for c in configurations]
 
     def score(self, targets, P, y, weight):
-        """Return the accuracy of probabilities. y : ndarray (n,) of class numbers"""
+        """Return the weighted accuracy of probabilities. y : ndarray (n,) of class numbers"""
         return float(np.average(targets.decide(P, self.threshold) == y, weights=weight))
 
 
@@ -90,6 +97,7 @@ class NumberTask:
 
     loss: Any
     log: bool
+    score_name: ClassVar[str] = "R2"
 
     def fit_targets(self, y, weight):
         """Return the TableNumbers of the rows that have a weight, and y in float64."""
@@ -113,7 +121,7 @@ class NumberTask:
         return configurations
 
     def score(self, targets, P, y, weight):
-        """Return R^2 of predictions, None for several quantiles."""
+        """Return the weighted R^2 of predictions, None for several quantiles."""
         if P.ndim == 2:
             return None
         variance = np.average((y - np.average(y, weights=weight)) ** 2, weights=weight)
