@@ -1,8 +1,10 @@
 """scikit-learn estimators for tables of numbers, categories, dates and missing values.
 
 - `classifier`, `regressor`, `estimator`: the estimators, and their base class.
-- `columns`: what the columns of a table are. `fitting`: one call of `fit`. `large`: tables larger
-  than memory.
+- `fitting`: one call of `fit`. `large`: tables larger than memory, which `fitting` reads.
+  `columns`: what the columns of a table are.
+- `fit_rows`, `row_folds`: the rows in memory, and the folds that hold them out. `table_memory`: the
+  memory that there is. `table_progress`: how far a fit is.
 - `table_model`: the fitted model, which predicts. `encoder`: the inputs of its networks.
   `targets`: what they learn.
 - `tabular_file`: files of estimators. `checkpoint`: what a fit needs that continues a stopped one.

@@ -53,9 +53,9 @@ class BaseTabular(Attributes):
         The fitted model, which all predictions use.
     on_progress : callable or None
         ``on_progress(progress)`` is called while a large table is encoded, and during training
-        about twenty times a second and at the end, with a `fitting.table_progress.FitProgress`. Assign a function to
-        the attribute of an estimator before `fit`, and delete it afterwards, since it would be
-        copied and pickled.
+        about twenty times a second and at the end, with a `table_progress.FitProgress`. Assign a
+        function to the attribute of an estimator before `fit`, and delete it afterwards, since it
+        would be copied and pickled.
     metadata_bytes : int
         Bytes of the header of a model file that `fit` leaves for the `metadata_` to come.
     """

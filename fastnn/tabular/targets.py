@@ -13,9 +13,9 @@ from ..estimators.calibration import fit_temperature
 from ..files import json_values
 from ..files.checks import check, is_finite
 from .columns.input_column import is_missing
-from .fitting import recipe
 
 MIN_T = 0.001  # of temperatures
+TEMPERATURE_STD = 0.2  # of the prior of the logarithm of a classifier's temperature
 MIN_RATE = 1e-6  # that the Poisson loss of a prediction is computed with
 MAX_TARGET = 1e150  # its square is finite
 # generated: losses, by src/generate.py from src/operations.py
@@ -32,6 +32,15 @@ VALUES = {
     "quantile": functional.quantile,
 }
 # end of losses
+
+
+def label_smoothing(n_classes):
+    """Return the label smoothing: 0.1 for two and three classes, less for more.
+
+    It removes about as much probability from the true class as the networks' own uncertainty. With
+    many classes, more would hide how certain they are.
+    """
+    return min(0.1, 0.3 / n_classes)
 
 
 class TableClasses:
@@ -53,7 +62,7 @@ class TableClasses:
 
     def __init__(self, labels, temperature=1.0):
         self.labels, self.n_out, self.temperature = labels, len(labels), temperature
-        self.smoothing = recipe.smoothing(self.n_out)
+        self.smoothing = label_smoothing(self.n_out)
         self.loss = losses.CrossEntropy(label_smoothing=self.smoothing)
 
     def to_json(self):
@@ -119,7 +128,7 @@ class TableClasses:
 
     def fit_temperature(self, P, y, weight):
         """Choose the temperature for probabilities (n, n_classes) out of fold."""
-        self.temperature = fit_temperature(np.log(P)[None], y, weight, recipe.TEMPERATURE_STD)
+        self.temperature = fit_temperature(np.log(P)[None], y, weight, TEMPERATURE_STD)
 
     def calibrate(self, P):
         """Return probabilities (n, n_classes) at the temperature."""

@@ -128,9 +128,9 @@ def test_what_the_estimator_refuses_is_said_in_the_words_of_the_command_line(run
 
 
 def test_too_little_memory_names_the_column(run, monkeypatch):
-    from fastnn.tabular.fitting import budget
+    from fastnn.tabular import table_memory
 
-    monkeypatch.setattr(budget, "available_bytes", lambda: 100_000)
+    monkeypatch.setattr(table_memory, "available_bytes", lambda: 100_000)
     write_csv("wide.csv", city=[f"c{i}" for i in range(200)] * 2, y=[0, 1] * 200)
     code, _, errors = run("train", "wide.csv", "--target", "y", "--out", "m")
     assert code == 2 and "Column 'city' has 200 categories. Pass --drop city," in errors

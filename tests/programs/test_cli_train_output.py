@@ -14,7 +14,7 @@ from cli_cases import FAST, report_of, write_csv
 
 from fastnn.cli import display, text_report
 from fastnn.cli.scores import score_classes, score_numbers
-from fastnn.tabular.fitting.table_progress import FitProgress
+from fastnn.tabular.table_progress import FitProgress
 
 # ---- scores ----
 

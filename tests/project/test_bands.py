@@ -31,6 +31,11 @@ UPWARDS = {
     ("mlp", "exchange.pytorch"): "MLP.to_torch",
     ("estimators.base", "exchange.scikit_learn"): "MLPClassifier.to_sklearn",
 }
+# Packages of one band: each imports nothing of those after it, also in functions.
+BELOW = {
+    "tabular.columns": ("tabular.large", "tabular.fitting"),
+    "tabular.large": ("tabular.fitting",),
+}
 # The computed names of `import_module`: what `fastnn.__getattr__` imports, and the modules of
 # estimators, which files.kinds names as texts: they are imported when a file of theirs is read.
 COMPUTED = {
@@ -126,6 +131,9 @@ def faults(importer, text):
         name = ".".join(target)
         if target[0] == "fastnn":
             imported = target[1] if target[1:] and target[1] in HEIGHT else "__init__"
+            above = [p for lower in BELOW if allowed([lower], importer) for p in BELOW[lower]]
+            if allowed(above, ".".join(target[1:])):
+                yield f"{importer} imports {name}, which is above it"
             if imported == parts[0] or (late and (importer, ".".join(target[1:3])) in UPWARDS):
                 continue
             if imported == "reference" and not (late and parts[0] in ("cli", "__init__")):
@@ -296,6 +304,10 @@ def test_the_page_names_every_package():
         ("plotting", "def f():\n    import rich"),
         ("tabular", "import pyarrow"),
         ("tabular", "import pandas"),
+        ("tabular.large.sampling", "from ..fitting.recipe import batches"),
+        ("tabular.large", "def f():\n    from ..fitting import recipe"),
+        ("tabular.columns.column", "from .. import fitting"),
+        ("tabular.columns.column", "def f():\n    from ..large import sampling"),
         ("training.many", "from fastnn.tabular.encoder import Encoder"),
         ("estimators", "def f():\n    from ..export import c"),
         ("mlp", "from .exchange.pytorch import to_torch"),

@@ -23,7 +23,7 @@ from fastnn.cli.console import OPTIONS, CommandWords
 from fastnn.core.errors import Argument, DataError, Message, Row, Wording, placed
 from fastnn.tables import TableError
 from fastnn.tabular.columns.column import KindError
-from fastnn.tabular.fitting.budget import TooLargeError
+from fastnn.tabular.table_memory import TooLargeError
 
 PACKAGE = pathlib.Path(fastnn.__file__).parent
 CLASSES = {cls.__name__ for cls in (DataError, TableError, KindError, TooLargeError)}

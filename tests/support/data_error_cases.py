@@ -166,9 +166,9 @@ COLUMNS = [
         lambda: large().fit(pa.table([A, A], ["a", "a"]), GOAL),
     ),
     prepared(
-        fit("fitting/budget.check_memory", {"a": [f"x{i // 2}" for i in range(N)]}),
+        fit("table_memory.check_memory", {"a": [f"x{i // 2}" for i in range(N)]}),
         csv_of({"goal": GOAL, "a": [f"x{i // 2}" for i in range(N)]}),
-        lambda m: m.setattr("fastnn.tabular.fitting.budget.available_bytes", lambda: 1000),
+        lambda m: m.setattr("fastnn.tabular.table_memory.available_bytes", lambda: 1000),
     ),
     prepared(
         fit("tabular_file.check_before_training", {"a": [f"c{i // 2}" * 2000 for i in range(N)]}),
@@ -202,7 +202,7 @@ TARGETS = [
         lambda: large().fit(np.eye(N), GOAL, sample_weight="a"),
     ),
     Case(
-        "tabular/fitting/row_folds.group_numbers",
+        "tabular/row_folds.group_numbers",
         lambda: large().fit(np.eye(N), GOAL, groups=[None] * N),
     ),
     fit("targets.check_numbers", ROWS, command=False, cls=TabularRegressor, log_target=True),
@@ -239,13 +239,13 @@ LARGE = [
         lambda: large().fit(X, GOAL, window=9),
     ),
     Case(
-        "tabular/fitting/row_folds.split",
+        "tabular/row_folds.split",
         lambda: large().fit("d", "goal", window=20),
         train("d", "--window 20"),
         lambda monkeypatch: (
             folder(a={"a": A, "goal": GOAL})(monkeypatch),
             monkeypatch.setattr(
-                "fastnn.tabular.fitting.row_folds.HashedFolds.held_out_by",
+                "fastnn.tabular.row_folds.HashedFolds.held_out_by",
                 lambda self, numbers: np.zeros(len(numbers), np.intp),
             ),
         ),

@@ -13,7 +13,7 @@ from fastnn import TabularClassifier, TabularRegressor, losses
 from fastnn.tabular import encoder
 from fastnn.tabular.columns import category
 from fastnn.tabular.fitting import out_of_fold, permutation, recipe, training_jobs
-from fastnn.tabular.fitting.row_folds import split_rows
+from fastnn.tabular.row_folds import split_rows
 from fastnn.tabular.table_model import TableModel
 
 N = 60

@@ -8,6 +8,7 @@ import pytest
 
 from fastnn import TabularClassifier, TabularRegressor
 from fastnn.tables import memory
+from fastnn.tabular import table_memory
 from fastnn.tabular.fitting import budget, permutation, recipe
 
 SMALL = dict(n_estimators=2, hidden_layer_sizes=3, n_threads=1, random_state=0)
@@ -126,7 +127,7 @@ def test_wrong_limits(limit):
 
 
 def test_too_little_memory_names_the_widest_column(monkeypatch):
-    monkeypatch.setattr(budget, "available_bytes", lambda: 1e4)
+    monkeypatch.setattr(table_memory, "available_bytes", lambda: 1e4)
     reg = TabularRegressor(**SMALL)
     message = r"fit needs about .* GB, but .* are available. Column 'town' has 40 categories. Pass "
     with pytest.raises(MemoryError, match=message + r"drop=\['town'\], or fewer rows or columns"):
@@ -135,7 +136,7 @@ def test_too_little_memory_names_the_widest_column(monkeypatch):
 
 
 def test_too_little_memory_without_categories(monkeypatch):
-    monkeypatch.setattr(budget, "available_bytes", lambda: 1e3)
+    monkeypatch.setattr(table_memory, "available_bytes", lambda: 1e3)
     with pytest.raises(MemoryError, match="Pass fewer rows or columns, or a smaller hidden_layer"):
         TabularRegressor(**SMALL).fit(X[["x"]], y)
 
@@ -147,9 +148,9 @@ def test_large_layers_are_refused_before_they_are_allocated():
 
 def test_the_limit_of_a_container(monkeypatch, tmp_path):
     monkeypatch.setattr(memory, "CGROUP", f"{tmp_path}/")
-    without = budget.available_bytes()
+    without = table_memory.available_bytes()
     (tmp_path / "memory.max").write_text("3000\n")
     (tmp_path / "memory.stat").write_text("anon 500\nfile 9000\nkernel_stack 300\nslab 200\n")
-    assert budget.available_bytes() == 2000 < without
+    assert table_memory.available_bytes() == 2000 < without
     (tmp_path / "memory.max").write_text("max\n")
-    assert budget.available_bytes() > 2000
+    assert table_memory.available_bytes() > 2000

@@ -631,7 +631,7 @@ def test_temporary_files_are_removed(in_temp, monkeypatch, tmp_path):
 def test_a_file_that_does_not_fit_is_sampled(parquet, monkeypatch):
     """The memory is full. Without a window, the sample takes 256 MB."""
     memory = SimpleNamespace(available_bytes=lambda: 64 * 5 * 400)
-    monkeypatch.setattr(sampling, "budget", memory)
+    monkeypatch.setattr(sampling, "table_memory", memory)
     monkeypatch.setattr(sampling, "MIN_WINDOW", 10)
     monkeypatch.setattr(sampling, "WINDOW_BYTES", 64 * 4 * 250)
     reg = make("numbers")[0].fit(parquet(), "y")

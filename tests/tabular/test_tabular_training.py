@@ -11,8 +11,8 @@ from checks import assert_same_bits
 
 from fastnn import MLP, EarlyStopping, EncodedTable
 from fastnn.tabular.encoder import EncoderSettings
+from fastnn.tabular.fit_rows import FitRows
 from fastnn.tabular.fitting import recipe, training_jobs
-from fastnn.tabular.fitting.fit_rows import FitRows
 from fastnn.tabular.targets import TableClasses, TableNumbers
 from fastnn.training import pool
 

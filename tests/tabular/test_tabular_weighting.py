@@ -10,8 +10,8 @@ from sklearn.utils import check_random_state
 
 from fastnn import TabularClassifier, TabularRegressor
 from fastnn.tabular.encoder import Encoder, EncoderSettings, Scaling
+from fastnn.tabular.fit_rows import FitRows
 from fastnn.tabular.fitting import permutation, recipe, training_jobs
-from fastnn.tabular.fitting.fit_rows import FitRows
 from fastnn.tabular.targets import TableClasses
 
 N = 200

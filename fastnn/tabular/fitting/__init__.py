@@ -1,9 +1,8 @@
 """One call of `fit` of the estimators for tables.
 
 - `table_fit`: the fit, from the table to the fitted model. `fit_arguments`: what it is passed.
-  `tasks`: what differs between classes and numbers. `table_progress`: how far it is.
-- `fit_rows`, `row_folds`: the rows in memory, and the folds that hold them out.
+  `tasks`: what differs between classes and numbers.
 - `recipe`: the configurations of networks. `training_jobs`: their training. `out_of_fold`: the
   choice among them. `permutation`: importances of columns, and weights from these.
-- `budget`: estimates of time and memory.
+- `budget`: estimates of time.
 """

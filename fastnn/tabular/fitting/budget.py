@@ -1,24 +1,16 @@
-"""Estimate time and memory before they are spent."""
+"""Estimate the time of a fit before it is spent."""
 
-import math
 import time
 from dataclasses import replace
 
 import numpy as np
 
-from ...core.errors import Argument, DataError, Wording
 from ...many import fit_many
-from ...tables import memory
 from ..table_model import mean_output
 from . import permutation, recipe
 
 TRIAL_STEPS = 8  # of a training that measures the time of a step
 MAX_RESERVED = 0.3  # of the time limit, for the importances
-MEMORY_FRACTION = 0.8  # of the available memory that the networks may take
-
-
-class TooLargeError(DataError, MemoryError):
-    """Tables and networks that need more memory than there is."""
 
 
 class Clock:
@@ -119,61 +111,3 @@ def _seconds_of_importances(jobs, encoders, rows, sources, n_threads):
         for _ in range(1 + job.configuration.snapshots):
             mean_output([job.net], tables[job.configuration.encoding], n_threads)
     return (1 + len(parts)) * (time.perf_counter() - began)
-
-
-def check_memory(encoders, features, setup, n_folds):
-    """Raise MemoryError if tables and networks need more memory than there is.
-
-    Parameters
-    ----------
-    encoders : dict of EncoderSettings to Encoder
-    features : Features
-    setup : TrainingSetup
-    n_folds : int
-    """
-    n_bytes, hidden, n_out, n = 0, setup.hidden_sizes, setup.targets.n_out, len(setup.rows)
-    for encoder in encoders.values():
-        sizes = [encoder.n_inputs, *hidden, n_out]
-        n_params = sum(a * b + b for a, b in zip(sizes, sizes[1:]))
-        n_bytes += 2 * n_folds * 4 * 7 * n_params  # parameters, moments, copies of both, gradient
-        n_bytes += 4 * n * 3 * (len(encoder.scalings) + len(encoder.n_categories))
-    available = available_bytes()
-    if n_bytes <= MEMORY_FRACTION * available:
-        return
-    widest = max(features.categories, key=lambda c: c.n_categories, default=None)
-    label, n_categories = None, 0
-    advice = "Pass fewer rows or columns, or a smaller {hidden}."
-    if widest is not None and widest.n_categories > max(hidden):
-        label, n_categories = features.columns[widest.source].label, widest.n_categories
-        advice = "Column {column!r} has {n_categories:,} categories. Pass {drop}, or fewer rows or columns."
-    raise TooLargeError(
-        "{fit} needs about {needed:.1f} GB, but {available:.1f} GB are available.",
-        advice,
-        column=label,
-        fit=Wording("fit", "the training"),
-        needed=n_bytes / 1e9,
-        available=available / 1e9,
-        n_categories=n_categories,
-        drop=Argument("drop", [label]),
-        hidden=Argument("hidden_layer_sizes"),
-    )
-
-
-def available_bytes():
-    """Return the available memory, or infinity if the system does not say.
-
-    In a container, files in memory do not count as taken, unlike in `fastnn.tables.memory`: the table
-    has just been read, and the system drops its file when `fit` needs memory.
-    """
-    return min(memory.in_system(), _in_container())
-
-
-def _in_container():
-    try:
-        with open(memory.CGROUP + "memory.max", encoding="ascii") as file:
-            limit = int(file.read())
-        with open(memory.CGROUP + "memory.stat", encoding="ascii") as file:
-            used = dict(line.split() for line in file)
-        return max(0, limit - sum(int(used[name]) for name in ("anon", "kernel_stack", "slab")))
-    except (OSError, ValueError, KeyError):  # "max" is no limit
-        return math.inf

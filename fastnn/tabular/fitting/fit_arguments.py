@@ -17,7 +17,7 @@ class FitArguments:
 
 @dataclass(frozen=True, kw_only=True)
 class TableFitOptions:
-    """What an estimator passes to `Fit`.
+    """What an estimator passes to `TableFit`.
 
     Attributes
     ----------
@@ -30,7 +30,7 @@ class TableFitOptions:
     declared : dict
         Columns whose kind the user knows, for `Features.fit`.
     on_progress : callable or None
-        on_progress(progress) is called with a `progress.Progress`.
+        on_progress(progress) is called with a `FitProgress`.
     parameters : dict
         All parameters of the estimator, as a file holds them.
     metadata_bytes : int

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...encoded_table import table_of
+from ..fit_rows import sample
 from ..table_model import mean_output
-from .fit_rows import sample
 
 MIN_ROWS, MAX_ROWS = 200, 2000
 #: Most values that are shuffled or copied: for each column, rows times columns.

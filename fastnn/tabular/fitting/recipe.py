@@ -18,7 +18,6 @@ from ..encoder import EncoderSettings
 BATCH = 256  # rows, about
 MAX_WEIGHTED = 20_000  # rows below which columns are weighted: each network copies the numbers
 LATE = 0.55  # part of the epochs after which a second best epoch is kept
-TEMPERATURE_STD = 0.2  # of the prior of the logarithm of a classifier's temperature
 
 
 @dataclass(frozen=True)
@@ -52,15 +51,6 @@ class Configuration:
     snapshots: bool = False
     monitor: str = "loss"
     weighted: bool = False
-
-
-def smoothing(n_classes):
-    """Return the label smoothing: 0.1 for two and three classes, less for more.
-
-    It removes about as much probability from the true class as the networks' own uncertainty. With
-    many classes, more would hide how certain they are.
-    """
-    return min(0.1, 0.3 / n_classes)
 
 
 def configurations(is_classifier, m, n_classes, has_days=False):

@@ -10,17 +10,17 @@ from sklearn.utils.validation import _check_sample_weight
 from ...core.errors import Argument, DataError
 from ...core.messages import plural
 from ...core.validation import check_threads
-from .. import tabular_file
+from .. import table_memory, tabular_file
 from ..checkpoint import FitCheckpoint, digests_of
 from ..columns.features import NO_COLUMN, Features
 from ..encoder import Encoder, Scaling
+from ..fit_rows import FitRows
 from ..large import large_table
+from ..row_folds import HashedFolds, group_numbers, split_rows
 from ..table_model import EnsembleMember, TableModel
+from ..table_progress import ProgressReporter
 from . import budget, permutation, recipe, training_jobs
-from .fit_rows import FitRows
 from .out_of_fold import OutOfFold
-from .row_folds import HashedFolds, group_numbers, split_rows
-from .table_progress import ProgressReporter
 from .training_jobs import TrainingSetup
 
 
@@ -168,7 +168,7 @@ class TableFit:
         self.encoders = self.fit_encoders(configurations)
         configurations = [c for c in configurations if c.encoding in self.encoders]
         n_folds = len(self.folds)
-        budget.check_memory(self.encoders, self.features, setup, n_folds)
+        table_memory.check_memory(self.encoders, self.features, setup, n_folds)
         encoders = list(self.encoders.values())
         model = TableModel(self.features, encoders, [], setup.targets, self.target_name)
         tabular_file.check_before_training(self.options, model, n_folds)

@@ -13,9 +13,9 @@ from ...training.data import Data
 from ...training.plan import FitOptions, Plan
 from ...training.pool import StreamPool, Trainings, train_many
 from ...training.session import SLICE_EPOCHS, Session
+from ..fit_rows import FitRows
 from ..table_model import ACTIVATION
 from . import recipe
-from .fit_rows import FitRows
 
 
 @dataclass(eq=False, repr=False)

@@ -15,11 +15,11 @@ from ...core.errors import Argument, DataError, placed
 from ...core.messages import warn
 from ...core.validation import check_count
 from ...tables.files import TableWarning
+from .. import row_folds
 from ..columns import frames
 from ..columns.column import KindError
-from ..fitting import row_folds
-from ..fitting.fit_rows import FitRows
-from ..fitting.table_progress import EncodingReporter
+from ..fit_rows import FitRows
+from ..table_progress import EncodingReporter
 from . import row_batches, sampling
 from .encoded_rows import EncodedRows
 from .sampling import TableRows

@@ -11,8 +11,8 @@ from sklearn.utils.validation import _check_sample_weight
 
 from ...core.errors import placed
 from ...training.stream import hashes
+from .. import table_memory
 from ..columns import frames
-from ..fitting import budget
 from ..targets import check_numbers, to_labels
 
 SEED = 0  # of the hash that chooses the rows
@@ -76,7 +76,7 @@ def read(batches, summary, window):
 
 def fits(n_rows, n_columns):
     """Whether `fit` can hold a table in memory."""
-    return n_rows * n_columns * FIT_BYTES <= budget.available_bytes()
+    return n_rows * n_columns * FIT_BYTES <= table_memory.available_bytes()
 
 
 def default_window(n_columns):
@@ -121,7 +121,7 @@ class Sample:
         self.n += len(piece[1])
         n_columns = max(1, len(batch.frame.columns))
         if self.most is None:
-            self.most = int(budget.available_bytes() / (FIT_BYTES * n_columns))
+            self.most = int(table_memory.available_bytes() / (FIT_BYTES * n_columns))
         if self.n > self.most:
             if self.window is None:
                 self.most = max(MIN_WINDOW, min(self.most, default_window(n_columns)))

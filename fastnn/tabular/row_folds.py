@@ -5,10 +5,10 @@ import heapq
 import numpy as np
 from sklearn.utils.validation import check_consistent_length
 
-from ...core.errors import DataError
-from ...estimators.bagging import split_into_folds
-from ...training.stream import hashes
-from ..columns.input_column import is_missing
+from ..core.errors import DataError
+from ..estimators.bagging import split_into_folds
+from ..training.stream import hashes
+from .columns.input_column import is_missing
 
 
 def count(n_estimators):

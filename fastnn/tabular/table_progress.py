@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from ...training.progress import Line, describe_count, seconds_left
+from ..training.progress import Line, describe_count, seconds_left
 
 
 @dataclass
