@@ -21,7 +21,7 @@ y = rng.normal(size=80)
 def record(monkeypatch):
     """What fit plans: a list of (number of jobs, largest number of epochs). It trains one epoch."""
     seen = []
-    plan = budget.Clock.plan
+    plan = budget.TimeBudget.plan
 
     def instead(self, jobs, *args):
         n_configurations, fraction = plan(self, jobs, *args)
@@ -30,7 +30,7 @@ def record(monkeypatch):
         seen.append((n_configurations * n_folds, max(1, int(fraction * most))))
         return n_configurations, 0.0
 
-    monkeypatch.setattr(budget.Clock, "plan", instead)
+    monkeypatch.setattr(budget.TimeBudget, "plan", instead)
     return seen
 
 
@@ -92,7 +92,7 @@ def test_importances_are_part_of_the_limit(record, clock, quick_recipe, monkeypa
         TabularRegressor(**SMALL, time_limit=limit).fit(wide, y)
     monkeypatch.setattr(budget, "MAX_RESERVED", 0.05)  # 1 of 20
     TabularRegressor(**SMALL, time_limit=20 + 4 * 0.1).fit(wide, y)
-    monkeypatch.setattr(budget.Clock, "reserve", lambda *args: None)
+    monkeypatch.setattr(budget.TimeBudget, "reserve", lambda *args: None)
     for limit in (20, 20 - 0.05 * (20 + 4 * 0.1)):
         TabularRegressor(**SMALL, time_limit=limit).fit(wide, y)
     longer, with_importances, with_a_part, without, less = (epochs for _, epochs in record)

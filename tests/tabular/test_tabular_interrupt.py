@@ -320,7 +320,7 @@ def test_other_parameters_may_change(tmp_path):
 
 def test_resume_keeps_the_plan_of_a_time_limit(monkeypatch, tmp_path):
     """Two configurations, and half of the epochs."""
-    monkeypatch.setattr(budget.Clock, "plan", lambda *args: (2, 0.5))
+    monkeypatch.setattr(budget.TimeBudget, "plan", lambda *args: (2, 0.5))
     options = SMALL | dict(time_limit=10)
     whole = TabularRegressor(**options).fit(X, y)
     reg = stop(TabularRegressor(**options), 1, X, y)

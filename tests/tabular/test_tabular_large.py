@@ -294,7 +294,7 @@ def test_one_window_trains_like_rows_in_memory(tmp_path, weighted):
     tables = {job.configuration.encoding: job.table for job in of_disk}
     large = SimpleNamespace(folder=SimpleNamespace(name=str(tmp_path)), n_rows=N, window=N)
     stored = encoded_rows.EncodedRows(large, tables, setup, 3)
-    stored.append(tables, setup.learned, setup.rows.weight, folds, np.arange(N))
+    stored.append(tables, setup.encoded_y, setup.rows.weight, folds, np.arange(N))
     train(*memory)
     train(of_disk, replace(setup, stored=stored))
     for one, other in zip(memory[0], of_disk):

@@ -25,7 +25,7 @@ CONFIGURATION = recipe.Configuration(EncoderSettings(), 0, 0, dropout=(0.1, 0.2)
 def setup(y, targets, width):
     return training_jobs.TrainingSetup(
         rows=FitRows([], np.empty((len(y), 0)), y, None),
-        learned=y,
+        encoded_y=y,
         targets=targets,
         hidden_sizes=[width],
         n_threads=1,

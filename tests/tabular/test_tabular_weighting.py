@@ -26,7 +26,7 @@ y = (useful > 0).astype(int)
 def make_setup(y):
     return training_jobs.TrainingSetup(
         rows=FitRows([], np.empty((N, 0)), y, None),
-        learned=y,
+        encoded_y=y,
         targets=TableClasses(np.arange(2)),
         hidden_sizes=[4],
         n_threads=1,

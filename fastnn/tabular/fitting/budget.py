@@ -13,7 +13,7 @@ TRIAL_STEPS = 8  # of a training that measures the time of a step
 MAX_RESERVED = 0.3  # of the time limit, for the importances
 
 
-class Clock:
+class TimeBudget:
     """The time that a fit may take.
 
     Parameters
@@ -85,9 +85,9 @@ class Clock:
             rows=[rows],
             n_threads=1,
         )
-        fit_many([net], job.table, setup.learned, epochs=1, **options)
+        fit_many([net], job.table, setup.encoded_y, epochs=1, **options)
         began = time.perf_counter()
-        fit_many([net], job.table, setup.learned, epochs=1, **options)
+        fit_many([net], job.table, setup.encoded_y, epochs=1, **options)
         step = (time.perf_counter() - began) / -(-len(rows) // size)
         reading = 0.0 if stored is None else stored.seconds_per_row(job, targets.loss) * n
         return 1.1 * (step * n_batches + reading) * recipe.n_epochs(job.configuration, n)

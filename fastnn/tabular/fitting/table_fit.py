@@ -82,7 +82,7 @@ class TableFit:
 
     def __init__(self, options, arguments):
         self.options, self.task = options, options.task
-        self.clock = budget.Clock(options.time_limit)
+        self.time_budget = budget.TimeBudget(options.time_limit)
         for name in ("sample_weight", "groups"):
             values = getattr(arguments, name)
             if isinstance(values, str):
@@ -104,8 +104,8 @@ class TableFit:
         self.groups = None if groups is None else group_numbers(groups, n_all)
         self.random_state = check_random_state(options.random_state)
         n_threads = check_threads(options.n_threads)
-        target_rows = self.task if self.large is None else self.large
-        targets, y = target_rows.fit_targets(rows.y, weight)
+        source = self.task if self.large is None else self.large
+        targets, y = source.fit_targets(rows.y, weight)
         n_rows_of_class = None if self.large is None else self.large.n_rows_of_class
         weight = self.task.weights(targets, y, weight, n_rows_of_class)
         if weight is not None and not 0 < weight.sum() < np.inf:
@@ -118,7 +118,7 @@ class TableFit:
             numbers, codes = self.features.transform(frame)
         self.setup = TrainingSetup(
             rows=FitRows(numbers, codes, y, weight),
-            learned=targets.encode(y),
+            encoded_y=targets.encode(y),
             targets=targets,
             hidden_sizes=options.hidden_sizes,
             n_threads=n_threads,
@@ -181,8 +181,8 @@ class TableFit:
             for job in self.jobs:
                 job.n_train = setup.stored.n_train(job.fold)
         if stopped is None:
-            self.clock.reserve(self.jobs, self.encoders, self.features.sources(), setup)
-            n_configurations, setup.fraction = self.clock.plan(self.jobs, setup, n_folds)
+            self.time_budget.reserve(self.jobs, self.encoders, self.features.sources(), setup)
+            n_configurations, setup.fraction = self.time_budget.plan(self.jobs, setup, n_folds)
         else:
             n_configurations = len(stopped.members)
             setup.fraction = stopped.checkpoint.fraction
@@ -203,7 +203,7 @@ class TableFit:
         """Return the different configurations for networks that train on m rows each."""
         targets, has_days = self.setup.targets, self.features.has_days()
         found = recipe.configurations(targets.is_classifier, m, targets.n_out, has_days)
-        return list(dict.fromkeys(self.task.monitored(found)))
+        return list(dict.fromkeys(self.task.with_monitor(found)))
 
     def split(self):
         """Set the folds. Return the number of rows that each network trains on."""

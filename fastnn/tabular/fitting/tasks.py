@@ -71,7 +71,7 @@ class ClassTask:
         class_weights = losses.class_weights(weights, y, targets.n_out, targets.loss)
         return class_weights if weight is None else weight * class_weights
 
-    def monitored(self, configurations):
+    def with_monitor(self, configurations):
         """Return configurations that choose the best epoch by `metric`."""
         if self.metric == "auto":
             return configurations
@@ -116,7 +116,7 @@ class NumberTask:
         """Return the weights of the rows as they are."""
         return weight
 
-    def monitored(self, configurations):
+    def with_monitor(self, configurations):
         """Return configurations as they are."""
         return configurations
 

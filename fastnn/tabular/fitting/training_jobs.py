@@ -81,7 +81,7 @@ class TrainingSetup:
     ----------
     rows : FitRows
         Those in memory.
-    learned : ndarray (n,)
+    encoded_y : ndarray (n,)
         Their targets as the networks learn them.
     targets : TableClasses or TableNumbers
     hidden_sizes : list of int
@@ -93,7 +93,7 @@ class TrainingSetup:
     """
 
     rows: FitRows
-    learned: np.ndarray
+    encoded_y: np.ndarray
     targets: Any
     hidden_sizes: list
     n_threads: int
@@ -118,7 +118,7 @@ def train(jobs, setup, ended=None, line=None):
     KeyboardInterrupt
         On Ctrl-C. The networks of the jobs that have not ended are incomplete.
     """
-    y, weight, targets, stored = setup.learned, setup.rows.weight, setup.targets, setup.stored
+    y, weight, targets, stored = setup.encoded_y, setup.rows.weight, setup.targets, setup.stored
     jobs = sorted(jobs, key=lambda job: job.fold)
     loss = losses.resolve(targets.loss, targets.output)
     data = {job.table: Data.of(job.net, job.table, y, loss, weight) for job in jobs}

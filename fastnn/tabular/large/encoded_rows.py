@@ -46,7 +46,7 @@ class EncodedRows:
         self.has_weight = setup.rows.weight is not None
         self.layouts = {settings: table.layout for settings, table in tables.items()}
         self.types = {
-            settings: _row_type(table, setup.learned.dtype, self.has_weight)
+            settings: _row_type(table, setup.encoded_y.dtype, self.has_weight)
             for settings, table in tables.items()
         }
         self.n_of_fold = np.zeros(n_folds, np.intp)

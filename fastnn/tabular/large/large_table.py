@@ -22,7 +22,7 @@ from ..fit_rows import FitRows
 from ..table_progress import EncodingReporter
 from . import row_batches, sampling
 from .encoded_rows import EncodedRows
-from .sampling import TableRows
+from .sampling import SampledRows
 
 MIN_ROWS = 4  # in memory, for each fold
 LARGE_FILES = "/var/tmp"  # /tmp can be in memory
@@ -30,7 +30,7 @@ SAME_ROWS = "Each pass must yield the same rows in the same order."
 
 
 def read(options, arguments):
-    """Return the TableRows that `fit` holds in memory, and a LargeTable, or None if they are all rows.
+    """Return the SampledRows, and a LargeTable, or None if these are all rows of the table.
 
     options : TableFitOptions; arguments : FitArguments
     """
@@ -45,16 +45,16 @@ def read(options, arguments):
         )
     if isinstance(y, str):
         frame, values = frames.split_target(X, y)
-        return TableRows(frame, values, sample_weight, target_name=y), None
+        return SampledRows(frame, values, sample_weight, target_name=y), None
     frame = frames.read(X)
     check_consistent_length(np.empty((frame.n_rows, 0)), y)
-    return TableRows(frame, y, sample_weight), None
+    return SampledRows(frame, y, sample_weight), None
 
 
 def _read_batches(options, arguments):
-    """Return TableRows and a LargeTable or None, of row groups and Parquet files.
+    """Return SampledRows and a LargeTable or None, of row groups and Parquet files.
 
-    The TableRows are None if X is in memory, or a file that can be.
+    The SampledRows are None if X is in memory, or a file that can be.
     """
     X, window = arguments.X, arguments.window
     if window is not None:
@@ -102,7 +102,7 @@ class LargeTable:
     ----------
     batches : ParquetRows or GroupRows
     summary : ClassSummary or NumberSummary
-    rows : TableRows
+    rows : SampledRows
         The sample.
     n_rows : int
         Number of all rows.

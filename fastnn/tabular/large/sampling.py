@@ -24,7 +24,7 @@ BLOCK = 100_000  # rows whose hashes are computed at a time
 
 
 @dataclass(eq=False, repr=False)
-class TableRows:
+class SampledRows:
     """The rows of a table that `fit` holds in memory.
 
     Attributes
@@ -46,7 +46,7 @@ class TableRows:
 
 
 def read(batches, summary, window):
-    """Read all batches once. Return the TableRows in memory, and the number of all rows.
+    """Read all batches once. Return the SampledRows in memory, and the number of all rows.
 
     Parameters
     ----------
@@ -99,7 +99,7 @@ def numbers(n, window):
 
 
 class Sample:
-    """TableRows that a hash of their number chooses, so that each has the same chance.
+    """SampledRows that a hash of their number chooses, so that each has the same chance.
 
     Parameters
     ----------
@@ -140,7 +140,7 @@ class Sample:
         return hashed[rows], numbers[rows], frame.take(rows), y[rows], w
 
     def rows(self):
-        """Return the TableRows."""
+        """Return the SampledRows."""
         _, numbers, parts, y, weights = zip(*self.pieces)
         has_weight = [w is not None for w in weights]
         if any(has_weight) and not all(has_weight):
@@ -148,7 +148,7 @@ class Sample:
                 "some row groups have a sample_weight, and others have none. Let all yield (X, y, "
                 "sample_weight), or none of them."
             )
-        return TableRows(
+        return SampledRows(
             frames.concatenate(parts),
             join_targets(y),
             np.concatenate(weights) if all(has_weight) else None,
