@@ -11,7 +11,6 @@ from ..core.messages import did_you_mean, plural, printable
 from ..tables import texts
 from ..tables.table_errors import import_pyarrow
 from .console import CommandError, print_note
-from .table_file import TableFile
 
 TASKS = ("binary", "classes", "number")
 ALIASES = ("classification", "regression")  # scikit-learn's words: binary or classes; number
@@ -53,30 +52,34 @@ class Target:
         return labels, code_of[encoded.indices.to_numpy(zero_copy_only=False)]
 
 
-def read_target(table, arguments):
+def read_target(table, file, arguments):
     """Return the Target of a table.
 
     Parameters
     ----------
-    table : MemoryTable or LargeTable
+    table : MemoryTable or StreamedTable
+    file : TableFile
+        Which the table is read from.
     arguments : argparse.Namespace
-        data, target, task (None: found out), skip_missing_target, and the options of the table file.
+        target, task (None: found out), skip_missing_target.
 
     Returns
     -------
     Target
     """
-    return _Reader(table, arguments).read()
+    return _Reader(table, file, arguments).read()
 
 
 class _Reader:
-    def __init__(self, table, arguments):
-        self.path, self.name = arguments.data, arguments.target
+    def __init__(self, table, file, arguments):
+        self.file, self.name = file, arguments.target
         self.arguments = arguments
         self.task = "number" if arguments.task == "regression" else arguments.task
         if self.name not in table.column_names:
             advice = did_you_mean(self.name, table.column_names)
-            raise CommandError(f"{self.path}: has no column {printable(self.name)!r}. {advice}")
+            raise CommandError(
+                f"{self.file.name}: has no column {printable(self.name)!r}. {advice}"
+            )
         self.column = table.column(self.name).combine_chunks()
         self.label = f"the target {printable(self.name)!r}"
 
@@ -105,7 +108,7 @@ class _Reader:
         return Target(self.name, task, _to_labels(values), rows)
 
     def fail(self, what, row=None):
-        place = self.path if row is None else ", ".join(TableFile(self.arguments).locate(row))
+        place = self.file.name if row is None else ", ".join(self.file.locate(row))
         raise CommandError(f"{place}: {self.label} {what}")
 
     def check_type(self):
@@ -129,7 +132,7 @@ class _Reader:
         style = texts.number_style(categories)
         if style is not None:
             print_note(
-                f"{self.path}: {self.label}: {texts.describe_number_style(style)} "
+                f"{self.file.name}: {self.label}: {texts.describe_number_style(style)} "
                 "(--task classes takes them for classes)"
             )
             number_of = {text: _parse(text, style) for text in categories}

@@ -65,10 +65,10 @@ def run(arguments):
     file = TableFile(arguments)
     _check_files(file, arguments)
     train_model.import_estimators()
-    table = _read_table(arguments)
+    table = _read_table(file, arguments)
     columns = resolve_columns(arguments, table.column_names)
-    target = read_target(table, arguments)
-    train_model.check_task(arguments, target)
+    target = read_target(table, file, arguments)
+    train_model.check_task(arguments, target, file)
     model = train_model.build(arguments, target, columns)
     if arguments.resume:
         model = train_model.load_unfinished(model, arguments)
@@ -102,11 +102,11 @@ def run(arguments):
     record["tuning"] = None
     model.metadata_bytes = model_file.largest_size(record, table.column_names)
     if arguments.tune:
-        search = train_model.Search(model, rows, arguments)
+        search = train_model.Search(model, rows, file, arguments)
         model, is_interrupted = search.run(), search.is_interrupted
         record["tuning"] = {"metric": search.metric, "tried": search.tried}
     else:
-        is_interrupted = train_model.fit(model, rows, arguments)
+        is_interrupted = train_model.fit(model, rows, file, arguments)
     record |= model_file.describe_model(model) | {"seconds": time.perf_counter() - began}
     predicted = rows.predicted(model)
     held_out = Evaluation.from_held_out(model, target, predicted)
@@ -173,14 +173,14 @@ def _ignore(lines):
 # ---- the table ----
 
 
-def _read_table(arguments):
+def _read_table(file, arguments):
     named, texts = [arguments.target], []
     for kind, column in KINDS.items():
         values = getattr(arguments, kind)
         names = [*(values or ()), *split_names(values)]
         named += names
         texts += names if column.is_read_as_text else []
-    return open_table(arguments, texts, named)
+    return open_table(file, texts, named, arguments.window)
 
 
 def _classes(target):

@@ -14,7 +14,6 @@ from .console import CommandError
 from .display import show_progress
 from .model_file import load_model
 from .scores import Evaluation
-from .table_file import TableFile
 
 NEEDS_SKLEARN = (
     "models of tables need scikit-learn, which is not installed. Run: python -m pip install "
@@ -69,8 +68,8 @@ def build(arguments, target, columns):
     )
 
 
-def check_task(arguments, target):
-    """Raise CommandError for options that do not go with the target."""
+def check_task(arguments, target, file):
+    """Raise CommandError for options that do not go with the target, which is from a TableFile."""
     numbers = dict(loss="--loss", log_target="--log-target")
     classes = dict(metric="--metric", class_weight="--class-weight", threshold="--threshold")
     label = f"the target {printable(target.name)!r}"
@@ -93,7 +92,7 @@ def check_task(arguments, target):
         y = target.values.to_numpy(zero_copy_only=False)
         too_small = y <= 0 if arguments.log_target else y < 0
         if too_small.any():
-            place = ", ".join(TableFile(arguments).locate(int(target.rows[too_small.argmax()])))
+            place = ", ".join(file.locate(int(target.rows[too_small.argmax()])))
             option = "--log-target" if arguments.log_target else "--loss poisson"
             limit = "above 0" if arguments.log_target else "of at least 0"
             raise CommandError(
@@ -102,10 +101,12 @@ def check_task(arguments, target):
             )
 
 
-def fit(model, rows, arguments, label=""):
+def fit(model, rows, file, arguments, label=""):
     """Fit a model, and show the progress.
 
     rows : TrainingRows
+    file : TableFile
+        Which they are from.
     label : str
         What is trained, for the progress.
 
@@ -124,11 +125,11 @@ def fit(model, rows, arguments, label=""):
             raise KeyboardInterrupt("No model was written.") from None
         return True
     except OSError as error:  # of temporary files
-        raise CommandError(f"{arguments.data}: {error.strerror or error}.") from None
+        raise CommandError(f"{file.name}: {error.strerror or error}.") from None
     except TableError:
         raise
     except (ValueError, MemoryError) as error:
-        raise TableFile(arguments).explain(error, *rows.locate_error(error)) from None
+        raise file.explain(error, *rows.locate_error(error)) from None
     finally:
         del model.on_progress
     return False
@@ -187,6 +188,7 @@ class Search:
     model : TabularClassifier or TabularRegressor
         Has all other parameters. It is not fitted.
     rows : TrainingRows
+    file : TableFile
     arguments : argparse.Namespace
 
     Attributes
@@ -198,9 +200,9 @@ class Search:
         Whether Ctrl-C stopped the training of the best settings.
     """
 
-    def __init__(self, model, rows, arguments):
+    def __init__(self, model, rows, file, arguments):
         self.model, self.rows, self.target = model, rows, rows.target
-        self.arguments, self.n_folds = arguments, model.n_estimators
+        self.file, self.arguments, self.n_folds = file, arguments, model.n_estimators
         self.metric, self.is_interrupted = _metric(model), False
         self.tried: list = []
         finalists = FINALISTS if self.n_folds > 1 else 0
@@ -251,7 +253,7 @@ class Search:
         options = "--hidden " + ",".join(map(str, settings["hidden_layer_sizes"]))
         options += " --log-target" if settings.get("log_target") else ""
         label = f"setting {len(self.tried) + 1} of {self.n_fits}: {options}"
-        self.is_interrupted = fit(model, self.rows, self.arguments, label)
+        self.is_interrupted = fit(model, self.rows, self.file, self.arguments, label)
         evaluation = Evaluation.from_held_out(model, self.target, self.rows.predicted(model))
         score = _scores(evaluation)[self.metric]
         self.tried.append({"options": options, "folds": n_folds, "score": score})

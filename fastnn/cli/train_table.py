@@ -7,18 +7,21 @@ import numpy as np
 from ..core.messages import plural
 from ..tables.table_errors import import_pyarrow
 from .console import CommandError, print_note
-from .table_file import TableFile
 
 
-def open_table(arguments, text_columns, keep):
+def open_table(file, text_columns, keep, window):
     """Return the MemoryTable or StreamedTable of a command.
 
+    Parameters
+    ----------
+    file : TableFile
     text_columns, keep : collection of str
         As in `fastnn.tables.read`.
+    window : int or None
+        Most rows in memory.
     """
     from ..tabular.large import sampling
 
-    file, window = TableFile(arguments), arguments.window
     parquet = file.open_parquet(text_columns, keep, _PrintOnce())
     if parquet is None:
         if window is not None:

@@ -105,7 +105,7 @@ def test_quiet_prints_nothing(run):
 def test_options_reach_the_estimator(run, monkeypatch):
     seen = []
 
-    def fit(model, rows, arguments):
+    def fit(model, rows, file, arguments):
         seen.append((model.get_params(), rows.sample.column_names))
         raise KeyboardInterrupt
 
@@ -134,7 +134,7 @@ def test_options_reach_the_estimator(run, monkeypatch):
 def test_a_config_file_sets_options_and_the_command_line_wins(run, monkeypatch):
     seen = []
 
-    def fit(model, rows, arguments):
+    def fit(model, rows, file, arguments):
         seen.append((model, arguments))
         raise KeyboardInterrupt
 
