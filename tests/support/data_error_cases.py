@@ -251,7 +251,7 @@ LARGE = [
         ),
     ),
     Case(
-        "tabular/large/large_table.store",
+        "tabular/large/large_table.read_again",
         lambda: large().fit(passes([(X, GOAL)], [(X, GOAL), (X, GOAL)]), window=30),
         train("d", "--window 30"),
         changing(lambda parts: [*parts, *parts]),

@@ -69,7 +69,9 @@ def test_snapshots_are_those_of_two_fits(monitor, epochs, queued, monkeypatch, q
         net = MLP([3, 32, targets.n_out], "silu", targets.output, rng=seed, dropout=dropout)
         recipe.init(net, np.random.default_rng(seed))
         c = replace(CONFIGURATION, monitor=monitor)
-        jobs.append(training_jobs.Job(c, seed, EncodedTable(X), ROWS, HELD_OUT, net, []))
+        jobs.append(
+            training_jobs.Job(c, seed, EncodedTable(X), ROWS, HELD_OUT, net, [], n_train=len(ROWS))
+        )
     expected = [by_two_fits(job.net.copy(), y, targets, epochs, monitor) for job in jobs]
     if monitor == "loss" and epochs == 100:
         first, second = (net.state.best for net in expected[0])
@@ -87,7 +89,14 @@ def test_one_epoch_is_both_snapshots(quick_recipe):
     quick_recipe(1)
     targets = TableNumbers.fit("mse", X[:, 0].astype(float))
     job = training_jobs.Job(
-        CONFIGURATION, 0, EncodedTable(X), ROWS, HELD_OUT, MLP([3, 4, 1], rng=0), []
+        CONFIGURATION,
+        0,
+        EncodedTable(X),
+        ROWS,
+        HELD_OUT,
+        MLP([3, 4, 1], rng=0),
+        [],
+        n_train=len(ROWS),
     )
     training_jobs.train([job], setup(targets.encode(X[:, 0]), targets, 4))
     early, net = job.networks
@@ -101,7 +110,14 @@ def test_networks_that_diverge_keep_their_last_finite_parameters(quick_recipe, m
     monkeypatch.setattr(recipe, "optimizer", lambda *args: replace(adam, lr=1e30))
     targets = TableNumbers.fit("mse", X[:, 0].astype(float))
     job = training_jobs.Job(
-        CONFIGURATION, 0, EncodedTable(X), ROWS, HELD_OUT, MLP([3, 4, 1], rng=0), []
+        CONFIGURATION,
+        0,
+        EncodedTable(X),
+        ROWS,
+        HELD_OUT,
+        MLP([3, 4, 1], rng=0),
+        [],
+        n_train=len(ROWS),
     )
     ended = []
     training_jobs.train([job], setup(targets.encode(X[:, 0]), targets, 4), ended.append)
@@ -117,7 +133,14 @@ def test_other_errors_of_training_are_raised(quick_recipe, monkeypatch):
     monkeypatch.setattr(training_jobs.TwoPartSession, "end_slice", fail)
     targets = TableNumbers.fit("mse", X[:, 0].astype(float))
     job = training_jobs.Job(
-        CONFIGURATION, 0, EncodedTable(X), ROWS, HELD_OUT, MLP([3, 4, 1], rng=0), []
+        CONFIGURATION,
+        0,
+        EncodedTable(X),
+        ROWS,
+        HELD_OUT,
+        MLP([3, 4, 1], rng=0),
+        [],
+        n_train=len(ROWS),
     )
     with pytest.raises(ZeroDivisionError):
         training_jobs.train([job], setup(targets.encode(X[:, 0]), targets, 4))

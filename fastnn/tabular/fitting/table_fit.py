@@ -16,9 +16,10 @@ from ..columns.features import NO_COLUMN, Features
 from ..encoder import Encoder, Scaling
 from ..fit_rows import FitRows
 from ..large import large_table
+from ..large.encoded_rows import EncodedRows
 from ..row_folds import HashedFolds, group_numbers, split_rows
 from ..table_model import EnsembleMember, TableModel
-from ..table_progress import ProgressReporter
+from ..table_progress import EncodingReporter, ProgressReporter
 from . import budget, permutation, recipe, training_jobs
 from .out_of_fold import OutOfFold
 from .training_jobs import TrainingSetup
@@ -172,14 +173,12 @@ class TableFit:
         encoders = list(self.encoders.values())
         model = TableModel(self.features, encoders, [], setup.targets, self.target_name)
         tabular_file.check_before_training(self.options, model, n_folds)
-        self.tables = setup.rows.encode(self.encoders)
-        self.jobs = training_jobs.make_jobs(
-            configurations, self.tables, self.folds, setup, self.random_state
-        )
+        tables = setup.rows.encode(self.encoders)
         if self.large is not None:
-            setup.stored = self.large.store(self)
-            for job in self.jobs:
-                job.n_train = setup.stored.n_train(job.fold)
+            setup.stored = self.store(tables)
+        self.jobs = training_jobs.make_jobs(
+            configurations, tables, self.folds, setup, self.random_state
+        )
         if stopped is None:
             self.time_budget.reserve(self.jobs, self.encoders, self.features.sources(), setup)
             n_configurations, setup.fraction = self.time_budget.plan(self.jobs, setup, n_folds)
@@ -241,6 +240,23 @@ class TableFit:
                 columns=", ".join(features.kinds()),
             )
         return out
+
+    def store(self, tables):
+        """Encode all rows of the large table. Return the EncodedRows.
+
+        tables : dict of EncoderSettings to EncodedTable
+            The encoded sample.
+        """
+        setup, folds, n = self.setup, self.hashed_folds, 0
+        stored = EncodedRows(self.large, tables, setup, folds.n_folds)
+        reporter = EncodingReporter(self.options, folds.n_folds, self.large.n_rows)
+        for rows in self.large.read_again(self.features, setup.targets, setup.rows):
+            numbers = np.arange(n, n + len(rows))
+            encoded, y = rows.encode(self.encoders), setup.targets.encode(rows.y)
+            stored.append(encoded, y, rows.weight, folds.held_out_by(numbers), numbers)
+            n += len(rows)
+            reporter.show(n)
+        return stored
 
     # ---- during training ----
 

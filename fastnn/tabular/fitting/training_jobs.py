@@ -1,6 +1,6 @@
 """Train the networks of all configurations on all folds."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -48,15 +48,12 @@ class Job:
     net: MLP
     networks: list
     weights: Any = None
-    n_train: int = 0
-
-    def __post_init__(self):
-        self.n_train = self.n_train or len(self.train)
+    n_train: int = field(kw_only=True)
 
 
 def make_jobs(configurations, tables, folds, setup, random_state):
     """Return a list of jobs: all folds of one configuration, then all of the next."""
-    jobs, targets, hidden = [], setup.targets, setup.hidden_sizes
+    jobs, targets, hidden, stored = [], setup.targets, setup.hidden_sizes, setup.stored
     for c in configurations:
         table = tables[c.encoding]
         for fold, (train, held_out) in enumerate(folds):
@@ -69,7 +66,8 @@ def make_jobs(configurations, tables, folds, setup, random_state):
                 dropout=[c.dropout[0]] + [c.dropout[1]] * len(hidden),
             )
             recipe.init(net, rng)
-            jobs.append(Job(c, fold, table, train, held_out, net, []))
+            n_train = len(train) if stored is None else stored.n_train(fold)
+            jobs.append(Job(c, fold, table, train, held_out, net, [], n_train=n_train))
     return jobs
 
 

@@ -19,9 +19,7 @@ from .. import row_folds
 from ..columns import frames
 from ..columns.column import KindError
 from ..fit_rows import FitRows
-from ..table_progress import EncodingReporter
 from . import row_batches, sampling
-from .encoded_rows import EncodedRows
 from .sampling import SampledRows
 
 MIN_ROWS = 4  # in memory, for each fold
@@ -147,25 +145,23 @@ class LargeTable:
 
     # ---- the second pass ----
 
-    def store(self, fit):
-        """Encode all rows. Return the EncodedRows. fit : TableFit"""
-        setup, folds = fit.setup, fit.hashed_folds
-        stored = EncodedRows(self, fit.tables, setup, folds.n_folds)
-        n, reporter = 0, EncodingReporter(fit.options, folds.n_folds, self.n_rows)
+    def read_again(self, features, targets, sample):
+        """Yield the FitRows of each batch. They must be those of the first pass.
+
+        features : Features; targets : TableClasses or TableNumbers; sample : FitRows
+        """
+        n = 0
         for batch in self.batches:
             with placed(batch.frame.where), _with_advice():
-                numbers, codes = fit.features.transform(batch.frame)
-                y = setup.targets.to_numbers(batch.y)
-                weight = batch.weight
+                numbers, codes = features.transform(batch.frame)
+                y, weight = targets.to_numbers(batch.y), batch.weight
                 if weight is not None:
                     weight = _check_sample_weight(weight, np.zeros(len(y)))
-                weight = fit.task.weights(setup.targets, y, weight, self.n_rows_of_class)
-            self.check_pass(batch.first, FitRows(numbers, codes, y, weight), setup.rows)
-            rows = np.arange(batch.first, batch.first + len(y))
-            tables = {s: encoder.encode(numbers, codes) for s, encoder in fit.encoders.items()}
-            stored.append(tables, setup.targets.encode(y), weight, folds.held_out_by(rows), rows)
-            n += len(y)
-            reporter.show(n)
+                weight = self.summary.task.weights(targets, y, weight, self.n_rows_of_class)
+            rows = FitRows(numbers, codes, y, weight)
+            self.check_pass(batch.first, rows, sample)
+            n += len(rows)
+            yield rows
         if n != self.n_rows:
             raise DataError(
                 "{X} has {n:,} rows in this pass, but had {before:,} before.",
@@ -174,7 +170,6 @@ class LargeTable:
                 n=n,
                 before=self.n_rows,
             )
-        return stored
 
     def check_pass(self, first, rows, sample):
         """Check that the rows of the sample in a batch are those of the first pass.
