@@ -17,7 +17,7 @@ class FitArguments:
 
 @dataclass(frozen=True, kw_only=True)
 class TableFitOptions:
-    """What an estimator passes to `Fit`.
+    """What an estimator passes to `TableFit`.
 
     Attributes
     ----------
@@ -25,12 +25,12 @@ class TableFitOptions:
         For messages.
     task : ClassTask or NumberTask
     n_estimators, time_limit, random_state, n_threads, verbose
-        As in the estimator.
+        As in the estimator. `TableFit` resolves ``n_threads=-1``.
     hidden_sizes : list of int
     declared : dict
         Columns whose kind the user knows, for `Features.fit`.
     on_progress : callable or None
-        on_progress(progress) is called with a `progress.Progress`.
+        on_progress(progress) is called with a `table_progress.FitProgress`.
     score_name : str
         What progress calls the score.
     parameters : dict
