@@ -32,8 +32,8 @@ cdef bint have_same_layers(CompiledNetwork a, CompiledNetwork b) noexcept:
 cdef class Trainer(ShufflingTeam):
     """One training: a network, data, a loss and an optimizer, run in slices.
 
-    order: the rows in the order of the present epoch, INOUT if there is a generator, which shuffles them. By default
-    the Trainer allocates the order and, with a generator, shuffles it when its first epoch begins.
+    order: the rows in the order of the present epoch, INOUT if there is a generator, which shuffles them. By default a
+    Trainer with a generator allocates the order, and shuffles it when its first epoch begins.
     workspace: by default, each Trainer has its own. It keeps the gradient of the last step for `store_gradient` until
     another Trainer uses it."""
     cdef Training training
