@@ -34,8 +34,6 @@ from .core.validation import check_shape
 if TYPE_CHECKING:
     from typing import Any
 
-
-if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 

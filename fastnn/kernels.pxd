@@ -173,7 +173,7 @@ cdef struct Dropout:
 # far if it is an improvement.
 cdef struct Stopping:
     int metric                      # Metric
-    Py_ssize_t patience             # CONVERGED after so many epochs in a row without improvement; 0: never
+    Py_ssize_t patience             # CONVERGED after this many epochs in a row without improvement; 0: never
     double min_delta
     bint running_best               # an improvement is at most best - min_delta, the best so far is below best
     bint keep_last                  # a metric equal to these limits is the best so far, too
@@ -267,7 +267,7 @@ cdef struct Kernels:
     # Step number `step` (the first is 1), in place. The optimizer's rate is CONSTANT and its clip_norm is 0.
     void (*update)(const Optimizer* optimizer, Py_ssize_t step, void* params, const void* grads, void** moments,
                    Py_ssize_t n) noexcept nogil
-    # The rate of the step that follows so many whole steps and epochs.
+    # The rate of the step that follows this many whole steps and epochs.
     double (*learning_rate)(const LearningRate* rate, Py_ssize_t step, Py_ssize_t epoch) noexcept nogil
     bint (*all_finite)(const void* x, Py_ssize_t n) noexcept nogil
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from . import kernels
 from .callbacks import EarlyStopping
-from .core.draws import UntilBegun
+from .core.draws import UndoDraws
 from .core.foreign_names import FIT, with_hints
 from .core.sparse_rows import blocks, is_sparse
 from .core.threads import CHUNK, results_of, split_evenly
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
     from .core.state import History
-    from .mlp import MLP
     from .typing import (
         AnyLoss,
         AnyOptimizer,
@@ -161,7 +160,7 @@ def fit_many(
         if executor is None:
             line = ManyLine() if progress else None
             originals: dict = {}
-            with UntilBegun([(plan.net, plan.rng) for plan in plans if plan.draws]):
+            with UndoDraws([(plan.net, plan.rng) for plan in plans if plan.draws]):
                 trainings = Trainings(
                     n=k,
                     make=lambda i, queue: plans[i].session(queue, originals),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from . import initializers, losses
-from .core.draws import UntilBegun
+from .core.draws import UndoDraws
 from .core.foreign_names import FIT, NETWORK, PARTIAL_FIT, with_hints
 from .core.state import fresh, resumed
 from .core.validation import check_rng
@@ -167,7 +167,7 @@ class MLP(DifferentiableNetwork):
             memory: a list, an object whose ``__iter__`` starts over, or a function that returns a
             new iterator. They yield ``(X, y)`` or ``(X, y, sample_weight)``, and each epoch reads
             them again. A path is a Parquet file of numbers, or a folder of them, read in the same
-            way; it needs pyarrow. The user guide has a page about both.
+            way; it needs pyarrow. See "Tables larger than memory" in the user guide.
         y : array_like, optional
             (n,) or (n, n_out) numbers; for "cross_entropy" class indices (n,) or rows of
             probabilities. See `fastnn.losses`. Row groups have their own. With a path, the name of
@@ -260,7 +260,7 @@ class MLP(DifferentiableNetwork):
             )
         plan = Plan(self, data, options, rng, validation)
         # no other thread changes the state, which the plan reads
-        with self._in_training(), UntilBegun([(self, rng)] if plan.draws else []):
+        with self._in_training(), UndoDraws([(self, rng)] if plan.draws else []):
             session = plan.session()
             if progress:
                 from .training.progress import ProgressLine
@@ -311,7 +311,7 @@ class MLP(DifferentiableNetwork):
         loss = losses.resolve(loss, self.activations[-1])
         data = fit_data.data_in_memory(self, (X, y, sample_weight), loss)
         # no other thread changes the state
-        with self._in_training(), UntilBegun([(self, self.rng)] if self.has_dropout else []):
+        with self._in_training(), UndoDraws([(self, self.rng)] if self.has_dropout else []):
             state = (
                 fresh(self, options.optimizer)
                 if self.state is None

@@ -27,7 +27,7 @@ def draw(rng, holder, name, function):
         raise
 
 
-class UntilBegun:
+class UndoDraws:
     """A context that undoes draws if an exception comes before the training of a network has begun.
 
     Parameters

@@ -13,8 +13,6 @@ from .draws import draw
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-
-if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 

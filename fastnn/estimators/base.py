@@ -23,12 +23,11 @@ from .online import PartialFit
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from typing import Any, Literal, Self
+    from typing import Literal, Self
 
     from numpy.typing import ArrayLike, NDArray
     from sklearn.utils import Tags
 
-    from ..mlp import MLP
     from ..typing import Callbacks, FloatArray, LossFunction, Path, RandomState
 
 

@@ -94,7 +94,7 @@ class Record:
     scores: Any = None  # list, or None without validation scores
 
     def add(self, history, n_rows, callbacks=()):
-        """Add a training on n_rows rows. callbacks : what `held_out` returned."""
+        """Add a training on n_rows rows. callbacks : the member's, from `early_stopping`."""
         self.n_seen += n_rows * history.n_epochs
         self.loss_curve += history.loss
         self.validation_loss_curve += history.val_loss

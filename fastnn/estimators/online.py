@@ -11,7 +11,7 @@ from sklearn.utils.metaestimators import available_if
 from .. import kernels
 from ..callbacks import resolve_callbacks
 from ..core import state
-from ..core.draws import UntilBegun
+from ..core.draws import UndoDraws
 from ..core.sparse_rows import is_sparse
 from ..losses import CustomLoss
 from ..training.engines.online import OnlineEngine
@@ -103,7 +103,7 @@ class PartialFit(Attributes):
 
         drawn = [(net, net.rng) for net in networks if net.has_dropout]
         try:
-            with kernels.InTraining(networks if fresh else []), UntilBegun(drawn):
+            with kernels.InTraining(networks if fresh else []), UndoDraws(drawn):
                 if len(networks) == 1:
                     session(0).run_locked()
                 else:

@@ -73,25 +73,27 @@ def from_sklearn(estimator: Any) -> Any:
     cls = _class_for(estimator)
     check_is_fitted(estimator)
     parameters, known = estimator.get_params(deep=False), cls._get_param_names()
-    e = cls(**{k: copy.deepcopy(v) for k, v in parameters.items() if k in known})
-    e.n_features_in_ = estimator.n_features_in_
+    converted = cls(**{k: copy.deepcopy(v) for k, v in parameters.items() if k in known})
+    converted.n_features_in_ = estimator.n_features_in_
     if hasattr(estimator, "feature_names_in_"):
-        e.feature_names_in_ = estimator.feature_names_in_
+        converted.feature_names_in_ = estimator.feature_names_in_
     output = OUTPUTS.get(estimator.out_activation_, estimator.out_activation_)
     if cls is MLPClassifier:
-        targets = ClassTargets.restore(_classes(estimator), _target_type(estimator), e.loss)
+        targets = ClassTargets.restore(_classes(estimator), _target_type(estimator), converted.loss)
     else:
         targets = NumberTargets(estimator.n_outputs_)
-        targets = replace(targets, loss=targets.resolve_loss(e.loss))
-    vars(e).update(targets.attributes())
+        targets = replace(targets, loss=targets.resolve_loss(converted.loss))
+    vars(converted).update(targets.attributes())
     hidden = ACTIVATION_ALIASES.get(estimator.activation, estimator.activation)
     sizes = [len(estimator.coefs_[0]), *(W.shape[1] for W in estimator.coefs_)]
     net = MLP(sizes, hidden, output, dtype=estimator.coefs_[0].dtype, rng=0)
     net.rng = np.random.default_rng()
     for i, (W, b) in enumerate(zip(estimator.coefs_, estimator.intercepts_)):
         net.weights[i], net.biases[i] = W, b
-    networks.restore(e, [net], [_record(estimator)], estimator.n_iter_, [float(estimator.loss_)])
-    return e
+    networks.restore(
+        converted, [net], [_record(estimator)], estimator.n_iter_, [float(estimator.loss_)]
+    )
+    return converted
 
 
 def _class_for(estimator):
@@ -138,26 +140,25 @@ def _record(estimator):
 
 def to_sklearn(estimator):
     """Return the estimator of scikit-learn. See `MLPClassifier.to_sklearn`."""
-    e = estimator
-    check_is_fitted(e)
-    if len(e.networks_) > 1:
+    check_is_fitted(estimator)
+    if len(estimator.networks_) > 1:
         raise ValueError(
-            f"to_sklearn converts one network, but this ensemble has {len(e.networks_)}, and "
+            f"to_sklearn converts one network, but this ensemble has {len(estimator.networks_)}, and "
             "scikit-learn's MLP has one. Fit with n_estimators=1."
         )
-    cls = next(theirs for ours, theirs in THEIRS.items() if isinstance(e, ours))
-    net, parameters = e.networks_[0], e.get_params(deep=False)
+    cls = next(theirs for ours, theirs in THEIRS.items() if isinstance(estimator, ours))
+    net, parameters = estimator.networks_[0], estimator.get_params(deep=False)
     for i, name in enumerate(net.activations[:-1]):
         if name not in HIDDEN or name != net.activations[0]:
             raise ValueError(
                 f"hidden layer {i} has the activation {name!r}, but scikit-learn's MLP has one of "
                 f"{', '.join(HIDDEN)} for all hidden layers. Fit with one of these."
             )
-    _check_targets(e, net)
+    _check_targets(estimator, net)
     known = cls._parameter_constraints
     lost = [
         name
-        for name, default in type(e)().get_params(deep=False).items()
+        for name, default in type(estimator)().get_params(deep=False).items()
         if name not in (*HARMLESS, *known) and not _equal(parameters[name], default)
     ]
     theirs = {k: copy.deepcopy(v) for k, v in parameters.items() if k in cls().get_params()}
@@ -168,7 +169,7 @@ def to_sklearn(estimator):
         theirs.pop("loss", None)
         if net.activations[-1] == "exponential":
             theirs["loss"] = "poisson"
-        elif e.loss != "squared_error":
+        elif estimator.loss != "squared_error":
             lost.append("loss")
     theirs["hidden_layer_sizes"] = net.layer_sizes[1:-1]
     if net.activations[:-1]:
@@ -180,7 +181,7 @@ def to_sklearn(estimator):
             "ignore them.",
         )
     out = cls(**theirs)
-    _copy_attributes(e, net, out)
+    _copy_attributes(estimator, net, out)
     return out
 
 
@@ -188,29 +189,29 @@ def _equal(value, default):
     return value is default or (type(value) is type(default) and value == default)
 
 
-def _check_targets(e, net):
-    if isinstance(e, MLPClassifier):
-        if len(e.classes_) == 1:
+def _check_targets(estimator, net):
+    if isinstance(estimator, MLPClassifier):
+        if len(estimator.classes_) == 1:
             raise ValueError(
                 "to_sklearn cannot convert a classifier of one class, for which scikit-learn has "
                 "other predictions: two probabilities. Fit it with at least two classes."
             )
     elif (
-        isinstance(e.targets_.loss, losses.GaussianNLL)
-        or net.layer_sizes[-1] != e.targets_.n_targets
+        isinstance(estimator.targets_.loss, losses.GaussianNLL)
+        or net.layer_sizes[-1] != estimator.targets_.n_targets
     ):
         raise ValueError(
-            f"loss={e.targets_.loss!r} has several outputs for each target, but scikit-learn's MLPRegressor "
+            f"loss={estimator.targets_.loss!r} has several outputs for each target, but scikit-learn's MLPRegressor "
             "has one. Fit with another loss."
         )
     elif net.activations[-1] not in ("identity", "exponential"):
         raise ValueError(
-            f"loss={e.targets_.loss!r} needs the output {net.activations[-1]!r}, which scikit-learn's "
+            f"loss={estimator.targets_.loss!r} needs the output {net.activations[-1]!r}, which scikit-learn's "
             "MLPRegressor does not have. Fit with another loss."
         )
 
 
-def _copy_attributes(e, net, out):
+def _copy_attributes(estimator, net, out):
     """Set the fitted attributes of an estimator of scikit-learn."""
     out.coefs_ = [W.copy() for W in net.weights]
     out.intercepts_ = [b.copy() for b in net.biases]
@@ -218,15 +219,15 @@ def _copy_attributes(e, net, out):
     out._best_intercepts = [b.copy() for b in net.biases]
     out._no_improvement_count = 0
     for name in ("n_features_in_", "feature_names_in_", "n_layers_", "n_outputs_", "n_iter_", "t_"):
-        if hasattr(e, name):
-            setattr(out, name, getattr(e, name))
-    out.out_activation_ = e.out_activation_
-    out.loss_, out.loss_curve_ = e.loss_, list(e.loss_curve_)
-    out.validation_scores_ = copy.copy(e.validation_scores_)
-    out.best_validation_score_ = e.best_validation_score_
-    out.best_loss_ = None if e.early_stopping else e.best_loss_
-    if isinstance(e, MLPClassifier):
-        is_multilabel = e.targets_.is_multilabel
-        labels = np.eye(len(e.classes_), dtype=int) if is_multilabel else e.classes_
+        if hasattr(estimator, name):
+            setattr(out, name, getattr(estimator, name))
+    out.out_activation_ = estimator.out_activation_
+    out.loss_, out.loss_curve_ = estimator.loss_, list(estimator.loss_curve_)
+    out.validation_scores_ = copy.copy(estimator.validation_scores_)
+    out.best_validation_score_ = estimator.best_validation_score_
+    out.best_loss_ = None if estimator.early_stopping else estimator.best_loss_
+    if isinstance(estimator, MLPClassifier):
+        is_multilabel = estimator.targets_.is_multilabel
+        labels = np.eye(len(estimator.classes_), dtype=int) if is_multilabel else estimator.classes_
         out._label_binarizer = LabelBinarizer().fit(labels)
         out.classes_ = out._label_binarizer.classes_

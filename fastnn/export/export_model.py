@@ -108,7 +108,7 @@ class ExportModel:
         The columns of a table, and the features that they become.
     encoders : list of tabular.encoder.Encoder
         They make cells of the features; empty without features.
-    targets : tabular.targets.Classes or Numbers, or None
+    targets : tabular.targets.TableClasses or TableNumbers, or None
         They finish the outputs of networks, and calibrate probabilities.
     classes : ndarray or None
         The class that each probability is of.

@@ -45,8 +45,6 @@ from typing import TYPE_CHECKING, Any
 from ..core.lazy import LazyClasses
 
 if TYPE_CHECKING:
-    from typing import Any
-
     from .base import Loss
     from .classification import (
         BCE,

@@ -13,13 +13,11 @@ from ..core.validation import check_array, check_rows
 from .base import Loss
 
 if TYPE_CHECKING:
-    from ..typing import FloatArray
-
-
-if TYPE_CHECKING:
     from typing import Any
 
     from numpy.typing import ArrayLike
+
+    from ..typing import FloatArray
 
 
 @dataclass(eq=False, repr=False)

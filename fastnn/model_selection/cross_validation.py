@@ -17,7 +17,7 @@ from .scoring import Predicting, Scoring, complete_failures, report_failures
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from concurrent.futures import Executor
-    from typing import Any, Literal
+    from typing import Literal
 
     from numpy.typing import ArrayLike, NDArray
 

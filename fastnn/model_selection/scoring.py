@@ -65,16 +65,18 @@ class Scoring:
         return result
 
     def _score(self, fold, network, part):
+        is_test = part == "test"
         try:
-            if part == "test" and self.fast:
+            if is_test and self.fast:
                 score = self.fast(fold, network)
                 if score is not None:
                     return score
-            X, y = getattr(fold, f"{part}_rows")
+            X, y = fold.test_rows if is_test else fold.train_rows
             if self.needs_whole_model:
                 model = fold.whole_model(network)
             else:
-                X, model = getattr(fold, f"transformed_{part}"), fold.last_model(network)
+                X = fold.transformed_test if is_test else fold.transformed_train
+                model = fold.last_model(network)
             scores = self.scorer(model, X) if y is None else self.scorer(model, X, y)
         except Exception:
             if self.error_score == "raise" or self.names is not None:

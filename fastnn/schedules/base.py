@@ -14,9 +14,6 @@ from ..kernels import Schedule as Kind
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-
-if TYPE_CHECKING:
     from typing import Any
 
 

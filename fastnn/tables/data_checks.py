@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -18,10 +18,6 @@ from ..core.errors import Argument, DataError, Message
 from ..core.messages import did_you_mean, printable
 from .table_errors import import_pyarrow
 from .texts import first_other_text
-
-if TYPE_CHECKING:
-    from typing import Any
-
 
 MIN_ROWS = 20  # fewer rows can be different by chance
 MAX_SAMPLE = 20_000  # rows that decide whether a column predicts the target

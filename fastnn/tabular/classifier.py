@@ -16,7 +16,7 @@ from .fitting.tasks import ClassTask
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from typing import Any, Literal
+    from typing import Literal
 
     from numpy.typing import ArrayLike, NDArray
 

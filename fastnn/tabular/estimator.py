@@ -24,7 +24,7 @@ from .fitting.fit_arguments import FitArguments, TableFitOptions
 from .fitting.table_fit import TableFit
 
 if TYPE_CHECKING:
-    from typing import Any, Self
+    from typing import Self
 
     from numpy.typing import ArrayLike, NDArray
     from sklearn.utils import Tags

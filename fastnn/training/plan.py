@@ -1,4 +1,7 @@
-"""Plan: what one training needs, checked. FitOptions: its options, which travel whole to the engine."""
+"""Plan: what one training needs. FitOptions: its options, checked, which travel whole to the engine.
+
+Checks that need the rows are in `Plan.session`.
+"""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -18,14 +21,16 @@ from .session import Session
 class FitOptions:
     """How a network is trained: the arguments of `MLP.fit` besides rows, loss and generator, checked.
 
-    Networks that `fit_many` trains in the same way share one object.
+    Those that need no rows are checked here, the others in `Plan.session`. Networks that `fit_many`
+    trains in the same way share one object.
 
     Parameters
     ----------
     optimizer, epochs, batch_size, shuffle, callbacks, n_threads, resume, class_weight, \
 validation_fraction
         As in `MLP.fit`. The optimizer becomes an object; with `resume` it may be None, for that of
-        ``net.state``. `callbacks` becomes a list of `Callback`, `n_threads` at least 1.
+        ``net.state``. `callbacks` becomes a list of `Callback`. `n_threads` becomes at least 1: the
+        threads of the session if it runs outside a queue.
     patience : Patience, optional
         Stop when the training loss has not improved for that many epochs. For estimators.
     retry : Callback, optional
@@ -80,11 +85,12 @@ validation_fraction
 
 @dataclass(eq=False, repr=False, slots=True)
 class Plan:
-    """One training that has not begun: a network, its rows, and how to train it, all checked.
+    """One training that has not begun: a network, its rows, and how to train it, checked.
 
-    `session` draws from `rng` what the training needs, and reads the network. A seed becomes a
-    generator only then: ten thousand generators do not fit in the caches. The plan that the session
-    and its engine get has a generator, the state to begin with, and the rows that are not held out.
+    `session` makes the checks that need the rows, draws from `rng` what the training needs, and
+    reads the network. A seed becomes a generator only then: ten thousand generators do not fit in
+    the caches. The plan that the session and its engine get has a generator, the state to begin
+    with, and the rows that are not held out.
 
     state : the state to begin with; by default a new one, or with `resume` that of the network
     """
@@ -125,12 +131,12 @@ class Plan:
             data, validation = state.hold_out(data, options.validation_fraction, rng)
         if options.class_weight is not None:
             data = data.with_class_weight(options.class_weight, net.layer_sizes[-1])
-        begun = Plan(net, data, options, rng, validation, state)
+        ready = Plan(net, data, options, rng, validation, state)
         engine = None
         if originals and (original := originals.get(options)) is not None:
-            engine = original.clone_for(begun)
+            engine = original.clone_for(ready)
         if engine is None:
-            engine = engines.make_engine(begun, queue)
+            engine = engines.make_engine(ready, queue)
             if engine.queued and originals is not None:
                 originals[options] = engine
-        return kind(begun, engine)
+        return kind(ready, engine)

@@ -15,10 +15,10 @@ from ..kernels import InTraining, TrainerQueue
 from .progress import PoolProgress
 from .session import SLICE_SECONDS
 
-TAIL = 4  # few networks are left: so many for each thread
+TAIL = 4  # networks for each thread from which on the end is balanced
 IN_ORDER_TAIL = 2  # the same for networks that end in order
 # Their slices are shorter, so that all threads end at about the same time: this part of the time so
-# far, but at least so many seconds, since a slice costs about 0.1 ms.
+# far, but at least TAIL_SECONDS, since a slice costs about 0.1 ms.
 TAIL_PART, TAIL_SECONDS = 0.02, 0.005
 # More networks are active at a time as long as they take less than this together. With slices of
 # 12 ms, 3,000 networks were, and their objects did not fit in the cache: 5 us more for each.
@@ -41,7 +41,7 @@ class Trainings:
         ended(i, session, error) is called as soon as the training of network i has ended; error is
         the exception that ended it, or None. Then no such exception stops the others.
     in_order : bool
-        Whether networks end in their order, as far as no thread becomes idle by that. By default the
+        Whether networks end in their order, unless that leaves a thread idle. By default the
         last `TAIL` networks of each thread end at about the same time.
     """
 
@@ -91,7 +91,7 @@ class Pool(PoolProgress):
         self.n_waiting = n
         self.histories = [None] * n
         self.rows_done = 0
-        self.n_ahead = TAIL * n_threads  # so many sessions are active at most
+        self.n_ahead = TAIL * n_threads  # sessions that are active, at most
 
     def run(self):
         try:

@@ -7,9 +7,9 @@ One training, in order:
    into the engine. Callbacks' `on_fit_begin` is called.
 3. `loop` runs slices. `begin_slice` makes the array for their losses. `engine.advance` computes
    steps without the GIL, for about 50 ms, or for one epoch if something follows each epoch.
-4. `end_slice` does what follows: `follow` updates state and history. Then `tick` counts patience
-   and calls `end_epoch` (validation, learning rate), the callbacks and the progress line. Around
-   callbacks, `call` stores the engine's parameters in the network and loads them again.
+4. `end_slice` does what comes after a slice: `record` updates state and history. Then `tick`
+   counts patience and calls `end_epoch` (validation, learning rate), the callbacks and the progress
+   line. Around callbacks, `call` stores the engine's parameters in the network and loads them again.
 5. `finish` stores parameters and moments, also after an exception or Ctrl-C. `end` calls
    `on_fit_end`.
 """
@@ -66,7 +66,7 @@ class Session:
         self.callbacks, self.patience = options.callbacks, options.patience
         self.history = History()
         self.first_step = state.step
-        self.slice = Slice.following(None, state, self.history, 0)
+        self.slice = Slice.after(None, state, self.history, 0)
         self.last_epoch = state.epoch + options.epochs
         if self.callbacks or validation is not None or state.needs_epoch_loss:
             self.plan_epochs()
@@ -171,21 +171,21 @@ class Session:
         if epochs is None:
             left = self.last_epoch - self.state.epoch
             epochs = 1 if self.every_epoch else min(left, SLICE_EPOCHS)
-        self.slice = Slice.following(self.slice, self.state, self.history, epochs)
+        self.slice = Slice.after(self.slice, self.state, self.history, epochs)
         return self.slice.losses
 
-    def follow(self):
+    def record(self):
         """Update state and history from the engine's position. Repeating it is harmless."""
-        self.slice.follow(self)
+        self.slice.record(self)
         history = self.history
         history.n_epochs = len(history.loss)
         history.n_steps = self.state.step - self.first_step
         history.seconds = time.perf_counter() - self.began
 
     def end_slice(self, stop):
-        """Do what follows a slice that ended for the reason `stop`, a `kernels.Stop`."""
+        """Do what comes after a slice that ended for the reason `stop`, a `kernels.Stop`."""
         if stop == Stop.NOT_FINITE:
-            self.follow()
+            self.record()
             self.diverged()
         self.tick()
         if stop == Stop.CONVERGED and self.stopping:
@@ -194,11 +194,11 @@ class Session:
             self.stop_reason = self.stopping.reason(patience, self.engine.validates)
 
     def tick(self):
-        """Do what follows a slice, or an iteration of an engine that drives itself.
+        """Do what comes after a slice, or an iteration of an engine that drives itself.
 
         Returns True if training stops here.
         """
-        self.follow()
+        self.record()
         reason, self.final_stop = "", False
         if self.patience is not None:
             for loss in self.history.loss[self.slice.n_losses :]:
@@ -235,12 +235,12 @@ class Session:
             return
         if self.engine.has_diverged:
             self.engine.restore()
-        self.follow()
+        self.record()
         self.store()
         # The kernels check parameters at the end of an epoch.
         if self.state.row and not all_finite(self.state.raw_params(self.net)):
             self.engine.restore()
-            self.follow()
+            self.record()
             self.store()
 
     def end(self):
@@ -270,7 +270,7 @@ class Session:
         if self.evaluates_error_rate:
             self.history.val_error_rate.append(self.validation.error_rate(self.net))
         if self.state.needs_epoch_loss:
-            self.slice.follow_plateau(self)
+            self.slice.record_plateau(self)
             self.engine.set_optimizer(self.state.to_kernel())
 
     def call(self, callbacks, event):
@@ -348,7 +348,7 @@ class Session:
             self.state.best = Best(metric, epoch, params)
 
     def load(self, moments=True):
-        """Load them into the engine again."""
+        """Load the parameters of the network and the moments of its state into the engine again."""
         net, state = self.net, self.state
         if state.averages:
             state.moments[-1] = net.params

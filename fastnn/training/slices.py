@@ -8,7 +8,7 @@ import numpy as np
 class Slice(NamedTuple):
     """A slice of an engine's steps: what its losses are compared with.
 
-    A session replaces it by one assignment, because a signal may come between two. `follow` then
+    A session replaces it by one assignment, because a signal may come between two. `record` then
     updates the state and the history from the position of the engine, at any time and repeatedly.
     """
 
@@ -18,14 +18,14 @@ class Slice(NamedTuple):
     plateau: Any  # before the slice
 
     @classmethod
-    def following(cls, last, state, history, epochs):
+    def after(cls, last, state, history, epochs):
         """Return the next slice of at most this many epochs. last : Slice, or None"""
         losses = None if last is None else last.losses
-        if losses is None or losses.shape[1] != epochs:  # `follow` has read those of the last
+        if losses is None or losses.shape[1] != epochs:  # `record` has read those of the last
             losses = np.empty((3, epochs))
         return cls(losses, state.epoch, len(history.loss), state.plateau)
 
-    def follow(self, session):
+    def record(self, session):
         """Update state and history."""
         state, history, engine = session.state, session.history, session.engine
         before, first_epoch = self.n_losses, self.first_epoch
@@ -37,9 +37,9 @@ class Slice(NamedTuple):
             if session.stopping and session.stopping.monitor == "error_rate":
                 history.val_error_rate[before:] = self.losses[2, :validated].tolist()
         if state.needs_epoch_loss:
-            self.follow_plateau(session)
+            self.record_plateau(session)
 
-    def follow_plateau(self, session):
+    def record_plateau(self, session):
         """Update the state of `ReduceOnPlateau`, if an epoch has ended and its loss is known."""
         state, history = session.state, session.history
         losses = history.loss if session.validation is None else history.val_loss

@@ -92,7 +92,7 @@ def n_moments(optimizer):
     return kernels(4).n_moments(&o)
 
 def learning_rate(rate, Py_ssize_t step, Py_ssize_t epoch):
-    """The learning rate of the step after so many whole steps and epochs."""
+    """The learning rate of the step after this many whole steps and epochs."""
     cdef LearningRate r
     cdef Array rates = read_rate(rate, &r)      # keeps r.rates alive
     return kernels(4).learning_rate(&r, step, epoch)

@@ -25,7 +25,7 @@ def forward_many(list networks, X, out, Abort abort=None):
 # ---- the mean of the outputs ----
 
 cdef enum:
-    STACK_SUMS = 128                    # sums of at most so many outputs are on the stack
+    STACK_SUMS = 128                    # sums of at most this many outputs are on the stack
     MAX_OUTPUTS_WITH_GIL = 10000        # below this, releasing the GIL to add outputs costs more than keeping it
 
 def forward_mean(list networks, X, out, Abort abort=None):

@@ -1,7 +1,7 @@
 # CompiledNetwork: the network that the kernels read, and the fast path of `forward` for arrays that need no conversion.
 
 cdef enum:
-    STACK_BYTES = 8192              # a workspace of at most so many bytes is on the stack
+    STACK_BYTES = 8192              # a workspace of at most this many bytes is on the stack
     # work in multiply-adds
     MAX_WORK_WITH_GIL = 20000       # below this, releasing the GIL costs more than keeping it
     MIN_WORK_TO_POLL = 10000000     # from here on, about 0.1 ms, polling for Ctrl-C costs nothing

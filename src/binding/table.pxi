@@ -1,4 +1,4 @@
-# CompiledTable: the table that the kernels read. fastnn.Table checks and converts what it holds.
+# CompiledTable: the table that the kernels read. fastnn.EncodedTable checks and converts what it holds.
 
 cdef class CompiledTable:
     """Encoded rows, which several networks may read at the same time. They never change."""

@@ -32,8 +32,8 @@ cdef bint have_same_layers(CompiledNetwork a, CompiledNetwork b) noexcept:
 cdef class Trainer(ShufflingTeam):
     """One training: a network, data, a loss and an optimizer, run in slices.
 
-    order: the rows in the order of the present epoch, INOUT if there is a generator, which shuffles them. By default it
-    is the first epoch that begins, and the Trainer has an array of its own.
+    order: the rows in the order of the present epoch, INOUT if there is a generator, which shuffles them. By default a
+    Trainer with a generator allocates the order, and shuffles it when its first epoch begins.
     workspace: by default, each Trainer has its own. It keeps the gradient of the last step for `store_gradient` until
     another Trainer uses it."""
     cdef Training training
@@ -369,7 +369,8 @@ cdef class Trainer(ShufflingTeam):
         return p.step, p.epoch, p.row, p.loss_sum
 
     def is_shuffled(self):
-        """Whether `order` is that of the present epoch. It is before the first step if that was dropped."""
+        """Whether `order` is that of the present epoch. Also true before the first step of an epoch if that
+        step was dropped."""
         return self.training.position.is_shuffled
 
     def set_position(self, Py_ssize_t step, Py_ssize_t epoch, Py_ssize_t row, double loss_sum, bint is_shuffled=False):

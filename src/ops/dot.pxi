@@ -8,8 +8,8 @@
 # chunk in order.
 
 cdef enum:
-    LONG_DOT = 128          # from so many inputs on, several rows or vectors are computed at a time
-    DOT_INPUTS = 512        # and dw so many inputs of DOT_ROWS rows at a time
+    LONG_DOT = 128          # from this many inputs on, several rows or vectors are computed at a time
+    DOT_INPUTS = 512        # and dw this many inputs of DOT_ROWS rows at a time
     DOT_ROWS = 32
 
 cdef void dot_rows(Py_ssize_t lo, Py_ssize_t hi, const Layer* layer, real bias) noexcept nogil:

@@ -49,7 +49,7 @@ cdef struct ChunkGradient:  # what is done with the gradients of W and b over th
 cdef struct WeightTile:     # a block of rows, inputs, of a panel of dW
     Inputs X                # rows, or panels from the block's first input on
     Py_ssize_t first        # input of `rows`
-    Py_ssize_t n_skip       # so many inputs are not stored: the block before has them
+    Py_ssize_t n_skip       # first inputs, not stored: the block before has them
     const real* dZ          # row 0 of the panel
     real* dW                # OUT, or W is INOUT
     real* W

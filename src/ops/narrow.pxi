@@ -18,7 +18,7 @@
 # which read the same transposed inputs.
 
 cdef enum:
-    NARROW_INPUTS = 64          # so many transposed inputs at a time, if there are several groups of outputs
+    NARROW_INPUTS = 64          # this many transposed inputs at a time, if there are several groups of outputs
     MAX_OUTPUTS = 2 * LANES     # of a narrow layer: more than `is_narrow` allows
 
 cdef struct RowGroup:       # up to 2 * LANES rows of X, and the same rows of Z

@@ -19,8 +19,8 @@
 # reads them.
 
 cdef enum:
-    KC = 256                # inner dimension of a product: so much at a time
-    NC = 256                # columns of a product, inputs of dW: so many at a time
+    KC = 256                # of the inner dimension of a product at a time, at most
+    NC = 256                # columns of a product, or inputs of dW, at a time, at most
 
 cdef struct Inputs:         # of a layer: rows of the user's array, or panels
     const real** rows       # pointers to the rows; NULL: panels
@@ -138,7 +138,7 @@ cdef inline void product_tile(const int vecs, const int n_rows, Py_ssize_t kb, P
             vstore(C + i * PANEL + v * LANES, c[vecs * i + v])
 
 cdef inline void product_group(const int rest, Py_ssize_t lo, Py_ssize_t hi, const Product* p) noexcept nogil:
-    """`product` with m <= NC. rest: not 0 if lo..hi are at most so many rows, 2 or 4, fewer than a block."""
+    """`product` with m <= NC. rest: not 0 if lo..hi are at most this many rows, 2 or 4, fewer than a block."""
     cdef Py_ssize_t kb = 0, ke, j, r, q
     cdef int vecs
     cdef bint last

@@ -218,7 +218,7 @@ cdef struct TableInputs:    # what the first layer reads of a table
 
 cdef void layout_entries(const Network* net, Py_ssize_t rows, bint has_dropout, TableEntries* entries,
                          char** cursor) noexcept nogil:
-    """Entries of so many rows, at the cursor, which moves. 16 unused rows: strides are no power of two."""
+    """Entries of this many rows, at the cursor, which moves. 16 unused rows: strides are no power of two."""
     entries.n_columns = net.table.n_positions + net.table.n_codes
     entries.stride = rows + 16
     entries.index = <int*>allocate(cursor, entries.n_columns * entries.stride * <Py_ssize_t>sizeof(int))

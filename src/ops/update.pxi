@@ -51,7 +51,7 @@ cdef inline double half_cosine(double start, double end, double part) noexcept n
     return end + (start - end) / 2 * (1 + cos(PI * part))
 
 cdef double learning_rate(const LearningRate* r, Py_ssize_t step, Py_ssize_t epoch) noexcept nogil:
-    """The rate of the step after so many whole steps and epochs; formulas in fastnn/schedules/."""
+    """The rate of the step after this many whole steps and epochs; formulas in fastnn/schedules/."""
     cdef double t = epoch if r.per_epoch else step
     cdef Py_ssize_t k
     if r.schedule == STEP_DECAY:
@@ -131,7 +131,7 @@ cdef inline double bias_correction(double beta, double t) noexcept nogil:
     return 1 if t * (1 - beta) > 38 else 1 - pow(beta, t)
 
 cdef inline void prepare_step(const Optimizer* o, Py_ssize_t step, Py_ssize_t epoch, Step* s) noexcept nogil:
-    """Set the constants of the step after so many whole steps and epochs."""
+    """Set the constants of the step after this many whole steps and epochs."""
     cdef double lr = o.rate.lr if o.rate.schedule == CONSTANT else learning_rate(&o.rate, step, epoch), t = step + 1
     s.lr = <real>lr
     s.decay_factor = <real>(1 - lr * o.weight_decay)

@@ -9,7 +9,7 @@
 
 cdef enum:
     CHUNK = 256             # rows computed together: bounds the workspace and the length of float sums
-    SMALL = 100000          # up to so many weights, summing the gradients of several threads is cheap
+    SMALL = 100000          # up to this many weights, summing the gradients of several threads is cheap
     ROW_MULTIPLE = 16       # threads split a chunk's rows in multiples of it: whole register blocks, whole vectors
     GAP = 8                 # unused rows between the panels of a chunk, so that no stride is a power of two
 

@@ -23,7 +23,7 @@ def data(n, n_in, n_out=1, dtype="float32"):
 # ---- Ctrl-C ----
 
 
-def interrupt_at_check(job, n_checks, n_threads):
+def interrupt_at_check(trainer, n_checks, n_threads):
     """Run a Trainer until the compiled loop has checked for signals `n_checks` times since the first
     came; then the handler raises.
 
@@ -42,7 +42,7 @@ def interrupt_at_check(job, n_checks, n_threads):
     try:
         signal.setitimer(signal.ITIMER_REAL, 0.03)
         with pytest.raises(KeyboardInterrupt):
-            job.run(n_threads, 1e9, np.empty(10_000))
+            trainer.run(n_threads, 1e9, np.empty(10_000))
     finally:
         signal.signal(signal.SIGALRM, before)
 
@@ -67,7 +67,7 @@ def test_ctrl_c_at_every_check_of_a_step_leaves_a_whole_step(
     def prepared():
         net = MLP(sizes, rng=0)
         moments = np.zeros((optimizer.n_moments, net.n_params), "f4")
-        job = Trainer(
+        trainer = Trainer(
             net,
             X,
             y,
@@ -76,11 +76,11 @@ def test_ctrl_c_at_every_check_of_a_step_leaves_a_whole_step(
             optimizer=optimizer.to_kernel(),
             n_threads=n_threads,
         )
-        job.load(moments)
-        return net, moments, job
+        trainer.load(moments)
+        return net, moments, trainer
 
-    def found(net, moments, job):
-        job.store(moments)
+    def found(net, moments, trainer):
+        trainer.store(moments)
         return net.params.copy(), moments.copy()
 
     uninterrupted, trace = prepared(), []
@@ -100,16 +100,16 @@ def test_ctrl_c_at_every_check_of_a_step_leaves_a_whole_step(
 # ---- restore ----
 
 
-def trainer(net, X, y, optimizer, batch_size, **options):
+def make_trainer(net, X, y, optimizer, batch_size, **options):
     options = dict(loss=Loss.SQUARED_ERROR, optimizer=optimizer.to_kernel()) | options
-    job = Trainer(net, X, y, batch_size=batch_size, **options)
+    trainer = Trainer(net, X, y, batch_size=batch_size, **options)
     moments = np.zeros((optimizer.n_moments, net.n_params), net.dtype)
-    job.load(moments)
-    return job, moments
+    trainer.load(moments)
+    return trainer, moments
 
 
-def stored(net, job, moments):
-    job.store(moments)
+def stored(net, trainer, moments):
+    trainer.store(moments)
     return net.params.copy(), moments.copy()
 
 
@@ -140,16 +140,17 @@ def test_a_restored_training_continues_to_the_same_bits(sizes, optimizer, dtype)
     found = []
     for net, diverges in zip(nets, ([11], [])):
         calls.clear()
-        job, moments = trainer(net, X, None, optimizer, 16, **arrays)
+        trainer, moments = make_trainer(net, X, None, optimizer, 16, **arrays)
         losses = np.zeros(5)
         if diverges:
-            assert job.run(1, 1e9, losses) == Stop.NOT_FINITE and job.position()[:3] == (11, 2, 48)
-            job.restore()
-            assert job.position() == (8, 2, 0, 0.0)
-            assert job.run(1, 1e9, losses[2:]) == Stop.EPOCHS
+            assert trainer.run(1, 1e9, losses) == Stop.NOT_FINITE
+            assert trainer.position()[:3] == (11, 2, 48)
+            trainer.restore()
+            assert trainer.position() == (8, 2, 0, 0.0)
+            assert trainer.run(1, 1e9, losses[2:]) == Stop.EPOCHS
         else:
-            assert job.run(1, 1e9, losses) == Stop.EPOCHS
-        found.append((job.position(), losses.tolist(), stored(net, job, moments)))
+            assert trainer.run(1, 1e9, losses) == Stop.EPOCHS
+        found.append((trainer.position(), losses.tolist(), stored(net, trainer, moments)))
     assert_same_bits(*found)
 
 
@@ -163,8 +164,8 @@ def test_an_overflow_in_a_bias_alone_is_detected(bias, dtype):
     if bias == 0:
         net.weights[1][:] = 0
         gradient[:] = 0
-    job, _ = trainer(net, X, gradient, SGD(4.0), 4, loss=Loss.GIVEN_GRADIENT)
-    assert job.run(1, 1e9, np.empty(1)) == Stop.NOT_FINITE
+    trainer, _ = make_trainer(net, X, gradient, SGD(4.0), 4, loss=Loss.GIVEN_GRADIENT)
+    assert trainer.run(1, 1e9, np.empty(1)) == Stop.NOT_FINITE
 
 
 # ---- why a slice ends ----
@@ -173,14 +174,14 @@ def test_an_overflow_in_a_bias_alone_is_detected(bias, dtype):
 def test_why_a_slice_ends():
     """Steps take more than 20 us by the trainer's estimate, so it reads the clock after each."""
     X, y = data(256, 64)
-    job, _ = trainer(MLP([64, 128, 1], rng=0), X, y, SGD(0.1), 64)
-    assert job.run(1, 0.0, np.empty(3)) == Stop.TIME and job.position()[:3] == (1, 0, 64)
-    assert [job.run(1, 0.0, np.empty(1)) for _ in range(3)] == [
+    trainer, _ = make_trainer(MLP([64, 128, 1], rng=0), X, y, SGD(0.1), 64)
+    assert trainer.run(1, 0.0, np.empty(3)) == Stop.TIME and trainer.position()[:3] == (1, 0, 64)
+    assert [trainer.run(1, 0.0, np.empty(1)) for _ in range(3)] == [
         Stop.TIME,
         Stop.TIME,
         Stop.EPOCHS,
-    ] and job.position()[:3] == (4, 1, 0)
-    one_step, _ = trainer(MLP([64, 128, 1], rng=0), X, y, SGD(0.1), 256)
+    ] and trainer.position()[:3] == (4, 1, 0)
+    one_step, _ = make_trainer(MLP([64, 128, 1], rng=0), X, y, SGD(0.1), 256)
     assert one_step.run(1, 0.0, np.empty(1)) == Stop.EPOCHS
 
 
@@ -188,10 +189,10 @@ def test_validation_losses_are_those_of_the_current_run():
     X, y = data(256, 64)
     net = MLP([64, 128, 1], rng=0)
     validation = Trainer(net, X, y, loss=Loss.SQUARED_ERROR, batch_size=256)
-    job, _ = trainer(net, X, y, SGD(0.001), 64, validation=validation)
-    assert job.run(1, 1e9, *np.empty((2, 2))) == Stop.EPOCHS and job.epochs_validated() == 2
-    job.set_position(0, 0, 0, 0.0)
-    assert job.run(1, 0.0, *np.empty((2, 2))) == Stop.TIME and job.epochs_validated() == 0
+    trainer, _ = make_trainer(net, X, y, SGD(0.001), 64, validation=validation)
+    assert trainer.run(1, 1e9, *np.empty((2, 2))) == Stop.EPOCHS and trainer.epochs_validated() == 2
+    trainer.set_position(0, 0, 0, 0.0)
+    assert trainer.run(1, 0.0, *np.empty((2, 2))) == Stop.TIME and trainer.epochs_validated() == 0
 
 
 def test_a_validation_trainer_that_has_run_alone_then_uses_the_trained_parameters():
@@ -201,10 +202,10 @@ def test_a_validation_trainer_that_has_run_alone_then_uses_the_trained_parameter
     validation = Trainer(net, X, y, loss=Loss.SQUARED_ERROR, batch_size=30)
     validation.load()
     assert validation.loss() == pytest.approx(net.loss(X, y), rel=1e-14)
-    job, moments = trainer(net, X, y, SGD(0.1), 10, validation=validation)
+    trainer, moments = make_trainer(net, X, y, SGD(0.1), 10, validation=validation)
     losses = np.empty((2, 3))
-    job.run(1, 1e9, *losses)
-    stored(net, job, moments)
+    trainer.run(1, 1e9, *losses)
+    stored(net, trainer, moments)
     assert losses[1, -1] == pytest.approx(net.loss(X, y), rel=1e-14)
 
 
@@ -255,11 +256,11 @@ def test_the_gradient_at_an_output_that_is_nan_is_nan(n_out, loss, isa, dtype):
 def test_a_gradient_that_is_nan_makes_the_parameters_nan(kind, isa, dtype):
     net = MLP([3, 40, 2], "tanh", dtype=dtype, rng=0)
     gradient = np.full((4, 2), np.nan, dtype)
-    job, moments = trainer(
+    trainer, moments = make_trainer(
         net, np.ones((4, 3), dtype), gradient, SGD(0.1, **{kind: 0.1}), 4, loss=Loss.GIVEN_GRADIENT
     )
-    assert job.run(1, 1e9, np.empty(1)) == Stop.NOT_FINITE
-    stored(net, job, moments)
+    assert trainer.run(1, 1e9, np.empty(1)) == Stop.NOT_FINITE
+    stored(net, trainer, moments)
     np.testing.assert_array_equal(net.params, np.nan)
 
 
@@ -272,11 +273,11 @@ def test_penalties_are_for_weights_and_the_norm_is_of_all(clip_norm, sizes, n_ro
         net = MLP(sizes, "tanh", dtype="float64", rng=0)
         net.params += 0.01
         unchanged, g = net.copy(), np.empty(net.n_params)
-        job, moments = trainer(
+        trainer, moments = make_trainer(
             net, X, y, SGD(0.5, l1=0.01, l2=0.3, clip_norm=clip_norm), n_rows, n_threads=n_threads
         )
-        job.run(n_threads, 1e9, np.empty(1))
-        stored(net, job, moments)
+        trainer.run(n_threads, 1e9, np.empty(1))
+        stored(net, trainer, moments)
         unchanged.loss_and_grad(X, y)
         g[:] = unchanged.grads
         for G, W in zip(split_layers(g, unchanged.layer_sizes)[0], unchanged.weights):
@@ -293,9 +294,9 @@ def test_threads_share_the_rows_of_every_weight_and_of_its_transpose(width, opti
     found = []
     for n_threads in (1, 2, 3, 5, 8):
         net = MLP([width, width, width + 1, 2], "tanh", dtype=dtype, rng=0)
-        job, moments = trainer(net, X, y, optimizer, 20)
-        job.run(n_threads, 1e9, np.empty(3))
-        found.append(stored(net, job, moments))
+        trainer, moments = make_trainer(net, X, y, optimizer, 20)
+        trainer.run(n_threads, 1e9, np.empty(3))
+        found.append(stored(net, trainer, moments))
         assert_same_bits(found[-1], found[0], f"{n_threads} threads")
 
 
@@ -309,7 +310,7 @@ def test_dropout_masks_depend_on_step_layer_and_row(step, batch_size, isa):
         np.empty(6 * 30 + 30 + 30 * 30 + 30 + 62),
     )
     for n_threads in (1, 3):
-        job = Trainer(
+        trainer = Trainer(
             net,
             X,
             y,
@@ -319,9 +320,9 @@ def test_dropout_masks_depend_on_step_layer_and_row(step, batch_size, isa):
             seed=11,
             n_threads=n_threads,
         )
-        job.set_position(step, 0, 0, 0.0)
-        loss = job.gradient(n_threads)
-        job.store_gradient(grads)
+        trainer.set_position(step, 0, 0, 0.0)
+        loss = trainer.gradient(n_threads)
+        trainer.store_gradient(grads)
         expected, dW, db = reference.loss_and_grad(
             X,
             y,
@@ -361,15 +362,15 @@ def test_a_custom_loss_that_raises_keeps_the_steps_done_before(n_threads, dtype)
     arrays = dict(
         loss=Loss.CUSTOM_LOSS, custom_loss=squares, custom_outputs=outputs, custom_gradient=gradient
     )
-    job, moments = trainer(net, X, None, Adam(0.01), 700, n_threads=n_threads, **arrays)
+    trainer, moments = make_trainer(net, X, None, Adam(0.01), 700, n_threads=n_threads, **arrays)
     with pytest.raises(ZeroDivisionError):
-        job.run(n_threads, 1e9, np.empty(9))
-    assert job.position()[:3] == (3, 1, 700) and calls == [0, 700, 0, 700]
-    other, theirs = trainer(expected_net, X, y, Adam(0.01), 700)
+        trainer.run(n_threads, 1e9, np.empty(9))
+    assert trainer.position()[:3] == (3, 1, 700) and calls == [0, 700, 0, 700]
+    other, theirs = make_trainer(expected_net, X, y, Adam(0.01), 700)
     other.run(1, 1e9, np.empty(1))
     other.run(1, 0.0, np.empty(2))
     assert other.position()[:3] == (3, 1, 700)
-    stored(net, job, moments)
+    stored(net, trainer, moments)
     stored(expected_net, other, theirs)
     np.testing.assert_allclose(
         net.params, expected_net.params, rtol=0, atol=1e-5 if dtype == np.float32 else 1e-13
@@ -378,11 +379,11 @@ def test_a_custom_loss_that_raises_keeps_the_steps_done_before(n_threads, dtype)
 
 def test_settings_with_a_different_number_of_moments_are_refused():
     X, y = data(8, 3)
-    job, _ = trainer(MLP([3, 1], rng=0), X, y, SGD(0.1), 8)
+    trainer, _ = make_trainer(MLP([3, 1], rng=0), X, y, SGD(0.1), 8)
     for other in (SGD(0.1, 0.9), Adam(), SGD(0.1, average=0.5), SGD(0.1, clip_norm=1.0)):
         with pytest.raises(ValueError, match="different number of moment buffers"):
-            job.set_optimizer(other.to_kernel())
-    job.set_optimizer(SGD(0.2, l2=0.1, clip_value=1.0).to_kernel())
+            trainer.set_optimizer(other.to_kernel())
+    trainer.set_optimizer(SGD(0.2, l2=0.1, clip_value=1.0).to_kernel())
 
 
 # ---- the shuffle ----
@@ -393,9 +394,11 @@ def test_the_order_of_rows_is_numpys_permutation(bits):
     for n in [*range(1, 70), 127, 128, 129, 255, 256, 257, 1023, 1024, 1025]:
         generator, order = bits(3), np.zeros(n, np.intp)
         X, y = np.zeros((n, 1), "f4"), np.zeros((n, 1), "f4")
-        job, _ = trainer(MLP([1, 1], rng=0), X, y, SGD(0.1), n, order=order, generator=generator)
+        trainer, _ = make_trainer(
+            MLP([1, 1], rng=0), X, y, SGD(0.1), n, order=order, generator=generator
+        )
         expected = np.random.Generator(bits(3))
         for _ in range(2):
-            job.run(1, 1e9, np.empty(1))
+            trainer.run(1, 1e9, np.empty(1))
             assert order.tolist() == expected.permutation(n).tolist()
         assert str(generator.state) == str(expected.bit_generator.state)

@@ -179,7 +179,7 @@ def test_an_equal_loss_counts_as_no_improvement_only_with_a_tolerance(tolerance,
     """A loss of exactly best - tolerance counts as no improvement only if tolerance is above 0."""
     net = MLP([2, 1], "identity", dtype="float64", rng=0)
     net.params[:] = 0
-    job = Trainer(
+    trainer = Trainer(
         net,
         np.ones((4, 2)),
         np.ones((4, 1)),
@@ -187,21 +187,21 @@ def test_an_equal_loss_counts_as_no_improvement_only_with_a_tolerance(tolerance,
         batch_size=2,
         optimizer=SGD(0.0).to_kernel(),
     )
-    job.load()
+    trainer.load()
     found = np.full(9, np.nan)
-    job.set_stopping(2, tolerance, np.inf, running_best=True)
-    assert job.run(1, 60.0, found) == (Stop.EPOCHS if epochs == 9 else Stop.CONVERGED)
+    trainer.set_stopping(2, tolerance, np.inf, running_best=True)
+    assert trainer.run(1, 60.0, found) == (Stop.EPOCHS if epochs == 9 else Stop.CONVERGED)
     assert found[:epochs].tolist() == [1.0] * epochs
     np.testing.assert_array_equal(found[epochs:], np.nan)
-    job.set_stopping(
+    trainer.set_stopping(
         1, tolerance, 1.0 + tolerance, running_best=True
     )  # exactly the best loss less the tolerance: once no worse, then a best of its own
-    assert job.run(1, 60.0, np.empty(1)) == Stop.EPOCHS
-    assert job.run(1, 60.0, np.empty(1)) == (Stop.CONVERGED if tolerance else Stop.EPOCHS)
-    job.set_stopping(
+    assert trainer.run(1, 60.0, np.empty(1)) == Stop.EPOCHS
+    assert trainer.run(1, 60.0, np.empty(1)) == (Stop.CONVERGED if tolerance else Stop.EPOCHS)
+    trainer.set_stopping(
         1, tolerance, np.nextafter(1.0 + tolerance, 0.0), running_best=True
     )  # the next smaller number is worse
-    assert job.run(1, 60.0, np.empty(1)) == Stop.CONVERGED
+    assert trainer.run(1, 60.0, np.empty(1)) == Stop.CONVERGED
 
 
 def test_the_last_epoch_is_validated_too():

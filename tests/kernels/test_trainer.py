@@ -54,7 +54,7 @@ def seconds_to_stop(call, after):
         timer.join()
 
 
-def trainer(net, n=8, **options):
+def make_trainer(net, n=8, **options):
     X, y = np.ones((n, net.layer_sizes[0]), net.dtype), np.ones((n, 1), net.dtype)
     return Trainer(
         net,
@@ -97,27 +97,27 @@ def test_all_finite_refuses_arrays_that_are_not_float(dtype):
 
 
 def test_run_needs_an_array_for_the_losses():
-    job = trainer(MLP([2, 1], rng=0))
-    job.load()
+    trainer = make_trainer(MLP([2, 1], rng=0))
+    trainer.load()
     with pytest.raises(ValueError, match="losses"):
-        job.run(1, 0.01, np.empty(0))
+        trainer.run(1, 0.01, np.empty(0))
 
 
 @pytest.mark.parametrize("bad", [-1, 8, 2**62, -(2**62)])
 def test_every_row_number_of_an_order_is_checked(bad):
     net, order = MLP([2, 1], rng=0), np.arange(8, dtype=np.intp)
-    trainer(net, order=order)
+    make_trainer(net, order=order)
     for place in (0, 5, 7):
         order = np.arange(8, dtype=np.intp)
         order[place] = bad
         with pytest.raises(ValueError, match="row numbers from 0 to 7"):
-            trainer(net, order=order)
+            make_trainer(net, order=order)
 
 
 @pytest.mark.parametrize("position", [(-1, 0, 0), (0, -1, 0), (0, 0, -1), (0, 0, 8)])
 def test_a_position_outside_the_data_is_refused(position):
     with pytest.raises(ValueError, match="not a position"):
-        trainer(MLP([2, 1], rng=0)).set_position(*position, 0.0)
+        make_trainer(MLP([2, 1], rng=0)).set_position(*position, 0.0)
 
 
 # ---- rebinding ----
@@ -134,13 +134,13 @@ net.__init__([2, 2, 1], rng=0)
 gc.collect()
 filler = [np.full(90_300, 1e30, "f4") for _ in range(20)]
 losses = []
-for job in (trainer, other):
+for each in (trainer, other):
     loss = np.empty(3)
-    job.load()
-    job.run(1, 100.0, loss)
-    job.store()
+    each.load()
+    each.run(1, 100.0, loss)
+    each.store()
     grads = np.empty(300 * 300 + 300 + 301, "f4")
-    job.store_gradient(grads)
+    each.store_gradient(grads)
     losses.append(loss.tobytes())
 assert losses[0] == losses[1]
 """
@@ -250,11 +250,11 @@ def start(*arguments):
     return real(*arguments)
 _thread.start_new_thread = start
 net = fastnn.MLP([2, 1], rng=0)
-job = kernels.Trainer(net, np.ones((8, 2), "f4"), np.ones((8, 1), "f4"), loss=1, batch_size=8, optimizer=fastnn.SGD(0.1).to_kernel())
-job.load()
+trainer = kernels.Trainer(net, np.ones((8, 2), "f4"), np.ones((8, 1), "f4"), loss=1, batch_size=8, optimizer=fastnn.SGD(0.1).to_kernel())
+trainer.load()
 try:
     if sys.argv[-1] == "run":
-        job.run(3, 0.01, np.empty(1))
+        trainer.run(3, 0.01, np.empty(1))
     else:
         kernels.run_in_threads([lambda abort: None, lambda abort: time.sleep(0.1), lambda abort: None])
 except MemoryError:
@@ -266,8 +266,8 @@ used = time.process_time()
 time.sleep(0.3)
 print(_thread._count(), time.process_time() - used < 0.1)
 before = net.params.copy()
-job.run(3, 1.0, np.empty(1))
-assert (net.params == before).all() and job.position()[0] == 1
+trainer.run(3, 1.0, np.empty(1))
+assert (net.params == before).all() and trainer.position()[0] == 1
 while _thread._count():  # a thread that Python kills at its end does not free all memory
     time.sleep(0.01)
 """
@@ -328,7 +328,7 @@ def test_ctrl_c_ends_a_long_shuffle_and_restores_the_generator():
     X, y = np.zeros((n, 1), "float32"), np.zeros((n, 1), "float32")
     bits = np.random.default_rng(3).bit_generator
     settings = fastnn.SGD(0.1).to_kernel()
-    job = Trainer(
+    trainer = Trainer(
         net,
         X,
         y,
@@ -338,11 +338,11 @@ def test_ctrl_c_ends_a_long_shuffle_and_restores_the_generator():
         order=order,
         generator=bits,
     )
-    job.load()
-    before, position = str(bits.state), job.position()
-    assert seconds_to_stop(lambda: job.run(1, 1e9, np.empty(5)), 0.1) < 0.3
-    assert (str(bits.state), job.position()) == (before, position)
-    job.run(1, 0.0, np.empty(5))  # a shuffle that is not stopped is numpy's
+    trainer.load()
+    before, position = str(bits.state), trainer.position()
+    assert seconds_to_stop(lambda: trainer.run(1, 1e9, np.empty(5)), 0.1) < 0.3
+    assert (str(bits.state), trainer.position()) == (before, position)
+    trainer.run(1, 0.0, np.empty(5))  # a shuffle that is not stopped is numpy's
     np.testing.assert_array_equal(order[::1000], np.random.default_rng(3).permutation(n)[::1000])
 
 
@@ -351,13 +351,13 @@ def test_a_trainer_has_an_order_of_its_own(rows):
     net, X = MLP([2, 1], rng=0), np.ones((8, 2), "float32")
     options = dict(loss=Loss.SQUARED_ERROR, batch_size=2, optimizer=fastnn.SGD(0.1).to_kernel())
     bits = np.random.default_rng(4).bit_generator
-    job = Trainer(net, X, np.ones((8, 1), "float32"), rows=rows, generator=bits, **options)
-    job.load()
-    job.run(1, 1e9, np.empty(1))
+    trainer = Trainer(net, X, np.ones((8, 1), "float32"), rows=rows, generator=bits, **options)
+    trainer.load()
+    trainer.run(1, 1e9, np.empty(1))
     expected = np.random.default_rng(4).permutation(8 if rows is None else rows)
-    assert job.order().tolist() == expected.tolist()
-    job.order()[:] = 0  # a copy
-    assert job.order().tolist() == expected.tolist()
+    assert trainer.order().tolist() == expected.tolist()
+    trainer.order()[:] = 0  # a copy
+    assert trainer.order().tolist() == expected.tolist()
     with pytest.raises(ValueError, match="does not shuffle"):
         Trainer(net, X, np.ones((8, 1), "float32"), **options).order()
 
@@ -369,11 +369,12 @@ def test_an_epoch_of_many_rows_ends_the_slice():
     options = dict(
         loss=Loss.SQUARED_ERROR, batch_size=n // 2, optimizer=fastnn.SGD(0.1).to_kernel()
     )
-    job = Trainer(
+    trainer = Trainer(
         net, X, y, order=order, generator=np.random.default_rng(0).bit_generator, **options
     )
-    job.load()
-    assert job.run(1, 1e9, np.empty(2)) == kernels.Stop.TIME and job.position()[:3] == (3, 1, 0)
+    trainer.load()
+    assert trainer.run(1, 1e9, np.empty(2)) == kernels.Stop.TIME
+    assert trainer.position()[:3] == (3, 1, 0)
     in_order = Trainer(net, X, y, **options)
     in_order.load()
     assert in_order.run(1, 1e9, np.empty(2)) == kernels.Stop.EPOCHS and in_order.position()[:3] == (

@@ -21,7 +21,7 @@ def network(seed, dtype="float64", sizes=(5, 6, 2), **options):
     return MLP(sizes, "tanh", dtype=dtype, rng=seed, **options)
 
 
-def trainer(net, rng=None, **options):
+def make_trainer(net, rng=None, **options):
     dtype = net.dtype
     if rng is not None:
         options["generator"] = rng.bit_generator
@@ -40,16 +40,16 @@ def trainer(net, rng=None, **options):
 
 
 def validation(net, rows=HELD_OUT):
-    return trainer(net, rows=rows, optimizer=None, batch_size=60)
+    return make_trainer(net, rows=rows, optimizer=None, batch_size=60)
 
 
-def train(net, job, epochs=3):
+def train(net, trainer, epochs=3):
     """Return everything that a training of some epochs writes."""
     moments = np.zeros((2, net.n_params), net.dtype)
     losses, validation_losses = np.zeros(epochs), np.zeros(epochs)
-    job.load(moments)
-    job.run(1, 100.0, losses, validation_losses)
-    job.store(moments)
+    trainer.load(moments)
+    trainer.run(1, 100.0, losses, validation_losses)
+    trainer.store(moments)
     return [losses, validation_losses, net.params.copy(), moments]
 
 
@@ -59,7 +59,7 @@ def train(net, job, epochs=3):
 )
 def test_a_twin_trains_like_a_trainer_made_for_its_network(dtype, rows, batch_size, isa):
     first = network(0, dtype)
-    original = trainer(
+    original = make_trainer(
         first, np.random.default_rng(0), rows=ROWS, validation=validation(first), keeps_best=True
     )
     train(first, original)
@@ -74,7 +74,7 @@ def test_a_twin_trains_like_a_trainer_made_for_its_network(dtype, rows, batch_si
         generator=rngs[0].bit_generator,
         validation=validation(first).twin(net, batch_size=60, rows=HELD_OUT),
     )
-    expected = trainer(
+    expected = make_trainer(
         same,
         rngs[1],
         batch_size=batch_size,
@@ -92,11 +92,11 @@ def test_a_twin_trains_like_a_trainer_made_for_its_network(dtype, rows, batch_si
 
 def test_a_twin_keeps_the_data_alive_and_leaves_the_first_alone():
     first, net, same = network(0), network(1), network(1)
-    original = trainer(first)
+    original = make_trainer(first)
     before = train(first, original)
     twin = original.twin(net, batch_size=16, optimizer=ADAM)
     del original
-    assert_same_bits(train(net, twin), train(same, trainer(same)))
+    assert_same_bits(train(net, twin), train(same, make_trainer(same)))
     assert_same_bits(first.params, before[2])
 
 
@@ -104,25 +104,25 @@ def test_a_trainer_without_a_twin():
     net, other, options = network(0), network(1), dict(optimizer=ADAM, batch_size=16)
     order = np.arange(60, dtype=np.intp)
     for original in (
-        trainer(net, np.random.default_rng(0), order=order),
-        trainer(net, dropout=np.array([0.0, 0.5]), seed=1),
-        trainer(net, validation=validation(net)),
-        trainer(net, np.random.default_rng(0)),
-        trainer(net, optimizer=None),
-        trainer(net, dX=np.empty_like(X)),
-        trainer(network(0, sizes=(5, 7, 2))),
-        trainer(network(0, sizes=(5, 6, 6, 2))),
-        trainer(network(0, bias=False)),
-        trainer(MLP([5, 6, 2], "relu", dtype="float64")),
-        trainer(network(0, "float32")),
+        make_trainer(net, np.random.default_rng(0), order=order),
+        make_trainer(net, dropout=np.array([0.0, 0.5]), seed=1),
+        make_trainer(net, validation=validation(net)),
+        make_trainer(net, np.random.default_rng(0)),
+        make_trainer(net, optimizer=None),
+        make_trainer(net, dX=np.empty_like(X)),
+        make_trainer(network(0, sizes=(5, 7, 2))),
+        make_trainer(network(0, sizes=(5, 6, 6, 2))),
+        make_trainer(network(0, bias=False)),
+        make_trainer(MLP([5, 6, 2], "relu", dtype="float64")),
+        make_trainer(network(0, "float32")),
     ):
         assert original.twin(other, **options) is None
-    assert trainer(net).twin(other, **options) is not None
+    assert make_trainer(net).twin(other, **options) is not None
 
 
 def test_invalid_arguments_of_a_twin():
     net, other = network(0), network(1)
-    original = trainer(net, validation=validation(net))
+    original = make_trainer(net, validation=validation(net))
     evaluated = validation(net).twin(other, batch_size=60, rows=HELD_OUT)
     for rows in (np.array([60]), np.array([-1]), np.array([], np.intp)):
         with pytest.raises(

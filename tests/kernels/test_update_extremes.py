@@ -75,7 +75,7 @@ def test_clip_norm_works_when_squares_overflow(isa, dtype, n_threads):
         net = MLP(sizes, "identity", dtype=dtype, rng=0)
         X = np.random.default_rng(0).normal(size=(300, 6)).astype(dtype)
         dY = np.full((300, sizes[-1]), huge / 300, dtype)
-        job = Trainer(
+        trainer = Trainer(
             net,
             X,
             dY,
@@ -85,10 +85,10 @@ def test_clip_norm_works_when_squares_overflow(isa, dtype, n_threads):
             optimizer=fastnn.SGD(0.5, clip_norm=1.0).to_kernel(),
         )
         before, grads = net.params.copy(), np.empty(net.n_params, dtype)
-        job.load()
-        job.run(n_threads, 100.0, np.empty(1))
-        job.store()
-        job.store_gradient(grads)
+        trainer.load()
+        trainer.run(n_threads, 100.0, np.empty(1))
+        trainer.store()
+        trainer.store_gradient(grads)
         assert_finite(grads)
         assert np.abs(grads).max() > huge / 1000
         g = grads.astype(np.longdouble)

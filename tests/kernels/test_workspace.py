@@ -31,7 +31,7 @@ def make_trainer(workspace, dtype, i, n_threads, **options):
         rng.normal(size=(n, sizes[-1])).astype(dtype),
     )
     optimizer = Adam(0.01, clip_norm=1.0 if i == 2 else None)
-    job = Trainer(
+    trainer = Trainer(
         net,
         X,
         y,
@@ -45,18 +45,18 @@ def make_trainer(workspace, dtype, i, n_threads, **options):
         **options,
     )
     moments = np.zeros((2, net.n_params), dtype)
-    job.load(moments)
-    return net, job, moments
+    trainer.load(moments)
+    return net, trainer, moments
 
 
 def run_in_turn(made, n_threads, rounds=4):
     results = []
     for _ in range(rounds):
-        for net, job, moments in made:
+        for net, trainer, moments in made:
             losses, grads = np.empty(2), np.empty(net.n_params, net.dtype)
-            job.run(n_threads, 100.0, losses)
-            job.store_gradient(grads)
-            job.store(moments)
+            trainer.run(n_threads, 100.0, losses)
+            trainer.store_gradient(grads)
+            trainer.store(moments)
             results += [losses, grads, net.params.copy(), moments.copy()]
     return results
 
@@ -75,10 +75,10 @@ def test_trainers_can_share_a_workspace(isa, dtype, n_threads):
 
 def test_a_workspace_serves_both_dtypes_and_is_usable_after_divergence():
     one = kernels.Workspace()
-    bad, job, _ = make_trainer(one, "float32", 0, 1)
+    bad, trainer, _ = make_trainer(one, "float32", 0, 1)
     bad.params = np.inf
-    job.load(np.zeros((2, bad.n_params), "float32"))
-    job.run(1, 100.0, np.empty(1))
+    trainer.load(np.zeros((2, bad.n_params), "float32"))
+    trainer.run(1, 100.0, np.empty(1))
     made = [make_trainer(one, dtype, i, 1) for i in (0, 1, 4) for dtype in ("float64", "float32")]
     own = [make_trainer(None, dtype, i, 1) for i in (0, 1, 4) for dtype in ("float64", "float32")]
     assert_same_bits(run_in_turn(made, 1), run_in_turn(own, 1))
@@ -86,12 +86,12 @@ def test_a_workspace_serves_both_dtypes_and_is_usable_after_divergence():
 
 def test_training_and_validation_can_use_shared_workspaces():
     def made(a, b):
-        jobs = []
+        trainers = []
         for i in (0, 1):
             net, validation, _ = make_trainer(b, "float32", i, 1)
             sizes, n, batch = SHAPES[i]
             X, y = np.ones((n, sizes[0]), "f4"), np.ones((n, sizes[-1]), "f4")
-            job = Trainer(
+            trainer = Trainer(
                 net,
                 X,
                 y,
@@ -101,13 +101,13 @@ def test_training_and_validation_can_use_shared_workspaces():
                 validation=validation,
                 workspace=a,
             )
-            job.load(np.zeros((2, net.n_params), "f4"))
-            jobs.append(job)
+            trainer.load(np.zeros((2, net.n_params), "f4"))
+            trainers.append(trainer)
         found = []
         for _ in range(3):
-            for job in jobs:
+            for trainer in trainers:
                 losses = np.empty((2, 2))
-                job.run(1, 100.0, *losses)
+                trainer.run(1, 100.0, *losses)
                 found.append(losses)
         return found
 
@@ -146,7 +146,7 @@ def test_a_workspace_in_use_is_refused():
     arrays = dict(custom_outputs=np.zeros((8, 1), "f4"), custom_gradient=np.zeros((8, 1), "f4"))
     settings = fastnn.SGD(0.1).to_kernel()
     arrays |= dict(custom_loss=ask, workspace=one)
-    job = Trainer(
+    trainer = Trainer(
         net,
         np.ones((8, 2), "f4"),
         None,
@@ -155,8 +155,8 @@ def test_a_workspace_in_use_is_refused():
         optimizer=settings,
         **arrays,
     )
-    job.load()
-    job.run(1, 1.0, np.empty(1))
+    trainer.load()
+    trainer.run(1, 1.0, np.empty(1))
     assert len(seen) == 3
     other.run(1, 1.0, np.empty(1))  # afterwards it may
 
@@ -169,21 +169,21 @@ def test_the_loss_of_all_rows_does_not_depend_on_the_batch_size(batch_size, dtyp
         np.ones((700, 3), dtype),
         np.full((700, 2), 0.25, dtype),
     )
-    job = Trainer(net, X, y, loss=Loss.SQUARED_ERROR, batch_size=batch_size)
-    job.load()
-    assert job.loss() == pytest.approx(net.loss(X, y), rel=1e-5)
+    trainer = Trainer(net, X, y, loss=Loss.SQUARED_ERROR, batch_size=batch_size)
+    trainer.load()
+    assert trainer.loss() == pytest.approx(net.loss(X, y), rel=1e-5)
 
 
 def test_a_trainer_is_initialized_once():
     one = kernels.Workspace()
     make_trainer(one, "float32", 2, 1)[1].run(1, 100.0, np.empty(1))  # makes it large enough
-    net, job, _ = make_trainer(one, "float32", 1, 1)
-    job.run(1, 100.0, np.empty(1))
+    net, trainer, _ = make_trainer(one, "float32", 1, 1)
+    trainer.run(1, 100.0, np.empty(1))
     with pytest.raises(RuntimeError, match=r"is initialized already. Make a new one"):
-        job.__init__(
+        trainer.__init__(
             net, np.ones((4, 3), "f4"), np.ones((4, 1), "f4"), loss=0, batch_size=2, workspace=one
         )
-    job.run(1, 100.0, np.empty(1))
+    trainer.run(1, 100.0, np.empty(1))
 
 
 @pytest.mark.parametrize(("first", "second"), [(0, 2), (2, 0)])
@@ -207,7 +207,7 @@ def test_a_queue_refuses_trainers_that_it_cannot_run():
     assert queue.run([fits], [losses], 2, 100.0) == 1 and np.isfinite(losses[0]).all()
     _, other, _ = make_trainer(None, "float32", 1, 1)
     _, double, _ = make_trainer(queue.workspace, "float64", 0, 1)
-    for job, arrays, message in [
+    for trainer, arrays, message in [
         (other, losses, "with the queue's workspaces"),
         (double, losses, "one dtype"),
         (fits, np.empty((3, 0)), "losses is empty"),
@@ -215,5 +215,5 @@ def test_a_queue_refuses_trainers_that_it_cannot_run():
         (fits, np.empty((3, 2), np.float32), "array of 6 numbers of 8 bytes"),
     ]:
         with pytest.raises(ValueError, match=message):
-            queue.run([job], [arrays], 2, 100.0)
+            queue.run([trainer], [arrays], 2, 100.0)
     assert queue.run([fits], [losses], 1, 100.0) == 1

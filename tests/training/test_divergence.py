@@ -135,16 +135,16 @@ def test_divergence_error_can_be_pickled():
 def test_ctrl_c_after_the_slice_that_diverged_restores_finite_parameters(n_networks, monkeypatch):
     """The signal comes before the session looks why the slice ended."""
     X, y = data(40)
-    follow = session.Session.follow
+    record = session.Session.record
 
     def interrupt(self):
         if self.engine.has_diverged:
             monkeypatch.undo()
             raise KeyboardInterrupt
-        follow(self)
+        record(self)
 
     nets = [MLP([6, 4, 1], rng=seed) for seed in range(n_networks)]
-    monkeypatch.setattr(session.Session, "follow", interrupt)
+    monkeypatch.setattr(session.Session, "record", interrupt)
     with pytest.raises(KeyboardInterrupt):
         if n_networks == 1:
             nets[0].fit(X, y, optimizer=SGD(1e30), epochs=9)

@@ -113,7 +113,7 @@ def test_per_thread_chunks_have_the_bits_of_one_thread(optimizer, batch_size, n_
     for threads_ in (1, n_threads):
         net = MLP([6, 17, 1], "tanh", dtype=dtype, rng=0)
         moments, losses = np.zeros((optimizer.n_moments, net.n_params), dtype), np.empty(4)
-        job = Trainer(
+        trainer = Trainer(
             net,
             X,
             y,
@@ -122,9 +122,9 @@ def test_per_thread_chunks_have_the_bits_of_one_thread(optimizer, batch_size, n_
             optimizer=optimizer.to_kernel(),
             n_threads=threads_,
         )
-        job.load(moments)
-        job.run(threads_, 1e9, losses)
-        job.store(moments)
+        trainer.load(moments)
+        trainer.run(threads_, 1e9, losses)
+        trainer.store(moments)
         found.append((net.params, moments, losses))
     assert_same_bits(*found)
 
@@ -141,7 +141,7 @@ def test_threads_share_the_rows_of_a_validation(optimizer, n_validation, n_out, 
         net = MLP([6, 50, n_out], "tanh", dtype=dtype, rng=0)
         options = dict(loss=Loss.SQUARED_ERROR)
         validation = Trainer(net, X[90:], y[90:], batch_size=n_validation, **options)
-        job = Trainer(
+        trainer = Trainer(
             net,
             X[:90],
             y[:90],
@@ -151,10 +151,10 @@ def test_threads_share_the_rows_of_a_validation(optimizer, n_validation, n_out, 
             validation=validation,
             **options,
         )
-        job.load(np.zeros((optimizer.n_moments, net.n_params), dtype))
+        trainer.load(np.zeros((optimizer.n_moments, net.n_params), dtype))
         losses = np.full((2, 5), np.nan)
         for part in (slice(0, 4), slice(4, 5)):
-            assert job.run(n_threads, 1e9, losses[0, part], losses[1, part]) == Stop.EPOCHS
+            assert trainer.run(n_threads, 1e9, losses[0, part], losses[1, part]) == Stop.EPOCHS
         found.append(losses)
     assert np.isfinite(found[0]).all()
     assert_same_bits(found[1], found[0])
@@ -167,7 +167,7 @@ def test_threads_do_not_validate_parameters_that_are_not_finite(n_epochs):
     X, y = (a.astype("f4") for a in data(30))
     net = MLP([6, 4, 1], "relu", rng=0)
     options = dict(loss=Loss.SQUARED_ERROR, batch_size=30)
-    job = Trainer(
+    trainer = Trainer(
         net,
         X,
         y,
@@ -177,11 +177,11 @@ def test_threads_do_not_validate_parameters_that_are_not_finite(n_epochs):
         **options,
     )
     net.params *= 10
-    job.load()
+    trainer.load()
     losses = np.full((2, n_epochs), np.nan)
-    assert job.run(2, 1e9, *losses) == Stop.NOT_FINITE
+    assert trainer.run(2, 1e9, *losses) == Stop.NOT_FINITE
     assert np.isfinite(losses[0, 0]) and np.isnan(losses[1]).all()
-    assert job.epochs_validated() == 0
+    assert trainer.epochs_validated() == 0
 
 
 def test_threads_may_predict_with_one_network():

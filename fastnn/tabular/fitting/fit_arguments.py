@@ -25,12 +25,12 @@ class TableFitOptions:
         For messages.
     task : ClassTask or NumberTask
     n_estimators, time_limit, random_state, n_threads, verbose
-        As in the estimator.
+        As in the estimator. `TableFit` resolves ``n_threads=-1``.
     hidden_sizes : list of int
     declared : dict
         Columns whose kind the user knows, for `Features.fit`.
     on_progress : callable or None
-        on_progress(progress) is called with a `FitProgress`.
+        on_progress(progress) is called with a `table_progress.FitProgress`.
     parameters : dict
         All parameters of the estimator, as a file holds them.
     metadata_bytes : int

@@ -210,7 +210,7 @@ def set_weights(jobs, weights, encoders, sources):
     ----------
     jobs : list of Job
     weights : ndarray (n_folds, n_columns)
-    encoders : dict of Settings to Encoder
+    encoders : dict of EncoderSettings to Encoder
     sources : ndarray of int
         What `Features.sources` returned.
     """

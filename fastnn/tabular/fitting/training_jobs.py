@@ -84,6 +84,7 @@ class TrainingSetup:
     targets : TableClasses or TableNumbers
     hidden_sizes : list of int
     n_threads : int
+        At least 1: `TableFit` has resolved -1.
     fraction : float
         Part of the epochs of the recipe to train for.
     stored : EncodedRows or None
