@@ -61,13 +61,13 @@ class TableFile:
         self.options = _read_options(arguments)
         self._target = getattr(arguments, "target", None)
 
-    def read(self, text_columns=(), keep=()):
-        """Return the table as a pyarrow.Table, and print what was guessed as notes.
+    def read(self, text_columns=(), keep=(), note=print_note):
+        """Return the table as a pyarrow.Table. note(text) is called for each guess.
 
         text_columns, keep : collection of str
             As in `fastnn.tables.read`.
         """
-        return files.read(self.path, text_columns, keep=keep, on_note=print_note, **self.options)
+        return files.read(self.path, text_columns, keep=keep, on_note=note, **self.options)
 
     def open_parquet(self, text_columns, keep, note=print_note):
         """Return the ParquetTable of a Parquet file or a folder, None for other tables.

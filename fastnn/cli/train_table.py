@@ -22,18 +22,19 @@ def open_table(file, text_columns, keep, window):
     """
     from ..tabular.large import sampling
 
-    parquet = file.open_parquet(text_columns, keep, _PrintOnce())
+    note = _PrintOnce()
+    parquet = file.open_parquet(text_columns, keep, note)
     if parquet is None:
         if window is not None:
             raise CommandError(
                 f"{file.name}: --window is for Parquet files. Leave it out, or convert the table."
             )
-        return MemoryTable(file.read(text_columns, keep))
+        return MemoryTable(file.read(text_columns, keep, note))
     n_columns = len(parquet.names)
     if window is not None or not sampling.fits(parquet.n_rows, n_columns):
         return StreamedTable(parquet, window or sampling.default_window(n_columns))
     if not os.path.isdir(file.path):
-        return MemoryTable(file.read(text_columns, keep))
+        return MemoryTable(file.read(text_columns, keep, note))
     parquet.select(parquet.names)
     parts = [table for _, _, table in parquet.parts(for_training=True)]
     return MemoryTable(import_pyarrow().concat_tables(parts))

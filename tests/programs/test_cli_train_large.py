@@ -36,6 +36,15 @@ def write_parquet(table):
         pq.write_table(table.slice(i * 210, 210), f"people/{i}.parquet")
 
 
+def test_a_note_is_printed_once(run):
+    """A small Parquet file is opened for its size, and then read as a whole."""
+    table = read("people.csv").append_column("__index_level_0__", pa.array(range(N)))
+    index = {"index_columns": ["__index_level_0__"], "columns": [], "column_indexes": []}
+    pq.write_table(table.replace_schema_metadata({"pandas": json.dumps(index)}), "i.parquet")
+    code, _, errors = run("train", "i.parquet", *ARGUMENTS)
+    assert code == 0 and errors.count("'__index_level_0__' left out") == 1
+
+
 def read_parameters():
     """The bytes of the parameters of all networks of the model."""
     networks = [
