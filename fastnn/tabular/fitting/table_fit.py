@@ -2,6 +2,7 @@
 
 import contextlib
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from sklearn.utils import check_random_state
@@ -79,7 +80,7 @@ class TableFit:
         Of the generator that shuffles columns for their weights. It is the same if the fit is resumed.
     """
 
-    hashed_folds = None
+    hashed_folds: Any = None
 
     def __init__(self, options, arguments):
         self.options, self.task = options, options.task
