@@ -9,7 +9,7 @@ import numpy as np
 
 from . import kernels
 from .differentiable import DifferentiableNetwork
-from .files import ModelFileError, kinds
+from .files import ModelFileError, collection, kinds, model
 from .mlp import MLP
 
 if TYPE_CHECKING:
@@ -49,8 +49,6 @@ def load(path: Path) -> Any:
     >>> fastnn.load(path)
     MLP([4, 8, 1], activation='relu', output='identity', dtype='float32')
     """
-    from .files import model
-
     kind = kinds.KINDS.get(kinds.kind_of(path))
     if kind is None or not kind.module:  # a network, or a file that `model.read` refuses
         return from_parts(model.read(path))
@@ -100,8 +98,7 @@ def save_many(networks: Sequence[MLP] | Mapping[str, MLP], path: Path) -> None:
     >>> list(fastnn.load_many(path))
     ['north', 'south']
     """
-    from .files import collection, model
-    from .many import check_networks
+    from .many import check_networks  # not needed to load a model
 
     names = None
     if isinstance(networks, dict):
@@ -144,8 +141,6 @@ def load_many(path: Path) -> Any:  # a list, or a dict with the names
     >>> len(fastnn.load_many(path))
     5
     """
-    from .files import collection
-
     entries, names = collection.read(path)
     seeds = np.random.SeedSequence().spawn(len(entries))
     networks = [_network(entry, seed) for entry, seed in zip(entries, seeds)]
