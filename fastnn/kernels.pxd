@@ -165,6 +165,27 @@ cdef struct Objective:
     double shared_l2                # a penalty that the rows of a batch share
     CustomLoss custom
 
+# The rows of all ranks in virtual shards, whose gradients are added in a binary tree (src/train/shards.pxi). A rank
+# holds neighbouring shards. Its rows are those of its first shard, then those of the next.
+#
+# A batch has, of shard j, as many rows as are needed to have taken floor((t batch_size + j) / n_shards) of them in t
+# batches, until the shard is used up. Batches without rows are left out.
+cdef struct Shards:
+    Py_ssize_t n_shards             # of all ranks; 0: the rows are not in shards
+    Py_ssize_t first, n             # the first shard of this rank, and their number, at least 1
+    const Py_ssize_t* lengths       # (n_shards,) the number of rows of each
+    Py_ssize_t n_rows, batch_size   # of all shards; data.batch_size: the most rows that a batch has of one shard
+    bint shuffles                   # each epoch has its own order of the rows of a shard, which depends on `seed`
+    unsigned long long seed
+    # Called by thread 0 after each gradient of a batch: adds what other ranks have to `sums` and `totals`. Returns 0 to
+    # continue, else the step is dropped. NULL: this is the only rank.
+    int (*reduce)(void* context) noexcept nogil
+    void* context
+    void* sums                      # INOUT (n_params,): the gradient, flat, not divided by the total weight
+    # INOUT (2,): the loss, likewise, and the total weight. NULL: `sums` has four numbers more, for each of the two its
+    # value rounded to the dtype, and the rest.
+    double* totals
+
 cdef struct Dropout:
     const double* rates             # (n_layers,) the fraction of each layer's inputs that a step drops, or NULL
     unsigned long long seed
@@ -207,6 +228,7 @@ cdef struct Training:               # zero all of it, then fill in what you need
     Objective objective
     Optimizer optimizer
     Dropout dropout
+    Shards shards
     Stopping stopping
     Position position               # INOUT
     Slice slice

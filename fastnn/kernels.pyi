@@ -212,6 +212,24 @@ class Team:
     def _help(self, thread: int) -> None: ...
 
 @disjoint_base
+class ShardedRows:
+    lengths: object
+    reduce: Callable[[], bool] | None
+    def __init__(
+        self,
+        lengths: NDArray[np.intp],
+        first: int,
+        n: int,
+        batch_size: int,
+        *,
+        shuffles: bool = False,
+        seed: int = 0,
+        reduce: Callable[[], bool] | None = None,
+        sums: _Numbers | None = None,
+        totals: NDArray[np.float64] | None = None,
+    ) -> None: ...
+
+@disjoint_base
 class ShufflingTeam(Team): ...
 
 @disjoint_base
@@ -244,6 +262,7 @@ class Trainer(ShufflingTeam):
         alpha: float = 0,
         keeps_best: bool = False,
         workspace: Workspace | None = None,
+        shards: ShardedRows | None = None,
     ) -> None: ...
     workspace: Workspace
     def twin(

@@ -156,6 +156,8 @@ class MLP(DifferentiableNetwork):
         class_weight: ClassWeight | None = None,
         validation_fraction: float = 0.0,
         window: int | None = None,
+        comm: Any = None,
+        shards: int | None = None,
     ) -> History:
         """Train the network, starting from its current parameters.
 
@@ -215,6 +217,13 @@ class MLP(DifferentiableNetwork):
         window : int, optional
             Number of rows of row groups to hold in memory, and to shuffle among each other. It is
             rounded down to whole batches, but is at least one. By default as many as take 256 MB.
+        comm : Communicator, mpi4py.MPI.Comm or torch.distributed group, optional
+            Train on several machines: each rank passes its part of the rows, perhaps none, and
+            `batch_size` counts the rows of all ranks. See "Several machines" in the user guide.
+        shards : int, optional
+            Sum gradients over this number of virtual shards of the rows, a power of two, with the
+            same bits on 1, 2, 4, ... ranks. By default 16 with `comm`, and none without. 0: each
+            rank is one shard, and the bits depend on their number.
 
         Returns
         -------
@@ -239,7 +248,7 @@ class MLP(DifferentiableNetwork):
         True
         """
         self._check_may_train()
-        options = FitOptions(
+        options = dict(
             optimizer=optimizer,
             epochs=epochs,
             batch_size=batch_size,
@@ -250,15 +259,13 @@ class MLP(DifferentiableNetwork):
             class_weight=class_weight,
             validation_fraction=validation_fraction,
         )
-        rng = self.rng if rng is None else check_rng(rng)
-        loss = losses.resolve(loss, self.activations[-1])
-        data = fit_data.training_data(self, (X, y, sample_weight), loss, window)
-        validation = fit_data.validation_data(self, validation_data, loss, data, window)
-        if options.validation_fraction and validation is not None:
-            raise ValueError(
-                "validation_data and validation_fraction exclude each other. Pass one of them."
-            )
-        plan = Plan(self, data, options, rng, validation)
+        rng = self.rng if rng is None else rng
+        rows = fit_data.RowArguments(X, y, sample_weight, validation_data, window)
+        if comm is not None or shards is not None:
+            from .training.together import fit_together
+
+            return fit_together(self, (rows, loss, options, rng), comm, shards, progress)
+        plan = self.plan(rows, loss, options, rng)
         # no other thread changes the state, which the plan reads
         with self._in_training(), UndoDraws([(self, rng)] if plan.draws else []):
             session = plan.session()
@@ -267,6 +274,18 @@ class MLP(DifferentiableNetwork):
 
                 session.line = ProgressLine(options.epochs, session.data.n_rows)
             return session.run_locked()
+
+    def plan(self, rows, loss, options, rng):
+        """Return the Plan of `fit`. rows : fit_data.RowArguments; options : dict of arguments of FitOptions"""
+        options, rng = FitOptions(**options), check_rng(rng)
+        loss = losses.resolve(loss, self.activations[-1])
+        data = fit_data.training_data(self, rows, loss)
+        validation = fit_data.validation_data(self, rows.validation_data, loss, data, rows.window)
+        if options.validation_fraction and validation is not None:
+            raise ValueError(
+                "validation_data and validation_fraction exclude each other. Pass one of them."
+            )
+        return Plan(self, data, options, rng, validation)
 
     @with_hints(PARTIAL_FIT)
     def partial_fit(

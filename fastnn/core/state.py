@@ -194,6 +194,10 @@ class TrainingState:
     split_method : str or None
         How the rows were split: "permutation" in memory, "hash" for row groups. Also None if the
         state is from a file of an older version, which did not say so.
+    shards : int or None
+        Number of virtual shards of the rows, if they are in shards.
+    shuffle_seed : int or None
+        Seed of the orders of the rows in shards, if they are shuffled.
     """
 
     optimizer: Any
@@ -211,6 +215,8 @@ class TrainingState:
     plateau: schedules.Plateau | None = None
     best: Best | None = None
     split_method: str | None = None
+    shards: int | None = None
+    shuffle_seed: int | None = None
 
     _deferred = None  # (moments, function that brings them up to date), see `defer_moments`
 
@@ -277,7 +283,7 @@ class TrainingState:
                 "resume=True continues an epoch that was interrupted, whose rows were shuffled. Pass "
                 "shuffle=True, or resume=False."
             )
-        if self.order is None and self.row > 0 and shuffle:
+        if self.order is None and self.row > 0 and shuffle and self.shuffle_seed is None:
             raise ValueError(
                 f"resume=True continues an epoch that was interrupted before row {self.row:,}, but "
                 "net.state holds no order of the rows: they were not shuffled, or were row groups. "
@@ -327,6 +333,19 @@ class TrainingState:
         """Draw the seed of dropout, unless there is one."""
         if self.seed is None:
             draw(rng, self, "seed", lambda: int(rng.integers(2**63)))
+
+    def check_shards(self, n_shards: int | None) -> None:
+        """Check that a training continues with the same number of shards, or None without shards."""
+        if self.step > 0 and self.shards != n_shards:
+            was, now = (
+                "without shards" if count is None else f"with {count} shards"
+                for count in (self.shards, n_shards)
+            )
+            raise ValueError(
+                f"resume=True continues a training {was}, but this one is {now}. Pass the same "
+                "shards, or resume=False."
+            )
+        self.shards = n_shards
 
     @property
     def needs_epoch_loss(self) -> bool:

@@ -18,7 +18,7 @@ BIT_GENERATORS = ("PCG64", "PCG64DXSM", "MT19937", "Philox", "SFC64")
 MAXIMA = {"pos": 624, "buffer_pos": 4, "has_uint32": 1, "uinteger": 2**32 - 1, "has_gauss": 1}
 #: Fields of a training state.
 COUNTS = "step", "epoch", "row"
-OPTIONAL_COUNTS = "seed", "split_seed", "split_rows", "split_held_out"
+OPTIONAL_COUNTS = "seed", "split_seed", "split_rows", "split_held_out", "shards", "shuffle_seed"
 SPLIT_METHODS = "permutation", "hash"
 
 

@@ -15,7 +15,7 @@ says; compiled kernels read them as 0 and write 0 for them.
 Modules:
 
 - `layer`, `losses`, `updates`: the functions. `table`: encoded tables as inputs.
-- `network`: networks and their training.
+- `network`: networks and their training. `shards`: batches of rows in virtual shards.
 """
 
 from .layer import activation, activation_backward, dropout_mask, linear, linear_backward
@@ -32,6 +32,7 @@ from .losses import (
     quantile,
 )
 from .network import fit, forward, loss_and_grad
+from .shards import shard_batches
 from .table import EncodedTable, table_linear, table_linear_backward
 from .updates import (
     adadelta_step_,
@@ -74,6 +75,7 @@ __all__ = [
     "quantile",
     "rmsprop_step_",
     "sgd_step_",
+    "shard_batches",
     "table_linear",
     "table_linear_backward",
 ]

@@ -15,6 +15,7 @@ import numpy as np
 
 from .layer import activation, activation_backward, dropout_mask, linear, linear_backward, resolve
 from .losses import LOSSES
+from .shards import shard_batches
 from .table import EncodedTable, table_linear, table_linear_backward
 from .updates import OPTIMIZERS
 
@@ -152,6 +153,7 @@ def fit(
     average: float | None = None,
     dropout: Sequence[float] | None = None,
     seed: int = 0,
+    shards: int | None = None,
     **options: Any,
 ) -> list[float] | tuple[list[float], list[AnyArray], list[AnyArray | None]]:
     """Train a network by mini-batch gradient descent, changing weights and biases in place.
@@ -171,6 +173,7 @@ def fit(
     shuffle : bool, default False
         Whether each epoch uses the rows in the order rng.permutation(n).
     rng : int, Generator or None
+        With `shards`, the seed of `shard_batches`.
     l1, l2 : float, default 0.0
         Penalties l1 sum |W| + l2/2 sum W^2 of the weights, not of the biases: g = dL/dW + l2 W + l1
         sign(W).
@@ -182,6 +185,8 @@ def fit(
     average : float in (0, 1), optional
         Decay of a moving average A of the parameters p, which starts from the initial parameters: A
         = average A + (1 - average) p after each step.
+    shards : int, optional
+        Take the batches from this number of virtual shards of the rows: see `shard_batches`.
     **options
         More arguments of the optimizer step; amsgrad=True selects AMSGrad for adam and adamw.
 
@@ -198,7 +203,15 @@ def fit(
         moments = [*moments, "v_max"]
     takes_step = "step" in inspect.signature(step_).parameters
     X = X if isinstance(X, EncodedTable) else np.asarray(X)
-    y, n, rng = np.asarray(y), len(X), np.random.default_rng(rng)
+    y, n = np.asarray(y), len(X)
+    generator = None if shards else np.random.default_rng(rng)
+
+    def batches_of(epoch):
+        if generator is None:
+            return shard_batches(n, batch_size, shards, rng if shuffle else None, epoch)
+        order = generator.permutation(n) if shuffle else np.arange(n)
+        return [order[start : start + batch_size] for start in range(0, n, batch_size)]
+
     w = np.ones(n, X.dtype) if sample_weight is None else np.asarray(sample_weight)
     params = _arrays(weights, biases)
     state = [{name: np.zeros_like(p) for name in moments} for p in params]
@@ -207,10 +220,8 @@ def fit(
     history: list[float] = []
     step = 0
     for epoch in range(epochs):
-        order = rng.permutation(n) if shuffle else np.arange(n)
         total = 0.0
-        for start in range(0, n, batch_size):
-            rows = order[start : start + batch_size]
+        for rows in batches_of(epoch):
             L, dW, db = loss_and_grad(
                 X[rows],
                 y[rows],

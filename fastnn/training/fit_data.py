@@ -3,19 +3,34 @@
 `rows` are (X, y, sample_weight), as passed to `fit`.
 """
 
+from typing import Any, NamedTuple
+
 from ..core.validation import check_count, is_names, is_path
 from .data import Data, validation_in_memory
 
 
-def training_data(net, rows, loss, window):
+class RowArguments(NamedTuple):
+    """Arguments of `MLP.fit` that stand for rows, as they were passed."""
+
+    X: Any
+    y: Any
+    sample_weight: Any
+    validation_data: Any
+    window: Any
+    may_be_empty: bool = False  # on one of several ranks
+
+
+def training_data(net, arguments, loss):
     """Return the Data of rows, or the StreamedData of row groups or Parquet files."""
-    X, y, _ = rows
-    if y is None or is_path(X):
+    rows, window = arguments[:3], arguments.window
+    if arguments.y is None or is_path(arguments.X):
         return _streamed(net, rows, loss, window)
     if window is not None:
         raise ValueError(
             "window is for row groups and paths, but X and y are in memory. Leave it out."
         )
+    if arguments.may_be_empty:
+        return Data.of(net, arguments.X, arguments.y, loss, arguments.sample_weight)
     return data_in_memory(net, rows, loss)
 
 

@@ -36,6 +36,10 @@ validation_fraction
     retry : Callback, optional
         Its `on_stop` is called when patience or a callback that allows it would stop the training.
         If it returns True, training continues with fresh patience. For estimators.
+    ranks : Ranks, optional
+        The ranks that train together, or this one alone, with rows in shards.
+    shards : int
+        With `ranks`, the number of shards of all rows; 0: one of each rank.
 
     Attributes
     ----------
@@ -54,6 +58,8 @@ validation_fraction
     validation_fraction: float = 0.0
     patience: Any = None
     retry: Any = None
+    ranks: Any = None
+    shards: int = 0
     early_stopping: Any = field(init=False)
 
     def __post_init__(self):
@@ -127,6 +133,8 @@ class Plan:
         if state is None:
             optimizer = options.optimizer
             state = resumed(net.state, optimizer) if options.resume else fresh(net, optimizer)
+        if options.ranks is None and state.shards is not None:
+            state.check_shards(None)
         if options.validation_fraction:
             data, validation = state.hold_out(data, options.validation_fraction, rng)
         if options.class_weight is not None:

@@ -68,7 +68,7 @@ class Session:
         self.first_step = state.step
         self.slice = Slice.after(None, state, self.history, 0)
         self.last_epoch = state.epoch + options.epochs
-        if self.callbacks or validation is not None or state.needs_epoch_loss:
+        if self.callbacks or validation is not None or state.needs_epoch_loss or engine.in_shards:
             self.plan_epochs()
 
     def plan_epochs(self):
@@ -78,7 +78,7 @@ class Session:
         check_callbacks(self.callbacks, self.data, validation is not None)
         if engine.keeps_best:
             self.stopping, self.callbacks = stopping, ()
-        if validation is not None and not engine.validates:
+        if validation is not None and not engine.validates and not engine.in_shards:
             self.evaluate = validation.evaluator(self.net)
         self.evaluates_error_rate = (
             stopping is not None and not self.stopping and stopping.monitor == "error_rate"
@@ -111,6 +111,7 @@ class Session:
             self.set_reason()
         except BaseException as error:
             self.set_reason(error)
+            self.engine.abandon()
             raise
         finally:
             try:
@@ -127,6 +128,8 @@ class Session:
         """Load the network into the engine. If an exception interrupts this, no step is done."""
         net, state = self.net, self.state
         vars(net).update(state=state, history=self.history, rng=self.rng)  # no signal between them
+        self.engine.begin()
+        self.every_epoch = self.every_epoch or self.engine.ends_every_epoch
         self.began = time.perf_counter()
         if self.callbacks:
             self.timer = IntervalTimer(self.callbacks, self.began)
@@ -187,6 +190,10 @@ class Session:
         if stop == Stop.NOT_FINITE:
             self.record()
             self.diverged()
+        if stop == Stop.SIGNAL and self.engine.stop_reason:
+            self.record()
+            self.stop_reason = self.engine.stop_reason
+            return
         self.tick()
         if stop == Stop.CONVERGED and self.stopping:
             self.keep_best()
@@ -223,8 +230,8 @@ class Session:
             if self.patience is not None:
                 self.patience.count = 0
                 self.engine.set_stopping(self.patience)
-        self.stop_reason = reason
-        return bool(reason)
+        self.stop_reason = self.engine.announce(reason)
+        return bool(self.stop_reason)
 
     def finish(self):
         """Store what the engine has in the network and its state. Repeating it is harmless.
@@ -263,15 +270,24 @@ class Session:
 
     def end_epoch(self):
         """Compute the validation loss, if the engine has not, and update the schedule's rate."""
-        if self.evaluate or self.evaluates_error_rate:
+        if self.evaluate or self.evaluates_error_rate or self.engine.in_shards:
             self.store()
+        if self.engine.in_shards:
+            self.end_epoch_of_ranks()
         if self.evaluate:
             self.history.val_loss.append(self.evaluate())
-        if self.evaluates_error_rate:
+        if self.evaluates_error_rate and not self.engine.in_shards:
             self.history.val_error_rate.append(self.validation.error_rate(self.net))
         if self.state.needs_epoch_loss:
             self.slice.record_plateau(self)
             self.engine.set_optimizer(self.state.to_kernel())
+
+    def end_epoch_of_ranks(self):
+        values = self.engine.end_epoch()
+        if values is not None:
+            self.history.val_loss.append(values[0])
+            if self.evaluates_error_rate:
+                self.history.val_error_rate.append(values[1])
 
     def call(self, callbacks, event):
         """Call a method of all callbacks with the parameters in the network; take changes back.

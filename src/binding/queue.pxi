@@ -94,7 +94,7 @@ cdef class TrainerQueue(Team):
         cdef Trainer validation = trainer.validation
         if (trainer.workspace is not self.workspaces[0]
                 or (validation is not None and validation.workspace is not self.validation_workspaces[0])
-                or trainer.custom_loss is not None):
+                or trainer.custom_loss is not None or trainer.shards is not None):
             raise ValueError("This Trainer cannot run in this queue. Make it with the queue's workspaces, and without "
                              "a custom loss.")
         if self.kernels != NULL and trainer.kernels != self.kernels:

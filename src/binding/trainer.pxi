@@ -5,6 +5,11 @@ cdef int evaluate_custom_loss(void* context, Py_ssize_t first, Py_ssize_t n, dou
     with gil:
         return (<Trainer>context).evaluate(first, n, loss)
 
+cdef int reduce_over_ranks(void* context) noexcept nogil:
+    """The `Shards.reduce` of a Trainer."""
+    with gil:
+        return (<Trainer>context).reduce()
+
 cdef bint hold_indices(Array indices, Py_ssize_t n) noexcept:
     """Whether all are from 0 to n - 1."""
     cdef const Py_ssize_t* index = <const Py_ssize_t*>indices.data
@@ -34,6 +39,7 @@ cdef class Trainer(ShufflingTeam):
 
     order: the rows in the order of the present epoch, INOUT if there is a generator, which shuffles them. By default a
     Trainer with a generator allocates the order, and shuffles it when its first epoch begins.
+    shards: X holds the rows of this rank, shard by shard, and batch_size is not used.
     workspace: by default, each Trainer has its own. It keeps the gradient of the last step for `store_gradient` until
     another Trainer uses it."""
     cdef Training training
@@ -54,12 +60,13 @@ cdef class Trainer(ShufflingTeam):
     cdef Py_ssize_t n_X                 # rows of X
     cdef Py_ssize_t max_batch           # as passed; data.batch_size is at most n_rows
     cdef bint has_order                 # the order of the rows is an array of the caller
+    cdef ShardedRows shards             # or None
 
     def __init__(self, CompiledNetwork network, X, targets, *, int loss, Py_ssize_t batch_size, optimizer=None,
                  sample_weight=None, order=None, rows=None, generator=None, dX=None, loss_numbers=None, double smoothing=0,
                  dropout=None, unsigned long long seed=0, custom_loss=None, custom_outputs=None, custom_gradient=None,
                  int n_threads=1, Trainer validation=None, double loss_scale=1, double gradient_scale=1, double alpha=0,
-                 bint keeps_best=False, Workspace workspace=None):
+                 bint keeps_best=False, Workspace workspace=None, ShardedRows shards=None):
         cdef Py_ssize_t n_X = len(X), n = n_X if rows is None else len(rows), size = network.itemsize
         cdef Array x = None, y, w, o, r, d, numbers, rates, outputs, gradient
         cdef CompiledTable rows_of_table = X if isinstance(X, CompiledTable) else None
@@ -92,6 +99,11 @@ cdef class Trainer(ShufflingTeam):
             validation.check_reads(network, rows_of_table)
         if r is not None and loss == CUSTOM_LOSS:
             raise ValueError("A custom loss needs all rows. Pass X and targets of these rows, without `rows`.")
+        if shards is not None and (loss == CUSTOM_LOSS or loss == GIVEN_GRADIENT or validation is not None
+                                   or generator is not None or o is not None or r is not None or dX is not None):
+            raise ValueError("Shards take a compiled loss, and neither validation, generator, order, rows nor dX.")
+        if shards is not None and shards.rows_here() > n_X:
+            raise ValueError(f"The shards have {shards.rows_here()} rows, but X has {n_X}.")
         if o is not None and not hold_indices(o, n_X):
             raise ValueError(f"order must hold row numbers from 0 to {n_X - 1}, but it holds others.")
         if r is not None and not hold_indices(r, n_X):
@@ -107,6 +119,7 @@ cdef class Trainer(ShufflingTeam):
         self.set_network(network)
         self.set_rows(r)
         self.set_generator(generator)
+        self.set_shards(shards)
         self.training.objective.loss = loss
         self.training.objective.numbers = pointer(numbers)
         self.training.objective.smoothing = smoothing
@@ -129,11 +142,11 @@ cdef class Trainer(ShufflingTeam):
         """A new Trainer of another network of the same layers: with the same data, loss and workspace.
 
         Its position is 0. Other arguments are those of the constructor, which takes five times as long. None if this
-        Trainer has what a twin cannot share: other layers, order, dropout, a custom loss or a gradient of X."""
+        Trainer has what a twin cannot share: other layers, order, dropout, a custom loss, shards or a gradient of X."""
         cdef Trainer other
         cdef Array r = optional(rows, sizeof(Py_ssize_t), self.n_X if rows is None else len(rows), False, True)
         if (not have_same_layers(network, self.network) or self.training.dropout.rates != NULL or self.has_order
-                or self.custom_loss is not None or self.training.data.dX != NULL
+                or self.custom_loss is not None or self.training.data.dX != NULL or self.shards is not None
                 or (optimizer is None) != (self.options is None)
                 or (validation is None) != (self.validation is None)
                 or (generator is None) != (self.generator is None)):
@@ -200,6 +213,26 @@ cdef class Trainer(ShufflingTeam):
             self.lock = generator.lock
         return 0
 
+    cdef int set_shards(self, ShardedRows shards) except -1:
+        self.shards = shards
+        if shards is not None and shards.reduce is not None and not shards.has_sums_of(self.itemsize, self.n_params):
+            raise ValueError(f"The sums of the shards have another size than {self.n_params} parameters need.")
+        if shards is not None:
+            self.training.shards = shards.shards
+            self.training.shards.context = <void*>self
+            if shards.reduce is not None:
+                self.training.shards.reduce = reduce_over_ranks
+            self.training.data.batch_size = shards.most_rows()
+        return 0
+
+    cdef bint reduce(self) noexcept:
+        """Sum over ranks. True: drop the step; an exception is raised after the slice."""
+        try:
+            return self.shards.reduce()
+        except BaseException as error:
+            self.error = error
+            return True
+
     cdef int prepare(self, Trainer validation, Workspace workspace) except -1:
         """Allocate memory and lay it out, when the rest of the training is set."""
         self.training.slice.n_threads = self.max_threads
@@ -208,7 +241,7 @@ cdef class Trainer(ShufflingTeam):
         self.training.stopping.best, self.training.stopping.best_epoch = INFINITY, -1
         self.validation = validation
         self.training.validation = &validation.training if validation is not None else NULL
-        self.allocate(workspace, self.generator is not None and not self.has_order)
+        self.allocate(workspace, (self.generator is not None and not self.has_order) or self.training.shards.shuffles)
         self.kernels.prepare(&self.training)
         if validation is not None:
             validation.workspace.attached = NULL        # it must be laid out again: `prepare` gave it other parameters
@@ -376,9 +409,9 @@ cdef class Trainer(ShufflingTeam):
     def set_position(self, Py_ssize_t step, Py_ssize_t epoch, Py_ssize_t row, double loss_sum, bint is_shuffled=False):
         """is_shuffled: no other order is drawn for the present epoch, even if row is 0."""
         cdef Position* p = &self.training.position
-        if step < 0 or epoch < 0 or not 0 <= row < self.training.data.n_rows:
-            raise ValueError(f"step {step}, epoch {epoch}, row {row} is not a position in a training on "
-                             f"{self.training.data.n_rows} rows.")
+        cdef Py_ssize_t n = self.training.data.n_rows if self.shards is None else self.training.shards.n_rows
+        if step < 0 or epoch < 0 or not 0 <= row < n:
+            raise ValueError(f"step {step}, epoch {epoch}, row {row} is not a position in a training on {n} rows.")
         p.step, p.epoch, p.row, p.loss_sum, p.is_shuffled = step, epoch, row, loss_sum, is_shuffled
 
     def order(self):

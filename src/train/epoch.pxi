@@ -19,20 +19,26 @@ cdef inline bint poll_shuffle(Training* training) noexcept nogil:
         training.slice.dropped_shuffle = True
     return training.slice.dropped_shuffle
 
-cdef bint shuffle(Training* training) noexcept nogil:
-    """order = generator.permutation(rows). False: stopped by the caller.
+cdef inline bint shuffle(Training* training, Py_ssize_t epoch) noexcept nogil:
+    """Shuffle the rows for an epoch. False: stopped by the caller."""
+    if training.shards.n_shards != 0:
+        shuffle_shards(training, epoch)
+        return True
+    return shuffle_rows(training, training.data.generator, 0, training.data.n_rows)
+
+cdef bint shuffle_rows(Training* training, Generator* g, Py_ssize_t first, Py_ssize_t n) noexcept nogil:
+    """order[first:first + n] = generator.permutation(rows[first:first + n]). False: stopped by the caller.
 
     The same numbers as NumPy's Generator draws, so the order of a training can be reproduced in NumPy: for i = n-1 .. 1
     swap i and a random j <= i. j is unbiased: random bits under the next mask of ones, drawn again while j > i. Up to
     half of the draws are rejected and no branch predictor foresees which, so there is no branch: a j above i swaps i
     with itself, and i stays."""
-    cdef Generator* g = training.data.generator
-    cdef Py_ssize_t* order = training.data.order
-    cdef Py_ssize_t i, j, low, stop, taken, n = training.data.n_rows
+    cdef Py_ssize_t* order = training.data.order + first
+    cdef Py_ssize_t i, j, low, stop, taken
     cdef unsigned long long mask = 1
     for low from 0 <= low < n by SHUFFLED:
         for i in range(low, min_(low + SHUFFLED, n)):
-            order[i] = training.data.rows[i] if training.data.rows != NULL else i
+            order[i] = training.data.rows[first + i] if training.data.rows != NULL else first + i
         if poll_shuffle(training):
             return False
     i = n - 1
@@ -53,6 +59,12 @@ cdef bint shuffle(Training* training) noexcept nogil:
         mask >>= 1
     return True
 
+cdef inline bint needs_shuffle(const Training* training, const Progress* progress) noexcept nogil:
+    """Whether the rows are shuffled here, unless they are already."""
+    if training.shards.n_shards != 0:
+        return training.shards.shuffles
+    return progress.row == 0 and training.data.generator != NULL
+
 cdef bint begin_epoch(Training* training, int thread, Progress* progress) noexcept nogil:
     """Called before the first step of an epoch or a slice. False: the slice ends; training.slice.stop_reason says
     why."""
@@ -64,7 +76,8 @@ cdef bint begin_epoch(Training* training, int thread, Progress* progress) noexce
             if not progress.is_first_step and not end_epoch(training, progress.epoch):
                 workspace.decisions.end_before_epoch = True
             elif (progress.row == 0 or params.saved_time == 0
-                  or (progress.start_time - params.saved_time > 10 * SECOND and finite_params(params))):
+                  or (progress.start_time - params.saved_time > 10 * SECOND and training.shards.n_shards == 0
+                      and finite_params(params))):
                 workspace.decisions.save = True
                 params.saved_time = progress.start_time
                 params.saved_position.step = progress.step
@@ -72,9 +85,9 @@ cdef bint begin_epoch(Training* training, int thread, Progress* progress) noexce
                 params.saved_position.row = progress.row
                 params.saved_position.loss_sum = training.position.loss_sum
                 params.saved_position.is_shuffled = training.position.is_shuffled
-        if (progress.row == 0 and training.data.generator != NULL and not workspace.decisions.end_before_epoch
+        if (needs_shuffle(training, progress) and not workspace.decisions.end_before_epoch
                 and not training.position.is_shuffled):
-            training.position.is_shuffled = shuffle(training)
+            training.position.is_shuffled = shuffle(training, progress.epoch)
             if not training.position.is_shuffled:
                 training.slice.stop_reason = SIGNAL
                 workspace.decisions.end_before_epoch = True

@@ -15,9 +15,16 @@
 #
 # Order of sums: within a chunk as in linear.pxi; then the chunks in order.
 
+cdef struct BatchPart:      # the rows of a batch, or of a batch in one shard
+    Py_ssize_t row, n_rows  # the first in the order of the epoch, and their number
+    Py_ssize_t batch_row    # the place of the first in the batch
+    Py_ssize_t batch, shard # with shards: batches of this epoch before, and the number of the shard in this rank
+    Py_ssize_t first        # row of the shard
+
 cdef struct Progress:       # how far one thread is in its slice; each thread has its own
     Py_ssize_t step, epoch  # whole steps and epochs done
     Py_ssize_t row, n_rows  # the batch: its first row and number of rows
+    BatchPart part          # what the next gradient is of
     double total_weight     # sum of the batch's sample weights, by which its loss and gradient are divided
     double loss             # of the batch, summed up so far; only thread 0 has it
     double penalty          # what shared_l2 adds to the loss
@@ -40,16 +47,36 @@ cdef inline double effective_scale(double scale) noexcept nogil:
 cdef double total_weight(const Training* training, Py_ssize_t first, Py_ssize_t n) noexcept nogil:
     """The sum of the batch's sample weights: n without weights, 1 if all are 0 (such a batch has loss 0, gradient
     0)."""
+    cdef double total
+    if not has_row_losses(training):
+        return 1
+    if training.data.sample_weight == NULL:
+        return n
+    total = sum_of_weights(training, first, n)
+    return total if total != 0 else 1
+
+cdef double sum_of_weights(const Training* training, Py_ssize_t first, Py_ssize_t n) noexcept nogil:
     cdef const Data* data = &training.data
     cdef Py_ssize_t i
     cdef double total = 0
-    if not has_row_losses(training):
-        return 1
     if data.sample_weight == NULL:
         return n
     for i in range(first, first + n):
         total += (<const real*>data.sample_weight)[data.order[i] if data.order != NULL else i]
-    return total if total != 0 else 1
+    return total
+
+cdef inline Py_ssize_t rows_of_epoch(const Training* training) noexcept nogil:
+    return training.shards.n_rows if training.shards.n_shards != 0 else training.data.n_rows
+
+cdef inline void add_shared_penalty(Training* training, int thread, Progress* progress) noexcept nogil:
+    """Add shared_l2, divided by the total weight of the batch, to the constants of the update."""
+    cdef double shared_l2
+    if training.objective.shared_l2 != 0:
+        shared_l2 = training.objective.shared_l2 / (
+            progress.n_rows if training.objective.loss == CUSTOM_LOSS else progress.total_weight)
+        progress.weight_step.l2 = <real>(training.optimizer.l2 + shared_l2)
+        if thread == 0:
+            progress.penalty = shared_l2 / 2 * weight_squares(training)
 
 cdef inline bint agree_to_continue(Workspace* workspace, int thread, int n_threads, int* drop) noexcept nogil:
     """Wait for all threads. False: all drop the step."""
@@ -121,12 +148,12 @@ cdef inline void next_round(Workspace* workspace, int thread, int n_threads, Py_
         share_chunk(workspace, thread, n_threads, rows_left, r)
 
 cdef inline bint batch_gradient(Training* training, int thread, Progress* progress) noexcept nogil:
-    """The gradient of the batch; where phase B updates in place, the update too. False: drop the step.
+    """The gradient of progress.part; where phase B updates in place, the update too. False: drop the step.
 
     Inlined, like phase_b: a call made a step of 3-4-1 10 % longer."""
     cdef Workspace* workspace = workspace_of(training)
     cdef int n_threads = training.slice.n_threads
-    cdef Py_ssize_t c = 0, n = progress.n_rows      # c: rows done
+    cdef Py_ssize_t c = 0, n = progress.part.n_rows     # c: rows done
     cdef bint custom = training.objective.loss == CUSTOM_LOSS
     cdef Round r
     cdef Chunk* chunk = &r.chunk
@@ -145,8 +172,9 @@ cdef inline bint batch_gradient(Training* training, int thread, Progress* progre
     loss = progress.loss
     while c < n:
         next_round(workspace, thread, n_threads, n - c, &r)
-        chunk.batch_row = c if r.is_shared else c + thread * CHUNK
-        chunk.row = progress.row + chunk.batch_row
+        chunk.row = c if r.is_shared else c + thread * CHUNK
+        chunk.batch_row = progress.part.batch_row + chunk.row
+        chunk.row += progress.part.row
         # can_run_in_place is called here since a call in phase_a made that slower by 1 to 2 %
         if chunk.n > 0 and chunk.parts == 1 and can_run_in_place(training, chunk):
             loss_in_place(training, chunk)

@@ -1,7 +1,8 @@
 # Training: the loop over epochs and steps. The first file to read in src/ (docs/architecture.md has the order).
 #
 # A step is the gradient of a batch (gradient.pxi) and the update (update.pxi), unless phase B of the gradient has
-# updated in place. Thread 0 alone decides when to stop. It writes its decision before a barrier and the others read it
+# updated in place. With shards (shards.pxi), the gradients of the parts of a batch are computed and added one after the
+# other. Thread 0 alone decides when to stop. It writes its decision before a barrier and the others read it
 # after, so all threads stop after the same step. If the caller stops the training during a long step, that step is
 # dropped.
 #
@@ -12,12 +13,19 @@ cdef void train(Training* training, int thread) noexcept nogil:
     """One slice. Each thread 0..n_threads-1 calls it once. OUT: training.position, training.slice.stop_reason."""
     cdef Progress progress
     cdef bint updates = training.optimizer.rule != NO_UPDATE and not parameters_of(training).in_place
+    cdef bint in_shards = training.shards.n_shards != 0, goes_on
     begin_slice(training, thread, &progress)
     while True:
         if (progress.is_first_step or progress.row == 0) and not begin_epoch(training, thread, &progress):
             break
         begin_step(training, thread, &progress)
-        if not batch_gradient(training, thread, &progress):
+        while True:
+            goes_on = batch_gradient(training, thread, &progress)
+            if not goes_on or not in_shards or not shard_steps().next_shard(training, thread, &progress):
+                break
+        if in_shards and goes_on:
+            goes_on = shard_steps().add_ranks(training, thread, &progress)
+        if not goes_on:
             if thread == 0:
                 training.slice.stop_reason = SIGNAL
             break
@@ -44,6 +52,8 @@ cdef void begin_slice(Training* training, int thread, Progress* progress) noexce
     progress.weight_factor = 1 / effective_scale(objective.gradient_scale)
     progress.loss_factor = effective_scale(objective.scale) * progress.weight_factor
     progress.is_scaled = objective.shared_l2 != 0 or progress.weight_factor != 1 or progress.loss_factor != 1
+    progress.part.batch = find_batch(&training.shards, progress.row) if training.shards.n_shards != 0 else 0
+    progress.part.batch_row = 0
     init_step(&training.optimizer, &progress.weight_step)
     if objective.shared_l2 != 0:
         progress.weight_step.has_adjustments = True
@@ -54,18 +64,18 @@ cdef void begin_slice(Training* training, int thread, Progress* progress) noexce
 
 cdef inline void begin_step(Training* training, int thread, Progress* progress) noexcept nogil:
     """Set the batch, its total weight and the constants of the update."""
-    cdef double shared_l2
-    progress.n_rows = min_(training.data.batch_size, training.data.n_rows - progress.row)
-    progress.total_weight = total_weight(training, progress.row, progress.n_rows)
     progress.loss = 0
     prepare_step(&training.optimizer, progress.step, progress.epoch, &progress.weight_step)
+    if training.shards.n_shards != 0:
+        shard_steps().begin_batch(training, progress)
+        progress.total_weight = progress.weight_factor      # its gradient is divided by the weight at the end
+        return
+    progress.n_rows = min_(training.data.batch_size, training.data.n_rows - progress.row)
+    progress.part.row = progress.row
+    progress.part.n_rows = progress.n_rows
+    progress.total_weight = total_weight(training, progress.row, progress.n_rows)
     if progress.is_scaled:
-        if training.objective.shared_l2 != 0:
-            shared_l2 = training.objective.shared_l2 / (
-                progress.n_rows if training.objective.loss == CUSTOM_LOSS else progress.total_weight)
-            progress.weight_step.l2 = <real>(training.optimizer.l2 + shared_l2)
-            if thread == 0:
-                progress.penalty = shared_l2 / 2 * weight_squares(training)
+        add_shared_penalty(training, thread, progress)
         progress.total_weight *= progress.weight_factor
     progress.bias_step = without_penalties(&progress.weight_step, &progress.unpenalized_step)
 
@@ -74,8 +84,9 @@ cdef inline bint finish_step(Training* training, int thread, Progress* progress)
     cdef Workspace* workspace = workspace_of(training)
     progress.step += 1
     progress.row += progress.n_rows
-    if progress.row == training.data.n_rows:
+    if progress.row == rows_of_epoch(training):
         progress.row = 0
+        progress.part.batch = 0
         progress.epoch += 1
     if thread == 0:
         workspace.decisions.end_after_step = record_step(training, workspace, progress)
@@ -87,7 +98,7 @@ cdef inline bint finish_step(Training* training, int thread, Progress* progress)
 cdef inline bint record_step(Training* training, Workspace* workspace, Progress* progress) noexcept nogil:
     """Thread 0 records the loss of a step. True: the slice ends; sets stop_reason."""
     cdef Slice* slice_ = &training.slice
-    cdef Py_ssize_t n_rows = training.data.n_rows
+    cdef Py_ssize_t n_rows = rows_of_epoch(training)
     cdef double loss = progress.loss
     cdef bint checks_clock
     if progress.is_scaled:

@@ -132,7 +132,8 @@ cdef double estimate_step(const Training* training) noexcept nogil:
         others = <double>net.sizes[1] * table_inputs(net.table)
         products += net.sizes[1] * 2.0 * (net.table.n_positions + net.table.n_codes) - others
         units += net.table.n_positions + net.table.n_codes - table_inputs(net.table)
-    return training.data.batch_size * (3 * products / (2 * LANES) + 2 * units + 20) + 4 * others / LANES
+    return max_(1, training.shards.n) * (
+        training.data.batch_size * (3 * products / (2 * LANES) + 2 * units + 20) + 4 * others / LANES)
 
 cdef void prepare(Training* training) noexcept nogil:
     """Lay out training.parameters, which is zero, and compute what all slices share."""
@@ -143,7 +144,8 @@ cdef void prepare(Training* training) noexcept nogil:
         find_pieces(training.net.table, params.columns, params.pieces)
     params.step_ns = estimate_step(training)
     params.in_place = (training.optimizer.rule != NO_UPDATE and training.optimizer.clip_norm == 0
-                       and training.data.batch_size <= CHUNK and params.step_ns < 25e6)
+                       and training.data.batch_size <= CHUNK and params.step_ns < 25e6
+                       and training.shards.n_shards == 0)
     params.n_buffers = parallel_chunks(training)
     params.max_threads = training.slice.n_threads
     params.loss.smoothing = <real>training.objective.smoothing

@@ -53,12 +53,24 @@ cdef struct Decisions:
     int validate_at_end         # then validate, if an epoch has ended
     int validate                # compute the validation loss: all parameters are finite
     int drop_loss[2]            # of a validation: stop after this chunk; chunks use them in turn
+    int drop_after_sum          # drop the step after the sums over ranks
+    double batch_weight         # the sum of the sample weights of a batch in shards
+
+cdef enum:
+    MAX_LEVELS = 32         # of the tree of a rank's shards
+
+cdef struct TreeSums:       # the sums of whole subtrees of shards: that of 2^l shards, or none, at level l
+    int n_levels            # for which there is memory
+    real* grads             # (n_levels,) regions
+    double loss[MAX_LEVELS]
+    double weight[MAX_LEVELS]
 
 cdef struct Workspace:
     ChunkBuffers* buffers   # (n_buffers,)
     int n_buffers           # chunks computed at the same time
     real* knots             # of a table
     real* squares           # for clip_norm: sums of the gradient's squares, one for each row of W and one for b
+    TreeSums tree           # of shards
     barrier step_barrier
     flag abort              # set by thread 0 when the caller stops the training: drop this step
     Decisions decisions
@@ -86,6 +98,13 @@ cdef inline bint reads_user_rows(const Training* training) noexcept nogil:
     return (training.net.n_layers > 0 and layer_inputs(&training.net, 0) >= ROWS
             and (training.dropout.rates == NULL or training.dropout.rates[0] == 0))
 
+cdef inline int count_levels(Py_ssize_t n_shards) noexcept nogil:
+    """The levels of a tree of n shards below its root."""
+    cdef int n = 0
+    while (<Py_ssize_t>1 << n) < n_shards:
+        n += 1
+    return n
+
 cdef Py_ssize_t workspace_layout(const Training* training, Workspace* workspace, char* base) noexcept nogil:
     """Set the pointers of the workspace into `base` and return the bytes used. base NULL: only compute the size."""
     cdef char* cursor = base
@@ -96,6 +115,9 @@ cdef Py_ssize_t workspace_layout(const Training* training, Workspace* workspace,
         &cursor, knots_size(&training.net) if training.net.table != NULL else 0)
     workspace.squares = allocate_reals(
         &cursor, n_units(&training.net) + training.net.n_layers if training.optimizer.clip_norm != 0 else 0)
+    workspace.tree.n_levels = count_levels(training.shards.n)
+    workspace.tree.grads = allocate_reals(
+        &cursor, workspace.tree.n_levels * region_size(&training.net, training.data.batch_size))
     for k in range(workspace.n_buffers):
         cursor = layout_buffers(training, workspace, k, base == NULL, cursor)
     return cursor - base
@@ -202,4 +224,5 @@ cdef void attach(Training* training, bint clear) noexcept nogil:
     workspace.clock.poll = &training.slice.poll if training.slice.poll.check != NULL else NULL
     for k in range(workspace.n_buffers):
         workspace.buffers[k].abort = &workspace.abort
-        workspace.buffers[k].polls = k == 0 and parameters_of(training).step_ns > 10e6
+        workspace.buffers[k].polls = (k == 0 and parameters_of(training).step_ns > 10e6
+                                      and training.shards.n_shards == 0)

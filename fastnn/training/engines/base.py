@@ -26,6 +26,12 @@ class Engine:
     drives : bool
         Whether the engine runs its own loop in `drive` and calls ``session.tick()`` after each
         iteration. Otherwise the session calls `advance`.
+    in_shards : bool
+        Whether the rows are in shards, perhaps of several ranks.
+    ends_every_epoch : bool
+        Whether the session must call `end_epoch` after each epoch, for other ranks.
+    stop_reason : str
+        Why other ranks stop the training, "" if they do not.
     has_diverged : bool
         Whether the last `advance` ended because a loss or parameter was not finite.
     """
@@ -35,6 +41,23 @@ class Engine:
     queued = False
     defers_moments = False
     drives = False
+    in_shards = False
+    ends_every_epoch = False
+    stop_reason = ""
+
+    def begin(self):
+        """Begin the training, before `load`. Other ranks are met here first."""
+
+    def end_epoch(self):
+        """Return the validation loss and error rate that the ranks have together, or None."""
+        return None
+
+    def announce(self, reason):
+        """Return why training stops here: `reason`, or "" if all ranks stop before their next step."""
+        return reason
+
+    def abandon(self):
+        """Tell other ranks that this one has failed."""
 
     @property
     def has_diverged(self):

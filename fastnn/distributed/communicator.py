@@ -1,0 +1,175 @@
+"""What a training needs of an engine that connects ranks, and adapters for mpi4py and PyTorch."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from numpy.typing import NDArray
+
+
+@runtime_checkable
+class Communicator(Protocol):
+    """Ranks that call the same methods in the same order.
+
+    Buffers are C-contiguous arrays, of the same size and dtype on all ranks. A method returns when
+    the buffer may be used again.
+
+    Attributes
+    ----------
+    rank, size : int
+        The number of this rank, from 0, and that of all ranks.
+    """
+
+    rank: int
+    size: int
+
+    def allreduce(self, buffer: NDArray[Any]) -> None:
+        """Replace a buffer, float32 or float64, by its sum over all ranks, in place.
+
+        All ranks must get the same bits.
+        """
+
+    def sendrecv(self, send: NDArray[Any], receive: NDArray[Any], partner: int) -> None:
+        """Send a buffer to a rank, and receive one of it, at the same time.
+
+        send, receive : arrays of uint8
+        """
+
+    def broadcast(self, buffer: NDArray[Any], root: int = 0) -> None:
+        """Replace a buffer by that of a rank, in place.
+
+        buffer : array of uint8
+        """
+
+    def barrier(self) -> None:
+        """Wait until all ranks have called this."""
+
+
+class MPICommunicator:
+    """A communicator of mpi4py.
+
+    Buffers are sent as they are, without pickle.
+
+    Parameters
+    ----------
+    comm : mpi4py.MPI.Comm, optional
+        By default ``MPI.COMM_WORLD``.
+
+    Examples
+    --------
+    >>> from fastnn.distributed import MPICommunicator
+    >>> comm = MPICommunicator()  # doctest: +SKIP
+    >>> comm.rank, comm.size  # doctest: +SKIP
+    (0, 1)
+    """
+
+    def __init__(self, comm: Any = None) -> None:
+        from mpi4py import MPI
+
+        self._comm, self._in_place = MPI.COMM_WORLD if comm is None else comm, MPI.IN_PLACE
+        self.rank: int = self._comm.Get_rank()
+        self.size: int = self._comm.Get_size()
+
+    def allreduce(self, buffer: NDArray[Any]) -> None:
+        self._comm.Allreduce(self._in_place, buffer)
+
+    def sendrecv(self, send: NDArray[Any], receive: NDArray[Any], partner: int) -> None:
+        self._comm.Sendrecv(send, partner, 0, receive, partner, 0)
+
+    def broadcast(self, buffer: NDArray[Any], root: int = 0) -> None:
+        self._comm.Bcast(buffer, root)
+
+    def barrier(self) -> None:
+        self._comm.Barrier()
+
+
+class TorchCommunicator:
+    """A group of torch.distributed, for example that of a worker of Ray Train.
+
+    Its backend must be one for the CPU, such as gloo.
+
+    Parameters
+    ----------
+    group : torch.distributed.ProcessGroup, optional
+        By default the group of all processes.
+
+    Examples
+    --------
+    >>> from fastnn.distributed import TorchCommunicator
+    >>> comm = TorchCommunicator()  # doctest: +SKIP
+    """
+
+    def __init__(self, group: Any = None) -> None:
+        import torch
+        import torch.distributed as dist
+
+        self._torch, self._dist, self._group = torch, dist, group
+        self.rank: int = dist.get_rank(group)
+        self.size: int = dist.get_world_size(group)
+
+    def allreduce(self, buffer: NDArray[Any]) -> None:
+        self._dist.all_reduce(self._torch.from_numpy(buffer), group=self._group)
+
+    def sendrecv(self, send: NDArray[Any], receive: NDArray[Any], partner: int) -> None:
+        tensors = map(self._torch.from_numpy, (send, receive))
+        first, second = (self._dist.isend, self._dist.irecv), tensors
+        works = [
+            start(tensor, self._global_rank(partner), group=self._group)
+            for start, tensor in zip(first, second)
+        ]
+        for work in works:
+            work.wait()
+
+    def broadcast(self, buffer: NDArray[Any], root: int = 0) -> None:
+        tensor = self._torch.from_numpy(buffer)
+        self._dist.broadcast(tensor, self._global_rank(root), group=self._group)
+
+    def barrier(self) -> None:
+        self._dist.barrier(self._group)
+
+    def _global_rank(self, rank):
+        return rank if self._group is None else self._dist.get_global_rank(self._group, rank)
+
+
+class SingleRank:
+    """The communicator of one rank."""
+
+    rank, size = 0, 1
+
+    def allreduce(self, buffer: NDArray[Any]) -> None:
+        """Leave the buffer as it is."""
+
+    def sendrecv(self, send: NDArray[Any], receive: NDArray[Any], partner: int) -> None:
+        """There is no partner."""
+        raise ValueError(f"rank {partner} does not exist: this is the only one")
+
+    def broadcast(self, buffer: NDArray[Any], root: int = 0) -> None:
+        """Leave the buffer as it is."""
+
+    def barrier(self) -> None:
+        """Wait for nobody."""
+
+
+def resolve(comm: Any) -> Communicator:
+    """Return the Communicator for the argument `comm` of fit."""
+    if hasattr(comm, "Get_rank") and hasattr(comm, "Allreduce"):
+        return MPICommunicator(comm)
+    if type(comm).__module__.partition(".")[0] == "torch":
+        return TorchCommunicator(comm)
+    if isinstance(comm, Communicator):
+        return comm
+    raise TypeError(
+        "comm must be a communicator of mpi4py, such as MPI.COMM_WORLD, a group of "
+        "torch.distributed, or an object with the methods of fastnn.distributed.Communicator, got "
+        f"{type(comm).__name__}"
+    )
+
+
+def bytes_of(array: NDArray[Any]) -> NDArray[np.uint8]:
+    """Return a contiguous array as bytes, without copying."""
+    return array.reshape(-1).view(np.uint8)

@@ -1,0 +1,259 @@
+"""Ranks: what the ranks of a training agree on, so that all of them end at the same step."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import signal
+import threading
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from .communicator import SingleRank, bytes_of
+from .sums import PlainSum, TreeSum, sum_shards
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Any
+
+    from numpy.typing import NDArray
+
+    from .communicator import Communicator
+
+#: Flags go with all sums: the number of ranks that were interrupted, that of ranks whose callbacks
+#: stop the training, and the sum of the numbers of ranks that failed, from 1.
+FLAGS = range(3)
+INTERRUPTED, STOPPED, FAILED = FLAGS
+NO_FLAGS = [0.0] * len(FLAGS)
+N_TAIL = 4  # numbers behind the gradient: the loss and the weight, each as two
+N_SUMS = 3  # of an exchange at the end of an epoch
+SIGNALS = ("SIGINT", "SIGTERM")
+
+
+class RankError(RuntimeError):
+    """Raised on all other ranks when one fails in a training, or is given other settings.
+
+    Attributes
+    ----------
+    rank : int
+        The rank that failed.
+    """
+
+    def __init__(self, message: str, rank: int) -> None:
+        super().__init__(message)
+        self.rank: int = rank
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return RankError, (self.args[0], self.rank)
+
+
+class Ranks:
+    """The ranks of a training.
+
+    They exchange sums after the gradient of each step, and at the end of each epoch. With the sums
+    go flags. A rank that wants to stop raises a flag at its next exchange, and all ranks stop there.
+
+    Parameters
+    ----------
+    comm : Communicator or None
+    in_tree : bool
+        Whether to sum in the order of a tree of shards, else by ``comm.allreduce``.
+
+    Attributes
+    ----------
+    stop_reason : str
+        Why a callback on any rank stops the training, "" if none does.
+    is_over : bool
+        Whether all ranks know that they stop.
+    """
+
+    def __init__(self, comm: Communicator | None, in_tree: bool) -> None:
+        self.comm: Communicator = SingleRank() if comm is None else comm
+        self.in_tree, self.stop_reason, self.is_over = in_tree, "", False
+        self._signals: list = []  # that arrived, each as the arguments of its handler
+        self._wants_stop = False
+        self._epoch_sum = TreeSum(self.comm, 0, N_SUMS + len(FLAGS))
+        self._epoch_flags = self._epoch_sum.totals[N_SUMS:]
+        self._step_sum: Any = None
+
+    # ---- sums ----
+
+    def sum_of_steps(self, n_params: int, dtype: Any) -> TreeSum | PlainSum:
+        """Make the buffer of the sums of a step. Its flags are behind what the kernel uses."""
+        if self.in_tree:
+            self._step_sum = TreeSum(self.comm, n_params, 2 + len(FLAGS), dtype)
+            self._step_flags = self._step_sum.totals[2:]
+        else:
+            self._step_sum = PlainSum(self.comm, n_params + N_TAIL + len(FLAGS), dtype)
+            self._step_flags = self._step_sum.sums[-len(FLAGS) :]
+        return self._step_sum
+
+    def reduce(self) -> bool:
+        """Sum the buffer of a step over ranks. Return whether all drop the step."""
+        if self._signals or self._wants_stop:
+            self._raise_flags(self._step_flags)
+        self._exchange(self._step_sum)
+        flags = self._step_flags.tolist()
+        return flags != NO_FLAGS and self._read_flags(flags)
+
+    def end_epoch(self, values: NDArray[np.float64] | None = None) -> NDArray[np.float64]:
+        """Return sums over all shards of all ranks, at the end of an epoch.
+
+        values : ndarray (n_shards, 3) of float64, optional
+        """
+        totals = self._epoch_sum.totals
+        totals[:] = 0
+        if values is not None:
+            totals[:N_SUMS] = sum_shards(values)
+        self._raise_flags(self._epoch_flags)
+        self._sum_at_end()
+        return totals[:N_SUMS].copy()
+
+    def _sum_at_end(self):
+        self._exchange(self._epoch_sum)
+        if self._read_flags(self._epoch_flags.tolist()):
+            self.raise_reason()
+
+    def _exchange(self, function, *arguments):
+        """Call what exchanges numbers. If it fails, the ranks do not meet again."""
+        try:
+            function(*arguments)
+        except BaseException:
+            self.is_over = True
+            raise
+
+    # ---- flags ----
+
+    def stop(self) -> None:
+        """Let all ranks stop at their next exchange, since a callback asks for it."""
+        self._wants_stop = True
+
+    def _raise_flags(self, flags):
+        flags[INTERRUPTED] = bool(self._signals)
+        flags[STOPPED] = self._wants_stop
+
+    def _read_flags(self, flags):
+        """Return whether the training is over."""
+        self._flags = flags
+        if flags[STOPPED]:
+            self.stop_reason = "a callback stopped the training on some rank"
+        self.is_over = flags != NO_FLAGS
+        return self.is_over
+
+    def raise_reason(self) -> None:
+        """Raise the exception that stops this rank, if there is one."""
+        if self._flags[FAILED]:
+            rank = int(self._flags[FAILED]) - 1
+            raise RankError(
+                f"the training stopped because rank {rank} failed. Its own error message says why.",
+                rank,
+            )
+        if self._flags[INTERRUPTED]:
+            self.deliver_signals()
+            raise KeyboardInterrupt("another rank was interrupted")
+
+    def abandon(self, is_step: bool) -> None:
+        """Tell the other ranks that this one fails, in place of its next exchange.
+
+        is_step : bool
+            Whether that is the sum of a step, not the exchange at the end of an epoch.
+        """
+        if self.is_over or self.comm.size == 1:
+            return
+        self.is_over = True
+        exchange = self._step_sum if is_step else self._epoch_sum
+        exchange.sums[:] = 0
+        if exchange.totals is not None:
+            exchange.totals[:] = 0
+        flags = self._step_flags if is_step else self._epoch_flags
+        flags[FAILED] = self.comm.rank + 1
+        exchange()
+
+    @contextlib.contextmanager
+    def failing_together(self) -> Iterator[None]:
+        """A context in which the ranks prepare the training: if one fails there, all do."""
+        try:
+            yield
+        except BaseException:
+            self.abandon(is_step=False)
+            raise
+        self.end_epoch()
+
+    # ---- signals ----
+
+    @contextlib.contextmanager
+    def deferring_signals(self) -> Iterator[None]:
+        """A context in which Ctrl-C and SIGTERM stop all ranks at their next exchange.
+
+        An exception of a handler within an exchange would let the others wait for ever. The
+        handlers are called when the ranks have stopped.
+        """
+        self._handlers: dict = {}
+        if self.comm.size == 1 or threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        try:
+            for name in SIGNALS:
+                number = getattr(signal, name)
+                handler = signal.getsignal(number)
+                if callable(handler):
+                    self._handlers[number] = handler
+                    signal.signal(number, self._keep_signal)
+            yield
+        finally:
+            for number, handler in self._handlers.items():
+                signal.signal(number, handler)
+            self.deliver_signals()
+
+    def _keep_signal(self, number, frame):
+        self._signals.append((number, frame))
+
+    def deliver_signals(self) -> None:
+        """Call the handlers of the signals that arrived, which may raise."""
+        while self._signals:
+            number, frame = self._signals.pop(0)
+            self._handlers[number](number, frame)
+
+    # ---- the beginning ----
+
+    def gather(self, number: float) -> NDArray[np.float64]:
+        """Return a number of each rank."""
+        numbers = np.zeros(self.comm.size)
+        numbers[self.comm.rank] = number
+        self._exchange(self.comm.allreduce, numbers)
+        return numbers
+
+    def share(self, *arrays: NDArray[Any]) -> None:
+        """Replace arrays by those of rank 0."""
+        for array in arrays:
+            if array.size and self.comm.size > 1:
+                self._exchange(self.comm.broadcast, bytes_of(array))
+
+    def check_settings(self, settings: dict) -> None:
+        """Raise RankError on all ranks unless all have the settings of rank 0.
+
+        settings : dict of str to what JSON can hold
+        """
+        if self.comm.size == 1:
+            return
+        text = json.dumps(settings).encode()
+        settings = json.loads(text)  # tuples become lists
+        length = np.array([len(text)], np.int64)
+        self.share(length)
+        buffer = np.zeros(int(length[0]), np.uint8)
+        buffer[: len(text)] = np.frombuffer(text, np.uint8)[: len(buffer)]
+        self.share(buffer)
+        expected = json.loads(buffer.tobytes())
+        names = [name for name in settings if settings[name] != expected.get(name)]
+        found = self.gather(1 + list(settings).index(names[0]) if names else 0)
+        if found.any():
+            self.is_over = True
+            rank = int(np.flatnonzero(found)[0])
+            name = list(settings)[int(found[rank]) - 1]
+            got = f", but rank {rank} has {settings[name]!r}" if rank == self.comm.rank else ""
+            raise RankError(
+                f"{name} of rank {rank} differs from that of rank 0: rank 0 has "
+                f"{expected.get(name)!r}{got}. Pass the same on all ranks.",
+                rank,
+            )

@@ -1,0 +1,246 @@
+"""The engine of rows in virtual shards, on one machine or on the ranks of a communicator."""
+
+import numpy as np
+
+from ... import kernels, losses, optimizers
+from ...config import __version__
+from ...core.draws import draw
+from ...core.sparse_rows import is_sparse
+from ...core.threads import ThreadChoice
+from ...distributed import parts
+from ...encoded_table import EncodedTable
+from ...kernels import ShardedRows, Stop
+from .base import Engine, batch_rows
+from .dense import SHORT_STEP
+
+
+class ShardedEngine(Engine):
+    """Train with a `kernels.Trainer` whose gradients are summed over shards, and over ranks.
+
+    The constructor looks at this rank alone. `begin` is where the ranks meet first.
+
+    Parameters
+    ----------
+    plan : Plan
+        With a generator and a state. Its data are the rows of this rank, perhaps none.
+    """
+
+    in_shards = True
+
+    def __init__(self, plan):
+        _check_support(plan)
+        net, state, options = plan.net, plan.state, plan.options
+        self.net, self.data, self.state, self.options = net, plan.data, state, options
+        self.validation, self.ranks = plan.validation, options.ranks
+        comm = self.ranks.comm
+        self.n_shards = parts.count(options.shards, comm.size)
+        self.first, self.n = parts.owned(comm.rank, comm.size, self.n_shards)
+        state.check_shards(self.n_shards)
+        if options.shuffle and state.shuffle_seed is None:
+            draw(plan.rng, state, "shuffle_seed", lambda: int(plan.rng.integers(2**63)))
+        if net.has_dropout:
+            state.draw_seed(plan.rng)
+        self.has_callbacks, self.trainer, self.threads = bool(options.callbacks), None, None
+        self.evaluates = self.validation is not None
+
+    def begin(self):
+        """Compare the settings of all ranks, take the parameters of rank 0, and make the trainer."""
+        net, state, options, ranks = self.net, self.state, self.options, self.ranks
+        self.lengths = self._find_lengths("X", self.data)
+        n = int(self.lengths.sum())
+        if n == 0:
+            raise ValueError("X has no rows on any rank. Training needs at least one.")
+        self.batch_size = batch_rows(options.batch_size, n)
+        ranks.check_settings(self._settings())
+        seeds = np.array([state.shuffle_seed or 0, state.seed or 0], np.uint64)
+        params = net.params.copy() if state.params is None else state.params
+        ranks.share(seeds, params, state.moments)
+        if state.params is None:
+            net.params = params
+        elif state.averages:
+            net.params = state.moments[-1]
+        if options.shuffle:
+            state.shuffle_seed = int(seeds[0])
+        if net.has_dropout:
+            state.seed = int(seeds[1])
+        found = ranks.end_epoch(np.array([[self.has_callbacks, self.evaluates, 0]], np.float64))
+        self.ends_every_epoch = bool(found[1]) or (ranks.comm.size > 1 and bool(found[0]))
+        self.evaluates = bool(found[1])
+        if self.evaluates:
+            self.validation_lengths = self._find_lengths("X of validation_data", self.validation)
+        state.check_rows(n)
+        self._make_trainer()
+        self.ended_epochs = state.epoch
+
+    def _find_lengths(self, name, data):
+        """Return the number of rows of each shard of all ranks. data : those of this rank, or None"""
+        comm = self.ranks.comm
+        rows = self.ranks.gather(0 if data is None else len(data)).astype(np.intp)
+        total = int(rows.sum())
+        if not self.options.shards:
+            return rows
+        for rank in range(comm.size):
+            part = parts.part(total, rank, comm.size, self.options.shards)
+            if part.stop - part.start != rows[rank]:
+                raise ValueError(
+                    f"{name} has {rows[rank]:,} of {total:,} rows on rank {rank}, but {self.n_shards} "
+                    f"shards on {comm.size} ranks need {part.stop - part.start:,} there. Pass the rows "
+                    "that fastnn.distributed.part returns, or shards=0."
+                )
+        return parts.shard_lengths(total, self.n_shards)
+
+    def _settings(self):
+        """Return what must be the same on all ranks, as JSON can hold it."""
+        net, data, state, options = self.net, self.data, self.state, self.options
+        return {
+            "version of fastnn": __version__,
+            # AVX2, AVX-512 and NEON give the same bits
+            "instruction set": "without FMA" if kernels.CHOSEN == "baseline" else "with FMA",
+            "dtype": str(net.dtype),
+            "layer_sizes": net.layer_sizes,
+            "activations": net.activations,
+            "dropout": net.dropout,
+            "loss": losses.describe(data.loss),
+            "alpha": data.alpha,
+            "optimizer": optimizers.describe(state.optimizer),
+            "epochs": options.epochs,
+            "batch_size": options.batch_size,
+            "shuffle": options.shuffle,
+            "shards": options.shards,
+            "early stopping": options.early_stopping and vars(options.early_stopping),
+            "patience": options.patience and options.patience.epochs,
+            "position": [state.step, state.epoch, state.row],
+            "layout of the EncodedTable": repr(getattr(data.X, "layout", None)),
+        }
+
+    def _make_trainer(self):
+        net, state, options, ranks = self.net, self.state, self.options, self.ranks
+        n_threads = options.n_threads
+        settings = {"optimizer": state.to_kernel(), "n_threads": n_threads}
+        if net.has_dropout:
+            settings |= {"dropout": np.array(net.dropout), "seed": state.seed}
+        more = {}
+        if ranks.comm.size > 1:
+            step = ranks.sum_of_steps(net.n_params, net.dtype)
+            more = dict(reduce=ranks.reduce, sums=step.sums)
+            if step.totals is not None:
+                more["totals"] = step.totals[:2]
+        if options.shuffle:
+            more |= dict(shuffles=True, seed=state.shuffle_seed)
+        settings["shards"] = ShardedRows(self.lengths, self.first, self.n, self.batch_size, **more)
+        if n_threads > 1:
+            self.threads = ThreadChoice(net, ("shards", self.batch_size), n_threads, SHORT_STEP)
+        data = self.data if len(self.data) else _one_row(self.data)
+        self.trainer = data.trainer(net, self.batch_size, **settings)
+
+    def load(self, state):
+        self.trainer.load(state.moments)
+        self.trainer.set_position(state.step, state.epoch, state.row, state.loss_sum)
+
+    def store(self, state):
+        self.trainer.store(state.moments)
+        state.order = None  # that of an epoch depends on `shuffle_seed`
+
+    def position(self):
+        return self.trainer.position()
+
+    def advance(self, seconds, losses):
+        step, why = self.position()[0], None
+
+        def work(n_threads, seconds):
+            nonlocal why
+            why = self.trainer.run(n_threads, seconds, losses[0])
+            return self.position()[0] - step
+
+        with np.errstate(all="ignore"):  # sums over ranks overflow where the training diverges
+            if self.threads is None:
+                work(1, seconds)
+            else:
+                self.threads.run(work, seconds)
+        if why == Stop.SIGNAL and self.ranks.is_over:
+            self.ranks.raise_reason()
+        return why
+
+    # ---- the other ranks ----
+
+    def end_epoch(self):
+        """Return the validation loss and error rate of an epoch over all ranks, or None.
+
+        Nothing is exchanged unless a rank has callbacks or validation data.
+        """
+        if not self.evaluates and not self.ends_every_epoch:
+            return None
+        values = None
+        if self.validation is not None:
+            values = self._evaluate()
+        self.ended_epochs = self.position()[1]  # also if it fails: the flags have been read
+        loss, weight, wrong = self.ranks.end_epoch(values)
+        if not self.evaluates:
+            return None
+        return loss / (weight or 1), wrong / (weight or 1)
+
+    def _evaluate(self):
+        """Return loss, weight and wrong weight of each shard of the validation rows of this rank."""
+        data, first, out = self.validation, 0, []
+        for n in self.validation_lengths[self.first : self.first + self.n].tolist():
+            part, first = data.take(slice(first, first + n)), first + n
+            weight = part.total_weight()
+            rate = part.error_rate(self.net) if data.loss.has_classes else 0.0
+            out.append((part.evaluator(self.net)() * weight, weight, rate * weight))
+        return np.array(out)
+
+    def announce(self, reason):
+        """Let all ranks stop before their next step, if this one has a reason."""
+        if not reason or self.ranks.comm.size == 1:
+            return reason
+        self.ranks.stop()
+        self.reason = reason
+        return ""
+
+    @property
+    def stop_reason(self):
+        """Why all ranks stop, "" if they do not."""
+        return (self.reason or self.ranks.stop_reason) if self.ranks.is_over else ""
+
+    reason = ""
+
+    def abandon(self):
+        """Tell the other ranks that this one fails."""
+        if self.trainer is not None:
+            at_end = self.ends_every_epoch and self.position()[1] > self.ended_epochs
+            self.ranks.abandon(is_step=not at_end)
+
+    @property
+    def has_diverged(self):
+        return self.trainer is not None and self.trainer.stop() == Stop.NOT_FINITE
+
+    def restore(self):
+        self.trainer.restore()
+
+    def set_optimizer(self, optimizer):
+        self.trainer.set_optimizer(optimizer)
+
+
+def _one_row(data):
+    """Return data with one row of zeros, for a rank that holds no rows: the kernels need an address."""
+    X = data.X if isinstance(data.X, EncodedTable) else np.zeros((1, data.X.shape[1]), data.X.dtype)
+    targets = np.zeros((1, *data.targets.shape[1:]), data.targets.dtype)
+    return type(data)(X, targets, data.loss, data.loss_options, None, data.alpha)
+
+
+def _check_support(plan):
+    """Raise ValueError for what does not work with shards."""
+    data, options = plan.data, plan.options
+    name = "shards" if options.ranks.comm.size == 1 else "comm"
+    for is_so, what, remedy in (
+        (data.is_streamed, "row groups and paths", "Pass arrays"),
+        (not data.is_streamed and is_sparse(data.X), "sparse X", "Pass X.toarray()"),
+        (plan.state.optimizer.full_batch, "L-BFGS", "Choose another optimizer"),
+        (isinstance(data.loss, losses.CustomLoss), "a custom loss", "Choose a loss of fastnn"),
+        (options.validation_fraction, "validation_fraction", "Pass validation_data"),
+        (options.class_weight == "balanced", 'class_weight="balanced"',
+         "Pass the weight of each class"),
+        (data.weight_scale != 1, "sample_weight of this size", "Divide the weights by their mean"),
+    ):  # fmt: skip
+        if is_so:
+            raise ValueError(f"{name} does not work with {what}. {remedy}.")

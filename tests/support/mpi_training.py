@@ -1,0 +1,70 @@
+"""Train on the ranks of an MPI job, for test_mpi.py.
+
+    mpiexec -n 2 python tests/support/mpi_training.py FOLDER [OPTION=VALUE ...]
+
+Rank 0 writes model.safetensors and, after each epoch, checkpoint.safetensors to FOLDER. Each rank
+writes a line to FOLDER/RANK: the digest of the parameters, the steps and why training stopped.
+Options: epochs, pause (seconds in each epoch), resume, fail (the epoch in which rank 1 raises).
+"""
+
+import hashlib
+import os
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+from mpi4py import MPI
+
+import fastnn
+from fastnn.distributed import part
+
+N = 400
+
+
+def rows():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(N, 6)).astype("float32")
+    return X, (X[:, 0] > 0).astype(int)
+
+
+def main():
+    folder, options = Path(sys.argv[1]), dict(text.split("=") for text in sys.argv[2:])
+    comm = MPI.COMM_WORLD
+    (folder / f"process-{comm.rank}").write_text(str(os.getpid()))
+    X, y = rows()
+    mine = part(N, comm.rank, comm.size)
+    net = fastnn.MLP([6, 9, 1], output="sigmoid", rng=comm.rank, dropout=0.1)
+    if "resume" in options:
+        net = fastnn.load(folder / "checkpoint.safetensors")
+
+    def after_epoch(net, history):
+        if comm.rank == 0:
+            net.save(folder / "checkpoint.safetensors")
+        time.sleep(float(options.get("pause", 0)))
+        if comm.rank == 1 and len(history.loss) == int(options.get("fail", -1)):
+            raise OSError("no room")
+
+    epochs = int(options.get("epochs", 6))
+    if "resume" in options:
+        epochs -= net.state.epoch
+    try:
+        history = net.fit(
+            X[mine],
+            y[mine],
+            epochs=epochs,
+            batch_size=50,
+            comm=comm,
+            callbacks=after_epoch,
+            resume="resume" in options,
+        )
+        reason = history.stop_reason
+    except KeyboardInterrupt:
+        reason = "KeyboardInterrupt"
+    digest = hashlib.sha256(net.params.tobytes()).hexdigest()[:16]
+    (folder / str(comm.rank)).write_text(f"{digest} {net.state.step} {reason}\n")
+    if comm.rank == 0:
+        net.save(folder / "model.safetensors")
+
+
+main()

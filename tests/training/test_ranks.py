@@ -1,0 +1,193 @@
+"""Ranks of a training end together: at a stop, at a failure, at other settings."""
+
+import numpy as np
+import pytest
+from ranks import results_of, run_on_ranks
+
+from fastnn import MLP, SGD, DivergenceError, EarlyStopping
+from fastnn.callbacks import Callback
+from fastnn.distributed import RankError, part
+
+N = 120
+RNG = np.random.default_rng(0)
+X, Y = RNG.normal(size=(N, 4)), RNG.normal(size=N)
+
+
+def fit(comm, rng=0, size=None, **options):
+    """Train on this rank's rows. Return the network and its history."""
+    net = MLP(size or [4, 6, 1], rng=rng)
+    rows = part(N, comm.rank, comm.size, options.get("shards", 16))
+    options = dict(epochs=4, batch_size=32) | options
+    return net, net.fit(X[rows], Y[rows], comm=comm, **options)
+
+
+@pytest.mark.parametrize("shards", [0, 16])
+def test_all_ranks_end_with_the_same_parameters(shards):
+    results = results_of(2, lambda comm: fit(comm, rng=comm.rank, shards=shards))
+    assert (results[0][0].params == results[1][0].params).all()
+    assert results[0][1].loss == results[1][1].loss
+
+
+def test_all_ranks_get_the_parameters_and_seeds_of_rank_0():
+    expected = MLP([4, 6, 1], rng=0)
+    expected.fit(X, Y, epochs=4, batch_size=32, shards=16)
+    results = results_of(4, lambda comm: fit(comm, rng=comm.rank))
+    assert (results[0][0].params == expected.params).all()
+
+
+def test_a_rank_may_have_no_rows():
+    net = MLP([4, 6, 1], rng=0)
+    net.fit(X[:2], Y[:2], epochs=3, shards=4)
+
+    def few(comm):
+        rows = part(2, comm.rank, comm.size, 4)
+        other = MLP([4, 6, 1], rng=0)
+        other.fit(X[:2][rows], Y[:2][rows], epochs=3, comm=comm, shards=4)
+        return other.params
+
+    for params in results_of(4, few):
+        assert (params == net.params).all()
+
+
+@pytest.mark.parametrize(
+    "options, name",
+    [
+        (dict(batch_size=16), "batch_size"),
+        (dict(epochs=5), "epochs"),
+        (dict(loss="mae"), "loss"),
+        (dict(optimizer="sgd"), "optimizer"),
+        (dict(size=[4, 7, 1]), "layer_sizes"),
+        (dict(shuffle=False), "shuffle"),
+        (dict(callbacks=EarlyStopping(3)), "early stopping"),
+    ],
+)
+def test_other_settings_of_a_rank_are_named_on_all(options, name):
+    results = run_on_ranks(2, lambda comm: fit(comm, **(options if comm.rank else {})))
+    for error in results:
+        assert isinstance(error, RankError) and error.rank == 1
+        assert str(error).startswith(f"{name} of rank 1 differs from that of rank 0")
+
+
+def test_invalid_rows_of_a_rank_stop_all():
+    def broken(comm):
+        net = MLP([4, 6, 1], rng=0)
+        rows = part(N, comm.rank, comm.size)
+        y = Y[rows] if comm.rank else Y[rows][:-1]
+        return net.fit(X[rows], y, comm=comm)
+
+    first, second = run_on_ranks(2, broken)
+    assert isinstance(first, ValueError) and not isinstance(first, RankError)
+    assert isinstance(second, RankError) and second.rank == 0
+    assert "rank 0 failed" in str(second)
+
+
+def test_rows_of_another_part_are_refused():
+    def shifted(comm):
+        rows = slice(0, 50) if comm.rank == 0 else slice(50, N)
+        return MLP([4, 6, 1]).fit(X[rows], Y[rows], comm=comm)
+
+    for error in run_on_ranks(2, shifted):
+        assert "X has 50 of 120 rows on rank 0, but 16 shards on 2 ranks need 56" in str(error)
+
+
+@pytest.mark.parametrize("shards", [0, 16])
+@pytest.mark.parametrize("where", ["on_fit_begin", "on_epoch_end"])
+def test_a_failing_callback_of_a_rank_stops_all(shards, where):
+    class Failing(Callback):
+        def on_fit_begin(self, net, history):
+            if where == "on_fit_begin":
+                raise OSError("no room")
+
+        def on_epoch_end(self, net, history):
+            if len(history.loss) == 2:
+                raise OSError("no room")
+
+    def work(comm):
+        return fit(comm, callbacks=Failing() if comm.rank == 1 else (), shards=shards)
+
+    first, second = run_on_ranks(2, work)
+    assert isinstance(second, OSError)
+    assert isinstance(first, RankError) and first.rank == 1
+
+
+@pytest.mark.parametrize("shards", [0, 16])
+def test_a_callback_of_one_rank_stops_all_at_the_same_step(shards):
+    def stop(net, history):
+        return len(history.loss) == 2
+
+    results = results_of(
+        3, lambda comm: fit(comm, callbacks=stop if comm.rank == 2 else (), shards=shards)
+    )
+    for net, history in results:
+        assert len(history.loss) == 2
+        assert (net.params == results[0][0].params).all()
+        assert net.state.step == history.n_steps == 8
+
+
+def test_early_stopping_keeps_the_best_epoch_of_all_ranks():
+    def with_validation(comm):
+        rows = slice(None) if comm is None else part(N, comm.rank, comm.size)
+        net = MLP([4, 30, 1], rng=0)
+        history = net.fit(
+            X[rows],
+            Y[rows],
+            optimizer=SGD(0.05),
+            validation_data=(-X[rows], Y[rows]),
+            callbacks=EarlyStopping(2),
+            epochs=20,
+            comm=comm,
+            shards=16,
+        )
+        return net, history
+
+    expected, history = with_validation(None)
+    assert 2 < history.n_epochs < 20
+    for net, found in results_of(2, with_validation):
+        assert found.val_loss == history.val_loss
+        assert (net.params == expected.params).all()
+
+
+def test_divergence_ends_all_ranks_with_the_same_parameters():
+    def diverge(comm):
+        net = MLP([4, 6, 1], rng=0)
+        rows = part(N, comm.rank, comm.size)
+        with pytest.raises(DivergenceError):
+            net.fit(X[rows], Y[rows], optimizer=SGD(1e6), epochs=50, comm=comm)
+        return net.params
+
+    first, second = results_of(2, diverge)
+    assert (first == second).all() and np.isfinite(first).all()
+
+
+@pytest.mark.parametrize(
+    "options, what",
+    [
+        (dict(optimizer="lbfgs", batch_size=None), "L-BFGS"),
+        (dict(loss=lambda outputs, y: (0.0, outputs)), "a custom loss"),
+        (dict(validation_fraction=0.2), "validation_fraction"),
+    ],
+)
+def test_what_does_not_work_with_ranks_is_named(options, what):
+    for error in run_on_ranks(2, lambda comm: fit(comm, **options)):
+        assert f"comm does not work with {what}." in str(error)
+    with pytest.raises(ValueError, match=f"shards does not work with {what}"):
+        MLP([4, 6, 1]).fit(X, Y, shards=4, **options)
+
+
+def test_shards_are_checked():
+    net = MLP([4, 6, 1])
+    with pytest.raises(ValueError, match=r"shards must be a power of two, or 0, got 12\."):
+        net.fit(X, Y, shards=12)
+    with pytest.raises(TypeError, match=r"comm must be a communicator of mpi4py, .*, got int"):
+        net.fit(X, Y, comm=3)
+    for error in run_on_ranks(3, lambda comm: fit(comm, shards=2)):
+        assert str(error).startswith("3 ranks cannot share 2 shards. Pass shards=4 or more")
+
+
+def test_a_resumed_training_needs_the_same_shards():
+    net = MLP([4, 6, 1])
+    net.fit(X, Y, shards=4)
+    with pytest.raises(ValueError, match=r"training with 4 shards, but this one is with 8 shards"):
+        net.fit(X, Y, shards=8, resume=True)
+    with pytest.raises(ValueError, match=r"with 4 shards, but this one is without shards"):
+        net.fit(X, Y, resume=True)

@@ -1,0 +1,237 @@
+"""Rows in virtual shards: what they compute, and the same bits on any number of ranks."""
+
+from functools import partial
+
+import numpy as np
+import pytest
+from configurations import choose, configuration
+from ranks import ThreadRank, results_of
+
+import fastnn
+from fastnn import MLP, SGD, DivergenceError, reference
+from fastnn.distributed import part
+
+N_CONFIGURATIONS = 60
+BEFORE_STEPS = 4  # exchanges
+
+# ---- against the reference ----
+
+
+@pytest.mark.parametrize("n", [1, 5, 16, 203])
+@pytest.mark.parametrize("batch_size", [1, 3, 16, 33, 300])
+@pytest.mark.parametrize("shards", [1, 2, 16])
+@pytest.mark.parametrize("shuffle", [False, True])
+def test_an_epoch_uses_each_row_once(n, batch_size, shards, shuffle):
+    batches = list(reference.shard_batches(n, batch_size, shards, 7 if shuffle else None, 2))
+    assert sorted(np.concatenate(batches)) == list(range(n))
+    assert all(0 < len(rows) <= batch_size for rows in batches)
+
+
+@pytest.mark.parametrize("n", [1, 5, 16, 203])
+@pytest.mark.parametrize("batch_size", [1, 3, 16, 33, 300])
+@pytest.mark.parametrize("shards", [1, 2, 16])
+@pytest.mark.parametrize("shuffle", [False, True])
+@pytest.mark.parametrize(
+    "options", [{}, dict(clip_norm=0.05), dict(l2=0.3), dict(clip_value=0.01, l1=0.01)]
+)
+def test_fit_computes_what_the_reference_computes(n, batch_size, shards, shuffle, options):
+    rng = np.random.default_rng(n)
+    X, y, weight = rng.normal(size=(n, 4)), rng.normal(size=(n, 2)), rng.uniform(0, 2, n)
+    weight[::3] = 0
+    net = MLP([4, 9, 2], "tanh", dtype="float64", rng=0, dropout=0.3)
+    expected = net.copy()
+    history = net.fit(
+        X,
+        y,
+        optimizer=SGD(0.05, **options),
+        epochs=2,
+        batch_size=batch_size,
+        shuffle=shuffle,
+        sample_weight=weight,
+        shards=shards,
+        rng=3,
+    )
+    losses = reference.fit(
+        X,
+        y,
+        list(expected.weights),
+        list(expected.biases),
+        expected.activations,
+        "mse",
+        "sgd",
+        0.05,
+        2,
+        batch_size,
+        shuffle,
+        net.state.shuffle_seed,
+        weight,
+        dropout=net.dropout,
+        seed=net.state.seed,
+        shards=shards,
+        **options,
+    )
+    assert np.abs(net.params - expected.params).max() < 1e-10
+    np.testing.assert_allclose(history.loss, losses, rtol=1e-10, atol=1e-12)
+
+
+# ---- the same bits ----
+
+
+def random_training(seed):
+    """Return the arguments of a training, and the shards."""
+    net, X, y, options = configuration(seed)
+    rng = np.random.default_rng([seed, 1])
+    options |= dict(validation_fraction=0.0, callbacks=())
+    if rng.integers(2):
+        m = int(rng.integers(1, 60))
+        options["validation_data"] = (
+            rng.normal(size=(m, X.shape[1])),
+            rng.uniform(size=(m, y.shape[1])),
+        )
+    return net, X, y, options, int(choose(rng, [4, 8, 16, 32]))
+
+
+def train(seed, comm=None, n_threads=1, epochs=3, net=None, resume=False):
+    """Return (network, history) of random training `seed` on this rank."""
+    made, X, y, options, shards = random_training(seed)
+    net = made if net is None else net.copy()
+    weight = options.pop("sample_weight")
+    rank, size = (0, 1) if comm is None else (comm.rank, comm.size)
+    rows = part(len(X), rank, size, shards)
+    if "validation_data" in options:
+        validation = options["validation_data"]
+        some = part(len(validation[0]), rank, size, shards)
+        options["validation_data"] = tuple(a[some] for a in validation)
+    history = net.fit(
+        X[rows],
+        y[rows],
+        sample_weight=None if weight is None else weight[rows],
+        epochs=epochs,
+        n_threads=n_threads,
+        comm=comm,
+        shards=shards,
+        resume=resume,
+        **options,
+    )
+    return net, history
+
+
+def bits(net, history):
+    losses = np.array([history.loss, history.val_loss or history.loss])
+    return b"".join(a.tobytes() for a in (net.params, net.state.moments, losses))
+
+
+@pytest.mark.parametrize("seed", range(N_CONFIGURATIONS))
+def test_ranks_and_threads_change_no_bit(seed):
+    try:
+        expected = bits(*train(seed))
+    except DivergenceError:
+        for size in (2, 4):
+            with pytest.raises(DivergenceError):
+                results_of(size, lambda comm: train(seed, comm))
+        return
+    assert bits(*train(seed, n_threads=2)) == expected
+    for size, n_threads in ((1, 1), (2, 2), (4, 1)):
+        for result in results_of(size, partial(train, seed, n_threads=n_threads)):
+            assert bits(*result) == expected
+
+
+class Lost(Exception):
+    pass
+
+
+class FailingRank(ThreadRank):
+    """All ranks fail in the same exchange."""
+
+    last = None
+
+    def sendrecv(self, send, receive, partner):
+        super().sendrecv(send, receive, partner)
+        if self.n_exchanges == self.last:
+            raise Lost
+
+
+@pytest.mark.parametrize("seed", range(0, N_CONFIGURATIONS, 3))
+@pytest.mark.parametrize("size", [1, 2, 4])
+def test_a_training_that_was_stopped_within_an_epoch_resumes_on_other_ranks(seed, size):
+    try:
+        net, history = train(seed)
+    except DivergenceError:
+        return
+    stopped = random_training(seed)[0]
+
+    class Rank(FailingRank):
+        last = BEFORE_STEPS + 1 + seed % history.n_steps
+
+    def until_stopped(comm):
+        copy = stopped.copy()
+        with pytest.raises(Lost):
+            train_network(seed, copy, comm)
+        return copy
+
+    first = results_of(2, until_stopped, Rank)[0]
+    left = 3 - first.state.epoch
+
+    def rest(comm):
+        return train(seed, comm if size > 1 else None, epochs=left, net=first, resume=True)
+
+    for resumed, _ in results_of(size, rest):
+        assert resumed.state.step == net.state.step
+        assert (resumed.params == net.params).all()
+        assert (resumed.state.moments == net.state.moments).all()
+
+
+def train_network(seed, net, comm):
+    """Train a network itself, not a copy."""
+    _, X, y, options, shards = random_training(seed)
+    weight = options.pop("sample_weight")
+    options.pop("validation_data", None)
+    rows = part(len(X), comm.rank, comm.size, shards)
+    weight = None if weight is None else weight[rows]
+    net.fit(X[rows], y[rows], sample_weight=weight, epochs=3, comm=comm, shards=shards, **options)
+
+
+@pytest.mark.parametrize("size", [3, 5, 6])
+def test_other_numbers_of_ranks_repeat_to_the_bit(size):
+    first, second = (
+        [bits(*result) for result in results_of(size, lambda comm: train(4, comm))] for _ in "ab"
+    )
+    assert first == second
+    assert len(set(first)) == 1
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_without_shards_ranks_agree_and_are_near_one_machine(seed):
+    rng = np.random.default_rng(seed)
+    n = 200
+    X, y = rng.normal(size=(n, 5)), rng.normal(size=n)
+
+    def fit(comm=None, rows=slice(None)):
+        net = MLP([5, 8, 1], dtype="float64", rng=0)
+        net.fit(X[rows], y[rows], epochs=3, shuffle=False, batch_size=n, comm=comm,
+                shards=0 if comm else None)  # fmt: skip
+        return net.params
+
+    expected = fit()
+    for params in results_of(2, lambda comm: fit(comm, part(n, comm.rank, 2, 0))):
+        np.testing.assert_allclose(params, expected, rtol=1e-12, atol=1e-13)
+
+
+def test_shards_of_encoded_tables_change_no_bit():
+    rng = np.random.default_rng(0)
+    positions, codes = rng.uniform(0, 4, (90, 3)), rng.integers(-1, 5, (90, 2))
+    y = rng.normal(size=90)
+
+    def fit(comm=None):
+        rows = slice(None) if comm is None else part(90, comm.rank, comm.size)
+        table = fastnn.EncodedTable(
+            positions=positions[rows], n_bins=4, codes=codes[rows], n_categories=5
+        )
+        net = MLP([22, 8, 1], rng=0, dropout=(0.2, 0.1))
+        net.fit(table, y[rows], epochs=3, batch_size=20, comm=comm, shards=16, rng=1)
+        return net.params
+
+    expected = fit()
+    for size in (2, 4):
+        for params in results_of(size, fit):
+            assert (params == expected).all()
