@@ -48,10 +48,10 @@ defaults:
 """
 
 
-def add_parser(commands):
+def add_parser(commands, summary):
     parser = commands.add_parser(
         "train",
-        help="train a model on a table",
+        help=summary,
         usage="fastnn train DATA --target COL --out FILE [options]",
         **help_texts(HELP),
     )
