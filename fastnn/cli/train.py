@@ -64,8 +64,8 @@ def run(arguments):
     given = complete(arguments)
     file = TableFile(arguments)
     _check_files(file, arguments)
-    train_model.import_estimators()
     table = _read_table(file, arguments)
+    train_model.import_estimators()  # takes a second, so after errors of files
     columns = resolve_columns(arguments, table.column_names)
     target = read_target(table, file, arguments)
     train_model.check_task(arguments, target, file)
