@@ -113,7 +113,6 @@ def read(
     >>> tables.read(path).to_pydict()
     {'area': [50, 70], 'rent': [600, None]}
     """
-    import_pyarrow()
     notes: list = []
     note = notes.append if on_note is None else on_note
     na = [na] if isinstance(na, (str, int, float)) else list(na)
@@ -128,6 +127,7 @@ def read(
         sheet=sheet,
     )
     source = table_source.find(path)
+    import_pyarrow()  # takes longer than to find that there is no file
     start = source.read_start()
     decimal_found, has_spaces = ".", False
     try:

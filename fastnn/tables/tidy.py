@@ -9,7 +9,7 @@ import numpy as np
 from ..core.errors import Argument
 from ..core.messages import join, plural, printable
 from .layout import NUMBER
-from .table_errors import TableError, import_pyarrow
+from .table_errors import NoRowsError, TableError, import_pyarrow
 from .texts import is_missing_mark, number_style, parse_number
 
 MARKS_TO_SHOW = 4
@@ -23,15 +23,17 @@ def check_shape(label, names, n_rows):
     """Raise TableError unless a table has rows, and columns with different names."""
     check_names(label, names)
     n = len(names)
-    if n == 0:
-        raise TableError("has no columns.", "At least one is needed.", place=label)
     if n_rows == 0:
-        raise TableError(
+        error = NoRowsError(
             "has {columns} but no rows.",
             "At least one row is needed.",
             place=label,
             columns=plural(n, "column"),
         )
+        error.names = list(names)
+        raise error
+    if n == 0:
+        raise TableError("has no columns.", "At least one is needed.", place=label)
 
 
 def check_names(label, names):

@@ -9,9 +9,10 @@ unless it is empty, under "user". Nothing in a file is run.
 """
 
 import math
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
-from sklearn.base import is_classifier
 
 from .. import losses
 from ..core.errors import Argument, DataError
@@ -24,6 +25,8 @@ from .table_model import TableModel
 from .targets import TableClasses, TableNumbers
 
 FORMAT, VERSION = "fastnn-tabular", 1
+#: What estimators learn, by the names of their classes.
+TARGETS: dict[str, Any] = {"TabularClassifier": TableClasses, "TabularRegressor": TableNumbers}
 SPARE = 100_000  # bytes of the header for arrays, members and what resuming needs
 
 
@@ -136,6 +139,25 @@ def _to_json(name, value):
 # ---- read ----
 
 
+@dataclass
+class FileContent:
+    """What a file holds.
+
+    Attributes
+    ----------
+    estimator : str
+        The name of its class.
+    parameters : dict
+        Those of its constructor, which are not checked.
+    fitted : dict
+        Its attributes after `fit`.
+    """
+
+    estimator: str
+    parameters: dict[str, Any]
+    fitted: dict[str, Any]
+
+
 def read(path):
     """Return the estimator of a file.
 
@@ -146,38 +168,34 @@ def read(path):
         version.
     """
     with safetensors.reading(path) as reader, damage_refused("model"):
-        return _read(reader)
+        content = read_content(reader)
+        estimator = class_of(FORMAT, content.estimator)(**content.parameters)
+        estimator._validate_params()
+        vars(estimator).update(content.fitted)
+        return estimator
 
 
-def _read(reader):
+def read_content(reader):
+    """Return the FileContent of a file. reader : files.safetensors.Reader"""
     metadata = reader.metadata
     kinds.check(metadata, FORMAT, VERSION)
     content = check_mapping(parse_json(metadata.get("model"), "model"), "model")
-    estimator = _estimator(content)
-    fitted = check_mapping(content["fitted"], "fitted")
-    score = fitted["oof_score_"]
-    check(score is None or is_finite(score), "oof_score_")
-    targets = TableClasses if is_classifier(estimator) else TableNumbers
-    model = TableModel.read(content, reader, fitted, targets)
-    vars(estimator).update(
-        model.attributes(),
-        oof_score_=score,
-        feature_importances_=reader.array("importances"),
-        metadata_={},
-    )
-    if "user" in metadata:
-        user = parse_json(metadata["user"], "user")
-        estimator.metadata_ = check_user_metadata(user, ModelFileError, "metadata_")
-    return estimator
-
-
-def _estimator(content):
-    """Return an estimator that is not fitted."""
     parameters = dict(check_mapping(content["parameters"], "parameters"))
     if isinstance(parameters.get("loss"), dict):
         parameters["loss"] = losses.from_description(parameters["loss"])
     if isinstance(parameters.get("class_weight"), list):
         parameters["class_weight"] = dict(parameters["class_weight"])
-    estimator = class_of(FORMAT, content["estimator"])(**parameters)
-    estimator._validate_params()
-    return estimator
+    fitted = check_mapping(content["fitted"], "fitted")
+    score = fitted["oof_score_"]
+    check(score is None or is_finite(score), "oof_score_")
+    name = content["estimator"]
+    check(isinstance(name, str) and name in TARGETS, "estimator")
+    model = TableModel.read(content, reader, fitted, TARGETS[name])
+    user = parse_json(metadata["user"], "user") if "user" in metadata else {}
+    attributes = dict(
+        model.attributes(),
+        oof_score_=score,
+        feature_importances_=reader.array("importances"),
+        metadata_=check_user_metadata(user, ModelFileError, "metadata_"),
+    )
+    return FileContent(name, parameters, attributes)
