@@ -74,7 +74,8 @@ def _number_duplicates(label, names, note):
 
 def number(names):
     """Return names of which those that occur before have a number: a, a.1, a.2."""
-    used, numbers, out = set(names), Counter(), []
+    used, out = set(names), []
+    numbers: Counter = Counter()
     seen: set = set()
     for name in names:
         new = name

@@ -96,9 +96,10 @@ class EvenRows(io.RawIOBase):
                 for fields in reader:
                     lines_taken = lines.take()
                     if fields:
-                        if len(lines_taken) > 1:
+                        row = "".join(lines_taken)
+                        if len(lines_taken) > 1 or row.count('"') % 2:
                             self._check_quotes(line, fields, lines_taken)
-                        yield line, fields, "".join(lines_taken)
+                        yield line, fields, row
                     line = layout.line + reader.line_num + 1
             except csv.Error:
                 raise long_value(self.table, line) from None
@@ -148,12 +149,12 @@ class EvenRows(io.RawIOBase):
     def check(self, skips_long):
         """Raise TableError if rows have too many values, or none has as many as there are columns."""
         if self.n_long and not skips_long:
-            raise self._error(*self.first_long, self.n_long)
+            raise self._error(self.first_long, self.n_long)
         if not self.n_full and not self.n_trimmed and self.n_short:
-            raise self._error(*self.first_short, 1)
+            raise self._error(self.first_short, 1)
 
-    def _error(self, line, n, n_long):
-        layout = self.table.layout
+    def _error(self, first, n_lines):
+        layout, (line, n) = self.table.layout, first
         advice = "Correct the line. Put a value that contains a {character} in quotes."
         if n > self.n_columns:
             advice += " {skip} leaves such lines out."
@@ -164,7 +165,7 @@ class EvenRows(io.RawIOBase):
             values=plural(n, "value"),
             what="the header has" if layout.header else "most lines have",
             expected=self.n_columns,
-            more=f" ({n_long:,} lines have too many)" if n_long > 1 else "",
+            more=f" ({n_lines:,} lines have too many)" if n_lines > 1 else "",
             character=DELIMITER_NAMES.get(layout.delimiter, repr(layout.delimiter)),
             skip=Argument("skip_bad_lines", True),
         )
