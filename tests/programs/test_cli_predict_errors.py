@@ -131,8 +131,8 @@ def test_a_wrong_command_is_one_line(run, arguments, message):
         ),
         ("A,city\n1,Rom\n", "t.csv: has no column 'a', but the model needs it. Did you mean 'A'?"),
         (
-            "a,city\n1,Rom\n2\n",
-            "t.csv, line 3: has 1 value, but the header has 2. Correct the line.",
+            "a,city\n1,Rom\n2,Rom,3\n",
+            "t.csv, line 3: has 3 values, but the header has 2.",
         ),
         (
             "a,city\n1,Rom\n\none,Rom\n",
