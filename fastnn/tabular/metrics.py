@@ -1,22 +1,15 @@
 """Metrics by name, or of the user: what is printed first, and chooses among configurations."""
 
-import inspect
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
-
-import numpy as np
-from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
-from sklearn.metrics import make_scorer, mean_squared_error
 
 from ..core.errors import Argument, DataError
 from ..core.messages import printable, similar
 from . import metric_values
 
 AUTO = "auto"
-#: scikit-learn's rule for names of functions whose values are better if they are lower.
-LOWER_IS_BETTER = "_error", "_loss", "_deviance"
 #: What sets a missing function.
 RESTORE = "Pass it: set_params(metric=...)."
 
@@ -89,6 +82,9 @@ class Metric:
                     row=int(zero.argmax()),
                     other=Argument("metric", "mae"),
                 )
+        check_weights = getattr(self.value, "check_takes_weights", None)  # a function of the user
+        if weight is not None and check_weights is not None:
+            check_weights()
         if targets.is_classifier or targets.n_out == 1 or self.name == "pinball":
             return
         if self.name in NUMBER_METRICS:
@@ -185,7 +181,11 @@ def resolve(metric, known, other):
             function=metric.name,
         )
     if not isinstance(metric, str):
-        return custom(metric)
+        from . import custom_metric
+
+        found = name_of_custom(metric)
+        value = custom_metric.make_value(metric, found)
+        return Metric(found, found, value, uses_classes=True, needs="a finite number")
     name = find_name(metric)
     if name == AUTO:
         return None
@@ -237,81 +237,3 @@ def name_of_custom(metric):
         return metric.name
     function = getattr(metric, "_score_func", metric)  # what make_scorer made of a function
     return printable(getattr(function, "__name__", type(function).__name__))
-
-
-def custom(metric):
-    """Return the Metric of a function of the user, or of a scorer of `sklearn.metrics.make_scorer`."""
-    name, scorer = name_of_custom(metric), metric
-    if not isinstance(metric, type(make_scorer(mean_squared_error))):
-        if not callable(metric):
-            raise TypeError(f"metric must be a text, a function or a scorer, got {metric!r}")
-        if name.endswith(LOWER_IS_BETTER):
-            raise ValueError(
-                f"metric={name}: functions whose names end in {', '.join(LOWER_IS_BETTER)} are "
-                "lower for better predictions, but higher must be better. Pass "
-                f"make_scorer({name}, greater_is_better=False) of sklearn.metrics."
-            )
-        scorer = make_scorer(metric)
-    return Metric(name, name, CustomValue(name, scorer), uses_classes=True)
-
-
-@dataclass(frozen=True)
-class CustomValue:
-    """The value of a metric of the user. Greater is better."""
-
-    name: str
-    scorer: Callable[..., Any]
-
-    def __call__(self, rows):
-        targets, options = rows.targets, {}
-        y = targets.labels[rows.y] if targets.is_classifier else rows.y
-        made = (KnownClasses if targets.is_classifier else KnownNumbers)(rows)
-        if rows.weight is not None:
-            self.check_takes_weights()
-            options["sample_weight"] = rows.weight
-        value = self.scorer(made, np.zeros((len(y), 1)), y, **options)
-        try:
-            value = float(value)
-        except (TypeError, ValueError):
-            raise TypeError(f"metric {self.name} must return a number, got {value!r}") from None
-        return value if math.isfinite(value) else None
-
-    def check_takes_weights(self):
-        function = getattr(self.scorer, "_score_func", self.scorer)
-        try:
-            parameters = inspect.signature(function).parameters
-        except (TypeError, ValueError):  # compiled code
-            return
-        takes_all = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
-        if "sample_weight" not in parameters and not takes_all:
-            raise TypeError(
-                f"metric {self.name} has no parameter sample_weight, but the rows have weights. Add "
-                "it, or leave out sample_weight and class_weight."
-            )
-
-
-class KnownClasses(ClassifierMixin, BaseEstimator):
-    """A classifier that returns predictions of ScoredRows to a scorer."""
-
-    def __init__(self, rows=None):
-        self.rows = rows
-        self.classes_ = rows.targets.labels
-
-    def predict_proba(self, X):
-        return self.rows.P
-
-    def predict(self, X):
-        return self.classes_[self.rows.predicted]
-
-
-class KnownNumbers(RegressorMixin, BaseEstimator):
-    """A regressor that returns predictions of ScoredRows to a scorer."""
-
-    def __init__(self, rows=None):
-        self.rows = rows
-
-    def predict(self, X):
-        return self.rows.P
-
-    def __sklearn_is_fitted__(self):
-        return True

@@ -7,8 +7,7 @@ single rows (docs/decisions/0037-metrics.md).
 
 import numpy as np
 
-from .. import jackknife
-from ..metric_values import ScoredRows
+from ..metric_values import ScoredRows, is_above_zero
 
 PICKS = 12  # of the greedy selection
 EQUAL = 1e-12  # difference of metrics that are equal
@@ -109,4 +108,4 @@ def is_better_for_certain(new, old, held_out):
         costs = held_out.cost(old, rows), held_out.cost(new, rows)
         return np.nan if None in costs else costs[0] - costs[1]
 
-    return jackknife.is_above_zero(gain, len(held_out.y))
+    return is_above_zero(gain, len(held_out.y))

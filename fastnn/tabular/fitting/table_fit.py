@@ -1,7 +1,6 @@
 """One call of `fit`: from the table to the TableModel."""
 
 import contextlib
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -24,44 +23,9 @@ from ..table_model import EnsembleMember, TableModel
 from ..table_progress import EncodingReporter, ProgressReporter
 from . import permutation, recipe, training_jobs
 from .budget import TimeBudget
+from .fitted_table import FittedTable
 from .out_of_fold import OutOfFold
 from .training_jobs import TrainingSetup
-
-
-@dataclass(eq=False, repr=False)
-class FittedTable:
-    """What one call of `fit` returns.
-
-    Attributes
-    ----------
-    model : TableModel
-    importances : ndarray (n_columns,)
-    oof_prediction : ndarray (n, ...)
-    oof_rows : ndarray (n,) of int, or None
-        The numbers of these rows in the table; None: these are all rows.
-    fold_of_row : ndarray (n,) of int, or None
-        Position of the fold that held out each row among those that are trained, -1 for none.
-    oof_score : float or None
-    oof_score_name : str
-        What it is.
-    oof_threshold : ndarray (n,) or None
-        As `OutOfFold.threshold_of_row`.
-    score_drops : ndarray (n_columns,) or None
-        By how much the score gets worse if a column is shuffled; None if it is undefined.
-    interrupt : KeyboardInterrupt or None
-        The interrupt that stopped training after some folds.
-    """
-
-    model: TableModel
-    importances: np.ndarray
-    oof_prediction: np.ndarray
-    oof_rows: np.ndarray | None
-    fold_of_row: np.ndarray | None
-    oof_score: float | None
-    oof_score_name: str
-    oof_threshold: np.ndarray | None
-    score_drops: np.ndarray | None
-    interrupt: KeyboardInterrupt | None = None
 
 
 class TableFit:
