@@ -220,7 +220,7 @@ def _output_columns(arguments, model, outputs):
     """Return {name: array} of the predictions."""
     if "P" in outputs:
         P = outputs["P"]
-        labels = model.classes_[model.model_.targets.decide(P, model.threshold)]
+        labels = model.classes_[model.model_.targets.decide(P, model.threshold_)]
         if not len(labels) and labels.dtype == object:
             labels = labels.astype(str)  # Arrow would have a column of nulls
         columns = {"prediction": labels}

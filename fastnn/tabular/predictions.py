@@ -129,6 +129,11 @@ class ClassPredictions(TablePredictions):
     threshold: Any
     classes_: NDArray[Any]
 
+    @property
+    def threshold_(self) -> float | None:
+        self._check_fitted()
+        return self.model_.targets.find_threshold(self.threshold)
+
     def predict_proba(self, X: Any) -> NDArray[np.float64]:
         """Predict the probability of each class, in the order of `classes_`.
 
@@ -185,9 +190,8 @@ class ClassPredictions(TablePredictions):
         """
         with self._reading():
             self._check_fitted()
-            targets = self.model_.targets
-            targets.check_threshold(self.threshold)
-            return self.classes_[targets.decide(self.predict_proba(X), self.threshold)]
+            threshold = self.threshold_
+            return self.classes_[self.model_.targets.decide(self.predict_proba(X), threshold)]
 
 
 class NumberPredictions(TablePredictions):

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..files import safetensors
-from ..files.checks import check, damage_refused
+from ..files.checks import damage_refused
 from . import tabular_file
 from .predictions import ClassPredictions, NumberPredictions
 
@@ -36,6 +36,8 @@ class _Stored:
     left_out_: dict[Any, str]
     feature_importances_: NDArray[np.float64]
     oof_score_: float | None
+    oof_score_name_: str
+    feature_score_drops_: NDArray[np.float64] | None
     n_features_in_: int
     n_folds_: int
     n_folds_remaining_: int
@@ -58,8 +60,7 @@ class StoredClassifier(_Stored, ClassPredictions):
     def __init__(self, content):
         super().__init__(content)
         self.threshold = content.parameters.get("threshold")
-        if self.threshold is not None:
-            check(type(self.threshold) is float and 0 < self.threshold < 1, "threshold")
+        self.model_.targets.find_threshold(self.threshold)  # raises an error if it is damaged
 
 
 class StoredRegressor(_Stored, NumberPredictions):
