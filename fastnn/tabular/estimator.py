@@ -19,9 +19,11 @@ from . import tabular_file
 from .checkpoint import MAX_FOLDS
 from .columns import frames
 from .columns.column_kinds import ARGUMENTS
+from .columns.input_column import InputColumn
 from .encoder import MAX_HIDDEN, MAX_WIDTH
 from .fitting.fit_arguments import FitArguments, TableFitOptions
 from .fitting.table_fit import TableFit
+from .row_columns import REASONS
 
 if TYPE_CHECKING:
     from typing import Self
@@ -37,7 +39,7 @@ if TYPE_CHECKING:
 FITTED = (
     *("model_", "n_features_in_", "feature_names_in_", "columns_", "left_out_", "classes_"),
     *("feature_importances_", "oof_prediction_", "oof_rows_", "oof_score_", "metadata_"),
-    *("n_folds_", "n_folds_remaining_", "_fold_of_row"),
+    *("n_folds_", "n_folds_remaining_", "split_", "_fold_of_row"),
 )
 COLUMNS = ["array-like", str, Integral, None]
 
@@ -69,6 +71,7 @@ class BaseTabular(Attributes):
 
     _parameter_constraints: ClassVar[dict] = {
         "n_estimators": [Interval(Integral, 1, MAX_FOLDS, closed="both")],
+        "cv": ["cv_object"],
         "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left"),
                                StrOptions({"auto"})],
         "time_limit": [Interval(Real, 0, None, closed="neither"), None],
@@ -79,6 +82,7 @@ class BaseTabular(Attributes):
     }  # fmt: skip
 
     n_estimators: int
+    cv: Any
     time_limit: float | None
     hidden_layer_sizes: Any
     random_state: Any
@@ -94,6 +98,7 @@ class BaseTabular(Attributes):
     metadata_: dict[str, str]
     n_folds_: int
     n_folds_remaining_: int
+    split_: str | None
     model_: TableModel
     _fold_of_row: np.ndarray | None
 
@@ -108,6 +113,7 @@ class BaseTabular(Attributes):
         groups: ArrayLike | None = None,
         resume: bool = False,
         window: int | None = None,
+        time: ArrayLike | None = None,
     ) -> Self:
         """Fit an ensemble of networks to a table.
 
@@ -121,11 +127,13 @@ class BaseTabular(Attributes):
             over, or a function that returns a new iterator.
         y : array_like (n,), or str
             Targets, or the name of the column of X that holds them.
-        sample_weight : array_like (n,), optional
-            Weights of the rows, at least 0.
-        groups : array_like (n,), optional
+        sample_weight : array_like (n,) or str, optional
+            Weights of the rows, at least 0; or the name of the column of X that holds them, which
+            is then not an input.
+        groups : array_like (n,) or str, optional
             Rows of the same group are in the same fold: pass the patient, the site or the sensor of
-            each row, if new rows will come from others.
+            each row, if new rows will come from others; or the name of the column of X that holds
+            it, which is then not an input.
         resume : bool, default False
             Train only the folds that are left, `n_folds_remaining_`, after Ctrl-C has stopped `fit`.
             Pass the same rows and parameters, and an int as random_state. The result is bit for bit
@@ -136,6 +144,11 @@ class BaseTabular(Attributes):
             large enough, else as many as take about 256 MB. Of a table that has more rows, `fit`
             holds a sample in memory, and writes all rows in encoded form to temporary files, from
             which the networks train. See the guide "Tables larger than memory".
+        time : array_like (n,) or str, optional
+            The date, time or number by which the rows are ordered, if new rows will come later; or
+            the name of the column of X that holds it, which stays an input. Each fold trains on the
+            rows before those that it scores, and then the networks of the model train on all rows.
+            See the guide "Rows in the order of time".
 
         Returns
         -------
@@ -162,7 +175,7 @@ class BaseTabular(Attributes):
             if resume and stopped is None:
                 return self
             passed = FitArguments(
-                X=X, y=y, sample_weight=sample_weight, groups=groups, window=window
+                X=X, y=y, sample_weight=sample_weight, groups=groups, time=time, window=window
             )
             fitted = TableFit(self._fit_options(), passed).run(stopped)
             kept = {name: value for name, value in vars(self).items() if name not in FITTED}
@@ -202,6 +215,7 @@ class BaseTabular(Attributes):
             estimator_name=type(self).__name__,
             task=self._task(),
             n_estimators=self.n_estimators,
+            cv=self.cv,
             hidden_sizes=self._hidden_sizes(),
             time_limit=self.time_limit,
             random_state=self.random_state,
@@ -302,6 +316,7 @@ class BaseTabular(Attributes):
             if self.model_.target_name in frame.names:
                 i = frame.names.index(self.model_.target_name)
                 del frame.names[i], frame.columns[i]
+            self._add_columns_left_out(frame)
             if frame.names != known:
                 raise ValueError(frames.describe_other_names(frame.names, known))
         if len(frame.columns) != self.n_features_in_:
@@ -309,6 +324,15 @@ class BaseTabular(Attributes):
                 f"X has {len(frame.columns)} features, but {name} is expecting "
                 f"{self.n_features_in_} features as input"
             )
+
+    def _add_columns_left_out(self, frame):
+        """Add the columns of weights and groups, which rows to predict need not have, as missing."""
+        features = self.model_.features
+        for i, name in enumerate(features.names or ()):
+            if name not in frame.names and features.left_out.get(name) in REASONS.values():
+                frame.names.insert(i, name)
+                values = np.full(frame.n_rows, np.nan)
+                frame.columns.insert(i, InputColumn("number", values))
 
     def _targets_to_score(self, X, y):
         """Return the targets of rows. y : array, or the name of a column of X."""

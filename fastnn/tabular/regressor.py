@@ -114,6 +114,7 @@ class TabularRegressor(RegressorMixin, BaseTabular):
         numbers: str | int | Sequence[str | int] | None = None,
         dates: str | int | Sequence[str | int] | None = None,
         drop: str | int | Sequence[str | int] | None = None,
+        cv: Any = None,
         verbose: bool | int = False,
     ) -> None:
         self._store_parameters(locals())
@@ -215,6 +216,8 @@ class TabularRegressor(RegressorMixin, BaseTabular):
 
         def bounds(frame):
             P = targets.transform(self._predict_folds(frame))
+            if self.model_.is_forward:  # the errors are of other networks
+                P = P.mean(axis=0, keepdims=True)
             both = ensemble.cv_plus(P[:, :, None], errors, coverage)
             lower, upper = map(targets.invert, both)
             if isinstance(targets.loss, Poisson):

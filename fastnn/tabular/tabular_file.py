@@ -128,6 +128,8 @@ def _describe(name, parameters, model, score):
 
 def _to_json(name, value):
     """Return a parameter of the estimator as JSON holds it."""
+    if name == "cv":
+        return None  # a fitted estimator does not need the splitter
     if name == "random_state" and not isinstance(value, (int, np.integer)):
         return None  # the state of a generator does not matter to a fitted estimator
     return losses.describe(value) if isinstance(value, losses.Loss) else json_values.to_json(value)

@@ -112,6 +112,9 @@ class TableClasses:
                 "Pass threshold=None, and decide by predict_proba."
             )
 
+    def lift_bounds(self):
+        """Do nothing: probabilities have no other range."""
+
     def encode(self, y):
         """Return the targets that the networks learn. y : ndarray (n,) of class numbers."""
         return y
@@ -221,6 +224,11 @@ class TableNumbers:
         loss, log = resolve_loss(losses.from_description(d["loss"])), d["log"]
         check(type(log) is bool and (bounds[0] > 0 or not log), "log")
         return cls(loss, shift, scale, tuple(bounds), log)
+
+    def lift_bounds(self):
+        """Let predictions leave the range of the training targets."""
+        positive = self.log or isinstance(self.loss, losses.Poisson)
+        self.bounds = (1 / MAX_TARGET if positive else -MAX_TARGET), MAX_TARGET
 
     def to_numbers(self, y):
         """Return targets in float64, after checks."""

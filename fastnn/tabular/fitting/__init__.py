@@ -2,7 +2,8 @@
 
 - `table_fit`: the fit, from the table to the fitted model. `fit_arguments`: what it is passed.
   `tasks`: what differs between classes and numbers.
-- `recipe`: the configurations of networks. `training_jobs`: their training. `out_of_fold`: the
-  choice among them. `permutation`: importances of columns, and weights from these.
+- `fit_split`: the folds. `recipe`: the configurations of networks. `training_jobs`: their training.
+  `out_of_fold`: the choice among them. `final_networks`: those that train on all rows after folds
+  that are forward in time. `permutation`: importances of columns, and weights from these.
 - `budget`: estimates of time.
 """
