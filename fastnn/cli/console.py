@@ -31,6 +31,7 @@ OPTIONS = {
     "sample_weight": "--weight",
     "sep": "--sep",
     "sheet": "--sheet",
+    "skip_bad_lines": "--skip-bad-lines",
     "time": "--time",
     "window": "--window",
 }

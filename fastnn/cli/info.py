@@ -29,10 +29,8 @@ examples:
 """
 
 
-def add_parser(commands):
-    parser = commands.add_parser(
-        "info", help="show this installation, or a model file", **help_texts(HELP)
-    )
+def add_parser(commands, summary):
+    parser = commands.add_parser("info", help=summary, **help_texts(HELP))
     parser.add_argument("model", nargs="?", metavar="MODEL", help="model file")
     add_json(parser)
     parser.set_defaults(run=run)

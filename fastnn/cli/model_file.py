@@ -151,8 +151,7 @@ def describe_model(model):
         "split": model.split_,
         "kinds": {str(name): kind for name, kind in model.columns_.items()},
         "left_out": {
-            str(name): REASONS.get(reason, reason)
-            for name, reason in model.left_out_.items()
+            str(name): REASONS.get(reason, reason) for name, reason in model.left_out_.items()
         },
         "importances": dict(zip(names, model.feature_importances_.tolist())),
         "folds": model.n_folds_,
@@ -188,6 +187,9 @@ def restore_reading_options(arguments, model):
     if stored.get("header") is False and not arguments.no_header:
         arguments.no_header = True
         words.append("--no-header")
+    if stored.get("skip_bad_lines") is True and not arguments.skip_bad_lines:
+        arguments.skip_bad_lines = True
+        words.append("--skip-bad-lines")
     return shlex.join(words)
 
 

@@ -40,8 +40,8 @@ examples:
 """
 
 
-def add_parser(commands):
-    parser = commands.add_parser("predict", help="predict the rows of a table", **help_texts(HELP))
+def add_parser(commands, summary):
+    parser = commands.add_parser("predict", help=summary, **help_texts(HELP))
     parser.add_argument("model", metavar="MODEL", help="model file written by 'fastnn train'")
     parser.add_argument(
         "data",

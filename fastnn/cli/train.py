@@ -46,10 +46,10 @@ defaults:
 """
 
 
-def add_parser(commands):
+def add_parser(commands, summary):
     parser = commands.add_parser(
         "train",
-        help="train a model on a table",
+        help=summary,
         usage="fastnn train DATA --target COL --out FILE [options]",
         **help_texts(HELP),
     )
@@ -62,8 +62,8 @@ def run(arguments):
     given = complete(arguments)
     file = TableFile(arguments)
     _check_files(file, arguments)
-    train_model.import_estimators()
     table = _read_table(file, arguments)
+    train_model.import_estimators()  # takes a second, so after errors of files
     columns = resolve_columns(arguments, table.column_names)
     row_roles.check(arguments, table.column_names, columns)
     target = read_target(table, file, arguments)

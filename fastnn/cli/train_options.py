@@ -66,7 +66,10 @@ def _add_column_options(group):
             f"--{name}", action="append", metavar="COL,...", help=f"{what}; can be repeated"
         )
     for name, what in (
-        ("time", "column of dates, times or numbers; train on earlier rows and score on later ones"),
+        (
+            "time",
+            "column of dates, times or numbers; train on earlier rows and score on later ones",
+        ),
         ("group", "column of groups, such as patients; no group is both trained on and scored"),
         ("weight", "column of the weights of the rows"),
     ):

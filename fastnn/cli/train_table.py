@@ -20,8 +20,6 @@ def open_table(file, text_columns, keep, window):
     window : int or None
         Most rows in memory.
     """
-    from ..tabular.large import sampling
-
     note = _PrintOnce()
     parquet = file.open_parquet(text_columns, keep, note)
     if parquet is None:
@@ -30,6 +28,8 @@ def open_table(file, text_columns, keep, window):
                 f"{file.name}: --window is for Parquet files. Leave it out, or convert the table."
             )
         return MemoryTable(file.read(text_columns, keep, note))
+    from ..tabular.large import sampling  # scikit-learn, which errors of files need not wait for
+
     n_columns = len(parquet.names)
     if window is not None or not sampling.fits(parquet.n_rows, n_columns):
         return StreamedTable(parquet, window or sampling.default_window(n_columns))

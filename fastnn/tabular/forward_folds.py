@@ -99,7 +99,7 @@ class ForwardFolds:
         numbers : ndarray (n,) of int, optional
             Those of the rows of the sample in the table.
         """
-        keys = self._keys if numbers is None else self._keys[numbers]
+        keys = self.keys(slice(None) if numbers is None else numbers)
         folds = [
             (np.flatnonzero(trains[keys]), np.flatnonzero(scores[keys]))
             for trains, scores in zip(self.trains, self.scores)

@@ -169,14 +169,14 @@ def to_groups(column, name):
         missing = marks[codes]
     advice = "Give the row a group, for example one of its own."
     _refuse_missing(missing, "groups", name, advice)
-    used, numbers = np.unique(codes, return_inverse=True)
+    used, first, numbers = np.unique(codes, return_index=True, return_inverse=True)
     if len(used) < 2:
         raise DataError(
             "{argument} holds one group, but at least 2 are needed.",
             "Leave {name} out.",
             argument=Argument("groups", name),
         )
-    return numbers.astype(np.intp)
+    return np.argsort(np.argsort(first))[numbers]  # by first occurrence, as `group_numbers` does
 
 
 def _refuse_missing(missing, argument, name, advice):

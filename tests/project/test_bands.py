@@ -11,6 +11,7 @@ import tomllib
 import pytest
 
 import fastnn
+from fastnn import cli
 
 PACKAGE = pathlib.Path(fastnn.__file__).parent
 
@@ -36,13 +37,14 @@ BELOW = {
     "tabular.columns": ("tabular.large", "tabular.fitting"),
     "tabular.large": ("tabular.fitting",),
 }
-# The computed names of `import_module`: what `fastnn.__getattr__` imports, and the modules of
-# estimators, which files.kinds names as texts: they are imported when a file of theirs is read.
+# The computed names of `import_module`: what `fastnn.__getattr__` imports, commands, and the modules
+# of estimators, which files.kinds names as texts: they are imported when a file of theirs is read.
 COMPUTED = {
     "f'.{_MODULE_OF.get(name, name)}'": [
         f".{module}" for module in {*fastnn._MODULE_OF.values(), *fastnn._PACKAGES}
     ],
     "f'{self._package}.{self._modules[name]}'": [],  # core.lazy, of a class in its own package
+    "f'.{command}'": [f".cli.{command}" for command in cli.COMMANDS],
     "kind.module": [],
     "module": [],
 }

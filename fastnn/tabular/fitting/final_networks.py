@@ -16,6 +16,7 @@ from ...training.pool import StreamPool, Trainings, train_many
 from ..forward_folds import ALL_ROWS
 from ..table_model import EnsembleMember
 from . import recipe, training_jobs
+from .pace import Pace
 
 
 class FinalNetworks:
@@ -103,10 +104,14 @@ class FinalNetworks:
             for jobs, weight, networks in zip(self.groups(), self.weights, self.networks())
         ]
 
-    def train(self, setup, line=None):
-        """Train the networks that are left, one of each configuration after the other."""
+    def train(self, setup, line, budget):
+        """Train the networks that are left, one of each configuration after the other.
+
+        budget : TimeBudget
+        """
         left = [job for jobs in zip(*self.groups()) for job in jobs if not job.networks]
-        _train(left, setup, line)
+        if left:
+            _train(left, setup, line, budget)
 
 
 def _median_parts(best):
@@ -117,11 +122,15 @@ def _median_parts(best):
     return np.quantile(best, 0.5, axis=0, method="lower").tolist()
 
 
-def _train(jobs, setup, line):
-    """Train jobs on all rows, each as far as `Job.ends` says."""
+def _train(jobs, setup, line, budget):
+    """Train jobs on all rows, each as far as `Job.ends` says, or less far if time is limited."""
     y, weight, targets, stored = setup.encoded_y, setup.rows.weight, setup.targets, setup.stored
     loss = losses.resolve(targets.loss, targets.output)
     n_at_once = 1 if stored is None else stored.n_at_once(setup.n_threads)
+    pace = None
+    if budget.is_limited:
+        at_once = setup.n_threads if stored is None else n_at_once
+        pace = Pace(budget, jobs, setup, at_once, are_balanced=stored is None)
 
     def make(i, queue=None):
         job: Any = jobs[i]
@@ -130,7 +139,11 @@ def _train(jobs, setup, line):
             rows = Data.of(job.net, table, y, loss, weight)
         else:
             rows = stored.data(job, loss)
-        epochs = training_jobs.n_epochs(job, setup)
+        share, fraction = None, setup.fraction
+        if pace is not None:
+            share = training_jobs.begin_share(job, pace)
+            fraction = min(fraction, share.fraction / job.ends[-1])
+        epochs = training_jobs.n_epochs(job, fraction)
         first, last = _epochs_of_ends(job.ends, epochs)
         options = FitOptions(
             optimizer=training_jobs.optimizer(job, setup, epochs),
@@ -140,6 +153,9 @@ def _train(jobs, setup, line):
         )
         session = Plan(job.net, rows, options, job.net.rng).session(queue, kind=SnapshotSession)
         session.first = first if first < last else None
+        if share is not None:
+            share.session = session
+            session.is_over = share.is_over
         return session
 
     def end(i, session, error):
@@ -152,7 +168,7 @@ def _train(jobs, setup, line):
             networks[0].params = session.best_of_first
         training_jobs.end_networks(job, networks)
 
-    trainings = Trainings(n=len(jobs), make=make, ended=end, in_order=True)
+    trainings = Trainings(n=len(jobs), make=make, ended=end, in_order=True, late=pace is not None)
     if stored is None:
         train_many(trainings, setup.n_threads, line)
     else:
@@ -173,3 +189,4 @@ class SnapshotSession(training_jobs.TwoPartSession):
         if self.is_in_first and self.state.epoch == self.first:
             self.store()
             self.best_of_first = self.net.params.copy()
+        self.stop_if_over()

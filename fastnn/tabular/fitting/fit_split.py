@@ -109,10 +109,13 @@ def _of_splitter(fit, names):
             argument="cv",
         )
     y = fit.setup.rows.y
-    splitter = check_cv(cv, y, classifier=targets.is_classifier)
-    folds = [
-        tuple(map(np.asarray, fold)) for fold in splitter.split(np.zeros((n, 1)), y, fit.groups)
-    ]
+    name = "cv"
+    if hasattr(cv, "__iter__"):
+        found = cv
+    else:
+        splitter = check_cv(cv, y, classifier=targets.is_classifier)
+        name, found = type(splitter).__name__, splitter.split(np.zeros((n, 1)), y, fit.groups)
+    folds = [tuple(map(np.asarray, fold)) for fold in found]
     for k, fold in enumerate(folds):
         _check_fold(k, fold, n)
     if not 0 < len(folds) <= MAX_FOLDS:
@@ -127,9 +130,6 @@ def _of_splitter(fit, names):
     tests = [np.isin(np.arange(n), test) for _, test in folds]
     trains = [np.isin(np.arange(n), train) for train, _ in folds]
     informs = np.array([[not (test & ~train).any() for test in tests] for train in trains])
-    name = type(splitter).__name__
-    if hasattr(cv, "__iter__"):
-        name = "the indices in cv"
     description = RowSplit(kind="cv", n_folds=len(folds), splitter=name, **names)
     n_train = round(np.mean([len(train) for train, _ in folds]))
     return FitSplit(

@@ -1,7 +1,6 @@
 """One call of `fit`: from the table to the TableModel."""
 
 import contextlib
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,45 +11,18 @@ from ...core.errors import DataError
 from ...core.messages import plural
 from ...core.validation import check_threads
 from .. import row_columns, table_memory, tabular_file
-from ..checkpoint import FitCheckpoint, digests_of
+from ..checkpoint import digests_of
 from ..columns.features import NO_COLUMN, Features
 from ..encoder import Encoder, Scaling
 from ..fit_rows import FitRows
 from ..large import large_table
 from ..large.encoded_rows import EncodedRows
-from ..table_model import EnsembleMember, TableModel
 from ..table_progress import EncodingReporter, ProgressReporter
-from . import budget, fit_split, permutation, recipe, training_jobs
+from . import fit_split, fitted_table, permutation, recipe, training_jobs
+from .budget import TimeBudget
 from .final_networks import FinalNetworks
 from .out_of_fold import OutOfFold
 from .training_jobs import TrainingSetup
-
-
-@dataclass(eq=False, repr=False)
-class FittedTable:
-    """What one call of `fit` returns.
-
-    Attributes
-    ----------
-    model : TableModel
-    importances : ndarray (n_columns,)
-    oof_prediction : ndarray (n, ...)
-    oof_rows : ndarray (n,) of int, or None
-        The numbers of these rows in the table; None: these are all rows.
-    fold_of_row : ndarray (n,) of int, or None
-        Position of the fold that held out each row among those that are trained, -1 for none.
-    oof_score : float or None
-    interrupt : KeyboardInterrupt or None
-        The interrupt that stopped training after some folds.
-    """
-
-    model: TableModel
-    importances: np.ndarray
-    oof_prediction: np.ndarray
-    oof_rows: np.ndarray | None
-    fold_of_row: np.ndarray | None
-    oof_score: float | None
-    interrupt: KeyboardInterrupt | None = None
 
 
 class TableFit:
@@ -89,7 +61,7 @@ class TableFit:
 
     def __init__(self, options, arguments):
         self.options, self.task = options, options.task
-        self.time_budget = budget.TimeBudget(options.time_limit)
+        self.time_budget = TimeBudget(options.time_limit, options.seconds_before)
         rows, self.large = large_table.read(options, arguments)
         self.target_name, frame, weight = rows.target_name, rows.frame, rows.weight
         n, self.column_names = frame.n_rows, rows.columns.names
@@ -132,11 +104,11 @@ class TableFit:
         if targets.is_classifier and targets.n_out == 1:
             if stopped is not None:  # its targets had several classes
                 stopped.checkpoint.refuse("targets")
-            return self.end_without_networks()
+            return fitted_table.end_without_networks(self)
         with self.large or contextlib.nullcontext():
             self.make_jobs(stopped)
             interrupt = self.train_until_interrupt()
-            fitted = self.end()
+            fitted = fitted_table.end(self)
         fitted.interrupt = interrupt
         return fitted
 
@@ -174,7 +146,7 @@ class TableFit:
         n_folds = len(self.folds)
         table_memory.check_memory(self.encoders, self.features, setup, n_folds)
         encoders = list(self.encoders.values())
-        model = self.empty_model(encoders)
+        model = fitted_table.empty_model(self, encoders)
         tabular_file.check_before_training(self.options, model, n_folds)
         tables = setup.rows.encode(self.encoders)
         if self.large is not None:
@@ -185,16 +157,13 @@ class TableFit:
         if self.split.is_forward:
             setup.targets.lift_bounds()
             training_jobs.set_seen(self.jobs)
-        if stopped is None:
-            self.time_budget.reserve(self.jobs, self.encoders, self.features.sources(), setup)
-            n_configurations, setup.fraction = self.time_budget.plan(self.jobs, setup, n_folds)
-        else:
-            n_configurations = len(stopped.members)
+        if stopped is not None:
             setup.fraction = stopped.checkpoint.fraction
-        del self.jobs[n_configurations * n_folds :]
+            del self.jobs[len(stopped.members) * n_folds :]
         self.seed = self.random_state.randint(2**31)
         if self.split.is_forward:
             seed = self.random_state.randint(2**31)
+            n_configurations = len(self.jobs) // n_folds
             self.final = FinalNetworks(self.options.n_estimators, seed, n_configurations)
         self.out_of_fold = OutOfFold(self.jobs, self.folds, setup, self.task)
         self.out_of_fold.is_forward = self.split.is_forward
@@ -268,125 +237,75 @@ class TableFit:
         If there are configurations with weighted columns, the first configuration is trained on all
         folds before the others, since the weights come from its networks.
         """
-        first, others = self.jobs[: len(self.folds)], self.jobs[len(self.folds) :]
-        weighted = [job for job in others if job.configuration.weighted and not job.networks]
-        if weighted and (len(self.folds) > 1 or self.final is not None):
-            self.train_jobs(first, line)
-            self.weigh_columns(weighted)
+        others = self.jobs[len(self.folds) :]
+        if self.time_budget.is_limited:
+            self.train_within_limit(line)
+        elif self.are_weighted(others):
+            self.train_jobs(self.jobs[: len(self.folds)], line)
+            self.set_weights(others)
         self.train_jobs(self.jobs, line)
         if self.final is not None:
             self.train_final(line)
-
-    def weigh_columns(self, jobs):
-        """Set the weights of the columns of jobs."""
-        first, sources = self.jobs[: len(self.folds)], self.features.sources()
-        if self.weights_of_columns is None:
-            encoder = self.encoders[first[0].configuration.encoding]
-            rng = np.random.default_rng(self.seed)
-            self.weights_of_columns = permutation.column_weights(
-                first, encoder, sources, self.setup, rng
-            )
-        permutation.set_weights(jobs, self.weights_of_columns, self.encoders, sources)
 
     def train_final(self, line):
         """Train the networks on all rows that are left."""
         final, (_, weights, _) = self.final, self.out_of_fold.choice
         final.make(self.jobs_by_configuration(), weights, self.setup)
         final.restore(self.stopped_networks)
-        weighted = [job for job in final.jobs if job.configuration.weighted and not job.networks]
-        if weighted:
-            self.weigh_columns(weighted)
-        final.train(self.setup, line)
+        if self.are_weighted(final.jobs):
+            self.set_weights(final.jobs)
+        self.time_budget.release_training()
+        final.train(self.setup, line, self.time_budget)
+
+    def train_within_limit(self, line):
+        """Train the first configuration on all folds, then as many others as there is time for.
+
+        The others are left out.
+        """
+        n_folds, n_done = len(self.folds), 1
+        groups = self.jobs_by_configuration()
+        self.time_budget.reserve(self.seconds_of_importances())
+        if self.final is not None:
+            n_rows = sum(job.n_train for job in groups[0])
+            later = self.final.n * self.split.n_train
+            self.time_budget.reserve_training(later / (later + n_rows))
+        self.train_jobs(groups[0], line)
+        while chosen := self.time_budget.affordable(groups[n_done:], self.setup):
+            jobs = [job for group in chosen for job in group]
+            if self.are_weighted(jobs):
+                self.set_weights(jobs)
+            self.train_jobs(jobs, line)
+            n_done += len(chosen)
+        del self.jobs[n_done * n_folds :]
+        self.out_of_fold.update()
+
+    def are_weighted(self, jobs):
+        """Return whether the networks of some jobs that are left need weights of the columns."""
+        weighted = any(job.configuration.weighted and not job.networks for job in jobs)
+        return weighted and (len(self.folds) > 1 or self.final is not None)
+
+    def set_weights(self, jobs):
+        """Set the weights of the columns, by the first configuration."""
+        first, sources = self.jobs[: len(self.folds)], self.features.sources()
+        weighted = [job for job in jobs if job.configuration.weighted and not job.networks]
+        if self.weights_of_columns is None:
+            encoder = self.encoders[first[0].configuration.encoding]
+            rng = np.random.default_rng(self.seed)
+            self.weights_of_columns = permutation.column_weights(
+                first, encoder, sources, self.setup, rng
+            )
+        permutation.set_weights(weighted, self.weights_of_columns, self.encoders, sources)
 
     def train_jobs(self, jobs, line):
         """Train the networks of jobs that are left."""
         left = [job for job in jobs if not job.networks]
-        training_jobs.train(left, self.setup, self.out_of_fold.end_job, line)
+        if left:
+            training_jobs.train(left, self.setup, self.out_of_fold.end_job, line, self.time_budget)
+
+    def seconds_of_importances(self):
+        return 0.0
 
     def jobs_by_configuration(self):
         """Return the jobs of each configuration."""
         n_folds = len(self.folds)
         return [self.jobs[i : i + n_folds] for i in range(0, len(self.jobs), n_folds)]
-
-    # ---- after training ----
-
-    def end(self):
-        """Return the FittedTable of the folds that are done."""
-        done, setup = self.out_of_fold.done, self.setup
-        _, weights, _ = self.out_of_fold.choice
-        oof_prediction, fold_of_row = self.out_of_fold.all_rows()
-        model = self.model(weights)
-        model.errors = self.out_of_fold.errors()
-        importances = permutation.importances(
-            model,
-            setup.rows,
-            [self.folds[fold] for fold in done],
-            self.random_state,
-            setup.n_threads,
-        )
-        score = self.out_of_fold.score_all(oof_prediction, fold_of_row)
-        if self.final is not None and self.final.is_done:
-            model = self.final_model(model.errors)
-        return FittedTable(model, importances, oof_prediction, self.oof_rows(), fold_of_row, score)
-
-    def model(self, weights):
-        """Return the TableModel of the folds that are done. weights : of the configurations"""
-        done, checkpoint, chosen = self.out_of_fold.done, None, None
-        chosen = list(zip(self.jobs_by_configuration(), weights))
-        is_last = self.final is None or self.final.is_done
-        if len(done) < len(self.folds) or not is_last:  # `fit(resume=True)` needs all networks
-            checkpoint = self.checkpoint()
-        else:
-            chosen = [(group, weight) for group, weight in chosen if weight > 0]
-        used = list(dict.fromkeys(group[0].configuration.encoding for group, _ in chosen))
-        members = [
-            EnsembleMember(
-                used.index(group[0].configuration.encoding),
-                float(weight),
-                [group[fold].networks for fold in done],
-            )
-            for group, weight in chosen
-        ]
-        model = self.empty_model([self.encoders[settings] for settings in used])
-        model.members, model.checkpoint = members, checkpoint
-        return model
-
-    def checkpoint(self):
-        """Return the FitCheckpoint of a fit that was stopped."""
-        done, final = self.out_of_fold.done, self.final
-        found = FitCheckpoint(done, len(self.folds), self.setup.fraction, self.digests)
-        if final is not None:
-            found.n_final = final.n
-            groups = self.jobs_by_configuration()
-            found.best = [[jobs[fold].best for fold in done] for jobs in groups]
-            found.final = final.networks() if final.n_done else []
-        return found
-
-    def final_model(self, errors):
-        """Return the TableModel of the networks that were trained on all rows.
-
-        errors : list of ndarray, or None
-            Of the predictions of the folds.
-        """
-        used = list(dict.fromkeys(job.configuration.encoding for job in self.final.jobs))
-        model = self.empty_model([self.encoders[settings] for settings in used])
-        model.members = self.final.members(used)
-        model.errors = None if errors is None else [np.concatenate(errors)]
-        return model
-
-    def empty_model(self, encoders):
-        """Return a TableModel without networks."""
-        split = None if self.split is None else self.split.description
-        targets = self.setup.targets
-        return TableModel(self.features, encoders, [], targets, self.target_name, split=split)
-
-    def end_without_networks(self):
-        """Return the FittedTable of targets of one class."""
-        model = self.empty_model([])
-        importances = np.zeros(self.features.n_columns)
-        oof_prediction = np.ones((len(self.setup.rows), 1))
-        return FittedTable(model, importances, oof_prediction, self.oof_rows(), None, 1.0)
-
-    def oof_rows(self):
-        """Return the numbers of the rows in memory, None for all rows."""
-        return None if self.large is None else self.large.numbers

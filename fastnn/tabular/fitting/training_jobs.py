@@ -17,6 +17,7 @@ from ..fit_rows import FitRows
 from ..forward_folds import as_seen
 from ..table_model import ACTIVATION
 from . import recipe
+from .pace import Pace
 
 
 @dataclass(eq=False, repr=False)
@@ -110,7 +111,7 @@ class TrainingSetup:
     n_threads : int
         At least 1: `TableFit` has resolved -1.
     fraction : float
-        Part of the epochs of the recipe to train for.
+        Part of the epochs of the recipe to train for at most.
     stored : EncodedRows or None
         The rows to train on. None: the rows `train` of a job.
     informs : ndarray (n_folds, n_folds) of bool, or None
@@ -127,9 +128,15 @@ class TrainingSetup:
     informs: Any = None
 
 
-def n_epochs(job, setup):
-    """Return the number of epochs of the schedule of a job."""
-    return max(1, int(setup.fraction * recipe.n_epochs(job.configuration, job.n_train)))
+def n_epochs(job, fraction):
+    """Return the number of epochs of the schedule of a job, a part of those of the recipe."""
+    return max(1, int(fraction * recipe.n_epochs(job.configuration, job.n_train)))
+
+
+def begin_share(job, pace):
+    """Return the Share of a job that begins now."""
+    n_all = recipe.n_epochs(job.configuration, job.n_train)
+    return pace.begin(job, n_all * recipe.batches(job.n_train)[0])
 
 
 def optimizer(job, setup, epochs):
@@ -146,7 +153,7 @@ def end_networks(job, networks):
     job.networks = networks  # at once: Ctrl-C may come in between
 
 
-def train(jobs, setup, ended=None, line=None):
+def train(jobs, setup, ended=None, line=None, budget=None):
     """Train the networks of jobs, fold by fold.
 
     Parameters
@@ -157,6 +164,8 @@ def train(jobs, setup, ended=None, line=None):
         ended(job) is called as soon as the networks of a job are trained.
     line : optional
         Shows the progress, as a `training.progress.ManyLine` does.
+    budget : TimeBudget, optional
+        If it has a limit, all networks have begun and ended when the time for training is over.
 
     Raises
     ------
@@ -184,12 +193,20 @@ def train(jobs, setup, ended=None, line=None):
         return Data.of(job.net, table, y_of_rows, loss, weight_of_rows)
 
     n_at_once = 1 if stored is None else stored.n_at_once(setup.n_threads)
+    pace = None
+    if budget is not None and budget.is_limited:
+        at_once = setup.n_threads if stored is None else n_at_once
+        pace = Pace(budget, jobs, setup, at_once, are_balanced=stored is None)
 
     def make(i, queue=None):
         job = jobs[i]
         in_memory = data_of(job)
         rows = in_memory.select(job.train) if stored is None else stored.data(job, loss)
-        epochs = n_epochs(job, setup)
+        share, fraction = None, setup.fraction
+        if pace is not None:
+            share = begin_share(job, pace)
+            fraction = min(fraction, share.fraction)
+        epochs = n_epochs(job, fraction)
         options = FitOptions(
             optimizer=optimizer(job, setup, epochs),
             epochs=epochs,
@@ -201,12 +218,17 @@ def train(jobs, setup, ended=None, line=None):
         session = plan.session(queue, kind=TwoPartSession)
         if job.configuration.snapshots and epochs > 1:
             session.first = int(recipe.LATE * epochs)
+        if share is not None:
+            share.session = session
+            session.is_over = share.is_over
         return session
 
     def end(i, session, error):
         if error is not None and not isinstance(error, DivergenceError):
             raise error
         job = jobs[i]
+        if session.was_stopped:  # perhaps within an epoch
+            session.restore_best()
         job.net.state = None  # its moments are as large as the network
         networks = [job.net]
         if job.configuration.snapshots:
@@ -218,7 +240,7 @@ def train(jobs, setup, ended=None, line=None):
         if ended is not None:
             ended(job)
 
-    trainings = Trainings(n=len(jobs), make=make, ended=end, in_order=True)
+    trainings = Trainings(n=len(jobs), make=make, ended=end, in_order=True, late=pace is not None)
     if stored is None:
         train_many(trainings, setup.n_threads, line)
     else:
@@ -236,9 +258,22 @@ class TwoPartSession(Session):
         Parameters of the best epoch of the first part, once it is over.
     epoch_of_first : int or None
         That epoch, or the last epoch of the first part without one.
+    is_over : function or None
+        Returns whether the training must stop after a slice, at its best epoch so far.
+    was_stopped : bool
+        Whether it did.
     """
 
-    first = best_of_first = epoch_of_first = None
+    first = best_of_first = epoch_of_first = is_over = None
+    was_stopped = False
+
+    def restore_best(self):
+        """Take the parameters of the best epoch so far, if an epoch is done."""
+        best = self.state.best
+        if best is not None:
+            self.net.params = best.params
+        elif self.best_of_first is not None:
+            self.net.params = self.best_of_first
 
     @property
     def is_in_first(self):
@@ -258,6 +293,12 @@ class TwoPartSession(Session):
             self.best_of_first = self.net.params.copy() if best is None else best.params
             if self.stopping:  # else a callback, which reads the state
                 self.engine.set_stopping(self.stopping.to_patience(self.state), self.metric)
+        self.stop_if_over()
+
+    def stop_if_over(self):
+        """Stop if the time of the network is over."""
+        if self.is_over is not None and not self.is_done and self.is_over():
+            self.was_stopped, self.stop_reason = True, "the time is over"
 
     def best_parts(self):
         """Return the parts of all epochs after which the networks of both parts were best."""
