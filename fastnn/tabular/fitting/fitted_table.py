@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..checkpoint import FitCheckpoint
+from ..metrics import name_weighted
 from ..table_model import EnsembleMember, TableModel
 from . import permutation
 
@@ -23,6 +24,12 @@ class FittedTable:
     fold_of_row : ndarray (n,) of int, or None
         Position of the fold that held out each row among those that are trained, -1 for none.
     oof_score : float or None
+    oof_score_name : str
+        What it is.
+    oof_threshold : ndarray (n,) or None
+        As `OutOfFold.threshold_of_row`.
+    score_drops : ndarray (n_columns,) or None
+        By how much the score gets worse if a column is shuffled; None if it is undefined.
     interrupt : KeyboardInterrupt or None
         The interrupt that stopped training after some folds.
     """
@@ -33,34 +40,54 @@ class FittedTable:
     oof_rows: np.ndarray | None
     fold_of_row: np.ndarray | None
     oof_score: float | None
+    oof_score_name: str
+    oof_threshold: np.ndarray | None
+    score_drops: np.ndarray | None
     interrupt: KeyboardInterrupt | None = None
 
 
 def end(fit):
     """Return the FittedTable of the folds of a TableFit that are done."""
-    done, setup = fit.out_of_fold.done, fit.setup
-    oof_prediction, fold_of_row = fit.out_of_fold.all_rows()
+    out_of_fold, setup = fit.out_of_fold, fit.setup
+    oof_prediction, fold_of_row = out_of_fold.all_rows()
     model = _model_of_folds(fit)
-    model.errors = fit.out_of_fold.errors()
-    importances = permutation.importances(
+    model.errors = out_of_fold.errors()
+    importances, drops = permutation.importances(
         model,
         setup.rows,
-        [fit.folds[fold] for fold in done],
+        [fit.folds[fold] for fold in out_of_fold.done],
+        fit.task,
         fit.random_state,
         setup.n_threads,
     )
-    score = fit.out_of_fold.score_all(oof_prediction, fold_of_row)
+    score = out_of_fold.score_all(oof_prediction, fold_of_row)
+    fit.task.warn_undefined(score, int((fold_of_row >= 0).sum()))
     if fit.final is not None and fit.final.is_done:
         model = _final_model(fit, model.errors)
-    return FittedTable(model, importances, oof_prediction, _oof_rows(fit), fold_of_row, score)
+    return FittedTable(
+        model,
+        importances,
+        oof_prediction,
+        _oof_rows(fit),
+        fold_of_row,
+        score,
+        name_weighted(fit.task.score_name, fit.sample_weight),
+        out_of_fold.threshold_of_row,
+        drops,
+    )
 
 
 def end_without_networks(fit):
     """Return the FittedTable of targets of one class."""
-    model = empty_model(fit, [])
+    model, rows = empty_model(fit, []), fit.setup.rows
     importances = np.zeros(fit.features.n_columns)
-    oof_prediction = np.ones((len(fit.setup.rows), 1))
-    return FittedTable(model, importances, oof_prediction, _oof_rows(fit), None, 1.0)
+    oof_prediction = np.ones((len(rows), 1))
+    score = fit.task.score(fit.setup.targets, oof_prediction, *rows.targets(slice(None)))
+    fit.task.warn_undefined(score, len(rows))
+    name = name_weighted(fit.task.score_name, fit.sample_weight)
+    return FittedTable(
+        model, importances, oof_prediction, _oof_rows(fit), None, score, name, None, None
+    )
 
 
 def empty_model(fit, encoders):

@@ -76,12 +76,15 @@ class TableFit:
         source = self.task if self.large is None else self.large
         targets, y = source.fit_targets(rows.y, weight)
         n_rows_of_class = None if self.large is None else self.large.n_rows_of_class
+        self.sample_weight = weight
         weight = self.task.weights(targets, y, weight, n_rows_of_class)
         if weight is not None and not 0 < weight.sum() < np.inf:
             raise ValueError(
                 f"the sum of the weights of the rows is {weight.sum():g}. At least one weight must be "
                 "above 0, and their sum finite."
             )
+        if self.task.metric is not None:
+            self.task.metric.check_targets(targets, y, weight)
         with contextlib.nullcontext() if self.large is None else self.large.row_numbers():
             no_inputs = row_columns.left_out(self.column_names)
             self.features = Features.fit(frame, no_inputs, **options.declared)
@@ -165,7 +168,7 @@ class TableFit:
             seed = self.random_state.randint(2**31)
             n_configurations = len(self.jobs) // n_folds
             self.final = FinalNetworks(self.options.n_estimators, seed, n_configurations)
-        self.out_of_fold = OutOfFold(self.jobs, self.folds, setup, self.task)
+        self.out_of_fold = OutOfFold(self.jobs, self.folds, setup, self.task, self.sample_weight)
         self.out_of_fold.is_forward = self.split.is_forward
         self.digests = digests_of(self.features, setup.rows, setup.targets, self.jobs)
         if stopped is not None:
