@@ -138,9 +138,6 @@ class TableClasses:
             )
         return self.chosen.value
 
-    def lift_bounds(self):
-        """Do nothing: probabilities have no other range."""
-
     def encode(self, y):
         """Return the targets that the networks learn. y : ndarray (n,) of class numbers."""
         return y

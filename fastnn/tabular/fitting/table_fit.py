@@ -158,7 +158,8 @@ class TableFit:
             configurations, tables, self.folds, setup, self.random_state
         )
         if self.split.is_forward:
-            setup.targets.lift_bounds()
+            if not setup.targets.is_classifier:
+                setup.targets.lift_bounds()
             training_jobs.set_seen(self.jobs)
         if stopped is not None:
             setup.fraction = stopped.checkpoint.fraction
