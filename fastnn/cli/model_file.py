@@ -21,6 +21,12 @@ from .scores import MAX_LABEL_ISSUES
 
 KEY = "training"  # in metadata_
 REASON = 300  # characters of a reason or a place, at most
+#: Reasons why columns are left out, as options.
+REASONS = {
+    NAMED_IN_DROP: "--drop",
+    "named in groups": "--group",
+    "named in sample_weight": "--weight",
+}
 TEXTS = ("sep", "encoding", "decimal", "comment")
 
 
@@ -158,10 +164,10 @@ def describe_model(model):
     networks = model.model_.networks()
     names = model.model_.features.names or map(str, range(model.n_features_in_))
     return {
+        "split": model.split_,
         "kinds": {str(name): kind for name, kind in model.columns_.items()},
         "left_out": {
-            str(name): "--drop" if reason == NAMED_IN_DROP else reason
-            for name, reason in model.left_out_.items()
+            str(name): REASONS.get(reason, reason) for name, reason in model.left_out_.items()
         },
         "importances": dict(zip(names, model.feature_importances_.tolist())),
         "folds": model.n_folds_,
