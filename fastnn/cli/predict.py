@@ -205,7 +205,7 @@ def _output_columns(arguments, model, outputs):
     """Return {name: array} of the predictions."""
     if "P" in outputs:
         P = outputs["P"]
-        columns = {"prediction": model.classes_[model.model_.targets.decide(P, model.threshold)]}
+        columns = {"prediction": model.classes_[model.model_.targets.decide(P, model.threshold_)]}
         if arguments.proba:
             for j, label in enumerate(model.classes_.tolist()):
                 columns[f"probability_{label_text(label)}"] = _round(P[:, j])
