@@ -21,6 +21,12 @@ from .scores import MAX_LABEL_ISSUES, drop_verb, metric_of, threshold_of
 
 KEY = "training"  # in metadata_
 REASON = 300  # characters of a reason or a place, at most
+#: Reasons why columns are left out, as options.
+REASONS = {
+    NAMED_IN_DROP: "--drop",
+    "named in groups": "--group",
+    "named in sample_weight": "--weight",
+}
 TEXTS = ("sep", "encoding", "decimal", "comment")
 
 
@@ -159,10 +165,10 @@ def describe_model(model):
     names = model.model_.features.names or list(map(str, range(model.n_features_in_)))
     drops, threshold = model.feature_score_drops_, getattr(model, "threshold", None)
     return {
+        "split": model.split_,
         "kinds": {str(name): kind for name, kind in model.columns_.items()},
         "left_out": {
-            str(name): "--drop" if reason == NAMED_IN_DROP else reason
-            for name, reason in model.left_out_.items()
+            str(name): REASONS.get(reason, reason) for name, reason in model.left_out_.items()
         },
         "threshold": threshold_of(model),
         "threshold_rule": threshold if isinstance(threshold, str) else None,
