@@ -12,7 +12,8 @@ Exit codes:
 - `parser`: arguments. `console`: errors, notes and JSON. `display`: the progress of a training.
 - `table_file`, `model_file`: the files that commands read. `target_column`: the column to predict.
 - `scores`: scores of predictions, and rows that look wrong.
-- `train_options`, `train_table`, `train_model`: options of `train`, its table and its estimator.
+- `train_options`, `option_types`: options of `train`. `train_table`, `train_model`: its table and its
+  estimator. `row_roles`: columns of times, groups and weights, and the rows of the test.
 - `text_report`, `train_plot`, `html_report`: a training as text, as a picture, as a page.
 - `predict_rows`: rows read and written part by part.
 - `bench_libraries`: the libraries that `bench` compares.
@@ -24,16 +25,26 @@ import signal
 import sys
 import threading
 from contextlib import contextmanager
+from importlib import import_module
 
 from ..config import __version__
 from ..core.errors import DataError
 from ..core.messages import one_line
 from ..core.state import DivergenceError
 from ..files import ModelFileError
-from . import bench, demo, export, info, predict, train
 from .console import CommandError, CommandWords, print_line
 from .parser import Parser, help_texts
 
+#: The commands, each a module of this package: what --help says. A module is imported when its
+#: command runs, so that --help and errors come at once.
+COMMANDS = {
+    "demo": "train a small network on handwritten digits",
+    "train": "train a model on a table",
+    "predict": "predict the rows of a table",
+    "info": "show this installation, or a model file",
+    "export": "write a model as C or ONNX, or for PyTorch",
+    "bench": "compare the speed with other libraries",
+}
 HELP = """
 Train small dense neural networks on tables, predict with them, and measure
 their speed.
@@ -59,6 +70,16 @@ def main(argv=None):
         # Escape what the terminal's encoding lacks, such as names from a table.
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
+    argv = sys.argv[1:] if argv is None else list(argv)
+    parser = build_parser(argv[:1])
+    arguments = argparse.Namespace(command=None)
+    with _sigterm_interrupts() as received:
+        code = _run(parser, argv, arguments)
+        return 128 + signal.SIGTERM if received and code == 130 else code
+
+
+def build_parser(names):
+    """Return the parser of `fastnn`, with the arguments of the commands of these names."""
     parser = Parser(prog="fastnn", **help_texts(HELP))
     parser.add_argument(
         "--version",
@@ -67,12 +88,12 @@ def main(argv=None):
         help="show the version and exit",
     )
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", dest="command")
-    for command in (demo, train, predict, info, export, bench):
-        command.add_parser(commands)
-    arguments = argparse.Namespace(command=None)
-    with _sigterm_interrupts() as received:
-        code = _run(parser, argv, arguments)
-        return 128 + signal.SIGTERM if received and code == 130 else code
+    for command, summary in COMMANDS.items():
+        if command in names:
+            import_module(f".{command}", __name__).add_parser(commands, summary)
+        else:
+            commands.add_parser(command, help=summary)
+    return parser
 
 
 def _run(parser, argv, arguments):

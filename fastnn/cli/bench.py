@@ -49,10 +49,8 @@ examples:
 """
 
 
-def add_parser(commands):
-    parser = commands.add_parser(
-        "bench", help="compare the speed with other libraries", **help_texts(HELP)
-    )
+def add_parser(commands, summary):
+    parser = commands.add_parser("bench", help=summary, **help_texts(HELP))
     parser.add_argument(
         "--seconds",
         type=number(above=0.0),

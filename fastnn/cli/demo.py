@@ -30,10 +30,8 @@ examples:
 """
 
 
-def add_parser(commands):
-    parser = commands.add_parser(
-        "demo", help="train a small network on handwritten digits", **help_texts(HELP)
-    )
+def add_parser(commands, summary):
+    parser = commands.add_parser("demo", help=summary, **help_texts(HELP))
     add_seed(parser)
     add_threads(parser)
     parser.set_defaults(run=run)

@@ -40,10 +40,8 @@ FORMATS = {
 }
 
 
-def add_parser(commands):
-    parser = commands.add_parser(
-        "export", help="write a model as C or ONNX, or for PyTorch", **help_texts(HELP)
-    )
+def add_parser(commands, summary):
+    parser = commands.add_parser("export", help=summary, **help_texts(HELP))
     parser.add_argument("model", metavar="MODEL", help="model file")
     for option, (what, _) in FORMATS.items():
         parser.add_argument(f"--{option}", metavar="FILE", help=f"write {what}")

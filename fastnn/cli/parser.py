@@ -1,7 +1,8 @@
 """The arguments of the commands: their parser, types and checks of values, arguments of several commands.
 
-The module of a command has two functions. `add_parser(commands)` adds its parser. `run(arguments)`
-prints to standard output and returns the exit code; `fastnn.cli` prints the errors it raises.
+The module of a command has two functions. `add_parser(commands, summary)` adds its parser.
+`run(arguments)` prints to standard output and returns the exit code; `fastnn.cli` prints the errors
+it raises.
 Each error of the parser is one line that helps to correct the command.
 """
 

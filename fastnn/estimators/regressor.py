@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, overload
 
 import numpy as np
 from sklearn.base import MultiOutputMixin, RegressorMixin, _fit_context
@@ -12,6 +12,7 @@ from .. import kernels, losses
 from . import ensemble
 from .attributes import lock_of
 from .base import BaseMLP
+from .intervals import cv_plus
 from .number_targets import squeeze
 from .online import partial_fit_available
 
@@ -129,6 +130,27 @@ class MLPRegressor(MultiOutputMixin, RegressorMixin, BaseMLP):
 
     # ---- predictions ----
 
+    @overload
+    def predict(
+        self, X: Any, return_std: Literal[False] = False, return_noise: Literal[False] = False
+    ) -> NDArray[Any]: ...
+    @overload
+    def predict(
+        self, X: Any, return_std: Literal[True], return_noise: Literal[False] = False
+    ) -> tuple[NDArray[Any], NDArray[Any]]: ...
+    @overload
+    def predict(
+        self, X: Any, return_std: Literal[False] = False, *, return_noise: Literal[True]
+    ) -> tuple[NDArray[Any], NDArray[Any]]: ...
+    @overload
+    def predict(
+        self, X: Any, return_std: Literal[True], return_noise: Literal[True]
+    ) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]: ...
+    @overload
+    def predict(
+        self, X: Any, return_std: bool = False, return_noise: bool = False
+    ) -> NDArray[Any] | tuple[NDArray[Any], ...]: ...
+
     def predict(self, X: Any, return_std: bool = False, return_noise: bool = False) -> Any:
         """Predict the targets of each row.
 
@@ -232,7 +254,7 @@ class MLPRegressor(MultiOutputMixin, RegressorMixin, BaseMLP):
             errors = ensemble.check_errors(self)
             outputs = self._member_outputs(X)
             values = np.stack([self.targets_.from_outputs(Y).reshape(len(Y), -1) for Y in outputs])
-        return tuple(squeeze(bound) for bound in ensemble.cv_plus(values, errors, coverage))
+        return tuple(squeeze(bound) for bound in cv_plus(values, errors, coverage))
 
     def score(self, X: Any, y: Any, sample_weight: ArrayLike | None = None) -> float:
         """Return R^2 of the predictions, averaged over targets (``sklearn.metrics.r2_score``).

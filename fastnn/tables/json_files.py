@@ -3,7 +3,7 @@
 import json
 
 from ..core.messages import printable, reason
-from . import encodings, memory
+from . import column_names, encodings, memory
 from .table_errors import TableError, import_pyarrow
 from .table_source import lend
 
@@ -38,7 +38,7 @@ def _read_each_line(source, encoding):
         if not line.strip():
             continue
         try:
-            row = json.loads(line)
+            row = json.loads(line, object_pairs_hook=_to_object)
         except (ValueError, RecursionError) as other:
             if _is_object(data):
                 raise _one_object(source) from None
@@ -79,7 +79,7 @@ def read_json_array(source, encoding=None, note=print):
     encoding = encodings.find(source, encoding, note)
     try:
         with encodings.open_as_utf8(source, encoding) as file:
-            rows = json.loads(file.read())
+            rows = json.loads(file.read(), object_pairs_hook=_to_object)
     except (ValueError, RecursionError) as error:
         raise TableError(
             "is not JSON ({reason}).",
@@ -103,6 +103,8 @@ def _from_rows(label, rows):
     """Return the table of a list of dicts. A column of several types becomes texts."""
     pa = import_pyarrow()
     names = dict.fromkeys(name for row in rows for name in row)
+    if rows and not names:
+        raise TableError("holds objects without members.", ADVICE, place=label)
     memory.check_width(label, len(names))
     columns = {}
     for name in names:
@@ -121,6 +123,15 @@ def _flatten(label, table):
         table = table.flatten()
     memory.check_width(label, table.num_columns)
     return table
+
+
+def _to_object(pairs):
+    """Return the dict of a JSON object. If it has a name several times, numbers are added."""
+    out = dict(pairs)
+    if len(out) == len(pairs):
+        return out
+    names = column_names.number([name for name, _ in pairs])
+    return dict(zip(names, (value for _, value in pairs)))
 
 
 def _as_text(value):

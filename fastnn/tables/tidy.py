@@ -2,14 +2,11 @@
 
 import json
 import math
-from collections import Counter
 
 import numpy as np
 
-from ..core.errors import Argument
 from ..core.messages import join, plural, printable
-from .layout import NUMBER
-from .table_errors import TableError, import_pyarrow
+from .table_errors import NoRowsError, TableError, import_pyarrow
 from .texts import is_missing_mark, number_style, parse_number
 
 MARKS_TO_SHOW = 4
@@ -20,35 +17,19 @@ SAMPLE = 1000  # distinct texts that decide whether to look at all
 
 
 def check_shape(label, names, n_rows):
-    """Raise TableError unless a table has rows, and columns with different names."""
-    check_names(label, names)
+    """Raise TableError unless a table has rows and columns. names : list of str"""
     n = len(names)
-    if n == 0:
-        raise TableError("has no columns.", "At least one is needed.", place=label)
     if n_rows == 0:
-        raise TableError(
-            "has {columns} but no rows.",
+        error = NoRowsError(
+            "has {what}.",
             "At least one row is needed.",
             place=label,
-            columns=plural(n, "column"),
+            what=f"{plural(n, 'column')} but no rows" if n else "no rows",
         )
-
-
-def check_names(label, names):
-    """Raise TableError if two columns have the same name."""
-    for name, n in Counter(names).items():
-        if n > 1:
-            advice = "Rename all but one."
-            if all(NUMBER.fullmatch(name) for name in names):
-                advice = "If the first line holds no names, pass {header}."
-            raise TableError(
-                "{n} columns are named {column!r}.",
-                advice,
-                column=printable(name),
-                place=label,
-                n=n,
-                header=Argument("header", False),
-            )
+        error.names = list(names)
+        raise error
+    if n == 0:
+        raise TableError("has no columns.", "At least one is needed.", place=label)
 
 
 def simplify_types(table):

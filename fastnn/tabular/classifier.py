@@ -8,22 +8,22 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from sklearn.base import ClassifierMixin
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.validation import check_is_fitted
 
-from ..core.validation import check_threads
+from . import metrics, thresholds
 from .estimator import BaseTabular
 from .fitting.tasks import ClassTask
+from .predictions import ClassPredictions
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from typing import Literal
 
     from numpy.typing import ArrayLike, NDArray
 
-    from ..typing import ClassWeight, FloatArray, RandomState
+    from ..typing import ClassWeight, RandomState
 
 
-class TabularClassifier(ClassifierMixin, BaseTabular):
+class TabularClassifier(ClassifierMixin, ClassPredictions, BaseTabular):
     """Classifier for tables of numbers, categories, dates and missing values.
 
     An ensemble of small networks. The encoding of the columns, the training and the choice among
@@ -36,23 +36,29 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
         groups.
     hidden_layer_sizes : "auto", int or sequence of int, default "auto"
         Number of units of each hidden layer. "auto" is (64, 64).
-    metric : {"auto", "accuracy", "log_loss"}, default "auto"
-        Score that chooses the best epoch of a network. "auto" uses both, in different
-        configurations.
+    metric : str or callable, default "auto"
+        What the model is to be good at: "accuracy", "balanced_accuracy", "log_loss", "auc" (for more
+        than two classes the mean over classes against the rest), "f1" (of the second of two classes,
+        else the mean over classes), or a function, see Notes. `oof_score_` is its value, and the
+        weights of the configurations are chosen by it, if it is better for certain than with the
+        weights of the log loss. "accuracy" also chooses the best epoch of a network, by the error
+        rate; with other metrics the log loss does. "auto" chooses epochs by both, in different
+        configurations, and weights by the log loss.
     class_weight : dict of class: weight, "balanced" or None, default None
         Weights of the classes. They are multiplied with sample_weight. "balanced" uses
         n / (number of classes * number of rows of the class).
-    threshold : float or None, default None
+    threshold : float, str or None, default None
         For two classes: `predict` returns ``classes_[1]`` if its probability is at least this
-        number, which is above 0 and below 1. None returns the more probable class. You can set it
-        after `fit`.
+        number, which is above 0 and below 1. None returns the more probable class. You can set a
+        number after `fit`. With a text, `fit` chooses the number by the out-of-fold probabilities,
+        see `threshold_`: "f1" for the highest F1 of ``classes_[1]``; "cost:5,1" for the lowest cost,
+        if a row of ``classes_[1]`` that is missed costs 5, and a false alarm 1. `sample_weight`
+        counts for it, `class_weight` does not.
     time_limit : float or None, default None
-        Approximate maximum time of `fit`, in seconds. Before training, `fit` measures a step and
-        the importance of a column. If the estimated time exceeds the limit, it leaves out
-        configurations, then epochs, but trains at least one epoch of one configuration. It takes
-        longer than the limit if the machine becomes busier, or if a short limit meets hundreds of
-        columns: at most 30 % of the limit is reserved for the importances. The result depends on
-        the speed of the machine, even with a random_state. A resumed `fit` keeps its plan.
+        Time of `fit`, in seconds, including reading, encoding and scoring the table. `fit` trains
+        the first configuration, then as many others as there is time for. A network stops at its
+        best epoch so far when its share of the time is over. The result depends on the speed of the
+        machine, even with a random_state. A resumed `fit` has the whole limit again.
     random_state : int, RandomState or None, default None
         Random numbers for the folds, the initial parameters, the order of the rows, dropout, and
         the permutations of `feature_importances_`.
@@ -81,16 +87,30 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
         Permutation importance of each column: the increase of the log loss, for at most 2,000 held-out
         rows; 0 for columns that are left out. The importance of a column without information can be
         slightly below 0. If several columns have the same information, each has a low importance.
+    feature_score_drops_ : ndarray (n_features,) or None
+        By how much the accuracy, or the value of `metric`, gets worse for the same rows if the
+        column is shuffled. It is above 0 for columns that matter. None if the metric is undefined,
+        and from files that were written by older versions.
     oof_prediction_ : ndarray (n, n_classes)
         Probabilities of the training rows from the networks that held them out; NaN for rows that
         no network held out, with n_estimators=1. Not in a file.
     oof_rows_ : ndarray of int, or None
         The numbers of the rows of `oof_prediction_`, if `fit` held a sample of the rows in memory;
         None for all rows. Not in a file.
-    oof_score_ : float
+    oof_score_ : float or None
         Accuracy, weighted by `sample_weight` and `class_weight`, of the classes that
-        `oof_prediction_` and `threshold` give. It is slightly optimistic, because the best epochs
-        and the weights of the configurations are chosen on the same rows.
+        `oof_prediction_` and `threshold` give; or the value of `metric`, with the same weights. (The
+        log loss is lower for better models.) It is slightly optimistic, because the best epochs and
+        the weights of the configurations are chosen on the same rows. None if the metric is
+        undefined for the held-out rows, with a warning.
+    oof_score_name_ : str
+        What `oof_score_` is, such as "accuracy", "balanced accuracy" or "weighted F1".
+    threshold_ : float or None
+        The number that `threshold` stands for, None for the more probable class.
+    oof_threshold_ : ndarray (n,) or None
+        If `threshold` is a text: the threshold of each row of `oof_prediction_` for `oof_score_`. It
+        was chosen on the rows of the other folds, so that the score is not better because of the
+        choice. Not in a file.
     metadata_ : dict of str to str
         Text of any kind, empty after `fit`. `save`, `fastnn.load` and pickle keep it.
     n_folds_, n_folds_remaining_ : int
@@ -136,6 +156,12 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
     weights and the temperature T of the probabilities: p^(1/T), divided by the sum over the
     classes. n_estimators=1 trains on four fifths of the rows.
 
+    A function as `metric` is called as ``metric(y_true, y_pred)`` with the true and the predicted
+    classes, and with ``sample_weight=`` if rows have weights; higher must be better. It is the same
+    as ``sklearn.metrics.make_scorer(metric)``. Pass ``make_scorer(f, greater_is_better=False)`` for
+    an error, and ``make_scorer(f, response_method="predict_proba")`` if f needs probabilities. A
+    model file holds only its name: set it anew before you fit a loaded estimator.
+
     With `sample_weight` or `class_weight`, a row of weight 2 is not quite the same as two rows,
     since folds and encoding ignore weights.
 
@@ -166,14 +192,14 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
     """
 
     _parameter_constraints: ClassVar[dict] = BaseTabular._parameter_constraints | {
-        "metric": [StrOptions({"auto", "accuracy", "log_loss"})],
+        "metric": [str, callable],
         "class_weight": [dict, StrOptions({"balanced"}), None],
-        "threshold": [Interval(Real, 0, 1, closed="neither"), None],
+        "threshold": [Interval(Real, 0, 1, closed="neither"), str, None],
     }
 
-    metric: str
+    metric: str | Callable[..., float]
     class_weight: ClassWeight | None
-    threshold: float | None
+    threshold: float | str | None
     classes_: NDArray[Any]
     oof_prediction_: NDArray[np.float64]
     oof_score_: float
@@ -184,7 +210,7 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
         n_estimators: int = 5,
         *,
         hidden_layer_sizes: int | Sequence[int] | Literal["auto"] = "auto",
-        metric: str = "auto",
+        metric: str | Callable[..., float] = "auto",
         class_weight: ClassWeight | None = None,
         threshold: float | str | None = None,
         time_limit: float | None = None,
@@ -194,75 +220,19 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
         numbers: str | int | Sequence[str | int] | None = None,
         dates: str | int | Sequence[str | int] | None = None,
         drop: str | int | Sequence[str | int] | None = None,
+        cv: Any = None,
         verbose: bool | int = False,
     ) -> None:
         self._store_parameters(locals())
 
     def _task(self):
         return ClassTask(
-            metric=self.metric, class_weight=self.class_weight, threshold=self.threshold
+            metric=metrics.resolve(self.metric, metrics.CLASS_METRICS, metrics.NUMBER_METRICS),
+            class_weight=self.class_weight,
+            threshold=thresholds.parse(self.threshold),
         )
 
     # ---- predictions ----
-
-    def predict_proba(self, X: Any) -> FloatArray:
-        """Predict the probability of each class, in the order of `classes_`.
-
-        Parameters
-        ----------
-        X : DataFrame, Arrow table, array_like (n, n_features), records, or path
-            The table, with the columns that `fit` had. If `fit` took the target from a column of X,
-            that column may be absent. A Parquet file, or a folder of them, is read in parts, so it
-            need not fit in memory.
-
-        Returns
-        -------
-        ndarray (n, n_classes), float64
-            Each is above 0, also for a class that is very unlikely.
-
-        Raises
-        ------
-        ValueError
-            The columns differ from those in `fit`, or a value does not fit its column.
-        """
-
-        def probabilities(frame):
-            return self.model_.predict(frame, check_threads(self.n_threads))
-
-        return self._predict_batches(X, probabilities)
-
-    def predict_log_proba(self, X: Any) -> FloatArray:
-        """Predict the logarithm of the probability of each class.
-
-        Parameters
-        ----------
-        X
-            As in `predict_proba`.
-
-        Returns
-        -------
-        ndarray (n, n_classes), float64
-        """
-        return np.log(self.predict_proba(X))
-
-    def predict(self, X: Any) -> NDArray[Any]:
-        """Predict the class of each row: the most probable one, or the one that `threshold` gives.
-
-        Parameters
-        ----------
-        X
-            As in `predict_proba`.
-
-        Returns
-        -------
-        ndarray (n,)
-            Classes.
-        """
-        with self._reading():
-            check_is_fitted(self)
-            targets = self.model_.targets
-            targets.check_threshold(self.threshold)
-            return self.classes_[targets.decide(self.predict_proba(X), self.threshold)]
 
     def score(self, X: Any, y: Any, sample_weight: ArrayLike | None = None) -> float:
         """Return the accuracy.

@@ -9,9 +9,10 @@ unless it is empty, under "user". Nothing in a file is run.
 """
 
 import math
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
-from sklearn.base import is_classifier
 
 from .. import losses
 from ..core.errors import Argument, DataError
@@ -20,10 +21,14 @@ from ..files.checks import check, check_mapping, damage_refused, is_finite
 from ..files.model import check_user_metadata
 from ..files.safetensors import parse_json, to_text
 from ..saving import class_of
+from . import metrics
 from .table_model import TableModel
 from .targets import TableClasses, TableNumbers
 
 FORMAT, VERSION = "fastnn-tabular", 1
+#: What estimators learn, by the names of their classes.
+TARGETS: dict[str, Any] = {"TabularClassifier": TableClasses, "TabularRegressor": TableNumbers}
+MAX_NAME = 1000  # characters of the name of a metric
 SPARE = 100_000  # bytes of the header for arrays, members and what resuming needs
 
 
@@ -34,13 +39,11 @@ def write(path, estimator, on_written=None):
     """Write a fitted estimator to a file, atomically. on_written : as in `safetensors.write`."""
     model = estimator.model_
     arrays = {"importances": np.asarray(estimator.feature_importances_, np.float64)}
-    score = estimator.oof_score_
-    content = _describe(
-        type(estimator).__name__,
-        estimator.get_params(False),
-        model,
-        None if score is None or not math.isfinite(score) else score,
-    )
+    if estimator.feature_score_drops_ is not None:
+        arrays["score_drops"] = estimator.feature_score_drops_
+    score, name = estimator.oof_score_, estimator.oof_score_name_
+    score = None if score is None or not math.isfinite(score) else score
+    content = _describe(type(estimator).__name__, estimator.get_params(False), model, (score, name))
     metadata = {
         "format": FORMAT,
         "format_version": str(VERSION),
@@ -66,7 +69,7 @@ def check_before_training(options, model, n_folds):
     n_folds : int
     """
     try:
-        content = _describe(options.estimator_name, options.parameters, model, None)
+        content = _describe(options.estimator_name, options.parameters, model, (None, ""))
     except json_values.LabelError:
         return
     room = safetensors.MAX_HEADER - SPARE - 8 * n_folds - options.metadata_bytes
@@ -112,14 +115,15 @@ def _n_bytes(value):
 def _describe(name, parameters, model, score):
     """Return what a file says of an estimator, as JSON holds it.
 
-    name, parameters : of the estimator; score : `oof_score_`
+    name, parameters : of the estimator; score : `oof_score_` and `oof_score_name_`
     """
     return dict(
         estimator=name,
         parameters={name: _to_json(name, value) for name, value in parameters.items()},
         fitted=dict(
             n_features_in_=model.features.n_columns,
-            oof_score_=score,
+            oof_score_=score[0],
+            oof_score_name_=score[1],
             _target_name=model.target_name,
         ),
         **model.to_json(),
@@ -128,12 +132,35 @@ def _describe(name, parameters, model, score):
 
 def _to_json(name, value):
     """Return a parameter of the estimator as JSON holds it."""
+    if name == "cv":
+        return None  # a fitted estimator does not need the splitter
+    if name == "metric" and callable(value):
+        return {"function": metrics.name_of_custom(value)}
     if name == "random_state" and not isinstance(value, (int, np.integer)):
         return None  # the state of a generator does not matter to a fitted estimator
     return losses.describe(value) if isinstance(value, losses.Loss) else json_values.to_json(value)
 
 
 # ---- read ----
+
+
+@dataclass
+class FileContent:
+    """What a file holds.
+
+    Attributes
+    ----------
+    estimator : str
+        The name of its class.
+    parameters : dict
+        Those of its constructor, which are not checked.
+    fitted : dict
+        Its attributes after `fit`.
+    """
+
+    estimator: str
+    parameters: dict[str, Any]
+    fitted: dict[str, Any]
 
 
 def read(path):
@@ -146,38 +173,52 @@ def read(path):
         version.
     """
     with safetensors.reading(path) as reader, damage_refused("model"):
-        return _read(reader)
+        content = read_content(reader)
+        estimator = class_of(FORMAT, content.estimator)(**content.parameters)
+        estimator._validate_params()
+        vars(estimator).update(content.fitted)
+        return estimator
 
 
-def _read(reader):
+def read_content(reader):
+    """Return the FileContent of a file. reader : files.safetensors.Reader"""
     metadata = reader.metadata
     kinds.check(metadata, FORMAT, VERSION)
     content = check_mapping(parse_json(metadata.get("model"), "model"), "model")
-    estimator = _estimator(content)
-    fitted = check_mapping(content["fitted"], "fitted")
-    score = fitted["oof_score_"]
-    check(score is None or is_finite(score), "oof_score_")
-    targets = TableClasses if is_classifier(estimator) else TableNumbers
-    model = TableModel.read(content, reader, fitted, targets)
-    vars(estimator).update(
-        model.attributes(),
-        oof_score_=score,
-        feature_importances_=reader.array("importances"),
-        metadata_={},
-    )
-    if "user" in metadata:
-        user = parse_json(metadata["user"], "user")
-        estimator.metadata_ = check_user_metadata(user, ModelFileError, "metadata_")
-    return estimator
-
-
-def _estimator(content):
-    """Return an estimator that is not fitted."""
     parameters = dict(check_mapping(content["parameters"], "parameters"))
+    if isinstance(parameters.get("metric"), dict):
+        name = parameters["metric"]["function"]
+        check(isinstance(name, str) and len(name) <= MAX_NAME, "metric")
+        parameters["metric"] = metrics.MissingMetric(name)
     if isinstance(parameters.get("loss"), dict):
         parameters["loss"] = losses.from_description(parameters["loss"])
     if isinstance(parameters.get("class_weight"), list):
         parameters["class_weight"] = dict(parameters["class_weight"])
-    estimator = class_of(FORMAT, content["estimator"])(**parameters)
-    estimator._validate_params()
-    return estimator
+    fitted = check_mapping(content["fitted"], "fitted")
+    score = fitted["oof_score_"]
+    check(score is None or is_finite(score), "oof_score_")
+    name = content["estimator"]
+    check(isinstance(name, str) and name in TARGETS, "estimator")
+    model = TableModel.read(content, reader, fitted, TARGETS[name])
+    user = parse_json(metadata["user"], "user") if "user" in metadata else {}
+    attributes = dict(
+        model.attributes(),
+        oof_score_=score,
+        oof_score_name_=_score_name(model, fitted, parameters.get("class_weight")),
+        feature_importances_=reader.array("importances"),
+        feature_score_drops_=(
+            reader.array("score_drops") if "score_drops" in reader.entries else None
+        ),
+        metadata_=check_user_metadata(user, ModelFileError, "metadata_"),
+    )
+    return FileContent(name, parameters, attributes)
+
+
+def _score_name(model, fitted, class_weight):
+    """Return `oof_score_name_`. Older files do not have it, nor metrics but these."""
+    name = fitted.get("oof_score_name_")
+    if name is None:
+        is_classifier = model.targets.is_classifier
+        return metrics.name_score("accuracy", class_weight) if is_classifier else "R2"
+    check(isinstance(name, str) and len(name) <= MAX_NAME, "oof_score_name_")
+    return name

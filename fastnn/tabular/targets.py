@@ -4,15 +4,16 @@ from dataclasses import fields
 from numbers import Integral
 
 import numpy as np
-from sklearn.utils.validation import check_array, column_or_1d
 
 from .. import functional, losses
 from ..core.errors import Argument, DataError
+from ..core.messages import plural
 from ..core.validation import check_number
-from ..estimators.calibration import fit_temperature
 from ..files import json_values
-from ..files.checks import check, is_finite
+from ..files.checks import check, check_mapping, is_finite
+from . import thresholds
 from .columns.input_column import is_missing
+from .thresholds import ChosenThreshold, ThresholdRule
 
 MIN_T = 0.001  # of temperatures
 TEMPERATURE_STD = 0.2  # of the prior of the logarithm of a classifier's temperature
@@ -55,26 +56,33 @@ class TableClasses:
     temperature : float
         Logarithms of the probabilities of an ensemble are divided by it. Means of probabilities
         that were smoothed are too cautious where the classes are easy to tell apart.
+    chosen : ChosenThreshold or None
+        The threshold that `fit` chose by a rule.
     """
 
     is_classifier = True
     output = "softmax"
 
-    def __init__(self, labels, temperature=1.0):
+    def __init__(self, labels, temperature=1.0, chosen=None):
         self.labels, self.n_out, self.temperature = labels, len(labels), temperature
+        self.chosen = chosen
         self.smoothing = label_smoothing(self.n_out)
         self.loss = losses.CrossEntropy(label_smoothing=self.smoothing)
 
     def to_json(self):
         """Return a dict that JSON can hold."""
-        return dict(json_values.describe_classes(self.labels), temperature=self.temperature)
+        out = dict(json_values.describe_classes(self.labels), temperature=self.temperature)
+        return out if self.chosen is None else out | {"threshold": self.chosen.to_json()}
 
     @classmethod
     def from_json(cls, d):
         """Return the TableClasses of a file, or raise an error of `damage_refused`."""
         temperature = d["temperature"]
         check(is_finite(temperature) and MIN_T <= temperature <= 1 / MIN_T, "temperature")
-        return cls(json_values.parse_classes(d), temperature)
+        chosen = None
+        if "threshold" in d:
+            chosen = ChosenThreshold.from_json(check_mapping(d["threshold"], "threshold"))
+        return cls(json_values.parse_classes(d), temperature, chosen)
 
     def to_numbers(self, y):
         """Return the number of the class of each row of the targets of `fit`."""
@@ -94,23 +102,41 @@ class TableClasses:
     def decide(self, P, threshold):
         """Return the class number of each row of probabilities.
 
-        threshold : float or None
-            As in `TabularClassifier`.
+        threshold : float, ndarray (n,) or None
+            For all rows or each of them. None decides for the more probable class.
         """
         if threshold is None or P.shape[1] == 1:
             return P.argmax(axis=1)
         return (P[:, 1] >= threshold).astype(np.intp)
 
     def check_threshold(self, threshold):
-        """Raise an error if a threshold is invalid, or if there are not two classes."""
-        if threshold is None:
-            return
-        check_number("threshold", threshold, above=0, below=1)
+        """Return a threshold as a number, a ThresholdRule or None. Raise an error if it is invalid,
+        or if there are not two classes."""
+        rule = thresholds.parse(threshold)
+        if rule is None:
+            return None
+        if not isinstance(rule, ThresholdRule):
+            check_number("threshold", threshold, above=0, below=1)
         if self.n_out > 2:
+            shown = rule.text if isinstance(rule, ThresholdRule) else rule
             raise ValueError(
-                f"threshold={threshold} needs two classes, but y has {self.n_out}. "
+                f"threshold={shown!r} needs two classes, but y has {self.n_out}. "
                 "Pass threshold=None, and decide by predict_proba."
             )
+        return rule
+
+    def find_threshold(self, threshold):
+        """Return the number that a threshold stands for after `fit`, None for the more probable class."""
+        rule = self.check_threshold(threshold)
+        if not isinstance(rule, ThresholdRule) or self.n_out == 1:
+            return None if self.n_out == 1 else rule
+        if self.chosen is None or self.chosen.rule != rule:
+            raise DataError(
+                "{argument} is chosen by fit, but the estimator was fitted with another {name}.",
+                "Fit it again, or pass a number.",
+                argument=Argument("threshold", threshold),
+            )
+        return self.chosen.value
 
     def encode(self, y):
         """Return the targets that the networks learn. y : ndarray (n,) of class numbers."""
@@ -128,6 +154,8 @@ class TableClasses:
 
     def fit_temperature(self, P, y, weight):
         """Choose the temperature for probabilities (n, n_classes) out of fold."""
+        from ..estimators.calibration import fit_temperature  # scikit-learn and SciPy
+
         self.temperature = fit_temperature(np.log(P)[None], y, weight, TEMPERATURE_STD)
 
     def calibrate(self, P):
@@ -222,6 +250,11 @@ class TableNumbers:
         check(type(log) is bool and (bounds[0] > 0 or not log), "log")
         return cls(loss, shift, scale, tuple(bounds), log)
 
+    def lift_bounds(self):
+        """Let predictions leave the range of the training targets."""
+        positive = self.log or isinstance(self.loss, losses.Poisson)
+        self.bounds = (1 / MAX_TARGET if positive else -MAX_TARGET), MAX_TARGET
+
     def to_numbers(self, y):
         """Return targets in float64, after checks."""
         return check_numbers(y, self.log)
@@ -289,10 +322,14 @@ def resolve_loss(loss):
 
 def to_labels(y):
     """Return classes as a vector that scikit-learn can sort. Missing classes are an error."""
+    from sklearn.utils.validation import column_or_1d
+
     dtype = getattr(y, "dtype", None)
     if dtype is not None and not isinstance(dtype, np.dtype) and hasattr(y, "to_numpy"):
         y = y.to_numpy()  # an extension type of pandas, or Polars
     y = column_or_1d(y, warn=True)
+    if y.dtype.kind == "f":
+        _check_finite(y)
     if y.dtype != object:
         return y
     values = y.tolist()
@@ -314,12 +351,33 @@ def to_labels(y):
     return y
 
 
+def _check_finite(y):
+    """Raise DataError if a target is missing or infinite."""
+    wrong = np.flatnonzero(~np.isfinite(y))
+    if len(wrong):
+        row = int(wrong[0])
+        n = len(wrong)
+        raise DataError(
+            "{argument} is {what} in {row}{others}.",
+            "Remove {rows} from X and y.",
+            argument="y",
+            row=row,
+            what="missing (NaN)" if np.isnan(y[row]) else "infinite",
+            others=f" and {plural(n - 1, 'other row')}" if n > 1 else "",
+            rows="these rows" if n > 1 else "the row",
+        )
+
+
 def check_numbers(y, log):
     """Return targets in float64, after checks. log : whether their logarithm is learned"""
+    from sklearn.utils.validation import check_array, column_or_1d
+
     if getattr(getattr(y, "dtype", None), "kind", "") in ("M", "m"):
         raise ValueError(f"y holds {y.dtype}, but must hold numbers. Convert it to numbers.")
     try:
-        y = check_array(y, dtype=np.float64, ensure_2d=False, input_name="y")
+        y = check_array(
+            y, dtype=np.float64, ensure_2d=False, ensure_all_finite=False, input_name="y"
+        )
     except ValueError as error:
         if "could not convert" not in str(error):
             raise
@@ -327,6 +385,7 @@ def check_numbers(y, log):
             f"y must hold numbers, but {error}. Convert it, or use TabularClassifier."
         ) from None
     y = column_or_1d(y, warn=True)
+    _check_finite(y)
     if log and y.min() <= 0:
         raise DataError(
             "{argument} needs targets above 0, got {value:g} in {row}.",

@@ -11,6 +11,7 @@ import tomllib
 import pytest
 
 import fastnn
+from fastnn import cli
 
 PACKAGE = pathlib.Path(fastnn.__file__).parent
 
@@ -36,13 +37,14 @@ BELOW = {
     "tabular.columns": ("tabular.large", "tabular.fitting"),
     "tabular.large": ("tabular.fitting",),
 }
-# The computed names of `import_module`: what `fastnn.__getattr__` imports, and the modules of
-# estimators, which files.kinds names as texts: they are imported when a file of theirs is read.
+# The computed names of `import_module`: what `fastnn.__getattr__` imports, commands, and the modules
+# of estimators, which files.kinds names as texts: they are imported when a file of theirs is read.
 COMPUTED = {
     "f'.{_MODULE_OF.get(name, name)}'": [
         f".{module}" for module in {*fastnn._MODULE_OF.values(), *fastnn._PACKAGES}
     ],
     "f'{self._package}.{self._modules[name]}'": [],  # core.lazy, of a class in its own package
+    "f'.{command}'": [f".cli.{command}" for command in cli.COMMANDS],
     "kind.module": [],
     "module": [],
 }
@@ -197,7 +199,6 @@ EXCEPTIONS = {
     "__main__": "python -m fastnn",
     "_pyinstaller.hook-fastnn": "PyInstaller looks for a file of this name",
     "config": "setup.py and pyproject.toml read the version, and need nothing else",
-    "tables.table_errors": "every reader imports it",
     "functional.updates": "generated, one function for each optimizer",
 }
 
@@ -209,7 +210,7 @@ def test_a_module_has_the_length_of_one_idea(module):
 
 
 def test_no_command_imports_another():
-    commands = {"bench", "demo", "export", "info", "predict", "train"}
+    commands = set(cli.COMMANDS)
     for path in (PACKAGE / "cli").glob("*.py"):
         tree = ast.parse(path.read_text(encoding="utf-8"))
         own = {

@@ -295,8 +295,8 @@ BAD_TARGETS = {
     "no column": (TabularClassifier, "w", "y='w' names a column that X does not have"),
     "texts": (TabularRegressor, classes, "y must hold numbers, but could not convert"),
     "dates": (TabularRegressor, DAYS, "y holds datetime64.*, but must hold numbers"),
-    "infinity": (TabularRegressor, np.r_[np.inf, z[1:]], "y contains infinity"),
-    "NaN": (TabularRegressor, np.r_[np.nan, z[1:]], "y contains NaN"),
+    "infinity": (TabularRegressor, np.r_[np.inf, z[1:]], "y is infinite in row 0. Remove the row"),
+    "NaN": (TabularRegressor, np.r_[np.nan, z[1:]], "y is missing .NaN. in row 0. Remove the row"),
     "huge": (TabularRegressor, z * 1e300, r"y holds numbers up to .*e\+300, but at most 1e\+150"),
     "few": (TabularRegressor, z[:3], "inconsistent numbers of samples"),
 }
@@ -307,6 +307,13 @@ def test_bad_targets(name):
     cls, y, message = BAD_TARGETS[name]
     with pytest.raises(ValueError, match=message):
         cls(**SMALL).fit(pandas(AB), y)
+
+
+@pytest.mark.parametrize("name", ["lists in a column", "an Arrow list", "complex numbers"])
+def test_a_refused_column_can_be_left_out(name):
+    table = REFUSED[name][0]
+    clf = TabularClassifier(**SMALL, drop="v").fit(table, classes)
+    assert clf.left_out_ == {"v": "named in drop"} and len(clf.predict(table)) == N
 
 
 def test_a_target_column_needs_names_and_no_dates():

@@ -12,6 +12,7 @@ class FitArguments:
     y: Any
     sample_weight: Any
     groups: Any
+    time: Any
     window: Any
 
 
@@ -24,7 +25,7 @@ class TableFitOptions:
     estimator_name : str
         For messages.
     task : ClassTask or NumberTask
-    n_estimators, time_limit, random_state, n_threads, verbose
+    n_estimators, cv, time_limit, random_state, n_threads, verbose
         As in the estimator. `TableFit` resolves ``n_threads=-1``.
     hidden_sizes : list of int
     declared : dict
@@ -35,11 +36,14 @@ class TableFitOptions:
         All parameters of the estimator, as a file holds them.
     metadata_bytes : int
         Bytes of the header of a file that are for `metadata_`.
+    seconds_before : float
+        Seconds of the time limit that have passed before `fit`.
     """
 
     estimator_name: str
     task: Any
     n_estimators: int
+    cv: Any
     hidden_sizes: list
     time_limit: float | None
     random_state: Any
@@ -49,3 +53,4 @@ class TableFitOptions:
     on_progress: Any
     parameters: dict
     metadata_bytes: int
+    seconds_before: float
