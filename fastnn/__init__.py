@@ -117,7 +117,15 @@ __all__ = [
 ]
 
 # Imported on first use, since most programs do not need them.
-_PACKAGES = ("estimators", "export", "functional", "model_selection", "reference", "tabular")
+_PACKAGES = (
+    "distributed",
+    "estimators",
+    "export",
+    "functional",
+    "model_selection",
+    "reference",
+    "tabular",
+)
 # generated: optimizers, by src/generate.py from src/operations.py
 _OPTIMIZERS = (
     "SGD",

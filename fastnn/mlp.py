@@ -12,7 +12,7 @@ from .core.foreign_names import FIT, NETWORK, PARTIAL_FIT, with_hints
 from .core.state import fresh, resumed
 from .core.validation import check_rng
 from .differentiable import DifferentiableNetwork
-from .training import fit_data
+from .training import fit_call, fit_data
 from .training.plan import FitOptions, Plan
 
 if TYPE_CHECKING:
@@ -85,8 +85,7 @@ class MLP(DifferentiableNetwork):
     dtype : numpy.dtype
     rng : numpy.random.Generator
     state : TrainingState or None
-        Training state besides the parameters: optimizer, moments, step, epoch.
-        `fit(resume=True)` continues from it.
+        Optimizer, moments, step, epoch and more, from which `fit(resume=True)` continues.
     dropout : tuple of float
         The rate of each layer's inputs. You can assign to it, as in the constructor.
     history : History or None
@@ -218,12 +217,11 @@ class MLP(DifferentiableNetwork):
             Number of rows of row groups to hold in memory, and to shuffle among each other. It is
             rounded down to whole batches, but is at least one. By default as many as take 256 MB.
         comm : Communicator, mpi4py.MPI.Comm or torch.distributed group, optional
-            Train on several machines: each rank passes its part of the rows, perhaps none, and
-            `batch_size` counts the rows of all ranks. See "Several machines" in the user guide.
+            Train on several machines: each rank passes its part of the rows, and `batch_size`
+            counts those of all ranks. See "Several machines" in the user guide.
         shards : int, optional
-            Sum gradients over this number of virtual shards of the rows, a power of two, with the
-            same bits on 1, 2, 4, ... ranks. By default 16 with `comm`, and none without. 0: each
-            rank is one shard, and the bits depend on their number.
+            Number of virtual shards of the rows, a power of two: 1, 2, 4, ... ranks get the same
+            bits. By default 16 with `comm`, else none. 0: one for each rank.
 
         Returns
         -------
@@ -259,33 +257,19 @@ class MLP(DifferentiableNetwork):
             class_weight=class_weight,
             validation_fraction=validation_fraction,
         )
-        rng = self.rng if rng is None else rng
         rows = fit_data.RowArguments(X, y, sample_weight, validation_data, window)
+        arguments = fit_call.FitCall(self, rows, loss, options, self.rng if rng is None else rng)
         if comm is not None or shards is not None:
-            from .training.together import fit_together
-
-            return fit_together(self, (rows, loss, options, rng), comm, shards, progress)
-        plan = self.plan(rows, loss, options, rng)
+            return arguments.fit_on_ranks(comm, shards, progress)
+        plan = arguments.plan()
         # no other thread changes the state, which the plan reads
-        with self._in_training(), UndoDraws([(self, rng)] if plan.draws else []):
+        with self._in_training(), UndoDraws([(self, plan.rng)] if plan.draws else []):
             session = plan.session()
             if progress:
                 from .training.progress import ProgressLine
 
-                session.line = ProgressLine(options.epochs, session.data.n_rows)
+                session.line = ProgressLine(epochs, session.data.n_rows)
             return session.run_locked()
-
-    def plan(self, rows, loss, options, rng):
-        """Return the Plan of `fit`. rows : fit_data.RowArguments; options : dict of arguments of FitOptions"""
-        options, rng = FitOptions(**options), check_rng(rng)
-        loss = losses.resolve(loss, self.activations[-1])
-        data = fit_data.training_data(self, rows, loss)
-        validation = fit_data.validation_data(self, rows.validation_data, loss, data, rows.window)
-        if options.validation_fraction and validation is not None:
-            raise ValueError(
-                "validation_data and validation_fraction exclude each other. Pass one of them."
-            )
-        return Plan(self, data, options, rng, validation)
 
     @with_hints(PARTIAL_FIT)
     def partial_fit(

@@ -45,7 +45,7 @@ PARTIAL_FIT = FIT | dict.fromkeys(
         *("epochs", "n_epochs", "num_epochs", "max_iter", "resume"),
         *("shuffle", "rng", "seed", "random_state", "window"),
         *("validation_data", "eval_set", "validation_fraction", "validation_split"),
-        *("callbacks", "early_stopping", "progress", "verbose"),
+        *("callbacks", "early_stopping", "progress", "verbose", "comm", "shards"),
     ],
     ONE_PASS,
 )

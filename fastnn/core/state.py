@@ -334,19 +334,6 @@ class TrainingState:
         if self.seed is None:
             draw(rng, self, "seed", lambda: int(rng.integers(2**63)))
 
-    def check_shards(self, n_shards: int | None) -> None:
-        """Check that a training continues with the same number of shards, or None without shards."""
-        if self.step > 0 and self.shards != n_shards:
-            was, now = (
-                "without shards" if count is None else f"with {count} shards"
-                for count in (self.shards, n_shards)
-            )
-            raise ValueError(
-                f"resume=True continues a training {was}, but this one is {now}. Pass the same "
-                "shards, or resume=False."
-            )
-        self.shards = n_shards
-
     @property
     def needs_epoch_loss(self) -> bool:
         """Whether the learning-rate schedule depends on the loss of every epoch."""

@@ -11,6 +11,8 @@ from ..core.validation import check_count
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from ..core.state import TrainingState
+
 DEFAULT_SHARDS = 16
 
 
@@ -74,3 +76,16 @@ def owned(rank: int, size: int, n_shards: int) -> tuple[int, int]:
     """Return the first shard of a rank, and their number."""
     first = rank * n_shards // size
     return first, (rank + 1) * n_shards // size - first
+
+
+def check_same_shards(state: TrainingState, n_shards: int | None) -> None:
+    """Check that a training continues with the same number of shards, or None without shards."""
+    if state.step > 0 and state.shards != n_shards:
+        was, now = (
+            "without shards" if n is None else f"with {n} shards" for n in (state.shards, n_shards)
+        )
+        raise ValueError(
+            f"resume=True continues a training {was}, but this one is {now}. Pass the same shards, "
+            "or resume=False."
+        )
+    state.shards = n_shards

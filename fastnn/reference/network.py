@@ -204,11 +204,12 @@ def fit(
     takes_step = "step" in inspect.signature(step_).parameters
     X = X if isinstance(X, EncodedTable) else np.asarray(X)
     y, n = np.asarray(y), len(X)
-    generator = None if shards else np.random.default_rng(rng)
+    generator: Any = None if shards else np.random.default_rng(rng)
 
     def batches_of(epoch):
         if generator is None:
-            return shard_batches(n, batch_size, shards, rng if shuffle else None, epoch)
+            seed: Any = rng if shuffle else None
+            return shard_batches(n, batch_size, shards or 1, seed, epoch)
         order = generator.permutation(n) if shuffle else np.arange(n)
         return [order[start : start + batch_size] for start in range(0, n, batch_size)]
 

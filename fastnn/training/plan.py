@@ -12,6 +12,7 @@ from .. import optimizers
 from ..callbacks import EarlyStopping, find_early_stopping, resolve_callbacks
 from ..core.state import TrainingState, fresh, resumed
 from ..core.validation import check_count, check_number, check_threads
+from ..distributed.parts import check_same_shards
 from . import engines
 from .data import Data
 from .session import Session
@@ -134,7 +135,7 @@ class Plan:
             optimizer = options.optimizer
             state = resumed(net.state, optimizer) if options.resume else fresh(net, optimizer)
         if options.ranks is None and state.shards is not None:
-            state.check_shards(None)
+            check_same_shards(state, None)
         if options.validation_fraction:
             data, validation = state.hold_out(data, options.validation_fraction, rng)
         if options.class_weight is not None:

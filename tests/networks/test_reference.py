@@ -15,6 +15,7 @@ SIGNATURES = {
     "table_linear": "(X, W, b=None)",
     "table_linear_backward": "(dZ, X, W)",
     "dropout_mask": "(rate, seed, step, layer, rows, n_units, dtype)",
+    "shard_batches": "(n, batch_size, n_shards, seed=None, epoch=0)",
     **cases.SIGNATURES,
     "forward": "(X, weights, biases, activations)",
     "loss_and_grad": (
@@ -25,7 +26,7 @@ SIGNATURES = {
         "(X, y, weights, biases, activations, loss, optimizer='sgd', lr=0.001, epochs=10, batch_size=32, "
         "shuffle=False, rng=None, sample_weight=None, loss_options=None, "
         "l1=0.0, l2=0.0, clip_value=None, clip_norm=None, "
-        "average=None, dropout=None, seed=0, **options)"
+        "average=None, dropout=None, seed=0, shards=None, **options)"
     ),
 }
 

@@ -59,7 +59,7 @@ SIGNATURES = {
     fastnn.MLP.backward: "(self, dY)",
     fastnn.MLP.fit: "(self, X, y=None, loss=None, optimizer=None, epochs=10, batch_size=32, shuffle=True, validation_data=None, "
     "sample_weight=None, callbacks=(), n_threads=1, progress=False, rng=None, resume=False, *, "
-    "class_weight=None, validation_fraction=0.0, window=None)",
+    "class_weight=None, validation_fraction=0.0, window=None, comm=None, shards=None)",
     fastnn.MLP.partial_fit: "(self, X, y, loss=None, optimizer=None, batch_size=32, sample_weight=None, n_threads=1, *, class_weight=None)",
     fastnn.MLP.summary: "(self, batch_size=None)",
     fastnn.MLP.save: "(self, path, state=True)",
@@ -167,7 +167,7 @@ def test_attributes_of_networks_histories_and_optimizers():
     }
     assert set(vars(net.state)) == {
         *"optimizer moments step epoch row loss_sum order params seed".split(),
-        *"split_seed split_rows split_held_out plateau best split_method".split(),
+        *"split_seed split_rows split_held_out plateau best split_method shards shuffle_seed".split(),
     }
     assert net.state.lr == 0.001
     for optimizer in (cls(0.1) for cls in cases.STEPS.values()):
@@ -215,7 +215,7 @@ def test_functional_and_reference_have_the_same_functions():
         == set(functional.__all__)
         == set(theirs)
         - {"forward", "loss_and_grad", "fit", "dropout_mask"}
-        - {"table_linear", "table_linear_backward"}
+        - {"table_linear", "table_linear_backward", "shard_batches"}
     )  # its networks
     for name, function in ours.items():
         assert signature(function) == signature(theirs[name])
@@ -431,6 +431,18 @@ def test_the_stub_has_the_parameters_of_the_constructors():
             alpha=0.1,
             keeps_best=True,
             workspace=kernels.Workspace(),
+            shards=None,
+        ),
+        "ShardedRows.__init__": dict(
+            lengths=np.array([2, 1]),
+            first=0,
+            n=2,
+            batch_size=2,
+            shuffles=True,
+            seed=3,
+            reduce=None,
+            sums=x,
+            totals=np.ones(2),
         ),
     }
     for name, arguments in calls.items():

@@ -43,7 +43,10 @@ class Engine:
     drives = False
     in_shards = False
     ends_every_epoch = False
-    stop_reason = ""
+
+    @property
+    def stop_reason(self):
+        return ""
 
     def begin(self):
         """Begin the training, before `load`. Other ranks are met here first."""

@@ -1,5 +1,7 @@
 """The engine of rows in virtual shards, on one machine or on the ranks of a communicator."""
 
+from typing import Any
+
 import numpy as np
 
 from ... import kernels, losses, optimizers
@@ -26,6 +28,9 @@ class ShardedEngine(Engine):
     """
 
     in_shards = True
+    trainer: Any = None
+    threads: Any = None
+    reason = ""
 
     def __init__(self, plan):
         _check_support(plan)
@@ -35,12 +40,12 @@ class ShardedEngine(Engine):
         comm = self.ranks.comm
         self.n_shards = parts.count(options.shards, comm.size)
         self.first, self.n = parts.owned(comm.rank, comm.size, self.n_shards)
-        state.check_shards(self.n_shards)
+        parts.check_same_shards(state, self.n_shards)
         if options.shuffle and state.shuffle_seed is None:
             draw(plan.rng, state, "shuffle_seed", lambda: int(plan.rng.integers(2**63)))
         if net.has_dropout:
             state.draw_seed(plan.rng)
-        self.has_callbacks, self.trainer, self.threads = bool(options.callbacks), None, None
+        self.has_callbacks = bool(options.callbacks)
         self.evaluates = self.validation is not None
 
     def begin(self):
@@ -201,8 +206,6 @@ class ShardedEngine(Engine):
     def stop_reason(self):
         """Why all ranks stop, "" if they do not."""
         return (self.reason or self.ranks.stop_reason) if self.ranks.is_over else ""
-
-    reason = ""
 
     def abandon(self):
         """Tell the other ranks that this one fails."""

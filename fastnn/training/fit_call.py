@@ -1,0 +1,66 @@
+"""FitCall: one call of `MLP.fit`, from its arguments to the plan, on one machine or on several ranks."""
+
+from typing import Any, NamedTuple
+
+from .. import losses
+from ..core.draws import UndoDraws
+from ..core.validation import check_rng
+from . import fit_data
+from .plan import FitOptions, Plan
+
+
+class FitCall(NamedTuple):
+    """Arguments of `MLP.fit`, as they were passed.
+
+    Attributes
+    ----------
+    net : MLP
+    rows : fit_data.RowArguments
+    loss : str, Loss, callable or None
+    options : dict
+        Arguments of `FitOptions`.
+    rng : None, int or Generator
+    """
+
+    net: Any
+    rows: Any
+    loss: Any
+    options: dict
+    rng: Any
+
+    def plan(self):
+        """Return the Plan, after checks."""
+        net, rows = self.net, self.rows
+        options, rng = FitOptions(**self.options), check_rng(self.rng)
+        loss = losses.resolve(self.loss, net.activations[-1])
+        data = fit_data.training_data(net, rows, loss)
+        validation = fit_data.validation_data(net, rows.validation_data, loss, data, rows.window)
+        if options.validation_fraction and validation is not None:
+            raise ValueError(
+                "validation_data and validation_fraction exclude each other. Pass one of them."
+            )
+        return Plan(net, data, options, rng, validation)
+
+    def fit_on_ranks(self, comm, shards, progress):
+        """Train with rows in shards, and return the History. The arguments are those of `MLP.fit`."""
+        from ..distributed import communicator, parts
+        from ..distributed.ranks import Ranks
+
+        comm = None if comm is None else communicator.resolve(comm)
+        shards = parts.DEFAULT_SHARDS if shards is None else shards
+        parts.count(shards, 1 if comm is None else comm.size)  # the same error on all ranks
+        ranks = Ranks(comm, in_tree=shards > 0)
+        call = self._replace(
+            rows=self.rows._replace(may_be_empty=comm is not None),
+            options=self.options | dict(ranks=ranks, shards=shards),
+        )
+        with ranks.deferring_signals(), self.net._in_training():
+            with ranks.failing_together():
+                plan = call.plan()
+                with UndoDraws([(self.net, plan.rng)]):
+                    session = plan.session()
+            if progress and ranks.comm.rank == 0:
+                from .progress import ProgressLine
+
+                session.line = ProgressLine(plan.options.epochs, session.data.n_rows)
+            return session.run_locked()
