@@ -50,6 +50,8 @@ def load(path: Path, kind: Any = None) -> Any:
     ModelFileError
         The file is not a fastnn model, is damaged, was written by a newer version, or holds
         an object of another class than `kind`. For a file of many networks use `load_many`.
+    TypeError
+        `path` is not a path, or `kind` is not a class.
     ImportError
         The file holds an estimator, but scikit-learn is not installed.
 
@@ -61,6 +63,8 @@ def load(path: Path, kind: Any = None) -> Any:
     >>> fastnn.load(path)
     MLP([4, 8, 1], activation='relu', output='identity', dtype='float32')
     """
+    if kind is not None and not isinstance(kind, type):
+        raise TypeError(f"kind must be a class, such as fastnn.MLP, got {kind!r}")
     loaded = _load(path)
     if kind is not None and not isinstance(loaded, kind):
         raise ModelFileError(
