@@ -9,7 +9,7 @@ from fastnn.tables.texts import (
     date_format,
     describe_date_format,
     describe_number_style,
-    first_other_text,
+    other_texts,
     is_missing_mark,
     number_style,
     parse_date,
@@ -148,12 +148,12 @@ def test_styles_are_described(style, text):
     assert describe_number_style(style) == text
 
 
-def test_the_text_that_keeps_a_column_from_being_numbers():
+def test_the_texts_that_keep_a_column_from_being_numbers():
     numbers = list(map(str, range(30)))
-    assert first_other_text([*numbers, "NA", "unknown"]) == "unknown"
-    assert first_other_text(numbers) is None
-    assert first_other_text([*numbers, *"abcdefghij"]) is None
-    assert first_other_text(["1", "2", "unknown"]) is None
+    assert other_texts([*numbers, "NA", "unknown"]) == ["unknown"]
+    assert other_texts(numbers) == []
+    assert other_texts([*numbers, *"abcdefghij"]) == []
+    assert other_texts(["1", "2", "unknown"]) == []
 
 
 # ---- dates ----

@@ -4,7 +4,8 @@ from dataclasses import asdict, dataclass, field
 
 import numpy as np
 
-from ...core.errors import DataError, Wording
+from ...core.errors import Argument, DataError, Message, Wording
+from ...core.messages import printable
 from ...files.checks import check, check_mapping, is_count
 from . import column_kinds
 from .column import CategoryFeature, NumberFeature
@@ -94,6 +95,22 @@ class Features:
             for j, column, values in self.values(frame)
         }
         return {label: unknown for label, unknown in found.items() if unknown is not None}
+
+    def other_texts(self, frame):
+        """Return {label: OtherTexts} of the texts that are not what their column holds."""
+        columns = [(self.columns[j], frame.columns[self.positions[j]]) for j in self.used()]
+        found = {column.label: column.others(raw) for column, raw in columns}
+        return {label: others for label, others in found.items() if others is not None}
+
+    def notes(self, frame):
+        """Return what is guessed about the texts of the training table, as Messages."""
+        out = []
+        for j in self.used():
+            column, raw = self.columns[j], frame.columns[self.positions[j]]
+            others = column.others(raw)
+            found = column.style_note(raw), others and describe_others(column, others)
+            out += [message for message in found if message is not None]
+        return out
 
     # ---- columns ----
 
@@ -193,6 +210,20 @@ class Features:
                 and column.can_have(f.part, f.categories),
                 "levels",
             )
+
+
+def describe_others(column, others):
+    """Return the Message about the texts of a training table that are not what a column holds."""
+    return Message(
+        "column {column!r}: {n:,} of {n_present:,} values are not {what} ({examples}) and count as "
+        "missing. Pass {categories} to keep them as texts.",
+        column=printable(column.label),
+        n=others.n_rows,
+        n_present=others.n_present,
+        what=column.expected(),
+        examples=others.examples(),
+        categories=Argument("categories", [column.label]),
+    )
 
 
 def _reasons(left_out):

@@ -117,6 +117,8 @@ class TableFit:
             )
         with contextlib.nullcontext() if self.large is None else self.large.row_numbers():
             self.features = Features.fit(frame, **options.declared)
+            for note in self.features.notes(frame):
+                warn(note, TableWarning)
             numbers, codes = self.features.transform(frame)
         self.setup = TrainingSetup(
             rows=FitRows(numbers, codes, y, weight),

@@ -17,7 +17,7 @@ from ...core.validation import check_count
 from ...tables.files import TableWarning
 from .. import row_folds
 from ..columns import frames
-from ..columns.column import KindError
+from ..columns.text_kind import KindError
 from ..fit_rows import FitRows
 from . import row_batches, sampling
 from .sampling import SampledRows
