@@ -47,12 +47,10 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
         number, which is above 0 and below 1. None returns the more probable class. You can set it
         after `fit`.
     time_limit : float or None, default None
-        Approximate maximum time of `fit`, in seconds. Before training, `fit` measures a step and
-        the importance of a column. If the estimated time exceeds the limit, it leaves out
-        configurations, then epochs, but trains at least one epoch of one configuration. It takes
-        longer than the limit if the machine becomes busier, or if a short limit meets hundreds of
-        columns: at most 30 % of the limit is reserved for the importances. The result depends on
-        the speed of the machine, even with a random_state. A resumed `fit` keeps its plan.
+        Time of `fit`, in seconds, including reading, encoding and scoring the table. `fit` trains
+        the first configuration, then as many others as there is time for. A network stops at its
+        best epoch so far when its share of the time is over. The result depends on the speed of the
+        machine, even with a random_state. A resumed `fit` has the whole limit again.
     random_state : int, RandomState or None, default None
         Random numbers for the folds, the initial parameters, the order of the rows, dropout, and
         the permutations of `feature_importances_`.

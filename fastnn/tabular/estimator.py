@@ -58,10 +58,13 @@ class BaseTabular(Attributes):
         would be copied and pickled.
     metadata_bytes : int
         Bytes of the header of a model file that `fit` leaves for the `metadata_` to come.
+    seconds_before : float
+        Seconds of the time limit that have passed before `fit`, such as those of reading a file.
     """
 
     on_progress: Any = None
     metadata_bytes: int = 0
+    seconds_before: float = 0.0
     #: These arguments are not routed by meta-estimators.
     __metadata_request__fit: ClassVar[dict] = dict.fromkeys(
         ("resume", "window"), metadata_routing.UNUSED
@@ -211,6 +214,7 @@ class BaseTabular(Attributes):
             on_progress=self.on_progress,
             parameters=self.get_params(False),
             metadata_bytes=self.metadata_bytes,
+            seconds_before=self.seconds_before,
         )
 
     def _task(self) -> Any:

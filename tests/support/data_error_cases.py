@@ -19,7 +19,7 @@ DAYS = pa.array([f"2026-01-{i % 28 + 1:02}" for i in range(N)]).cast(pa.date32()
 ROWS = {"a": A, "c": TEXT}
 X = pa.table({"a": A}).to_pandas()
 #: Options with which folds end one after the other.
-SLOWLY = "--folds 3 --threads 1 --time-limit 0.1"
+SLOWLY = "--folds 3 --threads 1"
 
 
 def fit(site, columns, options="", *, y="goal", cls=TabularClassifier, command=True, **parameters):

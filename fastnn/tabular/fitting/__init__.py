@@ -4,5 +4,5 @@
   `tasks`: what differs between classes and numbers.
 - `recipe`: the configurations of networks. `training_jobs`: their training. `out_of_fold`: the
   choice among them. `permutation`: importances of columns, and weights from these.
-- `budget`: estimates of time.
+- `budget`, `pace`: the time limit of a fit, and each network's share of it.
 """

@@ -21,7 +21,8 @@ from ..large.encoded_rows import EncodedRows
 from ..row_folds import HashedFolds, group_numbers, split_rows
 from ..table_model import EnsembleMember, TableModel
 from ..table_progress import EncodingReporter, ProgressReporter
-from . import budget, permutation, recipe, training_jobs
+from . import permutation, recipe, training_jobs
+from .budget import TimeBudget
 from .out_of_fold import OutOfFold
 from .training_jobs import TrainingSetup
 
@@ -84,7 +85,7 @@ class TableFit:
 
     def __init__(self, options, arguments):
         self.options, self.task = options, options.task
-        self.time_budget = budget.TimeBudget(options.time_limit)
+        self.time_budget = TimeBudget(options.time_limit, options.seconds_before)
         for name in ("sample_weight", "groups"):
             values = getattr(arguments, name)
             if isinstance(values, str):
@@ -182,13 +183,9 @@ class TableFit:
         self.jobs = training_jobs.make_jobs(
             configurations, tables, self.folds, setup, self.random_state
         )
-        if stopped is None:
-            self.time_budget.reserve(self.jobs, self.encoders, self.features.sources(), setup)
-            n_configurations, setup.fraction = self.time_budget.plan(self.jobs, setup, n_folds)
-        else:
-            n_configurations = len(stopped.members)
+        if stopped is not None:
             setup.fraction = stopped.checkpoint.fraction
-        del self.jobs[n_configurations * n_folds :]
+            del self.jobs[len(stopped.members) * n_folds :]
         self.seed = self.random_state.randint(2**31)
         self.out_of_fold = OutOfFold(self.jobs, self.folds, setup, self.task)
         self.digests = digests_of(self.features, setup.rows, setup.targets, self.jobs)
@@ -271,19 +268,54 @@ class TableFit:
         """
         n_folds = len(self.folds)
         first, others = self.jobs[:n_folds], self.jobs[n_folds:]
-        weighted = [job for job in others if job.configuration.weighted and not job.networks]
-        if n_folds > 1 and weighted:
+        if self.time_budget.is_limited:
+            self.train_within_limit(line)
+            return
+        if self.are_weighted(others):
             self.train_jobs(first, line)
-            encoder = self.encoders[first[0].configuration.encoding]
-            sources, rng = self.features.sources(), np.random.default_rng(self.seed)
-            weights = permutation.column_weights(first, encoder, sources, self.setup, rng)
-            permutation.set_weights(weighted, weights, self.encoders, sources)
+            self.set_weights(others)
         self.train_jobs(self.jobs, line)
+
+    def train_within_limit(self, line):
+        """Train the first configuration on all folds, then as many others as there is time for.
+
+        The others are left out.
+        """
+        n_folds, n_done = len(self.folds), 1
+        groups = [self.jobs[i : i + n_folds] for i in range(0, len(self.jobs), n_folds)]
+        self.time_budget.reserve(self.seconds_of_importances())
+        self.train_jobs(groups[0], line)
+        while chosen := self.time_budget.affordable(groups[n_done:], self.setup):
+            jobs = [job for group in chosen for job in group]
+            if self.are_weighted(jobs):
+                self.set_weights(jobs)
+            self.train_jobs(jobs, line)
+            n_done += len(chosen)
+        del self.jobs[n_done * n_folds :]
+        self.out_of_fold.update()
+
+    def are_weighted(self, jobs):
+        """Return whether the networks of some jobs that are left need weights of the columns."""
+        weighted = any(job.configuration.weighted and not job.networks for job in jobs)
+        return weighted and len(self.folds) > 1
+
+    def set_weights(self, jobs):
+        """Set the weights of the columns, by the first configuration."""
+        first = self.jobs[: len(self.folds)]
+        weighted = [job for job in jobs if job.configuration.weighted and not job.networks]
+        encoder = self.encoders[first[0].configuration.encoding]
+        sources, rng = self.features.sources(), np.random.default_rng(self.seed)
+        weights = permutation.column_weights(first, encoder, sources, self.setup, rng)
+        permutation.set_weights(weighted, weights, self.encoders, sources)
 
     def train_jobs(self, jobs, line):
         """Train the networks of jobs that are left."""
         left = [job for job in jobs if not job.networks]
-        training_jobs.train(left, self.setup, self.out_of_fold.end_job, line)
+        if left:
+            training_jobs.train(left, self.setup, self.out_of_fold.end_job, line, self.time_budget)
+
+    def seconds_of_importances(self):
+        return 0.0
 
     # ---- after training ----
 
