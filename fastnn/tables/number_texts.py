@@ -89,6 +89,8 @@ def match_number(text):
     (opened, bound, sign, before, sign2, number, exponent, plus, word, money, second, plus2, minus,
      closed) = match.groups()  # fmt: skip
     tail = _tail(before, word, money, second)
+    if word and number[-1] in ".,":  # 2. North, an item of a list
+        return None
     if tail is None or (opened is None) != (closed is None):
         return None
     negative = opened is not None

@@ -19,7 +19,7 @@ FEWEST = 10  # so many distinct numbers, or fewer, are not recognised beside oth
 MOST_TEXTS = 0.05  # share of the others among the distinct texts
 MOST_ROWS = 0.05  # share of the others among the rows
 FEW_TEXTS, FEW_ROWS = 2, 0.01  # so many others in so few rows may be more of the distinct texts
-WORDS, MOST_ROWS_OF_WORDS = 2, 0.5  # so many words, such as "unknown", may be in more of the rows
+MOST_ROWS_OF_WORD = 0.5  # share of one word, such as "unknown": missing tells the same
 MOST_CODES = 0.005  # share of the codes among the distinct texts
 CODE = re.compile(r"[^\W\d_]\d|\d[^\W\d_]|\d-\d")
 HOW_MANY = 3  # examples
@@ -100,16 +100,20 @@ def read(distinct, kind, style):
 def _are_few(others, present, counts):
     """Whether a column is numbers, or dates, although some of its texts are not."""
     n, n_others = len(present), len(others)
-    if n - n_others <= FEWEST:
+    if n - n_others <= FEWEST or sum(map(_has_zeros, present)) > MOST_CODES * n:
         return False
-    share = sum(counts[text] for text in others) / sum(counts.values())
-    if n_others <= FEW_TEXTS and share <= FEW_ROWS:
+    n_rows = sum(counts.values())
+    rows = sum(counts[text] for text in others)
+    if n_others <= FEW_TEXTS and rows <= FEW_ROWS * n_rows:
         return True
-    n_codes = sum(map(_is_code, others)) + sum(map(_has_zeros, present))
-    if n_codes > max(1, MOST_CODES * n) or n_others > MOST_TEXTS * n:
+    if n_others > MOST_TEXTS * n or sum(map(_is_code, others)) > max(1, MOST_CODES * n):
         return False
-    are_words = n_others <= WORDS and not any(map(str.isdecimal, "".join(others)))
-    return share <= (MOST_ROWS_OF_WORDS if are_words else MOST_ROWS)
+    words = [text for text in others if not any(map(str.isdecimal, text))]
+    if words:
+        frequent = max(counts[text] for text in words)
+        if frequent <= MOST_ROWS_OF_WORD * n_rows:
+            rows -= frequent
+    return rows <= MOST_ROWS * n_rows
 
 
 def _is_code(text):

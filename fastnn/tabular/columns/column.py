@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from ...core.errors import DataError
-from . import text_kind
+from . import other_texts, text_kind
 
 MIN_SPREAD, MAX_SPREAD = 1e-300, 1e305  # of the values of a number
 MIN_COUNT = 2  # rows that a category must have
@@ -268,20 +268,20 @@ class Numeric(Column):
     def convert_texts(self, raw, what):
         """Return the numbers that the rows of a column of texts stand for, NaN for other texts.
 
-        what : what a text must be, for the KindError if no text is, but was in the training table
+        what : what a text must be, for the error if none is, though the training table had only such
         """
         numbers: Any = text_kind.parse_distinct(raw, *self.find_style(raw))
-        if not self.has_others:
-            others = text_kind.find_others(raw, np.nan_to_num(numbers, nan=np.nan, posinf=0, neginf=0))
-            if others is not None and others.n_rows == others.n_present:
-                text_kind.refuse(raw, self.label, others.texts[0], what)
-            return numbers[raw.values]
-        return np.where(np.isfinite(numbers), numbers, np.nan)[raw.values]
+        if self.has_others:
+            return np.where(np.isfinite(numbers), numbers, np.nan)[raw.values]
+        others = other_texts.find(raw, np.where(np.isinf(numbers), 0.0, numbers)[:-1])
+        if others is not None and others.n_rows == others.n_present:
+            text_kind.refuse(raw, self.label, others.texts[0], what)
+        return numbers[raw.values]
 
     def others(self, raw):
         if raw.kind != "text":
             return None
-        return text_kind.find_others(raw, text_kind.parse_distinct(raw, *self.find_style(raw)))
+        return other_texts.find(raw, text_kind.parse_distinct(raw, *self.find_style(raw))[:-1])
 
     def features(self, source, values):
         present = values[~np.isnan(values)]

@@ -12,9 +12,9 @@ from ...tables.dates import COMPACT, COMPACTS, FORMATS, parse_date
 from ...tables.dates import seconds_of as to_date
 from ...tables.missing_marks import present_texts
 from ...tables.texts import date_format, describe_date_format
-from . import text_kind
+from . import other_texts, text_kind
 from .column import MIN_COUNT, CategoryFeature, NumberFeature, Numeric, where_present
-from .input_column import number_text, time_text
+from .input_column import InputColumn, number_text, time_text
 
 DAY, YEAR = 86400.0, 365.2425 * 86400.0  # seconds
 #: Numbers that a date becomes besides itself, with their period in seconds: position in the cycle
@@ -24,7 +24,8 @@ CYCLES = {"year": YEAR, "day": DAY}
 #: number on each day, and with the mathematical functions of each machine.
 CYCLE_STEPS = 1e9
 LEAST_DIGITS, MOST_DIGITS = 1e6, 1e8  # of whole numbers that are dates such as 20260131, or 1312026
-EXAMPLES = {COMPACT: "20260131", "%m%d%Y": "01312026", "%d%m%Y": "31012026"}
+COMPACT_EXAMPLE = "20260131"
+EXAMPLES = {COMPACT: COMPACT_EXAMPLE, "%m%d%Y": "01312026", "%d%m%Y": "31012026"}
 LAST_PART = 1231  # the 31st of December, the largest number of a part of a date
 #: Cycles of days after which weekdays and dates are the same again: the first day, counted from
 #: 1970-01-01, and the number of days. Years that begin in March end with the leap day.
@@ -161,14 +162,26 @@ class Date(Numeric):
             numbers=Argument("numbers", [self.label]),
         )
 
-    def _of_numbers(self, values):
-        """Return the dates that numbers such as 20260131 stand for."""
+    def others(self, raw):
+        if raw.kind != "number" or self.style not in COMPACTS:
+            return super().others(raw)
+        numbers, codes, found = self._parse_numbers(raw.values)
+        as_texts = InputColumn("text", np.where(np.isnan(raw.values), -1, codes),
+                               ["" if math.isnan(x) else number_text(x) for x in numbers.tolist()])  # fmt: skip
+        return other_texts.find(as_texts, found)
+
+    def _parse_numbers(self, values):
+        """Return distinct numbers, the position of each value among them, and their dates or NaN."""
         distinct, codes = np.unique(values, return_inverse=True)
         style = self.style if self.style in COMPACTS else COMPACT
         written = ["" if math.isnan(x) else _digits(x) for x in distinct.tolist()]
-        found = np.array([to_date(text, style) for text in written])
+        return distinct, codes, np.array([to_date(text, style) for text in written])
+
+    def _of_numbers(self, values):
+        """Return the dates that numbers such as 20260131 stand for."""
+        distinct, codes, found = self._parse_numbers(values)
         wrong = np.isnan(found) & ~np.isnan(distinct)
-        if wrong.any():
+        if wrong.any() and not self.has_others and (self.style is None or np.isnan(found).all()):
             first = int(wrong[codes].argmax())
             raise DataError(
                 "column {column!r} holds the number {number} in {row}, but dates are expected.",
@@ -176,7 +189,7 @@ class Date(Numeric):
                 column=self.label,
                 row=first,
                 number=number_text(float(values[first])),
-                example=EXAMPLES[style],
+                example=EXAMPLES.get(self.style, COMPACT_EXAMPLE),
             )
         return found[codes]
 

@@ -4,8 +4,7 @@ from dataclasses import asdict, dataclass, field
 
 import numpy as np
 
-from ...core.errors import Argument, DataError, Message, Wording
-from ...core.messages import printable
+from ...core.errors import DataError, Wording
 from ...files.checks import check, check_mapping, is_count
 from . import column_kinds
 from .column import CategoryFeature, NumberFeature
@@ -97,18 +96,21 @@ class Features:
         return {label: unknown for label, unknown in found.items() if unknown is not None}
 
     def other_texts(self, frame):
-        """Return {label: OtherTexts} of the texts that are not what their column holds."""
+        """Return {label: OtherTexts} of the columns in use, of texts that are not what they hold."""
         columns = [(self.columns[j], frame.columns[self.positions[j]]) for j in self.used()]
         found = {column.label: column.others(raw) for column, raw in columns}
         return {label: others for label, others in found.items() if others is not None}
 
-    def notes(self, frame):
-        """Return what is guessed about the texts of the training table, as Messages."""
+    def notes(self, frame, with_others=True):
+        """Return what is guessed about the texts of the training table, as Messages.
+
+        with_others : whether to count other texts than those that a column holds
+        """
         out = []
         for j in self.used():
             column, raw = self.columns[j], frame.columns[self.positions[j]]
-            others = column.others(raw)
-            found = column.style_note(raw), others and describe_others(column, others)
+            others = column.others(raw) if with_others else None
+            found = column.style_note(raw), others and others.describe_training(column)
             out += [message for message in found if message is not None]
         return out
 
@@ -189,7 +191,7 @@ class Features:
         check(len(self.positions) == len(self.columns), "positions")
         for position, column in zip(self.positions, self.columns):
             check(is_count(position, n - 1) and column.label == labels[position], "positions")
-            check(type(column.from_text) is bool, "columns")
+            check(type(column.from_text) is type(column.has_others) is bool, "columns")
             check(column.is_style(), "style")
 
     def _check_features(self):
@@ -210,20 +212,6 @@ class Features:
                 and column.can_have(f.part, f.categories),
                 "levels",
             )
-
-
-def describe_others(column, others):
-    """Return the Message about the texts of a training table that are not what a column holds."""
-    return Message(
-        "column {column!r}: {n:,} of {n_present:,} values are not {what} ({examples}) and count as "
-        "missing. Pass {categories} to keep them as texts.",
-        column=printable(column.label),
-        n=others.n_rows,
-        n_present=others.n_present,
-        what=column.expected(),
-        examples=others.examples(),
-        categories=Argument("categories", [column.label]),
-    )
 
 
 def _reasons(left_out):

@@ -63,9 +63,10 @@ class Number(Numeric):
         what = describe_number_style(self.style)
         if self.style not in part_texts.STYLES:
             converted = other_units(raw.texts, self.style)
-            if not converted:
+            if not converted and self.style.count("|") == 2:
                 return None
-            what += f", into which {join(converted, quoted=False)} is converted"
+            if converted:
+                what += f"; {join(converted, quoted=False)} converted into it"
         return Message(
             "column {column!r}: {what}. Pass {categories} to keep its texts.",
             column=printable(self.label),

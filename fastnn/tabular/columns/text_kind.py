@@ -1,6 +1,4 @@
-"""What a column of texts is, and the texts in it that are something else."""
-
-from dataclasses import dataclass
+"""What a column of texts is, and the numbers that its texts stand for."""
 
 import numpy as np
 
@@ -8,45 +6,10 @@ from ...core.errors import DataError
 from ...core.messages import printable
 from ...tables.missing_marks import is_missing_mark
 from ...tables.number_texts import PLAIN_STYLE
-from ...tables.recognition import Recognised, examples
+from ...tables.recognition import Recognised
 from ...tables.recognition import recognise as recognise_texts
 
 TRUTHS = {"true": 1.0, "false": 0.0}
-
-
-class KindError(DataError):
-    """A text that is not what its column holds."""
-
-
-@dataclass
-class OtherTexts:
-    """The texts of a column that are not what it holds, and count as missing.
-
-    Attributes
-    ----------
-    n_rows : int
-    n_present : int
-        Number of rows with any text that does not mark a missing value.
-    texts : list of str
-        The first of them, by the number of rows.
-    """
-
-    n_rows: int
-    n_present: int
-    texts: list
-
-    def add(self, other):
-        """Add those of another part of the table."""
-        self.n_rows += other.n_rows
-        self.n_present += other.n_present
-        self.texts = list(dict.fromkeys([*self.texts, *other.texts]))[:MAX_EXAMPLES]
-
-    def examples(self):
-        """Return a few texts for a message."""
-        return examples(self.texts)
-
-
-MAX_EXAMPLES = 10
 
 
 def recognise(raw):
@@ -91,25 +54,9 @@ def parse_distinct(raw, style, parse):
     return raw.parsed[style]
 
 
-def find_others(raw, numbers):
-    """Return the OtherTexts of a column, None if there are none.
-
-    numbers : what `parse_distinct` returned
-    """
-    wrong = np.flatnonzero(~np.isfinite(numbers[:-1]))
-    texts = [(i, raw.texts[i]) for i in wrong.tolist() if not is_missing_mark(raw.texts[i])]
-    if not texts:
-        return None
-    n_rows = np.bincount(raw.values[raw.values >= 0], minlength=len(raw.texts))
-    texts = sorted(((i, text) for i, text in texts if n_rows[i]), key=lambda pair: -n_rows[pair[0]])
-    n = int(sum(n_rows[i] for i, _ in texts))
-    n_present = n + int(n_rows[np.isfinite(numbers[:-1])].sum())
-    return OtherTexts(n, n_present, [text for _, text in texts[:MAX_EXAMPLES]]) if n else None
-
-
 def refuse(raw, label, text, what):
-    """Raise the KindError for a text. what : what it should be"""
-    raise KindError(
+    """Raise the DataError for a text. what : what it should be"""
+    raise DataError(
         "column {column!r} holds {value!r} in {row}, which is not {what}.",
         "Correct the value, or leave it empty if it is missing.",
         column=label,

@@ -9,8 +9,9 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import _check_sample_weight
 
 from ...core.errors import Argument, DataError
-from ...core.messages import plural
+from ...core.messages import plural, warn
 from ...core.validation import check_threads
+from ...tables.files import TableWarning
 from .. import table_memory, tabular_file
 from ..checkpoint import FitCheckpoint, digests_of
 from ..columns.features import NO_COLUMN, Features
@@ -118,7 +119,7 @@ class TableFit:
             )
         with contextlib.nullcontext() if self.large is None else self.large.row_numbers():
             self.features = Features.fit(frame, **options.declared)
-            for note in self.features.notes(frame):
+            for note in self.features.notes(frame, self.large is None):
                 warn(note, TableWarning)
             numbers, codes = self.features.transform(frame)
         self.setup = TrainingSetup(

@@ -17,7 +17,7 @@ from ...core.validation import check_count
 from ...tables.files import TableWarning
 from .. import row_folds
 from ..columns import frames
-from ..columns.text_kind import KindError
+from ..columns.other_texts import OtherTextsOfTraining
 from ..fit_rows import FitRows
 from . import row_batches, sampling
 from .sampling import SampledRows
@@ -150,10 +150,11 @@ class LargeTable:
 
         features : Features; targets : TableClasses or TableNumbers; sample : FitRows
         """
-        n = 0
+        n, others = 0, OtherTextsOfTraining(features)
         for batch in self.batches:
-            with placed(batch.frame.where), _with_advice():
+            with placed(batch.frame.where):
                 numbers, codes = features.transform(batch.frame)
+                others.add(batch.frame)
                 y, weight = targets.to_numbers(batch.y), batch.weight
                 if weight is not None:
                     weight = _check_sample_weight(weight, np.zeros(len(y)))
@@ -170,6 +171,8 @@ class LargeTable:
                 n=n,
                 before=self.n_rows,
             )
+        for note in others.notes():
+            warn(note, TableWarning)
 
     def check_pass(self, first, rows, sample):
         """Check that the rows of the sample in a batch are those of the first pass.
@@ -188,17 +191,3 @@ class LargeTable:
 
 def _are_equal(a, b):
     return np.array_equal(a, b, equal_nan=a.dtype.kind == "f")
-
-
-@contextlib.contextmanager
-def _with_advice():
-    """Say that a sample decides what a column is, if a value is not what its column holds."""
-    try:
-        yield
-    except KindError as error:
-        error.add_advice(
-            "A sample of the rows decides what a column is. Pass {categories} if the column holds "
-            "texts.",
-            categories=Argument("categories", [error.column]),
-        )
-        raise
