@@ -6,9 +6,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..core.messages import did_you_mean, join, printable, reason
+from ..tables.number_texts import PLAIN_STYLE
 from ..tables.table_errors import import_pyarrow
 from ..tables.table_writer import needs_quotes, to_text, writing
 from .console import CommandError
+from .model_file import target_style
 from .scores import has_text_target
 from .table_file import TableFile
 from .train_options import split_names
@@ -62,7 +64,7 @@ class PredictTable:
         self._features = features.names
         self._used = used = [features.names[features.positions[j]] for j in features.used()]
         as_texts = {*used} - {*features.texts()}
-        if not has_text_target(model):
+        if not has_text_target(model) and target_style(model) in (None, PLAIN_STYLE):
             as_texts.add(self._target)
         keep = arguments.keep or []
         named = _AllBut(()) if keep == ["all"] else {*used, *split_names(keep), *keep}

@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 
 from ..core.messages import plural, printable
+from ..tables.recognition import read as read_texts
 from ..tables.table_errors import import_pyarrow
-from ..tables.texts import convert_texts
-from .console import print_note
+from ..tables.texts import convert_texts, count_rows, to_values
+from .console import print_note, warnings_as_notes
 from .target_column import label_text
 
 MAX_LABEL_ISSUES = 5
@@ -58,7 +59,8 @@ class Evaluation:
         table : MemoryTable or LargeTable
         """
         predict = model.predict if target.is_number else model.predict_proba
-        P = np.concatenate([predict(part) for part in table.take(rows)])
+        with warnings_as_notes(lambda text: None):  # as for the rows of `fit`
+            P = np.concatenate([predict(part) for part in table.take(rows)])
         return cls(model, rows, _true(model, target, rows), P)
 
     def scores(self):
@@ -233,7 +235,7 @@ def has_text_target(model):
     return hasattr(model, "classes_") and isinstance(model.classes_[0], str)
 
 
-def score_columns(model, columns, outputs):
+def score_columns(model, columns, outputs, style=None):
     """Return the scores of predictions, or None if no row has a target that can be used.
 
     Parameters
@@ -243,6 +245,8 @@ def score_columns(model, columns, outputs):
         The target of each part of the rows.
     outputs : list of ndarray (n,) or (n, n_classes)
         Predicted numbers, or probabilities, of each part.
+    style : str, optional
+        How the numbers of the training table were written as texts.
     """
     column = import_pyarrow().chunked_array([chunk for c in columns for chunk in c.chunks])
     outputs = np.concatenate(outputs)
@@ -252,7 +256,7 @@ def score_columns(model, columns, outputs):
     elif outputs.ndim == 2:  # quantiles
         return None
     else:
-        y = _numbers(column)
+        y = _numbers(column, style)
         rows = _usable(np.isfinite(y), model, "not a number")
     return None if rows is None else score_rows(model, y[rows], outputs[rows])
 
@@ -298,12 +302,17 @@ def _normalize(text):
         return text.strip().lower()
 
 
-def _numbers(column):
-    """Return a column as float64, NaN for values that are not numbers."""
+def _numbers(column, style):
+    """Return a column as float64, NaN for values that are not numbers. style : of texts, or None"""
     pa = import_pyarrow()
-    if pa.types.is_string(column.type):
-        column = convert_texts(pa.table({"y": column})).column("y")
-    types, kind = pa.types, column.type
+    types = pa.types
+    if types.is_string(column.type):
+        if style is None:
+            column = convert_texts(pa.table({"y": column})).column("y")
+        else:
+            counts = count_rows(column)
+            column = to_values(column, counts, read_texts(list(counts), "number", style))
+    kind = column.type
     if types.is_boolean(kind):
         column = column.cast(pa.int8())
     elif not (types.is_integer(kind) or types.is_floating(kind) or types.is_decimal(kind)):

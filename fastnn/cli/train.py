@@ -88,6 +88,7 @@ def run(arguments):
         "test_rows": len(test),
         "sample": rows.describe(),
         "target": target.name,
+        "target_style": target.style,
         "task": target.task,
         "classes": _classes(target),
         "threshold": arguments.threshold,

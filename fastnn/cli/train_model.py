@@ -1,7 +1,6 @@
 """The estimator of `fastnn train`: build it, fit it, and with --tune choose the best of several."""
 
 import os
-import warnings
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +9,7 @@ import numpy as np
 from ..core.messages import printable
 from ..tables.table_errors import TableError
 from ..tabular.columns.column_kinds import KINDS
-from .console import CommandError
+from .console import CommandError, warnings_as_notes
 from .display import show_progress
 from .model_file import load_model
 from .scores import Evaluation
@@ -116,9 +115,8 @@ def fit(model, rows, file, arguments, label=""):
         Whether Ctrl-C came when some folds were done.
     """
     try:
-        with warnings.catch_warnings(), show_progress(label, arguments.quiet) as show:
+        with warnings_as_notes(rows.note), show_progress(label, arguments.quiet) as show:
             model.on_progress = show
-            warnings.simplefilter("ignore")
             rows.fit(model, arguments.resume)
     except KeyboardInterrupt:
         if not hasattr(model, "n_folds_remaining_"):

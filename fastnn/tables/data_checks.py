@@ -170,10 +170,11 @@ def _almost_numbers(column):
         "almost numbers",
         column.name,
         Message(
-            "{label} is text: most of its values are numbers, but {n} others are not ({examples}). If "
-            "it holds numbers, pass {numbers}, and the others are missing.",
+            "{label} is text, although {n} of its {of} different values are numbers; others are not "
+            "({examples}). If it holds numbers, pass {numbers}: others are then missing.",
             label=column.label,
-            n=f"{len(others):,}",
+            n=f"{len(texts) - len(others):,}",
+            of=f"{len(texts):,}",
             examples=examples(others),
             numbers=Argument("numbers", [column.name]),
         ),

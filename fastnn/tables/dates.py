@@ -85,7 +85,9 @@ TIME = (
 )
 #: Any word before the name of a month, a weekday before digits.
 WORD = r"(?:[^\W\d_]{2,13}(?:-feira)?\.?,?\s+)?"
-WEEKDAY = rf"(?:(?=[^\W\d_])(?:{'|'.join(sorted(WEEKDAYS, key=len, reverse=True))})(?:-feira)?\.?,?\s+)?"
+WEEKDAY = (
+    rf"(?:(?=[^\W\d_])(?:{'|'.join(sorted(WEEKDAYS, key=len, reverse=True))})(?:-feira)?\.?,?\s+)?"
+)
 FIRST = 50  # texts to try before all
 SAMPLE = 500  # texts, from all parts of the column, to try before all if some may be others
 LEAST = 0.5  # of the texts that must be dates of a format

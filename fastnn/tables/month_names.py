@@ -1,3 +1,4 @@
+# ruff: noqa: RUF001
 """Names of months and weekdays in texts, whatever the language of the system.
 
 English, German, French, Spanish, Italian, Portuguese, Dutch, Polish, Swedish, Danish, Norwegian and

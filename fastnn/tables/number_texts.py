@@ -142,6 +142,11 @@ def is_number_style(style):
     return len(marks) in (3, 4) and tuple(marks[:2]) in PUNCTUATION and set(*marks[3:]) <= known
 
 
+def is_unambiguous(style):
+    """Whether few texts show that they are numbers, and not classes such as 10+ or 8:00."""
+    return style not in part_texts.STYLES and style.count("|") == 2
+
+
 def parse_number(text, style=PLAIN_STYLE):
     """Return the number that a text stands for, NaN if it is none.
 

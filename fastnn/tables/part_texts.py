@@ -66,7 +66,7 @@ def parse_duration(text):
     total, position, before = 0.0, 0, math.inf
     while position < len(text):
         match = PART.match(text, position)
-        unit = match[2].lower() if match else None
+        unit = match[2].lower() if match else ""
         seconds = MONTH if unit == "m" and before == YEAR else SECONDS.get(unit)
         if match is None or seconds is None or not seconds < before:
             return math.nan

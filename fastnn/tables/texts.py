@@ -176,8 +176,10 @@ def to_values(column, distinct, found):
     distinct : the texts that `found`, a Recognised, has the values of
     """
     pa = import_pyarrow()
-    encoded = column.combine_chunks().dictionary_encode()
+    encoded = column.dictionary_encode()
     if isinstance(encoded, pa.ChunkedArray):
+        encoded = encoded.unify_dictionaries().combine_chunks()
+    if isinstance(encoded, pa.ChunkedArray):  # of older versions of pyarrow
         encoded = encoded.combine_chunks()
     value_of = dict(zip(distinct, found.values))
     values = [value_of[text] for text in encoded.dictionary.to_pylist()]

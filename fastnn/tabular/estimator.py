@@ -15,10 +15,12 @@ from ..core.errors import Argument, DataError, Wording, placed
 from ..core.messages import warn
 from ..estimators.attributes import Attributes, lock_of
 from ..kernels import InTraining
+from ..tables.files import TableWarning
 from . import tabular_file
 from .checkpoint import MAX_FOLDS
 from .columns import frames
 from .columns.column_kinds import ARGUMENTS
+from .columns.other_texts import OtherTextsOfParts
 from .encoder import MAX_HIDDEN, MAX_WIDTH
 from .fitting.fit_arguments import FitArguments, TableFitOptions
 from .fitting.table_fit import TableFit
@@ -288,9 +290,14 @@ class BaseTabular(Attributes):
         """
         parts = []
         with self._reading():
+            check_is_fitted(self)
+            others = OtherTextsOfParts(self.model_.features)
             for frame in self._read_batches(X):
                 with placed(frame.where):  # rows of errors are those of the part
                     parts.append(predict(frame))
+                others.add(frame)
+        for note in others.notes():
+            warn(note, TableWarning)
         return np.concatenate(parts)
 
     def _read_batches(self, X):

@@ -136,7 +136,7 @@ def test_a_wrong_command_is_one_line(run, arguments, message):
         ),
         ("a,city\n", "t.csv: has 2 columns but no rows. At least one row is needed."),
         (
-            "a,city\n1,Rom\n\none,Rom\n",
+            "a,city\n,Rom\n\none,Rom\n",
             "t.csv: column 'a' holds 'one' in line 4, which is not a number. Correct the value, or",
         ),
         ("a,city\n1,Rom\ninf,Rom\n", "t.csv: column 'a' is infinite in line 3. Replace the value,"),

@@ -208,7 +208,7 @@ class Column:
         )
 
     def others(self, raw):
-        """Return the OtherTexts of a column of a table, None if there are none."""
+        """Return the OtherTexts of a column of a table, None if it does not hold texts that are parsed."""
         return None
 
     def expected(self):
@@ -274,7 +274,7 @@ class Numeric(Column):
         if self.has_others:
             return np.where(np.isfinite(numbers), numbers, np.nan)[raw.values]
         others = other_texts.find(raw, np.where(np.isinf(numbers), 0.0, numbers)[:-1])
-        if others is not None and others.n_rows == others.n_present:
+        if others.n_rows and others.n_rows == others.n_present:
             text_kind.refuse(raw, self.label, others.texts[0], what)
         return numbers[raw.values]
 

@@ -98,7 +98,8 @@ class Date(Numeric):
     @classmethod
     def declare(cls, label, raw, present):
         if present is None:
-            return cls(label, compact_format(raw) if raw.kind == "number" else None)
+            style = compact_format(raw) if raw.kind == "number" else None
+            return cls(label, None if style == COMPACT else style)
         style = date_format(present, compact=True)
         if style is not None:
             return cls(label, style, True)
@@ -189,7 +190,7 @@ class Date(Numeric):
                 column=self.label,
                 row=first,
                 number=number_text(float(values[first])),
-                example=EXAMPLES.get(self.style, COMPACT_EXAMPLE),
+                example=EXAMPLES.get(self.style or COMPACT, COMPACT_EXAMPLE),
             )
         return found[codes]
 

@@ -96,7 +96,7 @@ class Features:
         return {label: unknown for label, unknown in found.items() if unknown is not None}
 
     def other_texts(self, frame):
-        """Return {label: OtherTexts} of the columns in use, of texts that are not what they hold."""
+        """Return {label: OtherTexts} of the columns in use that hold texts of numbers or dates."""
         columns = [(self.columns[j], frame.columns[self.positions[j]]) for j in self.used()]
         found = {column.label: column.others(raw) for column, raw in columns}
         return {label: others for label, others in found.items() if others is not None}
@@ -109,9 +109,11 @@ class Features:
         out = []
         for j in self.used():
             column, raw = self.columns[j], frame.columns[self.positions[j]]
-            others = column.others(raw) if with_others else None
-            found = column.style_note(raw), others and others.describe_training(column)
-            out += [message for message in found if message is not None]
+            message, others = column.style_note(raw), column.others(raw)
+            if message is not None:
+                out.append(message)
+            if with_others and others is not None and others.n_rows:
+                out.append(others.describe_training(column))
         return out
 
     # ---- columns ----

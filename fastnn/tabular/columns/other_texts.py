@@ -57,19 +57,17 @@ class OtherTexts:
         )
 
 
-TEMPLATE = (
-    "column {column!r}: {n} of {of} values are not {what} ({examples}) and count as missing"
-)
+TEMPLATE = "column {column!r}: {n} of {of} values are not {what} ({examples}) and count as missing"
 
 
 def find(raw, numbers):
-    """Return the OtherTexts of an InputColumn, None if there are none.
+    """Return the OtherTexts of an InputColumn of texts.
 
     numbers : ndarray
         What its distinct texts stand for, NaN or infinite if nothing.
     """
     if np.isfinite(numbers).all():
-        return None
+        return OtherTexts(0, int(np.count_nonzero(raw.values >= 0)), [])
     n_rows = np.bincount(raw.values[raw.values >= 0], minlength=len(raw.texts)).tolist()
     others, n_present = [], 0
     for text, number, n in zip(raw.texts, np.isfinite(numbers).tolist(), n_rows):
@@ -79,7 +77,7 @@ def find(raw, numbers):
                 others.append((n, text))
     others.sort(key=lambda pair: -pair[0])
     texts = [text for _, text in others[:MAX_EXAMPLES]]
-    return OtherTexts(sum(n for n, _ in others), n_present, texts) if others else None
+    return OtherTexts(sum(n for n, _ in others), n_present, texts)
 
 
 class OtherTextsOfParts:
@@ -89,30 +87,29 @@ class OtherTextsOfParts:
     ----------
     features : Features
 
-    Attributes
-    ----------
-    found : dict of str to OtherTexts
-        By the label of the column.
     """
 
     def __init__(self, features):
         self.features = features
-        self.found: dict = {}
+        self._all: dict = {}
+
+    @property
+    def found(self):
+        """Return {label: OtherTexts} of the columns that hold any."""
+        return {label: others for label, others in self._all.items() if others.n_rows}
 
     def add(self, frame):
         """Add a part of the table."""
         for label, others in self.features.other_texts(frame).items():
-            if label in self.found:
-                self.found[label].add(others)
+            if label in self._all:
+                self._all[label].add(others)
             else:
-                self.found[label] = others
+                self._all[label] = others
 
     def notes(self):
         """Return the Messages about all parts."""
-        return [self.found[c.label].describe(c) for c in self._columns()]
-
-    def _columns(self):
-        return [column for column in self.features.columns if column.label in self.found]
+        found = self.found
+        return [found[c.label].describe(c) for c in self.features.columns if c.label in found]
 
 
 class OtherTextsOfTraining(OtherTextsOfParts):
@@ -128,6 +125,7 @@ class OtherTextsOfTraining(OtherTextsOfParts):
 
     def notes(self):
         """Return the Messages about all parts, and keep in the columns whether they held others."""
-        for column in self.features.columns:
-            column.has_others = column.label in self.found
-        return [self.found[c.label].describe_training(c) for c in self._columns()]
+        found, columns = self.found, self.features.columns
+        for column in columns:
+            column.has_others = column.label in found
+        return [found[c.label].describe_training(c) for c in columns if c.has_others]
