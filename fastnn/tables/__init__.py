@@ -6,7 +6,9 @@
   `uneven_rows`: rows of other lengths. `column_names`: names that repeat, or are in two lines.
   `json_files`, `excel`, `parquet_files`: other formats; Parquet files need not fit in memory.
 - `tidy`: types, missing values and index columns of what has been read. `table_writer`: files.
-- `texts`, `dates`: numbers and dates that are written as texts.
+- `texts`: numbers and dates that are written as texts. `recognition`: what a column of texts is.
+- `number_texts`, `number_styles`, `part_texts`, `units`: numbers. `dates`, `month_names`: dates.
+  `missing_marks`: texts for missing values.
 - `data_checks`: columns and rows that may spoil a model.
 """
 

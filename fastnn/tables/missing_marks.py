@@ -1,28 +1,36 @@
 """Texts that stand for a missing value."""
 
-#: In lower case and without spaces around them.
-MISSING = frozenset(
-    (
-        *("", "?", "??", "???", "-", "--", "---", ".", "..", "...", "\u2013", "\u2014", "_", "*"),
-        *(
-            "na",
-            "n/a",
-            "n.a.",
-            "n.a",
-            "n. a.",
-            "k.a.",
-            "k. a.",
-            "nan",
-            "-nan",
-            "null",
-            "none",
-            "nil",
-        ),
-        *("missing", "<na>", "<null>", "(null)", "[null]", "(blank)", "(none)", "nat", "\\n"),
-        *("#n/a", "#n/a n/a", "#na", "#nv", "#null!", "#div/0!", "#value!", "#wert!", "#ref!"),
-        *("#bezug!", "#name?", "#num!", "#zahl!", "-1.#ind", "1.#ind", "1.#qnan", "-1.#qnan"),
-    )
+DASHES = ("", "?", "??", "???", "-", "--", "---", ".", "..", "...", "\u2013", "\u2014", "_", "*")
+WORDS = (
+    "na",
+    "n/a",
+    "n.a.",
+    "n.a",
+    "n. a.",
+    "k.a.",
+    "k. a.",
+    "nan",
+    "-nan",
+    "null",
+    "none",
+    "nil",
+    "missing",
+    "<na>",
+    "<null>",
+    "(null)",
+    "[null]",
+    "(blank)",
+    "(none)",
+    "nat",
+    "\\n",
 )
+#: What spreadsheets show in place of a value, in English and German, and old C libraries for NaN.
+ERRORS = (
+    *("#n/a", "#n/a n/a", "#na", "#nv", "#null!", "#div/0!", "#value!", "#wert!", "#ref!"),
+    *("#bezug!", "#name?", "#num!", "#zahl!", "-1.#ind", "1.#ind", "1.#qnan", "-1.#qnan"),
+)
+#: In lower case and without spaces around them.
+MISSING = frozenset((*DASHES, *WORDS, *ERRORS))
 
 
 def is_missing_mark(text):

@@ -189,16 +189,16 @@ def test_a_note_about_sheets_and_a_warning_about_marks(run):
 
     book = openpyxl.Workbook()
     book.create_sheet("other").append(["b"])
-    for row in (["a", "goal"], *([f"{i % 25}" if i else "none yet", i % 2] for i in range(30))):
+    for row in (["a", "goal"], *([f"{i % 15}" if i % 2 else "none yet", i % 2] for i in range(34))):
         book.active.append(row)
     book.save("a.xlsx")
     notes = []
     table = fastnn.tables.read("a.xlsx", on_note=notes.append)
     assert "Pass sheet to choose another." in notes[0]
     [found] = [s for s in fastnn.tables.check_data(table) if s.kind == "almost numbers"]
-    assert found.text.endswith("pass na=['none yet'].")
+    assert found.text.endswith("pass numbers=['a']: others are then missing.")
     _, out, errors = run(
         "train", "a.xlsx", "--target", "goal", "--out", "m", "--folds", "1", "--time-limit", "0.1"
     )
     assert "Pass --sheet to choose another." in errors
-    assert "pass --na 'none yet'." in " ".join(out.split())
+    assert "pass --number a: others are then missing." in " ".join(out.split())

@@ -123,7 +123,6 @@ def changing(change):
     return prepare
 
 
-BAD_AGE = ["1", "2", *["3"] * (N - 3), "old"]
 COLUMNS = [
     fit("columns/column_kinds.find", ROWS, command=False, numbers="a", drop="a"),
     fit("columns/date.declare", {**ROWS}, "--date c", dates="c"),
