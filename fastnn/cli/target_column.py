@@ -189,8 +189,8 @@ class _Reader:
             print_note(f"{self.file.name}: {self.label}: {what} ({advice})")
         if n:
             print_note(
-                f"{self.file.name}: {self.label}: {plural(n, 'value')} "
-                f"({recognition.examples(found.others)}) not numbers, so missing ({advice})"
+                f"{self.file.name}: {self.label}: {n:,} of {sum(counts.values()):,} values are not "
+                f"numbers ({recognition.examples(found.others)}) and count as missing"
             )
 
     def present_rows(self, column):

@@ -44,7 +44,9 @@ examples:
 
 defaults:
   --task   binary if the target has two different values; classes if it is
-           text, or whole numbers with up to 10 different values; else number
+           text, or whole numbers with up to 10 different values; else number.
+           Texts with more than 10 different values that are nearly all numbers,
+           such as prices, are a number
 """
 
 

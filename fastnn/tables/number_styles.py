@@ -123,8 +123,8 @@ class _Style:
         """Choose the unit, and the tails that go with it. n_of_tail : Counter of Tail"""
         groups = self._group(n_of_tail)
         n_absent = sum(n_of_tail[tail] for tail in groups.pop("", ()))
-        absent = {tail for tail in n_of_tail if not tail.unit}
-        self.unit, self._marks, self._tails = "", "", absent
+        absent = [tail for tail in n_of_tail if not tail.unit]
+        self.unit, self._marks, self._tails = "", "", frozenset(absent)
         if not groups:
             return
         counts = {key: sum(n_of_tail[tail] for tail in tails) for key, tails in groups.items()}
@@ -133,19 +133,22 @@ class _Style:
         may_be_absent = _may_be_absent(key, tails, n, n_absent)
         if not may_be_absent and n < n_absent:
             return
-        self._tails = tails | absent if may_be_absent else tails
+        self._tails = frozenset([*tails, *absent] if may_be_absent else tails)
         multiplied = key == "times" or any(tail.multiplier for tail in tails)
         self._marks = MULTIPLIED if multiplied else ""
         if key != "times":
-            self.unit = Counter({tail.unit: n_of_tail[tail] for tail in tails}).most_common(1)[0][0]
+            n_of_unit: Counter = Counter()
+            for tail in tails:
+                n_of_unit[tail.unit] += n_of_tail[tail]
+            self.unit = n_of_unit.most_common(1)[0][0]
 
     def _group(self, n_of_tail):
-        """Return {key: set of Tail} of the tails whose units are one or convert; "" for none."""
+        """Return {key: list of Tail} of the tails whose units are one or convert; "" for none."""
         multipliers = {tail.unit for tail in n_of_tail if tail.unit in MULTIPLIERS}
         are_sure = bool(multipliers - UNSURE)
         groups: dict = {}
         for tail in n_of_tail:
-            groups.setdefault(_group_of(tail, are_sure), set()).add(tail)
+            groups.setdefault(_group_of(tail, are_sure), []).append(tail)
         return groups
 
     # ---- bounds and punctuation ----

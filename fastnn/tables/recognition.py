@@ -2,7 +2,7 @@
 
 Nearly all texts decide. The others are errors of typing, lines that went wrong, or words such as
 "unknown", and count as missing. Codes that are numbers but for some letters (V27, 90210-1234) are not
-numbers; see docs/decisions/0038-numbers-are-numbers.md for the measurements.
+numbers; see docs/decisions/0038-numbers-are-numbers.md.
 """
 
 import math
