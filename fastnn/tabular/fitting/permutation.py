@@ -16,11 +16,14 @@ import numpy as np
 from ...encoded_table import table_of
 from ..fit_rows import sample
 from ..table_model import mean_output
+from .shuffled_columns import ShuffledColumns
 
 MIN_ROWS, MAX_ROWS = 200, 2000
 #: Most values that are shuffled or copied: for each column, rows times columns.
 MAX_VALUES, MAX_WEIGHT_VALUES = 20_000_000, 100_000_000
 TABLE_ROWS = 1000  # that are predicted at once
+MANY_COLUMNS = 250  # from which on `ShuffledColumns` predicts
+MANY_TABLE_ROWS = 100_000  # that are predicted at once, with many columns
 NO_COLUMN = -1
 SMALLEST = 0.2  # weight of a column without importance, if one of mean importance has weight 1
 
@@ -55,14 +58,39 @@ def importances(model, rows, folds, random_state, n_threads):
     inputs = [encoder.sources_of_parts(features.sources()) for encoder in model.encoders]
     order = random_state.permutation(len(rows))
 
-    def losses(sources):
+    def predict(sources):
+        """Return the predictions of the rows for each column, (n_columns, n, ...)."""
         shuffled = [shuffle(*pair, sources, order) for pair in zip(tables, inputs)]
         starts, P = len(order) * np.arange(len(sources))[:, None], []
         for k, (end, part) in enumerate(zip(ends, parts)):
             held_out = (starts + np.arange(end - len(part), end)).ravel()
-            p = model.predict_fold([table[held_out] for table in shuffled], k, n_threads)
-            P.append(p.reshape(len(sources), len(part), *p.shape[1:]))
-        return [model.targets.value(p, rows.y, rows.weight) for p in np.concatenate(P, axis=1)]
+            P.append(model.predict_fold([table[held_out] for table in shuffled], k, n_threads))
+        return join(P, len(sources))
+
+    def predict_many(sources):
+        """Return the same for many columns."""
+        P = []
+        for k, (end, part) in enumerate(zip(ends, parts)):
+            held_out = np.arange(end - len(part), end)
+            shuffled = [
+                ShuffledColumns(*pair, held_out, order[held_out]) for pair in zip(tables, inputs)
+            ]
+
+            def output(member, k=k, shuffled=shuffled):
+                networks = member.networks[k]
+                return shuffled[member.encoder].mean_output(networks, sources, n_threads)
+
+            P.append(model.mix(output))
+        return join(P, len(sources))
+
+    def join(P, n):
+        """Return the predictions of all folds for n columns."""
+        return np.concatenate([p.reshape(n, -1, *p.shape[1:]) for p in P], axis=1)
+
+    def losses(sources):
+        few = sources == [NO_COLUMN] or len(features.positions) < MANY_COLUMNS
+        P = (predict if few else predict_many)(sources)
+        return [model.targets.value(p, rows.y, rows.weight) for p in P]
 
     loss = losses([NO_COLUMN])[0]
     out = np.zeros(features.n_columns)
@@ -76,7 +104,7 @@ def at_once(sources, n):
 
     Reading the weights of many inputs takes longer than computing with a few rows.
     """
-    k = max(1, TABLE_ROWS // n)
+    k = max(1, (TABLE_ROWS if len(sources) < MANY_COLUMNS else MANY_TABLE_ROWS) // n)
     return [sources[i : i + k] for i in range(0, len(sources), k)]
 
 
@@ -180,9 +208,17 @@ def column_weights(jobs, encoder, sources, setup, rng):
         chosen = sample(job.held_out, most, rng)
         table, (y, weight) = job.table[chosen], setup.rows.targets(chosen)
         order, losses = rng.permutation(len(chosen)), []
-        for columns in at_once([NO_COLUMN, *used], len(chosen)):
-            shuffled = shuffle(table, inputs, columns, order)
-            P = targets.finish(mean_output(job.networks, shuffled, setup.n_threads))
+        shuffled_columns = ShuffledColumns(table, inputs, np.arange(len(chosen)), order)
+        groups = at_once([NO_COLUMN, *used], len(chosen))
+        if len(used) >= MANY_COLUMNS:
+            groups = [[NO_COLUMN], *at_once(used, len(chosen))]
+        for columns in groups:
+            if columns == [NO_COLUMN] or len(used) < MANY_COLUMNS:
+                shuffled = shuffle(table, inputs, columns, order)
+                Y = mean_output(job.networks, shuffled, setup.n_threads)
+            else:
+                Y = shuffled_columns.mean_output(job.networks, columns, setup.n_threads)
+            P = targets.finish(Y)
             P = P.reshape(len(columns), len(chosen), *P.shape[1:])
             losses += [targets.value(p, y, weight) for p in P]
         found[:] = np.subtract(losses[1:], losses[0])
