@@ -28,6 +28,7 @@ OPTIONS = {
     "resume": "--resume",
     "sep": "--sep",
     "sheet": "--sheet",
+    "skip_bad_lines": "--skip-bad-lines",
     "window": "--window",
 }
 

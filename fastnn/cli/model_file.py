@@ -181,6 +181,9 @@ def restore_reading_options(arguments, model):
     if stored.get("header") is False and not arguments.no_header:
         arguments.no_header = True
         words.append("--no-header")
+    if stored.get("skip_bad_lines") is True and not arguments.skip_bad_lines:
+        arguments.skip_bad_lines = True
+        words.append("--skip-bad-lines")
     return shlex.join(words)
 
 

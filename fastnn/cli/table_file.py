@@ -37,6 +37,11 @@ def add_table_options(parser):
     group.add_argument(
         "--sheet", metavar="SHEET", help="name or number of the sheet of an Excel file"
     )
+    group.add_argument(
+        "--skip-bad-lines",
+        action="store_true",
+        help="leave out lines with more values than there are columns (default: an error)",
+    )
 
 
 class TableFile:
@@ -96,7 +101,7 @@ class TableFile:
         if os.path.isdir(name):
             file, row = parquet_files.ParquetFiles(name).locate(row)
             return file, f"row {row + 1}"
-        known = ("sep", "encoding", "header", "decimal", "comment")
+        known = ("sep", "encoding", "header", "decimal", "comment", "skip_bad_lines")
         options = {k: v for k, v in self.options.items() if k in known}
         return name, files.locate(resolve_table_path(name), row, **options)
 
@@ -129,6 +134,8 @@ def _read_options(arguments):
             options[name] = value
     if arguments.no_header:
         options["header"] = False
+    if arguments.skip_bad_lines:
+        options["skip_bad_lines"] = True
     sheet = options.get("sheet")
     if isinstance(sheet, str) and sheet.isascii() and sheet.isdigit():
         options["sheet"] = int(sheet)

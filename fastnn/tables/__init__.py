@@ -3,6 +3,7 @@
 - `files`: read and write. `table_source`: the bytes of a file, decompressed.
 - `table_errors`: the error of all readers. `memory`: limits of size.
 - `text_files`, `layout`, `encodings`: text tables, how they are written, and their bytes as UTF-8.
+  `uneven_rows`: rows of other lengths. `column_names`: names that repeat, or are in two lines.
   `json_files`, `excel`, `parquet_files`: other formats; Parquet files need not fit in memory.
 - `tidy`: types, missing values and index columns of what has been read. `table_writer`: files.
 - `texts`, `dates`: numbers and dates that are written as texts.

@@ -8,10 +8,11 @@ from collections import Counter
 
 from ..core.errors import Argument, Message
 from ..core.messages import did_you_mean, join, plural, printable, reason
-from . import memory
+from . import column_names, memory
 from .table_errors import TableError, import_pyarrow
 
 OF_ZIPPED_XML = 40  # bytes of memory for each byte of the file: 29 for random numbers
+MAX_ROWS_BELOW = 100  # rows that tell whether the column names are in two rows
 ERROR = re.compile(r"#(N/A|VALUE!|REF!|DIV/0!|NUM!|NAME\?|NULL!)")
 
 
@@ -120,14 +121,13 @@ def _find_table(label, rows, header, note):
     first = next(i for i, n in enumerate(widths) if n > width / 2 or i == len(widths) - 1)
     if first == len(widths) - 1 or not all(isinstance(v, str | None) for v in filled[first][1]):
         first = 0
+    first, names, body = _find_names(label, filled, first, note)
     if first:
         title = next(v for v in filled[0][1] if _is_filled(v))
         note(
             f"{label}: {plural(first, 'row')} before the column names left out "
             f"({printable(title)!r})"
         )
-    names = filled[first][1]
-    body = filled[first + 1 :]
     while len(body) > 1 and width > 3 and sum(map(_is_filled, body[-1][1])) == 1:
         if not isinstance(next(v for v in body[-1][1] if _is_filled(v)), str):
             break
@@ -136,7 +136,30 @@ def _find_table(label, rows, header, note):
             f"({printable(next(v for v in body[-1][1] if _is_filled(v)))!r})"
         )
         body.pop()
-    return [_to_text(name) if _is_filled(name) else "" for name in names], [row for _, row in body]
+    return column_names.find(label, names, note), [row for _, row in body]
+
+
+def _find_names(label, filled, first, note):
+    """Return the first row of the column names, which may be two, the names, and the rows below.
+
+    filled : list of (number, row); first : the row that may have the names
+    """
+    texts = [list(map(_name, row)) for _, row in filled[: first + MAX_ROWS_BELOW]]
+    for i in (first - 1, first):
+        if 0 <= i < len(texts) - 1:
+            names = column_names.join_lines(texts[i], texts[i + 1], texts[i + 2 :])
+            if names is not None:
+                example = next(name for name in names if column_names.JOINT in name)
+                note(
+                    f"{label}: the column names are in rows {filled[i][0]} and "
+                    f"{filled[i + 1][0]}, such as {printable(example, 80)!r}"
+                )
+                return i, names, filled[i + 2 :]
+    return first, texts[first], filled[first + 1 :]
+
+
+def _name(value):
+    return _to_text(value) if _is_filled(value) else ""
 
 
 def _to_text(value):

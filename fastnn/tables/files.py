@@ -10,7 +10,7 @@ import codecs
 from typing import TYPE_CHECKING
 
 from ..core.messages import reason, warn
-from . import excel, memory, table_source, text_files, tidy
+from . import column_names, excel, memory, table_source, text_files, tidy
 from .json_files import read_json_array, read_json_lines
 from .layout import ReadOptions
 from .memory import MAX_COLUMNS
@@ -56,6 +56,7 @@ def read(
     comment: str | None = None,
     sheet: str | int | None = None,
     keep: Collection[str] = (),
+    skip_bad_lines: bool = False,
     on_note: Callable[[str], None] | None = None,
 ) -> Any:
     """Read a table from a file: CSV, TSV, JSON, Excel, Feather or Parquet.
@@ -88,6 +89,9 @@ def read(
         Name or number (from 1) of the sheet of an Excel file. By default the first.
     keep : collection of str, default ()
         Columns that are not left out, even if they look like the index of a pandas DataFrame.
+    skip_bad_lines : bool, default False
+        Leave out the lines of a text file that have more values than there are columns, with a
+        note. By default they are an error. (Lines with fewer values are filled with missing ones.)
     on_note : function, optional
         Called with a text for each guess that changes what is read. By default a `TableWarning` is
         issued.
@@ -126,6 +130,7 @@ def read(
         decimal=decimal,
         comment=comment,
         sheet=sheet,
+        skip_bad_lines=skip_bad_lines,
     )
     source = table_source.find(path)
     start = source.read_start()
@@ -155,11 +160,14 @@ def read(
         problem = error.strerror or reason(error)
         raise TableError("{problem}.", place=source.label, problem=problem) from None
     label = source.label
-    tidy.check_shape(label, table.column_names, table.num_rows)
+    tidy.check_shape(label, table.num_columns, table.num_rows)
+    names = column_names.find(label, table.column_names, note)
+    if names != table.column_names:
+        metadata = table.schema.metadata
+        table = table.rename_columns(names).replace_schema_metadata(metadata)
     table = tidy.simplify_types(tidy.drop_index(label, table, keep, note))
     if has_spaces:
         table = tidy.trim(table)
-        tidy.check_names(label, table.column_names)
         note(f"{label}: spaces around the values removed")
     table = tidy.remove_values(table, na)
     table = tidy.read_marks(label, table, text_columns, decimal_found, note)

@@ -3,7 +3,7 @@
 import json
 
 from ..core.messages import printable, reason
-from . import encodings, memory
+from . import column_names, encodings, memory
 from .table_errors import TableError, import_pyarrow
 from .table_source import lend
 
@@ -38,7 +38,7 @@ def _read_each_line(source, encoding):
         if not line.strip():
             continue
         try:
-            row = json.loads(line)
+            row = json.loads(line, object_pairs_hook=_to_object)
         except (ValueError, RecursionError) as other:
             if _is_object(data):
                 raise _one_object(source) from None
@@ -79,7 +79,7 @@ def read_json_array(source, encoding=None, note=print):
     encoding = encodings.find(source, encoding, note)
     try:
         with encodings.open_as_utf8(source, encoding) as file:
-            rows = json.loads(file.read())
+            rows = json.loads(file.read(), object_pairs_hook=_to_object)
     except (ValueError, RecursionError) as error:
         raise TableError(
             "is not JSON ({reason}).",
@@ -121,6 +121,15 @@ def _flatten(label, table):
         table = table.flatten()
     memory.check_width(label, table.num_columns)
     return table
+
+
+def _to_object(pairs):
+    """Return the dict of a JSON object. If it has a name several times, numbers are added."""
+    out = dict(pairs)
+    if len(out) == len(pairs):
+        return out
+    names = column_names.number([name for name, _ in pairs])
+    return dict(zip(names, (value for _, value in pairs)))
 
 
 def _as_text(value):

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 
 from ..core.errors import Argument, Message
 from ..core.messages import join, plural, printable
+from . import column_names
+from .column_names import NUMBER
 from .table_errors import TableError
 
 DELIMITERS = "\t,;|"
@@ -22,7 +24,6 @@ WITH_COMMA = re.compile(
 )
 WITH_POINT = re.compile(r"\s*[-+]?\d*\.\d+(?:[eE][-+]?\d+)?\s*")
 WITH_THOUSANDS = re.compile(r"\s*[-+]?[1-9]\d{0,2}(?:\.\d{3})+\s*")
-NUMBER = re.compile(r"\s*[-+]?(?:\d+[.,]?\d*|[.,]\d+)(?:[eE][-+]?\d+)?\s*")
 
 
 @dataclass
@@ -72,6 +73,7 @@ class ReadOptions:
     decimal: str | None = None
     comment: str | None = None
     sheet: str | int | None = None
+    skip_bad_lines: bool = False
 
 
 def find(label, file, options, note=lambda text: None):
@@ -107,12 +109,9 @@ def find(label, file, options, note=lambda text: None):
         rows = [fields for fields, _ in records]
         width = Counter(map(len, rows)).most_common(1)[0][0]
         layout.names = [f"column_{i}" for i in range(1, width + 1)]
+        layout.has_spaces = _have_spaces(delimiter, rows)
     values = [value for fields in rows for value in fields]
     layout.decimal = decimal or _find_decimal(label, delimiter, values, note)
-    after = [value for fields in rows for value in fields[1:]]
-    layout.has_spaces = (
-        delimiter not in " \t" and len(after) > 0 and all(v.startswith(" ") for v in after)
-    )
     layout.row_length = _longest(sample, [end for _, end in records], len(layout.names))
     layout.value_length = 1 + sum(map(len, values)) / max(1, len(values))
     return layout
@@ -120,26 +119,55 @@ def find(label, file, options, note=lambda text: None):
 
 def _set_names(layout, label, sample, records, note):
     """Set the column names and where the rows begin. Return the fields of the first rows."""
-    first = _find_header(records)
-    names, end = records[first]
-    if _is_unclosed(sample, layout.delimiter, records, first):
+    first, last, names = _find_names(records)
+    end = records[last][1]
+    if _is_unclosed(sample, layout.delimiter, records, last):
         raise TableError(
             "cannot be read: a quote in the column names is not closed.",
             "Correct the first line.",
             place=label,
         )
     if first:
+        n_lines = records[first][1] - _length(records, first)
         note(
-            f"{label}: {plural(end - _length(records, first), 'line')} before the column names left "
+            f"{label}: {plural(n_lines, 'line')} before the column names left "
             f"out ({printable(_content(records[0][0]))!r})"
+        )
+    if last > first:
+        example = next(name for name in names if column_names.JOINT in name)
+        note(
+            f"{label}: the column names are in lines {records[first][1]} and {end}, such as "
+            f"{printable(example, 80)!r}"
         )
     lines = io.StringIO(sample, newline="").readlines()[:end]
     layout.offset = sum(len(line.encode()) for line in lines)
     layout.line = end
-    rows = [fields for fields, _ in records[first + 1 :]]
-    layout.names = _complete_names(label, names, rows, note)
-    _check_names(label, names, note)
+    rows = [fields for fields, _ in records[last + 1 :]]
+    names = _complete_names(label, names, rows, note)
+    layout.has_spaces = _have_spaces(layout.delimiter, rows)
+    if layout.has_spaces:  # which is noted when they are removed
+        names = [name.strip() for name in names]
+    layout.names = column_names.find(label, names, note)
+    _check_names(label, layout.names, note)
     return rows
+
+
+def _find_names(records):
+    """Return the numbers of the first and the last record with column names, and the names."""
+    first = _find_header(records)
+    for i in (first - 1, first):
+        if 0 <= i < len(records) - 1:
+            below = [fields for fields, _ in records[i + 2 :]]
+            names = column_names.join_lines(records[i][0], records[i + 1][0], below)
+            if names is not None:
+                return i, i + 1, names
+    return first, first, records[first][0]
+
+
+def _have_spaces(delimiter, rows):
+    """Whether a space follows each delimiter."""
+    after = [value for fields in rows for value in fields[1:]]
+    return delimiter not in " \t" and len(after) > 0 and all(v.startswith(" ") for v in after)
 
 
 def _check_names(label, names, note):

@@ -12,7 +12,7 @@ import numpy as np
 
 from ..core.errors import Argument
 from ..core.messages import did_you_mean, printable, reason
-from . import memory, tidy
+from . import column_names, memory, tidy
 from .table_errors import TableError, import_pyarrow
 
 BATCH_BYTES = 2e6  # of the numbers of a batch, at 8 bytes each
@@ -31,18 +31,20 @@ class ParquetFiles:
     Parameters
     ----------
     path : str or path-like
+    note : callable, optional
+        Called with a text for each guess.
 
     Attributes
     ----------
     schema : pyarrow.Schema
-        That of the first file.
+        That of the first file, with different names.
     names : list of str
         Names of the columns, without the index of a pandas DataFrame.
     types : dict of str: pyarrow.DataType
     n_rows : int
     """
 
-    def __init__(self, path):
+    def __init__(self, path, note=lambda text: None):
         self.path = os.fsdecode(path)
         self.files = find_files(self.path)
         self.n_rows = 0
@@ -55,7 +57,6 @@ class ParquetFiles:
                 self._first_rows.append(self.n_rows)
                 self.n_rows += parquet.metadata.num_rows
             if first is None:
-                tidy.check_names(file, schema.names)
                 first = schema
             elif not schema.equals(first):  # the metadata may differ
                 raise TableError(
@@ -64,9 +65,12 @@ class ParquetFiles:
                     place=file,
                     what=_other_columns(schema, self.files[0], first),
                 )
-        self.schema = first
-        self.names = [name for name in first.names if not name.startswith(INDEX)]
-        self.types = {name: first.field(name).type for name in self.names}
+        names = column_names.find(self.path, first.names, note)
+        fields = [field.with_name(name) for field, name in zip(first, names)]
+        self.schema = import_pyarrow().schema(fields, metadata=first.metadata)
+        self._stored = dict(zip(names, first.names))
+        self.names = [name for name in names if not name.startswith(INDEX)]
+        self.types = {name: self.schema.field(name).type for name in self.names}
 
     def batches(self, names, rows=None):
         """Read the rows once, and yield the file, the number of its first row there, and each batch.
@@ -86,12 +90,17 @@ class ParquetFiles:
         """
         pa = import_pyarrow()
         rows = rows or max(MIN_ROWS, int(BATCH_BYTES / (8 * len(names))))
+        stored: Any = [self._stored[name] for name in names]
+        chosen, all_names = list(range(len(names))), list(self._stored.values())
+        if len(set(all_names)) < len(all_names):  # names do not tell the columns apart
+            stored, chosen = None, [self.schema.get_field_index(name) for name in names]
         for file in self.files:
             first = 0
             with _open(file) as parquet:
                 try:
-                    for batch in parquet.iter_batches(rows, columns=names, use_threads=False):
-                        yield file, first, batch
+                    for batch in parquet.iter_batches(rows, columns=stored, use_threads=False):
+                        columns = [batch.column(i) for i in chosen]
+                        yield file, first, pa.RecordBatch.from_arrays(columns, names)
                         first += len(batch)
                 except (pa.ArrowException, OSError) as error:
                     raise TableError(
@@ -144,10 +153,10 @@ class ParquetTable:
     """
 
     def __init__(self, path, text_columns, na, keep, note):
-        self._files, self._path, self._na = ParquetFiles(path), path, na
+        self._files, self._path, self._na = ParquetFiles(path, note), path, na
         self._text_columns, self._note = text_columns, note
         schema, self.n_rows = self._files.schema, self._files.n_rows
-        tidy.check_shape(path, schema.names, self.n_rows)
+        tidy.check_shape(path, len(schema.names), self.n_rows)
         left_out = dict.fromkeys(tidy.pandas_index(schema.empty_table()), tidy.PANDAS_INDEX)
         first = schema.names[0]
         if not left_out and first in tidy.NAMES_OF_ROW_NUMBERS and self._numbers_rows(first):

@@ -6,17 +6,15 @@ import re
 from dataclasses import dataclass, field, replace
 
 from ..core.errors import Argument
-from ..core.messages import plural, printable, reason
-from . import encodings, memory, tidy
+from ..core.messages import reason
+from . import encodings, memory, uneven_rows
 from . import layout as layouts
-from .layout import DELIMITER_NAMES, Layout
+from .layout import Layout
 from .table_errors import TableError, import_pyarrow
 from .table_source import TableSource, lend
 
 MAX_BLOCK = 1 << 26  # bytes that pyarrow reads at once
-MAX_FOOTER_LINES = 20
 SPACES_SAMPLE = 1 << 16  # bytes that decide whether spaces separate the values
-LETTER = re.compile(r"[^\W\d_]")
 SEPARATORS = {"\\t": "\t", "tab": "\t", "space": " ", r"\s+": " "}
 
 
@@ -32,6 +30,8 @@ class TextTable:
         Lines that begin with it are left out.
     spaces : bool
         Whether spaces separate the values. They are read as tabs.
+    skips_long : bool
+        Whether rows with too many values are left out.
     layout : Layout
     """
 
@@ -39,6 +39,7 @@ class TextTable:
     encoding: str
     comment: str | None = None
     spaces: bool = False
+    skips_long: bool = False
     layout: Layout = field(default_factory=lambda: Layout(",", []))
 
     def open(self):
@@ -76,7 +77,7 @@ class TextTable:
             end = 0
             try:
                 for record in reader:
-                    if record:
+                    if record and not (self.skips_long and self._is_too_long(record)):
                         row -= 1
                         if row < 0:
                             return self.layout.line + end + 1
@@ -84,6 +85,9 @@ class TextTable:
             except csv.Error:
                 pass
         return None
+
+    def _is_too_long(self, record):
+        return uneven_rows.is_too_long(record, len(self.layout.names))
 
     def locate_long_value(self):
         """Return the number of the line of the first row with a value that is too long for csv, or
@@ -100,11 +104,6 @@ class TextTable:
             except csv.Error:
                 return self.layout.line + end + 1
         return None
-
-    def place(self, row):
-        """Return 'LABEL, line N', or 'LABEL, row N' if the line cannot be found."""
-        line = self.locate(row)
-        return f"{self.source.label}, " + (f"row {row + 1}" if line is None else f"line {line}")
 
 
 def remove_comments(data, comment):
@@ -154,7 +153,7 @@ def find(source, options, note=lambda text: None):
             argument="comment",
         )
     encoding = encodings.find(source, options.encoding, note)
-    table = TextTable(source, encoding, options.comment, options.sep == " ")
+    table = TextTable(source, encoding, options.comment, options.sep == " ", options.skip_bad_lines)
     if options.sep is None:
         table.spaces = _has_spaces(table)
         if table.spaces:
@@ -216,7 +215,6 @@ def read(table, options, note=None):
     label, names = table.source.label, table.layout.names
     memory.check_text(table.source, table.layout.value_length)
     memory.check_width(label, len(names))
-    tidy.check_names(label, names)
     text = {name: pa.string() for name in names if name in options.text_columns}
     convert = pa.csv.ConvertOptions(
         strings_can_be_null=True,
@@ -225,76 +223,56 @@ def read(table, options, note=None):
         column_types=text,
     )
     try:
-        return _parse(pa, table, convert)
+        out = _parse(pa, table, convert)
     except pa.ArrowException as error:
         if "Empty CSV" in str(error):
             return pa.table({name: [] for name in names})
-        return _recover(pa, table, convert, error, note or (lambda text: None))
+        return _read_uneven(pa, table, convert, options, note or (lambda text: None))
+    if _ends_with_lines(pa, out):
+        uneven_rows.check_end(table)
+    return out
 
 
-def _parse(pa, table, convert, handler=None, threads=True):
+def _parse(pa, table, convert, rows=None):
+    """Return the pyarrow Table of the rows of a TextTable. rows : EvenRows, or None"""
     layout = table.layout
     # A block has some hundred rows, even if the rows are long.
-    block_size = MAX_BLOCK if handler else min(max(1 << 20, 500 * layout.row_length), MAX_BLOCK)
-    with table.open_rows() as file:
+    block_size = MAX_BLOCK if rows else min(max(1 << 20, 500 * layout.row_length), MAX_BLOCK)
+    with table.open_rows() if rows is None else io.BufferedReader(rows, 1 << 20) as file:
         return lend(
             file,
             pa.csv.read_csv,
-            pa.csv.ReadOptions(
-                use_threads=threads, block_size=block_size, column_names=layout.names
-            ),
-            pa.csv.ParseOptions(
-                delimiter=layout.delimiter, newlines_in_values=True, invalid_row_handler=handler
-            ),
+            pa.csv.ReadOptions(block_size=block_size, column_names=layout.names),
+            pa.csv.ParseOptions(delimiter=layout.delimiter, newlines_in_values=True),
             convert,
         )
 
 
-def _recover(pa, table, convert, error, note):
-    """Read a table that ends with lines of another length, or explain why it cannot be read."""
-    label, invalid = table.source.label, []
-
-    def handle_invalid_row(row):
-        invalid.append(row)
-        return "skip"
-
-    try:  # pyarrow counts rows only without threads
-        out = _parse(pa, table, convert, handle_invalid_row, threads=False)
-    except pa.ArrowException as second:
-        error, out = second, None
-    if not invalid:
+def _read_uneven(pa, table, convert, options, note):
+    """Read a table whose rows have different numbers of values, or explain why it cannot be read."""
+    rows = uneven_rows.EvenRows(table)
+    try:
+        out = _parse(pa, table, convert, rows)
+    except pa.ArrowException as error:
         if "straddl" in str(error):  # a line longer than a block
             raise _long_line(table) from None
-        raise TableError("cannot be read: {reason}", place=label, reason=reason(error)) from None
-    first = invalid[0]
-    if out is not None and _is_footer(invalid, out.num_rows):
-        note(
-            f"{table.place(first.number - 1)}: {plural(len(invalid), 'line')} below the table left "
-            f"out ({printable(first.text.strip(table.layout.delimiter))!r})"
-        )
-        return out
-    character = DELIMITER_NAMES.get(table.layout.delimiter, repr(table.layout.delimiter))
-    raise TableError(
-        "has {values}, but {what} {expected}.",
-        "Correct the line. Put a value that contains a {character} in quotes.",
-        place=table.place(first.number - 1),
-        values=plural(first.actual_columns, "value"),
-        what="the header has" if table.layout.header else "most lines have",
-        expected=first.expected_columns,
-        character=character,
-    )
+        if "Empty CSV" not in str(error):
+            raise TableError(
+                "cannot be read: {reason}", place=table.source.label, reason=reason(error)
+            ) from None
+        out = pa.table({name: [] for name in table.layout.names})
+    rows.check(options.skip_bad_lines)
+    for text in rows.notes():
+        note(text)
+    return out
 
 
-def _is_footer(invalid, n_rows):
-    return (
-        invalid[0].number == n_rows + 1
-        and n_rows > 0
-        and len(invalid) <= MAX_FOOTER_LINES
-        and all(
-            row.actual_columns <= row.expected_columns / 2 and LETTER.search(row.text)
-            for row in invalid
-        )
-    )
+def _ends_with_lines(pa, out):
+    """Whether a value of the last row has several lines: its quote may not be closed."""
+    if not out.num_rows:
+        return False
+    last = out.slice(out.num_rows - 1).to_pylist()[0]
+    return any(isinstance(value, str) and "\n" in value for value in last.values())
 
 
 def _long_line(table):
@@ -307,9 +285,4 @@ def _long_line(table):
             place=table.source.label,
             most=MAX_BLOCK,
         )
-    return TableError(
-        "cannot be read: a value has more than {most:,} characters (is a closing quote missing?).",
-        "Correct the line.",
-        place=f"{table.source.label}, line {line}",
-        most=csv.field_size_limit(),
-    )
+    return uneven_rows.long_value(table, line)

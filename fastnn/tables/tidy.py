@@ -2,13 +2,10 @@
 
 import json
 import math
-from collections import Counter
 
 import numpy as np
 
-from ..core.errors import Argument
 from ..core.messages import join, plural, printable
-from .layout import NUMBER
 from .table_errors import TableError, import_pyarrow
 from .texts import is_missing_mark, number_style, parse_number
 
@@ -19,10 +16,8 @@ NAMES_OF_ROW_NUMBERS = "", "Unnamed: 0"  # of the first column, if it may hold t
 SAMPLE = 1000  # distinct texts that decide whether to look at all
 
 
-def check_shape(label, names, n_rows):
-    """Raise TableError unless a table has rows, and columns with different names."""
-    check_names(label, names)
-    n = len(names)
+def check_shape(label, n, n_rows):
+    """Raise TableError unless a table has rows and columns. n, n_rows : their numbers"""
     if n == 0:
         raise TableError("has no columns.", "At least one is needed.", place=label)
     if n_rows == 0:
@@ -32,23 +27,6 @@ def check_shape(label, names, n_rows):
             place=label,
             columns=plural(n, "column"),
         )
-
-
-def check_names(label, names):
-    """Raise TableError if two columns have the same name."""
-    for name, n in Counter(names).items():
-        if n > 1:
-            advice = "Rename all but one."
-            if all(NUMBER.fullmatch(name) for name in names):
-                advice = "If the first line holds no names, pass {header}."
-            raise TableError(
-                "{n} columns are named {column!r}.",
-                advice,
-                column=printable(name),
-                place=label,
-                n=n,
-                header=Argument("header", False),
-            )
 
 
 def simplify_types(table):
