@@ -10,6 +10,7 @@ from . import recipe
 TRIAL_SECONDS, TRIAL_STEPS = 0.02, 32  # of the training that measures the time of a step, at most
 MAX_RESERVED = 0.3  # of the limit, for what follows training
 MARGIN = 0.02  # of the limit, for what nothing is reserved for
+FOR_WEIGHTS = 0.1  # of the time that is left, for the weights of columns at most
 #: A configuration that is not the first is trained for this part of its epochs at least.
 MIN_FRACTION = 0.25
 
@@ -62,6 +63,12 @@ class TimeBudget:
         """Keep seconds for what follows training, but no more than a part of the limit."""
         if self.limit is not None:
             self.reserved = min(self.reserved + seconds, MAX_RESERVED * self.limit)
+
+    def rows_within(self, seconds_per_row, part=1.0):
+        """Return how many rows can be computed with in a part of the time until the limit."""
+        if self.limit is None:
+            return math.inf
+        return max(1.0, part * self.seconds_left / max(seconds_per_row, 1e-12))
 
     def reserve_training(self, part):
         """Keep this part of the time for training, 0 to 1, for a second training."""

@@ -24,6 +24,7 @@ MAX_VALUES, MAX_WEIGHT_VALUES = 20_000_000, 100_000_000
 TABLE_ROWS = 1000  # that are predicted at once
 MANY_COLUMNS = 250  # from which on `ShuffledColumns` predicts
 MANY_TABLE_ROWS = 100_000  # that are predicted at once, with many columns
+TRIAL_ROWS = 50  # that measure the time
 NO_COLUMN = -1
 SMALLEST = 0.2  # weight of a column without importance, if one of mean importance has weight 1
 
@@ -31,11 +32,11 @@ SMALLEST = 0.2  # weight of a column without importance, if one of mean importan
 # ---- importances ----
 
 
-def importances(model, rows, folds, random_state, n_threads):
+def importances(model, rows, folds, random_state, n_threads, n_most=np.inf):
     """Return the permutation importance of each column.
 
     Each row is predicted by the networks that held it out. At most 2,000 rows are used, and from
-    100 columns on fewer, down to 200.
+    100 columns on fewer, down to 200, or `n_most`.
 
     Parameters
     ----------
@@ -50,7 +51,7 @@ def importances(model, rows, folds, random_state, n_threads):
         0 for columns that are not used.
     """
     features = model.features
-    most = most_rows(len(features.positions)) // len(folds)
+    most = int(min(n_most, most_rows(len(features.positions)))) // len(folds)
     parts = [sample(held_out, max(1, most), random_state) for _, held_out in folds]
     rows = rows.take(np.concatenate(parts))
     ends = np.cumsum([len(part) for part in parts])
@@ -137,6 +138,47 @@ def shuffle(table, inputs, sources, order):
     return table_of(numbers, positions, codes, table.layout)
 
 
+class ShuffledTable:
+    """An encoded table of which one column at a time has the values of the rows `order`.
+
+    Parameters
+    ----------
+    table : EncodedTable
+    inputs : tuple of ndarray
+        What `Encoder.sources_of_parts` returned.
+    order : ndarray (n,) of int
+    has_many_columns : bool
+    """
+
+    def __init__(self, table, inputs, order, has_many_columns):
+        self.table, self.inputs, self.order = table, inputs, order
+        self.columns = None
+        if has_many_columns:
+            self.columns = ShuffledColumns(table, inputs, np.arange(len(order)), order)
+
+    def mean_output(self, networks, columns, n_threads):
+        """Return the mean output of networks for the rows with the first column shuffled, then the
+        next. columns : list of int, or [NO_COLUMN]"""
+        if self.columns is not None and columns != [NO_COLUMN]:
+            return self.columns.mean_output(networks, columns, n_threads)
+        shuffled = shuffle(self.table, self.inputs, columns, self.order)
+        return mean_output(networks, shuffled, n_threads)
+
+
+def seconds_per_row(job, encoder, sources, n_threads, clock):
+    """Return the estimated seconds that a row takes with each column shuffled, for one network.
+
+    clock : function that returns seconds
+    """
+    used, rows = np.unique(sources).tolist(), job.held_out[:TRIAL_ROWS]
+    few = used[: TABLE_ROWS // TRIAL_ROWS]
+    inputs, order = encoder.sources_of_parts(sources), np.arange(len(rows))
+    table = ShuffledTable(job.table[rows], inputs, order, len(used) >= MANY_COLUMNS)
+    began = clock()
+    table.mean_output([job.net], few, n_threads)
+    return (clock() - began) / len(rows) * len(used) / len(few)
+
+
 def most_rows(n_columns, max_values=None):
     """Return the number of rows at most that `importances` uses, or with other `MAX_VALUES`."""
     max_values = MAX_VALUES if max_values is None else max_values
@@ -181,8 +223,10 @@ def most_rows_for_weights(n_columns):
     return most_rows(n_columns, MAX_WEIGHT_VALUES)
 
 
-def column_weights(jobs, encoder, sources, setup, rng):
+def column_weights(jobs, encoder, sources, setup, rng, n_most=np.inf):
     """Return the weights of the columns for each fold, whose mean square is 1.
+
+    At most `n_most` rows are used.
 
     Parameters
     ----------
@@ -202,23 +246,18 @@ def column_weights(jobs, encoder, sources, setup, rng):
     """
     used, targets = np.unique(sources).tolist(), setup.targets
     inputs = encoder.sources_of_parts(sources)
-    most = max(1, most_rows_for_weights(len(used)) // len(jobs))
+    most = max(1, int(min(n_most, most_rows_for_weights(len(used)))) // len(jobs))
     out = np.zeros((len(jobs), len(used)))
     for job, found in zip(jobs, out):
         chosen = sample(job.held_out, most, rng)
         table, (y, weight) = job.table[chosen], setup.rows.targets(chosen)
         order, losses = rng.permutation(len(chosen)), []
-        shuffled_columns = ShuffledColumns(table, inputs, np.arange(len(chosen)), order)
         groups = at_once([NO_COLUMN, *used], len(chosen))
         if len(used) >= MANY_COLUMNS:
             groups = [[NO_COLUMN], *at_once(used, len(chosen))]
         for columns in groups:
-            if columns == [NO_COLUMN] or len(used) < MANY_COLUMNS:
-                shuffled = shuffle(table, inputs, columns, order)
-                Y = mean_output(job.networks, shuffled, setup.n_threads)
-            else:
-                Y = shuffled_columns.mean_output(job.networks, columns, setup.n_threads)
-            P = targets.finish(Y)
+            shuffled = ShuffledTable(table, inputs, order, len(used) >= MANY_COLUMNS)
+            P = targets.finish(shuffled.mean_output(job.networks, columns, setup.n_threads))
             P = P.reshape(len(columns), len(chosen), *P.shape[1:])
             losses += [targets.value(p, y, weight) for p in P]
         found[:] = np.subtract(losses[1:], losses[0])

@@ -73,7 +73,10 @@ class ShuffledColumns:
 
     def _changes(self, W, columns):
         """Return what each column changes in a first layer W, (n_columns, n, width)."""
-        a, b = np.searchsorted(self.columns, columns), np.searchsorted(self.columns, columns, "right")
+        a, b = (
+            np.searchsorted(self.columns, columns),
+            np.searchsorted(self.columns, columns, "right"),
+        )
         parts = np.concatenate([np.arange(*ends) for ends in zip(a, b)])
         of_part = np.repeat(np.arange(len(columns)), b - a)
         out = np.zeros((len(columns), len(self.rows), W.shape[1]), W.dtype)
@@ -140,5 +143,7 @@ def _split(net):
     )
     first.params = np.concatenate([net.weights[0].ravel(), net.biases[0]])
     identity = np.eye(width, dtype=net.dtype).ravel()
-    rest.params = np.concatenate([identity, np.zeros(width, net.dtype), net.params[first.n_params :]])
+    rest.params = np.concatenate(
+        [identity, np.zeros(width, net.dtype), net.params[first.n_params :]]
+    )
     return first, rest

@@ -22,7 +22,7 @@ from ..row_folds import HashedFolds, group_numbers, split_rows
 from ..table_model import EnsembleMember, TableModel
 from ..table_progress import EncodingReporter, ProgressReporter
 from . import permutation, recipe, training_jobs
-from .budget import TimeBudget
+from .budget import FOR_WEIGHTS, TimeBudget
 from .out_of_fold import OutOfFold
 from .training_jobs import TrainingSetup
 
@@ -79,9 +79,12 @@ class TableFit:
         The predictions of the jobs, and the choice among the configurations.
     seed : int
         Of the generator that shuffles columns for their weights. It is the same if the fit is resumed.
+    seconds_per_row : float
+        How long a row takes for the importances, with one network, if there is a time limit.
     """
 
     hashed_folds: Any = None
+    seconds_per_row = 0.0
 
     def __init__(self, options, arguments):
         self.options, self.task = options, options.task
@@ -281,7 +284,7 @@ class TableFit:
         """
         n_folds, n_done = len(self.folds), 1
         groups = [self.jobs[i : i + n_folds] for i in range(0, len(self.jobs), n_folds)]
-        self.time_budget.reserve(self.seconds_of_importances())
+        self.reserve_importances(len(groups))
         self.train_jobs(groups[0], line)
         while chosen := self.time_budget.affordable(groups[n_done:], self.setup):
             jobs = [job for group in chosen for job in group]
@@ -303,7 +306,8 @@ class TableFit:
         weighted = [job for job in jobs if job.configuration.weighted and not job.networks]
         encoder = self.encoders[first[0].configuration.encoding]
         sources, rng = self.features.sources(), np.random.default_rng(self.seed)
-        weights = permutation.column_weights(first, encoder, sources, self.setup, rng)
+        most = self.time_budget.rows_within(self.seconds_per_row, FOR_WEIGHTS)
+        weights = permutation.column_weights(first, encoder, sources, self.setup, rng, most)
         permutation.set_weights(weighted, weights, self.encoders, sources)
 
     def train_jobs(self, jobs, line):
@@ -312,8 +316,15 @@ class TableFit:
         if left:
             training_jobs.train(left, self.setup, self.out_of_fold.end_job, line, self.time_budget)
 
-    def seconds_of_importances(self):
-        return 0.0
+    def reserve_importances(self, n_configurations):
+        """Reserve the time of the importances at the end, for all configurations."""
+        job, features = self.jobs[0], self.features
+        encoder = self.encoders[job.configuration.encoding]
+        self.seconds_per_row = permutation.seconds_per_row(
+            job, encoder, features.sources(), self.setup.n_threads, self.time_budget.clock
+        )
+        n_rows = min(permutation.most_rows(len(features.positions)), len(self.setup.rows))
+        self.time_budget.reserve(n_rows * n_configurations * self.seconds_per_row)
 
     # ---- after training ----
 
@@ -336,6 +347,7 @@ class TableFit:
             [self.folds[fold] for fold in done],
             self.random_state,
             setup.n_threads,
+            self.time_budget.rows_within(self.seconds_per_row * len(model.members)),
         )
         score = self.out_of_fold.score_rows(rows, P)
         return FittedTable(model, importances, oof_prediction, self.oof_rows(), fold_of_row, score)
