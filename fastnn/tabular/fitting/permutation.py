@@ -32,8 +32,8 @@ SMALLEST = 0.2  # weight of a column without importance, if one of mean importan
 # ---- importances ----
 
 
-def importances(model, rows, folds, random_state, n_threads, n_most=np.inf):
-    """Return the permutation importance of each column.
+def importances(model, rows, folds, task, random_state, n_threads, n_most=np.inf):
+    """Return the permutation importance of each column, and by how much the score gets worse.
 
     Each row is predicted by the networks that held it out. At most 2,000 rows are used, and from
     100 columns on fewer, down to 200, or `n_most`.
@@ -44,13 +44,16 @@ def importances(model, rows, folds, random_state, n_threads, n_most=np.inf):
     rows : FitRows
     folds : list of (ndarray, ndarray)
         Training rows and held-out rows of the folds of the model.
+    task : ClassTask or NumberTask
 
     Returns
     -------
-    ndarray (n_features,)
+    importances : ndarray (n_features,)
         0 for columns that are not used.
+    drops : ndarray (n_features,), or None
+        None if the score is undefined for these rows.
     """
-    features = model.features
+    features, targets = model.features, model.targets
     most = int(min(n_most, most_rows(len(features.positions)))) // len(folds)
     parts = [sample(held_out, max(1, most), random_state) for _, held_out in folds]
     rows = rows.take(np.concatenate(parts))
@@ -58,6 +61,8 @@ def importances(model, rows, folds, random_state, n_threads, n_most=np.inf):
     tables = model.encode(rows.numbers, rows.codes)
     inputs = [encoder.sources_of_parts(features.sources()) for encoder in model.encoders]
     order = random_state.permutation(len(rows))
+    chosen = None if task.rule is None else targets.chosen.value
+    threshold = task.decision(None, None, None) if chosen is None else chosen
 
     def predict(sources):
         """Return the predictions of the rows for each column, (n_columns, n, ...)."""
@@ -88,16 +93,23 @@ def importances(model, rows, folds, random_state, n_threads, n_most=np.inf):
         """Return the predictions of all folds for n columns."""
         return np.concatenate([p.reshape(n, -1, *p.shape[1:]) for p in P], axis=1)
 
-    def losses(sources):
+    def score(p):
+        p = targets.calibrate(p)
+        return task.score(targets, p, rows.y, rows.weight, threshold)
+
+    def measure(sources):
         few = sources == [NO_COLUMN] or len(features.positions) < MANY_COLUMNS
         P = (predict if few else predict_many)(sources)
-        return [model.targets.value(p, rows.y, rows.weight) for p in P]
+        return [targets.value(p, rows.y, rows.weight) for p in P], list(map(score, P))
 
-    loss = losses([NO_COLUMN])[0]
-    out = np.zeros(features.n_columns)
+    (loss,), (before,) = measure([NO_COLUMN])
+    out, drops = np.zeros(features.n_columns), np.zeros(features.n_columns)
     for sources in at_once(features.used(), len(order)):
-        out[[features.positions[source] for source in sources]] = np.subtract(losses(sources), loss)
-    return out
+        positions = [features.positions[source] for source in sources]
+        losses, scores = measure(sources)
+        out[positions] = np.subtract(losses, loss)
+        drops[positions] = [task.score_metric.drop(before, after) for after in scores]
+    return out, drops if np.isfinite(drops).all() else None
 
 
 def at_once(sources, n):

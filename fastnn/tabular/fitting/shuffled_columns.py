@@ -108,7 +108,7 @@ class ShuffledColumns:
             for x in pair:
                 bins = np.minimum(x[i].astype(np.intp), n_bins - 1)
                 added.append(knots[bins] + (x[i] - bins)[:, None] * slopes[bins])
-            np.subtract(*added, out=out[i])
+            out[i] = added[0] - added[1]
         return out
 
     def _of_codes(self, W, positions):

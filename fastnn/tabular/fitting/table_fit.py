@@ -1,7 +1,6 @@
 """One call of `fit`: from the table to the TableModel."""
 
 import contextlib
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -18,40 +17,18 @@ from ..encoder import Encoder, Scaling
 from ..fit_rows import FitRows
 from ..large import large_table
 from ..large.encoded_rows import EncodedRows
+from ..metrics import name_weighted
 from ..row_folds import HashedFolds, group_numbers, split_rows
 from ..table_model import EnsembleMember, TableModel
 from ..table_progress import EncodingReporter, ProgressReporter
 from . import permutation, recipe, training_jobs
 from .budget import FOR_WEIGHTS, TimeBudget
+from .fitted_table import FittedTable
 from .out_of_fold import OutOfFold
 from .training_jobs import TrainingSetup
 
-
-@dataclass(eq=False, repr=False)
-class FittedTable:
-    """What one call of `fit` returns.
-
-    Attributes
-    ----------
-    model : TableModel
-    importances : ndarray (n_columns,)
-    oof_prediction : ndarray (n, ...)
-    oof_rows : ndarray (n,) of int, or None
-        The numbers of these rows in the table; None: these are all rows.
-    fold_of_row : ndarray (n,) of int, or None
-        Position of the fold that held out each row among those that are trained, -1 for none.
-    oof_score : float or None
-    interrupt : KeyboardInterrupt or None
-        The interrupt that stopped training after some folds.
-    """
-
-    model: TableModel
-    importances: np.ndarray
-    oof_prediction: np.ndarray
-    oof_rows: np.ndarray | None
-    fold_of_row: np.ndarray | None
-    oof_score: float | None
-    interrupt: KeyboardInterrupt | None = None
+SNAPSHOTS = 1.5  # networks that a job has, on average
+FEW_ROWS = 50  # for the importances, if Ctrl-C comes while they are computed
 
 
 class TableFit:
@@ -113,12 +90,15 @@ class TableFit:
         source = self.task if self.large is None else self.large
         targets, y = source.fit_targets(rows.y, weight)
         n_rows_of_class = None if self.large is None else self.large.n_rows_of_class
+        self.sample_weight = weight
         weight = self.task.weights(targets, y, weight, n_rows_of_class)
         if weight is not None and not 0 < weight.sum() < np.inf:
             raise ValueError(
                 f"the sum of the weights of the rows is {weight.sum():g}. At least one weight must be "
                 "above 0, and their sum finite."
             )
+        if self.task.metric is not None:
+            self.task.metric.check_targets(targets, y, weight)
         with contextlib.nullcontext() if self.large is None else self.large.row_numbers():
             self.features = Features.fit(frame, **options.declared)
             numbers, codes = self.features.transform(frame)
@@ -144,7 +124,12 @@ class TableFit:
         with self.large or contextlib.nullcontext():
             self.make_jobs(stopped)
             interrupt = self.train_until_interrupt()
-            fitted = self.end()
+            try:
+                fitted = self.end()
+            except KeyboardInterrupt as error:
+                if interrupt is not None:  # the user has pressed Ctrl-C again
+                    raise
+                interrupt, fitted = error, self.end(FEW_ROWS)
         fitted.interrupt = interrupt
         return fitted
 
@@ -188,7 +173,7 @@ class TableFit:
             setup.fraction = stopped.checkpoint.fraction
             del self.jobs[len(stopped.members) * n_folds :]
         self.seed = self.random_state.randint(2**31)
-        self.out_of_fold = OutOfFold(self.jobs, self.folds, setup, self.task)
+        self.out_of_fold = OutOfFold(self.jobs, self.folds, setup, self.task, self.sample_weight)
         self.digests = digests_of(self.features, setup.rows, setup.targets, self.jobs)
         if stopped is not None:
             stopped.checkpoint.check(self.digests)
@@ -283,6 +268,7 @@ class TableFit:
         The others are left out.
         """
         n_folds, n_done = len(self.folds), 1
+        self.time_budget.warn_if_over()
         groups = [self.jobs[i : i + n_folds] for i in range(0, len(self.jobs), n_folds)]
         self.reserve_importances(len(groups))
         self.train_jobs(groups[0], line)
@@ -320,7 +306,7 @@ class TableFit:
         """Reserve the time of the importances at the end, for all configurations."""
         job, features = self.jobs[0], self.features
         encoder = self.encoders[job.configuration.encoding]
-        self.seconds_per_row = permutation.seconds_per_row(
+        self.seconds_per_row = SNAPSHOTS * permutation.seconds_per_row(
             job, encoder, features.sources(), self.setup.n_threads, self.time_budget.clock
         )
         n_rows = min(permutation.most_rows(len(features.positions)), len(self.setup.rows))
@@ -328,8 +314,11 @@ class TableFit:
 
     # ---- after training ----
 
-    def end(self):
-        """Return the FittedTable of the folds that are done."""
+    def end(self, n_most=np.inf):
+        """Return the FittedTable of the folds that are done.
+
+        n_most : rows for the importances at most
+        """
         done, setup = self.out_of_fold.done, self.setup
         _, weights, _ = self.out_of_fold.choice
         oof_prediction, fold_of_row = self.out_of_fold.all_rows()
@@ -341,16 +330,28 @@ class TableFit:
             counted = np.ones(len(y), bool) if weight is None else weight > 0
             fold = fold_of_row[rows]
             model.errors = [errors[counted & (fold == i), None] for i in range(len(done))]
-        importances = permutation.importances(
+        importances, drops = permutation.importances(
             model,
             setup.rows,
             [self.folds[fold] for fold in done],
+            self.task,
             self.random_state,
             setup.n_threads,
-            self.time_budget.rows_within(self.seconds_per_row * len(model.members)),
+            min(n_most, self.time_budget.rows_within(self.seconds_per_row * len(model.members))),
         )
         score = self.out_of_fold.score_rows(rows, P)
-        return FittedTable(model, importances, oof_prediction, self.oof_rows(), fold_of_row, score)
+        self.task.warn_undefined(score, len(P))
+        return FittedTable(
+            model,
+            importances,
+            oof_prediction,
+            self.oof_rows(),
+            fold_of_row,
+            score,
+            name_weighted(self.task.score_name, self.sample_weight),
+            self.out_of_fold.threshold_of_row,
+            drops,
+        )
 
     def model(self, weights):
         """Return the TableModel of the folds that are done. weights : of the configurations"""
@@ -385,7 +386,13 @@ class TableFit:
         model = TableModel(self.features, [], [], self.setup.targets, self.target_name)
         importances = np.zeros(self.features.n_columns)
         oof_prediction = np.ones((len(self.setup.rows), 1))
-        return FittedTable(model, importances, oof_prediction, self.oof_rows(), None, 1.0)
+        rows = self.setup.rows
+        score = self.task.score(self.setup.targets, oof_prediction, *rows.targets(slice(None)))
+        self.task.warn_undefined(score, len(rows))
+        name = name_weighted(self.task.score_name, self.sample_weight)
+        return FittedTable(
+            model, importances, oof_prediction, self.oof_rows(), None, score, name, None, None
+        )
 
     def oof_rows(self):
         """Return the numbers of the rows in memory, None for all rows."""
