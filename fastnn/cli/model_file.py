@@ -9,10 +9,13 @@ import shlex
 
 from ..core.messages import join, printable, similar
 from ..files import ModelFileError
+from ..files.kinds import kind_of
 from ..files.safetensors import parse_json, to_text
 from ..mlp import MLP
 from ..saving import load
+from ..tabular import stored_model
 from ..tabular.columns.column_kinds import NAMED_IN_DROP
+from ..tabular.tabular_file import FORMAT
 from .console import CommandError, to_json
 from .scores import MAX_LABEL_ISSUES
 
@@ -22,7 +25,7 @@ TEXTS = ("sep", "encoding", "decimal", "comment")
 
 
 def load_model(path, data=None):
-    """Read a model file of `fastnn train`.
+    """Read a model file of `fastnn train`, without scikit-learn.
 
     Parameters
     ----------
@@ -32,10 +35,23 @@ def load_model(path, data=None):
 
     Returns
     -------
-    TabularClassifier or TabularRegressor
+    StoredClassifier or StoredRegressor
     """
+    return _load(path, _read_stored, data)
+
+
+def load_estimator(path):
+    """Read a model file of `fastnn train` as a TabularClassifier or TabularRegressor."""
+    return _load(path, load)
+
+
+def _read_stored(path):
+    return stored_model.load(path) if kind_of(path) == FORMAT else load(path)
+
+
+def _load(path, read, data=None):
     try:
-        model = load(path)
+        model = read(path)
     except OSError as error:
         what = "is a directory" if os.path.isdir(path) else error.strerror
         raise CommandError(f"{path}: {what}. {_advise_model(path)}") from None

@@ -117,7 +117,6 @@ def read(
     >>> tables.read(path).to_pydict()
     {'area': [50, 70], 'rent': [600, None]}
     """
-    import_pyarrow()
     notes: list = []
     note = notes.append if on_note is None else on_note
     na = [na] if isinstance(na, (str, int, float)) else list(na)
@@ -133,6 +132,7 @@ def read(
         skip_bad_lines=skip_bad_lines,
     )
     source = table_source.find(path)
+    import_pyarrow()  # takes longer than to find that there is no file
     start = source.read_start()
     decimal_found, has_spaces = ".", False
     try:
@@ -160,7 +160,7 @@ def read(
         problem = error.strerror or reason(error)
         raise TableError("{problem}.", place=source.label, problem=problem) from None
     label = source.label
-    tidy.check_shape(label, table.num_columns, table.num_rows)
+    tidy.check_shape(label, table.column_names, table.num_rows)
     names = column_names.find(label, table.column_names, note)
     if names != table.column_names:
         metadata = table.schema.metadata

@@ -11,8 +11,7 @@ from sklearn.utils import metadata_routing
 from sklearn.utils._param_validation import Interval, Options, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
-from ..core.errors import Argument, DataError, Wording, placed
-from ..core.messages import warn
+from ..core.errors import Argument, DataError, Wording
 from ..estimators.attributes import Attributes, lock_of
 from ..kernels import InTraining
 from . import tabular_file
@@ -22,6 +21,7 @@ from .columns.column_kinds import ARGUMENTS
 from .encoder import MAX_HIDDEN, MAX_WIDTH
 from .fitting.fit_arguments import FitArguments, TableFitOptions
 from .fitting.table_fit import TableFit
+from .predictions import TablePredictions
 
 if TYPE_CHECKING:
     from typing import Self
@@ -43,7 +43,7 @@ FITTED = (
 COLUMNS = ["array-like", str, Integral, None]
 
 
-class BaseTabular(Attributes):
+class BaseTabular(Attributes, TablePredictions):
     """Parameters and fit of `TabularClassifier` and `TabularRegressor`.
 
     The subclasses define the task of `fit`, and predictions.
@@ -281,45 +281,8 @@ class BaseTabular(Attributes):
 
     # ---- predictions ----
 
-    def _predict_batches(self, X, predict):
-        """Return predict(frame) for all rows, joined along the first axis.
-
-        Parquet files are read in parts, so that they need not fit in memory.
-        """
-        parts = []
-        with self._reading():
-            for frame in self._read_batches(X):
-                with placed(frame.where):  # rows of errors are those of the part
-                    parts.append(predict(frame))
-        return np.concatenate(parts)
-
-    def _read_batches(self, X):
-        """Yield the Frames of rows to predict, with the columns that `fit` had."""
+    def _check_fitted(self) -> None:
         check_is_fitted(self)
-        for frame in frames.read_batches(X, self.model_.features.texts()):
-            self._check_columns(frame)
-            yield frame
-
-    def _check_columns(self, frame):
-        """Check that rows to predict have the columns that `fit` had. The target is removed."""
-        name, known = type(self).__name__, self.model_.features.names
-        if (frame.names is None) != (known is None):
-            warn(
-                f"X does not have valid feature names, but {name} was fitted with feature names"
-                if frame.names is None
-                else f"X has feature names, but {name} was fitted without feature names",
-            )
-        elif frame.names is not None:
-            if self.model_.target_name in frame.names:
-                i = frame.names.index(self.model_.target_name)
-                del frame.names[i], frame.columns[i]
-            if frame.names != known:
-                raise ValueError(frames.describe_other_names(frame.names, known))
-        if len(frame.columns) != self.n_features_in_:
-            raise ValueError(
-                f"X has {len(frame.columns)} features, but {name} is expecting "
-                f"{self.n_features_in_} features as input"
-            )
 
     def _targets_to_score(self, X, y):
         """Return the targets of rows. y : array, or the name of a column of X."""

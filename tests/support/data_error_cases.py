@@ -163,7 +163,7 @@ COLUMNS = [
         "tabular/columns/frames._from_records", lambda: large().fit([{"a": 1}, {"a": "x"}], [0, 1])
     ),
     Case(
-        "tabular/columns/frames._check_names",
+        "tabular/columns/frames._positions",
         lambda: large().fit(pa.table([A, A], ["a", "a"]), GOAL),
     ),
     prepared(
@@ -206,6 +206,7 @@ TARGETS = [
         "tabular/row_folds.group_numbers",
         lambda: large().fit(np.eye(N), GOAL, groups=[None] * N),
     ),
+    Case("tabular/targets._check_finite", lambda: large().fit(X, [0.0, np.nan] * (N // 2))),
     fit("targets.check_numbers", ROWS, command=False, cls=TabularRegressor, log_target=True),
     fit(
         "targets.fit: {argument} holds",
@@ -338,7 +339,13 @@ SETTINGS = [
         interrupted,
     ),
     Case(
-        "estimators/ensemble.cv_plus",
+        "tabular/predictions.check_columns",
+        lambda: fastnn.load("n.safetensors").predict(pa.table({"b": A})),
+        "predict n.safetensors other.csv",
+        lambda monkeypatch: (number_model(monkeypatch), write_csv("other.csv", b=[1])),
+    ),
+    Case(
+        "estimators/intervals.cv_plus",
         lambda: fastnn.load("n.safetensors").predict_interval(tables.read("new.csv"), 0.999),
         "predict n.safetensors new.csv --interval 0.999",
         number_model,

@@ -449,7 +449,7 @@ WRONG = {  # the last group: (its parts, the error, its message)
     "nan": (
         (None, lambda t: np.where(t > 0, np.nan, t)),
         ValueError,
-        "row group 8, .*y contains NaN",
+        "row group 8, .*y is missing",
     ),
     "texts": (
         (None, lambda t: np.array(["a"] * len(t))),

@@ -101,6 +101,11 @@ class Features:
         """Return the positions in `columns` of those that have features, sorted."""
         return sorted({f.source for f in (*self.numbers, *self.categories)})
 
+    def used_names(self):
+        """Return the names of the columns that predictions need, in the order of the table."""
+        labels = self.names or list(map(str, range(self.n_columns)))
+        return [labels[i] for i in sorted(self.positions[j] for j in self.used())]
+
     def by_name(self, texts):
         """Return {name: text} for {label: text}: the names are positions if columns have none."""
         return {int(k) if self.names is None else k: text for k, text in texts.items()}
