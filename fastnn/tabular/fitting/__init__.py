@@ -4,6 +4,7 @@
   `fitted_table`: what it returns. `tasks`: what differs between classes and numbers.
 - `recipe`: the configurations of networks. `training_jobs`: their training. `out_of_fold`: the
   choice among them. `selection`: weights of the configurations, by the loss and by a metric.
-  `permutation`: importances of columns, and weights from these.
+  `permutation`: importances of columns, and weights from these. `shuffled_columns`: the same for
+  many columns.
 - `budget`, `pace`: the time limit of a fit, and each network's share of it.
 """

@@ -137,7 +137,7 @@ class TableFit:
         """Train the networks. Return the KeyboardInterrupt that came when more folds were done."""
         done, line = list(self.out_of_fold.done), None
         if self.options.verbose or self.options.on_progress is not None:
-            line = ProgressReporter(self.options, self.out_of_fold)
+            line = ProgressReporter(self.options, self.out_of_fold, self.time_budget)
         try:
             self.train(line)
         except KeyboardInterrupt as error:
@@ -271,15 +271,16 @@ class TableFit:
         self.time_budget.warn_if_over()
         groups = [self.jobs[i : i + n_folds] for i in range(0, len(self.jobs), n_folds)]
         self.reserve_importances(len(groups))
+        self.out_of_fold.plan(groups[0])
         self.train_jobs(groups[0], line)
         while chosen := self.time_budget.affordable(groups[n_done:], self.setup):
             jobs = [job for group in chosen for job in group]
             if self.are_weighted(jobs):
                 self.set_weights(jobs)
-            self.train_jobs(jobs, line)
             n_done += len(chosen)
+            self.out_of_fold.plan(self.jobs[: n_done * n_folds])
+            self.train_jobs(jobs, line)
         del self.jobs[n_done * n_folds :]
-        self.out_of_fold.update()
 
     def are_weighted(self, jobs):
         """Return whether the networks of some jobs that are left need weights of the columns."""
