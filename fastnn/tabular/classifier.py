@@ -220,6 +220,7 @@ class TabularClassifier(ClassifierMixin, ClassPredictions, BaseTabular):
         numbers: str | int | Sequence[str | int] | None = None,
         dates: str | int | Sequence[str | int] | None = None,
         drop: str | int | Sequence[str | int] | None = None,
+        cv: Any = None,
         verbose: bool | int = False,
     ) -> None:
         self._store_parameters(locals())

@@ -38,7 +38,7 @@ FITTED = (
     *("model_", "n_features_in_", "feature_names_in_", "columns_", "left_out_", "classes_"),
     *("feature_importances_", "feature_score_drops_", "metadata_"),
     *("oof_prediction_", "oof_rows_", "oof_score_", "oof_score_name_", "oof_threshold_"),
-    *("n_folds_", "n_folds_remaining_", "_fold_of_row"),
+    *("n_folds_", "n_folds_remaining_", "split_", "_fold_of_row"),
 )
 COLUMNS = ["array-like", str, Integral, None]
 
@@ -73,6 +73,7 @@ class BaseTabular(Attributes, TablePredictions):
 
     _parameter_constraints: ClassVar[dict] = {
         "n_estimators": [Interval(Integral, 1, MAX_FOLDS, closed="both")],
+        "cv": ["cv_object"],
         "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left"),
                                StrOptions({"auto"})],
         "time_limit": [Interval(Real, 0, None, closed="neither"), None],
@@ -83,6 +84,7 @@ class BaseTabular(Attributes, TablePredictions):
     }  # fmt: skip
 
     n_estimators: int
+    cv: Any
     time_limit: float | None
     hidden_layer_sizes: Any
     random_state: Any
@@ -100,6 +102,7 @@ class BaseTabular(Attributes, TablePredictions):
     metadata_: dict[str, str]
     n_folds_: int
     n_folds_remaining_: int
+    split_: str | None
     model_: TableModel
     _fold_of_row: np.ndarray | None
 
@@ -114,6 +117,7 @@ class BaseTabular(Attributes, TablePredictions):
         groups: ArrayLike | None = None,
         resume: bool = False,
         window: int | None = None,
+        time: ArrayLike | None = None,
     ) -> Self:
         """Fit an ensemble of networks to a table.
 
@@ -127,11 +131,13 @@ class BaseTabular(Attributes, TablePredictions):
             over, or a function that returns a new iterator.
         y : array_like (n,), or str
             Targets, or the name of the column of X that holds them.
-        sample_weight : array_like (n,), optional
-            Weights of the rows, at least 0.
-        groups : array_like (n,), optional
+        sample_weight : array_like (n,) or str, optional
+            Weights of the rows, at least 0; or the name of the column of X that holds them, which
+            is then not an input.
+        groups : array_like (n,) or str, optional
             Rows of the same group are in the same fold: pass the patient, the site or the sensor of
-            each row, if new rows will come from others.
+            each row, if new rows will come from others; or the name of the column of X that holds
+            it, which is then not an input.
         resume : bool, default False
             Train only the folds that are left, `n_folds_remaining_`, after Ctrl-C has stopped `fit`.
             Pass the same rows and parameters, and an int as random_state. The result is bit for bit
@@ -142,6 +148,11 @@ class BaseTabular(Attributes, TablePredictions):
             large enough, else as many as take about 256 MB. Of a table that has more rows, `fit`
             holds a sample in memory, and writes all rows in encoded form to temporary files, from
             which the networks train. See the guide "Tables larger than memory".
+        time : array_like (n,) or str, optional
+            The date, time or number by which the rows are ordered, if new rows will come later; or
+            the name of the column of X that holds it, which stays an input. Each fold trains on the
+            rows before those that it scores, and then the networks of the model train on all rows.
+            See the guide "Rows in the order of time".
 
         Returns
         -------
@@ -168,7 +179,7 @@ class BaseTabular(Attributes, TablePredictions):
             if resume and stopped is None:
                 return self
             passed = FitArguments(
-                X=X, y=y, sample_weight=sample_weight, groups=groups, window=window
+                X=X, y=y, sample_weight=sample_weight, groups=groups, time=time, window=window
             )
             fitted = TableFit(self._fit_options(), passed).run(stopped)
             kept = {name: value for name, value in vars(self).items() if name not in FITTED}
@@ -212,6 +223,7 @@ class BaseTabular(Attributes, TablePredictions):
             estimator_name=type(self).__name__,
             task=self._task(),
             n_estimators=self.n_estimators,
+            cv=self.cv,
             hidden_sizes=self._hidden_sizes(),
             time_limit=self.time_limit,
             random_state=self.random_state,

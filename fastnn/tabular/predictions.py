@@ -252,8 +252,9 @@ class NumberPredictions(TablePredictions):
         The intervals are CV+ (Barber, Candes, Ramdas and Tibshirani, 2021, arXiv:1905.02928). Let
         f_k be the predictions of fold k, k(i) the fold of training row i, and e_i the absolute
         error of f_k(i) for that row. The bounds for a new row x are quantiles over i of f_k(i)(x) -
-        e_i and f_k(i)(x) + e_i. With n_estimators=1, these are split conformal intervals. With
-        log_target the intervals are computed for log(y), and the bounds are exponentials.
+        e_i and f_k(i)(x) + e_i. With n_estimators=1, these are split conformal intervals. If `fit`
+        had `time`, f_k(i)(x) is the prediction, and e_i are the errors of the folds for later rows.
+        With log_target the intervals are computed for log(y), and the bounds are exponentials.
 
         If new rows are like the training rows, a fraction of at least 2 coverage - 1 of the targets
         lies inside (slightly less for few rows), and typically a fraction of `coverage`. Rows of
@@ -301,6 +302,8 @@ class NumberPredictions(TablePredictions):
 
         def bounds(frame):
             P = targets.transform(self._predict_folds(frame))
+            if self.model_.is_forward:  # the errors are of other networks
+                P = P.mean(axis=0, keepdims=True)
             both = cv_plus(P[:, :, None], errors, coverage)
             lower, upper = map(targets.invert, both)
             if isinstance(targets.loss, Poisson):

@@ -132,6 +132,8 @@ def _describe(name, parameters, model, score):
 
 def _to_json(name, value):
     """Return a parameter of the estimator as JSON holds it."""
+    if name == "cv":
+        return None  # a fitted estimator does not need the splitter
     if name == "metric" and callable(value):
         return {"function": metrics.name_of_custom(value)}
     if name == "random_state" and not isinstance(value, (int, np.integer)):

@@ -250,6 +250,11 @@ class TableNumbers:
         check(type(log) is bool and (bounds[0] > 0 or not log), "log")
         return cls(loss, shift, scale, tuple(bounds), log)
 
+    def lift_bounds(self):
+        """Let predictions leave the range of the training targets."""
+        positive = self.log or isinstance(self.loss, losses.Poisson)
+        self.bounds = (1 / MAX_TARGET if positive else -MAX_TARGET), MAX_TARGET
+
     def to_numbers(self, y):
         """Return targets in float64, after checks."""
         return check_numbers(y, self.log)

@@ -41,9 +41,9 @@ class Features:
     categories: list = field(default_factory=list)
 
     @classmethod
-    def fit(cls, frame, **declared):
-        """Return the Features of a training table. declared : as in `column_kinds.find`"""
-        found, left_out = column_kinds.find(frame, **declared)
+    def fit(cls, frame, no_inputs=(), **declared):
+        """Return the Features of a training table. no_inputs, declared : as in `column_kinds.find`"""
+        found, left_out = column_kinds.find(frame, no_inputs, **declared)
         positions, columns = [i for i, _ in found], [column for _, column in found]
         self = cls(len(frame.columns), frame.names, columns, positions, left_out)
         for j, (i, column) in enumerate(found):
