@@ -2,6 +2,7 @@
 
 import math
 import os
+import time
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,6 +25,7 @@ NEEDS_SKLEARN = (
 #: Hidden layers that --tune tries.
 HIDDEN = ((64, 64), (32, 32), (128,), (128, 128), (64, 64, 64))
 FINALISTS = 2
+MIN_SECONDS = 0.01  # of a fit with a time limit that is over
 MIN_MEAN = 1e-6  # predicted, for the Poisson deviance
 
 
@@ -216,6 +218,7 @@ class Search:
         self.tried: list = []
         finalists = FINALISTS if self.n_folds > 1 else 0
         self.n_fits = len(HIDDEN) + self.may_learn_logarithm() + finalists
+        self.began = time.perf_counter() - model.seconds_before
 
     def may_learn_logarithm(self):
         if not self.target.is_number or self.arguments.log_target:
@@ -258,7 +261,8 @@ class Search:
         model = clone(self.model).set_params(n_estimators=n_folds, **settings)
         model.metadata_bytes = self.model.metadata_bytes
         if model.time_limit is not None:
-            model.time_limit = self.model.time_limit / self.n_fits
+            left = self.began + self.model.time_limit - time.perf_counter()
+            model.time_limit = max(MIN_SECONDS, left / (self.n_fits - len(self.tried)))
         options = "--hidden " + ",".join(map(str, settings["hidden_layer_sizes"]))
         options += " --log-target" if settings.get("log_target") else ""
         label = f"setting {len(self.tried) + 1} of {self.n_fits}: {options}"
