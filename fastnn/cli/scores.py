@@ -33,12 +33,15 @@ class Evaluation:
         Class numbers, or numbers.
     P : ndarray (n, n_classes) or (n,)
         Probabilities, or numbers.
+    block : ndarray (n,) of int, or None
+        The number of the block of time of each row, if the folds are forward in time.
     """
 
     model: Any
     rows: np.ndarray
     y: np.ndarray
     P: np.ndarray
+    block: np.ndarray | None = None
 
     @classmethod
     def from_held_out(cls, model, target, train):
@@ -49,7 +52,9 @@ class Evaluation:
         """
         P = model.oof_prediction_
         rows = np.flatnonzero(~np.isnan(P.reshape(len(P), -1)).any(axis=1))
-        return cls(model, train[rows], _true(model, target, train[rows]), P[rows])
+        blocks = model.model_.block_of_row
+        block = None if blocks is None else blocks[rows]
+        return cls(model, train[rows], _true(model, target, train[rows]), P[rows], block)
 
     @classmethod
     def from_rows(cls, model, table, target, rows):
@@ -63,6 +68,8 @@ class Evaluation:
 
     def scores(self):
         """Return the scores beside those of the baseline."""
+        if self.block is not None and self.P.ndim == 1:
+            return score_numbers(self.y, self.P, self.block)
         return score_rows(self.model, self.y, self.P)
 
 
@@ -158,12 +165,15 @@ def _auc(is_class, p):
     return float(roc_auc_score(is_class, p)) if 0 < is_class.sum() < len(p) else None
 
 
-def score_numbers(y, predicted):
+def score_numbers(y, predicted, block=None):
     """Score the prediction of numbers.
 
     Parameters
     ----------
     y, predicted : ndarray (n,) of float64
+    block : ndarray (n,) of int, optional
+        The number of the block of time of each row. The baseline, and R2, then take the mean and
+        the median of each block: what a score of later rows would compare with.
 
     Returns
     -------
@@ -173,16 +183,19 @@ def score_numbers(y, predicted):
     """
     from sklearn import metrics
 
-    constant = y.min() == y.max()
+    mean, median = np.full(len(y), y.mean()), np.full(len(y), np.median(y))
+    for k in () if block is None else np.unique(block):
+        mean[block == k], median[block == k] = y[block == k].mean(), np.median(y[block == k])
+    shift = 0.0 if block is None else mean
     return {
         "rows": len(y),
-        "r2": None if constant else float(metrics.r2_score(y, predicted)),
+        "r2": None if (y == mean).all() else float(metrics.r2_score(y - shift, predicted - shift)),
         "rmse": float(metrics.root_mean_squared_error(y, predicted)),
         "mae": float(metrics.mean_absolute_error(y, predicted)),
         "baseline": {
             "r2": 0.0,
-            "rmse": float(metrics.root_mean_squared_error(y, np.full(len(y), y.mean()))),
-            "mae": float(metrics.mean_absolute_error(y, np.full(len(y), np.median(y)))),
+            "rmse": float(metrics.root_mean_squared_error(y, mean)),
+            "mae": float(metrics.mean_absolute_error(y, median)),
         },
     }
 
