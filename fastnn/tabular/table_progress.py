@@ -12,7 +12,8 @@ class FitProgress:
     Attributes
     ----------
     n_networks, n_folds : int
-        Numbers of all networks and folds.
+        Numbers of all networks and folds. With `time`, the networks on all rows are counted before
+        it is known which configurations are used, so n_networks may decrease.
     networks_done : float
         Number of trained networks; one that is half trained counts 0.5.
     folds_done : int
@@ -73,10 +74,11 @@ class ProgressReporter:
     options : TableFitOptions
         Its function `on_progress` is called about twenty times a second in the thread of `fit`.
     out_of_fold : OutOfFold
+    final : FinalNetworks or None
     """
 
-    def __init__(self, options, out_of_fold):
-        self.options, self.out_of_fold = options, out_of_fold
+    def __init__(self, options, out_of_fold, final=None):
+        self.options, self.out_of_fold, self.final = options, out_of_fold, final
         self.function, self.line = options.on_progress, Line() if options.verbose else None
         self.n_before = sum(bool(job.networks) for job in out_of_fold.jobs)  # by an earlier fit
         self.n_trained, self.seconds = 0, 0.0  # of the calls of training_jobs.train that have ended
@@ -101,16 +103,19 @@ class ProgressReporter:
             self.line.print(_describe(self.last), "\n")
 
     def progress(self, pool):
-        found = self.out_of_fold
+        found, final = self.out_of_fold, self.final
         trained, seconds = self.n_trained + pool.done, self.seconds + pool.seconds
+        n_before, n_networks = self.n_before, len(found.jobs)
+        if final is not None:
+            n_before, n_networks = n_before + final.n_before, n_networks + final.n_jobs
         return FitProgress(
-            len(found.jobs),
+            n_networks,
             len(found.folds),
-            self.n_before + trained,
+            n_before + trained,
             len(found.done),
             found.score,
             self.options.task.score_name,
-            seconds_left(seconds, trained, len(found.jobs) - self.n_before),
+            seconds_left(seconds, trained, n_networks - n_before),
         )
 
 

@@ -36,7 +36,7 @@ def test_ctrl_c_writes_the_folds_that_are_done(run, monkeypatch):
     assert code == 130 and 1 <= done < 3
     assert errors == (
         f"Interrupted: m holds the {done} of 3 folds that are done.\n"
-        "To train the others, repeat the command with --resume.\n"
+        "To train the rest, repeat the command with --resume.\n"
     )
     assert f"\n{done} fold" in out and " rows held out " in out
     assert fastnn.load("m").n_folds_remaining_ == 3 - done
