@@ -74,13 +74,15 @@ class ProgressReporter:
     options : TableFitOptions
         Its function `on_progress` is called about twenty times a second in the thread of `fit`.
     out_of_fold : OutOfFold
+    time_budget : TimeBudget
     final : FinalNetworks or None
     """
 
-    def __init__(self, options, out_of_fold, final=None):
-        self.options, self.out_of_fold, self.final = options, out_of_fold, final
+    def __init__(self, options, out_of_fold, time_budget, final=None):
+        self.options, self.out_of_fold, self.time_budget = options, out_of_fold, time_budget
+        self.final = final
         self.function, self.line = options.on_progress, Line() if options.verbose else None
-        self.n_before = sum(bool(job.networks) for job in out_of_fold.jobs)  # by an earlier fit
+        self.before = {id(job) for job in out_of_fold.jobs if job.networks}  # by an earlier fit
         self.n_trained, self.seconds = 0, 0.0  # of the calls of training_jobs.train that have ended
         self.last = None
 
@@ -105,9 +107,12 @@ class ProgressReporter:
     def progress(self, pool):
         found, final = self.out_of_fold, self.final
         trained, seconds = self.n_trained + pool.done, self.seconds + pool.seconds
-        n_before, n_networks = self.n_before, len(found.jobs)
+        n_before, n_networks = sum(id(job) in self.before for job in found.jobs), len(found.jobs)
         if final is not None:
             n_before, n_networks = n_before + final.n_before, n_networks + final.n_jobs
+        left = seconds_left(seconds, trained, n_networks - n_before)
+        if left is not None and self.time_budget.is_limited:
+            left = min(left, max(0.0, self.time_budget.training_ends - self.time_budget.clock()))
         return FitProgress(
             n_networks,
             len(found.folds),
@@ -115,7 +120,7 @@ class ProgressReporter:
             len(found.done),
             found.score,
             self.options.task.score_name,
-            seconds_left(seconds, trained, n_networks - n_before),
+            left,
         )
 
 

@@ -105,7 +105,7 @@ def test_resume(run, monkeypatch):
     whole = fastnn.load("m")
     with monkeypatch.context() as patch:
         interrupt_after(patch, 1)
-        code, out, errors = run("train", "t.csv", *OPTIONS, *ALL)
+        code, _, errors = run("train", "t.csv", *OPTIONS, *ALL)
     assert code == 130 and "Interrupted: m predicts with the" in errors
     other = OPTIONS, ("--time", "day", "--group", "site"), ("--time", "x", "--weight", "w")
     for options in other:
