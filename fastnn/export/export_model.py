@@ -304,8 +304,8 @@ def _describe_tabular(model):
 
 
 def _threshold(model):
-    model.model_.targets.check_threshold(model.threshold)  # it can be set after fit
-    return model.threshold if len(model.classes_) == 2 else None
+    threshold = model.threshold_  # an error, if it was set after fit and does not fit
+    return threshold if len(model.classes_) == 2 else None
 
 
 def labels(classes):

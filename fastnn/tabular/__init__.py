@@ -8,6 +8,8 @@
 - `table_model`: the fitted model, which predicts. `encoder`: the inputs of its networks.
   `targets`: what they learn.
 - `tabular_file`: files of estimators. `checkpoint`: what a fit needs that continues a stopped one.
+- `metrics`, `custom_metric`: what a model is to be good at. `metric_values`: how good it is.
+  `thresholds`: from which probability a row is of the second class.
 - `label_issues`: rows whose target may be wrong.
 """
 

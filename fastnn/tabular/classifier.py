@@ -11,11 +11,12 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from ..core.validation import check_threads
+from . import metrics, thresholds
 from .estimator import BaseTabular
 from .fitting.tasks import ClassTask
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from typing import Literal
 
     from numpy.typing import ArrayLike, NDArray
@@ -36,23 +37,29 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
         groups.
     hidden_layer_sizes : "auto", int or sequence of int, default "auto"
         Number of units of each hidden layer. "auto" is (64, 64).
-    metric : {"auto", "accuracy", "log_loss"}, default "auto"
-        Score that chooses the best epoch of a network. "auto" uses both, in different
-        configurations.
+    metric : str or callable, default "auto"
+        What the model is to be good at: "accuracy", "balanced_accuracy", "log_loss", "auc" (for more
+        than two classes the mean over classes against the rest), "f1" (of the second of two classes,
+        else the mean over classes), or a function, see Notes. `oof_score_` is its value, and the
+        weights of the configurations are chosen by it, if it is better for certain than with the
+        weights of the log loss. "accuracy" also chooses the best epoch of a network, by the error
+        rate; with other metrics the log loss does. "auto" chooses epochs by both, in different
+        configurations, and weights by the log loss.
     class_weight : dict of class: weight, "balanced" or None, default None
         Weights of the classes. They are multiplied with sample_weight. "balanced" uses
         n / (number of classes * number of rows of the class).
-    threshold : float or None, default None
+    threshold : float, str or None, default None
         For two classes: `predict` returns ``classes_[1]`` if its probability is at least this
-        number, which is above 0 and below 1. None returns the more probable class. You can set it
-        after `fit`.
+        number, which is above 0 and below 1. None returns the more probable class. You can set a
+        number after `fit`. With a text, `fit` chooses the number by the out-of-fold probabilities,
+        see `threshold_`: "f1" for the highest F1 of ``classes_[1]``; "cost:5,1" for the lowest cost,
+        if a row of ``classes_[1]`` that is missed costs 5, and a false alarm 1. `sample_weight`
+        counts for it, `class_weight` does not.
     time_limit : float or None, default None
-        Approximate maximum time of `fit`, in seconds. Before training, `fit` measures a step and
-        the importance of a column. If the estimated time exceeds the limit, it leaves out
-        configurations, then epochs, but trains at least one epoch of one configuration. It takes
-        longer than the limit if the machine becomes busier, or if a short limit meets hundreds of
-        columns: at most 30 % of the limit is reserved for the importances. The result depends on
-        the speed of the machine, even with a random_state. A resumed `fit` keeps its plan.
+        Time of `fit`, in seconds, including reading, encoding and scoring the table. `fit` trains
+        the first configuration, then as many others as there is time for. A network stops at its
+        best epoch so far when its share of the time is over. The result depends on the speed of the
+        machine, even with a random_state. A resumed `fit` has the whole limit again.
     random_state : int, RandomState or None, default None
         Random numbers for the folds, the initial parameters, the order of the rows, dropout, and
         the permutations of `feature_importances_`.
@@ -81,16 +88,30 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
         Permutation importance of each column: the increase of the log loss, for at most 2,000 held-out
         rows; 0 for columns that are left out. The importance of a column without information can be
         slightly below 0. If several columns have the same information, each has a low importance.
+    feature_score_drops_ : ndarray (n_features,) or None
+        By how much the accuracy, or the value of `metric`, gets worse for the same rows if the
+        column is shuffled. It is above 0 for columns that matter. None if the metric is undefined,
+        and from files that were written by older versions.
     oof_prediction_ : ndarray (n, n_classes)
         Probabilities of the training rows from the networks that held them out; NaN for rows that
         no network held out, with n_estimators=1. Not in a file.
     oof_rows_ : ndarray of int, or None
         The numbers of the rows of `oof_prediction_`, if `fit` held a sample of the rows in memory;
         None for all rows. Not in a file.
-    oof_score_ : float
+    oof_score_ : float or None
         Accuracy, weighted by `sample_weight` and `class_weight`, of the classes that
-        `oof_prediction_` and `threshold` give. It is slightly optimistic, because the best epochs
-        and the weights of the configurations are chosen on the same rows.
+        `oof_prediction_` and `threshold` give; or the value of `metric`, with the same weights. (The
+        log loss is lower for better models.) It is slightly optimistic, because the best epochs and
+        the weights of the configurations are chosen on the same rows. None if the metric is
+        undefined for the held-out rows, with a warning.
+    oof_score_name_ : str
+        What `oof_score_` is, such as "accuracy", "balanced accuracy" or "weighted F1".
+    threshold_ : float or None
+        The number that `threshold` stands for, None for the more probable class.
+    oof_threshold_ : ndarray (n,) or None
+        If `threshold` is a text: the threshold of each row of `oof_prediction_` for `oof_score_`. It
+        was chosen on the rows of the other folds, so that the score is not better because of the
+        choice. Not in a file.
     metadata_ : dict of str to str
         Text of any kind, empty after `fit`. `save`, `fastnn.load` and pickle keep it.
     n_folds_, n_folds_remaining_ : int
@@ -136,6 +157,12 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
     weights and the temperature T of the probabilities: p^(1/T), divided by the sum over the
     classes. n_estimators=1 trains on four fifths of the rows.
 
+    A function as `metric` is called as ``metric(y_true, y_pred)`` with the true and the predicted
+    classes, and with ``sample_weight=`` if rows have weights; higher must be better. It is the same
+    as ``sklearn.metrics.make_scorer(metric)``. Pass ``make_scorer(f, greater_is_better=False)`` for
+    an error, and ``make_scorer(f, response_method="predict_proba")`` if f needs probabilities. A
+    model file holds only its name: set it anew before you fit a loaded estimator.
+
     With `sample_weight` or `class_weight`, a row of weight 2 is not quite the same as two rows,
     since folds and encoding ignore weights.
 
@@ -166,14 +193,14 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
     """
 
     _parameter_constraints: ClassVar[dict] = BaseTabular._parameter_constraints | {
-        "metric": [StrOptions({"auto", "accuracy", "log_loss"})],
+        "metric": [str, callable],
         "class_weight": [dict, StrOptions({"balanced"}), None],
-        "threshold": [Interval(Real, 0, 1, closed="neither"), None],
+        "threshold": [Interval(Real, 0, 1, closed="neither"), str, None],
     }
 
-    metric: str
+    metric: str | Callable[..., float]
     class_weight: ClassWeight | None
-    threshold: float | None
+    threshold: float | str | None
     classes_: NDArray[Any]
     oof_prediction_: NDArray[np.float64]
     oof_score_: float
@@ -184,7 +211,7 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
         n_estimators: int = 5,
         *,
         hidden_layer_sizes: int | Sequence[int] | Literal["auto"] = "auto",
-        metric: str = "auto",
+        metric: str | Callable[..., float] = "auto",
         class_weight: ClassWeight | None = None,
         threshold: float | str | None = None,
         time_limit: float | None = None,
@@ -200,8 +227,15 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
 
     def _task(self):
         return ClassTask(
-            metric=self.metric, class_weight=self.class_weight, threshold=self.threshold
+            metric=metrics.resolve(self.metric, metrics.CLASS_METRICS, metrics.NUMBER_METRICS),
+            class_weight=self.class_weight,
+            threshold=thresholds.parse(self.threshold),
         )
+
+    @property
+    def threshold_(self) -> float | None:
+        check_is_fitted(self)
+        return self.model_.targets.find_threshold(self.threshold)
 
     # ---- predictions ----
 
@@ -260,9 +294,8 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
         """
         with self._reading():
             check_is_fitted(self)
-            targets = self.model_.targets
-            targets.check_threshold(self.threshold)
-            return self.classes_[targets.decide(self.predict_proba(X), self.threshold)]
+            threshold = self.threshold_
+            return self.classes_[self.model_.targets.decide(self.predict_proba(X), threshold)]
 
     def score(self, X: Any, y: Any, sample_weight: ArrayLike | None = None) -> float:
         """Return the accuracy.

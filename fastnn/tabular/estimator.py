@@ -36,7 +36,8 @@ if TYPE_CHECKING:
 #: Attributes that `fit` sets.
 FITTED = (
     *("model_", "n_features_in_", "feature_names_in_", "columns_", "left_out_", "classes_"),
-    *("feature_importances_", "oof_prediction_", "oof_rows_", "oof_score_", "metadata_"),
+    *("feature_importances_", "feature_score_drops_", "metadata_"),
+    *("oof_prediction_", "oof_rows_", "oof_score_", "oof_score_name_", "oof_threshold_"),
     *("n_folds_", "n_folds_remaining_", "_fold_of_row"),
 )
 COLUMNS = ["array-like", str, Integral, None]
@@ -58,10 +59,13 @@ class BaseTabular(Attributes):
         would be copied and pickled.
     metadata_bytes : int
         Bytes of the header of a model file that `fit` leaves for the `metadata_` to come.
+    seconds_before : float
+        Seconds of the time limit that have passed before `fit`, such as those of reading a file.
     """
 
     on_progress: Any = None
     metadata_bytes: int = 0
+    seconds_before: float = 0.0
     #: These arguments are not routed by meta-estimators.
     __metadata_request__fit: ClassVar[dict] = dict.fromkeys(
         ("resume", "window"), metadata_routing.UNUSED
@@ -89,6 +93,8 @@ class BaseTabular(Attributes):
     columns_: dict[Any, str]
     left_out_: dict[Any, str]
     feature_importances_: NDArray[np.float64]
+    feature_score_drops_: NDArray[np.float64] | None
+    oof_score_name_: str
     oof_prediction_: NDArray[np.float64]
     oof_rows_: NDArray[np.int64] | None
     metadata_: dict[str, str]
@@ -168,12 +174,16 @@ class BaseTabular(Attributes):
             kept = {name: value for name, value in vars(self).items() if name not in FITTED}
             new = dict(
                 feature_importances_=fitted.importances,
+                feature_score_drops_=fitted.score_drops,
                 oof_prediction_=fitted.oof_prediction,
                 oof_rows_=fitted.oof_rows,
                 oof_score_=fitted.oof_score,
+                oof_score_name_=fitted.oof_score_name,
                 metadata_={} if stopped is None else self.metadata_,
                 _fold_of_row=fitted.fold_of_row,
             )
+            if fitted.model.targets.is_classifier:
+                new["oof_threshold_"] = fitted.oof_threshold
             # at once: Ctrl-C may come in between
             self.__dict__ = kept | fitted.model.attributes() | new
         if fitted.interrupt is not None:
@@ -211,6 +221,7 @@ class BaseTabular(Attributes):
             on_progress=self.on_progress,
             parameters=self.get_params(False),
             metadata_bytes=self.metadata_bytes,
+            seconds_before=self.seconds_before,
         )
 
     def _task(self) -> Any:

@@ -11,11 +11,12 @@ from sklearn.utils.validation import check_is_fitted
 from ..core.validation import check_threads
 from ..estimators import ensemble
 from ..losses import Loss, Poisson
+from . import metrics
 from .estimator import BaseTabular
 from .fitting.tasks import NumberTask
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from typing import Any, Literal
 
     from numpy.typing import ArrayLike, NDArray
@@ -43,23 +44,36 @@ class TabularRegressor(RegressorMixin, BaseTabular):
         distribution of log(y) is symmetric. "absolute_error" and "quantile" still predict medians
         and quantiles of y. Predictions, `oof_prediction_` and `oof_score_` are in the units of y,
         and intervals are above 0. Not with loss="poisson".
+    metric : str or callable, default "auto"
+        What the model is to be good at: "r2", "rmse", "mae" (mean absolute error), "mape" (mean of the
+        absolute errors divided by the targets), "pinball" (quantile loss, of the quantiles of `loss`
+        or else of the median), or a function as in `TabularClassifier`. `oof_score_` is its value,
+        and the weights of the configurations are chosen by it. Epochs are chosen by `loss`, which is
+        also what the networks learn: with metric="mae", try loss="absolute_error" as well. "auto"
+        chooses the weights by `loss`.
     n_estimators, hidden_layer_sizes, time_limit, random_state, ...
-        All other parameters and their defaults are as in `TabularClassifier`, except metric and
-        class_weight. The only positional one is n_estimators.
+        All other parameters and their defaults are as in `TabularClassifier`, except class_weight
+        and threshold. The only positional one is n_estimators.
 
     Attributes
     ----------
     feature_importances_ : ndarray (n_features,)
         As in `TabularClassifier`, the increase of the loss. It is the loss of y divided by its
         standard deviation, or by its mean with loss="poisson"; with log_target of log(y).
+    feature_score_drops_ : ndarray (n_features,) or None
+        As in `TabularClassifier`, the fall of R^2, or by how much the value of `metric` gets worse.
+        None for several quantiles, unless `metric` is "pinball".
     oof_prediction_ : ndarray (n,) or (n, n_quantiles)
         Predictions of the training rows from the networks that held them out; NaN for rows that no
         network held out, with n_estimators=1. Not in a file.
     oof_rows_ : ndarray of int, or None
         As in `TabularClassifier`.
     oof_score_ : float or None
-        R^2 of `oof_prediction_`, weighted by `sample_weight`, and slightly optimistic as in
-        `TabularClassifier`; None for several quantiles.
+        R^2 of `oof_prediction_`, or the value of `metric` in the units of y, weighted by
+        `sample_weight`, and slightly optimistic as in `TabularClassifier`. None for several
+        quantiles, unless `metric` is "pinball".
+    oof_score_name_ : str
+        What `oof_score_` is, such as "R2" or "weighted RMSE".
     columns_, left_out_, metadata_, n_folds_, n_folds_remaining_, model_, n_features_in_, feature_names_in_
         As in `TabularClassifier`.
 
@@ -94,10 +108,12 @@ class TabularRegressor(RegressorMixin, BaseTabular):
     _parameter_constraints: ClassVar[dict] = BaseTabular._parameter_constraints | {
         "loss": [str, Loss],
         "log_target": ["boolean"],
+        "metric": [str, callable],
     }
 
     loss: str | Loss
     log_target: bool | str
+    metric: str | Callable[..., float]
     oof_score_: float | None
 
     def __init__(
@@ -107,6 +123,7 @@ class TabularRegressor(RegressorMixin, BaseTabular):
         hidden_layer_sizes: int | Sequence[int] | Literal["auto"] = "auto",
         loss: str | Loss = "squared_error",
         log_target: bool | str = False,
+        metric: str | Callable[..., float] = "auto",
         time_limit: float | None = None,
         random_state: RandomState = None,
         n_threads: int = -1,
@@ -119,7 +136,8 @@ class TabularRegressor(RegressorMixin, BaseTabular):
         self._store_parameters(locals())
 
     def _task(self):
-        return NumberTask(loss=self.loss, log=bool(self.log_target))
+        metric = metrics.resolve(self.metric, metrics.NUMBER_METRICS, metrics.CLASS_METRICS)
+        return NumberTask(metric=metric, loss=self.loss, log=bool(self.log_target))
 
     # ---- predictions ----
 

@@ -219,6 +219,8 @@ class TableModel:
             check(n_folds == shapes[0][0] and n_snapshots <= MAX_SNAPSHOTS, "params")
             sizes.append([self.encoders[member["encoder"]].n_inputs, *hidden, targets.n_out])
         expected: dict = {"importances": ([self.features.n_columns], "F64")}
+        if "score_drops" in reader.entries:
+            expected["score_drops"] = [self.features.n_columns], "F64"
         for i, (size, shape) in enumerate(zip(sizes, shapes)):
             n_params = sum(a * b + b for a, b in pairwise(size))
             expected[f"params{i}"] = [*shape, n_params], "F32"

@@ -20,10 +20,12 @@ from ..files.checks import check, check_mapping, damage_refused, is_finite
 from ..files.model import check_user_metadata
 from ..files.safetensors import parse_json, to_text
 from ..saving import class_of
+from . import metrics
 from .table_model import TableModel
 from .targets import TableClasses, TableNumbers
 
 FORMAT, VERSION = "fastnn-tabular", 1
+MAX_NAME = 1000  # characters of the name of a metric
 SPARE = 100_000  # bytes of the header for arrays, members and what resuming needs
 
 
@@ -34,13 +36,11 @@ def write(path, estimator, on_written=None):
     """Write a fitted estimator to a file, atomically. on_written : as in `safetensors.write`."""
     model = estimator.model_
     arrays = {"importances": np.asarray(estimator.feature_importances_, np.float64)}
-    score = estimator.oof_score_
-    content = _describe(
-        type(estimator).__name__,
-        estimator.get_params(False),
-        model,
-        None if score is None or not math.isfinite(score) else score,
-    )
+    if estimator.feature_score_drops_ is not None:
+        arrays["score_drops"] = estimator.feature_score_drops_
+    score, name = estimator.oof_score_, estimator.oof_score_name_
+    score = None if score is None or not math.isfinite(score) else score
+    content = _describe(type(estimator).__name__, estimator.get_params(False), model, (score, name))
     metadata = {
         "format": FORMAT,
         "format_version": str(VERSION),
@@ -66,7 +66,7 @@ def check_before_training(options, model, n_folds):
     n_folds : int
     """
     try:
-        content = _describe(options.estimator_name, options.parameters, model, None)
+        content = _describe(options.estimator_name, options.parameters, model, (None, ""))
     except json_values.LabelError:
         return
     room = safetensors.MAX_HEADER - SPARE - 8 * n_folds - options.metadata_bytes
@@ -112,14 +112,15 @@ def _n_bytes(value):
 def _describe(name, parameters, model, score):
     """Return what a file says of an estimator, as JSON holds it.
 
-    name, parameters : of the estimator; score : `oof_score_`
+    name, parameters : of the estimator; score : `oof_score_` and `oof_score_name_`
     """
     return dict(
         estimator=name,
         parameters={name: _to_json(name, value) for name, value in parameters.items()},
         fitted=dict(
             n_features_in_=model.features.n_columns,
-            oof_score_=score,
+            oof_score_=score[0],
+            oof_score_name_=score[1],
             _target_name=model.target_name,
         ),
         **model.to_json(),
@@ -128,6 +129,8 @@ def _describe(name, parameters, model, score):
 
 def _to_json(name, value):
     """Return a parameter of the estimator as JSON holds it."""
+    if name == "metric" and callable(value):
+        return {"function": metrics.name_of_custom(value)}
     if name == "random_state" and not isinstance(value, (int, np.integer)):
         return None  # the state of a generator does not matter to a fitted estimator
     return losses.describe(value) if isinstance(value, losses.Loss) else json_values.to_json(value)
@@ -162,7 +165,11 @@ def _read(reader):
     vars(estimator).update(
         model.attributes(),
         oof_score_=score,
+        oof_score_name_=_score_name(estimator, fitted),
         feature_importances_=reader.array("importances"),
+        feature_score_drops_=(
+            reader.array("score_drops") if "score_drops" in reader.entries else None
+        ),
         metadata_={},
     )
     if "user" in metadata:
@@ -171,9 +178,23 @@ def _read(reader):
     return estimator
 
 
+def _score_name(estimator, fitted):
+    """Return `oof_score_name_`. Older files do not have it, nor metrics but these."""
+    name = fitted.get("oof_score_name_")
+    if name is None:
+        is_regressor = not is_classifier(estimator)
+        return "R2" if is_regressor else metrics.name_score("accuracy", estimator.class_weight)
+    check(isinstance(name, str) and len(name) <= MAX_NAME, "oof_score_name_")
+    return name
+
+
 def _estimator(content):
     """Return an estimator that is not fitted."""
     parameters = dict(check_mapping(content["parameters"], "parameters"))
+    if isinstance(parameters.get("metric"), dict):
+        name = parameters["metric"]["function"]
+        check(isinstance(name, str) and len(name) <= MAX_NAME, "metric")
+        parameters["metric"] = metrics.MissingMetric(name)
     if isinstance(parameters.get("loss"), dict):
         parameters["loss"] = losses.from_description(parameters["loss"])
     if isinstance(parameters.get("class_weight"), list):

@@ -11,8 +11,10 @@ from ..core.errors import Argument, DataError
 from ..core.validation import check_number
 from ..estimators.calibration import fit_temperature
 from ..files import json_values
-from ..files.checks import check, is_finite
+from ..files.checks import check, check_mapping, is_finite
+from . import thresholds
 from .columns.input_column import is_missing
+from .thresholds import ChosenThreshold, ThresholdRule
 
 MIN_T = 0.001  # of temperatures
 TEMPERATURE_STD = 0.2  # of the prior of the logarithm of a classifier's temperature
@@ -55,26 +57,33 @@ class TableClasses:
     temperature : float
         Logarithms of the probabilities of an ensemble are divided by it. Means of probabilities
         that were smoothed are too cautious where the classes are easy to tell apart.
+    chosen : ChosenThreshold or None
+        The threshold that `fit` chose by a rule.
     """
 
     is_classifier = True
     output = "softmax"
 
-    def __init__(self, labels, temperature=1.0):
+    def __init__(self, labels, temperature=1.0, chosen=None):
         self.labels, self.n_out, self.temperature = labels, len(labels), temperature
+        self.chosen = chosen
         self.smoothing = label_smoothing(self.n_out)
         self.loss = losses.CrossEntropy(label_smoothing=self.smoothing)
 
     def to_json(self):
         """Return a dict that JSON can hold."""
-        return dict(json_values.describe_classes(self.labels), temperature=self.temperature)
+        out = dict(json_values.describe_classes(self.labels), temperature=self.temperature)
+        return out if self.chosen is None else out | {"threshold": self.chosen.to_json()}
 
     @classmethod
     def from_json(cls, d):
         """Return the TableClasses of a file, or raise an error of `damage_refused`."""
         temperature = d["temperature"]
         check(is_finite(temperature) and MIN_T <= temperature <= 1 / MIN_T, "temperature")
-        return cls(json_values.parse_classes(d), temperature)
+        chosen = None
+        if "threshold" in d:
+            chosen = ChosenThreshold.from_json(check_mapping(d["threshold"], "threshold"))
+        return cls(json_values.parse_classes(d), temperature, chosen)
 
     def to_numbers(self, y):
         """Return the number of the class of each row of the targets of `fit`."""
@@ -94,23 +103,41 @@ class TableClasses:
     def decide(self, P, threshold):
         """Return the class number of each row of probabilities.
 
-        threshold : float or None
-            As in `TabularClassifier`.
+        threshold : float, ndarray (n,) or None
+            For all rows or each of them. None decides for the more probable class.
         """
         if threshold is None or P.shape[1] == 1:
             return P.argmax(axis=1)
         return (P[:, 1] >= threshold).astype(np.intp)
 
     def check_threshold(self, threshold):
-        """Raise an error if a threshold is invalid, or if there are not two classes."""
-        if threshold is None:
-            return
-        check_number("threshold", threshold, above=0, below=1)
+        """Return a threshold as a number, a ThresholdRule or None. Raise an error if it is invalid,
+        or if there are not two classes."""
+        rule = thresholds.parse(threshold)
+        if rule is None:
+            return None
+        if not isinstance(rule, ThresholdRule):
+            check_number("threshold", threshold, above=0, below=1)
         if self.n_out > 2:
+            shown = rule.text if isinstance(rule, ThresholdRule) else rule
             raise ValueError(
-                f"threshold={threshold} needs two classes, but y has {self.n_out}. "
+                f"threshold={shown!r} needs two classes, but y has {self.n_out}. "
                 "Pass threshold=None, and decide by predict_proba."
             )
+        return rule
+
+    def find_threshold(self, threshold):
+        """Return the number that a threshold stands for after `fit`, None for the more probable class."""
+        rule = self.check_threshold(threshold)
+        if not isinstance(rule, ThresholdRule) or self.n_out == 1:
+            return None if self.n_out == 1 else rule
+        if self.chosen is None or self.chosen.rule != rule:
+            raise DataError(
+                "{argument} is chosen by fit, but the estimator was fitted with another {name}.",
+                "Fit it again, or pass a number.",
+                argument=Argument("threshold", threshold),
+            )
+        return self.chosen.value
 
     def encode(self, y):
         """Return the targets that the networks learn. y : ndarray (n,) of class numbers."""

@@ -43,6 +43,9 @@ class Trainings:
     in_order : bool
         Whether networks end in their order, unless that leaves a thread idle. By default the
         last `TAIL` networks of each thread end at about the same time.
+    late : bool
+        Whether `make` is called only when a thread is about to train the network, since the options
+        depend on the time that is left.
     """
 
     n: int
@@ -50,6 +53,7 @@ class Trainings:
     networks: Sequence[Any] = ()
     ended: Callable[..., None] | None = None
     in_order: bool = False
+    late: bool = False
 
 
 def train_many(trainings, n_threads=1, line=None, collector=None):
@@ -116,7 +120,10 @@ class Pool(PoolProgress):
     def fill(self):
         """Make sessions until enough are active. Run those that the queue cannot run."""
         queue = self.queue if self.n > 1 else None  # a single network runs alone, with all threads
-        while len(self.active) < self.n_ahead:
+        n_ahead, late = self.n_ahead, self.trainings.late
+        if late and self.n_waiting + len(self.active) >= 2 * self.n_threads:
+            n_ahead = self.n_threads  # else the last networks are balanced
+        while len(self.active) < n_ahead:
             i = next(self.waiting, None)
             if i is None:
                 return

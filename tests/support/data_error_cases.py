@@ -14,12 +14,13 @@ from table_error_cases import FILES
 
 import fastnn
 from fastnn import TabularClassifier, TabularRegressor, tables
+from fastnn.tabular.metrics import MissingMetric
 
 DAYS = pa.array([f"2026-01-{i % 28 + 1:02}" for i in range(N)]).cast(pa.date32())
 ROWS = {"a": A, "c": TEXT}
 X = pa.table({"a": A}).to_pandas()
 #: Options with which folds end one after the other.
-SLOWLY = "--folds 3 --threads 1 --time-limit 0.1"
+SLOWLY = "--folds 3 --threads 1"
 
 
 def fit(site, columns, options="", *, y="goal", cls=TabularClassifier, command=True, **parameters):
@@ -210,6 +211,31 @@ TARGETS = [
         "targets.fit: {argument} holds",
         {"a": A, "goal": A * 1e200},
         cls=TabularRegressor,
+    ),
+    fit("metrics.resolve: {argument} {problem}", ROWS, command=False, metric="rmse"),
+    Case(
+        "tabular/metrics.resolve: {argument} is the function",
+        lambda: large(metric=MissingMetric("f")).fit(X, GOAL),
+    ),
+    fit(
+        "metrics.check_targets: {argument} divides",
+        {"a": A, "goal": A - A[0]},
+        command=False,
+        cls=TabularRegressor,
+        metric="mape",
+    ),
+    fit(
+        "metrics.check_targets: {argument} needs one",
+        {"a": A, "goal": A},
+        command=False,
+        cls=TabularRegressor,
+        metric="mae",
+        loss=fastnn.losses.Quantile((0.1, 0.9)),
+    ),
+    fit("thresholds.parse", ROWS, command=False, threshold="f2"),
+    Case(
+        "tabular/targets.find_threshold",
+        lambda: large().fit(X, GOAL).set_params(threshold="f1").predict(X),
     ),
     fit(
         "targets.fit: {argument} cannot be",

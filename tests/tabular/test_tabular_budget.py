@@ -1,114 +1,107 @@
-"""Limits of time and memory of estimators for tables, estimated before they are spent."""
-
-import types
+"""The time limit and the memory of fits of estimators for tables."""
 
 import numpy as np
 import pandas as pd
 import pytest
 
+pytest.importorskip("sklearn", reason="estimators for tables need the extra sklearn")
+
+from fake_clock import FakeClock
+
 from fastnn import TabularClassifier, TabularRegressor
 from fastnn.tables import memory
 from fastnn.tabular import table_memory
-from fastnn.tabular.fitting import budget, permutation, recipe
+from fastnn.tabular.fitting.budget import TimeBudget
 
 SMALL = dict(n_estimators=2, hidden_layer_sizes=3, n_threads=1, random_state=0)
 rng = np.random.default_rng(1)
-X = pd.DataFrame({"x": rng.normal(size=80), "town": [f"town {i // 2}" for i in range(80)]})
-y = rng.normal(size=80)
+N = 80
+X = pd.DataFrame({"x": rng.normal(size=N), "town": [f"town {i // 2}" for i in range(N)]})
+y = rng.normal(size=N)
+N_NETWORKS = 6  # of three configurations and two folds; an epoch is one step
+
+
+def fit(limit, **options):
+    reg = TabularRegressor(**SMALL | options, time_limit=limit).fit(X, y)
+    assert np.isfinite(reg.oof_prediction_).all() and np.isfinite(reg.predict(X)).all()
+    return reg
 
 
 @pytest.fixture
-def record(monkeypatch):
-    """What fit plans: a list of (number of jobs, largest number of epochs). It trains one epoch."""
-    seen = []
-    plan = budget.TimeBudget.plan
-
-    def instead(self, jobs, *args):
-        n_configurations, fraction = plan(self, jobs, *args)
-        n_folds = 1 + max(job.fold for job in jobs)
-        most = max(recipe.n_epochs(job.configuration, len(job.train)) for job in jobs)
-        seen.append((n_configurations * n_folds, max(1, int(fraction * most))))
-        return n_configurations, 0.0
-
-    monkeypatch.setattr(budget.TimeBudget, "plan", instead)
-    return seen
-
-
-@pytest.fixture
-def clock(monkeypatch):
-    """clock.step is the time that passes between two readings of the clock."""
-    fake = types.SimpleNamespace(now=0.0, step=0.0)
-
-    def perf_counter():
-        fake.now += fake.step
-        return fake.now
-
-    monkeypatch.setattr(budget, "time", types.SimpleNamespace(perf_counter=perf_counter))
-    return fake
-
-
-def full(record):
-    TabularRegressor(**SMALL).fit(X, y)
-    return record.pop()
-
-
-def test_a_fast_machine_trains_everything(record, clock):
-    expected = full(record)
-    clock.step = 1e-6  # a step of a network takes a microsecond
-    TabularRegressor(**SMALL, time_limit=1000).fit(X, y)
-    assert record == [expected]
-
-
-def test_a_slow_machine_leaves_out_configurations_and_then_epochs(record, clock, quick_recipe):
+def make_clock(monkeypatch, quick_recipe):
+    """make_clock(...) returns a FakeClock. The recipe has 100 epochs."""
     quick_recipe(100)
-    n_jobs, epochs = full(record)
-    seen, clock.step = [(n_jobs, epochs)], 0.1
-    for limit in 1000 / 1.3 ** np.arange(30):
-        TabularRegressor(**SMALL, time_limit=limit).fit(X, y)
-        seen.append(record.pop())
-    assert seen == sorted(seen, reverse=True)
-    assert seen[-1] == (2, 1)  # one network for each fold, one epoch
-    assert any(2 < n < n_jobs and most == epochs for n, most in seen)
-    assert any(n == 2 and 1 < most < epochs for n, most in seen)
+    return lambda *args, **options: FakeClock(monkeypatch, *args, **options)
 
 
-def test_the_estimate_fits_in_the_limit(record, clock, quick_recipe):
-    """A trial of one step takes clock.step, and so does a step of the training."""
-    quick_recipe(100)
-    clock.step = 0.1
-    for limit in (10, 20, 40):
-        TabularRegressor(**SMALL, time_limit=limit).fit(X, y)
-        n_jobs, epochs = record.pop()
-        assert limit / 3 < n_jobs * epochs * clock.step <= limit  # 40 rows are one batch
+def test_a_fast_machine_trains_everything(make_clock):
+    clock = make_clock(1e-6)
+    reg = fit(1000)
+    assert clock.epochs == [100] * N_NETWORKS and len(reg.model_.members) <= 3
 
 
-def test_importances_are_part_of_the_limit(record, clock, quick_recipe, monkeypatch):
-    """Of 20 columns, at the end and for weights: measuring one takes clock.step, and two readings of
-    the clock."""
-    quick_recipe(1000)
-    monkeypatch.setattr(permutation, "TABLE_ROWS", 1)
-    wide, clock.step = pd.DataFrame(rng.normal(size=(80, 20))), 0.1
-    for limit in (20 + 2 * (21 * 0.1 + 2 * 0.1), 20):
-        TabularRegressor(**SMALL, time_limit=limit).fit(wide, y)
-    monkeypatch.setattr(budget, "MAX_RESERVED", 0.05)  # 1 of 20
-    TabularRegressor(**SMALL, time_limit=20 + 4 * 0.1).fit(wide, y)
-    monkeypatch.setattr(budget.TimeBudget, "reserve", lambda *args: None)
-    for limit in (20, 20 - 0.05 * (20 + 4 * 0.1)):
-        TabularRegressor(**SMALL, time_limit=limit).fit(wide, y)
-    longer, with_importances, with_a_part, without, less = (epochs for _, epochs in record)
-    assert longer == without > with_a_part == less > with_importances
+def test_a_slow_machine_leaves_out_configurations_and_then_epochs(make_clock):
+    clock, seen = make_clock(0.1), []
+    for limit in 100 / 1.3 ** np.arange(22):
+        start = clock.now
+        clock.sessions.clear()
+        fit(limit)
+        assert clock.now - start <= 1.02 * limit + 0.3
+        seen.append((len(clock.epochs), max(clock.epochs)))
+    assert seen[0] == (N_NETWORKS, 100) and seen[-1] == (2, 1)
+    assert [n for n, _ in seen] == sorted((n for n, _ in seen), reverse=True)
+    assert any(n == 2 and most == 100 for n, most in seen)
+    assert any(n == 2 and 1 < most < 100 for n, most in seen)
+    assert any(n == 4 and most == 100 for n, most in seen)
 
 
-def test_more_threads_train_more(record, clock, monkeypatch, quick_recipe):
-    quick_recipe(100)
-    monkeypatch.setattr("fastnn.tabular.fitting.table_fit.check_threads", lambda n: n)
-    clock.step, seen = 0.1, []
-    for n_threads in (1, 2):
-        reg = TabularRegressor(**SMALL | dict(n_threads=n_threads), time_limit=20).fit(X, y)
-        seen.append(record.pop())
-        assert np.isfinite(reg.predict(X)).all()
-    (few, a), (more, b) = seen
-    assert few * a < more * b
+@pytest.mark.parametrize("slower", [3, 30])
+@pytest.mark.parametrize("n_threads", [1, 2])
+def test_a_machine_that_becomes_busier(slower, n_threads, make_clock):
+    """Networks that begin later have fewer epochs, and each gets some."""
+    clock = make_clock(0.1 * slower, 0.1, n_threads=n_threads)
+    fit(60 / n_threads, n_estimators=6, n_threads=n_threads)
+    assert clock.now <= 1.1 * 60 / n_threads + 0.1 * slower
+    assert len(clock.epochs) == 6 and min(clock.epochs) >= 1
+    if slower == 3:  # in all 200 epochs
+        assert clock.epochs[0] > 40 and min(clock.epochs) > 20 and sum(clock.epochs) > 150
+
+
+def test_a_machine_that_is_faster_than_measured_trains_more(make_clock):
+    clock = make_clock(0.01, 0.1)
+    fit(100)
+    assert clock.epochs == [100] * N_NETWORKS
+
+
+def test_networks_whose_time_is_over_keep_their_best_epoch(make_clock):
+    clock = make_clock(100.0, 0.001)
+    reg = fit(1500)
+    assert clock.sessions[0].was_stopped and 5 < clock.epochs[0] < 100
+    for session, networks in zip(clock.sessions, reg.model_.members[0].networks):
+        best = int(np.argmin(session.history.val_loss))
+        np.testing.assert_array_equal(networks[-1].params, session.state.best.params)
+        assert session.state.best.epoch == best + 1
+
+
+def test_a_limit_that_is_over_before_training(make_clock):
+    clock = make_clock(1.0)
+    reg = TabularRegressor(**SMALL, time_limit=1)
+    reg.seconds_before = 50
+    reg.fit(X, y)
+    assert clock.epochs == [1, 1] and np.isfinite(reg.predict(X)).all()
+
+
+def test_the_first_training_leaves_time_for_a_second(make_clock):
+    make_clock(0.1)
+    budget = TimeBudget(100)
+    budget.reserve(20)
+    budget.reserve_training(0.25)
+    assert budget.training_ends == pytest.approx(0.75 * 78)
+    budget.release_training()
+    assert budget.training_ends == pytest.approx(78) and budget.seconds_left == 100
+    budget.reserve(50)
+    assert budget.training_ends == pytest.approx(68)  # no more than a part is reserved
+    assert TimeBudget(None).training_ends == TimeBudget(None).seconds_left == np.inf
 
 
 def test_the_limit_changes_nothing_if_there_is_time(quick_recipe):

@@ -14,7 +14,7 @@ from numpy.testing import assert_array_equal
 
 import fastnn
 from fastnn import TabularClassifier, TabularRegressor, losses
-from fastnn.tabular.fitting import budget, permutation, recipe, training_jobs
+from fastnn.tabular.fitting import permutation, training_jobs
 from fastnn.training import pool
 
 N = 60
@@ -162,12 +162,12 @@ def test_folds_end_one_after_the_other(monkeypatch):
     for n_threads in (1, 3):
         ended: list = []
 
-        def record(jobs, setup, end_job, line, n=n_threads, to=ended):
+        def record(jobs, setup, end_job, line, budget, n=n_threads, to=ended):
             def end(job):
                 to.append(job.fold)
                 end_job(job)
 
-            train(jobs, replace(setup, n_threads=n), end, line)
+            train(jobs, replace(setup, n_threads=n), end, line, budget)
 
         monkeypatch.setattr(training_jobs, "train", record)
         TabularRegressor(**SMALL).fit(X, y)
@@ -316,18 +316,6 @@ def test_other_parameters_may_change(tmp_path):
     reg.set_params(n_threads=2, verbose=True, time_limit=1000).fit(X.copy(), list(y), resume=True)
     whole = TabularRegressor(**SMALL).fit(X, y)
     assert_same(reg.set_params(n_threads=1, verbose=False, time_limit=None), whole, tmp_path / "m")
-
-
-def test_resume_keeps_the_plan_of_a_time_limit(monkeypatch, tmp_path):
-    """Two configurations, and half of the epochs."""
-    monkeypatch.setattr(budget.TimeBudget, "plan", lambda *args: (2, 0.5))
-    options = SMALL | dict(time_limit=10)
-    whole = TabularRegressor(**options).fit(X, y)
-    reg = stop(TabularRegressor(**options), 1, X, y)
-    assert len(reg.model_.members) == 2
-    monkeypatch.undo()
-    monkeypatch.setattr(recipe, "n_epochs", lambda configuration, n: 4)
-    assert_same(reg.fit(X, y, resume=True), whole, tmp_path / "model")
 
 
 # ---- progress ----

@@ -15,6 +15,7 @@ pa = pytest.importorskip("pyarrow")
 pd = pytest.importorskip("pandas")
 import pyarrow.parquet as pq  # noqa: E402
 from checks import assert_same_bits  # noqa: E402
+from fake_clock import FakeClock  # noqa: E402
 from hypothesis import given  # noqa: E402
 from hypothesis import strategies as st  # noqa: E402
 from numpy.testing import assert_array_equal  # noqa: E402
@@ -341,18 +342,14 @@ def test_save_and_load(tmp_path):
     assert_same_bits(fastnn.load(tmp_path / "model").predict_proba(X), clf.predict_proba(X))
 
 
-def test_the_time_limit_reduces_epochs(quick_recipe, monkeypatch):
-    monkeypatch.undo()
-    epochs = []
-    train = training_jobs.train
-
-    def record(jobs, setup, *args):
-        epochs.append(setup.fraction)
-        return train(jobs, setup, *args)
-
-    monkeypatch.setattr(training_jobs, "train", record)
-    make("numbers", time_limit=0.2)[0].fit(groups_of(100), window=300)
-    assert all(fraction < 1 for fraction in epochs)
+@pytest.mark.parametrize("n_threads", [1, 2])
+def test_the_time_limit_reduces_epochs(n_threads, quick_recipe, monkeypatch):
+    quick_recipe(100)
+    clock = FakeClock(monkeypatch, 0.1, n_threads=n_threads)
+    reg, _ = make("numbers", time_limit=20, n_threads=n_threads)
+    reg.fit(groups_of(100), window=300)
+    assert np.isfinite(reg.oof_prediction_).all() and clock.now <= 22
+    assert len(clock.epochs) == 3 and all(1 < n < 100 for n in clock.epochs)
 
 
 def test_progress(capsys):

@@ -55,7 +55,7 @@ def test_out_of_fold_scores_use_the_weights():
     )
 
 
-@pytest.mark.parametrize("threshold", [0, 1, -0.1, 50, "0.5", np.nan])
+@pytest.mark.parametrize("threshold", [0, 1, -0.1, 50, np.nan])
 def test_wrong_thresholds(threshold):
     with pytest.raises(ValueError, match="threshold"):
         TabularClassifier(**SMALL, threshold=threshold).fit(X, classes)

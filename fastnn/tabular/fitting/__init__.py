@@ -1,8 +1,9 @@
 """One call of `fit` of the estimators for tables.
 
 - `table_fit`: the fit, from the table to the fitted model. `fit_arguments`: what it is passed.
-  `tasks`: what differs between classes and numbers.
+  `fitted_table`: what it returns. `tasks`: what differs between classes and numbers.
 - `recipe`: the configurations of networks. `training_jobs`: their training. `out_of_fold`: the
-  choice among them. `permutation`: importances of columns, and weights from these.
-- `budget`: estimates of time.
+  choice among them. `selection`: weights of the configurations, by the loss and by a metric.
+  `permutation`: importances of columns, and weights from these.
+- `budget`, `pace`: the time limit of a fit, and each network's share of it.
 """

@@ -1,113 +1,141 @@
-"""Estimate the time of a fit before it is spent."""
+"""The time that a fit may take."""
 
+import math
 import time
 from dataclasses import replace
 
-import numpy as np
-
 from ...many import fit_many
-from ..table_model import mean_output
-from . import permutation, recipe
+from . import recipe
 
-TRIAL_STEPS = 8  # of a training that measures the time of a step
-MAX_RESERVED = 0.3  # of the time limit, for the importances
+TRIAL_SECONDS, TRIAL_STEPS = 0.02, 32  # of the training that measures the time of a step, at most
+MAX_RESERVED = 0.3  # of the limit, for what follows training
+MARGIN = 0.02  # of the limit, for what nothing is reserved for
+#: A configuration that is not the first is trained for this part of its epochs at least.
+MIN_FRACTION = 0.25
 
 
 class TimeBudget:
-    """The time that a fit may take.
+    """The time that a fit may take, from its first line to its last.
+
+    Reading and encoding the table take what they need. What follows the training reserves its
+    seconds with `reserve`. The rest is for training, by `Pace`.
+
+    A second training after that of the folds keeps a part of the time for training with
+    `reserve_training`, before the folds are trained, and calls `release_training` when it begins.
 
     Parameters
     ----------
     limit : float or None
         Seconds.
+    spent : float, default 0.0
+        Seconds of the limit that have passed before the fit.
+
+    Attributes
+    ----------
+    clock : function
+        Returns the seconds that everything here and in `Pace` compares.
+    slowness : float
+        How long training takes, relative to what `seconds` estimates. `Pace` measures it.
     """
 
-    def __init__(self, limit):
-        self.limit, self.began = limit, time.perf_counter()
-        self.reserved = 0.0
+    clock = staticmethod(time.perf_counter)
 
-    def reserve(self, jobs, encoders, sources, setup):
-        """Take the estimated time of importances from the limit, but no more than a part of it.
+    def __init__(self, limit, spent=0.0):
+        self.limit, self.began = limit, self.clock() - spent
+        self.reserved = self.later = 0.0
+        self.training_began = None
+        self.slowness = 1.0
+        self._steps: dict = {}  # {Configuration: (seconds of a step, seconds to read a row)}
 
-        They are computed at the end, and for the weights of columns.
+    @property
+    def is_limited(self):
+        return self.limit is not None
 
-        encoders : dict of EncoderSettings to Encoder
-        sources : ndarray of int
-            What `Features.sources` returned.
+    @property
+    def seconds_left(self):
+        """Seconds until the limit, infinite without one. Less than 0 after it."""
+        if self.limit is None:
+            return math.inf
+        return self.began + self.limit - self.clock()
+
+    def reserve(self, seconds):
+        """Keep seconds for what follows training, but no more than a part of the limit."""
+        if self.limit is not None:
+            self.reserved = min(self.reserved + seconds, MAX_RESERVED * self.limit)
+
+    def reserve_training(self, part):
+        """Keep this part of the time for training, 0 to 1, for a second training."""
+        self.later = part
+
+    def release_training(self):
+        """Let the second training have all the time that is left for training."""
+        self.later, self.training_began = 0.0, None
+
+    @property
+    def training_ends(self):
+        """Time of the clock at which training must end."""
+        if self.limit is None:
+            return math.inf
+        if self.training_began is None:
+            self.training_began = self.clock()
+        end = self.began + (1 - MARGIN) * self.limit - self.reserved
+        return self.training_began + (1 - self.later) * max(0.0, end - self.training_began)
+
+    def affordable(self, groups, setup):
+        """Return the first groups of jobs that there is time to train, none if there is too little.
+
+        Rather than several configurations for a part of their epochs, fewer are trained for all.
+
+        Parameters
+        ----------
+        groups : list of list of Job
+            Each of one configuration.
         setup : TrainingSetup
         """
-        if self.limit is None:
-            return
-        n_columns = len(np.unique(sources))
-        jobs = [job for job in jobs if job.fold == 0]
-        phases = [(jobs, permutation.most_rows(n_columns))]
-        if any(job.configuration.weighted for job in jobs[1:]):
-            phases.append((jobs[:1], permutation.most_rows_for_weights(n_columns)))
-        seconds = 0.0
-        for trained, n in phases:
-            rows = setup.rows.take(slice(n))
-            seconds += _seconds_of_importances(trained, encoders, rows, sources, setup.n_threads)
-        self.reserved = min(seconds, MAX_RESERVED * self.limit)
+        left, needed = self.training_ends - self.clock(), 0.0
+        if left <= 0:
+            return []
+        for k, group in enumerate(groups):
+            n_parallel = min(setup.n_threads, (k + 1) * len(group))
+            needed += self.slowness * sum(self.seconds(job, setup) for job in group)
+            if needed > left * n_parallel:
+                return groups[: max(k, int(left * n_parallel >= MIN_FRACTION * needed))]
+        return groups
 
-    def plan(self, jobs, setup, n_folds):
-        """Return the number of configurations that fit in the time, and the part of their epochs.
+    def seconds(self, job, setup):
+        """Return the estimated seconds of a job on one thread, for all epochs of the recipe."""
+        found = self._steps.get(job.configuration)
+        if found is None:
+            found = self._steps[job.configuration] = self._measure(job, setup)
+        step, reading = found
+        n = job.n_train
+        epochs = recipe.n_epochs(job.configuration, n)
+        return epochs * (step * recipe.batches(n)[0] + reading * n)
 
-        Configurations are left out first, the last ones of the list; then epochs are reduced.
+    def _measure(self, job, setup):
+        """Return the seconds that a step of a job takes, and those of reading a row."""
+        targets, size = setup.targets, recipe.batches(job.n_train)[1]
+        net, configuration = job.net.copy(), replace(job.configuration, steps=1, epochs=2)
 
-        setup : TrainingSetup
-        """
-        if self.limit is None:
-            return len(jobs) // n_folds, 1.0
-        groups = [jobs[i : i + n_folds] for i in range(0, len(jobs), n_folds)]
-        seconds = [n_folds * self._seconds(group[0], setup) for group in groups]
-        n_threads = setup.n_threads
-        left = self.limit - self.reserved - (time.perf_counter() - self.began)
-        while len(groups) > 1 and sum(seconds) / n_threads > left:
-            groups.pop()
-            seconds.pop()
-        phases = [seconds]
-        if n_folds > 1 and any(group[0].configuration.weighted for group in groups[1:]):
-            phases = [seconds[:1], seconds[1:]]  # as `TableFit.train` trains them
-        needed = sum(sum(phase) / min(n_threads, len(phase) * n_folds) for phase in phases)
-        return len(groups), min(1.0, max(0.0, left) / max(needed, 1e-9))
+        def train(n_steps):
+            """Return the seconds of a step."""
+            rows = job.train[: n_steps * size]
+            began = self.clock()
+            fit_many(
+                [net],
+                job.table,
+                setup.encoded_y,
+                epochs=1,
+                loss=targets.loss,
+                optimizer=recipe.optimizer(configuration, targets.is_classifier, 64, len(rows), 2),
+                batch_size=size,
+                rows=[rows],
+                n_threads=1,
+            )
+            return (self.clock() - began) / -(-len(rows) // size)
 
-    def _seconds(self, job, setup):
-        """Return the estimated seconds of a job on one thread."""
-        n, targets, stored = job.n_train, setup.targets, setup.stored
-        n_batches, size = recipe.batches(n)
-        rows = job.train[: TRIAL_STEPS * size]
-        net = job.net.copy()
-        configuration = replace(job.configuration, steps=1, epochs=2)
-        options = dict(
-            loss=targets.loss,
-            optimizer=recipe.optimizer(configuration, targets.is_classifier, 64, len(rows), 2),
-            batch_size=size,
-            rows=[rows],
-            n_threads=1,
-        )
-        fit_many([net], job.table, setup.encoded_y, epochs=1, **options)
-        began = time.perf_counter()
-        fit_many([net], job.table, setup.encoded_y, epochs=1, **options)
-        step = (time.perf_counter() - began) / -(-len(rows) // size)
-        reading = 0.0 if stored is None else stored.seconds_per_row(job, targets.loss) * n
-        return 1.1 * (step * n_batches + reading) * recipe.n_epochs(job.configuration, n)
-
-
-def _seconds_of_importances(jobs, encoders, rows, sources, n_threads):
-    """Return the estimated seconds of the importances of the networks of jobs, one for each
-    configuration.
-
-    Each column costs one shuffling and prediction of the rows, with some columns at once.
-    """
-    used = {job.configuration.encoding for job in jobs}
-    tables = rows.encode({s: encoders[s] for s in used})
-    inputs = {s: encoders[s].sources_of_parts(sources) for s in used}
-    parts = permutation.at_once(np.unique(sources).tolist(), len(rows))
-    order = np.arange(len(rows))
-    began = time.perf_counter()
-    for s, table in tables.items():
-        tables[s] = permutation.shuffle(table, inputs[s], parts[0], order)
-    for job in jobs:
-        for _ in range(1 + job.configuration.snapshots):
-            mean_output([job.net], tables[job.configuration.encoding], n_threads)
-    return (1 + len(parts)) * (time.perf_counter() - began)
+        first = train(1)  # it also allocates
+        n_steps = int(TRIAL_SECONDS / max(first, TRIAL_SECONDS / TRIAL_STEPS))
+        step = train(n_steps) if n_steps > 1 else first
+        stored = setup.stored
+        return step, 0.0 if stored is None else stored.seconds_per_row(job, targets.loss)

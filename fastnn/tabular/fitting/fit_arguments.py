@@ -35,6 +35,8 @@ class TableFitOptions:
         All parameters of the estimator, as a file holds them.
     metadata_bytes : int
         Bytes of the header of a file that are for `metadata_`.
+    seconds_before : float
+        Seconds of the time limit that have passed before `fit`.
     """
 
     estimator_name: str
@@ -49,3 +51,4 @@ class TableFitOptions:
     on_progress: Any
     parameters: dict
     metadata_bytes: int
+    seconds_before: float

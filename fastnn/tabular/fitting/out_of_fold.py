@@ -2,9 +2,10 @@
 
 import numpy as np
 
+from .. import thresholds
 from ..table_model import mean_output
-
-PICKS = 12  # of the greedy selection
+from . import selection
+from .selection import greedy, weighted_mean
 
 
 class OutOfFold:
@@ -18,6 +19,8 @@ class OutOfFold:
         Training rows and held-out rows.
     setup : TrainingSetup
     task : ClassTask or NumberTask
+    sample_weight : ndarray (n,) or None
+        Weights of the rows, without those of their classes.
 
     Attributes
     ----------
@@ -27,10 +30,14 @@ class OutOfFold:
         What `choose` returned for these folds.
     score : float or None
         `oof_score_` of these folds.
+    threshold_of_row : ndarray (n,) or None
+        By which the class of each row is decided for scores, if a rule chooses thresholds; NaN for
+        rows of other folds.
     """
 
-    def __init__(self, jobs, folds, setup, task):
+    def __init__(self, jobs, folds, setup, task, sample_weight=None):
         self.jobs, self.folds, self.setup, self.task = jobs, folds, setup, task
+        self.sample_weight, self.threshold_of_row = sample_weight, None
         self.predictions: list = [None] * len(jobs)
         self.done: list = []
         self.score = None
@@ -51,7 +58,10 @@ class OutOfFold:
     def score_rows(self, rows, P):
         """Return the score of the predictions of some rows."""
         y, weight = self.setup.rows.targets(rows)
-        return self.task.score(self.setup.targets, P, y, weight)
+        threshold = self.task.decision(P, y, weight) if self.task.rule is None else None
+        if self.threshold_of_row is not None:
+            threshold = self.threshold_of_row[rows]
+        return self.task.score(self.setup.targets, P, y, weight, threshold)
 
     def choose(self):
         """Choose among the configurations by the folds that are done.
@@ -75,8 +85,34 @@ class OutOfFold:
         P = weighted_mean(weights, predictions)
         if targets.is_classifier:
             targets.fit_temperature(P, y, weight)
-            P = targets.calibrate(P)
+        if self.task.metric is not None:
+            found = selection.HeldOutMetric(self.task, targets, y, weight, self.row_weight(rows))
+            weights = selection.improve(weights, predictions, found)
+            P = weighted_mean(weights, predictions)
+            if targets.is_classifier:
+                targets.fit_temperature(P, y, weight)
+        P = targets.calibrate(P)
+        self.choose_threshold(rows, P, y)
         return rows, weights, P
+
+    def row_weight(self, rows):
+        """Return the weights of some rows without those of their classes, None if all are 0."""
+        weight = None if self.sample_weight is None else self.sample_weight[rows]
+        return weight if weight is not None and weight.any() else None
+
+    def choose_threshold(self, rows, P, y):
+        """Set the threshold of the targets, and those by which rows are scored, if there is a rule."""
+        rule, targets, n_done = self.task.rule, self.setup.targets, len(self.done)
+        if rule is None:
+            return
+        weight, p, is_second = self.row_weight(rows), P[:, 1], y == 1
+        targets.chosen = thresholds.ChosenThreshold(rule, rule.best(p, is_second, weight))
+        sizes = [len(self.folds[fold][1]) for fold in self.done]
+        part = np.repeat(np.arange(n_done), sizes)
+        if n_done == 1:
+            part = np.arange(len(rows)) % thresholds.PARTS
+        self.threshold_of_row = np.full(len(self.setup.rows), np.nan)
+        self.threshold_of_row[rows] = thresholds.out_of_fold(rule, p, is_second, weight, part)
 
     def predict_held_out(self, i):
         """Return the predictions of the networks of job i for the rows that they held out."""
@@ -98,24 +134,3 @@ class OutOfFold:
         for i, fold in enumerate(self.done):
             fold_of_row[self.folds[fold][1]] = i
         return predictions, fold_of_row
-
-
-def greedy(predictions, y, weight, targets):
-    """Return the weights of configurations, from their out-of-fold predictions.
-
-    Configurations are picked one after the other, with replacement, each time the one with which
-    the mean of the picks has the least loss (Caruana et al., 2004, "Ensemble selection from
-    libraries of models").
-    """
-    counts, total = np.zeros(len(predictions)), 0.0
-    for k in range(PICKS):
-        values = [targets.value((total + P) / (k + 1), y, weight) for P in predictions]
-        j = int(np.argmin(values))
-        counts[j] += 1
-        total = total + predictions[j]
-    return counts / PICKS
-
-
-def weighted_mean(weights, predictions):
-    """Return the prediction of all configurations."""
-    return sum(weight * P for weight, P in zip(weights, predictions))

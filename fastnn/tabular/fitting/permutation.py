@@ -28,8 +28,8 @@ SMALLEST = 0.2  # weight of a column without importance, if one of mean importan
 # ---- importances ----
 
 
-def importances(model, rows, folds, random_state, n_threads):
-    """Return the permutation importance of each column.
+def importances(model, rows, folds, task, random_state, n_threads):
+    """Return the permutation importance of each column, and by how much the score gets worse.
 
     Each row is predicted by the networks that held it out. At most 2,000 rows are used, and from
     100 columns on fewer, down to 200.
@@ -40,13 +40,16 @@ def importances(model, rows, folds, random_state, n_threads):
     rows : FitRows
     folds : list of (ndarray, ndarray)
         Training rows and held-out rows of the folds of the model.
+    task : ClassTask or NumberTask
 
     Returns
     -------
-    ndarray (n_features,)
+    importances : ndarray (n_features,)
         0 for columns that are not used.
+    drops : ndarray (n_features,), or None
+        None if the score is undefined for these rows.
     """
-    features = model.features
+    features, targets = model.features, model.targets
     most = most_rows(len(features.positions)) // len(folds)
     parts = [sample(held_out, max(1, most), random_state) for _, held_out in folds]
     rows = rows.take(np.concatenate(parts))
@@ -54,21 +57,32 @@ def importances(model, rows, folds, random_state, n_threads):
     tables = model.encode(rows.numbers, rows.codes)
     inputs = [encoder.sources_of_parts(features.sources()) for encoder in model.encoders]
     order = random_state.permutation(len(rows))
+    chosen = None if task.rule is None else targets.chosen.value
+    threshold = task.decision(None, None, None) if chosen is None else chosen
 
-    def losses(sources):
+    def score(p):
+        p = targets.calibrate(p)
+        return task.score(targets, p, rows.y, rows.weight, threshold)
+
+    def measure(sources):
         shuffled = [shuffle(*pair, sources, order) for pair in zip(tables, inputs)]
         starts, P = len(order) * np.arange(len(sources))[:, None], []
         for k, (end, part) in enumerate(zip(ends, parts)):
             held_out = (starts + np.arange(end - len(part), end)).ravel()
             p = model.predict_fold([table[held_out] for table in shuffled], k, n_threads)
             P.append(p.reshape(len(sources), len(part), *p.shape[1:]))
-        return [model.targets.value(p, rows.y, rows.weight) for p in np.concatenate(P, axis=1)]
+        joined = np.concatenate(P, axis=1)
+        values = [targets.value(p, rows.y, rows.weight) for p in joined]
+        return values, list(map(score, joined))
 
-    loss = losses([NO_COLUMN])[0]
-    out = np.zeros(features.n_columns)
+    (loss,), (before,) = measure([NO_COLUMN])
+    out, drops = np.zeros(features.n_columns), np.zeros(features.n_columns)
     for sources in at_once(features.used(), len(order)):
-        out[[features.positions[source] for source in sources]] = np.subtract(losses(sources), loss)
-    return out
+        positions = [features.positions[source] for source in sources]
+        losses, scores = measure(sources)
+        out[positions] = np.subtract(losses, loss)
+        drops[positions] = [task.score_metric.drop(before, after) for after in scores]
+    return out, drops if np.isfinite(drops).all() else None
 
 
 def at_once(sources, n):

@@ -1,7 +1,6 @@
 """One call of `fit`: from the table to the TableModel."""
 
 import contextlib
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -18,39 +17,15 @@ from ..encoder import Encoder, Scaling
 from ..fit_rows import FitRows
 from ..large import large_table
 from ..large.encoded_rows import EncodedRows
+from ..metrics import name_weighted
 from ..row_folds import HashedFolds, group_numbers, split_rows
 from ..table_model import EnsembleMember, TableModel
 from ..table_progress import EncodingReporter, ProgressReporter
-from . import budget, permutation, recipe, training_jobs
+from . import permutation, recipe, training_jobs
+from .budget import TimeBudget
+from .fitted_table import FittedTable
 from .out_of_fold import OutOfFold
 from .training_jobs import TrainingSetup
-
-
-@dataclass(eq=False, repr=False)
-class FittedTable:
-    """What one call of `fit` returns.
-
-    Attributes
-    ----------
-    model : TableModel
-    importances : ndarray (n_columns,)
-    oof_prediction : ndarray (n, ...)
-    oof_rows : ndarray (n,) of int, or None
-        The numbers of these rows in the table; None: these are all rows.
-    fold_of_row : ndarray (n,) of int, or None
-        Position of the fold that held out each row among those that are trained, -1 for none.
-    oof_score : float or None
-    interrupt : KeyboardInterrupt or None
-        The interrupt that stopped training after some folds.
-    """
-
-    model: TableModel
-    importances: np.ndarray
-    oof_prediction: np.ndarray
-    oof_rows: np.ndarray | None
-    fold_of_row: np.ndarray | None
-    oof_score: float | None
-    interrupt: KeyboardInterrupt | None = None
 
 
 class TableFit:
@@ -84,7 +59,7 @@ class TableFit:
 
     def __init__(self, options, arguments):
         self.options, self.task = options, options.task
-        self.time_budget = budget.TimeBudget(options.time_limit)
+        self.time_budget = TimeBudget(options.time_limit, options.seconds_before)
         for name in ("sample_weight", "groups"):
             values = getattr(arguments, name)
             if isinstance(values, str):
@@ -109,12 +84,15 @@ class TableFit:
         source = self.task if self.large is None else self.large
         targets, y = source.fit_targets(rows.y, weight)
         n_rows_of_class = None if self.large is None else self.large.n_rows_of_class
+        self.sample_weight = weight
         weight = self.task.weights(targets, y, weight, n_rows_of_class)
         if weight is not None and not 0 < weight.sum() < np.inf:
             raise ValueError(
                 f"the sum of the weights of the rows is {weight.sum():g}. At least one weight must be "
                 "above 0, and their sum finite."
             )
+        if self.task.metric is not None:
+            self.task.metric.check_targets(targets, y, weight)
         with contextlib.nullcontext() if self.large is None else self.large.row_numbers():
             self.features = Features.fit(frame, **options.declared)
             numbers, codes = self.features.transform(frame)
@@ -180,15 +158,11 @@ class TableFit:
         self.jobs = training_jobs.make_jobs(
             configurations, tables, self.folds, setup, self.random_state
         )
-        if stopped is None:
-            self.time_budget.reserve(self.jobs, self.encoders, self.features.sources(), setup)
-            n_configurations, setup.fraction = self.time_budget.plan(self.jobs, setup, n_folds)
-        else:
-            n_configurations = len(stopped.members)
+        if stopped is not None:
             setup.fraction = stopped.checkpoint.fraction
-        del self.jobs[n_configurations * n_folds :]
+            del self.jobs[len(stopped.members) * n_folds :]
         self.seed = self.random_state.randint(2**31)
-        self.out_of_fold = OutOfFold(self.jobs, self.folds, setup, self.task)
+        self.out_of_fold = OutOfFold(self.jobs, self.folds, setup, self.task, self.sample_weight)
         self.digests = digests_of(self.features, setup.rows, setup.targets, self.jobs)
         if stopped is not None:
             stopped.checkpoint.check(self.digests)
@@ -269,19 +243,54 @@ class TableFit:
         """
         n_folds = len(self.folds)
         first, others = self.jobs[:n_folds], self.jobs[n_folds:]
-        weighted = [job for job in others if job.configuration.weighted and not job.networks]
-        if n_folds > 1 and weighted:
+        if self.time_budget.is_limited:
+            self.train_within_limit(line)
+            return
+        if self.are_weighted(others):
             self.train_jobs(first, line)
-            encoder = self.encoders[first[0].configuration.encoding]
-            sources, rng = self.features.sources(), np.random.default_rng(self.seed)
-            weights = permutation.column_weights(first, encoder, sources, self.setup, rng)
-            permutation.set_weights(weighted, weights, self.encoders, sources)
+            self.set_weights(others)
         self.train_jobs(self.jobs, line)
+
+    def train_within_limit(self, line):
+        """Train the first configuration on all folds, then as many others as there is time for.
+
+        The others are left out.
+        """
+        n_folds, n_done = len(self.folds), 1
+        groups = [self.jobs[i : i + n_folds] for i in range(0, len(self.jobs), n_folds)]
+        self.time_budget.reserve(self.seconds_of_importances())
+        self.train_jobs(groups[0], line)
+        while chosen := self.time_budget.affordable(groups[n_done:], self.setup):
+            jobs = [job for group in chosen for job in group]
+            if self.are_weighted(jobs):
+                self.set_weights(jobs)
+            self.train_jobs(jobs, line)
+            n_done += len(chosen)
+        del self.jobs[n_done * n_folds :]
+        self.out_of_fold.update()
+
+    def are_weighted(self, jobs):
+        """Return whether the networks of some jobs that are left need weights of the columns."""
+        weighted = any(job.configuration.weighted and not job.networks for job in jobs)
+        return weighted and len(self.folds) > 1
+
+    def set_weights(self, jobs):
+        """Set the weights of the columns, by the first configuration."""
+        first = self.jobs[: len(self.folds)]
+        weighted = [job for job in jobs if job.configuration.weighted and not job.networks]
+        encoder = self.encoders[first[0].configuration.encoding]
+        sources, rng = self.features.sources(), np.random.default_rng(self.seed)
+        weights = permutation.column_weights(first, encoder, sources, self.setup, rng)
+        permutation.set_weights(weighted, weights, self.encoders, sources)
 
     def train_jobs(self, jobs, line):
         """Train the networks of jobs that are left."""
         left = [job for job in jobs if not job.networks]
-        training_jobs.train(left, self.setup, self.out_of_fold.end_job, line)
+        if left:
+            training_jobs.train(left, self.setup, self.out_of_fold.end_job, line, self.time_budget)
+
+    def seconds_of_importances(self):
+        return 0.0
 
     # ---- after training ----
 
@@ -298,15 +307,27 @@ class TableFit:
             counted = np.ones(len(y), bool) if weight is None else weight > 0
             fold = fold_of_row[rows]
             model.errors = [errors[counted & (fold == i), None] for i in range(len(done))]
-        importances = permutation.importances(
+        importances, drops = permutation.importances(
             model,
             setup.rows,
             [self.folds[fold] for fold in done],
+            self.task,
             self.random_state,
             setup.n_threads,
         )
         score = self.out_of_fold.score_rows(rows, P)
-        return FittedTable(model, importances, oof_prediction, self.oof_rows(), fold_of_row, score)
+        self.task.warn_undefined(score, len(P))
+        return FittedTable(
+            model,
+            importances,
+            oof_prediction,
+            self.oof_rows(),
+            fold_of_row,
+            score,
+            name_weighted(self.task.score_name, self.sample_weight),
+            self.out_of_fold.threshold_of_row,
+            drops,
+        )
 
     def model(self, weights):
         """Return the TableModel of the folds that are done. weights : of the configurations"""
@@ -341,7 +362,13 @@ class TableFit:
         model = TableModel(self.features, [], [], self.setup.targets, self.target_name)
         importances = np.zeros(self.features.n_columns)
         oof_prediction = np.ones((len(self.setup.rows), 1))
-        return FittedTable(model, importances, oof_prediction, self.oof_rows(), None, 1.0)
+        rows = self.setup.rows
+        score = self.task.score(self.setup.targets, oof_prediction, *rows.targets(slice(None)))
+        self.task.warn_undefined(score, len(rows))
+        name = name_weighted(self.task.score_name, self.sample_weight)
+        return FittedTable(
+            model, importances, oof_prediction, self.oof_rows(), None, score, name, None, None
+        )
 
     def oof_rows(self):
         """Return the numbers of the rows in memory, None for all rows."""

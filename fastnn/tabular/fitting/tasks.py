@@ -1,32 +1,71 @@
-"""How a fit learns classes, or numbers: targets, weights of rows, and scores."""
+"""How a fit learns classes, or numbers: targets, weights of rows, scores and thresholds."""
 
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
+from sklearn.exceptions import UndefinedMetricWarning
 from sklearn.preprocessing import LabelEncoder
 from sklearn.utils.multiclass import check_classification_targets
 
 from ... import losses
+from ...core.messages import plural, warn
 from ...core.validation import check_number
+from .. import metrics
 from ..large.sampling import ClassSummary, NumberSummary
+from ..metric_values import ScoredRows
+from ..metrics import Metric
 from ..targets import TableClasses, TableNumbers, check_numbers, to_labels
+from ..thresholds import ThresholdRule
+
+
+class Task:
+    """What both tasks share."""
+
+    metric: Metric | None
+
+    def warn_undefined(self, score, n):
+        """Warn that the metric that the user chose is undefined for the n rows that were scored."""
+        if score is None and self.metric is not None:
+            needs = self.metric.needs or "other rows"
+            warn(
+                f"metric={self.metric.name!r} is undefined for the {plural(n, 'row')} that are held "
+                f"out: it needs {needs}. oof_score_ is None, and the loss chose the configurations.",
+                UndefinedMetricWarning,
+            )
 
 
 @dataclass(frozen=True, kw_only=True)
-class ClassTask:
-    """Learn classes. The attributes are parameters of `TabularClassifier`."""
+class ClassTask(Task):
+    """Learn classes.
 
-    metric: str
+    Attributes
+    ----------
+    metric : Metric or None
+        None for "auto".
+    class_weight
+        As in `TabularClassifier`.
+    threshold : float, ThresholdRule or None
+    """
+
+    metric: Metric | None
     class_weight: Any
-    threshold: float | None
+    threshold: float | ThresholdRule | None
 
     @property
     def score_name(self):
         """str: what `score` is. The weights of rows have those of their classes."""
-        if self.class_weight is None:
-            return "accuracy"
-        return "balanced accuracy" if self.class_weight == "balanced" else "weighted accuracy"
+        return metrics.name_score(self.score_metric.label, self.class_weight)
+
+    @property
+    def score_metric(self):
+        """Metric: what `score` is."""
+        return metrics.ACCURACY if self.metric is None else self.metric
+
+    @property
+    def rule(self):
+        """ThresholdRule or None: what chooses the threshold."""
+        return self.threshold if isinstance(self.threshold, ThresholdRule) else None
 
     def fit_targets(self, y, weight):
         """Return the TableClasses, and the class number of each row."""
@@ -73,31 +112,58 @@ class ClassTask:
 
     def with_monitor(self, configurations):
         """Return configurations that choose the best epoch by `metric`."""
-        if self.metric == "auto":
+        if self.metric is None:
             return configurations
-        monitor = {"accuracy": "error_rate", "log_loss": "loss"}[self.metric]
-        return [replace(c, monitor=monitor) for c in configurations]
+        return [replace(c, monitor=self.metric.monitor) for c in configurations]
 
-    def score(self, targets, P, y, weight):
-        """Return the weighted accuracy of probabilities. y : ndarray (n,) of class numbers"""
-        return float(np.average(targets.decide(P, self.threshold) == y, weights=weight))
+    def decision(self, P, y, weight):
+        """Return the threshold for probabilities; by a rule, the best one for these rows.
+
+        weight : ndarray (n,) or None
+            Of the rows, without those of their classes.
+        """
+        if self.rule is None:
+            return self.threshold
+        return self.rule.best(P[:, 1], y == 1, weight)
+
+    def score(self, targets, P, y, weight, threshold=None):
+        """Return the metric of probabilities, by default the weighted accuracy; None if it is undefined.
+
+        y : ndarray (n,) of class numbers
+        threshold : float, ndarray (n,) or None
+        """
+        rows = ScoredRows(targets, y, P, weight, threshold)
+        return self.score_metric.value(rows)
 
 
 @dataclass(frozen=True, kw_only=True)
-class NumberTask:
+class NumberTask(Task):
     """Learn numbers.
 
     Attributes
     ----------
+    metric : Metric or None
+        None for "auto".
     loss
         As in `TabularRegressor`.
     log : bool
         Whether to learn their logarithms.
     """
 
+    metric: Metric | None
     loss: Any
     log: bool
-    score_name: ClassVar[str] = "R2"
+    rule: ClassVar[None] = None
+
+    @property
+    def score_name(self):
+        """str: what `score` is."""
+        return self.score_metric.label
+
+    @property
+    def score_metric(self):
+        """Metric: what `score` is."""
+        return metrics.R2 if self.metric is None else self.metric
 
     def fit_targets(self, y, weight):
         """Return the TableNumbers of the rows that have a weight, and y in float64."""
@@ -120,8 +186,17 @@ class NumberTask:
         """Return configurations as they are."""
         return configurations
 
-    def score(self, targets, P, y, weight):
-        """Return the weighted R^2 of predictions, None for several quantiles."""
+    def decision(self, P, y, weight):
+        """Return None: there is no threshold."""
+        return None
+
+    def score(self, targets, P, y, weight, threshold=None):
+        """Return the metric of predictions, None if it is undefined.
+
+        By default it is the weighted R^2: 0 for equal targets, None for several quantiles.
+        """
+        if self.metric is not None:
+            return self.metric.value(ScoredRows(targets, y, P, weight))
         if P.ndim == 2:
             return None
         variance = np.average((y - np.average(y, weights=weight)) ** 2, weights=weight)

@@ -16,6 +16,7 @@ from ...training.session import SLICE_EPOCHS, Session
 from ..fit_rows import FitRows
 from ..table_model import ACTIVATION
 from . import recipe
+from .pace import Pace
 
 
 @dataclass(eq=False, repr=False)
@@ -86,7 +87,7 @@ class TrainingSetup:
     n_threads : int
         At least 1: `TableFit` has resolved -1.
     fraction : float
-        Part of the epochs of the recipe to train for.
+        Part of the epochs of the recipe to train for at most.
     stored : EncodedRows or None
         The rows to train on. None: the rows `train` of a job.
     """
@@ -100,7 +101,7 @@ class TrainingSetup:
     stored: Any = None
 
 
-def train(jobs, setup, ended=None, line=None):
+def train(jobs, setup, ended=None, line=None, budget=None):
     """Train the networks of jobs, fold by fold.
 
     Parameters
@@ -111,6 +112,8 @@ def train(jobs, setup, ended=None, line=None):
         ended(job) is called as soon as the networks of a job are trained.
     line : optional
         Shows the progress, as a `training.progress.ManyLine` does.
+    budget : TimeBudget, optional
+        If it has a limit, all networks have begun and ended when the time for training is over.
 
     Raises
     ------
@@ -128,12 +131,21 @@ def train(jobs, setup, ended=None, line=None):
         return Data.of(job.net, job.weights.multiply(job.table), y, loss, weight)
 
     n_at_once = 1 if stored is None else stored.n_at_once(setup.n_threads)
+    pace = None
+    if budget is not None and budget.is_limited:
+        at_once = setup.n_threads if stored is None else n_at_once
+        pace = Pace(budget, jobs, setup, at_once, are_balanced=stored is None)
 
     def make(i, queue=None):
         job, n = jobs[i], jobs[i].n_train
         in_memory = data_of(job)
         rows = in_memory.select(job.train) if stored is None else stored.data(job, loss)
-        epochs = max(1, int(setup.fraction * recipe.n_epochs(job.configuration, n)))
+        n_epochs = recipe.n_epochs(job.configuration, n)
+        share, fraction = None, setup.fraction
+        if pace is not None:
+            share = pace.begin(job, n_epochs * recipe.batches(n)[0])
+            fraction = min(fraction, share.fraction)
+        epochs = max(1, int(fraction * n_epochs))
         optimizer = recipe.optimizer(
             job.configuration, targets.is_classifier, setup.hidden_sizes[0], n, epochs
         )
@@ -148,12 +160,17 @@ def train(jobs, setup, ended=None, line=None):
         session = plan.session(queue, kind=TwoPartSession)
         if job.configuration.snapshots and epochs > 1:
             session.first = int(recipe.LATE * epochs)
+        if share is not None:
+            share.session = session
+            session.is_over = share.is_over
         return session
 
     def end(i, session, error):
         if error is not None and not isinstance(error, DivergenceError):
             raise error
         job = jobs[i]
+        if session.was_stopped:  # perhaps within an epoch
+            session.restore_best()
         job.net.state = None  # its moments are as large as the network
         networks = [job.net]
         if job.configuration.snapshots:
@@ -167,7 +184,7 @@ def train(jobs, setup, ended=None, line=None):
         if ended is not None:
             ended(job)
 
-    trainings = Trainings(n=len(jobs), make=make, ended=end, in_order=True)
+    trainings = Trainings(n=len(jobs), make=make, ended=end, in_order=True, late=pace is not None)
     if stored is None:
         train_many(trainings, setup.n_threads, line)
     else:
@@ -183,9 +200,22 @@ class TwoPartSession(Session):
         Number of epochs of the first part; None for a single part.
     best_of_first : ndarray (n_params,) or None
         Parameters of the best epoch of the first part, once it is over.
+    is_over : function or None
+        Returns whether the training must stop after a slice, at its best epoch so far.
+    was_stopped : bool
+        Whether it did.
     """
 
-    first = best_of_first = None
+    first = best_of_first = is_over = None
+    was_stopped = False
+
+    def restore_best(self):
+        """Take the parameters of the best epoch so far, if an epoch is done."""
+        best = self.state.best
+        if best is not None:
+            self.net.params = best.params
+        elif self.best_of_first is not None:
+            self.net.params = self.best_of_first
 
     @property
     def is_in_first(self):
@@ -204,3 +234,5 @@ class TwoPartSession(Session):
             self.best_of_first = self.net.params.copy() if best is None else best.params
             if self.stopping:  # else a callback, which reads the state
                 self.engine.set_stopping(self.stopping.to_patience(self.state), self.metric)
+        if self.is_over is not None and not self.is_done and self.is_over():
+            self.was_stopped, self.stop_reason = True, "the time is over"
