@@ -31,6 +31,7 @@ OPTIONS = {
     "sheet": "--sheet",
     "threshold": "--threshold",
     "skip_bad_lines": "--skip-bad-lines",
+    "sql": "--sql",
     "window": "--window",
 }
 

@@ -62,19 +62,19 @@ def _read_web(label, address):
 
 def _read_fsspec(label, address):
     kind = address.partition("://")[0].rpartition("::")[2].lower()
-    packages = " ".join(["fsspec", *([PACKAGES[kind]] if kind in PACKAGES else [])])
+    packages = ["fsspec", *([PACKAGES[kind]] if kind in PACKAGES else [])]
     try:
         import fsspec
 
         opened = fsspec.open(address, "rb")
     except ImportError as error:
         raise TableError(
-            "addresses such as {kind}:// need {packages}, which {verb} not installed ({reason}).",
-            "Run: python -m pip install {packages}",
+            "addresses such as {kind}:// need {packages} ({reason}).",
+            "Run: python -m pip install {to_install}",
             place=label,
             kind=kind,
-            packages=packages,
-            verb="are" if " " in packages else "is",
+            packages=" and ".join(packages),
+            to_install=" ".join(packages),
             reason=reason(error),
         ) from None
     except ValueError:

@@ -36,6 +36,15 @@ def is_database(start):
     return start.startswith(SQLITE) or start[8:12] == b"DUCK"
 
 
+def holds_database(path):
+    """Whether a path is that of a database."""
+    try:
+        with open(path, "rb") as file:
+            return is_database(file.read(16))
+    except OSError:
+        return False
+
+
 def read(source, options, note=lambda text: None):
     """Return a table or the rows of a query as a pyarrow Table. options : ReadOptions"""
     opened = _SQLite if source.read_start(16).startswith(SQLITE) else _DuckDB

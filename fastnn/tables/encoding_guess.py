@@ -58,8 +58,11 @@ ALPHABETS = tuple(
         ),
     )
 )
-PUNCTUATION = frozenset("«»“”’‘‚„–—…•·®©™ºª°\xa0")
-SYMBOLS = frozenset("€£§²³½¼¾¿¡×µ")  # seldom after letters
+PUNCTUATION = frozenset("«»“”’‘‚„–—…•·®©™ºª°\xa0")  # noqa: RUF001
+SYMBOLS = frozenset("€£§²³½¼¾¿¡×µ")  # noqa: RUF001
+CYRILLIC = "cp1251", "koi8_r", "iso8859_5", "cp866"
+RUSSIAN = frozenset("абвгдеёжзийклмнопрстуфхцчшщъыьэюя")  # noqa: RUF001
+MIN_CYRILLIC = 0.97
 MIN_COVERAGE = 0.9  # of the characters, by the alphabet of one language
 MARGIN = 0.1  # by which another encoding must be better than the default
 MIN_BYTES = 4  # fewer say nothing
@@ -75,9 +78,7 @@ def guess(sample):
     beyond = [byte for byte in sample if byte >= 0x80]
     if len(beyond) < MIN_BYTES:
         return DEFAULT
-    runs = sum(
-        byte >= 0x80 and (i == 0 or sample[i - 1] < 0x80) for i, byte in enumerate(sample)
-    )
+    runs = sum(byte >= 0x80 and (i == 0 or sample[i - 1] < 0x80) for i, byte in enumerate(sample))
     odd = sum(byte in ODD for byte in beyond) / len(beyond)
     is_latin = len(beyond) / runs <= LONG_RUN and odd <= MAX_ODD
     coverage = {name: _coverage(sample, name) for name in LATIN}
@@ -110,12 +111,29 @@ def _coverage(sample, encoding):
 
 
 def _guess_other(sample):
+    cyrillic = {name: _cyrillic_share(sample, name) for name in CYRILLIC}
+    best = max(CYRILLIC, key=lambda name: cyrillic[name])
+    if cyrillic[best] >= MIN_CYRILLIC:
+        return best
     try:
         import charset_normalizer
     except ImportError:
         return None
     found = charset_normalizer.from_bytes(sample, cp_isolation=list(OTHER)).best()
     return None if found is None else found.encoding
+
+
+def _cyrillic_share(sample, encoding):
+    """Return the share of the characters beyond ASCII that are Cyrillic, with capitals where words
+    have them."""
+    n = n_right = 0
+    before = " "
+    for c in sample.decode(encoding, "replace"):
+        if c >= "\x80":
+            n += 1
+            n_right += c.lower() in RUSSIAN and not (before.islower() and c.isupper())
+        before = c
+    return n_right / max(1, n)
 
 
 def example(text):

@@ -71,7 +71,7 @@ def find(source, encoding, note):
     such = f", such as {printable(word)!r}" if word else ""
     note(
         f"{source.label}, line {line}: is not UTF-8. The file was read as "
-        f"{encoding_guess.NAMES[name]} ({name}). If letters are wrong{such}, pass its encoding."
+        f"{encoding_guess.NAMES[name]} ({name}){such}. If letters are wrong, pass its encoding."
     )
     return name
 

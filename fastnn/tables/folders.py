@@ -53,16 +53,16 @@ def find(folder, note=lambda text: None):
     kinds = Counter(extension(part.path) for part in parts)
     if not kinds:
         raise TableError("{problem}", "{advice}", place=folder, **_describe_empty(folder))
-    chosen = next((kind for kind in PARQUET if kind in kinds), None)
+    has_parquet = any(kind in kinds for kind in PARQUET)
     (kind, n), *others = kinds.most_common(2)
-    if chosen is None and others and others[0][1] == n:
+    if not has_parquet and others and others[0][1] == n:
         raise TableError(
             "holds {kinds} files.",
             "Pass a folder with one kind of table, or one of the files.",
             place=folder,
             kinds=join(kinds, 4, quoted=False),
         )
-    chosen = PARQUET if chosen else (kind,)
+    chosen = PARQUET if has_parquet else (kind,)
     table = [part for part in parts if extension(part.path) in chosen]
     if len(table) < len(parts):
         left_out = [os.path.relpath(part.path, folder) for part in parts if part not in table]

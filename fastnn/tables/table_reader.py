@@ -26,7 +26,7 @@ from .json_files import read_json_array, read_json_lines
 from .table_errors import TableError, import_pyarrow
 
 MAX_NOTES = 5  # of the files of a folder
-FEW_COLUMNS = 0.5  # share of the columns of a table that a file must have at least
+FEW_COLUMNS = 0.5  # share of the columns of a file that the first file must have
 
 
 @dataclass
@@ -182,9 +182,11 @@ class TableReader:
                 types[column.name] = _common_type(pa, types.get(column.name), column.type)
         types |= {name: pa.string() for name in texts}
         joined = []
+        without: dict = {}
         for part, table in zip(self._parts, tables):
             missing = [name for name in types if name not in table.column_names]
-            if len(missing) > (1 - FEW_COLUMNS) * len(types):
+            n_shared = sum(name in tables[0].column_names for name in table.column_names)
+            if n_shared < FEW_COLUMNS * table.num_columns:
                 raise TableError(
                     "has other columns than {first}: {names}.",
                     "Pass a folder whose files have the same columns.",
@@ -193,9 +195,7 @@ class TableReader:
                     names=join(table.column_names, 4),
                 )
             for name in missing:
-                note(
-                    f"{part.path}: has no column {printable(name)!r}, which is missing in its rows"
-                )
+                without.setdefault(name, []).append(part.path)
             columns = [
                 _cast(pa, table.column(name), kind)
                 if name in table.column_names
@@ -203,6 +203,12 @@ class TableReader:
                 for name, kind in types.items()
             ]
             joined.append(pa.Table.from_arrays(columns, list(types)))
+        for name, files in without.items():
+            note(
+                f"{self.path}: {plural(len(files), 'file')} of {len(tables):,}, such as "
+                f"{printable(files[0], 80)}, without column {printable(name)!r}: its values are "
+                "missing"
+            )
         return pa.concat_tables(joined)
 
 

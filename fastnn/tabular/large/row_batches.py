@@ -39,7 +39,7 @@ def find(X, y, sample_weight):
 
     Each iteration over the batches is a pass over the rows.
     """
-    if is_path(X) and y is not None and (not is_file(X) or parquet_files.holds_parquet(X)):
+    if is_path(X) and y is not None and parquet_files.holds_parquet(X):
         return ParquetRows(os.fsdecode(X), y, sample_weight)
     if y is None and holds_groups(X):
         if sample_weight is not None:
